@@ -1,0 +1,129 @@
+import { z } from "zod";
+import { endpoint } from "./endpoint.ts";
+import { AgentProtocol, Isolation, PermissionPolicy, TurnState } from "./states.ts";
+
+/** The routes of the daemon inside a runner. Requests come over the wire; nothing else reaches it. */
+
+export const JournalState = z.object({
+  /** Random per journal: a lost disk never makes new records look old. */
+  epoch: z.string(),
+  /** Sequence of the oldest record kept; 1 while nothing was trimmed. */
+  first: z.number(),
+  /** Sequence of the newest fsynced record; 0 while there is none. */
+  last: z.number(),
+  acked: z.number(),
+});
+export type JournalState = z.infer<typeof JournalState>;
+
+export const AgentState = z.object({
+  run_id: z.string().optional(),
+  status: z.enum(["none", "starting", "ready", "busy", "exited"]),
+  session_id: z.string().optional(),
+  turn_id: z.string().optional(),
+});
+
+export const Health = z.object({
+  runner_id: z.string(),
+  version: z.string(),
+  isolation: Isolation,
+  uptime_s: z.number(),
+  rss_bytes: z.number(),
+  journal: JournalState,
+  agent: AgentState,
+  workspace: z.object({ cloned: z.boolean(), branch: z.string().optional(), head: z.string().optional() }),
+});
+export type Health = z.infer<typeof Health>;
+
+export const AgentStart = z.object({
+  run_id: z.string(),
+  command: z.array(z.string()).min(1),
+  protocol: AgentProtocol,
+  environment: z.record(z.string(), z.string()),
+  /** Files to write beneath the agent's home before it starts. */
+  home_files: z.record(z.string(), z.string()),
+  permission_policy: PermissionPolicy,
+  permission_timeout_s: z.number().positive(),
+  /** A session of an earlier run to load where the agent can. */
+  session_id: z.string().optional(),
+  /** How long the agent may take to be ready. */
+  start_timeout_s: z.number().positive(),
+});
+export type AgentStart = z.infer<typeof AgentStart>;
+
+export const AgentPrompt = z.object({
+  run_id: z.string(),
+  /** The idempotency key: a turn is given to the agent at most once. */
+  turn_id: z.string(),
+  text: z.string(),
+  /** A turn without any sign of life from the agent for this long is ended with `agent_timeout`. */
+  idle_timeout_s: z.number().positive(),
+  commit: z.object({ message: z.string(), author_name: z.string(), author_email: z.string() }),
+});
+export type AgentPrompt = z.infer<typeof AgentPrompt>;
+
+/** What the daemon knows of a turn. `unknown`: it was never handed over, and may be sent. */
+export const TurnKnowledge = z.object({ turn_id: z.string(), state: z.enum(["unknown", ...TurnState.options]) });
+
+export const GitClone = z.object({
+  /** Path on the gateway, such as `/git/<repository>.git`: never an address and never a credential. */
+  remote_path: z.string().regex(/^\/git\/[A-Za-z0-9._-]+\.git$/),
+  /** The branch work begins at; the remote's default where none is given. */
+  base_branch: z.string().optional(),
+  /** The branch work is committed to. Taken from the remote when it is there already. */
+  shadow_branch: z.string(),
+  author_name: z.string().max(100),
+  author_email: z.string().max(254),
+});
+export type GitClone = z.infer<typeof GitClone>;
+export const GitCloned = z.object({ base_branch: z.string(), base_commit_sha: z.string(), head: z.string(), resumed: z.boolean() });
+
+export const ExecEvent = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("stdout"), data: z.string() }),
+  z.object({ type: z.literal("stderr"), data: z.string() }),
+  z.object({ type: z.literal("exit"), exit_code: z.number().nullable(), signal: z.string().nullable(), timed_out: z.boolean() }),
+]);
+export type ExecEvent = z.infer<typeof ExecEvent>;
+
+const DiffStat = z.object({ path: z.string(), additions: z.number(), deletions: z.number() });
+export const Diff = z.object({ base: z.string(), head: z.string(), files: z.array(DiffStat), patch: z.string(), truncated: z.boolean() });
+export type Diff = z.infer<typeof Diff>;
+
+const ok = z.object({ ok: z.literal(true) });
+
+export const daemonApi = {
+  health: endpoint({ method: "GET", path: "/health", summary: "What the daemon is and holds", response: Health }),
+  journal: endpoint({
+    method: "GET", path: "/journal", summary: "Journal records after a cursor, as NDJSON; with follow=true the stream stays open. An empty line is a sign of life.",
+    query: z.object({ after: z.coerce.number().int().min(0), follow: z.stringbool().default(false) }), response: "stream",
+  }),
+  ackJournal: endpoint({
+    method: "POST", path: "/journal/ack", summary: "Records up to `seq` are safe elsewhere and may be trimmed",
+    body: z.object({ epoch: z.string(), seq: z.number().int().min(0) }), response: JournalState,
+  }),
+  clone: endpoint({ method: "POST", path: "/git/clone", summary: "Clone and check out the shadow branch; done again it changes nothing", body: GitClone, response: GitCloned }),
+  push: endpoint({ method: "POST", path: "/git/push", summary: "Push the shadow branch to the gateway's mirror", body: z.object({ shadow_branch: z.string() }), response: z.object({ sha: z.string() }) }),
+  diff: endpoint({ method: "GET", path: "/git/diff", summary: "Difference between a commit and the working tree", query: z.object({ base: z.string().regex(/^[0-9a-f]{7,64}$/) }), response: Diff }),
+  exec: endpoint({
+    method: "POST", path: "/execute/command/stream", summary: "Run a command; NDJSON of ExecEvent, all output before the exit",
+    body: z.object({
+      command: z.string().min(1), shell: z.string().default("bash"), working_dir: z.string().default("."),
+      environment: z.record(z.string(), z.string()).default({}), timeout_s: z.number().positive().max(86_400).default(30),
+    }),
+    response: "stream",
+  }),
+  startAgent: endpoint({
+    method: "POST", path: "/agent/start", summary: "Start the agent and its session; for a run whose agent already runs it answers with that session",
+    body: AgentStart, response: z.object({ session_id: z.string().optional(), loaded: z.boolean() }),
+  }),
+  prompt: endpoint({
+    method: "POST", path: "/agent/prompt", summary: "Give the agent a turn. The key is on disk before the agent gets it; sent again it is not run again",
+    body: AgentPrompt, response: z.object({ duplicate: z.boolean() }),
+  }),
+  turn: endpoint({ method: "GET", path: "/agent/turns/:turn_id", summary: "What became of a turn", params: z.object({ turn_id: z.string() }), response: TurnKnowledge }),
+  cancelTurn: endpoint({ method: "POST", path: "/agent/cancel", summary: "Ask the agent to end its turn", body: z.object({ turn_id: z.string() }), response: ok }),
+  answerPermission: endpoint({
+    method: "POST", path: "/agent/permissions/:permission_id", summary: "Answer a permission request; without an option it is refused",
+    params: z.object({ permission_id: z.string() }), body: z.object({ option_id: z.string().optional(), by: z.string() }), response: ok,
+  }),
+  stopAgent: endpoint({ method: "POST", path: "/agent/stop", summary: "End the agent's processes", body: z.object({ reason: z.string() }), response: ok }),
+} as const;

@@ -1,0 +1,42 @@
+import type { z } from "zod";
+
+/**
+ * One route, written once: the receiving side registers it with its validation, the calling side gets its types.
+ * `response: "stream"` is a body that is read as it comes (NDJSON unless the route says otherwise).
+ */
+export interface Endpoint {
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  /** A path with `:name` for parameters. */
+  readonly path: string;
+  readonly summary: string;
+  readonly params?: z.ZodObject;
+  readonly query?: z.ZodObject;
+  readonly body?: z.ZodType;
+  /** Status of a success; 200 where none is given. */
+  readonly status?: number;
+  readonly response: z.ZodType | "stream" | "none";
+}
+
+/** Keeps the literal types of a route's parts. */
+export const endpoint = <const E extends Endpoint>(route: E): E => route;
+
+type In<S> = S extends z.ZodType ? z.input<S> : undefined;
+type Part<E, K extends "params" | "query" | "body"> = K extends keyof E
+  ? undefined extends In<E[K]> ? { [P in K]?: In<E[K]> } : Partial<In<E[K]>> extends In<E[K]> ? { [P in K]?: In<E[K]> } : { [P in K]: In<E[K]> }
+  : unknown;
+
+/** What a caller hands over: only the parts the route declares, optional where all their fields are. */
+export type EndpointInput<E extends Endpoint> = Part<E, "params"> & Part<E, "query"> & Part<E, "body">;
+
+export type EndpointOutput<E extends Endpoint> = E["response"] extends z.ZodType ? z.output<E["response"]> : void;
+
+/** The path and query of one call. */
+export function urlOf(route: Endpoint, input: { params?: Record<string, unknown>; query?: Record<string, unknown> }): string {
+  const path = route.path.replace(/:([a-z_]+)/g, (_, name: string) => encodeURIComponent(String(input.params?.[name])));
+  const query = new URLSearchParams();
+  for (const [key, value] of Object.entries(input.query ?? {})) {
+    for (const one of Array.isArray(value) ? value : [value]) if (one !== undefined) query.append(key, String(one));
+  }
+  const search = query.toString();
+  return search ? `${path}?${search}` : path;
+}

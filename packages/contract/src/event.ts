@@ -1,0 +1,149 @@
+import { z } from "zod";
+import { RunPhase } from "./states.ts";
+
+/** The six types that every client knows; `data.kind` says what exactly happened. */
+export const EventType = z.enum(["progress", "log", "result", "error", "status", "heartbeat"]);
+export type EventType = z.infer<typeof EventType>;
+
+const ToolCallContent = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("text"), text: z.string() }),
+  z.object({ type: z.literal("diff"), path: z.string(), old_text: z.string().optional(), new_text: z.string() }),
+  z.object({ type: z.literal("terminal"), terminal_id: z.string() }),
+]);
+export type ToolCallContent = z.infer<typeof ToolCallContent>;
+
+const PermissionOption = z.object({ option_id: z.string(), name: z.string(), option_kind: z.string() });
+export type PermissionOption = z.infer<typeof PermissionOption>;
+
+const PlanEntry = z.object({ content: z.string(), status: z.string(), priority: z.string().optional() });
+
+/**
+ * What an event says, by kind. Events a runner reports and events the server writes share this union,
+ * so a reader of the log needs one parser. Kinds unknown to a reader are still events of one of the six types.
+ */
+export const eventKinds = {
+  /** Text of the agent or of the person, in chunks that are joined in order. */
+  message: z.object({ kind: z.literal("message"), role: z.enum(["agent", "user"]), text: z.string() }),
+  thought: z.object({ kind: z.literal("thought"), text: z.string() }),
+  /** A tool call is upserted by id: later events carry only what changed. */
+  tool_call: z.object({
+    kind: z.literal("tool_call"),
+    tool_call_id: z.string(),
+    title: z.string().optional(),
+    tool_kind: z.string().optional(),
+    status: z.string().optional(),
+    locations: z.array(z.object({ path: z.string(), line: z.number().optional() })).optional(),
+    content: z.array(ToolCallContent).optional(),
+    raw_input: z.unknown().optional(),
+    raw_output: z.unknown().optional(),
+  }),
+  plan: z.object({ kind: z.literal("plan"), entries: z.array(PlanEntry) }),
+  permission: z.object({
+    kind: z.literal("permission"),
+    permission_id: z.string(),
+    status: z.enum(["asked", "answered", "timed_out", "cancelled"]),
+    title: z.string().optional(),
+    tool_call_id: z.string().optional(),
+    options: z.array(PermissionOption).optional(),
+    option_id: z.string().optional(),
+    by: z.string().optional(),
+    expires_at: z.string().optional(),
+  }),
+  /** What was used: the agent's own words (`source: agent`) or what was measured outside (`source: backend`, `gateway`). */
+  usage: z.object({
+    kind: z.literal("usage"),
+    source: z.enum(["agent", "backend", "gateway"]),
+    cpu_seconds: z.number().optional(),
+    memory_peak_bytes: z.number().optional(),
+    wall_seconds: z.number().optional(),
+    model_requests: z.number().optional(),
+    input_tokens: z.number().optional(),
+    output_tokens: z.number().optional(),
+    raw: z.unknown().optional(),
+  }),
+  /** A line the agent printed that is not protocol: its stderr, or stdout of an agent that prints. */
+  output: z.object({ kind: z.literal("output"), stream: z.enum(["stdout", "stderr"]), text: z.string(), level: z.string().optional() }),
+  /** A message of the six types from an agent that prints JSON lines, kept as it came. */
+  report: z.looseObject({ kind: z.literal("report") }),
+  /** A step of a run's start. */
+  phase: z.object({
+    kind: z.literal("phase"),
+    phase: RunPhase,
+    status: z.enum(["started", "done", "failed"]),
+    message: z.string().optional(),
+    elapsed_ms: z.number().optional(),
+    percent: z.number().optional(),
+  }),
+  /** A state machine took a step. */
+  state: z.object({
+    kind: z.literal("state"),
+    entity: z.enum(["task", "run", "runner"]),
+    from: z.string().optional(),
+    to: z.string(),
+    reason: z.string().optional(),
+  }),
+  turn: z.object({
+    kind: z.literal("turn"),
+    turn_id: z.string(),
+    status: z.enum(["queued", "started", "ended", "cancelled", "interrupted"]),
+    stop_reason: z.string().optional(),
+    reason: z.string().optional(),
+  }),
+  session: z.object({ kind: z.literal("session"), session_id: z.string(), loaded: z.boolean(), mode: z.string().optional(), model: z.string().optional() }),
+  agent_exit: z.object({ kind: z.literal("agent_exit"), exit_code: z.number().optional(), signal: z.string().optional(), message: z.string() }),
+  commit: z.object({
+    kind: z.literal("commit"),
+    sha: z.string(),
+    parent: z.string().optional(),
+    branch: z.string(),
+    message: z.string(),
+    files: z.number(),
+    additions: z.number(),
+    deletions: z.number(),
+  }),
+  push: z.object({ kind: z.literal("push"), status: z.enum(["pushed", "failed"]), ref: z.string(), sha: z.string(), remote: z.string(), message: z.string().optional() }),
+  /** Something the sandbox asked for that the gateway refused. */
+  denied: z.object({ kind: z.literal("denied"), host: z.string(), reason: z.string() }),
+  failure: z.object({ kind: z.literal("failure"), code: z.string(), message: z.string(), next: z.string().optional() }),
+  notice: z.object({ kind: z.literal("notice"), message: z.string() }),
+  /** Updates of the agent that change what a person may choose: modes, commands, options. */
+  agent_info: z.looseObject({ kind: z.literal("agent_info"), update: z.string() }),
+} as const;
+
+export type EventKind = keyof typeof eventKinds;
+export type EventDataOf<K extends EventKind> = z.infer<(typeof eventKinds)[K]>;
+export const EventData = z.discriminatedUnion("kind", [
+  eventKinds.message, eventKinds.thought, eventKinds.tool_call, eventKinds.plan, eventKinds.permission, eventKinds.usage,
+  eventKinds.output, eventKinds.report, eventKinds.phase, eventKinds.state, eventKinds.turn, eventKinds.session,
+  eventKinds.agent_exit, eventKinds.commit, eventKinds.push, eventKinds.denied, eventKinds.failure, eventKinds.notice,
+  eventKinds.agent_info,
+]);
+export type EventData = z.infer<typeof EventData>;
+
+/** Which of the six types an event of each kind has, unless the kind `report` brought its own. */
+export const typeOfKind: Record<EventKind, EventType> = {
+  message: "log", thought: "log", tool_call: "progress", plan: "progress", permission: "status", usage: "status",
+  output: "log", report: "log", phase: "progress", state: "status", turn: "result", session: "status",
+  agent_exit: "error", commit: "result", push: "result", denied: "error", failure: "error", notice: "log", agent_info: "status",
+};
+
+/** One line of a task's log. `agent_id` is the run; `seq` is per task, without gaps, in the order of commit. */
+export const Event = z.object({
+  seq: z.number().int().positive(),
+  type: EventType,
+  timestamp: z.string(),
+  agent_id: z.string().optional(),
+  task_id: z.string(),
+  data: EventData,
+});
+export type Event = z.infer<typeof Event>;
+
+/** One record of a runner's journal. Only fsynced records are readable; `seq` is per journal epoch, without gaps. */
+export const JournalRecord = z.object({
+  seq: z.number().int().positive(),
+  at: z.string(),
+  run_id: z.string(),
+  type: EventType,
+  data: EventData,
+});
+export type JournalRecord = z.infer<typeof JournalRecord>;

@@ -1,0 +1,131 @@
+import { z } from "zod";
+import { AgentProtocol, BackendName, InterruptPolicy, Isolation, PermissionPolicy, RunnerState, RunPhase, RunStatus, TaskState, TurnState } from "./states.ts";
+
+/** Optional fields are left out, not null. */
+const optionalText = z.string().optional();
+
+export const Board = z.object({ id: z.uuid(), name: z.string(), description: z.string(), owner_id: z.uuid(), created_at: z.string(), updated_at: z.string() });
+export type Board = z.infer<typeof Board>;
+export const BoardInput = z.object({ name: z.string().trim().min(1).max(255), description: z.string().max(10_000).default("") });
+
+export const Task = z.object({
+  id: z.uuid(),
+  board_id: z.uuid(),
+  title: z.string(),
+  description: z.string(),
+  state: TaskState,
+  priority: z.number().int(),
+  agent_type: optionalText,
+  repository_url: optionalText,
+  branch: optionalText,
+  shadow_branch: z.string(),
+  base_commit_sha: optionalText,
+  assigned_agent_id: optionalText,
+  permission_policy: PermissionPolicy,
+  interrupt_policy: InterruptPolicy,
+  metadata: z.record(z.string(), z.unknown()),
+  created_by: optionalText,
+  created_at: z.string(),
+  updated_at: z.string(),
+  started_at: optionalText,
+  completed_at: optionalText,
+});
+export type Task = z.infer<typeof Task>;
+
+const repositoryUrl = z.string().trim().min(1).max(2000).describe("https, ssh or git URL, or the path of a repository on the server's machine");
+const branchName = z.string().max(250).regex(/^[a-zA-Z0-9][a-zA-Z0-9._/-]*$/, "a branch name: letters, digits, . _ / -");
+
+/** Title ≤500 and required; description required; priority 0–10. */
+export const TaskInput = z.object({
+  title: z.string().trim().min(1).max(500),
+  description: z.string().min(1).max(200_000),
+  priority: z.number().int().min(0).max(10).default(0),
+  agent_type: z.string().max(100).optional(),
+  repository_url: repositoryUrl.optional(),
+  branch: branchName.optional(),
+  permission_policy: PermissionPolicy.optional(),
+  interrupt_policy: InterruptPolicy.optional(),
+  metadata: z.record(z.string(), z.unknown()).optional(),
+});
+export type TaskInput = z.infer<typeof TaskInput>;
+/** An update names what changes and nothing is put back to a default. */
+export const TaskUpdate = TaskInput.extend({ priority: z.number().int().min(0).max(10) }).partial();
+export type TaskUpdate = z.infer<typeof TaskUpdate>;
+
+export const Run = z.object({
+  id: z.uuid(),
+  task_id: z.uuid(),
+  agent_type: z.string(),
+  status: RunStatus,
+  phase: RunPhase.optional(),
+  runner_id: optionalText,
+  isolation: Isolation.optional(),
+  backend: BackendName.optional(),
+  session_id: optionalText,
+  attempt: z.number().int(),
+  exit_code: z.number().int().optional(),
+  error_code: optionalText,
+  error_message: optionalText,
+  created_at: z.string(),
+  updated_at: z.string(),
+  started_at: optionalText,
+  stopped_at: optionalText,
+});
+export type Run = z.infer<typeof Run>;
+
+export const Turn = z.object({
+  id: z.uuid(),
+  task_id: z.uuid(),
+  run_id: optionalText,
+  state: TurnState,
+  prompt: z.string(),
+  stop_reason: optionalText,
+  created_at: z.string(),
+  started_at: optionalText,
+  ended_at: optionalText,
+});
+export type Turn = z.infer<typeof Turn>;
+
+export const ResourceLimits = z.object({ cpu: z.string().regex(/^\d+(\.\d+)?$/), memory: z.string().regex(/^\d+[kmg]$/), disk: z.string().regex(/^\d+[kmg]$/) });
+export type ResourceLimits = z.infer<typeof ResourceLimits>;
+
+/** Values of `environment_vars` may name a server-side value as `${NAME}`; the gateway's address and the run's token are `${WHARF_GATEWAY}` and `${WHARF_TOKEN}`. */
+export const AgentTypeInput = z.object({
+  name: z.string().min(1).max(100).regex(/^[a-z0-9][a-z0-9._-]*$/, "lower-case letters, digits, . _ -"),
+  description: z.string().max(2000).default(""),
+  command: z.array(z.string().min(1)).min(1).max(100),
+  protocol: AgentProtocol.default("acp"),
+  model_route: z.string().max(100).optional(),
+  docker_image: z.string().max(500).optional(),
+  docker_tag: z.string().max(128).default("latest"),
+  default_resources: ResourceLimits.default({ cpu: "1.0", memory: "2g", disk: "10g" }),
+  environment_vars: z.record(z.string(), z.string()).default({}),
+  /** Files the agent finds in its home, by path; values take the same `${…}` as the environment. */
+  home_files: z.record(z.string(), z.string()).default({}),
+  capabilities: z.array(z.string().max(100)).default([]),
+  enabled: z.boolean().default(true),
+});
+export type AgentTypeInput = z.infer<typeof AgentTypeInput>;
+
+export const AgentType = AgentTypeInput.extend({
+  id: z.uuid(),
+  /** Whether this machine can start it now, and if not, what is missing. */
+  available: z.boolean(),
+  unavailable_reason: optionalText,
+  created_at: z.string(),
+  updated_at: z.string(),
+});
+export type AgentType = z.infer<typeof AgentType>;
+
+export const Runner = z.object({
+  id: z.uuid(),
+  name: optionalText,
+  backend: BackendName,
+  tier: z.string(),
+  state: RunnerState,
+  isolation: Isolation.optional(),
+  error_message: optionalText,
+  created_at: z.string(),
+  updated_at: z.string(),
+});
+export type Runner = z.infer<typeof Runner>;

@@ -1,0 +1,40 @@
+import { z } from "zod";
+
+/** A task is what a person wants done. BLOCKED: the agent waits for a person. REVIEW: a turn ended and nobody has accepted it. */
+export const TaskState = z.enum(["TODO", "IN_PROGRESS", "BLOCKED", "REVIEW", "COMPLETED", "FAILED", "CANCELLED"]);
+export type TaskState = z.infer<typeof TaskState>;
+
+/** A run is one attempt of an agent at a task. */
+export const RunStatus = z.enum(["PENDING", "STARTING", "RUNNING", "PAUSED", "COMPLETED", "FAILED", "STOPPED"]);
+export type RunStatus = z.infer<typeof RunStatus>;
+
+/** The named steps inside STARTING, in order; people see them as progress. */
+export const runPhases = ["provision", "connect", "clone", "branch", "setup", "agent"] as const;
+export const RunPhase = z.enum(runPhases);
+export type RunPhase = z.infer<typeof RunPhase>;
+
+/** A turn is one prompt and all that the agent does until it answers. */
+export const TurnState = z.enum(["QUEUED", "RUNNING", "ENDED", "CANCELLED", "INTERRUPTED"]);
+export type TurnState = z.infer<typeof TurnState>;
+
+export const RunnerState = z.enum(["CREATING", "READY", "STOPPED", "DESTROYED", "ERROR"]);
+export type RunnerState = z.infer<typeof RunnerState>;
+
+export const BackendName = z.enum(["local", "docker", "kubernetes", "microvm", "mock"]);
+export type BackendName = z.infer<typeof BackendName>;
+
+/** How strongly a runner is separated from its host. `unsafe`: a plain process that sees what its owner sees. */
+export const Isolation = z.enum(["sandbox", "container", "vm", "unsafe"]);
+export type Isolation = z.infer<typeof Isolation>;
+
+/** How a program that is an agent talks: the Agent Client Protocol, JSON lines of the six event types, or plain text. */
+export const AgentProtocol = z.enum(["acp", "json-lines", "text"]);
+export type AgentProtocol = z.infer<typeof AgentProtocol>;
+
+/** What an agent may do without asking a person. */
+export const PermissionPolicy = z.enum(["ask", "allow-edits", "allow-all"]);
+export type PermissionPolicy = z.infer<typeof PermissionPolicy>;
+
+/** What happens to a turn of which it can't be known how far it got. */
+export const InterruptPolicy = z.enum(["ask", "continue"]);
+export type InterruptPolicy = z.infer<typeof InterruptPolicy>;
