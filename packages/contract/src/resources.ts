@@ -89,7 +89,7 @@ export type Turn = z.infer<typeof Turn>;
 export const ResourceLimits = z.object({ cpu: z.string().regex(/^\d+(\.\d+)?$/), memory: z.string().regex(/^\d+[kmg]$/), disk: z.string().regex(/^\d+[kmg]$/) });
 export type ResourceLimits = z.infer<typeof ResourceLimits>;
 
-/** Values of `environment_vars` may name a server-side value as `${NAME}`; the gateway's address and the run's token are `${WHARF_GATEWAY}` and `${WHARF_TOKEN}`. */
+/** Values may name `${WHARF_GATEWAY}`, `${WHARF_TOKEN}`, `${WHARF_MODEL_ROUTE}` and `${WHARF_MODEL_API}`; nothing else of the server gets into a sandbox this way. */
 export const AgentTypeInput = z.object({
   name: z.string().min(1).max(100).regex(/^[a-z0-9][a-z0-9._-]*$/, "lower-case letters, digits, . _ -"),
   description: z.string().max(2000).default(""),

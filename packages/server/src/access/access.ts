@@ -1,0 +1,53 @@
+import { createHash, randomBytes, randomUUID, timingSafeEqual } from "node:crypto";
+import { chmod, link, readFile, unlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { asc, eq } from "drizzle-orm";
+import { type Database, schema } from "../store/index.ts";
+
+const { boards, organizations, users } = schema;
+
+/** Who a request comes from. */
+export interface Principal {
+  readonly user_id: string;
+  readonly organization_id: string;
+  readonly default_board_id: string;
+}
+
+/**
+ * A value that is made once and kept in a file only its owner can read. It appears whole under its name or not at all:
+ * a crash leaves no empty secret, and of two starters one wins and the other reads what it wrote.
+ */
+export async function secretFile(folder: string, name: string): Promise<string> {
+  const path = join(folder, name);
+  const fresh = `${path}.${randomUUID()}`;
+  await writeFile(fresh, `${randomBytes(32).toString("base64url")}\n`, { mode: 0o600, flag: "wx", flush: true });
+  await link(fresh, path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "EEXIST") throw error;
+  });
+  await unlink(fresh);
+  await chmod(path, 0o600);
+  return (await readFile(path, "utf8")).trim();
+}
+
+const digest = (text: string) => createHash("sha256").update(text).digest();
+
+/** Compares without telling by its time where two tokens differ. */
+export const sameToken = (given: string, real: string): boolean => timingSafeEqual(digest(given), digest(real));
+
+/** Makes the organisation, the owner and the first board of an empty database; in any other it finds them. */
+export async function ensureOwner(db: Database): Promise<Principal> {
+  return db.transaction(async (tx) => {
+    await tx.insert(organizations).values({ id: randomUUID(), name: "Home", slug: "home" }).onConflictDoNothing();
+    const [organization] = await tx.select().from(organizations).where(eq(organizations.slug, "home"));
+    const values = { id: randomUUID(), organization_id: organization!.id, email: "owner@localhost", username: "owner", role: "admin" as const };
+    await tx.insert(users).values(values).onConflictDoNothing();
+    const [owner] = await tx.select().from(users).where(eq(users.username, "owner")).for("update");
+    const mine = () => tx.select().from(boards).where(eq(boards.owner_id, owner!.id)).orderBy(asc(boards.created_at)).limit(1);
+    let [board] = await mine();
+    if (!board) {
+      await tx.insert(boards).values({ id: randomUUID(), organization_id: organization!.id, owner_id: owner!.id, name: "Board" });
+      [board] = await mine();
+    }
+    return { user_id: owner!.id, organization_id: organization!.id, default_board_id: board!.id };
+  });
+}

@@ -1,0 +1,91 @@
+import { randomUUID } from "node:crypto";
+import { AgentTypeInput, WharfError } from "@wharf/contract";
+import { asc, eq, sql } from "drizzle-orm";
+import { type Database, defined, schema } from "../store/index.ts";
+import { builtInAgentTypes } from "./built-in.ts";
+import { type ConfiguredRoutes, routeOf } from "./launch.ts";
+
+const { agent_types } = schema;
+export type AgentTypeRow = typeof agent_types.$inferSelect;
+export type AgentTypeView = AgentTypeRow & { available: boolean; unavailable_reason?: string };
+
+interface Surroundings {
+  readonly routes: ConfiguredRoutes;
+  /** Why a program can't be started in a runner here, or nothing. */
+  readonly missing: (program: string) => Promise<string | undefined>;
+}
+
+/** How agents are started, and which of them can be here. */
+export class AgentTypes {
+  readonly #db: Database;
+  readonly #around: Surroundings;
+
+  constructor(db: Database, around: Surroundings) {
+    this.#db = db;
+    this.#around = around;
+  }
+
+  /** Adds the agents that come with Wharf; what a person changed about one stays as it is. */
+  async seed(): Promise<void> {
+    const rows = builtInAgentTypes.map((type) => ({ id: randomUUID(), ...defined(AgentTypeInput.parse(type)) }));
+    await this.#db.insert(agent_types).values(rows).onConflictDoNothing({ target: agent_types.name });
+  }
+
+  async list(): Promise<AgentTypeView[]> {
+    const rows = await this.#db.select().from(agent_types).orderBy(asc(agent_types.created_at), asc(agent_types.name));
+    return Promise.all(rows.map((row) => this.#view(row)));
+  }
+
+  async get(idOrName: string): Promise<AgentTypeView> {
+    const column = /^[0-9a-f-]{36}$/.test(idOrName) ? sql`${agent_types.id}::text` : sql`${agent_types.name}`;
+    const [row] = await this.#db.select().from(agent_types).where(eq(column, idOrName));
+    if (!row) throw new WharfError("not_found", { what: "agent type", id: idOrName });
+    return this.#view(row);
+  }
+
+  async create(input: AgentTypeInput): Promise<AgentTypeView> {
+    const [row] = await this.#db
+      .insert(agent_types)
+      .values({ id: randomUUID(), ...defined(input) })
+      .onConflictDoNothing({ target: agent_types.name })
+      .returning();
+    if (!row) throw new WharfError("conflict", { what: `agent type '${input.name}'`, from: "there already", to: "made again" });
+    return this.#view(row);
+  }
+
+  async update(idOrName: string, change: { [K in keyof AgentTypeInput]?: AgentTypeInput[K] | undefined }): Promise<AgentTypeView> {
+    const { id } = await this.get(idOrName);
+    const [row] = await this.#db.update(agent_types).set({ ...defined(change), updated_at: new Date() }).where(eq(agent_types.id, id)).returning();
+    return this.#view(row!);
+  }
+
+  /** The type a task asks for, or without a wish the first that can be started and has a model. */
+  async choose(name: string | undefined): Promise<AgentTypeView> {
+    if (name) {
+      const type = await this.get(name);
+      if (!type.available) throw new WharfError("agent_type_unavailable", { name, reason: type.unavailable_reason ?? "unknown" });
+      return type;
+    }
+    const types = await this.list();
+    const type = types.find((one) => one.name === "wharf" && one.available) ?? types.find((one) => one.available && one.model_route);
+    const reason = "the task names no agent, and the server has no model key for its own";
+    if (!type) throw new WharfError("agent_type_unavailable", { name: "wharf", reason });
+    return type;
+  }
+
+  async #view(row: AgentTypeRow): Promise<AgentTypeView> {
+    const reason = await this.#whyNot(row);
+    return reason ? { ...row, available: false, unavailable_reason: reason } : { ...row, available: true };
+  }
+
+  async #whyNot(row: AgentTypeRow): Promise<string | undefined> {
+    if (!row.enabled) return "it is switched off";
+    const missing = await this.#around.missing(row.command[0] ?? "");
+    if (missing) return missing;
+    if (!row.model_route) return undefined;
+    const route = routeOf(row, this.#around.routes);
+    if (!route) return "the server has no model key: set GEMINI_API_KEY, ANTHROPIC_API_KEY or OPENAI_API_KEY in its environment";
+    if (!this.#around.routes[route]) return `the server has no key for the model route '${route}': set ${route.toUpperCase()}_API_KEY in its environment`;
+    return undefined;
+  }
+}

@@ -1,0 +1,109 @@
+import type { AgentTypeInput } from "@wharf/contract";
+
+type BuiltIn = Pick<AgentTypeInput, "name" | "description" | "command"> & Partial<AgentTypeInput>;
+
+/**
+ * The agents that are there from the start. Their addresses lead to the gateway and their keys are the run's own
+ * token; the names of variables are each program's own.
+ */
+export const builtInAgentTypes: readonly BuiltIn[] = [
+  {
+    name: "demo",
+    description: "A script in place of a model: shows everything Wharf does, offline and without a key",
+    command: ["wharf-demo-agent"],
+    environment_vars: { WHARF_GATEWAY: "${WHARF_GATEWAY}", WHARF_TOKEN: "${WHARF_TOKEN}" },
+    capabilities: ["demonstration"],
+  },
+  {
+    name: "wharf",
+    description: "Wharf's own coding agent, with Gemini, Anthropic or OpenAI-compatible models",
+    command: ["wharf-agent"],
+    model_route: "auto",
+    environment_vars: {
+      WHARF_MODEL_PROVIDER: "${WHARF_MODEL_API}",
+      WHARF_MODEL_BASE_URL: "${WHARF_GATEWAY}/models/${WHARF_MODEL_ROUTE}",
+      WHARF_TOKEN: "${WHARF_TOKEN}",
+    },
+    capabilities: ["code_generation", "debugging", "refactoring", "testing", "documentation"],
+  },
+  {
+    name: "gemini",
+    description: "Google's Gemini CLI",
+    command: ["gemini", "--acp", "-m", "gemini-2.5-flash"],
+    model_route: "gemini",
+    environment_vars: {
+      GOOGLE_GEMINI_BASE_URL: "${WHARF_GATEWAY}/models/gemini",
+      GEMINI_API_KEY: "${WHARF_TOKEN}",
+      GEMINI_CLI_NO_RELAUNCH: "true",
+    },
+    capabilities: ["code_review", "documentation", "testing", "general_assistance"],
+  },
+  {
+    name: "claude",
+    description: "Anthropic's Claude Code",
+    command: ["claude-agent-acp"],
+    model_route: "anthropic",
+    environment_vars: {
+      ANTHROPIC_BASE_URL: "${WHARF_GATEWAY}/models/anthropic",
+      ANTHROPIC_AUTH_TOKEN: "${WHARF_TOKEN}",
+      CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: "1",
+    },
+    capabilities: ["code_generation", "debugging", "refactoring", "testing"],
+  },
+  {
+    name: "codex",
+    description: "OpenAI's Codex",
+    command: ["codex-acp"],
+    model_route: "openai",
+    environment_vars: { WHARF_TOKEN: "${WHARF_TOKEN}" },
+    home_files: {
+      ".codex/config.toml": [
+        'model_provider = "wharf"',
+        "[model_providers.wharf]",
+        'name = "Wharf"',
+        'base_url = "${WHARF_GATEWAY}/models/openai/v1"',
+        'env_key = "WHARF_TOKEN"',
+        'wire_api = "responses"',
+        "",
+      ].join("\n"),
+    },
+    capabilities: ["code_generation", "debugging", "refactoring", "testing"],
+  },
+  {
+    name: "opencode",
+    description: "OpenCode, with an OpenAI-compatible model",
+    command: ["opencode", "acp"],
+    model_route: "openai",
+    environment_vars: {
+      OPENCODE_DISABLE_MODELS_FETCH: "1",
+      OPENCODE_CONFIG_CONTENT: JSON.stringify({
+        model: "wharf/gpt-5",
+        permission: { edit: "ask", bash: "ask" },
+        provider: {
+          wharf: {
+            npm: "@ai-sdk/openai-compatible",
+            options: { baseURL: "${WHARF_GATEWAY}/models/openai/v1", apiKey: "${WHARF_TOKEN}" },
+            models: { "gpt-5": {} },
+          },
+        },
+      }),
+    },
+    capabilities: ["code_generation", "debugging", "refactoring", "testing"],
+  },
+  {
+    name: "qwen",
+    description: "Qwen Code, with an OpenAI-compatible model",
+    command: ["qwen", "--acp"],
+    model_route: "openai",
+    environment_vars: { OPENAI_BASE_URL: "${WHARF_GATEWAY}/models/openai/v1", OPENAI_API_KEY: "${WHARF_TOKEN}", OPENAI_MODEL: "qwen3-coder-plus" },
+    capabilities: ["code_generation", "debugging", "refactoring", "testing"],
+  },
+  {
+    name: "auggie",
+    description: "Augment's Auggie; it wants a login of its own and speaks to Augment's service alone",
+    command: ["auggie", "--acp"],
+    environment_vars: { AUGGIE_MODE: "acp", AUGGIE_STREAM: "true" },
+    default_resources: { cpu: "2.0", memory: "2g", disk: "10g" },
+    capabilities: ["code_analysis", "code_generation", "debugging", "refactoring"],
+  },
+];

@@ -1,0 +1,38 @@
+import type { AgentTypeRow } from "./agent-types.ts";
+
+/** The APIs a model route may speak; see the gateway. */
+type ModelApi = "gemini" | "anthropic" | "openai";
+/** The routes the server has a key for, by name. */
+export type ConfiguredRoutes = Readonly<Record<string, { readonly api: ModelApi }>>;
+
+/** How one run starts its agent: everything expanded but the gateway's address, which only the daemon knows. */
+export interface Launch {
+  readonly command: string[];
+  readonly environment: Record<string, string>;
+  readonly home_files: Record<string, string>;
+  readonly model_route?: string;
+}
+
+/** The route an agent type's runs use: its own, or for `auto` the first one there is a key for. */
+export function routeOf(type: Pick<AgentTypeRow, "model_route">, routes: ConfiguredRoutes): string | undefined {
+  if (type.model_route !== "auto") return type.model_route ?? undefined;
+  return Object.keys(routes)[0];
+}
+
+/** Only Wharf's own names are replaced: no agent type can pull a value out of the server's environment into a sandbox. */
+export function launchOf(type: AgentTypeRow, token: string, routes: ConfiguredRoutes): Launch {
+  const route = routeOf(type, routes);
+  const values: Record<string, string> = {
+    WHARF_TOKEN: token,
+    WHARF_MODEL_ROUTE: route ?? "",
+    WHARF_MODEL_API: (route && routes[route]?.api) ?? "",
+  };
+  const expand = (text: string) => text.replaceAll(/\$\{(\w+)\}/g, (whole, name: string) => values[name] ?? whole);
+  const expandAll = (record: Record<string, string>) => Object.fromEntries(Object.entries(record).map(([key, value]) => [key, expand(value)]));
+  return {
+    command: type.command.map(expand),
+    environment: expandAll(type.environment_vars),
+    home_files: expandAll(type.home_files),
+    ...(route && { model_route: route }),
+  };
+}

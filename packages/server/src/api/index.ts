@@ -1,0 +1,46 @@
+/** The edges: REST by the contract's routes, live logs over WebSocket, errors as problem+json. */
+import swagger from "@fastify/swagger";
+import Fastify, { type FastifyBaseLogger, type FastifyInstance } from "fastify";
+import { jsonSchemaTransform, validatorCompiler } from "fastify-type-provider-zod";
+import type { z } from "zod";
+import { serveErrors } from "./errors.ts";
+import { Guard, type GuardOptions } from "./guard.ts";
+import { present } from "./present.ts";
+import { type Modules, serveRoutes } from "./routes.ts";
+import { Streams } from "./stream.ts";
+
+const bodyBytes = 1 << 20;
+
+export interface ApiOptions {
+  readonly guard: GuardOptions;
+  readonly modules: Modules;
+  readonly logger: FastifyBaseLogger;
+}
+
+/** Builds the HTTP server; the caller has it listen. */
+export async function createApi({ guard: guardOptions, modules, logger }: ApiOptions): Promise<FastifyInstance> {
+  const app = Fastify({ loggerInstance: logger, disableRequestLogging: true, bodyLimit: bodyBytes, forceCloseConnections: true, requestTimeout: 60_000 });
+  const guard = new Guard(guardOptions);
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(({ schema }) => {
+    const response = schema as unknown as z.ZodType;
+    return (data) => JSON.stringify(response.parse(present(data)));
+  });
+  serveErrors(app, { bodyBytes });
+  app.addHook("onRequest", async (request) => {
+    const principal = guard.check(request.raw);
+    if (principal) request.principal = principal;
+  });
+  app.addHook("onResponse", async (request, reply) => {
+    request.log.debug({ method: request.method, url: request.url, status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, "request");
+  });
+  await app.register(swagger, { openapi: { openapi: "3.1.0", info: { title: "Wharf", version: modules.server.version } }, transform: jsonSchemaTransform });
+  // Routes are registered in a plugin: Fastify shows the document only those added after its own plugin is ready.
+  await app.register(async (routes) => {
+    serveRoutes(routes, modules);
+    routes.get("/api/v1/openapi.json", { schema: { hide: true } }, async () => app.swagger());
+  });
+  const streams = new Streams(app.server, { guard, log: modules.log, tasks: modules.tasks });
+  app.addHook("preClose", async () => streams.close());
+  return app;
+}

@@ -1,0 +1,8 @@
+/** A row as it goes over the wire: times in RFC 3339, and what is not there left out. */
+export function present(value: unknown): unknown {
+  if (value instanceof Date) return value.toISOString();
+  if (Array.isArray(value)) return value.map(present);
+  if (typeof value !== "object" || value === null) return value;
+  const shown = Object.entries(value).filter(([, field]) => field !== null && field !== undefined);
+  return Object.fromEntries(shown.map(([key, field]) => [key, present(field)]));
+}

@@ -1,0 +1,40 @@
+import type { Endpoint, EndpointOutput } from "@wharf/contract";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { z } from "zod";
+import type { Principal } from "../access/index.ts";
+
+type Out<S> = S extends z.ZodType ? z.output<S> : undefined;
+type Part<E, K extends string> = K extends keyof E ? Out<E[K]> : undefined;
+
+export interface Call<E extends Endpoint> {
+  readonly params: Part<E, "params">;
+  readonly query: Part<E, "query">;
+  readonly body: Part<E, "body">;
+  readonly principal: Principal;
+}
+
+/** Rows may hold dates and nulls where the wire has text and nothing; `present` makes the one into the other. */
+type Loose<T> = T extends readonly (infer I)[] ? readonly Loose<I>[] : T extends object ? { [K in keyof T]: Loose<T[K]> | Date | null } : T;
+
+declare module "fastify" {
+  interface FastifyRequest {
+    principal: Principal;
+  }
+}
+
+/** Serves one route of the contract: its schemas validate what comes and strip what goes. */
+export function register<E extends Endpoint>(app: FastifyInstance, route: E, handler: (call: Call<E>) => Promise<Loose<EndpointOutput<E>>>): void {
+  const { method, path, summary, params, query, body, response, status = 200 } = route;
+  const answer = typeof response === "string" ? {} : { response: { [status]: response } };
+  app.route({
+    method,
+    url: path,
+    schema: { summary, ...(params && { params }), ...(query && { querystring: query }), ...(body && { body }), ...answer },
+    handler: async (request: FastifyRequest, reply: FastifyReply) => {
+      // The contract's schemas have parsed these three; Fastify's own types cannot say so for a route given as a value.
+      const call = { params: request.params, query: request.query, body: request.body, principal: request.principal } as Call<E>;
+      const result = await handler(call);
+      return reply.status(status).send(response === "none" ? undefined : result);
+    },
+  });
+}

@@ -1,0 +1,130 @@
+import type { IncomingMessage, Server } from "node:http";
+import type { Duplex } from "node:stream";
+import { type Event, globalStreamPath, Subscribe, taskStreamPath, toWharfError, WharfError } from "@wharf/contract";
+import { type WebSocket, WebSocketServer } from "ws";
+import type { Principal } from "../access/index.ts";
+import { follow, type Log } from "../events/index.ts";
+import type { Tasks } from "../tasks/index.ts";
+import type { Guard } from "./guard.ts";
+
+export interface StreamOptions {
+  readonly guard: Guard;
+  readonly log: Log;
+  readonly tasks: Tasks;
+}
+
+/** A viewer that has this much unsent is not given more until it has read; the log waits for it, nobody else does. */
+const maxUnsent = 1 << 20; // bytes
+const pingEvery = 15_000; // ms
+const maxMessage = 256 * 1024; // bytes
+
+const taskStream = new RegExp(`^${taskStreamPath.replace(":task_id", "([^/]+)")}$`);
+
+/** Live logs over WebSocket: each message is one event, in the order of the log; `after` resumes where a reader stopped. */
+export class Streams {
+  readonly #options: StreamOptions;
+  readonly #sockets = new WebSocketServer({ noServer: true, maxPayload: maxMessage });
+
+  constructor(server: Server, options: StreamOptions) {
+    this.#options = options;
+    server.on("upgrade", (request, socket, head) => void this.#upgrade(request, socket, head));
+  }
+
+  close(): void {
+    for (const socket of this.#sockets.clients) socket.close(1001, "the server stops");
+    this.#sockets.close();
+  }
+
+  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    socket.on("error", () => socket.destroy());
+    try {
+      const principal = this.#options.guard.check(request);
+      const url = new URL(request.url ?? "/", "http://localhost");
+      if (!principal) throw new WharfError("unauthenticated", {});
+      const start = await this.#route(url, principal);
+      this.#sockets.handleUpgrade(request, socket, head, (ws) => start(ws));
+    } catch (thrown) {
+      const problem = toWharfError(thrown, "websocket").toProblem();
+      const body = JSON.stringify(problem);
+      socket.end(`HTTP/1.1 ${problem.status} ${problem.title}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`);
+    }
+  }
+
+  async #route(url: URL, principal: Principal): Promise<(ws: WebSocket) => void> {
+    const taskId = taskStream.exec(url.pathname)?.[1];
+    if (taskId) {
+      const task = await this.#options.tasks.find(principal.user_id, decodeURIComponent(taskId));
+      const after = Number(url.searchParams.get("after") ?? 0);
+      if (!Number.isSafeInteger(after) || after < 0) throw new WharfError("bad_request", { issues: [{ path: "after", message: "a sequence number" }] });
+      return (ws) => void this.#send(ws, this.#alive(ws), { task_id: task.id, after });
+    }
+    if (url.pathname === globalStreamPath) return (ws) => this.#serveGlobal(ws, principal);
+    throw new WharfError("not_found", { what: "stream", id: url.pathname });
+  }
+
+  /** Aborted when the socket closes; a viewer that stops answering pings is closed. */
+  #alive(ws: WebSocket): AbortSignal {
+    const gone = new AbortController();
+    let answered = true;
+    ws.on("pong", () => (answered = true));
+    const timer = setInterval(() => {
+      if (!answered) return ws.terminate();
+      answered = false;
+      ws.ping();
+    }, pingEvery);
+    ws.on("error", () => ws.terminate());
+    ws.on("close", () => {
+      clearInterval(timer);
+      gone.abort();
+    });
+    return gone.signal;
+  }
+
+  async #send(ws: WebSocket, signal: AbortSignal, from: { task_id: string; after: number }): Promise<void> {
+    try {
+      for await (const events of follow(this.#options.log, from.task_id, { after: from.after, signal })) {
+        for (const event of events) await deliver(ws, event);
+      }
+    } catch (thrown) {
+      if (!signal.aborted) ws.close(1011, toWharfError(thrown, "websocket").code);
+    }
+  }
+
+  #serveGlobal(ws: WebSocket, principal: Principal): void {
+    const signal = this.#alive(ws);
+    const followed = new Set<string>();
+    ws.on("message", (data) => {
+      void this.#subscribe(String(data), principal, followed)
+        .then((froms) => froms.forEach((from) => void this.#send(ws, signal, from)))
+        .catch((thrown: unknown) => ws.send(JSON.stringify({ type: "error", data: { kind: "failure", ...toWharfError(thrown, "websocket").toProblem() } })));
+    });
+  }
+
+  async #subscribe(text: string, principal: Principal, followed: Set<string>): Promise<{ task_id: string; after: number }[]> {
+    const message = Subscribe.safeParse(parseJson(text));
+    if (!message.success) throw new WharfError("bad_request", { issues: [{ path: "", message: 'send {"action":"subscribe","task_ids":[…],"after":{…}}' }] });
+    const froms = [];
+    for (const id of message.data.task_ids) {
+      const task = await this.#options.tasks.find(principal.user_id, id);
+      if (followed.has(task.id)) continue;
+      followed.add(task.id);
+      froms.push({ task_id: task.id, after: message.data.after[id] ?? task.last_seq });
+    }
+    return froms;
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Hands an event to the socket and waits while too much of it is unsent. */
+async function deliver(ws: WebSocket, event: Event): Promise<void> {
+  const sent = Promise.withResolvers<void>();
+  ws.send(JSON.stringify(event), () => sent.resolve());
+  if (ws.bufferedAmount > maxUnsent) await sent.promise;
+}

@@ -1,0 +1,103 @@
+import { type Event, type EventData, type EventType, typeOfKind, WharfError } from "@wharf/contract";
+import { and, asc, eq, gt, sql } from "drizzle-orm";
+import { type Database, type Executor, schema } from "../store/index.ts";
+import { Bus } from "./bus.ts";
+
+/** What a writer hands over; the log gives it its sequence. */
+export interface NewEvent {
+  readonly data: EventData;
+  readonly type?: EventType;
+  readonly run_id?: string;
+  readonly timestamp?: Date;
+  /** Where in a runner's journal it stands, if it came from one. */
+  readonly journal?: { readonly epoch: string; readonly seq: number };
+  readonly created_by?: string;
+}
+
+/** One transaction that may change rows and append events; both are seen together or not at all. */
+export interface LogWriter {
+  readonly tx: Executor;
+  append(taskId: string, events: readonly NewEvent[]): Promise<void>;
+}
+
+const { events, tasks } = schema;
+
+/** The log of every task: appended in the transaction that changes what it tells of, read by cursor. */
+export class Log {
+  readonly #db: Database;
+  readonly #bus = new Bus();
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  /** Runs a transaction; what it appended reaches subscribers once it is committed. */
+  async write<T>(work: (writer: LogWriter) => Promise<T>): Promise<T> {
+    const appended: Event[][] = [];
+    const result = await this.#db.transaction(async (tx) => {
+      const append = async (taskId: string, entries: readonly NewEvent[]) => {
+        if (entries.length > 0) appended.push(await insertEvents(tx, taskId, entries));
+      };
+      return work({ tx, append });
+    });
+    for (const batch of appended) if (batch[0]) this.#bus.publish(batch[0].task_id, batch);
+    return result;
+  }
+
+  async read(taskId: string, after: number, limit: number): Promise<Event[]> {
+    const rows = await this.#db
+      .select()
+      .from(events)
+      .where(and(eq(events.task_id, taskId), gt(events.seq, after)))
+      .orderBy(asc(events.seq))
+      .limit(limit);
+    return rows.map(toEvent);
+  }
+
+  async lastSeq(taskId: string): Promise<number> {
+    const [task] = await this.#db.select({ last_seq: tasks.last_seq }).from(tasks).where(eq(tasks.id, taskId));
+    if (!task) throw new WharfError("not_found", { what: "task", id: taskId });
+    return task.last_seq;
+  }
+
+  /** Told of every append to a task's log in this process, in no promised order; see `follow` for one that is. */
+  subscribe(taskId: string, listener: (events: readonly Event[]) => void): () => void {
+    return this.#bus.subscribe(taskId, listener);
+  }
+}
+
+/**
+ * Gives the events the task's next sequences under the lock of the task's row, held until the transaction ends: whoever
+ * reads by cursor therefore never sees a later event before an earlier one.
+ */
+async function insertEvents(tx: Executor, taskId: string, entries: readonly NewEvent[]): Promise<Event[]> {
+  const [task] = await tx
+    .update(tasks)
+    .set({ last_seq: sql`${tasks.last_seq} + ${entries.length}` })
+    .where(eq(tasks.id, taskId))
+    .returning({ last_seq: tasks.last_seq });
+  if (!task) throw new WharfError("not_found", { what: "task", id: taskId });
+  const first = task.last_seq - entries.length + 1;
+  const now = new Date();
+  const rows = entries.map((entry, i) => ({
+    task_id: taskId,
+    seq: first + i,
+    run_id: entry.run_id ?? null,
+    type: entry.type ?? typeOfKind[entry.data.kind],
+    kind: entry.data.kind,
+    data: entry.data,
+    timestamp: entry.timestamp ?? now,
+    journal_epoch: entry.journal?.epoch ?? null,
+    journal_seq: entry.journal?.seq ?? null,
+    created_by: entry.created_by ?? null,
+  }));
+  await tx.insert(events).values(rows);
+  return rows.map(toEvent);
+}
+
+type EventRow = Pick<typeof events.$inferSelect, "seq" | "type" | "timestamp" | "run_id" | "task_id" | "data">;
+
+function toEvent(row: EventRow): Event {
+  const event = { seq: row.seq, type: row.type, timestamp: row.timestamp.toISOString(), task_id: row.task_id, data: row.data };
+  return row.run_id ? { ...event, agent_id: row.run_id } : event;
+}

@@ -1,0 +1,3 @@
+/** The server as a library: what the command line starts, and what tests start in their own process. */
+export { type Config, readConfig } from "./config.ts";
+export { addressFile, type RunningServer, type ServerOptions, startServer, tokenFile, version } from "./main.ts";

@@ -1,0 +1,165 @@
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { WharfError } from "@wharf/contract";
+import pino, { type Logger } from "pino";
+import { ensureOwner, secretFile } from "./access/index.ts";
+import { AgentTypes } from "./agent-types/index.ts";
+import { createApi } from "./api/index.ts";
+import { createLocalBackend } from "./backends/index.ts";
+import type { Config } from "./config.ts";
+import { Log } from "./events/index.ts";
+import { createGateway, openMirrors } from "./gateway/index.ts";
+import { gatewayHooks } from "./gateway-hooks.ts";
+import { keysFrom, Runners } from "./runners/index.ts";
+import { defaultRunTimes, type Links, RunCommands, type RunDeps, RunQueries, type RunTimes, Scheduler, TaskDiffs, Wakeup } from "./runs/index.ts";
+import { lockDataFolder } from "./store/data-folder-lock.ts";
+import { startEmbeddedPostgres } from "./store/embedded/index.ts";
+import { migrate, openDatabase } from "./store/index.ts";
+import { Boards, Tasks } from "./tasks/index.ts";
+
+export interface ServerOptions {
+  readonly config: Config;
+  /** The folder with the daemon and the agents, which is put into every runner. */
+  readonly kit: string;
+  readonly version: string;
+  readonly times?: Partial<RunTimes>;
+  /** What the server's own git may know of the machine: where its user's keys and helpers are. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+export interface RunningServer extends AsyncDisposable {
+  readonly url: string;
+  readonly token: string;
+  /** Resolves when the server has stopped, for whatever reason. */
+  readonly stopped: Promise<void>;
+  /** Stops the server; runners stay at work unless they are asked to end too. */
+  stop(options?: { runners: boolean }): Promise<void>;
+}
+
+/** How long runs may take to end when the server is taken down with its runners; what is left is ended by the next start. */
+const takeDownTime = 30_000; // ms
+
+/** Where a client finds the server of a data folder; there while it serves. */
+export const addressFile = "server.json";
+export const tokenFile = "owner-token";
+
+/** The only place that knows all parts. What is started first is stopped last, also when a later part fails to start. */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const { config } = options;
+  const logger = pino({ level: config.logLevel, redact: { paths: ["*.authorization", "*.token", "*.key"] } }, pino.destination(2));
+  await using parts = new AsyncDisposableStack();
+
+  await mkdir(config.dataFolder, { recursive: true, mode: process.getuid?.() === 0 ? 0o711 : 0o700 });
+  parts.use(await lockDataFolder(config.dataFolder));
+  const [token, secret, owner] = await Promise.all([tokenFile, "secret", "instance"].map((name) => secretFile(config.dataFolder, name)));
+  const keys = keysFrom(secret!);
+
+  const { db } = await openStore(config, logger, parts);
+  const principal = await ensureOwner(db);
+  const backend = await createLocalBackend({
+    folder: join(config.dataFolder, "runners"),
+    kit: options.kit,
+    node: process.execPath,
+    allowUnsafe: config.localUnsafe,
+    searchPath: config.searchPath,
+    log: logger,
+  });
+  parts.defer(() => backend.close());
+
+  const log = new Log(db);
+  const wakeup = new Wakeup();
+  const links: Links = new Map();
+  // A plain process sees what its owner sees: it gets no real key, not even a way to use one, unless the owner says so.
+  const routes = backend.can.isolation === "unsafe" && !config.localUnsafe ? {} : config.modelRoutes;
+  const agentTypes = new AgentTypes(db, { routes, missing: (program) => backend.missing(program) });
+  await agentTypes.seed();
+  const mirrors = openMirrors({ folder: join(config.dataFolder, "mirrors"), maxRepositoryMb: config.maxRepositoryMb, gitEnvironment: present(options.environment) });
+  const gateway = createGateway({ mirrors, routes, hooks: gatewayHooks(log, logger), log: logger });
+  parts.defer(() => gateway.close());
+  const times = { ...defaultRunTimes, ...options.times };
+  const deps: RunDeps = { db, log, backend, runners: new Runners(db), keys, mirrors, gateway, agentTypes, routes, times, logger, wakeup, links };
+  const scheduler = new Scheduler(deps, { owner: owner!, capacity: config.maxRuns });
+  const commands = new RunCommands(log, (runId) => wakeup.poke(runId));
+
+  const stopping = Promise.withResolvers<{ runners: boolean }>();
+  const app = await createApi({
+    logger,
+    guard: { hosts: [config.host, ...config.allowedHosts], token: token!, owner: principal },
+    modules: {
+      boards: new Boards(db),
+      tasks: new Tasks(db, log),
+      commands,
+      queries: new RunQueries(db),
+      agentTypes,
+      scheduler,
+      diffs: new TaskDiffs(db, mirrors, links),
+      log,
+      server: {
+        version: options.version,
+        data_folder: config.dataFolder,
+        default_board_id: principal.default_board_id,
+        backend: backend.name,
+        isolation: backend.can.isolation,
+        ...(backend.isolationReason && { isolation_reason: backend.isolationReason }),
+      },
+      shutdown: (how) => stopping.resolve(how),
+    },
+  });
+  parts.defer(() => app.close());
+  const url = await listen(app, config);
+  scheduler.start();
+  parts.defer(() => scheduler.stop());
+  await writeFile(join(config.dataFolder, addressFile), JSON.stringify({ url, pid: process.pid }), { mode: 0o600 });
+  parts.defer(() => rm(join(config.dataFolder, addressFile), { force: true }));
+  logger.info({ url, isolation: backend.can.isolation, database: config.databaseUrl ? "server" : "embedded" }, "Wharf serves");
+
+  const running = parts.move();
+  const stopped = stopping.promise.then(async ({ runners }) => {
+    if (runners) {
+      await commands.stopAll("the server is taken down");
+      await scheduler.settled(AbortSignal.timeout(takeDownTime));
+    }
+    await running.disposeAsync();
+  });
+  const stop = (how = { runners: false }) => {
+    stopping.resolve(how);
+    return stopped;
+  };
+  return { url, token: token!, stopped, stop, [Symbol.asyncDispose]: () => stop() };
+}
+
+async function openStore(config: Config, logger: Logger, parts: AsyncDisposableStack) {
+  const onError = (error: Error) => logger.warn({ error }, "a database connection broke");
+  const embedded = config.databaseUrl
+    ? undefined
+    : parts.use(
+        await startEmbeddedPostgres({
+          folder: join(config.dataFolder, "postgres"),
+          notify: (notice) => logger[notice.kind === "down" ? "error" : "debug"](notice, "PostgreSQL"),
+        }),
+      );
+  const store = openDatabase(embedded ? embedded.connection : { connectionString: config.databaseUrl }, onError);
+  parts.defer(() => store.close());
+  try {
+    await migrate(store.pool);
+  } catch (error) {
+    throw new WharfError("database_unavailable", { reason: error instanceof Error ? error.message : String(error) }, { cause: error });
+  }
+  return store;
+}
+
+async function listen(app: Awaited<ReturnType<typeof createApi>>, { host, port }: Config): Promise<string> {
+  try {
+    return await app.listen({ host, port });
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EADDRINUSE") throw new WharfError("port_taken", { address: `${host}:${port}` }, { cause: error });
+    throw error;
+  }
+}
+
+const present = (environment: ServerOptions["environment"]): Record<string, string> =>
+  Object.fromEntries(Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined));
+
+/** The version of the package this file is part of. */
+export const version: string = createRequire(import.meta.url)("../package.json").version;

@@ -1,0 +1,63 @@
+import { createServer, type Server } from "node:http";
+import { WharfError } from "@wharf/contract";
+import { acceptWire, createWireClient, Mux, type MuxEnd, serveHttp, type WireClient, WireProtocolError } from "@wharf/contract/wire";
+import type { Backend } from "../backends/index.ts";
+import type { FindContext, Gateway } from "../gateway/index.ts";
+
+/** A live wire to a runner: requests to its daemon go in, and what the runner asks of the gateway comes back on it. */
+export interface Link extends AsyncDisposable {
+  readonly client: WireClient;
+  /** Aborted when the wire is gone, with the reason. */
+  readonly signal: AbortSignal;
+}
+
+export interface LinkOptions {
+  readonly backend: Backend;
+  readonly runner_id: string;
+  readonly epoch: number;
+  readonly key: string;
+  /** Answers what comes backwards out of this runner. */
+  readonly gateway: Pick<Gateway, "handle" | "handleConnect">;
+  readonly context: FindContext;
+}
+
+/** Dials, proves who is who, and starts the multiplexer. */
+export async function openLink(options: LinkOptions, signal: AbortSignal): Promise<Link> {
+  const { backend, runner_id, epoch, key } = options;
+  const duplex = await backend.dial(runner_id, signal);
+  try {
+    await acceptWire(duplex, { key, runnerId: runner_id, epoch, signal });
+  } catch (error) {
+    duplex.destroy();
+    throw error;
+  }
+  const gone = new AbortController();
+  const server = gatewayServer(options);
+  const mux = new Mux(duplex, { side: "server", onStream: (stream) => serveHttp(stream, server) });
+  void mux.closed.then((end) => {
+    server.closeAllConnections();
+    gone.abort(wireError(runner_id, end));
+  });
+  return {
+    client: createWireClient(mux, { runnerId: runner_id }),
+    signal: gone.signal,
+    async [Symbol.asyncDispose]() {
+      mux.destroy(new Error("the server let go of the wire"));
+      await mux.closed;
+    },
+  };
+}
+
+/** An HTTP server that never listens: the wire's sub-streams are its connections. */
+function gatewayServer({ gateway, context }: LinkOptions): Server {
+  const options = { keepAlive: true, keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 30_000 };
+  const server = createServer(options, (req, res) => gateway.handle(context, req, res));
+  server.on("connect", (req, socket) => gateway.handleConnect(context, req, socket));
+  server.on("clientError", (_error, socket) => socket.destroy());
+  return server;
+}
+
+function wireError(runnerId: string, { reason, error }: MuxEnd): WharfError {
+  if (error instanceof WireProtocolError) return new WharfError("runner_hostile", { runner_id: runnerId, reason });
+  return new WharfError("runner_unavailable", { runner_id: runnerId, reason }, { cause: error });
+}

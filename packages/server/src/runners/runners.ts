@@ -1,0 +1,74 @@
+import { randomUUID } from "node:crypto";
+import type { RunnerState } from "@wharf/contract";
+import { and, desc, eq, inArray, isNotNull, ne, sql } from "drizzle-orm";
+import { type Database, type Executor, schema } from "../store/index.ts";
+
+const { runners, runs } = schema;
+export type RunnerRow = typeof runners.$inferSelect;
+
+/** The rows of runners: what should be and what was last seen. */
+export class Runners {
+  readonly #db: Database;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  async get(id: string): Promise<RunnerRow | undefined> {
+    const [row] = await this.#db.select().from(runners).where(eq(runners.id, id));
+    return row;
+  }
+
+  /** The next wire's epoch. It is on disk before the wire opens, so no two wires ever share one. */
+  async nextEpoch(id: string): Promise<number> {
+    const [row] = await this.#db
+      .update(runners)
+      .set({ wire_epoch: sql`${runners.wire_epoch} + 1` })
+      .where(eq(runners.id, id))
+      .returning({ epoch: runners.wire_epoch });
+    return row?.epoch ?? 0;
+  }
+
+  async setState(id: string, state: RunnerState, error?: string): Promise<void> {
+    await this.#db.update(runners).set({ state, error_message: error ?? null, updated_at: new Date() }).where(eq(runners.id, id));
+  }
+
+  /** A journal of another epoch begins at its beginning. */
+  async beginJournal(id: string, epoch: string): Promise<void> {
+    await this.#db.update(runners).set({ journal_epoch: epoch, journal_cursor: 0 }).where(eq(runners.id, id));
+  }
+
+  /** Rows whose wish and sight differ in a way only the reconciler mends. */
+  unwanted(): Promise<RunnerRow[]> {
+    return this.#db.select().from(runners).where(and(eq(runners.desired, "DESTROYED"), ne(runners.state, "DESTROYED")));
+  }
+
+  idle(): Promise<RunnerRow[]> {
+    return this.#db.select().from(runners).where(and(eq(runners.desired, "STOPPED"), inArray(runners.state, ["CREATING", "READY", "ERROR"])));
+  }
+
+  all(): Promise<RunnerRow[]> {
+    return this.#db.select().from(runners);
+  }
+}
+
+/**
+ * The runner a new run of a task works in: the one an earlier run left, with its workspace and the agent's sessions on its
+ * disk, or a new one. The caller holds the task's lock.
+ */
+export async function runnerFor(tx: Executor, taskId: string, fresh: Pick<RunnerRow, "backend" | "tier" | "isolation">): Promise<string> {
+  const [left] = await tx
+    .select({ id: runners.id })
+    .from(runs)
+    .innerJoin(runners, eq(runners.id, runs.runner_id))
+    .where(and(eq(runs.task_id, taskId), isNotNull(runs.runner_id), eq(runners.backend, fresh.backend), inArray(runners.state, ["READY", "STOPPED"])))
+    .orderBy(desc(runs.created_at))
+    .limit(1);
+  if (left) {
+    await tx.update(runners).set({ desired: "READY" }).where(eq(runners.id, left.id));
+    return left.id;
+  }
+  const id = randomUUID();
+  await tx.insert(runners).values({ id, ...fresh });
+  return id;
+}

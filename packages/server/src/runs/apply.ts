@@ -1,0 +1,84 @@
+import type { EventDataOf, JournalRecord } from "@wharf/contract";
+import { and, eq } from "drizzle-orm";
+import type { LogWriter } from "../events/index.ts";
+import { schema } from "../store/index.ts";
+import { lockTask, moveTask } from "../tasks/index.ts";
+import { hasOpenPermissions, queueTurn, stopRun } from "./commands.ts";
+import { moveTurn, type TurnRow } from "./transitions.ts";
+
+const { permissions, pushes, runs, turns } = schema;
+
+interface Applied {
+  readonly task_id: string;
+  readonly run_id: string;
+}
+
+/** What a person finds in the next prompt when the task's policy is to go on after an interruption. */
+const continuePrompt =
+  "Your last turn was interrupted and it is not known how far it got. Look at the state of the workspace, then go on with what was asked.";
+
+/**
+ * What a journal record means for the rows: turns end, permissions open and close, commits want to be pushed. It runs in
+ * the transaction that appends the record, so the rows never say anything else than the log.
+ */
+export async function applyRecord(writer: LogWriter, { record, ...at }: Applied & { record: JournalRecord }): Promise<void> {
+  const { data } = record;
+  if (data.kind === "turn") return applyTurn(writer, at, data);
+  if (data.kind === "permission") return applyPermission(writer, at, data);
+  if (data.kind === "commit") return wantPush(writer, at, data);
+  if (data.kind === "session") await writer.tx.update(runs).set({ session_id: data.session_id }).where(eq(runs.id, at.run_id));
+}
+
+async function applyTurn(writer: LogWriter, at: Applied, data: EventDataOf<"turn">): Promise<void> {
+  if (data.status === "queued" || data.status === "started") return;
+  const [turn] = await writer.tx.select().from(turns).where(and(eq(turns.id, data.turn_id), eq(turns.task_id, at.task_id)));
+  if (!turn) return;
+  if (data.status === "interrupted") return interruptTurn(writer, turn, data.reason ?? "the runner stopped in the middle of it");
+  const stopReason = data.stop_reason ?? (data.status === "cancelled" ? "cancelled" : "end_turn");
+  if (!(await moveTurn(writer, turn, data.status === "cancelled" ? "CANCELLED" : "ENDED", stopReason))) return;
+  await freeSlot(writer, turn.run_id);
+  const [run] = await writer.tx.select().from(runs).where(eq(runs.id, turn.run_id));
+  const task = await lockTask(writer.tx, at.task_id);
+  const failed = stopReason === "error" || stopReason === "timeout";
+  if (run && failed) await stopRun(writer, run, { status: "FAILED", reason: data.reason ?? `the agent's turn ended with '${stopReason}'` });
+  if (task.state === "IN_PROGRESS" || task.state === "BLOCKED") {
+    await moveTask(writer, task, failed ? "FAILED" : "REVIEW", { reason: data.reason ?? stopReason });
+  }
+}
+
+/** Nobody knows how far the turn got: it is never run again by itself. The task asks a person, or goes on with a new turn if its policy says so. */
+export async function interruptTurn(writer: LogWriter, turn: TurnRow, reason: string): Promise<void> {
+  if (!(await moveTurn(writer, turn, "INTERRUPTED", reason))) return;
+  await freeSlot(writer, turn.run_id);
+  const task = await lockTask(writer.tx, turn.task_id);
+  if (task.state !== "IN_PROGRESS" && task.state !== "BLOCKED") return;
+  await moveTask(writer, task, "BLOCKED", { reason: `the turn was interrupted: ${reason}` });
+  if (task.interrupt_policy !== "continue" || !turn.created_by) return;
+  const [run] = await writer.tx.select().from(runs).where(eq(runs.id, turn.run_id));
+  if (run?.desired !== "RUN") return;
+  const blocked = await lockTask(writer.tx, turn.task_id);
+  await queueTurn(writer, blocked, { text: continuePrompt, by: turn.created_by, agent_type: run.agent_type });
+}
+
+const freeSlot = (writer: LogWriter, runId: string) => writer.tx.update(runs).set({ slot: false }).where(eq(runs.id, runId));
+
+async function applyPermission(writer: LogWriter, at: Applied, data: EventDataOf<"permission">): Promise<void> {
+  const key = { run_id: at.run_id, permission_id: data.permission_id };
+  const task = await lockTask(writer.tx, at.task_id);
+  if (data.status === "asked") {
+    await writer.tx.insert(permissions).values({ ...key, task_id: at.task_id }).onConflictDoNothing();
+    if (task.state === "IN_PROGRESS") await moveTask(writer, task, "BLOCKED", { reason: `the agent asks: ${data.title ?? "may it go on?"}` });
+    return;
+  }
+  await writer.tx
+    .update(permissions)
+    .set({ state: "CLOSED" })
+    .where(and(eq(permissions.run_id, key.run_id), eq(permissions.permission_id, key.permission_id)));
+  if (task.state === "BLOCKED" && !(await hasOpenPermissions(writer.tx, at.run_id))) await moveTask(writer, task, "IN_PROGRESS", { reason: "the agent goes on" });
+}
+
+/** The newest commit is what shall be on the remote; an older one still on its way is part of it. */
+async function wantPush(writer: LogWriter, at: Applied, data: EventDataOf<"commit">): Promise<void> {
+  const wanted = { run_id: at.run_id, sha: data.sha, state: "WANTED" as const, attempts: 0, next_attempt_at: new Date(), error_message: null };
+  await writer.tx.insert(pushes).values({ task_id: at.task_id, ...wanted }).onConflictDoUpdate({ target: pushes.task_id, set: wanted });
+}

@@ -1,0 +1,161 @@
+import { randomUUID } from "node:crypto";
+import { type TaskState, WharfError } from "@wharf/contract";
+import { and, count, eq, inArray } from "drizzle-orm";
+import type { Log, LogWriter } from "../events/index.ts";
+import { type Executor, schema } from "../store/index.ts";
+import { lockTask, moveTask, type TaskRow } from "../tasks/index.ts";
+import { liveRunStatuses } from "./states.ts";
+import type { RunRow } from "./lease.ts";
+import { moveRun, moveTurn, openTurn, type TurnRow } from "./transitions.ts";
+
+const { permissions, runners, runs, tasks, turns } = schema;
+
+export interface Prompt {
+  readonly text: string;
+  readonly by: string;
+  /** The idempotency key; the same key again answers with the turn that is there. */
+  readonly turn_id?: string | undefined;
+  /** What a new run is started with; ignored while one is at work. */
+  readonly agent_type: string;
+  readonly priority?: number | undefined;
+}
+
+/**
+ * What people ask of runs. Each is one transaction that writes down what is wanted; whoever holds the run's lease sees
+ * it there and acts on it, in this process or another, now or after a crash.
+ */
+export class RunCommands {
+  readonly #log: Log;
+  readonly #poke: (runId?: string) => void;
+
+  constructor(log: Log, poke: (runId?: string) => void) {
+    this.#log = log;
+    this.#poke = poke;
+  }
+
+  async prompt(taskId: string, prompt: Prompt): Promise<TurnRow> {
+    const turn = await this.#log.write(async (writer) => {
+      const task = await lockTask(writer.tx, taskId);
+      const known = prompt.turn_id && (await findTurn(writer.tx, prompt.turn_id));
+      if (known) {
+        if (known.task_id !== taskId) throw new WharfError("conflict", { what: "turn", from: "another task's", to: "this task's" });
+        return known;
+      }
+      return queueTurn(writer, task, prompt);
+    });
+    this.#poke(turn.run_id);
+    return turn;
+  }
+
+  /** Stops the run at work; its runner's disk is kept and the task goes where the caller says. */
+  async stop(taskId: string, to: TaskState, options: { by: string; reason?: string | undefined }): Promise<void> {
+    await this.#log.write(async (writer) => {
+      const task = await lockTask(writer.tx, taskId);
+      const run = await liveRun(writer.tx, taskId);
+      if (run) await stopRun(writer, run, { status: to === "COMPLETED" ? "COMPLETED" : "STOPPED", reason: options.reason ?? `the task is ${to.toLowerCase()}` });
+      else if (to === "REVIEW") throw new WharfError("no_run", { task_id: taskId });
+      await moveTask(writer, task, to, options);
+    });
+    this.#poke();
+  }
+
+  /** Ends the run, gives up the runner with its disk, and removes the task with its log. */
+  async delete(taskId: string): Promise<void> {
+    await this.#log.write(async ({ tx }) => {
+      await lockTask(tx, taskId);
+      const used = await tx.select({ id: runs.runner_id }).from(runs).where(eq(runs.task_id, taskId));
+      const ids = used.flatMap(({ id }) => id ?? []);
+      if (ids.length > 0) await tx.update(runners).set({ desired: "DESTROYED" }).where(inArray(runners.id, ids));
+      await tx.delete(tasks).where(eq(tasks.id, taskId));
+    });
+    this.#poke();
+  }
+
+  /** Stops every run at work: when the server is told to take its runners down with it. */
+  async stopAll(reason: string): Promise<void> {
+    const live = await this.#log.write(({ tx }) => tx.select({ task_id: runs.task_id }).from(runs).where(inArray(runs.status, [...liveRunStatuses])));
+    for (const { task_id } of live) {
+      await this.#log.write(async (writer) => {
+        const task = await lockTask(writer.tx, task_id);
+        const run = await liveRun(writer.tx, task_id);
+        if (run) await stopRun(writer, run, { status: "STOPPED", reason });
+        if (task.state === "IN_PROGRESS" || task.state === "BLOCKED") await moveTask(writer, task, "REVIEW", { reason });
+      });
+    }
+    this.#poke();
+  }
+
+  async answerPermission(taskId: string, answer: { permission_id: string; option_id?: string | undefined; by: string }): Promise<void> {
+    await this.#log.write(async ({ tx }) => {
+      await lockTask(tx, taskId);
+      const mine = and(eq(permissions.task_id, taskId), eq(permissions.permission_id, answer.permission_id));
+      const [asked] = await tx.select().from(permissions).where(mine);
+      if (!asked) throw new WharfError("not_found", { what: "permission request", id: answer.permission_id });
+      if (asked.state !== "ASKED") throw new WharfError("conflict", { what: "permission request", from: asked.state, to: "ANSWERED" });
+      await tx.update(permissions).set({ state: "ANSWERED", option_id: answer.option_id ?? null, answered_by: answer.by }).where(mine);
+    });
+    this.#poke();
+  }
+}
+
+async function findTurn(tx: Executor, id: string): Promise<TurnRow | undefined> {
+  const [turn] = await tx.select().from(turns).where(eq(turns.id, id));
+  return turn;
+}
+
+async function liveRun(tx: Executor, taskId: string): Promise<RunRow | undefined> {
+  const [run] = await tx.select().from(runs).where(and(eq(runs.task_id, taskId), inArray(runs.status, [...liveRunStatuses]))).for("update");
+  return run;
+}
+
+/** Adds a turn to the run at work, or to a new one. The caller holds the task's lock. */
+export async function queueTurn(writer: LogWriter, task: TaskRow, prompt: Prompt): Promise<TurnRow> {
+  const { tx } = writer;
+  if (!task.repository_url) throw new WharfError("task_needs_repository", { task_id: task.id });
+  if (await openTurn(tx, task.id)) throw new WharfError("turn_open", { task_id: task.id });
+  const live = await liveRun(tx, task.id);
+  if (live?.desired === "STOP") throw new WharfError("conflict", { what: "run", from: "stopping", to: "prompted" });
+  const now = new Date();
+  let runId = live?.id;
+  if (live) await tx.update(runs).set({ queued_at: now, updated_at: now }).where(eq(runs.id, live.id));
+  else runId = await newRun(writer, task, prompt);
+  const values = { id: prompt.turn_id ?? randomUUID(), task_id: task.id, run_id: runId!, prompt: prompt.text, created_by: prompt.by };
+  const [turn] = await tx.insert(turns).values(values).returning();
+  const by = { run_id: runId!, created_by: prompt.by };
+  await writer.append(task.id, [
+    { ...by, data: { kind: "turn", turn_id: turn!.id, status: "queued" }, type: "status" },
+    { ...by, data: { kind: "message", role: "user", text: prompt.text } },
+  ]);
+  await moveTask(writer, task, "IN_PROGRESS", { by: prompt.by });
+  return turn!;
+}
+
+async function newRun({ tx, append }: LogWriter, task: TaskRow, prompt: Prompt): Promise<string> {
+  const id = randomUUID();
+  const priority = prompt.priority ?? task.priority;
+  await tx.insert(runs).values({ id, task_id: task.id, agent_type: prompt.agent_type, priority, queued_at: new Date() });
+  await tx.update(tasks).set({ assigned_agent_id: id, agent_type: prompt.agent_type, priority }).where(eq(tasks.id, task.id));
+  await append(task.id, [{ run_id: id, data: { kind: "state", entity: "run", to: "PENDING" } }]);
+  return id;
+}
+
+/** Writes down that a run shall end. One that nobody has begun yet ends at once. */
+export async function stopRun(writer: LogWriter, run: RunRow, end: { status: "COMPLETED" | "FAILED" | "STOPPED"; reason: string }): Promise<void> {
+  if (run.desired === "STOP") return;
+  const change = { desired: "STOP" as const, stop_status: end.status, stop_reason: end.reason };
+  if (run.status !== "PENDING" || run.slot) {
+    await writer.tx.update(runs).set(change).where(eq(runs.id, run.id));
+    return;
+  }
+  const turn = await openTurn(writer.tx, run.task_id);
+  if (turn && (await moveTurn(writer, turn, "CANCELLED", end.reason))) {
+    await writer.append(run.task_id, [{ run_id: run.id, data: { kind: "turn", turn_id: turn.id, status: "cancelled", reason: end.reason } }]);
+  }
+  await moveRun(writer, run, "STOPPED", change);
+}
+
+/** Whether the agent still waits for a person. */
+export async function hasOpenPermissions(tx: Executor, runId: string): Promise<boolean> {
+  const [open] = await tx.select({ n: count() }).from(permissions).where(and(eq(permissions.run_id, runId), inArray(permissions.state, ["ASKED", "ANSWERED"])));
+  return (open?.n ?? 0) > 0;
+}

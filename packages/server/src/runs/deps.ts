@@ -1,0 +1,50 @@
+import type { Logger } from "pino";
+import type { AgentTypes, ConfiguredRoutes } from "../agent-types/index.ts";
+import type { Backend } from "../backends/index.ts";
+import type { Log } from "../events/index.ts";
+import type { Gateway, Mirrors } from "../gateway/index.ts";
+import type { Keys, Runners } from "../runners/index.ts";
+import type { Database } from "../store/index.ts";
+import type { Links } from "./diffs.ts";
+import type { Wakeup } from "./wakeup.ts";
+
+/** How long each step may take and how often it is tried; see K-083 and X-011. */
+export interface RunTimes {
+  readonly connect: number; // ms
+  readonly clone: number; // ms
+  readonly agentStart: number; // ms
+  /** A run that is not RUNNING by then has failed. */
+  readonly start: number; // ms
+  /** Before the first retry of a failed start; doubled for each after it. */
+  readonly retryDelay: number; // ms
+  /** A turn in which the agent gives no sign of life for this long is ended. */
+  readonly turnIdle: number; // ms
+  readonly permission: number; // ms
+}
+
+export const defaultRunTimes: RunTimes = {
+  connect: 20_000,
+  clone: 300_000,
+  agentStart: 60_000,
+  start: 900_000,
+  retryDelay: 30_000,
+  turnIdle: 1_800_000,
+  permission: 86_400_000,
+};
+
+/** What the scheduler and the drivers of runs work with. */
+export interface RunDeps {
+  readonly db: Database;
+  readonly log: Log;
+  readonly backend: Backend;
+  readonly runners: Runners;
+  readonly keys: Keys;
+  readonly mirrors: Mirrors;
+  readonly gateway: Gateway;
+  readonly agentTypes: AgentTypes;
+  readonly routes: ConfiguredRoutes;
+  readonly times: RunTimes;
+  readonly logger: Logger;
+  readonly wakeup: Wakeup;
+  readonly links: Links;
+}

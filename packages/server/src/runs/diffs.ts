@@ -1,0 +1,34 @@
+import { type Diff, daemonApi, WharfError } from "@wharf/contract";
+import { and, desc, eq, isNotNull } from "drizzle-orm";
+import type { Mirrors } from "../gateway/index.ts";
+import type { Link } from "../runners/index.ts";
+import { type Database, schema } from "../store/index.ts";
+import type { TaskRow } from "../tasks/index.ts";
+
+const { runs } = schema;
+
+/** The wires that this process holds, by run: for whoever wants to look into a runner at work. */
+export type Links = Map<string, Link>;
+
+/** What a task changed: from its workspace while a runner is at work, else from the branch in the mirror. */
+export class TaskDiffs {
+  readonly #db: Database;
+  readonly #mirrors: Mirrors;
+  readonly #links: Links;
+
+  constructor(db: Database, mirrors: Mirrors, links: Links) {
+    this.#db = db;
+    this.#mirrors = mirrors;
+    this.#links = links;
+  }
+
+  async of(task: TaskRow): Promise<Diff> {
+    if (!task.base_commit_sha) throw new WharfError("not_found", { what: "change yet on task", id: task.id });
+    const link = this.#links.get(task.assigned_agent_id ?? "");
+    if (link && !link.signal.aborted) return link.client.call(daemonApi.diff, { query: { base: task.base_commit_sha } });
+    const mine = and(eq(runs.task_id, task.id), isNotNull(runs.repository_id));
+    const [run] = await this.#db.select().from(runs).where(mine).orderBy(desc(runs.created_at)).limit(1);
+    if (!run?.repository_id) throw new WharfError("not_found", { what: "change yet on task", id: task.id });
+    return this.#mirrors.diff(run.repository_id, task.base_commit_sha, task.shadow_branch);
+  }
+}

@@ -1,0 +1,7 @@
+/** Runs: the queue, the scheduler and its drivers, turns, pushes, and the reconciler of runners. */
+export { RunCommands } from "./commands.ts";
+export { defaultRunTimes, type RunDeps, type RunTimes } from "./deps.ts";
+export { type Links, TaskDiffs } from "./diffs.ts";
+export { Scheduler } from "./scheduler.ts";
+export { RunQueries } from "./queries.ts";
+export { Wakeup } from "./wakeup.ts";

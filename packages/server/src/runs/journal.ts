@@ -1,0 +1,122 @@
+import { JournalRecord, WharfError } from "@wharf/contract";
+import { eq } from "drizzle-orm";
+import type { Log } from "../events/index.ts";
+import { schema } from "../store/index.ts";
+import { lockTask } from "../tasks/index.ts";
+import { applyRecord } from "./apply.ts";
+import { type Lease, lockLeased } from "./lease.ts";
+import { storable } from "./storable.ts";
+
+const { runners, runs } = schema;
+
+export interface Cursor {
+  readonly epoch: string;
+  readonly seq: number;
+}
+
+/** Records written to the log in one transaction. */
+const batchSize = 200;
+
+/**
+ * Takes what a runner's journal says into the task's log: in order, each record once. The cursor moves in the
+ * transaction that appends, under the runner's lock, so whichever process dies at whatever moment, the next one reads on
+ * exactly where the log ends.
+ */
+export class JournalReader {
+  readonly #log: Log;
+  readonly #lease: Lease;
+  readonly #runnerId: string;
+  /** Runs of this task: a record may name an earlier one, never a stranger's. */
+  #known = new Set<string>();
+  cursor: Cursor;
+
+  constructor(log: Log, lease: Lease, at: { runner_id: string; cursor: Cursor }) {
+    this.#log = log;
+    this.#lease = lease;
+    this.#runnerId = at.runner_id;
+    this.cursor = at.cursor;
+  }
+
+  /** Reads the stream until it ends; `stored` is told how far the log holds it, so that the daemon may trim. */
+  async follow(stream: AsyncIterable<unknown>, stored: (cursor: Cursor) => void): Promise<void> {
+    for await (const batch of inBatches(stream, batchSize)) {
+      await this.#store(batch.map((line) => this.#parse(line)));
+      stored(this.cursor);
+    }
+  }
+
+  #parse(line: unknown): JournalRecord {
+    const record = JournalRecord.safeParse(line);
+    if (!record.success) throw this.#hostile(`a journal record is not valid (${record.error.issues[0]?.message ?? "unknown"})`);
+    return { ...record.data, data: storable(record.data.data) };
+  }
+
+  async #store(records: readonly JournalRecord[]): Promise<void> {
+    const { epoch, seq } = this.cursor;
+    records.forEach((record, i) => {
+      if (record.seq !== seq + 1 + i) throw this.#hostile(`journal record ${record.seq} came where ${seq + 1 + i} was due`);
+    });
+    await this.#log.write(async (writer) => {
+      const task = await lockTask(writer.tx, this.#lease.task_id);
+      const run = await lockLeased(writer.tx, this.#lease);
+      const [runner] = await writer.tx.select().from(runners).where(eq(runners.id, this.#runnerId)).for("update");
+      if (runner?.journal_epoch !== epoch || runner.journal_cursor !== seq) {
+        throw new WharfError("runner_unavailable", { runner_id: this.#runnerId, reason: "another reader moved the journal's cursor" });
+      }
+      await this.#learnRuns(writer.tx, records);
+      const events = records.map((record) => ({
+        run_id: this.#known.has(record.run_id) ? record.run_id : run.id,
+        type: record.type,
+        data: record.data,
+        timestamp: timeOf(record.at),
+        journal: { epoch, seq: record.seq },
+      }));
+      await writer.append(task.id, events);
+      for (const record of records) await applyRecord(writer, { task_id: task.id, run_id: run.id, record });
+      await writer.tx.update(runners).set({ journal_cursor: seq + records.length }).where(eq(runners.id, this.#runnerId));
+    });
+    this.cursor = { epoch, seq: seq + records.length };
+  }
+
+  async #learnRuns(tx: Parameters<typeof lockTask>[0], records: readonly JournalRecord[]): Promise<void> {
+    if (records.every((record) => this.#known.has(record.run_id))) return;
+    const rows = await tx.select({ id: runs.id }).from(runs).where(eq(runs.task_id, this.#lease.task_id));
+    this.#known = new Set(rows.map((row) => row.id));
+  }
+
+  #hostile(reason: string): WharfError {
+    return new WharfError("runner_hostile", { runner_id: this.#runnerId, reason });
+  }
+}
+
+/** The runner's clock is its own: a time that is none is replaced by ours. */
+function timeOf(at: string): Date {
+  const time = new Date(at);
+  return Number.isNaN(time.getTime()) ? new Date() : time;
+}
+
+/** Groups what is already there, so that a burst is one transaction and a single record waits for nobody. */
+async function* inBatches<T>(source: AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
+  const iterator = source[Symbol.asyncIterator]();
+  let next = iterator.next();
+  try {
+    for (;;) {
+      const first = await next;
+      if (first.done) return;
+      const batch = [first.value];
+      next = iterator.next();
+      while (batch.length < size) {
+        const more = await Promise.race([next, nothingYet()]);
+        if (more === undefined || more.done) break;
+        batch.push(more.value);
+        next = iterator.next();
+      }
+      yield batch;
+    }
+  } finally {
+    next.catch(() => undefined);
+    await iterator.return?.();
+  }
+}
+
+const nothingYet = () => new Promise<undefined>((resolve) => setImmediate(resolve, undefined));

@@ -1,0 +1,13 @@
+import type { ResourceLimits } from "@wharf/contract";
+import type { RunnerSpec } from "../backends/index.ts";
+
+const units: Record<string, number> = { k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
+/** Enough for a build with all its helpers, and an end to a fork bomb. */
+const maxProcesses = 1_024;
+
+const bytes = (text: string) => Number.parseInt(text, 10) * (units[text.at(-1) ?? ""] ?? 1);
+
+/** Limits as people write them ("1.5", "512m", "10g") in the numbers backends enforce. */
+export function limitsOf(resources: ResourceLimits): RunnerSpec["limits"] {
+  return { cpu: Number(resources.cpu), memoryBytes: bytes(resources.memory), diskBytes: bytes(resources.disk), processes: maxProcesses };
+}

@@ -1,0 +1,75 @@
+import { daemonApi, WharfError } from "@wharf/contract";
+import { eq } from "drizzle-orm";
+import { launchOf } from "../agent-types/index.ts";
+import type { Link } from "../runners/index.ts";
+import { schema } from "../store/index.ts";
+import { lockTask } from "../tasks/index.ts";
+import type { RunDeps } from "./deps.ts";
+import { type Lease, lockLeased, readLeased, updateLeased } from "./lease.ts";
+
+const { tasks } = schema;
+
+/** Who commits in a workspace, until accounts bring names of their own. */
+export const author = { author_name: "Wharf", author_email: "wharf@localhost" };
+
+interface At {
+  readonly link: Link;
+  readonly signal: AbortSignal;
+}
+
+interface Cloned {
+  readonly shadow_branch: string;
+  readonly base_branch: string;
+  readonly base_commit_sha: string;
+}
+
+/** Brings the mirror up to date and has the daemon clone from it. `onRepository` opens the gateway for that one mirror. */
+export async function cloneWorkspace(deps: RunDeps, lease: Lease, at: At & { onRepository: (id: string) => void }): Promise<Cloned> {
+  const [task] = await deps.db.select().from(tasks).where(eq(tasks.id, lease.task_id));
+  if (!task?.repository_url) throw new WharfError("task_needs_repository", { task_id: lease.task_id });
+  const { shadow_branch } = task;
+  const mirror = await deps.mirrors.ensure(task.repository_url, { signal: at.signal, shadow_branch });
+  await updateLeased(deps.db, lease, { repository_id: mirror.repository_id });
+  at.onRepository(mirror.repository_id);
+  const body = { remote_path: `/git/${mirror.repository_id}.git`, shadow_branch, ...(task.branch && { base_branch: task.branch }), ...author };
+  const cloned = await at.link.client.call(daemonApi.clone, { body }, { signal: at.signal, timeoutMs: deps.times.clone });
+  await deps.log.write(async ({ tx }) => {
+    const { base_commit_sha } = await lockTask(tx, task.id);
+    if (!base_commit_sha) await tx.update(tasks).set({ base_commit_sha: cloned.base_commit_sha }).where(eq(tasks.id, task.id));
+  });
+  return { shadow_branch, base_branch: cloned.base_branch, base_commit_sha: cloned.base_commit_sha };
+}
+
+/** Starts the run's agent, or finds it at work; loads the session that this run or the one before it left. */
+export async function startAgent(deps: RunDeps, lease: Lease, at: At): Promise<void> {
+  const run = await readLeased(deps.db, lease);
+  const [task] = await deps.db.select().from(tasks).where(eq(tasks.id, lease.task_id));
+  const type = await deps.agentTypes.choose(run.agent_type);
+  const { model_route: _, ...launch } = launchOf(type, deps.keys.run(run.id), deps.routes);
+  const session = run.session_id ?? (await lastSession(deps, lease));
+  const body = {
+    run_id: run.id,
+    protocol: type.protocol,
+    ...launch,
+    permission_policy: task?.permission_policy ?? "ask",
+    permission_timeout_s: deps.times.permission / 1000,
+    start_timeout_s: deps.times.agentStart / 1000,
+    ...(session && { session_id: session }),
+  };
+  const started = await at.link.client.call(daemonApi.startAgent, { body }, { signal: at.signal, timeoutMs: deps.times.agentStart + 10_000 });
+  if (!started.session_id || started.session_id === run.session_id) return;
+  await deps.log.write(async ({ tx }) => {
+    await lockTask(tx, lease.task_id);
+    await lockLeased(tx, lease);
+    await updateLeased(tx, lease, { session_id: started.session_id ?? null });
+  });
+}
+
+/** The session of the task's run before this one, of the same agent and in the same runner. */
+async function lastSession(deps: RunDeps, lease: Lease): Promise<string | undefined> {
+  const { runs } = schema;
+  const rows = await deps.db.select().from(runs).where(eq(runs.task_id, lease.task_id));
+  const mine = rows.find((row) => row.id === lease.run_id);
+  const earlier = rows.filter((row) => row.id !== lease.run_id && row.agent_type === mine?.agent_type && row.runner_id === mine?.runner_id && row.session_id);
+  return earlier.sort((a, b) => b.created_at.getTime() - a.created_at.getTime())[0]?.session_id ?? undefined;
+}

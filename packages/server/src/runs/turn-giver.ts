@@ -1,0 +1,155 @@
+import { daemonApi, RemoteError, WharfError } from "@wharf/contract";
+import { and, eq } from "drizzle-orm";
+import type { Link } from "../runners/index.ts";
+import { schema } from "../store/index.ts";
+import { lockTask } from "../tasks/index.ts";
+import type { RunDeps } from "./deps.ts";
+import type { Cursor } from "./journal.ts";
+import { type Lease, lockLeased, readLeased, type RunRow, updateLeased } from "./lease.ts";
+import { author, startAgent } from "./start.ts";
+import { moveTurn, openTurn, type TurnRow } from "./transitions.ts";
+
+const { permissions, pushes, tasks } = schema;
+
+/** The first line of a commit message, from what was asked. */
+const maxSubject = 72;
+
+/** What one wire to a run's runner is used for besides reading: giving turns, cancelling, answering, pushing, acknowledging. */
+export class TurnGiver {
+  readonly #deps: RunDeps;
+  readonly #lease: Lease;
+  readonly #link: Link;
+  readonly #runnerId: string;
+  /** Turns the daemon is known to have, and those it was asked to cancel, on this wire. */
+  readonly #given = new Set<string>();
+  readonly #cancelled = new Set<string>();
+  #acked = 0;
+  #stored: Cursor | undefined;
+  #usageDue = false;
+
+  constructor(deps: RunDeps, lease: Lease, at: { link: Link; runnerId: string }) {
+    this.#deps = deps;
+    this.#lease = lease;
+    this.#link = at.link;
+    this.#runnerId = at.runnerId;
+  }
+
+  /** The log holds the journal up to here. */
+  stored(cursor: Cursor): void {
+    this.#stored = cursor;
+    this.#deps.wakeup.poke(this.#lease.run_id);
+    this.#deps.wakeup.poke(`drain:${this.#lease.run_id}`);
+  }
+
+  async tick(run: RunRow, signal: AbortSignal): Promise<void> {
+    await this.#acknowledge(signal);
+    const turn = await openTurn(this.#deps.db, this.#lease.task_id);
+    if (turn?.state === "QUEUED" && run.slot) await this.#give(turn, signal);
+    if (turn?.state === "RUNNING") await this.#watch(turn, signal);
+    if (turn) this.#usageDue = true;
+    else if (this.#usageDue) await this.tellUsage();
+    await this.#answer(signal);
+    await this.push(signal);
+  }
+
+  async #acknowledge(signal: AbortSignal): Promise<void> {
+    const stored = this.#stored;
+    if (!stored || stored.seq === this.#acked) return;
+    await this.#link.client.call(daemonApi.ackJournal, { body: stored }, { signal });
+    this.#acked = stored.seq;
+  }
+
+  /** Hands a queued turn over. That it is about to be is on disk first: from then on it is never handed over blindly. */
+  async #give(turn: TurnRow, signal: AbortSignal): Promise<void> {
+    await startAgent(this.#deps, this.#lease, { link: this.#link, signal });
+    await this.#deps.log.write(async (writer) => {
+      await lockTask(writer.tx, this.#lease.task_id);
+      await lockLeased(writer.tx, this.#lease);
+      const now = await openTurn(writer.tx, this.#lease.task_id);
+      if (now) await moveTurn(writer, now, "RUNNING");
+      await updateLeased(writer.tx, this.#lease, { prompted: true });
+    });
+    await this.#prompt(turn, signal);
+  }
+
+  /** A running turn: make sure the daemon has it, and cancel it if that is wanted. */
+  async #watch(turn: TurnRow, signal: AbortSignal): Promise<void> {
+    if (!this.#given.has(turn.id)) {
+      const { state } = await this.#link.client.call(daemonApi.turn, { params: { turn_id: turn.id } }, { signal });
+      if (state === "unknown") {
+        await startAgent(this.#deps, this.#lease, { link: this.#link, signal });
+        await this.#prompt(turn, signal);
+      }
+      this.#given.add(turn.id);
+    }
+    if (!turn.cancel_requested || this.#cancelled.has(turn.id)) return;
+    this.#cancelled.add(turn.id);
+    await this.#link.client.call(daemonApi.cancelTurn, { body: { turn_id: turn.id } }, { signal });
+  }
+
+  async #prompt(turn: TurnRow, signal: AbortSignal): Promise<void> {
+    const { times, db } = this.#deps;
+    const [task] = await db.select({ title: tasks.title }).from(tasks).where(eq(tasks.id, turn.task_id));
+    const subject = (task?.title ?? turn.prompt).split("\n")[0]?.slice(0, maxSubject) ?? "Work on the task";
+    const body = {
+      run_id: this.#lease.run_id,
+      turn_id: turn.id,
+      text: turn.prompt,
+      idle_timeout_s: times.turnIdle / 1000,
+      commit: { message: subject, ...author },
+    };
+    await this.#link.client.call(daemonApi.prompt, { body }, { signal });
+    this.#given.add(turn.id);
+  }
+
+  async #answer(signal: AbortSignal): Promise<void> {
+    const mine = eq(permissions.run_id, this.#lease.run_id);
+    const answered = await this.#deps.db.select().from(permissions).where(and(mine, eq(permissions.state, "ANSWERED")));
+    for (const { permission_id, option_id, answered_by } of answered) {
+      const body = { by: answered_by ?? "a person", ...(option_id && { option_id }) };
+      await this.#link.client.call(daemonApi.answerPermission, { params: { permission_id }, body }, { signal }).catch(ignoreSettled);
+      await this.#deps.db.update(permissions).set({ state: "CLOSED" }).where(and(mine, eq(permissions.permission_id, permission_id)));
+    }
+  }
+
+  /** Has the daemon push its branch to the mirror, where one is wanted; from there it needs no runner. */
+  async push(signal: AbortSignal): Promise<void> {
+    const mine = and(eq(pushes.task_id, this.#lease.task_id), eq(pushes.state, "WANTED"));
+    const [wanted] = await this.#deps.db.select().from(pushes).where(mine);
+    if (!wanted || wanted.next_attempt_at > new Date()) return;
+    const [task] = await this.#deps.db.select().from(tasks).where(eq(tasks.id, wanted.task_id));
+    const run = await readLeased(this.#deps.db, this.#lease);
+    if (!task || !run.repository_id) return;
+    try {
+      await this.#link.client.call(daemonApi.push, { body: { shadow_branch: task.shadow_branch } }, { signal, timeoutMs: this.#deps.times.clone });
+      const sha = await this.#deps.mirrors.head(run.repository_id, task.shadow_branch);
+      if (!sha) throw new WharfError("push_rejected", { ref: task.shadow_branch, reason: "the mirror did not take it" });
+      await this.#deps.db.update(pushes).set({ state: "MIRRORED", sha, attempts: 0, next_attempt_at: new Date() }).where(and(mine, eq(pushes.sha, wanted.sha)));
+      this.#deps.wakeup.poke("pushes");
+    } catch (error) {
+      if (this.#link.signal.aborted) throw error;
+      const delay = Math.min(60_000, 1_000 * 2 ** wanted.attempts); // ms
+      const change = { attempts: wanted.attempts + 1, next_attempt_at: new Date(Date.now() + delay), error_message: String(error) };
+      await this.#deps.db.update(pushes).set(change).where(and(mine, eq(pushes.sha, wanted.sha)));
+      this.#deps.logger.warn({ run_id: this.#lease.run_id, error }, "a runner's push to the mirror failed and is tried again");
+    }
+  }
+
+  /** What the runner has used so far, measured outside. */
+  async tellUsage(): Promise<void> {
+    this.#usageDue = false;
+    const used = await this.#deps.backend.usage(this.#runnerId);
+    await this.#deps.log.write(async (writer) => {
+      await lockTask(writer.tx, this.#lease.task_id);
+      await lockLeased(writer.tx, this.#lease);
+      const data = { kind: "usage" as const, source: "backend" as const, cpu_seconds: used.cpuSeconds, memory_peak_bytes: used.memoryPeakBytes };
+      await writer.append(this.#lease.task_id, [{ run_id: this.#lease.run_id, data }]);
+    });
+  }
+}
+
+/** An answer the daemon no longer wants (timed out, cancelled, given before a crash) has come to its end all the same. */
+function ignoreSettled(error: unknown): void {
+  if (error instanceof RemoteError && (error.code === "not_found" || error.code === "conflict")) return;
+  throw error;
+}

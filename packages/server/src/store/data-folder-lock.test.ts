@@ -1,0 +1,98 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { lockDataFolder } from "./data-folder-lock.ts";
+
+let folder: string;
+const children: ChildProcess[] = [];
+
+beforeEach(async () => {
+  folder = join(await mkdtemp(join(tmpdir(), "wharf-lock-")), "data");
+});
+afterEach(async () => {
+  for (const child of children.splice(0)) {
+    if (child.exitCode !== null || child.signalCode) continue;
+    child.kill("SIGKILL");
+    await once(child, "exit");
+  }
+  await rm(join(folder, ".."), { recursive: true });
+});
+
+/** Another process that tries for the lock, says "held" or the error's code, and keeps what it has until it is killed. */
+const contender = (code = "") => {
+  const script = `
+    const { lockDataFolder } = await import(${JSON.stringify(join(import.meta.dirname, "data-folder-lock.ts"))});
+    const say = (text) => process.stdout.write(text + "\\n");
+    await lockDataFolder(${JSON.stringify(folder)}).then(() => say("held"), (error) => say(error.code + " " + error.context.pid));
+    ${code}
+    setInterval(() => {}, 1000);
+  `;
+  const child = spawn(process.execPath, ["--input-type=module", "--eval", script], { stdio: ["ignore", "pipe", "inherit"] });
+  children.push(child);
+  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+  const line = () => lines.next().then(({ value }) => String(value));
+  return { child, said: line(), line };
+};
+
+test("a second holder is refused with the process id of the first, also within one process", async () => {
+  await using _lock = await lockDataFolder(folder);
+  await expect(lockDataFolder(folder)).rejects.toMatchObject({ code: "data_folder_busy", context: { pid: `${process.pid}` } });
+  expect(await contender().said).toBe(`data_folder_busy ${process.pid}`);
+});
+
+test("a released lock can be taken at once, and releasing twice does no harm to the next holder", async () => {
+  const first = await lockDataFolder(folder);
+  await first.release();
+  await using _second = await lockDataFolder(folder);
+  await first.release();
+  await expect(lockDataFolder(folder)).rejects.toMatchObject({ code: "data_folder_busy" });
+});
+
+test("the lock of a process that was killed with SIGKILL is free, though its files are still there", async () => {
+  const { child, said } = contender();
+  expect(await said).toBe("held");
+  await expect(lockDataFolder(folder)).rejects.toMatchObject({ code: "data_folder_busy", context: { pid: `${child.pid}` } });
+  child.kill("SIGKILL");
+  await once(child, "exit");
+  expect((await stat(join(folder, "wharf.pid"))).isFile()).toBe(true);
+  await using _lock = await lockDataFolder(folder);
+});
+
+test("a child that outlives its killed holder does not keep the lock", async () => {
+  const { child, said, line } = contender(`
+    const { spawn } = await import("node:child_process");
+    const heir = spawn("sleep", ["5"], { detached: true, stdio: "ignore" });
+    say(String(heir.pid));
+  `);
+  expect(await said).toBe("held");
+  const heir = Number(await line());
+  try {
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    process.kill(heir, 0);
+    await using _lock = await lockDataFolder(folder);
+  } finally {
+    process.kill(heir, "SIGKILL");
+  }
+});
+
+test("of many that try at the same moment over a dead holder's files exactly one gets the lock", async () => {
+  const { child, said } = contender();
+  await said;
+  child.kill("SIGKILL");
+  await once(child, "exit");
+  const rivals = Array.from({ length: 6 }, () => contender());
+  const outcomes = await Promise.all(rivals.map((rival) => rival.said));
+  expect(outcomes.filter((outcome) => outcome === "held")).toHaveLength(1);
+  const winner = rivals[outcomes.indexOf("held")];
+  expect(outcomes.filter((outcome) => outcome !== "held").every((outcome) => outcome.startsWith("data_folder_busy"))).toBe(true);
+  expect(winner?.child.exitCode).toBeNull();
+});
+
+test("a folder that cannot be made is refused by the name of its setting", async () => {
+  await expect(lockDataFolder("/dev/null/wharf")).rejects.toMatchObject({ code: "config_invalid", context: { name: "WHARF_DATA" } });
+});

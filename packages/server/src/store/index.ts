@@ -1,0 +1,5 @@
+/** The database: its schema, how it is reached, and how it is brought up to date. */
+export * as schema from "./schema/index.ts";
+export { migrate } from "./migrate.ts";
+export { type Database, type Executor, type OpenDatabase, openDatabase } from "./database.ts";
+export { defined } from "./defined.ts";

@@ -1,0 +1,19 @@
+import { join } from "node:path";
+import { drizzle } from "drizzle-orm/node-postgres";
+import { migrate as runMigrations } from "drizzle-orm/node-postgres/migrator";
+import type pg from "pg";
+
+/** One server migrates at a time; the others wait for it. The number only has to be Wharf's own. */
+const migrationLock = 0x77_68_61_72;
+
+/** Brings a database to this version's schema. Done again it changes nothing. */
+export async function migrate(pool: pg.Pool): Promise<void> {
+  const client = await pool.connect();
+  try {
+    await client.query("select pg_advisory_lock($1)", [migrationLock]);
+    await runMigrations(drizzle(client), { migrationsFolder: join(import.meta.dirname, "migrations") });
+  } finally {
+    await client.query("select pg_advisory_unlock($1)", [migrationLock]).catch(() => undefined);
+    client.release();
+  }
+}

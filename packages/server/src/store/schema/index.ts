@@ -1,0 +1,3 @@
+export * from "./people.ts";
+export * from "./work.ts";
+export * from "./log.ts";

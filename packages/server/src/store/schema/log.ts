@@ -1,0 +1,42 @@
+import type { EventData, EventType } from "@wharf/contract";
+import { bigint, index, integer, jsonb, pgTable, primaryKey, pgView, text, timestamp, uniqueIndex, uuid, varchar, bigserial } from "drizzle-orm/pg-core";
+import { tasks } from "./work.ts";
+
+/** Every message of every task, in order. What a runner reported is known by (run, journal epoch, journal sequence). */
+export const events = pgTable(
+  "events",
+  {
+    task_id: uuid().notNull().references(() => tasks.id, { onDelete: "cascade" }),
+    seq: bigint({ mode: "number" }).notNull(),
+    /** A number across tasks, for the old tables' views. */
+    id: bigserial({ mode: "number" }).notNull(),
+    run_id: uuid(),
+    type: text().$type<EventType>().notNull(),
+    kind: text().notNull(),
+    data: jsonb().$type<EventData>().notNull(),
+    timestamp: timestamp({ withTimezone: true }).notNull(),
+    journal_epoch: text(),
+    journal_seq: bigint({ mode: "number" }),
+    created_by: uuid(),
+    created_at: timestamp({ withTimezone: true }).notNull().defaultNow(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.task_id, t.seq] }),
+    /** An event that comes twice is refused by the database itself. */
+    uniqueIndex("events_identity").on(t.run_id, t.journal_epoch, t.journal_seq),
+    index("events_created").on(t.created_at),
+  ],
+);
+
+/** The tables of the systems before, for scripts that read them. The migration that makes the views writes their SQL. */
+export const agent_instances = pgView("agent_instances", {
+  id: uuid(), task_id: uuid(), agent_type: text(), container_id: text(), container_name: text(), status: text(), image_name: text(),
+  started_at: timestamp({ withTimezone: true }), stopped_at: timestamp({ withTimezone: true }), exit_code: integer(), error_message: text(),
+  resource_limits: jsonb(), created_at: timestamp({ withTimezone: true }), updated_at: timestamp({ withTimezone: true }),
+}).existing();
+export const agent_logs = pgView("agent_logs", {
+  id: bigint({ mode: "number" }), agent_instance_id: uuid(), log_level: varchar(), message: text(), metadata: jsonb(), created_at: timestamp({ withTimezone: true }),
+}).existing();
+export const task_events = pgView("task_events", {
+  id: bigint({ mode: "number" }), task_id: uuid(), event_type: text(), old_state: text(), new_state: text(), metadata: jsonb(), created_by: uuid(), created_at: timestamp({ withTimezone: true }),
+}).existing();

@@ -1,0 +1,185 @@
+import {
+  type AgentProtocol, type BackendName, type InterruptPolicy, type Isolation, type PermissionPolicy, type ResourceLimits, type RunnerState,
+  type RunPhase, RunStatus, TaskState, TurnState,
+} from "@wharf/contract";
+import { sql } from "drizzle-orm";
+import { bigint, boolean, check, index, integer, jsonb, pgTable, primaryKey, text, timestamp, uniqueIndex, uuid, varchar } from "drizzle-orm/pg-core";
+import { boards, stamps, users } from "./people.ts";
+
+const time = () => timestamp({ withTimezone: true });
+const number = () => bigint({ mode: "number" });
+/** A check that holds a column to the words of a state machine. */
+const oneOf = (column: string, words: readonly string[]) => sql.raw(`${column} in (${words.map((w) => `'${w}'`).join(", ")})`);
+
+export const agent_types = pgTable("agent_types", {
+  id: uuid().primaryKey(),
+  name: varchar({ length: 100 }).notNull().unique(),
+  description: text().notNull().default(""),
+  command: jsonb().$type<string[]>().notNull(),
+  protocol: text().$type<AgentProtocol>().notNull().default("acp"),
+  model_route: text(),
+  docker_image: text(),
+  docker_tag: text().notNull().default("latest"),
+  default_resources: jsonb().$type<ResourceLimits>().notNull(),
+  environment_vars: jsonb().$type<Record<string, string>>().notNull().default({}),
+  home_files: jsonb().$type<Record<string, string>>().notNull().default({}),
+  capabilities: jsonb().$type<string[]>().notNull().default([]),
+  enabled: boolean().notNull().default(true),
+  ...stamps,
+});
+
+export const tasks = pgTable(
+  "tasks",
+  {
+    id: uuid().primaryKey(),
+    board_id: uuid().notNull().references(() => boards.id, { onDelete: "cascade" }),
+    title: varchar({ length: 500 }).notNull(),
+    description: text().notNull(),
+    state: text().$type<TaskState>().notNull().default("TODO"),
+    priority: integer().notNull().default(0),
+    agent_type: text(),
+    repository_url: text(),
+    branch: text(),
+    shadow_branch: text().notNull(),
+    base_commit_sha: text(),
+    /** The run at work, or the last one. */
+    assigned_agent_id: uuid(),
+    permission_policy: text().$type<PermissionPolicy>().notNull().default("ask"),
+    interrupt_policy: text().$type<InterruptPolicy>().notNull().default("ask"),
+    metadata: jsonb().$type<Record<string, unknown>>().notNull().default({}),
+    /** The sequence of the newest event; raised under this row's lock by whoever appends. */
+    last_seq: number().notNull().default(0),
+    created_by: uuid().references(() => users.id, { onDelete: "set null" }),
+    started_at: time(),
+    completed_at: time(),
+    ...stamps,
+  },
+  (t) => [
+    check("tasks_state", oneOf("state", TaskState.options)),
+    index("tasks_board").on(t.board_id),
+    index("tasks_by_state").on(t.state),
+    index("tasks_agent").on(t.assigned_agent_id),
+  ],
+);
+
+/**
+ * A sandbox and the daemon in it. `desired` is what should be, `state` what was last seen; the reconciler brings the
+ * second to the first. The journal's cursor lives here because the journal is the runner's, whichever run wrote to it.
+ */
+export const runners = pgTable("runners", {
+  id: uuid().primaryKey(),
+  name: varchar({ length: 100 }),
+  backend: text().$type<BackendName>().notNull(),
+  tier: text().notNull(),
+  state: text().$type<RunnerState>().notNull().default("CREATING"),
+  desired: text({ enum: ["READY", "STOPPED", "DESTROYED"] }).notNull().default("READY"),
+  isolation: text().$type<Isolation>(),
+  /** Grows with every wire; the daemon refuses a lower one. */
+  wire_epoch: number().notNull().default(0),
+  journal_epoch: text(),
+  /** Sequence of the last journal record that is in the log. */
+  journal_cursor: number().notNull().default(0),
+  error_message: text(),
+  ...stamps,
+});
+
+/** One attempt of an agent at a task. The table is also the queue: a run with `queued_at` waits for a slot. */
+export const runs = pgTable(
+  "runs",
+  {
+    id: uuid().primaryKey(),
+    task_id: uuid().notNull().references(() => tasks.id, { onDelete: "cascade" }),
+    agent_type: text().notNull(),
+    runner_id: uuid().references(() => runners.id),
+    status: text().$type<RunStatus>().notNull().default("PENDING"),
+    phase: text().$type<RunPhase>(),
+    /** What a person wants of it: to work, or to stop. */
+    desired: text({ enum: ["RUN", "STOP"] }).notNull().default("RUN"),
+    /** What a stopped run becomes, and why it was stopped. */
+    stop_status: text({ enum: ["COMPLETED", "FAILED", "STOPPED"] }),
+    stop_reason: text(),
+    queued_at: time(),
+    slot: boolean().notNull().default(false),
+    priority: integer().notNull().default(0),
+    attempt: integer().notNull().default(1),
+    next_attempt_at: time(),
+    /** When the state it is in has lasted too long. */
+    deadline: time(),
+    lease_owner: text(),
+    /** The fence: every write of a lease's holder names it, so that a holder who was replaced writes nothing. */
+    lease_epoch: number().notNull().default(0),
+    lease_expires_at: time(),
+    /** The mirror its runner may use. */
+    repository_id: text(),
+    session_id: text(),
+    /** Whether a prompt may have reached the agent: from then on a failure is never retried by itself. */
+    prompted: boolean().notNull().default(false),
+    exit_code: integer(),
+    error_code: text(),
+    error_message: text(),
+    resource_limits: jsonb().$type<ResourceLimits>(),
+    started_at: time(),
+    stopped_at: time(),
+    ...stamps,
+  },
+  (t) => [
+    check("runs_status", oneOf("status", RunStatus.options)),
+    index("runs_task").on(t.task_id),
+    index("runs_by_status").on(t.status),
+    index("runs_runner").on(t.runner_id),
+    index("runs_queue").on(t.priority.desc(), t.queued_at).where(sql`queued_at is not null`),
+    /** Two runs never work on one task at once. */
+    uniqueIndex("runs_one_at_work").on(t.task_id).where(sql`status in ('PENDING', 'STARTING', 'RUNNING', 'PAUSED')`),
+  ],
+);
+
+export const turns = pgTable(
+  "turns",
+  {
+    /** Also the idempotency key that the daemon keeps. */
+    id: uuid().primaryKey(),
+    task_id: uuid().notNull().references(() => tasks.id, { onDelete: "cascade" }),
+    run_id: uuid().notNull().references(() => runs.id, { onDelete: "cascade" }),
+    state: text().$type<TurnState>().notNull().default("QUEUED"),
+    prompt: text().notNull(),
+    cancel_requested: boolean().notNull().default(false),
+    stop_reason: text(),
+    created_by: uuid().references(() => users.id, { onDelete: "set null" }),
+    started_at: time(),
+    ended_at: time(),
+    ...stamps,
+  },
+  (t) => [
+    check("turns_state", oneOf("state", TurnState.options)),
+    index("turns_task").on(t.task_id, t.created_at),
+    /** One open turn a task: a second prompt during a turn is refused, not lost. */
+    uniqueIndex("turns_one_open").on(t.task_id).where(sql`state in ('QUEUED', 'RUNNING')`),
+  ],
+);
+
+/** What an agent asks a person. The answer is kept until the daemon has it, so that no crash loses it. */
+export const permissions = pgTable(
+  "permissions",
+  {
+    run_id: uuid().notNull().references(() => runs.id, { onDelete: "cascade" }),
+    permission_id: text().notNull(),
+    task_id: uuid().notNull().references(() => tasks.id, { onDelete: "cascade" }),
+    state: text({ enum: ["ASKED", "ANSWERED", "CLOSED"] }).notNull().default("ASKED"),
+    option_id: text(),
+    answered_by: uuid().references(() => users.id, { onDelete: "set null" }),
+    ...stamps,
+  },
+  (t) => [primaryKey({ columns: [t.run_id, t.permission_id] }), index("permissions_task").on(t.task_id)],
+);
+
+/** The branch of a task on its way to the real remote: from the runner to the mirror, from the mirror to the remote. */
+export const pushes = pgTable("pushes", {
+  task_id: uuid().primaryKey().references(() => tasks.id, { onDelete: "cascade" }),
+  run_id: uuid().notNull().references(() => runs.id, { onDelete: "cascade" }),
+  sha: text().notNull(),
+  state: text({ enum: ["WANTED", "MIRRORED", "PUSHED", "FAILED"] }).notNull(),
+  attempts: integer().notNull().default(0),
+  next_attempt_at: time().notNull().defaultNow(),
+  error_message: text(),
+  ...stamps,
+});

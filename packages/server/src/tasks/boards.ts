@@ -1,0 +1,45 @@
+import { randomUUID } from "node:crypto";
+import { WharfError } from "@wharf/contract";
+import { and, asc, eq } from "drizzle-orm";
+import { type Database, defined, schema } from "../store/index.ts";
+
+const { boards } = schema;
+export type BoardRow = typeof boards.$inferSelect;
+
+/** The boards of one person. Another's board is not there for them. */
+export class Boards {
+  readonly #db: Database;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  async create(owner: { user_id: string; organization_id: string }, input: { name: string; description: string }): Promise<BoardRow> {
+    const [row] = await this.#db
+      .insert(boards)
+      .values({ id: randomUUID(), owner_id: owner.user_id, organization_id: owner.organization_id, ...input })
+      .returning();
+    return row!;
+  }
+
+  list(ownerId: string): Promise<BoardRow[]> {
+    return this.#db.select().from(boards).where(eq(boards.owner_id, ownerId)).orderBy(asc(boards.created_at));
+  }
+
+  async get(ownerId: string, id: string): Promise<BoardRow> {
+    const [row] = await this.#db.select().from(boards).where(and(eq(boards.id, id), eq(boards.owner_id, ownerId)));
+    if (!row) throw new WharfError("not_found", { what: "board", id });
+    return row;
+  }
+
+  async update(ownerId: string, id: string, change: { name?: string | undefined; description?: string | undefined }): Promise<BoardRow> {
+    await this.get(ownerId, id);
+    const [row] = await this.#db.update(boards).set({ ...defined(change), updated_at: new Date() }).where(eq(boards.id, id)).returning();
+    return row!;
+  }
+
+  async delete(ownerId: string, id: string): Promise<void> {
+    await this.get(ownerId, id);
+    await this.#db.delete(boards).where(eq(boards.id, id));
+  }
+}
