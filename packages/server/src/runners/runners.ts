@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { RunnerState } from "@wharf/contract";
-import { and, desc, eq, inArray, isNotNull, ne, sql } from "drizzle-orm";
+import { and, desc, eq, inArray, isNotNull, isNull, ne, sql } from "drizzle-orm";
 import { type Database, type Executor, schema } from "../store/index.ts";
 
 const { runners, runs } = schema;
@@ -44,11 +44,24 @@ export class Runners {
   }
 
   idle(): Promise<RunnerRow[]> {
-    return this.#db.select().from(runners).where(and(eq(runners.desired, "STOPPED"), inArray(runners.state, ["CREATING", "READY", "ERROR"])));
+    return this.#db.select().from(runners).where(and(eq(runners.desired, "STOPPED"), inArray(runners.state, ["CREATING", "READY"])));
   }
 
-  all(): Promise<RunnerRow[]> {
-    return this.#db.select().from(runners);
+  /** Stops a runner under its row's lock, so that a run which wants it back waits until it has stopped. */
+  async rest(id: string, stop: () => Promise<void>): Promise<void> {
+    await this.#db.transaction(async (tx) => {
+      const [row] = await tx.select().from(runners).where(and(eq(runners.id, id), eq(runners.desired, "STOPPED"))).for("update");
+      if (!row) return;
+      await stop();
+      await tx.update(runners).set({ state: row.error_message ? "ERROR" : "STOPPED", updated_at: new Date() }).where(eq(runners.id, id));
+    });
+  }
+
+  /** Which of these ids are runners that should be somewhere. */
+  async known(ids: readonly string[]): Promise<Set<string>> {
+    if (ids.length === 0) return new Set();
+    const rows = await this.#db.select({ id: runners.id }).from(runners).where(and(inArray(sql`${runners.id}::text`, [...ids]), ne(runners.state, "DESTROYED")));
+    return new Set(rows.map((row) => row.id));
   }
 }
 
@@ -61,7 +74,7 @@ export async function runnerFor(tx: Executor, taskId: string, fresh: Pick<Runner
     .select({ id: runners.id })
     .from(runs)
     .innerJoin(runners, eq(runners.id, runs.runner_id))
-    .where(and(eq(runs.task_id, taskId), isNotNull(runs.runner_id), eq(runners.backend, fresh.backend), inArray(runners.state, ["READY", "STOPPED"])))
+    .where(and(eq(runs.task_id, taskId), isNotNull(runs.runner_id), eq(runners.backend, fresh.backend), inArray(runners.state, ["READY", "STOPPED"]), isNull(runners.error_message)))
     .orderBy(desc(runs.created_at))
     .limit(1);
   if (left) {

@@ -48,6 +48,7 @@ export class RunDriver {
     while (!signal.aborted) {
       try {
         if ((await this.#session(signal)) === "over") return;
+        await this.#pause(signal);
       } catch (error) {
         if (error instanceof LeaseLost || signal.aborted) return;
         if (!(await this.#survives(error, signal))) return;
@@ -59,6 +60,10 @@ export class RunDriver {
   async #session(signal: AbortSignal): Promise<"over" | "again"> {
     const run = await this.#begin(await readLeased(this.#deps.db, this.#lease));
     if (run.stopped_at) return "over";
+    if (run.desired === "STOP" && !run.runner_id) {
+      await endRun(this.#deps, this.#lease);
+      return "over";
+    }
     if (run.status === "STARTING" && run.deadline && run.deadline < new Date()) {
       throw new WharfError("runner_timeout", { runner_id: run.runner_id ?? "", phase: run.phase ?? "provision", after_s: this.#deps.times.start / 1000 });
     }
@@ -72,8 +77,7 @@ export class RunDriver {
     const reading = reader.follow(stream, (cursor) => giver.stored(cursor));
     const working = this.#work(run, { link, giver, reader, alive });
     try {
-      await Promise.race([working, reading]);
-      return alive.aborted ? "again" : await working;
+      return await Promise.race([working, reading.then(() => "again" as const)]);
     } catch (error) {
       throw link.signal.aborted && !signal.aborted ? link.signal.reason : error;
     } finally {
@@ -93,6 +97,7 @@ export class RunDriver {
         return "over";
       }
       await at.giver.tick(now, at.alive);
+      this.#unreachable = 0;
       await this.#deps.wakeup.sleep(this.#lease.run_id, 1_000, at.alive);
     }
     return "again";
@@ -147,7 +152,6 @@ export class RunDriver {
           },
           AbortSignal.any([signal, timeout]),
         );
-        this.#unreachable = 0;
         return link;
       } catch (error) {
         if (signal.aborted || isHostile(error)) throw error;
@@ -241,6 +245,10 @@ export class RunDriver {
     }
   }
 
+  #pause(signal: AbortSignal): Promise<void> {
+    return this.#deps.wakeup.sleep(`again:${this.#lease.run_id}`, retryPause, signal);
+  }
+
   /** Decides what an error means: go on, try the start again later, or fail. Answers whether this driver goes on. */
   async #survives(error: unknown, signal: AbortSignal): Promise<boolean> {
     const run = await readLeased(this.#deps.db, this.#lease).catch(() => undefined);
@@ -251,8 +259,10 @@ export class RunDriver {
       await endRun(this.#deps, this.#lease);
       return false;
     }
-    if (code === "runner_unavailable" || isPassing(error)) {
-      await this.#deps.wakeup.sleep(`again:${run.id}`, 200, signal);
+    // A call that got no answer in time says as much about the runner as a wire that broke.
+    const silent = code === "runner_timeout" && run.status === "RUNNING" && ++this.#unreachable < maxUnreachable;
+    if (code === "runner_unavailable" || silent || isPassing(error)) {
+      await this.#pause(signal);
       return true;
     }
     const ended = run.status === "STARTING" && !run.prompted && (await retryRun(this.#deps, this.#lease, error));
@@ -261,13 +271,16 @@ export class RunDriver {
   }
 }
 
+const retryPause = 200; // ms
+
 const isHostile = (error: unknown) => error instanceof WharfError && error.code === "runner_hostile";
 
 /** The database was away for a moment: PostgreSQL's own codes for a lost connection, and Node's. */
 function isPassing(error: unknown): boolean {
   for (let one = error; one instanceof Error; one = one.cause) {
     const code = "code" in one ? String(one.code) : "";
-    if (/^(57P0[123]|08\w{3}|40001|40P01|53300|ECONN\w+|EPIPE|ENOENT)$/.test(code) || /Connection terminated/.test(one.message)) return true;
+    if (/^(57P0[123]|08\w{3}|40001|40P01|53300|ECONN\w+|EPIPE)$/.test(code) || /Connection terminated/.test(one.message)) return true;
+    if (code === "ENOENT" && "syscall" in one && one.syscall === "connect") return true;
   }
   return false;
 }

@@ -82,9 +82,9 @@ async function closeTurn(writer: LogWriter, run: RunRow, reason: string): Promis
   await writer.append(run.task_id, [{ run_id: run.id, data: { kind: "turn", turn_id: turn.id, status, reason } }]);
 }
 
-/** The runner keeps its disk and gives up its processes; the reconciler sees to it. */
+/** The runner keeps its disk and gives up its processes; the reconciler sees to it. A broken one is used by no later run. */
 async function restRunner(writer: LogWriter, run: RunRow, broken?: string): Promise<void> {
   if (!run.runner_id) return;
-  const change = { desired: "STOPPED" as const, ...(broken && { state: "ERROR" as const, error_message: broken }) };
+  const change = { desired: "STOPPED" as const, ...(broken && { error_message: broken }) };
   await writer.tx.update(runners).set(change).where(eq(runners.id, run.runner_id));
 }

@@ -47,13 +47,13 @@ export async function updateLeased(tx: Executor, lease: Lease, change: Partial<t
  * Gives free slots to the runs that wait for one, most important first, then longest waiting. A new run comes with its
  * lease; one that only began another turn keeps the lease it has.
  */
-export async function claimQueued(db: Database, owner: string, capacity: number): Promise<Lease[]> {
+export async function claimQueued(db: Database, owner: string, capacity: number): Promise<{ leases: Lease[]; resumed: string[] }> {
   return db.transaction(async (tx) => {
     // One claim at a time: two servers that count the slots together would give the last one away twice.
     await tx.select({ lock: sql`pg_advisory_xact_lock(${queueLock})` }).from(sql`(values (1)) as one`);
     const [used] = await tx.select({ n: sql<number>`count(*)::int` }).from(runs).where(eq(runs.slot, true));
     const free = capacity - (used?.n ?? 0);
-    if (free <= 0) return [];
+    if (free <= 0) return { leases: [], resumed: [] };
     const due = or(isNull(runs.next_attempt_at), lte(runs.next_attempt_at, sql`now()`));
     const waiting = await tx
       .select()
@@ -62,11 +62,12 @@ export async function claimQueued(db: Database, owner: string, capacity: number)
       .orderBy(sql`${runs.priority} desc`, runs.queued_at)
       .limit(free)
       .for("update", { skipLocked: true });
-    if (waiting.length === 0) return [];
+    if (waiting.length === 0) return { leases: [], resumed: [] };
     const ids = waiting.map((run) => run.id);
     await tx.update(runs).set({ slot: true, queued_at: null, next_attempt_at: null }).where(inArray(runs.id, ids));
     const fresh = waiting.filter((run) => run.status === "PENDING").map((run) => run.id);
-    return fresh.length === 0 ? [] : takeLeases(tx, owner, fresh);
+    const leases = fresh.length === 0 ? [] : await takeLeases(tx, owner, fresh);
+    return { leases, resumed: ids.filter((id) => !fresh.includes(id)) };
   });
 }
 

@@ -10,16 +10,13 @@ export async function reconcileRunners(deps: RunDeps): Promise<void> {
     await backend.destroy(row.id);
     await runners.setState(row.id, "DESTROYED");
   }
-  for (const row of await runners.idle()) {
-    await backend.stop(row.id);
-    await runners.setState(row.id, row.state === "ERROR" ? "ERROR" : "STOPPED", row.error_message ?? undefined);
-  }
-  const known = new Map((await runners.all()).map((row) => [row.id, row]));
-  for await (const sighting of backend.list()) {
-    const row = known.get(sighting.id);
-    if (row && row.state !== "DESTROYED") continue;
-    // A runner is written down before it is made, so one without a row belongs to nobody.
-    logger.warn({ runner_id: sighting.id }, "a runner that no row knows is removed");
-    await backend.destroy(sighting.id);
+  for (const row of await runners.idle()) await runners.rest(row.id, () => backend.stop(row.id));
+  // First what is there, then the rows: a runner is written down before it is made, so one without a row belongs to nobody.
+  const there: string[] = [];
+  for await (const sighting of backend.list()) there.push(sighting.id);
+  const known = await runners.known(there);
+  for (const id of there.filter((one) => !known.has(one))) {
+    logger.warn({ runner_id: id }, "a runner that no row knows is removed");
+    await backend.destroy(id);
   }
 }

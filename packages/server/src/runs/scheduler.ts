@@ -41,7 +41,9 @@ export class Scheduler {
     this.#loops = [
       this.#loop("queue", idleTick, async () => {
         for (const lease of await adoptRuns(this.#deps.db, this.#options.owner, [...this.#drivers.keys()])) this.#drive(lease);
-        for (const lease of await claimQueued(this.#deps.db, this.#options.owner, this.#options.capacity)) this.#drive(lease);
+        const { leases, resumed } = await claimQueued(this.#deps.db, this.#options.owner, this.#options.capacity);
+        for (const lease of leases) this.#drive(lease);
+        for (const runId of resumed) this.#deps.wakeup.poke(runId);
         this.heartbeat = new Date();
       }),
       this.#loop("leases", leaseRenewal, () => this.#renew()),

@@ -14,15 +14,14 @@ const { permissions, pushes, tasks } = schema;
 /** The first line of a commit message, from what was asked. */
 const maxSubject = 72;
 
-/** What one wire to a run's runner is used for besides reading: giving turns, cancelling, answering, pushing, acknowledging. */
+/** What one wire to a run's runner is used for besides reading: giving turns, answering, pushing, acknowledging. */
 export class TurnGiver {
   readonly #deps: RunDeps;
   readonly #lease: Lease;
   readonly #link: Link;
   readonly #runnerId: string;
-  /** Turns the daemon is known to have, and those it was asked to cancel, on this wire. */
+  /** Turns the daemon is known to have. */
   readonly #given = new Set<string>();
-  readonly #cancelled = new Set<string>();
   #acked = 0;
   #stored: Cursor | undefined;
   #usageDue = false;
@@ -72,19 +71,15 @@ export class TurnGiver {
     await this.#prompt(turn, signal);
   }
 
-  /** A running turn: make sure the daemon has it, and cancel it if that is wanted. */
+  /** A running turn: the daemon must have it, and gets it if an earlier wire broke before it did. */
   async #watch(turn: TurnRow, signal: AbortSignal): Promise<void> {
-    if (!this.#given.has(turn.id)) {
-      const { state } = await this.#link.client.call(daemonApi.turn, { params: { turn_id: turn.id } }, { signal });
-      if (state === "unknown") {
-        await startAgent(this.#deps, this.#lease, { link: this.#link, signal });
-        await this.#prompt(turn, signal);
-      }
-      this.#given.add(turn.id);
+    if (this.#given.has(turn.id)) return;
+    const { state } = await this.#link.client.call(daemonApi.turn, { params: { turn_id: turn.id } }, { signal });
+    if (state === "unknown") {
+      await startAgent(this.#deps, this.#lease, { link: this.#link, signal });
+      await this.#prompt(turn, signal);
     }
-    if (!turn.cancel_requested || this.#cancelled.has(turn.id)) return;
-    this.#cancelled.add(turn.id);
-    await this.#link.client.call(daemonApi.cancelTurn, { body: { turn_id: turn.id } }, { signal });
+    this.#given.add(turn.id);
   }
 
   async #prompt(turn: TurnRow, signal: AbortSignal): Promise<void> {
@@ -138,7 +133,10 @@ export class TurnGiver {
   /** What the runner has used so far, measured outside. */
   async tellUsage(): Promise<void> {
     this.#usageDue = false;
-    const used = await this.#deps.backend.usage(this.#runnerId);
+    const used = await this.#deps.backend.usage(this.#runnerId).catch((error: unknown) => {
+      this.#deps.logger.warn({ run_id: this.#lease.run_id, error }, "a runner's usage could not be measured");
+    });
+    if (!used) return;
     await this.#deps.log.write(async (writer) => {
       await lockTask(writer.tx, this.#lease.task_id);
       await lockLeased(writer.tx, this.#lease);

@@ -8,7 +8,7 @@ import { WharfError } from "@wharf/contract";
  * One server per data folder. The lock has to go when its holder dies in whatever way, and must never be taken by two, so
  * only the kernel can keep it: a file naming a process is stale after a kill, and whoever clears it away races with the next.
  * Node has no file locks of its own, but SQLite, which is inside Node, takes a POSIX record lock for `BEGIN EXCLUSIVE`, on
- * Linux and macOS alike. The "database" stays empty; nothing is ever written to it, so a full disk does not matter.
+ * Linux and macOS alike. The "database" stays empty; nothing is ever written, so a full disk does not matter.
  *
  * The file is never removed, as a lock on a removed file guards nothing, and nothing else in the process may open it: POSIX
  * drops a process's locks on a file when any of its descriptors for that file is closed.
@@ -75,7 +75,7 @@ function tryLock(folder: string): DatabaseSync | undefined {
   let file: DatabaseSync | undefined;
   try {
     file = new DatabaseSync(join(folder, lockFile), { timeout: 0 });
-    file.exec("BEGIN EXCLUSIVE");
+    file.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
     return file;
   } catch (error) {
     file?.close();

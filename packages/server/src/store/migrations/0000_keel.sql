@@ -153,7 +153,6 @@ CREATE TABLE "turns" (
 	"run_id" uuid NOT NULL,
 	"state" text DEFAULT 'QUEUED' NOT NULL,
 	"prompt" text NOT NULL,
-	"cancel_requested" boolean DEFAULT false NOT NULL,
 	"stop_reason" text,
 	"created_by" uuid,
 	"started_at" timestamp with time zone,

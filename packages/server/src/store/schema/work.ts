@@ -142,7 +142,6 @@ export const turns = pgTable(
     run_id: uuid().notNull().references(() => runs.id, { onDelete: "cascade" }),
     state: text().$type<TurnState>().notNull().default("QUEUED"),
     prompt: text().notNull(),
-    cancel_requested: boolean().notNull().default(false),
     stop_reason: text(),
     created_by: uuid().references(() => users.id, { onDelete: "set null" }),
     started_at: time(),

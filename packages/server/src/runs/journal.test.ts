@@ -1,0 +1,176 @@
+import { randomUUID } from "node:crypto";
+import { type EventData, typeOfKind, WharfError } from "@wharf/contract";
+import { eq } from "drizzle-orm";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { type Fixture, fixture } from "../../test/fixture.ts";
+import { schema } from "../store/index.ts";
+import { JournalReader } from "./journal.ts";
+import { claimQueued, type Lease } from "./lease.ts";
+import { storable } from "./storable.ts";
+
+const { permissions, pushes, runners, runs, tasks, turns } = schema;
+
+interface Setting {
+  readonly f: Fixture;
+  readonly lease: Lease;
+  readonly runnerId: string;
+  readonly turnId: string;
+  reader(seq?: number): JournalReader;
+}
+
+/** A run at work in a runner whose journal has epoch `e`. */
+async function setting(f: Fixture): Promise<Setting> {
+  const turn = await f.prompt(await f.newTask());
+  const [lease] = (await claimQueued(f.db, "a", 100)).leases;
+  const runnerId = randomUUID();
+  await f.db.insert(runners).values({ id: runnerId, backend: "local", tier: "small", journal_epoch: "e" });
+  await f.db.update(runs).set({ runner_id: runnerId, status: "RUNNING" }).where(eq(runs.id, turn.run_id));
+  await f.db.update(turns).set({ state: "RUNNING" }).where(eq(turns.id, turn.id));
+  const reader = (seq = 0) => new JournalReader(f.log, lease!, { runner_id: runnerId, cursor: { epoch: "e", seq } });
+  return { f, lease: lease!, runnerId, turnId: turn.id, reader };
+}
+
+const record = (s: Setting, seq: number, data: EventData) => ({ seq, at: new Date().toISOString(), run_id: s.lease.run_id, type: typeOfKind[data.kind], data });
+const text = (s: Setting, seq: number) => record(s, seq, { kind: "message", role: "agent", text: `${seq}` });
+async function* from<T>(items: readonly T[]) {
+  yield* items;
+}
+const ignore = () => undefined;
+const codeOf = (thrown: unknown) => (thrown instanceof WharfError ? thrown.code : String(thrown));
+const texts = async (s: Setting) => (await s.f.log.read(s.lease.task_id, 0, 5000)).flatMap((e) => (e.data.kind === "message" && e.data.role === "agent" ? [e.data.text] : []));
+
+describe("what a runner's journal says", () => {
+  // Rule 1: nothing is lost and nothing doubled, wherever the reader is cut off
+  it("is in the log once and in order, however often the reader is cut off and begins again", async () => {
+    await using f = await fixture();
+    const s = await setting(f);
+    const all = Array.from({ length: 500 }, (_, i) => text(s, i + 1));
+    for (let round = 0; round < 12; round++) {
+      const [row] = await f.db.select().from(runners);
+      const cut = row!.journal_cursor + 1 + Math.floor(Math.random() * 90);
+      await s.reader(row!.journal_cursor).follow(from(all.slice(row!.journal_cursor, cut)), ignore);
+    }
+    const [row] = await f.db.select().from(runners);
+    await s.reader(row!.journal_cursor).follow(from(all.slice(row!.journal_cursor)), ignore);
+    expect(await texts(s)).toEqual(all.map((one) => `${one.seq}`));
+  });
+
+  it("is refused from a reader whose cursor is not the row's: two readers at once double nothing", async () => {
+    await using f = await fixture();
+    const s = await setting(f);
+    const all = Array.from({ length: 50 }, (_, i) => text(s, i + 1));
+    const both = await Promise.allSettled([s.reader().follow(from(all), ignore), s.reader().follow(from(all), ignore)]);
+    expect(both.map((one) => one.status).toSorted()).toEqual(["fulfilled", "rejected"]);
+    expect(await texts(s)).toEqual(all.map((one) => `${one.seq}`));
+  });
+
+  it.each([
+    ["a gap", (s: Setting) => [text(s, 1), text(s, 3)]],
+    ["a repeated sequence", (s: Setting) => [text(s, 1), text(s, 1)]],
+    ["no record at all", () => [{ seq: "x" }]],
+    ["what only the server says", (s: Setting) => [record(s, 1, { kind: "state", entity: "task", to: "COMPLETED" })]],
+  ])("with %s in it is hostile, and none of that batch is kept", async (_, lines) => {
+    await using f = await fixture();
+    const s = await setting(f);
+    expect(await s.reader().follow(from<unknown>(lines(s)), ignore).catch(codeOf)).toBe("runner_hostile");
+    expect(await texts(s)).toEqual([]);
+  });
+
+  it("goes to its own task alone, whatever run a record names", async () => {
+    await using f = await fixture();
+    const [mine, other] = [await setting(f), await setting(f)];
+    const before = await f.log.lastSeq(other.lease.task_id);
+    await mine.reader().follow(from([{ ...text(mine, 1), run_id: other.lease.run_id }]), ignore);
+    expect(await f.log.lastSeq(other.lease.task_id)).toBe(before);
+    expect((await f.log.read(mine.lease.task_id, 0, 100)).at(-1)?.agent_id).toBe(mine.lease.run_id);
+  });
+});
+
+describe("a turn that ended in the journal", () => {
+  it("frees the slot and puts the task up for review", async () => {
+    await using f = await fixture();
+    const s = await setting(f);
+    await s.reader().follow(from([record(s, 1, { kind: "turn", turn_id: s.turnId, status: "ended", stop_reason: "end_turn" })]), ignore);
+    expect(await f.db.select().from(turns)).toMatchObject([{ state: "ENDED", stop_reason: "end_turn" }]);
+    expect(await f.db.select().from(runs)).toMatchObject([{ slot: false, desired: "RUN" }]);
+    expect(await f.db.select().from(tasks)).toMatchObject([{ state: "REVIEW" }]);
+  });
+
+  it("with an error fails the task and stops the run", async () => {
+    await using f = await fixture();
+    const s = await setting(f);
+    await s.reader().follow(from([record(s, 1, { kind: "turn", turn_id: s.turnId, status: "ended", stop_reason: "error" })]), ignore);
+    expect(await f.db.select().from(runs)).toMatchObject([{ desired: "STOP", stop_status: "FAILED" }]);
+    expect(await f.db.select().from(tasks)).toMatchObject([{ state: "FAILED" }]);
+  });
+
+  it("that was interrupted asks a person, and is not run again", async () => {
+    await using f = await fixture();
+    const s = await setting(f);
+    await s.reader().follow(from([record(s, 1, { kind: "turn", turn_id: s.turnId, status: "interrupted", reason: "killed" })]), ignore);
+    expect(await f.db.select().from(turns)).toMatchObject([{ state: "INTERRUPTED" }]);
+    expect(await f.db.select().from(tasks)).toMatchObject([{ state: "BLOCKED" }]);
+  });
+
+  it("that was interrupted goes on with a new turn where the task's policy says so", async () => {
+    await using f = await fixture();
+    const s = await setting(f);
+    await f.db.update(tasks).set({ interrupt_policy: "continue" });
+    await s.reader().follow(from([record(s, 1, { kind: "turn", turn_id: s.turnId, status: "interrupted" })]), ignore);
+    expect((await f.db.select().from(turns)).map((turn) => turn.state).toSorted()).toEqual(["INTERRUPTED", "QUEUED"]);
+    expect(await f.db.select().from(tasks)).toMatchObject([{ state: "IN_PROGRESS" }]);
+  });
+});
+
+describe("a permission request in the journal", () => {
+  it("blocks the task until the last one is closed", async () => {
+    await using f = await fixture();
+    const s = await setting(f);
+    const ask = (seq: number, id: string, status: "asked" | "answered") => record(s, seq, { kind: "permission", permission_id: id, status });
+    const state = async () => (await f.db.select().from(tasks))[0]?.state;
+    await s.reader().follow(from([ask(1, "p", "asked"), ask(2, "q", "asked")]), ignore);
+    expect(await state()).toBe("BLOCKED");
+    await f.commands.answerPermission(s.lease.task_id, { permission_id: "p", option_id: "yes", by: f.owner.user_id });
+    const twice = f.commands.answerPermission(s.lease.task_id, { permission_id: "p", by: f.owner.user_id });
+    expect(await twice.catch(codeOf)).toBe("conflict");
+    await s.reader(2).follow(from([ask(3, "p", "answered")]), ignore);
+    expect(await state()).toBe("BLOCKED");
+    await s.reader(3).follow(from([ask(4, "q", "answered")]), ignore);
+    expect(await state()).toBe("IN_PROGRESS");
+    expect((await f.db.select().from(permissions)).map((row) => row.state)).toEqual(["CLOSED", "CLOSED"]);
+  });
+});
+
+describe("a commit in the journal", () => {
+  it("wants the newest to be pushed", async () => {
+    await using f = await fixture();
+    const s = await setting(f);
+    const commit = (seq: number, sha: string) => record(s, seq, { kind: "commit", sha, branch: "b", message: "m", files: 1, additions: 1, deletions: 0 });
+    await s.reader().follow(from([commit(1, "a1"), commit(2, "b2")]), ignore);
+    expect(await f.db.select().from(pushes)).toMatchObject([{ sha: "b2", state: "WANTED", attempts: 0 }]);
+  });
+});
+
+describe("what a sandbox sends", () => {
+  it("with NUL, half characters or endless nesting is stored all the same", async () => {
+    await using f = await fixture();
+    const s = await setting(f);
+    const deep = JSON.parse(`${'{"a":'.repeat(5000)}1${"}".repeat(5000)}`);
+    const bad = record(s, 1, { kind: "tool_call", tool_call_id: "t", title: "\0 \ud800", raw_input: deep });
+    await s.reader().follow(from([bad]), ignore);
+    expect((await f.log.read(s.lease.task_id, 0, 100)).at(-1)?.data).toMatchObject({ title: "\uFFFD \uFFFD" });
+  });
+
+  it("of any JSON becomes JSON that the database takes", async () => {
+    await using f = await fixture();
+    await fc.assert(
+      fc.asyncProperty(fc.jsonValue({ stringUnit: "binary" }), async (value) => {
+        const sent = JSON.stringify(storable({ value, odd: "\0\udfff" }));
+        const { rows } = await f.pool.query<{ kept: unknown }>("select $1::jsonb as kept", [sent]);
+        expect(rows[0]?.kept).toEqual(JSON.parse(sent));
+      }),
+      { numRuns: 300 },
+    );
+  });
+});

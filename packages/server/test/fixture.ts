@@ -1,0 +1,43 @@
+import { randomUUID } from "node:crypto";
+import { ensureOwner, type Principal } from "../src/access/index.ts";
+import { Log } from "../src/events/index.ts";
+import { RunCommands } from "../src/runs/index.ts";
+import { type Database, type OpenDatabase, openDatabase } from "../src/store/index.ts";
+import { type TaskRow, Tasks } from "../src/tasks/index.ts";
+import { testDatabase } from "./database.ts";
+
+export interface Fixture extends AsyncDisposable {
+  readonly db: Database;
+  readonly pool: OpenDatabase["pool"];
+  readonly log: Log;
+  readonly tasks: Tasks;
+  readonly commands: RunCommands;
+  readonly owner: Principal;
+  newTask(fields?: { title?: string; priority?: number }): Promise<TaskRow>;
+  prompt(task: TaskRow, text?: string): ReturnType<RunCommands["prompt"]>;
+}
+
+/** A database of the test's own with an owner and a board, and the modules that stand on it. */
+export async function fixture(): Promise<Fixture> {
+  const database = await testDatabase();
+  const { db, pool, close } = openDatabase({ ...database.connection, max: 8 }, () => undefined);
+  const log = new Log(db);
+  const tasks = new Tasks(db, log);
+  const owner = await ensureOwner(db);
+  const commands = new RunCommands(log, () => undefined);
+  return {
+    db,
+    pool,
+    log,
+    tasks,
+    commands,
+    owner,
+    newTask: ({ title = "a task", priority = 0 } = {}) =>
+      tasks.create(owner.user_id, owner.default_board_id, { title, description: "do it", priority, repository_url: "/srv/repository" }),
+    prompt: (task, text = "go on") => commands.prompt(task.id, { text, by: owner.user_id, agent_type: "demo", turn_id: randomUUID() }),
+    async [Symbol.asyncDispose]() {
+      await close();
+      await database[Symbol.asyncDispose]();
+    },
+  };
+}

@@ -1,0 +1,101 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+import pg from "pg";
+import { z } from "zod";
+import { findPostmaster } from "../src/store/embedded/postmaster-file.ts";
+
+/** A server that does nothing but supervise a database, in a process of its own that can be killed. */
+const source = JSON.stringify(join(import.meta.dirname, "../src/store/embedded/index.ts"));
+const script = (folder: string) => `
+  const { startEmbeddedPostgres } = await import(${source});
+  const say = (line) => process.stdout.write(JSON.stringify(line) + "\\n");
+  process.on("SIGTERM", () => void database?.stop().then(() => process.exit(0)));
+  const database = await startEmbeddedPostgres({ folder: ${JSON.stringify(folder)} }).catch((error) => {
+    say({ error: { code: error.code, message: error.message } });
+    process.exit(1);
+  });
+  say({ ready: { pid: database.pid, connection: database.connection } });
+  setInterval(() => {}, 1000);
+`;
+
+const Connection = z.object({ host: z.string(), port: z.number(), user: z.string(), database: z.string(), ssl: z.literal(false) });
+const Line = z.object({
+  ready: z.object({ pid: z.number(), connection: Connection }).optional(),
+  error: z.object({ code: z.string(), message: z.string() }).optional(),
+});
+
+export interface PostgresProcess extends AsyncDisposable {
+  readonly child: ChildProcess;
+  /** What it says first: that it is ready, or why not. */
+  readonly said: Promise<z.infer<typeof Line>>;
+  /** SIGKILL, which leaves its PostgreSQL running. */
+  kill(): Promise<void>;
+}
+
+interface ProcessOptions {
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+export function supervisorProcess(folder: string, options: ProcessOptions = {}): PostgresProcess {
+  const args = ["--input-type=module", "--eval", script(folder)];
+  const child = spawn(process.execPath, args, { ...options, cwd: "/", stdio: ["ignore", "pipe", "inherit"] });
+  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+  const said = lines.next().then(({ value }) => Line.parse(JSON.parse(String(value ?? "{}"))));
+  const kill = async () => {
+    if (child.exitCode !== null || child.signalCode) return;
+    child.kill("SIGKILL");
+    await once(child, "exit");
+  };
+  return { child, said, kill, [Symbol.asyncDispose]: kill };
+}
+
+/** A folder under the system's temporary one that is gone after the test, with any PostgreSQL that still runs in it. */
+export async function databaseFolder(...path: string[]): Promise<{ readonly folder: string } & AsyncDisposable> {
+  const top = await mkdtemp(join(tmpdir(), "wharf-db-"));
+  await chmod(top, 0o777);
+  const folder = join(top, ...path, "postgres");
+  return {
+    folder,
+    async [Symbol.asyncDispose]() {
+      const left = await findPostmaster(join(folder, "data"));
+      // Not SIGKILL, after which nobody would give back its shared memory.
+      if (left) process.kill(left.pid, "SIGQUIT");
+      await until(() => !left || !isAlive(left.pid));
+      await rm(top, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
+    },
+  };
+}
+
+export async function query(connection: pg.ClientConfig, text: string): Promise<Record<string, unknown>[]> {
+  const client = new pg.Client(connection);
+  client.on("error", () => undefined);
+  await client.connect();
+  try {
+    const { rows } = await client.query<Record<string, unknown>>(text);
+    return rows;
+  } finally {
+    await client.end();
+  }
+}
+
+export async function until(condition: () => boolean | Promise<boolean>, ms = 15_000): Promise<void> {
+  for (const deadline = Date.now() + ms; !(await condition()); await sleep(10)) {
+    if (Date.now() > deadline) throw new Error(`not within ${ms} ms: ${condition}`);
+  }
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
