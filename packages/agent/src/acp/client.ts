@@ -1,0 +1,48 @@
+import {
+  methods,
+  type AgentContext,
+  type ClientCapabilities,
+  type RequestPermissionRequest,
+  type SessionUpdate,
+} from "@agentclientprotocol/sdk";
+
+/** The client of one session: who is shown updates, asked for permission, and may own the files. */
+export class Client {
+  readonly canRead: boolean;
+  readonly canWrite: boolean;
+  readonly #context: AgentContext;
+  readonly #sessionId: string;
+
+  constructor(context: AgentContext, sessionId: string, capabilities: ClientCapabilities) {
+    this.#context = context;
+    this.#sessionId = sessionId;
+    this.canRead = capabilities.fs?.readTextFile === true;
+    this.canWrite = capabilities.fs?.writeTextFile === true;
+  }
+
+  async update(update: SessionUpdate): Promise<void> {
+    await this.#context.notify(methods.client.session.update, { sessionId: this.#sessionId, update });
+  }
+
+  /** The chosen option, or undefined where the question was cancelled. */
+  async ask(question: Omit<RequestPermissionRequest, "sessionId">, signal: AbortSignal): Promise<string | undefined> {
+    const { outcome } = await this.#context.request(
+      methods.client.session.requestPermission,
+      { sessionId: this.#sessionId, ...question },
+      { cancellationSignal: signal, stopWaitingOnCancel: true },
+    );
+    return outcome.outcome === "selected" ? outcome.optionId : undefined;
+  }
+
+  async readText(path: string): Promise<string> {
+    const { content } = await this.#context.request(methods.client.fs.readTextFile, {
+      sessionId: this.#sessionId,
+      path,
+    });
+    return content;
+  }
+
+  async writeText(path: string, content: string): Promise<void> {
+    await this.#context.request(methods.client.fs.writeTextFile, { sessionId: this.#sessionId, path, content });
+  }
+}

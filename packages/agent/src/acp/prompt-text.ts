@@ -1,0 +1,14 @@
+import type { ContentBlock } from "@agentclientprotocol/sdk";
+
+function blockText(block: ContentBlock): string {
+  if (block.type === "text") return block.text;
+  if (block.type === "resource_link") return `[${block.title ?? block.name}](${block.uri})`;
+  if (block.type !== "resource") return `[${block.type} left out: only text is understood]`;
+  const { resource } = block;
+  return "text" in resource
+    ? `<file uri="${resource.uri}">\n${resource.text}\n</file>`
+    : `[binary ${resource.uri} left out]`;
+}
+
+/** A prompt as plain text: files that came with it are quoted, what is not text is named. */
+export const promptText = (prompt: readonly ContentBlock[]): string => prompt.map(blockText).join("\n");

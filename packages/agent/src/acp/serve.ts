@@ -1,0 +1,122 @@
+import { randomUUID } from "node:crypto";
+import { statSync } from "node:fs";
+import { isAbsolute } from "node:path";
+import { Readable, Writable } from "node:stream";
+import {
+  agent,
+  methods,
+  ndJsonStream,
+  PROTOCOL_VERSION,
+  RequestError,
+  type AgentContext,
+  type ClientCapabilities,
+  type PromptResponse,
+  type SessionModeState,
+} from "@agentclientprotocol/sdk";
+import { History, Mode, modes, Session } from "../session/index.ts";
+import { Client } from "./client.ts";
+import { toRequestError } from "./failure.ts";
+import { promptText } from "./prompt-text.ts";
+
+interface Program {
+  readonly name: string;
+  readonly title: string;
+  readonly version: string;
+  /** Where sessions are kept. */
+  readonly sessions: string;
+  /** Throws where a setting is missing, so that a person hears of it before the first prompt. */
+  check(): void;
+  turn(session: Session, prompt: string, signal: AbortSignal): Promise<PromptResponse>;
+}
+
+function checkFolder(cwd: string): void {
+  const stats = isAbsolute(cwd) ? statSync(cwd, { throwIfNoEntry: false }) : undefined;
+  if (!stats?.isDirectory())
+    throw RequestError.invalidParams({ cwd }, `cwd must be the absolute path of a folder, and '${cwd}' is not`);
+}
+
+const guard = async <T>(work: () => T | Promise<T>): Promise<T> => {
+  try {
+    return await work();
+  } catch (error) {
+    throw toRequestError(error);
+  }
+};
+
+/** Serves a program to one client over stdio until the client closes it, then ends what is still open. */
+export async function serve(program: Program): Promise<void> {
+  const sessions = new Map<string, Session>();
+  let capabilities: ClientCapabilities = {};
+
+  const add = (id: string, history: History, { cwd, context }: { cwd: string; context: AgentContext }): Session => {
+    const session = new Session(id, { cwd, history, client: new Client(context, id, capabilities) });
+    sessions.set(id, session);
+    return session;
+  };
+  const find = (id: string): Session => {
+    const session = sessions.get(id);
+    if (!session) throw RequestError.resourceNotFound(`session ${id}`);
+    return session;
+  };
+  const modeState = (session: Session): SessionModeState => ({
+    currentModeId: session.permissions.mode,
+    availableModes: modes,
+  });
+
+  const connection = agent({ name: program.name })
+    .onRequest(methods.agent.initialize, ({ params }) => {
+      capabilities = params.clientCapabilities ?? {};
+      return {
+        protocolVersion: PROTOCOL_VERSION,
+        agentInfo: { name: program.name, title: program.title, version: program.version },
+        agentCapabilities: { loadSession: true, promptCapabilities: { embeddedContext: true } },
+        authMethods: [],
+      };
+    })
+    .onRequest(methods.agent.session.new, ({ params, client }) =>
+      guard(() => {
+        program.check();
+        checkFolder(params.cwd);
+        const id = randomUUID();
+        const history = History.create(program.sessions, id, { agent: program.name, cwd: params.cwd });
+        return { sessionId: id, modes: modeState(add(id, history, { cwd: params.cwd, context: client })) };
+      }),
+    )
+    .onRequest(methods.agent.session.load, ({ params, client }) =>
+      guard(async () => {
+        program.check();
+        checkFolder(params.cwd);
+        await sessions.get(params.sessionId)?.cancel();
+        const history = History.load(program.sessions, params.sessionId);
+        const session = add(params.sessionId, history, { cwd: params.cwd, context: client });
+        await session.replay();
+        return { modes: modeState(session) };
+      }),
+    )
+    .onRequest(methods.agent.session.prompt, ({ params }) =>
+      guard(() => {
+        const session = find(params.sessionId);
+        const prompt = promptText(params.prompt);
+        return session.runTurn(prompt, (signal) => program.turn(session, prompt, signal));
+      }),
+    )
+    .onRequest(methods.agent.session.setMode, async ({ params }) => {
+      const mode = Mode.safeParse(params.modeId);
+      if (!mode.success)
+        throw RequestError.invalidParams({ modeId: params.modeId }, `there is no mode '${params.modeId}'`);
+      const session = find(params.sessionId);
+      session.permissions.mode = mode.data;
+      await session.client.update({ sessionUpdate: "current_mode_update", currentModeId: mode.data });
+      return {};
+    })
+    .onNotification(methods.agent.session.cancel, async ({ params }) => {
+      await sessions.get(params.sessionId)?.cancel();
+    })
+    .connect(ndJsonStream(Writable.toWeb(process.stdout), Readable.toWeb(process.stdin)));
+
+  const end = (): void => connection.close();
+  process.once("SIGTERM", end);
+  process.once("SIGINT", end);
+  await connection.closed;
+  await Promise.all([...sessions.values()].map((session) => session.cancel()));
+}

@@ -1,0 +1,43 @@
+import { join } from "node:path";
+import { rolldown } from "rolldown";
+import { expect, test } from "vitest";
+import { agentFor, fullTurn, key, start } from "../test/agent.ts";
+import { TestClient } from "../test/acp-client.ts";
+import { TestFolders } from "../test/workspace.ts";
+import { sampleFiles } from "./demo/sample.ts";
+
+/** One file, as the kit in a runner has it. */
+async function bundle(input: string, folder: string): Promise<string> {
+  const build = await rolldown({
+    input: join(import.meta.dirname, input),
+    platform: "node",
+    logLevel: "warn",
+    resolve: { conditionNames: ["node", "import", "default"] },
+  });
+  const file = join(folder, "program.mjs");
+  await build.write({ file, format: "esm", codeSplitting: false, minify: { compress: true, mangle: false } });
+  await build.close();
+  return file;
+}
+
+test("the agent works as a single file far from its packages", async () => {
+  using folders = new TestFolders();
+  const program = await bundle("main.ts", folders.outside);
+  await using model = await start.gemini({ key, script: fullTurn });
+  await using agent = await agentFor("gemini", { model, folders }, { program }).open();
+  expect((await agent.prompt("Write a greeting.")).stopReason).toBe("end_turn");
+  expect(agent.said).toContain("says hello");
+});
+
+test("the demo agent works as a single file far from its packages", async () => {
+  using folders = new TestFolders(sampleFiles);
+  const program = await bundle("demo/main.ts", folders.outside);
+  await using agent = await new TestClient({
+    program,
+    cwd: folders.cwd,
+    home: folders.home,
+    permit: () => "allow_once",
+  }).open();
+  await agent.prompt("Mend it.");
+  expect(agent.said).toContain("After: 5 passed, 0 failed.");
+});

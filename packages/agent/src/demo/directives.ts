@@ -1,0 +1,163 @@
+/**
+ * Directives: lines of a prompt that say exactly what the demo agent does, so that a test can drive a real ACP agent.
+ * They are done in order; a prompt that has any is nothing but its directives.
+ *
+ *   demo: say TEXT             a message
+ *   demo: think TEXT           a thought
+ *   demo: plan A | B | C       a plan with its first entry in progress
+ *   demo: sleep 5s             waits (ms or s); ends when cancelled
+ *   demo: write PATH CONTENT   writes a file through the client where it owns files, the path as it stands, unchecked;
+ *                              \n in CONTENT is a line break. Says what came of it. Asks nobody.
+ *   demo: read PATH            reads a file in the same way and says its text
+ *   demo: run COMMAND          runs a shell command, shows its output, says the exit code. Asks nobody.
+ *   demo: ask TITLE            asks for permission to run a command and says the answer
+ *   demo: ask edit TITLE       asks for permission to edit a file and says the answer
+ *   demo: flood N              N messages as fast as they go
+ *   demo: model PROMPT         asks the gateway's model once: "model answered: …" or "model failed: …"
+ *   demo: recall               says the prompts of the session's earlier turns
+ *   demo: stderr TEXT          a line on standard error
+ *   demo: print TEXT           a line on standard output that is not protocol
+ *   demo: print-bytes N        N bytes of such lines
+ *   demo: fail TEXT            ends the turn with an error
+ *   demo: stop REASON          ends the turn with this stop reason
+ *   demo: exit N               ends the process at once
+ *   demo: hang                 does nothing until the turn is cancelled
+ *   demo: hang deaf            does nothing, ever
+ */
+import { readFile, writeFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { StopReason } from "@agentclientprotocol/sdk";
+import { WharfError } from "@wharf/contract";
+import { z } from "zod";
+import { text } from "../session/index.ts";
+import type { Actor } from "./actor.ts";
+import { askModel } from "./model-request.ts";
+import type { Notebook } from "./notebook.ts";
+
+export interface Directive {
+  readonly name: string;
+  readonly rest: string;
+}
+
+export interface DirectiveContext {
+  readonly actor: Actor;
+  readonly notebook: Notebook;
+  readonly gateway: { readonly url: string; readonly token: string };
+}
+
+const Stop = z.enum(["end_turn", "max_tokens", "max_turn_requests", "refusal", "cancelled"]);
+const FOREVER_MS = 2 ** 31 - 1; // the longest a timer takes
+const PRINTED_LINE = `${"x".repeat(1023)}\n`;
+
+/** Undefined: go on with the next directive. */
+type Perform = (rest: string, context: DirectiveContext) => Promise<StopReason | undefined | void>;
+
+const words = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : String(thrown));
+
+const lines = (context: DirectiveContext, line: string): Promise<void> => context.actor.session.say(`${line}\n`);
+
+const print = (chunk: string): Promise<void> =>
+  new Promise((done, fail) => void process.stdout.write(chunk, (error) => (error ? fail(error) : done())));
+
+function durationMs(rest: string): number {
+  const [, amount, unit] = /^(\d+(?:\.\d+)?)\s*(ms|s)$/.exec(rest) ?? [];
+  if (amount === undefined)
+    throw new WharfError("bad_request", {
+      issues: [{ path: "demo: sleep", message: `'${rest}' is no duration such as 5s or 200ms` }],
+    });
+  return Number(amount) * (unit === "s" ? 1_000 : 1);
+}
+
+const write: Perform = async (rest, context) => {
+  const [, path = "", content = ""] = /^(\S+)\s?(.*)$/s.exec(rest) ?? [];
+  const { session, signal } = context.actor;
+  const file = resolve(session.workspace.root, path);
+  const unescaped = content.replaceAll("\\n", "\n");
+  const call = await session.call({ title: `Write ${path}`, kind: "edit", locations: [{ path: file }] }, signal);
+  await call.start();
+  try {
+    if (session.client.canWrite) await session.client.writeText(file, unescaped);
+    else await writeFile(file, unescaped);
+    await call.complete([{ type: "diff", path: file, newText: unescaped }]);
+    await lines(context, `wrote ${path}`);
+  } catch (error) {
+    await call.fail([text(words(error))]);
+    await lines(context, `write failed: ${words(error)}`);
+  }
+};
+
+const read: Perform = async (path, context) => {
+  const { session } = context.actor;
+  const file = resolve(session.workspace.root, path);
+  try {
+    await lines(context, session.client.canRead ? await session.client.readText(file) : await readFile(file, "utf8"));
+  } catch (error) {
+    await lines(context, `read failed: ${words(error)}`);
+  }
+};
+
+const ask: Perform = async (rest, context) => {
+  const { session, signal } = context.actor;
+  const edit = rest.startsWith("edit ");
+  const title = edit ? rest.slice("edit ".length) : rest;
+  const call = await session.call({ title, kind: edit ? "edit" : "execute" }, signal);
+  const allowed = await call.permit(edit ? "edit" : "command");
+  await (allowed ? call.complete() : call.fail());
+  await lines(context, `answer: ${allowed ? "allowed" : "rejected"}`);
+};
+
+const model: Perform = async (prompt, context) => {
+  const answer = await askModel(prompt, context.gateway, context.actor.signal);
+  await lines(context, answer.complete ? `model answered: ${answer.text}` : `model failed: ${answer.reason}`);
+};
+
+const performers: Readonly<Record<string, Perform>> = {
+  say: (rest, context) => lines(context, rest),
+  think: (rest, { actor }) => actor.think(rest),
+  plan: (rest, { actor }) => actor.plan(...rest.split("|").map((entry) => entry.trim())),
+  sleep: (rest, { actor }) => sleep(durationMs(rest), undefined, { signal: actor.signal }),
+  write,
+  read,
+  run: async (rest, context) => lines(context, `exit code: ${(await context.actor.command(rest)).exitCode}`),
+  ask,
+  async flood(rest, context) {
+    for (let index = 1; index <= Number(rest); index += 1) {
+      context.actor.signal.throwIfAborted();
+      await lines(context, `flood ${index}`);
+    }
+  },
+  model,
+  recall: (_rest, context) =>
+    lines(context, `recall: ${context.notebook.notes.map(({ prompt }) => prompt).join(" / ") || "nothing"}`),
+  stderr: async (rest) => void process.stderr.write(`${rest}\n`),
+  print: (rest) => print(`${rest}\n`),
+  async "print-bytes"(rest) {
+    for (let left = Number(rest); left > 0; left -= PRINTED_LINE.length) await print(PRINTED_LINE);
+  },
+  fail: (rest) => Promise.reject(new WharfError("agent_refused", { reason: rest })),
+  stop: async (rest) => Stop.parse(rest),
+  exit: (rest) => process.exit(Number(rest)),
+  hang: (rest, { actor }) => sleep(FOREVER_MS, undefined, rest === "deaf" ? {} : { signal: actor.signal }),
+};
+
+export const parseDirectives = (prompt: string): Directive[] =>
+  [...prompt.matchAll(/^\s*demo:[ \t]*([a-z-]+)[ \t]*(.*)$/gm)].map(([, name = "", rest = ""]) => ({
+    name,
+    rest: rest.trimEnd(),
+  }));
+
+/** Does the directives in order, until one ends the turn. */
+export async function performDirectives(
+  directives: readonly Directive[],
+  context: DirectiveContext,
+): Promise<StopReason> {
+  for (const { name, rest } of directives) {
+    context.actor.signal.throwIfAborted();
+    const perform = Object.hasOwn(performers, name) ? performers[name] : undefined;
+    if (!perform) throw new WharfError("not_found", { what: "directive", id: `demo: ${name}` });
+    const stop = await perform(rest, context);
+    if (stop) return stop;
+  }
+  return "end_turn";
+}

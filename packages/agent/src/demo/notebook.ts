@@ -1,0 +1,37 @@
+import { z } from "zod";
+import type { Session } from "../session/index.ts";
+
+const Note = z.object({ prompt: z.string(), did: z.string() });
+type Note = z.infer<typeof Note>;
+
+const notebooks = new WeakMap<Session, Notebook>();
+
+/** What the script remembers of the session's earlier turns, in this process and in those before it. */
+export class Notebook {
+  readonly #session: Session;
+  readonly #notes: Note[];
+
+  private constructor(session: Session) {
+    this.#session = session;
+    this.#notes = session.history.records.flatMap((record) => {
+      const note = record.kind === "note" ? Note.safeParse(record.note) : undefined;
+      return note?.success ? [note.data] : [];
+    });
+  }
+
+  static of(session: Session): Notebook {
+    const notebook = notebooks.get(session) ?? new Notebook(session);
+    notebooks.set(session, notebook);
+    return notebook;
+  }
+
+  get notes(): readonly Note[] {
+    return this.#notes;
+  }
+
+  write(prompt: string, did: string): void {
+    const note = { prompt: prompt.trim().split("\n")[0]?.slice(0, 200) ?? "", did };
+    this.#notes.push(note);
+    this.#session.history.append({ kind: "note", note });
+  }
+}

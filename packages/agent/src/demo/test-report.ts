@@ -1,0 +1,39 @@
+export interface TestReport {
+  readonly passed: number;
+  readonly failed: number;
+  readonly failures: readonly { name: string; error: string }[];
+}
+
+const count = (output: string, what: string): number | undefined => {
+  const found = new RegExp(`^# ${what} (\\d+)$`, "m").exec(output)?.[1];
+  return found === undefined ? undefined : Number(found);
+};
+
+const unquote = (text: string): string =>
+  text
+    .trim()
+    .replace(/^(['"])(.*)\1$/, "$2")
+    .replaceAll("\\n", " ");
+
+/** The message of a failure stands in the YAML below its line, on the same line as its key or indented beneath it. */
+function errorBelow(block: string): string {
+  const [, inline = "", beneath = ""] = /^\s*error: (.*)\n((?: {4,}.*\n)*)/m.exec(block) ?? [];
+  if (!/^[|>]-?$/.test(inline)) return unquote(inline);
+  return beneath
+    .split("\n")
+    .map((line) => line.trim())
+    .filter(Boolean)
+    .join(" ");
+}
+
+/** What `node --test` says in the Test Anything Protocol; undefined where its closing counts are missing. */
+export function parseTestReport(output: string): TestReport | undefined {
+  const passed = count(output, "pass");
+  const failed = count(output, "fail");
+  if (passed === undefined || failed === undefined) return undefined;
+  const failures = [...output.matchAll(/^\s*not ok \d+ - (.*)\n((?:\s+.*\n)*)/gm)].map(([, name = "", block = ""]) => ({
+    name: name.trim(),
+    error: errorBelow(block),
+  }));
+  return { passed, failed, failures };
+}

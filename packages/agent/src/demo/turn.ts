@@ -1,0 +1,59 @@
+import type { StopReason } from "@agentclientprotocol/sdk";
+import { z } from "zod";
+import type { Session } from "../session/index.ts";
+import { Actor } from "./actor.ts";
+import { describeRepository } from "./describe-script.ts";
+import { parseDirectives, performDirectives } from "./directives.ts";
+import { Notebook } from "./notebook.ts";
+import { continueSample, mendSample } from "./sample-script.ts";
+
+const introduction =
+  "I am Wharf's demo agent: a script, not a model. I understand nothing of what you ask and follow fixed steps, but what I do is real: I read and change the files here and run the tests, in a sandbox of my own.";
+
+const Package = z.looseObject({ name: z.string() });
+
+async function isSample(session: Session): Promise<boolean> {
+  try {
+    return Package.parse(JSON.parse(await session.workspace.read("package.json"))).name === "tidy-duration";
+  } catch {
+    return false;
+  }
+}
+
+async function act(actor: Actor, notebook: Notebook, prompt: string): Promise<string> {
+  const last = notebook.notes.at(-1);
+  if (!last) await actor.say(introduction);
+  else
+    await actor.say(
+      `I remember this conversation (turn ${notebook.notes.length + 1} of a script, not a model): you asked "${last.prompt}", and I ${last.did}.`,
+    );
+  if (!(await isSample(actor.session))) return describeRepository(actor, notebook, prompt);
+  return last ? continueSample(actor, notebook) : mendSample(actor);
+}
+
+/** One turn of the demo agent: the prompt's directives where it has any, else the script that fits the repository. */
+export async function runDemoTurn(
+  session: Session,
+  prompt: string,
+  options: { signal: AbortSignal; gateway: { url: string; token: string } },
+): Promise<StopReason> {
+  const { signal, gateway } = options;
+  const actor = new Actor(session, signal);
+  const notebook = Notebook.of(session);
+  const directives = parseDirectives(prompt);
+  let did = "was interrupted";
+  try {
+    if (directives.length > 0) {
+      const reason = await performDirectives(directives, { actor, notebook, gateway });
+      did = "did what the directives said";
+      return reason;
+    }
+    did = await act(actor, notebook, prompt);
+    return "end_turn";
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    return "cancelled";
+  } finally {
+    notebook.write(prompt, did);
+  }
+}

@@ -1,0 +1,48 @@
+import { Problem, RemoteError, WharfError } from "@wharf/contract";
+import { APICallError, InvalidResponseDataError } from "ai";
+import { z } from "zod";
+
+/** The three APIs agree on this much of an error's body. */
+const ApiError = z.object({ error: z.object({ message: z.string() }) });
+/** What the SDK throws when it gave up asking again. */
+const GaveUp = z.object({ lastError: z.unknown() });
+
+const MAX_REASON_CHARACTERS = 500;
+
+function parse(body: string | undefined): unknown {
+  try {
+    return JSON.parse(body ?? "");
+  } catch {
+    return undefined;
+  }
+}
+
+const unreachable = (route: string, reason: string, cause?: unknown): WharfError =>
+  new WharfError("model_unreachable", { route, reason: reason.slice(0, MAX_REASON_CHARACTERS) }, { cause });
+
+export const answerCut = (route: string, cause?: unknown): WharfError =>
+  unreachable(route, "its answer was cut before its end, and nothing of it was taken", cause);
+
+function fromCall(error: APICallError, route: string): WharfError | RemoteError {
+  const body = parse(error.responseBody);
+  const problem = Problem.safeParse(body);
+  if (problem.success) return new RemoteError(problem.data);
+  if (error.statusCode === 200) return answerCut(route, error);
+  const said = ApiError.safeParse(body);
+  const words = said.success ? said.data.error.message : error.message;
+  return unreachable(route, error.statusCode ? `HTTP ${error.statusCode}: ${words}` : words, error);
+}
+
+/** Why a model gave no answer: the gateway's own problem where it told one, else what is known. */
+export function modelFailure(thrown: unknown, route: string): WharfError | RemoteError {
+  if (thrown instanceof WharfError || thrown instanceof RemoteError) return thrown;
+  const gaveUp = GaveUp.safeParse(thrown);
+  if (gaveUp.success && gaveUp.data.lastError !== undefined) return modelFailure(gaveUp.data.lastError, route);
+  if (APICallError.isInstance(thrown)) return fromCall(thrown, route);
+  // undici's words for a body that ended too early, and the SDK's for one without a finish reason
+  if (thrown instanceof TypeError && thrown.message === "terminated") return answerCut(route, thrown);
+  if (InvalidResponseDataError.isInstance(thrown) && thrown.message.includes("without a finish reason"))
+    return answerCut(route, thrown);
+  const words = z.object({ message: z.string() }).safeParse(thrown);
+  return unreachable(route, words.success ? words.data.message : String(thrown), thrown);
+}

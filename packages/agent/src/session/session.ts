@@ -1,0 +1,79 @@
+import type { SessionUpdate } from "@agentclientprotocol/sdk";
+import { WharfError } from "@wharf/contract";
+import type { Client } from "../acp/client.ts";
+import { Workspace } from "../workspace/index.ts";
+import type { History } from "./history.ts";
+import { Permissions } from "./permissions.ts";
+import { ToolCall, type ToolCallView } from "./tool-call.ts";
+import { Transcript } from "./transcript.ts";
+
+/** One conversation with one client about one folder. It has at most one turn at a time. */
+export class Session {
+  readonly id: string;
+  readonly client: Client;
+  readonly history: History;
+  readonly workspace: Workspace;
+  readonly permissions: Permissions;
+  readonly #transcript: Transcript;
+  #turn: { controller: AbortController; ended: Promise<void> } | undefined;
+
+  constructor(id: string, parts: { cwd: string; client: Client; history: History }) {
+    this.id = id;
+    this.client = parts.client;
+    this.history = parts.history;
+    this.workspace = new Workspace(parts.cwd, parts.client);
+    this.permissions = new Permissions(parts.client, parts.history);
+    this.#transcript = new Transcript(parts.history);
+  }
+
+  /** Shows the client everything again that it was shown before. */
+  async replay(): Promise<void> {
+    for (const record of this.history.records) {
+      if (record.kind === "update") await this.client.update(record.update);
+    }
+  }
+
+  /** Shows the client something and keeps it. */
+  async show(update: SessionUpdate): Promise<void> {
+    this.#transcript.add(update);
+    await this.client.update(update);
+  }
+
+  say(text: string): Promise<void> {
+    return this.show({ sessionUpdate: "agent_message_chunk", content: { type: "text", text } });
+  }
+
+  think(text: string): Promise<void> {
+    return this.show({ sessionUpdate: "agent_thought_chunk", content: { type: "text", text } });
+  }
+
+  async call(view: ToolCallView, signal: AbortSignal): Promise<ToolCall> {
+    const call = new ToolCall(this, view, signal);
+    await call.open();
+    return call;
+  }
+
+  /** Runs one turn; a second one at the same time is refused. `turn` gets a signal that `cancel` fires. */
+  async runTurn<T>(prompt: string, turn: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    if (this.#turn)
+      throw new WharfError("conflict", { what: "session", from: "in the middle of a turn", to: "prompted" });
+    const controller = new AbortController();
+    const { promise: ended, resolve } = Promise.withResolvers<void>();
+    this.#turn = { controller, ended };
+    this.#transcript.add({ sessionUpdate: "user_message_chunk", content: { type: "text", text: prompt } });
+    try {
+      return await turn(controller.signal);
+    } finally {
+      this.#transcript.flush();
+      this.#turn = undefined;
+      resolve();
+    }
+  }
+
+  /** Asks the open turn to end, and waits until it has. */
+  async cancel(): Promise<void> {
+    const turn = this.#turn;
+    turn?.controller.abort(new DOMException("The turn was cancelled.", "AbortError"));
+    await turn?.ended;
+  }
+}

@@ -1,0 +1,101 @@
+import { randomUUID } from "node:crypto";
+import { resolve } from "node:path";
+import type { SessionUpdate, ToolCallContent, ToolCallLocation, ToolKind } from "@agentclientprotocol/sdk";
+import type { Permitted } from "./permissions.ts";
+import type { Session } from "./session.ts";
+
+export interface ToolCallView {
+  readonly title: string;
+  readonly kind: ToolKind;
+  /** Paths may be relative to the workspace; the client gets them absolute, as the protocol wants. */
+  readonly locations?: ToolCallLocation[];
+  readonly rawInput?: unknown;
+}
+
+/** An update as the protocol wants it: an optional field is there or it is not. */
+type Change = Partial<
+  Omit<Extract<SessionUpdate, { sessionUpdate: "tool_call_update" }>, "sessionUpdate" | "toolCallId">
+>;
+
+export const text = (value: string): ToolCallContent => ({ type: "content", content: { type: "text", text: value } });
+
+/** One tool call as the client sees it: pending, in progress, and completed or failed. */
+export class ToolCall {
+  readonly id: string = randomUUID();
+  readonly session: Session;
+  readonly signal: AbortSignal;
+  #view: ToolCallView;
+  #ended = false;
+
+  constructor(session: Session, view: ToolCallView, signal: AbortSignal) {
+    this.session = session;
+    this.signal = signal;
+    this.#view = this.#located(view);
+  }
+
+  async open(): Promise<void> {
+    await this.session.show({ sessionUpdate: "tool_call", toolCallId: this.id, status: "pending", ...this.#view });
+  }
+
+  /** Tells more of a call that was opened before all of it was known. */
+  async describe(view: ToolCallView): Promise<void> {
+    this.#view = this.#located(view);
+    await this.#change({ ...this.#view });
+  }
+
+  async start(): Promise<void> {
+    await this.#change({ status: "in_progress" });
+  }
+
+  async show(content: ToolCallContent[]): Promise<void> {
+    if (!this.#ended) await this.#change({ content });
+  }
+
+  /** Whether the person lets it happen. A question that is cancelled cancels the turn. */
+  async permit(what: Permitted, content: ToolCallContent[] = []): Promise<boolean> {
+    const { title, kind, locations, rawInput } = this.#view;
+    const toolCall = {
+      toolCallId: this.id,
+      title,
+      kind,
+      status: "pending" as const,
+      content,
+      rawInput,
+      ...(locations && { locations }),
+    };
+    const answer = await this.session.permissions.ask(what, toolCall, this.signal);
+    if (answer === "cancelled") void this.session.cancel();
+    this.signal.throwIfAborted();
+    if (answer === "allowed") await this.start();
+    return answer === "allowed";
+  }
+
+  async complete(content?: ToolCallContent[], rawOutput?: unknown): Promise<void> {
+    await this.#end("completed", content, rawOutput);
+  }
+
+  async fail(content?: ToolCallContent[], rawOutput?: unknown): Promise<void> {
+    await this.#end("failed", content, rawOutput);
+  }
+
+  #located(view: ToolCallView): ToolCallView {
+    const { root } = this.session.workspace;
+    return view.locations
+      ? { ...view, locations: view.locations.map((place) => ({ ...place, path: resolve(root, place.path) })) }
+      : view;
+  }
+
+  async #end(
+    status: "completed" | "failed",
+    content: ToolCallContent[] | undefined,
+    rawOutput: unknown,
+  ): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    await this.#change({ status, ...(content && { content }), ...(rawOutput !== undefined && { rawOutput }) });
+  }
+
+  async #change(change: Change): Promise<void> {
+    await this.session.show({ sessionUpdate: "tool_call_update", toolCallId: this.id, ...change });
+  }
+}

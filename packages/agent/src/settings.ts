@@ -1,0 +1,48 @@
+import { join } from "node:path";
+import { homedir } from "node:os";
+import { WharfError } from "@wharf/contract";
+import { z } from "zod";
+
+export const Provider = z.enum(["gemini", "anthropic", "openai"]);
+export type Provider = z.infer<typeof Provider>;
+
+export interface ModelSettings {
+  readonly provider: Provider;
+  readonly model: string;
+  /** Without the API's own path, such as `http://127.0.0.1:4100/models/gemini`. */
+  readonly baseUrl: string;
+  readonly token: string;
+}
+
+const defaultGateway = "http://127.0.0.1:4100";
+const defaultModels: Record<Provider, string> = {
+  gemini: "gemini-2.5-pro",
+  anthropic: "claude-sonnet-4-5",
+  openai: "gpt-5.1",
+};
+
+/** Where the gateway answers, and the token that is good for this run. */
+export const gatewayOf = (environment: NodeJS.ProcessEnv): { url: string; token: string } => ({
+  url: (environment["WHARF_GATEWAY"] || defaultGateway).replace(/\/+$/, ""),
+  token: environment["WHARF_TOKEN"] ?? "",
+});
+
+/** Which model to ask, from WHARF_MODEL_PROVIDER, WHARF_MODEL, WHARF_MODEL_BASE_URL and WHARF_TOKEN. */
+export function modelSettings(environment: NodeJS.ProcessEnv): ModelSettings {
+  const named = environment["WHARF_MODEL_PROVIDER"];
+  const provider = Provider.safeParse(named);
+  if (!provider.success) {
+    const reason = named ? `'${named}' is none of ${Provider.options.join(", ")}` : "it is not set";
+    throw new WharfError("config_invalid", { name: "WHARF_MODEL_PROVIDER", reason });
+  }
+  const { url, token } = gatewayOf(environment);
+  if (!token) throw new WharfError("config_invalid", { name: "WHARF_TOKEN", reason: "it is not set" });
+  const baseUrl = (environment["WHARF_MODEL_BASE_URL"] || `${url}/models/${provider.data}`).replace(/\/+$/, "");
+  if (!URL.canParse(baseUrl))
+    throw new WharfError("config_invalid", { name: "WHARF_MODEL_BASE_URL", reason: `'${baseUrl}' is no URL` });
+  return { provider: provider.data, model: environment["WHARF_MODEL"] || defaultModels[provider.data], baseUrl, token };
+}
+
+/** Where sessions are kept, so that they can be loaded in a later process. */
+export const sessionFolder = (environment: NodeJS.ProcessEnv): string =>
+  join(environment["HOME"] ?? homedir(), ".wharf-agent", "sessions");

@@ -1,0 +1,33 @@
+const MAX_OUTPUT_CHARACTERS = 30_000;
+
+/** Text of any length kept in bounded memory: its beginning and its end, with a marker where the middle was. */
+export class BoundedText {
+  readonly #half: number;
+  #head = "";
+  #tail = "";
+  #length = 0;
+
+  constructor(limit = MAX_OUTPUT_CHARACTERS) {
+    this.#half = Math.floor(limit / 2);
+  }
+
+  append(text: string): void {
+    this.#length += text.length;
+    const room = this.#half - this.#head.length;
+    if (room > 0) this.#head += text.slice(0, room);
+    this.#tail += room > 0 ? text.slice(room) : text;
+    if (this.#tail.length > 4 * this.#half) this.#tail = this.#tail.slice(-this.#half);
+  }
+
+  toString(): string {
+    const tail = this.#tail.slice(-this.#half);
+    const left = this.#length - this.#head.length - tail.length;
+    return left > 0 ? `${this.#head}\n[… ${left} characters left out …]\n${tail}` : this.#head + tail;
+  }
+}
+
+export function bounded(text: string, limit = MAX_OUTPUT_CHARACTERS): string {
+  const kept = new BoundedText(limit);
+  kept.append(text);
+  return kept.toString();
+}

@@ -1,0 +1,22 @@
+/** What the agent can do in the workspace. */
+import { WharfError } from "@wharf/contract";
+import { editFile } from "./edit-file.ts";
+import { listFiles } from "./list-files.ts";
+import { readFile } from "./read-file.ts";
+import { runCommand } from "./run-command.ts";
+import { search } from "./search.ts";
+import type { Tool } from "./tool.ts";
+import { updatePlan } from "./update-plan.ts";
+import { writeFile } from "./write-file.ts";
+
+export const tools: readonly Tool[] = [readFile, writeFile, editFile, listFiles, search, runCommand, updatePlan];
+export { failedOutcome, type Tool, type ToolOutcome } from "./tool.ts";
+export { listFolder } from "./list-files.ts";
+export { runShell } from "./run-command.ts";
+
+/** One of the tools; naming another is a mistake of the caller's code. */
+export function toolNamed(name: string): Tool {
+  const tool = tools.find((candidate) => candidate.name === name);
+  if (!tool) throw new WharfError("not_found", { what: "tool", id: name });
+  return tool;
+}

@@ -1,0 +1,75 @@
+import { readdir } from "node:fs/promises";
+import { join, relative } from "node:path";
+import { z } from "zod";
+import { bounded } from "./bounded-text.ts";
+import { runProcess } from "./process.ts";
+import { defineTool } from "./tool.ts";
+
+const MAX_FILES = 1_000;
+const LIST_TIMEOUT_MS = 30_000;
+const MAX_LIST_CHARACTERS = 4_000_000;
+const skipped = new Set([".git", "node_modules"]);
+
+/** Files beneath a folder where git does not know them; links are listed and not followed. */
+export async function* walk(folder: string, signal: AbortSignal): AsyncGenerator<string> {
+  signal.throwIfAborted();
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+    if (skipped.has(entry.name)) continue;
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) yield* walk(path, signal);
+    else yield path;
+  }
+}
+
+/** Files of a folder relative to `root`: those git tracks or does not ignore, else all there are. Bounded. */
+export async function listFolder(
+  root: string,
+  folder: string,
+  signal: AbortSignal,
+): Promise<{ files: string[]; more: boolean }> {
+  const git = [
+    "git",
+    "-c",
+    "core.fsmonitor=false",
+    "ls-files",
+    "--cached",
+    "--others",
+    "--exclude-standard",
+    "-z",
+    "--",
+    relative(root, folder) || ".",
+  ] as const;
+  const listed = await runProcess([...git], {
+    cwd: root,
+    signal,
+    timeoutMs: LIST_TIMEOUT_MS,
+    maxCharacters: MAX_LIST_CHARACTERS,
+  }).catch(() => undefined);
+  signal.throwIfAborted();
+  if (listed?.exitCode === 0) {
+    const files = [...new Set(listed.output.split("\0").filter(Boolean))].toSorted();
+    return { files: files.slice(0, MAX_FILES), more: files.length > MAX_FILES };
+  }
+  const files: string[] = [];
+  for await (const file of walk(folder, signal)) {
+    if (files.length === MAX_FILES) return { files, more: true };
+    files.push(relative(root, file));
+  }
+  return { files, more: false };
+}
+
+export const listFiles = defineTool({
+  name: "list_files",
+  description: `Lists the files beneath a folder of the workspace, without those that git ignores. At most ${MAX_FILES}.`,
+  kind: "search",
+  input: z.object({ path: z.string().default(".").describe("folder relative to the workspace") }),
+  title: ({ path }) => `List ${path}`,
+  async run({ path }, { session: { workspace }, signal }) {
+    const { files, more } = await listFolder(workspace.root, await workspace.locate(path), signal);
+    if (files.length === 0) return { text: "[no files]" };
+    return {
+      text: bounded(files.join("\n")) + (more ? `\n[only the first ${MAX_FILES}: name a folder to see more]` : ""),
+    };
+  },
+});

@@ -1,0 +1,98 @@
+import { spawn } from "node:child_process";
+import { BoundedText } from "./bounded-text.ts";
+
+const TERMINATE_GRACE_MS = 2_000;
+/** How long output may still come from a process that left the group, after the command itself is gone. */
+const DRAIN_MS = 300;
+
+export interface ProcessOptions {
+  readonly cwd: string;
+  readonly signal: AbortSignal;
+  readonly timeoutMs: number;
+  readonly maxCharacters?: number;
+  readonly onOutput?: (text: string) => void;
+}
+
+export interface ProcessResult {
+  /** Standard output and error as they came, bounded. */
+  readonly output: string;
+  readonly exitCode: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly timedOut: boolean;
+}
+
+/** The run's token is for asking models; what is run has no use for it. */
+function commandEnvironment(): NodeJS.ProcessEnv {
+  const { WHARF_TOKEN: _, NODE_TEST_CONTEXT: __, ...rest } = process.env;
+  return { ...rest, GIT_TERMINAL_PROMPT: "0", PAGER: "cat", GIT_PAGER: "cat" };
+}
+
+function signalGroup(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // nobody of the group is left
+  }
+}
+
+/**
+ * Runs a program in a process group of its own, without input. When it ends, is cancelled or runs out of time, the
+ * whole group ends: nothing it started is left behind.
+ */
+export function runProcess(command: readonly [string, ...string[]], options: ProcessOptions): Promise<ProcessResult> {
+  options.signal.throwIfAborted();
+  const [file, ...args] = command;
+  const { promise, resolve, reject } = Promise.withResolvers<ProcessResult>();
+  const child = spawn(file, args, {
+    cwd: options.cwd,
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+    env: commandEnvironment(),
+  });
+  const output = new BoundedText(options.maxCharacters);
+  let timedOut = false;
+  let killTimer: NodeJS.Timeout | undefined;
+  let drainTimer: NodeJS.Timeout | undefined;
+
+  const onData = (text: string): void => {
+    output.append(text);
+    options.onOutput?.(text);
+  };
+  child.stdout.setEncoding("utf8").on("data", onData);
+  child.stderr.setEncoding("utf8").on("data", onData);
+
+  const terminate = (): void => {
+    const { pid } = child;
+    if (pid === undefined || killTimer) return;
+    signalGroup(pid, "SIGTERM");
+    killTimer = setTimeout(signalGroup, TERMINATE_GRACE_MS, pid, "SIGKILL");
+  };
+  const timeout = setTimeout(() => {
+    timedOut = true;
+    terminate();
+  }, options.timeoutMs);
+  options.signal.addEventListener("abort", terminate, { once: true });
+  const release = (): void => {
+    clearTimeout(timeout);
+    clearTimeout(killTimer);
+    clearTimeout(drainTimer);
+    options.signal.removeEventListener("abort", terminate);
+  };
+
+  child.once("error", (error) => {
+    release();
+    reject(error);
+  });
+  child.once("exit", () => {
+    if (child.pid !== undefined) signalGroup(child.pid, "SIGKILL");
+    drainTimer = setTimeout(() => {
+      child.stdout.destroy();
+      child.stderr.destroy();
+    }, DRAIN_MS);
+  });
+  child.once("close", (exitCode, signal) => {
+    release();
+    resolve({ output: output.toString(), exitCode, signal, timedOut });
+  });
+  return promise;
+}

@@ -1,0 +1,71 @@
+import type { ToolCallContent, ToolKind } from "@agentclientprotocol/sdk";
+import { toWharfError, WharfError } from "@wharf/contract";
+import { z } from "zod";
+import type { ToolCall, ToolCallView } from "../session/index.ts";
+
+export interface ToolOutcome {
+  /** For the model. */
+  readonly text: string;
+  /** For the client, where it differs from the text. */
+  readonly content?: ToolCallContent[];
+  readonly failed?: boolean;
+  readonly rawOutput?: unknown;
+}
+
+export interface Tool {
+  readonly name: string;
+  readonly description: string;
+  readonly kind: ToolKind;
+  readonly input: z.ZodType;
+  view(input: unknown): ToolCallView;
+  run(input: unknown, call: ToolCall): Promise<ToolOutcome>;
+}
+
+interface Definition<Schema extends z.ZodType> {
+  readonly name: string;
+  readonly description: string;
+  readonly kind: ToolKind;
+  readonly input: Schema;
+  title(input: z.infer<Schema>): string;
+  /** Path the call is about. */
+  path?(input: z.infer<Schema>): { path: string; line?: number } | undefined;
+  run(input: z.infer<Schema>, call: ToolCall): Promise<ToolOutcome>;
+}
+
+/** A tool whose input is checked before any of its own code sees it. */
+export function defineTool<Schema extends z.ZodType>(definition: Definition<Schema>): Tool {
+  const { name, description, kind, input: schema } = definition;
+  return {
+    name,
+    description,
+    kind,
+    input: schema,
+    view(input) {
+      const parsed = schema.safeParse(input);
+      if (!parsed.success) return { title: name, kind, rawInput: input };
+      const place = definition.path?.(parsed.data);
+      return { title: definition.title(parsed.data), kind, rawInput: input, ...(place && { locations: [place] }) };
+    },
+    run(input, call) {
+      const parsed = schema.safeParse(input);
+      if (parsed.success) return definition.run(parsed.data, call);
+      const issues = parsed.error.issues.map(({ path, message }) => ({ path: path.join("."), message }));
+      return Promise.reject(new WharfError("bad_request", { issues }));
+    },
+  };
+}
+
+export const refused: ToolOutcome = {
+  text: "The person refused this. Do not try it in another way; go on without it, or say what you need and why.",
+  failed: true,
+};
+
+export const badInput = (path: string, message: string): WharfError =>
+  new WharfError("bad_request", { issues: [{ path, message }] });
+
+/** What a tool threw, in words that help whoever called it. */
+export function failedOutcome(error: unknown): ToolOutcome {
+  const known = toWharfError(error, "tool");
+  const words = known.code === "internal" && error instanceof Error ? error.message : `${known.message} ${known.next}`;
+  return { text: words, failed: true };
+}

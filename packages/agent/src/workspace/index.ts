@@ -1,0 +1,2 @@
+/** The files of a session, confined to its folder. */
+export { Workspace } from "./workspace.ts";

@@ -1,0 +1,334 @@
+import { client, methods, PROTOCOL_VERSION, RequestError, type ClientConnection } from "@agentclientprotocol/sdk";
+import { WharfError } from "@wharf/contract";
+import { z } from "zod";
+import { answerRequests } from "./acp-requests.ts";
+import { acpStream } from "./acp-stream.ts";
+import type { AgentDriver, PromptResult, Session } from "./agent-driver.ts";
+import { exitWords, startFailed } from "./agent-words.ts";
+import { Budget } from "./clip.ts";
+import type { ConfinedFolder } from "./confined-folder.ts";
+import { drained } from "./drained.ts";
+import { LineTooLong } from "./lines.ts";
+import type { Permissions } from "./permissions.ts";
+import { present } from "./present.ts";
+import { ProcessGroup, type ProcessExit } from "./process-group.ts";
+import type { Recorder } from "./recorder.ts";
+import { SessionUpdates } from "./session-updates.ts";
+import { StderrReader } from "./stderr-reader.ts";
+import { Terminals } from "./terminals.ts";
+import { longestTimer, type Timing } from "./timing.ts";
+import type { ToolCalls } from "./tool-calls.ts";
+
+const clientInfo = { name: "wharf", title: "Wharf", version: "0.1.0" };
+const authRequired = -32000;
+
+const Initialized = z.object({
+  protocolVersion: z.number(),
+  agentCapabilities: z
+    .object({ loadSession: z.boolean().catch(false) })
+    .nullish()
+    .catch(undefined),
+});
+const Opened = z.object({
+  modes: z.object({ currentModeId: z.string() }).loose().nullish().catch(undefined),
+  models: z.object({ currentModelId: z.string() }).loose().nullish().catch(undefined),
+  configOptions: z.array(z.unknown()).nullish().catch(undefined),
+});
+const NewSession = Opened.extend({ sessionId: z.string().min(1).max(4_096) });
+const Count = z.number().min(0).optional().catch(undefined);
+const Prompted = z.object({
+  stopReason: z.string().max(100),
+  usage: z.object({ inputTokens: Count, outputTokens: Count }).loose().nullish().catch(undefined),
+});
+
+interface AcpAgentOptions {
+  command: readonly string[];
+  environment: Record<string, string>;
+  workspace: string;
+  files: ConfinedFolder;
+  recorder: Recorder;
+  permissions: Permissions;
+  toolCalls: ToolCalls;
+  timing: Timing;
+  startTimeoutS: number;
+  loadSessionId: string | undefined;
+  turnOpen(): boolean;
+  onLife(): void;
+  onProcess(pid: number): Promise<void>;
+}
+
+/** An agent that speaks the Agent Client Protocol on its stdio. */
+export class AcpAgent implements AgentDriver {
+  readonly #options: AcpAgentOptions;
+  readonly #gone = new AbortController();
+  readonly #terminals: Terminals;
+  readonly #updates: SessionUpdates;
+  #group: ProcessGroup | undefined;
+  #stderr: StderrReader | undefined;
+  #connection: ClientConnection | undefined;
+  #sessionId: string | undefined;
+  #ready = false;
+  #endReason: string | undefined;
+  #brokenBy: string | undefined;
+  #ended: Promise<ProcessExit> | undefined;
+
+  constructor(options: AcpAgentOptions) {
+    this.#options = options;
+    const { files, environment, onLife, recorder, toolCalls } = options;
+    this.#updates = new SessionUpdates(recorder, toolCalls);
+    this.#terminals = new Terminals({ workspace: files, environment, onOutput: onLife });
+  }
+
+  get gone(): AbortSignal {
+    return this.#gone.signal;
+  }
+
+  async start(): Promise<Session> {
+    const { command, environment, workspace, recorder, startTimeoutS, timing } = this.#options;
+    const deadline = AbortSignal.timeout(Math.min(Math.ceil(startTimeoutS * 1_000), longestTimer));
+    const group = await ProcessGroup.start(command, { cwd: workspace, environment }).catch((error: unknown) => {
+      throw startFailed(command, error instanceof Error ? error.message : "it could not be started", error);
+    });
+    this.#group = group;
+    this.#stderr = new StderrReader(group, recorder, this.#options.onLife);
+    const exited = this.#connect(group);
+    this.#ended = exited;
+    try {
+      await this.#options.onProcess(group.pid);
+      const session = await this.#open(deadline);
+      if (group.hasExited) throw new Error("it exited");
+      this.#ready = true;
+      return session;
+    } catch (error) {
+      this.#endReason ??= "it did not start";
+      const running = !group.hasExited && !this.#connection?.signal.aborted;
+      await group.end(timing);
+      const exit = await exited;
+      throw this.#startError(error, running ? undefined : exit);
+    }
+  }
+
+  async prompt(text: string): Promise<PromptResult> {
+    const { recorder } = this.#options;
+    const sessionId = this.#sessionId;
+    if (!this.#connection || sessionId === undefined) return { kind: "refused", reason: "it has no session" };
+    const prompt = [{ type: "text" as const, text }];
+    try {
+      const answer = Prompted.parse(
+        await this.#connection.agent.request<unknown>(methods.agent.session.prompt, { sessionId, prompt }),
+      );
+      const { usage, stopReason } = answer;
+      if (usage) {
+        const { inputTokens: input_tokens, outputTokens: output_tokens } = usage;
+        await recorder.record(
+          present({
+            kind: "usage" as const,
+            source: "agent" as const,
+            input_tokens,
+            output_tokens,
+            raw: new Budget().value(usage),
+          }),
+        );
+      }
+      return { kind: "answered", stopReason };
+    } catch (error) {
+      if (error instanceof RequestError) return { kind: "refused", reason: reasonOf(error) };
+      if (error instanceof z.ZodError)
+        return { kind: "refused", reason: "its answer to the prompt has no stop reason" };
+      return { kind: "exited", exit: (await this.#ended) ?? {} };
+    }
+  }
+
+  cancel(): void {
+    const sessionId = this.#sessionId;
+    if (!this.#connection || sessionId === undefined) return;
+    void this.#connection.agent.notify(methods.agent.session.cancel, { sessionId }).catch(() => {});
+  }
+
+  kill(): void {
+    this.#endReason ??= "it did not end its turn";
+    this.#group?.kill();
+  }
+
+  async end(reason: string): Promise<void> {
+    this.#endReason ??= reason;
+    await this.#group?.end(this.#options.timing);
+    await this.#ended;
+  }
+
+  /** Joins the SDK and the process; resolves when the agent is gone, all it said recorded. */
+  async #connect(group: ProcessGroup): Promise<ProcessExit> {
+    const { recorder, files, permissions, toolCalls, turnOpen, onLife, timing } = this.#options;
+    const stream = acpStream(group, {
+      onLife,
+      onUpdate: (params) => this.#updates.take(params),
+      onLine: (text) => recorder.text({ kind: "output", stream: "stdout", text }),
+      onBroken: (error) => this.#onBroken(error),
+    });
+    const app = answerRequests(client(), {
+      recorder,
+      files,
+      terminals: this.#terminals,
+      permissions,
+      toolCalls,
+      turnOpen,
+    });
+    const connection = app.connect(stream);
+    this.#connection = connection;
+    // An agent that closed its stdout can say nothing more.
+    void connection.closed.then(() => void (group.hasExited || group.end(timing)));
+    const exit = await group.exited;
+    group.kill();
+    const all = Promise.all([connection.closed, this.#stderr?.ended]);
+    await drained(all, { group, recorder, limitMs: timing.drain });
+    connection.close();
+    await Promise.all([this.#terminals.close(), permissions.cancelAll()]);
+    if (this.#ready) await this.#recordExit(exit);
+    this.#gone.abort();
+    return exit;
+  }
+
+  async #recordExit(exit: ProcessExit): Promise<void> {
+    const { recorder } = this.#options;
+    const how = exitWords(exit);
+    if (this.#brokenBy !== undefined) {
+      const failure = new WharfError("agent_exited", { exit: this.#brokenBy });
+      await recorder.record({ kind: "failure", code: failure.code, message: failure.message, next: failure.next });
+    }
+    const reason = this.#brokenBy ?? this.#endReason;
+    const message =
+      reason === undefined
+        ? [`The agent ended by itself (${how}).`, this.#stderr?.tail].filter(Boolean).join("\n")
+        : `The agent was ended: ${reason} (${how}).`;
+    await recorder.record(
+      { kind: "agent_exit", ...exit, message },
+      this.#brokenBy === undefined && reason !== undefined ? "status" : "error",
+    );
+  }
+
+  async #open(deadline: AbortSignal): Promise<Session> {
+    const { workspace: cwd, loadSessionId } = this.#options;
+    const clientCapabilities = {
+      fs: { readTextFile: true, writeTextFile: true },
+      terminal: true,
+      session: { notices: {}, compaction: {} },
+    };
+    const { protocolVersion, agentCapabilities } = await this.#ask(
+      Initialized,
+      methods.agent.initialize,
+      { protocolVersion: PROTOCOL_VERSION, clientCapabilities, clientInfo },
+      deadline,
+    );
+    if (protocolVersion !== PROTOCOL_VERSION)
+      throw new WharfError("agent_refused", {
+        reason: `it speaks version ${protocolVersion} of the Agent Client Protocol, and ${PROTOCOL_VERSION} is spoken here`,
+      });
+    if (loadSessionId !== undefined && agentCapabilities?.loadSession) {
+      const loaded = await this.#load(loadSessionId, deadline);
+      if (loaded) return await this.#opened(loadSessionId, loaded, true);
+    }
+    const opened = await this.#ask(NewSession, methods.agent.session.new, { cwd, mcpServers: [] }, deadline);
+    return await this.#opened(opened.sessionId, opened, false);
+  }
+
+  /** Undefined where the agent does not know the session any more. */
+  async #load(sessionId: string, deadline: AbortSignal): Promise<z.infer<typeof Opened> | undefined> {
+    this.#updates.loading = true;
+    try {
+      const params = { sessionId, cwd: this.#options.workspace, mcpServers: [] };
+      return await this.#ask(
+        Opened.nullish().transform((value) => value ?? {}),
+        methods.agent.session.load,
+        params,
+        deadline,
+      );
+    } catch (error) {
+      if (error instanceof RequestError && error.code !== authRequired) return undefined;
+      throw error;
+    } finally {
+      this.#updates.loading = false;
+    }
+  }
+
+  async #opened(id: string, opened: z.infer<typeof Opened>, loaded: boolean): Promise<Session> {
+    const { recorder } = this.#options;
+    this.#sessionId = id;
+    const mode = opened.modes?.currentModeId.slice(0, 1_024);
+    const model = opened.models?.currentModelId.slice(0, 1_024);
+    await recorder.record(present({ kind: "session" as const, session_id: id, loaded, mode, model }));
+    const choices = present({
+      modes: opened.modes ?? undefined,
+      models: opened.models ?? undefined,
+      config_options: opened.configOptions ?? undefined,
+    });
+    if (Object.keys(choices).length > 0)
+      await recorder.record({ ...new Budget().record(choices), kind: "agent_info", update: "session" });
+    await this.#updates.opened(id);
+    return { session_id: id, loaded };
+  }
+
+  async #ask<S extends z.ZodType>(
+    schema: S,
+    method: string,
+    params: unknown,
+    deadline: AbortSignal,
+  ): Promise<z.output<S>> {
+    if (!this.#connection) throw new Error("not connected");
+    const answer = this.#connection.agent.request<unknown>(method, params);
+    const late = new WharfError("agent_timeout", { after_s: this.#options.startTimeoutS, waiting_for: method });
+    using lateness = abortion(deadline, late);
+    const parsed = schema.safeParse(await Promise.race([answer, lateness.promise]));
+    if (!parsed.success)
+      throw new WharfError("agent_refused", {
+        reason: `its answer to ${method} is not valid (${z.prettifyError(parsed.error).slice(0, 500)})`,
+      });
+    return parsed.data;
+  }
+
+  #onBroken(error: unknown): void {
+    this.#brokenBy ??=
+      error instanceof LineTooLong
+        ? `it sent ${error.message} and was ended`
+        : "its output could not be read and it was ended";
+    this.#group?.kill();
+  }
+
+  #startError(error: unknown, exit: ProcessExit | undefined): WharfError {
+    if (error instanceof WharfError) return error;
+    if (error instanceof RequestError && error.code === authRequired)
+      return new WharfError("agent_refused", { reason: reasonOf(error) }, { cause: error });
+    const said = this.#stderr?.tail;
+    const what =
+      this.#brokenBy ??
+      (error instanceof RequestError
+        ? reasonOf(error)
+        : exit
+          ? `it ended before it was ready (${exitWords(exit)})`
+          : error instanceof Error
+            ? error.message
+            : "unknown");
+    return startFailed(this.#options.command, said ? `${what}\n${said}` : what, error);
+  }
+}
+
+const Details = z.union([
+  z.string(),
+  z.object({ details: z.string() }).transform((data) => data.details),
+  z.object({ message: z.string() }).transform((data) => data.message),
+]);
+
+function reasonOf(error: RequestError): string {
+  const details = Details.safeParse(error.data).data;
+  const words =
+    details === undefined || error.message.includes(details) ? error.message : `${error.message}: ${details}`;
+  return words.slice(0, 2_000);
+}
+
+function abortion(signal: AbortSignal, reason: Error): Disposable & { promise: Promise<never> } {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const abort = (): void => reject(reason);
+  promise.catch(() => {});
+  signal.addEventListener("abort", abort, { once: true });
+  if (signal.aborted) abort();
+  return { promise, [Symbol.dispose]: () => signal.removeEventListener("abort", abort) };
+}

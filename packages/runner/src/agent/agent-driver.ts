@@ -1,0 +1,29 @@
+import type { ProcessExit } from "./process-group.ts";
+
+/** What became of a prompt. */
+export type PromptResult =
+  | { kind: "answered"; stopReason: string }
+  | { kind: "refused"; reason: string }
+  /** The agent's process is gone; the driver has recorded how it ended. */
+  | { kind: "exited"; exit: ProcessExit };
+
+export interface Session {
+  session_id?: string;
+  loaded: boolean;
+}
+
+/** One way of talking to a program that is an agent. Made for one run; started once. */
+export interface AgentDriver {
+  /** Resolves when the agent can be prompted. Rejects with an error of the catalogue, and then nothing is left running. */
+  start(): Promise<Session>;
+  /** Gives the agent its turn. Never rejects. */
+  prompt(text: string): Promise<PromptResult>;
+  /** Asks the agent to end its turn. */
+  cancel(): void;
+  /** Ends a turn that does not end: at once, and the process with it. */
+  kill(): void;
+  /** Ends the agent politely; resolves when nothing of it is left. */
+  end(reason: string): Promise<void>;
+  /** Aborted when the agent can be prompted no more. */
+  readonly gone: AbortSignal;
+}

@@ -1,0 +1,13 @@
+import { WharfError } from "@wharf/contract";
+import type { ProcessExit } from "./process-group.ts";
+
+export function startFailed(
+  command: readonly string[],
+  reason: string,
+  cause: unknown,
+): WharfError<"agent_start_failed"> {
+  return new WharfError("agent_start_failed", { command: command.join(" ").slice(0, 500), reason }, { cause });
+}
+
+export const exitWords = ({ exit_code, signal }: ProcessExit): string =>
+  signal === undefined ? `exit code ${exit_code ?? "unknown"}` : `signal ${signal}`;

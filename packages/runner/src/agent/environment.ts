@@ -1,0 +1,27 @@
+import type { AgentStartInput } from "./types.ts";
+
+/** Where an agent type writes this, the address of the relay inside the runner stands. */
+const gatewayMark = "${WHARF_GATEWAY}";
+
+export const withGateway = (value: string, gatewayUrl: string): string => value.replaceAll(gatewayMark, gatewayUrl);
+
+/**
+ * All that an agent sees of the environment: a minimal base and what its agent type names. Nothing else of the
+ * daemon's own environment gets in.
+ */
+export function agentEnvironment(
+  input: AgentStartInput,
+  places: { home: string; gatewayUrl: string },
+): Record<string, string> {
+  const base = {
+    PATH: process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin",
+    HOME: places.home,
+    USER: process.env["USER"] ?? "agent",
+    LANG: "C.UTF-8",
+    TERM: "dumb",
+    TMPDIR: process.env["TMPDIR"] ?? "/tmp",
+    NO_COLOR: "1",
+  };
+  const own = Object.entries(input.environment).map(([name, value]) => [name, withGateway(value, places.gatewayUrl)]);
+  return { ...base, ...Object.fromEntries(own) };
+}

@@ -1,0 +1,263 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { WharfError } from "@wharf/contract";
+import { AcpAgent } from "./acp-agent.ts";
+import type { AgentDriver, Session } from "./agent-driver.ts";
+import { startFailed } from "./agent-words.ts";
+import { ConfinedFolder } from "./confined-folder.ts";
+import { agentEnvironment, withGateway } from "./environment.ts";
+import { Permissions } from "./permissions.ts";
+import { PrintingAgent } from "./printing-agent.ts";
+import { Recorder } from "./recorder.ts";
+import { SessionFile } from "./session-file.ts";
+import { defaultTiming, type Timing } from "./timing.ts";
+import { ToolCalls } from "./tool-calls.ts";
+import { recoverTurn } from "./turn-end.ts";
+import { TurnLog } from "./turn-log.ts";
+import { Turn } from "./turn.ts";
+import type {
+  AgentHost,
+  AgentHostOptions,
+  AgentPromptInput,
+  AgentStartInput,
+  AgentStateOutput,
+  TurnKnowledgeOutput,
+} from "./types.ts";
+
+/** The agent of one run, and what belongs to it. */
+interface Engaged {
+  readonly runId: string;
+  readonly recorder: Recorder;
+  readonly permissions: Permissions;
+  readonly toolCalls: ToolCalls;
+  /** None while the one before it is being ended. */
+  driver?: AgentDriver;
+  /** Set when it can be prompted. */
+  session?: Session;
+  stopped?: string;
+}
+
+/** How long a stop waits for the last event of the turn it ended, in ms. */
+const stopDeadline = 30_000;
+
+/**
+ * The one agent of a runner: none → starting → ready ⇄ busy (a turn is open) → exited; started again from any of these
+ * but busy. A start that fails leaves none.
+ */
+export class Host implements AgentHost {
+  readonly #options: AgentHostOptions;
+  readonly #timing: Timing;
+  readonly #sessionFile: SessionFile;
+  #log: Promise<TurnLog> | undefined;
+  #engaged: Engaged | undefined;
+  #starting: Promise<Session> | undefined;
+  #turn: Turn | undefined;
+  /** The turn whose key is being written to disk. */
+  #taking: { turnId: string; written: Promise<void> } | undefined;
+
+  constructor(options: AgentHostOptions, timing: Timing = defaultTiming) {
+    this.#options = options;
+    this.#timing = timing;
+    this.#sessionFile = new SessionFile(join(options.state, "agent.json"));
+  }
+
+  async recover(): Promise<void> {
+    const { journal } = this.#options;
+    const log = await this.#turnLog();
+    await this.#sessionFile.endOrphan();
+    for (const turn of log.open()) await recoverTurn({ journal, log, recorder: this.#recorder(turn.run_id) }, turn);
+  }
+
+  async start(input: AgentStartInput): Promise<Session> {
+    for (;;) {
+      const engaged = this.#engaged;
+      const same = engaged?.runId === input.run_id;
+      if (same && this.#starting) return await this.#starting;
+      if (same && engaged.session && !engaged.driver?.gone.aborted) return engaged.session;
+      if (this.#turn || this.#taking) throw new WharfError("conflict", { what: "agent", from: "busy", to: "starting" });
+      if (!this.#starting) break;
+      await this.#starting.catch(() => {});
+    }
+    const before = this.#engaged;
+    const engaged = this.#engage(input);
+    this.#starting = this.#begin(engaged, input, before?.driver);
+    try {
+      return await this.#starting;
+    } catch (error) {
+      this.#engaged = undefined;
+      throw error;
+    } finally {
+      this.#starting = undefined;
+    }
+  }
+
+  async prompt(input: AgentPromptInput): Promise<{ duplicate: boolean }> {
+    const log = await this.#turnLog();
+    for (;;) {
+      if (this.#taking?.turnId === input.turn_id) await this.#taking.written;
+      if (log.get(input.turn_id)) return { duplicate: true };
+      if (!this.#turn?.told) break;
+      await this.#turn.over;
+    }
+    if (this.#turn || this.#taking) throw new WharfError("turn_open", { task_id: input.run_id });
+    const { status, run_id } = this.state();
+    const engaged = this.#engaged;
+    if (!engaged?.driver || status !== "ready" || run_id !== input.run_id) {
+      throw new WharfError("conflict", {
+        what: "agent",
+        from: status === "ready" ? "at work on another run" : status,
+        to: "busy",
+      });
+    }
+    const written = log.running({ turn_id: input.turn_id, run_id: input.run_id });
+    this.#taking = { turnId: input.turn_id, written };
+    try {
+      await written;
+      const { journal, commit } = this.#options;
+      const { recorder, permissions, toolCalls, driver } = engaged;
+      const turn = new Turn({
+        driver,
+        recorder,
+        permissions,
+        toolCalls,
+        journal,
+        log,
+        commit,
+        timing: this.#timing,
+        input,
+      });
+      this.#turn = turn;
+      void turn.over.then(() => (this.#turn = undefined));
+    } finally {
+      this.#taking = undefined;
+    }
+    return { duplicate: false };
+  }
+
+  async turn(turnId: string): Promise<TurnKnowledgeOutput> {
+    const known = (await this.#turnLog()).get(turnId);
+    if (!known) return { turn_id: turnId, state: "unknown" };
+    return { turn_id: turnId, state: known.done && known.ending ? known.ending.state : "RUNNING" };
+  }
+
+  /** A turn that is over already stays as it ended. */
+  async cancel(turnId: string): Promise<void> {
+    if (this.#taking?.turnId === turnId) await this.#taking.written;
+    if (this.#turn?.id === turnId) return this.#turn.cancel("It was cancelled.");
+    if (!(await this.#turnLog()).get(turnId))
+      throw new WharfError("not_found", { what: "turn", id: turnId.slice(0, 100) });
+  }
+
+  async answerPermission(input: { permission_id: string; option_id?: string; by: string }): Promise<void> {
+    if (!this.#engaged)
+      throw new WharfError("not_found", { what: "permission request", id: input.permission_id.slice(0, 100) });
+    await this.#engaged.permissions.answer(input);
+  }
+
+  /** An open turn is cancelled, and ends with the agent; an agent that is starting does not get to start. */
+  async stop(reason: string): Promise<void> {
+    const engaged = this.#engaged;
+    if (!engaged) return;
+    engaged.stopped = reason;
+    await this.#taking?.written.catch(() => {});
+    const turn = this.#turn;
+    turn?.cancel(`The agent was stopped: ${reason}`);
+    if (turn) await within(turn.over, this.#timing.stopGrace);
+    await engaged.driver?.end(reason);
+    await this.#starting?.catch(() => {});
+    if (turn) await within(turn.over, stopDeadline);
+  }
+
+  state(): AgentStateOutput {
+    if (!this.#engaged) return { status: "none" };
+    const { session, runId: run_id, driver } = this.#engaged;
+    const told = { run_id, ...(session?.session_id !== undefined && { session_id: session.session_id }) };
+    const turn_id = this.#turn?.id ?? this.#taking?.turnId;
+    if (turn_id !== undefined) return { ...told, status: "busy", turn_id };
+    if (!session) return { ...told, status: "starting" };
+    return { ...told, status: driver?.gone.aborted ? "exited" : "ready" };
+  }
+
+  #engage(input: AgentStartInput): Engaged {
+    const recorder = this.#recorder(input.run_id);
+    const { permission_policy: policy, permission_timeout_s } = input;
+    const permissions = new Permissions({ recorder, policy, timeoutMs: permission_timeout_s * 1_000 });
+    return (this.#engaged = { runId: input.run_id, recorder, permissions, toolCalls: new ToolCalls() });
+  }
+
+  async #begin(engaged: Engaged, input: AgentStartInput, before: AgentDriver | undefined): Promise<Session> {
+    await this.#turnLog();
+    await before?.end("another start");
+    const earlier = await this.#sessionFile.sessionOf(input.run_id);
+    const driver = this.#driver(engaged, input, input.session_id ?? earlier);
+    await this.#writeHomeFiles(input);
+    if (engaged.stopped !== undefined)
+      throw startFailed(input.command, `it was stopped: ${engaged.stopped}`, undefined);
+    engaged.driver = driver;
+    const session = await driver.start();
+    await this.#sessionFile.rememberSession(input.run_id, session.session_id);
+    engaged.session = session;
+    return session;
+  }
+
+  #driver(
+    { recorder, permissions, toolCalls }: Engaged,
+    input: AgentStartInput,
+    loadSessionId: string | undefined,
+  ): AgentDriver {
+    const { workspace, home, gatewayUrl } = this.#options;
+    const shared = {
+      command: input.command,
+      environment: agentEnvironment(input, { home, gatewayUrl }),
+      workspace,
+      recorder,
+      timing: this.#timing,
+      onLife: () => this.#turn?.touch(),
+      onProcess: (pid: number) => this.#sessionFile.rememberProcess(input.run_id, pid),
+    };
+    if (input.protocol !== "acp") return new PrintingAgent({ ...shared, protocol: input.protocol });
+    const files = new ConfinedFolder(workspace);
+    const turnOpen = (): boolean => this.#turn?.working ?? false;
+    return new AcpAgent({
+      ...shared,
+      files,
+      permissions,
+      toolCalls,
+      startTimeoutS: input.start_timeout_s,
+      loadSessionId,
+      turnOpen,
+    });
+  }
+
+  async #writeHomeFiles(input: AgentStartInput): Promise<void> {
+    const { home, gatewayUrl } = this.#options;
+    await mkdir(home, { recursive: true });
+    const folder = new ConfinedFolder(home);
+    for (const [path, content] of Object.entries(input.home_files))
+      await folder.write(path, withGateway(content, gatewayUrl));
+  }
+
+  #recorder(runId: string): Recorder {
+    return new Recorder(this.#options.journal, runId, this.#timing.retry);
+  }
+
+  #turnLog(): Promise<TurnLog> {
+    this.#log ??= this.#openLog().catch((error: unknown) => {
+      this.#log = undefined;
+      throw error;
+    });
+    return this.#log;
+  }
+
+  async #openLog(): Promise<TurnLog> {
+    await mkdir(this.#options.state, { recursive: true });
+    return await TurnLog.open(join(this.#options.state, "turns.log"));
+  }
+}
+
+async function within(promise: Promise<void>, ms: number): Promise<void> {
+  const waiting = new AbortController();
+  await Promise.race([promise, sleep(ms, undefined, { signal: waiting.signal }).catch(() => {})]);
+  waiting.abort();
+}

@@ -1,0 +1,69 @@
+import { expect, test } from "vitest";
+import { Bench } from "./fixtures/bench.ts";
+
+test("what is no message of the protocol becomes output, and the agent goes on", async () => {
+  await using bench = await Bench.open();
+  await bench.start();
+  expect(await bench.turn("garbage")).toMatchObject({ stop_reason: "end_turn" });
+  const output = bench.journal
+    .of("output")
+    .map(({ text }) => text)
+    .join("\n");
+  expect(output).toBe(
+    'Welcome to the agent!\n{not json\n[1,2]\n{"jsonrpc":"1.0"}\n{"jsonrpc":"2.0","id":99999,"result":{}}',
+  );
+  expect(bench.journal.words).toBe("-32602 -32601");
+  expect(bench.journal.of("notice").map(({ message }) => message)).toEqual([
+    expect.stringContaining("names no session"),
+    expect.stringContaining("(tool_call)"),
+    expect.stringContaining("(wobble)"),
+    expect.stringContaining("(without a name)"),
+  ]);
+});
+
+test("updates for another session are left out, and that is said once", async () => {
+  await using bench = await Bench.open();
+  await bench.start();
+  await bench.turn("foreign");
+  expect(bench.journal.words).toBe("mine");
+  expect(bench.journal.of("notice")).toHaveLength(1);
+});
+
+test("a line without end costs the agent its life, not the daemon its memory", async () => {
+  await using bench = await Bench.open();
+  await bench.start();
+  const before = process.memoryUsage().rss;
+  expect(await bench.turn("longLine")).toMatchObject({ status: "ended", stop_reason: "error" });
+  expect(process.memoryUsage().rss - before).toBeLessThan(120 * 1024 * 1024);
+  expect(bench.journal.of("failure")).toEqual([
+    {
+      kind: "failure",
+      code: "agent_exited",
+      message: expect.stringContaining("longer than 16777216 bytes"),
+      next: expect.any(String),
+    },
+  ]);
+  expect(bench.host.state().status).toBe("exited");
+});
+
+test("texts of a megabyte are cut into events that are small enough, tool output is cut with a mark, and nothing unstorable passes", async () => {
+  await using bench = await Bench.open();
+  await bench.start();
+  await bench.turn("bigText 1000000");
+  expect(bench.journal.words.slice(0, 1_000_000)).toBe("z".repeat(1_000_000));
+  expect(bench.journal.words.slice(1_000_000)).toBe("a\uFFFDb\uFFFDc");
+  const call = bench.journal.of("tool_call").find(({ title }) => title === "Big");
+  expect(call?.content).toEqual([{ type: "text", text: expect.stringMatching(/^v+… \[\d+ bytes cut\]$/) }]);
+  expect(Buffer.byteLength(JSON.stringify(call))).toBeLessThan(300 * 1024);
+});
+
+test("what the journal refuses is tried again, and nothing is missing or out of order", async () => {
+  await using bench = await Bench.open();
+  await bench.start();
+  bench.journal.failures = 3;
+  await bench.turn("order");
+  expect(bench.journal.of("tool_call").map(({ tool_call_id }) => tool_call_id)).toEqual(
+    Array.from({ length: 300 }, (_, i) => `t${i}`),
+  );
+  expect(bench.journal.of("turn").map(({ status }) => status)).toEqual(["started", "ended"]);
+});

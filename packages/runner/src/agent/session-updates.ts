@@ -1,0 +1,89 @@
+import { z } from "zod";
+import type { Recorder } from "./recorder.ts";
+import type { ToolCalls } from "./tool-calls.ts";
+import { translate } from "./updates.ts";
+
+/** Updates kept for a session whose id is not yet known. */
+const maxEarly = 100;
+/** Complaints about what an agent sends, per agent. */
+const maxComplaints = 20;
+
+const Notification = z.object({ sessionId: z.string(), update: z.unknown().optional() });
+type Notification = z.infer<typeof Notification>;
+
+/**
+ * Records the updates of an agent's session. While its id is not known they are kept; while it is loading they repeat
+ * what is in the log, and are dropped; afterwards they are recorded, and those of any other session are not.
+ */
+export class SessionUpdates {
+  loading = false;
+  readonly #recorder: Recorder;
+  readonly #toolCalls: ToolCalls;
+  readonly #complaints = new Set<string>();
+  #sessionId: string | undefined;
+  #early: Notification[] = [];
+  #last: { kind: string; messageId: string | undefined } | undefined;
+
+  constructor(recorder: Recorder, toolCalls: ToolCalls) {
+    this.#recorder = recorder;
+    this.#toolCalls = toolCalls;
+  }
+
+  async opened(sessionId: string): Promise<void> {
+    this.#sessionId = sessionId;
+    const early = this.#early;
+    this.#early = [];
+    for (const notification of early) await this.#record(notification, sessionId);
+  }
+
+  /** Resolves when the journal has taken it. */
+  async take(params: unknown): Promise<void> {
+    if (this.loading) return;
+    const notification = Notification.safeParse(params);
+    if (!notification.success) return await this.#complain("an update that names no session");
+    if (this.#sessionId !== undefined) return await this.#record(notification.data, this.#sessionId);
+    if (this.#early.length < maxEarly) this.#early.push(notification.data);
+  }
+
+  async #record({ sessionId, update }: Notification, own: string): Promise<void> {
+    if (sessionId !== own) return await this.#complain("an update for a session that is not this one");
+    const event = translated(update);
+    if (event instanceof z.ZodError) {
+      const kind = z.object({ sessionUpdate: z.string() }).safeParse(update).data?.sessionUpdate ?? "without a name";
+      return await this.#complain(`an update that is not understood (${kind.slice(0, 100)})`);
+    }
+    if (!event) return;
+    if ("text" in event)
+      return await this.#recorder.text({
+        ...event.text,
+        text: this.#border(event.text.kind, event.messageId) + event.text.text,
+      });
+    this.#last = undefined;
+    if (event.data.kind === "tool_call") this.#toolCalls.note(event.data);
+    await this.#recorder.record(event.data);
+  }
+
+  /** Chunks are joined in order by whoever reads them, so the border between two messages must be in the text. */
+  #border(kind: string, messageId: string | undefined): string {
+    const last = this.#last;
+    this.#last = { kind, messageId };
+    const another =
+      last?.kind === kind && last.messageId !== undefined && messageId !== undefined && last.messageId !== messageId;
+    return another ? "\n\n" : "";
+  }
+
+  async #complain(about: string): Promise<void> {
+    if (this.#complaints.has(about) || this.#complaints.size >= maxComplaints) return;
+    this.#complaints.add(about);
+    await this.#recorder.record({ kind: "notice", message: `The agent sent ${about}; such updates are left out.` });
+  }
+}
+
+function translated(update: unknown): ReturnType<typeof translate> | z.ZodError {
+  try {
+    return translate(update);
+  } catch (error) {
+    if (error instanceof z.ZodError) return error;
+    throw error;
+  }
+}

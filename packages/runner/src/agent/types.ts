@@ -1,0 +1,61 @@
+import type {
+  AgentPrompt,
+  AgentStart,
+  AgentState,
+  EventData,
+  EventDataOf,
+  EventType,
+  JournalRecord,
+  JournalState,
+  TurnKnowledge,
+} from "@wharf/contract";
+import type { z } from "zod";
+
+export type AgentStartInput = z.infer<typeof AgentStart>;
+export type AgentPromptInput = z.infer<typeof AgentPrompt>;
+export type AgentStateOutput = z.infer<typeof AgentState>;
+export type TurnKnowledgeOutput = z.infer<typeof TurnKnowledge>;
+
+export interface JournalEntry {
+  run_id: string;
+  type: EventType;
+  data: EventData;
+}
+
+/** What the agent host needs of the journal. Between the start and the end of a turn's last event it must be the only writer. */
+export interface AgentJournal {
+  /** Resolves when the entry is accepted; waits while the journal is full. A rejection means that it was not taken. */
+  append(entry: JournalEntry): Promise<void>;
+  /** Resolves when all that was accepted is on disk. */
+  flush(): Promise<void>;
+  state(): JournalState;
+  /** The records on disk after a sequence, to the newest. */
+  read(from: { after: number }): AsyncIterable<JournalRecord>;
+}
+
+export interface AgentHostOptions {
+  journal: AgentJournal;
+  /** The git checkout the agent works in. Absolute, as are the other folders. */
+  workspace: string;
+  /** Home of the agent. */
+  home: string;
+  /** Where the turns' keys and the session are kept. The agent has no business here. */
+  state: string;
+  /** The relay inside the runner, such as `http://127.0.0.1:4100`. */
+  gatewayUrl: string;
+  /** Commits what the turn changed; nothing where it changed nothing. */
+  commit(input: AgentPromptInput["commit"]): Promise<EventDataOf<"commit"> | undefined>;
+}
+
+export interface AgentHost {
+  /** Settles what an earlier daemon left open. Called once, before anything else. */
+  recover(): Promise<void>;
+  start(input: AgentStartInput): Promise<{ session_id?: string; loaded: boolean }>;
+  /** Resolves when the turn is handed over, not when it ends. */
+  prompt(input: AgentPromptInput): Promise<{ duplicate: boolean }>;
+  turn(turnId: string): Promise<TurnKnowledgeOutput>;
+  cancel(turnId: string): Promise<void>;
+  answerPermission(input: { permission_id: string; option_id?: string; by: string }): Promise<void>;
+  stop(reason: string): Promise<void>;
+  state(): AgentStateOutput;
+}

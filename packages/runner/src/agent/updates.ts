@@ -1,0 +1,165 @@
+import type { EventData, EventDataOf, ToolCallContent } from "@wharf/contract";
+import { z } from "zod";
+import { Budget } from "./clip.ts";
+import { present } from "./present.ts";
+import type { TextChunk } from "./recorder.ts";
+
+/** Session updates of the Agent Client Protocol, version 1, and the events they become. */
+
+const Id = z.string().min(1).max(1_024);
+const Optional = <S extends z.ZodType>(schema: S) => schema.nullish().transform((value) => value ?? undefined);
+/** A field that is left out rather than refused where an agent gets it wrong. */
+const Lenient = <S extends z.ZodType>(schema: S) => Optional(schema).catch(undefined);
+
+const Block = z.looseObject({ type: z.string() });
+const Content = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("content"), content: Block }),
+  z.object({ type: z.literal("diff"), path: z.string(), oldText: Lenient(z.string()), newText: z.string() }),
+  z.object({ type: z.literal("terminal"), terminalId: z.string() }),
+]);
+const Contents = z.array(z.unknown()).transform((items) => items.flatMap((item) => Content.safeParse(item).data ?? []));
+const Location = z.object({ path: z.string(), line: Lenient(z.number()) });
+
+export const ToolCallUpdate = z.object({
+  toolCallId: Id,
+  title: Lenient(z.string()),
+  kind: Lenient(z.string()),
+  status: Lenient(z.string()),
+  content: Lenient(Contents),
+  locations: Lenient(z.array(Location)),
+  rawInput: z.unknown().optional(),
+  rawOutput: z.unknown().optional(),
+});
+
+const Chunk = z.object({ content: Block, messageId: Lenient(z.string()) });
+const Update = z.discriminatedUnion("sessionUpdate", [
+  Chunk.extend({ sessionUpdate: z.literal("user_message_chunk") }),
+  Chunk.extend({ sessionUpdate: z.literal("agent_message_chunk") }),
+  Chunk.extend({ sessionUpdate: z.literal("agent_thought_chunk") }),
+  ToolCallUpdate.extend({ sessionUpdate: z.literal("tool_call") }),
+  ToolCallUpdate.extend({ sessionUpdate: z.literal("tool_call_update") }),
+  z.object({
+    sessionUpdate: z.literal("plan"),
+    entries: z.array(z.object({ content: z.string(), status: z.string(), priority: Lenient(z.string()) })),
+  }),
+  z.looseObject({ sessionUpdate: z.literal("usage_update") }),
+  z.object({ sessionUpdate: z.literal("notice"), title: z.string(), description: Lenient(z.string()) }),
+]);
+
+/** Updates that change what a person may choose, or tell of the session itself: kept as they come. */
+const infoUpdates = new Set([
+  "available_commands_update",
+  "current_mode_update",
+  "config_option_update",
+  "session_info_update",
+  "compaction_update",
+  "compaction_summary_chunk",
+]);
+const Info = z.looseObject({
+  sessionUpdate: z.string().refine((name) => infoUpdates.has(name), "is not an update that is known"),
+});
+
+type Translated = { text: TextChunk; messageId: string | undefined } | { data: EventData };
+
+/** The event an update becomes; undefined where it says nothing new. Throws where it is not an update. */
+export function translate(update: unknown): Translated | undefined {
+  const info = Info.safeParse(update);
+  if (info.success) {
+    const { sessionUpdate, ...rest } = info.data;
+    return { data: { ...new Budget().record(rest), kind: "agent_info", update: sessionUpdate } };
+  }
+  const known = Update.parse(update);
+  switch (known.sessionUpdate) {
+    case "user_message_chunk":
+      return undefined; // The person's words are in the log already; this is their echo.
+    case "agent_message_chunk":
+      return { text: { kind: "message", text: blockText(known.content) }, messageId: known.messageId };
+    case "agent_thought_chunk":
+      return { text: { kind: "thought", text: blockText(known.content) }, messageId: known.messageId };
+    case "tool_call":
+    case "tool_call_update":
+      return { data: toolCallEvent(known, known.sessionUpdate === "tool_call" ? "pending" : undefined) };
+    case "plan":
+      return { data: planEvent(known.entries) };
+    case "usage_update": {
+      const { sessionUpdate: _, ...raw } = known;
+      return { data: { kind: "usage", source: "agent", raw: new Budget().value(raw) } };
+    }
+    case "notice":
+      return {
+        data: {
+          kind: "notice",
+          message: new Budget().text([known.title, known.description].filter(Boolean).join("\n")),
+        },
+      };
+  }
+}
+
+export function toolCallEvent(call: z.infer<typeof ToolCallUpdate>, statusIfNone?: string): EventDataOf<"tool_call"> {
+  const budget = new Budget();
+  return present({
+    kind: "tool_call" as const,
+    tool_call_id: call.toolCallId,
+    title: call.title === undefined ? undefined : budget.text(call.title, 4_096),
+    tool_kind: call.kind?.slice(0, 100),
+    status: call.status?.slice(0, 100) ?? statusIfNone,
+    locations: call.locations?.slice(0, 200).map(({ path, line }) => present({ path: budget.text(path, 4_096), line })),
+    content: call.content && contentOf(call.content, budget),
+    raw_input: call.rawInput === undefined ? undefined : budget.value(call.rawInput),
+    raw_output: call.rawOutput === undefined ? undefined : budget.value(call.rawOutput),
+  });
+}
+
+function contentOf(items: z.infer<typeof Contents>, budget: Budget): ToolCallContent[] {
+  const kept: ToolCallContent[] = [];
+  for (const item of items) {
+    if (budget.spent) break;
+    if (item.type === "content") kept.push({ type: "text", text: budget.text(blockText(item.content)) });
+    if (item.type === "terminal") kept.push({ type: "terminal", terminal_id: budget.text(item.terminalId, 1_024) });
+    if (item.type === "diff") {
+      const path = budget.text(item.path, 4_096);
+      const new_text = budget.text(item.newText);
+      const old_text = item.oldText === undefined ? undefined : budget.text(item.oldText);
+      kept.push(present({ type: "diff" as const, path, old_text, new_text }));
+    }
+  }
+  return kept;
+}
+
+function planEvent(
+  entries: readonly { content: string; status: string; priority?: string | undefined }[],
+): EventDataOf<"plan"> {
+  const budget = new Budget();
+  const kept: EventDataOf<"plan">["entries"] = [];
+  for (const { content, status, priority } of entries) {
+    if (budget.spent) break;
+    kept.push(
+      present({
+        content: budget.text(content, 8_192),
+        status: budget.text(status, 100),
+        priority: priority?.slice(0, 100),
+      }),
+    );
+  }
+  return { kind: "plan", entries: kept };
+}
+
+const Words = z.object({ text: z.string() });
+const Link = z.object({ name: z.string().catch("file"), uri: z.string() });
+const Resource = z.object({
+  resource: z.object({ uri: z.string().catch("resource"), text: z.string().optional().catch(undefined) }),
+});
+
+/** Text of a content block; what is not text is named, not shown. */
+function blockText(block: z.infer<typeof Block>): string {
+  if (block.type === "text") return Words.parse(block).text;
+  if (block.type === "resource_link") {
+    const { name, uri } = Link.parse(block);
+    return `[${name}](${uri})`;
+  }
+  if (block.type === "resource") {
+    const { resource } = Resource.parse(block);
+    return resource.text ?? `[${resource.uri}]`;
+  }
+  return `[${block.type.slice(0, 100)}]`;
+}

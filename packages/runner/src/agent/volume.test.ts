@@ -1,0 +1,39 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { Bench, until } from "./fixtures/bench.ts";
+
+test("100 MB of garbage pass through bounded memory, at the journal's pace", async () => {
+  await using bench = await Bench.open();
+  await bench.start();
+  let bytes = 0;
+  bench.journal.onAppend = ({ data }) => {
+    if (data.kind === "output") bytes += data.text.length + 1;
+    bench.journal.records.length = 0;
+  };
+  const before = process.memoryUsage().rss;
+  let peak = 0;
+  const watch = setInterval(() => (peak = Math.max(peak, process.memoryUsage().rss)), 20);
+  expect(await bench.turn("print 100")).toMatchObject({ stop_reason: "end_turn" });
+  clearInterval(watch);
+  expect(bytes).toBe(100 * 1024 * 1024);
+  expect(peak - before).toBeLessThan(150 * 1024 * 1024);
+});
+
+test("50,000 updates are all recorded, in order, and a full journal makes the agent wait", async () => {
+  await using bench = await Bench.open();
+  await bench.start();
+  bench.journal.onAppend = () => {
+    if (bench.journal.records.length === 1_000) bench.journal.full = true;
+  };
+  const turn = await bench.prompt("flood 50000", { idle_timeout_s: 0.5 });
+  await until(() => bench.journal.full && bench.journal.waiting > 0);
+  await new Promise((resolve) => setTimeout(resolve, 800)); // longer than the idle time
+  // The agent itself stands still: what it sent beyond the journal is in pipes, not in the host.
+  expect(Number(await readFile(join(bench.workspace, "progress"), "utf8"))).toBeLessThan(5_000);
+  bench.journal.full = false;
+  expect(await bench.end(turn)).toMatchObject({ stop_reason: "end_turn" });
+  const updates = bench.journal.of("tool_call").filter(({ title }) => title !== undefined);
+  expect(updates).toHaveLength(50_000);
+  expect(updates.every(({ title }, i) => title === String(i))).toBe(true);
+});

@@ -1,0 +1,175 @@
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { z } from "zod";
+import { Player, type ModelRequest, type Script, type Step } from "./script.ts";
+
+const MAX_BODY_BYTES = 64 * 1024 * 1024;
+
+export interface ModelServerOptions {
+  /** The only key that is good. */
+  readonly key: string;
+  readonly script: Script;
+  /** A free one where none is given. */
+  readonly port?: number;
+}
+
+export interface ModelServer extends AsyncDisposable {
+  readonly port: number;
+  readonly url: string;
+  /** All requests so far, refused ones too. */
+  readonly requests: readonly ModelRequest[];
+  close(): Promise<void>;
+}
+
+/** A refusal, told in the API's own error form. `kind` is the API's word for it where the status does not settle it. */
+export class Refusal extends Error {
+  readonly status: number;
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** What an API makes of a request before any of it is played. */
+export interface Understood {
+  readonly model: string;
+  readonly operation: "generate" | "stream" | "count";
+  readonly prompt: string;
+  readonly instructions: string;
+  readonly tools: readonly string[];
+  readonly toolResults: readonly string[];
+}
+
+export interface Incoming {
+  readonly method: string;
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: unknown;
+}
+
+/** Where an answer goes. Writing stops with an abort when the client is gone. */
+export interface Outgoing {
+  json(status: number, body: unknown): void;
+  startStream(): void;
+  write(text: string): void;
+  end(): void;
+  /** Resets the connection. */
+  reset(): void;
+  pause(ms: number | undefined): Promise<void>;
+}
+
+export interface ModelApi {
+  /** Whether the request carries the key; false or the refusal's own words. */
+  authorise(incoming: Incoming, key: string): boolean;
+  readonly wrongKey: string;
+  understand(incoming: Incoming): Understood;
+  answer(step: Step, understood: Understood, out: Outgoing, incoming: Incoming): Promise<void>;
+  count(understood: Understood, incoming: Incoming): unknown;
+  error(status: number, message: string): unknown;
+}
+
+/** The body as the API knows it, or its refusal naming the first thing that is wrong. */
+export function check<Schema extends z.ZodType>(schema: Schema, body: unknown): z.infer<Schema> {
+  const parsed = schema.safeParse(body);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new Refusal(400, `${issue?.path.join(".") || "body"}: ${issue?.message ?? "not valid"}`);
+}
+
+async function readBody(request: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request) {
+    const bytes = Buffer.from(chunk);
+    size += bytes.length;
+    if (size > MAX_BODY_BYTES) throw new Refusal(413, "Request payload is too large.");
+    chunks.push(bytes);
+  }
+  if (size === 0) return undefined;
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString("utf8"));
+  } catch {
+    throw new Refusal(400, "The body is not JSON.");
+  }
+}
+
+function outgoing(response: ServerResponse, signal: AbortSignal): Outgoing {
+  return {
+    json(status, body) {
+      response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
+    },
+    startStream() {
+      response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-cache" });
+      response.flushHeaders();
+    },
+    write: (text) => void response.write(text),
+    end: () => void response.end(),
+    reset: () => void response.socket?.resetAndDestroy(),
+    pause: async (ms) => void (ms && (await sleep(ms, undefined, { signal }))),
+  };
+}
+
+function checkStep(step: Step, understood: Understood): void {
+  for (const { name } of step.toolCalls ?? []) {
+    if (!understood.tools.includes(name))
+      throw new Refusal(500, `The script calls '${name}', which the request does not declare.`);
+  }
+}
+
+/** Starts a stand-in for one API on 127.0.0.1. */
+export async function startServer(api: ModelApi, options: ModelServerOptions): Promise<ModelServer> {
+  const player = new Player(options.script);
+  const requests: ModelRequest[] = [];
+
+  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const gone = new AbortController();
+    response.once("close", () => gone.abort());
+    const out = outgoing(response, gone.signal);
+    const url = new URL(request.url ?? "/", "http://127.0.0.1");
+    const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value)]));
+    let seen: ModelRequest = {
+      method: request.method ?? "GET",
+      path: url.pathname + url.search,
+      headers,
+      body: undefined,
+      status: 200,
+    };
+    try {
+      const body = await readBody(request);
+      seen = { ...seen, body };
+      const incoming = { method: seen.method, url, headers, body };
+      if (!api.authorise(incoming, options.key)) throw new Refusal(401, api.wrongKey);
+      const understood = api.understand(incoming);
+      seen = { ...seen, ...understood };
+      if (understood.operation === "count") {
+        requests.push(seen);
+        out.json(200, api.count(understood, incoming));
+        return;
+      }
+      const step = await player.next(seen);
+      if (step.status !== undefined) throw new Refusal(step.status, step.message ?? "The model is not to be had.");
+      checkStep(step, understood);
+      requests.push(seen);
+      await out.pause(step.delayMs);
+      await api.answer(step, understood, out, incoming);
+    } catch (error) {
+      if (gone.signal.aborted) return;
+      const status = error instanceof Refusal ? error.status : 500;
+      requests.push({ ...seen, status });
+      out.json(status, api.error(status, error instanceof Error ? error.message : String(error)));
+    }
+  }
+
+  const server = createServer((request, response) => void handle(request, response));
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(options.port ?? 0, "127.0.0.1", resolve);
+  });
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  const close = async (): Promise<void> => {
+    server.closeAllConnections();
+    await new Promise((resolve) => void server.close(resolve));
+  };
+  return { port: address.port, url: `http://127.0.0.1:${address.port}`, requests, close, [Symbol.asyncDispose]: close };
+}
