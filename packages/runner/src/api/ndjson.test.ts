@@ -1,0 +1,40 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, test } from "vitest";
+import { ndjson } from "./ndjson.ts";
+
+test("an answer begins at once, values are lines, and quiet is broken by empty lines", async () => {
+  async function* values() {
+    await sleep(100);
+    yield { a: 1 };
+    yield { a: "zwei\n" };
+    await sleep(100);
+  }
+  const lines = await Array.fromAsync(ndjson(values(), 30));
+  expect(lines[0]).toBe("\n");
+  expect(lines.filter((line) => line !== "\n")).toEqual(['{"a":1}\n', '{"a":"zwei\\n"}\n']);
+  const signs = lines.filter((line) => line === "\n").length;
+  expect(signs).toBeGreaterThanOrEqual(4);
+  expect(signs).toBeLessThanOrEqual(8);
+});
+
+test("a failure comes after what was said before it, and who leaves ends the source", async () => {
+  let ended = false;
+  async function* values() {
+    try {
+      yield 1;
+      throw new Error("broken");
+    } finally {
+      ended = true;
+    }
+  }
+  const seen: string[] = [];
+  await expect(
+    (async () => {
+      for await (const line of ndjson(values(), 1_000)) seen.push(line);
+    })(),
+  ).rejects.toThrow("broken");
+  expect(seen).toEqual(["\n", "1\n"]);
+  ended = false;
+  for await (const line of ndjson(values(), 1_000)) if (line !== "\n") break;
+  expect(ended).toBe(true);
+});

@@ -1,0 +1,145 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { StringDecoder } from "node:string_decoder";
+import { WharfError } from "@wharf/contract";
+
+const ERROR_TEXT = 16 * 1024; // characters of git's own words that are kept
+const OUTPUT = 64 * 1024 * 1024; // bytes of output that are kept where the caller sets no bound
+
+/**
+ * Settings that stand above the repository's own: nothing it brings or the agent put there is run by the daemon's git.
+ * The agent runs as the same user in the same sandbox, so this keeps the daemon working, it is no wall. Clean and
+ * smudge filters of the repository's configuration are the one thing git gives no general switch for.
+ */
+const SETTINGS: Readonly<Record<string, string>> = {
+  "core.hooksPath": "/dev/null",
+  "core.fsmonitor": "false",
+  "core.sshCommand": "false",
+  "core.editor": "true",
+  "core.pager": "cat",
+  "core.askPass": "",
+  "core.untrackedCache": "false",
+  "core.quotePath": "false",
+  "credential.helper": "",
+  "commit.gpgSign": "false",
+  "tag.gpgSign": "false",
+  "gpg.program": "false",
+  "gc.auto": "0",
+  "maintenance.auto": "false",
+  "submodule.recurse": "false",
+  "fetch.recurseSubmodules": "false",
+  "push.recurseSubmodules": "no",
+  "protocol.allow": "never",
+  "protocol.http.allow": "always",
+  "http.lowSpeedLimit": "1",
+  "http.lowSpeedTime": "120", // seconds; longer than the relay holds a request
+  "advice.detachedHead": "false",
+};
+
+export interface GitOptions {
+  /** Folder it runs in. */
+  cwd: string;
+  /** Added to the settings above. */
+  settings?: Readonly<Record<string, string>>;
+  environment?: Readonly<Record<string, string>>;
+  input?: string;
+  /** Exit codes that are an answer and not a failure; 0 always is. */
+  accept?: readonly number[];
+  timeoutMs?: number;
+  maxOutputBytes?: number;
+  signal?: AbortSignal | undefined;
+}
+
+export interface GitResult {
+  readonly code: number;
+  readonly stdout: string;
+  /** The output was longer than the bound; git was stopped there. */
+  readonly truncated: boolean;
+}
+
+/** git's own words on a failure, so that the caller can tell what they mean. */
+export class GitFailure extends WharfError<"git_failed"> {
+  readonly stderr: string;
+  constructor(command: string, stderr: string) {
+    const words = stderr.trim().split("\n").slice(-5).join(" ").slice(0, 1000);
+    super("git_failed", { command, reason: words || "it gave no reason" });
+    this.stderr = stderr;
+  }
+}
+
+export async function git(args: readonly string[], options: GitOptions): Promise<GitResult> {
+  const settings = Object.entries({ ...SETTINGS, ...options.settings }).flatMap(([name, value]) => [
+    "-c",
+    `${name}=${value}`,
+  ]);
+  const signals = [options.signal, AbortSignal.timeout(options.timeoutMs ?? 120_000)].filter(
+    (signal) => signal !== undefined,
+  );
+  const signal = AbortSignal.any(signals);
+  const child = spawn("git", [...settings, ...args], {
+    cwd: options.cwd,
+    env: gitEnvironment(options.environment),
+    detached: true,
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  const closed = once(child, "close");
+  const kill = (): void => {
+    // git's helpers are in its group and end with it.
+    if (child.pid !== undefined && child.exitCode === null) tryKill(-child.pid);
+  };
+  signal.addEventListener("abort", kill, { once: true });
+  try {
+    child.stdin.on("error", () => undefined);
+    child.stdin.end(options.input ?? "");
+    const limit = options.maxOutputBytes ?? OUTPUT;
+    const chunks: Buffer[] = [];
+    let size = 0;
+    child.stdout.on("data", (chunk: Buffer) => {
+      if (size < limit) chunks.push(chunk.subarray(0, limit - size));
+      size += chunk.length;
+      if (size > limit) kill();
+    });
+    let stderr = "";
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      stderr = (stderr + text).slice(-ERROR_TEXT);
+    });
+    const [code] = await closed;
+    const name = args[0] ?? "";
+    if (signal.aborted) throw new GitFailure(name, options.signal?.aborted ? "it was stopped" : "it took too long");
+    const truncated = size > limit;
+    if (code !== 0 && !truncated && !options.accept?.includes(code)) throw new GitFailure(name, stderr);
+    // A character cut at the bound is left out.
+    const stdout = new StringDecoder("utf8").write(Buffer.concat(chunks));
+    return { code: typeof code === "number" ? code : 0, stdout, truncated };
+  } catch (error) {
+    if (error instanceof WharfError) throw error;
+    throw new GitFailure(args[0] ?? "", error instanceof Error ? error.message : String(error));
+  } finally {
+    signal.removeEventListener("abort", kill);
+  }
+}
+
+function gitEnvironment(more: Readonly<Record<string, string>> = {}): Record<string, string> {
+  return {
+    PATH: process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin",
+    HOME: "/nonexistent",
+    LC_ALL: "C",
+    GIT_CONFIG_NOSYSTEM: "1",
+    GIT_CONFIG_GLOBAL: "/dev/null",
+    GIT_TERMINAL_PROMPT: "0",
+    GIT_OPTIONAL_LOCKS: "0",
+    GIT_LFS_SKIP_SMUDGE: "1",
+    GIT_ATTR_NOSYSTEM: "1",
+    // The relay is reached directly, whatever the repository's settings name as a proxy.
+    no_proxy: "*",
+    ...more,
+  };
+}
+
+function tryKill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It ended by itself.
+  }
+}

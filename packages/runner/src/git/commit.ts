@@ -1,0 +1,188 @@
+import { stat, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { AgentPrompt, EventDataOf } from "@wharf/contract";
+import type { z } from "zod";
+import { writeCheckout, type Checkout } from "./checkout-state.ts";
+import { git, GitFailure } from "./command.ts";
+import { headOf, isAncestor, parseNumstat, type Workspace } from "./workspace.ts";
+
+/**
+ * Commits what a turn changed so that it ends on the shadow branch, whatever the agent did with git meanwhile, and so
+ * that the branch only ever grows: what was told of (and perhaps pushed) stays an ancestor.
+ *
+ * - The agent stayed on the shadow branch: a commit on it.
+ * - It went on from the shadow branch, detached or on a branch of its own: the shadow branch is moved to there.
+ * - It went elsewhere (an older commit, another branch) and made nothing new there: back to the shadow branch.
+ * - It made something new elsewhere: that is merged into the shadow branch, where both changed the same lines its side
+ *   wins, and where even that fails its tree is taken as it is.
+ * - It rewrote what was told of (amend, reset, rebase): a commit joins both histories, with the tree the agent left.
+ */
+
+type CommitInput = z.infer<typeof AgentPrompt>["commit"];
+
+const CO_AUTHOR = "Co-authored-by: Wharf <wharf@localhost>";
+const LOCK_WAITS = 4;
+const LOCK_WAIT = 500; // ms
+
+export async function commit(
+  workspace: Workspace,
+  checkout: Checkout,
+  input: CommitInput,
+): Promise<EventDataOf<"commit"> | undefined> {
+  const work = new Committer(workspace, checkout.shadow_branch, input);
+  await work.leaveOperations();
+  await work.commitTree();
+  await work.returnToShadow();
+  await work.joinWith(checkout.told);
+  const sha = await headOf(workspace);
+  if (sha === checkout.told) return undefined;
+  return described(workspace, { sha, parent: checkout.told, branch: checkout.shadow_branch });
+}
+
+/** Remembers that a commit was told of, so that the next one is counted from it. */
+export async function rememberTold(workspace: Workspace, checkout: Checkout, told: string): Promise<Checkout> {
+  if (checkout.told === told) return checkout;
+  const next = { ...checkout, told };
+  await writeCheckout(workspace.state, next);
+  return next;
+}
+
+class Committer {
+  readonly #workspace: Workspace;
+  readonly #shadow: string;
+  readonly #message: string;
+  readonly #environment: Record<string, string>;
+
+  constructor(workspace: Workspace, shadow: string, input: CommitInput) {
+    this.#workspace = workspace;
+    this.#shadow = shadow;
+    this.#message = `${input.message.trim() || "Work of the agent"}\n\n${CO_AUTHOR}\n`;
+    const author_name = input.author_name.trim() || "Wharf";
+    const author_email = input.author_email.trim() || "wharf@localhost";
+    this.#environment = {
+      GIT_AUTHOR_NAME: author_name,
+      GIT_AUTHOR_EMAIL: author_email,
+      GIT_COMMITTER_NAME: author_name,
+      GIT_COMMITTER_EMAIL: author_email,
+    };
+  }
+
+  /** A rebase or the like that the agent left half-done is given up; the tree stays as it is. */
+  async leaveOperations(): Promise<void> {
+    for (const operation of ["rebase", "am"]) {
+      const folder = (
+        await this.#git(["rev-parse", "--git-path", operation === "am" ? "rebase-apply" : "rebase-merge"])
+      ).trim();
+      if (await exists(join(this.#workspace.folder, folder))) await this.#git([operation, "--quit"], [0, 1, 128]);
+    }
+  }
+
+  async commitTree(): Promise<void> {
+    await this.#pastLock(() => this.#git(["add", "--all", "--", "."]));
+    const merging = (await this.#code(["rev-parse", "--quiet", "--verify", "MERGE_HEAD"])) === 0;
+    if (!merging && (await this.#code(["diff", "--cached", "--quiet", "--no-ext-diff"])) === 0) return;
+    await this.#git(
+      ["commit", "--quiet", "--no-verify", "--allow-empty", "--cleanup=whitespace", "--file=-"],
+      [0],
+      this.#message,
+    );
+  }
+
+  async returnToShadow(): Promise<void> {
+    const branch = (await this.#git(["symbolic-ref", "--quiet", "--short", "HEAD"], [0, 1])).trim();
+    if (branch === this.#shadow) return;
+    const work = await headOf(this.#workspace);
+    const tip = (
+      await this.#git(["rev-parse", "--quiet", "--verify", `refs/heads/${this.#shadow}^{commit}`], [0, 1, 128])
+    ).trim();
+    if (tip === "" || (await isAncestor(this.#workspace, tip, work))) {
+      await this.#git(["checkout", "--quiet", "--no-track", "-B", this.#shadow]);
+      return;
+    }
+    await this.#git(["checkout", "--quiet", this.#shadow, "--"]);
+    if (await isAncestor(this.#workspace, work, tip)) return;
+    const merge = [
+      "merge",
+      "--quiet",
+      "--no-verify",
+      "--no-edit",
+      "--allow-unrelated-histories",
+      "-X",
+      "theirs",
+      "-m",
+      this.#message,
+      work,
+    ];
+    if ((await this.#code(merge)) === 0) return;
+    await this.#code(["merge", "--abort"]);
+    await this.#takeTree(work, tip);
+  }
+
+  async joinWith(told: string): Promise<void> {
+    const head = await headOf(this.#workspace);
+    if (await isAncestor(this.#workspace, told, head)) return;
+    await this.#takeTree(head, told);
+  }
+
+  /** A commit with the tree of `work` that follows both, checked out. */
+  async #takeTree(work: string, follows: string): Promise<void> {
+    const joined = await this.#git(
+      ["commit-tree", `${work}^{tree}`, "-p", follows, "-p", work, "-F", "-"],
+      [0],
+      this.#message,
+    );
+    await this.#git(["reset", "--quiet", "--hard", joined.trim()]);
+  }
+
+  /** A lock that an ended git left behind is removed when nobody gave it back for 2 s. */
+  async #pastLock(action: () => Promise<unknown>): Promise<void> {
+    for (let waits = 0; ; waits++) {
+      try {
+        await action();
+        return;
+      } catch (error) {
+        if (!(error instanceof GitFailure) || !error.stderr.includes("index.lock") || waits > LOCK_WAITS) throw error;
+        const lock = join(this.#workspace.folder, (await this.#git(["rev-parse", "--git-path", "index.lock"])).trim());
+        if (waits === LOCK_WAITS) await unlink(lock).catch(() => undefined);
+        else await sleep(LOCK_WAIT);
+      }
+    }
+  }
+
+  async #git(args: readonly string[], accept: readonly number[] = [0], input = ""): Promise<string> {
+    const { stdout } = await git(args, this.#workspace.options({ environment: this.#environment, accept, input }));
+    return stdout;
+  }
+
+  async #code(args: readonly string[]): Promise<number> {
+    const { code } = await git(args, this.#workspace.options({ environment: this.#environment, accept: [1, 2, 128] }));
+    return code;
+  }
+}
+
+async function described(
+  workspace: Workspace,
+  what: { sha: string; parent: string; branch: string },
+): Promise<EventDataOf<"commit">> {
+  const { stdout } = await git(
+    ["diff", "--numstat", "-z", "--no-renames", "--no-ext-diff", "--no-textconv", what.parent, what.sha],
+    workspace.options(),
+  );
+  const files = parseNumstat(stdout);
+  const subject = await git(["log", "-1", "--format=%s", what.sha], workspace.options());
+  return {
+    kind: "commit",
+    ...what,
+    message: subject.stdout.trim(),
+    files: files.length,
+    additions: files.reduce((sum, { additions }) => sum + additions, 0),
+    deletions: files.reduce((sum, { deletions }) => sum + deletions, 0),
+  };
+}
+
+const exists = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  );

@@ -1,0 +1,299 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { access, appendFile, chmod, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { GitClone } from "@wharf/contract";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { GitWorkspace } from "./index.ts";
+
+let folder: string;
+let workspace: string;
+let state: string;
+let bare: string;
+let daemonGit: GitWorkspace;
+
+const environment = {
+  PATH: process.env["PATH"],
+  HOME: "/nonexistent",
+  GIT_CONFIG_GLOBAL: "/dev/null",
+  GIT_AUTHOR_NAME: "A",
+  GIT_AUTHOR_EMAIL: "a@b",
+  GIT_COMMITTER_NAME: "A",
+  GIT_COMMITTER_EMAIL: "a@b",
+};
+const gitIn = (cwd: string, ...args: string[]): string =>
+  execFileSync("git", args, { cwd, env: environment, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }).trim();
+/** What the agent does by itself in its workspace. */
+const agentGit = (...args: string[]): string => gitIn(workspace, ...args);
+const write = (name: string, text: string): Promise<void> => writeFile(join(workspace, name), text);
+
+const shadow_branch = "shadow/task-1";
+const wanted: GitClone = {
+  remote_path: "/git/sample.git",
+  shadow_branch,
+  author_name: "Ann",
+  author_email: "ann@example.com",
+};
+const turn = { message: "Do the thing", author_name: "Ann", author_email: "ann@example.com" };
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), "wharf-git-"));
+  workspace = join(folder, "workspace");
+  state = join(folder, "state");
+  bare = join(folder, "git/sample.git");
+  const source = join(folder, "source");
+  await mkdir(join(folder, "git"), { recursive: true });
+  await mkdir(workspace);
+  await mkdir(state);
+  gitIn(folder, "init", "-q", "-b", "main", source);
+  await writeFile(join(source, "a.txt"), "one\ntwo\n");
+  gitIn(source, "add", ".");
+  gitIn(source, "commit", "-q", "-m", "first");
+  gitIn(folder, "clone", "-q", "--bare", source, bare);
+  daemonGit = open();
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const open = (): GitWorkspace =>
+  new GitWorkspace({ workspace, state, remoteBase: `file://${folder}`, protocols: ["file"] });
+const remoteHas = (branch: string): string => gitIn(bare, "rev-parse", branch);
+
+// S-056, S-060
+test("a clone stands on the shadow branch at the base, and cloning again changes nothing", async () => {
+  const cloned = await daemonGit.clone(wanted);
+  const main = remoteHas("main");
+  expect(cloned).toEqual({ base_branch: "main", base_commit_sha: main, head: main, resumed: false });
+  await write("mine.txt", "kept");
+  expect(await open().clone(wanted)).toEqual(cloned);
+  expect(await readFile(join(workspace, "mine.txt"), "utf8")).toBe("kept");
+  expect(await daemonGit.status()).toEqual({ cloned: true, branch: shadow_branch, head: main });
+  await expect(daemonGit.clone({ ...wanted, remote_path: "/git/other.git" })).rejects.toMatchObject({
+    code: "conflict",
+  });
+});
+
+test("a clone that was interrupted is removed and done again; files that are no clone's are not", async () => {
+  await write("foreign.txt", "somebody's");
+  await expect(daemonGit.clone(wanted)).rejects.toMatchObject({ code: "conflict" });
+  await writeFile(join(state, "checkout.json"), JSON.stringify({ status: "cloning", remote_path: wanted.remote_path }));
+  await mkdir(join(workspace, ".git/objects"), { recursive: true });
+  expect(await daemonGit.status()).toEqual({ cloned: false });
+  expect(await daemonGit.clone(wanted)).toMatchObject({ resumed: false });
+  await expect(access(join(workspace, "foreign.txt"))).rejects.toThrow();
+});
+
+// S-066
+test("a shadow branch on the remote is gone on with, and the base is where it began", async () => {
+  const main = remoteHas("main");
+  await daemonGit.clone(wanted);
+  await write("b.txt", "b");
+  const made = await daemonGit.commit(turn);
+  await daemonGit.push({ shadow_branch });
+  await rm(workspace, { recursive: true });
+  await rm(join(state, "checkout.json"));
+  expect(await open().clone(wanted)).toEqual({
+    base_branch: "main",
+    base_commit_sha: main,
+    head: made?.sha,
+    resumed: true,
+  });
+});
+
+test("an empty, a missing and a branchless remote each say what is wrong", async () => {
+  gitIn(folder, "init", "-q", "--bare", join(folder, "git/empty.git"));
+  await expect(daemonGit.clone({ ...wanted, remote_path: "/git/empty.git" })).rejects.toMatchObject({
+    code: "repository_empty",
+  });
+  await expect(daemonGit.clone({ ...wanted, remote_path: "/git/none.git" })).rejects.toMatchObject({
+    code: "repository_missing",
+  });
+  await expect(daemonGit.clone({ ...wanted, base_branch: "nope" })).rejects.toMatchObject({ code: "branch_missing" });
+  const refused = new GitWorkspace({ workspace, state, remoteBase: "http://127.0.0.1:1" });
+  await expect(refused.clone(wanted)).rejects.toMatchObject({ code: "repository_unreachable" });
+  expect(await daemonGit.clone(wanted)).toMatchObject({ resumed: false });
+});
+
+// S-057
+test("a turn's changes become one commit with its author and co-author, and pushing brings it to the remote", async () => {
+  const { head } = await daemonGit.clone(wanted);
+  expect(await daemonGit.commit(turn)).toBeUndefined();
+  await write("a.txt", "one\n2\nthree\n");
+  await write("new ü.txt", "x\n");
+  const made = await daemonGit.commit(turn);
+  expect(made).toEqual({
+    kind: "commit",
+    sha: agentGit("rev-parse", "HEAD"),
+    parent: head,
+    branch: shadow_branch,
+    message: "Do the thing",
+    files: 2,
+    additions: 3,
+    deletions: 1,
+  });
+  expect(agentGit("log", "-1", "--format=%an <%ae>|%(trailers:key=Co-authored-by)")).toBe(
+    "Ann <ann@example.com>|Co-authored-by: Wharf <wharf@localhost>",
+  );
+  expect(await daemonGit.commit(turn)).toBeUndefined();
+  expect(await daemonGit.push({ shadow_branch })).toEqual({ sha: made?.sha });
+  expect(await daemonGit.push({ shadow_branch })).toEqual({ sha: made?.sha });
+  expect(remoteHas(shadow_branch)).toBe(made?.sha);
+  await expect(daemonGit.push({ shadow_branch: "other" })).rejects.toMatchObject({ code: "not_found" });
+});
+
+test("commits the agent made itself are told of as one step", async () => {
+  const { head } = await daemonGit.clone(wanted);
+  await write("b.txt", "b\n");
+  agentGit("add", ".");
+  agentGit("commit", "-qm", "own one");
+  await write("c.txt", "c\n");
+  agentGit("add", ".");
+  agentGit("commit", "-qm", "own two");
+  expect(await daemonGit.commit(turn)).toMatchObject({
+    parent: head,
+    message: "own two",
+    files: 2,
+    sha: agentGit("rev-parse", shadow_branch),
+  });
+});
+
+test("work on a branch of the agent's own or on a detached HEAD ends on the shadow branch", async () => {
+  await daemonGit.clone(wanted);
+  agentGit("checkout", "-q", "-b", "feature");
+  await write("b.txt", "b");
+  agentGit("add", ".");
+  agentGit("commit", "-qm", "on feature");
+  await write("c.txt", "c");
+  const made = await daemonGit.commit(turn);
+  expect(agentGit("symbolic-ref", "--short", "HEAD")).toBe(shadow_branch);
+  expect(agentGit("ls-files")).toBe("a.txt\nb.txt\nc.txt");
+  agentGit("checkout", "-q", "--detach");
+  await write("d.txt", "d");
+  const next = await daemonGit.commit(turn);
+  expect(next).toMatchObject({ parent: made?.sha, branch: shadow_branch, files: 1 });
+  expect(agentGit("symbolic-ref", "--short", "HEAD")).toBe(shadow_branch);
+});
+
+test("an agent that left for the base branch loses nothing of the shadow branch", async () => {
+  await daemonGit.clone(wanted);
+  await write("b.txt", "b");
+  const made = await daemonGit.commit(turn);
+  agentGit("checkout", "-q", "origin/main");
+  expect(await daemonGit.commit(turn)).toBeUndefined();
+  expect(agentGit("rev-parse", "HEAD")).toBe(made?.sha);
+
+  agentGit("checkout", "-q", "origin/main");
+  await write("b.txt", "another b");
+  await write("e.txt", "e");
+  const merged = await daemonGit.commit(turn);
+  expect(merged).toMatchObject({ parent: made?.sha, branch: shadow_branch });
+  expect(agentGit("ls-files")).toBe("a.txt\nb.txt\ne.txt");
+  expect(await readFile(join(workspace, "b.txt"), "utf8")).toBe("another b");
+  agentGit("merge-base", "--is-ancestor", String(made?.sha), "HEAD");
+});
+
+test("an amended, reset or half-rebased history still only grows", async () => {
+  await daemonGit.clone(wanted);
+  for (const text of ["1", "2"]) {
+    await write("b.txt", text);
+    await daemonGit.commit(turn);
+  }
+  await daemonGit.push({ shadow_branch });
+  agentGit("reset", "-q", "--hard", "HEAD~1");
+  await write("b.txt", "3");
+  agentGit("commit", "-qa", "--amend", "-m", "rewritten");
+  const made = await daemonGit.commit(turn);
+  expect(await daemonGit.push({ shadow_branch })).toEqual({ sha: made?.sha });
+  expect(await readFile(join(workspace, "b.txt"), "utf8")).toBe("3");
+
+  agentGit("checkout", "-q", "-b", "side", "origin/main");
+  await write("b.txt", "side");
+  agentGit("add", ".");
+  agentGit("commit", "-qm", "side");
+  expect(() => agentGit("rebase", shadow_branch)).toThrow();
+  const rebased = await daemonGit.commit(turn);
+  expect(await daemonGit.push({ shadow_branch })).toEqual({ sha: rebased?.sha });
+  expect(agentGit("status", "--porcelain")).toBe("");
+  expect(agentGit("status")).not.toMatch(/rebas/);
+});
+
+test("what the agent put into hooks and configuration is not run, and its signing and locks do not stop the commit", async () => {
+  await daemonGit.clone(wanted);
+  const trap = join(folder, "trap");
+  await writeFile(trap, `#!/bin/sh\ntouch ${join(folder, "sprung")}\nexit 1\n`);
+  await chmod(trap, 0o755);
+  await mkdir(join(workspace, ".git/hooks"), { recursive: true });
+  for (const hook of [
+    "pre-commit",
+    "commit-msg",
+    "post-commit",
+    "pre-push",
+    "post-checkout",
+    "reference-transaction",
+    "post-index-change",
+  ]) {
+    await symlink(trap, join(workspace, ".git/hooks", hook));
+  }
+  for (const name of ["core.fsmonitor", "gpg.program", "diff.external", "core.editor", "core.pager", "core.sshCommand"])
+    agentGit("config", name, trap);
+  agentGit("config", "commit.gpgSign", "true");
+  await write("b.txt", "b");
+  await writeFile(join(workspace, ".git/index.lock"), "");
+  const made = await daemonGit.commit(turn);
+  expect(made).toMatchObject({ files: 1 });
+  expect(await daemonGit.push({ shadow_branch })).toEqual({ sha: made?.sha });
+  await appendFile(join(workspace, "a.txt"), "more\n");
+  expect((await daemonGit.diff({ base: String(made?.sha) })).files).toEqual([
+    { path: "a.txt", additions: 1, deletions: 0 },
+  ]);
+  await expect(access(join(folder, "sprung"))).rejects.toThrow();
+});
+
+test("a push onto a branch that someone else moved is refused, not forced", async () => {
+  await daemonGit.clone(wanted);
+  gitIn(join(folder, "source"), "checkout", "-qb", shadow_branch);
+  gitIn(join(folder, "source"), "commit", "-q", "--allow-empty", "-m", "theirs");
+  gitIn(join(folder, "source"), "push", "-q", bare, shadow_branch);
+  await write("b.txt", "b");
+  await daemonGit.commit(turn);
+  await expect(daemonGit.push({ shadow_branch })).rejects.toMatchObject({ code: "push_rejected" });
+});
+
+// S-085
+test("the difference holds staged, unstaged and untracked work, and leaves the agent's index alone", async () => {
+  const { base_commit_sha: base } = await daemonGit.clone(wanted);
+  await write("b.txt", "b\n");
+  await daemonGit.commit(turn);
+  await write("a.txt", "one\n");
+  await write("c.txt", "c\n");
+  await write("staged.txt", "s\n");
+  agentGit("add", "staged.txt");
+  const before = agentGit("status", "--porcelain");
+  const found = await daemonGit.diff({ base: base.slice(0, 10) });
+  expect(found.files).toEqual([
+    { path: "a.txt", additions: 0, deletions: 1 },
+    { path: "b.txt", additions: 1, deletions: 0 },
+    { path: "c.txt", additions: 1, deletions: 0 },
+    { path: "staged.txt", additions: 1, deletions: 0 },
+  ]);
+  expect(found.patch).toContain("+c");
+  expect(found).toMatchObject({ base, truncated: false });
+  expect(agentGit("status", "--porcelain")).toBe(before);
+  await expect(daemonGit.diff({ base: "0123456789" })).rejects.toMatchObject({ code: "not_found" });
+});
+
+test("a difference beyond its bound is cut and says so", async () => {
+  const { base_commit_sha: base } = await daemonGit.clone(wanted);
+  await write("big.txt", "0123456789 line\n".repeat(500_000));
+  const found = await daemonGit.diff({ base });
+  expect(found.truncated).toBe(true);
+  expect(Buffer.byteLength(found.patch)).toBeLessThanOrEqual(5 * 1024 * 1024);
+  expect(found.files).toEqual([{ path: "big.txt", additions: 500_000, deletions: 0 }]);
+});
+
+test("a commit that was made but not told of before a restart is told of afterwards", async () => {
+  await daemonGit.clone(wanted);
+  await write("b.txt", "b");
+  const made = await daemonGit.commit(turn);
+  expect(await open().commit(turn)).toEqual(made);
+});

@@ -1,0 +1,44 @@
+import { WharfError } from "@wharf/contract";
+import { git, GitFailure, type GitOptions } from "./command.ts";
+
+/** What the remote has, as far as a clone must know. */
+export interface RemoteBranches {
+  /** The branch its HEAD names; missing where that branch does not exist. */
+  readonly defaultBranch: string | undefined;
+  readonly branches: ReadonlyMap<string, string>;
+}
+
+export async function listRemote(url: string, options: GitOptions): Promise<RemoteBranches> {
+  const { stdout } = await git(["ls-remote", "--symref", "--", url], options).catch((error: unknown) => {
+    throw meaningOf(error, url);
+  });
+  const branches = new Map<string, string>();
+  let head: string | undefined;
+  for (const line of stdout.split("\n")) {
+    const [value = "", name = ""] = line.split("\t");
+    if (name === "HEAD" && value.startsWith("ref: refs/heads/")) head = value.slice("ref: refs/heads/".length);
+    if (name.startsWith("refs/heads/")) branches.set(name.slice("refs/heads/".length), value);
+  }
+  if (branches.size === 0) throw new WharfError("repository_empty", { url });
+  return { defaultBranch: head !== undefined && branches.has(head) ? head : undefined, branches };
+}
+
+/** What git's words on a failed exchange with the remote mean to a person. */
+export function meaningOf(error: unknown, url: string): unknown {
+  if (!(error instanceof GitFailure)) return error;
+  const words = error.stderr;
+  if (/(returned error: 404|repository .* not found|does not appear to be a git repository)/i.test(words)) {
+    return new WharfError("repository_missing", { url }, { cause: error });
+  }
+  if (/(Authentication failed|could not read Username|returned error: 40[13])/i.test(words)) {
+    return new WharfError("repository_auth", { url }, { cause: error });
+  }
+  if (
+    /(unable to access|Could not connect|returned error: 5|RPC failed|early EOF|hung up|Connection reset|too slow)/i.test(
+      words,
+    )
+  ) {
+    return new WharfError("repository_unreachable", { url, reason: error.context.reason }, { cause: error });
+  }
+  return error;
+}

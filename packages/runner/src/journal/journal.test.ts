@@ -1,0 +1,238 @@
+import { appendFile, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { JournalRecord } from "@wharf/contract";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { openJournal, type Journal } from "./index.ts";
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "wharf-journal-"));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+const entry = (text: string) => ({
+  run_id: "run",
+  type: "log" as const,
+  data: { kind: "message" as const, role: "agent" as const, text },
+});
+const textOf = (record: JournalRecord): string =>
+  record.data.kind === "message" ? record.data.text : record.data.kind;
+const segmentsOf = async (): Promise<string[]> =>
+  (await readdir(folder)).filter((name) => name.endsWith(".log")).sort();
+
+async function all(journal: Journal, after = 0): Promise<JournalRecord[]> {
+  return await Array.fromAsync(journal.read({ after }));
+}
+
+test("what was flushed is read back in order, also after it is opened again", async () => {
+  const first = await openJournal({ folder, segmentBytes: 2_000 });
+  for (let i = 1; i <= 100; i++) void first.append(entry(`ä ${i}`));
+  await first.flush();
+  expect((await all(first)).map(textOf)).toEqual(Array.from({ length: 100 }, (_, i) => `ä ${i + 1}`));
+  const state = first.state();
+  await first.close();
+  expect((await segmentsOf()).length).toBeGreaterThan(3);
+
+  await using again = await openJournal({ folder, segmentBytes: 2_000 });
+  expect(again.state()).toEqual(state);
+  await again.append(entry("next"));
+  await again.flush();
+  expect((await all(again, 99)).map(({ seq }) => seq)).toEqual([100, 101]);
+  expect(await Array.fromAsync(again.read({ after: 10, limit: 2 }), textOf)).toEqual(["ä 11", "ä 12"]);
+});
+
+test("records larger than a segment and than the reader's chunk come through whole", async () => {
+  await using journal = await openJournal({ folder, segmentBytes: 1_000 });
+  const large = "x".repeat(700_000);
+  for (const text of ["a", large, "b", large, "c"]) await journal.append(entry(text));
+  await journal.flush();
+  expect((await all(journal)).map(textOf)).toEqual(["a", large, "b", large, "c"]);
+  expect((await all(journal, 4)).map(textOf)).toEqual(["c"]);
+});
+
+test("a torn tail is cut off at every byte and nothing before it is lost", async () => {
+  const journal = await openJournal({ folder });
+  for (let i = 1; i <= 3; i++) {
+    await journal.append(entry(`record ${i}`));
+    await journal.flush();
+  }
+  const { epoch } = journal.state();
+  await journal.close();
+  const file = join(folder, (await segmentsOf())[0] ?? "");
+  const bytes = await readFile(file);
+  const ends = [...bytes.entries()].filter(([, byte]) => byte === 0x0a).map(([offset]) => offset + 1);
+  for (let length = 0; length <= bytes.length; length++) {
+    await writeFile(file, bytes.subarray(0, length));
+    await using torn = await openJournal({ folder });
+    const whole = ends.filter((end) => end <= length).length;
+    expect(torn.state()).toEqual({ epoch, first: 1, last: whole, acked: 0 });
+    await torn.append(entry("after"));
+    await torn.flush();
+    expect((await all(torn)).map(textOf)).toEqual([
+      ...Array.from({ length: whole }, (_, i) => `record ${i + 1}`),
+      "after",
+    ]);
+  }
+});
+
+test("garbage behind the last record is cut off", async () => {
+  const journal = await openJournal({ folder });
+  await journal.append(entry("kept"));
+  await journal.flush();
+  const { epoch } = journal.state();
+  await journal.close();
+  await appendFile(join(folder, (await segmentsOf())[0] ?? ""), Buffer.from([0, 0, 0, 10, 1, 2, 10, 32]));
+  await using again = await openJournal({ folder });
+  expect(again.state()).toEqual({ epoch, first: 1, last: 1, acked: 0 });
+});
+
+test("a record lost in the middle begins a new epoch and puts the files aside", async () => {
+  const journal = await openJournal({ folder });
+  for (let i = 1; i <= 3; i++) {
+    await journal.append(entry(`record ${i}`));
+    await journal.flush();
+  }
+  const before = journal.state();
+  await journal.close();
+  const name = (await segmentsOf())[0] ?? "";
+  const bytes = await readFile(join(folder, name));
+  bytes[bytes.indexOf("record 1")] = 0x52;
+  await writeFile(join(folder, name), bytes);
+
+  await using again = await openJournal({ folder });
+  expect(again.state()).toEqual({ epoch: expect.not.stringMatching(before.epoch), first: 1, last: 0, acked: 0 });
+  expect(await readFile(join(folder, `damaged-before-${again.state().epoch}`, name))).toEqual(bytes);
+  await again.append(entry("new"));
+  await again.flush();
+  expect((await all(again)).map(({ seq }) => seq)).toEqual([1]);
+});
+
+test("a missing or shortened earlier segment, and a log shorter than what was acknowledged, begin a new epoch", async () => {
+  for (const damage of ["missing", "shortened", "acknowledged"]) {
+    const journal = await openJournal({ folder, segmentBytes: 300 });
+    for (let i = 1; i <= 12; i++) {
+      await journal.append(entry(`record ${i}`));
+      await journal.flush();
+    }
+    const { epoch, last } = journal.state();
+    if (damage === "acknowledged") await journal.ack({ epoch, seq: last });
+    await journal.close();
+    const names = await segmentsOf();
+    const victim = join(folder, names.at(damage === "acknowledged" ? -1 : 1) ?? "");
+    if (damage === "missing") await rm(victim);
+    else await truncate(victim, 20);
+    await using again = await openJournal({ folder, segmentBytes: 300 });
+    expect(again.state().epoch, damage).not.toBe(epoch);
+  }
+});
+
+test("acknowledged segments are deleted, the rest stays, and a restart remembers", async () => {
+  const journal = await openJournal({ folder, segmentBytes: 1_000 });
+  for (let i = 1; i <= 50; i++) {
+    await journal.append(entry(`record ${i}`));
+    await journal.flush();
+  }
+  const { epoch } = journal.state();
+  const before = await segmentsOf();
+  await journal.ack({ epoch, seq: 30 });
+  await journal.ack({ epoch, seq: 20 });
+  const { first, acked } = journal.state();
+  expect(acked).toBe(30);
+  expect(first).toBeGreaterThan(20);
+  expect(first).toBeLessThanOrEqual(31);
+  expect((await segmentsOf()).length).toBeLessThan(before.length);
+  expect((await all(journal, 30)).map(({ seq }) => seq)).toEqual(Array.from({ length: 20 }, (_, i) => i + 31));
+  await expect(all(journal, 0)).rejects.toMatchObject({ code: "not_found" });
+  await expect(all(journal, 51)).rejects.toMatchObject({ code: "conflict" });
+  await expect(journal.ack({ epoch: "another", seq: 31 })).rejects.toMatchObject({ code: "conflict" });
+  await expect(journal.ack({ epoch, seq: 51 })).rejects.toMatchObject({ code: "conflict" });
+  await journal.close();
+
+  await using again = await openJournal({ folder, segmentBytes: 1_000 });
+  expect(again.state()).toEqual({ epoch, first, last: 50, acked: 30 });
+  await again.ack({ epoch, seq: 50 });
+  expect(await segmentsOf()).toHaveLength(1);
+  await again.append(entry("51"));
+  await again.flush();
+  expect((await all(again, 50)).map(({ seq }) => seq)).toEqual([51]);
+});
+
+test("a full journal makes the appender wait and drops nothing", async () => {
+  await using journal = await openJournal({ folder, capacityBytes: 2_000, segmentBytes: 1_000 });
+  let accepted = 0;
+  const appending = Array.from({ length: 100 }, (_, i) =>
+    journal.append(entry(`record ${i + 1}`)).then(() => (accepted += 1)),
+  );
+  while (journal.state().last < accepted || accepted === 0) await new Promise(setImmediate);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(accepted).toBeLessThan(20);
+  expect(journal.state().last).toBe(accepted);
+
+  const seen: string[] = [];
+  const stop = new AbortController();
+  for await (const record of journal.follow({ after: 0, signal: stop.signal })) {
+    seen.push(textOf(record));
+    await journal.ack({ epoch: journal.state().epoch, seq: record.seq });
+    if (seen.length === 100) stop.abort();
+  }
+  await Promise.all(appending);
+  expect(seen).toEqual(Array.from({ length: 100 }, (_, i) => `record ${i + 1}`));
+});
+
+test("a follower sees every record once while segments are created and trimmed", async () => {
+  await using journal = await openJournal({ folder, segmentBytes: 2_000 });
+  const { epoch } = journal.state();
+  const stop = new AbortController();
+  const appending = (async () => {
+    for (let i = 1; i <= 2_000; i++) {
+      await journal.append(entry(`${i}`));
+      if (i % 37 === 0) await new Promise(setImmediate);
+      if (i % 500 === 0) await journal.flush();
+    }
+  })();
+  const seen: number[] = [];
+  for await (const { seq } of journal.follow({ after: 0, signal: stop.signal })) {
+    seen.push(seq);
+    if (seq % 50 === 0) void journal.ack({ epoch, seq });
+    if (seq === 2_000) stop.abort();
+  }
+  await appending;
+  expect(seen).toEqual(Array.from({ length: 2_000 }, (_, i) => i + 1));
+  expect(journal.state().first).toBeGreaterThan(1_000);
+});
+
+test("a follower that waits ends with its signal and with the journal", async () => {
+  const journal = await openJournal({ folder });
+  const stop = new AbortController();
+  const stopped = Array.fromAsync(journal.follow({ after: 0, signal: stop.signal }));
+  const closed = Array.fromAsync(journal.follow({ after: 0, signal: new AbortController().signal }));
+  await new Promise(setImmediate);
+  stop.abort();
+  expect(await stopped).toEqual([]);
+  await journal.close();
+  expect(await closed).toEqual([]);
+  await expect(journal.append(entry("late"))).rejects.toMatchObject({ code: "conflict" });
+});
+
+test("while the disk refuses, appenders wait and the fault is told; when it takes writes again nothing is missing", async () => {
+  // A folder in the place of the next segment stands for the disk that refuses: it fails for root too.
+  await using journal = await openJournal({ folder, segmentBytes: 100 });
+  await journal.append(entry("first"));
+  await journal.flush();
+  const obstacle = join(folder, "0000000000000002.log");
+  await import("node:fs/promises").then(({ mkdir }) => mkdir(obstacle));
+  await journal.append(entry("second"));
+  while (!journal.fault()) await new Promise((resolve) => setTimeout(resolve, 5));
+  let third = false;
+  const waiting = journal.append(entry("third")).then(() => (third = true));
+  await new Promise((resolve) => setTimeout(resolve, 120));
+  expect(third).toBe(false);
+  expect((await all(journal)).map(textOf)).toEqual(["first"]);
+  await rm(obstacle, { recursive: true });
+  await waiting;
+  await journal.flush();
+  expect(journal.fault()).toBeUndefined();
+  expect((await all(journal)).map(textOf)).toEqual(["first", "second", "third"]);
+  expect((await stat(obstacle)).isFile()).toBe(true);
+});

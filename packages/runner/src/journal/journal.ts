@@ -1,0 +1,252 @@
+import { unlink } from "node:fs/promises";
+import { WharfError, type EventData, type EventType, type JournalRecord, type JournalState } from "@wharf/contract";
+import { Bell } from "../support/bell.ts";
+import { isSystemError } from "../support/files.ts";
+import { Cursor } from "./cursor.ts";
+import { LINE_OVERHEAD, recordJson } from "./line.ts";
+import { recoverJournal, writeAcknowledged, type Recovered } from "./recovery.ts";
+import { offsetNear, type Segment } from "./segment.ts";
+import { SegmentWriter, type PendingRecord } from "./writer.ts";
+
+/**
+ * The way of a record: *waiting* (append was called; there is no room) → *accepted* (it has a sequence and stands in
+ * memory) → *readable* (its group is fsynced) → *acknowledged* (it is safe elsewhere) → trimmed with its segment.
+ * There is room while the unacknowledged bytes are below the capacity, little is unwritten, and the disk takes writes.
+ * Nothing leaves this way: without room the appender waits, and so does the agent behind it.
+ */
+
+const CAPACITY = 64 * 1024 * 1024; // bytes that may be unacknowledged
+const SEGMENT = 4 * 1024 * 1024; // bytes
+const UNWRITTEN = 1024 * 1024; // bytes that may stand in memory only
+const GROUP = 256 * 1024; // bytes fsynced at once
+const RECORD = 8 * 1024 * 1024; // characters of one record; readers take lines of 16 MiB
+
+export interface JournalOptions {
+  folder: string;
+  capacityBytes?: number;
+  segmentBytes?: number;
+}
+
+export interface JournalEntry {
+  run_id: string;
+  type: EventType;
+  data: EventData;
+}
+
+interface Waiting {
+  readonly rest: string;
+  readonly accept: () => void;
+  readonly refuse: (reason: unknown) => void;
+}
+
+export async function openJournal(options: JournalOptions): Promise<Journal> {
+  return new Journal(options, await recoverJournal(options.folder));
+}
+
+export class Journal implements AsyncDisposable {
+  readonly #folder: string;
+  readonly #epoch: string;
+  readonly #capacity: number;
+  readonly #segmentBytes: number;
+  readonly #segments: Segment[];
+  readonly #writer: SegmentWriter;
+  readonly #waiting: Waiting[] = [];
+  readonly #unwritten: (PendingRecord & { readonly bytes: number })[] = [];
+  readonly #readable = new Bell();
+  readonly #closing = new AbortController();
+  #unwrittenBytes = 0;
+  #accepted: number;
+  #last: number;
+  #acked: number;
+  #ackedPosition: number;
+  #writing: Promise<void> | undefined;
+  #acknowledging: Promise<void> = Promise.resolve();
+
+  constructor(options: JournalOptions, recovered: Recovered) {
+    this.#folder = options.folder;
+    this.#capacity = options.capacityBytes ?? CAPACITY;
+    this.#segmentBytes = options.segmentBytes ?? SEGMENT;
+    this.#epoch = recovered.epoch;
+    this.#segments = recovered.segments;
+    this.#last = this.#accepted = recovered.last;
+    this.#acked = recovered.acked;
+    this.#writer = new SegmentWriter({
+      folder: options.folder,
+      segmentBytes: this.#segmentBytes,
+      segments: this.#segments,
+    });
+    this.#ackedPosition = this.#positionAfter(this.#acked);
+  }
+
+  /** Resolves when the record is accepted, in the order of the calls. */
+  append(entry: JournalEntry): Promise<void> {
+    const rest = JSON.stringify({
+      at: new Date().toISOString(),
+      run_id: entry.run_id,
+      type: entry.type,
+      data: entry.data,
+    });
+    if (rest.length > RECORD) return Promise.reject(new WharfError("body_too_large", { limit_bytes: RECORD }));
+    return new Promise((accept, refuse) => {
+      if (this.#closing.signal.aborted) return refuse(this.#closing.signal.reason);
+      this.#waiting.push({ rest, accept, refuse });
+      this.#admit();
+    });
+  }
+
+  /** Resolves when everything appended before is readable. */
+  async flush(): Promise<void> {
+    const target = this.#accepted + this.#waiting.length;
+    while (this.#last < target) await this.#readable.wait(this.#closing.signal);
+  }
+
+  /** Readable records after the cursor, from disk. Throws at once for a cursor that was trimmed, or lies beyond the end. */
+  read({ after, limit = Infinity }: { after: number; limit?: number }): AsyncIterable<JournalRecord> {
+    return readUpTo(limit, this.#cursor(after));
+  }
+
+  /** Like `read`, and then every new record as soon as it is readable, until the signal or the journal's end. */
+  follow({ after, signal }: { after: number; signal: AbortSignal }): AsyncIterable<JournalRecord> {
+    return this.#follow(this.#cursor(after), AbortSignal.any([signal, this.#closing.signal]));
+  }
+
+  /** Records up to `seq` are safe elsewhere: whole segments of them are deleted. */
+  async ack({ epoch, seq }: { epoch: string; seq: number }): Promise<void> {
+    if (epoch !== this.#epoch)
+      throw new WharfError("conflict", { what: "journal's epoch", from: this.#epoch, to: epoch });
+    if (seq > this.#last)
+      throw new WharfError("conflict", { what: "journal's newest record", from: String(this.#last), to: String(seq) });
+    if (seq <= this.#acked) return;
+    this.#acked = seq;
+    this.#ackedPosition = this.#positionAfter(seq);
+    const kept = this.#segments.findLastIndex(({ first }) => first <= seq + 1);
+    const trimmed = this.#segments.splice(0, Math.min(kept, this.#segments.length - 1));
+    this.#admit();
+    this.#acknowledging = this.#acknowledging.then(() => this.#trim(trimmed, seq));
+    await this.#acknowledging;
+  }
+
+  state(): JournalState {
+    return { epoch: this.#epoch, first: this.#segments[0]?.first ?? 1, last: this.#last, acked: this.#acked };
+  }
+
+  /** Why records are not taken at the moment, when it is the disk. */
+  fault(): Error | undefined {
+    return this.#writer.fault;
+  }
+
+  /** Ends appending and following. What was accepted but not flushed may be missing afterwards. */
+  async close(): Promise<void> {
+    this.#closing.abort(new WharfError("conflict", { what: "journal", from: "closed", to: "written" }));
+    for (const { refuse } of this.#waiting.splice(0)) refuse(this.#closing.signal.reason);
+    await this.#writing;
+    await this.#acknowledging;
+    await this.#writer.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #hasRoom(): boolean {
+    const newest = this.#segments.at(-1);
+    const unacknowledged = (newest ? newest.base + newest.bytes : 0) - this.#ackedPosition + this.#unwrittenBytes;
+    return unacknowledged < this.#capacity && this.#unwrittenBytes < UNWRITTEN && !this.#writer.fault;
+  }
+
+  #admit(): void {
+    while (this.#hasRoom()) {
+      const next = this.#waiting.shift();
+      if (!next) break;
+      this.#accepted += 1;
+      const json = recordJson(this.#accepted, next.rest);
+      const bytes = Buffer.byteLength(json) + LINE_OVERHEAD;
+      this.#unwritten.push({ seq: this.#accepted, json, bytes });
+      this.#unwrittenBytes += bytes;
+      next.accept();
+    }
+    if (this.#unwritten.length > 0) this.#writing ??= this.#write();
+  }
+
+  /** One group at a time; all that came meanwhile goes with the next. */
+  async #write(): Promise<void> {
+    // Appends of the same tick share the first group.
+    await Promise.resolve();
+    try {
+      for (let group = this.#nextGroup(); group.length > 0; group = this.#nextGroup()) {
+        await this.#writer.write(group, { onFault: () => this.#readable.ring(), signal: this.#closing.signal });
+        this.#unwritten.splice(0, group.length);
+        this.#unwrittenBytes -= group.reduce((sum, { bytes }) => sum + bytes, 0);
+        this.#last += group.length;
+        this.#readable.ring();
+        this.#admit();
+      }
+    } catch {
+      // Only closing ends the trying, and what was not flushed by then is given up.
+    } finally {
+      this.#writing = undefined;
+    }
+  }
+
+  #nextGroup(): (PendingRecord & { readonly bytes: number })[] {
+    const newest = this.#segments.at(-1);
+    const filled = newest && newest.bytes < this.#segmentBytes ? newest.bytes : 0;
+    const limit = Math.min(GROUP, this.#segmentBytes - filled);
+    let bytes = 0;
+    const end = this.#unwritten.findIndex((record) => (bytes += record.bytes) >= limit);
+    return end < 0 ? this.#unwritten.slice() : this.#unwritten.slice(0, end + 1);
+  }
+
+  async *#follow(from: Cursor, until: AbortSignal): AsyncIterable<JournalRecord> {
+    await using cursor = from;
+    while (!until.aborted) {
+      if (cursor.ready) yield* await cursor.take();
+      else await this.#readable.wait(until).catch(() => undefined);
+    }
+  }
+
+  #cursor(after: number): Cursor {
+    const oldest = (this.#segments[0]?.first ?? 1) - 1;
+    if (after < oldest) throw new WharfError("not_found", { what: "journal record", id: String(after + 1) });
+    if (after > this.#last)
+      throw new WharfError("conflict", {
+        what: "journal's newest record",
+        from: String(this.#last),
+        to: String(after),
+      });
+    return new Cursor({ segments: this.#segments, last: () => this.#last }, after);
+  }
+
+  /** Where the record after this one begins, or a little before. */
+  #positionAfter(seq: number): number {
+    const segment = this.#segments.findLast(({ first }) => first <= seq + 1);
+    if (!segment) return 0;
+    return segment.base + (seq === this.#last ? segment.bytes : offsetNear(segment, seq + 1));
+  }
+
+  async #trim(segments: readonly Segment[], seq: number): Promise<void> {
+    for (const { path } of segments) await unlink(path).catch(ignoreMissing);
+    if (seq < this.#acked) return;
+    // On a full disk the deletions above are what helps; the names of the segments kept say as much as this file.
+    await writeAcknowledged(this.#folder, { epoch: this.#epoch, seq }).catch(ignoreFullDisk);
+  }
+}
+
+async function* readUpTo(limit: number, from: Cursor): AsyncIterable<JournalRecord> {
+  await using cursor = from;
+  for (let left = limit; cursor.ready && left > 0;) {
+    for (const record of await cursor.take()) {
+      if (left <= 0) return;
+      left -= 1;
+      yield record;
+    }
+  }
+}
+
+function ignoreMissing(error: unknown): void {
+  if (!isSystemError(error, "ENOENT")) throw error;
+}
+
+function ignoreFullDisk(error: unknown): void {
+  if (!isSystemError(error, "ENOSPC", "EDQUOT")) throw error;
+}

@@ -1,0 +1,40 @@
+import { crc32 } from "node:zlib";
+
+/**
+ * One record on disk: the checksum in eight hex digits, a space, the record as JSON, a line feed.
+ * The JSON begins with the sequence, so recovery need not parse it. The first line of a group ends with a space (which
+ * JSON allows and the checksum covers): everything before it was fsynced before it was written.
+ */
+
+const SPACE = 0x20;
+const CHECKSUM = 9; // bytes of checksum and space
+const PREFIX = '{"seq":';
+
+/** What a line adds to its JSON, at most. */
+export const LINE_OVERHEAD = CHECKSUM + 2; // bytes
+
+/** The record's JSON; `rest` is the JSON object of all its other fields. */
+export const recordJson = (seq: number, rest: string): string => `${PREFIX}${seq},${rest.slice(1)}`;
+
+export function encodeLine(json: string, opensGroup: boolean): string {
+  const text = opensGroup ? `${json} ` : json;
+  return `${crc32(text).toString(16).padStart(8, "0")} ${text}\n`;
+}
+
+export interface Line {
+  readonly seq: number;
+  readonly json: Buffer;
+  readonly opensGroup: boolean;
+}
+
+/** Reads a line without its line feed; nothing when it is not intact. */
+export function decodeLine(line: Buffer): Line | undefined {
+  if (line.length <= CHECKSUM + PREFIX.length || line[CHECKSUM - 1] !== SPACE) return undefined;
+  const checksum = line.toString("latin1", 0, CHECKSUM - 1);
+  if (!/^[0-9a-f]{8}$/.test(checksum)) return undefined;
+  const json = line.subarray(CHECKSUM);
+  if (crc32(json) !== Number.parseInt(checksum, 16)) return undefined;
+  const found = /^\{"seq":([1-9]\d{0,15}),/.exec(json.toString("latin1", 0, 32));
+  if (!found) return undefined;
+  return { seq: Number(found[1]), json, opensGroup: json[json.length - 1] === SPACE };
+}

@@ -1,0 +1,85 @@
+import { open, type FileHandle } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { toWharfError } from "@wharf/contract";
+import { encodeLine } from "./line.ts";
+import { createSegment } from "./recovery.ts";
+import { addMark, type Segment } from "./segment.ts";
+
+const FIRST_RETRY = 50; // ms
+const LAST_RETRY = 1_000; // ms
+
+export interface PendingRecord {
+  readonly seq: number;
+  readonly json: string;
+}
+
+/** Writes groups of records onto the newest segment and fsyncs each group; a full or failing disk is tried until it takes them. */
+export class SegmentWriter {
+  readonly #folder: string;
+  readonly #segmentBytes: number;
+  readonly #segments: Segment[];
+  #handle: FileHandle | undefined;
+  #fault: Error | undefined;
+
+  /** The list is shared with the readers; new segments are put at its end. */
+  constructor(options: { folder: string; segmentBytes: number; segments: Segment[] }) {
+    this.#folder = options.folder;
+    this.#segmentBytes = options.segmentBytes;
+    this.#segments = options.segments;
+  }
+
+  /** Why the disk does not take records at the moment. */
+  get fault(): Error | undefined {
+    return this.#fault;
+  }
+
+  /** Resolves when the group is on disk. Rejects only when the signal ends the trying. */
+  async write(group: readonly PendingRecord[], options: { onFault: () => void; signal: AbortSignal }): Promise<void> {
+    const lines = group.map(({ json }, position) => Buffer.from(encodeLine(json, position === 0)));
+    const bytes = Buffer.concat(lines);
+    for (let wait = FIRST_RETRY; ; wait = Math.min(wait * 2, LAST_RETRY)) {
+      try {
+        const segment = await this.#active(group[0]?.seq ?? 1);
+        await this.#put(bytes, segment);
+        this.#fault = undefined;
+        let offset = segment.bytes;
+        for (const [position, { seq }] of group.entries()) {
+          addMark(segment.marks, { seq, offset });
+          offset += lines[position]?.length ?? 0;
+        }
+        segment.bytes = offset;
+        return;
+      } catch (error) {
+        // The whole group is written again: after a failed fsync the kernel may have dropped its pages.
+        this.#fault = toWharfError(error, "journal");
+        options.onFault();
+        await this.close();
+        await sleep(wait, undefined, { signal: options.signal });
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    const handle = this.#handle;
+    this.#handle = undefined;
+    await handle?.close();
+  }
+
+  async #active(seq: number): Promise<Segment> {
+    const newest = this.#segments.at(-1);
+    if (newest && newest.bytes < this.#segmentBytes) return newest;
+    await this.close();
+    const segment = await createSegment(this.#folder, seq, newest ? newest.base + newest.bytes : 0);
+    this.#segments.push(segment);
+    return segment;
+  }
+
+  async #put(bytes: Buffer, segment: Segment): Promise<void> {
+    const handle = (this.#handle ??= await open(segment.path, "r+"));
+    for (let done = 0; done < bytes.length;) {
+      const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, segment.bytes + done);
+      done += bytesWritten;
+    }
+    await handle.datasync();
+  }
+}

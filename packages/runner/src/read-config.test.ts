@@ -1,0 +1,27 @@
+import { PassThrough, Readable } from "node:stream";
+import { expect, test } from "vitest";
+import { readConfig } from "./read-config.ts";
+
+const config = {
+  runner_id: "r",
+  wire_key: "ab",
+  socket_path: "/s",
+  workspace: "/w",
+  home: "/h",
+  state: "/t",
+  isolation: "sandbox",
+};
+
+test("the configuration is read from pieces, with and without the end of the input", async () => {
+  const text = JSON.stringify(config, null, 2);
+  expect(await readConfig(Readable.from([text.slice(0, 20), text.slice(20)]))).toEqual({ ...config, relay_port: 4100 });
+  const open = new PassThrough();
+  open.write(`${JSON.stringify(config)}\n`);
+  expect(await readConfig(open)).toMatchObject({ runner_id: "r" });
+});
+
+test("what is not a configuration is refused with its reason", async () => {
+  await expect(readConfig(Readable.from(["{"]))).rejects.toMatchObject({ code: "config_invalid" });
+  await expect(readConfig(Readable.from([JSON.stringify({ ...config, state: 1 })]))).rejects.toThrow(/state/);
+  await expect(readConfig(Readable.from(["x".repeat(70_000)]))).rejects.toThrow(/longer/);
+});

@@ -1,0 +1,31 @@
+import { DaemonConfig, WharfError } from "@wharf/contract";
+import type { Readable } from "node:stream";
+
+const LIMIT = 64 * 1024; // characters
+
+/** Reads the configuration from the first line of the stream, or from all of it where it has no line end. */
+export async function readConfig(input: Readable): Promise<DaemonConfig> {
+  let text = "";
+  input.setEncoding("utf8");
+  for await (const chunk of input) {
+    text += String(chunk);
+    if (text.includes("\n") && isJson(text)) break;
+    if (text.length > LIMIT) throw invalid(`it is longer than ${LIMIT} characters`);
+  }
+  if (!isJson(text)) throw invalid("it is not JSON");
+  const config = DaemonConfig.safeParse(JSON.parse(text));
+  if (config.success) return config.data;
+  throw invalid(config.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`).join("; "));
+}
+
+const invalid = (reason: string): WharfError =>
+  new WharfError("config_invalid", { name: "of the daemon on its standard input", reason });
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,80 @@
+import { once } from "node:events";
+import { request as httpRequest, type ClientRequest, type IncomingMessage, type ServerResponse } from "node:http";
+import { pipeline } from "node:stream/promises";
+import type { Mux } from "@wharf/contract/wire";
+import { endToEnd } from "./headers.ts";
+import type { RequestBody } from "./request-body.ts";
+
+const REQUEST_ID = "x-wharf-request-id";
+
+/**
+ * How one sending of a request over one wire ended. `answered`: the response began, and is complete or was reset.
+ * `unsent`: the wire took no stream. `lost`: no byte of a response came.
+ */
+export type Sending = "answered" | "unsent" | "lost";
+
+export interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly body: RequestBody;
+  readonly path: string;
+  readonly id: string;
+}
+
+export async function sendOver(mux: Mux, exchange: Exchange): Promise<Sending> {
+  const { request, response } = exchange;
+  let upstream: ClientRequest;
+  try {
+    const stream = mux.open();
+    upstream = httpRequest({
+      method: request.method,
+      path: exchange.path,
+      headers: headersFor(exchange),
+      // A stream for each request: one that is kept could have been closed just when the next request is written.
+      createConnection: () => stream,
+    });
+  } catch {
+    return "unsent";
+  }
+  // Whatever fails is seen where it is waited for.
+  upstream.on("error", () => undefined);
+  const leave = (): void => void upstream.destroy();
+  response.once("close", leave);
+  try {
+    const answered = once(upstream, "response");
+    // An answer may come before the body was sent, and the body's failure is the answer's.
+    pipeline(exchange.body.read(), upstream).catch(() => undefined);
+    const [incoming] = await answered;
+    await deliver(incoming, response);
+    return "answered";
+  } catch {
+    return response.headersSent ? "answered" : "lost";
+  } finally {
+    response.off("close", leave);
+    upstream.destroy();
+  }
+}
+
+function headersFor({ request, id }: Exchange): string[] {
+  const headers = [...endToEnd(request.rawHeaders, [REQUEST_ID]), REQUEST_ID, id];
+  // HTTP/1.0 knows no host; what goes on is HTTP/1.1.
+  if (request.headers.host === undefined) headers.push("host", "gateway");
+  if (request.headers["content-length"] !== undefined) return headers;
+  const framing =
+    request.headers["transfer-encoding"] === undefined ? ["content-length", "0"] : ["transfer-encoding", "chunked"];
+  const bodiless = framing[0] === "content-length" && (request.method === "GET" || request.method === "HEAD");
+  return bodiless ? headers : [...headers, ...framing];
+}
+
+/** A response that is cut is reset towards the client, so that it can never be taken as complete. */
+async function deliver(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { socket } = response;
+  const reset = (): void => {
+    if (!incoming.complete) socket?.resetAndDestroy();
+  };
+  incoming.once("error", reset);
+  incoming.once("close", reset);
+  response.writeHead(incoming.statusCode ?? 502, incoming.statusMessage ?? "", endToEnd(incoming.rawHeaders));
+  response.flushHeaders();
+  await pipeline(incoming, response);
+}

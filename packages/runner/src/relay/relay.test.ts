@@ -1,0 +1,263 @@
+import { once } from "node:events";
+import {
+  createServer,
+  request as httpRequest,
+  type IncomingMessage,
+  type RequestListener,
+  type RequestOptions,
+} from "node:http";
+import { connect, createServer as createTcpServer } from "node:net";
+import { duplexPair } from "node:stream";
+import { buffer, text } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { EventDataOf } from "@wharf/contract";
+import { Mux, serveHttp } from "@wharf/contract/wire";
+import { afterEach, expect, test } from "vitest";
+import { Bell } from "../support/bell.ts";
+import { startRelay, type Relay } from "./index.ts";
+
+/** A wire as the daemon sees it, and the gateway behind it; it can be cut and another put in its place. */
+class TestWire {
+  readonly #arrived = new Bell();
+  #ends: { daemon: Mux; server: Mux } | undefined;
+
+  connect(gateway: RequestListener): void {
+    const [near, far] = duplexPair();
+    const http = createServer(gateway);
+    const server = new Mux(far, { side: "server", onStream: (stream) => serveHttp(stream, http) });
+    this.#ends = { daemon: new Mux(near, { side: "client", onStream: (stream) => stream.destroy() }), server };
+    this.#arrived.ring();
+  }
+
+  cut(): void {
+    this.#ends?.daemon.destroy(new Error("cut"));
+    this.#ends?.server.destroy(new Error("cut"));
+  }
+
+  async mux(signal: AbortSignal, except?: Mux): Promise<Mux> {
+    for (;;) {
+      const mux = this.#ends?.daemon;
+      if (mux && mux !== except && !mux.ended) return mux;
+      await this.#arrived.wait(signal);
+    }
+  }
+}
+
+const wire = new TestWire();
+const denied: EventDataOf<"denied">[] = [];
+let relay: Relay | undefined;
+afterEach(async () => {
+  wire.cut();
+  denied.length = 0;
+  await relay?.close();
+  relay = undefined;
+});
+
+async function start(holdMs = 5_000): Promise<Relay> {
+  relay = await startRelay({ port: 0, wire, onDenied: (event) => denied.push(event), holdMs });
+  return relay;
+}
+
+async function ask(options: RequestOptions, body: string | Buffer = ""): Promise<IncomingMessage> {
+  const request = httpRequest({ host: "127.0.0.1", port: relay?.port, agent: false, ...options });
+  request.end(body);
+  const [response] = (await once(request, "response")) as [IncomingMessage];
+  // A reset is told to the request as well as to the response, where the tests look for it.
+  request.on("error", () => undefined);
+  return response;
+}
+const json = async (response: IncomingMessage): Promise<unknown> => JSON.parse(await text(response));
+
+test("a request goes to the gateway and its answer comes back as it is, without headers of the connection", async () => {
+  await start();
+  let seen: IncomingMessage | undefined;
+  wire.connect((request, response) => {
+    seen = request;
+    response.writeHead(
+      418,
+      "Teapot",
+      [
+        ["set-cookie", "a=1"],
+        ["set-cookie", "b=2"],
+        ["x-own", "yes"],
+      ].flat(),
+    );
+    void request.pipe(response);
+  });
+  const response = await ask(
+    {
+      method: "POST",
+      path: "/models/x?q=1",
+      headers: {
+        "x-a": "1",
+        te: "trailers",
+        "x-hop": "1",
+        connection: "keep-alive, x-hop",
+        "proxy-authorization": "p",
+        "x-wharf-request-id": "forged",
+      },
+    },
+    "hello",
+  );
+  expect(response.statusCode).toBe(418);
+  expect(response.headers["set-cookie"]).toEqual(["a=1", "b=2"]);
+  expect(await text(response)).toBe("hello");
+  expect(seen?.url).toBe("/models/x?q=1");
+  expect(seen?.headers).toMatchObject({ "x-a": "1", host: `127.0.0.1:${relay?.port}`, "content-length": "5" });
+  for (const name of ["te", "x-hop", "proxy-authorization"]) expect(seen?.headers).not.toHaveProperty(name);
+  expect(seen?.headers["x-wharf-request-id"]).toMatch(/^[0-9a-f-]{36}$/);
+});
+
+test("both directions stream: the first piece of an answer comes before its end, whatever the size", async () => {
+  await start();
+  wire.connect(async (request, response) => {
+    response.write("first");
+    response.end(String((await buffer(request)).length));
+  });
+  const request = httpRequest({
+    host: "127.0.0.1",
+    port: relay?.port,
+    method: "POST",
+    path: "/git/a.git/git-receive-pack",
+    agent: false,
+  });
+  request.write("x".repeat(100_000));
+  const [response] = (await once(request, "response")) as [IncomingMessage];
+  const [first] = (await once(response, "data")) as [Buffer];
+  expect(first.toString()).toBe("first");
+  request.end("x".repeat(40_000_000));
+  expect(await text(response)).toBe("40100000");
+});
+
+test("a request waits for a wire, and is told when none comes", async () => {
+  await start(400);
+  const waiting = ask({ path: "/models/a" });
+  await sleep(100);
+  wire.connect((_, response) => response.end("late but here"));
+  expect(await text(await waiting)).toBe("late but here");
+  wire.cut();
+  const refused = await ask({ path: "/models/a" });
+  expect(refused.statusCode).toBe(503);
+  expect(refused.headers["content-type"]).toBe("application/problem+json");
+  expect(await json(refused)).toMatchObject({ code: "server_unreachable" });
+});
+
+test("a model request without a byte of answer is sent once more under the same id when the wire died", async () => {
+  await start();
+  const got: { id: unknown; body: string }[] = [];
+  wire.connect(async (request) => {
+    got.push({ id: request.headers["x-wharf-request-id"], body: await text(request) });
+    wire.cut();
+  });
+  const answer = ask({ method: "POST", path: "/models/gemini/v1beta" }, "prompt".repeat(100_000));
+  while (got.length === 0) await sleep(5);
+  wire.connect(async (request, response) => {
+    got.push({ id: request.headers["x-wharf-request-id"], body: await text(request) });
+    response.end("done");
+  });
+  expect(await text(await answer)).toBe("done");
+  expect(got).toHaveLength(2);
+  expect(got[0]).toEqual(got[1]);
+});
+
+test("it is not sent a third time, and what changes something else is not sent twice", async () => {
+  await start();
+  let sent = 0;
+  const cutAll: RequestListener = () => {
+    sent += 1;
+    wire.cut();
+  };
+  wire.connect(cutAll);
+  const model = ask({ method: "POST", path: "/models/a" }, "x");
+  while (sent < 1) await sleep(5);
+  wire.connect(cutAll);
+  expect(await json(await model)).toMatchObject({ code: "server_unreachable" });
+  expect(sent).toBe(2);
+
+  wire.connect(cutAll);
+  const push = await ask({ method: "POST", path: "/git/a.git/git-receive-pack" }, "x");
+  expect(push.statusCode).toBe(503);
+  expect(sent).toBe(3);
+});
+
+test("a model request too large to be kept is sent through, but not twice", async () => {
+  await start();
+  let received = 0;
+  wire.connect((request, response) => {
+    request.on("data", (chunk: Buffer) => (received += chunk.length));
+    request.on("end", () => (request.url === "/models/cut" ? wire.cut() : response.end("ok")));
+  });
+  const large = Buffer.alloc(33 * 1024 * 1024);
+  expect(await text(await ask({ method: "POST", path: "/models/whole" }, large))).toBe("ok");
+  expect(received).toBe(large.length);
+  expect((await ask({ method: "POST", path: "/models/cut" }, large)).statusCode).toBe(503);
+  expect(received).toBe(2 * large.length);
+});
+
+test.each([
+  ["chunked", {}],
+  ["of a known length", { "content-length": "1000" }],
+])("a response that is cut midway (%s) is reset and never looks complete", async (_, headers) => {
+  await start();
+  wire.connect((_request, response) => {
+    response.writeHead(200, headers);
+    response.write("half");
+  });
+  const response = await ask({ method: "POST", path: "/models/a" });
+  await once(response, "data");
+  wire.cut();
+  await expect(text(response)).rejects.toMatchObject({ code: "ECONNRESET" });
+  expect(response.complete).toBe(false);
+});
+
+test("a cut response is a reset also for a client that takes the end of the connection for the end of the text", async () => {
+  await start();
+  wire.connect((_request, response) => void response.write("half"));
+  const socket = connect(relay?.port ?? 0, "127.0.0.1");
+  socket.write("GET /models/a HTTP/1.0\r\n\r\n");
+  const [head] = (await once(socket, "data")) as [Buffer];
+  expect(head.toString()).toMatch(/^HTTP\/1\.1 200 /);
+  wire.cut();
+  await expect(once(socket, "end")).rejects.toMatchObject({ code: "ECONNRESET" });
+});
+
+test("the gateway learns that the client left", async () => {
+  await start();
+  const left = Promise.withResolvers<void>();
+  wire.connect((_request, response) => {
+    response.on("close", () => left.resolve());
+    response.write("x");
+  });
+  const response = await ask({ path: "/models/a" });
+  response.destroy();
+  await left.promise;
+});
+
+test("a tunnel and another host are refused and told of once; the relay itself may be asked as a proxy", async () => {
+  await start();
+  wire.connect((request, response) => response.end(`gateway ${request.url}`));
+  for (let i = 0; i < 2; i++) {
+    const response = await ask({ path: "http://user@Example.com:8080/path" });
+    expect(response.statusCode).toBe(403);
+    expect(await json(response)).toMatchObject({ code: "egress_denied", context: { host: "example.com" } });
+  }
+  expect(await text(await ask({ path: `http://127.0.0.1:${relay?.port}/models/a?b` }))).toBe("gateway /models/a?b");
+
+  const socket = connect(relay?.port ?? 0, "127.0.0.1");
+  socket.write("CONNECT registry.npmjs.org:443 HTTP/1.1\r\nhost: registry.npmjs.org\r\n\r\n");
+  const answer = await text(socket);
+  expect(answer).toMatch(/^HTTP\/1\.1 403 /);
+  expect(answer).toContain('"code":"egress_denied"');
+  expect(denied.map(({ host }) => host)).toEqual(["example.com", "registry.npmjs.org"]);
+});
+
+test("a port that is in use is left alone and another taken", async () => {
+  const other = createTcpServer().listen(0, "127.0.0.1");
+  await once(other, "listening");
+  const address = other.address();
+  const taken = typeof address === "object" && address ? address.port : 0;
+  relay = await startRelay({ port: taken, wire, onDenied: () => undefined });
+  expect(relay.port).toBeGreaterThan(0);
+  expect(relay.port).not.toBe(taken);
+  other.close();
+});

@@ -1,0 +1,178 @@
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import { WharfError, type EventDataOf } from "@wharf/contract";
+import type { Mux } from "@wharf/contract/wire";
+import { isSystemError } from "../support/files.ts";
+import { Denials } from "./denials.ts";
+import { sendOver } from "./exchange.ts";
+import { RequestBody } from "./request-body.ts";
+
+/**
+ * The way out of a runner: an HTTP server on the loopback inside whose requests go over the wire to the gateway.
+ *
+ * A request is *held* until there is a wire, *sent*, and *answered*. When the wire dies before any byte of its response
+ * came, a request to a model, or one that only reads, is held and sent once more under the same id; every other is told
+ * that it failed. A response that has begun and is cut is reset. Nothing else can be reached: a request for another host
+ * is refused here.
+ */
+
+const HOLD = 60_000; // ms
+
+/** As long as requests may be held there may be many, but no more than the wire takes. */
+const MOST_CONNECTIONS = 1_000;
+const IDLE_CONNECTION = 65_000; // ms
+
+export interface RelayOptions {
+  /** Another is taken where this one is in use. */
+  port: number;
+  wire: { mux(signal: AbortSignal, except?: Mux): Promise<Mux> };
+  onDenied: (denied: EventDataOf<"denied">) => void;
+  holdMs?: number;
+}
+
+export async function startRelay(options: RelayOptions): Promise<Relay> {
+  const relay = new Relay(options);
+  await relay.listen(options.port);
+  return relay;
+}
+
+export class Relay implements AsyncDisposable {
+  readonly #wire: RelayOptions["wire"];
+  readonly #hold: number;
+  readonly #denials: Denials;
+  readonly #server: Server;
+  #port = 0;
+
+  constructor(options: RelayOptions) {
+    this.#wire = options.wire;
+    this.#hold = options.holdMs ?? HOLD;
+    this.#denials = new Denials(options.onDenied);
+    this.#server = createServer({
+      noDelay: true,
+      requestTimeout: 0,
+      keepAliveTimeout: IDLE_CONNECTION,
+      maxHeaderSize: 64 * 1024,
+    });
+    this.#server.maxConnections = MOST_CONNECTIONS;
+    this.#server.on("request", (request, response) => void this.#handle(request, response));
+    this.#server.on("connect", (request: IncomingMessage, socket: Duplex) => this.#refuseTunnel(request, socket));
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  async listen(port: number): Promise<void> {
+    this.#server.listen(port, "127.0.0.1");
+    try {
+      await once(this.#server, "listening");
+    } catch (error) {
+      if (port === 0 || !isSystemError(error, "EADDRINUSE", "EACCES")) throw error;
+      return this.listen(0);
+    }
+    const address = this.#server.address();
+    if (typeof address === "object" && address) this.#port = address.port;
+  }
+
+  async close(): Promise<void> {
+    this.#server.close();
+    this.#server.closeAllConnections();
+    await once(this.#server, "close");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    // The client may leave at any moment; `close` tells it where it matters.
+    request.on("error", () => undefined);
+    response.on("error", () => undefined);
+    const target = targetOf(request.url ?? "/");
+    if (target.host !== undefined && !this.#isOwn(target.host)) {
+      this.#denials.deny(hostnameOf(target.host));
+      return refuse(response, new WharfError("egress_denied", { host: hostnameOf(target.host) }));
+    }
+    const failure = await this.#forward(request, response, target.path);
+    if (failure && !response.headersSent) refuse(response, failure);
+  }
+
+  /** What to tell the client when no response came. */
+  async #forward(request: IncomingMessage, response: ServerResponse, path: string): Promise<WharfError | undefined> {
+    const id = randomUUID();
+    const gone = new AbortController();
+    response.once("close", () => gone.abort(new Error("the client left")));
+    using body = new RequestBody(request);
+    let repeats = isRepeatable(request.method, path) ? 1 : 0;
+    for (let mux: Mux | undefined; ;) {
+      try {
+        mux = await this.#wire.mux(AbortSignal.any([gone.signal, AbortSignal.timeout(this.#hold)]), mux);
+      } catch {
+        return unreachable(`none came within ${this.#hold / 1000} s`);
+      }
+      const sending = await sendOver(mux, { request, response, body, path, id });
+      if (sending === "answered" || gone.signal.aborted) return undefined;
+      if (sending === "unsent") continue;
+      if (!mux.ended) return unanswered(path);
+      if (repeats === 0 || !body.repeatable) return unreachable("the wire was lost while it worked on the request");
+      repeats -= 1;
+    }
+  }
+
+  #refuseTunnel(request: IncomingMessage, socket: Duplex): void {
+    socket.on("error", () => undefined);
+    const host = hostnameOf(request.url ?? "");
+    this.#denials.deny(host);
+    const problem = JSON.stringify(new WharfError("egress_denied", { host }).toProblem());
+    const head = [
+      "HTTP/1.1 403 Forbidden",
+      "content-type: application/problem+json",
+      `content-length: ${Buffer.byteLength(problem)}`,
+      "connection: close",
+    ];
+    socket.end(`${head.join("\r\n")}\r\n\r\n${problem}`);
+  }
+
+  /** A program that takes the relay for its proxy asks for the relay itself in the same form. */
+  #isOwn(host: string): boolean {
+    return host === `127.0.0.1:${this.#port}` || host === `localhost:${this.#port}`;
+  }
+}
+
+/** A model request changes nothing at the gateway until it is answered; the gateway counts it by its id. */
+const isRepeatable = (method: string | undefined, path: string): boolean =>
+  method === "GET" || method === "HEAD" || path.startsWith("/models/");
+
+function targetOf(url: string): { host?: string; path: string } {
+  if (url.startsWith("/") || url === "*") return { path: url };
+  const found = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)([^#]*)/i.exec(url);
+  if (!found) return { host: url, path: "/" };
+  const path = found[2] ?? "";
+  return { host: (found[1] ?? "").toLowerCase(), path: path.startsWith("/") ? path : `/${path}` };
+}
+
+/** Without a login, without the port, and of a bounded length: it goes into the log. */
+const hostnameOf = (authority: string): string =>
+  authority.replace(/^.*@/, "").replace(/:\d*$/, "").toLowerCase().slice(0, 253);
+
+const unreachable = (reason: string): WharfError =>
+  new WharfError("server_unreachable", { url: "the other end of the wire", reason });
+
+function unanswered(path: string): WharfError {
+  const route = /^\/models\/([^/?]+)/.exec(path)?.[1];
+  const reason = "the gateway cut the request before it answered";
+  return route === undefined ? unreachable(reason) : new WharfError("model_unreachable", { route, reason });
+}
+
+function refuse(response: ServerResponse, error: WharfError): void {
+  const problem = JSON.stringify(error.toProblem());
+  // What the client still sends of its body is not read: the connection cannot be used again.
+  response.writeHead(error.status, {
+    "content-type": "application/problem+json",
+    "content-length": Buffer.byteLength(problem),
+    connection: "close",
+  });
+  response.end(problem);
+}

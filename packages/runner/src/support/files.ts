@@ -1,0 +1,30 @@
+import { open, rename } from "node:fs/promises";
+import { dirname } from "node:path";
+
+/** Makes the creation, renaming or removal of the folder's entries survive a loss of power. */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Replaces a file as a whole: whatever happens, the old or the new content is there afterwards. */
+export async function replaceFile(path: string, content: string): Promise<void> {
+  const fresh = `${path}.new`;
+  const handle = await open(fresh, "w", 0o600);
+  try {
+    await handle.writeFile(content);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await rename(fresh, path);
+  await syncFolder(dirname(path));
+}
+
+/** Whether the thrown value is a system error of one of these codes, such as `ENOENT`. */
+export const isSystemError = (thrown: unknown, ...codes: string[]): thrown is NodeJS.ErrnoException =>
+  thrown instanceof Error && "code" in thrown && typeof thrown.code === "string" && codes.includes(thrown.code);

@@ -1,0 +1,31 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { lockFolder } from "./lock.ts";
+
+test("a folder is held once, however long its path, given back in order, and free again after a kill", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "wharf-lock-"));
+  try {
+    const deep = join(folder, "x".repeat(150));
+    await mkdir(deep);
+    const script = `import { lockFolder } from ${JSON.stringify(import.meta.resolve("./lock.ts"))}; await lockFolder(${JSON.stringify(deep)}); console.log("held"); setInterval(() => {}, 1000);`;
+    const holder = spawn(process.execPath, ["--input-type=module-typescript", "--eval", script], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    await once(holder.stdout, "data");
+    await expect(lockFolder(deep)).rejects.toMatchObject({ code: "conflict" });
+    const ended = once(holder, "exit");
+    holder.kill("SIGKILL");
+    await ended;
+    {
+      await using _first = await lockFolder(deep);
+      await expect(lockFolder(deep)).rejects.toMatchObject({ code: "conflict" });
+    }
+    await using _second = await lockFolder(deep);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});
