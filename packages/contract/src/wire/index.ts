@@ -1,1 +1,22 @@
-export {};
+/**
+ * The wire: many streams on the one byte stream between the server and a runner, in both directions, HTTP/1.1 on each.
+ *
+ *   server   await acceptWire(duplex, { key, runnerId, epoch });   new Mux(duplex, { side: "server", … })
+ *   daemon   await offerWire(duplex, { key, runnerId, lastEpoch }); new Mux(duplex, { side: "client", … })
+ *
+ * Whoever is called hands each stream to its HTTP server with `serveHttp`; whoever calls uses `createWireClient`, or
+ * `WireAgent` with node:http, or `mux.open()` for bytes of any kind.
+ */
+export { acceptWire, offerWire } from "./handshake.ts";
+export type { HandshakeOptions } from "./handshake.ts";
+export { Mux } from "./mux.ts";
+export type { MuxEnd, MuxOptions } from "./mux.ts";
+export type { WireStream } from "./wire-stream.ts";
+export { defaultKeepalive, defaultLimits } from "./limits.ts";
+export type { MuxKeepalive, MuxLimits, Rate } from "./limits.ts";
+export { WireClosedError, WireProtocolError } from "./errors.ts";
+export { serveHttp, WireAgent } from "./http.ts";
+export { createWireClient } from "./client.ts";
+export type { CallOptions, RawResponse, StreamOptions, WireClient, WireClientOptions } from "./client.ts";
+export type { RawRequest } from "./exchange.ts";
+export { ndjsonLines } from "./ndjson.ts";

@@ -1,0 +1,197 @@
+/**
+ * HTTP over the wire against HTTP on a socket of its own: latency, throughput, and small requests beside large ones.
+ * Two processes and one unix socket each, as on a machine with local runners. "forward" is the server calling the
+ * daemon, "backward" the daemon calling the server, on the same wire. Run it with `node bench/wire.ts [megabytes]`.
+ */
+import { fork } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { Agent, createServer, request } from "node:http";
+import type { IncomingMessage, RequestOptions, Server } from "node:http";
+import { connect, createServer as createSocketServer } from "node:net";
+import type { Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Mux, serveHttp, WireAgent } from "../packages/contract/src/wire/index.ts";
+
+const MEGABYTE = 1024 * 1024;
+const PIECE = Buffer.alloc(64 * 1024, "w");
+const SMALL_REQUESTS = 4000;
+const WARM_UP = 1000;
+
+type Way = "direct" | "wire";
+interface Figures {
+  one: [p50: number, p99: number];
+  fifty: [p50: number, p99: number];
+  download1: number;
+  download8: number;
+  upload1: number;
+  upload8: number;
+  beside: [p50: number, p99: number];
+}
+
+/** What both ends serve: `/small`, `/large?mb=` and `/upload`. */
+function pieceServer(): Server {
+  return createServer((incoming, answer) => {
+    if (incoming.url === "/small") {
+      answer.setHeader("content-type", "application/json");
+      answer.end('{"ok":true}');
+      return;
+    }
+    if (incoming.url === "/upload") {
+      let bytes = 0;
+      incoming.on("data", (piece: Buffer) => (bytes += piece.length));
+      incoming.on("end", () => answer.end(String(bytes)));
+      return;
+    }
+    let left = (Number(incoming.url?.split("=")[1]) * MEGABYTE) / PIECE.length;
+    const more = (): void => {
+      while (left-- > 0) if (!answer.write(PIECE)) return;
+      answer.end();
+    };
+    answer.on("drain", more);
+    more();
+  });
+}
+
+function ask(options: RequestOptions, uploadBytes = 0): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const call = request(options, (answer: IncomingMessage) => {
+      let bytes = 0;
+      answer.on("data", (piece: Buffer) => (bytes += piece.length));
+      answer.on("end", () => resolve(bytes));
+      answer.on("error", reject);
+    });
+    call.on("error", reject);
+    let left = uploadBytes;
+    const more = (): void => {
+      while (left > 0) {
+        left -= PIECE.length;
+        if (!call.write(PIECE)) return;
+      }
+      call.end();
+    };
+    call.on("drain", more);
+    more();
+  });
+}
+
+const percentile = (times: number[], p: number): number =>
+  times.toSorted((a, b) => a - b)[Math.floor(times.length * p)] ?? 0;
+
+async function latencies(options: RequestOptions, atOnce: number, count: number): Promise<number[]> {
+  const times: number[] = [];
+  let left = count;
+  const lane = async (): Promise<void> => {
+    while (left-- > 0) {
+      const from = performance.now();
+      await ask({ ...options, path: "/small" });
+      times.push(performance.now() - from);
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, lane));
+  return times;
+}
+
+/** MB/s of so many transfers at once. */
+async function throughput(transfer: () => Promise<unknown>, lanes: number, megabytes: number): Promise<number> {
+  const from = performance.now();
+  await Promise.all(Array.from({ length: lanes }, transfer));
+  return (megabytes * MEGABYTE) / 1e6 / ((performance.now() - from) / 1000);
+}
+
+async function measure(options: RequestOptions, megabytes: number): Promise<Figures> {
+  const download = (lanes: number) =>
+    throughput(() => ask({ ...options, path: `/large?mb=${megabytes / lanes}` }), lanes, megabytes);
+  const upload = (lanes: number) =>
+    throughput(
+      () => ask({ ...options, path: "/upload", method: "POST" }, (megabytes / lanes) * MEGABYTE),
+      lanes,
+      megabytes,
+    );
+  await latencies(options, 50, WARM_UP);
+  await latencies(options, 1, WARM_UP);
+  const one = await latencies(options, 1, SMALL_REQUESTS);
+  const fifty = await latencies(options, 50, SMALL_REQUESTS);
+  const figures = {
+    download1: await download(1),
+    download8: await download(8),
+    upload1: await upload(1),
+    upload8: await upload(8),
+  };
+  let busy = true;
+  const large = download(8).then(() => (busy = false));
+  const beside: number[] = [];
+  while (busy) beside.push(...(await latencies(options, 1, 1)));
+  await large;
+  const both = (times: number[]): [number, number] => [percentile(times, 0.5), percentile(times, 0.99)];
+  return { one: both(one), fifty: both(fifty), ...figures, beside: both(beside) };
+}
+
+function muxOn(socket: Socket, side: "server" | "client", server: Server): WireAgent {
+  return new WireAgent(new Mux(socket, { side, onStream: (stream) => serveHttp(stream, server) }));
+}
+
+/** The daemon's process: serves on both ways, and measures when told to. */
+async function child(folder: string): Promise<void> {
+  const server = pieceServer();
+  server.listen(join(folder, "child.sock"));
+  await once(server, "listening");
+  const agent = muxOn(connect(join(folder, "wire.sock")), "client", server);
+  const direct = new Agent({ keepAlive: true });
+  process.on("message", ({ way, megabytes }: { way: Way; megabytes: number }) => {
+    const options = way === "wire" ? { agent } : { agent: direct, socketPath: join(folder, "parent.sock") };
+    void measure(options, megabytes).then((figures) => process.send?.(figures));
+  });
+  process.on("disconnect", () => process.exit());
+  process.send?.("ready");
+}
+
+async function askChild(worker: ChildProcess, way: Way, megabytes: number): Promise<Figures> {
+  worker.send({ way, megabytes });
+  const [figures] = await once(worker, "message");
+  return figures as Figures;
+}
+
+function print(title: string, direct: Figures, wire: Figures): void {
+  const pair = ([p50, p99]: [number, number]) => `${p50.toFixed(3)} / ${p99.toFixed(2)}`;
+  const row = (name: string, a: string, b: string, ratio: number) =>
+    console.log(`| ${title}, ${name} | ${a} | ${b} | ${ratio.toFixed(2)} |`);
+  row("1 at a time, ms p50 / p99", pair(direct.one), pair(wire.one), wire.one[0] / direct.one[0]);
+  row("50 at once, ms p50 / p99", pair(direct.fifty), pair(wire.fifty), wire.fifty[0] / direct.fifty[0]);
+  row("beside 8 downloads, ms p50 / p99", pair(direct.beside), pair(wire.beside), wire.beside[0] / direct.beside[0]);
+  for (const key of ["download1", "download8", "upload1", "upload8"] as const) {
+    const name = key.replace(/\d/, (lanes) => ` ×${lanes}, MB/s`);
+    row(name, direct[key].toFixed(0), wire[key].toFixed(0), wire[key] / direct[key]);
+  }
+}
+
+async function parent(megabytes: number): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "wharf-bench-"));
+  const server = pieceServer();
+  server.listen(join(folder, "parent.sock"));
+  const listener = createSocketServer().listen(join(folder, "wire.sock"));
+  await once(listener, "listening");
+  const worker = fork(import.meta.filename, ["--child", folder]);
+  try {
+    const ready = once(worker, "message");
+    const [socket] = (await once(listener, "connection")) as [Socket];
+    const agent = muxOn(socket, "server", server);
+    await ready;
+    const direct = { agent: new Agent({ keepAlive: true }), socketPath: join(folder, "child.sock") };
+    console.log("| | HTTP/1.1 direct | wire | wire : direct |\n|---|---|---|---|");
+    print("forward", await measure(direct, megabytes), await measure({ agent }, megabytes));
+    print("backward", await askChild(worker, "direct", megabytes), await askChild(worker, "wire", megabytes));
+    agent.mux.close();
+  } finally {
+    worker.disconnect();
+    listener.close();
+    server.close();
+    server.closeAllConnections();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+if (process.argv[2] === "--child") await child(process.argv[3] ?? "");
+else await parent(Number(process.argv[2] ?? 1024));

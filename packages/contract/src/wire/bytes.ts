@@ -1,0 +1,30 @@
+const FIRST_BYTES = 4096;
+
+/** Puts bytes together in one buffer that doubles, so that many small pieces cost no more than few large ones. */
+export class ByteAccumulator {
+  #buffer = Buffer.alloc(0);
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  add(piece: Uint8Array): void {
+    const needed = this.#length + piece.length;
+    if (needed > this.#buffer.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.#buffer.length * 2, FIRST_BYTES));
+      this.#buffer.copy(larger, 0, 0, this.#length);
+      this.#buffer = larger;
+    }
+    this.#buffer.set(piece, this.#length);
+    this.#length = needed;
+  }
+
+  /** What was added, as text; empties it. */
+  takeText(): string {
+    const text = this.#buffer.toString("utf8", 0, this.#length);
+    this.#buffer = Buffer.alloc(0);
+    this.#length = 0;
+    return text;
+  }
+}

@@ -1,0 +1,291 @@
+import { createServer } from "node:http";
+import type { Server, ServerResponse } from "node:http";
+import { Readable } from "node:stream";
+import Fastify from "fastify";
+import { describe, expect, test } from "vitest";
+import { z } from "zod";
+import { endpoint } from "../endpoint.ts";
+import { RemoteError, WharfError } from "../errors/index.ts";
+import { createWireClient } from "./client.ts";
+import type { WireClient } from "./client.ts";
+import { serveHttp, WireAgent } from "./http.ts";
+import { muxPair, pause, readAll, until } from "./testing.ts";
+import type { MuxPair } from "./testing.ts";
+import type { WireStream } from "./wire-stream.ts";
+
+const runnerId = "7d0f2c1e-0000-4000-8000-000000000001";
+const hello = endpoint({
+  method: "POST",
+  path: "/hello/:name",
+  summary: "Says hello",
+  params: z.object({ name: z.string() }),
+  query: z.object({ times: z.coerce.number().default(1) }),
+  body: z.object({ loud: z.boolean() }),
+  response: z.object({ text: z.string() }),
+});
+const plain = endpoint({
+  method: "GET",
+  path: "/plain",
+  summary: "Any answer",
+  response: z.object({ text: z.string() }),
+});
+const nothing = endpoint({ method: "DELETE", path: "/plain", summary: "No answer", status: 204, response: "none" });
+const lines = endpoint({ method: "GET", path: "/lines", summary: "Lines", response: "stream" });
+
+/** A client on one side of a wire, and a server on the other. */
+function serve(
+  server: Server,
+  options: Partial<Parameters<typeof createWireClient>[1]> = {},
+): { wire: MuxPair; client: WireClient; streams: WireStream[] } & Disposable {
+  const streams: WireStream[] = [];
+  const wire = muxPair({}, { onStream: (stream) => (streams.push(stream), serveHttp(stream, server)) });
+  return {
+    wire,
+    streams,
+    client: createWireClient(wire.client, { runnerId, ...options }),
+    [Symbol.dispose]: () => wire[Symbol.dispose](),
+  };
+}
+
+const answering = (answer: (response: ServerResponse) => void, options = {}) =>
+  serve(
+    createServer((_, response) => answer(response)),
+    options,
+  );
+
+/** A peer that is no HTTP server. */
+function saying(bytes: string) {
+  const wire = muxPair({}, { onStream: (stream) => stream.once("data", () => stream.write(bytes)) });
+  return { client: createWireClient(wire.client, { runnerId }), [Symbol.dispose]: () => wire[Symbol.dispose]() };
+}
+
+const hostile = { name: "WharfError", code: "runner_hostile", context: { runner_id: runnerId } };
+
+async function collect(values: AsyncIterable<unknown>): Promise<{ values: unknown[]; error: unknown }> {
+  const seen: unknown[] = [];
+  try {
+    for await (const value of values) seen.push(value);
+  } catch (error) {
+    return { values: seen, error };
+  }
+  return { values: seen, error: undefined };
+}
+
+describe("a client on a wire", () => {
+  test("calls Fastify, which never listens, in both directions at once", async () => {
+    const app = Fastify();
+    app.post<{ Params: { name: string }; Querystring: { times: string }; Body: { loud: boolean } }>(
+      "/hello/:name",
+      async ({ params, query, body, socket }) => ({
+        text: `${"hello ".repeat(Number(query.times))}${params.name}${body.loud ? "!" : ""} at ${socket.remoteAddress}`,
+        extra: "stripped",
+      }),
+    );
+    await app.ready();
+    const onStream = (stream: WireStream) => serveHttp(stream, app.server);
+    using wire = muxPair({ onStream, peer: "the server" }, { onStream, peer: "the runner" });
+    const asServer = createWireClient(wire.server, { runnerId });
+    const asDaemon = createWireClient(wire.client, { runnerId });
+    const input = (name: string) => ({ params: { name }, query: { times: 2 }, body: { loud: true } });
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, (_, i) => (i % 2 ? asServer : asDaemon).call(hello, input(`w/${i}`))),
+    );
+    expect(answers).toEqual(
+      answers.map((_, i) => ({ text: `hello hello w/${i}! at ${i % 2 ? "the server" : "the runner"}` })),
+    );
+    await app.close();
+  });
+
+  test("uses a stream again for the next call", async () => {
+    using setup = answering((response) => response.end('{"text":"a"}'));
+    for (let i = 0; i < 20; i++) expect(await setup.client.call(plain, {})).toEqual({ text: "a" });
+    expect(setup.streams.length).toBe(1);
+  });
+
+  test("takes no answer where there is none to be", async () => {
+    using setup = answering((response) => response.writeHead(204).end());
+    expect(await setup.client.call(nothing, {})).toBeUndefined();
+  });
+
+  test("tells the peer's own error as it was told", async () => {
+    const problem = new WharfError("branch_missing", { url: "/git/x.git", branch: "main" }).toProblem();
+    using setup = answering((response) =>
+      response.writeHead(422, { "content-type": "application/problem+json" }).end(JSON.stringify(problem)),
+    );
+    const error = await setup.client.call(plain, {}).catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(RemoteError);
+    expect(error).toMatchObject({ code: "branch_missing", problem });
+  });
+
+  test.each([
+    ["a failure without a problem", 500, "<html>"],
+    ["a redirection", 302, ""],
+    ["an answer that is not JSON", 200, "{"],
+    ["an answer of another shape", 200, '{"text":5}'],
+    ["no answer", 200, ""],
+    ["an answer beyond the limit", 200, `{"text":"${"x".repeat(2000)}"}`],
+  ])("calls %s hostile", async (_, status, body) => {
+    using setup = answering((response) => response.writeHead(status).end(body), { maxBytes: 1000 });
+    await expect(setup.client.call(plain, {})).rejects.toMatchObject(hostile);
+  });
+
+  test.each([
+    ["not HTTP", "SSH-2.0-OpenSSH\r\n"],
+    ["a header without an end", `HTTP/1.1 200 OK\r\nx: ${"y".repeat(100_000)}`],
+    ["a chunk of no size", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n"],
+  ])("calls %s hostile", async (_, bytes) => {
+    using setup = saying(bytes);
+    await expect(setup.client.call(plain, {})).rejects.toMatchObject(hostile);
+  });
+
+  test("is told of a peer that takes too long, of a caller who waits no longer, and of a wire that is gone", async () => {
+    using setup = answering(() => {});
+    await expect(setup.client.call(plain, {}, { timeoutMs: 30 })).rejects.toMatchObject({
+      code: "runner_timeout",
+      context: { phase: "GET /plain", after_s: 0.03 },
+    });
+    const abort = new AbortController();
+    const call = setup.client.call(plain, {}, { signal: abort.signal });
+    setTimeout(() => abort.abort(new Error("the task was deleted")), 20);
+    await expect(call).rejects.toThrow("the task was deleted");
+    await until(() => setup.wire.server.streamCount === 0, "the peer knows that nobody waits");
+    const lost = setup.client.call(plain, {});
+    setTimeout(() => setup.wire.server.destroy(new Error("gone")), 20);
+    await expect(lost).rejects.toMatchObject({ code: "runner_unavailable", context: { runner_id: runnerId } });
+    await expect(setup.client.call(plain, {})).rejects.toMatchObject({ code: "runner_unavailable" });
+  });
+
+  test("never takes an answer that was cut for a whole one", async () => {
+    for (const headers of [{}, { "content-length": "100" }, { connection: "close" }]) {
+      using setup = answering(
+        (response) => (
+          response.writeHead(200, headers),
+          response.write('{"text":"a"}'),
+          setTimeout(() => response.destroy(), 20)
+        ),
+      );
+      await expect(setup.client.call(plain, {})).rejects.toMatchObject({ code: "runner_unavailable" });
+    }
+  });
+
+  test("fails a thousand pending calls at once when the wire dies, and those that wait for a stream", async () => {
+    using setup = answering(() => {});
+    const calls = Array.from({ length: 1200 }, () => setup.client.call(plain, {}).catch((e: unknown) => e));
+    await until(() => setup.streams.length === 1000, "a thousand are under way");
+    const from = performance.now();
+    setup.wire.ends[0].destroy();
+    for (const error of await Promise.all(calls)) expect(error).toMatchObject({ code: "runner_unavailable" });
+    expect(performance.now() - from).toBeLessThan(1000);
+  });
+
+  test("ends in time while it waits for a stream", async () => {
+    using setup = answering(() => {});
+    const busy = Array.from({ length: 1000 }, () => setup.client.call(plain, {}).catch((e: unknown) => e));
+    await expect(setup.client.call(plain, {}, { timeoutMs: 30 })).rejects.toMatchObject({ code: "runner_timeout" });
+    setup.wire.client.close();
+    await Promise.all(busy);
+  });
+
+  test("sends and receives bodies as they come", async () => {
+    using setup = serve(createServer((incoming, response) => incoming.pipe(response)));
+    const body = Readable.from([Buffer.alloc(3_000_000, "a"), Buffer.from("end")]);
+    const answer = await setup.client.request({ method: "PUT", path: "/file?x=1", headers: { "x-a": "b" }, body });
+    expect(answer.status).toBe(200);
+    expect((await readAll(answer.body as never)).length).toBe(3_000_003);
+    const failing = new Readable({
+      read() {
+        this.destroy(new Error("the disk failed"));
+      },
+    });
+    await expect(setup.client.request({ method: "PUT", path: "/file", body: failing })).rejects.toThrow(
+      "the disk failed",
+    );
+  });
+});
+
+describe("a stream of lines", () => {
+  test("is read as it comes, without the signs of life", async () => {
+    using setup = answering((response) => {
+      response.write('{"seq":1}\n\n\n{"se');
+      setTimeout(() => response.end('q":2}\n\n"last"'), 20);
+    });
+    expect(await collect(setup.client.stream(lines, {}))).toEqual({
+      values: [{ seq: 1 }, { seq: 2 }, "last"],
+      error: undefined,
+    });
+  });
+
+  test("ends with an error when it is cut, never as if it were whole", async () => {
+    for (const headers of [{}, { connection: "close" }]) {
+      using setup = answering(
+        (response) => (
+          response.writeHead(200, headers),
+          response.write("1\n2\n"),
+          setTimeout(() => response.destroy(), 30)
+        ),
+      );
+      const { values, error } = await collect(setup.client.stream(lines, {}));
+      expect(values).toEqual([1, 2]);
+      expect(error).toMatchObject({ code: "runner_unavailable" });
+    }
+    using setup = answering((response) => (response.write("1\n"), setTimeout(() => setup.wire.ends[1].destroy(), 30)));
+    expect((await collect(setup.client.stream(lines, {}))).error).toMatchObject({ code: "runner_unavailable" });
+  });
+
+  test("is hostile where a line is not JSON or too long", async () => {
+    for (const text of ["1\n{\n", `1\n"${"x".repeat(200)}`]) {
+      using setup = answering((response) => void response.write(text), { maxLineBytes: 100 });
+      const { values, error } = await collect(setup.client.stream(lines, {}));
+      expect(values).toEqual([1]);
+      expect(error).toMatchObject(hostile);
+    }
+  });
+
+  test("is cut when nothing comes for too long, but not while its reader is slow", async () => {
+    using setup = answering((response) => {
+      response.write("1\n");
+      const timer = setInterval(() => response.write("\n"), 10);
+      setTimeout(() => clearInterval(timer), 150);
+    });
+    const from = performance.now();
+    let seen = 0;
+    const read = async () => {
+      for await (const _ of setup.client.stream(lines, {}, { idleTimeoutMs: 60 })) {
+        seen++;
+        await pause(100);
+      }
+    };
+    await expect(read()).rejects.toMatchObject({ code: "runner_timeout" });
+    expect(seen).toBe(1);
+    expect(performance.now() - from).toBeGreaterThan(180);
+  });
+
+  test("that nobody reads on is reset at the peer", async () => {
+    using setup = answering((response) => {
+      const more = (): void => void (response.destroyed || response.write("1\n".repeat(10_000), more));
+      more();
+    });
+    for await (const value of setup.client.stream(lines, {})) {
+      expect(value).toBe(1);
+      break;
+    }
+    await until(() => setup.wire.server.streamCount === 0, "the peer has stopped");
+  });
+
+  test("refuses with the peer's problem before its first line", async () => {
+    const problem = new WharfError("not_found", { what: "journal", id: "x" }).toProblem();
+    using setup = answering((response) => response.writeHead(404).end(JSON.stringify(problem)));
+    expect((await collect(setup.client.stream(lines, {}))).error).toMatchObject({ code: "not_found" });
+  });
+});
+
+describe("a wire's agent", () => {
+  test("keeps no stream when the wire is gone", async () => {
+    using setup = answering((response) => response.end('{"text":"a"}'));
+    const agent = new WireAgent(setup.wire.client);
+    await createWireClient(agent, { runnerId }).call(plain, {});
+    expect(Object.keys(agent.freeSockets).length).toBe(1);
+    setup.wire.client.close();
+    await until(() => Object.keys(agent.freeSockets).length === 0, "nothing is kept");
+  });
+});

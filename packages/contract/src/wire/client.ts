@@ -1,0 +1,135 @@
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
+import { urlOf } from "../endpoint.ts";
+import type { Endpoint, EndpointInput, EndpointOutput } from "../endpoint.ts";
+import { Problem, RemoteError } from "../errors/index.ts";
+import { WireProtocolError } from "./errors.ts";
+import { Exchange } from "./exchange.ts";
+import type { RawRequest } from "./exchange.ts";
+import { WireAgent } from "./http.ts";
+import { Mux } from "./mux.ts";
+import { ndjsonLines } from "./ndjson.ts";
+
+export interface WireClientOptions {
+  /** Named in every error. */
+  readonly runnerId: string;
+  /** How long a call may take, and how long another answer may take to begin. */
+  readonly timeoutMs?: number;
+  /** A larger answer to a call is hostile. */
+  readonly maxBytes?: number;
+  /** So is a longer line of a stream. */
+  readonly maxLineBytes?: number;
+}
+
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly timeoutMs?: number | undefined;
+}
+
+export interface StreamOptions extends CallOptions {
+  /** Ends a stream on which nothing, not even an empty line, came for this long. */
+  readonly idleTimeoutMs?: number | undefined;
+}
+
+export interface RawResponse {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  /** To be read to its end or destroyed. An answer that was cut ends with an error. */
+  readonly body: IncomingMessage;
+}
+
+/** Calls the routes of a peer over its wire. Every error is a WharfError or a RemoteError, or the signal's own reason. */
+export interface WireClient {
+  call<E extends Endpoint>(endpoint: E, input: EndpointInput<E>, options?: CallOptions): Promise<EndpointOutput<E>>;
+  /** The lines of a streamed answer, parsed as JSON and not looked at further. Ends with an error when it was cut. */
+  stream<E extends Endpoint>(
+    endpoint: E,
+    input: EndpointInput<E>,
+    options?: StreamOptions,
+  ): AsyncGenerator<unknown, void, undefined>;
+  /** Any request, and its answer whatever its status. `timeoutMs` bounds the time until the answer begins. */
+  request(request: RawRequest): Promise<RawResponse>;
+}
+
+const TIMEOUT_MS = 30_000;
+const MAX_BYTES = 64 * 1024 * 1024;
+const MAX_LINE_BYTES = 16 * 1024 * 1024;
+const MAX_PROBLEM_BYTES = 64 * 1024;
+
+export function createWireClient(wire: Mux | WireAgent, options: WireClientOptions): WireClient {
+  const caller = { agent: wire instanceof Mux ? new WireAgent(wire) : wire, runnerId: options.runnerId };
+  const { timeoutMs = TIMEOUT_MS, maxBytes = MAX_BYTES, maxLineBytes = MAX_LINE_BYTES } = options;
+  const begin = (raw: RawRequest) => new Exchange(caller, { ...raw, timeoutMs: raw.timeoutMs ?? timeoutMs });
+
+  return {
+    async call(endpoint, input, callOptions) {
+      using exchange = begin({ ...requestOf(endpoint, input), ...callOptions });
+      await refuseFailure(exchange);
+      return answerOf(exchange, endpoint, await exchange.text(maxBytes));
+    },
+
+    async *stream(endpoint, input, streamOptions) {
+      using exchange = begin({ ...requestOf(endpoint, input), ...streamOptions });
+      await refuseFailure(exchange);
+      try {
+        for await (const line of ndjsonLines(exchange.pieces(streamOptions?.idleTimeoutMs), maxLineBytes)) {
+          const value = jsonOf(line);
+          if (value === undefined) throw new WireProtocolError("a line that is not JSON");
+          yield value;
+        }
+      } catch (error) {
+        throw exchange.explain(error);
+      }
+    },
+
+    async request(raw) {
+      const exchange = begin(raw);
+      try {
+        const body = await exchange.response;
+        exchange.release(body);
+        return { status: body.statusCode ?? 0, headers: body.headers, body };
+      } catch (error) {
+        exchange[Symbol.dispose]();
+        throw error;
+      }
+    },
+  };
+}
+
+interface Parts {
+  readonly params?: Record<string, unknown>;
+  readonly query?: Record<string, unknown>;
+  readonly body?: unknown;
+}
+
+function requestOf<E extends Endpoint>(endpoint: E, input: EndpointInput<E>): RawRequest {
+  const parts: Parts = input as Parts;
+  const route = { method: endpoint.method, path: urlOf(endpoint, parts) };
+  if (parts.body === undefined) return route;
+  const body = Buffer.from(JSON.stringify(parts.body));
+  return { ...route, body, headers: { "content-type": "application/json", "content-length": body.length } };
+}
+
+async function refuseFailure(exchange: Exchange): Promise<void> {
+  const { statusCode = 0 } = await exchange.response;
+  if (statusCode >= 200 && statusCode < 300) return;
+  const problem = Problem.safeParse(jsonOf(await exchange.text(MAX_PROBLEM_BYTES)));
+  if (problem.success) throw new RemoteError(problem.data);
+  throw exchange.hostile(`${exchange.name}: status ${statusCode} without a problem`);
+}
+
+function answerOf<E extends Endpoint>(exchange: Exchange, endpoint: E, text: string): EndpointOutput<E> {
+  const { response } = endpoint;
+  const answer = typeof response === "string" ? undefined : response.safeParse(jsonOf(text));
+  if (answer && !answer.success) throw exchange.hostile(`${exchange.name}: an answer that is not valid`, answer.error);
+  // The schema is the endpoint's own, which the type of a generic endpoint cannot show.
+  return answer?.data as EndpointOutput<E>;
+}
+
+/** Nothing where the text is not JSON. */
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

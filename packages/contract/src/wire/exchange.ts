@@ -1,0 +1,170 @@
+import { request as httpRequest } from "node:http";
+import type { ClientRequest, IncomingMessage, OutgoingHttpHeaders } from "node:http";
+import { Readable } from "node:stream";
+import { RemoteError, WharfError } from "../errors/index.ts";
+import { ByteAccumulator } from "./bytes.ts";
+import { WireProtocolError } from "./errors.ts";
+import type { WireAgent } from "./http.ts";
+
+export interface RawRequest {
+  readonly method: string;
+  /** With the query. */
+  readonly path: string;
+  readonly headers?: OutgoingHttpHeaders;
+  readonly body?: string | Uint8Array | Readable | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** How long the peer may take. */
+  readonly timeoutMs?: number | undefined;
+}
+
+interface Caller {
+  readonly agent: WireAgent;
+  readonly runnerId: string;
+}
+
+/**
+ * One request and its answer. Knows why it failed: node:http tells of a cut socket only, whether the peer, the clock or
+ * the caller cut it.
+ */
+export class Exchange implements Disposable {
+  readonly name: string;
+  /** Fails with an error that is explained already. */
+  readonly response: Promise<IncomingMessage>;
+  readonly #caller: Caller;
+  readonly #request: ClientRequest;
+  readonly #signal: AbortSignal | undefined;
+  readonly #onAbort = () => this.#cut(this.#signal?.reason);
+  readonly #giveUp: (error: unknown) => void;
+  #failure: Error | undefined;
+  #why: { readonly reason: unknown } | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(caller: Caller, raw: RawRequest) {
+    raw.signal?.throwIfAborted();
+    this.name = `${raw.method} ${raw.path.split("?", 1)[0]}`;
+    this.#caller = caller;
+    this.#signal = raw.signal;
+    // The host names no one: the agent has one peer only.
+    this.#request = httpRequest({
+      agent: caller.agent,
+      host: "wire",
+      method: raw.method,
+      path: raw.path,
+      headers: raw.headers ?? {},
+    });
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+    this.response = promise;
+    this.response.catch(() => {});
+    this.#giveUp = reject;
+    this.#request.once("response", resolve);
+    this.#request.on("error", (error) => {
+      // Behind the answer's head, only the request is told what was wrong with the rest.
+      this.#failure ??= error;
+      reject(this.explain(error));
+    });
+    this.#signal?.addEventListener("abort", this.#onAbort, { once: true });
+    this.allow(raw.timeoutMs);
+    this.#send(raw.body);
+  }
+
+  /** Gives the peer so long from now, or as long as it likes. */
+  allow(ms: number | undefined): void {
+    clearTimeout(this.#timer);
+    if (ms === undefined) return;
+    const timeout = () =>
+      new WharfError("runner_timeout", { runner_id: this.#caller.runnerId, phase: this.name, after_s: ms / 1000 });
+    this.#timer = setTimeout(() => this.#cut(timeout()), ms);
+  }
+
+  hostile(reason: string, cause?: unknown): WharfError {
+    return new WharfError("runner_hostile", { runner_id: this.#caller.runnerId, reason }, { cause });
+  }
+
+  /** What an error of this exchange means to its caller. */
+  explain(error: unknown): unknown {
+    if (this.#why) return this.#why.reason;
+    if (error instanceof WharfError || error instanceof RemoteError) return error;
+    if (error instanceof WireProtocolError) return this.hostile(`${this.name}: ${error.reason}`, error);
+    const { code, message } = partsOf(this.#failure ?? error);
+    if (code.startsWith("HPE_")) return this.hostile(`${this.name}: its answer is not HTTP (${code})`, error);
+    const reason = this.#caller.agent.mux.ended?.reason ?? message;
+    return new WharfError("runner_unavailable", { runner_id: this.#caller.runnerId, reason }, { cause: error });
+  }
+
+  /** The answer's body as text. A larger one is hostile. */
+  async text(maxBytes: number): Promise<string> {
+    const response = await this.response;
+    try {
+      return await collect(response, maxBytes);
+    } catch (error) {
+      throw this.explain(error);
+    }
+  }
+
+  /** The answer's body as it comes. From each piece to the next the peer has `idleMs`; the reader has all the time it wants. */
+  async *pieces(idleMs: number | undefined): AsyncGenerator<Buffer, void, undefined> {
+    const response = await this.response;
+    this.allow(idleMs);
+    for await (const piece of response) {
+      this.allow(undefined);
+      yield piece;
+      this.allow(idleMs);
+    }
+  }
+
+  /** The exchange goes on without its owner, until the answer was read or destroyed. */
+  release(response: IncomingMessage): void {
+    this.allow(undefined);
+    response.once("close", () => this.#stopListening());
+  }
+
+  /** Ends what is not over. */
+  [Symbol.dispose](): void {
+    this.allow(undefined);
+    this.#stopListening();
+    // Where all was read the stream is back with the agent, and this does nothing to it.
+    this.#request.destroy();
+  }
+
+  #stopListening(): void {
+    this.#signal?.removeEventListener("abort", this.#onAbort);
+  }
+
+  #cut(reason: unknown): void {
+    this.#why ??= { reason };
+    // A request that waits for a stream is not told of its end before it gets one.
+    this.#giveUp(this.#why.reason);
+    this.#request.destroy();
+  }
+
+  #send(body: RawRequest["body"]): void {
+    if (!(body instanceof Readable)) {
+      this.#request.end(body);
+      return;
+    }
+    body.once("error", (error) => this.#cut(error));
+    this.#request.once("close", () => body.destroy());
+    body.pipe(this.#request);
+  }
+}
+
+function collect(response: IncomingMessage, maxBytes: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const cut = () => reject(new Error("the answer was cut"));
+    if (response.destroyed) return cut();
+    const bytes = new ByteAccumulator();
+    response.on("data", (piece: Buffer) => {
+      if (bytes.length + piece.length <= maxBytes) return bytes.add(piece);
+      reject(new WireProtocolError(`an answer of more than ${maxBytes} bytes`));
+      response.destroy();
+    });
+    response.once("end", () => resolve(bytes.takeText()));
+    response.once("error", reject);
+    response.once("close", cut);
+  });
+}
+
+function partsOf(error: unknown): { code: string; message: string } {
+  if (!(error instanceof Error)) return { code: "", message: String(error) };
+  return { code: "code" in error ? String(error.code) : "", message: error.message };
+}

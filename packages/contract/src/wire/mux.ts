@@ -1,0 +1,394 @@
+import type { Duplex } from "node:stream";
+import { WireClosedError, WireProtocolError } from "./errors.ts";
+import { ControlQueue } from "./control-queue.ts";
+import { encodeFrame, Flag, FrameDecoder, FrameType, GoawayCode, INITIAL_WINDOW } from "./frames.ts";
+import type { FrameHeader } from "./frames.ts";
+import { FrameWriter } from "./frame-writer.ts";
+import { Heartbeat } from "./heartbeat.ts";
+import { defaultKeepalive, defaultLimits } from "./limits.ts";
+import type { MuxKeepalive, MuxLimits } from "./limits.ts";
+import { ReadyQueue } from "./ready-queue.ts";
+import { TokenBucket } from "./token-bucket.ts";
+import { WireStream } from "./wire-stream.ts";
+import type { StreamHost } from "./wire-stream.ts";
+
+/**
+ * Many streams on one byte stream.
+ *
+ * A mux is open → closing (the peer said goaway: no new streams) → ended, and ended is final: every stream that was
+ * open sees an error at once, and `closed` tells why. It ends when the transport does, when `close` or `destroy` is
+ * called, when the peer is silent or takes nothing for too long, and when the peer breaks the protocol.
+ *
+ * The peer is taken to be hostile. Reading never waits, so a stream that nobody reads holds up no other; what can pile
+ * up is bounded by the windows, by `maxBufferedBytes` and by the number of streams. Everything this side has to say is
+ * kept as state of the streams and turned into frames only when the transport takes them: one write is under way at a
+ * time, so a peer that does not read makes nothing grow either.
+ */
+
+export interface MuxOptions {
+  /** The two ends of a wire must differ in this: the client's streams have odd ids, the server's even ones. */
+  readonly side: "server" | "client";
+  readonly onStream: (stream: WireStream) => void;
+  /** Who is at the other end, such as a runner's id. It is what streams give as their `remoteAddress`. */
+  readonly peer?: string;
+  readonly limits?: Partial<MuxLimits>;
+  readonly keepalive?: Partial<MuxKeepalive>;
+}
+
+export interface MuxEnd {
+  readonly reason: string;
+  /** A WireProtocolError where the peer broke the protocol; nothing where the wire was closed on purpose. */
+  readonly error: Error | undefined;
+}
+
+/** Bytes handed to the transport at once. */
+const BATCH_BYTES = 256 * 1024;
+const MAX_STREAM_ID = 0xffff_ffff;
+const CLOSE_GRACE_MS = 1000;
+/** Writes that may follow each other before the event loop has its turn: one the transport takes at once is done without it. */
+const WRITES_IN_A_ROW = 16;
+
+export class Mux implements StreamHost {
+  readonly peer: string;
+  readonly closed: Promise<MuxEnd>;
+
+  readonly #transport: Duplex;
+  readonly #onStream: (stream: WireStream) => void;
+  readonly #limits: MuxLimits;
+  readonly #decoder: FrameDecoder;
+  readonly #writer = new FrameWriter();
+  readonly #control = new ControlQueue();
+  readonly #streams = new Map<number, WireStream>();
+  readonly #ready = new ReadyQueue<WireStream>();
+  readonly #opens: TokenBucket;
+  readonly #pings: TokenBucket;
+  readonly #idleFrames: TokenBucket;
+  readonly #heartbeat: Heartbeat;
+  readonly #settle: (end: MuxEnd) => void;
+
+  #end: MuxEnd | undefined;
+  #peerLeaves = false;
+  #nextId: number;
+  #lastPeerId: number;
+  #peerStreams = 0;
+  #bufferedBytes = 0;
+
+  // The data frame whose payload is coming in
+  #target: WireStream | undefined;
+  #targetEnds = false;
+  /** Bytes that may still come for streams that are gone: what was granted and not used. */
+  #strayBytes = 0;
+
+  // Waiting for the transport
+  #flushing = false;
+  #writing = false;
+  #writesInARow = 0;
+  #inFlight: ((error?: Error | null) => void)[] = [];
+
+  constructor(transport: Duplex, options: MuxOptions) {
+    this.peer = options.peer ?? "wire";
+    this.#transport = transport;
+    this.#onStream = options.onStream;
+    this.#limits = { ...defaultLimits, ...options.limits };
+    this.#nextId = options.side === "client" ? 1 : 2;
+    this.#lastPeerId = options.side === "client" ? 0 : -1;
+    this.#opens = new TokenBucket(this.#limits.opens);
+    this.#pings = new TokenBucket(this.#limits.pings);
+    this.#idleFrames = new TokenBucket(this.#limits.idleFrames);
+    this.#decoder = new FrameDecoder(
+      { frame: (header) => this.#onFrame(header), payload: (piece, last) => this.#onPayload(piece, last) },
+      this.#limits.maxFrameBytes,
+    );
+    const { promise, resolve } = Promise.withResolvers<MuxEnd>();
+    this.closed = promise;
+    this.#settle = resolve;
+    this.#heartbeat = new Heartbeat(
+      { ...defaultKeepalive, ...options.keepalive },
+      {
+        ping: () => {
+          this.#control.ping();
+          this.#scheduleFlush();
+        },
+        writing: () => this.#writing,
+        dead: (why) => this.#dead(why),
+      },
+    );
+    this.#listen();
+  }
+
+  /** A new stream to the peer. It can be written to at once. Throws WireClosedError when there is no wire to open it on. */
+  open(): WireStream {
+    if (this.#end) throw new WireClosedError(`the wire is gone: ${this.#end.reason}`, { cause: this.#end.error });
+    if (this.#peerLeaves) throw new WireClosedError("the peer takes no new streams");
+    if (this.#nextId > MAX_STREAM_ID) {
+      this.close("all stream ids are used");
+      throw new WireClosedError("all stream ids are used");
+    }
+    const stream = new WireStream(this, this.#nextId, true);
+    this.#streams.set(stream.id, stream);
+    this.#nextId += 2;
+    return stream;
+  }
+
+  /** Milliseconds to the peer and back. */
+  ping(): Promise<number> {
+    if (this.#end) return Promise.reject(new WireClosedError(`the wire is gone: ${this.#end.reason}`));
+    const answer = this.#control.measure();
+    this.#scheduleFlush();
+    return answer;
+  }
+
+  /** Says goodbye and ends the wire. Streams still open see an error, here and at the peer. */
+  close(reason = "closed"): void {
+    if (this.#end) return;
+    this.#finish({ reason, error: undefined });
+    const timer = setTimeout(() => this.#transport.destroy(), CLOSE_GRACE_MS).unref();
+    this.#transport.once("close", () => clearTimeout(timer));
+    this.#transport.end(goaway(GoawayCode.normal), () => this.#transport.destroy());
+  }
+
+  /** Drops the wire without a word. */
+  destroy(error: Error): void {
+    if (this.#end) return;
+    this.#finish({ reason: error.message, error });
+    this.#transport.destroy();
+  }
+
+  get ended(): MuxEnd | undefined {
+    return this.#end;
+  }
+
+  /** Streams that are open, or were closed and the peer does not know yet. */
+  get streamCount(): number {
+    return this.#streams.size;
+  }
+
+  /** Bytes received that nobody has read. */
+  get bufferedBytes(): number {
+    return this.#bufferedBytes;
+  }
+
+  // What streams ask for
+
+  schedule(stream: WireStream): void {
+    if (stream.queued || this.#end) return;
+    stream.queued = true;
+    this.#ready.push(stream);
+    this.#scheduleFlush();
+  }
+
+  forget(stream: WireStream, unusedWindow: number): void {
+    if (!this.#streams.delete(stream.id)) return;
+    if (!this.#isOurs(stream.id)) this.#peerStreams--;
+    this.#strayBytes += unusedWindow;
+  }
+
+  buffered(delta: number): void {
+    this.#bufferedBytes += delta;
+    if (delta > 0 && this.#bufferedBytes > this.#limits.maxBufferedBytes) this.#resetFullest();
+  }
+
+  #resetFullest(): void {
+    let fullest: WireStream | undefined;
+    for (const stream of this.#streams.values()) {
+      if (!fullest || stream.backlogBytes > fullest.backlogBytes) fullest = stream;
+    }
+    fullest?.destroy(new WireClosedError("too much was received and not read"));
+  }
+
+  // Receiving
+
+  #listen(): void {
+    const transport = this.#transport;
+    transport.on("data", (chunk: Buffer) => this.#onBytes(chunk));
+    transport.on("end", () => {
+      this.#finish({
+        reason: this.#decoder.midFrame ? "the wire was cut inside a frame" : "the peer closed the wire",
+        error: undefined,
+      });
+      transport.end();
+    });
+    transport.on("error", (error: Error) => this.#finish({ reason: error.message, error }));
+    transport.on("close", () => this.#finish({ reason: "the wire was cut", error: undefined }));
+    transport.resume();
+    if (transport.destroyed || transport.readableEnded)
+      process.nextTick(() => this.#finish({ reason: "the wire was cut", error: undefined }));
+  }
+
+  #onBytes(chunk: Buffer): void {
+    if (this.#end) return;
+    this.#heartbeat.heard();
+    try {
+      this.#decoder.push(chunk);
+    } catch (error) {
+      if (!(error instanceof WireProtocolError)) throw error;
+      this.#violation(error);
+    }
+  }
+
+  #onFrame(header: FrameHeader): void {
+    if (header.type === FrameType.ping) return this.#onPing(header);
+    if (header.type === FrameType.goaway) return this.#onGoaway(header);
+    this.#onStreamFrame(header);
+  }
+
+  #onStreamFrame({ type, flags, id, length }: FrameHeader): void {
+    if (id === 0) throw new WireProtocolError("stream 0 carries no data");
+    const stream = flags & Flag.syn ? this.#accept(id) : this.#find(id);
+    if (!stream || (flags === 0 && length === 0)) this.#spend(this.#idleFrames, "frames that carry nothing");
+    if (type === FrameType.data) this.#expectPayload(stream, length, (flags & Flag.fin) !== 0);
+    if (!stream) return;
+    if (flags & Flag.rst) {
+      this.#targetEnds = false;
+      stream.receiveReset();
+      return;
+    }
+    if (type === FrameType.window && length > 0) stream.grant(length);
+    if (flags & Flag.fin && (type === FrameType.window || length === 0)) stream.receiveEnd();
+  }
+
+  #expectPayload(stream: WireStream | undefined, length: number, ends: boolean): void {
+    this.#target = stream;
+    this.#targetEnds = ends && length > 0;
+    if (stream) {
+      stream.claim(length);
+      return;
+    }
+    this.#strayBytes -= length;
+    if (this.#strayBytes < 0) throw new WireProtocolError("data on a stream that is gone");
+  }
+
+  #onPayload(piece: Buffer, last: boolean): void {
+    const stream = this.#target;
+    if (!stream) return;
+    stream.receive(piece);
+    if (last && this.#targetEnds) stream.receiveEnd();
+  }
+
+  #accept(id: number): WireStream | undefined {
+    if (this.#isOurs(id)) throw new WireProtocolError(`the peer opened stream ${id}, an id of ours`);
+    if (id <= this.#lastPeerId) throw new WireProtocolError(`the peer opened stream ${id} after ${this.#lastPeerId}`);
+    this.#spend(this.#opens, "streams opened");
+    this.#lastPeerId = id;
+    if (this.#peerStreams >= this.#limits.maxStreams) {
+      this.#refuse(id);
+      return undefined;
+    }
+    const stream = new WireStream(this, id, false);
+    this.#streams.set(id, stream);
+    this.#peerStreams++;
+    this.#onStream(stream);
+    return stream;
+  }
+
+  #refuse(id: number): void {
+    if (!this.#control.refuse(id)) throw new WireProtocolError("too many streams opened beyond the limit");
+    this.#strayBytes += INITIAL_WINDOW;
+    this.#scheduleFlush();
+  }
+
+  /** The stream of a frame that opens none; nothing where it is gone already, which the peer may not know yet. */
+  #find(id: number): WireStream | undefined {
+    const stream = this.#streams.get(id);
+    if (stream) return stream;
+    const known = this.#isOurs(id) ? id < this.#nextId : id <= this.#lastPeerId;
+    if (!known) throw new WireProtocolError(`a frame for stream ${id}, which nobody opened`);
+    return undefined;
+  }
+
+  #isOurs(id: number): boolean {
+    return id % 2 === this.#nextId % 2;
+  }
+
+  #onPing({ flags, id, length }: FrameHeader): void {
+    if (id !== 0) throw new WireProtocolError(`a ping on stream ${id}`);
+    if (flags & Flag.syn) {
+      this.#spend(this.#pings, "pings");
+      this.#control.pong(length);
+      this.#scheduleFlush();
+      return;
+    }
+    // Answers to the heartbeat measure nothing.
+    if (!this.#control.answered(length)) this.#spend(this.#idleFrames, "frames that carry nothing");
+  }
+
+  #onGoaway({ id, length }: FrameHeader): void {
+    if (id !== 0) throw new WireProtocolError(`a goaway on stream ${id}`);
+    if (this.#peerLeaves) this.#spend(this.#idleFrames, "frames that carry nothing");
+    this.#peerLeaves = true;
+    if (length === GoawayCode.normal) return;
+    const reason =
+      length === GoawayCode.protocolError ? "the peer says that this side broke the protocol" : "the peer failed";
+    this.destroy(new WireClosedError(reason));
+  }
+
+  #spend(bucket: TokenBucket, what: string): void {
+    if (!bucket.take()) throw new WireProtocolError(`too many ${what}`);
+  }
+
+  #violation(error: WireProtocolError): void {
+    this.#transport.write(goaway(GoawayCode.protocolError));
+    this.destroy(error);
+  }
+
+  // Sending
+
+  #scheduleFlush(): void {
+    if (this.#flushing || this.#writing || this.#end) return;
+    this.#flushing = true;
+    const flush = () => {
+      this.#flushing = false;
+      this.#flush();
+    };
+    if (++this.#writesInARow < WRITES_IN_A_ROW) return process.nextTick(flush);
+    this.#writesInARow = 0;
+    setImmediate(flush);
+  }
+
+  #flush(): void {
+    if (this.#writing || this.#end) return;
+    const out = this.#writer;
+    this.#control.writeTo(out);
+    while (out.bytes < BATCH_BYTES) {
+      const stream = this.#ready.shift();
+      if (!stream) break;
+      if (stream.sendTurn(out)) this.#ready.push(stream);
+      else stream.queued = false;
+    }
+    if (out.bytes === 0) return;
+    this.#writing = true;
+    this.#heartbeat.wrote();
+    this.#inFlight = out.writeTo(this.#transport, (error) => this.#written(error));
+  }
+
+  #written(error?: Error | null): void {
+    const callbacks = this.#inFlight;
+    this.#inFlight = [];
+    this.#writing = false;
+    for (const callback of callbacks) callback(error);
+    if (this.#ready.size > 0 || this.#control.waiting) this.#scheduleFlush();
+  }
+
+  #dead(why: "silent" | "stalled"): void {
+    const silent = this.#decoder.midFrame ? "the peer fell silent inside a frame" : "the peer fell silent";
+    this.destroy(new WireClosedError(why === "silent" ? silent : "the peer takes no more bytes"));
+  }
+
+  #finish(end: MuxEnd): void {
+    if (this.#end) return;
+    this.#end = end;
+    this.#heartbeat.stop();
+    this.#decoder.stop();
+    const error = new WireClosedError(`the wire is gone: ${end.reason}`, { cause: end.error });
+    for (const stream of this.#streams.values()) stream.cut(error);
+    this.#streams.clear();
+    this.#written(error);
+    this.#control.fail(error);
+    this.#target = undefined;
+    this.#settle(end);
+  }
+}
+
+function goaway(code: number): Buffer {
+  return encodeFrame({ type: FrameType.goaway, flags: 0, id: 0, length: code });
+}

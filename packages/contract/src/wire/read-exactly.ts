@@ -1,0 +1,33 @@
+import type { Readable } from "node:stream";
+
+/** Reads so many bytes and leaves those behind them in the stream; nothing where the stream ends before. */
+export async function readExactly(stream: Readable, bytes: number, signal: AbortSignal): Promise<Buffer | undefined> {
+  for (;;) {
+    const chunk: Buffer | null = stream.read(bytes);
+    // At its end a stream hands over what is left, however little.
+    if (chunk) return chunk.length === bytes ? chunk : undefined;
+    if (stream.readableEnded || stream.destroyed) return undefined;
+    await readableAgain(stream, signal);
+  }
+}
+
+function readableAgain(stream: Readable, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const events = ["readable", "end", "close", "error"] as const;
+    const stop = () => {
+      for (const event of events) stream.off(event, onEvent);
+      signal.removeEventListener("abort", onAbort);
+    };
+    const onEvent = () => {
+      stop();
+      resolve();
+    };
+    const onAbort = () => {
+      stop();
+      reject(signal.reason);
+    };
+    if (signal.aborted) return reject(signal.reason);
+    for (const event of events) stream.on(event, onEvent);
+    signal.addEventListener("abort", onAbort, { once: true });
+  });
+}

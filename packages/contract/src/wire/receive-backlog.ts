@@ -1,0 +1,49 @@
+/** Smaller pieces are copied together: a slice keeps the whole 64 KiB read alive, and a million one-byte slices would cost a hundred times their size. */
+const COPY_BELOW = 32 * 1024;
+const SMALLEST_BLOCK = 1024;
+
+interface Block {
+  readonly bytes: Buffer;
+  used: number;
+}
+
+/** Bytes that came for a stream and that nobody has asked for yet. Takes about twice their number, however they were cut. */
+export class ReceiveBacklog {
+  #blocks: Block[] = [];
+  #bytes = 0;
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  add(piece: Buffer): void {
+    this.#bytes += piece.length;
+    if (piece.length >= COPY_BELOW) {
+      this.#blocks.push({ bytes: piece, used: piece.length });
+      return;
+    }
+    const tail = this.#blocks.at(-1);
+    const fits = tail ? Math.min(piece.length, tail.bytes.length - tail.used) : 0;
+    if (tail && fits > 0) {
+      piece.copy(tail.bytes, tail.used, 0, fits);
+      tail.used += fits;
+    }
+    if (fits === piece.length) return;
+    const rest = piece.length - fits;
+    const bytes = Buffer.allocUnsafeSlow(Math.max(rest, Math.min(COPY_BELOW, Math.max(SMALLEST_BLOCK, this.#bytes))));
+    piece.copy(bytes, 0, fits);
+    this.#blocks.push({ bytes, used: rest });
+  }
+
+  shift(): Buffer | undefined {
+    const block = this.#blocks.shift();
+    if (!block) return undefined;
+    this.#bytes -= block.used;
+    return block.bytes.subarray(0, block.used);
+  }
+
+  clear(): void {
+    this.#blocks = [];
+    this.#bytes = 0;
+  }
+}

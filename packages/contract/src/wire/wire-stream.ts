@@ -1,0 +1,342 @@
+import { Duplex } from "node:stream";
+import { WireClosedError, WireProtocolError } from "./errors.ts";
+import { Flag, FrameType, INITIAL_WINDOW } from "./frames.ts";
+import type { FrameWriter } from "./frame-writer.ts";
+import { ReceiveBacklog } from "./receive-backlog.ts";
+
+/**
+ * One stream of a wire: a Duplex that node:http takes for a socket.
+ *
+ * Each direction ends by itself. Sending: data → FIN after `end()`. Receiving: data → FIN, seen as 'end' once all was
+ * read. A stream destroyed before both FINs passed sends RST, and the other end sees ECONNRESET instead of an end. An
+ * RST that comes behind the peer's FIN takes nothing back: what was received is still read to its end.
+ *
+ * A stream never writes to the wire itself. It asks for a turn, and in its turn puts at most one quantum into the
+ * writer; so streams share the wire fairly, and what waits for the wire is bounded by the number of streams.
+ */
+
+/** Bytes one stream may send in its turn, before the next stream has one. */
+const QUANTUM = 64 * 1024;
+const MAX_WINDOW = 0xffff_ffff;
+type Done = (error?: Error | null) => void;
+
+/** What a stream needs of the mux it belongs to. */
+export interface StreamHost {
+  /** Whose wire it is. */
+  readonly peer: string;
+  /** Gives the stream a turn. */
+  schedule(stream: WireStream): void;
+  /** The stream will not send another frame, and none may come for it. */
+  forget(stream: WireStream, unusedWindow: number): void;
+  /** Bytes came into or left a backlog. */
+  buffered(delta: number): void;
+}
+
+export class WireStream extends Duplex {
+  readonly id: number;
+  readonly connecting = false;
+  /** Milliseconds of quiet after which 'timeout' is emitted, as on a net.Socket. */
+  timeout: number | undefined;
+  /** Whether the stream waits for its turn. Kept by the mux. */
+  queued = false;
+
+  readonly #host: StreamHost;
+  #timer: NodeJS.Timeout | undefined;
+  #forgotten = false;
+
+  // Receiving
+  readonly #backlog = new ReceiveBacklog();
+  #granted = INITIAL_WINDOW; // what the peer may still send
+  #pushed = 0; // what lay in the Readable's own buffer when last looked at
+  #due = 0; // read since credit was given last
+  #hungry = false;
+  #finReceived = false;
+  #ended = false;
+
+  // Sending
+  #openingFlag: number; // SYN or ACK, until the first frame has carried it
+  #window = INITIAL_WINDOW; // what the peer lets us send
+  #pending: Buffer[] = [];
+  #pendingBytes = 0;
+  #pendingDone: Done | undefined;
+  #finDone: Done | undefined;
+  #finSent = false;
+  #resetByPeer = false;
+
+  constructor(host: StreamHost, id: number, opener: boolean) {
+    // Readable's own buffer holds no more than a piece: everything beyond lies in the backlog, where small pieces are joined.
+    super({ allowHalfOpen: true, readableHighWaterMark: 1 });
+    this.#host = host;
+    this.id = id;
+    this.#openingFlag = opener ? Flag.syn : Flag.ack;
+    // A peer can cut any stream at any moment: an error nobody listens to must not end the process.
+    this.on("error", () => {});
+    host.schedule(this);
+  }
+
+  /** Bytes that wait for the reader. */
+  get backlogBytes(): number {
+    return this.#backlog.bytes;
+  }
+
+  // What the mux tells
+
+  /** A data frame begins. Its bytes count against what was granted, whether they have come yet or not. */
+  claim(length: number): void {
+    if (this.#finReceived) throw new WireProtocolError(`data on stream ${this.id} after its end`);
+    if (length > this.#granted)
+      throw new WireProtocolError(`${length} bytes on stream ${this.id}, whose window is ${this.#granted}`);
+    this.#granted -= length;
+  }
+
+  receive(piece: Buffer): void {
+    if (this.destroyed) return;
+    this.#timer?.refresh();
+    if (this.#hungry) {
+      this.#pushed += piece.length;
+      this.#hungry = this.push(piece);
+      this.#replenish();
+      return;
+    }
+    this.#backlog.add(piece);
+    this.#host.buffered(piece.length);
+  }
+
+  receiveEnd(): void {
+    if (this.#finReceived) throw new WireProtocolError(`a second end of stream ${this.id}`);
+    this.#finReceived = true;
+    this.#endIfDrained();
+  }
+
+  receiveReset(): void {
+    this.#resetByPeer = true;
+    this.#forget();
+    if (!this.#finReceived || this.readableEnded) {
+      const clean = this.#finReceived && this.writableFinished;
+      this.destroy(clean ? undefined : new WireClosedError("the peer reset the stream"));
+      return;
+    }
+    const done = this.#dropPending();
+    done?.();
+    this.#takeFinDone()?.();
+    this.once("end", () => this.destroy());
+  }
+
+  /** The wire is gone. */
+  cut(error: Error): void {
+    this.#forgotten = true;
+    this.destroy(error);
+  }
+
+  grant(credit: number): void {
+    this.#window += credit;
+    if (this.#window > MAX_WINDOW)
+      throw new WireProtocolError(`a window of ${this.#window} bytes on stream ${this.id}`);
+    if (this.#pendingBytes > 0) this.#host.schedule(this);
+  }
+
+  /** The stream's turn. Returns whether it wants another. */
+  sendTurn(out: FrameWriter): boolean {
+    if (this.#forgotten) return false;
+    if (this.destroyed) {
+      if (this.#openingFlag !== Flag.syn)
+        out.frame({ type: FrameType.window, flags: Flag.rst, id: this.id, length: 0 });
+      this.#forget();
+      return false;
+    }
+    this.#sendCredit(out);
+    this.#sendData(out);
+    this.#sendEnd(out);
+    return this.#pendingBytes > 0 && this.#window > 0;
+  }
+
+  #sendCredit(out: FrameWriter): void {
+    const credit = this.#due >= INITIAL_WINDOW / 2 && !this.#finReceived ? this.#due : 0;
+    const dataFollows = this.#pendingBytes > 0 && this.#window > 0;
+    if (credit === 0 && (this.#openingFlag === 0 || dataFollows)) return;
+    this.#due -= credit;
+    this.#granted += credit;
+    out.frame({ type: FrameType.window, flags: this.#takeOpeningFlag(), id: this.id, length: credit });
+  }
+
+  #sendData(out: FrameWriter): void {
+    const length = Math.min(this.#pendingBytes, this.#window, QUANTUM);
+    if (length === 0) return;
+    out.frame({ type: FrameType.data, flags: this.#takeOpeningFlag(), id: this.id, length });
+    this.#window -= length;
+    this.#pendingBytes -= length;
+    let left = length;
+    let taken = 0;
+    while (left > 0) {
+      const piece = this.#pending[taken];
+      if (!piece) break;
+      if (piece.length > left) {
+        out.payload(piece.subarray(0, left));
+        this.#pending[taken] = piece.subarray(left);
+        break;
+      }
+      out.payload(piece);
+      left -= piece.length;
+      taken++;
+    }
+    if (this.#pendingBytes > 0) {
+      if (taken > 0) this.#pending.splice(0, taken);
+      return;
+    }
+    const done = this.#dropPending();
+    if (done) out.after(done);
+  }
+
+  #sendEnd(out: FrameWriter): void {
+    const done = this.#takeFinDone();
+    if (!done) return;
+    this.#finSent = true;
+    out.frame({ type: FrameType.window, flags: Flag.fin, id: this.id, length: 0 });
+    out.after(done);
+  }
+
+  // What Duplex asks
+
+  override _read(): void {
+    this.#hungry = true;
+    this.#pushed = this.#settle();
+    while (this.#hungry) {
+      const piece = this.#backlog.shift();
+      if (!piece) break;
+      this.#host.buffered(-piece.length);
+      this.#pushed += piece.length;
+      this.#hungry = this.push(piece);
+    }
+    this.#endIfDrained();
+    this.#replenish();
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: Done): void {
+    this.#send([chunk], chunk.length, done);
+  }
+
+  override _writev(chunks: { chunk: Buffer }[], done: Done): void {
+    let bytes = 0;
+    const pieces = chunks.map(({ chunk }) => {
+      bytes += chunk.length;
+      return chunk;
+    });
+    this.#send(pieces, bytes, done);
+  }
+
+  override _final(done: Done): void {
+    if (this.#resetByPeer) {
+      done();
+      return;
+    }
+    this.#finDone = done;
+    this.#host.schedule(this);
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    clearTimeout(this.#timer);
+    this.#host.buffered(-this.#backlog.bytes);
+    this.#backlog.clear();
+    const unsent = this.#dropPending() ?? this.#takeFinDone();
+    unsent?.(error ?? new WireClosedError("the stream was destroyed"));
+    const bothEnded = this.#finSent && this.#finReceived;
+    if (bothEnded) this.#forget();
+    else if (!this.#forgotten) this.#host.schedule(this);
+    done(error);
+  }
+
+  // What node:http expects of a socket
+
+  get remoteAddress(): string {
+    return this.#host.peer;
+  }
+
+  setTimeout(ms: number, listener?: () => void): this {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.timeout = ms;
+    if (ms > 0 && !this.destroyed) this.#timer = setTimeout(() => this.emit("timeout"), ms).unref();
+    if (listener && ms > 0) this.once("timeout", listener);
+    else if (listener) this.removeListener("timeout", listener);
+    return this;
+  }
+
+  setNoDelay(): this {
+    return this;
+  }
+
+  setKeepAlive(): this {
+    return this;
+  }
+
+  ref(): this {
+    return this;
+  }
+
+  unref(): this {
+    return this;
+  }
+
+  /** Ends, and lets go of what the peer may still say. */
+  destroySoon(): void {
+    if (this.writable) this.end();
+    if (this.writableFinished) this.destroy();
+    else this.once("finish", () => this.destroy());
+  }
+
+  #send(pieces: Buffer[], bytes: number, done: Done): void {
+    if (this.#resetByPeer || bytes === 0) {
+      done();
+      return;
+    }
+    this.#timer?.refresh();
+    this.#pending = pieces;
+    this.#pendingBytes = bytes;
+    this.#pendingDone = done;
+    if (this.#window > 0) this.#host.schedule(this);
+  }
+
+  #dropPending(): Done | undefined {
+    const done = this.#pendingDone;
+    this.#pending = [];
+    this.#pendingBytes = 0;
+    this.#pendingDone = undefined;
+    return done;
+  }
+
+  #takeFinDone(): Done | undefined {
+    const done = this.#finDone;
+    this.#finDone = undefined;
+    return done;
+  }
+
+  #takeOpeningFlag(): number {
+    const flag = this.#openingFlag;
+    this.#openingFlag = 0;
+    return flag;
+  }
+
+  /** Counts as read what has left the Readable's buffer, and returns what is still in it. */
+  #settle(): number {
+    const left = this.readableLength;
+    this.#due += this.#pushed - left;
+    return left;
+  }
+
+  #replenish(): void {
+    this.#pushed = this.#settle();
+    if (this.#due >= INITIAL_WINDOW / 2 && !this.#finReceived) this.#host.schedule(this);
+  }
+
+  #endIfDrained(): void {
+    if (!this.#finReceived || this.#ended || this.#backlog.bytes > 0 || this.destroyed) return;
+    this.#ended = true;
+    this.push(null);
+  }
+
+  #forget(): void {
+    if (this.#forgotten) return;
+    this.#forgotten = true;
+    this.#host.forget(this, this.#finReceived || this.#resetByPeer ? 0 : this.#granted);
+  }
+}

@@ -1,0 +1,140 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { appendFileSync, chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { api, type Event, type Task, type TaskInput, type Turn } from "@wharf/contract";
+import { Client } from "../../packages/cli/src/client.ts";
+import { locator } from "../../packages/cli/src/locate.ts";
+
+const launcher = "/tmp/serve.ts";
+const startTime = 30_000; // ms
+
+/** A folder of the test's own that PostgreSQL's user can pass when the tests run as root. */
+export function scratchFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "wharf-test-"));
+  if (process.getuid?.() === 0) chmodSync(folder, 0o711);
+  return folder;
+}
+
+/** A Wharf server as a person starts it: `wharf up` in a process of its own, with a data folder and nothing else of this machine. */
+export class Wharf implements AsyncDisposable {
+  readonly data: string;
+  readonly client: Client;
+  readonly #environment: Record<string, string>;
+  #child: ChildProcess | undefined;
+
+  constructor(folder: string, environment: Record<string, string> = {}) {
+    this.data = join(folder, "data");
+    this.#environment = { PATH: process.env["PATH"] ?? "", HOME: folder, WHARF_DATA: this.data, WHARF_PORT: "0", LOG_LEVEL: "warn", ...environment };
+    this.client = new Client(locator({ dataFolder: this.data, environment: {}, json: false }));
+  }
+
+  get environment(): Record<string, string> {
+    return this.#environment;
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  async start(): Promise<void> {
+    rmSync(join(this.data, "server.json"), { force: true });
+    const child = spawn(process.execPath, [launcher, "up"], { env: this.#environment, stdio: ["ignore", "pipe", "pipe"] });
+    this.#child = child;
+    let said = "";
+    const keep = (chunk: Buffer) => {
+      said = (said + chunk.toString()).slice(-20_000);
+      if (process.env["WHARF_TEST_LOG"]) appendFileSync(process.env["WHARF_TEST_LOG"], chunk);
+    };
+    child.stdout.on("data", keep);
+    child.stderr.on("data", keep);
+    const deadline = Date.now() + startTime;
+    while (!existsSync(join(this.data, "server.json"))) {
+      if (child.exitCode !== null || Date.now() > deadline) throw new Error(`the server did not start:\n${said}`);
+      await sleep(5);
+    }
+  }
+
+  /** The end that nothing can prepare for. */
+  async kill(): Promise<void> {
+    const child = this.#child;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, "exit");
+    child.kill("SIGKILL");
+    await gone;
+  }
+
+  /** Ctrl-C. */
+  async interrupt(): Promise<void> {
+    const child = this.#child;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, "exit");
+    child.kill("SIGINT");
+    await gone;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const child = this.#child;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, "exit");
+    await this.client.call(api.shutdown, { body: { runners: true } }, { timeout: 5_000 }).catch(() => child.kill("SIGINT"));
+    const late = setTimeout(() => child.kill("SIGKILL"), 60_000);
+    await gone;
+    clearTimeout(late);
+  }
+
+  async createTask(fields: Partial<TaskInput> & Pick<TaskInput, "repository_url">): Promise<Task> {
+    const { default_board_id } = await this.client.call(api.serverInfo, {}, { patience: 10_000 });
+    const body = { title: "A task", description: "as told", agent_type: "demo", permission_policy: "allow-all" as const, ...fields };
+    return this.client.call(api.createTask, { params: { board_id: default_board_id }, body });
+  }
+
+  prompt(task: Pick<Task, "id">, text: string, turnId: string = crypto.randomUUID()): Promise<Turn> {
+    return this.client.call(api.promptTask, { params: { task_id: task.id }, body: { text, turn_id: turnId } }, { patience: 20_000 });
+  }
+
+  task(id: string): Promise<Task> {
+    return this.client.call(api.getTask, { params: { task_id: id } }, { patience: 20_000 });
+  }
+
+  async events(id: string): Promise<Event[]> {
+    const all: Event[] = [];
+    for (;;) {
+      const query = { after: all.at(-1)?.seq ?? 0, limit: 1000 };
+      const { events } = await this.client.call(api.listTaskEvents, { params: { task_id: id }, query }, { patience: 20_000 });
+      if (events.length === 0) return all;
+      all.push(...events);
+    }
+  }
+
+  /** Reads the task's log until an event is what is looked for. */
+  async until(id: string, found: (event: Event) => boolean, patience = 30_000): Promise<Event[]> {
+    const deadline = Date.now() + patience;
+    for (;;) {
+      const events = await this.events(id);
+      if (events.some(found)) return events;
+      if (Date.now() > deadline) throw new Error(`it did not come; the log holds:\n${events.slice(-25).map((event) => JSON.stringify(event.data).slice(0, 400)).join("\n")}`);
+      await sleep(50);
+    }
+  }
+
+  /** Gives a turn and waits for its end and, where it changed something, for its branch to be pushed. */
+  async turn(task: Pick<Task, "id">, text: string): Promise<Event[]> {
+    const turn = await this.prompt(task, text);
+    const over = (event: Event) => event.data.kind === "turn" && event.data.turn_id === turn.id && ["ended", "cancelled", "interrupted"].includes(event.data.status);
+    const events = await this.until(task.id, over);
+    return events.slice(events.findIndex((event) => event.data.kind === "turn" && event.data.turn_id === turn.id));
+  }
+
+  runnerIds(): string[] {
+    const folder = join(this.data, "runners");
+    return existsSync(folder) ? readdirSync(folder).filter((name) => /^[0-9a-f-]{36}$/.test(name)) : [];
+  }
+}
+
+/** All that the agent said, joined. */
+export const spoken = (events: readonly Event[]): string => events.map(({ data }) => (data.kind === "message" && data.role === "agent" ? data.text : "")).join("");
+
+export const isPushed = (event: Event): boolean => event.data.kind === "push";
