@@ -2,7 +2,7 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { WharfError } from "@wharf/contract";
-import pino, { type Logger } from "pino";
+import type { Logger } from "pino";
 import { ensureOwner, secretFile } from "./access/index.ts";
 import { AgentTypes } from "./agent-types/index.ts";
 import { createApi } from "./api/index.ts";
@@ -10,6 +10,7 @@ import { createLocalBackend } from "./backends/index.ts";
 import type { Config } from "./config.ts";
 import { Log } from "./events/index.ts";
 import { createGateway, openMirrors } from "./gateway/index.ts";
+import { createLogger } from "./logger.ts";
 import { gatewayHooks } from "./gateway-hooks.ts";
 import { keysFrom, Runners } from "./runners/index.ts";
 import { defaultRunTimes, type Links, RunCommands, type RunDeps, RunQueries, type RunTimes, Scheduler, TaskDiffs, Wakeup } from "./runs/index.ts";
@@ -47,7 +48,7 @@ export const tokenFile = "owner-token";
 /** The only place that knows all parts. What is started first is stopped last, also when a later part fails to start. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { config } = options;
-  const logger = pino({ level: config.logLevel, redact: { paths: ["*.authorization", "*.token", "*.key"] } }, pino.destination(2));
+  const logger = createLogger(config.logLevel);
   await using parts = new AsyncDisposableStack();
 
   await mkdir(config.dataFolder, { recursive: true, mode: process.getuid?.() === 0 ? 0o711 : 0o700 });
@@ -80,7 +81,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const times = { ...defaultRunTimes, ...options.times };
   const deps: RunDeps = { db, log, backend, runners: new Runners(db), keys, mirrors, gateway, agentTypes, routes, times, logger, wakeup, links };
   const scheduler = new Scheduler(deps, { owner: owner!, capacity: config.maxRuns });
-  const commands = new RunCommands(log, (runId) => wakeup.poke(runId));
+  const commands = new RunCommands(log, (runId) => {
+    wakeup.poke("queue");
+    wakeup.poke("reconciler");
+    wakeup.poke(runId);
+  });
 
   const stopping = Promise.withResolvers<{ runners: boolean }>();
   const app = await createApi({

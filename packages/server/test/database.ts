@@ -13,7 +13,10 @@ let count = 0;
 let shared: pg.Pool | undefined;
 
 /** Databases are made and dropped on one connection of each test file. */
-const admin = () => (shared ??= guarded(new pg.Pool({ host: inject("postgresHost"), user: role, database, max: 1, allowExitOnIdle: true })));
+const admin = () =>
+  (shared ??= guarded(
+    new pg.Pool({ host: inject("postgresHost"), user: role, database, max: 1, allowExitOnIdle: true }),
+  ));
 
 /** A migrated database of the test's own. It is gone when the test is. */
 export async function testDatabase(): Promise<TestDatabase> {

@@ -1,19 +1,19 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { z } from "zod";
-import { findPostmaster } from "../src/store/embedded/postmaster-file.ts";
 
 /** A server that does nothing but supervise a database, in a process of its own that can be killed. */
 const source = JSON.stringify(join(import.meta.dirname, "../src/store/embedded/index.ts"));
 const script = (folder: string) => `
   const { startEmbeddedPostgres } = await import(${source});
   const say = (line) => process.stdout.write(JSON.stringify(line) + "\\n");
+  process.stdin.resume().once("close", () => process.exit());
   process.on("SIGTERM", () => void database?.stop().then(() => process.exit(0)));
   const database = await startEmbeddedPostgres({ folder: ${JSON.stringify(folder)} }).catch((error) => {
     say({ error: { code: error.code, message: error.message } });
@@ -23,7 +23,13 @@ const script = (folder: string) => `
   setInterval(() => {}, 1000);
 `;
 
-const Connection = z.object({ host: z.string(), port: z.number(), user: z.string(), database: z.string(), ssl: z.literal(false) });
+const Connection = z.object({
+  host: z.string(),
+  port: z.number(),
+  user: z.string(),
+  database: z.string(),
+  ssl: z.literal(false),
+});
 const Line = z.object({
   ready: z.object({ pid: z.number(), connection: Connection }).optional(),
   error: z.object({ code: z.string(), message: z.string() }).optional(),
@@ -45,7 +51,7 @@ interface ProcessOptions {
 
 export function supervisorProcess(folder: string, options: ProcessOptions = {}): PostgresProcess {
   const args = ["--input-type=module", "--eval", script(folder)];
-  const child = spawn(process.execPath, args, { ...options, cwd: "/", stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, args, { ...options, cwd: "/", stdio: ["pipe", "pipe", "inherit"] });
   const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
   const said = lines.next().then(({ value }) => Line.parse(JSON.parse(String(value ?? "{}"))));
   const kill = async () => {
@@ -56,19 +62,35 @@ export function supervisorProcess(folder: string, options: ProcessOptions = {}):
   return { child, said, kill, [Symbol.asyncDispose]: kill };
 }
 
+/**
+ * What cleans up for a test that could not: when the standard input closes, because the test's process died or is done,
+ * it ends the folder's PostgreSQL (not with SIGKILL, after which nobody gives back its shared memory) and the folder.
+ */
+const guard = `
+  read -r _
+  for try in 1 2 3 4 5 6 7 8 9 10; do
+    [ -e "$2/data/postmaster.pid" ] || break
+    kill -QUIT "$(head -n 1 "$2/data/postmaster.pid")" 2>/dev/null || break
+    sleep 0.2
+  done
+  rm -rf "$1"
+`;
+
 /** A folder under the system's temporary one that is gone after the test, with any PostgreSQL that still runs in it. */
 export async function databaseFolder(...path: string[]): Promise<{ readonly folder: string } & AsyncDisposable> {
   const top = await mkdtemp(join(tmpdir(), "wharf-db-"));
   await chmod(top, 0o777);
   const folder = join(top, ...path, "postgres");
+  const cleaner = spawn("/bin/sh", ["-c", guard, "sh", top, folder], {
+    cwd: "/",
+    detached: true,
+    stdio: ["pipe", "ignore", "ignore"],
+  });
   return {
     folder,
     async [Symbol.asyncDispose]() {
-      const left = await findPostmaster(join(folder, "data"));
-      // Not SIGKILL, after which nobody would give back its shared memory.
-      if (left) process.kill(left.pid, "SIGQUIT");
-      await until(() => !left || !isAlive(left.pid));
-      await rm(top, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
+      cleaner.stdin.end();
+      await once(cleaner, "exit");
     },
   };
 }
@@ -87,7 +109,7 @@ export async function query(connection: pg.ClientConfig, text: string): Promise<
 
 export async function until(condition: () => boolean | Promise<boolean>, ms = 15_000): Promise<void> {
   for (const deadline = Date.now() + ms; !(await condition()); await sleep(10)) {
-    if (Date.now() > deadline) throw new Error(`not within ${ms} ms: ${condition}`);
+    if (Date.now() > deadline) throw new Error(`not within ${ms} ms: ${condition.toString()}`);
   }
 }
 

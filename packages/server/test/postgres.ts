@@ -32,6 +32,7 @@ const settings = [
   "max_connections=200",
   "shared_buffers=32MB",
   "autovacuum=off",
+  "dynamic_shared_memory_type=mmap",
   "listen_addresses=",
 ];
 

@@ -1,13 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { toWharfError, WharfError } from "@wharf/contract";
 import type { FastifyError, FastifyInstance } from "fastify";
+import { isDatabaseAway } from "../store/index.ts";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
 
 /** Every error leaves as problem+json from the catalogue, whatever was thrown. */
 export function serveErrors(app: FastifyInstance, limits: { bodyBytes: number }): void {
   app.setErrorHandler((thrown: FastifyError, request, reply) => {
     const reference = randomUUID();
-    const error = fromFastify(thrown, limits) ?? toWharfError(thrown, reference);
+    const error = fromFastify(thrown, limits) ?? fromDatabase(thrown) ?? toWharfError(thrown, reference);
     if (error.code === "internal") request.log.error({ err: thrown, reference }, "a request failed inside Wharf");
     const problem = error.toProblem();
     void reply.status(problem.status).type("application/problem+json").serializer(JSON.stringify).send(problem);
@@ -16,6 +17,10 @@ export function serveErrors(app: FastifyInstance, limits: { bodyBytes: number })
     throw new WharfError("not_found", { what: "route", id: `${request.method} ${request.url.split("?")[0]}` });
   });
 }
+
+/** A statement that fails because the database is away may be asked for again; one that fails otherwise is a fault of ours. */
+const fromDatabase = (thrown: unknown): WharfError | undefined =>
+  isDatabaseAway(thrown) ? new WharfError("database_unavailable", { reason: "it is being started again" }, { cause: thrown }) : undefined;
 
 function fromFastify(thrown: FastifyError, limits: { bodyBytes: number }): WharfError | undefined {
   if (hasZodFastifySchemaValidationErrors(thrown)) {

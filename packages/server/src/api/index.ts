@@ -1,6 +1,6 @@
 /** The edges: REST by the contract's routes, live logs over WebSocket, errors as problem+json. */
 import swagger from "@fastify/swagger";
-import Fastify, { type FastifyBaseLogger, type FastifyInstance } from "fastify";
+import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from "fastify";
 import { jsonSchemaTransform, validatorCompiler } from "fastify-type-provider-zod";
 import type { z } from "zod";
 import { serveErrors } from "./errors.ts";
@@ -19,7 +19,7 @@ export interface ApiOptions {
 
 /** Builds the HTTP server; the caller has it listen. */
 export async function createApi({ guard: guardOptions, modules, logger }: ApiOptions): Promise<FastifyInstance> {
-  const app = Fastify({ loggerInstance: logger, disableRequestLogging: true, bodyLimit: bodyBytes, forceCloseConnections: true, requestTimeout: 60_000 });
+  const app = Fastify({ loggerInstance: logger, logController: new LogController({ disableRequestLogging: true }), bodyLimit: bodyBytes, forceCloseConnections: true, requestTimeout: 60_000 });
   const guard = new Guard(guardOptions);
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(({ schema }) => {

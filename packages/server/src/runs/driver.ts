@@ -1,7 +1,7 @@
 import { daemonApi, type RunPhase, WharfError } from "@wharf/contract";
 import { eq } from "drizzle-orm";
 import { routeOf } from "../agent-types/index.ts";
-import { schema } from "../store/index.ts";
+import { isDatabaseAway, schema } from "../store/index.ts";
 import { lockTask } from "../tasks/index.ts";
 import { type Link, openLink, runnerFor } from "../runners/index.ts";
 import type { RunDeps } from "./deps.ts";
@@ -261,7 +261,7 @@ export class RunDriver {
     }
     // A call that got no answer in time says as much about the runner as a wire that broke.
     const silent = code === "runner_timeout" && run.status === "RUNNING" && ++this.#unreachable < maxUnreachable;
-    if (code === "runner_unavailable" || silent || isPassing(error)) {
+    if (code === "runner_unavailable" || silent || isDatabaseAway(error)) {
       await this.#pause(signal);
       return true;
     }
@@ -274,13 +274,3 @@ export class RunDriver {
 const retryPause = 200; // ms
 
 const isHostile = (error: unknown) => error instanceof WharfError && error.code === "runner_hostile";
-
-/** The database was away for a moment: PostgreSQL's own codes for a lost connection, and Node's. */
-function isPassing(error: unknown): boolean {
-  for (let one = error; one instanceof Error; one = one.cause) {
-    const code = "code" in one ? String(one.code) : "";
-    if (/^(57P0[123]|08\w{3}|40001|40P01|53300|ECONN\w+|EPIPE)$/.test(code) || /Connection terminated/.test(one.message)) return true;
-    if (code === "ENOENT" && "syscall" in one && one.syscall === "connect") return true;
-  }
-  return false;
-}

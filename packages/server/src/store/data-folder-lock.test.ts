@@ -31,7 +31,9 @@ const contender = (code = "") => {
     ${code}
     setInterval(() => {}, 1000);
   `;
-  const child = spawn(process.execPath, ["--input-type=module", "--eval", script], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, ["--input-type=module", "--eval", script], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   children.push(child);
   const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
   const line = () => lines.next().then(({ value }) => String(value));
@@ -40,7 +42,10 @@ const contender = (code = "") => {
 
 test("a second holder is refused with the process id of the first, also within one process", async () => {
   await using _lock = await lockDataFolder(folder);
-  await expect(lockDataFolder(folder)).rejects.toMatchObject({ code: "data_folder_busy", context: { pid: `${process.pid}` } });
+  await expect(lockDataFolder(folder)).rejects.toMatchObject({
+    code: "data_folder_busy",
+    context: { pid: `${process.pid}` },
+  });
   expect(await contender().said).toBe(`data_folder_busy ${process.pid}`);
 });
 
@@ -55,7 +60,10 @@ test("a released lock can be taken at once, and releasing twice does no harm to 
 test("the lock of a process that was killed with SIGKILL is free, though its files are still there", async () => {
   const { child, said } = contender();
   expect(await said).toBe("held");
-  await expect(lockDataFolder(folder)).rejects.toMatchObject({ code: "data_folder_busy", context: { pid: `${child.pid}` } });
+  await expect(lockDataFolder(folder)).rejects.toMatchObject({
+    code: "data_folder_busy",
+    context: { pid: `${child.pid}` },
+  });
   child.kill("SIGKILL");
   await once(child, "exit");
   expect((await stat(join(folder, "wharf.pid"))).isFile()).toBe(true);
@@ -89,10 +97,15 @@ test("of many that try at the same moment over a dead holder's files exactly one
   const outcomes = await Promise.all(rivals.map((rival) => rival.said));
   expect(outcomes.filter((outcome) => outcome === "held")).toHaveLength(1);
   const winner = rivals[outcomes.indexOf("held")];
-  expect(outcomes.filter((outcome) => outcome !== "held").every((outcome) => outcome.startsWith("data_folder_busy"))).toBe(true);
+  expect(
+    outcomes.filter((outcome) => outcome !== "held").every((outcome) => outcome.startsWith("data_folder_busy")),
+  ).toBe(true);
   expect(winner?.child.exitCode).toBeNull();
 });
 
 test("a folder that cannot be made is refused by the name of its setting", async () => {
-  await expect(lockDataFolder("/dev/null/wharf")).rejects.toMatchObject({ code: "config_invalid", context: { name: "WHARF_DATA" } });
+  await expect(lockDataFolder("/dev/null/wharf")).rejects.toMatchObject({
+    code: "config_invalid",
+    context: { name: "WHARF_DATA" },
+  });
 });

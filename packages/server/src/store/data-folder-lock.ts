@@ -91,7 +91,8 @@ const holderOf = (folder: string) =>
   );
 
 function unusable(folder: string, error: unknown): WharfError {
-  if (error instanceof Error && "code" in error && error.code === "ENOSPC") return new WharfError("disk_full", { path: folder }, { cause: error });
+  if (error instanceof Error && "code" in error && error.code === "ENOSPC")
+    return new WharfError("disk_full", { path: folder }, { cause: error });
   const reason = `${folder} cannot be used: ${error instanceof Error ? error.message : String(error)}`;
   return new WharfError("config_invalid", { name: "WHARF_DATA", reason }, { cause: error });
 }

@@ -15,8 +15,9 @@ export interface OpenDatabase {
 /** Connections to a database. A connection that breaks is replaced; the statement that was on it fails and is the caller's to repeat. */
 export function openDatabase(connection: pg.PoolConfig, onError: (error: Error) => void): OpenDatabase {
   const pool = new pg.Pool({ max: 16, ...connection });
-  // Without a handler on pool and clients, a server that goes away ends this process.
-  pool.on("error", onError);
-  pool.on("connect", (client) => void client.on("error", onError));
+  // Without a handler on pool and clients, a server that goes away ends this process. While the pool ends it may go.
+  const tell = (error: Error) => pool.ending || onError(error);
+  pool.on("error", tell);
+  pool.on("connect", (client) => void client.on("error", tell));
   return { db: drizzle(pool, { schema, casing: "snake_case" }), pool, close: () => pool.end() };
 }

@@ -1,0 +1,88 @@
+import { existsSync, globSync, lstatSync, readdirSync, readlinkSync } from "node:fs";
+import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { mask, readOnly, type Mount } from "./mount.ts";
+
+/** What of the host every sandbox sees: its programs, and of /etc only what programs need to start. */
+export function hostMounts(): Mount[] {
+  return [...systemFolders(), ...configuration()];
+}
+
+/** /usr, and /bin and the like as they are here: links into /usr, or folders of their own. */
+function systemFolders(): Mount[] {
+  const names = ["bin", "sbin", "lib", "lib32", "lib64", "libx32"];
+  return [readOnly("/usr"), ...names.flatMap((name) => asItIs(`/${name}`))];
+}
+
+function configuration(): Mount[] {
+  const files = [
+    "ld.so.cache",
+    "ld.so.conf",
+    "ld.so.conf.d",
+    "alternatives",
+    "ssl/certs",
+    "ssl/openssl.cnf",
+    "pki/tls/certs",
+    "pki/ca-trust/extracted",
+    "ca-certificates/extracted",
+    "localtime",
+    "timezone",
+    "os-release",
+    "mime.types",
+    // A Java from a distribution keeps its settings here and does not start without; its management folder may hold passwords.
+    ...globSync("java-*/*", { cwd: "/etc" }).filter((file) => !file.endsWith("/management")),
+  ];
+  return files.flatMap((file) => asItIs(join("/etc", file)));
+}
+
+function asItIs(path: string): Mount[] {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return [];
+  if (found.isSymbolicLink()) return [["--symlink", readlinkSync(path), path]];
+  return [readOnly(path)];
+}
+
+/**
+ * Takes the host's own affairs out of a fresh /proc. When the server is root, so is a process inside as far as files are concerned:
+ * without a capability it could still set every sysctl of the machine, as bubblewrap leaves /proc/sys writable.
+ */
+export function procMounts(): Mount[] {
+  const names = readdirSync("/proc").filter((name) => !/^\d+$/.test(name));
+  return names.flatMap((name) => {
+    const path = `/proc/${name}`;
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    if (found === undefined || found.isSymbolicLink()) return [];
+    if (found.isDirectory()) return [readOnly(path)];
+    const forEveryone = (found.mode & 0o004) !== 0;
+    if (!forEveryone || name === "kcore" || name === "keys") return [mask(path)];
+    return (found.mode & 0o222) === 0 ? [] : [readOnly(path)];
+  });
+}
+
+/** Files of /etc that name the people of this machine or its network, replaced by ones that say nothing. */
+const inventedFiles: Readonly<Record<string, string>> = {
+  passwd:
+    "root:x:0:0:root:/:/bin/false\nwharf:x:1000:1000:wharf:/home/wharf:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
+  group: "root:x:0:\ntty:x:5:\nwharf:x:1000:\nnogroup:x:65534:\n",
+  hosts: "127.0.0.1 localhost runner\n::1 localhost\n",
+  "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
+};
+
+/** Writes the invented files into a folder and tells how to mount them. */
+export async function inventConfiguration(folder: string): Promise<Mount[]> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const mounts: Mount[] = [];
+  for (const [name, content] of Object.entries(inventedFiles)) {
+    const file = join(folder, name);
+    await writeFile(file, content);
+    await chmod(file, 0o444);
+    mounts.push(readOnly(file, `/etc/${name}`));
+  }
+  return mounts;
+}
+
+/** Where the host's own files are that a sandbox sees at the same place. */
+export function isVisibleInside(path: string): boolean {
+  const folders = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
+  return existsSync(path) && folders.some((folder) => path === folder || path.startsWith(`${folder}/`));
+}

@@ -1,0 +1,59 @@
+import { spawn, type ChildProcess, type StdioOptions } from "node:child_process";
+import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
+import type { DaemonConfig } from "@wharf/contract";
+
+export interface LaunchOptions {
+  readonly environment: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  /** Takes standard output and error. */
+  readonly log: number;
+  /** What the new process gets as its file descriptor 3. */
+  readonly third?: "pipe" | number;
+  readonly config: DaemonConfig;
+}
+
+/**
+ * Starts a program in a session of its own that outlives the server, with the configuration on its standard input.
+ * Its end and failure to start are the caller's to watch.
+ */
+export function launch(command: string, commandArguments: readonly string[], options: LaunchOptions): ChildProcess {
+  const nothing = openSync("/dev/null", "r+");
+  try {
+    const stdio: StdioOptions = ["pipe", options.log, options.log];
+    // A descriptor that leaked into the server would be a way out of the sandbox, so something harmless takes its place.
+    for (const leaked of inheritableDescriptors()) stdio[leaked] = nothing;
+    if (options.third !== undefined) stdio[3] = options.third;
+    const child = spawn(command, commandArguments, {
+      detached: true,
+      cwd: options.cwd,
+      env: { ...options.environment },
+      stdio: Array.from(stdio, (entry) => entry ?? "ignore"),
+    });
+    child.unref();
+    // A daemon that ends before it has read its configuration shows by its end.
+    child.stdin?.on("error", () => undefined);
+    child.stdin?.end(JSON.stringify(options.config));
+    return child;
+  } finally {
+    closeSync(nothing);
+  }
+}
+
+/** Open files of this process, beyond the standard ones, that a new process would get. */
+export function inheritableDescriptors(): number[] {
+  if (process.platform !== "linux") return [];
+  return readdirSync("/proc/self/fd")
+    .map(Number)
+    .filter((descriptor) => descriptor > 2 && !closesOnExec(descriptor));
+}
+
+const closeOnExec = 0o2000000;
+
+function closesOnExec(descriptor: number): boolean {
+  try {
+    const flags = /^flags:\s+([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${descriptor}`, "utf8"))?.[1];
+    return flags !== undefined && (Number.parseInt(flags, 8) & closeOnExec) !== 0;
+  } catch {
+    return true; // it is closed by now: it was the listing's own
+  }
+}

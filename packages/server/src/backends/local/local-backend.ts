@@ -1,0 +1,287 @@
+import { mkdir, readdir, rm } from "node:fs/promises";
+import type { Duplex } from "node:stream";
+import { WharfError } from "@wharf/contract";
+import type { Backend, RunnerSighting, RunnerSpec, RunnerUsage } from "../backend.ts";
+import type { Enclosure } from "./enclosure.ts";
+import { KeyedLock } from "./keyed-lock.ts";
+import type { Log } from "./log.ts";
+import { PlainEnclosure } from "./plain.ts";
+import { probeSandbox } from "./probe.ts";
+import { allProcesses, isAlive, signalProcess, untilGone, type Process, type ProcessIdentity } from "./processes.ts";
+import { emptyTrash, removeTree } from "./remove-tree.ts";
+import { RunnerFolder, type Launched } from "./runner-folder.ts";
+import { SandboxEnclosure } from "./sandbox.ts";
+import { linkPath } from "./short-path.ts";
+import { measure } from "./usage.ts";
+import { WireListener } from "./wire-listener.ts";
+
+export interface LocalBackendOptions {
+  /** Holds a folder for each runner. */
+  readonly folder: string;
+  /** Holds `bin` and `lib` with the bundles of the daemon and the agents. */
+  readonly kit: string;
+  /** The Node that runs them. */
+  readonly node: string;
+  /** Whether the owner lets plain processes have real keys. The keys are given out elsewhere; here it is only told of. */
+  readonly allowUnsafe: boolean;
+  /** Where the programs of this machine are looked for, as in PATH. */
+  readonly searchPath: string;
+  readonly log?: Log;
+}
+
+/** `isolationReason` says why there is no sandbox, where there is none. */
+export type LocalBackend = Backend & { readonly isolationReason?: string };
+
+/** How long a daemon may take to bring its journal to disk when it is asked to end. */
+const flushMs = 5000;
+/** How often a dial that waits looks whether there is still a daemon to wait for. */
+const livenessMs = 500;
+/** All processes are listed once for all runners that are measured within this time. */
+const snapshotMs = 250;
+
+/**
+ * Runners on this machine. All that is known of one is in its folder and in what runs:
+ *
+ * - absent: no folder. `create` makes it.
+ * - running: the daemon is alive. `run.json` says which process it is, checked against the time it was born; where the server died before
+ *   it wrote that file, the daemon is found among all processes. `create` and `start` leave a runner as it is if there is a record of it.
+ * - stopped: the folder is there and no daemon lives, because of `stop`, or because the daemon or the machine died. Whatever still runs of
+ *   the runner is ended before another daemon is started on the same state. `destroy` leads back to absent, from anywhere.
+ *
+ * What changes a runner is done one at a time for each; that no other server uses the folder is for the caller to see to.
+ */
+export async function createLocalBackend(options: LocalBackendOptions): Promise<LocalBackend> {
+  await mkdir(options.folder, { recursive: true, mode: 0o700 });
+  const foundation = await probeSandbox(options);
+  const plain = new PlainEnclosure(options);
+  if ("reason" in foundation) {
+    options.log?.warn(
+      {
+        reason: foundation.reason,
+        keys: options.allowUnsafe ? "given" : "withheld",
+        limits: "unenforced",
+      },
+      "no sandbox can be made here: runners are plain processes that see what the server's user sees",
+    );
+    return Object.assign(new LocalRunners(options, plain, [plain]), {
+      isolationReason: foundation.reason,
+    });
+  }
+  const sandbox = new SandboxEnclosure(foundation, options);
+  options.log?.info(
+    {
+      limits: "unenforced",
+      user_namespaces: foundation.extraFlags.length > 0 ? "disabled" : "possible",
+    },
+    "runners are sandboxes",
+  );
+  return new LocalRunners(options, sandbox, [sandbox, plain]);
+}
+
+class LocalRunners implements Backend {
+  readonly name = "local";
+  readonly can: Backend["can"];
+  readonly #options: LocalBackendOptions;
+  /** What new runners are put into. */
+  readonly #enclosure: Enclosure;
+  /** Also what older ones may be in. */
+  readonly #enclosures: readonly Enclosure[];
+  readonly #locks = new KeyedLock();
+  readonly #listeners = new Map<string, Promise<WireListener>>();
+  readonly #sweep: Promise<void>;
+  #snapshot: { readonly at: number; readonly processes: Promise<Process[]> } | undefined;
+
+  constructor(options: LocalBackendOptions, enclosure: Enclosure, enclosures: readonly Enclosure[]) {
+    this.#options = options;
+    this.#enclosure = enclosure;
+    this.#enclosures = enclosures;
+    this.can = { snapshot: false, isolation: enclosure.isolation, packages: "volume" };
+    this.#sweep = emptyTrash(options.folder).catch((error: unknown) => {
+      options.log?.warn({ err: error }, "what is left of destroyed runners could not be removed");
+    });
+  }
+
+  async create(spec: RunnerSpec, signal?: AbortSignal): Promise<void> {
+    const folder = this.#folder(spec.id);
+    await this.#locks.run(spec.id, async () => {
+      signal?.throwIfAborted();
+      const isNew = await folder.prepare();
+      await this.#run(spec, folder, { isNew, ...(signal && { signal }) });
+    });
+  }
+
+  async start(spec: RunnerSpec, signal?: AbortSignal): Promise<void> {
+    await this.#locks.run(spec.id, async () => {
+      const folder = await this.#existing(spec.id);
+      signal?.throwIfAborted();
+      await folder.prepare();
+      await this.#run(spec, folder, { isNew: false, ...(signal && { signal }) });
+    });
+  }
+
+  async stop(id: string): Promise<void> {
+    const folder = await this.#existing(id);
+    await this.#locks.run(id, async () => {
+      const launched = await this.#launched(folder);
+      // Named now: the daemon's end may leave them without a trace of whose they are.
+      const members = launched === undefined ? [] : this.#members(folder, launched, await allProcesses());
+      if (launched !== undefined) {
+        await signalProcess(launched.daemon, "SIGTERM");
+        await untilGone(launched.daemon, flushMs);
+        await measure(folder, launched, this.#members(folder, launched, await allProcesses()));
+      }
+      await this.#end(folder, members);
+      await this.#closeListener(id, new WharfError("runner_unavailable", { runner_id: id, reason: "it was stopped" }));
+    });
+  }
+
+  async destroy(id: string): Promise<void> {
+    const folder = this.#folder(id);
+    await this.#locks.run(id, async () => {
+      const gone = new WharfError("runner_lost", { runner_id: id, reason: "it was destroyed" });
+      await this.#closeListener(id, gone);
+      if (await folder.exists()) {
+        await this.#end(folder);
+        await removeTree(folder.path);
+      }
+      await rm(linkPath(folder.wire), { force: true });
+      // A dial may have opened it again while the folder was still there.
+      await this.#closeListener(id, gone);
+    });
+  }
+
+  async dial(id: string, signal?: AbortSignal): Promise<Duplex> {
+    const folder = await this.#existing(id);
+    const listener = await this.#listener(folder);
+    const lost = new AbortController();
+    const check = setInterval(() => {
+      if (this.#locks.isHeld(id)) return;
+      this.#failIfEnded(folder).catch((error: unknown) => lost.abort(error));
+    }, livenessMs);
+    try {
+      return await listener.next(AbortSignal.any([lost.signal, ...(signal ? [signal] : [])]));
+    } finally {
+      clearInterval(check);
+    }
+  }
+
+  async usage(id: string): Promise<RunnerUsage> {
+    const folder = await this.#existing(id);
+    await folder.boundLog();
+    const launched = await this.#launched(folder);
+    if (launched === undefined) return measure(folder, undefined, []);
+    return measure(folder, launched, this.#members(folder, launched, await this.#recentProcesses()));
+  }
+
+  async *list(): AsyncIterable<RunnerSighting> {
+    const names = await readdir(this.#options.folder);
+    for (const id of names.filter((name) => !name.startsWith("."))) {
+      const folder = this.#folder(id);
+      if (!(await folder.exists())) continue;
+      yield { id, state: (await this.#launched(folder)) === undefined ? "stopped" : "running" };
+    }
+  }
+
+  async missing(program: string): Promise<string | undefined> {
+    return this.#enclosure.missing(program);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(
+      [...this.#listeners.keys()].map((id) =>
+        this.#closeListener(id, new WharfError("runner_unavailable", { runner_id: id, reason: "the server ends" })),
+      ),
+    );
+    await this.#sweep;
+  }
+
+  async #run(spec: RunnerSpec, folder: RunnerFolder, options: { isNew: boolean; signal?: AbortSignal }): Promise<void> {
+    // Before the daemon is there, so that its first try succeeds.
+    const listener = await this.#listener(folder);
+    if (!options.isNew) {
+      if ((await this.#recorded(folder)) !== undefined) return;
+      // One without a record may never have got its configuration, and nobody can have spoken with it.
+      await this.#end(folder);
+    }
+    listener.forget();
+    await folder.announceLaunch();
+    try {
+      await folder.record(await this.#enclosure.launch(spec, folder, options.signal));
+    } catch (error) {
+      await this.#end(folder);
+      throw error;
+    }
+  }
+
+  async #recorded(folder: RunnerFolder): Promise<Launched | undefined> {
+    const recorded = await folder.recorded();
+    return recorded !== undefined && (await isAlive(recorded.daemon)) ? recorded : undefined;
+  }
+
+  /** What runs of the runner, if its daemon lives; also where there is no record of it. */
+  async #launched(folder: RunnerFolder): Promise<Launched | undefined> {
+    const recorded = await this.#recorded(folder);
+    if (recorded !== undefined || !(await folder.isLaunchOpen())) return recorded;
+    for (const enclosure of this.#enclosures) {
+      const found = await enclosure.find(folder);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  /** Ends all that runs of the runner, whatever it was put into. */
+  async #end(folder: RunnerFolder, named: readonly ProcessIdentity[] = []): Promise<void> {
+    const recorded = await folder.recorded();
+    for (const enclosure of this.#enclosures) {
+      await enclosure.end(folder, recorded?.isolation === enclosure.isolation ? recorded : undefined, named);
+    }
+    await folder.forget();
+  }
+
+  #members(folder: RunnerFolder, launched: Launched, processes: readonly Process[]): Process[] {
+    const enclosure = this.#enclosures.find((one) => one.isolation === launched.isolation);
+    return enclosure?.members(folder, launched, processes) ?? [];
+  }
+
+  #recentProcesses(): Promise<Process[]> {
+    const now = performance.now();
+    if (this.#snapshot === undefined || now - this.#snapshot.at > snapshotMs) {
+      this.#snapshot = { at: now, processes: allProcesses() };
+    }
+    return this.#snapshot.processes;
+  }
+
+  async #failIfEnded(folder: RunnerFolder): Promise<void> {
+    if ((await this.#launched(folder)) !== undefined) return;
+    const words = await folder.lastWords();
+    throw new WharfError("runner_unavailable", {
+      runner_id: folder.id,
+      reason: `its daemon does not run${words && `; it said: ${words}`}`,
+    });
+  }
+
+  #folder(id: string): RunnerFolder {
+    return new RunnerFolder(this.#options.folder, id);
+  }
+
+  async #existing(id: string): Promise<RunnerFolder> {
+    const folder = this.#folder(id);
+    if (await folder.exists()) return folder;
+    throw new WharfError("runner_lost", { runner_id: id, reason: "its folder is not there" });
+  }
+
+  #listener(folder: RunnerFolder): Promise<WireListener> {
+    const open = this.#listeners.get(folder.id);
+    if (open !== undefined) return open;
+    const opening = WireListener.open(folder.wire);
+    this.#listeners.set(folder.id, opening);
+    opening.catch(() => this.#listeners.delete(folder.id));
+    return opening;
+  }
+
+  async #closeListener(id: string, reason: Error): Promise<void> {
+    const listener = this.#listeners.get(id);
+    this.#listeners.delete(id);
+    (await listener?.catch(() => undefined))?.close(reason);
+  }
+}

@@ -1,0 +1,44 @@
+import { execFile } from "node:child_process";
+import { accessSync, constants, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { expect, test } from "vitest";
+import { hasBubblewrap } from "./fixtures/setting.ts";
+
+const nobody = 65534;
+
+/** Whether a user without rights gets to the sources and to Node. */
+function isOpenToAll(path: string): boolean {
+  accessSync(path, constants.R_OK);
+  for (let folder = dirname(path); ; folder = dirname(folder)) {
+    if ((statSync(folder).mode & 0o001) === 0) return false;
+    if (folder === dirname(folder)) return true;
+  }
+}
+
+const canTry =
+  hasBubblewrap && process.getuid?.() === 0 && isOpenToAll(import.meta.filename) && isOpenToAll(process.execPath);
+
+test.skipIf(!canTry)("an ordinary user's runners are sandboxes just as well", async () => {
+  const script = join(import.meta.dirname, "fixtures", "ordinary-user.ts");
+  const { stdout } = await promisify(execFile)(process.execPath, [script], {
+    uid: nobody,
+    gid: nobody,
+    env: { PATH: "/usr/bin:/bin", HOME: "/nonexistent" },
+  });
+  const seen = JSON.parse(stdout);
+  expect(seen).toEqual({
+    user: nobody,
+    inside: "1000\n",
+    capabilities: "0000000000000000\n",
+    writable: "",
+    userNamespace: 1,
+    host: "",
+    interfaces: "lo\n",
+    running: [{ id: seen.id, state: "running" }],
+    cpuSeconds: expect.any(Number),
+    id: seen.id,
+    left: false,
+  });
+  expect(seen.cpuSeconds).toBeGreaterThan(0);
+});

@@ -1,0 +1,130 @@
+import { closeSync, constants, openSync } from "node:fs";
+import { delimiter, dirname, join } from "node:path";
+import { WharfError } from "@wharf/contract";
+import type { RunnerSpec } from "../backend.ts";
+import type { Enclosure } from "./enclosure.ts";
+import { launch } from "./launch.ts";
+import {
+  allProcesses,
+  endAll,
+  identify,
+  readProcFile,
+  withDescendants,
+  type Process,
+  type ProcessIdentity,
+} from "./processes.ts";
+import { findOnPath } from "./programs.ts";
+import type { Launched, RunnerFolder } from "./runner-folder.ts";
+import { shortPath } from "./short-path.ts";
+import { socketName } from "./wire-listener.ts";
+
+/** Processes that start others faster than they are killed get this many rounds. */
+const rounds = 50;
+const marker = "WHARF_RUNNER_ID";
+
+export interface PlainOptions {
+  readonly kit: string;
+  readonly node: string;
+  readonly searchPath: string;
+}
+
+/**
+ * No sandbox at all: a process that can do what the server's user can do. What belongs to the runner is the daemon's tree, its session,
+ * and (where the system tells) whatever carries the runner's id in its environment.
+ */
+export class PlainEnclosure implements Enclosure {
+  readonly isolation = "unsafe";
+  readonly #options: PlainOptions;
+
+  constructor(options: PlainOptions) {
+    this.#options = options;
+  }
+
+  async launch(spec: RunnerSpec, folder: RunnerFolder): Promise<Launched> {
+    const { kit, node, searchPath } = this.#options;
+    const wireFolder = openSync(folder.wire, constants.O_RDONLY | constants.O_DIRECTORY);
+    try {
+      await using log = await folder.openLog();
+      const daemon = launch(node, ["--max-semi-space-size=2", join(kit, "lib", "wharf-daemon.mjs")], {
+        environment: {
+          PATH: [join(kit, "bin"), dirname(node), searchPath].join(delimiter),
+          HOME: folder.home,
+          LANG: "C.UTF-8",
+          [marker]: spec.id,
+        },
+        cwd: folder.workspace,
+        log: log.fd,
+        // The folder of the socket, for an address that would be too long.
+        third: wireFolder,
+        config: {
+          runner_id: spec.id,
+          wire_key: spec.wireKey,
+          socket_path: await shortPath(folder.wire, socketName, 3),
+          workspace: folder.workspace,
+          home: folder.home,
+          state: folder.state,
+          relay_port: 4100,
+          isolation: "unsafe",
+        },
+      });
+      const failed = new Promise<Error>((resolve) => daemon.once("error", resolve));
+      const identity = daemon.pid === undefined ? undefined : await identify(daemon.pid);
+      if (identity !== undefined) return { isolation: "unsafe", root: identity, daemon: identity };
+      const reason = daemon.pid === undefined ? (await failed).message : await folder.lastWords();
+      throw new WharfError("backend_failed", {
+        backend: "local",
+        reason: `the daemon did not start: ${reason}`,
+      });
+    } finally {
+      closeSync(wireFolder);
+    }
+  }
+
+  async find(folder: RunnerFolder): Promise<Launched | undefined> {
+    const processes = await allProcesses();
+    // Started in a session of its own, the daemon leads one; the agent's processes may do so as well but run something else.
+    const daemon = processes.find(
+      (one) =>
+        !one.dead &&
+        one.session === one.pid &&
+        carriesMarker(one.pid, folder.id) &&
+        runsDaemon(one.pid, this.#options.kit),
+    );
+    return daemon && { isolation: "unsafe", root: daemon, daemon };
+  }
+
+  async end(folder: RunnerFolder, launched: Launched | undefined, named: readonly ProcessIdentity[]): Promise<void> {
+    await endAll(named);
+    for (let round = 0; round < rounds; round += 1) {
+      const members = this.members(folder, launched, await allProcesses());
+      if (members.length === 0) return;
+      await endAll(members);
+    }
+    throw new WharfError("backend_failed", {
+      backend: "local",
+      reason: `processes of runner ${folder.id} do not end`,
+    });
+  }
+
+  members(folder: RunnerFolder, launched: Launched | undefined, processes: readonly Process[]): Process[] {
+    // A session keeps its number while anyone is in it, so only a process with that pid can tell that it is another's by now.
+    const isOthers = processes.some((one) => one.pid === launched?.root.pid && one.born !== launched.root.born);
+    const session = isOthers ? undefined : launched?.root.pid;
+    const roots = processes.filter((one) => one.session === session || carriesMarker(one.pid, folder.id));
+    return withDescendants(roots, processes).filter((one) => !one.dead && one.pid !== process.pid);
+  }
+
+  async missing(program: string): Promise<string | undefined> {
+    const { kit, node, searchPath } = this.#options;
+    const found = findOnPath(program, [join(kit, "bin"), dirname(node), searchPath].join(delimiter));
+    return found === undefined ? `the program '${program}' is not on the PATH` : undefined;
+  }
+}
+
+const carriesMarker = (pid: number, id: string): boolean =>
+  readProcFile(pid, "environ")?.split("\0").includes(`${marker}=${id}`) ?? false;
+
+const runsDaemon = (pid: number, kit: string): boolean =>
+  readProcFile(pid, "cmdline")
+    ?.split("\0")
+    .includes(join(kit, "lib", "wharf-daemon.mjs")) ?? false;

@@ -1,0 +1,60 @@
+import { execFile } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { rm, rmdir } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { inventConfiguration } from "./host-mounts.ts";
+import { findOnPath } from "./programs.ts";
+import { RunnerFolder } from "./runner-folder.ts";
+import { inside, sandboxArguments, type SandboxFoundation } from "./sandbox-arguments.ts";
+
+export interface ProbeOptions {
+  readonly folder: string;
+  readonly kit: string;
+  readonly node: string;
+  readonly searchPath: string;
+}
+
+const probeMs = 10_000;
+/** Older versions lack these, and some kernels the means. Without them a process may make namespaces of its own inside. */
+const userNamespaceFlags = ["--disable-userns", "--assert-userns-disabled"];
+const runFile = promisify(execFile);
+
+/** Finds out whether a sandbox can be made here, by making one with all that a runner's has and running our Node in it. */
+export async function probeSandbox(options: ProbeOptions): Promise<SandboxFoundation | { readonly reason: string }> {
+  if (process.platform !== "linux") return { reason: `there is no bubblewrap for ${process.platform}` };
+  const bwrap = findOnPath("bwrap", options.searchPath);
+  if (bwrap === undefined) return { reason: "bubblewrap is not installed" };
+  const invented = await inventConfiguration(join(options.folder, ".etc"));
+  const basis = { bwrap, kit: options.kit, node: options.node, invented };
+  const strict = { ...basis, extraFlags: userNamespaceFlags };
+  if ((await attempt(strict, options.folder)) === undefined) return strict;
+  const loose = { ...basis, extraFlags: [] };
+  const reason = await attempt(loose, options.folder);
+  return reason === undefined ? loose : { reason: `bubblewrap does not work here: ${reason}` };
+}
+
+async function attempt(foundation: SandboxFoundation, runners: string): Promise<string | undefined> {
+  const probes = join(runners, ".probe");
+  const folder = new RunnerFolder(probes, randomUUID());
+  await folder.prepare();
+  const limits = { cpu: 1, memoryBytes: 2 ** 20, diskBytes: 2 ** 20, processes: 1 };
+  const bwrapArguments = sandboxArguments(foundation, folder, {
+    spec: { id: folder.id, limits },
+    programs: [],
+  });
+  try {
+    await runFile(foundation.bwrap, [...bwrapArguments, "--", inside.node, "--version"], {
+      timeout: probeMs,
+      killSignal: "SIGKILL",
+      env: {},
+    });
+    return undefined;
+  } catch (error) {
+    const words = error instanceof Error && "stderr" in error ? String(error.stderr).trim() : "";
+    return words || (error instanceof Error ? error.message : String(error));
+  } finally {
+    await rm(folder.path, { recursive: true, force: true });
+    await rmdir(probes).catch(() => undefined); // another server may be probing
+  }
+}

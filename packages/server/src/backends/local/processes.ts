@@ -1,0 +1,156 @@
+import { execFile } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { uptime } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+import { WharfError } from "@wharf/contract";
+import { z } from "zod";
+
+/** Which process it is: a pid alone may have gone to another one since. */
+export const ProcessIdentity = z.object({ pid: z.number().int().positive(), born: z.string() });
+export type ProcessIdentity = z.infer<typeof ProcessIdentity>;
+
+export interface Process extends ProcessIdentity {
+  readonly parent: number;
+  /** The session on Linux; elsewhere the process group, which is the same for what we start. */
+  readonly session: number;
+  /** Its own and that of the children it has waited for. */
+  readonly cpuSeconds: number;
+  readonly dead: boolean;
+}
+
+/** The kernel reports times to programs in hundredths of a second on every architecture. */
+const ticksPerSecond = 100;
+const hasProc = process.platform === "linux";
+const bootId = hasProc ? readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim() : "";
+
+/** Every process, also those that ended and were not yet waited for. */
+export async function allProcesses(): Promise<Process[]> {
+  if (!hasProc) return processesByPs([]);
+  return allPids()
+    .map(readProcess)
+    .filter((found) => found !== undefined);
+}
+
+export function allPids(): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
+}
+
+/** The living process with this pid. */
+export async function identify(pid: number): Promise<ProcessIdentity | undefined> {
+  const found = hasProc ? readProcess(pid) : (await processesByPs(["-p", String(pid)]))[0];
+  return found === undefined || found.dead ? undefined : { pid, born: found.born };
+}
+
+export async function isAlive(identity: ProcessIdentity): Promise<boolean> {
+  return (await identify(identity.pid))?.born === identity.born;
+}
+
+/** False for what was recorded before the machine was started anew: its numbers mean nothing any more. */
+export function isOfThisBoot(identity: ProcessIdentity): boolean {
+  if (hasProc) return identity.born.startsWith(`${bootId}:`);
+  return Date.parse(identity.born) >= Date.now() - (uptime() + 1) * 1000;
+}
+
+/** Sends a signal unless the pid belongs to another process by now. */
+export async function signalProcess(identity: ProcessIdentity, signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+  if (!(await isAlive(identity))) return;
+  try {
+    process.kill(identity.pid, signal);
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+  }
+}
+
+/** Waits until the process has ended; false if it has not within the time. */
+export async function untilGone(identity: ProcessIdentity, withinMs: number): Promise<boolean> {
+  const deadline = performance.now() + withinMs;
+  for (let pause = 1; await isAlive(identity); pause = Math.min(pause * 2, 50)) {
+    if (performance.now() >= deadline) return false;
+    await sleep(pause);
+  }
+  return true;
+}
+
+/** How long the kernel may take to end a process; that of the first one in a sandbox includes the end of all others. */
+const endMs = 10_000;
+
+/** Kills them all and waits until they are gone. */
+export async function endAll(identities: readonly ProcessIdentity[]): Promise<void> {
+  for (const identity of identities) await signalProcess(identity, "SIGKILL");
+  for (const identity of identities) {
+    if (await untilGone(identity, endMs)) continue;
+    throw new WharfError("backend_failed", { backend: "local", reason: `process ${identity.pid} does not end` });
+  }
+}
+
+/** The processes and all that descend from them. */
+export function withDescendants(roots: readonly Process[], processes: readonly Process[]): Process[] {
+  const children = Map.groupBy(processes, (one) => one.parent);
+  const found = new Set(roots);
+  // What is added while the set is walked is walked as well.
+  for (const one of found) for (const child of children.get(one.pid) ?? []) found.add(child);
+  return [...found];
+}
+
+export function readProcess(pid: number): Process | undefined {
+  const text = readProcFile(pid, "stat");
+  if (text === undefined) return undefined;
+  // The name stands in parentheses and may hold anything, parentheses too; the numbers begin after the last one.
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  const field = (number: number) => fields[number - 3] ?? "";
+  const ticks = [14, 15, 16, 17].reduce((sum, number) => sum + Number(field(number)), 0);
+  return {
+    pid,
+    born: `${bootId}:${field(22)}`,
+    parent: Number(field(4)),
+    session: Number(field(6)),
+    cpuSeconds: ticks / ticksPerSecond,
+    dead: field(3) === "Z" || field(3) === "X",
+  };
+}
+
+/** A file below /proc/<pid>, or nothing if the process is gone or not ours to look at. */
+export function readProcFile(pid: number, name: string): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/${name}`, "utf8");
+  } catch {
+    return undefined;
+  }
+}
+
+/** A number of /proc/<pid>/status that is given in kB, in bytes. */
+export function statusBytes(status: string, name: string): number {
+  return Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(status)?.[1] ?? 0) * 1024;
+}
+
+const runFile = promisify(execFile);
+
+/** For systems without /proc. Their times lack the children that were waited for. */
+export async function processesByPs(selection: readonly string[]): Promise<Process[]> {
+  const columns = ["pid", "ppid", "pgid", "state", "time", "lstart"].flatMap((column) => ["-o", `${column}=`]);
+  const select = selection.length === 0 ? ["-ax"] : selection;
+  const { stdout } = await runFile("ps", [...select, ...columns], {
+    env: { PATH: "/usr/bin:/bin", LC_ALL: "C" },
+    maxBuffer: 64 * 2 ** 20,
+  }).catch(() => ({ stdout: "" })); // ps fails when it selects no process
+  return stdout.split("\n").flatMap((line) => {
+    const [, pid, parent, group, state, time, born] =
+      /^\s*(\d+)\s+(\d+)\s+(\d+)\s+(\S+)\s+(\S+)\s+(.+?)\s*$/.exec(line) ?? [];
+    if (pid === undefined || time === undefined || born === undefined) return [];
+    const [clock = "", days = "0"] = time.split("-").toReversed();
+    const cpuSeconds = Number(days) * 86_400 + clock.split(":").reduce((sum, part) => sum * 60 + Number(part), 0);
+    return [
+      {
+        pid: Number(pid),
+        parent: Number(parent),
+        session: Number(group),
+        cpuSeconds,
+        born,
+        dead: state?.startsWith("Z") ?? false,
+      },
+    ];
+  });
+}

@@ -1,0 +1,154 @@
+import { accessSync, closeSync, constants, openSync, readFileSync, readSync, realpathSync, statSync } from "node:fs";
+import { rm, symlink, writeFile } from "node:fs/promises";
+import { basename, delimiter, dirname, join, relative, resolve, sep } from "node:path";
+import { z } from "zod";
+import { isVisibleInside } from "./host-mounts.ts";
+import { readOnly, type Mount } from "./mount.ts";
+import { inside } from "./sandbox-arguments.ts";
+
+/** How a program of the host gets into a sandbox. */
+type Way =
+  | { readonly kind: "there" }
+  | { readonly kind: "missing"; readonly reason: string }
+  /** `source` is mounted at `target`; `entry` is the program inside, run by our node where its own interpreter is not in there. */
+  | {
+      readonly kind: "mount";
+      readonly source: string;
+      readonly target: string;
+      readonly entry: string;
+      readonly byNode: boolean;
+    };
+
+export interface ProgramSearch {
+  /** The bundles' folder; what lies in its `bin` is on every runner's PATH. */
+  readonly kit: string;
+  /** Folders of the host to look in, as in PATH. */
+  readonly searchPath: string;
+}
+
+/** Why a sandbox can't start the program, or nothing if it can. */
+export function missingProgram(program: string, search: ProgramSearch): string | undefined {
+  const way = findWay(program, search);
+  return way.kind === "missing" ? way.reason : undefined;
+}
+
+/** Fills a runner's folder of links and tells what to mount for them. Programs that are not there are left out. */
+export async function bringPrograms(
+  programs: readonly string[],
+  linkFolder: string,
+  search: ProgramSearch,
+): Promise<Mount[]> {
+  const mounts: Mount[] = [];
+  for (const program of programs) {
+    const way = findWay(program, search);
+    if (way.kind !== "mount") continue;
+    const link = join(linkFolder, program);
+    await rm(link, { force: true });
+    if (way.byNode)
+      await writeFile(link, `#!/bin/sh\nexec ${inside.node} '${way.entry}' "$@"\n`, {
+        mode: 0o755,
+      });
+    else await symlink(way.entry, link);
+    mounts.push(readOnly(way.source, way.target));
+  }
+  return mounts;
+}
+
+/** Where a program of the host is, or nothing. */
+export function findOnPath(program: string, searchPath: string): string | undefined {
+  return searchPath
+    .split(delimiter)
+    .filter((folder) => folder !== "")
+    .map((folder) => resolve(folder, program))
+    .find(isExecutable);
+}
+
+function findWay(program: string, search: ProgramSearch): Way {
+  if (program.startsWith("/") && isVisibleInside(realpathOf(program)) && isExecutable(program))
+    return { kind: "there" };
+  if (!/^[\w.+@-]+$/.test(program))
+    return {
+      kind: "missing",
+      reason: `a sandbox does not see ${program}; name a program on the PATH`,
+    };
+  if (program === "node" || isExecutable(join(search.kit, "bin", program))) return { kind: "there" };
+  const common = findOnPath(program, "/usr/local/bin:/usr/bin:/bin");
+  if (common !== undefined && isVisibleInside(realpathOf(common))) return { kind: "there" };
+  const found = common ?? findOnPath(program, search.searchPath);
+  if (found === undefined) return { kind: "missing", reason: `the program '${program}' is not on the PATH` };
+  return wayTo(program, realpathOf(found));
+}
+
+function wayTo(program: string, file: string): Way {
+  const interpreter = interpreterOf(file);
+  const foreign = interpreter !== undefined && !isVisibleInside(interpreter);
+  const byNode = foreign && basename(interpreter) === "node";
+  if (foreign && !byNode)
+    return { kind: "missing", reason: `it is run by ${interpreter}, which a sandbox does not see` };
+  const source = treeOf(file) ?? file;
+  const target = join(inside.agents, program, basename(source));
+  const entry = join(target, relative(source, file));
+  // The entry is quoted in a shell script.
+  if (entry.includes("'")) return { kind: "missing", reason: "there is a quote in its path" };
+  return { kind: "mount", source, target, entry, byNode };
+}
+
+/**
+ * What has to come along with a program of a package: the outermost `node_modules` it lies in, or the package that names it.
+ * Never the folder around a `node_modules`: that is a project or a home, with files that are not the program's.
+ */
+function treeOf(file: string): string | undefined {
+  const parts = file.split(sep);
+  const outermost = parts.indexOf("node_modules");
+  if (outermost !== -1) return parts.slice(0, outermost + 1).join(sep);
+  for (let folder = dirname(file); folder !== dirname(folder); folder = dirname(folder)) {
+    const manifest = readManifest(folder);
+    if (manifest === undefined) continue;
+    const programs = typeof manifest.bin === "string" ? [manifest.bin] : Object.values(manifest.bin ?? {});
+    return programs.some((program) => resolve(folder, program) === file) ? folder : undefined;
+  }
+  return undefined;
+}
+
+const Manifest = z.object({
+  bin: z.union([z.string(), z.record(z.string(), z.string())]).optional(),
+});
+
+function readManifest(folder: string): z.infer<typeof Manifest> | undefined {
+  try {
+    return Manifest.parse(JSON.parse(readFileSync(join(folder, "package.json"), "utf8")));
+  } catch {
+    return undefined;
+  }
+}
+
+/** The interpreter a script asks for by its full path. */
+function interpreterOf(file: string): string | undefined {
+  const head = Buffer.alloc(256);
+  const descriptor = openSync(file, "r");
+  try {
+    readSync(descriptor, head, 0, head.length, 0);
+  } catch {
+    return undefined;
+  } finally {
+    closeSync(descriptor);
+  }
+  return /^#!\s*(\/\S+)/.exec(head.toString("latin1"))?.[1];
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return statSync(file).isFile();
+  } catch {
+    return false;
+  }
+}
+
+function realpathOf(file: string): string {
+  try {
+    return realpathSync(file);
+  } catch {
+    return file;
+  }
+}

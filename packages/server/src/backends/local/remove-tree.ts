@@ -1,0 +1,42 @@
+import { execFile } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { lstat, readdir, rename } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { WharfError } from "@wharf/contract";
+
+const runFile = promisify(execFile);
+const trashPrefix = ".trash-";
+
+/**
+ * Removes a folder that a runner filled. It disappears at once under its name; what is in it may be odd: locked folders, links to
+ * anywhere, trees deeper than a path can be long. `chmod -R` and `rm` go down by open folders and follow no links, which Node's own do not.
+ */
+export async function removeTree(folder: string): Promise<void> {
+  const found = await lstat(folder).catch(() => undefined);
+  if (found === undefined) return;
+  const trash = join(dirname(folder), `${trashPrefix}${basename(folder)}-${randomUUID()}`);
+  await rename(folder, trash);
+  await discard(trash);
+}
+
+/** Removes what removals that were cut short left behind. */
+export async function emptyTrash(parent: string): Promise<void> {
+  const names = await readdir(parent).catch(() => []);
+  for (const name of names.filter((one) => one.startsWith(trashPrefix))) await discard(join(parent, name));
+}
+
+async function discard(trash: string): Promise<void> {
+  const options = { env: { PATH: "/usr/bin:/bin", LC_ALL: "C" }, cwd: "/" };
+  try {
+    const isFolder = (await lstat(trash)).isDirectory();
+    if (isFolder) await runFile("chmod", ["-R", "u+rwX", "--", trash], options);
+    await runFile("rm", ["-rf", "--", trash], options);
+  } catch (error) {
+    throw new WharfError(
+      "backend_failed",
+      { backend: "local", reason: `${trash} cannot be removed` },
+      { cause: error },
+    );
+  }
+}

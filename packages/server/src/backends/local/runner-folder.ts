@@ -1,0 +1,164 @@
+import {
+  chmod,
+  lstat,
+  mkdir,
+  open,
+  readFile,
+  rename,
+  rm,
+  stat,
+  truncate,
+  writeFile,
+  type FileHandle,
+} from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import { WharfError } from "@wharf/contract";
+import { z } from "zod";
+import { isOfThisBoot, ProcessIdentity } from "./processes.ts";
+
+/** What was started for a runner: ending `root` ends everything in a sandbox; `daemon` is the process that serves the wire. */
+export const Launched = z.object({
+  isolation: z.enum(["sandbox", "unsafe"]),
+  root: ProcessIdentity,
+  daemon: ProcessIdentity,
+});
+export type Launched = z.infer<typeof Launched>;
+
+/** The daemon's own words; larger than this they make room for newer ones. */
+const logBytes = 10 * 2 ** 20;
+/** How much of the end of the log an error quotes. */
+const quotedBytes = 400;
+
+/** The folder of one runner and what is kept where in it. Its name is checked, so no id leads out of the folder of all runners. */
+export class RunnerFolder {
+  readonly id: string;
+  readonly path: string;
+  readonly workspace: string;
+  readonly home: string;
+  readonly state: string;
+  readonly wire: string;
+  readonly bin: string;
+  readonly usageFile: string;
+  readonly #logFolder: string;
+  readonly #record: string;
+  readonly #launching: string;
+
+  constructor(runners: string, id: string) {
+    if (!/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/.test(id)) {
+      throw new WharfError("bad_request", {
+        issues: [{ path: "runner_id", message: "must be 1 to 64 letters, digits, - or _" }],
+      });
+    }
+    this.id = id;
+    this.path = join(runners, id);
+    this.workspace = join(this.path, "workspace");
+    this.home = join(this.path, "home");
+    this.state = join(this.path, "state");
+    this.wire = join(this.path, "wire");
+    this.bin = join(this.path, "bin");
+    this.usageFile = join(this.path, "usage.json");
+    this.#logFolder = join(this.path, "log");
+    this.#record = join(this.path, "run.json");
+    this.#launching = join(this.path, "launching");
+  }
+
+  async exists(): Promise<boolean> {
+    const found = await lstat(this.path).catch(() => undefined);
+    return found?.isDirectory() ?? false;
+  }
+
+  /** Makes what is not there yet. True if the runner is new. */
+  async prepare(): Promise<boolean> {
+    const made = await mkdir(this.path, { recursive: true, mode: 0o700 });
+    for (const folder of [this.workspace, this.home, this.state, this.wire, this.bin, this.#logFolder]) {
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      // The runner owns some of these and may have locked itself out.
+      await chmod(folder, 0o700);
+    }
+    return made !== undefined;
+  }
+
+  async recorded(): Promise<Launched | undefined> {
+    const launched = await readJson(this.#record, Launched);
+    return launched !== undefined && isOfThisBoot(launched.root) ? launched : undefined;
+  }
+
+  async record(launched: Launched): Promise<void> {
+    await writeJson(this.#record, launched);
+    await rm(this.#launching, { force: true });
+  }
+
+  async forget(): Promise<void> {
+    await rm(this.#record, { force: true });
+    await rm(this.#launching, { force: true });
+  }
+
+  /** Says that a process is about to be started of which there is no record yet. */
+  async announceLaunch(): Promise<void> {
+    await writeFile(this.#launching, "", { mode: 0o600 });
+  }
+
+  /** True where a launch was announced and its record never written: there may be a process that only a search finds. */
+  async isLaunchOpen(): Promise<boolean> {
+    return (await lstat(this.#launching).catch(() => undefined)) !== undefined;
+  }
+
+  /** The file that takes the daemon's output, begun anew when it has grown large. */
+  async openLog(): Promise<FileHandle> {
+    const file = join(this.#logFolder, "daemon.log");
+    const size = await stat(file).then(
+      (found) => found.size,
+      () => 0,
+    );
+    if (size > logBytes) await rename(file, `${file}.1`);
+    return open(file, "a", 0o600);
+  }
+
+  /** The daemon appends, so a log that is emptied under it goes on at its beginning. */
+  async boundLog(): Promise<void> {
+    const file = join(this.#logFolder, "daemon.log");
+    const size = await stat(file).then(
+      (found) => found.size,
+      () => 0,
+    );
+    if (size > logBytes) await truncate(file, 0);
+  }
+
+  /** The last words of the daemon, to tell why it ended. */
+  async lastWords(): Promise<string> {
+    const file = await open(join(this.#logFolder, "daemon.log"), "r").catch(() => undefined);
+    if (file === undefined) return "";
+    try {
+      const { size } = await file.stat();
+      const { buffer, bytesRead } = await file.read(
+        Buffer.alloc(quotedBytes),
+        0,
+        quotedBytes,
+        Math.max(0, size - quotedBytes),
+      );
+      return buffer
+        .toString("utf8", 0, bytesRead)
+        .replaceAll(/\p{Cc}+/gu, " ")
+        .trim();
+    } finally {
+      await file.close();
+    }
+  }
+}
+
+/** What the file holds, or nothing where it is missing or cut. */
+export async function readJson<T>(file: string, schema: z.ZodType<T>): Promise<T | undefined> {
+  try {
+    return schema.parse(JSON.parse(await readFile(file, "utf8")));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Readers see the old content or the new, never half of it. */
+export async function writeJson(file: string, value: unknown): Promise<void> {
+  const next = `${file}.${randomUUID()}`;
+  await writeFile(next, JSON.stringify(value), { mode: 0o600 });
+  await rename(next, file);
+}

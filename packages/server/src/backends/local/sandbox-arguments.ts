@@ -1,0 +1,91 @@
+import type { RunnerSpec } from "../backend.ts";
+import { hostMounts, procMounts } from "./host-mounts.ts";
+import { inMemory, readOnly, writable, type Mount } from "./mount.ts";
+import type { RunnerFolder } from "./runner-folder.ts";
+
+/** Where things are inside, whatever their place outside. */
+export const inside = {
+  kit: "/opt/wharf",
+  node: "/opt/wharf/node/bin/node",
+  agents: "/opt/agents",
+  agentLinks: "/opt/agents/bin",
+  workspace: "/workspace",
+  home: "/home/wharf",
+  state: "/var/lib/wharf",
+  wire: "/run/wharf",
+} as const;
+
+/** What all sandboxes of this server share. */
+export interface SandboxFoundation {
+  readonly bwrap: string;
+  readonly kit: string;
+  readonly node: string;
+  readonly invented: readonly Mount[];
+  /** Flags that this machine's bubblewrap may lack. */
+  readonly extraFlags: readonly string[];
+}
+
+/**
+ * No `--die-with-parent`: a runner outlives the server. `--unshare-user` even for root, who would keep all capabilities without it.
+ */
+const namespaceFlags = [
+  "--unshare-all",
+  "--unshare-user",
+  "--uid",
+  "1000",
+  "--gid",
+  "1000",
+  "--cap-drop",
+  "ALL",
+  "--new-session",
+  "--hostname",
+  "runner",
+  "--clearenv",
+];
+
+/** Everything between `bwrap` and the command. */
+export function sandboxArguments(
+  foundation: SandboxFoundation,
+  folder: RunnerFolder,
+  options: { spec: Pick<RunnerSpec, "id" | "limits">; programs: readonly Mount[] },
+): string[] {
+  const { memoryBytes } = options.spec.limits;
+  const environment = {
+    PATH: `${inside.agentLinks}:${inside.kit}/bin:/opt/wharf/node/bin:/usr/local/bin:/usr/bin:/bin`,
+    HOME: inside.home,
+    USER: "wharf",
+    LOGNAME: "wharf",
+    SHELL: "/bin/sh",
+    LANG: "C.UTF-8",
+    WHARF_RUNNER_ID: options.spec.id,
+  };
+  const mounts: Mount[] = [
+    ...hostMounts(),
+    ...foundation.invented,
+    ["--proc", "/proc"],
+    ...procMounts(),
+    ["--dev", "/dev"],
+    inMemory("/dev/shm", memoryBytes, "1777"),
+    inMemory("/tmp", memoryBytes, "1777"),
+    inMemory("/run", memoryBytes, "0755"),
+    readOnly(`${foundation.kit}/bin`, `${inside.kit}/bin`),
+    readOnly(`${foundation.kit}/lib`, `${inside.kit}/lib`),
+    readOnly(foundation.node, inside.node),
+    ...options.programs,
+    readOnly(folder.bin, inside.agentLinks),
+    writable(folder.workspace, inside.workspace),
+    writable(folder.home, inside.home),
+    writable(folder.state, inside.state),
+    readOnly(folder.wire, inside.wire),
+    ["--remount-ro", "/dev"],
+    ["--remount-ro", "/"],
+  ];
+  return [
+    ...namespaceFlags,
+    ...foundation.extraFlags,
+    ...Object.entries(environment).flatMap(([name, value]) => ["--setenv", name, value]),
+    ...mounts.flat(),
+    "--chdir",
+    inside.workspace,
+  ];
+}

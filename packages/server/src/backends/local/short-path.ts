@@ -1,0 +1,39 @@
+import { createHash } from "node:crypto";
+import { lstat, mkdir, symlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** The address of a unix socket holds no more, in bytes: 107 on Linux, 103 elsewhere. */
+const longestAddress = 103;
+
+export const isTooLong = (path: string): boolean => Buffer.byteLength(path) > longestAddress;
+
+/** A path to the file in the folder that fits a socket's address, for the process that has the folder open under this descriptor. */
+export async function shortPath(folder: string, name: string, descriptor: number): Promise<string> {
+  const path = join(folder, name);
+  if (!isTooLong(path)) return path;
+  return process.platform === "linux" ? `/proc/self/fd/${descriptor}/${name}` : join(await linkTo(folder), name);
+}
+
+/** Where `linkTo` puts its link. */
+export function linkPath(folder: string, temporary = tmpdir()): string {
+  return join(
+    temporary,
+    `wharf-${process.getuid?.() ?? 0}`,
+    createHash("sha256").update(folder).digest("hex").slice(0, 12),
+  );
+}
+
+/** A link to the folder, short and always the same, in a folder that nobody else can write to. */
+export async function linkTo(folder: string, temporary = tmpdir()): Promise<string> {
+  const link = linkPath(folder, temporary);
+  const links = join(link, "..");
+  await mkdir(links, { recursive: true, mode: 0o700 });
+  const found = await lstat(links);
+  const isPrivate = found.isDirectory() && found.uid === (process.getuid?.() ?? 0) && (found.mode & 0o077) === 0;
+  if (!isPrivate) throw new Error(`${links} belongs to somebody else`);
+  await symlink(folder, link).catch((error: unknown) => {
+    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+  });
+  return link;
+}

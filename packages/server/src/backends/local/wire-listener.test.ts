@@ -1,0 +1,135 @@
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { connect, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { linkPath, linkTo } from "./short-path.ts";
+import { socketName, WireListener } from "./wire-listener.ts";
+
+let folder: string;
+let listener: WireListener;
+const sockets: Socket[] = [];
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), "wharf-wire-"));
+  // As a killed server leaves it.
+  writeFileSync(join(folder, socketName), "");
+  listener = await WireListener.open(folder);
+});
+
+afterEach(() => {
+  listener.close(new Error("the test is over"));
+  for (const socket of sockets.splice(0)) socket.destroy();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function arrive(word: string): Promise<Socket> {
+  const socket = connect(join(folder, socketName));
+  socket.on("error", () => undefined);
+  sockets.push(socket);
+  await once(socket, "connect");
+  socket.write(word);
+  return socket;
+}
+
+test("only its owner may connect", () => {
+  expect(statSync(join(folder, socketName)).mode & 0o777).toBe(0o600);
+  expect(statSync(join(folder, socketName)).isSocket()).toBe(true);
+});
+
+test("a connection that came before anyone asked is handed over, the newest of several, with what it said", async () => {
+  const older = await arrive("older");
+  const closed = new Promise((resolve) => older.once("close", resolve));
+  await arrive("newer");
+  await closed;
+  const wire = await listener.next();
+  expect(String((await once(wire, "data"))[0])).toBe("newer");
+  wire.destroy();
+});
+
+test("those who wait get one connection each, in the order they asked", async () => {
+  const waiting = [listener.next(), listener.next()];
+  for (const word of ["first", "second"]) await arrive(word);
+  for (const [index, word] of ["first", "second"].entries()) {
+    const wire = await waiting[index];
+    expect(String((await once(wire ?? expect.unreachable(), "data"))[0])).toBe(word);
+    wire?.destroy();
+  }
+});
+
+test("a connection that went away is not handed over", async () => {
+  const gone = await arrive("");
+  gone.destroy();
+  await sleep(50);
+  const next = listener.next(AbortSignal.timeout(2000));
+  await arrive("there");
+  const wire = await next;
+  expect(String((await once(wire, "data"))[0])).toBe("there");
+  wire.destroy();
+});
+
+test("who waits is told when the signal says so and when the listener closes", async () => {
+  await expect(listener.next(AbortSignal.timeout(10))).rejects.toMatchObject({ name: "TimeoutError" });
+  await expect(listener.next(AbortSignal.abort(new Error("no")))).rejects.toThrow("no");
+  const waiting = listener.next();
+  listener.close(new Error("closed"));
+  await expect(waiting).rejects.toThrow("closed");
+});
+
+test("a flood of connections is shut out for a while, keeps at most one, and the next dial still gets a wire", async () => {
+  const wire = listener.next();
+  await arrive("wire");
+  const held = await wire;
+  const before = readdirSync("/proc/self/fd").length;
+  let accepted = 0;
+  for (const until = performance.now() + 600; performance.now() < until; await sleep(1)) {
+    accepted += await arrive("flood").then(
+      () => 1,
+      () => 0,
+    );
+  }
+  expect(accepted).toBeGreaterThan(10);
+  expect(accepted).toBeLessThan(50);
+  // Both ends of the one that waits, and what the test itself holds open on its side.
+  expect(readdirSync("/proc/self/fd").length).toBeLessThan(before + 10);
+  // A wire in use notices nothing.
+  held.write("x");
+  expect(held.destroyed).toBe(false);
+  held.destroy();
+  await expect
+    .poll(
+      () =>
+        arrive("after").then(
+          () => true,
+          () => false,
+        ),
+      { timeout: 3000, interval: 100 },
+    )
+    .toBe(true);
+  await expect
+    .poll(async () => {
+      // What was left of the flood is handed over too: only the handshake tells who is who.
+      const next = await listener.next(AbortSignal.timeout(5000));
+      const [word] = await once(next, "data");
+      next.destroy();
+      return String(word);
+    })
+    .toBe("after");
+});
+
+test("where a folder can't be reached by its descriptor, a short link that is ours alone leads to it", async () => {
+  const temporary = mkdtempSync(join(tmpdir(), "wharf-links-"));
+  const long = join(folder, "x".repeat(120));
+  mkdirSync(long);
+  const link = await linkTo(long, temporary);
+  expect(await linkTo(long, temporary)).toBe(link);
+  expect(link).toBe(linkPath(long, temporary));
+  writeFileSync(join(link, "file"), "");
+  expect(readdirSync(long)).toEqual(["file"]);
+  rmSync(temporary, { recursive: true });
+  mkdirSync(join(linkPath(long, temporary), ".."), { recursive: true, mode: 0o755 });
+  await expect(linkTo(long, temporary)).rejects.toThrow(/somebody else/);
+  rmSync(temporary, { recursive: true });
+});

@@ -1,0 +1,52 @@
+/** Who asks. The wire attributes a request to a runner; the caller looks the rest up for each request. */
+export interface GatewayContext {
+  readonly runner_id: string;
+  readonly run_id: string;
+  readonly task_id: string;
+  /** The run's token: a second proof after the wire, which requests to models must carry. */
+  readonly token: string;
+  /** The only mirror it may use. */
+  readonly repository_id?: string;
+  /** The only branch it may push, beneath `shadow/`. */
+  readonly shadow_branch?: string;
+  /** The only model route it may use. */
+  readonly model_route?: string;
+}
+
+export interface ModelUse {
+  readonly route: string;
+  readonly status: number;
+  readonly request_id: string;
+  readonly bytes_in: number;
+  readonly bytes_out: number;
+  readonly duration_ms: number;
+  /** The whole answer came from the model's server and was handed to the runner. */
+  readonly complete: boolean;
+}
+
+export interface Pushed {
+  readonly ref: string;
+  readonly sha: string;
+  readonly old_sha?: string;
+}
+
+export interface GatewayHooks {
+  /**
+   * The mirror took a push. The runner's `git push` ends after this has settled. When the server dies in between it is
+   * not called again: compare the mirror's `head()` when a turn ends.
+   */
+  pushed(context: GatewayContext, push: Pushed): Promise<void>;
+  denied(context: GatewayContext, what: { host: string; reason: string }): void;
+  modelRequest(context: GatewayContext, use: ModelUse): void;
+}
+
+export interface ModelRoute {
+  readonly api: "gemini" | "anthropic" | "openai";
+  readonly base_url: string;
+  readonly key: string;
+}
+
+export interface GatewayLog {
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}

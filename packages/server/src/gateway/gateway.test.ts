@@ -1,0 +1,61 @@
+import { connect } from "node:net";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { hostGit, listeningGateway, Scratch } from "./testing.ts";
+import { createGateway, openMirrors } from "./index.ts";
+
+let scratch: Scratch;
+beforeEach(async () => {
+  scratch = await Scratch.make();
+});
+afterEach(() => scratch[Symbol.asyncDispose]());
+
+const mirrors = () =>
+  openMirrors({ folder: join(scratch.path, "mirrors"), maxRepositoryMb: 1, gitEnvironment: hostGit });
+
+async function raw(url: string, head: string): Promise<string> {
+  const socket = connect(Number(new URL(url).port), "127.0.0.1");
+  socket.write(`${head}\r\nconnection: close\r\n\r\n`);
+  return text(socket);
+}
+
+test("everything that is neither git nor a model is denied, and shown with the host it was meant for", async () => {
+  const { url, seen } = await listeningGateway(scratch, { mirrors: mirrors() });
+  const asked: [head: string, host: string][] = [
+    ["GET / HTTP/1.1\r\nhost: 127.0.0.1:4100", "127.0.0.1:4100"],
+    ["GET http://registry.npmjs.org/left-pad HTTP/1.1\r\nhost: registry.npmjs.org", "registry.npmjs.org"],
+    ["POST https://play.googleapis.com:8443/log HTTP/1.1\r\nhost: x", "play.googleapis.com:8443"],
+    ["GET /modelsx HTTP/1.1\r\nhost: a", "a"],
+    ["CONNECT api.github.com:443 HTTP/1.1\r\nhost: api.github.com:443", "api.github.com:443"],
+  ];
+  for (const [head, host] of asked) {
+    const answer = await raw(url, head);
+    expect(answer).toMatch(/^HTTP\/1.1 403 /);
+    expect(answer).toContain(`"code":"egress_denied"`);
+    expect(answer).toContain(`may not reach ${host}.`);
+  }
+  expect(seen.denied.map((what) => what.host)).toEqual(asked.map(([, host]) => host));
+});
+
+test("nobody passes of whom no run is known, and a failed look-up lets nobody pass", async () => {
+  const told: object[] = [];
+  const gateway = createGateway({
+    mirrors: mirrors(),
+    routes: { main: { api: "gemini", base_url: "http://127.0.0.1:1", key: "k" } },
+    hooks: {
+      pushed: async () => undefined,
+      denied: (_context, what) => void told.push(what),
+      modelRequest: () => undefined,
+    },
+  });
+  const unknown = await scratch.listen((req, res) => gateway.handle(async () => undefined, req, res));
+  const failing = await scratch.listen((req, res) =>
+    gateway.handle(() => Promise.reject(new Error("the database is away")), req, res),
+  );
+  expect(await raw(unknown.url, "GET /models/main/x HTTP/1.1\r\nhost: a\r\nx-api-key:")).toMatch(/^HTTP\/1.1 403 /);
+  const answer = await raw(failing.url, "GET /models/main/x HTTP/1.1\r\nhost: a");
+  expect(answer).toMatch(/^HTTP\/1.1 500 /);
+  expect(answer).not.toContain("database");
+  expect(told).toEqual([]);
+});

@@ -1,0 +1,79 @@
+import { existsSync } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { Diff } from "@wharf/contract";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { commit, git, hostGit, Scratch } from "../testing.ts";
+import { type Mirrors, openMirrors } from "./index.ts";
+
+let scratch: Scratch;
+let mirrors: Mirrors;
+let source: string;
+const branch = "shadow/task-1";
+const long = Array.from({ length: 30 }, (_, n) => `line ${n}`).join("\n");
+
+beforeEach(async () => {
+  scratch = await Scratch.make();
+  mirrors = openMirrors({ folder: join(scratch.path, "mirrors"), maxRepositoryMb: 100, gitEnvironment: hostGit });
+  source = await scratch.repository("source", { "README.md": "hello\n", "old name.txt": long });
+});
+afterEach(() => scratch[Symbol.asyncDispose]());
+
+const mirrored = async () => (await mirrors.ensure(source, { shadow_branch: branch })).repository_id;
+
+test("a task's diff is what its branch changed since it left its base, with odd names and renames", async () => {
+  const base = await git(source, "rev-parse", "HEAD");
+  await git(source, "checkout", "--quiet", "-b", branch);
+  await git(source, "mv", "old name.txt", "new\tname.txt");
+  const head = await commit(source, { "README.md": "hello\nworld\n", "ümlaut.txt": "x\n", "bin.dat": "\0\u0001\0" });
+  await git(source, "checkout", "--quiet", "main");
+  await commit(source, { "later.txt": "not the task's" });
+  const id = await mirrored();
+  for (const from of [base, base.slice(0, 10), "main"]) {
+    const diff = Diff.parse(await mirrors.diff(id, from, branch));
+    expect(diff).toMatchObject({ base, head, truncated: false });
+    expect(diff.files).toEqual([
+      { path: "README.md", additions: 1, deletions: 0 },
+      { path: "bin.dat", additions: 0, deletions: 0 },
+      { path: "new\tname.txt", additions: 0, deletions: 0 },
+      { path: "ümlaut.txt", additions: 1, deletions: 0 },
+    ]);
+    expect(diff.patch).toContain("+world");
+    expect(diff.patch).not.toContain("later.txt");
+  }
+});
+
+test("a large patch is cut at a line and says so", async () => {
+  await git(source, "checkout", "--quiet", "-b", branch);
+  const base = await git(source, "rev-parse", "HEAD");
+  await commit(source, { "big.txt": "a line that is repeated\n".repeat(300_000) });
+  const diff = await mirrors.diff(await mirrored(), base, branch);
+  expect(diff.truncated).toBe(true);
+  expect(diff.patch.length).toBeLessThanOrEqual(5 * 1024 * 1024);
+  expect(diff.patch.endsWith("\n")).toBe(true);
+  expect(diff.files).toEqual([{ path: "big.txt", additions: 300_000, deletions: 0 }]);
+});
+
+test("programs that a repository names in its attributes are not started", async () => {
+  await git(source, "checkout", "--quiet", "-b", branch);
+  const base = await git(source, "rev-parse", "HEAD");
+  await commit(source, { ".gitattributes": "*.txt diff=evil filter=evil\n", "a.txt": "a\n" });
+  const id = await mirrored();
+  const proof = join(scratch.path, "proof");
+  await writeFile(join(scratch.path, "evil.sh"), `#!/bin/sh\ntouch ${proof}\n`, { mode: 0o755 });
+  // Even a mirror whose own configuration had been tampered with would not run them.
+  await git(mirrors.path(id), "config", "diff.evil.command", join(scratch.path, "evil.sh"));
+  await git(mirrors.path(id), "config", "diff.evil.textconv", join(scratch.path, "evil.sh"));
+  await mkdir(join(mirrors.path(id), "info"), { recursive: true });
+  await writeFile(join(mirrors.path(id), "info", "attributes"), "*.txt diff=evil\n");
+  expect((await mirrors.diff(id, base, branch)).files).toHaveLength(2);
+  expect(existsSync(proof)).toBe(false);
+});
+
+test("what is not there is told of", async () => {
+  await git(source, "branch", branch);
+  const id = await mirrored();
+  await expect(mirrors.diff(id, "main", "shadow/none")).rejects.toMatchObject({ code: "not_found" });
+  await expect(mirrors.diff(id, "--output=/tmp/x", branch)).rejects.toMatchObject({ code: "not_found" });
+  await expect(mirrors.diff("../../etc", "main", branch)).rejects.toMatchObject({ code: "not_found" });
+});

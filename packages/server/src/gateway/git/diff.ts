@@ -1,0 +1,69 @@
+import { type Diff, WharfError } from "@wharf/contract";
+import { type GitResult, runGit } from "./run.ts";
+
+const maxPatchBytes = 5 * 1024 * 1024;
+const maxStatBytes = 5 * 1024 * 1024;
+
+/** Programs that a repository's attributes could name are never started. */
+const plain = ["--no-color", "--no-ext-diff", "--no-textconv", "--find-renames", "--ignore-submodules=none"];
+
+interface Comparison {
+  readonly mirror: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly base: string;
+  readonly branch: string;
+}
+
+/** What a branch changed since it left its base: a commit, or a branch's name. */
+export async function diffBranch({ mirror, environment, base, branch }: Comparison): Promise<Diff> {
+  const git = (args: readonly string[], maxBytes = maxStatBytes) =>
+    runGit([`--git-dir=${mirror}`, ...args], { environment, maxBytes });
+  const commitOf = async (name: string) => {
+    const found = await git(["rev-parse", "--verify", "--quiet", "--end-of-options", `${name}^{commit}`]);
+    return found.code === 0 ? found.stdout.trim() : undefined;
+  };
+  const head = await commitOf(`refs/heads/${branch}`);
+  if (head === undefined) throw new WharfError("not_found", { what: "branch", id: branch });
+  const given =
+    (await commitOf(`refs/heads/${base}`)) ?? (/^[0-9a-f]{7,64}$/.test(base) ? await commitOf(base) : undefined);
+  if (given === undefined) throw new WharfError("not_found", { what: "commit", id: base });
+
+  const fork = (await git(["merge-base", given, head])).stdout.trim() || given;
+  const stats = checked(await git(["diff", ...plain, "--numstat", "-z", fork, head]));
+  const patch = checked(await git(["diff", ...plain, fork, head], maxPatchBytes));
+  return {
+    base: fork,
+    head,
+    files: readStats(stats.stdout),
+    patch: wholeLines(patch),
+    truncated: patch.truncated || stats.truncated,
+  };
+}
+
+function checked(result: GitResult): GitResult {
+  if (result.code === 0 || result.truncated) return result;
+  throw new WharfError("git_failed", { command: "diff", reason: result.stderr.trim().slice(-500) });
+}
+
+const wholeLines = ({ stdout, truncated }: GitResult): string =>
+  truncated ? stdout.slice(0, stdout.lastIndexOf("\n") + 1) : stdout;
+
+/** Binary files have no count. */
+const count = (given: string | undefined): number => (given === "-" ? 0 : Number(given));
+
+/** `--numstat -z`: `added TAB deleted TAB path NUL`; a rename has an empty path, then old and new, each with a NUL. */
+function readStats(text: string): Diff["files"] {
+  const fields = text.split("\0");
+  const files: Diff["files"] = [];
+  for (let index = 0; index < fields.length; index++) {
+    const match = /^(\d+|-)\t(\d+|-)\t([^]*)$/.exec(fields[index] ?? "");
+    if (!match) continue;
+    let path = match[3] ?? "";
+    if (path === "") {
+      index += 2;
+      path = fields[index] ?? "";
+    }
+    files.push({ path, additions: count(match[1]), deletions: count(match[2]) });
+  }
+  return files;
+}

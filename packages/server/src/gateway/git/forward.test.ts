@@ -1,0 +1,147 @@
+import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { commit, git, gitServer, hostGit, Scratch } from "../testing.ts";
+import { type Mirrors, openMirrors } from "./index.ts";
+
+let scratch: Scratch;
+let mirrors: Mirrors;
+let source: string;
+let id: string;
+const branch = "shadow/task-1";
+
+beforeEach(async () => {
+  scratch = await Scratch.make();
+  mirrors = openMirrors({ folder: join(scratch.path, "mirrors"), maxRepositoryMb: 20, gitEnvironment: hostGit });
+  source = await scratch.repository("source");
+  id = (await mirrors.ensure(source)).repository_id;
+});
+afterEach(() => scratch[Symbol.asyncDispose]());
+
+/** A commit on the task's branch in the mirror, as a push from a runner leaves it. */
+async function taskCommit(text: string, parent = "main"): Promise<string> {
+  const sha = await git(mirrors.path(id), "commit-tree", "-m", text, "-p", parent, "main^{tree}");
+  await git(mirrors.path(id), "update-ref", `refs/heads/${branch}`, sha);
+  return sha;
+}
+const forward = (sha: string, url = source) => mirrors.forward({ url, repository_id: id, branch, sha });
+const failing = (sha: string, url = source) =>
+  forward(sha, url).then(
+    () => expect.fail("it was forwarded"),
+    (error: unknown) => error,
+  );
+const remoteHead = () => git(source, "rev-parse", branch);
+
+test("a task's branch reaches a local repository, grows there, and may be forwarded again", async () => {
+  const first = await taskCommit("first");
+  await forward(first);
+  expect(await remoteHead()).toBe(first);
+  const second = await taskCommit("second", first);
+  await forward(second);
+  await forward(second);
+  expect(await remoteHead()).toBe(second);
+  expect(await git(source, "symbolic-ref", "HEAD")).toBe("refs/heads/main");
+});
+
+test("what the task itself rewrote replaces what was forwarded before", async () => {
+  await forward(await taskCommit("first"));
+  const rewritten = await taskCommit("rewritten");
+  await forward(rewritten);
+  expect(await remoteHead()).toBe(rewritten);
+});
+
+test("a commit that somebody else put on the branch is never overwritten", async () => {
+  const first = await taskCommit("first");
+  await forward(first);
+  await git(source, "checkout", "--quiet", branch);
+  const foreign = await commit(source, { "theirs.txt": "x" });
+  await git(source, "checkout", "--quiet", "main");
+  const next = [await taskCommit("second", first), await taskCommit("rewritten")];
+  for (const sha of next)
+    expect(await failing(sha)).toMatchObject({
+      code: "push_rejected",
+      context: { reason: expect.stringContaining("did not come from this task") },
+    });
+  expect(await remoteHead()).toBe(foreign);
+});
+
+test("a branch of that name that was there before the task is not overwritten", async () => {
+  await git(source, "checkout", "--quiet", "-b", branch);
+  const theirs = await commit(source, { "theirs.txt": "x" });
+  await git(source, "checkout", "--quiet", "main");
+  expect(await failing(await taskCommit("mine"))).toMatchObject({ code: "push_rejected" });
+  expect(await remoteHead()).toBe(theirs);
+});
+
+test("a branch that somebody has checked out is left alone, even where the owner would have it updated", async () => {
+  const first = await taskCommit("first");
+  await forward(first);
+  await git(source, "checkout", "--quiet", branch);
+  await git(source, "config", "receive.denyCurrentBranch", "updateInstead");
+  expect(await failing(await taskCommit("second", first))).toMatchObject({
+    code: "push_rejected",
+    context: { reason: expect.stringContaining("is checked out in") },
+  });
+  expect(await remoteHead()).toBe(first);
+});
+
+test("the remote's own rules hold, and its words reach the person", async () => {
+  await mkdir(join(source, ".git", "hooks"), { recursive: true });
+  await writeFile(join(source, ".git", "hooks", "pre-receive"), "#!/bin/sh\necho 'no agents on Fridays' >&2\nexit 1\n");
+  await chmod(join(source, ".git", "hooks", "pre-receive"), 0o755);
+  expect(await failing(await taskCommit("first"))).toMatchObject({
+    code: "push_rejected",
+    context: { ref: `refs/heads/${branch}`, reason: expect.stringContaining("no agents on Fridays") },
+  });
+});
+
+test("over HTTP the login is the host's: with it the branch arrives, without it the error says so", async () => {
+  const server = await gitServer(scratch, "ada:secret-pw");
+  const open = `${server}/source/.git`;
+  const closed = server.replace("http://", "http://ada:secret-pw@");
+  const wrong = server.replace("http://", "http://ada:wrong-pw@");
+  id = (await mirrors.ensure(`${closed}/source/.git`)).repository_id;
+  const sha = await taskCommit("first");
+  await forward(sha, `${closed}/source/.git`);
+  expect(await remoteHead()).toBe(sha);
+
+  await writeFile(join(scratch.path, "credentials"), `${closed}\n`);
+  await writeFile(
+    join(scratch.path, ".gitconfig"),
+    `[credential]\n\thelper = store --file=${join(scratch.path, "credentials")}\n`,
+  );
+  mirrors = openMirrors({
+    folder: join(scratch.path, "helped"),
+    maxRepositoryMb: 20,
+    gitEnvironment: { ...hostGit, HOME: scratch.path },
+  });
+  id = (await mirrors.ensure(open)).repository_id;
+  const next = await taskCommit("second");
+  await expect(forward(next, wrong)).rejects.toMatchObject({ code: "push_rejected" }); // not this mirror's address
+  await git(source, "update-ref", "-d", `refs/heads/${branch}`);
+  await forward(next, open);
+  expect(await remoteHead()).toBe(next);
+
+  const poor = openMirrors({ folder: mirrors.folder, maxRepositoryMb: 20, gitEnvironment: hostGit });
+  await expect(poor.forward({ url: open, repository_id: id, branch, sha: next })).rejects.toMatchObject({
+    code: "repository_auth",
+  });
+});
+
+test("a remote that is gone, a commit that is not there, a branch that is no task's", async () => {
+  const sha = await taskCommit("first");
+  expect(await failing("1".repeat(40))).toMatchObject({ code: "git_failed" });
+  expect(await failing("main")).toMatchObject({ code: "push_rejected" });
+  await expect(mirrors.forward({ url: source, repository_id: id, branch: "main", sha })).rejects.toMatchObject({
+    code: "push_rejected",
+  });
+  await git(scratch.path, "init", "--quiet", "elsewhere");
+  expect(await failing(sha, join(scratch.path, "elsewhere"))).toMatchObject({ code: "push_rejected" });
+  const server = await gitServer(scratch);
+  id = (await mirrors.ensure(`${server}/source/.git`)).repository_id;
+  const again = await taskCommit("first");
+  const leaving = AbortSignal.abort(new Error("enough"));
+  await expect(
+    mirrors.forward({ url: `${server}/source/.git`, repository_id: id, branch, sha: again, signal: leaving }),
+  ).rejects.toThrow("enough");
+});

@@ -1,0 +1,75 @@
+import { WharfError } from "@wharf/contract";
+import { reasonOf, remoteFailure } from "./failure.ts";
+import { type Remote, withoutSecret } from "./remote.ts";
+import { runGit } from "./run.ts";
+
+/**
+ * Pushes a task's branch from the mirror to the real remote.
+ *
+ * A commit on the remote's branch that this mirror did not put there is never overwritten. The mirror remembers what it
+ * forwarded last under `refs/wharf/forwarded/`; a branch that was rewritten inside (an amended commit) replaces exactly
+ * that value, under a lease, and nothing else.
+ */
+export interface Forwarding {
+  readonly mirror: string;
+  readonly remote: Remote;
+  readonly branch: string;
+  readonly sha: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly folder: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export async function forwardBranch(forwarding: Forwarding): Promise<void> {
+  const { mirror, branch, sha, environment, signal } = forwarding;
+  const git = (args: readonly string[]) => runGit([`--git-dir=${mirror}`, ...args], { environment, signal });
+  const remembered = `refs/wharf/forwarded/${branch}`;
+
+  const commit = await git(["cat-file", "-e", `${sha}^{commit}`]);
+  if (commit.code !== 0)
+    throw new WharfError("git_failed", { command: "push", reason: `the mirror has no commit ${sha}` });
+
+  let outcome = await push(forwarding);
+  if (outcome.kind === "behind") {
+    const last = (await git(["show-ref", "--verify", "--hash", remembered])).stdout.trim();
+    if (last !== "") outcome = await push(forwarding, last);
+  }
+  if (outcome.kind !== "done")
+    throw new WharfError("push_rejected", { ref: `refs/heads/${branch}`, reason: outcome.reason });
+  await git(["update-ref", remembered, sha]);
+}
+
+type Outcome = { readonly kind: "done" } | { readonly kind: "behind" | "refused"; readonly reason: string };
+
+async function push(forwarding: Forwarding, lease?: string): Promise<Outcome> {
+  const { mirror, remote, branch, sha, environment, signal } = forwarding;
+  const ref = `refs/heads/${branch}`;
+  const flags = ["--porcelain", "--no-verify", "--no-signed", "--no-follow-tags", "--recurse-submodules=no"];
+  if (lease !== undefined) flags.push(`--force-with-lease=${ref}:${lease}`);
+  // A checked-out branch is never updated under its owner: that would run the owner's filters on what an agent wrote.
+  if (remote.local) flags.push("--receive-pack=git -c receive.denyCurrentBranch=refuse receive-pack");
+  const args = [`--git-dir=${mirror}`, "push", ...flags, "--", remote.address, `${sha}:${ref}`];
+  const pushed = await runGit(args, { environment, signal });
+  if (pushed.code === 0) return { kind: "done" };
+  const refusal = pushed.stdout.split("\n").find((line) => line.startsWith("!\t"));
+  if (refusal === undefined) throw remoteFailure(pushed.stderr, remote, forwarding.folder);
+  return readRefusal(refusal, withoutSecret(pushed.stderr, remote), forwarding);
+}
+
+function readRefusal(line: string, stderr: string, { remote, branch }: Forwarding): Outcome {
+  const said = withoutSecret(line.split("\t")[2] ?? "", remote);
+  if (/fetch first|non-fast-forward|stale info|needs force/.test(said)) {
+    return { kind: "behind", reason: `${remote.shown} has commits on ${branch} that did not come from this task` };
+  }
+  if (/branch is currently checked out/.test(said)) {
+    return { kind: "refused", reason: `${branch} is checked out in ${remote.shown}; switch it to another branch` };
+  }
+  const because = /\((.*)\)/.exec(said)?.[1] ?? said;
+  const words = reasonOf(
+    stderr
+      .split("\n")
+      .filter((each) => each.startsWith("remote:"))
+      .join("\n"),
+  );
+  return { kind: "refused", reason: words === "git gave no reason" ? because : `${because}: ${words}` };
+}

@@ -1,0 +1,45 @@
+import { readdir, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { runGit } from "./run.ts";
+
+/** Packs a mirror may have before they are rolled together. */
+const maxPacks = 40;
+const abandonedAfter = 60 * 60_000; // ms
+
+export const lockedOut = (stderr: string): boolean =>
+  /Unable to create '.*\.lock': File exists|cannot lock ref .*File exists/.test(stderr);
+
+/** Removes locks on refs that are older than any living git holds one. */
+export async function clearStaleLocks(mirror: string, olderThan: number): Promise<void> {
+  const refs = await readdir(join(mirror, "refs"), { recursive: true, withFileTypes: true }).catch(() => []);
+  const locks = refs
+    .filter((entry) => entry.isFile() && entry.name.endsWith(".lock"))
+    .map((entry) => join(entry.parentPath, entry.name));
+  await removeOld(
+    [...locks, join(mirror, "packed-refs.lock"), join(mirror, "HEAD.lock"), join(mirror, "config.lock")],
+    olderThan,
+  );
+}
+
+async function removeOld(paths: readonly string[], olderThan: number): Promise<void> {
+  for (const path of paths) {
+    const found = await stat(path).catch(() => undefined);
+    if (found && Date.now() - found.mtimeMs >= olderThan) await rm(path, { recursive: true, force: true });
+  }
+}
+
+/** Keeps a mirror quick: few packs, and nothing that a killed push left behind. Unreachable objects stay. */
+export async function tidy(
+  mirror: string,
+  options: { environment: Readonly<Record<string, string>>; signal: AbortSignal },
+): Promise<void> {
+  const objects = await readdir(join(mirror, "objects"));
+  await removeOld(
+    objects.filter((name) => /^(?:tmp_objdir-)?incoming-/.test(name)).map((name) => join(mirror, "objects", name)),
+    abandonedAfter,
+  );
+  const packs = (await readdir(join(mirror, "objects", "pack"))).filter((name) => name.endsWith(".pack"));
+  if (packs.length <= maxPacks) return;
+  await runGit([`--git-dir=${mirror}`, "repack", "-d", "--quiet", "--geometric=2"], options);
+  await runGit([`--git-dir=${mirror}`, "pack-refs", "--all"], options);
+}

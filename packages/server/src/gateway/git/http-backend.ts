@@ -1,0 +1,127 @@
+import { spawn } from "node:child_process";
+import type { ServerResponse } from "node:http";
+import { pipeline, type Readable } from "node:stream";
+import { WharfError } from "@wharf/contract";
+import { endGroup } from "./run.ts";
+
+/** One request handed to git's own `http-backend`, as a CGI program. */
+export interface CgiRequest {
+  readonly environment: Readonly<Record<string, string>>;
+  readonly body: Readable | undefined;
+  /** Bytes of the body that were read already. */
+  readonly head?: Buffer;
+  /** It is a push: git gets time to take back what it had begun to keep. */
+  readonly keepsObjects?: boolean;
+  /** Called when git has ended and before the answer does. */
+  readonly beforeEnd: () => Promise<void>;
+}
+
+const tidyWithin = 10_000; // ms
+const maxHeaderBytes = 16 * 1024;
+const maxStderrBytes = 4 * 1024;
+const passedOn = new Set(["content-type", "cache-control", "expires", "pragma"]);
+
+/** Settles when git is gone. Rejects only while nothing has been answered yet. */
+export function runHttpBackend(request: CgiRequest, res: ServerResponse): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = spawn("git", ["http-backend"], {
+      env: request.environment,
+      cwd: "/",
+      stdio: ["pipe", "pipe", "pipe"],
+      detached: true,
+    });
+    let stderr = "";
+    let collected = Buffer.alloc(0);
+    let headed = false;
+    let failure: unknown;
+
+    let patience: NodeJS.Timeout | undefined;
+    // At the end of its input git tidies up what it took of a push; a signal would make it leave that behind.
+    const stop = () => {
+      if (patience) return;
+      child.stdin.destroy();
+      child.stdout.unpipe(res).resume();
+      patience = setTimeout(() => endGroup(child), request.keepsObjects ? tidyWithin : 0);
+    };
+    const clientGone = () => {
+      if (!res.writableFinished) stop();
+    };
+    res.once("close", clientGone);
+    if (res.destroyed) stop();
+
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr = (stderr + text).slice(-maxStderrBytes)));
+    child.stdin.on("error", () => undefined); // git may answer without having read everything
+    if (request.head) child.stdin.write(request.head);
+    if (request.body) {
+      pipeline(request.body, child.stdin, (error) => {
+        // A body that broke or went over its bound must not look complete to git.
+        if (
+          !error ||
+          error.code === "EPIPE" ||
+          (error.code === "ERR_STREAM_PREMATURE_CLOSE" && child.exitCode !== null)
+        )
+          return;
+        failure ??= error;
+        stop();
+      });
+    } else child.stdin.end();
+
+    const readHeader = (chunk: Buffer) => {
+      collected = Buffer.concat([collected, chunk]);
+      const end = collected.indexOf("\r\n\r\n");
+      if (end < 0 && collected.length <= maxHeaderBytes) return;
+      child.stdout.off("data", readHeader);
+      if (end < 0 || end > maxHeaderBytes || res.destroyed) {
+        stop();
+        return;
+      }
+      headed = true;
+      const { status, headers } = parseHeader(collected.toString("latin1", 0, end));
+      res.writeHead(status, headers);
+      res.flushHeaders();
+      const rest = collected.subarray(end + 4);
+      if (rest.length > 0) res.write(rest);
+      child.stdout.pipe(res, { end: false });
+    };
+    child.stdout.on("data", readHeader);
+
+    child.once("error", (error) => {
+      clearTimeout(patience);
+      res.off("close", clientGone);
+      reject(error);
+    });
+    child.once("close", (code, signal) => {
+      clearTimeout(patience);
+      res.off("close", clientGone);
+      const end = () => {
+        if (headed && code === 0 && failure === undefined) res.end();
+        else if (headed || res.destroyed) res.destroy();
+        else {
+          const reason = stderr.trim() || `ended with ${signal ?? code}`;
+          reject(
+            failure instanceof Error ? failure : new WharfError("git_failed", { command: "http-backend", reason }),
+          );
+          return;
+        }
+        resolve();
+      };
+      request.beforeEnd().then(end, (error: unknown) => {
+        failure ??= error;
+        end();
+      });
+    });
+  });
+}
+
+function parseHeader(text: string): { status: number; headers: Record<string, string> } {
+  const headers: Record<string, string> = {};
+  let status = 200;
+  for (const line of text.split("\r\n")) {
+    const colon = line.indexOf(":");
+    const name = line.slice(0, colon).toLowerCase();
+    const value = line.slice(colon + 1).trim();
+    if (name === "status") status = /^[2-5]\d\d/.test(value) ? Number(value.slice(0, 3)) : 500;
+    else if (passedOn.has(name)) headers[name] = value;
+  }
+  return { status, headers };
+}

@@ -1,0 +1,128 @@
+import type { Readable } from "node:stream";
+
+/**
+ * The head of a push: what it wants to do, before any object. Read here, strictly, before git sees a byte of it, so
+ * that nothing but one update of the task's own branch ever reaches the mirror. The grammar is a narrow part of git's:
+ * `shallow` lines, at most one command, a flush. Anything else is refused.
+ */
+export interface PushHead {
+  /** What was read, to be handed on unchanged; it may hold the beginning of the pack. */
+  readonly bytes: Buffer;
+  /** Missing in git's own probe of whether it may push, which carries no command. */
+  readonly command?: PushCommand;
+  readonly capabilities: readonly string[];
+}
+
+export interface PushCommand {
+  readonly old: string;
+  readonly new: string;
+  readonly ref: string;
+}
+
+/** The head of a push is not what it must be. `refs` names what was asked for, as far as it could be read. */
+export class PushRefused extends Error {
+  readonly refs: readonly string[];
+  readonly capabilities: readonly string[];
+  constructor(message: string, refs: readonly string[] = [], capabilities: readonly string[] = []) {
+    super(message);
+    this.name = "PushRefused";
+    this.refs = refs;
+    this.capabilities = capabilities;
+  }
+}
+
+const maxHeadBytes = 64 * 1024;
+const commandLine = /^((?:[0-9a-f]{40}|[0-9a-f]{64})) ((?:[0-9a-f]{40}|[0-9a-f]{64})) ([^\0\n]+)$/;
+const shallowLine = /^shallow (?:[0-9a-f]{40}|[0-9a-f]{64})$/;
+
+/** Reads up to the flush that ends the commands; the stream is left paused behind it. */
+export async function readPushHead(body: Readable): Promise<PushHead> {
+  let bytes = Buffer.alloc(0);
+  for (;;) {
+    const lines = splitLines(bytes);
+    if (lines) return { bytes, ...interpret(lines) };
+    if (bytes.length > maxHeadBytes) throw new PushRefused("the push asks for too many things at once");
+    const chunk = await nextChunk(body);
+    if (!chunk) throw new PushRefused("the push ended before it said what it wants");
+    bytes = Buffer.concat([bytes, chunk]);
+  }
+}
+
+/** The pkt-lines before the first flush, or nothing while it has not come. */
+function splitLines(bytes: Buffer): string[] | undefined {
+  const lines: string[] = [];
+  for (let at = 0; at + 4 <= bytes.length;) {
+    const header = bytes.toString("latin1", at, at + 4);
+    if (header === "0000") return lines;
+    const length = /^[0-9a-f]{4}$/i.test(header) ? Number.parseInt(header, 16) : 0;
+    if (length <= 4) throw new PushRefused("the push is not in git's form");
+    if (at + length > bytes.length) return undefined;
+    lines.push(bytes.toString("utf8", at + 4, at + length).replace(/\n$/, ""));
+    at += length;
+  }
+  return undefined;
+}
+
+function interpret(lines: readonly string[]): { command?: PushCommand; capabilities: string[] } {
+  const wanted = lines.filter((line) => !shallowLine.test(line));
+  const [first = "", features = ""] = (wanted[0] ?? "").split("\0");
+  const capabilities = features.split(" ").filter(Boolean);
+  if (wanted.length === 0) return { capabilities };
+
+  const texts = [first, ...wanted.slice(1)];
+  const commands = texts.map((text) => commandLine.exec(text));
+  const refs = commands.flatMap((match) => match?.[3] ?? []);
+  if (commands.includes(null)) throw new PushRefused("the push is not in git's form", refs, capabilities);
+  if (commands.length > 1)
+    throw new PushRefused("only one branch may be pushed, and nothing with it", refs, capabilities);
+  const [, old = "", sha = "", ref = ""] = commands[0] ?? [];
+  return { command: { old, new: sha, ref }, capabilities };
+}
+
+function nextChunk(body: Readable): Promise<Buffer | undefined> {
+  return new Promise((resolve, reject) => {
+    const done = () => {
+      body.off("readable", take).off("end", end).off("error", fail).off("close", end);
+    };
+    const take = () => {
+      const chunk = body.read() as Buffer | null;
+      if (chunk === null) return;
+      done();
+      resolve(chunk);
+    };
+    const end = () => {
+      done();
+      resolve(undefined);
+    };
+    const fail = (error: Error) => {
+      done();
+      reject(error);
+    };
+    if (body.readableEnded || body.destroyed) {
+      resolve(undefined);
+      return;
+    }
+    body.on("readable", take).on("end", end).on("error", fail).on("close", end);
+    take();
+  });
+}
+
+const line = (text: string | Buffer): Buffer => {
+  const content = Buffer.from(text);
+  return Buffer.concat([Buffer.from((content.length + 4).toString(16).padStart(4, "0")), content]);
+};
+const flush = Buffer.from("0000");
+
+/** Git's own form of "no", so that the person at the other end reads the reason and not a status code. */
+export function refusalReport({ message, refs, capabilities }: PushRefused): Buffer {
+  const status = [
+    line("unpack ok\n"),
+    ...refs.slice(0, 20).map((ref) => line(`ng ${ref.slice(0, 200)} ${message}\n`)),
+    flush,
+  ];
+  const report = Buffer.concat(status);
+  const sideband = capabilities.includes("side-band-64k");
+  if (!sideband) return report;
+  const words = line(Buffer.concat([Buffer.from([2]), Buffer.from(`wharf: ${message}\n`)]));
+  return Buffer.concat([words, line(Buffer.concat([Buffer.from([1]), report])), flush]);
+}

@@ -1,0 +1,49 @@
+import { WharfError } from "@wharf/contract";
+import { remoteFailure } from "./failure.ts";
+import type { Remote } from "./remote.ts";
+import { runGit } from "./run.ts";
+
+export interface RemoteRefs {
+  readonly defaultBranch: string;
+  /** Branch to commit. */
+  readonly branches: ReadonlyMap<string, string>;
+}
+
+interface Asking {
+  readonly environment: Readonly<Record<string, string>>;
+  readonly folder: string;
+  readonly signal: AbortSignal;
+}
+
+const maxListBytes = 64 * 1024 * 1024;
+
+/** Asks a remote for its branches. The first contact: it tells whether the repository is there, open to us and has a commit. */
+export async function readRemoteRefs(remote: Remote, asking: Asking): Promise<RemoteRefs> {
+  const { environment, signal } = asking;
+  const listed = await runGit(["ls-remote", "--symref", "--", remote.address, "HEAD", "refs/heads/*"], {
+    environment,
+    signal,
+    maxBytes: maxListBytes,
+  });
+  if (listed.code !== 0) throw remoteFailure(listed.stderr, remote, asking.folder);
+
+  let head: string | undefined;
+  let headCommit: string | undefined;
+  const branches = new Map<string, string>();
+  for (const line of listed.stdout.split("\n")) {
+    const [value = "", name = ""] = line.split("\t");
+    if (name === "HEAD" && value.startsWith("ref: refs/heads/")) head = value.slice("ref: refs/heads/".length);
+    else if (name === "HEAD") headCommit = value;
+    else if (name.startsWith("refs/heads/")) branches.set(name.slice("refs/heads/".length), value);
+  }
+  if (branches.size === 0) throw new WharfError("repository_empty", { url: remote.shown });
+  return { defaultBranch: chooseDefault(branches, head, headCommit), branches };
+}
+
+/** Where HEAD names no branch that exists (detached, or not born yet), the likeliest is taken. */
+function chooseDefault(branches: ReadonlyMap<string, string>, head?: string, headCommit?: string): string {
+  if (head !== undefined && branches.has(head)) return head;
+  const own = [...branches.keys()].filter((name) => !name.startsWith("shadow/"));
+  const usual = ["main", "master", ...own].filter((name) => branches.has(name));
+  return usual.find((name) => branches.get(name) === headCommit) ?? usual[0] ?? [...branches.keys()][0] ?? "main";
+}

@@ -1,0 +1,31 @@
+import { expect, test } from "vitest";
+import { carriesToken, withoutCredentials } from "./credentials.ts";
+
+test.each([
+  [{ "x-goog-api-key": "t" }, ""],
+  [{ "x-api-key": "t" }, ""],
+  [{ authorization: "Bearer t" }, ""],
+  [{ authorization: "bearer t" }, ""],
+  [{}, "alt=sse&key=t"],
+  [{ "x-api-key": "other", authorization: "Bearer t" }, ""],
+])("the run's token is found in %j and '%s'", (headers, query) => {
+  expect(carriesToken(headers, query, "t")).toBe(true);
+});
+
+test.each([
+  [{}, ""],
+  [{ authorization: "t" }, ""],
+  [{ authorization: "Basic t" }, ""],
+  [{ "x-api-key": "" }, "key="],
+  [{ "x-api-key": "T" }, "token=t"],
+])("a request with %j and '%s' does not carry it", (headers, query) => {
+  expect(carriesToken(headers, query, "t")).toBe(false);
+  expect(carriesToken(headers, query, "")).toBe(false);
+});
+
+test("the query stays as it was, without credentials", () => {
+  expect(withoutCredentials("alt=sse&%24x=a%20b+c&key=secret&k%65y=again&access_token=x&Key=y&&flag")).toBe(
+    "alt=sse&%24x=a%20b+c&flag",
+  );
+  expect(withoutCredentials("")).toBe("");
+});

@@ -1,0 +1,79 @@
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
+import { withoutSecret } from "./secret-filter.ts";
+
+const hopByHop = [
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "http2-settings",
+];
+
+/** Set here, a credential, or something that tells where the request came from. */
+const neverSent = new Set([
+  ...hopByHop,
+  "host",
+  "expect",
+  "accept-encoding",
+  "authorization",
+  "x-api-key",
+  "x-goog-api-key",
+  "api-key",
+  "cookie",
+  "cookie2",
+  "x-goog-iam-authorization-token",
+  "x-goog-user-project",
+  "x-amz-security-token",
+  "forwarded",
+  "via",
+  "x-real-ip",
+]);
+/** Speaks to the server only, or would lead the agent elsewhere. */
+const neverReturned = new Set([
+  ...hopByHop,
+  "set-cookie",
+  "set-cookie2",
+  "alt-svc",
+  "location",
+  "refresh",
+  "content-encoding",
+  "www-authenticate",
+]);
+
+const namedByConnection = (headers: IncomingHttpHeaders) =>
+  new Set(
+    (headers.connection ?? "")
+      .toLowerCase()
+      .split(",")
+      .map((name) => name.trim()),
+  );
+
+/** What goes on to the model's server. Content is asked for uncompressed, so that it can be read as it flows. */
+export function requestHeaders(given: IncomingHttpHeaders, key: Record<string, string>): OutgoingHttpHeaders {
+  const named = namedByConnection(given);
+  const kept = Object.entries(given).filter(
+    ([name]) => !neverSent.has(name) && !name.startsWith("x-forwarded-") && !named.has(name),
+  );
+  return { ...Object.fromEntries(kept), "accept-encoding": "identity", ...key };
+}
+
+/** What comes back to the runner. */
+export function responseHeaders(given: IncomingHttpHeaders, secret: string): OutgoingHttpHeaders {
+  const named = namedByConnection(given);
+  const encoded = isEncoded(given);
+  const kept = Object.entries(given).filter(
+    ([name]) => !neverReturned.has(name) && !named.has(name) && !(encoded && name === "content-length"),
+  );
+  const clean = (value: string) => withoutSecret(value, secret);
+  return Object.fromEntries(
+    kept.map(([name, value]) => [name, Array.isArray(value) ? value.map(clean) : clean(value ?? "")]),
+  );
+}
+
+export const isEncoded = (headers: IncomingHttpHeaders): boolean =>
+  !["", "identity"].includes((headers["content-encoding"] ?? "").toLowerCase());

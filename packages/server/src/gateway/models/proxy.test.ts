@@ -1,0 +1,380 @@
+import { once } from "node:events";
+import { type IncomingMessage, request, type RequestListener } from "node:http";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { buffer, text } from "node:stream/consumers";
+import { setTimeout as pause } from "node:timers/promises";
+import { gzipSync } from "node:zlib";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { GatewayContext, ModelRoute } from "../context.ts";
+import { hostGit, listeningGateway, Scratch, somebody, until } from "../testing.ts";
+import type { GatewayOptions } from "../gateway.ts";
+import { openMirrors } from "../git/index.ts";
+
+let scratch: Scratch;
+const key = "real-key-0123456789";
+beforeEach(async () => {
+  scratch = await Scratch.make();
+});
+afterEach(() => scratch[Symbol.asyncDispose]());
+
+interface Setting {
+  readonly api?: ModelRoute["api"];
+  readonly base?: string;
+  readonly context?: Partial<GatewayContext>;
+  readonly limits?: Partial<GatewayOptions>;
+}
+
+/** A gateway before a model's server that does as it is told. */
+async function before(
+  model: (...asked: Parameters<RequestListener>) => void | Promise<void>,
+  { api = "gemini", base = "", context = {}, limits = {} }: Setting = {},
+) {
+  const upstream = await scratch.listen((req, res) => void Promise.resolve(model(req, res)).catch(() => res.destroy()));
+  const mirrors = openMirrors({ folder: join(scratch.path, "mirrors"), maxRepositoryMb: 1, gitEnvironment: hostGit });
+  const routes = {
+    main: { api, base_url: upstream.url + base, key },
+    other: { api, base_url: upstream.url, key },
+    keyless: { api, base_url: upstream.url, key: "" },
+  };
+  const made = await listeningGateway(scratch, {
+    mirrors,
+    routes,
+    limits,
+    context: { model_route: "main", ...context },
+  });
+  return { ...made, upstream };
+}
+
+const withToken = { "x-goog-api-key": somebody.token };
+
+/** An answer as it came, chunk by chunk, to its end or its break. */
+async function send(
+  url: string,
+  options: { headers?: Record<string, string>; body?: Buffer | string; method?: string } = {},
+): Promise<IncomingMessage> {
+  const req = request(url, {
+    method: options.method ?? "POST",
+    headers: { ...withToken, ...options.headers },
+    agent: false,
+  });
+  req.end(options.body ?? "{}");
+  const [res] = (await once(req, "response")) as [IncomingMessage];
+  return res;
+}
+
+describe("a request to a model", () => {
+  test.each([
+    ["gemini", "x-goog-api-key", key],
+    ["anthropic", "x-api-key", key],
+    ["openai", "authorization", `Bearer ${key}`],
+  ] as const)(
+    "reaches %s with the real key in its place and without anything of the runner's",
+    async (api, header, value) => {
+      let got: IncomingMessage | undefined;
+      let body = "";
+      const { url, seen } = await before(
+        async (req, res) => {
+          got = req;
+          body = await text(req);
+          res
+            .setHeader("set-cookie", "a=b")
+            .setHeader("x-ratelimit", "7")
+            .setHeader("alt-svc", "h3")
+            .setHeader("x-echo", `key is ${key}`)
+            .end("answer");
+        },
+        { api, base: "/prefix/" },
+      );
+      const sent = JSON.stringify({ contents: "ünïcode" });
+      const answer = await send(
+        `${url}/models/main/v1beta/models/m:streamGenerateContent?alt=sse&key=${somebody.token}&x=a%2Fb`,
+        {
+          headers: {
+            "x-goog-api-key": somebody.token,
+            "x-api-key": somebody.token,
+            authorization: `Bearer ${somebody.token}`,
+            cookie: "c=d",
+            connection: "x-private",
+            "x-private": "1",
+            "proxy-authorization": "Basic x",
+            "x-forwarded-for": "10.0.0.1",
+            "content-type": "application/json",
+            "anthropic-version": "2023-06-01",
+            "x-wharf-request-id": "request-7",
+          },
+          body: sent,
+        },
+      );
+      expect(await text(answer)).toBe("answer");
+      expect(got?.method).toBe("POST");
+      expect(got?.url).toBe("/prefix/v1beta/models/m:streamGenerateContent?alt=sse&x=a%2Fb");
+      expect(body).toBe(sent);
+      expect(got?.headers[header]).toBe(value);
+      expect(got?.headers).toMatchObject({
+        "content-type": "application/json",
+        "anthropic-version": "2023-06-01",
+        "x-wharf-request-id": "request-7",
+        "accept-encoding": "identity",
+      });
+      expect(JSON.stringify(got?.rawHeaders)).not.toContain(somebody.token);
+      for (const name of ["cookie", "x-private", "proxy-authorization", "x-forwarded-for"])
+        expect(got?.headers[name]).toBeUndefined();
+      expect(answer.headers).toMatchObject({ "x-ratelimit": "7", "x-echo": `key is ${"*".repeat(key.length)}` });
+      expect(answer.headers["set-cookie"] ?? answer.headers["alt-svc"]).toBeUndefined();
+      await until(() => seen.used.length === 1);
+      expect(seen.used[0]).toMatchObject({
+        route: "main",
+        status: 200,
+        request_id: "request-7",
+        bytes_in: Buffer.byteLength(sent),
+        bytes_out: 6,
+        complete: true,
+      });
+      expect(seen.denied).toEqual([]);
+    },
+  );
+
+  test("is refused at once without the run's token, in the words of the API", async () => {
+    let asked = 0;
+    for (const [api, form] of [
+      ["gemini", { error: { code: 401, status: "UNAUTHENTICATED" } }],
+      ["anthropic", { type: "error", error: { type: "authentication_error" } }],
+      ["openai", { error: { code: "invalid_api_key" } }],
+    ] as const) {
+      const { url, seen } = await before((_req, res) => void res.end(String(++asked)), { api });
+      const answer = await send(`${url}/models/main/v1/x`, {
+        headers: { "x-goog-api-key": key },
+        body: "x".repeat(500_000),
+      });
+      expect(answer.statusCode).toBe(401);
+      expect(answer.headers["x-should-retry"]).toBe("false");
+      expect(JSON.parse(await text(answer))).toMatchObject(form);
+      expect(seen.denied).toEqual([{ host: "models/main", reason: expect.stringContaining("token") }]);
+    }
+    expect(asked).toBe(0);
+  });
+
+  test("is refused for another route, a route without a key, and an address outside of its base", async () => {
+    let asked = 0;
+    const { url, seen } = await before((_req, res) => void res.end(String(++asked)), { base: "/v1" });
+    for (const route of ["other", "keyless", "nothing", "constructor", "__proto__"]) {
+      const answer = await send(`${url}/models/${route}/x`);
+      expect([answer.statusCode, answer.headers["content-type"], answer.headers["x-should-retry"]]).toEqual([
+        403,
+        "application/problem+json",
+        "false",
+      ]);
+      expect(JSON.parse(await text(answer))).toMatchObject({
+        code: "model_route_missing",
+        error: { code: 403, status: "PERMISSION_DENIED" },
+      });
+    }
+    for (const path of [
+      "/models/main/../secret",
+      "/models/main/%2e%2e/secret",
+      "/models/main/a/%2E./b",
+      "/models/main/..%2fsecret",
+      "/models/main/x\\..\\y",
+      "/models/",
+      "/models/main@evil/x",
+    ]) {
+      expect(await rawStatus(url, path)).toBe(403);
+    }
+    const unlucky = await before((_req, res) => void res.end(String(++asked)), { context: { model_route: "keyless" } });
+    expect((await send(`${unlucky.url}/models/keyless/x`)).statusCode).toBe(403);
+    expect(asked).toBe(0);
+    expect(seen.denied.length).toBe(12);
+    expect(seen.used).toEqual([]);
+  });
+
+  test("is bounded, whether it says its length or not", async () => {
+    const { url, seen } = await before(async (req, res) => void res.end(`${(await buffer(req)).length}`), {
+      limits: { maxModelBodyBytes: 100_000 },
+    });
+    expect(await text(await send(`${url}/models/main/x`, { body: Buffer.alloc(100_000) }))).toBe("100000");
+    const announced = await send(`${url}/models/main/x`, { body: Buffer.alloc(100_001) });
+    expect([announced.statusCode, JSON.parse(await text(announced)).code]).toEqual([413, "body_too_large"]);
+    const chunked = await send(`${url}/models/main/x`, {
+      headers: { "transfer-encoding": "chunked" },
+      body: Buffer.alloc(9_000_000),
+    });
+    expect([chunked.statusCode, JSON.parse(await text(chunked)).code]).toEqual([413, "body_too_large"]);
+    await until(() => seen.used.length === 2);
+    expect(seen.used[1]).toMatchObject({ status: 413, complete: false });
+  });
+
+  test("says when the model's server cannot be reached, and keeps the key out of the reason", async () => {
+    const { url, upstream, seen } = await before((_req, res) => void res.end());
+    await new Promise((resolve) => upstream.server.close(resolve));
+    const answer = await send(`${url}/models/main/x`);
+    expect(answer.statusCode).toBe(502);
+    const problem = await text(answer);
+    expect(JSON.parse(problem)).toMatchObject({
+      code: "model_unreachable",
+      detail: expect.stringContaining("ECONNREFUSED"),
+      error: { status: "UNAVAILABLE" },
+    });
+    expect(problem).not.toContain(key);
+    await until(() => seen.used.length === 1);
+    expect(seen.used[0]).toMatchObject({ status: 502, complete: false });
+  });
+
+  test("ends the model's work when the runner goes away, before and during the answer", async () => {
+    const gone: string[] = [];
+    const { url, seen } = await before((req, res) => {
+      res.on("close", () => gone.push(req.url ?? ""));
+      if (req.url === "/during") res.write("data: first\n\n");
+    });
+    for (const path of ["/before", "/during"]) {
+      const req = request(`${url}/models/main${path}`, { method: "POST", headers: withToken, agent: false });
+      req.on("error", () => undefined);
+      req.end("{}");
+      if (path === "/during") await once(req, "response");
+      else await pause(50);
+      req.destroy();
+      await until(() => gone.includes(path));
+    }
+    await until(() => seen.used.length === 2);
+    expect(seen.used.map((use) => [use.status, use.complete])).toEqual([
+      [0, false],
+      [200, false],
+    ]);
+  });
+
+  test("is sent again by itself on a new connection when a kept one turns out to be dead", async () => {
+    let connections = 0;
+    let served = 0;
+    const { url, upstream } = await before(async (req, res) => {
+      if (req.socket.remotePort && served++ === 1) return void req.socket.destroy();
+      res.end(`${(await buffer(req)).length}`);
+    });
+    upstream.server.on("connection", () => connections++);
+    expect(await text(await send(`${url}/models/main/x`, { body: Buffer.alloc(10) }))).toBe("10");
+    expect(await text(await send(`${url}/models/main/x`, { body: Buffer.alloc(200_000) }))).toBe("200000");
+    expect([connections, served]).toEqual([2, 3]);
+  });
+
+  test("is not sent again when its own connection was new", async () => {
+    let served = 0;
+    const { url } = await before((req) => {
+      served++;
+      req.socket.destroy();
+    });
+    expect((await send(`${url}/models/main/x`)).statusCode).toBe(502);
+    expect(served).toBe(1);
+  });
+});
+
+describe("a model's answer", () => {
+  test("comes back at once, event by event, byte for byte", async () => {
+    const steps = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const { url } = await before(async (_req, res) => {
+      res.writeHead(200, { "content-type": "text/event-stream" });
+      res.flushHeaders();
+      for (const [index, step] of steps.entries()) {
+        await step.promise;
+        res.write(`data: ${index} ünï\n\n`);
+      }
+      res.end();
+    });
+    const answer = await send(`${url}/models/main/x`); // the head, before any of the body
+    expect(answer.headers["content-type"]).toBe("text/event-stream");
+    const chunks = answer.setEncoding("utf8")[Symbol.asyncIterator]();
+    for (const [index, step] of steps.entries()) {
+      step.resolve();
+      expect((await chunks.next()).value).toBe(`data: ${index} ünï\n\n`);
+    }
+    expect((await chunks.next()).done).toBe(true);
+    expect(answer.complete).toBe(true);
+  });
+
+  test("that is cut midway is reset and told of as not complete", async () => {
+    for (const head of [{}, { "content-length": "1000" }]) {
+      const { url, seen } = await before((_req, res) => {
+        res.writeHead(200, head);
+        res.write("data: half", () => res.socket?.destroy());
+      });
+      const answer = await send(`${url}/models/main/x`);
+      await expect(text(answer)).rejects.toThrow("aborted");
+      expect(answer.complete).toBe(false);
+      await until(() => seen.used.length === 1);
+      expect(seen.used[0]).toMatchObject({ status: 200, complete: false });
+    }
+  });
+
+  test("never holds the key, whole, in pieces or compressed", async () => {
+    const echo = Buffer.from(`{"error":"bad key ${key}"} tail`);
+    const clean = echo.toString().replace(key, "*".repeat(key.length));
+    const { url } = await before(async (req, res) => {
+      if (req.url === "/gzip") return void res.writeHead(400, { "content-encoding": "gzip" }).end(gzipSync(echo));
+      if (req.url === "/odd") return void res.writeHead(400, { "content-encoding": "x-odd" }).end(echo);
+      res.writeHead(400, { "content-length": echo.length });
+      for (const byte of echo) {
+        res.write(Buffer.from([byte]));
+        if (byte % 8 === 0) await pause(1);
+      }
+      res.end();
+    });
+    for (const path of ["/pieces", "/gzip"]) {
+      const answer = await send(`${url}/models/main${path}`);
+      expect([answer.statusCode, await text(answer), answer.headers["content-encoding"]]).toEqual([
+        400,
+        clean,
+        undefined,
+      ]);
+    }
+    const odd = await send(`${url}/models/main/odd`);
+    expect([odd.statusCode, (await text(odd)).includes(key)]).toEqual([502, false]);
+  });
+
+  test("waits for a slow reader without being kept in memory", async () => {
+    let sent = 0;
+    const { url, seen } = await before((_req, res) => {
+      const chunk = Buffer.alloc(256 * 1024, "x");
+      const more = () => {
+        while (!res.destroyed && sent < 400 * 1024 * 1024) {
+          sent += chunk.length;
+          if (!res.write(chunk)) return void res.once("drain", more);
+        }
+        res.end();
+      };
+      more();
+    });
+    const answer = await send(`${url}/models/main/x`);
+    answer.pause();
+    await pause(400);
+    expect(sent).toBeLessThan(40 * 1024 * 1024);
+    answer.destroy();
+    await until(() => seen.used.length === 1);
+  });
+
+  test("adds little time", async () => {
+    const { url, upstream } = await before(async (req, res) => {
+      await buffer(req);
+      res.end("ok");
+    });
+    const median = async (target: string) => {
+      const times: number[] = [];
+      for (let n = 0; n < 60; n++) {
+        const started = performance.now();
+        await text(await send(target));
+        times.push(performance.now() - started);
+      }
+      return times.toSorted((a, b) => a - b)[30] ?? 0;
+    };
+    await median(`${url}/models/main/x`);
+    const added = (await median(`${url}/models/main/x`)) - (await median(upstream.url));
+    expect(added).toBeLessThan(20); // ms; a bound against stalls such as delayed acknowledgements, not a benchmark
+  });
+});
+
+function rawStatus(url: string, path: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(Number(new URL(url).port), "127.0.0.1");
+    let answer = "";
+    socket.setEncoding("latin1").on("data", (each: string) => (answer += each));
+    socket.on("end", () => resolve(Number(answer.split(" ")[1]))).on("error", reject);
+    socket.write(`GET ${path} HTTP/1.1\r\nhost: x\r\nx-goog-api-key: ${somebody.token}\r\nconnection: close\r\n\r\n`);
+  });
+}

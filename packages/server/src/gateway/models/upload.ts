@@ -1,0 +1,66 @@
+import type { ClientRequest } from "node:http";
+import { WharfError } from "@wharf/contract";
+
+/** A request of at most this size can be sent a second time without asking for it again. */
+const maxReplayBytes = 512 * 1024;
+
+/**
+ * Sends a request's body on as it comes, at the speed of the slower side. A kept connection may turn out to be dead
+ * just when it is used again; `restart` then gives the beginning once more, to a new connection.
+ */
+export class Upload {
+  readonly #maxBytes: number;
+  #sent: Buffer[] | undefined = [];
+  #target: ClientRequest;
+  #bytes = 0;
+  #ended = false;
+
+  constructor(target: ClientRequest, maxBytes: number) {
+    this.#target = target;
+    this.#maxBytes = maxBytes;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Settles when the body has been read to its end. */
+  async run(body: AsyncIterable<Buffer>): Promise<void> {
+    for await (const chunk of body) {
+      this.#bytes += chunk.length;
+      if (this.#bytes > this.#maxBytes) throw new WharfError("body_too_large", { limit_bytes: this.#maxBytes });
+      if (this.#bytes > maxReplayBytes) this.#sent = undefined;
+      this.#sent?.push(chunk);
+      const target = this.#target;
+      if (!target.destroyed && !target.write(chunk)) await writable(target);
+    }
+    this.#ended = true;
+    this.#target.end();
+  }
+
+  get canRestart(): boolean {
+    return this.#sent !== undefined;
+  }
+
+  restart(target: ClientRequest): void {
+    this.#target = target;
+    for (const chunk of this.#sent ?? []) target.write(chunk);
+    if (this.#ended) target.end();
+  }
+
+  /** The answer has begun: the body will not be needed again. */
+  forget(): void {
+    this.#sent = undefined;
+  }
+}
+
+/** Until it takes more, or is closed and takes everything without effect. */
+function writable(target: ClientRequest): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      target.off("drain", done).off("close", done);
+      resolve();
+    };
+    target.once("drain", done).once("close", done);
+  });
+}

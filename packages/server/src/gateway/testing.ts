@@ -1,0 +1,179 @@
+/** What the gateway's tests stand on: real repositories, a real git server with a login, and a gateway that listens. */
+import { execFile } from "node:child_process";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer, type RequestListener, type Server } from "node:http";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import type { GatewayContext, ModelRoute, ModelUse, Pushed } from "./context.ts";
+import { createGateway, type GatewayOptions } from "./gateway.ts";
+import { servedEnvironment } from "./git/environment.ts";
+import { runHttpBackend } from "./git/http-backend.ts";
+import type { Mirrors } from "./git/index.ts";
+
+const run = promisify(execFile);
+
+const identity = {
+  GIT_AUTHOR_NAME: "Ada",
+  GIT_AUTHOR_EMAIL: "ada@example.org",
+  GIT_COMMITTER_NAME: "Ada",
+  GIT_COMMITTER_EMAIL: "ada@example.org",
+};
+
+/** Git as a person or a daemon runs it, away from this machine's own configuration. */
+export async function git(folder: string, ...args: string[]): Promise<string> {
+  const env = {
+    PATH: process.env["PATH"],
+    HOME: "/nonexistent",
+    GIT_CONFIG_NOSYSTEM: "1",
+    GIT_CONFIG_GLOBAL: "/dev/null",
+    GIT_TERMINAL_PROMPT: "0",
+    LC_ALL: "C",
+    ...identity,
+  };
+  const { stdout, stderr } = await run("git", ["-c", "init.defaultBranch=main", ...args], {
+    cwd: folder,
+    env,
+    maxBuffer: 64 * 1024 * 1024,
+  });
+  return args.includes("push") ? stdout + stderr : stdout.trim();
+}
+
+/** What git said when it failed. */
+export const gitError = (folder: string, ...args: string[]): Promise<string> =>
+  git(folder, ...args).then(
+    (said) => {
+      throw new Error(`git ${args[0]} was expected to fail and said: ${said}`);
+    },
+    (error: { stderr?: string; stdout?: string }) => `${error.stdout ?? ""}${error.stderr ?? ""}`,
+  );
+
+export async function commit(folder: string, files: Record<string, string>, message = "change"): Promise<string> {
+  for (const [name, content] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, name)), { recursive: true });
+    await writeFile(join(folder, name), content);
+  }
+  await git(folder, "add", "--all");
+  await git(folder, "commit", "--quiet", "--message", message);
+  return git(folder, "rev-parse", "HEAD");
+}
+
+/** A folder that is gone after the test. */
+export class Scratch implements AsyncDisposable {
+  readonly path: string;
+  readonly #closing: (() => Promise<unknown>)[] = [];
+
+  private constructor(path: string) {
+    this.path = path;
+  }
+
+  static async make(): Promise<Scratch> {
+    return new Scratch(await mkdtemp(join(tmpdir(), "wharf-gateway-")));
+  }
+
+  async repository(name: string, files: Record<string, string> = { "README.md": "hello\n" }): Promise<string> {
+    const folder = join(this.path, name);
+    await mkdir(folder, { recursive: true });
+    await git(folder, "init", "--quiet");
+    if (Object.keys(files).length > 0) await commit(folder, files, "first");
+    return folder;
+  }
+
+  async listen(listener: RequestListener): Promise<{ url: string; server: Server }> {
+    const server = createServer(listener);
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    this.onClose(() => {
+      server.closeAllConnections();
+      return new Promise((resolve) => server.close(resolve));
+    });
+    const address = server.address();
+    if (address === null || typeof address === "string") throw new Error("the server has no port");
+    return { url: `http://127.0.0.1:${address.port}`, server };
+  }
+
+  onClose(work: () => Promise<unknown>): void {
+    this.#closing.push(work);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const close of this.#closing.toReversed()) await close();
+    await rm(this.path, { recursive: true, force: true });
+  }
+}
+
+/** A git server on loopback that serves a folder of repositories, to those with the password where one is set. */
+export async function gitServer(scratch: Scratch, login?: string): Promise<string> {
+  const wanted = login === undefined ? undefined : `Basic ${Buffer.from(login).toString("base64")}`;
+  const { url } = await scratch.listen((req, res) => {
+    if (wanted !== undefined && req.headers.authorization !== wanted) {
+      res.writeHead(401, { "www-authenticate": 'Basic realm="git"' }).end();
+      return;
+    }
+    const [path = "", query = ""] = (req.url ?? "").split("?");
+    const environment = {
+      ...servedEnvironment({ PATH: process.env["PATH"] ?? "" }, [["http.receivepack", "true"]]),
+      GIT_PROJECT_ROOT: scratch.path,
+      GIT_HTTP_EXPORT_ALL: "1",
+      PATH_INFO: path,
+      QUERY_STRING: query,
+      REQUEST_METHOD: req.method ?? "GET",
+      CONTENT_TYPE: req.headers["content-type"] ?? "",
+      HTTP_CONTENT_ENCODING: req.headers["content-encoding"] ?? "",
+      GIT_PROTOCOL: String(req.headers["git-protocol"] ?? ""),
+    };
+    runHttpBackend({ environment, body: req, beforeEnd: async () => undefined }, res).catch(() => res.destroy());
+  });
+  return url;
+}
+
+export interface Seen {
+  readonly pushed: Pushed[];
+  readonly denied: { host: string; reason: string }[];
+  readonly used: ModelUse[];
+}
+
+export const somebody: GatewayContext = {
+  runner_id: "runner-1",
+  run_id: "run-1",
+  task_id: "task-1",
+  token: "run-token-1",
+};
+
+/** A gateway on a port of its own. */
+export async function listeningGateway(
+  scratch: Scratch,
+  options: {
+    mirrors: Mirrors;
+    context?: Partial<GatewayContext>;
+    routes?: Record<string, ModelRoute>;
+    limits?: Partial<GatewayOptions>;
+  },
+): Promise<{ url: string; seen: Seen; server: Server }> {
+  const seen: Seen = { pushed: [], denied: [], used: [] };
+  const gateway = createGateway({
+    mirrors: options.mirrors,
+    routes: options.routes ?? {},
+    ...options.limits,
+    hooks: {
+      pushed: async (_context, push) => void seen.pushed.push(push),
+      denied: (_context, what) => void seen.denied.push(what),
+      modelRequest: (_context, use) => void seen.used.push(use),
+    },
+  });
+  const context = async () => ({ ...somebody, ...options.context });
+  const { url, server } = await scratch.listen((req, res) => gateway.handle(context, req, res));
+  server.on("connect", (req, socket) => gateway.handleConnect(context, req, socket));
+  scratch.onClose(async () => gateway.close());
+  return { url, seen, server };
+}
+
+/** The environment a person's server has, as far as git is concerned. */
+export const hostGit = { PATH: process.env["PATH"] ?? "", HOME: "/nonexistent" };
+
+export async function until(what: () => boolean | Promise<boolean>, within = 5_000): Promise<void> {
+  const end = Date.now() + within;
+  while (!(await what())) {
+    if (Date.now() > end) throw new Error(`it did not become true within ${within} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 15));
+  }
+}

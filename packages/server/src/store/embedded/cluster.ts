@@ -1,0 +1,118 @@
+import { execFile } from "node:child_process";
+import { chown, lchown, mkdtemp, open, readdir, readFile, rename, rm, statfs, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+import { WharfError } from "@wharf/contract";
+import { type Account, namedAccount } from "./account.ts";
+import type { Programs } from "./programs.ts";
+
+/** The one role of a cluster and the database it works in; both are there from `initdb` on. */
+export const role = "wharf";
+export const database = "postgres";
+
+/** PostgreSQL sees none of the server's environment: it holds keys, and PG variables would change what it does. */
+export const environment = { PATH: "/usr/local/bin:/usr/bin:/bin", LC_ALL: "C", PGTZ: "UTC" };
+
+/** Clusters are made beside their place under this name, so that one half made is never taken for one. */
+const unfinishedPrefix = "cluster-new-";
+/** The process that makes it. */
+const makerFile = "initdb.pid";
+const makerPatienceMs = 60_000;
+
+interface ClusterOptions {
+  readonly programs: Programs;
+  /** Whom the files belong to. */
+  readonly account: Account | undefined;
+  /** False only where the data may be lost, as in tests. */
+  readonly durable?: boolean;
+}
+
+/**
+ * Makes an empty cluster at `dataFolder`. It is there whole or not at all, whenever this process dies. It takes half a
+ * second and is not to be given up midway: an `initdb` that is killed leaves shared memory behind.
+ */
+export async function createCluster(dataFolder: string, options: ClusterOptions): Promise<void> {
+  const parent = dirname(dataFolder);
+  await removeUnfinished(parent);
+  const unfinished = await mkdtemp(join(parent, unfinishedPrefix));
+  try {
+    await initialize(unfinished, options);
+    await rename(join(unfinished, "data"), dataFolder);
+    if (options.durable !== false) await syncFolder(parent);
+  } finally {
+    await removeFolder(unfinished);
+  }
+}
+
+async function initialize(unfinished: string, { programs, account, durable }: ClusterOptions): Promise<void> {
+  const folder = join(unfinished, "data");
+  const maker = await namedAccount();
+  const args = ["-D", folder, "-U", role, "-A", "trust", "-E", "UTF8", "--locale=C", "--data-checksums"];
+  if (durable === false) args.push("--no-sync");
+  try {
+    if (maker) await chown(unfinished, maker.uid, maker.gid);
+    const running = promisify(execFile)(programs.initdb, args, { ...maker, env: environment, cwd: "/" });
+    await Promise.all([running, writeFile(join(unfinished, makerFile), `${running.child.pid}`)]);
+    if (account) await handOver(folder, account);
+  } catch (error) {
+    throw await explain(error, dirname(unfinished));
+  }
+}
+
+async function explain(error: unknown, folder: string): Promise<WharfError> {
+  const said = error instanceof Error && "stderr" in error ? String(error.stderr) : "";
+  if (/No space left on device/.test(said) || (await isFull(folder)))
+    return new WharfError("disk_full", { path: folder }, { cause: error });
+  const line = said.split("\n").find((text) => /error|fatal|could not|cannot/i.test(text));
+  const unnamed = /could not look up effective user ID/.test(said);
+  const reason = unnamed
+    ? "initdb needs a name for the user that runs the server: add the user to /etc/passwd or set DATABASE_URL."
+    : `a new cluster could not be made: ${line?.trim() ?? String(error)}`;
+  return new WharfError("database_unavailable", { reason }, { cause: error });
+}
+
+/** A PostgreSQL that finds less than one segment of its write-ahead log (16 MiB) free will stop soon, if it has not yet. */
+export async function isFull(folder: string): Promise<boolean> {
+  const disk = await statfs(folder).catch(() => undefined);
+  return disk !== undefined && disk.bavail * disk.bsize < 16 * 1024 * 1024;
+}
+
+async function handOver(folder: string, { uid, gid }: Account): Promise<void> {
+  await lchown(folder, uid, gid);
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    await lchown(join(entry.parentPath, entry.name), uid, gid);
+  }
+}
+
+/** What a killed server was making. Its `initdb` lives on and is let finish, as it would not clean up if its files went. */
+async function removeUnfinished(parent: string): Promise<void> {
+  for (const name of await readdir(parent)) {
+    if (!name.startsWith(unfinishedPrefix)) continue;
+    const maker = Number(await readFile(join(parent, name, makerFile), "utf8").catch(() => "0"));
+    for (const deadline = Date.now() + makerPatienceMs; maker > 0 && isAlive(maker) && Date.now() < deadline;)
+      await sleep(20);
+    await removeFolder(join(parent, name));
+  }
+}
+
+const removeFolder = (folder: string) => rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "EPERM";
+  }
+}
+
+/** A rename is on the disk when the folder that holds it is. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

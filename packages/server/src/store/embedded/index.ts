@@ -1,0 +1,113 @@
+/**
+ * A PostgreSQL of the server's own, for one machine: made on first use, adopted or replaced when an earlier server left it
+ * running, started again when it dies, reached only over a unix socket in a folder that nobody else may enter.
+ */
+import { access, chmod, realpath } from "node:fs/promises";
+import { WharfError } from "@wharf/contract";
+import { lockDataFolder } from "../data-folder-lock.ts";
+import { barrier } from "./account.ts";
+import { createCluster } from "./cluster.ts";
+import { adoptPostmaster, type Postmaster, startPostmaster } from "./postmaster.ts";
+import { findPrograms } from "./programs.ts";
+import { type Site, siteIn } from "./site.ts";
+import { makeSocketFolder, removeSocketFolder } from "./socket-folder.ts";
+import { type Notify, Supervisor } from "./supervisor.ts";
+
+export type { PostgresNotice } from "./supervisor.ts";
+
+export interface EmbeddedPostgresOptions {
+  /** All that belongs to the database lies here: the cluster, its log, its socket. */
+  readonly folder: string;
+  /** Told when PostgreSQL starts, ends and starts again. */
+  readonly notify?: Notify;
+  /** Gives up starting. It does not stop what has started: `stop` does. */
+  readonly signal?: AbortSignal;
+}
+
+export interface EmbeddedPostgres extends AsyncDisposable {
+  /** What `pg` takes. It stays the same when PostgreSQL is started again. */
+  readonly connection: {
+    readonly host: string;
+    readonly port: number;
+    readonly user: string;
+    readonly database: string;
+    readonly ssl: false;
+  };
+  /** Of the PostgreSQL that runs now, or ran last. */
+  readonly pid: number;
+  /** Resolves once it was stopped for good. */
+  readonly exited: Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Resolves when the database accepts connections. A second one on the same folder is refused with `data_folder_busy`. */
+export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
+  const { notify = () => undefined, signal = new AbortController().signal } = options;
+  await using starting = new AsyncDisposableStack();
+  const lock = starting.use(await lockDataFolder(options.folder));
+  const site = await siteIn(await realpath(options.folder));
+  await makeReachable(site);
+  const supervisor = new Supervisor(site, await obtain(site, notify, signal), notify);
+  starting.move();
+
+  const { promise: exited, resolve: end } = Promise.withResolvers<void>();
+  let stopping: Promise<void> | undefined;
+  const stop = () =>
+    (stopping ??= supervisor
+      .stop()
+      .finally(() => lock.release())
+      .finally(end));
+  return {
+    connection: supervisor.connection,
+    get pid() {
+      return supervisor.pid;
+    },
+    exited,
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+/** PostgreSQL has to come to its files, also where it runs as another user than the server. */
+async function makeReachable({ folder, account }: Site): Promise<void> {
+  if ((await barrier(folder, account)) === folder) await chmod(folder, 0o711);
+  const closed = await barrier(folder, account);
+  if (!closed) return;
+  throw new WharfError("config_invalid", {
+    name: "WHARF_DATA",
+    reason:
+      `PostgreSQL does not run as root, so for a server run by root it runs as user id ${account?.uid}, which may not pass ${closed}. ` +
+      `Choose a data folder outside it with WHARF_DATA, let others pass it (chmod o+x ${closed}), or set DATABASE_URL.`,
+  });
+}
+
+/** The PostgreSQL to supervise: one that outlived an earlier server, or a new one. */
+async function obtain(site: Site, notify: Notify, signal: AbortSignal): Promise<Postmaster> {
+  const began = performance.now();
+  const took = () => Math.round(performance.now() - began);
+  const adopted = await adoptPostmaster(site, signal);
+  if (adopted) {
+    notify({ kind: "adopted", pid: adopted.pid, ms: took() });
+    return adopted;
+  }
+  const programs = await findPrograms(site);
+  if (!(await hasCluster(site))) {
+    await createCluster(site.dataFolder, { programs, account: site.account });
+    notify({ kind: "initialized", ms: took() });
+  }
+  const socketFolder = await makeSocketFolder(site.folder, site.account);
+  try {
+    const started = await startPostmaster(site, { programs, socketFolder, signal });
+    notify({ kind: "started", pid: started.pid, ms: took() });
+    return started;
+  } catch (error) {
+    await removeSocketFolder(site.folder);
+    throw error;
+  }
+}
+
+const hasCluster = ({ dataFolder }: Site) =>
+  access(dataFolder).then(
+    () => true,
+    () => false,
+  );

@@ -1,0 +1,58 @@
+import { execFile } from "node:child_process";
+import { chown, readFile, rename, stat, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+
+/** What a running PostgreSQL says of itself in `postmaster.pid` of its data folder. */
+export interface PostmasterFile {
+  readonly pid: number;
+  readonly socketFolder: string;
+  readonly status: "starting" | "stopping" | "ready" | "standby" | "unknown";
+}
+
+const statuses = ["starting", "stopping", "ready", "standby"] as const;
+
+const fileIn = (dataFolder: string) => join(dataFolder, "postmaster.pid");
+
+/** Lines: process, data folder, start time, port, socket folder, address, shared memory, status. It is written line by line. */
+export async function readPostmasterFile(dataFolder: string): Promise<PostmasterFile | undefined> {
+  const text = await readFile(fileIn(dataFolder), "utf8").catch(() => "");
+  const lines = text.split("\n").map((line) => line.trim());
+  const pid = Number(lines[0]);
+  if (!Number.isSafeInteger(pid) || pid <= 0) return undefined;
+  return { pid, socketFolder: lines[4] ?? "", status: statuses.find((status) => status === lines[7]) ?? "unknown" };
+}
+
+/** The file and the process it names, if that is alive and really a PostgreSQL of this folder: numbers are used again. */
+export async function findPostmaster(dataFolder: string): Promise<PostmasterFile | undefined> {
+  const file = await readPostmasterFile(dataFolder);
+  return file && (await servesFolder(file.pid, dataFolder)) ? file : undefined;
+}
+
+/** PostgreSQL works in its data folder, so that names its process beyond doubt; macOS shows only the command. */
+export async function servesFolder(pid: number, dataFolder: string): Promise<boolean> {
+  if (process.platform !== "linux") {
+    const command = await promisify(execFile)("ps", ["-o", "command=", "-p", `${pid}`]).catch(() => ({ stdout: "" }));
+    return command.stdout.includes(`-D ${dataFolder}`);
+  }
+  const [here, there] = await Promise.all([stat(dataFolder), stat(`/proc/${pid}/cwd`)]).catch(() => []);
+  return here !== undefined && there !== undefined && here.dev === there.dev && here.ino === there.ino;
+}
+
+/**
+ * After a kill and a restart of the machine or container the file may name a process that is alive and somebody else, and
+ * PostgreSQL then refuses to start. The file is not removed, because PostgreSQL also finds in it the shared memory of a
+ * predecessor whose processes may not all be gone. It is made to name this process instead, whose child PostgreSQL will
+ * be: it takes a file that names its parent for stale, and still looks at the memory.
+ */
+export async function disownPostmasterFile(dataFolder: string): Promise<void> {
+  const file = await readPostmasterFile(dataFolder);
+  if (!file || file.pid === process.pid || (await servesFolder(file.pid, dataFolder))) return;
+  const path = fileIn(dataFolder);
+  const { uid, gid } = await stat(path);
+  const [, ...rest] = (await readFile(path, "utf8")).split("\n");
+  const replacement = join(dirname(path), "postmaster.pid.new");
+  await writeFile(replacement, [process.pid, ...rest].join("\n"), { mode: 0o600 });
+  if (process.getuid?.() === 0) await chown(replacement, uid, gid);
+  await rename(replacement, path);
+}

@@ -1,0 +1,111 @@
+import { execFile } from "node:child_process";
+import { chmod, constants, cp, lstat, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { databaseFolder, query } from "../../../test/postgres-process.ts";
+import { chooseAccount } from "./account.ts";
+import { createCluster, environment } from "./cluster.ts";
+import { connectionTo, startPostmaster, stopPostmaster } from "./postmaster.ts";
+import { findPrograms, installedPrograms, type Programs, usable } from "./programs.ts";
+import { siteIn } from "./site.ts";
+import { makeSocketFolder, removeSocketFolder } from "./socket-folder.ts";
+
+const asRoot = process.getuid?.() === 0;
+const installed = await installedPrograms();
+const run = promisify(execFile);
+
+let top: string;
+let home: string;
+let programs: Programs;
+const libraries = () => join(home, "lib");
+const links = async () =>
+  (await readdir(libraries(), { withFileTypes: true }))
+    .filter((entry) => entry.isSymbolicLink())
+    .map(({ name }) => name);
+
+/** The package as it lies there when its install script was not allowed to run. */
+beforeAll(async () => {
+  top = await mkdtemp(join(tmpdir(), "wharf-programs-"));
+  await chmod(top, 0o755);
+  home = join(top, "package/native");
+  const found = await findPrograms({ folder: top, account: undefined });
+  await mkdir(dirname(home));
+  await cp(dirname(dirname(found.postgres)), home, {
+    recursive: true,
+    verbatimSymlinks: true,
+    mode: constants.COPYFILE_FICLONE,
+  });
+  programs = { postgres: join(home, "bin/postgres"), initdb: join(home, "bin/initdb") };
+});
+beforeEach(async () => {
+  for (const name of await links()) await rm(join(libraries(), name));
+});
+afterAll(() => rm(top, { recursive: true }));
+
+test("library links that no install script made are made in place", async () => {
+  await expect(run(programs.postgres, ["--version"])).rejects.toThrow(/shared librar|Library not loaded/);
+  expect(await usable(programs, { folder: top, account: undefined })).toEqual(programs);
+  expect((await run(programs.postgres, ["--version"])).stdout).toMatch(/^postgres \(PostgreSQL\) \d/);
+  const before = await links();
+  expect(await usable(programs, { folder: top, account: undefined })).toEqual(programs);
+  expect(await links()).toEqual(before);
+});
+
+test.runIf(asRoot)("where the package may not be written to, a copy in the data folder has the links", async () => {
+  await using place = await databaseFolder();
+  const script = `
+    const { usable } = await import(${JSON.stringify(join(import.meta.dirname, "programs.ts"))});
+    console.log(JSON.stringify(await usable(${JSON.stringify(programs)}, { folder: ${JSON.stringify(dirname(place.folder))} })));
+  `;
+  const user = { uid: 65_534, gid: 65_534, cwd: "/", env: environment };
+  const { stdout } = await run(process.execPath, ["--input-type=module", "--eval", script], user);
+  const copy = JSON.parse(stdout) as Programs;
+  expect(copy.postgres.startsWith(dirname(place.folder))).toBe(true);
+  expect((await run(copy.postgres, ["--version"], user)).stdout).toMatch(/^postgres \(PostgreSQL\) \d/);
+  expect(await links()).toEqual([]);
+});
+
+test.runIf(asRoot)(
+  "where the database's user cannot come to the package, it gets a copy, and only of the newest",
+  async () => {
+    await using place = await databaseFolder();
+    await mkdir(join(place.folder, "programs-1-1"), { recursive: true, mode: 0o755 });
+    const account = await chooseAccount(join(place.folder, "data"));
+    await chmod(dirname(home), 0o700);
+    try {
+      await expect(run(programs.postgres, ["--version"], { ...account, cwd: "/" })).rejects.toMatchObject({
+        code: "EACCES",
+      });
+      const copy = await usable(programs, { folder: place.folder, account });
+      expect((await run(copy.postgres, ["--version"], { ...account, cwd: "/" })).stdout).toMatch(
+        /^postgres \(PostgreSQL\) \d/,
+      );
+      const made = await lstat(copy.postgres);
+      expect(await usable(programs, { folder: place.folder, account })).toEqual(copy);
+      expect((await lstat(copy.postgres)).ino).toBe(made.ino);
+      expect(await readdir(place.folder)).toHaveLength(1);
+      await createCluster(join(place.folder, "data"), { programs: copy, account });
+    } finally {
+      await chmod(dirname(home), 0o755);
+    }
+  },
+);
+
+test.runIf(installed)(
+  "a PostgreSQL of the machine serves where the package is missing (needs one of version 15 or newer)",
+  async () => {
+    if (!installed) return;
+    await using place = await databaseFolder();
+    await mkdir(place.folder, { mode: 0o755 });
+    const site = await siteIn(place.folder);
+    await createCluster(site.dataFolder, { programs: installed, account: site.account });
+    const socketFolder = await makeSocketFolder(site.folder, site.account);
+    const signal = new AbortController().signal;
+    const postmaster = await startPostmaster(site, { programs: installed, socketFolder, signal });
+    expect(await query(connectionTo(socketFolder), "select 1 as one")).toEqual([{ one: 1 }]);
+    await stopPostmaster(postmaster);
+    await removeSocketFolder(site.folder);
+  },
+);

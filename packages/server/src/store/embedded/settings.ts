@@ -1,0 +1,40 @@
+/**
+ * Small, and durable: a commit that was answered is on the disk. Given on the command line, so that every start has those
+ * of this version whatever stands in the cluster's own files.
+ */
+const settings = {
+  listen_addresses: "",
+  unix_socket_permissions: "0700",
+  max_connections: 100,
+  shared_buffers: "64MB",
+  fsync: "on",
+  synchronous_commit: "on",
+  full_page_writes: "on",
+  // In the data folder, where it goes with the cluster, and where no container's small /dev/shm limits it.
+  dynamic_shared_memory_type: "mmap",
+  jit: "off",
+  // One machine, many small statements: no helpers for single queries, no standby.
+  max_parallel_workers_per_gather: 0,
+  max_worker_processes: 2,
+  autovacuum_max_workers: 2,
+  wal_level: "minimal",
+  max_wal_senders: 0,
+  max_wal_size: "256MB",
+  timezone: "UTC",
+  log_timezone: "UTC",
+  // What goes wrong with the server itself; failed statements are told to those who sent them, and carry people's data.
+  log_min_messages: "log",
+  log_min_error_statement: "panic",
+  log_checkpoints: "off",
+} as const;
+
+/** PostgreSQL 18 would keep three processes for reading ahead. */
+const settingsFrom18 = { io_method: "sync" } as const;
+
+export function settingsFor(major: number, socketFolder: string): string[] {
+  const all = { ...settings, ...(major >= 18 && settingsFrom18), unix_socket_directories: quoted(socketFolder) };
+  return Object.entries(all).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
+}
+
+/** The setting is a list, whose elements may be quoted like identifiers. */
+const quoted = (path: string) => `"${path.replaceAll('"', '""')}"`;
