@@ -23,9 +23,12 @@ export class Wharf implements AsyncDisposable {
   readonly data: string;
   readonly client: Client;
   readonly #environment: Record<string, string>;
+  readonly #launcher: string;
   #child: ChildProcess | undefined;
 
-  constructor(folder: string, environment: Record<string, string> = {}) {
+  /** Without a launcher of the test's own it is started as people do. */
+  constructor(folder: string, environment: Record<string, string> = {}, start: string = launcher) {
+    this.#launcher = start;
     this.data = join(folder, "data");
     this.#environment = { PATH: process.env["PATH"] ?? "", HOME: folder, WHARF_DATA: this.data, WHARF_PORT: "0", LOG_LEVEL: "warn", ...environment };
     this.client = new Client(locator({ dataFolder: this.data, environment: {}, json: false }));
@@ -41,7 +44,7 @@ export class Wharf implements AsyncDisposable {
 
   async start(): Promise<void> {
     rmSync(join(this.data, "server.json"), { force: true });
-    const child = spawn(process.execPath, [launcher, "up"], { env: this.#environment, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, [this.#launcher, "up"], { env: this.#environment, stdio: ["ignore", "pipe", "pipe"] });
     this.#child = child;
     let said = "";
     const keep = (chunk: Buffer) => {
@@ -133,6 +136,9 @@ export class Wharf implements AsyncDisposable {
     return existsSync(folder) ? readdirSync(folder).filter((name) => /^[0-9a-f-]{36}$/.test(name)) : [];
   }
 }
+
+/** A server whose waiting times or kit a test has chosen: a launcher for `Wharf`. */
+export const chosenServer = join(import.meta.dirname, "serve.ts");
 
 /** All that the agent said, joined. */
 export const spoken = (events: readonly Event[]): string => events.map(({ data }) => (data.kind === "message" && data.role === "agent" ? data.text : "")).join("");

@@ -1,0 +1,85 @@
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { api } from "@wharf/contract";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type ModelServer, type Script, startAnthropic, startGemini, startOpenai } from "./support/models/index.ts";
+import { git, makeRepository } from "./support/repository.ts";
+import { isPushed, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
+
+/** Reads the file, mends it, runs the test and tells; what was read has to come back from the workspace. */
+const script: Script = ({ toolResults = [], prompt = "" }) => {
+  const seen = toolResults.join("\n");
+  if (seen.includes("sum is right")) return { text: "The sum is mended and its test passes." };
+  if (seen.includes("a - b")) return { toolCalls: [{ name: "edit_file", args: { path: "sum.js", search: "a - b", replace: "a + b" } }] };
+  if (seen.includes("sum is wrong")) return { text: "I could not mend it." };
+  if (toolResults.length > 0) return { toolCalls: [{ name: "run_command", args: { command: "node test.js" } }] };
+  if (prompt.includes("what did you do")) return { text: "As I said, the sum is mended." };
+  return { text: "I will look first.", toolCalls: [{ name: "read_file", args: { path: "sum.js" } }] };
+};
+const files = {
+  "sum.js": "module.exports = (a, b) => a - b;\n",
+  "test.js": "if (require('./sum.js')(2, 3) !== 5) { console.log('sum is wrong'); process.exit(1); }\nconsole.log('sum is right');\n",
+};
+
+const providers = [
+  { name: "gemini", start: startGemini },
+  { name: "anthropic", start: startAnthropic },
+  { name: "openai", start: startOpenai },
+] as const;
+
+let folder: string;
+let wharf: Wharf;
+const models = new Map<string, ModelServer>();
+
+beforeAll(async () => {
+  folder = scratchFolder();
+  const environment: Record<string, string> = {};
+  for (const { name, start } of providers) {
+    const model = await start({ key: `real-${name}-key`, script });
+    models.set(name, model);
+    environment[`${name.toUpperCase()}_API_KEY`] = `real-${name}-key`;
+    environment[`${name.toUpperCase()}_BASE_URL`] = model.url;
+  }
+  wharf = new Wharf(folder, environment);
+  await wharf.start();
+});
+
+afterAll(async () => {
+  await wharf[Symbol.asyncDispose]();
+  for (const model of models.values()) await model.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describe("Wharf's own agent", () => {
+  // G-058: the agent speaks to the gateway with the run's token, and the key is added outside
+  it.each(providers)("mends a repository with a $name model through the gateway", async ({ name }) => {
+    const type = await wharf.client.call(api.getAgentType, { params: { type_id: "wharf" } });
+    const { command, environment_vars } = type;
+    await wharf.client.call(api.createAgentType, { body: { name: `wharf-${name}`, command, environment_vars, model_route: name } });
+    const remote = makeRepository(join(folder, name), files);
+    const task = await wharf.createTask({ title: "Mend the sum", repository_url: remote, agent_type: `wharf-${name}` });
+    await wharf.prompt(task, "The sum is wrong. Mend it and run the test.");
+    const events = await wharf.until(task.id, isPushed);
+    expect(spoken(events)).toContain("The sum is mended and its test passes.");
+    expect(git(remote, "show", `${task.shadow_branch}:sum.js`)).toBe("module.exports = (a, b) => a + b;");
+    const model = models.get(name)!;
+    const used = events.filter(({ data }) => data.kind === "usage" && data.source === "gateway");
+    expect(used).toHaveLength(model.requests.length);
+
+    // A second prompt goes on with the same conversation.
+    const again = await wharf.turn(task, "And what did you do?");
+    expect(spoken(again)).toContain("As I said");
+    expect(JSON.stringify(model.requests.at(-1)?.body)).toContain("Mend it and run the test.");
+  });
+
+  it("is refused by the gateway on another route than its own, and the turn says why", async () => {
+    const environment_vars = { WHARF_MODEL_PROVIDER: "openai", WHARF_MODEL_BASE_URL: "${WHARF_GATEWAY}/models/openai", WHARF_TOKEN: "${WHARF_TOKEN}" };
+    await wharf.client.call(api.createAgentType, { body: { name: "astray", command: ["wharf-agent"], environment_vars, model_route: "gemini" } });
+    const before = models.get("openai")!.requests.length;
+    const task = await wharf.createTask({ repository_url: join(folder, "gemini"), agent_type: "astray" });
+    const events = await wharf.turn(task, "Go");
+    expect(events.some(({ data }) => data.kind === "turn" && data.stop_reason === "error")).toBe(true);
+    expect(JSON.stringify(events)).toContain("no key for the model route 'openai'");
+    expect(models.get("openai")!.requests).toHaveLength(before);
+  });
+});

@@ -1,0 +1,68 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+
+/** Repositories beneath a folder over HTTP, by git's own http-backend, for who knows the login. */
+export interface GitServer extends AsyncDisposable {
+  /** Without the login. */
+  readonly url: string;
+  /** Requests that came, with or without it. */
+  readonly requests: number;
+}
+
+export async function startGitServer(folder: string, login: string): Promise<GitServer> {
+  const expected = `Basic ${Buffer.from(login).toString("base64")}`;
+  let requests = 0;
+  const server = createServer((request, response) => {
+    requests += 1;
+    if (request.headers.authorization === expected) return serve(folder, request, response);
+    response.writeHead(401, { "www-authenticate": 'Basic realm="git"' }).end("who are you?");
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    get requests() {
+      return requests;
+    },
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
+
+function serve(folder: string, request: IncomingMessage, response: ServerResponse): void {
+  const url = new URL(request.url ?? "/", "http://git");
+  const environment = {
+    PATH: process.env["PATH"],
+    GIT_PROJECT_ROOT: folder,
+    GIT_HTTP_EXPORT_ALL: "1",
+    PATH_INFO: url.pathname,
+    QUERY_STRING: url.search.slice(1),
+    REQUEST_METHOD: request.method,
+    CONTENT_TYPE: request.headers["content-type"],
+    HTTP_CONTENT_ENCODING: request.headers["content-encoding"],
+    HTTP_GIT_PROTOCOL: request.headers["git-protocol"],
+    REMOTE_USER: "somebody",
+    GIT_CONFIG_NOSYSTEM: "1",
+    GIT_CONFIG_COUNT: "1",
+    GIT_CONFIG_KEY_0: "safe.directory",
+    GIT_CONFIG_VALUE_0: "*",
+  };
+  const backend = spawn("git", ["http-backend"], { env: environment, stdio: ["pipe", "pipe", "ignore"] });
+  backend.stdin.on("error", () => undefined);
+  request.pipe(backend.stdin);
+  const chunks: Buffer[] = [];
+  backend.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
+  backend.on("close", () => {
+    const answer = Buffer.concat(chunks);
+    const end = answer.indexOf("\r\n\r\n");
+    const fields = answer.toString("latin1", 0, end).split("\r\n").map((line) => line.split(": ", 2));
+    const { Status: status = "200", ...headers } = Object.fromEntries(fields);
+    response.writeHead(Number.parseInt(status, 10), headers).end(answer.subarray(end + 4));
+  });
+}
