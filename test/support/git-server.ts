@@ -46,7 +46,7 @@ function serve(folder: string, request: IncomingMessage, response: ServerRespons
     REQUEST_METHOD: request.method,
     CONTENT_TYPE: request.headers["content-type"],
     HTTP_CONTENT_ENCODING: request.headers["content-encoding"],
-    HTTP_GIT_PROTOCOL: request.headers["git-protocol"],
+    HTTP_GIT_PROTOCOL: String(request.headers["git-protocol"] ?? ""),
     REMOTE_USER: "somebody",
     GIT_CONFIG_NOSYSTEM: "1",
     GIT_CONFIG_COUNT: "1",

@@ -8,7 +8,7 @@ import { api, type Event, type Task, type TaskInput, type Turn } from "@wharf/co
 import { Client } from "../../packages/cli/src/client.ts";
 import { locator } from "../../packages/cli/src/locate.ts";
 
-const launcher = "/tmp/serve.ts";
+const launcher = join(import.meta.dirname, "../../packages/cli/bin/wharf.js");
 const startTime = 30_000; // ms
 
 /** A folder of the test's own that PostgreSQL's user can pass when the tests run as root. */

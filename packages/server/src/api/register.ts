@@ -2,6 +2,7 @@ import type { Endpoint, EndpointOutput } from "@wharf/contract";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { z } from "zod";
 import type { Principal } from "../access/index.ts";
+import { requireStorable } from "./text.ts";
 
 type Out<S> = S extends z.ZodType ? z.output<S> : undefined;
 type Part<E, K extends string> = K extends keyof E ? Out<E[K]> : undefined;
@@ -33,6 +34,7 @@ export function register<E extends Endpoint>(app: FastifyInstance, route: E, han
     handler: async (request: FastifyRequest, reply: FastifyReply) => {
       // The contract's schemas have parsed these three; Fastify's own types cannot say so for a route given as a value.
       const call = { params: request.params, query: request.query, body: request.body, principal: request.principal } as Call<E>;
+      for (const part of [call.params, call.query, call.body]) requireStorable(part);
       const result = await handler(call);
       return reply.status(status).send(response === "none" ? undefined : result);
     },

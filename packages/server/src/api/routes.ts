@@ -30,12 +30,12 @@ export function serveRoutes(app: FastifyInstance, modules: Modules): void {
   serveSystem(app, modules);
 }
 
-function serveBoards(app: FastifyInstance, { boards }: Modules): void {
+function serveBoards(app: FastifyInstance, { boards, commands }: Modules): void {
   register(app, api.createBoard, ({ principal, body }) => boards.create(principal, body));
   register(app, api.listBoards, async ({ principal }) => ({ boards: await boards.list(principal.user_id) }));
   register(app, api.getBoard, ({ principal, params }) => boards.get(principal.user_id, params.board_id));
   register(app, api.updateBoard, ({ principal, params, body }) => boards.update(principal.user_id, params.board_id, body));
-  register(app, api.deleteBoard, ({ principal, params }) => boards.delete(principal.user_id, params.board_id));
+  register(app, api.deleteBoard, async ({ principal, params }) => commands.deleteBoard((await boards.get(principal.user_id, params.board_id)).id));
 }
 
 function serveTasks(app: FastifyInstance, modules: Modules): void {

@@ -21,6 +21,9 @@ export interface LinkOptions {
   readonly context: FindContext;
 }
 
+/** A longer line of the journal is no daemon's: it cuts an event to 256 KiB, which escapes make six times longer at most. */
+const maxLineBytes = 2 * 1024 * 1024;
+
 /** Dials, proves who is who, and starts the multiplexer. */
 export async function openLink(options: LinkOptions, signal: AbortSignal): Promise<Link> {
   const { backend, runner_id, epoch, key } = options;
@@ -39,7 +42,7 @@ export async function openLink(options: LinkOptions, signal: AbortSignal): Promi
     gone.abort(wireError(runner_id, end));
   });
   return {
-    client: createWireClient(mux, { runnerId: runner_id }),
+    client: createWireClient(mux, { runnerId: runner_id, maxLineBytes }),
     signal: gone.signal,
     async [Symbol.asyncDispose]() {
       mux.destroy(new Error("the server let go of the wire"));

@@ -1,12 +1,15 @@
 import type { EventDataOf, JournalRecord } from "@wharf/contract";
-import { and, eq } from "drizzle-orm";
+import { and, desc, eq } from "drizzle-orm";
 import type { LogWriter } from "../events/index.ts";
 import { schema } from "../store/index.ts";
 import { lockTask, moveTask } from "../tasks/index.ts";
 import { hasOpenPermissions, queueTurn, stopRun } from "./commands.ts";
 import { moveTurn, type TurnRow } from "./transitions.ts";
 
-const { permissions, pushes, runs, turns } = schema;
+const { events, permissions, pushes, runs, turns } = schema;
+
+/** How many of a run's failures are looked through for its agent's own: a commit that failed may stand behind it. */
+const maxFailures = 5;
 
 interface Applied {
   readonly task_id: string;
@@ -40,10 +43,21 @@ async function applyTurn(writer: LogWriter, at: Applied, data: EventDataOf<"turn
   const [run] = await writer.tx.select().from(runs).where(eq(runs.id, turn.run_id));
   const task = await lockTask(writer.tx, at.task_id);
   const failed = stopReason === "error" || stopReason === "timeout";
-  if (run && failed) await stopRun(writer, run, { status: "FAILED", reason: data.reason ?? `the agent's turn ended with '${stopReason}'` });
-  if (task.state === "IN_PROGRESS" || task.state === "BLOCKED") {
-    await moveTask(writer, task, failed ? "FAILED" : "REVIEW", { reason: data.reason ?? stopReason });
+  const told = failed ? await lastFailure(writer, at) : undefined;
+  const reason = data.reason ?? told?.message;
+  if (run && failed) {
+    await stopRun(writer, run, { status: "FAILED", reason: reason ?? `the agent's turn ended with '${stopReason}'`, ...(told && { error_code: told.code }) });
   }
+  if (task.state === "IN_PROGRESS" || task.state === "BLOCKED") {
+    await moveTask(writer, task, failed ? "FAILED" : "REVIEW", { reason: reason ?? stopReason });
+  }
+}
+
+/** What the run last told of its agent's failing: the reason why a turn ended badly stands in the log before its end. */
+async function lastFailure({ tx }: LogWriter, at: Applied): Promise<{ code: string; message: string } | undefined> {
+  const mine = and(eq(events.task_id, at.task_id), eq(events.run_id, at.run_id), eq(events.kind, "failure"));
+  const recent = await tx.select({ data: events.data }).from(events).where(mine).orderBy(desc(events.seq)).limit(maxFailures);
+  return recent.flatMap(({ data }) => (data.kind === "failure" && data.code.startsWith("agent_") ? [data] : []))[0];
 }
 
 /** Nobody knows how far the turn got: it is never run again by itself. The task asks a person, or goes on with a new turn if its policy says so. */

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type TaskState, WharfError } from "@wharf/contract";
 import { and, count, eq, inArray } from "drizzle-orm";
 import type { Log, LogWriter } from "../events/index.ts";
@@ -8,7 +9,18 @@ import { liveRunStatuses } from "./states.ts";
 import type { RunRow } from "./lease.ts";
 import { moveRun, moveTurn, openTurn, type TurnRow } from "./transitions.ts";
 
-const { permissions, runners, runs, tasks, turns } = schema;
+const { boards, permissions, runners, runs, tasks, turns } = schema;
+
+/** How long a prompt waits for a run to come to its end, which includes the last of its journal and its push. */
+const stoppingPatience = 20_000; // ms
+const stoppingCheck = 100; // ms
+
+class RunStopping extends WharfError<"conflict"> {
+  constructor() {
+    super("conflict", { what: "run", from: "stopping", to: "prompted" });
+  }
+}
+
 
 export interface Prompt {
   readonly text: string;
@@ -33,7 +45,20 @@ export class RunCommands {
     this.#poke = poke;
   }
 
+  /** A run that is just coming to its end is waited for: the prompt is for the one after it. */
   async prompt(taskId: string, prompt: Prompt): Promise<TurnRow> {
+    const until = Date.now() + stoppingPatience;
+    for (;;) {
+      try {
+        return await this.#promptNow(taskId, prompt);
+      } catch (error) {
+        if (!(error instanceof RunStopping) || Date.now() > until) throw error;
+        await sleep(stoppingCheck);
+      }
+    }
+  }
+
+  async #promptNow(taskId: string, prompt: Prompt): Promise<TurnRow> {
     const turn = await this.#log.write(async (writer) => {
       const task = await lockTask(writer.tx, taskId);
       const known = prompt.turn_id && (await findTurn(writer.tx, prompt.turn_id));
@@ -63,10 +88,19 @@ export class RunCommands {
   async delete(taskId: string): Promise<void> {
     await this.#log.write(async ({ tx }) => {
       await lockTask(tx, taskId);
-      const used = await tx.select({ id: runs.runner_id }).from(runs).where(eq(runs.task_id, taskId));
-      const ids = used.flatMap(({ id }) => id ?? []);
-      if (ids.length > 0) await tx.update(runners).set({ desired: "DESTROYED" }).where(inArray(runners.id, ids));
+      await giveUpRunners(tx, [taskId]);
       await tx.delete(tasks).where(eq(tasks.id, taskId));
+    });
+    this.#poke();
+  }
+
+  /** Deletes a board with its tasks, and gives up the runners of all of them. */
+  async deleteBoard(boardId: string): Promise<void> {
+    await this.#log.write(async ({ tx }) => {
+      const onBoard = await tx.select({ id: tasks.id }).from(tasks).where(eq(tasks.board_id, boardId)).for("update");
+      const ids = onBoard.map(({ id }) => id);
+      if (ids.length > 0) await giveUpRunners(tx, ids);
+      await tx.delete(boards).where(eq(boards.id, boardId));
     });
     this.#poke();
   }
@@ -98,6 +132,13 @@ export class RunCommands {
   }
 }
 
+/** Their disks hold nothing that anybody could ask for once the tasks are gone. The caller holds the tasks' locks. */
+async function giveUpRunners(tx: Executor, taskIds: readonly string[]): Promise<void> {
+  const used = await tx.select({ id: runs.runner_id }).from(runs).where(inArray(runs.task_id, [...taskIds]));
+  const ids = used.flatMap(({ id }) => id ?? []);
+  if (ids.length > 0) await tx.update(runners).set({ desired: "DESTROYED" }).where(inArray(runners.id, ids));
+}
+
 async function findTurn(tx: Executor, id: string): Promise<TurnRow | undefined> {
   const [turn] = await tx.select().from(turns).where(eq(turns.id, id));
   return turn;
@@ -114,7 +155,7 @@ export async function queueTurn(writer: LogWriter, task: TaskRow, prompt: Prompt
   if (!task.repository_url) throw new WharfError("task_needs_repository", { task_id: task.id });
   if (await openTurn(tx, task.id)) throw new WharfError("turn_open", { task_id: task.id });
   const live = await liveRun(tx, task.id);
-  if (live?.desired === "STOP") throw new WharfError("conflict", { what: "run", from: "stopping", to: "prompted" });
+  if (live?.desired === "STOP") throw new RunStopping();
   const now = new Date();
   let runId = live?.id;
   if (live) await tx.update(runs).set({ queued_at: now, updated_at: now }).where(eq(runs.id, live.id));
@@ -139,10 +180,16 @@ async function newRun({ tx, append }: LogWriter, task: TaskRow, prompt: Prompt):
   return id;
 }
 
-/** Writes down that a run shall end. One that nobody has begun yet ends at once. */
-export async function stopRun(writer: LogWriter, run: RunRow, end: { status: "COMPLETED" | "FAILED" | "STOPPED"; reason: string }): Promise<void> {
+interface RunEnd {
+  readonly status: "COMPLETED" | "FAILED" | "STOPPED";
+  readonly reason: string;
+  readonly error_code?: string;
+}
+
+/** Writes down that a run shall end. One that nobody has begun yet, or that waits to be tried again, ends at once. */
+export async function stopRun(writer: LogWriter, run: RunRow, end: RunEnd): Promise<void> {
   if (run.desired === "STOP") return;
-  const change = { desired: "STOP" as const, stop_status: end.status, stop_reason: end.reason };
+  const change = { desired: "STOP" as const, stop_status: end.status, stop_reason: end.reason, ...(end.error_code && { error_code: end.error_code }) };
   if (run.status !== "PENDING" || run.slot) {
     await writer.tx.update(runs).set(change).where(eq(runs.id, run.id));
     return;
@@ -152,6 +199,7 @@ export async function stopRun(writer: LogWriter, run: RunRow, end: { status: "CO
     await writer.append(run.task_id, [{ run_id: run.id, data: { kind: "turn", turn_id: turn.id, status: "cancelled", reason: end.reason } }]);
   }
   await moveRun(writer, run, "STOPPED", change);
+  if (run.runner_id) await writer.tx.update(runners).set({ desired: "STOPPED" }).where(eq(runners.id, run.runner_id));
 }
 
 /** Whether the agent still waits for a person. */

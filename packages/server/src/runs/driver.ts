@@ -16,7 +16,7 @@ import { limitsOf } from "./limits.ts";
 
 const { runners, tasks } = schema;
 
-/** A daemon that can't be reached this often in a row, though its runner was started anew each time, is given up. */
+/** A daemon that can't be worked with this often in a row, though its runner was started anew, is given up. */
 const maxUnreachable = 3;
 /** How long a run that ends waits for the last of its journal. */
 const drainTime = 10_000; // ms
@@ -70,7 +70,11 @@ export class RunDriver {
     const runnerId = await this.#provision(run, signal);
     await using link = await this.#connect(run, runnerId, signal);
     const alive = AbortSignal.any([signal, link.signal]);
-    const reader = await this.#openJournal(link, runnerId);
+    // What broke the wire says more than the call that broke with it.
+    const explain = (error: unknown): never => {
+      throw link.signal.aborted && !signal.aborted ? link.signal.reason : error;
+    };
+    const reader = await this.#openJournal(link, runnerId, alive).catch(explain);
     this.#deps.links.set(run.id, link);
     const giver = new TurnGiver(this.#deps, this.#lease, { link, runnerId });
     const stream = link.client.stream(daemonApi.journal, { query: { after: reader.cursor.seq, follow: "true" } }, { signal: alive });
@@ -79,7 +83,7 @@ export class RunDriver {
     try {
       return await Promise.race([working, reading.then(() => "again" as const)]);
     } catch (error) {
-      throw link.signal.aborted && !signal.aborted ? link.signal.reason : error;
+      return explain(error);
     } finally {
       if (this.#deps.links.get(run.id) === link) this.#deps.links.delete(run.id);
       await link[Symbol.asyncDispose]();
@@ -139,24 +143,13 @@ export class RunDriver {
       this.#runner = { id: runnerId, shadow_branch: task?.shadow_branch ?? "", ...(run.repository_id && { repository_id: run.repository_id }) };
       const route = routeOf(await this.#deps.agentTypes.get(run.agent_type), this.#deps.routes);
       if (route) this.#runner.model_route = route;
+      const epoch = await rows.nextEpoch(runnerId);
       const timeout = AbortSignal.timeout(times.connect);
       try {
-        const link = await openLink(
-          {
-            backend,
-            runner_id: runnerId,
-            epoch: await rows.nextEpoch(runnerId),
-            key: keys.wire(runnerId),
-            gateway,
-            context: async () => this.#gatewayContext(),
-          },
-          AbortSignal.any([signal, timeout]),
-        );
-        return link;
+        const context = async () => this.#gatewayContext();
+        return await openLink({ backend, runner_id: runnerId, epoch, key: keys.wire(runnerId), gateway, context }, AbortSignal.any([signal, timeout]));
       } catch (error) {
         if (signal.aborted || isHostile(error)) throw error;
-        this.#unreachable += 1;
-        if (this.#unreachable >= maxUnreachable) throw new WharfError("runner_lost", { runner_id: runnerId, reason: "its daemon does not answer" }, { cause: error });
         await backend.stop(runnerId);
         throw new WharfError("runner_unavailable", { runner_id: runnerId, reason: "its daemon does not answer and is started anew" }, { cause: error });
       }
@@ -171,8 +164,8 @@ export class RunDriver {
   }
 
   /** Reads on where the log ends. A journal of another epoch means the old one is lost, and with it what was not read. */
-  async #openJournal(link: Link, runnerId: string): Promise<JournalReader> {
-    const health = await link.client.call(daemonApi.health, {});
+  async #openJournal(link: Link, runnerId: string, signal: AbortSignal): Promise<JournalReader> {
+    const health = await link.client.call(daemonApi.health, {}, { signal });
     const { epoch } = health.journal;
     const runner = await this.#deps.runners.get(runnerId);
     if (!runner) throw new LeaseLost();
@@ -260,16 +253,23 @@ export class RunDriver {
       return false;
     }
     // A call that got no answer in time says as much about the runner as a wire that broke.
-    const silent = code === "runner_timeout" && run.status === "RUNNING" && ++this.#unreachable < maxUnreachable;
-    if (code === "runner_unavailable" || silent || isDatabaseAway(error)) {
+    const isAway = code === "runner_unavailable" || (code === "runner_timeout" && run.status === "RUNNING");
+    const isLost = isAway && ++this.#unreachable >= maxUnreachable;
+    if (isDatabaseAway(error) || (isAway && !isLost)) {
+      // Once may be the wire's fault; twice without anything done in between is the daemon's.
+      if (this.#unreachable > 1 && run.runner_id) await this.#deps.backend.stop(run.runner_id);
       await this.#pause(signal);
       return true;
     }
-    const ended = run.status === "STARTING" && !run.prompted && (await retryRun(this.#deps, this.#lease, error));
-    if (!ended) await failRun(this.#deps, this.#lease, error);
+    const reason = isLost ? new WharfError("runner_lost", { runner_id: run.runner_id ?? "", reason: wordsOf(error) }, { cause: error }) : error;
+    const ended = run.status === "STARTING" && !run.prompted && (await retryRun(this.#deps, this.#lease, reason));
+    if (!ended) await failRun(this.#deps, this.#lease, reason);
     return false;
   }
 }
+
+/** Why a runner that can't be worked with was given up, without its own name for the second time. */
+const wordsOf = (error: unknown) => (error instanceof WharfError && "reason" in error.context ? error.context.reason : "its daemon does not answer");
 
 const retryPause = 200; // ms
 

@@ -27,7 +27,7 @@ export function endRun(deps: RunDeps, lease: Lease): Promise<void> {
     const asked = run.stop_status ?? "STOPPED";
     // Only a run that worked can have completed or failed at it.
     const status = run.status === "STARTING" && asked === "COMPLETED" ? "STOPPED" : asked;
-    await moveRun(writer, run, status, status === "FAILED" ? { error_code: "agent_exited", error_message: reason } : {});
+    await moveRun(writer, run, status, status === "FAILED" ? { error_code: run.error_code ?? "agent_exited", error_message: reason } : {});
     await restRunner(writer, run);
   });
 }

@@ -1,4 +1,4 @@
-import { type EventKind, JournalRecord, WharfError } from "@wharf/contract";
+import { type EventData, type EventKind, JournalRecord, WharfError } from "@wharf/contract";
 import { eq } from "drizzle-orm";
 import type { Log } from "../events/index.ts";
 import { schema } from "../store/index.ts";
@@ -16,10 +16,14 @@ export interface Cursor {
 
 /** Records written to the log in one transaction. */
 const batchSize = 100;
-/** A record longer than this is no daemon's: it cuts what an agent says long before. */
-export const maxRecordBytes = 1 << 20;
 /** What only the server can know; a runner that says it lies. */
 const serverKinds: ReadonlySet<EventKind> = new Set(["state", "phase", "push"]);
+
+function isOnlyTheServers(data: EventData): boolean {
+  if (data.kind === "message") return data.role !== "agent";
+  if (data.kind === "usage") return data.source !== "agent";
+  return serverKinds.has(data.kind);
+}
 
 /**
  * Takes what a runner's journal says into the task's log: in order, each record once. The cursor moves in the
@@ -52,7 +56,7 @@ export class JournalReader {
   #parse(line: unknown): JournalRecord {
     const record = JournalRecord.safeParse(line);
     if (!record.success) throw this.#hostile(`a journal record is not valid (${record.error.issues[0]?.message ?? "unknown"})`);
-    if (serverKinds.has(record.data.data.kind)) throw this.#hostile(`a journal record says '${record.data.data.kind}', which only the server says`);
+    if (isOnlyTheServers(record.data.data)) throw this.#hostile(`a journal record says '${record.data.data.kind}', which only the server says`);
     return { ...record.data, data: storable(record.data.data) };
   }
 

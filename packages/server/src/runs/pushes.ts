@@ -3,6 +3,7 @@ import { and, asc, eq, lte, sql } from "drizzle-orm";
 import { schema } from "../store/index.ts";
 import { lockTask } from "../tasks/index.ts";
 import type { RunDeps } from "./deps.ts";
+import { shownUrl } from "./shown-url.ts";
 
 const { pushes, runs, tasks } = schema;
 
@@ -41,7 +42,7 @@ async function forwardPush(deps: RunDeps, push: PushRow, signal: AbortSignal): P
   const { shadow_branch: branch, repository_url: url } = row.tasks;
   try {
     await deps.mirrors.forward({ url, repository_id: row.runs.repository_id, branch, sha: push.sha, signal });
-    await settle(deps, push, { ref: branch, remote: url });
+    await settle(deps, push, { ref: branch, remote: shownUrl(url) });
   } catch (thrown) {
     if (signal.aborted) return;
     const error = toWharfError(thrown, push.task_id);
@@ -50,7 +51,7 @@ async function forwardPush(deps: RunDeps, push: PushRow, signal: AbortSignal): P
       const change = { next_attempt_at: new Date(Date.now() + delay), error_message: error.message };
       await deps.db.update(pushes).set(change).where(and(eq(pushes.task_id, push.task_id), eq(pushes.sha, push.sha)));
       deps.logger.warn({ task_id: push.task_id, error: thrown }, "a push to the remote failed and is tried again");
-    } else await settle(deps, push, { ref: branch, remote: url, failed: `${error.message} ${error.next}` });
+    } else await settle(deps, push, { ref: branch, remote: shownUrl(url), failed: `${error.message} ${error.next}` });
   }
 }
 

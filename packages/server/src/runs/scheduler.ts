@@ -1,3 +1,4 @@
+import { isDatabaseAway } from "../store/index.ts";
 import type { RunDeps } from "./deps.ts";
 import { RunDriver } from "./driver.ts";
 import { adoptRuns, claimQueued, type Lease, leaseRenewal, renewLeases } from "./lease.ts";
@@ -71,7 +72,9 @@ export class Scheduler {
       try {
         await work();
       } catch (error) {
-        if (!signal.aborted) this.#deps.logger.error({ error, loop: name }, "a loop of the scheduler failed and goes on");
+        if (signal.aborted) return;
+        if (isDatabaseAway(error)) this.#deps.logger.warn({ loop: name }, "the database is away");
+        else this.#deps.logger.error({ error, loop: name }, "a loop of the scheduler failed and goes on");
       }
       await this.#deps.wakeup.sleep(name, every, signal);
     }

@@ -1,4 +1,4 @@
-import { daemonApi, WharfError } from "@wharf/contract";
+import { daemonApi, RemoteError, WharfError } from "@wharf/contract";
 import { eq } from "drizzle-orm";
 import { launchOf } from "../agent-types/index.ts";
 import type { Link } from "../runners/index.ts";
@@ -6,6 +6,7 @@ import { schema } from "../store/index.ts";
 import { lockTask } from "../tasks/index.ts";
 import type { RunDeps } from "./deps.ts";
 import { type Lease, lockLeased, readLeased, updateLeased } from "./lease.ts";
+import { shownUrl } from "./shown-url.ts";
 
 const { tasks } = schema;
 
@@ -27,12 +28,16 @@ interface Cloned {
 export async function cloneWorkspace(deps: RunDeps, lease: Lease, at: At & { onRepository: (id: string) => void }): Promise<Cloned> {
   const [task] = await deps.db.select().from(tasks).where(eq(tasks.id, lease.task_id));
   if (!task?.repository_url) throw new WharfError("task_needs_repository", { task_id: lease.task_id });
-  const { shadow_branch } = task;
-  const mirror = await deps.mirrors.ensure(task.repository_url, { signal: at.signal, shadow_branch });
+  const { shadow_branch, repository_url } = task;
+  const mirror = await deps.mirrors.ensure(repository_url, { signal: at.signal, shadow_branch });
   await updateLeased(deps.db, lease, { repository_id: mirror.repository_id });
   at.onRepository(mirror.repository_id);
   const body = { remote_path: `/git/${mirror.repository_id}.git`, shadow_branch, ...(task.branch && { base_branch: task.branch }), ...author };
-  const cloned = await at.link.client.call(daemonApi.clone, { body }, { signal: at.signal, timeoutMs: deps.times.clone });
+  const cloned = await at.link.client.call(daemonApi.clone, { body }, { signal: at.signal, timeoutMs: deps.times.clone }).catch((error: unknown) => {
+    // The daemon knows no other address than the mirror's, which tells a person nothing.
+    if (!(error instanceof RemoteError) || error.code !== "branch_missing") throw error;
+    throw new WharfError("branch_missing", { url: shownUrl(repository_url), branch: task.branch ?? "HEAD" }, { cause: error });
+  });
   await deps.log.write(async ({ tx }) => {
     const { base_commit_sha } = await lockTask(tx, task.id);
     if (!base_commit_sha) await tx.update(tasks).set({ base_commit_sha: cloned.base_commit_sha }).where(eq(tasks.id, task.id));

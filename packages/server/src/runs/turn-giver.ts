@@ -6,6 +6,7 @@ import { lockTask } from "../tasks/index.ts";
 import type { RunDeps } from "./deps.ts";
 import type { Cursor } from "./journal.ts";
 import { type Lease, lockLeased, readLeased, type RunRow, updateLeased } from "./lease.ts";
+import { interruptTurn } from "./apply.ts";
 import { author, startAgent } from "./start.ts";
 import { moveTurn, openTurn, type TurnRow } from "./transitions.ts";
 
@@ -13,6 +14,8 @@ const { permissions, pushes, tasks } = schema;
 
 /** The first line of a commit message, from what was asked. */
 const maxSubject = 72;
+/** How often the daemon is asked what became of a running turn; its journal tells the end long before. */
+const lookEvery = 15_000; // ms
 
 /** What one wire to a run's runner is used for besides reading: giving turns, answering, pushing, acknowledging. */
 export class TurnGiver {
@@ -20,8 +23,10 @@ export class TurnGiver {
   readonly #lease: Lease;
   readonly #link: Link;
   readonly #runnerId: string;
-  /** Turns the daemon is known to have. */
-  readonly #given = new Set<string>();
+  /** When the daemon is next asked what became of the running turn: at once on a new wire, then now and then. */
+  #nextLook = 0;
+  /** The turn that was over for the daemon at the last look. */
+  #seenOver: string | undefined;
   #acked = 0;
   #stored: Cursor | undefined;
   #usageDue = false;
@@ -73,13 +78,29 @@ export class TurnGiver {
 
   /** A running turn: the daemon must have it, and gets it if an earlier wire broke before it did. */
   async #watch(turn: TurnRow, signal: AbortSignal): Promise<void> {
-    if (this.#given.has(turn.id)) return;
+    if (performance.now() < this.#nextLook) return;
+    this.#nextLook = performance.now() + lookEvery;
     const { state } = await this.#link.client.call(daemonApi.turn, { params: { turn_id: turn.id } }, { signal });
     if (state === "unknown") {
       await startAgent(this.#deps, this.#lease, { link: this.#link, signal });
-      await this.#prompt(turn, signal);
+      return this.#prompt(turn, signal);
     }
-    this.#given.add(turn.id);
+    const over = state === "ENDED" || state === "CANCELLED" || state === "INTERRUPTED";
+    if (over && this.#seenOver === turn.id) await this.#closeSilent();
+    this.#seenOver = over ? turn.id : undefined;
+  }
+
+  /** A turn that has long been over for the daemon and whose end its journal never told does not stay open for ever. */
+  async #closeSilent(): Promise<void> {
+    await this.#deps.log.write(async (writer) => {
+      await lockTask(writer.tx, this.#lease.task_id);
+      await lockLeased(writer.tx, this.#lease);
+      const turn = await openTurn(writer.tx, this.#lease.task_id);
+      if (turn?.state !== "RUNNING") return;
+      const reason = "the runner says that it is over and its journal does not say how";
+      await writer.append(turn.task_id, [{ run_id: turn.run_id, data: { kind: "turn", turn_id: turn.id, status: "interrupted", reason } }]);
+      await interruptTurn(writer, turn, reason);
+    });
   }
 
   async #prompt(turn: TurnRow, signal: AbortSignal): Promise<void> {
@@ -94,7 +115,7 @@ export class TurnGiver {
       commit: { message: subject, ...author },
     };
     await this.#link.client.call(daemonApi.prompt, { body }, { signal });
-    this.#given.add(turn.id);
+    this.#nextLook = performance.now() + lookEvery;
   }
 
   async #answer(signal: AbortSignal): Promise<void> {

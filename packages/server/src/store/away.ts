@@ -1,11 +1,14 @@
 /** PostgreSQL's codes for a server that is stopping, starting or full, a connection that broke, and a transaction that lost a race; and Node's for a socket nobody answers. */
 const passing = /^(57P0[123]|08\w{3}|40001|40P01|53300|ECONN\w+|EPIPE)$/;
 
+/** The driver's words where it gives no code; the last two come from a rollback on a connection that is gone already. */
+const wording = /Connection terminated|timeout exceeded when trying to connect|connection error and is not queryable|was closed and is not queryable/;
+
 /** Whether an error only says that the database was away for a moment: what was asked may be asked again. */
 export function isDatabaseAway(error: unknown): boolean {
   for (let one = error; one instanceof Error; one = one.cause) {
     const code = "code" in one ? String(one.code) : "";
-    if (passing.test(code) || /Connection terminated|timeout exceeded when trying to connect/.test(one.message)) return true;
+    if (passing.test(code) || wording.test(one.message)) return true;
     if (code === "ENOENT" && "syscall" in one && one.syscall === "connect") return true;
   }
   return false;

@@ -37,9 +37,4 @@ export class Boards {
     const [row] = await this.#db.update(boards).set({ ...defined(change), updated_at: new Date() }).where(eq(boards.id, id)).returning();
     return row!;
   }
-
-  async delete(ownerId: string, id: string): Promise<void> {
-    await this.get(ownerId, id);
-    await this.#db.delete(boards).where(eq(boards.id, id));
-  }
 }
