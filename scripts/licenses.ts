@@ -3,7 +3,13 @@ import { dirname, join } from "node:path";
 import { z } from "zod";
 
 const Names = z.record(z.string(), z.string()).default({});
-const Entry = z.looseObject({ version: z.string().optional(), license: z.string().optional(), link: z.boolean().default(false), resolved: z.string().optional(), dependencies: Names });
+const Entry = z.looseObject({
+  version: z.string().optional(),
+  license: z.string().optional(),
+  link: z.boolean().default(false),
+  resolved: z.string().optional(),
+  dependencies: Names,
+});
 const Lock = z.object({ packages: z.record(z.string(), Entry) });
 type Packages = z.infer<typeof Lock>["packages"];
 

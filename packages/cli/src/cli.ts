@@ -1,0 +1,47 @@
+import type { Command } from "commander";
+import { z } from "zod";
+import { Client } from "./client.ts";
+import { locator } from "./locate.ts";
+import { type Environment, readSettings, type Settings } from "./settings.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** What surrounds a command line. */
+export interface Host {
+  readonly environment: Environment;
+  readonly terminal: Terminal;
+  readonly folder: string;
+}
+
+/** What every command works with. */
+export interface Cli extends Host {
+  readonly settings: Settings;
+  /** Speaks to the server that is there; nothing is asked before it is used. */
+  readonly client: Client;
+}
+
+export interface Input<O> {
+  readonly args: readonly string[];
+  readonly options: O;
+}
+
+export type Register = <S extends z.ZodType>(
+  command: Command,
+  options: S,
+  run: (cli: Cli, input: Input<z.output<S>>) => Promise<number | void>,
+) => void;
+
+const GlobalOptions = z.object({ json: z.boolean().optional(), url: z.string().optional() });
+
+/** Gives commands their work: `done` is told the code that each ends with. */
+export function registrar(host: Host, done: (exitCode: number) => void): Register {
+  return (command, options, run) => {
+    command.action(async () => {
+      const settings = readSettings(host.environment, GlobalOptions.parse(command.optsWithGlobals()));
+      const cli: Cli = { ...host, settings, client: new Client(locator(settings)) };
+      done((await run(cli, { args: command.args, options: options.parse(command.opts()) })) ?? 0);
+    });
+  };
+}
+
+/** One line for programs. */
+export const jsonLine = (value: unknown): string => `${JSON.stringify(value)}\n`;

@@ -1,0 +1,119 @@
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { api, RemoteError, WharfError } from "@wharf/contract";
+import { afterEach, describe, expect, it } from "vitest";
+import { Client } from "./client.ts";
+
+let server: Server | undefined;
+afterEach(async () => {
+  server?.close();
+  server?.closeAllConnections();
+  server = undefined;
+});
+
+async function serve(
+  answer: (request: IncomingMessage, response: ServerResponse, body: string) => void,
+): Promise<Client> {
+  server = createServer((request, response) => {
+    let body = "";
+    request.on("data", (chunk) => (body += String(chunk)));
+    request.on("end", () => answer(request, response, body));
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  return new Client(async () => ({ url: `http://127.0.0.1:${port}`, token: "secret" }));
+}
+
+const caught = (work: Promise<unknown>): Promise<unknown> =>
+  work.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+const id = "0b0e1f9c-5c3e-4a39-9d0e-3f8f7f6f5e4d";
+
+describe("the client", () => {
+  it("sends path, query, body and token, and gives back what the schema knows", async () => {
+    let seen = {};
+    const client = await serve((request, response, body) => {
+      const { url, method, headers } = request;
+      seen = { url, method, token: headers.authorization, type: headers["content-type"], body };
+      response.end(JSON.stringify({ agent_instance_id: id, turn_id: id, more: "stripped" }));
+    });
+    expect(await client.call(api.startTask, { params: { task_id: "a/b" }, body: { priority: 3 } })).toEqual({
+      agent_instance_id: id,
+      turn_id: id,
+    });
+    expect(seen).toEqual({
+      url: "/api/v1/orchestrator/tasks/a%2Fb/start",
+      method: "POST",
+      token: "Bearer secret",
+      type: "application/json",
+      body: '{"priority":3}',
+    });
+  });
+
+  it("sends an empty body where all of it may be left out, and none where the route takes none", async () => {
+    const bodies: string[] = [];
+    const client = await serve((_, response, body) => {
+      bodies.push(body);
+      response.end(JSON.stringify({ agent_instance_id: id, turn_id: id, status: "ok", version: "1" }));
+    });
+    await client.call(api.startTask, { params: { task_id: id } });
+    await client.call(api.health, {});
+    expect(bodies).toEqual(["{}", ""]);
+  });
+
+  it("throws what the server says is wrong, with its next step", async () => {
+    const problem = new WharfError("not_found", { what: "task", id: "x" }).toProblem();
+    const client = await serve((_, response) => void response.writeHead(404).end(JSON.stringify(problem)));
+    const error = await caught(client.call(api.getTask, { params: { task_id: id } }));
+    expect(error).toBeInstanceOf(RemoteError);
+    expect(error).toMatchObject({ code: "not_found", next: problem.next, message: "There is no task 'x'." });
+  });
+
+  it.each([
+    ["an answer that is no JSON", 200, "<html>"],
+    ["an answer of another shape", 200, '{"status":"fine"}'],
+    ["an error of something that is not Wharf", 502, "Bad Gateway"],
+  ])("says that no Wharf server is there on %s", async (_, status, text) => {
+    const client = await serve((_, response) => void response.writeHead(status).end(text));
+    expect(await caught(client.call(api.health, {}))).toMatchObject({ code: "server_unreachable" });
+  });
+
+  it("says what a connection failed of", async () => {
+    const client = await serve(() => undefined);
+    const { port } = server!.address() as AddressInfo;
+    server!.close();
+    await once(server!, "close");
+    const error = await caught(client.call(api.health, {}));
+    expect(error).toMatchObject({
+      code: "server_unreachable",
+      message: `No Wharf server answers at http://127.0.0.1:${port} (nothing listens there).`,
+    });
+  });
+
+  it("says that an answer took too long", async () => {
+    const client = await serve(() => undefined);
+    expect(await caught(client.call(api.health, {}, { timeout: 50 }))).toMatchObject({
+      code: "server_unreachable",
+      message: expect.stringContaining("in time"),
+    });
+  });
+
+  it("asks again while its patience lasts, and looks anew where the server is", async () => {
+    const client = await serve((_, response) => void response.end('{"status":"ok","version":"1"}'));
+    let asked = 0;
+    const moving = new Client(async () => (++asked === 1 ? { url: "http://127.0.0.1:1" } : client.locate()));
+    expect(await moving.call(api.health, {}, { patience: 5_000 })).toEqual({ status: "ok", version: "1" });
+    expect(asked).toBe(2);
+  });
+
+  it("ends with the signal's own reason, also while it waits to ask again", async () => {
+    const reason = new Error("enough");
+    const nowhere = new Client(async () => ({ url: "http://127.0.0.1:1" }));
+    const stop = new AbortController();
+    setTimeout(() => stop.abort(reason), 50);
+    expect(await caught(nowhere.call(api.health, {}, { patience: 5_000, signal: stop.signal }))).toBe(reason);
+  });
+});

@@ -1,0 +1,36 @@
+import type { Command } from "commander";
+import { z } from "zod";
+import { type Cli, jsonLine, type Register } from "../cli.ts";
+import { type Check, examine } from "../doctor/index.ts";
+import { oneLine } from "../render/clean.ts";
+import type { Style } from "../render/style.ts";
+
+export function addDoctor(program: Command, register: Register): void {
+  const command = program
+    .command("doctor")
+    .description("what this machine can do, and how to get what is missing; exits 1 if Wharf cannot work here");
+  register(command, z.object({}), doctor);
+}
+
+async function doctor({ client, settings, terminal }: Cli): Promise<number> {
+  const checks = await examine({ client, settings });
+  const works = checks.every(({ status }) => status !== "fail");
+  terminal.out(settings.json ? jsonLine({ ok: works, checks }) : checksText(checks, terminal.style));
+  return works ? 0 : 1;
+}
+
+const nameWidth = 12;
+
+function checksText(checks: readonly Check[], style: Style): string {
+  const marks = { ok: style.green("ok  "), warn: style.yellow("warn"), fail: style.red("FAIL") };
+  const lines = checks.flatMap(({ name, status, text, next }) => [
+    `${marks[status]}  ${name.padEnd(nameWidth)}  ${oneLine(text, 300)}`,
+    ...(next === undefined ? [] : [`${" ".repeat(nameWidth + 8)}${style.dim(`→ ${oneLine(next, 600)}`)}`]),
+  ]);
+  const fails = checks.filter(({ status }) => status === "fail").length;
+  const verdict =
+    fails === 0
+      ? style.bold("Wharf works here.")
+      : style.bold(style.red(`Wharf cannot work here until ${fails === 1 ? "that is" : "these are"} mended.`));
+  return `${lines.join("\n")}\n\n${verdict}\n`;
+}

@@ -1,0 +1,103 @@
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { api, WharfError } from "@wharf/contract";
+import type { Command } from "commander";
+import { z } from "zod";
+import { type Cli, jsonLine, type Register } from "../cli.ts";
+import { type Client, isUnreachable } from "../client.ts";
+import { Interrupts } from "../interrupts.ts";
+import { startOwnServer } from "../own-server.ts";
+
+/** How long a server may take to end its runners and itself. */
+const downTime = 60_000; // ms
+/** How long a fresh server may take to find the runs that an earlier one left. */
+const adoptTime = 5_000; // ms
+
+export function addDown(program: Command, register: Register): void {
+  const command = program.command("down").description("stop the server and end the agents that it left at work");
+  register(command, z.object({}), down);
+}
+
+async function down(cli: Cli): Promise<number> {
+  using interrupts = new Interrupts();
+  const { settings, terminal } = cli;
+  const say = (result: "stopped" | "ended" | "nothing", text: string) =>
+    terminal.out(settings.json ? jsonLine({ type: "down", result }) : `${text}\n`);
+  const pid = await askToStop(cli);
+  if (pid !== undefined) {
+    await untilGone(cli, pid, interrupts.signal);
+    say("stopped", "The server has stopped and its agents are ended. Disks and logs are kept.");
+  } else if (existsSync(join(settings.dataFolder, "secret"))) {
+    await endLeftovers(cli, interrupts.signal);
+    say("ended", `No server was running. What it had left at work in ${settings.dataFolder} is ended.`);
+  } else say("nothing", `No server uses ${settings.dataFolder}: there is nothing to stop.`);
+  return 0;
+}
+
+/** Answers with the process of the server that was asked, or nothing where there is none. */
+async function askToStop({ client, settings }: Cli): Promise<number | undefined> {
+  try {
+    const { pid } = await client.call(api.serverInfo, {}, { timeout: 10_000 });
+    await client.call(api.shutdown, { body: { runners: true } }, { timeout: 10_000 });
+    return pid;
+  } catch (error) {
+    if (isUnreachable(error) && settings.url === undefined) return undefined;
+    throw error;
+  }
+}
+
+/** A server stops answering before it is gone, and whoever waits may want its data folder at once: the last it does is to let go of that. */
+async function untilGone({ client, settings }: Cli, pid: number, signal: AbortSignal): Promise<void> {
+  const until = performance.now() + downTime;
+  const isThere = settings.url === undefined ? () => holdsFolder(settings.dataFolder, pid) : () => answers(client);
+  while (await isThere()) {
+    signal.throwIfAborted();
+    if (performance.now() > until)
+      throw new WharfError("conflict", {
+        what: `server (process ${pid})`,
+        from: `still ending its agents after ${downTime / 1000} s`,
+        to: "taken as stopped",
+      });
+    await sleep(50);
+  }
+}
+
+/** The file that names the holder of a data folder goes when the folder is let go; a killed process leaves it. */
+async function holdsFolder(folder: string, pid: number): Promise<boolean> {
+  const holder = await readFile(join(folder, "wharf.pid"), "utf8").catch(() => "");
+  return Number(holder) === pid && isAlive(pid);
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "EPERM";
+  }
+}
+
+const answers = (client: Client): Promise<boolean> =>
+  client.call(api.health, {}, { timeout: 5_000 }).then(
+    () => true,
+    (error: unknown) => !isUnreachable(error),
+  );
+
+/** Only a server can end what a server began: one is started for that, out of everyone's way. */
+async function endLeftovers({ client, settings }: Cli, signal: AbortSignal): Promise<void> {
+  const server = await startOwnServer({ ...settings.environment, WHARF_PORT: "0" });
+  const until = performance.now() + adoptTime;
+  while (performance.now() < until && !signal.aborted) {
+    const [{ active_agents }, ...left] = await Promise.all([
+      client.call(api.orchestratorStatus, {}),
+      ...(["STARTING", "RUNNING", "PAUSED"] as const).map((status) =>
+        client.call(api.listAgents, { query: { status, limit: 1 } }),
+      ),
+    ]);
+    if (active_agents >= left.reduce((sum, { total }) => sum + total, 0)) break;
+    await sleep(100);
+  }
+  await server.stop({ runners: true });
+}

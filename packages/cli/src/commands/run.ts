@@ -1,0 +1,124 @@
+import { randomUUID } from "node:crypto";
+import { api, PermissionPolicy, RemoteError, type Task } from "@wharf/contract";
+import type { Command } from "commander";
+import { z } from "zod";
+import { type Cli, type Input, jsonLine, type Register } from "../cli.ts";
+import { problemOf } from "../failure.ts";
+import { Interrupted, Interrupts } from "../interrupts.ts";
+import { serverAtHand } from "../own-server.ts";
+import { oneLine } from "../render/clean.ts";
+import { isolationText, unsafeWarning } from "../render/isolation.ts";
+import { fields } from "../render/table.ts";
+import { repositoryFor } from "../repository.ts";
+import { shortId } from "../tasks.ts";
+import { restartPatience } from "../turn/follow-turn.ts";
+import { exitCodeOf, exitCodes } from "../turn/outcome.ts";
+import { summaryJson, summaryText } from "../turn/summary.ts";
+import { watchTurn } from "../turn/watch-turn.ts";
+import { policyOption } from "./policy-option.ts";
+
+const Options = z.object({
+  repo: z.string().optional(),
+  agent: z.string().optional(),
+  branch: z.string().optional(),
+  policy: PermissionPolicy.optional(),
+  title: z.string().optional(),
+});
+type RunInput = Input<z.infer<typeof Options>>;
+
+/** A title made of what is to be done. */
+const maxTitle = 100;
+
+export function addRun(program: Command, register: Register): void {
+  const command = program
+    .command("run <what>")
+    .description("run one task to the end of its first turn: exits 0, 1 (the agent failed) or 2 (Wharf failed)")
+    .option("--repo <path or URL>", "the repository to work on (default: the one you are in)")
+    .option("--agent <name>", "the agent to use (`wharf agent-types` lists them)")
+    .option("--branch <name>", "the branch to begin at (default: the repository's own)")
+    .addOption(policyOption("what the agent may do unasked (default: ask at a terminal, else allow-edits)"))
+    .option("--title <title>", "the task's title (default: its first line)");
+  register(command, Options, run);
+}
+
+async function run(cli: Cli, input: RunInput): Promise<number> {
+  try {
+    return await runTask(cli, input);
+  } catch (error) {
+    // Whoever reads the lines finds how it ended in the last of them, whatever went wrong.
+    if (cli.settings.json) {
+      const exit_code = error instanceof Interrupted ? error.exitCode : exitCodes.wharfFailed;
+      cli.terminal.out(
+        jsonLine({
+          type: "summary",
+          exit_code,
+          ...(error instanceof Interrupted ? {} : { failure: problemOf(error) }),
+        }),
+      );
+    }
+    throw error;
+  }
+}
+
+async function runTask(cli: Cli, { args, options }: RunInput): Promise<number> {
+  using interrupts = new Interrupts();
+  const { signal } = interrupts;
+  const { settings, terminal } = cli;
+  const [what = ""] = args;
+  const repository = await repositoryFor(options.repo, cli.folder);
+  await using server = await serverAtHand(settings, () =>
+    terminal.err("No server is running: one is started in this process for as long as this takes.\n"),
+  );
+  const { client } = server;
+  signal.throwIfAborted();
+
+  const info = await client.call(api.serverInfo, {}, { signal });
+  const policy = options.policy ?? (terminal.isInteractive && !settings.json ? "ask" : "allow-edits");
+  const body = {
+    title: options.title ?? (oneLine(what.trim().split("\n")[0] ?? "", maxTitle) || "Task"),
+    description: what,
+    repository_url: repository,
+    permission_policy: policy,
+    ...(options.agent !== undefined && { agent_type: options.agent }),
+    ...(options.branch !== undefined && { branch: options.branch }),
+  };
+  const task = await client.call(api.createTask, { params: { board_id: info.default_board_id }, body }, { signal });
+  const turnId = await prompt({ ...cli, client }, task, what);
+  terminal.err(unsafeWarning(info, terminal.errStyle));
+  if (!settings.json) {
+    const about = [
+      ["repository", oneLine(repository, 300)],
+      ["policy", policy],
+      ["isolation", isolationText(info, terminal.style)],
+    ] as const;
+    terminal.out(
+      `${terminal.style.bold(`Task ${shortId(task.id)}`)}  ${oneLine(task.title)}\n${fields(about, terminal.style)}\n`,
+    );
+  }
+
+  const summary = await watchTurn({ ...cli, client }, { task, turnId, after: 0, signal });
+  // Nobody would look after an agent that waits for its next prompt when the server is gone.
+  if (server.isOwn)
+    await client
+      .call(api.stopTask, {
+        params: { task_id: task.id },
+        body: { reason: "the command that started the server ended" },
+      })
+      .catch(() => undefined);
+  const exitCode = signal.reason instanceof Interrupted ? signal.reason.exitCode : exitCodeOf(summary.outcome);
+  terminal.out(settings.json ? jsonLine(summaryJson(summary, exitCode)) : `\n${summaryText(summary, terminal.style)}`);
+  return exitCode;
+}
+
+/** Starts the task's first turn. A task that can't be started at all is not left on the board. */
+async function prompt({ client }: Cli, task: Task, text: string): Promise<string> {
+  const turn_id = randomUUID();
+  const params = { task_id: task.id };
+  try {
+    await client.call(api.promptTask, { params, body: { text, turn_id } }, { patience: restartPatience });
+    return turn_id;
+  } catch (error) {
+    if (error instanceof RemoteError) await client.call(api.deleteTask, { params }).catch(() => undefined);
+    throw error;
+  }
+}

@@ -1,0 +1,34 @@
+import { randomUUID } from "node:crypto";
+import { api } from "@wharf/contract";
+import { z } from "zod";
+import { type Cli, type Input, jsonLine } from "../cli.ts";
+import { Interrupted, Interrupts } from "../interrupts.ts";
+import { lastSeq, shortId } from "../tasks.ts";
+import { restartPatience } from "../turn/follow-turn.ts";
+import { exitCodeOf } from "../turn/outcome.ts";
+import { summaryJson, summaryText } from "../turn/summary.ts";
+import { watchTurn } from "../turn/watch-turn.ts";
+
+export const PromptOptions = z.object({ follow: z.boolean().default(false), agent: z.string().optional() });
+
+export async function promptTask(cli: Cli, { args, options }: Input<z.infer<typeof PromptOptions>>): Promise<number> {
+  const { client, settings, terminal } = cli;
+  using interrupts = new Interrupts();
+  const task = await client.call(api.getTask, { params: { task_id: args[0] ?? "" } });
+  const after = await lastSeq(client, task.id);
+  const turn_id = randomUUID();
+  const agent = options.agent === undefined ? {} : { agent_type: options.agent };
+  const body = { text: args[1] ?? task.description, turn_id, ...agent };
+  const turn = await client.call(api.promptTask, { params: { task_id: task.id }, body }, { patience: restartPatience });
+  if (!options.follow) {
+    if (settings.json) terminal.out(jsonLine(turn));
+    else
+      terminal.out(`The turn is queued. Follow it with \`wharf task logs -f ${shortId(task.id)} --after ${after}\`.\n`);
+    return 0;
+  }
+  const { signal } = interrupts;
+  const summary = await watchTurn(cli, { task, turnId: turn.id, after, signal });
+  const exitCode = signal.reason instanceof Interrupted ? signal.reason.exitCode : exitCodeOf(summary.outcome);
+  terminal.out(settings.json ? jsonLine(summaryJson(summary, exitCode)) : `\n${summaryText(summary, terminal.style)}`);
+  return exitCode;
+}

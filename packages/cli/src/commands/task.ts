@@ -1,0 +1,226 @@
+import { api, PermissionPolicy, TaskState } from "@wharf/contract";
+import { type Command, Option } from "commander";
+import { z } from "zod";
+import { type Cli, type Input, jsonLine, type Register } from "../cli.ts";
+import { usageError } from "../failure.ts";
+import { follow } from "../follow.ts";
+import { Interrupts } from "../interrupts.ts";
+import { diffStat, patchText } from "../render/diff.ts";
+import { LogView } from "../render/log-view.ts";
+import { chooseOption, questionLines } from "../render/permission.ts";
+import { taskTable } from "../render/task.ts";
+import { repositoryUrl } from "../repository.ts";
+import { openQuestions, readLog, shortId } from "../tasks.ts";
+import { policyOption } from "./policy-option.ts";
+import { showTask } from "./task-show.ts";
+import { promptTask, PromptOptions } from "./task-prompt.ts";
+
+const CreateOptions = z.object({
+  description: z.string().optional(),
+  repo: z.string().optional(),
+  agent: z.string().optional(),
+  branch: z.string().optional(),
+  board: z.string().optional(),
+  policy: PermissionPolicy.optional(),
+  priority: z.coerce.number().optional(),
+});
+const ListOptions = z.object({ state: TaskState.optional(), limit: z.coerce.number().default(30) });
+const LogOptions = z.object({ follow: z.boolean().default(false), after: z.coerce.number().int().min(0).default(0) });
+const StopOptions = z.object({ reason: z.string().optional() });
+const AnswerOptions = z.object({ permission: z.string().optional(), refuse: z.boolean().default(false) });
+const None = z.object({});
+
+export function addTask(program: Command, register: Register): void {
+  const group = program
+    .command("task")
+    .description("tasks: what agents are to do, and what became of it. Ids may be shortened to 8 letters");
+  const create = group
+    .command("create <title>")
+    .description("put a task on a board; `wharf task prompt` starts it")
+    .option("--description <text>", "what is to be done (default: the title)")
+    .option("--repo <path or URL>", "the repository to work on")
+    .option("--agent <name>", "the agent to use")
+    .option("--branch <name>", "the branch to begin at")
+    .option("--board <id>", "the board (default: your first)")
+    .option("--priority <0-10>", "higher goes first")
+    .addOption(policyOption("what the agent may do unasked (default: ask)"));
+  register(create, CreateOptions, createTask);
+  const ls = group
+    .command("ls")
+    .description("tasks, newest first")
+    .addOption(new Option("--state <state>", "only those in this state").choices(TaskState.options))
+    .option("--limit <n>", "how many", "30");
+  register(ls, ListOptions, listTasks);
+  register(group.command("show <task>").description("one task with its turns and runs"), None, showTask);
+  const logs = group
+    .command("logs <task>")
+    .description("the task's log")
+    .option("-f, --follow", "go on with what comes")
+    .option("--after <seq>", "only what came after this sequence");
+  register(logs, LogOptions, showLogs);
+  const prompt = group
+    .command("prompt <task> [text]")
+    .description("give the agent its next turn in the same conversation; without a text, what the task says")
+    .option("-f, --follow", "show it to its end, and exit as `wharf run` does")
+    .option("--agent <name>", "the agent to use, where none is at work");
+  register(prompt, PromptOptions, promptTask);
+  register(
+    group.command("stop <task>").description("stop the agent; its disk is kept").option("--reason <text>", "why"),
+    StopOptions,
+    stopTask,
+  );
+  register(group.command("cancel <task>").description("give the task up"), None, cancelTask);
+  register(group.command("accept <task>").description("take the work as done"), None, acceptTask);
+  register(
+    group.command("rm <task>").description("delete the task with its log and its runner; pushed branches stay"),
+    None,
+    removeTask,
+  );
+  register(
+    group.command("diff <task>").description("what the task's branch changed").option("--stat", "only how much"),
+    z.object({ stat: z.boolean().default(false) }),
+    showDiff,
+  );
+  const answer = group
+    .command("answer <task> [option]")
+    .description("answer what the agent asks, by the option's number, id or name; without one, shows the questions")
+    .option("--refuse", "refuse")
+    .option("--permission <id>", "which question, where there are several");
+  register(answer, AnswerOptions, answerQuestion);
+}
+
+const params = (args: readonly string[]) => ({ task_id: args[0] ?? "" });
+
+async function createTask(
+  { client, settings, terminal, folder }: Cli,
+  { args, options }: Input<z.infer<typeof CreateOptions>>,
+): Promise<void> {
+  const [title = ""] = args;
+  const { description = title, repo, agent, branch, board, policy, priority } = options;
+  const board_id = board ?? (await client.call(api.serverInfo, {})).default_board_id;
+  const body = {
+    title,
+    description,
+    ...(repo !== undefined && { repository_url: repositoryUrl(repo, folder) }),
+    ...(agent !== undefined && { agent_type: agent }),
+    ...(branch !== undefined && { branch }),
+    ...(policy !== undefined && { permission_policy: policy }),
+    ...(priority !== undefined && { priority }),
+  };
+  const task = await client.call(api.createTask, { params: { board_id }, body });
+  if (settings.json) return terminal.out(jsonLine(task));
+  terminal.out(`${shortId(task.id)}\n`);
+  terminal.err(`Start it with \`wharf task prompt ${shortId(task.id)}\`.\n`);
+}
+
+async function listTasks(
+  { client, settings, terminal }: Cli,
+  { options }: Input<z.infer<typeof ListOptions>>,
+): Promise<void> {
+  const { state, limit } = options;
+  const answer = await client.call(api.listTasks, { query: { limit, ...(state && { state }) } });
+  if (settings.json) return terminal.out(jsonLine(answer));
+  if (answer.tasks.length === 0)
+    return terminal.err('There is no task yet. Begin one with `wharf run "what to do" --repo .`.\n');
+  terminal.out(taskTable(answer.tasks, terminal.style));
+  if (answer.total > answer.tasks.length)
+    terminal.err(`${answer.total - answer.tasks.length} more; --limit shows them.\n`);
+}
+
+async function showLogs(cli: Cli, { args, options }: Input<z.infer<typeof LogOptions>>): Promise<void> {
+  const { client, settings, terminal } = cli;
+  using interrupts = new Interrupts();
+  const task = await client.call(api.getTask, { params: params(args) });
+  const view = new LogView({ style: terminal.style, detail: true });
+  const events = options.follow
+    ? follow({
+        locate: client.locate,
+        taskId: task.id,
+        after: options.after,
+        signal: interrupts.signal,
+        onConnection: (state) =>
+          terminal.err(state === "lost" ? "The server does not answer; waiting for it …\n" : "The server is back.\n"),
+      })
+    : readLog(client, task.id, options.after);
+  for await (const event of events) terminal.out(settings.json ? jsonLine(event) : view.show(event));
+  if (!settings.json) terminal.out(view.rest());
+}
+
+async function stopTask(cli: Cli, { args, options }: Input<z.infer<typeof StopOptions>>): Promise<void> {
+  const body = options.reason === undefined ? {} : { reason: options.reason };
+  tellState(
+    cli,
+    await cli.client.call(api.stopTask, { params: params(args), body }),
+    "The agent is being stopped; its disk is kept.",
+  );
+}
+
+async function cancelTask(cli: Cli, { args }: Input<unknown>): Promise<void> {
+  tellState(cli, await cli.client.call(api.cancelTask, { params: params(args) }), "Given up.");
+}
+
+async function acceptTask(cli: Cli, { args }: Input<unknown>): Promise<void> {
+  tellState(
+    cli,
+    await cli.client.call(api.setTaskState, { params: params(args), body: { state: "COMPLETED" } }),
+    "Accepted.",
+  );
+}
+
+function tellState({ settings, terminal }: Cli, task: { id: string; state: TaskState }, words: string): void {
+  terminal.out(settings.json ? jsonLine(task) : `${words} Task ${shortId(task.id)} is ${task.state}.\n`);
+}
+
+async function removeTask({ client, settings, terminal }: Cli, { args }: Input<unknown>): Promise<void> {
+  const task = await client.call(api.getTask, { params: params(args) });
+  await client.call(api.deleteTask, { params: { task_id: task.id } });
+  terminal.out(settings.json ? jsonLine({ deleted: task.id }) : `Task ${shortId(task.id)} is deleted.\n`);
+}
+
+async function showDiff(
+  { client, settings, terminal }: Cli,
+  { args, options }: Input<{ stat: boolean }>,
+): Promise<void> {
+  const diff = await client.call(api.getTaskDiff, { params: params(args) });
+  if (settings.json) return terminal.out(jsonLine(diff));
+  if (options.stat) return terminal.out(`${diffStat(diff.files, terminal.style)}\n`);
+  // What is piped on has to stay byte for byte what git can apply.
+  terminal.out(terminal.isTty ? patchText(diff.patch, terminal.style) : diff.patch);
+  if (diff.truncated) terminal.err("The patch is too large to show whole; fetch the branch to see all of it.\n");
+}
+
+async function answerQuestion(cli: Cli, { args, options }: Input<z.infer<typeof AnswerOptions>>): Promise<void> {
+  const { client, settings, terminal } = cli;
+  const task = await client.call(api.getTask, { params: params(args) });
+  const open = await openQuestions(client, task.id);
+  const asked =
+    options.permission === undefined
+      ? open
+      : open.filter(({ permission_id }) => permission_id.startsWith(options.permission ?? ""));
+  const wish = args[1];
+  if (wish === undefined && !options.refuse) {
+    if (settings.json) return terminal.out(jsonLine({ permissions: asked }));
+    if (asked.length === 0) return terminal.err("The agent asks nothing.\n");
+    return terminal.out(
+      asked
+        .map(
+          (one) =>
+            `${questionLines(one, terminal.style).join("\n")}\n    ${terminal.style.dim(`--permission ${one.permission_id}`)}\n`,
+        )
+        .join(""),
+    );
+  }
+  const [question] = asked;
+  if (!question) throw usageError("the agent asks nothing that could be answered");
+  if (asked.length > 1)
+    throw usageError(
+      `the agent asks ${asked.length} things: say which with --permission (\`wharf task answer ${shortId(task.id)}\` shows them)`,
+    );
+  const option_id = options.refuse ? undefined : chooseOption(wish ?? "", question.options ?? []);
+  if (option_id === undefined && !options.refuse) throw usageError(`'${wish}' is none of its options`);
+  await client.call(api.answerPermission, {
+    params: { task_id: task.id, permission_id: question.permission_id },
+    body: option_id === undefined ? {} : { option_id },
+  });
+  terminal.out(settings.json ? jsonLine({ permission_id: question.permission_id, option_id }) : "Answered.\n");
+}

@@ -1,0 +1,73 @@
+import { execFile } from "node:child_process";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { sampleFiles } from "@wharf/agent/sample";
+
+/** A branch of the sample as the demonstration finds it afterwards. */
+export interface Branch {
+  readonly name: string;
+  readonly sha: string;
+}
+
+const author = {
+  GIT_AUTHOR_NAME: "Sample",
+  GIT_AUTHOR_EMAIL: "sample@localhost",
+  GIT_COMMITTER_NAME: "Sample",
+  GIT_COMMITTER_EMAIL: "sample@localhost",
+};
+
+/** A small git repository with a failing test, like one of a person's own. */
+export class SampleRepository {
+  readonly folder: string;
+
+  constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  async create(): Promise<void> {
+    for (const [path, content] of Object.entries(sampleFiles)) {
+      const file = join(this.folder, path);
+      await mkdir(dirname(file), { recursive: true });
+      await writeFile(file, content);
+    }
+    await this.#git("init", "--quiet", "--initial-branch=main");
+    await this.#git("add", "--all");
+    await this.#git("commit", "--quiet", "--message=A small library for durations");
+  }
+
+  async branch(name: string): Promise<Branch | undefined> {
+    const sha = await this.#git("rev-parse", "--quiet", "--verify", `refs/heads/${name}^{commit}`).catch(() => "");
+    return sha === "" ? undefined : { name, sha };
+  }
+
+  patch(branch: Branch): Promise<string> {
+    return this.#git("diff", "--no-ext-diff", "--no-color", `main...${branch.name}`);
+  }
+
+  /** A copy of a branch's files in a folder of its own, while it is held. */
+  async checkOut(branch: Branch): Promise<AsyncDisposable & { readonly folder: string }> {
+    const folder = `${this.folder}-on-branch`;
+    await this.#git("worktree", "add", "--quiet", "--detach", folder, branch.sha);
+    return {
+      folder,
+      [Symbol.asyncDispose]: async () => {
+        await rm(folder, { recursive: true, force: true });
+        await this.#git("worktree", "prune");
+      },
+    };
+  }
+
+  /** Without the person's own settings of git: hooks, signing and the like would be theirs to blame. */
+  async #git(...args: string[]): Promise<string> {
+    const environment = {
+      PATH: process.env.PATH,
+      HOME: this.folder,
+      GIT_CONFIG_NOSYSTEM: "1",
+      GIT_CONFIG_GLOBAL: "/dev/null",
+      ...author,
+    };
+    const { stdout } = await promisify(execFile)("git", args, { cwd: this.folder, env: environment });
+    return stdout.trimEnd();
+  }
+}

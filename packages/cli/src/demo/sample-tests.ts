@@ -1,0 +1,35 @@
+import { execFile } from "node:child_process";
+
+export interface TestReport {
+  readonly passed: number;
+  readonly failed: number;
+  /** Names of those that failed. */
+  readonly failures: readonly string[];
+}
+
+const patience = 60_000; // ms
+
+/** Runs the sample's tests in a folder, as a person would. */
+export function runSampleTests(folder: string, signal: AbortSignal): Promise<TestReport> {
+  return new Promise((done, fail) => {
+    const options = { cwd: folder, env: { PATH: process.env.PATH }, signal, timeout: patience };
+    execFile(process.execPath, ["--test", "--test-reporter=tap"], options, (error, stdout) => {
+      const report = readReport(stdout);
+      if (signal.aborted) fail(signal.reason);
+      else if (report) done(report);
+      else fail(new Error(`the sample's tests did not run: ${error?.message ?? "no report"}`));
+    });
+  });
+}
+
+function readReport(tap: string): TestReport | undefined {
+  const passed = /^# pass (\d+)$/m.exec(tap)?.[1];
+  const failed = /^# fail (\d+)$/m.exec(tap)?.[1];
+  if (passed === undefined || failed === undefined) return undefined;
+  const failures = [...tap.matchAll(/^\s*not ok \d+ - (.+)$/gm)]
+    .map(([, name = ""]) => name)
+    .filter((name) => !name.endsWith(".js"));
+  return { passed: Number(passed), failed: Number(failed), failures };
+}
+
+export const reportText = ({ passed, failed }: TestReport): string => `${passed} passed, ${failed} failed`;

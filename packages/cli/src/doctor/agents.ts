@@ -1,0 +1,72 @@
+import { api } from "@wharf/contract";
+import { type Check, onPath, type Surroundings } from "./check.ts";
+
+const keys = ["GEMINI_API_KEY", "ANTHROPIC_API_KEY", "OPENAI_API_KEY"] as const;
+
+/** Only names are told: a key is nobody's to see. */
+export async function checkModelKeys({ settings }: Surroundings): Promise<Check> {
+  const found = keys.filter((key) => settings.environment[key]);
+  if (found.length > 0) return { name: "model keys", status: "ok", text: found.join(", ") };
+  return {
+    name: "model keys",
+    status: "warn",
+    text: "none is set: only the demo agent and agents with a login of their own can work",
+    next: `Set one of ${keys.join(", ")} in the environment of \`wharf up\`.`,
+  };
+}
+
+/** Programs of the agents that come with Wharf, and the npm packages that bring them. */
+const packages: Readonly<Record<string, { readonly program: string; readonly package: string }>> = {
+  gemini: { program: "gemini", package: "@google/gemini-cli" },
+  claude: { program: "claude-agent-acp", package: "@agentclientprotocol/claude-agent-acp" },
+  codex: { program: "codex-acp", package: "@agentclientprotocol/codex-acp" },
+  opencode: { program: "opencode", package: "opencode-ai" },
+  qwen: { program: "qwen", package: "@qwen-code/qwen-code" },
+  auggie: { program: "auggie", package: "@augmentcode/auggie" },
+};
+
+export async function checkAgents({ settings, client }: Surroundings): Promise<Check> {
+  const name = "agents";
+  const listed = await client.call(api.listAgentTypes, {}, { timeout: 5_000 }).catch(() => undefined);
+  const path = settings.environment.PATH;
+  const here = listed
+    ? listed.agent_types.filter(({ available }) => available).map((type) => type.name)
+    : [
+        "demo",
+        "wharf",
+        ...Object.entries(packages).flatMap(([agent, { program }]) =>
+          onPath(program, path) === undefined ? [] : [agent],
+        ),
+      ];
+  const missing = Object.entries(packages).filter(([, { program }]) => onPath(program, path) === undefined);
+  const text = `${here.join(", ")}${listed ? "" : " (the server says more when it runs)"}`;
+  if (missing.length === 0) return { name, status: "ok", text };
+  const next = `Others: ${missing.map(([agent, { package: from }]) => `${agent} with \`npm install -g ${from}\``).join(", ")}.`;
+  return { name, status: here.length > 0 ? "ok" : "warn", text, next };
+}
+
+/** The server of the data folder, and what it says of itself. */
+export async function checkServer({ client, settings }: Surroundings): Promise<Check> {
+  const name = "server";
+  try {
+    const { version } = await client.call(api.health, {}, { timeout: 5_000 });
+    const info = await client.call(api.serverInfo, {}, { timeout: 5_000 });
+    const { url } = await client.locate();
+    const text = `${version} at ${url}, process ${info.pid}, isolation ${info.isolation}`;
+    if (info.isolation !== "unsafe") return { name, status: "ok", text };
+    return {
+      name,
+      status: "warn",
+      text: `${text} (${info.isolation_reason ?? "no sandbox can be made"})`,
+      next: "Mend what keeps it from making sandboxes and start it again.",
+    };
+  } catch (error) {
+    if (settings.url === undefined) return { name, status: "ok", text: "none is running; `wharf up` starts one" };
+    return {
+      name,
+      status: "fail",
+      text: error instanceof Error ? error.message : String(error),
+      next: "Check --url and WHARF_TOKEN.",
+    };
+  }
+}

@@ -1,0 +1,65 @@
+import { access, constants, stat, statfs } from "node:fs/promises";
+import { dirname } from "node:path";
+import { size } from "../render/numbers.ts";
+import type { Check, Surroundings } from "./check.ts";
+
+const name = "data folder";
+/** Runners, mirrors and a database want some room. */
+const comfortable = 2 * 1024 ** 3; // bytes
+const scarce = 200 * 1024 ** 2; // bytes
+
+/** Whether everything can be kept there: by the server, and where root runs it also by the user that PostgreSQL runs as. */
+export async function checkDataFolder({ settings }: Surroundings): Promise<Check> {
+  const { dataFolder, environment } = settings;
+  const there = await nearest(dataFolder);
+  const isThere = there === dataFolder;
+  const writable = await access(there, constants.W_OK | constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+  if (!writable) {
+    return {
+      name,
+      status: "fail",
+      text: `${dataFolder}: ${isThere ? "it" : there} cannot be written to`,
+      next: "Choose another folder with WHARF_DATA, or have its owner let you write there.",
+    };
+  }
+  const closed = process.getuid?.() === 0 && !environment.DATABASE_URL ? await closedTo(there) : undefined;
+  if (closed !== undefined) {
+    const next = `Choose a folder outside it with WHARF_DATA, let others pass it (\`chmod o+x ${closed}\`), or set DATABASE_URL.`;
+    return {
+      name,
+      status: "fail",
+      text: `${dataFolder}: PostgreSQL does not run as root, and its own user may not pass ${closed}`,
+      next,
+    };
+  }
+  const { bavail, bsize } = await statfs(there);
+  const free = bavail * bsize;
+  const text = `${dataFolder}${isThere ? "" : " (made at the first start)"}, ${size(free)} free`;
+  if (free >= comfortable) return { name, status: "ok", text };
+  return {
+    name,
+    status: free < scarce ? "fail" : "warn",
+    text,
+    next: "Free some space, or choose a folder on another disk with WHARF_DATA.",
+  };
+}
+
+/** The folder itself, or the nearest above it that is there. */
+async function nearest(folder: string): Promise<string> {
+  for (let one = folder; ; one = dirname(one)) {
+    const found = await stat(one).catch(() => undefined);
+    if (found?.isDirectory() || one === dirname(one)) return one;
+  }
+}
+
+/** The nearest folder on the way there that a user without any rights of its own may not pass. */
+async function closedTo(folder: string): Promise<string | undefined> {
+  for (let one = folder; ; one = dirname(one)) {
+    const { mode } = await stat(one);
+    if (!(mode & 0o001)) return one;
+    if (one === dirname(one)) return undefined;
+  }
+}

@@ -1,0 +1,22 @@
+/** What this machine can do for Wharf, and how to get what is missing. */
+import { checkAgents, checkModelKeys, checkServer } from "./agents.ts";
+import type { Check, Surroundings } from "./check.ts";
+import { checkDataFolder } from "./data-folder.ts";
+import { checkPostgres } from "./postgres.ts";
+import { checkGit, checkNode, checkSandbox } from "./programs.ts";
+
+export type { Check } from "./check.ts";
+
+const checks = [
+  checkNode,
+  checkGit,
+  checkSandbox,
+  checkPostgres,
+  checkDataFolder,
+  checkServer,
+  checkModelKeys,
+  checkAgents,
+];
+
+export const examine = (surroundings: Surroundings): Promise<Check[]> =>
+  Promise.all(checks.map((check) => check(surroundings)));

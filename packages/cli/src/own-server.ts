@@ -1,0 +1,81 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { api, WharfError } from "@wharf/contract";
+import type { RunningServer } from "@wharf/server";
+import { Client, isUnreachable } from "./client.ts";
+import { locator } from "./locate.ts";
+import type { Environment, Settings } from "./settings.ts";
+import { version } from "./version.ts";
+
+/** Where the daemon and Wharf's own agents lie: beside the bundle in the published package, with the runner in a checkout. */
+const kits = [join(import.meta.dirname, "kit"), join(import.meta.dirname, "../../runner/dist/kit")];
+
+/** Starts a server in this process. Loading it takes longer than most commands do, so only those that need it do. */
+export async function startOwnServer(environment: Environment, quiet = true): Promise<RunningServer> {
+  const kit = kits.find((folder) => existsSync(join(folder, "bin")));
+  if (kit === undefined)
+    throw new WharfError("backend_failed", {
+      backend: "local",
+      reason: "the programs that are put into every runner are not built (`npm run build` makes them)",
+    });
+  const { readConfig, startServer } = await import("@wharf/server");
+  const config = readConfig(environment);
+  const logLevel = quiet && !environment.LOG_LEVEL ? "error" : config.logLevel;
+  return startServer({ config: { ...config, logLevel }, kit, version, environment });
+}
+
+/** A server to work with: one that runs already, or one of this process for as long as it is held. */
+export interface ServerAtHand extends AsyncDisposable {
+  readonly client: Client;
+  readonly isOwn: boolean;
+}
+
+/** How long a server that holds the data folder may take to say where it serves, or to be gone. */
+const settleTime = 10_000; // ms
+
+export async function serverAtHand(settings: Settings, onStart: () => void): Promise<ServerAtHand> {
+  const client = new Client(locator(settings));
+  const until = performance.now() + settleTime;
+  for (;;) {
+    if (await answers(client, settings)) return { client, isOwn: false, [Symbol.asyncDispose]: async () => undefined };
+    try {
+      onStart();
+      const server = await startOwnServer({
+        ...settings.environment,
+        WHARF_DATA: settings.dataFolder,
+        WHARF_PORT: "0",
+      });
+      return { client, isOwn: true, [Symbol.asyncDispose]: () => leave(client, server) };
+    } catch (error) {
+      const isBusy = error instanceof WharfError && error.code === "data_folder_busy";
+      if (!isBusy || performance.now() > until) throw error;
+      await sleep(500);
+    }
+  }
+}
+
+/** Whether a server answers; a named one that does not is an error. */
+async function answers(client: Client, settings: Settings): Promise<boolean> {
+  try {
+    await client.call(api.health, {}, { timeout: 5_000 });
+    return true;
+  } catch (error) {
+    if (settings.url === undefined && isUnreachable(error)) return false;
+    throw error;
+  }
+}
+
+const busyTasks = ["IN_PROGRESS", "BLOCKED"] as const;
+
+/**
+ * A server that was started for one command leaves no agent behind that nobody sees. Work of others that it took up (an
+ * earlier server may have left it) stays at work for the next one.
+ */
+async function leave(client: Client, server: RunningServer): Promise<void> {
+  const lists = await Promise.all(
+    busyTasks.map((state) => client.call(api.listTasks, { query: { state, limit: 1 } })),
+  ).catch(() => undefined);
+  const isBusy = lists === undefined || lists.some(({ total }) => total > 0);
+  await server.stop({ runners: !isBusy });
+}

@@ -1,0 +1,36 @@
+import { Command } from "commander";
+import { type Host, registrar } from "./cli.ts";
+import { addAgentTypes } from "./commands/agent-types.ts";
+import { addDemo } from "./commands/demo.ts";
+import { addDoctor } from "./commands/doctor.ts";
+import { addDown } from "./commands/down.ts";
+import { addRun } from "./commands/run.ts";
+import { addTask } from "./commands/task.ts";
+import { addUp } from "./commands/up.ts";
+import { version } from "./version.ts";
+
+const about = `Runs coding agents on your tasks, each in a sandbox of its own, and brings back a branch.
+
+Exit codes: 0 done, 1 the agent failed, 2 Wharf failed, 130 interrupted.
+Environment: WHARF_DATA (data folder), WHARF_URL and WHARF_TOKEN (a server elsewhere).`;
+
+export function createProgram(host: Host, done: (exitCode: number) => void): Command {
+  const program = new Command("wharf")
+    .description(about)
+    .version(version)
+    .option("--json", "print for programs")
+    .option("--url <address>", "the server to speak to, instead of the one of the data folder")
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({ writeOut: (text) => host.terminal.out(text), writeErr: (text) => host.terminal.err(text) })
+    .showHelpAfterError("(add --help to see what there is)")
+    .exitOverride();
+  const register = registrar(host, done);
+  addUp(program, register);
+  addDown(program, register);
+  addRun(program, register);
+  addTask(program, register);
+  addAgentTypes(program, register);
+  addDoctor(program, register);
+  addDemo(program, register);
+  return program;
+}

@@ -1,0 +1,109 @@
+import type { EventData, EventDataOf } from "@wharf/contract";
+import { clean, oneLine } from "./clean.ts";
+import { changeCount } from "./diff.ts";
+import { duration, plural, size } from "./numbers.ts";
+import type { Style } from "./style.ts";
+
+/** Kinds that are told in lines of their own, without regard to what came before. */
+export type LineData = Exclude<
+  EventData,
+  { kind: "message" | "thought" | "tool_call" | "plan" | "permission" | "output" | "phase" }
+>;
+
+/** What an event says, in lines; none where it says nothing to a person. `detail` shows also what is only of use when looking back. */
+export function eventLines(data: LineData, style: Style, detail: boolean): string[] {
+  switch (data.kind) {
+    case "commit":
+      return [
+        `${style.green("●")} commit ${data.sha.slice(0, 10)}  ${oneLine(data.message, 72)}  ${style.dim("(")}${changeCount(data, style)}${style.dim(")")}`,
+      ];
+    case "push":
+      return data.status === "pushed"
+        ? [`${style.green("✓")} pushed ${clean(data.ref)} to ${oneLine(data.remote, 200)}`]
+        : [
+            `${style.red("✗")} ${clean(data.ref)} was not pushed: ${oneLine(data.message ?? "no reason was given", 600)}`,
+          ];
+    case "failure":
+      return [
+        `${style.red("✗")} ${oneLine(data.message, 1000)}`,
+        ...(data.next ? [`  ${style.dim("→")} ${oneLine(data.next, 400)}`] : []),
+      ];
+    case "denied":
+      return [
+        `${style.yellow("!")} The sandbox may not reach ${oneLine(data.host, 200)}: ${oneLine(data.reason, 300)}`,
+      ];
+    case "agent_exit":
+      return [`${style.yellow("!")} The agent's process ended: ${oneLine(data.message, 600)}`];
+    case "notice":
+      return [`${style.dim("·")} ${oneLine(data.message, 600)}`];
+    case "report":
+      return reportLines(data);
+    case "state":
+      return stateLines(data, style, detail);
+    case "turn":
+      return turnLines(data, style, detail);
+    case "session":
+      return data.loaded ? [style.dim("· the agent goes on with its earlier conversation")] : [];
+    case "usage":
+      return detail ? [style.dim(`· used: ${usageText(data)} (measured by the ${data.source})`)] : [];
+    case "agent_info":
+      return [];
+  }
+}
+
+function stateLines(data: EventDataOf<"state">, style: Style, detail: boolean): string[] {
+  const reason = data.reason ? `: ${oneLine(data.reason, 300)}` : "";
+  const triedAgain = data.entity === "run" && data.to === "PENDING" && data.from !== undefined;
+  if (triedAgain) return [`${style.yellow("!")} The start failed and is ${reason.replace(/^: /, "")}`];
+  return detail
+    ? [style.dim(`· ${data.entity} ${data.from === undefined ? "" : `${data.from} → `}${data.to}${reason}`)]
+    : [];
+}
+
+function turnLines(data: EventDataOf<"turn">, style: Style, detail: boolean): string[] {
+  if (data.status === "interrupted")
+    return [
+      `${style.yellow("!")} The turn was interrupted: ${oneLine(data.reason ?? "how far it got is not known", 400)}`,
+    ];
+  if (data.status === "cancelled")
+    return [`${style.yellow("!")} The turn was cancelled${data.reason ? `: ${oneLine(data.reason, 300)}` : ""}`];
+  if (data.status !== "ended") return [];
+  if (data.stop_reason !== "end_turn" && data.stop_reason !== undefined)
+    return [`${style.yellow("!")} ${stopText(data.stop_reason)}`];
+  return detail ? [style.dim("· the turn ended")] : [];
+}
+
+const stopWords: Readonly<Record<string, string>> = {
+  max_tokens: "The agent stopped: the model's answer reached its longest length.",
+  max_turn_requests: "The agent stopped: it made as many model requests as it may in one turn.",
+  refusal: "The model refused to go on.",
+  error: "The turn ended with an error.",
+  timeout: "The agent gave no sign of life and was ended.",
+};
+
+/** Why an agent stopped, in words. */
+export const stopText = (stopReason: string): string =>
+  stopWords[stopReason] ?? `The turn ended: ${oneLine(stopReason)}`;
+
+/** A message of an agent that prints JSON lines, in whatever form it has. */
+function reportLines(data: EventDataOf<"report">): string[] {
+  const { kind: _, ...said } = data;
+  const words = ["message", "text", "content"].map((name) => said[name]).find((one) => typeof one === "string");
+  const text = oneLine(typeof words === "string" ? words : JSON.stringify(said), 400);
+  return text === "" || text === "{}" ? [] : [`· ${text}`];
+}
+
+type Usage = Omit<EventDataOf<"usage">, "kind" | "source" | "raw">;
+
+export function usageText(used: { [Name in keyof Usage]: Usage[Name] | undefined }): string {
+  const parts = [
+    used.cpu_seconds === undefined ? "" : `${duration(used.cpu_seconds * 1000)} of CPU`,
+    used.memory_peak_bytes === undefined ? "" : `${size(used.memory_peak_bytes)} of memory at most`,
+    used.model_requests === undefined || (used.model_requests === 0 && used.cpu_seconds === undefined)
+      ? ""
+      : plural(used.model_requests, "model request"),
+    used.input_tokens === undefined ? "" : `${used.input_tokens} tokens in`,
+    used.output_tokens === undefined ? "" : `${used.output_tokens} tokens out`,
+  ];
+  return parts.filter((part) => part !== "").join(", ");
+}

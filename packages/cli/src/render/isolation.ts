@@ -1,0 +1,27 @@
+import { oneLine } from "./clean.ts";
+import type { Style } from "./style.ts";
+
+export interface IsolationInfo {
+  readonly backend: string;
+  readonly isolation: string;
+  readonly isolation_reason?: string | undefined;
+}
+
+const bubblewrapHint =
+  "Install bubblewrap (`apt install bubblewrap`, `dnf install bubblewrap`) and see that user namespaces are allowed; `wharf doctor` says more.";
+
+export const isolationText = ({ backend, isolation }: IsolationInfo, style: Style): string =>
+  isolation === "unsafe" ? style.red("UNSAFE: none") : `${isolation} (${backend})`;
+
+/** Agents without a sandbox are nothing to be told of in passing. */
+export function unsafeWarning({ isolation, isolation_reason }: IsolationInfo, style: Style): string {
+  if (isolation !== "unsafe") return "";
+  const lines = [
+    "AGENTS RUN WITHOUT A SANDBOX",
+    `Why: ${oneLine(isolation_reason ?? "no sandbox can be made here", 300)}.`,
+    "An agent is a plain process here: it can read and change all that you can, and reach the network.",
+    "Model keys are withheld from it unless WHARF_LOCAL_UNSAFE=1 is set.",
+    bubblewrapHint,
+  ];
+  return lines.map((line, i) => `${style.red("!!")} ${i === 0 ? style.inverse(` ${line} `) : line}\n`).join("");
+}

@@ -1,0 +1,167 @@
+import type { EventData } from "@wharf/contract";
+import { describe, expect, it } from "vitest";
+import { LogView } from "./log-view.ts";
+import { createStyle } from "./style.ts";
+
+const at = (ms: number) => new Date(Date.UTC(2026, 0, 1) + ms).toISOString();
+
+/** What is on the screen after these events. */
+function shown(events: readonly (EventData | readonly [EventData, number])[], detail = false): string {
+  const view = new LogView({ style: createStyle(false), detail });
+  const text = events.map((one, i) => {
+    const [data, ms] = "kind" in one ? [one, 0] : one;
+    return view.show({ seq: i + 1, type: "log", timestamp: at(ms), task_id: "t", data });
+  });
+  return text.join("") + view.rest();
+}
+
+const said = (text: string): EventData => ({ kind: "message", role: "agent", text });
+const call = (id: string, more: Partial<Extract<EventData, { kind: "tool_call" }>>): EventData => ({
+  kind: "tool_call",
+  tool_call_id: id,
+  ...more,
+});
+
+describe("a task's log on the screen", () => {
+  it("joins chunks of a message and keeps it apart from what stands around it", () => {
+    const log = shown([
+      { kind: "notice", message: "before" },
+      said("Hel"),
+      said("lo\n"),
+      said("there\n\n"),
+      { kind: "notice", message: "after" },
+    ]);
+    expect(log).toBe("  · before\n\n  Hello\n  there\n\n  · after\n");
+  });
+
+  it("shows a phase at its start and its end on the same line", () => {
+    expect(shown([{ kind: "phase", phase: "clone", status: "started" }])).toBe("  clone    \n");
+    const done: EventData = { kind: "phase", phase: "clone", status: "done", elapsed_ms: 1_200 };
+    expect(shown([{ kind: "phase", phase: "clone", status: "started" }, done])).toBe("  clone      ✓  1.2 s\n");
+  });
+
+  it("ends a phase on a line of its own when something came between", () => {
+    const log = shown([
+      { kind: "phase", phase: "agent", status: "started" },
+      { kind: "notice", message: "x" },
+      { kind: "phase", phase: "agent", status: "failed", message: "no" },
+    ]);
+    expect(log).toBe("  agent    \n  · x\n  agent      failed  no\n");
+  });
+
+  it("gives a tool call one line, however often it is updated", () => {
+    const log = shown([
+      call("1", { title: "Read a.js", status: "pending" }),
+      call("1", { status: "in_progress" }),
+      [call("1", { status: "completed" }), 2_500],
+      call("1", { status: "completed" }),
+    ]);
+    expect(log).toBe("  ▸ Read a.js  ✓  2.5 s\n");
+  });
+
+  it("shows a call that was not seen to begin, and one whose line was broken by another", () => {
+    const log = shown([
+      call("1", { title: "One" }),
+      call("2", { title: "Two", status: "completed" }),
+      call("1", { status: "completed" }),
+    ]);
+    expect(log).toBe("  ▸ One\n  ▸ Two  ✓\n  ▸ One  ✓\n");
+  });
+
+  it("counts the lines an edit touches and shows the end of what a failed call said", () => {
+    const edit = call("1", {
+      title: "Edit a",
+      status: "completed",
+      content: [{ type: "diff", path: "a", old_text: "1\n2\n3\n", new_text: "1\nx\ny\n3\n" }],
+    });
+    const failed = call("2", {
+      title: "npm test",
+      status: "failed",
+      content: [{ type: "text", text: "a\nb\nc\nd\n\n" }],
+    });
+    expect(shown([edit, failed])).toBe("  ▸ Edit a  +2 −1\n  ▸ npm test  failed\n      b\n      c\n      d\n");
+  });
+
+  it("shows a plan whole when its entries change and else only what moved on", () => {
+    const plan = (...status: string[]): EventData => ({
+      kind: "plan",
+      entries: status.map((one, i) => ({ content: `step ${i + 1}`, status: one })),
+    });
+    expect(shown([plan("in_progress", "pending"), plan("completed", "in_progress")])).toBe(
+      "  [>] step 1\n  [ ] step 2\n  [x] step 1\n  [>] step 2\n",
+    );
+    expect(shown([plan("in_progress", "pending"), plan("in_progress", "pending")])).toBe(
+      "  [>] step 1\n  [ ] step 2\n",
+    );
+  });
+
+  it("tells of a question and its answer, and not of what the policy allowed", () => {
+    const options = [{ option_id: "a", name: "Allow", option_kind: "allow_once" }];
+    const asked: EventData = { kind: "permission", permission_id: "p", status: "asked", title: "Delete it?", options };
+    const answered: EventData = {
+      kind: "permission",
+      permission_id: "p",
+      status: "answered",
+      option_id: "a",
+      by: "someone",
+    };
+    expect(shown([asked, answered])).toBe(
+      "  ? The agent asks: Delete it?\n      1  Allow (allow_once)\n  ✓ Answered: Allow\n",
+    );
+    expect(shown([{ kind: "permission", permission_id: "q", status: "answered", option_id: "a", by: "policy" }])).toBe(
+      "",
+    );
+  });
+
+  it("tells a failure with its next step, and does not repeat it as the reason of the turn's end", () => {
+    const failure: EventData = {
+      kind: "failure",
+      code: "repository_missing",
+      message: "There is no repository.",
+      next: "Check the address.",
+    };
+    const cancelled: EventData = { kind: "turn", turn_id: "t", status: "cancelled", reason: "There is no repository." };
+    expect(shown([failure, cancelled])).toBe("  ✗ There is no repository.\n    → Check the address.\n");
+  });
+
+  it("lets nothing an agent says command the terminal", () => {
+    const evil = "\u001b]0;owned\u0007\u001b[2Jx\r";
+    const log = shown([
+      said(evil),
+      call("1", { title: evil, status: "failed", content: [{ type: "text", text: evil }] }),
+      { kind: "denied", host: evil, reason: evil },
+      { kind: "output", stream: "stderr", text: evil },
+    ]);
+    expect(log.includes("\u001b") || log.includes("\r")).toBe(false);
+  });
+
+  it("shows states and ends of turns only to who looks back", () => {
+    const events: EventData[] = [
+      { kind: "state", entity: "task", from: "TODO", to: "IN_PROGRESS" },
+      { kind: "message", role: "user", text: "do it" },
+      { kind: "turn", turn_id: "t", status: "ended", stop_reason: "end_turn" },
+    ];
+    expect(shown(events)).toBe("");
+    expect(shown(events, true)).toBe("  · task TODO → IN_PROGRESS\n\n  > do it\n\n  · the turn ended\n");
+  });
+
+  it("says so when a start failed and is tried again", () => {
+    const state: EventData = {
+      kind: "state",
+      entity: "run",
+      from: "STARTING",
+      to: "PENDING",
+      reason: "tried again in 30 s: no disk",
+    };
+    expect(shown([state])).toBe("  ! The start failed and is tried again in 30 s: no disk\n");
+  });
+
+  it("shows messages of an agent that prints JSON lines, and what it does not know as it is", () => {
+    expect(
+      shown([
+        { kind: "report", message: "half done" },
+        { kind: "report", odd: 1 },
+      ]),
+    ).toBe('  · half done\n  · {"odd":1}\n');
+  });
+});

@@ -1,0 +1,31 @@
+import { expect, it } from "vitest";
+import { chooseOption } from "./permission.ts";
+
+const options = [
+  { option_id: "once", name: "Allow", option_kind: "allow_once" },
+  { option_id: "ever", name: "Allow always", option_kind: "allow_always" },
+  { option_id: "no", name: "Reject", option_kind: "reject_once" },
+];
+
+it("takes an answer by number, id, or the beginning of a name or kind", () => {
+  expect(["1", "ever", "reject", "Allow always", " 3 "].map((answer) => chooseOption(answer, options))).toEqual([
+    "once",
+    "ever",
+    "no",
+    "ever",
+    "no",
+  ]);
+});
+
+it("takes a plain yes as yes for once, never for always", () => {
+  expect(chooseOption("allow", options)).toBe("once");
+});
+
+it("takes nothing that it does not understand", () => {
+  expect(["", "4", "0", "perhaps"].map((answer) => chooseOption(answer, options))).toEqual([
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+  ]);
+});

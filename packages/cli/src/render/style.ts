@@ -1,0 +1,19 @@
+const codes = { bold: 1, dim: 2, inverse: 7, red: 31, green: 32, yellow: 33, blue: 34, cyan: 36 } as const;
+
+/** Marks text for a terminal, or leaves it as it is. */
+export type Style = { readonly [Name in keyof typeof codes]: (text: string) => string };
+
+export function createStyle(enabled: boolean): Style {
+  const paint = (code: number) => (text: string) => (enabled && text !== "" ? `\u001b[${code}m${text}\u001b[0m` : text);
+  const { bold, dim, inverse, red, green, yellow, blue, cyan } = codes;
+  return {
+    bold: paint(bold),
+    dim: paint(dim),
+    inverse: paint(inverse),
+    red: paint(red),
+    green: paint(green),
+    yellow: paint(yellow),
+    blue: paint(blue),
+    cyan: paint(cyan),
+  };
+}

@@ -1,0 +1,77 @@
+import type { Run, Task, TaskState, Turn } from "@wharf/contract";
+import { clean, oneLine } from "./clean.ts";
+import { ago } from "./numbers.ts";
+import type { Style } from "./style.ts";
+import { fields, table } from "./table.ts";
+
+const paints: Readonly<Record<TaskState, keyof Style>> = {
+  TODO: "dim",
+  IN_PROGRESS: "cyan",
+  BLOCKED: "yellow",
+  REVIEW: "blue",
+  COMPLETED: "green",
+  FAILED: "red",
+  CANCELLED: "dim",
+};
+
+const stateText = (state: TaskState, style: Style): string => style[paints[state]](state);
+
+export function taskTable(tasks: readonly Task[], style: Style): string {
+  const rows = tasks.map((task) => [
+    task.id.slice(0, 8),
+    stateText(task.state, style),
+    task.agent_type ?? "–",
+    ago(task.updated_at),
+    oneLine(task.title, 80),
+  ]);
+  return table(["TASK", "STATE", "AGENT", "CHANGED", "TITLE"], rows, style);
+}
+
+export function taskText(
+  { task, turns, agents }: { task: Task; turns: readonly Turn[]; agents: readonly Run[] },
+  style: Style,
+): string {
+  const [run] = agents;
+  const about = fields(
+    [
+      ["task", task.id],
+      ["state", stateText(task.state, style)],
+      ["agent", task.agent_type],
+      ["repository", task.repository_url && oneLine(task.repository_url, 300)],
+      ["begins at", [task.branch, task.base_commit_sha?.slice(0, 10)].filter(Boolean).join(" @ ")],
+      ["branch", task.shadow_branch],
+      ["policy", task.permission_policy],
+      ["run", run && runText(run)],
+      ["error", run?.error_message && style.red(oneLine(run.error_message, 400))],
+      ["changed", `${task.updated_at} (${ago(task.updated_at)})`],
+    ],
+    style,
+  );
+  const told =
+    task.description.trim() === task.title.trim()
+      ? ""
+      : `\n${clean(task.description).trim().replaceAll(/^/gm, "  ")}\n`;
+  return `${style.bold(oneLine(task.title, 500))}\n${about}${told}${turns.length > 0 ? `\n${turnTable(turns, style)}` : ""}`;
+}
+
+const runText = ({ id, status, phase, isolation, backend, attempt }: Run): string =>
+  [
+    `${id.slice(0, 8)} ${status}`,
+    phase,
+    isolation === "unsafe" ? "WITHOUT A SANDBOX" : isolation,
+    backend,
+    attempt > 1 ? `attempt ${attempt}` : "",
+  ]
+    .filter(Boolean)
+    .join(", ");
+
+function turnTable(turns: readonly Turn[], style: Style): string {
+  const rows = turns.map((turn, i) => [
+    String(i + 1),
+    turn.state,
+    turn.stop_reason ?? "–",
+    ago(turn.created_at),
+    oneLine(turn.prompt, 80),
+  ]);
+  return table(["TURN", "STATE", "STOPPED BY", "ASKED", "PROMPT"], rows, style).replaceAll(/^(?=.)/gm, "  ");
+}

@@ -1,0 +1,78 @@
+import { describe, expect, it } from "vitest";
+import { clean, oneLine } from "./clean.ts";
+import { ago, duration, size } from "./numbers.ts";
+import { createStyle } from "./style.ts";
+import { columnsOf, fields, table } from "./table.ts";
+import { TextBlock } from "./text-block.ts";
+
+const plain = createStyle(false);
+
+describe("text for a terminal", () => {
+  it("loses every command to the terminal and keeps what it says", () => {
+    expect(clean("\u001b[2J\u001b[31mred\u001b[0m \u001b]0;title\u0007done\u001b]52;c;aGk=\u001b\\!")).toBe(
+      "red done!",
+    );
+    expect(clean("a\rb\u0008c\u009b31md\tE\r\nf")).toBe("abc31md\tE\nf");
+    expect(clean("rm \u202Egpj.exe")).toBe("rm gpj.exe");
+  });
+
+  it("fits on one line without cutting a letter in two", () => {
+    expect(oneLine("  a\n\n b\t c ")).toBe("a b c");
+    expect(oneLine("👍".repeat(10), 4)).toBe("👍👍👍…");
+  });
+});
+
+describe("a text that comes in chunks", () => {
+  it("is the same text however it was cut", () => {
+    const text = "\n\nfirst line\nsecond\n\n\n\nthird: a b\n\n";
+    const whole = new TextBlock("  ").add(text);
+    expect(whole).toBe("  first line\n  second\n\n  third: a b");
+    for (let cut = 1; cut < text.length; cut++) {
+      const block = new TextBlock("  ");
+      expect(block.add(text.slice(0, cut)) + block.add(text.slice(cut)), `cut at ${cut}`).toBe(whole);
+    }
+    const letters = new TextBlock("  ");
+    expect(Array.from(text, (letter) => letters.add(letter)).join("")).toBe(whole);
+  });
+
+  it("keeps back blank lines at its end", () => {
+    const block = new TextBlock("");
+    expect(block.add("one\n\n")).toBe("one");
+    expect(block.add("two")).toBe("\n\ntwo");
+  });
+});
+
+describe("a table", () => {
+  it("aligns its columns by what is seen: colours take no room and wide letters take two", () => {
+    expect(columnsOf("日本")).toBe(4);
+    const colour = createStyle(true);
+    const text = table(
+      ["A", "B"],
+      [
+        [colour.red("x"), "1"],
+        ["日本", "2"],
+      ],
+      plain,
+    );
+    expect(text.split("\n").map(clean)).toEqual(["A     B", "x     1", "日本  2", ""]);
+  });
+
+  it("leaves out fields without a value and hangs further lines beneath the first", () => {
+    expect(
+      fields(
+        [
+          ["a", "1"],
+          ["name", undefined],
+          ["bb", "2\n3"],
+        ],
+        plain,
+      ),
+    ).toBe("  a   1\n  bb  2\n      3\n");
+  });
+});
+
+it("tells times and sizes as people read them", () => {
+  expect([50, 61_000, 3_720_000].map(duration)).toEqual(["0.1 s", "1 min 1 s", "1 h 2 min"]);
+  expect([12, 1536, 150 * 1024 ** 2].map(size)).toEqual(["12 B", "1.5 kB", "150 MB"]);
+  expect(ago("2026-01-01T00:00:00Z", Date.parse("2026-01-01T02:00:00Z"))).toBe("2 h ago");
+});

@@ -1,0 +1,37 @@
+import { api, type Event, type EventDataOf } from "@wharf/contract";
+import type { Client } from "./client.ts";
+
+/** What one request for a log may bring. */
+const pageSize = 1_000;
+
+/** The whole of a task's log as it stands. */
+export async function* readLog(client: Client, taskId: string, after = 0): AsyncGenerator<Event, void, undefined> {
+  for (let cursor = after; ;) {
+    const { events } = await client.call(api.listTaskEvents, {
+      params: { task_id: taskId },
+      query: { after: cursor, limit: pageSize },
+    });
+    yield* events;
+    if (events.length < pageSize) return;
+    cursor = events.at(-1)?.seq ?? cursor;
+  }
+}
+
+/** The newest sequence of a task's log. */
+export async function lastSeq(client: Client, taskId: string): Promise<number> {
+  const { last_seq } = await client.call(api.listTaskEvents, { params: { task_id: taskId }, query: { limit: 1 } });
+  return last_seq;
+}
+
+/** What the agent asks and nobody has answered yet. */
+export async function openQuestions(client: Client, taskId: string): Promise<EventDataOf<"permission">[]> {
+  const open = new Map<string, EventDataOf<"permission">>();
+  for await (const { data } of readLog(client, taskId)) {
+    if (data.kind !== "permission") continue;
+    if (data.status === "asked") open.set(data.permission_id, data);
+    else open.delete(data.permission_id);
+  }
+  return [...open.values()];
+}
+
+export const shortId = (id: string): string => id.slice(0, 8);

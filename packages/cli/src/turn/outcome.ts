@@ -1,0 +1,31 @@
+import type { EventDataOf } from "@wharf/contract";
+import type { Used } from "./watch.ts";
+
+/** How a turn came out, with all that is told of it. */
+export interface TurnOutcome {
+  readonly status: "ended" | "cancelled" | "interrupted";
+  readonly stop_reason?: string;
+  readonly reason?: string;
+  readonly commit?: EventDataOf<"commit">;
+  /** `waiting`: it was not pushed in the time there was, and the server goes on trying. */
+  readonly push: "none" | "pushed" | "failed" | "waiting";
+  readonly push_message?: string;
+  readonly failure?: EventDataOf<"failure">;
+  readonly used: Used;
+  /** Of the run, where it failed. */
+  readonly error_code?: string;
+}
+
+export const exitCodes = { done: 0, agentFailed: 1, wharfFailed: 2, interrupted: 130 } as const;
+
+/** Ends of a turn that are the agent's own failure. */
+const failures: ReadonlySet<string> = new Set(["error", "timeout", "refusal"]);
+
+/** 0: the agent did its turn and the branch is where it belongs. 1: the agent failed. 2: Wharf did. */
+export function exitCodeOf(outcome: TurnOutcome): number {
+  if (outcome.status === "ended") {
+    if (failures.has(outcome.stop_reason ?? "")) return exitCodes.agentFailed;
+    return outcome.push === "failed" || outcome.push === "waiting" ? exitCodes.wharfFailed : exitCodes.done;
+  }
+  return outcome.error_code?.startsWith("agent_") ? exitCodes.agentFailed : exitCodes.wharfFailed;
+}

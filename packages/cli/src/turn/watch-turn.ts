@@ -1,0 +1,124 @@
+import { api, type Diff, type Event, type EventDataOf, RemoteError, type Task } from "@wharf/contract";
+import { type Cli, jsonLine } from "../cli.ts";
+import { LogView } from "../render/log-view.ts";
+import { shortId } from "../tasks.ts";
+import { Asker } from "./ask.ts";
+import { followTurn, restartPatience } from "./follow-turn.ts";
+import type { Summary } from "./summary.ts";
+
+export interface WatchTurnOptions {
+  readonly task: Task;
+  readonly turnId: string;
+  readonly after: number;
+  /** The first interruption asks the server to stop the task, and what then comes is still shown. */
+  readonly signal: AbortSignal;
+}
+
+/** How long a task may take to end after it was told to; the server sees to it also when nobody looks. */
+const stopTime = 30_000; // ms
+
+/** Shows a turn as it goes, lets the person answer what the agent asks, and tells how it came out. */
+export async function watchTurn(cli: Cli, options: WatchTurnOptions): Promise<Summary> {
+  const { client, terminal, settings } = cli;
+  const { task, turnId, signal } = options;
+  const view = new LogView({ style: terminal.style });
+  const params = { task_id: task.id };
+  const began = performance.now();
+  await using asker = cli.terminal.isInteractive && !settings.json ? askerOf(cli, task.id) : undefined;
+  using stopper = new Stopper(signal, async () => {
+    terminal.err(`${settings.json ? "" : view.rest()}Stopping the task; Ctrl-C again leaves at once.\n`);
+    await client.call(
+      api.stopTask,
+      { params, body: { reason: "the person at the command line stopped it" } },
+      { patience: stopTime },
+    );
+  });
+
+  const onEvent = (event: Event) => {
+    if (settings.json) terminal.out(jsonLine(event));
+    else terminal.out(view.show(event));
+    if (event.data.kind !== "permission") return;
+    if (asker) asker.see(event.data);
+    else if (event.data.status === "asked") terminal.err(howToAnswer(task, event.data));
+  };
+  const onConnection = (state: "lost" | "back") => {
+    if (!settings.json) terminal.out(view.rest());
+    terminal.err(state === "lost" ? "The server does not answer; waiting for it …\n" : "The server is back.\n");
+  };
+  const outcome = await followTurn({
+    client,
+    taskId: task.id,
+    turnId,
+    after: options.after,
+    signal: stopper.late,
+    onEvent,
+    onConnection,
+  });
+  if (!settings.json) terminal.out(view.rest());
+  const now = await client.call(api.getTask, { params }, { patience: restartPatience });
+  return {
+    task: now,
+    turnId,
+    outcome,
+    diff: outcome.commit && (await diffOf(cli, task.id)),
+    took: performance.now() - began,
+  };
+}
+
+function askerOf({ client }: Cli, taskId: string): Asker {
+  return new Asker({
+    input: process.stdin,
+    output: process.stdout,
+    answer: async (permission_id, option_id) => {
+      const body = option_id === undefined ? {} : { option_id };
+      await client.call(
+        api.answerPermission,
+        { params: { task_id: taskId, permission_id }, body },
+        { patience: restartPatience },
+      );
+    },
+  });
+}
+
+/** Asks once for the task to be stopped, and gives up waiting for its end after a while. */
+class Stopper implements Disposable {
+  readonly #signal: AbortSignal;
+  readonly #late = new AbortController();
+  readonly #onAbort: () => void;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(signal: AbortSignal, stop: () => Promise<void>) {
+    this.#signal = signal;
+    this.#onAbort = () => {
+      this.#timer = setTimeout(() => this.#late.abort(signal.reason), stopTime);
+      stop().catch((error: unknown) => {
+        // The turn may have ended by itself in this moment; its end is in the log then.
+        if (!(error instanceof RemoteError)) this.#late.abort(error);
+      });
+    };
+    if (signal.aborted) this.#onAbort();
+    else signal.addEventListener("abort", this.#onAbort, { once: true });
+  }
+
+  get late(): AbortSignal {
+    return this.#late.signal;
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    this.#signal.removeEventListener("abort", this.#onAbort);
+  }
+}
+
+const howToAnswer = (task: Task, { options = [] }: EventDataOf<"permission">): string =>
+  `The agent waits for an answer. Give one with \`wharf task answer ${shortId(task.id)} <option>\`${options.length > 0 ? ` (${options.map((_, i) => i + 1).join(", ")})` : ""}, or refuse with \`wharf task answer ${shortId(task.id)} --refuse\`.\n`;
+
+/** A task may have no change that could be told of. */
+async function diffOf({ client }: Cli, taskId: string): Promise<Diff | undefined> {
+  try {
+    return await client.call(api.getTaskDiff, { params: { task_id: taskId } }, { patience: restartPatience });
+  } catch (error) {
+    if (error instanceof RemoteError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,153 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { once } from "node:events";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createStyle } from "./render/style.ts";
+import { wharf } from "./wharf.ts";
+
+let folder = "";
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "wharf-cli-"));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+async function typed(line: readonly string[], environment: Record<string, string> = {}) {
+  let out = "";
+  let err = "";
+  const style = createStyle(false);
+  const terminal = {
+    out: (text: string) => void (out += text),
+    err: (text: string) => void (err += text),
+    style,
+    errStyle: style,
+    isInteractive: false,
+    isTty: false,
+  };
+  const code = await wharf(line, {
+    environment: { PATH: process.env.PATH, WHARF_DATA: join(folder, "none"), ...environment },
+    terminal,
+    folder,
+  });
+  return { code, out, err };
+}
+
+describe("a command line", () => {
+  it("answers help and version on stdout with 0", async () => {
+    expect(await typed(["--version"])).toMatchObject({ code: 0, out: "0.1.0\n", err: "" });
+    const { code, out, err } = await typed(["run", "--help"]);
+    expect({ code, err }).toEqual({ code: 0, err: "" });
+    expect(out).toContain("--repo");
+    expect(out).toContain("--json");
+  });
+
+  it.each([
+    [["nonsense"]],
+    [["task"]],
+    [["run"]],
+    [["run", "x", "--policy", "perhaps"]],
+    [["task", "ls", "--state", "LOST"]],
+    [["up", "--wrong"]],
+  ])("that cannot be understood ends with 2: %j", async (line) => {
+    const { code, out, err } = await typed(line);
+    expect({ code, out }).toEqual({ code: 2, out: "" });
+    expect(err).not.toBe("");
+  });
+
+  it("without a server ends with 2, says so and what to do, on stderr", async () => {
+    const { code, out, err } = await typed(["task", "ls"]);
+    expect({ code, out }).toEqual({ code: 2, out: "" });
+    expect(err).toContain("No Wharf server answers");
+    expect(err).toContain("wharf up");
+  });
+
+  it("tells an error to programs as they can read it", async () => {
+    const { err } = await typed(["task", "ls", "--json"]);
+    expect(JSON.parse(err)).toMatchObject({ code: "server_unreachable", next: "Start one with `wharf up`." });
+  });
+
+  it("ends the lines of a run with a summary also when nothing could be begun", async () => {
+    const { code, out } = await typed(["run", "x", "--repo", "a", "--json", "--url", "http://127.0.0.1:1"]);
+    expect(code).toBe(2);
+    expect(JSON.parse(out)).toMatchObject({ type: "summary", exit_code: 2, failure: { code: "server_unreachable" } });
+  });
+
+  it("asks for a repository where there is none to be seen", async () => {
+    expect(await typed(["run", "x"])).toMatchObject({ code: 2, err: expect.stringContaining("--repo") });
+  });
+
+  it("has nothing to stop where no server ever was, and makes no folder for that", async () => {
+    expect(await typed(["down"])).toMatchObject({ code: 0, out: expect.stringContaining("nothing to stop") });
+    expect(await typed(["down", "--json"])).toMatchObject({ code: 0, out: '{"type":"down","result":"nothing"}\n' });
+  });
+
+  it("keeps the words of an agent's command apart from its own options", async () => {
+    const server = createServer((request, response) => {
+      let body = "";
+      request.on("data", (chunk) => (body += String(chunk)));
+      request.on("end", () => {
+        const id = "0b0e1f9c-5c3e-4a39-9d0e-3f8f7f6f5e4d";
+        response
+          .writeHead(201)
+          .end(JSON.stringify({ ...JSON.parse(body), id, available: true, created_at: "x", updated_at: "x" }));
+      });
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const line = [
+      "agent-types",
+      "add",
+      "mine",
+      "--url",
+      url,
+      "--env",
+      "A=b=c",
+      "--env",
+      "D=",
+      "--json",
+      "--",
+      "my-agent",
+      "--json",
+      "--acp",
+    ];
+    const { code, out } = await typed(line);
+    server.close();
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({
+      name: "mine",
+      command: ["my-agent", "--json", "--acp"],
+      environment_vars: { A: "b=c", D: "" },
+      protocol: "acp",
+    });
+  });
+});
+
+describe("doctor", () => {
+  it("ends with 1 and says how to get what is missing", async () => {
+    const { code, out } = await typed(["doctor", "--json"], { PATH: folder });
+    const { ok, checks } = JSON.parse(out) as {
+      ok: boolean;
+      checks: { name: string; status: string; next?: string }[];
+    };
+    expect({ code, ok }).toEqual({ code: 1, ok: false });
+    const git = checks.find(({ name }) => name === "git");
+    expect(git).toMatchObject({ status: "fail", next: expect.stringContaining("apt install git") });
+    for (const { status, next } of checks) if (status !== "ok") expect(next).toBeTruthy();
+  });
+
+  it("does not trust that a sandbox can be made because its program is there", async () => {
+    await writeFile(join(folder, "bwrap"), "#!/bin/sh\necho 'no permission to make namespaces' >&2\nexit 1\n", {
+      mode: 0o755,
+    });
+    const { out } = await typed(["doctor"], { PATH: folder });
+    expect(out).toMatch(/^warn {2}sandbox .*no permission to make namespaces.*WITHOUT A SANDBOX/m);
+  });
+
+  it("names keys and never shows them", async () => {
+    const { out } = await typed(["doctor"], { GEMINI_API_KEY: "sk-very-secret" });
+    expect(out).toMatch(/^ok +model keys +GEMINI_API_KEY$/m);
+    expect(out).not.toContain("sk-very-secret");
+  });
+});
