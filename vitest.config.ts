@@ -8,7 +8,13 @@ export default defineConfig({
     testTimeout: 20_000, // ms
     hookTimeout: 30_000, // ms
     projects: [
-      { extends: true, test: { name: "unit", include: ["packages/{contract,runner,agent,cli}/src/**/*.test.ts", "scripts/**/*.test.ts"] } },
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          include: ["packages/{contract,runner,agent,cli}/src/**/*.test.ts", "scripts/**/*.test.ts"],
+        },
+      },
       {
         extends: true,
         test: {
@@ -17,7 +23,10 @@ export default defineConfig({
           globalSetup: ["packages/server/test/postgres.ts"],
         },
       },
-      { extends: true, test: { name: "product", include: ["test/*.test.ts"], testTimeout: 120_000, fileParallelism: false } },
+      {
+        extends: true,
+        test: { name: "product", include: ["test/*.test.ts"], testTimeout: 120_000, fileParallelism: false },
+      },
     ],
   },
 });

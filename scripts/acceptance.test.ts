@@ -3,7 +3,15 @@ import { numbersIn, proofsIn } from "./acceptance.ts";
 
 describe("the list of proofs", () => {
   it("reads single numbers and ranges", () => {
-    expect(numbersIn(" K-007…K-009, X-010: because of G-001…003")).toEqual(["K-007", "K-008", "K-009", "X-010", "G-001", "G-002", "G-003"]);
+    expect(numbersIn(" K-007…K-009, X-010: because of G-001…003")).toEqual([
+      "K-007",
+      "K-008",
+      "K-009",
+      "X-010",
+      "G-001",
+      "G-002",
+      "G-003",
+    ]);
   });
 
   it("names the test that follows the comment, and nothing for a comment that none follows", () => {

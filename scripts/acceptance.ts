@@ -37,7 +37,12 @@ export function proofsIn(file: string, source: string): [string, Proof][] {
 }
 
 function render(proofs: Map<string, Proof[]>): string {
-  const lines = ["# Acceptance", "", "Each requirement that is proved, with its tests. Written by `npm run acceptance`; do not edit.", ""];
+  const lines = [
+    "# Acceptance",
+    "",
+    "Each requirement that is proved, with its tests. Written by `npm run acceptance`; do not edit.",
+    "",
+  ];
   for (const id of [...proofs.keys()].toSorted()) {
     lines.push(`- **${id}**`);
     for (const { file, test } of proofs.get(id) ?? []) lines.push(`  - \`${file}\`: ${test}`);
@@ -46,10 +51,16 @@ function render(proofs: Map<string, Proof[]>): string {
 }
 
 function main(): void {
-  const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", "*.test.ts"], { cwd: root }).toString().trim().split("\n");
+  const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", "*.test.ts"], {
+    cwd: root,
+  })
+    .toString()
+    .trim()
+    .split("\n");
   const proofs = new Map<string, Proof[]>();
   for (const file of files.toSorted()) {
-    for (const [id, proof] of proofsIn(file, readFileSync(join(root, file), "utf8"))) proofs.set(id, [...(proofs.get(id) ?? []), proof]);
+    for (const [id, proof] of proofsIn(file, readFileSync(join(root, file), "utf8")))
+      proofs.set(id, [...(proofs.get(id) ?? []), proof]);
   }
   const fresh = render(proofs);
   if (!process.argv.includes("--check")) return writeFileSync(target, fresh);

@@ -51,7 +51,9 @@ async function buildProgram(folder: string, { name, input }: (typeof programs)[n
 async function fingerprint(folder: string): Promise<string> {
   const hash = createHash("sha256");
   const files = await readdir(folder, { recursive: true, withFileTypes: true });
-  const paths = files.filter((file) => file.isFile()).map((file) => join(file.parentPath, file.name).slice(folder.length));
+  const paths = files
+    .filter((file) => file.isFile())
+    .map((file) => join(file.parentPath, file.name).slice(folder.length));
   for (const path of paths.toSorted()) hash.update(path).update(await readFile(folder + path));
   return hash.digest("hex");
 }

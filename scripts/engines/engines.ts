@@ -19,7 +19,8 @@ const geminiFolder = join(enginesFolder, `gemini-cli-${geminiVersion}`);
 /** Holds the `gemini` program. */
 export const geminiBin = join(geminiFolder, "node_modules", ".bin");
 
-const works = (command: string, ...args: string[]): boolean => spawnSync(command, args, { stdio: "ignore" }).status === 0;
+const works = (command: string, ...args: string[]): boolean =>
+  spawnSync(command, args, { stdio: "ignore" }).status === 0;
 
 /** Debian's package, where this is Debian and we may install it. */
 function debian(...packages: string[]): void {
@@ -28,7 +29,10 @@ function debian(...packages: string[]): void {
   }
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
   execFileSync("apt-get", ["update", "--quiet=2"], { stdio: "inherit", env });
-  execFileSync("apt-get", ["install", "--yes", "--quiet=2", "--no-install-recommends", ...packages], { stdio: "inherit", env });
+  execFileSync("apt-get", ["install", "--yes", "--quiet=2", "--no-install-recommends", ...packages], {
+    stdio: "inherit",
+    env,
+  });
 }
 
 export const engines = {
@@ -50,7 +54,14 @@ export const engines = {
     present: () => existsSync(join(geminiBin, "gemini")),
     install: () => {
       mkdirSync(geminiFolder, { recursive: true });
-      const args = ["install", "--prefix", geminiFolder, "--no-audit", "--no-fund", `@google/gemini-cli@${geminiVersion}`];
+      const args = [
+        "install",
+        "--prefix",
+        geminiFolder,
+        "--no-audit",
+        "--no-fund",
+        `@google/gemini-cli@${geminiVersion}`,
+      ];
       execFileSync("npm", args, { stdio: "inherit" });
     },
   },

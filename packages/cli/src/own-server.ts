@@ -11,14 +11,17 @@ import { version } from "./version.ts";
 /** Where the daemon and Wharf's own agents lie: beside the bundle in the published package, with the runner in a checkout. */
 const kits = [join(import.meta.dirname, "kit"), join(import.meta.dirname, "../../runner/dist/kit")];
 
+/** The programs that are put into every runner. */
+export function kitFolder(): string {
+  const kit = kits.find((folder) => existsSync(join(folder, "bin")));
+  if (kit !== undefined) return kit;
+  const reason = "the programs that are put into every runner are not built (`npm run build` makes them)";
+  throw new WharfError("backend_failed", { backend: "local", reason });
+}
+
 /** Starts a server in this process. Loading it takes longer than most commands do, so only those that need it do. */
 export async function startOwnServer(environment: Environment, quiet = true): Promise<RunningServer> {
-  const kit = kits.find((folder) => existsSync(join(folder, "bin")));
-  if (kit === undefined)
-    throw new WharfError("backend_failed", {
-      backend: "local",
-      reason: "the programs that are put into every runner are not built (`npm run build` makes them)",
-    });
+  const kit = kitFolder();
   const { readConfig, startServer } = await import("@wharf/server");
   const config = readConfig(environment);
   const logLevel = quiet && !environment.LOG_LEVEL ? "error" : config.logLevel;

@@ -7,95 +7,319 @@ import { RunStatus, TaskState } from "./states.ts";
 
 /** The server's REST routes. Ids of tasks and runs may be shortened to eight or more letters that are enough to tell. */
 
-const page = { limit: z.coerce.number().int().min(1).max(1000).default(100), offset: z.coerce.number().int().min(0).default(0) };
+const page = {
+  limit: z.coerce.number().int().min(1).max(1000).default(100),
+  offset: z.coerce.number().int().min(0).default(0),
+};
 const boardId = z.object({ board_id: z.uuid() });
 const taskId = z.object({ task_id: z.string().min(8).max(36) });
 const agentId = z.object({ agent_id: z.string().min(8).max(36) });
 const typeId = z.object({ type_id: z.string().min(1).max(100) });
 
 const boards = {
-  createBoard: endpoint({ method: "POST", path: "/api/v1/boards", summary: "Create a board", body: BoardInput, status: 201, response: Board }),
-  listBoards: endpoint({ method: "GET", path: "/api/v1/boards", summary: "Your boards", response: z.object({ boards: z.array(Board) }) }),
-  getBoard: endpoint({ method: "GET", path: "/api/v1/boards/:board_id", summary: "One board", params: boardId, response: Board }),
-  updateBoard: endpoint({ method: "PUT", path: "/api/v1/boards/:board_id", summary: "Change a board", params: boardId, body: BoardInput.partial(), response: Board }),
-  deleteBoard: endpoint({ method: "DELETE", path: "/api/v1/boards/:board_id", summary: "Delete a board and its tasks", params: boardId, status: 204, response: "none" }),
+  createBoard: endpoint({
+    method: "POST",
+    path: "/api/v1/boards",
+    summary: "Create a board",
+    body: BoardInput,
+    status: 201,
+    response: Board,
+  }),
+  listBoards: endpoint({
+    method: "GET",
+    path: "/api/v1/boards",
+    summary: "Your boards",
+    response: z.object({ boards: z.array(Board) }),
+  }),
+  getBoard: endpoint({
+    method: "GET",
+    path: "/api/v1/boards/:board_id",
+    summary: "One board",
+    params: boardId,
+    response: Board,
+  }),
+  updateBoard: endpoint({
+    method: "PUT",
+    path: "/api/v1/boards/:board_id",
+    summary: "Change a board",
+    params: boardId,
+    body: BoardInput.partial(),
+    response: Board,
+  }),
+  deleteBoard: endpoint({
+    method: "DELETE",
+    path: "/api/v1/boards/:board_id",
+    summary: "Delete a board and its tasks",
+    params: boardId,
+    status: 204,
+    response: "none",
+  }),
 };
 
 const tasks = {
-  createTask: endpoint({ method: "POST", path: "/api/v1/boards/:board_id/tasks", summary: "Put a task on a board", params: boardId, body: TaskInput, status: 201, response: Task }),
+  createTask: endpoint({
+    method: "POST",
+    path: "/api/v1/boards/:board_id/tasks",
+    summary: "Put a task on a board",
+    params: boardId,
+    body: TaskInput,
+    status: 201,
+    response: Task,
+  }),
   listBoardTasks: endpoint({
-    method: "GET", path: "/api/v1/boards/:board_id/tasks", summary: "Tasks of a board", params: boardId,
-    query: z.object({ state: TaskState.optional(), ...page }), response: z.object({ tasks: z.array(Task), total: z.number() }),
+    method: "GET",
+    path: "/api/v1/boards/:board_id/tasks",
+    summary: "Tasks of a board",
+    params: boardId,
+    query: z.object({ state: TaskState.optional(), ...page }),
+    response: z.object({ tasks: z.array(Task), total: z.number() }),
   }),
-  listTasks: endpoint({ method: "GET", path: "/api/v1/tasks", summary: "Tasks of all your boards, newest first", query: z.object({ state: TaskState.optional(), ...page }), response: z.object({ tasks: z.array(Task), total: z.number() }) }),
-  getTask: endpoint({ method: "GET", path: "/api/v1/tasks/:task_id", summary: "One task", params: taskId, response: Task }),
-  updateTask: endpoint({ method: "PUT", path: "/api/v1/tasks/:task_id", summary: "Change a task", params: taskId, body: TaskUpdate, response: Task }),
-  deleteTask: endpoint({ method: "DELETE", path: "/api/v1/tasks/:task_id", summary: "Stop a task's run and delete it with its log", params: taskId, status: 204, response: "none" }),
+  listTasks: endpoint({
+    method: "GET",
+    path: "/api/v1/tasks",
+    summary: "Tasks of all your boards, newest first",
+    query: z.object({ state: TaskState.optional(), ...page }),
+    response: z.object({ tasks: z.array(Task), total: z.number() }),
+  }),
+  getTask: endpoint({
+    method: "GET",
+    path: "/api/v1/tasks/:task_id",
+    summary: "One task",
+    params: taskId,
+    response: Task,
+  }),
+  updateTask: endpoint({
+    method: "PUT",
+    path: "/api/v1/tasks/:task_id",
+    summary: "Change a task",
+    params: taskId,
+    body: TaskUpdate,
+    response: Task,
+  }),
+  deleteTask: endpoint({
+    method: "DELETE",
+    path: "/api/v1/tasks/:task_id",
+    summary: "Stop a task's run and delete it with its log",
+    params: taskId,
+    status: 204,
+    response: "none",
+  }),
   setTaskState: endpoint({
-    method: "PATCH", path: "/api/v1/tasks/:task_id/state", summary: "Move a task: IN_PROGRESS starts it, COMPLETED accepts it, CANCELLED ends it", params: taskId,
-    body: z.object({ state: TaskState, reason: z.string().max(2000).optional() }), response: Task,
+    method: "PATCH",
+    path: "/api/v1/tasks/:task_id/state",
+    summary: "Move a task: IN_PROGRESS starts it, COMPLETED accepts it, CANCELLED ends it",
+    params: taskId,
+    body: z.object({ state: TaskState, reason: z.string().max(2000).optional() }),
+    response: Task,
   }),
-  cancelTask: endpoint({ method: "POST", path: "/api/v1/tasks/:task_id/cancel", summary: "Cancel a task", params: taskId, response: Task }),
+  cancelTask: endpoint({
+    method: "POST",
+    path: "/api/v1/tasks/:task_id/cancel",
+    summary: "Cancel a task",
+    params: taskId,
+    response: Task,
+  }),
   promptTask: endpoint({
-    method: "POST", path: "/api/v1/tasks/:task_id/prompt", summary: "Give the task's agent its next turn; starts a run where none is at work", params: taskId,
-    body: z.object({ text: z.string().min(1).max(200_000), turn_id: z.uuid().optional().describe("an idempotency key: sent again, nothing happens again"), agent_type: z.string().max(100).optional() }),
-    status: 202, response: Turn,
+    method: "POST",
+    path: "/api/v1/tasks/:task_id/prompt",
+    summary: "Give the task's agent its next turn; starts a run where none is at work",
+    params: taskId,
+    body: z.object({
+      text: z.string().min(1).max(200_000),
+      turn_id: z.uuid().optional().describe("an idempotency key: sent again, nothing happens again"),
+      agent_type: z.string().max(100).optional(),
+    }),
+    status: 202,
+    response: Turn,
   }),
   answerPermission: endpoint({
-    method: "POST", path: "/api/v1/tasks/:task_id/permissions/:permission_id", summary: "Answer what the agent asks; without an option it is refused",
-    params: taskId.extend({ permission_id: z.string().max(200) }), body: z.object({ option_id: z.string().max(200).optional() }), status: 202, response: z.object({ ok: z.literal(true) }),
+    method: "POST",
+    path: "/api/v1/tasks/:task_id/permissions/:permission_id",
+    summary: "Answer what the agent asks; without an option it is refused",
+    params: taskId.extend({ permission_id: z.string().max(200) }),
+    body: z.object({ option_id: z.string().max(200).optional() }),
+    status: 202,
+    response: z.object({ ok: z.literal(true) }),
   }),
   listTaskEvents: endpoint({
-    method: "GET", path: "/api/v1/tasks/:task_id/events", summary: "The task's log after a cursor", params: taskId,
-    query: z.object({ after: z.coerce.number().int().min(0).default(0), limit: page.limit }), response: z.object({ events: z.array(Event), last_seq: z.number() }),
+    method: "GET",
+    path: "/api/v1/tasks/:task_id/events",
+    summary: "The task's log after a cursor",
+    params: taskId,
+    query: z.object({ after: z.coerce.number().int().min(0).default(0), limit: page.limit }),
+    response: z.object({ events: z.array(Event), last_seq: z.number() }),
   }),
-  listTaskTurns: endpoint({ method: "GET", path: "/api/v1/tasks/:task_id/turns", summary: "The task's turns, oldest first", params: taskId, response: z.object({ turns: z.array(Turn) }) }),
-  getTaskDiff: endpoint({ method: "GET", path: "/api/v1/tasks/:task_id/diff", summary: "What the task's branch changed against its base", params: taskId, response: Diff }),
+  listTaskTurns: endpoint({
+    method: "GET",
+    path: "/api/v1/tasks/:task_id/turns",
+    summary: "The task's turns, oldest first",
+    params: taskId,
+    response: z.object({ turns: z.array(Turn) }),
+  }),
+  getTaskDiff: endpoint({
+    method: "GET",
+    path: "/api/v1/tasks/:task_id/diff",
+    summary: "What the task's branch changed against its base",
+    params: taskId,
+    response: Diff,
+  }),
 };
 
 const agents = {
-  listAgents: endpoint({ method: "GET", path: "/api/v1/agents", summary: "Runs, newest first", query: z.object({ status: RunStatus.optional(), ...page }), response: z.object({ agents: z.array(Run), total: z.number() }) }),
-  listTaskAgents: endpoint({ method: "GET", path: "/api/v1/tasks/:task_id/agents", summary: "Runs of a task, newest first", params: taskId, response: z.object({ agents: z.array(Run) }) }),
-  getAgent: endpoint({ method: "GET", path: "/api/v1/agents/:agent_id", summary: "One run", params: agentId, response: Run }),
-  stopAgent: endpoint({ method: "POST", path: "/api/v1/agents/:agent_id/stop", summary: "Stop a run; its runner's disk is kept", params: agentId, response: Run }),
-  listAgentTypes: endpoint({ method: "GET", path: "/api/v1/agent-types", summary: "Agents that can be chosen", response: z.object({ agent_types: z.array(AgentType) }) }),
-  getAgentType: endpoint({ method: "GET", path: "/api/v1/agent-types/:type_id", summary: "One agent type, by id or name", params: typeId, response: AgentType }),
-  createAgentType: endpoint({ method: "POST", path: "/api/v1/agent-types", summary: "Add an agent type", body: AgentTypeInput, status: 201, response: AgentType }),
-  updateAgentType: endpoint({ method: "PUT", path: "/api/v1/agent-types/:type_id", summary: "Change an agent type", params: typeId, body: AgentTypeInput.partial(), response: AgentType }),
+  listAgents: endpoint({
+    method: "GET",
+    path: "/api/v1/agents",
+    summary: "Runs, newest first",
+    query: z.object({ status: RunStatus.optional(), ...page }),
+    response: z.object({ agents: z.array(Run), total: z.number() }),
+  }),
+  listTaskAgents: endpoint({
+    method: "GET",
+    path: "/api/v1/tasks/:task_id/agents",
+    summary: "Runs of a task, newest first",
+    params: taskId,
+    response: z.object({ agents: z.array(Run) }),
+  }),
+  getAgent: endpoint({
+    method: "GET",
+    path: "/api/v1/agents/:agent_id",
+    summary: "One run",
+    params: agentId,
+    response: Run,
+  }),
+  stopAgent: endpoint({
+    method: "POST",
+    path: "/api/v1/agents/:agent_id/stop",
+    summary: "Stop a run; its runner's disk is kept",
+    params: agentId,
+    response: Run,
+  }),
+  listAgentTypes: endpoint({
+    method: "GET",
+    path: "/api/v1/agent-types",
+    summary: "Agents that can be chosen",
+    response: z.object({ agent_types: z.array(AgentType) }),
+  }),
+  getAgentType: endpoint({
+    method: "GET",
+    path: "/api/v1/agent-types/:type_id",
+    summary: "One agent type, by id or name",
+    params: typeId,
+    response: AgentType,
+  }),
+  createAgentType: endpoint({
+    method: "POST",
+    path: "/api/v1/agent-types",
+    summary: "Add an agent type",
+    body: AgentTypeInput,
+    status: 201,
+    response: AgentType,
+  }),
+  updateAgentType: endpoint({
+    method: "PUT",
+    path: "/api/v1/agent-types/:type_id",
+    summary: "Change an agent type",
+    params: typeId,
+    body: AgentTypeInput.partial(),
+    response: AgentType,
+  }),
 };
 
 const orchestrator = {
   startTask: endpoint({
-    method: "POST", path: "/api/v1/orchestrator/tasks/:task_id/start", summary: "Start a run at a task", params: taskId,
-    body: z.object({ agent_type: z.string().max(100).optional(), priority: z.number().int().min(0).max(10).optional() }).default({}), status: 202, response: z.object({ agent_instance_id: z.uuid(), turn_id: z.uuid() }),
+    method: "POST",
+    path: "/api/v1/orchestrator/tasks/:task_id/start",
+    summary: "Start a run at a task",
+    params: taskId,
+    body: z
+      .object({ agent_type: z.string().max(100).optional(), priority: z.number().int().min(0).max(10).optional() })
+      .default({}),
+    status: 202,
+    response: z.object({ agent_instance_id: z.uuid(), turn_id: z.uuid() }),
   }),
   stopTask: endpoint({
-    method: "POST", path: "/api/v1/orchestrator/tasks/:task_id/stop", summary: "Stop the task's run; its runner's disk is kept", params: taskId,
-    body: z.object({ reason: z.string().max(2000).optional(), force: z.boolean().default(false) }).default({ force: false }), response: Task,
+    method: "POST",
+    path: "/api/v1/orchestrator/tasks/:task_id/stop",
+    summary: "Stop the task's run; its runner's disk is kept",
+    params: taskId,
+    body: z
+      .object({ reason: z.string().max(2000).optional(), force: z.boolean().default(false) })
+      .default({ force: false }),
+    response: Task,
   }),
   taskStatus: endpoint({
-    method: "GET", path: "/api/v1/orchestrator/tasks/:task_id/status", summary: "Where a task stands", params: taskId,
-    response: z.object({ task_id: z.uuid(), state: TaskState, agent_instance_id: z.uuid().optional(), agent_type: z.string().optional(), started_at: z.string().optional(), current_operation: z.string().optional() }),
+    method: "GET",
+    path: "/api/v1/orchestrator/tasks/:task_id/status",
+    summary: "Where a task stands",
+    params: taskId,
+    response: z.object({
+      task_id: z.uuid(),
+      state: TaskState,
+      agent_instance_id: z.uuid().optional(),
+      agent_type: z.string().optional(),
+      started_at: z.string().optional(),
+      current_operation: z.string().optional(),
+    }),
   }),
   orchestratorStatus: endpoint({
-    method: "GET", path: "/api/v1/orchestrator/status", summary: "What the scheduler is doing",
-    response: z.object({ status: z.enum(["running", "stopping"]), active_agents: z.number(), queued_tasks: z.number(), uptime_seconds: z.number(), last_heartbeat: z.string() }),
+    method: "GET",
+    path: "/api/v1/orchestrator/status",
+    summary: "What the scheduler is doing",
+    response: z.object({
+      status: z.enum(["running", "stopping"]),
+      active_agents: z.number(),
+      queued_tasks: z.number(),
+      uptime_seconds: z.number(),
+      last_heartbeat: z.string(),
+    }),
   }),
   orchestratorQueue: endpoint({
-    method: "GET", path: "/api/v1/orchestrator/queue", summary: "Runs that wait for a slot, in the order they will get one", query: z.object(page),
-    response: z.object({ tasks: z.array(z.object({ task_id: z.uuid(), priority: z.number(), queued_at: z.string(), estimated_start: z.string().optional() })), total: z.number() }),
+    method: "GET",
+    path: "/api/v1/orchestrator/queue",
+    summary: "Runs that wait for a slot, in the order they will get one",
+    query: z.object(page),
+    response: z.object({
+      tasks: z.array(
+        z.object({
+          task_id: z.uuid(),
+          priority: z.number(),
+          queued_at: z.string(),
+          estimated_start: z.string().optional(),
+        }),
+      ),
+      total: z.number(),
+    }),
   }),
 };
 
 const system = {
-  health: endpoint({ method: "GET", path: "/health", summary: "Whether the server lives; needs no token", response: z.object({ status: z.literal("ok"), version: z.string() }) }),
+  health: endpoint({
+    method: "GET",
+    path: "/health",
+    summary: "Whether the server lives; needs no token",
+    response: z.object({ status: z.literal("ok"), version: z.string() }),
+  }),
   serverInfo: endpoint({
-    method: "GET", path: "/api/v1/server", summary: "What this server is",
-    response: z.object({ version: z.string(), pid: z.number(), data_folder: z.string(), default_board_id: z.uuid(), backend: z.string(), isolation: z.string(), isolation_reason: z.string().optional() }),
+    method: "GET",
+    path: "/api/v1/server",
+    summary: "What this server is",
+    response: z.object({
+      version: z.string(),
+      pid: z.number(),
+      data_folder: z.string(),
+      default_board_id: z.uuid(),
+      backend: z.string(),
+      isolation: z.string(),
+      isolation_reason: z.string().optional(),
+    }),
   }),
   shutdown: endpoint({
-    method: "POST", path: "/api/v1/server/shutdown", summary: "Stop the server; with runners=true end the runners too",
-    body: z.object({ runners: z.boolean().default(false) }).default({ runners: false }), status: 202, response: z.object({ ok: z.literal(true) }),
+    method: "POST",
+    path: "/api/v1/server/shutdown",
+    summary: "Stop the server; with runners=true end the runners too",
+    body: z.object({ runners: z.boolean().default(false) }).default({ runners: false }),
+    status: 202,
+    response: z.object({ ok: z.literal(true) }),
   }),
 };
 
@@ -106,4 +330,8 @@ export const taskStreamPath = "/api/v1/orchestrator/tasks/:task_id/stream";
 /** WebSocket: many tasks at once. The client sends `Subscribe`. */
 export const globalStreamPath = "/api/v1/orchestrator/stream";
 /** `after` holds the last sequence seen per task; a task without one starts at its end. */
-export const Subscribe = z.object({ action: z.literal("subscribe"), task_ids: z.array(z.string()).max(1000), after: z.record(z.string(), z.number().int().min(0)).default({}) });
+export const Subscribe = z.object({
+  action: z.literal("subscribe"),
+  task_ids: z.array(z.string()).max(1000),
+  after: z.record(z.string(), z.number().int().min(0)).default({}),
+});

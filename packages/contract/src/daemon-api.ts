@@ -75,17 +75,33 @@ export const GitClone = z.object({
   author_email: z.string().max(254),
 });
 export type GitClone = z.infer<typeof GitClone>;
-export const GitCloned = z.object({ base_branch: z.string(), base_commit_sha: z.string(), head: z.string(), resumed: z.boolean() });
+export const GitCloned = z.object({
+  base_branch: z.string(),
+  base_commit_sha: z.string(),
+  head: z.string(),
+  resumed: z.boolean(),
+});
 
 export const ExecEvent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("stdout"), data: z.string() }),
   z.object({ type: z.literal("stderr"), data: z.string() }),
-  z.object({ type: z.literal("exit"), exit_code: z.number().nullable(), signal: z.string().nullable(), timed_out: z.boolean() }),
+  z.object({
+    type: z.literal("exit"),
+    exit_code: z.number().nullable(),
+    signal: z.string().nullable(),
+    timed_out: z.boolean(),
+  }),
 ]);
 export type ExecEvent = z.infer<typeof ExecEvent>;
 
 const DiffStat = z.object({ path: z.string(), additions: z.number(), deletions: z.number() });
-export const Diff = z.object({ base: z.string(), head: z.string(), files: z.array(DiffStat), patch: z.string(), truncated: z.boolean() });
+export const Diff = z.object({
+  base: z.string(),
+  head: z.string(),
+  files: z.array(DiffStat),
+  patch: z.string(),
+  truncated: z.boolean(),
+});
 export type Diff = z.infer<typeof Diff>;
 
 const ok = z.object({ ok: z.literal(true) });
@@ -93,37 +109,95 @@ const ok = z.object({ ok: z.literal(true) });
 export const daemonApi = {
   health: endpoint({ method: "GET", path: "/health", summary: "What the daemon is and holds", response: Health }),
   journal: endpoint({
-    method: "GET", path: "/journal", summary: "Journal records after a cursor, as NDJSON; with follow=true the stream stays open. An empty line is a sign of life.",
-    query: z.object({ after: z.coerce.number().int().min(0), follow: z.stringbool().default(false) }), response: "stream",
+    method: "GET",
+    path: "/journal",
+    summary:
+      "Journal records after a cursor, as NDJSON; with follow=true the stream stays open. An empty line is a sign of life.",
+    query: z.object({ after: z.coerce.number().int().min(0), follow: z.stringbool().default(false) }),
+    response: "stream",
   }),
   ackJournal: endpoint({
-    method: "POST", path: "/journal/ack", summary: "Records up to `seq` are safe elsewhere and may be trimmed",
-    body: z.object({ epoch: z.string(), seq: z.number().int().min(0) }), response: JournalState,
+    method: "POST",
+    path: "/journal/ack",
+    summary: "Records up to `seq` are safe elsewhere and may be trimmed",
+    body: z.object({ epoch: z.string(), seq: z.number().int().min(0) }),
+    response: JournalState,
   }),
-  clone: endpoint({ method: "POST", path: "/git/clone", summary: "Clone and check out the shadow branch; done again it changes nothing", body: GitClone, response: GitCloned }),
-  push: endpoint({ method: "POST", path: "/git/push", summary: "Push the shadow branch to the gateway's mirror", body: z.object({ shadow_branch: z.string() }), response: z.object({ sha: z.string() }) }),
-  diff: endpoint({ method: "GET", path: "/git/diff", summary: "Difference between a commit and the working tree", query: z.object({ base: z.string().regex(/^[0-9a-f]{7,64}$/) }), response: Diff }),
+  clone: endpoint({
+    method: "POST",
+    path: "/git/clone",
+    summary: "Clone and check out the shadow branch; done again it changes nothing",
+    body: GitClone,
+    response: GitCloned,
+  }),
+  push: endpoint({
+    method: "POST",
+    path: "/git/push",
+    summary: "Push the shadow branch to the gateway's mirror",
+    body: z.object({ shadow_branch: z.string() }),
+    response: z.object({ sha: z.string() }),
+  }),
+  diff: endpoint({
+    method: "GET",
+    path: "/git/diff",
+    summary: "Difference between a commit and the working tree",
+    query: z.object({ base: z.string().regex(/^[0-9a-f]{7,64}$/) }),
+    response: Diff,
+  }),
   exec: endpoint({
-    method: "POST", path: "/execute/command/stream", summary: "Run a command; NDJSON of ExecEvent, all output before the exit",
+    method: "POST",
+    path: "/execute/command/stream",
+    summary: "Run a command; NDJSON of ExecEvent, all output before the exit",
     body: z.object({
-      command: z.string().min(1), shell: z.string().default("bash"), working_dir: z.string().default("."),
-      environment: z.record(z.string(), z.string()).default({}), timeout_s: z.number().positive().max(86_400).default(30),
+      command: z.string().min(1),
+      shell: z.string().default("bash"),
+      working_dir: z.string().default("."),
+      environment: z.record(z.string(), z.string()).default({}),
+      timeout_s: z.number().positive().max(86_400).default(30),
     }),
     response: "stream",
   }),
   startAgent: endpoint({
-    method: "POST", path: "/agent/start", summary: "Start the agent and its session; for a run whose agent already runs it answers with that session",
-    body: AgentStart, response: z.object({ session_id: z.string().optional(), loaded: z.boolean() }),
+    method: "POST",
+    path: "/agent/start",
+    summary: "Start the agent and its session; for a run whose agent already runs it answers with that session",
+    body: AgentStart,
+    response: z.object({ session_id: z.string().optional(), loaded: z.boolean() }),
   }),
   prompt: endpoint({
-    method: "POST", path: "/agent/prompt", summary: "Give the agent a turn. The key is on disk before the agent gets it; sent again it is not run again",
-    body: AgentPrompt, response: z.object({ duplicate: z.boolean() }),
+    method: "POST",
+    path: "/agent/prompt",
+    summary: "Give the agent a turn. The key is on disk before the agent gets it; sent again it is not run again",
+    body: AgentPrompt,
+    response: z.object({ duplicate: z.boolean() }),
   }),
-  turn: endpoint({ method: "GET", path: "/agent/turns/:turn_id", summary: "What became of a turn", params: z.object({ turn_id: z.string() }), response: TurnKnowledge }),
-  cancelTurn: endpoint({ method: "POST", path: "/agent/cancel", summary: "Ask the agent to end its turn", body: z.object({ turn_id: z.string() }), response: ok }),
+  turn: endpoint({
+    method: "GET",
+    path: "/agent/turns/:turn_id",
+    summary: "What became of a turn",
+    params: z.object({ turn_id: z.string() }),
+    response: TurnKnowledge,
+  }),
+  cancelTurn: endpoint({
+    method: "POST",
+    path: "/agent/cancel",
+    summary: "Ask the agent to end its turn",
+    body: z.object({ turn_id: z.string() }),
+    response: ok,
+  }),
   answerPermission: endpoint({
-    method: "POST", path: "/agent/permissions/:permission_id", summary: "Answer a permission request; without an option it is refused",
-    params: z.object({ permission_id: z.string() }), body: z.object({ option_id: z.string().optional(), by: z.string() }), response: ok,
+    method: "POST",
+    path: "/agent/permissions/:permission_id",
+    summary: "Answer a permission request; without an option it is refused",
+    params: z.object({ permission_id: z.string() }),
+    body: z.object({ option_id: z.string().optional(), by: z.string() }),
+    response: ok,
   }),
-  stopAgent: endpoint({ method: "POST", path: "/agent/stop", summary: "End the agent's processes", body: z.object({ reason: z.string() }), response: ok }),
+  stopAgent: endpoint({
+    method: "POST",
+    path: "/agent/stop",
+    summary: "End the agent's processes",
+    body: z.object({ reason: z.string() }),
+    response: ok,
+  }),
 } as const;

@@ -22,7 +22,11 @@ export const endpoint = <const E extends Endpoint>(route: E): E => route;
 
 type In<S> = S extends z.ZodType ? z.input<S> : undefined;
 type Part<E, K extends "params" | "query" | "body"> = K extends keyof E
-  ? undefined extends In<E[K]> ? { [P in K]?: In<E[K]> } : Partial<In<E[K]>> extends In<E[K]> ? { [P in K]?: In<E[K]> } : { [P in K]: In<E[K]> }
+  ? undefined extends In<E[K]>
+    ? { [P in K]?: In<E[K]> }
+    : Partial<In<E[K]>> extends In<E[K]>
+      ? { [P in K]?: In<E[K]> }
+      : { [P in K]: In<E[K]> }
   : unknown;
 
 /** What a caller hands over: only the parts the route declares, optional where all their fields are. */
@@ -31,7 +35,10 @@ export type EndpointInput<E extends Endpoint> = Part<E, "params"> & Part<E, "que
 export type EndpointOutput<E extends Endpoint> = E["response"] extends z.ZodType ? z.output<E["response"]> : void;
 
 /** The path and query of one call. */
-export function urlOf(route: Endpoint, input: { params?: Record<string, unknown>; query?: Record<string, unknown> }): string {
+export function urlOf(
+  route: Endpoint,
+  input: { params?: Record<string, unknown>; query?: Record<string, unknown> },
+): string {
   const path = route.path.replace(/:([a-z_]+)/g, (_, name: string) => encodeURIComponent(String(input.params?.[name])));
   const query = new URLSearchParams();
   for (const [key, value] of Object.entries(input.query ?? {})) {

@@ -62,7 +62,12 @@ export const eventKinds = {
     raw: z.unknown().optional(),
   }),
   /** A line the agent printed that is not protocol: its stderr, or stdout of an agent that prints. */
-  output: z.object({ kind: z.literal("output"), stream: z.enum(["stdout", "stderr"]), text: z.string(), level: z.string().optional() }),
+  output: z.object({
+    kind: z.literal("output"),
+    stream: z.enum(["stdout", "stderr"]),
+    text: z.string(),
+    level: z.string().optional(),
+  }),
   /** A message of the six types from an agent that prints JSON lines, kept as it came. */
   report: z.looseObject({ kind: z.literal("report") }),
   /** A step of a run's start. */
@@ -89,8 +94,19 @@ export const eventKinds = {
     stop_reason: z.string().optional(),
     reason: z.string().optional(),
   }),
-  session: z.object({ kind: z.literal("session"), session_id: z.string(), loaded: z.boolean(), mode: z.string().optional(), model: z.string().optional() }),
-  agent_exit: z.object({ kind: z.literal("agent_exit"), exit_code: z.number().optional(), signal: z.string().optional(), message: z.string() }),
+  session: z.object({
+    kind: z.literal("session"),
+    session_id: z.string(),
+    loaded: z.boolean(),
+    mode: z.string().optional(),
+    model: z.string().optional(),
+  }),
+  agent_exit: z.object({
+    kind: z.literal("agent_exit"),
+    exit_code: z.number().optional(),
+    signal: z.string().optional(),
+    message: z.string(),
+  }),
   commit: z.object({
     kind: z.literal("commit"),
     sha: z.string(),
@@ -101,7 +117,14 @@ export const eventKinds = {
     additions: z.number(),
     deletions: z.number(),
   }),
-  push: z.object({ kind: z.literal("push"), status: z.enum(["pushed", "failed"]), ref: z.string(), sha: z.string(), remote: z.string(), message: z.string().optional() }),
+  push: z.object({
+    kind: z.literal("push"),
+    status: z.enum(["pushed", "failed"]),
+    ref: z.string(),
+    sha: z.string(),
+    remote: z.string(),
+    message: z.string().optional(),
+  }),
   /** Something the sandbox asked for that the gateway refused. */
   denied: z.object({ kind: z.literal("denied"), host: z.string(), reason: z.string() }),
   failure: z.object({ kind: z.literal("failure"), code: z.string(), message: z.string(), next: z.string().optional() }),
@@ -113,18 +136,49 @@ export const eventKinds = {
 export type EventKind = keyof typeof eventKinds;
 export type EventDataOf<K extends EventKind> = z.infer<(typeof eventKinds)[K]>;
 export const EventData = z.discriminatedUnion("kind", [
-  eventKinds.message, eventKinds.thought, eventKinds.tool_call, eventKinds.plan, eventKinds.permission, eventKinds.usage,
-  eventKinds.output, eventKinds.report, eventKinds.phase, eventKinds.state, eventKinds.turn, eventKinds.session,
-  eventKinds.agent_exit, eventKinds.commit, eventKinds.push, eventKinds.denied, eventKinds.failure, eventKinds.notice,
+  eventKinds.message,
+  eventKinds.thought,
+  eventKinds.tool_call,
+  eventKinds.plan,
+  eventKinds.permission,
+  eventKinds.usage,
+  eventKinds.output,
+  eventKinds.report,
+  eventKinds.phase,
+  eventKinds.state,
+  eventKinds.turn,
+  eventKinds.session,
+  eventKinds.agent_exit,
+  eventKinds.commit,
+  eventKinds.push,
+  eventKinds.denied,
+  eventKinds.failure,
+  eventKinds.notice,
   eventKinds.agent_info,
 ]);
 export type EventData = z.infer<typeof EventData>;
 
 /** Which of the six types an event of each kind has, unless the kind `report` brought its own. */
 export const typeOfKind: Record<EventKind, EventType> = {
-  message: "log", thought: "log", tool_call: "progress", plan: "progress", permission: "status", usage: "status",
-  output: "log", report: "log", phase: "progress", state: "status", turn: "result", session: "status",
-  agent_exit: "error", commit: "result", push: "result", denied: "error", failure: "error", notice: "log", agent_info: "status",
+  message: "log",
+  thought: "log",
+  tool_call: "progress",
+  plan: "progress",
+  permission: "status",
+  usage: "status",
+  output: "log",
+  report: "log",
+  phase: "progress",
+  state: "status",
+  turn: "result",
+  session: "status",
+  agent_exit: "error",
+  commit: "result",
+  push: "result",
+  denied: "error",
+  failure: "error",
+  notice: "log",
+  agent_info: "status",
 };
 
 /** One line of a task's log. `agent_id` is the run; `seq` is per task, without gaps, in the order of commit. */

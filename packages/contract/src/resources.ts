@@ -1,12 +1,33 @@
 import { z } from "zod";
-import { AgentProtocol, BackendName, InterruptPolicy, Isolation, PermissionPolicy, RunnerState, RunPhase, RunStatus, TaskState, TurnState } from "./states.ts";
+import {
+  AgentProtocol,
+  BackendName,
+  InterruptPolicy,
+  Isolation,
+  PermissionPolicy,
+  RunnerState,
+  RunPhase,
+  RunStatus,
+  TaskState,
+  TurnState,
+} from "./states.ts";
 
 /** Optional fields are left out, not null. */
 const optionalText = z.string().optional();
 
-export const Board = z.object({ id: z.uuid(), name: z.string(), description: z.string(), owner_id: z.uuid(), created_at: z.string(), updated_at: z.string() });
+export const Board = z.object({
+  id: z.uuid(),
+  name: z.string(),
+  description: z.string(),
+  owner_id: z.uuid(),
+  created_at: z.string(),
+  updated_at: z.string(),
+});
 export type Board = z.infer<typeof Board>;
-export const BoardInput = z.object({ name: z.string().trim().min(1).max(255), description: z.string().max(10_000).default("") });
+export const BoardInput = z.object({
+  name: z.string().trim().min(1).max(255),
+  description: z.string().max(10_000).default(""),
+});
 
 export const Task = z.object({
   id: z.uuid(),
@@ -32,8 +53,16 @@ export const Task = z.object({
 });
 export type Task = z.infer<typeof Task>;
 
-const repositoryUrl = z.string().trim().min(1).max(2000).describe("https, ssh or git URL, or the path of a repository on the server's machine");
-const branchName = z.string().max(250).regex(/^[a-zA-Z0-9][a-zA-Z0-9._/-]*$/, "a branch name: letters, digits, . _ / -");
+const repositoryUrl = z
+  .string()
+  .trim()
+  .min(1)
+  .max(2000)
+  .describe("https, ssh or git URL, or the path of a repository on the server's machine");
+const branchName = z
+  .string()
+  .max(250)
+  .regex(/^[a-zA-Z0-9][a-zA-Z0-9._/-]*$/, "a branch name: letters, digits, . _ / -");
 
 /** Title ≤500 and required; description required; priority 0–10. */
 export const TaskInput = z.object({
@@ -86,12 +115,20 @@ export const Turn = z.object({
 });
 export type Turn = z.infer<typeof Turn>;
 
-export const ResourceLimits = z.object({ cpu: z.string().regex(/^\d+(\.\d+)?$/), memory: z.string().regex(/^\d+[kmg]$/), disk: z.string().regex(/^\d+[kmg]$/) });
+export const ResourceLimits = z.object({
+  cpu: z.string().regex(/^\d+(\.\d+)?$/),
+  memory: z.string().regex(/^\d+[kmg]$/),
+  disk: z.string().regex(/^\d+[kmg]$/),
+});
 export type ResourceLimits = z.infer<typeof ResourceLimits>;
 
 /** Values may name `${WHARF_GATEWAY}`, `${WHARF_TOKEN}`, `${WHARF_MODEL_ROUTE}` and `${WHARF_MODEL_API}`; nothing else of the server gets into a sandbox this way. */
 export const AgentTypeInput = z.object({
-  name: z.string().min(1).max(100).regex(/^[a-z0-9][a-z0-9._-]*$/, "lower-case letters, digits, . _ -"),
+  name: z
+    .string()
+    .min(1)
+    .max(100)
+    .regex(/^[a-z0-9][a-z0-9._-]*$/, "lower-case letters, digits, . _ -"),
   description: z.string().max(2000).default(""),
   command: z.array(z.string().min(1)).min(1).max(100),
   protocol: AgentProtocol.default("acp"),

@@ -5,7 +5,12 @@ import { z } from "zod";
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const flag = z.enum(["", "0", "1", "true", "false"]).transform((text) => text === "1" || text === "true");
-const list = z.string().transform((text) => text.split(",").map((one) => one.trim()).filter(Boolean));
+const list = z.string().transform((text) =>
+  text
+    .split(",")
+    .map((one) => one.trim())
+    .filter(Boolean),
+);
 
 /** Every setting there is, by the name of its environment variable. */
 const Environment = z.object({
@@ -59,7 +64,10 @@ export function readConfig(environment: Record<string, string | undefined>): Con
   const parsed = Environment.safeParse(environment);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
-    throw new WharfError("config_invalid", { name: String(issue?.path[0] ?? "?"), reason: issue?.message ?? "unknown" });
+    throw new WharfError("config_invalid", {
+      name: String(issue?.path[0] ?? "?"),
+      reason: issue?.message ?? "unknown",
+    });
   }
   const e = parsed.data;
   return {
@@ -73,9 +81,15 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     maxRepositoryMb: e.MAX_REPO_SIZE_MB,
     logLevel: e.LOG_LEVEL,
     modelRoutes: {
-      ...(e.GEMINI_API_KEY && { gemini: { api: "gemini" as const, base_url: e.GEMINI_BASE_URL, key: e.GEMINI_API_KEY } }),
-      ...(e.ANTHROPIC_API_KEY && { anthropic: { api: "anthropic" as const, base_url: e.ANTHROPIC_BASE_URL, key: e.ANTHROPIC_API_KEY } }),
-      ...(e.OPENAI_API_KEY && { openai: { api: "openai" as const, base_url: e.OPENAI_BASE_URL, key: e.OPENAI_API_KEY } }),
+      ...(e.GEMINI_API_KEY && {
+        gemini: { api: "gemini" as const, base_url: e.GEMINI_BASE_URL, key: e.GEMINI_API_KEY },
+      }),
+      ...(e.ANTHROPIC_API_KEY && {
+        anthropic: { api: "anthropic" as const, base_url: e.ANTHROPIC_BASE_URL, key: e.ANTHROPIC_API_KEY },
+      }),
+      ...(e.OPENAI_API_KEY && {
+        openai: { api: "openai" as const, base_url: e.OPENAI_BASE_URL, key: e.OPENAI_API_KEY },
+      }),
     },
     searchPath: e.PATH,
   };

@@ -13,7 +13,9 @@ export function gatewayHooks(log: Log, logger: Logger): GatewayHooks {
   const append = (context: GatewayContext, data: EventData) => {
     log
       .write(({ append: add }) => add(context.task_id, [{ run_id: context.run_id, data }]))
-      .catch((error: unknown) => logger.warn({ error, run_id: context.run_id }, "what the gateway saw could not be logged"));
+      .catch((error: unknown) =>
+        logger.warn({ error, run_id: context.run_id }, "what the gateway saw could not be logged"),
+      );
   };
   return {
     async pushed(context, push) {
@@ -28,7 +30,13 @@ export function gatewayHooks(log: Log, logger: Logger): GatewayHooks {
       append(context, { kind: "denied", host, reason });
     },
     modelRequest(context, use) {
-      append(context, { kind: "usage", source: "gateway", model_requests: 1, wall_seconds: use.duration_ms / 1000, raw: use });
+      append(context, {
+        kind: "usage",
+        source: "gateway",
+        model_requests: 1,
+        wall_seconds: use.duration_ms / 1000,
+        raw: use,
+      });
     },
   };
 }

@@ -4,10 +4,23 @@ import pino, { type Logger } from "pino";
 function describe(thrown: unknown): unknown {
   if (!(thrown instanceof Error)) return thrown;
   const code = "code" in thrown ? thrown.code : undefined;
-  return { name: thrown.name, message: thrown.message, code, stack: thrown.stack, ...(thrown.cause !== undefined && { cause: describe(thrown.cause) }) };
+  return {
+    name: thrown.name,
+    message: thrown.message,
+    code,
+    stack: thrown.stack,
+    ...(thrown.cause !== undefined && { cause: describe(thrown.cause) }),
+  };
 }
 
 /** One JSON line for each thing that happened, on stderr, so that stdout stays what a command prints. */
 export function createLogger(level: string): Logger {
-  return pino({ level, serializers: { error: describe, err: describe }, redact: { paths: ["*.authorization", "*.token", "*.key"], censor: "[redacted]" } }, pino.destination(2));
+  return pino(
+    {
+      level,
+      serializers: { error: describe, err: describe },
+      redact: { paths: ["*.authorization", "*.token", "*.key"], censor: "[redacted]" },
+    },
+    pino.destination(2),
+  );
 }

@@ -13,7 +13,17 @@ import { createGateway, openMirrors } from "./gateway/index.ts";
 import { createLogger } from "./logger.ts";
 import { gatewayHooks } from "./gateway-hooks.ts";
 import { keysFrom, Runners } from "./runners/index.ts";
-import { defaultRunTimes, type Links, RunCommands, type RunDeps, RunQueries, type RunTimes, Scheduler, TaskDiffs, Wakeup } from "./runs/index.ts";
+import {
+  defaultRunTimes,
+  type Links,
+  RunCommands,
+  type RunDeps,
+  RunQueries,
+  type RunTimes,
+  Scheduler,
+  TaskDiffs,
+  Wakeup,
+} from "./runs/index.ts";
 import { lockDataFolder } from "./store/data-folder-lock.ts";
 import { startEmbeddedPostgres } from "./store/embedded/index.ts";
 import { migrate, openDatabase } from "./store/index.ts";
@@ -53,7 +63,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
   await mkdir(config.dataFolder, { recursive: true, mode: process.getuid?.() === 0 ? 0o711 : 0o700 });
   parts.use(await lockDataFolder(config.dataFolder));
-  const [token, secret, owner] = await Promise.all([tokenFile, "secret", "instance"].map((name) => secretFile(config.dataFolder, name)));
+  const [token, secret, owner] = await Promise.all(
+    [tokenFile, "secret", "instance"].map((name) => secretFile(config.dataFolder, name)),
+  );
   const keys = keysFrom(secret!);
 
   const { db } = await openStore(config, logger, parts);
@@ -75,11 +87,29 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const routes = backend.can.isolation === "unsafe" && !config.localUnsafe ? {} : config.modelRoutes;
   const agentTypes = new AgentTypes(db, { routes, missing: (program) => backend.missing(program) });
   await agentTypes.seed();
-  const mirrors = openMirrors({ folder: join(config.dataFolder, "mirrors"), maxRepositoryMb: config.maxRepositoryMb, gitEnvironment: present(options.environment) });
+  const mirrors = openMirrors({
+    folder: join(config.dataFolder, "mirrors"),
+    maxRepositoryMb: config.maxRepositoryMb,
+    gitEnvironment: present(options.environment),
+  });
   const gateway = createGateway({ mirrors, routes, hooks: gatewayHooks(log, logger), log: logger });
   parts.defer(() => gateway.close());
   const times = { ...defaultRunTimes, ...options.times };
-  const deps: RunDeps = { db, log, backend, runners: new Runners(db), keys, mirrors, gateway, agentTypes, routes, times, logger, wakeup, links };
+  const deps: RunDeps = {
+    db,
+    log,
+    backend,
+    runners: new Runners(db),
+    keys,
+    mirrors,
+    gateway,
+    agentTypes,
+    routes,
+    times,
+    logger,
+    wakeup,
+    links,
+  };
   const scheduler = new Scheduler(deps, { owner: owner!, capacity: config.maxRuns });
   const commands = new RunCommands(log, (runId) => {
     wakeup.poke("queue");
@@ -117,7 +147,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   parts.defer(() => scheduler.stop());
   await writeFile(join(config.dataFolder, addressFile), JSON.stringify({ url, pid: process.pid }), { mode: 0o600 });
   parts.defer(() => rm(join(config.dataFolder, addressFile), { force: true }));
-  logger.info({ url, isolation: backend.can.isolation, database: config.databaseUrl ? "server" : "embedded" }, "Wharf serves");
+  logger.info(
+    { url, isolation: backend.can.isolation, database: config.databaseUrl ? "server" : "embedded" },
+    "Wharf serves",
+  );
 
   const running = parts.move();
   const stopped = stopping.promise.then(async ({ runners }) => {
@@ -149,7 +182,11 @@ async function openStore(config: Config, logger: Logger, parts: AsyncDisposableS
   try {
     await migrate(store.pool);
   } catch (error) {
-    throw new WharfError("database_unavailable", { reason: error instanceof Error ? error.message : String(error) }, { cause: error });
+    throw new WharfError(
+      "database_unavailable",
+      { reason: error instanceof Error ? error.message : String(error) },
+      { cause: error },
+    );
   }
   return store;
 }
@@ -158,7 +195,8 @@ async function listen(app: Awaited<ReturnType<typeof createApi>>, { host, port }
   try {
     return await app.listen({ host, port });
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "EADDRINUSE") throw new WharfError("port_taken", { address: `${host}:${port}` }, { cause: error });
+    if (error instanceof Error && "code" in error && error.code === "EADDRINUSE")
+      throw new WharfError("port_taken", { address: `${host}:${port}` }, { cause: error });
     throw error;
   }
 }

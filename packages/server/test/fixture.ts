@@ -33,8 +33,14 @@ export async function fixture(): Promise<Fixture> {
     commands,
     owner,
     newTask: ({ title = "a task", priority = 0 } = {}) =>
-      tasks.create(owner.user_id, owner.default_board_id, { title, description: "do it", priority, repository_url: "/srv/repository" }),
-    prompt: (task, text = "go on") => commands.prompt(task.id, { text, by: owner.user_id, agent_type: "demo", turn_id: randomUUID() }),
+      tasks.create(owner.user_id, owner.default_board_id, {
+        title,
+        description: "do it",
+        priority,
+        repository_url: "/srv/repository",
+      }),
+    prompt: (task, text = "go on") =>
+      commands.prompt(task.id, { text, by: owner.user_id, agent_type: "demo", turn_id: randomUUID() }),
     async [Symbol.asyncDispose]() {
       await close();
       await database[Symbol.asyncDispose]();

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { kitFolder } from "../own-server.ts";
 import { attempt, type Check, onPath, type Surroundings } from "./check.ts";
 
 const oldestNode = 24;
@@ -41,57 +42,18 @@ export async function checkGit({ settings }: Surroundings): Promise<Check> {
   };
 }
 
-/** Why bubblewrap often does not work where it is installed. */
+/** What helps where bubblewrap is missing, and where it is there and may not do its work. */
+const install = "Install it: `apt install bubblewrap`, `dnf install bubblewrap` or `pacman -S bubblewrap`.";
 const allowNamespaces =
   "Allow user namespaces: `sysctl kernel.unprivileged_userns_clone=1`, on Ubuntu `sysctl kernel.apparmor_restrict_unprivileged_userns=0`, in a container `--security-opt seccomp=unconfined`. Until then agents run as plain processes.";
 
-/** Whether a sandbox can be made is found out by making one. */
+/** Whether a sandbox can be made is found out by making one, as the server does. */
 export async function checkSandbox({ settings }: Surroundings): Promise<Check> {
   const name = "sandbox";
-  if (process.platform !== "linux") {
-    return {
-      name,
-      status: "warn",
-      text: `there is no bubblewrap for ${process.platform}: agents run as plain processes, WITHOUT A SANDBOX`,
-      next: "Run the server on Linux to have each agent in a sandbox.",
-    };
-  }
-  const bwrap = onPath("bwrap", settings.environment.PATH);
-  if (bwrap === undefined) {
-    return {
-      name,
-      status: "warn",
-      text: "bubblewrap is not installed: agents run as plain processes, WITHOUT A SANDBOX",
-      next: "Install it: `apt install bubblewrap`, `dnf install bubblewrap` or `pacman -S bubblewrap`.",
-    };
-  }
-  const isolated = [
-    "--unshare-all",
-    "--unshare-user",
-    "--uid",
-    "1000",
-    "--gid",
-    "1000",
-    "--cap-drop",
-    "ALL",
-    "--new-session",
-  ];
-  const made = await attempt(
-    bwrap,
-    [...isolated, "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--", process.execPath, "--version"],
-    {},
-  );
-  if (!made.ok)
-    return {
-      name,
-      status: "warn",
-      text: `bubblewrap does not work here (${made.reason}): agents run WITHOUT A SANDBOX`,
-      next: allowNamespaces,
-    };
-  const version = await attempt(bwrap, ["--version"]);
-  return {
-    name,
-    status: "ok",
-    text: `${version.stdout} makes sandboxes without a network`,
-  };
+  const { missingSandbox } = await import("@wharf/server");
+  const searchPath = settings.environment.PATH ?? "";
+  const reason = await missingSandbox({ kit: kitFolder(), node: process.execPath, searchPath });
+  if (reason === undefined) return { name, status: "ok", text: "bubblewrap makes sandboxes without a network" };
+  const next = onPath("bwrap", searchPath) === undefined ? install : allowNamespaces;
+  return { name, status: "warn", text: `${reason}: agents run as plain processes, WITHOUT A SANDBOX`, next };
 }

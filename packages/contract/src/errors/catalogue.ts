@@ -1,8 +1,18 @@
 import type { ErrorCode, ErrorContexts } from "./contexts.ts";
 
 type GrpcStatus =
-  | "INVALID_ARGUMENT" | "UNAUTHENTICATED" | "PERMISSION_DENIED" | "NOT_FOUND" | "ALREADY_EXISTS" | "FAILED_PRECONDITION"
-  | "RESOURCE_EXHAUSTED" | "UNAVAILABLE" | "DEADLINE_EXCEEDED" | "ABORTED" | "UNIMPLEMENTED" | "INTERNAL";
+  | "INVALID_ARGUMENT"
+  | "UNAUTHENTICATED"
+  | "PERMISSION_DENIED"
+  | "NOT_FOUND"
+  | "ALREADY_EXISTS"
+  | "FAILED_PRECONDITION"
+  | "RESOURCE_EXHAUSTED"
+  | "UNAVAILABLE"
+  | "DEADLINE_EXCEEDED"
+  | "ABORTED"
+  | "UNIMPLEMENTED"
+  | "INTERNAL";
 
 export interface CatalogueEntry<C> {
   readonly http: number;
@@ -16,70 +26,275 @@ export interface CatalogueEntry<C> {
 /** Every error Wharf tells of. A code without an entry does not compile. */
 export const errorCatalogue: { readonly [Code in ErrorCode]: CatalogueEntry<ErrorContexts[Code]> } = {
   bad_request: {
-    http: 400, grpc: "INVALID_ARGUMENT",
-    message: ({ issues }) => `The request is not valid: ${issues.map((i) => (i.path ? `${i.path}: ${i.message}` : i.message)).join("; ")}`,
+    http: 400,
+    grpc: "INVALID_ARGUMENT",
+    message: ({ issues }) =>
+      `The request is not valid: ${issues.map((i) => (i.path ? `${i.path}: ${i.message}` : i.message)).join("; ")}`,
     next: () => "Correct the named fields and send it again.",
   },
   unauthenticated: {
-    http: 401, grpc: "UNAUTHENTICATED",
+    http: 401,
+    grpc: "UNAUTHENTICATED",
     message: () => "This server wants a token and the request has none that it knows.",
-    next: () => "Send `Authorization: Bearer <token>`; the owner's token is in the file `owner-token` of the server's data folder.",
+    next: () =>
+      "Send `Authorization: Bearer <token>`; the owner's token is in the file `owner-token` of the server's data folder.",
   },
-  forbidden: { http: 403, grpc: "PERMISSION_DENIED", message: ({ action }) => `You may not ${action}.`, next: () => "Ask an owner of the board or an administrator." },
+  forbidden: {
+    http: 403,
+    grpc: "PERMISSION_DENIED",
+    message: ({ action }) => `You may not ${action}.`,
+    next: () => "Ask an owner of the board or an administrator.",
+  },
   forbidden_origin: {
-    http: 403, grpc: "PERMISSION_DENIED",
+    http: 403,
+    grpc: "PERMISSION_DENIED",
     message: ({ host }) => `The request came under the name '${host}', which this server does not answer to.`,
     next: () => "Use the address the server printed at its start, or add the name to WHARF_ALLOWED_HOSTS.",
   },
-  not_found: { http: 404, grpc: "NOT_FOUND", message: ({ what, id }) => `There is no ${what} '${id}'.`, next: ({ what }) => `List what there is and check the ${what}'s id.` },
-  ambiguous_id: { http: 409, grpc: "INVALID_ARGUMENT", message: ({ what, id }) => `More than one ${what} begins with '${id}'.`, next: () => "Give more letters of the id." },
+  not_found: {
+    http: 404,
+    grpc: "NOT_FOUND",
+    message: ({ what, id }) => `There is no ${what} '${id}'.`,
+    next: ({ what }) => `List what there is and check the ${what}'s id.`,
+  },
+  ambiguous_id: {
+    http: 409,
+    grpc: "INVALID_ARGUMENT",
+    message: ({ what, id }) => `More than one ${what} begins with '${id}'.`,
+    next: () => "Give more letters of the id.",
+  },
   conflict: {
-    http: 409, grpc: "FAILED_PRECONDITION",
+    http: 409,
+    grpc: "FAILED_PRECONDITION",
     message: ({ what, from, to }) => `The ${what} is ${from} and cannot become ${to}.`,
     next: ({ what }) => `Look at the ${what} again: it may have changed since you read it.`,
   },
   turn_open: {
-    http: 409, grpc: "FAILED_PRECONDITION", message: () => "The agent is still working on a turn.",
+    http: 409,
+    grpc: "FAILED_PRECONDITION",
+    message: () => "The agent is still working on a turn.",
     next: ({ task_id }) => `Wait for it, or stop it with \`wharf task stop ${task_id.slice(0, 8)}\`.`,
   },
   no_run: {
-    http: 409, grpc: "FAILED_PRECONDITION", message: () => "No agent is at work on this task.",
+    http: 409,
+    grpc: "FAILED_PRECONDITION",
+    message: () => "No agent is at work on this task.",
     next: ({ task_id }) => `Start one with \`wharf task prompt ${task_id.slice(0, 8)} "…"\`.`,
   },
-  task_needs_repository: { http: 422, grpc: "FAILED_PRECONDITION", message: () => "The task names no repository.", next: () => "Set `repository_url` on the task (`--repo` in the CLI)." },
-  body_too_large: { http: 413, grpc: "RESOURCE_EXHAUSTED", message: ({ limit_bytes }) => `The request is larger than ${limit_bytes} bytes.`, next: () => "Send less, or send a file instead." },
-  rate_limited: { http: 429, grpc: "RESOURCE_EXHAUSTED", message: () => "Too many requests.", next: ({ retry_after_s }) => `Try again in ${retry_after_s} s.` },
-  agent_type_unavailable: { http: 422, grpc: "FAILED_PRECONDITION", message: ({ name, reason }) => `The agent '${name}' cannot be started here: ${reason}.`, next: () => "`wharf agent-types` lists what can, and `wharf doctor` says how to get the rest." },
-  agent_start_failed: { http: 502, grpc: "FAILED_PRECONDITION", message: ({ command, reason }) => `The agent did not start (${command}): ${reason}`, next: () => "Run the command by hand and read what it prints; the task's log holds its last lines." },
-  agent_exited: { http: 502, grpc: "ABORTED", message: ({ exit }) => `The agent ended in the middle of its turn (${exit}).`, next: () => "Its last lines are in the task's log. Prompt the task again to start it anew." },
-  agent_refused: { http: 502, grpc: "FAILED_PRECONDITION", message: ({ reason }) => `The agent refused: ${reason}`, next: () => "If it asks for a login or a key, give the server the key of its model route." },
-  agent_timeout: { http: 504, grpc: "DEADLINE_EXCEEDED", message: ({ after_s, waiting_for }) => `The agent gave no answer to ${waiting_for} within ${after_s} s.`, next: () => "Look at the task's log, then prompt it again or choose another agent." },
-  repository_missing: { http: 422, grpc: "NOT_FOUND", message: ({ url }) => `There is no repository at ${url}.`, next: () => "Check the address; a path must lie on the server's machine." },
-  repository_empty: { http: 422, grpc: "FAILED_PRECONDITION", message: ({ url }) => `The repository ${url} has no commit yet.`, next: () => "Make a first commit, then start the task again." },
-  repository_auth: { http: 422, grpc: "PERMISSION_DENIED", message: ({ url }) => `${url} wants a login that the server does not have.`, next: () => "Give the server's user access (an SSH key, or a git credential helper) and start the task again." },
-  repository_too_large: { http: 422, grpc: "RESOURCE_EXHAUSTED", message: ({ url, limit_mb }) => `${url} is larger than ${limit_mb} MB.`, next: () => "Raise MAX_REPO_SIZE_MB on the server if that is meant to be." },
-  repository_unreachable: { http: 502, grpc: "UNAVAILABLE", message: ({ url, reason }) => `${url} could not be fetched: ${reason}`, next: () => "Check the network and the address, then start the task again." },
-  branch_missing: { http: 422, grpc: "NOT_FOUND", message: ({ url, branch }) => `${url} has no branch '${branch}'.`, next: () => "Name a branch that exists, or leave it out to use the default branch." },
-  push_rejected: { http: 409, grpc: "FAILED_PRECONDITION", message: ({ ref, reason }) => `The push to ${ref} was refused: ${reason}`, next: () => "The work is kept in the server's mirror. Mend the cause and push again with `wharf task prompt`." },
-  git_failed: { http: 500, grpc: "INTERNAL", message: ({ command, reason }) => `git ${command} failed: ${reason}`, next: () => "The task's log holds git's own words." },
-  runner_unavailable: { http: 503, grpc: "UNAVAILABLE", message: ({ runner_id, reason }) => `Runner ${runner_id.slice(0, 8)} cannot be reached: ${reason}`, next: () => "It is tried again by itself; `wharf doctor` checks the backend." },
-  runner_lost: { http: 503, grpc: "ABORTED", message: ({ runner_id, reason }) => `Runner ${runner_id.slice(0, 8)} is gone: ${reason}`, next: () => "Prompt the task again: it goes on from the last commit." },
-  runner_timeout: { http: 504, grpc: "DEADLINE_EXCEEDED", message: ({ phase, after_s }) => `The step '${phase}' took longer than ${after_s} s.`, next: () => "Prompt the task to try again; the task's log says what the step was doing." },
-  runner_hostile: { http: 502, grpc: "ABORTED", message: ({ runner_id, reason }) => `Runner ${runner_id.slice(0, 8)} broke the protocol and was dropped: ${reason}`, next: () => "Look at what ran in it before you trust its branch." },
-  backend_failed: { http: 502, grpc: "UNAVAILABLE", message: ({ backend, reason }) => `The backend '${backend}' failed: ${reason}`, next: () => "`wharf doctor` says what this machine can do and how to get what is missing." },
-  sandbox_unsafe: { http: 422, grpc: "FAILED_PRECONDITION", message: ({ reason }) => `No sandbox can be made here (${reason}), and a plain process would see your keys.`, next: () => "Install bubblewrap, or set WHARF_LOCAL_UNSAFE=1 if you accept that." },
-  path_outside: { http: 403, grpc: "PERMISSION_DENIED", message: ({ path }) => `'${path}' lies outside the workspace.`, next: () => "Use a path beneath the workspace." },
-  file_too_large: { http: 413, grpc: "RESOURCE_EXHAUSTED", message: ({ path, limit_bytes }) => `'${path}' is larger than ${limit_bytes} bytes.`, next: () => "Read a range of it instead." },
-  journal_full: { http: 507, grpc: "RESOURCE_EXHAUSTED", message: ({ bytes }) => `The runner's journal holds ${bytes} unread bytes and takes no more.`, next: () => "The agent waits until the server has read on." },
-  disk_full: { http: 507, grpc: "RESOURCE_EXHAUSTED", message: ({ path }) => `No space is left at ${path}.`, next: () => "Free some space; what was being written is tried again." },
-  database_unavailable: { http: 503, grpc: "UNAVAILABLE", message: ({ reason }) => `The database does not answer: ${reason}`, next: () => "Check that it runs, and DATABASE_URL if you set it." },
-  data_folder_busy: { http: 409, grpc: "FAILED_PRECONDITION", message: ({ path, pid }) => `Another Wharf server (process ${pid}) uses the data folder ${path}.`, next: () => "Use that one, stop it with `wharf down`, or choose another folder with WHARF_DATA." },
-  port_taken: { http: 500, grpc: "UNAVAILABLE", message: ({ address }) => `Another program listens on ${address}.`, next: () => "Stop it, or choose another port with WHARF_PORT." },
-  model_route_missing: { http: 403, grpc: "FAILED_PRECONDITION", message: ({ route }) => `The server has no key for the model route '${route}'.`, next: ({ route }) => `Set ${route.toUpperCase()}_API_KEY in the server's environment and start it again.` },
-  model_unreachable: { http: 502, grpc: "UNAVAILABLE", message: ({ route, reason }) => `The model route '${route}' does not answer: ${reason}`, next: () => "Check the server's way out; the agent may be prompted again." },
-  egress_denied: { http: 403, grpc: "PERMISSION_DENIED", message: ({ host }) => `This sandbox may not reach ${host}.`, next: () => "Only models and the task's repository can be reached from a runner." },
-  unsupported: { http: 501, grpc: "UNIMPLEMENTED", message: ({ what }) => `${what} is not supported here.`, next: () => "See the documentation for what is." },
-  config_invalid: { http: 500, grpc: "INVALID_ARGUMENT", message: ({ name, reason }) => `The setting ${name} is not valid: ${reason}`, next: () => "Correct it and start again." },
-  server_unreachable: { http: 503, grpc: "UNAVAILABLE", message: ({ url, reason }) => `No Wharf server answers at ${url} (${reason}).`, next: () => "Start one with `wharf up`." },
-  internal: { http: 500, grpc: "INTERNAL", message: ({ reference }) => `Something went wrong inside Wharf (reference ${reference}).`, next: () => "The server's log has the details under that reference." },
+  task_needs_repository: {
+    http: 422,
+    grpc: "FAILED_PRECONDITION",
+    message: () => "The task names no repository.",
+    next: () => "Set `repository_url` on the task (`--repo` in the CLI).",
+  },
+  body_too_large: {
+    http: 413,
+    grpc: "RESOURCE_EXHAUSTED",
+    message: ({ limit_bytes }) => `The request is larger than ${limit_bytes} bytes.`,
+    next: () => "Send less, or send a file instead.",
+  },
+  rate_limited: {
+    http: 429,
+    grpc: "RESOURCE_EXHAUSTED",
+    message: () => "Too many requests.",
+    next: ({ retry_after_s }) => `Try again in ${retry_after_s} s.`,
+  },
+  agent_type_unavailable: {
+    http: 422,
+    grpc: "FAILED_PRECONDITION",
+    message: ({ name, reason }) => `The agent '${name}' cannot be started here: ${reason}.`,
+    next: () => "`wharf agent-types` lists what can, and `wharf doctor` says how to get the rest.",
+  },
+  agent_start_failed: {
+    http: 502,
+    grpc: "FAILED_PRECONDITION",
+    message: ({ command, reason }) => `The agent did not start (${command}): ${reason}`,
+    next: () => "Run the command by hand and read what it prints; the task's log holds its last lines.",
+  },
+  agent_exited: {
+    http: 502,
+    grpc: "ABORTED",
+    message: ({ exit }) => `The agent ended in the middle of its turn (${exit}).`,
+    next: () => "Its last lines are in the task's log. Prompt the task again to start it anew.",
+  },
+  agent_refused: {
+    http: 502,
+    grpc: "FAILED_PRECONDITION",
+    message: ({ reason }) => `The agent refused: ${reason}`,
+    next: () => "If it asks for a login or a key, give the server the key of its model route.",
+  },
+  agent_timeout: {
+    http: 504,
+    grpc: "DEADLINE_EXCEEDED",
+    message: ({ after_s, waiting_for }) => `The agent gave no answer to ${waiting_for} within ${after_s} s.`,
+    next: () => "Look at the task's log, then prompt it again or choose another agent.",
+  },
+  repository_missing: {
+    http: 422,
+    grpc: "NOT_FOUND",
+    message: ({ url }) => `There is no repository at ${url}.`,
+    next: () => "Check the address; a path must lie on the server's machine.",
+  },
+  repository_empty: {
+    http: 422,
+    grpc: "FAILED_PRECONDITION",
+    message: ({ url }) => `The repository ${url} has no commit yet.`,
+    next: () => "Make a first commit, then start the task again.",
+  },
+  repository_auth: {
+    http: 422,
+    grpc: "PERMISSION_DENIED",
+    message: ({ url }) => `${url} wants a login that the server does not have.`,
+    next: () => "Give the server's user access (an SSH key, or a git credential helper) and start the task again.",
+  },
+  repository_too_large: {
+    http: 422,
+    grpc: "RESOURCE_EXHAUSTED",
+    message: ({ url, limit_mb }) => `${url} is larger than ${limit_mb} MB.`,
+    next: () => "Raise MAX_REPO_SIZE_MB on the server if that is meant to be.",
+  },
+  repository_unreachable: {
+    http: 502,
+    grpc: "UNAVAILABLE",
+    message: ({ url, reason }) => `${url} could not be fetched: ${reason}`,
+    next: () => "Check the network and the address, then start the task again.",
+  },
+  branch_missing: {
+    http: 422,
+    grpc: "NOT_FOUND",
+    message: ({ url, branch }) => `${url} has no branch '${branch}'.`,
+    next: () => "Name a branch that exists, or leave it out to use the default branch.",
+  },
+  push_rejected: {
+    http: 409,
+    grpc: "FAILED_PRECONDITION",
+    message: ({ ref, reason }) => `The push to ${ref} was refused: ${reason}`,
+    next: () => "The work is kept in the server's mirror. Mend the cause and push again with `wharf task prompt`.",
+  },
+  git_failed: {
+    http: 500,
+    grpc: "INTERNAL",
+    message: ({ command, reason }) => `git ${command} failed: ${reason}`,
+    next: () => "The task's log holds git's own words.",
+  },
+  runner_unavailable: {
+    http: 503,
+    grpc: "UNAVAILABLE",
+    message: ({ runner_id, reason }) => `Runner ${runner_id.slice(0, 8)} cannot be reached: ${reason}`,
+    next: () => "It is tried again by itself; `wharf doctor` checks the backend.",
+  },
+  runner_lost: {
+    http: 503,
+    grpc: "ABORTED",
+    message: ({ runner_id, reason }) => `Runner ${runner_id.slice(0, 8)} is gone: ${reason}`,
+    next: () => "Prompt the task again: it goes on from the last commit.",
+  },
+  runner_timeout: {
+    http: 504,
+    grpc: "DEADLINE_EXCEEDED",
+    message: ({ phase, after_s }) => `The step '${phase}' took longer than ${after_s} s.`,
+    next: () => "Prompt the task to try again; the task's log says what the step was doing.",
+  },
+  runner_hostile: {
+    http: 502,
+    grpc: "ABORTED",
+    message: ({ runner_id, reason }) => `Runner ${runner_id.slice(0, 8)} broke the protocol and was dropped: ${reason}`,
+    next: () => "Look at what ran in it before you trust its branch.",
+  },
+  backend_failed: {
+    http: 502,
+    grpc: "UNAVAILABLE",
+    message: ({ backend, reason }) => `The backend '${backend}' failed: ${reason}`,
+    next: () => "`wharf doctor` says what this machine can do and how to get what is missing.",
+  },
+  sandbox_unsafe: {
+    http: 422,
+    grpc: "FAILED_PRECONDITION",
+    message: ({ reason }) => `No sandbox can be made here (${reason}), and a plain process would see your keys.`,
+    next: () => "Install bubblewrap, or set WHARF_LOCAL_UNSAFE=1 if you accept that.",
+  },
+  path_outside: {
+    http: 403,
+    grpc: "PERMISSION_DENIED",
+    message: ({ path }) => `'${path}' lies outside the workspace.`,
+    next: () => "Use a path beneath the workspace.",
+  },
+  file_too_large: {
+    http: 413,
+    grpc: "RESOURCE_EXHAUSTED",
+    message: ({ path, limit_bytes }) => `'${path}' is larger than ${limit_bytes} bytes.`,
+    next: () => "Read a range of it instead.",
+  },
+  journal_full: {
+    http: 507,
+    grpc: "RESOURCE_EXHAUSTED",
+    message: ({ bytes }) => `The runner's journal holds ${bytes} unread bytes and takes no more.`,
+    next: () => "The agent waits until the server has read on.",
+  },
+  disk_full: {
+    http: 507,
+    grpc: "RESOURCE_EXHAUSTED",
+    message: ({ path }) => `No space is left at ${path}.`,
+    next: () => "Free some space; what was being written is tried again.",
+  },
+  database_unavailable: {
+    http: 503,
+    grpc: "UNAVAILABLE",
+    message: ({ reason }) => `The database does not answer: ${reason}`,
+    next: () => "Check that it runs, and DATABASE_URL if you set it.",
+  },
+  data_folder_busy: {
+    http: 409,
+    grpc: "FAILED_PRECONDITION",
+    message: ({ path, pid }) => `Another Wharf server (process ${pid}) uses the data folder ${path}.`,
+    next: () => "Use that one, stop it with `wharf down`, or choose another folder with WHARF_DATA.",
+  },
+  port_taken: {
+    http: 500,
+    grpc: "UNAVAILABLE",
+    message: ({ address }) => `Another program listens on ${address}.`,
+    next: () => "Stop it, or choose another port with WHARF_PORT.",
+  },
+  model_route_missing: {
+    http: 403,
+    grpc: "FAILED_PRECONDITION",
+    message: ({ route }) => `The server has no key for the model route '${route}'.`,
+    next: ({ route }) => `Set ${route.toUpperCase()}_API_KEY in the server's environment and start it again.`,
+  },
+  model_unreachable: {
+    http: 502,
+    grpc: "UNAVAILABLE",
+    message: ({ route, reason }) => `The model route '${route}' does not answer: ${reason}`,
+    next: () => "Check the server's way out; the agent may be prompted again.",
+  },
+  egress_denied: {
+    http: 403,
+    grpc: "PERMISSION_DENIED",
+    message: ({ host }) => `This sandbox may not reach ${host}.`,
+    next: () => "Only models and the task's repository can be reached from a runner.",
+  },
+  unsupported: {
+    http: 501,
+    grpc: "UNIMPLEMENTED",
+    message: ({ what }) => `${what} is not supported here.`,
+    next: () => "See the documentation for what is.",
+  },
+  config_invalid: {
+    http: 500,
+    grpc: "INVALID_ARGUMENT",
+    message: ({ name, reason }) => `The setting ${name} is not valid: ${reason}`,
+    next: () => "Correct it and start again.",
+  },
+  server_unreachable: {
+    http: 503,
+    grpc: "UNAVAILABLE",
+    message: ({ url, reason }) => `No Wharf server answers at ${url} (${reason}).`,
+    next: () => "Start one with `wharf up`.",
+  },
+  internal: {
+    http: 500,
+    grpc: "INTERNAL",
+    message: ({ reference }) => `Something went wrong inside Wharf (reference ${reference}).`,
+    next: () => "The server's log has the details under that reference.",
+  },
 };

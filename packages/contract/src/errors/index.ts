@@ -75,7 +75,11 @@ export class RemoteError extends Error {
 export function toWharfError(thrown: unknown, reference: string): WharfError | RemoteError {
   if (thrown instanceof WharfError || thrown instanceof RemoteError) return thrown;
   if (thrown instanceof Error && "code" in thrown && thrown.code === "ENOSPC") {
-    return new WharfError("disk_full", { path: "path" in thrown ? String(thrown.path) : "the data folder" }, { cause: thrown });
+    return new WharfError(
+      "disk_full",
+      { path: "path" in thrown ? String(thrown.path) : "the data folder" },
+      { cause: thrown },
+    );
   }
   return new WharfError("internal", { reference }, { cause: thrown });
 }

@@ -48,7 +48,7 @@ describe("a mux", () => {
   test("keeps a stream's other direction open after one has ended", async () => {
     using pair = muxPair(
       {},
-      { onStream: (stream) => void readAll(stream).then((asked) => stream.end(`answer to ${asked}`)) },
+      { onStream: (stream) => void readAll(stream).then((asked) => stream.end(`answer to ${asked.toString()}`)) },
     );
     const stream = pair.client.open();
     stream.end("a question");

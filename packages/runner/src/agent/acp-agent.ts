@@ -191,8 +191,9 @@ export class AcpAgent implements AgentDriver {
   async #recordExit(exit: ProcessExit): Promise<void> {
     const { recorder } = this.#options;
     const how = exitWords(exit);
-    if (this.#brokenBy !== undefined) {
-      const failure = new WharfError("agent_exited", { exit: this.#brokenBy });
+    const broke = this.#brokenBy ?? (this.#endReason === undefined && this.#options.turnOpen() ? how : undefined);
+    if (broke !== undefined) {
+      const failure = new WharfError("agent_exited", { exit: broke });
       await recorder.record({ kind: "failure", code: failure.code, message: failure.message, next: failure.next });
     }
     const reason = this.#brokenBy ?? this.#endReason;

@@ -40,6 +40,9 @@ interface Ears {
  */
 export function acpStream(group: ProcessGroup, ears: Ears): Stream {
   const lines = readLines(group.stdout, { maxBytes: maxMessageBytes, overlong: "fail" });
+  // Read from the start: Node throws away what a program printed that exits while nobody reads.
+  let first: Promise<IteratorResult<string, void>> | undefined = lines.next();
+  first.catch(() => {});
   const asked = new Set<unknown>();
   const inFlight = new Map<unknown, string>();
   let answered = Promise.withResolvers<void>();
@@ -52,7 +55,8 @@ export function acpStream(group: ProcessGroup, ears: Ears): Stream {
   const next = async (): Promise<AnyMessage | undefined> => {
     for (;;) {
       while (full() && !closed) await answered.promise;
-      const line = await lines.next();
+      const line = await (first ?? lines.next());
+      first = undefined;
       if (line.done) return undefined;
       ears.onLife();
       if (line.value.trim() === "") continue;

@@ -6,7 +6,7 @@
 import { Host } from "./host.ts";
 import type { AgentHost, AgentHostOptions } from "./types.ts";
 
-export type { AgentHost, AgentHostOptions, AgentJournal } from "./types.ts";
+export type { AgentHost, AgentHostOptions } from "./types.ts";
 
 export function createAgentHost(options: AgentHostOptions): AgentHost {
   return new Host(options);

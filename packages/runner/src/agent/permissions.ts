@@ -54,7 +54,10 @@ export class Permissions {
   }
 
   async request(request: Request, signal: AbortSignal): Promise<Choice> {
-    const allowed = request.options.find(({ kind }) => kind.startsWith("allow"));
+    // For this once where that is offered: "always" changes the agent's own mode, which some agents refuse.
+    const allowed =
+      request.options.find(({ kind }) => kind === "allow_once") ??
+      request.options.find(({ kind }) => kind.startsWith("allow"));
     const unasked =
       this.#policy === "allow-all" || (this.#policy === "allow-edits" && editKinds.has(request.toolKind ?? ""));
     if (unasked && allowed) {

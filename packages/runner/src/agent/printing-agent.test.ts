@@ -1,5 +1,10 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { agentAt, Bench, until } from "./fixtures/bench.ts";
+import { MemoryJournal } from "./fixtures/memory-journal.ts";
+import { PrintingAgent } from "./printing-agent.ts";
+import { Recorder } from "./recorder.ts";
+import { defaultTiming } from "./timing.ts";
 
 const command = (what: string): string[] => [process.execPath, agentAt("printing-agent.mjs"), what];
 
@@ -110,4 +115,23 @@ test("100 MB of lines are recorded in full, joined, and a full journal makes the
   expect(await bench.end(turn)).toMatchObject({ stop_reason: "end_turn" });
   expect(bytes).toBe(100_000_000);
   expect(largest).toBeLessThan(9_000);
+});
+
+test("what a program printed is kept, though it was gone before its process was written down", async () => {
+  const journal = new MemoryJournal();
+  const recorder = new Recorder(journal, "run-1", 10);
+  const agent = new PrintingAgent({
+    protocol: "text",
+    command: ["/bin/sh", "-c", "echo said; echo cried >&2"],
+    environment: {},
+    workspace: "/",
+    recorder,
+    timing: defaultTiming,
+    onLife: () => {},
+    onProcess: () => sleep(200),
+  });
+  expect(await agent.prompt("x")).toEqual({ kind: "answered", stopReason: "end_turn" });
+  await recorder.settled();
+  expect(journal.of("message").map(({ text }) => text)).toEqual(["said\n"]);
+  expect(journal.of("output").map(({ text }) => text)).toEqual(["cried"]);
 });

@@ -78,10 +78,11 @@ export class PrintingAgent implements AgentDriver {
     }
     this.#group = group;
     if (this.#cancelled || this.#gone.signal.aborted) group.kill();
-    await onProcess(group.pid).catch(() => {});
-    group.stdin.end(text);
+    // Before anything is waited for: Node throws away what a program printed that exits while nobody reads.
     const stderr = new StderrReader(group, recorder, onLife);
     const stdout = this.#read(group).catch(() => group.kill());
+    await onProcess(group.pid).catch(() => {});
+    group.stdin.end(text);
     const exit = await group.exited;
     group.kill();
     await drained(Promise.all([stdout, stderr.ended]), { group, recorder, limitMs: timing.drain });

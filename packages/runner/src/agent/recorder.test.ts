@@ -13,13 +13,9 @@ test("text of one kind is joined for a moment, and anything else sends it ahead 
   void recorder.text({ kind: "output", stream: "stderr", text: "three" });
   void recorder.record({ kind: "notice", message: "d" });
   await recorder.text({ kind: "message", text: "e" });
-  expect(journal.records.map(({ data }) => ("text" in data ? `${data.kind} ${data.text}` : data.kind))).toEqual([
-    "message ab",
-    "thought c",
-    "output one\ntwo",
-    "output three",
-    "notice",
-  ]);
+  expect(journal.records.map(({ data }) => ("text" in data ? `${data.kind} ${String(data.text)}` : data.kind))).toEqual(
+    ["message ab", "thought c", "output one\ntwo", "output three", "notice"],
+  );
   await until(() => journal.records.length === 6, 500); // the last text goes by itself
   expect(journal.records[5]?.data).toEqual({ kind: "message", role: "agent", text: "e" });
 });

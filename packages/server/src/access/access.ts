@@ -39,13 +39,22 @@ export async function ensureOwner(db: Database): Promise<Principal> {
   return db.transaction(async (tx) => {
     await tx.insert(organizations).values({ id: randomUUID(), name: "Home", slug: "home" }).onConflictDoNothing();
     const [organization] = await tx.select().from(organizations).where(eq(organizations.slug, "home"));
-    const values = { id: randomUUID(), organization_id: organization!.id, email: "owner@localhost", username: "owner", role: "admin" as const };
+    const values = {
+      id: randomUUID(),
+      organization_id: organization!.id,
+      email: "owner@localhost",
+      username: "owner",
+      role: "admin" as const,
+    };
     await tx.insert(users).values(values).onConflictDoNothing();
     const [owner] = await tx.select().from(users).where(eq(users.username, "owner")).for("update");
-    const mine = () => tx.select().from(boards).where(eq(boards.owner_id, owner!.id)).orderBy(asc(boards.created_at)).limit(1);
+    const mine = () =>
+      tx.select().from(boards).where(eq(boards.owner_id, owner!.id)).orderBy(asc(boards.created_at)).limit(1);
     let [board] = await mine();
     if (!board) {
-      await tx.insert(boards).values({ id: randomUUID(), organization_id: organization!.id, owner_id: owner!.id, name: "Board" });
+      await tx
+        .insert(boards)
+        .values({ id: randomUUID(), organization_id: organization!.id, owner_id: owner!.id, name: "Board" });
       [board] = await mine();
     }
     return { user_id: owner!.id, organization_id: organization!.id, default_board_id: board!.id };

@@ -49,13 +49,21 @@ export class AgentTypes {
       .values({ id: randomUUID(), ...defined(input) })
       .onConflictDoNothing({ target: agent_types.name })
       .returning();
-    if (!row) throw new WharfError("conflict", { what: `agent type '${input.name}'`, from: "there already", to: "made again" });
+    if (!row)
+      throw new WharfError("conflict", { what: `agent type '${input.name}'`, from: "there already", to: "made again" });
     return this.#view(row);
   }
 
-  async update(idOrName: string, change: { [K in keyof AgentTypeInput]?: AgentTypeInput[K] | undefined }): Promise<AgentTypeView> {
+  async update(
+    idOrName: string,
+    change: { [K in keyof AgentTypeInput]?: AgentTypeInput[K] | undefined },
+  ): Promise<AgentTypeView> {
     const { id } = await this.get(idOrName);
-    const [row] = await this.#db.update(agent_types).set({ ...defined(change), updated_at: new Date() }).where(eq(agent_types.id, id)).returning();
+    const [row] = await this.#db
+      .update(agent_types)
+      .set({ ...defined(change), updated_at: new Date() })
+      .where(eq(agent_types.id, id))
+      .returning();
     return this.#view(row!);
   }
 
@@ -63,11 +71,14 @@ export class AgentTypes {
   async choose(name: string | undefined): Promise<AgentTypeView> {
     if (name) {
       const type = await this.get(name);
-      if (!type.available) throw new WharfError("agent_type_unavailable", { name, reason: type.unavailable_reason ?? "unknown" });
+      if (!type.available)
+        throw new WharfError("agent_type_unavailable", { name, reason: type.unavailable_reason ?? "unknown" });
       return type;
     }
     const types = await this.list();
-    const type = types.find((one) => one.name === "wharf" && one.available) ?? types.find((one) => one.available && one.model_route);
+    const type =
+      types.find((one) => one.name === "wharf" && one.available) ??
+      types.find((one) => one.available && one.model_route);
     const reason = "the task names no agent, and the server has no model key for its own";
     if (!type) throw new WharfError("agent_type_unavailable", { name: "wharf", reason });
     return type;
@@ -84,8 +95,10 @@ export class AgentTypes {
     if (missing) return missing;
     if (!row.model_route) return undefined;
     const route = routeOf(row, this.#around.routes);
-    if (!route) return "the server has no model key: set GEMINI_API_KEY, ANTHROPIC_API_KEY or OPENAI_API_KEY in its environment";
-    if (!this.#around.routes[route]) return `the server has no key for the model route '${route}': set ${route.toUpperCase()}_API_KEY in its environment`;
+    if (!route)
+      return "the server has no model key: set GEMINI_API_KEY, ANTHROPIC_API_KEY or OPENAI_API_KEY in its environment";
+    if (!this.#around.routes[route])
+      return `the server has no key for the model route '${route}': set ${route.toUpperCase()}_API_KEY in its environment`;
     return undefined;
   }
 }

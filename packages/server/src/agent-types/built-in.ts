@@ -95,7 +95,11 @@ export const builtInAgentTypes: readonly BuiltIn[] = [
     description: "Qwen Code, with an OpenAI-compatible model",
     command: ["qwen", "--acp"],
     model_route: "openai",
-    environment_vars: { OPENAI_BASE_URL: "${WHARF_GATEWAY}/models/openai/v1", OPENAI_API_KEY: "${WHARF_TOKEN}", OPENAI_MODEL: "qwen3-coder-plus" },
+    environment_vars: {
+      OPENAI_BASE_URL: "${WHARF_GATEWAY}/models/openai/v1",
+      OPENAI_API_KEY: "${WHARF_TOKEN}",
+      OPENAI_MODEL: "qwen3-coder-plus",
+    },
     capabilities: ["code_generation", "debugging", "refactoring", "testing"],
   },
   {

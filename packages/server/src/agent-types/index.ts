@@ -1,3 +1,3 @@
 /** Agent types: how to start an agent, which of them can be started here, and what one run hands to its own. */
-export { AgentTypes, type AgentTypeRow } from "./agent-types.ts";
+export { AgentTypes } from "./agent-types.ts";
 export { type ConfiguredRoutes, launchOf, routeOf } from "./launch.ts";

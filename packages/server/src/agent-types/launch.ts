@@ -28,7 +28,8 @@ export function launchOf(type: AgentTypeRow, token: string, routes: ConfiguredRo
     WHARF_MODEL_API: (route && routes[route]?.api) ?? "",
   };
   const expand = (text: string) => text.replaceAll(/\$\{(\w+)\}/g, (whole, name: string) => values[name] ?? whole);
-  const expandAll = (record: Record<string, string>) => Object.fromEntries(Object.entries(record).map(([key, value]) => [key, expand(value)]));
+  const expandAll = (record: Record<string, string>) =>
+    Object.fromEntries(Object.entries(record).map(([key, value]) => [key, expand(value)]));
   return {
     command: type.command.map(expand),
     environment: expandAll(type.environment_vars),

@@ -20,14 +20,21 @@ export function serveErrors(app: FastifyInstance, limits: { bodyBytes: number })
 
 /** A statement that fails because the database is away may be asked for again; one that fails otherwise is a fault of ours. */
 const fromDatabase = (thrown: unknown): WharfError | undefined =>
-  isDatabaseAway(thrown) ? new WharfError("database_unavailable", { reason: "it is being started again" }, { cause: thrown }) : undefined;
+  isDatabaseAway(thrown)
+    ? new WharfError("database_unavailable", { reason: "it is being started again" }, { cause: thrown })
+    : undefined;
 
 function fromFastify(thrown: FastifyError, limits: { bodyBytes: number }): WharfError | undefined {
   if (hasZodFastifySchemaValidationErrors(thrown)) {
-    const issues = thrown.validation.map((issue) => ({ path: issue.instancePath.replaceAll("/", ".").replace(/^\./, ""), message: issue.message ?? "is not valid" }));
+    const issues = thrown.validation.map((issue) => ({
+      path: issue.instancePath.replaceAll("/", ".").replace(/^\./, ""),
+      message: issue.message ?? "is not valid",
+    }));
     return new WharfError("bad_request", { issues });
   }
-  if (thrown.code === "FST_ERR_CTP_BODY_TOO_LARGE") return new WharfError("body_too_large", { limit_bytes: limits.bodyBytes });
-  if (typeof thrown.code !== "string" || !thrown.code.startsWith("FST_") || (thrown.statusCode ?? 500) >= 500) return undefined;
+  if (thrown.code === "FST_ERR_CTP_BODY_TOO_LARGE")
+    return new WharfError("body_too_large", { limit_bytes: limits.bodyBytes });
+  if (typeof thrown.code !== "string" || !thrown.code.startsWith("FST_") || (thrown.statusCode ?? 500) >= 500)
+    return undefined;
   return new WharfError("bad_request", { issues: [{ path: "", message: thrown.message }] });
 }

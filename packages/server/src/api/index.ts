@@ -19,7 +19,13 @@ export interface ApiOptions {
 
 /** Builds the HTTP server; the caller has it listen. */
 export async function createApi({ guard: guardOptions, modules, logger }: ApiOptions): Promise<FastifyInstance> {
-  const app = Fastify({ loggerInstance: logger, logController: new LogController({ disableRequestLogging: true }), bodyLimit: bodyBytes, forceCloseConnections: true, requestTimeout: 60_000 });
+  const app = Fastify({
+    loggerInstance: logger,
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: bodyBytes,
+    forceCloseConnections: true,
+    requestTimeout: 60_000,
+  });
   const guard = new Guard(guardOptions);
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(({ schema }) => {
@@ -32,9 +38,15 @@ export async function createApi({ guard: guardOptions, modules, logger }: ApiOpt
     if (principal) request.principal = principal;
   });
   app.addHook("onResponse", async (request, reply) => {
-    request.log.debug({ method: request.method, url: request.url, status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, "request");
+    request.log.debug(
+      { method: request.method, url: request.url, status: reply.statusCode, ms: Math.round(reply.elapsedTime) },
+      "request",
+    );
   });
-  await app.register(swagger, { openapi: { openapi: "3.1.0", info: { title: "Wharf", version: modules.server.version } }, transform: jsonSchemaTransform });
+  await app.register(swagger, {
+    openapi: { openapi: "3.1.0", info: { title: "Wharf", version: modules.server.version } },
+    transform: jsonSchemaTransform,
+  });
   // Routes are registered in a plugin: Fastify shows the document only those added after its own plugin is ready.
   await app.register(async (routes) => {
     serveRoutes(routes, modules);

@@ -15,7 +15,11 @@ export interface Call<E extends Endpoint> {
 }
 
 /** Rows may hold dates and nulls where the wire has text and nothing; `present` makes the one into the other. */
-type Loose<T> = T extends readonly (infer I)[] ? readonly Loose<I>[] : T extends object ? { [K in keyof T]: Loose<T[K]> | Date | null } : T;
+type Loose<T> = T extends readonly (infer I)[]
+  ? readonly Loose<I>[]
+  : T extends object
+    ? { [K in keyof T]: Loose<T[K]> | Date | null }
+    : T;
 
 declare module "fastify" {
   interface FastifyRequest {
@@ -24,16 +28,35 @@ declare module "fastify" {
 }
 
 /** Serves one route of the contract: its schemas validate what comes and strip what goes. */
-export function register<E extends Endpoint>(app: FastifyInstance, route: E, handler: (call: Call<E>) => Promise<Loose<EndpointOutput<E>>>): void {
+export function register<E extends Endpoint>(
+  app: FastifyInstance,
+  route: E,
+  handler: (call: Call<E>) => Promise<Loose<EndpointOutput<E>>>,
+): void {
   const { method, path, summary, params, query, body, response, status = 200 } = route;
   const answer = typeof response === "string" ? {} : { response: { [status]: response } };
   app.route({
     method,
     url: path,
-    schema: { summary, ...(params && { params }), ...(query && { querystring: query }), ...(body && { body }), ...answer },
+    schema: {
+      summary,
+      ...(params && { params }),
+      ...(query && { querystring: query }),
+      ...(body && { body }),
+      ...answer,
+    },
+    // Fastify says null where nothing came; the contract's defaults are for what is undefined.
+    preValidation: async (request: FastifyRequest) => {
+      if (request.body === null) request.body = undefined;
+    },
     handler: async (request: FastifyRequest, reply: FastifyReply) => {
       // The contract's schemas have parsed these three; Fastify's own types cannot say so for a route given as a value.
-      const call = { params: request.params, query: request.query, body: request.body, principal: request.principal } as Call<E>;
+      const call = {
+        params: request.params,
+        query: request.query,
+        body: request.body,
+        principal: request.principal,
+      } as Call<E>;
       for (const part of [call.params, call.query, call.body]) requireStorable(part);
       const result = await handler(call);
       return reply.status(status).send(response === "none" ? undefined : result);

@@ -16,7 +16,14 @@ export interface Modules {
   readonly scheduler: Scheduler;
   readonly diffs: TaskDiffs;
   readonly log: Log;
-  readonly server: { version: string; data_folder: string; default_board_id: string; backend: string; isolation: string; isolation_reason?: string };
+  readonly server: {
+    version: string;
+    data_folder: string;
+    default_board_id: string;
+    backend: string;
+    isolation: string;
+    isolation_reason?: string;
+  };
   readonly shutdown: (options: { runners: boolean }) => void;
 }
 
@@ -34,8 +41,12 @@ function serveBoards(app: FastifyInstance, { boards, commands }: Modules): void 
   register(app, api.createBoard, ({ principal, body }) => boards.create(principal, body));
   register(app, api.listBoards, async ({ principal }) => ({ boards: await boards.list(principal.user_id) }));
   register(app, api.getBoard, ({ principal, params }) => boards.get(principal.user_id, params.board_id));
-  register(app, api.updateBoard, ({ principal, params, body }) => boards.update(principal.user_id, params.board_id, body));
-  register(app, api.deleteBoard, async ({ principal, params }) => commands.deleteBoard((await boards.get(principal.user_id, params.board_id)).id));
+  register(app, api.updateBoard, ({ principal, params, body }) =>
+    boards.update(principal.user_id, params.board_id, body),
+  );
+  register(app, api.deleteBoard, async ({ principal, params }) =>
+    commands.deleteBoard((await boards.get(principal.user_id, params.board_id)).id),
+  );
 }
 
 function serveTasks(app: FastifyInstance, modules: Modules): void {
@@ -50,8 +61,12 @@ function serveTasks(app: FastifyInstance, modules: Modules): void {
   });
   register(app, api.listTasks, ({ principal, query }) => tasks.list(principal.user_id, query));
   register(app, api.getTask, ({ principal, params }) => tasks.find(principal.user_id, params.task_id));
-  register(app, api.updateTask, async ({ principal, params, body }) => tasks.update((await tasks.find(principal.user_id, params.task_id)).id, body));
-  register(app, api.deleteTask, async ({ principal, params }) => commands.delete((await tasks.find(principal.user_id, params.task_id)).id));
+  register(app, api.updateTask, async ({ principal, params, body }) =>
+    tasks.update((await tasks.find(principal.user_id, params.task_id)).id, body),
+  );
+  register(app, api.deleteTask, async ({ principal, params }) =>
+    commands.delete((await tasks.find(principal.user_id, params.task_id)).id),
+  );
   register(app, api.setTaskState, async ({ principal, params, body }) => {
     const task = await tasks.find(principal.user_id, params.task_id);
     return setState(modules, { task, principal, to: body.state, reason: body.reason });
@@ -66,19 +81,30 @@ function serveTasks(app: FastifyInstance, modules: Modules): void {
   });
   register(app, api.answerPermission, async ({ principal, params, body }) => {
     const task = await tasks.find(principal.user_id, params.task_id);
-    await commands.answerPermission(task.id, { permission_id: params.permission_id, option_id: body.option_id, by: principal.user_id });
+    await commands.answerPermission(task.id, {
+      permission_id: params.permission_id,
+      option_id: body.option_id,
+      by: principal.user_id,
+    });
     return { ok: true as const };
   });
   register(app, api.listTaskEvents, async ({ principal, params, query }) => {
     const task = await tasks.find(principal.user_id, params.task_id);
     return { events: await log.read(task.id, query.after, query.limit), last_seq: task.last_seq };
   });
-  register(app, api.listTaskTurns, async ({ principal, params }) => ({ turns: await queries.turnsOf((await tasks.find(principal.user_id, params.task_id)).id) }));
-  register(app, api.getTaskDiff, async ({ principal, params }) => diffs.of(await tasks.find(principal.user_id, params.task_id)));
+  register(app, api.listTaskTurns, async ({ principal, params }) => ({
+    turns: await queries.turnsOf((await tasks.find(principal.user_id, params.task_id)).id),
+  }));
+  register(app, api.getTaskDiff, async ({ principal, params }) =>
+    diffs.of(await tasks.find(principal.user_id, params.task_id)),
+  );
 }
 
 /** Where a person may move a task by hand: states that only an agent's work brings about are not among them. */
-async function setState(modules: Modules, move: { task: TaskRow; principal: Principal; to: TaskState; reason: string | undefined }): Promise<TaskRow> {
+async function setState(
+  modules: Modules,
+  move: { task: TaskRow; principal: Principal; to: TaskState; reason: string | undefined },
+): Promise<TaskRow> {
   const { tasks, commands } = modules;
   const { task, principal, to, reason } = move;
   if (to === "IN_PROGRESS") {
@@ -86,7 +112,8 @@ async function setState(modules: Modules, move: { task: TaskRow; principal: Prin
     return tasks.find(principal.user_id, task.id);
   }
   if (to === "TODO") return tasks.move(task.id, to, { by: principal.user_id, reason });
-  if (to !== "COMPLETED" && to !== "CANCELLED") throw new WharfError("conflict", { what: "task", from: task.state, to });
+  if (to !== "COMPLETED" && to !== "CANCELLED")
+    throw new WharfError("conflict", { what: "task", from: task.state, to });
   await commands.stop(task.id, to, { by: principal.user_id, reason });
   return tasks.find(principal.user_id, task.id);
 }
@@ -109,7 +136,9 @@ async function prompt({ commands, agentTypes }: Modules, call: PromptCall) {
 
 function serveRuns(app: FastifyInstance, { tasks, queries, commands }: Modules): void {
   register(app, api.listAgents, ({ principal, query }) => queries.list(principal.user_id, query));
-  register(app, api.listTaskAgents, async ({ principal, params }) => ({ agents: await queries.ofTask((await tasks.find(principal.user_id, params.task_id)).id) }));
+  register(app, api.listTaskAgents, async ({ principal, params }) => ({
+    agents: await queries.ofTask((await tasks.find(principal.user_id, params.task_id)).id),
+  }));
   register(app, api.getAgent, ({ principal, params }) => queries.find(principal.user_id, params.agent_id));
   register(app, api.stopAgent, async ({ principal, params }) => {
     const run = await queries.find(principal.user_id, params.agent_id);

@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 import { type Event, globalStreamPath, Subscribe, taskStreamPath, toWharfError, WharfError } from "@wharf/contract";
-import { type WebSocket, WebSocketServer } from "ws";
+import { type RawData, type WebSocket, WebSocketServer } from "ws";
 import type { Principal } from "../access/index.ts";
 import { follow, type Log } from "../events/index.ts";
 import type { Tasks } from "../tasks/index.ts";
@@ -46,7 +46,9 @@ export class Streams {
     } catch (thrown) {
       const problem = toWharfError(thrown, "websocket").toProblem();
       const body = JSON.stringify(problem);
-      socket.end(`HTTP/1.1 ${problem.status} ${problem.title}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`);
+      socket.end(
+        `HTTP/1.1 ${problem.status} ${problem.title}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+      );
     }
   }
 
@@ -55,7 +57,8 @@ export class Streams {
     if (taskId) {
       const task = await this.#options.tasks.find(principal.user_id, decodeURIComponent(taskId));
       const after = Number(url.searchParams.get("after") ?? 0);
-      if (!Number.isSafeInteger(after) || after < 0) throw new WharfError("bad_request", { issues: [{ path: "after", message: "a sequence number" }] });
+      if (!Number.isSafeInteger(after) || after < 0)
+        throw new WharfError("bad_request", { issues: [{ path: "after", message: "a sequence number" }] });
       return (ws) => void this.#send(ws, this.#alive(ws), { task_id: task.id, after });
     }
     if (url.pathname === globalStreamPath) return (ws) => this.#serveGlobal(ws, principal);
@@ -94,15 +97,29 @@ export class Streams {
     const signal = this.#alive(ws);
     const followed = new Set<string>();
     ws.on("message", (data) => {
-      void this.#subscribe(String(data), principal, followed)
+      void this.#subscribe(textOf(data), principal, followed)
         .then((froms) => froms.forEach((from) => void this.#send(ws, signal, from)))
-        .catch((thrown: unknown) => ws.send(JSON.stringify({ type: "error", data: { kind: "failure", ...toWharfError(thrown, "websocket").toProblem() } })));
+        .catch((thrown: unknown) =>
+          ws.send(
+            JSON.stringify({
+              type: "error",
+              data: { kind: "failure", ...toWharfError(thrown, "websocket").toProblem() },
+            }),
+          ),
+        );
     });
   }
 
-  async #subscribe(text: string, principal: Principal, followed: Set<string>): Promise<{ task_id: string; after: number }[]> {
+  async #subscribe(
+    text: string,
+    principal: Principal,
+    followed: Set<string>,
+  ): Promise<{ task_id: string; after: number }[]> {
     const message = Subscribe.safeParse(parseJson(text));
-    if (!message.success) throw new WharfError("bad_request", { issues: [{ path: "", message: 'send {"action":"subscribe","task_ids":[…],"after":{…}}' }] });
+    if (!message.success)
+      throw new WharfError("bad_request", {
+        issues: [{ path: "", message: 'send {"action":"subscribe","task_ids":[…],"after":{…}}' }],
+      });
     const froms = [];
     for (const id of message.data.task_ids) {
       const task = await this.#options.tasks.find(principal.user_id, id);
@@ -113,6 +130,9 @@ export class Streams {
     return froms;
   }
 }
+
+const textOf = (data: RawData): string =>
+  (Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data as Buffer)).toString();
 
 function parseJson(text: string): unknown {
   try {

@@ -5,7 +5,12 @@ export interface RunnerSpec {
   readonly id: string;
   /** Hex key of the wire; see `DaemonConfig`. */
   readonly wireKey: string;
-  readonly limits: { readonly cpu: number; readonly memoryBytes: number; readonly diskBytes: number; readonly processes: number };
+  readonly limits: {
+    readonly cpu: number;
+    readonly memoryBytes: number;
+    readonly diskBytes: number;
+    readonly processes: number;
+  };
   /** Programs that must be found on the PATH inside, such as `gemini`. */
   readonly programs: readonly string[];
 }
@@ -26,7 +31,11 @@ export interface RunnerSighting {
 /** Where runners live. Implementations are idempotent by id and hold no state of their own. */
 export interface Backend {
   readonly name: BackendName;
-  readonly can: { readonly snapshot: boolean; readonly isolation: Isolation; readonly packages: "volume" | "image" | "disk" };
+  readonly can: {
+    readonly snapshot: boolean;
+    readonly isolation: Isolation;
+    readonly packages: "volume" | "image" | "disk";
+  };
   /** Makes the runner and starts its daemon. Done again for the same id it makes sure both are there. */
   create(spec: RunnerSpec, signal?: AbortSignal): Promise<void>;
   /** The wire: one byte stream to the daemon. Waits for the daemon until the signal ends it. */

@@ -12,7 +12,11 @@ const idleCheck = 2_000; // ms
  * A task's log from a cursor, then live, until the signal ends it: every event once, in order. Events come from the bus as
  * long as they join on to the cursor, else from the log.
  */
-export async function* follow(log: Log, taskId: string, options: { after: number; signal: AbortSignal }): AsyncGenerator<readonly Event[]> {
+export async function* follow(
+  log: Log,
+  taskId: string,
+  options: { after: number; signal: AbortSignal },
+): AsyncGenerator<readonly Event[]> {
   const { signal } = options;
   let cursor = options.after;
   let waiting: Event[] = [];

@@ -1,3 +1,3 @@
 /** The log of every task and those who read it: append in a transaction, read by cursor, follow live. */
-export { Log, type LogWriter, type NewEvent } from "./log.ts";
+export { Log, type LogWriter } from "./log.ts";
 export { follow } from "./follow.ts";

@@ -21,7 +21,11 @@ describe("the log", () => {
   it("gives sequences without gap or double to writers that append at the same time", async () => {
     await using f = await fixture();
     const task = await f.newTask();
-    await Promise.all(Array.from({ length: 40 }, (_, i) => f.log.write(({ append }) => append(task.id, [notice(`${i} a`), notice(`${i} b`)]))));
+    await Promise.all(
+      Array.from({ length: 40 }, (_, i) =>
+        f.log.write(({ append }) => append(task.id, [notice(`${i} a`), notice(`${i} b`)])),
+      ),
+    );
     const events = await f.log.read(task.id, 0, 1000);
     expect(events.map((event) => event.seq)).toEqual(Array.from({ length: 81 }, (_, i) => i + 1));
   });
@@ -58,7 +62,10 @@ describe("the log", () => {
     await f.prompt(task);
     const instances = await f.db.select().from(schema.agent_instances);
     expect(instances).toMatchObject([{ task_id: task.id, agent_type: "demo", status: "PENDING" }]);
-    const changes = await f.db.select().from(schema.task_events).where(sql`event_type = 'state'`);
+    const changes = await f.db
+      .select()
+      .from(schema.task_events)
+      .where(sql`event_type = 'state'`);
     expect(changes.map((row) => row.new_state)).toContain("IN_PROGRESS");
     const lines = await f.db.select().from(schema.agent_logs);
     expect(lines.some((line) => line.message === "go on")).toBe(true);
@@ -70,10 +77,15 @@ describe("a reader by cursor", () => {
     await using f = await fixture();
     const task = await f.newTask();
     const stop = new AbortController();
-    const reading = collect(follow(f.log, task.id, { after: 0, signal: stop.signal }), (events) => events.length >= 301);
-    await Promise.all(Array.from({ length: 30 }, async (_, i) => {
-      for (let n = 0; n < 10; n++) await f.log.write(({ append }) => append(task.id, [notice(`${i}.${n}`)]));
-    }));
+    const reading = collect(
+      follow(f.log, task.id, { after: 0, signal: stop.signal }),
+      (events) => events.length >= 301,
+    );
+    await Promise.all(
+      Array.from({ length: 30 }, async (_, i) => {
+        for (let n = 0; n < 10; n++) await f.log.write(({ append }) => append(task.id, [notice(`${i}.${n}`)]));
+      }),
+    );
     const seen = await reading;
     expect(seen.map((event) => event.seq)).toEqual(Array.from({ length: 301 }, (_, i) => i + 1));
   });
@@ -84,7 +96,13 @@ describe("a reader by cursor", () => {
     const stop = new AbortController();
     const source = follow(f.log, task.id, { after: 0, signal: stop.signal });
     const seen: number[] = [...((await source.next()).value ?? [])].map((event) => event.seq);
-    for (let i = 0; i < 30; i++) await f.log.write(({ append }) => append(task.id, Array.from({ length: 100 }, () => notice("x"))));
+    for (let i = 0; i < 30; i++)
+      await f.log.write(({ append }) =>
+        append(
+          task.id,
+          Array.from({ length: 100 }, () => notice("x")),
+        ),
+      );
     const rest = await collect(source, (events) => events.at(-1)?.seq === 3001);
     expect([...seen, ...rest.map((event) => event.seq)]).toEqual(Array.from({ length: 3001 }, (_, i) => i + 1));
   });

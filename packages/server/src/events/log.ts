@@ -98,6 +98,12 @@ async function insertEvents(tx: Executor, taskId: string, entries: readonly NewE
 type EventRow = Pick<typeof events.$inferSelect, "seq" | "type" | "timestamp" | "run_id" | "task_id" | "data">;
 
 function toEvent(row: EventRow): Event {
-  const event = { seq: row.seq, type: row.type, timestamp: row.timestamp.toISOString(), task_id: row.task_id, data: row.data };
+  const event = {
+    seq: row.seq,
+    type: row.type,
+    timestamp: row.timestamp.toISOString(),
+    task_id: row.task_id,
+    data: row.data,
+  };
   return row.run_id ? { ...event, agent_id: row.run_id } : event;
 }

@@ -1,4 +1,4 @@
 /** Runners: their rows, the keys they are known by, and the wire to each. */
 export { type Keys, keysFrom } from "./keys.ts";
 export { type Link, openLink } from "./link.ts";
-export { runnerFor, type RunnerRow, Runners } from "./runners.ts";
+export { runnerFor, Runners } from "./runners.ts";

@@ -1,6 +1,14 @@
 import { createServer, type Server } from "node:http";
 import { WharfError } from "@wharf/contract";
-import { acceptWire, createWireClient, Mux, type MuxEnd, serveHttp, type WireClient, WireProtocolError } from "@wharf/contract/wire";
+import {
+  acceptWire,
+  createWireClient,
+  Mux,
+  type MuxEnd,
+  serveHttp,
+  type WireClient,
+  WireProtocolError,
+} from "@wharf/contract/wire";
 import type { Backend } from "../backends/index.ts";
 import type { FindContext, Gateway } from "../gateway/index.ts";
 

@@ -30,7 +30,10 @@ export class Runners {
   }
 
   async setState(id: string, state: RunnerState, error?: string): Promise<void> {
-    await this.#db.update(runners).set({ state, error_message: error ?? null, updated_at: new Date() }).where(eq(runners.id, id));
+    await this.#db
+      .update(runners)
+      .set({ state, error_message: error ?? null, updated_at: new Date() })
+      .where(eq(runners.id, id));
   }
 
   /** A journal of another epoch begins at its beginning. */
@@ -40,27 +43,43 @@ export class Runners {
 
   /** Rows whose wish and sight differ in a way only the reconciler mends. */
   unwanted(): Promise<RunnerRow[]> {
-    return this.#db.select().from(runners).where(and(eq(runners.desired, "DESTROYED"), ne(runners.state, "DESTROYED")));
+    return this.#db
+      .select()
+      .from(runners)
+      .where(and(eq(runners.desired, "DESTROYED"), ne(runners.state, "DESTROYED")));
   }
 
   idle(): Promise<RunnerRow[]> {
-    return this.#db.select().from(runners).where(and(eq(runners.desired, "STOPPED"), inArray(runners.state, ["CREATING", "READY"])));
+    return this.#db
+      .select()
+      .from(runners)
+      .where(and(eq(runners.desired, "STOPPED"), inArray(runners.state, ["CREATING", "READY"])));
   }
 
   /** Stops a runner under its row's lock, so that a run which wants it back waits until it has stopped. */
   async rest(id: string, stop: () => Promise<void>): Promise<void> {
     await this.#db.transaction(async (tx) => {
-      const [row] = await tx.select().from(runners).where(and(eq(runners.id, id), eq(runners.desired, "STOPPED"))).for("update");
+      const [row] = await tx
+        .select()
+        .from(runners)
+        .where(and(eq(runners.id, id), eq(runners.desired, "STOPPED")))
+        .for("update");
       if (!row) return;
       await stop();
-      await tx.update(runners).set({ state: row.error_message ? "ERROR" : "STOPPED", updated_at: new Date() }).where(eq(runners.id, id));
+      await tx
+        .update(runners)
+        .set({ state: row.error_message ? "ERROR" : "STOPPED", updated_at: new Date() })
+        .where(eq(runners.id, id));
     });
   }
 
   /** Which of these ids are runners that should be somewhere. */
   async known(ids: readonly string[]): Promise<Set<string>> {
     if (ids.length === 0) return new Set();
-    const rows = await this.#db.select({ id: runners.id }).from(runners).where(and(inArray(sql`${runners.id}::text`, [...ids]), ne(runners.state, "DESTROYED")));
+    const rows = await this.#db
+      .select({ id: runners.id })
+      .from(runners)
+      .where(and(inArray(sql`${runners.id}::text`, [...ids]), ne(runners.state, "DESTROYED")));
     return new Set(rows.map((row) => row.id));
   }
 }
@@ -69,12 +88,24 @@ export class Runners {
  * The runner a new run of a task works in: the one an earlier run left, with its workspace and the agent's sessions on its
  * disk, or a new one. The caller holds the task's lock.
  */
-export async function runnerFor(tx: Executor, taskId: string, fresh: Pick<RunnerRow, "backend" | "tier" | "isolation">): Promise<string> {
+export async function runnerFor(
+  tx: Executor,
+  taskId: string,
+  fresh: Pick<RunnerRow, "backend" | "tier" | "isolation">,
+): Promise<string> {
   const [left] = await tx
     .select({ id: runners.id })
     .from(runs)
     .innerJoin(runners, eq(runners.id, runs.runner_id))
-    .where(and(eq(runs.task_id, taskId), isNotNull(runs.runner_id), eq(runners.backend, fresh.backend), inArray(runners.state, ["READY", "STOPPED"]), isNull(runners.error_message)))
+    .where(
+      and(
+        eq(runs.task_id, taskId),
+        isNotNull(runs.runner_id),
+        eq(runners.backend, fresh.backend),
+        inArray(runners.state, ["READY", "STOPPED"]),
+        isNull(runners.error_message),
+      ),
+    )
     .orderBy(desc(runs.created_at))
     .limit(1);
   if (left) {

@@ -24,19 +24,27 @@ const continuePrompt =
  * What a journal record means for the rows: turns end, permissions open and close, commits want to be pushed. It runs in
  * the transaction that appends the record, so the rows never say anything else than the log.
  */
-export async function applyRecord(writer: LogWriter, { record, ...at }: Applied & { record: JournalRecord }): Promise<void> {
+export async function applyRecord(
+  writer: LogWriter,
+  { record, ...at }: Applied & { record: JournalRecord },
+): Promise<void> {
   const { data } = record;
   if (data.kind === "turn") return applyTurn(writer, at, data);
   if (data.kind === "permission") return applyPermission(writer, at, data);
   if (data.kind === "commit") return wantPush(writer, at, data);
-  if (data.kind === "session") await writer.tx.update(runs).set({ session_id: data.session_id }).where(eq(runs.id, at.run_id));
+  if (data.kind === "session")
+    await writer.tx.update(runs).set({ session_id: data.session_id }).where(eq(runs.id, at.run_id));
 }
 
 async function applyTurn(writer: LogWriter, at: Applied, data: EventDataOf<"turn">): Promise<void> {
   if (data.status === "queued" || data.status === "started") return;
-  const [turn] = await writer.tx.select().from(turns).where(and(eq(turns.id, data.turn_id), eq(turns.task_id, at.task_id)));
+  const [turn] = await writer.tx
+    .select()
+    .from(turns)
+    .where(and(eq(turns.id, data.turn_id), eq(turns.task_id, at.task_id)));
   if (!turn) return;
-  if (data.status === "interrupted") return interruptTurn(writer, turn, data.reason ?? "the runner stopped in the middle of it");
+  if (data.status === "interrupted")
+    return interruptTurn(writer, turn, data.reason ?? "the runner stopped in the middle of it");
   const stopReason = data.stop_reason ?? (data.status === "cancelled" ? "cancelled" : "end_turn");
   if (!(await moveTurn(writer, turn, data.status === "cancelled" ? "CANCELLED" : "ENDED", stopReason))) return;
   await freeSlot(writer, turn.run_id);
@@ -46,7 +54,11 @@ async function applyTurn(writer: LogWriter, at: Applied, data: EventDataOf<"turn
   const told = failed ? await lastFailure(writer, at) : undefined;
   const reason = data.reason ?? told?.message;
   if (run && failed) {
-    await stopRun(writer, run, { status: "FAILED", reason: reason ?? `the agent's turn ended with '${stopReason}'`, ...(told && { error_code: told.code }) });
+    await stopRun(writer, run, {
+      status: "FAILED",
+      reason: reason ?? `the agent's turn ended with '${stopReason}'`,
+      ...(told && { error_code: told.code }),
+    });
   }
   if (task.state === "IN_PROGRESS" || task.state === "BLOCKED") {
     await moveTask(writer, task, failed ? "FAILED" : "REVIEW", { reason: reason ?? stopReason });
@@ -56,7 +68,12 @@ async function applyTurn(writer: LogWriter, at: Applied, data: EventDataOf<"turn
 /** What the run last told of its agent's failing: the reason why a turn ended badly stands in the log before its end. */
 async function lastFailure({ tx }: LogWriter, at: Applied): Promise<{ code: string; message: string } | undefined> {
   const mine = and(eq(events.task_id, at.task_id), eq(events.run_id, at.run_id), eq(events.kind, "failure"));
-  const recent = await tx.select({ data: events.data }).from(events).where(mine).orderBy(desc(events.seq)).limit(maxFailures);
+  const recent = await tx
+    .select({ data: events.data })
+    .from(events)
+    .where(mine)
+    .orderBy(desc(events.seq))
+    .limit(maxFailures);
   return recent.flatMap(({ data }) => (data.kind === "failure" && data.code.startsWith("agent_") ? [data] : []))[0];
 }
 
@@ -74,25 +91,41 @@ export async function interruptTurn(writer: LogWriter, turn: TurnRow, reason: st
   await queueTurn(writer, blocked, { text: continuePrompt, by: turn.created_by, agent_type: run.agent_type });
 }
 
-const freeSlot = (writer: LogWriter, runId: string) => writer.tx.update(runs).set({ slot: false }).where(eq(runs.id, runId));
+const freeSlot = (writer: LogWriter, runId: string) =>
+  writer.tx.update(runs).set({ slot: false }).where(eq(runs.id, runId));
 
 async function applyPermission(writer: LogWriter, at: Applied, data: EventDataOf<"permission">): Promise<void> {
   const key = { run_id: at.run_id, permission_id: data.permission_id };
   const task = await lockTask(writer.tx, at.task_id);
   if (data.status === "asked") {
-    await writer.tx.insert(permissions).values({ ...key, task_id: at.task_id }).onConflictDoNothing();
-    if (task.state === "IN_PROGRESS") await moveTask(writer, task, "BLOCKED", { reason: `the agent asks: ${data.title ?? "may it go on?"}` });
+    await writer.tx
+      .insert(permissions)
+      .values({ ...key, task_id: at.task_id })
+      .onConflictDoNothing();
+    if (task.state === "IN_PROGRESS")
+      await moveTask(writer, task, "BLOCKED", { reason: `the agent asks: ${data.title ?? "may it go on?"}` });
     return;
   }
   await writer.tx
     .update(permissions)
     .set({ state: "CLOSED" })
     .where(and(eq(permissions.run_id, key.run_id), eq(permissions.permission_id, key.permission_id)));
-  if (task.state === "BLOCKED" && !(await hasOpenPermissions(writer.tx, at.run_id))) await moveTask(writer, task, "IN_PROGRESS", { reason: "the agent goes on" });
+  if (task.state === "BLOCKED" && !(await hasOpenPermissions(writer.tx, at.run_id)))
+    await moveTask(writer, task, "IN_PROGRESS", { reason: "the agent goes on" });
 }
 
 /** The newest commit is what shall be on the remote; an older one still on its way is part of it. */
 async function wantPush(writer: LogWriter, at: Applied, data: EventDataOf<"commit">): Promise<void> {
-  const wanted = { run_id: at.run_id, sha: data.sha, state: "WANTED" as const, attempts: 0, next_attempt_at: new Date(), error_message: null };
-  await writer.tx.insert(pushes).values({ task_id: at.task_id, ...wanted }).onConflictDoUpdate({ target: pushes.task_id, set: wanted });
+  const wanted = {
+    run_id: at.run_id,
+    sha: data.sha,
+    state: "WANTED" as const,
+    attempts: 0,
+    next_attempt_at: new Date(),
+    error_message: null,
+  };
+  await writer.tx
+    .insert(pushes)
+    .values({ task_id: at.task_id, ...wanted })
+    .onConflictDoUpdate({ target: pushes.task_id, set: wanted });
 }

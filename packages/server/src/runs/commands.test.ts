@@ -19,7 +19,10 @@ describe("a prompt", () => {
     const turn = await f.prompt(task, "mend it");
     const [run] = await f.db.select().from(runs);
     expect(run).toMatchObject({ id: turn.run_id, status: "PENDING", agent_type: "demo" });
-    expect(await f.tasks.find(f.owner.user_id, task.id)).toMatchObject({ state: "IN_PROGRESS", assigned_agent_id: run?.id });
+    expect(await f.tasks.find(f.owner.user_id, task.id)).toMatchObject({
+      state: "IN_PROGRESS",
+      assigned_agent_id: run?.id,
+    });
     const kinds = (await f.log.read(task.id, 0, 100)).map((event) => event.data.kind);
     expect(kinds).toEqual(["state", "state", "turn", "message", "state"]);
   });
@@ -81,7 +84,10 @@ describe("stopping", () => {
     await using f = await fixture();
     const task = await f.newTask();
     const turn = await f.prompt(task);
-    const [runner] = await f.db.insert(schema.runners).values({ id: randomUUID(), backend: "local", tier: "small" }).returning();
+    const [runner] = await f.db
+      .insert(schema.runners)
+      .values({ id: randomUUID(), backend: "local", tier: "small" })
+      .returning();
     await f.db.update(runs).set({ runner_id: runner!.id }).where(eq(runs.id, turn.run_id));
     await f.commands.delete(task.id);
     expect(await f.db.select().from(runs)).toEqual([]);
@@ -101,7 +107,7 @@ describe("a state machine", () => {
     const known: readonly string[] = states;
     const reached = new Set<string>([known[0]!]);
     const rows = Object.entries<readonly string[]>(table);
-    for (let grown = -1; grown !== reached.size; ) {
+    for (let grown = -1; grown !== reached.size;) {
       grown = reached.size;
       for (const [from, to] of rows) if (reached.has(from)) to.forEach((state) => reached.add(state));
     }

@@ -21,7 +21,6 @@ class RunStopping extends WharfError<"conflict"> {
   }
 }
 
-
 export interface Prompt {
   readonly text: string;
   readonly by: string;
@@ -63,7 +62,8 @@ export class RunCommands {
       const task = await lockTask(writer.tx, taskId);
       const known = prompt.turn_id && (await findTurn(writer.tx, prompt.turn_id));
       if (known) {
-        if (known.task_id !== taskId) throw new WharfError("conflict", { what: "turn", from: "another task's", to: "this task's" });
+        if (known.task_id !== taskId)
+          throw new WharfError("conflict", { what: "turn", from: "another task's", to: "this task's" });
         return known;
       }
       return queueTurn(writer, task, prompt);
@@ -77,7 +77,11 @@ export class RunCommands {
     await this.#log.write(async (writer) => {
       const task = await lockTask(writer.tx, taskId);
       const run = await liveRun(writer.tx, taskId);
-      if (run) await stopRun(writer, run, { status: to === "COMPLETED" ? "COMPLETED" : "STOPPED", reason: options.reason ?? `the task is ${to.toLowerCase()}` });
+      if (run)
+        await stopRun(writer, run, {
+          status: to === "COMPLETED" ? "COMPLETED" : "STOPPED",
+          reason: options.reason ?? `the task is ${to.toLowerCase()}`,
+        });
       else if (to === "REVIEW") throw new WharfError("no_run", { task_id: taskId });
       await moveTask(writer, task, to, options);
     });
@@ -107,26 +111,39 @@ export class RunCommands {
 
   /** Stops every run at work: when the server is told to take its runners down with it. */
   async stopAll(reason: string): Promise<void> {
-    const live = await this.#log.write(({ tx }) => tx.select({ task_id: runs.task_id }).from(runs).where(inArray(runs.status, [...liveRunStatuses])));
+    const live = await this.#log.write(({ tx }) =>
+      tx
+        .select({ task_id: runs.task_id })
+        .from(runs)
+        .where(inArray(runs.status, [...liveRunStatuses])),
+    );
     for (const { task_id } of live) {
       await this.#log.write(async (writer) => {
         const task = await lockTask(writer.tx, task_id);
         const run = await liveRun(writer.tx, task_id);
         if (run) await stopRun(writer, run, { status: "STOPPED", reason });
-        if (task.state === "IN_PROGRESS" || task.state === "BLOCKED") await moveTask(writer, task, "REVIEW", { reason });
+        if (task.state === "IN_PROGRESS" || task.state === "BLOCKED")
+          await moveTask(writer, task, "REVIEW", { reason });
       });
     }
     this.#poke();
   }
 
-  async answerPermission(taskId: string, answer: { permission_id: string; option_id?: string | undefined; by: string }): Promise<void> {
+  async answerPermission(
+    taskId: string,
+    answer: { permission_id: string; option_id?: string | undefined; by: string },
+  ): Promise<void> {
     await this.#log.write(async ({ tx }) => {
       await lockTask(tx, taskId);
       const mine = and(eq(permissions.task_id, taskId), eq(permissions.permission_id, answer.permission_id));
       const [asked] = await tx.select().from(permissions).where(mine);
       if (!asked) throw new WharfError("not_found", { what: "permission request", id: answer.permission_id });
-      if (asked.state !== "ASKED") throw new WharfError("conflict", { what: "permission request", from: asked.state, to: "ANSWERED" });
-      await tx.update(permissions).set({ state: "ANSWERED", option_id: answer.option_id ?? null, answered_by: answer.by }).where(mine);
+      if (asked.state !== "ASKED")
+        throw new WharfError("conflict", { what: "permission request", from: asked.state, to: "ANSWERED" });
+      await tx
+        .update(permissions)
+        .set({ state: "ANSWERED", option_id: answer.option_id ?? null, answered_by: answer.by })
+        .where(mine);
     });
     this.#poke();
   }
@@ -134,7 +151,10 @@ export class RunCommands {
 
 /** Their disks hold nothing that anybody could ask for once the tasks are gone. The caller holds the tasks' locks. */
 async function giveUpRunners(tx: Executor, taskIds: readonly string[]): Promise<void> {
-  const used = await tx.select({ id: runs.runner_id }).from(runs).where(inArray(runs.task_id, [...taskIds]));
+  const used = await tx
+    .select({ id: runs.runner_id })
+    .from(runs)
+    .where(inArray(runs.task_id, [...taskIds]));
   const ids = used.flatMap(({ id }) => id ?? []);
   if (ids.length > 0) await tx.update(runners).set({ desired: "DESTROYED" }).where(inArray(runners.id, ids));
 }
@@ -145,7 +165,11 @@ async function findTurn(tx: Executor, id: string): Promise<TurnRow | undefined> 
 }
 
 async function liveRun(tx: Executor, taskId: string): Promise<RunRow | undefined> {
-  const [run] = await tx.select().from(runs).where(and(eq(runs.task_id, taskId), inArray(runs.status, [...liveRunStatuses]))).for("update");
+  const [run] = await tx
+    .select()
+    .from(runs)
+    .where(and(eq(runs.task_id, taskId), inArray(runs.status, [...liveRunStatuses])))
+    .for("update");
   return run;
 }
 
@@ -153,14 +177,20 @@ async function liveRun(tx: Executor, taskId: string): Promise<RunRow | undefined
 export async function queueTurn(writer: LogWriter, task: TaskRow, prompt: Prompt): Promise<TurnRow> {
   const { tx } = writer;
   if (!task.repository_url) throw new WharfError("task_needs_repository", { task_id: task.id });
-  if (await openTurn(tx, task.id)) throw new WharfError("turn_open", { task_id: task.id });
   const live = await liveRun(tx, task.id);
   if (live?.desired === "STOP") throw new RunStopping();
+  if (await openTurn(tx, task.id)) throw new WharfError("turn_open", { task_id: task.id });
   const now = new Date();
   let runId = live?.id;
   if (live) await tx.update(runs).set({ queued_at: now, updated_at: now }).where(eq(runs.id, live.id));
   else runId = await newRun(writer, task, prompt);
-  const values = { id: prompt.turn_id ?? randomUUID(), task_id: task.id, run_id: runId!, prompt: prompt.text, created_by: prompt.by };
+  const values = {
+    id: prompt.turn_id ?? randomUUID(),
+    task_id: task.id,
+    run_id: runId!,
+    prompt: prompt.text,
+    created_by: prompt.by,
+  };
   const [turn] = await tx.insert(turns).values(values).returning();
   const by = { run_id: runId!, created_by: prompt.by };
   await writer.append(task.id, [
@@ -174,8 +204,13 @@ export async function queueTurn(writer: LogWriter, task: TaskRow, prompt: Prompt
 async function newRun({ tx, append }: LogWriter, task: TaskRow, prompt: Prompt): Promise<string> {
   const id = randomUUID();
   const priority = prompt.priority ?? task.priority;
-  await tx.insert(runs).values({ id, task_id: task.id, agent_type: prompt.agent_type, priority, queued_at: new Date() });
-  await tx.update(tasks).set({ assigned_agent_id: id, agent_type: prompt.agent_type, priority }).where(eq(tasks.id, task.id));
+  await tx
+    .insert(runs)
+    .values({ id, task_id: task.id, agent_type: prompt.agent_type, priority, queued_at: new Date() });
+  await tx
+    .update(tasks)
+    .set({ assigned_agent_id: id, agent_type: prompt.agent_type, priority })
+    .where(eq(tasks.id, task.id));
   await append(task.id, [{ run_id: id, data: { kind: "state", entity: "run", to: "PENDING" } }]);
   return id;
 }
@@ -189,14 +224,21 @@ interface RunEnd {
 /** Writes down that a run shall end. One that nobody has begun yet, or that waits to be tried again, ends at once. */
 export async function stopRun(writer: LogWriter, run: RunRow, end: RunEnd): Promise<void> {
   if (run.desired === "STOP") return;
-  const change = { desired: "STOP" as const, stop_status: end.status, stop_reason: end.reason, ...(end.error_code && { error_code: end.error_code }) };
+  const change = {
+    desired: "STOP" as const,
+    stop_status: end.status,
+    stop_reason: end.reason,
+    ...(end.error_code && { error_code: end.error_code }),
+  };
   if (run.status !== "PENDING" || run.slot) {
     await writer.tx.update(runs).set(change).where(eq(runs.id, run.id));
     return;
   }
   const turn = await openTurn(writer.tx, run.task_id);
   if (turn && (await moveTurn(writer, turn, "CANCELLED", end.reason))) {
-    await writer.append(run.task_id, [{ run_id: run.id, data: { kind: "turn", turn_id: turn.id, status: "cancelled", reason: end.reason } }]);
+    await writer.append(run.task_id, [
+      { run_id: run.id, data: { kind: "turn", turn_id: turn.id, status: "cancelled", reason: end.reason } },
+    ]);
   }
   await moveRun(writer, run, "STOPPED", change);
   if (run.runner_id) await writer.tx.update(runners).set({ desired: "STOPPED" }).where(eq(runners.id, run.runner_id));
@@ -204,6 +246,9 @@ export async function stopRun(writer: LogWriter, run: RunRow, end: RunEnd): Prom
 
 /** Whether the agent still waits for a person. */
 export async function hasOpenPermissions(tx: Executor, runId: string): Promise<boolean> {
-  const [open] = await tx.select({ n: count() }).from(permissions).where(and(eq(permissions.run_id, runId), inArray(permissions.state, ["ASKED", "ANSWERED"])));
+  const [open] = await tx
+    .select({ n: count() })
+    .from(permissions)
+    .where(and(eq(permissions.run_id, runId), inArray(permissions.state, ["ASKED", "ANSWERED"])));
   return (open?.n ?? 0) > 0;
 }

@@ -25,7 +25,8 @@ export class TaskDiffs {
   async of(task: TaskRow): Promise<Diff> {
     if (!task.base_commit_sha) throw new WharfError("not_found", { what: "change yet on task", id: task.id });
     const link = this.#links.get(task.assigned_agent_id ?? "");
-    if (link && !link.signal.aborted) return link.client.call(daemonApi.diff, { query: { base: task.base_commit_sha } });
+    if (link && !link.signal.aborted)
+      return link.client.call(daemonApi.diff, { query: { base: task.base_commit_sha } });
     const mine = and(eq(runs.task_id, task.id), isNotNull(runs.repository_id));
     const [run] = await this.#db.select().from(runs).where(mine).orderBy(desc(runs.created_at)).limit(1);
     if (!run?.repository_id) throw new WharfError("not_found", { what: "change yet on task", id: task.id });

@@ -65,7 +65,11 @@ export class RunDriver {
       return "over";
     }
     if (run.status === "STARTING" && run.deadline && run.deadline < new Date()) {
-      throw new WharfError("runner_timeout", { runner_id: run.runner_id ?? "", phase: run.phase ?? "provision", after_s: this.#deps.times.start / 1000 });
+      throw new WharfError("runner_timeout", {
+        runner_id: run.runner_id ?? "",
+        phase: run.phase ?? "provision",
+        after_s: this.#deps.times.start / 1000,
+      });
     }
     const runnerId = await this.#provision(run, signal);
     await using link = await this.#connect(run, runnerId, signal);
@@ -77,7 +81,11 @@ export class RunDriver {
     const reader = await this.#openJournal(link, runnerId, alive).catch(explain);
     this.#deps.links.set(run.id, link);
     const giver = new TurnGiver(this.#deps, this.#lease, { link, runnerId });
-    const stream = link.client.stream(daemonApi.journal, { query: { after: reader.cursor.seq, follow: "true" } }, { signal: alive });
+    const stream = link.client.stream(
+      daemonApi.journal,
+      { query: { after: reader.cursor.seq, follow: "true" } },
+      { signal: alive },
+    );
     const reading = reader.follow(stream, (cursor) => giver.stored(cursor));
     const working = this.#work(run, { link, giver, reader, alive });
     try {
@@ -91,7 +99,10 @@ export class RunDriver {
     }
   }
 
-  async #work(run: RunRow, at: { link: Link; giver: TurnGiver; reader: JournalReader; alive: AbortSignal }): Promise<"over" | "again"> {
+  async #work(
+    run: RunRow,
+    at: { link: Link; giver: TurnGiver; reader: JournalReader; alive: AbortSignal },
+  ): Promise<"over" | "again"> {
     if (run.status === "STARTING" && run.desired === "RUN") await this.#startAgent(run, at.link, at.alive);
     while (!at.alive.aborted) {
       const now = await readLeased(this.#deps.db, this.#lease);
@@ -124,13 +135,23 @@ export class RunDriver {
       const runnerId = await log.write(async ({ tx }) => {
         const task = await lockTask(tx, run.task_id);
         const { runner_id } = await lockLeased(tx, this.#lease);
-        const id = runner_id ?? (await runnerFor(tx, task.id, { backend: backend.name, tier: "small", isolation: backend.can.isolation }));
+        const id =
+          runner_id ??
+          (await runnerFor(tx, task.id, { backend: backend.name, tier: "small", isolation: backend.can.isolation }));
         if (!runner_id) await updateLeased(tx, this.#lease, { runner_id: id });
         await tx.update(runners).set({ desired: "READY" }).where(eq(runners.id, id));
         return id;
       });
       const type = await this.#deps.agentTypes.get(run.agent_type);
-      await backend.create({ id: runnerId, wireKey: keys.wire(runnerId), limits: limitsOf(type.default_resources), programs: [type.command[0] ?? ""] }, signal);
+      await backend.create(
+        {
+          id: runnerId,
+          wireKey: keys.wire(runnerId),
+          limits: limitsOf(type.default_resources),
+          programs: [type.command[0] ?? ""],
+        },
+        signal,
+      );
       await rows.setState(runnerId, "READY");
       return runnerId;
     });
@@ -140,18 +161,29 @@ export class RunDriver {
     return this.#phase(run, "connect", async () => {
       const { backend, gateway, keys, runners: rows, times } = this.#deps;
       const [task] = await this.#deps.db.select().from(tasks).where(eq(tasks.id, run.task_id));
-      this.#runner = { id: runnerId, shadow_branch: task?.shadow_branch ?? "", ...(run.repository_id && { repository_id: run.repository_id }) };
+      this.#runner = {
+        id: runnerId,
+        shadow_branch: task?.shadow_branch ?? "",
+        ...(run.repository_id && { repository_id: run.repository_id }),
+      };
       const route = routeOf(await this.#deps.agentTypes.get(run.agent_type), this.#deps.routes);
       if (route) this.#runner.model_route = route;
       const epoch = await rows.nextEpoch(runnerId);
       const timeout = AbortSignal.timeout(times.connect);
       try {
         const context = async () => this.#gatewayContext();
-        return await openLink({ backend, runner_id: runnerId, epoch, key: keys.wire(runnerId), gateway, context }, AbortSignal.any([signal, timeout]));
+        return await openLink(
+          { backend, runner_id: runnerId, epoch, key: keys.wire(runnerId), gateway, context },
+          AbortSignal.any([signal, timeout]),
+        );
       } catch (error) {
         if (signal.aborted || isHostile(error)) throw error;
         await backend.stop(runnerId);
-        throw new WharfError("runner_unavailable", { runner_id: runnerId, reason: "its daemon does not answer and is started anew" }, { cause: error });
+        throw new WharfError(
+          "runner_unavailable",
+          { runner_id: runnerId, reason: "its daemon does not answer and is started anew" },
+          { cause: error },
+        );
       }
     });
   }
@@ -191,9 +223,17 @@ export class RunDriver {
   async #startAgent(run: RunRow, link: Link, signal: AbortSignal): Promise<void> {
     const at = { link, signal };
     const cloned = await this.#phase(run, "clone", () =>
-      cloneWorkspace(this.#deps, this.#lease, { ...at, onRepository: (id) => (this.#runner = { ...this.#runner!, repository_id: id }) }),
+      cloneWorkspace(this.#deps, this.#lease, {
+        ...at,
+        onRepository: (id) => (this.#runner = { ...this.#runner!, repository_id: id }),
+      }),
     );
-    await this.#phase(run, "branch", async () => cloned, `${cloned.shadow_branch} from ${cloned.base_branch} at ${cloned.base_commit_sha.slice(0, 10)}`);
+    await this.#phase(
+      run,
+      "branch",
+      async () => cloned,
+      `${cloned.shadow_branch} from ${cloned.base_branch} at ${cloned.base_commit_sha.slice(0, 10)}`,
+    );
     await this.#phase(run, "agent", () => startAgent(this.#deps, this.#lease, at));
     await this.#deps.log.write(async (writer) => {
       await lockTask(writer.tx, run.task_id);
@@ -202,12 +242,23 @@ export class RunDriver {
   }
 
   /** Ends the agent and waits until the log holds all it said; a runner that does not answer is not waited for. */
-  async #drain({ link, giver, reader, alive }: { link: Link; giver: TurnGiver; reader: JournalReader; alive: AbortSignal }): Promise<void> {
+  async #drain({
+    link,
+    giver,
+    reader,
+    alive,
+  }: {
+    link: Link;
+    giver: TurnGiver;
+    reader: JournalReader;
+    alive: AbortSignal;
+  }): Promise<void> {
     const deadline = AbortSignal.any([alive, AbortSignal.timeout(drainTime)]);
     try {
       await link.client.call(daemonApi.stopAgent, { body: { reason: "the run ends" } }, { signal: deadline });
       const { journal } = await link.client.call(daemonApi.health, {}, { signal: deadline });
-      while (reader.cursor.seq < journal.last && !deadline.aborted) await this.#deps.wakeup.sleep(`drain:${this.#lease.run_id}`, 20, deadline);
+      while (reader.cursor.seq < journal.last && !deadline.aborted)
+        await this.#deps.wakeup.sleep(`drain:${this.#lease.run_id}`, 20, deadline);
       await giver.push(deadline);
       await giver.tellUsage();
     } catch (error) {
@@ -225,7 +276,9 @@ export class RunDriver {
         await lockTask(writer.tx, run.task_id);
         await updateLeased(writer.tx, this.#lease, { phase });
         const times = status === "started" ? {} : { elapsed_ms: Math.round(performance.now() - started) };
-        await writer.append(run.task_id, [{ run_id: run.id, data: { kind: "phase", phase, status, ...times, ...(message && { message }) } }]);
+        await writer.append(run.task_id, [
+          { run_id: run.id, data: { kind: "phase", phase, status, ...times, ...(message && { message }) } },
+        ]);
       });
     await tell("started");
     try {
@@ -261,7 +314,9 @@ export class RunDriver {
       await this.#pause(signal);
       return true;
     }
-    const reason = isLost ? new WharfError("runner_lost", { runner_id: run.runner_id ?? "", reason: wordsOf(error) }, { cause: error }) : error;
+    const reason = isLost
+      ? new WharfError("runner_lost", { runner_id: run.runner_id ?? "", reason: wordsOf(error) }, { cause: error })
+      : error;
     const ended = run.status === "STARTING" && !run.prompted && (await retryRun(this.#deps, this.#lease, reason));
     if (!ended) await failRun(this.#deps, this.#lease, reason);
     return false;
@@ -269,7 +324,8 @@ export class RunDriver {
 }
 
 /** Why a runner that can't be worked with was given up, without its own name for the second time. */
-const wordsOf = (error: unknown) => (error instanceof WharfError && "reason" in error.context ? error.context.reason : "its daemon does not answer");
+const wordsOf = (error: unknown) =>
+  error instanceof WharfError && "reason" in error.context ? error.context.reason : "its daemon does not answer";
 
 const retryPause = 200; // ms
 

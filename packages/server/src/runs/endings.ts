@@ -14,7 +14,15 @@ const { runners } = schema;
 const maxAttempts = 3;
 /** Failures of the platform; an agent's own result, or what the person asked for, is the same the next time. */
 const worthRetrying: ReadonlySet<string> = new Set([
-  "runner_unavailable", "runner_lost", "runner_timeout", "backend_failed", "disk_full", "internal", "repository_unreachable", "journal_full", "git_failed",
+  "runner_unavailable",
+  "runner_lost",
+  "runner_timeout",
+  "backend_failed",
+  "disk_full",
+  "internal",
+  "repository_unreachable",
+  "journal_full",
+  "git_failed",
 ]);
 
 /** Ends a run as it was wished: the task has been moved already by whoever wished it. */
@@ -27,7 +35,12 @@ export function endRun(deps: RunDeps, lease: Lease): Promise<void> {
     const asked = run.stop_status ?? "STOPPED";
     // Only a run that worked can have completed or failed at it.
     const status = run.status === "STARTING" && asked === "COMPLETED" ? "STOPPED" : asked;
-    await moveRun(writer, run, status, status === "FAILED" ? { error_code: run.error_code ?? "agent_exited", error_message: reason } : {});
+    await moveRun(
+      writer,
+      run,
+      status,
+      status === "FAILED" ? { error_code: run.error_code ?? "agent_exited", error_message: reason } : {},
+    );
     await restRunner(writer, run);
   });
 }
@@ -41,7 +54,8 @@ export async function failRun(deps: RunDeps, lease: Lease, thrown: unknown): Pro
     await tell(writer, run, error);
     await closeTurn(writer, run, error.message);
     await moveRun(writer, run, "FAILED", { error_code: error.code, error_message: error.message });
-    if (task.state === "IN_PROGRESS" || task.state === "BLOCKED" || task.state === "REVIEW") await moveTask(writer, task, "FAILED", { reason: error.message });
+    if (task.state === "IN_PROGRESS" || task.state === "BLOCKED" || task.state === "REVIEW")
+      await moveTask(writer, task, "FAILED", { reason: error.message });
     await restRunner(writer, run, error.code === "runner_hostile" ? error.message : undefined);
   });
 }
@@ -56,9 +70,21 @@ export async function retryRun(deps: RunDeps, lease: Lease, thrown: unknown): Pr
     if (run.attempt >= maxAttempts) return false;
     const delay = deps.times.retryDelay * 2 ** (run.attempt - 1);
     await tell(writer, run, error);
-    const wait = { queued_at: run.queued_at ?? new Date(), next_attempt_at: new Date(Date.now() + delay), slot: false, attempt: run.attempt + 1 };
+    const wait = {
+      queued_at: run.queued_at ?? new Date(),
+      next_attempt_at: new Date(Date.now() + delay),
+      slot: false,
+      attempt: run.attempt + 1,
+    };
     const reason = `tried again in ${Math.ceil(delay / 1000)} s: ${error.message}`;
-    await moveRun(writer, run, "PENDING", { ...wait, phase: null, deadline: null, lease_owner: null, lease_expires_at: null, stop_reason: reason });
+    await moveRun(writer, run, "PENDING", {
+      ...wait,
+      phase: null,
+      deadline: null,
+      lease_owner: null,
+      lease_expires_at: null,
+      stop_reason: reason,
+    });
     return true;
   });
 }
@@ -66,12 +92,15 @@ export async function retryRun(deps: RunDeps, lease: Lease, thrown: unknown): Pr
 function namedError(deps: RunDeps, lease: Lease, thrown: unknown): WharfError | RemoteError {
   const reference = randomUUID();
   const error = toWharfError(thrown, reference);
-  if (error.code === "internal") deps.logger.error({ run_id: lease.run_id, reference, error: thrown }, "a run failed inside Wharf");
+  if (error.code === "internal")
+    deps.logger.error({ run_id: lease.run_id, reference, error: thrown }, "a run failed inside Wharf");
   return error;
 }
 
 const tell = (writer: LogWriter, run: RunRow, error: WharfError | RemoteError) =>
-  writer.append(run.task_id, [{ run_id: run.id, data: { kind: "failure", code: error.code, message: error.message, next: error.next } }]);
+  writer.append(run.task_id, [
+    { run_id: run.id, data: { kind: "failure", code: error.code, message: error.message, next: error.next } },
+  ]);
 
 /** No turn stays open behind a run that is over. One that may have reached the agent is interrupted, not cancelled. */
 async function closeTurn(writer: LogWriter, run: RunRow, reason: string): Promise<void> {

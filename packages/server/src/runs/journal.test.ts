@@ -31,14 +31,23 @@ async function setting(f: Fixture): Promise<Setting> {
   return { f, lease: lease!, runnerId, turnId: turn.id, reader };
 }
 
-const record = (s: Setting, seq: number, data: EventData) => ({ seq, at: new Date().toISOString(), run_id: s.lease.run_id, type: typeOfKind[data.kind], data });
+const record = (s: Setting, seq: number, data: EventData) => ({
+  seq,
+  at: new Date().toISOString(),
+  run_id: s.lease.run_id,
+  type: typeOfKind[data.kind],
+  data,
+});
 const text = (s: Setting, seq: number) => record(s, seq, { kind: "message", role: "agent", text: `${seq}` });
 async function* from<T>(items: readonly T[]) {
   yield* items;
 }
 const ignore = () => undefined;
 const codeOf = (thrown: unknown) => (thrown instanceof WharfError ? thrown.code : String(thrown));
-const texts = async (s: Setting) => (await s.f.log.read(s.lease.task_id, 0, 5000)).flatMap((e) => (e.data.kind === "message" && e.data.role === "agent" ? [e.data.text] : []));
+const texts = async (s: Setting) =>
+  (await s.f.log.read(s.lease.task_id, 0, 5000)).flatMap((e) =>
+    e.data.kind === "message" && e.data.role === "agent" ? [e.data.text] : [],
+  );
 
 describe("what a runner's journal says", () => {
   // Rule 1: nothing is lost and nothing doubled, wherever the reader is cut off
@@ -73,7 +82,12 @@ describe("what a runner's journal says", () => {
   ])("with %s in it is hostile, and none of that batch is kept", async (_, lines) => {
     await using f = await fixture();
     const s = await setting(f);
-    expect(await s.reader().follow(from<unknown>(lines(s)), ignore).catch(codeOf)).toBe("runner_hostile");
+    expect(
+      await s
+        .reader()
+        .follow(from<unknown>(lines(s)), ignore)
+        .catch(codeOf),
+    ).toBe("runner_hostile");
     expect(await texts(s)).toEqual([]);
   });
 
@@ -91,7 +105,12 @@ describe("a turn that ended in the journal", () => {
   it("frees the slot and puts the task up for review", async () => {
     await using f = await fixture();
     const s = await setting(f);
-    await s.reader().follow(from([record(s, 1, { kind: "turn", turn_id: s.turnId, status: "ended", stop_reason: "end_turn" })]), ignore);
+    await s
+      .reader()
+      .follow(
+        from([record(s, 1, { kind: "turn", turn_id: s.turnId, status: "ended", stop_reason: "end_turn" })]),
+        ignore,
+      );
     expect(await f.db.select().from(turns)).toMatchObject([{ state: "ENDED", stop_reason: "end_turn" }]);
     expect(await f.db.select().from(runs)).toMatchObject([{ slot: false, desired: "RUN" }]);
     expect(await f.db.select().from(tasks)).toMatchObject([{ state: "REVIEW" }]);
@@ -100,7 +119,9 @@ describe("a turn that ended in the journal", () => {
   it("with an error fails the task and stops the run", async () => {
     await using f = await fixture();
     const s = await setting(f);
-    await s.reader().follow(from([record(s, 1, { kind: "turn", turn_id: s.turnId, status: "ended", stop_reason: "error" })]), ignore);
+    await s
+      .reader()
+      .follow(from([record(s, 1, { kind: "turn", turn_id: s.turnId, status: "ended", stop_reason: "error" })]), ignore);
     expect(await f.db.select().from(runs)).toMatchObject([{ desired: "STOP", stop_status: "FAILED" }]);
     expect(await f.db.select().from(tasks)).toMatchObject([{ state: "FAILED" }]);
   });
@@ -108,7 +129,12 @@ describe("a turn that ended in the journal", () => {
   it("that was interrupted asks a person, and is not run again", async () => {
     await using f = await fixture();
     const s = await setting(f);
-    await s.reader().follow(from([record(s, 1, { kind: "turn", turn_id: s.turnId, status: "interrupted", reason: "killed" })]), ignore);
+    await s
+      .reader()
+      .follow(
+        from([record(s, 1, { kind: "turn", turn_id: s.turnId, status: "interrupted", reason: "killed" })]),
+        ignore,
+      );
     expect(await f.db.select().from(turns)).toMatchObject([{ state: "INTERRUPTED" }]);
     expect(await f.db.select().from(tasks)).toMatchObject([{ state: "BLOCKED" }]);
   });
@@ -127,7 +153,8 @@ describe("a permission request in the journal", () => {
   it("blocks the task until the last one is closed", async () => {
     await using f = await fixture();
     const s = await setting(f);
-    const ask = (seq: number, id: string, status: "asked" | "answered") => record(s, seq, { kind: "permission", permission_id: id, status });
+    const ask = (seq: number, id: string, status: "asked" | "answered") =>
+      record(s, seq, { kind: "permission", permission_id: id, status });
     const state = async () => (await f.db.select().from(tasks))[0]?.state;
     await s.reader().follow(from([ask(1, "p", "asked"), ask(2, "q", "asked")]), ignore);
     expect(await state()).toBe("BLOCKED");
@@ -146,7 +173,8 @@ describe("a commit in the journal", () => {
   it("wants the newest to be pushed", async () => {
     await using f = await fixture();
     const s = await setting(f);
-    const commit = (seq: number, sha: string) => record(s, seq, { kind: "commit", sha, branch: "b", message: "m", files: 1, additions: 1, deletions: 0 });
+    const commit = (seq: number, sha: string) =>
+      record(s, seq, { kind: "commit", sha, branch: "b", message: "m", files: 1, additions: 1, deletions: 0 });
     await s.reader().follow(from([commit(1, "a1"), commit(2, "b2")]), ignore);
     expect(await f.db.select().from(pushes)).toMatchObject([{ sha: "b2", state: "WANTED", attempts: 0 }]);
   });

@@ -55,22 +55,28 @@ export class JournalReader {
 
   #parse(line: unknown): JournalRecord {
     const record = JournalRecord.safeParse(line);
-    if (!record.success) throw this.#hostile(`a journal record is not valid (${record.error.issues[0]?.message ?? "unknown"})`);
-    if (isOnlyTheServers(record.data.data)) throw this.#hostile(`a journal record says '${record.data.data.kind}', which only the server says`);
+    if (!record.success)
+      throw this.#hostile(`a journal record is not valid (${record.error.issues[0]?.message ?? "unknown"})`);
+    if (isOnlyTheServers(record.data.data))
+      throw this.#hostile(`a journal record says '${record.data.data.kind}', which only the server says`);
     return { ...record.data, data: storable(record.data.data) };
   }
 
   async #store(records: readonly JournalRecord[]): Promise<void> {
     const { epoch, seq } = this.cursor;
     records.forEach((record, i) => {
-      if (record.seq !== seq + 1 + i) throw this.#hostile(`journal record ${record.seq} came where ${seq + 1 + i} was due`);
+      if (record.seq !== seq + 1 + i)
+        throw this.#hostile(`journal record ${record.seq} came where ${seq + 1 + i} was due`);
     });
     await this.#log.write(async (writer) => {
       const task = await lockTask(writer.tx, this.#lease.task_id);
       const run = await lockLeased(writer.tx, this.#lease);
       const [runner] = await writer.tx.select().from(runners).where(eq(runners.id, this.#runnerId)).for("update");
       if (runner?.journal_epoch !== epoch || runner.journal_cursor !== seq) {
-        throw new WharfError("runner_unavailable", { runner_id: this.#runnerId, reason: "another reader moved the journal's cursor" });
+        throw new WharfError("runner_unavailable", {
+          runner_id: this.#runnerId,
+          reason: "another reader moved the journal's cursor",
+        });
       }
       await this.#learnRuns(writer.tx, records);
       const events = records.map((record) => ({
@@ -82,7 +88,10 @@ export class JournalReader {
       }));
       await writer.append(task.id, events);
       for (const record of records) await applyRecord(writer, { task_id: task.id, run_id: run.id, record });
-      await writer.tx.update(runners).set({ journal_cursor: seq + records.length }).where(eq(runners.id, this.#runnerId));
+      await writer.tx
+        .update(runners)
+        .set({ journal_cursor: seq + records.length })
+        .where(eq(runners.id, this.#runnerId));
     });
     this.cursor = { epoch, seq: seq + records.length };
   }

@@ -1,4 +1,5 @@
-import { and, eq, inArray, isNotNull, isNull, lte, notInArray, or, sql } from "drizzle-orm";
+import { and, count, eq, inArray, isNotNull, isNull, lte, notInArray, or, sql } from "drizzle-orm";
+import { liveRunStatuses } from "./states.ts";
 import { type Database, type Executor, schema } from "../store/index.ts";
 
 const { runs } = schema;
@@ -22,8 +23,14 @@ export class LeaseLost extends Error {
   override readonly name = "LeaseLost";
 }
 
-const toLease = (run: RunRow): Lease => ({ run_id: run.id, task_id: run.task_id, owner: run.lease_owner ?? "", epoch: run.lease_epoch });
-const held = (lease: Lease) => and(eq(runs.id, lease.run_id), eq(runs.lease_owner, lease.owner), eq(runs.lease_epoch, lease.epoch));
+const toLease = (run: RunRow): Lease => ({
+  run_id: run.id,
+  task_id: run.task_id,
+  owner: run.lease_owner ?? "",
+  epoch: run.lease_epoch,
+});
+const held = (lease: Lease) =>
+  and(eq(runs.id, lease.run_id), eq(runs.lease_owner, lease.owner), eq(runs.lease_epoch, lease.epoch));
 
 /** The run as it is now, locked until the transaction ends, if the lease still holds. */
 export async function lockLeased(tx: Executor, lease: Lease): Promise<RunRow> {
@@ -38,8 +45,16 @@ export async function readLeased(db: Database, lease: Lease): Promise<RunRow> {
   return run;
 }
 
-export async function updateLeased(tx: Executor, lease: Lease, change: Partial<typeof runs.$inferInsert>): Promise<void> {
-  const changed = await tx.update(runs).set({ ...change, updated_at: new Date() }).where(held(lease)).returning({ id: runs.id });
+export async function updateLeased(
+  tx: Executor,
+  lease: Lease,
+  change: Partial<typeof runs.$inferInsert>,
+): Promise<void> {
+  const changed = await tx
+    .update(runs)
+    .set({ ...change, updated_at: new Date() })
+    .where(held(lease))
+    .returning({ id: runs.id });
   if (changed.length === 0) throw new LeaseLost();
 }
 
@@ -47,11 +62,18 @@ export async function updateLeased(tx: Executor, lease: Lease, change: Partial<t
  * Gives free slots to the runs that wait for one, most important first, then longest waiting. A new run comes with its
  * lease; one that only began another turn keeps the lease it has.
  */
-export async function claimQueued(db: Database, owner: string, capacity: number): Promise<{ leases: Lease[]; resumed: string[] }> {
+export async function claimQueued(
+  db: Database,
+  owner: string,
+  capacity: number,
+): Promise<{ leases: Lease[]; resumed: string[] }> {
   return db.transaction(async (tx) => {
     // One claim at a time: two servers that count the slots together would give the last one away twice.
     await tx.select({ lock: sql`pg_advisory_xact_lock(${queueLock})` }).from(sql`(values (1)) as one`);
-    const [used] = await tx.select({ n: sql<number>`count(*)::int` }).from(runs).where(eq(runs.slot, true));
+    const [used] = await tx
+      .select({ n: sql<number>`count(*)::int` })
+      .from(runs)
+      .where(eq(runs.slot, true));
     const free = capacity - (used?.n ?? 0);
     if (free <= 0) return { leases: [], resumed: [] };
     const due = or(isNull(runs.next_attempt_at), lte(runs.next_attempt_at, sql`now()`));
@@ -79,10 +101,32 @@ export async function adoptRuns(db: Database, owner: string, driven: readonly st
       lte(runs.lease_expires_at, sql`now()`),
       and(eq(runs.lease_owner, owner), driven.length > 0 ? notInArray(runs.id, [...driven]) : undefined),
     );
-    const alive = or(inArray(runs.status, ["STARTING", "RUNNING", "PAUSED"]), and(eq(runs.status, "PENDING"), eq(runs.slot, true)));
-    const found = await tx.select({ id: runs.id }).from(runs).where(and(alive, orphan)).for("update", { skipLocked: true });
-    return found.length === 0 ? [] : takeLeases(tx, owner, found.map((run) => run.id));
+    const alive = or(
+      inArray(runs.status, ["STARTING", "RUNNING", "PAUSED"]),
+      and(eq(runs.status, "PENDING"), eq(runs.slot, true)),
+    );
+    const found = await tx
+      .select({ id: runs.id })
+      .from(runs)
+      .where(and(alive, orphan))
+      .for("update", { skipLocked: true });
+    return found.length === 0
+      ? []
+      : takeLeases(
+          tx,
+          owner,
+          found.map((run) => run.id),
+        );
   });
+}
+
+/** Runs that are not over. */
+export async function countLive(db: Database): Promise<number> {
+  const [live] = await db
+    .select({ n: count() })
+    .from(runs)
+    .where(inArray(runs.status, [...liveRunStatuses]));
+  return live?.n ?? 0;
 }
 
 async function takeLeases(tx: Executor, owner: string, ids: string[]): Promise<Lease[]> {

@@ -9,5 +9,10 @@ const bytes = (text: string) => Number.parseInt(text, 10) * (units[text.at(-1) ?
 
 /** Limits as people write them ("1.5", "512m", "10g") in the numbers backends enforce. */
 export function limitsOf(resources: ResourceLimits): RunnerSpec["limits"] {
-  return { cpu: Number(resources.cpu), memoryBytes: bytes(resources.memory), diskBytes: bytes(resources.disk), processes: maxProcesses };
+  return {
+    cpu: Number(resources.cpu),
+    memoryBytes: bytes(resources.memory),
+    diskBytes: bytes(resources.disk),
+    processes: maxProcesses,
+  };
 }

@@ -19,11 +19,19 @@ export class RunQueries {
     this.#db = db;
   }
 
-  async list(ownerId: string, filter: Page & { status?: RunStatus | undefined }): Promise<{ agents: RunView[]; total: number }> {
+  async list(
+    ownerId: string,
+    filter: Page & { status?: RunStatus | undefined },
+  ): Promise<{ agents: RunView[]; total: number }> {
     const where = and(eq(boards.owner_id, ownerId), filter.status ? eq(runs.status, filter.status) : undefined);
     const [agents, [total]] = await Promise.all([
       this.#select(where).orderBy(desc(runs.created_at)).limit(filter.limit).offset(filter.offset),
-      this.#db.select({ n: count() }).from(runs).innerJoin(tasks, eq(tasks.id, runs.task_id)).innerJoin(boards, eq(boards.id, tasks.board_id)).where(where),
+      this.#db
+        .select({ n: count() })
+        .from(runs)
+        .innerJoin(tasks, eq(tasks.id, runs.task_id))
+        .innerJoin(boards, eq(boards.id, tasks.board_id))
+        .where(where),
     ]);
     return { agents: agents.map(toView), total: total?.n ?? 0 };
   }
@@ -46,12 +54,28 @@ export class RunQueries {
   }
 
   /** Runs that wait for a slot, in the order they will get one. */
-  async queue(ownerId: string, page: Page): Promise<{ tasks: { task_id: string; priority: number; queued_at: Date }[]; total: number }> {
+  async queue(
+    ownerId: string,
+    page: Page,
+  ): Promise<{ tasks: { task_id: string; priority: number; queued_at: Date }[]; total: number }> {
     const where = and(isNotNull(runs.queued_at), eq(boards.owner_id, ownerId));
-    const from = () => this.#db.select({ run: runs }).from(runs).innerJoin(tasks, eq(tasks.id, runs.task_id)).innerJoin(boards, eq(boards.id, tasks.board_id)).where(where);
+    const from = () =>
+      this.#db
+        .select({ run: runs })
+        .from(runs)
+        .innerJoin(tasks, eq(tasks.id, runs.task_id))
+        .innerJoin(boards, eq(boards.id, tasks.board_id))
+        .where(where);
     const rows = await from().orderBy(desc(runs.priority), asc(runs.queued_at)).limit(page.limit).offset(page.offset);
     const [total] = await this.#db.select({ n: count() }).from(from().as("waiting"));
-    return { tasks: rows.map(({ run }) => ({ task_id: run.task_id, priority: run.priority, queued_at: run.queued_at ?? run.created_at })), total: total?.n ?? 0 };
+    return {
+      tasks: rows.map(({ run }) => ({
+        task_id: run.task_id,
+        priority: run.priority,
+        queued_at: run.queued_at ?? run.created_at,
+      })),
+      total: total?.n ?? 0,
+    };
   }
 
   #select(where: Parameters<ReturnType<ReturnType<Database["select"]>["from"]>["where"]>[0]) {
@@ -66,4 +90,10 @@ export class RunQueries {
   }
 }
 
-const toView = ({ run, runner }: { run: RunRow; runner: Pick<typeof runners.$inferSelect, "isolation" | "backend"> | null }): RunView => ({ ...run, ...runner });
+const toView = ({
+  run,
+  runner,
+}: {
+  run: RunRow;
+  runner: Pick<typeof runners.$inferSelect, "isolation" | "backend"> | null;
+}): RunView => ({ ...run, ...runner });

@@ -8,7 +8,9 @@ export async function reconcileRunners(deps: RunDeps): Promise<void> {
   const { backend, runners, logger } = deps;
   // One that does not go holds up no other; it is tried again the next time.
   const attempt = (runnerId: string, work: () => Promise<void>) =>
-    work().catch((error: unknown) => logger.warn({ runner_id: runnerId, error }, "a runner could not be brought to what is wished"));
+    work().catch((error: unknown) =>
+      logger.warn({ runner_id: runnerId, error }, "a runner could not be brought to what is wished"),
+    );
   for (const { id } of await runners.unwanted()) {
     await attempt(id, async () => {
       await backend.destroy(id);

@@ -1,7 +1,7 @@
 import { isDatabaseAway } from "../store/index.ts";
 import type { RunDeps } from "./deps.ts";
 import { RunDriver } from "./driver.ts";
-import { adoptRuns, claimQueued, type Lease, leaseRenewal, renewLeases } from "./lease.ts";
+import { adoptRuns, claimQueued, countLive, type Lease, leaseRenewal, renewLeases } from "./lease.ts";
 import { forwardPushes } from "./pushes.ts";
 import { reconcileRunners } from "./reconciler.ts";
 
@@ -41,7 +41,8 @@ export class Scheduler {
     const { signal } = this.#stopping;
     this.#loops = [
       this.#loop("queue", idleTick, async () => {
-        for (const lease of await adoptRuns(this.#deps.db, this.#options.owner, [...this.#drivers.keys()])) this.#drive(lease);
+        for (const lease of await adoptRuns(this.#deps.db, this.#options.owner, [...this.#drivers.keys()]))
+          this.#drive(lease);
         const { leases, resumed } = await claimQueued(this.#deps.db, this.#options.owner, this.#options.capacity);
         for (const lease of leases) this.#drive(lease);
         for (const runId of resumed) this.#deps.wakeup.poke(runId);
@@ -53,9 +54,10 @@ export class Scheduler {
     ];
   }
 
-  /** Waits until no run is at work and no runner's processes are left that nobody wants. */
+  /** Waits until no run is at work any more and no runner's processes are left that nobody wants. */
   async settled(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted && this.#drivers.size > 0) await this.#deps.wakeup.sleep("settled", 50, signal);
+    while (!signal.aborted && (await countLive(this.#deps.db)) > 0)
+      await this.#deps.wakeup.sleep("settled", 50, signal);
     await reconcileRunners(this.#deps);
   }
 

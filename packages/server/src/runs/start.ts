@@ -25,22 +25,38 @@ interface Cloned {
 }
 
 /** Brings the mirror up to date and has the daemon clone from it. `onRepository` opens the gateway for that one mirror. */
-export async function cloneWorkspace(deps: RunDeps, lease: Lease, at: At & { onRepository: (id: string) => void }): Promise<Cloned> {
+export async function cloneWorkspace(
+  deps: RunDeps,
+  lease: Lease,
+  at: At & { onRepository: (id: string) => void },
+): Promise<Cloned> {
   const [task] = await deps.db.select().from(tasks).where(eq(tasks.id, lease.task_id));
   if (!task?.repository_url) throw new WharfError("task_needs_repository", { task_id: lease.task_id });
   const { shadow_branch, repository_url } = task;
   const mirror = await deps.mirrors.ensure(repository_url, { signal: at.signal, shadow_branch });
   await updateLeased(deps.db, lease, { repository_id: mirror.repository_id });
   at.onRepository(mirror.repository_id);
-  const body = { remote_path: `/git/${mirror.repository_id}.git`, shadow_branch, ...(task.branch && { base_branch: task.branch }), ...author };
-  const cloned = await at.link.client.call(daemonApi.clone, { body }, { signal: at.signal, timeoutMs: deps.times.clone }).catch((error: unknown) => {
-    // The daemon knows no other address than the mirror's, which tells a person nothing.
-    if (!(error instanceof RemoteError) || error.code !== "branch_missing") throw error;
-    throw new WharfError("branch_missing", { url: shownUrl(repository_url), branch: task.branch ?? "HEAD" }, { cause: error });
-  });
+  const body = {
+    remote_path: `/git/${mirror.repository_id}.git`,
+    shadow_branch,
+    ...(task.branch && { base_branch: task.branch }),
+    ...author,
+  };
+  const cloned = await at.link.client
+    .call(daemonApi.clone, { body }, { signal: at.signal, timeoutMs: deps.times.clone })
+    .catch((error: unknown) => {
+      // The daemon knows no other address than the mirror's, which tells a person nothing.
+      if (!(error instanceof RemoteError) || error.code !== "branch_missing") throw error;
+      throw new WharfError(
+        "branch_missing",
+        { url: shownUrl(repository_url), branch: task.branch ?? "HEAD" },
+        { cause: error },
+      );
+    });
   await deps.log.write(async ({ tx }) => {
     const { base_commit_sha } = await lockTask(tx, task.id);
-    if (!base_commit_sha) await tx.update(tasks).set({ base_commit_sha: cloned.base_commit_sha }).where(eq(tasks.id, task.id));
+    if (!base_commit_sha)
+      await tx.update(tasks).set({ base_commit_sha: cloned.base_commit_sha }).where(eq(tasks.id, task.id));
   });
   return { shadow_branch, base_branch: cloned.base_branch, base_commit_sha: cloned.base_commit_sha };
 }
@@ -61,7 +77,11 @@ export async function startAgent(deps: RunDeps, lease: Lease, at: At): Promise<v
     start_timeout_s: deps.times.agentStart / 1000,
     ...(session && { session_id: session }),
   };
-  const started = await at.link.client.call(daemonApi.startAgent, { body }, { signal: at.signal, timeoutMs: deps.times.agentStart + 10_000 });
+  const started = await at.link.client.call(
+    daemonApi.startAgent,
+    { body },
+    { signal: at.signal, timeoutMs: deps.times.agentStart + 10_000 },
+  );
   if (!started.session_id || started.session_id === run.session_id) return;
   await deps.log.write(async ({ tx }) => {
     await lockTask(tx, lease.task_id);
@@ -75,6 +95,12 @@ async function lastSession(deps: RunDeps, lease: Lease): Promise<string | undefi
   const { runs } = schema;
   const rows = await deps.db.select().from(runs).where(eq(runs.task_id, lease.task_id));
   const mine = rows.find((row) => row.id === lease.run_id);
-  const earlier = rows.filter((row) => row.id !== lease.run_id && row.agent_type === mine?.agent_type && row.runner_id === mine?.runner_id && row.session_id);
+  const earlier = rows.filter(
+    (row) =>
+      row.id !== lease.run_id &&
+      row.agent_type === mine?.agent_type &&
+      row.runner_id === mine?.runner_id &&
+      row.session_id,
+  );
   return earlier.sort((a, b) => b.created_at.getTime() - a.created_at.getTime())[0]?.session_id ?? undefined;
 }

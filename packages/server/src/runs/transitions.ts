@@ -9,7 +9,12 @@ const { runs, turns } = schema;
 export type TurnRow = typeof turns.$inferSelect;
 
 /** Takes one step of a run's state machine and writes it into the task's log. The caller holds the lease, or the run has no holder. */
-export async function moveRun(writer: LogWriter, run: RunRow, to: RunStatus, change: Partial<typeof runs.$inferInsert> = {}): Promise<void> {
+export async function moveRun(
+  writer: LogWriter,
+  run: RunRow,
+  to: RunStatus,
+  change: Partial<typeof runs.$inferInsert> = {},
+): Promise<void> {
   if (!runTransitions[run.status].includes(to)) throw new WharfError("conflict", { what: "run", from: run.status, to });
   const now = new Date();
   const over = runTransitions[to].length === 0;
@@ -19,16 +24,29 @@ export async function moveRun(writer: LogWriter, run: RunRow, to: RunStatus, cha
       ...change,
       status: to,
       updated_at: now,
-      ...(over && { stopped_at: now, slot: false, queued_at: null, phase: null, deadline: null, lease_expires_at: null, lease_owner: null }),
+      ...(over && {
+        stopped_at: now,
+        slot: false,
+        queued_at: null,
+        phase: null,
+        deadline: null,
+        lease_expires_at: null,
+        lease_owner: null,
+      }),
     })
     .where(eq(runs.id, run.id));
   const reason = change.error_message ?? change.stop_reason;
-  await writer.append(run.task_id, [{ run_id: run.id, data: { kind: "state", entity: "run", from: run.status, to, ...(reason && { reason }) } }]);
+  await writer.append(run.task_id, [
+    { run_id: run.id, data: { kind: "state", entity: "run", from: run.status, to, ...(reason && { reason }) } },
+  ]);
 }
 
 /** The turn that is not over yet; there is at most one. */
 export async function openTurn(tx: Pick<LogWriter["tx"], "select">, taskId: string): Promise<TurnRow | undefined> {
-  const [turn] = await tx.select().from(turns).where(and(eq(turns.task_id, taskId), inArray(turns.state, [...openTurnStates])));
+  const [turn] = await tx
+    .select()
+    .from(turns)
+    .where(and(eq(turns.task_id, taskId), inArray(turns.state, [...openTurnStates])));
   return turn;
 }
 

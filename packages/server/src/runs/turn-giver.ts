@@ -98,7 +98,9 @@ export class TurnGiver {
       const turn = await openTurn(writer.tx, this.#lease.task_id);
       if (turn?.state !== "RUNNING") return;
       const reason = "the runner says that it is over and its journal does not say how";
-      await writer.append(turn.task_id, [{ run_id: turn.run_id, data: { kind: "turn", turn_id: turn.id, status: "interrupted", reason } }]);
+      await writer.append(turn.task_id, [
+        { run_id: turn.run_id, data: { kind: "turn", turn_id: turn.id, status: "interrupted", reason } },
+      ]);
       await interruptTurn(writer, turn, reason);
     });
   }
@@ -120,11 +122,19 @@ export class TurnGiver {
 
   async #answer(signal: AbortSignal): Promise<void> {
     const mine = eq(permissions.run_id, this.#lease.run_id);
-    const answered = await this.#deps.db.select().from(permissions).where(and(mine, eq(permissions.state, "ANSWERED")));
+    const answered = await this.#deps.db
+      .select()
+      .from(permissions)
+      .where(and(mine, eq(permissions.state, "ANSWERED")));
     for (const { permission_id, option_id, answered_by } of answered) {
       const body = { by: answered_by ?? "a person", ...(option_id && { option_id }) };
-      await this.#link.client.call(daemonApi.answerPermission, { params: { permission_id }, body }, { signal }).catch(ignoreSettled);
-      await this.#deps.db.update(permissions).set({ state: "CLOSED" }).where(and(mine, eq(permissions.permission_id, permission_id)));
+      await this.#link.client
+        .call(daemonApi.answerPermission, { params: { permission_id }, body }, { signal })
+        .catch(ignoreSettled);
+      await this.#deps.db
+        .update(permissions)
+        .set({ state: "CLOSED" })
+        .where(and(mine, eq(permissions.permission_id, permission_id)));
     }
   }
 
@@ -137,17 +147,35 @@ export class TurnGiver {
     const run = await readLeased(this.#deps.db, this.#lease);
     if (!task || !run.repository_id) return;
     try {
-      await this.#link.client.call(daemonApi.push, { body: { shadow_branch: task.shadow_branch } }, { signal, timeoutMs: this.#deps.times.clone });
+      await this.#link.client.call(
+        daemonApi.push,
+        { body: { shadow_branch: task.shadow_branch } },
+        { signal, timeoutMs: this.#deps.times.clone },
+      );
       const sha = await this.#deps.mirrors.head(run.repository_id, task.shadow_branch);
-      if (!sha) throw new WharfError("push_rejected", { ref: task.shadow_branch, reason: "the mirror did not take it" });
-      await this.#deps.db.update(pushes).set({ state: "MIRRORED", sha, attempts: 0, next_attempt_at: new Date() }).where(and(mine, eq(pushes.sha, wanted.sha)));
+      if (!sha)
+        throw new WharfError("push_rejected", { ref: task.shadow_branch, reason: "the mirror did not take it" });
+      await this.#deps.db
+        .update(pushes)
+        .set({ state: "MIRRORED", sha, attempts: 0, next_attempt_at: new Date() })
+        .where(and(mine, eq(pushes.sha, wanted.sha)));
       this.#deps.wakeup.poke("pushes");
     } catch (error) {
       if (this.#link.signal.aborted) throw error;
       const delay = Math.min(60_000, 1_000 * 2 ** wanted.attempts); // ms
-      const change = { attempts: wanted.attempts + 1, next_attempt_at: new Date(Date.now() + delay), error_message: String(error) };
-      await this.#deps.db.update(pushes).set(change).where(and(mine, eq(pushes.sha, wanted.sha)));
-      this.#deps.logger.warn({ run_id: this.#lease.run_id, error }, "a runner's push to the mirror failed and is tried again");
+      const change = {
+        attempts: wanted.attempts + 1,
+        next_attempt_at: new Date(Date.now() + delay),
+        error_message: String(error),
+      };
+      await this.#deps.db
+        .update(pushes)
+        .set(change)
+        .where(and(mine, eq(pushes.sha, wanted.sha)));
+      this.#deps.logger.warn(
+        { run_id: this.#lease.run_id, error },
+        "a runner's push to the mirror failed and is tried again",
+      );
     }
   }
 
@@ -161,7 +189,12 @@ export class TurnGiver {
     await this.#deps.log.write(async (writer) => {
       await lockTask(writer.tx, this.#lease.task_id);
       await lockLeased(writer.tx, this.#lease);
-      const data = { kind: "usage" as const, source: "backend" as const, cpu_seconds: used.cpuSeconds, memory_peak_bytes: used.memoryPeakBytes };
+      const data = {
+        kind: "usage" as const,
+        source: "backend" as const,
+        cpu_seconds: used.cpuSeconds,
+        memory_peak_bytes: used.memoryPeakBytes,
+      };
       await writer.append(this.#lease.task_id, [{ run_id: this.#lease.run_id, data }]);
     });
   }

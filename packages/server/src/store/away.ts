@@ -2,7 +2,8 @@
 const passing = /^(57P0[123]|08\w{3}|40001|40P01|53300|ECONN\w+|EPIPE)$/;
 
 /** The driver's words where it gives no code; the last two come from a rollback on a connection that is gone already. */
-const wording = /Connection terminated|timeout exceeded when trying to connect|connection error and is not queryable|was closed and is not queryable/;
+const wording =
+  /Connection terminated|timeout exceeded when trying to connect|connection error and is not queryable|was closed and is not queryable/;
 
 /** Whether an error only says that the database was away for a moment: what was asked may be asked again. */
 export function isDatabaseAway(error: unknown): boolean {

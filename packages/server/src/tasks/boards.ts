@@ -14,7 +14,10 @@ export class Boards {
     this.#db = db;
   }
 
-  async create(owner: { user_id: string; organization_id: string }, input: { name: string; description: string }): Promise<BoardRow> {
+  async create(
+    owner: { user_id: string; organization_id: string },
+    input: { name: string; description: string },
+  ): Promise<BoardRow> {
     const [row] = await this.#db
       .insert(boards)
       .values({ id: randomUUID(), owner_id: owner.user_id, organization_id: owner.organization_id, ...input })
@@ -27,14 +30,25 @@ export class Boards {
   }
 
   async get(ownerId: string, id: string): Promise<BoardRow> {
-    const [row] = await this.#db.select().from(boards).where(and(eq(boards.id, id), eq(boards.owner_id, ownerId)));
+    const [row] = await this.#db
+      .select()
+      .from(boards)
+      .where(and(eq(boards.id, id), eq(boards.owner_id, ownerId)));
     if (!row) throw new WharfError("not_found", { what: "board", id });
     return row;
   }
 
-  async update(ownerId: string, id: string, change: { name?: string | undefined; description?: string | undefined }): Promise<BoardRow> {
+  async update(
+    ownerId: string,
+    id: string,
+    change: { name?: string | undefined; description?: string | undefined },
+  ): Promise<BoardRow> {
     await this.get(ownerId, id);
-    const [row] = await this.#db.update(boards).set({ ...defined(change), updated_at: new Date() }).where(eq(boards.id, id)).returning();
+    const [row] = await this.#db
+      .update(boards)
+      .set({ ...defined(change), updated_at: new Date() })
+      .where(eq(boards.id, id))
+      .returning();
     return row!;
   }
 }

@@ -29,7 +29,15 @@ export class Tasks {
     const id = randomUUID();
     return this.#log.write(async ({ tx, append }) => {
       const { permission_policy = "ask", interrupt_policy = "ask", metadata = {}, ...rest } = input;
-      const values = { id, board_id: boardId, shadow_branch: `shadow/task-${id}`, created_by: creatorId, permission_policy, interrupt_policy, metadata };
+      const values = {
+        id,
+        board_id: boardId,
+        shadow_branch: `shadow/task-${id}`,
+        created_by: creatorId,
+        permission_policy,
+        interrupt_policy,
+        metadata,
+      };
       await tx.insert(tasks).values({ ...defined(rest), ...values });
       await append(id, [{ data: { kind: "state", entity: "task", to: "TODO" }, created_by: creatorId }]);
       return getTask(tx, id);
@@ -44,7 +52,14 @@ export class Tasks {
     );
     const joined = eq(boards.id, tasks.board_id);
     const [rows, [total]] = await Promise.all([
-      this.#db.select().from(tasks).innerJoin(boards, joined).where(where).orderBy(desc(tasks.created_at)).limit(filter.limit).offset(filter.offset),
+      this.#db
+        .select()
+        .from(tasks)
+        .innerJoin(boards, joined)
+        .where(where)
+        .orderBy(desc(tasks.created_at))
+        .limit(filter.limit)
+        .offset(filter.offset),
       this.#db.select({ n: count() }).from(tasks).innerJoin(boards, joined).where(where),
     ]);
     return { tasks: rows.map((row) => row.tasks), total: total?.n ?? 0 };
@@ -52,15 +67,27 @@ export class Tasks {
 
   /** By id, or by enough of its first letters to tell it from the others. */
   async find(ownerId: string, id: string): Promise<TaskRow> {
-    const matches: SQL = id.length === 36 ? eq(sql`${tasks.id}::text`, id) : like(sql`${tasks.id}::text`, `${id.replaceAll(/[%_\\]/g, "")}%`);
-    const rows = await this.#db.select().from(tasks).innerJoin(boards, eq(boards.id, tasks.board_id)).where(and(matches, eq(boards.owner_id, ownerId))).limit(2);
+    const matches: SQL =
+      id.length === 36
+        ? eq(sql`${tasks.id}::text`, id)
+        : like(sql`${tasks.id}::text`, `${id.replaceAll(/[%_\\]/g, "")}%`);
+    const rows = await this.#db
+      .select()
+      .from(tasks)
+      .innerJoin(boards, eq(boards.id, tasks.board_id))
+      .where(and(matches, eq(boards.owner_id, ownerId)))
+      .limit(2);
     if (rows.length > 1) throw new WharfError("ambiguous_id", { what: "task", id });
     if (!rows[0]) throw new WharfError("not_found", { what: "task", id });
     return rows[0].tasks;
   }
 
   async update(id: string, change: TaskUpdate): Promise<TaskRow> {
-    const [row] = await this.#db.update(tasks).set({ ...defined(change), updated_at: new Date() }).where(eq(tasks.id, id)).returning();
+    const [row] = await this.#db
+      .update(tasks)
+      .set({ ...defined(change), updated_at: new Date() })
+      .where(eq(tasks.id, id))
+      .returning();
     if (!row) throw new WharfError("not_found", { what: "task", id });
     return row;
   }
@@ -93,16 +120,30 @@ export interface MoveOptions {
 }
 
 /** Takes one step of the task's state machine and writes it into the log; staying where it is is no step. */
-export async function moveTask(writer: LogWriter, task: TaskRow, to: TaskState, { reason, by }: MoveOptions = {}): Promise<void> {
+export async function moveTask(
+  writer: LogWriter,
+  task: TaskRow,
+  to: TaskState,
+  { reason, by }: MoveOptions = {},
+): Promise<void> {
   if (task.state === to) return;
-  if (!taskTransitions[task.state].includes(to)) throw new WharfError("conflict", { what: "task", from: task.state, to });
+  if (!taskTransitions[task.state].includes(to))
+    throw new WharfError("conflict", { what: "task", from: task.state, to });
   const now = new Date();
   const ended = to === "COMPLETED" || to === "FAILED" || to === "CANCELLED";
   await writer.tx
     .update(tasks)
-    .set({ state: to, updated_at: now, completed_at: ended ? now : null, ...(to === "IN_PROGRESS" && !task.started_at && { started_at: now }) })
+    .set({
+      state: to,
+      updated_at: now,
+      completed_at: ended ? now : null,
+      ...(to === "IN_PROGRESS" && !task.started_at && { started_at: now }),
+    })
     .where(eq(tasks.id, task.id));
   await writer.append(task.id, [
-    { data: { kind: "state", entity: "task", from: task.state, to, ...(reason && { reason }) }, ...(by && { created_by: by }) },
+    {
+      data: { kind: "state", entity: "task", from: task.state, to, ...(reason && { reason }) },
+      ...(by && { created_by: by }),
+    },
   ]);
 }

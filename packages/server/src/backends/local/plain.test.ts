@@ -42,7 +42,7 @@ test("a plain process gets little of the server's environment and its own home",
   const names = (await conversation.run("/usr/bin/env")).stdout
     .trim()
     .split("\n")
-    .map((line) => line.split("=")[0]);
+    .map((line) => line.split("=")[0] ?? "");
   expect(names.toSorted()).toEqual(["HOME", "LANG", "PATH", "WHARF_RUNNER_ID"]);
   expect((await conversation.run("/bin/sh", "-c", "echo $HOME; pwd")).stdout).toBe(
     `${join(setting.folder, runner.id, "home")}\n${join(setting.folder, runner.id, "workspace")}\n`,

@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { rm, rmdir } from "node:fs/promises";
+import { mkdtemp, rm, rmdir } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { inventConfiguration } from "./host-mounts.ts";
@@ -32,6 +33,17 @@ export async function probeSandbox(options: ProbeOptions): Promise<SandboxFounda
   const loose = { ...basis, extraFlags: [] };
   const reason = await attempt(loose, options.folder);
   return reason === undefined ? loose : { reason: `bubblewrap does not work here: ${reason}` };
+}
+
+/** Why no sandbox can be made on this machine, or nothing where one can. */
+export async function missingSandbox(options: Omit<ProbeOptions, "folder">): Promise<string | undefined> {
+  const folder = await mkdtemp(join(tmpdir(), "wharf-probe-"));
+  try {
+    const found = await probeSandbox({ ...options, folder });
+    return "reason" in found ? found.reason : undefined;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }
 
 async function attempt(foundation: SandboxFoundation, runners: string): Promise<string | undefined> {

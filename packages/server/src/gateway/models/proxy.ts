@@ -53,27 +53,25 @@ export function createModelProxy({ routes, hooks, maxBodyBytes }: ModelProxyOpti
     const [, name = "", rest = "", query = ""] = match ?? [];
     const route = ownOf(routes, name);
     const api = (route ?? ownOf(routes, context.model_route ?? ""))?.api ?? "openai";
-    const deny = (reason: string, error: WharfError) => {
+    const deny = (reason: string, error: WharfError): undefined => {
       hooks.denied(context, { host: `models/${name.slice(0, 100)}`, reason });
       refuseWith({ req, res }, error, { error: apiError(api, error.status, error.message).error });
     };
     if (!match || climbs(rest))
-      return void deny("no such address of a model", new WharfError("egress_denied", { host: "models" }));
+      return deny("no such address of a model", new WharfError("egress_denied", { host: "models" }));
     if (!carriesToken(req.headers, query, context.token)) {
       hooks.denied(context, {
         host: `models/${name.slice(0, 100)}`,
         reason: "the request does not carry the run's token",
       });
       const body = apiError(api, 401, "This token is not good for this run.");
-      return void refuse(
-        { req, res },
-        { status: 401, type: "application/json", body, headers: { "x-should-retry": "false" } },
-      );
+      refuse({ req, res }, { status: 401, type: "application/json", body, headers: { "x-should-retry": "false" } });
+      return undefined;
     }
     if (name !== context.model_route)
-      return void deny("this run may not use that model route", new WharfError("model_route_missing", { route: name }));
+      return deny("this run may not use that model route", new WharfError("model_route_missing", { route: name }));
     if (!route || route.key === "")
-      return void deny("the server has no key for it", new WharfError("model_route_missing", { route: name }));
+      return deny("the server has no key for it", new WharfError("model_route_missing", { route: name }));
     return { name, route, url: targetUrl(route.base_url, rest, withoutCredentials(query)) };
   };
 

@@ -1,12 +1,28 @@
 import type { EventData, EventType } from "@wharf/contract";
-import { bigint, index, integer, jsonb, pgTable, primaryKey, pgView, text, timestamp, uniqueIndex, uuid, varchar, bigserial } from "drizzle-orm/pg-core";
+import {
+  bigint,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  pgView,
+  text,
+  timestamp,
+  uniqueIndex,
+  uuid,
+  varchar,
+  bigserial,
+} from "drizzle-orm/pg-core";
 import { tasks } from "./work.ts";
 
 /** Every message of every task, in order. What a runner reported is known by (run, journal epoch, journal sequence). */
 export const events = pgTable(
   "events",
   {
-    task_id: uuid().notNull().references(() => tasks.id, { onDelete: "cascade" }),
+    task_id: uuid()
+      .notNull()
+      .references(() => tasks.id, { onDelete: "cascade" }),
     seq: bigint({ mode: "number" }).notNull(),
     /** A number across tasks, for the old tables' views. */
     id: bigserial({ mode: "number" }).notNull(),
@@ -30,13 +46,36 @@ export const events = pgTable(
 
 /** The tables of the systems before, for scripts that read them. The migration that makes the views writes their SQL. */
 export const agent_instances = pgView("agent_instances", {
-  id: uuid(), task_id: uuid(), agent_type: text(), container_id: text(), container_name: text(), status: text(), image_name: text(),
-  started_at: timestamp({ withTimezone: true }), stopped_at: timestamp({ withTimezone: true }), exit_code: integer(), error_message: text(),
-  resource_limits: jsonb(), created_at: timestamp({ withTimezone: true }), updated_at: timestamp({ withTimezone: true }),
+  id: uuid(),
+  task_id: uuid(),
+  agent_type: text(),
+  container_id: text(),
+  container_name: text(),
+  status: text(),
+  image_name: text(),
+  started_at: timestamp({ withTimezone: true }),
+  stopped_at: timestamp({ withTimezone: true }),
+  exit_code: integer(),
+  error_message: text(),
+  resource_limits: jsonb(),
+  created_at: timestamp({ withTimezone: true }),
+  updated_at: timestamp({ withTimezone: true }),
 }).existing();
 export const agent_logs = pgView("agent_logs", {
-  id: bigint({ mode: "number" }), agent_instance_id: uuid(), log_level: varchar(), message: text(), metadata: jsonb(), created_at: timestamp({ withTimezone: true }),
+  id: bigint({ mode: "number" }),
+  agent_instance_id: uuid(),
+  log_level: varchar(),
+  message: text(),
+  metadata: jsonb(),
+  created_at: timestamp({ withTimezone: true }),
 }).existing();
 export const task_events = pgView("task_events", {
-  id: bigint({ mode: "number" }), task_id: uuid(), event_type: text(), old_state: text(), new_state: text(), metadata: jsonb(), created_by: uuid(), created_at: timestamp({ withTimezone: true }),
+  id: bigint({ mode: "number" }),
+  task_id: uuid(),
+  event_type: text(),
+  old_state: text(),
+  new_state: text(),
+  metadata: jsonb(),
+  created_by: uuid(),
+  created_at: timestamp({ withTimezone: true }),
 }).existing();

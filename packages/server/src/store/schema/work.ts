@@ -1,15 +1,39 @@
 import {
-  type AgentProtocol, type BackendName, type InterruptPolicy, type Isolation, type PermissionPolicy, type ResourceLimits, type RunnerState,
-  type RunPhase, RunStatus, TaskState, TurnState,
+  type AgentProtocol,
+  type BackendName,
+  type InterruptPolicy,
+  type Isolation,
+  type PermissionPolicy,
+  type ResourceLimits,
+  type RunnerState,
+  type RunPhase,
+  RunStatus,
+  TaskState,
+  TurnState,
 } from "@wharf/contract";
 import { sql } from "drizzle-orm";
-import { bigint, boolean, check, index, integer, jsonb, pgTable, primaryKey, text, timestamp, uniqueIndex, uuid, varchar } from "drizzle-orm/pg-core";
+import {
+  bigint,
+  boolean,
+  check,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+  uniqueIndex,
+  uuid,
+  varchar,
+} from "drizzle-orm/pg-core";
 import { boards, stamps, users } from "./people.ts";
 
 const time = () => timestamp({ withTimezone: true });
 const number = () => bigint({ mode: "number" });
 /** A check that holds a column to the words of a state machine. */
-const oneOf = (column: string, words: readonly string[]) => sql.raw(`${column} in (${words.map((w) => `'${w}'`).join(", ")})`);
+const oneOf = (column: string, words: readonly string[]) =>
+  sql.raw(`${column} in (${words.map((w) => `'${w}'`).join(", ")})`);
 
 export const agent_types = pgTable("agent_types", {
   id: uuid().primaryKey(),
@@ -32,7 +56,9 @@ export const tasks = pgTable(
   "tasks",
   {
     id: uuid().primaryKey(),
-    board_id: uuid().notNull().references(() => boards.id, { onDelete: "cascade" }),
+    board_id: uuid()
+      .notNull()
+      .references(() => boards.id, { onDelete: "cascade" }),
     title: varchar({ length: 500 }).notNull(),
     description: text().notNull(),
     state: text().$type<TaskState>().notNull().default("TODO"),
@@ -72,7 +98,9 @@ export const runners = pgTable("runners", {
   backend: text().$type<BackendName>().notNull(),
   tier: text().notNull(),
   state: text().$type<RunnerState>().notNull().default("CREATING"),
-  desired: text({ enum: ["READY", "STOPPED", "DESTROYED"] }).notNull().default("READY"),
+  desired: text({ enum: ["READY", "STOPPED", "DESTROYED"] })
+    .notNull()
+    .default("READY"),
   isolation: text().$type<Isolation>(),
   /** Grows with every wire; the daemon refuses a lower one. */
   wire_epoch: number().notNull().default(0),
@@ -88,13 +116,17 @@ export const runs = pgTable(
   "runs",
   {
     id: uuid().primaryKey(),
-    task_id: uuid().notNull().references(() => tasks.id, { onDelete: "cascade" }),
+    task_id: uuid()
+      .notNull()
+      .references(() => tasks.id, { onDelete: "cascade" }),
     agent_type: text().notNull(),
     runner_id: uuid().references(() => runners.id),
     status: text().$type<RunStatus>().notNull().default("PENDING"),
     phase: text().$type<RunPhase>(),
     /** What a person wants of it: to work, or to stop. */
-    desired: text({ enum: ["RUN", "STOP"] }).notNull().default("RUN"),
+    desired: text({ enum: ["RUN", "STOP"] })
+      .notNull()
+      .default("RUN"),
     /** What a stopped run becomes, and why it was stopped. */
     stop_status: text({ enum: ["COMPLETED", "FAILED", "STOPPED"] }),
     stop_reason: text(),
@@ -127,9 +159,13 @@ export const runs = pgTable(
     index("runs_task").on(t.task_id),
     index("runs_by_status").on(t.status),
     index("runs_runner").on(t.runner_id),
-    index("runs_queue").on(t.priority.desc(), t.queued_at).where(sql`queued_at is not null`),
+    index("runs_queue")
+      .on(t.priority.desc(), t.queued_at)
+      .where(sql`queued_at is not null`),
     /** Two runs never work on one task at once. */
-    uniqueIndex("runs_one_at_work").on(t.task_id).where(sql`status in ('PENDING', 'STARTING', 'RUNNING', 'PAUSED')`),
+    uniqueIndex("runs_one_at_work")
+      .on(t.task_id)
+      .where(sql`status in ('PENDING', 'STARTING', 'RUNNING', 'PAUSED')`),
   ],
 );
 
@@ -138,8 +174,12 @@ export const turns = pgTable(
   {
     /** Also the idempotency key that the daemon keeps. */
     id: uuid().primaryKey(),
-    task_id: uuid().notNull().references(() => tasks.id, { onDelete: "cascade" }),
-    run_id: uuid().notNull().references(() => runs.id, { onDelete: "cascade" }),
+    task_id: uuid()
+      .notNull()
+      .references(() => tasks.id, { onDelete: "cascade" }),
+    run_id: uuid()
+      .notNull()
+      .references(() => runs.id, { onDelete: "cascade" }),
     state: text().$type<TurnState>().notNull().default("QUEUED"),
     prompt: text().notNull(),
     stop_reason: text(),
@@ -152,7 +192,9 @@ export const turns = pgTable(
     check("turns_state", oneOf("state", TurnState.options)),
     index("turns_task").on(t.task_id, t.created_at),
     /** One open turn a task: a second prompt during a turn is refused, not lost. */
-    uniqueIndex("turns_one_open").on(t.task_id).where(sql`state in ('QUEUED', 'RUNNING')`),
+    uniqueIndex("turns_one_open")
+      .on(t.task_id)
+      .where(sql`state in ('QUEUED', 'RUNNING')`),
   ],
 );
 
@@ -160,10 +202,16 @@ export const turns = pgTable(
 export const permissions = pgTable(
   "permissions",
   {
-    run_id: uuid().notNull().references(() => runs.id, { onDelete: "cascade" }),
+    run_id: uuid()
+      .notNull()
+      .references(() => runs.id, { onDelete: "cascade" }),
     permission_id: text().notNull(),
-    task_id: uuid().notNull().references(() => tasks.id, { onDelete: "cascade" }),
-    state: text({ enum: ["ASKED", "ANSWERED", "CLOSED"] }).notNull().default("ASKED"),
+    task_id: uuid()
+      .notNull()
+      .references(() => tasks.id, { onDelete: "cascade" }),
+    state: text({ enum: ["ASKED", "ANSWERED", "CLOSED"] })
+      .notNull()
+      .default("ASKED"),
     option_id: text(),
     answered_by: uuid().references(() => users.id, { onDelete: "set null" }),
     ...stamps,
@@ -173,8 +221,12 @@ export const permissions = pgTable(
 
 /** The branch of a task on its way to the real remote: from the runner to the mirror, from the mirror to the remote. */
 export const pushes = pgTable("pushes", {
-  task_id: uuid().primaryKey().references(() => tasks.id, { onDelete: "cascade" }),
-  run_id: uuid().notNull().references(() => runs.id, { onDelete: "cascade" }),
+  task_id: uuid()
+    .primaryKey()
+    .references(() => tasks.id, { onDelete: "cascade" }),
+  run_id: uuid()
+    .notNull()
+    .references(() => runs.id, { onDelete: "cascade" }),
   sha: text().notNull(),
   state: text({ enum: ["WANTED", "MIRRORED", "PUSHED", "FAILED"] }).notNull(),
   attempts: integer().notNull().default(0),
