@@ -1,28 +1,30 @@
+/**
+ * How long the daemon takes from its start to a finished handshake and to its first answer, and what memory it then has,
+ * beside Node alone. The first start has no compile cache yet and is given apart. `node bench/daemon.ts [rounds]`
+ */
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type Socket } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { daemonApi } from "@wharf/contract";
 import { acceptWire, createWireClient, Mux } from "@wharf/contract/wire";
 import { buildKit } from "../scripts/build.ts";
+import { type Figure, median, megabytes, ms } from "./support/figures.ts";
+import { sharedBytes, timeOf } from "./support/processes.ts";
+import { present, size } from "./support/program.ts";
+import { scratch } from "./support/scratch.ts";
 
-/**
- * How long the daemon takes from its start to a finished handshake and to its first answer, and what memory it then
- * has. `node bench/daemon.ts [rounds]`; the first round has no compile cache yet and is given apart.
- */
-const rounds = Number(process.argv[2] ?? 15);
 const daemon = join(import.meta.dirname, "../packages/runner/dist/kit/lib/wharf-daemon.mjs");
 
 interface Figures {
   readonly handshake_ms: number;
   readonly answer_ms: number;
-  readonly rss_mb: number;
+  readonly rss: number; // bytes
+  readonly own: number; // bytes
 }
 
-async function round(folder: string): Promise<Figures> {
+async function start(folder: string): Promise<Figures> {
   const config = {
     runner_id: "bench",
     wire_key: randomBytes(32).toString("hex"),
@@ -47,27 +49,42 @@ async function round(folder: string): Promise<Figures> {
   await acceptWire(socket, { key: config.wire_key, runnerId: config.runner_id, epoch: 1 });
   const handshake_ms = performance.now() - began;
   const mux = new Mux(socket, { side: "server", onStream: (stream) => stream.destroy() });
-  const health = await createWireClient(mux, { runnerId: "bench" }).call(daemonApi.health, {});
+  const health = await createWireClient(mux, { runnerId: config.runner_id }).call(daemonApi.health, {});
   const answer_ms = performance.now() - began;
+  const own = sharedBytes([child.pid ?? 0]);
   child.kill("SIGTERM");
   await exited;
   mux.close();
   server.close();
-  return { handshake_ms, answer_ms, rss_mb: health.rss_bytes / 1024 / 1024 };
+  return { handshake_ms, answer_ms, rss: health.rss_bytes, own };
 }
 
-const median = (values: number[]): string =>
-  (values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0).toFixed(0);
-
-await buildKit();
-const folder = await mkdtemp(join(tmpdir(), "wharf-bench-daemon-"));
-try {
-  const first = await round(folder);
-  const warm: Figures[] = [];
-  for (let i = 0; i < rounds; i++) warm.push(await round(folder));
-  const line = (name: string, all: Figures[]): string =>
-    `${name.padEnd(22)} handshake ${median(all.map((f) => f.handshake_ms))} ms, first answer ${median(all.map((f) => f.answer_ms))} ms, ${median(all.map((f) => f.rss_mb))} MB\n`;
-  process.stdout.write(line("daemon, first start", [first]) + line(`daemon, median of ${rounds}`, warm));
-} finally {
-  await rm(folder, { recursive: true, force: true });
+async function measure(): Promise<Figure[]> {
+  const rounds = size(15);
+  await buildKit();
+  await using folder = await scratch();
+  const first = await start(folder.path);
+  const all: Figures[] = [];
+  const node: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    node.push(await timeOf(process.execPath, ["-e", "0"]));
+    all.push(await start(folder.path));
+  }
+  const alone = median(node);
+  const row = (what: string, took: number): Figure => ({
+    what,
+    wharf: ms(took),
+    beside: `Node alone ${ms(alone)}`,
+    ratio: took / alone,
+    hold: "300 ms",
+  });
+  return [
+    row("daemon start → handshake done, p50", median(all.map(({ handshake_ms }) => handshake_ms))),
+    row("daemon start → first answer, p50", median(all.map(({ answer_ms }) => answer_ms))),
+    row("daemon start → first answer, the very first", first.answer_ms),
+    { what: "daemon, RSS when ready, p50", wharf: megabytes(median(all.map(({ rss }) => rss))), hold: "80 MB" },
+    { what: "of it not shared with other Node processes, p50", wharf: megabytes(median(all.map(({ own }) => own))) },
+  ];
 }
+
+await present(measure);

@@ -1,7 +1,7 @@
 /**
  * HTTP over the wire against HTTP on a socket of its own: latency, throughput, and small requests beside large ones.
- * Two processes and one unix socket each, as on a machine with local runners. "forward" is the server calling the
- * daemon, "backward" the daemon calling the server, on the same wire. Run it with `node bench/wire.ts [megabytes]`.
+ * Two processes and one unix socket each, as on a machine with local runners. The server calls the daemon and the
+ * daemon calls the server on the same wire. Run it with `node bench/wire.ts [megabytes]`.
  */
 import { fork } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
@@ -13,6 +13,8 @@ import { connect, createServer as createSocketServer } from "node:net";
 import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { digits, type Figure, type Spread, spread, spreadOf } from "./support/figures.ts";
+import { present, size } from "./support/program.ts";
 import { Mux, serveHttp, WireAgent } from "../packages/contract/src/wire/index.ts";
 
 const MEGABYTE = 1024 * 1024;
@@ -22,13 +24,13 @@ const WARM_UP = 1000;
 
 type Way = "direct" | "wire";
 interface Figures {
-  one: [p50: number, p99: number];
-  fifty: [p50: number, p99: number];
+  one: Spread;
+  fifty: Spread;
   download1: number;
   download8: number;
   upload1: number;
   upload8: number;
-  beside: [p50: number, p99: number];
+  beside: Spread;
 }
 
 /** What both ends serve: `/small`, `/large?mb=` and `/upload`. */
@@ -77,9 +79,6 @@ function ask(options: RequestOptions, uploadBytes = 0): Promise<number> {
   });
 }
 
-const percentile = (times: number[], p: number): number =>
-  times.toSorted((a, b) => a - b)[Math.floor(times.length * p)] ?? 0;
-
 async function latencies(options: RequestOptions, atOnce: number, count: number): Promise<number[]> {
   const times: number[] = [];
   let left = count;
@@ -125,8 +124,7 @@ async function measure(options: RequestOptions, megabytes: number): Promise<Figu
   const beside: number[] = [];
   while (busy) beside.push(...(await latencies(options, 1, 1)));
   await large;
-  const both = (times: number[]): [number, number] => [percentile(times, 0.5), percentile(times, 0.99)];
-  return { one: both(one), fifty: both(fifty), ...figures, beside: both(beside) };
+  return { one: spreadOf(one), fifty: spreadOf(fifty), ...figures, beside: spreadOf(beside) };
 }
 
 function muxOn(socket: Socket, side: "server" | "client", server: Server): WireAgent {
@@ -154,20 +152,23 @@ async function askChild(worker: ChildProcess, way: Way, megabytes: number): Prom
   return figures as Figures;
 }
 
-function print(title: string, direct: Figures, wire: Figures): void {
-  const pair = ([p50, p99]: [number, number]) => `${p50.toFixed(3)} / ${p99.toFixed(2)}`;
-  const row = (name: string, a: string, b: string, ratio: number) =>
-    console.log(`| ${title}, ${name} | ${a} | ${b} | ${ratio.toFixed(2)} |`);
-  row("1 at a time, ms p50 / p99", pair(direct.one), pair(wire.one), wire.one[0] / direct.one[0]);
-  row("50 at once, ms p50 / p99", pair(direct.fifty), pair(wire.fifty), wire.fifty[0] / direct.fifty[0]);
-  row("beside 8 downloads, ms p50 / p99", pair(direct.beside), pair(wire.beside), wire.beside[0] / direct.beside[0]);
-  for (const key of ["download1", "download8", "upload1", "upload8"] as const) {
-    const name = key.replace(/\d/, (lanes) => ` ×${lanes}, MB/s`);
-    row(name, direct[key].toFixed(0), wire[key].toFixed(0), wire[key] / direct[key]);
-  }
+function rows(direction: string, direct: Figures, wire: Figures): Figure[] {
+  const times = (["one", "fifty", "beside"] as const).map((key) => ({
+    what: `wire, ${direction}, ${{ one: "1 request at a time", fifty: "50 at once", beside: "1 beside 8 downloads" }[key]}, p50 / p99`,
+    wharf: spread(wire[key]),
+    beside: `HTTP on a socket ${spread(direct[key])}`,
+    ratio: wire[key].p50 / direct[key].p50,
+  }));
+  const rates = (["download1", "download8", "upload1", "upload8"] as const).map((key) => ({
+    what: `wire, ${direction}, ${key.replace(/\d/, (lanes) => ` ×${lanes}`)}`,
+    wharf: `${digits(wire[key])} MB/s`,
+    beside: `HTTP on a socket ${digits(direct[key])} MB/s`,
+    ratio: wire[key] / direct[key],
+  }));
+  return [...times, ...rates];
 }
 
-async function parent(megabytes: number): Promise<void> {
+async function parent(megabytes: number): Promise<Figure[]> {
   const folder = mkdtempSync(join(tmpdir(), "wharf-bench-"));
   const server = pieceServer();
   server.listen(join(folder, "parent.sock"));
@@ -180,10 +181,11 @@ async function parent(megabytes: number): Promise<void> {
     const agent = muxOn(socket, "server", server);
     await ready;
     const direct = { agent: new Agent({ keepAlive: true }), socketPath: join(folder, "child.sock") };
-    console.log("| | HTTP/1.1 direct | wire | wire : direct |\n|---|---|---|---|");
-    print("forward", await measure(direct, megabytes), await measure({ agent }, megabytes));
-    print("backward", await askChild(worker, "direct", megabytes), await askChild(worker, "wire", megabytes));
+    const forward = rows("server → daemon", await measure(direct, megabytes), await measure({ agent }, megabytes));
+    const asked = await askChild(worker, "direct", megabytes);
+    const backward = rows("daemon → server", asked, await askChild(worker, "wire", megabytes));
     agent.mux.close();
+    return [...forward, ...backward];
   } finally {
     worker.disconnect();
     listener.close();
@@ -194,4 +196,4 @@ async function parent(megabytes: number): Promise<void> {
 }
 
 if (process.argv[2] === "--child") await child(process.argv[3] ?? "");
-else await parent(Number(process.argv[2] ?? 1024));
+else await present(() => parent(size(1024)));

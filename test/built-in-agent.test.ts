@@ -63,8 +63,9 @@ describe("Wharf's own agent", () => {
     expect(spoken(events)).toContain("The sum is mended and its test passes.");
     expect(git(remote, "show", `${task.shadow_branch}:sum.js`)).toBe("module.exports = (a, b) => a + b;");
     const model = models.get(name)!;
-    const used = events.filter(({ data }) => data.kind === "usage" && data.source === "gateway");
-    expect(used).toHaveLength(model.requests.length);
+    const used = async () =>
+      (await wharf.events(task.id)).filter(({ data }) => data.kind === "usage" && data.source === "gateway").length;
+    await expect.poll(used).toBe(model.requests.length);
 
     // A second prompt goes on with the same conversation.
     const again = await wharf.turn(task, "And what did you do?");

@@ -1,14 +1,20 @@
 import pino, { type Logger } from "pino";
 
+/** A failed statement's message holds all its values: prompts, descriptions, whole batches of events. */
+const maxWords = 1_000;
+
+const clip = (text: string) => (text.length > maxWords ? `${text.slice(0, maxWords)}…` : text);
+
 /** What is worth reading of an error: drivers hang whole connections on theirs. */
 function describe(thrown: unknown): unknown {
   if (!(thrown instanceof Error)) return thrown;
   const code = "code" in thrown ? thrown.code : undefined;
   return {
     name: thrown.name,
-    message: thrown.message,
+    message: clip(thrown.message),
     code,
-    stack: thrown.stack,
+    // The stack begins with the message.
+    stack: thrown.stack?.replace(thrown.message, () => clip(thrown.message)),
     ...(thrown.cause !== undefined && { cause: describe(thrown.cause) }),
   };
 }

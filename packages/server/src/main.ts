@@ -1,4 +1,4 @@
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { WharfError } from "@wharf/contract";
@@ -92,7 +92,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     maxRepositoryMb: config.maxRepositoryMb,
     gitEnvironment: present(options.environment),
   });
-  const gateway = createGateway({ mirrors, routes, hooks: gatewayHooks(log, logger), log: logger });
+  const hooks = parts.use(gatewayHooks(log, logger));
+  const gateway = createGateway({ mirrors, routes, hooks, log: logger });
   parts.defer(() => gateway.close());
   const times = { ...defaultRunTimes, ...options.times };
   const deps: RunDeps = {
@@ -145,7 +146,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const url = await listen(app, config);
   scheduler.start();
   parts.defer(() => scheduler.stop());
-  await writeFile(join(config.dataFolder, addressFile), JSON.stringify({ url, pid: process.pid }), { mode: 0o600 });
+  await announce(config.dataFolder, url);
   parts.defer(() => rm(join(config.dataFolder, addressFile), { force: true }));
   logger.info(
     { url, isolation: backend.can.isolation, database: config.databaseUrl ? "server" : "embedded" },
@@ -165,6 +166,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     return stopped;
   };
   return { url, token: token!, stopped, stop, [Symbol.asyncDispose]: () => stop() };
+}
+
+/** Moved into place, so that whoever waits for the file never reads half of it. */
+async function announce(dataFolder: string, url: string): Promise<void> {
+  const file = join(dataFolder, addressFile);
+  await writeFile(`${file}.new`, JSON.stringify({ url, pid: process.pid }), { mode: 0o600 });
+  await rename(`${file}.new`, file);
 }
 
 async function openStore(config: Config, logger: Logger, parts: AsyncDisposableStack) {

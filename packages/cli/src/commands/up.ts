@@ -30,9 +30,12 @@ async function up(cli: Cli, { options }: { options: z.infer<typeof Options> }): 
   // A person at a terminal reads what is below; a service's log keeps every line.
   await using server = await startOwnServer(environment, terminal.isTty && !settings.json);
   const { signal } = interrupts;
-  const ended = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+  const ended = new Promise<void>((resolve) => {
+    signal.addEventListener("abort", () => resolve(), { once: true });
+    if (signal.aborted) resolve();
+  });
   if (!signal.aborted) await tell(cli, server.url);
-  await Promise.race([server.stopped, ...(signal.aborted ? [] : [ended])]);
+  await Promise.race([server.stopped, ended]);
   if (!settings.json)
     terminal.err(
       signal.aborted

@@ -159,6 +159,9 @@ test("an agent that exits in a turn leaves its exit, its last words and an ended
   expect(bench.journal.of("agent_exit")).toEqual([
     { kind: "agent_exit", exit_code: 3, message: "The agent ended by itself (exit code 3).\nit went boom" },
   ]);
+  expect(bench.journal.of("failure")).toMatchObject([
+    { code: "agent_exited", message: expect.stringContaining("exit code 3"), next: expect.any(String) },
+  ]);
   const kinds = bench.journal.records.map(({ data }) => data.kind);
   expect(kinds.indexOf("agent_exit")).toBeLessThan(kinds.lastIndexOf("turn"));
   expect(bench.journal.records.at(-1)?.type).toBe("error");

@@ -16,6 +16,8 @@ type OutputEvent = Extract<ExecEvent, { data: string }>;
 export class CommandOutput {
   readonly #sources: Readable[] = [];
   readonly #changed = new Bell();
+  /** Aborted when the last pipe is closed. */
+  readonly #ended = new AbortController();
   #waiting: OutputEvent[] = [];
   #size = 0;
   #open = 0;
@@ -34,6 +36,7 @@ export class CommandOutput {
     source.once("close", () => {
       this.#put(type, decoder.end());
       this.#open -= 1;
+      if (this.#open === 0) this.#ended.abort();
       this.#changed.ring();
     });
   }
@@ -59,7 +62,8 @@ export class CommandOutput {
     let quiet = 0;
     for (let ticks = 0; this.#open > 0 && quiet < QUIET_TICKS && ticks < MOST_TICKS;) {
       const before = this.#chunks;
-      await sleep(TICK);
+      // Nearly always the pipes close just after the command ends: whoever waits for its result waits no tick.
+      await sleep(TICK, undefined, { signal: this.#ended.signal }).catch(() => undefined);
       // A busy process comes to its timers late; the pipes are looked at between them and this.
       await nextTurn();
       if (this.#sources.some((source) => source.isPaused())) continue;

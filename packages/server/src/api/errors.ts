@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { toWharfError, WharfError } from "@wharf/contract";
 import type { FastifyError, FastifyInstance } from "fastify";
-import { isDatabaseAway } from "../store/index.ts";
+import { isDatabaseAway, isDatabaseFull } from "../store/index.ts";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
 
 /** Every error leaves as problem+json from the catalogue, whatever was thrown. */
@@ -18,11 +18,12 @@ export function serveErrors(app: FastifyInstance, limits: { bodyBytes: number })
   });
 }
 
-/** A statement that fails because the database is away may be asked for again; one that fails otherwise is a fault of ours. */
-const fromDatabase = (thrown: unknown): WharfError | undefined =>
-  isDatabaseAway(thrown)
-    ? new WharfError("database_unavailable", { reason: "it is being started again" }, { cause: thrown })
-    : undefined;
+/** A statement that fails because the database is away or full may be asked for again; one that fails otherwise is a fault of ours. */
+function fromDatabase(thrown: unknown): WharfError | undefined {
+  if (isDatabaseFull(thrown)) return new WharfError("disk_full", { path: "the database's folder" }, { cause: thrown });
+  if (!isDatabaseAway(thrown)) return undefined;
+  return new WharfError("database_unavailable", { reason: "it is being started again" }, { cause: thrown });
+}
 
 function fromFastify(thrown: FastifyError, limits: { bodyBytes: number }): WharfError | undefined {
   if (hasZodFastifySchemaValidationErrors(thrown)) {

@@ -1,14 +1,21 @@
 import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type RunStatus, type TaskState, type TurnState, WharfError } from "@wharf/contract";
 import { RunStatus as RunStatuses, TaskState as TaskStates, TurnState as TurnStates } from "@wharf/contract";
 import { eq } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
-import { fixture } from "../../test/fixture.ts";
+import { type Fixture, fixture } from "../../test/fixture.ts";
 import { schema } from "../store/index.ts";
+import { Boards } from "../tasks/index.ts";
 import { taskTransitions } from "../tasks/states.ts";
 import { runTransitions, turnTransitions } from "./states.ts";
 
 const { runs, turns, tasks } = schema;
+async function newRunner(f: Fixture): Promise<string> {
+  const id = randomUUID();
+  await f.db.insert(schema.runners).values({ id, backend: "local", tier: "small" });
+  return id;
+}
 const codeOf = (thrown: unknown) => (thrown instanceof WharfError ? thrown.code : String(thrown));
 
 describe("a prompt", () => {
@@ -74,6 +81,33 @@ describe("stopping", () => {
     expect(again.state).toBe("QUEUED");
   });
 
+  it("ends a run that waits to be tried again, and its runner rests", async () => {
+    await using f = await fixture();
+    const task = await f.newTask();
+    const turn = await f.prompt(task);
+    const runner_id = await newRunner(f);
+    await f.db.update(runs).set({ runner_id, attempt: 2 }).where(eq(runs.id, turn.run_id));
+    await f.commands.stop(task.id, "REVIEW", { by: f.owner.user_id });
+    expect(await f.db.select().from(runs)).toMatchObject([{ status: "STOPPED" }]);
+    expect(await f.db.select().from(schema.runners)).toMatchObject([{ desired: "STOPPED" }]);
+  });
+
+  it("is waited for by the prompt after it, which begins a new run", async () => {
+    await using f = await fixture();
+    const task = await f.newTask();
+    const first = await f.prompt(task);
+    await f.db.update(runs).set({ status: "RUNNING", slot: true });
+    await f.commands.stop(task.id, "CANCELLED", { by: f.owner.user_id });
+    let second: string | undefined;
+    const prompted = f.prompt(task).then((turn) => (second = turn.run_id));
+    await sleep(300);
+    expect(second).toBeUndefined();
+    await f.db.update(turns).set({ state: "CANCELLED" }).where(eq(turns.id, first.id));
+    await f.db.update(runs).set({ status: "STOPPED" }).where(eq(runs.id, first.run_id));
+    expect(await prompted).not.toBe(first.run_id);
+    expect(await f.tasks.find(f.owner.user_id, task.id)).toMatchObject({ state: "IN_PROGRESS" });
+  });
+
   it("says so when nothing is at work", async () => {
     await using f = await fixture();
     const task = await f.newTask();
@@ -84,14 +118,32 @@ describe("stopping", () => {
     await using f = await fixture();
     const task = await f.newTask();
     const turn = await f.prompt(task);
-    const [runner] = await f.db
-      .insert(schema.runners)
-      .values({ id: randomUUID(), backend: "local", tier: "small" })
-      .returning();
-    await f.db.update(runs).set({ runner_id: runner!.id }).where(eq(runs.id, turn.run_id));
+    await f.db
+      .update(runs)
+      .set({ runner_id: await newRunner(f) })
+      .where(eq(runs.id, turn.run_id));
     await f.commands.delete(task.id);
     expect(await f.db.select().from(runs)).toEqual([]);
     expect(await f.db.select().from(schema.runners)).toMatchObject([{ desired: "DESTROYED" }]);
+  });
+
+  it("deleting a board gives up the runners of its tasks and of no others", async () => {
+    await using f = await fixture();
+    const kept = await f.prompt(await f.newTask());
+    const board = await new Boards(f.db).create(f.owner, { name: "b", description: "" });
+    const there = { title: "t", description: "d", priority: 0, repository_url: "/srv/repository" };
+    const task = await f.tasks.create(f.owner.user_id, board.id, there);
+    const turn = await f.prompt(task);
+    const [given, keeps] = [await newRunner(f), await newRunner(f)];
+    await f.db.update(runs).set({ runner_id: given }).where(eq(runs.id, turn.run_id));
+    await f.db.update(runs).set({ runner_id: keeps }).where(eq(runs.id, kept.run_id));
+    await f.commands.deleteBoard(board.id);
+    expect(await f.db.select({ id: runs.id }).from(runs)).toEqual([{ id: kept.run_id }]);
+    const wished = await f.db.select({ id: schema.runners.id, desired: schema.runners.desired }).from(schema.runners);
+    expect(wished.toSorted((a, b) => a.desired.localeCompare(b.desired))).toEqual([
+      { id: given, desired: "DESTROYED" },
+      { id: keeps, desired: "READY" },
+    ]);
   });
 });
 

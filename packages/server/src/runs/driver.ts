@@ -1,7 +1,7 @@
-import { daemonApi, type RunPhase, WharfError } from "@wharf/contract";
+import { daemonApi, RemoteError, type RunPhase, WharfError } from "@wharf/contract";
 import { eq } from "drizzle-orm";
 import { routeOf } from "../agent-types/index.ts";
-import { isDatabaseAway, schema } from "../store/index.ts";
+import { isDatabaseAway, isDatabaseFull, schema } from "../store/index.ts";
 import { lockTask } from "../tasks/index.ts";
 import { type Link, openLink, runnerFor } from "../runners/index.ts";
 import type { RunDeps } from "./deps.ts";
@@ -48,7 +48,7 @@ export class RunDriver {
     while (!signal.aborted) {
       try {
         if ((await this.#session(signal)) === "over") return;
-        await this.#pause(signal);
+        await this.#pause(signal, retryPause);
       } catch (error) {
         if (error instanceof LeaseLost || signal.aborted) return;
         if (!(await this.#survives(error, signal))) return;
@@ -86,7 +86,7 @@ export class RunDriver {
       { query: { after: reader.cursor.seq, follow: "true" } },
       { signal: alive },
     );
-    const reading = reader.follow(stream, (cursor) => giver.stored(cursor));
+    const reading = reader.follow(stream, (cursor, records) => giver.stored(cursor, records));
     const working = this.#work(run, { link, giver, reader, alive });
     try {
       return await Promise.race([working, reading.then(() => "again" as const)]);
@@ -291,8 +291,8 @@ export class RunDriver {
     }
   }
 
-  #pause(signal: AbortSignal): Promise<void> {
-    return this.#deps.wakeup.sleep(`again:${this.#lease.run_id}`, retryPause, signal);
+  #pause(signal: AbortSignal, ms: number): Promise<void> {
+    return this.#deps.wakeup.sleep(`again:${this.#lease.run_id}`, ms, signal);
   }
 
   /** Decides what an error means: go on, try the start again later, or fail. Answers whether this driver goes on. */
@@ -300,7 +300,10 @@ export class RunDriver {
     const run = await readLeased(this.#deps.db, this.#lease).catch(() => undefined);
     if (!run) return false;
     const code = error instanceof Error && "code" in error ? error.code : undefined;
-    this.#deps.logger.warn({ run_id: run.id, error, code }, "a run's work was cut off");
+    // What the catalogue names is in the task's log with its next step; the rest is ours to look into.
+    const told =
+      error instanceof WharfError || error instanceof RemoteError ? { code, message: error.message } : { error };
+    this.#deps.logger.warn({ run_id: run.id, ...told }, "a run's work was cut off");
     if (run.desired === "STOP") {
       await endRun(this.#deps, this.#lease);
       return false;
@@ -311,7 +314,7 @@ export class RunDriver {
     if (isDatabaseAway(error) || (isAway && !isLost)) {
       // Once may be the wire's fault; twice without anything done in between is the daemon's.
       if (this.#unreachable > 1 && run.runner_id) await this.#deps.backend.stop(run.runner_id);
-      await this.#pause(signal);
+      await this.#pause(signal, isDatabaseFull(error) ? fullPause : retryPause);
       return true;
     }
     const reason = isLost
@@ -328,5 +331,7 @@ const wordsOf = (error: unknown) =>
   error instanceof WharfError && "reason" in error.context ? error.context.reason : "its daemon does not answer";
 
 const retryPause = 200; // ms
+/** A disk that is full is not free again in the next moment. */
+const fullPause = 2_000; // ms
 
 const isHostile = (error: unknown) => error instanceof WharfError && error.code === "runner_hostile";

@@ -79,6 +79,8 @@ describe("what a runner's journal says", () => {
     ["a repeated sequence", (s: Setting) => [text(s, 1), text(s, 1)]],
     ["no record at all", () => [{ seq: "x" }]],
     ["what only the server says", (s: Setting) => [record(s, 1, { kind: "state", entity: "task", to: "COMPLETED" })]],
+    ["what only a person says", (s: Setting) => [record(s, 1, { kind: "message", role: "user", text: "Go on." })]],
+    ["what only the gateway counts", (s: Setting) => [record(s, 1, { kind: "usage", source: "gateway" })]],
   ])("with %s in it is hostile, and none of that batch is kept", async (_, lines) => {
     await using f = await fixture();
     const s = await setting(f);
@@ -89,6 +91,18 @@ describe("what a runner's journal says", () => {
         .catch(codeOf),
     ).toBe("runner_hostile");
     expect(await texts(s)).toEqual([]);
+  });
+
+  it("is hostile at once, also where the runner keeps the stream open and says no more", async () => {
+    await using f = await fixture();
+    const s = await setting(f);
+    const silence = Promise.withResolvers<void>();
+    async function* open() {
+      yield text(s, 2);
+      await silence.promise;
+    }
+    expect(await s.reader().follow(open(), ignore).catch(codeOf)).toBe("runner_hostile");
+    silence.resolve();
   });
 
   it("goes to its own task alone, whatever run a record names", async () => {
@@ -124,6 +138,26 @@ describe("a turn that ended in the journal", () => {
       .follow(from([record(s, 1, { kind: "turn", turn_id: s.turnId, status: "ended", stop_reason: "error" })]), ignore);
     expect(await f.db.select().from(runs)).toMatchObject([{ desired: "STOP", stop_status: "FAILED" }]);
     expect(await f.db.select().from(tasks)).toMatchObject([{ state: "FAILED" }]);
+  });
+
+  it("fails with the agent's own error, not with one of another kind", async () => {
+    await using f = await fixture();
+    const s = await setting(f);
+    const failure = (seq: number, code: string, message: string) => record(s, seq, { kind: "failure", code, message });
+    const records = [
+      failure(1, "path_outside", "a file it wanted"),
+      failure(2, "agent_timeout", "it said nothing"),
+      failure(3, "git_failed", "no commit"),
+      record(s, 4, { kind: "turn", turn_id: s.turnId, status: "ended", stop_reason: "timeout" }),
+    ];
+    await s.reader().follow(from(records), ignore);
+    expect(await f.db.select().from(runs)).toMatchObject([
+      { desired: "STOP", stop_status: "FAILED", stop_reason: "it said nothing", error_code: "agent_timeout" },
+    ]);
+    const states = (await f.log.read(s.lease.task_id, 0, 100)).flatMap(({ data }) =>
+      data.kind === "state" && data.to === "FAILED" ? [data.reason] : [],
+    );
+    expect(states).toEqual(["it said nothing"]);
   });
 
   it("that was interrupted asks a person, and is not run again", async () => {

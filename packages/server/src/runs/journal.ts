@@ -1,7 +1,7 @@
 import { type EventData, type EventKind, JournalRecord, WharfError } from "@wharf/contract";
-import { eq } from "drizzle-orm";
+import { and, eq } from "drizzle-orm";
 import type { Log } from "../events/index.ts";
-import { schema } from "../store/index.ts";
+import { type Executor, schema } from "../store/index.ts";
 import { lockTask } from "../tasks/index.ts";
 import { applyRecord } from "./apply.ts";
 import { type Lease, lockLeased } from "./lease.ts";
@@ -45,11 +45,15 @@ export class JournalReader {
     this.cursor = at.cursor;
   }
 
-  /** Reads the stream until it ends; `stored` is told how far the log holds it, so that the daemon may trim. */
-  async follow(stream: AsyncIterable<unknown>, stored: (cursor: Cursor) => void): Promise<void> {
+  /** Reads the stream until it ends; `stored` is told what the log holds and how far, so that the daemon may trim. */
+  async follow(
+    stream: AsyncIterable<unknown>,
+    stored: (cursor: Cursor, records: readonly JournalRecord[]) => void,
+  ): Promise<void> {
     for await (const batch of inBatches(stream, batchSize)) {
-      await this.#store(batch.map((line) => this.#parse(line)));
-      stored(this.cursor);
+      const records = batch.map((line) => this.#parse(line));
+      await this.#store(records);
+      stored(this.cursor, records);
     }
   }
 
@@ -71,13 +75,7 @@ export class JournalReader {
     await this.#log.write(async (writer) => {
       const task = await lockTask(writer.tx, this.#lease.task_id);
       const run = await lockLeased(writer.tx, this.#lease);
-      const [runner] = await writer.tx.select().from(runners).where(eq(runners.id, this.#runnerId)).for("update");
-      if (runner?.journal_epoch !== epoch || runner.journal_cursor !== seq) {
-        throw new WharfError("runner_unavailable", {
-          runner_id: this.#runnerId,
-          reason: "another reader moved the journal's cursor",
-        });
-      }
+      await this.#moveCursor(writer.tx, records.length);
       await this.#learnRuns(writer.tx, records);
       const events = records.map((record) => ({
         run_id: this.#known.has(record.run_id) ? record.run_id : run.id,
@@ -88,15 +86,23 @@ export class JournalReader {
       }));
       await writer.append(task.id, events);
       for (const record of records) await applyRecord(writer, { task_id: task.id, run_id: run.id, record });
-      await writer.tx
-        .update(runners)
-        .set({ journal_cursor: seq + records.length })
-        .where(eq(runners.id, this.#runnerId));
     });
     this.cursor = { epoch, seq: seq + records.length };
   }
 
-  async #learnRuns(tx: Parameters<typeof lockTask>[0], records: readonly JournalRecord[]): Promise<void> {
+  /** Takes the row's lock and the step in one statement; it is the row that says whether this reader is still the one. */
+  async #moveCursor(tx: Executor, by: number): Promise<void> {
+    const { epoch, seq } = this.cursor;
+    const here = and(eq(runners.id, this.#runnerId), eq(runners.journal_epoch, epoch), eq(runners.journal_cursor, seq));
+    const moved = await tx.update(runners).set({ journal_cursor: seq + by }).where(here).returning({ id: runners.id });
+    if (moved.length > 0) return;
+    throw new WharfError("runner_unavailable", {
+      runner_id: this.#runnerId,
+      reason: "another reader moved the journal's cursor",
+    });
+  }
+
+  async #learnRuns(tx: Executor, records: readonly JournalRecord[]): Promise<void> {
     if (records.every((record) => this.#known.has(record.run_id))) return;
     const rows = await tx.select({ id: runs.id }).from(runs).where(eq(runs.task_id, this.#lease.task_id));
     this.#known = new Set(rows.map((row) => row.id));
@@ -132,8 +138,9 @@ async function* inBatches<T>(source: AsyncIterable<T>, size: number): AsyncGener
       yield batch;
     }
   } finally {
+    // Not waited for: the source ends with what it reads from, and may wait until then for a line that never comes.
     next.catch(() => undefined);
-    await iterator.return?.();
+    iterator.return?.().catch(() => undefined);
   }
 }
 

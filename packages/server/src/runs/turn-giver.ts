@@ -1,4 +1,4 @@
-import { daemonApi, RemoteError, WharfError } from "@wharf/contract";
+import { daemonApi, type EventKind, type JournalRecord, RemoteError, WharfError } from "@wharf/contract";
 import { and, eq } from "drizzle-orm";
 import type { Link } from "../runners/index.ts";
 import { schema } from "../store/index.ts";
@@ -16,6 +16,19 @@ const { permissions, pushes, tasks } = schema;
 const maxSubject = 72;
 /** How often the daemon is asked what became of a running turn; its journal tells the end long before. */
 const lookEvery = 15_000; // ms
+
+/** Records of these kinds call for nothing but to be shown. */
+const passing: ReadonlySet<EventKind> = new Set([
+  "message",
+  "thought",
+  "tool_call",
+  "plan",
+  "output",
+  "report",
+  "notice",
+]);
+/** Records that may wait to be trimmed from the runner's disk. */
+const maxUnacknowledged = 500;
 
 /** What one wire to a run's runner is used for besides reading: giving turns, answering, pushing, acknowledging. */
 export class TurnGiver {
@@ -38,10 +51,14 @@ export class TurnGiver {
     this.#runnerId = at.runnerId;
   }
 
-  /** The log holds the journal up to here. */
-  stored(cursor: Cursor): void {
+  /**
+   * The log holds the journal up to here. Whoever drives the run is woken where there is something to do; for text alone
+   * once a second is enough, as a tick costs as much as storing the batch did.
+   */
+  stored(cursor: Cursor, records: readonly JournalRecord[]): void {
     this.#stored = cursor;
-    this.#deps.wakeup.poke(this.#lease.run_id);
+    const isMuch = cursor.seq - this.#acked >= maxUnacknowledged;
+    if (isMuch || records.some(({ data }) => !passing.has(data.kind))) this.#deps.wakeup.poke(this.#lease.run_id);
     this.#deps.wakeup.poke(`drain:${this.#lease.run_id}`);
   }
 

@@ -1,5 +1,7 @@
+import { WharfError } from "@wharf/contract";
+
 /** PostgreSQL's codes for a server that is stopping, starting or full, a connection that broke, and a transaction that lost a race; and Node's for a socket nobody answers. */
-const passing = /^(57P0[123]|08\w{3}|40001|40P01|53300|ECONN\w+|EPIPE)$/;
+const passing = /^(57P0[123]|08\w{3}|40001|40P01|53[13]00|ECONN\w+|EPIPE)$/;
 
 /** The driver's words where it gives no code; the last two come from a rollback on a connection that is gone already. */
 const wording =
@@ -8,9 +10,17 @@ const wording =
 /** Whether an error only says that the database was away for a moment: what was asked may be asked again. */
 export function isDatabaseAway(error: unknown): boolean {
   for (let one = error; one instanceof Error; one = one.cause) {
+    // What has a name of ours already is not about the database: beneath a lost wire stands a broken connection, too.
+    if (one instanceof WharfError) return one.code === "database_unavailable";
     const code = "code" in one ? String(one.code) : "";
     if (passing.test(code) || wording.test(one.message)) return true;
     if (code === "ENOENT" && "syscall" in one && one.syscall === "connect") return true;
   }
+  return false;
+}
+
+/** Whether a statement failed because the database's disk is full. */
+export function isDatabaseFull(error: unknown): boolean {
+  for (let one = error; one instanceof Error; one = one.cause) if ("code" in one && one.code === "53100") return true;
   return false;
 }

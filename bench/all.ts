@@ -1,0 +1,31 @@
+/** Runs every benchmark in a process of its own, one after the other, and prints one table: `npm run bench`. */
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { cpus, loadavg, totalmem } from "node:os";
+import { join } from "node:path";
+import { type Figure, megabytes, table } from "./support/figures.ts";
+import { tell } from "./support/program.ts";
+
+const names = ["server-start", "daemon", "runner", "events", "gateway", "wire"];
+
+/** The figures come as a message from a program of ours: what is wrong with them is seen in the table. */
+async function figuresOf(name: string): Promise<Figure[]> {
+  const child = fork(join(import.meta.dirname, `${name}.ts`), { silent: false });
+  let figures: Figure[] = [];
+  child.once("message", (message) => (figures = message as Figure[]));
+  const [code] = await once(child, "exit");
+  if (code === 0) return figures;
+  process.exitCode = 1;
+  return [{ what: name, wharf: `failed with exit code ${code}` }];
+}
+
+const load = (): string => (loadavg()[0] ?? 0).toFixed(1);
+
+const before = load();
+const all: Figure[] = [];
+for (const name of names) {
+  tell(`${name} (load ${load()})`);
+  all.push(...(await figuresOf(name)));
+}
+const machine = `${cpus().length} cores (${cpus()[0]?.model ?? "unknown"}), ${megabytes(totalmem())}, Node ${process.versions.node}`;
+process.stdout.write(`${machine}, load ${before} before and ${load()} after.\n\n${table(all)}`);

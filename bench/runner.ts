@@ -1,0 +1,137 @@
+/**
+ * A runner on this machine: from nothing to a first command's result, and one command after another in a runner that is
+ * there, beside starting the same command without a runner and by `docker exec`. `node bench/runner.ts [rounds]`
+ */
+import { spawn } from "node:child_process";
+import { randomBytes, randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { join } from "node:path";
+import { daemonApi, ExecEvent } from "@wharf/contract";
+import type { WireClient } from "@wharf/contract/wire";
+import { createLocalBackend, type RunnerSpec } from "../packages/server/src/backends/index.ts";
+import { createGateway, openMirrors } from "../packages/server/src/gateway/index.ts";
+import { type Link, openLink } from "../packages/server/src/runners/index.ts";
+import { buildKit, kitFolder } from "../scripts/build.ts";
+import { startContainer } from "./support/docker.ts";
+import { type Figure, megabytes, ms, spread, type Spread, spreadOf } from "./support/figures.ts";
+import { present, size, tell } from "./support/program.ts";
+import { scratch } from "./support/scratch.ts";
+
+const command = "echo here";
+const warmUp = 20;
+const commands = 300;
+
+/** Answers with the time of each step that `work` took, in ms. */
+async function repeat(times: number, work: () => Promise<unknown>): Promise<number[]> {
+  const all: number[] = [];
+  for (let n = 0; n < times; n++) {
+    const began = performance.now();
+    await work();
+    all.push(performance.now() - began);
+  }
+  return all;
+}
+
+async function run(client: WireClient): Promise<void> {
+  let said = "";
+  for await (const line of client.stream(daemonApi.exec, { body: { command } })) {
+    const event = ExecEvent.parse(line);
+    if (event.type === "exit" && event.exit_code === 0 && said === "here\n") return;
+    if (event.type === "stdout") said += event.data;
+  }
+  throw new Error(`the command said '${said}'`);
+}
+
+async function runDirectly(program: string, args: readonly string[]): Promise<void> {
+  const child = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"] });
+  let said = "";
+  child.stdout.on("data", (chunk: Buffer) => (said += chunk.toString()));
+  await once(child, "close");
+  if (said !== "here\n") throw new Error(`the command said '${said}'`);
+}
+
+async function measure(): Promise<Figure[]> {
+  const rounds = size(20);
+  await buildKit();
+  await using folder = await scratch();
+  const searchPath = process.env["PATH"] ?? "/usr/bin:/bin";
+  const options = {
+    folder: join(folder.path, "runners"),
+    kit: kitFolder,
+    node: process.execPath,
+    allowUnsafe: true,
+    searchPath,
+  };
+  await using parts = new AsyncDisposableStack();
+  const backend = await createLocalBackend(options);
+  parts.defer(() => backend.close());
+  const mirrors = openMirrors({ folder: join(folder.path, "mirrors"), maxRepositoryMb: 1, gitEnvironment: {} });
+  const nothing = { pushed: async () => undefined, denied: () => undefined, modelRequest: () => undefined };
+  const gateway = createGateway({ mirrors, routes: {}, hooks: nothing });
+  parts.defer(() => gateway.close());
+
+  const create = async (spec: RunnerSpec): Promise<Link> => {
+    await backend.create(spec);
+    const at = { backend, runner_id: spec.id, epoch: 1, key: spec.wireKey, gateway, context: async () => undefined };
+    return openLink(at, AbortSignal.timeout(20_000));
+  };
+
+  const first: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const spec = newRunner();
+    const began = performance.now();
+    await using link = await create(spec);
+    await run(link.client);
+    first.push(performance.now() - began);
+    await backend.destroy(spec.id);
+  }
+
+  const spec = newRunner();
+  await using link = await create(spec);
+  parts.defer(() => backend.destroy(spec.id));
+  await repeat(warmUp, () => run(link.client));
+  const inside = spreadOf(await repeat(commands, () => run(link.client)));
+  const outside = spreadOf(await repeat(commands, () => runDirectly("bash", ["-c", command])));
+  const { rss_bytes } = await link.client.call(daemonApi.health, {});
+
+  const cold = spreadOf(first);
+  return [
+    {
+      what: `create → first command's result, cold (${backend.can.isolation}), p50 / p99`,
+      wharf: spread(cold),
+      beside: `the command alone ${ms(outside.p50)}`,
+      ratio: cold.p50 / outside.p50,
+      hold: "40 ms warm",
+    },
+    {
+      what: "exec round trip, p50 / p99",
+      wharf: spread(inside),
+      beside: `the command alone ${spread(outside)}`,
+      ratio: inside.p50 / outside.p50,
+    },
+    ...(await besideDocker(inside)),
+    { what: `daemon, RSS after ${commands + warmUp} commands`, wharf: megabytes(rss_bytes), hold: "80 MB" },
+  ];
+}
+
+async function besideDocker(inside: Spread): Promise<Figure[]> {
+  await using container = await startContainer();
+  if (!container) {
+    tell("No docker engine answers here: `docker exec` is left out.");
+    return [];
+  }
+  const exec = ["exec", container.id, "bash", "-c", command];
+  await repeat(3, () => runDirectly("docker", exec));
+  const docker = spreadOf(await repeat(50, () => runDirectly("docker", exec)));
+  const what = "exec round trip beside `docker exec`, p50 / p99";
+  return [{ what, wharf: spread(inside), beside: spread(docker), ratio: inside.p50 / docker.p50, hold: "0.1" }];
+}
+
+const newRunner = (): RunnerSpec => ({
+  id: randomUUID(),
+  wireKey: randomBytes(32).toString("hex"),
+  limits: { cpu: 1, memoryBytes: 2 ** 31, diskBytes: 2 ** 33, processes: 1_024 },
+  programs: [],
+});
+
+await present(measure);

@@ -1,0 +1,138 @@
+/**
+ * How long `wharf up` takes from the start of its process until it answers, on existing data, and what memory it then
+ * has, beside PostgreSQL alone on the same data and Node alone. `node bench/server-start.ts [rounds]`
+ */
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { api } from "@wharf/contract";
+import { type Figure, median, megabytes, ms } from "./support/figures.ts";
+import { unpackPublished } from "./support/package.ts";
+import { startPostgres } from "./support/postgres.ts";
+import { childrenOf, residentBytes, sharedBytes, timeOf } from "./support/processes.ts";
+import { present, size } from "./support/program.ts";
+import { scratch } from "./support/scratch.ts";
+import { Server, sources } from "./support/server.ts";
+
+const tasks = 200;
+/** Until what a start needed is given back. */
+const settle = 5_000; // ms
+
+interface Measured {
+  readonly name: string;
+  readonly starts: number[];
+  readonly afterKill: number[];
+  readonly serverBytes: number;
+  readonly postgresBytes: number;
+  readonly postgresProcesses: number;
+}
+
+async function measure(): Promise<Figure[]> {
+  const rounds = size(7);
+  await using folder = await scratch();
+  const published = await unpackPublished(folder.path);
+  await fill(folder.path);
+  const bare = await measureBare(folder.path, rounds);
+  const programs = [
+    { name: "sources", file: sources },
+    { name: "published package", file: published },
+  ];
+  const measured: Measured[] = [];
+  for (const program of programs) measured.push(await measureProgram(folder.path, program, rounds));
+
+  const floor = bare.node + bare.postgres;
+  const besideStart = `Node alone and PostgreSQL alone ${ms(floor)}`;
+  return [
+    ...measured.flatMap(({ name, starts, afterKill }) => [
+      {
+        what: `server start → answers, ${name}, p50`,
+        wharf: ms(median(starts)),
+        beside: besideStart,
+        ratio: median(starts) / floor,
+        hold: "1 s",
+      },
+      {
+        what: `the same after \`kill -9\`, ${name}, p50`,
+        wharf: ms(median(afterKill)),
+        beside: besideStart,
+        ratio: median(afterKill) / floor,
+        hold: "1 s",
+      },
+    ]),
+    ...measured.map(({ name, serverBytes }) => ({
+      what: `server, RSS idle, ${name}`,
+      wharf: megabytes(serverBytes),
+      beside: `Node alone ${megabytes(bare.nodeBytes)}`,
+      ratio: serverBytes / bare.nodeBytes,
+      hold: "150 MB",
+    })),
+    ...measured.slice(-1).map(({ postgresBytes, postgresProcesses }) => ({
+      what: `its PostgreSQL, idle, ${postgresProcesses} processes`,
+      wharf: megabytes(postgresBytes),
+      beside: `PostgreSQL alone ${megabytes(bare.postgresBytes)}`,
+      ratio: postgresBytes / bare.postgresBytes,
+    })),
+  ];
+}
+
+/** The data that there is already. */
+async function fill(folder: string): Promise<void> {
+  await using server = new Server(folder);
+  await server.start();
+  const { default_board_id } = await server.client.call(api.serverInfo, {});
+  const body = { title: "A task", description: "as told" };
+  for (let n = 0; n < tasks; n++)
+    await server.client.call(api.createTask, { params: { board_id: default_board_id }, body });
+}
+
+async function measureBare(folder: string, rounds: number) {
+  const node: number[] = [];
+  const postgres: number[] = [];
+  let postgresBytes = 0;
+  for (let round = 0; round < rounds; round++) {
+    node.push(await timeOf(process.execPath, ["-e", "0"]));
+    await using bare = await startPostgres(join(folder, "data"), join(folder, "socket"));
+    postgres.push(bare.startMs);
+    if (round < rounds - 1) continue;
+    await sleep(settle);
+    postgresBytes = sharedBytes([bare.pid, ...childrenOf(bare.pid)]);
+  }
+  return { node: median(node), postgres: median(postgres), postgresBytes, nodeBytes: await idleNode() };
+}
+
+async function idleNode(): Promise<number> {
+  const child = spawn(process.execPath, ["-e", "setInterval(() => 0, 1000)"], { stdio: "ignore" });
+  await sleep(1_000);
+  const bytes = residentBytes(child.pid ?? 0);
+  child.kill();
+  return bytes;
+}
+
+async function measureProgram(
+  folder: string,
+  program: { name: string; file: string },
+  rounds: number,
+): Promise<Measured> {
+  await using server = new Server(folder, { program: program.file });
+  const starts: number[] = [];
+  const afterKill: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    starts.push(await server.start());
+    await server.kill();
+    afterKill.push(await server.start());
+    if (round < rounds - 1) await server.stop();
+  }
+  await sleep(settle);
+  const postmaster = await server.postgres();
+  const postgres = [postmaster, ...childrenOf(postmaster)];
+  return {
+    name: program.name,
+    starts,
+    afterKill,
+    serverBytes: residentBytes(server.pid),
+    postgresBytes: sharedBytes(postgres),
+    postgresProcesses: postgres.length,
+  };
+}
+
+await present(measure);

@@ -1,0 +1,51 @@
+/** What was measured: numbers, and rows of the one table that all benchmarks share. */
+export interface Figure {
+  readonly what: string;
+  readonly wharf: string;
+  /** The same work without Wharf, in the same run. */
+  readonly beside?: string;
+  /** Wharf's figure divided by the one beside it. */
+  readonly ratio?: number;
+  /** What the design says it must hold. */
+  readonly hold?: string;
+}
+
+export interface Spread {
+  readonly p50: number;
+  readonly p99: number;
+  readonly count: number;
+}
+
+export function spreadOf(values: readonly number[]): Spread {
+  const sorted = values.toSorted((a, b) => a - b);
+  const at = (part: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN;
+  return { p50: at(0.5), p99: at(0.99), count: sorted.length };
+}
+
+export const median = (values: readonly number[]): number => spreadOf(values).p50;
+
+/** Three digits that mean something, whatever the size. */
+export function digits(value: number): string {
+  if (value >= 100) return Math.round(value).toLocaleString("en-US");
+  return value >= 10 ? value.toFixed(1) : value.toFixed(2);
+}
+
+export const ms = (value: number): string => `${digits(value)} ms`;
+export const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
+/** With few values the second number is the largest of them. */
+export const spread = ({ p50, p99, count }: Spread): string =>
+  `${digits(p50)} / ${digits(p99)} ms${count < 100 ? ` (of ${count})` : ""}`;
+
+const columns = ["what", "Wharf", "beside it", "ratio", "to hold"];
+
+export function table(figures: readonly Figure[]): string {
+  const rows = figures.map(({ what, wharf, beside = "", ratio, hold = "" }) => [
+    what,
+    wharf,
+    beside,
+    ratio === undefined ? "" : digits(ratio),
+    hold,
+  ]);
+  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |\n`;
+  return [columns, columns.map(() => "---"), ...rows].map(line).join("");
+}

@@ -1,0 +1,40 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
+
+/** Resident memory of one process. */
+export const residentBytes = (pid: number): number => kilobytesOf(`/proc/${pid}/status`, "VmRSS") * 1024;
+
+/** Memory of several processes that share some of theirs: what is shared counts once. */
+export function sharedBytes(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => sum + kilobytesOf(`/proc/${pid}/smaps_rollup`, "Pss") * 1024, 0);
+}
+
+function kilobytesOf(file: string, name: string): number {
+  return Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(readFileSync(file, "utf8"))?.[1] ?? Number.NaN);
+}
+
+export function childrenOf(parent: number): number[] {
+  const pids = readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
+  return pids.filter((pid) => parentOf(pid) === parent);
+}
+
+/** The fields after the name, which may itself hold spaces and brackets. */
+function parentOf(pid: number): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+  } catch {
+    return undefined;
+  }
+}
+
+/** How long a program takes from its start to its end, in ms. */
+export async function timeOf(command: string, args: readonly string[]): Promise<number> {
+  const began = performance.now();
+  const [code] = await once(spawn(command, args, { stdio: "ignore" }), "exit");
+  if (code !== 0) throw new Error(`${command} exited with ${code}`);
+  return performance.now() - began;
+}

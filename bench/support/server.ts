@@ -1,0 +1,121 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { readFile, rm } from "node:fs/promises";
+import { get } from "node:http";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { api } from "@wharf/contract";
+import { z } from "zod";
+import { Client } from "../../packages/cli/src/client.ts";
+import { locator } from "../../packages/cli/src/locate.ts";
+
+const cli = join(import.meta.dirname, "../../packages/cli");
+
+/** `wharf` as a checkout runs it. */
+export const sources = join(cli, "bin/wharf.js");
+
+const startPatience = 30_000; // ms
+const Address = z.object({ url: z.url(), pid: z.number() });
+
+/** A server as a person starts it, `wharf up` in a process of its own, on a data folder that outlives it. */
+export class Server implements AsyncDisposable {
+  readonly data: string;
+  readonly client: Client;
+  readonly #program: string;
+  readonly #environment: Record<string, string>;
+  #child: ChildProcess | undefined;
+
+  constructor(folder: string, options: { program?: string; environment?: Record<string, string> } = {}) {
+    this.data = join(folder, "data");
+    this.client = new Client(locator({ dataFolder: this.data, environment: {}, json: false }));
+    this.#program = options.program ?? sources;
+    this.#environment = {
+      PATH: process.env["PATH"] ?? "",
+      HOME: folder,
+      WHARF_DATA: this.data,
+      WHARF_PORT: "0",
+      LOG_LEVEL: "warn",
+      ...options.environment,
+    };
+  }
+
+  /** Answers with the time from the start of the process until `GET /health` is answered, in ms. */
+  async start(): Promise<number> {
+    const file = join(this.data, "server.json");
+    await rm(file, { force: true });
+    const began = performance.now();
+    const env = this.#environment;
+    const child = spawn(process.execPath, [this.#program, "up"], { env, stdio: ["ignore", "ignore", "pipe"] });
+    this.#child = child;
+    let said = "";
+    child.stderr.on("data", (chunk: Buffer) => (said = (said + chunk.toString()).slice(-10_000)));
+    while (!existsSync(file)) {
+      const late = performance.now() - began > startPatience;
+      if (late || child.exitCode !== null) throw new Error(`the server did not start:\n${said}`);
+      await sleep(2);
+    }
+    await answered(`${(await this.#address()).url}/health`);
+    return performance.now() - began;
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
+  async #address(): Promise<z.infer<typeof Address>> {
+    return Address.parse(JSON.parse(await readFile(join(this.data, "server.json"), "utf8")));
+  }
+
+  /** The head of PostgreSQL's processes. */
+  async postgres(): Promise<number> {
+    return Number((await this.#postmasterFile())[0]);
+  }
+
+  /** Where PostgreSQL's socket is. */
+  async postgresSocket(): Promise<string> {
+    return (await this.#postmasterFile())[4] ?? "";
+  }
+
+  async #postmasterFile(): Promise<string[]> {
+    return (await readFile(join(this.data, "postgres/data/postmaster.pid"), "utf8")).split("\n");
+  }
+
+  /** The server goes, what it left at work stays; with `runners` they end too. */
+  async stop(runners = false): Promise<void> {
+    if (!this.#isAlive) return;
+    const gone = this.#gone();
+    await this.client.call(api.shutdown, { body: { runners } });
+    await gone;
+  }
+
+  /** The end that nothing can prepare for. */
+  async kill(): Promise<void> {
+    if (!this.#isAlive) return;
+    const gone = this.#gone();
+    this.#child?.kill("SIGKILL");
+    await gone;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop(true).catch(() => this.kill());
+  }
+
+  get #isAlive(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  async #gone(): Promise<void> {
+    if (this.#child) await once(this.#child, "exit");
+  }
+}
+
+async function answered(url: string): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  get(url, (answer) => {
+    answer.resume();
+    if (answer.statusCode === 200) resolve();
+    else reject(new Error(`${url} answered ${answer.statusCode}`));
+  }).on("error", reject);
+  await promise;
+}

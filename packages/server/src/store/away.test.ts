@@ -1,0 +1,23 @@
+import { WharfError } from "@wharf/contract";
+import { expect, it } from "vitest";
+import { isDatabaseAway } from "./away.ts";
+
+const coded = (code: string, cause?: unknown) => Object.assign(new Error("it failed", { cause }), { code });
+
+it("knows a database that is away by its own code or its driver's, however deep it stands", () => {
+  for (const code of ["57P01", "08006", "53100", "53300", "ECONNRESET", "EPIPE"])
+    expect(isDatabaseAway(coded(code))).toBe(true);
+  expect(isDatabaseAway(new Error("query failed", { cause: coded("57P01") }))).toBe(true);
+  expect(isDatabaseAway(new Error("Connection terminated unexpectedly"))).toBe(true);
+});
+
+it("takes neither a fault of a statement nor a runner's lost wire for it", () => {
+  expect(isDatabaseAway(coded("23505"))).toBe(false);
+  const lost = new WharfError(
+    "runner_unavailable",
+    { runner_id: "r", reason: "silent" },
+    { cause: coded("ECONNRESET") },
+  );
+  expect(isDatabaseAway(lost)).toBe(false);
+  expect(isDatabaseAway(new Error("a step failed", { cause: lost }))).toBe(false);
+});
