@@ -10,7 +10,8 @@ import { isPushed, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
 const script: Script = ({ toolResults = [], prompt = "" }) => {
   const seen = toolResults.join("\n");
   if (seen.includes("sum is right")) return { text: "The sum is mended and its test passes." };
-  if (seen.includes("a - b")) return { toolCalls: [{ name: "edit_file", args: { path: "sum.js", search: "a - b", replace: "a + b" } }] };
+  if (seen.includes("a - b"))
+    return { toolCalls: [{ name: "edit_file", args: { path: "sum.js", search: "a - b", replace: "a + b" } }] };
   if (seen.includes("sum is wrong")) return { text: "I could not mend it." };
   if (toolResults.length > 0) return { toolCalls: [{ name: "run_command", args: { command: "node test.js" } }] };
   if (prompt.includes("what did you do")) return { text: "As I said, the sum is mended." };
@@ -18,7 +19,8 @@ const script: Script = ({ toolResults = [], prompt = "" }) => {
 };
 const files = {
   "sum.js": "module.exports = (a, b) => a - b;\n",
-  "test.js": "if (require('./sum.js')(2, 3) !== 5) { console.log('sum is wrong'); process.exit(1); }\nconsole.log('sum is right');\n",
+  "test.js":
+    "if (require('./sum.js')(2, 3) !== 5) { console.log('sum is wrong'); process.exit(1); }\nconsole.log('sum is right');\n",
 };
 
 const providers = [
@@ -55,7 +57,9 @@ describe("Wharf's own agent", () => {
   it.each(providers)("mends a repository with a $name model through the gateway", async ({ name }) => {
     const type = await wharf.client.call(api.getAgentType, { params: { type_id: "wharf" } });
     const { command, environment_vars } = type;
-    await wharf.client.call(api.createAgentType, { body: { name: `wharf-${name}`, command, environment_vars, model_route: name } });
+    await wharf.client.call(api.createAgentType, {
+      body: { name: `wharf-${name}`, command, environment_vars, model_route: name },
+    });
     const remote = makeRepository(join(folder, name), files);
     const task = await wharf.createTask({ title: "Mend the sum", repository_url: remote, agent_type: `wharf-${name}` });
     await wharf.prompt(task, "The sum is wrong. Mend it and run the test.");
@@ -74,8 +78,14 @@ describe("Wharf's own agent", () => {
   });
 
   it("is refused by the gateway on another route than its own, and the turn says why", async () => {
-    const environment_vars = { WHARF_MODEL_PROVIDER: "openai", WHARF_MODEL_BASE_URL: "${WHARF_GATEWAY}/models/openai", WHARF_TOKEN: "${WHARF_TOKEN}" };
-    await wharf.client.call(api.createAgentType, { body: { name: "astray", command: ["wharf-agent"], environment_vars, model_route: "gemini" } });
+    const environment_vars = {
+      WHARF_MODEL_PROVIDER: "openai",
+      WHARF_MODEL_BASE_URL: "${WHARF_GATEWAY}/models/openai",
+      WHARF_TOKEN: "${WHARF_TOKEN}",
+    };
+    await wharf.client.call(api.createAgentType, {
+      body: { name: "astray", command: ["wharf-agent"], environment_vars, model_route: "gemini" },
+    });
     const before = models.get("openai")!.requests.length;
     const task = await wharf.createTask({ repository_url: join(folder, "gemini"), agent_type: "astray" });
     const events = await wharf.turn(task, "Go");

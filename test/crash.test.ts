@@ -26,7 +26,11 @@ beforeAll(async () => {
   folder = scratchFolder();
   // Slow enough that many answers are under way when a process dies.
   model = await startGemini({ key: "real-key", script: () => ({ text: modelAnswer, pieceDelayMs: 40 }) });
-  wharf = new Wharf(folder, { GEMINI_API_KEY: "real-key", GEMINI_BASE_URL: model.url, WHARF_MAX_RUNS: String(taskCount) });
+  wharf = new Wharf(folder, {
+    GEMINI_API_KEY: "real-key",
+    GEMINI_BASE_URL: model.url,
+    WHARF_MAX_RUNS: String(taskCount),
+  });
   await wharf.start();
 });
 
@@ -46,11 +50,20 @@ const promptOf = (turn: string) =>
   ].join("\n");
 
 it(`keeps its word through ${kills} kills at random moments`, { timeout: 900_000 }, async () => {
-  const type = { name: "crash", command: ["wharf-demo-agent"], model_route: "gemini", environment_vars: { WHARF_GATEWAY: "${WHARF_GATEWAY}", WHARF_TOKEN: "${WHARF_TOKEN}" } };
+  const type = {
+    name: "crash",
+    command: ["wharf-demo-agent"],
+    model_route: "gemini",
+    environment_vars: { WHARF_GATEWAY: "${WHARF_GATEWAY}", WHARF_TOKEN: "${WHARF_TOKEN}" },
+  };
   await wharf.client.call(api.createAgentType, { body: type });
   const remote = makeRepository(join(folder, "remote"));
   const working = new AbortController();
-  const tasks = await Promise.all(Array.from({ length: taskCount }, (_, i) => wharf.createTask({ title: `Task ${i}`, repository_url: remote, agent_type: "crash" })));
+  const tasks = await Promise.all(
+    Array.from({ length: taskCount }, (_, i) =>
+      wharf.createTask({ title: `Task ${i}`, repository_url: remote, agent_type: "crash" }),
+    ),
+  );
   const prompted = Promise.all(tasks.map((task, i) => keepPrompting(task, `t${i}`, working.signal)));
   // Its failure is the test's, at the moment it is waited for.
   prompted.catch(() => undefined);
@@ -140,9 +153,15 @@ async function settle(tasks: Task[]): Promise<void> {
       if (Date.now() > deadline) throw new Error(`a turn is stuck: ${JSON.stringify(await turnsOf(task))}`);
       await sleep(100);
     }
-    const lastCommit = () => wharf.events(task.id).then((events) => events.flatMap((e) => (e.data.kind === "commit" ? [e.data.sha] : [])).at(-1));
+    const lastCommit = () =>
+      wharf
+        .events(task.id)
+        .then((events) => events.flatMap((e) => (e.data.kind === "commit" ? [e.data.sha] : [])).at(-1));
     const sha = await lastCommit();
-    const pushed = async () => (await wharf.events(task.id)).some((e) => e.data.kind === "push" && e.data.status === "pushed" && e.data.sha === sha);
+    const pushed = async () =>
+      (await wharf.events(task.id)).some(
+        (e) => e.data.kind === "push" && e.data.status === "pushed" && e.data.sha === sha,
+      );
     while (sha && !(await pushed())) {
       if (Date.now() > deadline) throw new Error(`a branch is stuck: ${sha}`);
       await sleep(100);
@@ -175,7 +194,8 @@ async function verifyTask(task: Task): Promise<string[]> {
 
 /** What the agent said from the turn's start to its end. */
 function textOf(events: Event[], turn: Turn): string {
-  const at = (status: string[]) => events.findIndex((e) => e.data.kind === "turn" && e.data.turn_id === turn.id && status.includes(e.data.status));
+  const at = (status: string[]) =>
+    events.findIndex((e) => e.data.kind === "turn" && e.data.turn_id === turn.id && status.includes(e.data.status));
   const [from, to] = [at(["started"]), at(["ended", "interrupted", "cancelled"])];
   const inside = from < 0 ? [] : events.slice(from, to);
   return inside.map((e) => (e.data.kind === "message" && e.data.role === "agent" ? e.data.text : "")).join("");
@@ -201,7 +221,9 @@ async function verifyJournals(): Promise<void> {
   const db = new pg.Client({ host: join(wharf.data, "postgres", "socket"), user: "wharf", database: "postgres" });
   await db.connect();
   try {
-    const { rows } = await db.query("select journal_epoch, min(journal_seq)::int as first, max(journal_seq)::int as last, count(*)::int as n from events where journal_epoch is not null group by 1");
+    const { rows } = await db.query(
+      "select journal_epoch, min(journal_seq)::int as first, max(journal_seq)::int as last, count(*)::int as n from events where journal_epoch is not null group by 1",
+    );
     for (const row of rows) expect(row).toEqual({ ...row, first: 1, last: row.n });
     for (const id of wharf.runnerIds()) {
       const journal = join(wharf.data, "runners", id, "state", "journal");
@@ -211,7 +233,10 @@ async function verifyJournals(): Promise<void> {
         .flatMap((name) => readFileSync(join(journal, name), "utf8").trim().split("\n").filter(Boolean))
         .map((line) => JSON.parse(line.slice(9)));
       for (const record of kept) {
-        const found = await db.query("select type, data from events where journal_epoch = $1 and journal_seq = $2", [epoch, record.seq]);
+        const found = await db.query("select type, data from events where journal_epoch = $1 and journal_seq = $2", [
+          epoch,
+          record.seq,
+        ]);
         expect(found.rows).toEqual([{ type: record.type, data: record.data }]);
       }
     }

@@ -4,7 +4,8 @@ import type { Reporter, TestCase, TestModule } from "vitest/node";
 export default class ClosingReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], errors: readonly unknown[]): void {
     const tests = modules.flatMap((module) => [...module.children.allTests()]);
-    const of = (state: ReturnType<TestCase["result"]>["state"]) => tests.filter((test) => test.result().state === state);
+    const of = (state: ReturnType<TestCase["result"]>["state"]) =>
+      tests.filter((test) => test.result().state === state);
     const skipped = of("skipped");
     if (skipped.length > 0) {
       console.log("\nSkipped, because this machine lacks what they need (`npm run engines` brings it):");

@@ -61,7 +61,10 @@ function serve(folder: string, request: IncomingMessage, response: ServerRespons
   backend.on("close", () => {
     const answer = Buffer.concat(chunks);
     const end = answer.indexOf("\r\n\r\n");
-    const fields = answer.toString("latin1", 0, end).split("\r\n").map((line) => line.split(": ", 2));
+    const fields = answer
+      .toString("latin1", 0, end)
+      .split("\r\n")
+      .map((line) => line.split(": ", 2));
     const { Status: status = "200", ...headers } = Object.fromEntries(fields);
     response.writeHead(Number.parseInt(status, 10), headers).end(answer.subarray(end + 4));
   });

@@ -4,13 +4,23 @@ import { dirname, join } from "node:path";
 
 /** Runs git in a folder with nothing of the machine's configuration, and answers with what it printed. */
 export function git(folder: string, ...args: string[]): string {
-  const env = { PATH: process.env["PATH"], HOME: "/nonexistent", GIT_CONFIG_NOSYSTEM: "1", GIT_CONFIG_GLOBAL: "/dev/null" };
+  const env = {
+    PATH: process.env["PATH"],
+    HOME: "/nonexistent",
+    GIT_CONFIG_NOSYSTEM: "1",
+    GIT_CONFIG_GLOBAL: "/dev/null",
+  };
   const identity = ["-c", "user.name=Tester", "-c", "user.email=tester@localhost"];
-  return execFileSync("git", [...identity, ...args], { cwd: folder, env, stdio: ["ignore", "pipe", "pipe"] }).toString().trim();
+  return execFileSync("git", [...identity, ...args], { cwd: folder, env, stdio: ["ignore", "pipe", "pipe"] })
+    .toString()
+    .trim();
 }
 
 /** A repository on disk with one commit on `main`. */
-export function makeRepository(folder: string, files: Record<string, string> = { "README.md": "# A sample\n" }): string {
+export function makeRepository(
+  folder: string,
+  files: Record<string, string> = { "README.md": "# A sample\n" },
+): string {
   for (const [path, content] of Object.entries(files)) {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
     writeFileSync(join(folder, path), content);

@@ -7,6 +7,12 @@ import { readConfig, startServer } from "../../packages/server/src/index.ts";
  */
 const built = join(import.meta.dirname, "../../packages/runner/dist/kit");
 const { WHARF_TEST_KIT: kit = built, WHARF_TEST_TIMES: times = "{}", ...environment } = process.env;
-const server = await startServer({ config: readConfig(environment), kit, times: JSON.parse(times), version: "0.0.0", environment });
+const server = await startServer({
+  config: readConfig(environment),
+  kit,
+  times: JSON.parse(times),
+  version: "0.0.0",
+  environment,
+});
 process.once("SIGINT", () => void server.stop());
 await server.stopped;

@@ -30,7 +30,14 @@ export class Wharf implements AsyncDisposable {
   constructor(folder: string, environment: Record<string, string> = {}, start: string = launcher) {
     this.#launcher = start;
     this.data = join(folder, "data");
-    this.#environment = { PATH: process.env["PATH"] ?? "", HOME: folder, WHARF_DATA: this.data, WHARF_PORT: "0", LOG_LEVEL: "warn", ...environment };
+    this.#environment = {
+      PATH: process.env["PATH"] ?? "",
+      HOME: folder,
+      WHARF_DATA: this.data,
+      WHARF_PORT: "0",
+      LOG_LEVEL: "warn",
+      ...environment,
+    };
     this.client = new Client(locator({ dataFolder: this.data, environment: {}, json: false }));
   }
 
@@ -44,7 +51,10 @@ export class Wharf implements AsyncDisposable {
 
   async start(): Promise<void> {
     rmSync(join(this.data, "server.json"), { force: true });
-    const child = spawn(process.execPath, [this.#launcher, "up"], { env: this.#environment, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, [this.#launcher, "up"], {
+      env: this.#environment,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     this.#child = child;
     let said = "";
     const keep = (chunk: Buffer) => {
@@ -82,7 +92,9 @@ export class Wharf implements AsyncDisposable {
     const child = this.#child;
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
     const gone = once(child, "exit");
-    await this.client.call(api.shutdown, { body: { runners: true } }, { timeout: 5_000 }).catch(() => child.kill("SIGINT"));
+    await this.client
+      .call(api.shutdown, { body: { runners: true } }, { timeout: 5_000 })
+      .catch(() => child.kill("SIGINT"));
     const late = setTimeout(() => child.kill("SIGKILL"), 60_000);
     await gone;
     clearTimeout(late);
@@ -90,12 +102,22 @@ export class Wharf implements AsyncDisposable {
 
   async createTask(fields: Partial<TaskInput> & Pick<TaskInput, "repository_url">): Promise<Task> {
     const { default_board_id } = await this.client.call(api.serverInfo, {}, { patience: 10_000 });
-    const body = { title: "A task", description: "as told", agent_type: "demo", permission_policy: "allow-all" as const, ...fields };
+    const body = {
+      title: "A task",
+      description: "as told",
+      agent_type: "demo",
+      permission_policy: "allow-all" as const,
+      ...fields,
+    };
     return this.client.call(api.createTask, { params: { board_id: default_board_id }, body });
   }
 
   prompt(task: Pick<Task, "id">, text: string, turnId: string = crypto.randomUUID()): Promise<Turn> {
-    return this.client.call(api.promptTask, { params: { task_id: task.id }, body: { text, turn_id: turnId } }, { patience: 20_000 });
+    return this.client.call(
+      api.promptTask,
+      { params: { task_id: task.id }, body: { text, turn_id: turnId } },
+      { patience: 20_000 },
+    );
   }
 
   task(id: string): Promise<Task> {
@@ -106,7 +128,11 @@ export class Wharf implements AsyncDisposable {
     const all: Event[] = [];
     for (;;) {
       const query = { after: all.at(-1)?.seq ?? 0, limit: 1000 };
-      const { events } = await this.client.call(api.listTaskEvents, { params: { task_id: id }, query }, { patience: 20_000 });
+      const { events } = await this.client.call(
+        api.listTaskEvents,
+        { params: { task_id: id }, query },
+        { patience: 20_000 },
+      );
       if (events.length === 0) return all;
       all.push(...events);
     }
@@ -118,7 +144,13 @@ export class Wharf implements AsyncDisposable {
     for (;;) {
       const events = await this.events(id);
       if (events.some(found)) return events;
-      if (Date.now() > deadline) throw new Error(`it did not come; the log holds:\n${events.slice(-25).map((event) => JSON.stringify(event.data).slice(0, 400)).join("\n")}`);
+      if (Date.now() > deadline)
+        throw new Error(
+          `it did not come; the log holds:\n${events
+            .slice(-25)
+            .map((event) => JSON.stringify(event.data).slice(0, 400))
+            .join("\n")}`,
+        );
       await sleep(50);
     }
   }
@@ -126,7 +158,10 @@ export class Wharf implements AsyncDisposable {
   /** Gives a turn and waits for its end and, where it changed something, for its branch to be pushed. */
   async turn(task: Pick<Task, "id">, text: string): Promise<Event[]> {
     const turn = await this.prompt(task, text);
-    const over = (event: Event) => event.data.kind === "turn" && event.data.turn_id === turn.id && ["ended", "cancelled", "interrupted"].includes(event.data.status);
+    const over = (event: Event) =>
+      event.data.kind === "turn" &&
+      event.data.turn_id === turn.id &&
+      ["ended", "cancelled", "interrupted"].includes(event.data.status);
     const events = await this.until(task.id, over);
     return events.slice(events.findIndex((event) => event.data.kind === "turn" && event.data.turn_id === turn.id));
   }
@@ -141,6 +176,7 @@ export class Wharf implements AsyncDisposable {
 export const chosenServer = join(import.meta.dirname, "serve.ts");
 
 /** All that the agent said, joined. */
-export const spoken = (events: readonly Event[]): string => events.map(({ data }) => (data.kind === "message" && data.role === "agent" ? data.text : "")).join("");
+export const spoken = (events: readonly Event[]): string =>
+  events.map(({ data }) => (data.kind === "message" && data.role === "agent" ? data.text : "")).join("");
 
 export const isPushed = (event: Event): boolean => event.data.kind === "push";

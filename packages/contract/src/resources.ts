@@ -53,11 +53,20 @@ export const Task = z.object({
 });
 export type Task = z.infer<typeof Task>;
 
+/** A login in an address would end in the database and in every list of tasks; logins are the server's user's own. */
+const holdsLogin = (address: string): boolean => {
+  const url = URL.canParse(address) ? new URL(address) : undefined;
+  return url !== undefined && (url.password !== "" || (/^https?:$/.test(url.protocol) && url.username !== ""));
+};
 const repositoryUrl = z
   .string()
   .trim()
   .min(1)
   .max(2000)
+  .refine(
+    (address) => !holdsLogin(address),
+    "an address without a login: give the server's user a git credential helper",
+  )
   .describe("https, ssh or git URL, or the path of a repository on the server's machine");
 const branchName = z
   .string()

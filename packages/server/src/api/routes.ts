@@ -44,9 +44,12 @@ function serveBoards(app: FastifyInstance, { boards, commands }: Modules): void 
   register(app, api.updateBoard, ({ principal, params, body }) =>
     boards.update(principal.user_id, params.board_id, body),
   );
-  register(app, api.deleteBoard, async ({ principal, params }) =>
-    commands.deleteBoard((await boards.get(principal.user_id, params.board_id)).id),
-  );
+  register(app, api.deleteBoard, async ({ principal, params }) => {
+    const { id } = await boards.get(principal.user_id, params.board_id);
+    const from = "where tasks go that name no board";
+    if (id === principal.default_board_id) throw new WharfError("conflict", { what: "board", from, to: "deleted" });
+    await commands.deleteBoard(id);
+  });
 }
 
 function serveTasks(app: FastifyInstance, modules: Modules): void {

@@ -94,7 +94,11 @@ export class JournalReader {
   async #moveCursor(tx: Executor, by: number): Promise<void> {
     const { epoch, seq } = this.cursor;
     const here = and(eq(runners.id, this.#runnerId), eq(runners.journal_epoch, epoch), eq(runners.journal_cursor, seq));
-    const moved = await tx.update(runners).set({ journal_cursor: seq + by }).where(here).returning({ id: runners.id });
+    const moved = await tx
+      .update(runners)
+      .set({ journal_cursor: seq + by })
+      .where(here)
+      .returning({ id: runners.id });
     if (moved.length > 0) return;
     throw new WharfError("runner_unavailable", {
       runner_id: this.#runnerId,

@@ -1,0 +1,143 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Event, Task } from "@wharf/contract";
+import pg from "pg";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { makeRepository } from "./support/repository.ts";
+import { isPushed, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
+
+/**
+ * A data folder on a disk that gets full while an agent works: nothing gives up, everyone is told why it waits, and when
+ * there is space again the turn ends with all it had to say.
+ */
+const canMount =
+  process.getuid?.() === 0 && process.platform === "linux" && spawnSync("unshare", ["--mount", "true"]).status === 0;
+const steps = Array.from({ length: 10 }, (_, i) => `step ${i + 1}`);
+const clear = { disk_full: /No space is left/, database_unavailable: /database does not answer/ };
+
+describe.runIf(canMount)("on a disk that gets full (needs root on Linux, to mount one)", () => {
+  let folder: string;
+  let disk: string;
+  let remote: string;
+  let wharf: Wharf;
+
+  beforeAll(async () => {
+    folder = scratchFolder();
+    disk = join(folder, "disk");
+    mkdirSync(disk);
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=160m,mode=755", "tmpfs", disk]);
+    remote = makeRepository(join(folder, "remote"));
+    wharf = new Wharf(disk);
+    await wharf.start();
+  });
+
+  afterAll(async () => {
+    await wharf[Symbol.asyncDispose]();
+    execFileSync("umount", [disk]);
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const ballast = () => join(disk, "ballast");
+  const left = () => {
+    const { bavail, bsize } = statfsSync(disk);
+    return bavail * bsize;
+  };
+  const fill = (leave: number) => writeFileSync(ballast(), Buffer.alloc(Math.max(0, left() - leave)));
+  const free = () => rmSync(ballast(), { force: true });
+
+  /** A task whose agent is in the middle of a turn with a step every half second. */
+  async function atWork(): Promise<Task> {
+    const task = await wharf.createTask({ repository_url: remote });
+    const said = steps.flatMap((step) => [`demo: say ${step}`, "demo: sleep 500ms"]);
+    await wharf.prompt(task, [...said, "demo: write done.txt it is", "demo: say done"].join("\n"));
+    await wharf.until(task.id, ({ data }) => data.kind === "message" && data.role === "agent");
+    return task;
+  }
+
+  async function endsWell(task: Task): Promise<Event[]> {
+    const events = await wharf.until(task.id, isPushed);
+    expect(spoken(events)).toBe([...steps, "wrote done.txt", "done", ""].join("\n"));
+    expect(events.map(({ seq }) => seq)).toEqual(events.map((_, i) => i + 1));
+    expect(events.filter(({ data }) => data.kind === "failure")).toEqual([]);
+    expect(events.at(-1)?.data).toMatchObject({ status: "pushed" });
+    expect(await wharf.task(task.id)).toMatchObject({ state: "REVIEW" });
+    return events;
+  }
+
+  /** What a person is told who asks for something that needs space. */
+  async function refusals(
+    work: () => Promise<unknown>,
+    time: number,
+  ): Promise<{ code: string; message: string; next: string }[]> {
+    const told: (RemoteError | WharfError)[] = [];
+    for (const until = Date.now() + time; Date.now() < until;) {
+      const error = await work().catch((thrown: unknown) => thrown);
+      if (error instanceof RemoteError || error instanceof WharfError) {
+        told.push(error);
+        await sleep(200);
+      }
+    }
+    return told;
+  }
+
+  function expectClear(told: readonly { code: string; message: string; next: string }[]): void {
+    expect(told.length).toBeGreaterThan(0);
+    for (const { code, message, next } of told) {
+      expect(Object.keys(clear)).toContain(code);
+      expect(message).toMatch(clear[code as keyof typeof clear]);
+      expect(next).toMatch(/./);
+    }
+  }
+
+  const largeTask = () =>
+    wharf.createTask({ repository_url: remote, description: randomBytes(130_000).toString("base64") });
+
+  it("without a byte left, a turn waits for space and what needs it is refused with the reason", async () => {
+    const task = await atWork();
+    fill(0);
+    expect(left()).toBe(0);
+    expectClear(await refusals(largeTask, 3_000));
+    expect(await wharf.task(task.id)).toMatchObject({ state: "IN_PROGRESS" });
+    free();
+    await endsWell(task);
+  });
+
+  it("where the agent has room and the database none, nothing of the turn is lost", async () => {
+    const task = await atWork();
+    fill(3_000_000);
+    const told = await refusals(largeTask, 4_000);
+    expectClear(told);
+    expect(told.some(({ code }) => code === "disk_full")).toBe(true);
+    free();
+    await endsWell(task);
+  });
+
+  it("where the database's own log is full and it goes down, it comes back and the turn goes on", async () => {
+    const task = await atWork();
+    fill(6_000_000);
+    await exhaustLog();
+    expectClear(await refusals(largeTask, 1_500));
+    free();
+    await endsWell(task);
+    const other = await wharf.createTask({ repository_url: remote });
+    expect(spoken(await wharf.turn(other, "demo: say as if nothing had been"))).toBe("as if nothing had been\n");
+  });
+
+  /** Writes to the write-ahead log, and to no table, until the database goes down. */
+  async function exhaustLog(): Promise<void> {
+    const db = new pg.Client({ host: join(wharf.data, "postgres", "socket"), user: "wharf", database: "postgres" });
+    db.on("error", () => undefined);
+    await db.connect();
+    for (;;) {
+      const isDown = await db.query("select pg_logical_emit_message(true, 'fill', repeat('x', 1000000))").then(
+        () => false,
+        () => true,
+      );
+      if (isDown) break;
+    }
+    await db.end().catch(() => undefined);
+  }
+});

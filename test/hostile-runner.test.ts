@@ -1,0 +1,186 @@
+import { existsSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { api, type Event, type Run, type Task } from "@wharf/contract";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { eventually } from "./support/eventually.ts";
+import { HostileKit } from "./support/hostile/kit.ts";
+import { memoryNow, noTraces, peakMemory, tracesOf } from "./support/processes.ts";
+import { makeRepository } from "./support/repository.ts";
+import { chosenServer, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
+
+/**
+ * A daemon is taken to be the agent's by now. Whatever it does on its wire, its own run ends with a reason, the server
+ * stays as small as it was, and the tasks of others go on as if nothing happened.
+ */
+const times = { connect: 1_500, clone: 2_000, agentStart: 5_000, retryDelay: 100 }; // ms
+const patience = 40_000; // ms
+/** What one wire may make the server hold is 128 MiB of unread bytes, and one answer 64 MiB. */
+const maxGrowth = 400 * 2 ** 20; // bytes
+
+let folder: string;
+let wharf: Wharf;
+let kit: HostileKit;
+let remote: string;
+let bystander: Task;
+let before: { memory: number; turn: number };
+const watching = new AbortController();
+let watch: Promise<number[]>;
+
+beforeAll(async () => {
+  folder = scratchFolder();
+  remote = makeRepository(join(folder, "remote"));
+  kit = await HostileKit.build(join(folder, "kit"));
+  wharf = new Wharf(
+    folder,
+    { WHARF_MAX_RUNS: "40", WHARF_TEST_KIT: kit.folder, WHARF_TEST_TIMES: JSON.stringify(times) },
+    chosenServer,
+  );
+  await wharf.start();
+  bystander = await wharf.createTask({ repository_url: remote });
+  await wharf.turn(bystander, "demo: say hello");
+  const quiet = [];
+  for (let i = 0; i < 10; i++) quiet.push(await timedTurn());
+  before = { memory: memoryNow(wharf.pid!), turn: median(quiet) };
+  watch = watchBystander();
+});
+
+afterAll(async () => {
+  watching.abort();
+  await watch;
+  await wharf[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function timedTurn(): Promise<number> {
+  const began = performance.now();
+  expect(spoken(await wharf.turn(bystander, "demo: say still here"))).toBe("still here\n");
+  return performance.now() - began;
+}
+
+/** The turns of a good neighbour, one after the other, for as long as the others are hostile. */
+async function watchBystander(): Promise<number[]> {
+  const turns: number[] = [];
+  while (!watching.signal.aborted) {
+    turns.push(await timedTurn());
+    await sleep(100);
+  }
+  return turns;
+}
+
+const median = (numbers: readonly number[]) =>
+  numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
+const runsOf = async (task: Task): Promise<Run[]> =>
+  (await wharf.client.call(api.listTaskAgents, { params: { task_id: task.id } })).agents;
+
+/** Runners are given their nature one at a time. */
+let turnstile: Promise<unknown> = Promise.resolve();
+function startHostile(mode: string): Promise<{ task: Task; runner: string }> {
+  const started = turnstile.then(async () => {
+    kit.become(mode);
+    const task = await wharf.createTask({ title: mode, repository_url: remote });
+    await wharf.prompt(task, "demo: say never");
+    for (;;) {
+      const [run] = await runsOf(task);
+      if (run?.runner_id && existsSync(join(wharf.data, "runners", run.runner_id, "state", "mode")))
+        return { task, runner: run.runner_id };
+      await sleep(20);
+    }
+  });
+  turnstile = started.catch(() => undefined).then(() => kit.become("good"));
+  return started;
+}
+
+async function failed(task: Task): Promise<{ run: Run; events: Event[] }> {
+  const deadline = Date.now() + patience;
+  for (;;) {
+    const [run] = await runsOf(task);
+    const events = await wharf.events(task.id);
+    if (run?.status === "FAILED") return { run, events };
+    if (Date.now() > deadline)
+      throw new Error(
+        `it did not fail:\n${events
+          .slice(-12)
+          .map(({ data }) => JSON.stringify(data).slice(0, 300))
+          .join("\n")}`,
+      );
+    await sleep(100);
+  }
+}
+
+const hostile = ["runner_hostile"];
+const useless = ["runner_lost", "runner_timeout"];
+
+describe.concurrent("a runner whose daemon sends", () => {
+  it.each([
+    ["garbage for a handshake", hostile, /does not speak the wire's protocol/],
+    ["silence for a handshake", useless, /./],
+    ["a wrong key", hostile, /does not know the runner's key/],
+    ["a frame of 1 GB", hostile, /frame/],
+    ["a stream nobody opened", hostile, /stream 4243/],
+    ["100,000 streams", hostile, /too many streams/],
+    ["ignored windows", hostile, /./],
+    ["endless pings", hostile, /too many pings/],
+    ["half frames once it has its prompt", useless, /silent inside a frame/],
+    ["bytes that are no frames", hostile, /./],
+    ["an answer of 500 MB", hostile, /more than \d+ bytes/],
+    ["an answer that is no HTTP", hostile, /not HTTP/],
+    ["an answer of another kind", hostile, /not valid/],
+    ["an answer that is JSON's worst", hostile, /not valid/],
+    ["no answer to a call", useless, /clone/],
+    ["a journal line without an end", hostile, /line/],
+    ["a journal of no records", hostile, /journal record is not valid/],
+    ["a journal that is no JSON", hostile, /not JSON/],
+    ["a gap in its journal", hostile, /record 3 came where 2 was due/],
+    ["a record twice", hostile, /record 1 came where 2 was due/],
+    ["a claim that its task is done", hostile, /'state', which only the server says/],
+    ["words it puts into a person's mouth", hostile, /'message', which only the server says/],
+    ["a measurement only the server makes", hostile, /'usage', which only the server says/],
+  ])("%s is dropped with a reason, and used no more", async (mode, codes, reason) => {
+    const { task, runner } = await startHostile(mode);
+    const { run, events } = await failed(task);
+    expect(codes).toContain(run.error_code);
+    expect(run.error_message).toMatch(reason);
+    expect(await wharf.task(task.id)).toMatchObject({ state: "FAILED" });
+    const failures = events.flatMap(({ data }) => (data.kind === "failure" ? [data] : []));
+    expect(failures.at(-1)).toMatchObject({
+      code: run.error_code,
+      message: run.error_message,
+      next: expect.stringMatching(/./),
+    });
+    expect(events.map(({ seq }) => seq)).toEqual(events.map((_, i) => i + 1));
+    expect(events.some(({ data }) => data.kind === "message" && data.text === "You may.")).toBe(false);
+    await eventually(() => tracesOf(runner), noTraces);
+  });
+
+  it("a turn that never ends can be stopped", async () => {
+    const { task, runner } = await startHostile("a turn that never ends");
+    await wharf.until(task.id, ({ data }) => data.kind === "state" && data.entity === "run" && data.to === "RUNNING");
+    await sleep(500);
+    await wharf.client.call(api.stopTask, { params: { task_id: task.id }, body: { reason: "enough" } });
+    await eventually(async () => (await runsOf(task))[0]?.status, "STOPPED", 20_000);
+    await eventually(() => tracesOf(runner), noTraces);
+  });
+});
+
+it("a task that had a hostile runner gets another one", async () => {
+  const { task, runner } = await startHostile("a gap in its journal");
+  await failed(task);
+  await turnstile;
+  expect(spoken(await wharf.turn(task, "demo: say honest work"))).toContain("honest work");
+  expect((await runsOf(task))[0]?.runner_id).not.toBe(runner);
+});
+
+it("through all of this a neighbour's turns took their usual time, and the server stayed small", async () => {
+  watching.abort();
+  const turns = await watch;
+  const growth = peakMemory(wharf.pid!) - before.memory;
+  console.log(
+    `a neighbour's turn: ${before.turn.toFixed(0)} ms before, ${median(turns).toFixed(0)} ms meanwhile (median of ${turns.length}), ${Math.max(...turns).toFixed(0)} ms at worst; memory grew by ${(growth / 2 ** 20).toFixed(0)} MiB`,
+  );
+  expect(turns.length).toBeGreaterThan(10);
+  expect(median(turns)).toBeLessThan(before.turn * 5 + 500);
+  expect(growth).toBeLessThan(maxGrowth);
+  const events = await wharf.events(bystander.id);
+  expect(events.map(({ seq }) => seq)).toEqual(events.map((_, i) => i + 1));
+});

@@ -1,0 +1,224 @@
+import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { api, type Event, type Run, type Task, type TaskInput, type Turn } from "@wharf/contract";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { eventually } from "./support/eventually.ts";
+import { wholeLog } from "./support/log.ts";
+import { noTraces, tracesOf } from "./support/processes.ts";
+import { git, makeRepository } from "./support/repository.ts";
+import { isPushed, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
+
+/** What people rely on when the server, or a runner, ends while agents work. */
+let folder: string;
+let wharf: Wharf;
+let remote: string;
+
+beforeAll(async () => {
+  folder = scratchFolder();
+  remote = makeRepository(join(folder, "remote"));
+  wharf = new Wharf(folder);
+  await wharf.start();
+});
+
+afterAll(async () => {
+  await wharf[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const newTask = (fields: Partial<TaskInput> = {}) => wharf.createTask({ repository_url: remote, ...fields });
+const runsOf = async (task: Task): Promise<Run[]> =>
+  (await wharf.client.call(api.listTaskAgents, { params: { task_id: task.id } })).agents;
+const turnsOf = async (task: Task): Promise<Turn[]> =>
+  (await wharf.client.call(api.listTaskTurns, { params: { task_id: task.id } })).turns;
+const stateIs = (task: Task, state: Task["state"]) =>
+  eventually(async () => (await wharf.task(task.id)).state, state, 20_000);
+const isSaid = ({ data }: Event) => data.kind === "message" && data.role === "agent";
+const runnerOf = async (task: Task): Promise<string> => (await runsOf(task))[0]!.runner_id!;
+
+interface Launched {
+  readonly root: { readonly pid: number };
+  readonly daemon: { readonly pid: number };
+}
+const isAlive = (pid: number) => {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+};
+const launched = (runner: string): Launched =>
+  JSON.parse(readFileSync(join(wharf.data, "runners", runner, "run.json"), "utf8"));
+
+describe("Ctrl-C on the server", () => {
+  // G-048 G-074
+  it("leaves agents at work, and the next start takes them up: the turn goes on and nothing is lost", async () => {
+    const steps = Array.from({ length: 12 }, (_, i) => `step ${i + 1}`);
+    const task = await newTask();
+    await wharf.prompt(
+      task,
+      [
+        ...steps.flatMap((step) => [`demo: say ${step}`, "demo: sleep 250ms"]),
+        "demo: write done.txt yes",
+        "demo: say done",
+      ].join("\n"),
+    );
+    await wharf.until(task.id, isSaid);
+    const before = await wholeLog(wharf, task);
+    const runner = await runnerOf(task);
+    await wharf.interrupt();
+    expect(tracesOf(join(wharf.data, "postgres")).processes).toEqual([]);
+    expect(tracesOf(runner).processes.length).toBeGreaterThan(0);
+    await sleep(1_000);
+    await wharf.start();
+
+    const events = await wharf.until(task.id, isPushed);
+    expect(spoken(events)).toBe([...steps, "wrote done.txt", "done", ""].join("\n"));
+    await wholeLog(wharf, task, before);
+    expect(await runnerOf(task)).toBe(runner);
+    expect(await turnsOf(task)).toMatchObject([{ state: "ENDED", stop_reason: "end_turn" }]);
+    expect((await runsOf(task)).map(({ status }) => status)).toEqual(["RUNNING"]);
+    expect(git(remote, "show", `${task.shadow_branch}:done.txt`)).toBe("yes");
+  });
+
+  it("a turn that ends while there is no server is told by the next one, and a prompt that was just given is given to an agent once", async () => {
+    const ending = await newTask();
+    await wharf.prompt(ending, "demo: say soon\ndemo: sleep 600ms\ndemo: say over\ndemo: write late.txt yes");
+    await wharf.until(ending.id, isSaid);
+    const queued = await newTask();
+    const turn = await wharf.prompt(queued, "demo: say given once");
+    await wharf.interrupt();
+    await sleep(1_200);
+    await wharf.start();
+    expect(spoken(await wharf.until(ending.id, isPushed))).toBe("soon\nover\nwrote late.txt\n");
+    await stateIs(ending, "REVIEW");
+    await stateIs(queued, "REVIEW");
+    expect(spoken(await wholeLog(wharf, queued))).toBe("given once\n");
+    expect(await turnsOf(queued)).toMatchObject([{ id: turn.id, state: "ENDED" }]);
+  });
+});
+
+describe("a question of the agent", () => {
+  // K-008 X-008: BLOCKED is a task whose agent waits for a person
+  it("outlives the server, and the answer given to the next one lets the agent go on", async () => {
+    const task = await newTask({ permission_policy: "ask" });
+    await wharf.prompt(
+      task,
+      "demo: say before\ndemo: ask remove the build folder\ndemo: ask edit the readme\ndemo: say after",
+    );
+    await stateIs(task, "BLOCKED");
+    const before = await wholeLog(wharf, task);
+    await wharf.interrupt();
+    await wharf.start();
+    expect(await wharf.task(task.id)).toMatchObject({ state: "BLOCKED" });
+
+    const asked = (events: readonly Event[]) =>
+      events.flatMap(({ data }) => (data.kind === "permission" && data.status === "asked" ? [data] : []));
+    const [first] = asked(await wholeLog(wharf, task, before));
+    expect(first).toMatchObject({ title: "remove the build folder", expires_at: expect.any(String) });
+    const answer = (permission_id: string, option_id?: string) =>
+      wharf.client.call(api.answerPermission, {
+        params: { task_id: task.id, permission_id },
+        body: { ...(option_id && { option_id }) },
+      });
+    const allow = first!.options!.find(({ option_kind }) => option_kind === "allow_once")!;
+    await answer(first!.permission_id, allow.option_id);
+    await wharf.until(
+      task.id,
+      ({ data }) =>
+        data.kind === "permission" && data.status === "asked" && data.permission_id !== first!.permission_id,
+    );
+    await expect(answer(first!.permission_id, allow.option_id)).rejects.toMatchObject({ code: "conflict" });
+    await expect(answer("no-such-question")).rejects.toMatchObject({ code: "not_found" });
+    const second = asked(await wholeLog(wharf, task, before))[1]!;
+    await answer(second.permission_id);
+
+    await stateIs(task, "REVIEW");
+    expect(spoken(await wholeLog(wharf, task, before))).toBe("before\nanswer: allowed\nanswer: rejected\nafter\n");
+    const states = (await wholeLog(wharf, task)).flatMap(({ data }) =>
+      data.kind === "state" && data.entity === "task" ? [data.to] : [],
+    );
+    expect(states).toEqual(["TODO", "IN_PROGRESS", "BLOCKED", "IN_PROGRESS", "BLOCKED", "IN_PROGRESS", "REVIEW"]);
+  });
+});
+
+describe("a runner that is killed in a turn", () => {
+  it.each(["daemon", "root"] as const)(
+    "(its %s) leaves the turn interrupted and the task to a person, and the next prompt goes on with the conversation",
+    async (what) => {
+      const task = await newTask();
+      await wharf.turn(task, "demo: say the first turn\ndemo: write kept.txt kept");
+      await wharf.prompt(task, 'demo: run echo given >> "$HOME/given"\ndemo: say working\ndemo: hang');
+      await wharf.until(
+        task.id,
+        ({ data }) => data.kind === "message" && data.role === "agent" && data.text.includes("working"),
+      );
+      const before = await wholeLog(wharf, task);
+      const runner = await runnerOf(task);
+      process.kill(launched(runner)[what].pid, "SIGKILL");
+
+      await stateIs(task, "BLOCKED");
+      expect((await turnsOf(task)).map(({ state }) => state)).toEqual(["ENDED", "INTERRUPTED"]);
+      const told = await wholeLog(wharf, task, before);
+      expect(
+        told.some(({ data }) => data.kind === "turn" && data.status === "interrupted" && data.reason !== undefined),
+      ).toBe(true);
+      const events = await wharf.turn(task, 'demo: recall\ndemo: run cat kept.txt "$HOME/given"\ndemo: say and on');
+      expect(spoken(events)).toContain("demo: say the first turn");
+      expect(spoken(events)).toContain("and on");
+      const shown = events
+        .flatMap(({ data }) => (data.kind === "tool_call" ? (data.content ?? []) : []))
+        .flatMap((part) => (part.type === "text" ? [part.text] : []));
+      expect(shown.join("\n")).toMatch(/kept[^]*given/);
+      expect(events.some(({ data }) => data.kind === "session" && data.loaded)).toBe(true);
+      await wholeLog(wharf, task, told);
+      // The prompt was given to an agent once, and never again by itself.
+      expect(readFileSync(join(wharf.data, "runners", runner, "home", "given"), "utf8")).toBe("given\n");
+      await stateIs(task, "REVIEW");
+    },
+  );
+
+  it("goes on by itself where the task's policy says so", async () => {
+    const task = await newTask({ interrupt_policy: "continue" });
+    await wharf.turn(task, "demo: say the first turn");
+    await wharf.prompt(task, "demo: say working\ndemo: hang");
+    await wharf.until(
+      task.id,
+      ({ data }) => data.kind === "message" && data.role === "agent" && data.text.includes("working"),
+    );
+    process.kill(launched(await runnerOf(task)).daemon.pid, "SIGKILL");
+    await stateIs(task, "REVIEW");
+    const turns = await turnsOf(task);
+    expect(turns.map(({ state }) => state)).toEqual(["ENDED", "INTERRUPTED", "ENDED"]);
+    expect(turns[2]?.prompt).toContain("Look at the state of the workspace");
+    expect(spoken(await wholeLog(wharf, task))).toContain("I remember this conversation");
+  });
+});
+
+describe("`down`", () => {
+  // G-047 K-073
+  it("ends the runners too and leaves no process, mount or socket, and the work can be taken up again", async () => {
+    const atWork = await newTask();
+    const waiting = await newTask();
+    await wharf.turn(waiting, "demo: say before it went down\ndemo: write kept.txt kept");
+    await wharf.prompt(atWork, "demo: run (setsid sleep 1000 > /dev/null 2>&1 &)\ndemo: say working\ndemo: hang");
+    await wharf.until(
+      atWork.id,
+      ({ data }) => data.kind === "message" && data.role === "agent" && data.text.includes("working"),
+    );
+    const before = await wholeLog(wharf, waiting);
+    const pid = wharf.pid;
+    await wharf.client.call(api.shutdown, { body: { runners: true } });
+    await eventually(() => tracesOf(wharf.data), noTraces, 20_000);
+    for (const runner of wharf.runnerIds()) expect(tracesOf(runner)).toEqual(noTraces);
+    await eventually(() => isAlive(pid!), false);
+
+    await wharf.start();
+    expect(await wharf.task(atWork.id)).toMatchObject({ state: "REVIEW" });
+    expect(await turnsOf(atWork)).toMatchObject([{ state: "CANCELLED" }]);
+    expect(await runsOf(atWork)).toMatchObject([{ status: "STOPPED" }]);
+    const events = await wharf.turn(waiting, "demo: recall\ndemo: run cat kept.txt");
+    expect(spoken(events)).toContain("demo: say before it went down");
+    await wholeLog(wharf, waiting, before);
+  });
+});

@@ -1,0 +1,14 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
+import { expect } from "vitest";
+
+/** Looks again and again until it sees what is expected; also in tests that run side by side, where `expect.poll` does not. */
+export async function eventually<T>(look: () => T | Promise<T>, expected: T, patience = 15_000): Promise<void> {
+  const deadline = Date.now() + patience;
+  for (;;) {
+    const seen = await look();
+    if (isDeepStrictEqual(seen, expected)) return;
+    if (Date.now() > deadline) return expect(seen).toEqual(expected);
+    await sleep(100);
+  }
+}

@@ -1,0 +1,65 @@
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { connect, type Socket } from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { offerWire } from "@wharf/contract/wire";
+import { readConfig } from "../../../packages/runner/src/read-config.ts";
+import { type Answers, serveAnswers } from "./answers.ts";
+import { abuses } from "./frames.ts";
+import { lies } from "./lies.ts";
+
+/**
+ * Stands in the kit where the real daemon does. The word in the kit's file `mode` says what it is, and a runner stays what
+ * it was at its first start: `good` is the real daemon, all others break their word in one way each.
+ */
+const state = process.env["HOME"] === "/home/wharf" ? "/var/lib/wharf" : join(process.env["HOME"] ?? "/", "../state");
+const memory = join(state, "mode");
+/** There where the daemon took a prompt and left at once, to be no use from then on. */
+const prompted = join(state, "prompted");
+const mode = readFileSync(existsSync(memory) ? memory : join(import.meta.dirname, "mode"), "utf8").trim();
+writeFileSync(memory, mode);
+
+if (mode === "good") await import(join(import.meta.dirname, "real-daemon.mjs"));
+else await misbehave();
+
+async function misbehave(): Promise<void> {
+  const config = await readConfig(process.stdin);
+  process.on("SIGTERM", () => process.exit(0));
+  for (;;) {
+    const socket = connect(config.socket_path);
+    socket.on("error", () => undefined);
+    await Promise.race([once(socket, "connect"), once(socket, "close")]);
+    const closed = once(socket, "close");
+    await meet(socket, { key: config.wire_key, runnerId: config.runner_id }).catch(() => socket.destroy());
+    await closed;
+    await sleep(100);
+  }
+}
+
+async function meet(socket: Socket, who: { key: string; runnerId: string }): Promise<void> {
+  if (mode === "garbage for a handshake") return void socket.write("GET / HTTP/1.1\r\n\r\n".repeat(1000));
+  if (mode === "silence for a handshake") return void socket.resume();
+  if (mode === "a wrong key") return guessKey(socket);
+  await offerWire(socket, { ...who, lastEpoch: 0 });
+  if (existsSync(prompted)) return abuses["half a frame, then silence"]?.(socket.resume());
+  const abuse = abuses[mode];
+  if (abuse) return abuse(socket.resume());
+  const answers: Answers | undefined =
+    mode === "half frames once it has its prompt" ? { "POST /agent/prompt": leave } : lies[mode];
+  if (!answers) throw new Error(`nobody knows how to be hostile by '${mode}'`);
+  serveAnswers(socket, { runnerId: who.runnerId, answers });
+}
+
+function leave(): void {
+  writeFileSync(prompted, "");
+  process.exit(0);
+}
+
+/** All of the handshake, with a proof that proves nothing. */
+async function guessKey(socket: Socket): Promise<void> {
+  socket.write(Buffer.concat([Buffer.from("wharf/1\n"), randomBytes(32)]));
+  await once(socket, "data");
+  socket.write(Buffer.concat([Buffer.of(1), Buffer.alloc(8), randomBytes(32)]));
+}

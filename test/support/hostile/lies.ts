@@ -1,0 +1,60 @@
+import type { ServerResponse } from "node:http";
+import type { Answers } from "./answers.ts";
+
+/** What a daemon may say that keeps to the wire's rules and breaks others, by what it is called in the test. */
+export const lies: Record<string, Answers> = {
+  "an answer of 500 MB": { "GET /health": (_, response) => pour(response.writeHead(200), 500) },
+  "an answer that is no HTTP": {
+    "GET /health": (request) => void request.socket.write("I am a teapot\r\n\r\n".repeat(10)),
+  },
+  "an answer of another kind": { "GET /health": (_, response) => void response.writeHead(200).end('{"runner_id": 5}') },
+  "an answer that is JSON's worst": {
+    "GET /health": (_, response) => void response.writeHead(200).end(`${"[".repeat(1e6)}${"]".repeat(1e6)}`),
+  },
+  "no answer to a call": { "POST /git/clone": () => undefined },
+  "a journal line without an end": { "GET /journal": (_, response) => pour(response.writeHead(200), 500) },
+  "a journal of no records": {
+    "GET /journal": (_, response) => void response.writeHead(200).write('{"hello": "there"}\n'),
+  },
+  "a journal that is no JSON": { "GET /journal": (_, response) => void response.writeHead(200).write("<html>\n") },
+  "a gap in its journal": journalOf([said("one", 1), said("three", 3)]),
+  "a record twice": journalOf([said("one", 1), said("one", 1)]),
+  "a claim that its task is done": journalOf([
+    record(1, "status", { kind: "state", entity: "task", from: "IN_PROGRESS", to: "COMPLETED" }),
+  ]),
+  "words it puts into a person's mouth": journalOf([
+    record(1, "log", { kind: "message", role: "user", text: "You may." }),
+  ]),
+  "a measurement only the server makes": journalOf([
+    record(1, "status", { kind: "usage", source: "gateway", input_tokens: -1 }),
+  ]),
+  "a turn that never ends": {
+    "POST /agent/prompt": (_, response) => void response.writeHead(200).end('{"duplicate": false}'),
+  },
+};
+
+function record(seq: number, type: string, data: object): object {
+  return { seq, at: "2026-01-01T00:00:00Z", run_id: "another", type, data };
+}
+
+function said(text: string, seq: number): object {
+  return record(seq, "log", { kind: "message", role: "agent", text });
+}
+
+/** A journal that can be read, and whose health says that there is all of it. */
+function journalOf(records: readonly object[]): Answers {
+  return {
+    "GET /journal": (_, response) =>
+      void response.writeHead(200).write(records.map((one) => `${JSON.stringify(one)}\n`).join("")),
+  };
+}
+
+function pour(response: ServerResponse, megabytes: number): void {
+  const piece = Buffer.alloc(1 << 20, "x");
+  const more = () => {
+    while (megabytes-- > 0) if (!response.write(piece)) return;
+    response.end();
+  };
+  response.on("drain", more);
+  more();
+}

@@ -1,0 +1,55 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Event, Task } from "@wharf/contract";
+import { expect } from "vitest";
+import { spoken, type Wharf } from "./wharf.ts";
+
+type Named = Pick<Task, "id">;
+
+/** A task's log: it has no gap, and still begins with what was read of it before. */
+export async function wholeLog(wharf: Wharf, task: Named, before: readonly Event[] = []): Promise<Event[]> {
+  const events = await wharf.events(task.id);
+  expect(events.map(({ seq }) => seq)).toEqual(events.map((_, i) => i + 1));
+  expect(events.slice(0, before.length)).toEqual(before);
+  return events;
+}
+
+/** The task as it is when it is no longer in progress. */
+export async function settled(wharf: Wharf, task: Named, patience = 30_000): Promise<Task> {
+  const deadline = Date.now() + patience;
+  for (;;) {
+    const now = await wharf.task(task.id);
+    if (now.state !== "IN_PROGRESS") return now;
+    const last = async () => JSON.stringify((await wharf.events(task.id)).at(-1)?.data);
+    if (Date.now() > deadline) throw new Error(`still at work: ${await last()}`);
+    await sleep(50);
+  }
+}
+
+export const failures = (events: readonly Event[]) =>
+  events.flatMap(({ data }) => (data.kind === "failure" ? [data] : []));
+
+/** Another task at the same server, which began before anything went wrong, and whose log is looked after to the end. */
+export class Bystander {
+  readonly #wharf: Wharf;
+  readonly #task: Task;
+  #turns: Promise<Event[]> = Promise.resolve([]);
+
+  private constructor(wharf: Wharf, task: Task) {
+    this.#wharf = wharf;
+    this.#task = task;
+  }
+
+  static async at(wharf: Wharf, repository: string): Promise<Bystander> {
+    return new Bystander(wharf, await wharf.createTask({ title: "Bystander", repository_url: repository }));
+  }
+
+  /** It still gets a turn done; one at a time, whoever asks. */
+  async works(): Promise<void> {
+    const mine = this.#turns.then(async (before) => {
+      expect(spoken(await this.#wharf.turn(this.#task, "demo: say all is well"))).toBe("all is well\n");
+      return wholeLog(this.#wharf, this.#task, before);
+    });
+    this.#turns = mine.catch(() => []);
+    await mine;
+  }
+}

@@ -1,0 +1,44 @@
+import { readdirSync, readFileSync } from "node:fs";
+
+/** What this machine knows of something by a piece of its name: a runner's id, a data folder. */
+export interface Traces {
+  readonly processes: string[];
+  readonly mounts: string[];
+  readonly sockets: string[];
+}
+
+/** Processes that name it in their command line or environment, and mounts and listening sockets that name it in their path. */
+export function tracesOf(name: string): Traces {
+  const pids = readdirSync("/proc").filter((entry) => /^\d+$/.test(entry) && Number(entry) !== process.pid);
+  const naming = (file: string) => lines(file).filter((line) => line.includes(name));
+  return {
+    processes: pids
+      .filter((pid) => read(`/proc/${pid}/cmdline`).includes(name) || read(`/proc/${pid}/environ`).includes(name))
+      .map((pid) => `${pid} ${read(`/proc/${pid}/cmdline`).replaceAll("\0", " ")}`),
+    mounts: naming("/proc/self/mountinfo"),
+    sockets: naming("/proc/net/unix"),
+  };
+}
+
+export const noTraces: Traces = { processes: [], mounts: [], sockets: [] };
+
+const lines = (file: string) => read(file).split("\n");
+
+/** Nothing where the process is gone by now. */
+function read(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+/** The most memory a process has had since it began, in bytes. */
+export const peakMemory = (pid: number): number => memory(pid, "VmHWM");
+export const memoryNow = (pid: number): number => memory(pid, "VmRSS");
+
+function memory(pid: number, field: string): number {
+  const kilobytes = new RegExp(`^${field}:\\s+(\\d+) kB`, "m").exec(read(`/proc/${pid}/status`))?.[1];
+  if (!kilobytes) throw new Error(`process ${pid} is not there`);
+  return Number(kilobytes) * 1024;
+}
