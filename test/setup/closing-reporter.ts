@@ -11,7 +11,9 @@ export default class ClosingReporter implements Reporter {
       console.log("\nSkipped, because this machine lacks what they need (`npm run engines` brings it):");
       for (const test of skipped) console.log(`  – ${test.module.relativeModuleId}: ${test.fullName}`);
     }
-    const broken = modules.filter((module) => module.errors().length > 0).length + errors.length;
+    // A file or group whose set-up or clean-up failed has failed, though each of its tests may have passed.
+    const silent = modules.filter((module) => !module.ok() && ![...module.children.allTests("failed")].length).length;
+    const broken = silent + errors.length;
     console.log(`\n${of("passed").length} passed, ${of("failed").length + broken} failed, ${skipped.length} skipped`);
   }
 }
