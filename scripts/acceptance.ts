@@ -51,7 +51,7 @@ function render(proofs: Map<string, Proof[]>): string {
 }
 
 function main(): void {
-  const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", "*.test.ts"], {
+  const files = execFileSync("git", ["ls-files", "*.test.ts"], {
     cwd: root,
   })
     .toString()
