@@ -7,7 +7,7 @@ import pg from "pg";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { startGemini, type ModelServer } from "./support/models/index.ts";
 import { git, makeRepository } from "./support/repository.ts";
-import { scratchFolder, Wharf } from "./support/wharf.ts";
+import { patience, scratchFolder, Wharf } from "./support/wharf.ts";
 
 /**
  * Kills the server, the daemons and PostgreSQL at random moments while agents work, and then holds what is left to the
@@ -15,7 +15,7 @@ import { scratchFolder, Wharf } from "./support/wharf.ts";
  */
 const kills = process.env["CI"] ? 100 : 25;
 const taskCount = 4;
-const settleTime = 60_000; // ms
+const settleTime = 120_000; // ms
 const modelAnswer = "one two three four five six seven eight nine ten";
 
 let folder: string;
@@ -97,7 +97,7 @@ async function keepPrompting(task: Task, prefix: string, signal: AbortSignal): P
 const isOver = (turn: Turn) => turn.state !== "QUEUED" && turn.state !== "RUNNING";
 
 async function turnsOf(task: Task): Promise<Turn[]> {
-  return (await wharf.client.call(api.listTaskTurns, { params: { task_id: task.id } }, { patience: 20_000 })).turns;
+  return (await wharf.client.call(api.listTaskTurns, { params: { task_id: task.id } }, { patience })).turns;
 }
 
 async function turnOf(task: Task, id: string): Promise<Turn> {

@@ -9,7 +9,9 @@ import { Client } from "../../packages/cli/src/client.ts";
 import { locator } from "../../packages/cli/src/locate.ts";
 
 const launcher = join(import.meta.dirname, "../../packages/cli/bin/wharf.js");
-const startTime = 30_000; // ms
+/** A busy machine takes its time to bring a killed PostgreSQL back; what a test waits for is the work, not the clock. */
+const startTime = 90_000; // ms
+export const patience = 90_000; // ms
 
 /** A folder of the test's own that PostgreSQL's user can pass when the tests run as root. */
 export function scratchFolder(): string {
@@ -101,7 +103,7 @@ export class Wharf implements AsyncDisposable {
   }
 
   async createTask(fields: Partial<TaskInput> & Pick<TaskInput, "repository_url">): Promise<Task> {
-    const { default_board_id } = await this.client.call(api.serverInfo, {}, { patience: 10_000 });
+    const { default_board_id } = await this.client.call(api.serverInfo, {}, { patience });
     const body = {
       title: "A task",
       description: "as told",
@@ -116,12 +118,12 @@ export class Wharf implements AsyncDisposable {
     return this.client.call(
       api.promptTask,
       { params: { task_id: task.id }, body: { text, turn_id: turnId } },
-      { patience: 20_000 },
+      { patience },
     );
   }
 
   task(id: string): Promise<Task> {
-    return this.client.call(api.getTask, { params: { task_id: id } }, { patience: 20_000 });
+    return this.client.call(api.getTask, { params: { task_id: id } }, { patience });
   }
 
   async events(id: string): Promise<Event[]> {
@@ -131,7 +133,7 @@ export class Wharf implements AsyncDisposable {
       const { events } = await this.client.call(
         api.listTaskEvents,
         { params: { task_id: id }, query },
-        { patience: 20_000 },
+        { patience },
       );
       if (events.length === 0) return all;
       all.push(...events);
@@ -139,8 +141,8 @@ export class Wharf implements AsyncDisposable {
   }
 
   /** Reads the task's log until an event is what is looked for. */
-  async until(id: string, found: (event: Event) => boolean, patience = 30_000): Promise<Event[]> {
-    const deadline = Date.now() + patience;
+  async until(id: string, found: (event: Event) => boolean, within = 30_000): Promise<Event[]> {
+    const deadline = Date.now() + within;
     for (;;) {
       const events = await this.events(id);
       if (events.some(found)) return events;
