@@ -40,6 +40,16 @@ export default defineConfig({
           sequence: { groupOrder: 2 },
         },
       },
+      {
+        extends: true,
+        test: {
+          name: "conformance",
+          include: ["test/conformance/*.test.ts"],
+          testTimeout: 60_000, // ms
+          fileParallelism: false,
+          sequence: { groupOrder: 3 },
+        },
+      },
     ],
   },
 });

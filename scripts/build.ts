@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { rolldown } from "rolldown";
+import { type Plugin, rolldown } from "rolldown";
 
 /**
  * Builds the kit: what is mounted into every runner. The daemon and Wharf's own agents are single files there, because
@@ -26,6 +26,7 @@ export async function buildKit(): Promise<void> {
   const previous = `${kitFolder}.previous`;
   await mkdir(join(fresh, "bin"), { recursive: true });
   for (const program of programs) await buildProgram(fresh, program);
+  await copyNatives(join(fresh, "lib/native"));
   if (existsSync(kitFolder)) {
     if ((await fingerprint(fresh)) === (await fingerprint(kitFolder))) return rm(fresh, { recursive: true });
     await rm(previous, { recursive: true, force: true });
@@ -34,8 +35,34 @@ export async function buildKit(): Promise<void> {
   await rename(fresh, kitFolder);
 }
 
+/** The packages that hold a terminal's native part, one for each platform; those that are installed come along. */
+const nativeScope = join(root, "node_modules/@lydell");
+const nativePackage = /^node-pty-/;
+
+async function copyNatives(folder: string): Promise<void> {
+  const names = (await readdir(nativeScope)).filter((name) => nativePackage.test(name));
+  for (const name of names) await cp(join(nativeScope, name), join(folder, "@lydell", name), { recursive: true });
+}
+
+/** A sandbox has no node_modules: what the terminal library looks for there it finds beside the bundle. */
+const besideTheBundle: Plugin = {
+  name: "beside-the-bundle",
+  transform(code, id) {
+    if (!id.endsWith("/@lydell/node-pty/requireBinary.js")) return undefined;
+    const wanted = 'require(PACKAGE_NAME + "/" + file)';
+    if (!code.includes(wanted)) throw new Error("node-pty looks for its native part in another way than before");
+    const found = 'require("node:module").createRequire(process.argv[1])("./native/" + PACKAGE_NAME + "/" + file)';
+    return code.replace(wanted, found);
+  },
+};
+
 async function buildProgram(folder: string, { name, input }: (typeof programs)[number]): Promise<void> {
-  const bundle = await rolldown({ input: join(root, input), platform: "node", logLevel: "warn" });
+  const bundle = await rolldown({
+    input: join(root, input),
+    platform: "node",
+    logLevel: "warn",
+    plugins: [besideTheBundle],
+  });
   await bundle.write({
     file: join(folder, "lib", `${name}.mjs`),
     format: "esm",

@@ -130,11 +130,7 @@ export class Wharf implements AsyncDisposable {
     const all: Event[] = [];
     for (;;) {
       const query = { after: all.at(-1)?.seq ?? 0, limit: 1000 };
-      const { events } = await this.client.call(
-        api.listTaskEvents,
-        { params: { task_id: id }, query },
-        { patience },
-      );
+      const { events } = await this.client.call(api.listTaskEvents, { params: { task_id: id }, query }, { patience });
       if (events.length === 0) return all;
       all.push(...events);
     }

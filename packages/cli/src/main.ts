@@ -1,6 +1,10 @@
 /** `wharf`: what a person types. Commands are in `commands/`, what they print in `render/`. */
+import { flushOutput } from "./runner/output.ts";
 import { processTerminal } from "./terminal.ts";
 import { wharf } from "./wharf.ts";
 
 const terminal = processTerminal(process.env);
-process.exit(await wharf(process.argv.slice(2), { environment: process.env, terminal, folder: process.cwd() }));
+const code = await wharf(process.argv.slice(2), { environment: process.env, terminal, folder: process.cwd() });
+// What still waits in a pipe would go with the process.
+await flushOutput();
+process.exit(code);

@@ -5,6 +5,7 @@ import { addDemo } from "./commands/demo.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addDown } from "./commands/down.ts";
 import { addRun } from "./commands/run.ts";
+import { addRunner } from "./commands/runner.ts";
 import { addTask } from "./commands/task.ts";
 import { addUp } from "./commands/up.ts";
 import { version } from "./version.ts";
@@ -29,6 +30,7 @@ export function createProgram(host: Host, done: (exitCode: number) => void): Com
   addDown(program, register);
   addRun(program, register);
   addTask(program, register);
+  addRunner(program, register);
   addAgentTypes(program, register);
   addDoctor(program, register);
   addDemo(program, register);

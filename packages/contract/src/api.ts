@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { Attachments } from "./daemon/attachments.ts";
 import { Diff } from "./daemon-api.ts";
 import { endpoint } from "./endpoint.ts";
 import { Event } from "./event.ts";
@@ -128,6 +129,7 @@ const tasks = {
       text: z.string().min(1).max(200_000),
       turn_id: z.uuid().optional().describe("an idempotency key: sent again, nothing happens again"),
       agent_type: z.string().max(100).optional(),
+      attachments: Attachments.optional().describe("at most 20 files and 10 MB, as base64"),
     }),
     status: 202,
     response: Turn,
@@ -247,6 +249,21 @@ const orchestrator = {
       .default({ force: false }),
     response: Task,
   }),
+  pauseTask: endpoint({
+    method: "POST",
+    path: "/api/v1/orchestrator/tasks/:task_id/pause",
+    summary:
+      "Have the agent stand still in the midst of its turn: its model requests end, then its processes are frozen. The task's log says when they are",
+    params: taskId,
+    response: Task,
+  }),
+  resumeTask: endpoint({
+    method: "POST",
+    path: "/api/v1/orchestrator/tasks/:task_id/resume",
+    summary: "Have a paused agent go on",
+    params: taskId,
+    response: Task,
+  }),
   taskStatus: endpoint({
     method: "GET",
     path: "/api/v1/orchestrator/tasks/:task_id/status",
@@ -327,6 +344,8 @@ export const api = { ...boards, ...tasks, ...agents, ...orchestrator, ...system 
 
 /** WebSocket: one task's log from a cursor (`?after=`), then live. */
 export const taskStreamPath = "/api/v1/orchestrator/tasks/:task_id/stream";
+/** What a client may send on a task's stream. */
+export const StreamControl = z.object({ type: z.literal("control"), action: z.enum(["pause", "resume"]) });
 /** WebSocket: many tasks at once. The client sends `Subscribe`. */
 export const globalStreamPath = "/api/v1/orchestrator/stream";
 /** `after` holds the last sequence seen per task; a task without one starts at its end. */

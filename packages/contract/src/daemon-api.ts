@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { Attachments } from "./daemon/attachments.ts";
 import { endpoint } from "./endpoint.ts";
 import { AgentProtocol, Isolation, PermissionPolicy, TurnState } from "./states.ts";
 
@@ -20,6 +21,10 @@ export const AgentState = z.object({
   status: z.enum(["none", "starting", "ready", "busy", "exited"]),
   session_id: z.string().optional(),
   turn_id: z.string().optional(),
+  /** It shall be paused: no model request leaves, and its processes are frozen once those that left have ended. */
+  pausing: z.boolean().optional(),
+  /** All its processes are frozen. */
+  paused: z.boolean().optional(),
 });
 
 export const Health = z.object({
@@ -55,6 +60,9 @@ export const AgentPrompt = z.object({
   /** The idempotency key: a turn is given to the agent at most once. */
   turn_id: z.string(),
   text: z.string(),
+  /** What was said earlier, for a session that does not know it: given to the agent before the prompt, as a summary. */
+  context: z.string().max(20_000).optional(),
+  attachments: Attachments.optional(),
   /** A turn without any sign of life from the agent for this long is ended with `agent_timeout`. */
   idle_timeout_s: z.number().positive(),
   commit: z.object({ message: z.string(), author_name: z.string(), author_email: z.string() }),
@@ -82,18 +90,6 @@ export const GitCloned = z.object({
   resumed: z.boolean(),
 });
 
-export const ExecEvent = z.discriminatedUnion("type", [
-  z.object({ type: z.literal("stdout"), data: z.string() }),
-  z.object({ type: z.literal("stderr"), data: z.string() }),
-  z.object({
-    type: z.literal("exit"),
-    exit_code: z.number().nullable(),
-    signal: z.string().nullable(),
-    timed_out: z.boolean(),
-  }),
-]);
-export type ExecEvent = z.infer<typeof ExecEvent>;
-
 const DiffStat = z.object({ path: z.string(), additions: z.number(), deletions: z.number() });
 export const Diff = z.object({
   base: z.string(),
@@ -106,7 +102,7 @@ export type Diff = z.infer<typeof Diff>;
 
 const ok = z.object({ ok: z.literal(true) });
 
-export const daemonApi = {
+export const coreApi = {
   health: endpoint({ method: "GET", path: "/health", summary: "What the daemon is and holds", response: Health }),
   journal: endpoint({
     method: "GET",
@@ -143,19 +139,6 @@ export const daemonApi = {
     summary: "Difference between a commit and the working tree",
     query: z.object({ base: z.string().regex(/^[0-9a-f]{7,64}$/) }),
     response: Diff,
-  }),
-  exec: endpoint({
-    method: "POST",
-    path: "/execute/command/stream",
-    summary: "Run a command; NDJSON of ExecEvent, all output before the exit",
-    body: z.object({
-      command: z.string().min(1),
-      shell: z.string().default("bash"),
-      working_dir: z.string().default("."),
-      environment: z.record(z.string(), z.string()).default({}),
-      timeout_s: z.number().positive().max(86_400).default(30),
-    }),
-    response: "stream",
   }),
   startAgent: endpoint({
     method: "POST",

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { FsChanges } from "./daemon/watch.ts";
 import { RunPhase } from "./states.ts";
 
 /** The six types that every client knows; `data.kind` says what exactly happened. */
@@ -129,6 +130,8 @@ export const eventKinds = {
   denied: z.object({ kind: z.literal("denied"), host: z.string(), reason: z.string() }),
   failure: z.object({ kind: z.literal("failure"), code: z.string(), message: z.string(), next: z.string().optional() }),
   notice: z.object({ kind: z.literal("notice"), message: z.string() }),
+  /** What changed in the workspace, whoever changed it. */
+  fs_change: FsChanges,
   /** Updates of the agent that change what a person may choose: modes, commands, options. */
   agent_info: z.looseObject({ kind: z.literal("agent_info"), update: z.string() }),
 } as const;
@@ -155,6 +158,7 @@ export const EventData = z.discriminatedUnion("kind", [
   eventKinds.failure,
   eventKinds.notice,
   eventKinds.agent_info,
+  eventKinds.fs_change,
 ]);
 export type EventData = z.infer<typeof EventData>;
 
@@ -179,6 +183,7 @@ export const typeOfKind: Record<EventKind, EventType> = {
   failure: "error",
   notice: "log",
   agent_info: "status",
+  fs_change: "progress",
 };
 
 /** One line of a task's log. `agent_id` is the run; `seq` is per task, without gaps, in the order of commit. */

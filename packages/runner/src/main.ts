@@ -2,16 +2,19 @@ import { mkdir } from "node:fs/promises";
 import type { Server } from "node:http";
 import { flushCompileCache } from "node:module";
 import { join } from "node:path";
-import type { DaemonConfig } from "@wharf/contract";
+import { type AgentPrompt, type DaemonConfig, type EventData, typeOfKind } from "@wharf/contract";
 import { serveHttp } from "@wharf/contract/wire";
 import manifest from "../package.json" with { type: "json" };
 import { createAgentHost } from "./agent/index.ts";
 import { createApi } from "./api/index.ts";
+import { Commands } from "./exec/index.ts";
 import { GitWorkspace } from "./git/index.ts";
 import { openJournal } from "./journal/index.ts";
 import { readConfig } from "./read-config.ts";
 import { startRelay } from "./relay/index.ts";
 import { lockFolder } from "./support/lock.ts";
+import { Terminals } from "./terminals/index.ts";
+import { Watcher } from "./watch/index.ts";
 import { WireKeeper } from "./wire/index.ts";
 
 /** The daemon inside a runner, put together. It works on without a wire and ends with SIGTERM. */
@@ -57,26 +60,44 @@ async function startDaemon(config: DaemonConfig): Promise<() => Promise<void>> {
   const relay = await startRelay({
     port: config.relay_port,
     wire,
-    onDenied: (data) => {
-      const { run_id } = agent.state();
-      if (run_id !== undefined)
-        journal.append({ run_id, type: "error", data }).catch((error: unknown) => report("journal", error));
-    },
+    onDenied: (data) => void tell(data).catch((error: unknown) => report("journal", error)),
   });
   const gatewayUrl = `http://127.0.0.1:${relay.port}`;
-  const git = new GitWorkspace({ workspace, state, remoteBase: gatewayUrl });
-  const agent = createAgentHost({ journal, workspace, home, state, gatewayUrl, commit: (input) => git.commit(input) });
+  /** Told under the run at work; what happens while there is none is nobody's. */
+  const tell = async (data: EventData) => {
+    const { run_id } = agent.state();
+    if (run_id !== undefined) await journal.append({ run_id, type: typeOfKind[data.kind], data });
+  };
+  const watcher = new Watcher({ workspace, state, tell });
+  const git = new GitWorkspace({ workspace, state, remoteBase: gatewayUrl, quiet: () => watcher.quiet() });
+  const { models } = relay;
+  const commit = (input: AgentPrompt["commit"]) => git.commit(input);
+  const agent = createAgentHost({ journal, workspace, home, state, gatewayUrl, models, commit });
   await agent.recover();
+  const onFault = (error: unknown) => report("state", error);
+  const terminals = Terminals.open({ workspace, home, state, onFault });
+  const commands = terminals.then(({ console }) => Commands.open({ workspace, home, state, onFault, console }));
+  for (const opening of [terminals, commands]) opening.catch(onFault);
   const about = { runner_id: config.runner_id, version: manifest.version, isolation: config.isolation };
-  api.resolve(createApi({ about, journal, agent, git, folders: { workspace, home }, onInternal: report }));
+  const parts = { about, journal, agent, git, onCommit: tell, watcher, commands, terminals, workspace };
+  api.resolve(createApi({ ...parts, onInternal: report }));
+  void watcher.start();
 
   return async () => {
-    await agent.stop("the runner stops");
+    const { run_id } = agent.state();
+    // The console is a terminal: it closes behind the commands that are told of there.
+    const closed = closeOpened(commands).finally(() => closeOpened(terminals));
+    await Promise.allSettled([agent.stop("the runner stops"), watcher.stop(), closed]);
+    // What nobody committed is kept on the branch before the disk may go.
+    const leftovers = await git.commitLeftovers();
+    if (leftovers && run_id !== undefined) await journal.append({ run_id, type: typeOfKind.commit, data: leftovers });
     await journal.flush();
     await Promise.all([wire.close(), relay.close(), journal.close()]);
     await lock[Symbol.asyncDispose]();
   };
 }
+
+const closeOpened = async (opened: Promise<{ close(): Promise<void> }>) => (await opened).close();
 
 /** One line on the standard error for whoever keeps it; a person sees the reference. */
 function report(reference: string, error: unknown): void {

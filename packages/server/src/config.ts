@@ -12,6 +12,8 @@ const list = z.string().transform((text) =>
     .filter(Boolean),
 );
 
+const backends = z.enum(["local", "mock"]);
+
 /** Every setting there is, by the name of its environment variable. */
 const Environment = z.object({
   /** Where everything is kept: database, runners, mirrors, the owner's token. */
@@ -22,10 +24,19 @@ const Environment = z.object({
   WHARF_ALLOWED_HOSTS: list.default([]),
   /** Runs at work at once. */
   WHARF_MAX_RUNS: z.coerce.number().int().min(1).max(10_000).default(8),
+  /** Where runners live. */
+  WHARF_BACKEND: backends.optional(),
+  /** The same by an older name; `remote` says that WHARF_BACKEND names which. */
+  AGENT_MODE: z.enum(["local", "remote", "mock"]).optional(),
+  /** Let a part of what is asked of mock runners fail. */
+  WHARF_MOCK_FAILURES: flag.default(false),
   /** Give real model keys to runs even where no sandbox can be made. */
   WHARF_LOCAL_UNSAFE: flag.default(false),
   /** A PostgreSQL server to use instead of one of Wharf's own. */
-  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, "an address that begins with postgresql://")
+    .optional(),
   MAX_REPO_SIZE_MB: z.coerce.number().int().min(1).default(500),
   LOG_LEVEL: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
   GEMINI_API_KEY: z.string().min(1).optional(),
@@ -50,6 +61,8 @@ export interface Config {
   readonly port: number;
   readonly allowedHosts: readonly string[];
   readonly maxRuns: number;
+  readonly backend: z.infer<typeof backends>;
+  readonly mockFailures: boolean;
   readonly localUnsafe: boolean;
   readonly databaseUrl?: string;
   readonly maxRepositoryMb: number;
@@ -76,6 +89,8 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     port: e.WHARF_PORT,
     allowedHosts: e.WHARF_ALLOWED_HOSTS,
     maxRuns: e.WHARF_MAX_RUNS,
+    backend: backendOf(e),
+    mockFailures: e.WHARF_MOCK_FAILURES,
     localUnsafe: e.WHARF_LOCAL_UNSAFE,
     ...(e.DATABASE_URL && { databaseUrl: e.DATABASE_URL }),
     maxRepositoryMb: e.MAX_REPO_SIZE_MB,
@@ -93,6 +108,16 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     },
     searchPath: e.PATH,
   };
+}
+
+function backendOf({
+  WHARF_BACKEND: named,
+  AGENT_MODE: mode = "local",
+}: z.infer<typeof Environment>): Config["backend"] {
+  if (named) return named;
+  if (mode !== "remote") return mode;
+  const reason = `it leaves open which backend: set WHARF_BACKEND to one of ${backends.options.join(", ")}`;
+  throw new WharfError("config_invalid", { name: "AGENT_MODE", reason });
 }
 
 /** PostgreSQL does not run as root, and the user it runs as then cannot look into root's home. */

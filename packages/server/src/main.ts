@@ -6,13 +6,13 @@ import type { Logger } from "pino";
 import { ensureOwner, secretFile } from "./access/index.ts";
 import { AgentTypes } from "./agent-types/index.ts";
 import { createApi } from "./api/index.ts";
-import { createLocalBackend } from "./backends/index.ts";
+import { createLocalBackend, farAway, type LocalBackend, MockBackend } from "./backends/index.ts";
 import type { Config } from "./config.ts";
 import { Log } from "./events/index.ts";
 import { createGateway, openMirrors } from "./gateway/index.ts";
 import { createLogger } from "./logger.ts";
 import { gatewayHooks } from "./gateway-hooks.ts";
-import { keysFrom, Runners } from "./runners/index.ts";
+import { HandMadeRunners, isAtWork, keysFrom, openOwnLink, RunnerLinks, Runners } from "./runners/index.ts";
 import {
   defaultRunTimes,
   type Links,
@@ -70,14 +70,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
   const { db } = await openStore(config, logger, parts);
   const principal = await ensureOwner(db);
-  const backend = await createLocalBackend({
-    folder: join(config.dataFolder, "runners"),
-    kit: options.kit,
-    node: process.execPath,
-    allowUnsafe: config.localUnsafe,
-    searchPath: config.searchPath,
-    log: logger,
-  });
+  const backend = await openBackend(options, logger);
   parts.defer(() => backend.close());
 
   const log = new Log(db);
@@ -96,11 +89,27 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const gateway = createGateway({ mirrors, routes, hooks, log: logger });
   parts.defer(() => gateway.close());
   const times = { ...defaultRunTimes, ...options.times };
+  const runners = new Runners(db);
+  const handMade = new HandMadeRunners({
+    db,
+    backend,
+    runners,
+    keys,
+    logger,
+    release: (runnerId) => runnerLinks.release(runnerId),
+  });
+  const runnerLinks: RunnerLinks = new RunnerLinks({
+    held: links,
+    isAtWork: (runnerId) => isAtWork(db, runnerId),
+    open: (runnerId, signal) =>
+      openOwnLink({ backend, runners, keys, gateway, handMade, connectMs: times.connect }, runnerId, signal),
+  });
+  parts.defer(() => runnerLinks.close());
   const deps: RunDeps = {
     db,
     log,
     backend,
-    runners: new Runners(db),
+    runners,
     keys,
     mirrors,
     gateway,
@@ -112,11 +121,15 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     links,
   };
   const scheduler = new Scheduler(deps, { owner: owner!, capacity: config.maxRuns });
-  const commands = new RunCommands(log, (runId) => {
-    wakeup.poke("queue");
-    wakeup.poke("reconciler");
-    wakeup.poke(runId);
-  });
+  const commands = new RunCommands(
+    log,
+    (runId) => {
+      wakeup.poke("queue");
+      wakeup.poke("reconciler");
+      wakeup.poke(runId);
+    },
+    (runnerId) => !links.has(runnerId),
+  );
 
   const stopping = Promise.withResolvers<{ runners: boolean }>();
   const app = await createApi({
@@ -129,6 +142,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       queries: new RunQueries(db),
       agentTypes,
       scheduler,
+      handMade,
+      runnerLinks,
       diffs: new TaskDiffs(db, mirrors, links),
       log,
       server: {
@@ -146,6 +161,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const url = await listen(app, config);
   scheduler.start();
   parts.defer(() => scheduler.stop());
+  handMade.start();
+  parts.defer(() => handMade.stop());
   await announce(config.dataFolder, url);
   parts.defer(() => rm(join(config.dataFolder, addressFile), { force: true }));
   logger.info(
@@ -157,6 +174,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const stopped = stopping.promise.then(async ({ runners }) => {
     if (runners) {
       await commands.stopAll("the server is taken down");
+      await handMade.restAll();
       await scheduler.settled(AbortSignal.timeout(takeDownTime));
     }
     await running.disposeAsync();
@@ -166,6 +184,19 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     return stopped;
   };
   return { url, token: token!, stopped, stop, [Symbol.asyncDispose]: () => stop() };
+}
+
+/** A mock backend looks like any other from here on. */
+async function openBackend({ config, kit }: ServerOptions, logger: Logger): Promise<LocalBackend> {
+  if (config.backend === "mock") return new MockBackend({ simulation: farAway({ failures: config.mockFailures }) });
+  return createLocalBackend({
+    folder: join(config.dataFolder, "runners"),
+    kit,
+    node: process.execPath,
+    allowUnsafe: config.localUnsafe,
+    searchPath: config.searchPath,
+    log: logger,
+  });
 }
 
 /** Moved into place, so that whoever waits for the file never reads half of it. */

@@ -69,6 +69,12 @@ export function addTask(program: Command, register: Register): void {
     StopOptions,
     stopTask,
   );
+  register(
+    group.command("pause <task>").description("have the agent stand still in the midst of its turn"),
+    None,
+    pauseTask,
+  );
+  register(group.command("resume <task>").description("have a paused agent go on"), None, resumeTask);
   register(group.command("cancel <task>").description("give the task up"), None, cancelTask);
   register(group.command("accept <task>").description("take the work as done"), None, acceptTask);
   register(
@@ -153,6 +159,18 @@ async function stopTask(cli: Cli, { args, options }: Input<z.infer<typeof StopOp
     await cli.client.call(api.stopTask, { params: params(args), body }),
     "The agent is being stopped; its disk is kept.",
   );
+}
+
+async function pauseTask(cli: Cli, { args }: Input<unknown>): Promise<void> {
+  tellState(
+    cli,
+    await cli.client.call(api.pauseTask, { params: params(args) }),
+    "The agent is being paused; its open model requests end first.",
+  );
+}
+
+async function resumeTask(cli: Cli, { args }: Input<unknown>): Promise<void> {
+  tellState(cli, await cli.client.call(api.resumeTask, { params: params(args) }), "The agent goes on.");
 }
 
 async function cancelTask(cli: Cli, { args }: Input<unknown>): Promise<void> {

@@ -46,9 +46,20 @@ export function eventLines(data: LineData, style: Style, detail: boolean): strin
       return data.loaded ? [style.dim("· the agent goes on with its earlier conversation")] : [];
     case "usage":
       return detail ? [style.dim(`· used: ${usageText(data)} (measured by the ${data.source})`)] : [];
+    case "fs_change":
+      return detail ? changeLines(data, style) : [];
     case "agent_info":
       return [];
   }
+}
+
+const maxShownChanges = 5;
+
+function changeLines({ changes, overflow }: EventDataOf<"fs_change">, style: Style): string[] {
+  const shown = changes.slice(0, maxShownChanges).map(({ path }) => oneLine(path, 200));
+  const more = changes.length > shown.length ? ` and ${changes.length - shown.length} more` : "";
+  if (overflow) return [style.dim("· more changed in the workspace than can be told one by one")];
+  return shown.length > 0 ? [style.dim(`· changed: ${shown.join(", ")}${more}`)] : [];
 }
 
 function stateLines(data: EventDataOf<"state">, style: Style, detail: boolean): string[] {

@@ -3,16 +3,18 @@ import { WharfError } from "@wharf/contract";
 import { z } from "zod";
 import { answerRequests } from "./acp-requests.ts";
 import { acpStream } from "./acp-stream.ts";
-import type { AgentDriver, PromptResult, Session } from "./agent-driver.ts";
-import { exitWords, startFailed } from "./agent-words.ts";
+import type { AgentDriver, PromptInput, PromptResult, Session } from "./agent-driver.ts";
+import { exitWords, notPrepared, startFailed } from "./agent-words.ts";
 import { Budget } from "./clip.ts";
 import type { ConfinedFolder } from "./confined-folder.ts";
 import { drained } from "./drained.ts";
 import { LineTooLong } from "./lines.ts";
 import type { Permissions } from "./permissions.ts";
 import { present } from "./present.ts";
+import { promptBlocks, type PromptCapabilities } from "./prompt-blocks.ts";
 import { ProcessGroup, type ProcessExit } from "./process-group.ts";
 import type { Recorder } from "./recorder.ts";
+import { SessionChoices } from "./session-choices.ts";
 import { SessionUpdates } from "./session-updates.ts";
 import { StderrReader } from "./stderr-reader.ts";
 import { Terminals } from "./terminals.ts";
@@ -25,7 +27,13 @@ const authRequired = -32000;
 const Initialized = z.object({
   protocolVersion: z.number(),
   agentCapabilities: z
-    .object({ loadSession: z.boolean().catch(false) })
+    .object({
+      loadSession: z.boolean().catch(false),
+      promptCapabilities: z
+        .object({ image: z.boolean().catch(false), embeddedContext: z.boolean().catch(false) })
+        .nullish()
+        .catch(undefined),
+    })
     .nullish()
     .catch(undefined),
 });
@@ -35,6 +43,7 @@ const Opened = z.object({
   configOptions: z.array(z.unknown()).nullish().catch(undefined),
 });
 const NewSession = Opened.extend({ sessionId: z.string().min(1).max(4_096) });
+const OptionsSet = z.object({ configOptions: z.array(z.unknown()).optional().catch(undefined) }).nullish();
 const Count = z.number().min(0).optional().catch(undefined);
 const Prompted = z.object({
   stopReason: z.string().max(100),
@@ -45,6 +54,7 @@ interface AcpAgentOptions {
   command: readonly string[];
   environment: Record<string, string>;
   workspace: string;
+  home: string;
   files: ConfinedFolder;
   recorder: Recorder;
   permissions: Permissions;
@@ -53,9 +63,21 @@ interface AcpAgentOptions {
   startTimeoutS: number;
   loadSessionId: string | undefined;
   turnOpen(): boolean;
+  /** Waited for right before a command of the agent is started. */
+  mayStart(): Promise<void>;
   onLife(): void;
   onProcess(pid: number): Promise<void>;
 }
+
+interface Deadline {
+  readonly signal: AbortSignal;
+  readonly after_s: number;
+}
+
+const deadlineIn = (after_s: number): Deadline => ({
+  signal: AbortSignal.timeout(Math.min(Math.ceil(after_s * 1_000), longestTimer)),
+  after_s,
+});
 
 /** An agent that speaks the Agent Client Protocol on its stdio. */
 export class AcpAgent implements AgentDriver {
@@ -66,7 +88,9 @@ export class AcpAgent implements AgentDriver {
   #group: ProcessGroup | undefined;
   #stderr: StderrReader | undefined;
   #connection: ClientConnection | undefined;
-  #sessionId: string | undefined;
+  #can: PromptCapabilities = { image: false, embeddedContext: false };
+  #session: { id: string; loaded: boolean; mode: string | undefined; model: string | undefined } | undefined;
+  #choices = new SessionChoices({});
   #ready = false;
   #endReason: string | undefined;
   #brokenBy: string | undefined;
@@ -74,9 +98,10 @@ export class AcpAgent implements AgentDriver {
 
   constructor(options: AcpAgentOptions) {
     this.#options = options;
-    const { files, environment, onLife, recorder, toolCalls } = options;
+    const { files, environment, onLife, mayStart, recorder, toolCalls } = options;
     this.#updates = new SessionUpdates(recorder, toolCalls);
-    this.#terminals = new Terminals({ workspace: files, environment, onOutput: onLife });
+    this.#terminals = new Terminals({ workspace: files, environment, onOutput: onLife, mayStart });
+    this.#updates.onOptions = (configOptions) => this.#choices.offer(configOptions);
   }
 
   get gone(): AbortSignal {
@@ -85,7 +110,7 @@ export class AcpAgent implements AgentDriver {
 
   async start(): Promise<Session> {
     const { command, environment, workspace, recorder, startTimeoutS, timing } = this.#options;
-    const deadline = AbortSignal.timeout(Math.min(Math.ceil(startTimeoutS * 1_000), longestTimer));
+    const deadline = deadlineIn(startTimeoutS);
     const group = await ProcessGroup.start(command, { cwd: workspace, environment }).catch((error: unknown) => {
       throw startFailed(command, error instanceof Error ? error.message : "it could not be started", error);
     });
@@ -108,11 +133,16 @@ export class AcpAgent implements AgentDriver {
     }
   }
 
-  async prompt(text: string): Promise<PromptResult> {
-    const { recorder } = this.#options;
-    const sessionId = this.#sessionId;
+  async prompt(input: PromptInput): Promise<PromptResult> {
+    const { recorder, home } = this.#options;
+    const sessionId = this.#session?.id;
     if (!this.#connection || sessionId === undefined) return { kind: "refused", reason: "it has no session" };
-    const prompt = [{ type: "text" as const, text }];
+    let prompt: Awaited<ReturnType<typeof promptBlocks>>;
+    try {
+      prompt = await promptBlocks(input, { home, can: this.#can });
+    } catch (error) {
+      return { kind: "refused", reason: notPrepared(error) };
+    }
     try {
       const answer = Prompted.parse(
         await this.#connection.agent.request<unknown>(methods.agent.session.prompt, { sessionId, prompt }),
@@ -139,8 +169,18 @@ export class AcpAgent implements AgentDriver {
     }
   }
 
+  async setMode(id: string): Promise<void> {
+    await this.#choose(this.#choices.mode(id));
+    await this.#tellSession({ mode: id });
+  }
+
+  async setModel(id: string): Promise<void> {
+    await this.#choose(this.#choices.model(id));
+    await this.#tellSession({ model: id });
+  }
+
   cancel(): void {
-    const sessionId = this.#sessionId;
+    const sessionId = this.#session?.id;
     if (!this.#connection || sessionId === undefined) return;
     void this.#connection.agent.notify(methods.agent.session.cancel, { sessionId }).catch(() => {});
   }
@@ -207,7 +247,7 @@ export class AcpAgent implements AgentDriver {
     );
   }
 
-  async #open(deadline: AbortSignal): Promise<Session> {
+  async #open(deadline: Deadline): Promise<Session> {
     const { workspace: cwd, loadSessionId } = this.#options;
     const clientCapabilities = {
       fs: { readTextFile: true, writeTextFile: true },
@@ -224,6 +264,7 @@ export class AcpAgent implements AgentDriver {
       throw new WharfError("agent_refused", {
         reason: `it speaks version ${protocolVersion} of the Agent Client Protocol, and ${PROTOCOL_VERSION} is spoken here`,
       });
+    this.#can = agentCapabilities?.promptCapabilities ?? this.#can;
     if (loadSessionId !== undefined && agentCapabilities?.loadSession) {
       const loaded = await this.#load(loadSessionId, deadline);
       if (loaded) return await this.#opened(loadSessionId, loaded, true);
@@ -233,7 +274,7 @@ export class AcpAgent implements AgentDriver {
   }
 
   /** Undefined where the agent does not know the session any more. */
-  async #load(sessionId: string, deadline: AbortSignal): Promise<z.infer<typeof Opened> | undefined> {
+  async #load(sessionId: string, deadline: Deadline): Promise<z.infer<typeof Opened> | undefined> {
     this.#updates.loading = true;
     try {
       const params = { sessionId, cwd: this.#options.workspace, mcpServers: [] };
@@ -253,10 +294,11 @@ export class AcpAgent implements AgentDriver {
 
   async #opened(id: string, opened: z.infer<typeof Opened>, loaded: boolean): Promise<Session> {
     const { recorder } = this.#options;
-    this.#sessionId = id;
     const mode = opened.modes?.currentModeId.slice(0, 1_024);
     const model = opened.models?.currentModelId.slice(0, 1_024);
-    await recorder.record(present({ kind: "session" as const, session_id: id, loaded, mode, model }));
+    this.#session = { id, loaded, mode, model };
+    this.#choices = new SessionChoices(opened);
+    await this.#tellSession({});
     const choices = present({
       modes: opened.modes ?? undefined,
       models: opened.models ?? undefined,
@@ -268,16 +310,46 @@ export class AcpAgent implements AgentDriver {
     return { session_id: id, loaded };
   }
 
+  #tellSession(change: { mode?: string; model?: string }): Promise<void> {
+    const session = Object.assign(
+      this.#session ?? { id: "", loaded: false, mode: undefined, model: undefined },
+      change,
+    );
+    const { id, loaded, mode, model } = session;
+    return this.#options.recorder.record(present({ kind: "session" as const, session_id: id, loaded, mode, model }));
+  }
+
+  /** Has the agent take a choice. What it offers afterwards may be another. */
+  async #choose({ method, params }: ReturnType<SessionChoices["mode"]>): Promise<void> {
+    const { recorder, timing } = this.#options;
+    const sessionId = this.#session?.id;
+    const deadline = deadlineIn(timing.choice / 1_000);
+    const answer = await this.#ask(OptionsSet, method, { sessionId, ...params }, deadline).catch((error: unknown) => {
+      if (error instanceof WharfError) throw error;
+      if (error instanceof RequestError)
+        throw new WharfError("agent_refused", { reason: reasonOf(error) }, { cause: error });
+      throw new WharfError("agent_exited", { exit: "while it was asked" }, { cause: error });
+    });
+    if (!answer?.configOptions) return;
+    this.#choices.offer(answer.configOptions);
+    const { configOptions } = answer;
+    await recorder.record({
+      ...new Budget().record({ configOptions }),
+      kind: "agent_info",
+      update: "config_option_update",
+    });
+  }
+
   async #ask<S extends z.ZodType>(
     schema: S,
     method: string,
     params: unknown,
-    deadline: AbortSignal,
+    { signal, after_s }: Deadline,
   ): Promise<z.output<S>> {
     if (!this.#connection) throw new Error("not connected");
     const answer = this.#connection.agent.request<unknown>(method, params);
-    const late = new WharfError("agent_timeout", { after_s: this.#options.startTimeoutS, waiting_for: method });
-    using lateness = abortion(deadline, late);
+    const late = new WharfError("agent_timeout", { after_s, waiting_for: method });
+    using lateness = abortion(signal, late);
     const parsed = schema.safeParse(await Promise.race([answer, lateness.promise]));
     if (!parsed.success)
       throw new WharfError("agent_refused", {

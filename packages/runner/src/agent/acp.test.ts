@@ -125,6 +125,7 @@ test("the agent sees a minimal environment, its own variables with the gateway's
     NO_COLOR: "1",
     MODEL_URL: "http://127.0.0.1:4100/models",
     PLAIN: "y",
+    WHARF_RUN: "run-1",
   });
   const { readFile } = await import("node:fs/promises");
   expect(await readFile(`${bench.options.home}/.agent/config.toml`, "utf8")).toBe("base = 'http://127.0.0.1:4100'");

@@ -5,6 +5,9 @@ const gatewayMark = "${WHARF_GATEWAY}";
 
 export const withGateway = (value: string, gatewayUrl: string): string => value.replaceAll(gatewayMark, gatewayUrl);
 
+/** Stands in the environment of the agent and of all it starts, and nowhere else. */
+export const runMark = (runId: string): string => `WHARF_RUN=${runId}`;
+
 /**
  * All that an agent sees of the environment: a minimal base and what its agent type names. Nothing else of the
  * daemon's own environment gets in.
@@ -23,5 +26,5 @@ export function agentEnvironment(
     NO_COLOR: "1",
   };
   const own = Object.entries(input.environment).map(([name, value]) => [name, withGateway(value, places.gatewayUrl)]);
-  return { ...base, ...Object.fromEntries(own) };
+  return { ...base, ...Object.fromEntries(own), WHARF_RUN: input.run_id };
 }

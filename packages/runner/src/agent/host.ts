@@ -1,14 +1,17 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { WharfError } from "@wharf/contract";
+import { type PauseState, WharfError } from "@wharf/contract";
 import { AcpAgent } from "./acp-agent.ts";
 import type { AgentDriver, Session } from "./agent-driver.ts";
 import { startFailed } from "./agent-words.ts";
 import { ConfinedFolder } from "./confined-folder.ts";
-import { agentEnvironment, withGateway } from "./environment.ts";
+import { agentEnvironment, runMark, withGateway } from "./environment.ts";
+import { Freezer } from "./freezer.ts";
+import { Pause } from "./pause.ts";
 import { Permissions } from "./permissions.ts";
 import { PrintingAgent } from "./printing-agent.ts";
+import { livingGroups } from "./process-group.ts";
 import { Recorder } from "./recorder.ts";
 import { SessionFile } from "./session-file.ts";
 import { defaultTiming, type Timing } from "./timing.ts";
@@ -43,12 +46,13 @@ const stopDeadline = 30_000;
 
 /**
  * The one agent of a runner: none → starting → ready ⇄ busy (a turn is open) → exited; started again from any of these
- * but busy. A start that fails leaves none.
+ * but busy. A start that fails leaves none. Any of them may be paused (pause.ts): then it is neither started nor prompted.
  */
 export class Host implements AgentHost {
   readonly #options: AgentHostOptions;
   readonly #timing: Timing;
   readonly #sessionFile: SessionFile;
+  readonly #pause: Pause;
   #log: Promise<TurnLog> | undefined;
   #engaged: Engaged | undefined;
   #starting: Promise<Session> | undefined;
@@ -60,6 +64,13 @@ export class Host implements AgentHost {
     this.#options = options;
     this.#timing = timing;
     this.#sessionFile = new SessionFile(join(options.state, "agent.json"));
+    const mark = (): string | undefined => this.#engaged && runMark(this.#engaged.runId);
+    this.#pause = new Pause({
+      models: options.models,
+      freezer: new Freezer({ mark, groups: livingGroups, limitMs: timing.freeze }),
+      drainMs: timing.modelDrain,
+      tell: (message) => this.#tell(message),
+    });
   }
 
   async recover(): Promise<void> {
@@ -75,7 +86,13 @@ export class Host implements AgentHost {
       const same = engaged?.runId === input.run_id;
       if (same && this.#starting) return await this.#starting;
       if (same && engaged.session && !engaged.driver?.gone.aborted) return engaged.session;
+      if (this.#turn?.told) {
+        // Its end can be read already; whoever read it need not know that a last fsync is under way.
+        await this.#turn.over;
+        continue;
+      }
       if (this.#turn || this.#taking) throw new WharfError("conflict", { what: "agent", from: "busy", to: "starting" });
+      if (this.#pause.asked) throw new WharfError("conflict", { what: "agent", from: "paused", to: "starting" });
       if (!this.#starting) break;
       await this.#starting.catch(() => {});
     }
@@ -101,6 +118,7 @@ export class Host implements AgentHost {
       await this.#turn.over;
     }
     if (this.#turn || this.#taking) throw new WharfError("turn_open", { task_id: input.run_id });
+    if (this.#pause.asked) throw new WharfError("conflict", { what: "agent", from: "paused", to: "busy" });
     const { status, run_id } = this.state();
     const engaged = this.#engaged;
     if (!engaged?.driver || status !== "ready" || run_id !== input.run_id) {
@@ -126,6 +144,7 @@ export class Host implements AgentHost {
         commit,
         timing: this.#timing,
         input,
+        paused: () => this.#pause.asked,
       });
       this.#turn = turn;
       void turn.over.then(() => (this.#turn = undefined));
@@ -144,7 +163,12 @@ export class Host implements AgentHost {
   /** A turn that is over already stays as it ended. */
   async cancel(turnId: string): Promise<void> {
     if (this.#taking?.turnId === turnId) await this.#taking.written;
-    if (this.#turn?.id === turnId) return this.#turn.cancel("It was cancelled.");
+    if (this.#turn?.id === turnId) {
+      this.#turn.cancel("It was cancelled.");
+      // A frozen agent could not end its turn.
+      await this.#pause.end();
+      return;
+    }
     if (!(await this.#turnLog()).get(turnId))
       throw new WharfError("not_found", { what: "turn", id: turnId.slice(0, 100) });
   }
@@ -155,14 +179,43 @@ export class Host implements AgentHost {
     await this.#engaged.permissions.answer(input);
   }
 
-  /** An open turn is cancelled, and ends with the agent; an agent that is starting does not get to start. */
+  async pause(): Promise<PauseState> {
+    await within(this.#pause.begin(), this.#timing.pauseAnswer);
+    return this.#pauseState();
+  }
+
+  async resume(): Promise<PauseState> {
+    const wasPaused = this.#pause.asked;
+    await this.#pause.end();
+    if (wasPaused) this.#tell("The agent goes on.");
+    return this.#pauseState();
+  }
+
+  async setMode(modeId: string): Promise<void> {
+    await this.#listening("another mode").setMode(modeId);
+  }
+
+  async setModel(modelId: string): Promise<void> {
+    await this.#listening("another model").setModel(modelId);
+  }
+
+  /** An open turn is cancelled, and ends with the agent; a frozen one is thawed for that, without its models; an agent that is starting does not get to start. */
   async stop(reason: string): Promise<void> {
     const engaged = this.#engaged;
-    if (!engaged) return;
+    if (!engaged) return await this.#pause.end();
     engaged.stopped = reason;
     await this.#taking?.written.catch(() => {});
     const turn = this.#turn;
     turn?.cancel(`The agent was stopped: ${reason}`);
+    await this.#pause.end({ holdModels: true });
+    try {
+      await this.#end(engaged, turn, reason);
+    } finally {
+      this.#pause.release();
+    }
+  }
+
+  async #end(engaged: Engaged, turn: Turn | undefined, reason: string): Promise<void> {
     if (turn) await within(turn.over, this.#timing.stopGrace);
     await engaged.driver?.end(reason);
     await this.#starting?.catch(() => {});
@@ -170,13 +223,34 @@ export class Host implements AgentHost {
   }
 
   state(): AgentStateOutput {
-    if (!this.#engaged) return { status: "none" };
+    const { pausing, paused } = this.#pauseState();
+    const halted = { ...(pausing && { pausing }), ...(paused && { paused }) };
+    if (!this.#engaged) return { status: "none", ...halted };
     const { session, runId: run_id, driver } = this.#engaged;
-    const told = { run_id, ...(session?.session_id !== undefined && { session_id: session.session_id }) };
+    const told = { run_id, ...halted, ...(session?.session_id !== undefined && { session_id: session.session_id }) };
     const turn_id = this.#turn?.id ?? this.#taking?.turnId;
     if (turn_id !== undefined) return { ...told, status: "busy", turn_id };
     if (!session) return { ...told, status: "starting" };
     return { ...told, status: driver?.gone.aborted ? "exited" : "ready" };
+  }
+
+  #pauseState(): PauseState {
+    const { asked, frozen } = this.#pause;
+    return { pausing: asked && !frozen, paused: frozen };
+  }
+
+  #tell(message: string): void {
+    void this.#engaged?.recorder.record({ kind: "notice", message });
+  }
+
+  /** The agent, where it can be asked something at once. */
+  #listening(to: string): AgentDriver {
+    const { status } = this.state();
+    const { driver } = this.#engaged ?? {};
+    if (this.#pause.asked) throw new WharfError("conflict", { what: "agent", from: "paused", to });
+    if (!driver || (status !== "ready" && status !== "busy"))
+      throw new WharfError("conflict", { what: "agent", from: status, to });
+    return driver;
   }
 
   #engage(input: AgentStartInput): Engaged {
@@ -192,6 +266,7 @@ export class Host implements AgentHost {
     const earlier = await this.#sessionFile.sessionOf(input.run_id);
     const driver = this.#driver(engaged, input, input.session_id ?? earlier);
     await this.#writeHomeFiles(input);
+    await this.#pause.passed();
     if (engaged.stopped !== undefined)
       throw startFailed(input.command, `it was stopped: ${engaged.stopped}`, undefined);
     engaged.driver = driver;
@@ -211,8 +286,10 @@ export class Host implements AgentHost {
       command: input.command,
       environment: agentEnvironment(input, { home, gatewayUrl }),
       workspace,
+      home,
       recorder,
       timing: this.#timing,
+      mayStart: () => this.#pause.passed(),
       onLife: () => this.#turn?.touch(),
       onProcess: (pid: number) => this.#sessionFile.rememberProcess(input.run_id, pid),
     };

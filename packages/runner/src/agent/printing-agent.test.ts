@@ -1,3 +1,4 @@
+import { tmpdir } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { agentAt, Bench, until } from "./fixtures/bench.ts";
@@ -124,13 +125,15 @@ test("what a program printed is kept, though it was gone before its process was 
     protocol: "text",
     command: ["/bin/sh", "-c", "echo said; echo cried >&2"],
     environment: {},
+    home: tmpdir(),
+    mayStart: () => Promise.resolve(),
     workspace: "/",
     recorder,
     timing: defaultTiming,
     onLife: () => {},
     onProcess: () => sleep(200),
   });
-  expect(await agent.prompt("x")).toEqual({ kind: "answered", stopReason: "end_turn" });
+  expect(await agent.prompt({ turn_id: "turn-1", text: "x" })).toEqual({ kind: "answered", stopReason: "end_turn" });
   await recorder.settled();
   expect(journal.of("message").map(({ text }) => text)).toEqual(["said\n"]);
   expect(journal.of("output").map(({ text }) => text)).toEqual(["cried"]);

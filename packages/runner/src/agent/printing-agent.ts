@@ -2,11 +2,12 @@ import { access, constants, stat } from "node:fs/promises";
 import { delimiter, resolve } from "node:path";
 import { EventType, WharfError, type EventDataOf } from "@wharf/contract";
 import { z } from "zod";
-import { exitWords, startFailed } from "./agent-words.ts";
-import type { AgentDriver, PromptResult, Session } from "./agent-driver.ts";
+import { exitWords, notPrepared, startFailed } from "./agent-words.ts";
+import type { AgentDriver, PromptInput, PromptResult, Session } from "./agent-driver.ts";
 import { Budget } from "./clip.ts";
 import { drained } from "./drained.ts";
 import { readLines } from "./lines.ts";
+import { promptText } from "./prompt-blocks.ts";
 import { ProcessGroup } from "./process-group.ts";
 import type { Recorder } from "./recorder.ts";
 import { maxOutputLineBytes, StderrReader } from "./stderr-reader.ts";
@@ -28,8 +29,11 @@ interface PrintingAgentOptions {
   command: readonly string[];
   environment: Record<string, string>;
   workspace: string;
+  home: string;
   recorder: Recorder;
   timing: Timing;
+  /** Waited for right before the program is started. */
+  mayStart(): Promise<void>;
   onLife(): void;
   onProcess(pid: number): Promise<void>;
 }
@@ -60,9 +64,16 @@ export class PrintingAgent implements AgentDriver {
     return { loaded: false };
   }
 
-  async prompt(text: string): Promise<PromptResult> {
-    const { command, environment, workspace, recorder, timing, onLife, onProcess } = this.#options;
+  async prompt(prompt: PromptInput): Promise<PromptResult> {
+    const { command, environment, workspace, recorder, timing, onLife, onProcess, mayStart } = this.#options;
     this.#cancelled = false;
+    let text: string;
+    try {
+      text = await promptText(prompt, this.#options.home);
+    } catch (error) {
+      return { kind: "refused", reason: notPrepared(error) };
+    }
+    await mayStart();
     const fits = Buffer.byteLength(text) <= maxEnvironmentBytes && !text.includes("\0");
     let group: ProcessGroup;
     try {
@@ -92,6 +103,14 @@ export class PrintingAgent implements AgentDriver {
     const { code, message, next } = new WharfError("agent_exited", { exit: exitWords(exit) });
     await recorder.record({ kind: "failure", code, message: [message, stderr.tail].filter(Boolean).join("\n"), next });
     return { kind: "exited", exit };
+  }
+
+  setMode(): Promise<void> {
+    return Promise.reject(new WharfError("unsupported", { what: "Choosing a mode of this agent" }));
+  }
+
+  setModel(): Promise<void> {
+    return Promise.reject(new WharfError("unsupported", { what: "Choosing a model of this agent" }));
   }
 
   cancel(): void {

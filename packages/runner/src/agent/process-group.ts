@@ -19,6 +19,9 @@ const killAll = (): void => {
   for (const group of alive) group.kill();
 };
 
+/** The groups whose leader still runs. */
+export const livingGroups = (): number[] => [...alive].map(({ pid }) => pid);
+
 /** A program in a process group of its own, so that all it starts can be ended with it. */
 export class ProcessGroup {
   readonly pid: number;

@@ -17,6 +17,8 @@ type Notification = z.infer<typeof Notification>;
  */
 export class SessionUpdates {
   loading = false;
+  /** Told when the agent's options change. */
+  onOptions: ((configOptions: unknown) => void) | undefined;
   readonly #recorder: Recorder;
   readonly #toolCalls: ToolCalls;
   readonly #complaints = new Set<string>();
@@ -59,6 +61,8 @@ export class SessionUpdates {
         text: this.#border(event.text.kind, event.messageId) + event.text.text,
       });
     this.#last = undefined;
+    if (event.data.kind === "agent_info" && event.data.update === "config_option_update")
+      this.onOptions?.(event.data["configOptions"]);
     if (event.data.kind === "tool_call") this.#toolCalls.note(event.data);
     await this.#recorder.record(event.data);
   }

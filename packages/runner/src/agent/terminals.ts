@@ -33,19 +33,29 @@ interface Terminal {
   done: Promise<ProcessExit>;
 }
 
+interface TerminalsOptions {
+  workspace: ConfinedFolder;
+  environment: Record<string, string>;
+  onOutput: () => void;
+  /** Waited for right before a command is started. */
+  mayStart: () => Promise<void>;
+}
+
 /** The commands an agent runs through its client. Each has a process group of its own; none outlives the agent. */
 export class Terminals {
   readonly #open = new Map<string, Terminal>();
   readonly #workspace: ConfinedFolder;
   readonly #environment: Record<string, string>;
   readonly #onOutput: () => void;
+  readonly #mayStart: () => Promise<void>;
   #starting = 0;
   #closed = false;
 
-  constructor(options: { workspace: ConfinedFolder; environment: Record<string, string>; onOutput: () => void }) {
+  constructor(options: TerminalsOptions) {
     this.#workspace = options.workspace;
     this.#environment = options.environment;
     this.#onOutput = options.onOutput;
+    this.#mayStart = options.mayStart;
   }
 
   async create(request: TerminalRequest): Promise<string> {
@@ -63,6 +73,7 @@ export class Terminals {
       // Some agents send a whole shell line as the command.
       const line = request.args.length === 0 && /\s/.test(request.command);
       const command = line ? ["/bin/sh", "-c", request.command] : [request.command, ...request.args];
+      await this.#mayStart();
       const group = await ProcessGroup.start([...inOneStream, ...command], { cwd, environment });
       group.stdin.end();
       const id = randomUUID();

@@ -10,6 +10,14 @@ export interface Timing {
   stopGrace: number;
   /** For the output of an agent that has exited, while someone else holds its pipe. */
   drain: number;
+  /** For model requests that are out when the agent is paused. */
+  modelDrain: number;
+  /** For its processes to stand still. */
+  freeze: number;
+  /** How long a caller who pauses is kept waiting for that; it goes on without him. */
+  pauseAnswer: number;
+  /** For the answer to a choice of mode or model. */
+  choice: number;
   /** For the commit after a turn. */
   commit: number;
   /** Between two tries of what failed on a disk. */
@@ -25,6 +33,10 @@ export const defaultTiming: Timing = {
   cancelGrace: 10_000,
   stopGrace: 2_000,
   drain: 2_000,
+  modelDrain: 30_000,
+  freeze: 5_000,
+  pauseAnswer: 1_000,
+  choice: 30_000,
   commit: 300_000,
   retry: 1_000,
 };

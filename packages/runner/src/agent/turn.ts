@@ -25,8 +25,8 @@ import type { AgentHostOptions, AgentPromptInput } from "./types.ts";
  *   closing: what is asked is cancelled, open tool calls are closed, the work is committed. Then it is told: the last
  *   event gets into the journal (turn-end.ts), the turn is over, and its promise resolves.
  *
- * The idle time and the grace stand still while a person is asked and while the journal is full: neither is the
- * agent's doing.
+ * The idle time and the grace stand still while a person is asked, while the journal is full and while the agent is
+ * paused: none of these is the agent's doing.
  */
 export class Turn {
   readonly id: string;
@@ -70,11 +70,11 @@ export class Turn {
     if (this.#why) return await this.#close({ status: "cancelled", stop_reason: "cancelled" });
     using idle = new IdleClock({
       limitMs: input.idle_timeout_s * 1_000,
-      paused: () => permissions.open > 0 || recorder.waiting,
+      paused: () => permissions.open > 0 || recorder.waiting || this.#parts.paused(),
       onIdle: () => this.#timeOut(),
     });
     this.#idle = idle;
-    const result = await driver.prompt(input.text);
+    const result = await driver.prompt(input);
     idle[Symbol.dispose]();
     this.#grace?.[Symbol.dispose]();
     this.#phase = "closing";
@@ -102,7 +102,7 @@ export class Turn {
     driver.cancel();
     this.#grace = new IdleClock({
       limitMs: timing.cancelGrace,
-      paused: () => recorder.waiting,
+      paused: () => recorder.waiting || this.#parts.paused(),
       onIdle: () => {
         this.#phase = "killed";
         driver.kill();
@@ -178,4 +178,6 @@ interface TurnParts {
   commit: AgentHostOptions["commit"];
   timing: Timing;
   input: AgentPromptInput;
+  /** Whether the agent is kept from working. */
+  paused(): boolean;
 }

@@ -7,8 +7,10 @@ import type {
   EventType,
   JournalRecord,
   JournalState,
+  PauseState,
   TurnKnowledge,
 } from "@wharf/contract";
+import type { ModelRequests } from "./pause.ts";
 import type { z } from "zod";
 
 export type AgentStartInput = z.infer<typeof AgentStart>;
@@ -43,6 +45,8 @@ export interface AgentHostOptions {
   state: string;
   /** The relay inside the runner, such as `http://127.0.0.1:4100`. */
   gatewayUrl: string;
+  /** The agent's way to its models, which is closed while it is paused. */
+  models: ModelRequests;
   /** Commits what the turn changed; nothing where it changed nothing. */
   commit(input: AgentPromptInput["commit"]): Promise<EventDataOf<"commit"> | undefined>;
 }
@@ -56,6 +60,11 @@ export interface AgentHost {
   turn(turnId: string): Promise<TurnKnowledgeOutput>;
   cancel(turnId: string): Promise<void>;
   answerPermission(input: { permission_id: string; option_id?: string; by: string }): Promise<void>;
+  /** Resolves when its processes are frozen, or soon; the pause goes on by itself. Asked again it says how far it is. */
+  pause(): Promise<PauseState>;
+  resume(): Promise<PauseState>;
+  setMode(modeId: string): Promise<void>;
+  setModel(modelId: string): Promise<void>;
   stop(reason: string): Promise<void>;
   state(): AgentStateOutput;
 }

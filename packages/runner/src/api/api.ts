@@ -1,27 +1,57 @@
 import type { Server } from "node:http";
-import { daemonApi, type Health } from "@wharf/contract";
+import { type coreApi, daemonApi, type Health } from "@wharf/contract";
 import type { AgentHost } from "../agent/index.ts";
-import { run } from "../exec/index.ts";
+import type { Commands } from "../exec/index.ts";
+import { defaultFileSettings } from "../files/index.ts";
 import type { GitWorkspace } from "../git/index.ts";
 import type { Journal } from "../journal/index.ts";
-import { serveEndpoints, type DaemonHandlers } from "./registrar.ts";
+import type { Terminals } from "../terminals/index.ts";
+import type { Watcher } from "../watch/index.ts";
+import { agentHandlers } from "./agent-routes.ts";
+import { execHandlers } from "./exec-routes.ts";
+import { fileHandlers, rawFileHandler } from "./files-routes.ts";
+import { gitHandlers, type GitParts } from "./git-routes.ts";
+import type { HandlersOf } from "./handlers-of.ts";
+import { routesOf, serveEndpoints } from "./registrar.ts";
+import { searchHandlers } from "./search-routes.ts";
+import { terminalHandlers, terminalStreamHandler } from "./terminal-routes.ts";
+import { watchHandlers } from "./watch-routes.ts";
 
 interface ApiParts {
   about: Pick<Health, "runner_id" | "version" | "isolation">;
   journal: Journal;
   agent: AgentHost;
   git: GitWorkspace;
-  /** Where commands of `exec` run. */
-  folders: { workspace: string; home: string };
+  onCommit: GitParts["onCommit"];
+  watcher: Watcher;
+  commands: Promise<Commands>;
+  terminals: Promise<Terminals>;
+  workspace: string;
   /** Told of failures that are nobody's request's fault. */
   onInternal: (reference: string, error: unknown) => void;
 }
 
 /** The daemon's HTTP server. It never listens: connections are given to it. */
-export const createApi = (parts: ApiParts): Server =>
-  serveEndpoints({ endpoints: daemonApi, handlers: handlersOf(parts), onInternal: parts.onInternal });
+export function createApi(parts: ApiParts): Server {
+  const { agent, git, onCommit, watcher, commands, terminals, workspace, onInternal } = parts;
+  const files = defaultFileSettings(workspace);
+  return serveEndpoints({
+    routes: routesOf(daemonApi, {
+      ...coreHandlers(parts),
+      ...agentHandlers(agent),
+      ...gitHandlers({ git, onCommit, onInternal }),
+      ...fileHandlers(files),
+      ...searchHandlers({ workspace }),
+      ...execHandlers(commands),
+      ...terminalHandlers(terminals),
+      ...watchHandlers(watcher),
+    }),
+    raw: [rawFileHandler(files), terminalStreamHandler(terminals)],
+    onInternal,
+  });
+}
 
-function handlersOf({ about, journal, agent, git, folders }: ApiParts): DaemonHandlers {
+function coreHandlers({ about, journal, agent, git }: ApiParts): HandlersOf<typeof coreApi> {
   const done = { ok: true } as const;
   return {
     health: async () => ({
@@ -41,7 +71,6 @@ function handlersOf({ about, journal, agent, git, folders }: ApiParts): DaemonHa
     clone: ({ body }) => git.clone(body),
     push: ({ body }) => git.push(body),
     diff: ({ query }) => git.diff(query),
-    exec: ({ body }, signal) => run(body, { ...folders, signal }),
     startAgent: ({ body }) => agent.start(body),
     prompt: ({ body }) => agent.prompt(body),
     turn: ({ params }) => agent.turn(params.turn_id),

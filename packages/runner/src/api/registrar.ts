@@ -1,30 +1,17 @@
 import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { pipeline } from "node:stream/promises";
-import { toWharfError, WharfError, type daemonApi, type Endpoint } from "@wharf/contract";
-import type { z } from "zod";
+import { toWharfError, WharfError, type Endpoint } from "@wharf/contract";
 import { readJson } from "./body.ts";
+import type { HandlersOf } from "./handlers-of.ts";
 import { ndjson } from "./ndjson.ts";
+import { parse } from "./parse.ts";
+import type { RawHandler } from "./raw-routes.ts";
 
 /**
- * Serves the contract's routes with node:http. There are a dozen of them and zod validates them: a framework would add
+ * Serves the contract's routes with node:http. zod validates them: a framework would add
  * nothing but a tenth of the daemon's memory and a third of its start.
  */
-
-type DaemonApi = typeof daemonApi;
-type Part<E, K extends "params" | "query" | "body"> = K extends keyof E
-  ? E[K] extends z.ZodType
-    ? { [P in K]: z.output<E[K]> }
-    : unknown
-  : unknown;
-type Answer<E extends Endpoint> = E["response"] extends z.ZodType ? z.input<E["response"]> : AsyncIterable<unknown>;
-
-/** What a route does with its validated parts. The signal says that the caller left; only streams end with it. */
-type Handler<E extends Endpoint> = (
-  input: Part<E, "params"> & Part<E, "query"> & Part<E, "body">,
-  signal: AbortSignal,
-) => Answer<E> | Promise<Answer<E>>;
-export type DaemonHandlers = { readonly [K in keyof DaemonApi]: Handler<DaemonApi[K]> };
 
 const SIGN_OF_LIFE = 5_000; // ms
 
@@ -41,23 +28,31 @@ interface Route {
 }
 
 interface ServeOptions {
-  readonly endpoints: DaemonApi;
-  readonly handlers: DaemonHandlers;
+  readonly routes: readonly Route[];
+  /** Routes of raw bytes, asked first. */
+  readonly raw: readonly RawHandler[];
   /** Told of what nobody foresaw, under the reference that the caller got. */
   readonly onInternal: (reference: string, error: unknown) => void;
 }
 
-/** A server for connections that are given to it; nobody has to let it listen. */
-export function serveEndpoints({ endpoints, handlers, onInternal }: ServeOptions): Server {
-  const routes = Object.entries(endpoints).map(([name, endpoint]): Route => {
+export function routesOf<Api extends Readonly<Record<string, Endpoint>>>(
+  api: Api,
+  handlers: HandlersOf<Api>,
+): readonly Route[] {
+  return Object.entries(api).map(([name, endpoint]): Route => {
     // The parts are made by the schemas that the handler's type is made of; an entry of a record cannot show that.
-    const handle = handlers[name as keyof DaemonApi] as Route["handle"];
+    const handle = handlers[name] as Route["handle"];
     return { endpoint, handle, pattern: patternOf(endpoint.path) };
   });
+}
+
+/** A server for connections that are given to it; nobody has to let it listen. */
+export function serveEndpoints({ routes, raw, onInternal }: ServeOptions): Server {
   return createServer({ requestTimeout: 0 }, (request, response) => {
     request.on("error", () => undefined);
     response.on("error", () => undefined);
-    answer(routes, request, response).catch((thrown: unknown) => {
+    const taken = raw.map((handler) => handler(request, response)).find((answering) => answering !== undefined);
+    (taken ?? answer(routes, request, response)).catch((thrown: unknown) => {
       // An answer that has begun is cut, so that it is never taken as complete.
       if (response.headersSent) return response.destroy();
       const reference = randomUUID();
@@ -126,11 +121,4 @@ function queryOf(search: string): Record<string, string | string[]> {
     query[name] = values.length === 1 ? (values[0] ?? "") : values;
   }
   return query;
-}
-
-function parse(schema: z.ZodType, value: unknown): unknown {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const issues = result.error.issues.map(({ path, message }) => ({ path: path.join("."), message }));
-  throw new WharfError("bad_request", { issues });
 }

@@ -1,40 +1,48 @@
 import type { Readable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
-import type { ExecEvent } from "@wharf/contract";
 import { Bell } from "../support/bell.ts";
 
-const HIGH_WATER = 256 * 1024; // characters that wait for the reader before the pipes are no longer read
-const PIECE = 64 * 1024; // characters of one event
+const HIGH_WATER = 256 * 1024; // bytes that wait for the reader before the pipes are no longer read
 const TICK = 20; // ms
 const QUIET_TICKS = 5;
 const MOST_TICKS = 100;
 
-type OutputEvent = Extract<ExecEvent, { data: string }>;
+export type OutputType = "stdout" | "stderr";
+export interface OutputPiece {
+  readonly type: OutputType;
+  readonly data: Buffer;
+}
 
-/** Joins a command's two pipes into one sequence of events, each text whole in UTF-8. It reads no faster than it is read. */
+/** Told of all output. What it returns is waited for before more is read. */
+export type OnOutput = (type: OutputType, data: Buffer) => Promise<void> | undefined;
+
+/** Joins a command's two pipes into one sequence of pieces. It reads no faster than it is read. */
 export class CommandOutput {
   readonly #sources: Readable[] = [];
   readonly #changed = new Bell();
   /** Aborted when the last pipe is closed. */
   readonly #ended = new AbortController();
-  #waiting: OutputEvent[] = [];
+  #waiting: OutputPiece[] = [];
   #size = 0;
   #open = 0;
   #chunks = 0;
 
-  add(type: OutputEvent["type"], source: Readable): void {
-    const decoder = new StringDecoder("utf8");
+  add(type: OutputType, source: Readable): void {
+    // One that closed before says so to nobody any more.
+    if (source.closed) return;
     this.#sources.push(source);
     this.#open += 1;
-    source.on("data", (bytes: Buffer) => {
+    source.on("data", (data: Buffer) => {
       this.#chunks += 1;
-      this.#put(type, decoder.write(bytes));
+      this.#waiting.push({ type, data });
+      this.#size += data.length;
+      if (this.#size > HIGH_WATER) for (const one of this.#sources) one.pause();
+      this.#changed.ring();
     });
     // A pipe that fails closes too, and what it brought was handed on.
     source.on("error", () => undefined);
     source.once("close", () => {
-      this.#put(type, decoder.end());
       this.#open -= 1;
       if (this.#open === 0) this.#ended.abort();
       this.#changed.ring();
@@ -42,16 +50,16 @@ export class CommandOutput {
   }
 
   /** What came by now; waits for more while the pipes are open. Nothing is the end. */
-  async take(): Promise<OutputEvent[]> {
+  async take(): Promise<OutputPiece[]> {
     while (this.#waiting.length === 0) {
       if (this.#open === 0) return [];
       await this.#changed.wait();
     }
-    const events = this.#waiting;
+    const pieces = this.#waiting;
     this.#waiting = [];
     this.#size = 0;
     for (const source of this.#sources) source.resume();
-    return events;
+    return pieces;
   }
 
   /**
@@ -76,17 +84,23 @@ export class CommandOutput {
   close(): void {
     for (const source of this.#sources) source.destroy();
   }
+}
 
-  #put(type: OutputEvent["type"], text: string): void {
-    for (let at = 0; at < text.length;) {
-      let end = Math.min(at + PIECE, text.length);
-      // A pair of surrogates is one character and stays in one piece.
-      if (end < text.length && /[\uD800-\uDBFF]/.test(text.charAt(end - 1))) end -= 1;
-      this.#waiting.push({ type, data: text.slice(at, end) });
-      at = end;
-    }
-    this.#size += text.length;
-    if (this.#size > HIGH_WATER) for (const source of this.#sources) source.pause();
-    if (text) this.#changed.ring();
+/** Writes pieces of output as text: each whole in UTF-8, or as base64. A character split between pieces comes whole. */
+export class OutputText {
+  readonly #decoders: Record<OutputType, StringDecoder> | undefined;
+
+  constructor(encoding: "utf8" | "base64") {
+    // Base64 of each piece by itself: a reader decodes every event alone.
+    if (encoding === "utf8") this.#decoders = { stdout: new StringDecoder("utf8"), stderr: new StringDecoder("utf8") };
+  }
+
+  write({ type, data }: OutputPiece): string {
+    return this.#decoders?.[type].write(data) ?? data.toString("base64");
+  }
+
+  /** What waits for the rest of its character, which never came. */
+  end(type: OutputType): string {
+    return this.#decoders?.[type].end() ?? "";
   }
 }

@@ -2,8 +2,8 @@ import { mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { daemonApi, type ExecEvent } from "@wharf/contract";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { execApi, type ExecEvent } from "@wharf/contract";
 import { run } from "./index.ts";
 
 let folder: string;
@@ -20,7 +20,7 @@ const start = (
   more: object = {},
   signal = new AbortController().signal,
 ): Promise<AsyncIterable<ExecEvent>> =>
-  run(daemonApi.exec.body.parse({ command, ...more }), { workspace, home: folder, signal });
+  run(execApi.exec.body.parse({ command, ...more }), { workspace, home: folder, signal });
 
 async function outcome(command: string, more: object = {}) {
   const events = await Array.fromAsync(await start(command, more));

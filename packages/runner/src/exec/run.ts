@@ -1,115 +1,72 @@
-import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
-import { setTimeout as sleep } from "node:timers/promises";
-import { WharfError, type daemonApi, type ExecEvent } from "@wharf/contract";
-import type { z } from "zod";
-import { resolveBeneath } from "../support/beneath.ts";
-import { isSystemError } from "../support/files.ts";
-import { CommandOutput } from "./output.ts";
+import { CommandInput } from "./input.ts";
+import { CommandOutput, type OnOutput, OutputText } from "./output.ts";
+import { type CommandExit, CommandProcess, type CommandSpec } from "./process.ts";
+import type { ExecEvent, ExecRequest, OutputEncoding } from "@wharf/contract";
 
-export type ExecInput = z.output<(typeof daemonApi.exec)["body"]>;
+export type RunInput = CommandSpec &
+  Pick<ExecRequest, "timeout_s"> & {
+    readonly encoding?: OutputEncoding;
+    readonly stdin?: string | undefined;
+    readonly stdin_open?: boolean;
+  };
 
-const KILL_AFTER = 2_000; // ms between SIGTERM and SIGKILL
-const GROUP_POLL = 20; // ms
+export interface RunOptions {
+  readonly workspace: string;
+  readonly home: string;
+  readonly signal: AbortSignal;
+  /** Told of the process as soon as there is one, and of every piece of its output. */
+  readonly onStart?: (process: CommandProcess, input: CommandInput) => void;
+  readonly onOutput?: OnOutput;
+}
 
 /**
  * Starts a command in a process group of its own and tells what it prints and how it ends, the end last.
  * Its timeout and the signal end the whole group. Background children of a command that ended by itself stay.
  */
-export async function run(
-  input: ExecInput,
-  options: { workspace: string; home: string; signal: AbortSignal },
-): Promise<AsyncIterable<ExecEvent>> {
-  const cwd = await resolveBeneath(options.workspace, input.working_dir);
-  options.signal.throwIfAborted();
-  const env = { ...baseEnvironment(options.home), ...input.environment };
-  const child = spawn(input.shell, ["-c", input.command], {
-    cwd,
-    env,
-    detached: true,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  const exited = new Promise<{ code: number | null; signal: string | null }>((resolve) => {
-    child.once("exit", (code, signal) => resolve({ code, signal }));
-  });
+export async function run(input: RunInput, options: RunOptions): Promise<AsyncIterable<ExecEvent>> {
+  const { signal, onStart, onOutput } = options;
+  signal.throwIfAborted();
+  const { encoding = "utf8", stdin = "", stdin_open = false } = input;
+  const process = await CommandProcess.start(input, { folders: options, input: stdin_open || stdin !== "" });
+  onStart?.(process, new CommandInput(process.stdin, { first: Buffer.from(stdin, encoding), open: stdin_open }));
   const output = new CommandOutput();
-  output.add("stdout", child.stdout);
-  output.add("stderr", child.stderr);
-  await started(child, input.shell);
-
-  let timedOut = false;
-  let ending: Promise<void> | undefined;
-  const end = (): void => void (ending ??= endGroup(child));
-  const timer = setTimeout(() => {
-    timedOut = true;
-    end();
-  }, input.timeout_s * 1000);
+  output.add("stdout", process.stdout);
+  output.add("stderr", process.stderr);
+  const clock = process.limit(input.timeout_s);
   const leave = (): void => {
-    end();
+    void process.end();
     output.close();
   };
-  options.signal.addEventListener("abort", leave, { once: true });
-  const released = exited.then(async () => {
-    clearTimeout(timer);
+  signal.addEventListener("abort", leave, { once: true });
+  if (signal.aborted) leave();
+  const released = process.exited.then(async (exit): Promise<CommandExit> => {
+    clock[Symbol.dispose]();
     await output.closeWhenQuiet();
-    options.signal.removeEventListener("abort", leave);
-    await ending;
+    signal.removeEventListener("abort", leave);
+    await process.ended();
+    return exit;
   });
 
   return (async function* () {
+    const text = new OutputText(encoding);
     let complete = false;
     try {
-      for (let events = await output.take(); events.length > 0; events = await output.take()) yield* events;
-      const { code, signal } = await exited;
-      await released;
+      for (let pieces = await output.take(); pieces.length > 0; pieces = await output.take()) {
+        for (const piece of pieces) {
+          await onOutput?.(piece.type, piece.data);
+          const data = text.write(piece);
+          if (data) yield { type: piece.type, data };
+        }
+      }
+      for (const type of ["stdout", "stderr"] as const) {
+        const data = text.end(type);
+        if (data) yield { type, data };
+      }
+      const exit = await released;
       complete = true;
-      yield { type: "exit" as const, exit_code: code, signal, timed_out: timedOut };
+      yield { type: "exit" as const, ...exit };
     } finally {
       if (!complete) leave();
     }
   })();
-}
-
-async function started(child: ChildProcess, shell: string): Promise<void> {
-  try {
-    await once(child, "spawn");
-  } catch (error) {
-    if (!isSystemError(error, "ENOENT", "EACCES", "ENOTDIR", "E2BIG")) throw error;
-    throw new WharfError(
-      "bad_request",
-      { issues: [{ path: "shell", message: `'${shell}' cannot be started (${error.code})` }] },
-      { cause: error },
-    );
-  }
-  // A signal that cannot be delivered is told here; the exit tells the rest.
-  child.on("error", () => undefined);
-}
-
-async function endGroup({ pid }: ChildProcess): Promise<void> {
-  if (pid === undefined || !signalGroup(pid, "SIGTERM")) return;
-  for (const began = performance.now(); performance.now() - began < KILL_AFTER;) {
-    await sleep(GROUP_POLL);
-    if (!signalGroup(pid, 0)) return;
-  }
-  signalGroup(pid, "SIGKILL");
-}
-
-/** Whether anyone was left in the group to get it. */
-function signalGroup(pid: number, signal: NodeJS.Signals | 0): boolean {
-  try {
-    return process.kill(-pid, signal);
-  } catch {
-    return false;
-  }
-}
-
-function baseEnvironment(home: string): Record<string, string> {
-  return {
-    PATH: process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin",
-    HOME: home,
-    USER: process.env["USER"] ?? "agent",
-    LANG: "C.UTF-8",
-    TERM: "dumb",
-    TMPDIR: process.env["TMPDIR"] ?? "/tmp",
-  };
 }

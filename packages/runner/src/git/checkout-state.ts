@@ -16,6 +16,8 @@ export const CheckoutState = z.discriminatedUnion("status", [
     resumed: z.boolean(),
     /** The newest commit that was told of. */
     told: z.string(),
+    /** Whose work it is, where no turn says so. */
+    author: z.object({ name: z.string(), email: z.string() }).optional(),
   }),
 ]);
 export type CheckoutState = z.infer<typeof CheckoutState>;

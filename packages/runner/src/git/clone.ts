@@ -1,16 +1,34 @@
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { WharfError, type GitClone, type GitCloned } from "@wharf/contract";
+import { type GitClone, type GitCloned, type GitProgress, WharfError } from "@wharf/contract";
 import type { z } from "zod";
 import { readCheckout, writeCheckout, type Checkout } from "./checkout-state.ts";
 import { git } from "./command.ts";
-import { headOf, type Workspace } from "./workspace.ts";
+import { writeUser } from "./config.ts";
+import { takeNewer } from "./newer.ts";
+import { progressLines } from "./progress.ts";
 import { listRemote, meaningOf } from "./remote.ts";
+import { commitOf, headOf, type Workspace } from "./workspace.ts";
 
 const CLONE_TIMEOUT = 30 * 60 * 1000; // ms; a slow remote is noticed much earlier
 
-/** Clones and checks out the shadow branch. A finished clone is kept; one that was interrupted is removed and done again. */
-export async function clone(workspace: Workspace, input: GitClone): Promise<z.infer<typeof GitCloned>> {
+export interface CloneInput extends GitClone {
+  /** How many commits of each branch; all where none is given. */
+  depth?: number | undefined;
+}
+export interface CloneOptions {
+  onProgress?: (progress: GitProgress) => void;
+}
+
+/**
+ * Clones and checks out the shadow branch. A finished clone is kept and takes what is newer on its branch; one that was
+ * interrupted is removed and done again.
+ */
+export async function clone(
+  workspace: Workspace,
+  input: CloneInput,
+  { onProgress }: CloneOptions = {},
+): Promise<z.infer<typeof GitCloned>> {
   await mkdir(workspace.folder, { recursive: true });
   const before = await readCheckout(workspace.state);
   if (before?.status === "cloned") return kept(workspace, before, input);
@@ -25,54 +43,72 @@ export async function clone(workspace: Workspace, input: GitClone): Promise<z.in
   await emptyFolder(workspace.folder);
 
   const url = workspace.remoteUrl(input.remote_path);
-  const run = workspace.options({ timeoutMs: CLONE_TIMEOUT });
+  const progress = onProgress && { onProgress: progressLines(onProgress) };
+  const run = workspace.outside({ timeoutMs: CLONE_TIMEOUT, ...progress });
   const { branches, defaultBranch } = await listRemote(url, run);
   const base = input.base_branch ?? defaultBranch;
   if (base === undefined || !branches.has(base)) {
     throw new WharfError("branch_missing", { url: input.remote_path, branch: base ?? "HEAD" });
   }
-  await git(["clone", "--quiet", "--no-checkout", "--template=", "--origin", "origin", "--", url, "."], run).catch(
-    (error: unknown) => {
-      throw meaningOf(error, input.remote_path);
-    },
-  );
-  // The agent's own commits carry the person's name too.
-  await git(["config", "user.name", input.author_name], run);
-  await git(["config", "user.email", input.author_email], run);
+  const depth = input.depth === undefined ? [] : [`--depth=${input.depth}`, "--no-single-branch"];
+  const how = ["--no-checkout", "--template=", "--origin", "origin", ...depth, onProgress ? "--progress" : "--quiet"];
+  await git(["clone", ...how, "--", url, "."], run).catch((error: unknown) => {
+    throw meaningOf(error, input.remote_path);
+  });
+  const author = { name: input.author_name, email: input.author_email };
+  await writeUser(workspace, author);
+  await workspace.prepare();
 
   const resumed = branches.has(input.shadow_branch);
   const start = `refs/remotes/origin/${resumed ? input.shadow_branch : base}`;
-  await git(["checkout", "--quiet", "--no-track", "-B", input.shadow_branch, start], run);
+  const reported = onProgress ? "--progress" : "--quiet";
+  await git(
+    ["checkout", reported, "--no-track", "-B", input.shadow_branch, start],
+    workspace.options({ timeoutMs: CLONE_TIMEOUT, ...progress }),
+  );
   const head = await headOf(workspace);
   const checkout: Checkout = {
     status: "cloned",
     remote_path: input.remote_path,
     shadow_branch: input.shadow_branch,
     base_branch: base,
-    base_commit_sha: resumed ? await forkPoint(workspace, base) : head,
+    base_commit_sha: resumed ? await forkPoint(workspace, { base, url }) : head,
     resumed,
     told: head,
+    author,
   };
   await writeCheckout(workspace.state, checkout);
   return { base_branch: base, base_commit_sha: checkout.base_commit_sha, head, resumed };
 }
 
-async function kept(workspace: Workspace, checkout: Checkout, input: GitClone): Promise<z.infer<typeof GitCloned>> {
+async function kept(workspace: Workspace, checkout: Checkout, input: CloneInput): Promise<z.infer<typeof GitCloned>> {
   const holds = `${checkout.remote_path} (${checkout.shadow_branch})`;
   const wanted = `${input.remote_path} (${input.shadow_branch})`;
   if (holds !== wanted)
     throw new WharfError("conflict", { what: "workspace", from: `a clone of ${holds}`, to: `a clone of ${wanted}` });
+  await workspace.prepare();
+  await takeNewer(workspace, checkout);
   const { base_branch, base_commit_sha, resumed } = checkout;
   return { base_branch, base_commit_sha, head: await headOf(workspace), resumed };
 }
 
-/** Where the work began on a branch that was taken from the remote. */
-async function forkPoint(workspace: Workspace, base: string): Promise<string> {
+/** Where the work began on a branch that was taken from the remote. A shallow clone that does not reach there is deepened. */
+export async function forkPoint(workspace: Workspace, { base, url }: { base: string; url: string }): Promise<string> {
   const origin = `refs/remotes/origin/${base}`;
-  const { stdout } = await git(["merge-base", "HEAD", origin], workspace.options({ accept: [1] }));
-  if (stdout.trim()) return stdout.trim();
-  const tip = await git(["rev-parse", "--verify", `${origin}^{commit}`], workspace.options());
-  return tip.stdout.trim();
+  const mergeBase = async (): Promise<string> =>
+    (await git(["merge-base", "HEAD", origin], workspace.options({ accept: [1] }))).stdout.trim();
+  const found = await mergeBase();
+  if (found) return found;
+  const shallow = await git(["rev-parse", "--is-shallow-repository"], workspace.options());
+  if (shallow.stdout.trim() === "true") {
+    const refs = "+refs/heads/*:refs/remotes/origin/*";
+    // Not through the view: its link to the list of shallow commits would be removed instead of the list.
+    const options = workspace.outside({ timeoutMs: CLONE_TIMEOUT });
+    await git(["fetch", "--quiet", "--unshallow", "--no-tags", "--no-write-fetch-head", "--", url, refs], options);
+    const deep = await mergeBase();
+    if (deep) return deep;
+  }
+  return (await commitOf(workspace, origin)) ?? headOf(workspace);
 }
 
 /** The folder itself stays: it may be a mount. */

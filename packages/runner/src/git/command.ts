@@ -7,9 +7,8 @@ const ERROR_TEXT = 16 * 1024; // characters of git's own words that are kept
 const OUTPUT = 64 * 1024 * 1024; // bytes of output that are kept where the caller sets no bound
 
 /**
- * Settings that stand above the repository's own: nothing it brings or the agent put there is run by the daemon's git.
- * The agent runs as the same user in the same sandbox, so this keeps the daemon working, it is no wall. Clean and
- * smudge filters of the repository's configuration are the one thing git gives no general switch for.
+ * Settings that stand above all others. What the agent wrote into its repository's configuration is not read at all: see
+ * `view.ts`. The agent runs as the same user in the same sandbox, so this keeps the daemon working, it is no wall.
  */
 const SETTINGS: Readonly<Record<string, string>> = {
   "core.hooksPath": "/dev/null",
@@ -29,8 +28,8 @@ const SETTINGS: Readonly<Record<string, string>> = {
   "submodule.recurse": "false",
   "fetch.recurseSubmodules": "false",
   "push.recurseSubmodules": "no",
-  "protocol.allow": "never",
-  "protocol.http.allow": "always",
+  // A submodule's own git would read the submodule's own settings.
+  "diff.ignoreSubmodules": "dirty",
   "http.lowSpeedLimit": "1",
   "http.lowSpeedTime": "120", // seconds; longer than the relay holds a request
   "advice.detachedHead": "false",
@@ -39,15 +38,17 @@ const SETTINGS: Readonly<Record<string, string>> = {
 export interface GitOptions {
   /** Folder it runs in. */
   cwd: string;
-  /** Added to the settings above. */
-  settings?: Readonly<Record<string, string>>;
   environment?: Readonly<Record<string, string>>;
   input?: string;
+  /** Each character of input and output is one byte. */
+  binary?: boolean;
   /** Exit codes that are an answer and not a failure; 0 always is. */
   accept?: readonly number[];
   timeoutMs?: number;
   maxOutputBytes?: number;
   signal?: AbortSignal | undefined;
+  /** Told of what git says about its progress, line by line. */
+  onProgress?: (line: string) => void;
 }
 
 export interface GitResult {
@@ -68,10 +69,7 @@ export class GitFailure extends WharfError<"git_failed"> {
 }
 
 export async function git(args: readonly string[], options: GitOptions): Promise<GitResult> {
-  const settings = Object.entries({ ...SETTINGS, ...options.settings }).flatMap(([name, value]) => [
-    "-c",
-    `${name}=${value}`,
-  ]);
+  const settings = Object.entries(SETTINGS).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
   const signals = [options.signal, AbortSignal.timeout(options.timeoutMs ?? 120_000)].filter(
     (signal) => signal !== undefined,
   );
@@ -90,7 +88,7 @@ export async function git(args: readonly string[], options: GitOptions): Promise
   signal.addEventListener("abort", kill, { once: true });
   try {
     child.stdin.on("error", () => undefined);
-    child.stdin.end(options.input ?? "");
+    child.stdin.end(options.input ?? "", options.binary ? "latin1" : "utf8");
     const limit = options.maxOutputBytes ?? OUTPUT;
     const chunks: Buffer[] = [];
     let size = 0;
@@ -101,7 +99,7 @@ export async function git(args: readonly string[], options: GitOptions): Promise
     });
     let stderr = "";
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
-      stderr = (stderr + text).slice(-ERROR_TEXT);
+      stderr = withoutProgress(stderr + text, options.onProgress).slice(-ERROR_TEXT);
     });
     const [code] = await closed;
     const name = args[0] ?? "";
@@ -109,7 +107,7 @@ export async function git(args: readonly string[], options: GitOptions): Promise
     const truncated = size > limit;
     if (code !== 0 && !truncated && !options.accept?.includes(code)) throw new GitFailure(name, stderr);
     // A character cut at the bound is left out.
-    const stdout = new StringDecoder("utf8").write(Buffer.concat(chunks));
+    const stdout = new StringDecoder(options.binary ? "latin1" : "utf8").write(Buffer.concat(chunks));
     return { code: typeof code === "number" ? code : 0, stdout, truncated };
   } catch (error) {
     if (error instanceof WharfError) throw error;
@@ -119,7 +117,15 @@ export async function git(args: readonly string[], options: GitOptions): Promise
   }
 }
 
-function gitEnvironment(more: Readonly<Record<string, string>> = {}): Record<string, string> {
+const PROGRESS = /[^\r\n]*\d+% \(\d+\/\d+\)[^\r\n]*[\r\n]/g;
+
+/** Lines of progress are handed on and not kept as words of a failure. */
+function withoutProgress(text: string, onProgress: ((line: string) => void) | undefined): string {
+  return onProgress ? text.replace(PROGRESS, (line) => (onProgress(line.trim()), "")) : text;
+}
+
+/** What every git of the daemon is started with. */
+export function gitEnvironment(more: Readonly<Record<string, string>> = {}): Record<string, string> {
   return {
     PATH: process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin",
     HOME: "/nonexistent",
@@ -130,6 +136,12 @@ function gitEnvironment(more: Readonly<Record<string, string>> = {}): Record<str
     GIT_OPTIONAL_LOCKS: "0",
     GIT_LFS_SKIP_SMUDGE: "1",
     GIT_ATTR_NOSYSTEM: "1",
+    // Stands above the configuration, where `protocol.ext.allow` could turn a fetch into a command.
+    GIT_ALLOW_PROTOCOL: "http",
+    // A path is a path, whatever characters it begins with.
+    GIT_LITERAL_PATHSPECS: "1",
+    GIT_NO_REPLACE_OBJECTS: "1",
+    GIT_GRAFT_FILE: "/nonexistent/grafts",
     // The relay is reached directly, whatever the repository's settings name as a proxy.
     no_proxy: "*",
     ...more,

@@ -1,10 +1,11 @@
 import { stat, unlink } from "node:fs/promises";
-import { join } from "node:path";
+import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { AgentPrompt, EventDataOf } from "@wharf/contract";
 import type { z } from "zod";
 import { writeCheckout, type Checkout } from "./checkout-state.ts";
 import { git, GitFailure } from "./command.ts";
+import { stageAll } from "./stage.ts";
 import { headOf, isAncestor, parseNumstat, type Workspace } from "./workspace.ts";
 
 /**
@@ -19,9 +20,12 @@ import { headOf, isAncestor, parseNumstat, type Workspace } from "./workspace.ts
  * - It rewrote what was told of (amend, reset, rebase): a commit joins both histories, with the tree the agent left.
  */
 
-type CommitInput = z.infer<typeof AgentPrompt>["commit"];
+export type CommitInput = z.infer<typeof AgentPrompt>["commit"] & {
+  /** Wharf where none is given. */
+  co_author?: { name: string; email: string } | undefined;
+};
 
-const CO_AUTHOR = "Co-authored-by: Wharf <wharf@localhost>";
+const WHARF = { name: "Wharf", email: "wharf@localhost" };
 const LOCK_WAITS = 4;
 const LOCK_WAIT = 500; // ms
 
@@ -57,7 +61,8 @@ class Committer {
   constructor(workspace: Workspace, shadow: string, input: CommitInput) {
     this.#workspace = workspace;
     this.#shadow = shadow;
-    this.#message = `${input.message.trim() || "Work of the agent"}\n\n${CO_AUTHOR}\n`;
+    const { name, email } = input.co_author ?? WHARF;
+    this.#message = `${input.message.trim() || "Work of the agent"}\n\nCo-authored-by: ${name} <${email}>\n`;
     const author_name = input.author_name.trim() || "Wharf";
     const author_email = input.author_email.trim() || "wharf@localhost";
     this.#environment = {
@@ -74,14 +79,18 @@ class Committer {
       const folder = (
         await this.#git(["rev-parse", "--git-path", operation === "am" ? "rebase-apply" : "rebase-merge"])
       ).trim();
-      if (await exists(join(this.#workspace.folder, folder))) await this.#git([operation, "--quit"], [0, 1, 128]);
+      if (await exists(resolve(this.#workspace.folder, folder))) await this.#git([operation, "--quit"], [0, 1, 128]);
     }
   }
 
   async commitTree(): Promise<void> {
-    await this.#pastLock(() => this.#git(["add", "--all", "--", "."]));
+    await this.#pastLock(() => stageAll(this.#workspace, this.#environment));
     const merging = (await this.#code(["rev-parse", "--quiet", "--verify", "MERGE_HEAD"])) === 0;
-    if (!merging && (await this.#code(["diff", "--cached", "--quiet", "--no-ext-diff"])) === 0) return;
+    if (
+      !merging &&
+      (await this.#code(["diff", "--cached", "--quiet", "--no-ext-diff", "--ignore-submodules=dirty"])) === 0
+    )
+      return;
     await this.#git(
       ["commit", "--quiet", "--no-verify", "--allow-empty", "--cleanup=whitespace", "--file=-"],
       [0],
@@ -102,20 +111,13 @@ class Committer {
     }
     await this.#git(["checkout", "--quiet", this.#shadow, "--"]);
     if (await isAncestor(this.#workspace, work, tip)) return;
-    const merge = [
-      "merge",
-      "--quiet",
-      "--no-verify",
-      "--no-edit",
-      "--allow-unrelated-histories",
-      "-X",
-      "theirs",
-      "-m",
-      this.#message,
-      work,
-    ];
-    if ((await this.#code(merge)) === 0) return;
-    await this.#code(["merge", "--abort"]);
+    // Not `git merge`: it stashes first, and for that starts git inside each submodule.
+    if ((await this.#code(["merge-recursive", "--theirs", "--", tip, work])) === 0) {
+      const tree = (await this.#git(["write-tree"])).trim();
+      await this.#git(["update-ref", "HEAD", await this.#joined(tree, [tip, work])]);
+      return;
+    }
+    await this.#git(["reset", "--quiet", "--hard", tip]);
     await this.#takeTree(work, tip);
   }
 
@@ -127,12 +129,12 @@ class Committer {
 
   /** A commit with the tree of `work` that follows both, checked out. */
   async #takeTree(work: string, follows: string): Promise<void> {
-    const joined = await this.#git(
-      ["commit-tree", `${work}^{tree}`, "-p", follows, "-p", work, "-F", "-"],
-      [0],
-      this.#message,
-    );
-    await this.#git(["reset", "--quiet", "--hard", joined.trim()]);
+    await this.#git(["reset", "--quiet", "--hard", await this.#joined(`${work}^{tree}`, [follows, work])]);
+  }
+
+  async #joined(tree: string, parents: readonly string[]): Promise<string> {
+    const args = ["commit-tree", tree, ...parents.flatMap((parent) => ["-p", parent]), "-F", "-"];
+    return (await this.#git(args, [0], this.#message)).trim();
   }
 
   /** A lock that an ended git left behind is removed when nobody gave it back for 2 s. */
@@ -143,7 +145,10 @@ class Committer {
         return;
       } catch (error) {
         if (!(error instanceof GitFailure) || !error.stderr.includes("index.lock") || waits > LOCK_WAITS) throw error;
-        const lock = join(this.#workspace.folder, (await this.#git(["rev-parse", "--git-path", "index.lock"])).trim());
+        const lock = resolve(
+          this.#workspace.folder,
+          (await this.#git(["rev-parse", "--git-path", "index.lock"])).trim(),
+        );
         if (waits === LOCK_WAITS) await unlink(lock).catch(() => undefined);
         else await sleep(LOCK_WAIT);
       }
@@ -166,7 +171,17 @@ async function described(
   what: { sha: string; parent: string; branch: string },
 ): Promise<EventDataOf<"commit">> {
   const { stdout } = await git(
-    ["diff", "--numstat", "-z", "--no-renames", "--no-ext-diff", "--no-textconv", what.parent, what.sha],
+    [
+      "diff",
+      "--numstat",
+      "-z",
+      "--no-renames",
+      "--ignore-submodules=dirty",
+      "--no-ext-diff",
+      "--no-textconv",
+      what.parent,
+      what.sha,
+    ],
     workspace.options(),
   );
   const files = parseNumstat(stdout);

@@ -1,36 +1,55 @@
-import { copyFile, rm } from "node:fs/promises";
+import { copyFile, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
-import { WharfError, type Diff } from "@wharf/contract";
+import type { Diff, GitDiff, GitFileChange } from "@wharf/contract";
 import { isSystemError } from "../support/files.ts";
 import { git } from "./command.ts";
-import { headOf, parseNumstat, type Workspace } from "./workspace.ts";
+import { stageAll } from "./stage.ts";
+import { stateOf } from "./status.ts";
+import { headOf, type Workspace } from "./workspace.ts";
 
 const PATCH = 5 * 1024 * 1024; // bytes
 const FILES = 10_000;
-const FORMAT = ["--cached", "--no-ext-diff", "--no-textconv", "--no-renames", "--no-color"];
+const FORMAT = [
+  "--cached",
+  "--no-ext-diff",
+  "--no-textconv",
+  "--no-renames",
+  "--no-color",
+  "--ignore-submodules=dirty",
+  "--src-prefix=a/",
+  "--dst-prefix=b/",
+];
+
+export interface CompareInput {
+  /** The commit's full id. */
+  base: string;
+  /** Only this file or folder. */
+  path?: string | undefined;
+  /** Only the figures, without the patch. */
+  stat?: boolean;
+}
 
 /** What the working tree, untracked files included, differs in from a commit. The agent's own index is not touched. */
-export async function diff(workspace: Workspace, base: string): Promise<Diff> {
-  const known = await git(
-    ["rev-parse", "--quiet", "--verify", `${base}^{commit}`],
-    workspace.options({ accept: [1, 128] }),
-  );
-  if (known.code !== 0) throw new WharfError("not_found", { what: "commit", id: base });
-  const commit = known.stdout.trim();
+export async function compare(workspace: Workspace, { base, path, stat = false }: CompareInput): Promise<GitDiff> {
   const head = await headOf(workspace);
   const index = join(workspace.state, "diff.index");
+  const paths = path === undefined ? [] : [path];
   try {
     await copyIndex(workspace, index);
-    const options = workspace.options({ environment: { GIT_INDEX_FILE: index } });
-    await git(["add", "--all", "--", "."], options);
-    const files = parseNumstat((await git(["diff", "--numstat", "-z", ...FORMAT, commit, "--"], options)).stdout);
-    const patch = await git(["diff", "--patch", ...FORMAT, commit, "--"], { ...options, maxOutputBytes: PATCH });
+    const environment = { GIT_INDEX_FILE: index };
+    await stageAll(workspace, environment);
+    const options = workspace.options({ environment });
+    const listed = await git(["diff", "--raw", "--numstat", "-z", ...FORMAT, base, "--", ...paths], options);
+    const files = parseChanges(listed.stdout);
+    const patch = stat
+      ? { stdout: "", truncated: false }
+      : await git(["diff", "--patch", ...FORMAT, base, "--", ...paths], { ...options, maxOutputBytes: PATCH });
     return {
-      base: commit,
+      base,
       head,
       files: files.slice(0, FILES),
       patch: patch.stdout,
-      truncated: patch.truncated || files.length > FILES,
+      truncated: listed.truncated || patch.truncated || files.length > FILES,
     };
   } finally {
     await rm(index, { force: true });
@@ -38,10 +57,43 @@ export async function diff(workspace: Workspace, base: string): Promise<Diff> {
   }
 }
 
+export const withoutStates = ({ files, ...rest }: GitDiff): Diff => ({
+  ...rest,
+  files: files.map(({ path, additions, deletions }) => ({ path, additions, deletions })),
+});
+
+/** From `--raw --numstat -z`: first each file's state, then its figures; binary files have none. */
+export function parseChanges(text: string): GitFileChange[] {
+  const files = new Map<string, GitFileChange>();
+  const entries = text.split("\0");
+  for (let at = 0; at < entries.length; at++) {
+    const entry = entries[at] ?? "";
+    if (entry.startsWith(":")) {
+      const change = stateOf(entry.split(" ")[4]?.charAt(0) ?? "") ?? "modified";
+      const path = entries[++at] ?? "";
+      if (path) files.set(path, { path, change, additions: 0, deletions: 0, binary: false });
+      continue;
+    }
+    const [additions = "", deletions = "", ...path] = entry.split("\t");
+    const file = files.get(path.join("\t"));
+    if (!file) continue;
+    file.binary = additions === "-";
+    file.additions = Number.parseInt(additions, 10) || 0;
+    file.deletions = Number.parseInt(deletions, 10) || 0;
+  }
+  return [...files.values()];
+}
+
 /** Begun from the real index, unchanged files need not be read again. */
 async function copyIndex(workspace: Workspace, target: string): Promise<void> {
   const { stdout } = await git(["rev-parse", "--absolute-git-dir"], workspace.options());
-  await copyFile(join(stdout.trim(), "index"), target).catch((error: unknown) => {
+  const source = join(stdout.trim(), "index");
+  try {
+    const { atime, mtime } = await stat(source);
+    await copyFile(source, target);
+    // git tells by the index's own time which entries it must not trust.
+    await utimes(target, atime, mtime);
+  } catch (error) {
     if (!isSystemError(error, "ENOENT")) throw error;
-  });
+  }
 }

@@ -1,23 +1,30 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import {
-  WharfError,
-  type AgentPrompt,
   type Diff,
   type EventDataOf,
-  type GitClone,
   type GitCloned,
+  type GitDiff,
+  type GitLogEntry,
+  type GitStatus,
   type Health,
+  WharfError,
 } from "@wharf/contract";
 import type { z } from "zod";
-import { readCheckout, type Checkout } from "./checkout-state.ts";
-import { clone } from "./clone.ts";
+import { branch, checkoutRevision } from "./branch.ts";
+import { readCheckout, writeCheckout, type Checkout } from "./checkout-state.ts";
+import { clone, type CloneInput, type CloneOptions } from "./clone.ts";
 import { git } from "./command.ts";
-import { commit, rememberTold } from "./commit.ts";
-import { diff } from "./diff.ts";
+import { commit, rememberTold, type CommitInput } from "./commit.ts";
+import { writeUser } from "./config.ts";
+import { compare, withoutStates, type CompareInput } from "./diff.ts";
+import { readHead } from "./head.ts";
+import { currentCommit, log, type LogInput } from "./log.ts";
 import { push } from "./push.ts";
-import { isSystemError } from "../support/files.ts";
-import type { Workspace } from "./workspace.ts";
+import { status } from "./status.ts";
+import { branchOf, commitOf, resolveRevision, type Workspace } from "./workspace.ts";
+import { GitView } from "./view.ts";
+
+const LEFTOVERS_WITHIN = 3_000; // ms; what stops a runner does not wait much longer
 
 interface GitWorkspaceOptions {
   workspace: string;
@@ -28,38 +35,88 @@ interface GitWorkspaceOptions {
   signal?: AbortSignal;
   /** Protocols besides http that the remote may have. */
   protocols?: readonly string[];
+  /** Called before git changes files of the workspace; what it gives is disposed of afterwards. */
+  quiet?: () => Disposable;
 }
 
 /** The daemon's git: it clones, commits, compares and pushes the workspace, one thing at a time. */
 export class GitWorkspace {
   readonly #workspace: Workspace;
+  readonly #quiet: () => Disposable;
   #queue: Promise<unknown> = Promise.resolve();
   /** The newest commit that was handed out. It is kept on disk by the next step, so that none is forgotten. */
   #told: string | undefined;
 
-  constructor(options: GitWorkspaceOptions) {
-    const settings = Object.fromEntries((options.protocols ?? []).map((name) => [`protocol.${name}.allow`, "always"]));
+  constructor({ workspace, state, remoteBase, signal, protocols = [], quiet }: GitWorkspaceOptions) {
+    const view = new GitView({ workspace, state });
+    const allowed = { GIT_ALLOW_PROTOCOL: ["http", ...protocols].join(":") };
+    const outside = { ...allowed, GIT_CEILING_DIRECTORIES: dirname(workspace) };
+    const inside = { ...allowed, ...view.environment };
+    this.#quiet = quiet ?? (() => ({ [Symbol.dispose]: () => undefined }));
     this.#workspace = {
-      folder: options.workspace,
-      state: options.state,
-      remoteUrl: (path) => options.remoteBase + path,
-      options: (more) => ({ cwd: options.workspace, settings, signal: options.signal, ...more }),
+      folder: workspace,
+      state,
+      remoteUrl: (path) => remoteBase + path,
+      prepare: () => view.prepare(signal),
+      options: ({ environment, ...more } = {}) => ({
+        cwd: workspace,
+        signal,
+        ...more,
+        environment: { ...inside, ...environment },
+      }),
+      outside: ({ environment, ...more } = {}) => ({
+        cwd: workspace,
+        signal,
+        ...more,
+        environment: { ...outside, ...environment },
+      }),
     };
   }
 
-  clone(input: GitClone): Promise<z.infer<typeof GitCloned>> {
-    return this.#inTurn(() => clone(this.#workspace, input));
+  clone(input: CloneInput, options: CloneOptions = {}): Promise<z.infer<typeof GitCloned>> {
+    return this.#inTurn(async () => {
+      using _ = this.#quiet();
+      await this.#settled();
+      const cloned = await clone(this.#workspace, input, options);
+      this.#told = undefined;
+      return cloned;
+    });
   }
 
   /** Commits what changed since the last call; nothing where nothing did. */
-  commit(input: z.infer<typeof AgentPrompt>["commit"]): Promise<EventDataOf<"commit"> | undefined> {
+  commit(input: CommitInput): Promise<EventDataOf<"commit"> | undefined> {
     return this.#inTurn(async () => {
       const checkout = await this.#settled();
       if (!checkout) return undefined;
+      using _ = this.#quiet();
+      await this.#workspace.prepare();
       const made = await commit(this.#workspace, checkout, input);
       this.#told = made?.sha ?? this.#told;
       return made;
     });
+  }
+
+  /**
+   * The cleanup commit before a runner is stopped: what nobody committed yet, in the name of whose work it is. Nothing
+   * where there is nothing, or where it cannot be done in time: the disk is kept, and the next commit has it.
+   */
+  async commitLeftovers({ withinMs = LEFTOVERS_WITHIN }: { withinMs?: number } = {}): Promise<
+    EventDataOf<"commit"> | undefined
+  > {
+    const late = Promise.withResolvers<undefined>();
+    const timer = setTimeout(() => late.resolve(undefined), withinMs);
+    try {
+      const checkout = await readCheckout(this.#workspace.state);
+      if (checkout?.status !== "cloned") return undefined;
+      const made = this.commit({
+        message: "Keep uncommitted work as the runner stops",
+        author_name: checkout.author?.name ?? "",
+        author_email: checkout.author?.email ?? "",
+      });
+      return await Promise.race([made, late.promise]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   push({ shadow_branch }: { shadow_branch: string }): Promise<{ sha: string }> {
@@ -67,34 +124,108 @@ export class GitWorkspace {
       const checkout = await this.#settled();
       if (checkout?.shadow_branch !== shadow_branch)
         throw new WharfError("not_found", { what: "branch", id: shadow_branch });
+      await this.#workspace.prepare();
       return push(this.#workspace, checkout);
     });
   }
 
+  shadowBranch(): Promise<string> {
+    return this.#withClone((_, { shadow_branch }) => Promise.resolve(shadow_branch));
+  }
+
+  /** The difference between a commit and the working tree, as a run shows it. */
   diff({ base }: { base: string }): Promise<Diff> {
-    return this.#inTurn(async () => {
-      if (!(await this.#settled())) throw new WharfError("not_found", { what: "commit", id: base });
-      return diff(this.#workspace, base);
+    return this.#withClone(async (workspace) => {
+      const commitId = await commitOf(workspace, base);
+      if (commitId === undefined) throw new WharfError("not_found", { what: "commit", id: base });
+      return withoutStates(await compare(workspace, { base: commitId }));
     });
   }
 
-  /** Read from the files, without starting git. */
+  /** The difference between any revision (the newest commit where none is given) and the working tree. */
+  compare({ base, ...rest }: Omit<CompareInput, "base"> & { base?: string | undefined }): Promise<GitDiff> {
+    return this.#withClone(async (workspace) => {
+      const from = base === undefined ? await currentCommit(workspace) : await resolveRevision(workspace, base);
+      return compare(workspace, { base: from.sha, ...rest });
+    });
+  }
+
+  /** The difference between where the task's work began and the working tree. */
+  compareWithBase(input: Omit<CompareInput, "base">): Promise<GitDiff> {
+    return this.#withClone((workspace, { base_commit_sha }) => compare(workspace, { base: base_commit_sha, ...input }));
+  }
+
+  config(user: { name: string; email: string }): Promise<void> {
+    return this.#withClone(async (workspace, checkout) => {
+      await writeUser(workspace, user);
+      await writeCheckout(workspace.state, { ...checkout, author: user });
+    });
+  }
+
+  /** Goes on with another shadow branch. */
+  branch(input: {
+    branch: string;
+    from?: string | undefined;
+  }): Promise<{ branch: string; head: string; created: boolean }> {
+    return this.#withClone(async (workspace, checkout) => {
+      using _ = this.#quiet();
+      const switched = await branch(workspace, checkout, input);
+      this.#told = undefined;
+      return switched;
+    });
+  }
+
+  checkout(input: { revision: string; discard: boolean }): Promise<{ branch?: string; head: string }> {
+    return this.#withClone(async (workspace) => {
+      using _ = this.#quiet();
+      return await checkoutRevision(workspace, input);
+    });
+  }
+
+  treeStatus(): Promise<GitStatus> {
+    return this.#withClone(status);
+  }
+
+  log(input: LogInput): Promise<{ commits: GitLogEntry[]; more: boolean }> {
+    return this.#withClone((workspace) => log(workspace, input));
+  }
+
+  /** Commits since the task's work began. */
+  ownLog({ limit }: { limit: number }): Promise<{ commits: GitLogEntry[]; more: boolean }> {
+    return this.#withClone((workspace, { base_commit_sha }) => log(workspace, { limit, since: base_commit_sha }));
+  }
+
+  currentBranch(): Promise<string | undefined> {
+    return this.#withClone(branchOf);
+  }
+
+  currentCommit(): Promise<GitLogEntry> {
+    return this.#withClone(currentCommit);
+  }
+
+  /** Read from the files, without starting git where that can be done. */
   async status(): Promise<Health["workspace"]> {
     const checkout = await readCheckout(this.#workspace.state);
     if (checkout?.status !== "cloned") return { cloned: false };
-    const folder = join(this.#workspace.folder, ".git");
-    const head = await readLine(join(folder, "HEAD"));
-    if (!head?.startsWith("ref: refs/heads/")) return { cloned: true, ...(head && { head }) };
-    const branch = head.slice("ref: refs/heads/".length);
-    const sha = (await readLine(join(folder, "refs/heads", branch))) ?? (await this.#packed(branch));
-    return { cloned: true, branch, ...(sha && { head: sha }) };
+    const { branch: name, sha } = await readHead(join(this.#workspace.folder, ".git"));
+    if (name === undefined) return { cloned: true, ...(sha && { head: sha }) };
+    const head = sha ?? (await this.#packed(name));
+    return { cloned: true, branch: name, ...(head && { head }) };
   }
 
-  async #packed(branch: string): Promise<string | undefined> {
-    const options = this.#workspace.options({ accept: [1, 128] });
-    return (
-      (await git(["rev-parse", "--quiet", "--verify", `refs/heads/${branch}`], options)).stdout.trim() || undefined
-    );
+  async #packed(name: string): Promise<string | undefined> {
+    const options = this.#workspace.outside({ accept: [1, 128] });
+    const { stdout } = await git(["rev-parse", "--quiet", "--verify", `refs/heads/${name}`], options);
+    return stdout.trim() || undefined;
+  }
+
+  #withClone<T>(action: (workspace: Workspace, checkout: Checkout) => Promise<T>): Promise<T> {
+    return this.#inTurn(async () => {
+      const checkout = await this.#settled();
+      if (!checkout) throw new WharfError("not_found", { what: "clone", id: "of the workspace" });
+      await this.#workspace.prepare();
+      return action(this.#workspace, checkout);
+    });
   }
 
   async #settled(): Promise<Checkout | undefined> {
@@ -107,14 +238,5 @@ export class GitWorkspace {
     const done = this.#queue.then(action);
     this.#queue = done.catch(() => undefined);
     return done;
-  }
-}
-
-async function readLine(path: string): Promise<string | undefined> {
-  try {
-    return (await readFile(path, "utf8")).trim();
-  } catch (error) {
-    if (isSystemError(error, "ENOENT", "ENOTDIR", "EISDIR")) return undefined;
-    throw error;
   }
 }

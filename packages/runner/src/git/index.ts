@@ -1,2 +1,6 @@
-/** The workspace's git as the daemon does it: clone, commit after each turn, difference, push. It knows no credential. */
+/**
+ * The workspace's git as the daemon does it: clone, branch, commit, compare, look back, push. It knows no credential, and
+ * nothing that the agent configured is run by it.
+ */
 export { GitWorkspace } from "./git-workspace.ts";
+export type { CloneInput } from "./clone.ts";

@@ -1,3 +1,4 @@
+import { WharfError } from "@wharf/contract";
 import { git, type GitOptions } from "./command.ts";
 
 /** The git checkout and what the daemon's git needs to know of its surroundings. */
@@ -6,8 +7,12 @@ export interface Workspace {
   readonly state: string;
   /** The remote's address for a path on the gateway. */
   remoteUrl(path: string): string;
-  /** How git is run here. */
+  /** Brings the daemon's view of the repository up to date; done before `options` are used. */
+  prepare(): Promise<void>;
+  /** How git is run on the repository. */
   options(more?: Partial<GitOptions>): GitOptions;
+  /** How git is run where there is no repository yet. */
+  outside(more?: Partial<GitOptions>): GitOptions;
 }
 
 export async function headOf(workspace: Workspace): Promise<string> {
@@ -19,6 +24,35 @@ export async function isAncestor(workspace: Workspace, older: string, newer: str
   const { code } = await git(["merge-base", "--is-ancestor", older, newer], workspace.options({ accept: [1] }));
   return code === 0;
 }
+
+export async function branchOf(workspace: Workspace): Promise<string | undefined> {
+  const { stdout } = await git(["symbolic-ref", "--quiet", "--short", "HEAD"], workspace.options({ accept: [1] }));
+  return stdout.trim() || undefined;
+}
+
+/** The commit that a full name or an id stands for. */
+export async function commitOf(workspace: Workspace, name: string): Promise<string | undefined> {
+  const { stdout } = await git(
+    ["rev-parse", "--quiet", "--verify", "--end-of-options", `${name}^{commit}`],
+    workspace.options({ accept: [1, 128] }),
+  );
+  return stdout.trim() || undefined;
+}
+
+/** What a person means by a branch or a commit's id: a branch here, then one of the remote, then a commit. */
+export async function resolveRevision(workspace: Workspace, revision: string): Promise<Revision> {
+  for (const kind of ["heads", "remotes/origin"] as const) {
+    const sha = await commitOf(workspace, `refs/${kind}/${revision}`);
+    if (sha !== undefined) return { sha, branch: revision, kind: kind === "heads" ? "local" : "remote" };
+  }
+  const sha = /^[0-9a-f]{7,64}$/.test(revision) ? await commitOf(workspace, revision) : undefined;
+  if (sha === undefined) throw new WharfError("not_found", { what: "branch or commit", id: revision });
+  return { sha, kind: "commit" };
+}
+
+export type Revision =
+  | { readonly sha: string; readonly kind: "local" | "remote"; readonly branch: string }
+  | { readonly sha: string; readonly kind: "commit" };
 
 /** Lines added and removed by file, from `--numstat -z`; binary files count none. */
 export function parseNumstat(text: string): { path: string; additions: number; deletions: number }[] {

@@ -5,6 +5,7 @@ import {
   type IncomingMessage,
   type RequestListener,
   type RequestOptions,
+  type ServerResponse,
 } from "node:http";
 import { connect, createServer as createTcpServer } from "node:net";
 import { duplexPair } from "node:stream";
@@ -260,4 +261,44 @@ test("a port that is in use is left alone and another taken", async () => {
   expect(relay.port).toBeGreaterThan(0);
   expect(relay.port).not.toBe(taken);
   other.close();
+});
+
+// X-028
+test("while the gate for models is closed their requests wait, however long, and others pass; then they go on", async () => {
+  const { models } = await start(200);
+  wire.connect((request, response) => response.end(`gateway ${request.url}`));
+  models.close();
+  const held = ask({ method: "POST", path: "/models/a" }, "x");
+  const twice = ask({ path: "//models/b" });
+  expect(await text(await ask({ path: "/git/a.git/info/refs" }))).toBe("gateway /git/a.git/info/refs");
+  const first = await Promise.race([held, twice, sleep(500, "held")]);
+  expect(first).toBe("held");
+  models.open();
+  expect(await text(await held)).toBe("gateway /models/a");
+  await twice;
+});
+
+test("a request to a model that is out is waited for to the end of its answer, one that left while it waited never goes out", async () => {
+  const { models } = await start();
+  const open: ServerResponse[] = [];
+  wire.connect((_request, response) => {
+    response.write("half");
+    open.push(response);
+  });
+  const out = await ask({ path: "/models/a" });
+  models.close();
+  const never = new AbortController().signal;
+  expect(await models.drained(50, never)).toBe(1);
+  const left = httpRequest({ host: "127.0.0.1", port: relay?.port, path: "/models/b", agent: false });
+  left.on("error", () => undefined).end();
+  await sleep(50);
+  left.destroy();
+  const drained = models.drained(5_000, never);
+  open[0]?.end(" and half");
+  expect(await text(out)).toBe("half and half");
+  expect(await drained).toBe(0);
+  await sleep(50);
+  models.open();
+  await sleep(50);
+  expect(open).toHaveLength(1);
 });

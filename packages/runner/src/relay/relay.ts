@@ -7,6 +7,7 @@ import type { Mux } from "@wharf/contract/wire";
 import { isSystemError } from "../support/files.ts";
 import { Denials } from "./denials.ts";
 import { sendOver } from "./exchange.ts";
+import { ModelGate } from "./model-gate.ts";
 import { RequestBody } from "./request-body.ts";
 
 /**
@@ -15,7 +16,7 @@ import { RequestBody } from "./request-body.ts";
  * A request is *held* until there is a wire, *sent*, and *answered*. When the wire dies before any byte of its response
  * came, a request to a model, or one that only reads, is held and sent once more under the same id; every other is told
  * that it failed. A response that has begun and is cut is reset. Nothing else can be reached: a request for another host
- * is refused here.
+ * is refused here. Ahead of all this stands the gate for requests to models, closed while the agent is paused.
  */
 
 const HOLD = 60_000; // ms
@@ -39,6 +40,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
 }
 
 export class Relay implements AsyncDisposable {
+  readonly models = new ModelGate();
   readonly #wire: RelayOptions["wire"];
   readonly #hold: number;
   readonly #denials: Denials;
@@ -104,6 +106,8 @@ export class Relay implements AsyncDisposable {
     const id = randomUUID();
     const gone = new AbortController();
     response.once("close", () => gone.abort(new Error("the client left")));
+    using _ = await this.#pass(path, gone.signal);
+    if (gone.signal.aborted) return undefined;
     using body = new RequestBody(request);
     let repeats = isRepeatable(request.method, path) ? 1 : 0;
     for (let mux: Mux | undefined; ;) {
@@ -119,6 +123,11 @@ export class Relay implements AsyncDisposable {
       if (repeats === 0 || !body.repeatable) return unreachable("the wire was lost while it worked on the request");
       repeats -= 1;
     }
+  }
+
+  /** What is to be held on to while the request is out; nothing where it needs none, or its client left while it waited. */
+  #pass(path: string, gone: AbortSignal): Promise<Disposable | undefined> | undefined {
+    return ModelGate.concerns(path) ? this.models.enter(gone).catch(() => undefined) : undefined;
   }
 
   #refuseTunnel(request: IncomingMessage, socket: Duplex): void {

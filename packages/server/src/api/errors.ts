@@ -8,7 +8,10 @@ import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
 export function serveErrors(app: FastifyInstance, limits: { bodyBytes: number }): void {
   app.setErrorHandler((thrown: FastifyError, request, reply) => {
     const reference = randomUUID();
-    const error = fromFastify(thrown, limits) ?? fromDatabase(thrown) ?? toWharfError(thrown, reference);
+    const error =
+      fromFastify(thrown, { bodyBytes: request.routeOptions.bodyLimit ?? limits.bodyBytes }) ??
+      fromDatabase(thrown) ??
+      toWharfError(thrown, reference);
     if (error.code === "internal") request.log.error({ err: thrown, reference }, "a request failed inside Wharf");
     const problem = error.toProblem();
     void reply.status(problem.status).type("application/problem+json").serializer(JSON.stringify).send(problem);

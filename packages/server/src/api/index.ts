@@ -7,6 +7,8 @@ import { serveErrors } from "./errors.ts";
 import { Guard, type GuardOptions } from "./guard.ts";
 import { present } from "./present.ts";
 import { type Modules, serveRoutes } from "./routes.ts";
+import { serveRunnerRoutes } from "./runner-routes.ts";
+import { terminalStream } from "./runner-stream.ts";
 import { Streams } from "./stream.ts";
 
 const bodyBytes = 1 << 20;
@@ -24,7 +26,8 @@ export async function createApi({ guard: guardOptions, modules, logger }: ApiOpt
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: bodyBytes,
     forceCloseConnections: true,
-    requestTimeout: 60_000,
+    // An upload may take its time; the head of a request has a limit of its own.
+    requestTimeout: 3_600_000, // ms
   });
   const guard = new Guard(guardOptions);
   app.setValidatorCompiler(validatorCompiler);
@@ -50,9 +53,16 @@ export async function createApi({ guard: guardOptions, modules, logger }: ApiOpt
   // Routes are registered in a plugin: Fastify shows the document only those added after its own plugin is ready.
   await app.register(async (routes) => {
     serveRoutes(routes, modules);
+    await serveRunnerRoutes(routes, modules);
     routes.get("/api/v1/openapi.json", { schema: { hide: true } }, async () => app.swagger());
   });
-  const streams = new Streams(app.server, { guard, log: modules.log, tasks: modules.tasks });
+  const streams = new Streams(app.server, {
+    guard,
+    log: modules.log,
+    tasks: modules.tasks,
+    commands: modules.commands,
+    more: (url, principal) => terminalStream(modules, url, principal),
+  });
   app.addHook("preClose", async () => streams.close());
   return app;
 }

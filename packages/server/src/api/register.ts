@@ -32,10 +32,13 @@ export function register<E extends Endpoint>(
   app: FastifyInstance,
   route: E,
   handler: (call: Call<E>) => Promise<Loose<EndpointOutput<E>>>,
+  /** In bytes, where a body may be larger than others. */
+  options: { readonly bodyLimit?: number } = {},
 ): void {
   const { method, path, summary, params, query, body, response, status = 200 } = route;
   const answer = typeof response === "string" ? {} : { response: { [status]: response } };
   app.route({
+    ...options,
     method,
     url: path,
     schema: {

@@ -1,4 +1,4 @@
-import { api, type TaskState, WharfError } from "@wharf/contract";
+import { api, type Attachments, type TaskState, WharfError } from "@wharf/contract";
 import type { FastifyInstance } from "fastify";
 import type { Principal } from "../access/index.ts";
 import type { AgentTypes } from "../agent-types/index.ts";
@@ -6,8 +6,12 @@ import type { Log } from "../events/index.ts";
 import type { RunCommands, RunQueries, Scheduler, TaskDiffs } from "../runs/index.ts";
 import type { Boards, TaskRow, Tasks } from "../tasks/index.ts";
 import { register } from "./register.ts";
+import type { RunnerModules } from "./runner-routes.ts";
 
-export interface Modules {
+/** A prompt with all the files it may have, as base64. */
+const promptBytes = 16 << 20;
+
+export interface Modules extends RunnerModules {
   readonly boards: Boards;
   readonly tasks: Tasks;
   readonly commands: RunCommands;
@@ -78,10 +82,15 @@ function serveTasks(app: FastifyInstance, modules: Modules): void {
     const task = await tasks.find(principal.user_id, params.task_id);
     return setState(modules, { task, principal, to: "CANCELLED", reason: undefined });
   });
-  register(app, api.promptTask, async ({ principal, params, body }) => {
-    const task = await tasks.find(principal.user_id, params.task_id);
-    return prompt(modules, { task, principal, ...body });
-  });
+  register(
+    app,
+    api.promptTask,
+    async ({ principal, params, body }) => {
+      const task = await tasks.find(principal.user_id, params.task_id);
+      return prompt(modules, { task, principal, ...body });
+    },
+    { bodyLimit: promptBytes },
+  );
   register(app, api.answerPermission, async ({ principal, params, body }) => {
     const task = await tasks.find(principal.user_id, params.task_id);
     await commands.answerPermission(task.id, {
@@ -128,13 +137,21 @@ interface PromptCall {
   readonly turn_id?: string | undefined;
   readonly agent_type?: string | undefined;
   readonly priority?: number | undefined;
+  readonly attachments?: Attachments | undefined;
 }
 
 /** Without words of its own a prompt is the task itself. */
 async function prompt({ commands, agentTypes }: Modules, call: PromptCall) {
-  const { task, principal, turn_id, priority, text = task.description } = call;
+  const { task, principal, turn_id, priority, attachments, text = task.description } = call;
   const type = await agentTypes.choose(call.agent_type ?? task.agent_type ?? undefined);
-  return commands.prompt(task.id, { text, by: principal.user_id, turn_id, agent_type: type.name, priority });
+  return commands.prompt(task.id, {
+    text,
+    by: principal.user_id,
+    turn_id,
+    agent_type: type.name,
+    priority,
+    attachments,
+  });
 }
 
 function serveRuns(app: FastifyInstance, { tasks, queries, commands }: Modules): void {
@@ -169,6 +186,15 @@ function serveOrchestrator(app: FastifyInstance, modules: Modules): void {
     await commands.stop(task.id, "REVIEW", { by: principal.user_id, reason: body.reason });
     return tasks.find(principal.user_id, task.id);
   });
+  for (const [route, action] of [
+    [api.pauseTask, "pause"],
+    [api.resumeTask, "resume"],
+  ] as const)
+    register(app, route, async ({ principal, params }) => {
+      const task = await tasks.find(principal.user_id, params.task_id);
+      await commands[action](task.id, { by: principal.user_id });
+      return tasks.find(principal.user_id, task.id);
+    });
   register(app, api.taskStatus, async ({ principal, params }) => {
     const task = await tasks.find(principal.user_id, params.task_id);
     const run = (await queries.ofTask(task.id))[0];

@@ -1,9 +1,18 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
-import { type Event, globalStreamPath, Subscribe, taskStreamPath, toWharfError, WharfError } from "@wharf/contract";
+import {
+  type Event,
+  globalStreamPath,
+  StreamControl,
+  Subscribe,
+  taskStreamPath,
+  toWharfError,
+  WharfError,
+} from "@wharf/contract";
 import { type RawData, type WebSocket, WebSocketServer } from "ws";
 import type { Principal } from "../access/index.ts";
 import { follow, type Log } from "../events/index.ts";
+import type { RunCommands } from "../runs/index.ts";
 import type { Tasks } from "../tasks/index.ts";
 import type { Guard } from "./guard.ts";
 
@@ -11,6 +20,9 @@ export interface StreamOptions {
   readonly guard: Guard;
   readonly log: Log;
   readonly tasks: Tasks;
+  readonly commands: Pick<RunCommands, "pause" | "resume">;
+  /** Streams that are others' to serve; nothing where the address is not theirs either. */
+  readonly more: (url: URL, principal: Principal) => Promise<((ws: WebSocket) => void) | undefined>;
 }
 
 /** A viewer that has this much unsent is not given more until it has read; the log waits for it, nobody else does. */
@@ -59,9 +71,14 @@ export class Streams {
       const after = Number(url.searchParams.get("after") ?? 0);
       if (!Number.isSafeInteger(after) || after < 0)
         throw new WharfError("bad_request", { issues: [{ path: "after", message: "a sequence number" }] });
-      return (ws) => void this.#send(ws, this.#alive(ws), { task_id: task.id, after });
+      return (ws) => {
+        ws.on("message", (data) => void this.#control(ws, textOf(data), { task_id: task.id, by: principal.user_id }));
+        void this.#send(ws, this.#alive(ws), { task_id: task.id, after });
+      };
     }
     if (url.pathname === globalStreamPath) return (ws) => this.#serveGlobal(ws, principal);
+    const more = await this.#options.more(url, principal);
+    if (more) return more;
     throw new WharfError("not_found", { what: "stream", id: url.pathname });
   }
 
@@ -99,15 +116,22 @@ export class Streams {
     ws.on("message", (data) => {
       void this.#subscribe(textOf(data), principal, followed)
         .then((froms) => froms.forEach((from) => void this.#send(ws, signal, from)))
-        .catch((thrown: unknown) =>
-          ws.send(
-            JSON.stringify({
-              type: "error",
-              data: { kind: "failure", ...toWharfError(thrown, "websocket").toProblem() },
-            }),
-          ),
-        );
+        .catch((thrown: unknown) => sendFailure(ws, thrown));
     });
+  }
+
+  /** What a viewer of a task sends: the agent shall stand still, or go on. The log tells what comes of it. */
+  async #control(ws: WebSocket, text: string, { task_id, by }: { task_id: string; by: string }): Promise<void> {
+    try {
+      const message = StreamControl.safeParse(parseJson(text));
+      if (!message.success)
+        throw new WharfError("bad_request", {
+          issues: [{ path: "", message: 'send {"type":"control","action":"pause"} or "resume"' }],
+        });
+      await this.#options.commands[message.data.action](task_id, { by });
+    } catch (thrown) {
+      sendFailure(ws, thrown);
+    }
   }
 
   async #subscribe(
@@ -130,6 +154,11 @@ export class Streams {
     return froms;
   }
 }
+
+const sendFailure = (ws: WebSocket, thrown: unknown): void =>
+  ws.send(
+    JSON.stringify({ type: "error", data: { kind: "failure", ...toWharfError(thrown, "websocket").toProblem() } }),
+  );
 
 const textOf = (data: RawData): string =>
   (Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data as Buffer)).toString();

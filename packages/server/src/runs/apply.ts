@@ -1,10 +1,10 @@
 import type { EventDataOf, JournalRecord } from "@wharf/contract";
-import { and, desc, eq } from "drizzle-orm";
+import { and, desc, eq, sql } from "drizzle-orm";
 import type { LogWriter } from "../events/index.ts";
 import { schema } from "../store/index.ts";
 import { lockTask, moveTask } from "../tasks/index.ts";
 import { hasOpenPermissions, queueTurn, stopRun } from "./commands.ts";
-import { moveTurn, type TurnRow } from "./transitions.ts";
+import { moveTurn, type TurnRow, turnColumns } from "./transitions.ts";
 
 const { events, permissions, pushes, runs, turns } = schema;
 
@@ -39,7 +39,7 @@ export async function applyRecord(
 async function applyTurn(writer: LogWriter, at: Applied, data: EventDataOf<"turn">): Promise<void> {
   if (data.status === "queued" || data.status === "started") return;
   const [turn] = await writer.tx
-    .select()
+    .select(turnColumns)
     .from(turns)
     .where(and(eq(turns.id, data.turn_id), eq(turns.task_id, at.task_id)));
   if (!turn) return;
@@ -91,8 +91,12 @@ export async function interruptTurn(writer: LogWriter, turn: TurnRow, reason: st
   await queueTurn(writer, blocked, { text: continuePrompt, by: turn.created_by, agent_type: run.agent_type });
 }
 
+/** A turn is over: its run gives its slot back, and there is nothing left to be paused. */
 const freeSlot = (writer: LogWriter, runId: string) =>
-  writer.tx.update(runs).set({ slot: false }).where(eq(runs.id, runId));
+  writer.tx
+    .update(runs)
+    .set({ slot: false, desired: sql`case when ${runs.desired} = 'PAUSE' then 'RUN' else ${runs.desired} end` })
+    .where(eq(runs.id, runId));
 
 async function applyPermission(writer: LogWriter, at: Applied, data: EventDataOf<"permission">): Promise<void> {
   const key = { run_id: at.run_id, permission_id: data.permission_id };

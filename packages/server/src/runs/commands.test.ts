@@ -1,7 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type RunStatus, type TaskState, type TurnState, WharfError } from "@wharf/contract";
-import { RunStatus as RunStatuses, TaskState as TaskStates, TurnState as TurnStates } from "@wharf/contract";
+import {
+  type RunStatus,
+  RunStatus as RunStatuses,
+  type TaskState,
+  TaskState as TaskStates,
+  type TurnState,
+  TurnState as TurnStates,
+  WharfError,
+} from "@wharf/contract";
 import { eq } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { type Fixture, fixture } from "../../test/fixture.ts";

@@ -1,13 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type TaskState, WharfError } from "@wharf/contract";
+import { type Attachments, bytesOf, type TaskState, WharfError } from "@wharf/contract";
 import { and, count, eq, inArray } from "drizzle-orm";
 import type { Log, LogWriter } from "../events/index.ts";
 import { type Executor, schema } from "../store/index.ts";
 import { lockTask, moveTask, type TaskRow } from "../tasks/index.ts";
 import { liveRunStatuses } from "./states.ts";
 import type { RunRow } from "./lease.ts";
-import { moveRun, moveTurn, openTurn, type TurnRow } from "./transitions.ts";
+import { moveRun, moveTurn, openTurn, type TurnRow, turnColumns } from "./transitions.ts";
 
 const { boards, permissions, runners, runs, tasks, turns } = schema;
 
@@ -29,6 +29,7 @@ export interface Prompt {
   /** What a new run is started with; ignored while one is at work. */
   readonly agent_type: string;
   readonly priority?: number | undefined;
+  readonly attachments?: Attachments | undefined;
 }
 
 /**
@@ -38,10 +39,13 @@ export interface Prompt {
 export class RunCommands {
   readonly #log: Log;
   readonly #poke: (runId?: string) => void;
+  readonly #isAway: (runnerId: string) => boolean;
 
-  constructor(log: Log, poke: (runId?: string) => void) {
+  /** `isAway`: whether a runner that is at work can't be reached just now. */
+  constructor(log: Log, poke: (runId?: string) => void, isAway: (runnerId: string) => boolean = () => false) {
     this.#log = log;
     this.#poke = poke;
+    this.#isAway = isAway;
   }
 
   /** A run that is just coming to its end is waited for: the prompt is for the one after it. */
@@ -86,6 +90,33 @@ export class RunCommands {
       await moveTask(writer, task, to, options);
     });
     this.#poke();
+  }
+
+  /** Has the open turn stand still; asked again, nothing happens again. With the turn's end, or a stop, the pause is over. */
+  async pause(taskId: string, options: { by: string }): Promise<void> {
+    await this.#log.write(async (writer) => {
+      const run = await this.#runInTurn(writer, taskId, "paused");
+      if (run.status === "RUNNING" && run.runner_id && this.#isAway(run.runner_id))
+        throw new WharfError("unsupported", { what: "Pausing an agent whose runner is away" });
+      await wish(writer, run, { desired: "PAUSE", message: "The agent is being paused.", by: options.by });
+    });
+    this.#poke();
+  }
+
+  async resume(taskId: string, options: { by: string }): Promise<void> {
+    await this.#log.write(async (writer) => {
+      const run = await this.#runInTurn(writer, taskId, "resumed");
+      await wish(writer, run, { desired: "RUN", message: "The agent shall go on.", by: options.by });
+    });
+    this.#poke();
+  }
+
+  async #runInTurn(writer: LogWriter, taskId: string, to: string): Promise<RunRow> {
+    const task = await lockTask(writer.tx, taskId);
+    const run = await liveRun(writer.tx, taskId);
+    if (!run || run.desired === "STOP") throw new WharfError("no_run", { task_id: taskId });
+    if (!(await openTurn(writer.tx, taskId))) throw new WharfError("conflict", { what: "task", from: task.state, to });
+    return run;
   }
 
   /** Ends the run, gives up the runner with its disk, and removes the task with its log. */
@@ -160,7 +191,7 @@ async function giveUpRunners(tx: Executor, taskIds: readonly string[]): Promise<
 }
 
 async function findTurn(tx: Executor, id: string): Promise<TurnRow | undefined> {
-  const [turn] = await tx.select().from(turns).where(eq(turns.id, id));
+  const [turn] = await tx.select(turnColumns).from(turns).where(eq(turns.id, id));
   return turn;
 }
 
@@ -171,6 +202,17 @@ async function liveRun(tx: Executor, taskId: string): Promise<RunRow | undefined
     .where(and(eq(runs.task_id, taskId), inArray(runs.status, [...liveRunStatuses])))
     .for("update");
   return run;
+}
+
+/** Writes down that a run shall work or stand still, and tells of it where that is new. */
+async function wish(
+  writer: LogWriter,
+  run: RunRow,
+  { desired, message, by }: { desired: "RUN" | "PAUSE"; message: string; by: string },
+): Promise<void> {
+  if (run.desired === desired) return;
+  await writer.tx.update(runs).set({ desired, updated_at: new Date() }).where(eq(runs.id, run.id));
+  await writer.append(run.task_id, [{ run_id: run.id, created_by: by, data: { kind: "notice", message } }]);
 }
 
 /** Adds a turn to the run at work, or to a new one. The caller holds the task's lock. */
@@ -190,16 +232,23 @@ export async function queueTurn(writer: LogWriter, task: TaskRow, prompt: Prompt
     run_id: runId!,
     prompt: prompt.text,
     created_by: prompt.by,
+    ...(prompt.attachments && { attachments: prompt.attachments }),
   };
-  const [turn] = await tx.insert(turns).values(values).returning();
+  const [turn] = await tx.insert(turns).values(values).returning(turnColumns);
   const by = { run_id: runId!, created_by: prompt.by };
   await writer.append(task.id, [
     { ...by, data: { kind: "turn", turn_id: turn!.id, status: "queued" }, type: "status" },
     { ...by, data: { kind: "message", role: "user", text: prompt.text } },
+    ...(prompt.attachments?.length ? [{ ...by, data: namesOf(prompt.attachments) }] : []),
   ]);
   await moveTask(writer, task, "IN_PROGRESS", { by: prompt.by });
   return turn!;
 }
+
+const namesOf = (files: Attachments) => ({
+  kind: "notice" as const,
+  message: `With it came ${files.map(({ name, data }) => `${name} (${bytesOf(data)} bytes)`).join(", ")}.`,
+});
 
 async function newRun({ tx, append }: LogWriter, task: TaskRow, prompt: Prompt): Promise<string> {
   const id = randomUUID();

@@ -7,7 +7,7 @@ import type { TaskRow } from "../tasks/index.ts";
 
 const { runs } = schema;
 
-/** The wires that this process holds, by run: for whoever wants to look into a runner at work. */
+/** The wires that runs hold in this process, by runner: for whoever wants to look into a runner at work. */
 export type Links = Map<string, Link>;
 
 /** What a task changed: from its workspace while a runner is at work, else from the branch in the mirror. */
@@ -24,12 +24,17 @@ export class TaskDiffs {
 
   async of(task: TaskRow): Promise<Diff> {
     if (!task.base_commit_sha) throw new WharfError("not_found", { what: "change yet on task", id: task.id });
-    const link = this.#links.get(task.assigned_agent_id ?? "");
+    const link = await this.#linkOf(task);
     if (link && !link.signal.aborted)
       return link.client.call(daemonApi.diff, { query: { base: task.base_commit_sha } });
     const mine = and(eq(runs.task_id, task.id), isNotNull(runs.repository_id));
     const [run] = await this.#db.select().from(runs).where(mine).orderBy(desc(runs.created_at)).limit(1);
     if (!run?.repository_id) throw new WharfError("not_found", { what: "change yet on task", id: task.id });
     return this.#mirrors.diff(run.repository_id, task.base_commit_sha, task.shadow_branch);
+  }
+  async #linkOf({ assigned_agent_id }: TaskRow): Promise<Link | undefined> {
+    if (!assigned_agent_id) return undefined;
+    const [run] = await this.#db.select({ id: runs.runner_id }).from(runs).where(eq(runs.id, assigned_agent_id));
+    return run?.id ? this.#links.get(run.id) : undefined;
   }
 }

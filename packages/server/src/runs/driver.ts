@@ -28,6 +28,7 @@ const drainTime = 10_000; // ms
  *   PENDING   → STARTING, with a deadline
  *   STARTING  → provision, connect, clone, branch, agent; each step is harmless when done again → RUNNING
  *   RUNNING   → follow the journal, give turns, deliver answers, push; after a lost wire: runner, wire, journal, go on
+ *   PAUSED    → the same, but no turn is given (desired PAUSE; see pauser.ts)
  *   (desired STOP) → end the agent, read the journal to its end, → the status that was asked for
  *
  * An error of the platform before the first prompt sends it back to PENDING, twice; any other ends it as FAILED.
@@ -79,7 +80,7 @@ export class RunDriver {
       throw link.signal.aborted && !signal.aborted ? link.signal.reason : error;
     };
     const reader = await this.#openJournal(link, runnerId, alive).catch(explain);
-    this.#deps.links.set(run.id, link);
+    this.#deps.links.set(runnerId, link);
     const giver = new TurnGiver(this.#deps, this.#lease, { link, runnerId });
     const stream = link.client.stream(
       daemonApi.journal,
@@ -93,7 +94,7 @@ export class RunDriver {
     } catch (error) {
       return explain(error);
     } finally {
-      if (this.#deps.links.get(run.id) === link) this.#deps.links.delete(run.id);
+      if (this.#deps.links.get(runnerId) === link) this.#deps.links.delete(runnerId);
       await link[Symbol.asyncDispose]();
       await Promise.allSettled([reading, working]);
     }
@@ -103,7 +104,7 @@ export class RunDriver {
     run: RunRow,
     at: { link: Link; giver: TurnGiver; reader: JournalReader; alive: AbortSignal },
   ): Promise<"over" | "again"> {
-    if (run.status === "STARTING" && run.desired === "RUN") await this.#startAgent(run, at.link, at.alive);
+    if (run.status === "STARTING" && run.desired !== "STOP") await this.#startAgent(run, at.link, at.alive);
     while (!at.alive.aborted) {
       const now = await readLeased(this.#deps.db, this.#lease);
       if (now.desired === "STOP") {
@@ -309,7 +310,7 @@ export class RunDriver {
       return false;
     }
     // A call that got no answer in time says as much about the runner as a wire that broke.
-    const isAway = code === "runner_unavailable" || (code === "runner_timeout" && run.status === "RUNNING");
+    const isAway = code === "runner_unavailable" || (code === "runner_timeout" && run.status !== "STARTING");
     const isLost = isAway && ++this.#unreachable >= maxUnreachable;
     if (isDatabaseAway(error) || (isAway && !isLost)) {
       // Once may be the wire's fault; twice without anything done in between is the daemon's.

@@ -1,6 +1,7 @@
 import { type RunStatus, WharfError } from "@wharf/contract";
 import { and, asc, count, desc, eq, isNotNull, like, sql } from "drizzle-orm";
 import { type Database, schema } from "../store/index.ts";
+import { type TurnRow, turnColumns } from "./transitions.ts";
 
 const { boards, runners, runs, tasks, turns } = schema;
 type RunRow = typeof runs.$inferSelect;
@@ -49,8 +50,8 @@ export class RunQueries {
     return toView(rows[0]);
   }
 
-  turnsOf(taskId: string): Promise<(typeof turns.$inferSelect)[]> {
-    return this.#db.select().from(turns).where(eq(turns.task_id, taskId)).orderBy(asc(turns.created_at));
+  turnsOf(taskId: string): Promise<TurnRow[]> {
+    return this.#db.select(turnColumns).from(turns).where(eq(turns.task_id, taskId)).orderBy(asc(turns.created_at));
   }
 
   /** Runs that wait for a slot, in the order they will get one. */

@@ -61,8 +61,14 @@ export async function cloneWorkspace(
   return { shadow_branch, base_branch: cloned.base_branch, base_commit_sha: cloned.base_commit_sha };
 }
 
+interface Session {
+  readonly session_id?: string | undefined;
+  /** Whether it knows what was said in it before. */
+  readonly loaded: boolean;
+}
+
 /** Starts the run's agent, or finds it at work; loads the session that this run or the one before it left. */
-export async function startAgent(deps: RunDeps, lease: Lease, at: At): Promise<void> {
+export async function startAgent(deps: RunDeps, lease: Lease, at: At): Promise<Session> {
   const run = await readLeased(deps.db, lease);
   const [task] = await deps.db.select().from(tasks).where(eq(tasks.id, lease.task_id));
   const type = await deps.agentTypes.choose(run.agent_type);
@@ -82,12 +88,13 @@ export async function startAgent(deps: RunDeps, lease: Lease, at: At): Promise<v
     { body },
     { signal: at.signal, timeoutMs: deps.times.agentStart + 10_000 },
   );
-  if (!started.session_id || started.session_id === run.session_id) return;
+  if (!started.session_id || started.session_id === run.session_id) return started;
   await deps.log.write(async ({ tx }) => {
     await lockTask(tx, lease.task_id);
     await lockLeased(tx, lease);
     await updateLeased(tx, lease, { session_id: started.session_id ?? null });
   });
+  return started;
 }
 
 /** The session of the task's run before this one, of the same agent and in the same runner. */

@@ -1,12 +1,15 @@
 import { type RunStatus, type TurnState, WharfError } from "@wharf/contract";
-import { and, eq, inArray } from "drizzle-orm";
+import { and, eq, getTableColumns, inArray } from "drizzle-orm";
 import type { LogWriter } from "../events/index.ts";
 import { schema } from "../store/index.ts";
 import type { RunRow } from "./lease.ts";
 import { openTurnStates, runTransitions, turnTransitions } from "./states.ts";
 
 const { runs, turns } = schema;
-export type TurnRow = typeof turns.$inferSelect;
+export type TurnRow = Omit<typeof turns.$inferSelect, "attachments">;
+/** All of a turn but the files that came with it: they may be large, and only the daemon wants them. */
+const { attachments: _, ...turnColumns } = getTableColumns(turns);
+export { turnColumns };
 
 /** Takes one step of a run's state machine and writes it into the task's log. The caller holds the lease, or the run has no holder. */
 export async function moveRun(
@@ -44,7 +47,7 @@ export async function moveRun(
 /** The turn that is not over yet; there is at most one. */
 export async function openTurn(tx: Pick<LogWriter["tx"], "select">, taskId: string): Promise<TurnRow | undefined> {
   const [turn] = await tx
-    .select()
+    .select(turnColumns)
     .from(turns)
     .where(and(eq(turns.task_id, taskId), inArray(turns.state, [...openTurnStates])));
   return turn;

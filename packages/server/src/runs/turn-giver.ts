@@ -7,10 +7,12 @@ import type { RunDeps } from "./deps.ts";
 import type { Cursor } from "./journal.ts";
 import { type Lease, lockLeased, readLeased, type RunRow, updateLeased } from "./lease.ts";
 import { interruptTurn } from "./apply.ts";
+import { earlierConversation } from "./conversation.ts";
+import { Pauser } from "./pauser.ts";
 import { author, startAgent } from "./start.ts";
 import { moveTurn, openTurn, type TurnRow } from "./transitions.ts";
 
-const { permissions, pushes, tasks } = schema;
+const { permissions, pushes, tasks, turns } = schema;
 
 /** The first line of a commit message, from what was asked. */
 const maxSubject = 72;
@@ -26,6 +28,7 @@ const passing: ReadonlySet<EventKind> = new Set([
   "output",
   "report",
   "notice",
+  "fs_change",
 ]);
 /** Records that may wait to be trimmed from the runner's disk. */
 const maxUnacknowledged = 500;
@@ -36,6 +39,7 @@ export class TurnGiver {
   readonly #lease: Lease;
   readonly #link: Link;
   readonly #runnerId: string;
+  readonly #pauser: Pauser;
   /** When the daemon is next asked what became of the running turn: at once on a new wire, then now and then. */
   #nextLook = 0;
   /** The turn that was over for the daemon at the last look. */
@@ -49,6 +53,7 @@ export class TurnGiver {
     this.#lease = lease;
     this.#link = at.link;
     this.#runnerId = at.runnerId;
+    this.#pauser = new Pauser(deps, lease, at.link);
   }
 
   /**
@@ -64,9 +69,10 @@ export class TurnGiver {
 
   async tick(run: RunRow, signal: AbortSignal): Promise<void> {
     await this.#acknowledge(signal);
+    const isPaused = await this.#pauser.tick(run, signal);
     const turn = await openTurn(this.#deps.db, this.#lease.task_id);
-    if (turn?.state === "QUEUED" && run.slot) await this.#give(turn, signal);
-    if (turn?.state === "RUNNING") await this.#watch(turn, signal);
+    if (turn?.state === "QUEUED" && run.slot && !isPaused) await this.#give(turn, signal);
+    if (turn?.state === "RUNNING" && !isPaused) await this.#watch(turn, signal);
     if (turn) this.#usageDue = true;
     else if (this.#usageDue) await this.tellUsage();
     await this.#answer(signal);
@@ -82,7 +88,7 @@ export class TurnGiver {
 
   /** Hands a queued turn over. That it is about to be is on disk first: from then on it is never handed over blindly. */
   async #give(turn: TurnRow, signal: AbortSignal): Promise<void> {
-    await startAgent(this.#deps, this.#lease, { link: this.#link, signal });
+    const context = await this.#begin(turn, signal);
     await this.#deps.log.write(async (writer) => {
       await lockTask(writer.tx, this.#lease.task_id);
       await lockLeased(writer.tx, this.#lease);
@@ -90,7 +96,14 @@ export class TurnGiver {
       if (now) await moveTurn(writer, now, "RUNNING");
       await updateLeased(writer.tx, this.#lease, { prompted: true });
     });
-    await this.#prompt(turn, signal);
+    await this.#prompt(turn, context, signal);
+  }
+
+  /** Has the agent at work, and answers with what it must be told because its session does not know it. */
+  async #begin(turn: TurnRow, signal: AbortSignal): Promise<string | undefined> {
+    const { session_id, loaded } = await startAgent(this.#deps, this.#lease, { link: this.#link, signal });
+    if (loaded || !session_id) return undefined;
+    return earlierConversation(this.#deps.db, { task_id: turn.task_id, turn_id: turn.id, session_id });
   }
 
   /** A running turn: the daemon must have it, and gets it if an earlier wire broke before it did. */
@@ -99,8 +112,7 @@ export class TurnGiver {
     this.#nextLook = performance.now() + lookEvery;
     const { state } = await this.#link.client.call(daemonApi.turn, { params: { turn_id: turn.id } }, { signal });
     if (state === "unknown") {
-      await startAgent(this.#deps, this.#lease, { link: this.#link, signal });
-      return this.#prompt(turn, signal);
+      return this.#prompt(turn, await this.#begin(turn, signal), signal);
     }
     const over = state === "ENDED" || state === "CANCELLED" || state === "INTERRUPTED";
     if (over && this.#seenOver === turn.id) await this.#closeSilent();
@@ -122,14 +134,17 @@ export class TurnGiver {
     });
   }
 
-  async #prompt(turn: TurnRow, signal: AbortSignal): Promise<void> {
+  async #prompt(turn: TurnRow, context: string | undefined, signal: AbortSignal): Promise<void> {
     const { times, db } = this.#deps;
+    const [stored] = await db.select({ attachments: turns.attachments }).from(turns).where(eq(turns.id, turn.id));
     const [task] = await db.select({ title: tasks.title }).from(tasks).where(eq(tasks.id, turn.task_id));
     const subject = (task?.title ?? turn.prompt).split("\n")[0]?.slice(0, maxSubject) ?? "Work on the task";
     const body = {
       run_id: this.#lease.run_id,
       turn_id: turn.id,
       text: turn.prompt,
+      ...(context !== undefined && { context }),
+      ...(stored?.attachments.length && { attachments: stored.attachments }),
       idle_timeout_s: times.turnIdle / 1000,
       commit: { message: subject, ...author },
     };

@@ -76,6 +76,10 @@ CREATE TABLE "pushes" (
 CREATE TABLE "runners" (
 	"id" uuid PRIMARY KEY NOT NULL,
 	"name" varchar(100),
+	"organization_id" uuid,
+	"owner_id" uuid,
+	"environment" jsonb DEFAULT '{}'::jsonb NOT NULL,
+	"resources" jsonb,
 	"backend" text NOT NULL,
 	"tier" text NOT NULL,
 	"state" text DEFAULT 'CREATING' NOT NULL,
@@ -153,6 +157,7 @@ CREATE TABLE "turns" (
 	"run_id" uuid NOT NULL,
 	"state" text DEFAULT 'QUEUED' NOT NULL,
 	"prompt" text NOT NULL,
+	"attachments" jsonb DEFAULT '[]'::jsonb NOT NULL,
 	"stop_reason" text,
 	"created_by" uuid,
 	"started_at" timestamp with time zone,
@@ -186,6 +191,8 @@ ALTER TABLE "permissions" ADD CONSTRAINT "permissions_task_id_tasks_id_fk" FOREI
 ALTER TABLE "permissions" ADD CONSTRAINT "permissions_answered_by_users_id_fk" FOREIGN KEY ("answered_by") REFERENCES "public"."users"("id") ON DELETE set null ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "pushes" ADD CONSTRAINT "pushes_task_id_tasks_id_fk" FOREIGN KEY ("task_id") REFERENCES "public"."tasks"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "pushes" ADD CONSTRAINT "pushes_run_id_runs_id_fk" FOREIGN KEY ("run_id") REFERENCES "public"."runs"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "runners" ADD CONSTRAINT "runners_organization_id_organizations_id_fk" FOREIGN KEY ("organization_id") REFERENCES "public"."organizations"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "runners" ADD CONSTRAINT "runners_owner_id_users_id_fk" FOREIGN KEY ("owner_id") REFERENCES "public"."users"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "runs" ADD CONSTRAINT "runs_task_id_tasks_id_fk" FOREIGN KEY ("task_id") REFERENCES "public"."tasks"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "runs" ADD CONSTRAINT "runs_runner_id_runners_id_fk" FOREIGN KEY ("runner_id") REFERENCES "public"."runners"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "tasks" ADD CONSTRAINT "tasks_board_id_boards_id_fk" FOREIGN KEY ("board_id") REFERENCES "public"."boards"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
@@ -195,6 +202,7 @@ ALTER TABLE "turns" ADD CONSTRAINT "turns_run_id_runs_id_fk" FOREIGN KEY ("run_i
 ALTER TABLE "turns" ADD CONSTRAINT "turns_created_by_users_id_fk" FOREIGN KEY ("created_by") REFERENCES "public"."users"("id") ON DELETE set null ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "events" ADD CONSTRAINT "events_task_id_tasks_id_fk" FOREIGN KEY ("task_id") REFERENCES "public"."tasks"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "permissions_task" ON "permissions" USING btree ("task_id");--> statement-breakpoint
+CREATE INDEX "runners_owner" ON "runners" USING btree ("owner_id","created_at" DESC NULLS LAST) WHERE owner_id is not null;--> statement-breakpoint
 CREATE INDEX "runs_task" ON "runs" USING btree ("task_id");--> statement-breakpoint
 CREATE INDEX "runs_by_status" ON "runs" USING btree ("status");--> statement-breakpoint
 CREATE INDEX "runs_runner" ON "runs" USING btree ("runner_id");--> statement-breakpoint

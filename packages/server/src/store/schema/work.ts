@@ -1,10 +1,12 @@
 import {
   type AgentProtocol,
+  type Attachments,
   type BackendName,
   type InterruptPolicy,
   type Isolation,
   type PermissionPolicy,
   type ResourceLimits,
+  type RunnerResources,
   type RunnerState,
   type RunPhase,
   RunStatus,
@@ -27,7 +29,7 @@ import {
   uuid,
   varchar,
 } from "drizzle-orm/pg-core";
-import { boards, stamps, users } from "./people.ts";
+import { boards, organizations, stamps, users } from "./people.ts";
 
 const time = () => timestamp({ withTimezone: true });
 const number = () => bigint({ mode: "number" });
@@ -92,24 +94,38 @@ export const tasks = pgTable(
  * A sandbox and the daemon in it. `desired` is what should be, `state` what was last seen; the reconciler brings the
  * second to the first. The journal's cursor lives here because the journal is the runner's, whichever run wrote to it.
  */
-export const runners = pgTable("runners", {
-  id: uuid().primaryKey(),
-  name: varchar({ length: 100 }),
-  backend: text().$type<BackendName>().notNull(),
-  tier: text().notNull(),
-  state: text().$type<RunnerState>().notNull().default("CREATING"),
-  desired: text({ enum: ["READY", "STOPPED", "DESTROYED"] })
-    .notNull()
-    .default("READY"),
-  isolation: text().$type<Isolation>(),
-  /** Grows with every wire; the daemon refuses a lower one. */
-  wire_epoch: number().notNull().default(0),
-  journal_epoch: text(),
-  /** Sequence of the last journal record that is in the log. */
-  journal_cursor: number().notNull().default(0),
-  error_message: text(),
-  ...stamps,
-});
+export const runners = pgTable(
+  "runners",
+  {
+    id: uuid().primaryKey(),
+    name: varchar({ length: 100 }),
+    /** Whose it is, where a person or a script created it by hand. A run's runner belongs to the run. */
+    organization_id: uuid().references(() => organizations.id, { onDelete: "cascade" }),
+    owner_id: uuid().references(() => users.id, { onDelete: "cascade" }),
+    /** For every command and terminal in one that was created by hand. */
+    environment: jsonb().$type<Record<string, string>>().notNull().default({}),
+    resources: jsonb().$type<RunnerResources>(),
+    backend: text().$type<BackendName>().notNull(),
+    tier: text().notNull(),
+    state: text().$type<RunnerState>().notNull().default("CREATING"),
+    desired: text({ enum: ["READY", "STOPPED", "DESTROYED"] })
+      .notNull()
+      .default("READY"),
+    isolation: text().$type<Isolation>(),
+    /** Grows with every wire; the daemon refuses a lower one. */
+    wire_epoch: number().notNull().default(0),
+    journal_epoch: text(),
+    /** Sequence of the last journal record that is in the log. */
+    journal_cursor: number().notNull().default(0),
+    error_message: text(),
+    ...stamps,
+  },
+  (t) => [
+    index("runners_owner")
+      .on(t.owner_id, t.created_at.desc())
+      .where(sql`owner_id is not null`),
+  ],
+);
 
 /** One attempt of an agent at a task. The table is also the queue: a run with `queued_at` waits for a slot. */
 export const runs = pgTable(
@@ -123,8 +139,8 @@ export const runs = pgTable(
     runner_id: uuid().references(() => runners.id),
     status: text().$type<RunStatus>().notNull().default("PENDING"),
     phase: text().$type<RunPhase>(),
-    /** What a person wants of it: to work, or to stop. */
-    desired: text({ enum: ["RUN", "STOP"] })
+    /** What a person wants of it: to work, to stand still in the midst of its turn, or to stop. */
+    desired: text({ enum: ["RUN", "PAUSE", "STOP"] })
       .notNull()
       .default("RUN"),
     /** What a stopped run becomes, and why it was stopped. */
@@ -182,6 +198,7 @@ export const turns = pgTable(
       .references(() => runs.id, { onDelete: "cascade" }),
     state: text().$type<TurnState>().notNull().default("QUEUED"),
     prompt: text().notNull(),
+    attachments: jsonb().$type<Attachments>().notNull().default([]),
     stop_reason: text(),
     created_by: uuid().references(() => users.id, { onDelete: "set null" }),
     started_at: time(),

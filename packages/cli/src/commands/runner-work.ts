@@ -1,0 +1,188 @@
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { ndjsonLines } from "@wharf/contract/wire";
+import type { Command } from "commander";
+import { z } from "zod";
+import { CONSOLE, runnerApi, TerminalEvent } from "@wharf/contract";
+import { type Cli, type Input, jsonLine, type Register } from "../cli.ts";
+import { usageError } from "../failure.ts";
+import { Interrupts } from "../interrupts.ts";
+import { size } from "../render/numbers.ts";
+import { attach } from "../runner/attach.ts";
+import { copy } from "../runner/copy.ts";
+import { exec, exitCodeOf, isPiped, shellLine } from "../runner/exec.ts";
+import { flushOutput, writeBytes } from "../runner/output.ts";
+import { placeOf } from "../runner/place.ts";
+import { piecesOf, request } from "../runner/request.ts";
+import { collect, variables } from "./variables.ts";
+
+const ExecOptions = z.object({
+  workdir: z.string().default("."),
+  timeout: z.coerce.number().positive().max(86_400).default(30),
+  env: z.array(z.string()).default([]),
+  shell: z.string().default("bash"),
+  file: z.string().optional(),
+});
+const AttachOptions = z.object({
+  terminal: z.uuid().optional(),
+  shell: z.string().default("bash"),
+  workdir: z.string().default("."),
+});
+const LogsOptions = z.object({ follow: z.boolean().default(false), after: z.coerce.number().int().min(0).optional() });
+const maxLine = 2 * 1024 * 1024; // bytes
+
+/** What people do in a runner. */
+export function addRunnerWork(group: Command, register: Register): void {
+  const run = group
+    .command("exec <runner> [command...]")
+    .alias("execute")
+    .alias("execute-command")
+    .description("run a command and exit with its code (124: it took too long): wharf runner exec RUNNER -- ls -l")
+    .option("-w, --workdir <folder>", "where, beneath the workspace", ".")
+    .option("-t, --timeout <seconds>", "how long it may take", "30")
+    .option("-e, --env <name=value>", "a variable for it (may be given again)", collect, [])
+    .option("--shell <program>", "what runs it", "bash")
+    .option("-f, --file <path>", "take the command from a file here");
+  register(run, ExecOptions, execCommand);
+  const terminal = group
+    .command("attach <runner> [command...]")
+    .description("a terminal in it; ctrl-p ctrl-q leaves it at work")
+    .option("--terminal <id>", "one that is there")
+    .option("--shell <program>", "what runs in a new one", "bash")
+    .option("-w, --workdir <folder>", "where, beneath the workspace", ".");
+  register(terminal, AttachOptions, attachTerminal);
+  register(
+    group.command("cp <from> <to>").description("copy a file or folder; one end is RUNNER:PATH"),
+    z.object({}),
+    copyFiles,
+  );
+  const logs = group
+    .command("logs <runner>")
+    .description("what was run in it, and what that printed")
+    .option("-f, --follow", "go on with what comes")
+    .option("--after <offset>", "only what came after this offset");
+  register(logs, LogsOptions, showLogs);
+}
+
+async function execCommand(
+  { client, settings, terminal, folder }: Cli,
+  { args, options }: Input<z.infer<typeof ExecOptions>>,
+): Promise<number> {
+  const [runner_id = "", ...words] = args;
+  if ((options.file === undefined) === (words.length === 0)) throw usageError("give a command behind --, or --file");
+  const command = options.file === undefined ? shellLine(words) : await readFile(resolve(folder, options.file), "utf8");
+  using interrupts = new Interrupts();
+  const input = {
+    runner_id,
+    command,
+    shell: options.shell,
+    working_dir: options.workdir,
+    environment: variables(options.env),
+    timeout_s: options.timeout,
+  };
+  const exit = await exec(client, input, {
+    signal: interrupts.signal,
+    stdin: isPiped() ? process.stdin : undefined,
+    encoding: settings.json ? "utf8" : "base64",
+    show: async (event) => {
+      if (settings.json) return terminal.out(jsonLine(event));
+      if (event.type === "stdout") return writeBytes(process.stdout, Buffer.from(event.data, "base64"));
+      if (event.type === "stderr") return writeBytes(process.stderr, Buffer.from(event.data, "base64"));
+    },
+  });
+  if (settings.json) terminal.out(jsonLine(exit));
+  else if (exit.timed_out) terminal.err(`The command took longer than ${options.timeout} s and was ended.\n`);
+  await flushOutput();
+  return exitCodeOf(exit);
+}
+
+async function attachTerminal(
+  { client, terminal }: Cli,
+  { args, options }: Input<z.infer<typeof AttachOptions>>,
+): Promise<number> {
+  const [runner_id = "", ...words] = args;
+  const ended = await attach({
+    locate: client.locate,
+    runner_id,
+    terminal_id: options.terminal,
+    command: words.length === 0 ? undefined : shellLine(words),
+    shell: options.shell,
+    working_dir: options.workdir,
+    stdin: process.stdin,
+    stdout: process.stdout,
+    tell: (text) => terminal.err(text),
+  });
+  if (ended.end === "exit") return exitCodeOf({ type: "exit", timed_out: false, ...ended });
+  const why = ended.reason === "slow" ? "Detached, as this terminal was too slow" : "Detached";
+  terminal.err(`\r\n${why}; \`wharf runner attach ${runner_id} --terminal ${ended.terminal_id}\` comes back.\n`);
+  return ended.reason === "keys" ? 0 : 2;
+}
+
+async function copyFiles({ client, settings, terminal, folder }: Cli, { args }: Input<unknown>): Promise<void> {
+  using interrupts = new Interrupts();
+  const [from, to] = args.map((text) => {
+    const place = placeOf(text);
+    return place.runner === undefined ? { path: resolve(folder, place.path) } : place;
+  });
+  if (!from || !to) throw usageError("name what is copied, and where to");
+  const copied = await copy(client, { from, to, signal: interrupts.signal });
+  if (settings.json) return terminal.out(jsonLine(copied));
+  terminal.err(`${size(copied.bytes)} to ${copied.to}\n`);
+}
+
+async function showLogs(cli: Cli, { args, options }: Input<z.infer<typeof LogsOptions>>): Promise<void> {
+  using interrupts = new Interrupts();
+  const params = { runner_id: args[0] ?? "" };
+  const at = { params, after: options.after, signal: interrupts.signal };
+  for await (const event of options.follow ? follow(cli, at) : history(cli, at)) await show(cli, event);
+  await flushOutput();
+}
+
+interface From {
+  readonly params: { readonly runner_id: string };
+  readonly after: number | undefined;
+  readonly signal: AbortSignal;
+}
+
+async function* history(
+  { client }: Cli,
+  { params, after, signal }: From,
+): AsyncGenerator<TerminalEvent, void, undefined> {
+  for (let from = after ?? 0; ;) {
+    const query = { after: from, limit: 1_000 };
+    const page = await client.call(runnerApi.runnerLogs, { params, query }, { signal });
+    yield* page.entries;
+    if (!page.has_more) return;
+    from = page.next;
+  }
+}
+
+async function* follow(
+  { client }: Cli,
+  { params, after, signal }: From,
+): AsyncGenerator<TerminalEvent, void, undefined> {
+  const query = after === undefined ? {} : { after };
+  const answer = await request(client.locate, runnerApi.followRunnerLogs, { params, query }, { signal });
+  for await (const line of ndjsonLines(piecesOf(answer, signal), maxLine)) yield TerminalEvent.parse(JSON.parse(line));
+}
+
+async function show({ settings, terminal }: Cli, event: TerminalEvent): Promise<void> {
+  if (settings.json) return terminal.out(jsonLine(event));
+  const { style, errStyle } = terminal;
+  switch (event.type) {
+    case "stdout":
+      return writeBytes(process.stdout, Buffer.from(event.data));
+    case "stderr":
+      return writeBytes(process.stderr, Buffer.from(event.data));
+    case "command":
+      return terminal.out(`${style.dim(`$ ${event.data.trimEnd()}`)}\n`);
+    case "gap":
+      return terminal.err(errStyle.dim(`[${size(event.to - event.from)} are no longer kept]\n`));
+    case "detached":
+      return terminal.err(
+        errStyle.dim(`[detached from the ${CONSOLE}: ${event.reason}; go on with --after ${event.offset}]\n`),
+      );
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,150 @@
+import { randomUUID } from "node:crypto";
+import { runnerApi, type RunnerResources, RunnerState, type RunnerView, Tier } from "@wharf/contract";
+import { type Command, Option } from "commander";
+import { z } from "zod";
+import { type Cli, type Input, jsonLine, type Register } from "../cli.ts";
+import { Exit, usageError } from "../failure.ts";
+import { runnerTable, runnerText } from "../render/runner.ts";
+import { shortId } from "../tasks.ts";
+import { addRunnerWork } from "./runner-work.ts";
+import { collect, variables } from "./variables.ts";
+
+const CreateOptions = z.object({
+  name: z.string().optional(),
+  tier: Tier.optional(),
+  env: z.array(z.string()).default([]),
+  cpus: z.coerce.number().positive().optional(),
+  memory: z.coerce.number().positive().optional(),
+  disk: z.coerce.number().positive().optional(),
+});
+const ListOptions = z.object({
+  status: RunnerState.optional(),
+  limit: z.coerce.number().int().default(50),
+  offset: z.coerce.number().int().default(0),
+});
+const RemoveOptions = z.object({ all: z.boolean().default(false) });
+const None = z.object({});
+
+export function addRunner(program: Command, register: Register): void {
+  const group = program
+    .command("runner")
+    .alias("runners")
+    .description("runners: sandboxes of your own, for whatever you run in them. Ids may be shortened to 8 letters");
+  const create = group
+    .command("create")
+    .description("create a runner")
+    .option("-n, --name <name>", "what you call it")
+    .addOption(new Option("--tier <tier>", "its size (default: small)").choices(Tier.options))
+    .option("-e, --env <name=value>", "a variable for all that runs in it (may be given again)", collect, [])
+    .option("--cpus <n>", "a size of your own: processors")
+    .option("--memory <GiB>", "and memory")
+    .option("--disk <GiB>", "and disk");
+  register(create, CreateOptions, createRunner);
+  const ls = group
+    .command("ls")
+    .alias("list")
+    .description("runners, newest first")
+    .addOption(new Option("-s, --status <state>", "only those in this state").choices(RunnerState.options))
+    .option("-l, --limit <n>", "how many", "50")
+    .option("--offset <n>", "leave out so many", "0");
+  register(ls, ListOptions, listRunners);
+  register(group.command("get <runner>").description("one runner"), None, getRunner);
+  register(group.command("stop <runner>").description("end its processes; its disk is kept"), None, stopRunner);
+  register(group.command("start <runner>").description("start it on the disk that is there"), None, startRunner);
+  const rm = group
+    .command("rm [runners...]")
+    .alias("delete")
+    .description("destroy runners with their disks")
+    .option("--all", "all that you created by hand");
+  register(rm, RemoveOptions, removeRunners);
+  addRunnerWork(group, register);
+}
+
+const params = (args: readonly string[]) => ({ runner_id: args[0] ?? "" });
+
+async function createRunner(cli: Cli, { options }: Input<z.infer<typeof CreateOptions>>): Promise<void> {
+  const { client, settings, terminal } = cli;
+  const resources = sizeOf(options);
+  const body = {
+    // Made here, so that asking again makes no second one.
+    id: randomUUID(),
+    tier: options.tier ?? (resources ? ("custom" as const) : ("small" as const)),
+    environment: variables(options.env),
+    ...(options.name !== undefined && { name: options.name }),
+    ...(resources && { resources }),
+  };
+  const runner = await client.call(runnerApi.createRunner, { query: { wait: "true" }, body }, { patience: 5_000 });
+  if (settings.json) terminal.out(jsonLine(runner));
+  else terminal.out(`${shortId(runner.id)}\n`);
+  requireWell(cli, runner);
+}
+
+function sizeOf({ cpus, memory, disk }: z.infer<typeof CreateOptions>): RunnerResources | undefined {
+  if (cpus === undefined && memory === undefined && disk === undefined) return undefined;
+  if (cpus === undefined || memory === undefined || disk === undefined)
+    throw usageError("a size of your own takes --cpus, --memory and --disk");
+  return { cpu_millicores: Math.round(cpus * 1000), memory_mb: Math.round(memory * 1024), storage_gb: Math.ceil(disk) };
+}
+
+async function listRunners(
+  { client, settings, terminal }: Cli,
+  { options }: Input<z.infer<typeof ListOptions>>,
+): Promise<void> {
+  const { status, limit, offset } = options;
+  const answer = await client.call(runnerApi.listRunners, { query: { limit, offset, ...(status && { status }) } });
+  if (settings.json) return terminal.out(jsonLine(answer));
+  if (answer.runners.length === 0) return terminal.err("There is no runner. Create one with `wharf runner create`.\n");
+  terminal.out(runnerTable(answer.runners, terminal.style));
+  const more = answer.total - answer.runners.length - offset;
+  if (more > 0) terminal.err(`${more} more; --limit and --offset show them.\n`);
+}
+
+async function getRunner({ client, settings, terminal }: Cli, { args }: Input<unknown>): Promise<void> {
+  const runner = await client.call(runnerApi.getRunner, { params: params(args) });
+  terminal.out(settings.json ? jsonLine(runner) : runnerText(runner, terminal.style));
+}
+
+async function stopRunner(cli: Cli, { args }: Input<unknown>): Promise<void> {
+  tell(cli, await cli.client.call(runnerApi.stopRunner, { params: params(args) }));
+}
+
+async function startRunner(cli: Cli, { args }: Input<unknown>): Promise<void> {
+  const query = { wait: "true" };
+  const runner = await cli.client.call(runnerApi.startRunner, { params: params(args), query });
+  tell(cli, runner);
+  requireWell(cli, runner);
+}
+
+function tell({ settings, terminal }: Cli, runner: RunnerView): void {
+  terminal.out(settings.json ? jsonLine(runner) : `Runner ${shortId(runner.id)} is ${runner.state}.\n`);
+}
+
+/** One that failed is there and says why; the command that was to make it has failed too. */
+function requireWell({ settings, terminal }: Cli, { state, error_message }: RunnerView): void {
+  if (state !== "ERROR") return;
+  if (!settings.json) terminal.err(`It could not be made: ${error_message ?? "for no known reason"}\n`);
+  throw new Exit(2);
+}
+
+async function removeRunners(
+  { client, settings, terminal }: Cli,
+  { args, options }: Input<z.infer<typeof RemoveOptions>>,
+): Promise<void> {
+  if (options.all === args.length > 0) throw usageError("name the runners, or say --all");
+  const ids = options.all ? await handMade(client) : args;
+  for (const id of ids) {
+    const runner = await client.call(runnerApi.getRunner, { params: { runner_id: id } });
+    await client.call(runnerApi.deleteRunner, { params: { runner_id: runner.id } });
+    terminal.out(settings.json ? jsonLine({ deleted: runner.id }) : `Runner ${shortId(runner.id)} is destroyed.\n`);
+  }
+}
+
+async function handMade(client: Cli["client"]): Promise<string[]> {
+  const ids: string[] = [];
+  for (let offset = 0; ;) {
+    const { runners } = await client.call(runnerApi.listRunners, { query: { limit: 1_000, offset } });
+    if (runners.length === 0) return ids;
+    ids.push(...runners.filter((runner) => runner.run_id === undefined).map((runner) => runner.id));
+    offset += runners.length;
+  }
+}

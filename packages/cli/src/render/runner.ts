@@ -1,0 +1,47 @@
+import type { RunnerState, RunnerView } from "@wharf/contract";
+import { oneLine } from "./clean.ts";
+import { ago } from "./numbers.ts";
+import type { Style } from "./style.ts";
+import { fields, table } from "./table.ts";
+
+const paints: Readonly<Record<RunnerState, keyof Style>> = {
+  CREATING: "cyan",
+  READY: "green",
+  STOPPED: "dim",
+  DESTROYED: "dim",
+  ERROR: "red",
+};
+
+const stateText = (state: RunnerState, style: Style): string => style[paints[state]](state);
+
+export function runnerTable(runners: readonly RunnerView[], style: Style): string {
+  const rows = runners.map((runner) => [
+    runner.id.slice(0, 8),
+    stateText(runner.state, style),
+    runner.tier,
+    runner.backend,
+    runner.run_id === undefined ? "–" : runner.run_id.slice(0, 8),
+    ago(runner.created_at),
+    oneLine(runner.name ?? "", 60),
+  ]);
+  return table(["RUNNER", "STATE", "TIER", "BACKEND", "RUN", "CREATED", "NAME"], rows, style);
+}
+
+export function runnerText(runner: RunnerView, style: Style): string {
+  const { resources: size, environment } = runner;
+  return fields(
+    [
+      ["runner", runner.id],
+      ["name", runner.name && oneLine(runner.name, 100)],
+      ["state", stateText(runner.state, style)],
+      ["tier", runner.tier],
+      ["size", size && `${size.cpu_millicores / 1000} CPU, ${size.memory_mb} MiB, ${size.storage_gb} GiB`],
+      ["backend", [runner.backend, runner.isolation].filter(Boolean).join(", ")],
+      ["run", runner.run_id],
+      ["environment", Object.keys(environment).sort().join(" ")],
+      ["error", runner.error_message && style.red(oneLine(runner.error_message, 400))],
+      ["created", `${runner.created_at} (${ago(runner.created_at)})`],
+    ],
+    style,
+  );
+}

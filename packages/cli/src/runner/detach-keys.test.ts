@@ -1,0 +1,16 @@
+import { expect, test } from "vitest";
+import { DetachKeys } from "./detach-keys.ts";
+
+const typed = (...pieces: string[]) => {
+  const keys = new DetachKeys();
+  const read = pieces.map((piece) => keys.read(Buffer.from(piece)));
+  return { sent: read.map(({ send }) => send.toString()).join(""), detach: read.at(-1)?.detach };
+};
+
+test("ctrl-p ctrl-q leaves, also in two pieces, and with any other key behind it ctrl-p goes on", () => {
+  expect(typed("ab\u0010\u0011")).toEqual({ sent: "ab", detach: true });
+  expect(typed("a\u0010", "\u0011")).toEqual({ sent: "a", detach: true });
+  expect(typed("\u0010b\u0011")).toEqual({ sent: "\u0010b\u0011", detach: false });
+  expect(typed("\u0010\u0010\u0011")).toEqual({ sent: "\u0010", detach: true });
+  expect(typed("grüße\u0010")).toEqual({ sent: "grüße", detach: false });
+});

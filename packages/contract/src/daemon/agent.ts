@@ -1,0 +1,47 @@
+import { z } from "zod";
+import { endpoint } from "../endpoint.ts";
+
+export * from "./attachments.ts";
+
+/** The agent's routes that came after the first ones: pausing it, and choosing how it works. */
+
+const choiceId = z.string().min(1).max(1_024);
+const ok = z.object({ ok: z.literal(true) });
+
+export const PauseState = z.object({
+  /** No model request leaves, and those that left are waited for. */
+  pausing: z.boolean(),
+  /** The agent's processes are frozen. */
+  paused: z.boolean(),
+});
+export type PauseState = z.infer<typeof PauseState>;
+
+export const agentApi = {
+  pauseAgent: endpoint({
+    method: "POST",
+    path: "/agent/pause",
+    summary:
+      "Let no new model request out, wait for those that are out (30 s at most), then freeze the agent's processes. Answers when they are frozen, or soon with `pausing`; asked again it says how far it is",
+    response: PauseState,
+  }),
+  resumeAgent: endpoint({
+    method: "POST",
+    path: "/agent/resume",
+    summary: "Let the agent's processes and its model requests go on; one that is not paused stays as it is",
+    response: PauseState,
+  }),
+  setMode: endpoint({
+    method: "POST",
+    path: "/agent/mode",
+    summary: "Choose one of the modes the agent offers",
+    body: z.object({ mode_id: choiceId }),
+    response: ok,
+  }),
+  setModel: endpoint({
+    method: "POST",
+    path: "/agent/model",
+    summary: "Choose one of the models the agent offers",
+    body: z.object({ model_id: choiceId }),
+    response: ok,
+  }),
+} as const;

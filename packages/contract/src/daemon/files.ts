@@ -1,0 +1,244 @@
+import { z } from "zod";
+import { endpoint } from "../endpoint.ts";
+
+/** The daemon's routes for files. Every path is resolved beneath the workspace; a link that leads out of it is refused. */
+
+/** Relative to the workspace, or absolute beneath it. */
+const Path = z.string().max(4_096);
+
+export const FileType = z.enum(["file", "directory", "symlink", "other"]);
+export type FileType = z.infer<typeof FileType>;
+
+export const FileStats = z.object({
+  /** Relative to the workspace; `.` is the workspace itself. */
+  path: z.string(),
+  type: FileType,
+  size_bytes: z.number(),
+  /** Permission bits, such as 0o644. */
+  mode: z.number(),
+  modified_at: z.iso.datetime(),
+  /** Where a symbolic link points, as it is written in it. */
+  link_target: z.string().optional(),
+});
+export type FileStats = z.infer<typeof FileStats>;
+
+/** `auto` answers text where the bytes are UTF-8 and base64 where they are not. */
+export const ReadEncoding = z.enum(["auto", "utf8", "base64"]);
+export const ContentEncoding = z.enum(["utf8", "base64"]);
+
+const LineNumber = z.int().min(1);
+
+export const FileRead = z
+  .object({
+    path: Path,
+    encoding: ReadEncoding.default("auto"),
+    /** Lines are counted from 1; both ends are included. */
+    start_line: LineNumber.optional(),
+    end_line: LineNumber.optional(),
+    /** Bytes are counted from 0. */
+    offset: z.int().min(0).optional(),
+    length: z.int().min(0).optional(),
+  })
+  .refine(
+    ({ start_line, end_line, offset, length }) =>
+      (start_line ?? end_line) === undefined || (offset ?? length) === undefined,
+    { message: "name lines or bytes, not both", path: ["offset"] },
+  )
+  .refine(({ start_line = 1, end_line }) => end_line === undefined || end_line >= start_line, {
+    message: "lies before start_line",
+    path: ["end_line"],
+  });
+export type FileRead = z.output<typeof FileRead>;
+
+export const FileContent = z.object({
+  path: z.string(),
+  encoding: ContentEncoding,
+  content: z.string(),
+  /** Of the whole file. */
+  size_bytes: z.number(),
+  modified_at: z.iso.datetime(),
+  /** Where the content begins in the file, in bytes. */
+  offset: z.number(),
+  /** Lines of the content, where lines were asked for; an empty content has an `end_line` before its `start_line`. */
+  start_line: z.number().optional(),
+  end_line: z.number().optional(),
+  /** Lines of the whole file, where they were counted. */
+  total_lines: z.number().optional(),
+  /** Nothing follows the content in the file. */
+  end_of_file: z.boolean(),
+});
+export type FileContent = z.infer<typeof FileContent>;
+
+const writeOptions = {
+  path: Path,
+  /** Makes the folders on the way that are missing. */
+  create_parents: z.boolean().default(true),
+  /** Without it, a file that is there is a conflict. */
+  overwrite: z.boolean().default(true),
+};
+const Mode = z.int().min(0).max(0o777);
+
+export const FileWrite = z.object({
+  ...writeOptions,
+  content: z.string(),
+  encoding: ContentEncoding.default("utf8"),
+  /** Permission bits; those of the file that is replaced where none are given. */
+  mode: Mode.optional(),
+});
+export type FileWrite = z.output<typeof FileWrite>;
+
+export const FileWritten = FileStats.extend({ created: z.boolean() });
+export type FileWritten = z.infer<typeof FileWritten>;
+
+export const FolderList = z.object({
+  path: Path.default("."),
+  /** Names after this one, as `next` of the page before says. */
+  after: z.string().max(4_096).optional(),
+  limit: z.int().min(1).max(10_000).default(1_000),
+});
+export type FolderList = z.output<typeof FolderList>;
+
+export const FolderPage = z.object({
+  path: z.string(),
+  /** Sorted by name. */
+  entries: z.array(FileStats.omit({ path: true }).extend({ name: z.string() })),
+  /** There are more entries than these; ask for them with `after`. */
+  next: z.string().optional(),
+});
+export type FolderPage = z.infer<typeof FolderPage>;
+
+export const TreeList = z.object({
+  path: Path.default("."),
+  max_depth: z.int().min(1).max(128).default(128),
+  limit: z.int().min(1).max(1_000_000).default(100_000),
+  /** Leaves out what git ignores, and `.git`. */
+  gitignore: z.boolean().default(false),
+});
+export type TreeList = z.output<typeof TreeList>;
+
+export const TreeLine = z.discriminatedUnion("type", [
+  z.object({ type: z.literal(FileType.options), path: z.string() }),
+  /** The last line. `truncated`: there is more than was listed. */
+  z.object({ type: z.literal("end"), count: z.number(), truncated: z.boolean() }),
+]);
+export type TreeLine = z.infer<typeof TreeLine>;
+
+export const TextReplace = z.object({
+  path: Path,
+  /** Found byte for byte. */
+  search: z.string().min(1),
+  replace: z.string(),
+  /** Refuses a text that occurs more than once; without it every occurrence is replaced. */
+  must_match_once: z.boolean().default(true),
+});
+export type TextReplace = z.output<typeof TextReplace>;
+
+export const ArchiveUnpacked = z.object({
+  files: z.number(),
+  folders: z.number(),
+  links: z.number(),
+  bytes: z.number(),
+  /** Devices, pipes and the like, which are never made. */
+  skipped: z.number(),
+});
+export type ArchiveUnpacked = z.infer<typeof ArchiveUnpacked>;
+
+export const filesApi = {
+  readFile: endpoint({
+    method: "POST",
+    path: "/files/read",
+    summary: "Read a file, whole or a range of its lines or bytes",
+    body: FileRead,
+    response: FileContent,
+  }),
+  fileStats: endpoint({
+    method: "POST",
+    path: "/files/stats",
+    summary: "What stands at a path",
+    body: z.object({
+      path: Path,
+      /** Tells of what a link leads to instead of the link. */
+      follow: z.boolean().default(true),
+    }),
+    response: FileStats,
+  }),
+  writeFile: endpoint({
+    method: "POST",
+    path: "/files/write",
+    summary: "Write a whole file; readers see the old or the new one",
+    body: FileWrite,
+    response: FileWritten,
+  }),
+  deletePath: endpoint({
+    method: "POST",
+    path: "/files/delete",
+    summary: "Delete a file, a link or an empty folder; with `recursive` a folder and all in it",
+    body: z.object({
+      path: Path,
+      recursive: z.boolean().default(false),
+      /** What is not there is no error. */
+      missing_ok: z.boolean().default(false),
+    }),
+    response: z.object({ path: z.string(), deleted: z.number() }),
+  }),
+  listFolder: endpoint({
+    method: "POST",
+    path: "/files/list",
+    summary: "Entries of a folder, by pages",
+    body: FolderList,
+    response: FolderPage,
+  }),
+  listTree: endpoint({
+    method: "POST",
+    path: "/files/list-recursive",
+    summary: "All entries beneath a folder; NDJSON of TreeLine, a folder before what is in it",
+    body: TreeList,
+    response: "stream",
+  }),
+  replaceText: endpoint({
+    method: "POST",
+    path: "/files/search-replace",
+    summary: "Replace a text in a file",
+    body: TextReplace,
+    response: FileStats.extend({ replaced: z.number() }),
+  }),
+} as const;
+
+const flag = (value: boolean) => z.stringbool().default(value);
+
+/** Routes whose body or answer is raw bytes. */
+export const rawFilesApi = {
+  download: endpoint({
+    method: "GET",
+    path: "/files/download",
+    summary: "A file's bytes, with its length; a `Range` header of one range is answered with 206",
+    query: z.object({ path: Path }),
+    response: "stream",
+  }),
+  upload: endpoint({
+    method: "PUT",
+    path: "/files/upload",
+    summary: "Write a file with the request's body as its bytes; readers see the old or the new one",
+    query: z.object({
+      path: Path,
+      create_parents: flag(true),
+      overwrite: flag(true),
+      mode: z.coerce.number().pipe(Mode).optional(),
+    }),
+    response: FileWritten,
+  }),
+  packFolder: endpoint({
+    method: "GET",
+    path: "/files/archive",
+    summary: "A folder as a tar stream; links are packed as links",
+    query: z.object({ path: Path.default("."), gitignore: flag(false) }),
+    response: "stream",
+  }),
+  unpackFolder: endpoint({
+    method: "PUT",
+    path: "/files/archive",
+    summary: "Unpack a tar stream into a folder; no entry is written through a link",
+    query: z.object({ path: Path.default(".") }),
+    response: ArchiveUnpacked,
+  }),
+} as const;

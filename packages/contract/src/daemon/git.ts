@@ -1,0 +1,242 @@
+import { z } from "zod";
+import { GitClone, GitCloned } from "../daemon-api.ts";
+import { endpoint } from "../endpoint.ts";
+import { eventKinds } from "../event.ts";
+
+/** What the daemon does with the workspace's git besides what a run needs of it. */
+
+const REF_PART = /^(?!\.)(?!.*\.\.)(?!.*\.$)(?!.*\.lock$)[a-zA-Z0-9._-]+$/;
+const isRefName = (name: string): boolean =>
+  !name.startsWith("-") && name !== "HEAD" && name.split("/").every((part) => REF_PART.test(part));
+const isPath = (path: string): boolean =>
+  !path.startsWith("/") && !path.includes("\0") && path.split("/").every((part) => part !== "" && part !== "..");
+
+export const GitBranchName = z
+  .string()
+  .max(250)
+  .regex(/^[a-zA-Z0-9._/-]+$/)
+  .refine(isRefName, "is not a name that a branch can have");
+export const GitCommitId = z.string().regex(/^[0-9a-f]{7,64}$/);
+/** A branch or a commit's id. */
+export const GitRevision = z.union([GitCommitId, GitBranchName]);
+/** `<`, `>` and control characters would end the name in a commit's header. */
+export const GitUserName = z
+  .string()
+  .trim()
+  .min(1)
+  .max(100)
+  .regex(/^[^<>\p{Cc}]+$/u);
+export const GitUserEmail = z
+  .string()
+  .max(254)
+  .regex(/^[^\s<>@\p{Cc}]+@[^\s<>@\p{Cc}]+$/u);
+export const GitMessage = z
+  .string()
+  .trim()
+  .min(1)
+  .max(2_000)
+  .refine((text) => !text.includes("\0"), "holds a zero byte");
+/** A path in the workspace, relative to it. It is taken as it is, never as a pattern. */
+export const GitPath = z.string().min(1).max(4_096).refine(isPath, "is not a path beneath the workspace");
+
+const ClonePhase = z.enum(["counting", "compressing", "receiving", "resolving", "checking_out"]);
+export const GitProgress = z.object({
+  type: z.literal("progress"),
+  phase: ClonePhase,
+  percent: z.number(),
+  done: z.number(),
+  total: z.number(),
+});
+export type GitProgress = z.infer<typeof GitProgress>;
+/** One line of a clone's stream: progress, then one `cloned` or `failed`. */
+export const GitCloneEvent = z.discriminatedUnion("type", [
+  GitProgress,
+  GitCloned.extend({ type: z.literal("cloned") }),
+  z.object({ type: z.literal("failed"), code: z.string(), message: z.string(), next: z.string() }),
+]);
+export type GitCloneEvent = z.infer<typeof GitCloneEvent>;
+
+export const GitFileState = z.enum([
+  "added",
+  "modified",
+  "deleted",
+  "renamed",
+  "copied",
+  "type_changed",
+  "conflicted",
+  "untracked",
+]);
+export type GitFileState = z.infer<typeof GitFileState>;
+export const GitStatusEntry = z.object({
+  path: z.string(),
+  /** Where it was before, of what is renamed or copied. */
+  from_path: z.string().optional(),
+  /** What the index differs in from the newest commit. */
+  staged: GitFileState.optional(),
+  /** What the working tree differs in from the index. */
+  unstaged: GitFileState.optional(),
+});
+export type GitStatusEntry = z.infer<typeof GitStatusEntry>;
+export const GitStatus = z.object({
+  /** Missing on a detached HEAD. */
+  branch: z.string().optional(),
+  /** Missing before the first commit. */
+  head: z.string().optional(),
+  clean: z.boolean(),
+  files: z.array(GitStatusEntry),
+  truncated: z.boolean(),
+});
+export type GitStatus = z.infer<typeof GitStatus>;
+
+export const GitLogEntry = z.object({
+  sha: z.string(),
+  parents: z.array(z.string()),
+  author_name: z.string(),
+  author_email: z.string(),
+  at: z.string(),
+  subject: z.string(),
+  /** The message below its subject. */
+  body: z.string(),
+});
+export type GitLogEntry = z.infer<typeof GitLogEntry>;
+
+export const GitFileChange = z.object({
+  path: z.string(),
+  change: GitFileState,
+  additions: z.number(),
+  deletions: z.number(),
+  binary: z.boolean(),
+});
+export type GitFileChange = z.infer<typeof GitFileChange>;
+
+export const GitDiff = z.object({
+  base: z.string(),
+  head: z.string(),
+  files: z.array(GitFileChange),
+  /** Empty where only the figures were asked for. */
+  patch: z.string(),
+  truncated: z.boolean(),
+});
+export type GitDiff = z.infer<typeof GitDiff>;
+
+const Person = z.object({ name: GitUserName, email: GitUserEmail });
+const stat = z.stringbool().default(false);
+const limit = z.coerce.number().int().min(1).max(1_000).default(100);
+const skip = z.coerce.number().int().min(0).default(0);
+
+export const GitCloneRequest = GitClone.extend({
+  remote_path: GitClone.shape.remote_path.max(500),
+  base_branch: GitBranchName.optional(),
+  shadow_branch: GitBranchName,
+  author_name: GitUserName,
+  author_email: GitUserEmail,
+  /** How many commits of each branch; all where none is given. */
+  depth: z.number().int().min(1).max(1_000_000).optional(),
+});
+export const GitCommitRequest = z.object({
+  /** One that names the changed files where none is given. */
+  message: GitMessage.optional(),
+  author_name: GitUserName,
+  author_email: GitUserEmail,
+  /** Wharf where none is given. */
+  co_author: Person.optional(),
+});
+
+export const gitApi = {
+  gitClone: endpoint({
+    method: "POST",
+    path: "/api/git/clone",
+    summary: "Clone and check out the shadow branch; NDJSON of GitCloneEvent. A kept clone takes what is newer",
+    body: GitCloneRequest,
+    response: "stream",
+  }),
+  gitConfig: endpoint({
+    method: "POST",
+    path: "/api/git/config",
+    summary: "Whose name the agent's own commits carry",
+    body: z.object({ user_name: GitUserName, user_email: GitUserEmail }),
+    response: z.object({ ok: z.literal(true) }),
+  }),
+  gitBranch: endpoint({
+    method: "POST",
+    path: "/api/git/branch",
+    summary: "Switch to a shadow branch, made from `from` or the newest commit where it is not there yet",
+    body: z.object({ branch: GitBranchName, from: GitRevision.optional() }),
+    response: z.object({ branch: z.string(), head: z.string(), created: z.boolean() }),
+  }),
+  gitStatus: endpoint({
+    method: "GET",
+    path: "/api/git/status",
+    summary: "What the working tree and the index differ in from the newest commit",
+    response: GitStatus,
+  }),
+  gitDiff: endpoint({
+    method: "GET",
+    path: "/api/git/diff",
+    summary:
+      "Difference between a commit (the newest where none is given) and the working tree, untracked files included",
+    query: z.object({ base: GitRevision.optional(), path: GitPath.optional(), stat }),
+    response: GitDiff,
+  }),
+  gitDiffAgainstBase: endpoint({
+    method: "GET",
+    path: "/api/git/diff-against-base",
+    summary: "Difference between where the task's work began and the working tree",
+    query: z.object({ path: GitPath.optional(), stat }),
+    response: GitDiff,
+  }),
+  gitFileChanges: endpoint({
+    method: "GET",
+    path: "/api/git/file-changes",
+    summary: "The files that differ from where the task's work began, or from another commit",
+    query: z.object({ base: GitRevision.optional() }),
+    response: z.object({ base: z.string(), files: z.array(GitFileChange), truncated: z.boolean() }),
+  }),
+  gitCommit: endpoint({
+    method: "POST",
+    path: "/api/git/commit",
+    summary: "Commit all that changed to the shadow branch; without a commit in the answer where nothing did",
+    body: GitCommitRequest,
+    response: z.object({ commit: eventKinds.commit.optional() }),
+  }),
+  gitPush: endpoint({
+    method: "POST",
+    path: "/api/git/push",
+    summary: "Push the shadow branch to the gateway's mirror",
+    body: z.object({ branch: GitBranchName.optional() }),
+    response: z.object({ branch: z.string(), sha: z.string() }),
+  }),
+  gitLog: endpoint({
+    method: "GET",
+    path: "/api/git/log",
+    summary: "Commits from a revision (the newest where none is given) backwards",
+    query: z.object({ revision: GitRevision.optional(), path: GitPath.optional(), limit, skip }),
+    response: z.object({ commits: z.array(GitLogEntry), more: z.boolean() }),
+  }),
+  gitCommitMessages: endpoint({
+    method: "GET",
+    path: "/api/git/commit-messages",
+    summary: "Messages of the commits since the task's work began, newest first",
+    query: z.object({ limit }),
+    response: z.object({ messages: z.array(z.object({ sha: z.string(), message: z.string() })), more: z.boolean() }),
+  }),
+  gitCheckout: endpoint({
+    method: "POST",
+    path: "/api/git/checkout",
+    summary: "Check out a branch or a commit of this repository; uncommitted work is only lost with `discard`",
+    body: z.object({ revision: GitRevision, discard: z.boolean().default(false) }),
+    response: z.object({ branch: z.string().optional(), head: z.string() }),
+  }),
+  gitCurrentBranch: endpoint({
+    method: "GET",
+    path: "/api/git/current-branch",
+    summary: "The branch that is checked out; none on a detached HEAD",
+    response: z.object({ branch: z.string().optional() }),
+  }),
+  gitCurrentCommit: endpoint({
+    method: "GET",
+    path: "/api/git/current-commit",
+    summary: "The commit that is checked out",
+    response: GitLogEntry,
+  }),
+} as const;

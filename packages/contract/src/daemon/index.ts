@@ -1,0 +1,20 @@
+import { coreApi } from "../daemon-api.ts";
+import { agentApi } from "./agent.ts";
+import { execApi } from "./exec.ts";
+import { filesApi } from "./files.ts";
+import { gitApi } from "./git.ts";
+import { searchApi } from "./search.ts";
+import { terminalsApi } from "./terminals.ts";
+import { watchApi } from "./watch.ts";
+
+/** Every route of JSON or NDJSON that a daemon answers; streams of raw bytes stand beside them in their modules. */
+export const daemonApi = {
+  ...coreApi,
+  ...agentApi,
+  ...gitApi,
+  ...filesApi,
+  ...searchApi,
+  ...execApi,
+  ...terminalsApi,
+  ...watchApi,
+} as const;

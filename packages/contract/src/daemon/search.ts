@@ -1,0 +1,106 @@
+import { z } from "zod";
+import { endpoint } from "../endpoint.ts";
+import { FileType } from "./files.ts";
+
+/** The daemon's routes for finding files by name and by content. */
+
+const scope = {
+  /** The folder that is searched. */
+  path: z.string().max(4_096).default("."),
+  /** Leaves out what git ignores. `.git` is never searched. */
+  gitignore: z.boolean().default(true),
+};
+
+export const NameSearch = z.object({
+  ...scope,
+  /** Its characters must occur in a path in this order; blanks are left out. */
+  query: z.string().max(256),
+  limit: z.int().min(1).max(1_000).default(100),
+  include_folders: z.boolean().default(false),
+});
+export type NameSearch = z.output<typeof NameSearch>;
+
+export const NameMatch = z.object({
+  path: z.string(),
+  type: FileType,
+  /** Higher is better; comparable within one answer only. */
+  score: z.number(),
+  /** Which characters of the path were matched. */
+  positions: z.array(z.number()),
+});
+export type NameMatch = z.infer<typeof NameMatch>;
+
+export const NameMatches = z.object({
+  /** The best first. */
+  matches: z.array(NameMatch),
+  scanned: z.number(),
+  /** There are more matches, or the search gave up before it had seen everything. */
+  truncated: z.boolean(),
+});
+export type NameMatches = z.infer<typeof NameMatches>;
+
+const Glob = z.string().min(1).max(1_024);
+
+export const ContentSearch = z.object({
+  ...scope,
+  pattern: z
+    .string()
+    .min(1)
+    .max(4_096)
+    .refine((pattern) => !/[\n\r\0]/.test(pattern), { message: "is searched for line by line: it has no line break" }),
+  /** A text to be found as it is, or a regular expression. */
+  mode: z.enum(["literal", "regex"]).default("literal"),
+  /** `smart`: capitals matter where the pattern has some. */
+  case: z.enum(["sensitive", "insensitive", "smart"]).default("sensitive"),
+  whole_word: z.boolean().default(false),
+  /** Only files that one of these covers, relative to `path`. Without `/` a glob is of names at any depth. */
+  include: z.array(Glob).max(64).default([]),
+  exclude: z.array(Glob).max(64).default([]),
+  /** Lines before and after each match. */
+  context: z.int().min(0).max(20).default(0),
+  limit: z.int().min(1).max(10_000).default(1_000),
+  timeout_s: z.number().positive().max(300).default(30),
+});
+export type ContentSearch = z.output<typeof ContentSearch>;
+
+export const SearchLine = z.discriminatedUnion("type", [
+  z.object({
+    type: z.literal("match"),
+    path: z.string(),
+    line: z.number(),
+    /** Of the first match in the line, counted from 1 in characters of the whole line. */
+    column: z.number(),
+    /** The line without its end; of a very long line the part around the first match. */
+    text: z.string(),
+    /** Where in `text` it matches. */
+    ranges: z.array(z.object({ start: z.number(), end: z.number() })),
+    before: z.array(z.string()),
+    after: z.array(z.string()),
+  }),
+  /** The last line. `truncated` says why there may be more matches than these. */
+  z.object({
+    type: z.literal("end"),
+    matches: z.number(),
+    files: z.number(),
+    truncated: z.enum(["limit", "time", "size"]).optional(),
+  }),
+]);
+export type SearchLine = z.infer<typeof SearchLine>;
+export type SearchMatch = Extract<SearchLine, { type: "match" }>;
+
+export const searchApi = {
+  searchNames: endpoint({
+    method: "POST",
+    path: "/search/files",
+    summary: "Files whose paths match a few characters, the best first",
+    body: NameSearch,
+    response: NameMatches,
+  }),
+  searchContents: endpoint({
+    method: "POST",
+    path: "/search/grep",
+    summary: "Lines that match, as they are found; NDJSON of SearchLine. Binary files are left out",
+    body: ContentSearch,
+    response: "stream",
+  }),
+} as const;

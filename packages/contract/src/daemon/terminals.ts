@@ -1,0 +1,291 @@
+import { z } from "zod";
+import { endpoint } from "../endpoint.ts";
+
+/**
+ * Terminals in a runner, and their history. Everything a terminal ever showed has an absolute offset: an entry of text
+ * takes as many as it has bytes, any other at least one. A reader that keeps the `next` of the last entry it got goes
+ * on there, on another wire, after a restart of the daemon or of the server.
+ *
+ * Typing and looking on go by one stream in both directions (`attach`): lines of JSON in the request's body, lines of
+ * JSON in the answer's. It is plain HTTP/1.1 and needs no upgrade; both ends must be able to send and receive at once.
+ * The body begins with an empty line: node:http keeps a request's head back until there is something behind it.
+ */
+
+/** The history of all commands in the runner. It is a terminal nobody types in. */
+export const CONSOLE = "console";
+
+export const TerminalId = z.union([z.uuid(), z.literal(CONSOLE)]);
+export type TerminalId = z.infer<typeof TerminalId>;
+
+const cols = z.number().int().min(1).max(1000);
+const rows = z.number().int().min(1).max(1000);
+const offset = z.number().int().min(0);
+
+export const TerminalCreate = z.object({
+  /** Chosen by the caller; with an id that is there already nothing is started. */
+  terminal_id: z.uuid().optional(),
+  /** Run by the shell; without it the shell itself is what runs. */
+  command: z.string().min(1).max(1_000_000).optional(),
+  shell: z.string().min(1).max(4096).default("bash"),
+  working_dir: z.string().max(4096).default("."),
+  environment: z.record(z.string().min(1).max(1024), z.string().max(131_072)).default({}),
+  cols: cols.default(80),
+  rows: rows.default(24),
+  /** How much of the history is kept. */
+  max_entries: z.number().int().min(16).max(1_000_000).default(10_000),
+  max_bytes: z
+    .number()
+    .int()
+    .min(64 * 1024)
+    .max(1024 * 1024 * 1024)
+    .default(50 * 1024 * 1024),
+});
+export type TerminalCreate = z.output<typeof TerminalCreate>;
+
+/** `unknown`: the daemon died while it ran. Its history is still there. */
+export const TerminalState = z.enum(["running", "exited", "unknown"]);
+export type TerminalState = z.infer<typeof TerminalState>;
+
+export const TerminalInfo = z.object({
+  terminal_id: TerminalId,
+  state: TerminalState,
+  command: z.string(),
+  working_dir: z.string(),
+  cols: z.number(),
+  rows: z.number(),
+  pid: z.number().optional(),
+  started_at: z.string(),
+  ended_at: z.string().optional(),
+  exit_code: z.number().nullable().optional(),
+  signal: z.string().nullable().optional(),
+  viewers: z.number(),
+  typist: z.string().nullable(),
+  first: offset,
+  end: offset,
+});
+export type TerminalInfo = z.infer<typeof TerminalInfo>;
+
+export const EntryType = z.enum(["stdout", "stderr", "command", "system"]);
+export type EntryType = z.infer<typeof EntryType>;
+
+/** What happened, where `type` is `system`. */
+export const SystemNotice = z.enum(["resize", "clear", "restored", "exit"]);
+export type SystemNotice = z.infer<typeof SystemNotice>;
+
+export const TerminalEntry = z.object({
+  type: EntryType,
+  offset,
+  /** Where what follows begins. */
+  next: offset,
+  timestamp: z.string(),
+  data: z.string(),
+  notice: SystemNotice.optional(),
+  cols: z.number().optional(),
+  rows: z.number().optional(),
+});
+export type TerminalEntry = z.infer<typeof TerminalEntry>;
+
+/** What is between two offsets was overwritten, cleared or damaged. */
+export const TerminalGap = z.object({ type: z.literal("gap"), from: offset, to: offset });
+export type TerminalGap = z.infer<typeof TerminalGap>;
+
+export const TerminalEvent = z.union([
+  TerminalEntry,
+  TerminalGap,
+  /** The first of every stream. */
+  z.object({ type: z.literal("attached"), viewer_id: z.string(), terminal: TerminalInfo }),
+  /** Who may type changed. */
+  z.object({ type: z.literal("typist"), viewer_id: z.string().nullable() }),
+  /** This viewer was too slow, or the terminal was removed. It may come again, at this offset. */
+  z.object({ type: z.literal("detached"), offset, reason: z.enum(["slow", "removed", "daemon_stops"]) }),
+  /** Something this viewer sent was not done. */
+  z.object({ type: z.literal("refused"), what: z.string(), code: z.string(), detail: z.string() }),
+  /** The last of a stream to its end. */
+  z.object({ type: z.literal("exit"), exit_code: z.number().nullable(), signal: z.string().nullable() }),
+]);
+export type TerminalEvent = z.infer<typeof TerminalEvent>;
+
+/** Most characters in one piece of typing; more is sent in several. */
+export const MAX_INPUT = 65_536;
+
+/** A line that a viewer sends on the stream it is attached by. */
+export const ViewerMessage = z.discriminatedUnion("type", [
+  /** The first to type is the typist; another one takes over with `take`. */
+  z.object({ type: z.literal("input"), data: z.string().max(MAX_INPUT), take: z.boolean().optional() }),
+  /** All before this offset was shown. */
+  z.object({ type: z.literal("ack"), offset }),
+  z.object({ type: z.literal("resize"), cols, rows }),
+  z.object({ type: z.literal("take") }),
+  z.object({ type: z.literal("release") }),
+]);
+export type ViewerMessage = z.infer<typeof ViewerMessage>;
+
+export const TerminalStats = z.object({
+  terminal_id: TerminalId,
+  state: TerminalState,
+  entries: z.number(),
+  bytes: z.number(),
+  max_entries: z.number(),
+  max_bytes: z.number(),
+  /** The fuller of the two limits, 0 to 1. */
+  usage: z.number(),
+  first: offset,
+  end: offset,
+  /** Overwritten, cleared or lost since the terminal began. */
+  dropped_entries: z.number(),
+  dropped_bytes: z.number(),
+  viewers: z.number(),
+  /** How often someone attached: one more than the reconnections where there is one viewer. */
+  attached: z.number(),
+  /** Viewers that were too slow. */
+  detached: z.number(),
+  /** Whether the program is held back until a viewer has caught up. */
+  paused: z.boolean(),
+});
+export type TerminalStats = z.infer<typeof TerminalStats>;
+
+export const TerminalHistory = z.object({
+  terminal_id: TerminalId,
+  entries: z.array(z.union([TerminalEntry, TerminalGap])),
+  /** Where the next page begins. */
+  next: offset,
+  has_more: z.boolean(),
+  first: offset,
+  end: offset,
+});
+
+const id = z.uuid();
+const params = z.object({ terminal_id: TerminalId });
+const ok = z.object({ ok: z.literal(true) });
+const optionalOffset = z.coerce.number().int().min(0).optional();
+
+export const AttachQuery = z.object({
+  /** Where to begin. Without it: at the beginning with `history`, otherwise at the end. */
+  after: optionalOffset,
+  history: z.stringbool().default(true),
+  /** Named to others as the one who types; made up where none is given. */
+  viewer_id: z.string().min(1).max(100).optional(),
+  /** `ack`: the viewer says how far it is. `read`: what it has read off the wire counts. */
+  flow: z.enum(["ack", "read"]).default("read"),
+  /** Frames carry the text as it is and are the fastest; server-sent events are for those who can read nothing else. */
+  format: z.enum(["ndjson", "sse", "frames"]).default("ndjson"),
+});
+export type AttachQuery = z.output<typeof AttachQuery>;
+
+/** Routes with a JSON body and a JSON answer. */
+export const terminalsApi = {
+  createTerminal: endpoint({
+    method: "POST",
+    path: "/terminals",
+    summary: "Start a program on a terminal of its own",
+    body: TerminalCreate,
+    response: TerminalInfo,
+  }),
+  terminals: endpoint({
+    method: "GET",
+    path: "/terminals",
+    summary: "All terminals, also those that have ended and whose history is kept",
+    response: z.object({ terminals: z.array(TerminalInfo) }),
+  }),
+  terminal: endpoint({
+    method: "GET",
+    path: "/terminals/:terminal_id",
+    summary: "One terminal",
+    params,
+    response: TerminalInfo,
+  }),
+  typeTerminal: endpoint({
+    method: "POST",
+    path: "/terminals/:terminal_id/input",
+    summary: "Type. Several requests at once may arrive in any order: wait for each answer",
+    params: z.object({ terminal_id: id }),
+    body: z.object({
+      viewer_id: z.string().min(1).max(100),
+      data: z.string().max(MAX_INPUT),
+      take: z.boolean().default(false),
+    }),
+    response: ok,
+  }),
+  resizeTerminal: endpoint({
+    method: "POST",
+    path: "/terminals/:terminal_id/resize",
+    summary: "Set the size; it is kept in the history",
+    params: z.object({ terminal_id: id }),
+    body: z.object({ cols, rows }),
+    response: ok,
+  }),
+  ackTerminal: endpoint({
+    method: "POST",
+    path: "/terminals/:terminal_id/ack",
+    summary: "All before the offset was shown to a viewer that attached with flow=ack",
+    params,
+    body: z.object({ viewer_id: z.string().min(1).max(100), offset }),
+    response: ok,
+  }),
+  killTerminal: endpoint({
+    method: "POST",
+    path: "/terminals/:terminal_id/kill",
+    summary: "End all processes on the terminal; its history is kept",
+    params: z.object({ terminal_id: id }),
+    response: TerminalInfo,
+  }),
+  removeTerminal: endpoint({
+    method: "DELETE",
+    path: "/terminals/:terminal_id",
+    summary: "End all processes on the terminal and remove its history",
+    params: z.object({ terminal_id: id }),
+    response: ok,
+  }),
+  terminalHistory: endpoint({
+    method: "GET",
+    path: "/terminal/history",
+    summary: "A page of a terminal's history; the console's where none is named",
+    query: z.object({
+      terminal_id: TerminalId.default(CONSOLE),
+      after: optionalOffset,
+      limit: z.coerce.number().int().min(1).max(1000).default(100),
+    }),
+    response: TerminalHistory,
+  }),
+  terminalStats: endpoint({
+    method: "GET",
+    path: "/terminal/stats",
+    summary: "How full a terminal's history is, and who looks on",
+    query: z.object({ terminal_id: TerminalId.default(CONSOLE) }),
+    response: TerminalStats,
+  }),
+  clearTerminal: endpoint({
+    method: "POST",
+    path: "/terminal/clear",
+    summary: "Forget a terminal's history; a notice says so, and offsets go on",
+    body: z.object({ terminal_id: TerminalId.default(CONSOLE) }).default({ terminal_id: CONSOLE }),
+    response: TerminalStats,
+  }),
+} as const;
+
+/** Routes whose bytes are read and written as they come. Every line of an answer is a `TerminalEvent`. */
+export const terminalStreams = {
+  stream: endpoint({
+    method: "GET",
+    path: "/terminal/stream",
+    summary: "The console, or the terminal that is named, as it goes on",
+    query: AttachQuery.extend({ terminal_id: TerminalId.default(CONSOLE) }),
+    response: "stream",
+  }),
+  watch: endpoint({
+    method: "GET",
+    path: "/terminals/:terminal_id/stream",
+    summary: "A terminal from an offset on, to its exit",
+    params,
+    query: AttachQuery,
+    response: "stream",
+  }),
+  attach: endpoint({
+    method: "POST",
+    path: "/terminals/:terminal_id/attach",
+    summary: "The same, with lines of `ViewerMessage` as the request's body for as long as the answer lasts",
+    params,
+    query: AttachQuery.extend({ flow: AttachQuery.shape.flow.unwrap().default("ack") }),
+    response: "stream",
+  }),
+} as const;

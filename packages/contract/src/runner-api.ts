@@ -1,0 +1,318 @@
+import { z } from "zod";
+import { CommandInfo, CommandInput, CommandSignal, ExecRequest, ExecResult } from "./daemon/exec.ts";
+import { ArchiveUnpacked, FileStats, FileWritten, FolderList, FolderPage } from "./daemon/files.ts";
+import { AttachQuery, TerminalCreate, TerminalHistory, TerminalInfo } from "./daemon/terminals.ts";
+import { endpoint } from "./endpoint.ts";
+import { Runner } from "./resources.ts";
+import { RunnerState } from "./states.ts";
+
+/**
+ * The server's routes for runners that people and scripts create by hand, and for looking into those of their runs.
+ * Ids may be shortened to eight or more letters that are enough to tell.
+ */
+
+/** What a runner may use; what it asks for is also its limit. */
+export const RunnerResources = z.object({
+  cpu_millicores: z.number().int().min(100).max(256_000),
+  memory_mb: z.number().int().min(64).max(4_194_304),
+  storage_gb: z.number().int().min(1).max(65_536),
+});
+export type RunnerResources = z.infer<typeof RunnerResources>;
+
+const of = (cpus: number, memory_gb: number, storage_gb: number): RunnerResources => ({
+  cpu_millicores: cpus * 1000,
+  memory_mb: memory_gb * 1024,
+  storage_gb,
+});
+
+/** The named sizes. `custom` is the only other one, and says its own. */
+export const tiers = {
+  small: of(1, 2, 10),
+  medium: of(2, 4, 50),
+  large: of(4, 8, 100),
+  "grad-small": of(2, 2, 40),
+  "grad-medium": of(4, 4, 40),
+  "grad-large": of(8, 8, 40),
+} as const satisfies Record<string, RunnerResources>;
+const tierNames = [
+  "small",
+  "medium",
+  "large",
+  "grad-small",
+  "grad-medium",
+  "grad-large",
+] as const satisfies readonly (keyof typeof tiers)[];
+export const Tier = z.enum([...tierNames, "custom"]);
+export type Tier = z.infer<typeof Tier>;
+
+const Environment = z.record(z.string().min(1).max(1024), z.string().max(131_072));
+
+export const RunnerCreate = z
+  .object({
+    /** Chosen by the caller, so that a request whose answer was lost is sent again without making a second runner. */
+    id: z.uuid().optional(),
+    name: z.string().trim().min(1).max(100).optional(),
+    tier: Tier.default("small"),
+    resources: RunnerResources.optional(),
+    /** For every command and terminal in it. */
+    environment: Environment.default({}),
+  })
+  .refine(({ tier, resources }) => (tier === "custom") === (resources !== undefined), {
+    message: "is given with the tier custom, and only with it",
+    path: ["resources"],
+  });
+export type RunnerCreate = z.output<typeof RunnerCreate>;
+
+/** A runner as its owner sees it. */
+export const RunnerView = Runner.extend({
+  environment: Environment,
+  /** Absent where nobody asked for a size, in a run's runner. */
+  resources: RunnerResources.optional(),
+  /** The run it was made for; one that was created by hand has none. */
+  run_id: z.uuid().optional(),
+});
+export type RunnerView = z.infer<typeof RunnerView>;
+
+const params = z.object({
+  runner_id: z.string().regex(/^[0-9a-f-]{8,36}$/, "a runner's id, or its first eight or more letters"),
+});
+const command = params.extend({ command_id: z.uuid() });
+const path = z.string().max(4_096);
+const wait = z.object({
+  /** Answer when the runner is ready, or has failed, and not before. */
+  wait: z.stringbool().default(false),
+});
+
+const lifecycle = {
+  createRunner: endpoint({
+    method: "POST",
+    path: "/api/v1/runners",
+    summary: "Create a runner by hand",
+    query: wait,
+    body: RunnerCreate,
+    status: 201,
+    response: RunnerView,
+  }),
+  listRunners: endpoint({
+    method: "GET",
+    path: "/api/v1/runners",
+    summary: "Your runners, newest first; destroyed ones only where `status` asks for them",
+    query: z.object({
+      status: RunnerState.optional(),
+      limit: z.coerce.number().int().min(1).max(1000).default(50),
+      offset: z.coerce.number().int().min(0).default(0),
+    }),
+    response: z.object({ runners: z.array(RunnerView), total: z.number() }),
+  }),
+  getRunner: endpoint({
+    method: "GET",
+    path: "/api/v1/runners/:runner_id",
+    summary: "One runner",
+    params,
+    response: RunnerView,
+  }),
+  deleteRunner: endpoint({
+    method: "DELETE",
+    path: "/api/v1/runners/:runner_id",
+    summary: "Destroy a runner with its disk",
+    params,
+    status: 204,
+    response: "none",
+  }),
+  stopRunner: endpoint({
+    method: "POST",
+    path: "/api/v1/runners/:runner_id/stop",
+    summary: "End a runner's processes; its disk is kept",
+    params,
+    response: RunnerView,
+  }),
+  startRunner: endpoint({
+    method: "POST",
+    path: "/api/v1/runners/:runner_id/start",
+    summary: "Start a runner that was stopped or has failed",
+    params,
+    query: wait,
+    response: RunnerView,
+  }),
+};
+
+const commands = {
+  execRunner: endpoint({
+    method: "POST",
+    path: "/api/v1/runners/:runner_id/execute/stream",
+    summary: "Run a command; NDJSON of ExecEvent, all output before the exit. It ends when the caller leaves",
+    params,
+    body: ExecRequest,
+    response: "stream",
+  }),
+  execRunnerOnce: endpoint({
+    method: "POST",
+    path: "/api/v1/runners/:runner_id/execute",
+    summary: "Run a command and answer with all of it, when it has ended",
+    params,
+    body: ExecRequest,
+    response: ExecResult,
+  }),
+  writeRunnerCommand: endpoint({
+    method: "POST",
+    path: "/api/v1/runners/:runner_id/commands/:command_id/stdin",
+    summary: "Give a command input. It is answered when the command's pipe has taken the data",
+    params: command,
+    body: CommandInput,
+    response: z.object({ offset: z.number().int().min(0) }),
+  }),
+  killRunnerCommand: endpoint({
+    method: "POST",
+    path: "/api/v1/runners/:runner_id/commands/:command_id/kill",
+    summary: "Send a signal to all processes of a command",
+    params: command,
+    body: z.object({ signal: CommandSignal.default("SIGTERM") }).default({ signal: "SIGTERM" }),
+    response: CommandInfo,
+  }),
+  runnerLogs: endpoint({
+    method: "GET",
+    path: "/api/v1/runners/:runner_id/logs",
+    summary: "A page of the history of all commands in a runner: what was started, what it printed, how it ended",
+    params,
+    query: z.object({
+      after: z.coerce.number().int().min(0).optional(),
+      limit: z.coerce.number().int().min(1).max(1000).default(100),
+    }),
+    response: TerminalHistory,
+  }),
+  followRunnerLogs: endpoint({
+    method: "GET",
+    path: "/api/v1/runners/:runner_id/logs/stream",
+    summary: "The same as it goes on; NDJSON of TerminalEvent",
+    params,
+    query: z.object({ after: z.coerce.number().int().min(0).optional() }),
+    response: "stream",
+  }),
+};
+
+const files = {
+  listRunnerFiles: endpoint({
+    method: "GET",
+    path: "/api/v1/runners/:runner_id/files",
+    summary: "Entries of a folder, by pages",
+    params,
+    query: FolderList.omit({ limit: true }).extend({
+      limit: z.coerce.number().int().min(1).max(10_000).default(1_000),
+    }),
+    response: FolderPage,
+  }),
+  statRunnerFile: endpoint({
+    method: "GET",
+    path: "/api/v1/runners/:runner_id/files/stats",
+    summary: "What stands at a path; what a link leads to instead of the link",
+    params,
+    query: z.object({ path }),
+    response: FileStats,
+  }),
+  downloadRunnerFile: endpoint({
+    method: "GET",
+    path: "/api/v1/runners/:runner_id/files/content",
+    summary: "A file's bytes; a `Range` header of one range is answered with 206",
+    params,
+    query: z.object({ path }),
+    response: "stream",
+  }),
+  uploadRunnerFile: endpoint({
+    method: "PUT",
+    path: "/api/v1/runners/:runner_id/files/content",
+    summary: "Write a file with the request's body as its bytes; readers see the old or the new one",
+    params,
+    query: z.object({ path, mode: z.coerce.number().int().min(0).max(0o777).optional() }),
+    response: FileWritten,
+  }),
+  packRunnerFolder: endpoint({
+    method: "GET",
+    path: "/api/v1/runners/:runner_id/files/archive",
+    summary: "A folder as a tar stream; links are packed as links",
+    params,
+    query: z.object({ path: path.default("."), gitignore: z.stringbool().default(false) }),
+    response: "stream",
+  }),
+  unpackRunnerFolder: endpoint({
+    method: "PUT",
+    path: "/api/v1/runners/:runner_id/files/archive",
+    summary: "Unpack a tar stream into a folder; no entry is written through a link",
+    params,
+    query: z.object({ path: path.default(".") }),
+    response: ArchiveUnpacked,
+  }),
+};
+
+const terminals = {
+  createRunnerTerminal: endpoint({
+    method: "POST",
+    path: "/api/v1/runners/:runner_id/terminals",
+    summary: "Start a program on a terminal of its own",
+    params,
+    body: TerminalCreate,
+    response: TerminalInfo,
+  }),
+  listRunnerTerminals: endpoint({
+    method: "GET",
+    path: "/api/v1/runners/:runner_id/terminals",
+    summary: "All terminals, also those that have ended and whose history is kept",
+    params,
+    response: z.object({ terminals: z.array(TerminalInfo) }),
+  }),
+  removeRunnerTerminal: endpoint({
+    method: "DELETE",
+    path: "/api/v1/runners/:runner_id/terminals/:terminal_id",
+    summary: "End all processes on the terminal and remove its history",
+    params: params.extend({ terminal_id: z.uuid() }),
+    response: z.object({ ok: z.literal(true) }),
+  }),
+};
+
+export const runnerApi = { ...lifecycle, ...commands, ...files, ...terminals } as const;
+
+/**
+ * WebSocket: a terminal, both ways. Binary messages are bytes of the terminal: what it shows, and what a person types.
+ * Text messages are JSON: `TerminalControl` from the server, `TerminalRequest` to it. The server's first message is
+ * `attached`; `offset` says how far the bytes behind it lead. `terminal_id` may be `new`: a shell is started for it.
+ */
+export const terminalStreamPath = "/api/v1/runners/:runner_id/terminals/:terminal_id";
+
+export const TerminalStreamQuery = AttachQuery.pick({ after: true, history: true, viewer_id: true }).extend({
+  cols: z.coerce.number().int().min(1).max(1000).default(80),
+  rows: z.coerce.number().int().min(1).max(1000).default(24),
+  /** Of a new terminal. */
+  command: z.string().min(1).max(100_000).optional(),
+  shell: z.string().min(1).max(4096).default("bash"),
+  working_dir: z.string().max(4096).default("."),
+});
+export type TerminalStreamQuery = z.output<typeof TerminalStreamQuery>;
+
+const offset = z.number().int().min(0);
+
+/** What the server says beside the bytes. */
+export const TerminalControl = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("attached"), viewer_id: z.string(), terminal: TerminalInfo }),
+  /** Behind the bytes that lead up to the offset; it is to be acknowledged when they were shown. */
+  z.object({ type: z.literal("offset"), offset }),
+  z.object({ type: z.literal("gap"), from: offset, to: offset }),
+  z.object({ type: z.literal("resize"), cols: z.number(), rows: z.number() }),
+  z.object({ type: z.literal("notice"), notice: z.string(), data: z.string() }),
+  z.object({ type: z.literal("typist"), viewer_id: z.string().nullable() }),
+  z.object({ type: z.literal("refused"), what: z.string(), code: z.string(), detail: z.string() }),
+  z.object({ type: z.literal("detached"), offset, reason: z.enum(["slow", "removed", "daemon_stops"]) }),
+  z.object({ type: z.literal("exit"), exit_code: z.number().nullable(), signal: z.string().nullable() }),
+]);
+export type TerminalControl = z.infer<typeof TerminalControl>;
+
+/** What a viewer says beside what it types. */
+export const TerminalRequest = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("ack"), offset }),
+  z.object({
+    type: z.literal("resize"),
+    cols: z.number().int().min(1).max(1000),
+    rows: z.number().int().min(1).max(1000),
+  }),
+  z.object({ type: z.literal("take") }),
+  z.object({ type: z.literal("release") }),
+]);
+export type TerminalRequest = z.infer<typeof TerminalRequest>;

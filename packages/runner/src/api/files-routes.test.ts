@@ -1,0 +1,291 @@
+import { spawnSync } from "node:child_process";
+import { createServer } from "node:http";
+import { chmod, mkdir, readdir, readFile, readlink, stat, symlink, truncate, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { PassThrough, Readable } from "node:stream";
+import { buffer, json } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
+import { rawFilesApi, toWharfError, urlOf } from "@wharf/contract";
+import { createWireClient, serveHttp, type WireClient } from "@wharf/contract/wire";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { muxPair, type MuxPair } from "../../../contract/src/wire/testing.ts";
+import { during, startFlipping } from "../files/fixtures/flipper.ts";
+import { TestFolder } from "../files/fixtures/folder.ts";
+import { packHeader, padding } from "../files/tar/index.ts";
+import { rawFileHandler } from "./files-routes.ts";
+
+let folder: TestFolder;
+let wire: MuxPair;
+let client: WireClient;
+beforeEach(async () => {
+  folder = await TestFolder.make();
+  const handle = rawFileHandler({ ...folder.settings, maxArchiveEntries: 50 });
+  const server = createServer({ requestTimeout: 0 }, (request, response) => {
+    request.on("error", () => undefined);
+    (handle(request, response) ?? Promise.reject(new Error("no route"))).catch((error: unknown) => {
+      if (response.headersSent) return response.destroy();
+      const problem = toWharfError(error, "test").toProblem();
+      if (!request.complete) response.setHeader("connection", "close");
+      response.writeHead(problem.status, { "content-type": "application/problem+json" });
+      response.end(JSON.stringify(problem));
+    });
+  });
+  wire = muxPair({}, { onStream: (stream) => serveHttp(stream, server) });
+  client = createWireClient(wire.client, { runnerId: "test" });
+});
+afterEach(async () => {
+  wire[Symbol.dispose]();
+  await folder[Symbol.asyncDispose]();
+});
+
+type Route = keyof typeof rawFilesApi;
+
+async function ask(route: Route, query: Record<string, unknown>, more: object = {}) {
+  const endpoint = rawFilesApi[route];
+  return await client.request({ method: endpoint.method, path: urlOf(endpoint, { query }), ...more });
+}
+
+async function answer(route: Route, query: Record<string, unknown>, more: object = {}) {
+  const { status, headers, body } = await ask(route, query, more);
+  return { status, headers, bytes: await buffer(body) };
+}
+
+async function told(route: Route, query: Record<string, unknown>, more: object = {}) {
+  const { status, body } = await ask(route, query, more);
+  return { status, value: await json(body) };
+}
+
+test("a file goes up and comes down as it was, however large, and its mode with it", async () => {
+  const bytes = Buffer.alloc(20 * 1024 * 1024 + 7, "0123456789abcdef\xff\0", "latin1");
+  const up = await told("upload", { path: "a/b.bin", mode: 0o750 }, { body: Readable.from([bytes]) });
+  expect(up).toMatchObject({
+    status: 200,
+    value: { path: "a/b.bin", size_bytes: bytes.length, mode: 0o750, created: true },
+  });
+  const down = await answer("download", { path: "a/b.bin" });
+  expect(down).toMatchObject({
+    status: 200,
+    headers: { "content-length": String(bytes.length), "accept-ranges": "bytes" },
+  });
+  expect(down.bytes.equals(bytes)).toBe(true);
+});
+
+test("one range of a file is answered as HTTP has it", async () => {
+  await writeFile(folder.at("f"), "0123456789");
+  const ranged = async (range: string, more: object = {}) => {
+    const { status, headers, bytes } = await answer("download", { path: "f" }, { headers: { range, ...more } });
+    return [status, bytes.toString(), headers["content-range"]];
+  };
+  expect(await ranged("bytes=2-4")).toEqual([206, "234", "bytes 2-4/10"]);
+  expect(await ranged("bytes=7-")).toEqual([206, "789", "bytes 7-9/10"]);
+  expect(await ranged("bytes=-3")).toEqual([206, "789", "bytes 7-9/10"]);
+  expect(await ranged("bytes=5-99")).toEqual([206, "56789", "bytes 5-9/10"]);
+  expect(await ranged("bytes=10-")).toEqual([416, "", "bytes */10"]);
+  for (const range of ["bytes=4-2", "bytes=0-1,3-4", "bytes=-", "lines=1-2"])
+    expect(await ranged(range)).toEqual([200, "0123456789", undefined]);
+  const { etag } = (await answer("download", { path: "f" })).headers;
+  expect(await ranged("bytes=0-0", { "if-range": etag })).toEqual([206, "0", "bytes 0-0/10"]);
+  await writeFile(folder.at("f"), "abcdefghijk");
+  expect(await ranged("bytes=0-0", { "if-range": etag })).toEqual([200, "abcdefghijk", undefined]);
+});
+
+// S-020
+test("a file that is too large is refused both ways, and a range of it is not", async () => {
+  const limit = folder.settings.maxFileBytes;
+  await writeFile(folder.at("huge"), "begin");
+  await truncate(folder.at("huge"), limit + 1);
+  expect(await told("download", { path: "huge" })).toMatchObject({ status: 413, value: { code: "file_too_large" } });
+  expect((await answer("download", { path: "huge" }, { headers: { range: "bytes=0-4" } })).bytes.toString()).toBe(
+    "begin",
+  );
+  const announced = { headers: { "content-length": limit + 1 }, body: new PassThrough().on("error", () => undefined) };
+  announced.body.write("x");
+  expect(await told("upload", { path: "new" }, announced)).toMatchObject({ status: 413 });
+  const endless = Readable.from(
+    (function* () {
+      for (;;) yield Buffer.alloc(1024 * 1024);
+    })(),
+  ).on("error", () => undefined);
+  expect(await told("upload", { path: "new" }, { body: endless })).toMatchObject({ status: 413 });
+  expect(await readdir(folder.workspace)).toEqual(["huge"]);
+});
+
+test("an upload that breaks off changes nothing and leaves nothing", async () => {
+  await writeFile(folder.at("f"), "old");
+  const body = new PassThrough();
+  const leaving = new AbortController();
+  const asked = ask("upload", { path: "f" }, { body, signal: leaving.signal });
+  asked.catch(() => undefined);
+  body.write(Buffer.alloc(200_000));
+  await expect.poll(() => readdir(folder.workspace)).toHaveLength(2);
+  leaving.abort(new Error("left"));
+  await expect(asked).rejects.toThrow("left");
+  await expect.poll(() => readdir(folder.workspace)).toEqual(["f"]);
+  expect(await readFile(folder.at("f"), "utf8")).toBe("old");
+});
+
+test("a download whose caller leaves, or whose file shrinks, is cut and gives the file back", async () => {
+  await writeFile(folder.at("f"), Buffer.alloc(20 * 1024 * 1024));
+  const descriptors = async () => (await readdir("/proc/self/fd")).length;
+  const before = await descriptors();
+  const { body } = await ask("download", { path: "f" });
+  body.once("readable", () => undefined);
+  await sleep(20);
+  body.destroy();
+  await expect.poll(descriptors).toBe(before);
+  const shrinking = await ask("download", { path: "f" });
+  await truncate(folder.at("f"), 5);
+  await expect(buffer(shrinking.body)).rejects.toThrow();
+  await expect.poll(descriptors).toBe(before);
+});
+
+test("errors are told as problems", async () => {
+  await symlink(folder.outside, folder.at("out"));
+  const code = async (route: Route, query: object, more: object = {}) =>
+    (await told(route, { ...query }, more)).value as { code: string };
+  expect(await code("download", { path: "none" })).toMatchObject({ code: "not_found" });
+  expect(await code("download", { path: "." })).toMatchObject({ code: "bad_request" });
+  expect(await code("download", {})).toMatchObject({ code: "bad_request" });
+  expect(await code("upload", { path: "out/x" }, { body: "x" })).toMatchObject({ code: "path_outside" });
+  expect(await code("packFolder", { path: "out" })).toMatchObject({ code: "path_outside" });
+  expect(await code("packFolder", { path: "none" })).toMatchObject({ code: "not_found" });
+  expect(await code("unpackFolder", {}, { body: "x".repeat(2_000) })).toMatchObject({ code: "bad_request" });
+  expect(await code("upload", { path: "a", overwrite: false }, { body: "1" })).toMatchObject({ created: true });
+  expect(await code("upload", { path: "a", overwrite: false }, { body: "2" })).toMatchObject({ code: "conflict" });
+});
+
+test("a folder goes through tar and comes back: GNU tar reads it, and what GNU tar wrote is unpacked", async () => {
+  const long = `${"deep/".repeat(30)}ä${"x".repeat(120)}`;
+  await mkdir(folder.at("from", long, ".."), { recursive: true });
+  await writeFile(folder.at("from", long), "long");
+  await writeFile(folder.at("from/run"), "#!/bin/sh\n");
+  await chmod(folder.at("from/run"), 0o755);
+  await mkdir(folder.at("from/empty"));
+  await writeFile(folder.at("from/zero"), "");
+  await symlink("../elsewhere", folder.at("from/link"));
+  await writeFile(folder.at("from/.gitignore"), "zero\n");
+  const packed = await answer("packFolder", { path: "from" });
+  expect(packed.headers["content-type"]).toBe("application/x-tar");
+  const there = join(folder.folder, "there");
+  await mkdir(there);
+  expect(spawnSync("tar", ["-xf", "-"], { cwd: there, input: packed.bytes, encoding: "utf8" }).stderr).toBe("");
+  const names = (await readdir(folder.at("from"), { recursive: true })).toSorted();
+  expect((await readdir(there, { recursive: true })).toSorted()).toEqual(names);
+  const fewer = await answer("packFolder", { path: "from", gitignore: true });
+  expect(spawnSync("tar", ["-tf", "-"], { input: fewer.bytes, encoding: "utf8" }).stdout).not.toContain("zero");
+
+  for (const format of ["gnu", "pax", "ustar"]) {
+    const arguments_ = ["-cf", "-", `--format=${format}`, "--exclude", format === "ustar" ? "deep" : "none", "."];
+    const { stdout: body } = spawnSync("tar", arguments_, { cwd: there, maxBuffer: 1e8 });
+    const back = await told("unpackFolder", { path: `to/${format}` }, { body });
+    expect(back, format).toMatchObject({ status: 200, value: { links: 1, skipped: 0 } });
+    const kept = names.filter((name) => format !== "ustar" || !name.startsWith("deep"));
+    expect((await readdir(folder.at("to", format), { recursive: true })).toSorted()).toEqual(kept);
+    expect((await stat(folder.at("to", format, "run"))).mode & 0o777).toBe(0o755);
+    expect((await stat(folder.at("to", format, "run"))).mtime).toEqual(
+      new Date(Math.floor((await stat(folder.at("from/run"))).mtimeMs / 1000) * 1000),
+    );
+    expect(await readlink(folder.at("to", format, "link"))).toBe("../elsewhere");
+    if (format !== "ustar") expect(await readFile(folder.at("to", format, long), "utf8")).toBe("long");
+  }
+});
+
+type Entry = { path: string; type?: "file" | "symlink" | "hardlink" | "directory"; target?: string; content?: string };
+
+function tarOf(entries: readonly Entry[]): Buffer {
+  const blocks = entries.flatMap(({ path, type = "file", target = "", content = "" }) => {
+    const bytes = Buffer.from(content);
+    return [
+      packHeader({ path, type, target, size: bytes.length, mode: 0o4755, mtime: 0 }),
+      bytes,
+      padding(bytes.length),
+    ];
+  });
+  return Buffer.concat([...blocks, Buffer.alloc(1024)]);
+}
+
+test("no entry of an archive gets out: by .., absolute, through links of its own or of others, by hard links", async () => {
+  await writeFile(join(folder.outside, "secret"), "treasure");
+  await symlink(folder.outside, folder.at("there"));
+  await mkdir(folder.at("inside"));
+  await symlink("inside", folder.at("alias"));
+  const attempts: Entry[][] = [
+    [{ path: "../outside/x" }],
+    [{ path: "/tmp/x" }],
+    [{ path: "a/../../outside/x" }],
+    [{ path: "there/x" }],
+    [{ path: "alias/x" }],
+    [{ path: "way", type: "symlink", target: folder.outside }, { path: "way/x" }],
+    [
+      { path: "w2", type: "symlink", target: "../outside" },
+      { path: "w2/sub/", type: "directory" },
+    ],
+    [{ path: "stolen", type: "hardlink", target: "../outside/secret" }],
+    [{ path: "stolen", type: "hardlink", target: "there/secret" }],
+    [{ path: `${"d/".repeat(200)}x` }],
+  ];
+  for (const entries of attempts) {
+    const { status, value } = await told("unpackFolder", {}, { body: tarOf(entries) });
+    expect([400, 403, 404, 409], JSON.stringify([entries, value])).toContain(status);
+  }
+  expect(await readdir(folder.outside)).toEqual(["secret"]);
+  expect(await readdir(folder.at("inside"))).toEqual([]);
+  expect(await readdir(folder.workspace)).not.toContain("stolen");
+});
+
+test("what an archive replaces is replaced as a name: links are not followed, set-user bits not taken over", async () => {
+  await writeFile(join(folder.outside, "secret"), "treasure");
+  await symlink(join(folder.outside, "secret"), folder.at("f"));
+  await writeFile(folder.at("l"), "was a file");
+  const body = tarOf([
+    { path: "f", content: "new" },
+    { path: "second", type: "hardlink", target: "f" },
+    { path: "l", type: "symlink", target: "f" },
+    { path: "./d/e/", type: "directory" },
+  ]);
+  expect(await told("unpackFolder", {}, { body })).toMatchObject({
+    status: 200,
+    value: { files: 1, folders: 1, links: 2 },
+  });
+  expect(await readFile(join(folder.outside, "secret"), "utf8")).toBe("treasure");
+  expect(await readFile(folder.at("second"), "utf8")).toBe("new");
+  expect((await stat(folder.at("f"))).mode & 0o7777).toBe(0o755);
+  expect((await stat(folder.at("f"))).nlink).toBe(1);
+  expect(await readlink(folder.at("l"))).toBe("f");
+  for (const entries of [
+    [{ path: "d", content: "x" }],
+    [{ path: "f/x" }],
+    [{ path: "f/", type: "directory" as const }],
+  ])
+    expect((await told("unpackFolder", {}, { body: tarOf(entries) })).status, entries[0]?.path).toBeGreaterThanOrEqual(
+      400,
+    );
+  const many = tarOf(Array.from({ length: 51 }, (_, at) => ({ path: `n${at}` })));
+  expect(await told("unpackFolder", { path: "many" }, { body: many })).toMatchObject({ status: 413 });
+});
+
+test.runIf(process.platform === "linux")(
+  "while a folder is flipped to a link, archives neither bring out what is outside nor write there",
+  async () => {
+    await writeFile(join(folder.outside, "secret"), "treasure");
+    await mkdir(folder.at("t/flip"), { recursive: true });
+    await writeFile(folder.at("t/flip/mine"), "mine");
+    const seen = { packed: 0, unpacked: 0, refused: 0 };
+    {
+      await using _ = await startFlipping(folder.at("t/flip"), folder.outside);
+      await during(1_500, async () => {
+        const { bytes } = await answer("packFolder", { path: "t" });
+        expect(bytes.includes("treasure")).toBe(false);
+        if (bytes.includes("mine")) seen.packed += 1;
+        const { status } = await told(
+          "unpackFolder",
+          { path: "t" },
+          { body: tarOf([{ path: "flip/new", content: "x" }]) },
+        );
+        seen[status === 200 ? "unpacked" : "refused"] += 1;
+      });
+    }
+    expect(await readdir(folder.outside)).toEqual(["secret"]);
+    for (const count of Object.values(seen)) expect(count, JSON.stringify(seen)).toBeGreaterThan(0);
+  },
+);

@@ -1,0 +1,62 @@
+import type { IncomingMessage } from "node:http";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { type filesApi, rawFilesApi, WharfError } from "@wharf/contract";
+import {
+  deletePath,
+  fileStats,
+  listFolder,
+  listTree,
+  openDownload,
+  packFolder,
+  readFile,
+  replaceText,
+  unpackFolder,
+  writeFile,
+  writeStream,
+  type FileSettings,
+} from "../files/index.ts";
+import type { HandlersOf } from "./handlers-of.ts";
+import { rawHandler, type RawHandler, type RawHandlersOf } from "./raw-routes.ts";
+
+/** The file routes with JSON or NDJSON. */
+export const fileHandlers = (settings: FileSettings): HandlersOf<typeof filesApi> => ({
+  readFile: ({ body }, signal) => readFile(settings, body, signal),
+  fileStats: ({ body }) => fileStats(settings.workspace, body),
+  writeFile: ({ body }) => writeFile(settings, body),
+  deletePath: ({ body }, signal) => deletePath(settings.workspace, body, signal),
+  listFolder: ({ body }, signal) => listFolder(settings.workspace, body, signal),
+  listTree: ({ body }, signal) => listTree(settings.workspace, body, signal),
+  replaceText: ({ body }) => replaceText(settings, body),
+});
+
+/** The file routes with raw bytes. */
+export const rawFileHandler = (settings: FileSettings): RawHandler => rawHandler(rawFilesApi, rawHandlers(settings));
+
+const rawHandlers = (settings: FileSettings): RawHandlersOf<typeof rawFilesApi> => ({
+  async download({ query, request, response, signal }) {
+    const { range, "if-range": ifRange } = request.headers;
+    await using download = await openDownload(settings, { path: query.path, range, ifRange: ifRange?.toString() });
+    response.writeHead(download.status, download.headers);
+    await pipeline(Readable.from(download.bytes(), { objectMode: false }), response, { signal });
+  },
+  async upload({ query, request }) {
+    const announced = Number(request.headers["content-length"] ?? 0);
+    const { path } = query;
+    if (announced > settings.maxFileBytes)
+      throw new WharfError("file_too_large", { path, limit_bytes: settings.maxFileBytes });
+    return await writeStream(settings, query, bodyOf(request));
+  },
+  async packFolder({ query, response, signal }) {
+    const bytes = await packFolder(settings, query, signal);
+    response.writeHead(200, { "content-type": "application/x-tar" });
+    await pipeline(Readable.from(bytes, { objectMode: false }), response, { signal });
+  },
+  unpackFolder: ({ query, request, signal }) => unpackFolder(settings, query.path, { bytes: bodyOf(request), signal }),
+});
+
+/** The body's bytes; the request stays open for its answer when they are not read to the end. */
+async function* bodyOf(request: IncomingMessage): AsyncGenerator<Buffer, void, undefined> {
+  for await (const piece of request.iterator({ destroyOnReturn: false }))
+    yield Buffer.isBuffer(piece) ? piece : Buffer.from(String(piece));
+}

@@ -1,0 +1,58 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Endpoint } from "@wharf/contract";
+import type { z } from "zod";
+import { parse } from "./parse.ts";
+
+/** Routes whose body or answer is raw bytes: they get the request as it is, and their query validated. */
+
+export interface RawExchange<Query> {
+  readonly query: Query;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** Aborted when the caller leaves. */
+  readonly signal: AbortSignal;
+}
+
+/** It answers by itself where it sends bytes; what it returns is sent as JSON. */
+export type RawHandlersOf<Api extends Readonly<Record<string, Endpoint>>> = {
+  readonly [K in keyof Api]: (
+    exchange: RawExchange<Api[K]["query"] extends z.ZodType ? z.output<Api[K]["query"]> : unknown>,
+  ) => Promise<Api[K]["response"] extends z.ZodType ? z.input<Api[K]["response"]> : void>;
+};
+
+/** Answers what is one of these routes; anything else is left alone. When it fails after its answer began, that has to be cut. */
+export type RawHandler = (request: IncomingMessage, response: ServerResponse) => Promise<void> | undefined;
+
+export function rawHandler<Api extends Readonly<Record<string, Endpoint>>>(
+  api: Api,
+  handlers: RawHandlersOf<Api>,
+): RawHandler {
+  return (request, response) => {
+    const [path = "/", search = ""] = (request.url ?? "/").split("?", 2);
+    for (const [name, route] of Object.entries(api)) {
+      if (route.method !== request.method || route.path !== path) continue;
+      // The query is made by the schema that the handler's type is made of; an entry of a record cannot show that.
+      const handle = handlers[name] as (exchange: RawExchange<unknown>) => Promise<unknown>;
+      return serve(route, handle, { request, response, search });
+    }
+    return undefined;
+  };
+}
+
+async function serve(
+  route: Endpoint,
+  handle: (exchange: RawExchange<unknown>) => Promise<unknown>,
+  { request, response, search }: { request: IncomingMessage; response: ServerResponse; search: string },
+): Promise<void> {
+  const query = route.query && parse(route.query, Object.fromEntries(new URLSearchParams(search)));
+  const gone = new AbortController();
+  response.once("close", () => gone.abort(new Error("the caller left")));
+  const value = await handle({ query, request, response, signal: gone.signal });
+  if (typeof route.response === "string") return;
+  const text = JSON.stringify(route.response.parse(value));
+  response.writeHead(route.status ?? 200, {
+    "content-type": "application/json",
+    "content-length": Buffer.byteLength(text),
+  });
+  response.end(text);
+}

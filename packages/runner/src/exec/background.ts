@@ -1,0 +1,274 @@
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { type RingEntry, Ring, Utf8Edge, spanOf } from "../ring/index.ts";
+import type { BackgroundRequest, CommandInfo, ExecEvent, OutputEncoding } from "@wharf/contract";
+import { CommandInput } from "./input.ts";
+import { CommandOutput, type OnOutput, OutputText, type OutputType } from "./output.ts";
+import { type CommandFolders, CommandProcess } from "./process.ts";
+import { type CommandRecord, startTicks, writeRecord } from "./record.ts";
+
+/**
+ * A command that goes on by itself, its output in a ring beside its record.
+ *
+ * *running*: its pipes are read as fast as the disk takes them, whoever looks on. *exited*: its exit is in the record
+ * and the ring is complete. *unknown*: a daemon that died left it behind; the next one ends what is left of it.
+ */
+
+/** Output kept of each command. */
+const KEEP_BYTES = 64 * 1024 * 1024;
+const KEEP_ENTRIES = 100_000;
+/** How long the rest of a character is waited for. */
+const CHARACTER_MS = 10;
+const TYPES: Record<OutputType, number> = { stdout: 1, stderr: 2 };
+const typeOf = (entry: RingEntry): OutputType => (entry.type === TYPES.stderr ? "stderr" : "stdout");
+
+export interface BackgroundOptions {
+  readonly folder: string;
+  readonly onFault: (error: unknown) => void;
+  readonly onOutput?: OnOutput | undefined;
+}
+
+export class BackgroundCommand {
+  readonly id: string;
+  /** Resolves when it has ended and all its output is in the ring. */
+  readonly done: Promise<void>;
+  readonly #folder: string;
+  readonly #onFault: (error: unknown) => void;
+  #record: CommandRecord;
+  readonly #finish: () => void;
+  #opening: Promise<Ring> | undefined;
+  #opened: Ring | undefined;
+  #process: CommandProcess | undefined;
+  #input: CommandInput | undefined;
+
+  private constructor(record: CommandRecord, options: BackgroundOptions) {
+    this.id = record.command_id;
+    this.#record = record;
+    this.#folder = options.folder;
+    this.#onFault = options.onFault;
+    const done = Promise.withResolvers<void>();
+    this.done = done.promise;
+    this.#finish = done.resolve;
+  }
+
+  static async start(
+    request: BackgroundRequest & { command_id: string },
+    { folders, ...options }: BackgroundOptions & { folders: CommandFolders },
+  ): Promise<BackgroundCommand> {
+    const { stdin = "", stdin_open, encoding, command, working_dir, command_id, timeout_s } = request;
+    const process = await CommandProcess.start(request, { folders, input: stdin_open || stdin !== "" });
+    // Read from at once: what a program that ends meanwhile has printed would be gone with nobody to read it.
+    const output = new CommandOutput();
+    output.add("stdout", process.stdout);
+    output.add("stderr", process.stderr);
+    const input = new CommandInput(process.stdin, { first: Buffer.from(stdin, encoding), open: stdin_open });
+    const started_at = new Date().toISOString();
+    const started_ticks = await startTicks(process.pid);
+    const record: CommandRecord = {
+      command_id,
+      command,
+      working_dir,
+      state: "running",
+      pid: process.pid,
+      started_at,
+      stdin: 0,
+      started_ticks,
+    };
+    const self = new BackgroundCommand(record, options);
+    self.#process = process;
+    self.#input = input;
+    try {
+      await mkdir(options.folder, { recursive: true });
+      await writeRecord(options.folder, record);
+      const ring = await self.#open();
+      void self.#pump(process, { output, ring, timeout_s, onOutput: options.onOutput });
+      return self;
+    } catch (error) {
+      await process.end();
+      await rm(options.folder, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  /** One that an earlier daemon started. Its output is looked at when someone asks for it. */
+  static async restore(record: CommandRecord, options: BackgroundOptions): Promise<BackgroundCommand> {
+    const ended = record.state === "running" ? { ...record, state: "unknown" as const, ended_at: now() } : record;
+    const self = new BackgroundCommand(ended, options);
+    if (ended !== record) await writeRecord(options.folder, ended);
+    self.#finish();
+    return self;
+  }
+
+  get isRunning(): boolean {
+    return this.#record.state === "running";
+  }
+  get startedAt(): string {
+    return this.#record.started_at;
+  }
+
+  info(): CommandInfo {
+    const { started_ticks: _, ...record } = this.#record;
+    const ring = this.#opened;
+    return {
+      ...record,
+      background: true,
+      stdin: this.#input?.offset ?? record.stdin,
+      ...(ring && { output: { first: ring.first, end: ring.end } }),
+    };
+  }
+
+  /** With the extent of its output, for which the ring has to be opened. */
+  async fullInfo(): Promise<CommandInfo> {
+    await this.#open();
+    return this.info();
+  }
+
+  input(): CommandInput | undefined {
+    return this.#input;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#process?.signal(signal);
+  }
+
+  async end(): Promise<void> {
+    await this.#process?.end();
+    await this.done;
+  }
+
+  /** Its output from an offset on; with `wait` to its exit, which comes last. */
+  async *follow(
+    after: number,
+    options: { wait: boolean; encoding: OutputEncoding; signal: AbortSignal },
+  ): AsyncGenerator<ExecEvent, void, undefined> {
+    const ring = await this.#open();
+    const cursor = ring.cursor(after);
+    const text = new OutputText(options.encoding);
+    const last = options.wait ? undefined : ring.end;
+    for (;;) {
+      if (last !== undefined && cursor.position >= last && !ring.complete) return;
+      const pieces = await cursor.wait(options.signal);
+      if (pieces.length === 0) break;
+      for (const piece of pieces) {
+        if ("gap" in piece) yield { type: "gap", ...piece.gap };
+        else {
+          const { entry } = piece;
+          const { offset, time } = entry;
+          const data = text.write({ type: typeOf(entry), data: entry.data });
+          const timestamp = new Date(time).toISOString();
+          yield { type: typeOf(entry), data, offset, next: offset + spanOf(entry.data), timestamp };
+        }
+      }
+    }
+    await this.done;
+    const { exit_code = null, signal = null, timed_out = false } = this.#record;
+    yield { type: "exit", exit_code, signal, timed_out };
+  }
+
+  async remove(): Promise<void> {
+    await this.end();
+    await (await this.#open()).remove();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  async close(): Promise<void> {
+    await this.end();
+    await this.#opened?.close();
+  }
+
+  #open(): Promise<Ring> {
+    this.#opening ??= this.#openRing();
+    return this.#opening;
+  }
+
+  async #openRing(): Promise<Ring> {
+    const folder = join(this.#folder, "output");
+    const limits = { maxBytes: KEEP_BYTES, maxEntries: KEEP_ENTRIES };
+    const { ring } = await Ring.open({ folder, ...limits, onFault: this.#onFault });
+    this.#opened = ring;
+    if (!this.isRunning) await ring.close();
+    return ring;
+  }
+
+  async #pump(
+    process: CommandProcess,
+    {
+      output,
+      ring,
+      timeout_s,
+      onOutput,
+    }: {
+      output: CommandOutput;
+      ring: Ring;
+      timeout_s: number | undefined;
+      onOutput: BackgroundOptions["onOutput"];
+    },
+  ): Promise<void> {
+    const clock = timeout_s === undefined ? undefined : process.limit(timeout_s);
+    const closed = process.exited.then(async () => {
+      clock?.[Symbol.dispose]();
+      await output.closeWhenQuiet();
+    });
+    const writers = { stdout: new PipeWriter("stdout", ring), stderr: new PipeWriter("stderr", ring) };
+    for (let pieces = await output.take(); pieces.length > 0; pieces = await output.take()) {
+      for (const { type, data } of joined(pieces)) {
+        writers[type].write(data);
+        await onOutput?.(type, data);
+      }
+      if (ring.isBehind) await ring.caughtUp();
+    }
+    writers.stdout.end();
+    writers.stderr.end();
+    const exit = await process.exited;
+    await closed;
+    await process.ended();
+    const { pid: _, ...record } = this.#record;
+    this.#record = { ...record, ...exit, state: "exited", ended_at: now(), stdin: this.#input?.offset ?? 0 };
+    await ring.close();
+    await writeRecord(this.#folder, this.#record).catch(this.#onFault);
+    this.#finish();
+  }
+}
+
+/** Puts one pipe's output into the ring, cut between characters where they come whole soon. */
+class PipeWriter {
+  readonly #edge = new Utf8Edge();
+  readonly #type: number;
+  readonly #ring: Ring;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(type: OutputType, ring: Ring) {
+    this.#type = TYPES[type];
+    this.#ring = ring;
+  }
+
+  write(data: Buffer): void {
+    clearTimeout(this.#timer);
+    const whole = this.#edge.write(data);
+    if (whole.length > 0) this.#ring.append(this.#type, whole);
+    // Bytes that only look like the beginning of a character are not kept back from who waits for them.
+    if (this.#edge.isHolding) this.#timer = setTimeout(() => this.end(), CHARACTER_MS);
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
+    const rest = this.#edge.end();
+    if (rest.length > 0) this.#ring.append(this.#type, rest);
+  }
+}
+
+/** Neighbours of one pipe as one piece. */
+function joined(pieces: readonly { type: OutputType; data: Buffer }[]): { type: OutputType; data: Buffer }[] {
+  const runs: { type: OutputType; parts: Buffer[] }[] = [];
+  for (const { type, data } of pieces) {
+    const last = runs.at(-1);
+    if (last?.type === type) last.parts.push(data);
+    else runs.push({ type, parts: [data] });
+  }
+  return runs.map(({ type, parts }) => ({
+    type,
+    data: parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts),
+  }));
+}
+
+const now = (): string => new Date().toISOString();

@@ -1,0 +1,218 @@
+import { randomUUID } from "node:crypto";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { BackgroundRequest, type ExecEvent, ExecRequest } from "@wharf/contract";
+import { Commands } from "./index.ts";
+
+let folder: string;
+let commands: Commands;
+const faults: unknown[] = [];
+const options = () => ({
+  workspace: join(folder, "workspace"),
+  home: folder,
+  state: join(folder, "state"),
+  onFault: (error: unknown) => faults.push(error),
+});
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "wharf-commands-"));
+  await mkdir(join(folder, "workspace"));
+  commands = await Commands.open(options());
+});
+afterEach(async () => {
+  await commands.close();
+  expect(faults.splice(0)).toEqual([]);
+  await rm(folder, { recursive: true, force: true });
+});
+
+const never = new AbortController().signal;
+const start = async (command: string, more: object = {}) =>
+  (await commands.start(BackgroundRequest.parse({ command, ...more }))).command_id;
+const follow = (id: string, more: object = {}) =>
+  commands.follow(id, { after: 0, wait: true, encoding: "utf8", signal: never, ...more });
+const run = (command: string, more: object = {}) => commands.run(ExecRequest.parse({ command, ...more }), never);
+const textOf = (events: readonly ExecEvent[], type: "stdout" | "stderr" = "stdout") =>
+  events.map((event) => (event.type === type ? event.data : "")).join("");
+
+async function isGone(pid: number): Promise<boolean> {
+  for (let tries = 0; tries < 150; tries++) {
+    try {
+      process.kill(pid, 0);
+    } catch {
+      return true;
+    }
+    await sleep(20);
+  }
+  return false;
+}
+
+// S-021, R-011
+test("a command in the background is listed, followed to its exit, and its exit code comes last and only there", async () => {
+  const id = await start("echo out; echo err >&2; sleep 0.1; echo more; exit 5");
+  expect(commands.list()).toMatchObject([{ command_id: id, state: "running", background: true }]);
+  const events = await Array.fromAsync(follow(id));
+  expect([textOf(events), textOf(events, "stderr")]).toEqual(["out\nmore\n", "err\n"]);
+  expect(events.at(-1)).toEqual({ type: "exit", exit_code: 5, signal: null, timed_out: false });
+  expect(events.slice(0, -1).some((event) => "exit_code" in event)).toBe(false);
+  expect(await commands.info(id)).toMatchObject({ state: "exited", exit_code: 5, output: { first: 0, end: 13 } });
+});
+
+test("who comes again goes on at the offset it had, and gets the rest once", async () => {
+  const id = await start("for i in $(seq 1 40); do echo line $i; sleep 0.01; done");
+  let next = 0;
+  let text = "";
+  const expected = Array.from({ length: 40 }, (_, n) => `line ${n + 1}\n`).join("");
+  for (let ended = false; !ended;) {
+    let taken = 0;
+    for await (const event of follow(id, { after: next })) {
+      if (event.type === "exit") ended = true;
+      if (event.type !== "stdout") continue;
+      text += event.data;
+      next = event.next ?? 0;
+      if (++taken === 3) break;
+    }
+  }
+  expect(text).toBe(expected);
+  expect(textOf(await Array.fromAsync(follow(id, { after: 7, wait: false })))).toBe(expected.slice(7));
+});
+
+// R-010, S-021
+test("a signal reaches the whole group, a timeout too, and both are told", async () => {
+  const killed = await start("sleep 60 & echo $!; wait");
+  let child = 0;
+  for await (const event of follow(killed)) {
+    if (event.type === "stdout") {
+      child = Number(event.data);
+      await commands.kill(killed, "SIGTERM");
+    }
+    if (event.type === "exit") expect(event).toMatchObject({ exit_code: null, signal: "SIGTERM", timed_out: false });
+  }
+  expect(await isGone(child)).toBe(true);
+  const late = await start("sleep 60", { timeout_s: 0.1 });
+  expect((await Array.fromAsync(follow(late))).at(-1)).toMatchObject({ signal: "SIGTERM", timed_out: true });
+});
+
+test("input comes in pieces, sent twice it is taken once, a hole is refused and the end is seen", async () => {
+  const command_id = randomUUID();
+  const events = Array.fromAsync(await run("cat; echo done", { command_id, stdin: "first ", stdin_open: true }));
+  const write = (data: string, more: { offset?: number; end?: boolean } = {}) =>
+    commands.write(command_id, Buffer.from(data), { end: false, ...more });
+  expect(await write("second ", { offset: 6 })).toEqual({ offset: 13 });
+  expect(await write("second ", { offset: 6 })).toEqual({ offset: 13 });
+  await expect(write("fourth", { offset: 20 })).rejects.toMatchObject({ code: "bad_request" });
+  await write("d third", { offset: 11, end: true });
+  await expect(write("late")).rejects.toMatchObject({ code: "conflict" });
+  expect(textOf(await events)).toBe("first second thirddone\n");
+  await expect(write("later")).rejects.toMatchObject({ code: "not_found" });
+});
+
+test("bytes of any kind survive base64, in and out, in the foreground and in the background", async () => {
+  const bytes = Buffer.from(Array.from({ length: 4096 }, (_, n) => (n * 7) % 256));
+  const given = { stdin: bytes.toString("base64"), encoding: "base64" as const };
+  const inFront = await Array.fromAsync(await run("cat", given));
+  const id = await start("cat", given);
+  const behind = await Array.fromAsync(follow(id, { encoding: "base64" }));
+  for (const events of [inFront, behind]) {
+    const parts = events.map((event) =>
+      event.type === "stdout" ? Buffer.from(event.data, "base64") : Buffer.alloc(0),
+    );
+    expect(Buffer.concat(parts).equals(bytes)).toBe(true);
+  }
+});
+
+test("an id that is used already starts nothing: in the background it is the same command, in the foreground a conflict", async () => {
+  const command_id = randomUUID();
+  const starting = Array.from({ length: 5 }, () =>
+    commands.start(BackgroundRequest.parse({ command: `echo x >> count; sleep 0.2`, command_id })),
+  );
+  const answers = await Promise.all(starting);
+  expect(answers.filter(({ duplicate }) => !duplicate)).toHaveLength(1);
+  await Array.fromAsync(follow(command_id));
+  const { stdout } = await commands.runOnce(ExecRequest.parse({ command: "cat count" }), never);
+  expect(stdout).toBe("x\n");
+  await expect(run("true", { command_id })).rejects.toMatchObject({ code: "conflict" });
+});
+
+// S-020
+test("a whole result has both outputs, the end of a long one, and its duration", async () => {
+  const result = await commands.runOnce(
+    ExecRequest.parse({ command: "head -c 3000000 /dev/zero | tr '\\0' a; echo; echo end; echo err >&2; exit 3" }),
+    never,
+  );
+  expect(result).toMatchObject({ exit_code: 3, stderr: "err\n", stdout_truncated: true, stderr_truncated: false });
+  expect(result.stdout).toHaveLength(1024 * 1024);
+  expect(result.stdout.endsWith("a\nend\n")).toBe(true);
+});
+
+test("much more output than is kept grows no memory; who reads along loses nothing, who comes late is told what is gone", async () => {
+  const before = process.memoryUsage().rss;
+  const total = 200_000_000;
+  const id = await start(`head -c ${total} /dev/zero`);
+  let read = 0;
+  let gap = 0;
+  let most = 0;
+  for await (const event of follow(id, { encoding: "base64" })) {
+    if (event.type === "stdout") read += (event.next ?? 0) - (event.offset ?? 0);
+    if (event.type === "gap") gap += event.to - event.from;
+    most = Math.max(most, process.memoryUsage.rss());
+  }
+  expect(read + gap).toBe(total);
+  expect(gap).toBe(0);
+  expect(most - before).toBeLessThan(150_000_000);
+  const events = follow(id, { encoding: "base64" });
+  const first = await events.next();
+  expect(first.value).toMatchObject({ type: "gap", from: 0 });
+  const kept = first.value?.type === "gap" ? total - first.value.to : 0;
+  expect(kept).toBeGreaterThan(60_000_000);
+  expect(kept).toBeLessThanOrEqual(64 * 1024 * 1024);
+  await events.return();
+  await commands.remove(id);
+  expect(await readdir(join(folder, "state/commands"))).toEqual([]);
+});
+
+test("commands end with the daemon; the next one knows them, their output and their end", async () => {
+  const ended = await start("echo kept; exit 4");
+  await Array.fromAsync(follow(ended));
+  const running = await start("echo $$; sleep 60");
+  const first = await follow(running).next();
+  const pid = first.value?.type === "stdout" ? Number(first.value.data) : 0;
+  await commands.close();
+  expect(await isGone(pid)).toBe(true);
+  commands = await Commands.open(options());
+  expect(commands.list()).toMatchObject([
+    { command_id: ended, state: "exited", exit_code: 4 },
+    { command_id: running, state: "exited", signal: "SIGTERM" },
+  ]);
+  expect(textOf(await Array.fromAsync(follow(ended)))).toBe("kept\n");
+});
+
+test("a daemon that is killed leaves its command's output; the next one ends the command and says that its end is unknown", async () => {
+  const script = `
+    import { Commands } from ${JSON.stringify(import.meta.resolve("./index.ts"))};
+    const commands = await Commands.open({ ...${JSON.stringify(options())}, onFault() {} });
+    const command = "trap '' PIPE TERM; while true; do echo tick 2>/dev/null; sleep 0.05; done";
+    const { command_id } = await commands.start({ command, shell: "bash", working_dir: ".", environment: {}, encoding: "utf8", stdin_open: false });
+    console.log(command_id + " " + (await commands.info(command_id)).pid);
+    setInterval(() => {}, 1000);`;
+  const daemon = spawn(process.execPath, ["--input-type=module-typescript", "--eval", script], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const [line] = await once(daemon.stdout, "data");
+  const [id = "", pid = ""] = String(line).trim().split(" ");
+  await sleep(200);
+  const exit = once(daemon, "exit");
+  daemon.kill("SIGKILL");
+  await exit;
+  expect(process.kill(Number(pid), 0)).toBe(true);
+  await commands.close();
+  commands = await Commands.open(options());
+  expect(await isGone(Number(pid))).toBe(true);
+  expect(await commands.info(id)).toMatchObject({ state: "unknown" });
+  const events = await Array.fromAsync(follow(id));
+  expect(textOf(events)).toMatch(/^(tick\n)+$/);
+  expect(events.at(-1)).toEqual({ type: "exit", exit_code: null, signal: null, timed_out: false });
+});

@@ -1,0 +1,11 @@
+/** What a command or a terminal finds in its environment before its caller's own. */
+export function baseEnvironment(home: string, term: string): Record<string, string> {
+  return {
+    PATH: process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin",
+    HOME: home,
+    USER: process.env["USER"] ?? "agent",
+    LANG: "C.UTF-8",
+    TERM: term,
+    TMPDIR: process.env["TMPDIR"] ?? "/tmp",
+  };
+}

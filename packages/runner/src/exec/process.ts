@@ -1,0 +1,156 @@
+import { spawn, type ChildProcessByStdio } from "node:child_process";
+import { once } from "node:events";
+import type { Readable, Writable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+import { WharfError } from "@wharf/contract";
+import { resolveBeneath } from "../support/beneath.ts";
+import { isSystemError } from "../support/files.ts";
+import { baseEnvironment } from "./environment.ts";
+
+/** Where commands run. */
+export interface CommandFolders {
+  readonly workspace: string;
+  readonly home: string;
+}
+
+export interface CommandSpec {
+  readonly command: string;
+  readonly shell: string;
+  readonly working_dir: string;
+  readonly environment: Record<string, string>;
+}
+
+export interface CommandExit {
+  readonly exit_code: number | null;
+  readonly signal: string | null;
+  readonly timed_out: boolean;
+}
+
+const KILL_AFTER = 2_000; // ms between SIGTERM and SIGKILL
+const GROUP_POLL = 20; // ms
+
+/** Whether anyone was left in the group to get it. */
+export function signalGroup(pid: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    return process.kill(-pid, signal);
+  } catch {
+    return false;
+  }
+}
+
+/** Groups whose leader runs. They end with this process, however it exits. */
+const alive = new Set<number>();
+const killAll = (): void => {
+  for (const pid of alive) signalGroup(pid, "SIGKILL");
+};
+
+/** A command in a process group of its own. Children it leaves in the background when it ends by itself stay. */
+export class CommandProcess {
+  readonly pid: number;
+  readonly stdin: Writable | null;
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  /** Of the command itself; its output may still be on its way. */
+  readonly exited: Promise<CommandExit>;
+  #timedOut = false;
+  #hasExited = false;
+  #ending: Promise<void> | undefined;
+
+  private constructor(pid: number, child: ChildProcessByStdio<Writable | null, Readable, Readable>) {
+    this.pid = pid;
+    this.stdin = child.stdin;
+    this.stdout = child.stdout;
+    this.stderr = child.stderr;
+    // A command that reads no more says so by its exit.
+    this.stdin?.on("error", () => this.stdin?.destroy());
+    this.exited = new Promise((resolve) => {
+      child.once("exit", (exit_code, signal) => {
+        this.#hasExited = true;
+        alive.delete(pid);
+        if (alive.size === 0) process.off("exit", killAll);
+        this.stdin?.destroy();
+        resolve({ exit_code, signal, timed_out: this.#timedOut });
+      });
+    });
+    if (alive.size === 0) process.on("exit", killAll);
+    alive.add(pid);
+  }
+
+  static async start(
+    spec: CommandSpec,
+    { folders, input }: { folders: CommandFolders; input: boolean },
+  ): Promise<CommandProcess> {
+    const cwd = await resolveBeneath(folders.workspace, spec.working_dir);
+    refuseNul(spec);
+    const child = spawn(spec.shell, ["-c", spec.command], {
+      cwd,
+      env: { ...baseEnvironment(folders.home, "dumb"), ...spec.environment },
+      detached: true,
+      stdio: [input ? "pipe" : "ignore", "pipe", "pipe"],
+    }) as ChildProcessByStdio<Writable | null, Readable, Readable>;
+    // The exit may come right behind the start: it is listened for before anything is waited for.
+    const started = child.pid === undefined ? undefined : new CommandProcess(child.pid, child);
+    try {
+      await once(child, "spawn");
+    } catch (error) {
+      throw notStarted(spec.shell, error);
+    }
+    // A signal that cannot be delivered is told here; the exit tells the rest.
+    child.on("error", () => undefined);
+    if (!started) throw notStarted(spec.shell, new Error("it has no process id"));
+    return started;
+  }
+
+  get hasExited(): boolean {
+    return this.#hasExited;
+  }
+
+  /** Ends it when it takes longer. Whoever started it stops the clock. */
+  limit(seconds: number): Disposable {
+    // A timer takes no more than 24 days.
+    const timer = setTimeout(() => {
+      this.#timedOut = true;
+      void this.end();
+    }, seconds * 1000);
+    return { [Symbol.dispose]: () => clearTimeout(timer) };
+  }
+
+  /** To all of the group; SIGTERM is followed by SIGKILL. */
+  signal(signal: NodeJS.Signals): void {
+    if (signal === "SIGTERM") void this.end();
+    else signalGroup(this.pid, signal);
+  }
+
+  /** Ends the group: SIGTERM, and SIGKILL for who is still there after 2 s. Resolves when nobody is. */
+  end(): Promise<void> {
+    this.#ending ??= this.#end();
+    return this.#ending;
+  }
+
+  /** Resolves when an end that was begun is over. */
+  async ended(): Promise<void> {
+    await this.#ending;
+  }
+
+  async #end(): Promise<void> {
+    if (!signalGroup(this.pid, "SIGTERM")) return;
+    for (const began = performance.now(); performance.now() - began < KILL_AFTER;) {
+      await sleep(GROUP_POLL);
+      if (!signalGroup(this.pid, 0)) return;
+    }
+    signalGroup(this.pid, "SIGKILL");
+  }
+}
+
+/** Node throws an error of its own for these, which is the caller's fault here. */
+function refuseNul(spec: CommandSpec): void {
+  const texts = Object.entries({ command: spec.command, shell: spec.shell, ...spec.environment }).flat();
+  if (texts.some((text) => text.includes("\0")))
+    throw new WharfError("bad_request", { issues: [{ path: "command", message: "holds a NUL character" }] });
+}
+
+function notStarted(shell: string, error: unknown): unknown {
+  if (!isSystemError(error, "ENOENT", "EACCES", "ENOTDIR", "E2BIG")) return error;
+  const message = `'${shell}' cannot be started (${error.code})`;
+  return new WharfError("bad_request", { issues: [{ path: "shell", message }] }, { cause: error });
+}

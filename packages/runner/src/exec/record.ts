@@ -1,0 +1,57 @@
+import { readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { CommandInfo } from "@wharf/contract";
+import { isSystemError } from "../support/files.ts";
+
+/** What is kept of a command in the background beside its output, so that it is known after the daemon's death. */
+
+const FILE = "command.json";
+const START_TIME_FIELD = 19; // of /proc/<pid>/stat, counted behind the program's name
+
+export const CommandRecord = CommandInfo.omit({ output: true, background: true });
+export type CommandRecord = Omit<CommandInfo, "output" | "background"> & {
+  readonly started_ticks?: string | undefined;
+};
+
+/** Not fsynced: a command that is lost with the machine's power is lost anyway. */
+export async function writeRecord(folder: string, record: CommandRecord): Promise<void> {
+  const path = join(folder, FILE);
+  await writeFile(`${path}.new`, JSON.stringify(record), { mode: 0o600 });
+  await rename(`${path}.new`, path);
+}
+
+/** The records beneath a folder. One that cannot be read is left out. */
+export async function readRecords(folder: string): Promise<CommandRecord[]> {
+  const names = await readdir(folder).catch((error: unknown) => {
+    if (isSystemError(error, "ENOENT")) return [];
+    throw error;
+  });
+  const records: CommandRecord[] = [];
+  for (const name of names) {
+    const record = await readRecord(join(folder, name, FILE));
+    if (record?.command_id === name) records.push(record);
+  }
+  return records;
+}
+
+async function readRecord(path: string): Promise<CommandRecord | undefined> {
+  try {
+    const value: unknown = JSON.parse(await readFile(path, "utf8"));
+    const parsed = CommandRecord.safeParse(value);
+    if (!parsed.success) return undefined;
+    const ticks = typeof value === "object" && value && "started_ticks" in value ? value.started_ticks : undefined;
+    return { ...parsed.data, started_ticks: typeof ticks === "string" ? ticks : undefined };
+  } catch {
+    return undefined;
+  }
+}
+
+/** When a process was started, in the kernel's own ticks: with its id it names that process and no later one. */
+export async function startTicks(pid: number): Promise<string | undefined> {
+  try {
+    const stat = await readFile(`/proc/${pid}/stat`, "utf8");
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[START_TIME_FIELD];
+  } catch {
+    return undefined;
+  }
+}

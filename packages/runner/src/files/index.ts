@@ -1,0 +1,17 @@
+/**
+ * The workspace's files for callers over the wire: read, write, stat, delete, list, replace text, send and receive as
+ * streams, pack and unpack. Every path is resolved beneath the workspace.
+ */
+export { deletePath } from "./delete.ts";
+export { openDownload } from "./download.ts";
+export { IgnoreLookup } from "./ignore-lookup.ts";
+export { listFolder } from "./list.ts";
+export { packFolder } from "./pack.ts";
+export { readFile } from "./read.ts";
+export { replaceText } from "./replace-text.ts";
+export { defaultFileSettings, type FileSettings } from "./settings.ts";
+export { fileStats } from "./stats.ts";
+export { listTree, openTree } from "./tree.ts";
+export { unpackFolder } from "./unpack.ts";
+export type { TreeEntry } from "./walk.ts";
+export { writeFile, writeStream } from "./write.ts";

@@ -1,0 +1,65 @@
+import { WharfError } from "@wharf/contract";
+import { writeCheckout, type Checkout } from "./checkout-state.ts";
+import { forkPoint } from "./clone.ts";
+import { git, GitFailure } from "./command.ts";
+import { branchOf, commitOf, headOf, resolveRevision, type Workspace } from "./workspace.ts";
+
+const CHECKOUT_TIMEOUT = 10 * 60 * 1000; // ms
+
+/**
+ * Makes a branch the shadow branch and checks it out: the one that is here, else the remote's, else a new one from
+ * `from`. Uncommitted work comes along, or it stays as it is and nothing is switched.
+ */
+export async function branch(
+  workspace: Workspace,
+  checkout: Checkout,
+  { branch: name, from }: { branch: string; from?: string | undefined },
+): Promise<{ branch: string; head: string; created: boolean }> {
+  const here = await commitOf(workspace, `refs/heads/${name}`);
+  if (here !== undefined) await checkOut(workspace, ["--quiet", name, "--"], name);
+  else {
+    const remote = await commitOf(workspace, `refs/remotes/origin/${name}`);
+    const start = remote ?? (from === undefined ? "HEAD" : (await resolveRevision(workspace, from)).sha);
+    await checkOut(workspace, ["--quiet", "--no-track", "-b", name, start, "--"], name);
+  }
+  const head = await headOf(workspace);
+  if (name !== checkout.shadow_branch) {
+    const { base_branch: base, remote_path } = checkout;
+    const base_commit_sha = await forkPoint(workspace, { base, url: workspace.remoteUrl(remote_path) });
+    await writeCheckout(workspace.state, { ...checkout, shadow_branch: name, base_commit_sha, told: head });
+  }
+  return { branch: name, head, created: here === undefined };
+}
+
+/** A branch here is checked out, a remote's is made one here, and a commit is checked out by itself. */
+export async function checkoutRevision(
+  workspace: Workspace,
+  { revision, discard }: { revision: string; discard: boolean },
+): Promise<{ branch?: string; head: string }> {
+  const found = await resolveRevision(workspace, revision);
+  const force = discard ? ["--force"] : [];
+  const wanted =
+    found.kind === "commit"
+      ? ["--detach", found.sha, "--"]
+      : found.kind === "local"
+        ? [found.branch, "--"]
+        : ["--no-track", "-b", found.branch, `refs/remotes/origin/${found.branch}`, "--"];
+  await checkOut(workspace, ["--quiet", ...force, ...wanted], revision);
+  const name = await branchOf(workspace);
+  return { ...(name !== undefined && { branch: name }), head: await headOf(workspace) };
+}
+
+async function checkOut(workspace: Workspace, args: readonly string[], to: string): Promise<void> {
+  await git(["checkout", ...args], workspace.options({ timeoutMs: CHECKOUT_TIMEOUT })).catch((error: unknown) => {
+    if (
+      error instanceof GitFailure &&
+      /(would be overwritten|would be removed|would lose untracked|resolve your current index|cannot switch branch)/i.test(
+        error.stderr,
+      )
+    ) {
+      const change = { what: "workspace", from: "changed without a commit", to: `a checkout of ${to}` };
+      throw new WharfError("conflict", change, { cause: error });
+    }
+    throw error;
+  });
+}

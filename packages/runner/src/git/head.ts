@@ -1,0 +1,29 @@
+import { constants } from "node:fs";
+import { open } from "node:fs/promises";
+import { join } from "node:path";
+import { isSystemError } from "../support/files.ts";
+
+const LINE = 4 * 1024; // bytes
+const PREFIX = "ref: refs/heads/";
+
+/** What is checked out, read from the files: the branch and, where it is not packed, its commit. */
+export async function readHead(repository: string): Promise<{ branch?: string; sha?: string }> {
+  const head = await readLine(join(repository, "HEAD"));
+  if (!head?.startsWith(PREFIX)) return head ? { sha: head } : {};
+  const branch = head.slice(PREFIX.length);
+  const sha = branch.split("/").includes("..") ? undefined : await readLine(join(repository, "refs/heads", branch));
+  return { branch, ...(sha && { sha }) };
+}
+
+/** Of a plain file only: the agent may have put a pipe there that nobody ever writes to. */
+async function readLine(path: string): Promise<string | undefined> {
+  try {
+    await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    if (!(await file.stat()).isFile()) return undefined;
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(LINE), 0, LINE, 0);
+    return buffer.toString("utf8", 0, bytesRead).split("\n", 1)[0]?.trim();
+  } catch (error) {
+    if (isSystemError(error, "ENOENT", "ENOTDIR", "EISDIR", "ENXIO", "ELOOP", "EACCES")) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,153 @@
+import { execFileSync } from "node:child_process";
+import { access, chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { Repository, turn, wanted } from "./fixtures/repository.ts";
+import type { GitWorkspace } from "./index.ts";
+
+let repository: Repository;
+let daemonGit: GitWorkspace;
+let trap: string;
+let sprung: string;
+
+beforeEach(async () => {
+  repository = new Repository();
+  daemonGit = repository.open();
+  await daemonGit.clone(wanted);
+  sprung = join(repository.folder, "sprung");
+  trap = join(repository.folder, "trap");
+  await writeFile(trap, `#!/bin/sh\necho "$@" >> ${sprung}\ncat\n`);
+  await chmod(trap, 0o755);
+});
+afterEach(() => repository[Symbol.dispose]());
+
+const wasSprung = (): Promise<boolean> =>
+  access(sprung).then(
+    () => true,
+    () => false,
+  );
+
+/** Everything that may run a program or read content, once. */
+async function everything(): Promise<void> {
+  await daemonGit.treeStatus();
+  await daemonGit.compare({});
+  await daemonGit.compareWithBase({ stat: true });
+  await daemonGit.log({ limit: 10 });
+  await daemonGit.commit(turn);
+  await daemonGit.push({ shadow_branch: wanted.shadow_branch });
+  await daemonGit.checkout({ revision: "main", discard: true });
+  await repository.write("elsewhere.txt", "e\n");
+  await repository.write("a.txt", "elsewhere\n");
+  await daemonGit.commit(turn);
+  await daemonGit.branch({ branch: "shadow/task-2" });
+  await daemonGit.clone({ ...wanted, shadow_branch: "shadow/task-2" });
+}
+
+// S-065: what is committed is what stands in the file, with or without a filter.
+test("filters, diff and merge drivers and textconv of the agent are not run by the daemon's git", async () => {
+  await repository.write(".gitattributes", "* filter=evil diff=evil merge=evil\n");
+  for (const name of ["filter.evil.clean", "filter.evil.smudge", "filter.evil.process", "diff.evil.textconv"])
+    repository.agent("config", name, trap);
+  repository.agent("config", "filter.evil.required", "true");
+  repository.agent("config", "diff.evil.command", trap);
+  repository.agent("config", "merge.evil.driver", `${trap} %O %A %B`);
+  await repository.write("b.txt", "b\n");
+  await repository.write("a.txt", "mine\n");
+  await everything();
+  expect(await wasSprung()).toBe(false);
+  expect(repository.git(repository.bare, "show", `${wanted.shadow_branch}:b.txt`)).toBe("b");
+  // The trap is a real one: the agent's own git runs it.
+  await repository.write("c.txt", "c\n");
+  expect(() => repository.agent("add", "c.txt")).toThrow();
+  expect(await wasSprung()).toBe(true);
+});
+
+test("an included, a worktree's and a late configuration change nothing", async () => {
+  await writeFile(join(repository.folder, "more"), `[filter "evil"]\n\tclean = ${trap}\n\trequired = true\n`);
+  repository.agent("config", "include.path", join(repository.folder, "more"));
+  repository.agent("config", "extensions.worktreeConfig", "true");
+  repository.agent("config", "--worktree", "core.fsmonitor", trap);
+  repository.agent("config", "core.attributesFile", join(repository.folder, "attributes"));
+  await writeFile(join(repository.folder, "attributes"), "* filter=evil\n");
+  await mkdir(join(repository.workspace, ".git/info"), { recursive: true });
+  await writeFile(join(repository.workspace, ".git/info/attributes"), "* filter=evil\n");
+  await repository.write("b.txt", "b\n");
+  await everything();
+  expect(await wasSprung()).toBe(false);
+});
+
+test("addresses, proxies, protocols and helpers that the agent configured are not used", async () => {
+  repository.agent("config", `url.ext::${trap} .insteadOf`, "file://");
+  repository.agent("config", "protocol.ext.allow", "always");
+  repository.agent("config", "protocol.allow", "always");
+  repository.agent("config", "remote.origin.url", `ext::${trap}`);
+  repository.agent("config", "remote.origin.promisor", "true");
+  repository.agent("config", "extensions.partialClone", "origin");
+  repository.agent("config", "remote.origin.uploadpack", trap);
+  repository.agent("config", "remote.origin.receivepack", trap);
+  repository.agent("config", "credential.helper", trap);
+  repository.agent("config", "core.alternateRefsCommand", trap);
+  repository.agent("config", "core.worktree", repository.source);
+  await writeFile(join(repository.workspace, ".git/objects/info/alternates"), `${repository.source}/.git/objects\n`);
+  await repository.write("b.txt", "b\n");
+  await everything();
+  expect(await wasSprung()).toBe(false);
+  expect(repository.git(repository.bare, "ls-tree", "--name-only", wanted.shadow_branch)).toBe("a.txt\nb.txt");
+});
+
+test("submodules are recorded by their commit, and no git is run inside them", async () => {
+  const sub = join(repository.workspace, "sub");
+  repository.git(repository.folder, "clone", "-q", repository.bare, sub);
+  await writeFile(join(sub, ".gitattributes"), "* filter=evil\n");
+  repository.git(sub, "add", ".");
+  repository.git(sub, "commit", "-qm", "sub");
+  await daemonGit.commit(turn);
+  repository.git(sub, "config", "filter.evil.clean", trap);
+  repository.git(sub, "config", "core.fsmonitor", trap);
+  await writeFile(join(sub, "a.txt"), "changed inside\n");
+  await repository.write(".gitmodules", '[submodule "sub"]\n\tpath = sub\n\turl = ./x\n\tignore = none\n');
+  await repository.write("b.txt", "b\n");
+  await everything();
+  expect(await wasSprung()).toBe(false);
+  expect(repository.git(repository.bare, "ls-tree", wanted.shadow_branch, "sub")).toMatch(/^160000 commit/);
+});
+
+test("a nested repository without a commit and names that are no text are no obstacle", async () => {
+  repository.git(repository.workspace, "init", "-q", "nested");
+  execFileSync("bash", ["-c", `cd "$1" && echo x > "$(printf 'bad\\377 name')"`, "bash", repository.workspace]);
+  await repository.write(":(top)odd", "o\n");
+  await repository.write("folder/file", "f\n");
+  expect(await daemonGit.commit(turn)).toMatchObject({ files: 3 });
+  const listed = repository.agent("ls-files", "-z").split("\0");
+  expect(listed).toHaveLength(5);
+  // A folder becomes a link to where the same name is.
+  await rm(join(repository.workspace, "folder"), { recursive: true });
+  execFileSync("bash", [
+    "-c",
+    `cd "$1" && rm -f bad* && mkdir other && echo o > other/file && ln -s other folder`,
+    "bash",
+    repository.workspace,
+  ]);
+  await daemonGit.commit(turn);
+  expect(repository.agent("ls-files")).toBe(":(top)odd\na.txt\nfolder\nother/file");
+  expect(repository.agent("status", "--porcelain", "--untracked-files=no")).toBe("");
+});
+
+test("a pipe in the place of HEAD holds nobody up", async () => {
+  const head = join(repository.workspace, ".git/HEAD");
+  await rm(head);
+  execFileSync("mkfifo", [head]);
+  for (let times = 0; times < 8; times++) expect(await daemonGit.status()).toEqual({ cloned: true });
+});
+
+test("settings that decide how files are read are taken over, and line ends come out as the agent's git has them", async () => {
+  repository.agent("config", "core.autocrlf", "input");
+  repository.agent("config", "core.fileMode", "false");
+  await repository.write("crlf.txt", "one\r\ntwo\r\n");
+  await chmod(join(repository.workspace, "a.txt"), 0o755);
+  expect(await daemonGit.commit(turn)).toMatchObject({ files: 1 });
+  expect(repository.agent("show", "HEAD:crlf.txt")).toBe("one\ntwo");
+  const view = await readFile(join(repository.state, "git-view/config"), "utf8");
+  expect(view).toContain("autocrlf = input");
+  expect(view).not.toContain("origin");
+});

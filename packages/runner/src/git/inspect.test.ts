@@ -1,0 +1,264 @@
+import { chmod, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type EventDataOf, gitApi, type GitCloneEvent } from "@wharf/contract";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { gitHandlers } from "../api/git-routes.ts";
+import { Repository, turn, wanted } from "./fixtures/repository.ts";
+import type { GitWorkspace } from "./index.ts";
+
+let repository: Repository;
+let git: GitWorkspace;
+let api: ReturnType<typeof gitHandlers>;
+let committed: EventDataOf<"commit">[];
+const signal = new AbortController().signal;
+const author = { author_name: "Ann", author_email: "ann@example.com" };
+
+beforeEach(() => {
+  repository = new Repository();
+  git = repository.open();
+  committed = [];
+  api = gitHandlers({
+    git,
+    onCommit: (commit) => Promise.resolve(void committed.push(commit)),
+    onInternal: () => undefined,
+  });
+});
+afterEach(() => repository[Symbol.dispose]());
+
+const theirs = (...args: string[]): string => repository.git(repository.source, ...args);
+async function theyPush(branch: string, name: string): Promise<string> {
+  await writeFile(join(repository.source, name), "theirs\n");
+  theirs("add", ".");
+  theirs("commit", "-qm", `add ${name}`);
+  theirs("push", "-q", repository.bare, `HEAD:refs/heads/${branch}`);
+  return theirs("rev-parse", "HEAD");
+}
+
+// S-022
+test("a clone tells of its progress as it comes and ends with what it made, or with why it failed", async () => {
+  const body = gitApi.gitClone.body.parse(wanted);
+  const events = (await Array.fromAsync(await api.gitClone({ body }, signal))) as GitCloneEvent[];
+  const main = repository.git(repository.bare, "rev-parse", "main");
+  expect(events.at(-1)).toEqual({
+    type: "cloned",
+    base_branch: "main",
+    base_commit_sha: main,
+    head: main,
+    resumed: false,
+  });
+  expect(events.slice(0, -1).map((event) => event.type === "progress" && event.phase)).toContain("receiving");
+  const other = { ...body, remote_path: "/git/other.git" };
+  expect(await Array.fromAsync(await api.gitClone({ body: other }, signal))).toEqual([
+    { type: "failed", code: "conflict", message: expect.any(String), next: expect.any(String) },
+  ]);
+});
+
+// S-022
+test("a clone of a given depth has that many commits, and is deepened where the base lies further back", async () => {
+  for (const name of ["b", "c", "d"]) await theyPush("main", name);
+  await git.clone({ ...wanted, depth: 1 });
+  expect(repository.agent("rev-list", "--count", "HEAD")).toBe("1");
+  await repository.write("mine", "x");
+  const made = await git.commit(turn);
+  expect(await git.push({ shadow_branch: wanted.shadow_branch })).toEqual({ sha: made?.sha });
+  const base = theirs("rev-parse", "HEAD");
+  for (const name of ["e", "f"]) await theyPush("main", name);
+  await rm(repository.workspace, { recursive: true });
+  await rm(join(repository.state, "checkout.json"));
+  expect(await repository.open().clone({ ...wanted, depth: 1 })).toMatchObject({
+    resumed: true,
+    base_commit_sha: base,
+  });
+});
+
+// S-064, S-066
+test("a kept clone goes on to what is newer on its branch, unless that would lose work or nobody answers", async () => {
+  await git.clone(wanted);
+  await repository.write("mine", "x");
+  const mine = await git.commit(turn);
+  await git.push({ shadow_branch: wanted.shadow_branch });
+  theirs("fetch", "-q", repository.bare, wanted.shadow_branch);
+  theirs("checkout", "-q", "FETCH_HEAD");
+  const newer = await theyPush(wanted.shadow_branch, "review.txt");
+  await repository.write("a.txt", "not committed\n");
+  expect(await git.clone(wanted)).toMatchObject({ head: mine?.sha });
+  repository.agent("checkout", "-q", "--", "a.txt");
+  expect(await repository.open().clone(wanted)).toMatchObject({ head: newer });
+  expect(await readFile(join(repository.workspace, "review.txt"), "utf8")).toBe("theirs\n");
+  expect(await repository.open().commit(turn)).toBeUndefined();
+  const gone = repository.bare;
+  await rm(gone, { recursive: true });
+  await expect(git.clone(wanted)).rejects.toMatchObject({ code: "repository_missing" });
+});
+
+// S-025
+test("the status names what is staged, changed, in conflict, moved and untracked, whatever the name", async () => {
+  await git.clone(wanted);
+  expect(await git.treeStatus()).toMatchObject({ branch: wanted.shadow_branch, clean: true, files: [] });
+  await repository.write("staged file", "s");
+  repository.agent("add", ".");
+  await repository.write("staged file", "s2");
+  repository.agent("mv", "a.txt", "folder with ü.txt");
+  await repository.write("new/line\nname", "n");
+  expect(await git.treeStatus()).toEqual({
+    branch: wanted.shadow_branch,
+    head: repository.agent("rev-parse", "HEAD"),
+    clean: false,
+    truncated: false,
+    files: [
+      { path: "folder with ü.txt", from_path: "a.txt", staged: "renamed" },
+      { path: "staged file", staged: "added", unstaged: "modified" },
+      { path: "new/line\nname", unstaged: "untracked" },
+    ],
+  });
+  repository.agent("reset", "-q", "--hard");
+  await repository.write("a.txt", "mine\n");
+  repository.agent("commit", "-qam", "mine");
+  await theyPush("main", "a.txt");
+  repository.agent("fetch", "-q", "origin");
+  expect(() => repository.agent("merge", "-q", "origin/main")).toThrow();
+  expect((await git.treeStatus()).files[0]).toEqual({ path: "a.txt", unstaged: "conflicted" });
+});
+
+// S-027, S-029, S-085
+test("a difference is of the working tree, against any commit or the base, of one path, or figures only", async () => {
+  const { base_commit_sha: base } = await git.clone(wanted);
+  await repository.write("b.txt", "b\n");
+  await git.commit(turn);
+  await repository.write("b.txt", "b\nmore\n");
+  await repository.write("data/x.bin", Buffer.from([0, 1, 2, 255]));
+  await chmod(join(repository.workspace, "a.txt"), 0o755);
+  await symlink("a.txt", join(repository.workspace, "link"));
+  const now = await api.gitDiff({ query: gitApi.gitDiff.query.parse({}) }, signal);
+  expect(now.files).toEqual([
+    { path: "a.txt", change: "modified", additions: 0, deletions: 0, binary: false },
+    { path: "b.txt", change: "modified", additions: 1, deletions: 0, binary: false },
+    { path: "data/x.bin", change: "added", additions: 0, deletions: 0, binary: true },
+    { path: "link", change: "added", additions: 1, deletions: 0, binary: false },
+  ]);
+  const one = await api.gitDiffAgainstBase({ query: { path: "b.txt", stat: false } }, signal);
+  expect(one).toMatchObject({ base, files: [{ path: "b.txt", change: "added", additions: 2 }] });
+  expect(one.patch).toContain("+more");
+  expect(one.patch).not.toContain("x.bin");
+  expect((await api.gitDiff({ query: { base: "main", stat: true } }, signal)).patch).toBe("");
+  expect((await api.gitFileChanges({ query: {} }, signal)).files.map(({ path }) => path)).toEqual([
+    "a.txt",
+    "b.txt",
+    "data/x.bin",
+    "link",
+  ]);
+  // A path is no pattern.
+  expect((await git.compare({ path: "*.txt" })).files).toEqual([]);
+  await expect(git.compare({ base: "nope" })).rejects.toMatchObject({ code: "not_found" });
+});
+
+// S-023, S-029, S-055, S-058
+test("commits by request carry their author and co-author, are told of, and are found again in the log", async () => {
+  const { head } = await git.clone(wanted);
+  await repository.write("b.txt", "b\n");
+  const co_author = { name: "Cleo", email: "cleo@example.com" };
+  const { commit } = await api.gitCommit({ body: { message: "Add b\n\nBecause.", ...author, co_author } }, signal);
+  expect(await api.gitCommit({ body: { message: "again", ...author } }, signal)).toEqual({});
+  for (const name of ["c", "d", "e", "f"]) await repository.write(`${name}.txt`, name);
+  const unnamed = await api.gitCommit({ body: author }, signal);
+  expect(unnamed.commit?.message).toBe("Change c.txt, d.txt, e.txt and 1 more");
+  expect(committed).toEqual([commit, unnamed.commit]);
+  const { commits, more } = await git.log({ limit: 2 });
+  expect(more).toBe(true);
+  expect(commits[1]).toMatchObject({
+    sha: commit?.sha,
+    parents: [head],
+    ...author,
+    subject: "Add b",
+    body: "Because.\n\nCo-authored-by: Cleo <cleo@example.com>",
+  });
+  expect((await git.log({ limit: 10, skip: 2 })).commits.map(({ subject }) => subject)).toEqual(["first"]);
+  expect((await git.log({ limit: 10, path: "b.txt" })).commits).toHaveLength(1);
+  const { messages } = await api.gitCommitMessages({ query: { limit: 10 } }, signal);
+  expect(messages.map(({ sha }) => sha)).toEqual([unnamed.commit?.sha, commit?.sha]);
+  expect(await git.currentCommit()).toMatchObject({ sha: unnamed.commit?.sha });
+  expect(await api.gitCurrentBranch({}, signal)).toEqual({ branch: wanted.shadow_branch });
+});
+
+// S-029
+test("only what this repository has is checked out, and uncommitted work is lost only on demand", async () => {
+  await git.clone(wanted);
+  await repository.write("a.txt", "mine\n");
+  await git.commit(turn);
+  await repository.write("a.txt", "not committed\n");
+  const main = repository.git(repository.bare, "rev-parse", "main");
+  for (const revision of ["main", main])
+    await expect(git.checkout({ revision, discard: false })).rejects.toMatchObject({ code: "conflict" });
+  expect(await readFile(join(repository.workspace, "a.txt"), "utf8")).toBe("not committed\n");
+  for (const revision of ["elsewhere", "0123456789", "FETCH_HEAD", "a.txt"])
+    await expect(git.checkout({ revision, discard: true })).rejects.toMatchObject({ code: "not_found" });
+  expect(await git.checkout({ revision: main.slice(0, 10), discard: true })).toEqual({ head: main });
+  expect(await git.currentBranch()).toBeUndefined();
+  expect(await git.checkout({ revision: "main", discard: false })).toEqual({ branch: "main", head: main });
+  expect(await readFile(join(repository.workspace, "a.txt"), "utf8")).toBe("one\ntwo\n");
+});
+
+// S-026, S-056
+test("work goes on with another shadow branch: a new one, one of the remote, and back", async () => {
+  const { head } = await git.clone(wanted);
+  await repository.write("b.txt", "b");
+  expect(await git.branch({ branch: "shadow/task-2" })).toEqual({ branch: "shadow/task-2", head, created: true });
+  const made = await git.commit(turn);
+  expect(made).toMatchObject({ branch: "shadow/task-2", files: 1 });
+  expect(await api.gitPush({ body: {} }, signal)).toEqual({ branch: "shadow/task-2", sha: made?.sha });
+  await expect(git.push({ shadow_branch: wanted.shadow_branch })).rejects.toMatchObject({ code: "not_found" });
+  expect(await git.branch({ branch: wanted.shadow_branch })).toEqual({
+    branch: wanted.shadow_branch,
+    head,
+    created: false,
+  });
+  expect(await git.commit(turn)).toBeUndefined();
+  expect(await git.branch({ branch: "shadow/three", from: "shadow/task-2" })).toMatchObject({ head: made?.sha });
+  await expect(git.branch({ branch: "shadow/four", from: "nowhere" })).rejects.toMatchObject({ code: "not_found" });
+});
+
+// S-028, S-062
+test("what is left uncommitted is committed before the runner stops, in the name of whose work it is", async () => {
+  expect(await git.commitLeftovers()).toBeUndefined();
+  await git.clone(wanted);
+  expect(await git.commitLeftovers()).toBeUndefined();
+  await git.config({ name: "Bea Ö", email: "bea@example.com" });
+  expect(repository.agent("config", "user.name")).toBe("Bea Ö");
+  await repository.write("left.txt", "over");
+  const made = await repository.open().commitLeftovers();
+  expect(made).toMatchObject({ files: 1, branch: wanted.shadow_branch });
+  expect(repository.agent("log", "-1", "--format=%an <%ae>")).toBe("Bea Ö <bea@example.com>");
+  await repository.write("late.txt", "x");
+  expect(await git.commitLeftovers({ withinMs: 0 })).toBeUndefined();
+  // It goes on all the same; the next one waits for it.
+  await git.treeStatus();
+});
+
+test("the watcher is held quiet while git changes files, and only then", async () => {
+  const calls: string[] = [];
+  const quiet = (): Disposable => {
+    calls.push("quiet");
+    return { [Symbol.dispose]: () => void calls.push("over") };
+  };
+  const watched = repository.open({ quiet });
+  await watched.clone(wanted);
+  await watched.commit(turn);
+  await watched.branch({ branch: "shadow/two" });
+  await expect(watched.checkout({ revision: "nowhere", discard: false })).rejects.toThrow();
+  expect(calls).toEqual(Array.from({ length: 4 }, () => ["quiet", "over"]).flat());
+  await watched.treeStatus();
+  await watched.compare({});
+  expect(calls).toHaveLength(8);
+});
+
+test("without a clone every route says so", async () => {
+  const answers = [
+    api.gitStatus({}, signal),
+    api.gitDiff({ query: { stat: false } }, signal),
+    api.gitLog({ query: { limit: 1, skip: 0 } }, signal),
+    api.gitPush({ body: {} }, signal),
+    api.gitCheckout({ body: { revision: "main", discard: false } }, signal),
+    api.gitConfig({ body: { user_name: "A", user_email: "a@b" } }, signal),
+  ];
+  for (const answer of answers) await expect(answer).rejects.toMatchObject({ code: "not_found" });
+});

@@ -1,0 +1,213 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { Ring, type RingPiece } from "./index.ts";
+import { endOf, headerOf } from "./record.ts";
+import { entriesOf } from "./segment.ts";
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "wharf-ring-"));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+const MEGABYTE = 1024 * 1024;
+const open = async (maxEntries = 10_000, maxBytes = 50 * MEGABYTE, onFault?: (error: unknown) => void) =>
+  Ring.open({ folder: join(folder, "ring"), maxEntries, maxBytes, ...(onFault && { onFault }) });
+
+async function readAll(ring: Ring, from = 0): Promise<RingPiece[]> {
+  const cursor = ring.cursor(from);
+  const all: RingPiece[] = [];
+  for (let some = await cursor.next(); some.length > 0; some = await cursor.next()) all.push(...some);
+  return all;
+}
+const show = (pieces: readonly RingPiece[]): string[] =>
+  pieces.map((piece) => ("gap" in piece ? `gap ${piece.gap.from}-${piece.gap.to}` : piece.entry.data.toString()));
+
+// S-067, X-018
+test("the newest 10,000 entries stay, the oldest are overwritten and a reader behind them gets a gap", async () => {
+  const { ring } = await open();
+  for (let n = 0; n < 25_000; n++) ring.append(1, Buffer.from(`${String(n).padStart(9, "0")}\n`));
+  expect([ring.entries, ring.first, ring.end, ring.dropped]).toEqual([10_000, 150_000, 250_000, 15_000]);
+  const [gap, ...entries] = await readAll(ring);
+  expect(gap).toEqual({ gap: { from: 0, to: 150_000 } });
+  expect(entries).toHaveLength(10_000);
+  expect(show(entries.slice(0, 1))).toEqual(["000015000\n"]);
+  expect(show(entries.slice(-1))).toEqual(["000024999\n"]);
+  await ring.close();
+});
+
+// S-068
+test("the limit in bytes holds in memory and on disk, and what is read from disk is what was written", async () => {
+  const { ring } = await open(10_000, 2 * MEGABYTE);
+  const piece = (n: number) => Buffer.alloc(10_000, String(n % 10));
+  for (let n = 0; n < 1000; n++) {
+    ring.append(1, piece(n));
+    if (ring.isBehind) await ring.caughtUp();
+  }
+  await ring.flush();
+  expect(ring.bytes).toBeLessThanOrEqual(2 * MEGABYTE);
+  expect(ring.bytes).toBeGreaterThan(2 * MEGABYTE - 10_001);
+  const names = await readdir(join(folder, "ring"));
+  let onDisk = 0;
+  for (const name of names) onDisk += (await readFile(join(folder, "ring", name))).length;
+  expect(onDisk).toBeLessThan(2.6 * MEGABYTE);
+  const entries = (await readAll(ring, ring.first)).flatMap((one) => ("entry" in one ? [one.entry] : []));
+  expect(entries).toHaveLength(ring.entries);
+  for (const { offset, data } of entries) expect(data.equals(piece(offset / 10_000))).toBe(true);
+  await ring.close();
+});
+
+test("replay begins at any offset, also within an entry, and never within a character", async () => {
+  const { ring } = await open();
+  ring.append(1, Buffer.from("abc€def"));
+  ring.append(4, Buffer.alloc(0));
+  ring.append(1, Buffer.from("end"));
+  expect(show(await readAll(ring, 2))).toEqual(["c€def", "", "end"]);
+  expect(show(await readAll(ring, 4))).toEqual(["€def", "", "end"]);
+  expect(show(await readAll(ring, 10))).toEqual(["end"]);
+  expect(show(await readAll(ring, 12))).toEqual(["d"]);
+  expect(show(await readAll(ring, 999))).toEqual([]);
+  await ring.close();
+});
+
+// S-073, S-078
+test("everything is there again after the ring was opened anew, and offsets go on", async () => {
+  const first = await open(1000);
+  for (let n = 0; n < 3000; n++) first.ring.append(1 + (n % 4), Buffer.from(`line ${n}\n`), 1_000 + n);
+  await first.ring.flush();
+  const before = await readAll(first.ring);
+  // Not closed: as after a kill.
+  const { ring, damaged } = await open(1000);
+  expect(damaged).toBe(false);
+  expect([ring.entries, ring.first, ring.end, ring.bytes, ring.dropped]).toEqual([
+    1000,
+    first.ring.first,
+    first.ring.end,
+    first.ring.bytes,
+    2000,
+  ]);
+  expect(await readAll(ring)).toEqual(before);
+  ring.append(1, Buffer.from("more"));
+  expect(show(await readAll(ring, first.ring.end))).toEqual(["more"]);
+  await Promise.all([ring.close(), first.ring.close()]);
+});
+
+// S-073
+test("a damaged file costs what is behind its damage, an entry cut by a kill costs nothing else, and both are marked", async () => {
+  const { ring: first } = await open(800);
+  for (let n = 0; n < 800; n++) first.append(1, Buffer.from(`${String(n).padStart(4, "0")}\n`));
+  await first.close();
+  const names = (await readdir(join(folder, "ring"))).toSorted();
+  expect(names.length).toBeGreaterThan(4);
+  const second = join(folder, "ring", names[1] ?? "");
+  const bytes = await readFile(second);
+  bytes.writeUInt8(bytes.readUInt8(bytes.length / 2) ^ 0xff, bytes.length / 2);
+  await writeFile(second, bytes);
+  const last = join(folder, "ring", names.at(-1) ?? "");
+  await truncate(last, (await readFile(last)).length - 2);
+  await writeFile(join(folder, "ring", "9999999999999999.ring"), "this is no ring");
+  await writeFile(join(folder, "ring", "something-else"), "left alone");
+
+  const { ring, damaged } = await open(800);
+  expect(damaged).toBe(true);
+  const shown = show(await readAll(ring));
+  expect(shown.filter((text) => text.startsWith("gap"))).toEqual(["gap 750-1000"]);
+  expect(shown).toHaveLength(800 - 50 - 1 + 1);
+  expect(shown.at(-1)).toBe("0798\n");
+  ring.append(1, Buffer.from("new\n"));
+  await ring.close();
+  const again = await open(800);
+  expect(again.damaged).toBe(false);
+  expect(show(await readAll(again.ring)).at(-1)).toBe("new\n");
+  await again.ring.close();
+});
+
+// S-076
+test("what was cleared is gone from disk at once, and never comes back", async () => {
+  const { ring } = await open();
+  for (let n = 0; n < 100; n++) ring.append(1, Buffer.from("secret\n"));
+  await ring.clear(4, Buffer.from("cleared"));
+  ring.append(1, Buffer.from("after"));
+  expect(show(await readAll(ring))).toEqual(["gap 0-700", "cleared", "after"]);
+  await ring.flush();
+  const again = await open();
+  expect(show(await readAll(again.ring))).toEqual(["gap 0-700", "cleared", "after"]);
+  await Promise.all([ring.close(), again.ring.close()]);
+});
+
+test("a disk that fails is told of once and marked as a gap; what comes later is kept", async () => {
+  const faults: unknown[] = [];
+  const { ring } = await open(10_000, 8 * MEGABYTE, (error) => faults.push(error));
+  await rm(join(folder, "ring"), { recursive: true });
+  for (let n = 0; n < 40; n++) ring.append(1, Buffer.alloc(60_000, "x"));
+  await ring.flush();
+  expect(faults).toHaveLength(1);
+  await mkdir(join(folder, "ring"));
+  ring.append(1, Buffer.from("kept"));
+  await ring.flush();
+  const shown = await readAll(ring);
+  expect(shown[0]).toMatchObject({ gap: { from: 0 } });
+  expect(show(shown).at(-1)).toBe("kept");
+  await ring.close();
+});
+
+test("a reader that waits gets what comes, whoever else reads how slowly, until the ring is complete", async () => {
+  const { ring } = await open();
+  const stop = new AbortController();
+  const read = async () => {
+    const cursor = ring.cursor(0);
+    let text = "";
+    for (let some = await cursor.wait(stop.signal); some.length > 0; some = await cursor.wait(stop.signal))
+      text += show(some).join("");
+    return text;
+  };
+  const readers = Array.from({ length: 20 }, read);
+  let expected = "";
+  for (let n = 0; n < 200; n++) {
+    ring.append(1, Buffer.from(`${n},`));
+    expected += `${n},`;
+    if (n % 20 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  ring.finish();
+  expect(new Set(await Promise.all(readers))).toEqual(new Set([expected]));
+  await ring.close();
+});
+
+test("any bytes in place of a segment give whole entries one behind the other, or none, and no error", () => {
+  const segment = fc.array(fc.uint8Array({ maxLength: 60 }), { maxLength: 6 });
+  const damage = fc.array(fc.tuple(fc.nat(400), fc.nat(255)), { maxLength: 3 });
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
+      const { entries } = entriesOf(Buffer.from(bytes), { end: 0, sequence: -1 });
+      expect(entries).toEqual([]);
+    }),
+    { numRuns: Number(process.env["FUZZ_CASES"] ?? 3000) },
+  );
+  fc.assert(
+    fc.property(segment, damage, (texts, changes) => {
+      const whole = bytesOf(texts);
+      const bytes = Buffer.from(whole);
+      for (const [at, value] of changes) if (at < bytes.length) bytes[at] = value;
+      const { entries } = entriesOf(bytes, { end: 0, sequence: -1 });
+      const good = entriesOf(whole, { end: 0, sequence: -1 }).entries;
+      expect(good).toHaveLength(texts.length);
+      expect(entries).toEqual(good.slice(0, entries.length));
+    }),
+    { numRuns: Number(process.env["FUZZ_CASES"] ?? 3000) },
+  );
+});
+
+function bytesOf(texts: readonly Uint8Array[]): Buffer {
+  let offset = 0;
+  return Buffer.concat(
+    texts.flatMap((text, sequence) => {
+      const data = Buffer.from(text);
+      const entry = { type: 1, offset, sequence, time: 5, data };
+      offset = endOf(entry);
+      return [headerOf(entry), data];
+    }),
+  );
+}

@@ -1,0 +1,36 @@
+import type { ContentSearch } from "@wharf/contract";
+import type { TreeEntry } from "../files/index.ts";
+import { expandBraces, glob, type Glob } from "../support/glob.ts";
+
+/** What a search's globs leave out. A glob that covers a folder covers what is in it. */
+export function scopeOf(
+  { include, exclude }: Pick<ContentSearch, "include" | "exclude">,
+  base: string,
+): (entry: Pick<TreeEntry, "path" | "type">) => boolean {
+  const included = include.flatMap((pattern) => expandBraces(pattern)).map(scopeGlob);
+  const excluded = exclude.flatMap((pattern) => expandBraces(pattern)).map(scopeGlob);
+  return ({ path, type }) => {
+    const within = base === "" ? path : path.slice(base.length + 1);
+    const isFolder = type === "directory";
+    if (excluded.some((glob) => covers(glob, within, isFolder))) return true;
+    // A folder that is not included may hold files that are.
+    return !isFolder && included.length > 0 && !included.some((glob) => covers(glob, within, false));
+  };
+}
+
+interface ScopeGlob extends Glob {
+  /** An ending such as `*.ts` is meant of files; nobody means the folder of that name. */
+  readonly filesOnly: boolean;
+}
+
+/** Whether a pattern is nothing but an ending. */
+export const isEnding = (pattern: string): boolean => /^\*\.[A-Za-z0-9_.-]+$/.test(pattern);
+const scopeGlob = (pattern: string): ScopeGlob => ({ ...glob(pattern), filesOnly: isEnding(pattern) });
+
+function covers(glob: ScopeGlob, path: string, isFolder: boolean): boolean {
+  if (!(isFolder ? glob.filesOnly : glob.folderOnly) && glob.matches(path)) return true;
+  if (glob.filesOnly) return false;
+  for (let slash = path.lastIndexOf("/"); slash > 0; slash = path.lastIndexOf("/", slash - 1))
+    if (glob.matches(path.slice(0, slash))) return true;
+  return false;
+}

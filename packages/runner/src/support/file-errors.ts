@@ -1,0 +1,40 @@
+import { WharfError } from "@wharf/contract";
+import { isSystemError } from "./files.ts";
+
+/** What a failed system call on a caller's path means to the caller. What it cannot mean stays as it is. */
+export function fileError(error: unknown, path: string, what = "file"): unknown {
+  const cause = { cause: error };
+  if (isSystemError(error, "ENOENT", "ENOTDIR")) return new WharfError("not_found", { what, id: path }, cause);
+  // A link where none may be: it appeared a moment ago, or leads to itself.
+  if (isSystemError(error, "ELOOP")) return new WharfError("path_outside", { path }, cause);
+  if (isSystemError(error, "EEXIST")) return alreadyThere(path, what, error);
+  if (isSystemError(error, "ENOTEMPTY"))
+    return new WharfError(
+      "conflict",
+      { what: `folder '${path}'`, from: "not empty", to: "deleted without `recursive`" },
+      cause,
+    );
+  if (isSystemError(error, "ENOSPC", "EDQUOT")) return new WharfError("disk_full", { path }, cause);
+  const message = isSystemError(error, ...Object.keys(refusals)) ? refusals[error.code ?? ""] : undefined;
+  return message === undefined ? error : new WharfError("bad_request", { issues: [{ path, message }] }, cause);
+}
+
+const refusals: Readonly<Record<string, string>> = {
+  EACCES: "the runner may not do that (permission denied)",
+  EPERM: "the runner may not do that (not permitted)",
+  EROFS: "lies on a file system that is read-only",
+  EISDIR: "is a folder",
+  ENAMETOOLONG: "has a name that is too long",
+  EINVAL: "has a name that the file system refuses",
+  EBUSY: "is in use by the system",
+  EXDEV: "lies on another file system",
+  ENXIO: "is not a regular file",
+  ETXTBSY: "is a program that runs",
+  EFBIG: "would be larger than the file system allows",
+};
+
+export const notAFile = (path: string): WharfError =>
+  new WharfError("bad_request", { issues: [{ path, message: "is not a regular file" }] });
+
+export const alreadyThere = (path: string, what = "file", cause?: unknown): WharfError =>
+  new WharfError("conflict", { what: `${what} '${path}'`, from: "there already", to: "a new one" }, { cause });

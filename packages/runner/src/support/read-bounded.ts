@@ -1,0 +1,42 @@
+import type { FileHandle } from "node:fs/promises";
+
+const CHUNK = 256 * 1024; // bytes
+
+/** Bytes of a file from a position, at most so many. Fewer only where the file ends. */
+export async function readAt(file: FileHandle, position: number, length: number): Promise<Buffer> {
+  const buffer = Buffer.allocUnsafe(length);
+  let filled = 0;
+  while (filled < length) {
+    const { bytesRead } = await file.read(buffer, filled, length - filled, position + filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return buffer.subarray(0, filled);
+}
+
+/** A whole file; undefined where it is larger than the limit, also when it grew to that while it was read. */
+export async function readWhole(file: FileHandle, limit: number): Promise<Buffer | undefined> {
+  const { size } = await file.stat();
+  if (size > limit) return undefined;
+  const begin = await readAt(file, 0, Math.min(size + 1, limit + 1));
+  if (begin.length <= size) return begin;
+  const chunks = [begin];
+  let total = begin.length;
+  for await (const chunk of piecesOf(file, total)) {
+    total += chunk.length;
+    if (total > limit) return undefined;
+    chunks.push(Buffer.from(chunk));
+  }
+  return total > limit ? undefined : Buffer.concat(chunks, total);
+}
+
+/** A file's bytes from a position to its end or to `end` (not included). A piece is valid until the next one. */
+export async function* piecesOf(file: FileHandle, from = 0, end = Number.MAX_SAFE_INTEGER): AsyncGenerator<Buffer> {
+  const buffer = Buffer.allocUnsafe(Math.min(CHUNK, Math.max(1, end - from)));
+  for (let at = from; at < end;) {
+    const { bytesRead } = await file.read(buffer, 0, Math.min(buffer.length, end - at), at);
+    if (bytesRead === 0) return;
+    at += bytesRead;
+    yield buffer.subarray(0, bytesRead);
+  }
+}

@@ -1,0 +1,224 @@
+import { writeSync } from "node:fs";
+import { Socket } from "node:net";
+import { access, constants } from "node:fs/promises";
+import { constants as osConstants } from "node:os";
+import { delimiter, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Utf8Edge } from "../ring/index.ts";
+import { isSystemError } from "../support/files.ts";
+import { WharfError } from "@wharf/contract";
+
+export interface PtyExit {
+  readonly exit_code: number | null;
+  readonly signal: string | null;
+}
+
+interface PtyOptions {
+  readonly shell: string;
+  readonly command: string | undefined;
+  readonly cwd: string;
+  readonly environment: Record<string, string>;
+  readonly cols: number;
+  readonly rows: number;
+  /** Text cut between characters. */
+  readonly onData: (data: Buffer) => void;
+  /** Behind all output. */
+  readonly onExit: (exit: PtyExit) => void;
+}
+
+/** A kernel hands out a terminal's output 4 KiB at a time; what is there at once becomes one piece. */
+const PIECE_BYTES = 32 * 1024;
+/** Input that the program has not taken. */
+const MOST_INPUT = 1024 * 1024;
+const RETRY = 10; // ms
+const QUIET = 50; // ms without output after which a terminal whose program ended is closed
+const LINGER = 2_000; // ms that a child left behind may go on printing
+
+/** A program on a terminal of its own. */
+export interface Pty {
+  readonly pid: number;
+  /** Refused where too much waits for the program to read it. */
+  write(data: string): void;
+  resize(cols: number, rows: number): void;
+  pause(): void;
+  resume(): void;
+  /** Takes the terminal away from whoever still holds it. */
+  close(): void;
+}
+
+export async function startPty(options: PtyOptions): Promise<Pty> {
+  const file = await programOf(options.shell, options.environment["PATH"] ?? "");
+  // A native module: loaded when the first terminal is opened, not when the daemon starts.
+  const { spawn } = await import("@lydell/node-pty");
+  const { command, cwd, environment: env, cols, rows } = options;
+  const pty = spawn(file, command === undefined ? [] : ["-c", command], {
+    name: env["TERM"] ?? "xterm-256color",
+    cols,
+    rows,
+    cwd,
+    env,
+    encoding: null,
+  });
+  const collector = new Collector(options.onData);
+  // With `encoding: null` these are bytes, which the type does not say.
+  pty.onData((data: unknown) => collector.add(Buffer.isBuffer(data) ? data : Buffer.from(String(data))));
+  pty.onExit(({ exitCode, signal }) => {
+    collector.end();
+    options.onExit(signal ? { exit_code: null, signal: nameOf(signal) } : { exit_code: exitCode, signal: null });
+  });
+  const socket: unknown = Reflect.get(pty, "_socket");
+  const fd: unknown = Reflect.get(pty, "_fd");
+  if (!(socket instanceof Socket) || typeof fd !== "number") {
+    pty.kill("SIGKILL");
+    throw new WharfError("unsupported", { what: "this version of the terminal library" });
+  }
+  const close = closeWhenRead(socket, collector);
+  const typing = new Typing(fd, socket);
+  return {
+    pid: pty.pid,
+    write: (data) => typing.add(Buffer.from(data)),
+    resize(width, height) {
+      if (!socket.destroyed) pty.resize(width, height);
+    },
+    pause: () => void socket.pause(),
+    resume: () => void socket.resume(),
+    close,
+  };
+}
+
+/**
+ * The library closes a terminal 200 ms after its program ended, also one that is paused and whose last output was not
+ * read yet. Here it is read first, for as long as something comes.
+ */
+function closeWhenRead(socket: Socket, collector: Collector): () => void {
+  const destroy = socket.destroy.bind(socket);
+  let closing = false;
+  socket.destroy = (error) => {
+    if (closing || error) return destroy(error);
+    closing = true;
+    const began = performance.now();
+    const read = async (): Promise<void> => {
+      for (let count = -1; count !== collector.count && performance.now() - began < LINGER;) {
+        ({ count } = collector);
+        await sleep(QUIET);
+      }
+      destroy();
+    };
+    socket.resume();
+    void read();
+    return socket;
+  };
+  return () => {
+    closing = true;
+    destroy();
+  };
+}
+
+/**
+ * Input that waits for its program. Not written by the library: a terminal whose program does not read says it can be
+ * written to and then takes nothing, and waiting for that is a loop at full speed.
+ */
+class Typing {
+  readonly #fd: number;
+  readonly #socket: Socket;
+  #waiting: Buffer[] = [];
+  #bytes = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(fd: number, socket: Socket) {
+    this.#fd = fd;
+    this.#socket = socket;
+    socket.once("close", () => {
+      clearTimeout(this.#timer);
+      this.#waiting = [];
+    });
+  }
+
+  add(data: Buffer): void {
+    if (this.#bytes + data.length > MOST_INPUT)
+      throw new WharfError("conflict", { what: "program", from: "not reading its input", to: "given more" });
+    this.#waiting.push(data);
+    this.#bytes += data.length;
+    if (this.#timer === undefined) this.#write();
+  }
+
+  #write(): void {
+    this.#timer = undefined;
+    for (let data = this.#waiting[0]; data; data = this.#waiting[0]) {
+      // Closed, the number is soon another file's.
+      if (this.#socket.destroyed) return;
+      const written = this.#some(data);
+      this.#bytes -= written;
+      if (written === data.length) this.#waiting.shift();
+      else this.#waiting[0] = data.subarray(written);
+      if (written === 0) {
+        this.#timer = setTimeout(() => this.#write(), RETRY);
+        return;
+      }
+    }
+  }
+
+  #some(data: Buffer): number {
+    try {
+      return writeSync(this.#fd, data);
+    } catch (error) {
+      if (isSystemError(error, "EAGAIN")) return 0;
+      // The program has gone; its exit says so.
+      return data.length;
+    }
+  }
+}
+
+class Collector {
+  readonly #edge = new Utf8Edge();
+  readonly #onData: (data: Buffer) => void;
+  #chunks: Buffer[] = [];
+  #bytes = 0;
+  #turn: NodeJS.Immediate | undefined;
+  /** How often something came. */
+  count = 0;
+
+  constructor(onData: (data: Buffer) => void) {
+    this.#onData = onData;
+  }
+
+  add(chunk: Buffer): void {
+    this.count += 1;
+    this.#chunks.push(chunk);
+    this.#bytes += chunk.length;
+    if (this.#bytes >= PIECE_BYTES) this.#flush();
+    else this.#turn ??= setImmediate(() => this.#flush());
+  }
+
+  end(): void {
+    this.#flush();
+    const rest = this.#edge.end();
+    if (rest.length > 0) this.#onData(rest);
+  }
+
+  #flush(): void {
+    clearImmediate(this.#turn);
+    this.#turn = undefined;
+    if (this.#bytes === 0) return;
+    const whole = this.#edge.write(Buffer.concat(this.#chunks, this.#bytes));
+    this.#chunks = [];
+    this.#bytes = 0;
+    if (whole.length > 0) this.#onData(whole);
+  }
+}
+
+/** The library tells of a program that is not there only by its exit. */
+async function programOf(name: string, path: string): Promise<string> {
+  const places = name.includes("/") ? [name] : path.split(delimiter).map((folder) => join(folder, name));
+  for (const place of places) {
+    const there = await access(place, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (there) return place;
+  }
+  throw new WharfError("bad_request", { issues: [{ path: "shell", message: `'${name}' cannot be started` }] });
+}
+
+const nameOf = (signal: number): string =>
+  Object.entries(osConstants.signals).find(([, number]) => number === signal)?.[0] ?? `signal ${signal}`;

@@ -1,0 +1,43 @@
+import { readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { isSystemError } from "../support/files.ts";
+import { TerminalInfo } from "@wharf/contract";
+
+/** What is kept of a terminal beside its history. */
+export const TerminalRecord = TerminalInfo.omit({ viewers: true, typist: true, first: true, end: true }).extend({
+  terminal_id: z.uuid(),
+  max_entries: z.number().int().positive(),
+  max_bytes: z.number().int().positive(),
+  started_ticks: z.string().optional(),
+  /** The history's extent, where it had one end. */
+  extent: z.object({ first: z.number(), end: z.number() }).optional(),
+});
+export type TerminalRecord = z.infer<typeof TerminalRecord>;
+
+const FILE = "terminal.json";
+
+export async function writeRecord(folder: string, record: TerminalRecord): Promise<void> {
+  const path = join(folder, FILE);
+  await writeFile(`${path}.new`, JSON.stringify(record), { mode: 0o600 });
+  await rename(`${path}.new`, path);
+}
+
+/** The records beneath a folder. One that cannot be read is told of and left out. */
+export async function readRecords(folder: string, onFault: (error: unknown) => void): Promise<TerminalRecord[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
+    if (isSystemError(error, "ENOENT")) return [];
+    throw error;
+  });
+  const records: TerminalRecord[] = [];
+  for (const entry of entries) {
+    if (!entry.isDirectory() || !z.uuid().safeParse(entry.name).success) continue;
+    try {
+      const record = TerminalRecord.parse(JSON.parse(await readFile(join(folder, entry.name, FILE), "utf8")));
+      if (record.terminal_id === entry.name) records.push(record);
+    } catch (error) {
+      onFault(error);
+    }
+  }
+  return records;
+}

@@ -1,0 +1,151 @@
+import type { Ring, RingCursor, RingPiece } from "../ring/index.ts";
+import { endOf } from "../ring/index.ts";
+import type { TerminalEvent } from "@wharf/contract";
+import { type Encoder, ndjson } from "./encoder.ts";
+
+/**
+ * One who looks on. It reads the ring at its own pace and is waited for by nobody but the program's flow control, and
+ * only where it is the fastest.
+ *
+ * *catching up*: it reads what was there when it came. *live*: it has seen all of that, and counts for the flow control.
+ * *detached*: the history it had still to read was overwritten, it stalled, or the terminal is gone. It is told at which
+ * offset it may come again.
+ */
+
+/** Sent and not acknowledged: more would only lie in the viewer's memory. */
+const WINDOW_BYTES = 1024 * 1024;
+/** Read from the ring at once. */
+const BATCH_BYTES = 128 * 1024;
+
+export interface ViewerOptions {
+  readonly id: string;
+  readonly ring: Ring;
+  readonly after: number;
+  /** Whether it says what it has seen; otherwise what was taken from it counts as seen. */
+  readonly acknowledges: boolean;
+  /** The first line. */
+  readonly greeting: () => TerminalEvent;
+  /** The last line, where the ring has come to its end. */
+  readonly ending: () => TerminalEvent;
+  /** It has seen more. */
+  readonly onProgress: () => void;
+  /** It has said nothing for `stallAfter` ms, with as much to say as it may be sent. */
+  readonly onStall: () => void;
+  readonly stallAfter: number;
+}
+
+type DetachReason = Extract<TerminalEvent, { type: "detached" }>["reason"];
+
+export class Viewer {
+  readonly id: string;
+  readonly #options: ViewerOptions;
+  readonly #cursor: RingCursor;
+  readonly #endWhenCame: number;
+  readonly #detach = new AbortController();
+  #notes: TerminalEvent[] = [];
+  #sent: number;
+  #seen: number;
+  #progressAt = performance.now();
+  #detached: DetachReason | "replaced" | undefined;
+
+  constructor(options: ViewerOptions) {
+    this.id = options.id;
+    this.#options = options;
+    this.#cursor = options.ring.cursor(options.after);
+    this.#sent = this.#cursor.position;
+    this.#seen = this.#sent;
+    this.#endWhenCame = options.ring.end;
+  }
+
+  /** All before this offset it has seen. */
+  get seen(): number {
+    return this.#seen;
+  }
+  get isLive(): boolean {
+    return this.#detached === undefined && this.#seen >= this.#endWhenCame;
+  }
+  /** What it would read next was overwritten. Who still catches up goes on behind the gap. */
+  get isOvertaken(): boolean {
+    return this.#cursor.isOvertaken && this.isLive;
+  }
+  /** ms since it last saw something. */
+  get quietFor(): number {
+    return performance.now() - this.#progressAt;
+  }
+  /** Aborted when nothing more is to be read for it. */
+  get detached(): AbortSignal {
+    return this.#detach.signal;
+  }
+
+  ack(offset: number): void {
+    const seen = Math.min(offset, this.#sent);
+    if (seen > this.#seen) this.#progress(seen);
+  }
+
+  tell(event: TerminalEvent): void {
+    this.#notes.push(event);
+    this.#options.ring.changed.ring();
+  }
+
+  detach(reason: DetachReason | "replaced"): void {
+    if (this.#detached !== undefined) return;
+    this.#detached = reason;
+    this.#detach.abort();
+    this.#options.ring.changed.ring();
+  }
+
+  /** What it is to be sent, some lines at a time. Asking for more says that those before were taken. */
+  async *lines(signal: AbortSignal, encoder: Encoder = ndjson): AsyncGenerator<Buffer[], void, undefined> {
+    const { ring, acknowledges, greeting, ending } = this.#options;
+    yield [encoder.event(greeting())];
+    for (;;) {
+      if (this.#notes.length > 0) yield this.#notes.splice(0).map(encoder.event);
+      if (this.#detached !== undefined) return yield this.#lastWord().map(encoder.event);
+      // Before reading: what ends while it is read is read again.
+      const { complete } = ring;
+      const isFull = acknowledges && this.#sent - this.#seen > WINDOW_BYTES;
+      const pieces = isFull ? [] : await this.#cursor.next(BATCH_BYTES);
+      if (pieces.length > 0) {
+        // Before they are handed over: the word that they were seen may come before they were asked to go on.
+        this.#sent = endOfPieces(pieces);
+        yield pieces.flatMap(encoder.piece);
+        if (!acknowledges) this.#progress(this.#sent);
+        continue;
+      }
+      if (complete && !isFull && this.#notes.length === 0 && !this.#detached) return yield [encoder.event(ending())];
+      const isIdle = this.#notes.length === 0 && !this.#detached && !signal.aborted;
+      const isWaiting = isFull ? this.#sent - this.#seen > WINDOW_BYTES : this.#cursor.position >= ring.end;
+      if (isIdle && isWaiting && (isFull || !ring.complete)) await this.#wait(signal, isFull);
+      signal.throwIfAborted();
+    }
+  }
+
+  /** Until something changes. Who has a window full of lines and says nothing for long is let go. */
+  async #wait(signal: AbortSignal, isFull: boolean): Promise<void> {
+    const { ring, stallAfter, onStall } = this.#options;
+    const timer = isFull ? setTimeout(onStall, Math.max(0, stallAfter - this.quietFor)) : undefined;
+    try {
+      await ring.changed.wait(signal);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #lastWord(): TerminalEvent[] {
+    if (this.#detached === undefined || this.#detached === "replaced") return [];
+    return [{ type: "detached", offset: this.#sent, reason: this.#detached }];
+  }
+
+  #progress(seen: number): void {
+    this.#seen = seen;
+    this.#progressAt = performance.now();
+    this.#options.onProgress();
+    if (this.#options.acknowledges) this.#options.ring.changed.ring();
+  }
+}
+
+function endOfPieces(pieces: readonly RingPiece[]): number {
+  const last = pieces.at(-1);
+  if (!last) return 0;
+  return "gap" in last ? last.gap.to : endOf(last.entry);
+}

@@ -1,0 +1,42 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { CheckIgnore } from "./check-ignore.ts";
+
+let folder: string;
+let check: CheckIgnore;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "wharf-ignore-"));
+  execFileSync("git", ["init", "-q", folder]);
+  writeFileSync(join(folder, ".gitignore"), "*.log\nout/\n");
+  check = new CheckIgnore({ cwd: folder, environment: {}, answerWithinMs: 300 });
+});
+afterEach(() => {
+  check.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test("it is asked again and again, in any number", async () => {
+  const paths = Array.from({ length: 5_000 }, (_, number) => `d${number % 7}/f${number}.${number % 2 ? "log" : "ts"}`);
+  expect(await check.ignored(paths)).toEqual(new Set(paths.filter((path) => path.endsWith(".log"))));
+  expect(
+    await Promise.all([check.ignored(["a.log", ":!b.log"]), check.ignored(["c", "out/x"]), check.ignored([])]),
+  ).toEqual([new Set(["a.log", ":!b.log"]), new Set(["out/x"]), new Set()]);
+  mkdirSync(join(folder, "out"));
+  expect(await check.ignored(["out", "out/x"])).toEqual(new Set(["out", "out/x"]));
+});
+
+test("a path that git refuses is passed over, and the rest is answered", async () => {
+  symlinkSync("/", join(folder, "link"));
+  expect(await check.ignored(["a.log", "link/x.log", "../y.log", "b.log", "c"])).toEqual(new Set(["a.log", "b.log"]));
+});
+
+test("a git that is held up is given up for this question only", async () => {
+  mkdirSync(join(folder, "held"));
+  execFileSync("mkfifo", [join(folder, "held/.gitignore")]);
+  expect(await check.ignored(["a.log", "held/x", "b.log"])).toEqual(new Set(["a.log"]));
+  expect(await check.ignored(["b.log"])).toEqual(new Set(["b.log"]));
+});

@@ -1,0 +1,35 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, test } from "vitest";
+import type { FsChanges } from "@wharf/contract";
+import { Repository, turn, wanted } from "../git/fixtures/repository.ts";
+import { Watcher } from "./index.ts";
+
+// S-087
+test("what the daemon's git does to the files is one rescan, and what anybody else does is told of", async () => {
+  using repository = new Repository();
+  const { workspace, state } = repository;
+  const told: FsChanges[] = [];
+  const tell = (event: FsChanges): Promise<void> => Promise.resolve(void told.push(event));
+  const watcher = new Watcher({ workspace, state, tell });
+  const git = repository.open({ quiet: () => watcher.quiet() });
+  await watcher.start();
+  try {
+    await git.clone(wanted);
+    await sleep(300);
+    expect(told.splice(0)).toEqual([{ kind: "fs_change", changes: [], rescan: true }]);
+    await repository.write("b.txt", "b");
+    await sleep(250);
+    const changes = told.splice(0).flatMap((event) => event.changes);
+    expect(changes).toMatchObject([{ type: "file-created", path: "b.txt", is_directory: false, source: "remote" }]);
+    await git.commit(turn);
+    await git.checkout({ revision: "main", discard: false });
+    await sleep(400);
+    expect(told.splice(0)).toEqual(Array.from({ length: 2 }, () => ({ kind: "fs_change", changes: [], rescan: true })));
+    // The agent's own git is anybody else.
+    repository.agent("checkout", "-q", wanted.shadow_branch);
+    await sleep(250);
+    expect(told.flatMap((event) => event.changes)).toMatchObject([{ type: "file-created", path: "b.txt" }]);
+  } finally {
+    await watcher.stop();
+  }
+});

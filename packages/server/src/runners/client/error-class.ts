@@ -1,0 +1,52 @@
+import { type ErrorCode, RemoteError, WharfError } from "@wharf/contract";
+
+/** What kind of failure a call to a runner met. */
+export type ErrorClass = "TIMEOUT" | "CLIENT" | "SERVER" | "NETWORK" | "CIRCUIT_BREAKER_OPEN" | "UNKNOWN";
+
+/** Refused here, without a word to the runner: too many calls to it failed one after the other. */
+export class CircuitOpenError extends WharfError<"runner_unavailable"> {
+  /** When the next call is let through, in ms from now. */
+  readonly retryAfterMs: number;
+
+  constructor(runnerId: string, retryAfterMs: number) {
+    const seconds = Math.ceil(retryAfterMs / 1000);
+    super("runner_unavailable", {
+      runner_id: runnerId,
+      reason: `too many calls to it failed, and it is left alone for ${seconds} s`,
+    });
+    this.name = "CircuitOpenError";
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/** Codes of errors that the server itself raises about a runner. */
+const classOfCode: Partial<Record<ErrorCode, ErrorClass>> = {
+  runner_timeout: "TIMEOUT",
+  runner_unavailable: "NETWORK",
+  runner_lost: "NETWORK",
+};
+
+/** UNKNOWN is also what a peer does that breaks the protocol: nothing it said can be relied on. */
+export function classOf(error: unknown): ErrorClass {
+  if (error instanceof CircuitOpenError) return "CIRCUIT_BREAKER_OPEN";
+  if (error instanceof RemoteError) return classOfStatus(error.problem.status);
+  if (!(error instanceof WharfError)) return "UNKNOWN";
+  const code: ErrorCode = error.code;
+  const known = classOfCode[code];
+  if (known) return known;
+  return code === "runner_hostile" ? "UNKNOWN" : classOfStatus(error.status);
+}
+
+function classOfStatus(status: number): ErrorClass {
+  if (status >= 400 && status < 500) return "CLIENT";
+  return status >= 500 && status < 600 ? "SERVER" : "UNKNOWN";
+}
+
+/** Whether the same call may succeed later. A runner that is gone stays gone, and a route that is not there stays away. */
+export function isPassing(error: unknown): boolean {
+  if ((error instanceof WharfError || error instanceof RemoteError) && lasting.has(error.code)) return false;
+  const kind = classOf(error);
+  return kind === "TIMEOUT" || kind === "NETWORK" || kind === "SERVER";
+}
+
+const lasting: ReadonlySet<string> = new Set(["runner_lost", "runner_hostile", "unsupported"]);

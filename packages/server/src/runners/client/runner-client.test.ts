@@ -1,0 +1,207 @@
+import { daemonApi, RemoteError } from "@wharf/contract";
+import { afterEach, expect, test } from "vitest";
+import { type Answering, sendJson, sendProblem, TestClock, TestLink } from "./fixtures.ts";
+import { RunnerAwayError, RunnerClient } from "./index.ts";
+import { policies } from "./policies.ts";
+
+const links: TestLink[] = [];
+afterEach(() => {
+  for (const link of links.splice(0)) link.cut();
+});
+
+function linkTo(answering: Answering): TestLink {
+  const link = new TestLink(answering);
+  links.push(link);
+  return link;
+}
+
+/** A client whose pauses are over at once, and what the daemon was asked. */
+function clientOf(answering: Answering) {
+  const asked: string[] = [];
+  const link = linkTo((request, response) => {
+    asked.push(`${request.method} ${request.url}`);
+    request.resume();
+    answering(request, response);
+  });
+  const clock = new TestClock(4_000);
+  return { asked, clock, link, client: new RunnerClient({ runnerId: "runner-1", clock, link: async () => link }) };
+}
+
+const health = {
+  runner_id: "runner-1",
+  version: "1",
+  isolation: "sandbox",
+  uptime_s: 1,
+  rss_bytes: 1,
+  journal: { epoch: "e", first: 1, last: 0, acked: 0 },
+  agent: { status: "none" },
+  workspace: { cloned: false },
+};
+const prompt = {
+  body: {
+    run_id: "r",
+    turn_id: "t",
+    text: "go",
+    idle_timeout_s: 1,
+    commit: { message: "m", author_name: "A", author_email: "a@b" },
+  },
+};
+
+// S-031
+test("what may be asked again is asked again after 1, 2 and 4 s, and then its error stands", async () => {
+  const { asked, clock, client } = clientOf((_, response) => sendProblem(response, 500));
+  await expect(client.call(daemonApi.health, {})).rejects.toThrow("it said 500");
+  expect(asked).toHaveLength(4);
+  expect(clock.slept).toEqual([1_000, 2_000, 4_000]);
+  expect(clock.sleeping).toBe(0);
+});
+
+test("it ends as soon as an answer comes", async () => {
+  let times = 0;
+  const { asked, client } = clientOf((_, response) =>
+    ++times < 3 ? sendProblem(response, 503) : sendJson(response, health),
+  );
+  await expect(client.call(daemonApi.health, {})).resolves.toMatchObject({ version: "1" });
+  expect(asked).toHaveLength(3);
+  expect(client.circuit).toEqual({ state: "closed", failures: 0, retry_after_ms: 0 });
+});
+
+// S-037
+test("an answer of 4xx is never asked for again, and says that the runner is well", async () => {
+  const { asked, client } = clientOf((_, response) => sendProblem(response, 404, "not_found"));
+  for (let i = 0; i < 6; i++) await expect(client.call(daemonApi.health, {})).rejects.toBeInstanceOf(RemoteError);
+  expect(asked).toHaveLength(6);
+  expect(client.circuit.state).toBe("closed");
+});
+
+test("what is not harmless twice is asked once", async () => {
+  const { asked, client } = clientOf((request) => request.socket.destroy());
+  const input = { params: { permission_id: "p" }, body: { by: "me" } };
+  await expect(client.call(daemonApi.answerPermission, input)).rejects.toMatchObject({ code: "runner_unavailable" });
+  expect(asked).toHaveLength(1);
+});
+
+test("a prompt that got no answer is given again under its key, one that was refused is not", async () => {
+  let times = 0;
+  const lost = clientOf((request, response) =>
+    ++times < 2 ? request.socket.destroy() : sendJson(response, { duplicate: true }),
+  );
+  await expect(lost.client.call(daemonApi.prompt, prompt)).resolves.toEqual({ duplicate: true });
+  expect(lost.asked).toHaveLength(2);
+  const refused = clientOf((_, response) => sendProblem(response, 502, "agent_refused"));
+  await expect(refused.client.call(daemonApi.prompt, prompt)).rejects.toMatchObject({ code: "agent_refused" });
+  expect(refused.asked).toHaveLength(1);
+  expect(refused.client.circuit.failures).toBe(0);
+});
+
+// S-037: 30 s
+test("a runner that says nothing is given 30 s", async () => {
+  const clock = new TestClock();
+  const link = linkTo(() => undefined);
+  const patient = new RunnerClient({ runnerId: "runner-1", clock, link: async () => link });
+  const input = { params: { permission_id: "p" }, body: { by: "me" } };
+  const call = patient.call(daemonApi.answerPermission, input).catch((error: unknown) => error);
+  let over = false;
+  void call.then(() => (over = true));
+  clock.advance(29_999);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(over).toBe(false);
+  clock.advance(1);
+  expect(await call).toMatchObject({ code: "runner_timeout", context: { after_s: 30 } });
+  expect(clock.sleeping).toBe(0);
+});
+
+// S-032
+test("after five failures in a row the runner is left alone for 60 s, then asked once", async () => {
+  let broken = true;
+  const { asked, clock, client } = clientOf((_, response) =>
+    broken ? sendProblem(response, 500) : sendJson(response, health),
+  );
+  await expect(client.call(daemonApi.health, {})).rejects.toThrow("it said 500");
+  await expect(client.call(daemonApi.health, {})).rejects.toMatchObject({ name: "CircuitOpenError" });
+  expect(asked).toHaveLength(5);
+  expect(client.circuit.state).toBe("open");
+  await expect(client.call(daemonApi.health, {})).rejects.toMatchObject({ retryAfterMs: expect.any(Number) });
+  expect(asked).toHaveLength(5);
+  clock.advance(60_000);
+  broken = false;
+  await expect(client.call(daemonApi.health, {})).resolves.toBeDefined();
+  expect(client.circuit).toEqual({ state: "closed", failures: 0, retry_after_ms: 0 });
+});
+
+test("a stream that finds the circuit half open is preceded by a probe", async () => {
+  const { asked, clock, client } = clientOf((request, response) => {
+    if (request.url === "/health") return sendJson(response, health);
+    if (asked.length < 6) return sendProblem(response, 500);
+    response.writeHead(200).end('{"seq":1}\n');
+  });
+  const read = () => Array.fromAsync(client.stream(daemonApi.journal, { query: { after: 0 } }));
+  await expect(read()).rejects.toThrow("it said 500");
+  await expect(read()).rejects.toThrow();
+  expect(client.circuit.state).toBe("open");
+  clock.advance(60_000);
+  await expect(read()).resolves.toEqual([{ seq: 1 }]);
+  expect(asked.at(-2)).toBe("GET /health");
+});
+
+// S-033
+test("every route has a stated answer for when the runner is away", async () => {
+  expect(Object.keys(policies)).toEqual(expect.arrayContaining(Object.keys(daemonApi)));
+  for (const policy of Object.values(policies)) expect(policy.next).toMatch(/\w.*\.$/);
+  const { client } = clientOf((request) => request.socket.destroy());
+  const error = await client.ask("push", { body: { shadow_branch: "shadow/x" } }).catch((thrown: unknown) => thrown);
+  expect(error).toBeInstanceOf(RunnerAwayError);
+  expect(error).toMatchObject({ code: "runner_unavailable", kind: "NETWORK", next: policies.push.next });
+});
+
+test("what was last known is told as such", async () => {
+  let away = false;
+  const { client } = clientOf((request, response) =>
+    away ? request.socket.destroy() : sendJson(response, { ...health, uptime_s: 42 }),
+  );
+  await expect(client.ask("health", {})).resolves.toMatchObject({ from: "runner" });
+  away = true;
+  await expect(client.ask("health", {})).resolves.toMatchObject({ from: "last_known", value: { uptime_s: 42 } });
+});
+
+test("a call survives its wire and goes on with the next one", async () => {
+  const reached = Promise.withResolvers<void>();
+  const first = linkTo(() => reached.resolve());
+  const second = linkTo((_, response) => sendJson(response, health));
+  let current = first;
+  const client = new RunnerClient({ runnerId: "runner-1", clock: new TestClock(4_000), link: async () => current });
+  const call = client.call(daemonApi.health, {});
+  await reached.promise;
+  current = second;
+  first.cut();
+  await expect(call).resolves.toMatchObject({ runner_id: "runner-1" });
+});
+
+test("a caller that leaves ends its call at once, with its own reason, and the circuit hears nothing of it", async () => {
+  const clock = new TestClock();
+  const noWire = (signal: AbortSignal) =>
+    new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+  const client = new RunnerClient({ runnerId: "runner-1", clock, link: noWire });
+  const leaving = new AbortController();
+  const call = client.call(daemonApi.health, {}, { signal: leaving.signal });
+  leaving.abort(new Error("I left"));
+  await expect(call).rejects.toThrow("I left");
+  expect(client.circuit.failures).toBe(0);
+  expect(clock.sleeping).toBe(0);
+});
+
+test("a stream is tried again until it began, and never after its first line", async () => {
+  let times = 0;
+  const { client, asked } = clientOf((request, response) => {
+    if (++times === 1) return request.socket.destroy();
+    response.writeHead(200).write('{"seq":1}\n');
+    setTimeout(() => request.socket.destroy(), 20);
+  });
+  const lines: unknown[] = [];
+  const read = async () => {
+    for await (const line of client.stream(daemonApi.journal, { query: { after: 0 } })) lines.push(line);
+  };
+  await expect(read()).rejects.toMatchObject({ code: "runner_unavailable" });
+  expect(lines).toEqual([{ seq: 1 }]);
+  expect(asked).toHaveLength(2);
+});

@@ -1,0 +1,43 @@
+import type { Circuit } from "./circuit.ts";
+import type { Clock } from "./clock.ts";
+import { classOf, isPassing } from "./error-class.ts";
+import type { RoutePolicy } from "./policies.ts";
+
+/** How long to wait before the second, third and fourth try. */
+export const retryDelays = [1_000, 2_000, 4_000] as const; // ms
+
+export interface Handling {
+  readonly circuit: Circuit;
+  readonly clock: Clock;
+  readonly retry: RoutePolicy["retry"];
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Tries a call until it succeeds, fails in a way that stays, or has been tried often enough; keeps the circuit informed.
+ * The caller's own signal ends it with its reason and says nothing about the runner.
+ */
+export async function withErrorHandling<T>(handling: Handling, attempt: () => Promise<T>): Promise<T> {
+  const { circuit, clock, retry, signal } = handling;
+  for (let tries = 0; ; tries++) {
+    signal.throwIfAborted();
+    const pass = circuit.enter();
+    try {
+      const result = await attempt();
+      pass.succeed();
+      return result;
+    } catch (error) {
+      if (signal.aborted) {
+        pass.leave();
+        throw error;
+      }
+      const kind = classOf(error);
+      const answered = kind === "CLIENT" || (kind === "SERVER" && retry === "unanswered");
+      if (answered) pass.succeed();
+      else pass.fail();
+      const delay = retryDelays[tries];
+      if (answered || retry === "never" || delay === undefined || !isPassing(error)) throw error;
+      await clock.sleep(delay, signal);
+    }
+  }
+}

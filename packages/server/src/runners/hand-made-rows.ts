@@ -1,0 +1,145 @@
+import { randomUUID } from "node:crypto";
+import { type RunnerCreate, type RunnerState, WharfError } from "@wharf/contract";
+import { and, count, desc, eq, getTableColumns, inArray, isNotNull, like, ne, or, type SQL, sql } from "drizzle-orm";
+import type { Principal } from "../access/index.ts";
+import type { Backend } from "../backends/index.ts";
+import { type Database, schema } from "../store/index.ts";
+import type { RunnerRow } from "./runners.ts";
+import { resourcesOf } from "./sizes.ts";
+
+const { boards, runners, runs, tasks } = schema;
+
+/** A runner and the newest run it was made for. Without a run it was created by hand. */
+export type SeenRunner = RunnerRow & { readonly run_id: string | null };
+
+/** Names written out: in what is selected, drizzle leaves the table's away. */
+const runId = sql<string | null>`(
+  select r.id from runs r where r.runner_id = "runners"."id" order by r.created_at desc limit 1
+)`;
+
+/** A person's own: what they created by hand, and what the runs on their boards work in. */
+const visible = (ownerId: string): SQL =>
+  or(
+    eq(runners.owner_id, ownerId),
+    sql`exists (
+      select 1 from ${runs}
+      join ${tasks} on ${tasks.id} = ${runs.task_id}
+      join ${boards} on ${boards.id} = ${tasks.board_id}
+      where ${runs.runner_id} = ${runners.id} and ${boards.owner_id} = ${ownerId}
+    )`,
+  )!;
+
+const select = (db: Database) => db.select({ ...getTableColumns(runners), run_id: runId }).from(runners);
+
+/** Writes a runner down. Asked again with the same id it answers with the one that is there. */
+export async function insertHandMade(
+  db: Database,
+  { organization_id, user_id }: Principal,
+  input: RunnerCreate & { backend: Pick<Backend, "name" | "can"> },
+): Promise<RunnerRow> {
+  const { id = randomUUID(), name = null, tier, environment, backend } = input;
+  const values = {
+    id,
+    name,
+    tier,
+    environment,
+    organization_id,
+    owner_id: user_id,
+    resources: resourcesOf(input),
+    backend: backend.name,
+    isolation: backend.can.isolation,
+  };
+  const [made] = await db.insert(runners).values(values).onConflictDoNothing().returning();
+  if (made) return made;
+  const [there] = await db
+    .select()
+    .from(runners)
+    .where(and(eq(runners.id, id), eq(runners.owner_id, user_id)));
+  if (!there || there.desired === "DESTROYED")
+    throw new WharfError("conflict", { what: "runner", from: "there already", to: "created" });
+  return there;
+}
+
+export interface RunnerQuery {
+  readonly status?: RunnerState | undefined;
+  readonly limit: number;
+  readonly offset: number;
+}
+
+export async function listSeen(
+  db: Database,
+  ownerId: string,
+  { status, limit, offset }: RunnerQuery,
+): Promise<{ runners: SeenRunner[]; total: number }> {
+  const where = and(visible(ownerId), status ? eq(runners.state, status) : ne(runners.state, "DESTROYED"));
+  const [rows, [all]] = await Promise.all([
+    select(db).where(where).orderBy(desc(runners.created_at), runners.id).limit(limit).offset(offset),
+    db.select({ n: count() }).from(runners).where(where),
+  ]);
+  return { runners: rows, total: all?.n ?? 0 };
+}
+
+/** By its id or the beginning of one. */
+export async function findSeen(db: Database, ownerId: string, id: string): Promise<SeenRunner> {
+  const text = sql`${runners.id}::text`;
+  const matches = id.length === 36 ? eq(text, id) : like(text, `${id.replaceAll(/[%_\\]/g, "")}%`);
+  const rows = await select(db)
+    .where(and(matches, visible(ownerId)))
+    .limit(2);
+  if (rows.length > 1) throw new WharfError("ambiguous_id", { what: "runner", id });
+  if (!rows[0]) throw new WharfError("not_found", { what: "runner", id });
+  return rows[0];
+}
+
+/** What a person wants of a runner they created; nothing where it is being destroyed. */
+export async function wishHandMade(
+  db: Database,
+  id: string,
+  wish: Partial<Pick<RunnerRow, "desired" | "state" | "error_message">>,
+): Promise<boolean> {
+  const rows = await db
+    .update(runners)
+    .set({ ...wish, updated_at: new Date() })
+    .where(and(eq(runners.id, id), ne(runners.desired, "DESTROYED")))
+    .returning({ id: runners.id });
+  return rows.length > 0;
+}
+
+/** What became of making it, as long as it is still wanted. */
+export async function settleHandMade(
+  db: Database,
+  id: string,
+  seen: Pick<RunnerRow, "state" | "error_message">,
+): Promise<boolean> {
+  const rows = await db
+    .update(runners)
+    .set({ ...seen, updated_at: new Date() })
+    .where(and(eq(runners.id, id), eq(runners.desired, "READY")))
+    .returning({ id: runners.id });
+  return rows.length > 0;
+}
+
+/** Those that are wanted and were not yet made. */
+export async function unmadeHandMade(db: Database): Promise<string[]> {
+  const wanted = and(isNotNull(runners.owner_id), eq(runners.desired, "READY"), eq(runners.state, "CREATING"));
+  const rows = await db.select({ id: runners.id }).from(runners).where(wanted);
+  return rows.map(({ id }) => id);
+}
+
+/** Lets all of them rest: when the server is taken down with its runners. */
+export async function restAllHandMade(db: Database): Promise<void> {
+  await db
+    .update(runners)
+    .set({ desired: "STOPPED", updated_at: new Date() })
+    .where(and(isNotNull(runners.owner_id), eq(runners.desired, "READY")));
+}
+
+/** Whether a run works in the runner, so that its wire is the run's. */
+export async function isAtWork(db: Database, runnerId: string): Promise<boolean> {
+  const [row] = await db
+    .select({ id: runs.id })
+    .from(runs)
+    .where(and(eq(runs.runner_id, runnerId), inArray(runs.status, ["STARTING", "RUNNING", "PAUSED"])))
+    .limit(1);
+  return row !== undefined;
+}

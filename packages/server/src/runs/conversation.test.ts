@@ -1,0 +1,73 @@
+import { randomUUID } from "node:crypto";
+import { describe, expect, it } from "vitest";
+import { type Fixture, fixture } from "../../test/fixture.ts";
+import type { EventData } from "@wharf/contract";
+import { earlierConversation, summaryOf } from "./conversation.ts";
+import type { TaskRow } from "../tasks/index.ts";
+import { schema } from "../store/index.ts";
+
+const say = (f: Fixture, task: TaskRow, ...data: EventData[]) =>
+  f.log.write((writer) =>
+    writer.append(
+      task.id,
+      data.map((one) => ({ data: one })),
+    ),
+  );
+const session = (session_id: string): EventData => ({ kind: "session", session_id, loaded: false });
+const agent = (text: string): EventData => ({ kind: "message", role: "agent", text });
+const started = (turn_id: string): EventData => ({ kind: "turn", turn_id, status: "started" });
+
+/** A task whose first turn is over, and a second one that is queued. */
+async function secondTurn(f: Fixture) {
+  const task = await f.newTask();
+  const first = await f.prompt(task, "mend the sum");
+  await say(f, task, session("old"), started(first.id), agent("It is "), agent("mended."));
+  await f.db.update(schema.turns).set({ state: "ENDED" });
+  const second = await f.prompt(task, "and the product");
+  return { task, turn_id: second.id };
+}
+
+describe("the conversation before a turn", () => {
+  it("is told to a session that was opened anew, without the prompt it stands ahead of", async () => {
+    await using f = await fixture();
+    const { task, turn_id } = await secondTurn(f);
+    const told = "The person:\n> mend the sum\n\nYou:\n> It is mended.\n";
+    const at = { task_id: task.id, turn_id, session_id: "new" };
+    // The log may not have heard of the session yet.
+    expect(await earlierConversation(f.db, at)).toBe(told);
+    await say(f, task, session("new"));
+    expect(await earlierConversation(f.db, at)).toBe(told);
+    await say(f, task, started(turn_id));
+    expect(await earlierConversation(f.db, at)).toBeUndefined();
+  });
+
+  it("is not told to the session that had it, nor where there was none", async () => {
+    await using f = await fixture();
+    const { task, turn_id } = await secondTurn(f);
+    expect(await earlierConversation(f.db, { task_id: task.id, turn_id, session_id: "old" })).toBeUndefined();
+    const other = await f.newTask();
+    const first = await f.prompt(other, "begin");
+    const at = { task_id: other.id, turn_id: first.id, session_id: randomUUID() };
+    expect(await earlierConversation(f.db, at)).toBeUndefined();
+  });
+});
+
+describe("a summary", () => {
+  it("quotes every line, so that nothing in it looks like a prompt of now", () => {
+    expect(summaryOf([{ role: "user", text: "one\ntwo\n" }])).toBe("The person:\n> one\n> two\n");
+  });
+
+  it("has the newest that there is room for, and of a long message its ends", () => {
+    const pieces = Array.from({ length: 50 }, (_, i) => ({ role: "user" as const, text: `${i} ${"x".repeat(900)}` }));
+    const summary = summaryOf(pieces) ?? "";
+    expect(summary.length).toBeLessThanOrEqual(20_000);
+    expect(summary.length).toBeGreaterThan(18_000);
+    expect(summary).toContain("> 49 ");
+    expect(summary).not.toContain("> 20 ");
+    const long = summaryOf([{ role: "agent", text: `begin ${"y".repeat(100_000)} end` }]) ?? "";
+    expect(long).toMatch(/^You:\n> begin y+\n> \[…\]\n> y+ end\n$/);
+    expect(long.length).toBeLessThan(4_100);
+    expect((summaryOf([{ role: "user", text: "\n".repeat(50_000) }]) ?? "").length).toBeLessThanOrEqual(20_000);
+    expect(summaryOf([{ role: "user", text: `a${"\n".repeat(50_000)}b` }])?.length).toBeLessThanOrEqual(20_000);
+  });
+});

@@ -1,0 +1,209 @@
+import { randomUUID } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { daemonApi, type Endpoint, type EventData, ExecEvent, JournalRecord } from "@wharf/contract";
+import type { Backend, RunnerSpec } from "../../packages/server/src/backends/index.ts";
+import { createGateway, type Gateway, type Mirrors, openMirrors } from "../../packages/server/src/gateway/index.ts";
+import { RunnerClient } from "../../packages/server/src/runners/client/index.ts";
+import { keysFrom, type Link, openLink } from "../../packages/server/src/runners/index.ts";
+import type { BackendUnderTest, Place } from "./place.ts";
+
+const connectTime = 20_000; // ms
+export const keys = keysFrom("the conformance suite's own secret");
+const limits = { cpu: 1, memoryBytes: 2 ** 30, diskBytes: 2 ** 30, processes: 500 };
+
+export function specOf(id: string = randomUUID()): RunnerSpec {
+  return { id, wireKey: keys.wire(id), limits, programs: ["wharf-demo-agent"] };
+}
+
+/** The part of a server below its database: a backend, the gateway with its mirrors, and the links. */
+export class Bench implements AsyncDisposable {
+  readonly folder: string;
+  readonly mirrors: Mirrors;
+  readonly under: BackendUnderTest;
+  readonly #gateway: Gateway;
+  readonly #runners: Runner[] = [];
+  place: Place;
+
+  private constructor(under: BackendUnderTest, { folder, place }: { folder: string; place: Place }) {
+    this.under = under;
+    this.folder = folder;
+    this.place = place;
+    this.mirrors = openMirrors({ folder: join(folder, "mirrors"), maxRepositoryMb: 100 });
+    const hooks = { pushed: async () => undefined, denied: () => undefined, modelRequest: () => undefined };
+    this.#gateway = createGateway({ mirrors: this.mirrors, routes: {}, hooks });
+  }
+
+  static async open(under: BackendUnderTest): Promise<Bench> {
+    const folder = mkdtempSync(join(tmpdir(), "wharf-conformance-"));
+    return new Bench(under, { folder, place: await under.open(folder) });
+  }
+
+  /** On a place that somebody else disposes of. */
+  static over(under: BackendUnderTest, at: { folder: string; place: Place }): Bench {
+    return new Bench(under, at);
+  }
+
+  get backend(): Backend {
+    return this.place.backend;
+  }
+
+  /** A new runner, made and dialled. */
+  async runner(): Promise<Runner> {
+    const spec = specOf();
+    await this.backend.create(spec);
+    return this.adopt(spec);
+  }
+
+  /** A runner that is there already. */
+  adopt(spec: RunnerSpec, epoch = 0): Runner {
+    const runner = new Runner({ bench: this, gateway: this.#gateway, spec, epoch });
+    this.#runners.push(runner);
+    return runner;
+  }
+
+  /** Ends what `over` began. */
+  release(): void {
+    this.#gateway.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const runner of this.#runners) await runner.hangUp();
+    for await (const { id } of this.backend.list()) await this.backend.destroy(id);
+    await this.place[Symbol.asyncDispose]();
+    this.#gateway.close();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** One runner as the server knows it: dialled when it is first needed, and again when its wire is gone. */
+export class Runner {
+  readonly spec: RunnerSpec;
+  readonly client: RunnerClient;
+  /** What it may reach through the gateway. */
+  repository: { repository_id: string; shadow_branch: string } | undefined;
+  epoch: number;
+  readonly #bench: Bench;
+  readonly #gateway: Gateway;
+  #link: Promise<Link> | undefined;
+
+  constructor({ bench, gateway, spec, epoch }: { bench: Bench; gateway: Gateway; spec: RunnerSpec; epoch: number }) {
+    this.#bench = bench;
+    this.#gateway = gateway;
+    this.spec = spec;
+    this.epoch = epoch;
+    this.client = new RunnerClient({ runnerId: spec.id, link: () => this.link() });
+  }
+
+  get id(): string {
+    return this.spec.id;
+  }
+
+  async link(): Promise<Link> {
+    const open = await this.#link?.catch(() => undefined);
+    if (open && !open.signal.aborted) return open;
+    this.epoch += 1;
+    return (this.#link = this.dial(this.epoch));
+  }
+
+  dial(epoch: number, key = this.spec.wireKey): Promise<Link> {
+    const context = async () => ({
+      runner_id: this.id,
+      run_id: "run",
+      task_id: "task",
+      token: keys.run("run"),
+      ...this.repository,
+    });
+    return openLink(
+      { backend: this.#bench.backend, runner_id: this.id, epoch, key, gateway: this.#gateway, context },
+      AbortSignal.timeout(connectTime),
+    );
+  }
+
+  /** The wire goes, the runner stays. */
+  async hangUp(): Promise<void> {
+    const link = await this.#link?.catch(() => undefined);
+    this.#link = undefined;
+    await link?.[Symbol.asyncDispose]();
+  }
+
+  async exec(command: string, options: Record<string, unknown> = {}) {
+    const result = { stdout: "", stderr: "", exit: undefined as Exit | undefined, last: "" };
+    for await (const line of this.client.stream(daemonApi.exec, { body: { command, ...options } })) {
+      const event = ExecEvent.parse(line);
+      result.last = event.type;
+      if (event.type === "exit") result.exit = event;
+      else if (event.type === "stdout" || event.type === "stderr") result[event.type] += event.data;
+    }
+    return result;
+  }
+
+  /** Whether the daemon knows the route. One of the contract's own it has to know. */
+  async serves(route: Endpoint): Promise<boolean> {
+    if (Object.values<Endpoint>(daemonApi).includes(route)) return true;
+    const path = route.path.replace(/:\w+/g, "none");
+    const { status, body } = await this.client.request({ method: route.method, path });
+    return !(status === 404 && (await text(body)).includes('"what":"route"'));
+  }
+
+  startAgent(run_id: string, options: { policy?: "ask" | "allow-all"; session_id?: string } = {}) {
+    const { policy: permission_policy = "allow-all", session_id } = options;
+    const body = {
+      run_id,
+      command: ["wharf-demo-agent"],
+      protocol: "acp" as const,
+      environment: { WHARF_GATEWAY: "${WHARF_GATEWAY}", WHARF_TOKEN: keys.run("run") },
+      home_files: {},
+      permission_policy,
+      permission_timeout_s: 60,
+      start_timeout_s: 20,
+      ...(session_id && { session_id }),
+    };
+    return this.client.call(daemonApi.startAgent, { body });
+  }
+
+  prompt(run_id: string, turn_id: string, text: string) {
+    const commit = { message: "What was asked", author_name: "Tester", author_email: "tester@localhost" };
+    return this.client.call(daemonApi.prompt, { body: { run_id, turn_id, text, idle_timeout_s: 60, commit } });
+  }
+
+  async records(after = 0): Promise<JournalRecord[]> {
+    return Array.fromAsync(this.client.stream(daemonApi.journal, { query: { after } }), (line) =>
+      JournalRecord.parse(line),
+    );
+  }
+
+  /** Follows the journal until a record is what is looked for. */
+  async until(found: (data: EventData) => boolean, after = 0): Promise<JournalRecord[]> {
+    const records: JournalRecord[] = [];
+    const query = { after, follow: "true" };
+    const signal = AbortSignal.timeout(30_000);
+    for await (const line of this.client.stream(daemonApi.journal, { query }, { signal })) {
+      const record = JournalRecord.parse(line);
+      records.push(record);
+      if (found(record.data)) break;
+    }
+    return records;
+  }
+
+  /** Gives a turn and reads on to its end. */
+  async turn(run_id: string, text: string): Promise<JournalRecord[]> {
+    const { last } = (await this.client.call(daemonApi.health, {})).journal;
+    const turn_id = randomUUID();
+    await this.prompt(run_id, turn_id, text);
+    return this.until(isEnd(turn_id), last);
+  }
+}
+
+type Exit = Extract<ExecEvent, { type: "exit" }>;
+
+export const isEnd =
+  (turn_id: string) =>
+  (data: EventData): boolean =>
+    data.kind === "turn" && data.turn_id === turn_id && data.status !== "started";
+
+/** All that the agent said, joined. */
+export const spoken = (records: readonly JournalRecord[]): string =>
+  records.map(({ data }) => (data.kind === "message" && data.role === "agent" ? data.text : "")).join("");

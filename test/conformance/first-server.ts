@@ -1,0 +1,15 @@
+import { backends } from "./backends.ts";
+import { Bench, specOf } from "./bench.ts";
+
+/** A server in a process of its own, to be killed: makes a runner, gives its agent a turn, and says so. */
+const [name = "", folder = "", runnerId = "", turnId = ""] = process.argv.slice(2);
+const under = backends[name];
+if (!under) throw new Error(`there is no backend '${name}'`);
+const bench = Bench.over(under, { folder, place: await under.open(folder) });
+const spec = specOf(runnerId);
+await bench.backend.create(spec);
+const runner = bench.adopt(spec);
+await runner.startAgent("run-1");
+await runner.prompt("run-1", turnId, "demo: say before\ndemo: sleep 1s\ndemo: say after");
+process.stdout.write("prompted\n");
+setInterval(() => undefined, 60_000);

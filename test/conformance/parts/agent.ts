@@ -1,0 +1,151 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { daemonApi } from "@wharf/contract";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Bench, isEnd, type Runner, spoken } from "../bench.ts";
+import type { BackendUnderTest } from "../place.ts";
+
+export function agent(under: BackendUnderTest): void {
+  describe("agent and journal", () => {
+    let bench: Bench;
+    let runner: Runner;
+    beforeAll(async () => {
+      bench = await Bench.open(under);
+      runner = await bench.runner();
+      await runner.startAgent("run-1");
+    });
+    afterAll(() => bench[Symbol.asyncDispose]());
+
+    test("starting again for the same run finds the agent at work", async () => {
+      const first = await runner.startAgent("run-1");
+      const second = await runner.startAgent("run-1");
+      expect(second.session_id).toBe(first.session_id);
+      const sessions = (await runner.records()).filter(({ data }) => data.kind === "session");
+      expect(sessions).toHaveLength(1);
+    });
+
+    test("a turn is told from its start to its end, in order and without a gap", async () => {
+      const records = await runner.turn(
+        "run-1",
+        "demo: think hm\ndemo: plan a | b\ndemo: say hello\ndemo: write made.txt text",
+      );
+      const kinds = records.map(({ data }) => data.kind);
+      for (const kind of ["thought", "plan", "message", "tool_call"]) expect(kinds).toContain(kind);
+      expect(records[0]?.data).toMatchObject({ kind: "turn", status: "started" });
+      expect(records.at(-1)?.data).toMatchObject({ kind: "turn", status: "ended", stop_reason: "end_turn" });
+      expect(records.map(({ seq }) => seq)).toEqual(records.map((_, i) => records[0]!.seq + i));
+      expect(spoken(records)).toContain("hello\n");
+      expect((await runner.exec("cat made.txt")).stdout.trim()).toBe("text");
+    });
+
+    test("a turn's key is taken once, however often and however close it comes", async () => {
+      const turn_id = randomUUID();
+      const { last } = (await runner.client.call(daemonApi.health, {})).journal;
+      const answers = await Promise.all([1, 2, 3].map(() => runner.prompt("run-1", turn_id, "demo: say once")));
+      expect(answers.filter(({ duplicate }) => !duplicate)).toHaveLength(1);
+      const records = await runner.until(isEnd(turn_id), last);
+      expect(spoken(records)).toBe("once\n");
+      expect(await runner.prompt("run-1", turn_id, "demo: say once")).toEqual({ duplicate: true });
+      const known = await runner.client.call(daemonApi.turn, { params: { turn_id } });
+      expect(known.state).toBe("ENDED");
+      const unknown = await runner.client.call(daemonApi.turn, { params: { turn_id: randomUUID() } });
+      expect(unknown.state).toBe("unknown");
+    });
+
+    test("one turn at a time; a cancelled one ends as cancelled", async () => {
+      const turn_id = randomUUID();
+      const { last } = (await runner.client.call(daemonApi.health, {})).journal;
+      await runner.prompt("run-1", turn_id, "demo: say begun\ndemo: hang");
+      await expect(runner.prompt("run-1", randomUUID(), "demo: say no")).rejects.toMatchObject({ code: "turn_open" });
+      expect((await runner.client.call(daemonApi.health, {})).agent).toMatchObject({ status: "busy", turn_id });
+      await runner.client.call(daemonApi.cancelTurn, { body: { turn_id } });
+      const records = await runner.until(isEnd(turn_id), last);
+      expect(records.at(-1)?.data).toMatchObject({ status: "cancelled" });
+      await runner.client.call(daemonApi.cancelTurn, { body: { turn_id } });
+      const none = { body: { turn_id: randomUUID() } };
+      await expect(runner.client.call(daemonApi.cancelTurn, none)).rejects.toMatchObject({ code: "not_found" });
+    });
+
+    test("what was said is there to be read again until it is acknowledged", async () => {
+      await runner.turn("run-1", "demo: flood 300");
+      const { journal } = await runner.client.call(daemonApi.health, {});
+      const all = await runner.records();
+      expect(all.map(({ seq }) => seq)).toEqual(Array.from({ length: journal.last }, (_, i) => i + 1));
+      expect(await runner.records(journal.last - 2)).toEqual(all.slice(-2));
+      expect(spoken(all)).toContain(Array.from({ length: 300 }, (_, i) => `flood ${i + 1}\n`).join(""));
+      const acked = await runner.client.call(daemonApi.ackJournal, {
+        body: { epoch: journal.epoch, seq: journal.last },
+      });
+      expect(acked).toMatchObject({ epoch: journal.epoch, acked: journal.last, last: journal.last });
+      expect(await runner.records(journal.last)).toEqual([]);
+    });
+
+    test("a cursor beyond the end and an acknowledgement of another journal are refused", async () => {
+      const { journal } = await runner.client.call(daemonApi.health, {});
+      await expect(runner.records(journal.last + 1)).rejects.toMatchObject({ code: "conflict" });
+      for (const body of [
+        { epoch: "another", seq: 1 },
+        { epoch: journal.epoch, seq: journal.last + 1 },
+      ])
+        await expect(runner.client.call(daemonApi.ackJournal, { body })).rejects.toMatchObject({ code: "conflict" });
+    });
+
+    test.each([
+      ["allowed", "allow"],
+      ["rejected", undefined],
+    ])("a person's answer reaches the agent: %s", async (outcome, kind) => {
+      const asking = await bench.runner();
+      await asking.startAgent("run-2", { policy: "ask" });
+      const turn_id = randomUUID();
+      await asking.prompt("run-2", turn_id, "demo: ask May I?");
+      const asked = (await asking.until(({ kind: it }) => it === "permission")).at(-1)?.data;
+      if (asked?.kind !== "permission" || asked.status !== "asked") throw new Error("it did not ask");
+      const option = asked.options?.find(({ option_kind }) => kind && option_kind.startsWith(kind))?.option_id;
+      const params = { permission_id: asked.permission_id };
+      const answer = (option_id?: string) =>
+        asking.client.call(daemonApi.answerPermission, { params, body: { by: "me", ...(option_id && { option_id }) } });
+      await expect(answer("no such option")).rejects.toMatchObject({ code: "bad_request" });
+      await answer(option);
+      await expect(answer(option)).rejects.toMatchObject({ code: "conflict" });
+      const records = await asking.until(isEnd(turn_id));
+      expect(spoken(records)).toContain(`answer: ${outcome}`);
+      const settled = records.filter(({ data }) => data.kind === "permission" && data.status === "answered");
+      expect(settled).toHaveLength(1);
+      expect(settled[0]?.data).toMatchObject({ by: "me" });
+      await bench.backend.destroy(asking.id);
+    });
+
+    test("an agent that ends in its turn ends the turn, and can be started again with its session", async () => {
+      const records = await runner.turn("run-1", "demo: say last words\ndemo: exit 3");
+      const kinds = records.map(({ data }) => data.kind);
+      expect(kinds).toContain("agent_exit");
+      expect(records.at(-1)?.data).toMatchObject({ kind: "turn", status: "ended", stop_reason: "error" });
+      await runner.startAgent("run-1");
+      expect(spoken(await runner.turn("run-1", "demo: say back"))).toBe("back\n");
+    });
+
+    test("stopping the agent cancels its turn, and a later run starts another", async () => {
+      const turn_id = randomUUID();
+      const { last } = (await runner.client.call(daemonApi.health, {})).journal;
+      await runner.prompt("run-1", turn_id, "demo: hang");
+      await runner.client.call(daemonApi.stopAgent, { body: { reason: "enough" } });
+      expect((await runner.until(isEnd(turn_id), last)).at(-1)?.data).toMatchObject({ status: "cancelled" });
+      expect((await runner.client.call(daemonApi.health, {})).agent.status).toBe("exited");
+      await runner.startAgent("run-3");
+      expect(spoken(await runner.turn("run-3", "demo: say third"))).toBe("third\n");
+      await expect(runner.prompt("run-1", randomUUID(), "demo: say no")).rejects.toMatchObject({ code: "conflict" });
+    });
+
+    test("requests that are none are refused with what is wrong in them", async () => {
+      const body = { epoch: 5, seq: -1 };
+      const raw = { method: "POST", path: "/journal/ack", body: JSON.stringify(body) };
+      const answer = await runner.client.request(raw);
+      answer.body.resume();
+      expect(answer.status).toBe(400);
+      const nowhere = await runner.client.request({ method: "GET", path: "/nowhere" });
+      nowhere.body.resume();
+      expect(nowhere.status).toBe(404);
+      await sleep(0);
+    });
+  });
+}

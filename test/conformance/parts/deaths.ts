@@ -1,0 +1,181 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { daemonApi, type Endpoint, execApi, type JournalRecord } from "@wharf/contract";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Bench, isEnd, type Runner, specOf, spoken } from "../bench.ts";
+import type { BackendUnderTest } from "../place.ts";
+
+/** A call to each route that streams, with something in the stream before it is cut. */
+const streamingCalls: Readonly<Record<string, (runner: Runner) => AsyncGenerator<unknown>>> = {
+  journal: (runner) => runner.client.stream(daemonApi.journal, { query: { after: 0, follow: "true" } }),
+  exec: (runner) => runner.client.stream(daemonApi.exec, { body: { command: "echo begun; sleep 20" } }),
+  followCommand,
+};
+
+async function* followCommand(runner: Runner): AsyncGenerator<unknown> {
+  const command_id = randomUUID();
+  await runner.client.call(execApi.startCommand, { body: { command: "echo begun; sleep 20", command_id } });
+  yield* runner.client.stream(execApi.followCommand, { params: { command_id }, query: {} });
+}
+
+/** Streams whose last line says that it is the last: cut, they cannot look complete. Those of bytes have a length or an end of their own. */
+const marked = new Set(["listTree", "searchContents", "gitClone", "download", "packFolder"]);
+/** Streams of terminals, which are looked at with them. */
+const onTerminals = new Set(["stream", "watch", "attach"]);
+
+export function deaths(name: string, under: BackendUnderTest): void {
+  describe("what may die", () => {
+    let bench: Bench;
+    beforeAll(async () => {
+      bench = await Bench.open(under);
+    });
+    afterAll(() => bench[Symbol.asyncDispose]());
+
+    test("every streaming call is known to this suite", () => {
+      const routes: [string, Endpoint][] = Object.entries(daemonApi);
+      const streaming = routes.flatMap(([route, { response }]) => (response === "stream" ? [route] : []));
+      const known = (route: string) => route in streamingCalls || marked.has(route) || onTerminals.has(route);
+      expect(streaming.filter((route) => !known(route))).toEqual([]);
+    });
+
+    test.for(Object.keys(streamingCalls))(
+      "'%s' cut in the middle never looks complete, and can be asked again",
+      async (route, context) => {
+        const runner = await bench.runner();
+        if (route === "followCommand" && !(await runner.serves(execApi.startCommand)))
+          context.skip("background commands are not part of the contract yet");
+        await runner.startAgent("run-1");
+        const lines = streamingCalls[route]!(runner);
+        expect((await lines.next()).done).toBe(false);
+        await runner.hangUp();
+        const rest = (async () => {
+          for await (const _ of lines);
+        })();
+        await expect(rest).rejects.toMatchObject({ code: "runner_unavailable" });
+        const again = streamingCalls[route]!(runner);
+        expect((await again.next()).done).toBe(false);
+        await again.return(undefined);
+        await bench.backend.destroy(runner.id);
+      },
+    );
+
+    test("a journal that is read over many wires is read once, without a gap", async () => {
+      const runner = await bench.runner();
+      await runner.startAgent("run-1");
+      const turn_id = randomUUID();
+      await runner.prompt("run-1", turn_id, "demo: flood 200\ndemo: sleep 300ms\ndemo: flood 200");
+      const records: JournalRecord[] = [];
+      for (let done = false; !done;) {
+        const query = { after: records.at(-1)?.seq ?? 0, follow: "true" };
+        const few = 40 + records.length;
+        try {
+          for await (const line of runner.client.stream(daemonApi.journal, { query })) {
+            records.push(line as JournalRecord);
+            done = isEnd(turn_id)(records.at(-1)!.data);
+            if (done || records.length >= few) break;
+          }
+        } finally {
+          await runner.hangUp();
+        }
+      }
+      expect(records.map(({ seq }) => seq)).toEqual(records.map((_, i) => i + 1));
+      expect(spoken(records).match(/flood \d+\n/g)).toHaveLength(400);
+    });
+
+    test("a daemon that dies in a turn comes back with its disk; the turn is interrupted once and never run again", async () => {
+      const runner = await bench.runner();
+      await runner.startAgent("run-1");
+      await runner.exec("echo kept > file");
+      const turn_id = randomUUID();
+      await runner.prompt("run-1", turn_id, "demo: say begun\ndemo: hang");
+      const before = await runner.until((data) => data.kind === "message");
+      const { epoch } = (await runner.client.call(daemonApi.health, {})).journal;
+      await bench.place.killDaemon(runner.id);
+      await sleep(100);
+      await bench.backend.create(runner.spec);
+      const records = await runner.until(isEnd(turn_id));
+      expect(records.slice(0, before.length)).toEqual(before);
+      expect(records.at(-1)?.data).toMatchObject({ status: "interrupted" });
+      expect((await runner.client.call(daemonApi.health, {})).journal.epoch).toBe(epoch);
+      expect((await runner.exec("cat file")).stdout).toBe("kept\n");
+      await runner.startAgent("run-1");
+      expect(await runner.prompt("run-1", turn_id, "demo: say begun")).toEqual({ duplicate: true });
+      expect((await runner.client.call(daemonApi.turn, { params: { turn_id } })).state).toBe("INTERRUPTED");
+      expect(spoken(await runner.turn("run-1", "demo: say on"))).toBe("on\n");
+    });
+
+    test("an agent works on while nobody is connected, and what it did is read afterwards", async () => {
+      const runner = await bench.runner();
+      await runner.startAgent("run-1");
+      const turn_id = randomUUID();
+      await runner.prompt("run-1", turn_id, "demo: sleep 200ms\ndemo: write alone.txt done\ndemo: say done");
+      await runner.hangUp();
+      await sleep(600);
+      const records = await runner.records();
+      const turns = records.filter(({ data }) => data.kind === "turn");
+      expect(turns.at(-1)?.data).toMatchObject({ turn_id, status: "ended" });
+    });
+
+    const { outlivesServer } = under.capabilities;
+    (outlivesServer ? adopted : lost)({ name, under, bench: () => bench });
+  });
+}
+
+interface Survival {
+  readonly name: string;
+  readonly under: BackendUnderTest;
+  readonly bench: () => Bench;
+}
+
+function adopted({ name, under }: Survival): void {
+  test("a server that is killed leaves its runners at work, and the next one takes them up", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "wharf-adopted-"));
+    const spec = specOf();
+    const turn_id = randomUUID();
+    const first = startFirstServer([name, folder, spec.id, turn_id]);
+    try {
+      await said(first, "prompted");
+      const gone = once(first, "exit");
+      first.kill("SIGKILL");
+      await gone;
+      await using place = await under.open(folder);
+      const taken = Bench.over(under, { folder, place });
+      const runner = taken.adopt(spec, 10);
+      expect(await Array.fromAsync(place.backend.list())).toEqual([{ id: spec.id, state: "running" }]);
+      await place.backend.create(spec);
+      const records = await runner.until(isEnd(turn_id));
+      expect(records.at(-1)?.data).toMatchObject({ status: "ended", stop_reason: "end_turn" });
+      expect(spoken(records)).toBe("before\nafter\n");
+      await runner.hangUp();
+      await place.backend.destroy(spec.id);
+      taken.release();
+    } finally {
+      first.kill("SIGKILL");
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+}
+
+function lost({ under, bench }: Survival): void {
+  test("its runners end with the server, as it says", async () => {
+    const runner = await bench().runner();
+    await using another = await under.open(bench().folder);
+    expect(await Array.fromAsync(another.backend.list())).toEqual([]);
+    await expect(another.backend.dial(runner.id)).rejects.toMatchObject({ code: "runner_lost" });
+  });
+}
+
+function startFirstServer(args: readonly string[]): ChildProcess {
+  const program = join(import.meta.dirname, "../first-server.ts");
+  return spawn(process.execPath, [program, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+}
+
+async function said(child: ChildProcess, word: string): Promise<void> {
+  for await (const chunk of child.stdout ?? []) if (String(chunk).includes(word)) return;
+  throw new Error("the first server ended before it was done");
+}

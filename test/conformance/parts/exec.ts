@@ -1,0 +1,120 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { daemonApi } from "@wharf/contract";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Bench, type Runner } from "../bench.ts";
+import type { BackendUnderTest } from "../place.ts";
+
+const large = 20_000_000; // bytes
+
+export function exec(under: BackendUnderTest): void {
+  describe("commands", () => {
+    let bench: Bench;
+    let runner: Runner;
+    beforeAll(async () => {
+      bench = await Bench.open(under);
+      runner = await bench.runner();
+    });
+    afterAll(() => bench[Symbol.asyncDispose]());
+
+    test("the two outputs come apart, whole and before the exit", async () => {
+      const { stdout, stderr, last } = await runner.exec("echo out; echo err >&2; printf 'no newline'");
+      expect({ stdout, stderr, last }).toEqual({ stdout: "out\nno newline", stderr: "err\n", last: "exit" });
+    });
+
+    test.each([0, 1, 42, 255])("exit code %i is the command's own", async (code) => {
+      expect((await runner.exec(`exit ${code}`)).exit).toMatchObject({
+        exit_code: code,
+        signal: null,
+        timed_out: false,
+      });
+    });
+
+    test("what is not there ends with 127 and says so", async () => {
+      const { exit, stderr } = await runner.exec("no-such-program");
+      expect(exit?.exit_code).toBe(127);
+      expect(stderr).toContain("not found");
+    });
+
+    test.each(["SIGKILL", "SIGTERM"])("an end by %s is told as such", async (signal) => {
+      const { exit } = await runner.exec(`kill -${signal.slice(3)} $$`);
+      expect(exit).toMatchObject({ exit_code: null, signal, timed_out: false });
+    });
+
+    test("a timeout ends it in time, and what it printed is there", async () => {
+      const began = performance.now();
+      const { exit, stdout } = await runner.exec("echo begun; sleep 30", { timeout_s: 0.3 });
+      expect(performance.now() - began).toBeLessThan(5_000);
+      expect(stdout).toBe("begun\n");
+      expect(exit).toMatchObject({ timed_out: true, signal: "SIGTERM" });
+    });
+
+    test("environment and working directory are the caller's; outside the workspace is refused", async () => {
+      await runner.exec("mkdir -p sub");
+      const options = { environment: { GREETING: "hällo" }, working_dir: "sub" };
+      const { stdout } = await runner.exec('echo "$GREETING"; pwd', options);
+      expect(stdout).toMatch(/^hällo\n.*\/sub\n$/);
+      await expect(runner.exec("pwd", { working_dir: "../.." })).rejects.toMatchObject({ code: "path_outside" });
+      await expect(runner.exec("pwd", { working_dir: "missing" })).rejects.toMatchObject({ code: "not_found" });
+      await expect(runner.exec("pwd", { shell: "/no/such/shell" })).rejects.toMatchObject({ code: "bad_request" });
+    });
+
+    test("characters of several bytes come whole", async () => {
+      const { stdout } = await runner.exec("printf 'ü€😀%s' ß");
+      expect(stdout).toBe("ü€😀ß");
+    });
+
+    test(`${large / 1e6} MB come complete`, async () => {
+      let bytes = 0;
+      let last: unknown;
+      const body = { command: `head -c ${large} /dev/zero | tr '\\0' x`, timeout_s: 60 };
+      for await (const line of runner.client.stream(daemonApi.exec, { body })) {
+        const event = line as { type: string; data?: string };
+        bytes += event.data?.length ?? 0;
+        last = event;
+      }
+      expect(bytes).toBe(large);
+      expect(last).toMatchObject({ type: "exit", exit_code: 0 });
+    });
+
+    test("a reader that stops holds the command back, and nobody else", async () => {
+      const lines = runner.client.stream(daemonApi.exec, { body: { command: "yes", timeout_s: 30 } });
+      await lines.next();
+      await sleep(200);
+      expect((await runner.exec("echo quick")).stdout).toBe("quick\n");
+      await lines.return();
+    });
+
+    test("twenty run at once, each with its own output", async () => {
+      const all = await Promise.all(Array.from({ length: 20 }, (_, i) => runner.exec(`echo ${i}; exit ${i}`)));
+      expect(all.map(({ stdout, exit }) => [stdout, exit?.exit_code])).toEqual(all.map((_, i) => [`${i}\n`, i]));
+    });
+
+    test("a command ends when its caller leaves", async () => {
+      const body = { command: "echo begun; sleep 0.6; echo late > late", timeout_s: 30 };
+      for await (const _ of runner.client.stream(daemonApi.exec, { body })) break;
+      await sleep(1_200);
+      expect((await runner.exec("cat late")).exit?.exit_code).not.toBe(0);
+    });
+
+    const shells = { real: groupEnds, simulated: refusesTheRest };
+    shells[under.capabilities.shell](() => runner);
+  });
+}
+
+function groupEnds(runner: () => Runner): void {
+  test("its whole process group ends with it", async () => {
+    const { stdout } = await runner().exec("(sleep 61.5 & echo $!); sleep 61.5", { timeout_s: 0.3 });
+    const pid = Number(stdout.trim());
+    expect(pid).toBeGreaterThan(0);
+    const { exit } = await runner().exec(`kill -0 ${pid}`);
+    expect(exit?.exit_code).not.toBe(0);
+  });
+}
+
+function refusesTheRest(runner: () => Runner): void {
+  test("what is not simulated is refused, not misread", async () => {
+    const { exit, stderr } = await runner().exec("echo $(id)");
+    expect(exit?.exit_code).toBe(2);
+    expect(stderr).toContain("simulated");
+  });
+}

@@ -1,0 +1,102 @@
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import { daemonApi } from "@wharf/contract";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { git as hostGit, makeRepository } from "../../support/repository.ts";
+import { Bench, type Runner } from "../bench.ts";
+import type { BackendUnderTest } from "../place.ts";
+
+const author = { author_name: "Tester", author_email: "tester@localhost" };
+
+export function git(under: BackendUnderTest): void {
+  describe("git", () => {
+    let bench: Bench;
+    let remote: string;
+    let repository_id: string;
+    const shadow_branch = `shadow/task-${randomUUID()}`;
+    const body = () => ({ remote_path: `/git/${repository_id}.git`, shadow_branch, ...author });
+    beforeAll(async () => {
+      bench = await Bench.open(under);
+      const files = { "README.md": "# A sample\n", "src/a.txt": "one\ntwo\nthree\n", "src/b.txt": "b\n" };
+      remote = makeRepository(join(bench.folder, "remote"), files);
+      hostGit(remote, "commit", "--quiet", "--allow-empty", "--message=Second");
+      ({ repository_id } = await bench.mirrors.ensure(remote, { signal: AbortSignal.timeout(20_000), shadow_branch }));
+    });
+    afterAll(() => bench[Symbol.asyncDispose]());
+
+    async function runnerOf(): Promise<Runner> {
+      const runner = await bench.runner();
+      runner.repository = { repository_id, shadow_branch };
+      return runner;
+    }
+
+    test("a clone is the remote's tree on the shadow branch; done again it changes nothing", async () => {
+      const runner = await runnerOf();
+      const head = hostGit(remote, "rev-parse", "HEAD");
+      const cloned = await runner.client.call(daemonApi.clone, { body: body() });
+      expect(cloned).toEqual({ base_branch: "main", base_commit_sha: head, head, resumed: false });
+      expect((await runner.exec("cat README.md src/a.txt")).stdout).toBe("# A sample\none\ntwo\nthree\n");
+      await runner.exec("echo more >> README.md");
+      await expect(runner.client.call(daemonApi.clone, { body: body() })).resolves.toEqual(cloned);
+      expect((await runner.exec("cat README.md")).stdout).toContain("more");
+      const { workspace } = await runner.client.call(daemonApi.health, {});
+      expect(workspace).toEqual({ cloned: true, branch: shadow_branch, head });
+      const other = { ...body(), shadow_branch: "shadow/other" };
+      await expect(runner.client.call(daemonApi.clone, { body: other })).rejects.toMatchObject({ code: "conflict" });
+      await bench.backend.destroy(runner.id);
+    });
+
+    test("a turn's changes are one commit, can be compared, pushed, and taken up by another runner", async () => {
+      const runner = await runnerOf();
+      const { head: base } = await runner.client.call(daemonApi.clone, { body: body() });
+      await runner.startAgent("run-1");
+      const quiet = await runner.turn("run-1", "demo: say nothing changed");
+      expect(quiet.some(({ data }) => data.kind === "commit")).toBe(false);
+      const records = await runner.turn(
+        "run-1",
+        "demo: write src/a.txt one\\n2\\nthree\\n\ndemo: write new.txt new\\n",
+      );
+      const commit = records.find(({ data }) => data.kind === "commit")?.data;
+      expect(commit).toMatchObject({ branch: shadow_branch, parent: base, files: 2, additions: 2, deletions: 1 });
+      expect(records.at(-1)?.data.kind).toBe("turn");
+      const sha = commit?.kind === "commit" ? commit.sha : "";
+
+      await runner.exec("rm src/b.txt");
+      const diff = await runner.client.call(daemonApi.diff, { query: { base } });
+      expect(diff).toMatchObject({ base, head: sha, truncated: false });
+      expect(diff.files.map(({ path }) => path)).toEqual(["new.txt", "src/a.txt", "src/b.txt"]);
+      expect(diff.patch).toContain("-two\n+2\n");
+
+      await expect(runner.client.call(daemonApi.push, { body: { shadow_branch } })).resolves.toEqual({ sha });
+      await expect(runner.client.call(daemonApi.push, { body: { shadow_branch } })).resolves.toEqual({ sha });
+      expect(await bench.mirrors.head(repository_id, shadow_branch)).toBe(sha);
+      const mirror = bench.mirrors.path(repository_id);
+      expect(hostGit(mirror, "show", `${sha}:src/a.txt`)).toBe("one\n2\nthree");
+      expect(hostGit(mirror, "log", "-1", "--format=%an <%ae>%n%B", sha)).toMatch(
+        /^Tester <tester@localhost>\nWhat was asked\n[\s\S]*Co-authored-by: /,
+      );
+      hostGit(mirror, "fsck", "--strict", "--no-dangling");
+
+      const next = await runnerOf();
+      const resumed = await next.client.call(daemonApi.clone, { body: body() });
+      expect(resumed).toEqual({ base_branch: "main", base_commit_sha: base, head: sha, resumed: true });
+      expect((await next.exec("cat new.txt src/b.txt")).stdout).toBe("new\nb\n");
+    });
+
+    test("a branch that is not there, and a repository of somebody else, are refused", async () => {
+      const runner = await runnerOf();
+      const missing = { ...body(), base_branch: "missing" };
+      await expect(runner.client.call(daemonApi.clone, { body: missing })).rejects.toMatchObject({
+        code: "branch_missing",
+      });
+      const stranger = await runnerOf();
+      const strange = { ...body(), remote_path: `/git/${"0".repeat(20)}.git` };
+      await expect(stranger.client.call(daemonApi.clone, { body: strange })).rejects.toMatchObject({
+        problem: { status: expect.any(Number) },
+      });
+      await expect(stranger.client.call(daemonApi.push, { body: { shadow_branch } })).rejects.toMatchObject({
+        code: "not_found",
+      });
+    });
+  });
+}

@@ -1,0 +1,108 @@
+import { daemonApi } from "@wharf/contract";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Bench, specOf } from "../bench.ts";
+import type { BackendUnderTest } from "../place.ts";
+
+export function lifecycle(under: BackendUnderTest): void {
+  describe("lifecycle", () => {
+    let bench: Bench;
+    beforeAll(async () => {
+      bench = await Bench.open(under);
+    });
+    afterAll(() => bench[Symbol.asyncDispose]());
+
+    const sighting = async (id: string) =>
+      (await Array.fromAsync(bench.backend.list())).find((one) => one.id === id)?.state;
+
+    test("creating is the same done twice, also at once, and a daemon answers", async () => {
+      const spec = specOf();
+      await Promise.all([bench.backend.create(spec), bench.backend.create(spec)]);
+      await bench.backend.create(spec);
+      expect(await sighting(spec.id)).toBe("running");
+      const runner = bench.adopt(spec);
+      const health = await runner.client.call(daemonApi.health, {});
+      expect(health).toMatchObject({ runner_id: spec.id, agent: { status: "none" }, workspace: { cloned: false } });
+      expect(health.journal).toMatchObject({ first: 1, last: 0, acked: 0 });
+      const before = health.uptime_s;
+      await bench.backend.create(spec);
+      expect((await runner.client.call(daemonApi.health, {})).uptime_s).toBeGreaterThanOrEqual(before);
+    });
+
+    test("stopping keeps the disk, starting brings it back; each is the same done twice", async () => {
+      const runner = await bench.runner();
+      await runner.exec("echo kept > file");
+      const { epoch } = (await runner.client.call(daemonApi.health, {})).journal;
+      await bench.backend.stop(runner.id);
+      await runner.hangUp();
+      await bench.backend.stop(runner.id);
+      await runner.hangUp();
+      expect(await sighting(runner.id)).toBe("stopped");
+      await expect(bench.backend.dial(runner.id, AbortSignal.timeout(5_000))).rejects.toMatchObject({
+        code: "runner_unavailable",
+      });
+      await bench.backend.start(runner.spec);
+      await bench.backend.start(runner.spec);
+      expect(await sighting(runner.id)).toBe("running");
+      expect((await runner.exec("cat file")).stdout).toBe("kept\n");
+      expect((await runner.client.call(daemonApi.health, {})).journal.epoch).toBe(epoch);
+    });
+
+    test("creating a stopped runner starts it on its disk", async () => {
+      const runner = await bench.runner();
+      await runner.exec("echo kept > file");
+      await bench.backend.stop(runner.id);
+      await runner.hangUp();
+      await bench.backend.create(runner.spec);
+      expect((await runner.exec("cat file")).stdout).toBe("kept\n");
+    });
+
+    test("destroying leaves nothing, also done twice, and what is gone is said to be lost", async () => {
+      const runner = await bench.runner();
+      await runner.exec("echo gone > file");
+      await bench.backend.destroy(runner.id);
+      await runner.hangUp();
+      await bench.backend.destroy(runner.id);
+      await runner.hangUp();
+      expect(await sighting(runner.id)).toBeUndefined();
+      for (const attempt of [
+        () => bench.backend.dial(runner.id, AbortSignal.timeout(2_000)),
+        () => bench.backend.start(runner.spec),
+        () => bench.backend.stop(runner.id),
+        () => bench.backend.usage(runner.id),
+      ])
+        await expect(attempt()).rejects.toMatchObject({ code: "runner_lost" });
+      await bench.backend.create(runner.spec);
+      expect((await runner.exec("ls")).stdout).toBe("");
+    });
+
+    test("what is used is measured, or said not to be", async () => {
+      const runner = await bench.runner();
+      await runner.exec("seq 1 100000 | wc -l");
+      const used = await bench.backend.usage(runner.id);
+      expect(used.memoryPeakBytes).toBeGreaterThanOrEqual(used.memoryBytes);
+      if (under.capabilities.measuresCpu) expect(used.cpuSeconds).toBeGreaterThan(0);
+      else expect(used.cpuSeconds).toBe(0);
+    });
+
+    test("a dial ends with its signal, and says why", async () => {
+      const runner = await bench.runner();
+      await runner.link();
+      const reason = new Error("it took too long");
+      // Where another wire may be had at once there is nothing to wait for.
+      const second = bench.backend.dial(runner.id, AbortSignal.abort(reason)).then((wire) => wire.destroy());
+      await expect(second).rejects.toBe(reason);
+    });
+
+    test("a server of an earlier lease is refused, one without the key too, and the right one is let in again", async () => {
+      const runner = await bench.runner();
+      runner.epoch = 6;
+      await runner.link();
+      await runner.hangUp();
+      await expect(runner.dial(3)).rejects.toMatchObject({ code: "conflict" });
+      await expect(runner.dial(8, "ab".repeat(32))).rejects.toMatchObject({
+        code: expect.stringMatching(/^runner_(hostile|unavailable)$/),
+      });
+      await expect(runner.client.call(daemonApi.health, {})).resolves.toMatchObject({ runner_id: runner.id });
+    });
+  });
+}

@@ -1,0 +1,37 @@
+import { existsSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { type EmbeddedPostgres, startEmbeddedPostgres } from "../packages/server/src/store/embedded/index.ts";
+import { makeRepository } from "./support/repository.ts";
+import { isPushed, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
+
+let folder: string;
+let database: EmbeddedPostgres;
+let wharf: Wharf;
+
+beforeAll(async () => {
+  folder = scratchFolder();
+  database = await startEmbeddedPostgres({ folder: join(folder, "elsewhere") });
+  const { host, user, database: name } = database.connection;
+  wharf = new Wharf(folder, { DATABASE_URL: `postgresql://${user}@/${name}?host=${encodeURIComponent(host)}` });
+  await wharf.start();
+});
+
+afterAll(async () => {
+  await wharf[Symbol.asyncDispose]();
+  await database.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+// K-085, K-093: a database server in place of Wharf's own
+it("works the same on a database server of one's own, and starts none beside it", async () => {
+  const task = await wharf.createTask({ repository_url: makeRepository(join(folder, "remote")) });
+  await wharf.prompt(task, "demo: say hello\ndemo: write a.txt one");
+  const events = await wharf.until(task.id, isPushed);
+  expect(spoken(events)).toContain("hello");
+  await wharf.kill();
+  await wharf.start();
+  const again = await wharf.turn(task, "demo: recall");
+  expect(spoken(again)).toContain("demo: say hello");
+  expect(existsSync(join(wharf.data, "postgres"))).toBe(false);
+});

@@ -1,0 +1,277 @@
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { api, type Event, type Run, type Task, type TaskInput, taskStreamPath } from "@wharf/contract";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import WebSocket from "ws";
+import { eventually } from "./support/eventually.ts";
+import { wholeLog } from "./support/log.ts";
+import { type ModelServer, startGemini } from "./support/models/index.ts";
+import { noTraces, tracesOf } from "./support/processes.ts";
+import { git, makeRepository } from "./support/repository.ts";
+import { isPushed, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
+
+/** A task whose agent is to stand still for a while, and what is given to an agent besides words. */
+let folder: string;
+let wharf: Wharf;
+let remote: string;
+let model: ModelServer;
+const modelDelay = 2_500; // ms
+
+beforeAll(async () => {
+  folder = scratchFolder();
+  remote = makeRepository(join(folder, "remote"));
+  model = await startGemini({ key: "real-key", script: () => ({ text: "the answer", delayMs: modelDelay }) });
+  wharf = new Wharf(folder, { GEMINI_API_KEY: "real-key", GEMINI_BASE_URL: model.url });
+  await wharf.start();
+});
+
+afterAll(async () => {
+  await wharf[Symbol.asyncDispose]();
+  await model.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const newTask = (fields: Partial<TaskInput> = {}) => wharf.createTask({ repository_url: remote, ...fields });
+const at = (task: Task) => ({ params: { task_id: task.id } });
+const pause = (task: Task) => wharf.client.call(api.pauseTask, at(task));
+const resume = (task: Task) => wharf.client.call(api.resumeTask, at(task));
+const runOf = async (task: Task): Promise<Run> => (await wharf.client.call(api.listTaskAgents, at(task))).agents[0]!;
+const statusIs = (task: Task, status: Run["status"]) =>
+  eventually(async () => (await runOf(task)).status, status, 20_000);
+const says = (words: string) => (event: Event) => spoken([event]).includes(words);
+
+/** The processes that a run's agent has, with their states, as the kernel of this machine sees them. */
+function processesOf({ id }: Run): { pid: number; state: string }[] {
+  return readdirSync("/proc").flatMap((name) => {
+    try {
+      if (!/^\d+$/.test(name) || !readFileSync(`/proc/${name}/environ`, "utf8").includes(`WHARF_RUN=${id}\0`))
+        return [];
+      const stat = readFileSync(`/proc/${name}/stat`, "utf8");
+      return [{ pid: Number(name), state: stat.slice(stat.lastIndexOf(")") + 2)[0] ?? "" }];
+    } catch {
+      return [];
+    }
+  });
+}
+
+const statesOf = (run: Run): string[] => [...new Set(processesOf(run).map(({ state }) => state))];
+
+/** A turn that counts for three seconds, in the agent and in a command that left its group. */
+const counting = [
+  "demo: run setsid -f sh -c 'sleep 1000' > /dev/null 2>&1",
+  "demo: say begun",
+  ...Array.from({ length: 12 }, (_, i) => [`demo: sleep 250ms`, `demo: say ${i}`]).flat(),
+  "demo: write counted.txt yes",
+].join("\n");
+const counted = ["begun", ...Array.from({ length: 12 }, (_, i) => String(i)), "wrote counted.txt", ""].join("\n");
+
+/** The first command says its exit code. */
+const isCounted = (events: readonly Event[]) => expect(spoken(events)).toContain(counted);
+
+describe("a paused task", () => {
+  // G-044 K-057 K-058 X-007 X-028
+  it("stands still with all it started, stays in progress and says so, and goes on in the same turn to its whole end", async () => {
+    const task = await newTask();
+    const turn = await wharf.prompt(task, counting);
+    await wharf.until(task.id, says("begun"));
+    expect(await pause(task)).toMatchObject({ state: "IN_PROGRESS" });
+    await statusIs(task, "PAUSED");
+    expect(statesOf(await runOf(task))).toEqual(["T"]);
+    await wharf.until(task.id, ({ data }) => data.kind === "notice" && data.message.includes("processes frozen"));
+    const before = await wholeLog(wharf, task);
+    const paused = { kind: "state", entity: "run", from: "RUNNING", to: "PAUSED" };
+    expect(before.map(({ data }) => data)).toContainEqual(paused);
+    await pause(task);
+    await sleep(1_500);
+    expect(await wholeLog(wharf, task)).toEqual(before);
+    expect(await wharf.task(task.id)).toMatchObject({ state: "IN_PROGRESS" });
+    expect(await wharf.client.call(api.taskStatus, at(task))).toMatchObject({ current_operation: "paused" });
+    await expect(wharf.prompt(task, "demo: say meanwhile")).rejects.toMatchObject({ code: "turn_open" });
+
+    expect(await resume(task)).toMatchObject({ state: "IN_PROGRESS" });
+    const events = await wharf.until(task.id, isPushed);
+    isCounted(await wholeLog(wharf, task, before));
+    expect(await runOf(task)).toMatchObject({ status: "RUNNING" });
+    expect(events.filter(({ data }) => data.kind === "turn" && data.turn_id === turn.id)).toHaveLength(3);
+    expect(git(remote, "show", `${task.shadow_branch}:counted.txt`)).toBe("yes");
+    await expect(pause(task)).rejects.toMatchObject({ code: "conflict" });
+  });
+
+  // K-065
+  it("is paused and resumed on its stream, and by the command line", async () => {
+    const task = await newTask();
+    await wharf.prompt(task, counting);
+    await wharf.until(task.id, says("begun"));
+    const { url, token } = await wharf.client.locate();
+    const socket = new WebSocket(`${url.replace("http", "ws")}${taskStreamPath.replace(":task_id", task.id)}`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
+    const got: string[] = [];
+    socket.on("message", (data: Buffer) => got.push(data.toString()));
+    await new Promise((resolve, reject) => socket.once("open", resolve).once("error", reject));
+    socket.send(JSON.stringify({ type: "control", action: "pause" }));
+    await statusIs(task, "PAUSED");
+    await eventually(() => got.some((line) => line.includes('"to":"PAUSED"')), true);
+    socket.send(JSON.stringify({ type: "control", action: "dance" }));
+    await eventually(() => got.some((line) => line.includes('"bad_request"')), true);
+    socket.send(JSON.stringify({ type: "control", action: "resume" }));
+    await statusIs(task, "RUNNING");
+    socket.close();
+
+    const launcher = join(import.meta.dirname, "../packages/cli/bin/wharf.js");
+    const cli = (verb: string) =>
+      execFileSync(process.execPath, [launcher, "task", verb, task.id.slice(0, 8)], {
+        env: wharf.environment,
+        encoding: "utf8",
+      });
+    expect(cli("pause")).toMatch(/being paused.*IN_PROGRESS/);
+    await statusIs(task, "PAUSED");
+    expect(cli("resume")).toMatch(/goes on.*IN_PROGRESS/);
+    isCounted(await wharf.until(task.id, isPushed));
+  });
+
+  it("lets a model request that is out end first, and none out until it is resumed", async () => {
+    const task = await newTask();
+    await wharf.client.call(api.createAgentType, {
+      body: {
+        name: "demo-with-model",
+        command: ["wharf-demo-agent"],
+        model_route: "gemini",
+        environment_vars: { WHARF_GATEWAY: "${WHARF_GATEWAY}", WHARF_TOKEN: "${WHARF_TOKEN}" },
+      },
+    });
+    await wharf.client.call(api.updateTask, { ...at(task), body: { agent_type: "demo-with-model" } });
+    await wharf.prompt(task, "demo: say asking\ndemo: model one\ndemo: model two");
+    await eventually(() => model.requests.length, 1, 20_000);
+    await pause(task);
+    await sleep(500);
+    expect((await runOf(task)).status).toBe("RUNNING");
+    await statusIs(task, "PAUSED");
+    // The first answer is in; a second request, if the agent got to it, waits inside.
+    await wharf.until(task.id, says("model answered: the answer"), 2_000).catch(() => undefined);
+    await sleep(1_000);
+    expect(model.requests).toHaveLength(1);
+    expect(statesOf(await runOf(task))).toEqual(["T"]);
+    await resume(task);
+    await wharf.until(task.id, ({ data }) => data.kind === "turn" && data.status === "ended");
+    expect(spoken(await wholeLog(wharf, task))).toBe(
+      "asking\nmodel answered: the answer\nmodel answered: the answer\n",
+    );
+    expect(model.requests).toHaveLength(2);
+  });
+
+  it("stays paused over the end of the server, and the next one resumes it", async () => {
+    const task = await newTask();
+    await wharf.prompt(task, counting);
+    await wharf.until(task.id, says("begun"));
+    await pause(task);
+    await statusIs(task, "PAUSED");
+    const before = await wholeLog(wharf, task);
+    const run = await runOf(task);
+    await wharf.kill();
+    expect(statesOf(run)).toEqual(["T"]);
+    await wharf.start();
+    await sleep(1_500);
+    expect(await runOf(task)).toMatchObject({ id: run.id, status: "PAUSED" });
+    expect(statesOf(run)).toEqual(["T"]);
+    await resume(task);
+    await wharf.until(task.id, isPushed);
+    isCounted(await wholeLog(wharf, task, before));
+  });
+
+  it("is interrupted when its runner dies, and works on with the next prompt", async () => {
+    const task = await newTask();
+    await wharf.prompt(task, counting);
+    await wharf.until(task.id, says("begun"));
+    await pause(task);
+    await statusIs(task, "PAUSED");
+    const { runner_id } = await runOf(task);
+    const { root } = JSON.parse(readFileSync(join(wharf.data, "runners", runner_id!, "run.json"), "utf8"));
+    process.kill(root.pid, "SIGKILL");
+    await eventually(async () => (await wharf.task(task.id)).state, "BLOCKED", 20_000);
+    await statusIs(task, "RUNNING");
+    expect(spoken(await wharf.turn(task, "demo: say and on"))).toBe("and on\n");
+  });
+
+  it("is stopped and deleted as any other, and nothing of it is left", async () => {
+    const [stopped, deleted] = [await newTask(), await newTask()];
+    for (const task of [stopped, deleted]) {
+      await wharf.prompt(task, counting);
+      await wharf.until(task.id, says("begun"));
+      await pause(task);
+      await statusIs(task, "PAUSED");
+    }
+    const runs = [await runOf(stopped), await runOf(deleted)];
+    await wharf.client.call(api.stopTask, { ...at(stopped), body: { reason: "enough" } });
+    await wharf.client.call(api.deleteTask, at(deleted));
+    await statusIs(stopped, "STOPPED");
+    expect(await wharf.task(stopped.id)).toMatchObject({ state: "REVIEW" });
+    for (const run of runs) await eventually(() => tracesOf(run.runner_id!), noTraces, 30_000);
+    expect(spoken(await wharf.turn(stopped, "demo: say again"))).toBe("again\n");
+  });
+});
+
+/** The demo agent with a note of all it is told, and without a memory. */
+const forgetful = {
+  name: "forgetful",
+  command: [
+    "/bin/sh",
+    "-c",
+    `tee -a "$HOME/heard" | wharf-demo-agent | sed -u 's/"loadSession":true/"loadSession":false/'`,
+  ],
+  environment_vars: { WHARF_GATEWAY: "${WHARF_GATEWAY}", WHARF_TOKEN: "${WHARF_TOKEN}" },
+};
+
+/** What a command of the agent showed. */
+const shown = (events: readonly Event[]): string =>
+  events
+    .flatMap(({ data }) => (data.kind === "tool_call" ? (data.content ?? []) : []))
+    .flatMap((part) => (part.type === "text" ? [part.text] : []))
+    .join("\n");
+
+describe("what an agent is given", () => {
+  beforeAll(() => wharf.client.call(api.createAgentType, { body: forgetful }));
+
+  it("holds the files that came with a prompt: text in it, the rest on its disk, byte for byte", async () => {
+    const task = await newTask({ agent_type: "forgetful" });
+    const bytes = Buffer.from(Array.from({ length: 3_000_000 }, (_, i) => (i * 7) % 256));
+    const attachments = [
+      { name: "notes.md", mime_type: "text/markdown", data: Buffer.from("the word is heron").toString("base64") },
+      { name: "noise.bin", mime_type: "application/octet-stream", data: bytes.toString("base64") },
+    ];
+    const body = {
+      text: `demo: run sha256sum "$HOME"/attachments/*/noise.bin; grep -o 'word is hero[n]' "$HOME/heard"`,
+      attachments,
+    };
+    await wharf.client.call(api.promptTask, { ...at(task), body });
+    const events = await wharf.until(task.id, ({ data }) => data.kind === "turn" && data.status === "ended");
+    expect(shown(events)).toContain(createHash("sha256").update(bytes).digest("hex"));
+    expect(shown(events)).toContain("word is heron");
+    const told = events.some(
+      ({ data }) => data.kind === "notice" && data.message.includes("noise.bin (3000000 bytes)"),
+    );
+    expect(told).toBe(true);
+    const large = { ...attachments[1]!, data: Buffer.alloc(11 * 1024 * 1024).toString("base64") };
+    const tooMuch = wharf.client.call(api.promptTask, { ...at(task), body: { text: "x", attachments: [large] } });
+    await expect(tooMuch).rejects.toMatchObject({ code: "bad_request" });
+  });
+
+  it("is what was said before, where it was killed and can't load its session", async () => {
+    const task = await newTask({ agent_type: "forgetful" });
+    await wharf.turn(task, "demo: say the word is heron");
+    await wharf.prompt(task, "demo: say now I crash\ndemo: hang");
+    await wharf.until(task.id, says("now I crash"));
+    for (const { pid } of processesOf(await runOf(task))) process.kill(pid, "SIGKILL");
+    await eventually(async () => (await wharf.task(task.id)).state, "FAILED", 20_000);
+    expect(spoken(await wharf.turn(task, "demo: say I am back"))).toBe("I am back\n");
+    const summaries = `demo: run grep -o '<earlier-conversatio[n]>.*</earlier' "$HOME/heard"`;
+    const told = shown(await wharf.turn(task, summaries));
+    expect(told).toContain("> demo: say the word is heron");
+    expect(told).toContain("You:\\n> the word is heron");
+    // Told once: the session it has now knows the rest.
+    expect(told.split("<earlier-conversation>")).toHaveLength(2);
+  });
+});
