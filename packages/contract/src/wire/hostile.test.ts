@@ -247,7 +247,7 @@ describe("whatever bytes come", () => {
         if (error) expect([WireProtocolError.name, "WireClosedError"]).toContain(error.name);
         expect(mux.streamCount + mux.bufferedBytes).toBe(0);
       }),
-      { numRuns: 3000 },
+      { numRuns: Number(process.env["FUZZ_CASES"] ?? 3000) },
     );
   });
 });

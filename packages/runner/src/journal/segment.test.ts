@@ -32,7 +32,7 @@ test("the scan of any bytes ends, and what it calls intact is intact", () => {
       const wholeBefore = clean.subarray(0, position).lastIndexOf(0x0a) + 1;
       expect(scan.length).toBeGreaterThanOrEqual(wholeBefore);
     }),
-    { numRuns: 500 },
+    { numRuns: Number(process.env["FUZZ_CASES"] ?? 500) },
   );
 });
 
@@ -53,6 +53,6 @@ test("one changed byte never passes as a record, and is damage exactly when a la
       const later = written.slice(hit + (lostFeed ? 2 : 1)).some(({ opensGroup }) => opensGroup);
       expect(scan.end).toBe(later ? "damaged" : "torn");
     }),
-    { numRuns: 500 },
+    { numRuns: Number(process.env["FUZZ_CASES"] ?? 500) },
   );
 });

@@ -78,7 +78,7 @@ export class RunCommands {
 
   /** Stops the run at work; its runner's disk is kept and the task goes where the caller says. */
   async stop(taskId: string, to: TaskState, options: { by: string; reason?: string | undefined }): Promise<void> {
-    await this.#log.write(async (writer) => {
+    const runId = await this.#log.write(async (writer) => {
       const task = await lockTask(writer.tx, taskId);
       const run = await liveRun(writer.tx, taskId);
       if (run)
@@ -88,27 +88,30 @@ export class RunCommands {
         });
       else if (to === "REVIEW") throw new WharfError("no_run", { task_id: taskId });
       await moveTask(writer, task, to, options);
+      return run?.id;
     });
-    this.#poke();
+    this.#poke(runId);
   }
 
   /** Has the open turn stand still; asked again, nothing happens again. With the turn's end, or a stop, the pause is over. */
   async pause(taskId: string, options: { by: string }): Promise<void> {
-    await this.#log.write(async (writer) => {
+    const runId = await this.#log.write(async (writer) => {
       const run = await this.#runInTurn(writer, taskId, "paused");
       if (run.status === "RUNNING" && run.runner_id && this.#isAway(run.runner_id))
         throw new WharfError("unsupported", { what: "Pausing an agent whose runner is away" });
       await wish(writer, run, { desired: "PAUSE", message: "The agent is being paused.", by: options.by });
+      return run.id;
     });
-    this.#poke();
+    this.#poke(runId);
   }
 
   async resume(taskId: string, options: { by: string }): Promise<void> {
-    await this.#log.write(async (writer) => {
+    const runId = await this.#log.write(async (writer) => {
       const run = await this.#runInTurn(writer, taskId, "resumed");
       await wish(writer, run, { desired: "RUN", message: "The agent shall go on.", by: options.by });
+      return run.id;
     });
-    this.#poke();
+    this.#poke(runId);
   }
 
   async #runInTurn(writer: LogWriter, taskId: string, to: string): Promise<RunRow> {
@@ -164,7 +167,7 @@ export class RunCommands {
     taskId: string,
     answer: { permission_id: string; option_id?: string | undefined; by: string },
   ): Promise<void> {
-    await this.#log.write(async ({ tx }) => {
+    const runId = await this.#log.write(async ({ tx }) => {
       await lockTask(tx, taskId);
       const mine = and(eq(permissions.task_id, taskId), eq(permissions.permission_id, answer.permission_id));
       const [asked] = await tx.select().from(permissions).where(mine);
@@ -175,8 +178,9 @@ export class RunCommands {
         .update(permissions)
         .set({ state: "ANSWERED", option_id: answer.option_id ?? null, answered_by: answer.by })
         .where(mine);
+      return asked.run_id;
     });
-    this.#poke();
+    this.#poke(runId);
   }
 }
 

@@ -1,10 +1,17 @@
-/** Lets those who wait for something to do be woken at once, by run or all together; everyone also looks by themselves now and then. */
+/** Names that were poked while nobody slept, at most; of those beyond it everyone finds out by themselves. */
+const maxKept = 10_000;
+
+/**
+ * Lets those who wait for something to do be woken at once, by name or all together; everyone also looks by themselves now
+ * and then. A poke for someone who is at work is kept: what came up behind their back is looked at before they sleep.
+ */
 export class Wakeup {
   readonly #sleepers = new Map<string, Set<() => void>>();
+  readonly #kept = new Set<string>();
 
   /** Ends at the next poke for the name, after the time, or with the signal, whichever comes first. */
   async sleep(name: string, ms: number, signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return;
+    if (signal.aborted || this.#kept.delete(name)) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, ms);
     const sleepers = this.#sleepers.get(name) ?? new Set();
@@ -19,7 +26,14 @@ export class Wakeup {
   }
 
   poke(name?: string): void {
-    const woken = name ? [this.#sleepers.get(name)] : [...this.#sleepers.values()];
-    for (const sleepers of woken) for (const wake of sleepers ?? []) wake();
+    if (name === undefined) {
+      for (const sleepers of this.#sleepers.values()) for (const wake of sleepers) wake();
+      return;
+    }
+    const sleepers = this.#sleepers.get(name);
+    for (const wake of sleepers ?? []) wake();
+    if (sleepers) return;
+    if (this.#kept.size >= maxKept) this.#kept.clear();
+    this.#kept.add(name);
   }
 }
