@@ -245,11 +245,11 @@ test("a tunnel and another host are refused and told of once; the relay itself m
   expect(await text(await ask({ path: `http://127.0.0.1:${relay?.port}/models/a?b` }))).toBe("gateway /models/a?b");
 
   const socket = connect(relay?.port ?? 0, "127.0.0.1");
-  socket.write("CONNECT registry.npmjs.org:443 HTTP/1.1\r\nhost: registry.npmjs.org\r\n\r\n");
+  socket.write("CONNECT packages.example:443 HTTP/1.1\r\nhost: packages.example\r\n\r\n");
   const answer = await text(socket);
   expect(answer).toMatch(/^HTTP\/1\.1 403 /);
   expect(answer).toContain('"code":"egress_denied"');
-  expect(denied.map(({ host }) => host)).toEqual(["example.com", "registry.npmjs.org"]);
+  expect(denied.map(({ host }) => host)).toEqual(["example.com", "packages.example"]);
 });
 
 test("a port that is in use is left alone and another taken", async () => {

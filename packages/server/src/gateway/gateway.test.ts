@@ -24,7 +24,7 @@ test("everything that is neither git nor a model is denied, and shown with the h
   const { url, seen } = await listeningGateway(scratch, { mirrors: mirrors() });
   const asked: [head: string, host: string][] = [
     ["GET / HTTP/1.1\r\nhost: 127.0.0.1:4100", "127.0.0.1:4100"],
-    ["GET http://registry.npmjs.org/left-pad HTTP/1.1\r\nhost: registry.npmjs.org", "registry.npmjs.org"],
+    ["GET http://packages.example/left-pad HTTP/1.1\r\nhost: packages.example", "packages.example"],
     ["POST https://play.googleapis.com:8443/log HTTP/1.1\r\nhost: x", "play.googleapis.com:8443"],
     ["GET /modelsx HTTP/1.1\r\nhost: a", "a"],
     ["CONNECT api.github.com:443 HTTP/1.1\r\nhost: api.github.com:443", "api.github.com:443"],
