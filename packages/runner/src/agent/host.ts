@@ -155,6 +155,8 @@ export class Host implements AgentHost {
   }
 
   async turn(turnId: string): Promise<TurnKnowledgeOutput> {
+    // Whoever has read a turn's end in the journal hears the same here, though its last fsync is under way.
+    if (this.#turn?.id === turnId && this.#turn.told) await this.#turn.over;
     const known = (await this.#turnLog()).get(turnId);
     if (!known) return { turn_id: turnId, state: "unknown" };
     return { turn_id: turnId, state: known.done && known.ending ? known.ending.state : "RUNNING" };
