@@ -13,7 +13,7 @@ import { patience, scratchFolder, Wharf } from "./support/wharf.ts";
  * Kills the server, the daemons and PostgreSQL at random moments while agents work, and then holds what is left to the
  * rule: nothing lost, nothing doubled, no cut answer taken for a whole one, no prompt run twice, nothing stuck.
  */
-const kills = process.env["CI"] ? 100 : 12;
+const kills = process.env["CI"] ? 100 : 25;
 const taskCount = 4;
 const settleTime = 120_000; // ms
 const modelAnswer = "one two three four five six seven eight nine ten";

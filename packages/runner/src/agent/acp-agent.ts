@@ -20,35 +20,10 @@ import { StderrReader } from "./stderr-reader.ts";
 import { Terminals } from "./terminals.ts";
 import { longestTimer, type Timing } from "./timing.ts";
 import type { ToolCalls } from "./tool-calls.ts";
+import { Initialized, NewSession, Opened, OptionsSet, Prompted, reasonOf } from "./acp-answers.ts";
 
 const clientInfo = { name: "wharf", title: "Wharf", version: "0.1.0" };
 const authRequired = -32000;
-
-const Initialized = z.object({
-  protocolVersion: z.number(),
-  agentCapabilities: z
-    .object({
-      loadSession: z.boolean().catch(false),
-      promptCapabilities: z
-        .object({ image: z.boolean().catch(false), embeddedContext: z.boolean().catch(false) })
-        .nullish()
-        .catch(undefined),
-    })
-    .nullish()
-    .catch(undefined),
-});
-const Opened = z.object({
-  modes: z.object({ currentModeId: z.string() }).loose().nullish().catch(undefined),
-  models: z.object({ currentModelId: z.string() }).loose().nullish().catch(undefined),
-  configOptions: z.array(z.unknown()).nullish().catch(undefined),
-});
-const NewSession = Opened.extend({ sessionId: z.string().min(1).max(4_096) });
-const OptionsSet = z.object({ configOptions: z.array(z.unknown()).optional().catch(undefined) }).nullish();
-const Count = z.number().min(0).optional().catch(undefined);
-const Prompted = z.object({
-  stopReason: z.string().max(100),
-  usage: z.object({ inputTokens: Count, outputTokens: Count }).loose().nullish().catch(undefined),
-});
 
 interface AcpAgentOptions {
   command: readonly string[];
@@ -382,19 +357,6 @@ export class AcpAgent implements AgentDriver {
             : "unknown");
     return startFailed(this.#options.command, said ? `${what}\n${said}` : what, error);
   }
-}
-
-const Details = z.union([
-  z.string(),
-  z.object({ details: z.string() }).transform((data) => data.details),
-  z.object({ message: z.string() }).transform((data) => data.message),
-]);
-
-function reasonOf(error: RequestError): string {
-  const details = Details.safeParse(error.data).data;
-  const words =
-    details === undefined || error.message.includes(details) ? error.message : `${error.message}: ${details}`;
-  return words.slice(0, 2_000);
 }
 
 function abortion(signal: AbortSignal, reason: Error): Disposable & { promise: Promise<never> } {

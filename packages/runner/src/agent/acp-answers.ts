@@ -1,0 +1,44 @@
+import { RequestError } from "@agentclientprotocol/sdk";
+import { z } from "zod";
+
+/** What an agent answers, as far as it is of use here: it may say more, and nothing it says is believed unread. */
+
+export const Initialized = z.object({
+  protocolVersion: z.number(),
+  agentCapabilities: z
+    .object({
+      loadSession: z.boolean().catch(false),
+      promptCapabilities: z
+        .object({ image: z.boolean().catch(false), embeddedContext: z.boolean().catch(false) })
+        .nullish()
+        .catch(undefined),
+    })
+    .nullish()
+    .catch(undefined),
+});
+export const Opened = z.object({
+  modes: z.object({ currentModeId: z.string() }).loose().nullish().catch(undefined),
+  models: z.object({ currentModelId: z.string() }).loose().nullish().catch(undefined),
+  configOptions: z.array(z.unknown()).nullish().catch(undefined),
+});
+export const NewSession = Opened.extend({ sessionId: z.string().min(1).max(4_096) });
+export const OptionsSet = z.object({ configOptions: z.array(z.unknown()).optional().catch(undefined) }).nullish();
+const Count = z.number().min(0).optional().catch(undefined);
+export const Prompted = z.object({
+  stopReason: z.string().max(100),
+  usage: z.object({ inputTokens: Count, outputTokens: Count }).loose().nullish().catch(undefined),
+});
+
+const Details = z.union([
+  z.string(),
+  z.object({ details: z.string() }).transform((data) => data.details),
+  z.object({ message: z.string() }).transform((data) => data.message),
+]);
+
+/** An agent's own words for why it refused. */
+export function reasonOf(error: RequestError): string {
+  const details = Details.safeParse(error.data).data;
+  const words =
+    details === undefined || error.message.includes(details) ? error.message : `${error.message}: ${details}`;
+  return words.slice(0, 2_000);
+}
