@@ -130,7 +130,7 @@ async function measure(): Promise<Figure[]> {
     const answered = once(worker, "message");
     worker.send(message);
     const [answer] = await answered;
-    return answer[0] as T;
+    return answer as T;
   };
   try {
     const [[socket]] = (await Promise.all([once(listener, "connection"), once(worker, "message")])) as [

@@ -216,16 +216,12 @@ describe("a request that", () => {
 });
 
 describe("a prompt", () => {
-  it("during a turn is refused, and the turn goes on undisturbed; sent again it is the same one", async () => {
+  it("sent again during its turn is the same one, and the turn goes on undisturbed", async () => {
     const task = await wharf.createTask({ repository_url: good });
     const turnId = randomUUID();
     const first = await wharf.prompt(task, "demo: say one\ndemo: sleep 1s\ndemo: say two", turnId);
     await wharf.until(task.id, ({ data }) => data.kind === "message" && data.role === "agent");
     const before = await wholeLog(wharf, task);
-    await expect(wharf.prompt(task, "demo: say three")).rejects.toMatchObject({
-      code: "turn_open",
-      next: expect.stringContaining("wharf task stop"),
-    });
     expect((await wharf.prompt(task, "whatever", turnId)).id).toBe(first.id);
     const other = await wharf.createTask({ repository_url: good });
     await expect(wharf.prompt(other, "x", turnId)).rejects.toMatchObject({ code: "conflict" });

@@ -1,4 +1,3 @@
-import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -59,9 +58,9 @@ function processesOf({ id }: Run): { pid: number; state: string }[] {
 
 const statesOf = (run: Run): string[] => [...new Set(processesOf(run).map(({ state }) => state))];
 
-/** A turn that counts for three seconds, in the agent and in a command that left its group. */
+/** A turn that counts for three seconds, in the agent and in a command that left its group: for one that has not yet, its leader's end would be its own. */
 const counting = [
-  "demo: run setsid -f sh -c 'sleep 1000' > /dev/null 2>&1",
+  "demo: run setsid -f sh -c 'echo left; exec sleep 1000 > /dev/null 2>&1' | head -n 1 > /dev/null",
   "demo: say begun",
   ...Array.from({ length: 12 }, (_, i) => [`demo: sleep 250ms`, `demo: say ${i}`]).flat(),
   "demo: write counted.txt yes",
@@ -89,11 +88,13 @@ describe("a paused task", () => {
     expect(await wholeLog(wharf, task)).toEqual(before);
     expect(await wharf.task(task.id)).toMatchObject({ state: "IN_PROGRESS" });
     expect(await wharf.client.call(api.taskStatus, at(task))).toMatchObject({ current_operation: "paused" });
-    await expect(wharf.prompt(task, "demo: say meanwhile")).rejects.toMatchObject({ code: "turn_open" });
+    const waiting = await wharf.prompt(task, "demo: say meanwhile");
 
     expect(await resume(task)).toMatchObject({ state: "IN_PROGRESS" });
-    const events = await wharf.until(task.id, isPushed);
+    await wharf.until(task.id, isPushed);
+    const events = await wharf.until(task.id, says("meanwhile"));
     isCounted(await wholeLog(wharf, task, before));
+    expect(waiting).toMatchObject({ state: "QUEUED" });
     expect(await runOf(task)).toMatchObject({ status: "RUNNING" });
     expect(events.filter(({ data }) => data.kind === "turn" && data.turn_id === turn.id)).toHaveLength(3);
     expect(git(remote, "show", `${task.shadow_branch}:counted.txt`)).toBe("yes");
@@ -121,15 +122,10 @@ describe("a paused task", () => {
     await statusIs(task, "RUNNING");
     socket.close();
 
-    const launcher = join(import.meta.dirname, "../packages/cli/bin/wharf.js");
-    const cli = (verb: string) =>
-      execFileSync(process.execPath, [launcher, "task", verb, task.id.slice(0, 8)], {
-        env: wharf.environment,
-        encoding: "utf8",
-      });
-    expect(cli("pause")).toMatch(/being paused.*IN_PROGRESS/);
+    const id = task.id.slice(0, 8);
+    expect((await wharf.cli("task", "pause", id)).stdout).toMatch(/being paused.*IN_PROGRESS/);
     await statusIs(task, "PAUSED");
-    expect(cli("resume")).toMatch(/goes on.*IN_PROGRESS/);
+    expect((await wharf.cli("task", "resume", id)).stdout).toMatch(/goes on.*IN_PROGRESS/);
     isCounted(await wharf.until(task.id, isPushed));
   });
 

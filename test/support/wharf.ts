@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { appendFileSync, chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { api, type Event, type Task, type TaskInput, type Turn } from "@wharf/contract";
 import { Client } from "../../packages/cli/src/client.ts";
@@ -162,6 +163,16 @@ export class Wharf implements AsyncDisposable {
       ["ended", "cancelled", "interrupted"].includes(event.data.status);
     const events = await this.until(task.id, over);
     return events.slice(events.findIndex((event) => event.data.kind === "turn" && event.data.turn_id === turn.id));
+  }
+
+  /** The command line, as a person in front of this server uses it. */
+  async cli(...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
+    const child = spawn(process.execPath, [launcher, ...args], {
+      env: this.#environment,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
+    return { code, stdout, stderr };
   }
 
   runnerIds(): string[] {

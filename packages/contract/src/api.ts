@@ -3,7 +3,18 @@ import { Attachments } from "./daemon/attachments.ts";
 import { Diff } from "./daemon-api.ts";
 import { endpoint } from "./endpoint.ts";
 import { Event } from "./event.ts";
-import { AgentType, AgentTypeInput, Board, BoardInput, Run, Task, TaskInput, TaskUpdate, Turn } from "./resources.ts";
+import {
+  AgentChoice,
+  AgentType,
+  AgentTypeInput,
+  Board,
+  BoardInput,
+  Run,
+  Task,
+  TaskInput,
+  TaskUpdate,
+  Turn,
+} from "./resources.ts";
 import { RunStatus, TaskState } from "./states.ts";
 
 /** The server's REST routes. Ids of tasks and runs may be shortened to eight or more letters that are enough to tell. */
@@ -123,7 +134,8 @@ const tasks = {
   promptTask: endpoint({
     method: "POST",
     path: "/api/v1/tasks/:task_id/prompt",
-    summary: "Give the task's agent its next turn; starts a run where none is at work",
+    summary:
+      "Give the task's agent its next turn; starts a run where none is at work. During a turn it waits as QUEUED, behind those that wait already",
     params: taskId,
     body: z.object({
       text: z.string().min(1).max(200_000),
@@ -133,6 +145,30 @@ const tasks = {
     }),
     status: 202,
     response: Turn,
+  }),
+  cancelTurn: endpoint({
+    method: "POST",
+    path: "/api/v1/tasks/:task_id/turns/:turn_id/cancel",
+    summary: "End one turn: take back one that waits, or have the agent end the one at work; the run stays",
+    params: taskId.extend({ turn_id: z.uuid() }),
+    status: 202,
+    response: Turn,
+  }),
+  setTaskMode: endpoint({
+    method: "PUT",
+    path: "/api/v1/tasks/:task_id/mode",
+    summary: "Have the task's agent work in one of its modes, from now on; without one, in its own choice",
+    params: taskId,
+    body: z.object({ mode_id: AgentChoice.optional() }),
+    response: Task,
+  }),
+  setTaskModel: endpoint({
+    method: "PUT",
+    path: "/api/v1/tasks/:task_id/model",
+    summary: "Have the task's agent work with one of its models, from now on; without one, with its own choice",
+    params: taskId,
+    body: z.object({ model_id: AgentChoice.optional() }),
+    response: Task,
   }),
   answerPermission: endpoint({
     method: "POST",

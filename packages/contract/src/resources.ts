@@ -42,6 +42,9 @@ export const Task = z.object({
   shadow_branch: z.string(),
   base_commit_sha: optionalText,
   assigned_agent_id: optionalText,
+  /** Chosen of what the agent offers; without them it works as it does by itself. */
+  agent_mode: optionalText,
+  agent_model: optionalText,
   permission_policy: PermissionPolicy,
   interrupt_policy: InterruptPolicy,
   metadata: z.record(z.string(), z.unknown()),
@@ -73,12 +76,17 @@ const branchName = z
   .max(250)
   .regex(/^[a-zA-Z0-9][a-zA-Z0-9._/-]*$/, "a branch name: letters, digits, . _ / -");
 
+/** The id of a mode or a model, in the agent's own words. */
+export const AgentChoice = z.string().trim().min(1).max(1024);
+
 /** Title ≤500 and required; description required; priority 0–10. */
 export const TaskInput = z.object({
   title: z.string().trim().min(1).max(500),
   description: z.string().min(1).max(200_000),
   priority: z.number().int().min(0).max(10).default(0),
   agent_type: z.string().max(100).optional(),
+  agent_mode: AgentChoice.optional(),
+  agent_model: AgentChoice.optional(),
   repository_url: repositoryUrl.optional(),
   branch: branchName.optional(),
   permission_policy: PermissionPolicy.optional(),
@@ -116,6 +124,8 @@ export const Turn = z.object({
   task_id: z.uuid(),
   run_id: optionalText,
   state: TurnState,
+  /** A person wants it to end, and the agent has not yet. */
+  cancel_asked: z.boolean(),
   prompt: z.string(),
   stop_reason: optionalText,
   created_at: z.string(),

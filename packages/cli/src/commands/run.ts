@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { api, PermissionPolicy, RemoteError, type Task } from "@wharf/contract";
+import { api, type Attachments, PermissionPolicy, RemoteError, type Task } from "@wharf/contract";
 import type { Command } from "commander";
 import { z } from "zod";
+import { readAttachments } from "../attachments.ts";
 import { type Cli, type Input, jsonLine, type Register } from "../cli.ts";
 import { problemOf } from "../failure.ts";
 import { Interrupted, Interrupts } from "../interrupts.ts";
@@ -15,6 +16,7 @@ import { restartPatience } from "../turn/follow-turn.ts";
 import { exitCodeOf, exitCodes } from "../turn/outcome.ts";
 import { summaryJson, summaryText } from "../turn/summary.ts";
 import { watchTurn } from "../turn/watch-turn.ts";
+import { attachOption } from "./attach-option.ts";
 import { policyOption } from "./policy-option.ts";
 
 const Options = z.object({
@@ -23,6 +25,9 @@ const Options = z.object({
   branch: z.string().optional(),
   policy: PermissionPolicy.optional(),
   title: z.string().optional(),
+  mode: z.string().optional(),
+  model: z.string().optional(),
+  attach: z.array(z.string()).default([]),
 });
 type RunInput = Input<z.infer<typeof Options>>;
 
@@ -37,7 +42,10 @@ export function addRun(program: Command, register: Register): void {
     .option("--agent <name>", "the agent to use (`wharf agent-types` lists them)")
     .option("--branch <name>", "the branch to begin at (default: the repository's own)")
     .addOption(policyOption("what the agent may do unasked (default: ask at a terminal, else allow-edits)"))
-    .option("--title <title>", "the task's title (default: its first line)");
+    .option("--title <title>", "the task's title (default: its first line)")
+    .option("--mode <id>", "the mode the agent is to work in, of those it offers")
+    .option("--model <id>", "the model the agent is to work with, of those it offers")
+    .addOption(attachOption());
   register(command, Options, run);
 }
 
@@ -66,6 +74,7 @@ async function runTask(cli: Cli, { args, options }: RunInput): Promise<number> {
   const { settings, terminal } = cli;
   const [what = ""] = args;
   const repository = await repositoryFor(options.repo, cli.folder);
+  const attachments = await readAttachments(options.attach, cli.folder);
   await using server = await serverAtHand(settings, () =>
     terminal.err("No server is running: one is started in this process for as long as this takes.\n"),
   );
@@ -81,9 +90,11 @@ async function runTask(cli: Cli, { args, options }: RunInput): Promise<number> {
     permission_policy: policy,
     ...(options.agent !== undefined && { agent_type: options.agent }),
     ...(options.branch !== undefined && { branch: options.branch }),
+    ...(options.mode !== undefined && { agent_mode: options.mode }),
+    ...(options.model !== undefined && { agent_model: options.model }),
   };
   const task = await client.call(api.createTask, { params: { board_id: info.default_board_id }, body }, { signal });
-  const turnId = await prompt({ ...cli, client }, task, what);
+  const turnId = await prompt({ ...cli, client }, task, { text: what, attachments });
   terminal.err(unsafeWarning(info, terminal.errStyle));
   if (!settings.json) {
     const about = [
@@ -111,11 +122,15 @@ async function runTask(cli: Cli, { args, options }: RunInput): Promise<number> {
 }
 
 /** Starts the task's first turn. A task that can't be started at all is not left on the board. */
-async function prompt({ client }: Cli, task: Task, text: string): Promise<string> {
+async function prompt(
+  { client }: Cli,
+  task: Task,
+  { text, attachments }: { text: string; attachments: Attachments },
+): Promise<string> {
   const turn_id = randomUUID();
   const params = { task_id: task.id };
   try {
-    await client.call(api.promptTask, { params, body: { text, turn_id } }, { patience: restartPatience });
+    await client.call(api.promptTask, { params, body: { text, turn_id, attachments } }, { patience: restartPatience });
     return turn_id;
   } catch (error) {
     if (error instanceof RemoteError) await client.call(api.deleteTask, { params }).catch(() => undefined);

@@ -11,7 +11,9 @@ import { chooseOption, questionLines } from "../render/permission.ts";
 import { taskTable } from "../render/task.ts";
 import { repositoryUrl } from "../repository.ts";
 import { openQuestions, readLog, shortId } from "../tasks.ts";
+import { attachOption } from "./attach-option.ts";
 import { policyOption } from "./policy-option.ts";
+import { ChoiceOptions, chooseFor } from "./task-choice.ts";
 import { showTask } from "./task-show.ts";
 import { promptTask, PromptOptions } from "./task-prompt.ts";
 
@@ -21,6 +23,8 @@ const CreateOptions = z.object({
   agent: z.string().optional(),
   branch: z.string().optional(),
   board: z.string().optional(),
+  mode: z.string().optional(),
+  model: z.string().optional(),
   policy: PermissionPolicy.optional(),
   priority: z.coerce.number().optional(),
 });
@@ -42,6 +46,8 @@ export function addTask(program: Command, register: Register): void {
     .option("--agent <name>", "the agent to use")
     .option("--branch <name>", "the branch to begin at")
     .option("--board <id>", "the board (default: your first)")
+    .option("--mode <id>", "the mode the agent is to work in, of those it offers")
+    .option("--model <id>", "the model the agent is to work with, of those it offers")
     .option("--priority <0-10>", "higher goes first")
     .addOption(policyOption("what the agent may do unasked (default: ask)"));
   register(create, CreateOptions, createTask);
@@ -62,7 +68,8 @@ export function addTask(program: Command, register: Register): void {
     .command("prompt <task> [text]")
     .description("give the agent its next turn in the same conversation; without a text, what the task says")
     .option("-f, --follow", "show it to its end, and exit as `wharf run` does")
-    .option("--agent <name>", "the agent to use, where none is at work");
+    .option("--agent <name>", "the agent to use, where none is at work")
+    .addOption(attachOption());
   register(prompt, PromptOptions, promptTask);
   register(
     group.command("stop <task>").description("stop the agent; its disk is kept").option("--reason <text>", "why"),
@@ -75,6 +82,22 @@ export function addTask(program: Command, register: Register): void {
     pauseTask,
   );
   register(group.command("resume <task>").description("have a paused agent go on"), None, resumeTask);
+  register(
+    group
+      .command("cancel-turn <task> [turn]")
+      .description(
+        "have the agent end the turn at work, or take back one that waits (its number in `wharf task show`)",
+      ),
+    None,
+    cancelTurn,
+  );
+  for (const what of ["mode", "model"] as const) {
+    const command = group
+      .command(`${what} <task> [id]`)
+      .description(`have the agent use another ${what}; without one, shows what it offers`)
+      .option("--default", `leave the ${what} to the agent again`);
+    register(command, ChoiceOptions, chooseFor(what));
+  }
   register(group.command("cancel <task>").description("give the task up"), None, cancelTask);
   register(group.command("accept <task>").description("take the work as done"), None, acceptTask);
   register(
@@ -102,7 +125,7 @@ async function createTask(
   { args, options }: Input<z.infer<typeof CreateOptions>>,
 ): Promise<void> {
   const [title = ""] = args;
-  const { description = title, repo, agent, branch, board, policy, priority } = options;
+  const { description = title, repo, agent, branch, board, mode, model, policy, priority } = options;
   const board_id = board ?? (await client.call(api.serverInfo, {})).default_board_id;
   const body = {
     title,
@@ -110,6 +133,8 @@ async function createTask(
     ...(repo !== undefined && { repository_url: repositoryUrl(repo, folder) }),
     ...(agent !== undefined && { agent_type: agent }),
     ...(branch !== undefined && { branch }),
+    ...(mode !== undefined && { agent_mode: mode }),
+    ...(model !== undefined && { agent_model: model }),
     ...(policy !== undefined && { permission_policy: policy }),
     ...(priority !== undefined && { priority }),
   };
@@ -171,6 +196,20 @@ async function pauseTask(cli: Cli, { args }: Input<unknown>): Promise<void> {
 
 async function resumeTask(cli: Cli, { args }: Input<unknown>): Promise<void> {
   tellState(cli, await cli.client.call(api.resumeTask, { params: params(args) }), "The agent goes on.");
+}
+
+/** Without a turn it is the one at work, else the one that is next. */
+async function cancelTurn({ client, settings, terminal }: Cli, { args }: Input<unknown>): Promise<void> {
+  const { turns } = await client.call(api.listTaskTurns, { params: params(args) });
+  const wish = args[1];
+  const turn =
+    wish === undefined
+      ? (turns.find(({ state }) => state === "RUNNING") ?? turns.find(({ state }) => state === "QUEUED"))
+      : turns.find(({ id }, i) => String(i + 1) === wish || id === wish);
+  if (!turn) throw usageError(wish === undefined ? "no turn is open" : `there is no turn '${wish}'`);
+  const cancelled = await client.call(api.cancelTurn, { params: { task_id: turn.task_id, turn_id: turn.id } });
+  if (settings.json) return terminal.out(jsonLine(cancelled));
+  terminal.out(cancelled.state === "CANCELLED" ? "The turn is taken back.\n" : "The agent is asked to end its turn.\n");
 }
 
 async function cancelTask(cli: Cli, { args }: Input<unknown>): Promise<void> {

@@ -40,6 +40,8 @@ export function taskText(
       ["repository", task.repository_url && oneLine(task.repository_url, 300)],
       ["begins at", [task.branch, task.base_commit_sha?.slice(0, 10)].filter(Boolean).join(" @ ")],
       ["branch", task.shadow_branch],
+      ["mode", task.agent_mode && oneLine(task.agent_mode, 200)],
+      ["model", task.agent_model && oneLine(task.agent_model, 200)],
       ["policy", task.permission_policy],
       ["run", run && runText(run)],
       ["error", run?.error_message && style.red(oneLine(run.error_message, 400))],
@@ -68,7 +70,7 @@ const runText = ({ id, status, phase, isolation, backend, attempt }: Run): strin
 function turnTable(turns: readonly Turn[], style: Style): string {
   const rows = turns.map((turn, i) => [
     String(i + 1),
-    turn.state,
+    turn.cancel_asked && turn.state === "RUNNING" ? "ENDING" : turn.state,
     turn.stop_reason ?? "–",
     ago(turn.created_at),
     oneLine(turn.prompt, 80),

@@ -75,6 +75,13 @@ export const errorCatalogue: { readonly [Code in ErrorCode]: CatalogueEntry<Erro
     message: () => "The agent is still working on a turn.",
     next: ({ task_id }) => `Wait for it, or stop it with \`wharf task stop ${task_id.slice(0, 8)}\`.`,
   },
+  queue_full: {
+    http: 409,
+    grpc: "RESOURCE_EXHAUSTED",
+    message: ({ limit }) => `${limit} prompts wait already behind the turn at work.`,
+    next: ({ task_id }) =>
+      `Wait for the agent, or withdraw some: \`wharf task show ${task_id.slice(0, 8)}\` lists them, \`wharf task cancel-turn ${task_id.slice(0, 8)} <turn>\` takes one back.`,
+  },
   no_run: {
     http: 409,
     grpc: "FAILED_PRECONDITION",

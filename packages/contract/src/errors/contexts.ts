@@ -8,6 +8,7 @@ export interface ErrorContexts {
   ambiguous_id: { what: string; id: string };
   conflict: { what: string; from: string; to: string };
   turn_open: { task_id: string };
+  queue_full: { task_id: string; limit: number };
   no_run: { task_id: string };
   task_needs_repository: { task_id: string };
   body_too_large: { limit_bytes: number };

@@ -83,15 +83,20 @@ export class Freezer {
     const mark = this.#options.mark();
     const unknown = all.filter((one) => !found.has(one) && strangers.get(one.pid) !== one.started);
     const marked = await Promise.all(unknown.map(({ pid }) => isMarked(pid, mark)));
-    unknown.forEach((one, i) => (marked[i] ? take(one) : strangers.set(one.pid, one.started)));
+    unknown.forEach((one, i) => {
+      if (marked[i]) take(one);
+      else if (marked[i] === false) strangers.set(one.pid, one.started);
+    });
     return [...found];
   }
 }
 
-async function isMarked(pid: number, mark: string | undefined): Promise<boolean> {
+/** Nothing where it can't be told: a process that is just becoming another program has no environment for a moment. */
+async function isMarked(pid: number, mark: string | undefined): Promise<boolean | undefined> {
   if (mark === undefined) return false;
   try {
-    return (await readFile(`/proc/${pid}/environ`, "utf8")).split("\0").includes(mark);
+    const environment = await readFile(`/proc/${pid}/environ`, "utf8");
+    return environment === "" ? undefined : environment.split("\0").includes(mark);
   } catch {
     return false; // It ended, or is another user's.
   }

@@ -3,7 +3,7 @@ import type { FastifyInstance } from "fastify";
 import type { Principal } from "../access/index.ts";
 import type { AgentTypes } from "../agent-types/index.ts";
 import type { Log } from "../events/index.ts";
-import type { RunCommands, RunQueries, Scheduler, TaskDiffs } from "../runs/index.ts";
+import type { Choice, RunCommands, RunQueries, Scheduler, TaskDiffs } from "../runs/index.ts";
 import type { Boards, TaskRow, Tasks } from "../tasks/index.ts";
 import { register } from "./register.ts";
 import type { RunnerModules } from "./runner-routes.ts";
@@ -90,6 +90,21 @@ function serveTasks(app: FastifyInstance, modules: Modules): void {
       return prompt(modules, { task, principal, ...body });
     },
     { bodyLimit: promptBytes },
+  );
+  register(app, api.cancelTurn, async ({ principal, params }) => {
+    const task = await tasks.find(principal.user_id, params.task_id);
+    return commands.cancelTurn(task.id, params.turn_id, { by: principal.user_id });
+  });
+  const choose = async (principal: Principal, taskId: string, choice: Choice) => {
+    const { id } = await tasks.find(principal.user_id, taskId);
+    await commands.choose(id, choice, { by: principal.user_id });
+    return tasks.find(principal.user_id, id);
+  };
+  register(app, api.setTaskMode, ({ principal, params, body }) =>
+    choose(principal, params.task_id, { agent_mode: body.mode_id ?? null }),
+  );
+  register(app, api.setTaskModel, ({ principal, params, body }) =>
+    choose(principal, params.task_id, { agent_model: body.model_id ?? null }),
   );
   register(app, api.answerPermission, async ({ principal, params, body }) => {
     const task = await tasks.find(principal.user_id, params.task_id);

@@ -3,8 +3,9 @@ import { and, desc, eq, sql } from "drizzle-orm";
 import type { LogWriter } from "../events/index.ts";
 import { schema } from "../store/index.ts";
 import { lockTask, moveTask } from "../tasks/index.ts";
-import { hasOpenPermissions, queueTurn, stopRun } from "./commands.ts";
+import { hasOpenPermissions, stopRun } from "./commands.ts";
 import { moveTurn, type TurnRow, turnColumns } from "./transitions.ts";
+import { beginNext, queueTurn } from "./turn-queue.ts";
 
 const { events, permissions, pushes, runs, turns } = schema;
 
@@ -36,7 +37,8 @@ export async function applyRecord(
     await writer.tx.update(runs).set({ session_id: data.session_id }).where(eq(runs.id, at.run_id));
 }
 
-async function applyTurn(writer: LogWriter, at: Applied, data: EventDataOf<"turn">): Promise<void> {
+/** A turn's end, as the journal told it or as it is known without it. */
+export async function applyTurn(writer: LogWriter, at: Applied, data: EventDataOf<"turn">): Promise<void> {
   if (data.status === "queued" || data.status === "started") return;
   const [turn] = await writer.tx
     .select(turnColumns)
@@ -60,9 +62,10 @@ async function applyTurn(writer: LogWriter, at: Applied, data: EventDataOf<"turn
       ...(told && { error_code: told.code }),
     });
   }
-  if (task.state === "IN_PROGRESS" || task.state === "BLOCKED") {
-    await moveTask(writer, task, failed ? "FAILED" : "REVIEW", { reason: reason ?? stopReason });
-  }
+  if (task.state !== "IN_PROGRESS" && task.state !== "BLOCKED") return;
+  const goesOn = run?.desired !== "STOP" && !failed && (await beginNext(writer.tx, turn));
+  const to = failed ? "FAILED" : goesOn ? "IN_PROGRESS" : "REVIEW";
+  await moveTask(writer, task, to, { reason: reason ?? stopReason });
 }
 
 /** What the run last told of its agent's failing: the reason why a turn ended badly stands in the log before its end. */

@@ -16,6 +16,7 @@ import { schema } from "../store/index.ts";
 import { Boards } from "../tasks/index.ts";
 import { taskTransitions } from "../tasks/states.ts";
 import { runTransitions, turnTransitions } from "./states.ts";
+import { openTurns } from "./transitions.ts";
 
 const { runs, turns, tasks } = schema;
 async function newRunner(f: Fixture): Promise<string> {
@@ -50,21 +51,17 @@ describe("a prompt", () => {
     expect(await f.db.select().from(turns)).toHaveLength(1);
   });
 
-  it("during a turn is refused and changes nothing", async () => {
+  it("given thirty times at once makes one run and a line of twenty, and the rest are told that it is full", async () => {
     await using f = await fixture();
     const task = await f.newTask();
-    await f.prompt(task);
-    const before = await f.log.lastSeq(task.id);
-    expect(await f.prompt(task).catch(codeOf)).toBe("turn_open");
-    expect(await f.log.lastSeq(task.id)).toBe(before);
-  });
-
-  it("given twenty times at once makes one run and one turn", async () => {
-    await using f = await fixture();
-    const task = await f.newTask();
-    const results = await Promise.allSettled(Array.from({ length: 20 }, () => f.prompt(task)));
-    expect(results.filter((result) => result.status === "fulfilled")).toHaveLength(1);
+    const outcomes = await Promise.all(
+      Array.from({ length: 30 }, (_, i) => f.prompt(task, `number ${i}`).then(() => "queued", codeOf)),
+    );
+    expect(outcomes.filter((outcome) => outcome === "queued")).toHaveLength(20);
+    expect(outcomes.filter((outcome) => outcome === "queue_full")).toHaveLength(10);
     expect(await f.db.select().from(runs)).toHaveLength(1);
+    const places = (await openTurns(f.db, task.id)).map(({ place }) => place);
+    expect(places).toEqual(Array.from({ length: 20 }, (_, i) => i));
   });
 
   it("needs a repository", async () => {

@@ -1,36 +1,19 @@
-import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Attachments, bytesOf, type TaskState, WharfError } from "@wharf/contract";
+import { type TaskState, WharfError } from "@wharf/contract";
 import { and, count, eq, inArray } from "drizzle-orm";
 import type { Log, LogWriter } from "../events/index.ts";
 import { type Executor, schema } from "../store/index.ts";
 import { lockTask, moveTask, type TaskRow } from "../tasks/index.ts";
 import { liveRunStatuses } from "./states.ts";
 import type { RunRow } from "./lease.ts";
-import { moveRun, moveTurn, openTurn, type TurnRow, turnColumns } from "./transitions.ts";
+import { closeTurn, moveRun, openTurn, openTurns, type TurnRow, turnColumns } from "./transitions.ts";
+import { liveRun, type Prompt, queueTurn, RunStopping } from "./turn-queue.ts";
 
 const { boards, permissions, runners, runs, tasks, turns } = schema;
 
 /** How long a prompt waits for a run to come to its end, which includes the last of its journal and its push. */
 const stoppingPatience = 20_000; // ms
 const stoppingCheck = 100; // ms
-
-class RunStopping extends WharfError<"conflict"> {
-  constructor() {
-    super("conflict", { what: "run", from: "stopping", to: "prompted" });
-  }
-}
-
-export interface Prompt {
-  readonly text: string;
-  readonly by: string;
-  /** The idempotency key; the same key again answers with the turn that is there. */
-  readonly turn_id?: string | undefined;
-  /** What a new run is started with; ignored while one is at work. */
-  readonly agent_type: string;
-  readonly priority?: number | undefined;
-  readonly attachments?: Attachments | undefined;
-}
 
 /**
  * What people ask of runs. Each is one transaction that writes down what is wanted; whoever holds the run's lease sees
@@ -74,6 +57,53 @@ export class RunCommands {
     });
     this.#poke(turn.run_id);
     return turn;
+  }
+
+  /** Ends one turn and nothing else: one that waits at once, the one at work as soon as its agent has heard of it. */
+  async cancelTurn(taskId: string, turnId: string, { by }: { by: string }): Promise<TurnRow> {
+    const turn = await this.#log.write(async (writer) => {
+      const task = await lockTask(writer.tx, taskId);
+      const found = await findTurn(writer.tx, turnId);
+      if (found?.task_id !== taskId) throw new WharfError("not_found", { what: "turn", id: turnId });
+      if (found.state === "QUEUED") await this.#withdraw(writer, task, found, by);
+      else if (found.state === "RUNNING") await askToCancel(writer, found, by);
+      else throw new WharfError("conflict", { what: "turn", from: found.state, to: "CANCELLED" });
+      return (await findTurn(writer.tx, turnId)) ?? found;
+    });
+    this.#poke(turn.run_id);
+    return turn;
+  }
+
+  /** With the last turn that waited, there is nothing left that a run would wait or be started for. */
+  async #withdraw(writer: LogWriter, task: TaskRow, turn: TurnRow, by: string): Promise<void> {
+    await closeTurn(writer, turn, { status: "cancelled", reason: withdrawn });
+    if (await openTurn(writer.tx, task.id)) return;
+    const run = await liveRun(writer.tx, task.id);
+    if (run?.status === "PENDING" || run?.status === "STARTING")
+      await stopRun(writer, run, { status: "STOPPED", reason: withdrawn });
+    else if (run) await writer.tx.update(runs).set({ queued_at: null, slot: false }).where(eq(runs.id, run.id));
+    if (task.state === "IN_PROGRESS") await moveTask(writer, task, "REVIEW", { by, reason: withdrawn });
+  }
+
+  /** Has the task's agent work in another mode or with another model, now where it is at work and in every later run. */
+  async choose(taskId: string, choice: Choice, { by }: { by: string }): Promise<void> {
+    const runId = await this.#log.write(async (writer) => {
+      const task = await lockTask(writer.tx, taskId);
+      const run = await liveRun(writer.tx, taskId);
+      const updated_at = new Date();
+      await writer.tx
+        .update(tasks)
+        .set({ ...choice, updated_at })
+        .where(eq(tasks.id, taskId));
+      // Whoever drives the run looks at the choices only when the run has been touched.
+      if (run) await writer.tx.update(runs).set({ updated_at }).where(eq(runs.id, run.id));
+      const message = wordsOfChoice(choice);
+      await writer.append(task.id, [
+        { ...(run && { run_id: run.id }), created_by: by, data: { kind: "notice", message } },
+      ]);
+      return run?.id;
+    });
+    this.#poke(runId);
   }
 
   /** Stops the run at work; its runner's disk is kept and the task goes where the caller says. */
@@ -184,6 +214,26 @@ export class RunCommands {
   }
 }
 
+const withdrawn = "it was withdrawn before it began";
+
+/** The daemon is told by whoever drives the run; a pause would keep the turn from ending. */
+async function askToCancel(writer: LogWriter, turn: TurnRow, by: string): Promise<void> {
+  if (turn.cancel_asked) return;
+  await writer.tx.update(turns).set({ cancel_asked: true, updated_at: new Date() }).where(eq(turns.id, turn.id));
+  const run = await liveRun(writer.tx, turn.task_id);
+  if (run?.desired === "PAUSE") await writer.tx.update(runs).set({ desired: "RUN" }).where(eq(runs.id, run.id));
+  const message = "The agent is asked to end its turn.";
+  await writer.append(turn.task_id, [{ run_id: turn.run_id, created_by: by, data: { kind: "notice", message } }]);
+}
+
+/** What a person may choose of what an agent offers; nothing at all takes a choice back. */
+export type Choice = { readonly agent_mode: string | null } | { readonly agent_model: string | null };
+
+function wordsOfChoice(choice: Choice): string {
+  const [what, id] = "agent_mode" in choice ? ["mode", choice.agent_mode] : ["model", choice.agent_model];
+  return id === null ? `The agent's ${what} is its own choice again.` : `The agent's ${what} shall be '${id}'.`;
+}
+
 /** Their disks hold nothing that anybody could ask for once the tasks are gone. The caller holds the tasks' locks. */
 async function giveUpRunners(tx: Executor, taskIds: readonly string[]): Promise<void> {
   const used = await tx
@@ -199,15 +249,6 @@ async function findTurn(tx: Executor, id: string): Promise<TurnRow | undefined> 
   return turn;
 }
 
-async function liveRun(tx: Executor, taskId: string): Promise<RunRow | undefined> {
-  const [run] = await tx
-    .select()
-    .from(runs)
-    .where(and(eq(runs.task_id, taskId), inArray(runs.status, [...liveRunStatuses])))
-    .for("update");
-  return run;
-}
-
 /** Writes down that a run shall work or stand still, and tells of it where that is new. */
 async function wish(
   writer: LogWriter,
@@ -217,55 +258,6 @@ async function wish(
   if (run.desired === desired) return;
   await writer.tx.update(runs).set({ desired, updated_at: new Date() }).where(eq(runs.id, run.id));
   await writer.append(run.task_id, [{ run_id: run.id, created_by: by, data: { kind: "notice", message } }]);
-}
-
-/** Adds a turn to the run at work, or to a new one. The caller holds the task's lock. */
-export async function queueTurn(writer: LogWriter, task: TaskRow, prompt: Prompt): Promise<TurnRow> {
-  const { tx } = writer;
-  if (!task.repository_url) throw new WharfError("task_needs_repository", { task_id: task.id });
-  const live = await liveRun(tx, task.id);
-  if (live?.desired === "STOP") throw new RunStopping();
-  if (await openTurn(tx, task.id)) throw new WharfError("turn_open", { task_id: task.id });
-  const now = new Date();
-  let runId = live?.id;
-  if (live) await tx.update(runs).set({ queued_at: now, updated_at: now }).where(eq(runs.id, live.id));
-  else runId = await newRun(writer, task, prompt);
-  const values = {
-    id: prompt.turn_id ?? randomUUID(),
-    task_id: task.id,
-    run_id: runId!,
-    prompt: prompt.text,
-    created_by: prompt.by,
-    ...(prompt.attachments && { attachments: prompt.attachments }),
-  };
-  const [turn] = await tx.insert(turns).values(values).returning(turnColumns);
-  const by = { run_id: runId!, created_by: prompt.by };
-  await writer.append(task.id, [
-    { ...by, data: { kind: "turn", turn_id: turn!.id, status: "queued" }, type: "status" },
-    { ...by, data: { kind: "message", role: "user", text: prompt.text } },
-    ...(prompt.attachments?.length ? [{ ...by, data: namesOf(prompt.attachments) }] : []),
-  ]);
-  await moveTask(writer, task, "IN_PROGRESS", { by: prompt.by });
-  return turn!;
-}
-
-const namesOf = (files: Attachments) => ({
-  kind: "notice" as const,
-  message: `With it came ${files.map(({ name, data }) => `${name} (${bytesOf(data)} bytes)`).join(", ")}.`,
-});
-
-async function newRun({ tx, append }: LogWriter, task: TaskRow, prompt: Prompt): Promise<string> {
-  const id = randomUUID();
-  const priority = prompt.priority ?? task.priority;
-  await tx
-    .insert(runs)
-    .values({ id, task_id: task.id, agent_type: prompt.agent_type, priority, queued_at: new Date() });
-  await tx
-    .update(tasks)
-    .set({ assigned_agent_id: id, agent_type: prompt.agent_type, priority })
-    .where(eq(tasks.id, task.id));
-  await append(task.id, [{ run_id: id, data: { kind: "state", entity: "run", to: "PENDING" } }]);
-  return id;
 }
 
 interface RunEnd {
@@ -287,12 +279,8 @@ export async function stopRun(writer: LogWriter, run: RunRow, end: RunEnd): Prom
     await writer.tx.update(runs).set(change).where(eq(runs.id, run.id));
     return;
   }
-  const turn = await openTurn(writer.tx, run.task_id);
-  if (turn && (await moveTurn(writer, turn, "CANCELLED", end.reason))) {
-    await writer.append(run.task_id, [
-      { run_id: run.id, data: { kind: "turn", turn_id: turn.id, status: "cancelled", reason: end.reason } },
-    ]);
-  }
+  for (const turn of await openTurns(writer.tx, run.task_id))
+    await closeTurn(writer, turn, { status: "cancelled", reason: end.reason });
   await moveRun(writer, run, "STOPPED", change);
   if (run.runner_id) await writer.tx.update(runners).set({ desired: "STOPPED" }).where(eq(runners.id, run.runner_id));
 }

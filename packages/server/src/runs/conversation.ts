@@ -1,7 +1,7 @@
-import { and, asc, desc, eq, gt, lt, sql } from "drizzle-orm";
+import { and, asc, desc, eq, gt, inArray, notInArray, sql } from "drizzle-orm";
 import { type Database, schema } from "../store/index.ts";
 
-const { events } = schema;
+const { events, turns } = schema;
 
 /** What the daemon takes as a summary, in characters. */
 const maxSummary = 20_000;
@@ -23,22 +23,35 @@ interface Conversation {
  */
 export async function earlierConversation(db: Database, at: Conversation): Promise<string | undefined> {
   if (await hasHadTurn(db, at)) return undefined;
-  const [queued] = await db
-    .select({ seq: events.seq })
-    .from(events)
-    .where(
-      and(eq(events.task_id, at.task_id), eq(events.kind, "turn"), sql`${events.data} ->> 'turn_id' = ${at.turn_id}`),
-    )
-    .orderBy(asc(events.seq))
-    .limit(1);
-  if (!queued) return undefined;
+  const ahead = await promptsAhead(db, at);
   const pieces = await db
     .select({ data: events.data })
     .from(events)
-    .where(and(eq(events.task_id, at.task_id), eq(events.kind, "message"), lt(events.seq, queued.seq)))
+    .where(and(eq(events.task_id, at.task_id), eq(events.kind, "message"), notInArray(events.seq, ahead)))
     .orderBy(desc(events.seq))
     .limit(maxPieces);
   return summaryOf(pieces.flatMap(({ data }) => (data.kind === "message" ? [data] : [])).toReversed());
+}
+
+/** The words of this turn, and of those that wait behind it: they stand in the log right after the line that says so, and were not said yet. */
+async function promptsAhead(db: Database, { task_id, turn_id }: Conversation): Promise<number[]> {
+  const waiting = await db
+    .select({ id: turns.id })
+    .from(turns)
+    .where(and(eq(turns.task_id, task_id), eq(turns.state, "QUEUED")));
+  const ids = [turn_id, ...waiting.map(({ id }) => id)];
+  const lines = await db
+    .select({ seq: events.seq })
+    .from(events)
+    .where(
+      and(
+        eq(events.task_id, task_id),
+        eq(events.kind, "turn"),
+        sql`${events.data} ->> 'status' = 'queued'`,
+        inArray(sql`${events.data} ->> 'turn_id'`, ids),
+      ),
+    );
+  return lines.map(({ seq }) => seq + 1);
 }
 
 /** A session the log does not know yet was opened just now: a turn's end, and all before it, are in the log before the next. */

@@ -6,7 +6,7 @@ import { schema } from "../store/index.ts";
 import { lockTask, moveTask } from "../tasks/index.ts";
 import type { RunDeps } from "./deps.ts";
 import { type Lease, lockLeased, type RunRow } from "./lease.ts";
-import { moveRun, moveTurn, openTurn } from "./transitions.ts";
+import { closeTurn, moveRun, openTurns } from "./transitions.ts";
 
 const { runners } = schema;
 
@@ -31,7 +31,7 @@ export function endRun(deps: RunDeps, lease: Lease): Promise<void> {
     await lockTask(writer.tx, lease.task_id);
     const run = await lockLeased(writer.tx, lease);
     const reason = run.stop_reason ?? "it was stopped";
-    await closeTurn(writer, run, reason);
+    await closeTurns(writer, run, reason);
     const asked = run.stop_status ?? "STOPPED";
     // Only a run that worked can have completed or failed at it.
     const status = run.status === "STARTING" && asked === "COMPLETED" ? "STOPPED" : asked;
@@ -52,7 +52,7 @@ export async function failRun(deps: RunDeps, lease: Lease, thrown: unknown): Pro
     const task = await lockTask(writer.tx, lease.task_id);
     const run = await lockLeased(writer.tx, lease);
     await tell(writer, run, error);
-    await closeTurn(writer, run, error.message);
+    await closeTurns(writer, run, error.message);
     await moveRun(writer, run, "FAILED", { error_code: error.code, error_message: error.message });
     if (task.state === "IN_PROGRESS" || task.state === "BLOCKED" || task.state === "REVIEW")
       await moveTask(writer, task, "FAILED", { reason: error.message });
@@ -103,12 +103,12 @@ const tell = (writer: LogWriter, run: RunRow, error: WharfError | RemoteError) =
   ]);
 
 /** No turn stays open behind a run that is over. One that may have reached the agent is interrupted, not cancelled. */
-async function closeTurn(writer: LogWriter, run: RunRow, reason: string): Promise<void> {
-  const turn = await openTurn(writer.tx, run.task_id);
-  if (!turn || turn.run_id !== run.id) return;
-  const status = turn.state === "QUEUED" || run.desired === "STOP" ? "cancelled" : "interrupted";
-  await moveTurn(writer, turn, status === "cancelled" ? "CANCELLED" : "INTERRUPTED", reason);
-  await writer.append(run.task_id, [{ run_id: run.id, data: { kind: "turn", turn_id: turn.id, status, reason } }]);
+async function closeTurns(writer: LogWriter, run: RunRow, reason: string): Promise<void> {
+  const mine = (await openTurns(writer.tx, run.task_id)).filter((turn) => turn.run_id === run.id);
+  for (const turn of mine) {
+    const status = turn.state === "QUEUED" || run.desired === "STOP" ? "cancelled" : "interrupted";
+    await closeTurn(writer, turn, { status, reason });
+  }
 }
 
 /** The runner keeps its disk and gives up its processes; the reconciler sees to it. A broken one is used by no later run. */

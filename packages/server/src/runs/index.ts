@@ -1,5 +1,5 @@
 /** Runs: the queue, the scheduler and its drivers, turns, pushes, and the reconciler of runners. */
-export { RunCommands } from "./commands.ts";
+export { type Choice, RunCommands } from "./commands.ts";
 export { defaultRunTimes, type RunDeps, type RunTimes } from "./deps.ts";
 export { type Links, TaskDiffs } from "./diffs.ts";
 export { Scheduler } from "./scheduler.ts";

@@ -17,7 +17,8 @@ export const runTransitions: { readonly [From in RunStatus]: readonly RunStatus[
 };
 
 /**
- * A turn is QUEUED until the daemon is about to be given it, RUNNING from the commit before that call until the journal
+ * A turn is QUEUED until the daemon is about to be given it: behind the turn at work where there is one, and as long as
+ * an interrupted turn waits for a person's decision. It is RUNNING from the commit before that call until the journal
  * tells its end. INTERRUPTED: the runner died in it, or its disk was lost, so that nobody knows how far it got.
  */
 export const turnTransitions: { readonly [From in TurnState]: readonly TurnState[] } = {

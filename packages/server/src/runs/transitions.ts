@@ -1,5 +1,5 @@
 import { type RunStatus, type TurnState, WharfError } from "@wharf/contract";
-import { and, eq, getTableColumns, inArray } from "drizzle-orm";
+import { and, asc, eq, getTableColumns, inArray, sql } from "drizzle-orm";
 import type { LogWriter } from "../events/index.ts";
 import { schema } from "../store/index.ts";
 import type { RunRow } from "./lease.ts";
@@ -44,13 +44,32 @@ export async function moveRun(
   ]);
 }
 
-/** The turn that is not over yet; there is at most one. */
-export async function openTurn(tx: Pick<LogWriter["tx"], "select">, taskId: string): Promise<TurnRow | undefined> {
-  const [turn] = await tx
+type Reader = Pick<LogWriter["tx"], "select">;
+
+/** The turns that are not over yet: the one at work, if there is one, and those that wait, in the order they will be given. */
+export function openTurns(tx: Reader, taskId: string): Promise<TurnRow[]> {
+  return tx
     .select(turnColumns)
     .from(turns)
-    .where(and(eq(turns.task_id, taskId), inArray(turns.state, [...openTurnStates])));
-  return turn;
+    .where(and(eq(turns.task_id, taskId), inArray(turns.state, [...openTurnStates])))
+    .orderBy(sql`${turns.state} = 'QUEUED'`, asc(turns.place), asc(turns.created_at));
+}
+
+/** The turn at work, else the one that is next. */
+export async function openTurn(tx: Reader, taskId: string): Promise<TurnRow | undefined> {
+  return (await openTurns(tx, taskId))[0];
+}
+
+/** Ends a turn that the agent never got, or never will say more of, and tells why. */
+export async function closeTurn(
+  writer: LogWriter,
+  turn: TurnRow,
+  { status, reason }: { status: "cancelled" | "interrupted"; reason: string },
+): Promise<void> {
+  if (!(await moveTurn(writer, turn, status === "cancelled" ? "CANCELLED" : "INTERRUPTED", reason))) return;
+  await writer.append(turn.task_id, [
+    { run_id: turn.run_id, data: { kind: "turn", turn_id: turn.id, status, reason } },
+  ]);
 }
 
 /** Takes one step of a turn's state machine; a turn that is there already, or is over, stays as it is. */

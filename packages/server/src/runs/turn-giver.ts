@@ -6,7 +6,8 @@ import { lockTask } from "../tasks/index.ts";
 import type { RunDeps } from "./deps.ts";
 import type { Cursor } from "./journal.ts";
 import { type Lease, lockLeased, readLeased, type RunRow, updateLeased } from "./lease.ts";
-import { interruptTurn } from "./apply.ts";
+import { applyTurn } from "./apply.ts";
+import { Chooser } from "./chooser.ts";
 import { earlierConversation } from "./conversation.ts";
 import { Pauser } from "./pauser.ts";
 import { author, startAgent } from "./start.ts";
@@ -40,13 +41,17 @@ export class TurnGiver {
   readonly #link: Link;
   readonly #runnerId: string;
   readonly #pauser: Pauser;
+  readonly #chooser: Chooser;
   /** When the daemon is next asked what became of the running turn: at once on a new wire, then now and then. */
   #nextLook = 0;
   /** The turn that was over for the daemon at the last look. */
   #seenOver: string | undefined;
+  /** The turn that the daemon was asked to cancel over this wire. */
+  #cancelled: string | undefined;
   #acked = 0;
   #stored: Cursor | undefined;
-  #usageDue = false;
+  /** The open turn at the last tick: with another one, or none, what it used is told. */
+  #metered: string | undefined;
 
   constructor(deps: RunDeps, lease: Lease, at: { link: Link; runnerId: string }) {
     this.#deps = deps;
@@ -54,6 +59,7 @@ export class TurnGiver {
     this.#link = at.link;
     this.#runnerId = at.runnerId;
     this.#pauser = new Pauser(deps, lease, at.link);
+    this.#chooser = new Chooser(deps, lease, at.link);
   }
 
   /**
@@ -71,10 +77,12 @@ export class TurnGiver {
     await this.#acknowledge(signal);
     const isPaused = await this.#pauser.tick(run, signal);
     const turn = await openTurn(this.#deps.db, this.#lease.task_id);
+    if (this.#metered !== undefined && this.#metered !== turn?.id) await this.tellUsage();
+    this.#metered = turn?.id;
+    if (!isPaused) await this.#chooser.tick(run, signal);
     if (turn?.state === "QUEUED" && run.slot && !isPaused) await this.#give(turn, signal);
+    if (turn?.state === "RUNNING" && turn.cancel_asked) await this.#cancel(turn, signal);
     if (turn?.state === "RUNNING" && !isPaused) await this.#watch(turn, signal);
-    if (turn) this.#usageDue = true;
-    else if (this.#usageDue) await this.tellUsage();
     await this.#answer(signal);
     await this.push(signal);
   }
@@ -89,19 +97,22 @@ export class TurnGiver {
   /** Hands a queued turn over. That it is about to be is on disk first: from then on it is never handed over blindly. */
   async #give(turn: TurnRow, signal: AbortSignal): Promise<void> {
     const context = await this.#begin(turn, signal);
-    await this.#deps.log.write(async (writer) => {
+    const isNext = await this.#deps.log.write(async (writer) => {
       await lockTask(writer.tx, this.#lease.task_id);
       await lockLeased(writer.tx, this.#lease);
-      const now = await openTurn(writer.tx, this.#lease.task_id);
-      if (now) await moveTurn(writer, now, "RUNNING");
+      // It may have been taken back, or another put ahead of it, since it was looked at.
+      const next = await openTurn(writer.tx, this.#lease.task_id);
+      if (next?.id !== turn.id || !(await moveTurn(writer, next, "RUNNING"))) return false;
       await updateLeased(writer.tx, this.#lease, { prompted: true });
+      return true;
     });
-    await this.#prompt(turn, context, signal);
+    if (isNext) await this.#prompt(turn, context, signal);
   }
 
   /** Has the agent at work, and answers with what it must be told because its session does not know it. */
   async #begin(turn: TurnRow, signal: AbortSignal): Promise<string | undefined> {
     const { session_id, loaded } = await startAgent(this.#deps, this.#lease, { link: this.#link, signal });
+    await this.#chooser.apply(signal);
     if (loaded || !session_id) return undefined;
     return earlierConversation(this.#deps.db, { task_id: turn.task_id, turn_id: turn.id, session_id });
   }
@@ -112,26 +123,34 @@ export class TurnGiver {
     this.#nextLook = performance.now() + lookEvery;
     const { state } = await this.#link.client.call(daemonApi.turn, { params: { turn_id: turn.id } }, { signal });
     if (state === "unknown") {
+      if (turn.cancel_asked) return this.#close(turn, "cancelled", "it was cancelled before the agent had it");
       return this.#prompt(turn, await this.#begin(turn, signal), signal);
     }
     const over = state === "ENDED" || state === "CANCELLED" || state === "INTERRUPTED";
-    if (over && this.#seenOver === turn.id) await this.#closeSilent();
+    // A turn that has long been over for the daemon and whose end its journal never told does not stay open for ever.
+    if (over && this.#seenOver === turn.id)
+      await this.#close(turn, "interrupted", "the runner says that it is over and its journal does not say how");
     this.#seenOver = over ? turn.id : undefined;
   }
 
-  /** A turn that has long been over for the daemon and whose end its journal never told does not stay open for ever. */
-  async #closeSilent(): Promise<void> {
+  /** Writes down the end of a turn of which the journal will say nothing: as if it had. */
+  async #close({ id, task_id, run_id }: TurnRow, status: "cancelled" | "interrupted", reason: string): Promise<void> {
     await this.#deps.log.write(async (writer) => {
-      await lockTask(writer.tx, this.#lease.task_id);
+      await lockTask(writer.tx, task_id);
       await lockLeased(writer.tx, this.#lease);
-      const turn = await openTurn(writer.tx, this.#lease.task_id);
-      if (turn?.state !== "RUNNING") return;
-      const reason = "the runner says that it is over and its journal does not say how";
-      await writer.append(turn.task_id, [
-        { run_id: turn.run_id, data: { kind: "turn", turn_id: turn.id, status: "interrupted", reason } },
-      ]);
-      await interruptTurn(writer, turn, reason);
+      const turn = await openTurn(writer.tx, task_id);
+      if (turn?.state !== "RUNNING" || turn.id !== id) return;
+      const data = { kind: "turn" as const, turn_id: id, status, reason };
+      await writer.append(task_id, [{ run_id, data }]);
+      await applyTurn(writer, { task_id, run_id }, data);
     });
+  }
+
+  /** Its end comes as any other's, through the journal. */
+  async #cancel(turn: TurnRow, signal: AbortSignal): Promise<void> {
+    if (this.#cancelled === turn.id) return;
+    await this.#link.client.call(daemonApi.cancelTurn, { body: { turn_id: turn.id } }, { signal }).catch(ignoreSettled);
+    this.#cancelled = turn.id;
   }
 
   async #prompt(turn: TurnRow, context: string | undefined, signal: AbortSignal): Promise<void> {
@@ -213,7 +232,6 @@ export class TurnGiver {
 
   /** What the runner has used so far, measured outside. */
   async tellUsage(): Promise<void> {
-    this.#usageDue = false;
     const used = await this.#deps.backend.usage(this.#runnerId).catch((error: unknown) => {
       this.#deps.logger.warn({ run_id: this.#lease.run_id, error }, "a runner's usage could not be measured");
     });

@@ -139,6 +139,8 @@ CREATE TABLE "tasks" (
 	"shadow_branch" text NOT NULL,
 	"base_commit_sha" text,
 	"assigned_agent_id" uuid,
+	"agent_mode" text,
+	"agent_model" text,
 	"permission_policy" text DEFAULT 'ask' NOT NULL,
 	"interrupt_policy" text DEFAULT 'ask' NOT NULL,
 	"metadata" jsonb DEFAULT '{}'::jsonb NOT NULL,
@@ -156,6 +158,8 @@ CREATE TABLE "turns" (
 	"task_id" uuid NOT NULL,
 	"run_id" uuid NOT NULL,
 	"state" text DEFAULT 'QUEUED' NOT NULL,
+	"place" integer DEFAULT 0 NOT NULL,
+	"cancel_asked" boolean DEFAULT false NOT NULL,
 	"prompt" text NOT NULL,
 	"attachments" jsonb DEFAULT '[]'::jsonb NOT NULL,
 	"stop_reason" text,
@@ -212,7 +216,7 @@ CREATE INDEX "tasks_board" ON "tasks" USING btree ("board_id");--> statement-bre
 CREATE INDEX "tasks_by_state" ON "tasks" USING btree ("state");--> statement-breakpoint
 CREATE INDEX "tasks_agent" ON "tasks" USING btree ("assigned_agent_id");--> statement-breakpoint
 CREATE INDEX "turns_task" ON "turns" USING btree ("task_id","created_at");--> statement-breakpoint
-CREATE UNIQUE INDEX "turns_one_open" ON "turns" USING btree ("task_id") WHERE state in ('QUEUED', 'RUNNING');--> statement-breakpoint
+CREATE UNIQUE INDEX "turns_one_running" ON "turns" USING btree ("task_id") WHERE state = 'RUNNING';--> statement-breakpoint
 CREATE UNIQUE INDEX "events_identity" ON "events" USING btree ("run_id","journal_epoch","journal_seq");--> statement-breakpoint
 CREATE INDEX "events_created" ON "events" USING btree ("created_at");--> statement-breakpoint
 create view "agent_instances" as

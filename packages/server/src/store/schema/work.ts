@@ -72,6 +72,9 @@ export const tasks = pgTable(
     base_commit_sha: text(),
     /** The run at work, or the last one. */
     assigned_agent_id: uuid(),
+    /** What a person chose of what the agent offers; each run of the task is brought to it. */
+    agent_mode: text(),
+    agent_model: text(),
     permission_policy: text().$type<PermissionPolicy>().notNull().default("ask"),
     interrupt_policy: text().$type<InterruptPolicy>().notNull().default("ask"),
     metadata: jsonb().$type<Record<string, unknown>>().notNull().default({}),
@@ -197,6 +200,10 @@ export const turns = pgTable(
       .notNull()
       .references(() => runs.id, { onDelete: "cascade" }),
     state: text().$type<TurnState>().notNull().default("QUEUED"),
+    /** Its place among the queued turns of its task: the lowest is given first. */
+    place: integer().notNull().default(0),
+    /** A person wants it to end; kept until it has, so that no crash loses it. */
+    cancel_asked: boolean().notNull().default(false),
     prompt: text().notNull(),
     attachments: jsonb().$type<Attachments>().notNull().default([]),
     stop_reason: text(),
@@ -208,10 +215,10 @@ export const turns = pgTable(
   (t) => [
     check("turns_state", oneOf("state", TurnState.options)),
     index("turns_task").on(t.task_id, t.created_at),
-    /** One open turn a task: a second prompt during a turn is refused, not lost. */
-    uniqueIndex("turns_one_open")
+    /** One turn at a time: what is prompted during a turn waits as QUEUED. */
+    uniqueIndex("turns_one_running")
       .on(t.task_id)
-      .where(sql`state in ('QUEUED', 'RUNNING')`),
+      .where(sql`state = 'RUNNING'`),
   ],
 );
 
