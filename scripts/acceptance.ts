@@ -11,6 +11,9 @@ const root = join(import.meta.dirname, "..");
 const target = join(root, "docs/acceptance.md");
 const number = /\b([GSRKX])-(\d{3})(?:…(?:\1-)?(\d{3}))?/g;
 const title = /\b(?:it|describe|test)(?:\.\w+(?:\([^)]*\))?)*\(\s*(["'`])(.+?)\1/;
+/** The title of a test that is made of a table stands behind the table. */
+const tableBegin = /\b(?:it|describe|test)\.each\(\[$/;
+const tableTitle = /^\s*\](?: as const)?\)\(\s*(["'`])(.+?)\1/;
 
 interface Proof {
   readonly file: string;
@@ -24,14 +27,19 @@ export function numbersIn(comment: string): string[] {
   });
 }
 
+function titleAfter(lines: readonly string[]): string | undefined {
+  if (!tableBegin.test(lines[0] ?? "")) return title.exec(lines.slice(0, 7).join(" "))?.[2];
+  const end = lines.findIndex((line) => /^\s*\](?: as const)?\)\(/.test(line));
+  return end < 0 ? undefined : tableTitle.exec(lines.slice(end, end + 3).join(" "))?.[2];
+}
+
 /** The numbers of a test file, each with the title of the test or group that follows its comment. */
 export function proofsIn(file: string, source: string): [string, Proof][] {
   const lines = source.split("\n");
   return lines.flatMap((line, i) => {
     const comment = /^\s*\/\/(.*)$/.exec(line)?.[1];
     if (!comment) return [];
-    const following = lines.slice(i + 1, i + 8).join(" ");
-    const test = title.exec(following)?.[2];
+    const test = titleAfter(lines.slice(i + 1));
     return test ? numbersIn(comment).map((id): [string, Proof] => [id, { file, test }]) : [];
   });
 }
@@ -51,9 +59,14 @@ function render(proofs: Map<string, Proof[]>): string {
 }
 
 function main(): void {
-  const files = execFileSync("git", ["ls-files", "*.test.ts"], {
-    cwd: root,
-  })
+  // The parts of the conformance suite are no files of tests of their own: each backend's run is made of all of them.
+  const files = execFileSync(
+    "git",
+    ["ls-files", "*.test.ts", "test/conformance/conformance.ts", "test/conformance/parts"],
+    {
+      cwd: root,
+    },
+  )
     .toString()
     .trim()
     .split("\n");

@@ -32,7 +32,7 @@ const turnsOf = async (task: Task) => (await wharf.client.call(api.listTaskTurns
 const slow = "demo: say begun\ndemo: sleep 1500ms\ndemo: say one";
 
 describe("prompts during a turn", () => {
-  // K-055 S-005 S-080
+  // S-080
   it("are given one after the other, in one run and one conversation, also when the server dies meanwhile", async () => {
     const task = await newTask();
     const first = await wharf.prompt(task, slow);
@@ -54,7 +54,7 @@ describe("prompts during a turn", () => {
     await wharf.until(task.id, isPushed);
   });
 
-  // K-055
+  // S-080
   it("are taken back, and the turn at work is ended, by the command line; the next one goes on", async () => {
     const task = await newTask();
     const first = await wharf.prompt(task, "demo: say begun\ndemo: sleep 60s");
@@ -74,7 +74,6 @@ describe("prompts during a turn", () => {
 });
 
 describe("an agent's mode", () => {
-  // S-005 K-053
   it("is chosen for the task before it begins, and in the midst of a turn; what it does not offer is told and forgotten", async () => {
     const task = await newTask({ agent_mode: "allow-edits", permission_policy: "ask" });
     const script = ["ask edit a file", "say edited", "sleep 2s", "ask a command", "say done"];
@@ -96,7 +95,6 @@ describe("an agent's mode", () => {
 });
 
 describe("files that go with a prompt", () => {
-  // K-053
   it("are attached on the command line, and lie where the agent is told of them", async () => {
     const task = await newTask();
     const file = join(folder, "notes.txt");

@@ -9,6 +9,7 @@ import { usageError } from "../failure.ts";
 import { Interrupts } from "../interrupts.ts";
 import { size } from "../render/numbers.ts";
 import { attach } from "../runner/attach.ts";
+import { CommandInterrupts } from "../runner/command-interrupts.ts";
 import { copy } from "../runner/copy.ts";
 import { exec, exitCodeOf, isPiped, shellLine } from "../runner/exec.ts";
 import { flushOutput, writeBytes } from "../runner/output.ts";
@@ -71,7 +72,7 @@ async function execCommand(
   const [runner_id = "", ...words] = args;
   if ((options.file === undefined) === (words.length === 0)) throw usageError("give a command behind --, or --file");
   const command = options.file === undefined ? shellLine(words) : await readFile(resolve(folder, options.file), "utf8");
-  using interrupts = new Interrupts();
+  using interrupts = new CommandInterrupts();
   const input = {
     runner_id,
     command,
@@ -81,7 +82,7 @@ async function execCommand(
     timeout_s: options.timeout,
   };
   const exit = await exec(client, input, {
-    signal: interrupts.signal,
+    interrupts,
     stdin: isPiped() ? process.stdin : undefined,
     encoding: settings.json ? "utf8" : "base64",
     show: async (event) => {

@@ -4,6 +4,7 @@ import { constants } from "node:os";
 import { ExecEvent, RemoteError, runnerApi, WharfError } from "@wharf/contract";
 import { ndjsonLines } from "@wharf/contract/wire";
 import type { Client } from "../client.ts";
+import type { CommandInterrupts } from "./command-interrupts.ts";
 import { piecesOf, request } from "./request.ts";
 
 export interface ExecInput {
@@ -16,7 +17,7 @@ export interface ExecInput {
 }
 
 export interface ExecOptions {
-  readonly signal: AbortSignal;
+  readonly interrupts: Pick<CommandInterrupts, "signal" | "forwardTo">;
   /** What the command reads, where someone gives it something. */
   readonly stdin: NodeJS.ReadStream | undefined;
   /** Base64 keeps every byte; text is for those who read JSON. */
@@ -46,10 +47,21 @@ export function isPiped(): boolean {
 /** Runs a command in a runner and shows what it says. Its end is answered; a cut answer is an error. */
 export async function exec(client: Client, input: ExecInput, options: ExecOptions): Promise<Exit> {
   const { runner_id, ...rest } = input;
-  const { signal, stdin, encoding, show } = options;
+  const { interrupts, stdin, encoding, show } = options;
+  const { signal } = interrupts;
   const command_id = randomUUID();
   const body = { ...rest, command_id, encoding, stdin_open: stdin !== undefined };
+  let hasBegun = false;
+  interrupts.forwardTo(async () => {
+    const interrupt = { params: { runner_id, command_id }, body: { signal: "SIGINT" as const } };
+    await client.call(runnerApi.killRunnerCommand, interrupt, { signal }).catch((error: unknown) => {
+      // It has ended meanwhile, and its exit is on its way.
+      if (hasBegun && error instanceof RemoteError && error.code === "not_found") return;
+      throw error;
+    });
+  });
   const answer = await request(client.locate, runnerApi.execRunner, { params: { runner_id }, body }, { signal });
+  hasBegun = true;
   const over = new AbortController();
   const feeding = stdin && feed(client, { runner_id, command_id }, { stdin, over: over.signal });
   // Told when the command has ended.

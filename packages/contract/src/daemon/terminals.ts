@@ -59,7 +59,8 @@ export const TerminalInfo = z.object({
   exit_code: z.number().nullable().optional(),
   signal: z.string().nullable().optional(),
   viewers: z.number(),
-  typist: z.string().nullable(),
+  /** Nobody where nothing is said: what is null is left out of the server's answers. */
+  typist: z.string().nullable().default(null),
   first: offset,
   end: offset,
 });

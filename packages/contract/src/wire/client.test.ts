@@ -1,6 +1,7 @@
 import { createServer } from "node:http";
 import type { Server, ServerResponse } from "node:http";
-import { Readable } from "node:stream";
+import { once } from "node:events";
+import { PassThrough, Readable } from "node:stream";
 import Fastify from "fastify";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
@@ -201,6 +202,15 @@ describe("a client on a wire", () => {
       "the disk failed",
     );
   });
+});
+
+test("a request whose body is still to come is heard, and may be answered before", async () => {
+  using setup = answering((response) => void response.writeHead(200).write("at once"));
+  const body = new PassThrough();
+  const answer = await setup.client.request({ method: "POST", path: "/talk", body, timeoutMs: 2_000 });
+  answer.body.setEncoding("utf8");
+  expect(await once(answer.body, "data")).toEqual(["at once"]);
+  answer.body.destroy();
 });
 
 describe("a stream of lines", () => {

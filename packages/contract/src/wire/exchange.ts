@@ -144,6 +144,8 @@ export class Exchange implements Disposable {
     }
     body.once("error", (error) => this.#cut(error));
     this.#request.once("close", () => body.destroy());
+    // Whoever answers may do so before there is anything of the body.
+    this.#request.flushHeaders();
     body.pipe(this.#request);
   }
 }

@@ -4,6 +4,8 @@ import { expect, test } from "vitest";
 import { Budget, pieces } from "./clip.ts";
 import { readLines } from "./lines.ts";
 
+const numRuns = Number(process.env["FUZZ_CASES"] ?? 100);
+
 const linesOf = (chunks: Buffer[], maxBytes = 1_000, overlong: "split" | "fail" = "split"): Promise<string[]> =>
   Array.fromAsync(readLines(Readable.from(chunks), { maxBytes, overlong }));
 
@@ -23,6 +25,7 @@ test("lines are the same however the bytes are cut", async () => {
         expect(await linesOf(chunks)).toEqual(lines);
       },
     ),
+    { numRuns },
   );
 });
 
@@ -42,6 +45,7 @@ test("pieces of a text join to the text and are none too large", () => {
       expect(all.join("")).toBe(text);
       expect(all.every((piece) => Buffer.byteLength(piece) <= bytes)).toBe(true);
     }),
+    { numRuns },
   );
 });
 
@@ -52,6 +56,7 @@ test("a budget keeps any value small, and says what it cut", () => {
       expect(Buffer.byteLength(JSON.stringify(new Budget(300).value(value)) ?? "")).toBeLessThan(6_000);
       expect(new Budget(10_000_000).value(value)).toEqual(value);
     }),
+    { numRuns },
   );
   let deep: unknown = "end";
   for (let i = 0; i < 10_000; i++) deep = [deep];

@@ -48,6 +48,7 @@ test("a prompt without a ready agent is refused and its key stays free", async (
   expect(await bench.host.turn("t")).toMatchObject({ state: "unknown" });
 });
 
+// S-063
 test("what a turn changed is committed before it ends, and a commit that fails is only told of", async () => {
   let commits = 0;
   const commit = {
@@ -72,7 +73,7 @@ test("what a turn changed is committed before it ends, and a commit that fails i
     commit,
     { kind: "turn", status: "ended" },
   ]);
-  expect(await bench.turn("order")).toMatchObject({ status: "ended", stop_reason: "end_turn" }); // S-063
+  expect(await bench.turn("order")).toMatchObject({ status: "ended", stop_reason: "end_turn" });
   expect(bench.journal.of("failure")).toEqual([
     { kind: "failure", code: "git_failed", message: "git commit failed: index.lock exists", next: expect.any(String) },
   ]);

@@ -143,15 +143,18 @@ export class BackgroundCommand {
   ): AsyncGenerator<ExecEvent, void, undefined> {
     const ring = await this.#open();
     const cursor = ring.cursor(after);
-    const text = new OutputText(options.encoding);
+    let text = new OutputText(options.encoding);
     const last = options.wait ? undefined : ring.end;
     for (;;) {
       if (last !== undefined && cursor.position >= last && !ring.complete) return;
       const pieces = await cursor.wait(options.signal);
       if (pieces.length === 0) break;
       for (const piece of pieces) {
-        if ("gap" in piece) yield { type: "gap", ...piece.gap };
-        else {
+        if ("gap" in piece) {
+          // A character whose rest is in the gap is none.
+          text = new OutputText(options.encoding);
+          yield { type: "gap", ...piece.gap };
+        } else {
           const { entry } = piece;
           const { offset, time } = entry;
           const data = text.write({ type: typeOf(entry), data: entry.data });
@@ -159,6 +162,10 @@ export class BackgroundCommand {
           yield { type: typeOf(entry), data, offset, next: offset + spanOf(entry.data), timestamp };
         }
       }
+    }
+    for (const type of ["stdout", "stderr"] as const) {
+      const data = text.end(type);
+      if (data) yield { type, data, offset: ring.end, next: ring.end };
     }
     await this.done;
     const { exit_code = null, signal = null, timed_out = false } = this.#record;

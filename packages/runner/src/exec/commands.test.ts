@@ -1,32 +1,24 @@
 import { randomUUID } from "node:crypto";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { BackgroundRequest, type ExecEvent, ExecRequest } from "@wharf/contract";
+import { isGone, RunnerFolder } from "./fixtures/runner-folder.ts";
 import { Commands } from "./index.ts";
 
-let folder: string;
+let folder: RunnerFolder;
 let commands: Commands;
-const faults: unknown[] = [];
-const options = () => ({
-  workspace: join(folder, "workspace"),
-  home: folder,
-  state: join(folder, "state"),
-  onFault: (error: unknown) => faults.push(error),
-});
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "wharf-commands-"));
-  await mkdir(join(folder, "workspace"));
-  commands = await Commands.open(options());
+  folder = await RunnerFolder.make();
+  commands = await Commands.open(folder);
 });
 afterEach(async () => {
   await commands.close();
-  expect(faults.splice(0)).toEqual([]);
-  await rm(folder, { recursive: true, force: true });
+  expect(folder.faults).toEqual([]);
+  await folder[Symbol.asyncDispose]();
 });
 
 const never = new AbortController().signal;
@@ -37,18 +29,6 @@ const follow = (id: string, more: object = {}) =>
 const run = (command: string, more: object = {}) => commands.run(ExecRequest.parse({ command, ...more }), never);
 const textOf = (events: readonly ExecEvent[], type: "stdout" | "stderr" = "stdout") =>
   events.map((event) => (event.type === type ? event.data : "")).join("");
-
-async function isGone(pid: number): Promise<boolean> {
-  for (let tries = 0; tries < 150; tries++) {
-    try {
-      process.kill(pid, 0);
-    } catch {
-      return true;
-    }
-    await sleep(20);
-  }
-  return false;
-}
 
 // S-021, R-011
 test("a command in the background is listed, followed to its exit, and its exit code comes last and only there", async () => {
@@ -78,6 +58,14 @@ test("who comes again goes on at the offset it had, and gets the rest once", asy
   }
   expect(text).toBe(expected);
   expect(textOf(await Array.fromAsync(follow(id, { after: 7, wait: false })))).toBe(expected.slice(7));
+});
+
+test("output that ends within a character is told of, as text and as bytes", async () => {
+  const id = await start("printf 'a\\303'");
+  expect(textOf(await Array.fromAsync(follow(id)))).toBe("a\uFFFD");
+  const events = await Array.fromAsync(follow(id, { encoding: "base64" }));
+  const bytes = events.flatMap((event) => (event.type === "stdout" ? [...Buffer.from(event.data, "base64")] : []));
+  expect(bytes).toEqual([0x61, 0xc3]);
 });
 
 // R-010, S-021
@@ -171,7 +159,7 @@ test("much more output than is kept grows no memory; who reads along loses nothi
   expect(kept).toBeLessThanOrEqual(64 * 1024 * 1024);
   await events.return();
   await commands.remove(id);
-  expect(await readdir(join(folder, "state/commands"))).toEqual([]);
+  expect(await readdir(join(folder.state, "commands"))).toEqual([]);
 });
 
 test("commands end with the daemon; the next one knows them, their output and their end", async () => {
@@ -182,7 +170,7 @@ test("commands end with the daemon; the next one knows them, their output and th
   const pid = first.value?.type === "stdout" ? Number(first.value.data) : 0;
   await commands.close();
   expect(await isGone(pid)).toBe(true);
-  commands = await Commands.open(options());
+  commands = await Commands.open(folder);
   expect(commands.list()).toMatchObject([
     { command_id: ended, state: "exited", exit_code: 4 },
     { command_id: running, state: "exited", signal: "SIGTERM" },
@@ -193,7 +181,7 @@ test("commands end with the daemon; the next one knows them, their output and th
 test("a daemon that is killed leaves its command's output; the next one ends the command and says that its end is unknown", async () => {
   const script = `
     import { Commands } from ${JSON.stringify(import.meta.resolve("./index.ts"))};
-    const commands = await Commands.open({ ...${JSON.stringify(options())}, onFault() {} });
+    const commands = await Commands.open({ ...${JSON.stringify(folder)}, onFault() {} });
     const command = "trap '' PIPE TERM; while true; do echo tick 2>/dev/null; sleep 0.05; done";
     const { command_id } = await commands.start({ command, shell: "bash", working_dir: ".", environment: {}, encoding: "utf8", stdin_open: false });
     console.log(command_id + " " + (await commands.info(command_id)).pid);
@@ -209,7 +197,11 @@ test("a daemon that is killed leaves its command's output; the next one ends the
   await exit;
   expect(process.kill(Number(pid), 0)).toBe(true);
   await commands.close();
-  commands = await Commands.open(options());
+  // One that was being started when the daemon died is nobody's.
+  const unborn = randomUUID();
+  await mkdir(join(folder.state, "commands", unborn));
+  commands = await Commands.open(folder);
+  expect(await readdir(join(folder.state, "commands"))).not.toContain(unborn);
   expect(await isGone(Number(pid))).toBe(true);
   expect(await commands.info(id)).toMatchObject({ state: "unknown" });
   const events = await Array.fromAsync(follow(id));

@@ -1,4 +1,4 @@
-import { readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CommandInfo } from "@wharf/contract";
 import { isSystemError } from "../support/files.ts";
@@ -20,7 +20,7 @@ export async function writeRecord(folder: string, record: CommandRecord): Promis
   await rename(`${path}.new`, path);
 }
 
-/** The records beneath a folder. One that cannot be read is left out. */
+/** The records beneath a folder. One that cannot be read is left out; what has none, as its daemon died too early, is removed. */
 export async function readRecords(folder: string): Promise<CommandRecord[]> {
   const names = await readdir(folder).catch((error: unknown) => {
     if (isSystemError(error, "ENOENT")) return [];
@@ -29,20 +29,21 @@ export async function readRecords(folder: string): Promise<CommandRecord[]> {
   const records: CommandRecord[] = [];
   for (const name of names) {
     const record = await readRecord(join(folder, name, FILE));
-    if (record?.command_id === name) records.push(record);
+    if (record === "none") await rm(join(folder, name), { recursive: true, force: true });
+    else if (record?.command_id === name) records.push(record);
   }
   return records;
 }
 
-async function readRecord(path: string): Promise<CommandRecord | undefined> {
+async function readRecord(path: string): Promise<CommandRecord | "none" | undefined> {
   try {
     const value: unknown = JSON.parse(await readFile(path, "utf8"));
     const parsed = CommandRecord.safeParse(value);
     if (!parsed.success) return undefined;
     const ticks = typeof value === "object" && value && "started_ticks" in value ? value.started_ticks : undefined;
     return { ...parsed.data, started_ticks: typeof ticks === "string" ? ticks : undefined };
-  } catch {
-    return undefined;
+  } catch (error) {
+    return isSystemError(error, "ENOENT") ? "none" : undefined;
   }
 }
 

@@ -1,26 +1,26 @@
-import { mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { execApi, type ExecEvent } from "@wharf/contract";
+import { isGone, RunnerFolder } from "./fixtures/runner-folder.ts";
 import { run } from "./index.ts";
 
-let folder: string;
+let folder: RunnerFolder;
 let workspace: string;
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "wharf-exec-"));
-  workspace = join(folder, "workspace");
-  await mkdir(join(workspace, "sub"), { recursive: true });
+  folder = await RunnerFolder.make();
+  ({ workspace } = folder);
+  await mkdir(join(workspace, "sub"));
 });
-afterEach(() => rm(folder, { recursive: true, force: true }));
+afterEach(() => folder[Symbol.asyncDispose]());
 
 const start = (
   command: string,
   more: object = {},
   signal = new AbortController().signal,
 ): Promise<AsyncIterable<ExecEvent>> =>
-  run(execApi.exec.body.parse({ command, ...more }), { workspace, home: folder, signal });
+  run(execApi.exec.body.parse({ command, ...more }), { workspace, home: folder.home, signal });
 
 async function outcome(command: string, more: object = {}) {
   const events = await Array.fromAsync(await start(command, more));
@@ -31,18 +31,6 @@ async function outcome(command: string, more: object = {}) {
     exit: events.at(-1),
     exits: events.filter(({ type }) => type === "exit").length,
   };
-}
-
-async function isGone(pid: number): Promise<boolean> {
-  for (let tries = 0; tries < 100; tries++) {
-    try {
-      process.kill(pid, 0);
-    } catch {
-      return true;
-    }
-    await sleep(20);
-  }
-  return false;
 }
 
 //

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { isSystemError, replaceFile } from "../support/files.ts";
@@ -36,3 +36,5 @@ export async function readCheckout(state: string): Promise<CheckoutState | undef
 
 export const writeCheckout = (state: string, checkout: CheckoutState): Promise<void> =>
   replaceFile(fileOf(state), JSON.stringify(checkout));
+
+export const forgetCheckout = (state: string): Promise<void> => rm(fileOf(state), { force: true });

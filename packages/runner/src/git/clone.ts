@@ -2,7 +2,7 @@ import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type GitClone, type GitCloned, type GitProgress, WharfError } from "@wharf/contract";
 import type { z } from "zod";
-import { readCheckout, writeCheckout, type Checkout } from "./checkout-state.ts";
+import { forgetCheckout, readCheckout, writeCheckout, type Checkout } from "./checkout-state.ts";
 import { git } from "./command.ts";
 import { writeUser } from "./config.ts";
 import { takeNewer } from "./newer.ts";
@@ -39,9 +39,6 @@ export async function clone(
       to: `a clone of ${input.remote_path}`,
     });
   }
-  await writeCheckout(workspace.state, { status: "cloning", remote_path: input.remote_path });
-  await emptyFolder(workspace.folder);
-
   const url = workspace.remoteUrl(input.remote_path);
   const progress = onProgress && { onProgress: progressLines(onProgress) };
   const run = workspace.outside({ timeoutMs: CLONE_TIMEOUT, ...progress });
@@ -50,9 +47,14 @@ export async function clone(
   if (base === undefined || !branches.has(base)) {
     throw new WharfError("branch_missing", { url: input.remote_path, branch: base ?? "HEAD" });
   }
+  // Not earlier, and not for longer than the clone is begun: what somebody puts there after one that failed is theirs.
+  await writeCheckout(workspace.state, { status: "cloning", remote_path: input.remote_path });
+  await emptyFolder(workspace.folder);
   const depth = input.depth === undefined ? [] : [`--depth=${input.depth}`, "--no-single-branch"];
   const how = ["--no-checkout", "--template=", "--origin", "origin", ...depth, onProgress ? "--progress" : "--quiet"];
-  await git(["clone", ...how, "--", url, "."], run).catch((error: unknown) => {
+  await git(["clone", ...how, "--", url, "."], run).catch(async (error: unknown) => {
+    await emptyFolder(workspace.folder);
+    await forgetCheckout(workspace.state);
     throw meaningOf(error, input.remote_path);
   });
   const author = { name: input.author_name, email: input.author_email };

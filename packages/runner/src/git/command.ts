@@ -74,6 +74,8 @@ export async function git(args: readonly string[], options: GitOptions): Promise
     (signal) => signal !== undefined,
   );
   const signal = AbortSignal.any(signals);
+  const name = args[0] ?? "";
+  if (signal.aborted) throw new GitFailure(name, "it was stopped");
   const child = spawn("git", [...settings, ...args], {
     cwd: options.cwd,
     env: gitEnvironment(options.environment),
@@ -102,7 +104,6 @@ export async function git(args: readonly string[], options: GitOptions): Promise
       stderr = withoutProgress(stderr + text, options.onProgress).slice(-ERROR_TEXT);
     });
     const [code] = await closed;
-    const name = args[0] ?? "";
     if (signal.aborted) throw new GitFailure(name, options.signal?.aborted ? "it was stopped" : "it took too long");
     const truncated = size > limit;
     if (code !== 0 && !truncated && !options.accept?.includes(code)) throw new GitFailure(name, stderr);
@@ -111,7 +112,7 @@ export async function git(args: readonly string[], options: GitOptions): Promise
     return { code: typeof code === "number" ? code : 0, stdout, truncated };
   } catch (error) {
     if (error instanceof WharfError) throw error;
-    throw new GitFailure(args[0] ?? "", error instanceof Error ? error.message : String(error));
+    throw new GitFailure(name, error instanceof Error ? error.message : String(error));
   } finally {
     signal.removeEventListener("abort", kill);
   }

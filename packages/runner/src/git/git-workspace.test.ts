@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { access, appendFile, chmod, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { access, appendFile, chmod, mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { GitClone } from "@wharf/contract";
@@ -109,6 +109,10 @@ test("an empty, a missing and a branchless remote each say what is wrong", async
     code: "repository_missing",
   });
   await expect(daemonGit.clone({ ...wanted, base_branch: "nope" })).rejects.toMatchObject({ code: "branch_missing" });
+  await write("mine.txt", "written after the clone that failed");
+  await expect(daemonGit.clone(wanted)).rejects.toMatchObject({ code: "conflict" });
+  expect(await readdir(workspace)).toEqual(["mine.txt"]);
+  await rm(join(workspace, "mine.txt"));
   const refused = new GitWorkspace({ workspace, state, remoteBase: "http://127.0.0.1:1" });
   await expect(refused.clone(wanted)).rejects.toMatchObject({ code: "repository_unreachable" });
   expect(await daemonGit.clone(wanted)).toMatchObject({ resumed: false });

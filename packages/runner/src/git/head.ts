@@ -5,15 +5,19 @@ import { isSystemError } from "../support/files.ts";
 
 const LINE = 4 * 1024; // bytes
 const PREFIX = "ref: refs/heads/";
+const SHA = /^[0-9a-f]{40}(?:[0-9a-f]{24})?$/;
 
 /** What is checked out, read from the files: the branch and, where it is not packed, its commit. */
 export async function readHead(repository: string): Promise<{ branch?: string; sha?: string }> {
   const head = await readLine(join(repository, "HEAD"));
-  if (!head?.startsWith(PREFIX)) return head ? { sha: head } : {};
+  if (!head?.startsWith(PREFIX)) return shaOf(head);
   const branch = head.slice(PREFIX.length);
-  const sha = branch.split("/").includes("..") ? undefined : await readLine(join(repository, "refs/heads", branch));
-  return { branch, ...(sha && { sha }) };
+  if (branch.split("/").includes("..")) return { branch };
+  return { branch, ...shaOf(await readLine(join(repository, "refs/heads", branch))) };
 }
+
+/** Nothing where the line is of another file: the agent may have put a link there. */
+const shaOf = (line: string | undefined): { sha?: string } => (line && SHA.test(line) ? { sha: line } : {});
 
 /** Of a plain file only: the agent may have put a pipe there that nobody ever writes to. */
 async function readLine(path: string): Promise<string | undefined> {

@@ -1,8 +1,9 @@
 import { execFileSync } from "node:child_process";
-import { access, chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { access, chmod, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Repository, turn, wanted } from "./fixtures/repository.ts";
+import { git } from "./command.ts";
 import type { GitWorkspace } from "./index.ts";
 
 let repository: Repository;
@@ -133,11 +134,36 @@ test("a nested repository without a commit and names that are no text are no obs
   expect(repository.agent("status", "--porcelain", "--untracked-files=no")).toBe("");
 });
 
+test("a pipe in the place of a file keeps no other change from being committed or compared", async () => {
+  await repository.write("kept.txt", "k\n");
+  await daemonGit.commit(turn);
+  for (const name of ["a.txt", "kept.txt"]) await rm(join(repository.workspace, name));
+  for (const name of ["a.txt", "kept.txt"]) execFileSync("mkfifo", [join(repository.workspace, name)]);
+  for (const name of ["0", "b.txt", "c/d.txt", "z"]) await repository.write(name, "new\n");
+  const changed = ["0", "b.txt", "c/d.txt", "z"];
+  expect((await daemonGit.compare({})).files.map(({ path }) => path)).toEqual(changed);
+  expect(await daemonGit.commit(turn)).toMatchObject({ files: changed.length });
+  expect(await daemonGit.commit(turn)).toBeUndefined();
+  expect(repository.agent("ls-tree", "-r", "--name-only", "HEAD").split("\n")).toEqual(
+    ["a.txt", "kept.txt", ...changed].toSorted(),
+  );
+});
+
+test("after the daemon was told to stop, no git is begun any more", async () => {
+  const options = { cwd: repository.folder, signal: AbortSignal.abort() };
+  await expect(git(["init", "--quiet", "late"], options)).rejects.toMatchObject({ code: "git_failed" });
+  await expect(access(join(repository.folder, "late"))).rejects.toThrow();
+});
+
 test("a pipe in the place of HEAD holds nobody up", async () => {
   const head = join(repository.workspace, ".git/HEAD");
   await rm(head);
   execFileSync("mkfifo", [head]);
   for (let times = 0; times < 8; times++) expect(await daemonGit.status()).toEqual({ cloned: true });
+  // Nor is what a link leads to told as a commit.
+  await rm(head);
+  await symlink("/etc/passwd", head);
+  expect(await daemonGit.status()).toEqual({ cloned: true });
 });
 
 test("settings that decide how files are read are taken over, and line ends come out as the agent's git has them", async () => {

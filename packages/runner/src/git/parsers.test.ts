@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
+  Diff,
   GitBranchName,
   GitCloneRequest,
   GitCommitRequest,
@@ -17,6 +18,7 @@ import { parseChanges } from "./diff.ts";
 import { parseLog } from "./log.ts";
 import { progressLines } from "./progress.ts";
 import { parseStatus } from "./status.ts";
+import { parseNumstat } from "./workspace.ts";
 
 const numRuns = Number(process.env["FUZZ_CASES"] ?? 1_000);
 /** Text that looks like git's for a while. */
@@ -37,6 +39,7 @@ test("whatever git seems to say, its parsers answer with what the contract allow
       GitStatus.pick({ branch: true, head: true, files: true }).parse(parseStatus(text));
       GitFileChange.array().parse(parseChanges(text));
       GitLogEntry.array().parse(parseLog(text));
+      Diff.shape.files.parse(parseNumstat(text));
     }),
     { numRuns },
   );

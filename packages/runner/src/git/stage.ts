@@ -1,9 +1,10 @@
-import { git } from "./command.ts";
+import { git, GitFailure, type GitOptions } from "./command.ts";
 import type { Workspace } from "./workspace.ts";
 
 /**
  * Brings all of the working tree into the index. Not with `git add`: that starts git inside each submodule, under the
- * settings the agent gave it there, and it fails as a whole for one nested repository without a commit.
+ * settings the agent gave it there, and it fails as a whole for one nested repository without a commit. A file that
+ * cannot be read, or a pipe where a file was, keeps itself out of the index and nothing else.
  */
 export async function stageAll(workspace: Workspace, environment: Record<string, string> = {}): Promise<void> {
   const how = ["--porcelain=v2", "-z", "--untracked-files=all", "--ignore-submodules=dirty", "--no-renames"];
@@ -17,16 +18,28 @@ export async function stageAll(workspace: Workspace, environment: Record<string,
       const args = ["update-index", "-z", "--force-remove", "--stdin"];
       await git(args, { ...options, input: listOf(found.deleted) });
     }
-    if (found.present.length > 0) {
-      const args = ["update-index", "-z", "--add", "--remove", "--replace", "--stdin"];
-      await git(args, { ...options, input: listOf(found.present) });
-    }
+    const taken = await take(found.present, options);
     for (const path of found.nested) {
       // A repository without a commit has nothing that could be recorded.
       const args = ["update-index", "-z", "--add", "--replace", "--stdin"];
       await git(args, { ...options, input: listOf([path]), accept: [128] });
     }
-    more = truncated && found.deleted.length + found.present.length > 0;
+    more = truncated && found.deleted.length + taken > 0;
+  }
+}
+
+/** How many of them are in the index. git stops at the first that it cannot take: that one is found by halves. */
+async function take(paths: readonly string[], options: GitOptions): Promise<number> {
+  if (paths.length === 0) return 0;
+  try {
+    const args = ["update-index", "-z", "--add", "--remove", "--replace", "--stdin"];
+    await git(args, { ...options, input: listOf(paths) });
+    return paths.length;
+  } catch (error) {
+    if (!(error instanceof GitFailure) || !error.stderr.includes("Unable to process path")) throw error;
+    if (paths.length === 1) return 0;
+    const half = Math.ceil(paths.length / 2);
+    return (await take(paths.slice(0, half), options)) + (await take(paths.slice(half), options));
   }
 }
 

@@ -2,7 +2,7 @@ import { writeSync } from "node:fs";
 import { Socket } from "node:net";
 import { access, constants } from "node:fs/promises";
 import { constants as osConstants } from "node:os";
-import { delimiter, join } from "node:path";
+import { delimiter, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Utf8Edge } from "../ring/index.ts";
 import { isSystemError } from "../support/files.ts";
@@ -47,7 +47,7 @@ export interface Pty {
 }
 
 export async function startPty(options: PtyOptions): Promise<Pty> {
-  const file = await programOf(options.shell, options.environment["PATH"] ?? "");
+  const file = await programOf(options);
   // A native module: loaded when the first terminal is opened, not when the daemon starts.
   const { spawn } = await import("@lydell/node-pty");
   const { command, cwd, environment: env, cols, rows } = options;
@@ -208,8 +208,9 @@ class Collector {
 }
 
 /** The library tells of a program that is not there only by its exit. */
-async function programOf(name: string, path: string): Promise<string> {
-  const places = name.includes("/") ? [name] : path.split(delimiter).map((folder) => join(folder, name));
+async function programOf({ shell: name, cwd, environment }: PtyOptions): Promise<string> {
+  const folders = name.includes("/") ? ["."] : (environment["PATH"] ?? "").split(delimiter);
+  const places = folders.map((folder) => resolve(cwd, folder, name));
   for (const place of places) {
     const there = await access(place, constants.X_OK).then(
       () => true,

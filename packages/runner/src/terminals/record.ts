@@ -1,4 +1,4 @@
-import { readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { isSystemError } from "../support/files.ts";
@@ -23,7 +23,10 @@ export async function writeRecord(folder: string, record: TerminalRecord): Promi
   await rename(`${path}.new`, path);
 }
 
-/** The records beneath a folder. One that cannot be read is told of and left out. */
+/**
+ * The records beneath a folder. One that cannot be read is told of and left out; what has none is removed: its daemon died
+ * before there was a program.
+ */
 export async function readRecords(folder: string, onFault: (error: unknown) => void): Promise<TerminalRecord[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
     if (isSystemError(error, "ENOENT")) return [];
@@ -36,7 +39,8 @@ export async function readRecords(folder: string, onFault: (error: unknown) => v
       const record = TerminalRecord.parse(JSON.parse(await readFile(join(folder, entry.name, FILE), "utf8")));
       if (record.terminal_id === entry.name) records.push(record);
     } catch (error) {
-      onFault(error);
+      if (isSystemError(error, "ENOENT")) await rm(join(folder, entry.name), { recursive: true, force: true });
+      else onFault(error);
     }
   }
   return records;

@@ -110,7 +110,7 @@ export class Terminal {
       await self.#writing;
       return self;
     } catch (error) {
-      await (await self.history()).ring.remove();
+      await self.#history?.ring.remove();
       await rm(self.#folder, { recursive: true, force: true });
       throw error;
     }
@@ -241,11 +241,12 @@ export class Terminal {
 
   async #exited(exit: PtyExit): Promise<void> {
     const history = await this.history();
-    this.#flow[Symbol.dispose]();
     const text = exit.signal ? `ended by ${exit.signal}` : `exit code ${exit.exit_code}`;
     history.notice({ text, notice: "exit" });
     const { first, end } = history.ring;
     this.#set({ ...exit, state: "exited", ended_at: new Date().toISOString(), extent: { first, end } });
+    // Not earlier: until here whatever changed may have set its clock again.
+    this.#flow[Symbol.dispose]();
     // Not before the record: who reads to the end is told the exit.
     await history.ring.close();
     await this.#writing;

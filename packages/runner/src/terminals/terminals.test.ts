@@ -1,33 +1,27 @@
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { TerminalCreate, TerminalEvent } from "@wharf/contract";
+import { isGone, RunnerFolder } from "../exec/fixtures/runner-folder.ts";
 import { Terminals, type Viewer } from "./index.ts";
 
-let folder: string;
+let folder: RunnerFolder;
 let terminals: Terminals;
-let faults: unknown[];
-const options = () => ({
-  workspace: join(folder, "workspace"),
-  home: folder,
-  state: join(folder, "state"),
-  onFault: (error: unknown) => faults.push(error),
-  stallAfter: 300,
-});
+const options = () => {
+  const { workspace, home, state, onFault } = folder;
+  return { workspace, home, state, onFault, stallAfter: 300 };
+};
 beforeEach(async () => {
-  faults = [];
-  folder = await mkdtemp(join(tmpdir(), "wharf-terminals-"));
-  await mkdir(join(folder, "workspace"));
+  folder = await RunnerFolder.make();
   terminals = await Terminals.open(options());
 });
 afterEach(async () => {
   await terminals.close();
-  await rm(folder, { recursive: true, force: true });
+  await folder[Symbol.asyncDispose]();
 });
 
 const never = new AbortController().signal;
@@ -78,18 +72,6 @@ const watch = async (id: string, query: object = {}, read: { ack?: boolean; keep
     await terminals.attach(id, { after: undefined, history: true, viewer_id: undefined, flow: "read", ...query }),
     read,
   );
-
-async function isGone(pid: number): Promise<boolean> {
-  for (let tries = 0; tries < 150; tries++) {
-    try {
-      process.kill(pid, 0);
-    } catch {
-      return true;
-    }
-    await sleep(20);
-  }
-  return false;
-}
 
 test("a shell on a real terminal: what is typed runs, a new size reaches the program and stays in the history, the exit is last", async () => {
   const id = await create({ cols: 100, rows: 30 });
@@ -222,6 +204,33 @@ test("the only viewer that never says what it saw is let go, and the program goe
   expect(replay.events.at(-1)).toMatchObject({ type: "detached", reason: "slow" });
 });
 
+test("a viewer that was at rest with its terminal for long has its time when much comes at once", async () => {
+  const stallAfter = 1_500; // ms
+  await terminals.close();
+  terminals = await Terminals.open({ ...options(), stallAfter });
+  const id = await create({ command: "read x; head -c 4000000 /dev/zero | tr '\\0' x; echo end" });
+  const fast = await watch(id, { viewer_id: "fast" }, { keep: false });
+  const viewer = await terminals.attach(id, { after: 0, history: true, viewer_id: "far", flow: "ack" });
+  let seen = 0;
+  let last: TerminalEvent | undefined;
+  const reading = (async () => {
+    for await (const lines of viewer.lines(never)) {
+      for (const line of lines) {
+        last = TerminalEvent.parse(JSON.parse(line.toString()));
+        if ("next" in last) seen = last.next;
+      }
+      // Its word takes a while to come here.
+      const offset = seen;
+      setTimeout(() => viewer.ack(offset), stallAfter / 3);
+    }
+  })();
+  await fast.until(() => fast.next > 0 && seen > 0);
+  await sleep(stallAfter + 100);
+  terminals.get(id).type("fast", { data: "\r", take: false });
+  await reading;
+  expect(last).toEqual({ type: "exit", exit_code: 0, signal: null });
+});
+
 test("the last output of a program that ended while it was held back is not lost", async () => {
   const id = await create({ command: "read x; head -c 104000 /dev/zero | tr '\\0' x; echo end" });
   const watcher = await watch(id, { history: false, viewer_id: "ann", flow: "ack" });
@@ -306,7 +315,7 @@ test("ending a terminal ends every process on it, also jobs in groups of their o
   expect(watcher.events.at(-1)).toMatchObject({ type: "exit" });
   expect(() => terminals.get(id).type("ann", { data: "x", take: false })).toThrow("ended");
   await terminals.remove(id);
-  expect(await readdir(join(folder, "state/terminals"))).toEqual(["console"]);
+  expect(await readdir(join(folder.state, "terminals"))).toEqual(["console"]);
 });
 
 // S-073, S-078, X-017
@@ -314,7 +323,7 @@ test("after the daemon's restart the history is there, from any offset, with the
   const id = await create({ command: "echo kept; sleep 60" });
   await (await watch(id)).sees("kept");
   await terminals.close();
-  expect(await readdir(join(folder, "workspace"))).toEqual([]);
+  expect(await readdir(folder.workspace)).toEqual([]);
   terminals = await Terminals.open(options());
   expect(await terminals.list()).toMatchObject([{ terminal_id: id, state: "exited", signal: "SIGHUP" }]);
   const watcher = await watch(id);
@@ -342,8 +351,11 @@ test("a daemon that is killed leaves the history; what still runs is ended, and 
   const exit = once(daemon, "exit");
   daemon.kill("SIGKILL");
   await exit;
-  await writeFile(join(folder, "state/terminals", first, "terminal.json"), "{ not json");
-  const history = join(folder, "state/terminals", second, "history");
+  await writeFile(join(folder.state, "terminals", first, "terminal.json"), "{ not json");
+  // One that was being made when the daemon died is nobody's.
+  const unborn = randomUUID();
+  await mkdir(join(folder.state, "terminals", unborn, "history"), { recursive: true });
+  const history = join(folder.state, "terminals", second, "history");
   const file = join(history, (await readdir(history))[0] ?? "");
   const bytes = await readFile(file);
   bytes.fill(0xff, bytes.length - 10);
@@ -351,7 +363,8 @@ test("a daemon that is killed leaves the history; what still runs is ended, and 
 
   await terminals.close();
   terminals = await Terminals.open(options());
-  expect(faults).toHaveLength(1);
+  expect(folder.faults).toHaveLength(1);
+  expect(await readdir(join(folder.state, "terminals"))).not.toContain(unborn);
   const infos = await terminals.list();
   expect(Object.fromEntries(infos.map(({ terminal_id, state }) => [terminal_id, state]))).toEqual({
     [second]: "unknown",
@@ -369,16 +382,20 @@ test("a daemon that is killed leaves the history; what still runs is ended, and 
   ]);
 });
 
+test("a shell named by a path is looked for from the folder it runs in", async () => {
+  await writeFile(join(folder.workspace, "shell"), "#!/bin/sh\necho mine\n", { mode: 0o755 });
+  const watcher = await watch(await create({ shell: "./shell" }));
+  await watcher.done;
+  expect(watcher.text).toBe("mine\r\n");
+});
+
 test("a shell that is not there, a folder outside and a second terminal of the same id start nothing", async () => {
   await expect(create({ shell: "no-such-shell" })).rejects.toMatchObject({ code: "bad_request" });
   await expect(create({ working_dir: "../" })).rejects.toMatchObject({ code: "path_outside" });
   expect(await terminals.list()).toEqual([]);
-  const terminal_id = randomUUID();
-  const [one, two] = await Promise.all([
-    create({ terminal_id, command: "cat" }),
-    create({ terminal_id, command: "cat" }),
-  ]);
-  expect([one, two]).toEqual([terminal_id, terminal_id]);
+  const request = TerminalCreate.parse({ terminal_id: randomUUID(), command: "cat" });
+  const [one, two] = await Promise.all([terminals.create(request), terminals.create(request)]);
+  expect(one).toMatchObject({ terminal_id: request.terminal_id, pid: two.pid });
   expect(await terminals.list()).toHaveLength(1);
-  expect(await readdir(join(folder, "state/terminals"))).toHaveLength(2);
+  expect(await readdir(join(folder.state, "terminals"))).toHaveLength(2);
 });

@@ -61,8 +61,9 @@ export class Terminals {
   /** With an id that is there already nothing is started. */
   async create(request: TerminalCreate): Promise<TerminalInfo> {
     const id = request.terminal_id ?? randomUUID();
-    const known = this.#terminals.get(id) ?? (await this.#starting.get(id));
-    if (known) return known.info();
+    // Waited for only where there is one: nothing may come between the look and the start.
+    const known = this.#terminals.get(id) ?? this.#starting.get(id);
+    if (known) return (await known).info();
     if (this.#closed) throw new WharfError("conflict", { what: "daemon", from: "stopping", to: "given a terminal" });
     const running = [...this.#terminals.values()].filter(({ isRunning }) => isRunning);
     if (running.length + this.#starting.size >= MOST_RUNNING)

@@ -29,7 +29,7 @@ export interface ViewerOptions {
   readonly ending: () => TerminalEvent;
   /** It has seen more. */
   readonly onProgress: () => void;
-  /** It has said nothing for `stallAfter` ms, with as much to say as it may be sent. */
+  /** It was sent as much as it may be, and has said nothing for `stallAfter` ms since. */
   readonly onStall: () => void;
   readonly stallAfter: number;
 }
@@ -46,6 +46,7 @@ export class Viewer {
   #sent: number;
   #seen: number;
   #progressAt = performance.now();
+  #sentAt = 0;
   #detached: DetachReason | "replaced" | undefined;
 
   constructor(options: ViewerOptions) {
@@ -108,6 +109,7 @@ export class Viewer {
       if (pieces.length > 0) {
         // Before they are handed over: the word that they were seen may come before they were asked to go on.
         this.#sent = endOfPieces(pieces);
+        this.#sentAt = performance.now();
         yield pieces.flatMap(encoder.piece);
         if (!acknowledges) this.#progress(this.#sent);
         continue;
@@ -123,7 +125,9 @@ export class Viewer {
   /** Until something changes. Who has a window full of lines and says nothing for long is let go. */
   async #wait(signal: AbortSignal, isFull: boolean): Promise<void> {
     const { ring, stallAfter, onStall } = this.#options;
-    const timer = isFull ? setTimeout(onStall, Math.max(0, stallAfter - this.quietFor)) : undefined;
+    // Before it was sent anything it had nothing to say.
+    const silentFor = Math.min(this.quietFor, performance.now() - this.#sentAt);
+    const timer = isFull ? setTimeout(onStall, Math.max(0, stallAfter - silentFor)) : undefined;
     try {
       await ring.changed.wait(signal);
     } finally {

@@ -11,6 +11,7 @@ import type { IgnoreRules } from "./ignore-rules.ts";
 
 const DIRECTORIES = 50_000; // that are watched at most
 const NAMES = 400_000; // that are remembered at most
+const TOO_MANY = `it holds more than ${NAMES} files`;
 const AT_ONCE = 64; // directories read between two breaths
 const ASKED_AT_ONCE = 4_000; // paths given to git in one question
 
@@ -73,7 +74,8 @@ export class Tree implements Disposable {
   addFile(path: string): void {
     const [parent, name] = split(path);
     const directory = this.#directories.get(parent);
-    if (!directory || directory.files.has(name) || this.#names >= NAMES) return;
+    if (!directory || directory.files.has(name)) return;
+    if (this.#names >= NAMES) return this.#leaveOut(TOO_MANY);
     directory.files.add(name);
     this.#names++;
   }
@@ -83,7 +85,8 @@ export class Tree implements Disposable {
     if (path !== "") {
       const [parent, name] = split(path);
       const directory = this.#directories.get(parent);
-      if (!directory || this.#names >= NAMES) return;
+      if (!directory) return;
+      if (this.#names >= NAMES) return this.#leaveOut(TOO_MANY);
       if (!directory.directories.has(name)) this.#names++;
       directory.directories.add(name);
     }
@@ -141,7 +144,7 @@ export class Tree implements Disposable {
       const names = isDirectory ? directory.directories : directory.files;
       if (names.has(name)) continue;
       if (this.#names >= NAMES) {
-        this.#leaveOut(`it holds more than ${NAMES} files`);
+        this.#leaveOut(TOO_MANY);
         break;
       }
       names.add(name);

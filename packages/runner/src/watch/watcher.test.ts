@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { appendFile, mkdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -240,6 +240,34 @@ test("a full queue of the kernel is noticed, though the kernel's word of it neve
     { overflow: undefined, rescan: true },
   ]);
   expect(watcher.status()).toMatchObject({ files: 3 });
+});
+
+test("it catches up in the end also where it is never calm", async () => {
+  await watching({ queueLimit: 4, behindAtMost: 800 });
+  const busy = setInterval(() => {
+    for (let number = 0; number < 6; number++) writeFileSync(at(`f${number}`), "");
+  }, 50);
+  try {
+    await until(() => told.some(({ overflow }) => overflow));
+    for (const end = Date.now() + 3_000; Date.now() < end && !told.some(({ rescan }) => rescan);) await sleep(20);
+    expect(told.some(({ rescan }) => rescan)).toBe(true);
+  } finally {
+    clearInterval(busy);
+  }
+});
+
+test("what happens while the tree is read for the first time is told when that is done", async () => {
+  for (let number = 0; number < 4_000; number++) mkdirSync(at(`d${number}`));
+  watcher = new Watcher({ workspace, state: join(folder, "state"), tell: async (event) => void told.push(event) });
+  const began = performance.now();
+  const started = watcher.start();
+  // The uppermost folder has been read by now.
+  await sleep(1);
+  writeFileSync(at("early"), "");
+  await started;
+  // Longer than a batch is collected for: its clock has run out meanwhile.
+  expect(performance.now() - began).toBeGreaterThan(150);
+  expect(await saidOf(1)).toEqual(["file-created early"]);
 });
 
 // S-084

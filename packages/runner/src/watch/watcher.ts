@@ -39,6 +39,8 @@ export interface WatcherOptions {
   readonly budget?: { capacity: number; perSecond: number };
   /** Events within one turn of the event loop that are a sign of lost ones. */
   readonly queueLimit?: number;
+  /** How long it stays behind while it is never calm, in ms. */
+  readonly behindAtMost?: number;
 }
 
 export class Watcher {
@@ -76,7 +78,10 @@ export class Watcher {
     this.#state = "starting";
     return this.#next(async () => {
       await this.#read();
-      if (this.#state === "starting") this.#state = "watching";
+      if (this.#state !== "starting") return;
+      this.#state = "watching";
+      // What happened while the tree was read, in what was read already.
+      this.#flush();
     });
   }
 
@@ -202,7 +207,9 @@ export class Watcher {
     this.#overflows++;
     void this.#next(() => this.#tell({ changes: [], overflow: true }));
     this.#calm = setTimeout(() => this.#catchUp(), CALM);
-    this.#batch ??= setTimeout(() => this.#catchUp(), BEHIND_AT_MOST);
+    // In the place of the batch that was collected and is not looked at any more.
+    clearTimeout(this.#batch);
+    this.#batch = setTimeout(() => this.#catchUp(), this.#options.behindAtMost ?? BEHIND_AT_MOST);
   }
 
   #catchUp(): void {

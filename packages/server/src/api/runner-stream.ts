@@ -75,8 +75,7 @@ async function serve(
   hearTyping(ws, typing);
   try {
     const { after, history, viewer_id } = query;
-    // Nothing that was typed is lost meanwhile: it waits in `typing`. node:http sends a head only with what follows it.
-    typing.write("\n");
+    // Nothing that was typed is lost meanwhile: it waits in `typing`.
     const answer = await use.client.request({
       method: terminalStreams.attach.method,
       path: urlOf(terminalStreams.attach, {

@@ -48,9 +48,11 @@ export class TerminalSocket implements Disposable {
     switch (event.type) {
       case "stdout":
       case "stderr":
-      case "command":
         await this.#send(Buffer.from(event.data));
         return this.#led(event.next, event.next - event.offset);
+      case "command":
+        // What was started is for the history; the program itself shows what it shows.
+        return this.#led(event.next, 0);
       case "system":
         if (event.notice === "resize" && event.cols && event.rows)
           await this.#tell({ type: "resize", cols: event.cols, rows: event.rows });

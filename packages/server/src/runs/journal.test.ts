@@ -232,7 +232,7 @@ describe("what a sandbox sends", () => {
         const { rows } = await f.pool.query<{ kept: unknown }>("select $1::jsonb as kept", [sent]);
         expect(rows[0]?.kept).toEqual(JSON.parse(sent));
       }),
-      { numRuns: 300 },
+      { numRuns: Number(process.env["FUZZ_CASES"] ?? 300) },
     );
   });
 });

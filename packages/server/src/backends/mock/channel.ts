@@ -30,7 +30,7 @@ export class Channel<T> implements AsyncIterable<T> {
         if (value !== undefined) {
           this.#change();
           yield value;
-        } else if (this.#state === "ended") return;
+        } else if (this.#state !== "open") return;
         else await this.#changed.promise;
       }
     } finally {

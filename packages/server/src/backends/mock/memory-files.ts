@@ -71,6 +71,11 @@ export class MemoryFiles {
     this.onChange?.("directory-created", path);
   }
 
+  /** Refuses what no write could keep, before it is collected for one. */
+  requireRoom(bytes: number, path: string): void {
+    if (bytes > this.#capacity) throw new WharfError("disk_full", { path });
+  }
+
   /** A file, or a folder with all that is in it. Whether there was any. */
   remove(path: string): boolean {
     const gone = [...this.#files].filter(([name]) => name === path || name.startsWith(`${path}/`) || path === "");

@@ -1,4 +1,4 @@
-import { daemonApi, WharfError } from "@wharf/contract";
+import { daemonApi, searchApi, WharfError } from "@wharf/contract";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { agentOf, dial, isOver, promptOf, ran, spec, until } from "./fixtures.ts";
 import { type Fault, farAway, MockBackend } from "./index.ts";
@@ -155,6 +155,17 @@ test("any prompt gets a play with a plan, a thought, a question, a file and word
     expect(kinds).toContain(kind);
   expect(records.at(-1)?.data).toMatchObject({ status: "ended", stop_reason: "end_turn" });
   expect((await ran(line.client, "cat WHARF-MOCK.md")).stdout).toContain("- Make it blue");
+});
+
+test("an expression that never comes to an end holds up nobody for long", async () => {
+  const made = await runner();
+  using line = await dial(backend, made.id);
+  await ran(line.client, `echo ${"a".repeat(40)}b > f`);
+  const body = { pattern: "(a+)+$", mode: "regex" as const };
+  const began = performance.now();
+  const lines = await Array.fromAsync(line.client.stream(searchApi.searchContents, { body }));
+  expect(lines).toEqual([{ type: "end", matches: 0, files: 0, truncated: "time" }]);
+  expect(performance.now() - began).toBeLessThan(5_000);
 });
 
 // S-013

@@ -1,5 +1,6 @@
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import { PushRefused, readPushHead, refusalReport } from "./push-commands.ts";
 
@@ -47,6 +48,28 @@ test.each([
 ])("refuses %s", async (_what, text) => {
   await expect(readPushHead(Readable.from([Buffer.from(text)], { objectMode: false }))).rejects.toBeInstanceOf(
     PushRefused,
+  );
+});
+
+test("whatever comes for a head is one command on one branch, none, or refused", async () => {
+  const word = fc.constantFrom(line(own), line(`shallow ${sha}`), "0000", "0001", "0004", own, "push-cert\0", "PACK");
+  const noise = fc.uint8Array({ maxLength: 30 }).map((bytes) => Buffer.from(bytes));
+  const said = fc.array(fc.oneof({ weight: 3, arbitrary: word }, { weight: 1, arbitrary: noise }), { maxLength: 8 });
+  await fc.assert(
+    fc.asyncProperty(said, fc.integer({ min: 1, max: 40 }), async (pieces, size) => {
+      const bytes = Buffer.concat(pieces.map((piece) => Buffer.from(piece)));
+      const body = inPieces(bytes, size);
+      const head = await readPushHead(body).catch((error: unknown) => error);
+      if (head instanceof PushRefused) {
+        expect(refusalReport(head).length).toBeGreaterThan(0);
+        return;
+      }
+      expect(head).toMatchObject({ bytes: expect.any(Buffer), capabilities: expect.any(Array) });
+      const { command, bytes: read } = head as Awaited<ReturnType<typeof readPushHead>>;
+      if (command) expect(command.ref).not.toMatch(/[\0\n]/);
+      expect(Buffer.concat([read, await buffer(body)]).equals(bytes)).toBe(true);
+    }),
+    { numRuns: Number(process.env["FUZZ_CASES"] ?? 1_000) },
   );
 });
 

@@ -37,30 +37,50 @@ const shallowLine = /^shallow (?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 
 /** Reads up to the flush that ends the commands; the stream is left paused behind it. */
 export async function readPushHead(body: Readable): Promise<PushHead> {
-  let bytes = Buffer.alloc(0);
-  for (;;) {
-    const lines = splitLines(bytes);
-    if (lines) return { bytes, ...interpret(lines) };
-    if (bytes.length > maxHeadBytes) throw new PushRefused("the push asks for too many things at once");
+  const head = new Head();
+  while (!head.isWhole) {
+    if (head.bytes.length > maxHeadBytes) throw new PushRefused("the push asks for too many things at once");
     const chunk = await nextChunk(body);
     if (!chunk) throw new PushRefused("the push ended before it said what it wants");
-    bytes = Buffer.concat([bytes, chunk]);
+    head.take(chunk);
   }
+  return { bytes: head.bytes, ...interpret(head.lines) };
 }
 
-/** The pkt-lines before the first flush, or nothing while it has not come. */
-function splitLines(bytes: Buffer): string[] | undefined {
-  const lines: string[] = [];
-  for (let at = 0; at + 4 <= bytes.length;) {
-    const header = bytes.toString("latin1", at, at + 4);
-    if (header === "0000") return lines;
-    const length = /^[0-9a-f]{4}$/i.test(header) ? Number.parseInt(header, 16) : 0;
-    if (length <= 4) throw new PushRefused("the push is not in git's form");
-    if (at + length > bytes.length) return undefined;
-    lines.push(bytes.toString("utf8", at + 4, at + length).replace(/\n$/, ""));
-    at += length;
+/** The pkt-lines before the first flush. Each byte is looked at once, however small the pieces are in which they come. */
+class Head {
+  readonly lines: string[] = [];
+  isWhole = false;
+  #space = Buffer.alloc(4 * 1024);
+  #length = 0;
+  #at = 0;
+
+  get bytes(): Buffer {
+    return this.#space.subarray(0, this.#length);
   }
-  return undefined;
+
+  take(chunk: Buffer): void {
+    const length = this.#length + chunk.length;
+    if (length > this.#space.length)
+      this.#space = Buffer.concat([this.bytes], Math.max(length, 2 * this.#space.length));
+    chunk.copy(this.#space, this.#length);
+    this.#length = length;
+    this.#split();
+  }
+
+  #split(): void {
+    while (!this.isWhole && this.#at + 4 <= this.#length) {
+      const header = this.#space.toString("latin1", this.#at, this.#at + 4);
+      this.isWhole = header === "0000";
+      if (this.isWhole) return;
+      const length = /^[0-9a-f]{4}$/i.test(header) ? Number.parseInt(header, 16) : 0;
+      if (length <= 4) throw new PushRefused("the push is not in git's form");
+      const end = this.#at + length;
+      if (end > this.#length) return;
+      this.lines.push(this.#space.toString("utf8", this.#at + 4, end).replace(/\n$/, ""));
+      this.#at = end;
+    }
+  }
 }
 
 function interpret(lines: readonly string[]): { command?: PushCommand; capabilities: string[] } {

@@ -29,7 +29,7 @@ test("other bytes come out as they went in, however they look and are cut", asyn
       const out = await through(pieces.map((each) => Buffer.from(each)));
       expect(out).toBe(whole.replaceAll(secret, stars));
     }),
-    { numRuns: 200 },
+    { numRuns: Number(process.env["FUZZ_CASES"] ?? 200) },
   );
 });
 

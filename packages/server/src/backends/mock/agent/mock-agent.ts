@@ -43,6 +43,7 @@ interface Turn {
 
 /**
  * The scripted agent of a runner: none → ready ⇄ busy (a turn is open) → exited; started again from any of these but busy.
+ * Any of them may be paused: then it is neither started nor prompted, and an open turn stands still.
  * A turn's key is on disk before the script begins, and its end is marked there in the moment its record can no longer be
  * lost: a daemon that dies leaves an open turn, which the next one ends as interrupted.
  */
@@ -76,6 +77,7 @@ export class MockAgent {
     if (engaged?.start.run_id === input.run_id && !engaged.exited)
       return { session_id: engaged.session_id, loaded: false };
     if (this.#turn) throw new WharfError("conflict", { what: "agent", from: "busy", to: "starting" });
+    if (this.#pause) throw new WharfError("conflict", { what: "agent", from: "paused", to: "starting" });
     const wanted = input.session_id ?? disk.sessions.get(input.run_id)?.session_id;
     const known =
       wanted === undefined ? undefined : [...disk.sessions.values()].find(({ session_id }) => session_id === wanted);
@@ -92,6 +94,7 @@ export class MockAgent {
     const { disk } = this.#options;
     if (disk.turns.has(input.turn_id)) return { duplicate: true };
     if (this.#turn) throw new WharfError("turn_open", { task_id: input.run_id });
+    if (this.#pause) throw new WharfError("conflict", { what: "agent", from: "paused", to: "busy" });
     const engaged = this.#engaged;
     if (!engaged || engaged.exited || engaged.start.run_id !== input.run_id)
       throw new WharfError("conflict", { what: "agent", from: this.state().status, to: "busy" });
@@ -106,8 +109,12 @@ export class MockAgent {
     return { turn_id, state: this.#options.disk.turns.get(turn_id)?.state ?? "unknown" };
   }
 
+  /** One that is paused goes on, to its end. */
   cancel(turnId: string): void {
-    if (this.#turn?.id === turnId) return this.#turn.ending.abort(new Cancelled("It was cancelled."));
+    if (this.#turn?.id === turnId) {
+      this.#turn.ending.abort(new Cancelled("It was cancelled."));
+      return this.#goOn();
+    }
     if (!this.#options.disk.turns.has(turnId)) throw new WharfError("not_found", { what: "turn", id: turnId });
   }
 
@@ -118,6 +125,7 @@ export class MockAgent {
 
   async stop(reason: string): Promise<void> {
     const engaged = this.#engaged;
+    this.#goOn();
     if (!engaged) return;
     const turn = this.#turn;
     turn?.ending.abort(new Cancelled(`The agent was stopped: ${reason}`));
@@ -127,15 +135,24 @@ export class MockAgent {
   }
 
   pause(): PauseState {
-    if (!this.#turn) throw new WharfError("conflict", { what: "agent", from: this.state().status, to: "paused" });
+    if (!this.#pause) this.#tell("The agent is paused.");
     this.#pause ??= Promise.withResolvers();
     return { pausing: false, paused: true };
   }
 
   resume(): PauseState {
+    if (this.#pause) this.#tell("The agent goes on.");
+    this.#goOn();
+    return { pausing: false, paused: false };
+  }
+
+  #goOn(): void {
     this.#pause?.resolve();
     this.#pause = undefined;
-    return { pausing: false, paused: false };
+  }
+
+  #tell(message: string): void {
+    if (this.#engaged) this.#record(this.#engaged.start.run_id, { kind: "notice", message });
   }
 
   /** A turn that is ended meanwhile does not wait. */
@@ -148,9 +165,10 @@ export class MockAgent {
   }
 
   state(): z.infer<typeof AgentState> {
-    if (!this.#engaged) return { status: "none" };
+    const halted = { ...(this.#pause && { paused: true }) };
+    if (!this.#engaged) return { status: "none", ...halted };
     const { start, session_id, exited } = this.#engaged;
-    const told = { run_id: start.run_id, session_id, ...(this.#pause && { paused: true }) };
+    const told = { run_id: start.run_id, session_id, ...halted };
     if (this.#turn) return { ...told, status: "busy", turn_id: this.#turn.id };
     return { ...told, status: exited ? "exited" : "ready" };
   }
@@ -162,7 +180,7 @@ export class MockAgent {
     record({ kind: "turn", turn_id: turn.id, status: "started" });
     const prompts = disk.sessions.get(run_id)?.prompts ?? [];
     using idle = new IdleTimer(input.idle_timeout_s * 1000, {
-      paused: () => engaged.permissions.open > 0,
+      paused: () => engaged.permissions.open > 0 || this.#pause !== undefined,
       onIdle: () => turn.ending.abort(new IdleTooLong()),
     });
     let stopReason: string;

@@ -55,6 +55,13 @@ export async function perform(prompt: string, stage: Stage): Promise<StopReason>
 
 type Performer = (rest: string, stage: Stage) => Promise<StopReason | undefined> | StopReason | undefined | void;
 
+/** Takes its time, and longer where it is paused meanwhile. */
+async function linger(ms: number, { signal, unpaused }: Pick<Stage, "signal" | "unpaused">): Promise<void> {
+  await sleep(ms, undefined, { signal });
+  await unpaused();
+  signal.throwIfAborted();
+}
+
 const say = (stage: Stage, text: string) => stage.record({ kind: "message", role: "agent", text });
 const words = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
@@ -133,8 +140,8 @@ const performers: Readonly<Record<string, Performer>> = {
         status: i === 0 ? "in_progress" : "pending",
       })),
     }),
-  async sleep(rest, { signal }) {
-    await sleep(duration(rest), undefined, { signal });
+  async sleep(time, stage) {
+    await linger(duration(time), stage);
     return undefined;
   },
   async write(rest, stage) {
@@ -220,7 +227,7 @@ async function play(prompt: string, stage: Stage): Promise<StopReason> {
   const names = await tool(stage, { title: "List the files", kind: "read" }, () =>
     files.list("").map(({ name }) => name),
   );
-  await sleep(between * 5, undefined, { signal: stage.signal });
+  await linger(between * 5, stage);
   plan(1);
   const allowed = await ask(stage, "Write WHARF-MOCK.md", "edit");
   if (allowed)
@@ -235,7 +242,7 @@ async function play(prompt: string, stage: Stage): Promise<StopReason> {
     : "You did not let me write, so nothing changed.";
   for (const word of answer.split(/(?<=\s)/)) {
     say(stage, word);
-    await sleep(between, undefined, { signal: stage.signal });
+    await linger(between, stage);
   }
   plan(3);
   return "end_turn";

@@ -42,9 +42,13 @@ async function* sources({ args, input, shell }: ProgramContext, names = args): A
   }
 }
 
-async function collected(source: AsyncIterable<Buffer>): Promise<Buffer> {
+async function collected(source: AsyncIterable<Buffer>, files: MemoryFiles): Promise<Buffer> {
   const pieces: Buffer[] = [];
-  for await (const piece of source) pieces.push(piece);
+  let bytes = 0;
+  for await (const piece of source) {
+    files.requireRoom((bytes += piece.length), "the output");
+    pieces.push(piece);
+  }
   return Buffer.concat(pieces);
 }
 
@@ -205,7 +209,7 @@ export const programs: Readonly<Record<string, Program>> = {
     return 0;
   },
   async tee(context) {
-    const bytes = await collected(context.input);
+    const bytes = await collected(context.input, context.shell.files);
     for (const path of context.args)
       context.shell.files.write(context.shell.files.resolve(path, context.shell.cwd), bytes);
     await context.out(bytes);

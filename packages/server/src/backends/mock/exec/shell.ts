@@ -2,6 +2,7 @@ import { StringDecoder } from "node:string_decoder";
 import { type ExecEvent, WharfError } from "@wharf/contract";
 import { Channel } from "../channel.ts";
 import type { MemoryFiles } from "../memory-files.ts";
+import { Killed } from "./killed.ts";
 import { type ProgramContext, programs, type ShellState, shellPid } from "./programs.ts";
 import { type Command, parseScript, type Step, type Word } from "./words.ts";
 
@@ -11,7 +12,7 @@ export interface ExecInput {
   readonly working_dir: string;
   readonly environment: Readonly<Record<string, string>>;
   readonly timeout_s: number;
-  readonly stdin?: Buffer;
+  readonly stdin?: AsyncIterable<Buffer>;
 }
 type Output = Extract<ExecEvent, { data: string }>;
 
@@ -19,7 +20,7 @@ const pieceLength = 64 * 1024; // bytes of one event
 
 /**
  * A command in the simulated shell: what it prints, and its end last. It ends with its time or its caller, by SIGTERM as a
- * real one does.
+ * real one does, or by the signal that it was sent.
  */
 export function simulate(input: ExecInput, at: { files: MemoryFiles; signal: AbortSignal }): AsyncGenerator<ExecEvent> {
   const cwd = at.files.resolve(input.working_dir);
@@ -46,7 +47,8 @@ async function* execute(input: ExecInput, shell: ShellState, caller: AbortSignal
   try {
     yield* events;
     await running;
-    const cut = signal.aborted ? { code: null, signal: "SIGTERM" } : undefined;
+    const why: unknown = caller.reason;
+    const cut = signal.aborted ? { code: null, signal: why instanceof Killed ? why.signal : "SIGTERM" } : undefined;
     const { code, signal: name } = shell.ended ?? cut ?? { code: shell.status, signal: null };
     yield { type: "exit", exit_code: code, signal: name, timed_out: late.aborted };
   } finally {
@@ -62,7 +64,7 @@ interface Text {
 interface Running {
   readonly shell: ShellState;
   readonly signal: AbortSignal;
-  readonly stdin: Buffer | undefined;
+  readonly stdin: AsyncIterable<Buffer> | undefined;
   readonly stdout: Text;
   readonly stderr: Text;
 }
@@ -117,10 +119,14 @@ async function runCommand(
   const file = command.redirects.find((one) => one.kind === "file");
   const source = command.redirects.find((one) => one.kind === "input");
   const kept: Buffer[] = [];
+  let keptBytes = 0;
   const plain = (bytes: Buffer) => (pipes.output ? pipes.output.put(bytes) : stdout.write(bytes));
   const out = async (bytes: Buffer): Promise<boolean> => {
     signal.throwIfAborted();
-    if (file) return kept.push(bytes) > 0;
+    if (file) {
+      shell.files.requireRoom((keptBytes += bytes.length), expand(file.path, shell));
+      return kept.push(bytes) > 0;
+    }
     return command.redirects.some((one) => one.kind === "to_stderr") ? stderr.write(bytes) : plain(bytes);
   };
   const err = (bytes: Buffer) =>
@@ -129,7 +135,7 @@ async function runCommand(
   try {
     const input = source
       ? reading(shell.files.read(shell.files.resolve(expand(source.path, shell), shell.cwd)).bytes)
-      : (pipes.input ?? (stdin ? reading(stdin) : nothing));
+      : (pipes.input ?? stdin ?? nothing);
     const status = await start(name, { args, input, out, err, shell, signal });
     if (file) keep(shell, expand(file.path, shell), { pieces: kept, append: file.append });
     return status;

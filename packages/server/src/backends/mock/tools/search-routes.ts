@@ -1,8 +1,12 @@
 import { posix } from "node:path";
+import { createContext, Script } from "node:vm";
 import { type ContentSearch, searchApi, type SearchMatch, WharfError } from "@wharf/contract";
 import type { MemoryFiles } from "../memory-files.ts";
 import { type Route, route } from "../serve-routes.ts";
 import { walk } from "./file-routes.ts";
+
+/** How long an expression may be at work on one file: here it would hold up the whole server. */
+const matchTime = 500; // ms
 
 /** Finding files by name and by content, in memory. What git ignores is found too: there is no git to ask. */
 export function searchRoutes(files: MemoryFiles): Route[] {
@@ -62,12 +66,11 @@ async function* found(files: MemoryFiles, body: ContentSearch, pattern: RegExp):
     const { bytes } = files.read(path);
     if (bytes.includes(0)) continue;
     const lines = bytes.toString().split("\n");
+    const matched = rangesIn(lines, pattern);
+    if (!matched) return yield { type: "end", matches, files: count, truncated: "time" };
     let hit = false;
     for (const [i, text] of lines.entries()) {
-      const ranges = [...text.matchAll(pattern)].map(({ index, 0: all }) => ({
-        start: index,
-        end: index + all.length,
-      }));
+      const ranges = matched[i] ?? [];
       if (ranges.length === 0) continue;
       if (matches === body.limit) return yield { type: "end", matches, files: count, truncated: "limit" };
       if (!hit) count += 1;
@@ -87,6 +90,21 @@ async function* found(files: MemoryFiles, body: ContentSearch, pattern: RegExp):
     }
   }
   yield { type: "end", matches, files: count };
+}
+
+const matching = new Script(`lines.map((line) =>
+  Array.from(line.matchAll(pattern), ({ index, 0: all }) => ({ start: index, end: index + all.length })))`);
+
+/** Where each line matches; nothing where that takes too long. */
+function rangesIn(lines: readonly string[], pattern: RegExp): SearchMatch["ranges"][] | undefined {
+  try {
+    return matching.runInContext(createContext({ lines, pattern }), { timeout: matchTime });
+  } catch (error) {
+    // Of whichever realm the error is.
+    const code = typeof error === "object" && error && "code" in error ? error.code : undefined;
+    if (code === "ERR_SCRIPT_EXECUTION_TIMEOUT") return undefined;
+    throw error;
+  }
 }
 
 function isIncluded(path: string, { include, exclude }: ContentSearch): boolean {

@@ -1,0 +1,44 @@
+import { Interrupted } from "../interrupts.ts";
+
+/** One Ctrl-C can arrive twice: from the terminal, and from the launcher or npm that pass on what they got. */
+const sameGesture = 400; // ms
+
+/**
+ * Ctrl-C while a command runs in a runner.
+ *
+ * *listening* → SIGINT → *forwarded*: the command hears it, and what it does with it is its own affair. Where it cannot be
+ * told, and at the next SIGINT, → *left*: `signal` is aborted, with which the command ends. SIGTERM and SIGHUP leave at once.
+ */
+export class CommandInterrupts implements Disposable {
+  readonly #controller = new AbortController();
+  readonly #signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  #forward: (() => Promise<void>) | undefined;
+  #forwardedAt: number | undefined;
+
+  constructor() {
+    for (const signal of this.#signals) process.on(signal, this.#onSignal);
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Who tells the command. */
+  forwardTo(tell: () => Promise<void>): void {
+    this.#forward = tell;
+  }
+
+  [Symbol.dispose](): void {
+    for (const signal of this.#signals) process.off(signal, this.#onSignal);
+  }
+
+  readonly #onSignal = (signal: NodeJS.Signals): void => {
+    const leave = () => this.#controller.abort(new Interrupted(signal));
+    if (signal !== "SIGINT" || !this.#forward) return leave();
+    const now = performance.now();
+    if (this.#forwardedAt === undefined) {
+      this.#forwardedAt = now;
+      this.#forward().catch(leave);
+    } else if (now - this.#forwardedAt > sameGesture) leave();
+  };
+}
