@@ -84,7 +84,7 @@ test("lines of any file are those that splitting it gives", async () => {
     }),
     { numRuns: fuzzCases },
   );
-}, 600_000);
+}, 3_600_000);
 
 test("what is no text comes as base64, and any bytes come back as they were", async () => {
   await using folder = await TestFolder.make();

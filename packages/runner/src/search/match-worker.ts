@@ -23,12 +23,35 @@ export function serveMatches(): void {
   const { source, flags, mostLines, mostBegin, mostFile }: MatchSetup = workerData;
   const expression = new RegExp(source, flags);
 
-  const rangesIn = (line: string): FoundLine["ranges"] => {
+  /**
+   * How many bytes the first characters of a line stand for. What was no UTF-8 has become one sign for each beginning of a
+   * character that came to nothing, as the standard has it; the sign's own length says nothing.
+   */
+  const bytesBehind = (bytes: Buffer, characters: number): number => {
+    let at = 0;
+    for (let units = 0; units < characters && at < bytes.length; units += 1) {
+      const lead = bytes[at] ?? 0;
+      const length = lead < 0xc2 || lead > 0xf4 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+      const lowest = lead === 0xe0 ? 0xa0 : lead === 0xf0 ? 0x90 : 0x80;
+      const highest = lead === 0xed ? 0x9f : lead === 0xf4 ? 0x8f : 0xbf;
+      let taken = 1;
+      for (; taken < length; taken += 1) {
+        const next = bytes[at + taken] ?? 0;
+        if (taken === 1 ? next < lowest || next > highest : next < 0x80 || next > 0xbf) break;
+      }
+      at += taken;
+      if (length === 4 && taken === 4) units += 1;
+    }
+    return at;
+  };
+
+  const rangesIn = (line: string, bytes: Buffer): FoundLine["ranges"] => {
     const ranges: { start: number; end: number }[] = [];
+    const isText = !line.includes("\uFFFD");
+    const offsetOf = (at: number) => (isText ? Buffer.byteLength(line.slice(0, at)) : bytesBehind(bytes, at));
     expression.lastIndex = 0;
     for (let found = expression.exec(line); found && ranges.length < 100; found = expression.exec(line)) {
-      const start = Buffer.byteLength(line.slice(0, found.index));
-      ranges.push({ start, end: start + Buffer.byteLength(found[0]) });
+      ranges.push({ start: offsetOf(found.index), end: offsetOf(found.index + found[0].length) });
       if (found[0] === "") expression.lastIndex += 1;
     }
     return ranges;
@@ -42,7 +65,7 @@ export function serveMatches(): void {
       const end = newline === -1 ? bytes.length : newline + 1;
       // Behind the last line's end stands no further line.
       if (offset === bytes.length || found.length === mostLines) break;
-      const ranges = rangesIn(line.endsWith("\r") ? line.slice(0, -1) : line);
+      const ranges = rangesIn(line.endsWith("\r") ? line.slice(0, -1) : line, bytes.subarray(offset, end));
       const begin = new Uint8Array(bytes.subarray(offset, Math.min(end, offset + mostBegin)));
       if (ranges.length > 0) found.push({ line: at + 1, offset, length: end - offset, ranges, begin });
       offset = end;

@@ -211,4 +211,4 @@ test("whatever a path and the links on it look like, what is opened lies beneath
     { numRuns: fuzzCases },
   );
   expect(await openDescriptors()).toBe(before);
-}, 600_000);
+}, 3_600_000);

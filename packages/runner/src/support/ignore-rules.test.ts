@@ -70,7 +70,7 @@ test("a .gitignore is read as git reads it, whatever stands in it", async () => 
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-}, 600_000);
+}, 3_600_000);
 
 test("rules of a deeper folder stand above those of the folders over it, and hold beneath it only", () => {
   const top = IgnoreRules.parse("*.log\n/build/\n");

@@ -58,7 +58,7 @@ test("what was packed is read again, in whatever pieces it comes", async () => {
     }),
     { numRuns: Math.min(fuzzCases, 20_000) / 5 },
   );
-}, 600_000);
+}, 3_600_000);
 
 test("GNU tar reads the same: long names, many bytes, links", async () => {
   const long = `${"deep/".repeat(40)}${"ä".repeat(60)}`;
@@ -96,7 +96,7 @@ test("an archive that is none, or that was spoiled anywhere, is a bad request an
     }),
     { numRuns: fuzzCases },
   );
-}, 600_000);
+}, 3_600_000);
 
 /** Gives a block a right checksum, so that what else is wrong with it is looked at. */
 function repair(block: Buffer): void {
