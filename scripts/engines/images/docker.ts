@@ -1,0 +1,56 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { dockerAddress } from "../docker/engine.ts";
+
+const BUILD_WITHIN = 30 * 60_000; // ms
+
+/** The old builder: the engine that Debian has knows no other. */
+const environment = () => ({ ...process.env, DOCKER_HOST: dockerAddress(), DOCKER_BUILDKIT: "0" });
+
+export const has = (image: string): boolean =>
+  spawnSync("docker", ["image", "inspect", image], { env: environment(), stdio: "ignore" }).status === 0;
+
+export function docker(...args: string[]): string {
+  const { status, stdout, stderr, error } = spawnSync("docker", args, {
+    env: environment(),
+    encoding: "utf8",
+    timeout: BUILD_WITHIN,
+    maxBuffer: 64 * 1024 * 1024,
+  });
+  if (status === 0) return stdout;
+  const lastLines = `${stdout}\n${stderr}`.trim().split("\n").slice(-12).join("\n");
+  throw new Error(`docker ${args[0]} failed: ${lastLines}`, { cause: error });
+}
+
+/** Where nothing uses it: Docker refuses to remove the image of a container. */
+export const forget = (image: string): void =>
+  void spawnSync("docker", ["image", "rm", image], { env: environment(), stdio: "ignore" });
+
+/** Builds with the machine's own network, since its name servers may not be reachable from another. */
+export function build(image: string, context: string, settings: Readonly<Record<string, string>> = {}): void {
+  const args = Object.entries(settings).flatMap(([name, value]) => ["--build-arg", `${name}=${value}`]);
+  docker("build", "--quiet", "--force-rm", "--network", "host", "--tag", image, ...args, context);
+}
+
+/** A short name for what goes in: an image whose parts are the same is not made again. */
+export function keyOf(...parts: readonly (string | Buffer)[]): string {
+  const hash = createHash("sha256");
+  for (const part of parts) hash.update(createHash("sha256").update(part).digest());
+  return hash.digest("hex").slice(0, 12);
+}
+
+/** One program's output into another, such as `docker save` into `ctr images import`. */
+export function pipe(from: readonly string[], into: readonly string[]): void {
+  const quoted = (words: readonly string[]) => words.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(" ");
+  execFileSync("bash", ["-c", `set -o pipefail; ${quoted(from)} | ${quoted(into)}`], {
+    env: environment(),
+    timeout: BUILD_WITHIN,
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+}
+
+/** Earlier images of the same name, the newest first, but for a few: tests in another checkout may be about to use theirs. */
+export function older(images: readonly string[], newest: string): string[] {
+  const name = newest.slice(0, newest.indexOf(":") + 1);
+  return images.filter((one) => one.startsWith(name) && one !== newest && one !== `${name}latest`).slice(4);
+}

@@ -1,0 +1,87 @@
+import { execFileSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { debian, works } from "../engine.ts";
+import { build, has, keyOf, pipe } from "./docker.ts";
+
+/**
+ * What the images of `deploy/images` stand on where no registry of images can be reached: Debian's own packages, with Node and npm from
+ * npm's registry in the places where the official image has them.
+ */
+const suite = "bookworm";
+const nodeVersion = "24.21.0";
+const npmVersion = "11.21.2";
+const officialImage = `node:${nodeVersion}-${suite}-slim`;
+const leftOut = ["doc", "info", "locale", "man"];
+const sources = "/etc/apt/sources.list.d/debian.sources";
+/** Authorities that the machine's owner added: in a company's network nothing can be fetched without them. */
+const authorities = "/usr/local/share/ca-certificates";
+
+/** Answers with the image's name. */
+export function ensureFoundation(): string {
+  if (has(officialImage) || !existsSync(sources)) return officialImage;
+  const debianImage = `wharf-engines/debian:${keyOf(suite, ...leftOut)}`;
+  if (!has(debianImage)) importDebian(debianImage);
+  const certificates = existsSync(authorities) ? readdirSync(authorities).filter((name) => name.endsWith(".crt")) : [];
+  const recipe = recipeOf(debianImage);
+  const image = `wharf-engines/node:${keyOf(recipe, ...certificates.map((name) => readFileSync(join(authorities, name))))}`;
+  if (!has(image)) inFolder((folder) => buildNode(image, recipe, folder, certificates));
+  return image;
+}
+
+function importDebian(image: string): void {
+  console.log("… Debian, from its packages");
+  if (!works("mmdebstrap", "--version")) debian("mmdebstrap");
+  const excludes = leftOut.map((name) => `--dpkgopt=path-exclude=/usr/share/${name}/*`);
+  const command = [
+    "mmdebstrap",
+    "--quiet",
+    "--variant=minbase",
+    "--include=ca-certificates",
+    ...excludes,
+    suite,
+    "-",
+    sources,
+  ];
+  pipe(command, ["docker", "import", "-", image]);
+}
+
+const recipeOf = (debianImage: string) =>
+  `FROM ${debianImage}
+# npm ${npmVersion}, Node ${nodeVersion}
+COPY authorities /usr/local/share/ca-certificates
+RUN update-ca-certificates
+COPY node /usr/local
+RUN ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm && ln -s ../lib/node_modules/npm/bin/npx-cli.js /usr/local/bin/npx
+CMD ["node"]
+`;
+
+function buildNode(image: string, recipe: string, folder: string, certificates: readonly string[]): void {
+  console.log("… Node, from npm's registry");
+  const packages = [`node-linux-${process.arch}@${nodeVersion}`, `npm@${npmVersion}`];
+  execFileSync("npm", ["install", "--prefix", folder, "--no-audit", "--no-fund", "--no-save", ...packages], {
+    stdio: ["ignore", "ignore", "inherit"],
+    cwd: folder,
+  });
+  const installed = join(folder, "node_modules");
+  cpSync(join(installed, `node-linux-${process.arch}`, "bin/node"), join(folder, "node/bin/node"));
+  cpSync(join(installed, "npm"), join(folder, "node/lib/node_modules/npm"), {
+    recursive: true,
+    verbatimSymlinks: true,
+  });
+  rmSync(installed, { recursive: true });
+  mkdirSync(join(folder, "authorities"));
+  for (const name of certificates) cpSync(join(authorities, name), join(folder, "authorities", name));
+  writeFileSync(join(folder, "Dockerfile"), recipe);
+  build(image, folder);
+}
+
+export function inFolder<T>(work: (folder: string) => T): T {
+  const folder = mkdtempSync(join(tmpdir(), "wharf-image-"));
+  try {
+    return work(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

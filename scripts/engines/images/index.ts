@@ -1,0 +1,110 @@
+import { spawnSync } from "node:child_process";
+import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
+import { kitFolder } from "../../build.ts";
+import { ensureInCluster } from "./cluster.ts";
+import { build, docker, forget, has, keyOf, older } from "./docker.ts";
+import { ensureFoundation, inFolder } from "./foundation.ts";
+
+/**
+ * The images of `deploy/images`, made for tests. Each is built once from its own Dockerfile, and the kit or package of this moment is
+ * laid over it as one more small layer: those change with every edit, and the rest hardly ever.
+ */
+const root = join(import.meta.dirname, "../../..");
+const recipes = join(root, "deploy/images");
+const packageFolder = join(root, "packages/cli/dist/package");
+
+/** Built on the runner, each from the folder of its name. */
+const onRunner = ["python", "gemini", "claude", "codex", "opencode", "qwen", "auggie"] as const;
+export type ImageName = "runner" | "server" | (typeof onRunner)[number];
+
+const isOnRunner = (name: ImageName) => onRunner.some((one) => one === name);
+const contentOf = (name: ImageName) =>
+  name === "server" ? ({ folder: packageFolder, at: "package" } as const) : ({ folder: kitFolder, at: "kit" } as const);
+
+/** The ones that tests use; `npm run engines` makes them, for it takes minutes the first time. */
+export const testImages: readonly ImageName[] = ["runner", "gemini", "auggie", "server"];
+
+/** Answers with the image's name: one that changes with what is in it. It is `wharf-<name>:latest` as well, the last that was made. */
+export function ensureImage(name: ImageName): string {
+  if (name === "server") packServer();
+  const { folder: content } = contentOf(name);
+  const base = ensureBase(name);
+  const image = `wharf-${name}:${keyOf(base, fingerprint(content))}`;
+  if (!has(image)) {
+    inFolder((folder) => {
+      cpSync(content, join(folder, "content"), { recursive: true });
+      writeFileSync(join(folder, "Dockerfile"), `FROM ${base}\nCOPY content /opt/wharf\n`);
+      build(image, folder);
+    });
+    forgetOlder(image);
+  }
+  docker("tag", image, `wharf-${name}:latest`);
+  return image;
+}
+
+/** The same for pods of the cluster that `npm run engines` started. */
+export const ensureClusterImage = (name: ImageName): string => ensureInCluster(ensureImage(name));
+
+function ensureBase(name: ImageName): string {
+  const { folder: content, at } = contentOf(name);
+  const foundation = isOnRunner(name) ? ensureBase("runner") : ensureFoundation();
+  const context = join(recipes, name);
+  const manifest = at === "package" ? [readFileSync(join(content, "package.json"))] : [];
+  const image = `wharf-engines/${name}:${keyOf(foundation, fingerprint(context), ...manifest)}`;
+  if (has(image)) return image;
+  console.log(`… the image ${name}`);
+  withKit({ content, at }, (kit) => {
+    const index = name === "python" ? process.env["PIP_INDEX_URL"] : undefined;
+    build(image, context, {
+      [isOnRunner(name) ? "RUNNER" : "NODE"]: foundation,
+      KIT: kit,
+      // Where the machine's owner added authorities, the foundation has them.
+      NODE_EXTRA_CA_CERTS: "/etc/ssl/certs/ca-certificates.crt",
+      ...(index && { PIP_INDEX_URL: index }),
+    });
+  });
+  forgetOlder(image);
+  return image;
+}
+
+/** Where the Dockerfiles take Wharf itself from. */
+function withKit({ content, at }: { content: string; at: string }, work: (image: string) => void): void {
+  const image = `wharf-engines/${at}:${process.pid}`;
+  inFolder((folder) => {
+    cpSync(content, join(folder, "content"), { recursive: true });
+    writeFileSync(join(folder, "Dockerfile"), `FROM scratch\nCOPY content /${at}\nCMD ["/${at}"]\n`);
+    build(image, folder);
+  });
+  try {
+    work(image);
+  } finally {
+    forget(image);
+  }
+}
+
+/** The package of this moment. */
+function packServer(): void {
+  const { status, stderr } = spawnSync(process.execPath, [join(root, "scripts/pack.ts")], {
+    cwd: root,
+    encoding: "utf8",
+  });
+  if (status !== 0)
+    throw new Error(
+      `the server's package could not be made: ${stripVTControlCharacters(stderr).trim().slice(0, 1_000)}`,
+    );
+}
+
+function fingerprint(folder: string): string {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((file) => file.isFile())
+    .map((file) => join(file.parentPath, file.name))
+    .toSorted();
+  return keyOf(...files.flatMap((file) => [file.slice(folder.length), readFileSync(file)]));
+}
+
+function forgetOlder(newest: string): void {
+  const there = docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").split("\n");
+  for (const image of older(there, newest)) forget(image);
+}
