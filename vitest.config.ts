@@ -1,7 +1,10 @@
 import { defineConfig } from "vitest/config";
 
+/** Workflows that want the machine to themselves: some kill an engine, one looks at how long a neighbour waits. */
+const alone = "test/{docker*,kubernetes*,hostile-runner}.test.ts";
+
 /**
- * Units stand beside their source. `test/` holds whole workflows: they come after the units, one file at a time, because
+ * Units stand beside their source. `test/` holds whole workflows: they come after the units, two files at a time, because
  * each has a server, a PostgreSQL and sandboxes of its own.
  */
 export default defineConfig({
@@ -35,9 +38,20 @@ export default defineConfig({
         test: {
           name: "product",
           include: ["test/*.test.ts"],
+          exclude: [alone],
+          testTimeout: 120_000, // ms
+          maxWorkers: 2, // most of the time they wait for a turn
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "alone",
+          include: [alone],
           testTimeout: 120_000, // ms
           fileParallelism: false,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
         },
       },
       {
@@ -46,8 +60,8 @@ export default defineConfig({
           name: "conformance",
           include: ["test/conformance/*.test.ts"],
           testTimeout: 60_000, // ms
-          fileParallelism: false,
-          sequence: { groupOrder: 3 },
+          maxWorkers: 3, // a pod is waited for most of the time
+          sequence: { groupOrder: 4 },
         },
       },
     ],

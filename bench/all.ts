@@ -6,7 +6,19 @@ import { join } from "node:path";
 import { type Figure, megabytes, table } from "./support/figures.ts";
 import { tell } from "./support/program.ts";
 
-const names = ["server-start", "daemon", "runner", "events", "gateway", "wire", "terminal", "watch"];
+const names = [
+  "server-start",
+  "daemon",
+  "runner",
+  "docker",
+  "kubernetes",
+  "pool",
+  "events",
+  "gateway",
+  "wire",
+  "terminal",
+  "watch",
+];
 
 /** The figures come as a message from a program of ours: what is wrong with them is seen in the table. */
 async function figuresOf(name: string): Promise<Figure[]> {

@@ -28,14 +28,14 @@ async function start(folder: string): Promise<Figures> {
   const config = {
     runner_id: "bench",
     wire_key: randomBytes(32).toString("hex"),
-    socket_path: join(folder, "wire.sock"),
+    wire: { by: "connect", path: join(folder, "wire.sock") },
     workspace: join(folder, "workspace"),
     home: join(folder, "home"),
     state: join(folder, "state"),
     relay_port: 0,
     isolation: "unsafe",
   };
-  const server = createServer().listen(config.socket_path);
+  const server = createServer().listen(config.wire.path);
   await once(server, "listening");
   const began = performance.now();
   const env = { ...process.env, NODE_COMPILE_CACHE: join(folder, "compile-cache") };

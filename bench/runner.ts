@@ -6,48 +6,26 @@ import { spawn } from "node:child_process";
 import { randomBytes, randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { join } from "node:path";
-import { daemonApi, ExecEvent } from "@wharf/contract";
-import type { WireClient } from "@wharf/contract/wire";
+import { daemonApi } from "@wharf/contract";
 import { createLocalBackend, type RunnerSpec } from "../packages/server/src/backends/index.ts";
 import { createGateway, openMirrors } from "../packages/server/src/gateway/index.ts";
 import { type Link, openLink } from "../packages/server/src/runners/index.ts";
 import { buildKit, kitFolder } from "../scripts/build.ts";
 import { startContainer } from "./support/docker.ts";
+import { command, execInside, repeat, said } from "./support/exec.ts";
 import { type Figure, megabytes, ms, spread, type Spread, spreadOf } from "./support/figures.ts";
 import { present, size, tell } from "./support/program.ts";
 import { scratch } from "./support/scratch.ts";
 
-const command = "echo here";
 const warmUp = 20;
 const commands = 300;
 
-/** Answers with the time of each step that `work` took, in ms. */
-async function repeat(times: number, work: () => Promise<unknown>): Promise<number[]> {
-  const all: number[] = [];
-  for (let n = 0; n < times; n++) {
-    const began = performance.now();
-    await work();
-    all.push(performance.now() - began);
-  }
-  return all;
-}
-
-async function run(client: WireClient): Promise<void> {
-  let said = "";
-  for await (const line of client.stream(daemonApi.exec, { body: { command } })) {
-    const event = ExecEvent.parse(line);
-    if (event.type === "exit" && event.exit_code === 0 && said === "here\n") return;
-    if (event.type === "stdout") said += event.data;
-  }
-  throw new Error(`the command said '${said}'`);
-}
-
 async function runDirectly(program: string, args: readonly string[]): Promise<void> {
   const child = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"] });
-  let said = "";
-  child.stdout.on("data", (chunk: Buffer) => (said += chunk.toString()));
+  let output = "";
+  child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
   await once(child, "close");
-  if (said !== "here\n") throw new Error(`the command said '${said}'`);
+  if (output !== said) throw new Error(`the command said '${output}'`);
 }
 
 async function measure(): Promise<Figure[]> {
@@ -81,7 +59,7 @@ async function measure(): Promise<Figure[]> {
     const spec = newRunner();
     const began = performance.now();
     await using link = await create(spec);
-    await run(link.client);
+    await execInside(link.client);
     first.push(performance.now() - began);
     await backend.destroy(spec.id);
   }
@@ -89,8 +67,8 @@ async function measure(): Promise<Figure[]> {
   const spec = newRunner();
   await using link = await create(spec);
   parts.defer(() => backend.destroy(spec.id));
-  await repeat(warmUp, () => run(link.client));
-  const inside = spreadOf(await repeat(commands, () => run(link.client)));
+  await repeat(warmUp, () => execInside(link.client));
+  const inside = spreadOf(await repeat(commands, () => execInside(link.client)));
   const outside = spreadOf(await repeat(commands, () => runDirectly("bash", ["-c", command])));
   const { rss_bytes } = await link.client.call(daemonApi.health, {});
 

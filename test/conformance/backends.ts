@@ -8,7 +8,9 @@ import { z } from "zod";
 import { createLocalBackend, MockBackend, type RunnerSpec } from "../../packages/server/src/backends/index.ts";
 import { kitFolder } from "../../scripts/build.ts";
 import { HostileKit } from "../support/hostile/kit.ts";
+import { docker, dockerExec } from "./docker.ts";
 import { behave } from "./hostile-peer.ts";
+import { kubernetes, kubernetesPod, kubernetesShort } from "./kubernetes.ts";
 import type { BackendUnderTest, Place } from "./place.ts";
 
 const hostPath = "/usr/local/bin:/usr/bin:/bin";
@@ -105,4 +107,9 @@ export const backends: Readonly<Record<string, BackendUnderTest>> = {
     capabilities: { outlivesServer: false, shell: "simulated", terminals: false, measuresCpu: false },
     open: openMock,
   },
+  docker,
+  "docker-exec": dockerExec,
+  kubernetes,
+  "kubernetes-pod": kubernetesPod,
+  "kubernetes-short": kubernetesShort,
 };

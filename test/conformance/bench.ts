@@ -102,8 +102,11 @@ export class Runner {
   }
 
   async link(): Promise<Link> {
-    const open = await this.#link?.catch(() => undefined);
+    const known = this.#link;
+    const open = await known?.catch(() => undefined);
     if (open && !open.signal.aborted) return open;
+    // Another call has dialled meanwhile.
+    if (this.#link && this.#link !== known) return this.link();
     this.epoch += 1;
     return (this.#link = this.dial(this.epoch));
   }
@@ -140,12 +143,12 @@ export class Runner {
     return result;
   }
 
-  /** Whether the daemon knows the route. One of the contract's own it has to know. */
-  async serves(route: Endpoint): Promise<boolean> {
-    if (Object.values<Endpoint>(daemonApi).includes(route)) return true;
+  /** Whether the daemon knows the route. It is asked without what it would need. */
+  async knows(route: Endpoint): Promise<boolean> {
     const path = route.path.replace(/:\w+/g, "none");
     const { status, body } = await this.client.request({ method: route.method, path });
-    return !(status === 404 && (await text(body)).includes('"what":"route"'));
+    if (status !== 404) return (body.destroy(), true);
+    return !(await text(body)).includes('"what":"route"');
   }
 
   startAgent(run_id: string, options: { policy?: "ask" | "allow-all"; session_id?: string } = {}) {

@@ -1,15 +1,21 @@
+import type { engines } from "../../scripts/engines/engines.ts";
 import type { Backend } from "../../packages/server/src/backends/index.ts";
 
 /** What a backend is by nature. The suite holds it to this, in both directions. */
 export interface Capabilities {
   /** Runners go on when the server that made them is gone, and the next one finds them. */
   readonly outlivesServer: boolean;
-  /** `real`: commands are programs of a system. `simulated`: a few are, by name. */
+  /**
+   * `real`: commands are programs of a system. `simulated`: a few are, by name, and files come and go in JSON only, not as
+   * streams of bytes.
+   */
   readonly shell: "real" | "simulated";
   /** Programs can be given a terminal. */
   readonly terminals: boolean;
   /** Processor time is measured. */
   readonly measuresCpu: boolean;
+  /** False: a runner's disk goes with its processes when it is stopped, and with it all there is of the runner. */
+  readonly keepsDisk?: boolean;
 }
 
 /** A backend with a place of its own; nothing of it is left when it is disposed of. */
@@ -23,6 +29,10 @@ export interface Place extends AsyncDisposable {
 
 export interface BackendUnderTest {
   readonly capabilities: Capabilities;
+  /** It differs from another entry only in its wire or its disk. */
+  readonly variant?: true;
+  /** What it needs beyond `npm ci`, by its name among the engines. */
+  readonly engine?: keyof typeof engines;
   /** A backend on what is in the folder, as a server opens it: what an earlier one left there, it finds. */
   open(folder: string): Promise<Place>;
 }

@@ -364,6 +364,10 @@ const system = {
       backend: z.string(),
       isolation: z.string(),
       isolation_reason: z.string().optional(),
+      /** Runners that are kept ready, and how many are; absent where none are wanted. */
+      pool: z
+        .array(z.object({ tier: z.string(), image: z.string().optional(), size: z.number(), ready: z.number() }))
+        .optional(),
     }),
   }),
   shutdown: endpoint({

@@ -31,6 +31,10 @@ export const Health = z.object({
   runner_id: z.string(),
   version: z.string(),
   isolation: Isolation,
+  /** What came of trying what must not be reachable; absent where nothing is tried. */
+  isolation_check: z
+    .object({ state: z.enum(["under_way", "held", "unenforced"]), reason: z.string().optional() })
+    .optional(),
   uptime_s: z.number(),
   rss_bytes: z.number(),
   journal: JournalState,

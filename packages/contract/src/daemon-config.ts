@@ -1,13 +1,31 @@
 import { z } from "zod";
 import { Isolation } from "./states.ts";
 
-/** What a backend hands the daemon on its standard input, once, so that no key is ever in an environment or a file. */
+/** How the daemon's end of the wire is made. Whoever comes proves who it is in the wire's own handshake. */
+export const WireConfig = z.discriminatedUnion("by", [
+  /** The server listens on a unix socket; the daemon connects to it, again and again. */
+  z.object({ by: z.literal("connect"), path: z.string() }),
+  /** The daemon listens on a unix socket inside, which `wharf-wire` carries to the server over its standard input and output. */
+  z.object({ by: z.literal("listen"), path: z.string() }),
+  /** The daemon listens on a port of the runner's own network; 0 takes any. */
+  z.object({ by: z.literal("port"), port: z.number().int().min(0).max(65_535), host: z.string() }),
+]);
+export type WireConfig = z.infer<typeof WireConfig>;
+
+const IsolationTargets = z.object({
+  /** As host:port. `${NAME}` stands for a variable of the daemon's environment; a target that names one it lacks is left out. */
+  targets: z.array(z.string()),
+});
+
+/**
+ * What a backend hands the daemon on its standard input, once, so that no key is ever in an environment or a file; or in a
+ * file that only this runner's daemon is given, where there is no standard input.
+ */
 export const DaemonConfig = z.object({
   runner_id: z.string(),
   /** Hex; derived from the server's secret and the runner's id. Proves to each end of the wire who the other is. */
   wire_key: z.string(),
-  /** Unix socket the server listens on; the daemon connects to it, again and again. */
-  socket_path: z.string(),
+  wire: WireConfig,
   /** The git checkout. */
   workspace: z.string(),
   /** Home of the agent. */
@@ -17,5 +35,7 @@ export const DaemonConfig = z.object({
   /** Port of the relay on the loopback inside; another is taken where this one is in use. */
   relay_port: z.number().int().default(4100),
   isolation: Isolation,
+  /** Where isolation rests on others, such as a cluster's network plugin: what must not answer from inside. */
+  isolation_check: IsolationTargets.optional(),
 });
 export type DaemonConfig = z.infer<typeof DaemonConfig>;

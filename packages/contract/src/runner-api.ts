@@ -51,6 +51,8 @@ export const RunnerCreate = z
   .object({
     /** Chosen by the caller, so that a request whose answer was lost is sent again without making a second runner. */
     id: z.uuid().optional(),
+    /** To the same end, where the server may choose the id: then it may be a warm runner, which has one already. */
+    request_id: z.uuid().optional(),
     name: z.string().trim().min(1).max(100).optional(),
     tier: Tier.default("small"),
     resources: RunnerResources.optional(),

@@ -23,8 +23,11 @@ export type RunnerState = z.infer<typeof RunnerState>;
 export const BackendName = z.enum(["local", "docker", "kubernetes", "microvm", "mock"]);
 export type BackendName = z.infer<typeof BackendName>;
 
-/** How strongly a runner is separated from its host. `unsafe`: a plain process that sees what its owner sees. */
-export const Isolation = z.enum(["sandbox", "container", "vm", "unsafe"]);
+/**
+ * How strongly a runner is separated from its host. `unsafe`: a plain process that sees what its owner sees. `unenforced`: a
+ * container whose network lets pass what it was told to stop.
+ */
+export const Isolation = z.enum(["sandbox", "container", "vm", "unsafe", "unenforced"]);
 export type Isolation = z.infer<typeof Isolation>;
 
 /** How a program that is an agent talks: the Agent Client Protocol, JSON lines of the six event types, or plain text. */

@@ -42,7 +42,7 @@ function startDaemon(): ChildProcess {
   const config = {
     runner_id: runnerId,
     wire_key: key,
-    socket_path: join(folder, "wire.sock"),
+    wire: { by: "connect", path: join(folder, "wire.sock") },
     workspace: join(folder, "workspace"),
     home: join(folder, "home"),
     state: join(folder, "state"),

@@ -1,7 +1,9 @@
+import { createReadStream } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import type { Server } from "node:http";
 import { flushCompileCache } from "node:module";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { type AgentPrompt, type DaemonConfig, type EventData, typeOfKind } from "@wharf/contract";
 import { serveHttp } from "@wharf/contract/wire";
 import manifest from "../package.json" with { type: "json" };
@@ -9,6 +11,7 @@ import { createAgentHost } from "./agent/index.ts";
 import { createApi } from "./api/index.ts";
 import { Commands } from "./exec/index.ts";
 import { GitWorkspace } from "./git/index.ts";
+import { IsolationCheck } from "./isolation/index.ts";
 import { openJournal } from "./journal/index.ts";
 import { readConfig } from "./read-config.ts";
 import { startRelay } from "./relay/index.ts";
@@ -26,7 +29,7 @@ async function main(): Promise<void> {
   // The server's terminal and its end are none of the daemon's business.
   for (const signal of ["SIGINT", "SIGHUP"] as const) process.on(signal, () => undefined);
   process.stderr.on("error", () => undefined);
-  const config = await readConfig(process.stdin);
+  const config = await ownConfig(process.argv.slice(2));
   process.stdin.destroy();
   const stop = await startDaemon(config);
   // Where the backend set NODE_COMPILE_CACHE: a killed daemon must not leave the next one without.
@@ -43,6 +46,12 @@ async function main(): Promise<void> {
   });
 }
 
+/** `--config <file>` names a file where no backend could write to the standard input. */
+function ownConfig(words: readonly string[]): Promise<DaemonConfig> {
+  const { values } = parseArgs({ args: [...words], options: { config: { type: "string" } } });
+  return readConfig(values.config === undefined ? process.stdin : createReadStream(values.config));
+}
+
 /** Resolves to what ends it in order. */
 async function startDaemon(config: DaemonConfig): Promise<() => Promise<void>> {
   const { workspace, home, state } = config;
@@ -50,8 +59,7 @@ async function startDaemon(config: DaemonConfig): Promise<() => Promise<void>> {
   const lock = await lockFolder(state);
   const journal = await openJournal({ folder: join(state, "journal") });
   const api = Promise.withResolvers<Server>();
-  const wire = new WireKeeper({
-    socketPath: config.socket_path,
+  const wire = await WireKeeper.open(config.wire, {
     key: config.wire_key,
     runnerId: config.runner_id,
     // A wire may be there before the daemon is ready; what comes over it waits.
@@ -78,13 +86,15 @@ async function startDaemon(config: DaemonConfig): Promise<() => Promise<void>> {
   const terminals = Terminals.open({ workspace, home, state, onFault });
   const commands = terminals.then(({ console }) => Commands.open({ workspace, home, state, onFault, console }));
   for (const opening of [terminals, commands]) opening.catch(onFault);
-  const about = { runner_id: config.runner_id, version: manifest.version, isolation: config.isolation };
-  const parts = { about, journal, agent, git, onCommit: tell, watcher, commands, terminals, workspace };
+  const about = { runner_id: config.runner_id, version: manifest.version };
+  const isolation = new IsolationCheck({ config, environment: process.env });
+  const parts = { about, isolation, journal, agent, git, onCommit: tell, watcher, commands, terminals, workspace };
   api.resolve(createApi({ ...parts, onInternal: report }));
   void watcher.start();
 
   return async () => {
     const { run_id } = agent.state();
+    isolation.stop();
     // The console is a terminal: it closes behind the commands that are told of there.
     const closed = closeOpened(commands).finally(() => closeOpened(terminals));
     await Promise.allSettled([agent.stop("the runner stops"), watcher.stop(), closed]);

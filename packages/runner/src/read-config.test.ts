@@ -5,7 +5,7 @@ import { readConfig } from "./read-config.ts";
 const config = {
   runner_id: "r",
   wire_key: "ab",
-  socket_path: "/s",
+  wire: { by: "connect", path: "/s" },
   workspace: "/w",
   home: "/h",
   state: "/t",

@@ -18,8 +18,7 @@ export async function readConfig(input: Readable): Promise<DaemonConfig> {
   throw invalid(config.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`).join("; "));
 }
 
-const invalid = (reason: string): WharfError =>
-  new WharfError("config_invalid", { name: "of the daemon on its standard input", reason });
+const invalid = (reason: string): WharfError => new WharfError("config_invalid", { name: "of the daemon", reason });
 
 function isJson(text: string): boolean {
   try {

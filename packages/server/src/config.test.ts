@@ -14,7 +14,54 @@ test.each([
   expect(readConfig(environment).backend).toBe(backend);
 });
 
+test("Docker is found by the names that its own command knows", () => {
+  const environment = { DOCKER_HOST: "tcp://far:2376", DOCKER_TLS_VERIFY: "1", DOCKER_CERT_PATH: "/certificates" };
+  expect(readConfig({ ...environment, WHARF_DOCKER_WIRE: "exec" }).docker).toEqual({
+    host: "tcp://far:2376",
+    tls: true,
+    certificates: "/certificates",
+    wire: "exec",
+  });
+  expect(readConfig({})).toMatchObject({ docker: { tls: false }, runnerImage: "wharf-runner:latest" });
+  expect(() => readConfig({ WHARF_DOCKER_WIRE: "string" })).toThrow(/WHARF_DOCKER_WIRE/);
+});
+
 test("a mode that names no backend, and a backend there is not, are refused by name", () => {
   expect(() => readConfig({ AGENT_MODE: "remote" })).toThrow(/AGENT_MODE.*WHARF_BACKEND/);
   expect(() => readConfig({ WHARF_BACKEND: "moon" })).toThrow(WharfError);
+});
+
+// G-051 S-115
+test("a pool is named by size, by size and image, and nothing that means nothing is taken", () => {
+  const pool = (WHARF_POOL: string) => readConfig({ WHARF_POOL, WHARF_BACKEND: "docker" }).pool;
+  expect(pool("")).toEqual([]);
+  expect(pool("small=10")).toEqual([{ tier: "small", size: 10 }]);
+  expect(pool("small=4, medium:host:5000/wharf-gemini:latest=2,large=0")).toEqual([
+    { tier: "small", size: 4 },
+    { tier: "medium", image: "host:5000/wharf-gemini:latest", size: 2 },
+  ]);
+  for (const wrong of ["small", "huge=1", "small=-1", "small=1,small=2", "small=1001", "custom=1", "toString=1"])
+    expect(() => pool(wrong), wrong).toThrow(/WHARF_POOL/);
+  expect(() => readConfig({ WHARF_POOL: "small:an-image=1" })).toThrow(/WHARF_POOL.*'local' knows no images/);
+});
+
+// K-074 K-075
+test("credentials of this machine are given to nobody who is not named, and only what there is to give", () => {
+  const granted = (WHARF_HOST_CREDENTIALS: string, WHARF_BACKEND = "docker") =>
+    Object.fromEntries(readConfig({ WHARF_HOST_CREDENTIALS, WHARF_BACKEND }).hostCredentials);
+  expect(readConfig({ WHARF_BACKEND: "docker" }).hostCredentials.size).toBe(0);
+  expect(granted("gemini = ssh, gitconfig,ssh ;claude=ssh-agent;")).toEqual({
+    gemini: ["gitconfig", "ssh"],
+    claude: ["ssh-agent"],
+  });
+  for (const [wrong, reason] of [
+    ["gemini", "gemini=gitconfig,ssh"],
+    ["gemini=", "none of gitconfig, git-credentials, ssh, ssh-agent"],
+    ["gemini=aws", "'aws' for 'gemini' is none of"],
+    ["*=ssh", "not like"],
+    ["gemini=ssh;gemini=gitconfig", "'gemini' is named twice"],
+  ] as const)
+    expect(() => granted(wrong), wrong).toThrow(new RegExp(`WHARF_HOST_CREDENTIALS.*${reason}`));
+  for (const backend of ["local", "mock", "kubernetes"])
+    expect(() => granted("gemini=ssh", backend)).toThrow(new RegExp(`WHARF_HOST_CREDENTIALS.*'${backend}'`));
 });

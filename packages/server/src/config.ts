@@ -1,7 +1,9 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { WharfError } from "@wharf/contract";
+import { tiers, WharfError } from "@wharf/contract";
 import { z } from "zod";
+import { type HostCredential, hostCredentials } from "./backends/index.ts";
+import { type KubernetesConfig, kubernetesEnvironment, kubernetesOf } from "./kubernetes-environment.ts";
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const flag = z.enum(["", "0", "1", "true", "false"]).transform((text) => text === "1" || text === "true");
@@ -12,7 +14,7 @@ const list = z.string().transform((text) =>
     .filter(Boolean),
 );
 
-const backends = z.enum(["local", "mock"]);
+const backends = z.enum(["local", "docker", "kubernetes", "mock"]);
 
 /** Every setting there is, by the name of its environment variable. */
 const Environment = z.object({
@@ -28,6 +30,25 @@ const Environment = z.object({
   WHARF_BACKEND: backends.optional(),
   /** The same by an older name; `remote` says that WHARF_BACKEND names which. */
   AGENT_MODE: z.enum(["local", "remote", "mock"]).optional(),
+  /** The engine of the backend `docker`, by the names that Docker's own command knows. */
+  DOCKER_HOST: z.string().min(1).optional(),
+  DOCKER_TLS_VERIFY: z.string().optional(),
+  DOCKER_CERT_PATH: z.string().min(1).optional(),
+  SSH_AUTH_SOCK: z.string().min(1).optional(),
+  /** What runners are made of whose agent names no image. */
+  WHARF_RUNNER_IMAGE: z.string().min(1).optional(),
+  /** The same by an older name. */
+  RUNNER_IMAGE: z.string().min(1).optional(),
+  /** Whether runners' wires are sockets on this machine or programs started through the engine. */
+  WHARF_DOCKER_WIRE: z.enum(["auto", "socket", "exec"]).default("auto"),
+  /** Runners kept ready, as `small=4`, with an image as `medium:wharf-gemini:latest=2`; several with commas. */
+  WHARF_POOL: z.string().default("").transform(poolOf),
+  /** What of this machine's user the runners of an agent type may read, as `gemini=gitconfig,ssh;claude=ssh-agent`. */
+  WHARF_HOST_CREDENTIALS: z.string().default("").transform(credentialsOf),
+  HOME: z.string().optional(),
+  ...kubernetesEnvironment,
+  /** Refuse runners whose network lets pass what it was told to stop. */
+  WHARF_REQUIRE_ISOLATION: flag.default(false),
   /** Let a part of what is asked of mock runners fail. */
   WHARF_MOCK_FAILURES: flag.default(false),
   /** Give real model keys to runs even where no sandbox can be made. */
@@ -55,6 +76,21 @@ export interface ModelRouteConfig {
   readonly key: string;
 }
 
+/** So many runners of a size, and of an image where the backend has images, are kept ready. */
+export interface PoolConfig {
+  readonly tier: keyof typeof tiers;
+  readonly image?: string;
+  readonly size: number;
+}
+
+export interface DockerConfig {
+  readonly host?: string;
+  readonly tls: boolean;
+  readonly certificates?: string;
+  readonly sshAgent?: string;
+  readonly wire?: "socket" | "exec";
+}
+
 export interface Config {
   readonly dataFolder: string;
   readonly host: string;
@@ -62,7 +98,16 @@ export interface Config {
   readonly allowedHosts: readonly string[];
   readonly maxRuns: number;
   readonly backend: z.infer<typeof backends>;
+  readonly pool: readonly PoolConfig[];
   readonly mockFailures: boolean;
+  /** By the name of the agent type. */
+  readonly hostCredentials: ReadonlyMap<string, readonly HostCredential[]>;
+  /** Where they are. */
+  readonly home: string;
+  readonly docker: DockerConfig;
+  readonly kubernetes: KubernetesConfig;
+  readonly runnerImage: string;
+  readonly requireIsolation: boolean;
   readonly localUnsafe: boolean;
   readonly databaseUrl?: string;
   readonly maxRepositoryMb: number;
@@ -83,6 +128,8 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     });
   }
   const e = parsed.data;
+  requireImages(e);
+  requireContainers(e);
   return {
     dataFolder: resolve(e.WHARF_DATA ?? defaultDataFolder()),
     host: e.WHARF_HOST,
@@ -90,7 +137,14 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     allowedHosts: e.WHARF_ALLOWED_HOSTS,
     maxRuns: e.WHARF_MAX_RUNS,
     backend: backendOf(e),
+    pool: e.WHARF_POOL,
     mockFailures: e.WHARF_MOCK_FAILURES,
+    hostCredentials: e.WHARF_HOST_CREDENTIALS,
+    home: e.HOME || homedir(),
+    docker: dockerOf(e),
+    kubernetes: kubernetesOf(e),
+    requireIsolation: e.WHARF_REQUIRE_ISOLATION,
+    runnerImage: e.WHARF_RUNNER_IMAGE ?? e.RUNNER_IMAGE ?? "wharf-runner:latest",
     localUnsafe: e.WHARF_LOCAL_UNSAFE,
     ...(e.DATABASE_URL && { databaseUrl: e.DATABASE_URL }),
     maxRepositoryMb: e.MAX_REPO_SIZE_MB,
@@ -107,6 +161,73 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       }),
     },
     searchPath: e.PATH,
+  };
+}
+
+/** Runners of this machine and of this process are made of no image. */
+function requireImages(e: z.infer<typeof Environment>): void {
+  const backend = backendOf(e);
+  const named = e.WHARF_POOL.find(({ image }) => image !== undefined);
+  if (!named || (backend !== "local" && backend !== "mock")) return;
+  const reason = `the backend '${backend}' knows no images, so ${named.image} cannot be kept ready`;
+  throw new WharfError("config_invalid", { name: "WHARF_POOL", reason });
+}
+
+/** Only a container that is on this machine can be given what is on it. */
+function requireContainers(e: z.infer<typeof Environment>): void {
+  const backend = backendOf(e);
+  if (backend === "docker" || e.WHARF_HOST_CREDENTIALS.size === 0) return;
+  const reason = `runners of the backend '${backend}' are given nothing of this machine; leave it empty or use docker`;
+  throw new WharfError("config_invalid", { name: "WHARF_HOST_CREDENTIALS", reason });
+}
+
+const maxPoolSize = 1_000;
+
+/** The number is behind the last `=`, the image between the first `:` and that. */
+function poolOf(text: string, context: z.RefinementCtx): PoolConfig[] {
+  const targets = new Map<string, PoolConfig>();
+  for (const entry of text.split(",").map((one) => one.trim())) {
+    if (entry === "") continue;
+    const [, tier = "", image, count] = /^([\w-]+)(?::(\S+))?=(\d+)$/.exec(entry) ?? [];
+    const size = Number(count);
+    const name = `${tier}:${image ?? ""}`;
+    const known = Object.keys(tiers).find((one): one is PoolConfig["tier"] => one === tier);
+    if (!known) context.addIssue(`'${entry}' is not like small=4, with one of ${Object.keys(tiers).join(", ")}`);
+    else if (size > maxPoolSize) context.addIssue(`'${entry}' wants more than ${maxPoolSize}`);
+    else if (targets.has(name)) context.addIssue(`'${entry}' is named twice`);
+    else targets.set(name, { tier: known, size, ...(image && { image }) });
+  }
+  return [...targets.values()].filter(({ size }) => size > 0);
+}
+
+/** Each agent type once, with what it may read in one order, so that the same setting makes the same runners. */
+function credentialsOf(text: string, context: z.RefinementCtx): Map<string, HostCredential[]> {
+  const granted = new Map<string, HostCredential[]>();
+  for (const entry of text.split(";").map((one) => one.trim())) {
+    if (entry === "") continue;
+    const [, agent = "", names = ""] = /^([a-z0-9][a-z0-9._-]*)\s*=(.*)$/.exec(entry) ?? [];
+    const asked = names.split(",").map((name) => name.trim());
+    const unknown = asked.filter((name) => !hostCredentials.some((known) => known === name));
+    if (agent === "") context.addIssue(`'${entry}' is not like gemini=gitconfig,ssh`);
+    else if (unknown.length > 0)
+      context.addIssue(`'${unknown[0]}' for '${agent}' is none of ${hostCredentials.join(", ")}`);
+    else if (granted.has(agent)) context.addIssue(`'${agent}' is named twice`);
+    else
+      granted.set(
+        agent,
+        hostCredentials.filter((known) => asked.includes(known)),
+      );
+  }
+  return granted;
+}
+
+function dockerOf(e: z.infer<typeof Environment>): DockerConfig {
+  return {
+    tls: Boolean(e.DOCKER_TLS_VERIFY),
+    ...(e.DOCKER_HOST && { host: e.DOCKER_HOST }),
+    ...(e.DOCKER_CERT_PATH && { certificates: e.DOCKER_CERT_PATH }),
+    ...(e.SSH_AUTH_SOCK && { sshAgent: e.SSH_AUTH_SOCK }),
+    ...(e.WHARF_DOCKER_WIRE !== "auto" && { wire: e.WHARF_DOCKER_WIRE }),
   };
 }
 

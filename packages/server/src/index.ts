@@ -1,4 +1,4 @@
 /** The server as a library: what the command line starts, and what tests start in their own process. */
-export { missingSandbox } from "./backends/index.ts";
+export { describeDocker, missingSandbox } from "./backends/index.ts";
 export { type Config, readConfig } from "./config.ts";
 export { addressFile, type RunningServer, type ServerOptions, startServer, tokenFile, version } from "./main.ts";

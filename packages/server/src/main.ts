@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -6,13 +7,20 @@ import type { Logger } from "pino";
 import { ensureOwner, secretFile } from "./access/index.ts";
 import { AgentTypes } from "./agent-types/index.ts";
 import { createApi } from "./api/index.ts";
-import { createLocalBackend, farAway, type LocalBackend, MockBackend } from "./backends/index.ts";
+import {
+  createDockerBackend,
+  createKubernetesBackend,
+  createLocalBackend,
+  farAway,
+  type LocalBackend,
+  MockBackend,
+} from "./backends/index.ts";
 import type { Config } from "./config.ts";
 import { Log } from "./events/index.ts";
 import { createGateway, openMirrors } from "./gateway/index.ts";
 import { createLogger } from "./logger.ts";
 import { gatewayHooks } from "./gateway-hooks.ts";
-import { HandMadeRunners, isAtWork, keysFrom, openOwnLink, RunnerLinks, Runners } from "./runners/index.ts";
+import { HandMadeRunners, isAtWork, keysFrom, openOwnLink, RunnerLinks, Runners, WarmPool } from "./runners/index.ts";
 import {
   defaultRunTimes,
   type Links,
@@ -58,6 +66,7 @@ export const tokenFile = "owner-token";
 /** The only place that knows all parts. What is started first is stopped last, also when a later part fails to start. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { config } = options;
+  const { requireIsolation } = config;
   const logger = createLogger(config.logLevel);
   await using parts = new AsyncDisposableStack();
 
@@ -70,7 +79,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
   const { db } = await openStore(config, logger, parts);
   const principal = await ensureOwner(db);
-  const backend = await openBackend(options, logger);
+  const backend = await openBackend(options, { logger, secret: secret! });
   parts.defer(() => backend.close());
 
   const log = new Log(db);
@@ -78,7 +87,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const links: Links = new Map();
   // A plain process sees what its owner sees: it gets no real key, not even a way to use one, unless the owner says so.
   const routes = backend.can.isolation === "unsafe" && !config.localUnsafe ? {} : config.modelRoutes;
-  const agentTypes = new AgentTypes(db, { routes, missing: (program) => backend.missing(program) });
+  const agentTypes = new AgentTypes(db, { routes, missing: (program, image) => backend.missing(program, image) });
   await agentTypes.seed();
   const mirrors = openMirrors({
     folder: join(config.dataFolder, "mirrors"),
@@ -90,19 +99,37 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   parts.defer(() => gateway.close());
   const times = { ...defaultRunTimes, ...options.times };
   const runners = new Runners(db);
+  const pool = new WarmPool({
+    db,
+    backend,
+    runners,
+    keys,
+    gateway,
+    logger,
+    server: owner!,
+    version: options.version,
+    targets: config.pool,
+    tenant: principal.organization_id,
+    programs: (image) => agentTypes.programs(image),
+  });
   const handMade = new HandMadeRunners({
     db,
     backend,
     runners,
     keys,
     logger,
+    pool,
     release: (runnerId) => runnerLinks.release(runnerId),
   });
   const runnerLinks: RunnerLinks = new RunnerLinks({
     held: links,
     isAtWork: (runnerId) => isAtWork(db, runnerId),
     open: (runnerId, signal) =>
-      openOwnLink({ backend, runners, keys, gateway, handMade, connectMs: times.connect }, runnerId, signal),
+      openOwnLink(
+        { backend, runners, keys, gateway, handMade, pool, connectMs: times.connect, requireIsolation },
+        runnerId,
+        signal,
+      ),
   });
   parts.defer(() => runnerLinks.close());
   const deps: RunDeps = {
@@ -110,6 +137,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     log,
     backend,
     runners,
+    pool,
     keys,
     mirrors,
     gateway,
@@ -119,6 +147,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     logger,
     wakeup,
     links,
+    requireIsolation,
+    hostCredentials: config.hostCredentials,
   };
   const scheduler = new Scheduler(deps, { owner: owner!, capacity: config.maxRuns });
   const commands = new RunCommands(
@@ -144,6 +174,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       scheduler,
       handMade,
       runnerLinks,
+      pool,
       diffs: new TaskDiffs(db, mirrors, links),
       log,
       server: {
@@ -163,6 +194,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   parts.defer(() => scheduler.stop());
   handMade.start();
   parts.defer(() => handMade.stop());
+  pool.start();
+  parts.defer(() => pool.stop());
   await announce(config.dataFolder, url);
   parts.defer(() => rm(join(config.dataFolder, addressFile), { force: true }));
   logger.info(
@@ -175,6 +208,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     if (runners) {
       await commands.stopAll("the server is taken down");
       await handMade.restAll();
+      await pool.empty();
       await scheduler.settled(AbortSignal.timeout(takeDownTime));
     }
     await running.disposeAsync();
@@ -187,8 +221,31 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 }
 
 /** A mock backend looks like any other from here on. */
-async function openBackend({ config, kit }: ServerOptions, logger: Logger): Promise<LocalBackend> {
+async function openBackend(
+  { config, kit }: ServerOptions,
+  { logger, secret }: { logger: Logger; secret: string },
+): Promise<LocalBackend> {
   if (config.backend === "mock") return new MockBackend({ simulation: farAway({ failures: config.mockFailures }) });
+  if (config.backend === "docker")
+    return createDockerBackend({
+      folder: join(config.dataFolder, "docker"),
+      kit,
+      node: process.execPath,
+      server: serverMark(secret),
+      engine: config.docker,
+      image: config.runnerImage,
+      wire: config.docker.wire,
+      ...(config.hostCredentials.size > 0 && {
+        credentials: { home: config.home, sshAgent: config.docker.sshAgent },
+      }),
+      allowUnsafe: config.localUnsafe,
+      log: logger,
+    });
+  if (config.backend === "kubernetes") {
+    const { cluster, settings } = config.kubernetes;
+    const of = { instance: serverMark(secret), image: config.runnerImage };
+    return createKubernetesBackend({ cluster, settings: { ...settings, ...of }, log: logger });
+  }
   return createLocalBackend({
     folder: join(config.dataFolder, "runners"),
     kit,
@@ -198,6 +255,10 @@ async function openBackend({ config, kit }: ServerOptions, logger: Logger): Prom
     log: logger,
   });
 }
+
+/** Tells a server's runners from another's on the same engine. Replicas of one server share the secret, and so their runners. */
+const serverMark = (secret: string): string =>
+  createHash("sha256").update(`wharf server ${secret}`).digest("hex").slice(0, 16);
 
 /** Moved into place, so that whoever waits for the file never reads half of it. */
 async function announce(dataFolder: string, url: string): Promise<void> {

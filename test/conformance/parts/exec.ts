@@ -1,5 +1,6 @@
+import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { daemonApi } from "@wharf/contract";
+import { daemonApi, execApi } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Bench, type Runner } from "../bench.ts";
 import type { BackendUnderTest } from "../place.ts";
@@ -16,6 +17,7 @@ export function exec(under: BackendUnderTest): void {
     });
     afterAll(() => bench[Symbol.asyncDispose]());
 
+    // S-005, S-017, R-005, R-011
     test("the two outputs come apart, whole and before the exit", async () => {
       const { stdout, stderr, last } = await runner.exec("echo out; echo err >&2; printf 'no newline'");
       expect({ stdout, stderr, last }).toEqual({ stdout: "out\nno newline", stderr: "err\n", last: "exit" });
@@ -40,6 +42,7 @@ export function exec(under: BackendUnderTest): void {
       expect(exit).toMatchObject({ exit_code: null, signal, timed_out: false });
     });
 
+    // S-020, R-010
     test("a timeout ends it in time, and what it printed is there", async () => {
       const began = performance.now();
       const { exit, stdout } = await runner.exec("echo begun; sleep 30", { timeout_s: 0.3 });
@@ -48,6 +51,7 @@ export function exec(under: BackendUnderTest): void {
       expect(exit).toMatchObject({ timed_out: true, signal: "SIGTERM" });
     });
 
+    // R-010
     test("environment and working directory are the caller's; outside the workspace is refused", async () => {
       await runner.exec("mkdir -p sub");
       const options = { environment: { GREETING: "hällo" }, working_dir: "sub" };
@@ -87,6 +91,23 @@ export function exec(under: BackendUnderTest): void {
     test("twenty run at once, each with its own output", async () => {
       const all = await Promise.all(Array.from({ length: 20 }, (_, i) => runner.exec(`echo ${i}; exit ${i}`)));
       expect(all.map(({ stdout, exit }) => [stdout, exit?.exit_code])).toEqual(all.map((_, i) => [`${i}\n`, i]));
+    });
+
+    // R-010
+    test("one in the foreground is given input, and sent a signal, by its id", async () => {
+      const { client } = runner;
+      const command_id = randomUUID();
+      const params = { command_id };
+      const reading = runner.exec("cat; echo end", { command_id, stdin: "one ", stdin_open: true });
+      await expect.poll(() => client.call(execApi.command, { params }).catch(() => undefined)).toBeDefined();
+      const give = (body: object) => client.call(execApi.writeCommand, { params, body: { data: "one two ", ...body } });
+      expect(await give({ offset: 0 })).toEqual({ offset: 8 });
+      expect(await give({ offset: 0, end: true })).toEqual({ offset: 8 });
+      expect((await reading).stdout).toBe("one two end\n");
+      const interrupted = runner.exec("sleep 60", { command_id, timeout_s: 60 });
+      await expect.poll(() => client.call(execApi.command, { params }).catch(() => undefined)).toBeDefined();
+      await client.call(execApi.killCommand, { params, body: { signal: "SIGINT" } });
+      expect((await interrupted).exit).toMatchObject({ exit_code: null, signal: "SIGINT", timed_out: false });
     });
 
     test("a command ends when its caller leaves", async () => {

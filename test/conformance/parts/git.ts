@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import { daemonApi } from "@wharf/contract";
+import { setTimeout as sleep } from "node:timers/promises";
+import { daemonApi, gitApi } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { git as hostGit, makeRepository } from "../../support/repository.ts";
 import { Bench, type Runner } from "../bench.ts";
@@ -30,6 +31,7 @@ export function git(under: BackendUnderTest): void {
       return runner;
     }
 
+    // S-008, S-022, S-056, S-059, S-060, S-065
     test("a clone is the remote's tree on the shadow branch; done again it changes nothing", async () => {
       const runner = await runnerOf();
       const head = hostGit(remote, "rev-parse", "HEAD");
@@ -46,6 +48,7 @@ export function git(under: BackendUnderTest): void {
       await bench.backend.destroy(runner.id);
     });
 
+    // S-024, S-027, S-057, S-061, S-064, S-066
     test("a turn's changes are one commit, can be compared, pushed, and taken up by another runner", async () => {
       const runner = await runnerOf();
       const { head: base } = await runner.client.call(daemonApi.clone, { body: body() });
@@ -81,6 +84,20 @@ export function git(under: BackendUnderTest): void {
       const resumed = await next.client.call(daemonApi.clone, { body: body() });
       expect(resumed).toEqual({ base_branch: "main", base_commit_sha: base, head: sha, resumed: true });
       expect((await next.exec("cat new.txt src/b.txt")).stdout).toBe("new\nb\n");
+    });
+
+    test("a clone whose wire is cut goes on over the next one, and never looks complete before it is", async () => {
+      const runner = await runnerOf();
+      const clone = () => Array.fromAsync(runner.client.stream(gitApi.gitClone, { body: body() }));
+      await runner.link();
+      const cut = clone().catch((error: unknown) => [error]);
+      await sleep(20);
+      await runner.hangUp();
+      expect((await cut).at(-1)).toSatisfy(
+        (last: { type?: string; code?: string }) => last.type === "cloned" || last.code === "runner_unavailable",
+      );
+      expect((await clone()).at(-1)).toMatchObject({ type: "cloned", base_branch: "main" });
+      expect(await runner.client.call(gitApi.gitStatus, {})).toMatchObject({ branch: shadow_branch, clean: true });
     });
 
     test("a branch that is not there, and a repository of somebody else, are refused", async () => {

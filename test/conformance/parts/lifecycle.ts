@@ -1,7 +1,9 @@
-import { daemonApi } from "@wharf/contract";
+import { daemonApi, type Endpoint, rawFilesApi, terminalStreams } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Bench, specOf } from "../bench.ts";
 import type { BackendUnderTest } from "../place.ts";
+
+const unregistered = (_title: string, _body: () => Promise<void>): void => undefined;
 
 export function lifecycle(under: BackendUnderTest): void {
   describe("lifecycle", () => {
@@ -14,6 +16,7 @@ export function lifecycle(under: BackendUnderTest): void {
     const sighting = async (id: string) =>
       (await Array.fromAsync(bench.backend.list())).find((one) => one.id === id)?.state;
 
+    // S-006, S-018
     test("creating is the same done twice, also at once, and a daemon answers", async () => {
       const spec = specOf();
       await Promise.all([bench.backend.create(spec), bench.backend.create(spec)]);
@@ -28,7 +31,22 @@ export function lifecycle(under: BackendUnderTest): void {
       expect((await runner.client.call(daemonApi.health, {})).uptime_s).toBeGreaterThanOrEqual(before);
     });
 
-    test("stopping keeps the disk, starting brings it back; each is the same done twice", async () => {
+    // S-005, S-019: whatever is asked of a runner, the daemon knows of.
+    test("every route of the contract is known", async () => {
+      const runner = await bench.runner();
+      const routes: [string, Endpoint][] = Object.entries({ ...daemonApi, ...rawFilesApi, ...terminalStreams });
+      const known = await Promise.all(routes.map(([, route]) => runner.knows(route)));
+      expect(routes.filter((_, i) => !known[i]).map(([name]) => name)).toEqual([]);
+      await bench.backend.destroy(runner.id);
+    });
+
+    const { keepsDisk = true } = under.capabilities;
+    // What does not apply to a backend is not among its tests: one that is skipped is one that is missing.
+    const whereKept = keepsDisk ? test : unregistered;
+    const whereLost = keepsDisk ? unregistered : test;
+
+    // S-006, S-066
+    whereKept("stopping keeps the disk, starting brings it back; each is the same done twice", async () => {
       const runner = await bench.runner();
       await runner.exec("echo kept > file");
       const { epoch } = (await runner.client.call(daemonApi.health, {})).journal;
@@ -47,13 +65,27 @@ export function lifecycle(under: BackendUnderTest): void {
       expect((await runner.client.call(daemonApi.health, {})).journal.epoch).toBe(epoch);
     });
 
-    test("creating a stopped runner starts it on its disk", async () => {
+    whereKept("creating a stopped runner starts it on its disk", async () => {
       const runner = await bench.runner();
       await runner.exec("echo kept > file");
       await bench.backend.stop(runner.id);
       await runner.hangUp();
       await bench.backend.create(runner.spec);
       expect((await runner.exec("cat file")).stdout).toBe("kept\n");
+    });
+
+    // S-006
+    whereLost("stopping takes the disk along, and all there is; created again it is another", async () => {
+      const runner = await bench.runner();
+      await runner.exec("echo lost > file");
+      const { epoch } = (await runner.client.call(daemonApi.health, {})).journal;
+      await bench.backend.stop(runner.id);
+      await runner.hangUp();
+      expect(await sighting(runner.id)).toBeUndefined();
+      await expect(bench.backend.start(runner.spec)).rejects.toMatchObject({ code: "runner_lost" });
+      await bench.backend.create(runner.spec);
+      expect((await runner.exec("ls")).stdout).toBe("");
+      expect((await runner.client.call(daemonApi.health, {})).journal.epoch).not.toBe(epoch);
     });
 
     test("destroying leaves nothing, also done twice, and what is gone is said to be lost", async () => {

@@ -1,5 +1,8 @@
+import { once } from "node:events";
+import { PassThrough } from "node:stream";
+import { buffer } from "node:stream/consumers";
+import { TerminalEvent, terminalsApi, terminalStreams, urlOf } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { TerminalEvent, terminalsApi, terminalStreams } from "@wharf/contract";
 import { Bench, type Runner } from "../bench.ts";
 import type { BackendUnderTest } from "../place.ts";
 
@@ -14,12 +17,15 @@ export function terminals(under: BackendUnderTest): void {
     });
     afterAll(() => bench[Symbol.asyncDispose]());
 
-    (under.capabilities.terminals ? whole : none)({ runner: () => runner });
+    const { terminals: has, keepsDisk = true } = under.capabilities;
+    (has ? whole : none)({ runner: () => runner, bench: () => bench, keepsDisk });
   });
 }
 
 interface At {
+  readonly bench: () => Bench;
   readonly runner: () => Runner;
+  readonly keepsDisk: boolean;
 }
 
 function none(at: At): void {
@@ -31,10 +37,52 @@ function none(at: At): void {
 }
 
 function whole(at: At): void {
-  // S-070, S-072, S-074, S-075, S-076
-  test("one is typed in, watched to its end, cut in the middle, replayed; one at work is cleared", async (context) => {
+  // S-072, S-077
+  test("looking on is cut with the wire, never looks complete, and can be begun again", async () => {
     const runner = at.runner();
-    if (!(await runner.serves(terminalsApi.createTerminal))) context.skip("terminals are not part of the contract yet");
+    const body = { command: "echo begun; sleep 60" };
+    const { terminal_id } = await runner.client.call(terminalsApi.createTerminal, { body });
+    const attach = async () => {
+      const { method } = terminalStreams.attach;
+      const path = urlOf(terminalStreams.attach, { params: { terminal_id } });
+      return (await runner.client.request({ method, path, body: new PassThrough() })).body;
+    };
+    const look = async () => (await runner.client.request({ method: "GET", path: "/terminal/stream" })).body;
+    for (const open of [attach, look]) {
+      const stream = await open();
+      await once(stream, "readable");
+      await runner.hangUp();
+      await expect(buffer(stream)).rejects.toThrow();
+      const again = await open();
+      expect(String((await once(again, "data"))[0])).toContain('"attached"');
+      again.destroy();
+    }
+    await runner.client.call(terminalsApi.removeTerminal, { params: { terminal_id } });
+  });
+
+  // S-073, S-078
+  test.runIf(at.keepsDisk)(
+    "its history is there again when the runner was stopped and started, with how it ended",
+    async () => {
+      const runner = at.runner();
+      const body = { command: "echo kept; sleep 60" };
+      const { terminal_id } = await runner.client.call(terminalsApi.createTerminal, { body });
+      const history = () => runner.client.call(terminalsApi.terminalHistory, { query: { terminal_id } });
+      const said = async () => (await history()).entries.map((entry) => (entry.type === "stdout" ? entry.data : ""));
+      await expect.poll(said).toContain("kept\r\n");
+      await at.bench().backend.stop(runner.id);
+      await runner.hangUp();
+      await at.bench().backend.start(runner.spec);
+      expect(await said()).toContain("kept\r\n");
+      const info = await runner.client.call(terminalsApi.terminal, { params: { terminal_id } });
+      expect(info.state).not.toBe("running");
+      await runner.client.call(terminalsApi.removeTerminal, { params: { terminal_id } });
+    },
+  );
+
+  // S-070, S-072, S-074, S-075, S-076
+  test("one is typed in, watched to its end, cut in the middle, replayed; one at work is cleared", async () => {
+    const runner = at.runner();
     const { client } = runner;
     const command = "printf begun; read line; echo got $line; exit 5";
     const { terminal_id } = await client.call(terminalsApi.createTerminal, {
@@ -58,9 +106,8 @@ function whole(at: At): void {
       }
     };
     await expect(cut()).rejects.toMatchObject({ code: "runner_unavailable" });
-    const viewer_id = "someone";
-    const id = terminal_id === "console" ? "" : terminal_id;
-    await client.call(terminalsApi.typeTerminal, { params: { terminal_id: id }, body: { viewer_id, data: "abc\r" } });
+    const typed = { viewer_id: "someone", data: "abc\r" };
+    await client.call(terminalsApi.typeTerminal, { params: { terminal_id }, body: typed });
     let exit: TerminalEvent | undefined;
     for await (const event of watch(next)) {
       take(event);

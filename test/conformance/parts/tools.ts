@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   daemonApi,
-  type Endpoint,
   execApi,
   type ExecEvent,
   filesApi,
@@ -13,12 +12,12 @@ import {
   type TreeLine,
   watchApi,
 } from "@wharf/contract";
-import { afterAll, beforeAll, describe, expect, test, type TestContext } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makeRepository } from "../../support/repository.ts";
 import { Bench, type Runner } from "../bench.ts";
 import type { BackendUnderTest } from "../place.ts";
 
-/** What people and programs do in a workspace. A route that is not part of the contract yet may be missing, and is said to be. */
+/** What people and programs do in a workspace. */
 export function tools(under: BackendUnderTest): void {
   let bench: Bench;
   let runner: Runner;
@@ -28,15 +27,11 @@ export function tools(under: BackendUnderTest): void {
   });
   afterAll(() => bench[Symbol.asyncDispose]());
 
-  async function needs(context: TestContext, route: Endpoint): Promise<void> {
-    if (!(await runner.serves(route))) context.skip(`${route.method} ${route.path} is not part of the contract yet`);
-  }
   const lines = async <T>(stream: AsyncIterable<unknown>): Promise<T[]> => (await Array.fromAsync(stream)) as T[];
 
   describe("files", () => {
     // S-015, S-019
-    test("what is written is read, whole and by ranges of lines and bytes", async (context) => {
-      await needs(context, filesApi.writeFile);
+    test("what is written is read, whole and by ranges of lines and bytes", async () => {
       const { client } = runner;
       const content = "one\ntwo\nthree\n";
       const written = await client.call(filesApi.writeFile, { body: { path: "a/b/c.txt", content } });
@@ -54,8 +49,7 @@ export function tools(under: BackendUnderTest): void {
       await expect(client.call(filesApi.writeFile, { body: again })).rejects.toMatchObject({ code: "conflict" });
     });
 
-    test("bytes that are no text come back as they were", async (context) => {
-      await needs(context, filesApi.writeFile);
+    test("bytes that are no text come back as they were", async () => {
       const bytes = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
       const body = { path: "bytes", content: bytes.toString("base64"), encoding: "base64" as const };
       await runner.client.call(filesApi.writeFile, { body });
@@ -64,8 +58,7 @@ export function tools(under: BackendUnderTest): void {
       expect(Buffer.from(read.content, "base64").equals(bytes)).toBe(true);
     });
 
-    test.for(["../outside", "/etc/passwd", "a/../../x"])("nothing outside is touched: %s", async (path, context) => {
-      await needs(context, filesApi.readFile);
+    test.for(["../outside", "/etc/passwd", "a/../../x"])("nothing outside is touched: %s", async (path) => {
       for (const call of [
         () => runner.client.call(filesApi.readFile, { body: { path } }),
         () => runner.client.call(filesApi.writeFile, { body: { path, content: "x" } }),
@@ -75,8 +68,7 @@ export function tools(under: BackendUnderTest): void {
         await expect(call()).rejects.toMatchObject({ code: "path_outside" });
     });
 
-    test("listing, a page at a time and recursively; deleting; replacing", async (context) => {
-      await needs(context, filesApi.listFolder);
+    test("listing, a page at a time and recursively; deleting; replacing", async () => {
       const { client } = runner;
       for (const path of ["list/b", "list/a", "list/d/e"]) {
         const body = { path, content: "x" };
@@ -117,8 +109,7 @@ export function tools(under: BackendUnderTest): void {
 
   // S-016
   describe("search", () => {
-    test("names are found by a few of their characters, contents by text and expression", async (context) => {
-      await needs(context, searchApi.searchNames);
+    test("names are found by a few of their characters, contents by text and expression", async () => {
       const { client } = runner;
       for (const [path, content] of [
         ["s/main-window.ts", "let x = 1;\n// find me\n"],
@@ -142,8 +133,7 @@ export function tools(under: BackendUnderTest): void {
 
   // S-021
   describe("commands in the background", () => {
-    test("one goes on without a reader, and is followed from any offset as often as one likes", async (context) => {
-      await needs(context, execApi.startCommand);
+    test("one goes on without a reader, and is followed from any offset as often as one likes", async () => {
       const { client } = runner;
       const command_id = randomUUID();
       const body = { command: "echo one; sleep 0.3; echo two; exit 3", command_id };
@@ -165,8 +155,7 @@ export function tools(under: BackendUnderTest): void {
       });
     });
 
-    test("one is killed by its id, and one that is waited for answers with all of it", async (context) => {
-      await needs(context, execApi.startCommand);
+    test("one is killed by its id, and one that is waited for answers with all of it", async () => {
       const { client } = runner;
       const { command_id } = await client.call(execApi.startCommand, { body: { command: "sleep 60" } });
       await client.call(execApi.killCommand, { params: { command_id }, body: { signal: "SIGTERM" } });
@@ -180,10 +169,9 @@ export function tools(under: BackendUnderTest): void {
     });
   });
 
-  // S-022 … S-029
+  // S-023, S-024, S-025, S-027, S-029
   describe("git, besides a run's own needs", () => {
-    test("status, diff, commit, log and push", async (context) => {
-      await needs(context, gitApi.gitStatus);
+    test("status, diff, commit, log and push", async () => {
       const remote = makeRepository(join(bench.folder, "remote"), { "a.txt": "a\n" });
       const shadow_branch = `shadow/task-${randomUUID()}`;
       const { repository_id } = await bench.mirrors.ensure(remote, {
@@ -229,10 +217,9 @@ export function tools(under: BackendUnderTest): void {
     });
   });
 
-  // S-082, S-087
+  // S-082, S-083, S-087
   describe("watch", () => {
-    test("every change is told of, whoever makes it, until it is paused", async (context) => {
-      await needs(context, watchApi.watcherStatus);
+    test("every change is told of, whoever makes it, until it is paused", async () => {
       const { client } = runner;
       await runner.startAgent("run-w");
       while ((await client.call(watchApi.watcherStatus, {})).status === "starting") await sleep(20);
@@ -242,6 +229,8 @@ export function tools(under: BackendUnderTest): void {
         await sleep(20);
       const { reported } = await client.call(watchApi.watcherStatus, {});
       expect(reported).toBeGreaterThan(before);
+      const told = (await runner.records()).flatMap(({ data }) => (data.kind === "fs_change" ? data.changes : []));
+      expect(told).toContainEqual(expect.objectContaining({ type: "file-created", path: "watched.txt" }));
       expect((await client.call(watchApi.watcherPause, {})).status).toBe("paused");
       await runner.exec("echo y > unwatched.txt");
       await sleep(300);

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { connect, type Socket } from "node:net";
-import { join } from "node:path";
+import { createReadStream, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { connect, createServer, type Socket } from "node:net";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { offerWire } from "@wharf/contract/wire";
 import { readConfig } from "../../../packages/runner/src/read-config.ts";
@@ -25,14 +25,30 @@ if (mode === "good") await import(join(import.meta.dirname, "real-daemon.mjs"));
 else await misbehave();
 
 async function misbehave(): Promise<void> {
-  const config = await readConfig(process.stdin);
+  const file = process.argv[process.argv.indexOf("--config") + 1];
+  const given = process.argv.includes("--config") && file ? createReadStream(file) : process.stdin;
+  const config = await readConfig(given);
   process.on("SIGTERM", () => process.exit(0));
+  const who = { key: config.wire_key, runnerId: config.runner_id };
+  const { wire } = config;
+  if (wire.by === "connect") return seek(wire.path, who);
+  const listener = createServer((socket) => {
+    socket.on("error", () => undefined);
+    void meet(socket, who).catch(() => socket.destroy());
+  });
+  if (wire.by === "port") return void listener.listen(wire.port, wire.host);
+  mkdirSync(dirname(wire.path), { recursive: true });
+  rmSync(wire.path, { force: true });
+  listener.listen(wire.path);
+}
+
+async function seek(path: string, who: { key: string; runnerId: string }): Promise<void> {
   for (;;) {
-    const socket = connect(config.socket_path);
+    const socket = connect(path);
     socket.on("error", () => undefined);
     await Promise.race([once(socket, "connect"), once(socket, "close")]);
     const closed = once(socket, "close");
-    await meet(socket, { key: config.wire_key, runnerId: config.runner_id }).catch(() => socket.destroy());
+    await meet(socket, who).catch(() => socket.destroy());
     await closed;
     await sleep(100);
   }

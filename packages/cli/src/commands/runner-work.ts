@@ -93,6 +93,7 @@ async function execCommand(
   });
   if (settings.json) terminal.out(jsonLine(exit));
   else if (exit.timed_out) terminal.err(`The command took longer than ${options.timeout} s and was ended.\n`);
+  else if (exit.out_of_memory) terminal.err("The command was ended: the runner's memory was used up.\n");
   await flushOutput();
   return exitCodeOf(exit);
 }

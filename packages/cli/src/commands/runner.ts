@@ -67,7 +67,7 @@ async function createRunner(cli: Cli, { options }: Input<z.infer<typeof CreateOp
   const resources = sizeOf(options);
   const body = {
     // Made here, so that asking again makes no second one.
-    id: randomUUID(),
+    request_id: randomUUID(),
     tier: options.tier ?? (resources ? ("custom" as const) : ("small" as const)),
     environment: variables(options.env),
     ...(options.name !== undefined && { name: options.name }),

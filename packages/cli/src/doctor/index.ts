@@ -2,6 +2,7 @@
 import { checkAgents, checkModelKeys, checkServer } from "./agents.ts";
 import type { Check, Surroundings } from "./check.ts";
 import { checkDataFolder } from "./data-folder.ts";
+import { checkDocker } from "./docker.ts";
 import { checkPostgres } from "./postgres.ts";
 import { checkGit, checkNode, checkSandbox } from "./programs.ts";
 
@@ -11,6 +12,7 @@ const checks = [
   checkNode,
   checkGit,
   checkSandbox,
+  checkDocker,
   checkPostgres,
   checkDataFolder,
   checkServer,

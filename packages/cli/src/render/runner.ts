@@ -1,5 +1,6 @@
 import type { RunnerState, RunnerView } from "@wharf/contract";
 import { oneLine } from "./clean.ts";
+import { shownIsolation } from "./isolation.ts";
 import { ago } from "./numbers.ts";
 import type { Style } from "./style.ts";
 import { fields, table } from "./table.ts";
@@ -36,7 +37,10 @@ export function runnerText(runner: RunnerView, style: Style): string {
       ["state", stateText(runner.state, style)],
       ["tier", runner.tier],
       ["size", size && `${size.cpu_millicores / 1000} CPU, ${size.memory_mb} MiB, ${size.storage_gb} GiB`],
-      ["backend", [runner.backend, runner.isolation].filter(Boolean).join(", ")],
+      [
+        "backend",
+        [runner.backend, runner.isolation && shownIsolation(runner.isolation, style)].filter(Boolean).join(", "),
+      ],
       ["run", runner.run_id],
       ["environment", Object.keys(environment).sort().join(" ")],
       ["error", runner.error_message && style.red(oneLine(runner.error_message, 400))],

@@ -1,5 +1,6 @@
 import type { Run, Task, TaskState, Turn } from "@wharf/contract";
 import { clean, oneLine } from "./clean.ts";
+import { shownIsolation } from "./isolation.ts";
 import { ago } from "./numbers.ts";
 import type { Style } from "./style.ts";
 import { fields, table } from "./table.ts";
@@ -43,7 +44,7 @@ export function taskText(
       ["mode", task.agent_mode && oneLine(task.agent_mode, 200)],
       ["model", task.agent_model && oneLine(task.agent_model, 200)],
       ["policy", task.permission_policy],
-      ["run", run && runText(run)],
+      ["run", run && runText(run, style)],
       ["error", run?.error_message && style.red(oneLine(run.error_message, 400))],
       ["changed", `${task.updated_at} (${ago(task.updated_at)})`],
     ],
@@ -56,11 +57,11 @@ export function taskText(
   return `${style.bold(oneLine(task.title, 500))}\n${about}${told}${turns.length > 0 ? `\n${turnTable(turns, style)}` : ""}`;
 }
 
-const runText = ({ id, status, phase, isolation, backend, attempt }: Run): string =>
+const runText = ({ id, status, phase, isolation, backend, attempt }: Run, style: Style): string =>
   [
     `${id.slice(0, 8)} ${status}`,
     phase,
-    isolation === "unsafe" ? "WITHOUT A SANDBOX" : isolation,
+    isolation && shownIsolation(isolation, style),
     backend,
     attempt > 1 ? `attempt ${attempt}` : "",
   ]

@@ -60,6 +60,8 @@ export const ExecEvent = z.discriminatedUnion("type", [
     exit_code: z.number().int().nullable(),
     signal: z.string().nullable(),
     timed_out: z.boolean(),
+    /** True where the kernel ended it because the runner's memory was used up. */
+    out_of_memory: z.boolean().optional(),
   }),
 ]);
 export type ExecEvent = z.infer<typeof ExecEvent>;
@@ -74,6 +76,7 @@ export const ExecResult = z.object({
   exit_code: z.number().int().nullable(),
   signal: z.string().nullable(),
   timed_out: z.boolean(),
+  out_of_memory: z.boolean().optional(),
   duration_ms: z.number(),
 });
 export type ExecResult = z.infer<typeof ExecResult>;
@@ -94,6 +97,7 @@ export const CommandInfo = z.object({
   exit_code: z.number().int().nullable().optional(),
   signal: z.string().nullable().optional(),
   timed_out: z.boolean().optional(),
+  out_of_memory: z.boolean().optional(),
   /** The output that is kept, from the first offset up to, and without, the end. */
   output: z.object({ first: z.number(), end: z.number() }).optional(),
   /** How much input the command was given, in bytes. */

@@ -1,3 +1,6 @@
+/** What keeps a runner that was made from starting: each has a remedy of its own. */
+export type StartObstacle = "image" | "crash" | "volume" | "volume_full" | "no_room" | "unknown";
+
 /** What each error carries, typed, so that its message can name the thing that went wrong. */
 export interface ErrorContexts {
   bad_request: { issues: readonly { path: string; message: string }[] };
@@ -31,6 +34,20 @@ export interface ErrorContexts {
   runner_timeout: { runner_id: string; phase: string; after_s: number };
   runner_hostile: { runner_id: string; reason: string };
   backend_failed: { backend: string; reason: string };
+  engine_missing: { engine: string; address: string };
+  engine_forbidden: { engine: string; address: string };
+  engine_unreachable: { engine: string; address: string; reason: string };
+  engine_tls: { engine: string; address: string; reason: string };
+  engine_outdated: { engine: string; address: string; found: string; needed: string };
+  engine_unsafe: { engine: string; address: string; reason: string };
+  image_missing: { image: string; reason: string; remedy: string };
+  image_unusable: { image: string; reason: string };
+  cluster_unreachable: { address: string; reason: string };
+  cluster_forbidden: { action: string; reason: string };
+  quota_exceeded: { namespace: string; reason: string };
+  namespace_ending: { namespace: string };
+  runner_not_started: { runner_id: string; cause: StartObstacle; reason: string };
+  isolation_unenforced: { runner_id: string; reason: string };
   sandbox_unsafe: { reason: string };
   path_outside: { path: string };
   file_too_large: { path: string; limit_bytes: number };

@@ -206,6 +206,7 @@ export class AcpAgent implements AgentDriver {
   async #recordExit(exit: ProcessExit): Promise<void> {
     const { recorder } = this.#options;
     const how = exitWords(exit);
+    const { out_of_memory: _, ...codes } = exit;
     const broke = this.#brokenBy ?? (this.#endReason === undefined && this.#options.turnOpen() ? how : undefined);
     if (broke !== undefined) {
       const failure = new WharfError("agent_exited", { exit: broke });
@@ -217,7 +218,7 @@ export class AcpAgent implements AgentDriver {
         ? [`The agent ended by itself (${how}).`, this.#stderr?.tail].filter(Boolean).join("\n")
         : `The agent was ended: ${reason} (${how}).`;
     await recorder.record(
-      { kind: "agent_exit", ...exit, message },
+      { kind: "agent_exit", ...codes, message },
       this.#brokenBy === undefined && reason !== undefined ? "status" : "error",
     );
   }

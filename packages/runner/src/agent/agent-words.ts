@@ -12,5 +12,7 @@ export function startFailed(
 export const notPrepared = (error: unknown): string =>
   `its prompt could not be prepared (${error instanceof Error ? error.message : "unknown"})`;
 
-export const exitWords = ({ exit_code, signal }: ProcessExit): string =>
-  signal === undefined ? `exit code ${exit_code ?? "unknown"}` : `signal ${signal}`;
+export function exitWords({ exit_code, signal, out_of_memory }: ProcessExit): string {
+  const how = signal === undefined ? `exit code ${exit_code ?? "unknown"}` : `signal ${signal}`;
+  return out_of_memory ? `${how}: the runner's memory was used up; give the agent type more` : how;
+}

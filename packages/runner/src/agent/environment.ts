@@ -24,6 +24,8 @@ export function agentEnvironment(
     TERM: "dumb",
     TMPDIR: process.env["TMPDIR"] ?? "/tmp",
     NO_COLOR: "1",
+    // There only where a runner was given the way to its owner's ssh agent.
+    ...(process.env["SSH_AUTH_SOCK"] && { SSH_AUTH_SOCK: process.env["SSH_AUTH_SOCK"] }),
   };
   const own = Object.entries(input.environment).map(([name, value]) => [name, withGateway(value, places.gatewayUrl)]);
   return { ...base, ...Object.fromEntries(own), WHARF_RUN: input.run_id };

@@ -4,6 +4,7 @@ import type { AgentHost } from "../agent/index.ts";
 import type { Commands } from "../exec/index.ts";
 import { defaultFileSettings } from "../files/index.ts";
 import type { GitWorkspace } from "../git/index.ts";
+import type { IsolationCheck } from "../isolation/index.ts";
 import type { Journal } from "../journal/index.ts";
 import type { Terminals } from "../terminals/index.ts";
 import type { Watcher } from "../watch/index.ts";
@@ -18,7 +19,8 @@ import { terminalHandlers, terminalStreamHandler } from "./terminal-routes.ts";
 import { watchHandlers } from "./watch-routes.ts";
 
 interface ApiParts {
-  about: Pick<Health, "runner_id" | "version" | "isolation">;
+  about: Pick<Health, "runner_id" | "version">;
+  isolation: Pick<IsolationCheck, "state">;
   journal: Journal;
   agent: AgentHost;
   git: GitWorkspace;
@@ -51,11 +53,12 @@ export function createApi(parts: ApiParts): Server {
   });
 }
 
-function coreHandlers({ about, journal, agent, git }: ApiParts): HandlersOf<typeof coreApi> {
+function coreHandlers({ about, isolation, journal, agent, git }: ApiParts): HandlersOf<typeof coreApi> {
   const done = { ok: true } as const;
   return {
     health: async () => ({
       ...about,
+      ...isolation.state(),
       uptime_s: process.uptime(),
       rss_bytes: process.memoryUsage.rss(),
       journal: journal.state(),

@@ -168,8 +168,8 @@ export class BackgroundCommand {
       if (data) yield { type, data, offset: ring.end, next: ring.end };
     }
     await this.done;
-    const { exit_code = null, signal = null, timed_out = false } = this.#record;
-    yield { type: "exit", exit_code, signal, timed_out };
+    const { exit_code = null, signal = null, timed_out = false, out_of_memory } = this.#record;
+    yield { type: "exit", exit_code, signal, timed_out, ...(out_of_memory && { out_of_memory }) };
   }
 
   async remove(): Promise<void> {

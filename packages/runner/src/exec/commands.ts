@@ -234,9 +234,11 @@ function endText(exit: {
   exit_code?: number | null | undefined;
   signal?: string | null | undefined;
   timed_out?: boolean | undefined;
+  out_of_memory?: boolean | undefined;
 }): string {
   const how = exit.signal ? `ended by ${exit.signal}` : `exit code ${exit.exit_code ?? "unknown"}`;
-  return exit.timed_out ? `${how}, out of time` : how;
+  if (exit.timed_out) return `${how}, out of time`;
+  return exit.out_of_memory ? `${how}, out of memory` : how;
 }
 
 const infoOf = (

@@ -7,5 +7,7 @@ export function baseEnvironment(home: string, term: string): Record<string, stri
     LANG: "C.UTF-8",
     TERM: term,
     TMPDIR: process.env["TMPDIR"] ?? "/tmp",
+    // There only where a runner was given the way to its owner's ssh agent.
+    ...(process.env["SSH_AUTH_SOCK"] && { SSH_AUTH_SOCK: process.env["SSH_AUTH_SOCK"] }),
   };
 }

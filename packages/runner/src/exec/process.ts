@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { WharfError } from "@wharf/contract";
 import { resolveBeneath } from "../support/beneath.ts";
 import { isSystemError } from "../support/files.ts";
+import { watchMemory } from "../support/memory-kills.ts";
 import { baseEnvironment } from "./environment.ts";
 
 /** Where commands run. */
@@ -24,6 +25,8 @@ export interface CommandExit {
   readonly exit_code: number | null;
   readonly signal: string | null;
   readonly timed_out: boolean;
+  /** There only where it is so. */
+  readonly out_of_memory?: true;
 }
 
 const KILL_AFTER = 2_000; // ms between SIGTERM and SIGKILL
@@ -63,13 +66,15 @@ export class CommandProcess {
     this.stderr = child.stderr;
     // A command that reads no more says so by its exit.
     this.stdin?.on("error", () => this.stdin?.destroy());
+    const wasMemory = watchMemory();
     this.exited = new Promise((resolve) => {
       child.once("exit", (exit_code, signal) => {
         this.#hasExited = true;
         alive.delete(pid);
         if (alive.size === 0) process.off("exit", killAll);
         this.stdin?.destroy();
-        resolve({ exit_code, signal, timed_out: this.#timedOut });
+        const exit = { exit_code, signal, timed_out: this.#timedOut };
+        resolve(wasMemory(exit) ? { ...exit, out_of_memory: true } : exit);
       });
     });
     if (alive.size === 0) process.on("exit", killAll);

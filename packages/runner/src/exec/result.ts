@@ -9,13 +9,13 @@ export async function resultOf(
 ): Promise<ExecResult> {
   const began = performance.now();
   const ends = { stdout: new End(), stderr: new End() };
-  let exit = { exit_code: null as number | null, signal: null as string | null, timed_out: false };
+  let exit: Omit<Extract<ExecEvent, { type: "exit" }>, "type"> = { exit_code: null, signal: null, timed_out: false };
   for await (const event of events) {
     if (event.type === "exit") exit = event;
     else if (event.type !== "gap") ends[event.type].push(Buffer.from(event.data, about.encoding));
   }
   const { stdout, stderr } = ends;
-  const { exit_code, signal, timed_out } = exit;
+  const { exit_code, signal, timed_out, out_of_memory } = exit;
   return {
     command_id: about.command_id,
     stdout: stdout.text(about.encoding),
@@ -25,6 +25,7 @@ export async function resultOf(
     exit_code,
     signal,
     timed_out,
+    ...(out_of_memory && { out_of_memory }),
     duration_ms: Math.round(performance.now() - began),
   };
 }

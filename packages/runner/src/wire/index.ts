@@ -1,2 +1,2 @@
-/** The daemon's end of the wire: connected again and again, whatever becomes of the server. */
+/** The daemon's end of the wire: kept for as long as the daemon lives, whatever becomes of the server. */
 export { WireKeeper } from "./wire-keeper.ts";

@@ -3,6 +3,7 @@ import { AgentTypeInput, WharfError } from "@wharf/contract";
 import { asc, eq, sql } from "drizzle-orm";
 import { type Database, defined, schema } from "../store/index.ts";
 import { builtInAgentTypes } from "./built-in.ts";
+import { imageOf } from "./image.ts";
 import { type ConfiguredRoutes, routeOf } from "./launch.ts";
 
 const { agent_types } = schema;
@@ -11,8 +12,8 @@ export type AgentTypeView = AgentTypeRow & { available: boolean; unavailable_rea
 
 interface Surroundings {
   readonly routes: ConfiguredRoutes;
-  /** Why a program can't be started in a runner here, or nothing. */
-  readonly missing: (program: string) => Promise<string | undefined>;
+  /** Why a program can't be started in a runner here (of that image), or nothing. */
+  readonly missing: (program: string, image?: string) => Promise<string | undefined>;
 }
 
 /** How agents are started, and which of them can be here. */
@@ -25,10 +26,27 @@ export class AgentTypes {
     this.#around = around;
   }
 
-  /** Adds the agents that come with Wharf; what a person changed about one stays as it is. */
+  /**
+   * Adds the agents that come with Wharf. One that an earlier version added without an image gets its image now; what a
+   * person made or changed stays as it is.
+   */
   async seed(): Promise<void> {
     const rows = builtInAgentTypes.map((type) => ({ id: randomUUID(), ...defined(AgentTypeInput.parse(type)) }));
-    await this.#db.insert(agent_types).values(rows).onConflictDoNothing({ target: agent_types.name });
+    const isUntouched = sql`${agent_types.updated_at} = ${agent_types.created_at}`;
+    const isOurs = sql`${agent_types.command} = excluded.command and ${agent_types.description} = excluded.description`;
+    await this.#db
+      .insert(agent_types)
+      .values(rows)
+      .onConflictDoUpdate({
+        target: agent_types.name,
+        // It stays untouched by a person.
+        set: {
+          docker_image: sql`excluded.docker_image`,
+          docker_tag: sql`excluded.docker_tag`,
+          updated_at: sql`${agent_types.updated_at}`,
+        },
+        setWhere: sql`${agent_types.docker_image} is null and ${isUntouched} and ${isOurs}`,
+      });
   }
 
   async list(): Promise<AgentTypeView[]> {
@@ -67,6 +85,14 @@ export class AgentTypes {
     return this.#view(row!);
   }
 
+  /** What agents are started with that runners (of that image) can start: whichever a run asks for is among them. */
+  async programs(image?: string): Promise<string[]> {
+    const rows = await this.#db.select().from(agent_types).where(eq(agent_types.enabled, true));
+    const all = [...new Set(rows.map(({ command }) => command[0] ?? ""))].sort();
+    const missing = await Promise.all(all.map((program) => this.#around.missing(program, image)));
+    return all.filter((_, n) => missing[n] === undefined);
+  }
+
   /** The type a task asks for, or without a wish the first that can be started and has a model. */
   async choose(name: string | undefined): Promise<AgentTypeView> {
     if (name) {
@@ -91,7 +117,7 @@ export class AgentTypes {
 
   async #whyNot(row: AgentTypeRow): Promise<string | undefined> {
     if (!row.enabled) return "it is switched off";
-    const missing = await this.#around.missing(row.command[0] ?? "");
+    const missing = await this.#around.missing(row.command[0] ?? "", imageOf(row));
     if (missing) return missing;
     if (!row.model_route) return undefined;
     const route = routeOf(row, this.#around.routes);

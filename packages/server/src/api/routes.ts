@@ -4,6 +4,7 @@ import type { Principal } from "../access/index.ts";
 import type { AgentTypes } from "../agent-types/index.ts";
 import type { Log } from "../events/index.ts";
 import type { Choice, RunCommands, RunQueries, Scheduler, TaskDiffs } from "../runs/index.ts";
+import type { WarmPool } from "../runners/index.ts";
 import type { Boards, TaskRow, Tasks } from "../tasks/index.ts";
 import { register } from "./register.ts";
 import type { RunnerModules } from "./runner-routes.ts";
@@ -20,6 +21,7 @@ export interface Modules extends RunnerModules {
   readonly scheduler: Scheduler;
   readonly diffs: TaskDiffs;
   readonly log: Log;
+  readonly pool: Pick<WarmPool, "levels">;
   readonly server: {
     version: string;
     data_folder: string;
@@ -232,9 +234,12 @@ function serveOrchestrator(app: FastifyInstance, modules: Modules): void {
   register(app, api.orchestratorQueue, ({ principal, query }) => queries.queue(principal.user_id, query));
 }
 
-function serveSystem(app: FastifyInstance, { server, shutdown }: Modules): void {
+function serveSystem(app: FastifyInstance, { server, pool, shutdown }: Modules): void {
   register(app, api.health, async () => ({ status: "ok" as const, version: server.version }));
-  register(app, api.serverInfo, async () => ({ ...server, pid: process.pid }));
+  register(app, api.serverInfo, async () => {
+    const levels = pool.levels();
+    return { ...server, pid: process.pid, ...(levels.length > 0 && { pool: levels }) };
+  });
   register(app, api.shutdown, async ({ body }) => {
     shutdown(body);
     return { ok: true as const };

@@ -53,7 +53,7 @@ function serveLives(app: FastifyInstance, { handMade }: RunnerModules): void {
   };
   register(app, runnerApi.createRunner, async ({ principal, query, body }) => {
     const runner = await handMade.create(principal, body);
-    return query.wait ? settled(principal, runner.id) : runner;
+    return query.wait && !isReady(runner) ? settled(principal, runner.id) : runner;
   });
   register(app, runnerApi.listRunners, ({ principal, query }) => handMade.list(principal, query));
   register(app, runnerApi.getRunner, ({ principal, params }) => handMade.find(principal, params.runner_id));
@@ -176,9 +176,11 @@ function serveTerminals(app: FastifyInstance, modules: RunnerModules): void {
 /** The runner a person names; one that is still being made is waited for. */
 export async function ready({ handMade }: RunnerModules, principal: Principal, id: string): Promise<SeenRunner> {
   const runner = await handMade.find(principal, id);
-  if (runner.owner_id !== null) await handMade.settled(runner.id, AbortSignal.timeout(settleTime));
+  if (runner.owner_id !== null && !isReady(runner)) await handMade.settled(runner.id, AbortSignal.timeout(settleTime));
   return runner;
 }
+
+const isReady = ({ state, desired }: SeenRunner) => state === "READY" && desired === "READY";
 
 /** What a command is told comes before what its runner was told. */
 export function withEnvironment<B extends Pick<ExecRequest, "environment">>({ environment }: SeenRunner, body: B): B {

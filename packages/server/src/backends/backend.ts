@@ -1,5 +1,6 @@
 import type { Duplex } from "node:stream";
 import type { BackendName, Isolation } from "@wharf/contract";
+import type { CredentialUse, HostCredential } from "./shared/host-credential.ts";
 
 export interface RunnerSpec {
   readonly id: string;
@@ -13,6 +14,16 @@ export interface RunnerSpec {
   };
   /** Programs that must be found on the PATH inside, such as `gemini`. */
   readonly programs: readonly string[];
+  /** What the runner is made of, where the backend makes them of images; without one, the backend's own choice. */
+  readonly image?: string;
+  /** Whose it is. Where a backend can, the runners of different tenants share nothing. */
+  readonly tenant?: string;
+  /** `short`: its disk may go with its processes. */
+  readonly lifetime?: "long" | "short";
+  /** A tenant's own, for those who look at the engine. They never replace one of the backend's. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** What of the server's machine it may read. Only a backend whose runners are on that machine is asked for any. */
+  readonly credentials?: readonly HostCredential[];
 }
 
 /** Measured outside; what the daemon says of itself is never billed. */
@@ -36,8 +47,11 @@ export interface Backend {
     readonly isolation: Isolation;
     readonly packages: "volume" | "image" | "disk";
   };
-  /** Makes the runner and starts its daemon. Done again for the same id it makes sure both are there. */
-  create(spec: RunnerSpec, signal?: AbortSignal): Promise<void>;
+  /**
+   * Makes the runner and starts its daemon. Done again for the same id it makes sure both are there. Of credentials it tells
+   * before the runner gets them, and where telling fails the runner is not started.
+   */
+  create(spec: RunnerSpec, signal?: AbortSignal, onCredentials?: (use: CredentialUse) => Promise<void>): Promise<void>;
   /** The wire: one byte stream to the daemon. Waits for the daemon until the signal ends it. */
   dial(id: string, signal?: AbortSignal): Promise<Duplex>;
   /** Processes go, the disk stays. */
@@ -47,8 +61,8 @@ export interface Backend {
   destroy(id: string): Promise<void>;
   usage(id: string): Promise<RunnerUsage>;
   list(): AsyncIterable<RunnerSighting>;
-  /** Why a program could not be started in this backend's runners, or nothing if it could. */
-  missing(program: string): Promise<string | undefined>;
+  /** Why a program could not be started in this backend's runners (of that image), or nothing if it could. */
+  missing(program: string, image?: string): Promise<string | undefined>;
   /** Releases what this process holds (listeners); runners stay at work. */
   close(): Promise<void>;
 }

@@ -1,4 +1,13 @@
 /** Where runners live: what every backend can do, and the backends there are. */
 export type { Backend, RunnerSpec } from "./backend.ts";
+export { createDockerBackend, describeDocker, type DockerBackendOptions } from "./docker/index.ts";
+export {
+  createKubernetesBackend,
+  defaultQuota,
+  deployedServer,
+  type KubernetesBackendOptions,
+  type KubernetesSettings,
+} from "./kubernetes/index.ts";
 export { createLocalBackend, type LocalBackend, missingSandbox } from "./local/index.ts";
 export { farAway, MockBackend } from "./mock/index.ts";
+export { type CredentialUse, type HostCredential, hostCredentials } from "./shared/host-credential.ts";

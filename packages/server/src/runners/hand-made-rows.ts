@@ -31,31 +31,41 @@ const visible = (ownerId: string): SQL =>
 
 const select = (db: Database) => db.select({ ...getTableColumns(runners), run_id: runId }).from(runners);
 
-/** Writes a runner down. Asked again with the same id it answers with the one that is there. */
+/** What makes a runner a person's: whose it is, and what they want of it. */
+export function claimOf({ organization_id, user_id }: Principal, input: RunnerCreate) {
+  const { name = null, tier, environment, request_id = null } = input;
+  const resources = resourcesOf(input);
+  return { name, tier, environment, organization_id, owner_id: user_id, resources, request_id };
+}
+
+/** Writes a runner down. Asked again with the same id or for the same request it answers with the one that is there. */
 export async function insertHandMade(
   db: Database,
-  { organization_id, user_id }: Principal,
+  principal: Principal,
   input: RunnerCreate & { backend: Pick<Backend, "name" | "can"> },
 ): Promise<RunnerRow> {
-  const { id = randomUUID(), name = null, tier, environment, backend } = input;
-  const values = {
-    id,
-    name,
-    tier,
-    environment,
-    organization_id,
-    owner_id: user_id,
-    resources: resourcesOf(input),
-    backend: backend.name,
-    isolation: backend.can.isolation,
-  };
+  const { id = randomUUID(), backend } = input;
+  const values = { ...claimOf(principal, input), id, backend: backend.name, isolation: backend.can.isolation };
   const [made] = await db.insert(runners).values(values).onConflictDoNothing().returning();
   if (made) return made;
+  const there = await findAsked(db, principal, { ...input, id });
+  if (!there) throw new WharfError("conflict", { what: "runner", from: "there already", to: "created" });
+  return there;
+}
+
+/** The runner that was made when the same was asked before. One that is gone is not made again. */
+async function findAsked(
+  db: Database,
+  { user_id }: Principal,
+  { id, request_id }: Pick<RunnerCreate, "id" | "request_id">,
+): Promise<RunnerRow | undefined> {
+  const same = [id && eq(runners.id, id), request_id && eq(runners.request_id, request_id)].filter((one) => !!one);
+  if (same.length === 0) return undefined;
   const [there] = await db
     .select()
     .from(runners)
-    .where(and(eq(runners.id, id), eq(runners.owner_id, user_id)));
-  if (!there || there.desired === "DESTROYED")
+    .where(and(or(...same), eq(runners.owner_id, user_id)));
+  if (there?.desired === "DESTROYED")
     throw new WharfError("conflict", { what: "runner", from: "there already", to: "created" });
   return there;
 }

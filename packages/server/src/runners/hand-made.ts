@@ -5,6 +5,7 @@ import type { Principal } from "../access/index.ts";
 import type { Backend } from "../backends/index.ts";
 import { type Database, isDatabaseAway } from "../store/index.ts";
 import {
+  claimOf,
   findSeen,
   insertHandMade,
   listSeen,
@@ -17,7 +18,8 @@ import {
 } from "./hand-made-rows.ts";
 import type { Keys } from "./keys.ts";
 import type { RunnerRow, Runners } from "./runners.ts";
-import { limitsOf } from "./sizes.ts";
+import type { WarmPool } from "./pool/index.ts";
+import { limitsOf, resourcesOf } from "./sizes.ts";
 
 export interface HandMadeOptions {
   readonly db: Database;
@@ -25,6 +27,7 @@ export interface HandMadeOptions {
   readonly runners: Runners;
   readonly keys: Keys;
   readonly logger: Logger;
+  readonly pool: Pick<WarmPool, "claim">;
   /** Whoever holds a wire to the runner lets go of it. */
   readonly release: (runnerId: string) => Promise<void>;
 }
@@ -43,7 +46,7 @@ interface Making {
 /**
  * Runners that a person or a script created. The row comes first and says what is wanted; the backend follows:
  *
- *   create  → wanted READY, CREATING → made → READY, or ERROR after three tries
+ *   create  → claimed from the pool: READY at once; else wanted READY, CREATING → made → READY, or ERROR after three tries
  *   stop    → wanted STOPPED; the reconciler's rest → STOPPED
  *   start   → wanted READY, CREATING → as above, on the disk that is there
  *   destroy → wanted DESTROYED → DESTROYED; where that fails the reconciler tries on
@@ -74,7 +77,8 @@ export class HandMadeRunners {
 
   async create(principal: Principal, input: RunnerCreate): Promise<SeenRunner> {
     const { db, backend } = this.#options;
-    const row = await insertHandMade(db, principal, { ...input, backend });
+    const row =
+      (await this.#claimWarm(principal, input)) ?? (await insertHandMade(db, principal, { ...input, backend }));
     if (row.state === "CREATING") void this.ensure(row.id).catch(() => undefined);
     return { ...row, run_id: null };
   }
@@ -143,12 +147,28 @@ export class HandMadeRunners {
     return done;
   }
 
+  /** One that waits in the pool. An id of the caller's own wants a new one, and a request made before has its runner. */
+  async #claimWarm(principal: Principal, input: RunnerCreate): Promise<RunnerRow | undefined> {
+    const { db, pool, logger } = this.#options;
+    if (input.id !== undefined) return undefined;
+    try {
+      const kind = { limits: limitsOf(resourcesOf(input)), programs: [], tenant: principal.organization_id };
+      return await pool.claim(db, kind, claimOf(principal, input));
+    } catch (error) {
+      if (isDatabaseAway(error)) throw error;
+      logger.debug({ error }, "nothing was claimed from the pool; the usual way tells why, or does without");
+      return undefined;
+    }
+  }
+
   async #make(id: string, signal: AbortSignal): Promise<void> {
     const { db, backend, keys, logger } = this.#options;
     for (let tries = 0; ; tries++) {
       const row = await this.#wanted(id);
       try {
-        const spec = { id, wireKey: keys.wire(id), limits: limitsOf(row.resources ?? tiers.small), programs: [] };
+        const { programs, organization_id: tenant } = row;
+        const limits = limitsOf(row.resources ?? tiers.small);
+        const spec = { id, wireKey: keys.wire(id), limits, programs, ...(tenant && { tenant }) };
         await backend.create(spec, AbortSignal.any([signal, AbortSignal.timeout(makeTime)]));
         if (row.state !== "READY") await settleHandMade(db, id, { state: "READY", error_message: null });
         return;

@@ -36,6 +36,17 @@ export class Runners {
       .where(eq(runners.id, id));
   }
 
+  /** What was found out about its walls; answers whether that is new. Only a container can turn out to be open. */
+  async noteIsolation(id: string, held: boolean): Promise<boolean> {
+    const [from, to] = held ? (["unenforced", "container"] as const) : (["container", "unenforced"] as const);
+    const changed = await this.#db
+      .update(runners)
+      .set({ isolation: to })
+      .where(and(eq(runners.id, id), eq(runners.isolation, from)))
+      .returning({ id: runners.id });
+    return changed.length > 0;
+  }
+
   /** A journal of another epoch begins at its beginning. */
   async beginJournal(id: string, epoch: string): Promise<void> {
     await this.#db.update(runners).set({ journal_epoch: epoch, journal_cursor: 0 }).where(eq(runners.id, id));
@@ -84,15 +95,17 @@ export class Runners {
   }
 }
 
+export interface FreshRunner {
+  readonly fresh: Pick<RunnerRow, "backend" | "tier" | "isolation">;
+  /** Takes one that is ready out of the pool, if one is. */
+  readonly claim: () => Promise<RunnerRow | undefined>;
+}
+
 /**
  * The runner a new run of a task works in: the one an earlier run left, with its workspace and the agent's sessions on its
- * disk, or a new one. The caller holds the task's lock.
+ * disk, or a new one, from the pool if it has one. The caller holds the task's lock.
  */
-export async function runnerFor(
-  tx: Executor,
-  taskId: string,
-  fresh: Pick<RunnerRow, "backend" | "tier" | "isolation">,
-): Promise<string> {
+export async function runnerFor(tx: Executor, taskId: string, { fresh, claim }: FreshRunner): Promise<string> {
   const [left] = await tx
     .select({ id: runners.id })
     .from(runs)
@@ -112,6 +125,8 @@ export async function runnerFor(
     await tx.update(runners).set({ desired: "READY" }).where(eq(runners.id, left.id));
     return left.id;
   }
+  const warm = await claim();
+  if (warm) return warm.id;
   const id = randomUUID();
   await tx.insert(runners).values({ id, ...fresh });
   return id;

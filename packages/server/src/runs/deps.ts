@@ -1,9 +1,9 @@
 import type { Logger } from "pino";
 import type { AgentTypes, ConfiguredRoutes } from "../agent-types/index.ts";
-import type { Backend } from "../backends/index.ts";
+import type { Backend, HostCredential } from "../backends/index.ts";
 import type { Log } from "../events/index.ts";
 import type { Gateway, Mirrors } from "../gateway/index.ts";
-import type { Keys, Runners } from "../runners/index.ts";
+import type { Keys, Runners, WarmPool } from "../runners/index.ts";
 import type { Database } from "../store/index.ts";
 import type { Links } from "./diffs.ts";
 import type { Wakeup } from "./wakeup.ts";
@@ -38,6 +38,7 @@ export interface RunDeps {
   readonly log: Log;
   readonly backend: Backend;
   readonly runners: Runners;
+  readonly pool: Pick<WarmPool, "claim" | "isWarm" | "handOver">;
   readonly keys: Keys;
   readonly mirrors: Mirrors;
   readonly gateway: Gateway;
@@ -47,4 +48,8 @@ export interface RunDeps {
   readonly logger: Logger;
   readonly wakeup: Wakeup;
   readonly links: Links;
+  /** Whether a runner whose walls do not hold is refused. */
+  readonly requireIsolation?: boolean;
+  /** What of this machine agents may read, by the name of their type. */
+  readonly hostCredentials?: ReadonlyMap<string, readonly HostCredential[]>;
 }

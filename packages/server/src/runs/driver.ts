@@ -1,20 +1,21 @@
 import { daemonApi, RemoteError, type RunPhase, WharfError } from "@wharf/contract";
 import { eq } from "drizzle-orm";
-import { routeOf } from "../agent-types/index.ts";
+import { imageOf, routeOf } from "../agent-types/index.ts";
 import { isDatabaseAway, isDatabaseFull, schema } from "../store/index.ts";
 import { lockTask } from "../tasks/index.ts";
-import { type Link, openLink, runnerFor } from "../runners/index.ts";
+import { IsolationWatch, type Link, openLink, runnerFor } from "../runners/index.ts";
 import type { RunDeps } from "./deps.ts";
 import { endRun, failRun, retryRun } from "./endings.ts";
 import { JournalReader } from "./journal.ts";
 import { type Lease, LeaseLost, lockLeased, readLeased, type RunRow, updateLeased } from "./lease.ts";
 import { cloneWorkspace, startAgent } from "./start.ts";
+import { tellCredentials } from "./credentials.ts";
 import { interruptTurn } from "./apply.ts";
 import { moveRun, openTurn } from "./transitions.ts";
 import { TurnGiver } from "./turn-giver.ts";
 import { limitsOf } from "./limits.ts";
 
-const { runners, tasks } = schema;
+const { boards, runners, tasks } = schema;
 
 /** A daemon that can't be worked with this often in a row, though its runner was started anew, is given up. */
 const maxUnreachable = 3;
@@ -38,6 +39,7 @@ export class RunDriver {
   readonly #lease: Lease;
   #runner: { id: string; repository_id?: string; shadow_branch: string; model_route?: string } | undefined;
   #unreachable = 0;
+  #engineAwaySince: number | undefined;
 
   constructor(deps: RunDeps, lease: Lease) {
     this.#deps = deps;
@@ -79,6 +81,8 @@ export class RunDriver {
     const explain = (error: unknown): never => {
       throw link.signal.aborted && !signal.aborted ? link.signal.reason : error;
     };
+    const isolation = this.#watchIsolation(link, runnerId);
+    await isolation.settled.catch(explain);
     const reader = await this.#openJournal(link, runnerId, alive).catch(explain);
     this.#deps.links.set(runnerId, link);
     const giver = new TurnGiver(this.#deps, this.#lease, { link, runnerId });
@@ -90,7 +94,7 @@ export class RunDriver {
     const reading = reader.follow(stream, (cursor, records) => giver.stored(cursor, records));
     const working = this.#work(run, { link, giver, reader, alive });
     try {
-      return await Promise.race([working, reading.then(() => "again" as const)]);
+      return await Promise.race([working, reading.then(() => "again" as const), isolation.refused]);
     } catch (error) {
       return explain(error);
     } finally {
@@ -114,6 +118,7 @@ export class RunDriver {
       }
       await at.giver.tick(now, at.alive);
       this.#unreachable = 0;
+      this.#engineAwaySince = undefined;
       await this.#deps.wakeup.sleep(this.#lease.run_id, 1_000, at.alive);
     }
     return "again";
@@ -132,26 +137,30 @@ export class RunDriver {
   /** Sees to it that the runner is there and its daemon has been started. */
   #provision(run: RunRow, signal: AbortSignal): Promise<string> {
     return this.#phase(run, "provision", async () => {
-      const { backend, log, keys, runners: rows } = this.#deps;
-      const runnerId = await log.write(async ({ tx }) => {
+      const { backend, log, keys, pool, runners: rows, hostCredentials } = this.#deps;
+      const type = await this.#deps.agentTypes.get(run.agent_type);
+      const image = imageOf(type);
+      const credentials = hostCredentials?.get(type.name);
+      const fresh = { backend: backend.name, tier: "small", isolation: backend.can.isolation };
+      const { runnerId, kind } = await log.write(async ({ tx }) => {
         const task = await lockTask(tx, run.task_id);
         const { runner_id } = await lockLeased(tx, this.#lease);
-        const id =
-          runner_id ??
-          (await runnerFor(tx, task.id, { backend: backend.name, tier: "small", isolation: backend.can.isolation }));
-        if (!runner_id) await updateLeased(tx, this.#lease, { runner_id: id });
-        await tx.update(runners).set({ desired: "READY" }).where(eq(runners.id, id));
-        return id;
-      });
-      const type = await this.#deps.agentTypes.get(run.agent_type);
-      await backend.create(
-        {
-          id: runnerId,
-          wireKey: keys.wire(runnerId),
+        const [board] = await tx.select().from(boards).where(eq(boards.id, task.board_id));
+        const kind = {
           limits: limitsOf(type.default_resources),
           programs: [type.command[0] ?? ""],
-        },
-        signal,
+          ...(image && { image }),
+          ...(credentials && { credentials }),
+          ...(board && { tenant: board.organization_id }),
+        };
+        const id = runner_id ?? (await runnerFor(tx, task.id, { fresh, claim: () => pool.claim(tx, kind) }));
+        if (!runner_id) await updateLeased(tx, this.#lease, { runner_id: id });
+        await tx.update(runners).set({ desired: "READY" }).where(eq(runners.id, id));
+        return { runnerId: id, kind };
+      });
+      if (pool.isWarm(runnerId)) return runnerId;
+      await backend.create({ ...kind, id: runnerId, wireKey: keys.wire(runnerId) }, signal, (use) =>
+        tellCredentials(this.#deps, this.#lease, { ...use, agent_type: type.name, runner_id: runnerId }),
       );
       await rows.setState(runnerId, "READY");
       return runnerId;
@@ -160,7 +169,7 @@ export class RunDriver {
 
   #connect(run: RunRow, runnerId: string, signal: AbortSignal): Promise<Link> {
     return this.#phase(run, "connect", async () => {
-      const { backend, gateway, keys, runners: rows, times } = this.#deps;
+      const { backend, gateway, keys, pool, runners: rows, times } = this.#deps;
       const [task] = await this.#deps.db.select().from(tasks).where(eq(tasks.id, run.task_id));
       this.#runner = {
         id: runnerId,
@@ -169,20 +178,22 @@ export class RunDriver {
       };
       const route = routeOf(await this.#deps.agentTypes.get(run.agent_type), this.#deps.routes);
       if (route) this.#runner.model_route = route;
+      const context = async () => this.#gatewayContext();
+      const warm = pool.handOver(runnerId, context);
+      if (warm) return warm;
       const epoch = await rows.nextEpoch(runnerId);
       const timeout = AbortSignal.timeout(times.connect);
       try {
-        const context = async () => this.#gatewayContext();
         return await openLink(
           { backend, runner_id: runnerId, epoch, key: keys.wire(runnerId), gateway, context },
           AbortSignal.any([signal, timeout]),
         );
       } catch (error) {
-        if (signal.aborted || isHostile(error)) throw error;
+        if (signal.aborted || isFinal(error) || isEngineAway(error)) throw error;
         await backend.stop(runnerId);
         throw new WharfError(
           "runner_unavailable",
-          { runner_id: runnerId, reason: "its daemon does not answer and is started anew" },
+          { runner_id: runnerId, reason: `${wordsOf(error)}; it is started anew` },
           { cause: error },
         );
       }
@@ -208,6 +219,20 @@ export class RunDriver {
     }
     const seq = runner.journal_epoch === epoch ? runner.journal_cursor : 0;
     return new JournalReader(this.#deps.log, this.#lease, { runner_id: runnerId, cursor: { epoch, seq } });
+  }
+
+  #watchIsolation(link: Link, runnerId: string): IsolationWatch {
+    const { runners: rows, requireIsolation: required = false } = this.#deps;
+    const onChange = ({ held, reason }: { held: boolean; reason: string }) =>
+      this.#deps.log.write(async (writer) => {
+        await lockTask(writer.tx, this.#lease.task_id);
+        await lockLeased(writer.tx, this.#lease);
+        const message = held
+          ? "The walls around this runner hold again: what must not be reachable no longer answers."
+          : `ISOLATION IS NOT ENFORCED: ${reason}. The agent can reach the network past the gateway.`;
+        await writer.append(this.#lease.task_id, [{ run_id: this.#lease.run_id, data: { kind: "notice", message } }]);
+      });
+    return new IsolationWatch({ link, runnerId, rows, required, onChange });
   }
 
   #tellLoss(runnerId: string): Promise<void> {
@@ -292,6 +317,14 @@ export class RunDriver {
     }
   }
 
+  async #endDaemon(runnerId: string): Promise<void> {
+    try {
+      await this.#deps.backend.stop(runnerId);
+    } catch (error) {
+      if (!isEngineAway(error)) throw error;
+    }
+  }
+
   #pause(signal: AbortSignal, ms: number): Promise<void> {
     return this.#deps.wakeup.sleep(`again:${this.#lease.run_id}`, ms, signal);
   }
@@ -309,12 +342,19 @@ export class RunDriver {
       await endRun(this.#deps, this.#lease);
       return false;
     }
+    if (isEngineAway(error)) {
+      this.#engineAwaySince ??= performance.now();
+      if (performance.now() - this.#engineAwaySince < maxEngineAway) {
+        await this.#pause(signal, fullPause);
+        return true;
+      }
+    }
     // A call that got no answer in time says as much about the runner as a wire that broke.
     const isAway = code === "runner_unavailable" || (code === "runner_timeout" && run.status !== "STARTING");
     const isLost = isAway && ++this.#unreachable >= maxUnreachable;
     if (isDatabaseAway(error) || (isAway && !isLost)) {
       // Once may be the wire's fault; twice without anything done in between is the daemon's.
-      if (this.#unreachable > 1 && run.runner_id) await this.#deps.backend.stop(run.runner_id);
+      if (this.#unreachable > 1 && run.runner_id) await this.#endDaemon(run.runner_id);
       await this.#pause(signal, isDatabaseFull(error) ? fullPause : retryPause);
       return true;
     }
@@ -332,7 +372,14 @@ const wordsOf = (error: unknown) =>
   error instanceof WharfError && "reason" in error.context ? error.context.reason : "its daemon does not answer";
 
 const retryPause = 200; // ms
-/** A disk that is full is not free again in the next moment. */
+/** A disk that is full is not free again in the next moment, and an engine takes a while to start. */
 const fullPause = 2_000; // ms
 
-const isHostile = (error: unknown) => error instanceof WharfError && error.code === "runner_hostile";
+/** Another start of the runner changes nothing of these. */
+const isFinal = (error: unknown) =>
+  error instanceof WharfError && (error.code === "runner_hostile" || error.code === "image_unusable");
+/** What runners live on is gone, and nothing is known of the runner itself. */
+const awayCodes: ReadonlySet<string> = new Set(["engine_unreachable", "engine_missing", "cluster_unreachable"]);
+const isEngineAway = (error: unknown) => error instanceof WharfError && awayCodes.has(error.code);
+/** How long a run waits for its backend's engine to come back. */
+const maxEngineAway = 300_000; // ms

@@ -48,7 +48,7 @@ describe.skipIf(!hasBubblewrap)("a runner on this machine", () => {
     expect(JSON.parse(String(line)).config).toEqual({
       runner_id: runner.id,
       wire_key: runner.wireKey,
-      socket_path: "/run/wharf/wire.sock",
+      wire: { by: "connect", path: "/run/wharf/wire.sock" },
       workspace: "/workspace",
       home: "/home/wharf",
       state: "/var/lib/wharf",

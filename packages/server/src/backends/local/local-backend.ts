@@ -3,17 +3,17 @@ import type { Duplex } from "node:stream";
 import { WharfError } from "@wharf/contract";
 import type { Backend, RunnerSighting, RunnerSpec, RunnerUsage } from "../backend.ts";
 import type { Enclosure } from "./enclosure.ts";
-import { KeyedLock } from "./keyed-lock.ts";
-import type { Log } from "./log.ts";
+import { KeyedLock } from "../shared/keyed-lock.ts";
+import type { Log } from "../shared/log.ts";
 import { PlainEnclosure } from "./plain.ts";
 import { probeSandbox } from "./probe.ts";
 import { allProcesses, isAlive, signalProcess, untilGone, type Process, type ProcessIdentity } from "./processes.ts";
 import { emptyTrash, removeTree } from "./remove-tree.ts";
 import { RunnerFolder, type Launched } from "./runner-folder.ts";
 import { SandboxEnclosure } from "./sandbox.ts";
-import { linkPath } from "./short-path.ts";
+import { linkPath } from "../shared/short-path.ts";
 import { measure } from "./usage.ts";
-import { WireListener } from "./wire-listener.ts";
+import { WireListeners } from "../shared/wire-listeners.ts";
 
 export interface LocalBackendOptions {
   /** Holds a folder for each runner. */
@@ -87,7 +87,7 @@ class LocalRunners implements Backend {
   /** Also what older ones may be in. */
   readonly #enclosures: readonly Enclosure[];
   readonly #locks = new KeyedLock();
-  readonly #listeners = new Map<string, Promise<WireListener>>();
+  readonly #listeners = new WireListeners();
   readonly #sweep: Promise<void>;
   #snapshot: { readonly at: number; readonly processes: Promise<Process[]> } | undefined;
 
@@ -131,7 +131,10 @@ class LocalRunners implements Backend {
         await measure(folder, launched, this.#members(folder, launched, await allProcesses()));
       }
       await this.#end(folder, members);
-      await this.#closeListener(id, new WharfError("runner_unavailable", { runner_id: id, reason: "it was stopped" }));
+      await this.#listeners.close(
+        id,
+        new WharfError("runner_unavailable", { runner_id: id, reason: "it was stopped" }),
+      );
     });
   }
 
@@ -139,20 +142,20 @@ class LocalRunners implements Backend {
     const folder = this.#folder(id);
     await this.#locks.run(id, async () => {
       const gone = new WharfError("runner_lost", { runner_id: id, reason: "it was destroyed" });
-      await this.#closeListener(id, gone);
+      await this.#listeners.close(id, gone);
       if (await folder.exists()) {
         await this.#end(folder);
         await removeTree(folder.path);
       }
       await rm(linkPath(folder.wire), { force: true });
       // A dial may have opened it again while the folder was still there.
-      await this.#closeListener(id, gone);
+      await this.#listeners.close(id, gone);
     });
   }
 
   async dial(id: string, signal?: AbortSignal): Promise<Duplex> {
     const folder = await this.#existing(id);
-    const listener = await this.#listener(folder);
+    const listener = await this.#listeners.of(folder.id, folder.wire);
     const lost = new AbortController();
     const check = setInterval(() => {
       if (this.#locks.isHeld(id)) return;
@@ -187,17 +190,13 @@ class LocalRunners implements Backend {
   }
 
   async close(): Promise<void> {
-    await Promise.all(
-      [...this.#listeners.keys()].map((id) =>
-        this.#closeListener(id, new WharfError("runner_unavailable", { runner_id: id, reason: "the server ends" })),
-      ),
-    );
+    await this.#listeners.closeAll();
     await this.#sweep;
   }
 
   async #run(spec: RunnerSpec, folder: RunnerFolder, options: { isNew: boolean; signal?: AbortSignal }): Promise<void> {
     // Before the daemon is there, so that its first try succeeds.
-    const listener = await this.#listener(folder);
+    const listener = await this.#listeners.of(folder.id, folder.wire);
     if (!options.isNew) {
       if ((await this.#recorded(folder)) !== undefined) return;
       // One without a record may never have got its configuration, and nobody can have spoken with it.
@@ -268,20 +267,5 @@ class LocalRunners implements Backend {
     const folder = this.#folder(id);
     if (await folder.exists()) return folder;
     throw new WharfError("runner_lost", { runner_id: id, reason: "its folder is not there" });
-  }
-
-  #listener(folder: RunnerFolder): Promise<WireListener> {
-    const open = this.#listeners.get(folder.id);
-    if (open !== undefined) return open;
-    const opening = WireListener.open(folder.wire);
-    this.#listeners.set(folder.id, opening);
-    opening.catch(() => this.#listeners.delete(folder.id));
-    return opening;
-  }
-
-  async #closeListener(id: string, reason: Error): Promise<void> {
-    const listener = this.#listeners.get(id);
-    this.#listeners.delete(id);
-    (await listener?.catch(() => undefined))?.close(reason);
   }
 }

@@ -15,8 +15,8 @@ import {
 } from "./processes.ts";
 import { findOnPath } from "./programs.ts";
 import type { Launched, RunnerFolder } from "./runner-folder.ts";
-import { shortPath } from "./short-path.ts";
-import { socketName } from "./wire-listener.ts";
+import { shortPath } from "../shared/short-path.ts";
+import { socketName } from "../shared/wire-listener.ts";
 
 /** Processes that start others faster than they are killed get this many rounds. */
 const rounds = 50;
@@ -59,7 +59,7 @@ export class PlainEnclosure implements Enclosure {
         config: {
           runner_id: spec.id,
           wire_key: spec.wireKey,
-          socket_path: await shortPath(folder.wire, socketName, 3),
+          wire: { by: "connect", path: await shortPath(folder.wire, socketName, 3) },
           workspace: folder.workspace,
           home: folder.home,
           state: folder.state,

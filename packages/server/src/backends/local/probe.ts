@@ -7,7 +7,8 @@ import { promisify } from "node:util";
 import { inventConfiguration } from "./host-mounts.ts";
 import { findOnPath } from "./programs.ts";
 import { RunnerFolder } from "./runner-folder.ts";
-import { inside, sandboxArguments, type SandboxFoundation } from "./sandbox-arguments.ts";
+import { inside } from "../shared/inside.ts";
+import { sandboxArguments, type SandboxFoundation } from "./sandbox-arguments.ts";
 
 export interface ProbeOptions {
   readonly folder: string;

@@ -4,7 +4,7 @@ import { basename, delimiter, dirname, join, relative, resolve, sep } from "node
 import { z } from "zod";
 import { isVisibleInside } from "./host-mounts.ts";
 import { readOnly, type Mount } from "./mount.ts";
-import { inside } from "./sandbox-arguments.ts";
+import { inside } from "../shared/inside.ts";
 
 /** How a program of the host gets into a sandbox. */
 type Way =

@@ -1,19 +1,8 @@
 import type { RunnerSpec } from "../backend.ts";
+import { inside } from "../shared/inside.ts";
 import { hostMounts, procMounts } from "./host-mounts.ts";
 import { inMemory, readOnly, writable, type Mount } from "./mount.ts";
 import type { RunnerFolder } from "./runner-folder.ts";
-
-/** Where things are inside, whatever their place outside. */
-export const inside = {
-  kit: "/opt/wharf",
-  node: "/opt/wharf/node/bin/node",
-  agents: "/opt/agents",
-  agentLinks: "/opt/agents/bin",
-  workspace: "/workspace",
-  home: "/home/wharf",
-  state: "/var/lib/wharf",
-  wire: "/run/wharf",
-} as const;
 
 /** What all sandboxes of this server share. */
 export interface SandboxFoundation {

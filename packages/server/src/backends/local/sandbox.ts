@@ -20,8 +20,9 @@ import {
 } from "./processes.ts";
 import { bringPrograms, missingProgram, type ProgramSearch } from "./programs.ts";
 import type { Launched, RunnerFolder } from "./runner-folder.ts";
-import { inside, sandboxArguments, type SandboxFoundation } from "./sandbox-arguments.ts";
-import { socketName } from "./wire-listener.ts";
+import { inside } from "../shared/inside.ts";
+import { sandboxArguments, type SandboxFoundation } from "./sandbox-arguments.ts";
+import { socketName } from "../shared/wire-listener.ts";
 
 /** Setting up the mounts takes about 20 ms; a machine that swaps may take much longer. */
 const startMs = 15_000;
@@ -60,7 +61,7 @@ export class SandboxEnclosure implements Enclosure {
       config: {
         runner_id: spec.id,
         wire_key: spec.wireKey,
-        socket_path: `${inside.wire}/${socketName}`,
+        wire: { by: "connect", path: `${inside.wire}/${socketName}` },
         workspace: inside.workspace,
         home: inside.home,
         state: inside.state,

@@ -89,8 +89,14 @@ CREATE TABLE "runners" (
 	"journal_epoch" text,
 	"journal_cursor" bigint DEFAULT 0 NOT NULL,
 	"error_message" text,
+	"pool_key" text,
+	"pool_owner" text,
+	"pool_expires_at" timestamp with time zone,
+	"programs" jsonb DEFAULT '[]'::jsonb NOT NULL,
+	"request_id" uuid,
 	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
-	"updated_at" timestamp with time zone DEFAULT now() NOT NULL
+	"updated_at" timestamp with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "runners_request_id_unique" UNIQUE("request_id")
 );
 --> statement-breakpoint
 CREATE TABLE "runs" (
@@ -207,6 +213,7 @@ ALTER TABLE "turns" ADD CONSTRAINT "turns_created_by_users_id_fk" FOREIGN KEY ("
 ALTER TABLE "events" ADD CONSTRAINT "events_task_id_tasks_id_fk" FOREIGN KEY ("task_id") REFERENCES "public"."tasks"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "permissions_task" ON "permissions" USING btree ("task_id");--> statement-breakpoint
 CREATE INDEX "runners_owner" ON "runners" USING btree ("owner_id","created_at" DESC NULLS LAST) WHERE owner_id is not null;--> statement-breakpoint
+CREATE INDEX "runners_pool" ON "runners" USING btree ("pool_key","created_at") WHERE pool_key is not null;--> statement-breakpoint
 CREATE INDEX "runs_task" ON "runs" USING btree ("task_id");--> statement-breakpoint
 CREATE INDEX "runs_by_status" ON "runs" USING btree ("status");--> statement-breakpoint
 CREATE INDEX "runs_runner" ON "runs" USING btree ("runner_id");--> statement-breakpoint

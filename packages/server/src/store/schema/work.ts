@@ -121,12 +121,24 @@ export const runners = pgTable(
     /** Sequence of the last journal record that is in the log. */
     journal_cursor: number().notNull().default(0),
     error_message: text(),
+    /** What it is like, while it waits in the pool. The claim clears it, and nothing sets it again. */
+    pool_key: text(),
+    /** The server that holds the wire to it while it waits, and until when it is that server's. */
+    pool_owner: text(),
+    pool_expires_at: time(),
+    /** The programs it was made with, where it was made for the pool. */
+    programs: jsonb().$type<string[]>().notNull().default([]),
+    /** The caller's name for its wish: the same wish again makes no second runner. */
+    request_id: uuid().unique(),
     ...stamps,
   },
   (t) => [
     index("runners_owner")
       .on(t.owner_id, t.created_at.desc())
       .where(sql`owner_id is not null`),
+    index("runners_pool")
+      .on(t.pool_key, t.created_at)
+      .where(sql`pool_key is not null`),
   ],
 );
 

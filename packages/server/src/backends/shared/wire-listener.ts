@@ -11,6 +11,12 @@ const floodConnections = 32;
 /** How long nobody can connect after a flood. */
 const calmMs = 1000;
 
+/**
+ * A connection that has waited for longer is not handed over: the daemon gives one up that nobody takes within the time of
+ * a handshake, and nothing tells of that here while what it said first lies unread. It comes again at once.
+ */
+const freshMs = 3_500;
+
 /** The folder stays open as long as the server, whose path may lead through it. */
 interface Open {
   readonly server: Server;
@@ -29,20 +35,23 @@ interface Waiter {
  */
 export class WireListener {
   readonly #folder: string;
+  readonly #mode: number;
   readonly #waiters = new Set<Waiter>();
-  #waiting: Socket | undefined;
+  #waiting: { readonly socket: Socket; readonly since: number } | undefined;
   #open: Open | undefined;
   #recent = 0;
   #calm: NodeJS.Timeout | undefined;
   #second: NodeJS.Timeout | undefined;
   #closed = false;
 
-  private constructor(folder: string) {
+  private constructor(folder: string, mode: number) {
     this.#folder = folder;
+    this.#mode = mode;
   }
 
-  static async open(folder: string): Promise<WireListener> {
-    const listener = new WireListener(folder);
+  /** `mode`: who may connect. Another user inside needs to, where the folder's parents keep all others of the machine out. */
+  static async open(folder: string, { mode = 0o600 } = {}): Promise<WireListener> {
+    const listener = new WireListener(folder, mode);
     await listener.#listen();
     listener.#second = setInterval(() => (listener.#recent = 0), 1000).unref();
     return listener;
@@ -53,7 +62,10 @@ export class WireListener {
     if (signal?.aborted) return Promise.reject(signal.reason);
     const waiting = this.#waiting;
     this.#waiting = undefined;
-    if (waiting !== undefined && !waiting.destroyed) return Promise.resolve(waiting);
+    if (waiting !== undefined && !waiting.socket.destroyed) {
+      if (performance.now() - waiting.since < freshMs) return Promise.resolve(waiting.socket);
+      waiting.socket.destroy();
+    }
     const { promise, resolve, reject } = Promise.withResolvers<Duplex>();
     const waiter: Waiter = { take: resolve, fail: reject };
     const abort = () => reject(signal?.reason);
@@ -67,7 +79,7 @@ export class WireListener {
 
   /** Drops the connection that waits: it is from a daemon that has ended. */
   forget(): void {
-    this.#waiting?.destroy();
+    this.#waiting?.socket.destroy();
     this.#waiting = undefined;
   }
 
@@ -77,7 +89,7 @@ export class WireListener {
     for (const waiter of this.#waiters) waiter.fail(reason);
     clearTimeout(this.#calm);
     clearInterval(this.#second);
-    this.#waiting?.destroy();
+    this.#waiting?.socket.destroy();
     this.#release();
   }
 
@@ -94,7 +106,7 @@ export class WireListener {
       await once(server, "listening");
       // A failed accept (too many open files) concerns one connection only.
       server.on("error", () => undefined);
-      chmodSync(path, 0o600);
+      chmodSync(path, this.#mode);
     } catch (error) {
       this.#release();
       throw error;
@@ -120,10 +132,10 @@ export class WireListener {
       waiter.take(socket);
       return;
     }
-    this.#waiting?.destroy();
-    this.#waiting = socket;
+    this.#waiting?.socket.destroy();
+    this.#waiting = { socket, since: performance.now() };
     socket.once("close", () => {
-      if (this.#waiting === socket) this.#waiting = undefined;
+      if (this.#waiting?.socket === socket) this.#waiting = undefined;
     });
   }
 

@@ -49,6 +49,17 @@ test("a connection that came before anyone asked is handed over, the newest of s
   wire.destroy();
 });
 
+test("a connection that has waited for long is not handed over, as its daemon may have given it up", async () => {
+  const stale = await arrive("stale");
+  const closed = once(stale, "close");
+  await sleep(3_600);
+  const wire = listener.next();
+  await closed;
+  await arrive("fresh");
+  expect(String((await once(await wire, "data"))[0])).toBe("fresh");
+  (await wire).destroy();
+});
+
 test("those who wait get one connection each, in the order they asked", async () => {
   const waiting = [listener.next(), listener.next()];
   for (const word of ["first", "second"]) await arrive(word);

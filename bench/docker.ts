@@ -1,0 +1,114 @@
+/**
+ * Runners in containers: from nothing to a first command's result, and one command after another in a runner that is there,
+ * with both kinds of wire, beside `docker run` and `docker exec` on the same engine. `node bench/docker.ts [rounds]`
+ */
+import { execFile } from "node:child_process";
+import { randomBytes, randomUUID } from "node:crypto";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { createDockerBackend, type RunnerSpec } from "../packages/server/src/backends/index.ts";
+import { createGateway, openMirrors } from "../packages/server/src/gateway/index.ts";
+import { type Link, openLink } from "../packages/server/src/runners/index.ts";
+import { buildKit, kitFolder } from "../scripts/build.ts";
+import { docker as engine, dockerAddress } from "../scripts/engines/docker/engine.ts";
+import { ensureImage } from "../scripts/engines/images/index.ts";
+import { command, execInside, repeat } from "./support/exec.ts";
+import { type Figure, spread, spreadOf } from "./support/figures.ts";
+import { present, size, tell } from "./support/program.ts";
+import { scratch } from "./support/scratch.ts";
+
+const warmUp = 20;
+const commands = 300;
+/** Docker's own way takes long enough to be measured with fewer. */
+const beside = 30;
+const run = promisify(execFile);
+
+async function measure(): Promise<Figure[]> {
+  if (!engine.present()) {
+    tell("No docker engine answers here: it is left out.");
+    return [];
+  }
+  await buildKit();
+  const host = dockerAddress();
+  const image = ensureImage("runner");
+  const docker = (...args: string[]) => run("docker", ["--host", host, ...args]);
+  const alone = ["run", "--rm", "--network", "none", image, "sh", "-c", command];
+  const started = spreadOf(await repeat(size(10), () => docker(...alone)));
+  return [
+    ...(await figuresOf("socket", { host, image, started })),
+    ...(await figuresOf("exec", { host, image, started })),
+  ];
+}
+
+interface Surroundings {
+  readonly host: string;
+  readonly image: string;
+  readonly started: ReturnType<typeof spreadOf>;
+}
+
+async function figuresOf(wire: "socket" | "exec", { host, image, started }: Surroundings): Promise<Figure[]> {
+  await using folder = await scratch();
+  await using parts = new AsyncDisposableStack();
+  const backend = await createDockerBackend({
+    folder: join(folder.path, "docker"),
+    kit: kitFolder,
+    node: process.execPath,
+    server: `bench-${randomUUID()}`,
+    engine: { host },
+    image,
+    wire,
+  });
+  parts.defer(() => backend.close());
+  const mirrors = openMirrors({ folder: join(folder.path, "mirrors"), maxRepositoryMb: 1, gitEnvironment: {} });
+  const nothing = { pushed: async () => undefined, denied: () => undefined, modelRequest: () => undefined };
+  const gateway = createGateway({ mirrors, routes: {}, hooks: nothing });
+  parts.defer(() => gateway.close());
+
+  const create = async (spec: RunnerSpec): Promise<Link> => {
+    await backend.create(spec);
+    const at = { backend, runner_id: spec.id, epoch: 1, key: spec.wireKey, gateway, context: async () => undefined };
+    return openLink(at, AbortSignal.timeout(20_000));
+  };
+  const first: number[] = [];
+  for (let round = 0; round < size(10); round++) {
+    const spec = newRunner();
+    const began = performance.now();
+    await using link = await create(spec);
+    await execInside(link.client);
+    first.push(performance.now() - began);
+    await backend.destroy(spec.id);
+  }
+
+  const spec = newRunner();
+  parts.defer(() => backend.destroy(spec.id));
+  await using link = await create(spec);
+  await repeat(warmUp, () => execInside(link.client));
+  const inside = spreadOf(await repeat(commands, () => execInside(link.client)));
+  const ofDocker = ["--host", host, "exec", `wharf-${spec.id}`, "sh", "-c", command];
+  const outside = spreadOf(await repeat(beside, () => run("docker", ofDocker)));
+  const cold = spreadOf(first);
+  return [
+    {
+      what: `Docker, ${wire}: create → first command's result, cold, beside \`docker run\`, p50 / p99`,
+      wharf: spread(cold),
+      beside: spread(started),
+      ratio: cold.p50 / started.p50,
+    },
+    {
+      what: `Docker, ${wire}: exec round trip beside \`docker exec\`, p50 / p99`,
+      wharf: spread(inside),
+      beside: spread(outside),
+      ratio: inside.p50 / outside.p50,
+      hold: "0.1",
+    },
+  ];
+}
+
+const newRunner = (): RunnerSpec => ({
+  id: randomUUID(),
+  wireKey: randomBytes(32).toString("hex"),
+  limits: { cpu: 1, memoryBytes: 2 ** 31, diskBytes: 2 ** 33, processes: 1_024 },
+  programs: [],
+});
+
+await present(measure);

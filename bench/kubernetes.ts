@@ -1,0 +1,105 @@
+/**
+ * Runners in pods: from nothing to a first command's result, and one command after another in a runner that is there, with
+ * both kinds of wire, beside `kubectl run` and `kubectl exec` on the same cluster. `node bench/kubernetes.ts [rounds]`
+ */
+import { execFile } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { promisify } from "node:util";
+import { kubernetes as overExec, kubernetesPod, kubernetesShort } from "../test/conformance/kubernetes.ts";
+import { Bench } from "../test/conformance/bench.ts";
+import { ensureClusterImage, kubeconfig, kubectl } from "../test/support/engine.ts";
+import type { BackendUnderTest } from "../test/conformance/place.ts";
+import { buildKit } from "../scripts/build.ts";
+import { engines } from "../scripts/engines/engines.ts";
+import { command, execInside, repeat } from "./support/exec.ts";
+import { type Figure, spread, spreadOf } from "./support/figures.ts";
+import { present, size, tell } from "./support/program.ts";
+
+const warmUp = 20;
+const commands = 300;
+/** kubectl's own way takes long enough to be measured with fewer. */
+const beside = 30;
+const run = promisify(execFile);
+const kube = (...args: string[]) => run(kubectl(), ["--kubeconfig", kubeconfig(), ...args]);
+
+const kinds: Readonly<Record<string, BackendUnderTest>> = {
+  "exec, volumes": overExec,
+  "pod address, volumes": kubernetesPod,
+  "exec, no volumes": kubernetesShort,
+};
+
+async function measure(): Promise<Figure[]> {
+  if (!engines.kubernetes.present()) {
+    tell("No cluster answers here: it is left out.");
+    return [];
+  }
+  await buildKit();
+  const image = ensureClusterImage("runner");
+  const started = spreadOf(await repeat(size(5), () => podOfItsOwn(image)));
+  const figures: Figure[] = [];
+  for (const [kind, under] of Object.entries(kinds)) figures.push(...(await figuresOf(kind, under, started)));
+  return figures;
+}
+
+/** As people do it: a pod that runs one command, and its result. */
+async function podOfItsOwn(image: string): Promise<void> {
+  const name = `bench-${randomUUID()}`;
+  await kube("run", name, `--image=${image}`, "--image-pull-policy=IfNotPresent", "--command", "--", "sleep", "600");
+  await kube("wait", `pod/${name}`, "--for=condition=Ready", "--timeout=60s");
+  await kube("exec", name, "--", "sh", "-c", command);
+  await kube("delete", "pod", name, "--force", "--grace-period=0");
+}
+
+async function figuresOf(
+  kind: string,
+  under: BackendUnderTest,
+  started: ReturnType<typeof spreadOf>,
+): Promise<Figure[]> {
+  await using bench = await Bench.open(under);
+  // The tenant's namespace is made with the first.
+  await bench.backend.destroy((await bench.runner()).id);
+  const first: number[] = [];
+  for (let round = 0; round < size(5); round++) {
+    const began = performance.now();
+    const runner = await bench.runner();
+    await execInside((await runner.link()).client);
+    first.push(performance.now() - began);
+    await runner.hangUp();
+    await bench.backend.destroy(runner.id);
+  }
+  const runner = await bench.runner();
+  const { client } = await runner.link();
+  await repeat(warmUp, () => execInside(client));
+  const inside = spreadOf(await repeat(commands, () => execInside(client)));
+  const pod = (
+    await kube(
+      "get",
+      "pods",
+      "-A",
+      "-l",
+      `wharf.dev/runner=${runner.id}`,
+      "-o",
+      "jsonpath={.items[0].metadata.namespace} {.items[0].metadata.name}",
+    )
+  ).stdout.split(" ");
+  const [namespace = "", name = ""] = pod;
+  const outside = spreadOf(await repeat(beside, () => kube("exec", "-n", namespace, name, "--", "sh", "-c", command)));
+  const cold = spreadOf(first);
+  return [
+    {
+      what: `Kubernetes, ${kind}: create → first command's result, cold, beside a pod by kubectl, p50 / p99`,
+      wharf: spread(cold),
+      beside: spread(started),
+      ratio: cold.p50 / started.p50,
+    },
+    {
+      what: `Kubernetes, ${kind}: exec round trip beside \`kubectl exec\`, p50 / p99`,
+      wharf: spread(inside),
+      beside: spread(outside),
+      ratio: inside.p50 / outside.p50,
+      hold: "0.1",
+    },
+  ];
+}
+
+await present(measure);

@@ -1,0 +1,19 @@
+import { WharfError } from "@wharf/contract";
+import type { Check, Surroundings } from "./check.ts";
+
+const name = "Docker";
+
+/** The engine is asked only where runners are to live there: everybody else need not have one. */
+export async function checkDocker({ settings }: Surroundings): Promise<Check> {
+  const { describeDocker, readConfig } = await import("@wharf/server");
+  try {
+    const { backend, docker, runnerImage, localUnsafe } = readConfig(settings.environment);
+    if (backend !== "docker")
+      return { name, status: "ok", text: "is not used (WHARF_BACKEND=docker puts runners into containers)" };
+    const options = { server: "doctor", engine: docker, image: runnerImage, allowUnsafe: localUnsafe };
+    return { name, status: "ok", text: await describeDocker(options) };
+  } catch (error) {
+    if (!(error instanceof WharfError)) throw error;
+    return { name, status: "fail", text: error.message, next: error.next };
+  }
+}

@@ -1,0 +1,95 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { IsolationCheck } from "./index.ts";
+import { reaches } from "./reach.ts";
+import { targetOf } from "./target.ts";
+
+/** A listener that is held, with a full queue: the kernel answers nobody who comes now, as a wall would not. */
+let silent: string;
+let held: ChildProcess;
+const queued: Socket[] = [];
+beforeAll(async () => {
+  const program = `require("net").createServer().listen({ port: 0, host: "127.0.0.1", backlog: 1 }, function () { console.log(this.address().port) })`;
+  held = spawn(process.execPath, ["-e", program], { stdio: ["ignore", "pipe", "inherit"] });
+  const [said] = await once(held.stdout!, "data");
+  held.kill("SIGSTOP");
+  const port = Number(said);
+  for (let i = 0; i < 8; i++) queued.push(connect({ port, host: "127.0.0.1" }).on("error", () => undefined));
+  silent = `127.0.0.1:${port}`;
+  while (await reaches({ host: "127.0.0.1", port }, 200));
+});
+afterAll(() => {
+  for (const socket of queued) socket.destroy();
+  held.kill("SIGKILL");
+});
+
+const checks: IsolationCheck[] = [];
+const servers: Server[] = [];
+afterEach(async () => {
+  for (const check of checks.splice(0)) check.stop();
+  for (const server of servers.splice(0)) server.close();
+});
+
+async function listener(): Promise<number> {
+  const server = createServer((socket) => socket.destroy()).listen(0, "127.0.0.1");
+  servers.push(server);
+  await once(server, "listening");
+  const address = server.address();
+  return typeof address === "object" && address ? address.port : 0;
+}
+
+function check(targets: string[], environment: Record<string, string> = {}, everyMs = 60_000): IsolationCheck {
+  const config = { isolation: "container" as const, isolation_check: { targets } };
+  const one = new IsolationCheck({ config, environment, everyMs });
+  checks.push(one);
+  return one;
+}
+
+async function settled(one: IsolationCheck): Promise<void> {
+  await expect.poll(() => one.state().isolation_check?.state, { timeout: 10_000 }).not.toBe("under_way");
+}
+
+// G-056
+test("a connection proves that packets pass, a refusal too, and silence does not", async () => {
+  const port = await listener();
+  expect(await reaches({ host: "127.0.0.1", port }, 1_000)).toBe(true);
+  servers.pop()?.close();
+  expect(await reaches({ host: "127.0.0.1", port }, 1_000)).toBe(true);
+  expect(await reaches({ host: "127.0.0.1", port: Number(silent.split(":")[1]) }, 300)).toBe(false);
+});
+
+// G-053, G-056
+test("a runner from which something answers says that its isolation is not enforced, and by what it knows", async () => {
+  const port = await listener();
+  const one = check([silent, "${PLACE}:" + String(port)], { PLACE: "127.0.0.1" });
+  expect(one.state()).toEqual({ isolation: "container", isolation_check: { state: "under_way" } });
+  await settled(one);
+  expect(one.state()).toEqual({
+    isolation: "unenforced",
+    isolation_check: { state: "unenforced", reason: `127.0.0.1:${port} answered from inside` },
+  });
+});
+
+test("where all is silent isolation holds, and where nothing is to be tried nothing is said", async () => {
+  const one = check([silent]);
+  await settled(one);
+  expect(one.state()).toEqual({ isolation: "container", isolation_check: { state: "held" } });
+  expect(check(["${NOT_SET}:80"]).state()).toEqual({ isolation: "container" });
+});
+
+test("targets are addresses with variables of the environment", () => {
+  expect(targetOf("${A}:${B}", { A: "10.0.0.1", B: "443" })).toEqual({ host: "10.0.0.1", port: 443 });
+  expect(targetOf("[fd00::1]:443", {})).toEqual({ host: "fd00::1", port: 443 });
+  for (const bad of ["${A}:80", "10.0.0.1", "10.0.0.1:0", "10.0.0.1:70000", ":80"])
+    expect(targetOf(bad, {})).toBeUndefined();
+});
+
+test("a wall that is taken away later is noticed", async () => {
+  const one = check([silent], {}, 50);
+  await settled(one);
+  expect(one.state().isolation).toBe("container");
+  held.kill("SIGCONT");
+  await expect.poll(() => one.state().isolation, { timeout: 10_000 }).toBe("unenforced");
+});

@@ -1,0 +1,70 @@
+import type { Duplex } from "node:stream";
+import { Mux, offerWire, type WireStream } from "@wharf/contract/wire";
+import { Bell } from "../support/bell.ts";
+
+export interface WireHolderOptions {
+  readonly key: string;
+  readonly runnerId: string;
+  /** Takes what the server opens. */
+  readonly onStream: (stream: WireStream) => void;
+}
+
+/**
+ * The one wire there may be, however its byte stream came about.
+ *
+ * *absent*: there is none. *offered*: a byte stream came and the two ends prove who they are; a wire that is held is not
+ * touched by it. *held*: streams go both ways. A server that has proved itself under the same epoch or a higher one
+ * takes the place of the one before, whose wire is then cut. A wire on which the server falls silent is noticed by the mux.
+ */
+export class WireHolder {
+  readonly #options: WireHolderOptions;
+  readonly #arrived = new Bell();
+  readonly #stop = new AbortController();
+  #lastEpoch = 0;
+  #mux: Mux | undefined;
+
+  constructor(options: WireHolderOptions) {
+    this.#options = options;
+  }
+
+  /** Aborted when the daemon ends. */
+  get stopped(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  /** The wire, as soon as there is one other than `except`; rejects with the signal's reason when that comes first. */
+  async mux(signal: AbortSignal, except?: Mux): Promise<Mux> {
+    const until = AbortSignal.any([signal, this.#stop.signal]);
+    for (;;) {
+      until.throwIfAborted();
+      const mux = this.#mux;
+      if (mux && mux !== except && !mux.ended) return mux;
+      await this.#arrived.wait(until);
+    }
+  }
+
+  /** Makes the byte stream the wire, and returns it once both ends have proved themselves. Fails where they do not. */
+  async take(duplex: Duplex): Promise<Mux> {
+    const { key, runnerId, onStream } = this.#options;
+    const { signal } = this.#stop;
+    const { epoch } = await offerWire(duplex, { key, runnerId, lastEpoch: this.#lastEpoch, signal });
+    // Another may have come with a higher one meanwhile.
+    if (epoch < this.#lastEpoch) {
+      duplex.destroy();
+      throw new Error("a server with a later lease was quicker");
+    }
+    this.#lastEpoch = epoch;
+    const mux = new Mux(duplex, { side: "client", peer: "server", onStream });
+    const before = this.#mux;
+    this.#mux = mux;
+    before?.destroy(new Error("another wire took its place"));
+    if (signal.aborted) mux.close("the daemon ends");
+    this.#arrived.ring();
+    return mux;
+  }
+
+  end(): void {
+    this.#stop.abort(new Error("the daemon ends"));
+    this.#mux?.close("the daemon ends");
+  }
+}

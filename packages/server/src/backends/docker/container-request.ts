@@ -1,0 +1,149 @@
+import { join } from "node:path";
+import type { ContainerCreateOptions } from "dockerode";
+import type { RunnerSpec } from "../backend.ts";
+import { inside } from "../shared/inside.ts";
+import { socketName } from "../shared/wire-listener.ts";
+import { containerName, label, labelsOf, planOf, volumeName } from "./names.ts";
+import type { WireWay } from "./options.ts";
+
+/** Everyone inside is this user, the daemon and the agent alike, as in every other backend. */
+export const user = 1000;
+/** Where a runner may write that is kept. */
+export const volumes = { workspace: inside.workspace, home: inside.home, state: inside.state } as const;
+export const socketPath = `${inside.wire}/${socketName}`;
+/** SIGTERM has the daemon bring its journal to disk first. */
+export const stopSeconds = 6;
+
+const logOptions = { "max-size": "1m", "max-file": "2" };
+const megabyte = 1024 ** 2;
+
+/** Things of this machine to be read inside, and where the programs there find them. */
+export interface ReadOnlyPart {
+  readonly mounts: readonly { readonly source: string; readonly target: string }[];
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+export interface Making {
+  readonly server: string;
+  readonly image: string;
+  /** The image's own PATH: its programs come before the kit's. */
+  readonly path: string;
+  readonly wire: WireWay;
+  /** The folder with the socket, on this machine; with the wire `socket` only. */
+  readonly wireFolder?: string;
+  /** What of this machine the runner is run by, where it is not in the image. */
+  readonly kit?: { readonly folder: string; readonly node: string };
+  /** Whether volumes can be given a size. */
+  readonly quota: boolean;
+  /** Of the host's credentials, where the runner may have any. */
+  readonly credentials?: ReadOnlyPart;
+}
+
+/**
+ * Everything the engine is told of a runner's container. No key is in it: what is here can be read by whoever may ask the
+ * engine. The container has no network, no capability, nothing to write to but its volumes and memory, and cannot get more.
+ */
+export function containerRequest(spec: RunnerSpec, making: Making): ContainerCreateOptions & { name: string } {
+  const { cpu, memoryBytes, processes } = spec.limits;
+  const request = {
+    Image: making.image,
+    User: `${user}:${user}`,
+    Hostname: "runner",
+    WorkingDir: "/",
+    Entrypoint: [inside.node, "--max-semi-space-size=2", `${inside.kit}/lib/wharf-daemon.mjs`],
+    Cmd: [],
+    Env: Object.entries({ ...environment(spec.id, making.path), ...making.credentials?.environment }).map(
+      ([name, value]) => `${name}=${value}`,
+    ),
+    AttachStdin: true,
+    OpenStdin: true,
+    StdinOnce: true,
+    Tty: false,
+    Healthcheck: { Test: ["NONE"] },
+    StopSignal: "SIGTERM",
+    StopTimeout: stopSeconds,
+    HostConfig: {
+      Init: true,
+      NetworkMode: "none",
+      ReadonlyRootfs: true,
+      CapDrop: ["ALL"],
+      SecurityOpt: ["no-new-privileges"],
+      Privileged: false,
+      IpcMode: "private",
+      RestartPolicy: { Name: "no" },
+      NanoCpus: Math.round(cpu * 1e9),
+      Memory: memoryBytes,
+      MemorySwap: memoryBytes,
+      PidsLimit: processes,
+      Ulimits: [{ Name: "core", Soft: 0, Hard: 0 }],
+      LogConfig: { Type: "json-file", Config: logOptions },
+      // What lies in memory counts as memory used: it must be full before the runner's own programs have none left.
+      Tmpfs: {
+        "/tmp": `rw,exec,nosuid,nodev,size=${Math.floor(memoryBytes / 2)},mode=1777`,
+        "/run": `rw,nosuid,nodev,noexec,size=${16 * megabyte},mode=755`,
+        ...(making.wire === "exec" && {
+          [inside.wire]: `rw,nosuid,nodev,noexec,size=${megabyte},mode=700,uid=${user},gid=${user}`,
+        }),
+      },
+      Mounts: [
+        ...Object.entries(volumes).map(([part, target]) => volume(spec, making, part, target)),
+        ...binds(making),
+      ],
+    },
+  };
+  const labels = {
+    ...labelsOf(making.server, spec.id, "container"),
+    [label.wire]: making.wire,
+    [label.credentials]: credentialsOf(spec),
+  };
+  return { ...request, name: containerName(spec.id), Labels: { ...labels, [label.plan]: planOf(request) } };
+}
+
+const volume = (spec: RunnerSpec, making: Making, part: string, target: string) => ({
+  Type: "volume" as const,
+  Source: volumeName(spec.id, part),
+  Target: target,
+  VolumeOptions: {
+    NoCopy: false,
+    Labels: labelsOf(making.server, spec.id, "volume"),
+    DriverConfig: {
+      Name: "local",
+      Options: making.quota ? { size: String(spec.limits.diskBytes) } : ({} as Record<string, string>),
+    },
+  },
+});
+
+/** As the label says it. */
+export const credentialsOf = ({ credentials = [] }: Pick<RunnerSpec, "credentials">): string => credentials.join(" ");
+
+function binds({ kit, wireFolder, credentials }: Making) {
+  const mounts = [
+    ...(kit
+      ? [
+          { source: join(kit.folder, "bin"), target: `${inside.kit}/bin` },
+          { source: join(kit.folder, "lib"), target: `${inside.kit}/lib` },
+          { source: kit.node, target: inside.node },
+        ]
+      : []),
+    ...(wireFolder === undefined ? [] : [{ source: wireFolder, target: inside.wire }]),
+    ...(credentials?.mounts ?? []),
+  ];
+  return mounts.map(({ source, target }) => ({
+    Type: "bind" as const,
+    Source: source,
+    Target: target,
+    ReadOnly: true,
+  }));
+}
+
+function environment(id: string, path: string): Record<string, string> {
+  return {
+    PATH: `${path}:${inside.kit}/bin:/opt/wharf/node/bin`,
+    HOME: inside.home,
+    USER: "wharf",
+    LOGNAME: "wharf",
+    SHELL: "/bin/sh",
+    LANG: "C.UTF-8",
+    WHARF_RUNNER_ID: id,
+  };
+}

@@ -1,0 +1,61 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { WharfError } from "@wharf/contract";
+import type Dockerode from "dockerode";
+
+/** Where the engine is, as Docker's own command is told. */
+export interface EngineAddress {
+  /** `unix://`, `tcp://` or `ssh://`; without one, this machine's usual socket. */
+  readonly host?: string | undefined;
+  /** The folder with ca.pem, cert.pem and key.pem. */
+  readonly certificates?: string | undefined;
+  readonly tls?: boolean | undefined;
+  /** Where the user's ssh agent listens, for `ssh://`. */
+  readonly sshAgent?: string | undefined;
+}
+
+const usualSocket = "/var/run/docker.sock";
+const tlsPort = "2376";
+
+export const hostOf = ({ host }: EngineAddress): string => host ?? `unix://${usualSocket}`;
+
+/** In the client's words. Everything is named, as what is not it would read from the environment itself. */
+export function clientOptions(address: EngineAddress): Dockerode.DockerOptions {
+  const host = hostOf(address);
+  if (host.startsWith("unix://")) return { ...nothing, socketPath: host.slice("unix://".length) || usualSocket };
+  const url = URL.canParse(host) ? new URL(host) : undefined;
+  if (url?.protocol === "ssh:") {
+    return {
+      ...nothing,
+      protocol: "ssh",
+      host: url.hostname,
+      port: url.port || 22,
+      username: url.username || undefined,
+      sshOptions: address.sshAgent === undefined ? {} : { agent: address.sshAgent },
+    };
+  }
+  if (url?.protocol !== "tcp:" && url?.protocol !== "http:" && url?.protocol !== "https:") {
+    const reason = `'${host}' is not an address that begins with unix://, tcp:// or ssh://`;
+    throw new WharfError("config_invalid", { name: "DOCKER_HOST", reason });
+  }
+  const isTls = address.tls === true || url.protocol === "https:" || url.port === tlsPort;
+  return {
+    ...nothing,
+    protocol: isTls ? "https" : "http",
+    host: url.hostname,
+    port: url.port || (isTls ? tlsPort : "2375"),
+    ...(isTls && address.certificates !== undefined && certificatesIn(address.certificates)),
+  };
+}
+
+const nothing = { socketPath: undefined, host: undefined, port: undefined, username: undefined };
+
+function certificatesIn(folder: string): Pick<Dockerode.DockerOptions, "ca" | "cert" | "key"> {
+  try {
+    const read = (name: string) => readFileSync(join(folder, name), "utf8");
+    return { ca: read("ca.pem"), cert: read("cert.pem"), key: read("key.pem") };
+  } catch (error) {
+    const reason = `no certificates can be read there: ${error instanceof Error ? error.message : String(error)}`;
+    throw new WharfError("config_invalid", { name: "DOCKER_CERT_PATH", reason }, { cause: error });
+  }
+}

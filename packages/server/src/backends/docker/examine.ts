@@ -1,0 +1,87 @@
+import { randomUUID } from "node:crypto";
+import { hostname, release } from "node:os";
+import { WharfError } from "@wharf/contract";
+import { z } from "zod";
+import type { Engine } from "./engine.ts";
+import type { EngineToExamine } from "./options.ts";
+
+/** Docker 20.10: measuring without a wait of two seconds. */
+const oldestApi = [1, 41] as const;
+
+/** What the client's types leave open. */
+const Info = z.object({
+  Name: z.string(),
+  KernelVersion: z.string(),
+  OperatingSystem: z.string(),
+  SecurityOptions: z.array(z.string()).nullish(),
+  CPUCfsQuota: z.boolean().optional(),
+  MemoryLimit: z.boolean().optional(),
+  PidsLimit: z.boolean().optional(),
+});
+type Info = z.infer<typeof Info>;
+
+export interface EngineFacts {
+  /** The engine's containers can be given files of this machine. */
+  readonly sharesMachine: boolean;
+  /** Volumes can be given a size. */
+  readonly quota: boolean;
+  /** A user in a container is another one outside. */
+  readonly remapsUsers: boolean;
+}
+
+/** Finds out what the engine is, refuses one that is no use, and tells what it cannot hold runners to. */
+export async function examine(engine: Engine, options: EngineToExamine): Promise<EngineFacts> {
+  const { ApiVersion } = await engine.ask((docker) => docker.version());
+  const [major = 0, minor = 0] = ApiVersion.split(".").map(Number);
+  if (major < oldestApi[0] || (major === oldestApi[0] && minor < oldestApi[1])) {
+    const needed = oldestApi.join(".");
+    throw new WharfError("engine_outdated", { engine: "Docker", address: engine.address, found: ApiVersion, needed });
+  }
+  const info = Info.parse(await engine.ask((docker) => docker.info()));
+  refuseUnsafe(info, engine, options);
+  const quota = await canBoundVolumes(engine, options.server);
+  const unenforced = [
+    ...(info.CPUCfsQuota === false ? ["cpu"] : []),
+    ...(info.MemoryLimit === false ? ["memory"] : []),
+    ...(info.PidsLimit === false ? ["processes"] : []),
+    ...(quota ? [] : ["disk"]),
+  ];
+  const remapsUsers = (info.SecurityOptions ?? []).some((option) => /^name=(userns|rootless)\b/.test(option));
+  const facts = { sharesMachine: sharesMachine(engine, info), quota, remapsUsers };
+  options.log?.info({ engine: engine.address, ...facts, unenforced }, "runners are Docker's containers");
+  return facts;
+}
+
+function refuseUnsafe({ SecurityOptions }: Info, engine: Engine, { allowUnsafe, log }: EngineToExamine): void {
+  const seccomp = SecurityOptions?.find((option) => option.split(",").includes("name=seccomp"));
+  if (seccomp !== undefined && !seccomp.includes("profile=unconfined")) return;
+  const reason = "it starts containers without a seccomp profile, so every system call is open to them";
+  if (allowUnsafe !== true)
+    throw new WharfError("engine_unsafe", { engine: "Docker", address: engine.address, reason });
+  log?.warn({ engine: engine.address, reason }, "the engine is accepted though it is not safe");
+}
+
+/**
+ * An engine behind a socket of this machine may still be elsewhere: in Docker Desktop's virtual machine, or outside of the
+ * container that the server itself is in. It then has another kernel or another name.
+ */
+const sharesMachine = (engine: Engine, info: Info): boolean =>
+  engine.isLocal &&
+  process.platform === "linux" &&
+  info.KernelVersion === release() &&
+  info.Name === hostname() &&
+  !info.OperatingSystem.includes("Docker Desktop");
+
+/** Whether the engine's disk can do it shows when it is asked to: on XFS with project quotas it can. */
+async function canBoundVolumes(engine: Engine, server: string): Promise<boolean> {
+  const name = `wharf-probe-${randomUUID()}`;
+  try {
+    const Labels = { "wharf.probe": server };
+    await engine.ask((docker) => docker.createVolume({ Name: name, DriverOpts: { size: "10485760" }, Labels }));
+  } catch (error) {
+    if (error instanceof WharfError && error.code === "backend_failed") return false;
+    throw error;
+  }
+  await engine.find((docker) => docker.getVolume(name).remove());
+  return true;
+}

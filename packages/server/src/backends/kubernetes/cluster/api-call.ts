@@ -1,0 +1,33 @@
+/** A request to the API in the words of its access rules: the verb on what, and where. */
+export interface ApiCall {
+  readonly verb: string;
+  /** Empty for the core group. */
+  readonly group: string;
+  /** With its subresource, as rules name it: `pods/exec`. */
+  readonly resource: string;
+  readonly namespace?: string;
+  readonly name?: string;
+}
+
+const verbs: Readonly<Record<string, string>> = { POST: "create", PUT: "update", PATCH: "patch", DELETE: "delete" };
+
+export function apiCallOf(method: string, address: string): ApiCall {
+  const { pathname, searchParams } = new URL(address);
+  const parts = pathname.split("/").filter(Boolean).map(decodeURIComponent);
+  // /api/v1/… is the core group, /apis/<group>/<version>/… the others.
+  const isCore = parts[0] === "api";
+  const path = parts.slice(isCore ? 2 : 3);
+  const namespace = path[0] === "namespaces" && path.length > 2 ? path[1] : undefined;
+  const [kind = "", name, ...sub] = namespace === undefined ? path : path.slice(2);
+  // Whatever is reached through a proxy is one subresource to the access rules.
+  const subresource = sub[0];
+  const reading = name === undefined ? "list" : "get";
+  const verb = verbs[method] ?? (searchParams.get("watch") === "true" ? "watch" : reading);
+  return {
+    verb,
+    group: isCore ? "" : (parts[1] ?? ""),
+    resource: subresource === undefined ? kind : `${kind}/${subresource}`,
+    ...(namespace !== undefined && { namespace }),
+    ...(name !== undefined && { name }),
+  };
+}

@@ -1,0 +1,53 @@
+import { z } from "zod";
+import type { ApiCall } from "./api-call.ts";
+
+/** What the API says when it refuses. */
+const Status = z.object({
+  message: z.string().catch(""),
+  reason: z.string().catch(""),
+  details: z.object({ causes: z.array(z.object({ reason: z.string().optional() })).catch([]) }).catch({ causes: [] }),
+});
+
+/** The API answered, and not with what was asked for. */
+export class ApiFailure extends Error {
+  readonly call: ApiCall;
+  readonly status: number;
+  /** The API's own word for it, such as `AlreadyExists`. */
+  readonly reason: string;
+  readonly causes: readonly string[];
+  /** How long the API wants to be left alone, where it says so. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(call: ApiCall, answer: { status: number; body: string; retryAfter: string | undefined }) {
+    const said = Status.safeParse(parsed(answer.body)).data;
+    super(said?.message || answer.body.trim().slice(0, 300) || `HTTP ${answer.status}`);
+    this.name = "ApiFailure";
+    this.call = call;
+    this.status = answer.status;
+    this.reason = said?.reason ?? "";
+    this.causes = said?.details.causes.flatMap(({ reason }) => reason ?? []) ?? [];
+    const seconds = Number(answer.retryAfter);
+    this.retryAfterMs = Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : undefined;
+  }
+}
+
+/** No answer came. */
+export class ApiUnreachable extends Error {
+  readonly call: ApiCall;
+  constructor(call: ApiCall, cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    this.name = "ApiUnreachable";
+    this.call = call;
+  }
+}
+
+export const isNotFound = (error: unknown): boolean => error instanceof ApiFailure && error.status === 404;
+export const isThere = (error: unknown): boolean => error instanceof ApiFailure && error.reason === "AlreadyExists";
+
+function parsed(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return undefined;
+  }
+}

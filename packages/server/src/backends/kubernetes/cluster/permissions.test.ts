@@ -1,0 +1,94 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { loadAllYaml } from "@kubernetes/client-node";
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { apiCallOf } from "./api-call.ts";
+import { isPermitted, optionalPermissions, type Permission, permissions } from "./permissions.ts";
+
+const deployed = join(import.meta.dirname, "../../../../../../deploy/kubernetes");
+const Rule = z.object({ apiGroups: z.array(z.string()), resources: z.array(z.string()), verbs: z.array(z.string()) });
+const Role = z.object({ kind: z.string(), rules: z.array(Rule).default([]) });
+
+/** The rules of a manifest, each as one line. */
+function granted(file: string): string[] {
+  const objects = z.array(Role).parse(loadAllYaml(readFileSync(join(deployed, file), "utf8")));
+  return objects
+    .flatMap(({ rules }) => rules)
+    .flatMap(({ apiGroups, resources, verbs }) =>
+      apiGroups.flatMap((group) => resources.map((resource) => lineOf({ group, resource, verbs }))),
+    )
+    .toSorted();
+}
+
+const lineOf = ({ group, resource, verbs }: Permission) => `${group}/${resource}: ${verbs.toSorted().join(" ")}`;
+
+// S-048, G-054
+test("the deployed roles grant what the code may ask of the API, and not a verb more", () => {
+  expect(granted("base/rbac.yaml")).toEqual(permissions.map(lineOf).toSorted());
+  expect(granted("overlays/kubelet-usage/role.yaml")).toEqual(optionalPermissions.map(lineOf).toSorted());
+});
+
+const verbs: Readonly<Record<string, string>> = { read: "get", replace: "update" };
+const plural = (kind: string) => {
+  const one = kind.toLowerCase();
+  return one.endsWith("y") ? `${one.slice(0, -1)}ies` : `${one}s`;
+};
+/** What is not called by a method of the client's that is named for it. */
+const byOtherMeans = [
+  "watch pods",
+  // A stream is opened by GET; clusters of today ask for the right to create as well.
+  "get pods/exec",
+  "create pods/exec",
+];
+
+/** The calls that stand in the sources, by the names of the client's methods. */
+function called(): string[] {
+  const folder = join(import.meta.dirname, "..");
+  const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) =>
+    /(?<!test)\.ts$/.test(name),
+  );
+  const source = files.map((name) => readFileSync(join(folder, name), "utf8")).join("\n");
+  const method =
+    /\b(?:core|apps|networking)\s*\.(create|read|list|replace|patch|delete)(?:Namespaced)?([A-Z]\w*?)(?:ForAllNamespaces)?\(/g;
+  const calls = [...source.matchAll(method)].map(([, verb = "", kind = ""]) => {
+    const resource = kind === "PodLog" ? "pods/log" : plural(kind);
+    return `${verbs[verb] ?? verb} ${resource}`;
+  });
+  return [...new Set([...calls, ...byOtherMeans])].toSorted();
+}
+
+// S-048
+test("every verb that is granted is one that the sources use", () => {
+  const allowed = permissions.flatMap(({ resource, verbs: of }) => of.map((verb) => `${verb} ${resource}`));
+  expect(called()).toEqual(allowed.toSorted());
+});
+
+test("no secret can be read, and nothing of the cluster's own be changed", () => {
+  const verbsOn = (resource: string) =>
+    permissions.filter((one) => one.resource === resource).flatMap(({ verbs }) => verbs);
+  expect(verbsOn("secrets")).toEqual(["create", "update"]);
+  expect(verbsOn("nodes")).toEqual([]);
+  expect(permissions.flatMap(({ verbs }) => verbs)).not.toContain("*");
+});
+
+test.each([
+  ["POST", "/api/v1/namespaces", "create namespaces"],
+  ["GET", "/api/v1/namespaces/client-a", "get namespaces"],
+  ["GET", "/api/v1/pods?labelSelector=a%3Db", "list pods"],
+  ["GET", "/api/v1/pods?watch=true", "watch pods"],
+  ["DELETE", "/api/v1/namespaces/client-a/pods/runner-1", "delete pods client-a"],
+  ["GET", "/api/v1/namespaces/client-a/pods/runner-1/log?tailLines=2", "get pods/log client-a"],
+  ["PATCH", "/apis/apps/v1/namespaces/client-a/statefulsets/runner-1", "patch statefulsets client-a"],
+  ["PUT", "/api/v1/namespaces/client-a/secrets/runner-1", "update secrets client-a"],
+  ["GET", "/api/v1/nodes/one/proxy/stats/summary", "get nodes/proxy"],
+])("%s %s is known as what access rules call it", (method, path, expected) => {
+  const { verb, resource, namespace } = apiCallOf(method, `https://cluster${path}`);
+  expect([verb, resource, namespace].filter(Boolean).join(" ")).toBe(expected);
+});
+
+test("a call that no role grants is told apart", () => {
+  expect(isPermitted(apiCallOf("GET", "https://cluster/api/v1/namespaces/kube-system/secrets"))).toBe(false);
+  expect(isPermitted(apiCallOf("DELETE", "https://cluster/api/v1/namespaces/client-a"))).toBe(false);
+  expect(isPermitted(apiCallOf("GET", "https://cluster/api/v1/pods"))).toBe(true);
+});

@@ -1,0 +1,112 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { once } from "node:events";
+import { type AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { explained } from "../failures.ts";
+import { type Cluster, openCluster } from "./cluster.ts";
+
+/** A listener that answers as an API server in trouble does, which the real one cannot be asked to be. */
+let answer: (request: IncomingMessage, response: ServerResponse) => void;
+let server: Server;
+let port: number;
+let folder: string;
+let cluster: Cluster;
+
+beforeEach(async () => {
+  server = createServer((request, response) => answer(request, response)).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  ({ port } = server.address() as AddressInfo);
+  folder = mkdtempSync(join(tmpdir(), "wharf-kubeconfig-"));
+  const kubeconfig = join(folder, "config");
+  const named = (of: object) => [{ name: "test", ...of }];
+  writeFileSync(
+    kubeconfig,
+    JSON.stringify({
+      "current-context": "test",
+      clusters: named({ cluster: { server: `http://127.0.0.1:${port}`, "insecure-skip-tls-verify": true } }),
+      users: named({ user: { token: "t" } }),
+      contexts: named({ context: { cluster: "test", user: "test" } }),
+    }),
+  );
+  cluster = await openCluster({ kubeconfig, inCluster: false });
+});
+afterEach(() => {
+  cluster.close();
+  server.closeAllConnections();
+  server.close();
+  rmSync(folder, { recursive: true });
+});
+
+const say = (response: ServerResponse, status: number, body: object, headers: Record<string, string> = {}) =>
+  response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body));
+const none = { kind: "PodList", items: [], metadata: { resourceVersion: "7" } };
+
+test("a server that throttles is left alone for as long as it asks, and then answers", async () => {
+  const times: number[] = [];
+  answer = (_, response) => {
+    times.push(performance.now());
+    if (times.length < 3) return say(response, 429, { kind: "Status", message: "slow down" }, { "retry-after": "1" });
+    return say(response, 200, none);
+  };
+  const list = await cluster.core.listPodForAllNamespaces({});
+  expect(list.metadata?.resourceVersion).toBe("7");
+  expect(times).toHaveLength(3);
+  expect(times[2]! - times[0]!).toBeGreaterThan(1_900);
+});
+
+test("a server that is started anew is waited for", async () => {
+  let asked = 0;
+  answer = (request, response) => (++asked === 1 ? request.socket.destroy() : say(response, 200, none));
+  await cluster.core.listPodForAllNamespaces({});
+  expect(asked).toBe(2);
+  server.closeAllConnections();
+  server.close();
+  const listing = cluster.core.listPodForAllNamespaces({});
+  await sleep(300);
+  server = createServer((request, response) => answer(request, response)).listen(port, "127.0.0.1");
+  await listing;
+  expect(asked).toBe(3);
+});
+
+test("the body of a DELETE arrives, and the next request on the same connection too", async () => {
+  const bodies: string[] = [];
+  answer = (request, response) => {
+    let body = "";
+    request.on("data", (chunk: Buffer) => (body += chunk.toString()));
+    request.on("end", () => {
+      bodies.push(body);
+      say(response, 200, { kind: "Status", status: "Success" });
+    });
+  };
+  const at = { namespace: "t", name: "p", body: { gracePeriodSeconds: 0 } };
+  await cluster.core.deleteNamespacedPod(at);
+  await cluster.core.deleteNamespacedPod(at);
+  expect(bodies.map((body) => JSON.parse(body))).toEqual([{ gracePeriodSeconds: 0 }, { gracePeriodSeconds: 0 }]);
+});
+
+test.each([
+  [403, { reason: "Forbidden", message: 'pods is forbidden: User "x" cannot list resource' }, "cluster_forbidden"],
+  [401, { reason: "Unauthorized", message: "Unauthorized" }, "cluster_forbidden"],
+  [403, { reason: "Forbidden", message: 'pods "p" is forbidden: exceeded quota: wharf-quota' }, "quota_exceeded"],
+  [
+    403,
+    { reason: "Forbidden", message: "x", details: { causes: [{ reason: "NamespaceTerminating" }] } },
+    "namespace_ending",
+  ],
+  [422, { reason: "Invalid", message: "spec is wrong" }, "backend_failed"],
+])("an answer of %i becomes an error that says what to do", async (status, body, code) => {
+  answer = (_, response) => say(response, status, { kind: "Status", ...body });
+  const failed = cluster.core
+    .listNamespacedPod({ namespace: "t" })
+    .catch((error: unknown) => explained(error, cluster));
+  expect(await failed).toMatchObject({ code });
+});
+
+test("what no role grants is never sent", async () => {
+  answer = () => expect.unreachable("it was sent");
+  await expect(cluster.core.listNamespacedSecret({ namespace: "kube-system" })).rejects.toThrow("no role allows");
+});

@@ -1,0 +1,154 @@
+import { Agent, request as send, type RequestOptions } from "node:https";
+import { request as sendPlain } from "node:http";
+import type { IncomingHttpHeaders } from "node:http";
+import { buffer } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { KubeConfig, RequestContext, ResponseContext } from "@kubernetes/client-node";
+import { type ApiCall, apiCallOf } from "./api-call.ts";
+import { ApiFailure, ApiUnreachable } from "./api-failure.ts";
+import { isPermitted } from "./permissions.ts";
+
+/** How long one request may take, tries and pauses together. */
+const timeoutMs = 60_000;
+/** An API server that is started anew is away for about this long; every call here may be sent twice. */
+const awayMs = 15_000;
+const firstPauseMs = 100;
+const longestPauseMs = 2_000;
+
+interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+}
+
+export interface TransportOptions {
+  readonly config: KubeConfig;
+  /** The client's class for an answer, which is only there once the client was loaded. */
+  readonly Response: new (
+    status: number,
+    headers: Record<string, string>,
+    body: { text(): Promise<string>; binary(): Promise<Buffer>; stream(): null },
+  ) => ResponseContext;
+  /** What may be sent; without it, what the roles grant. */
+  readonly allows?: (call: ApiCall) => boolean;
+  /** Told of every call that is sent. */
+  readonly onCall?: (call: ApiCall) => void;
+}
+
+/**
+ * Carries the client's requests to the API server over connections that are kept. It waits as long as a throttling server
+ * asks for, tries again while the server is away, and refuses to send what no role would allow.
+ */
+export class Transport {
+  readonly #options: TransportOptions;
+  #kept: { readonly agent: Agent; readonly credentials: string } | undefined;
+
+  constructor(options: TransportOptions) {
+    this.#options = options;
+  }
+
+  async send(request: RequestContext): Promise<ResponseContext> {
+    const call = apiCallOf(request.getHttpMethod(), request.getUrl());
+    const allows = this.#options.allows ?? isPermitted;
+    if (!allows(call)) throw new Error(`no role allows to ${call.verb} ${call.resource} of group '${call.group}'`);
+    // An object of the client's is sent as what shall be merged.
+    if (call.verb === "patch") request.setHeaderParam("Content-Type", "application/merge-patch+json");
+    const { status, headers, body } = await this.#patiently(call, request);
+    const flat = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]));
+    return new this.#options.Response(status, flat, {
+      text: async () => body.toString("utf8"),
+      binary: async () => body,
+      stream: () => null,
+    });
+  }
+
+  close(): void {
+    this.#kept?.agent.destroy();
+  }
+
+  async #patiently(call: ApiCall, request: RequestContext): Promise<Answer> {
+    const started = performance.now();
+    for (let pause = firstPauseMs; ; pause = Math.min(pause * 2, longestPauseMs)) {
+      const left = timeoutMs - (performance.now() - started);
+      const failure = await this.#once(call, request, left).then(
+        (answer) => (answer.status < 400 ? answer : failureOf(call, answer)),
+        (error: unknown) => new ApiUnreachable(call, error),
+      );
+      if (!(failure instanceof Error)) return failure;
+      const spent = performance.now() - started;
+      const wait = pauseAfter(failure, pause, spent);
+      if (wait === undefined || spent + wait > timeoutMs) throw failure;
+      await sleep(wait);
+    }
+  }
+
+  async #once(call: ApiCall, request: RequestContext, timeout: number): Promise<Answer> {
+    this.#options.onCall?.(call);
+    const address = new URL(request.getUrl());
+    const credentials: RequestOptions = {};
+    await this.#options.config.applyToHTTPSOptions(credentials);
+    const given = request.getBody();
+    const body = typeof given === "string" ? Buffer.from(given) : undefined;
+    const options: RequestOptions = {
+      method: request.getHttpMethod(),
+      headers: {
+        ...request.getHeaders(),
+        ...headersOf(credentials),
+        // Node leaves it away for a DELETE, and the server then takes the body for the next request.
+        ...(body && { "content-length": String(body.length) }),
+      },
+      ...(credentials.auth && { auth: credentials.auth }),
+      agent: this.#agent(credentials),
+      signal: AbortSignal.timeout(Math.max(1, Math.ceil(timeout))),
+    };
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    const outgoing = (address.protocol === "http:" ? sendPlain : send)(address, options, (incoming) => {
+      buffer(incoming).then(
+        (content) => resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: content }),
+        reject,
+      );
+    });
+    outgoing.on("error", reject);
+    outgoing.end(body);
+    return promise;
+  }
+
+  /** A proxy's agent is the client's own; any other is replaced by one that keeps its connections. */
+  #agent({ agent, ca, cert, key, rejectUnauthorized, servername }: RequestOptions): RequestOptions["agent"] {
+    const plain = agent instanceof Agent && Object.getPrototypeOf(agent) === Agent.prototype;
+    if (!plain) return agent;
+    const tls = { ca, cert, key, servername, rejectUnauthorized };
+    const credentials = JSON.stringify(tls, (_, value: unknown) => (value === undefined ? null : value));
+    if (this.#kept?.credentials !== credentials) {
+      this.#kept?.agent.destroy();
+      const given = Object.fromEntries(Object.entries(tls).filter(([, value]) => value !== undefined));
+      this.#kept = { credentials, agent: new Agent({ ...given, keepAlive: true, maxSockets: 16 }) };
+    }
+    return this.#kept.agent;
+  }
+}
+
+function failureOf(call: ApiCall, { status, headers, body }: Answer): ApiFailure {
+  return new ApiFailure(call, { status, body: body.toString("utf8"), retryAfter: headers["retry-after"] });
+}
+
+/** How long to wait before the next try; nothing where none is of use. */
+function pauseAfter(failure: ApiFailure | ApiUnreachable, pause: number, spent: number): number | undefined {
+  const chance = pause * (0.5 + Math.random() / 2);
+  if (failure instanceof ApiUnreachable) return spent < awayMs && isAway(failure) ? chance : undefined;
+  if (failure.status === 429) return failure.retryAfterMs ?? chance;
+  // It starts, or has just lost its store. What a node says through it is the node's own word.
+  if (failure.status >= 500 && failure.call.resource !== "nodes/proxy" && spent < awayMs)
+    return failure.retryAfterMs ?? chance;
+  return undefined;
+}
+
+const awayCodes = new Set(["ECONNREFUSED", "ECONNRESET", "EPIPE", "ETIMEDOUT", "EHOSTUNREACH"]);
+function isAway({ cause }: ApiUnreachable): boolean {
+  return cause instanceof Error && "code" in cause && awayCodes.has(String(cause.code));
+}
+
+function headersOf({ headers }: RequestOptions): Record<string, string> {
+  if (headers === undefined || Array.isArray(headers)) return {};
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]));
+}

@@ -1,0 +1,341 @@
+import { once } from "node:events";
+import type { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { V1OwnerReference, V1StatefulSet } from "@kubernetes/client-node";
+import { WharfError } from "@wharf/contract";
+import type { Backend, RunnerSighting, RunnerSpec, RunnerUsage } from "../backend.ts";
+import { inside } from "../shared/inside.ts";
+import type { Log } from "../shared/log.ts";
+import { ApiFailure, isNotFound, isThere } from "./cluster/api-failure.ts";
+import type { Cluster } from "./cluster/cluster.ts";
+import { explained } from "./failures.ts";
+import { ClaimBinding } from "./claim-binding.ts";
+import { type Found, search, setFound } from "./found.ts";
+import { daemonSecret } from "./objects/daemon-secret.ts";
+import { annotations, instanceLabels, reserved, runnerLabels, selectorOf } from "./objects/labels.ts";
+import { namesOf, namespaceOf } from "./objects/names.ts";
+import { barePod, containerName, endSeconds } from "./objects/pod.ts";
+import { statefulSet } from "./objects/stateful-set.ts";
+import { claimsOf, keepsDisk } from "./objects/volumes.ts";
+import { type PodView, isEnding, isRunning } from "./pods/pod-view.ts";
+import { PodWatch } from "./pods/pod-watch.ts";
+import { Pods } from "./pods/pods.ts";
+import { type KubernetesSettings, wirePort, wireSocket } from "./settings.ts";
+import { Tenants } from "./tenant.ts";
+import { UsageMeter } from "./usage.ts";
+import { openExec } from "./wire/exec-stream.ts";
+import { openPodStream } from "./wire/pod-stream.ts";
+
+/** How long a pod may take to go, its own time and the use of force included, and then its volumes. */
+const goneMs = 60_000;
+const pauseMs = 200;
+
+/**
+ * Runners in pods. All that is known of one is in the cluster, under labels with its id:
+ *
+ * - absent: nothing. `create` makes a StatefulSet of one and, as its own, a Secret and two claims; or a bare pod with its
+ *   Secret, where the disk may go with the pod.
+ * - running: the StatefulSet wants one pod. A daemon that dies is started again by the kubelet, a pod that is lost is made
+ *   again by the controller, on the same volumes.
+ * - stopped: the StatefulSet wants none; its volumes stay. A bare pod cannot be stopped without losing its disk: it is then
+ *   absent. `destroy` leads to absent from anywhere; what the StatefulSet or the pod owns goes with it.
+ */
+export class KubernetesBackend implements Backend {
+  readonly name = "kubernetes";
+  readonly can = { snapshot: false, isolation: "container", packages: "volume" } as const;
+  readonly #cluster: Cluster;
+  readonly #settings: KubernetesSettings;
+  readonly #log: Log | undefined;
+  readonly #tenants: Tenants;
+  readonly #binding: ClaimBinding;
+  readonly #watch: PodWatch;
+  readonly #pods: Pods;
+  readonly #meter: UsageMeter;
+
+  constructor(cluster: Cluster, settings: KubernetesSettings, log?: Log) {
+    this.#cluster = cluster;
+    this.#settings = settings;
+    this.#log = log;
+    this.#tenants = new Tenants(cluster, settings);
+    this.#binding = new ClaimBinding(cluster);
+    this.#watch = new PodWatch({
+      cluster,
+      selector: selectorOf(instanceLabels(settings.instance)),
+      ...("fixed" in settings.namespaces && { namespace: settings.namespaces.fixed }),
+      ...(log && { log }),
+    });
+    this.#pods = new Pods(cluster, this.#watch);
+    this.#meter = new UsageMeter(cluster);
+  }
+
+  create(spec: RunnerSpec, signal: AbortSignal = never()): Promise<void> {
+    return this.#explained(async () => {
+      signal.throwIfAborted();
+      await this.#bringUp(this.#bounded(spec), await this.#find(spec.id), signal);
+    });
+  }
+
+  start(spec: RunnerSpec, signal: AbortSignal = never()): Promise<void> {
+    return this.#explained(async () => {
+      signal.throwIfAborted();
+      await this.#bringUp(this.#bounded(spec), await this.#existing(spec.id), signal);
+    });
+  }
+
+  stop(id: string): Promise<void> {
+    return this.#explained(async () => {
+      const found = await this.#existing(id);
+      const { namespace } = found;
+      const until = AbortSignal.timeout(goneMs);
+      if (found.kind === "pod") await this.#deletePod(found, id, endSeconds);
+      else if (!found.stopped) await this.#scale(id, namespace, 0, await this.#cpuSoFar(found, id));
+      await this.#pods.untilGone(id, until);
+    });
+  }
+
+  destroy(id: string): Promise<void> {
+    return this.#explained(async () => {
+      const found = await this.#find(id);
+      if (!found) return;
+      const until = AbortSignal.timeout(goneMs);
+      const { apps } = this.#cluster;
+      const { namespace } = found;
+      if (found.kind === "set") {
+        const name = namesOf(id).runner;
+        const body = { propagationPolicy: "Background", preconditions: { uid: found.uid } };
+        await apps.deleteNamespacedStatefulSet({ name, namespace, body }).catch(unlessGone);
+      }
+      // Nobody needs what its daemon would still write.
+      await this.#deletePod(found, id, 1);
+      await this.#pods.untilGone(id, until);
+      if (found.kind === "set") await this.#untilClaimsGone(id, namespace, until);
+    });
+  }
+
+  dial(id: string, signal: AbortSignal = never()): Promise<Duplex> {
+    return this.#explained(async () => {
+      for (;;) {
+        signal.throwIfAborted();
+        const found = await this.#existing(id);
+        if (found.stopped) throw new WharfError("runner_unavailable", { runner_id: id, reason: "it is stopped" });
+        const { namespace } = found;
+        const pod = await this.#pods.untilRunning({ id, namespace, startMs: this.#settings.startMs }, signal);
+        const stream = await this.#stream(pod, signal).catch((error: unknown) => {
+          // It went between the look and the call; the next look tells.
+          if (error instanceof ApiFailure && [400, 404, 500].includes(error.status)) return undefined;
+          throw error;
+        });
+        if (stream) return stream;
+        await sleep(pauseMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+      }
+    });
+  }
+
+  usage(id: string): Promise<RunnerUsage> {
+    return this.#explained(async () => {
+      const found = await this.#existing(id);
+      const pod = await this.#pods.now(id, AbortSignal.timeout(goneMs));
+      const now = await (pod ? this.#meter.measure(pod) : { cpuSeconds: 0, memoryBytes: 0, memoryPeakBytes: 0 });
+      return { ...now, cpuSeconds: found.cpuSeconds + now.cpuSeconds };
+    });
+  }
+
+  async *list(): AsyncIterable<RunnerSighting> {
+    const all = await this.#explained(() =>
+      search(this.#cluster, this.#settings, instanceLabels(this.#settings.instance)),
+    );
+    for (const [id, { stopped }] of all) yield { id, state: stopped ? "stopped" : "running" };
+  }
+
+  /** What an image holds is only known inside: an agent whose program is not there says so when it is started. */
+  async missing(): Promise<undefined> {
+    return undefined;
+  }
+
+  async close(): Promise<void> {
+    await this.#watch.close();
+    this.#cluster.close();
+  }
+
+  #bounded(spec: RunnerSpec): RunnerSpec {
+    const { cpu = Infinity, memoryBytes = Infinity, diskBytes = Infinity } = this.#settings.most;
+    const { limits } = spec;
+    return {
+      ...spec,
+      limits: {
+        ...limits,
+        cpu: Math.min(limits.cpu, cpu),
+        memoryBytes: Math.min(limits.memoryBytes, memoryBytes),
+        diskBytes: Math.min(limits.diskBytes, diskBytes),
+      },
+    };
+  }
+
+  async #bringUp(spec: RunnerSpec, there: Found | undefined, signal: AbortSignal): Promise<void> {
+    const { id } = spec;
+    const namespace = there?.namespace ?? namespaceOf(this.#settings, spec.tenant);
+    const running = { id, namespace, startMs: this.#settings.startMs };
+    if (there && !there.stopped) {
+      const pod = await this.#pods.now(id, signal);
+      if (pod && isRunning(pod) && !isEnding(pod)) return;
+    }
+    await this.#tenants.ensure(namespace);
+    // What is there stays what it is, also where the settings have changed since.
+    const kind = there?.kind ?? (keepsDisk(spec, this.#settings) ? "set" : "pod");
+    try {
+      if (kind === "set") await this.#makeSet(spec, namespace, there);
+      else await this.#makePod(spec, namespace, there);
+    } catch (error) {
+      // Somebody may have changed the namespace since it was last looked at.
+      this.#tenants.forget(namespace);
+      throw error;
+    }
+    await this.#pods.untilRunning(running, signal);
+  }
+
+  async #makeSet(spec: RunnerSpec, namespace: string, there: Found | undefined): Promise<void> {
+    const { apps, core } = this.#cluster;
+    const settings = { ...this.#settings, volumes: "claim" } as const;
+    const wanted = statefulSet(spec, settings);
+    const set = there ?? (await this.#newSet(spec.id, namespace, wanted));
+    const owner = ownerOf("StatefulSet", "apps/v1", namesOf(spec.id).runner, set.uid);
+    const secret = daemonSecret(spec, settings, owner);
+    await Promise.all([
+      core.createNamespacedSecret({ namespace, body: secret }).catch((error: unknown) => {
+        if (!isThere(error)) throw error;
+        return core.replaceNamespacedSecret({ namespace, name: namesOf(spec.id).secret, body: secret });
+      }),
+      ...claimsOf(spec, settings, owner).map((body) =>
+        core.createNamespacedPersistentVolumeClaim({ namespace, body }).catch(unlessThere),
+      ),
+    ]);
+    if (!there) await this.#binding.wait(spec.id, namespace);
+    const digest = wanted.metadata?.annotations?.[annotations.digest];
+    const change = set.digest === digest ? {} : { template: wanted.spec?.template };
+    const body = { metadata: { annotations: { [annotations.digest]: digest } }, spec: { replicas: 1, ...change } };
+    await apps.patchNamespacedStatefulSet({ name: namesOf(spec.id).runner, namespace, body });
+  }
+
+  async #newSet(id: string, namespace: string, body: V1StatefulSet): Promise<Found> {
+    const made = await this.#cluster.apps.createNamespacedStatefulSet({ namespace, body }).catch(unlessThere);
+    if (made) return setFound(made);
+    // Another call for the same runner was quicker.
+    return this.#existing(id);
+  }
+
+  async #makePod(spec: RunnerSpec, namespace: string, there: Found | undefined): Promise<void> {
+    const { core } = this.#cluster;
+    if (there?.stopped) {
+      this.#log?.warn({ runner_id: spec.id }, "a pod ended, and its disk with it; another is made");
+      await this.#deletePod(there, spec.id, 1);
+      await this.#pods.untilGone(spec.id, AbortSignal.timeout(goneMs));
+    }
+    const body = barePod(spec, { ...this.#settings, volumes: "ephemeral" });
+    const pod = await core.createNamespacedPod({ namespace, body }).catch(unlessThere);
+    if (!pod) return;
+    const owner = ownerOf("Pod", "v1", namesOf(spec.id).runner, pod.metadata?.uid ?? "");
+    // The kubelet waits for it.
+    const secret = daemonSecret(spec, this.#settings, owner);
+    await core.createNamespacedSecret({ namespace, body: secret }).catch((error: unknown) => {
+      if (!isThere(error)) throw error;
+      // Of a pod of this name that has just gone, and taken away with it in a moment: this one takes its place.
+      return core.replaceNamespacedSecret({ namespace, name: namesOf(spec.id).secret, body: secret });
+    });
+  }
+
+  async #scale(id: string, namespace: string, replicas: number, cpuSeconds: number): Promise<void> {
+    const body = {
+      metadata: { annotations: { [annotations.cpuSeconds]: String(cpuSeconds) } },
+      spec: { replicas },
+    };
+    await this.#cluster.apps.patchNamespacedStatefulSet({ name: namesOf(id).runner, namespace, body });
+  }
+
+  /** Kept with the StatefulSet, as the next pod begins at nothing. */
+  async #cpuSoFar({ cpuSeconds }: Found, id: string): Promise<number> {
+    const pod = await this.#pods.now(id, AbortSignal.timeout(goneMs));
+    const used = pod ? await this.#meter.measure(pod).catch(() => undefined) : undefined;
+    return cpuSeconds + (used?.cpuSeconds ?? 0);
+  }
+
+  async #deletePod({ kind, namespace }: Found, id: string, gracePeriodSeconds: number): Promise<void> {
+    const { runner } = namesOf(id);
+    const name = kind === "set" ? `${runner}-0` : runner;
+    await this.#cluster.core.deleteNamespacedPod({ name, namespace, body: { gracePeriodSeconds } }).catch(unlessGone);
+  }
+
+  /** They wait for their pod, and for the collector that follows what is owned. */
+  async #untilClaimsGone(id: string, namespace: string, signal: AbortSignal): Promise<void> {
+    const { workspace, home } = namesOf(id);
+    for (const name of [workspace, home]) {
+      for (;;) {
+        const isGone = await this.#cluster.core.readNamespacedPersistentVolumeClaim({ name, namespace }).then(
+          () => false,
+          (error: unknown) => {
+            if (isNotFound(error)) return true;
+            throw error;
+          },
+        );
+        if (isGone) break;
+        await sleep(pauseMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+      }
+    }
+  }
+
+  async #stream(pod: PodView, signal: AbortSignal): Promise<Duplex> {
+    const { name, namespace } = pod.metadata;
+    const listensOnPort = pod.metadata.annotations[annotations.wire] === "port";
+    if (this.#settings.wire === "pod" && listensOnPort && pod.status.podIP) {
+      return openPodStream({ host: pod.status.podIP, port: wirePort }, signal);
+    }
+    const place = listensOnPort ? String(wirePort) : wireSocket;
+    const command = [inside.node, `${inside.kit}/lib/wharf-wire.mjs`, place];
+    const stream = await openExec(this.#cluster, { namespace, pod: name, container: containerName, command }, signal);
+    try {
+      // The daemon speaks first; until then it may not be ready, which is not to be taken for silence.
+      await once(stream, "readable", { signal });
+      return stream;
+    } catch (error) {
+      stream.destroy();
+      signal.throwIfAborted();
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new WharfError("runner_unavailable", { runner_id: pod.metadata.labels[reserved.runner] ?? "", reason });
+    }
+  }
+
+  async #find(id: string): Promise<Found | undefined> {
+    return (await search(this.#cluster, this.#settings, runnerLabels(this.#settings.instance, id))).get(id);
+  }
+
+  async #existing(id: string): Promise<Found> {
+    const found = await this.#find(id);
+    if (found) return found;
+    throw new WharfError("runner_lost", { runner_id: id, reason: "the cluster knows nothing of it" });
+  }
+
+  async #explained<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw explained(error, this.#cluster);
+    }
+  }
+}
+
+const ownerOf = (kind: string, apiVersion: string, name: string, uid: string): V1OwnerReference => ({
+  kind,
+  apiVersion,
+  name,
+  uid,
+});
+
+const never = (): AbortSignal => new AbortController().signal;
+
+function unlessThere(error: unknown): undefined {
+  if (!isThere(error)) throw error;
+}
+
+function unlessGone(error: unknown): undefined {
+  // Under another uid it is somebody else's by now.
+  if (!isNotFound(error) && !(error instanceof ApiFailure && error.status === 409)) throw error;
+}

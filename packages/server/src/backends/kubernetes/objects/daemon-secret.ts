@@ -1,0 +1,45 @@
+import type { V1OwnerReference, V1Secret } from "@kubernetes/client-node";
+import type { DaemonConfig } from "@wharf/contract";
+import type { RunnerSpec } from "../../backend.ts";
+import { configFile, type KubernetesSettings, wirePort, wireSocket } from "../settings.ts";
+import { runnerLabels } from "./labels.ts";
+import { namesOf } from "./names.ts";
+import { inside } from "../../shared/inside.ts";
+
+/**
+ * What must not be reachable from inside. Names in `${…}` are the daemon's own environment, where the kubelet writes the
+ * API server's address and the pod asks for its node's.
+ */
+const alwaysUnreachable = [
+  "${KUBERNETES_SERVICE_HOST}:${KUBERNETES_SERVICE_PORT}",
+  "169.254.169.254:80",
+  "${WHARF_NODE_ADDRESS}:10250",
+];
+
+/** The daemon's configuration with the key of its wire. Only the runner's pod mounts it, and it goes with its owner. */
+export function daemonSecret(spec: RunnerSpec, settings: KubernetesSettings, owner: V1OwnerReference): V1Secret {
+  return {
+    metadata: {
+      name: namesOf(spec.id).secret,
+      labels: runnerLabels(settings.instance, spec.id),
+      ownerReferences: [owner],
+    },
+    type: "Opaque",
+    stringData: { [configFile]: JSON.stringify(daemonConfig(spec, settings)) },
+  };
+}
+
+function daemonConfig(spec: RunnerSpec, settings: KubernetesSettings): DaemonConfig {
+  return {
+    runner_id: spec.id,
+    wire_key: spec.wireKey,
+    wire:
+      settings.wire === "pod" ? { by: "port", port: wirePort, host: "0.0.0.0" } : { by: "listen", path: wireSocket },
+    workspace: inside.workspace,
+    home: inside.home,
+    state: inside.state,
+    relay_port: 4100,
+    isolation: "container",
+    isolation_check: { targets: [...alwaysUnreachable, ...settings.unreachable] },
+  };
+}

@@ -1,0 +1,57 @@
+/** Labels by which this backend finds its own, and which nobody else may set. */
+export const reserved = {
+  managedBy: "app.kubernetes.io/managed-by",
+  component: "app.kubernetes.io/component",
+  instance: "wharf.dev/instance",
+  runner: "wharf.dev/runner",
+} as const;
+
+export const annotations = {
+  /** How a server gets a wire to the daemon: `port` or `socket`. */
+  wire: "wharf.dev/wire",
+  /** Of what was asked for when the object was last written. */
+  digest: "wharf.dev/digest",
+  createdAt: "wharf.dev/created-at",
+  /** Processor seconds of the runner's earlier pods. */
+  cpuSeconds: "wharf.dev/cpu-seconds",
+} as const;
+
+export const manager = "wharf";
+
+export type Labels = Readonly<Record<string, string>>;
+
+/** All objects of a server's runners have these. */
+export const instanceLabels = (instance: string): Labels => ({
+  [reserved.managedBy]: manager,
+  [reserved.instance]: instance,
+});
+
+export const runnerLabels = (instance: string, id: string): Labels => ({
+  ...instanceLabels(instance),
+  [reserved.component]: "runner",
+  [reserved.runner]: id,
+});
+
+export const selectorOf = (labels: Labels): string =>
+  Object.entries(labels)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(",");
+
+const reservedDomain = /(^|\.)(kubernetes\.io|k8s\.io|wharf\.dev)$/;
+const namePart = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
+const domain = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/;
+
+/** What a tenant may label its runners with: valid labels, none of a domain that means something to the cluster or to us. */
+export function tenantLabels(wanted: Labels = {}): Labels {
+  return Object.fromEntries(Object.entries(wanted).filter(([name, value]) => isTenants(name) && isValue(value)));
+}
+
+const isValue = (value: string) => value === "" || namePart.test(value);
+
+function isTenants(label: string): boolean {
+  const parts = label.split("/");
+  const name = parts.pop() ?? "";
+  if (parts.length > 1 || !namePart.test(name)) return false;
+  const [prefix] = parts;
+  return prefix === undefined || (domain.test(prefix) && !reservedDomain.test(prefix));
+}

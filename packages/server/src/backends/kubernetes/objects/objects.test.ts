@@ -1,0 +1,218 @@
+import type { V1PodSpec } from "@kubernetes/client-node";
+import { DaemonConfig } from "@wharf/contract";
+import { describe, expect, test } from "vitest";
+import { someSettings, someSpec, variants } from "../fixtures.ts";
+import { defaultQuota } from "../settings.ts";
+import { daemonSecret } from "./daemon-secret.ts";
+import { tenantLabels } from "./labels.ts";
+import { namespaceOf } from "./names.ts";
+import { barePod } from "./pod.ts";
+import { statefulSet } from "./stateful-set.ts";
+import { tenantObjects } from "./tenant.ts";
+import { claimsOf, keepsDisk } from "./volumes.ts";
+
+/** The kinds of volume that the restricted Pod Security Standard knows; no path of the host is among them. */
+const allowedVolumes = new Set([
+  "configMap",
+  "csi",
+  "downwardAPI",
+  "emptyDir",
+  "ephemeral",
+  "persistentVolumeClaim",
+  "projected",
+  "secret",
+]);
+
+/** What in a pod is against the restricted Pod Security Standard, in its own words. */
+function breaches(pod: V1PodSpec): string[] {
+  const found: string[] = [];
+  const must = (holds: boolean, what: string) => void (holds || found.push(what));
+  must(!pod.hostNetwork && !pod.hostPID && !pod.hostIPC, "host namespaces");
+  must(pod.securityContext?.runAsNonRoot === true, "runAsNonRoot of the pod");
+  must((pod.securityContext?.runAsUser ?? 0) > 0, "runAsUser");
+  must(pod.securityContext?.seccompProfile?.type === "RuntimeDefault", "seccompProfile");
+  must(!pod.securityContext?.sysctls?.length, "sysctls");
+  for (const volume of pod.volumes ?? []) {
+    const kinds = Object.keys(volume).filter((key) => key !== "name");
+    must(
+      kinds.length === 1 && kinds.every((kind) => allowedVolumes.has(kind)),
+      `volume ${volume.name}: ${kinds.join()}`,
+    );
+  }
+  const containers = [...pod.containers, ...(pod.initContainers ?? []), ...(pod.ephemeralContainers ?? [])];
+  must(containers.length > 0, "no container");
+  for (const { name, securityContext: own, ports = [] } of containers) {
+    must(own?.privileged !== true, `${name} is privileged`);
+    must(own?.allowPrivilegeEscalation === false, `${name} may escalate`);
+    must(own?.runAsNonRoot !== false && own?.runAsUser !== 0, `${name} may be root`);
+    must(own?.capabilities?.drop?.includes("ALL") === true && !own.capabilities.add?.length, `${name}'s capabilities`);
+    must(own?.procMount === undefined && own?.seLinuxOptions === undefined, `${name}'s proc and SELinux`);
+    must(own?.seccompProfile === undefined, `${name} has a seccomp profile of its own`);
+    must(
+      ports.every(({ hostPort }) => hostPort === undefined),
+      `${name} has a port of the host`,
+    );
+  }
+  return found;
+}
+
+describe("every pod that can be emitted", () => {
+  const all = [...variants()].flatMap(({ spec, settings }) => [
+    { spec, settings, pod: barePod(spec, settings) },
+    { spec, settings, pod: statefulSet(spec, settings).spec!.template },
+  ]);
+
+  // G-054, S-049
+  test("keeps the restricted Pod Security Standard", () => {
+    expect(all.length).toBeGreaterThan(50);
+    expect(all.flatMap(({ pod }) => breaches(pod.spec!))).toEqual([]);
+  });
+
+  test("and the check finds what is against it", () => {
+    const spoilt = (spoil: (pod: V1PodSpec) => void): V1PodSpec => {
+      const pod = structuredClone(barePod(someSpec, someSettings).spec!);
+      spoil(pod);
+      return pod;
+    };
+    const bad = [
+      spoilt((pod) => (pod.hostNetwork = true)),
+      spoilt((pod) => delete pod.securityContext!.seccompProfile),
+      spoilt((pod) => pod.volumes!.push({ name: "host", hostPath: { path: "/" } })),
+      spoilt((pod) => (pod.containers[0]!.securityContext!.privileged = true)),
+      spoilt((pod) => (pod.containers[0]!.securityContext = {})),
+    ];
+    for (const one of bad) expect(breaches(one)).not.toEqual([]);
+  });
+
+  // S-048, S-049
+  test("has no account's token, no names to ask for, a root that is read only, and bounds on all it uses", () => {
+    for (const { pod } of all) {
+      expect(pod.spec).toMatchObject({
+        automountServiceAccountToken: false,
+        enableServiceLinks: false,
+        dnsPolicy: "None",
+      });
+      for (const { securityContext, resources } of pod.spec!.containers) {
+        expect(securityContext?.readOnlyRootFilesystem).toBe(true);
+        expect(Object.keys(resources?.limits ?? {}).toSorted()).toEqual(["cpu", "ephemeral-storage", "memory"]);
+      }
+      for (const { emptyDir } of pod.spec!.volumes ?? []) if (emptyDir) expect(emptyDir.sizeLimit).toMatch(/^\d+Mi$/);
+    }
+  });
+
+  // R-022
+  test("carries the reserved labels whatever its tenant sends, and no key", () => {
+    for (const { pod, spec } of all) {
+      expect(pod.metadata?.labels).toMatchObject({
+        "app.kubernetes.io/managed-by": "wharf",
+        "app.kubernetes.io/component": "runner",
+        "wharf.dev/runner": spec.id,
+        "wharf.dev/instance": someSettings.instance,
+      });
+      expect(JSON.stringify(pod)).not.toContain(spec.wireKey);
+      if (spec.labels) expect(pod.metadata?.labels?.["team"]).toBe("blue");
+    }
+  });
+
+  test("mounts the Secret of its own runner and no other", () => {
+    for (const { pod, spec } of all) {
+      const secrets = (pod.spec!.volumes ?? []).flatMap(({ secret }) => secret?.secretName ?? []);
+      expect(secrets).toEqual([`runner-${spec.id}`]);
+    }
+  });
+
+  // S-038, R-021
+  test("asks for the limits of its tier, and reserves the part that is set", () => {
+    const { resources } = barePod(someSpec, { ...someSettings, reserve: 0.5 }).spec!.containers[0]!;
+    expect(resources).toMatchObject({
+      limits: { cpu: "2000m", memory: "4096Mi" },
+      requests: { cpu: "1000m", memory: "2048Mi" },
+    });
+  });
+});
+
+// G-021, G-024, G-025
+test("a long runner is a StatefulSet of one with claims of its own that go with it; a short one a pod with its disk", () => {
+  const owner = { kind: "StatefulSet", apiVersion: "apps/v1", name: "runner", uid: "u" };
+  const claims = claimsOf(someSpec, { ...someSettings, storageClass: "fast-ssd" }, owner);
+  expect(claims.map(({ metadata }) => metadata?.name)).toEqual([`workspace-${someSpec.id}`, `home-${someSpec.id}`]);
+  for (const { metadata, spec } of claims) {
+    expect(metadata?.ownerReferences).toEqual([owner]);
+    expect(spec).toMatchObject({ accessModes: ["ReadWriteOnce"], storageClassName: "fast-ssd" });
+  }
+  expect(claims.map(({ spec }) => spec?.resources?.requests?.["storage"])).toEqual(["51200Mi", "10240Mi"]);
+  expect(statefulSet(someSpec, someSettings).spec).toMatchObject({ replicas: 0, serviceName: "" });
+  expect(keepsDisk(someSpec, someSettings)).toBe(true);
+  expect(keepsDisk({ lifetime: "short" }, someSettings)).toBe(false);
+  const volumes = barePod({ ...someSpec, lifetime: "short" }, someSettings).spec!.volumes!;
+  expect(volumes.some(({ persistentVolumeClaim }) => persistentVolumeClaim)).toBe(false);
+});
+
+// G-052
+test("the daemon's configuration is a Secret that belongs to its runner, and is one that a daemon reads", () => {
+  const owner = { kind: "Pod", apiVersion: "v1", name: "runner", uid: "u" };
+  const secret = daemonSecret(someSpec, someSettings, owner);
+  expect(secret.metadata?.ownerReferences).toEqual([owner]);
+  const config = DaemonConfig.parse(JSON.parse(secret.stringData!["daemon.json"]!));
+  expect(config).toMatchObject({ runner_id: someSpec.id, wire_key: someSpec.wireKey, wire: { by: "listen" } });
+  expect(config.isolation_check?.targets).toContain("169.254.169.254:80");
+});
+
+describe("a tenant's namespace", () => {
+  // G-020
+  test("is named for the tenant, and no two tenants share one", () => {
+    const of = (tenant?: string) => namespaceOf(someSettings, tenant);
+    expect(of("5d9f7a10-1111-4222-8333-444455556666")).toBe("client-5d9f7a10-1111-4222-8333-444455556666");
+    const odd = ["acme", "Acme", "acme!", "acme?", "a".repeat(80), "a".repeat(81), "../kube-system", "-", ""];
+    const names = odd.map(of);
+    expect(new Set(names).size).toBe(odd.length);
+    for (const name of names)
+      expect(name).toMatch(/^client-[a-z0-9]([a-z0-9-]{0,54}[a-z0-9])?$|^client-?[a-z0-9-]*[a-z0-9]$/);
+    for (const name of names) expect(name.length).toBeLessThanOrEqual(63);
+  });
+
+  // G-053, G-056, S-048
+  test("lets nothing out, and only the server in, to the wire alone", () => {
+    const closed = tenantObjects("t", someSettings).policy.spec;
+    expect(closed).toEqual({ podSelector: {}, policyTypes: ["Ingress", "Egress"], ingress: [], egress: [] });
+    const open = tenantObjects("t", { ...someSettings, wire: "pod" }).policy.spec;
+    expect(open?.egress).toEqual([]);
+    expect(open?.ingress).toEqual([
+      {
+        _from: [
+          {
+            namespaceSelector: { matchLabels: { "wharf.dev/role": "server" } },
+            podSelector: { matchLabels: { "app.kubernetes.io/name": "wharf-server" } },
+          },
+        ],
+        ports: [{ protocol: "TCP", port: 4102 }],
+      },
+    ]);
+  });
+
+  // G-043, S-046, S-047
+  test("has the quota and the limits", () => {
+    const { quota, limits, account } = tenantObjects("t", someSettings);
+    expect(quota.spec?.hard).toEqual(defaultQuota);
+    expect(limits.spec?.limits).toContainEqual(
+      expect.objectContaining({
+        type: "Container",
+        _default: { cpu: "500m", memory: "1Gi" },
+        defaultRequest: { cpu: "250m", memory: "512Mi" },
+      }),
+    );
+    expect(account.automountServiceAccountToken).toBe(false);
+  });
+});
+
+test("of a tenant's labels those are kept that are valid and nobody else's", () => {
+  expect(
+    tenantLabels({
+      team: "blue",
+      "example.com/x": "y",
+      "wharf.dev/runner": "z",
+      "x.kubernetes.io/a": "b",
+      bad: "no spaces",
+    }),
+  ).toEqual({ team: "blue", "example.com/x": "y" });
+});

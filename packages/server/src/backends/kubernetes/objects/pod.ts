@@ -1,0 +1,118 @@
+import type { V1Container, V1Pod, V1PodSpec, V1PodTemplateSpec } from "@kubernetes/client-node";
+import type { RunnerSpec } from "../../backend.ts";
+import { configFile, configFolder, type KubernetesSettings, wirePort } from "../settings.ts";
+import { annotations, runnerLabels, tenantLabels } from "./labels.ts";
+import { accountName, namesOf } from "./names.ts";
+import { inside } from "../../shared/inside.ts";
+import { diskMounts, diskVolumes, keepsDisk, mebibytes } from "./volumes.ts";
+
+/** The daemon ends within 4.5 s: it brings its journal to disk and commits what nobody committed. */
+export const endSeconds = 5;
+/** Pods of a node that is away are given up after this, not after the cluster's five minutes. */
+const nodeAwaySeconds = 30;
+const user = 1000;
+/** Beside what a spec grants: what programs leave in /tmp, which goes with the pod. */
+const tmpBytes = 2 * 1024 ** 3;
+
+/**
+ * The pod of a runner: all that the restricted Pod Security Standard asks, and no network of its own but the wire. There
+ * are no probes: the server's wire to the daemon is looked at every second, and a program started every few seconds in
+ * every pod would cost more than it tells.
+ */
+export function podTemplate(spec: RunnerSpec, settings: KubernetesSettings): V1PodTemplateSpec {
+  return { metadata: podMetadata(spec, settings), spec: podSpec(spec, settings) };
+}
+
+/** A runner without a controller: its disk goes with it. */
+export function barePod(spec: RunnerSpec, settings: KubernetesSettings): V1Pod {
+  const metadata = { ...podMetadata(spec, settings), name: namesOf(spec.id).runner };
+  return { metadata, spec: podSpec(spec, settings) };
+}
+
+const podMetadata = (spec: RunnerSpec, settings: KubernetesSettings) => ({
+  labels: { ...tenantLabels(spec.labels), ...runnerLabels(settings.instance, spec.id) },
+  annotations: { [annotations.wire]: settings.wire === "pod" ? "port" : "socket" },
+});
+
+function podSpec(spec: RunnerSpec, settings: KubernetesSettings): V1PodSpec {
+  return {
+    serviceAccountName: accountName,
+    automountServiceAccountToken: false,
+    enableServiceLinks: false,
+    // There is nobody to ask for names inside; the gateway resolves them.
+    dnsPolicy: "None",
+    dnsConfig: { nameservers: ["127.0.0.1"] },
+    hostname: "runner",
+    // The sandbox's first process then reaps what agents leave behind.
+    shareProcessNamespace: true,
+    restartPolicy: "Always",
+    terminationGracePeriodSeconds: endSeconds,
+    ...(settings.runtimeClass !== undefined && { runtimeClassName: settings.runtimeClass }),
+    ...(settings.imagePullSecret !== undefined && { imagePullSecrets: [{ name: settings.imagePullSecret }] }),
+    securityContext: {
+      runAsNonRoot: true,
+      runAsUser: user,
+      runAsGroup: user,
+      fsGroup: user,
+      fsGroupChangePolicy: "OnRootMismatch",
+      seccompProfile: { type: "RuntimeDefault" },
+    },
+    tolerations: ["not-ready", "unreachable"].map((what) => ({
+      key: `node.kubernetes.io/${what}`,
+      operator: "Exists",
+      effect: "NoExecute",
+      tolerationSeconds: nodeAwaySeconds,
+    })),
+    containers: [container(spec, settings)],
+    volumes: [
+      ...diskVolumes(spec, settings),
+      { name: "tmp", emptyDir: { sizeLimit: mebibytes(tmpBytes) } },
+      { name: "run", emptyDir: { medium: "Memory", sizeLimit: "1Mi" } },
+      { name: "config", secret: { secretName: namesOf(spec.id).secret, defaultMode: 0o440 } },
+    ],
+  };
+}
+
+export const containerName = "runner";
+
+function container(spec: RunnerSpec, settings: KubernetesSettings): V1Container {
+  const { cpu, memoryBytes, diskBytes } = spec.limits;
+  const millicores = (part: number) => `${Math.max(1, Math.ceil(cpu * part * 1000))}m`;
+  // What is written beside the claims, and the whole disk where there are none; the images' own layers are read only.
+  const scratch = mebibytes(tmpBytes + (keepsDisk(spec, settings) ? 0 : 2 * diskBytes));
+  return {
+    name: containerName,
+    image: spec.image ?? settings.image,
+    imagePullPolicy: "IfNotPresent",
+    command: [inside.node, "--max-semi-space-size=2", `${inside.kit}/lib/wharf-daemon.mjs`],
+    args: ["--config", `${configFolder}/${configFile}`],
+    workingDir: inside.workspace,
+    env: [
+      { name: "HOME", value: inside.home },
+      { name: "WHARF_RUNNER_ID", value: spec.id },
+      { name: "WHARF_NODE_ADDRESS", valueFrom: { fieldRef: { fieldPath: "status.hostIP" } } },
+    ],
+    ...(settings.wire === "pod" && { ports: [{ name: "wire", containerPort: wirePort, protocol: "TCP" }] }),
+    resources: {
+      limits: { cpu: millicores(1), memory: mebibytes(memoryBytes), "ephemeral-storage": scratch },
+      requests: {
+        cpu: millicores(settings.reserve),
+        memory: mebibytes(memoryBytes * settings.reserve),
+        "ephemeral-storage": "64Mi",
+      },
+    },
+    securityContext: {
+      allowPrivilegeEscalation: false,
+      privileged: false,
+      readOnlyRootFilesystem: true,
+      runAsNonRoot: true,
+      capabilities: { drop: ["ALL"] },
+    },
+    volumeMounts: [
+      ...diskMounts,
+      { name: "tmp", mountPath: "/tmp" },
+      { name: "run", mountPath: inside.wire },
+      { name: "config", mountPath: configFolder, readOnly: true },
+    ],
+  };
+}

@@ -1,0 +1,71 @@
+import type {
+  V1LimitRange,
+  V1LimitRangeSpec,
+  V1Namespace,
+  V1NetworkPolicy,
+  V1NetworkPolicyPeer,
+  V1NetworkPolicySpec,
+  V1ResourceQuota,
+  V1ServiceAccount,
+} from "@kubernetes/client-node";
+import { type KubernetesSettings, wirePort } from "../settings.ts";
+import { digestOf } from "./digest.ts";
+import { annotations, instanceLabels, manager, reserved } from "./labels.ts";
+import { accountName } from "./names.ts";
+
+/** What a tenant's namespace consists of, besides its runners. */
+export interface TenantObjects {
+  readonly namespace: V1Namespace;
+  readonly account: V1ServiceAccount;
+  readonly quota: V1ResourceQuota;
+  readonly limits: V1LimitRange;
+  readonly policy: V1NetworkPolicy;
+}
+
+export function tenantObjects(namespace: string, settings: KubernetesSettings): TenantObjects {
+  const labels = { [reserved.managedBy]: manager };
+  const marked = <S>(name: string, spec: S) => ({
+    metadata: { name, labels, annotations: { [annotations.digest]: digestOf(spec) } },
+    spec,
+  });
+  return {
+    namespace: {
+      metadata: {
+        name: namespace,
+        labels: { ...instanceLabels(settings.instance), "pod-security.kubernetes.io/enforce": "restricted" },
+      },
+    },
+    account: { metadata: { name: accountName, labels }, automountServiceAccountToken: false },
+    quota: marked("wharf-quota", { hard: { ...settings.quota } }),
+    limits: marked("wharf-limits", limitRange),
+    policy: marked("sandbox-isolation", networkPolicy(settings)),
+  };
+}
+
+/** For pods that say nothing (S-047), and no pod or claim beyond the largest tier. */
+const limitRange: V1LimitRangeSpec = {
+  limits: [
+    { type: "Pod", max: { cpu: "8", memory: "8Gi" } },
+    {
+      type: "Container",
+      _default: { cpu: "500m", memory: "1Gi" },
+      defaultRequest: { cpu: "250m", memory: "512Mi" },
+      max: { cpu: "8", memory: "8Gi" },
+    },
+    { type: "PersistentVolumeClaim", min: { storage: "1Mi" }, max: { storage: "100Gi" } },
+  ],
+};
+
+/** Nothing goes out, and only servers come in, to the wire alone. A wire by exec needs no way in at all. */
+function networkPolicy({ wire, servers }: KubernetesSettings): V1NetworkPolicySpec {
+  const from: V1NetworkPolicyPeer[] = [
+    { namespaceSelector: { matchLabels: { ...servers.namespace } }, podSelector: { matchLabels: { ...servers.pods } } },
+    ...servers.cidrs.map((cidr) => ({ ipBlock: { cidr } })),
+  ];
+  return {
+    podSelector: {},
+    policyTypes: ["Ingress", "Egress"],
+    ingress: wire === "pod" ? [{ _from: from, ports: [{ protocol: "TCP", port: wirePort }] }] : [],
+    egress: [],
+  };
+}

@@ -1,0 +1,181 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Log } from "../../shared/log.ts";
+import type { Cluster } from "../cluster/cluster.ts";
+import { reserved } from "../objects/labels.ts";
+import { isEnding, PodView } from "./pod-view.ts";
+
+/** Everything is listed anew after this, whatever the watch said meanwhile. */
+const resyncMs = 5 * 60_000;
+const firstPauseMs = 200;
+const longestPauseMs = 5_000;
+
+export interface PodWatchOptions {
+  readonly cluster: Cluster;
+  readonly selector: string;
+  /** One namespace, or all. */
+  readonly namespace?: string;
+  readonly log?: Log;
+}
+
+/**
+ * The pods of this server's runners as the cluster tells of them, for whoever waits for one to change.
+ *
+ *   *idle*: nobody has asked yet. *listing*: all pods are read, what was known is replaced. *watching*: changes come as they
+ *   happen. A watch that ends or fails, or is older than the resync time, leads back to listing, with a pause after failures.
+ *   It holds nothing that the cluster does not know, and a new one begins where any other would.
+ */
+export class PodWatch {
+  readonly #options: PodWatchOptions;
+  readonly #stop = new AbortController();
+  readonly #pods = new Map<string, PodView>();
+  #changed = Promise.withResolvers<void>();
+  #running: Promise<void> | undefined;
+  #failure: unknown;
+  /** Raised by each full listing. */
+  #listings = 0;
+
+  constructor(options: PodWatchOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Calls `look` with the runner's pod, or with nothing where it has none, until it answers with something. It begins with
+   * what the watch knows by now, which may be a moment old: whoever acts on it finds out by the act.
+   */
+  async until<T>(runnerId: string, look: (pod: PodView | undefined) => T | undefined, signal: AbortSignal): Promise<T> {
+    this.#running ??= this.#run();
+    for (;;) {
+      signal.throwIfAborted();
+      this.#stop.signal.throwIfAborted();
+      const changed = this.#changed.promise;
+      // A failure is the answer only for who asked while there was nothing to look at.
+      if (this.#listings === 0 && this.#failure !== undefined) throw this.#failure;
+      const found = this.#listings > 0 ? look(this.#find(runnerId)) : undefined;
+      if (found !== undefined) return found;
+      await changedOr(changed, signal);
+    }
+  }
+
+  /** The same for a while; nothing where it did not come. */
+  async within<T>(
+    runnerId: string,
+    look: (pod: PodView | undefined) => T | undefined,
+    { signal, ms }: { signal: AbortSignal; ms: number },
+  ): Promise<T | undefined> {
+    const time = AbortSignal.timeout(ms);
+    try {
+      return await this.until(runnerId, look, AbortSignal.any([signal, time]));
+    } catch (error) {
+      if (error !== time.reason) throw error;
+      return undefined;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort(new Error("the server ends"));
+    this.#ring();
+    await this.#running;
+  }
+
+  /** The newest where one is ending and its successor is there already. */
+  #find(runnerId: string): PodView | undefined {
+    const all = [...this.#pods.values()].filter(({ metadata }) => metadata.labels[reserved.runner] === runnerId);
+    return all.find((pod) => !isEnding(pod)) ?? all[0];
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop;
+    for (let pause = firstPauseMs; !signal.aborted;) {
+      try {
+        const version = await this.#list();
+        pause = firstPauseMs;
+        await this.#follow(version);
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#failure = error;
+        this.#ring();
+        this.#options.log?.warn({ err: error }, "the cluster does not tell of its pods; it is asked again");
+        await sleep(pause, undefined, { signal }).catch(() => undefined);
+        pause = Math.min(pause * 2, longestPauseMs);
+      }
+    }
+  }
+
+  async #list(): Promise<string> {
+    const { cluster, selector, namespace } = this.#options;
+    const list = namespace
+      ? await cluster.core.listNamespacedPod({ namespace, labelSelector: selector })
+      : await cluster.core.listPodForAllNamespaces({ labelSelector: selector });
+    this.#pods.clear();
+    for (const item of list.items) this.#keep(item);
+    this.#listings += 1;
+    this.#failure = undefined;
+    this.#ring();
+    return list.metadata?.resourceVersion ?? "";
+  }
+
+  /** Until the watch ends; fails where it must not be taken up from where it was. */
+  async #follow(from: string): Promise<void> {
+    const { cluster, selector, namespace } = this.#options;
+    const path = namespace ? `/api/v1/namespaces/${namespace}/pods` : "/api/v1/pods";
+    const resync = performance.now() + resyncMs;
+    let version = from;
+    while (performance.now() < resync && !this.#stop.signal.aborted) {
+      const query = { labelSelector: selector, resourceVersion: version };
+      cluster.note({ verb: "watch", group: "", resource: "pods", ...(namespace && { namespace }) });
+      version = await this.#watchOnce(path, query, version);
+    }
+  }
+
+  async #watchOnce(path: string, query: Record<string, string>, from: string): Promise<string> {
+    const ended = Promise.withResolvers<void>();
+    let version = from;
+    const onEvent = (phase: string, object: unknown) => {
+      if (phase === "ERROR") return ended.reject(new Error("the watch fell behind"));
+      const pod = this.#keep(object, phase === "DELETED");
+      if (pod) version = pod.metadata.resourceVersion;
+      this.#ring();
+    };
+    const watching = await this.#options.cluster.watch.watch(path, query, onEvent, (error: unknown) => {
+      // Silence is no failure: the watch goes on from where it was.
+      if (error === null || error === undefined || isTimeout(error)) ended.resolve();
+      else ended.reject(error);
+    });
+    const onStop = () => watching.abort();
+    this.#stop.signal.addEventListener("abort", onStop, { once: true });
+    try {
+      await ended.promise;
+    } finally {
+      watching.abort();
+      this.#stop.signal.removeEventListener("abort", onStop);
+    }
+    return version;
+  }
+
+  #keep(object: unknown, gone = false): PodView | undefined {
+    const pod = PodView.safeParse(object).data;
+    if (!pod) return undefined;
+    if (gone) this.#pods.delete(pod.metadata.uid);
+    else this.#pods.set(pod.metadata.uid, pod);
+    return pod;
+  }
+
+  #ring(): void {
+    const { resolve } = this.#changed;
+    this.#changed = Promise.withResolvers();
+    resolve();
+  }
+}
+
+const isTimeout = (error: unknown) => error instanceof Error && error.name === "TimeoutError";
+
+async function changedOr(changed: Promise<void>, signal: AbortSignal): Promise<void> {
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = () => aborted.reject(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    await Promise.race([changed, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}

@@ -1,0 +1,93 @@
+import { text } from "node:stream/consumers";
+import { WharfError } from "@wharf/contract";
+import { z } from "zod";
+import type { RunnerUsage } from "../backend.ts";
+import { ApiFailure } from "./cluster/api-failure.ts";
+import type { Cluster } from "./cluster/cluster.ts";
+import { containerName } from "./objects/pod.ts";
+import { isRunning, type PodView } from "./pods/pod-view.ts";
+import { openExec } from "./wire/exec-stream.ts";
+
+const Summary = z.object({
+  pods: z.array(
+    z.object({
+      podRef: z.object({ uid: z.string() }),
+      cpu: z.object({ usageCoreNanoSeconds: z.number() }).partial().optional(),
+      memory: z.object({ workingSetBytes: z.number(), usageBytes: z.number() }).partial().optional(),
+    }),
+  ),
+});
+
+const execMs = 15_000;
+export const unused: RunnerUsage = { cpuSeconds: 0, memoryBytes: 0, memoryPeakBytes: 0 };
+
+/**
+ * What a running pod has used: by its node's kubelet where the server may ask it, else by the kernel's own files of the
+ * container's cgroup, read by a program the API starts beside the daemon. The metrics API tells a rate and no sum, so it
+ * is of no use here; the daemon is never asked.
+ */
+export class UsageMeter {
+  readonly #cluster: Cluster;
+  #mayAskKubelet = true;
+
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster;
+  }
+
+  async measure(pod: PodView): Promise<RunnerUsage> {
+    if (!isRunning(pod)) return unused;
+    if (this.#mayAskKubelet) {
+      const told = await this.#byKubelet(pod).catch((error: unknown) => {
+        if (!(error instanceof ApiFailure)) throw error;
+        if (error.status === 403) this.#mayAskKubelet = false;
+        return undefined;
+      });
+      if (told) return told;
+    }
+    return this.#byCgroup(pod);
+  }
+
+  async #byKubelet({ metadata, spec }: PodView): Promise<RunnerUsage | undefined> {
+    if (!spec.nodeName) return undefined;
+    const answer: unknown = await this.#cluster.core.connectGetNodeProxyWithPath({
+      name: spec.nodeName,
+      path: "stats/summary",
+    });
+    const summary = Summary.safeParse(typeof answer === "string" ? JSON.parse(answer) : answer).data;
+    const mine = summary?.pods.find(({ podRef }) => podRef.uid === metadata.uid);
+    const { usageCoreNanoSeconds } = mine?.cpu ?? {};
+    // A young pod is not in the kubelet's figures yet.
+    if (!usageCoreNanoSeconds) return undefined;
+    const memoryBytes = mine?.memory?.workingSetBytes ?? 0;
+    const memoryPeakBytes = Math.max(memoryBytes, mine?.memory?.usageBytes ?? 0);
+    return { cpuSeconds: usageCoreNanoSeconds / 1e9, memoryBytes, memoryPeakBytes };
+  }
+
+  async #byCgroup({ metadata: { namespace, name } }: PodView): Promise<RunnerUsage> {
+    const signal = AbortSignal.timeout(execMs);
+    const command = ["/bin/sh", "-c", cgroupScript];
+    const stream = await openExec(this.#cluster, { namespace, pod: name, container: containerName, command }, signal);
+    const lines = (await text(stream)).split("\n");
+    const figure = (word: string) => Number(lines.find((line) => line.startsWith(`${word} `))?.split(" ")[1]);
+    const microseconds = figure("usage_usec");
+    const cpuSeconds = Number.isFinite(microseconds) ? microseconds / 1e6 : figure("nanoseconds") / 1e9;
+    const memoryBytes = figure("memory");
+    if (!Number.isFinite(cpuSeconds) || !Number.isFinite(memoryBytes)) {
+      throw new WharfError("backend_failed", { backend: "kubernetes", reason: "a container's cgroup cannot be read" });
+    }
+    return { cpuSeconds, memoryBytes, memoryPeakBytes: Math.max(memoryBytes, figure("peak") || 0) };
+  }
+}
+
+/** Both versions of cgroups; a file that is not there adds no line. */
+const cgroupScript = [
+  "cd /sys/fs/cgroup",
+  "cat cpu.stat 2>/dev/null",
+  'say() { [ -r "$2" ] && echo "$1 $(cat "$2")"; }',
+  "say nanoseconds cpuacct/cpuacct.usage",
+  "say memory memory.current",
+  "say peak memory.peak",
+  "say memory memory/memory.usage_in_bytes",
+  "say peak memory/memory.max_usage_in_bytes",
+  "true",
+].join("\n");

@@ -1,0 +1,118 @@
+import { once } from "node:events";
+import { Duplex } from "node:stream";
+import WebSocket from "ws";
+import { z } from "zod";
+import { ApiFailure, ApiUnreachable } from "../cluster/api-failure.ts";
+import type { ApiCall } from "../cluster/api-call.ts";
+import type { Cluster } from "../cluster/cluster.ts";
+
+/** Each message begins with the number of its channel. */
+const channel = { stdin: 0, stdout: 1, stderr: 2, status: 3 } as const;
+const protocols = ["v5.channel.k8s.io", "v4.channel.k8s.io"];
+const connectMs = 20_000;
+/** One message holds at most this much, so that a large write does not hold up a small one behind it. */
+const messageBytes = 64 * 1024;
+const wordsKept = 2_000; // characters
+
+export interface ExecTarget {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly container: string;
+  readonly command: readonly string[];
+}
+
+const Outcome = z.object({ status: z.string().catch(""), message: z.string().catch("") });
+
+/**
+ * A program started in a pod through the API: what is written goes to its standard input, what it prints is read. It ends
+ * with the program, and fails with the program's own last words where that failed. Reading slowly holds the program up;
+ * the API server's socket tells how fast may be written. Whoever needs signs of life sends them itself, as the wire does.
+ */
+class ExecStream extends Duplex {
+  readonly #socket: WebSocket;
+  #words = "";
+
+  constructor(socket: WebSocket) {
+    super({ allowHalfOpen: false, autoDestroy: true });
+    this.#socket = socket;
+    socket.on("message", (data: Buffer) => this.#arrived(data));
+    socket.on("error", (error) => this.destroy(error));
+    socket.on("close", (code) => {
+      if (this.readableEnded || this.destroyed) return;
+      // The program said nothing of its end: the connection went.
+      this.destroy(new Error(`the stream to the pod was cut (${code})${this.#words && `: ${this.#words}`}`));
+    });
+  }
+
+  override _read(): void {
+    this.#socket.resume();
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+    for (let at = 0; at < chunk.length; at += messageBytes) {
+      const part = chunk.subarray(at, at + messageBytes);
+      const isLast = at + messageBytes >= chunk.length;
+      this.#socket.send(Buffer.concat([Buffer.of(channel.stdin), part]), { binary: true }, (error) => {
+        if (isLast || error) done(error);
+      });
+    }
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.#socket.terminate();
+    done(error);
+  }
+
+  #arrived(data: Buffer): void {
+    const content = data.subarray(1);
+    if (data[0] === channel.stdout) {
+      if (content.length > 0 && !this.push(content)) this.#socket.pause();
+    } else if (data[0] === channel.stderr) {
+      this.#words = (this.#words + content.toString("utf8")).slice(-wordsKept);
+    } else if (data[0] === channel.status) {
+      const { status, message } = Outcome.parse(JSON.parse(content.toString("utf8")));
+      if (status === "Success") this.push(null);
+      else this.destroy(new Error(this.#words.trim() || message));
+    }
+  }
+}
+
+/** Resolves when the program has been started; rejects with the API's answer where it was not. */
+export async function openExec(cluster: Cluster, target: ExecTarget, signal: AbortSignal): Promise<Duplex> {
+  const { namespace, pod, container, command } = target;
+  const query = new URLSearchParams({ container, stdin: "true", stdout: "true", stderr: "true" });
+  for (const word of command) query.append("command", word);
+  const path = `/api/v1/namespaces/${namespace}/pods/${pod}/exec?${query.toString()}`;
+  const call: ApiCall = { verb: "get", group: "", resource: "pods/exec", namespace, name: pod };
+  cluster.note(call);
+  signal.throwIfAborted();
+  const socket = new WebSocket(cluster.address.replace(/^http/, "ws") + path, protocols, {
+    ...(await cluster.streamOptions()),
+    perMessageDeflate: false,
+    handshakeTimeout: connectMs,
+  });
+  const refused = Promise.withResolvers<never>();
+  socket.on("error", (error) => refused.reject(new ApiUnreachable(call, error)));
+  socket.on("unexpected-response", (request, response) => {
+    const chunks: Buffer[] = [];
+    response.on("data", (chunk: Buffer) => chunks.push(chunk));
+    response.on("close", () => {
+      const body = Buffer.concat(chunks).toString("utf8");
+      refused.reject(
+        new ApiFailure(call, { status: response.statusCode ?? 0, body, retryAfter: response.headers["retry-after"] }),
+      );
+      request.destroy();
+    });
+  });
+  // From its first byte on: what comes with the answer to the handshake must not be lost.
+  const stream = new ExecStream(socket);
+  stream.on("error", () => undefined);
+  try {
+    await Promise.race([once(socket, "open", { signal }), refused.promise]);
+    return stream;
+  } catch (error) {
+    stream.destroy();
+    signal.throwIfAborted();
+    throw error;
+  }
+}

@@ -1,0 +1,11 @@
+/** Where things are inside a runner, whatever their place outside. */
+export const inside = {
+  kit: "/opt/wharf",
+  node: "/opt/wharf/node/bin/node",
+  agents: "/opt/agents",
+  agentLinks: "/opt/agents/bin",
+  workspace: "/workspace",
+  home: "/home/wharf",
+  state: "/var/lib/wharf",
+  wire: "/run/wharf",
+} as const;

@@ -1,0 +1,35 @@
+import { z } from "zod";
+import type { RunnerUsage } from "../backend.ts";
+
+/** What a runner has used, kept where it never falls: not when processes end, nor when the runner is started again. */
+export const Ledger = z.object({
+  /** By launches before this one. */
+  earlierCpuSeconds: z.number(),
+  /** Which start of the runner the next numbers are of. */
+  launch: z.string(),
+  cpuSeconds: z.number(),
+  memoryPeakBytes: z.number(),
+});
+export type Ledger = z.infer<typeof Ledger>;
+
+export const emptyLedger: Ledger = { earlierCpuSeconds: 0, launch: "", cpuSeconds: 0, memoryPeakBytes: 0 };
+
+/** Adds what is seen of a launch to what was seen before; nothing becomes less by it. */
+export function advance(
+  before: Ledger,
+  seen: { readonly launch: string; readonly cpuSeconds: number; readonly memoryPeakBytes: number },
+): Ledger {
+  const isSame = seen.launch === before.launch;
+  return {
+    earlierCpuSeconds: before.earlierCpuSeconds + (isSame ? 0 : before.cpuSeconds),
+    launch: seen.launch,
+    cpuSeconds: Math.max(isSame ? before.cpuSeconds : 0, seen.cpuSeconds),
+    memoryPeakBytes: Math.max(before.memoryPeakBytes, seen.memoryPeakBytes),
+  };
+}
+
+export const usageOf = (ledger: Ledger, memoryBytes: number): RunnerUsage => ({
+  cpuSeconds: ledger.earlierCpuSeconds + ledger.cpuSeconds,
+  memoryBytes,
+  memoryPeakBytes: ledger.memoryPeakBytes,
+});

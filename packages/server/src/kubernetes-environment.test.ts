@@ -1,0 +1,51 @@
+import { expect, test } from "vitest";
+import { readConfig } from "./config.ts";
+
+const of = (environment: Record<string, string>) =>
+  readConfig({ WHARF_BACKEND: "kubernetes", ...environment }).kubernetes;
+
+// S-050, S-051, S-052, G-031, R-024
+test("every setting of the cluster has a variable, and the older names still count", () => {
+  const { settings } = of({
+    KUBERNETES_NAMESPACE: "agents",
+    WHARF_KUBERNETES_STORAGE_CLASS: "efs-sc",
+    WHARF_KUBERNETES_QUOTA: "pods=7, limits.cpu=9",
+    REMOTE_CPU_LIMIT: "1500m",
+    REMOTE_MEMORY_LIMIT: "2Gi",
+    REMOTE_STORAGE_LIMIT: "10Gi",
+  });
+  expect(settings).toMatchObject({
+    namespaces: { fixed: "agents" },
+    storageClass: "efs-sc",
+    most: { cpu: 1.5, memoryBytes: 2 * 1024 ** 3, diskBytes: 10 * 1024 ** 3 },
+  });
+  expect(settings.quota).toMatchObject({ pods: "7", "limits.cpu": "9", "requests.cpu": "20" });
+  expect(readConfig({ RUNNER_IMAGE: "old:1" }).runnerImage).toBe("old:1");
+  expect(readConfig({ RUNNER_IMAGE: "old:1", WHARF_RUNNER_IMAGE: "new:1" }).runnerImage).toBe("new:1");
+  expect(of({ KUBERNETES_NAMESPACE: "a", WHARF_KUBERNETES_NAMESPACE: "b" }).settings.namespaces).toEqual({
+    fixed: "b",
+  });
+});
+
+// S-045
+test("a pod may take five minutes to run, its image being pulled included", () => {
+  expect(of({}).settings.startMs).toBe(300_000);
+});
+
+test("in the cluster the wire goes to the pods, outside it through the API, and a setting decides otherwise", () => {
+  const inside = { KUBERNETES_SERVICE_HOST: "10.0.0.1" };
+  expect(of({})).toMatchObject({ cluster: { inCluster: false }, settings: { wire: "exec" } });
+  expect(of(inside)).toMatchObject({ cluster: { inCluster: true }, settings: { wire: "pod" } });
+  expect(of({ ...inside, KUBECONFIG: "/k" })).toMatchObject({ cluster: { inCluster: false, kubeconfig: "/k" } });
+  expect(of({ ...inside, WHARF_KUBERNETES_WIRE: "exec" }).settings.wire).toBe("exec");
+});
+
+test.each([
+  ["WHARF_KUBERNETES_QUOTA", "pods"],
+  ["WHARF_KUBERNETES_SERVER_CIDRS", "10.0.0.0"],
+  ["WHARF_KUBERNETES_NAMESPACE", "No_Name"],
+  ["WHARF_KUBERNETES_RESERVE", "2"],
+  ["REMOTE_MEMORY_LIMIT", "much"],
+])("a %s of '%s' is refused by its name", (name, value) => {
+  expect(() => of({ [name]: value })).toThrow(name);
+});

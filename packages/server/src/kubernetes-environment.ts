@@ -1,0 +1,115 @@
+import { z } from "zod";
+import {
+  defaultQuota,
+  deployedServer,
+  type KubernetesBackendOptions,
+  type KubernetesSettings,
+} from "./backends/index.ts";
+
+const optional = z
+  .string()
+  .trim()
+  .min(1)
+  .optional()
+  .or(z.literal("").transform(() => undefined));
+const list = z.string().transform((text) =>
+  text
+    .split(",")
+    .map((one) => one.trim())
+    .filter(Boolean),
+);
+const cidr = z.cidrv4().or(z.cidrv6());
+const label = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+
+/** `pods=50,limits.cpu=100`: what differs from the quota that a tenant's namespace has by itself. */
+const quota = list.transform((entries, context) => {
+  const pairs = entries.map((entry) => entry.split("="));
+  for (const [name, amount, ...more] of pairs)
+    if (!name || !amount || more.length > 0) context.addIssue("amounts by name, as in pods=50,limits.cpu=100");
+  return Object.fromEntries(pairs.map(([name = "", amount = ""]) => [name, amount]));
+});
+
+const bytesOf: Readonly<Record<string, number>> = { Mi: 1024 ** 2, Gi: 1024 ** 3, M: 1e6, G: 1e9 };
+const cores = z
+  .string()
+  .regex(/^\d+m$|^\d+(\.\d+)?$/, "an amount of processors, such as 1000m or 1.5")
+  .transform((text) => (text.endsWith("m") ? Number.parseInt(text, 10) / 1000 : Number(text)))
+  .optional();
+const bytes = z
+  .string()
+  .regex(/^\d+(Mi|Gi|M|G)$/, "an amount of bytes, such as 512Mi or 2Gi")
+  .transform((text) => Number.parseInt(text, 10) * (bytesOf[text.replace(/^\d+/, "")] ?? 1))
+  .optional();
+
+/** The settings of the backend `kubernetes`, by the names of their environment variables. */
+export const kubernetesEnvironment = {
+  /** Without one: the account of the pod that the server runs in, or else ~/.kube/config. */
+  KUBECONFIG: optional,
+  WHARF_KUBERNETES_CONTEXT: optional,
+  /** Set by the cluster in every pod. */
+  KUBERNETES_SERVICE_HOST: optional,
+  /** One namespace for all runners, which is there already. Without it each tenant has one, which is made. */
+  WHARF_KUBERNETES_NAMESPACE: z.string().regex(label, "the name of a namespace").optional(),
+  /** The same by an older name. */
+  KUBERNETES_NAMESPACE: z.string().regex(label, "the name of a namespace").optional(),
+  WHARF_KUBERNETES_NAMESPACE_PREFIX: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]{0,30}$/, "the beginning of a namespace's name, of at most 31 letters")
+    .default("client-"),
+  WHARF_KUBERNETES_IMAGE_PULL_SECRET: optional,
+  /** Whether a runner's disk is a volume that outlives its pod. */
+  WHARF_KUBERNETES_VOLUMES: z.enum(["claim", "ephemeral"]).default("claim"),
+  WHARF_KUBERNETES_STORAGE_CLASS: optional,
+  /** Such as gVisor's or Kata's. */
+  WHARF_KUBERNETES_RUNTIME_CLASS: optional,
+  /** What part of its limits a runner reserves on its node. */
+  WHARF_KUBERNETES_RESERVE: z.coerce.number().gt(0).max(1).default(1),
+  /** `pod`: to the pods' addresses. `exec`: through the API. `auto`: the first where the server itself runs in the cluster. */
+  WHARF_KUBERNETES_WIRE: z.enum(["auto", "pod", "exec"]).default("auto"),
+  WHARF_KUBERNETES_QUOTA: z.string().default("").pipe(quota),
+  /** From where servers outside the cluster come, with the wire `pod`. */
+  WHARF_KUBERNETES_SERVER_CIDRS: z.string().default("").pipe(list).pipe(z.array(cidr)),
+  /** How long a runner's pod may take to run. */
+  WHARF_KUBERNETES_START_TIMEOUT: z.coerce.number().int().min(1).max(3_600).default(300), // s
+  /** No runner gets more than this, by the older names. */
+  REMOTE_CPU_LIMIT: cores,
+  REMOTE_MEMORY_LIMIT: bytes,
+  REMOTE_STORAGE_LIMIT: bytes,
+  /** Addresses as host:port that must not be reachable from a runner, tried besides those that always are. */
+  WHARF_UNREACHABLE: z.string().default("").pipe(list),
+};
+
+const Environment = z.object(kubernetesEnvironment);
+
+/** What is known of the backend's settings before the server knows who it is. */
+export interface KubernetesConfig {
+  readonly cluster: KubernetesBackendOptions["cluster"];
+  readonly settings: Omit<KubernetesSettings, "instance" | "image">;
+}
+
+export function kubernetesOf(e: z.output<typeof Environment>): KubernetesConfig {
+  const inCluster = e.KUBERNETES_SERVICE_HOST !== undefined && e.KUBECONFIG === undefined;
+  const fixed = e.WHARF_KUBERNETES_NAMESPACE ?? e.KUBERNETES_NAMESPACE;
+  const { REMOTE_CPU_LIMIT: cpu, REMOTE_MEMORY_LIMIT: memoryBytes, REMOTE_STORAGE_LIMIT: diskBytes } = e;
+  return {
+    cluster: {
+      inCluster,
+      ...(e.KUBECONFIG && { kubeconfig: e.KUBECONFIG }),
+      ...(e.WHARF_KUBERNETES_CONTEXT && { context: e.WHARF_KUBERNETES_CONTEXT }),
+    },
+    settings: {
+      namespaces: fixed ? { fixed } : { prefix: e.WHARF_KUBERNETES_NAMESPACE_PREFIX },
+      volumes: e.WHARF_KUBERNETES_VOLUMES,
+      reserve: e.WHARF_KUBERNETES_RESERVE,
+      wire: e.WHARF_KUBERNETES_WIRE === "auto" ? (inCluster ? "pod" : "exec") : e.WHARF_KUBERNETES_WIRE,
+      servers: { ...deployedServer, cidrs: e.WHARF_KUBERNETES_SERVER_CIDRS },
+      quota: { ...defaultQuota, ...e.WHARF_KUBERNETES_QUOTA },
+      unreachable: e.WHARF_UNREACHABLE,
+      startMs: e.WHARF_KUBERNETES_START_TIMEOUT * 1000,
+      most: { ...(cpu && { cpu }), ...(memoryBytes && { memoryBytes }), ...(diskBytes && { diskBytes }) },
+      ...(e.WHARF_KUBERNETES_IMAGE_PULL_SECRET && { imagePullSecret: e.WHARF_KUBERNETES_IMAGE_PULL_SECRET }),
+      ...(e.WHARF_KUBERNETES_STORAGE_CLASS && { storageClass: e.WHARF_KUBERNETES_STORAGE_CLASS }),
+      ...(e.WHARF_KUBERNETES_RUNTIME_CLASS && { runtimeClass: e.WHARF_KUBERNETES_RUNTIME_CLASS }),
+    },
+  };
+}

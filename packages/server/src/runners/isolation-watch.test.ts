@@ -1,0 +1,85 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Health } from "@wharf/contract";
+import type { WireClient } from "@wharf/contract/wire";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { IsolationWatch } from "./isolation-watch.ts";
+
+type Check = Health["isolation_check"];
+
+let gone: AbortController;
+let noted: boolean[];
+let check: Check;
+const unhandled: unknown[] = [];
+const onUnhandled = (reason: unknown) => void unhandled.push(reason);
+
+beforeEach(() => {
+  gone = new AbortController();
+  noted = [];
+  process.on("unhandledRejection", onUnhandled);
+});
+afterEach(async () => {
+  gone.abort(new Error("the test is over"));
+  await sleep(10);
+  process.off("unhandledRejection", onUnhandled);
+  expect(unhandled.splice(0)).toEqual([]);
+});
+
+/** A daemon that says of its isolation what `check` holds at the moment it is asked. */
+function watch(required: boolean): IsolationWatch {
+  const health = (): Health =>
+    Health.parse({
+      runner_id: "r",
+      version: "0",
+      isolation: "container",
+      ...(check && { isolation_check: check }),
+      uptime_s: 1,
+      rss_bytes: 1,
+      journal: { epoch: "e", first: 1, last: 0, acked: 0 },
+      agent: { status: "none" },
+      workspace: { cloned: false },
+    });
+  const call = async () => {
+    gone.signal.throwIfAborted();
+    return health();
+  };
+  const client = { call } as unknown as WireClient;
+  const link = { client, signal: gone.signal, [Symbol.asyncDispose]: async () => undefined };
+  const rows = { noteIsolation: async (_: string, held: boolean) => noted.push(held) > 0 };
+  return new IsolationWatch({ link, runnerId: "r", rows, required });
+}
+
+// G-056
+test("what is found out is written down, and a runner that is open is refused only where isolation is required", async () => {
+  check = { state: "unenforced", reason: "10.0.0.1:443 answered" };
+  await watch(false).settled;
+  await expect.poll(() => noted).toEqual([false]);
+  const strict = watch(true);
+  await expect(strict.settled).rejects.toMatchObject({ code: "isolation_unenforced" });
+  await expect(strict.refused).rejects.toMatchObject({ code: "isolation_unenforced" });
+});
+
+test("where isolation is required nothing goes on before it is known", async () => {
+  check = { state: "under_way" };
+  const strict = watch(true);
+  let known = false;
+  void strict.settled.then(() => (known = true));
+  await sleep(300);
+  expect(known).toBe(false);
+  check = { state: "held" };
+  await strict.settled;
+  expect(noted).toEqual([true]);
+});
+
+test("a wire that goes before it is known ends the watch, and nothing else", async () => {
+  check = { state: "under_way" };
+  const [lax, strict] = [watch(false), watch(true)];
+  await lax.settled;
+  gone.abort(new Error("the wire went"));
+  await expect(strict.settled).rejects.toThrow("the wire went");
+});
+
+test("a daemon that has nothing to try is asked once, and held to the backend's word", async () => {
+  check = undefined;
+  await watch(true).settled;
+  expect(noted).toEqual([true]);
+});

@@ -1,0 +1,2 @@
+/** Warm runners: made ahead, so that whoever needs one has it at once. */
+export { WarmPool } from "./pool.ts";

@@ -1,0 +1,214 @@
+import { daemonApi } from "@wharf/contract";
+import { expect, test, vi } from "vitest";
+import { eq } from "drizzle-orm";
+import { schema } from "../../store/index.ts";
+import { Setting, said, small } from "./fixtures/setting.ts";
+import type { WarmPool } from "./pool.ts";
+import { openWarmLink } from "./warm-link.ts";
+
+const { runners } = schema;
+const patience = { timeout: 25_000, interval: 50 };
+const ready = async (pool: WarmPool, n: number) => {
+  await expect.poll(() => pool.levels()[0]?.ready, patience).toBe(n);
+};
+const nobody = async () => undefined;
+
+// G-051 S-115
+test("ten that wait go to ten of a hundred who come at once, to each another, and others take their place", async () => {
+  await using setting = await Setting.local();
+  const pool = setting.pool({ size: 10 });
+  await ready(pool, 10);
+  const before = await setting.there();
+  expect(before).toHaveLength(10);
+  const claims = await Promise.all(Array.from({ length: 100 }, () => pool.claim(setting.f.db, small)));
+  const ids = claims.flatMap((row) => row?.id ?? []);
+  expect(ids.toSorted()).toEqual(before);
+  expect(claims.find((row) => row)).toMatchObject({ pool_key: null, pool_owner: null, state: "READY", tier: "small" });
+  const links = ids.map((id) => pool.handOver(id, nobody));
+  const healths = await Promise.all(links.map((link) => link!.client.call(daemonApi.health, {})));
+  expect(healths.map(({ runner_id }) => runner_id)).toEqual(ids);
+  await ready(pool, 10);
+  expect((await setting.there()).filter((id) => !ids.includes(id))).toHaveLength(10);
+  await pool.empty();
+  expect(await setting.there()).toEqual(before);
+});
+
+// S-115
+test("a runner of the pool knows nothing of anybody, and what it says to the gateway is denied until it is claimed", async () => {
+  await using setting = await Setting.local();
+  const { backend, keys, f } = setting;
+  const id = crypto.randomUUID();
+  await f.db.insert(runners).values({ id, backend: "local", tier: "small", pool_key: "any", pool_owner: "one" });
+  await backend.create({ ...small, id, wireKey: keys.wire(id) });
+  const warm = await openWarmLink(setting, id, AbortSignal.timeout(20_000));
+  const ask = (path: string, token: string) =>
+    said(
+      warm.link,
+      `node -e "fetch('http://127.0.0.1:4100${path}',{method:'POST',headers:{'x-goog-api-key':'${token}'},body:'{}'}).then(async r=>console.log(r.status,(await r.json()).code))"`,
+    );
+  const model = "/models/gemini/v1beta/models/any:generateContent";
+  const run = { run_id: crypto.randomUUID(), task_id: crypto.randomUUID(), runner_id: id, model_route: "gemini" };
+  const token = keys.run(run.run_id);
+  for (const path of [model, "/git/any.git/info/refs", "/"]) expect(await ask(path, token)).toBe("403 egress_denied\n");
+  expect(await said(warm.link, "ls -A /workspace /home/wharf; env | grep -ci 'token\\|key'")).toBe(
+    "/home/wharf:\n\n/workspace:\n0\n",
+  );
+  warm.handTo(async () => ({ ...run, token }));
+  expect(await ask(model, "another")).toMatch(/^40[13] /);
+  // The model's own address is nobody's: this far the request came.
+  expect(await ask(model, token)).toMatch(/^50[0-9] /);
+  await warm.link[Symbol.asyncDispose]();
+});
+
+test("only for those who ask for the like: size, image, tenant, lifetime, and programs that it has", async () => {
+  await using setting = await Setting.mock();
+  const pool = setting.pool({ size: 1 });
+  await ready(pool, 1);
+  const { db } = setting.f;
+  for (const other of [
+    { limits: { ...small.limits, memoryBytes: 1 } },
+    { image: "wharf-gemini:latest" },
+    { tenant: "another" },
+    { lifetime: "short" as const },
+    { labels: { team: "blue" } },
+    { credentials: ["ssh" as const] },
+    { programs: ["gemini"] },
+  ])
+    expect(await pool.claim(db, { ...small, ...other })).toBeUndefined();
+  expect(await pool.claim(db, { ...small, programs: ["wharf-demo-agent"] })).toMatchObject({ tier: "small" });
+});
+
+test("runners of an image are kept beside those without, and each goes to those who want its own", async () => {
+  await using setting = await Setting.mock();
+  const image = "wharf-gemini:latest";
+  const targets = [
+    { tier: "small" as const, size: 1 },
+    { tier: "small" as const, image, size: 2 },
+  ];
+  const pool = setting.pool({ size: 1, targets });
+  await expect.poll(() => pool.levels().map((level) => level.ready), patience).toEqual([1, 2]);
+  const { db } = setting.f;
+  const two = [await pool.claim(db, { ...small, image }), await pool.claim(db, { ...small, image })];
+  expect(new Set(two.map((row) => row?.id)).size).toBe(2);
+  expect(await pool.claim(db, { ...small, image })).toBeUndefined();
+  expect(await pool.claim(db, small)).toBeDefined();
+});
+
+// S-115
+test("one whose daemon has died is replaced and never given to anybody", async () => {
+  await using setting = await Setting.local();
+  const pool = setting.pool({ size: 2 });
+  await ready(pool, 2);
+  const [dead, alive] = await setting.there();
+  process.kill(setting.daemonOf(dead!), "SIGKILL");
+  await expect.poll(() => pool.isWarm(dead!), patience).toBe(false);
+  const { db } = setting.f;
+  expect(await pool.claim(db, small)).toMatchObject({ id: alive });
+  await ready(pool, 2);
+  expect(await setting.there()).not.toContain(dead);
+  const [row] = await db.select().from(runners).where(eq(runners.id, dead!));
+  expect(row).toMatchObject({ state: "DESTROYED", desired: "DESTROYED", pool_key: null });
+});
+
+// S-115
+test("a claim that is taken back leaves the runner where it was", async () => {
+  await using setting = await Setting.mock();
+  const pool = setting.pool({ size: 1 });
+  await ready(pool, 1);
+  const { db } = setting.f;
+  const undone = db.transaction(async (tx) => {
+    expect(await pool.claim(tx, small)).toBeDefined();
+    // Nobody else has it meanwhile, and nobody waits for it.
+    expect(await pool.claim(db, small)).toBeUndefined();
+    throw new Error("undone");
+  });
+  await expect(undone).rejects.toThrow("undone");
+  const row = await pool.claim(db, small);
+  expect(row).toBeDefined();
+  expect(pool.handOver(row!.id, nobody)).toBeDefined();
+});
+
+// S-115
+test("the next server takes up what waits, and gives up what is too many or older than itself", async () => {
+  await using setting = await Setting.local();
+  const first = setting.pool({ size: 3 });
+  await ready(first, 3);
+  const before = await setting.there();
+  const daemons = before.map((id) => setting.daemonOf(id));
+  await first.stop();
+  const second = setting.pool({ size: 3 });
+  await ready(second, 3);
+  expect(await setting.there()).toEqual(before);
+  expect(before.map((id) => setting.daemonOf(id))).toEqual(daemons);
+  const row = await second.claim(setting.f.db, small);
+  expect(await said(second.handOver(row!.id, nobody)!, "echo there")).toBe("there\n");
+  await second.stop();
+  const left = before.filter((id) => id !== row!.id);
+  const third = setting.pool({ size: 1 });
+  await ready(third, 1);
+  await expect.poll(() => setting.there(), patience).toHaveLength(2);
+  expect(left).toEqual(expect.arrayContaining((await setting.there()).filter((id) => id !== row!.id)));
+  await third.stop();
+  const newer = setting.pool({ size: 1, version: "2" });
+  await ready(newer, 1);
+  await expect
+    .poll(async () => (await setting.there()).filter((id) => before.includes(id)), patience)
+    .toEqual([row!.id]);
+  await newer.stop();
+  setting.pool({ size: 0 });
+  await expect.poll(() => setting.there(), patience).toEqual([row!.id]);
+});
+
+// S-115
+test("with an agent whose program those that wait lack, they make room for others that have it", async () => {
+  await using setting = await Setting.mock();
+  const first = setting.pool({ size: 2 });
+  await ready(first, 2);
+  const before = await setting.there();
+  await first.stop();
+  const second = setting.pool({ size: 2, programs: async () => ["gemini", "wharf-agent", "wharf-demo-agent"] });
+  await ready(second, 2);
+  expect((await setting.there()).filter((id) => before.includes(id))).toEqual([]);
+  expect(await second.claim(setting.f.db, { ...small, programs: ["gemini"] })).toBeDefined();
+});
+
+test("two servers keep one pool between them, and either gives what the other holds", async () => {
+  await using setting = await Setting.mock();
+  const one = setting.pool({ size: 2 });
+  await ready(one, 2);
+  const two = setting.pool({ size: 2, server: "two" });
+  await vi.waitFor(() => expect(two.levels()).toHaveLength(1), patience);
+  expect(await setting.there()).toHaveLength(2);
+  const { db } = setting.f;
+  const rows = await Promise.all([two.claim(db, small), one.claim(db, small)]);
+  expect(new Set(rows.map((row) => row?.id)).size).toBe(2);
+  const theirs = rows[0]!.id;
+  expect(two.isWarm(theirs)).toBe(false);
+  // A new wire, under a higher epoch, ends the one that the other server holds.
+  const dialled = await openWarmLink(setting, theirs, AbortSignal.timeout(5_000));
+  await expect.poll(() => one.isWarm(theirs)).toBe(false);
+  await dialled.link[Symbol.asyncDispose]();
+});
+
+test("where none can be made nobody is given one, it is tried ever more rarely, and told once", async () => {
+  await using setting = await Setting.mock();
+  const { backend } = setting;
+  let tries = 0;
+  let works = false;
+  const create = backend.create.bind(backend);
+  backend.create = async (spec, signal) => {
+    tries++;
+    if (!works) throw new Error("no room");
+    await create(spec, signal);
+  };
+  const pool = setting.pool({ size: 4 });
+  await expect.poll(() => tries, patience).toBeGreaterThan(4);
+  expect(await pool.claim(setting.f.db, small)).toBeUndefined();
+  expect(tries).toBeLessThanOrEqual(8);
+  const told = () => setting.said.filter(({ msg }) => msg.includes("could not be made"));
+  expect(told()).toHaveLength(1);
+  works = true;
+  await ready(pool, 4);
+  expect(told()).toHaveLength(1);
+  expect(setting.said.at(-1)?.msg).toContain("can be made again");
+});

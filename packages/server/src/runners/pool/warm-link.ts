@@ -1,0 +1,42 @@
+import { daemonApi } from "@wharf/contract";
+import type { Backend } from "../../backends/index.ts";
+import type { FindContext, Gateway } from "../../gateway/index.ts";
+import type { Keys } from "../keys.ts";
+import { type Link, openLink } from "../link.ts";
+import type { Runners } from "../runners.ts";
+
+export interface WarmLinkOptions {
+  readonly backend: Backend;
+  readonly runners: Pick<Runners, "nextEpoch">;
+  readonly keys: Keys;
+  readonly gateway: Pick<Gateway, "handle" | "handleConnect">;
+}
+
+/** A wire to a runner that waits in the pool. */
+export interface WarmLink {
+  readonly link: Link;
+  /** From now on the gateway answers the runner as `find` says. Before, it knows nobody for it and denies everything. */
+  handTo(find: FindContext): Link;
+}
+
+/** Opens a wire and waits for the daemon behind it: a wire may be there before anything is answered on it. */
+export async function openWarmLink(options: WarmLinkOptions, id: string, signal: AbortSignal): Promise<WarmLink> {
+  const { backend, runners, keys, gateway } = options;
+  let find: FindContext = async () => undefined;
+  const epoch = await runners.nextEpoch(id);
+  const context: FindContext = () => find();
+  const link = await openLink({ backend, runner_id: id, epoch, key: keys.wire(id), gateway, context }, signal);
+  try {
+    await link.client.call(daemonApi.health, {}, { signal });
+  } catch (error) {
+    await link[Symbol.asyncDispose]();
+    throw error;
+  }
+  return {
+    link,
+    handTo(next) {
+      find = next;
+      return link;
+    },
+  };
+}

@@ -1,0 +1,31 @@
+import type { CredentialUse } from "../backends/index.ts";
+import { lockTask } from "../tasks/index.ts";
+import type { RunDeps } from "./deps.ts";
+import { type Lease, lockLeased } from "./lease.ts";
+
+/**
+ * Every use of the host's credentials is in the task's log and in the server's, by name: what was given away, and what
+ * should have been and was not there.
+ */
+export async function tellCredentials(
+  { log, logger }: Pick<RunDeps, "log" | "logger">,
+  lease: Lease,
+  use: CredentialUse & { readonly agent_type: string; readonly runner_id: string },
+): Promise<void> {
+  await log.write(async (writer) => {
+    await lockTask(writer.tx, lease.task_id);
+    await lockLeased(writer.tx, lease);
+    await writer.append(lease.task_id, [{ run_id: lease.run_id, data: { kind: "notice", message: wordsOf(use) } }]);
+  });
+  // Whatever is logged else: who keeps only warnings wants to know of this.
+  logger.warn(
+    { task_id: lease.task_id, run_id: lease.run_id, ...use },
+    "a runner was given credentials of this machine",
+  );
+}
+
+function wordsOf({ given, missing, agent_type }: CredentialUse & { readonly agent_type: string }): string {
+  const what = given.length === 0 ? "none" : given.join(", ");
+  const lacks = missing.length === 0 ? "" : ` Not given: ${missing.join(", ")}.`;
+  return `HOST CREDENTIALS: the agent '${agent_type}' may read of the server's machine: ${what}.${lacks}`;
+}

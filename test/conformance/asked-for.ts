@@ -1,0 +1,21 @@
+import { expect, test } from "vitest";
+import { backends } from "./backends.ts";
+import { conformance } from "./conformance.ts";
+
+const asked = process.env["WHARF_CONFORMANCE"]?.split(",").filter(Boolean);
+
+/**
+ * Holds these backends to the suite, or those of them that WHARF_CONFORMANCE names. What runs on an engine has a file of
+ * its own, because most of its time is spent in waiting for that engine.
+ */
+export function conform(names: readonly string[], halves?: Parameters<typeof conformance>[2]): void {
+  // S-002, S-003
+  test("every backend that was asked for is known", () => {
+    expect((asked ?? names).filter((name) => !backends[name])).toEqual([]);
+  });
+
+  for (const name of names) {
+    const under = backends[name];
+    if (under && (asked?.includes(name) ?? true)) conformance(name, under, halves);
+  }
+}

@@ -1,0 +1,72 @@
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { createDockerBackend, type DockerBackendOptions } from "../../packages/server/src/backends/index.ts";
+import { kitFolder } from "../../scripts/build.ts";
+import { FarEngine } from "../support/docker.ts";
+import { dockerAddress, ensureImage } from "../support/engine.ts";
+import { HostileKit } from "../support/hostile/kit.ts";
+import type { BackendUnderTest, Place } from "./place.ts";
+
+const run = promisify(execFile);
+/** One of the tests' own, unless a person named theirs. */
+const imageName = () => process.env["WHARF_RUNNER_IMAGE"] ?? ensureImage("runner");
+
+/**
+ * Containers of a real engine. `near`: it shares this machine, so the wire is a socket and the kit this checkout's. `far`: it
+ * is behind a port, so the wire is an exec and the kit the image's. A hostile runner gets a kit with another daemon.
+ */
+async function open(folder: string, place: "near" | "far"): Promise<Place> {
+  const host = dockerAddress();
+  const far = place === "far" ? await FarEngine.open(host) : undefined;
+  const options: DockerBackendOptions = {
+    folder: join(folder, "docker"),
+    kit: kitFolder,
+    node: process.execPath,
+    server: createHash("sha256").update(folder).digest("hex").slice(0, 16),
+    engine: { host: far?.address ?? host },
+    image: imageName(),
+  };
+  mkdirSync(folder, { recursive: true });
+  const backend = await createDockerBackend(options);
+  const { create } = backend;
+  let hostile: HostileKit | undefined;
+  return {
+    backend,
+    async killDaemon(id) {
+      await run("docker", ["--host", host, "kill", "--signal", "KILL", `wharf-${id}`]);
+    },
+    async become(mode) {
+      backend.create = create;
+      if (mode === "good") return;
+      hostile ??= await HostileKit.build(join(folder, "kit"));
+      const kit = hostile;
+      kit.become(mode);
+      // Another view of the same engine makes what is hostile: the backend keeps nothing of its own.
+      backend.create = async (spec, signal) => {
+        const wire = far ? "exec" : "socket";
+        const other = await createDockerBackend({ ...options, engine: { host }, kit: kit.folder, wire });
+        await other.create(spec, signal);
+        // The daemon connects to the socket of whoever listened last.
+        await other.close();
+      };
+    },
+    async [Symbol.asyncDispose]() {
+      await backend.close();
+      await far?.[Symbol.asyncDispose]();
+    },
+  };
+}
+
+const capabilities = { outlivesServer: true, shell: "real", terminals: true, measuresCpu: true } as const;
+const engine = "docker";
+
+export const docker: BackendUnderTest = { capabilities, engine, open: (folder) => open(folder, "near") };
+export const dockerExec: BackendUnderTest = {
+  capabilities,
+  engine,
+  variant: true,
+  open: (folder) => open(folder, "far"),
+};

@@ -1,0 +1,133 @@
+import { createHash } from "node:crypto";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+  createKubernetesBackend,
+  defaultQuota,
+  deployedServer,
+  type KubernetesSettings,
+} from "../../packages/server/src/backends/index.ts";
+import { ensureInCluster } from "../../scripts/engines/images/cluster.ts";
+import { build, has, keyOf } from "../../scripts/engines/images/docker.ts";
+import { ensureClusterImage, kubeconfig } from "../support/engine.ts";
+import { administrator, kube, nodeName, removeNamespaces } from "../support/kubernetes.ts";
+import { HostileKit } from "../support/hostile/kit.ts";
+import { LocalVolumes } from "../support/local-volumes.ts";
+import type { BackendUnderTest, Place } from "./place.ts";
+
+type Choice = Pick<KubernetesSettings, "wire" | "volumes">;
+
+/** Pods of a real cluster, each place with namespaces and volumes of its own. */
+async function open(folder: string, choice: Choice): Promise<Place> {
+  const instance = createHash("sha256").update(folder).digest("hex").slice(0, 12);
+  const image = ensureClusterImage("runner");
+  const admin = await administrator();
+  const storageClass = `wharf-test-${instance}`;
+  const disks = join(folder, "volumes");
+  mkdirSync(disks, { recursive: true });
+  // The kubelet passes through on its way to the volumes.
+  for (const path of [folder, disks]) chmodSync(path, 0o755);
+  let mode = "good";
+  const hostile = new Map<string, string>();
+  const volumes = new LocalVolumes({
+    cluster: admin,
+    storageClass,
+    folder: disks,
+    node: await nodeName(admin),
+    prepare(claim, path) {
+      const chosen = hostile.get(claim);
+      if (chosen === undefined) return;
+      mkdirSync(join(path, "state"), { mode: 0o777 });
+      writeFileSync(join(path, "state", "mode"), chosen, { mode: 0o666 });
+    },
+  });
+  const settings: KubernetesSettings = {
+    ...choice,
+    instance,
+    namespaces: { prefix: `wharf-test-${instance}-` },
+    image,
+    storageClass,
+    // Many runners share a machine of two processors here.
+    reserve: 0.02,
+    servers: { ...deployedServer, cidrs: ["0.0.0.0/0"] },
+    quota: defaultQuota,
+    unreachable: [],
+    most: {},
+    startMs: 60_000,
+  };
+  const backend = await createKubernetesBackend({ cluster: { kubeconfig: kubeconfig(), inCluster: false }, settings });
+  const { create } = backend;
+  backend.create = async (spec, signal) => {
+    if (mode === "good") return create.call(backend, spec, signal);
+    hostile.set(`workspace-${spec.id}`, mode);
+    hostileImage ??= buildHostileImage(image);
+    return create.call(backend, { ...spec, image: await hostileImage }, signal);
+  };
+  return {
+    backend,
+    async killDaemon(id) {
+      const namespace = `wharf-test-${instance}-default`;
+      const pod = choice.volumes === "claim" ? `runner-${id}-0` : `runner-${id}`;
+      await kube("exec", "--namespace", namespace, pod, "--", "pkill", "-KILL", "-f", "wharf-daemon.mjs").catch(
+        (error: unknown) => {
+          // The program that kills goes with what it has killed.
+          if (!String(error).includes("137")) throw error;
+        },
+      );
+    },
+    async become(how) {
+      mode = how;
+    },
+    async [Symbol.asyncDispose]() {
+      await backend.close();
+      await removeNamespaces(admin, `wharf.dev/instance=${instance}`);
+      await volumes[Symbol.asyncDispose]();
+      admin.close();
+    },
+  };
+}
+
+let hostileImage: Promise<string> | undefined;
+
+/** The image with another daemon before the real one; what it is lies on the runner's volume. */
+async function buildHostileImage(image: string): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), "wharf-hostile-"));
+  try {
+    const { folder: kit } = await HostileKit.build(join(folder, "kit"));
+    const name = `wharf-runner-hostile:${keyOf(image, readFileSync(join(kit, "lib/wharf-daemon.mjs")))}`;
+    writeFileSync(join(folder, "Dockerfile"), `FROM ${image}\nCOPY kit/lib /opt/wharf/lib\n`);
+    if (!has(name)) build(name, folder);
+    return ensureInCluster(name);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const capabilities = {
+  outlivesServer: true,
+  shell: "real",
+  terminals: true,
+  measuresCpu: true,
+  keepsDisk: true,
+} as const;
+const engine = "kubernetes";
+
+export const kubernetes: BackendUnderTest = {
+  capabilities,
+  engine,
+  open: (folder) => open(folder, { wire: "exec", volumes: "claim" }),
+};
+export const kubernetesPod: BackendUnderTest = {
+  capabilities,
+  engine,
+  variant: true,
+  open: (folder) => open(folder, { wire: "pod", volumes: "claim" }),
+};
+/** Without volumes: the disk goes with the pod, and so does a runner that is stopped. */
+export const kubernetesShort: BackendUnderTest = {
+  capabilities: { ...capabilities, keepsDisk: false },
+  engine,
+  variant: true,
+  open: (folder) => open(folder, { wire: "exec", volumes: "ephemeral" }),
+};

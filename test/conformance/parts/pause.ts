@@ -1,0 +1,80 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { agentApi, daemonApi, type PauseState } from "@wharf/contract";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Bench, isEnd, type Runner, spoken } from "../bench.ts";
+import type { BackendUnderTest } from "../place.ts";
+
+const paused = { code: "conflict", problem: { context: { what: "agent", from: "paused" } } };
+
+export function pause(under: BackendUnderTest): void {
+  describe("pause", () => {
+    let bench: Bench;
+    let runner: Runner;
+    beforeAll(async () => {
+      bench = await Bench.open(under);
+      runner = await bench.runner();
+      await runner.startAgent("run-1");
+    });
+    afterAll(() => bench[Symbol.asyncDispose]());
+
+    const agent = async () => (await runner.client.call(daemonApi.health, {})).agent;
+    const last = async () => (await runner.client.call(daemonApi.health, {})).journal.last;
+    /** It may answer before all stands still; asked again it says how far it is. */
+    async function stop(): Promise<void> {
+      for (let state: PauseState | undefined; !state?.paused; await sleep(20))
+        state = await runner.client.call(agentApi.pauseAgent, {});
+    }
+    const resume = () => runner.client.call(agentApi.resumeAgent, {});
+
+    // X-028, G-044
+    test("the agent stands still and its daemon does not, also while nobody is connected; resumed, its turn goes on", async () => {
+      const before = await last();
+      const turn_id = randomUUID();
+      await runner.prompt("run-1", turn_id, "demo: say one\ndemo: sleep 1s\ndemo: say two");
+      await runner.until((data) => data.kind === "message", before);
+      await stop();
+      await stop();
+      expect(await agent()).toMatchObject({ status: "busy", turn_id, paused: true });
+      await expect(runner.prompt("run-1", randomUUID(), "demo: say no")).rejects.toMatchObject({ code: "turn_open" });
+      expect((await runner.exec("echo at work")).stdout).toBe("at work\n");
+      await runner.hangUp();
+      await sleep(1_300);
+      expect(await agent()).toMatchObject({ status: "busy", turn_id, paused: true });
+      expect(spoken(await runner.records(before))).toBe("one\n");
+      expect(await resume()).toEqual({ pausing: false, paused: false });
+      expect(await resume()).toEqual({ pausing: false, paused: false });
+      const records = await runner.until(isEnd(turn_id), before);
+      expect(spoken(records)).toBe("one\ntwo\n");
+      expect(records.at(-1)?.data).toMatchObject({ status: "ended", stop_reason: "end_turn" });
+      const notices = records.flatMap(({ data }) => (data.kind === "notice" ? [data.message] : []));
+      expect(notices).toEqual([expect.stringMatching(/^The agent is paused/), "The agent goes on."]);
+    });
+
+    test("a turn that is cancelled meanwhile ends, and the agent can be prompted again", async () => {
+      const before = await last();
+      const turn_id = randomUUID();
+      await runner.prompt("run-1", turn_id, "demo: say begun\ndemo: hang");
+      await runner.until((data) => data.kind === "message", before);
+      await stop();
+      await runner.client.call(daemonApi.cancelTurn, { body: { turn_id } });
+      expect((await runner.until(isEnd(turn_id), before)).at(-1)?.data).toMatchObject({ status: "cancelled" });
+      expect(spoken(await runner.turn("run-1", "demo: say again"))).toBe("again\n");
+      expect(await agent()).not.toHaveProperty("paused");
+    });
+
+    test("between two turns nothing is begun until it is resumed; stopping the agent ends the pause too", async () => {
+      await stop();
+      const turn_id = randomUUID();
+      await expect(runner.prompt("run-1", turn_id, "demo: say no")).rejects.toMatchObject(paused);
+      await expect(runner.startAgent("run-2")).rejects.toMatchObject(paused);
+      expect((await runner.client.call(daemonApi.turn, { params: { turn_id } })).state).toBe("unknown");
+      await resume();
+      expect(spoken(await runner.turn("run-1", "demo: say yes"))).toBe("yes\n");
+      await stop();
+      await runner.client.call(daemonApi.stopAgent, { body: { reason: "enough" } });
+      await runner.startAgent("run-2");
+      expect(spoken(await runner.turn("run-2", "demo: say third"))).toBe("third\n");
+    });
+  });
+}

@@ -1,0 +1,88 @@
+import { randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { PassThrough, Readable } from "node:stream";
+import { buffer, json } from "node:stream/consumers";
+import { ArchiveUnpacked, type Endpoint, FileWritten, rawFilesApi, urlOf } from "@wharf/contract";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Bench, type Runner } from "../bench.ts";
+import type { BackendUnderTest } from "../place.ts";
+
+const megabyte = 1024 * 1024;
+const bytes = { "content-type": "application/octet-stream" };
+
+/** Files and folders as streams of bytes, where a runner has those; where it has none, that is what it says. */
+export function streams(under: BackendUnderTest): void {
+  describe("streams of bytes", () => {
+    let bench: Bench;
+    let runner: Runner;
+    beforeAll(async () => {
+      bench = await Bench.open(under);
+      runner = await bench.runner();
+    });
+    afterAll(() => bench[Symbol.asyncDispose]());
+
+    ({ real: whole, simulated: none })[under.capabilities.shell](() => runner);
+  });
+}
+
+/** Asks one of the routes whose body or answer is bytes. */
+const ask = (runner: Runner, route: Endpoint, query: object, more: object = {}) =>
+  runner.client.request({ method: route.method, path: urlOf(route, { query: { ...query } }), ...more });
+
+function none(runner: () => Runner): void {
+  test.each(Object.entries(rawFilesApi))("there is no %s, and it says so", async (_name, route) => {
+    const { body } = await ask(runner(), route, { path: "a" });
+    expect(await json(body)).toMatchObject({ code: "unsupported" });
+  });
+}
+
+function whole(runner: () => Runner): void {
+  const { upload, download, packFolder, unpackFolder } = rawFilesApi;
+
+  // S-005, S-015
+  test("a file goes in and out as it is, whole and by ranges; a folder as an archive", async () => {
+    const content = randomBytes(3 * megabyte + 1);
+    const sent = await ask(runner(), upload, { path: "a/f" }, { body: Readable.from([content]), headers: bytes });
+    expect(FileWritten.parse(await json(sent.body))).toMatchObject({ size_bytes: content.length, created: true });
+    expect((await buffer((await ask(runner(), download, { path: "a/f" })).body)).equals(content)).toBe(true);
+    const range = await ask(runner(), download, { path: "a/f" }, { headers: { range: "bytes=5-9" } });
+    expect([range.status, await buffer(range.body)]).toEqual([206, content.subarray(5, 10)]);
+    await runner().exec("ln -s f a/link; chmod 755 a/f; mkdir a/empty");
+    const archive = await buffer((await ask(runner(), packFolder, { path: "a" })).body);
+    const unpacked = await ask(
+      runner(),
+      unpackFolder,
+      { path: "b" },
+      { body: Readable.from([archive]), headers: bytes },
+    );
+    expect(ArchiveUnpacked.parse(await json(unpacked.body))).toMatchObject({ files: 1, links: 1 });
+    expect((await runner().exec("diff -r a b && test -x b/f && test -d b/empty && readlink b/link")).stdout).toBe(
+      "f\n",
+    );
+  });
+
+  test.each([
+    ["download", { path: "big" }],
+    ["packFolder", { path: "." }],
+  ] as const)("'%s' cut in the middle never looks complete, and can be asked again", async (name, query) => {
+    await runner().exec(`head -c ${20 * megabyte} /dev/zero > big`);
+    const { body } = await ask(runner(), rawFilesApi[name], query);
+    for await (const _ of body.iterator({ destroyOnReturn: false })) break;
+    await runner().hangUp();
+    await expect(buffer(body)).rejects.toThrow();
+    const again = await buffer((await ask(runner(), rawFilesApi[name], query)).body);
+    expect(again.length).toBeGreaterThanOrEqual(20 * megabyte);
+  });
+
+  test("an upload that is cut in the middle leaves the file as it was, and nothing beside it", async () => {
+    await runner().exec("mkdir -p cut; echo old > cut/f");
+    const body = new PassThrough();
+    const sending = ask(runner(), upload, { path: "cut/f" }, { body, headers: bytes });
+    sending.catch(() => undefined);
+    body.write(Buffer.alloc(megabyte));
+    await sleep(300);
+    await runner().hangUp();
+    await expect(sending).rejects.toMatchObject({ code: "runner_unavailable" });
+    await expect.poll(async () => (await runner().exec("ls -A cut; cat cut/f")).stdout).toBe("f\nold\n");
+  });
+}

@@ -1,0 +1,137 @@
+import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { api, type Event } from "@wharf/contract";
+import { afterAll, beforeAll, expect } from "vitest";
+import { engines } from "../scripts/engines/engines.ts";
+import type { Cluster } from "../packages/server/src/backends/kubernetes/cluster/cluster.ts";
+import { killPod } from "./support/cluster-scene.ts";
+import { DeployedWharf, tenantPrefix } from "./support/deployed-wharf.ts";
+import { ensureClusterImage, kubeconfig, withEngine } from "./support/engine.ts";
+import { eventually } from "./support/eventually.ts";
+import { administrator, kube, removeNamespaces } from "./support/kubernetes.ts";
+import { wholeLog } from "./support/log.ts";
+import { git } from "./support/repository.ts";
+import { isPushed, scratchFolder, spoken } from "./support/wharf.ts";
+
+/** `kubectl apply -k deploy/kubernetes`, the server in the cluster beside its runners. */
+const { it, present } = withEngine("kubernetes");
+const isSkipped = !present && !process.env["CI"];
+const minutes = 60_000; // ms
+
+const manifests = join(import.meta.dirname, "../deploy/kubernetes");
+const overlays = readdirSync(join(manifests, "overlays"));
+
+let folder: string;
+let admin: Cluster;
+let wharf: DeployedWharf;
+
+beforeAll(async () => {
+  if (isSkipped) return;
+  folder = scratchFolder();
+  admin = await administrator();
+  const [serverImage, runnerImage] = [ensureClusterImage("server"), ensureClusterImage("runner")];
+  wharf = await DeployedWharf.deploy({ folder, serverImage, runnerImage });
+}, 10 * minutes);
+
+afterAll(async () => {
+  if (isSkipped) return;
+  const { tasks } = await wharf.client.call(api.listTasks, { query: {} });
+  for (const { id } of tasks) await wharf.client.call(api.deleteTask, { params: { task_id: id } });
+  await eventually(() => runnersLeft(), [], minutes);
+  await wharf[Symbol.asyncDispose]();
+  await removeNamespaces(admin, "app.kubernetes.io/managed-by=wharf", tenantPrefix);
+  const { items } = await admin.core.listPersistentVolume();
+  expect(items.filter(({ metadata }) => metadata?.name === "wharf-data")).toEqual([]);
+  expect(await kube("get", "clusterrole,clusterrolebinding", "-o", "name")).not.toContain("wharf");
+  admin.close();
+  rmSync(folder, { recursive: true, force: true });
+}, 5 * minutes);
+
+async function runnersLeft(): Promise<string[]> {
+  const labelSelector = "app.kubernetes.io/component=runner";
+  const pods = await admin.core.listPodForAllNamespaces({ labelSelector });
+  return pods.items.flatMap(({ metadata }) =>
+    metadata?.namespace?.startsWith(tenantPrefix) ? (metadata.name ?? []) : [],
+  );
+}
+
+const isSaid = ({ data }: Event) => data.kind === "message" && data.role === "agent";
+const steps = Array.from({ length: 25 }, (_, i) => `step ${i + 1}`);
+const work = [...steps.flatMap((line) => [`demo: say ${line}`, "demo: sleep 400ms"]), "demo: write done.txt yes"].join(
+  "\n",
+);
+const workSaid = [...steps, "wrote done.txt", ""].join("\n");
+const task = () => wharf.createTask({ repository_url: wharf.repository });
+
+// S-054 S-088 G-031
+it.for(["base", ...overlays.map((name) => `overlays/${name}`)])(
+  "the manifests in %s are ones that this kubectl takes",
+  async (path) => {
+    const objects = await kube("apply", "--dry-run=client", "--output=name", "-k", join(manifests, path));
+    expect(objects.split("\n")).toEqual(expect.arrayContaining(["deployment.apps/wharf-server", "service/wharf"]));
+  },
+);
+
+// G-054 S-039 S-044 S-048 S-050 R-004 X-027
+it(
+  "from kubectl apply to a branch, with no more rights than the role grants",
+  async () => {
+    const mine = await task();
+    await wharf.prompt(mine, "demo: write hello.txt hello\ndemo: say done");
+    const events = await wharf.until(mine.id, isPushed, 2 * minutes);
+    expect(spoken(events)).toContain("done");
+    const { shadow_branch } = await wharf.task(mine.id);
+    expect(git(wharf.remote, "-c", "safe.directory=*", "show", `${shadow_branch}:hello.txt`)).toBe("hello");
+    const { agents } = await wharf.client.call(api.listTaskAgents, { params: { task_id: mine.id } });
+    // Nothing is enforced in this cluster, and everybody is told.
+    await eventually(async () => (await runOf(agents[0]?.id ?? "")).isolation, "unenforced", 20_000);
+    // No Service is made for a runner.
+    const services = await admin.core.listServiceForAllNamespaces();
+    expect(services.items.filter(({ metadata }) => metadata?.namespace?.startsWith(tenantPrefix))).toEqual([]);
+  },
+  5 * minutes,
+);
+
+const runOf = async (id: string) => {
+  const { tasks } = await wharf.client.call(api.listTasks, { query: {} });
+  for (const { id: task_id } of tasks) {
+    const { agents } = await wharf.client.call(api.listTaskAgents, { params: { task_id } });
+    const found = agents.find((agent) => agent.id === id);
+    if (found) return found;
+  }
+  throw new Error(`no run ${id}`);
+};
+
+async function survives(kill: () => Promise<void>): Promise<void> {
+  const mine = await task();
+  await wharf.prompt(mine, work);
+  await wharf.until(mine.id, isSaid, 2 * minutes);
+  const before = await wholeLog(wharf, mine);
+  await kill();
+  await wharf.client.call(api.serverInfo, {}, { patience: minutes });
+  const events = await wharf.until(mine.id, isPushed, 2 * minutes);
+  expect(spoken(events)).toBe(workSaid);
+  await wholeLog(wharf, mine, before);
+}
+
+// S-043 R-025
+it(
+  "the server's pod is killed in the middle of a turn: the agent works on, and the next server reads what it did",
+  async () => {
+    await survives(async () => killPod(await wharf.pod()));
+  },
+  5 * minutes,
+);
+
+it(
+  "the API server is killed in the middle of a turn: nobody in the cluster notices",
+  async () => {
+    await survives(async () => {
+      process.kill(Number(readFileSync(join(kubeconfig(), "../run/kube-apiserver.pid"), "utf8")), "SIGKILL");
+      await sleep(500);
+      engines.kubernetes.start?.();
+    });
+  },
+  5 * minutes,
+);

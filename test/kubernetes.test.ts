@@ -1,0 +1,356 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Event, Task } from "@wharf/contract";
+import { afterAll, beforeAll, describe, expect } from "vitest";
+import { engines } from "../scripts/engines/engines.ts";
+import { Bench } from "./conformance/bench.ts";
+import { kubernetes as underTest } from "./conformance/kubernetes.ts";
+import { ClusterScene, killPod } from "./support/cluster-scene.ts";
+import { enforceIsolation, ensureClusterImage, kubeconfig, withEngine } from "./support/engine.ts";
+import { kube } from "./support/kubernetes.ts";
+import { failures, settled, wholeLog } from "./support/log.ts";
+import { git, makeRepository } from "./support/repository.ts";
+import { isPushed, scratchFolder, spoken } from "./support/wharf.ts";
+
+/** Whole workflows with runners in pods of a real cluster, the server outside it; at the end nothing of them is left there. */
+const { it, present } = withEngine("kubernetes");
+const isSkipped = !present && !process.env["CI"];
+const minutes = 60_000; // ms
+
+let folder: string;
+let remote: string;
+let image: string;
+
+beforeAll(() => {
+  if (isSkipped) return;
+  folder = scratchFolder();
+  remote = makeRepository(join(folder, "remote"));
+  image = ensureClusterImage("runner");
+}, 10 * minutes);
+
+afterAll(() => {
+  if (!isSkipped) rmSync(folder, { recursive: true, force: true });
+});
+
+const open = (name: string, environment: Record<string, string> = {}) =>
+  ClusterScene.open({ name, folder, image, environment });
+const taskAt = (scene: ClusterScene, fields: Partial<Task> = {}): Promise<Task> =>
+  scene.wharf.createTask({ repository_url: remote, ...fields });
+
+const isSaid = ({ data }: Event) => data.kind === "message" && data.role === "agent";
+const isNotice = ({ data }: Event) => data.kind === "notice" && data.message.includes("ISOLATION");
+const steps = Array.from({ length: 20 }, (_, i) => `step ${i + 1}`);
+const work = [...steps.flatMap((line) => [`demo: say ${line}`, "demo: sleep 400ms"]), "demo: write done.txt yes"].join(
+  "\n",
+);
+const workSaid = [...steps, "wrote done.txt", ""].join("\n");
+
+// G-001 G-002 G-003 G-020 G-021 G-024 G-025 S-038 S-041 R-004
+it(
+  "a task becomes a branch; its runner is a StatefulSet with volumes in its tenant's namespace, and goes with it",
+  async () => {
+    await using scene = await open("branch");
+    const task = await taskAt(scene);
+    await scene.wharf.prompt(task, "demo: write hello.txt hello\ndemo: say done");
+    const events = await scene.wharf.until(task.id, isPushed, 2 * minutes);
+    expect(spoken(events)).toContain("done");
+    const { shadow_branch } = await scene.wharf.task(task.id);
+    expect(git(remote, "show", `${shadow_branch}:hello.txt`)).toBe("hello");
+    const { namespace, name } = await scene.pod(task);
+    expect(namespace).toMatch(new RegExp(`^${scene.prefix}[0-9a-f-]{36}$`));
+    const { items: claims } = await scene.admin.core.listNamespacedPersistentVolumeClaim({ namespace });
+    expect(claims.map(({ metadata }) => (metadata?.name ?? "").replace(/-.*/, "")).toSorted()).toEqual([
+      "home",
+      "workspace",
+    ]);
+    const objects = await kube("get", "resourcequota,limitrange,networkpolicy", "-n", namespace, "-o", "name");
+    expect(objects.trim().split("\n").toSorted()).toEqual([
+      "limitrange/wharf-limits",
+      "networkpolicy.networking.k8s.io/sandbox-isolation",
+      "resourcequota/wharf-quota",
+    ]);
+    // What is shown to whoever may look at pods holds no secret.
+    expect(await kube("get", "pod", name, "-n", namespace, "-o", "json")).not.toMatch(/wire_key|WHARF_TOKEN/);
+  },
+  5 * minutes,
+);
+
+// G-053 G-056
+it(
+  "a runner that the network holds nothing back from says so on every surface; one that is held says nothing",
+  async () => {
+    await using scene = await open("walls");
+    const task = await taskAt(scene);
+    await scene.wharf.prompt(task, "demo: say hello");
+    const events = await scene.wharf.until(task.id, isNotice, 2 * minutes);
+    expect(events.filter(isNotice)).toHaveLength(1);
+    const [run] = await scene.runs(task);
+    expect(run).toMatchObject({ isolation: "unenforced", backend: "kubernetes" });
+    enforceIsolation("on");
+    try {
+      const held = await taskAt(scene);
+      await scene.wharf.turn(held, "demo: say hello");
+      await sleep(5_000);
+      expect((await scene.wharf.events(held.id)).filter(isNotice)).toEqual([]);
+      expect((await scene.runs(held))[0]).toMatchObject({ isolation: "container" });
+    } finally {
+      enforceIsolation("off");
+    }
+  },
+  5 * minutes,
+);
+
+// G-056
+it(
+  "where isolation is required, a runner without it is refused, and one that is held works",
+  async () => {
+    await using scene = await open("required", { WHARF_REQUIRE_ISOLATION: "1" });
+    const refused = await taskAt(scene);
+    await scene.wharf.prompt(refused, "demo: say hello");
+    expect(await settled(scene.wharf, refused, 2 * minutes)).toMatchObject({ state: "FAILED" });
+    const [failure] = failures(await scene.wharf.events(refused.id));
+    expect(failure).toMatchObject({ code: "isolation_unenforced" });
+    expect(failure?.next).toContain("WHARF_REQUIRE_ISOLATION");
+    enforceIsolation("on");
+    try {
+      const held = await taskAt(scene);
+      expect(spoken(await scene.wharf.turn(held, "demo: say hello"))).toBe("hello\n");
+    } finally {
+      enforceIsolation("off");
+    }
+  },
+  5 * minutes,
+);
+
+const pidOf = (program: string): number =>
+  Number(readFileSync(join(kubeconfig(), "..", "run", `${program}.pid`), "utf8"));
+
+describe("killed in the middle of a turn", () => {
+  /** The turn goes on behind it: nothing is lost, nothing said twice. */
+  async function survives(name: string, kill: (scene: ClusterScene, task: Task) => Promise<void>): Promise<void> {
+    await using scene = await open(name);
+    const task = await taskAt(scene);
+    await scene.wharf.prompt(task, work);
+    await scene.wharf.until(task.id, isSaid, 2 * minutes);
+    const before = await wholeLog(scene.wharf, task);
+    await kill(scene, task);
+    const events = await scene.wharf.until(task.id, isPushed, 2 * minutes);
+    expect(spoken(events)).toBe(workSaid);
+    await wholeLog(scene.wharf, task, before);
+  }
+
+  // G-027 R-025
+  it(
+    "the server: the agent works on, and the next server reads what it did",
+    async () => {
+      await survives("server", async ({ wharf }) => {
+        await wharf.kill();
+        await sleep(1_000);
+        await wharf.start();
+      });
+    },
+    5 * minutes,
+  );
+
+  it(
+    "the API server: the wire breaks and comes back",
+    async () => {
+      await survives("api", async () => {
+        process.kill(pidOf("kube-apiserver"), "SIGKILL");
+        await sleep(500);
+        engines.kubernetes.start?.();
+      });
+    },
+    5 * minutes,
+  );
+
+  it(
+    "the kubelet: the pod runs on, and its wire comes back",
+    async () => {
+      await survives("kubelet", async () => {
+        process.kill(pidOf("kubelet"), "SIGKILL");
+        await sleep(500);
+        engines.kubernetes.start?.();
+      });
+    },
+    5 * minutes,
+  );
+
+  it(
+    "a pod whose node is away is taken away by force, and its successor has the same volumes",
+    async () => {
+      await using bench = await Bench.open(underTest);
+      const runner = await bench.runner();
+      await runner.exec("echo kept > file; sync");
+      await runner.hangUp();
+      process.kill(pidOf("kubelet"), "SIGKILL");
+      try {
+        await bench.backend.stop(runner.id);
+      } finally {
+        engines.kubernetes.start?.();
+      }
+      await bench.backend.create(runner.spec);
+      expect((await runner.exec("cat file")).stdout).toBe("kept\n");
+    },
+    5 * minutes,
+  );
+
+  // S-040
+  it(
+    "the pod: the turn is interrupted once, on the disk that was kept, and the next one goes on",
+    async () => {
+      await using scene = await open("pod");
+      const task = await taskAt(scene);
+      await scene.wharf.prompt(task, `demo: write kept.txt kept\n${work}`);
+      await scene.wharf.until(task.id, isSaid, 2 * minutes);
+      const before = await wholeLog(scene.wharf, task);
+      await killPod((await scene.pod(task)).uid);
+      const isInterrupted = ({ data }: Event) => data.kind === "turn" && data.status === "interrupted";
+      const events = await scene.wharf.until(task.id, isInterrupted, 2 * minutes);
+      expect(events.filter(isInterrupted)).toHaveLength(1);
+      await wholeLog(scene.wharf, task, before);
+      await scene.wharf.turn(task, "demo: write more.txt more\ndemo: say on");
+      const { shadow_branch } = await scene.wharf.task(task.id);
+      await scene.wharf.until(task.id, isPushed, minutes);
+      expect(git(remote, "show", `${shadow_branch}:kept.txt`)).toBe("kept");
+    },
+    5 * minutes,
+  );
+});
+
+describe("what stands in the way is told with what to do", () => {
+  /** The first failure of a task that cannot be started. */
+  async function failure(scene: ClusterScene, fields: Partial<Task> = {}) {
+    const task = await taskAt(scene, fields);
+    await scene.wharf.prompt(task, "demo: say hello");
+    const events = await scene.wharf.until(task.id, ({ data }) => data.kind === "failure", 2 * minutes);
+    return failures(events)[0];
+  }
+
+  it(
+    "an image that is not to be had",
+    async () => {
+      await using scene = await open("image", { WHARF_RUNNER_IMAGE: "localhost:1/no-such-image:1" });
+      const found = await failure(scene);
+      expect(found).toMatchObject({ code: "runner_not_started" });
+      expect(found?.message).toContain("localhost:1/no-such-image:1");
+      expect(found?.next).toContain("WHARF_RUNNER_IMAGE");
+    },
+    5 * minutes,
+  );
+
+  // G-043
+  it(
+    "a quota that is used up",
+    async () => {
+      await using scene = await open("quota", { WHARF_KUBERNETES_QUOTA: "pods=0" });
+      const found = await failure(scene);
+      expect(found).toMatchObject({ code: "quota_exceeded" });
+      expect(found?.next).toContain("WHARF_KUBERNETES_QUOTA");
+    },
+    5 * minutes,
+  );
+
+  // S-046 S-088
+  it(
+    "a claim that no storage class has a volume for",
+    async () => {
+      await using scene = await open("unbound", { WHARF_KUBERNETES_STORAGE_CLASS: "no-such-class" });
+      const found = await failure(scene);
+      expect(found).toMatchObject({ code: "runner_not_started" });
+      expect(found?.message).toContain("no-such-class");
+      expect(found?.next).toContain("WHARF_KUBERNETES_STORAGE_CLASS");
+    },
+    5 * minutes,
+  );
+
+  it(
+    "no room for the runner",
+    async () => {
+      await using scene = await open("room", { WHARF_KUBERNETES_RESERVE: "1", WHARF_KUBERNETES_START_TIMEOUT: "5" });
+      const filler = {
+        containers: [{ name: "filler", image, command: ["sleep", "600"], resources: { requests: { cpu: "1500m" } } }],
+      };
+      await scene.admin.core.createNamespacedPod({
+        namespace: "default",
+        body: { metadata: { name: "filler" }, spec: filler },
+      });
+      try {
+        expect(await failure(scene)).toMatchObject({ code: "runner_not_started" });
+      } finally {
+        await kube("delete", "pod", "filler", "--force", "--grace-period=0");
+      }
+    },
+    5 * minutes,
+  );
+
+  it(
+    "a volume that is full",
+    async () => {
+      const prepare = (claim: string, path: string) => {
+        if (claim.startsWith("workspace-")) execFileSync("mount", ["-t", "tmpfs", "-o", "size=4k", "tmpfs", path]);
+      };
+      const release = (path: string) => void spawnSync("umount", [path], { stdio: "ignore" });
+      await using scene = await ClusterScene.open({ name: "full", folder, image, disks: { prepare, release } });
+      const found = await failure(scene);
+      expect(found).toMatchObject({ code: "disk_full", next: expect.stringContaining("Free some space") });
+    },
+    5 * minutes,
+  );
+
+  it(
+    "a namespace that is being deleted",
+    async () => {
+      await using scene = await open("ending");
+      const task = await taskAt(scene);
+      await scene.wharf.turn(task, "demo: say hello");
+      const { namespace } = await scene.pod(task);
+      await kube("patch", "namespace", namespace, "--patch", '{"metadata":{"finalizers":["wharf.dev/test"]}}');
+      await kube("delete", "namespace", namespace, "--wait=false");
+      try {
+        const found = await failure(scene);
+        expect(found?.code).toMatch(/^namespace_ending$/);
+        expect(found?.message).toContain(namespace);
+      } finally {
+        await kube("patch", "namespace", namespace, "--type=merge", "--patch", '{"metadata":{"finalizers":null}}');
+      }
+    },
+    5 * minutes,
+  );
+
+  // S-048
+  it(
+    "an account that may do nothing",
+    async () => {
+      const token = await nobodysToken();
+      const config = JSON.parse(await kube("config", "view", "--raw", "-o", "json"));
+      config.users[0].user = { token };
+      const file = join(folder, "nobody.kubeconfig");
+      writeFileSync(file, JSON.stringify(config));
+      const refused = open("nobody", { KUBECONFIG: file });
+      await expect(refused).rejects.toThrow(/does not let the server list (pods|statefulsets)[^]*rbac\.yaml/);
+    },
+    5 * minutes,
+  );
+
+  it(
+    "a kubeconfig that is not there, or names nothing that answers",
+    async () => {
+      await expect(open("no-file", { KUBECONFIG: "/no/such/kubeconfig" })).rejects.toThrow("/no/such/kubeconfig");
+      const file = join(folder, "away.kubeconfig");
+      const config = await kube("config", "view", "--raw", "-o", "json");
+      writeFileSync(file, config.replaceAll(/https:\/\/[^"]+/g, "https://127.0.0.1:1"));
+      const refused = open("away", { KUBECONFIG: file });
+      await expect(refused).rejects.toThrow(/https:\/\/127\.0\.0\.1:1 does not answer[^]*kubectl version/);
+    },
+    5 * minutes,
+  );
+});
+
+async function nobodysToken(): Promise<string> {
+  const secrets = JSON.parse(await kube("get", "secrets", "-n", "default", "-o", "json"));
+  const one = secrets.items.find((item: { type: string }) => item.type === "kubernetes.io/service-account-token");
+  return Buffer.from(one.data.token, "base64").toString();
+}

@@ -1,0 +1,123 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { mkdirSync, chmodSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { api, type Run, type Task } from "@wharf/contract";
+import type { Cluster } from "../../packages/server/src/backends/kubernetes/cluster/cluster.ts";
+import { kubeconfig } from "./engine.ts";
+import { eventually } from "./eventually.ts";
+import { administrator, nodeName, removeNamespaces } from "./kubernetes.ts";
+import { LocalVolumes, type LocalVolumesOptions } from "./local-volumes.ts";
+import { Wharf } from "./wharf.ts";
+
+export interface SceneOptions {
+  /** A short word that nobody else in the cluster uses. */
+  readonly name: string;
+  readonly folder: string;
+  readonly image: string;
+  readonly environment?: Record<string, string>;
+  /** What is done to the folder of a volume when it is made, and undone before it is removed. */
+  readonly disks?: Pick<LocalVolumesOptions, "prepare" | "release">;
+}
+
+/** A server outside the cluster with namespaces and storage of its own, and what is left of it in the end: nothing. */
+export class ClusterScene implements AsyncDisposable {
+  readonly wharf: Wharf;
+  readonly admin: Cluster;
+  readonly prefix: string;
+  readonly #volumes: LocalVolumes;
+
+  private constructor(parts: { wharf: Wharf; admin: Cluster; prefix: string; volumes: LocalVolumes }) {
+    this.wharf = parts.wharf;
+    this.admin = parts.admin;
+    this.prefix = parts.prefix;
+    this.#volumes = parts.volumes;
+  }
+
+  static async open({ name, folder, image, environment = {}, disks: ways = {} }: SceneOptions): Promise<ClusterScene> {
+    const admin = await administrator();
+    const disks = join(folder, `${name}-volumes`);
+    mkdirSync(disks, { recursive: true });
+    for (const path of [folder, disks]) chmodSync(path, 0o755);
+    const prefix = `wharf-${name}-`;
+    const storageClass = `${prefix}disks`;
+    const node = await nodeName(admin);
+    const volumes = new LocalVolumes({ cluster: admin, storageClass, folder: disks, node, ...ways });
+    const wharf = new Wharf(join(folder, name), {
+      WHARF_BACKEND: "kubernetes",
+      KUBECONFIG: kubeconfig(),
+      WHARF_RUNNER_IMAGE: image,
+      WHARF_KUBERNETES_NAMESPACE_PREFIX: prefix,
+      WHARF_KUBERNETES_STORAGE_CLASS: storageClass,
+      WHARF_KUBERNETES_RESERVE: "0.05",
+      WHARF_KUBERNETES_START_TIMEOUT: "60",
+      ...environment,
+    });
+    const scene = new ClusterScene({ wharf, admin, prefix, volumes });
+    try {
+      await wharf.start();
+      return scene;
+    } catch (error) {
+      await volumes[Symbol.asyncDispose]();
+      admin.close();
+      throw error;
+    }
+  }
+
+  async runs(task: Pick<Task, "id">): Promise<Run[]> {
+    return (await this.wharf.client.call(api.listTaskAgents, { params: { task_id: task.id } })).agents;
+  }
+
+  /** The pod that the task's newest run works in. */
+  async pod(task: Pick<Task, "id">): Promise<{ name: string; namespace: string; uid: string }> {
+    const id = (await this.runs(task))[0]?.runner_id ?? "";
+    const { items } = await this.admin.core.listPodForAllNamespaces({ labelSelector: `wharf.dev/runner=${id}` });
+    const { name = "", namespace = "", uid = "" } = items[0]?.metadata ?? {};
+    return { name, namespace, uid };
+  }
+
+  /** Namespaces of this server's, pods and claims in them, and volumes. */
+  async left(): Promise<string[]> {
+    const { core, apps } = this.admin;
+    const here = (item: { metadata?: { namespace?: string; name?: string } }) =>
+      item.metadata?.namespace?.startsWith(this.prefix) ? [`${item.metadata.namespace}/${item.metadata.name}`] : [];
+    const lists = await Promise.all([
+      core.listPodForAllNamespaces(),
+      core.listPersistentVolumeClaimForAllNamespaces(),
+      core.listSecretForAllNamespaces({ fieldSelector: "type=Opaque" }),
+      apps.listStatefulSetForAllNamespaces(),
+    ]);
+    return [...lists.flatMap(({ items }) => items.flatMap(here)), ...(await this.#volumes.list())];
+  }
+
+  /** The tasks' runners go with them; then the server, and the tenants' namespaces. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      const { tasks } = await this.wharf.client.call(api.listTasks, { query: {} });
+      for (const { id } of tasks) await this.wharf.client.call(api.deleteTask, { params: { task_id: id } });
+      await eventually(() => this.left(), [], 90_000);
+    } finally {
+      await this.wharf[Symbol.asyncDispose]();
+      await removeNamespaces(this.admin, "app.kubernetes.io/managed-by=wharf", this.prefix);
+      await this.#volumes[Symbol.asyncDispose]();
+      this.admin.close();
+    }
+  }
+}
+
+/** Kills what runs in a pod, all at once, as a node that loses power does; the pod's own first process stays. */
+export async function killPod(uid: string): Promise<void> {
+  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name) && isOf(name, uid));
+  if (pids.length === 0) throw new Error(`nothing runs in the pod ${uid}`);
+  for (const pid of pids) process.kill(Number(pid), "SIGKILL");
+  await sleep(100);
+}
+
+function isOf(pid: string, uid: string): boolean {
+  try {
+    const isPause = readFileSync(`/proc/${pid}/cmdline`, "utf8").startsWith("/pause");
+    return !isPause && readFileSync(`/proc/${pid}/cgroup`, "utf8").includes(`pod${uid}`);
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,100 @@
+import { execFileSync } from "node:child_process";
+import { chmodSync, cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Client } from "../../packages/cli/src/client.ts";
+import { kube } from "./kubernetes.ts";
+import { makeRepository } from "./repository.ts";
+import { Wharf } from "./wharf.ts";
+
+const manifests = join(import.meta.dirname, "../../deploy/kubernetes");
+/** What the names of tenants' namespaces begin with. */
+export const tenantPrefix = "wharf-deployed-";
+const serverUser = "1000";
+
+export interface DeployedOptions {
+  readonly folder: string;
+  readonly serverImage: string;
+  readonly runnerImage: string;
+}
+
+/** A server that `kubectl apply -k` of the overlay `local` starts, with a repository on its volume, which is a folder here. */
+export class DeployedWharf extends Wharf {
+  override readonly client: Client;
+  /** Its place as the server knows it; beneath, as this machine does. */
+  readonly repository = "/var/lib/wharf/remote";
+  readonly remote: string;
+  readonly #overlay: string;
+
+  private constructor({ folder, overlay, url }: { folder: string; overlay: string; url: string }) {
+    super(folder);
+    const disk = join(folder, "disk");
+    this.#overlay = overlay;
+    this.remote = join(disk, "remote");
+    this.client = new Client(async () => ({
+      url,
+      token: readFileSync(join(disk, "data/owner-token"), "utf8").trim(),
+    }));
+  }
+
+  static async deploy({ folder, serverImage, runnerImage }: DeployedOptions): Promise<DeployedWharf> {
+    const disk = join(folder, "disk");
+    mkdirSync(disk, { recursive: true });
+    for (const path of [folder, disk]) chmodSync(path, 0o755);
+    makeRepository(join(disk, "remote"));
+    execFileSync("chown", ["--recursive", `${serverUser}:${serverUser}`, disk]);
+    const address = await serviceAddress();
+    const overlay = join(folder, "kubernetes/overlays/test");
+    cpSync(manifests, join(folder, "kubernetes"), { recursive: true });
+    mkdirSync(overlay);
+    for (const [name, content] of Object.entries(patches({ disk, address, serverImage, runnerImage })))
+      writeFileSync(join(overlay, name), content);
+    await kube("apply", "-k", overlay);
+    await kube("rollout", "status", "deployment/wharf-server", "--namespace=wharf", "--timeout=100s");
+    return new DeployedWharf({ folder, overlay, url: `http://${address}:4000` });
+  }
+
+  /** The uid of the server's pod. */
+  async pod(): Promise<string> {
+    const query = ["--selector=app.kubernetes.io/name=wharf-server", "--output=jsonpath={.items[0].metadata.uid}"];
+    return kube("get", "pods", "--namespace=wharf", ...query);
+  }
+
+  override async [Symbol.asyncDispose](): Promise<void> {
+    await kube("delete", "-k", this.#overlay, "--wait=true");
+  }
+}
+
+/** One that the cluster has not given away, from where it gives them from. */
+async function serviceAddress(): Promise<string> {
+  const first = await kube("get", "service", "kubernetes", "--output=jsonpath={.spec.clusterIP}");
+  return `${first.split(".").slice(0, 2).join(".")}.40.40`;
+}
+
+const patches = (at: { disk: string; address: string; serverImage: string; runnerImage: string }) => ({
+  "kustomization.yaml": `apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+bases: [../local]
+patchesStrategicMerge: [settings.yaml, service.yaml]
+patchesJson6902:
+  - path: volume.yaml
+    target: { version: v1, kind: PersistentVolume, name: wharf-data }
+images:
+  - name: wharf-server
+    newTag: ${at.serverImage.split(":")[1]}
+`,
+  "settings.yaml": `apiVersion: v1
+kind: ConfigMap
+metadata: { name: wharf-settings, namespace: wharf }
+data:
+  WHARF_RUNNER_IMAGE: ${at.runnerImage}
+  WHARF_ALLOWED_HOSTS: ${at.address}
+  WHARF_KUBERNETES_NAMESPACE_PREFIX: ${tenantPrefix}
+`,
+  "service.yaml": `apiVersion: v1
+kind: Service
+metadata: { name: wharf, namespace: wharf }
+spec: { clusterIP: ${at.address} }
+`,
+  "volume.yaml": `- { op: replace, path: /spec/local/path, value: ${at.disk} }
+`,
+});

@@ -1,0 +1,41 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Cluster, openCluster } from "../../packages/server/src/backends/kubernetes/cluster/cluster.ts";
+import { kubeconfig, kubectl } from "./engine.ts";
+
+const run = promisify(execFile);
+
+/** Asks the cluster as its administrator does. */
+export async function kube(...args: string[]): Promise<string> {
+  const options = { maxBuffer: 16 * 1024 * 1024, timeout: 120_000 };
+  const { stdout } = await run(kubectl(), ["--kubeconfig", kubeconfig(), ...args], options);
+  return stdout;
+}
+
+/** All of the API, for what a test makes and looks at around the backend. */
+export const administrator = (): Promise<Cluster> =>
+  openCluster({ kubeconfig: kubeconfig(), inCluster: false, allows: () => true });
+
+export async function nodeName({ core }: Cluster): Promise<string> {
+  const [node] = (await core.listNode()).items;
+  return node?.metadata?.name ?? "";
+}
+
+/** Deletes the namespaces with these labels and this beginning, and waits until nothing of them is there. */
+export async function removeNamespaces({ core }: Cluster, labelSelector: string, prefix = ""): Promise<void> {
+  const left = async () =>
+    (await core.listNamespace({ labelSelector })).items
+      .flatMap(({ metadata }) => metadata?.name ?? [])
+      .filter((name) => name.startsWith(prefix));
+  for (const namespace of await left()) {
+    const { items } = await core.listNamespacedPod({ namespace });
+    // By force: what a namespace's end takes its time for has nothing left to say.
+    for (const pod of items)
+      await core
+        .deleteNamespacedPod({ namespace, name: pod.metadata?.name ?? "", body: { gracePeriodSeconds: 0 } })
+        .catch(() => undefined);
+    await core.deleteNamespace({ name: namespace }).catch(() => undefined);
+  }
+  while ((await left()).length > 0) await sleep(200);
+}
