@@ -60,7 +60,7 @@ export default defineConfig({
           name: "conformance",
           include: ["test/conformance/*.test.ts"],
           testTimeout: 60_000, // ms
-          maxWorkers: 3, // a pod is waited for most of the time
+          maxWorkers: 4, // a pod is waited for most of the time
           sequence: { groupOrder: 4 },
         },
       },

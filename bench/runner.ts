@@ -11,6 +11,7 @@ import { createLocalBackend, type RunnerSpec } from "../packages/server/src/back
 import { createGateway, openMirrors } from "../packages/server/src/gateway/index.ts";
 import { type Link, openLink } from "../packages/server/src/runners/index.ts";
 import { buildKit, kitFolder } from "../scripts/build.ts";
+import { dockerAddress } from "../scripts/engines/docker/engine.ts";
 import { startContainer } from "./support/docker.ts";
 import { command, execInside, repeat, said } from "./support/exec.ts";
 import { type Figure, megabytes, ms, spread, type Spread, spreadOf } from "./support/figures.ts";
@@ -98,7 +99,7 @@ async function besideDocker(inside: Spread): Promise<Figure[]> {
     tell("No docker engine answers here: `docker exec` is left out.");
     return [];
   }
-  const exec = ["exec", container.id, "bash", "-c", command];
+  const exec = ["--host", dockerAddress(), "exec", container.id, "bash", "-c", command];
   await repeat(3, () => runDirectly("docker", exec));
   const docker = spreadOf(await repeat(50, () => runDirectly("docker", exec)));
   const what = "exec round trip beside `docker exec`, p50 / p99";

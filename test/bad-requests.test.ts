@@ -172,7 +172,7 @@ describe("a request that", () => {
     expect(await send("/api/v1/tasks", { headers: { origin: url } })).toMatchObject({ status: 200 });
   });
 
-  // K-064 K-066 K-067
+  // K-064 K-066 K-067 S-079
   it("opens a WebSocket is held to the same, and a message without meaning does not end it", async () => {
     const { url, token } = await wharf.client.locate();
     const task = await wharf.createTask({ repository_url: good });

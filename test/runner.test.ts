@@ -285,6 +285,7 @@ describe("a terminal", () => {
     await eventually(() => one.socket.readyState, WebSocket.CLOSED);
   });
 
+  // S-079
   it("is refused without a token, to another's page, and where there is no such runner", async () => {
     const { url, token } = await wharf.client.locate();
     const status = async (path: string, headers: Record<string, string>) => {

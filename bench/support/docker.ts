@@ -3,8 +3,10 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { dockerAddress } from "../../scripts/engines/docker/engine.ts";
 
-const run = promisify(execFile);
+const env = { ...process.env, DOCKER_HOST: dockerAddress() };
+const run = (program: string, args: readonly string[]) => promisify(execFile)(program, [...args], { env });
 const image = "wharf-bench";
 
 /** A container that waits, made of this machine's own bash, or nothing where no engine answers. */

@@ -35,8 +35,9 @@ const parts: Record<Half, { backend: readonly Part[]; daemon: readonly Part[] }>
  * it cannot do something, it is held to that too. Where it is slow, `some` and the `others` are run side by side.
  */
 export function conformance(name: string, under: BackendUnderTest, halves: readonly Half[] = ["some", "others"]): void {
+  const missing = isMissing(under);
   // S-001, S-004, S-013: one client and one set of calls, whatever is behind it.
-  describe.skipIf(isMissing(under))(`the backend '${name}'`, () => {
+  describe.skipIf(missing)(`the backend '${name}'`, () => {
     const chosen = halves.flatMap((half) => [...parts[half].backend, ...(isVariant(under) ? [] : parts[half].daemon)]);
     for (const part of chosen) part(under, name);
   });

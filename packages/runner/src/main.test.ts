@@ -150,6 +150,7 @@ async function until(client: WireClient, done: (record: JournalRecord) => boolea
 const isTurn = (status: string) => (record: JournalRecord) =>
   record.data.kind === "turn" && record.data.status === status;
 
+// S-014
 test("the daemon connects when a server appears, serves its routes, and ends in order", async () => {
   const daemon = startDaemon();
   const server = await new TestServer({ epoch: 7 }).listen();

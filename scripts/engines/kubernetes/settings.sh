@@ -15,17 +15,18 @@ ctr() { timeout 120 /usr/bin/env ctr --address "$home/containerd.sock" --namespa
 # Containers that no kubelet watches over any longer, and what is kept of them outside the folder.
 remove_containers() {
   local one
-  # The kubelet takes no other place for logs; what is newer than it is its own, unless another one is at work.
-  if [ -e "$home/kubelet.started" ] && ! pgrep -x kubelet >/dev/null; then
-    find /var/log/pods -mindepth 1 -maxdepth 1 -newer "$home/kubelet.started" -exec rm -rf {} + 2>/dev/null || true
-  fi
-  find -L /var/log/containers -maxdepth 1 -type l -delete 2>/dev/null || true # links to nothing
   for one in $(ctr tasks list --quiet 2>/dev/null); do ctr tasks kill --signal 9 "$one" || true; done >/dev/null 2>&1
   for one in $(ctr containers list --quiet 2>/dev/null); do
     ctr tasks remove --force "$one" || true
     ctr containers remove "$one" || true
     rm -f /var/lib/cni/results/*-"$one"-*
   done >/dev/null 2>&1
+  # The kubelet takes no other place for logs; what is newer than it is its own, unless another one is at work. One that has
+  # ended may stand in the list of processes still, where nobody asks how it ended.
+  if [ -e "$home/kubelet.started" ] && ! pgrep --exact --runstates D,R,S kubelet >/dev/null; then
+    find /var/log/pods -mindepth 1 -maxdepth 1 -newer "$home/kubelet.started" -exec rm -rf {} + 2>/dev/null || true
+  fi
+  find -L /var/log/containers -maxdepth 1 -type l -delete 2>/dev/null || true # links to nothing
 }
 
 remove_network() {

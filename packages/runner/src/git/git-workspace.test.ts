@@ -263,7 +263,7 @@ test("a push onto a branch that someone else moved is refused, not forced", asyn
   await expect(daemonGit.push({ shadow_branch })).rejects.toMatchObject({ code: "push_rejected" });
 });
 
-// S-085
+// S-085 S-081
 test("the difference holds staged, unstaged and untracked work, and leaves the agent's index alone", async () => {
   const { base_commit_sha: base } = await daemonGit.clone(wanted);
   await write("b.txt", "b\n");

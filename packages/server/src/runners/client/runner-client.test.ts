@@ -144,7 +144,7 @@ test("a stream that finds the circuit half open is preceded by a probe", async (
   expect(asked.at(-2)).toBe("GET /health");
 });
 
-// S-033
+// S-033 S-034 S-035
 test("every route has a stated answer for when the runner is away", async () => {
   expect(Object.keys(policies)).toEqual(expect.arrayContaining(Object.keys(daemonApi)));
   for (const policy of Object.values(policies)) expect(policy.next).toMatch(/\w.*\.$/);

@@ -1,0 +1,3 @@
+import { conform } from "./asked-for.ts";
+
+conform(["kubernetes-short"]);
