@@ -80,7 +80,9 @@ async function measure(): Promise<Figure[]> {
   const burstSize = size(100);
   await buildKit();
   const backend = process.env["WHARF_BENCH_BACKEND"] ?? "local";
-  const passed = Object.entries(process.env).filter(([name]) => /^(DOCKER_|KUBECONFIG|WHARF_(RUNNER_IMAGE|KUBERNETES_))/.test(name));
+  const passed = Object.entries(process.env).filter(([name]) =>
+    /^(DOCKER_|KUBECONFIG|WHARF_(RUNNER_IMAGE|KUBERNETES_))/.test(name),
+  );
   tell(`${burstSize} runners at once on ${backend}, after ${rounds} one by one`);
   const environment = {
     ...Object.fromEntries(passed.map(([name, value]) => [name, value ?? ""])),
