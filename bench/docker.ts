@@ -3,18 +3,17 @@
  * with both kinds of wire, beside `docker run` and `docker exec` on the same engine. `node bench/docker.ts [rounds]`
  */
 import { execFile } from "node:child_process";
-import { randomBytes, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { createDockerBackend, type RunnerSpec } from "../packages/server/src/backends/index.ts";
-import { createGateway, openMirrors } from "../packages/server/src/gateway/index.ts";
-import { type Link, openLink } from "../packages/server/src/runners/index.ts";
+import { createDockerBackend } from "../packages/server/src/backends/index.ts";
 import { buildKit, kitFolder } from "../scripts/build.ts";
 import { docker as engine, dockerAddress } from "../scripts/engines/docker/engine.ts";
 import { ensureImage } from "../scripts/engines/images/index.ts";
 import { command, execInside, repeat } from "./support/exec.ts";
 import { type Figure, spread, spreadOf } from "./support/figures.ts";
 import { present, size, tell } from "./support/program.ts";
+import { newRunner, RunnerBench } from "./support/runner-bench.ts";
 import { scratch } from "./support/scratch.ts";
 
 const warmUp = 20;
@@ -58,22 +57,12 @@ async function figuresOf(wire: "socket" | "exec", { host, image, started }: Surr
     image,
     wire,
   });
-  parts.defer(() => backend.close());
-  const mirrors = openMirrors({ folder: join(folder.path, "mirrors"), maxRepositoryMb: 1, gitEnvironment: {} });
-  const nothing = { pushed: async () => undefined, denied: () => undefined, modelRequest: () => undefined };
-  const gateway = createGateway({ mirrors, routes: {}, hooks: nothing });
-  parts.defer(() => gateway.close());
-
-  const create = async (spec: RunnerSpec): Promise<Link> => {
-    await backend.create(spec);
-    const at = { backend, runner_id: spec.id, epoch: 1, key: spec.wireKey, gateway, context: async () => undefined };
-    return openLink(at, AbortSignal.timeout(20_000));
-  };
+  const bench = parts.use(new RunnerBench(backend, folder.path));
   const first: number[] = [];
   for (let round = 0; round < size(10); round++) {
     const spec = newRunner();
     const began = performance.now();
-    await using link = await create(spec);
+    await using link = await bench.create(spec);
     await execInside(link.client);
     first.push(performance.now() - began);
     await backend.destroy(spec.id);
@@ -81,7 +70,7 @@ async function figuresOf(wire: "socket" | "exec", { host, image, started }: Surr
 
   const spec = newRunner();
   parts.defer(() => backend.destroy(spec.id));
-  await using link = await create(spec);
+  await using link = await bench.create(spec);
   await repeat(warmUp, () => execInside(link.client));
   const inside = spreadOf(await repeat(commands, () => execInside(link.client)));
   const ofDocker = ["--host", host, "exec", `wharf-${spec.id}`, "sh", "-c", command];
@@ -103,12 +92,5 @@ async function figuresOf(wire: "socket" | "exec", { host, image, started }: Surr
     },
   ];
 }
-
-const newRunner = (): RunnerSpec => ({
-  id: randomUUID(),
-  wireKey: randomBytes(32).toString("hex"),
-  limits: { cpu: 1, memoryBytes: 2 ** 31, diskBytes: 2 ** 33, processes: 1_024 },
-  programs: [],
-});
 
 await present(measure);

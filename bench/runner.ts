@@ -3,19 +3,17 @@
  * there, beside starting the same command without a runner and by `docker exec`. `node bench/runner.ts [rounds]`
  */
 import { spawn } from "node:child_process";
-import { randomBytes, randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { join } from "node:path";
 import { daemonApi } from "@wharf/contract";
-import { createLocalBackend, type RunnerSpec } from "../packages/server/src/backends/index.ts";
-import { createGateway, openMirrors } from "../packages/server/src/gateway/index.ts";
-import { type Link, openLink } from "../packages/server/src/runners/index.ts";
+import { createLocalBackend } from "../packages/server/src/backends/index.ts";
 import { buildKit, kitFolder } from "../scripts/build.ts";
 import { dockerAddress } from "../scripts/engines/docker/engine.ts";
 import { startContainer } from "./support/docker.ts";
 import { command, execInside, repeat, said } from "./support/exec.ts";
 import { type Figure, megabytes, ms, spread, type Spread, spreadOf } from "./support/figures.ts";
 import { present, size, tell } from "./support/program.ts";
+import { newRunner, RunnerBench } from "./support/runner-bench.ts";
 import { scratch } from "./support/scratch.ts";
 
 const warmUp = 20;
@@ -43,30 +41,20 @@ async function measure(): Promise<Figure[]> {
   };
   await using parts = new AsyncDisposableStack();
   const backend = await createLocalBackend(options);
-  parts.defer(() => backend.close());
-  const mirrors = openMirrors({ folder: join(folder.path, "mirrors"), maxRepositoryMb: 1, gitEnvironment: {} });
-  const nothing = { pushed: async () => undefined, denied: () => undefined, modelRequest: () => undefined };
-  const gateway = createGateway({ mirrors, routes: {}, hooks: nothing });
-  parts.defer(() => gateway.close());
-
-  const create = async (spec: RunnerSpec): Promise<Link> => {
-    await backend.create(spec);
-    const at = { backend, runner_id: spec.id, epoch: 1, key: spec.wireKey, gateway, context: async () => undefined };
-    return openLink(at, AbortSignal.timeout(20_000));
-  };
+  const bench = parts.use(new RunnerBench(backend, folder.path));
 
   const first: number[] = [];
   for (let round = 0; round < rounds; round++) {
     const spec = newRunner();
     const began = performance.now();
-    await using link = await create(spec);
+    await using link = await bench.create(spec);
     await execInside(link.client);
     first.push(performance.now() - began);
     await backend.destroy(spec.id);
   }
 
   const spec = newRunner();
-  await using link = await create(spec);
+  await using link = await bench.create(spec);
   parts.defer(() => backend.destroy(spec.id));
   await repeat(warmUp, () => execInside(link.client));
   const inside = spreadOf(await repeat(commands, () => execInside(link.client)));
@@ -105,12 +93,5 @@ async function besideDocker(inside: Spread): Promise<Figure[]> {
   const what = "exec round trip beside `docker exec`, p50 / p99";
   return [{ what, wharf: spread(inside), beside: spread(docker), ratio: inside.p50 / docker.p50, hold: "0.1" }];
 }
-
-const newRunner = (): RunnerSpec => ({
-  id: randomUUID(),
-  wireKey: randomBytes(32).toString("hex"),
-  limits: { cpu: 1, memoryBytes: 2 ** 31, diskBytes: 2 ** 33, processes: 1_024 },
-  programs: [],
-});
 
 await present(measure);
