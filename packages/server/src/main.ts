@@ -34,7 +34,7 @@ import {
 } from "./runs/index.ts";
 import { lockDataFolder } from "./store/data-folder-lock.ts";
 import { startEmbeddedPostgres } from "./store/embedded/index.ts";
-import { migrate, openDatabase } from "./store/index.ts";
+import { guardFromTransactions, migrate, openDatabase } from "./store/index.ts";
 import { Boards, Tasks } from "./tasks/index.ts";
 
 export interface ServerOptions {
@@ -79,7 +79,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
   const { db } = await openStore(config, logger, parts);
   const principal = await ensureOwner(db);
-  const backend = await openBackend(options, { logger, secret: secret! });
+  const backend = guardFromTransactions(await openBackend(options, { logger, secret: secret! }), "A backend");
   parts.defer(() => backend.close());
 
   const log = new Log(db);
@@ -89,11 +89,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const routes = backend.can.isolation === "unsafe" && !config.localUnsafe ? {} : config.modelRoutes;
   const agentTypes = new AgentTypes(db, { routes, missing: (program, image) => backend.missing(program, image) });
   await agentTypes.seed();
-  const mirrors = openMirrors({
-    folder: join(config.dataFolder, "mirrors"),
-    maxRepositoryMb: config.maxRepositoryMb,
-    gitEnvironment: present(options.environment),
-  });
+  const mirrors = guardFromTransactions(
+    openMirrors({
+      folder: join(config.dataFolder, "mirrors"),
+      maxRepositoryMb: config.maxRepositoryMb,
+      gitEnvironment: present(options.environment),
+    }),
+    "A git mirror",
+  );
   const hooks = parts.use(gatewayHooks(log, logger));
   const gateway = createGateway({ mirrors, routes, hooks, log: logger });
   parts.defer(() => gateway.close());

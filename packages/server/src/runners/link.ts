@@ -11,6 +11,7 @@ import {
 } from "@wharf/contract/wire";
 import type { Backend } from "../backends/index.ts";
 import type { FindContext, Gateway } from "../gateway/index.ts";
+import { guardFromTransactions } from "../store/index.ts";
 
 /** A live wire to a runner: requests to its daemon go in, and what the runner asks of the gateway comes back on it. */
 export interface Link extends AsyncDisposable {
@@ -50,7 +51,7 @@ export async function openLink(options: LinkOptions, signal: AbortSignal): Promi
     gone.abort(wireError(runner_id, end));
   });
   return {
-    client: createWireClient(mux, { runnerId: runner_id, maxLineBytes }),
+    client: guardFromTransactions(createWireClient(mux, { runnerId: runner_id, maxLineBytes }), "A runner's wire"),
     signal: gone.signal,
     async [Symbol.asyncDispose]() {
       mux.destroy(new Error("the server let go of the wire"));

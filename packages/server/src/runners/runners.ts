@@ -67,21 +67,16 @@ export class Runners {
       .where(and(eq(runners.desired, "STOPPED"), inArray(runners.state, ["CREATING", "READY"])));
   }
 
-  /** Stops a runner under its row's lock, so that a run which wants it back waits until it has stopped. */
+  /** Stops a runner that is not wanted. If it is wanted again meanwhile, its state is left to whoever starts it. */
   async rest(id: string, stop: () => Promise<void>): Promise<void> {
-    await this.#db.transaction(async (tx) => {
-      const [row] = await tx
-        .select()
-        .from(runners)
-        .where(and(eq(runners.id, id), eq(runners.desired, "STOPPED")))
-        .for("update");
-      if (!row) return;
-      await stop();
-      await tx
-        .update(runners)
-        .set({ state: row.error_message ? "ERROR" : "STOPPED", updated_at: new Date() })
-        .where(eq(runners.id, id));
-    });
+    const unwanted = and(eq(runners.id, id), eq(runners.desired, "STOPPED"));
+    const [row] = await this.#db.select().from(runners).where(unwanted);
+    if (!row) return;
+    await stop();
+    await this.#db
+      .update(runners)
+      .set({ state: row.error_message ? "ERROR" : "STOPPED", updated_at: new Date() })
+      .where(unwanted);
   }
 
   /** Which of these ids are runners that should be somewhere. */

@@ -1,7 +1,10 @@
 import { WharfError } from "@wharf/contract";
 
-/** PostgreSQL's codes for a server that is stopping, starting or full, a connection that broke, and a transaction that lost a race; and Node's for a socket nobody answers. */
-const passing = /^(57P0[123]|08\w{3}|40001|40P01|53[13]00|ECONN\w+|EPIPE)$/;
+/**
+ * PostgreSQL's codes for a server that is stopping, starting or full, a connection that broke, a transaction that lost a
+ * race, and a statement or lock that took too long; and Node's for a socket without an answer.
+ */
+const passing = /^(57P0[123]|57014|55P03|25P03|08\w{3}|40001|40P01|53[13]00|ECONN\w+|EPIPE)$/;
 
 /** The driver's words where it gives no code; the last two come from a rollback on a connection that is gone already. */
 const wording =

@@ -1,6 +1,7 @@
 import { drizzle, type NodePgDatabase } from "drizzle-orm/node-postgres";
 import pg from "pg";
 import * as schema from "./schema/index.ts";
+import { assertOutsideTransaction, runInTransaction } from "./transaction-guard.ts";
 
 export type Database = NodePgDatabase<typeof schema>;
 /** What a statement needs: the database itself, or a transaction on it. */
@@ -8,16 +9,61 @@ export type Executor = Pick<Database, "select" | "insert" | "update" | "delete">
 
 export interface OpenDatabase {
   readonly db: Database;
+  /** The same database on a few connections of its own, for leases and loops: requests cannot use them up. */
+  readonly background: Database;
   readonly pool: pg.Pool;
   close(): Promise<void>;
 }
 
+const maxConnections = 16;
+const maxBackgroundConnections = 4;
+
+/** PostgreSQL gives up on a statement, a lock or a forgotten transaction after these, and so do callers. */
+const limits = {
+  connectionTimeoutMillis: 5_000,
+  statement_timeout: 30_000, // ms
+  lock_timeout: 10_000, // ms
+  idle_in_transaction_session_timeout: 30_000, // ms
+  keepAlive: true,
+  keepAliveInitialDelayMillis: 10_000,
+} as const satisfies pg.PoolConfig;
+
 /** Connections to a database. A connection that breaks is replaced; the statement that was on it fails and is the caller's to repeat. */
 export function openDatabase(connection: pg.PoolConfig, onError: (error: Error) => void): OpenDatabase {
-  const pool = new pg.Pool({ max: 16, ...connection });
+  const pool = openPool({ max: maxConnections, ...limits, ...connection }, onError);
+  const reserved = openPool({ ...limits, ...connection, max: maxBackgroundConnections }, onError);
+  return {
+    db: openDrizzle(pool),
+    background: openDrizzle(reserved),
+    pool,
+    async close() {
+      await Promise.all([pool.end(), reserved.end()]);
+    },
+  };
+}
+
+function openPool(config: pg.PoolConfig, onError: (error: Error) => void): pg.Pool {
+  const pool = new GuardedPool(config);
   // Without a handler on pool and clients, a server that goes away ends this process. While the pool ends it may go.
-  const tell = (error: Error) => pool.ending || onError(error);
-  pool.on("error", tell);
-  pool.on("connect", (client) => void client.on("error", tell));
-  return { db: drizzle(pool, { schema, casing: "snake_case" }), pool, close: () => pool.end() };
+  const report = (error: Error) => pool.ending || onError(error);
+  pool.on("error", report);
+  pool.on("connect", (client) => void client.on("error", report));
+  return pool;
+}
+
+function openDrizzle(pool: pg.Pool): Database {
+  const db = drizzle(pool, { schema, casing: "snake_case" });
+  const begin = db.transaction.bind(db);
+  db.transaction = (work, config) => begin((tx) => runInTransaction(() => work(tx)), config);
+  return db;
+}
+
+/** A pool that refuses a second connection to whoever is inside a transaction: enough of them would wait for each other. */
+class GuardedPool extends pg.Pool {
+  override connect(): Promise<pg.PoolClient>;
+  override connect(callback: Parameters<pg.Pool["connect"]>[0]): void;
+  override connect(callback?: Parameters<pg.Pool["connect"]>[0]): Promise<pg.PoolClient> | void {
+    assertOutsideTransaction("A second database connection");
+    return callback ? super.connect(callback) : super.connect();
+  }
 }

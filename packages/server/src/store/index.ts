@@ -2,5 +2,6 @@
 export * as schema from "./schema/index.ts";
 export { migrate } from "./migrate.ts";
 export { type Database, type Executor, type OpenDatabase, openDatabase } from "./database.ts";
+export { guardFromTransactions } from "./transaction-guard.ts";
 export { defined } from "./defined.ts";
 export { isDatabaseAway, isDatabaseFull } from "./away.ts";

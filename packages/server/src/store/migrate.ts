@@ -10,10 +10,12 @@ const migrationLock = 0x77_68_61_72;
 export async function migrate(pool: pg.Pool): Promise<void> {
   const client = await pool.connect();
   try {
+    // Another server's migration, or an index over a large table, may take longer than any ordinary statement.
+    await client.query("set statement_timeout = 0; set lock_timeout = 0");
     await client.query("select pg_advisory_lock($1)", [migrationLock]);
     await runMigrations(drizzle(client), { migrationsFolder: join(import.meta.dirname, "migrations") });
   } finally {
     await client.query("select pg_advisory_unlock($1)", [migrationLock]).catch(() => undefined);
-    client.release();
+    client.release(true);
   }
 }

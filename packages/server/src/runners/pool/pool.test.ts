@@ -116,12 +116,18 @@ test("a claim that is taken back leaves the runner where it was", async () => {
   const pool = setting.pool({ size: 1 });
   await ready(pool, 1);
   const { db } = setting.f;
+  const claimed = Promise.withResolvers<void>();
+  const looked = Promise.withResolvers<void>();
   const undone = db.transaction(async (tx) => {
     expect(await pool.claim(tx, small)).toBeDefined();
-    // Nobody else has it meanwhile, and nobody waits for it.
-    expect(await pool.claim(db, small)).toBeUndefined();
+    claimed.resolve();
+    await looked.promise;
     throw new Error("undone");
   });
+  await claimed.promise;
+  // Meanwhile the runner is not given to anyone else, and nobody waits for it.
+  expect(await pool.claim(db, small)).toBeUndefined();
+  looked.resolve();
   await expect(undone).rejects.toThrow("undone");
   const row = await pool.claim(db, small);
   expect(row).toBeDefined();
