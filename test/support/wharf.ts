@@ -188,4 +188,4 @@ export const chosenServer = join(import.meta.dirname, "serve.ts");
 export const spoken = (events: readonly Event[]): string =>
   events.map(({ data }) => (data.kind === "message" && data.role === "agent" ? data.text : "")).join("");
 
-export const isPushed = (event: Event): boolean => event.data.kind === "push";
+export const isPushed = (event: Event): boolean => event.data.kind === "push" && event.data.status !== "pending";

@@ -120,7 +120,7 @@ export const eventKinds = {
   }),
   push: z.object({
     kind: z.literal("push"),
-    status: z.enum(["pushed", "failed"]),
+    status: z.enum(["pending", "pushed", "failed"]),
     ref: z.string(),
     sha: z.string(),
     remote: z.string(),

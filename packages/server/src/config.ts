@@ -26,6 +26,12 @@ const Environment = z.object({
   WHARF_ALLOWED_HOSTS: list.default([]),
   /** Runs at work at once. */
   WHARF_MAX_RUNS: z.coerce.number().int().min(1).max(10_000).default(8),
+  /** Runners that are not at rest at once; without it there is no limit. */
+  WHARF_MAX_RUNNERS: z.coerce.number().int().min(1).max(100_000).optional(),
+  /** Whether the two limits above are each server's, or all servers' together. */
+  WHARF_LIMITS: z.enum(["server", "all"]).default("server"),
+  /** How long a run between turns keeps its runner, as `15m`, or by tier as `small=15m,large=2h`. */
+  WHARF_IDLE: z.string().default("15m").transform(parseIdle),
   /** Where runners live. */
   WHARF_BACKEND: backends.optional(),
   /** The same by an older name; `remote` says that WHARF_BACKEND names which. */
@@ -97,6 +103,11 @@ export interface Config {
   readonly port: number;
   readonly allowedHosts: readonly string[];
   readonly maxRuns: number;
+  readonly maxRunners: number | undefined;
+  readonly limitScope: "server" | "all";
+  /** By the name of the tier. */
+  readonly idleMs: ReadonlyMap<string, number>;
+  readonly defaultIdleMs: number;
   readonly backend: z.infer<typeof backends>;
   readonly pool: readonly PoolConfig[];
   readonly mockFailures: boolean;
@@ -136,6 +147,10 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     port: e.WHARF_PORT,
     allowedHosts: e.WHARF_ALLOWED_HOSTS,
     maxRuns: e.WHARF_MAX_RUNS,
+    maxRunners: e.WHARF_MAX_RUNNERS,
+    limitScope: e.WHARF_LIMITS,
+    idleMs: e.WHARF_IDLE,
+    defaultIdleMs: e.WHARF_IDLE.get("") ?? defaultIdleMs,
     backend: backendOf(e),
     pool: e.WHARF_POOL,
     mockFailures: e.WHARF_MOCK_FAILURES,
@@ -179,6 +194,24 @@ function requireContainers(e: z.infer<typeof Environment>): void {
   if (backend === "docker" || e.WHARF_HOST_CREDENTIALS.size === 0) return;
   const reason = `runners of the backend '${backend}' are given nothing of this machine; leave it empty or use docker`;
   throw new WharfError("config_invalid", { name: "WHARF_HOST_CREDENTIALS", reason });
+}
+
+const defaultIdleMs = 15 * 60_000;
+const unitMs: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** A time for every tier is kept under the empty name. */
+function parseIdle(text: string, context: z.RefinementCtx): Map<string, number> {
+  const times = new Map<string, number>();
+  for (const entry of text.split(",").map((one) => one.trim())) {
+    if (entry === "") continue;
+    const [, tier = "", count, unit = ""] = /^(?:([\w-]+)=)?(\d+)([smhd])$/.exec(entry) ?? [];
+    const ms = Number(count) * (unitMs[unit] ?? NaN);
+    if (!(ms > 0)) context.addIssue(`'${entry}' is not a time such as 15m, or small=15m`);
+    else if (tier !== "" && !Object.keys(tiers).includes(tier))
+      context.addIssue(`'${tier}' is none of ${Object.keys(tiers).join(", ")}`);
+    else times.set(tier, ms);
+  }
+  return times;
 }
 
 const maxPoolSize = 1_000;

@@ -20,9 +20,20 @@ import { Log } from "./events/index.ts";
 import { createGateway, openMirrors } from "./gateway/index.ts";
 import { createLogger } from "./logger.ts";
 import { gatewayHooks } from "./gateway-hooks.ts";
-import { HandMadeRunners, isAtWork, keysFrom, openOwnLink, RunnerLinks, Runners, WarmPool } from "./runners/index.ts";
+import {
+  HandMadeRunners,
+  isAtWork,
+  keysFrom,
+  LeaseKeeper,
+  openOwnLink,
+  RunnerLinks,
+  Runners,
+  RunnerWorkers,
+  WarmPool,
+} from "./runners/index.ts";
 import {
   defaultRunTimes,
+  findWork,
   type Links,
   RunCommands,
   type RunDeps,
@@ -77,7 +88,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   );
   const keys = keysFrom(secret!);
 
-  const { db } = await openStore(config, logger, parts);
+  const { db, background } = await openStore(config, logger, parts);
   const principal = await ensureOwner(db);
   const backend = guardFromTransactions(await openBackend(options, { logger, secret: secret! }), "A backend");
   parts.defer(() => backend.close());
@@ -102,34 +113,40 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   parts.defer(() => gateway.close());
   const times = { ...defaultRunTimes, ...options.times };
   const runners = new Runners(db);
+  const place = `${backend.name}:${(await backend.locate?.()) ?? owner}`;
+  const leases = new LeaseKeeper({ db: background, serverId: owner!, place, logger, wakeup });
   const pool = new WarmPool({
-    db,
+    db: background,
     backend,
     runners,
     keys,
     gateway,
     logger,
-    server: owner!,
+    leases,
     version: options.version,
     targets: config.pool,
     tenant: principal.organization_id,
     programs: (image) => agentTypes.programs(image),
   });
-  const handMade = new HandMadeRunners({
-    db,
-    backend,
-    runners,
-    keys,
-    logger,
-    pool,
-    release: (runnerId) => runnerLinks.release(runnerId),
-  });
+  const poke = (name: string) => wakeup.poke(name);
+  const sleep = (name: string, ms: number, signal: AbortSignal) => wakeup.sleep(name, ms, signal);
   const runnerLinks: RunnerLinks = new RunnerLinks({
     held: links,
     isAtWork: (runnerId) => isAtWork(db, runnerId),
     open: (runnerId, signal) =>
       openOwnLink(
-        { backend, runners, keys, gateway, handMade, pool, connectMs: times.connect, requireIsolation },
+        {
+          db,
+          backend,
+          runners,
+          keys,
+          gateway,
+          leases,
+          pool,
+          settled: (id, until) => handMade.settled(id, until),
+          connectMs: times.connect,
+          requireIsolation,
+        },
         runnerId,
         signal,
       ),
@@ -137,6 +154,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   parts.defer(() => runnerLinks.close());
   const deps: RunDeps = {
     db,
+    background,
     log,
     backend,
     runners,
@@ -152,14 +170,40 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     links,
     requireIsolation,
     hostCredentials: config.hostCredentials,
+    idleMs: (tier) => config.idleMs.get(tier) ?? config.defaultIdleMs,
+    isInUse: (runnerId) => runnerLinks.isInUse(runnerId),
   };
-  const scheduler = new Scheduler(deps, { owner: owner!, capacity: config.maxRuns });
+  const workers = new RunnerWorkers({
+    backend,
+    runners,
+    keys,
+    logger,
+    leases,
+    pool,
+    poke,
+    sleep,
+    findWork: (runner, tenure) => findWork(deps, runner, tenure),
+  });
+  const handMade: HandMadeRunners = new HandMadeRunners({
+    db,
+    backend,
+    runners,
+    leases,
+    workers,
+    logger,
+    pool,
+    poke,
+    sleep,
+    release: (runnerId) => runnerLinks.release(runnerId),
+  });
+  const limits = { maxRuns: config.maxRuns, maxRunners: config.maxRunners, scope: config.limitScope };
+  const fresh = { backend: backend.name, tier: "small", isolation: backend.can.isolation };
+  const scheduler = new Scheduler(deps, { leases, workers, limits, fresh });
   const commands = new RunCommands(
     log,
-    (runId) => {
-      wakeup.poke("queue");
-      wakeup.poke("reconciler");
-      wakeup.poke(runId);
+    (taskId) => {
+      if (taskId === undefined) return wakeup.poke();
+      for (const name of ["queue", "leases", taskId]) wakeup.poke(name);
     },
     (runnerId) => !links.has(runnerId),
   );
@@ -193,12 +237,16 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   });
   parts.defer(() => app.close());
   const url = await listen(app, config);
-  scheduler.start();
-  parts.defer(() => scheduler.stop());
-  handMade.start();
-  parts.defer(() => handMade.stop());
+  await leases.start((tenure) => workers.adopt(tenure));
+  parts.defer(async () => {
+    await leases.letGo();
+    await workers.settled();
+    await leases.release();
+  });
   pool.start();
   parts.defer(() => pool.stop());
+  scheduler.start();
+  parts.defer(() => scheduler.stop());
   await announce(config.dataFolder, url);
   parts.defer(() => rm(join(config.dataFolder, addressFile), { force: true }));
   logger.info(
@@ -208,11 +256,15 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
   const running = parts.move();
   const stopped = stopping.promise.then(async ({ runners }) => {
-    if (runners) {
-      await commands.stopAll("the server is taken down");
-      await handMade.restAll();
-      await pool.empty();
-      await scheduler.settled(AbortSignal.timeout(takeDownTime));
+    try {
+      if (runners) {
+        await commands.stopAll("the server is taken down");
+        await handMade.restAll();
+        await pool.empty();
+        await scheduler.settled(AbortSignal.timeout(takeDownTime));
+      }
+    } catch (error) {
+      logger.error({ error }, "not every runner could be stopped");
     }
     await running.disposeAsync();
   });

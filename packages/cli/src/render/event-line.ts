@@ -18,6 +18,8 @@ export function eventLines(data: LineData, style: Style, detail: boolean): strin
         `${style.green("●")} commit ${data.sha.slice(0, 10)}  ${oneLine(data.message, 72)}  ${style.dim("(")}${changeCount(data, style)}${style.dim(")")}`,
       ];
     case "push":
+      if (data.status === "pending")
+        return [`${style.yellow("…")} ${clean(data.ref)} is not pushed yet: ${oneLine(data.message ?? "", 600)}`];
       return data.status === "pushed"
         ? [`${style.green("✓")} pushed ${clean(data.ref)} to ${oneLine(data.remote, 200)}`]
         : [

@@ -89,7 +89,7 @@ async function outcomeOf(watch: TurnWatch, client: Client): Promise<TurnOutcome>
     status === "ended" || runId === undefined
       ? undefined
       : await client.call(api.getAgent, { params: { agent_id: runId } }, { patience: restartPatience });
-  const pushed = push?.status ?? (commit ? "waiting" : "none");
+  const pushed = push && push.status !== "pending" ? push.status : commit ? "waiting" : "none";
   return {
     status,
     push: pushed,

@@ -81,7 +81,7 @@ export class TurnWatch {
       this.#commit = data;
       this.#push = undefined;
     }
-    if (data.kind === "push" && this.#commit) this.#push = data;
+    if (data.kind === "push" && this.#commit) this.#push = data.status === "pending" ? undefined : data;
     if (data.kind === "agent_exit" && this.#end === undefined) this.#exit = data;
     if (data.kind === "failure") this.#failure = data;
     if (data.kind === "usage") this.#count(data);

@@ -54,7 +54,7 @@ export async function acceptWire(
     const proof = prove(key, "daemon", Buffer.concat([transcript, verdict]), options.runnerId);
     if (!timingSafeEqual(proof, answer.subarray(1 + EPOCH_BYTES)))
       throw hostile(options.runnerId, "it does not know the runner's key");
-    if (verdict[0] === Verdict.superseded) throw superseded(Number(verdict.readBigUInt64BE(1)), options.epoch);
+    if (verdict[0] === Verdict.superseded) throw new WireSuperseded(Number(verdict.readBigUInt64BE(1)), options.epoch);
     if (verdict[0] !== Verdict.accepted) throw hostile(options.runnerId, "its answer to the handshake has no meaning");
   });
 }
@@ -90,7 +90,7 @@ export async function offerWire(
     }
     // The server is to read why before the wire goes.
     await new Promise<void>((resolve) => duplex.write(answer, () => resolve()));
-    throw superseded(options.lastEpoch, epoch);
+    throw new WireSuperseded(options.lastEpoch, epoch);
   });
 }
 
@@ -161,10 +161,16 @@ function hostile(runnerId: string, reason: string): WharfError {
   return new WharfError("runner_hostile", { runner_id: runnerId, reason });
 }
 
-function superseded(highest: number, offered: number): WharfError {
-  return new WharfError("conflict", {
-    what: "wire",
-    from: `leased under epoch ${highest}`,
-    to: `leased under epoch ${offered}`,
-  });
+/** The daemon has accepted a wire of a higher epoch before. */
+export class WireSuperseded extends WharfError<"conflict"> {
+  readonly highestEpoch: number;
+
+  constructor(highestEpoch: number, offeredEpoch: number) {
+    super("conflict", {
+      what: "wire",
+      from: `leased under epoch ${highestEpoch}`,
+      to: `leased under epoch ${offeredEpoch}`,
+    });
+    this.highestEpoch = highestEpoch;
+  }
 }

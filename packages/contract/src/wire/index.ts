@@ -7,7 +7,7 @@
  * Whoever is called hands each stream to its HTTP server with `serveHttp`; whoever calls uses `createWireClient`, or
  * `WireAgent` with node:http, or `mux.open()` for bytes of any kind.
  */
-export { acceptWire, offerWire } from "./handshake.ts";
+export { acceptWire, offerWire, WireSuperseded } from "./handshake.ts";
 export type { HandshakeOptions } from "./handshake.ts";
 export { Mux } from "./mux.ts";
 export type { MuxEnd, MuxOptions } from "./mux.ts";

@@ -61,6 +61,8 @@ export interface Backend {
   destroy(id: string): Promise<void>;
   usage(id: string): Promise<RunnerUsage>;
   list(): AsyncIterable<RunnerSighting>;
+  /** Identifies the engine or cluster, where runners do not live in this server's own data folder. */
+  locate?(): Promise<string>;
   /** Why a program could not be started in this backend's runners (of that image), or nothing if it could. */
   missing(program: string, image?: string): Promise<string | undefined>;
   /** Releases what this process holds (listeners); runners stay at work. */

@@ -4,6 +4,7 @@ import { and, count, desc, eq, getTableColumns, inArray, isNotNull, like, ne, or
 import type { Principal } from "../access/index.ts";
 import type { Backend } from "../backends/index.ts";
 import { type Database, schema } from "../store/index.ts";
+import { callHolders, createLease, type Lease } from "./leases/index.ts";
 import type { RunnerRow } from "./runners.ts";
 import { resourcesOf } from "./sizes.ts";
 
@@ -38,19 +39,31 @@ export function claimOf({ organization_id, user_id }: Principal, input: RunnerCr
   return { name, tier, environment, organization_id, owner_id: user_id, resources, request_id };
 }
 
-/** Writes a runner down. Asked again with the same id or for the same request it answers with the one that is there. */
+export interface NewRunner extends RunnerCreate {
+  readonly backend: Pick<Backend, "name" | "can">;
+  readonly server_id: string;
+  readonly place: string;
+}
+
+/**
+ * Writes a runner down, leased by this server. Asked again with the same id or for the same request it answers with the
+ * one that is there, without a lease.
+ */
 export async function insertHandMade(
   db: Database,
   principal: Principal,
-  input: RunnerCreate & { backend: Pick<Backend, "name" | "can"> },
-): Promise<RunnerRow> {
-  const { id = randomUUID(), backend } = input;
+  input: NewRunner,
+): Promise<{ runner: RunnerRow; lease?: Lease }> {
+  const { id = randomUUID(), backend, server_id, place } = input;
   const values = { ...claimOf(principal, input), id, backend: backend.name, isolation: backend.can.isolation };
-  const [made] = await db.insert(runners).values(values).onConflictDoNothing().returning();
+  const made = await db.transaction(async (tx) => {
+    const [runner] = await tx.insert(runners).values(values).onConflictDoNothing().returning();
+    return runner && { runner, lease: await createLease(tx, { runner_id: id, server_id, place }) };
+  });
   if (made) return made;
   const there = await findAsked(db, principal, { ...input, id });
   if (!there) throw new WharfError("conflict", { what: "runner", from: "there already", to: "created" });
-  return there;
+  return { runner: there };
 }
 
 /** The runner that was made when the same was asked before. One that is gone is not made again. */
@@ -101,47 +114,35 @@ export async function findSeen(db: Database, ownerId: string, id: string): Promi
   return rows[0];
 }
 
-/** What a person wants of a runner they created; nothing where it is being destroyed. */
-export async function wishHandMade(
+/** Writes down what a person wants of a runner they created, and calls for its holder; false where it is being destroyed. */
+export function wishHandMade(
   db: Database,
   id: string,
   wish: Partial<Pick<RunnerRow, "desired" | "state" | "error_message">>,
 ): Promise<boolean> {
-  const rows = await db
-    .update(runners)
-    .set({ ...wish, updated_at: new Date() })
-    .where(and(eq(runners.id, id), ne(runners.desired, "DESTROYED")))
-    .returning({ id: runners.id });
-  return rows.length > 0;
-}
-
-/** What became of making it, as long as it is still wanted. */
-export async function settleHandMade(
-  db: Database,
-  id: string,
-  seen: Pick<RunnerRow, "state" | "error_message">,
-): Promise<boolean> {
-  const rows = await db
-    .update(runners)
-    .set({ ...seen, updated_at: new Date() })
-    .where(and(eq(runners.id, id), eq(runners.desired, "READY")))
-    .returning({ id: runners.id });
-  return rows.length > 0;
-}
-
-/** Those that are wanted and were not yet made. */
-export async function unmadeHandMade(db: Database): Promise<string[]> {
-  const wanted = and(isNotNull(runners.owner_id), eq(runners.desired, "READY"), eq(runners.state, "CREATING"));
-  const rows = await db.select({ id: runners.id }).from(runners).where(wanted);
-  return rows.map(({ id }) => id);
+  return db.transaction(async (tx) => {
+    const rows = await tx
+      .update(runners)
+      .set({ ...wish, updated_at: new Date() })
+      .where(and(eq(runners.id, id), ne(runners.desired, "DESTROYED")))
+      .returning({ id: runners.id });
+    await callHolders(tx, [id]);
+    return rows.length > 0;
+  });
 }
 
 /** Lets all of them rest: when the server is taken down with its runners. */
-export async function restAllHandMade(db: Database): Promise<void> {
-  await db
-    .update(runners)
-    .set({ desired: "STOPPED", updated_at: new Date() })
-    .where(and(isNotNull(runners.owner_id), eq(runners.desired, "READY")));
+export function restAllHandMade(db: Database): Promise<string[]> {
+  return db.transaction(async (tx) => {
+    const rows = await tx
+      .update(runners)
+      .set({ desired: "STOPPED", updated_at: new Date() })
+      .where(and(isNotNull(runners.owner_id), eq(runners.desired, "READY")))
+      .returning({ id: runners.id });
+    const ids = rows.map(({ id }) => id);
+    await callHolders(tx, ids);
+    return ids;
+  });
 }
 
 /** Whether a run works in the runner, so that its wire is the run's. */

@@ -1,10 +1,24 @@
-/** Runners: their rows, the keys they are known by, and the wire to each. */
+/** Runners: their rows and leases, the keys they are known by, their workers, and the wire to each. */
 export { type Keys, keysFrom } from "./keys.ts";
 export { IsolationWatch } from "./isolation-watch.ts";
+export {
+  callHolders,
+  fenceLease,
+  isLeaseOpen,
+  type Lease,
+  LeaseKeeper,
+  LeaseLost,
+  ownsRunner,
+  Tenure,
+  toArray,
+} from "./leases/index.ts";
 export { type Link, openLink } from "./link.ts";
-export { runnerFor, Runners } from "./runners.ts";
+export { openLeasedLink } from "./open-leased-link.ts";
+export { beginJournal, findLeftRunner, insertRunner, type RunnerRow, Runners, wantRunner } from "./runners.ts";
+export type { RunnerWork } from "./runner-worker.ts";
+export { RunnerWorkers } from "./runner-workers.ts";
 export { HandMadeRunners } from "./hand-made.ts";
 export { isAtWork, type SeenRunner } from "./hand-made-rows.ts";
 export { RunnerLinks, type RunnerUse } from "./links.ts";
 export { openOwnLink } from "./open-own-link.ts";
-export { WarmPool } from "./pool/index.ts";
+export { type RunnerKind, WarmPool } from "./pool/index.ts";

@@ -44,8 +44,8 @@ function watch(required: boolean): IsolationWatch {
   };
   const client = { call } as unknown as WireClient;
   const link = { client, signal: gone.signal, [Symbol.asyncDispose]: async () => undefined };
-  const rows = { noteIsolation: async (_: string, held: boolean) => noted.push(held) > 0 };
-  return new IsolationWatch({ link, runnerId: "r", rows, required });
+  const rows = { noteIsolation: async (_: unknown, held: boolean) => noted.push(held) > 0 };
+  return new IsolationWatch({ link, lease: { runner_id: "r", server_id: "one", epoch: 1 }, rows, required });
 }
 
 // G-056

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { daemonApi, type Health, WharfError } from "@wharf/contract";
+import type { Lease } from "./leases/index.ts";
 import type { Link } from "./link.ts";
 import type { Runners } from "./runners.ts";
 
@@ -9,7 +10,7 @@ const everyMs = 60_000;
 
 export interface IsolationWatchOptions {
   readonly link: Link;
-  readonly runnerId: string;
+  readonly lease: Lease;
   readonly rows: Pick<Runners, "noteIsolation">;
   /** Whether a runner that is not held in may be worked with. */
   readonly required: boolean;
@@ -59,13 +60,13 @@ export class IsolationWatch {
   }
 
   async #note(check: Health["isolation_check"]): Promise<void> {
-    const { rows, runnerId, onChange } = this.#options;
+    const { rows, lease, onChange } = this.#options;
     const held = check?.state !== "unenforced";
-    if (!(await rows.noteIsolation(runnerId, held))) return;
+    if (!(await rows.noteIsolation(lease, held))) return;
     await onChange?.({ held, reason: check?.reason ?? "" });
   }
 
   #refusal(reason = "something that must not be reachable answers"): WharfError {
-    return new WharfError("isolation_unenforced", { runner_id: this.#options.runnerId, reason });
+    return new WharfError("isolation_unenforced", { runner_id: this.#options.lease.runner_id, reason });
   }
 }

@@ -46,10 +46,7 @@ export async function openLink(options: LinkOptions, signal: AbortSignal): Promi
   const gone = new AbortController();
   const server = gatewayServer(options);
   const mux = new Mux(duplex, { side: "server", onStream: (stream) => serveHttp(stream, server) });
-  void mux.closed.then((end) => {
-    server.closeAllConnections();
-    gone.abort(wireError(runner_id, end));
-  });
+  void mux.closed.then((end) => gone.abort(wireError(runner_id, end)));
   return {
     client: guardFromTransactions(createWireClient(mux, { runnerId: runner_id, maxLineBytes }), "A runner's wire"),
     signal: gone.signal,
@@ -62,7 +59,7 @@ export async function openLink(options: LinkOptions, signal: AbortSignal): Promi
 
 /** An HTTP server that never listens: the wire's sub-streams are its connections. */
 function gatewayServer({ gateway, context }: LinkOptions): Server {
-  const options = { keepAlive: true, keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 30_000 };
+  const options = { keepAlive: true, keepAliveTimeout: 0, requestTimeout: 0 };
   const server = createServer(options, (req, res) => gateway.handle(context, req, res));
   server.on("connect", (req, socket) => gateway.handleConnect(context, req, socket));
   server.on("clientError", (_error, socket) => socket.destroy());

@@ -74,6 +74,11 @@ export class RunnerLinks {
     };
   }
 
+  /** Whether somebody uses the runner this moment. */
+  isInUse(runnerId: string): boolean {
+    return (this.#known.get(runnerId)?.users ?? 0) > 0;
+  }
+
   /** Closes the wire, whoever uses it. */
   async release(runnerId: string): Promise<void> {
     const known = this.#known.get(runnerId);

@@ -1,19 +1,17 @@
 import { WharfError } from "@wharf/contract";
-import type { Backend } from "../backends/index.ts";
-import type { Gateway } from "../gateway/index.ts";
-import type { HandMadeRunners } from "./hand-made.ts";
-import type { Keys } from "./keys.ts";
 import { IsolationWatch } from "./isolation-watch.ts";
-import { type Link, openLink } from "./link.ts";
+import { type LeaseKeeper, LeaseLost, type Tenure } from "./leases/index.ts";
+import type { Link } from "./link.ts";
+import { type LeasedLinkOptions, openLeasedLink } from "./open-leased-link.ts";
 import type { WarmPool } from "./pool/index.ts";
+import { specify, unusable } from "./runner-worker.ts";
 import type { Runners } from "./runners.ts";
 
-export interface OwnLinkOptions {
-  readonly backend: Backend;
+export interface OwnLinkOptions extends LeasedLinkOptions {
   readonly runners: Runners;
-  readonly keys: Keys;
-  readonly gateway: Pick<Gateway, "handle" | "handleConnect">;
-  readonly handMade: Pick<HandMadeRunners, "ensure">;
+  readonly leases: Pick<LeaseKeeper, "find">;
+  /** Resolves when a runner that is being created is ready. */
+  readonly settled: (id: string, signal: AbortSignal) => Promise<void>;
   /** Hands over the wire of one that was claimed from the pool. */
   readonly pool: Pick<WarmPool, "handOver">;
   /** How long a daemon may take to answer the wire. */
@@ -22,40 +20,57 @@ export interface OwnLinkOptions {
   readonly requireIsolation?: boolean;
 }
 
-/** Starting it anew would change nothing. */
-const final: ReadonlySet<string> = new Set(["runner_hostile", "isolation_unenforced"]);
+/** Starting the daemon again would change nothing. */
+const finalCodes: ReadonlySet<string> = new Set(["runner_hostile", "isolation_unenforced"]);
+const createMs = 120_000;
+const stopMs = 90_000;
 
 /**
- * Opens a wire to a runner that was created by hand. A daemon that has died is started anew, and one that does not answer
- * is ended first. Nothing leads out of such a runner: the gateway knows no run for it and denies everything.
+ * Opens a wire to a runner that a person created. A daemon that has died is started again, and one that does not answer
+ * twice is stopped first. Nothing leads out of such a runner: the gateway knows no run for it and denies everything.
  */
 export async function openOwnLink(options: OwnLinkOptions, id: string, signal: AbortSignal): Promise<Link> {
-  const { backend, runners, keys, gateway, handMade, connectMs } = options;
+  const { backend, runners, keys, settled, pool, connectMs } = options;
   const context = async () => undefined;
-  const warm = options.pool.handOver(id, context);
-  if (warm) return watched(options, id, warm);
+  const warm = pool.handOver(id, context);
+  if (warm) return watched(options, findTenure(options, id), warm);
   for (let tries = 0; ; tries++) {
-    await handMade.ensure(id);
-    signal.throwIfAborted();
-    const epoch = await runners.nextEpoch(id);
-    const until = AbortSignal.any([signal, AbortSignal.timeout(connectMs)]);
+    await settled(id, signal);
+    const tenure = findTenure(options, id);
+    const runner = await runners.get(id);
+    if (!runner) throw new WharfError("not_found", { what: "runner", id });
+    if (runner.state === "ERROR") throw unusable(runner);
+    const signals = [signal];
+    await tenure.step({ name: "create", maxMs: createMs, signals }, (until) =>
+      backend.create(specify(runner, keys), until),
+    );
     try {
-      const link = await openLink({ backend, runner_id: id, epoch, key: keys.wire(id), gateway, context }, until);
-      return await watched(options, id, link);
+      const link = await tenure.step({ name: "connect", maxMs: connectMs, signals }, (until) =>
+        openLeasedLink(options, { tenure, context }, until),
+      );
+      return await watched(options, tenure, link);
     } catch (error) {
       signal.throwIfAborted();
-      if (error instanceof WharfError && final.has(error.code)) throw error;
-      await backend.stop(id);
-      if (tries > 0) {
-        const reason = "its daemon does not answer, though it was started anew";
-        throw new WharfError("runner_unavailable", { runner_id: id, reason }, { cause: error });
-      }
+      if (error instanceof LeaseLost) throw away(id, "another server took it over");
+      if (error instanceof WharfError && finalCodes.has(error.code)) throw error;
+      // Once may be this server's fault, twice is the daemon's.
+      if (tries > 0) await tenure.step({ name: "stop", maxMs: stopMs, signals }, () => backend.stop(id));
+      if (tries > 1) throw away(id, "its daemon does not answer, even after a new start", error);
     }
   }
 }
 
-async function watched({ runners, requireIsolation }: OwnLinkOptions, id: string, link: Link): Promise<Link> {
-  const watch = new IsolationWatch({ link, runnerId: id, rows: runners, required: requireIsolation ?? false });
+function findTenure({ leases }: OwnLinkOptions, id: string): Tenure {
+  const tenure = leases.find(id);
+  if (!tenure) throw away(id, "another server is about to take it over");
+  return tenure;
+}
+
+const away = (runner_id: string, reason: string, cause?: unknown) =>
+  new WharfError("runner_unavailable", { runner_id, reason }, { cause });
+
+async function watched({ runners, requireIsolation }: OwnLinkOptions, { lease }: Tenure, link: Link): Promise<Link> {
+  const watch = new IsolationWatch({ link, lease, rows: runners, required: requireIsolation ?? false });
   try {
     await watch.settled;
   } catch (error) {

@@ -2,11 +2,12 @@ import { randomUUID } from "node:crypto";
 import type { RunnerState } from "@wharf/contract";
 import { and, desc, eq, inArray, isNotNull, isNull, ne, sql } from "drizzle-orm";
 import { type Database, type Executor, schema } from "../store/index.ts";
+import { createLease, type Lease, LeaseLost, ownsRunner, takeLease } from "./leases/index.ts";
 
 const { runners, runs } = schema;
 export type RunnerRow = typeof runners.$inferSelect;
 
-/** The rows of runners: what should be and what was last seen. */
+/** The rows of runners: what should be and what was last seen. Only the lease's holder says what was seen. */
 export class Runners {
   readonly #db: Database;
 
@@ -19,88 +20,69 @@ export class Runners {
     return row;
   }
 
-  /** The next wire's epoch. It is on disk before the wire opens, so no two wires ever share one. */
-  async nextEpoch(id: string): Promise<number> {
-    const [row] = await this.#db
-      .update(runners)
-      .set({ wire_epoch: sql`${runners.wire_epoch} + 1` })
-      .where(eq(runners.id, id))
-      .returning({ epoch: runners.wire_epoch });
-    return row?.epoch ?? 0;
-  }
-
-  async setState(id: string, state: RunnerState, error?: string): Promise<void> {
-    await this.#db
+  async setState(lease: Lease, state: RunnerState, error?: string): Promise<void> {
+    const changed = await this.#db
       .update(runners)
       .set({ state, error_message: error ?? null, updated_at: new Date() })
-      .where(eq(runners.id, id));
+      .where(and(eq(runners.id, lease.runner_id), ownsRunner(lease)))
+      .returning({ id: runners.id });
+    if (changed.length === 0) throw new LeaseLost();
+  }
+
+  async setDesired(lease: Lease, desired: RunnerRow["desired"]): Promise<void> {
+    const changed = await this.#db
+      .update(runners)
+      .set({ desired, updated_at: new Date() })
+      .where(and(eq(runners.id, lease.runner_id), ne(runners.desired, "DESTROYED"), ownsRunner(lease)))
+      .returning({ id: runners.id });
+    if (changed.length === 0) throw new LeaseLost();
+  }
+
+  /** The runner's processes have ended. One that is broken says so for good. */
+  async setStopped(lease: Lease): Promise<void> {
+    await this.#db
+      .update(runners)
+      .set({
+        state: sql`case when ${runners.error_message} is null then 'STOPPED' else 'ERROR' end`,
+        updated_at: new Date(),
+      })
+      .where(and(eq(runners.id, lease.runner_id), ownsRunner(lease)));
   }
 
   /** What was found out about its walls; answers whether that is new. Only a container can turn out to be open. */
-  async noteIsolation(id: string, held: boolean): Promise<boolean> {
+  async noteIsolation(lease: Lease, held: boolean): Promise<boolean> {
     const [from, to] = held ? (["unenforced", "container"] as const) : (["container", "unenforced"] as const);
     const changed = await this.#db
       .update(runners)
       .set({ isolation: to })
-      .where(and(eq(runners.id, id), eq(runners.isolation, from)))
+      .where(and(eq(runners.id, lease.runner_id), eq(runners.isolation, from), ownsRunner(lease)))
       .returning({ id: runners.id });
     return changed.length > 0;
   }
 
-  /** A journal of another epoch begins at its beginning. */
-  async beginJournal(id: string, epoch: string): Promise<void> {
-    await this.#db.update(runners).set({ journal_epoch: epoch, journal_cursor: 0 }).where(eq(runners.id, id));
-  }
-
-  /** Rows whose wish and sight differ in a way only the reconciler mends. */
-  unwanted(): Promise<RunnerRow[]> {
-    return this.#db
-      .select()
-      .from(runners)
-      .where(and(eq(runners.desired, "DESTROYED"), ne(runners.state, "DESTROYED")));
-  }
-
-  idle(): Promise<RunnerRow[]> {
-    return this.#db
-      .select()
-      .from(runners)
-      .where(and(eq(runners.desired, "STOPPED"), inArray(runners.state, ["CREATING", "READY"])));
-  }
-
-  /** Stops a runner that is not wanted. If it is wanted again meanwhile, its state is left to whoever starts it. */
-  async rest(id: string, stop: () => Promise<void>): Promise<void> {
-    const unwanted = and(eq(runners.id, id), eq(runners.desired, "STOPPED"));
-    const [row] = await this.#db.select().from(runners).where(unwanted);
-    if (!row) return;
-    await stop();
-    await this.#db
-      .update(runners)
-      .set({ state: row.error_message ? "ERROR" : "STOPPED", updated_at: new Date() })
-      .where(unwanted);
-  }
-
   /** Which of these ids are runners that should be somewhere. */
   async known(ids: readonly string[]): Promise<Set<string>> {
-    if (ids.length === 0) return new Set();
+    const uuids = ids.filter((id) => /^[0-9a-f-]{36}$/.test(id));
+    if (uuids.length === 0) return new Set();
     const rows = await this.#db
       .select({ id: runners.id })
       .from(runners)
-      .where(and(inArray(sql`${runners.id}::text`, [...ids]), ne(runners.state, "DESTROYED")));
+      .where(and(inArray(runners.id, uuids), ne(runners.state, "DESTROYED")));
     return new Set(rows.map((row) => row.id));
   }
 }
 
-export interface FreshRunner {
-  readonly fresh: Pick<RunnerRow, "backend" | "tier" | "isolation">;
-  /** Takes one that is ready out of the pool, if one is. */
-  readonly claim: () => Promise<RunnerRow | undefined>;
+/** Sets where the log has the runner's journal from now on. The caller has fenced the lease. */
+export async function beginJournal(
+  tx: Executor,
+  runnerId: string,
+  { epoch, seq }: { epoch: string; seq: number },
+): Promise<void> {
+  await tx.update(runners).set({ journal_epoch: epoch, journal_cursor: seq }).where(eq(runners.id, runnerId));
 }
 
-/**
- * The runner a new run of a task works in: the one an earlier run left, with its workspace and the agent's sessions on its
- * disk, or a new one, from the pool if it has one. The caller holds the task's lock.
- */
-export async function runnerFor(tx: Executor, taskId: string, { fresh, claim }: FreshRunner): Promise<string> {
+/** The runner that a task's earlier run left, with its workspace and the agent's sessions on its disk. */
+export async function findLeftRunner(tx: Executor, taskId: string): Promise<string | undefined> {
   const [left] = await tx
     .select({ id: runners.id })
     .from(runs)
@@ -109,20 +91,35 @@ export async function runnerFor(tx: Executor, taskId: string, { fresh, claim }: 
       and(
         eq(runs.task_id, taskId),
         isNotNull(runs.runner_id),
-        eq(runners.backend, fresh.backend),
-        inArray(runners.state, ["READY", "STOPPED"]),
+        inArray(runners.state, ["CREATING", "READY", "STOPPED"]),
+        ne(runners.desired, "DESTROYED"),
         isNull(runners.error_message),
       ),
     )
     .orderBy(desc(runs.created_at))
     .limit(1);
-  if (left) {
-    await tx.update(runners).set({ desired: "READY" }).where(eq(runners.id, left.id));
-    return left.id;
-  }
-  const warm = await claim();
-  if (warm) return warm.id;
+  return left?.id;
+}
+
+export interface RunnerMaker {
+  readonly fresh: Pick<RunnerRow, "backend" | "tier" | "isolation">;
+  readonly server_id: string;
+  readonly place: string;
+}
+
+/** Writes a new runner down, leased by this server. */
+export async function insertRunner(tx: Executor, { fresh, server_id, place }: RunnerMaker): Promise<Lease> {
   const id = randomUUID();
   await tx.insert(runners).values({ id, ...fresh });
-  return id;
+  return createLease(tx, { runner_id: id, server_id, place });
+}
+
+/** Has a runner be wanted again, under this server's lease; nothing where another server holds it. */
+export async function wantRunner(
+  tx: Executor,
+  at: { readonly runner_id: string; readonly server_id: string; readonly place: string },
+): Promise<Lease | undefined> {
+  const lease = await takeLease(tx, at);
+  if (lease) await tx.update(runners).set({ desired: "READY" }).where(eq(runners.id, at.runner_id));
+  return lease;
 }

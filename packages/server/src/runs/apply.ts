@@ -91,14 +91,20 @@ export async function interruptTurn(writer: LogWriter, turn: TurnRow, reason: st
   const [run] = await writer.tx.select().from(runs).where(eq(runs.id, turn.run_id));
   if (run?.desired !== "RUN") return;
   const blocked = await lockTask(writer.tx, turn.task_id);
-  await queueTurn(writer, blocked, { text: continuePrompt, by: turn.created_by, agent_type: run.agent_type });
+  const prompt = { text: continuePrompt, by: turn.created_by, agent_type: run.agent_type };
+  // Not counted: what the journal says must always be storable.
+  await queueTurn(writer, blocked, prompt, { isLimited: false });
 }
 
 /** A turn is over: its run gives its slot back, and there is nothing left to be paused. */
 const freeSlot = (writer: LogWriter, runId: string) =>
   writer.tx
     .update(runs)
-    .set({ slot: false, desired: sql`case when ${runs.desired} = 'PAUSE' then 'RUN' else ${runs.desired} end` })
+    .set({
+      slot: false,
+      idle_since: sql`now()`,
+      desired: sql`case when ${runs.desired} = 'PAUSE' then 'RUN' else ${runs.desired} end`,
+    })
     .where(eq(runs.id, runId));
 
 async function applyPermission(writer: LogWriter, at: Applied, data: EventDataOf<"permission">): Promise<void> {
@@ -121,14 +127,17 @@ async function applyPermission(writer: LogWriter, at: Applied, data: EventDataOf
     await moveTask(writer, task, "IN_PROGRESS", { reason: "the agent goes on" });
 }
 
-/** The newest commit is what shall be on the remote; an older one still on its way is part of it. */
+/** The newest commit is to be on the remote; an older one still on its way is part of it. */
 async function wantPush(writer: LogWriter, at: Applied, data: EventDataOf<"commit">): Promise<void> {
+  const [run] = await writer.tx.select({ runner_id: runs.runner_id }).from(runs).where(eq(runs.id, at.run_id));
   const wanted = {
     run_id: at.run_id,
+    runner_id: run?.runner_id ?? null,
     sha: data.sha,
+    reported: false,
     state: "WANTED" as const,
     attempts: 0,
-    next_attempt_at: new Date(),
+    next_attempt_at: sql`now()`,
     error_message: null,
   };
   await writer.tx

@@ -1,15 +1,17 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type TaskState, WharfError } from "@wharf/contract";
-import { and, count, eq, inArray } from "drizzle-orm";
+import { and, count, eq, inArray, ne } from "drizzle-orm";
 import type { Log, LogWriter } from "../events/index.ts";
 import { type Executor, schema } from "../store/index.ts";
 import { lockTask, moveTask, type TaskRow } from "../tasks/index.ts";
+import { callHolders } from "../runners/index.ts";
 import { liveRunStatuses } from "./states.ts";
 import type { RunRow } from "./lease.ts";
+import { appendPush } from "./report-push.ts";
 import { closeTurn, moveRun, openTurn, openTurns, type TurnRow, turnColumns } from "./transitions.ts";
 import { liveRun, type Prompt, queueTurn, RunStopping } from "./turn-queue.ts";
 
-const { boards, permissions, runners, runs, tasks, turns } = schema;
+const { boards, permissions, pushes, runners, runs, tasks, turns } = schema;
 
 /** How long a prompt waits for a run to come to its end, which includes the last of its journal and its push. */
 const stoppingPatience = 20_000; // ms
@@ -21,11 +23,11 @@ const stoppingCheck = 100; // ms
  */
 export class RunCommands {
   readonly #log: Log;
-  readonly #poke: (runId?: string) => void;
+  readonly #poke: (taskId?: string) => void;
   readonly #isAway: (runnerId: string) => boolean;
 
   /** `isAway`: whether a runner that is at work can't be reached just now. */
-  constructor(log: Log, poke: (runId?: string) => void, isAway: (runnerId: string) => boolean = () => false) {
+  constructor(log: Log, poke: (taskId?: string) => void, isAway: (runnerId: string) => boolean = () => false) {
     this.#log = log;
     this.#poke = poke;
     this.#isAway = isAway;
@@ -55,7 +57,7 @@ export class RunCommands {
       }
       return queueTurn(writer, task, prompt);
     });
-    this.#poke(turn.run_id);
+    this.#poke(taskId);
     return turn;
   }
 
@@ -70,7 +72,7 @@ export class RunCommands {
       else throw new WharfError("conflict", { what: "turn", from: found.state, to: "CANCELLED" });
       return (await findTurn(writer.tx, turnId)) ?? found;
     });
-    this.#poke(turn.run_id);
+    this.#poke(taskId);
     return turn;
   }
 
@@ -87,7 +89,7 @@ export class RunCommands {
 
   /** Has the task's agent work in another mode or with another model, now where it is at work and in every later run. */
   async choose(taskId: string, choice: Choice, { by }: { by: string }): Promise<void> {
-    const runId = await this.#log.write(async (writer) => {
+    await this.#log.write(async (writer) => {
       const task = await lockTask(writer.tx, taskId);
       const run = await liveRun(writer.tx, taskId);
       const updated_at = new Date();
@@ -101,14 +103,13 @@ export class RunCommands {
       await writer.append(task.id, [
         { ...(run && { run_id: run.id }), created_by: by, data: { kind: "notice", message } },
       ]);
-      return run?.id;
     });
-    this.#poke(runId);
+    this.#poke(taskId);
   }
 
   /** Stops the run at work; its runner's disk is kept and the task goes where the caller says. */
   async stop(taskId: string, to: TaskState, options: { by: string; reason?: string | undefined }): Promise<void> {
-    const runId = await this.#log.write(async (writer) => {
+    await this.#log.write(async (writer) => {
       const task = await lockTask(writer.tx, taskId);
       const run = await liveRun(writer.tx, taskId);
       if (run)
@@ -118,30 +119,28 @@ export class RunCommands {
         });
       else if (to === "REVIEW") throw new WharfError("no_run", { task_id: taskId });
       await moveTask(writer, task, to, options);
-      return run?.id;
+      if (to === "COMPLETED") await reportOpenPush(writer, task);
     });
-    this.#poke(runId);
+    this.#poke(taskId);
   }
 
   /** Has the open turn stand still; asked again, nothing happens again. With the turn's end, or a stop, the pause is over. */
   async pause(taskId: string, options: { by: string }): Promise<void> {
-    const runId = await this.#log.write(async (writer) => {
+    await this.#log.write(async (writer) => {
       const run = await this.#runInTurn(writer, taskId, "paused");
       if (run.status === "RUNNING" && run.runner_id && this.#isAway(run.runner_id))
         throw new WharfError("unsupported", { what: "Pausing an agent whose runner is away" });
       await wish(writer, run, { desired: "PAUSE", message: "The agent is being paused.", by: options.by });
-      return run.id;
     });
-    this.#poke(runId);
+    this.#poke(taskId);
   }
 
   async resume(taskId: string, options: { by: string }): Promise<void> {
-    const runId = await this.#log.write(async (writer) => {
+    await this.#log.write(async (writer) => {
       const run = await this.#runInTurn(writer, taskId, "resumed");
       await wish(writer, run, { desired: "RUN", message: "The agent shall go on.", by: options.by });
-      return run.id;
     });
-    this.#poke(runId);
+    this.#poke(taskId);
   }
 
   async #runInTurn(writer: LogWriter, taskId: string, to: string): Promise<RunRow> {
@@ -197,7 +196,7 @@ export class RunCommands {
     taskId: string,
     answer: { permission_id: string; option_id?: string | undefined; by: string },
   ): Promise<void> {
-    const runId = await this.#log.write(async ({ tx }) => {
+    await this.#log.write(async ({ tx }) => {
       await lockTask(tx, taskId);
       const mine = and(eq(permissions.task_id, taskId), eq(permissions.permission_id, answer.permission_id));
       const [asked] = await tx.select().from(permissions).where(mine);
@@ -208,10 +207,21 @@ export class RunCommands {
         .update(permissions)
         .set({ state: "ANSWERED", option_id: answer.option_id ?? null, answered_by: answer.by })
         .where(mine);
-      return asked.run_id;
     });
-    this.#poke(runId);
+    this.#poke(taskId);
   }
+}
+
+/** Whoever accepts a task learns that its branch is still on its way. */
+async function reportOpenPush(writer: LogWriter, task: TaskRow): Promise<void> {
+  const isOpen = inArray(pushes.state, ["WANTED", "MIRRORED"]);
+  const [push] = await writer.tx
+    .update(pushes)
+    .set({ reported: true })
+    .where(and(eq(pushes.task_id, task.id), isOpen, eq(pushes.reported, false)))
+    .returning();
+  const message = "The task is accepted while its branch is still on its way; the log says when it has arrived.";
+  if (push) await appendPush(writer, { push, task, status: "pending", message });
 }
 
 const withdrawn = "it was withdrawn before it began";
@@ -242,6 +252,7 @@ async function giveUpRunners(tx: Executor, taskIds: readonly string[]): Promise<
     .where(inArray(runs.task_id, [...taskIds]));
   const ids = used.flatMap(({ id }) => id ?? []);
   if (ids.length > 0) await tx.update(runners).set({ desired: "DESTROYED" }).where(inArray(runners.id, ids));
+  await callHolders(tx, ids);
 }
 
 async function findTurn(tx: Executor, id: string): Promise<TurnRow | undefined> {
@@ -277,12 +288,17 @@ export async function stopRun(writer: LogWriter, run: RunRow, end: RunEnd): Prom
   };
   if (run.status !== "PENDING" || run.slot) {
     await writer.tx.update(runs).set(change).where(eq(runs.id, run.id));
+    // The runner of a run between turns may be at rest, with nobody to end the run.
+    if (run.runner_id) await callHolders(writer.tx, [run.runner_id]);
     return;
   }
   for (const turn of await openTurns(writer.tx, run.task_id))
     await closeTurn(writer, turn, { status: "cancelled", reason: end.reason });
   await moveRun(writer, run, "STOPPED", change);
-  if (run.runner_id) await writer.tx.update(runners).set({ desired: "STOPPED" }).where(eq(runners.id, run.runner_id));
+  if (!run.runner_id) return;
+  const isWanted = and(eq(runners.id, run.runner_id), ne(runners.desired, "DESTROYED"));
+  await writer.tx.update(runners).set({ desired: "STOPPED" }).where(isWanted);
+  await callHolders(writer.tx, [run.runner_id]);
 }
 
 /** Whether the agent still waits for a person. */

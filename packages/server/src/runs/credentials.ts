@@ -1,7 +1,7 @@
 import type { CredentialUse } from "../backends/index.ts";
 import { lockTask } from "../tasks/index.ts";
 import type { RunDeps } from "./deps.ts";
-import { type Lease, lockLeased } from "./lease.ts";
+import { lockLeased, type RunLease } from "./lease.ts";
 
 /**
  * Every use of the host's credentials is in the task's log and in the server's, by name: what was given away, and what
@@ -9,7 +9,7 @@ import { type Lease, lockLeased } from "./lease.ts";
  */
 export async function tellCredentials(
   { log, logger }: Pick<RunDeps, "log" | "logger">,
-  lease: Lease,
+  lease: RunLease,
   use: CredentialUse & { readonly agent_type: string; readonly runner_id: string },
 ): Promise<void> {
   await log.write(async (writer) => {

@@ -12,6 +12,8 @@ import type { Wakeup } from "./wakeup.ts";
 export interface RunTimes {
   readonly connect: number; // ms
   readonly clone: number; // ms
+  /** From the mirror to the remote. */
+  readonly deliver: number; // ms
   readonly agentStart: number; // ms
   /** A run that is not RUNNING by then has failed. */
   readonly start: number; // ms
@@ -25,6 +27,7 @@ export interface RunTimes {
 export const defaultRunTimes: RunTimes = {
   connect: 20_000,
   clone: 300_000,
+  deliver: 300_000,
   agentStart: 60_000,
   start: 900_000,
   retryDelay: 30_000,
@@ -32,9 +35,11 @@ export const defaultRunTimes: RunTimes = {
   permission: 86_400_000,
 };
 
-/** What the scheduler and the drivers of runs work with. */
+/** What the scheduler and the workers of runs share. */
 export interface RunDeps {
   readonly db: Database;
+  /** For loops: connections that requests cannot use up. */
+  readonly background: Database;
   readonly log: Log;
   readonly backend: Backend;
   readonly runners: Runners;
@@ -48,6 +53,10 @@ export interface RunDeps {
   readonly logger: Logger;
   readonly wakeup: Wakeup;
   readonly links: Links;
+  /** How long a run without a turn keeps a runner of this tier. */
+  readonly idleMs: (tier: string) => number;
+  /** Whether a person or a program uses the runner's wire. */
+  readonly isInUse: (runnerId: string) => boolean;
   /** Whether a runner whose walls do not hold is refused. */
   readonly requireIsolation?: boolean;
   /** What of this machine agents may read, by the name of their type. */

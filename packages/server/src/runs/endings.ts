@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { type RemoteError, toWharfError, type WharfError } from "@wharf/contract";
-import { eq } from "drizzle-orm";
+import { and, eq, ne } from "drizzle-orm";
 import type { LogWriter } from "../events/index.ts";
 import { schema } from "../store/index.ts";
 import { lockTask, moveTask } from "../tasks/index.ts";
 import type { RunDeps } from "./deps.ts";
-import { type Lease, lockLeased, type RunRow } from "./lease.ts";
+import { lockLeased, type RunLease, type RunRow } from "./lease.ts";
 import { closeTurn, moveRun, openTurns } from "./transitions.ts";
 
 const { runners } = schema;
@@ -30,7 +30,7 @@ const worthRetrying: ReadonlySet<string> = new Set([
 ]);
 
 /** Ends a run as it was wished: the task has been moved already by whoever wished it. */
-export function endRun(deps: RunDeps, lease: Lease): Promise<void> {
+export function endRun(deps: RunDeps, lease: RunLease): Promise<void> {
   return deps.log.write(async (writer) => {
     await lockTask(writer.tx, lease.task_id);
     const run = await lockLeased(writer.tx, lease);
@@ -50,7 +50,7 @@ export function endRun(deps: RunDeps, lease: Lease): Promise<void> {
 }
 
 /** Ends a run with an error, and its task with it. */
-export async function failRun(deps: RunDeps, lease: Lease, thrown: unknown): Promise<void> {
+export async function failRun(deps: RunDeps, lease: RunLease, thrown: unknown): Promise<void> {
   const error = namedError(deps, lease, thrown);
   await deps.log.write(async (writer) => {
     const task = await lockTask(writer.tx, lease.task_id);
@@ -65,7 +65,7 @@ export async function failRun(deps: RunDeps, lease: Lease, thrown: unknown): Pro
 }
 
 /** Puts a run whose start failed back into the queue; answers false where that is no use. */
-export async function retryRun(deps: RunDeps, lease: Lease, thrown: unknown): Promise<boolean> {
+export async function retryRun(deps: RunDeps, lease: RunLease, thrown: unknown): Promise<boolean> {
   const error = namedError(deps, lease, thrown);
   if (!worthRetrying.has(error.code)) return false;
   return deps.log.write(async (writer) => {
@@ -85,15 +85,13 @@ export async function retryRun(deps: RunDeps, lease: Lease, thrown: unknown): Pr
       ...wait,
       phase: null,
       deadline: null,
-      lease_owner: null,
-      lease_expires_at: null,
       stop_reason: reason,
     });
     return true;
   });
 }
 
-function namedError(deps: RunDeps, lease: Lease, thrown: unknown): WharfError | RemoteError {
+function namedError(deps: RunDeps, lease: RunLease, thrown: unknown): WharfError | RemoteError {
   const reference = randomUUID();
   const error = toWharfError(thrown, reference);
   if (error.code === "internal")
@@ -115,9 +113,10 @@ async function closeTurns(writer: LogWriter, run: RunRow, reason: string): Promi
   }
 }
 
-/** The runner keeps its disk and gives up its processes; the reconciler sees to it. A broken one is used by no later run. */
+/** The runner keeps its disk and gives up its processes when its last commit is delivered. A broken one is used by no later run. */
 async function restRunner(writer: LogWriter, run: RunRow, broken?: string): Promise<void> {
   if (!run.runner_id) return;
   const change = { desired: "STOPPED" as const, ...(broken && { error_message: broken }) };
-  await writer.tx.update(runners).set(change).where(eq(runners.id, run.runner_id));
+  const isWanted = and(eq(runners.id, run.runner_id), ne(runners.desired, "DESTROYED"));
+  await writer.tx.update(runners).set(change).where(isWanted);
 }

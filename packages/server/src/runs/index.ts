@@ -1,7 +1,8 @@
-/** Runs: the queue, the scheduler and its drivers, turns, pushes, and the reconciler of runners. */
+/** Runs: the queue, the workers of a run's runner, turns, and the delivery of branches. */
 export { type Choice, RunCommands } from "./commands.ts";
 export { defaultRunTimes, type RunDeps, type RunTimes } from "./deps.ts";
 export { type Links, TaskDiffs } from "./diffs.ts";
+export { findWork } from "./find-work.ts";
 export { Scheduler } from "./scheduler.ts";
 export { RunQueries } from "./queries.ts";
 export { Wakeup } from "./wakeup.ts";

@@ -1,19 +1,19 @@
-import { randomUUID } from "node:crypto";
 import { type EventData, typeOfKind, WharfError } from "@wharf/contract";
 import { eq } from "drizzle-orm";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Fixture, fixture } from "../../test/fixture.ts";
+import { claim } from "../../test/leases.ts";
 import { schema } from "../store/index.ts";
 import { JournalReader } from "./journal.ts";
-import { claimQueued, type Lease } from "./lease.ts";
+import type { RunLease } from "./lease.ts";
 import { storable } from "./storable.ts";
 
 const { permissions, pushes, runners, runs, tasks, turns } = schema;
 
 interface Setting {
   readonly f: Fixture;
-  readonly lease: Lease;
+  readonly lease: RunLease;
   readonly runnerId: string;
   readonly turnId: string;
   reader(seq?: number): JournalReader;
@@ -22,10 +22,10 @@ interface Setting {
 /** A run at work in a runner whose journal has epoch `e`. */
 async function setting(f: Fixture): Promise<Setting> {
   const turn = await f.prompt(await f.newTask());
-  const [lease] = (await claimQueued(f.db, "a", 100)).leases;
-  const runnerId = randomUUID();
-  await f.db.insert(runners).values({ id: runnerId, backend: "local", tier: "small", journal_epoch: "e" });
-  await f.db.update(runs).set({ runner_id: runnerId, status: "RUNNING" }).where(eq(runs.id, turn.run_id));
+  const [lease] = await claim(f.db, "a");
+  const runnerId = lease!.lease.runner_id;
+  await f.db.update(runners).set({ journal_epoch: "e" }).where(eq(runners.id, runnerId));
+  await f.db.update(runs).set({ status: "RUNNING" }).where(eq(runs.id, turn.run_id));
   await f.db.update(turns).set({ state: "RUNNING" }).where(eq(turns.id, turn.id));
   const reader = (seq = 0) => new JournalReader(f.log, lease!, { runner_id: runnerId, cursor: { epoch: "e", seq } });
   return { f, lease: lease!, runnerId, turnId: turn.id, reader };

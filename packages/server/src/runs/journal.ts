@@ -4,7 +4,7 @@ import type { Log } from "../events/index.ts";
 import { type Executor, schema } from "../store/index.ts";
 import { lockTask } from "../tasks/index.ts";
 import { applyRecord } from "./apply.ts";
-import { type Lease, lockLeased } from "./lease.ts";
+import { lockLeased, type RunLease } from "./lease.ts";
 import { storable } from "./storable.ts";
 
 const { runners, runs } = schema;
@@ -32,13 +32,13 @@ function isOnlyTheServers(data: EventData): boolean {
  */
 export class JournalReader {
   readonly #log: Log;
-  readonly #lease: Lease;
+  readonly #lease: RunLease;
   readonly #runnerId: string;
   /** Runs of this task: a record may name an earlier one, never a stranger's. */
   #known = new Set<string>();
   cursor: Cursor;
 
-  constructor(log: Log, lease: Lease, at: { runner_id: string; cursor: Cursor }) {
+  constructor(log: Log, lease: RunLease, at: { runner_id: string; cursor: Cursor }) {
     this.#log = log;
     this.#lease = lease;
     this.#runnerId = at.runner_id;

@@ -1,29 +1,34 @@
-import { isDatabaseAway } from "../store/index.ts";
+import { sql } from "drizzle-orm";
+import type { LeaseKeeper, RunnerWorkers } from "../runners/index.ts";
+import { toArray } from "../runners/index.ts";
+import { isDatabaseAway, schema } from "../store/index.ts";
+import { claimQueued, type ClaimLimits } from "./claim.ts";
 import type { RunDeps } from "./deps.ts";
-import { RunDriver } from "./driver.ts";
-import { adoptRuns, claimQueued, countLive, type Lease, leaseRenewal, renewLeases } from "./lease.ts";
-import { forwardPushes } from "./pushes.ts";
-import { reconcileRunners } from "./reconciler.ts";
+import { restLongestIdle } from "./idle-runs.ts";
+import { findKind } from "./kind.ts";
+import { countLive } from "./lease.ts";
 
-const idleTick = 1_000; // ms
-const reconcileEvery = 5_000; // ms
+const { runners, runs } = schema;
+
+/** Runs whose next attempt is due, or that another server could not begin, are seen after this. */
+const queueLookMs = 5_000;
+/** A change that nobody announced is seen after this. */
+const safetyLookMs = 60_000;
+const retryMs = 1_000;
 
 export interface SchedulerOptions {
-  /** Names this server among others on the database; the same after a restart, so that it takes its own runs up at once. */
-  readonly owner: string;
-  /** Runs that may be at work at once. */
-  readonly capacity: number;
+  readonly leases: LeaseKeeper;
+  readonly workers: RunnerWorkers;
+  readonly limits: ClaimLimits;
+  /** What new runners are. */
+  readonly fresh: Parameters<typeof claimQueued>[1]["fresh"];
 }
 
-/**
- * Finds runs to drive: new ones when a slot is free, and those whose driver is gone. It also keeps their leases, and
- * runs the loops that carry branches to their remotes and runners to their wished state.
- */
+/** Gives slots to the runs that wait for one, and has the workers of leased runners look now and then. */
 export class Scheduler {
   readonly #deps: RunDeps;
   readonly #options: SchedulerOptions;
   readonly #stopping = new AbortController();
-  readonly #drivers = new Map<string, { done: Promise<void>; lost: AbortController }>();
   #loops: Promise<void>[] = [];
   readonly started = new Date();
   heartbeat = new Date();
@@ -34,71 +39,78 @@ export class Scheduler {
   }
 
   get active(): number {
-    return this.#drivers.size;
+    return this.#options.workers.count;
   }
 
   start(): void {
-    const { signal } = this.#stopping;
     this.#loops = [
-      this.#loop("queue", idleTick, async () => {
-        for (const lease of await adoptRuns(this.#deps.db, this.#options.owner, [...this.#drivers.keys()]))
-          this.#drive(lease);
-        const { leases, resumed } = await claimQueued(this.#deps.db, this.#options.owner, this.#options.capacity);
-        for (const lease of leases) this.#drive(lease);
-        for (const runId of resumed) this.#deps.wakeup.poke(runId);
-        this.heartbeat = new Date();
-      }),
-      this.#loop("leases", leaseRenewal, () => this.#renew()),
-      this.#loop("pushes", idleTick, () => forwardPushes(this.#deps, signal)),
-      this.#loop("reconciler", reconcileEvery, () => reconcileRunners(this.#deps)),
+      this.#loop("queue", queueLookMs, () => this.#claim()),
+      this.#loop("safety look", safetyLookMs, () => this.#pokeChanged()),
     ];
   }
 
-  /** Waits until no run is at work any more and no runner's processes are left that nobody wants. */
+  /** Waits until no run is at work any more and every runner is at rest. */
   async settled(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted && (await countLive(this.#deps.db)) > 0)
-      await this.#deps.wakeup.sleep("settled", 50, signal);
-    await reconcileRunners(this.#deps);
+    while (!signal.aborted && ((await countLive(this.#deps.db)) > 0 || this.#options.workers.count > 0))
+      await this.#deps.wakeup.sleep("settled", settleLookMs, signal);
   }
 
-  /** Lets go of every run where it stands; runners stay at work, and the next server takes them up. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     await Promise.all(this.#loops);
-    await Promise.all([...this.#drivers.values()].map((driver) => driver.done));
   }
 
-  async #loop(name: string, every: number, work: () => Promise<void>): Promise<void> {
+  async #claim(): Promise<void> {
+    const { leases, workers, limits, fresh } = this.#options;
+    const { background, wakeup, pool } = this.#deps;
+    const { serverId: server_id, place } = leases;
+    const findRunKind = (run: { agent_type: string; organization_id: string }) => findKind(this.#deps, run);
+    const options = { ...limits, fresh, server_id, place, pool, findKind: findRunKind };
+    const { claimed, needsRunner } = await claimQueued(background, options);
+    for (const { lease, task_id } of claimed) {
+      workers.begin(leases.hold(lease));
+      wakeup.poke(task_id);
+    }
+    if (needsRunner) {
+      const rested = await restLongestIdle(this.#deps, server_id);
+      if (rested) wakeup.poke(rested);
+    }
+    this.heartbeat = new Date();
+  }
+
+  /** One statement for all leased runners: whose rows changed since the last look, and may not have been told. */
+  async #pokeChanged(): Promise<void> {
+    const ids = this.#options.leases.held.map(({ runnerId }) => runnerId);
+    if (ids.length === 0) return;
+    const recent = sql`now() - make_interval(secs => ${(2 * safetyLookMs) / 1000})`;
+    const changed = await this.#deps.background
+      .select({ task_id: runs.task_id, runner_id: runners.id })
+      .from(runners)
+      .leftJoin(runs, sql`${runs.runner_id} = ${runners.id} and ${runs.updated_at} > ${recent}`)
+      .where(
+        sql`${runners.id} = any(${toArray(ids)}::uuid[]) and (${runs.id} is not null or ${runners.updated_at} > ${recent})`,
+      );
+    for (const { task_id, runner_id } of changed) {
+      if (task_id) this.#deps.wakeup.poke(task_id);
+      this.#deps.wakeup.poke(runner_id);
+    }
+  }
+
+  async #loop(name: string, everyMs: number, work: () => Promise<void>): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
+      let waitMs = everyMs;
       try {
         await work();
       } catch (error) {
         if (signal.aborted) return;
-        if (isDatabaseAway(error)) this.#deps.logger.warn({ loop: name }, "the database is away");
-        else this.#deps.logger.error({ error, loop: name }, "a loop of the scheduler failed and goes on");
+        waitMs = retryMs;
+        if (isDatabaseAway(error)) this.#deps.logger.warn({ loop: name }, "the database is not available; retrying");
+        else this.#deps.logger.error({ error, loop: name }, "scheduler loop failed; retrying");
       }
-      await this.#deps.wakeup.sleep(name, every, signal);
+      await this.#deps.wakeup.sleep(name, waitMs, signal);
     }
   }
-
-  #drive(lease: Lease): void {
-    const lost = new AbortController();
-    const signal = AbortSignal.any([this.#stopping.signal, lost.signal]);
-    const done = new RunDriver(this.#deps, lease)
-      .drive(signal)
-      .catch((error: unknown) => this.#deps.logger.error({ error, run_id: lease.run_id }, "a run's driver failed"))
-      .finally(() => {
-        if (this.#drivers.get(lease.run_id)?.lost === lost) this.#drivers.delete(lease.run_id);
-        this.#deps.wakeup.poke("queue");
-        this.#deps.wakeup.poke("reconciler");
-      });
-    this.#drivers.get(lease.run_id)?.lost.abort();
-    this.#drivers.set(lease.run_id, { done, lost });
-  }
-
-  async #renew(): Promise<void> {
-    const held = await renewLeases(this.#deps.db, this.#options.owner, [...this.#drivers.keys()]);
-    for (const [id, driver] of this.#drivers) if (!held.has(id)) driver.lost.abort();
-  }
 }
+
+const settleLookMs = 50;

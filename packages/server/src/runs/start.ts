@@ -5,7 +5,7 @@ import type { Link } from "../runners/index.ts";
 import { schema } from "../store/index.ts";
 import { lockTask } from "../tasks/index.ts";
 import type { RunDeps } from "./deps.ts";
-import { type Lease, lockLeased, readLeased, updateLeased } from "./lease.ts";
+import { lockLeased, readLeased, type RunLease, updateLeased } from "./lease.ts";
 import { shownUrl } from "./shown-url.ts";
 
 const { tasks } = schema;
@@ -13,7 +13,7 @@ const { tasks } = schema;
 /** Who commits in a workspace, until accounts bring names of their own. */
 export const author = { author_name: "Wharf", author_email: "wharf@localhost" };
 
-interface At {
+export interface StartPlace {
   readonly link: Link;
   readonly signal: AbortSignal;
 }
@@ -24,26 +24,22 @@ interface Cloned {
   readonly base_commit_sha: string;
 }
 
-/** Brings the mirror up to date and has the daemon clone from it. `onRepository` opens the gateway for that one mirror. */
+/** Has the daemon clone the task's repository from the mirror that `fetchMirror` brought up to date. */
 export async function cloneWorkspace(
   deps: RunDeps,
-  lease: Lease,
-  at: At & { onRepository: (id: string) => void },
+  { task_id, repository_id }: { task_id: string; repository_id: string },
+  { link, signal }: StartPlace,
 ): Promise<Cloned> {
-  const [task] = await deps.db.select().from(tasks).where(eq(tasks.id, lease.task_id));
-  if (!task?.repository_url) throw new WharfError("task_needs_repository", { task_id: lease.task_id });
+  const task = await getTask(deps, task_id);
   const { shadow_branch, repository_url } = task;
-  const mirror = await deps.mirrors.ensure(repository_url, { signal: at.signal, shadow_branch });
-  await updateLeased(deps.db, lease, { repository_id: mirror.repository_id });
-  at.onRepository(mirror.repository_id);
   const body = {
-    remote_path: `/git/${mirror.repository_id}.git`,
+    remote_path: `/git/${repository_id}.git`,
     shadow_branch,
     ...(task.branch && { base_branch: task.branch }),
     ...author,
   };
-  const cloned = await at.link.client
-    .call(daemonApi.clone, { body }, { signal: at.signal, timeoutMs: deps.times.clone })
+  const cloned = await link.client
+    .call(daemonApi.clone, { body }, { signal, timeoutMs: deps.times.clone })
     .catch((error: unknown) => {
       // The daemon knows no other address than the mirror's, which tells a person nothing.
       if (!(error instanceof RemoteError) || error.code !== "branch_missing") throw error;
@@ -61,6 +57,19 @@ export async function cloneWorkspace(
   return { shadow_branch, base_branch: cloned.base_branch, base_commit_sha: cloned.base_commit_sha };
 }
 
+/** Brings the mirror of the task's repository up to date. Returns the mirror's id. */
+export async function fetchMirror(deps: RunDeps, task_id: string, signal: AbortSignal): Promise<string> {
+  const { repository_url, shadow_branch } = await getTask(deps, task_id);
+  const mirror = await deps.mirrors.ensure(repository_url, { signal, shadow_branch });
+  return mirror.repository_id;
+}
+
+async function getTask(deps: RunDeps, task_id: string) {
+  const [task] = await deps.db.select().from(tasks).where(eq(tasks.id, task_id));
+  if (!task?.repository_url) throw new WharfError("task_needs_repository", { task_id });
+  return { ...task, repository_url: task.repository_url };
+}
+
 interface Session {
   readonly session_id?: string | undefined;
   /** Whether it knows what was said in it before. */
@@ -68,7 +77,7 @@ interface Session {
 }
 
 /** Starts the run's agent, or finds it at work; loads the session that this run or the one before it left. */
-export async function startAgent(deps: RunDeps, lease: Lease, at: At): Promise<Session> {
+export async function startAgent(deps: RunDeps, lease: RunLease, at: StartPlace): Promise<Session> {
   const run = await readLeased(deps.db, lease);
   const [task] = await deps.db.select().from(tasks).where(eq(tasks.id, lease.task_id));
   const type = await deps.agentTypes.choose(run.agent_type);
@@ -98,7 +107,7 @@ export async function startAgent(deps: RunDeps, lease: Lease, at: At): Promise<S
 }
 
 /** The session of the task's run before this one, of the same agent and in the same runner. */
-async function lastSession(deps: RunDeps, lease: Lease): Promise<string | undefined> {
+async function lastSession(deps: RunDeps, lease: RunLease): Promise<string | undefined> {
   const { runs } = schema;
   const rows = await deps.db.select().from(runs).where(eq(runs.task_id, lease.task_id));
   const mine = rows.find((row) => row.id === lease.run_id);

@@ -33,8 +33,6 @@ export async function moveRun(
         queued_at: null,
         phase: null,
         deadline: null,
-        lease_expires_at: null,
-        lease_owner: null,
       }),
     })
     .where(eq(runs.id, run.id));

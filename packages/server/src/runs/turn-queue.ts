@@ -3,6 +3,7 @@ import { type Attachments, bytesOf, WharfError } from "@wharf/contract";
 import { and, eq, inArray } from "drizzle-orm";
 import type { LogWriter } from "../events/index.ts";
 import { type Executor, schema } from "../store/index.ts";
+import { findLeftRunner } from "../runners/index.ts";
 import { moveTask, type TaskRow } from "../tasks/index.ts";
 import type { RunRow } from "./lease.ts";
 import { liveRunStatuses } from "./states.ts";
@@ -46,14 +47,20 @@ export async function liveRun(tx: Executor, taskId: string): Promise<RunRow | un
  * still because a turn was interrupted: then it is the decision that was waited for, and comes first. The caller holds
  * the task's lock.
  */
-export async function queueTurn(writer: LogWriter, task: TaskRow, prompt: Prompt): Promise<TurnRow> {
+export async function queueTurn(
+  writer: LogWriter,
+  task: TaskRow,
+  prompt: Prompt,
+  { isLimited = true }: { isLimited?: boolean } = {},
+): Promise<TurnRow> {
   const { tx } = writer;
   if (!task.repository_url) throw new WharfError("task_needs_repository", { task_id: task.id });
   const live = await liveRun(tx, task.id);
   if (live?.desired === "STOP") throw new RunStopping();
   const open = await openTurns(tx, task.id);
   const waiting = open.filter(({ state }) => state === "QUEUED");
-  if (waiting.length >= maxWaiting) throw new WharfError("queue_full", { task_id: task.id, limit: maxWaiting });
+  if (isLimited && waiting.length >= maxWaiting)
+    throw new WharfError("queue_full", { task_id: task.id, limit: maxWaiting });
   const isAtWork = open.length > waiting.length;
   const isIdle = !isAtWork && live !== undefined && !live.slot && live.queued_at === null;
   const places = waiting.map(({ place }) => place);
@@ -100,9 +107,15 @@ const namesOf = (files: Attachments) => ({
 async function newRun({ tx, append }: LogWriter, task: TaskRow, prompt: Prompt): Promise<string> {
   const id = randomUUID();
   const priority = prompt.priority ?? task.priority;
-  await tx
-    .insert(runs)
-    .values({ id, task_id: task.id, agent_type: prompt.agent_type, priority, queued_at: new Date() });
+  const runner_id = await findLeftRunner(tx, task.id);
+  await tx.insert(runs).values({
+    id,
+    task_id: task.id,
+    agent_type: prompt.agent_type,
+    priority,
+    queued_at: new Date(),
+    ...(runner_id && { runner_id }),
+  });
   await tx
     .update(tasks)
     .set({ assigned_agent_id: id, agent_type: prompt.agent_type, priority })

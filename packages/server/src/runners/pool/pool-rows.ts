@@ -1,126 +1,141 @@
-import { and, asc, count, desc, eq, inArray, isNotNull, lte, or, type SQL, sql } from "drizzle-orm";
+import { and, asc, count, desc, eq, isNotNull, ne, type SQL, sql } from "drizzle-orm";
 import { type Database, type Executor, schema } from "../../store/index.ts";
+import { createLease, type Lease, moveLease, ownsRunner, toArray } from "../leases/index.ts";
 import type { RunnerRow } from "../runners.ts";
 
-const { runners } = schema;
+const { runner_leases, runners } = schema;
 
-/** A server that does not say for this long that its runners wait is gone, and another takes them up. */
-const leaseSeconds = 15;
-const leaseEnd = sql`now() + make_interval(secs => ${leaseSeconds})`;
-/** Well within the lease. */
-export const leaseRenewal = 5_000; // ms
+const isWaiting = and(isNotNull(runners.pool_key), eq(runners.desired, "READY"));
+const hasPrograms = (programs: readonly string[]): SQL =>
+  sql`${runners.programs} @> ${JSON.stringify(programs)}::jsonb`;
+const isLive = sql`${runner_leases.expires_at} > now()`;
+const ofRunner = eq(runner_leases.runner_id, runners.id);
 
-const waiting = and(isNotNull(runners.pool_key), eq(runners.desired, "READY"));
-const has = (programs: readonly string[]): SQL => sql`${runners.programs} @> ${JSON.stringify(programs)}::jsonb`;
-const outOfPool = { pool_key: null, pool_owner: null, pool_expires_at: null };
-
-/**
- * Looks after the runners that wait: says that this server's still are, and takes up those whose server is gone. One that
- * is being claimed is left out, so that nothing here waits for a claim.
- */
-export async function keepWaiting(db: Database, server: string): Promise<RunnerRow[]> {
-  const mine = or(eq(runners.pool_owner, server), lte(runners.pool_expires_at, sql`now()`));
-  const kept = db
-    .select({ id: runners.id })
+/** The runners that wait under this server's leases. */
+export async function listWaiting(db: Database, server: string): Promise<RunnerRow[]> {
+  const rows = await db
+    .select({ runner: runners })
     .from(runners)
-    .where(and(waiting, mine))
-    .for("update", { skipLocked: true });
-  return await db
-    .update(runners)
-    .set({ pool_owner: server, pool_expires_at: leaseEnd })
-    .where(inArray(runners.id, kept))
-    .returning();
-}
-
-export function ownWaiting(db: Database, server: string): Promise<RunnerRow[]> {
-  return db
-    .select()
-    .from(runners)
-    .where(and(waiting, eq(runners.pool_owner, server)));
+    .innerJoin(runner_leases, ofRunner)
+    .where(and(isWaiting, eq(runner_leases.server_id, server)));
+  return rows.map(({ runner }) => runner);
 }
 
 /** How many wait with other servers, by what they are like. */
 export async function countElsewhere(db: Executor, server: string): Promise<Map<string, number>> {
-  const elsewhere = sql`${runners.pool_owner} <> ${server} and ${runners.pool_expires_at} > now()`;
   const rows = await db
     .select({ key: runners.pool_key, n: count() })
     .from(runners)
-    .where(and(waiting, elsewhere))
+    .innerJoin(runner_leases, ofRunner)
+    .where(and(isWaiting, ne(runner_leases.server_id, server), isLive))
     .groupBy(runners.pool_key);
   return new Map(rows.map(({ key, n }) => [key ?? "", n]));
 }
 
 export type NewWarmRunner = Pick<RunnerRow, "id" | "backend" | "isolation" | "tier" | "resources" | "programs"> & {
   readonly pool_key: string;
-  readonly pool_owner: string;
 };
 
-/** Writes down one more, unless there are as many as are wanted. */
-export function addWaiting(db: Database, row: NewWarmRunner, size: number): Promise<RunnerRow | undefined> {
+export interface WarmRunner {
+  readonly runner: RunnerRow;
+  readonly lease: Lease;
+}
+
+/** Writes down one more under this server's lease, unless there are as many as are wanted. */
+export function addWaiting(
+  db: Database,
+  row: NewWarmRunner,
+  { server_id, place, size }: { server_id: string; place: string; size: number },
+): Promise<WarmRunner | undefined> {
   return db.transaction(async (tx) => {
     // Two servers that count together would both add the last one.
     await tx.select({ lock: sql`pg_advisory_xact_lock(${poolLock})` }).from(sql`(values (1)) as one`);
-    const counted = or(eq(runners.pool_owner, row.pool_owner), sql`${runners.pool_expires_at} > now()`);
     const [there] = await tx
       .select({ n: count() })
       .from(runners)
-      .where(and(waiting, eq(runners.pool_key, row.pool_key), has(row.programs), counted));
+      .innerJoin(runner_leases, ofRunner)
+      .where(
+        and(
+          isWaiting,
+          eq(runners.pool_key, row.pool_key),
+          hasPrograms(row.programs),
+          // One of this place without a server is about to be adopted.
+          sql`(${runner_leases.place} = ${place} or ${isLive})`,
+        ),
+      );
     if ((there?.n ?? 0) >= size) return undefined;
-    const [added] = await tx
-      .insert(runners)
-      .values({ ...row, pool_expires_at: leaseEnd })
-      .returning();
-    return added;
+    const [runner] = await tx.insert(runners).values(row).returning();
+    return { runner: runner!, lease: await createLease(tx, { runner_id: row.id, server_id, place }) };
   });
 }
 
 export interface Claim {
   readonly pool_key: string;
   readonly programs: readonly string[];
-  readonly server: string;
+  readonly server_id: string;
+  readonly place: string;
   /** Those this server has a live wire to. Of its own only these are given; for others' their server stands. */
   readonly alive: readonly string[];
 }
 
-/** Takes one out of the pool for good and writes down whose it is, in one statement: nobody else can have it too. */
+/**
+ * Takes one out of the pool for good and writes down whose it is, with the lease. The caller's transaction makes it one:
+ * nobody else can have the same runner, and where the transaction fails the runner waits as before.
+ */
 export async function claimWaiting(
-  db: Executor,
-  { pool_key, programs, server, alive }: Claim,
+  tx: Executor,
+  { pool_key, programs, server_id, place, alive }: Claim,
   change: Partial<RunnerRow> = {},
-): Promise<RunnerRow | undefined> {
-  const here = sql`${runners.id} = any(${`{${alive.join(",")}}`}::uuid[])`;
-  const elsewhere = sql`(${runners.pool_owner} <> ${server} and ${runners.pool_expires_at} > now())`;
-  const next = db
-    .select({ id: runners.id })
+): Promise<WarmRunner | undefined> {
+  const here = sql`(${runners.id} = any(${toArray(alive)}::uuid[]) and ${runner_leases.server_id} = ${server_id})`;
+  const elsewhere = sql`(${runner_leases.server_id} <> ${server_id} and ${isLive})`;
+  const [next] = await tx
+    .select({ id: runners.id, server_id: runner_leases.server_id, epoch: runner_leases.epoch })
     .from(runners)
-    .where(and(eq(runners.pool_key, pool_key), waiting, eq(runners.state, "READY"), has(programs), or(here, elsewhere)))
+    .innerJoin(runner_leases, ofRunner)
+    .where(
+      and(
+        eq(runners.pool_key, pool_key),
+        isWaiting,
+        eq(runners.state, "READY"),
+        hasPrograms(programs),
+        eq(runner_leases.place, place),
+        sql`(${here} or ${elsewhere})`,
+      ),
+    )
     .orderBy(desc(here), asc(runners.created_at))
     .limit(1)
-    .for("update", { skipLocked: true });
-  const [claimed] = await db
+    .for("update", { of: runners, skipLocked: true });
+  if (!next) return undefined;
+  const isOwn = next.server_id === server_id;
+  const lease = isOwn
+    ? { runner_id: next.id, server_id, epoch: next.epoch }
+    : await moveLease(tx, { runner_id: next.id, server_id });
+  const now = new Date();
+  const [runner] = await tx
     .update(runners)
-    .set({ ...outOfPool, created_at: new Date(), updated_at: new Date(), ...change })
-    .where(sql`${runners.id} = ${next}`)
+    .set({ pool_key: null, created_at: now, updated_at: now, ...change })
+    .where(eq(runners.id, next.id))
     .returning();
-  return claimed;
+  return { runner: runner!, lease };
 }
 
-/** Whether it waits still, and is now as told. */
-export async function setWaiting(db: Database, id: string, state: "CREATING" | "READY"): Promise<boolean> {
+/** Whether it waits still, and is now in the state. */
+export async function setWaiting(db: Database, lease: Lease, state: "CREATING" | "READY"): Promise<boolean> {
   const rows = await db
     .update(runners)
     .set({ state, updated_at: new Date() })
-    .where(and(eq(runners.id, id), waiting))
+    .where(and(eq(runners.id, lease.runner_id), isWaiting, ownsRunner(lease)))
     .returning({ id: runners.id });
   return rows.length > 0;
 }
 
 /** Gives up one that waits; false where somebody has claimed it. */
-export async function giveUpWaiting(db: Database, id: string): Promise<boolean> {
+export async function giveUpWaiting(db: Database, lease: Lease): Promise<boolean> {
   const rows = await db
     .update(runners)
-    .set({ ...outOfPool, desired: "DESTROYED", updated_at: new Date() })
-    .where(and(eq(runners.id, id), isNotNull(runners.pool_key)))
+    .set({ pool_key: null, desired: "DESTROYED", updated_at: new Date() })
+    .where(and(eq(runners.id, lease.runner_id), isNotNull(runners.pool_key), ownsRunner(lease)))
     .returning({ id: runners.id });
   return rows.length > 0;
 }

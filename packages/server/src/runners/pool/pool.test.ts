@@ -20,10 +20,10 @@ test("ten that wait go to ten of a hundred who come at once, to each another, an
   await ready(pool, 10);
   const before = await setting.there();
   expect(before).toHaveLength(10);
-  const claims = await Promise.all(Array.from({ length: 100 }, () => pool.claim(setting.f.db, small)));
+  const claims = await Promise.all(Array.from({ length: 100 }, () => setting.claim(pool, small)));
   const ids = claims.flatMap((row) => row?.id ?? []);
   expect(ids.toSorted()).toEqual(before);
-  expect(claims.find((row) => row)).toMatchObject({ pool_key: null, pool_owner: null, state: "READY", tier: "small" });
+  expect(claims.find((row) => row)).toMatchObject({ pool_key: null, state: "READY", tier: "small" });
   const links = ids.map((id) => pool.handOver(id, nobody));
   const healths = await Promise.all(links.map((link) => link!.client.call(daemonApi.health, {})));
   expect(healths.map(({ runner_id }) => runner_id)).toEqual(ids);
@@ -36,11 +36,11 @@ test("ten that wait go to ten of a hundred who come at once, to each another, an
 // S-115
 test("a runner of the pool knows nothing of anybody, and what it says to the gateway is denied until it is claimed", async () => {
   await using setting = await Setting.local();
-  const { backend, keys, f } = setting;
+  const { backend, keys } = setting;
   const id = crypto.randomUUID();
-  await f.db.insert(runners).values({ id, backend: "local", tier: "small", pool_key: "any", pool_owner: "one" });
+  const tenure = await setting.lease(id, { pool_key: "any" });
   await backend.create({ ...small, id, wireKey: keys.wire(id) });
-  const warm = await openWarmLink(setting, id, AbortSignal.timeout(20_000));
+  const warm = await openWarmLink(setting, tenure, AbortSignal.timeout(20_000));
   const ask = (path: string, token: string) =>
     said(
       warm.link,
@@ -64,7 +64,6 @@ test("only for those who ask for the like: size, image, tenant, lifetime, and pr
   await using setting = await Setting.mock();
   const pool = setting.pool({ size: 1 });
   await ready(pool, 1);
-  const { db } = setting.f;
   for (const other of [
     { limits: { ...small.limits, memoryBytes: 1 } },
     { image: "wharf-gemini:latest" },
@@ -74,8 +73,8 @@ test("only for those who ask for the like: size, image, tenant, lifetime, and pr
     { credentials: ["ssh" as const] },
     { programs: ["gemini"] },
   ])
-    expect(await pool.claim(db, { ...small, ...other })).toBeUndefined();
-  expect(await pool.claim(db, { ...small, programs: ["wharf-demo-agent"] })).toMatchObject({ tier: "small" });
+    expect(await setting.claim(pool, { ...small, ...other })).toBeUndefined();
+  expect(await setting.claim(pool, { ...small, programs: ["wharf-demo-agent"] })).toMatchObject({ tier: "small" });
 });
 
 test("runners of an image are kept beside those without, and each goes to those who want its own", async () => {
@@ -87,11 +86,10 @@ test("runners of an image are kept beside those without, and each goes to those 
   ];
   const pool = setting.pool({ size: 1, targets });
   await expect.poll(() => pool.levels().map((level) => level.ready), patience).toEqual([1, 2]);
-  const { db } = setting.f;
-  const two = [await pool.claim(db, { ...small, image }), await pool.claim(db, { ...small, image })];
+  const two = [await setting.claim(pool, { ...small, image }), await setting.claim(pool, { ...small, image })];
   expect(new Set(two.map((row) => row?.id)).size).toBe(2);
-  expect(await pool.claim(db, { ...small, image })).toBeUndefined();
-  expect(await pool.claim(db, small)).toBeDefined();
+  expect(await setting.claim(pool, { ...small, image })).toBeUndefined();
+  expect(await setting.claim(pool, small)).toBeDefined();
 });
 
 // S-115
@@ -103,7 +101,7 @@ test("one whose daemon has died is replaced and never given to anybody", async (
   process.kill(setting.daemonOf(dead!), "SIGKILL");
   await expect.poll(() => pool.isWarm(dead!), patience).toBe(false);
   const { db } = setting.f;
-  expect(await pool.claim(db, small)).toMatchObject({ id: alive });
+  expect(await setting.claim(pool, small)).toMatchObject({ id: alive });
   await ready(pool, 2);
   expect(await setting.there()).not.toContain(dead);
   const [row] = await db.select().from(runners).where(eq(runners.id, dead!));
@@ -126,10 +124,10 @@ test("a claim that is taken back leaves the runner where it was", async () => {
   });
   await claimed.promise;
   // Meanwhile the runner is not given to anyone else, and nobody waits for it.
-  expect(await pool.claim(db, small)).toBeUndefined();
+  expect(await setting.claim(pool, small)).toBeUndefined();
   looked.resolve();
   await expect(undone).rejects.toThrow("undone");
-  const row = await pool.claim(db, small);
+  const row = await setting.claim(pool, small);
   expect(row).toBeDefined();
   expect(pool.handOver(row!.id, nobody)).toBeDefined();
 });
@@ -141,26 +139,26 @@ test("the next server takes up what waits, and gives up what is too many or olde
   await ready(first, 3);
   const before = await setting.there();
   const daemons = before.map((id) => setting.daemonOf(id));
-  await first.stop();
+  await setting.stop(first);
   const second = setting.pool({ size: 3 });
   await ready(second, 3);
   expect(await setting.there()).toEqual(before);
   expect(before.map((id) => setting.daemonOf(id))).toEqual(daemons);
-  const row = await second.claim(setting.f.db, small);
+  const row = await setting.claim(second, small);
   expect(await said(second.handOver(row!.id, nobody)!, "echo there")).toBe("there\n");
-  await second.stop();
+  await setting.stop(second);
   const left = before.filter((id) => id !== row!.id);
   const third = setting.pool({ size: 1 });
   await ready(third, 1);
   await expect.poll(() => setting.there(), patience).toHaveLength(2);
   expect(left).toEqual(expect.arrayContaining((await setting.there()).filter((id) => id !== row!.id)));
-  await third.stop();
+  await setting.stop(third);
   const newer = setting.pool({ size: 1, version: "2" });
   await ready(newer, 1);
   await expect
     .poll(async () => (await setting.there()).filter((id) => before.includes(id)), patience)
     .toEqual([row!.id]);
-  await newer.stop();
+  await setting.stop(newer);
   setting.pool({ size: 0 });
   await expect.poll(() => setting.there(), patience).toEqual([row!.id]);
 });
@@ -171,11 +169,11 @@ test("with an agent whose program those that wait lack, they make room for other
   const first = setting.pool({ size: 2 });
   await ready(first, 2);
   const before = await setting.there();
-  await first.stop();
+  await setting.stop(first);
   const second = setting.pool({ size: 2, programs: async () => ["gemini", "wharf-agent", "wharf-demo-agent"] });
   await ready(second, 2);
   expect((await setting.there()).filter((id) => before.includes(id))).toEqual([]);
-  expect(await second.claim(setting.f.db, { ...small, programs: ["gemini"] })).toBeDefined();
+  expect(await setting.claim(second, { ...small, programs: ["gemini"] })).toBeDefined();
 });
 
 test("two servers keep one pool between them, and either gives what the other holds", async () => {
@@ -185,13 +183,13 @@ test("two servers keep one pool between them, and either gives what the other ho
   const two = setting.pool({ size: 2, server: "two" });
   await vi.waitFor(() => expect(two.levels()).toHaveLength(1), patience);
   expect(await setting.there()).toHaveLength(2);
-  const { db } = setting.f;
-  const rows = await Promise.all([two.claim(db, small), one.claim(db, small)]);
+  const rows = await Promise.all([setting.claim(two, small), setting.claim(one, small)]);
   expect(new Set(rows.map((row) => row?.id)).size).toBe(2);
   const theirs = rows[0]!.id;
   expect(two.isWarm(theirs)).toBe(false);
   // A new wire, under a higher epoch, ends the one that the other server holds.
-  const dialled = await openWarmLink(setting, theirs, AbortSignal.timeout(5_000));
+  const tenure = setting.leases("two").hold({ runner_id: theirs, server_id: "two", epoch: 2 });
+  const dialled = await openWarmLink(setting, tenure, AbortSignal.timeout(5_000));
   await expect.poll(() => one.isWarm(theirs)).toBe(false);
   await dialled.link[Symbol.asyncDispose]();
 });
@@ -209,7 +207,7 @@ test("where none can be made nobody is given one, it is tried ever more rarely, 
   };
   const pool = setting.pool({ size: 4 });
   await expect.poll(() => tries, patience).toBeGreaterThan(4);
-  expect(await pool.claim(setting.f.db, small)).toBeUndefined();
+  expect(await setting.claim(pool, small)).toBeUndefined();
   expect(tries).toBeLessThanOrEqual(8);
   const told = () => setting.said.filter(({ msg }) => msg.includes("could not be made"));
   expect(told()).toHaveLength(1);

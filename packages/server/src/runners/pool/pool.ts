@@ -3,6 +3,7 @@ import { tiers } from "@wharf/contract";
 import type { Logger } from "pino";
 import type { FindContext } from "../../gateway/index.ts";
 import { type Database, type Executor, isDatabaseAway } from "../../store/index.ts";
+import { type Lease, type LeaseKeeper, LeaseLost, type Tenure } from "../leases/index.ts";
 import type { Link } from "../link.ts";
 import type { RunnerRow, Runners } from "../runners.ts";
 import { Backoff } from "./backoff.ts";
@@ -13,20 +14,18 @@ import {
   claimWaiting,
   countElsewhere,
   giveUpWaiting,
-  keepWaiting,
-  leaseRenewal,
-  ownWaiting,
+  listWaiting,
   setWaiting,
+  type WarmRunner,
 } from "./pool-rows.ts";
 import { kindOf, poolKey, type PoolTarget, type RunnerKind, wordsOf } from "./targets.ts";
 import { openWarmLink, type WarmLinkOptions } from "./warm-link.ts";
 
 export interface WarmPoolOptions extends WarmLinkOptions {
   readonly db: Database;
-  readonly runners: Pick<Runners, "nextEpoch" | "setState">;
+  readonly runners: Pick<Runners, "setState">;
+  readonly leases: Pick<LeaseKeeper, "serverId" | "place" | "hold" | "find">;
   readonly logger: Logger;
-  /** This server's name among others on the database, the same after a restart. */
-  readonly server: string;
   /** A runner that an older version made may have an older daemon: it is replaced. */
   readonly version: string;
   readonly targets: readonly PoolTarget[];
@@ -46,6 +45,12 @@ interface Wanted {
   readonly kind: RunnerKind;
 }
 
+interface Task {
+  readonly row: RunnerRow;
+  readonly tenure: Tenure;
+  readonly wanted: Wanted;
+}
+
 interface Making {
   readonly done: Promise<void>;
   readonly stop: AbortController;
@@ -55,6 +60,10 @@ interface Making {
 const atOnce = 4;
 /** How long a backend may take to make one, and its daemon to answer. */
 const makeTime = 120_000; // ms
+/** One that could not be destroyed is given to whoever adopts its lease after this. */
+const retryDestroyMs = 5_000;
+/** How often the pool looks whether something has to be done. */
+const lookIntervalMs = 5_000;
 /** How often it is asked which agents there are: one that was added has warm runners a little later. */
 const programsEvery = 30_000; // ms
 /** How long a daemon that was heard of before may take to answer a new wire. */
@@ -83,9 +92,6 @@ export class WarmPool {
   readonly #backoff = new Backoff();
   #wanted = new Map<string, Wanted>();
   #loop: Promise<void> = Promise.resolve();
-  /** Claims skip rows that are locked, so they wait while all of them are. */
-  #keeping: Promise<unknown> = Promise.resolve();
-  #keptAt = -leaseRenewal;
   #readAt = -programsEvery;
   #wake: () => void = () => undefined;
   #woken = false;
@@ -112,22 +118,26 @@ export class WarmPool {
   /** Stops, and gives up all that wait: when the server is taken down with its runners. */
   async empty(): Promise<void> {
     await this.stop();
-    const { db, server } = this.#options;
-    await this.#giveUp((await ownWaiting(db, server)).map(({ id }) => id));
+    const { db, leases } = this.#options;
+    await this.#giveUp((await listWaiting(db, leases.serverId)).map(({ id }) => id));
   }
 
-  /** Takes a runner like this out of the pool and writes down whose it is. */
-  async claim(db: Executor, kind: RunnerKind, change: Partial<RunnerRow> = {}): Promise<RunnerRow | undefined> {
+  /** Takes a runner like this out of the pool, with its lease, and writes down whose it is. */
+  async claim(tx: Executor, kind: RunnerKind, change: Partial<RunnerRow> = {}): Promise<WarmRunner | undefined> {
     const key = this.#keyOf(kind);
     if (!this.#wanted.has(key) || this.#stopping.signal.aborted) return undefined;
-    await this.#keeping;
-    const { server } = this.#options;
-    const claim = { pool_key: key, programs: kind.programs, server, alive: this.#held.alive(key) };
-    const row = await claimWaiting(db, claim, change);
-    if (!row) return undefined;
-    this.#held.claimed(row.id);
+    const { serverId: server_id, place } = this.#options.leases;
+    const claim = { pool_key: key, programs: kind.programs, server_id, place, alive: this.#held.alive(key) };
+    const warm = await claimWaiting(tx, claim, change);
+    if (!warm) return undefined;
+    this.#held.claimed(warm.runner.id);
     this.#refillLater();
-    return row;
+    return warm;
+  }
+
+  /** A waiting runner has come under this server's lease. */
+  adopt(): void {
+    this.#ring();
   }
 
   /** Whether a claimed runner's wire is open and can be fetched. */
@@ -160,17 +170,17 @@ export class WarmPool {
       } catch (error) {
         if (!isDatabaseAway(error) && !signal.aborted) logger.error({ error }, "the pool could not be looked after");
       }
-      await this.#sleep(Math.min(this.#calm.left || leaseRenewal, this.#backoff.left + 1, leaseRenewal));
+      await this.#sleep(Math.min(this.#calm.left || lookIntervalMs, this.#backoff.left + 1, lookIntervalMs));
     }
   }
 
   /** Brings what waits one step nearer to what is wanted; how many of this server's wait. */
   async #look(): Promise<number> {
-    const { db, server } = this.#options;
+    const { db, leases } = this.#options;
     await this.#readWanted();
-    const rows = await this.#ownRows();
+    const rows = await listWaiting(db, leases.serverId);
     await this.#held.sweep(new Set(rows.map(({ id }) => id)));
-    const elsewhere = await countElsewhere(db, server);
+    const elsewhere = await countElsewhere(db, leases.serverId);
     const { kept, surplus } = this.#judge(rows, elsewhere);
     await this.#giveUp(surplus);
     for (const row of kept.filter(({ id, state }) => state !== "READY" || !this.#held.isAlive(id))) this.#begin(row);
@@ -189,16 +199,6 @@ export class WarmPool {
       wanted.set(this.#keyOf(kind), { target, kind });
     }
     this.#wanted = wanted;
-  }
-
-  async #ownRows(): Promise<RunnerRow[]> {
-    const { db, server } = this.#options;
-    const now = performance.now();
-    if (now - this.#keptAt < leaseRenewal) return ownWaiting(db, server);
-    this.#keptAt = now;
-    const keeping = keepWaiting(db, server);
-    this.#keeping = keeping.catch(() => undefined);
-    return keeping;
   }
 
   /** The readiest are kept. */
@@ -223,7 +223,8 @@ export class WarmPool {
   }
 
   async #refill(): Promise<void> {
-    const { db, backend, server } = this.#options;
+    const { db, backend, leases } = this.#options;
+    const { serverId: server_id, place } = leases;
     for (const [key, { target, kind }] of this.#wanted) {
       while (this.#making.size < atOnce && !this.#backoff.isPausing(key) && !this.#stopping.signal.aborted) {
         const row = {
@@ -234,20 +235,22 @@ export class WarmPool {
           resources: tiers[target.tier],
           programs: [...kind.programs],
           pool_key: key,
-          pool_owner: server,
         };
-        const added = await addWaiting(db, row, target.size);
+        const added = await addWaiting(db, row, { server_id, place, size: target.size });
         if (!added) break;
-        this.#begin(added);
+        leases.hold(added.lease);
+        this.#begin(added.runner);
       }
     }
   }
 
   #begin(row: RunnerRow): void {
     const wanted = this.#wanted.get(row.pool_key ?? "");
-    if (!wanted || this.#making.has(row.id) || this.#making.size >= atOnce || this.#stopping.signal.aborted) return;
+    const tenure = this.#options.leases.find(row.id);
+    if (!wanted || !tenure || this.#making.has(row.id)) return;
+    if (this.#making.size >= atOnce || this.#stopping.signal.aborted) return;
     const stop = new AbortController();
-    const done = this.#make(row, wanted, stop.signal).finally(() => {
+    const done = this.#make({ row, tenure, wanted }, stop.signal).finally(() => {
       this.#making.delete(row.id);
       this.#ring();
     });
@@ -255,27 +258,30 @@ export class WarmPool {
   }
 
   /** Makes one, or finds again one that was ready; one that cannot be is given up. Never rejects. */
-  async #make(row: RunnerRow, { target, kind }: Wanted, signal: AbortSignal): Promise<void> {
+  async #make({ row, tenure, wanted: { target, kind } }: Task, signal: AbortSignal): Promise<void> {
     const { db, backend, keys, logger } = this.#options;
     const key = row.pool_key ?? "";
     const was = row.state;
+    const step = { name: "warm up", maxMs: was === "READY" ? redialTime : makeTime, signals: [signal] };
     try {
-      if (was === "READY" && !(await setWaiting(db, row.id, "CREATING"))) return;
-      const until = AbortSignal.any([signal, AbortSignal.timeout(was === "READY" ? redialTime : makeTime)]);
+      if (was === "READY" && !(await setWaiting(db, tenure.lease, "CREATING"))) return;
       const spec = { ...kind, programs: row.programs, id: row.id, wireKey: keys.wire(row.id) };
-      if (was !== "READY") await backend.create(spec, until);
-      const warm = await openWarmLink(this.#options, row.id, until);
+      const warm = await tenure.step(step, async (until) => {
+        if (was !== "READY") await backend.create(spec, until);
+        return openWarmLink(this.#options, tenure, until);
+      });
       this.#held.add(row.id, key, warm);
       warm.link.signal.addEventListener("abort", () => this.#ring(), { once: true });
-      if (!(await setWaiting(db, row.id, "READY"))) await this.#held.drop(row.id);
+      tenure.signal.addEventListener("abort", () => void this.#held.drop(row.id), { once: true });
+      if (!(await setWaiting(db, tenure.lease, "READY"))) await this.#held.drop(row.id);
       else if (this.#backoff.succeeded(key)) logger.info({ warm: wordsOf(target) }, "warm runners can be made again");
     } catch (error) {
-      if (signal.aborted || isDatabaseAway(error)) return;
+      if (signal.aborted || isDatabaseAway(error) || error instanceof LeaseLost) return;
       const about = { warm: wordsOf(target), runner_id: row.id, error };
       if (was === "READY") logger.info(about, "a warm runner does not answer any more and is replaced");
       else if (this.#backoff.failed(key))
-        logger.warn(about, "a warm runner could not be made; it is tried on, ever more rarely");
-      await this.#destroy(row.id).catch(() => undefined);
+        logger.warn(about, "a warm runner could not be made; retrying at growing intervals");
+      await this.#destroy(tenure.lease).catch(() => undefined);
     }
   }
 
@@ -286,21 +292,26 @@ export class WarmPool {
         const making = this.#making.get(id);
         making?.stop.abort();
         await making?.done;
-        await this.#destroy(id);
+        const lease = this.#options.leases.find(id)?.lease;
+        if (lease) await this.#destroy(lease);
       }
     };
     await Promise.all(Array.from({ length: atOnce }, work));
   }
 
-  async #destroy(id: string): Promise<void> {
-    const { db, backend, runners, logger } = this.#options;
-    if (!(await giveUpWaiting(db, id))) return;
+  async #destroy(lease: Lease): Promise<void> {
+    const { db, backend, runners, leases, logger } = this.#options;
+    const id = lease.runner_id;
+    if (!(await giveUpWaiting(db, lease))) return;
     await this.#held.drop(id);
+    const tenure = leases.find(id);
     try {
       await backend.destroy(id);
-      await runners.setState(id, "DESTROYED");
+      await runners.setState(lease, "DESTROYED");
+      await tenure?.end();
     } catch (error) {
-      logger.debug({ runner_id: id, error }, "a warm runner could not be destroyed at once; the reconciler tries on");
+      logger.debug({ runner_id: id, error }, "a warm runner could not be destroyed; retrying later");
+      await tenure?.end(retryDestroyMs);
     }
   }
 

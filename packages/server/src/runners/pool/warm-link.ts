@@ -2,12 +2,11 @@ import { daemonApi } from "@wharf/contract";
 import type { Backend } from "../../backends/index.ts";
 import type { FindContext, Gateway } from "../../gateway/index.ts";
 import type { Keys } from "../keys.ts";
+import type { Tenure } from "../leases/index.ts";
 import { type Link, openLink } from "../link.ts";
-import type { Runners } from "../runners.ts";
 
 export interface WarmLinkOptions {
   readonly backend: Backend;
-  readonly runners: Pick<Runners, "nextEpoch">;
   readonly keys: Keys;
   readonly gateway: Pick<Gateway, "handle" | "handleConnect">;
 }
@@ -20,12 +19,12 @@ export interface WarmLink {
 }
 
 /** Opens a wire and waits for the daemon behind it: a wire may be there before anything is answered on it. */
-export async function openWarmLink(options: WarmLinkOptions, id: string, signal: AbortSignal): Promise<WarmLink> {
-  const { backend, runners, keys, gateway } = options;
+export async function openWarmLink(options: WarmLinkOptions, tenure: Tenure, signal: AbortSignal): Promise<WarmLink> {
+  const { backend, keys, gateway } = options;
+  const { runner_id, epoch } = tenure.lease;
   let find: FindContext = async () => undefined;
-  const epoch = await runners.nextEpoch(id);
   const context: FindContext = () => find();
-  const link = await openLink({ backend, runner_id: id, epoch, key: keys.wire(id), gateway, context }, signal);
+  const link = await openLink({ backend, runner_id, epoch, key: keys.wire(runner_id), gateway, context }, signal);
   try {
     await link.client.call(daemonApi.health, {}, { signal });
   } catch (error) {

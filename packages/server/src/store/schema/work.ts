@@ -115,17 +115,12 @@ export const runners = pgTable(
       .notNull()
       .default("READY"),
     isolation: text().$type<Isolation>(),
-    /** Grows with every wire; the daemon refuses a lower one. */
-    wire_epoch: number().notNull().default(0),
     journal_epoch: text(),
     /** Sequence of the last journal record that is in the log. */
     journal_cursor: number().notNull().default(0),
     error_message: text(),
     /** What it is like, while it waits in the pool. The claim clears it, and nothing sets it again. */
     pool_key: text(),
-    /** The server that holds the wire to it while it waits, and until when it is that server's. */
-    pool_owner: text(),
-    pool_expires_at: time(),
     /** The programs it was made with, where it was made for the pool. */
     programs: jsonb().$type<string[]>().notNull().default([]),
     /** The caller's name for its wish: the same wish again makes no second runner. */
@@ -140,6 +135,25 @@ export const runners = pgTable(
       .on(t.pool_key, t.created_at)
       .where(sql`pool_key is not null`),
   ],
+);
+
+/**
+ * Which server may act on a runner. `epoch` grows with every holder and is the epoch of its wires. Nobody holds a lease
+ * without a server; `expires_at` then says when a holder is due, and is absent while the runner is at rest.
+ */
+export const runner_leases = pgTable(
+  "runner_leases",
+  {
+    runner_id: uuid()
+      .primaryKey()
+      .references(() => runners.id, { onDelete: "cascade" }),
+    server_id: text(),
+    epoch: number().notNull().default(0),
+    expires_at: time(),
+    /** Where the runner lives: a backend, and its host, engine or cluster. Only servers of that place reach it. */
+    place: text().notNull(),
+  },
+  (t) => [index("runner_leases_due").on(t.place, t.expires_at), index("runner_leases_server").on(t.server_id)],
 );
 
 /** One attempt of an agent at a task. The table is also the queue: a run with `queued_at` waits for a slot. */
@@ -168,15 +182,13 @@ export const runs = pgTable(
     next_attempt_at: time(),
     /** When the state it is in has lasted too long. */
     deadline: time(),
-    lease_owner: text(),
-    /** The fence: every write of a lease's holder names it, so that a holder who was replaced writes nothing. */
-    lease_epoch: number().notNull().default(0),
-    lease_expires_at: time(),
     /** The mirror its runner may use. */
     repository_id: text(),
     session_id: text(),
     /** Whether a prompt may have reached the agent: from then on a failure is never retried by itself. */
     prompted: boolean().notNull().default(false),
+    /** When its last turn ended with nothing in line. */
+    idle_since: time(),
     exit_code: integer(),
     error_code: text(),
     error_message: text(),
@@ -263,8 +275,12 @@ export const pushes = pgTable("pushes", {
   run_id: uuid()
     .notNull()
     .references(() => runs.id, { onDelete: "cascade" }),
+  /** The runner that has the commit. */
+  runner_id: uuid().references(() => runners.id, { onDelete: "set null" }),
   sha: text().notNull(),
   state: text({ enum: ["WANTED", "MIRRORED", "PUSHED", "FAILED"] }).notNull(),
+  /** Whether the task's log says that the push is pending. */
+  reported: boolean().notNull().default(false),
   attempts: integer().notNull().default(0),
   next_attempt_at: time().notNull().defaultNow(),
   error_message: text(),

@@ -1,10 +1,10 @@
 import { agentApi, RemoteError } from "@wharf/contract";
 import { eq } from "drizzle-orm";
-import type { Link } from "../runners/index.ts";
-import { schema } from "../store/index.ts";
-import { lockTask } from "../tasks/index.ts";
-import type { RunDeps } from "./deps.ts";
-import { type Lease, lockLeased, type RunRow } from "./lease.ts";
+import type { Link } from "../../runners/index.ts";
+import { schema } from "../../store/index.ts";
+import { lockTask } from "../../tasks/index.ts";
+import type { RunDeps } from "../deps.ts";
+import { type RunLease, lockLeased, type RunRow } from "../lease.ts";
 
 const { tasks } = schema;
 
@@ -35,14 +35,14 @@ interface Wishes {
  */
 export class Chooser {
   readonly #deps: RunDeps;
-  readonly #lease: Lease;
+  readonly #lease: RunLease;
   readonly #link: Link;
   /** What the agent was told over this wire. */
   readonly #told = new Map<keyof typeof choices, string | null>();
 
   #seen: number | undefined;
 
-  constructor(deps: RunDeps, lease: Lease, link: Link) {
+  constructor(deps: RunDeps, lease: RunLease, link: Link) {
     this.#deps = deps;
     this.#lease = lease;
     this.#link = link;

@@ -1,9 +1,9 @@
 import { agentApi, daemonApi } from "@wharf/contract";
-import type { Link } from "../runners/index.ts";
-import { lockTask } from "../tasks/index.ts";
-import type { RunDeps } from "./deps.ts";
-import { type Lease, lockLeased, type RunRow } from "./lease.ts";
-import { moveRun } from "./transitions.ts";
+import type { Link } from "../../runners/index.ts";
+import { lockTask } from "../../tasks/index.ts";
+import type { RunDeps } from "../deps.ts";
+import { type RunLease, lockLeased, type RunRow } from "../lease.ts";
+import { moveRun } from "../transitions.ts";
 
 /**
  * Brings the daemon, and then the run's status, to what is desired. The daemon keeps the pause, over lost wires and over
@@ -11,12 +11,12 @@ import { moveRun } from "./transitions.ts";
  */
 export class Pauser {
   readonly #deps: RunDeps;
-  readonly #lease: Lease;
+  readonly #lease: RunLease;
   readonly #link: Link;
   /** Whether the daemon may be pausing, or be paused; not known on a new wire. */
   #mayBePaused: boolean | undefined;
 
-  constructor(deps: RunDeps, lease: Lease, link: Link) {
+  constructor(deps: RunDeps, lease: RunLease, link: Link) {
     this.#deps = deps;
     this.#lease = lease;
     this.#link = link;

@@ -1,0 +1,156 @@
+import { setTimeout } from "node:timers/promises";
+import type { Logger } from "pino";
+import { type Database, isDatabaseAway } from "../../store/index.ts";
+import {
+  adoptLeases,
+  type Lease,
+  releaseLease,
+  releaseServer,
+  renewalIntervalMs,
+  renewLeases,
+  restLease,
+} from "./lease.ts";
+import { Tenure } from "./tenure.ts";
+
+/** Leases taken at once: each begins work of its own. */
+const maxAdoptedAtOnce = 50;
+
+/** Poked where a lease may be free. */
+const wakeName = "leases";
+
+export interface LeaseKeeperOptions {
+  /** Connections of their own: a burst of requests must not starve the leases. */
+  readonly db: Database;
+  readonly serverId: string;
+  readonly place: string;
+  readonly logger: Logger;
+  readonly wakeup: {
+    sleep(name: string, ms: number, signal: AbortSignal): Promise<void>;
+    poke(name: string): void;
+  };
+}
+
+/** The leases this process holds: renews them, gives notice of lost ones, and takes those that are free. */
+export class LeaseKeeper {
+  readonly #options: LeaseKeeperOptions;
+  readonly #tenures = new Map<string, Tenure>();
+  readonly #stopping = new AbortController();
+  #loop: Promise<unknown> = Promise.resolve();
+
+  constructor(options: LeaseKeeperOptions) {
+    this.#options = options;
+  }
+
+  get serverId(): string {
+    return this.#options.serverId;
+  }
+
+  get place(): string {
+    return this.#options.place;
+  }
+
+  get held(): readonly Tenure[] {
+    return [...this.#tenures.values()];
+  }
+
+  /** Begins to adopt and renew; `onAdopted` gets each lease that was taken. */
+  async start(onAdopted: (tenure: Tenure) => void): Promise<void> {
+    await releaseServer(this.#options.db, this.serverId);
+    // What an earlier process held is taken up before anything new is begun.
+    while ((await this.#adopt(onAdopted)) === maxAdoptedAtOnce);
+    this.#loop = Promise.all([this.#renewAll(), this.#adoptAll(onAdopted)]);
+  }
+
+  /** Ends all tenures here. The rows still name this server, so that no other begins before its last call has ended. */
+  async letGo(): Promise<void> {
+    this.#stopping.abort();
+    await this.#loop;
+    for (const tenure of this.held) tenure.lose();
+  }
+
+  /** Frees the leases, so that the next server need not wait until they run out. */
+  async release(): Promise<void> {
+    await releaseServer(this.#options.db, this.serverId).catch((error: unknown) =>
+      this.#options.logger.debug({ error }, "leases could not be released; they run out"),
+    );
+  }
+
+  find(runnerId: string): Tenure | undefined {
+    return this.#tenures.get(runnerId);
+  }
+
+  /** Begins the tenure of a lease that a transaction has taken; done again for the same lease it returns the same. */
+  hold(lease: Lease): Tenure {
+    const existing = this.#tenures.get(lease.runner_id);
+    if (existing && existing.lease.epoch === lease.epoch && !existing.signal.aborted) return existing;
+    existing?.lose();
+    const tenure = new Tenure(lease, (ended, dueInMs) => this.#release(ended, dueInMs));
+    this.#tenures.set(lease.runner_id, tenure);
+    tenure.signal.addEventListener("abort", () => this.#forget(tenure), { once: true });
+    return tenure;
+  }
+
+  #forget(tenure: Tenure): void {
+    if (this.#tenures.get(tenure.runnerId) === tenure) this.#tenures.delete(tenure.runnerId);
+  }
+
+  async #release({ lease }: Tenure, dueInMs: number | undefined): Promise<void> {
+    const { db, wakeup, logger } = this.#options;
+    try {
+      if (dueInMs !== undefined) await releaseLease(db, lease, dueInMs);
+      else if ((await restLease(db, lease)).isDue) wakeup.poke(wakeName);
+    } catch (error) {
+      // A lease that cannot be given up runs out by itself.
+      logger.debug({ error, runner_id: lease.runner_id }, "a lease could not be released");
+    }
+  }
+
+  #renewAll(): Promise<void> {
+    return this.#repeat("renew leases", renewalIntervalMs, async () => {
+      const leases = this.held.filter((tenure) => tenure.isResponsive).map(({ lease }) => lease);
+      const lost = await renewLeases(this.#options.db, this.serverId, leases);
+      for (const lease of leases) {
+        const tenure = this.#tenures.get(lease.runner_id);
+        // A lease that changed while the renewal was under way is a newer one.
+        if (lost.has(lease.runner_id) && tenure?.lease === lease) tenure.lose();
+      }
+    });
+  }
+
+  #adoptAll(onAdopted: (tenure: Tenure) => void): Promise<void> {
+    const { signal } = this.#stopping;
+    return this.#repeat("adopt leases", 0, async () => {
+      if ((await this.#adopt(onAdopted)) < maxAdoptedAtOnce)
+        await this.#options.wakeup.sleep(wakeName, renewalIntervalMs, signal);
+    });
+  }
+
+  async #adopt(onAdopted: (tenure: Tenure) => void): Promise<number> {
+    const { db, place } = this.#options;
+    const held = this.held.filter((tenure) => tenure.isResponsive).map(({ runnerId }) => runnerId);
+    const leases = await adoptLeases(db, { server_id: this.serverId, place, held, limit: maxAdoptedAtOnce });
+    for (const lease of leases) onAdopted(this.hold(lease));
+    return leases.length;
+  }
+
+  async #repeat(name: string, everyMs: number, work: () => Promise<void>): Promise<void> {
+    const { logger } = this.#options;
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      try {
+        await work();
+        if (everyMs > 0) await pause(everyMs, signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        if (isDatabaseAway(error)) logger.warn({ loop: name }, "the database is not available; retrying");
+        else logger.error({ error, loop: name }, "a loop failed; retrying");
+        await pause(retryMs, signal);
+      }
+    }
+  }
+}
+
+const retryMs = 1_000;
+
+const pause = (ms: number, signal: AbortSignal): Promise<void> =>
+  setTimeout(ms, undefined, { signal }).catch(() => undefined);

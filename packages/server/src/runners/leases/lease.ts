@@ -1,0 +1,224 @@
+import { and, eq, inArray, isNull, lte, not, or, type SQL, sql } from "drizzle-orm";
+import { type Database, type Executor, schema } from "../../store/index.ts";
+
+const { pushes, runner_leases, runners } = schema;
+
+/** A lease that is not renewed for this long may be taken by another server. */
+const leaseSeconds = 15;
+const leaseEnd = sql`now() + make_interval(secs => ${leaseSeconds})`;
+/** Well within the lease. */
+export const renewalIntervalMs = 5_000;
+
+/**
+ * The right of one server to act on a runner: to call its backend, to open its wire, and to write about it and its runs.
+ * Each new holder has a higher epoch, which is also the epoch of its wires, so an earlier holder can neither write nor
+ * reach the daemon.
+ *
+ * In the row, `expires_at` says when the next server may take the lease. Where no server holds it, that is when a holder
+ * is due; without a time the runner is at rest and needs none.
+ */
+export interface Lease {
+  readonly runner_id: string;
+  readonly server_id: string;
+  readonly epoch: number;
+}
+
+/** The lease has passed to another holder, or its runner is gone. Whoever sees this stops without a trace. */
+export class LeaseLost extends Error {
+  override readonly name = "LeaseLost";
+}
+
+const isHeld = ({ runner_id, server_id, epoch }: Lease) =>
+  and(eq(runner_leases.runner_id, runner_id), eq(runner_leases.server_id, server_id), eq(runner_leases.epoch, epoch));
+
+const toLease = (row: typeof runner_leases.$inferSelect): Lease => ({
+  runner_id: row.runner_id,
+  server_id: row.server_id ?? "",
+  epoch: row.epoch,
+});
+
+/** Makes sure until the end of the transaction that the lease holds: nobody can take it over meanwhile. */
+export async function fenceLease(tx: Executor, lease: Lease): Promise<void> {
+  const [row] = await tx
+    .select({ epoch: runner_leases.epoch })
+    .from(runner_leases)
+    .where(isHeld(lease))
+    .for("key share");
+  if (!row) throw new LeaseLost();
+}
+
+/** The same as a condition of a statement about the runner. */
+export const ownsRunner = ({ runner_id, server_id, epoch }: Lease): SQL => sql`exists (
+  select 1 from ${runner_leases}
+  where ${runner_leases.runner_id} = ${runner_id}
+    and ${runner_leases.server_id} = ${server_id}
+    and ${runner_leases.epoch} = ${epoch}
+)`;
+
+/** Writes down a new runner's lease. The runner's row is written in the same transaction. */
+export async function createLease(
+  tx: Executor,
+  lease: { readonly runner_id: string; readonly server_id: string; readonly place: string },
+): Promise<Lease> {
+  const [row] = await tx
+    .insert(runner_leases)
+    .values({ ...lease, epoch: 1, expires_at: leaseEnd })
+    .returning();
+  return toLease(row!);
+}
+
+/**
+ * Takes the lease of a runner in this place, unless another server holds it. A lease that this server holds already is
+ * returned as it is.
+ */
+export async function takeLease(
+  tx: Executor,
+  { runner_id, server_id, place }: { runner_id: string; server_id: string; place: string },
+): Promise<Lease | undefined> {
+  const here = and(eq(runner_leases.runner_id, runner_id), eq(runner_leases.place, place));
+  const [row] = await tx.select().from(runner_leases).where(here).for("update");
+  if (!row) return undefined;
+  const isRunning = row.server_id !== null && row.expires_at !== null && row.expires_at > new Date();
+  if (isRunning && row.server_id === server_id) return toLease(row);
+  if (isRunning && row.server_id !== server_id) return undefined;
+  return moveLease(tx, { runner_id, server_id });
+}
+
+/** Passes the lease to the server, whoever holds it. */
+export async function moveLease(
+  tx: Executor,
+  { runner_id, server_id }: { runner_id: string; server_id: string },
+): Promise<Lease> {
+  const [row] = await tx
+    .update(runner_leases)
+    .set({ server_id, epoch: sql`${runner_leases.epoch} + 1`, expires_at: leaseEnd })
+    .where(eq(runner_leases.runner_id, runner_id))
+    .returning();
+  if (!row) throw new LeaseLost();
+  return toLease(row);
+}
+
+export interface Adoption {
+  readonly server_id: string;
+  readonly place: string;
+  /** Runners this process holds: while the database was away it could not renew their leases, and works on. */
+  readonly held: readonly string[];
+  readonly limit: number;
+}
+
+/** Takes leases that ran out, and those of runners that are due for a holder. */
+export async function adoptLeases(db: Database, { server_id, place, held, limit }: Adoption): Promise<Lease[]> {
+  const isOwnHeld = sql`(coalesce(${runner_leases.server_id} = ${server_id}, false) and ${runner_leases.runner_id} = any(${toArray(held)}::uuid[]))`;
+  return db.transaction(async (tx) => {
+    const due = await tx
+      .select({ runner_id: runner_leases.runner_id })
+      .from(runner_leases)
+      .where(and(eq(runner_leases.place, place), lte(runner_leases.expires_at, sql`now()`), not(isOwnHeld)))
+      .orderBy(runner_leases.expires_at)
+      .limit(limit)
+      .for("update", { skipLocked: true });
+    if (due.length === 0) return [];
+    const ids = due.map(({ runner_id }) => runner_id);
+    const rows = await tx
+      .update(runner_leases)
+      .set({ server_id, epoch: sql`${runner_leases.epoch} + 1`, expires_at: leaseEnd })
+      .where(inArray(runner_leases.runner_id, ids))
+      .returning();
+    return rows.map(toLease);
+  });
+}
+
+/** Extends leases, leaving out rows that are locked this moment. Returns the runners whose lease is gone. */
+export async function renewLeases(db: Database, server_id: string, leases: readonly Lease[]): Promise<Set<string>> {
+  if (leases.length === 0) return new Set();
+  const ids = sql`any(${toArray(leases.map(({ runner_id }) => runner_id))}::uuid[])`;
+  const mine = and(sql`${runner_leases.runner_id} = ${ids}`, eq(runner_leases.server_id, server_id));
+  const unlocked = db
+    .select({ runner_id: runner_leases.runner_id })
+    .from(runner_leases)
+    .where(mine)
+    .for("no key update", { skipLocked: true });
+  await db.update(runner_leases).set({ expires_at: leaseEnd }).where(inArray(runner_leases.runner_id, unlocked));
+  const rows = await db
+    .select({ runner_id: runner_leases.runner_id, epoch: runner_leases.epoch })
+    .from(runner_leases)
+    .where(mine);
+  const epochs = new Map(rows.map(({ runner_id, epoch }) => [runner_id, epoch]));
+  return new Set(leases.filter((one) => epochs.get(one.runner_id) !== one.epoch).map(({ runner_id }) => runner_id));
+}
+
+/** Gives the lease up, to be taken again after the time. */
+export async function releaseLease(db: Executor, lease: Lease, dueInMs: number): Promise<void> {
+  const expires_at = sql`now() + make_interval(secs => ${dueInMs / 1000})`;
+  await db.update(runner_leases).set({ server_id: null, expires_at }).where(isHeld(lease));
+}
+
+/**
+ * Gives up the lease of a runner at rest. Whoever wants something of a runner locks its lease before they commit, so a
+ * wish that came up just now is either seen here, or calls for a holder after this. Returns whether a holder is due.
+ */
+export async function restLease(db: Database, lease: Lease): Promise<{ isDue: boolean }> {
+  return db.transaction(async (tx) => {
+    const [row] = await tx.select().from(runner_leases).where(isHeld(lease)).for("update");
+    if (!row) return { isDue: false };
+    const [unsettled] = await tx
+      .select({ id: runners.id })
+      .from(runners)
+      .where(and(eq(runners.id, lease.runner_id), isUnsettled));
+    const expires_at = unsettled ? sql`now()` : null;
+    await tx
+      .update(runner_leases)
+      .set({ server_id: null, expires_at })
+      .where(eq(runner_leases.runner_id, row.runner_id));
+    return { isDue: unsettled !== undefined };
+  });
+}
+
+/** Runners that need a holder: their state is not the desired one, or they have what was not delivered yet. */
+const isUnsettled = sql`(
+  ${runners.state} in ('CREATING', 'READY')
+  or (${runners.desired} = 'READY' and ${runners.state} = 'STOPPED')
+  or (${runners.desired} = 'DESTROYED' and ${runners.state} <> 'DESTROYED')
+  or exists (
+    select 1 from ${pushes} where ${pushes.runner_id} = ${runners.id} and ${pushes.state} in ('WANTED', 'MIRRORED')
+  )
+)`;
+
+/** Frees what an earlier process of this server held. */
+export async function releaseServer(db: Executor, server_id: string): Promise<void> {
+  await db
+    .update(runner_leases)
+    .set({ server_id: null, expires_at: sql`now()` })
+    .where(eq(runner_leases.server_id, server_id));
+}
+
+/** Calls for a holder of runners that have something to do again. Part of the transaction that writes down what. */
+export async function callHolders(tx: Executor, runnerIds: readonly string[]): Promise<void> {
+  if (runnerIds.length === 0) return;
+  await tx
+    .update(runner_leases)
+    .set({ expires_at: sql`coalesce(${runner_leases.expires_at}, now())` })
+    .where(sql`${runner_leases.runner_id} = any(${toArray(runnerIds)}::uuid[])`);
+}
+
+/** Raises the epoch of a lease that still holds above one the daemon has seen: its database may be an older copy. */
+export async function raiseEpoch(db: Executor, lease: Lease, seen: number): Promise<Lease> {
+  const [row] = await db
+    .update(runner_leases)
+    .set({ epoch: sql`greatest(${runner_leases.epoch}, ${seen}::bigint) + 1` })
+    .where(isHeld(lease))
+    .returning();
+  if (!row) throw new LeaseLost();
+  return toLease(row);
+}
+
+/** Whether this server may take the runner's lease without asking another. */
+export const isLeaseOpen = (server_id: string) =>
+  or(
+    eq(runner_leases.server_id, server_id),
+    isNull(runner_leases.expires_at),
+    lte(runner_leases.expires_at, sql`now()`),
+  );
+
+/** A PostgreSQL array of ids as one parameter. */
+export const toArray = (ids: readonly string[]): string => `{${ids.join(",")}}`;

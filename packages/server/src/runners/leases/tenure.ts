@@ -1,0 +1,84 @@
+import { WharfError } from "@wharf/contract";
+import { type Lease, LeaseLost } from "./lease.ts";
+
+/** A step that ignores its end for this long is hung. Its lease is not renewed, so that another server can take over. */
+const hangGraceMs = 10_000;
+
+export interface Step {
+  /** Named in the error when the time is over. */
+  readonly name: string;
+  readonly maxMs: number;
+  /** What else ends the step, such as another wish of a person; it fails with that signal's reason. */
+  readonly signals?: readonly AbortSignal[];
+}
+
+/** The time in which this process holds a lease. Everything done with the runner is a step of it. */
+export class Tenure {
+  lease: Lease;
+  readonly #lost = new AbortController();
+  readonly #overdueAt = new Set<{ at: number }>();
+  readonly #onEnd: (tenure: Tenure, dueInMs: number | undefined) => Promise<void>;
+
+  constructor(lease: Lease, onEnd: (tenure: Tenure, dueInMs: number | undefined) => Promise<void>) {
+    this.lease = lease;
+    this.#onEnd = onEnd;
+  }
+
+  get runnerId(): string {
+    return this.lease.runner_id;
+  }
+
+  /** Aborted when the lease is lost or given up. */
+  get signal(): AbortSignal {
+    return this.#lost.signal;
+  }
+
+  /** Whether no step has outlived its deadline. */
+  get isResponsive(): boolean {
+    const now = performance.now();
+    return [...this.#overdueAt].every(({ at }) => now < at);
+  }
+
+  lose(reason: Error = new LeaseLost()): void {
+    this.#lost.abort(reason);
+  }
+
+  /** Gives the lease up. Without a time the runner is at rest; with one, a holder is due then. */
+  async end(dueInMs?: number): Promise<void> {
+    if (this.signal.aborted) return;
+    // The row first: as long as it names this server, a claim here finds this very tenure.
+    await this.#onEnd(this, dueInMs);
+    this.lose();
+  }
+
+  /**
+   * Does one thing outside the database: it ends when the lease is lost, when one of the step's signals says so, or with
+   * an error when its time is over. The caller goes on at that moment even where the work ignores its signal.
+   */
+  async step<T>({ name, maxMs, signals = [] }: Step, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(this.#timeout(name, maxMs)), maxMs);
+    const signal = AbortSignal.any([this.signal, ...signals, late.signal]);
+    const overdue = { at: performance.now() + maxMs + hangGraceMs };
+    const ended = Promise.withResolvers<never>();
+    const onAbort = () => ended.reject(signal.reason);
+    this.#overdueAt.add(overdue);
+    try {
+      signal.throwIfAborted();
+      signal.addEventListener("abort", onAbort, { once: true });
+      const working = work(signal);
+      working.catch(() => undefined).finally(() => this.#overdueAt.delete(overdue));
+      return await Promise.race([working, ended.promise]);
+    } catch (error) {
+      throw signal.aborted && !late.signal.aborted ? signal.reason : error;
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", onAbort);
+      if (!signal.aborted) this.#overdueAt.delete(overdue);
+    }
+  }
+
+  #timeout(phase: string, maxMs: number): WharfError {
+    return new WharfError("runner_timeout", { runner_id: this.runnerId, phase, after_s: Math.round(maxMs / 1000) });
+  }
+}

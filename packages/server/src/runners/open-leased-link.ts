@@ -1,0 +1,36 @@
+import { WireSuperseded } from "@wharf/contract/wire";
+import type { Backend } from "../backends/index.ts";
+import type { FindContext, Gateway } from "../gateway/index.ts";
+import type { Database } from "../store/index.ts";
+import type { Keys } from "./keys.ts";
+import { raiseEpoch, type Tenure } from "./leases/index.ts";
+import { type Link, openLink } from "./link.ts";
+
+export interface LeasedLinkOptions {
+  readonly db: Database;
+  readonly backend: Backend;
+  readonly keys: Keys;
+  readonly gateway: Pick<Gateway, "handle" | "handleConnect">;
+}
+
+/**
+ * Opens a wire under the lease. A daemon that has seen a higher epoch belongs to another holder, unless the lease still
+ * holds: then the database is older than the runner, as after a restore, and the lease catches up with it.
+ */
+export async function openLeasedLink(
+  { db, backend, keys, gateway }: LeasedLinkOptions,
+  { tenure, context }: { tenure: Tenure; context: FindContext },
+  signal: AbortSignal,
+): Promise<Link> {
+  const open = () => {
+    const { runner_id, epoch } = tenure.lease;
+    return openLink({ backend, runner_id, epoch, key: keys.wire(runner_id), gateway, context }, signal);
+  };
+  try {
+    return await open();
+  } catch (error) {
+    if (!(error instanceof WireSuperseded)) throw error;
+    tenure.lease = await raiseEpoch(db, tenure.lease, error.highestEpoch);
+    return open();
+  }
+}

@@ -1,0 +1,57 @@
+import type { LeaseKeeper, Tenure } from "./leases/index.ts";
+import type { WarmPool } from "./pool/index.ts";
+import { RunnerWorker, type RunnerWorkerOptions } from "./runner-worker.ts";
+
+export interface RunnerWorkersOptions extends RunnerWorkerOptions {
+  readonly leases: LeaseKeeper;
+  readonly pool: Pick<WarmPool, "adopt">;
+}
+
+/** The workers of this process, one for each leased runner that does not wait in the pool. */
+export class RunnerWorkers {
+  readonly #options: RunnerWorkersOptions;
+  readonly #working = new Map<Tenure, Promise<void>>();
+
+  constructor(options: RunnerWorkersOptions) {
+    this.#options = options;
+  }
+
+  get count(): number {
+    return this.#working.size;
+  }
+
+  /** Sees to a runner whose lease was taken over, whatever it is for. */
+  adopt(tenure: Tenure): void {
+    void this.#adopt(tenure).catch((error: unknown) => {
+      this.#options.logger.warn({ runner_id: tenure.runnerId, error }, "an adopted runner could not be read");
+      void tenure.end(retryMs);
+    });
+  }
+
+  /** Begins the work of a runner that is for a task or a person; one that is at work already looks again. */
+  begin(tenure: Tenure): void {
+    if (this.#working.has(tenure)) return this.#options.poke(tenure.runnerId);
+    const working = new RunnerWorker(this.#options, tenure)
+      .work()
+      .catch((error: unknown) => {
+        this.#options.logger.error({ runner_id: tenure.runnerId, error }, "a runner's worker failed");
+        return tenure.end(retryMs);
+      })
+      .finally(() => this.#working.delete(tenure));
+    this.#working.set(tenure, working);
+  }
+
+  /** Resolves when every worker has ended; their tenures have been ended before. */
+  async settled(): Promise<void> {
+    while (this.#working.size > 0) await Promise.all(this.#working.values());
+  }
+
+  async #adopt(tenure: Tenure): Promise<void> {
+    const runner = await this.#options.runners.get(tenure.runnerId);
+    if (!runner) return tenure.end();
+    if (runner.pool_key === null) this.begin(tenure);
+    else this.#options.pool.adopt();
+  }
+}
+
+const retryMs = 5_000;

@@ -1,0 +1,182 @@
+import type { RunnerKind, WarmPool } from "../runners/index.ts";
+import { insertRunner, isLeaseOpen, type Lease, type RunnerRow, toArray, wantRunner } from "../runners/index.ts";
+import { and, asc, eq, isNotNull, isNull, lte, or, type SQL, sql } from "drizzle-orm";
+import { type Database, type Executor, schema } from "../store/index.ts";
+
+const { boards, runner_leases, runners, runs, servers, tasks } = schema;
+
+/** A server that was not seen for this long serves its place no more. */
+const serverGoneSeconds = 60;
+
+export interface ClaimLimits {
+  /** Turns at work at once. */
+  readonly maxRuns: number;
+  /** Runners that are not at rest; nothing where there is no limit. */
+  readonly maxRunners: number | undefined;
+  /** Whether the limits are this server's, or those of all servers together. */
+  readonly scope: "server" | "all";
+}
+
+export interface ClaimOptions extends ClaimLimits {
+  readonly server_id: string;
+  readonly place: string;
+  readonly fresh: Pick<RunnerRow, "backend" | "tier" | "isolation">;
+  readonly pool: Pick<WarmPool, "claim">;
+  /** What the agent type of a run needs of a runner. */
+  readonly findKind: (run: Candidate) => Promise<RunnerKind>;
+}
+
+export interface Candidate {
+  readonly run_id: string;
+  readonly task_id: string;
+  readonly agent_type: string;
+  readonly organization_id: string;
+}
+
+export interface ClaimedRun {
+  readonly run_id: string;
+  readonly task_id: string;
+  readonly lease: Lease;
+}
+
+export interface Claims {
+  readonly claimed: readonly ClaimedRun[];
+  /** Whether a run waits that only the number of runners keeps from its slot. */
+  readonly needsRunner: boolean;
+}
+
+/**
+ * Gives free slots to the runs that wait for one, most important first, then longest waiting, and each the lease of its
+ * runner: the one its task left, a warm one, or a new one. A run whose runner another server holds is left to that one.
+ */
+export async function claimQueued(db: Database, options: ClaimOptions): Promise<Claims> {
+  const candidates = await findCandidates(db, options);
+  if (candidates.length === 0) return { claimed: [], needsRunner: false };
+  // Agent types are read before the transaction: inside, nothing may wait for another connection.
+  const kinds = new Map<string, RunnerKind>();
+  for (const candidate of candidates) kinds.set(candidate.run_id, await options.findKind(candidate));
+  return db.transaction(async (tx) => {
+    // One claim at a time: two servers that count the slots together would give the last one away twice.
+    await tx.select({ lock: sql`pg_advisory_xact_lock(${queueLock})` }).from(sql`(values (1)) as one`);
+    let slots = options.maxRuns - (await countSlots(tx, options));
+    let room = (options.maxRunners ?? Infinity) - (options.maxRunners ? await countRunners(tx, options) : 0);
+    const claimed: ClaimedRun[] = [];
+    let needsRunner = false;
+    for (const { run, runner } of slots > 0 ? await lockWaiting(tx, [...kinds.keys()]) : []) {
+      if (slots <= 0) break;
+      const isActive = runner?.desired === "READY" && runner.state !== "STOPPED";
+      if (!isActive && room <= 0) {
+        needsRunner = true;
+        continue;
+      }
+      const lease = await leaseRunner(tx, { runner, kind: kinds.get(run.id)!, options });
+      if (!lease) continue;
+      await tx
+        .update(runs)
+        .set({ slot: true, queued_at: null, next_attempt_at: null, idle_since: null, runner_id: lease.runner_id })
+        .where(eq(runs.id, run.id));
+      claimed.push({ run_id: run.id, task_id: run.task_id, lease });
+      slots--;
+      if (!isActive) room--;
+    }
+    return { claimed, needsRunner };
+  });
+}
+
+const isDue = or(isNull(runs.next_attempt_at), lte(runs.next_attempt_at, sql`now()`));
+
+/** Whether a server serves the place of the candidate's runner; without one its runner is out of reach for good. */
+const isServed = (place: SQL) => sql`exists (
+  select 1 from ${servers}
+  where ${servers.place} = ${place} and ${servers.seen_at} > now() - make_interval(secs => ${serverGoneSeconds})
+)`;
+
+/** Looks without locks, so that a tick with nothing to give costs one statement. */
+function findCandidates(db: Database, { server_id, place, maxRuns }: ClaimOptions): Promise<Candidate[]> {
+  const reachable = or(
+    isNull(runner_leases.runner_id),
+    and(eq(runner_leases.place, place), isLeaseOpen(server_id)),
+    sql`not ${isServed(sql`${runner_leases.place}`)}`,
+  );
+  return db
+    .select({
+      run_id: runs.id,
+      task_id: runs.task_id,
+      agent_type: runs.agent_type,
+      organization_id: boards.organization_id,
+    })
+    .from(runs)
+    .innerJoin(tasks, eq(tasks.id, runs.task_id))
+    .innerJoin(boards, eq(boards.id, tasks.board_id))
+    .leftJoin(runner_leases, eq(runner_leases.runner_id, runs.runner_id))
+    .where(and(isNotNull(runs.queued_at), isDue, reachable))
+    .orderBy(sql`${runs.priority} desc`, asc(runs.queued_at))
+    .limit(maxRuns);
+}
+
+/** The runs that still wait, in order, with the runner each has. Those another server is about to claim are left out. */
+async function lockWaiting(tx: Executor, ids: readonly string[]) {
+  const rows = await tx
+    .select()
+    .from(runs)
+    .where(and(sql`${runs.id} = any(${toArray(ids)}::uuid[])`, isNotNull(runs.queued_at)))
+    .orderBy(sql`${runs.priority} desc`, asc(runs.queued_at))
+    .for("update", { skipLocked: true });
+  const runnerIds = rows.flatMap(({ runner_id }) => runner_id ?? []);
+  const found = await tx
+    .select()
+    .from(runners)
+    .where(sql`${runners.id} = any(${toArray(runnerIds)}::uuid[])`);
+  const byId = new Map(found.map((runner) => [runner.id, runner]));
+  return rows.map((run) => ({ run, runner: run.runner_id ? byId.get(run.runner_id) : undefined }));
+}
+
+async function leaseRunner(
+  tx: Executor,
+  { runner, kind, options }: { runner: RunnerRow | undefined; kind: RunnerKind; options: ClaimOptions },
+): Promise<Lease | undefined> {
+  const { server_id, place, fresh, pool } = options;
+  const isUsable =
+    runner?.backend === fresh.backend &&
+    runner.desired !== "DESTROYED" &&
+    runner.state !== "ERROR" &&
+    runner.error_message === null;
+  if (isUsable) {
+    const at = await findPlace(tx, runner.id);
+    if (at === place) return wantRunner(tx, { runner_id: runner.id, server_id, place });
+  }
+  const warm = await pool.claim(tx, kind);
+  return warm?.lease ?? insertRunner(tx, { fresh, server_id, place });
+}
+
+async function findPlace(tx: Executor, runnerId: string): Promise<string | undefined> {
+  const [row] = await tx
+    .select({ place: runner_leases.place })
+    .from(runner_leases)
+    .where(eq(runner_leases.runner_id, runnerId));
+  return row?.place;
+}
+
+async function countSlots(tx: Executor, { scope, server_id }: ClaimOptions): Promise<number> {
+  const mine = scope === "all" ? undefined : eq(runner_leases.server_id, server_id);
+  const [used] = await tx
+    .select({ n: sql<number>`count(*)::int` })
+    .from(runs)
+    .leftJoin(runner_leases, eq(runner_leases.runner_id, runs.runner_id))
+    .where(and(eq(runs.slot, true), mine));
+  return used?.n ?? 0;
+}
+
+/** Runners that use a machine. Those that wait in the pool do not count: their number is the pool's own. */
+async function countRunners(tx: Executor, { scope, server_id }: ClaimOptions): Promise<number> {
+  const mine = scope === "all" ? undefined : eq(runner_leases.server_id, server_id);
+  const [used] = await tx
+    .select({ n: sql<number>`count(*)::int` })
+    .from(runners)
+    .innerJoin(runner_leases, eq(runner_leases.runner_id, runners.id))
+    .where(and(sql`${runners.state} in ('CREATING', 'READY')`, isNull(runners.pool_key), mine));
+  return used?.n ?? 0;
+}
+
+/** An advisory lock's number; it only has to be Wharf's own. */
+const queueLock = 0x71_75_65_75;

@@ -1,0 +1,34 @@
+import { and, desc, eq, inArray } from "drizzle-orm";
+import type { RunnerRow, RunnerWork, Tenure } from "../runners/index.ts";
+import { schema } from "../store/index.ts";
+import type { RunDeps } from "./deps.ts";
+import { liveRunStatuses } from "./states.ts";
+import { TaskWork } from "./task-work.ts";
+
+const { pushes, runs } = schema;
+
+/** What a runner has to do for its task: a run that is under way, or a commit that was not delivered yet. */
+export async function findWork(deps: RunDeps, runner: RunnerRow, tenure: Tenure): Promise<RunnerWork | undefined> {
+  const [run] = await deps.db
+    .select()
+    .from(runs)
+    .where(eq(runs.runner_id, runner.id))
+    .orderBy(desc(runs.created_at))
+    .limit(1);
+  if (!run) return undefined;
+  const isLive = liveRunStatuses.some((status) => status === run.status) && (run.status !== "PENDING" || run.slot);
+  const rests = runner.desired === "STOPPED" && run.desired !== "STOP";
+  const isWanted = isLive && !rests;
+  if (!isWanted && !(await hasOpenPush(deps, runner.id))) return undefined;
+  const work = new TaskWork(deps, { tenure, taskId: run.task_id });
+  return () => work.work();
+}
+
+async function hasOpenPush({ db }: RunDeps, runnerId: string): Promise<boolean> {
+  const [open] = await db
+    .select({ sha: pushes.sha })
+    .from(pushes)
+    .where(and(eq(pushes.runner_id, runnerId), inArray(pushes.state, ["WANTED", "MIRRORED"])))
+    .limit(1);
+  return open !== undefined;
+}

@@ -1,0 +1,27 @@
+import type { LogWriter } from "../events/index.ts";
+import type { schema } from "../store/index.ts";
+import type { TaskRow } from "../tasks/index.ts";
+import { shownUrl } from "./shown-url.ts";
+
+type PushRow = typeof schema.pushes.$inferSelect;
+
+interface PushReport {
+  readonly push: Pick<PushRow, "run_id" | "sha">;
+  readonly task: Pick<TaskRow, "id" | "shadow_branch" | "repository_url">;
+  readonly status: "pending" | "pushed" | "failed";
+  readonly message?: string;
+}
+
+/** One line of the task's log about its branch's way to the remote. */
+export function appendPush(writer: LogWriter, { push, task, status, message }: PushReport): Promise<void> {
+  const data = {
+    kind: "push" as const,
+    status,
+    ref: task.shadow_branch,
+    sha: push.sha,
+    remote: shownUrl(task.repository_url ?? ""),
+    ...(message && { message }),
+  };
+  const type = status === "failed" ? "error" : status === "pending" ? "status" : "result";
+  return writer.append(task.id, [{ run_id: push.run_id, data, type }]);
+}

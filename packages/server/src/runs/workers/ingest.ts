@@ -1,0 +1,126 @@
+import { daemonApi, type JournalRecord, WharfError } from "@wharf/contract";
+import { eq } from "drizzle-orm";
+import { beginJournal, fenceLease, type Link, type Tenure } from "../../runners/index.ts";
+import { isDatabaseAway, schema } from "../../store/index.ts";
+import { lockTask } from "../../tasks/index.ts";
+import { interruptTurn } from "../apply.ts";
+import type { RunDeps } from "../deps.ts";
+import { type Cursor, JournalReader } from "../journal.ts";
+import type { RunLease } from "../lease.ts";
+import { openTurn } from "../transitions.ts";
+
+const { runners } = schema;
+
+/** Records that may wait to be trimmed from the runner's disk, and for how long. */
+const maxUnacknowledged = 500;
+const acknowledgeMs = 1_000;
+const retryMs = 500;
+const callMs = 30_000;
+
+export interface IngestOptions {
+  readonly tenure: Tenure;
+  readonly at: RunLease;
+  readonly link: Link;
+  /** Told of the records that are in the log now. */
+  readonly onStored: (records: readonly JournalRecord[]) => void;
+}
+
+/**
+ * Copies the runner's journal into the task's log, from where the log ends, and tells the daemon what it may trim. A
+ * database that is away is waited for; any other failure ends the worker.
+ */
+export class Ingest {
+  readonly #deps: RunDeps;
+  readonly #options: IngestOptions;
+  #cursor: Cursor = { epoch: "", seq: 0 };
+  #acknowledged = 0;
+  #acknowledging = false;
+
+  constructor(deps: RunDeps, options: IngestOptions) {
+    this.#deps = deps;
+    this.#options = options;
+  }
+
+  /** Sequence of the last record that is in the log. */
+  get stored(): number {
+    return this.#cursor.seq;
+  }
+
+  async run(signal: AbortSignal): Promise<never> {
+    for (;;) {
+      try {
+        await this.#follow(signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!isDatabaseAway(error)) throw error;
+        await this.#deps.wakeup.sleep(`ingest:${this.#options.tenure.runnerId}`, retryMs, signal);
+      }
+    }
+  }
+
+  async #follow(signal: AbortSignal): Promise<never> {
+    const { tenure, at, link, onStored } = this.#options;
+    this.#cursor = await this.#open(signal);
+    const reader = new JournalReader(this.#deps.log, at, { runner_id: tenure.runnerId, cursor: this.#cursor });
+    const query = { after: reader.cursor.seq, follow: "true" } as const;
+    const stream = link.client.stream(daemonApi.journal, { query }, { signal });
+    await reader.follow(stream, (cursor, records) => {
+      this.#cursor = cursor;
+      onStored(records);
+      void this.#acknowledge(signal);
+    });
+    signal.throwIfAborted();
+    throw new WharfError("runner_unavailable", { runner_id: tenure.runnerId, reason: "its journal ended" });
+  }
+
+  /** Where the log ends. A journal of another epoch means that the old one is lost, and with it what was not read. */
+  async #open(signal: AbortSignal): Promise<Cursor> {
+    const { tenure, at, link } = this.#options;
+    const { journal } = await tenure.step({ name: "journal", maxMs: callMs, signals: [signal] }, (until) =>
+      link.client.call(daemonApi.health, {}, { signal: until }),
+    );
+    return this.#deps.log.write(async (writer) => {
+      await lockTask(writer.tx, at.task_id);
+      await fenceLease(writer.tx, tenure.lease);
+      const [runner] = await writer.tx.select().from(runners).where(eq(runners.id, tenure.runnerId));
+      const stored = { epoch: runner?.journal_epoch ?? "", seq: runner?.journal_cursor ?? 0 };
+      if (stored.epoch === journal.epoch && stored.seq + 1 >= journal.first) return stored;
+      // A database that was restored knows less than the daemon has already been allowed to trim.
+      const seq = stored.epoch === journal.epoch ? journal.first - 1 : 0;
+      if (stored.epoch !== "") await this.#reportLoss(writer, stored.epoch === journal.epoch);
+      await beginJournal(writer.tx, tenure.runnerId, { epoch: journal.epoch, seq });
+      return { epoch: journal.epoch, seq };
+    });
+  }
+
+  async #reportLoss(writer: Parameters<Parameters<RunDeps["log"]["write"]>[0]>[0], wasTrimmed: boolean): Promise<void> {
+    const { tenure, at } = this.#options;
+    const name = tenure.runnerId.slice(0, 8);
+    const message = wasTrimmed
+      ? `The database is older than runner ${name}: what the runner reported in between is missing from this log.`
+      : `The disk of runner ${name} was lost; what it had not reported yet is lost with it.`;
+    await writer.append(at.task_id, [{ run_id: at.run_id, data: { kind: "notice", message } }]);
+    const turn = await openTurn(writer.tx, at.task_id);
+    if (turn?.state === "RUNNING" && !wasTrimmed) await interruptTurn(writer, turn, "the runner's disk was lost");
+  }
+
+  /** Failing to acknowledge costs only disk: the next acknowledgement includes this one. */
+  async #acknowledge(signal: AbortSignal): Promise<void> {
+    if (this.#acknowledging) return;
+    this.#acknowledging = true;
+    try {
+      while (this.#cursor.seq > this.#acknowledged && !signal.aborted) {
+        if (this.#cursor.seq - this.#acknowledged < maxUnacknowledged)
+          await this.#deps.wakeup.sleep(`acknowledge:${this.#options.tenure.runnerId}`, acknowledgeMs, signal);
+        if (signal.aborted) return;
+        const cursor = this.#cursor;
+        await this.#options.link.client.call(daemonApi.ackJournal, { body: cursor }, { signal });
+        this.#acknowledged = cursor.seq;
+      }
+    } catch (error) {
+      this.#deps.logger.debug({ error, runner_id: this.#options.tenure.runnerId }, "a journal was not acknowledged");
+    } finally {
+      this.#acknowledging = false;
+    }
+  }
+}

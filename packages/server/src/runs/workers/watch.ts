@@ -1,0 +1,109 @@
+import { desc, eq } from "drizzle-orm";
+import type { RunnerRow, Tenure } from "../../runners/index.ts";
+import { type Database, isDatabaseAway, schema } from "../../store/index.ts";
+import type { Alarm } from "../alarm.ts";
+import type { RunRow } from "../lease.ts";
+import { liveRunStatuses } from "../states.ts";
+import type { Wakeup } from "../wakeup.ts";
+
+const { runners, runs } = schema;
+
+/** What is wanted of a runner and of the newest run in it. */
+export interface View {
+  readonly runner: RunnerRow;
+  readonly run: RunRow;
+  /** Whether the run is under way: it has begun, or it has its slot to begin with. */
+  readonly isLive: boolean;
+}
+
+/** Why a step ended: somebody wants something else. */
+export class Interrupted extends Error {
+  override readonly name = "Interrupted";
+}
+
+export interface WatchOptions {
+  readonly db: Database;
+  readonly wakeup: Wakeup;
+  readonly tenure: Tenure;
+  readonly taskId: string;
+  /** Rung after each look. */
+  readonly alarms: readonly Alarm[];
+}
+
+const retryMs = 500;
+
+/**
+ * Knows what is wanted now, so that steps can be ended as soon as it is something else. It looks when it is woken; with
+ * nothing going on it asks nothing.
+ */
+export class Watch {
+  readonly #options: WatchOptions;
+  #view: View | undefined;
+  #unwanted = new AbortController();
+  /** The run whose stop has ended its steps. */
+  #stopped: string | undefined;
+
+  constructor(options: WatchOptions) {
+    this.#options = options;
+  }
+
+  get view(): View {
+    if (!this.#view) throw new Error("The watch has not looked yet.");
+    return this.#view;
+  }
+
+  /** Aborted when the run is to stop or its runner is to be destroyed. */
+  get unwanted(): AbortSignal {
+    return this.#unwanted.signal;
+  }
+
+  async look(): Promise<View> {
+    const { db, tenure } = this.#options;
+    const [row] = await db
+      .select({ runner: runners, run: runs })
+      .from(runners)
+      .innerJoin(runs, eq(runs.runner_id, runners.id))
+      .where(eq(runners.id, tenure.runnerId))
+      .orderBy(desc(runs.created_at))
+      .limit(1);
+    if (!row) {
+      tenure.lose();
+      throw new Interrupted("The runner's task is gone.");
+    }
+    const isLive =
+      liveRunStatuses.some((status) => status === row.run.status) && (row.run.status !== "PENDING" || row.run.slot);
+    this.#view = { ...row, isLive };
+    this.#judge(this.#view);
+    for (const alarm of this.#options.alarms) alarm.ring();
+    return this.#view;
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { wakeup, taskId } = this.#options;
+    while (!signal.aborted) {
+      await wakeup.sleep(taskId, forever, signal);
+      if (signal.aborted) return;
+      try {
+        await this.look();
+      } catch (error) {
+        if (!isDatabaseAway(error)) return;
+        await wakeup.sleep(`retry:${taskId}`, retryMs, signal);
+        wakeup.poke(taskId);
+      }
+    }
+  }
+
+  /** A later run in the same runner is wanted again. */
+  #judge({ run, runner, isLive }: View): void {
+    if (runner.desired === "DESTROYED")
+      return this.#unwanted.abort(new Interrupted("The runner is not wanted any more."));
+    if (isLive && run.desired === "STOP") {
+      this.#stopped = run.id;
+      return this.#unwanted.abort(new Interrupted("The run was stopped."));
+    }
+    if (this.#unwanted.signal.aborted && this.#stopped !== run.id) this.#unwanted = new AbortController();
+  }
+}
+
+/** A timer cannot wait longer. */
+const forever = 2 ** 31 - 1;

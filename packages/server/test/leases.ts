@@ -1,0 +1,36 @@
+import type { Claims } from "../src/runs/claim.ts";
+import { claimQueued } from "../src/runs/claim.ts";
+import type { Database } from "../src/store/index.ts";
+
+/** Gives slots as a server without warm runners does. */
+export async function claim(
+  db: Database,
+  server_id: string,
+  options: { maxRuns?: number; maxRunners?: number; place?: string; scope?: "server" | "all" } = {},
+): Promise<Claims["claimed"]> {
+  const { claimed } = await claimAll(db, server_id, options);
+  return claimed;
+}
+
+export function claimAll(
+  db: Database,
+  server_id: string,
+  {
+    maxRuns = 100,
+    maxRunners,
+    place = "here",
+    scope = "server",
+  }: { maxRuns?: number; maxRunners?: number; place?: string; scope?: "server" | "all" } = {},
+): Promise<Claims> {
+  const limits = { cpu: 1, memoryBytes: 1, diskBytes: 1, processes: 1 };
+  return claimQueued(db, {
+    server_id,
+    place,
+    maxRuns,
+    maxRunners,
+    scope,
+    fresh: { backend: "local", tier: "small", isolation: "sandbox" },
+    pool: { claim: async () => undefined },
+    findKind: async () => ({ limits, programs: [] }),
+  });
+}
