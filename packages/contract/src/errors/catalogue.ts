@@ -248,6 +248,13 @@ export const errorCatalogue: { readonly [Code in ErrorCode]: CatalogueEntry<Erro
     message: ({ route }) => `The server has no key for the model route '${route}'.`,
     next: ({ route }) => `Set ${route.toUpperCase()}_API_KEY in the server's environment and start it again.`,
   },
+  model_call_denied: {
+    http: 403,
+    grpc: "PERMISSION_DENIED",
+    message: ({ route, call }) => `A run may not call ${call} of the model route '${route}'.`,
+    next: () =>
+      "A run may generate, count tokens, embed and look at models; files, batches and stored answers belong to the account and stay closed.",
+  },
   model_unreachable: {
     http: 502,
     grpc: "UNAVAILABLE",

@@ -57,6 +57,7 @@ export interface ErrorContexts {
   data_folder_busy: { path: string; pid: string };
   port_taken: { address: string };
   model_route_missing: { route: string };
+  model_call_denied: { route: string; call: string };
   model_unreachable: { route: string; reason: string };
   egress_denied: { host: string };
   unsupported: { what: string };

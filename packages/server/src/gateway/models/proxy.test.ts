@@ -46,6 +46,7 @@ async function before(
   return { ...made, upstream };
 }
 
+const call = "v1beta/models/m:generateContent";
 const withToken = { "x-goog-api-key": somebody.token };
 
 /** An answer as it came, chunk by chunk, to its end or its break. */
@@ -65,12 +66,12 @@ async function send(
 
 describe("a request to a model", () => {
   test.each([
-    ["gemini", "x-goog-api-key", key],
-    ["anthropic", "x-api-key", key],
-    ["openai", "authorization", `Bearer ${key}`],
+    ["gemini", "/v1beta/models/m:streamGenerateContent", "x-goog-api-key", key],
+    ["anthropic", "/v1/messages", "x-api-key", key],
+    ["openai", "/v1/chat/completions", "authorization", `Bearer ${key}`],
   ] as const)(
-    "reaches %s with the real key in its place and without anything of the runner's",
-    async (api, header, value) => {
+    "reaches %s at %s with the real key in its place and without anything of the runner's",
+    async (api, path, header, value) => {
       let got: IncomingMessage | undefined;
       let body = "";
       const { url, seen } = await before(
@@ -87,28 +88,25 @@ describe("a request to a model", () => {
         { api, base: "/prefix/" },
       );
       const sent = JSON.stringify({ contents: "ünïcode" });
-      const answer = await send(
-        `${url}/models/main/v1beta/models/m:streamGenerateContent?alt=sse&key=${somebody.token}&x=a%2Fb`,
-        {
-          headers: {
-            "x-goog-api-key": somebody.token,
-            "x-api-key": somebody.token,
-            authorization: `Bearer ${somebody.token}`,
-            cookie: "c=d",
-            connection: "x-private",
-            "x-private": "1",
-            "proxy-authorization": "Basic x",
-            "x-forwarded-for": "10.0.0.1",
-            "content-type": "application/json",
-            "anthropic-version": "2023-06-01",
-            "x-wharf-request-id": "request-7",
-          },
-          body: sent,
+      const answer = await send(`${url}/models/main${path}?alt=sse&key=${somebody.token}&x=a%2Fb`, {
+        headers: {
+          "x-goog-api-key": somebody.token,
+          "x-api-key": somebody.token,
+          authorization: `Bearer ${somebody.token}`,
+          cookie: "c=d",
+          connection: "x-private",
+          "x-private": "1",
+          "proxy-authorization": "Basic x",
+          "x-forwarded-for": "10.0.0.1",
+          "content-type": "application/json",
+          "anthropic-version": "2023-06-01",
+          "x-wharf-request-id": "request-7",
         },
-      );
+        body: sent,
+      });
       expect(await text(answer)).toBe("answer");
       expect(got?.method).toBe("POST");
-      expect(got?.url).toBe("/prefix/v1beta/models/m:streamGenerateContent?alt=sse&x=a%2Fb");
+      expect(got?.url).toBe(`/prefix${path}?alt=sse&x=a%2Fb`);
       expect(body).toBe(sent);
       expect(got?.headers[header]).toBe(value);
       expect(got?.headers).toMatchObject({
@@ -143,7 +141,7 @@ describe("a request to a model", () => {
       ["openai", { error: { code: "invalid_api_key" } }],
     ] as const) {
       const { url, seen } = await before((_req, res) => void res.end(String(++asked)), { api });
-      const answer = await send(`${url}/models/main/v1/x`, {
+      const answer = await send(`${url}/models/main/${call}`, {
         headers: { "x-goog-api-key": key },
         body: "x".repeat(500_000),
       });
@@ -188,14 +186,58 @@ describe("a request to a model", () => {
     expect(seen.used).toEqual([]);
   });
 
+  test.each([
+    ["gemini", "GET", "/v1beta/models"],
+    ["gemini", "GET", "/v1alpha/models/gemini-2.5-flash"],
+    ["gemini", "POST", "/v1beta/models/gemini-2.5-flash:countTokens"],
+    ["gemini", "POST", "/v1/models/embedding-001:batchEmbedContents"],
+    ["anthropic", "POST", "/v1/messages/count_tokens"],
+    ["anthropic", "GET", "/v1/models/claude-sonnet-4-5"],
+    ["openai", "POST", "/v1/responses"],
+    ["openai", "POST", "/embeddings"],
+    ["openai", "GET", "/v1/models/ft:gpt-4o:org::id"],
+    ["openai", "GET", "/v1/models/maker/name"],
+  ] as const)("passes to %s for %s %s", async (api, method, path) => {
+    const { url, seen } = await before((req, res) => void res.end(`${req.method} ${req.url}`), { api });
+    const body = method === "POST" ? "{}" : "";
+    expect(await text(await send(`${url}/models/main${path}`, { method, body }))).toBe(`${method} ${path}`);
+    expect(seen.denied).toEqual([]);
+  });
+
+  test.each([
+    ["gemini", "POST", "/v1beta/files"],
+    ["gemini", "GET", "/upload/v1beta/files"],
+    ["gemini", "DELETE", "/v1beta/models/m"],
+    ["gemini", "POST", "/v1beta/models/m:batchGenerateContent"],
+    ["gemini", "POST", "/v1beta/cachedContents"],
+    ["gemini", "GET", "/v1beta/models/m:generateContent"],
+    ["anthropic", "POST", "/v1/messages/batches"],
+    ["anthropic", "GET", "/v1/messages"],
+    ["anthropic", "GET", "/v1/organizations/users"],
+    ["openai", "GET", "/v1/responses/resp_1"],
+    ["openai", "GET", "/v1/files"],
+    ["openai", "POST", "/v1/fine_tuning/jobs"],
+    ["openai", "PUT", "/v1/chat/completions"],
+    ["openai", "OPTIONS", "/v1/models"],
+    ["openai", "POST", "/v1/chat/completions/"],
+  ] as const)("is denied on %s for %s %s", async (api, method, path) => {
+    let asked = 0;
+    const { url, seen } = await before((_req, res) => void res.end(String(++asked)), { api });
+    const answer = await send(`${url}/models/main${path}`, { method, body: "" });
+    expect([answer.statusCode, answer.headers["x-should-retry"]]).toEqual([403, "false"]);
+    expect(JSON.parse(await text(answer))).toMatchObject({ code: "model_call_denied" });
+    expect(asked).toBe(0);
+    expect(seen.denied).toEqual([{ host: "models/main", reason: `a run may not call ${method} ${path}` }]);
+  });
+
   test("is bounded, whether it says its length or not", async () => {
     const { url, seen } = await before(async (req, res) => void res.end(`${(await buffer(req)).length}`), {
       limits: { maxModelBodyBytes: 100_000 },
     });
-    expect(await text(await send(`${url}/models/main/x`, { body: Buffer.alloc(100_000) }))).toBe("100000");
-    const announced = await send(`${url}/models/main/x`, { body: Buffer.alloc(100_001) });
+    expect(await text(await send(`${url}/models/main/${call}`, { body: Buffer.alloc(100_000) }))).toBe("100000");
+    const announced = await send(`${url}/models/main/${call}`, { body: Buffer.alloc(100_001) });
     expect([announced.statusCode, JSON.parse(await text(announced)).code]).toEqual([413, "body_too_large"]);
-    const chunked = await send(`${url}/models/main/x`, {
+    const chunked = await send(`${url}/models/main/${call}`, {
       headers: { "transfer-encoding": "chunked" },
       body: Buffer.alloc(9_000_000),
     });
@@ -207,7 +249,7 @@ describe("a request to a model", () => {
   test("says when the model's server cannot be reached, and keeps the key out of the reason", async () => {
     const { url, upstream, seen } = await before((_req, res) => void res.end());
     await new Promise((resolve) => upstream.server.close(resolve));
-    const answer = await send(`${url}/models/main/x`);
+    const answer = await send(`${url}/models/main/${call}`);
     expect(answer.statusCode).toBe(502);
     const problem = await text(answer);
     expect(JSON.parse(problem)).toMatchObject({
@@ -224,13 +266,13 @@ describe("a request to a model", () => {
     const gone: string[] = [];
     const { url, seen } = await before((req, res) => {
       res.on("close", () => gone.push(req.url ?? ""));
-      if (req.url === "/during") res.write("data: first\n\n");
+      if (req.url?.includes("/during:")) res.write("data: first\n\n");
     });
-    for (const path of ["/before", "/during"]) {
+    for (const path of ["/v1/models/before:generateContent", "/v1/models/during:generateContent"]) {
       const req = request(`${url}/models/main${path}`, { method: "POST", headers: withToken, agent: false });
       req.on("error", () => undefined);
       req.end("{}");
-      if (path === "/during") await once(req, "response");
+      if (path.includes("/during:")) await once(req, "response");
       else await pause(50);
       req.destroy();
       await until(() => gone.includes(path));
@@ -250,8 +292,8 @@ describe("a request to a model", () => {
       res.end(`${(await buffer(req)).length}`);
     });
     upstream.server.on("connection", () => connections++);
-    expect(await text(await send(`${url}/models/main/x`, { body: Buffer.alloc(10) }))).toBe("10");
-    expect(await text(await send(`${url}/models/main/x`, { body: Buffer.alloc(200_000) }))).toBe("200000");
+    expect(await text(await send(`${url}/models/main/${call}`, { body: Buffer.alloc(10) }))).toBe("10");
+    expect(await text(await send(`${url}/models/main/${call}`, { body: Buffer.alloc(200_000) }))).toBe("200000");
     expect([connections, served]).toEqual([2, 3]);
   });
 
@@ -261,7 +303,7 @@ describe("a request to a model", () => {
       served++;
       req.socket.destroy();
     });
-    expect((await send(`${url}/models/main/x`)).statusCode).toBe(502);
+    expect((await send(`${url}/models/main/${call}`)).statusCode).toBe(502);
     expect(served).toBe(1);
   });
 });
@@ -278,7 +320,7 @@ describe("a model's answer", () => {
       }
       res.end();
     });
-    const answer = await send(`${url}/models/main/x`); // the head, before any of the body
+    const answer = await send(`${url}/models/main/${call}`); // the head, before any of the body
     expect(answer.headers["content-type"]).toBe("text/event-stream");
     const chunks = answer.setEncoding("utf8")[Symbol.asyncIterator]();
     for (const [index, step] of steps.entries()) {
@@ -295,7 +337,7 @@ describe("a model's answer", () => {
         res.writeHead(200, head);
         res.write("data: half", () => res.socket?.destroy());
       });
-      const answer = await send(`${url}/models/main/x`);
+      const answer = await send(`${url}/models/main/${call}`);
       await expect(text(answer)).rejects.toThrow("aborted");
       expect(answer.complete).toBe(false);
       await until(() => seen.used.length === 1);
@@ -307,8 +349,10 @@ describe("a model's answer", () => {
     const echo = Buffer.from(`{"error":"bad key ${key}"} tail`);
     const clean = echo.toString().replace(key, "*".repeat(key.length));
     const { url } = await before(async (req, res) => {
-      if (req.url === "/gzip") return void res.writeHead(400, { "content-encoding": "gzip" }).end(gzipSync(echo));
-      if (req.url === "/odd") return void res.writeHead(400, { "content-encoding": "x-odd" }).end(echo);
+      if (req.url === "/models/gzip:generateContent")
+        return void res.writeHead(400, { "content-encoding": "gzip" }).end(gzipSync(echo));
+      if (req.url === "/models/odd:generateContent")
+        return void res.writeHead(400, { "content-encoding": "x-odd" }).end(echo);
       res.writeHead(400, { "content-length": echo.length });
       for (const byte of echo) {
         res.write(Buffer.from([byte]));
@@ -316,15 +360,15 @@ describe("a model's answer", () => {
       }
       res.end();
     });
-    for (const path of ["/pieces", "/gzip"]) {
-      const answer = await send(`${url}/models/main${path}`);
+    for (const model of ["pieces", "gzip"]) {
+      const answer = await send(`${url}/models/main/models/${model}:generateContent`);
       expect([answer.statusCode, await text(answer), answer.headers["content-encoding"]]).toEqual([
         400,
         clean,
         undefined,
       ]);
     }
-    const odd = await send(`${url}/models/main/odd`);
+    const odd = await send(`${url}/models/main/models/odd:generateContent`);
     expect([odd.statusCode, (await text(odd)).includes(key)]).toEqual([502, false]);
   });
 
@@ -341,7 +385,7 @@ describe("a model's answer", () => {
       };
       more();
     });
-    const answer = await send(`${url}/models/main/x`);
+    const answer = await send(`${url}/models/main/${call}`);
     answer.pause();
     await pause(400);
     expect(sent).toBeLessThan(40 * 1024 * 1024);
@@ -363,8 +407,8 @@ describe("a model's answer", () => {
       }
       return times.toSorted((a, b) => a - b)[30] ?? 0;
     };
-    await median(`${url}/models/main/x`);
-    const added = (await median(`${url}/models/main/x`)) - (await median(upstream.url));
+    await median(`${url}/models/main/${call}`);
+    const added = (await median(`${url}/models/main/${call}`)) - (await median(upstream.url));
     expect(added).toBeLessThan(20); // ms; a bound against stalls such as delayed acknowledgements, not a benchmark
   });
 });

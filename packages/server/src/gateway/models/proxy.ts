@@ -12,6 +12,7 @@ import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
 import { WharfError } from "@wharf/contract";
 import type { GatewayContext, GatewayHooks, ModelRoute } from "../context.ts";
 import { refuse, refuseWith } from "../refuse.ts";
+import { isAllowedCall } from "./calls.ts";
 import { apiError, carriesToken, keyHeader, withoutCredentials } from "./credentials.ts";
 import { isEncoded, requestHeaders, responseHeaders } from "./headers.ts";
 import { SecretFilter, withoutSecret } from "./secret-filter.ts";
@@ -72,6 +73,11 @@ export function createModelProxy({ routes, hooks, maxBodyBytes }: ModelProxyOpti
       return deny("this run may not use that model route", new WharfError("model_route_missing", { route: name }));
     if (!route || route.key === "")
       return deny("the server has no key for it", new WharfError("model_route_missing", { route: name }));
+    const method = req.method ?? "";
+    if (!isAllowedCall(route.api, method, rest)) {
+      const call = `${method} ${rest.slice(0, 200)}`;
+      return deny(`a run may not call ${call}`, new WharfError("model_call_denied", { route: name, call }));
+    }
     return { name, route, url: targetUrl(route.base_url, rest, withoutCredentials(query)) };
   };
 
