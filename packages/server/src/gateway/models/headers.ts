@@ -14,10 +14,11 @@ const hopByHop = [
   "http2-settings",
 ];
 
-/** Set here, a credential, or something that tells where the request came from. */
+/** Set here or by the request's own framing, a credential, or something that tells where the request came from. */
 const neverSent = new Set([
   ...hopByHop,
   "host",
+  "content-length",
   "expect",
   "accept-encoding",
   "authorization",

@@ -230,6 +230,18 @@ describe("a request to a model", () => {
     expect(seen.denied).toEqual([{ host: "models/main", reason: `a run may not call ${method} ${path}` }]);
   });
 
+  test("arrives framed by the gateway: with its length where that is known, else in chunks", async () => {
+    const { url } = await before(async (req, res) => {
+      const { "content-length": length, "transfer-encoding": coding } = req.headers;
+      res.end(JSON.stringify([length, coding, (await text(req)).length]));
+    });
+    const ask = async (headers: Record<string, string>, body: string) =>
+      JSON.parse(await text(await send(`${url}/models/main/${call}`, { headers, body }))) as unknown;
+    expect(await ask({ "content-length": "5", connection: "content-length" }, "12345")).toEqual(["5", null, 5]);
+    expect(await ask({ "transfer-encoding": "chunked" }, "12345")).toEqual([null, "chunked", 5]);
+    expect(await ask({ "content-length": "0" }, "")).toEqual(["0", null, 0]);
+  });
+
   test("is bounded, whether it says its length or not", async () => {
     const { url, seen } = await before(async (req, res) => void res.end(`${(await buffer(req)).length}`), {
       limits: { maxModelBodyBytes: 100_000 },

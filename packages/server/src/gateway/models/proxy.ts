@@ -1,19 +1,21 @@
 import { randomUUID } from "node:crypto";
 import {
-  Agent as HttpAgent,
+  type Agent as HttpAgent,
   type ClientRequest,
   type IncomingMessage,
   request as httpRequest,
   type ServerResponse,
 } from "node:http";
-import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import { request as httpsRequest } from "node:https";
 import { pipeline, type Transform } from "node:stream";
 import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
 import { WharfError } from "@wharf/contract";
 import type { GatewayContext, GatewayHooks, ModelRoute } from "../context.ts";
 import { refuse, refuseWith } from "../refuse.ts";
 import { isAllowedCall } from "./calls.ts";
+import { ConnectionPools } from "./connections.ts";
 import { apiError, carriesToken, keyHeader, withoutCredentials } from "./credentials.ts";
+import { getFraming, hasBody } from "./framing.ts";
 import { isEncoded, requestHeaders, responseHeaders } from "./headers.ts";
 import { SecretFilter, withoutSecret } from "./secret-filter.ts";
 import { Upload } from "./upload.ts";
@@ -24,8 +26,6 @@ export interface ModelProxyOptions {
   readonly maxBodyBytes: number;
 }
 
-/** Unused connections are closed before a model's server would do it. */
-const keepIdle = 30_000; // ms
 const connectWithin = 15_000; // ms
 /** A model may think for long; one that sends nothing for this long is gone. */
 const silentAtMost = 15 * 60_000; // ms
@@ -43,10 +43,7 @@ export function createModelProxy({ routes, hooks, maxBodyBytes }: ModelProxyOpti
   handle(context: GatewayContext, req: IncomingMessage, res: ServerResponse): void;
   close(): void;
 } {
-  const agents = {
-    "http:": new HttpAgent({ keepAlive: true, timeout: keepIdle }),
-    "https:": new HttpsAgent({ keepAlive: true, timeout: keepIdle }),
-  };
+  const pools = new ConnectionPools();
   const busy = new Map<string, number>();
 
   const find = (context: GatewayContext, req: IncomingMessage, res: ServerResponse): Target | undefined => {
@@ -78,6 +75,12 @@ export function createModelProxy({ routes, hooks, maxBodyBytes }: ModelProxyOpti
       const call = `${method} ${rest.slice(0, 200)}`;
       return deny(`a run may not call ${call}`, new WharfError("model_call_denied", { route: name, call }));
     }
+    if (method !== "POST" && hasBody(req.headers)) {
+      const issues = [{ path: "", message: `${method} carries no body` }];
+      const error = new WharfError("bad_request", { issues });
+      refuseWith({ req, res }, error, { error: apiError(api, error.status, error.message).error });
+      return undefined;
+    }
     return { name, route, url: targetUrl(route.base_url, rest, withoutCredentials(query)) };
   };
 
@@ -99,13 +102,11 @@ export function createModelProxy({ routes, hooks, maxBodyBytes }: ModelProxyOpti
         if (left > 0) busy.set(context.runner_id, left);
         else busy.delete(context.runner_id);
       });
-      const agent = url.protocol === "https:" ? agents["https:"] : agents["http:"];
-      exchange({ context, name, route, url, agent, maxBodyBytes, hooks }, req, res);
+      const connections = pools.open(context.run_id);
+      res.once("close", () => connections[Symbol.dispose]());
+      exchange({ context, name, route, url, agent: connections.getAgent(url.protocol), maxBodyBytes, hooks }, req, res);
     },
-    close() {
-      agents["http:"].destroy();
-      agents["https:"].destroy();
-    },
+    close: () => pools.close(),
   };
 }
 
@@ -140,7 +141,12 @@ function exchange(
   const started = performance.now();
   const given = req.headers["x-wharf-request-id"];
   const requestId = typeof given === "string" && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID();
-  const headers = { ...requestHeaders(req.headers, keyHeader(route)), "x-wharf-request-id": requestId };
+  const method = req.method === "POST" || req.method === "HEAD" ? req.method : "GET";
+  const headers = {
+    ...requestHeaders(req.headers, keyHeader(route)),
+    ...getFraming(method, req.headers),
+    "x-wharf-request-id": requestId,
+  };
   let bytesOut = 0;
   let over = false;
   let answer: IncomingMessage | undefined;
@@ -161,7 +167,7 @@ function exchange(
   const open = (fresh: boolean): ClientRequest => {
     const send = url.protocol === "https:" ? httpsRequest : httpRequest;
     // A connection of its own where a kept one has just proved dead.
-    const request = send(url, { method: req.method, headers, agent: fresh ? false : agent });
+    const request = send(url, { method, headers, agent: fresh ? false : agent });
     limitConnecting(request);
     request.setTimeout(silentAtMost, () =>
       request.destroy(new Error(`nothing came for ${silentAtMost / 60_000} minutes`)),

@@ -1,0 +1,90 @@
+import { type ClientRequest, Agent as HttpAgent } from "node:http";
+import { Agent as HttpsAgent } from "node:https";
+import type { Duplex } from "node:stream";
+import type { Socket } from "node:net";
+
+/** Unused connections are closed before a model's server closes them. */
+const idleTimeoutMs = 30_000;
+/** Connections a run keeps open between its requests. */
+const maxIdlePerRun = 4;
+
+interface Pool {
+  readonly agents: { readonly http: HttpAgent; readonly https: HttpsAgent };
+  users: number;
+  timer: NodeJS.Timeout | undefined;
+}
+
+/** A run's connections to its model's server for the time of one request. */
+export interface Connections extends Disposable {
+  getAgent(protocol: string): HttpAgent;
+}
+
+/**
+ * Connections to model servers, a pool for each run. Two runs never share a connection: whatever one of them puts onto
+ * its own cannot reach the other. A pool closes when its run has had no request for a while.
+ */
+export class ConnectionPools {
+  readonly #pools = new Map<string, Pool>();
+
+  open(runId: string): Connections {
+    const pool = this.#pools.get(runId) ?? createPool();
+    this.#pools.set(runId, pool);
+    clearTimeout(pool.timer);
+    pool.users++;
+    let open = true;
+    return {
+      getAgent: (protocol) => (protocol === "https:" ? pool.agents.https : pool.agents.http),
+      [Symbol.dispose]: () => {
+        if (!open) return;
+        open = false;
+        if (--pool.users === 0) this.#closeWhenIdle(runId, pool);
+      },
+    };
+  }
+
+  #closeWhenIdle(runId: string, pool: Pool): void {
+    if (this.#pools.get(runId) !== pool) return;
+    pool.timer = setTimeout(() => {
+      this.#pools.delete(runId);
+      destroyPool(pool);
+    }, idleTimeoutMs);
+    pool.timer.unref();
+  }
+
+  close(): void {
+    for (const pool of this.#pools.values()) destroyPool(pool);
+    this.#pools.clear();
+  }
+}
+
+function createPool(): Pool {
+  const options = { keepAlive: true, timeout: idleTimeoutMs, maxFreeSockets: maxIdlePerRun };
+  const agents = { http: new HttpAgent(options), https: new HttpsAgent(options) };
+  refuseUnaskedBytes(agents.http);
+  refuseUnaskedBytes(agents.https);
+  return { agents, users: 0, timer: undefined };
+}
+
+function destroyPool(pool: Pool): void {
+  clearTimeout(pool.timer);
+  pool.agents.http.destroy();
+  pool.agents.https.destroy();
+}
+
+/**
+ * Closes a kept connection on which bytes came while no request was assigned to it: they answer none of ours. Only recent
+ * versions of Node do so themselves.
+ */
+function refuseUnaskedBytes(agent: HttpAgent): void {
+  const bytesAtRest = new WeakMap<Duplex, number>();
+  const keep = agent.keepSocketAlive.bind(agent);
+  const reuse = agent.reuseSocket.bind(agent);
+  agent.keepSocketAlive = (socket: Socket) => {
+    bytesAtRest.set(socket, socket.bytesRead);
+    return keep(socket);
+  };
+  agent.reuseSocket = (socket: Socket, request: ClientRequest) => {
+    reuse(socket, request);
+    if (bytesAtRest.get(socket) !== socket.bytesRead) socket.destroy();
+  };
+}
