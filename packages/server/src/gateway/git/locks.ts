@@ -1,16 +1,14 @@
-/** One at a time by key, in the order asked. */
-export function createLocks(): { run<T>(key: string, work: () => Promise<T>): Promise<T> } {
-  const tails = new Map<string, Promise<unknown>>();
+import { Slots } from "./slots.ts";
+
+/** One at a time by key, in the order asked; who waits leaves when its signal aborts. */
+export function createLocks(): {
+  run<T>(key: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T>;
+} {
+  const slots = new Slots(1);
   return {
-    async run(key, work) {
-      const before = tails.get(key) ?? Promise.resolve();
-      const mine = before.then(work, work);
-      tails.set(key, mine);
-      try {
-        return await mine;
-      } finally {
-        if (tails.get(key) === mine) tails.delete(key);
-      }
+    async run(key, work, signal) {
+      using _slot = await slots.acquire(key, { signal });
+      return await work();
     },
   };
 }

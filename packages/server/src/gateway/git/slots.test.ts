@@ -1,0 +1,42 @@
+import { expect, test } from "vitest";
+import { Slots } from "./slots.ts";
+
+/** Whether a promise has settled by the time everything that is ready has run. */
+async function hasSettled(promise: Promise<unknown>): Promise<boolean> {
+  const ready = new Promise((resolve) => setImmediate(resolve, "pending"));
+  return (await Promise.race([promise.catch(() => undefined), ready])) !== "pending";
+}
+
+test("as many as fit enter, the others follow in the order in which they asked, key by key", async () => {
+  const slots = new Slots(2);
+  const order: number[] = [];
+  const entered = await Promise.all([slots.acquire("a"), slots.acquire("a")]);
+  const waiting = [1, 2].map(async (n) => {
+    const slot = await slots.acquire("a");
+    order.push(n);
+    return slot;
+  });
+  expect(await hasSettled(slots.acquire("b"))).toBe(true);
+  expect(await hasSettled(Promise.race(waiting))).toBe(false);
+  entered[0]?.[Symbol.dispose]();
+  entered[0]?.[Symbol.dispose]();
+  await waiting[0];
+  expect(await hasSettled(waiting[1]!)).toBe(false);
+  entered[1]?.[Symbol.dispose]();
+  await waiting[1];
+  expect(order).toEqual([1, 2]);
+});
+
+test("who waits leaves by signal or when its limit is over, and takes no slot", async () => {
+  const slots = new Slots(1);
+  const holder = await slots.acquire("a");
+  const leaving = new AbortController();
+  const aborted = slots.acquire("a", { signal: leaving.signal });
+  const limited = slots.acquire("a", { limit: { timeoutMs: 5, createError: () => new Error("too long") } });
+  leaving.abort(new Error("enough"));
+  await expect(aborted).rejects.toThrow("enough");
+  await expect(limited).rejects.toThrow("too long");
+  await expect(slots.acquire("b", { signal: AbortSignal.abort(new Error("before")) })).rejects.toThrow("before");
+  holder[Symbol.dispose]();
+  expect(await hasSettled(slots.acquire("a"))).toBe(true);
+});
