@@ -146,6 +146,17 @@ export const errorCatalogue: { readonly [Code in ErrorCode]: CatalogueEntry<Erro
     message: ({ url, reason }) => `${url} could not be fetched: ${reason}`,
     next: () => "Check the network and the address, then start the task again.",
   },
+  repository_timeout: {
+    http: 504,
+    grpc: "DEADLINE_EXCEEDED",
+    message: ({ url, host, phase, after_s }) => {
+      if (phase === "wait")
+        return `Wharf waited ${after_s} s for ${host}: its earlier transfers with that host did not end.`;
+      const step = { list: "listing its branches", fetch: "fetching", push: "pushing" }[phase];
+      return `${host} sent too little: ${step} (${url}) did not end within ${after_s} s.`;
+    },
+    next: ({ host }) => `Check that ${host} answers git from the server's machine, then prompt the task again.`,
+  },
   branch_missing: {
     http: 422,
     grpc: "NOT_FOUND",

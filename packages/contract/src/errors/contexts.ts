@@ -1,6 +1,9 @@
 /** What keeps a runner that was made from starting: each has a remedy of its own. */
 export type StartObstacle = "image" | "crash" | "volume" | "volume_full" | "no_room" | "unknown";
 
+/** What Wharf was doing with a remote repository when the time was over. */
+export type RepositoryPhase = "wait" | "list" | "fetch" | "push";
+
 /** What each error carries, typed, so that its message can name the thing that went wrong. */
 export interface ErrorContexts {
   bad_request: { issues: readonly { path: string; message: string }[] };
@@ -26,6 +29,7 @@ export interface ErrorContexts {
   repository_auth: { url: string };
   repository_too_large: { url: string; limit_mb: number };
   repository_unreachable: { url: string; reason: string };
+  repository_timeout: { url: string; host: string; phase: RepositoryPhase; after_s: number };
   branch_missing: { url: string; branch: string };
   push_rejected: { ref: string; reason: string };
   git_failed: { command: string; reason: string };

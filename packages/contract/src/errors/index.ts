@@ -3,7 +3,7 @@ import { errorCatalogue } from "./catalogue.ts";
 import type { ErrorCode, ErrorContexts } from "./contexts.ts";
 
 export { errorCatalogue } from "./catalogue.ts";
-export type { ErrorCode, ErrorContexts, StartObstacle } from "./contexts.ts";
+export type { ErrorCode, ErrorContexts, RepositoryPhase, StartObstacle } from "./contexts.ts";
 
 /** An error on the wire: problem+json with Wharf's code and the next step. */
 export const Problem = z.object({

@@ -25,6 +25,7 @@ const worthRetrying: ReadonlySet<string> = new Set([
   "disk_full",
   "internal",
   "repository_unreachable",
+  "repository_timeout",
   "journal_full",
   "git_failed",
 ]);

@@ -105,7 +105,8 @@ const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 /** For what talks to the real remote, with the host's own logins. */
 export function hostEnvironment(given: Readonly<Record<string, string>>, sshCommand: string): Record<string, string> {
   const kept = Object.fromEntries(passedOn.flatMap((name) => (given[name] === undefined ? [] : [[name, given[name]]])));
-  const ssh = `${sshCommand} -o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=15 -o ServerAliveCountMax=4`;
+  // A shared connection would outlive the command that opened it.
+  const ssh = `${sshCommand} -o ControlMaster=no -o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=15 -o ServerAliveCountMax=4`;
   return { PATH: defaultPath, ...kept, ...unattended, GIT_SSH_COMMAND: ssh, ...configVariables(always) };
 }
 

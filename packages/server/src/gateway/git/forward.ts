@@ -1,6 +1,7 @@
 import { WharfError } from "@wharf/contract";
 import { reasonOf, remoteFailure } from "./failure.ts";
 import { type Remote, withoutSecret } from "./remote.ts";
+import type { RunRemoteGit } from "./remote-git.ts";
 import { runGit } from "./run.ts";
 
 /**
@@ -17,6 +18,7 @@ export interface Forwarding {
   readonly sha: string;
   readonly environment: Readonly<Record<string, string>>;
   readonly folder: string;
+  readonly runRemoteGit: RunRemoteGit;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -42,14 +44,14 @@ export async function forwardBranch(forwarding: Forwarding): Promise<void> {
 type Outcome = { readonly kind: "done" } | { readonly kind: "behind" | "refused"; readonly reason: string };
 
 async function push(forwarding: Forwarding, lease?: string): Promise<Outcome> {
-  const { mirror, remote, branch, sha, environment, signal } = forwarding;
+  const { mirror, remote, branch, sha, environment, signal, runRemoteGit } = forwarding;
   const ref = `refs/heads/${branch}`;
   const flags = ["--porcelain", "--no-verify", "--no-signed", "--no-follow-tags", "--recurse-submodules=no"];
   if (lease !== undefined) flags.push(`--force-with-lease=${ref}:${lease}`);
   // A checked-out branch is never updated under its owner: that would run the owner's filters on what an agent wrote.
   if (remote.local) flags.push("--receive-pack=git -c receive.denyCurrentBranch=refuse receive-pack");
   const args = [`--git-dir=${mirror}`, "push", ...flags, "--", remote.address, `${sha}:${ref}`];
-  const pushed = await runGit(args, { environment, signal });
+  const pushed = await runRemoteGit({ phase: "push", remote, args, environment, signal });
   if (pushed.code === 0) return { kind: "done" };
   const refusal = pushed.stdout.split("\n").find((line) => line.startsWith("!\t"));
   if (refusal === undefined) throw remoteFailure(pushed.stderr, remote, forwarding.folder);

@@ -40,6 +40,11 @@ export async function tidy(
   );
   const packs = (await readdir(join(mirror, "objects", "pack"))).filter((name) => name.endsWith(".pack"));
   if (packs.length <= maxPacks) return;
-  await runGit([`--git-dir=${mirror}`, "repack", "-d", "--quiet", "--geometric=2"], options);
-  await runGit([`--git-dir=${mirror}`, "pack-refs", "--all"], options);
+  try {
+    await runGit([`--git-dir=${mirror}`, "repack", "-d", "--quiet", "--geometric=2"], options);
+    await runGit([`--git-dir=${mirror}`, "pack-refs", "--all"], options);
+  } catch (error) {
+    // A mirror with many packs is slow, not broken: the next call tries again.
+    if (options.signal.aborted) throw error;
+  }
 }

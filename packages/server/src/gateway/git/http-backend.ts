@@ -1,8 +1,7 @@
-import { spawn } from "node:child_process";
 import type { ServerResponse } from "node:http";
 import { pipeline, type Readable } from "node:stream";
 import { WharfError } from "@wharf/contract";
-import { endGroup } from "./run.ts";
+import { endGroup, spawnGit } from "./spawn.ts";
 
 /** One request handed to git's own `http-backend`, as a CGI program. */
 export interface CgiRequest {
@@ -17,6 +16,8 @@ export interface CgiRequest {
 }
 
 const tidyWithin = 10_000; // ms
+/** A runner that reads or sends slower than this keeps a git process for too long. */
+const servingLimitMs = 15 * 60_000;
 const maxHeaderBytes = 16 * 1024;
 const maxStderrBytes = 4 * 1024;
 const passedOn = new Set(["content-type", "cache-control", "expires", "pragma"]);
@@ -24,23 +25,23 @@ const passedOn = new Set(["content-type", "cache-control", "expires", "pragma"])
 /** Settles when git is gone. Rejects only while nothing has been answered yet. */
 export function runHttpBackend(request: CgiRequest, res: ServerResponse): Promise<void> {
   return new Promise((resolve, reject) => {
-    const child = spawn("git", ["http-backend"], {
-      env: request.environment,
-      cwd: "/",
-      stdio: ["pipe", "pipe", "pipe"],
-      detached: true,
-    });
+    const { child, stdin, stdout, stderr: errors } = spawnBackend(request.environment);
     let stderr = "";
     let collected = Buffer.alloc(0);
     let headed = false;
     let failure: unknown;
 
+    const limit = setTimeout(() => {
+      const reason = `the transfer did not end within ${servingLimitMs / 60_000} minutes`;
+      failure ??= new WharfError("git_failed", { command: "http-backend", reason });
+      stop();
+    }, servingLimitMs);
     let patience: NodeJS.Timeout | undefined;
     // At the end of its input git tidies up what it took of a push; a signal would make it leave that behind.
     const stop = () => {
       if (patience) return;
-      child.stdin.destroy();
-      child.stdout.unpipe(res).resume();
+      stdin.destroy();
+      stdout.unpipe(res).resume();
       patience = setTimeout(() => endGroup(child), request.keepsObjects ? tidyWithin : 0);
     };
     const clientGone = () => {
@@ -49,11 +50,11 @@ export function runHttpBackend(request: CgiRequest, res: ServerResponse): Promis
     res.once("close", clientGone);
     if (res.destroyed) stop();
 
-    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr = (stderr + text).slice(-maxStderrBytes)));
-    child.stdin.on("error", () => undefined); // git may answer without having read everything
-    if (request.head) child.stdin.write(request.head);
+    errors.setEncoding("utf8").on("data", (text: string) => (stderr = (stderr + text).slice(-maxStderrBytes)));
+    stdin.on("error", () => undefined); // git may answer without having read everything
+    if (request.head) stdin.write(request.head);
     if (request.body) {
-      pipeline(request.body, child.stdin, (error) => {
+      pipeline(request.body, stdin, (error) => {
         // A body that broke or went over its bound must not look complete to git.
         if (
           !error ||
@@ -64,13 +65,13 @@ export function runHttpBackend(request: CgiRequest, res: ServerResponse): Promis
         failure ??= error;
         stop();
       });
-    } else child.stdin.end();
+    } else stdin.end();
 
     const readHeader = (chunk: Buffer) => {
       collected = Buffer.concat([collected, chunk]);
       const end = collected.indexOf("\r\n\r\n");
       if (end < 0 && collected.length <= maxHeaderBytes) return;
-      child.stdout.off("data", readHeader);
+      stdout.off("data", readHeader);
       if (end < 0 || end > maxHeaderBytes || res.destroyed) {
         stop();
         return;
@@ -81,17 +82,19 @@ export function runHttpBackend(request: CgiRequest, res: ServerResponse): Promis
       res.flushHeaders();
       const rest = collected.subarray(end + 4);
       if (rest.length > 0) res.write(rest);
-      child.stdout.pipe(res, { end: false });
+      stdout.pipe(res, { end: false });
     };
-    child.stdout.on("data", readHeader);
+    stdout.on("data", readHeader);
 
     child.once("error", (error) => {
       clearTimeout(patience);
+      clearTimeout(limit);
       res.off("close", clientGone);
       reject(error);
     });
     child.once("close", (code, signal) => {
       clearTimeout(patience);
+      clearTimeout(limit);
       res.off("close", clientGone);
       const end = () => {
         if (headed && code === 0 && failure === undefined) res.end();
@@ -111,6 +114,13 @@ export function runHttpBackend(request: CgiRequest, res: ServerResponse): Promis
       });
     });
   });
+}
+
+function spawnBackend(environment: Readonly<Record<string, string>>) {
+  const child = spawnGit(["http-backend"], { environment, input: "pipe" });
+  const { stdin, stdout, stderr } = child;
+  if (!stdin || !stdout || !stderr) throw new Error("git was started without pipes");
+  return { child, stdin, stdout, stderr };
 }
 
 function parseHeader(text: string): { status: number; headers: Record<string, string> } {

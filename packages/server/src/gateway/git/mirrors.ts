@@ -5,8 +5,10 @@ import { type Diff, WharfError } from "@wharf/contract";
 import { diffBranch } from "./diff.ts";
 import { type Config, hostEnvironment, servedEnvironment } from "./environment.ts";
 import { forwardBranch } from "./forward.ts";
+import { startDeadline } from "./deadline.ts";
 import { createLocks } from "./locks.ts";
 import { isShadowBranch, parseRemote, type Remote } from "./remote.ts";
+import { createRemoteGit, createRemoteTimeout, defaultNetworkLimits, type NetworkLimits } from "./remote-git.ts";
 import type { RemoteRefs } from "./remote-refs.ts";
 import { runGit } from "./run.ts";
 import { createShared } from "./shared.ts";
@@ -18,6 +20,8 @@ export interface EnsureOptions {
   readonly onProgress?: (line: string) => void;
   /** A task's branch, taken from the remote where the mirror does not have it. */
   readonly shadow_branch?: string;
+  /** Limit of the whole call, besides the limits of its commands. */
+  readonly timeoutMs?: number;
 }
 
 export interface ForwardInput {
@@ -26,6 +30,8 @@ export interface ForwardInput {
   readonly branch: string;
   readonly sha: string;
   readonly signal?: AbortSignal;
+  /** Limit of the whole call, besides the limits of its commands. */
+  readonly timeoutMs?: number;
 }
 
 /** Bare copies of repositories, outside of every runner. */
@@ -48,23 +54,28 @@ export interface MirrorsOptions {
   readonly maxRepositoryMb: number;
   /** The server's own environment; only what git needs for its logins is taken from it. */
   readonly gitEnvironment?: Readonly<Record<string, string>>;
+  readonly networkLimits?: Partial<NetworkLimits>;
 }
 
 const noProgress = () => undefined;
 
-export function openMirrors({ folder, maxRepositoryMb, gitEnvironment = {} }: MirrorsOptions): Mirrors {
+export function openMirrors(options: MirrorsOptions): Mirrors {
+  const { folder, maxRepositoryMb, gitEnvironment = {} } = options;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const locks = createLocks();
   const served = servedEnvironment(gitEnvironment);
   const swept = sweep(folder);
+  const runRemoteGit = createRemoteGit({ ...defaultNetworkLimits, ...options.networkLimits });
   let host: Promise<Record<string, string>> | undefined;
   const hosted = () => (host ??= readSshCommand(gitEnvironment).then((ssh) => hostEnvironment(gitEnvironment, ssh)));
 
   const fetches = createShared<Remote, RemoteRefs>(async (remote, { signal, onProgress }) => {
     await swept;
     const environment = await hosted();
-    return locks.run(remote.id, () =>
-      synchronise(remote, { folder, environment, maxRepositoryMb, signal, onProgress }),
+    return locks.run(
+      remote.id,
+      () => synchronise(remote, { folder, environment, maxRepositoryMb, runRemoteGit, signal, onProgress }),
+      signal,
     );
   });
 
@@ -78,13 +89,27 @@ export function openMirrors({ folder, maxRepositoryMb, gitEnvironment = {} }: Mi
     folder,
     maxRepositoryMb,
     path,
-    async ensure(url, { signal = new AbortController().signal, onProgress = noProgress, shadow_branch } = {}) {
+    async ensure(url, { onProgress = noProgress, shadow_branch, timeoutMs, ...given } = {}) {
       const remote = await parseRemote(url);
+      using deadline = startDeadline(given.signal, timeoutMs, () =>
+        createRemoteTimeout(remote, "fetch", timeoutMs ?? 0),
+      );
+      const { signal } = deadline;
       const refs = await fetches.join(remote.id, remote, { signal, onProgress });
       if (shadow_branch !== undefined && refs.branches.has(shadow_branch) && isShadowBranch(shadow_branch)) {
         const environment = await hosted();
-        await locks.run(remote.id, () =>
-          fetchShadow(remote, shadow_branch, { folder, environment, maxRepositoryMb, signal, onProgress }),
+        await locks.run(
+          remote.id,
+          () =>
+            fetchShadow(remote, shadow_branch, {
+              folder,
+              environment,
+              maxRepositoryMb,
+              runRemoteGit,
+              signal,
+              onProgress,
+            }),
+          signal,
         );
       }
       return { repository_id: remote.id, default_branch: refs.defaultBranch };
@@ -98,7 +123,7 @@ export function openMirrors({ folder, maxRepositoryMb, gitEnvironment = {} }: Mi
     },
     diff: async (repositoryId, base, branch) =>
       diffBranch({ mirror: path(repositoryId), environment: served, base, branch }),
-    async forward({ url, repository_id, branch, sha, signal }) {
+    async forward({ url, repository_id, branch, sha, timeoutMs, ...given }) {
       const ref = `refs/heads/${branch}`;
       if (!isShadowBranch(branch))
         throw new WharfError("push_rejected", { ref, reason: "only branches beneath shadow/ are forwarded" });
@@ -110,9 +135,16 @@ export function openMirrors({ folder, maxRepositoryMb, gitEnvironment = {} }: Mi
           ref,
           reason: `the mirror ${repository_id} is not one of ${remote.shown}`,
         });
+      using deadline = startDeadline(given.signal, timeoutMs, () =>
+        createRemoteTimeout(remote, "push", timeoutMs ?? 0),
+      );
+      const { signal } = deadline;
       const environment = await hosted();
-      await locks.run(`${repository_id} ${branch}`, () =>
-        forwardBranch({ mirror: path(repository_id), remote, branch, sha, environment, folder, signal }),
+      const mirror = path(repository_id);
+      await locks.run(
+        `${repository_id} ${branch}`,
+        () => forwardBranch({ mirror, remote, branch, sha, environment, folder, runRemoteGit, signal }),
+        signal,
       );
     },
     servingEnvironment: (config) => servedEnvironment(gitEnvironment, config),

@@ -1,7 +1,7 @@
 import { WharfError } from "@wharf/contract";
 import { remoteFailure } from "./failure.ts";
 import type { Remote } from "./remote.ts";
-import { runGit } from "./run.ts";
+import type { RunRemoteGit } from "./remote-git.ts";
 
 export interface RemoteRefs {
   readonly defaultBranch: string;
@@ -12,6 +12,7 @@ export interface RemoteRefs {
 interface Asking {
   readonly environment: Readonly<Record<string, string>>;
   readonly folder: string;
+  readonly runRemoteGit: RunRemoteGit;
   readonly signal: AbortSignal;
 }
 
@@ -19,8 +20,11 @@ const maxListBytes = 64 * 1024 * 1024;
 
 /** Asks a remote for its branches. The first contact: it tells whether the repository is there, open to us and has a commit. */
 export async function readRemoteRefs(remote: Remote, asking: Asking): Promise<RemoteRefs> {
-  const { environment, signal } = asking;
-  const listed = await runGit(["ls-remote", "--symref", "--", remote.address, "HEAD", "refs/heads/*"], {
+  const { environment, signal, runRemoteGit } = asking;
+  const listed = await runRemoteGit({
+    phase: "list",
+    remote,
+    args: ["ls-remote", "--symref", "--", remote.address, "HEAD", "refs/heads/*"],
     environment,
     signal,
     maxBytes: maxListBytes,

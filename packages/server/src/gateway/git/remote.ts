@@ -13,6 +13,8 @@ export interface Remote {
   /** A password inside the address; taken out of git's own words before anyone reads them. */
   readonly secret?: string;
   readonly local: boolean;
+  /** Name and port of the server; missing for a path of this machine. */
+  readonly host?: string;
 }
 
 const maxUrlLength = 2048;
@@ -33,7 +35,13 @@ export async function parseRemote(url: string): Promise<Remote> {
   if (/^file:\/\//i.test(given)) return localRemote(given, pathOf(given));
   if (/^(https?|ssh):\/\//i.test(given)) return networkRemote(given);
   if (!given.includes("://") && scpLike.test(given))
-    return { id: idOf(given.replace(/\/+$/, "")), address: given, shown: given, local: false };
+    return {
+      id: idOf(given.replace(/\/+$/, "")),
+      address: given,
+      shown: given,
+      local: false,
+      host: readScpHost(given),
+    };
   throw refused("must be an https, http, ssh or file address, user@host:path, or an absolute path");
 }
 
@@ -71,9 +79,12 @@ function networkRemote(given: string): Remote {
     address: normalised,
     shown: shown.href.replace(/\/+$/, ""),
     local: false,
+    host: url.host.toLowerCase(),
     ...secretOf(url),
   };
 }
+
+const readScpHost = (given: string): string => given.slice(given.indexOf("@") + 1, given.indexOf(":")).toLowerCase();
 
 function secretOf(url: URL): { secret?: string } {
   return url.password === "" ? {} : { secret: url.password };

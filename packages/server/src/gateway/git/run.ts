@@ -1,7 +1,7 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import { WharfError } from "@wharf/contract";
+import { endGroup, spawnGit } from "./spawn.ts";
 
-/** How long a process group may take to tidy up after SIGTERM. */
-const killAfter = 2_000; // ms
+const defaultTimeoutMs = 120_000;
 const maxStderrBytes = 16 * 1024;
 
 export interface GitRun {
@@ -11,6 +11,10 @@ export interface GitRun {
   readonly onLine?: ((line: string) => void) | undefined;
   /** Output beyond this ends the command; the result says so. */
   readonly maxBytes?: number;
+  /** A command that takes longer is ended and fails. @default 120 s */
+  readonly timeoutMs?: number;
+  /** The error of a command that took too long. @default `git_failed` */
+  readonly createTimeoutError?: () => Error;
 }
 
 export interface GitResult {
@@ -20,43 +24,38 @@ export interface GitResult {
   readonly truncated: boolean;
 }
 
-/** Ends a process and all that it started. It must have been spawned `detached`. */
-export function endGroup(child: ChildProcess): void {
-  const { pid } = child;
-  if (pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-  const send = (signal: NodeJS.Signals) => {
-    try {
-      process.kill(-pid, signal);
-    } catch {
-      // It ended by itself in the meantime.
-    }
-  };
-  send("SIGTERM");
-  const timer = setTimeout(() => send("SIGKILL"), killAfter);
-  child.once("close", () => clearTimeout(timer));
-}
-
 /**
- * Runs git to its end. In a session of its own: it has no terminal to ask at, and is ended as a group. Rejects with the
- * signal's reason, and only after the processes are gone.
+ * Runs git to its end, within a time limit. Rejects with the signal's reason or the limit's error, and only after the
+ * processes are gone.
  */
 export function runGit(args: readonly string[], options: GitRun): Promise<GitResult> {
-  const { environment, signal, onLine, maxBytes = 64 * 1024 * 1024 } = options;
+  const { environment, signal, onLine, maxBytes = 64 * 1024 * 1024, timeoutMs = defaultTimeoutMs } = options;
   return new Promise((resolve, reject) => {
     if (signal?.aborted) {
       reject(signal.reason as Error);
       return;
     }
-    const child = spawn("git", args, { env: environment, cwd: "/", stdio: ["ignore", "pipe", "pipe"], detached: true });
+    const child = spawnGit(args, { environment, input: "ignore" });
     const output: Buffer[] = [];
     let size = 0;
     let truncated = false;
     let stderr = "";
     let partial = "";
-    const abort = () => endGroup(child);
+    let failure: Error | undefined;
+    const end = (reason: Error) => {
+      failure ??= reason;
+      endGroup(child);
+    };
+    const abort = () => end(signal?.reason as Error);
     signal?.addEventListener("abort", abort, { once: true });
+    const createTimeoutError = options.createTimeoutError ?? (() => createSlownessError(args, timeoutMs));
+    const timer = setTimeout(() => end(createTimeoutError()), timeoutMs);
+    const release = () => {
+      signal?.removeEventListener("abort", abort);
+      clearTimeout(timer);
+    };
 
-    child.stdout.on("data", (chunk: Buffer) => {
+    child.stdout?.on("data", (chunk: Buffer) => {
       if (truncated) return;
       output.push(chunk.subarray(0, maxBytes - size));
       size += chunk.length;
@@ -64,7 +63,7 @@ export function runGit(args: readonly string[], options: GitRun): Promise<GitRes
       truncated = true;
       endGroup(child);
     });
-    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       const lines = (partial + text).split(/[\r\n]+/);
       partial = (lines.pop() ?? "").slice(-maxStderrBytes);
       for (const line of lines) {
@@ -74,12 +73,12 @@ export function runGit(args: readonly string[], options: GitRun): Promise<GitRes
       }
     });
     child.once("error", (error) => {
-      signal?.removeEventListener("abort", abort);
+      release();
       reject(error);
     });
     child.once("close", (code) => {
-      signal?.removeEventListener("abort", abort);
-      if (signal?.aborted) reject(signal.reason as Error);
+      release();
+      if (failure) reject(failure);
       else
         resolve({
           code: code ?? -1,
@@ -89,4 +88,9 @@ export function runGit(args: readonly string[], options: GitRun): Promise<GitRes
         });
     });
   });
+}
+
+function createSlownessError(args: readonly string[], timeoutMs: number): WharfError {
+  const command = args.find((arg) => !arg.startsWith("-")) ?? "";
+  return new WharfError("git_failed", { command, reason: `it did not end within ${timeoutMs / 1000} s` });
 }

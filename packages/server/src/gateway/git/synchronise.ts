@@ -7,6 +7,7 @@ import { remoteFailure } from "./failure.ts";
 import { GrowthWatch, removeLeftovers } from "./folder-size.ts";
 import { clearStaleLocks, lockedOut, tidy } from "./housekeeping.ts";
 import type { Remote } from "./remote.ts";
+import type { RunRemoteGit } from "./remote-git.ts";
 import { readRemoteRefs, type RemoteRefs } from "./remote-refs.ts";
 import { type GitResult, runGit } from "./run.ts";
 
@@ -14,6 +15,7 @@ export interface Synchronising {
   readonly folder: string;
   readonly environment: Readonly<Record<string, string>>;
   readonly maxRepositoryMb: number;
+  readonly runRemoteGit: RunRemoteGit;
   readonly signal: AbortSignal;
   readonly onProgress: (line: string) => void;
 }
@@ -123,5 +125,6 @@ function fetchOnce(mirror: string, remote: Remote, options: Fetching): Promise<G
     ...(options.prune ? ["--prune"] : []),
   ];
   const args = [`--git-dir=${mirror}`, "fetch", ...flags, "--", remote.address, ...options.refspecs];
-  return runGit(args, { environment: options.environment, signal: options.signal, onLine: options.onProgress });
+  const { environment, signal, onProgress, runRemoteGit } = options;
+  return runRemoteGit({ phase: "fetch", remote, args, environment, signal, onLine: onProgress });
 }

@@ -1,0 +1,49 @@
+import { type RepositoryPhase, WharfError } from "@wharf/contract";
+import type { Remote } from "./remote.ts";
+import { type GitResult, type GitRun, runGit } from "./run.ts";
+import { Slots } from "./slots.ts";
+
+/** Wall-clock limits of the commands that talk to a remote. A waiter waits at most as long for its host. */
+export interface NetworkLimits {
+  /** @default 60 s */
+  readonly listMs: number;
+  /** @default 300 s */
+  readonly fetchMs: number;
+  /** @default 300 s */
+  readonly pushMs: number;
+}
+
+export const defaultNetworkLimits: NetworkLimits = { listMs: 60_000, fetchMs: 300_000, pushMs: 300_000 };
+
+/** Connections to one host at the same time, across repositories; more make hosts slow or refuse. */
+const maxFetchesPerHost = 2;
+const maxPushesPerHost = 1;
+
+export interface RemoteCall extends Pick<GitRun, "environment" | "signal" | "onLine" | "maxBytes"> {
+  readonly phase: "list" | "fetch" | "push";
+  readonly remote: Remote;
+  readonly args: readonly string[];
+}
+
+/** Runs a git command that talks to a remote: in its host's turn, and within its limit. */
+export type RunRemoteGit = (call: RemoteCall) => Promise<GitResult>;
+
+export function createRemoteGit(limits: NetworkLimits): RunRemoteGit {
+  const fetches = new Slots(maxFetchesPerHost);
+  const pushes = new Slots(maxPushesPerHost);
+  return async ({ phase, remote, args, ...options }) => {
+    const timeoutMs = limits[`${phase}Ms`];
+    const createError = (at: RepositoryPhase) => () => createRemoteTimeout(remote, at, timeoutMs);
+    const run = () => runGit(args, { ...options, timeoutMs, createTimeoutError: createError(phase) });
+    if (remote.host === undefined) return run();
+    const slots = phase === "push" ? pushes : fetches;
+    const limit = { timeoutMs, createError: createError("wait") };
+    using _slot = await slots.acquire(remote.host, { signal: options.signal, limit });
+    return await run();
+  };
+}
+
+export function createRemoteTimeout(remote: Remote, phase: RepositoryPhase, timeoutMs: number): WharfError {
+  const host = remote.host ?? "this machine";
+  return new WharfError("repository_timeout", { url: remote.shown, host, phase, after_s: timeoutMs / 1000 });
+}
