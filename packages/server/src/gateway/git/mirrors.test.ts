@@ -1,8 +1,10 @@
+import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, utimes, writeFile } from "node:fs/promises";
+import { mkdir, readdir, symlink, utimes, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { commit, git, gitServer, hostGit, Scratch } from "../testing.ts";
 import { openMirrors, type Mirrors } from "./index.ts";
@@ -128,6 +130,20 @@ describe("a mirror of a repository", () => {
     await utimes(lock, new Date(Date.now() - 60_000), new Date(Date.now() - 60_000));
     await mirrors.ensure(source);
     expect(await mirrors.head(id, "main")).toBe(sha);
+  });
+
+  test("is made once git can be started, though it could not at first", async () => {
+    const source = await scratch.repository("source");
+    const bin = join(scratch.path, "bin");
+    await mkdir(bin);
+    mirrors = openMirrors({
+      folder: join(scratch.path, "mirrors"),
+      maxRepositoryMb: 100,
+      gitEnvironment: { PATH: bin },
+    });
+    await expect(mirrors.ensure(source)).rejects.toThrow("ENOENT");
+    await symlink((await promisify(execFile)("which", ["git"])).stdout.trim(), join(bin, "git"));
+    expect(await mirrors.ensure(source)).toMatchObject({ default_branch: "main" });
   });
 
   test("has its packs rolled together before they are many", async () => {

@@ -3,9 +3,10 @@ import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type Diff, WharfError } from "@wharf/contract";
 import { diffBranch } from "./diff.ts";
-import { type Config, hostEnvironment, servedEnvironment } from "./environment.ts";
+import { type Config, servedEnvironment } from "./environment.ts";
 import { forwardBranch } from "./forward.ts";
 import { startDeadline } from "./deadline.ts";
+import { createHostEnvironment } from "./host-environment.ts";
 import { createLocks } from "./locks.ts";
 import { isShadowBranch, parseRemote, type Remote } from "./remote.ts";
 import { createRemoteGit, createRemoteTimeout, defaultNetworkLimits, type NetworkLimits } from "./remote-git.ts";
@@ -66,8 +67,7 @@ export function openMirrors(options: MirrorsOptions): Mirrors {
   const served = servedEnvironment(gitEnvironment);
   const swept = sweep(folder);
   const runRemoteGit = createRemoteGit({ ...defaultNetworkLimits, ...options.networkLimits });
-  let host: Promise<Record<string, string>> | undefined;
-  const hosted = () => (host ??= readSshCommand(gitEnvironment).then((ssh) => hostEnvironment(gitEnvironment, ssh)));
+  const hosted = createHostEnvironment(gitEnvironment);
 
   const fetches = createShared<Remote, RemoteRefs>(async (remote, { signal, onProgress }) => {
     await swept;
@@ -149,15 +149,6 @@ export function openMirrors(options: MirrorsOptions): Mirrors {
     },
     servingEnvironment: (config) => servedEnvironment(gitEnvironment, config),
   };
-}
-
-/** The person's own way to call ssh is kept; it is only told never to ask. */
-async function readSshCommand(given: Readonly<Record<string, string>>): Promise<string> {
-  if (given["GIT_SSH_COMMAND"]) return given["GIT_SSH_COMMAND"];
-  const found = await runGit(["config", "--global", "--get", "core.sshCommand"], {
-    environment: hostEnvironment(given, "ssh"),
-  });
-  return (found.code === 0 && found.stdout.trim()) || "ssh";
 }
 
 /** A server that was killed may have left half a mirror. */
