@@ -14,6 +14,8 @@ export interface GatewayOptions {
   readonly log?: GatewayLog;
   readonly maxModelBodyBytes?: number;
   readonly maxPushBytes?: number;
+  /** Fetches of all runners that may keep a git at work at the same time. */
+  readonly maxFetches?: number;
 }
 
 /** Who sent a request, or nothing where no run is known for it. */
@@ -29,11 +31,17 @@ export interface Gateway {
 
 const maxModelBodyBytes = 32 * 1024 * 1024;
 const maxPushBytes = 2 * 1024 * 1024 * 1024;
+const maxFetches = 32;
 
 export function createGateway(options: GatewayOptions): Gateway {
   const { mirrors, hooks, routes, log } = options;
   const models = createModelProxy({ routes, hooks, maxBodyBytes: options.maxModelBodyBytes ?? maxModelBodyBytes });
-  const git = createGitServer({ mirrors, hooks, maxPushBytes: options.maxPushBytes ?? maxPushBytes });
+  const git = createGitServer({
+    mirrors,
+    hooks,
+    maxPushBytes: options.maxPushBytes ?? maxPushBytes,
+    maxFetches: options.maxFetches ?? maxFetches,
+  });
 
   const route = async (find: FindContext, req: IncomingMessage, res: ServerResponse): Promise<void> => {
     const context = await find();

@@ -48,3 +48,13 @@ export async function tidy(
     if (options.signal.aborted) throw error;
   }
 }
+
+/** A server that was killed may have left half a mirror. */
+export async function removeUnfinished(folder: string): Promise<void> {
+  const names = await readdir(folder).catch(() => []);
+  await Promise.all(
+    names
+      .filter((name) => name.startsWith(".new-"))
+      .map((name) => rm(join(folder, name), { recursive: true, force: true }).catch(() => undefined)),
+  );
+}

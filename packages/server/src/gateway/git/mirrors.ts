@@ -1,5 +1,5 @@
 import { mkdirSync } from "node:fs";
-import { readdir, rm } from "node:fs/promises";
+import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { type Diff, WharfError } from "@wharf/contract";
 import { diffBranch } from "./diff.ts";
@@ -7,7 +7,11 @@ import { type Config, servedEnvironment } from "./environment.ts";
 import { forwardBranch } from "./forward.ts";
 import { startDeadline } from "./deadline.ts";
 import { createHostEnvironment } from "./host-environment.ts";
+import { removeUnfinished } from "./housekeeping.ts";
 import { createLocks } from "./locks.ts";
+import { MirrorSizes } from "./mirror-size.ts";
+import { MirrorUse } from "./mirror-use.ts";
+import { removeBranches } from "./remove-branches.ts";
 import { isShadowBranch, parseRemote, type Remote } from "./remote.ts";
 import { createRemoteGit, createRemoteTimeout, defaultNetworkLimits, type NetworkLimits } from "./remote-git.ts";
 import type { RemoteRefs } from "./remote-refs.ts";
@@ -43,7 +47,16 @@ export interface Mirrors {
   ensure(url: string, options?: EnsureOptions): Promise<{ repository_id: string; default_branch: string }>;
   path(repositoryId: string): string;
   head(repositoryId: string, branch: string): Promise<string | undefined>;
+  exists(repositoryId: string): Promise<boolean>;
+  /** Whether the mirror holds this commit. */
+  has(repositoryId: string, sha: string): Promise<boolean>;
   diff(repositoryId: string, base: string, branch: string): Promise<Diff>;
+  /** Removes tasks' branches, then what nothing else needs; where somebody writes into the mirror, after a later push or fetch. */
+  removeBranches(repositoryId: string, branches: readonly string[]): Promise<void>;
+  /** Why a mirror takes no push, where there is a reason. */
+  findPushObstacle(repositoryId: string): Promise<string | undefined>;
+  /** Enters a mirror to push into it. Disposing leaves, and brings the mirror back within its limit. */
+  startPush(repositoryId: string, signal: AbortSignal): Promise<AsyncDisposable>;
   /** Pushes a branch of the mirror to the real remote. */
   forward(input: ForwardInput): Promise<void>;
   /** The environment in which git serves a mirror to a runner. */
@@ -53,39 +66,54 @@ export interface Mirrors {
 export interface MirrorsOptions {
   readonly folder: string;
   readonly maxRepositoryMb: number;
+  /** What a mirror may hold in all, unreachable objects included. @default twice `maxRepositoryMb` */
+  readonly maxMirrorMb?: number;
   /** The server's own environment; only what git needs for its logins is taken from it. */
   readonly gitEnvironment?: Readonly<Record<string, string>>;
   readonly networkLimits?: Partial<NetworkLimits>;
 }
 
 const noProgress = () => undefined;
+const isCommitId = (sha: string): boolean => /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(sha);
 
 export function openMirrors(options: MirrorsOptions): Mirrors {
   const { folder, maxRepositoryMb, gitEnvironment = {} } = options;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const locks = createLocks();
   const served = servedEnvironment(gitEnvironment);
-  const swept = sweep(folder);
+  const swept = removeUnfinished(folder);
   const runRemoteGit = createRemoteGit({ ...defaultNetworkLimits, ...options.networkLimits });
   const hosted = createHostEnvironment(gitEnvironment);
-
-  const fetches = createShared<Remote, RemoteRefs>(async (remote, { signal, onProgress }) => {
-    await swept;
-    const environment = await hosted();
-    return locks.run(
-      remote.id,
-      () => synchronise(remote, { folder, environment, maxRepositoryMb, runRemoteGit, signal, onProgress }),
-      signal,
-    );
-  });
+  const use = new MirrorUse();
 
   const path = (repositoryId: string): string => {
     if (!/^[0-9a-f]{20}$/.test(repositoryId))
       throw new WharfError("not_found", { what: "repository", id: repositoryId });
     return join(folder, `${repositoryId}.git`);
   };
+  const maxMirrorMb = options.maxMirrorMb ?? 2 * maxRepositoryMb;
+  const sizes = new MirrorSizes({ use, environment: served, maxMirrorMb, getPath: path });
 
-  return {
+  /** Fetches into a mirror, one after the other, and brings it back within its limit. */
+  const fetchInto = <T>(remote: Remote, signal: AbortSignal, work: () => Promise<T>): Promise<T> =>
+    locks.run(
+      remote.id,
+      async () => {
+        const result = await use.runShared(remote.id, signal, work);
+        // A mirror that cannot be trimmed, for lack of disk space say, still serves; it takes no push while it is too large.
+        await sizes.trim(remote.id).catch(() => undefined);
+        return result;
+      },
+      signal,
+    );
+  const fetches = createShared<Remote, RemoteRefs>(async (remote, { signal, onProgress }) => {
+    await swept;
+    const environment = await hosted();
+    const context = { folder, environment, maxRepositoryMb, runRemoteGit, signal, onProgress };
+    return fetchInto(remote, signal, () => synchronise(remote, context));
+  });
+
+  const mirrors: Mirrors = {
     folder,
     maxRepositoryMb,
     path,
@@ -98,19 +126,8 @@ export function openMirrors(options: MirrorsOptions): Mirrors {
       const refs = await fetches.join(remote.id, remote, { signal, onProgress });
       if (shadow_branch !== undefined && refs.branches.has(shadow_branch) && isShadowBranch(shadow_branch)) {
         const environment = await hosted();
-        await locks.run(
-          remote.id,
-          () =>
-            fetchShadow(remote, shadow_branch, {
-              folder,
-              environment,
-              maxRepositoryMb,
-              runRemoteGit,
-              signal,
-              onProgress,
-            }),
-          signal,
-        );
+        const context = { folder, environment, maxRepositoryMb, runRemoteGit, signal, onProgress };
+        await fetchInto(remote, signal, () => fetchShadow(remote, shadow_branch, context));
       }
       return { repository_id: remote.id, default_branch: refs.defaultBranch };
     },
@@ -121,14 +138,39 @@ export function openMirrors(options: MirrorsOptions): Mirrors {
       );
       return found.code === 0 ? found.stdout.trim() : undefined;
     },
+    exists: (repositoryId) =>
+      access(join(path(repositoryId), "HEAD")).then(
+        () => true,
+        () => false,
+      ),
+    async has(repositoryId, sha) {
+      if (!isCommitId(sha)) return false;
+      const args = [`--git-dir=${path(repositoryId)}`, "cat-file", "-e", `${sha}^{commit}`];
+      return (await runGit(args, { environment: served })).code === 0;
+    },
+    async removeBranches(repositoryId, branches) {
+      if (branches.length === 0 || !(await mirrors.exists(repositoryId))) return;
+      await removeBranches({ mirror: path(repositoryId), environment: served, branches });
+      sizes.markWaste(repositoryId);
+      await sizes.trim(repositoryId);
+    },
+    findPushObstacle: (repositoryId) => sizes.findObstacle(repositoryId),
+    async startPush(repositoryId, signal) {
+      const share = await use.share(repositoryId, signal);
+      return {
+        [Symbol.asyncDispose]: async () => {
+          share[Symbol.dispose]();
+          await sizes.trim(repositoryId);
+        },
+      };
+    },
     diff: async (repositoryId, base, branch) =>
       diffBranch({ mirror: path(repositoryId), environment: served, base, branch }),
     async forward({ url, repository_id, branch, sha, timeoutMs, ...given }) {
       const ref = `refs/heads/${branch}`;
       if (!isShadowBranch(branch))
         throw new WharfError("push_rejected", { ref, reason: "only branches beneath shadow/ are forwarded" });
-      if (!/^[0-9a-f]{40,64}$/.test(sha))
-        throw new WharfError("push_rejected", { ref, reason: `'${sha}' is not a commit` });
+      if (!isCommitId(sha)) throw new WharfError("push_rejected", { ref, reason: `'${sha}' is not a commit` });
       const remote = await parseRemote(url);
       if (remote.id !== repository_id)
         throw new WharfError("push_rejected", {
@@ -149,14 +191,5 @@ export function openMirrors(options: MirrorsOptions): Mirrors {
     },
     servingEnvironment: (config) => servedEnvironment(gitEnvironment, config),
   };
-}
-
-/** A server that was killed may have left half a mirror. */
-async function sweep(folder: string): Promise<void> {
-  const names = await readdir(folder).catch(() => []);
-  await Promise.all(
-    names
-      .filter((name) => name.startsWith(".new-"))
-      .map((name) => rm(join(folder, name), { recursive: true, force: true }).catch(() => undefined)),
-  );
+  return mirrors;
 }

@@ -7,6 +7,8 @@ const maxStderrBytes = 16 * 1024;
 export interface GitRun {
   readonly environment: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
+  /** What git reads from its standard input. */
+  readonly input?: string;
   /** Each line git writes to stderr, progress included. */
   readonly onLine?: ((line: string) => void) | undefined;
   /** Output beyond this ends the command; the result says so. */
@@ -35,7 +37,9 @@ export function runGit(args: readonly string[], options: GitRun): Promise<GitRes
       reject(signal.reason as Error);
       return;
     }
-    const child = spawnGit(args, { environment, input: "ignore" });
+    const child = spawnGit(args, { environment, input: options.input === undefined ? "ignore" : "pipe" });
+    // Git may end without having read everything; its exit code tells.
+    child.stdin?.on("error", () => undefined).end(options.input);
     const output: Buffer[] = [];
     let size = 0;
     let truncated = false;

@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { GatewayContext } from "../context.ts";
 import { commit, git, gitError, hostGit, listeningGateway, Scratch, until } from "../testing.ts";
 import type { GatewayOptions } from "../gateway.ts";
+import { folderSize } from "./folder-size.ts";
 import { type Mirrors, openMirrors } from "./index.ts";
 
 let scratch: Scratch;
@@ -155,6 +156,41 @@ describe("a runner's git", () => {
     expect(seen.pushed).toEqual([]);
   });
 
+  test("may overwrite its branch with large commits again and again without filling the mirror", async () => {
+    mirrors = openMirrors({ folder: mirrors.folder, maxRepositoryMb: 20, maxMirrorMb: 3, gitEnvironment: hostGit });
+    const { remote, seen } = await gateway();
+    const work = await clone(remote);
+    for (let n = 0; n < 5; n++) {
+      await git(work, "reset", "--quiet", "--hard", "origin/main");
+      await commit(work, { "big.bin": randomBytes(2_000_000).toString("latin1") });
+      await git(work, "push", "--quiet", "--force", "origin", branch);
+    }
+    expect(seen.pushed).toHaveLength(5);
+    expect(seen.denied).toEqual([]);
+    await until(async () => (await folderSize(mirrors.path(id))) < 3 * 1024 * 1024 + 100_000);
+    expect(await mirrors.head(id, branch)).toBe(await git(work, "rev-parse", "HEAD"));
+    expect(await git(mirrors.path(id), "fsck", "--full")).not.toContain("missing");
+  });
+
+  test("is told that the mirror is full, and pushes again once there is room", async () => {
+    mirrors = openMirrors({ folder: mirrors.folder, maxRepositoryMb: 20, maxMirrorMb: 3, gitEnvironment: hostGit });
+    const { remote, seen } = await gateway();
+    const work = await clone(remote);
+    await commit(work, { "big.bin": randomBytes(4_000_000).toString("latin1") });
+    await git(work, "push", "--quiet", "origin", branch);
+    const sha = await commit(work, { "small.txt": "small" });
+    expect(await gitError(work, "push", "origin", branch)).toMatch(
+      /mirror of this repository holds \d+ MB and may hold 3 MB; push less, or raise MAX_REPO_SIZE_MB/,
+    );
+    expect(await mirrors.head(id, branch)).not.toBe(sha);
+    expect(seen.denied).toMatchObject([{ reason: expect.stringContaining("may hold 3 MB") }]);
+    await mirrors.removeBranches(id, [branch]);
+    await git(work, "reset", "--quiet", "--hard", "origin/main");
+    await commit(work, { "small.txt": "small" });
+    await git(work, "push", "--quiet", "--force", "origin", branch);
+    expect(await mirrors.head(id, branch)).toBe(await git(work, "rev-parse", "HEAD"));
+  });
+
   test("cannot push more than a repository may hold, or a request may carry", async () => {
     mirrors = openMirrors({ folder: mirrors.folder, maxRepositoryMb: 1, gitEnvironment: hostGit });
     const { remote } = await gateway();
@@ -244,6 +280,32 @@ describe("a request to the mirrors", () => {
       await until(async () => !(await gitProcesses()).some((pid) => mine.includes(pid)));
       expect(mine).toHaveLength(1);
     }
+  });
+
+  test("waits for its turn among the fetches of all runners, and leaves with its runner", async () => {
+    const { url, server } = await gateway({}, { maxFetches: 1 });
+    let received = 0;
+    server.on("request", () => received++);
+    const path = `/git/${id}.git/info/refs?service=git-upload-pack`;
+    const before = new Set(await gitProcesses());
+    const holder = connect(Number(new URL(url).port), "127.0.0.1");
+    holder.on("error", () => undefined);
+    holder.write(
+      `POST /git/${id}.git/git-upload-pack HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-git-upload-pack-request\r\ncontent-length: 1000\r\n\r\n`,
+    );
+    const running = async () => (await gitProcesses()).filter((pid) => !before.has(pid)).length;
+    await until(async () => (await running()) === 1);
+    const leaver = connect(Number(new URL(url).port), "127.0.0.1");
+    leaver.on("error", () => undefined);
+    leaver.write(`GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`);
+    let answered = "";
+    const answer = rawGet(url, path).then((text) => (answered = text));
+    await until(() => received === 3);
+    expect((await rawGet(url, `/git/${id}.git/nothing`)).split("\r\n")[0]).toContain("403");
+    expect([answered, await running()]).toEqual(["", 1]);
+    leaver.destroy();
+    holder.destroy();
+    expect(await answer).toMatch(/^HTTP\/1.1 200 /);
   });
 
   test("waits for nobody: one runner keeps only a few gits at work", async () => {

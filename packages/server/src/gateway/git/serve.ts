@@ -10,9 +10,12 @@ import { createLocks } from "./locks.ts";
 import type { Mirrors } from "./mirrors.ts";
 import { PushRefused, readPushHead, refusalReport, type PushHead } from "./push-commands.ts";
 import { isShadowBranch } from "./remote.ts";
+import { Slots } from "./slots.ts";
 
 /** What a fetch may say before it is answered: names of commits, nothing large. Counted after decompression. */
 const maxFetchBodyBytes = 8 * 1024 * 1024;
+/** A fetch waits this long for its turn among those of all runners. */
+const fetchTurnMs = 60_000;
 /** Requests of one runner that may keep a git at work at the same time. */
 const maxPerRunner = 6;
 
@@ -20,6 +23,8 @@ export interface GitServing {
   readonly mirrors: Mirrors;
   readonly hooks: GatewayHooks;
   readonly maxPushBytes: number;
+  /** Fetches of all runners that may keep a git at work at the same time. */
+  readonly maxFetches: number;
 }
 
 interface Service {
@@ -48,6 +53,7 @@ export function createGitServer(
   const { hooks } = serving;
   const locks = createLocks();
   const busy = new Map<string, number>();
+  const fetches = new Slots(serving.maxFetches);
 
   return async (context, req, res) => {
     const service = readService(req.method, req.url ?? "");
@@ -69,18 +75,24 @@ export function createGitServer(
     const running = busy.get(context.runner_id) ?? 0;
     if (running >= maxPerRunner) return refuseWith({ req, res }, new WharfError("rate_limited", { retry_after_s: 1 }));
     busy.set(context.runner_id, running + 1);
+    const gone = new AbortController();
+    res.once("close", () => gone.abort(new Error("the runner went away")));
+    if (res.destroyed) gone.abort(new Error("the runner went away"));
     try {
-      const request = { serving, service, context, req, res };
-      if (pushing && service.query === "") await locks.run(`${service.repositoryId} ${branch}`, () => push(request));
-      else
-        await runHttpBackend(
-          {
-            environment: environmentFor(request),
-            body: bodyOf(req, maxFetchBodyBytes),
-            beforeEnd: async () => undefined,
-          },
-          res,
-        );
+      const request = { serving, service, context, req, res, gone: gone.signal };
+      if (pushing && service.query === "") {
+        await locks.run(`${service.repositoryId} ${branch}`, () => push(request), gone.signal);
+        return;
+      }
+      using _turn = await fetches.acquire("all", {
+        signal: gone.signal,
+        limit: { timeoutMs: fetchTurnMs, createError: () => new WharfError("rate_limited", { retry_after_s: 10 }) },
+      });
+      const environment = environmentFor(request);
+      const body = bodyOf(req, maxFetchBodyBytes);
+      await runHttpBackend({ environment, body, beforeEnd: async () => undefined }, res);
+    } catch (error) {
+      if (error !== gone.signal.reason) throw error;
     } finally {
       const left = (busy.get(context.runner_id) ?? 1) - 1;
       if (left > 0) busy.set(context.runner_id, left);
@@ -90,6 +102,8 @@ export function createGitServer(
 }
 
 interface GitRequest extends Asked {
+  /** Aborts when the runner has gone away. */
+  readonly gone: AbortSignal;
   readonly serving: GitServing;
   readonly service: Service;
   readonly context: GatewayContext;
@@ -115,6 +129,12 @@ async function push(request: GitRequest): Promise<void> {
     return reportRefusal(error, body, res);
   }
 
+  const obstacle = head.command && (await mirrors.findPushObstacle(service.repositoryId));
+  if (head.command && obstacle !== undefined) {
+    hooks.denied(context, { host: `git/${service.repositoryId}`, reason: `push of ${ref}: ${obstacle}` });
+    return reportRefusal(new PushRefused(obstacle, [ref], head.capabilities), body, res);
+  }
+  await using _push = await mirrors.startPush(service.repositoryId, request.gone);
   const before = await mirrors.head(service.repositoryId, branch);
   const beforeEnd = async () => {
     if (!head.command) return;

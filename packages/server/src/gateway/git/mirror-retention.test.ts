@@ -1,0 +1,69 @@
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { git, hostGit, Scratch } from "../testing.ts";
+import { type Mirrors, openMirrors } from "./index.ts";
+
+let scratch: Scratch;
+let mirrors: Mirrors;
+let id: string;
+beforeEach(async () => {
+  scratch = await Scratch.make();
+  mirrors = openMirrors({ folder: join(scratch.path, "mirrors"), maxRepositoryMb: 20, gitEnvironment: hostGit });
+  id = (await mirrors.ensure(await scratch.repository("source"))).repository_id;
+});
+afterEach(() => scratch[Symbol.asyncDispose]());
+
+const inMirror = (...args: string[]) => git(mirrors.path(id), ...args);
+
+/** A commit on a task's branch in the mirror that was forwarded once, as a push from a runner leaves it. */
+async function addBranch(branch: string): Promise<string> {
+  const sha = await inMirror("commit-tree", "-m", branch, "-p", "main", "main^{tree}");
+  await inMirror("update-ref", `refs/heads/${branch}`, sha);
+  await inMirror("update-ref", `refs/wharf/forwarded/${branch}`, sha);
+  return sha;
+}
+
+test("a mirror says whether it is there and which commits it holds", async () => {
+  const main = await mirrors.head(id, "main");
+  expect(await mirrors.exists(id)).toBe(true);
+  expect(await mirrors.has(id, main ?? "")).toBe(true);
+  const missing = "0123456789abcdef0123";
+  expect(await mirrors.exists(missing)).toBe(false);
+  expect(await mirrors.has(missing, main ?? "")).toBe(false);
+  const tree = await inMirror("rev-parse", "main^{tree}");
+  for (const sha of ["1".repeat(40), tree, "main", "", "--help"]) expect(await mirrors.has(id, sha)).toBe(false);
+});
+
+test("tasks' branches are removed with what was remembered of them and with their commits", async () => {
+  const [first, second, kept] = [await addBranch("shadow/a"), await addBranch("shadow/b"), await addBranch("shadow/c")];
+  await inMirror("repack", "-a", "-d", "--quiet");
+  await mirrors.removeBranches(id, ["shadow/a", "shadow/b", "shadow/not-there"]);
+  expect(await inMirror("for-each-ref", "--format=%(refname)")).toBe(
+    "refs/heads/main\nrefs/heads/shadow/c\nrefs/wharf/forwarded/shadow/c",
+  );
+  expect(await Promise.all([first, second, kept].map((sha) => mirrors.has(id, sha)))).toEqual([false, false, true]);
+  expect(await inMirror("fsck", "--full")).not.toContain("missing");
+});
+
+test("only tasks' branches are removed, and a mirror that is not there is no error", async () => {
+  for (const branch of ["main", "shadow/../main", "shadow/a\ndelete refs/heads/main"])
+    await expect(mirrors.removeBranches(id, [branch])).rejects.toMatchObject({ code: "git_failed" });
+  expect(await mirrors.head(id, "main")).toBeDefined();
+  await mirrors.removeBranches("0123456789abcdef0123", ["shadow/a"]);
+  await mirrors.removeBranches(id, []);
+});
+
+test("commits of removed branches stay while somebody pushes, and go with the end of the push", async () => {
+  const sha = await addBranch("shadow/a");
+  const { signal } = new AbortController();
+  {
+    await using _first = await mirrors.startPush(id, signal);
+    {
+      await using _second = await mirrors.startPush(id, signal);
+      await mirrors.removeBranches(id, ["shadow/a"]);
+      expect(await mirrors.head(id, "shadow/a")).toBeUndefined();
+    }
+    expect(await mirrors.has(id, sha)).toBe(true);
+  }
+  expect(await mirrors.has(id, sha)).toBe(false);
+});
