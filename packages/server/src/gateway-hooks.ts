@@ -1,34 +1,52 @@
 import type { EventData } from "@wharf/contract";
 import type { Logger } from "pino";
+import { DenialLines } from "./denial-lines.ts";
 import type { Log } from "./events/index.ts";
 import type { GatewayContext, GatewayHooks } from "./gateway/index.ts";
 
-/** The same refusal is shown once in this time: an agent that asks again and again fills no log. */
-const quietTime = 60_000; // ms
-const maxRemembered = 10_000;
 /** What the gateway saw is written together this much later, so that no answer of a model waits for the database. */
-const writeDelay = 100; // ms
+const writeDelayMs = 100;
+/** Events of one transaction: short enough for one insert, and for others who want to write to the task. */
+const maxEventsPerWrite = 500;
+
+interface Line {
+  readonly run_id: string;
+  readonly data: EventData;
+}
 
 /** What the gateway sees goes into the task's log: what was refused and what a model was asked. */
 export function gatewayHooks(log: Log, logger: Logger): GatewayHooks & AsyncDisposable {
-  const shown = new Map<string, number>();
-  const waiting = new Map<string, { run_id: string; data: EventData }[]>();
+  const denials = new DenialLines();
+  const waiting = new Map<string, Line[]>();
+  const writers = new Map<string, Promise<void>>();
   let timer: NodeJS.Timeout | undefined;
 
-  const writeTask = async (taskId: string, events: { run_id: string; data: EventData }[]) => {
-    await log
-      .write(({ append }) => append(taskId, events))
-      .catch((error: unknown) => logger.warn({ error, task_id: taskId }, "what the gateway saw could not be logged"));
+  const writeTask = async (taskId: string) => {
+    for (let lines = waiting.get(taskId); lines; lines = waiting.get(taskId)) {
+      const events = lines.splice(0, maxEventsPerWrite);
+      if (lines.length === 0) waiting.delete(taskId);
+      await log
+        .write(({ append }) => append(taskId, events))
+        .catch((error: unknown) => logger.warn({ error, task_id: taskId }, "what the gateway saw could not be logged"));
+    }
   };
+  /** One writer per task, so that its lines stay in order. */
   const writeAll = async () => {
     timer = undefined;
-    const batches = [...waiting];
-    waiting.clear();
-    await Promise.all(batches.map(([taskId, events]) => writeTask(taskId, events)));
+    for (const taskId of waiting.keys()) {
+      if (writers.has(taskId)) continue;
+      writers.set(
+        taskId,
+        writeTask(taskId).finally(() => writers.delete(taskId)),
+      );
+    }
+    await Promise.all(writers.values());
   };
   const keep = ({ task_id, run_id }: GatewayContext, data: EventData) => {
-    waiting.set(task_id, [...(waiting.get(task_id) ?? []), { run_id, data }]);
-    timer ??= setTimeout(() => void writeAll(), writeDelay);
+    const lines = waiting.get(task_id) ?? [];
+    waiting.set(task_id, lines);
+    lines.push({ run_id, data });
+    timer ??= setTimeout(() => void writeAll(), writeDelayMs);
   };
 
   return {
@@ -36,12 +54,10 @@ export function gatewayHooks(log: Log, logger: Logger): GatewayHooks & AsyncDisp
       logger.debug({ run_id: context.run_id, ...push }, "a mirror took a push");
     },
     denied(context, { host, reason }) {
-      const key = `${context.run_id} ${host}`;
-      const now = Date.now();
-      if (now - (shown.get(key) ?? 0) < quietTime) return;
-      if (shown.size >= maxRemembered) shown.clear();
-      shown.set(key, now);
-      keep(context, { kind: "denied", host, reason });
+      const outcome = denials.admit(context.run_id, host);
+      if (outcome === "list") keep(context, { kind: "denied", host, reason });
+      else if (outcome === "close")
+        keep(context, { kind: "notice", message: "Further denials of this run are not listed." });
     },
     modelRequest(context, use) {
       const wall_seconds = use.duration_ms / 1000;

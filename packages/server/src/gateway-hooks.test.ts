@@ -1,0 +1,57 @@
+import { randomUUID } from "node:crypto";
+import { pino } from "pino";
+import { describe, expect, it } from "vitest";
+import { fixture } from "../test/fixture.ts";
+import { gatewayHooks } from "./gateway-hooks.ts";
+
+const logger = pino({ level: "silent" });
+const use = {
+  route: "gemini",
+  status: 200,
+  request_id: "r",
+  bytes_in: 1,
+  bytes_out: 1,
+  duration_ms: 1_000,
+  complete: true,
+};
+
+describe("what the gateway sees", () => {
+  it("lists a run's refusals up to a limit, says that it stops, and lists another run's", async () => {
+    await using f = await fixture();
+    const task = await f.newTask();
+    const [flooding, other] = [randomUUID(), randomUUID()].map((run_id) => ({
+      runner_id: "r",
+      run_id,
+      task_id: task.id,
+      token: "t",
+    }));
+    {
+      await using hooks = gatewayHooks(f.log, logger);
+      for (let n = 0; n < 5_000; n++) hooks.denied(flooding!, { host: `host-${n}.example`, reason: "no way out" });
+      for (let n = 0; n < 10; n++) hooks.denied(other!, { host: "one.example", reason: "no way out" });
+    }
+    const events = await f.log.read(task.id, 1, 1_000);
+    const ofFlooding = events.filter((event) => event.agent_id === flooding!.run_id).map((event) => event.data);
+    expect(ofFlooding).toHaveLength(201);
+    expect(ofFlooding.slice(0, 200).every((data) => data.kind === "denied")).toBe(true);
+    expect(ofFlooding.at(-1)).toEqual({ kind: "notice", message: "Further denials of this run are not listed." });
+    expect(events.filter((event) => event.agent_id === other!.run_id)).toMatchObject([
+      { data: { kind: "denied", host: "one.example" } },
+    ]);
+  });
+
+  it("reaches the log in order, though more came at once than one insert takes", async () => {
+    await using f = await fixture();
+    const task = await f.newTask();
+    const context = { runner_id: "r", run_id: randomUUID(), task_id: task.id, token: "t" };
+    const count = 7_000;
+    {
+      await using hooks = gatewayHooks(f.log, logger);
+      for (let n = 0; n < count; n++) hooks.modelRequest(context, { ...use, request_id: `${n}` });
+    }
+    const events = await f.log.read(task.id, 1, 10_000);
+    expect(events.map(({ data }) => (data.kind === "usage" ? data.raw : undefined))).toEqual(
+      Array.from({ length: count }, (_, n) => ({ ...use, request_id: `${n}` })),
+    );
+  });
+});
