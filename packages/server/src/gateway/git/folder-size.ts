@@ -1,7 +1,9 @@
 import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 
-const checkEvery = 150; // ms
+const lookIntervalMs = 150;
+/** Looks at new packs between two counts of the whole folder. */
+const looksPerCount = 30;
 
 /** Bytes of all files beneath a folder. What vanishes while it is counted counts nothing. */
 export async function folderSize(folder: string): Promise<number> {
@@ -9,26 +11,38 @@ export async function folderSize(folder: string): Promise<number> {
   const sizes = await Promise.all(
     entries.map((entry) => {
       const path = join(folder, entry.name);
-      return entry.isDirectory()
-        ? folderSize(path)
-        : stat(path).then(
-            (found) => found.size,
-            () => 0,
-          );
+      return entry.isDirectory() ? folderSize(path) : fileSize(path);
     }),
   );
   return sizes.reduce((sum, size) => sum + size, 0);
 }
 
-/** Aborts its signal as soon as the folder has grown by more than the limit. */
+const fileSize = (path: string): Promise<number> =>
+  stat(path).then(
+    (found) => found.size,
+    () => 0,
+  );
+
+const listPacks = (mirror: string): Promise<string[]> => readdir(join(mirror, "objects", "pack")).catch(() => []);
+
+interface Before {
+  readonly bytes: number;
+  readonly packs: ReadonlySet<string>;
+}
+
+/**
+ * Aborts its signal as soon as a mirror has grown by more than the limit. Git writes what it fetches into new packs, so
+ * these are looked at often, and the whole mirror, which may hold many thousand files, seldom.
+ */
 export class GrowthWatch implements Disposable {
   readonly #controller = new AbortController();
   readonly #folder: string;
   readonly #limit: number;
-  readonly #before: number;
+  readonly #before: Before;
+  #looks = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  private constructor(folder: string, limit: number, before: number) {
+  private constructor(folder: string, limit: number, before: Before) {
     this.#folder = folder;
     this.#limit = limit;
     this.#before = before;
@@ -36,7 +50,8 @@ export class GrowthWatch implements Disposable {
   }
 
   static async start(folder: string, limitBytes: number): Promise<GrowthWatch> {
-    return new GrowthWatch(folder, limitBytes, await folderSize(folder));
+    const packs = new Set(await listPacks(folder));
+    return new GrowthWatch(folder, limitBytes, { bytes: await folderSize(folder), packs });
   }
 
   get signal(): AbortSignal {
@@ -48,16 +63,26 @@ export class GrowthWatch implements Disposable {
   }
 
   async check(): Promise<boolean> {
-    if ((await folderSize(this.#folder)) - this.#before > this.#limit) this.#controller.abort();
+    if ((await folderSize(this.#folder)) - this.#before.bytes > this.#limit) this.#controller.abort();
     return this.exceeded;
+  }
+
+  async #look(): Promise<void> {
+    if (++this.#looks % looksPerCount === 0) {
+      await this.check();
+      return;
+    }
+    const fresh = (await listPacks(this.#folder)).filter((name) => !this.#before.packs.has(name));
+    const sizes = await Promise.all(fresh.map((name) => fileSize(join(this.#folder, "objects", "pack", name))));
+    if (sizes.reduce((sum, size) => sum + size, 0) > this.#limit) this.#controller.abort();
   }
 
   #schedule(): void {
     this.#timer = setTimeout(() => {
-      void this.check().then(() => {
+      void this.#look().then(() => {
         if (this.#timer && !this.exceeded) this.#schedule();
       });
-    }, checkEvery);
+    }, lookIntervalMs);
   }
 
   [Symbol.dispose](): void {
@@ -69,7 +94,7 @@ export class GrowthWatch implements Disposable {
 /** Removes what a killed fetch left in a mirror: git does not name these files to its own clean-up. */
 export async function removeLeftovers(mirror: string): Promise<void> {
   const packs = join(mirror, "objects", "pack");
-  const names = await readdir(packs).catch(() => []);
+  const names = await listPacks(mirror);
   await Promise.all(
     names.filter((name) => name.startsWith("tmp_")).map((name) => rm(join(packs, name), { force: true })),
   );
