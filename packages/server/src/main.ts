@@ -103,6 +103,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const mirrors = guardFromTransactions(
     openMirrors({
       folder: join(config.dataFolder, "mirrors"),
+      privateFolder: config.dataFolder,
       maxRepositoryMb: config.maxRepositoryMb,
       gitEnvironment: present(options.environment),
     }),

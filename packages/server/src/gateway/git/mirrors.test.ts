@@ -188,6 +188,32 @@ describe("a repository that cannot be mirrored is told of by what is wrong", () 
     expect(await unfinished()).toEqual([]);
   });
 
+  test("one in Wharf's own data folder, however it is named", async () => {
+    const { repository_id: id } = await mirrors.ensure(await scratch.repository("source"));
+    const data = join(scratch.path, "data");
+    await scratch.repository("data/runners/one/workspace");
+    await scratch.repository("database");
+    await symlink(data, join(scratch.path, "link"));
+    const guarded = openMirrors({
+      folder: join(data, "mirrors"),
+      privateFolder: data,
+      maxRepositoryMb: 100,
+      gitEnvironment: hostGit,
+    });
+    for (const url of [
+      join(data, "runners/one/workspace"),
+      join(scratch.path, "link/runners/one/workspace/.git"),
+      `file://${data}/mirrors/../runners/one/workspace`,
+      data,
+    ])
+      expect(await failing(url, guarded)).toMatchObject({
+        code: "bad_request",
+        message: expect.stringContaining("data folder"),
+      });
+    expect(await failing(mirrors.path(id))).toMatchObject({ code: "bad_request" });
+    expect(await guarded.ensure(join(scratch.path, "database"))).toMatchObject({ default_branch: "main" });
+  });
+
   test("a repository without a commit", async () => {
     expect(await failing(await scratch.repository("empty", {}))).toMatchObject({ code: "repository_empty" });
   });

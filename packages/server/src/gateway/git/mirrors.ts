@@ -12,7 +12,7 @@ import { createLocks } from "./locks.ts";
 import { MirrorSizes } from "./mirror-size.ts";
 import { MirrorUse } from "./mirror-use.ts";
 import { removeBranches } from "./remove-branches.ts";
-import { isShadowBranch, parseRemote, type Remote } from "./remote.ts";
+import { isShadowBranch, parseRemote, refuseInside, type Remote } from "./remote.ts";
 import { createRemoteGit, createRemoteTimeout, defaultNetworkLimits, type NetworkLimits } from "./remote-git.ts";
 import type { RemoteRefs } from "./remote-refs.ts";
 import { runGit } from "./run.ts";
@@ -66,6 +66,8 @@ export interface Mirrors {
 export interface MirrorsOptions {
   readonly folder: string;
   readonly maxRepositoryMb: number;
+  /** No repository is taken from this folder, Wharf's own. @default the mirrors' folder */
+  readonly privateFolder?: string;
   /** What a mirror may hold in all, unreachable objects included. @default twice `maxRepositoryMb` */
   readonly maxMirrorMb?: number;
   /** The server's own environment; only what git needs for its logins is taken from it. */
@@ -85,6 +87,11 @@ export function openMirrors(options: MirrorsOptions): Mirrors {
   const runRemoteGit = createRemoteGit({ ...defaultNetworkLimits, ...options.networkLimits });
   const hosted = createHostEnvironment(gitEnvironment);
   const use = new MirrorUse();
+  const resolveRemote = async (url: string): Promise<Remote> => {
+    const remote = await parseRemote(url);
+    await refuseInside(options.privateFolder ?? folder, remote);
+    return remote;
+  };
 
   const path = (repositoryId: string): string => {
     if (!/^[0-9a-f]{20}$/.test(repositoryId))
@@ -118,7 +125,7 @@ export function openMirrors(options: MirrorsOptions): Mirrors {
     maxRepositoryMb,
     path,
     async ensure(url, { onProgress = noProgress, shadow_branch, timeoutMs, ...given } = {}) {
-      const remote = await parseRemote(url);
+      const remote = await resolveRemote(url);
       using deadline = startDeadline(given.signal, timeoutMs, () =>
         createRemoteTimeout(remote, "fetch", timeoutMs ?? 0),
       );
@@ -171,7 +178,7 @@ export function openMirrors(options: MirrorsOptions): Mirrors {
       if (!isShadowBranch(branch))
         throw new WharfError("push_rejected", { ref, reason: "only branches beneath shadow/ are forwarded" });
       if (!isCommitId(sha)) throw new WharfError("push_rejected", { ref, reason: `'${sha}' is not a commit` });
-      const remote = await parseRemote(url);
+      const remote = await resolveRemote(url);
       if (remote.id !== repository_id)
         throw new WharfError("push_rejected", {
           ref,

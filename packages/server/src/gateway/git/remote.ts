@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { realpath, stat } from "node:fs/promises";
-import { isAbsolute } from "node:path";
+import { isAbsolute, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { WharfError } from "@wharf/contract";
 
@@ -23,6 +23,14 @@ const scpLike = /^(?:[A-Za-z0-9][\w.+-]*@)?[A-Za-z0-9][\w.-]*:(?!:)[^-].*$/;
 const idOf = (normalised: string) => createHash("sha256").update(normalised).digest("hex").slice(0, 20);
 
 const refused = (message: string) => new WharfError("bad_request", { issues: [{ path: "repository_url", message }] });
+
+/** Refuses a repository of this machine inside a folder that is Wharf's own, links followed: its mirrors hold every task's work. */
+export async function refuseInside(folder: string, remote: Remote): Promise<void> {
+  if (!remote.local) return;
+  const way = relative(await realpath(folder), remote.address);
+  if (way === ".." || way.startsWith("../") || isAbsolute(way)) return;
+  throw refused("lies in Wharf's own data folder; name the repository it was made from");
+}
 
 /** Decides what an address of a repository means. Only transports that run no program of the address's choosing pass. */
 export async function parseRemote(url: string): Promise<Remote> {
