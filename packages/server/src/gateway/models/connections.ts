@@ -4,7 +4,7 @@ import type { Duplex } from "node:stream";
 import type { Socket } from "node:net";
 
 /** Unused connections are closed before a model's server closes them. */
-const idleTimeoutMs = 30_000;
+const defaultIdleTimeoutMs = 30_000;
 /** Connections a run keeps open between its requests. */
 const maxIdlePerRun = 4;
 
@@ -25,9 +25,19 @@ export interface Connections extends Disposable {
  */
 export class ConnectionPools {
   readonly #pools = new Map<string, Pool>();
+  readonly #idleTimeoutMs: number;
+
+  constructor(idleTimeoutMs = defaultIdleTimeoutMs) {
+    this.#idleTimeoutMs = idleTimeoutMs;
+  }
+
+  /** Runs that have a pool. */
+  get size(): number {
+    return this.#pools.size;
+  }
 
   open(runId: string): Connections {
-    const pool = this.#pools.get(runId) ?? createPool();
+    const pool = this.#pools.get(runId) ?? createPool(this.#idleTimeoutMs);
     this.#pools.set(runId, pool);
     clearTimeout(pool.timer);
     pool.users++;
@@ -47,7 +57,7 @@ export class ConnectionPools {
     pool.timer = setTimeout(() => {
       this.#pools.delete(runId);
       destroyPool(pool);
-    }, idleTimeoutMs);
+    }, this.#idleTimeoutMs);
     pool.timer.unref();
   }
 
@@ -57,7 +67,7 @@ export class ConnectionPools {
   }
 }
 
-function createPool(): Pool {
+function createPool(idleTimeoutMs: number): Pool {
   const options = { keepAlive: true, timeout: idleTimeoutMs, maxFreeSockets: maxIdlePerRun };
   const agents = { http: new HttpAgent(options), https: new HttpsAgent(options) };
   refuseUnaskedBytes(agents.http);

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { type IncomingMessage, request } from "node:http";
-import { connect, createServer, type Socket } from "node:net";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Scratch, somebody, until } from "../testing.ts";
@@ -101,6 +101,24 @@ describe("a connection to the model's server", () => {
     expect(ports[1]).toBe(ports[0]);
     expect(ports[3]).toBe(ports[2]);
     expect(ports[2]).not.toBe(ports[0]);
+  });
+
+  test("is closed with its run's pool once the run has had no request for a while", async () => {
+    const { server } = await scratch.listen((_req, res) => res.end("ok"));
+    const closed = once(server, "connection").then(([socket]) => once(socket as Socket, "close"));
+    const pools = new ConnectionPools(20);
+    const [first, second] = [pools.open("run"), pools.open("run")];
+    const { port } = server.address() as AddressInfo;
+    const asked = request({ port, agent: first.getAgent("http:") });
+    asked.end();
+    const [res] = (await once(asked, "response")) as [IncomingMessage];
+    expect(await text(res)).toBe("ok");
+    first[Symbol.dispose]();
+    first[Symbol.dispose]();
+    expect(pools.size).toBe(1);
+    second[Symbol.dispose]();
+    await until(() => pools.size === 0);
+    await closed;
   });
 
   test.each([
