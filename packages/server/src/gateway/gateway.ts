@@ -16,6 +16,8 @@ export interface GatewayOptions {
   readonly maxPushBytes?: number;
   /** Fetches of all runners that may keep a git at work at the same time. */
   readonly maxFetches?: number;
+  /** Limit of one fetch or push of a runner. */
+  readonly gitTimeoutMs?: number;
 }
 
 /** Who sent a request, or nothing where no run is known for it. */
@@ -32,6 +34,7 @@ export interface Gateway {
 const maxModelBodyBytes = 32 * 1024 * 1024;
 const maxPushBytes = 2 * 1024 * 1024 * 1024;
 const maxFetches = 32;
+const gitTimeoutMs = 15 * 60_000;
 
 export function createGateway(options: GatewayOptions): Gateway {
   const { mirrors, hooks, routes, log } = options;
@@ -41,6 +44,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     hooks,
     maxPushBytes: options.maxPushBytes ?? maxPushBytes,
     maxFetches: options.maxFetches ?? maxFetches,
+    timeoutMs: options.gitTimeoutMs ?? gitTimeoutMs,
   });
 
   const route = async (find: FindContext, req: IncomingMessage, res: ServerResponse): Promise<void> => {

@@ -121,7 +121,9 @@ export async function gitServer(scratch: Scratch, login?: string): Promise<strin
       HTTP_CONTENT_ENCODING: req.headers["content-encoding"] ?? "",
       GIT_PROTOCOL: String(req.headers["git-protocol"] ?? ""),
     };
-    runHttpBackend({ environment, body: req, beforeEnd: async () => undefined }, res).catch(() => res.destroy());
+    runHttpBackend({ environment, body: req, timeoutMs: 60_000, beforeEnd: async () => undefined }, res).catch(() =>
+      res.destroy(),
+    );
   });
   return url;
 }

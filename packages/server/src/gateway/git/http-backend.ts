@@ -11,13 +11,13 @@ export interface CgiRequest {
   readonly head?: Buffer;
   /** It is a push: git gets time to take back what it had begun to keep. */
   readonly keepsObjects?: boolean;
+  /** A runner that reads or sends more slowly than this keeps a git for too long. */
+  readonly timeoutMs: number;
   /** Called when git has ended and before the answer does. */
   readonly beforeEnd: () => Promise<void>;
 }
 
 const tidyWithin = 10_000; // ms
-/** A runner that reads or sends slower than this keeps a git process for too long. */
-const servingLimitMs = 15 * 60_000;
 const maxHeaderBytes = 16 * 1024;
 const maxStderrBytes = 4 * 1024;
 const passedOn = new Set(["content-type", "cache-control", "expires", "pragma"]);
@@ -32,10 +32,10 @@ export function runHttpBackend(request: CgiRequest, res: ServerResponse): Promis
     let failure: unknown;
 
     const limit = setTimeout(() => {
-      const reason = `the transfer did not end within ${servingLimitMs / 60_000} minutes`;
+      const reason = `the transfer did not end within ${request.timeoutMs / 1000} s`;
       failure ??= new WharfError("git_failed", { command: "http-backend", reason });
       stop();
-    }, servingLimitMs);
+    }, request.timeoutMs);
     let patience: NodeJS.Timeout | undefined;
     // At the end of its input git tidies up what it took of a push; a signal would make it leave that behind.
     const stop = () => {

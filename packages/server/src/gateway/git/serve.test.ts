@@ -308,6 +308,18 @@ describe("a request to the mirrors", () => {
     expect(await answer).toMatch(/^HTTP\/1.1 200 /);
   });
 
+  test("ends with its git when its limit is over, though its runner stays", async () => {
+    const { url } = await gateway({}, { gitTimeoutMs: 100 });
+    const socket = connect(Number(new URL(url).port), "127.0.0.1");
+    // Git's answer may have begun; then it is reset, never ended.
+    const closed = once(socket.on("error", () => undefined).resume(), "close");
+    socket.write(
+      `POST /git/${id}.git/git-upload-pack HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-git-upload-pack-request\r\ncontent-length: 1000\r\n\r\n0032want`,
+    );
+    await closed;
+    expect(await gitProcesses()).toEqual([]);
+  });
+
   test("waits for nobody: one runner keeps only a few gits at work", async () => {
     const { url } = await gateway();
     const { port } = new URL(url);

@@ -25,6 +25,8 @@ export interface GitServing {
   readonly maxPushBytes: number;
   /** Fetches of all runners that may keep a git at work at the same time. */
   readonly maxFetches: number;
+  /** Limit of one fetch or push of a runner. */
+  readonly timeoutMs: number;
 }
 
 interface Service {
@@ -90,7 +92,7 @@ export function createGitServer(
       });
       const environment = environmentFor(request);
       const body = bodyOf(req, maxFetchBodyBytes);
-      await runHttpBackend({ environment, body, beforeEnd: async () => undefined }, res);
+      await runHttpBackend({ environment, body, timeoutMs: serving.timeoutMs, beforeEnd: async () => undefined }, res);
     } catch (error) {
       if (error !== gone.signal.reason) throw error;
     } finally {
@@ -143,7 +145,14 @@ async function push(request: GitRequest): Promise<void> {
     await hooks.pushed(context, { ref, sha: after, ...(before === undefined ? {} : { old_sha: before }) });
   };
   await runHttpBackend(
-    { environment: environmentFor(request), body, head: head.bytes, keepsObjects: true, beforeEnd },
+    {
+      environment: environmentFor(request),
+      body,
+      head: head.bytes,
+      keepsObjects: true,
+      timeoutMs: serving.timeoutMs,
+      beforeEnd,
+    },
     res,
   );
 }
