@@ -143,6 +143,7 @@ export const coreApi = {
     summary: "Difference between a commit and the working tree",
     query: z.object({ base: z.string().regex(/^[0-9a-f]{7,64}$/) }),
     response: Diff,
+    carriesContent: true,
   }),
   startAgent: endpoint({
     method: "POST",

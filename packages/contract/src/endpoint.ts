@@ -15,6 +15,11 @@ export interface Endpoint {
   /** Status of a success; 200 where none is given. */
   readonly status?: number;
   readonly response: z.ZodType | "stream" | "none";
+  /**
+   * The answer holds what files or programs hold: it may be large, is handed on character by character, and is never
+   * stored. Any other answer of a daemon is at most 1 MiB, and its texts are made storable.
+   */
+  readonly carriesContent?: boolean;
 }
 
 /** Keeps the literal types of a route's parts. */

@@ -3,6 +3,7 @@ export * from "./states.ts";
 export * from "./event.ts";
 export * from "./agent-offer.ts";
 export * from "./resources.ts";
+export * from "./foreign-text.ts";
 export * from "./errors/index.ts";
 export * from "./endpoint.ts";
 export * from "./daemon-api.ts";

@@ -136,6 +136,7 @@ export const execApi = {
     summary: "Run a command and answer with all of it, when it has ended",
     body: ExecRequest,
     response: ExecResult,
+    carriesContent: true,
   }),
   startCommand: endpoint({
     method: "POST",
@@ -149,6 +150,7 @@ export const execApi = {
     path: "/commands",
     summary: "All commands that run, and those in the background that have ended",
     response: z.object({ commands: z.array(CommandInfo) }),
+    carriesContent: true,
   }),
   command: endpoint({
     method: "GET",
@@ -156,6 +158,7 @@ export const execApi = {
     summary: "One command",
     params,
     response: CommandInfo,
+    carriesContent: true,
   }),
   followCommand: endpoint({
     method: "GET",
@@ -185,6 +188,7 @@ export const execApi = {
     params,
     body: z.object({ signal: CommandSignal.default("SIGTERM") }).default({ signal: "SIGTERM" }),
     response: CommandInfo,
+    carriesContent: true,
   }),
   removeCommand: endpoint({
     method: "DELETE",

@@ -150,6 +150,7 @@ export const filesApi = {
     summary: "Read a file, whole or a range of its lines or bytes",
     body: FileRead,
     response: FileContent,
+    carriesContent: true,
   }),
   fileStats: endpoint({
     method: "POST",
@@ -187,6 +188,7 @@ export const filesApi = {
     summary: "Entries of a folder, by pages",
     body: FolderList,
     response: FolderPage,
+    carriesContent: true,
   }),
   listTree: endpoint({
     method: "POST",

@@ -169,6 +169,7 @@ export const gitApi = {
     path: "/api/git/status",
     summary: "What the working tree and the index differ in from the newest commit",
     response: GitStatus,
+    carriesContent: true,
   }),
   gitDiff: endpoint({
     method: "GET",
@@ -177,6 +178,7 @@ export const gitApi = {
       "Difference between a commit (the newest where none is given) and the working tree, untracked files included",
     query: z.object({ base: GitRevision.optional(), path: GitPath.optional(), stat }),
     response: GitDiff,
+    carriesContent: true,
   }),
   gitDiffAgainstBase: endpoint({
     method: "GET",
@@ -184,6 +186,7 @@ export const gitApi = {
     summary: "Difference between where the task's work began and the working tree",
     query: z.object({ path: GitPath.optional(), stat }),
     response: GitDiff,
+    carriesContent: true,
   }),
   gitFileChanges: endpoint({
     method: "GET",
@@ -191,6 +194,7 @@ export const gitApi = {
     summary: "The files that differ from where the task's work began, or from another commit",
     query: z.object({ base: GitRevision.optional() }),
     response: z.object({ base: z.string(), files: z.array(GitFileChange), truncated: z.boolean() }),
+    carriesContent: true,
   }),
   gitCommit: endpoint({
     method: "POST",
@@ -212,6 +216,7 @@ export const gitApi = {
     summary: "Commits from a revision (the newest where none is given) backwards",
     query: z.object({ revision: GitRevision.optional(), path: GitPath.optional(), limit, skip }),
     response: z.object({ commits: z.array(GitLogEntry), more: z.boolean() }),
+    carriesContent: true,
   }),
   gitCommitMessages: endpoint({
     method: "GET",
@@ -219,6 +224,7 @@ export const gitApi = {
     summary: "Messages of the commits since the task's work began, newest first",
     query: z.object({ limit }),
     response: z.object({ messages: z.array(z.object({ sha: z.string(), message: z.string() })), more: z.boolean() }),
+    carriesContent: true,
   }),
   gitCheckout: endpoint({
     method: "POST",
@@ -238,5 +244,6 @@ export const gitApi = {
     path: "/api/git/current-commit",
     summary: "The commit that is checked out",
     response: GitLogEntry,
+    carriesContent: true,
   }),
 } as const;

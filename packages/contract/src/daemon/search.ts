@@ -95,6 +95,7 @@ export const searchApi = {
     summary: "Files whose paths match a few characters, the best first",
     body: NameSearch,
     response: NameMatches,
+    carriesContent: true,
   }),
   searchContents: endpoint({
     method: "POST",

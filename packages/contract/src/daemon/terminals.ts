@@ -181,12 +181,14 @@ export const terminalsApi = {
     summary: "Start a program on a terminal of its own",
     body: TerminalCreate,
     response: TerminalInfo,
+    carriesContent: true,
   }),
   terminals: endpoint({
     method: "GET",
     path: "/terminals",
     summary: "All terminals, also those that have ended and whose history is kept",
     response: z.object({ terminals: z.array(TerminalInfo) }),
+    carriesContent: true,
   }),
   terminal: endpoint({
     method: "GET",
@@ -194,6 +196,7 @@ export const terminalsApi = {
     summary: "One terminal",
     params,
     response: TerminalInfo,
+    carriesContent: true,
   }),
   typeTerminal: endpoint({
     method: "POST",
@@ -229,6 +232,7 @@ export const terminalsApi = {
     summary: "End all processes on the terminal; its history is kept",
     params: z.object({ terminal_id: id }),
     response: TerminalInfo,
+    carriesContent: true,
   }),
   removeTerminal: endpoint({
     method: "DELETE",
@@ -247,6 +251,7 @@ export const terminalsApi = {
       limit: z.coerce.number().int().min(1).max(1000).default(100),
     }),
     response: TerminalHistory,
+    carriesContent: true,
   }),
   terminalStats: endpoint({
     method: "GET",

@@ -193,6 +193,12 @@ export const errorCatalogue: { readonly [Code in ErrorCode]: CatalogueEntry<Erro
     message: ({ phase, after_s }) => `The step '${phase}' took longer than ${after_s} s.`,
     next: () => "Prompt the task to try again; the task's log says what the step was doing.",
   },
+  runner_failed: {
+    http: 502,
+    grpc: "UNKNOWN",
+    message: ({ reason }) => `The runner's daemon failed: ${reason}`,
+    next: () => "Try again; if it fails again, replace the runner. `wharf doctor` checks the backend.",
+  },
   runner_hostile: {
     http: 502,
     grpc: "ABORTED",

@@ -36,6 +36,7 @@ export interface ErrorContexts {
   runner_unavailable: { runner_id: string; reason: string };
   runner_lost: { runner_id: string; reason: string };
   runner_timeout: { runner_id: string; phase: string; after_s: number };
+  runner_failed: { reason: string };
   runner_hostile: { runner_id: string; reason: string };
   backend_failed: { backend: string; reason: string };
   engine_missing: { engine: string; address: string };

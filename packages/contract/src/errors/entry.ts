@@ -10,7 +10,8 @@ type GrpcStatus =
   | "DEADLINE_EXCEEDED"
   | "ABORTED"
   | "UNIMPLEMENTED"
-  | "INTERNAL";
+  | "INTERNAL"
+  | "UNKNOWN";
 
 export interface CatalogueEntry<C> {
   readonly http: number;

@@ -1,29 +1,27 @@
-import { z } from "zod";
+import { toStorable, toStorableText } from "../foreign-text.ts";
 import { errorCatalogue } from "./catalogue.ts";
 import type { ErrorCode, ErrorContexts } from "./contexts.ts";
+import type { Problem } from "./problem.ts";
+import { cleanRunnerProblem } from "./runner-problem.ts";
 
 export { errorCatalogue } from "./catalogue.ts";
 export type { ErrorCode, ErrorContexts, RepositoryPhase, StartObstacle } from "./contexts.ts";
+export { Problem } from "./problem.ts";
+export { nextOfRunner, toRunnerCode } from "./runner-problem.ts";
 
-/** An error on the wire: problem+json with Wharf's code and the next step. */
-export const Problem = z.object({
-  type: z.string(),
-  title: z.string(),
-  status: z.number(),
-  detail: z.string(),
-  code: z.string(),
-  next: z.string(),
-  context: z.record(z.string(), z.unknown()).optional(),
-});
-export type Problem = z.infer<typeof Problem>;
+/** A longer message would be a log; the logs of what failed are elsewhere. */
+const maxMessageLength = 16_384;
 
-/** An error of the catalogue. Everything that is thrown on purpose is one of these. */
+/**
+ * An error of the catalogue. Everything that is thrown on purpose is one of these. Its texts hold what git, engines and
+ * models said, so they are made storable here: an error that the database refuses could end no run.
+ */
 export class WharfError<Code extends ErrorCode = ErrorCode> extends Error {
   readonly code: Code;
   readonly context: ErrorContexts[Code];
 
   constructor(code: Code, context: ErrorContexts[Code], options?: ErrorOptions) {
-    super(errorCatalogue[code].message(context), options);
+    super(toStorableText(errorCatalogue[code].message(context).slice(0, maxMessageLength)), options);
     this.name = "WharfError";
     this.code = code;
     this.context = context;
@@ -34,7 +32,7 @@ export class WharfError<Code extends ErrorCode = ErrorCode> extends Error {
   }
 
   get next(): string {
-    return errorCatalogue[this.code].next(this.context);
+    return toStorableText(errorCatalogue[this.code].next(this.context));
   }
 
   toProblem(): Problem {
@@ -45,14 +43,14 @@ export class WharfError<Code extends ErrorCode = ErrorCode> extends Error {
       detail: this.message,
       code: this.code,
       next: this.next,
-      context: { ...this.context },
+      context: toStorable({ ...this.context }),
     };
   }
 }
 
 const isCode = (code: string): code is ErrorCode => Object.hasOwn(errorCatalogue, code);
 
-/** An error that another process told of: its code is kept where it is one of ours, its words always. */
+/** An error that another process reported: its code is kept where it is one of ours, its message always. */
 export class RemoteError extends Error {
   readonly problem: Problem;
   constructor(problem: Problem) {
@@ -60,6 +58,12 @@ export class RemoteError extends Error {
     this.name = "RemoteError";
     this.problem = problem;
   }
+
+  /** The error of a runner's daemon. The plain constructor is for a server's, which its caller trusts. */
+  static fromRunner(problem: Problem): RemoteError {
+    return new RemoteError(cleanRunnerProblem(problem));
+  }
+
   get code(): ErrorCode {
     return isCode(this.problem.code) ? this.problem.code : "internal";
   }

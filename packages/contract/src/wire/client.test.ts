@@ -9,6 +9,7 @@ import { endpoint } from "../endpoint.ts";
 import { RemoteError, WharfError } from "../errors/index.ts";
 import { createWireClient } from "./client.ts";
 import type { WireClient } from "./client.ts";
+import { readRunnerFailure } from "./failure.ts";
 import { serveHttp, WireAgent } from "./http.ts";
 import { muxPair, pause, readAll, until } from "./testing.ts";
 import type { MuxPair } from "./testing.ts";
@@ -116,6 +117,50 @@ describe("a client on a wire", () => {
     const error = await setup.client.call(plain, {}).catch((e: unknown) => e);
     expect(error).toBeInstanceOf(RemoteError);
     expect(error).toMatchObject({ code: "branch_missing", problem });
+  });
+
+  test("takes an error of the peer for what it is: foreign text", async () => {
+    const told = {
+      type: "t",
+      title: "OK\r\nx: y",
+      status: 200,
+      detail: "a\0\ud800",
+      code: "unauthenticated",
+      next: "n",
+    };
+    using setup = answering((response) => response.writeHead(401).end(JSON.stringify(told)));
+    const error = await setup.client.call(plain, {}).catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(RemoteError);
+    expect(error).toMatchObject({
+      message: "a \uFFFD",
+      problem: { code: "runner_failed", status: 502, title: "runner failed" },
+    });
+  });
+
+  test("makes the texts of an answer storable, except where the route carries content", async () => {
+    const text = JSON.stringify({ text: "a\0\ud800" });
+    using setup = answering((response) => response.end(text));
+    expect(await setup.client.call(plain, {})).toEqual({ text: "a\uFFFD\uFFFD" });
+    expect(await setup.client.call({ ...plain, carriesContent: true }, {})).toEqual({ text: "a\0\ud800" });
+  });
+
+  test("takes more than 1 MiB only from a route that carries content", async () => {
+    const text = "x".repeat(2 * 1024 * 1024);
+    using setup = answering((response) => response.end(JSON.stringify({ text })));
+    await expect(setup.client.call(plain, {})).rejects.toMatchObject(hostile);
+    expect(await setup.client.call({ ...plain, carriesContent: true }, {})).toEqual({ text });
+  });
+
+  test("reads no more of a failure's reason than a problem has", async () => {
+    using setup = answering((response) => {
+      response.writeHead(500);
+      const more = (): void => void (response.destroyed || response.write(Buffer.alloc(64 * 1024), more));
+      more();
+    });
+    const answer = await setup.client.request({ method: "GET", path: "/plain" });
+    expect(await readRunnerFailure(answer, runnerId)).toMatchObject(hostile);
+    expect(answer.body.destroyed).toBe(true);
+    await until(() => setup.wire.server.streamCount === 0, "the peer has stopped");
   });
 
   test.each([

@@ -1,12 +1,14 @@
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { urlOf } from "../endpoint.ts";
 import type { Endpoint, EndpointInput, EndpointOutput } from "../endpoint.ts";
-import { Problem, RemoteError } from "../errors/index.ts";
+import { toStorable } from "../foreign-text.ts";
 import { WireProtocolError } from "./errors.ts";
 import { Exchange } from "./exchange.ts";
 import type { RawRequest } from "./exchange.ts";
+import { maxProblemBytes, toRunnerFailure } from "./failure.ts";
 import { WireAgent } from "./http.ts";
 import { Mux } from "./mux.ts";
+import { parseJson } from "./json.ts";
 import { ndjsonLines } from "./ndjson.ts";
 
 export interface WireClientOptions {
@@ -14,7 +16,7 @@ export interface WireClientOptions {
   readonly runnerId: string;
   /** How long a call may take, and how long another answer may take to begin. */
   readonly timeoutMs?: number;
-  /** A larger answer to a call is hostile. */
+  /** A larger answer to a call is hostile. Answers that carry no content are held to 1 MiB in any case. */
   readonly maxBytes?: number;
   /** So is a longer line of a stream. */
   readonly maxLineBytes?: number;
@@ -37,7 +39,10 @@ export interface RawResponse {
   readonly body: IncomingMessage;
 }
 
-/** Calls the routes of a peer over its wire. Every error is a WharfError or a RemoteError, or the signal's own reason. */
+/**
+ * Calls the routes of a peer over its wire. Every error is a WharfError or a RemoteError, or the signal's own reason.
+ * The peer is not trusted: its errors are cleaned, and so are the texts of its answers unless the route carries content.
+ */
 export interface WireClient {
   call<E extends Endpoint>(endpoint: E, input: EndpointInput<E>, options?: CallOptions): Promise<EndpointOutput<E>>;
   /** The lines of a streamed answer, parsed as JSON and not looked at further. Ends with an error when it was cut. */
@@ -53,7 +58,8 @@ export interface WireClient {
 const TIMEOUT_MS = 30_000;
 const MAX_BYTES = 64 * 1024 * 1024;
 const MAX_LINE_BYTES = 16 * 1024 * 1024;
-const MAX_PROBLEM_BYTES = 64 * 1024;
+/** Enough for every answer that describes something, and too little to fill a row of the database. */
+const MAX_PLAIN_BYTES = 1024 * 1024;
 
 export function createWireClient(wire: Mux | WireAgent, options: WireClientOptions): WireClient {
   const caller = { agent: wire instanceof Mux ? new WireAgent(wire) : wire, runnerId: options.runnerId };
@@ -64,7 +70,8 @@ export function createWireClient(wire: Mux | WireAgent, options: WireClientOptio
     async call(endpoint, input, callOptions) {
       using exchange = begin({ ...requestOf(endpoint, input), ...callOptions });
       await refuseFailure(exchange);
-      return answerOf(exchange, endpoint, await exchange.text(maxBytes));
+      const limit = endpoint.carriesContent ? maxBytes : Math.min(maxBytes, MAX_PLAIN_BYTES);
+      return parseAnswer(exchange, endpoint, await exchange.text(limit));
     },
 
     async *stream(endpoint, input, streamOptions) {
@@ -72,7 +79,7 @@ export function createWireClient(wire: Mux | WireAgent, options: WireClientOptio
       await refuseFailure(exchange);
       try {
         for await (const line of ndjsonLines(exchange.pieces(streamOptions?.idleTimeoutMs), maxLineBytes)) {
-          const value = jsonOf(line);
+          const value = parseJson(line);
           if (value === undefined) throw new WireProtocolError("a line that is not JSON");
           yield value;
         }
@@ -112,24 +119,17 @@ function requestOf<E extends Endpoint>(endpoint: E, input: EndpointInput<E>): Ra
 async function refuseFailure(exchange: Exchange): Promise<void> {
   const { statusCode = 0 } = await exchange.response;
   if (statusCode >= 200 && statusCode < 300) return;
-  const problem = Problem.safeParse(jsonOf(await exchange.text(MAX_PROBLEM_BYTES)));
-  if (problem.success) throw new RemoteError(problem.data);
-  throw exchange.hostile(`${exchange.name}: status ${statusCode} without a problem`);
+  throw toRunnerFailure(await exchange.text(maxProblemBytes), (why) =>
+    exchange.hostile(`${exchange.name}: status ${statusCode} ${why}`),
+  );
 }
 
-function answerOf<E extends Endpoint>(exchange: Exchange, endpoint: E, text: string): EndpointOutput<E> {
-  const { response } = endpoint;
-  const answer = typeof response === "string" ? undefined : response.safeParse(jsonOf(text));
+function parseAnswer<E extends Endpoint>(exchange: Exchange, endpoint: E, text: string): EndpointOutput<E> {
+  const { response, carriesContent = false } = endpoint;
+  const value = parseJson(text);
+  const answer =
+    typeof response === "string" ? undefined : response.safeParse(carriesContent ? value : toStorable(value));
   if (answer && !answer.success) throw exchange.hostile(`${exchange.name}: an answer that is not valid`, answer.error);
   // The schema is the endpoint's own, which the type of a generic endpoint cannot show.
   return answer?.data as EndpointOutput<E>;
-}
-
-/** Nothing where the text is not JSON. */
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -95,7 +95,7 @@ export class Exchange implements Disposable {
   async text(maxBytes: number): Promise<string> {
     const response = await this.response;
     try {
-      return await collect(response, maxBytes);
+      return await readText(response, maxBytes);
     } catch (error) {
       throw this.explain(error);
     }
@@ -150,7 +150,8 @@ export class Exchange implements Disposable {
   }
 }
 
-function collect(response: IncomingMessage, maxBytes: number): Promise<string> {
+/** The body of an answer as text. A body of more than `maxBytes` is destroyed, and its sender broke the protocol. */
+export function readText(response: IncomingMessage, maxBytes: number): Promise<string> {
   return new Promise((resolve, reject) => {
     const cut = () => reject(new Error("the answer was cut"));
     if (response.destroyed) return cut();

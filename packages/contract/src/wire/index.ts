@@ -19,4 +19,5 @@ export { serveHttp, WireAgent } from "./http.ts";
 export { createWireClient } from "./client.ts";
 export type { CallOptions, RawResponse, StreamOptions, WireClient, WireClientOptions } from "./client.ts";
 export type { RawRequest } from "./exchange.ts";
+export { readRunnerFailure } from "./failure.ts";
 export { ndjsonLines } from "./ndjson.ts";

@@ -1,15 +1,11 @@
 import type { IncomingMessage } from "node:http";
 import { PassThrough, type Readable } from "node:stream";
-import { text } from "node:stream/consumers";
-import { Problem, RemoteError, WharfError } from "@wharf/contract";
-import type { RawRequest, RawResponse } from "@wharf/contract/wire";
+import { type RawRequest, type RawResponse, readRunnerFailure } from "@wharf/contract/wire";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { RunnerUse } from "../runners/index.ts";
 
 /** Headers of a daemon's answer that are its caller's business. */
 const kept = ["content-type", "content-length", "content-range", "accept-ranges", "etag", "last-modified"] as const;
-/** A problem is a few lines. */
-const maxProblem = 64 * 1024; // bytes
 
 /** Aborted when the caller left before the answer was complete. */
 export function callerOf(reply: FastifyReply): AbortSignal {
@@ -44,15 +40,11 @@ export async function passThrough(
   }
 }
 
-/** A daemon's no as an error of its own words. */
-export async function refuseFailure({ status, headers, body }: RawResponse, runnerId: string): Promise<void> {
+/** Throws what a daemon says went wrong, where it does not answer with what it was asked for. */
+export async function refuseFailure(answer: RawResponse, runnerId: string): Promise<void> {
+  const { status } = answer;
   if ((status >= 200 && status < 300) || status === 416) return;
-  const length = Number(headers["content-length"] ?? 0);
-  const problem = length <= maxProblem ? Problem.safeParse(jsonOf(await text(body))) : undefined;
-  body.destroy();
-  if (problem?.success) throw new RemoteError(problem.data);
-  const reason = `its daemon answers ${status} without saying why`;
-  throw new WharfError("runner_hostile", { runner_id: runnerId, reason });
+  throw await readRunnerFailure(answer, runnerId);
 }
 
 /**
@@ -68,12 +60,4 @@ export function bodyOf(request: FastifyRequest): Readable {
   through.once("error", () => source.unpipe(through));
   through.once("close", () => source.resume());
   return source.pipe(through);
-}
-
-function jsonOf(words: string): unknown {
-  try {
-    return JSON.parse(words);
-  } catch {
-    return undefined;
-  }
 }

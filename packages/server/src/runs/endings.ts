@@ -17,6 +17,7 @@ const worthRetrying: ReadonlySet<string> = new Set([
   "runner_unavailable",
   "runner_lost",
   "runner_timeout",
+  "runner_failed",
   "backend_failed",
   "quota_exceeded",
   "namespace_ending",

@@ -47,7 +47,7 @@ describe("the simulation", () => {
     await ran(line.client, "true");
     expect(performance.now() - began).toBeGreaterThan(38);
     chance = 0.07;
-    await expect(ran(line.client, "true")).rejects.toMatchObject({ code: "backend_failed" });
+    await expect(ran(line.client, "true")).rejects.toMatchObject({ code: "runner_failed" });
     await slow.stop(made.id);
     chance = 0.01;
     await expect(slow.create(made)).rejects.toThrow(WharfError);

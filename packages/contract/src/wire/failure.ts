@@ -1,0 +1,36 @@
+import { Problem, RemoteError, WharfError } from "../errors/index.ts";
+import type { RawResponse } from "./client.ts";
+import { WireProtocolError } from "./errors.ts";
+import { readText } from "./exchange.ts";
+import { parseJson } from "./json.ts";
+
+/** A problem is a few lines. */
+export const maxProblemBytes = 64 * 1024;
+const maxProblemMs = 10_000;
+
+/** What the body of a failed answer means: the daemon's problem, cleaned, or a breach of the protocol where it has none. */
+export function toRunnerFailure(text: string, hostile: (why: string) => WharfError): RemoteError | WharfError {
+  const problem = Problem.safeParse(parseJson(text));
+  return problem.success ? RemoteError.fromRunner(problem.data) : hostile("without a problem");
+}
+
+/**
+ * Reads why a request to a daemon failed, with a bound on size and time of its own: the answer's head came long before,
+ * and its body is whatever the daemon sends.
+ */
+export async function readRunnerFailure(answer: RawResponse, runnerId: string): Promise<RemoteError | WharfError> {
+  const { status, body } = answer;
+  const hostile = (why: string) =>
+    new WharfError("runner_hostile", { runner_id: runnerId, reason: `its daemon answers ${status} ${why}` });
+  const late = setTimeout(() => body.destroy(), maxProblemMs);
+  try {
+    return toRunnerFailure(await readText(body, maxProblemBytes), hostile);
+  } catch (error) {
+    if (error instanceof WireProtocolError) return hostile(`with ${error.reason}`);
+    const reason = `its daemon answers ${status}, and the reason was cut`;
+    return new WharfError("runner_unavailable", { runner_id: runnerId, reason }, { cause: error });
+  } finally {
+    clearTimeout(late);
+    body.destroy();
+  }
+}
