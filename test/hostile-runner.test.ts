@@ -109,6 +109,7 @@ async function failed(task: Task): Promise<{ run: Run; events: Event[] }> {
 }
 
 const hostile = ["runner_hostile"];
+const failing = ["runner_failed"];
 const useless = ["runner_lost", "runner_timeout"];
 
 describe.concurrent("a runner whose daemon sends", () => {
@@ -127,6 +128,9 @@ describe.concurrent("a runner whose daemon sends", () => {
     ["an answer that is no HTTP", hostile, /not HTTP/],
     ["an answer of another kind", hostile, /not valid/],
     ["an answer that is JSON's worst", hostile, /not valid/],
+    ["a session id of 20 MB", hostile, /more than \d+ bytes/],
+    ["an error that no database takes", failing, /^a b\uFFFD \[2J$/],
+    ["an error that asks for a login", failing, /^log in$/],
     ["no answer to a call", useless, /clone/],
     ["a journal line without an end", hostile, /line/],
     ["a journal of no records", hostile, /journal record is not valid/],
@@ -148,6 +152,7 @@ describe.concurrent("a runner whose daemon sends", () => {
       message: run.error_message,
       next: expect.stringMatching(/./),
     });
+    expect(JSON.stringify(events)).not.toContain("evil.example");
     expect(events.map(({ seq }) => seq)).toEqual(events.map((_, i) => i + 1));
     expect(events.some(({ data }) => data.kind === "message" && data.text === "You may.")).toBe(false);
     await eventually(() => tracesOf(runner), noTraces);

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { Attachments } from "./daemon/attachments.ts";
+import { AnyBranchName, CommitSha, JournalEpoch, RecordId, ShortText, Word } from "./daemon/fields.ts";
 import { endpoint } from "./endpoint.ts";
 import { AgentProtocol, Isolation, PermissionPolicy, TurnState } from "./states.ts";
 
@@ -7,7 +8,7 @@ import { AgentProtocol, Isolation, PermissionPolicy, TurnState } from "./states.
 
 export const JournalState = z.object({
   /** Random per journal: a lost disk never makes new records look old. */
-  epoch: z.string(),
+  epoch: JournalEpoch,
   /** Sequence of the oldest record kept; 1 while nothing was trimmed. */
   first: z.number(),
   /** Sequence of the newest fsynced record; 0 while there is none. */
@@ -17,10 +18,10 @@ export const JournalState = z.object({
 export type JournalState = z.infer<typeof JournalState>;
 
 export const AgentState = z.object({
-  run_id: z.string().optional(),
+  run_id: RecordId.optional(),
   status: z.enum(["none", "starting", "ready", "busy", "exited"]),
-  session_id: z.string().optional(),
-  turn_id: z.string().optional(),
+  session_id: RecordId.optional(),
+  turn_id: RecordId.optional(),
   /** It shall be paused: no model request leaves, and its processes are frozen once those that left have ended. */
   pausing: z.boolean().optional(),
   /** All its processes are frozen. */
@@ -28,18 +29,23 @@ export const AgentState = z.object({
 });
 
 export const Health = z.object({
-  runner_id: z.string(),
-  version: z.string(),
+  runner_id: RecordId,
+  version: Word,
   isolation: Isolation,
   /** What came of trying what must not be reachable; absent where nothing is tried. */
   isolation_check: z
-    .object({ state: z.enum(["under_way", "held", "unenforced"]), reason: z.string().optional() })
+    .object({ state: z.enum(["under_way", "held", "unenforced"]), reason: ShortText.optional() })
     .optional(),
   uptime_s: z.number(),
   rss_bytes: z.number(),
   journal: JournalState,
   agent: AgentState,
-  workspace: z.object({ cloned: z.boolean(), branch: z.string().optional(), head: z.string().optional() }),
+  workspace: z.object({
+    cloned: z.boolean(),
+    /** The agent may check out any. */
+    branch: z.string().max(4_096).optional(),
+    head: CommitSha.optional(),
+  }),
 });
 export type Health = z.infer<typeof Health>;
 
@@ -74,7 +80,7 @@ export const AgentPrompt = z.object({
 export type AgentPrompt = z.infer<typeof AgentPrompt>;
 
 /** What the daemon knows of a turn. `unknown`: it was never handed over, and may be sent. */
-export const TurnKnowledge = z.object({ turn_id: z.string(), state: z.enum(["unknown", ...TurnState.options]) });
+export const TurnKnowledge = z.object({ turn_id: RecordId, state: z.enum(["unknown", ...TurnState.options]) });
 
 export const GitClone = z.object({
   /** Path on the gateway, such as `/git/<repository>.git`: never an address and never a credential. */
@@ -88,9 +94,9 @@ export const GitClone = z.object({
 });
 export type GitClone = z.infer<typeof GitClone>;
 export const GitCloned = z.object({
-  base_branch: z.string(),
-  base_commit_sha: z.string(),
-  head: z.string(),
+  base_branch: AnyBranchName,
+  base_commit_sha: CommitSha,
+  head: CommitSha,
   resumed: z.boolean(),
 });
 
@@ -135,7 +141,7 @@ export const coreApi = {
     path: "/git/push",
     summary: "Push the shadow branch to the gateway's mirror",
     body: z.object({ shadow_branch: z.string() }),
-    response: z.object({ sha: z.string() }),
+    response: z.object({ sha: CommitSha }),
   }),
   diff: endpoint({
     method: "GET",
@@ -150,7 +156,7 @@ export const coreApi = {
     path: "/agent/start",
     summary: "Start the agent and its session; for a run whose agent already runs it answers with that session",
     body: AgentStart,
-    response: z.object({ session_id: z.string().optional(), loaded: z.boolean() }),
+    response: z.object({ session_id: RecordId.optional(), loaded: z.boolean() }),
   }),
   prompt: endpoint({
     method: "POST",

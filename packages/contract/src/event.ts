@@ -18,6 +18,9 @@ export type PermissionOption = z.infer<typeof PermissionOption>;
 
 const PlanEntry = z.object({ content: z.string(), status: z.string(), priority: z.string().optional() });
 
+/** Set by the server on what a runner said. Without it the words are the server's own. */
+const source = z.literal("runner").optional();
+
 /**
  * What an event says, by kind. Events a runner reports and events the server writes share this union,
  * so a reader of the log needs one parser. Kinds unknown to a reader are still events of one of the six types.
@@ -126,10 +129,16 @@ export const eventKinds = {
     remote: z.string(),
     message: z.string().optional(),
   }),
-  /** Something the sandbox asked for that the gateway refused. */
-  denied: z.object({ kind: z.literal("denied"), host: z.string(), reason: z.string() }),
-  failure: z.object({ kind: z.literal("failure"), code: z.string(), message: z.string(), next: z.string().optional() }),
-  notice: z.object({ kind: z.literal("notice"), message: z.string() }),
+  /** Something the sandbox asked for and was refused, by the gateway or by the relay in the runner. */
+  denied: z.object({ kind: z.literal("denied"), host: z.string(), reason: z.string(), source }),
+  failure: z.object({
+    kind: z.literal("failure"),
+    code: z.string(),
+    message: z.string(),
+    next: z.string().optional(),
+    source,
+  }),
+  notice: z.object({ kind: z.literal("notice"), message: z.string(), source }),
   /** What changed in the workspace, whoever changed it. */
   fs_change: FsChanges,
   /** Updates of the agent that change what a person may choose: modes, commands, options. */

@@ -1,6 +1,7 @@
 /** What crosses a process boundary: resources, events, errors, and the routes of the server and of the daemon. */
 export * from "./states.ts";
 export * from "./event.ts";
+export * from "./runner-record.ts";
 export * from "./agent-offer.ts";
 export * from "./resources.ts";
 export * from "./foreign-text.ts";

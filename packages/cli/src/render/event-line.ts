@@ -27,7 +27,7 @@ export function eventLines(data: LineData, style: Style, detail: boolean): strin
           ];
     case "failure":
       return [
-        `${style.red("✗")} ${oneLine(data.message, 1000)}`,
+        `${style.red("✗")} ${speaker(data)}${oneLine(data.message, 1000)}`,
         ...(data.next ? [`  ${style.dim("→")} ${oneLine(data.next, 400)}`] : []),
       ];
     case "denied":
@@ -37,7 +37,7 @@ export function eventLines(data: LineData, style: Style, detail: boolean): strin
     case "agent_exit":
       return [`${style.yellow("!")} The agent's process ended: ${oneLine(data.message, 600)}`];
     case "notice":
-      return [`${style.dim("·")} ${oneLine(data.message, 600)}`];
+      return [`${style.dim("·")} ${speaker(data)}${oneLine(data.message, 600)}`];
     case "report":
       return reportLines(data);
     case "state":
@@ -54,6 +54,10 @@ export function eventLines(data: LineData, style: Style, detail: boolean): strin
       return [];
   }
 }
+
+/** A runner's words are told apart from the server's. */
+const speaker = ({ source }: EventDataOf<"notice" | "failure">): string =>
+  source === "runner" ? "the runner says: " : "";
 
 const maxShownChanges = 5;
 

@@ -124,6 +124,15 @@ describe("a task's log on the screen", () => {
     expect(shown([failure, cancelled])).toBe("  ✗ There is no repository.\n    → Check the address.\n");
   });
 
+  it("says which notices and failures are the runner's words", () => {
+    expect(shown([{ kind: "notice", message: "the walls hold", source: "runner" }])).toBe(
+      "  · the runner says: the walls hold\n",
+    );
+    expect(shown([{ kind: "failure", code: "agent_exited", message: "It ended.", source: "runner" }])).toBe(
+      "  ✗ the runner says: It ended.\n",
+    );
+  });
+
   it("lets nothing an agent says command the terminal", () => {
     const evil = "\u001b]0;owned\u0007\u001b[2Jx\r";
     const log = shown([

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { GitClone, GitCloned } from "../daemon-api.ts";
 import { endpoint } from "../endpoint.ts";
 import { eventKinds } from "../event.ts";
+import { CommitSha } from "./fields.ts";
 
 /** What the daemon does with the workspace's git besides what a run needs of it. */
 
@@ -16,9 +17,8 @@ export const GitBranchName = z
   .max(250)
   .regex(/^[a-zA-Z0-9._/-]+$/)
   .refine(isRefName, "is not a name that a branch can have");
-export const GitCommitId = z.string().regex(/^[0-9a-f]{7,64}$/);
 /** A branch or a commit's id. */
-export const GitRevision = z.union([GitCommitId, GitBranchName]);
+export const GitRevision = z.union([CommitSha, GitBranchName]);
 /** `<`, `>` and control characters would end the name in a commit's header. */
 export const GitUserName = z
   .string()
@@ -162,7 +162,7 @@ export const gitApi = {
     path: "/api/git/branch",
     summary: "Switch to a shadow branch, made from `from` or the newest commit where it is not there yet",
     body: z.object({ branch: GitBranchName, from: GitRevision.optional() }),
-    response: z.object({ branch: z.string(), head: z.string(), created: z.boolean() }),
+    response: z.object({ branch: GitBranchName, head: CommitSha, created: z.boolean() }),
   }),
   gitStatus: endpoint({
     method: "GET",
@@ -208,7 +208,7 @@ export const gitApi = {
     path: "/api/git/push",
     summary: "Push the shadow branch to the gateway's mirror",
     body: z.object({ branch: GitBranchName.optional() }),
-    response: z.object({ branch: z.string(), sha: z.string() }),
+    response: z.object({ branch: GitBranchName, sha: CommitSha }),
   }),
   gitLog: endpoint({
     method: "GET",
@@ -231,13 +231,13 @@ export const gitApi = {
     path: "/api/git/checkout",
     summary: "Check out a branch or a commit of this repository; uncommitted work is only lost with `discard`",
     body: z.object({ revision: GitRevision, discard: z.boolean().default(false) }),
-    response: z.object({ branch: z.string().optional(), head: z.string() }),
+    response: z.object({ branch: z.string().max(4_096).optional(), head: CommitSha }),
   }),
   gitCurrentBranch: endpoint({
     method: "GET",
     path: "/api/git/current-branch",
     summary: "The branch that is checked out; none on a detached HEAD",
-    response: z.object({ branch: z.string().optional() }),
+    response: z.object({ branch: z.string().max(4_096).optional() }),
   }),
   gitCurrentCommit: endpoint({
     method: "GET",

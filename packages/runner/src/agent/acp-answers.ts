@@ -21,7 +21,7 @@ export const Opened = z.object({
   models: z.object({ currentModelId: z.string() }).loose().nullish().catch(undefined),
   configOptions: z.array(z.unknown()).nullish().catch(undefined),
 });
-export const NewSession = Opened.extend({ sessionId: z.string().min(1).max(4_096) });
+export const NewSession = Opened.extend({ sessionId: z.string().min(1).max(200) });
 export const OptionsSet = z.object({ configOptions: z.array(z.unknown()).optional().catch(undefined) }).nullish();
 const Count = z.number().min(0).optional().catch(undefined);
 export const Prompted = z.object({

@@ -1,11 +1,20 @@
-import { type EventData, type EventKind, JournalRecord, WharfError } from "@wharf/contract";
+import {
+  type EventData,
+  type EventKind,
+  JournalRecord,
+  nextOfRunner,
+  RunnerRecord,
+  toOneLine,
+  toRunnerCode,
+  toStorable,
+  WharfError,
+} from "@wharf/contract";
 import { and, eq } from "drizzle-orm";
 import type { Log } from "../events/index.ts";
 import { type Executor, schema } from "../store/index.ts";
 import { lockTask } from "../tasks/index.ts";
 import { applyRecord } from "./apply.ts";
 import { lockLeased, type RunLease } from "./lease.ts";
-import { storable } from "./storable.ts";
 
 const { runners, runs } = schema;
 
@@ -23,6 +32,17 @@ function isOnlyTheServers(data: EventData): boolean {
   if (data.kind === "message") return data.role !== "agent";
   if (data.kind === "usage") return data.source !== "agent";
   return serverKinds.has(data.kind);
+}
+
+/**
+ * A notice, a refusal and a failure read like the server's own words, and a failure has a next step that a person may
+ * follow: they are marked, and the step is the catalogue's.
+ */
+function markSource(data: RunnerRecord["data"]): EventData {
+  if (data.kind === "notice" || data.kind === "denied") return { ...data, source: "runner" };
+  if (data.kind !== "failure") return data;
+  const code = toRunnerCode(data.code);
+  return { ...data, code, next: nextOfRunner(code), source: "runner" };
 }
 
 /**
@@ -58,12 +78,15 @@ export class JournalReader {
   }
 
   #parse(line: unknown): JournalRecord {
-    const record = JournalRecord.safeParse(line);
-    if (!record.success)
-      throw this.#hostile(`a journal record is not valid (${record.error.issues[0]?.message ?? "unknown"})`);
-    if (isOnlyTheServers(record.data.data))
-      throw this.#hostile(`a journal record says '${record.data.data.kind}', which only the server says`);
-    return { ...record.data, data: storable(record.data.data) };
+    const clean = toStorable(line);
+    const record = RunnerRecord.safeParse(clean);
+    if (record.success) return { ...record.data, data: markSource(record.data.data) };
+    const { data: refused } = JournalRecord.safeParse(clean);
+    if (refused && isOnlyTheServers(refused.data))
+      throw this.#hostile(`a journal record says '${refused.data.kind}', which only the server says`);
+    const [issue] = record.error.issues;
+    const where = toOneLine(issue?.path.join(".") ?? "", 100);
+    throw this.#hostile(`a journal record is not valid (${where}: ${issue?.message ?? "unknown"})`);
   }
 
   async #store(records: readonly JournalRecord[]): Promise<void> {

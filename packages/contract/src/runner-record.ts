@@ -1,0 +1,81 @@
+import { z } from "zod";
+import {
+  AgentChosenId,
+  AnyBranchName,
+  CommitSha,
+  LongText,
+  PathText,
+  RecordId,
+  ShortText,
+  Timestamp,
+  Title,
+  Word,
+} from "./daemon/fields.ts";
+import { eventKinds, JournalRecord } from "./event.ts";
+
+/**
+ * What a runner may put into a task's log: the kinds that are not the server's alone, with a bound on every text. Readers
+ * of the log use `Event`, which is wider, so that a line that is stored already can always be read.
+ */
+
+const content = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("text"), text: LongText }),
+  z.object({ type: z.literal("diff"), path: PathText, old_text: LongText.optional(), new_text: LongText }),
+  z.object({ type: z.literal("terminal"), terminal_id: AgentChosenId.max(2_048) }),
+]);
+const location = z.object({ path: PathText, line: z.number().optional() });
+const option = z.object({ option_id: AgentChosenId, name: Title, option_kind: Word });
+const entry = z.object({ content: z.string().max(16_384), status: Word, priority: Word.optional() });
+const change = eventKinds.fs_change.shape.changes.element.extend({
+  id: RecordId.optional(),
+  path: PathText,
+  timestamp: Timestamp,
+});
+
+const RunnerEventData = z.discriminatedUnion("kind", [
+  eventKinds.message.extend({ role: z.literal("agent"), text: LongText }),
+  eventKinds.thought.extend({ text: LongText }),
+  eventKinds.tool_call.extend({
+    tool_call_id: AgentChosenId,
+    title: Title.optional(),
+    tool_kind: Word.optional(),
+    status: Word.optional(),
+    locations: z.array(location).max(1_000).optional(),
+    content: z.array(content).max(50_000).optional(),
+  }),
+  eventKinds.plan.extend({ entries: z.array(entry).max(50_000) }),
+  eventKinds.permission.extend({
+    permission_id: RecordId,
+    title: Title.optional(),
+    tool_call_id: AgentChosenId.optional(),
+    options: z.array(option).max(1_000).optional(),
+    option_id: AgentChosenId.optional(),
+    by: Word.optional(),
+    expires_at: Timestamp.optional(),
+  }),
+  eventKinds.usage.extend({ source: z.literal("agent") }),
+  eventKinds.output.extend({ text: LongText, level: Word.optional() }),
+  eventKinds.report,
+  eventKinds.turn.extend({ turn_id: RecordId, stop_reason: Word.optional(), reason: ShortText.optional() }),
+  eventKinds.session.extend({
+    session_id: RecordId,
+    mode: AgentChosenId.optional(),
+    model: AgentChosenId.optional(),
+  }),
+  eventKinds.agent_exit.extend({ signal: Word.optional(), message: ShortText }),
+  eventKinds.commit.extend({
+    sha: CommitSha,
+    parent: CommitSha.optional(),
+    branch: AnyBranchName,
+    message: ShortText,
+  }),
+  eventKinds.denied.omit({ source: true }).extend({ host: z.string().max(1_024), reason: ShortText }),
+  eventKinds.failure.omit({ source: true }).extend({ code: Word, message: ShortText, next: ShortText.optional() }),
+  eventKinds.notice.omit({ source: true }).extend({ message: LongText }),
+  eventKinds.agent_info.extend({ update: Word }),
+  eventKinds.fs_change.extend({ changes: z.array(change).max(1_000) }),
+]);
+
+/** A record of a runner's journal as the server takes it. */
+export const RunnerRecord = JournalRecord.extend({ at: Timestamp, run_id: RecordId, data: RunnerEventData });
+export type RunnerRecord = z.infer<typeof RunnerRecord>;
