@@ -14,7 +14,8 @@ import { chosenServer, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
  * stays as small as it was, and the tasks of others go on as if nothing happened.
  */
 const times = { connect: 1_500, clone: 2_000, agentStart: 5_000, retryDelay: 100 }; // ms
-const patience = 40_000; // ms
+/** Some wires are dropped for their silence only, twice. */
+const patience = 90_000; // ms
 /** What one wire may make the server hold is 128 MiB of unread bytes, and one answer 64 MiB. */
 const maxGrowth = 400 * 2 ** 20; // bytes
 

@@ -38,4 +38,8 @@ export interface MuxKeepalive {
   readonly stallMs: number;
 }
 
-export const defaultKeepalive: MuxKeepalive = { pingMs: 1000, silenceMs: 2500, stallMs: 60_000 };
+/**
+ * A peer may be held up for seconds by a single large request, and all its wires with it: to drop them then would make
+ * the reconnects the next thing to hold it up. Five pings without an answer are a wire whose other end is gone.
+ */
+export const defaultKeepalive: MuxKeepalive = { pingMs: 3_000, silenceMs: 15_000, stallMs: 60_000 };

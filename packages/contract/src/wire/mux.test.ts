@@ -2,7 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { duplexPair, PassThrough } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { WireClosedError } from "./errors.ts";
 import { encodeFrame, FrameType } from "./frames.ts";
 import { Mux } from "./mux.ts";
@@ -229,6 +229,19 @@ describe("a mux", () => {
     expect(performance.now() - from).toBeGreaterThanOrEqual(90);
     expect(await errorOf(stream)).toMatchObject({ code: "ECONNRESET" });
     expect(mute.heard.some(({ type }) => type === FrameType.ping)).toBe(true);
+  });
+
+  test("by default keeps a peer that is held up for seconds, and drops one that is gone after 15 s", async () => {
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+    try {
+      using mute = rawPeer();
+      await vi.advanceTimersByTimeAsync(14_000);
+      expect(mute.mux.ended).toBeUndefined();
+      await vi.advanceTimersByTimeAsync(3_000);
+      expect((await mute.mux.closed).reason).toBe("the peer fell silent");
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   test("does not take its own pause for the peer's silence", async () => {
