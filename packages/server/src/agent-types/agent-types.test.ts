@@ -3,7 +3,8 @@ import { eq, inArray, sql } from "drizzle-orm";
 import { expect, test } from "vitest";
 import { type Fixture, fixture } from "../../test/fixture.ts";
 import { schema } from "../store/index.ts";
-import { AgentTypes } from "./agent-types.ts";
+import { type AgentTypeRow, AgentTypes } from "./agent-types.ts";
+import { launchOf } from "./launch.ts";
 
 const { agent_types } = schema;
 const typesOf = (f: Fixture) => new AgentTypes(f.db, { routes: {}, missing: async () => undefined });
@@ -39,4 +40,30 @@ test("an agent that an earlier version added gets its image, and one that a pers
   const after = await f.db.select().from(agent_types);
   const others = (rows: typeof before) => rows.filter(({ name }) => name !== "gemini").map((row) => [row.id, row]);
   expect(Object.fromEntries(others(after))).toEqual(Object.fromEntries(others(before)));
+});
+
+test("a name that another type has is a conflict, also where two take it at once", async () => {
+  await using f = await fixture();
+  const types = typesOf(f);
+  const names = ["one", "two", "three", "four"];
+  for (const name of names) await types.create(AgentTypeInput.parse({ name, command: ["x"] }));
+  await expect(types.update("one", { name: "two" })).rejects.toMatchObject({ code: "conflict", status: 409 });
+  const ends = await Promise.allSettled(names.map((name) => types.update(name, { name: "five" })));
+  expect(ends.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+  for (const end of ends) if (end.status === "rejected") expect(end.reason).toMatchObject({ code: "conflict" });
+});
+
+test("only Wharf's own names are replaced in what an agent is started with", () => {
+  const type = {
+    command: ["x", "${constructor} ${toString} ${HOME} ${WHARF_TOKEN}"],
+    environment_vars: { A: "${__proto__}" },
+    home_files: {},
+    model_route: "constructor",
+  } as unknown as AgentTypeRow;
+  expect(launchOf(type, "secret", {})).toEqual({
+    command: ["x", "${constructor} ${toString} ${HOME} secret"],
+    environment: { A: "${__proto__}" },
+    home_files: {},
+    model_route: "constructor",
+  });
 });

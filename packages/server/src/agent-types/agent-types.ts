@@ -16,6 +16,15 @@ interface Surroundings {
   readonly missing: (program: string, image?: string) => Promise<string | undefined>;
 }
 
+const nameTaken = (name: string, cause?: unknown) =>
+  new WharfError("conflict", { what: `agent type '${name}'`, from: "there already", to: "made again" }, { cause });
+
+/** Whether PostgreSQL refused a statement for a value that another row has; the driver's error is a cause of Drizzle's. */
+function isDuplicate(error: unknown): boolean {
+  for (let one = error; one instanceof Error; one = one.cause) if ("code" in one && one.code === "23505") return true;
+  return false;
+}
+
 /** How agents are started, and which of them can be here. */
 export class AgentTypes {
   readonly #db: Database;
@@ -67,8 +76,7 @@ export class AgentTypes {
       .values({ id: randomUUID(), ...defined(input) })
       .onConflictDoNothing({ target: agent_types.name })
       .returning();
-    if (!row)
-      throw new WharfError("conflict", { what: `agent type '${input.name}'`, from: "there already", to: "made again" });
+    if (!row) throw nameTaken(input.name);
     return this.#view(row);
   }
 
@@ -81,8 +89,13 @@ export class AgentTypes {
       .update(agent_types)
       .set({ ...defined(change), updated_at: new Date() })
       .where(eq(agent_types.id, id))
-      .returning();
-    return this.#view(row!);
+      .returning()
+      .catch((error: unknown) => {
+        // The index decides: of two renames at once, both saw the name free.
+        throw change.name !== undefined && isDuplicate(error) ? nameTaken(change.name, error) : error;
+      });
+    if (!row) throw new WharfError("not_found", { what: "agent type", id: idOrName });
+    return this.#view(row);
   }
 
   /** What agents are started with that runners (of that image) can start: whichever a run asks for is among them. */
@@ -123,7 +136,7 @@ export class AgentTypes {
     const route = routeOf(row, this.#around.routes);
     if (!route)
       return "the server has no model key: set GEMINI_API_KEY, ANTHROPIC_API_KEY or OPENAI_API_KEY in its environment";
-    if (!this.#around.routes[route])
+    if (!Object.hasOwn(this.#around.routes, route))
       return `the server has no key for the model route '${route}': set ${route.toUpperCase()}_API_KEY in its environment`;
     return undefined;
   }

@@ -22,12 +22,12 @@ export function routeOf(type: Pick<AgentTypeRow, "model_route">, routes: Configu
 /** Only Wharf's own names are replaced: no agent type can pull a value out of the server's environment into a sandbox. */
 export function launchOf(type: AgentTypeRow, token: string, routes: ConfiguredRoutes): Launch {
   const route = routeOf(type, routes);
-  const values: Record<string, string> = {
-    WHARF_TOKEN: token,
-    WHARF_MODEL_ROUTE: route ?? "",
-    WHARF_MODEL_API: (route && routes[route]?.api) ?? "",
-  };
-  const expand = (text: string) => text.replaceAll(/\$\{(\w+)\}/g, (whole, name: string) => values[name] ?? whole);
+  const values: ReadonlyMap<string, string> = new Map([
+    ["WHARF_TOKEN", token],
+    ["WHARF_MODEL_ROUTE", route ?? ""],
+    ["WHARF_MODEL_API", (route && Object.hasOwn(routes, route) && routes[route]?.api) || ""],
+  ]);
+  const expand = (text: string) => text.replaceAll(/\$\{(\w+)\}/g, (whole, name: string) => values.get(name) ?? whole);
   const expandAll = (record: Record<string, string>) =>
     Object.fromEntries(Object.entries(record).map(([key, value]) => [key, expand(value)]));
   return {
