@@ -87,12 +87,7 @@ export class CommandProcess {
   ): Promise<CommandProcess> {
     const cwd = await resolveBeneath(folders.workspace, spec.working_dir);
     refuseNul(spec);
-    const child = spawn(spec.shell, ["-c", spec.command], {
-      cwd,
-      env: { ...baseEnvironment(folders.home, "dumb"), ...spec.environment },
-      detached: true,
-      stdio: [input ? "pipe" : "ignore", "pipe", "pipe"],
-    }) as ChildProcessByStdio<Writable | null, Readable, Readable>;
+    const child = spawnShell(spec, { cwd, home: folders.home, input });
     // The exit may come right behind the start: it is listened for before anything is waited for.
     const started = child.pid === undefined ? undefined : new CommandProcess(child.pid, child);
     try {
@@ -147,6 +142,20 @@ export class CommandProcess {
   }
 }
 
+function spawnShell(spec: CommandSpec, { cwd, home, input }: { cwd: string; home: string; input: boolean }) {
+  try {
+    return spawn(spec.shell, ["-c", spec.command], {
+      cwd,
+      env: { ...baseEnvironment(home, "dumb"), ...spec.environment },
+      detached: true,
+      stdio: [input ? "pipe" : "ignore", "pipe", "pipe"],
+    }) as ChildProcessByStdio<Writable | null, Readable, Readable>;
+  } catch (error) {
+    // Node reports some of the kernel's refusals by an event and throws others, such as a name that is too long.
+    throw notStarted(spec.shell, error);
+  }
+}
+
 /** Node throws an error of its own for these, which is the caller's fault here. */
 function refuseNul(spec: CommandSpec): void {
   const texts = Object.entries({ command: spec.command, shell: spec.shell, ...spec.environment }).flat();
@@ -155,7 +164,7 @@ function refuseNul(spec: CommandSpec): void {
 }
 
 function notStarted(shell: string, error: unknown): unknown {
-  if (!isSystemError(error, "ENOENT", "EACCES", "ENOTDIR", "E2BIG")) return error;
-  const message = `'${shell}' cannot be started (${error.code})`;
+  if (!isSystemError(error, "ENOENT", "EACCES", "ENOTDIR", "E2BIG", "ENAMETOOLONG")) return error;
+  const message = `'${shell.slice(0, 200)}' cannot be started (${error.code})`;
   return new WharfError("bad_request", { issues: [{ path: "shell", message }] }, { cause: error });
 }

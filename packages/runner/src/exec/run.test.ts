@@ -124,5 +124,8 @@ test("a folder outside the workspace, by name or by link, a missing one and a mi
   await expect(start("true", { working_dir: "link" })).rejects.toMatchObject({ code: "path_outside" });
   await expect(start("true", { working_dir: "nowhere" })).rejects.toMatchObject({ code: "not_found" });
   await expect(start("true", { shell: "no-such-shell" })).rejects.toMatchObject({ code: "bad_request" });
+  for (const shell of ["x".repeat(300), `/${"x".repeat(4_095)}`])
+    await expect(start("true", { shell })).rejects.toMatchObject({ code: "bad_request" });
+  await expect(start(`: ${"x".repeat(200_000)}`)).rejects.toMatchObject({ code: "bad_request" });
   expect((await outcome("pwd", { working_dir: workspace })).stdout).toBe(`${workspace}\n`);
 });

@@ -218,7 +218,9 @@ async function programOf({ shell: name, cwd, environment }: PtyOptions): Promise
     );
     if (there) return place;
   }
-  throw new WharfError("bad_request", { issues: [{ path: "shell", message: `'${name}' cannot be started` }] });
+  throw new WharfError("bad_request", {
+    issues: [{ path: "shell", message: `'${name.slice(0, 200)}' cannot be started` }],
+  });
 }
 
 const nameOf = (signal: number): string =>
