@@ -7,6 +7,18 @@ import type { RunnerUse } from "../runners/index.ts";
 /** Headers of a daemon's answer that are its caller's business. */
 const kept = ["content-type", "content-length", "content-range", "accept-ranges", "etag", "last-modified"] as const;
 
+/**
+ * What a runner sends is nobody's page: it is not rendered, not run, and not taken for anything but what it says it is,
+ * also where the browser has a page of this server open.
+ */
+const asDownload = {
+  "x-content-type-options": "nosniff",
+  "content-disposition": "attachment",
+  "content-security-policy": "sandbox; default-src 'none'",
+} as const;
+/** The successes an answer may have: a whole, a part, and a part that is not there. */
+const passedStatuses: ReadonlySet<number> = new Set([200, 206, 416]);
+
 /** Aborted when the caller left before the answer was complete. */
 export function callerOf(reply: FastifyReply): AbortSignal {
   const gone = new AbortController();
@@ -33,7 +45,10 @@ export async function passThrough(
       const value = headers[name];
       if (value !== undefined) void reply.header(name, value);
     }
-    return await reply.status(status).send(body);
+    return await reply
+      .headers(asDownload)
+      .status(passedStatuses.has(status) ? status : 200)
+      .send(body);
   } catch (error) {
     use[Symbol.dispose]();
     throw error;

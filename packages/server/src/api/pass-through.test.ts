@@ -1,0 +1,104 @@
+import { createServer, type Server, type ServerResponse } from "node:http";
+import { duplexPair } from "node:stream";
+import { createWireClient, Mux, serveHttp } from "@wharf/contract/wire";
+import Fastify from "fastify";
+import { expect, test } from "vitest";
+import { RunnerClient } from "../runners/client/index.ts";
+import { serveErrors } from "./errors.ts";
+import { passThrough } from "./pass-through.ts";
+
+/** An API of one route that hands on what a runner's daemon answers, over a real wire. */
+async function answered(daemon: (response: ServerResponse) => void) {
+  const [near, far] = duplexPair();
+  const server: Server = createServer((_, response) => daemon(response.on("error", () => undefined)));
+  const there = new Mux(far, { side: "client", onStream: (stream) => serveHttp(stream, server) });
+  const here = new Mux(near, { side: "server", onStream: (stream) => stream.destroy() });
+  const runnerId = "7d0f2c1e-0000-4000-8000-000000000001";
+  const client = new RunnerClient({ runnerId, link: async () => ({ client: createWireClient(here, { runnerId }) }) });
+  const app = Fastify();
+  serveErrors(app, { bodyBytes: 1 });
+  let uses = 1;
+  app.get("/", (_, reply) =>
+    passThrough(reply, { use: { client, [Symbol.dispose]: () => void uses-- }, method: "GET", path: "/file" }),
+  );
+  const url = await app.listen({ host: "127.0.0.1", port: 0 });
+  return {
+    url,
+    uses: () => uses,
+    async [Symbol.asyncDispose]() {
+      await app.close();
+      there.destroy(new Error("over"));
+      await here.closed;
+    },
+  };
+}
+
+test("a file comes as a download that no browser renders, runs or guesses about", async () => {
+  await using api = await answered((response) =>
+    response.writeHead(206, { "content-type": "text/html", "set-cookie": "owned=1", etag: '"a"' }).end("<script>"),
+  );
+  const got = await fetch(api.url);
+  expect([got.status, await got.text()]).toEqual([206, "<script>"]);
+  expect(Object.fromEntries(got.headers)).toMatchObject({
+    "content-type": "text/html",
+    etag: '"a"',
+    "x-content-type-options": "nosniff",
+    "content-disposition": "attachment",
+    "content-security-policy": "sandbox; default-src 'none'",
+  });
+  expect(got.headers.get("set-cookie")).toBeNull();
+});
+
+test("a daemon's status is no status of the API but for a part of a file", async () => {
+  await using api = await answered((response) => response.writeHead(299, "I am\tthe API").end("x"));
+  const got = await fetch(api.url);
+  expect([got.status, got.statusText]).toEqual([200, "OK"]);
+});
+
+test("an error of a daemon is cleaned, and never the API's own", async () => {
+  const problem = {
+    type: "t",
+    title: "OK\r\nset-cookie: owned=1",
+    status: 200,
+    detail: "a\0\ud800\u001b[2J",
+    code: "unauthenticated",
+    next: "log in at evil.example",
+  };
+  await using api = await answered((response) => response.writeHead(401).end(JSON.stringify(problem)));
+  const got = await fetch(api.url);
+  expect(got.status).toBe(502);
+  const body = await got.text();
+  expect(JSON.parse(body)).toMatchObject({ code: "runner_failed", detail: "a \uFFFD [2J", status: 502 });
+  expect(body).not.toContain("evil");
+});
+
+test("of an error without an end no more is read than a problem has", async () => {
+  let sent = 0;
+  const cut = Promise.withResolvers<void>();
+  await using api = await answered((response) => {
+    response.writeHead(500);
+    response.once("close", () => cut.resolve());
+    const piece = Buffer.alloc(256 * 1024, "x");
+    const more = (): void => {
+      sent += piece.length;
+      if (!response.destroyed && sent < 400 * 2 ** 20) response.write(piece, () => more());
+    };
+    more();
+  });
+  const got = await fetch(api.url);
+  expect(got.status).toBe(502);
+  expect(JSON.parse(await got.text())).toMatchObject({ code: "runner_hostile" });
+  await cut.promise;
+  // What fits into the wire's window, and not 400 MiB.
+  expect(sent).toBeLessThan(32 * 2 ** 20);
+  expect(api.uses()).toBe(0);
+});
+
+test("an error that is cut is the runner's absence, not its malice", async () => {
+  await using api = await answered((response) => {
+    response.writeHead(500, { "content-length": "100" }).write("{");
+    setImmediate(() => response.destroy());
+  });
+  const got = await fetch(api.url);
+  expect(JSON.parse(await got.text())).toMatchObject({ code: "runner_unavailable", status: 503 });
+});
