@@ -15,6 +15,7 @@ import {
   TaskUpdate,
   Turn,
 } from "./resources.ts";
+import { ShortId } from "./short-id.ts";
 import { RunStatus, TaskState } from "./states.ts";
 
 /** The server's REST routes. Ids of tasks and runs may be shortened to eight or more letters that are enough to tell. */
@@ -24,8 +25,8 @@ const page = {
   offset: z.coerce.number().int().min(0).default(0),
 };
 const boardId = z.object({ board_id: z.uuid() });
-const taskId = z.object({ task_id: z.string().min(8).max(36) });
-const agentId = z.object({ agent_id: z.string().min(8).max(36) });
+const taskId = z.object({ task_id: ShortId });
+const agentId = z.object({ agent_id: ShortId });
 const typeId = z.object({ type_id: z.string().min(1).max(100) });
 
 const boards = {
@@ -350,6 +351,7 @@ const system = {
     method: "GET",
     path: "/health",
     summary: "Whether the server lives; needs no token",
+    isOpen: true,
     response: z.object({ status: z.literal("ok"), version: z.string() }),
   }),
   serverInfo: endpoint({
@@ -391,6 +393,6 @@ export const globalStreamPath = "/api/v1/orchestrator/stream";
 /** `after` holds the last sequence seen per task; a task without one starts at its end. */
 export const Subscribe = z.object({
   action: z.literal("subscribe"),
-  task_ids: z.array(z.string()).max(1000),
+  task_ids: z.array(ShortId).max(1000),
   after: z.record(z.string(), z.number().int().min(0)).default({}),
 });

@@ -15,6 +15,8 @@ export interface Endpoint {
   /** Status of a success; 200 where none is given. */
   readonly status?: number;
   readonly response: z.ZodType | "stream" | "none";
+  /** Answers without a token. */
+  readonly isOpen?: boolean;
   /**
    * The answer holds what files or programs hold: it may be large, is handed on character by character, and is never
    * stored. Any other answer of a daemon is at most 1 MiB, and its texts are made storable.

@@ -7,6 +7,7 @@ export * from "./resources.ts";
 export * from "./foreign-text.ts";
 export * from "./errors/index.ts";
 export * from "./endpoint.ts";
+export * from "./short-id.ts";
 export * from "./daemon-api.ts";
 export * from "./daemon-config.ts";
 export * from "./daemon/index.ts";

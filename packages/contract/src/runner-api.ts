@@ -4,6 +4,7 @@ import { ArchiveUnpacked, FileStats, FileWritten, FolderList, FolderPage } from 
 import { AttachQuery, TerminalCreate, TerminalHistory, TerminalInfo } from "./daemon/terminals.ts";
 import { endpoint } from "./endpoint.ts";
 import { Runner } from "./resources.ts";
+import { ShortId } from "./short-id.ts";
 import { RunnerState } from "./states.ts";
 
 /**
@@ -76,7 +77,7 @@ export const RunnerView = Runner.extend({
 export type RunnerView = z.infer<typeof RunnerView>;
 
 const params = z.object({
-  runner_id: z.string().regex(/^[0-9a-f-]{8,36}$/, "a runner's id, or its first eight or more letters"),
+  runner_id: ShortId,
 });
 const command = params.extend({ command_id: z.uuid() });
 const path = z.string().max(4_096);

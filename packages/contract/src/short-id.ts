@@ -1,0 +1,15 @@
+import { z } from "zod";
+
+const template = "00000000-0000-0000-0000-000000000000";
+const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const minLength = 8;
+
+/** An id, or its first letters where they are enough to tell. It holds nothing that a pattern of SQL takes for a wildcard. */
+export const ShortId = z
+  .string()
+  .min(minLength)
+  .max(template.length)
+  .refine(
+    (text) => uuid.test(text + template.slice(text.length)),
+    `is not an id, or the first ${minLength} or more letters of one`,
+  );
