@@ -212,7 +212,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const stopping = Promise.withResolvers<{ runners: boolean }>();
   const app = await createApi({
     logger,
-    guard: { hosts: [config.host, ...config.allowedHosts], token: token!, owner: principal },
+    guard: { host: config.host, allowedHosts: config.allowedHosts, token: token!, owner: principal },
     modules: {
       boards: new Boards(db),
       tasks: new Tasks(db, log),

@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { toWharfError, WharfError } from "@wharf/contract";
-import type { FastifyError, FastifyInstance } from "fastify";
+import { type RemoteError, toWharfError, WharfError } from "@wharf/contract";
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { Socket } from "node:net";
+import { discardBody } from "./discard.ts";
 import { isDatabaseAway, isDatabaseFull } from "../store/index.ts";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
 
@@ -13,12 +15,46 @@ export function serveErrors(app: FastifyInstance, limits: { bodyBytes: number })
       fromDatabase(thrown) ??
       toWharfError(thrown, reference);
     if (error.code === "internal") request.log.error({ err: thrown, reference }, "a request failed inside Wharf");
-    const problem = error.toProblem();
-    void reply.status(problem.status).type("application/problem+json").serializer(JSON.stringify).send(problem);
+    const answer = () => sendProblem(reply, error);
+    if (error.code === "body_too_large") void discardBody(request.raw).then(answer);
+    else answer();
   });
   app.setNotFoundHandler((request) => {
     throw new WharfError("not_found", { what: "route", id: `${request.method} ${request.url.split("?")[0]}` });
   });
+}
+
+function sendProblem(reply: FastifyReply, error: WharfError | RemoteError): void {
+  const problem = error.toProblem();
+  void reply
+    .header("x-content-type-options", "nosniff")
+    .status(problem.status)
+    .type("application/problem+json")
+    .serializer(JSON.stringify)
+    .send(problem);
+}
+
+const badAddress = (message: string) => new WharfError("bad_request", { issues: [{ path: "", message }] });
+
+/** The router's refusals of an address that no route could have. */
+export function refuseAddress(thrown: FastifyError, _request: FastifyRequest, reply: FastifyReply): void {
+  const isLong = thrown.code === "FST_ERR_MAX_PARAM_LENGTH";
+  sendProblem(reply, badAddress(`the address ${isLong ? "has a part that is too long" : "is not well-formed"}`));
+}
+
+/** Bytes that are no HTTP request: there is a socket to answer, and no request. */
+export function refuseBytes(thrown: Error & { code?: string }, socket: Socket): void {
+  if (thrown.code === "ECONNRESET" || !socket.writable) return void socket.destroy();
+  const problem = badAddress("it is not an HTTP request, or its head is too large").toProblem();
+  const body = JSON.stringify(problem);
+  const head = [
+    "HTTP/1.1 400 Bad Request",
+    "content-type: application/problem+json",
+    "x-content-type-options: nosniff",
+    `content-length: ${Buffer.byteLength(body)}`,
+    "connection: close",
+  ];
+  socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
 }
 
 /** A statement that fails because the database is away or full may be asked for again; one that fails otherwise is a fault of ours. */

@@ -3,39 +3,66 @@ import { WharfError } from "@wharf/contract";
 import { type Principal, sameToken } from "../access/index.ts";
 
 export interface GuardOptions {
-  /** The address it listens on and further names it answers to. */
-  readonly hosts: readonly string[];
+  /** The address it listens on. */
+  readonly host: string;
+  /** Further names it answers to. One with a scheme (`https://wharf.example.com`) allows pages of that scheme only. */
+  readonly allowedHosts: readonly string[];
   readonly token: string;
   readonly owner: Principal;
 }
 
-/** Paths that answer without a token. */
-const open: ReadonlySet<string> = new Set(["/health"]);
-
 /**
- * Who may come in at all. The Host check keeps out pages that had a name of theirs point here (DNS rebinding), the Origin
- * check keeps out pages of others that a person's browser has open; the token keeps out everyone else.
+ * Who may come in at all. The Host check keeps out pages that had a name of theirs point here (DNS rebinding). The Origin
+ * check keeps out the pages of others that a person's browser has open: a page is this server's own when it has the
+ * scheme, the name and the port that the request itself came to, so a program on another port of this machine is a
+ * stranger. The token keeps out everyone else; a route is open without one only where the contract says so.
  */
 export class Guard {
   readonly #options: GuardOptions;
-  readonly #hosts: ReadonlySet<string>;
+  /** The schemes of this server's own pages, by name. */
+  readonly #schemes: ReadonlyMap<string, ReadonlySet<string>>;
 
   constructor(options: GuardOptions) {
     this.#options = options;
-    this.#hosts = new Set(["localhost", "127.0.0.1", "[::1]", ...options.hosts]);
+    const direct = ["localhost", "127.0.0.1", "::1", options.host].map((name) => `http://${bracket(name)}`);
+    const schemes = new Map<string, Set<string>>();
+    // A bare name may be that of a proxy, which brings TLS.
+    const named = options.allowedHosts.flatMap((name) =>
+      name.includes("://") ? [name] : [`http://${bracket(name)}`, `https://${bracket(name)}`],
+    );
+    for (const address of [...direct, ...named]) {
+      const url = parseUrl(address);
+      if (!url)
+        throw new WharfError("config_invalid", { name: "WHARF_ALLOWED_HOSTS", reason: `'${address}' is no name` });
+      schemes.set(url.hostname, (schemes.get(url.hostname) ?? new Set()).add(url.protocol));
+    }
+    this.#schemes = schemes;
   }
 
-  check(request: Pick<IncomingMessage, "headers" | "url">): Principal | undefined {
-    this.#checkName(`http://${request.headers.host ?? ""}`);
-    if (request.headers.origin !== undefined) this.#checkName(request.headers.origin);
-    if (open.has(new URL(request.url ?? "/", "http://localhost").pathname)) return undefined;
-    const given = /^Bearer (\S+)$/i.exec(request.headers.authorization ?? "")?.[1];
+  /** Nobody where the route is open to everybody. */
+  check(request: Pick<IncomingMessage, "headers">, route: { readonly isOpen?: boolean } = {}): Principal | undefined {
+    const { host = "", origin, authorization = "" } = request.headers;
+    if (!this.#schemes.has(parseUrl(`http://${host}`)?.hostname ?? "")) throw foreign(host);
+    if (origin !== undefined && !this.#isOwnPage(origin, host)) throw foreign(origin);
+    if (route.isOpen) return undefined;
+    const given = /^Bearer (\S+)$/i.exec(authorization)?.[1];
     if (!given || !sameToken(given, this.#options.token)) throw new WharfError("unauthenticated", {});
     return this.#options.owner;
   }
 
-  #checkName(address: string): void {
-    const name = URL.canParse(address) ? new URL(address).hostname : "";
-    if (!this.#hosts.has(name)) throw new WharfError("forbidden_origin", { host: name || address });
+  #isOwnPage(origin: string, host: string): boolean {
+    const page = parseUrl(origin);
+    // The port of a scheme is left out in both, so a comparison under the page's own scheme compares the ports too.
+    const target = page && parseUrl(`${page.protocol}//${host}`);
+    return (
+      target !== undefined &&
+      page?.host === target.host &&
+      this.#schemes.get(page.hostname)?.has(page.protocol) === true
+    );
   }
 }
+
+const foreign = (name: string) => new WharfError("forbidden_origin", { host: name.slice(0, 300) });
+const parseUrl = (address: string): URL | undefined => URL.parse(address) ?? undefined;
+/** The URL form of an IPv6 address. */
+const bracket = (name: string): string => (/^[^[\]]*:[^[\]]*:/.test(name) ? `[${name}]` : name);

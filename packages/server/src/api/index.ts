@@ -3,7 +3,7 @@ import swagger from "@fastify/swagger";
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from "fastify";
 import { jsonSchemaTransform, validatorCompiler } from "fastify-type-provider-zod";
 import type { z } from "zod";
-import { serveErrors } from "./errors.ts";
+import { refuseAddress, refuseBytes, serveErrors } from "./errors.ts";
 import { Guard, type GuardOptions } from "./guard.ts";
 import { present } from "./present.ts";
 import { type Modules, serveRoutes } from "./routes.ts";
@@ -26,6 +26,12 @@ export async function createApi({ guard: guardOptions, modules, logger }: ApiOpt
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: bodyBytes,
     forceCloseConnections: true,
+    frameworkErrors: refuseAddress,
+    clientErrorHandler: refuseBytes,
+    // A request without a name is the guard's to refuse, with a problem.
+    http: { requireHostHeader: false },
+    // The longest id, each of its characters escaped.
+    routerOptions: { maxParamLength: 600 },
     // An upload may take its time; the head of a request has a limit of its own.
     requestTimeout: 3_600_000, // ms
   });
@@ -36,8 +42,9 @@ export async function createApi({ guard: guardOptions, modules, logger }: ApiOpt
     return (data) => JSON.stringify(response.parse(present(data)));
   });
   serveErrors(app, { bodyBytes });
-  app.addHook("onRequest", async (request) => {
-    const principal = guard.check(request.raw);
+  app.addHook("onRequest", async (request, reply) => {
+    void reply.header("x-content-type-options", "nosniff");
+    const principal = guard.check(request.raw, request.routeOptions.config);
     if (principal) request.principal = principal;
   });
   app.addHook("onResponse", async (request, reply) => {

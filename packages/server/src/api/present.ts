@@ -1,8 +1,11 @@
+/** Values that people and agents chose: there a null is a value, and not a column without one. */
+const free: ReadonlySet<string> = new Set(["metadata", "data"]);
+
 /** A row as it goes over the wire: times in RFC 3339, and what is not there left out. */
 export function present(value: unknown): unknown {
   if (value instanceof Date) return value.toISOString();
   if (Array.isArray(value)) return value.map(present);
   if (typeof value !== "object" || value === null) return value;
   const shown = Object.entries(value).filter(([, field]) => field !== null && field !== undefined);
-  return Object.fromEntries(shown.map(([key, field]) => [key, present(field)]));
+  return Object.fromEntries(shown.map(([key, field]) => [key, free.has(key) ? field : present(field)]));
 }

@@ -22,6 +22,10 @@ type Loose<T> = T extends readonly (infer I)[]
     : T;
 
 declare module "fastify" {
+  interface FastifyContextConfig {
+    /** Answers without a token. */
+    isOpen?: boolean;
+  }
   interface FastifyRequest {
     principal: Principal;
   }
@@ -35,12 +39,13 @@ export function register<E extends Endpoint>(
   /** In bytes, where a body may be larger than others. */
   options: { readonly bodyLimit?: number } = {},
 ): void {
-  const { method, path, summary, params, query, body, response, status = 200 } = route;
+  const { method, path, summary, params, query, body, response, status = 200, isOpen = false } = route;
   const answer = typeof response === "string" ? {} : { response: { [status]: response } };
   app.route({
     ...options,
     method,
     url: path,
+    config: { isOpen },
     schema: {
       summary,
       ...(params && { params }),

@@ -1,0 +1,81 @@
+import { describe, expect, test } from "vitest";
+import { Guard } from "./guard.ts";
+
+const owner = { user_id: "u", organization_id: "o", default_board_id: "b" };
+const authorization = "Bearer secret";
+const guard = new Guard({
+  host: "192.168.1.5",
+  allowedHosts: ["Wharf.Example.com", "https://only-tls.example", "::2"],
+  token: "secret",
+  owner,
+});
+const comesIn = (host: string | undefined, origin?: string): boolean => {
+  try {
+    const headers = { authorization, ...(host !== undefined && { host }), ...(origin !== undefined && { origin }) };
+    return guard.check({ headers }) === owner;
+  } catch (error) {
+    expect(error).toMatchObject({ code: "forbidden_origin" });
+    return false;
+  }
+};
+
+describe("a request", () => {
+  test.each([
+    "localhost:8080",
+    "LOCALHOST",
+    "127.0.0.1",
+    "[::1]:80",
+    "[::2]",
+    "192.168.1.5:1",
+    "wharf.example.com",
+    "WHARF.example.COM:99",
+  ])("to %s comes in", (host) => expect(comesIn(host)).toBe(true));
+
+  test.each([
+    undefined,
+    "",
+    "evil.example",
+    "wharf.example.com.evil.example",
+    "127.0.0.1.evil.example",
+    "evil.example@localhost:x",
+    "[",
+    "//",
+  ])("to %s does not", (host) => expect(comesIn(host)).toBe(false));
+
+  test.each([
+    ["localhost:8080", "http://localhost:8080"],
+    ["localhost", "http://localhost"],
+    ["[::1]:8080", "http://[::1]:8080"],
+    ["wharf.example.com", "https://wharf.example.com"],
+    ["wharf.example.com:443", "https://wharf.example.com"],
+    ["wharf.example.com:8080", "http://WHARF.example.com:8080"],
+    ["only-tls.example", "https://only-tls.example"],
+  ])("to %s from its own page %s comes in", (host, origin) => expect(comesIn(host, origin)).toBe(true));
+
+  test.each([
+    ["localhost:8080", "http://localhost:5173"],
+    ["localhost:8080", "http://localhost"],
+    ["localhost:8080", "https://localhost:8080"],
+    ["localhost:8080", "http://127.0.0.1:8080"],
+    ["wharf.example.com", "https://wharf.example.com:8443"],
+    ["wharf.example.com", "https://localhost"],
+    ["only-tls.example", "http://only-tls.example"],
+    ["localhost:8080", "null"],
+    ["localhost:8080", "file://"],
+    ["localhost:8080", ""],
+    ["localhost:8080", "https://evil.example"],
+  ])("to %s from the page %s of another does not", (host, origin) => expect(comesIn(host, origin)).toBe(false));
+
+  test("needs the token, unless its route is open", () => {
+    const headers = { host: "localhost" };
+    expect(() => guard.check({ headers })).toThrow(expect.objectContaining({ code: "unauthenticated" }));
+    expect(() => guard.check({ headers: { ...headers, authorization: "Bearer secrets" } })).toThrow();
+    expect(guard.check({ headers }, { isOpen: true })).toBeUndefined();
+    expect(() => guard.check({ headers: { host: "evil.example" } }, { isOpen: true })).toThrow();
+  });
+});
+
+test("a name that is none is refused when the server starts", () => {
+  const options = { host: "localhost", allowedHosts: ["a b"], token: "t", owner };
+  expect(() => new Guard(options)).toThrow(expect.objectContaining({ code: "config_invalid" }));
+});

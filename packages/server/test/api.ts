@@ -1,0 +1,36 @@
+import { pino } from "pino";
+import { AgentTypes } from "../src/agent-types/index.ts";
+import { createApi } from "../src/api/index.ts";
+import { RunQueries } from "../src/runs/index.ts";
+import { Boards } from "../src/tasks/index.ts";
+import type { Fixture } from "./fixture.ts";
+
+type Modules = Parameters<typeof createApi>[0]["modules"];
+
+export const token = "a-token";
+
+export interface ServedApi extends AsyncDisposable {
+  readonly port: number;
+  readonly url: string;
+}
+
+/** The API over a fixture's database, listening; modules that a test does not bring and that stand on more are absent. */
+export async function serveApi(f: Fixture, more: Partial<Modules> = {}): Promise<ServedApi> {
+  const modules: Partial<Modules> = {
+    boards: new Boards(f.db),
+    tasks: f.tasks,
+    commands: f.commands,
+    queries: new RunQueries(f.db),
+    agentTypes: new AgentTypes(f.db, { routes: {}, missing: async () => undefined }),
+    log: f.log,
+    server: { version: "0", data_folder: "/", default_board_id: "", backend: "none", isolation: "none" },
+    ...more,
+  };
+  const app = await createApi({
+    logger: pino({ level: "silent" }),
+    guard: { host: "127.0.0.1", allowedHosts: ["Wharf.Example.com"], token, owner: f.owner },
+    modules: modules as Modules,
+  });
+  const url = await app.listen({ host: "127.0.0.1", port: 0 });
+  return { url, port: Number(new URL(url).port), [Symbol.asyncDispose]: () => app.close() };
+}
