@@ -9,22 +9,12 @@ import { CircuitOpenError } from "./error-class.ts";
  * the next. What began while it was closed and ends later changes nothing any more.
  */
 
-export const failuresToOpen = 5;
-export const openTime = 60_000; // ms
-
-export interface CircuitView {
-  readonly state: "closed" | "open" | "half_open";
-  /** Failures in a row. */
-  readonly failures: number;
-  /** How long until a call is let through; 0 where one is. */
-  readonly retry_after_ms: number;
-}
+const failuresToOpen = 5;
+const openMs = 60_000;
 
 export interface CircuitOptions {
   readonly runnerId: string;
   readonly now: () => number;
-  readonly failures?: number;
-  readonly openMs?: number;
 }
 
 /** Leave to make one call. One of its methods is called once, and later ones do nothing. */
@@ -45,12 +35,6 @@ export class Circuit {
 
   constructor(options: CircuitOptions) {
     this.#options = options;
-  }
-
-  view(): CircuitView {
-    const left = this.#left();
-    const state = left === undefined ? "closed" : left > 0 ? "open" : "half_open";
-    return { state, failures: this.#failures, retry_after_ms: left ?? 0 };
   }
 
   /** Whether the next call would be a probe. */
@@ -92,8 +76,8 @@ export class Circuit {
 
   #count(probe: boolean): void {
     this.#failures += 1;
-    if (!probe && this.#failures < (this.#options.failures ?? failuresToOpen)) return;
-    this.#openUntil = this.#options.now() + (this.#options.openMs ?? openTime);
+    if (!probe && this.#failures < failuresToOpen) return;
+    this.#openUntil = this.#options.now() + openMs;
     this.#era += 1;
   }
 }

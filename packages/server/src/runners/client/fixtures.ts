@@ -62,6 +62,12 @@ export class TestClock implements Clock {
     for (const sleeper of this.#sleepers) if (sleeper.at <= this.#now) sleeper.wake();
   }
 
+  /** To when the first sleeper wakes. */
+  advanceToNext(): void {
+    const next = Math.min(...[...this.#sleepers].map(({ at }) => at));
+    if (Number.isFinite(next)) this.advance(Math.max(0, next - this.#now));
+  }
+
   sleep(ms: number, signal: AbortSignal): Promise<void> {
     if (ms <= this.skip) {
       this.slept.push(ms);

@@ -1,24 +1,26 @@
 import type { Circuit } from "./circuit.ts";
 import type { Clock } from "./clock.ts";
 import { classOf, isPassing } from "./error-class.ts";
-import type { RoutePolicy } from "./policies.ts";
+import type { RetryRule } from "./retry-rule.ts";
 
 /** How long to wait before the second, third and fourth try. */
-export const retryDelays = [1_000, 2_000, 4_000] as const; // ms
+const retryDelays = [1_000, 2_000, 4_000] as const; // ms
 
 export interface Handling {
   readonly circuit: Circuit;
   readonly clock: Clock;
-  readonly retry: RoutePolicy["retry"];
+  readonly retry: RetryRule;
   readonly signal: AbortSignal;
+  /** When all tries together are over, by the clock. */
+  readonly deadline: number;
 }
 
 /**
- * Tries a call until it succeeds, fails in a way that stays, or has been tried often enough; keeps the circuit informed.
- * The caller's own signal ends it with its reason and says nothing about the runner.
+ * Tries a call until it succeeds, fails in a way that stays, or has been tried often or long enough; keeps the circuit
+ * informed. The caller's own signal ends it with its reason and says nothing about the runner.
  */
 export async function withErrorHandling<T>(handling: Handling, attempt: () => Promise<T>): Promise<T> {
-  const { circuit, clock, retry, signal } = handling;
+  const { circuit, clock, retry, signal, deadline } = handling;
   for (let tries = 0; ; tries++) {
     signal.throwIfAborted();
     const pass = circuit.enter();
@@ -37,6 +39,7 @@ export async function withErrorHandling<T>(handling: Handling, attempt: () => Pr
       else pass.fail();
       const delay = retryDelays[tries];
       if (answered || retry === "never" || delay === undefined || !isPassing(error)) throw error;
+      if (clock.now() + delay >= deadline) throw error;
       await clock.sleep(delay, signal);
     }
   }
