@@ -90,6 +90,20 @@ test("stopping a plain process ends what it started, also what left its session 
   expect(processesNaming(runner.id)).toEqual([]);
 });
 
+test("stopping a plain process ends what left its session and its tree with the home and without the id", async () => {
+  await using setting = new Setting();
+  const backend = await setting.plainBackend();
+  const runner = spec();
+  await backend.create(runner);
+  {
+    using conversation = await converse(backend, runner.id);
+    await conversation.run("/bin/sh", "-c", "unset WHARF_RUNNER_ID; (setsid sleep 1004 > /dev/null 2>&1 &)");
+  }
+  await expect.poll(() => processesNaming(runner.id)).toHaveLength(2);
+  await backend.stop(runner.id);
+  expect(processesNaming(runner.id)).toEqual([]);
+});
+
 test("a plain process is reached in a folder whose path is longer than a socket's address", async () => {
   await using setting = new Setting(`${"deep/".repeat(30)}runners`);
   const backend = await setting.plainBackend();

@@ -30,7 +30,7 @@ export interface PlainOptions {
 
 /**
  * No sandbox at all: a process that can do what the server's user can do. What belongs to the runner is the daemon's tree, its session,
- * and (where the system tells) whatever carries the runner's id in its environment.
+ * and (where the system tells) whatever has the runner's id or home in its environment: what the daemon starts has only the home.
  */
 export class PlainEnclosure implements Enclosure {
   readonly isolation = "unsafe";
@@ -110,7 +110,7 @@ export class PlainEnclosure implements Enclosure {
     // A session keeps its number while anyone is in it, so only a process with that pid can tell that it is another's by now.
     const isOthers = processes.some((one) => one.pid === launched?.root.pid && one.born !== launched.root.born);
     const session = isOthers ? undefined : launched?.root.pid;
-    const roots = processes.filter((one) => one.session === session || carriesMarker(one.pid, folder.id));
+    const roots = processes.filter((one) => one.session === session || namesRunner(one.pid, folder));
     return withDescendants(roots, processes).filter((one) => !one.dead && one.pid !== process.pid);
   }
 
@@ -123,6 +123,11 @@ export class PlainEnclosure implements Enclosure {
 
 const carriesMarker = (pid: number, id: string): boolean =>
   readProcFile(pid, "environ")?.split("\0").includes(`${marker}=${id}`) ?? false;
+
+function namesRunner(pid: number, { id, home }: RunnerFolder): boolean {
+  const environment = readProcFile(pid, "environ")?.split("\0");
+  return environment?.some((entry) => entry === `${marker}=${id}` || entry === `HOME=${home}`) ?? false;
+}
 
 const runsDaemon = (pid: number, kit: string): boolean =>
   readProcFile(pid, "cmdline")
