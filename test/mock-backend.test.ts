@@ -1,14 +1,16 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { rmSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { api, runnerApi } from "@wharf/contract";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { eventually } from "./support/eventually.ts";
+import { noTraces, tracesOf } from "./support/processes.ts";
 import { git, makeRepository } from "./support/repository.ts";
 import { isPushed, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
 
-/** A whole server whose runners are in its own memory: tasks, turns and branches are as real as ever. */
+/** A whole server whose runners are real daemons behind a simulated wire: tasks, turns and branches are as real as ever. */
 const launcher = join(import.meta.dirname, "../packages/cli/bin/wharf.js");
 let folder: string;
 let remote: string;
@@ -25,9 +27,9 @@ afterAll(async () => {
 });
 
 // S-003, S-004, S-013
-it("works on a task without a process of its own and pushes its branch", async () => {
-  const { backend } = await wharf.client.call(api.serverInfo, {});
-  expect(backend).toBe("mock");
+it("works on a task and pushes its branch, and says that its runners are no sandboxes", async () => {
+  const server = await wharf.client.call(api.serverInfo, {});
+  expect(server).toMatchObject({ backend: "mock", isolation: "unsafe", isolation_reason: expect.any(String) });
   const task = await wharf.createTask({ repository_url: remote });
   const events = await wharf.turn(task, "demo: write src/b.txt two\ndemo: say done");
   expect(spoken(events)).toContain("done\n");
@@ -45,7 +47,7 @@ it("goes on after its runner died in the middle of a turn: the turn is interrupt
 });
 
 // S-013, R-010, R-033
-it("has runners by hand too: commands and their input work, and what it has not got says so", async () => {
+it("has runners by hand too, with commands, their input, and files", async () => {
   const created = await runnerCli(["create", "--json"]);
   const { id } = JSON.parse(created.stdout);
   expect(await runnerCli(["exec", id, "--", "echo out; echo err >&2; exit 7"])).toMatchObject({
@@ -54,19 +56,28 @@ it("has runners by hand too: commands and their input work, and what it has not 
     stderr: "err\n",
   });
   expect(await runnerCli(["exec", id, "--", "cat"], "given")).toMatchObject({ code: 0, stdout: "given" });
-  expect(await runnerCli(["exec", id, "--", "sleep 60"], "never read")).toMatchObject({ code: 124 });
   const request = { params: { runner_id: id }, body: { command: "cat kept || echo new > kept" } };
   await wharf.client.call(runnerApi.execRunnerOnce, request);
   for (const step of ["stop", "start"]) expect((await runnerCli([step, id])).code).toBe(0);
   expect((await wharf.client.call(runnerApi.execRunnerOnce, request)).stdout).toBe("new\n");
-  for (const args of [
-    ["attach", id],
-    ["cp", `${id}:kept`, folder],
-    ["logs", id],
-  ])
-    expect(await runnerCli(args)).toMatchObject({ code: 2, stderr: expect.stringContaining("mock runner") });
+  const copy = join(folder, "copy");
+  expect(await runnerCli(["cp", `${id}:kept`, copy])).toMatchObject({ code: 0 });
+  expect(readFileSync(copy, "utf8")).toBe("new\n");
   expect((await runnerCli(["rm", id])).code).toBe(0);
   expect((await runnerCli(["exec", id, "--", "true"])).code).toBe(2);
+  await eventually(() => tracesOf(id), noTraces);
+});
+
+it("its runners end with a server that is killed, and the next server gives a task another one", async () => {
+  const task = await wharf.createTask({ repository_url: remote });
+  await wharf.turn(task, "demo: say one");
+  const { agents } = await wharf.client.call(api.listTaskAgents, { params: { task_id: task.id } });
+  const id = agents[0]?.runner_id ?? "none";
+  expect(tracesOf(id).processes).not.toEqual([]);
+  await wharf.kill();
+  await eventually(() => tracesOf(id), noTraces);
+  await wharf.start();
+  expect(spoken(await wharf.turn(task, "demo: say two"))).toContain("two\n");
 });
 
 async function runnerCli(args: readonly string[], input?: string) {

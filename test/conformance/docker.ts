@@ -60,7 +60,7 @@ async function open(folder: string, place: "near" | "far"): Promise<Place> {
   };
 }
 
-const capabilities = { outlivesServer: true, shell: "real", terminals: true, measuresCpu: true } as const;
+const capabilities = { outlivesServer: true } as const;
 const engine = "docker";
 
 export const docker: BackendUnderTest = { capabilities, engine, open: (folder) => open(folder, "near") };

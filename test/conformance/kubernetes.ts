@@ -106,9 +106,6 @@ async function buildHostileImage(image: string): Promise<string> {
 
 const capabilities = {
   outlivesServer: true,
-  shell: "real",
-  terminals: true,
-  measuresCpu: true,
   keepsDisk: true,
 } as const;
 const engine = "kubernetes";

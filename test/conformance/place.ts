@@ -5,15 +5,6 @@ import type { Backend } from "../../packages/server/src/backends/index.ts";
 export interface Capabilities {
   /** Runners go on when the server that made them is gone, and the next one finds them. */
   readonly outlivesServer: boolean;
-  /**
-   * `real`: commands are programs of a system. `simulated`: a few are, by name, and files come and go in JSON only, not as
-   * streams of bytes.
-   */
-  readonly shell: "real" | "simulated";
-  /** Programs can be given a terminal. */
-  readonly terminals: boolean;
-  /** Processor time is measured. */
-  readonly measuresCpu: boolean;
   /** False: a runner's disk goes with its processes when it is stopped, and with it all there is of the runner. */
   readonly keepsDisk?: boolean;
 }

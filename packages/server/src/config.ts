@@ -179,7 +179,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
   };
 }
 
-/** Runners of this machine and of this process are made of no image. */
+/** Runners of this machine are made of no image. */
 function requireImages(e: z.infer<typeof Environment>): void {
   const backend = backendOf(e);
   const named = e.WHARF_POOL.find(({ image }) => image !== undefined);

@@ -11,9 +11,8 @@ import {
   createDockerBackend,
   createKubernetesBackend,
   createLocalBackend,
-  farAway,
   type LocalBackend,
-  MockBackend,
+  openMockBackend,
 } from "./backends/index.ts";
 import type { Config } from "./config.ts";
 import { Log } from "./events/index.ts";
@@ -276,12 +275,17 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   return { url, token: token!, stopped, stop, [Symbol.asyncDispose]: () => stop() };
 }
 
-/** A mock backend looks like any other from here on. */
 async function openBackend(
   { config, kit }: ServerOptions,
   { logger, secret }: { logger: Logger; secret: string },
 ): Promise<LocalBackend> {
-  if (config.backend === "mock") return new MockBackend({ simulation: farAway({ failures: config.mockFailures }) });
+  if (config.backend === "mock")
+    return openMockBackend({
+      kit,
+      node: process.execPath,
+      searchPath: config.searchPath,
+      failures: config.mockFailures,
+    });
   if (config.backend === "docker")
     return createDockerBackend({
       folder: join(config.dataFolder, "docker"),

@@ -7,6 +7,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { daemonApi, type Endpoint, execApi, filesApi, type JournalRecord, searchApi } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { eventually } from "../../support/eventually.ts";
+import { noTraces, tracesOf } from "../../support/processes.ts";
 import { Bench, isEnd, type Runner, specOf, spoken } from "../bench.ts";
 import type { BackendUnderTest } from "../place.ts";
 
@@ -128,14 +130,13 @@ export function deaths(name: string, under: BackendUnderTest): void {
     });
 
     const { outlivesServer } = under.capabilities;
-    (outlivesServer ? adopted : lost)({ name, under, bench: () => bench });
+    (outlivesServer ? adopted : ended)({ name, under });
   });
 }
 
 interface Survival {
   readonly name: string;
   readonly under: BackendUnderTest;
-  readonly bench: () => Bench;
 }
 
 function adopted({ name, under }: Survival): void {
@@ -167,12 +168,26 @@ function adopted({ name, under }: Survival): void {
   });
 }
 
-function lost({ under, bench }: Survival): void {
-  test("its runners end with the server, as it says", async () => {
-    const runner = await bench().runner();
-    await using another = await under.open(bench().folder);
-    expect(await Array.fromAsync(another.backend.list())).toEqual([]);
-    await expect(another.backend.dial(runner.id)).rejects.toMatchObject({ code: "runner_lost" });
+function ended({ name, under }: Survival): void {
+  test("the runners of a server that is killed end with it, and the next one finds none", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "wharf-ended-"));
+    const { id } = specOf();
+    const first = startFirstServer([name, folder, id, randomUUID()]);
+    try {
+      await said(first, "prompted");
+      // The first server, the daemon and its agent.
+      expect(tracesOf(id).processes.length).toBeGreaterThan(2);
+      const gone = once(first, "exit");
+      first.kill("SIGKILL");
+      await gone;
+      await eventually(() => tracesOf(id), noTraces);
+      await using place = await under.open(folder);
+      expect(await Array.fromAsync(place.backend.list())).toEqual([]);
+      await expect(place.backend.dial(id)).rejects.toMatchObject({ code: "runner_lost" });
+    } finally {
+      first.kill("SIGKILL");
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 }
 

@@ -10,7 +10,7 @@ import type { BackendUnderTest } from "../place.ts";
 const megabyte = 1024 * 1024;
 const bytes = { "content-type": "application/octet-stream" };
 
-/** Files and folders as streams of bytes, where a runner has those; where it has none, that is what it says. */
+/** Files and folders as streams of bytes. */
 export function streams(under: BackendUnderTest): void {
   describe("streams of bytes", () => {
     let bench: Bench;
@@ -21,20 +21,13 @@ export function streams(under: BackendUnderTest): void {
     });
     afterAll(() => bench[Symbol.asyncDispose]());
 
-    ({ real: whole, simulated: none })[under.capabilities.shell](() => runner);
+    whole(() => runner);
   });
 }
 
 /** Asks one of the routes whose body or answer is bytes. */
 const ask = (runner: Runner, route: Endpoint, query: object, more: object = {}) =>
   runner.client.request({ method: route.method, path: urlOf(route, { query: { ...query } }), ...more });
-
-function none(runner: () => Runner): void {
-  test.each(Object.entries(rawFilesApi))("there is no %s, and it says so", async (_name, route) => {
-    const { body } = await ask(runner(), route, { path: "a" });
-    expect(await json(body)).toMatchObject({ code: "unsupported" });
-  });
-}
 
 function whole(runner: () => Runner): void {
   const { upload, download, packFolder, unpackFolder } = rawFilesApi;

@@ -6,7 +6,6 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Bench, type Runner } from "../bench.ts";
 import type { BackendUnderTest } from "../place.ts";
 
-/** Terminals, where a runner has them; where it has none, that is what it says. */
 export function terminals(under: BackendUnderTest): void {
   describe("terminals", () => {
     let bench: Bench;
@@ -17,8 +16,8 @@ export function terminals(under: BackendUnderTest): void {
     });
     afterAll(() => bench[Symbol.asyncDispose]());
 
-    const { terminals: has, keepsDisk = true } = under.capabilities;
-    (has ? whole : none)({ runner: () => runner, bench: () => bench, keepsDisk });
+    const { keepsDisk = true } = under.capabilities;
+    whole({ runner: () => runner, bench: () => bench, keepsDisk });
   });
 }
 
@@ -26,14 +25,6 @@ interface At {
   readonly bench: () => Bench;
   readonly runner: () => Runner;
   readonly keepsDisk: boolean;
-}
-
-function none(at: At): void {
-  test("there are none, and it says so", async () => {
-    await expect(at.runner().client.call(terminalsApi.createTerminal, { body: {} })).rejects.toMatchObject({
-      code: "unsupported",
-    });
-  });
 }
 
 function whole(at: At): void {

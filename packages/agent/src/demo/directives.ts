@@ -21,6 +21,7 @@
  *   demo: fail TEXT            ends the turn with an error
  *   demo: stop REASON          ends the turn with this stop reason
  *   demo: exit N               ends the process at once
+ *   demo: die                  kills the process that started it, a runner's daemon, and ends
  *   demo: hang                 does nothing until the turn is cancelled
  *   demo: hang deaf            does nothing, ever
  */
@@ -138,6 +139,10 @@ const performers: Readonly<Record<string, Perform>> = {
   fail: (rest) => Promise.reject(new WharfError("agent_refused", { reason: rest })),
   stop: async (rest) => Stop.parse(rest),
   exit: (rest) => process.exit(Number(rest)),
+  async die() {
+    process.kill(process.ppid, "SIGKILL");
+    process.exit(1);
+  },
   hang: (rest, { actor }) => sleep(FOREVER_MS, undefined, rest === "deaf" ? {} : { signal: actor.signal }),
 };
 

@@ -78,6 +78,15 @@ export async function createLocalBackend(options: LocalBackendOptions): Promise<
   return new LocalRunners(options, sandbox, [sandbox, plain]);
 }
 
+/** The runners beneath the mock backend: never in a sandbox, with daemons that listen (`dialDaemon`) and can be reached in no other way. */
+export async function createPlainBackend(
+  options: Omit<LocalBackendOptions, "allowUnsafe">,
+): Promise<Omit<Backend, "dial">> {
+  await mkdir(options.folder, { recursive: true, mode: 0o700 });
+  const plain = new PlainEnclosure({ ...options, daemonListens: true });
+  return new LocalRunners({ ...options, allowUnsafe: false }, plain, [plain]);
+}
+
 class LocalRunners implements Backend {
   readonly name = "local";
   readonly can: Backend["can"];

@@ -22,10 +22,15 @@ import { socketName } from "../shared/wire-listener.ts";
 const rounds = 50;
 const marker = "WHARF_RUNNER_ID";
 
+/** Where a daemon listens that does not connect, in the folder of its wire. */
+export const daemonSocketName = "daemon.sock";
+
 export interface PlainOptions {
   readonly kit: string;
   readonly node: string;
   readonly searchPath: string;
+  /** Whether daemons listen for the server, instead of connecting to it. */
+  readonly daemonListens?: boolean;
 }
 
 /**
@@ -41,7 +46,7 @@ export class PlainEnclosure implements Enclosure {
   }
 
   async launch(spec: RunnerSpec, folder: RunnerFolder): Promise<Launched> {
-    const { kit, node, searchPath } = this.#options;
+    const { kit, node, searchPath, daemonListens = false } = this.#options;
     const wireFolder = openSync(folder.wire, constants.O_RDONLY | constants.O_DIRECTORY);
     try {
       await using log = await folder.openLog();
@@ -59,7 +64,9 @@ export class PlainEnclosure implements Enclosure {
         config: {
           runner_id: spec.id,
           wire_key: spec.wireKey,
-          wire: { by: "connect", path: await shortPath(folder.wire, socketName, 3) },
+          wire: daemonListens
+            ? { by: "listen", path: await shortPath(folder.wire, daemonSocketName, 3) }
+            : { by: "connect", path: await shortPath(folder.wire, socketName, 3) },
           workspace: folder.workspace,
           home: folder.home,
           state: folder.state,

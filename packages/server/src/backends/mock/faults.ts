@@ -1,58 +1,79 @@
-import { daemonApi } from "@wharf/contract";
 import { z } from "zod";
 
-const names = Object.keys(daemonApi) as [keyof typeof daemonApi, ...(keyof typeof daemonApi)[]];
+const Direction = z.enum(["to_server", "to_runner"]);
+export type Direction = z.infer<typeof Direction>;
 
-/**
- * What shall go wrong with a runner, and when. A step is a record that its agent is about to write to the journal; steps
- * are counted over the runner's whole life, so a fault comes once, however often the daemon is started again.
- */
-export const Fault = z.discriminatedUnion("kind", [
-  /** The daemon dies before the record is written: what was not on disk is gone. */
-  z.object({ kind: z.literal("die"), at_step: z.number().int().min(1) }),
-  /** From this step on no wire leads to the daemon, which works on, for so long. */
-  z.object({ kind: z.literal("partition"), at_step: z.number().int().min(1), for_ms: z.number().min(0) }),
-  /** Every request to the route reaches the daemon twice at the same time; of a stream every line comes twice. */
-  z.object({ kind: z.literal("duplicate"), route: z.enum(names) }),
-  /** Each write to disk takes so long. */
-  z.object({ kind: z.literal("slow_disk"), ms: z.number().min(0) }),
+/** Bytes are counted in one direction over all wires of the runner, from the moment the faults are set. */
+const place = { at_byte: z.number().int().min(0), direction: Direction.default("to_server") };
+
+const WireFault = z.discriminatedUnion("kind", [
+  /** The wire ends behind exactly this byte. */
+  z.object({ kind: z.literal("cut"), ...place }),
+  /** The wire stays open, and nothing more passes in either direction. */
+  z.object({ kind: z.literal("silence"), ...place }),
+  /** The daemon is killed. */
+  z.object({ kind: z.literal("die"), ...place }),
+  /** All wires end, and no other one can be had for this time. The daemon and its agent keep working. */
+  z.object({ kind: z.literal("partition"), for_ms: z.number().min(0), ...place }),
 ]);
-export type Fault = z.infer<typeof Fault>;
+export type WireFault = z.infer<typeof WireFault>;
 
-/** What a step means for the runner. */
-export interface StepFaults {
-  readonly dies: boolean;
-  readonly partitionMs: number | undefined;
-}
+const Operation = z.enum(["create", "start", "dial", "stop", "destroy"]);
+export type Operation = z.infer<typeof Operation>;
 
-/** The faults of one runner. */
+/** The next calls of the operation fail before they do anything. */
+const OperationFault = z.object({
+  kind: z.literal("fail"),
+  operation: Operation,
+  times: z.number().int().min(1).default(1),
+});
+
+/** What goes wrong with a runner, and when. Each fault strikes once, also when the daemon is started again in between. */
+const Fault = z.union([WireFault, OperationFault]);
+export type Fault = z.input<typeof Fault>;
+
+/** The faults of one runner that are still to come. */
 export class FaultPlan {
-  #faults: readonly Fault[] = [];
-  #steps = 0;
+  readonly #wire: WireFault[] = [];
+  readonly #failures = new Map<Operation, number>();
+  readonly #passed: Record<Direction, number> = { to_server: 0, to_runner: 0 };
 
-  /** Steps count from now. */
+  /** Replaces all earlier faults and counts from here. */
   set(faults: readonly Fault[]): void {
-    this.#faults = faults.map((fault) => Fault.parse(fault));
-    this.#steps = 0;
+    this.#wire.length = 0;
+    this.#failures.clear();
+    this.#passed.to_server = 0;
+    this.#passed.to_runner = 0;
+    for (const fault of faults.map((one) => Fault.parse(one)))
+      if (fault.kind === "fail") this.#failures.set(fault.operation, fault.times);
+      else this.#wire.push(fault);
   }
 
-  /** From now on each write takes so long more. */
-  slow(ms: number): void {
-    this.#faults = [...this.#faults, { kind: "slow_disk", ms }];
+  /** Adds a cut so many bytes from now. */
+  cutAfter(bytes: number): void {
+    this.#wire.push({ kind: "cut", at_byte: this.#passed.to_server + bytes, direction: "to_server" });
   }
 
-  get writeMs(): number {
-    return this.#faults.reduce((sum, fault) => sum + (fault.kind === "slow_disk" ? fault.ms : 0), 0);
+  /** How many of the next bytes pass until a fault strikes, and which one it is. */
+  pass(direction: Direction, bytes: number): { bytes: number; fault?: WireFault } {
+    const before = this.#passed[direction];
+    const [fault] = this.#wire
+      .filter((one) => one.direction === direction && one.at_byte <= before + bytes)
+      .toSorted((a, b) => a.at_byte - b.at_byte);
+    if (!fault) {
+      this.#passed[direction] += bytes;
+      return { bytes };
+    }
+    this.#wire.splice(this.#wire.indexOf(fault), 1);
+    const passed = Math.max(fault.at_byte - before, 0);
+    this.#passed[direction] += passed;
+    return { bytes: passed, fault };
   }
 
-  isDuplicated(route: string): boolean {
-    return this.#faults.some((fault) => fault.kind === "duplicate" && fault.route === route);
-  }
-
-  step(): StepFaults {
-    this.#steps += 1;
-    const now = this.#faults.filter((fault) => "at_step" in fault && fault.at_step === this.#steps);
-    const partition = now.find((fault) => fault.kind === "partition");
-    return { dies: now.some(({ kind }) => kind === "die"), partitionMs: partition?.for_ms };
+  /** Whether this call of the operation is one that fails. */
+  takeFailure(operation: Operation): boolean {
+    const times = this.#failures.get(operation) ?? 0;
+    this.#failures.set(operation, times - 1);
+    return times > 0;
   }
 }

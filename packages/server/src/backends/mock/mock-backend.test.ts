@@ -1,185 +1,157 @@
-import { daemonApi, searchApi, WharfError } from "@wharf/contract";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { daemonApi, execApi } from "@wharf/contract";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { agentOf, dial, isOver, promptOf, ran, spec, until } from "./fixtures.ts";
-import { type Fault, farAway, MockBackend } from "./index.ts";
+import { eventually } from "../../../../../test/support/eventually.ts";
+import { noTraces, tracesOf } from "../../../../../test/support/processes.ts";
+import { dial, giveTurn, isOver, openMock, spec, until } from "./fixtures/bench.ts";
+import type { Fault, MockBackend } from "./index.ts";
 
+let mock: Awaited<ReturnType<typeof openMock>>;
 let backend: MockBackend;
-beforeEach(() => {
-  backend = new MockBackend();
+beforeEach(async () => {
+  mock = await openMock();
+  backend = mock.backend;
 });
-afterEach(() => backend.close());
+afterEach(() => mock[Symbol.asyncDispose]());
 
-async function runner(faults: readonly Fault[] = []) {
-  const made = spec();
-  await backend.create(made);
-  if (faults.length > 0) backend.fault(made.id, faults);
-  return made;
+async function createRunner() {
+  const runner = spec();
+  await backend.create(runner);
+  return runner;
 }
 
-/** The turn may break the wire before the answer to its prompt is through. */
-function mayBeLost(error: unknown): void {
-  expect(error).toMatchObject({ code: "runner_unavailable" });
-}
+/** The turn may break the wire before the answer to its prompt has arrived. */
+const mayBeLost = (error: unknown) => expect(error).toMatchObject({ code: "runner_unavailable" });
 
-describe("the simulation", () => {
-  // S-012
-  test("is 100 ms and 10 % away for tools, 500 ms and 5 % for workspaces", () => {
-    expect(farAway({ failures: true })).toEqual({
-      tool: { latencyMs: 100, failureRate: 0.1 },
-      workspace: { latencyMs: 500, failureRate: 0.05 },
-    });
-    expect(farAway({ failures: false }).tool.failureRate).toBe(0);
-  });
-
-  // S-009, S-010, S-011
-  test("lets operations take their time and fail as often as it says, and never the run's own plumbing", async () => {
-    let chance = 0.99;
-    const simulation = { tool: { latencyMs: 40, failureRate: 0.1 }, workspace: { latencyMs: 60, failureRate: 0.05 } };
-    await using slow = Object.assign(new MockBackend({ simulation, random: () => chance }), {
-      [Symbol.asyncDispose]: () => slow.close(),
-    });
-    const made = spec();
-    let began = performance.now();
-    await slow.create(made);
-    expect(performance.now() - began).toBeGreaterThan(55);
-    using line = await dial(slow, made.id);
-    began = performance.now();
-    await ran(line.client, "true");
-    expect(performance.now() - began).toBeGreaterThan(38);
-    chance = 0.07;
-    await expect(ran(line.client, "true")).rejects.toMatchObject({ code: "runner_failed" });
-    await slow.stop(made.id);
-    chance = 0.01;
-    await expect(slow.create(made)).rejects.toThrow(WharfError);
-    chance = 0.99;
-    await slow.create(made);
-    chance = 0;
-    using again = await dial(slow, made.id, 2);
-    await expect(again.client.call(daemonApi.health, {})).resolves.toMatchObject({ runner_id: made.id });
-  });
+test("a runner is the real daemon, and says that nothing confines it", async () => {
+  const runner = await createRunner();
+  using line = await dial(backend, runner.id);
+  expect(await line.client.call(daemonApi.health, {})).toMatchObject({ runner_id: runner.id, isolation: "unsafe" });
+  expect(backend.can.isolation).toBe("unsafe");
+  const { stdout } = await line.client.call(execApi.execOnce, { body: { command: "git --version" } });
+  expect(stdout).toMatch(/^git version/);
 });
 
 describe("a fault", () => {
-  test("kills the daemon before the step it names; the turn is interrupted once, and its key stays taken", async () => {
-    const made = await runner([{ kind: "die", at_step: 4 }]);
-    const turn = promptOf("r", "t", "demo: say one\ndemo: say two\ndemo: say three");
-    using first = await dial(backend, made.id);
-    await first.client.call(daemonApi.startAgent, agentOf("r"));
-    await first.client.call(daemonApi.prompt, turn).catch(mayBeLost);
+  test("kills the daemon in the middle of a turn, once; the turn is interrupted and its key stays taken", async () => {
+    const runner = await createRunner();
+    using first = await dial(backend, runner.id);
+    const turn = "demo: say one\ndemo: hang";
+    await giveTurn(first.client, "t", turn);
+    backend.fault(runner.id, [{ kind: "die", at_byte: 0 }]);
     await first.closed;
-    expect(await Array.fromAsync(backend.list())).toEqual([{ id: made.id, state: "stopped" }]);
-    await expect(backend.dial(made.id)).rejects.toMatchObject({ code: "runner_unavailable" });
-    await backend.create(made);
-    using second = await dial(backend, made.id, 2);
+    await eventually(() => Array.fromAsync(backend.list()), [{ id: runner.id, state: "stopped" }]);
+    await expect(backend.dial(runner.id)).rejects.toMatchObject({ code: "runner_unavailable" });
+    await backend.create(runner);
+    using second = await dial(backend, runner.id, 2);
     const records = await until(second.client, isOver);
-    const said = records.flatMap(({ data }) => (data.kind === "message" ? [data.text] : []));
-    expect(said).not.toContain("two\n");
     expect(records.at(-1)?.data).toMatchObject({ kind: "turn", turn_id: "t", status: "interrupted" });
-    await expect(second.client.call(daemonApi.prompt, turn)).resolves.toEqual({ duplicate: true });
-    await expect(second.client.call(daemonApi.turn, { params: { turn_id: "t" } })).resolves.toMatchObject({
-      state: "INTERRUPTED",
-    });
+    const params = { turn_id: "t" };
+    await expect(second.client.call(daemonApi.turn, { params })).resolves.toMatchObject({ state: "INTERRUPTED" });
+  });
+
+  test("may be asked for in a prompt: the agent kills its daemon", async () => {
+    const runner = await createRunner();
+    using line = await dial(backend, runner.id);
+    await giveTurn(line.client, "t", "demo: say one\ndemo: die\ndemo: say two").catch(mayBeLost);
+    await line.closed;
+    await eventually(() => Array.fromAsync(backend.list()), [{ id: runner.id, state: "stopped" }]);
   });
 
   test("partitions the runner while its agent works on", async () => {
-    const made = await runner([{ kind: "partition", at_step: 3, for_ms: 150 }]);
-    using first = await dial(backend, made.id);
-    await first.client.call(daemonApi.startAgent, agentOf("r"));
-    await first.client.call(daemonApi.prompt, promptOf("r", "t", "demo: say one\ndemo: say two")).catch(mayBeLost);
+    const runner = await createRunner();
+    using first = await dial(backend, runner.id);
+    backend.fault(runner.id, [{ kind: "partition", at_byte: 2_000, for_ms: 150 }]);
+    const turn = "demo: flood 100\ndemo: say done";
+    await giveTurn(first.client, "t", turn).catch(mayBeLost);
+    const following = until(first.client, isOver).catch(mayBeLost);
     await first.closed;
     const began = performance.now();
-    using second = await dial(backend, made.id, 2);
+    using second = await dial(backend, runner.id, 2);
     expect(performance.now() - began).toBeGreaterThan(100);
+    await following;
     const records = await until(second.client, isOver);
     expect(records.map(({ seq }) => seq)).toEqual(records.map((_, i) => i + 1));
-    expect(records.filter(({ data }) => data.kind === "message")).toHaveLength(2);
+    expect(records.at(-1)?.data).toMatchObject({ status: "ended" });
+    expect(JSON.stringify(records)).toContain("flood 100");
   });
 
-  test("delivers a prompt twice, and the turn is run once", async () => {
-    const made = await runner([{ kind: "duplicate", route: "prompt" }]);
-    using line = await dial(backend, made.id);
-    await line.client.call(daemonApi.startAgent, agentOf("r"));
-    const answer = await line.client.call(daemonApi.prompt, promptOf("r", "t", "demo: say once"));
-    expect(answer).toEqual({ duplicate: false });
-    const records = await until(line.client, isOver);
-    expect(records.filter(({ data }) => data.kind === "message")).toHaveLength(1);
+  test("silences the wire, which the server finds out, and the next wire works", async () => {
+    const runner = await createRunner();
+    using first = await dial(backend, runner.id);
+    backend.fault(runner.id, [{ kind: "silence", at_byte: 5 }]);
+    expect(await first.closed).toMatchObject({ reason: expect.stringContaining("silent") });
+    using second = await dial(backend, runner.id, 2);
+    await expect(second.client.call(daemonApi.health, {})).resolves.toMatchObject({ runner_id: runner.id });
   });
 
-  test("delivers each record of the journal twice, as only a hostile daemon does", async () => {
-    const made = await runner([{ kind: "duplicate", route: "journal" }]);
-    using line = await dial(backend, made.id);
-    await line.client.call(daemonApi.startAgent, agentOf("r"));
-    const records = await Array.fromAsync(line.client.stream(daemonApi.journal, { query: { after: 0 } }));
-    expect(records).toHaveLength(2);
-    expect(records[0]).toEqual(records[1]);
-  });
-
-  test("makes the disk slow, and a daemon that dies meanwhile loses what was not written", async () => {
-    const made = await runner([{ kind: "slow_disk", ms: 80 }]);
-    using line = await dial(backend, made.id);
-    await line.client.call(daemonApi.startAgent, agentOf("r"));
-    expect((await line.client.call(daemonApi.health, {})).journal.last).toBe(0);
-    await until(line.client, ({ kind }) => kind === "session");
-    await line.client.call(daemonApi.prompt, promptOf("r", "t", "demo: say lost"));
-    backend.kill(made.id);
-    await backend.create(made);
-    using next = await dial(backend, made.id, 2);
-    const kinds = (await until(next.client, isOver)).map(({ data }) => data.kind);
-    expect(kinds).toEqual(["session", "turn"]);
-  });
-
-  test("may be asked for in a prompt", async () => {
-    const made = await runner();
-    using line = await dial(backend, made.id);
-    await line.client.call(daemonApi.startAgent, agentOf("r"));
-    const turn = promptOf("r", "t", "demo: say one\ndemo: die\ndemo: say two");
-    await line.client.call(daemonApi.prompt, turn).catch(mayBeLost);
-    await line.closed;
-    expect((await Array.fromAsync(backend.list()))[0]?.state).toBe("stopped");
-  });
+  test.each(["create", "start", "dial", "stop", "destroy"] as const)(
+    "lets the next '%s' fail, and the one behind it work",
+    async (operation) => {
+      const runner = await createRunner();
+      const faults: Fault[] = [{ kind: "fail", operation }];
+      backend.fault(runner.id, faults);
+      const attempts = {
+        create: () => backend.create(runner),
+        start: () => backend.start(runner),
+        dial: async () => void (await backend.dial(runner.id)).destroy(),
+        stop: () => backend.stop(runner.id),
+        destroy: () => backend.destroy(runner.id),
+      };
+      await expect(attempts[operation]()).rejects.toThrow(`a simulated failure of ${operation}`);
+      await attempts[operation]();
+    },
+  );
 });
 
-test("any prompt gets a play with a plan, a thought, a question, a file and words", async () => {
-  const made = await runner();
-  using line = await dial(backend, made.id);
-  await line.client.call(daemonApi.startAgent, agentOf("r", "ask"));
-  await line.client.call(daemonApi.prompt, promptOf("r", "t", "Make it blue"));
-  const asked = await until(line.client, ({ kind }) => kind === "permission");
-  const { data } = asked.at(-1)!;
-  if (data.kind !== "permission") throw new Error("it did not ask");
-  const params = { permission_id: data.permission_id };
-  await line.client.call(daemonApi.answerPermission, { params, body: { option_id: "allow", by: "me" } });
-  const records = await until(line.client, isOver);
-  const kinds = new Set(records.map((record) => record.data.kind));
-  for (const kind of ["session", "turn", "plan", "thought", "tool_call", "permission", "message"])
-    expect(kinds).toContain(kind);
-  expect(records.at(-1)?.data).toMatchObject({ status: "ended", stop_reason: "end_turn" });
-  expect((await ran(line.client, "cat WHARF-MOCK.md")).stdout).toContain("- Make it blue");
-});
+describe("nothing is left", () => {
+  const left = (id: string) => ({ ...tracesOf(id), folder: existsSync(join(backend.folder, id)) });
+  const nothing = { ...noTraces, folder: false };
+  const background = "setsid sleep 1000 > /dev/null 2>&1 &";
 
-test("an expression that never comes to an end holds up nobody for long", async () => {
-  const made = await runner();
-  using line = await dial(backend, made.id);
-  await ran(line.client, `echo ${"a".repeat(40)}b > f`);
-  const body = { pattern: "(a+)+$", mode: "regex" as const };
-  const began = performance.now();
-  const lines = await Array.fromAsync(line.client.stream(searchApi.searchContents, { body }));
-  expect(lines).toEqual([{ type: "end", matches: 0, files: 0, truncated: "time" }]);
-  expect(performance.now() - began).toBeLessThan(5_000);
-});
-
-// S-013
-test("closing leaves nothing: no timer, no handle, no runner", async () => {
-  const before = process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
-  const made = await runner();
-  {
-    using line = await dial(backend, made.id);
-    await line.client.call(daemonApi.startAgent, agentOf("r"));
-    await line.client.call(daemonApi.prompt, promptOf("r", "t", "demo: hang"));
+  async function busyRunner() {
+    const runner = await createRunner();
+    using line = await dial(backend, runner.id);
+    await line.client.call(execApi.execOnce, { body: { command: background } });
+    await giveTurn(line.client, "t", "demo: hang");
+    expect(tracesOf(runner.id).processes.length).toBeGreaterThan(1);
+    return runner;
   }
-  await backend.close();
-  await new Promise((resolve) => setTimeout(resolve, 50));
-  expect(await Array.fromAsync(backend.list())).toEqual([]);
-  const after = process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
-  expect(after).toBeLessThanOrEqual(before);
+
+  test("of a runner's processes when it is stopped", async () => {
+    const { id } = await busyRunner();
+    await backend.stop(id);
+    await eventually(() => tracesOf(id), noTraces);
+  });
+
+  test("of a runner that is destroyed", async () => {
+    const { id } = await busyRunner();
+    await backend.destroy(id);
+    await eventually(() => left(id), nothing);
+  });
+
+  // S-013
+  test("of anything when the backend is closed, also done twice", async () => {
+    const { id } = await busyRunner();
+    await Promise.all([backend.close(), backend.close()]);
+    expect(existsSync(backend.folder)).toBe(false);
+    await eventually(() => left(id), nothing);
+    await eventually(() => tracesOf(backend.folder), noTraces);
+  });
+
+  test("of anything when the server is killed", async () => {
+    const server = spawn(process.execPath, [join(import.meta.dirname, "fixtures/server.ts")], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const [folder] = (await once(server.stdout, "data")).map((chunk) => String(chunk).trim());
+    expect(tracesOf(folder!).processes.length).toBeGreaterThan(1);
+    expect(existsSync(folder!)).toBe(true);
+    server.kill("SIGKILL");
+    await text(server.stdout);
+    await eventually(() => ({ ...tracesOf(folder!), folder: existsSync(folder!) }), { ...noTraces, folder: false });
+  });
 });

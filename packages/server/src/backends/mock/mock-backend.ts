@@ -1,171 +1,133 @@
-import { duplexPair, type Duplex } from "node:stream";
-import { setTimeout as sleep } from "node:timers/promises";
-import { WharfError } from "@wharf/contract";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Duplex } from "node:stream";
 import type { Backend, RunnerSighting, RunnerSpec, RunnerUsage } from "../backend.ts";
-import { type Fault, FaultPlan } from "./faults.ts";
-import { MockDaemon } from "./mock-daemon.ts";
-import { type MockDisk, newDisk } from "./mock-disk.ts";
-import { nearby, type Simulation, weather } from "./simulation.ts";
+import { createPlainBackend } from "../local/index.ts";
+import { signalProcess } from "../local/processes.ts";
+import { RunnerFolder } from "../local/runner-folder.ts";
+import { dialDaemon } from "./dial-daemon.ts";
+import type { Fault } from "./faults.ts";
+import { Guard } from "./guard.ts";
+import { MockRunner } from "./mock-runner.ts";
+import { nearby, type Simulation } from "./simulation.ts";
 
 export interface MockBackendOptions {
+  /** Holds `bin` and `lib` with the bundles of the daemon and the agents. */
+  readonly kit: string;
+  /** The Node that runs them. */
+  readonly node: string;
+  /** Where the programs of this machine are looked for, as in PATH. */
+  readonly searchPath: string;
+  /** @default nearby */
   readonly simulation?: Simulation;
-  /** From 0 to 1; decides which operations fail. */
-  readonly random?: () => number;
-  /** What goes wrong in every new runner. */
+  /** The same seed and the same runner id lead to the same delays and failures. */
+  readonly seed?: string;
+  /** What goes wrong with every new runner. */
   readonly faults?: readonly Fault[];
 }
 
-/** Memory that one runner's files may take, whatever its tier says. */
-const maxDiskBytes = 256 * 1024 * 1024;
-
-interface MockRunner {
-  readonly disk: MockDisk;
-  readonly faults: FaultPlan;
-  daemon: MockDaemon | undefined;
-  /** No wire leads to it before this time. */
-  reachableAt: number;
-}
-
 /**
- * Runners in the server's memory: no process, no disk, no network. Everything above the byte stream is as with any other
- * backend: the wire's handshake and frames, the daemon's routes, its journal, its turns. Below it is a script. Alone among
- * the backends it keeps its runners itself, and they end with the server.
+ * Real runners that look far away and unreliable: each is the real daemon in a plain process with a folder of its own, and
+ * the wire to it delays, breaks and falls silent as configured.
  *
- * A runner is absent, running (it has a daemon) or stopped (it has its disk only, by `stop` or because its daemon died), as
- * with `local`.
+ * Alone among the backends it owns its runners: they live in a temporary folder and end with `close`, or with the server's
+ * process, however that ends.
  */
 export class MockBackend implements Backend {
   readonly name = "mock";
-  readonly can = { snapshot: false, isolation: "sandbox", packages: "volume" } as const;
+  readonly can;
+  readonly isolationReason = "mock runners are plain processes";
+  /** Holds a folder for each runner. */
+  readonly folder: string;
+  readonly #plain: Omit<Backend, "dial">;
+  readonly #guard: Guard;
+  readonly #options: MockBackendOptions;
   readonly #runners = new Map<string, MockRunner>();
-  readonly #simulation: Simulation;
-  readonly #random: () => number;
-  readonly #faults: readonly Fault[];
+  #closing: Promise<void> | undefined;
 
-  constructor(options: MockBackendOptions = {}) {
-    this.#simulation = options.simulation ?? nearby;
-    this.#random = options.random ?? Math.random;
-    this.#faults = options.faults ?? [];
+  private constructor(folder: string, plain: Omit<Backend, "dial">, options: MockBackendOptions) {
+    this.folder = folder;
+    this.can = plain.can;
+    this.#plain = plain;
+    this.#options = options;
+    this.#guard = new Guard([folder, options.kit, options.node, options.searchPath]);
   }
 
-  /** What goes wrong with a runner from now on; steps count from now. */
+  static async open(options: MockBackendOptions): Promise<MockBackend> {
+    const folder = await mkdtemp(join(tmpdir(), "wharf-mock-"));
+    return new MockBackend(folder, await createPlainBackend({ ...options, folder }), options);
+  }
+
+  /** Replaces what goes wrong with a runner; bytes count from now. */
   fault(id: string, faults: readonly Fault[]): void {
     this.#runner(id).faults.set(faults);
   }
 
-  /** The daemon dies now, with whatever it had not written. */
-  kill(id: string): void {
-    this.#runner(id).daemon?.die();
-  }
-
-  /** No wire leads to the daemon for so long, and the one there is breaks. */
-  partition(id: string, ms: number): void {
-    this.#partition(this.#runner(id), ms);
+  /** Kills the daemon, as a crash does. */
+  async kill(id: string): Promise<void> {
+    const launched = await new RunnerFolder(this.folder, id).recorded();
+    if (launched) await signalProcess(launched.daemon, "SIGKILL");
   }
 
   async create(spec: RunnerSpec, signal?: AbortSignal): Promise<void> {
-    await this.#weather("create", signal);
-    if (!this.#runners.has(spec.id)) {
-      const faults = new FaultPlan();
-      faults.set(this.#faults);
-      const disk = newDisk(Math.min(spec.limits.diskBytes, maxDiskBytes), () => faults.writeMs);
-      this.#runners.set(spec.id, { disk, faults, daemon: undefined, reachableAt: 0 });
-    }
-    this.#run(spec);
+    await this.#runner(spec.id).delay("create", signal);
+    await this.#plain.create(spec, signal);
   }
 
   async start(spec: RunnerSpec, signal?: AbortSignal): Promise<void> {
-    this.#runner(spec.id);
-    await this.#weather("start", signal);
-    this.#run(spec);
+    await this.#runner(spec.id).delay("start", signal);
+    await this.#plain.start(spec, signal);
   }
 
   async dial(id: string, signal?: AbortSignal): Promise<Duplex> {
-    for (;;) {
-      signal?.throwIfAborted();
-      const runner = this.#runner(id);
-      if (!runner.daemon?.alive)
-        throw new WharfError("runner_unavailable", { runner_id: id, reason: "its daemon does not run" });
-      const wait = runner.reachableAt - performance.now();
-      if (wait <= 0) return connected(runner.daemon);
-      await sleep(wait, undefined, { ...(signal && { signal }) }).catch((error: unknown) => {
-        throw signal?.aborted ? signal.reason : error;
-      });
-    }
+    const runner = this.#runner(id);
+    await runner.reach(signal);
+    return runner.connect(await dialDaemon(new RunnerFolder(this.folder, id), signal));
   }
 
   async stop(id: string): Promise<void> {
-    const runner = this.#runner(id);
-    await this.#weather("stop");
-    await runner.daemon?.stop();
-    runner.daemon = undefined;
+    await this.#runner(id).delay("stop");
+    await this.#plain.stop(id);
   }
 
   async destroy(id: string): Promise<void> {
-    const runner = this.#runners.get(id);
-    if (!runner) return;
-    await this.#weather("destroy");
+    await this.#runner(id).delay("destroy");
+    await this.#plain.destroy(id);
     this.#runners.delete(id);
-    runner.daemon?.die();
   }
 
-  async usage(id: string): Promise<RunnerUsage> {
-    const { disk } = this.#runner(id);
-    const memoryBytes = disk.files.bytes;
-    // There is no process whose time could be measured.
-    return { cpuSeconds: 0, memoryBytes, memoryPeakBytes: memoryBytes };
+  usage(id: string): Promise<RunnerUsage> {
+    return this.#plain.usage(id);
   }
 
-  async *list(): AsyncIterable<RunnerSighting> {
-    for (const [id, { daemon }] of this.#runners) yield { id, state: daemon?.alive ? "running" : "stopped" };
+  list(): AsyncIterable<RunnerSighting> {
+    return this.#plain.list();
   }
 
-  /** Whatever is named, the script takes its part. */
-  async missing(): Promise<string | undefined> {
-    return undefined;
+  missing(program: string): Promise<string | undefined> {
+    return this.#plain.missing(program);
   }
 
-  async close(): Promise<void> {
-    for (const { daemon } of this.#runners.values()) daemon?.die();
-    this.#runners.clear();
+  close(): Promise<void> {
+    return (this.#closing ??= this.#end());
   }
 
-  #run({ id, wireKey }: RunnerSpec): void {
-    const runner = this.#runner(id);
-    if (runner.daemon?.alive) return;
-    runner.daemon = new MockDaemon({
-      runnerId: id,
-      wireKey,
-      disk: runner.disk,
-      faults: runner.faults,
-      tool: this.#simulation.tool,
-      random: this.#random,
-      partition: (ms) => this.#partition(runner, ms),
-    });
-  }
-
-  #partition(runner: MockRunner, ms: number): void {
-    runner.reachableAt = performance.now() + ms;
-    runner.daemon?.cutWire("the network between is gone");
+  async #end(): Promise<void> {
+    const runners = await Array.fromAsync(this.#plain.list());
+    await Promise.all(runners.map(({ id }) => this.#plain.destroy(id)));
+    await this.#plain.close();
+    await rm(this.folder, { recursive: true, force: true });
+    await this.#guard.release();
   }
 
   #runner(id: string): MockRunner {
-    const runner = this.#runners.get(id);
-    if (runner) return runner;
-    throw new WharfError("runner_lost", { runner_id: id, reason: "there is no such mock runner" });
+    const known = this.#runners.get(id);
+    if (known) return known;
+    const { seed = "wharf", simulation = nearby, faults = [] } = this.#options;
+    const runner = new MockRunner({ id, seed, simulation, kill: () => void this.kill(id) });
+    runner.faults.set(faults);
+    this.#runners.set(id, runner);
+    return runner;
   }
-
-  #weather(what: string, signal?: AbortSignal): Promise<void> {
-    return weather(this.#simulation.workspace, { what, random: this.#random, signal });
-  }
-}
-
-/** A byte stream to the daemon; where one end goes the other goes too. */
-function connected(daemon: MockDaemon): Duplex {
-  const [server, inside] = duplexPair();
-  for (const end of [server, inside]) end.on("error", () => undefined);
-  server.once("close", () => inside.destroy());
-  inside.once("close", () => server.destroy());
-  void daemon.connect(inside);
-  return server;
 }

@@ -9,35 +9,43 @@ export interface Weather {
 }
 
 export interface Simulation {
-  /** What is asked of a daemon: commands, git, files. */
+  /**
+   * Requests to a daemon: the latency is that of a round trip over the wire; the failure rate is the share of dials that
+   * fail, and of wires that break after some of their bytes.
+   */
   readonly tool: Weather;
-  /** What is asked of the backend: create, start, stop, destroy. */
+  /** Requests to the backend: create, start, stop, destroy. */
   readonly workspace: Weather;
 }
 
-const toolLatency = 100; // ms
-const workspaceLatency = 500; // ms
+const toolLatencyMs = 100;
+const workspaceLatencyMs = 500;
 const toolFailures = 0.1;
 const workspaceFailures = 0.05;
 
 /** As far away as a cluster; with failures also as unreliable as a bad one. */
 export const farAway = ({ failures }: { failures: boolean }): Simulation => ({
-  tool: { latencyMs: toolLatency, failureRate: failures ? toolFailures : 0 },
-  workspace: { latencyMs: workspaceLatency, failureRate: failures ? workspaceFailures : 0 },
+  tool: { latencyMs: toolLatencyMs, failureRate: failures ? toolFailures : 0 },
+  workspace: { latencyMs: workspaceLatencyMs, failureRate: failures ? workspaceFailures : 0 },
 });
 
-/** At once and without a failure. */
+/** No latency and no failures. */
 export const nearby: Simulation = {
   tool: { latencyMs: 0, failureRate: 0 },
   workspace: { latencyMs: 0, failureRate: 0 },
 };
 
-/** Lets an operation wait as long as it is to take, and fail as often as it is to fail, before anything was done. */
+/** Delays an operation and lets its share of them fail, before anything is done. */
 export async function weather(
   { latencyMs, failureRate }: Weather,
-  at: { what: string; random: () => number; signal?: AbortSignal | undefined },
+  { operation, random, signal }: { operation: string; random: () => number; signal?: AbortSignal | undefined },
 ): Promise<void> {
-  if (latencyMs > 0) await sleep(latencyMs, undefined, { ...(at.signal && { signal: at.signal }) });
-  if (failureRate > 0 && at.random() < failureRate)
-    throw new WharfError("backend_failed", { backend: "mock", reason: `a simulated failure of ${at.what}` });
+  if (latencyMs > 0)
+    await sleep(latencyMs, undefined, { ...(signal && { signal }) }).catch((error: unknown) => {
+      throw signal?.aborted ? signal.reason : error;
+    });
+  if (random() < failureRate) throw simulatedFailure(operation);
 }
+
+export const simulatedFailure = (operation: string): WharfError =>
+  new WharfError("backend_failed", { backend: "mock", reason: `a simulated failure of ${operation}` });

@@ -1,0 +1,131 @@
+import { Transform, type TransformCallback } from "node:stream";
+
+export interface DelayLineOptions {
+  /** How long the next chunk is on its way. */
+  readonly nextDelayMs: () => number;
+  /** How many of the bytes that are due arrive, and what happens behind them where those are not all. */
+  readonly pass: (bytes: number) => { readonly bytes: number; readonly strike?: () => void };
+}
+
+/** Bytes on their way at once; the sender waits beyond that. */
+const maxBytesInFlight = 4 * 2 ** 20;
+
+interface Chunk {
+  readonly bytes: Buffer;
+  readonly dueAt: number;
+}
+
+/**
+ * One direction of a slow byte stream: every chunk arrives after its delay, in order, and a receiver that does not read
+ * holds the sender back.
+ *
+ * A line is open → cut (it has ended behind what arrived so far) or silent (it stays open and nothing arrives any more).
+ * In both, what is sent is dropped.
+ */
+export class DelayLine extends Transform {
+  readonly #options: DelayLineOptions;
+  readonly #chunks: Chunk[] = [];
+  #bytesInFlight = 0;
+  #lastDueAt = 0;
+  #state: "open" | "cut" | "silent" = "open";
+  #timer: NodeJS.Timeout | undefined;
+  #receiverReads = true;
+  #isDelivering = false;
+  /** Lets the sender continue. */
+  #resume: TransformCallback | undefined;
+  #flushed: TransformCallback | undefined;
+
+  constructor(options: DelayLineOptions) {
+    super();
+    this.#options = options;
+  }
+
+  cut(): void {
+    if (this.#state === "cut") return;
+    this.#drop("cut");
+    this.push(null);
+  }
+
+  silence(): void {
+    if (this.#state === "open") this.#drop("silent");
+  }
+
+  override _transform(bytes: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    if (this.#state !== "open") return done();
+    this.#lastDueAt = Math.max(this.#lastDueAt, performance.now() + this.#options.nextDelayMs());
+    this.#chunks.push({ bytes, dueAt: this.#lastDueAt });
+    this.#bytesInFlight += bytes.length;
+    this.#resume = done;
+    this.#deliver();
+  }
+
+  override _flush(done: TransformCallback): void {
+    if (this.#state === "silent") return; // nobody learns that the sender has left
+    this.#flushed = done;
+    this.#deliver();
+  }
+
+  override _read(size: number): void {
+    this.#receiverReads = true;
+    super._read(size);
+    this.#deliver();
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    clearTimeout(this.#timer);
+    done(error);
+  }
+
+  #deliver(): void {
+    if (this.#isDelivering) return; // the receiver asked for more while it was given something
+    this.#isDelivering = true;
+    this.#deliverDue();
+    this.#isDelivering = false;
+    if (this.#bytesInFlight < maxBytesInFlight) this.#takeMore();
+    if (this.#chunks.length > 0) return;
+    const flushed = this.#flushed;
+    this.#flushed = undefined;
+    flushed?.();
+  }
+
+  #deliverDue(): void {
+    clearTimeout(this.#timer);
+    while (this.#receiverReads) {
+      const [chunk] = this.#chunks;
+      if (!chunk) return;
+      const waitMs = chunk.dueAt - performance.now();
+      if (waitMs > 0) {
+        this.#timer = setTimeout(() => this.#deliver(), waitMs);
+        return;
+      }
+      this.#arrive(chunk);
+    }
+  }
+
+  #arrive({ bytes, dueAt }: Chunk): void {
+    const { bytes: passed, strike } = this.#options.pass(bytes.length);
+    const rest = bytes.subarray(passed);
+    this.#chunks.shift();
+    if (rest.length > 0) this.#chunks.unshift({ bytes: rest, dueAt });
+    this.#bytesInFlight -= passed;
+    if (passed > 0) {
+      this.#receiverReads = false;
+      if (this.push(bytes.subarray(0, passed))) this.#receiverReads = true;
+    }
+    strike?.();
+  }
+
+  #drop(state: "cut" | "silent"): void {
+    this.#state = state;
+    clearTimeout(this.#timer);
+    this.#chunks.length = 0;
+    this.#bytesInFlight = 0;
+    this.#takeMore();
+  }
+
+  #takeMore(): void {
+    const resume = this.#resume;
+    this.#resume = undefined;
+    resume?.();
+  }
+}

@@ -1,0 +1,45 @@
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { WharfError } from "@wharf/contract";
+import { daemonSocketName } from "../local/plain.ts";
+import { isAlive } from "../local/processes.ts";
+import type { RunnerFolder } from "../local/runner-folder.ts";
+import { isTooLong, linkTo } from "../shared/short-path.ts";
+
+const retryMs = 10;
+
+/** Connects to a runner's daemon, as often as one likes; waits for a daemon that is starting. */
+export async function dialDaemon(folder: RunnerFolder, signal?: AbortSignal): Promise<Socket> {
+  const path = join(folder.wire, daemonSocketName);
+  for (;;) {
+    signal?.throwIfAborted();
+    await requireDaemon(folder);
+    const address = isTooLong(path) ? join(await linkTo(folder.wire), daemonSocketName) : path;
+    const socket = await tryConnect(address, signal);
+    if (socket) return socket;
+    await sleep(retryMs);
+  }
+}
+
+async function tryConnect(path: string, signal?: AbortSignal): Promise<Socket | undefined> {
+  const socket = connect({ path, ...(signal && { signal }) });
+  try {
+    await once(socket, "connect");
+    return socket;
+  } catch {
+    signal?.throwIfAborted();
+    return undefined; // nobody listens yet
+  }
+}
+
+async function requireDaemon(folder: RunnerFolder): Promise<void> {
+  if (!(await folder.exists()))
+    throw new WharfError("runner_lost", { runner_id: folder.id, reason: "its folder is not there" });
+  const launched = await folder.recorded();
+  if (launched ? await isAlive(launched.daemon) : await folder.isLaunchOpen()) return;
+  const words = await folder.lastWords();
+  const reason = `its daemon does not run${words && `; it said: ${words}`}`;
+  throw new WharfError("runner_unavailable", { runner_id: folder.id, reason });
+}

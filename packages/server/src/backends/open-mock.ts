@@ -1,0 +1,17 @@
+import { WharfError } from "@wharf/contract";
+import type { MockBackend, MockBackendOptions } from "./mock/index.ts";
+
+export interface OpenMockOptions extends Omit<MockBackendOptions, "simulation" | "faults"> {
+  /** Whether some of what is asked of the runners fails. */
+  readonly failures: boolean;
+}
+
+/** Loads the mock backend, which the published package leaves out (`scripts/pack.ts`). */
+export async function openMockBackend({ failures, ...options }: OpenMockOptions): Promise<MockBackend> {
+  const mock = await import("./mock/index.ts").catch((cause: unknown) => {
+    if (!(cause instanceof Error && "code" in cause && cause.code === "ERR_MODULE_NOT_FOUND")) throw cause;
+    const reason = "the backend 'mock' is only in a source checkout of Wharf; choose local, docker or kubernetes";
+    throw new WharfError("config_invalid", { name: "WHARF_BACKEND", reason }, { cause });
+  });
+  return mock.MockBackend.open({ ...options, simulation: mock.farAway({ failures }) });
+}
