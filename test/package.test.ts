@@ -132,6 +132,20 @@ describe("the published package", () => {
     expect(code).toBe(1);
   });
 
+  it("holds no mock backend, and says so where it is asked for", async () => {
+    const files = await readdir(join(folder, "node_modules/wharf/dist"));
+    const code = await Promise.all(
+      files
+        .filter((file) => file.endsWith(".js"))
+        .map((file) => readFile(join(folder, "node_modules/wharf/dist", file), "utf8")),
+    );
+    expect(code.filter((one) => one.includes("wharf-mock-"))).toEqual([]);
+    const { code: exitCode, err } = await start("env", ["WHARF_BACKEND=mock", "npx", "wharf", "up"]).ended;
+    expect(err).toContain("the backend 'mock' is only in a source checkout of Wharf");
+    expect(exitCode).not.toBe(0);
+    expect(await leftProcesses()).toEqual([]);
+  });
+
   it("runs a task without a server, and its exit code says whose fault it was", async () => {
     const repository = join(home, "repository");
     const git = (...args: string[]) =>
