@@ -147,6 +147,13 @@ const tasks = {
     status: 202,
     response: Turn,
   }),
+  pushTask: endpoint({
+    method: "POST",
+    path: "/api/v1/tasks/:task_id/push",
+    summary: "Try again to deliver the task's branch to its remote",
+    params: taskId,
+    response: Task,
+  }),
   cancelTurn: endpoint({
     method: "POST",
     path: "/api/v1/tasks/:task_id/turns/:turn_id/cancel",

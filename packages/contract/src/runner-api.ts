@@ -76,6 +76,12 @@ export const RunnerView = Runner.extend({
 });
 export type RunnerView = z.infer<typeof RunnerView>;
 
+const OrphanView = z.object({
+  runner_id: z.string(),
+  found_at: z.string(),
+  stopped_at: z.string().optional(),
+});
+
 const params = z.object({
   runner_id: ShortId,
 });
@@ -106,6 +112,18 @@ const lifecycle = {
       offset: z.coerce.number().int().min(0).default(0),
     }),
     response: z.object({ runners: z.array(RunnerView), total: z.number() }),
+  }),
+  listOrphans: endpoint({
+    method: "GET",
+    path: "/api/v1/runners/orphans",
+    summary: "Runners that the backend has and the database does not know; they are stopped and keep their disks",
+    response: z.object({ orphans: z.array(OrphanView) }),
+  }),
+  deleteOrphans: endpoint({
+    method: "DELETE",
+    path: "/api/v1/runners/orphans",
+    summary: "Destroy all orphaned runners with their disks",
+    response: z.object({ deleted: z.array(z.string()) }),
   }),
   getRunner: endpoint({
     method: "GET",

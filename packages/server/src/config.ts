@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { tiers, WharfError } from "@wharf/contract";
@@ -32,6 +33,16 @@ const Environment = z.object({
   WHARF_LIMITS: z.enum(["server", "all"]).default("server"),
   /** How long a run between turns keeps its runner, as `15m`, or by tier as `small=15m,large=2h`. */
   WHARF_IDLE: z.string().default("15m").transform(parseIdle),
+  /** How long the runner of an accepted or cancelled task is kept. */
+  WHARF_KEEP_RUNNERS: z.string().default("1d").transform(parseTime),
+  /** How long a runner is kept that the database does not know. */
+  WHARF_ORPHAN_GRACE: z.string().default("3d").transform(parseTime),
+  /** What runners' keys follow from; the same on all servers of a database. Without it each data folder has its own. */
+  WHARF_SECRET: z.string().min(32, "at least 32 characters").optional(),
+  /** A file that holds it. */
+  WHARF_SECRET_FILE: z.string().min(1).optional(),
+  /** Where other servers of the database reach this one; without it, the address it listens on. */
+  WHARF_ADVERTISED_URL: z.url().optional(),
   /** Where runners live. */
   WHARF_BACKEND: backends.optional(),
   /** The same by an older name; `remote` says that WHARF_BACKEND names which. */
@@ -108,6 +119,10 @@ export interface Config {
   /** By the name of the tier. */
   readonly idleMs: ReadonlyMap<string, number>;
   readonly defaultIdleMs: number;
+  readonly keepRunnersMs: number;
+  readonly orphanGraceMs: number;
+  readonly secret?: string;
+  readonly advertisedUrl?: string;
   readonly backend: z.infer<typeof backends>;
   readonly pool: readonly PoolConfig[];
   readonly mockFailures: boolean;
@@ -151,6 +166,10 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     limitScope: e.WHARF_LIMITS,
     idleMs: e.WHARF_IDLE,
     defaultIdleMs: e.WHARF_IDLE.get("") ?? defaultIdleMs,
+    keepRunnersMs: e.WHARF_KEEP_RUNNERS,
+    orphanGraceMs: e.WHARF_ORPHAN_GRACE,
+    ...readSecret(e),
+    ...(e.WHARF_ADVERTISED_URL && { advertisedUrl: e.WHARF_ADVERTISED_URL }),
     backend: backendOf(e),
     pool: e.WHARF_POOL,
     mockFailures: e.WHARF_MOCK_FAILURES,
@@ -198,6 +217,31 @@ function requireContainers(e: z.infer<typeof Environment>): void {
 
 const defaultIdleMs = 15 * 60_000;
 const unitMs: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+function parseTime(text: string, context: z.RefinementCtx): number {
+  const [, count, unit = ""] = /^(\d+)([smhd])$/.exec(text.trim()) ?? [];
+  const ms = Number(count) * (unitMs[unit] ?? NaN);
+  if (ms > 0) return ms;
+  context.addIssue(`'${text}' is not a time such as 30m, 12h or 3d`);
+  return z.NEVER;
+}
+
+const minSecretLength = 32;
+
+/** The setting itself, or the file it names. */
+function readSecret(e: z.infer<typeof Environment>): { secret?: string } {
+  if (e.WHARF_SECRET) return { secret: e.WHARF_SECRET };
+  if (!e.WHARF_SECRET_FILE) return {};
+  const invalid = (reason: string, cause?: unknown) =>
+    new WharfError("config_invalid", { name: "WHARF_SECRET_FILE", reason }, { cause });
+  try {
+    const secret = readFileSync(e.WHARF_SECRET_FILE, "utf8").trim();
+    if (secret.length >= minSecretLength) return { secret };
+  } catch (error) {
+    throw invalid(`${e.WHARF_SECRET_FILE} cannot be read`, error);
+  }
+  throw invalid(`the secret in it has fewer than ${minSecretLength} characters`);
+}
 
 /** A time for every tier is kept under the empty name. */
 function parseIdle(text: string, context: z.RefinementCtx): Map<string, number> {

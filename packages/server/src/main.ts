@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -25,6 +25,7 @@ import {
   keysFrom,
   LeaseKeeper,
   openOwnLink,
+  Orphans,
   RunnerLinks,
   Runners,
   RunnerWorkers,
@@ -33,6 +34,7 @@ import {
 import {
   defaultRunTimes,
   findWork,
+  giveUpOldRunners,
   type Links,
   RunCommands,
   type RunDeps,
@@ -42,6 +44,7 @@ import {
   TaskDiffs,
   Wakeup,
 } from "./runs/index.ts";
+import { joinInstallation, Maintenance, refuseCopiedFolder, Servers } from "./servers/index.ts";
 import { lockDataFolder } from "./store/data-folder-lock.ts";
 import { startEmbeddedPostgres } from "./store/embedded/index.ts";
 import { guardFromTransactions, migrate, openDatabase } from "./store/index.ts";
@@ -82,14 +85,18 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
   await mkdir(config.dataFolder, { recursive: true, mode: process.getuid?.() === 0 ? 0o711 : 0o700 });
   parts.use(await lockDataFolder(config.dataFolder));
-  const [token, secret, owner] = await Promise.all(
+  await refuseCopiedFolder(config.dataFolder);
+  const [keptToken, keptSecret, serverId] = await Promise.all(
     [tokenFile, "secret", "instance"].map((name) => secretFile(config.dataFolder, name)),
   );
-  const keys = keysFrom(secret!);
-
+  const secret = config.secret ?? keptSecret!;
+  // Servers that share a secret share the owner's token, so that a client may use any of them.
+  const token = config.secret ? await shareToken(config) : keptToken!;
+  const keys = keysFrom(secret);
   const { db, background } = await openStore(config, logger, parts);
   const principal = await ensureOwner(db);
-  const backend = guardFromTransactions(await openBackend(options, { logger, secret: secret! }), "A backend");
+  const installation = await joinInstallation(db, { secret, dataFolder: config.dataFolder });
+  const backend = guardFromTransactions(await openBackend(options, { logger, installation }), "A backend");
   parts.defer(() => backend.close());
 
   const log = new Log(db);
@@ -113,8 +120,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   parts.defer(() => gateway.close());
   const times = { ...defaultRunTimes, ...options.times };
   const runners = new Runners(db);
-  const place = `${backend.name}:${(await backend.locate?.()) ?? owner}`;
-  const leases = new LeaseKeeper({ db: background, serverId: owner!, place, logger, wakeup });
+  const sharedPlace = await backend.locate?.();
+  const place = `${backend.name}:${sharedPlace ?? serverId}`;
+  await runners.place(backend.name, place);
+  const servers = new Servers({ db: background, id: serverId!, place, logger });
+  const leases = new LeaseKeeper({ db: background, serverId: serverId!, place, logger, wakeup });
   const pool = new WarmPool({
     db: background,
     backend,
@@ -196,6 +206,26 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     sleep,
     release: (runnerId) => runnerLinks.release(runnerId),
   });
+  const orphans = new Orphans({
+    db: background,
+    backend,
+    runners,
+    place,
+    logger,
+    graceMs: config.orphanGraceMs,
+    lead: (work) => servers.lead(`orphans of ${place}`, work),
+    sleep: (ms, signal) => wakeup.sleep("orphans", ms, signal),
+  });
+  const maintenance = new Maintenance({
+    lead: (work) => servers.lead("maintenance", work),
+    sleep: (ms, signal) => wakeup.sleep("maintenance", ms, signal),
+    logger,
+    duties: [
+      async () => {
+        if ((await giveUpOldRunners(background, config.keepRunnersMs)) > 0) wakeup.poke("leases");
+      },
+    ],
+  });
   const limits = { maxRuns: config.maxRuns, maxRunners: config.maxRunners, scope: config.limitScope };
   const fresh = { backend: backend.name, tier: "small", isolation: backend.can.isolation };
   const scheduler = new Scheduler(deps, { leases, workers, limits, fresh });
@@ -211,7 +241,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const stopping = Promise.withResolvers<{ runners: boolean }>();
   const app = await createApi({
     logger,
-    guard: { host: config.host, allowedHosts: config.allowedHosts, token: token!, owner: principal },
+    guard: { host: config.host, allowedHosts: config.allowedHosts, token, owner: principal },
     modules: {
       boards: new Boards(db),
       tasks: new Tasks(db, log),
@@ -222,6 +252,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       handMade,
       runnerLinks,
       pool,
+      orphans,
       diffs: new TaskDiffs(db, mirrors, links),
       log,
       server: {
@@ -237,6 +268,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   });
   parts.defer(() => app.close());
   const url = await listen(app, config);
+  await servers.start(config.advertisedUrl ?? url, { isShared: sharedPlace !== undefined });
+  parts.defer(() => servers.stop());
   await leases.start((tenure) => workers.adopt(tenure));
   parts.defer(async () => {
     await leases.letGo();
@@ -247,6 +280,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   parts.defer(() => pool.stop());
   scheduler.start();
   parts.defer(() => scheduler.stop());
+  orphans.start();
+  parts.defer(() => orphans.stop());
+  maintenance.start();
+  parts.defer(() => maintenance.stop());
   await announce(config.dataFolder, url);
   parts.defer(() => rm(join(config.dataFolder, addressFile), { force: true }));
   logger.info(
@@ -272,12 +309,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     stopping.resolve(how);
     return stopped;
   };
-  return { url, token: token!, stopped, stop, [Symbol.asyncDispose]: () => stop() };
+  return { url, token, stopped, stop, [Symbol.asyncDispose]: () => stop() };
 }
 
 async function openBackend(
   { config, kit }: ServerOptions,
-  { logger, secret }: { logger: Logger; secret: string },
+  { logger, installation }: { logger: Logger; installation: string },
 ): Promise<LocalBackend> {
   if (config.backend === "mock")
     return openMockBackend({
@@ -291,7 +328,7 @@ async function openBackend(
       folder: join(config.dataFolder, "docker"),
       kit,
       node: process.execPath,
-      server: serverMark(secret),
+      server: markRunners(installation),
       engine: config.docker,
       image: config.runnerImage,
       wire: config.docker.wire,
@@ -303,7 +340,7 @@ async function openBackend(
     });
   if (config.backend === "kubernetes") {
     const { cluster, settings } = config.kubernetes;
-    const of = { instance: serverMark(secret), image: config.runnerImage };
+    const of = { instance: markRunners(installation), image: config.runnerImage };
     return createKubernetesBackend({ cluster, settings: { ...settings, ...of }, log: logger });
   }
   return createLocalBackend({
@@ -316,9 +353,18 @@ async function openBackend(
   });
 }
 
-/** Tells a server's runners from another's on the same engine. Replicas of one server share the secret, and so their runners. */
-const serverMark = (secret: string): string =>
-  createHash("sha256").update(`wharf server ${secret}`).digest("hex").slice(0, 16);
+/** Tells this installation's runners from another's on the same engine. Its servers share them. */
+const markRunners = (installation: string): string =>
+  createHash("sha256").update(`wharf installation ${installation}`).digest("hex").slice(0, 16);
+
+/** The same on every server of the secret; kept in a file for the command line. */
+async function shareToken({ dataFolder, secret }: Config): Promise<string> {
+  const token = createHmac("sha256", secret ?? "")
+    .update("owner token")
+    .digest("base64url");
+  await writeFile(join(dataFolder, tokenFile), `${token}\n`, { mode: 0o600 });
+  return token;
+}
 
 /** Moved into place, so that whoever waits for the file never reads half of it. */
 async function announce(dataFolder: string, url: string): Promise<void> {

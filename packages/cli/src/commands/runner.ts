@@ -4,6 +4,7 @@ import { type Command, Option } from "commander";
 import { z } from "zod";
 import { type Cli, type Input, jsonLine, type Register } from "../cli.ts";
 import { Exit, usageError } from "../failure.ts";
+import { clean } from "../render/clean.ts";
 import { runnerTable, runnerText } from "../render/runner.ts";
 import { shortId } from "../tasks.ts";
 import { addRunnerWork } from "./runner-work.ts";
@@ -21,8 +22,9 @@ const ListOptions = z.object({
   status: RunnerState.optional(),
   limit: z.coerce.number().int().default(50),
   offset: z.coerce.number().int().default(0),
+  orphans: z.boolean().default(false),
 });
-const RemoveOptions = z.object({ all: z.boolean().default(false) });
+const RemoveOptions = z.object({ all: z.boolean().default(false), orphans: z.boolean().default(false) });
 const None = z.object({});
 
 export function addRunner(program: Command, register: Register): void {
@@ -46,7 +48,8 @@ export function addRunner(program: Command, register: Register): void {
     .description("runners, newest first")
     .addOption(new Option("-s, --status <state>", "only those in this state").choices(RunnerState.options))
     .option("-l, --limit <n>", "how many", "50")
-    .option("--offset <n>", "leave out so many", "0");
+    .option("--offset <n>", "leave out so many", "0")
+    .option("--orphans", "those that the backend has and the server's database does not know");
   register(ls, ListOptions, listRunners);
   register(group.command("get <runner>").description("one runner"), None, getRunner);
   register(group.command("stop <runner>").description("end its processes; its disk is kept"), None, stopRunner);
@@ -55,7 +58,8 @@ export function addRunner(program: Command, register: Register): void {
     .command("rm [runners...]")
     .alias("delete")
     .description("destroy runners with their disks")
-    .option("--all", "all that you created by hand");
+    .option("--all", "all that you created by hand")
+    .option("--orphans", "all that the backend has and the server's database does not know");
   register(rm, RemoveOptions, removeRunners);
   addRunnerWork(group, register);
 }
@@ -90,6 +94,7 @@ async function listRunners(
   { client, settings, terminal }: Cli,
   { options }: Input<z.infer<typeof ListOptions>>,
 ): Promise<void> {
+  if (options.orphans) return listOrphans({ client, settings, terminal });
   const { status, limit, offset } = options;
   const answer = await client.call(runnerApi.listRunners, { query: { limit, offset, ...(status && { status }) } });
   if (settings.json) return terminal.out(jsonLine(answer));
@@ -97,6 +102,30 @@ async function listRunners(
   terminal.out(runnerTable(answer.runners, terminal.style));
   const more = answer.total - answer.runners.length - offset;
   if (more > 0) terminal.err(`${more} more; --limit and --offset show them.\n`);
+}
+
+async function listOrphans({
+  client,
+  settings,
+  terminal,
+}: Pick<Cli, "client" | "settings" | "terminal">): Promise<void> {
+  const answer = await client.call(runnerApi.listOrphans, {});
+  if (settings.json) return terminal.out(jsonLine(answer));
+  if (answer.orphans.length === 0) return terminal.err("There are no orphaned runners.\n");
+  for (const { runner_id, found_at } of answer.orphans) terminal.out(`${clean(runner_id)}  found ${clean(found_at)}\n`);
+  terminal.err("They are stopped and keep their disks. `wharf runner rm --orphans` removes them.\n");
+}
+
+async function removeOrphans({
+  client,
+  settings,
+  terminal,
+}: Pick<Cli, "client" | "settings" | "terminal">): Promise<void> {
+  const { deleted } = await client.call(runnerApi.deleteOrphans, {});
+  if (settings.json) return terminal.out(jsonLine({ deleted }));
+  terminal.out(
+    deleted.length === 1 ? "1 orphaned runner is destroyed.\n" : `${deleted.length} orphaned runners are destroyed.\n`,
+  );
 }
 
 async function getRunner({ client, settings, terminal }: Cli, { args }: Input<unknown>): Promise<void> {
@@ -130,7 +159,11 @@ async function removeRunners(
   { client, settings, terminal }: Cli,
   { args, options }: Input<z.infer<typeof RemoveOptions>>,
 ): Promise<void> {
-  if (options.all === args.length > 0) throw usageError("name the runners, or say --all");
+  if (options.orphans) {
+    if (options.all || args.length > 0) throw usageError("--orphans goes alone");
+    return removeOrphans({ client, settings, terminal });
+  }
+  if (options.all === args.length > 0) throw usageError("name the runners, or say --all or --orphans");
   const ids = options.all ? await handMade(client) : args;
   for (const id of ids) {
     const runner = await client.call(runnerApi.getRunner, { params: { runner_id: id } });

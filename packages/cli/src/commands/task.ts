@@ -10,6 +10,7 @@ import { LogView } from "../render/log-view.ts";
 import { chooseOption, questionLines } from "../render/permission.ts";
 import { taskTable } from "../render/task.ts";
 import { repositoryUrl } from "../repository.ts";
+import { clean } from "../render/clean.ts";
 import { openQuestions, readLog, shortId } from "../tasks.ts";
 import { attachOption } from "./attach-option.ts";
 import { policyOption } from "./policy-option.ts";
@@ -100,6 +101,11 @@ export function addTask(program: Command, register: Register): void {
   }
   register(group.command("cancel <task>").description("give the task up"), None, cancelTask);
   register(group.command("accept <task>").description("take the work as done"), None, acceptTask);
+  register(
+    group.command("push <task>").description("try again to push the task's branch, after a push was given up"),
+    None,
+    pushTask,
+  );
   register(
     group.command("rm <task>").description("delete the task with its log and its runner; pushed branches stay"),
     None,
@@ -214,6 +220,15 @@ async function cancelTurn({ client, settings, terminal }: Cli, { args }: Input<u
 
 async function cancelTask(cli: Cli, { args }: Input<unknown>): Promise<void> {
   tellState(cli, await cli.client.call(api.cancelTask, { params: params(args) }), "Given up.");
+}
+
+async function pushTask(cli: Cli, { args }: Input<unknown>): Promise<void> {
+  const { client, settings, terminal } = cli;
+  const task = await client.call(api.pushTask, { params: { task_id: args[0] ?? "" } });
+  if (settings.json) return terminal.out(jsonLine(task));
+  terminal.out(
+    `Pushing ${clean(task.shadow_branch)} again; \`wharf task logs -f ${shortId(task.id)}\` shows how it goes.\n`,
+  );
 }
 
 async function acceptTask(cli: Cli, { args }: Input<unknown>): Promise<void> {

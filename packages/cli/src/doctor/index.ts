@@ -3,6 +3,7 @@ import { checkAgents, checkModelKeys, checkServer } from "./agents.ts";
 import type { Check, Surroundings } from "./check.ts";
 import { checkDataFolder } from "./data-folder.ts";
 import { checkDocker } from "./docker.ts";
+import { checkOrphans } from "./orphans.ts";
 import { checkPostgres } from "./postgres.ts";
 import { checkGit, checkNode, checkSandbox } from "./programs.ts";
 
@@ -16,6 +17,7 @@ const checks = [
   checkPostgres,
   checkDataFolder,
   checkServer,
+  checkOrphans,
   checkModelKeys,
   checkAgents,
 ];

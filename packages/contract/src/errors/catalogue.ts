@@ -290,6 +290,27 @@ export const errorCatalogue: { readonly [Code in ErrorCode]: CatalogueEntry<Erro
     message: ({ what }) => `${what} is not supported here.`,
     next: () => "See the documentation for what is.",
   },
+  installation_mismatch: {
+    http: 500,
+    grpc: "FAILED_PRECONDITION",
+    message: ({ reason }) => `This server does not fit its database: ${reason}.`,
+    next: ({ file }) =>
+      `Check DATABASE_URL, WHARF_DATA and WHARF_SECRET. To begin a new installation in this data folder, which gives up its runners, remove ${file}.`,
+  },
+  data_folder_copied: {
+    http: 500,
+    grpc: "FAILED_PRECONDITION",
+    message: ({ path, original }) => `The data folder ${path} is a copy of ${original}, which is still there.`,
+    next: ({ file }) =>
+      `Two servers must not act on the same runners. To go on with the copy, never start the original again, and remove ${file}.`,
+  },
+  backend_not_shared: {
+    http: 500,
+    grpc: "FAILED_PRECONDITION",
+    message: ({ place, address }) =>
+      `Another server (${address}) uses this database, and it cannot reach the runners of '${place}'.`,
+    next: () => "Stop the other server, or use the backend docker or kubernetes on all of them.",
+  },
   config_invalid: {
     http: 500,
     grpc: "INVALID_ARGUMENT",

@@ -66,6 +66,9 @@ export interface ErrorContexts {
   model_unreachable: { route: string; reason: string };
   egress_denied: { host: string };
   unsupported: { what: string };
+  installation_mismatch: { reason: string; file: string };
+  data_folder_copied: { path: string; original: string; file: string };
+  backend_not_shared: { place: string; address: string };
   config_invalid: { name: string; reason: string };
   server_unreachable: { url: string; reason: string };
   internal: { reference: string };

@@ -93,6 +93,11 @@ function serveTasks(app: FastifyInstance, modules: Modules): void {
     },
     { bodyLimit: promptBytes },
   );
+  register(app, api.pushTask, async ({ principal, params }) => {
+    const task = await tasks.find(principal.user_id, params.task_id);
+    await commands.pushAgain(task.id, { by: principal.user_id });
+    return task;
+  });
   register(app, api.cancelTurn, async ({ principal, params }) => {
     const task = await tasks.find(principal.user_id, params.task_id);
     return commands.cancelTurn(task.id, params.turn_id, { by: principal.user_id });

@@ -12,7 +12,7 @@ import {
 } from "@wharf/contract";
 import type { OutgoingHttpHeaders } from "node:http";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import type { HandMadeRunners, RunnerLinks, SeenRunner } from "../runners/index.ts";
+import type { HandMadeRunners, Orphans, RunnerLinks, SeenRunner } from "../runners/index.ts";
 import type { Principal } from "../access/index.ts";
 import { bodyOf, callerOf, passThrough } from "./pass-through.ts";
 import { type Call, register } from "./register.ts";
@@ -20,6 +20,7 @@ import { type Call, register } from "./register.ts";
 export interface RunnerModules {
   readonly handMade: HandMadeRunners;
   readonly runnerLinks: RunnerLinks;
+  readonly orphans: Pick<Orphans, "list" | "removeAll">;
 }
 
 /** How long `wait` waits. What is made goes on being made. */
@@ -43,7 +44,7 @@ export async function serveRunnerRoutes(app: FastifyInstance, modules: RunnerMod
   });
 }
 
-function serveLives(app: FastifyInstance, { handMade }: RunnerModules): void {
+function serveLives(app: FastifyInstance, { handMade, orphans }: RunnerModules): void {
   const settled = async (principal: Principal, id: string): Promise<SeenRunner> => {
     await handMade.settled(id, AbortSignal.timeout(settleTime)).catch((error: unknown) => {
       // Its row says what it has come to.
@@ -56,6 +57,8 @@ function serveLives(app: FastifyInstance, { handMade }: RunnerModules): void {
     return query.wait && !isReady(runner) ? settled(principal, runner.id) : runner;
   });
   register(app, runnerApi.listRunners, ({ principal, query }) => handMade.list(principal, query));
+  register(app, runnerApi.listOrphans, async () => ({ orphans: await orphans.list() }));
+  register(app, runnerApi.deleteOrphans, async () => ({ deleted: await orphans.removeAll() }));
   register(app, runnerApi.getRunner, ({ principal, params }) => handMade.find(principal, params.runner_id));
   register(app, runnerApi.deleteRunner, ({ principal, params }) => handMade.destroy(principal, params.runner_id));
   register(app, runnerApi.stopRunner, ({ principal, params }) => handMade.rest(principal, params.runner_id));

@@ -4,7 +4,7 @@ import { and, desc, eq, inArray, isNotNull, isNull, ne, sql } from "drizzle-orm"
 import { type Database, type Executor, schema } from "../store/index.ts";
 import { createLease, type Lease, LeaseLost, ownsRunner, takeLease } from "./leases/index.ts";
 
-const { runners, runs } = schema;
+const { runner_leases, runners, runs } = schema;
 export type RunnerRow = typeof runners.$inferSelect;
 
 /** The rows of runners: what should be and what was last seen. Only the lease's holder says what was seen. */
@@ -58,6 +58,15 @@ export class Runners {
       .where(and(eq(runners.id, lease.runner_id), eq(runners.isolation, from), ownsRunner(lease)))
       .returning({ id: runners.id });
     return changed.length > 0;
+  }
+
+  /** Gives runners that were made before leases the place of the backend that has them. */
+  async place(backend: RunnerRow["backend"], place: string): Promise<void> {
+    const isHere = sql`exists (select 1 from runners where runners.id = runner_leases.runner_id and runners.backend = ${backend})`;
+    await this.#db
+      .update(runner_leases)
+      .set({ place })
+      .where(and(eq(runner_leases.place, ""), isHere));
   }
 
   /** Which of these ids are runners that should be somewhere. */

@@ -172,6 +172,22 @@ export class RunCommands {
     this.#poke();
   }
 
+  /** Has the task's newest commit delivered again, from the runner on, after its delivery was given up. */
+  async pushAgain(taskId: string, { by }: { by: string }): Promise<void> {
+    await this.#log.write(async (writer) => {
+      const task = await lockTask(writer.tx, taskId);
+      const [push] = await writer.tx.select().from(pushes).where(eq(pushes.task_id, taskId));
+      if (!push) throw new WharfError("not_found", { what: "commit to push on task", id: taskId });
+      if (push.state !== "FAILED")
+        throw new WharfError("conflict", { what: "push", from: push.state, to: "tried again" });
+      const again = { state: "WANTED" as const, attempts: 0, next_attempt_at: new Date(), reported: true };
+      await writer.tx.update(pushes).set(again).where(eq(pushes.task_id, taskId));
+      if (push.runner_id) await callHolders(writer.tx, [push.runner_id]);
+      await appendPush(writer, { push, task, status: "pending", message: "The push is tried again.", by });
+    });
+    this.#poke(taskId);
+  }
+
   /** Stops every run at work: when the server is told to take its runners down with it. */
   async stopAll(reason: string): Promise<void> {
     const live = await this.#log.write(({ tx }) =>

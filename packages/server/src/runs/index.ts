@@ -6,3 +6,4 @@ export { findWork } from "./find-work.ts";
 export { Scheduler } from "./scheduler.ts";
 export { RunQueries } from "./queries.ts";
 export { Wakeup } from "./wakeup.ts";
+export { giveUpOldRunners } from "./retention.ts";

@@ -10,10 +10,12 @@ interface PushReport {
   readonly task: Pick<TaskRow, "id" | "shadow_branch" | "repository_url">;
   readonly status: "pending" | "pushed" | "failed";
   readonly message?: string;
+  /** Who asked for it. */
+  readonly by?: string;
 }
 
 /** One line of the task's log about its branch's way to the remote. */
-export function appendPush(writer: LogWriter, { push, task, status, message }: PushReport): Promise<void> {
+export function appendPush(writer: LogWriter, { push, task, status, message, by }: PushReport): Promise<void> {
   const data = {
     kind: "push" as const,
     status,
@@ -23,5 +25,5 @@ export function appendPush(writer: LogWriter, { push, task, status, message }: P
     ...(message && { message }),
   };
   const type = status === "failed" ? "error" : status === "pending" ? "status" : "result";
-  return writer.append(task.id, [{ run_id: push.run_id, data, type }]);
+  return writer.append(task.id, [{ run_id: push.run_id, data, type, ...(by && { created_by: by }) }]);
 }

@@ -1,5 +1,5 @@
 import { chmod, mkdir, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Duplex } from "node:stream";
 import { type DaemonConfig, WharfError } from "@wharf/contract";
 import type { ContainerInspectInfo } from "dockerode";
@@ -110,7 +110,7 @@ class DockerRunners implements Backend {
     if (!container.found.State.Running) throw await endingOf(this.#engine, id, container);
     const dialling = { engine: this.#engine, id, container, signal };
     if (wayOf(container) === "exec") return dialExec(dialling);
-    const listener = await this.#listeners.of(id, await this.#prepareWireFolder(id));
+    const listener = await this.#listeners.of(id, mountedWireFolder(container) ?? (await this.#prepareWireFolder(id)));
     return dialSocket(dialling, {
       listener,
       isChanging: () => this.#locks.isHeld(id),
@@ -138,6 +138,10 @@ class DockerRunners implements Backend {
     for (const [id, state] of states) yield { id, state };
   }
 
+  async locate(): Promise<string> {
+    return this.#facts.id;
+  }
+
   async missing(program: string, image?: string): Promise<string | undefined> {
     try {
       return await this.#images.lacks(image ?? this.#options.image, program);
@@ -159,7 +163,8 @@ class DockerRunners implements Backend {
     const there = await this.#container(spec.id);
     if (there?.found.State.Running && lentTo(there) === credentialsOf(spec)) {
       // Its daemon may be looking for this server already.
-      if (wayOf(there) === "socket") await this.#listen(spec.id);
+      if (wayOf(there) === "socket")
+        await this.#listeners.of(spec.id, mountedWireFolder(there) ?? this.#wireFolder(spec.id));
       return;
     }
     // It was started for an agent with other credentials: this one gets no more than is its own.
@@ -296,6 +301,10 @@ class DockerRunners implements Backend {
 }
 
 type OnCredentials = (use: CredentialUse) => Promise<void>;
+
+/** Another server of this machine may have made the container, with a folder of its own. */
+const mountedWireFolder = ({ found }: Found): string | undefined =>
+  found.Mounts.find(({ Destination }) => Destination === dirname(socketPath))?.Source;
 
 const lentTo = ({ found }: Found): string => found.Config.Labels[label.credentials] ?? "";
 const wayOf = ({ found }: Found): WireWay => (found.Config.Labels[label.wire] === "exec" ? "exec" : "socket");

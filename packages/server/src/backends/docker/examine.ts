@@ -10,6 +10,7 @@ const oldestApi = [1, 41] as const;
 
 /** What the client's types leave open. */
 const Info = z.object({
+  ID: z.string(),
   Name: z.string(),
   KernelVersion: z.string(),
   OperatingSystem: z.string(),
@@ -21,6 +22,8 @@ const Info = z.object({
 type Info = z.infer<typeof Info>;
 
 export interface EngineFacts {
+  /** The engine's own, which stays the same. */
+  readonly id: string;
   /** The engine's containers can be given files of this machine. */
   readonly sharesMachine: boolean;
   /** Volumes can be given a size. */
@@ -47,7 +50,7 @@ export async function examine(engine: Engine, options: EngineToExamine): Promise
     ...(quota ? [] : ["disk"]),
   ];
   const remapsUsers = (info.SecurityOptions ?? []).some((option) => /^name=(userns|rootless)\b/.test(option));
-  const facts = { sharesMachine: sharesMachine(engine, info), quota, remapsUsers };
+  const facts = { id: info.ID, sharesMachine: sharesMachine(engine, info), quota, remapsUsers };
   options.log?.info({ engine: engine.address, ...facts, unenforced }, "runners are Docker's containers");
   return facts;
 }

@@ -68,6 +68,10 @@ export class KubernetesBackend implements Backend {
     this.#meter = new UsageMeter(cluster);
   }
 
+  async locate(): Promise<string> {
+    return this.#cluster.identity;
+  }
+
   create(spec: RunnerSpec, signal: AbortSignal = never()): Promise<void> {
     return this.#explained(async () => {
       signal.throwIfAborted();

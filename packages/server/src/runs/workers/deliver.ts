@@ -142,7 +142,7 @@ export class Deliver {
     const { repository_url: url, shadow_branch } = task;
     const signals = [signal, link.signal];
     // After a failover this server's mirror may be missing.
-    if ((await mirrors.head(repositoryId, shadow_branch)) === undefined)
+    if (!(await mirrors.exists(repositoryId)))
       await tenure.step({ name: "fetch", maxMs: times.clone, signals }, (until) =>
         mirrors.ensure(url, { signal: until }),
       );
@@ -163,7 +163,7 @@ export class Deliver {
     const { mirrors, times, db } = this.#deps;
     if (!task.repository_url || !repositoryId) throw notDeliverable(task);
     const { repository_url: url, shadow_branch: branch } = task;
-    if ((await mirrors.head(repositoryId, branch)) === undefined) {
+    if (!(await mirrors.exists(repositoryId)) || !(await mirrors.has(repositoryId, push.sha))) {
       const missing = and(eq(pushes.task_id, task.id), eq(pushes.sha, push.sha), ownsRunner(tenure.lease));
       await db
         .update(pushes)

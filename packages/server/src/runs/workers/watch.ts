@@ -66,13 +66,8 @@ export class Watch {
       .where(eq(runners.id, tenure.runnerId))
       .orderBy(desc(runs.created_at))
       .limit(1);
-    if (!row) {
-      tenure.lose();
-      throw new Interrupted("The runner's task is gone.");
-    }
-    const isLive =
-      liveRunStatuses.some((status) => status === row.run.status) && (row.run.status !== "PENDING" || row.run.slot);
-    this.#view = { ...row, isLive };
+    if (row) this.#view = { ...row, isLive: isUnderWay(row.run) };
+    else this.#view = withoutTask(this.#view);
     this.#judge(this.#view);
     for (const alarm of this.#options.alarms) alarm.ring();
     return this.#view;
@@ -103,6 +98,15 @@ export class Watch {
     }
     if (this.#unwanted.signal.aborted && this.#stopped !== run.id) this.#unwanted = new AbortController();
   }
+}
+
+const isUnderWay = ({ status, slot }: RunRow): boolean =>
+  liveRunStatuses.some((live) => live === status) && (status !== "PENDING" || slot);
+
+/** With its task a runner's runs are gone, and nothing is wanted of the runner any more. */
+function withoutTask(view: View | undefined): View {
+  if (!view) throw new Interrupted("The runner's task is gone.");
+  return { ...view, isLive: false, runner: { ...view.runner, desired: "DESTROYED" } };
 }
 
 /** A timer cannot wait longer. */

@@ -29,12 +29,12 @@ CREATE TABLE "servers" (
 	"seen_at" timestamp with time zone DEFAULT now() NOT NULL
 );
 --> statement-breakpoint
-CREATE TABLE "unknown_runners" (
+CREATE TABLE "orphans" (
 	"place" text NOT NULL,
 	"runner_id" text NOT NULL,
 	"found_at" timestamp with time zone DEFAULT now() NOT NULL,
 	"stopped_at" timestamp with time zone,
-	CONSTRAINT "unknown_runners_place_runner_id_pk" PRIMARY KEY("place","runner_id")
+	CONSTRAINT "orphans_place_runner_id_pk" PRIMARY KEY("place","runner_id")
 );
 --> statement-breakpoint
 ALTER TABLE "pushes" ADD COLUMN "runner_id" uuid;--> statement-breakpoint

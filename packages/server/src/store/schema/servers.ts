@@ -33,8 +33,8 @@ export const leaderships = pgTable("leaderships", {
 });
 
 /** Runners that a backend has and no row knows. They keep their disks until a person or the grace period removes them. */
-export const unknown_runners = pgTable(
-  "unknown_runners",
+export const orphans = pgTable(
+  "orphans",
   {
     place: text().notNull(),
     runner_id: text().notNull(),

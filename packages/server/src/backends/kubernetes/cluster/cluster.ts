@@ -1,4 +1,5 @@
-import { existsSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import type { ClientOptions } from "ws";
@@ -26,6 +27,8 @@ export interface Cluster {
   readonly watch: Watch;
   /** `https://…`, for messages and for streams. */
   readonly address: string;
+  /** The same for everyone who uses the cluster, under whatever address: made from its certificate authority. */
+  readonly identity: string;
   readonly inCluster: boolean;
   /** What a WebSocket to the API server has to show. */
   streamOptions(): Promise<ClientOptions>;
@@ -57,6 +60,7 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
     networking: new client.NetworkingV1Api(configuration),
     watch: new client.Watch(config),
     address,
+    identity: identify(config, address),
     inCluster: options.inCluster,
     async streamOptions() {
       const stream: ClientOptions = {};
@@ -66,6 +70,12 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
     note: (call) => options.onCall?.(call),
     close: () => transport.close(),
   };
+}
+
+function identify(config: KubeConfig, address: string): string {
+  const { caData, caFile } = config.getCurrentCluster() ?? {};
+  const authority = caData ? Buffer.from(caData, "base64") : caFile ? readFileSync(caFile) : address;
+  return createHash("sha256").update(authority.toString().trim()).digest("hex").slice(0, 16);
 }
 
 function loadConfig(config: KubeConfig, options: ClusterOptions): void {

@@ -1,0 +1,18 @@
+import { runnerApi } from "@wharf/contract";
+import type { Check, Surroundings } from "./check.ts";
+
+const name = "orphaned runners";
+
+/** Runners without a row: the database may be an older copy, or not the one it should be. */
+export async function checkOrphans({ client }: Surroundings): Promise<Check> {
+  const answer = await client.call(runnerApi.listOrphans, {}, { timeout: 5_000 }).catch(() => undefined);
+  if (!answer) return { name, status: "ok", text: "not known while no server runs" };
+  const { length } = answer.orphans;
+  if (length === 0) return { name, status: "ok", text: "none" };
+  return {
+    name,
+    status: "warn",
+    text: `${length}: the backend has them and the database does not know them. They are stopped and keep their disks`,
+    next: "If the database was restored, restore a newer copy; `wharf runner rm --orphans` removes them for good.",
+  };
+}

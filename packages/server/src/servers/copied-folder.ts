@@ -1,0 +1,41 @@
+import { readFile, realpath, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { WharfError } from "@wharf/contract";
+import { z } from "zod";
+
+const Location = z.object({ path: z.string(), device: z.number(), inode: z.number() });
+type Location = z.infer<typeof Location>;
+
+export const locationFile = "location.json";
+
+/**
+ * Refuses a data folder that was copied while the original is still there: both would know the same runners, by the same
+ * keys, and each would act on those of the other. One that was moved remembers its new place.
+ */
+export async function refuseCopiedFolder(folder: string): Promise<void> {
+  const path = await realpath(folder);
+  const file = join(path, locationFile);
+  const here = await locate(path);
+  const recorded = await read(file);
+  if (recorded && recorded.path !== path) {
+    const original = await locate(recorded.path).catch(() => undefined);
+    const isThere = original?.device === recorded.device && original.inode === recorded.inode;
+    const isSame = here.device === recorded.device && here.inode === recorded.inode;
+    if (isThere && !isSame) throw new WharfError("data_folder_copied", { path, original: recorded.path, file });
+  }
+  if (JSON.stringify(recorded) !== JSON.stringify(here)) await writeFile(file, JSON.stringify(here), { mode: 0o600 });
+}
+
+async function locate(path: string): Promise<Location> {
+  const { dev, ino } = await stat(path);
+  return { path, device: dev, inode: ino };
+}
+
+/** A file that says nothing protects nothing; it is written again. */
+async function read(file: string): Promise<Location | undefined> {
+  try {
+    return Location.parse(JSON.parse(await readFile(file, "utf8")));
+  } catch {
+    return undefined;
+  }
+}

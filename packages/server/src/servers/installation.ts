@@ -1,0 +1,50 @@
+import { createHash, randomUUID } from "node:crypto";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { WharfError } from "@wharf/contract";
+import { type Database, schema } from "../store/index.ts";
+
+const { installation } = schema;
+
+export const installationFile = "installation";
+
+export interface Joining {
+  readonly secret: string;
+  readonly dataFolder: string;
+}
+
+/**
+ * Makes sure that database, secret and data folder belong together, and returns the installation's id. Runners are known
+ * by keys that follow from the secret, and by rows of this database: a server with another secret would stop runners that
+ * it cannot reach, and one with another database would take all of them for unknown.
+ */
+export async function joinInstallation(db: Database, { secret, dataFolder }: Joining): Promise<string> {
+  const file = join(dataFolder, installationFile);
+  const known = await readFile(file, "utf8").then(
+    (text) => text.trim(),
+    () => undefined,
+  );
+  const found = (await db.select().from(installation))[0];
+  if (known && !found) throw mismatch(file, "the database is empty, and the data folder belongs to another one");
+  const row = found ?? (await createInstallation(db, secret));
+  if (known && known !== row.id) throw mismatch(file, "the data folder belongs to another database");
+  if (row.secret_fingerprint !== fingerprint(secret))
+    throw mismatch(file, "this server's secret is not the one of the database's other servers");
+  if (!known) await writeFile(file, `${row.id}\n`, { mode: 0o600, flush: true });
+  return row.id;
+}
+
+/** Two servers that begin at once write one row, and both read it. */
+async function createInstallation(db: Database, secret: string): Promise<typeof installation.$inferSelect> {
+  await db
+    .insert(installation)
+    .values({ id: randomUUID(), secret_fingerprint: fingerprint(secret) })
+    .onConflictDoNothing();
+  const [row] = await db.select().from(installation);
+  return row!;
+}
+
+const fingerprint = (secret: string): string =>
+  createHash("sha256").update(`wharf installation ${secret}`).digest("hex").slice(0, 32);
+
+const mismatch = (file: string, reason: string) => new WharfError("installation_mismatch", { reason, file });

@@ -1,0 +1,112 @@
+import { eq, sql } from "drizzle-orm";
+import { WharfError } from "@wharf/contract";
+import type { Logger } from "pino";
+import { setTimeout } from "node:timers/promises";
+import { type Database, isDatabaseAway, schema } from "../store/index.ts";
+
+const { leaderships, runner_leases, servers } = schema;
+
+const heartbeatMs = 5_000;
+/** A server that was not seen for this long is gone. */
+const goneSeconds = 20;
+
+/** How long a duty is its leader's: longer than it takes, and than the time between two looks. */
+const leadSeconds = 180;
+
+export interface ServersOptions {
+  readonly db: Database;
+  readonly id: string;
+  readonly place: string;
+  readonly logger: Logger;
+}
+
+/** The servers of an installation: this one says that it is there, and knows where the others answer. */
+export class Servers {
+  readonly #options: ServersOptions;
+  readonly #stopping = new AbortController();
+  #loop: Promise<void> = Promise.resolve();
+  #address = "";
+
+  constructor(options: ServersOptions) {
+    this.#options = options;
+  }
+
+  /** Announces this server. Runners of one machine can be reached from that machine alone. */
+  async start(address: string, { isShared }: { isShared: boolean }): Promise<void> {
+    this.#address = address;
+    if (!isShared) await this.#refuseSecondHost();
+    await this.#beat();
+    this.#loop = this.#keepBeating();
+  }
+
+  /** Others see at once that this server is gone. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#loop;
+    const { db, id, logger } = this.#options;
+    await db
+      .delete(servers)
+      .where(eq(servers.id, id))
+      .catch((error: unknown) => logger.debug({ error }, "the server could not sign off"));
+  }
+
+  /** Where the server that holds the runner answers, if that is another one. */
+  async findHolder(runnerId: string): Promise<string | undefined> {
+    const { db, id } = this.#options;
+    const [holder] = await db
+      .select({ id: servers.id, address: servers.address })
+      .from(runner_leases)
+      .innerJoin(servers, eq(servers.id, runner_leases.server_id))
+      .where(sql`${runner_leases.runner_id} = ${runnerId} and ${runner_leases.expires_at} > now() and ${isLive}`);
+    return holder && holder.id !== id ? holder.address : undefined;
+  }
+
+  /** Does the work if no other server does the same duty now. A leader that is gone is replaced when its time is over. */
+  async lead(duty: string, work: () => Promise<void>): Promise<boolean> {
+    const { db, id } = this.#options;
+    const expires_at = sql`now() + make_interval(secs => ${leadSeconds})`;
+    const [mine] = await db
+      .insert(leaderships)
+      .values({ duty, server_id: id, expires_at })
+      .onConflictDoUpdate({
+        target: leaderships.duty,
+        set: { server_id: id, expires_at },
+        setWhere: sql`${leaderships.server_id} = ${id} or ${leaderships.expires_at} < now()`,
+      })
+      .returning();
+    if (!mine) return false;
+    await work();
+    return true;
+  }
+
+  async #refuseSecondHost(): Promise<void> {
+    const { db, id, place } = this.#options;
+    const [other] = await db
+      .select()
+      .from(servers)
+      .where(sql`${servers.id} <> ${id} and ${isLive}`);
+    if (other) throw new WharfError("backend_not_shared", { place, address: other.address });
+  }
+
+  async #beat(): Promise<void> {
+    const { db, id, place } = this.#options;
+    const values = { address: this.#address, place, seen_at: sql`now()` };
+    await db
+      .insert(servers)
+      .values({ id, ...values })
+      .onConflictDoUpdate({ target: servers.id, set: values });
+  }
+
+  async #keepBeating(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      await setTimeout(heartbeatMs, undefined, { signal }).catch(() => undefined);
+      if (signal.aborted) return;
+      await this.#beat().catch((error: unknown) => {
+        if (!isDatabaseAway(error)) this.#options.logger.error({ error }, "heartbeat failed; retrying");
+      });
+    }
+  }
+}
+
+const isLive = sql`${servers.seen_at} > now() - make_interval(secs => ${goneSeconds})`;
