@@ -47,7 +47,7 @@ import {
 import { joinInstallation, Maintenance, refuseCopiedFolder, Servers } from "./servers/index.ts";
 import { lockDataFolder } from "./store/data-folder-lock.ts";
 import { startEmbeddedPostgres } from "./store/embedded/index.ts";
-import { guardFromTransactions, migrate, openDatabase } from "./store/index.ts";
+import { guardFromTransactions, migrate, Notifications, openDatabase } from "./store/index.ts";
 import { Boards, Tasks } from "./tasks/index.ts";
 
 export interface ServerOptions {
@@ -93,14 +93,20 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   // Servers that share a secret share the owner's token, so that a client may use any of them.
   const token = config.secret ? await shareToken(config) : keptToken!;
   const keys = keysFrom(secret);
-  const { db, background } = await openStore(config, logger, parts);
+  const { db, background, connection } = await openStore(config, logger, parts);
+  const notifications = parts.use(
+    new Notifications({
+      connection,
+      onError: (error) => logger.warn({ error }, "the connection for notifications broke; reconnecting"),
+    }),
+  );
   const principal = await ensureOwner(db);
   const installation = await joinInstallation(db, { secret, dataFolder: config.dataFolder });
   const backend = guardFromTransactions(await openBackend(options, { logger, installation }), "A backend");
   parts.defer(() => backend.close());
 
   const log = new Log(db);
-  const wakeup = new Wakeup();
+  const wakeup = new Wakeup(notifications);
   const links: Links = new Map();
   // A plain process sees what its owner sees: it gets no real key, not even a way to use one, unless the owner says so.
   const routes = backend.can.isolation === "unsafe" && !config.localUnsafe ? {} : config.modelRoutes;
@@ -383,7 +389,8 @@ async function openStore(config: Config, logger: Logger, parts: AsyncDisposableS
           notify: (notice) => logger[notice.kind === "down" ? "error" : "debug"](notice, "PostgreSQL"),
         }),
       );
-  const store = openDatabase(embedded ? embedded.connection : { connectionString: config.databaseUrl }, onError);
+  const connection = embedded ? embedded.connection : { connectionString: config.databaseUrl };
+  const store = openDatabase(connection, onError);
   parts.defer(() => store.close());
   try {
     await migrate(store.pool);
@@ -394,7 +401,7 @@ async function openStore(config: Config, logger: Logger, parts: AsyncDisposableS
       { cause: error },
     );
   }
-  return store;
+  return { ...store, connection };
 }
 
 async function listen(app: Awaited<ReturnType<typeof createApi>>, { host, port }: Config): Promise<string> {

@@ -1,4 +1,7 @@
-import { describe, expect, it } from "vitest";
+import { setImmediate } from "node:timers/promises";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { testDatabase } from "../../test/database.ts";
+import { Notifications } from "../store/index.ts";
 import { Wakeup } from "./wakeup.ts";
 
 const never = new AbortController().signal;
@@ -34,5 +37,76 @@ describe("who waits for something to do", () => {
     const stop = new AbortController();
     setTimeout(() => stop.abort(), 5);
     expect(await took(new Wakeup().sleep("a", long, stop.signal))).toBeLessThan(1_000);
+  });
+});
+
+describe("all together", () => {
+  it("are woken, and those who work look once more", async () => {
+    const wakeup = new Wakeup();
+    const sleeping = wakeup.sleep("a", long, never);
+    wakeup.poke();
+    await sleeping;
+    // It works now: what comes up meanwhile is not slept over.
+    wakeup.poke();
+    await wakeup.sleep("a", long, never);
+    const stop = new AbortController();
+    let over = false;
+    const again = wakeup.sleep("a", long, stop.signal).then(() => (over = true));
+    await setImmediate();
+    expect(over).toBe(false);
+    stop.abort();
+    await again;
+  });
+
+  it("keep what they were told last, however many names there are", async () => {
+    const wakeup = new Wakeup();
+    for (let n = 0; n < 20_000; n++) wakeup.poke(`run ${n}`);
+    wakeup.poke("queue");
+    for (let n = 0; n < 5_000; n++) wakeup.poke(`another run ${n}`);
+    await wakeup.sleep("queue", long, never);
+  });
+});
+
+describe("who waits in another process", () => {
+  async function processes() {
+    const database = await testDatabase();
+    onTestFinished(() => database[Symbol.asyncDispose]());
+    return Promise.all(
+      ["a", "b"].map(async () => {
+        const listening = Promise.withResolvers<void>();
+        const notifications = new Notifications({ connection: database.connection, onError: () => undefined });
+        onTestFinished(() => notifications[Symbol.asyncDispose]());
+        notifications.subscribe({ onMissed: listening.resolve });
+        await listening.promise;
+        return new Wakeup(notifications);
+      }),
+    );
+  }
+
+  it("is woken by name and with all others, asleep or at work", async () => {
+    const [a, b] = await processes();
+    const asleep = b!.sleep("queue", long, never);
+    a!.poke("queue");
+    await asleep;
+    a!.poke("at work");
+    a!.poke("reconciler");
+    await b!.sleep("reconciler", long, never);
+    await b!.sleep("at work", long, never);
+    const all = [b!.sleep("x", long, never), b!.sleep("y", long, never)];
+    a!.poke();
+    await Promise.all(all);
+  });
+
+  it("hears nothing of names that concern one process alone", async () => {
+    const [a, b] = await processes();
+    const stop = new AbortController();
+    let woken = false;
+    const sleeping = b!.sleep("drain:run", long, stop.signal).then(() => (woken = true));
+    a!.poke("drain:run");
+    a!.poke("end");
+    await b!.sleep("end", long, never);
+    expect(woken).toBe(false);
+    stop.abort();
+    await sleeping;
   });
 });

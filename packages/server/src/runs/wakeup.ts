@@ -1,13 +1,31 @@
-/** Names that were poked while nobody slept, at most; of those beyond it everyone finds out by themselves. */
-const maxKept = 10_000;
+import type { Notifications } from "../store/index.ts";
+
+/** Names in each of the two sets below. The oldest is dropped; its owner finds out at its next look. */
+const maxNames = 10_000;
 
 /**
- * Lets those who wait for something to do be woken at once, by name or all together; everyone also looks by themselves now
- * and then. A poke for someone who is at work is kept: what came up behind their back is looked at before they sleep.
+ * Wakes those who wait for something to do, by name or all together. Everyone also looks now and then without being woken.
+ *
+ * - A name that is poked while its owner works is kept, so that its next sleep ends at once.
+ * - With `Notifications` a poke also reaches the other processes on the database, and theirs reach this one. Names with a
+ *   colon (`drain:<run>`) concern this process alone.
+ * - After notifications may have been lost, everyone is woken, and those who work look once more.
  */
 export class Wakeup {
+  readonly #notifications: Notifications | undefined;
   readonly #sleepers = new Map<string, Set<() => void>>();
+  /** Names that were poked while their owner worked. */
   readonly #kept = new Set<string>();
+  /** Names whose owner has slept before and works now. */
+  readonly #working = new Set<string>();
+
+  constructor(notifications?: Notifications) {
+    this.#notifications = notifications;
+    notifications?.subscribe({
+      onWakeup: (name) => (name === undefined ? this.#wakeAll() : this.#wake(name)),
+      onMissed: () => this.#wakeAll(),
+    });
+  }
 
   /** Ends at the next poke for the name, after the time, or with the signal, whichever comes first. */
   async sleep(name: string, ms: number, signal: AbortSignal): Promise<void> {
@@ -16,6 +34,7 @@ export class Wakeup {
     const timer = setTimeout(resolve, ms);
     const sleepers = this.#sleepers.get(name) ?? new Set();
     this.#sleepers.set(name, sleepers.add(resolve));
+    this.#working.delete(name);
     const onAbort = () => resolve();
     signal.addEventListener("abort", onAbort);
     await promise;
@@ -23,17 +42,30 @@ export class Wakeup {
     clearTimeout(timer);
     sleepers.delete(resolve);
     if (sleepers.size === 0 && this.#sleepers.get(name) === sleepers) this.#sleepers.delete(name);
+    if (!signal.aborted) addBounded(this.#working, name);
   }
 
   poke(name?: string): void {
-    if (name === undefined) {
-      for (const sleepers of this.#sleepers.values()) for (const wake of sleepers) wake();
-      return;
-    }
-    const sleepers = this.#sleepers.get(name);
-    for (const wake of sleepers ?? []) wake();
-    if (sleepers) return;
-    if (this.#kept.size >= maxKept) this.#kept.clear();
-    this.#kept.add(name);
+    if (name === undefined) this.#wakeAll();
+    else this.#wake(name);
+    if (name === undefined || !name.includes(":")) this.#notifications?.publishWakeup(name);
   }
+
+  #wake(name: string): void {
+    const sleepers = this.#sleepers.get(name);
+    if (sleepers) for (const wake of sleepers) wake();
+    else addBounded(this.#kept, name);
+  }
+
+  #wakeAll(): void {
+    for (const sleepers of this.#sleepers.values()) for (const wake of sleepers) wake();
+    for (const name of this.#working) addBounded(this.#kept, name);
+  }
+}
+
+function addBounded(names: Set<string>, name: string): void {
+  names.delete(name);
+  names.add(name);
+  const [oldest] = names;
+  if (names.size > maxNames && oldest !== undefined) names.delete(oldest);
 }

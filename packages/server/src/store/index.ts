@@ -5,3 +5,4 @@ export { type Database, type Executor, type OpenDatabase, openDatabase } from ".
 export { guardFromTransactions } from "./transaction-guard.ts";
 export { defined } from "./defined.ts";
 export { isDatabaseAway, isDatabaseFull } from "./away.ts";
+export { Notifications } from "./notifications/index.ts";

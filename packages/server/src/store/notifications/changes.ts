@@ -1,0 +1,109 @@
+import { z } from "zod";
+
+/** PostgreSQL refuses a payload of 8,000 bytes or more. */
+const maxPayload = 7_900; // bytes
+/** What a payload takes without entries. */
+const emptyPayload = 150; // bytes
+/** Changes that may wait to be sent. Beyond it the other processes are told to look at everything instead. */
+const maxEntries = 10_000;
+
+/** What happened in one process that other processes want to know. */
+export interface Changes {
+  /** The tasks whose logs have grown, with the last sequence of each. */
+  readonly tasks: ReadonlyMap<string, number>;
+  /** The names of those to wake. */
+  readonly names: ReadonlySet<string>;
+  /** Wake everyone. */
+  readonly everyone: boolean;
+  /** Changes were dropped: look at everything. */
+  readonly missed: boolean;
+}
+
+/** One payload. The keys are short because a payload is. */
+const Payload = z.object({
+  from: z.string().max(64),
+  tasks: z.array(z.tuple([z.string().max(64), z.number().int().nonnegative()])).default([]),
+  names: z.array(z.string().max(200)).default([]),
+  everyone: z.boolean().default(false),
+  missed: z.boolean().default(false),
+});
+
+/** Collects changes until they are sent: of several about one task only the last counts. */
+export class ChangeBatch implements Changes {
+  readonly tasks = new Map<string, number>();
+  readonly names = new Set<string>();
+  everyone = false;
+  missed = false;
+
+  get isEmpty(): boolean {
+    return this.tasks.size === 0 && this.names.size === 0 && !this.everyone && !this.missed;
+  }
+
+  addTask(taskId: string, lastSeq: number): void {
+    this.tasks.set(taskId, Math.max(lastSeq, this.tasks.get(taskId) ?? 0));
+    this.#limit();
+  }
+
+  addName(name: string): void {
+    this.names.add(name);
+    this.#limit();
+  }
+
+  /** Takes back what could not be sent. */
+  addAll({ tasks, names, everyone, missed }: Changes): void {
+    for (const [taskId, lastSeq] of tasks) this.addTask(taskId, lastSeq);
+    for (const name of names) this.addName(name);
+    this.everyone ||= everyone;
+    this.missed ||= missed;
+  }
+
+  #limit(): void {
+    if (this.tasks.size + this.names.size <= maxEntries) return;
+    this.tasks.clear();
+    this.names.clear();
+    this.missed = true;
+  }
+}
+
+/** Splits changes over as many payloads as they need. */
+export function encodeChanges(from: string, { tasks, names, everyone, missed }: Changes): string[] {
+  const open = () => ({ from, tasks: [] as [string, number][], names: [] as string[] });
+  const payloads: string[] = [];
+  let current = open();
+  let bytes = emptyPayload;
+  const makeRoom = (entry: unknown) => {
+    const needed = Buffer.byteLength(JSON.stringify(entry)) + 1;
+    if (bytes + needed > maxPayload) {
+      payloads.push(JSON.stringify(current));
+      current = open();
+      bytes = emptyPayload;
+    }
+    bytes += needed;
+  };
+  for (const task of tasks) {
+    makeRoom(task);
+    current.tasks.push(task);
+  }
+  for (const name of names) {
+    makeRoom(name);
+    current.names.push(name);
+  }
+  payloads.push(JSON.stringify({ ...current, ...(everyone && { everyone }), ...(missed && { missed }) }));
+  return payloads;
+}
+
+/** Parses a payload of another process. Nothing comes of this process's own and of what no Wharf server wrote. */
+export function parseChanges(ownName: string, payload: string): Changes | undefined {
+  const parsed = Payload.safeParse(parseJson(payload));
+  if (!parsed.success || parsed.data.from === ownName) return undefined;
+  const { tasks, names, everyone, missed } = parsed.data;
+  return { tasks: new Map(tasks), names: new Set(names), everyone, missed };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

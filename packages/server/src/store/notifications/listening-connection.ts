@@ -1,0 +1,119 @@
+import { Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import pg from "pg";
+
+/** All Wharf servers on a database use one channel. */
+const channel = "wharf";
+const connectTimeoutMs = 10_000;
+/** A statement that takes longer means that the connection is dead, whatever TCP says. */
+const queryTimeoutMs = 10_000;
+const heartbeatIntervalMs = 30_000;
+const minRetryMs = 50;
+const maxRetryMs = 5_000;
+const closeTimeoutMs = 1_000;
+
+export interface ListeningOptions {
+  readonly connection: pg.ClientConfig;
+  readonly onPayload: (payload: string) => void;
+  /** Called each time the connection listens, with what was notified before it lost. */
+  readonly onListening: () => void;
+  readonly onError: (error: Error) => void;
+}
+
+/**
+ * A connection of its own that listens for notifications, and sends them. A pooled connection could do neither: it changes
+ * hands, and a burst of requests would hold up the notifications.
+ *
+ *   connecting ── LISTEN ──► listening ── broken, or no answer to the heartbeat ──► waiting (jittered) ──► connecting
+ */
+export class ListeningConnection implements AsyncDisposable {
+  readonly #options: ListeningOptions;
+  readonly #closing = new AbortController();
+  readonly #running: Promise<void>;
+  #open: { readonly client: pg.Client; readonly fail: (error: unknown) => void } | undefined;
+
+  constructor(options: ListeningOptions) {
+    this.#options = options;
+    this.#running = this.#run();
+  }
+
+  get isListening(): boolean {
+    return this.#open !== undefined;
+  }
+
+  /** Sends payloads in one statement: each commit of a NOTIFY waits for the one before it. A failure ends the connection. */
+  async send(payloads: readonly string[]): Promise<void> {
+    const open = this.#open;
+    if (!open) throw new Error("the listening connection is broken");
+    try {
+      await open.client.query("select pg_notify($1, payload) from unnest($2::text[]) payload", [channel, payloads]);
+    } catch (error) {
+      open.fail(error);
+      throw error;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#closing;
+    for (let failures = 0; !signal.aborted; failures++) {
+      try {
+        await this.#listen(() => (failures = 0));
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#options.onError(error instanceof Error ? error : new Error(String(error)));
+      }
+      const retryMs = Math.min(maxRetryMs, minRetryMs * 2 ** Math.min(failures, 10));
+      await sleep(retryMs * (0.5 + Math.random()), undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  /** One connection, from its start to its end. */
+  async #listen(onSuccess: () => void): Promise<void> {
+    const { signal } = this.#closing;
+    const { connection, onListening, onPayload } = this.#options;
+    const socket = new Socket();
+    const client = new pg.Client({
+      ...connection,
+      stream: () => socket,
+      application_name: "wharf notifications",
+      connectionTimeoutMillis: connectTimeoutMs,
+      query_timeout: queryTimeoutMs,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: heartbeatIntervalMs,
+    });
+    const ended = Promise.withResolvers<never>();
+    const fail = (error: unknown) => ended.reject(error);
+    client.on("error", fail);
+    client.on("end", () => fail(new Error("the listening connection ended")));
+    client.on("notification", ({ payload = "" }) => onPayload(payload));
+    const onClosing = () => fail(new Error("the server stops"));
+    signal.addEventListener("abort", onClosing, { once: true });
+    let over = false;
+    let heartbeat: NodeJS.Timeout | undefined;
+    const start = async () => {
+      await client.connect();
+      await client.query(`listen ${channel}`);
+      if (over) return;
+      heartbeat = setInterval(() => void client.query("select 1").catch(fail), heartbeatIntervalMs);
+      this.#open = { client, fail };
+      onSuccess();
+      onListening();
+    };
+    try {
+      void start().catch(fail);
+      await ended.promise;
+    } finally {
+      over = true;
+      this.#open = undefined;
+      clearInterval(heartbeat);
+      signal.removeEventListener("abort", onClosing);
+      await Promise.race([client.end().catch(() => undefined), sleep(closeTimeoutMs, undefined, { ref: false })]);
+      socket.destroy();
+    }
+  }
+}

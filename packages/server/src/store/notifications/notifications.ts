@@ -1,0 +1,114 @@
+import { randomUUID } from "node:crypto";
+import type pg from "pg";
+import { ChangeBatch, type Changes, encodeChanges, parseChanges } from "./changes.ts";
+import { ListeningConnection } from "./listening-connection.ts";
+
+/** Changes are collected for this long before they are sent, because each commit of a NOTIFY waits for the one before it. */
+const flushIntervalMs = 10;
+/** How long a process that stops waits for its last changes to be sent. */
+const lastFlushMs = 1_000;
+
+export interface NotificationsOptions {
+  readonly connection: pg.ClientConfig;
+  /** Called when the listening connection breaks. It is opened again. */
+  readonly onError: (error: Error) => void;
+}
+
+/** What a part of this process wants to hear from the other processes on the database. */
+export interface ChangeSubscriber {
+  /** A task's log has grown to this sequence. */
+  onTask?(taskId: string, lastSeq: number): void;
+  /** Someone by this name has something to do; without a name, everyone. */
+  onWakeup?(name?: string): void;
+  /** Notifications may have been lost: look by cursor. */
+  onMissed?(): void;
+}
+
+/**
+ * Tells the other processes on the database what changed here, and this one what changed there, with LISTEN and NOTIFY.
+ * A notification is a hint and may be lost: it says where to look, and a process that was not listening for a while looks
+ * at everything. The process itself hears nothing of its own notifications.
+ */
+export class Notifications implements AsyncDisposable {
+  readonly #name = randomUUID();
+  readonly #subscribers = new Set<ChangeSubscriber>();
+  readonly #connection: ListeningConnection;
+  #waiting = new ChangeBatch();
+  #timer: NodeJS.Timeout | undefined;
+  #flushing: Promise<void> | undefined;
+  #flushedAt = 0;
+
+  constructor({ connection, onError }: NotificationsOptions) {
+    this.#connection = new ListeningConnection({
+      connection,
+      onPayload: (payload) => this.#deliver(parseChanges(this.#name, payload)),
+      onListening: () => {
+        for (const subscriber of this.#subscribers) subscriber.onMissed?.();
+        this.#scheduleFlush();
+      },
+      onError,
+    });
+  }
+
+  subscribe(subscriber: ChangeSubscriber): () => void {
+    this.#subscribers.add(subscriber);
+    return () => void this.#subscribers.delete(subscriber);
+  }
+
+  publishTask(taskId: string, lastSeq: number): void {
+    this.#waiting.addTask(taskId, lastSeq);
+    this.#scheduleFlush();
+  }
+
+  publishWakeup(name?: string): void {
+    if (name === undefined) this.#waiting.everyone = true;
+    else this.#waiting.addName(name);
+    this.#scheduleFlush();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearTimeout(this.#timer);
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, lastFlushMs);
+    await Promise.race([(this.#flushing ?? Promise.resolve()).then(() => this.#flush()), late.promise]);
+    clearTimeout(timer);
+    await this.#connection[Symbol.asyncDispose]();
+  }
+
+  #deliver(changes: Changes | undefined): void {
+    if (!changes) return;
+    for (const { onTask, onWakeup, onMissed } of this.#subscribers) {
+      for (const [taskId, lastSeq] of changes.tasks) onTask?.(taskId, lastSeq);
+      for (const name of changes.names) onWakeup?.(name);
+      if (changes.everyone) onWakeup?.();
+      if (changes.missed) onMissed?.();
+    }
+  }
+
+  /** The first change after a quiet time leaves at once, the next ones together. While the connection is broken they wait. */
+  #scheduleFlush(): void {
+    if (this.#timer || this.#flushing || this.#waiting.isEmpty || !this.#connection.isListening) return;
+    const delayMs = Math.max(0, this.#flushedAt + flushIntervalMs - performance.now());
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#flushing = this.#flush().finally(() => {
+        this.#flushing = undefined;
+        this.#scheduleFlush();
+      });
+    }, delayMs);
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#waiting.isEmpty || !this.#connection.isListening) return;
+    const batch = this.#waiting;
+    this.#waiting = new ChangeBatch();
+    try {
+      await this.#connection.send(encodeChanges(this.#name, batch));
+    } catch {
+      // The connection broke, and says so itself: what was to be sent leaves over the next one.
+      this.#waiting.addAll(batch);
+    } finally {
+      this.#flushedAt = performance.now();
+    }
+  }
+}
