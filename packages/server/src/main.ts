@@ -105,7 +105,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const backend = guardFromTransactions(await openBackend(options, { logger, installation }), "A backend");
   parts.defer(() => backend.close());
 
-  const log = new Log(db);
+  const log = new Log(db, { notifications });
   const wakeup = new Wakeup(notifications);
   const links: Links = new Map();
   // A plain process sees what its owner sees: it gets no real key, not even a way to use one, unless the owner says so.

@@ -1,62 +1,47 @@
-import type { Event } from "@wharf/contract";
+import { setImmediate } from "node:timers/promises";
+import { type Event, WharfError } from "@wharf/contract";
 import type { Log } from "./log.ts";
+import type { Permits } from "./permits.ts";
 
-/** Events read from the log at once while a reader catches up. */
-const pageSize = 500;
-/** A reader that has this many live events waiting goes back to reading pages, so that a slow one costs no memory. */
-const maxWaiting = 2_000;
-/** A reader looks at the log by itself this often, in case another process appended. */
-const idleCheck = 2_000; // ms
+export interface FollowOptions {
+  /** Events up to this sequence are known already. */
+  readonly after: number;
+  readonly signal: AbortSignal;
+  /** Bounds the pages that one who follows many tasks holds at once; a permit is held until the page was dealt with. */
+  readonly pages?: Permits;
+}
 
 /**
- * A task's log from a cursor, then live, until the signal ends it: every event once, in order. Events come from the bus as
- * long as they join on to the cursor, else from the log.
+ * A task's log from a cursor, then live, until the signal ends it: every event once, in order. Viewers at the end of the
+ * log share what is read; one that is behind reads pages until it has caught up. A database that is away for a moment
+ * only delays it.
  */
 export async function* follow(
   log: Log,
   taskId: string,
-  options: { after: number; signal: AbortSignal },
+  { after, signal, pages }: FollowOptions,
 ): AsyncGenerator<readonly Event[]> {
-  const { signal } = options;
-  let cursor = options.after;
-  let waiting: Event[] = [];
-  let behind = true;
-  let wake: (() => void) | undefined;
-  const unsubscribe = log.subscribe(taskId, (events) => {
-    if (waiting.length + events.length > maxWaiting) {
-      waiting = [];
-      behind = true;
-    } else waiting.push(...events);
-    wake?.();
-  });
-  const onAbort = () => wake?.();
-  signal.addEventListener("abort", onAbort);
+  using seat = log.followers.join(taskId, signal);
+  let cursor = after;
   try {
     while (!signal.aborted) {
-      if (behind) {
-        const page = await log.read(taskId, cursor, pageSize);
-        behind = page.length === pageSize;
+      const events = await seat.next(cursor);
+      if (events === undefined) {
+        using _permit = await pages?.acquire();
+        if (signal.aborted) return;
+        const page = await log.followers.readPage(taskId, cursor, signal);
+        // The feed knows of later events, and a log only grows.
+        if (page.length === 0) throw new WharfError("not_found", { what: "task", id: taskId });
+        yield page;
         cursor = page.at(-1)?.seq ?? cursor;
-        if (page.length > 0) yield page;
-        continue;
+        // Someone who reads a large log leaves room for everything else between two pages.
+        await setImmediate();
+      } else if (events.length > 0) {
+        yield events;
+        cursor = events.at(-1)?.seq ?? cursor;
       }
-      const fresh = waiting.filter((event) => event.seq > cursor).sort((a, b) => a.seq - b.seq);
-      waiting = [];
-      const joined = fresh.filter((event, i) => event.seq === cursor + 1 + i);
-      cursor = joined.at(-1)?.seq ?? cursor;
-      behind = joined.length < fresh.length;
-      if (joined.length > 0) yield joined;
-      if (behind || waiting.length > 0) continue;
-      const { promise, resolve } = Promise.withResolvers<void>();
-      const timer = setTimeout(() => ((behind = true), resolve()), idleCheck);
-      wake = resolve;
-      if (signal.aborted) resolve();
-      await promise;
-      wake = undefined;
-      clearTimeout(timer);
     }
-  } finally {
-    unsubscribe();
-    signal.removeEventListener("abort", onAbort);
+  } catch (error) {
+    if (!signal.aborted) throw error;
   }
 }

@@ -2,6 +2,8 @@ import { type Event, type EventData, type EventType, typeOfKind, WharfError } fr
 import { and, asc, eq, gt, sql } from "drizzle-orm";
 import { type Database, type Executor, schema } from "../store/index.ts";
 import { Bus } from "./bus.ts";
+import { type FollowerOptions, Followers } from "./followers.ts";
+import { readLastSeqs } from "./last-seqs.ts";
 
 /** What a writer hands over; the log gives it its sequence. */
 export interface NewEvent {
@@ -26,12 +28,17 @@ const { events, tasks } = schema;
 export class Log {
   readonly #db: Database;
   readonly #bus = new Bus();
+  readonly #notifications: FollowerOptions["notifications"];
+  /** Who views logs in this process; see `follow`. */
+  readonly followers: Followers;
 
-  constructor(db: Database) {
+  constructor(db: Database, options: FollowerOptions = {}) {
     this.#db = db;
+    this.#notifications = options.notifications;
+    this.followers = new Followers(this, options);
   }
 
-  /** Runs a transaction; what it appended reaches subscribers once it is committed. */
+  /** Runs a transaction; what it appended reaches subscribers, here and in other processes, once it is committed. */
   async write<T>(work: (writer: LogWriter) => Promise<T>): Promise<T> {
     const appended: Event[][] = [];
     const result = await this.#db.transaction(async (tx) => {
@@ -40,7 +47,12 @@ export class Log {
       };
       return work({ tx, append });
     });
-    for (const batch of appended) if (batch[0]) this.#bus.publish(batch[0].task_id, batch);
+    for (const batch of appended) {
+      const last = batch.at(-1);
+      if (!last) continue;
+      this.#bus.publish(last.task_id, batch);
+      this.#notifications?.publishTask(last.task_id, last.seq);
+    }
     return result;
   }
 
@@ -54,10 +66,8 @@ export class Log {
     return rows.map(toEvent);
   }
 
-  async lastSeq(taskId: string): Promise<number> {
-    const [task] = await this.#db.select({ last_seq: tasks.last_seq }).from(tasks).where(eq(tasks.id, taskId));
-    if (!task) throw new WharfError("not_found", { what: "task", id: taskId });
-    return task.last_seq;
+  readLastSeqs(taskIds: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    return readLastSeqs(this.#db, taskIds);
   }
 
   /** Told of every append to a task's log in this process, in no promised order; see `follow` for one that is. */

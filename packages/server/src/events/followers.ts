@@ -1,0 +1,115 @@
+import { setImmediate } from "node:timers/promises";
+import type { Event } from "@wharf/contract";
+import type { Notifications } from "../store/index.ts";
+import { Feed, type Seat } from "./feed.ts";
+import { Permits } from "./permits.ts";
+import { retryWhileAway } from "./retry.ts";
+
+/** Events of one page at most, for whoever reads the log to catch up. */
+const maxPageEvents = 250;
+/** Pages that are read at once: those of viewers that are behind, and those that a feed reads for all of its viewers. */
+const maxPageReads = 2;
+const maxFeedReads = 4;
+/** Tasks whose last sequences are read in one statement. */
+const maxLookTasks = 5_000;
+const defaultLookIntervalMs = 60_000;
+
+/** What followers need of the log. */
+export interface FollowedLog {
+  read(taskId: string, after: number, limit: number): Promise<readonly Event[]>;
+  readLastSeqs(taskIds: readonly string[]): Promise<ReadonlyMap<string, number>>;
+  subscribe(taskId: string, listener: (events: readonly Event[]) => void): () => void;
+}
+
+export interface FollowerOptions {
+  /** Tells of what other processes append. Without them only the look finds it. */
+  readonly notifications?: Notifications | undefined;
+  /** How often the ends of all followed logs are looked up, in case a notification was lost. @default 60_000 */
+  readonly lookIntervalMs?: number | undefined;
+}
+
+/**
+ * The feeds of the tasks that are viewed in this process, one for each. This process's own appends reach a feed as they
+ * are committed; other processes' as a sequence to read up to. Where each log ends is looked up when its feed begins, once
+ * a minute and after notifications may have been lost, for all feeds together.
+ */
+export class Followers {
+  readonly #log: FollowedLog;
+  readonly #feeds = new Map<string, Feed>();
+  readonly #pageReads = new Permits(maxPageReads);
+  readonly #feedReads = new Permits(maxFeedReads);
+  readonly #lookIntervalMs: number;
+  readonly #due = new Set<string>();
+  #looking = false;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(log: FollowedLog, { notifications, lookIntervalMs = defaultLookIntervalMs }: FollowerOptions = {}) {
+    this.#log = log;
+    this.#lookIntervalMs = lookIntervalMs;
+    notifications?.subscribe({
+      onTask: (taskId, lastSeq) => this.#feeds.get(taskId)?.learn(lastSeq),
+      onMissed: () => this.#look(this.#feeds.keys()),
+    });
+  }
+
+  join(taskId: string, signal: AbortSignal): Seat {
+    return (this.#feeds.get(taskId) ?? this.#openFeed(taskId)).join(signal);
+  }
+
+  /** A page for a viewer that is behind its feed. */
+  readPage(taskId: string, after: number, signal: AbortSignal): Promise<readonly Event[]> {
+    return retryWhileAway(() => this.#read(this.#pageReads, taskId, after), signal);
+  }
+
+  #openFeed(taskId: string): Feed {
+    const feed: Feed = new Feed(
+      (after) => retryWhileAway(() => this.#read(this.#feedReads, taskId, after)),
+      () => {
+        unsubscribe();
+        if (this.#feeds.get(taskId) === feed) this.#feeds.delete(taskId);
+        if (this.#feeds.size > 0) return;
+        clearInterval(this.#timer);
+        this.#timer = undefined;
+      },
+    );
+    const unsubscribe = this.#log.subscribe(taskId, (events) => feed.add(events));
+    this.#feeds.set(taskId, feed);
+    this.#look([taskId]);
+    this.#timer ??= setInterval(() => this.#look(this.#feeds.keys()), this.#lookIntervalMs).unref();
+    return feed;
+  }
+
+  async #read(permits: Permits, taskId: string, after: number): Promise<readonly Event[]> {
+    using _permit = await permits.acquire();
+    return await this.#log.read(taskId, after, maxPageEvents);
+  }
+
+  #look(taskIds: Iterable<string>): void {
+    for (const taskId of taskIds) this.#due.add(taskId);
+    if (!this.#looking) void this.#lookUp();
+  }
+
+  async #lookUp(): Promise<void> {
+    this.#looking = true;
+    // Those who come in one go are looked up in one statement.
+    await setImmediate();
+    while (this.#due.size > 0) {
+      const taskIds = [...this.#due].slice(0, maxLookTasks);
+      for (const taskId of taskIds) this.#due.delete(taskId);
+      try {
+        const lastSeqs = await retryWhileAway(() => this.#log.readLastSeqs(taskIds));
+        for (const taskId of taskIds) this.#feeds.get(taskId)?.locate(lastSeqs.get(taskId) ?? 0);
+      } catch (error) {
+        for (const taskId of taskIds) this.#fail(taskId, error);
+      }
+    }
+    this.#looking = false;
+  }
+
+  /** The next viewer of the task begins with a feed of its own. */
+  #fail(taskId: string, error: unknown): void {
+    const feed = this.#feeds.get(taskId);
+    this.#feeds.delete(taskId);
+    feed?.fail(error);
+  }
+}
