@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -300,6 +301,33 @@ describe("a terminal", () => {
     expect(await status(nobody, {})).toBe(401);
     expect(await status(nobody, { authorization, origin: "http://evil.example" })).toBe(403);
     expect(await status(nobody, { authorization })).toBe(404);
+  });
+
+  it("is not left behind by an upgrade that does not come about, however it fails", async () => {
+    const runner = await create();
+    const { url, token } = await wharf.client.locate();
+    const upgrade = (path: string, headers: Record<string, string>) => {
+      const address = `${url}/api/v1/runners/${runner.id}/terminals/${path}`;
+      const call = request(address, {
+        headers: {
+          authorization: `Bearer ${token}`,
+          connection: "upgrade",
+          upgrade: "websocket",
+          "sec-websocket-version": "13",
+          "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+          ...headers,
+        },
+      });
+      call.end();
+      return once(call, "response").then(([answer]) => (answer.resume(), answer.statusCode));
+    };
+    expect(await upgrade("new", { "sec-websocket-key": "short" })).toBe(400);
+    expect(await upgrade("new", { "sec-websocket-protocol": "a,,b" })).toBe(400);
+    expect(await upgrade("new?shell=%00", {})).toBe(400);
+    expect(await upgrade("%zz", {})).toBe(400);
+    const params = { runner_id: runner.id };
+    const terminals = async () => (await wharf.client.call(runnerApi.listRunnerTerminals, { params })).terminals;
+    await eventually(terminals, []);
   });
 
   it("is a person's: keys go in, ctrl-p ctrl-q leaves it at work, the local terminal is as it was", async () => {

@@ -58,7 +58,7 @@ export function refuseBytes(thrown: Error & { code?: string }, socket: Socket): 
 }
 
 /** A statement that fails because the database is away or full may be asked for again; one that fails otherwise is a fault of ours. */
-function fromDatabase(thrown: unknown): WharfError | undefined {
+export function fromDatabase(thrown: unknown): WharfError | undefined {
   if (isDatabaseFull(thrown)) return new WharfError("disk_full", { path: "the database's folder" }, { cause: thrown });
   if (!isDatabaseAway(thrown)) return undefined;
   return new WharfError("database_unavailable", { reason: "it is being started again" }, { cause: thrown });

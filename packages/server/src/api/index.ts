@@ -65,11 +65,12 @@ export async function createApi({ guard: guardOptions, modules, logger }: ApiOpt
   });
   const streams = new Streams(app.server, {
     guard,
+    logger,
     log: modules.log,
     tasks: modules.tasks,
     commands: modules.commands,
     more: (url, principal) => terminalStream(modules, url, principal),
   });
-  app.addHook("preClose", async () => streams.close());
+  app.addHook("preClose", () => streams.close());
   return app;
 }

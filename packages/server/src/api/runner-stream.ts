@@ -18,6 +18,8 @@ import { refuseFailure } from "./pass-through.ts";
 import { ready, type RunnerModules, withEnvironment } from "./runner-routes.ts";
 import { TerminalSocket } from "./terminal-socket.ts";
 import { hearTyping } from "./terminal-typing.ts";
+import { requireStorable } from "./text.ts";
+import type { PreparedStream } from "./upgrades.ts";
 
 /** A longer line is no daemon's. */
 const maxLine = 2 * 1024 * 1024; // bytes
@@ -28,23 +30,31 @@ const pattern = new RegExp(
 const TerminalName = z.union([z.uuid(), z.literal("new")]);
 
 /**
- * Terminals of runners over WebSocket, for whoever upgrades requests: what starts the stream, or nothing where the
- * address is another's. What a viewer asks wrongly is refused before the upgrade.
+ * Terminals of runners over WebSocket, for whoever upgrades requests: the stream, or nothing where the address is
+ * another's. What a viewer asks wrongly is refused before the upgrade. Without the upgrade the runner is let go, and a
+ * terminal that was started for it is removed.
  */
 export async function terminalStream(
   modules: RunnerModules,
   url: URL,
   principal: Principal,
-): Promise<((ws: WebSocket) => void) | undefined> {
+): Promise<PreparedStream | undefined> {
   const match = pattern.exec(url.pathname);
   if (!match) return undefined;
   const name = parse(TerminalName, match[2]);
   const query = parse(TerminalStreamQuery, Object.fromEntries(url.searchParams));
+  requireStorable(query);
   const runner = await ready(modules, principal, match[1] ?? "");
   const use = modules.runnerLinks.hold(runner);
   try {
     const terminal_id = name === "new" ? await newTerminal(use, runner, query) : name;
-    return (ws) => void serve(ws, { use, terminal_id, query });
+    return {
+      start: (ws) => void serve(ws, { use, terminal_id, query }),
+      async [Symbol.asyncDispose]() {
+        using _held = use;
+        if (name === "new") await use.client.call(terminalsApi.removeTerminal, { params: { terminal_id } });
+      },
+    };
   } catch (error) {
     use[Symbol.dispose]();
     throw error;

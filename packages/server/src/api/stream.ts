@@ -1,5 +1,4 @@
-import type { IncomingMessage, Server } from "node:http";
-import type { Duplex } from "node:stream";
+import type { Server } from "node:http";
 import {
   type Event,
   globalStreamPath,
@@ -9,74 +8,62 @@ import {
   toWharfError,
   WharfError,
 } from "@wharf/contract";
-import { type RawData, type WebSocket, WebSocketServer } from "ws";
+import type { RawData, WebSocket } from "ws";
 import type { Principal } from "../access/index.ts";
 import { follow, type Log } from "../events/index.ts";
 import type { RunCommands } from "../runs/index.ts";
 import type { Tasks } from "../tasks/index.ts";
 import type { Guard } from "./guard.ts";
+import type { FailureLogger } from "./stream-failure.ts";
+import { requireStorable } from "./text.ts";
+import { type PreparedStream, Upgrades } from "./upgrades.ts";
 
 export interface StreamOptions {
   readonly guard: Guard;
+  readonly logger: FailureLogger;
   readonly log: Log;
   readonly tasks: Tasks;
   readonly commands: Pick<RunCommands, "pause" | "resume">;
   /** Streams that are others' to serve; nothing where the address is not theirs either. */
-  readonly more: (url: URL, principal: Principal) => Promise<((ws: WebSocket) => void) | undefined>;
+  readonly more: (url: URL, principal: Principal) => Promise<PreparedStream | undefined>;
+  readonly limits?: { readonly closeTimeoutMs?: number };
 }
 
 /** A viewer that has this much unsent is not given more until it has read; the log waits for it, nobody else does. */
 const maxUnsent = 1 << 20; // bytes
 const pingEvery = 15_000; // ms
-const maxMessage = 256 * 1024; // bytes
 
 const taskStream = new RegExp(`^${taskStreamPath.replace(":task_id", "([^/]+)")}$`);
 
 /** Live logs over WebSocket: each message is one event, in the order of the log; `after` resumes where a reader stopped. */
 export class Streams {
   readonly #options: StreamOptions;
-  readonly #sockets = new WebSocketServer({ noServer: true, maxPayload: maxMessage });
+  readonly #upgrades: Upgrades;
 
   constructor(server: Server, options: StreamOptions) {
     this.#options = options;
-    server.on("upgrade", (request, socket, head) => void this.#upgrade(request, socket, head));
+    const { guard, logger, limits } = options;
+    const route = (url: URL, principal: Principal) => this.#route(url, principal);
+    this.#upgrades = new Upgrades(server, { guard, logger, route, closeTimeoutMs: limits?.closeTimeoutMs });
   }
 
-  close(): void {
-    for (const socket of this.#sockets.clients) socket.close(1001, "the server stops");
-    this.#sockets.close();
+  close(): Promise<void> {
+    return this.#upgrades.close();
   }
 
-  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    socket.on("error", () => socket.destroy());
-    try {
-      const principal = this.#options.guard.check(request);
-      const url = new URL(request.url ?? "/", "http://localhost");
-      if (!principal) throw new WharfError("unauthenticated", {});
-      const start = await this.#route(url, principal);
-      this.#sockets.handleUpgrade(request, socket, head, (ws) => start(ws));
-    } catch (thrown) {
-      const problem = toWharfError(thrown, "websocket").toProblem();
-      const body = JSON.stringify(problem);
-      socket.end(
-        `HTTP/1.1 ${problem.status} ${problem.title}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-      );
-    }
-  }
-
-  async #route(url: URL, principal: Principal): Promise<(ws: WebSocket) => void> {
+  async #route(url: URL, principal: Principal): Promise<PreparedStream> {
     const taskId = taskStream.exec(url.pathname)?.[1];
     if (taskId) {
-      const task = await this.#options.tasks.find(principal.user_id, decodeURIComponent(taskId));
+      const task = await this.#options.tasks.find(principal.user_id, parseId(taskId));
       const after = Number(url.searchParams.get("after") ?? 0);
       if (!Number.isSafeInteger(after) || after < 0)
         throw new WharfError("bad_request", { issues: [{ path: "after", message: "a sequence number" }] });
-      return (ws) => {
+      return holdNothing((ws) => {
         ws.on("message", (data) => void this.#control(ws, textOf(data), { task_id: task.id, by: principal.user_id }));
         void this.#send(ws, this.#alive(ws), { task_id: task.id, after });
-      };
+      });
     }
-    if (url.pathname === globalStreamPath) return (ws) => this.#serveGlobal(ws, principal);
+    if (url.pathname === globalStreamPath) return holdNothing((ws) => this.#serveGlobal(ws, principal));
     const more = await this.#options.more(url, principal);
     if (more) return more;
     throw new WharfError("not_found", { what: "stream", id: url.pathname });
@@ -153,6 +140,23 @@ export class Streams {
     }
     return froms;
   }
+}
+
+const holdNothing = (start: (ws: WebSocket) => void): PreparedStream => ({
+  start,
+  [Symbol.asyncDispose]: async () => {},
+});
+
+/** An id in an address, or text that no database is asked about. */
+function parseId(text: string): string {
+  let id: string;
+  try {
+    id = decodeURIComponent(text);
+  } catch (cause) {
+    throw new WharfError("bad_request", { issues: [{ path: "task_id", message: "is not valid" }] }, { cause });
+  }
+  requireStorable(id, ["task_id"]);
+  return id;
 }
 
 const sendFailure = (ws: WebSocket, thrown: unknown): void =>

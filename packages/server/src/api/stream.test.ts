@@ -1,0 +1,187 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { type AddressInfo, connect } from "node:net";
+import { text } from "node:stream/consumers";
+import { Problem, RemoteError } from "@wharf/contract";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { fixture } from "../../test/fixture.ts";
+import { Guard } from "./guard.ts";
+import { type StreamOptions, Streams } from "./stream.ts";
+import { formatRefusal } from "./upgrades.ts";
+
+const token = "the-token";
+const path = "/api/v1/orchestrator";
+
+/** The streams of a server on a database of its own. */
+async function openStreams(options: Partial<Pick<StreamOptions, "more" | "limits">> = {}) {
+  const f = await fixture();
+  const server = createServer();
+  const failures: unknown[] = [];
+  const streams = new Streams(server, {
+    guard: new Guard({ hosts: [], token, owner: f.owner }),
+    logger: { error: (failure: unknown) => void failures.push(failure) },
+    log: f.log,
+    tasks: f.tasks,
+    commands: f.commands,
+    more: async () => undefined,
+    ...options,
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  onTestFinished(async () => {
+    await streams.close();
+    server.close();
+    await f[Symbol.asyncDispose]();
+  });
+
+  const handshake = {
+    host: "127.0.0.1",
+    connection: "upgrade",
+    upgrade: "websocket",
+    authorization: `Bearer ${token}`,
+    "sec-websocket-version": "13",
+    "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+  };
+  /** A socket on which an upgrade was asked for, byte by byte as given. */
+  const request = (address: string, headers: Record<string, string | undefined> = {}) => {
+    const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+    onTestFinished(() => void socket.destroy());
+    const lines = Object.entries({ ...handshake, ...headers }).flatMap(([name, value]) =>
+      value === undefined ? [] : [`${name}: ${value}`],
+    );
+    socket.write([`GET ${address} HTTP/1.1`, ...lines, "", ""].join("\r\n"));
+    return socket;
+  };
+  /** How a request for an upgrade is refused. */
+  const refusal = async (address: string, headers: Record<string, string | undefined> = {}) => {
+    const answer = await text(request(address, headers));
+    const [head = "", body = ""] = answer.split("\r\n\r\n");
+    return { head, status: Number(head.split(" ")[1]), problem: Problem.safeParse(JSON.parse(body || "null")).data };
+  };
+  return { ...f, server, streams, failures, request, refusal };
+}
+
+describe("an upgrade", () => {
+  it.each([
+    "//",
+    "///",
+    "//[",
+    "//a:b@:0/",
+    "http://[",
+    `${path}/tasks/%zz/stream`,
+    `${path}/tasks/%00/stream`,
+    `${path}/tasks/a%00b/stream`,
+    `${path}/tasks/%ff/stream`,
+    `${path}/tasks/%25_%25/stream`,
+    `${path}/%00`,
+    `${path}/tasks/${"x".repeat(90)}/stream`,
+  ])("of the address %s is refused with what is wrong about it", async (address) => {
+    const s = await openStreams();
+    const { status, problem } = await s.refusal(address);
+    expect([400, 404]).toContain(status);
+    expect(problem).toMatchObject({ status, next: expect.any(String) });
+    expect(s.failures).toEqual([]);
+  });
+
+  it("that is no WebSocket handshake is refused before anything is prepared for it", async () => {
+    let prepared = 0;
+    const more = async () => (prepared++, undefined);
+    const s = await openStreams({ more });
+    for (const headers of [
+      { "sec-websocket-key": undefined },
+      { "sec-websocket-key": "short" },
+      { "sec-websocket-version": "12" },
+      { upgrade: "h2c" },
+    ])
+      expect(await s.refusal("/elsewhere", headers)).toMatchObject({ status: 400, problem: { code: "bad_request" } });
+    expect(prepared).toBe(0);
+    expect(await s.refusal("/elsewhere")).toMatchObject({ status: 404 });
+    expect(prepared).toBe(1);
+  });
+
+  it("that does not come about gives back what was prepared for it", async () => {
+    const preparing = Promise.withResolvers<void>();
+    const goOn = Promise.withResolvers<void>();
+    let started = 0;
+    let disposed = Promise.withResolvers<void>();
+    const s = await openStreams({
+      more: async (url) => {
+        if (url.pathname === "/slow") {
+          preparing.resolve();
+          await goOn.promise;
+        }
+        return { start: () => started++, [Symbol.asyncDispose]: async () => disposed.resolve() };
+      },
+    });
+    expect(await s.refusal("/fast", { "sec-websocket-protocol": "a,,b" })).toMatchObject({
+      status: 400,
+      problem: { code: "bad_request" },
+    });
+    await disposed.promise;
+    disposed = Promise.withResolvers();
+    const socket = s.request("/slow");
+    await preparing.promise;
+    socket.destroy();
+    const streams = s.streams.close();
+    goOn.resolve();
+    await disposed.promise;
+    await streams;
+    expect(started).toBe(0);
+  });
+
+  it("is refused in words of ours, whatever a runner says", async () => {
+    const hostile = (status: number) =>
+      new RemoteError({
+        type: "x",
+        title: "OK\r\nSet-Cookie: owned=1\r\n\r\n",
+        status,
+        detail: "\r\nX-Injected: yes\r\n\r\n",
+        code: "bad_request",
+        next: "\r\n",
+      });
+    for (const status of [200, 101, 0, -1, 299.5, 999, 1e21]) {
+      const s = formatRefusal(hostile(status));
+      expect(s.split("\r\n")[0]).toBe("HTTP/1.1 502 Bad Gateway");
+    }
+    const s = await openStreams({
+      more: async () => {
+        throw hostile(409);
+      },
+    });
+    const { head, status } = await s.refusal("/elsewhere");
+    expect(status).toBe(409);
+    expect(head.split("\r\n").map((line) => line.split(":")[0])).toEqual([
+      "HTTP/1.1 409 Conflict",
+      "content-type",
+      "content-length",
+      "connection",
+    ]);
+  });
+
+  it("that fails inside is logged under the reference that the client is given", async () => {
+    const s = await openStreams({
+      more: async () => {
+        throw new TypeError("a bug");
+      },
+    });
+    const { problem } = await s.refusal("/elsewhere");
+    expect(problem).toMatchObject({ code: "internal", context: { reference: expect.any(String) } });
+    expect(s.failures).toMatchObject([{ reference: problem?.context?.["reference"] }]);
+  });
+});
+
+describe("streams that close", () => {
+  it("do not wait for clients that do not answer, nor for ones that were refused and stay", async () => {
+    const s = await openStreams({ limits: { closeTimeoutMs: 50 } });
+    const task = await s.newTask();
+    const rude = s.request(`${path}/tasks/${task.id}/stream`);
+    await once(rude, "data");
+    const refused = s.request("/nowhere");
+    await once(refused, "data");
+    await s.streams.close();
+    const closed = once(s.server, "close");
+    s.server.close();
+    await closed;
+  });
+});
