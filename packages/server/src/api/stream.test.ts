@@ -1,9 +1,11 @@
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { Problem, RemoteError } from "@wharf/contract";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { WebSocket } from "ws";
 import { fixture } from "../../test/fixture.ts";
 import { Guard } from "./guard.ts";
 import { type StreamOptions, Streams } from "./stream.ts";
@@ -59,7 +61,21 @@ async function openStreams(options: Partial<Pick<StreamOptions, "more" | "limits
     const [head = "", body = ""] = answer.split("\r\n\r\n");
     return { head, status: Number(head.split(" ")[1]), problem: Problem.safeParse(JSON.parse(body || "null")).data };
   };
-  return { ...f, server, streams, failures, request, refusal };
+  const open = async (address: string) => {
+    const socket = new WebSocket(`ws://127.0.0.1:${port}${path}${address}`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
+    onTestFinished(() => socket.terminate());
+    const messages: { data: { code?: string; kind: string }; seq?: number; task_id?: string }[] = [];
+    socket.on("message", (data: Buffer) => messages.push(JSON.parse(data.toString())));
+    await once(socket, "open");
+    const until = async (count: number) => {
+      while (messages.length < count) await once(socket, "message");
+      return messages;
+    };
+    return { socket, messages, until };
+  };
+  return { ...f, server, streams, failures, request, refusal, open };
 }
 
 describe("an upgrade", () => {
@@ -183,5 +199,66 @@ describe("streams that close", () => {
     const closed = once(s.server, "close");
     s.server.close();
     await closed;
+  });
+});
+
+describe("the stream of many tasks", () => {
+  const subscribe = (task_ids: readonly string[], after = {}) =>
+    JSON.stringify({ action: "subscribe", task_ids, after });
+
+  it("answers each wrong id and follows the others", async () => {
+    const s = await openStreams();
+    const task = await s.newTask();
+    const viewer = await s.open("/stream");
+    viewer.socket.send(subscribe([randomUUID(), task.id], { [task.id]: 0 }));
+    const messages = await viewer.until(2);
+    expect(messages.map(({ data }) => data.code ?? data.kind).toSorted()).toEqual(["not_found", "state"]);
+    for (const id of ["\0", `${task.id}\0`, "\ud800"]) viewer.socket.send(subscribe([id]));
+    expect((await viewer.until(5)).slice(2).map(({ data }) => data.code)).toEqual(Array(3).fill("bad_request"));
+    viewer.socket.send(subscribe(Array.from({ length: 1_000 }, () => randomUUID())));
+    const codes = (await viewer.until(16)).slice(5).map(({ data }) => data.code);
+    expect(codes).toEqual([...Array(10).fill("not_found"), "bad_request"]);
+  });
+
+  it("follows so many tasks and no more", async () => {
+    const s = await openStreams({ limits: { maxTasks: 2 } });
+    const tasks = await Promise.all([s.newTask(), s.newTask(), s.newTask()]);
+    const viewer = await s.open("/stream");
+    const ids = tasks.map(({ id }) => id);
+    viewer.socket.send(subscribe(ids, Object.fromEntries(ids.map((id) => [id, 0]))));
+    const messages = await viewer.until(3);
+    expect(messages.map(({ data }) => data.code ?? data.kind).toSorted()).toEqual(["bad_request", "state", "state"]);
+  });
+
+  it("looks up a message's tasks in one statement, and a flood of messages one after the other", async () => {
+    const s = await openStreams();
+    const tasks = await Promise.all(Array.from({ length: 20 }, () => s.newTask()));
+    const viewer = await s.open("/stream");
+    let statements = 0;
+    let running = 0;
+    let most = 0;
+    s.pool.query = new Proxy(s.pool.query, {
+      apply(query, self, parameters) {
+        statements++;
+        most = Math.max(most, ++running);
+        return Reflect.apply(query, self, parameters).finally(() => running--);
+      },
+    });
+    const ids = [...tasks.map(({ id }) => id), randomUUID()];
+    for (let n = 0; n < 50; n++) viewer.socket.send(subscribe(ids));
+    await viewer.until(50);
+    // One for each message, and the first look where the logs end.
+    expect(statements).toBeLessThanOrEqual(52);
+    expect(most).toBeLessThanOrEqual(2);
+  });
+
+  it("closes on a flood that comes in one piece", async () => {
+    const s = await openStreams({ limits: { closeTimeoutMs: 50 } });
+    const socket = s.request(`${path}/stream`);
+    await once(socket, "data");
+    const frame = Buffer.from([0x81, 0x80, 0, 0, 0, 0]);
+    socket.write(Buffer.concat(Array.from({ length: 5_000 }, () => frame)));
+    socket.resume();
+    await once(socket, "end");
   });
 });

@@ -25,3 +25,12 @@ function requireText(text: string, path: readonly string[]): void {
 function refuse(path: readonly string[], message: string): never {
   throw new WharfError("bad_request", { issues: [{ path: path.join("."), message }] });
 }
+
+/** What a message says, or nothing where it is no JSON. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

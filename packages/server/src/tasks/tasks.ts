@@ -3,6 +3,7 @@ import { type TaskInput, type TaskState, type TaskUpdate, WharfError } from "@wh
 import { and, count, desc, eq, like, sql, type SQL } from "drizzle-orm";
 import type { Log, LogWriter } from "../events/index.ts";
 import { type Database, defined, type Executor, schema } from "../store/index.ts";
+import { type FoundTasks, findTasks } from "./find-many.ts";
 import { taskTransitions } from "./states.ts";
 
 const { boards, tasks } = schema;
@@ -80,6 +81,11 @@ export class Tasks {
     if (rows.length > 1) throw new WharfError("ambiguous_id", { what: "task", id });
     if (!rows[0]) throw new WharfError("not_found", { what: "task", id });
     return rows[0].tasks;
+  }
+
+  /** As `find`, for many ids in one statement. */
+  findMany(ownerId: string, ids: readonly string[]): Promise<FoundTasks> {
+    return findTasks(this.#db, ownerId, ids);
   }
 
   async update(id: string, change: TaskUpdate): Promise<TaskRow> {

@@ -1,0 +1,83 @@
+import { Subscribe, WharfError } from "@wharf/contract";
+import type { z } from "zod";
+import { follow, type Log, Permits } from "../events/index.ts";
+import type { Tasks } from "../tasks/index.ts";
+import { parseJson, requireStorable } from "./text.ts";
+import type { Viewer } from "./viewer.ts";
+
+/** Tasks one connection follows. */
+const maxTasks = 5_000;
+/** Pages of tasks it is behind on that it holds at once. */
+const maxPages = 2;
+/** Wrong ids of one message that are answered one by one. */
+const maxErrors = 10;
+
+export interface SubscriptionOptions {
+  readonly log: Log;
+  readonly tasks: Pick<Tasks, "findMany">;
+  readonly ownerId: string;
+  readonly maxTasks?: number | undefined;
+}
+
+/** The tasks that one viewer of the global stream follows, each from a cursor of its own. */
+export class Subscriptions {
+  readonly #viewer: Viewer;
+  readonly #options: SubscriptionOptions;
+  readonly #followed = new Set<string>();
+  readonly #pages = new Permits(maxPages);
+
+  constructor(viewer: Viewer, options: SubscriptionOptions) {
+    this.#viewer = viewer;
+    this.#options = options;
+  }
+
+  /** Follows the tasks that a message names. Those it names wrongly are answered with an error and do not stop the others. */
+  async handle(text: string): Promise<void> {
+    try {
+      await this.#subscribe(parseSubscribe(text));
+    } catch (thrown) {
+      await this.#viewer.sendFailure(thrown);
+    }
+  }
+
+  async #subscribe({ task_ids, after }: z.infer<typeof Subscribe>): Promise<void> {
+    const { found, missing, ambiguous } = await this.#options.tasks.findMany(this.#options.ownerId, task_ids);
+    let isFull = false;
+    for (const [asked, task] of found) {
+      if (this.#followed.has(task.id)) continue;
+      isFull ||= this.#followed.size >= (this.#options.maxTasks ?? maxTasks);
+      if (isFull) break;
+      this.#followed.add(task.id);
+      void this.#follow(task.id, after[asked] ?? task.last_seq);
+    }
+    const wrong = [
+      ...missing.map((id) => new WharfError("not_found", { what: "task", id })),
+      ...ambiguous.map((id) => new WharfError("ambiguous_id", { what: "task", id })),
+    ];
+    for (const error of wrong.slice(0, maxErrors)) await this.#viewer.sendFailure(error);
+    if (wrong.length > maxErrors) throw badRequest("task_ids", `${wrong.length - maxErrors} more name no task`);
+    if (isFull) throw badRequest("task_ids", `one connection follows ${this.#followed.size} tasks; open another one`);
+  }
+
+  async #follow(taskId: string, after: number): Promise<void> {
+    const { signal } = this.#viewer;
+    try {
+      for await (const events of follow(this.#options.log, taskId, { after, signal, pages: this.#pages }))
+        await this.#viewer.sendEvents(events);
+    } catch (thrown) {
+      this.#followed.delete(taskId);
+      // A task that was deleted is no reason to end the others.
+      if (thrown instanceof WharfError && thrown.code === "not_found") await this.#viewer.sendFailure(thrown);
+      else this.#viewer.fail(thrown);
+    }
+  }
+}
+
+function parseSubscribe(text: string): z.infer<typeof Subscribe> {
+  const message = Subscribe.safeParse(parseJson(text));
+  if (!message.success) throw badRequest("", 'send {"action":"subscribe","task_ids":[…],"after":{…}}');
+  requireStorable(message.data.task_ids, ["task_ids"]);
+  return message.data;
+}
+
+const badRequest = (path: string, message: string) => new WharfError("bad_request", { issues: [{ path, message }] });

@@ -1,0 +1,96 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Event } from "@wharf/contract";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { WebSocket, WebSocketServer } from "ws";
+import { SendBudget } from "./send-budget.ts";
+import { Viewer, type ViewerLimits } from "./viewer.ts";
+
+/** A viewer, and the client at the other end of its WebSocket. */
+async function openViewer(budget: SendBudget, limits: ViewerLimits = {}) {
+  const http = createServer().listen(0, "127.0.0.1");
+  const sockets = new WebSocketServer({ server: http });
+  await once(http, "listening");
+  const client = new WebSocket(`ws://127.0.0.1:${(http.address() as AddressInfo).port}`);
+  const [socket] = await once(sockets, "connection");
+  if (client.readyState !== WebSocket.OPEN) await once(client, "open");
+  onTestFinished(() => {
+    client.terminate();
+    http.close();
+  });
+  return {
+    socket: socket as WebSocket,
+    client,
+    viewer: new Viewer(socket, { budget, limits, logger: { error: () => undefined } }),
+  };
+}
+
+const event = (bytes: number): Event => ({
+  seq: 1,
+  type: "log",
+  timestamp: new Date().toISOString(),
+  task_id: "t",
+  data: { kind: "notice", message: "x".repeat(bytes) },
+});
+
+/** More than any buffer of the system takes. */
+const flood = () => Array.from({ length: 64 }, () => event(1 << 20));
+
+describe("a viewer", () => {
+  it("that does not read is closed with a reason, and what it was to be sent is given back", async () => {
+    const budget = new SendBudget(1 << 20);
+    const limits = { pingIntervalMs: 20, stallTimeoutMs: 200, closeTimeoutMs: 60_000 };
+    const { client, socket, viewer } = await openViewer(budget, limits);
+    client.pause();
+    void viewer.sendEvents(flood());
+    await expect.poll(() => budget.isExhausted).toBe(true);
+    await expect.poll(() => socket.readyState, { timeout: 20_000 }).toBe(WebSocket.CLOSING);
+    client.resume();
+    const [code, reason] = await once(client, "close");
+    expect([code, String(reason)]).toEqual([4000, "too slow"]);
+    await expect.poll(() => budget.isExhausted).toBe(false);
+  });
+
+  it("that does not even read why is terminated", async () => {
+    const budget = new SendBudget(1 << 20);
+    const limits = { pingIntervalMs: 20, stallTimeoutMs: 100, closeTimeoutMs: 50 };
+    const { client, viewer } = await openViewer(budget, limits);
+    client.pause();
+    // Those who send are not left waiting.
+    await viewer.sendEvents(flood());
+    await viewer.sendEvents(flood());
+    await expect.poll(() => viewer.signal.aborted).toBe(true);
+    expect(budget.isExhausted).toBe(false);
+  });
+
+  it("that has nothing to read and answers pings stays", async () => {
+    const { client, viewer } = await openViewer(new SendBudget(), { pingIntervalMs: 10, stallTimeoutMs: 500 });
+    for (let pings = 0; pings < 100; pings++) await once(client, "ping");
+    expect(viewer.signal.aborted).toBe(false);
+    expect(client.readyState).toBe(WebSocket.OPEN);
+  });
+
+  it("is given more only when there is room, and waits longer while all together have too much", async () => {
+    const budget = new SendBudget(1 << 20);
+    const [slow, quick] = await Promise.all([openViewer(budget), openViewer(budget)]);
+    slow.client.pause();
+    let sent = 0;
+    const sending = (async () => {
+      for (const batch of flood()) {
+        await slow.viewer.sendEvents([batch]);
+        sent++;
+      }
+    })();
+    await expect.poll(() => budget.isExhausted).toBe(true);
+    expect(sent).toBeLessThan(64);
+    // A viewer that reads gets on: it only waits until it has read what it was given.
+    let received = 0;
+    quick.client.on("message", () => received++);
+    for (let n = 0; n < 20; n++) await quick.viewer.sendEvents([event(1_000)]);
+    await expect.poll(() => received).toBe(20);
+    slow.client.resume();
+    await sending;
+    expect(sent).toBe(64);
+  });
+});

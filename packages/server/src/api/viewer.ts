@@ -1,0 +1,124 @@
+import type { Event } from "@wharf/contract";
+import type { WebSocket } from "ws";
+import { encodeEvent } from "../events/index.ts";
+import type { SendBudget } from "./send-budget.ts";
+import { describeFailure, type FailureLogger } from "./stream-failure.ts";
+
+export interface ViewerLimits {
+  /** A viewer that has this much unsent is not given more until it has read. @default 1 MiB */
+  readonly maxUnsentBytes?: number | undefined;
+  /** A viewer that neither reads nor answers a ping for this long is closed. @default 60_000 */
+  readonly stallTimeoutMs?: number | undefined;
+  /** @default 15_000 */
+  readonly pingIntervalMs?: number | undefined;
+  /** How long a viewer that is closed may take to read why. @default 2_000 */
+  readonly closeTimeoutMs?: number | undefined;
+}
+
+export interface ViewerOptions {
+  readonly budget: SendBudget;
+  readonly logger: FailureLogger;
+  readonly limits?: ViewerLimits | undefined;
+}
+
+/** The close code of a viewer that does not read; terminals use the same one. */
+const tooSlow = 4000;
+
+/** The server's end of one WebSocket that events go out on. The log waits for a slow viewer, and nobody else does. */
+export class Viewer {
+  readonly #ws: WebSocket;
+  readonly #budget: SendBudget;
+  readonly #logger: FailureLogger;
+  readonly #limits: Required<{ [Name in keyof ViewerLimits]: number }>;
+  readonly #gone = new AbortController();
+  #unsentBytes = 0;
+  #aliveAt = performance.now();
+  /** Those who send to one viewer take turns: each waits until there is room again. */
+  #turn: Promise<void> = Promise.resolve();
+
+  constructor(ws: WebSocket, { budget, logger, limits = {} }: ViewerOptions) {
+    this.#ws = ws;
+    this.#budget = budget;
+    this.#logger = logger;
+    this.#limits = {
+      maxUnsentBytes: limits.maxUnsentBytes ?? 1 << 20,
+      stallTimeoutMs: limits.stallTimeoutMs ?? 60_000,
+      pingIntervalMs: limits.pingIntervalMs ?? 15_000,
+      closeTimeoutMs: limits.closeTimeoutMs ?? 2_000,
+    };
+    ws.on("pong", () => this.#markAlive());
+    ws.on("message", () => this.#markAlive());
+    ws.on("error", () => ws.terminate());
+    const timer = setInterval(() => this.#check(), this.#limits.pingIntervalMs);
+    ws.on("close", () => {
+      clearInterval(timer);
+      this.#budget.release(this.#unsentBytes);
+      this.#unsentBytes = 0;
+      this.#gone.abort();
+    });
+  }
+
+  /** Aborted when the viewer is gone. */
+  get signal(): AbortSignal {
+    return this.#gone.signal;
+  }
+
+  /** Sends events and waits until the viewer may be given more. */
+  sendEvents(events: readonly Event[]): Promise<void> {
+    return this.#send(events.map(encodeEvent));
+  }
+
+  /** Sends what went wrong with something the viewer asked for. */
+  sendFailure(thrown: unknown): Promise<void> {
+    const problem = describeFailure(thrown, this.#logger).toProblem();
+    return this.#send([Buffer.from(JSON.stringify({ type: "error", data: { kind: "failure", ...problem } }))]);
+  }
+
+  /** Ends the stream because of an error. */
+  fail(thrown: unknown): void {
+    if (!this.signal.aborted) this.close(1011, describeFailure(thrown, this.#logger).code);
+  }
+
+  /** A client that does not answer in time is terminated. */
+  close(code: number, reason: string): void {
+    if (this.#ws.readyState !== this.#ws.OPEN) return;
+    this.#ws.close(code, reason);
+    const late = setTimeout(() => this.#ws.terminate(), this.#limits.closeTimeoutMs);
+    this.#ws.once("close", () => clearTimeout(late));
+  }
+
+  async #send(frames: readonly Buffer[]): Promise<void> {
+    const previous = this.#turn;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#turn = promise;
+    await previous;
+    const sent = this.#write(frames);
+    const isFull = this.#unsentBytes > this.#limits.maxUnsentBytes || this.#budget.isExhausted;
+    if (isFull) await sent;
+    resolve();
+  }
+
+  async #write(frames: readonly Buffer[]): Promise<void> {
+    if (this.signal.aborted || frames.length === 0) return;
+    const bytes = frames.reduce((sum, { length }) => sum + length, 0);
+    this.#unsentBytes += bytes;
+    this.#budget.take(bytes);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    for (const [n, frame] of frames.entries())
+      this.#ws.send(frame, { binary: false }, n === frames.length - 1 ? () => resolve() : undefined);
+    await promise;
+    if (this.signal.aborted) return;
+    this.#unsentBytes -= bytes;
+    this.#budget.release(bytes);
+    this.#markAlive();
+  }
+
+  #markAlive(): void {
+    this.#aliveAt = performance.now();
+  }
+
+  #check(): void {
+    if (performance.now() - this.#aliveAt > this.#limits.stallTimeoutMs) this.close(tooSlow, "too slow");
+    else this.#ws.ping();
+  }
+}

@@ -1,0 +1,54 @@
+import { and, eq, sql } from "drizzle-orm";
+import { type Database, schema } from "../store/index.ts";
+
+const { boards, tasks } = schema;
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+/** The fewest letters of an id that stand for it. */
+const minLetters = 8;
+const lowest = "00000000-0000-0000-0000-000000000000";
+const highest = "ffffffff-ffff-ffff-ffff-ffffffffffff";
+
+export interface FoundTasks {
+  /** By what was asked for. */
+  readonly found: ReadonlyMap<string, { readonly id: string; readonly last_seq: number }>;
+  readonly missing: readonly string[];
+  /** More than one task begins with these. */
+  readonly ambiguous: readonly string[];
+}
+
+/**
+ * Finds tasks on a person's boards by their ids, or by enough of the first letters, in one statement. A beginning of an id
+ * is looked up as a range of ids, which the primary key answers.
+ */
+export async function findTasks(db: Database, ownerId: string, ids: readonly string[]): Promise<FoundTasks> {
+  const ranges = [...new Set(ids)].flatMap((id) => parseRange(id) ?? []);
+  const matches = new Map<string, { id: string; last_seq: number }[]>();
+  if (ranges.length > 0) {
+    const column = (name: "asked" | "low" | "high") => sql.param(ranges.map((range) => range[name]));
+    const asked = sql`unnest(${column("asked")}::text[], ${column("low")}::uuid[], ${column("high")}::uuid[]) as range (asked, low, high)`;
+    const task = db
+      .select({ id: tasks.id, last_seq: tasks.last_seq })
+      .from(tasks)
+      .innerJoin(boards, eq(boards.id, tasks.board_id))
+      .where(and(sql`${tasks.id} between range.low and range.high`, eq(boards.owner_id, ownerId)))
+      .limit(2)
+      .as("task");
+    const rows = await db
+      .select({ asked: sql<string>`range.asked`, id: task.id, last_seq: task.last_seq })
+      .from(asked)
+      .crossJoinLateral(task);
+    for (const { asked: id, ...row } of rows) matches.set(id, [...(matches.get(id) ?? []), row]);
+  }
+  const count = (id: string) => matches.get(id)?.length ?? 0;
+  return {
+    found: new Map([...matches].flatMap(([id, rows]) => (rows.length === 1 ? [[id, rows[0]!]] : []))),
+    missing: ids.filter((id) => count(id) === 0),
+    ambiguous: ids.filter((id) => count(id) > 1),
+  };
+}
+
+function parseRange(asked: string): { asked: string; low: string; high: string } | undefined {
+  const low = asked + lowest.slice(asked.length);
+  if (asked.length < minLetters || !uuid.test(low)) return undefined;
+  return { asked, low, high: asked + highest.slice(asked.length) };
+}
