@@ -14,6 +14,7 @@ const names = [
   "kubernetes",
   "pool",
   "events",
+  "viewers",
   "gateway",
   "wire",
   "terminal",

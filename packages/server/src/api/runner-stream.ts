@@ -18,7 +18,7 @@ import { refuseFailure } from "./pass-through.ts";
 import { ready, type RunnerModules, withEnvironment } from "./runner-routes.ts";
 import { TerminalSocket } from "./terminal-socket.ts";
 import { hearTyping } from "./terminal-typing.ts";
-import { requireStorable } from "./text.ts";
+import { parseJson, requireStorable } from "./text.ts";
 import type { PreparedStream } from "./upgrades.ts";
 
 /** A longer line is no daemon's. */
@@ -98,7 +98,7 @@ async function serve(
     });
     await refuseFailure(answer, use.client.runnerId);
     for await (const line of ndjsonLines(answer.body, maxLine)) {
-      const event = TerminalEvent.safeParse(JSON.parse(line));
+      const event = TerminalEvent.safeParse(parseJson(line));
       if (!event.success) throw hostile(use, "says of a terminal what nobody understands");
       await socket.show(event.data);
     }

@@ -1,0 +1,178 @@
+/**
+ * What viewers of live logs cost: statements a second with a thousand viewers of one task and with fifty of a thousand
+ * tasks, and how long others wait while ten viewers read a large log. `node bench/viewers.ts [seconds]`
+ */
+import { get } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+import { api, type Task } from "@wharf/contract";
+import pg from "pg";
+import { connectionTo } from "../packages/server/src/store/embedded/postmaster.ts";
+import { addPrintingAgent, endsTurn, newTask, prompt } from "./support/agents.ts";
+import { digits, type Figure, megabytes, type Spread, spread, spreadOf } from "./support/figures.ts";
+import { unpackPublished } from "./support/package.ts";
+import { residentBytes } from "./support/processes.ts";
+import { present, size } from "./support/program.ts";
+import { scratch } from "./support/scratch.ts";
+import { Server } from "./support/server.ts";
+import { Subscriber } from "./support/subscriber.ts";
+import { Viewers } from "./support/viewers.ts";
+
+const script = `
+const { count, rate } = JSON.parse(process.env.WHARF_PROMPT);
+let n = 0;
+const began = performance.now();
+const print = () => {
+  const due = rate ? Math.min(count, Math.floor(((performance.now() - began) * rate) / 1000)) : count;
+  let more = true;
+  while (more && n < due) more = process.stdout.write(JSON.stringify({ type: "progress", data: { n: ++n } }) + "\\n");
+  if (n >= count) return;
+  if (more) setTimeout(print, 1);
+  else process.stdout.once("drain", print);
+};
+print();
+`;
+
+const viewerCount = 1_000;
+const taskCount = 1_000;
+const watcherCount = 50;
+const readerCount = 10;
+const rate = 10; // events/s
+const largeLog = 50_000; // events
+/** PostgreSQL's processes report what they did a second after they did it; one that has nothing more to do, after ten. */
+const reportTime = 1_500; // ms
+const settleTime = 11_000; // ms
+
+interface Setting {
+  readonly server: Server;
+  readonly database: pg.Client;
+  readonly task: Task;
+  readonly seconds: number;
+}
+
+async function measure(): Promise<Figure[]> {
+  const seconds = size(10);
+  await using folder = await scratch();
+  const program = await unpackPublished(folder.path);
+  await using server = new Server(folder.path, { program, environment: { WHARF_LOCAL_UNSAFE: "1" } });
+  await server.start();
+  await addPrintingAgent(server, { name: "printer", script });
+  const task = await newTask(server, "printer", folder.path);
+  const database = new pg.Client(connectionTo(await server.postgresSocket()));
+  await database.connect();
+  try {
+    const setting = { server, database, task, seconds };
+    await turn(setting, { count: 1 });
+    return [...(await measureStatements(setting)), ...(await measureReaders(setting))];
+  } finally {
+    await database.end();
+  }
+}
+
+async function measureStatements(setting: Setting): Promise<Figure[]> {
+  const { server, task, seconds } = setting;
+  const work = () => turn(setting, { count: rate * seconds, rate });
+  const rest = async () => {
+    await sleep(settleTime);
+    return statementRate(setting, () => sleep(seconds * 1_000));
+  };
+  const idle = await rest();
+  const busy = await statementRate(setting, work);
+  const beforeBytes = residentBytes(server.pid);
+  using viewers = new Viewers();
+  await viewers.watchTask(server, task.id, { count: viewerCount, after: await lastSeq(setting) });
+  const idleViewed = await rest();
+  const afterBytes = residentBytes(server.pid);
+  const busyViewed = await statementRate(setting, async () => {
+    await work();
+    await viewers.until(viewerCount * rate * seconds);
+  });
+  viewers[Symbol.dispose]();
+  using watchers = new Viewers();
+  await watchers.watchTasks(server, await insertTasks(setting), watcherCount);
+  const idleWatched = await rest();
+  const row = (what: string, viewed: number, alone: number): Figure => ({
+    what: `statements/s, ${what}`,
+    wharf: digits(viewed),
+    beside: `without viewers ${digits(alone)}`,
+    ratio: viewed / alone,
+  });
+  return [
+    row("1,000 viewers of one idle task", idleViewed, idle),
+    row(`1,000 viewers of one task at ${rate} events/s`, busyViewed, busy),
+    row("50 viewers of 1,000 idle tasks each", idleWatched, idle),
+    { what: "server, what 1,000 viewers of one task add to its RSS", wharf: megabytes(afterBytes - beforeBytes) },
+  ];
+}
+
+async function measureReaders(setting: Setting): Promise<Figure[]> {
+  const { server, task } = setting;
+  await turn(setting, { count: largeLog });
+  const alone = await healthTimes(server, sleep(2_000));
+  using readers = new Viewers();
+  const last = await lastSeq(setting);
+  const began = performance.now();
+  await readers.watchTask(server, task.id, { count: readerCount, after: 0 });
+  const during = await healthTimes(server, readers.until(readerCount * last));
+  const took = performance.now() - began;
+  return [
+    {
+      what: `GET /health while ten viewers read a log of ${digits(last)} events, p50 / p99`,
+      wharf: spread(during),
+      beside: `alone ${spread(alone)}`,
+      ratio: during.p50 / alone.p50,
+    },
+    { what: "events/s they read together", wharf: digits((readerCount * last * 1_000) / took) },
+  ];
+}
+
+async function turn({ server, task }: Setting, work: { count: number; rate?: number }): Promise<void> {
+  using subscriber = await Subscriber.open(server, task.id);
+  const id = await prompt(server, task, JSON.stringify(work));
+  await subscriber.until((event) => endsTurn(event, id));
+}
+
+/** Transactions that PostgreSQL committed a second meanwhile, less those that ask for their number. */
+async function statementRate({ database }: Setting, work: () => Promise<void>): Promise<number> {
+  const count = async () => {
+    await sleep(reportTime);
+    const { rows } = await database.query<{ n: string }>("select sum(xact_commit) as n from pg_stat_database");
+    return Number(rows[0]?.n);
+  };
+  const before = await count();
+  const began = performance.now();
+  await work();
+  const ms = performance.now() - began + reportTime;
+  return (((await count()) - before - 1) / ms) * 1_000;
+}
+
+async function healthTimes(server: Server, work: Promise<unknown>): Promise<Spread> {
+  const { url } = await server.client.locate();
+  let over = false;
+  const done = work.finally(() => (over = true));
+  const times: number[] = [];
+  while (!over) {
+    const began = performance.now();
+    await new Promise<void>((resolve, reject) => {
+      get(`${url}/health`, (answer) => answer.resume().once("end", resolve)).on("error", reject);
+    });
+    times.push(performance.now() - began);
+    await sleep(5);
+  }
+  await done;
+  return spreadOf(times);
+}
+
+async function lastSeq({ server, task }: Setting): Promise<number> {
+  return (await server.client.call(api.listTaskEvents, { params: { task_id: task.id }, query: { limit: 1 } })).last_seq;
+}
+
+async function insertTasks({ database, task }: Setting): Promise<string[]> {
+  const { rows } = await database.query<{ id: string }>(
+    `insert into tasks (id, board_id, title, description, shadow_branch)
+     select gen_random_uuid(), $1, 'a task', '', 'a branch' from generate_series(1, $2) returning id`,
+    [task.board_id, taskCount],
+  );
+  return rows.map(({ id }) => id);
+}
+
+await present(measure);
