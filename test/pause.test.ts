@@ -107,6 +107,8 @@ describe("a paused task", () => {
     expect(await runOf(task)).toMatchObject({ status: "RUNNING" });
     expect(events.filter(({ data }) => data.kind === "turn" && data.turn_id === turn.id)).toHaveLength(3);
     expect(git(remote, "show", `${task.shadow_branch}:counted.txt`)).toBe("yes");
+    const isOver = ({ data }: Event) => data.kind === "turn" && data.turn_id === waiting.id && data.status === "ended";
+    await wharf.until(task.id, isOver);
     await expect(pause(task)).rejects.toMatchObject({ code: "conflict" });
   });
 
