@@ -24,7 +24,7 @@ export interface ViewerOptions {
 /** The close code of a viewer that does not read; terminals use the same one. */
 const tooSlow = 4000;
 
-/** The server's end of one WebSocket that events go out on. The log waits for a slow viewer, and nobody else does. */
+/** The server's end of one WebSocket that events go out on. A slow viewer delays only itself. */
 export class Viewer {
   readonly #ws: WebSocket;
   readonly #budget: SendBudget;

@@ -22,11 +22,11 @@ export interface Seat extends Disposable {
  * The end of one task's log, shared by all who view it in this process. It keeps the latest events until everyone has
  * them, and when another process appends, it reads the log once for all.
  *
- *   recent: │ tail-2 │ tail-1 │ tail │   known: the last sequence that is in the log, as far as this process has heard
+ *   recent: │ tail-2 │ tail-1 │ tail │   known: the last sequence that is in the log, as far as this process knows
  *
  * A viewer at a cursor below the recent events reads pages of its own; within them it is handed the rest; at the tail it
- * waits, or has the feed read on where `known` is ahead. Nothing is missed: the feed hears of changes before it first
- * looks where the log ends, and until then everyone waits.
+ * waits, or has the feed read on where `known` is ahead. Nothing is missed: the feed receives changes before it first
+ * looks up where the log ends, and until then everyone waits.
  */
 export class Feed {
   readonly #read: (after: number) => Promise<readonly Event[]>;

@@ -5,7 +5,7 @@ import { Feed, type Seat } from "./feed.ts";
 import { Permits } from "./permits.ts";
 import { retryWhileAway } from "./retry.ts";
 
-/** Events of one page at most, for whoever reads the log to catch up. */
+/** Events of one page at most, for viewers and feeds that catch up. */
 const maxPageEvents = 250;
 /** Pages that are read at once: those of viewers that are behind, and those that a feed reads for all of its viewers. */
 const maxPageReads = 2;
@@ -22,7 +22,7 @@ export interface FollowedLog {
 }
 
 export interface FollowerOptions {
-  /** Tells of what other processes append. Without them only the look finds it. */
+  /** Announce what other processes append. Without them only the regular look finds it. */
   readonly notifications?: Notifications | undefined;
   /** How often the ends of all followed logs are looked up, in case a notification was lost. @default 60_000 */
   readonly lookIntervalMs?: number | undefined;

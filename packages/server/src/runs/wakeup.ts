@@ -1,6 +1,6 @@
 import type { Notifications } from "../store/index.ts";
 
-/** Names in each of the two sets below. The oldest is dropped; its owner finds out at its next look. */
+/** Names in each of the two sets below. Beyond it the oldest is dropped; its owner notices at its next look. */
 const maxNames = 10_000;
 
 /**

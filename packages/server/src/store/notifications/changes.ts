@@ -4,10 +4,10 @@ import { z } from "zod";
 const maxPayload = 7_900; // bytes
 /** What a payload takes without entries. */
 const emptyPayload = 150; // bytes
-/** Changes that may wait to be sent. Beyond it the other processes are told to look at everything instead. */
+/** Changes that may wait to be sent. Beyond it a notification asks the other processes to look at everything. */
 const maxEntries = 10_000;
 
-/** What happened in one process that other processes want to know. */
+/** Changes in one process that concern the others. */
 export interface Changes {
   /** The tasks whose logs have grown, with the last sequence of each. */
   readonly tasks: ReadonlyMap<string, number>;
@@ -49,7 +49,7 @@ export class ChangeBatch implements Changes {
     this.#limit();
   }
 
-  /** Takes back what could not be sent. */
+  /** Takes back changes that could not be sent. */
   addAll({ tasks, names, everyone, missed }: Changes): void {
     for (const [taskId, lastSeq] of tasks) this.addTask(taskId, lastSeq);
     for (const name of names) this.addName(name);
@@ -92,7 +92,7 @@ export function encodeChanges(from: string, { tasks, names, everyone, missed }: 
   return payloads;
 }
 
-/** Parses a payload of another process. Nothing comes of this process's own and of what no Wharf server wrote. */
+/** Parses a payload of another process. Ignores this process's own, and payloads that no Wharf server wrote. */
 export function parseChanges(ownName: string, payload: string): Changes | undefined {
   const parsed = Payload.safeParse(parseJson(payload));
   if (!parsed.success || parsed.data.from === ownName) return undefined;

@@ -1,2 +1,2 @@
-/** What changed in one process, told to the others on the database. */
+/** Changes in one process, published to the others on the database. */
 export { Notifications } from "./notifications.ts";

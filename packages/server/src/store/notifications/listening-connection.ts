@@ -15,14 +15,14 @@ const closeTimeoutMs = 1_000;
 export interface ListeningOptions {
   readonly connection: pg.ClientConfig;
   readonly onPayload: (payload: string) => void;
-  /** Called each time the connection listens, with what was notified before it lost. */
+  /** Called each time the connection begins to listen. Earlier notifications are lost. */
   readonly onListening: () => void;
   readonly onError: (error: Error) => void;
 }
 
 /**
- * A connection of its own that listens for notifications, and sends them. A pooled connection could do neither: it changes
- * hands, and a burst of requests would hold up the notifications.
+ * A dedicated connection that listens for notifications, and sends them. A pooled connection cannot listen, and a burst of
+ * requests would delay what it sends.
  *
  *   connecting ── LISTEN ──► listening ── broken, or no answer to the heartbeat ──► waiting (jittered) ──► connecting
  */

@@ -14,7 +14,7 @@ export interface NotificationsOptions {
   readonly onError: (error: Error) => void;
 }
 
-/** What a part of this process wants to hear from the other processes on the database. */
+/** A part of this process that follows what other processes on the database change. */
 export interface ChangeSubscriber {
   /** A task's log has grown to this sequence. */
   onTask?(taskId: string, lastSeq: number): void;
@@ -25,9 +25,9 @@ export interface ChangeSubscriber {
 }
 
 /**
- * Tells the other processes on the database what changed here, and this one what changed there, with LISTEN and NOTIFY.
- * A notification is a hint and may be lost: it says where to look, and a process that was not listening for a while looks
- * at everything. The process itself hears nothing of its own notifications.
+ * Publishes what this process changes to the other processes on the database, and receives their changes, with LISTEN and
+ * NOTIFY. A notification is a hint and may be lost: it names where to look, and a process that was not listening for a
+ * while looks at everything. A process ignores its own notifications.
  */
 export class Notifications implements AsyncDisposable {
   readonly #name = randomUUID();
