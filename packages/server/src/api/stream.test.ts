@@ -20,7 +20,7 @@ async function openStreams(options: Partial<Pick<StreamOptions, "more" | "limits
   const server = createServer();
   const failures: unknown[] = [];
   const streams = new Streams(server, {
-    guard: new Guard({ hosts: [], token, owner: f.owner }),
+    guard: new Guard({ host: "127.0.0.1", allowedHosts: [], token, owner: f.owner }),
     logger: { error: (failure: unknown) => void failures.push(failure) },
     log: f.log,
     tasks: f.tasks,
