@@ -2,7 +2,7 @@ import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -228,35 +228,47 @@ test("a turn goes on without a wire, and the next server reads all of it once", 
   });
 });
 
-test("a daemon killed in a turn comes back with its journal, and the turn is interrupted and not run again", async () => {
-  const daemon = startDaemon();
-  const server = await new TestServer({ epoch: 1 }).listen();
-  let client = await server.client();
-  await client.call(daemonApi.startAgent, agentOf(`echo $$ >> ${join(folder, "ran")}; echo begun; exec sleep 30`));
-  await client.call(daemonApi.prompt, turnOf("turn-1"));
-  const before = await until(client, (record) => JSON.stringify(record.data).includes("begun"));
-  const { journal } = await client.call(daemonApi.health, {});
-  server.cut();
-  await ended(daemon, "SIGKILL");
+const turnLog = () => join(folder, "state/turns.log");
+const killedDaemons: Record<string, () => Promise<unknown>> = {
+  "a daemon killed in a turn": async () => undefined,
+  "a daemon killed in a turn whose turn log is garbled meanwhile": () => writeFile(turnLog(), randomBytes(400)),
+  "a daemon killed in a turn whose turn log is removed meanwhile": () => rm(turnLog()),
+};
+test.each(Object.keys(killedDaemons))(
+  "%s comes back with its journal, and the turn is interrupted and not run again",
+  async (name) => {
+    const daemon = startDaemon();
+    const server = await new TestServer({ epoch: 1 }).listen();
+    let client = await server.client();
+    await client.call(daemonApi.startAgent, agentOf(`echo $$ >> ${join(folder, "ran")}; echo begun; exec sleep 30`));
+    await client.call(daemonApi.prompt, turnOf("turn-1"));
+    const before = await until(client, (record) => JSON.stringify(record.data).includes("begun"));
+    const { journal } = await client.call(daemonApi.health, {});
+    server.cut();
+    await ended(daemon, "SIGKILL");
+    await killedDaemons[name]?.();
 
-  startDaemon();
-  client = await server.client();
-  const after = await records(client);
-  expect(after.slice(0, before.length)).toEqual(before);
-  expect(after.map(({ seq }) => seq)).toEqual(after.map((_, i) => i + 1));
-  expect(after.some(isTurn("interrupted"))).toBe(true);
-  expect((await client.call(daemonApi.health, {})).journal.epoch).toBe(journal.epoch);
-  expect(await client.call(daemonApi.turn, { params: { turn_id: "turn-1" } })).toMatchObject({ state: "INTERRUPTED" });
-  expect(await client.call(daemonApi.prompt, turnOf("turn-1"))).toEqual({ duplicate: true });
-  const ran = (await readFile(join(folder, "ran"), "utf8")).trim().split("\n");
-  expect(ran).toHaveLength(1);
-  // Outside of a sandbox nothing else ends what the killed daemon had started.
-  try {
-    process.kill(Number(ran[0]), "SIGKILL");
-  } catch {
-    // The daemon that came back had ended it.
-  }
-});
+    startDaemon();
+    client = await server.client();
+    expect(await client.call(daemonApi.turn, { params: { turn_id: "turn-1" } })).toMatchObject({
+      state: "INTERRUPTED",
+    });
+    const after = await records(client);
+    expect(after.slice(0, before.length)).toEqual(before);
+    expect(after.map(({ seq }) => seq)).toEqual(after.map((_, i) => i + 1));
+    expect(after.filter(isTurn("interrupted"))).toHaveLength(1);
+    expect((await client.call(daemonApi.health, {})).journal.epoch).toBe(journal.epoch);
+    expect(await client.call(daemonApi.prompt, turnOf("turn-1"))).toEqual({ duplicate: true });
+    const ran = (await readFile(join(folder, "ran"), "utf8")).trim().split("\n");
+    expect(ran).toHaveLength(1);
+    // Outside of a sandbox nothing else ends what the killed daemon had started.
+    try {
+      process.kill(Number(ran[0]), "SIGKILL");
+    } catch {
+      // The daemon that came back had ended it.
+    }
+  },
+);
 
 test("a server without the runner's key, or with an older epoch, gets no wire", async () => {
   startDaemon();

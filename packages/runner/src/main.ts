@@ -80,9 +80,9 @@ async function startDaemon(config: DaemonConfig): Promise<() => Promise<void>> {
   const git = new GitWorkspace({ workspace, state, remoteBase: gatewayUrl, quiet: () => watcher.quiet() });
   const { models } = relay;
   const commit = (input: AgentPrompt["commit"]) => git.commit(input);
-  const agent = createAgentHost({ journal, workspace, home, state, gatewayUrl, models, commit });
-  await agent.recover();
   const onFault = (error: unknown) => report("state", error);
+  const agent = createAgentHost({ journal, workspace, home, state, gatewayUrl, models, commit, onDamage: onFault });
+  await agent.recover();
   const terminals = Terminals.open({ workspace, home, state, onFault });
   const commands = terminals.then(({ console }) => Commands.open({ workspace, home, state, onFault, console }));
   for (const opening of [terminals, commands]) opening.catch(onFault);

@@ -16,7 +16,7 @@ import { Recorder } from "./recorder.ts";
 import { SessionFile } from "./session-file.ts";
 import { defaultTiming, type Timing } from "./timing.ts";
 import { ToolCalls } from "./tool-calls.ts";
-import { recoverTurn } from "./turn-end.ts";
+import { TurnHistory } from "./turn-history.ts";
 import { TurnLog } from "./turn-log.ts";
 import { Turn } from "./turn.ts";
 import type {
@@ -53,7 +53,7 @@ export class Host implements AgentHost {
   readonly #timing: Timing;
   readonly #sessionFile: SessionFile;
   readonly #pause: Pause;
-  #log: Promise<TurnLog> | undefined;
+  #history: Promise<TurnHistory> | undefined;
   #engaged: Engaged | undefined;
   #starting: Promise<Session> | undefined;
   #turn: Turn | undefined;
@@ -74,10 +74,9 @@ export class Host implements AgentHost {
   }
 
   async recover(): Promise<void> {
-    const { journal } = this.#options;
-    const log = await this.#turnLog();
     await this.#sessionFile.endOrphan();
-    for (const turn of log.open()) await recoverTurn({ journal, log, recorder: this.#recorder(turn.run_id) }, turn);
+    const history = await this.#turnHistory();
+    await history.recover();
   }
 
   async start(input: AgentStartInput): Promise<Session> {
@@ -110,7 +109,9 @@ export class Host implements AgentHost {
   }
 
   async prompt(input: AgentPromptInput): Promise<{ duplicate: boolean }> {
-    const log = await this.#turnLog();
+    const history = await this.#turnHistory();
+    const { log } = history;
+    if (this.#taking?.turnId !== input.turn_id) await history.recallBegun(input.turn_id);
     for (;;) {
       if (this.#taking?.turnId === input.turn_id) await this.#taking.written;
       if (log.get(input.turn_id)) return { duplicate: true };
@@ -128,7 +129,7 @@ export class Host implements AgentHost {
         to: "busy",
       });
     }
-    const written = log.running({ turn_id: input.turn_id, run_id: input.run_id });
+    const written = this.#takeKey(log, input);
     this.#taking = { turnId: input.turn_id, written };
     try {
       await written;
@@ -157,7 +158,10 @@ export class Host implements AgentHost {
   async turn(turnId: string): Promise<TurnKnowledgeOutput> {
     // Whoever has read a turn's end in the journal hears the same here, though its last fsync is under way.
     if (this.#turn?.id === turnId && this.#turn.told) await this.#turn.over;
-    const known = (await this.#turnLog()).get(turnId);
+    const history = await this.#turnHistory();
+    if (this.#taking?.turnId === turnId) await this.#taking.written.catch(() => {});
+    else await history.recallGiven(turnId);
+    const known = history.log.get(turnId);
     if (!known) return { turn_id: turnId, state: "unknown" };
     return { turn_id: turnId, state: known.done && known.ending ? known.ending.state : "RUNNING" };
   }
@@ -171,7 +175,7 @@ export class Host implements AgentHost {
       await this.#pause.end();
       return;
     }
-    if (!(await this.#turnLog()).get(turnId))
+    if (!(await this.#turnHistory()).log.get(turnId))
       throw new WharfError("not_found", { what: "turn", id: turnId.slice(0, 100) });
   }
 
@@ -263,7 +267,7 @@ export class Host implements AgentHost {
   }
 
   async #begin(engaged: Engaged, input: AgentStartInput, before: AgentDriver | undefined): Promise<Session> {
-    await this.#turnLog();
+    await this.#turnHistory();
     await before?.end("another start");
     const earlier = await this.#sessionFile.sessionOf(input.run_id);
     const driver = this.#driver(engaged, input, input.session_id ?? earlier);
@@ -321,17 +325,28 @@ export class Host implements AgentHost {
     return new Recorder(this.#options.journal, runId, this.#timing.retry);
   }
 
-  #turnLog(): Promise<TurnLog> {
-    this.#log ??= this.#openLog().catch((error: unknown) => {
-      this.#log = undefined;
-      throw error;
-    });
-    return this.#log;
+  async #takeKey(log: TurnLog, { run_id, turn_id }: AgentPromptInput): Promise<void> {
+    await this.#sessionFile.rememberTurn(run_id, turn_id);
+    await log.running({ turn_id, run_id });
   }
 
-  async #openLog(): Promise<TurnLog> {
-    await mkdir(this.#options.state, { recursive: true });
-    return await TurnLog.open(join(this.#options.state, "turns.log"));
+  #turnHistory(): Promise<TurnHistory> {
+    this.#history ??= this.#openHistory().catch((error: unknown) => {
+      this.#history = undefined;
+      throw error;
+    });
+    return this.#history;
+  }
+
+  async #openHistory(): Promise<TurnHistory> {
+    const { state, journal, onDamage } = this.#options;
+    await mkdir(state, { recursive: true });
+    return await TurnHistory.open(await TurnLog.open(join(state, "turns.log")), {
+      journal,
+      session: this.#sessionFile,
+      recorder: (runId) => this.#recorder(runId),
+      onIncomplete: () => onDamage?.(new Error("the record of this runner's turns is incomplete")),
+    });
   }
 }
 

@@ -1,6 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import { replaceFile } from "../support/files.ts";
+import { readStateFile, setAside } from "../support/state-file.ts";
+
+const maxBytes = 64 * 1024;
 
 /** What a daemon must know of the agent that an earlier one started. */
 const Remembered = z.object({
@@ -8,8 +11,16 @@ const Remembered = z.object({
   session_id: z.string().optional(),
   /** The agent's process group and when its leader started, so that a number used again is not taken for it. */
   process: z.object({ pid: z.number().int().positive(), started: z.string() }).optional(),
+  /** The newest turn that the daemon accepted, of whichever run: a second witness beside the turn log. */
+  last_turn: z.object({ turn_id: z.string(), run_id: z.string() }).optional(),
 });
 type Remembered = z.infer<typeof Remembered>;
+
+/** What the file says about turns. A file that exists and cannot be read may have named one. */
+export type TurnWitness =
+  | "missing"
+  | "unreadable"
+  | { readonly last_turn?: { turn_id: string; run_id: string } | undefined };
 
 export class SessionFile {
   readonly #path: string;
@@ -34,6 +45,23 @@ export class SessionFile {
     if (started !== undefined) await this.#change(runId, { process: { pid, started } });
   }
 
+  /** Called before the turn log takes the turn: a log without it is incomplete, or the daemon died between the two. */
+  rememberTurn(runId: string, turnId: string): Promise<void> {
+    return this.#change(runId, { last_turn: { turn_id: turnId, run_id: runId } });
+  }
+
+  /** Reads what the file says about turns, and moves an unreadable file out of the way of the next write. */
+  async witness(): Promise<TurnWitness> {
+    const file = await readStateFile(this.#path, maxBytes);
+    if (file.kind === "missing") return "missing";
+    const remembered = await this.#read();
+    if (!remembered) {
+      await setAside(this.#path);
+      return "unreadable";
+    }
+    return { last_turn: remembered.last_turn };
+  }
+
   /** Ends the agent of a daemon that is no more: nobody hears it, and it would work on beside its successor. */
   async endOrphan(): Promise<void> {
     const { process: orphan } = (await this.#read()) ?? {};
@@ -48,7 +76,8 @@ export class SessionFile {
   /** Undefined where there is none, or one that was damaged. */
   async #read(): Promise<Remembered | undefined> {
     try {
-      return Remembered.parse(JSON.parse(await readFile(this.#path, "utf8")));
+      const file = await readStateFile(this.#path, maxBytes);
+      return file.kind === "read" ? Remembered.parse(JSON.parse(file.content.toString("utf8"))) : undefined;
     } catch {
       return undefined;
     }
@@ -57,7 +86,8 @@ export class SessionFile {
   #change(runId: string, change: Partial<Remembered>): Promise<void> {
     const changed = this.#tail.then(async () => {
       const before = await this.#read();
-      const now: Remembered = { ...(before?.run_id === runId && before), ...change, run_id: runId };
+      const kept = before?.run_id === runId ? before : before?.last_turn && { last_turn: before.last_turn };
+      const now: Remembered = { ...kept, ...change, run_id: runId };
       await replaceFile(this.#path, JSON.stringify(now));
     });
     this.#tail = changed.catch(() => {});

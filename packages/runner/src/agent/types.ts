@@ -49,6 +49,8 @@ export interface AgentHostOptions {
   models: ModelRequests;
   /** Commits what the turn changed; nothing where it changed nothing. */
   commit(input: AgentPromptInput["commit"]): Promise<EventDataOf<"commit"> | undefined>;
+  /** Called when a file of the state was damaged and could not be trusted. */
+  onDamage?(error: Error): void;
 }
 
 export interface AgentHost {

@@ -1,0 +1,132 @@
+import type { EventDataOf } from "@wharf/contract";
+import type { Recorder } from "./recorder.ts";
+import type { SessionFile, TurnWitness } from "./session-file.ts";
+import { endTurn, recoverTurn } from "./turn-end.ts";
+import type { LoggedTurn, TurnEnding, TurnLog } from "./turn-log.ts";
+import type { AgentJournal } from "./types.ts";
+
+/**
+ * Which turns have begun in this runner. The turn log answers that as long as it is complete. Two witnesses show that
+ * it is not, even where it looks intact: the session file names the newest turn, and a journal with records needs a
+ * history that wrote them.
+ *
+ * Of an incomplete history, an absent turn says nothing. The server asks about a turn only when it may have handed it
+ * over, so such a turn counts as begun: it ends as interrupted and is never executed. A new turn, which the server gives
+ * without asking, is executed as usual.
+ */
+export class TurnHistory {
+  readonly log: TurnLog;
+  readonly #journal: AgentJournal;
+  readonly #recorder: (runId: string) => Recorder;
+  readonly #lastTurn: LastTurn;
+  readonly #settling = new Map<string, Promise<void>>();
+
+  private constructor(log: TurnLog, lastTurn: LastTurn, { journal, recorder }: HistoryOptions) {
+    this.log = log;
+    this.#lastTurn = lastTurn;
+    this.#journal = journal;
+    this.#recorder = recorder;
+  }
+
+  static async open(log: TurnLog, options: HistoryOptions): Promise<TurnHistory> {
+    const witness = await options.session.witness();
+    if (!log.isIncomplete && isContradicted(log, witness, options.journal)) await log.incomplete();
+    if (log.isIncomplete) options.onIncomplete();
+    return new TurnHistory(log, typeof witness === "object" ? witness.last_turn : undefined, options);
+  }
+
+  /** Settles what an earlier daemon left open. */
+  async recover(): Promise<void> {
+    for (const turn of this.log.open()) await this.#settle(turn);
+  }
+
+  /** Called before a turn is accepted: afterwards, the log holds every turn of which there is a trace. */
+  async recallBegun(turnId: string): Promise<void> {
+    if (!this.#isInDoubt(turnId)) return;
+    const isBegun = this.#lastTurn?.turn_id === turnId || this.#settling.has(turnId);
+    if (isBegun || (await this.#searchJournal(turnId)).isBegun) await this.#settleOnce(turnId);
+  }
+
+  /** Called before a turn that the server may have handed over is looked up. */
+  async recallGiven(turnId: string): Promise<void> {
+    if (this.#isInDoubt(turnId)) await this.#settleOnce(turnId);
+  }
+
+  #isInDoubt(turnId: string): boolean {
+    return this.log.isIncomplete && (this.#settling.has(turnId) || !this.log.get(turnId));
+  }
+
+  async #settleOnce(turnId: string): Promise<void> {
+    const settling =
+      this.#settling.get(turnId) ?? this.#settleAbsent(turnId).finally(() => this.#settling.delete(turnId));
+    this.#settling.set(turnId, settling);
+    await settling;
+  }
+
+  async #settleAbsent(turnId: string): Promise<void> {
+    const run_id = this.#lastTurn?.run_id ?? (await this.#searchJournal(turnId)).runId ?? "unknown";
+    await this.log.running({ turn_id: turnId, run_id });
+    await this.#settle({ turn_id: turnId, run_id, done: false });
+  }
+
+  async #settle(turn: LoggedTurn): Promise<void> {
+    const { log } = this;
+    const places = { journal: this.#journal, log, recorder: this.#recorder(turn.run_id) };
+    if (!log.isIncomplete || turn.ending) return await recoverTurn(places, turn);
+    const { ending } = await this.#searchJournal(turn.turn_id);
+    if (ending) {
+      await log.ending(ending);
+      return await log.done(turn.turn_id);
+    }
+    const reason = "The runner's record of its turns was damaged; how far the agent got is not known.";
+    const data: EventDataOf<"turn"> = { kind: "turn", turn_id: turn.turn_id, status: "interrupted", reason };
+    await endTurn(places, { turn_id: turn.turn_id, state: "INTERRUPTED", data });
+  }
+
+  /** What the journal still holds about a turn, and the run that wrote its newest record. */
+  async #searchJournal(turnId: string): Promise<JournalTrace> {
+    const { epoch, first, last } = this.#journal.state();
+    const trace: JournalTrace = { isBegun: false, ending: undefined, runId: undefined };
+    if (last < first) return trace;
+    for await (const { seq, run_id, type, data } of this.#journal.read({ after: first - 1 })) {
+      trace.runId = run_id;
+      if (data.kind === "turn" && data.turn_id === turnId) {
+        trace.isBegun = true;
+        const state = endStates[data.status];
+        if (state) trace.ending = { turn_id: turnId, state, epoch, seq, type, data };
+      }
+      if (seq >= last) break;
+    }
+    return trace;
+  }
+}
+
+interface HistoryOptions {
+  readonly journal: AgentJournal;
+  readonly session: SessionFile;
+  readonly recorder: (runId: string) => Recorder;
+  /** Called when turns may have begun that are not in the log. */
+  readonly onIncomplete: () => void;
+}
+
+interface JournalTrace {
+  isBegun: boolean;
+  ending: Omit<TurnEnding, "step"> | undefined;
+  runId: string | undefined;
+}
+
+type LastTurn = Exclude<TurnWitness, string>["last_turn"];
+
+const endStates: Partial<Record<EventDataOf<"turn">["status"], TurnEnding["state"]>> = {
+  ended: "ENDED",
+  cancelled: "CANCELLED",
+  interrupted: "INTERRUPTED",
+};
+
+/** Whether the witnesses know of more than the log does. */
+function isContradicted(log: TurnLog, witness: TurnWitness, journal: AgentJournal): boolean {
+  if (witness === "unreadable") return true;
+  // The session file is written before the journal's first record and before the log's first step.
+  if (witness === "missing") return !log.isEmpty || journal.state().last > 0;
+  return witness.last_turn !== undefined && !log.get(witness.last_turn.turn_id);
+}

@@ -1,0 +1,36 @@
+import { constants } from "node:fs";
+import { open, rename, rm } from "node:fs/promises";
+import { isSystemError } from "./files.ts";
+import { readWhole } from "./read-bounded.ts";
+
+export type StateFile =
+  | { readonly kind: "missing" }
+  | { readonly kind: "read"; readonly content: Buffer }
+  /** The path holds something that the daemon never puts there. */
+  | { readonly kind: "unusable"; readonly reason: string };
+
+/**
+ * Reads a file of the daemon's own state. A folder, a socket, a file over the limit or one that the disk refuses is
+ * reported instead of thrown: a damaged file must not keep the daemon from starting.
+ */
+export async function readStateFile(path: string, maxBytes: number): Promise<StateFile> {
+  try {
+    // Without O_NONBLOCK, a named pipe in the file's place would block the open for good.
+    await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+    if (!(await file.stat()).isFile()) return { kind: "unusable", reason: "not a regular file" };
+    const content = await readWhole(file, maxBytes);
+    return content ? { kind: "read", content } : { kind: "unusable", reason: `larger than ${maxBytes} bytes` };
+  } catch (error) {
+    if (isSystemError(error, "ENOENT")) return { kind: "missing" };
+    if (isSystemError(error, "EACCES", "EPERM", "ELOOP", "ENXIO", "EIO"))
+      return { kind: "unusable", reason: error.message };
+    throw error;
+  }
+}
+
+/** Moves a damaged file or folder out of the way and keeps the newest one for a person to look at. */
+export async function setAside(path: string): Promise<void> {
+  const aside = `${path}.damaged`;
+  await rm(aside, { recursive: true, force: true });
+  await rename(path, aside);
+}
