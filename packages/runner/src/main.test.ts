@@ -1,12 +1,12 @@
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { daemonApi, JournalRecord, type ExecEvent } from "@wharf/contract";
 import { acceptWire, createWireClient, Mux, serveHttp, type WireClient } from "@wharf/contract/wire";
@@ -267,6 +267,52 @@ test.each(Object.keys(killedDaemons))(
     } catch {
       // The daemon that came back had ended it.
     }
+  },
+);
+
+const stateFiles = async () =>
+  (await readdir(join(folder, "state"), { recursive: true, withFileTypes: true }))
+    .filter((file) => file.isFile())
+    .map((file) => join(file.parentPath, file.name));
+const damages: Record<string, (path: string) => Promise<unknown>> = {
+  empty: (path) => truncate(path),
+  garbled: (path) => writeFile(path, randomBytes(300)),
+  "far too large": (path) => truncate(path, 10e9),
+  folders: async (path) => {
+    await rm(path);
+    await mkdir(join(path, "inside"), { recursive: true });
+  },
+};
+test.each(Object.keys(damages))(
+  "a daemon whose state files are %s starts, and executes the next turn",
+  async (name) => {
+    const daemon = startDaemon();
+    const server = await new TestServer({ epoch: 1 }).listen();
+    let client = await server.client();
+    const terminal_id = randomUUID();
+    await client.call(daemonApi.createTerminal, { body: { terminal_id, command: "echo in a terminal" } });
+    await client.call(daemonApi.startCommand, { body: { command: "echo in the background" } });
+    await client.call(daemonApi.startAgent, agentOf("echo done"));
+    await client.call(daemonApi.prompt, turnOf("turn-1"));
+    await until(client, isTurn("ended"));
+    server.cut();
+    await ended(daemon, "SIGTERM");
+    const files = await stateFiles();
+    expect(files.map((file) => basename(file))).toEqual(
+      expect.arrayContaining(["epoch", "turns.log", "agent.json", "terminal.json", "command.json"]),
+    );
+    for (const file of files) await damages[name]?.(file);
+
+    startDaemon();
+    client = await server.client();
+    expect((await client.call(daemonApi.health, {})).journal).toMatchObject({ first: 1 });
+    await client.call(daemonApi.startAgent, agentOf("echo again"));
+    await client.call(daemonApi.prompt, turnOf("turn-2"));
+    await until(client, (record) => isTurn("ended")(record) && JSON.stringify(record.data).includes("turn-2"));
+    await client.call(daemonApi.createTerminal, { body: { command: "true" } });
+    expect(await Array.fromAsync(client.stream(daemonApi.exec, { body: { command: "true" } }))).toContainEqual(
+      expect.objectContaining({ type: "exit", exit_code: 0 }),
+    );
   },
 );
 

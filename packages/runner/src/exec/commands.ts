@@ -10,6 +10,7 @@ import {
   type OutputEncoding,
   WharfError,
 } from "@wharf/contract";
+import { ensureStateFolder } from "../support/state-file.ts";
 import type { CommandInput } from "./input.ts";
 import type { OnOutput } from "./output.ts";
 import { type CommandFolders, type CommandProcess, signalGroup } from "./process.ts";
@@ -60,6 +61,7 @@ export class Commands {
   /** Commands that an earlier daemon left behind are ended, and known. Their output is not read before it is asked for. */
   static async open(options: CommandsOptions): Promise<Commands> {
     const self = new Commands(options);
+    await ensureStateFolder(self.#folder);
     for (const record of await readRecords(self.#folder)) {
       if (record.state === "running") await endLeftover(record);
       const command = await BackgroundCommand.restore(record, self.#backgroundOptions(record.command_id));

@@ -1,11 +1,13 @@
 import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CommandInfo } from "@wharf/contract";
-import { isSystemError } from "../support/files.ts";
+import { parseJson } from "../support/parse-json.ts";
+import { readStateFile } from "../support/state-file.ts";
 
 /** What is kept of a command in the background beside its output, so that it is known after the daemon's death. */
 
 const FILE = "command.json";
+const MAX_BYTES = 16 * 1024 * 1024; // of which a long command line is most
 const START_TIME_FIELD = 19; // of /proc/<pid>/stat, counted behind the program's name
 
 export const CommandRecord = CommandInfo.omit({ output: true, background: true });
@@ -22,10 +24,7 @@ export async function writeRecord(folder: string, record: CommandRecord): Promis
 
 /** The records beneath a folder. One that cannot be read is left out; what has none, as its daemon died too early, is removed. */
 export async function readRecords(folder: string): Promise<CommandRecord[]> {
-  const names = await readdir(folder).catch((error: unknown) => {
-    if (isSystemError(error, "ENOENT")) return [];
-    throw error;
-  });
+  const names = await readdir(folder);
   const records: CommandRecord[] = [];
   for (const name of names) {
     const record = await readRecord(join(folder, name, FILE));
@@ -36,15 +35,13 @@ export async function readRecords(folder: string): Promise<CommandRecord[]> {
 }
 
 async function readRecord(path: string): Promise<CommandRecord | "none" | undefined> {
-  try {
-    const value: unknown = JSON.parse(await readFile(path, "utf8"));
-    const parsed = CommandRecord.safeParse(value);
-    if (!parsed.success) return undefined;
-    const ticks = typeof value === "object" && value && "started_ticks" in value ? value.started_ticks : undefined;
-    return { ...parsed.data, started_ticks: typeof ticks === "string" ? ticks : undefined };
-  } catch (error) {
-    return isSystemError(error, "ENOENT") ? "none" : undefined;
-  }
+  const file = await readStateFile(path, MAX_BYTES);
+  if (file.kind === "missing") return "none";
+  const value = file.kind === "read" ? parseJson(file.content.toString("utf8")) : undefined;
+  const record = CommandRecord.safeParse(value);
+  if (!record.success) return undefined;
+  const ticks = typeof value === "object" && value && "started_ticks" in value ? value.started_ticks : undefined;
+  return { ...record.data, started_ticks: typeof ticks === "string" ? ticks : undefined };
 }
 
 /** When a process was started, in the kernel's own ticks: with its id it names that process and no later one. */

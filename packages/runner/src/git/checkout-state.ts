@@ -1,7 +1,10 @@
-import { readFile, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { WharfError } from "@wharf/contract";
 import { z } from "zod";
-import { isSystemError, replaceFile } from "../support/files.ts";
+import { replaceFile } from "../support/files.ts";
+import { parseJson } from "../support/parse-json.ts";
+import { readStateFile, setAside } from "../support/state-file.ts";
 
 /** What the daemon keeps about the clone, outside the workspace. `cloning` while it is not finished. */
 export const CheckoutState = z.discriminatedUnion("status", [
@@ -23,18 +26,31 @@ export const CheckoutState = z.discriminatedUnion("status", [
 export type CheckoutState = z.infer<typeof CheckoutState>;
 export type Checkout = Extract<CheckoutState, { status: "cloned" }>;
 
-const fileOf = (state: string): string => join(state, "checkout.json");
+const maxBytes = 1024 * 1024;
+/** Written one after the other: without it nobody knows what the workspace holds, so a damaged file has a copy. */
+const filesOf = (state: string): string[] => ["checkout.json", "checkout.copy.json"].map((name) => join(state, name));
 
 export async function readCheckout(state: string): Promise<CheckoutState | undefined> {
-  try {
-    return CheckoutState.parse(JSON.parse(await readFile(fileOf(state), "utf8")));
-  } catch (error) {
-    if (isSystemError(error, "ENOENT")) return undefined;
-    throw error;
+  for (const path of filesOf(state)) {
+    const file = await readStateFile(path, maxBytes);
+    if (file.kind === "missing" && path === filesOf(state)[0]) return undefined;
+    const value = file.kind === "read" ? parseJson(file.content.toString("utf8")) : undefined;
+    const checkout = CheckoutState.safeParse(value);
+    if (checkout.success) return checkout.data;
+  }
+  throw new WharfError("git_failed", {
+    command: "clone",
+    reason: "the runner's record of its clone is damaged; what is in the workspace is kept",
+  });
+}
+
+export async function writeCheckout(state: string, checkout: CheckoutState): Promise<void> {
+  for (const path of filesOf(state)) {
+    if ((await readStateFile(path, maxBytes)).kind === "unusable") await setAside(path);
+    await replaceFile(path, JSON.stringify(checkout));
   }
 }
 
-export const writeCheckout = (state: string, checkout: CheckoutState): Promise<void> =>
-  replaceFile(fileOf(state), JSON.stringify(checkout));
-
-export const forgetCheckout = (state: string): Promise<void> => rm(fileOf(state), { force: true });
+export async function forgetCheckout(state: string): Promise<void> {
+  for (const path of filesOf(state)) await rm(path, { recursive: true, force: true });
+}

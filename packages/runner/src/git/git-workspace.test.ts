@@ -301,3 +301,21 @@ test("a commit that was made but not told of before a restart is told of afterwa
   const made = await daemonGit.commit(turn);
   expect(await open().commit(turn)).toEqual(made);
 });
+
+test("a damaged record of the clone is read from its copy; without either, the error says so and work is kept", async () => {
+  await daemonGit.clone(wanted);
+  await write("a.txt", "mine\n");
+  const files = ["checkout.json", "checkout.copy.json"].map((name) => join(state, name));
+  await writeFile(files[0]!, "garbled");
+  await rm(join(state, "git-view"), { recursive: true });
+  await writeFile(join(state, "git-view"), "no folder");
+  const next = open();
+  expect(await next.commit(turn)).toMatchObject({ files: 1 });
+  expect(await next.push({ shadow_branch })).toEqual({ sha: agentGit("rev-parse", "HEAD") });
+  for (const file of files) await writeFile(file, "");
+  const last = open();
+  expect(await last.status()).toEqual({ cloned: false });
+  for (const attempt of [last.clone(wanted), last.commit(turn)])
+    await expect(attempt).rejects.toMatchObject({ code: "git_failed", message: expect.stringContaining("damaged") });
+  expect(agentGit("show", "HEAD:a.txt")).toBe("mine");
+});

@@ -205,7 +205,8 @@ export class GitWorkspace {
 
   /** Read from the files, without starting git where that can be done. */
   async status(): Promise<Health["workspace"]> {
-    const checkout = await readCheckout(this.#workspace.state);
+    // A runner whose record of its clone is damaged is still reached; what needs the clone says why it fails.
+    const checkout = await readCheckout(this.#workspace.state).catch(() => undefined);
     if (checkout?.status !== "cloned") return { cloned: false };
     const { branch: name, sha } = await readHead(join(this.#workspace.folder, ".git"));
     if (name === undefined) return { cloned: true, ...(sha && { head: sha }) };

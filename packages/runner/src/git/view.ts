@@ -1,4 +1,4 @@
-import { lstat, mkdir, symlink } from "node:fs/promises";
+import { lstat, mkdir, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { isSystemError, replaceFile } from "../support/files.ts";
 import { git } from "./command.ts";
@@ -49,6 +49,8 @@ export class GitView {
 
   /** Brings the view in line with the repository; to be done before git is run with it. */
   async prepare(signal?: AbortSignal): Promise<void> {
+    // Nothing in it but links and what is read below, so a damaged one is made again.
+    if (this.#written === undefined) await rm(this.#folder, { recursive: true, force: true });
     await mkdir(this.#folder, { recursive: true });
     // git does not make the folder that a link leads to.
     await mkdir(join(this.#repository, "logs")).catch(ignore("EEXIST", "ENOENT", "ENOTDIR"));

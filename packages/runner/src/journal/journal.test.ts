@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { JournalRecord } from "@wharf/contract";
@@ -235,4 +235,76 @@ test("while the disk refuses, appenders wait and the fault is told; when it take
   expect(journal.fault()).toBeUndefined();
   expect((await all(journal)).map(textOf)).toEqual(["first", "second", "third"]);
   expect((await stat(obstacle)).isFile()).toBe(true);
+});
+
+const replaceByFolder = async (path: string) => {
+  await rm(path, { force: true });
+  await mkdir(join(path, "inside"), { recursive: true });
+};
+const damages: Record<string, (path: string) => Promise<unknown>> = {
+  missing: (path) => rm(path),
+  empty: (path) => truncate(path),
+  garbled: (path) => writeFile(path, Buffer.from("\0\u0001 no epoch \uffff")),
+  "far too large": (path) => truncate(path, 10e9),
+  "a folder": replaceByFolder,
+};
+
+test.each(Object.keys(damages))("an epoch file that is %s begins a new epoch, which lasts", async (name) => {
+  const first = await openJournal({ folder });
+  await first.append(entry("before"));
+  await first.flush();
+  const before = first.state();
+  await first.close();
+  await damages[name]?.(join(folder, "epoch"));
+
+  const second = await openJournal({ folder });
+  const { epoch } = second.state();
+  expect(second.state()).toEqual({ epoch: expect.stringMatching(/^[0-9a-f-]{36}$/), first: 1, last: 0, acked: 0 });
+  expect(epoch).not.toBe(before.epoch);
+  await second.append(entry("after"));
+  await second.flush();
+  await second.ack({ epoch, seq: 1 });
+  await second.close();
+  await using third = await openJournal({ folder });
+  expect(third.state()).toEqual({ epoch, first: 1, last: 1, acked: 1 });
+});
+
+test.each(Object.keys(damages))(
+  "an acknowledgement that is %s costs no record and can be written again",
+  async (name) => {
+    const first = await openJournal({ folder });
+    await first.append(entry("one"));
+    await first.flush();
+    const { epoch } = first.state();
+    await first.ack({ epoch, seq: 1 });
+    await first.close();
+    await damages[name]?.(join(folder, "acked"));
+
+    const second = await openJournal({ folder });
+    expect(second.state()).toEqual({ epoch, first: 1, last: 1, acked: 0 });
+    await second.ack({ epoch, seq: 1 });
+    await second.close();
+    await using third = await openJournal({ folder });
+    expect(third.state()).toMatchObject({ epoch, acked: 1 });
+  },
+);
+
+test("a segment that is no file ends the epoch, and so does a journal that is no folder", async () => {
+  const first = await openJournal({ folder });
+  await first.append(entry("one"));
+  await first.flush();
+  const { epoch } = first.state();
+  await first.close();
+  await replaceByFolder(join(folder, (await segmentsOf())[0] ?? ""));
+  const second = await openJournal({ folder });
+  expect(second.state()).toMatchObject({ first: 1, last: 0 });
+  expect(second.state().epoch).not.toBe(epoch);
+  await second.close();
+  await rm(folder, { recursive: true });
+  await writeFile(folder, "no folder");
+  await using third = await openJournal({ folder });
+  await third.append(entry("two"));
+  await third.flush();
+  expect((await all(third)).map(textOf)).toEqual(["two"]);
+  await rm(`${folder}.damaged`);
 });

@@ -1,16 +1,23 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename } from "node:fs/promises";
+import { mkdir, open, readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { isSystemError, replaceFile, syncFolder } from "../support/files.ts";
+import { replaceFile, syncFolder } from "../support/files.ts";
+import { ensureStateFolder, readStateFile, setAside } from "../support/state-file.ts";
 import { scanSegment, segmentName, sequenceOfName, type Segment } from "./segment.ts";
 
 /**
  * Brings a journal's folder into a state that can be written on, whatever stopped the process before.
  * What was being written at the end of the last segment is cut off: it was never readable. Records that were lost in
- * any other way end the epoch: the files are put aside and a new epoch begins, so that new records never look old.
+ * any other way end the epoch: the files are put aside and a new epoch begins, so that new records never look old. An
+ * epoch file that does not hold an epoch ends it too: nobody could tell which journal the records belong to.
  */
 
+const smallFile = 1024; // bytes
+/** A segment takes one group more than its limit, and a group may be one record of 8 million characters. */
+const largestSegment = 128 * 1024 * 1024; // bytes
+
+const Epoch = z.uuid();
 const Acknowledged = z.object({ epoch: z.string(), seq: z.number().int().min(0) });
 const acknowledgedFile = (folder: string): string => join(folder, "acked");
 const epochFile = (folder: string): string => join(folder, "epoch");
@@ -23,8 +30,8 @@ export interface Recovered {
 }
 
 export async function recoverJournal(folder: string): Promise<Recovered> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const epoch = await readText(epochFile(folder));
+  await ensureStateFolder(folder);
+  const epoch = Epoch.safeParse(await readText(epochFile(folder))).data;
   const firsts = (await readdir(folder))
     .map(sequenceOfName)
     .filter((first) => first !== undefined)
@@ -61,7 +68,9 @@ async function readSegments(
   let next = firsts[0] ?? 1;
   for (const [position, first] of firsts.entries()) {
     const path = join(folder, segmentName(first));
-    const scan = scanSegment(await readFile(path), first);
+    const file = await readStateFile(path, largestSegment);
+    if (file.kind !== "read") return undefined;
+    const scan = scanSegment(file.content, first);
     const isLast = position === firsts.length - 1;
     if (first !== next || scan.end === "damaged" || (scan.end === "torn" && !isLast)) return undefined;
     if (scan.end === "torn") await cut(path, scan.length);
@@ -95,18 +104,17 @@ async function beginEpoch(folder: string, damaged: readonly number[]): Promise<R
   return { epoch, segments: [await createSegment(folder, 1, 0)], last: 0, acked: 0 };
 }
 
+/** The text of a small file. Whatever else is in its place is set aside, so that the next write does not fail on it. */
 async function readText(path: string): Promise<string | undefined> {
-  try {
-    return (await readFile(path, "utf8")).trim();
-  } catch (error) {
-    if (isSystemError(error, "ENOENT")) return undefined;
-    throw error;
-  }
+  const file = await readStateFile(path, smallFile);
+  if (file.kind === "unusable") await setAside(path);
+  return file.kind === "read" ? file.content.toString("utf8").trim() : undefined;
 }
 
 async function readAcknowledged(folder: string): Promise<z.infer<typeof Acknowledged> | undefined> {
+  const text = await readText(acknowledgedFile(folder));
   try {
-    return Acknowledged.parse(JSON.parse((await readText(acknowledgedFile(folder))) ?? ""));
+    return Acknowledged.parse(JSON.parse(text ?? ""));
   } catch {
     // A missing or half-written file says nothing; the segments' names say the least that was acknowledged.
     return undefined;

@@ -1,6 +1,7 @@
-import { mkdir, open, rm, unlink, type FileHandle } from "node:fs/promises";
+import { open, rm, unlink, type FileHandle } from "node:fs/promises";
 import { Bell } from "../support/bell.ts";
 import { isSystemError } from "../support/files.ts";
+import { ensureStateFolder } from "../support/state-file.ts";
 import { RingCursor } from "./cursor.ts";
 import { EntryIndex } from "./entry-index.ts";
 import { endOf, HEADER_BYTES, headerOf, MAX_DATA_BYTES, spanOf, type RingEntry } from "./record.ts";
@@ -61,7 +62,7 @@ export class Ring implements AsyncDisposable {
 
   /** What is on disk is there again; `damaged` says whether some of it was not. */
   static async open(options: RingOptions): Promise<{ ring: Ring; damaged: boolean }> {
-    await mkdir(options.folder, { recursive: true });
+    await ensureStateFolder(options.folder);
     const ring = new Ring(options);
     const { segments, damaged } = await restoreSegments(options.folder, {
       longest: options.maxBytes / SEGMENTS + 2 * (MAX_DATA_BYTES + HEADER_BYTES) + options.maxEntries * HEADER_BYTES,

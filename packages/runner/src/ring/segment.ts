@@ -1,4 +1,4 @@
-import { open, readdir, truncate, unlink } from "node:fs/promises";
+import { open, readdir, rm, truncate, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { isSystemError } from "../support/files.ts";
 import { endOf, entryAt, HEADER_BYTES, type RingEntry } from "./record.ts";
@@ -46,7 +46,15 @@ export async function restoreSegments(
   for (const name of names) {
     const start = Number.parseInt(name, 10);
     const segment = { ...newSegment(folder, start), path: join(folder, name) };
-    const bytes = await beginningOf(segment.path, longest);
+    const bytes = await beginningOf(segment.path, longest).catch((error: unknown) => {
+      if (isSystemError(error, "EISDIR", "EACCES", "EIO", "ELOOP", "ENXIO")) return undefined;
+      throw error;
+    });
+    if (!bytes) {
+      damaged = true;
+      await rm(segment.path, { recursive: true, force: true });
+      continue;
+    }
     const { entries, whole } = entriesOf(bytes, last);
     const newest = entries.at(-1);
     const isLast = name === names.at(-1);

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { open, unlink } from "node:fs/promises";
+import { open, rm } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { WharfError } from "@wharf/contract";
 import { isSystemError } from "./files.ts";
@@ -20,9 +20,7 @@ export async function lockFolder(folder: string): Promise<AsyncDisposable> {
         from: "in use by another daemon",
         to: "used by this one",
       });
-    await unlink(path).catch((error: unknown) => {
-      if (!isSystemError(error, "ENOENT")) throw error;
-    });
+    await rm(path, { recursive: true, force: true });
     server.listen(path);
     await once(server, "listening");
   } catch (error) {

@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { open, rename, rm } from "node:fs/promises";
+import { mkdir, open, rename, rm } from "node:fs/promises";
 import { isSystemError } from "./files.ts";
 import { readWhole } from "./read-bounded.ts";
 
@@ -33,4 +33,14 @@ export async function setAside(path: string): Promise<void> {
   const aside = `${path}.damaged`;
   await rm(aside, { recursive: true, force: true });
   await rename(path, aside);
+}
+
+/** Creates a folder of the daemon's own state. Something else in its place is set aside. */
+export async function ensureStateFolder(path: string): Promise<void> {
+  const create = () => mkdir(path, { recursive: true, mode: 0o700 });
+  await create().catch(async (error: unknown) => {
+    if (!isSystemError(error, "EEXIST")) throw error;
+    await setAside(path);
+    await create();
+  });
 }

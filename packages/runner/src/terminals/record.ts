@@ -1,7 +1,8 @@
-import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { isSystemError } from "../support/files.ts";
+import { readStateFile } from "../support/state-file.ts";
 import { TerminalInfo } from "@wharf/contract";
 
 /** What is kept of a terminal beside its history. */
@@ -16,6 +17,7 @@ export const TerminalRecord = TerminalInfo.omit({ viewers: true, typist: true, f
 export type TerminalRecord = z.infer<typeof TerminalRecord>;
 
 const FILE = "terminal.json";
+const MAX_BYTES = 1024 * 1024;
 
 export async function writeRecord(folder: string, record: TerminalRecord): Promise<void> {
   const path = join(folder, FILE);
@@ -36,11 +38,14 @@ export async function readRecords(folder: string, onFault: (error: unknown) => v
   for (const entry of entries) {
     if (!entry.isDirectory() || !z.uuid().safeParse(entry.name).success) continue;
     try {
-      const record = TerminalRecord.parse(JSON.parse(await readFile(join(folder, entry.name, FILE), "utf8")));
+      const file = await readStateFile(join(folder, entry.name, FILE), MAX_BYTES);
+      if (file.kind === "missing") await rm(join(folder, entry.name), { recursive: true, force: true });
+      if (file.kind === "unusable") onFault(new Error(`the record of terminal ${entry.name} is ${file.reason}`));
+      if (file.kind !== "read") continue;
+      const record = TerminalRecord.parse(JSON.parse(file.content.toString("utf8")));
       if (record.terminal_id === entry.name) records.push(record);
     } catch (error) {
-      if (isSystemError(error, "ENOENT")) await rm(join(folder, entry.name), { recursive: true, force: true });
-      else onFault(error);
+      onFault(error);
     }
   }
   return records;

@@ -11,6 +11,7 @@ import {
   WharfError,
 } from "@wharf/contract";
 import type { History } from "./history.ts";
+import { ensureStateFolder } from "../support/state-file.ts";
 import { readRecords } from "./record.ts";
 import { Terminal, type TerminalContext } from "./terminal.ts";
 import type { Viewer } from "./viewer.ts";
@@ -46,6 +47,7 @@ export class Terminals {
   /** What an earlier daemon left is known again; what still runs of it is ended. */
   static async open({ workspace, home, state, onFault, stallAfter }: TerminalsOptions): Promise<Terminals> {
     const terminals = join(state, "terminals");
+    await ensureStateFolder(terminals);
     const context = { folders: { workspace, home, terminals }, onFault, stallAfter };
     const self = new Terminals(context, await Console.open(terminals, onFault));
     for (const record of await readRecords(terminals, onFault))

@@ -1,0 +1,8 @@
+/** Parses JSON from a file that may be damaged; undefined where it is not JSON. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
