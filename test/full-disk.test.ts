@@ -1,11 +1,12 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, rmSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Event, RemoteError, type Task, WharfError } from "@wharf/contract";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { noTraces, tracesOf } from "./support/processes.ts";
 import { makeRepository } from "./support/repository.ts";
 import { isPushed, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
 
@@ -45,7 +46,14 @@ describe.runIf(canMount)("on a disk that gets full (needs root on Linux, to moun
     const { bavail, bsize } = statfsSync(disk);
     return bavail * bsize;
   };
-  const fill = (leave: number) => writeFileSync(ballast(), Buffer.alloc(Math.max(0, left() - leave)));
+  /** Others write meanwhile, so the last of it may not fit. */
+  const fill = (leave: number) => {
+    try {
+      appendFileSync(ballast(), Buffer.alloc(Math.max(0, left() - leave)));
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "ENOSPC")) throw error;
+    }
+  };
   const free = () => rmSync(ballast(), { force: true });
 
   /** A task whose agent is in the middle of a turn with a step every half second. */
@@ -124,6 +132,23 @@ describe.runIf(canMount)("on a disk that gets full (needs root on Linux, to moun
     await endsWell(task);
     const other = await wharf.createTask({ repository_url: remote });
     expect(spoken(await wharf.turn(other, "demo: say as if nothing had been"))).toBe("as if nothing had been\n");
+  });
+
+  it.each([
+    ["of the server that is at work", async () => undefined],
+    ["after the server was killed", () => wharf.kill()],
+  ])("`down` %s leaves nothing running, and the next server works", async (_, before) => {
+    await atWork();
+    fill(6_000_000);
+    await exhaustLog();
+    fill(0);
+    await before();
+    const { code, stderr } = await wharf.cli("down");
+    expect(tracesOf(wharf.data), `exit code ${code}: ${stderr}`).toEqual(noTraces);
+    free();
+    await wharf.start();
+    const other = await wharf.createTask({ repository_url: remote });
+    expect(spoken(await wharf.turn(other, "demo: say there again"))).toBe("there again\n");
   });
 
   /** Writes to the write-ahead log, and to no table, until the database goes down. */

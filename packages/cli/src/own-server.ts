@@ -28,6 +28,12 @@ export async function startOwnServer(environment: Environment, quiet = true): Pr
   return startServer({ config: { ...config, logLevel }, kit, version, environment });
 }
 
+/** Ends what a server of the data folder left running, where none can be started for that. */
+export async function stopLeftovers(environment: Environment): Promise<void> {
+  const server = await import("@wharf/server");
+  await server.stopLeftovers({ config: server.readConfig(environment), kit: kitFolder() });
+}
+
 /** A server to work with: one that runs already, or one of this process for as long as it is held. */
 export interface ServerAtHand extends AsyncDisposable {
   readonly client: Client;

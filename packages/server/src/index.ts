@@ -2,3 +2,4 @@
 export { describeDocker, missingSandbox } from "./backends/index.ts";
 export { type Config, readConfig } from "./config.ts";
 export { addressFile, type RunningServer, type ServerOptions, startServer, tokenFile, version } from "./main.ts";
+export { stopLeftovers } from "./take-down.ts";

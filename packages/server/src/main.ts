@@ -48,6 +48,7 @@ import { joinInstallation, Maintenance, refuseCopiedFolder, Servers } from "./se
 import { lockDataFolder } from "./store/data-folder-lock.ts";
 import { startEmbeddedPostgres } from "./store/embedded/index.ts";
 import { guardFromTransactions, migrate, Notifications, openDatabase } from "./store/index.ts";
+import { takeDown } from "./take-down.ts";
 import { Boards, Tasks } from "./tasks/index.ts";
 
 export interface ServerOptions {
@@ -68,9 +69,6 @@ export interface RunningServer extends AsyncDisposable {
   /** Stops the server; runners stay at work unless they are asked to end too. */
   stop(options?: { runners: boolean }): Promise<void>;
 }
-
-/** How long runs may take to end when the server is taken down with its runners; what is left is ended by the next start. */
-const takeDownTime = 30_000; // ms
 
 /** Where a client finds the server of a data folder; there while it serves. */
 export const addressFile = "server.json";
@@ -299,17 +297,15 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
   const running = parts.move();
   const stopped = stopping.promise.then(async ({ runners }) => {
-    try {
-      if (runners) {
-        await commands.stopAll("the server is taken down");
-        await handMade.restAll();
-        await pool.empty();
-        await scheduler.settled(AbortSignal.timeout(takeDownTime));
-      }
-    } catch (error) {
-      logger.error({ error }, "not every runner could be stopped");
-    }
-    await running.disposeAsync();
+    await using _parts = running;
+    if (!runners) return;
+    const endRuns = async (deadline: AbortSignal) => {
+      await commands.stopAll("the server is taken down");
+      await handMade.restAll();
+      await pool.empty();
+      await scheduler.settled(deadline);
+    };
+    await takeDown({ endRuns, halt: () => scheduler.stop(), backend, logger });
   });
   const stop = (how = { runners: false }) => {
     stopping.resolve(how);

@@ -8,12 +8,15 @@ import { z } from "zod";
 import { type Cli, jsonLine, type Register } from "../cli.ts";
 import { type Client, isUnreachable } from "../client.ts";
 import { Interrupts } from "../interrupts.ts";
-import { startOwnServer } from "../own-server.ts";
+import { startOwnServer, stopLeftovers } from "../own-server.ts";
 
 /** How long a server may take to end its runners and itself. */
 const downTime = 60_000; // ms
 /** How long a fresh server may take to find the runs that an earlier one left. */
 const adoptTime = 5_000; // ms
+
+/** Any of these shows that a server has used the data folder. */
+const serverFiles = ["secret", "runners", "postgres"];
 
 export function addDown(program: Command, register: Register): void {
   const command = program.command("down").description("stop the server and end the agents that it left at work");
@@ -29,8 +32,8 @@ async function down(cli: Cli): Promise<number> {
   if (pid !== undefined) {
     await untilGone(cli, pid, interrupts.signal);
     say("stopped", "The server has stopped and its agents are ended. Disks and logs are kept.");
-  } else if (existsSync(join(settings.dataFolder, "secret"))) {
-    await endLeftovers(cli, interrupts.signal);
+  } else if (serverFiles.some((name) => existsSync(join(settings.dataFolder, name)))) {
+    await endLeftovers(cli, interrupts.signal).catch((error: unknown) => stopWithoutServer(cli, error));
     say("ended", `No server was running. What it had left at work in ${settings.dataFolder} is ended.`);
   } else say("nothing", `No server uses ${settings.dataFolder}: there is nothing to stop.`);
   return 0;
@@ -84,6 +87,13 @@ const answers = (client: Client): Promise<boolean> =>
     () => true,
     (error: unknown) => !isUnreachable(error),
   );
+
+/** The error of the server that could not be started is what the person has to know; what still runs is stopped first. */
+async function stopWithoutServer({ settings, terminal }: Cli, error: unknown): Promise<never> {
+  await stopLeftovers(settings.environment);
+  terminal.err("Nothing is left at work, but the tasks do not know of it: no server could be started.\n");
+  throw error;
+}
 
 /** Only a server can end what a server began: one is started for that, out of everyone's way. */
 async function endLeftovers({ client, settings }: Cli, signal: AbortSignal): Promise<void> {

@@ -7,7 +7,7 @@ import { WharfError } from "@wharf/contract";
 import { lockDataFolder } from "../data-folder-lock.ts";
 import { barrier } from "./account.ts";
 import { createCluster } from "./cluster.ts";
-import { adoptPostmaster, type Postmaster, startPostmaster } from "./postmaster.ts";
+import { adoptPostmaster, type Postmaster, startPostmaster, stopOrphan } from "./postmaster.ts";
 import { findPrograms } from "./programs.ts";
 import { type Site, siteIn } from "./site.ts";
 import { makeSocketFolder, removeSocketFolder } from "./socket-folder.ts";
@@ -66,6 +66,15 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     stop,
     [Symbol.asyncDispose]: stop,
   };
+}
+
+/** Ends the PostgreSQL of a folder that no server uses any more. Its data stays. */
+export async function stopEmbeddedPostgres(folder: string): Promise<void> {
+  const isMissing = (error: NodeJS.ErrnoException): undefined => {
+    if (error.code !== "ENOENT") throw error;
+  };
+  const path = await realpath(folder).catch(isMissing);
+  if (path !== undefined) await stopOrphan(await siteIn(path));
 }
 
 /** PostgreSQL has to come to its files, also where it runs as another user than the server. */

@@ -6,7 +6,13 @@ import { WharfError } from "@wharf/contract";
 import pg from "pg";
 import { database, environment, role } from "./cluster.ts";
 import { sizeOf } from "./log-file.ts";
-import { disownPostmasterFile, findPostmaster, readPostmasterFile, servesFolder } from "./postmaster-file.ts";
+import {
+  disownPostmasterFile,
+  findPostmaster,
+  type PostmasterFile,
+  readPostmasterFile,
+  servesFolder,
+} from "./postmaster-file.ts";
 import type { Programs } from "./programs.ts";
 import { settingsFor } from "./settings.ts";
 import { causeOfEnd, type Site } from "./site.ts";
@@ -162,8 +168,24 @@ async function removeSockets(folder: string): Promise<void> {
 export async function adoptPostmaster(site: Site, signal: AbortSignal): Promise<Postmaster | undefined> {
   const found = await findPostmaster(site.dataFolder);
   if (!found) return undefined;
-  const { pid, socketFolder } = found;
-  const postmaster: Postmaster = {
+  const postmaster = await orphanPostmaster(site, found);
+  const well = await whileItLives(postmaster, signal, {
+    work: (living) => isWell(site, found.pid, living),
+    ended: async () => false,
+  });
+  if (well) return postmaster;
+  await stopPostmaster(postmaster, orphanFastMs);
+  return undefined;
+}
+
+/** Ends a PostgreSQL that outlived its server, if there is one. */
+export async function stopOrphan(site: Site): Promise<void> {
+  const found = await findPostmaster(site.dataFolder);
+  if (found) await stopPostmaster(await orphanPostmaster(site, found));
+}
+
+async function orphanPostmaster(site: Site, { pid, socketFolder }: PostmasterFile): Promise<Postmaster> {
+  return {
     pid,
     socketFolder,
     exited: untilGone(site, pid),
@@ -172,13 +194,6 @@ export async function adoptPostmaster(site: Site, signal: AbortSignal): Promise<
       if (await servesFolder(pid, site.dataFolder)) process.kill(pid, name);
     },
   };
-  const well = await whileItLives(postmaster, signal, {
-    work: (living) => isWell(site, pid, living),
-    ended: async () => false,
-  });
-  if (well) return postmaster;
-  await stopPostmaster(postmaster, orphanFastMs);
-  return undefined;
 }
 
 async function isWell({ dataFolder }: Site, pid: number, signal: AbortSignal): Promise<boolean> {

@@ -59,7 +59,8 @@ export class Supervisor implements AsyncDisposable {
     clearInterval(this.#rotation);
     await this.#kept;
     await stopPostmaster(this.#postmaster);
-    await removeSocketFolder(this.#site.folder);
+    // On a disk that takes no changes the folder stays; the next start removes it.
+    await removeSocketFolder(this.#site.folder).catch(() => undefined);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -74,12 +75,14 @@ export class Supervisor implements AsyncDisposable {
     while (!signal.aborted) {
       const how = await Promise.race([this.#postmaster.exited, ended]);
       if (how === undefined) return;
-      await this.#restart(await causeOfEnd(this.#site, this.#postmaster.logOffset, how));
+      const cause = causeOfEnd(this.#site, this.#postmaster.logOffset, how);
+      // A disk that cannot even be read must not end the supervision.
+      await this.#restart(await cause.catch((error: unknown) => toWharfError(error, "postgres")));
     }
   }
 
   /** Returns with a running postmaster, or when supervision is ending. */
-  async #restart(reason: WharfError): Promise<void> {
+  async #restart(reason: WharfError | RemoteError): Promise<void> {
     const { signal } = this.#ending;
     let error: WharfError | RemoteError = reason;
     for (let pauseMs = firstPauseMs; !signal.aborted; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
