@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { WharfError } from "@wharf/contract";
 import type { Logger } from "pino";
-import { ensureOwner, secretFile } from "./access/index.ts";
+import { ensureOwner, keepSecret, type KeptValue, keepValue } from "./access/index.ts";
 import { AgentTypes } from "./agent-types/index.ts";
 import { createApi } from "./api/index.ts";
 import {
@@ -84,12 +84,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   await mkdir(config.dataFolder, { recursive: true, mode: process.getuid?.() === 0 ? 0o711 : 0o700 });
   parts.use(await lockDataFolder(config.dataFolder));
   await refuseCopiedFolder(config.dataFolder);
-  const [keptToken, keptSecret, serverId] = await Promise.all(
-    [tokenFile, "secret", "instance"].map((name) => secretFile(config.dataFolder, name)),
-  );
-  const secret = config.secret ?? keptSecret!;
+  const kept = ({ value, repair }: KeptValue): string => {
+    if (repair) logger.warn(repair);
+    return value;
+  };
+  const secret = config.secret ?? kept(await keepSecret(config.dataFolder, "secret"));
   // Servers that share a secret share the owner's token, so that a client may use any of them.
-  const token = config.secret ? await shareToken(config) : keptToken!;
+  const token = config.secret ? await shareToken(config) : kept(await keepValue(config.dataFolder, tokenFile));
+  const serverId = kept(await keepValue(config.dataFolder, "instance"));
   const keys = keysFrom(secret);
   const { db, background, connection } = await openStore(config, logger, parts);
   const notifications = parts.use(
@@ -127,8 +129,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const sharedPlace = await backend.locate?.();
   const place = `${backend.name}:${sharedPlace ?? serverId}`;
   await runners.place(backend.name, place);
-  const servers = new Servers({ db: background, id: serverId!, place, logger });
-  const leases = new LeaseKeeper({ db: background, serverId: serverId!, place, logger, wakeup });
+  const servers = new Servers({ db: background, id: serverId, place, logger });
+  const leases = new LeaseKeeper({ db: background, serverId: serverId, place, logger, wakeup });
   const pool = new WarmPool({
     db: background,
     backend,

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { api, WharfError } from "@wharf/contract";
+import { api, RemoteError, WharfError } from "@wharf/contract";
 import type { Command } from "commander";
 import { z } from "zod";
 import { type Cli, jsonLine, type Register } from "../cli.ts";
@@ -28,9 +28,10 @@ async function down(cli: Cli): Promise<number> {
   const { settings, terminal } = cli;
   const say = (result: "stopped" | "ended" | "nothing", text: string) =>
     terminal.out(settings.json ? jsonLine({ type: "down", result }) : `${text}\n`);
-  const pid = await askToStop(cli);
-  if (pid !== undefined) {
-    await untilGone(cli, pid, interrupts.signal);
+  const asked = await askToStop(cli);
+  if (asked) {
+    await untilGone(cli, asked.pid, interrupts.signal);
+    if (!asked.withAgents) await endLeftovers(cli, interrupts.signal);
     say("stopped", "The server has stopped and its agents are ended. Disks and logs are kept.");
   } else if (serverFiles.some((name) => existsSync(join(settings.dataFolder, name)))) {
     await endLeftovers(cli, interrupts.signal).catch((error: unknown) => stopWithoutServer(cli, error));
@@ -39,17 +40,25 @@ async function down(cli: Cli): Promise<number> {
   return 0;
 }
 
-/** Answers with the process of the server that was asked, or nothing where there is none. */
-async function askToStop({ client, settings }: Cli): Promise<number | undefined> {
+/** The process of the server that was asked to stop, and whether it ends its agents too; undefined where there is none. */
+async function askToStop({ client, settings }: Cli): Promise<{ pid: number; withAgents: boolean } | undefined> {
   try {
     const { pid } = await client.call(api.serverInfo, {}, { timeout: 10_000 });
     await client.call(api.shutdown, { body: { runners: true } }, { timeout: 10_000 });
-    return pid;
+    return { pid, withAgents: true };
   } catch (error) {
-    if (isUnreachable(error) && settings.url === undefined) return undefined;
-    throw error;
+    if (settings.url !== undefined) throw error;
+    if (isUnreachable(error)) return undefined;
+    if (settings.token !== undefined || !isUnauthenticated(error)) throw error;
+    // The token's file was lost while the server ran. Who may signal its process may stop it without a token.
+    const pid = Number(await readFile(join(settings.dataFolder, "wharf.pid"), "utf8").catch(() => ""));
+    if (!Number.isSafeInteger(pid) || pid <= 0 || !isAlive(pid)) throw error;
+    process.kill(pid, "SIGTERM");
+    return { pid, withAgents: false };
   }
 }
+
+const isUnauthenticated = (error: unknown) => error instanceof RemoteError && error.code === "unauthenticated";
 
 /** A server stops answering before it is gone, and whoever waits may want its data folder at once: the last it does is to let go of that. */
 async function untilGone({ client, settings }: Cli, pid: number, signal: AbortSignal): Promise<void> {

@@ -253,6 +253,14 @@ export const errorCatalogue: { readonly [Code in ErrorCode]: CatalogueEntry<Erro
     message: ({ path, pid }) => `Another Wharf server (process ${pid}) uses the data folder ${path}.`,
     next: () => "Use that one, stop it with `wharf down`, or choose another folder with WHARF_DATA.",
   },
+  secret_damaged: {
+    http: 500,
+    grpc: "FAILED_PRECONDITION",
+    message: ({ path, reason }) =>
+      `The server's secret is damaged: ${reason} (${path}). Its runners cannot be reached.`,
+    next: ({ path }) =>
+      `Restore ${path} from a backup. Without one, run \`wharf down\`, remove the file and start again: work that was not pushed stays in the runners' folders.`,
+  },
   port_taken: {
     http: 500,
     grpc: "UNAVAILABLE",

@@ -1,6 +1,4 @@
-import { createHash, randomBytes, randomUUID, timingSafeEqual } from "node:crypto";
-import { chmod, link, readFile, unlink, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { createHash, randomUUID, timingSafeEqual } from "node:crypto";
 import { asc, eq } from "drizzle-orm";
 import { type Database, schema } from "../store/index.ts";
 
@@ -11,22 +9,6 @@ export interface Principal {
   readonly user_id: string;
   readonly organization_id: string;
   readonly default_board_id: string;
-}
-
-/**
- * A value that is made once and kept in a file only its owner can read. It appears whole under its name or not at all:
- * a crash leaves no empty secret, and of two starters one wins and the other reads what it wrote.
- */
-export async function secretFile(folder: string, name: string): Promise<string> {
-  const path = join(folder, name);
-  const fresh = `${path}.${randomUUID()}`;
-  await writeFile(fresh, `${randomBytes(32).toString("base64url")}\n`, { mode: 0o600, flag: "wx", flush: true });
-  await link(fresh, path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== "EEXIST") throw error;
-  });
-  await unlink(fresh);
-  await chmod(path, 0o600);
-  return (await readFile(path, "utf8")).trim();
 }
 
 const digest = (text: string) => createHash("sha256").update(text).digest();

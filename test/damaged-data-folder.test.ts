@@ -1,0 +1,78 @@
+import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { api } from "@wharf/contract";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { makeRepository } from "./support/repository.ts";
+import { tracesOf } from "./support/processes.ts";
+import { scratchFolder, spoken, Wharf } from "./support/wharf.ts";
+
+/** A data folder whose small files were damaged while no server ran, or while one did. */
+
+let folder: string;
+let remote: string;
+let wharf: Wharf;
+beforeEach(() => {
+  folder = scratchFolder();
+  remote = makeRepository(join(folder, "remote"));
+  wharf = new Wharf(folder);
+});
+afterEach(async () => {
+  await wharf[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** What still runs of the data folder: its server, its PostgreSQL, its sandboxes. */
+const atWork = () => tracesOf(wharf.data).processes;
+const file = (name: string) => join(wharf.data, name);
+
+/** A server that was killed while an agent is at work. */
+async function killedAtWork(): Promise<string> {
+  await wharf.start();
+  const task = await wharf.createTask({ repository_url: remote });
+  await wharf.prompt(task, "demo: say begun\ndemo: sleep 600s");
+  await wharf.until(task.id, ({ data }) => data.kind === "message" && data.role === "agent");
+  await wharf.kill();
+  expect(atWork()).not.toEqual([]);
+  return task.id;
+}
+
+test("an empty token and an empty name are replaced at the next start, which takes up what is at work", async () => {
+  const task = await killedAtWork();
+  for (const name of ["owner-token", "instance"]) truncateSync(file(name));
+  await wharf.start();
+  expect(readFileSync(file("owner-token"), "utf8").trim()).toMatch(/^[\w-]{43}$/);
+  await wharf.client.call(api.cancelTask, { params: { task_id: task } });
+  await wharf.until(task, ({ data }) => data.kind === "turn" && data.status === "cancelled");
+});
+
+test("a damaged secret is restored from its copy, and the agent at work is reached with it", async () => {
+  const task = await killedAtWork();
+  const secret = readFileSync(file("secret"), "utf8");
+  writeFileSync(file("secret"), "short\n");
+  await wharf.start();
+  expect(readFileSync(file("secret"), "utf8")).toBe(secret);
+  await wharf.client.call(api.cancelTask, { params: { task_id: task } });
+  await wharf.until(task, ({ data }) => data.kind === "turn" && data.status === "cancelled");
+});
+
+test("without a secret the server refuses to start and says why, and `down` leaves nothing at work", async () => {
+  await killedAtWork();
+  for (const name of ["secret", "secret.copy"]) truncateSync(file(name));
+  await expect(wharf.start()).rejects.toThrow(/secret is damaged/);
+  const { code, stderr } = await wharf.cli("down");
+  expect({ code, stderr }).toMatchObject({ code: 2, stderr: expect.stringMatching(/secret is damaged/) });
+  expect(stderr).toMatch(/Nothing is left at work/);
+  expect(atWork()).toEqual([]);
+  // Nothing was made up in its place.
+  expect(readFileSync(file("secret"), "utf8")).toBe("");
+});
+
+test("`down` stops a server whose token was lost while it ran, and its agents", async () => {
+  await wharf.start();
+  const task = await wharf.createTask({ repository_url: remote });
+  expect(spoken(await wharf.turn(task, "demo: say done"))).toBe("done\n");
+  truncateSync(file("owner-token"));
+  expect(await wharf.cli("down")).toMatchObject({ code: 0 });
+  expect(atWork()).toEqual([]);
+  expect(existsSync(file("server.json"))).toBe(false);
+});
