@@ -76,3 +76,13 @@ test("`down` stops a server whose token was lost while it ran, and its agents", 
   expect(atWork()).toEqual([]);
   expect(existsSync(file("server.json"))).toBe(false);
 });
+
+test.runIf(process.platform === "linux")("a second server is refused though every lock file was removed", async () => {
+  await wharf.start();
+  const { pid } = wharf;
+  for (const name of ["wharf.lock", "wharf.pid", "postgres/wharf.lock", "postgres/wharf.pid"]) rmSync(file(name));
+  const second = await wharf.cli("up");
+  expect(second).toMatchObject({ code: 2, stderr: expect.stringContaining(`(process ${pid}) uses the data folder`) });
+  const task = await wharf.createTask({ repository_url: remote });
+  expect(spoken(await wharf.turn(task, "demo: say undisturbed"))).toBe("undisturbed\n");
+});

@@ -82,7 +82,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   await using parts = new AsyncDisposableStack();
 
   await mkdir(config.dataFolder, { recursive: true, mode: process.getuid?.() === 0 ? 0o711 : 0o700 });
-  parts.use(await lockDataFolder(config.dataFolder));
+  const stopping = Promise.withResolvers<{ runners: boolean }>();
+  const onLost = (error: WharfError) => {
+    logger.fatal({ error }, "another server took the data folder after its lock file was removed; stopping");
+    stopping.resolve({ runners: false });
+  };
+  parts.use(await lockDataFolder(config.dataFolder, { onLost }));
   await refuseCopiedFolder(config.dataFolder);
   const kept = ({ value, repair }: KeptValue): string => {
     if (repair) logger.warn(repair);
@@ -244,7 +249,6 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     (runnerId) => !links.has(runnerId),
   );
 
-  const stopping = Promise.withResolvers<{ runners: boolean }>();
   const app = await createApi({
     logger,
     guard: { host: config.host, allowedHosts: config.allowedHosts, token, owner: principal },

@@ -1,10 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, stat } from "node:fs/promises";
+import { mkdtemp, rename, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { DatabaseSync } from "node:sqlite";
+import type { WharfError } from "@wharf/contract";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { lockDataFolder } from "./data-folder-lock.ts";
 
 let folder: string;
@@ -101,6 +103,49 @@ test("of many that try at the same moment over a dead holder's files exactly one
     outcomes.filter((outcome) => outcome !== "held").every((outcome) => outcome.startsWith("data_folder_busy")),
   ).toBe(true);
   expect(winner?.child.exitCode).toBeNull();
+});
+
+const lockFiles = ["wharf.lock", "wharf.pid"];
+const removeFiles = () => Promise.all(lockFiles.map((name) => rm(join(folder, name))));
+const onLinux = process.platform === "linux";
+
+test.runIf(onLinux)(
+  "a second holder is refused with the first one's process id though the lock's files are gone",
+  async () => {
+    const { child, said } = contender();
+    expect(await said).toBe("held");
+    await removeFiles();
+    expect(await contender().said).toBe(`data_folder_busy ${child.pid}`);
+    await expect(lockDataFolder(`${folder}/../data/.`)).rejects.toMatchObject({ context: { pid: `${child.pid}` } });
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    await using _lock = await lockDataFolder(folder);
+  },
+);
+
+test("a removed or replaced lock file is locked again while the lock is held", async () => {
+  await using _lock = await lockDataFolder(folder, { checkIntervalMs: 20 });
+  for (const replace of [false, true]) {
+    await rm(join(folder, "wharf.lock"));
+    if (replace) await writeFile(join(folder, "wharf.lock"), "");
+    await vi.waitFor(() => {
+      const file = new DatabaseSync(join(folder, "wharf.lock"), { timeout: 0 });
+      using _closed = { [Symbol.dispose]: () => file.close() };
+      expect(() => file.exec("BEGIN EXCLUSIVE")).toThrow("locked");
+    });
+  }
+});
+
+test("a holder learns that another process has the lock file that took the place of its own", async () => {
+  const lost = Promise.withResolvers<WharfError>();
+  await using _lock = await lockDataFolder(folder, { checkIntervalMs: 1, onLost: lost.resolve });
+  // A process in another container: it shares the folder and nothing else.
+  const other = join(folder, "other.lock");
+  const file = new DatabaseSync(other, { timeout: 0 });
+  using _closed = { [Symbol.dispose]: () => file.close() };
+  file.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
+  await rename(other, join(folder, "wharf.lock"));
+  expect(await lost.promise).toMatchObject({ code: "data_folder_busy" });
 });
 
 test("a folder that cannot be made is refused by the name of its setting", async () => {

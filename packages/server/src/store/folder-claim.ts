@@ -1,0 +1,57 @@
+import { once } from "node:events";
+import { stat } from "node:fs/promises";
+import { connect, createServer, type Server } from "node:net";
+
+/** How long the holder of a claim may take to say who it is. */
+const answerMs = 2_000;
+
+export interface FolderClaim {
+  release(): Promise<void>;
+}
+
+/**
+ * Claims a folder for this process through a socket in Linux's abstract namespace; undefined where another process has
+ * it. The socket's name is the folder's device and inode, so it is the same by whatever path, there is no file that could
+ * be removed, and the kernel frees it with the process.
+ */
+export async function claimFolder(folder: string): Promise<FolderClaim | undefined> {
+  if (process.platform !== "linux") return noClaim;
+  const server = createServer((socket) => socket.on("error", () => undefined).end(`${process.pid}\n`));
+  server.unref().listen({ path: await socketName(folder) });
+  try {
+    await once(server, "listening");
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EADDRINUSE") return undefined;
+    // A system that forbids abstract sockets has the lock file alone.
+    return noClaim;
+  }
+  server.on("error", () => undefined);
+  return { release: () => close(server) };
+}
+
+/** The process id of the folder's holder, as it says itself. */
+export async function askClaimant(folder: string): Promise<string | undefined> {
+  if (process.platform !== "linux") return undefined;
+  try {
+    const socket = connect({ path: await socketName(folder) });
+    socket.setTimeout(answerMs, () => socket.destroy());
+    let answer = "";
+    for await (const chunk of socket.setEncoding("utf8")) answer += String(chunk);
+    return /^\d+$/.exec(answer.trim())?.[0];
+  } catch {
+    return undefined;
+  }
+}
+
+const noClaim: FolderClaim = { release: async () => undefined };
+
+async function socketName(folder: string): Promise<string> {
+  const { dev, ino } = await stat(folder, { bigint: true });
+  return `\0wharf-data-folder-${dev}-${ino}`;
+}
+
+async function close(server: Server): Promise<void> {
+  const closed = once(server, "close");
+  server.close();
+  await closed;
+}
