@@ -357,9 +357,14 @@ const system = {
   health: endpoint({
     method: "GET",
     path: "/health",
-    summary: "Whether the server lives; needs no token",
+    summary: "Whether the server lives, and what it cannot do at the moment; needs no token",
     isOpen: true,
-    response: z.object({ status: z.literal("ok"), version: z.string() }),
+    response: z.object({
+      status: z.enum(["ok", "degraded"]),
+      version: z.string(),
+      /** What does not work, in sentences. */
+      problems: z.array(z.string()).optional(),
+    }),
   }),
   serverInfo: endpoint({
     method: "GET",

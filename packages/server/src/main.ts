@@ -17,6 +17,7 @@ import {
 import type { Config } from "./config.ts";
 import { Log } from "./events/index.ts";
 import { createGateway, openMirrors } from "./gateway/index.ts";
+import { HealthMonitor } from "./health-monitor.ts";
 import { createLogger } from "./logger.ts";
 import { gatewayHooks } from "./gateway-hooks.ts";
 import {
@@ -249,6 +250,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     (runnerId) => !links.has(runnerId),
   );
 
+  const health = parts.use(
+    new HealthMonitor({
+      dataFolder: config.dataFolder,
+      pingDatabase: () => db.execute("select 1"),
+      onChange: (report) => logger[report.status === "ok" ? "info" : "error"](report, "health"),
+    }),
+  );
   const app = await createApi({
     logger,
     guard: { host: config.host, allowedHosts: config.allowedHosts, token, owner: principal },
@@ -265,6 +273,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       orphans,
       diffs: new TaskDiffs(db, mirrors, links),
       log,
+      health: () => health.report,
       server: {
         version: options.version,
         data_folder: config.dataFolder,
@@ -295,7 +304,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   maintenance.start();
   parts.defer(() => maintenance.stop());
   await announce(config.dataFolder, url);
-  parts.defer(() => rm(join(config.dataFolder, addressFile), { force: true }));
+  // A disk that takes no changes keeps the file; clients find that nobody listens at its address.
+  parts.defer(() => rm(join(config.dataFolder, addressFile), { force: true }).catch(() => undefined));
   logger.info(
     { url, isolation: backend.can.isolation, database: config.databaseUrl ? "server" : "embedded" },
     "Wharf serves",

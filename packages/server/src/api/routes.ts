@@ -22,6 +22,8 @@ export interface Modules extends RunnerModules {
   readonly diffs: TaskDiffs;
   readonly log: Log;
   readonly pool: Pick<WarmPool, "levels">;
+  /** What is known of the server's health; asking waits for nothing. */
+  readonly health: () => { status: "ok" | "degraded"; problems: string[] };
   readonly server: {
     version: string;
     data_folder: string;
@@ -239,8 +241,11 @@ function serveOrchestrator(app: FastifyInstance, modules: Modules): void {
   register(app, api.orchestratorQueue, ({ principal, query }) => queries.queue(principal.user_id, query));
 }
 
-function serveSystem(app: FastifyInstance, { server, pool, shutdown }: Modules): void {
-  register(app, api.health, async () => ({ status: "ok" as const, version: server.version }));
+function serveSystem(app: FastifyInstance, { health, server, pool, shutdown }: Modules): void {
+  register(app, api.health, async () => {
+    const { status, problems } = health();
+    return { status, version: server.version, ...(problems.length > 0 && { problems }) };
+  });
   register(app, api.serverInfo, async () => {
     const levels = pool.levels();
     return { ...server, pid: process.pid, ...(levels.length > 0 && { pool: levels }) };

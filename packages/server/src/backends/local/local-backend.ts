@@ -137,7 +137,10 @@ class LocalRunners implements Backend {
       if (launched !== undefined) {
         await signalProcess(launched.daemon, "SIGTERM");
         await untilGone(launched.daemon, flushMs);
-        await measure(folder, launched, this.#members(folder, launched, await allProcesses()));
+        // A disk that is full or read-only takes no figures, and must not keep the processes.
+        await measure(folder, launched, this.#members(folder, launched, await allProcesses())).catch((error: unknown) =>
+          this.#options.log?.warn({ err: error, runner_id: id }, "what a runner used could not be kept"),
+        );
       }
       await this.#end(folder, members);
       await this.#listeners.close(

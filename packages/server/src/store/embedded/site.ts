@@ -22,6 +22,8 @@ export async function causeOfEnd({ folder, logFile }: Site, offset: number, endi
   const words = await lastWords(logFile, offset);
   if (words?.includes("No space left on device") || (await isFull(folder)))
     return new WharfError("disk_full", { path: folder });
+  if (words?.includes("Read-only file system"))
+    return new WharfError("database_unavailable", { reason: `its folder ${folder} is read-only` });
   return new WharfError("database_unavailable", {
     reason: `PostgreSQL ${ending}${words ? `: ${words}` : ""} (its log is ${logFile})`,
   });

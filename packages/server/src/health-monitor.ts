@@ -1,0 +1,112 @@
+import { rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+export interface HealthReport {
+  readonly status: "ok" | "degraded";
+  /** What does not work, in sentences for people. They name no path: `/health` needs no token. */
+  readonly problems: string[];
+}
+
+interface HealthMonitorOptions {
+  readonly dataFolder: string;
+  /** Asks the database for anything. */
+  readonly pingDatabase: () => Promise<unknown>;
+  /** Called when a problem appears, changes or ends. */
+  readonly onChange?: (report: HealthReport) => void;
+  readonly intervalMs?: number;
+  readonly patienceMs?: number;
+}
+
+const defaultIntervalMs = 5_000;
+const defaultPatienceMs = 5_000;
+
+const checkFile = ".health-check";
+/** A full disk may still take an empty file. */
+const checkBytes = 4096;
+
+/**
+ * Checks regularly whether the data folder takes files and the database answers, so that `/health` can report it without
+ * waiting for either. A disk that hangs keeps a check for as long as it lasts; the check counts as failed after a while,
+ * and no other is started beside it.
+ */
+export class HealthMonitor implements Disposable {
+  readonly #options: HealthMonitorOptions;
+  readonly #checks: Check[];
+  readonly #timer: NodeJS.Timeout;
+  #problems: string[] = [];
+
+  constructor(options: HealthMonitorOptions) {
+    this.#options = options;
+    const { dataFolder, pingDatabase, patienceMs = defaultPatienceMs, intervalMs = defaultIntervalMs } = options;
+    this.#checks = [
+      new Check(() => tryFolder(dataFolder), { patienceMs, hung: "The data folder's disk does not answer." }),
+      new Check(() => tryDatabase(pingDatabase), { patienceMs, hung: "The database does not answer." }),
+    ];
+    this.#timer = setInterval(() => void this.check(), intervalMs).unref();
+  }
+
+  get report(): HealthReport {
+    return { status: this.#problems.length === 0 ? "ok" : "degraded", problems: this.#problems };
+  }
+
+  async check(): Promise<HealthReport> {
+    const found = await Promise.all(this.#checks.map((check) => check.run()));
+    const problems = found.filter((problem) => problem !== undefined);
+    const isChanged = problems.join("\n") !== this.#problems.join("\n");
+    this.#problems = problems;
+    if (isChanged) this.#options.onChange?.(this.report);
+    return this.report;
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+}
+
+class Check {
+  readonly #attempt: () => Promise<string | undefined>;
+  readonly #patienceMs: number;
+  readonly #hung: string;
+  #running: Promise<string | undefined> | undefined;
+
+  constructor(attempt: () => Promise<string | undefined>, options: { patienceMs: number; hung: string }) {
+    this.#attempt = attempt;
+    this.#patienceMs = options.patienceMs;
+    this.#hung = options.hung;
+  }
+
+  /** The problem, or undefined where there is none. */
+  async run(): Promise<string | undefined> {
+    const isHung = this.#running !== undefined;
+    this.#running ??= this.#attempt().finally(() => (this.#running = undefined));
+    // A check that already hung for its time is not waited for again.
+    return Promise.race([this.#running, sleep(isHung ? 0 : this.#patienceMs, this.#hung, { ref: false })]);
+  }
+}
+
+async function tryFolder(folder: string): Promise<string | undefined> {
+  const path = join(folder, checkFile);
+  try {
+    await writeFile(path, Buffer.alloc(checkBytes), { mode: 0o600 });
+    await rm(path, { force: true });
+    return undefined;
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "an unknown error";
+    return folderProblems[code] ?? `The data folder takes no files (${code}).`;
+  }
+}
+
+const folderProblems: Readonly<Record<string, string>> = {
+  EROFS: "The data folder is read-only.",
+  ENOSPC: "The data folder's disk is full.",
+  EDQUOT: "The data folder's quota is used up.",
+  EIO: "The data folder's disk fails.",
+  ENOENT: "The data folder is gone.",
+};
+
+const tryDatabase = (ping: () => Promise<unknown>): Promise<string | undefined> =>
+  ping().then(
+    () => undefined,
+    () => "The database does not answer.",
+  );
