@@ -77,7 +77,8 @@ async function startDaemon(config: DaemonConfig): Promise<() => Promise<void>> {
     if (run_id !== undefined) await journal.append({ run_id, type: typeOfKind[data.kind], data });
   };
   const watcher = new Watcher({ workspace, state, tell });
-  const git = new GitWorkspace({ workspace, state, remoteBase: gatewayUrl, quiet: () => watcher.quiet() });
+  const notice = (message: string) => tell({ kind: "notice", message });
+  const git = new GitWorkspace({ workspace, state, remoteBase: gatewayUrl, quiet: () => watcher.quiet(), notice });
   const { models } = relay;
   const commit = (input: AgentPrompt["commit"]) => git.commit(input);
   const onFault = (error: unknown) => report("state", error);

@@ -21,10 +21,14 @@ export const exitCodes = { done: 0, agentFailed: 1, wharfFailed: 2, interrupted:
 /** Ends of a turn that are the agent's own failure. */
 const failures: ReadonlySet<string> = new Set(["error", "timeout", "refusal"]);
 
-/** 0: the agent did its turn and the branch is where it belongs. 1: the agent failed. 2: Wharf did. */
+/** Whether the agent left work of which nothing could be committed. */
+export const isUncommitted = ({ commit, failure }: TurnOutcome): boolean =>
+  commit === undefined && failure?.code === "work_not_committed";
+
+/** 0: the agent did its turn and the branch is where it belongs. 1: the agent failed, or left what cannot be committed. 2: Wharf failed. */
 export function exitCodeOf(outcome: TurnOutcome): number {
   if (outcome.status === "ended") {
-    if (failures.has(outcome.stop_reason ?? "")) return exitCodes.agentFailed;
+    if (failures.has(outcome.stop_reason ?? "") || isUncommitted(outcome)) return exitCodes.agentFailed;
     return outcome.push === "failed" || outcome.push === "waiting" ? exitCodes.wharfFailed : exitCodes.done;
   }
   return outcome.error_code?.startsWith("agent_") ? exitCodes.agentFailed : exitCodes.wharfFailed;

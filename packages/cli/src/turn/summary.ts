@@ -5,7 +5,7 @@ import { stopText, usageText } from "../render/event-line.ts";
 import { duration } from "../render/numbers.ts";
 import type { Style } from "../render/style.ts";
 import { fields } from "../render/table.ts";
-import { exitCodeOf, type TurnOutcome } from "./outcome.ts";
+import { exitCodeOf, isUncommitted, type TurnOutcome } from "./outcome.ts";
 
 export interface Summary {
   readonly task: Task;
@@ -80,7 +80,9 @@ function verdict({ outcome, took }: Summary, style: Style): string {
   );
   const what =
     code === 1
-      ? "The agent failed"
+      ? isUncommitted(outcome)
+        ? "Nothing was committed"
+        : "The agent failed"
       : outcome.status === "ended"
         ? "The work is done, but its branch did not get to the repository"
         : (outcome.error_code && "The task failed") || endWords[outcome.status];

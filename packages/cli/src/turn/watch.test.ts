@@ -1,4 +1,4 @@
-import type { EventData } from "@wharf/contract";
+import type { EventData, EventDataOf } from "@wharf/contract";
 import { describe, expect, it } from "vitest";
 import { exitCodeOf, type TurnOutcome } from "./outcome.ts";
 import { TurnWatch } from "./watch.ts";
@@ -13,7 +13,7 @@ function watched(...events: readonly EventData[]): TurnWatch {
 
 const started: EventData = { kind: "turn", turn_id: "mine", status: "started" };
 const ended: EventData = { kind: "turn", turn_id: "mine", status: "ended", stop_reason: "end_turn" };
-const commit: EventData = {
+const commit: EventDataOf<"commit"> = {
   kind: "commit",
   sha: "a",
   branch: "shadow/x",
@@ -85,6 +85,12 @@ describe("a command ends with", () => {
       expect(exitCodeOf(outcome({ stop_reason, push: "failed" }))).toBe(1);
     },
   );
+
+  it("1 when nothing of the work could be committed, and 0 when it could after all", () => {
+    const uncommitted = { kind: "failure", code: "work_not_committed", message: "m", next: "n" } as const;
+    expect(exitCodeOf(outcome({ push: "none", failure: uncommitted }))).toBe(1);
+    expect(exitCodeOf(outcome({ commit, failure: uncommitted }))).toBe(0);
+  });
 
   it("1 when the agent did not start", () => {
     expect(exitCodeOf(outcome({ status: "cancelled", error_code: "agent_start_failed" }))).toBe(1);

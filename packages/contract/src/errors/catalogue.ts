@@ -169,6 +169,13 @@ export const errorCatalogue: { readonly [Code in ErrorCode]: CatalogueEntry<Erro
     message: ({ ref, reason }) => `The push to ${ref} was refused: ${reason}`,
     next: () => "The work is kept in the server's mirror. Mend the cause and push again with `wharf task prompt`.",
   },
+  work_not_committed: {
+    http: 500,
+    grpc: "INTERNAL",
+    message: ({ reason }) => `The work of this turn could not be committed: ${reason}`,
+    next: () =>
+      "It is kept in the runner's workspace, and the next turn commits it too: prompt the agent to correct this.",
+  },
   git_failed: {
     http: 500,
     grpc: "INTERNAL",

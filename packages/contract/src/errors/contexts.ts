@@ -32,6 +32,7 @@ export interface ErrorContexts {
   repository_timeout: { url: string; host: string; phase: RepositoryPhase; after_s: number };
   branch_missing: { url: string; branch: string };
   push_rejected: { ref: string; reason: string };
+  work_not_committed: { reason: string };
   git_failed: { command: string; reason: string };
   runner_unavailable: { runner_id: string; reason: string };
   runner_lost: { runner_id: string; reason: string };

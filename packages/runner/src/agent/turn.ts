@@ -148,12 +148,9 @@ export class Turn {
       if (event) await recorder.record(event);
     } catch (error) {
       const failure =
-        error instanceof WharfError
+        error instanceof WharfError && error.code === "work_not_committed"
           ? error
-          : new WharfError("git_failed", {
-              command: "commit",
-              reason: error instanceof Error ? error.message : "unknown",
-            });
+          : new WharfError("work_not_committed", { reason: error instanceof Error ? error.message : String(error) });
       await recorder.record({
         kind: "failure",
         code: failure.code,

@@ -54,6 +54,8 @@ export interface GitOptions {
 export interface GitResult {
   readonly code: number;
   readonly stdout: string;
+  /** The end of what git said beside its output. */
+  readonly stderr: string;
   /** The output was longer than the bound; git was stopped there. */
   readonly truncated: boolean;
 }
@@ -109,7 +111,7 @@ export async function git(args: readonly string[], options: GitOptions): Promise
     if (code !== 0 && !truncated && !options.accept?.includes(code)) throw new GitFailure(name, stderr);
     // A character cut at the bound is left out.
     const stdout = new StringDecoder(options.binary ? "latin1" : "utf8").write(Buffer.concat(chunks));
-    return { code: typeof code === "number" ? code : 0, stdout, truncated };
+    return { code: typeof code === "number" ? code : 0, stdout, stderr, truncated };
   } catch (error) {
     if (error instanceof WharfError) throw error;
     throw new GitFailure(name, error instanceof Error ? error.message : String(error));

@@ -5,7 +5,7 @@ import type { AgentPrompt, EventDataOf } from "@wharf/contract";
 import type { z } from "zod";
 import { writeCheckout, type Checkout } from "./checkout-state.ts";
 import { git, GitFailure } from "./command.ts";
-import { stageAll } from "./stage.ts";
+import { stageAll, type Staged } from "./stage.ts";
 import { headOf, isAncestor, parseNumstat, type Workspace } from "./workspace.ts";
 
 /**
@@ -29,19 +29,20 @@ const WHARF = { name: "Wharf", email: "wharf@localhost" };
 const LOCK_WAITS = 4;
 const LOCK_WAIT = 500; // ms
 
-export async function commit(
-  workspace: Workspace,
-  checkout: Checkout,
-  input: CommitInput,
-): Promise<EventDataOf<"commit"> | undefined> {
+export async function commit(workspace: Workspace, checkout: Checkout, input: CommitInput): Promise<Committed> {
   const work = new Committer(workspace, checkout.shadow_branch, input);
   await work.leaveOperations();
-  await work.commitTree();
+  const { refused } = await work.commitTree();
   await work.returnToShadow();
   await work.joinWith(checkout.told);
   const sha = await headOf(workspace);
-  if (sha === checkout.told) return undefined;
-  return described(workspace, { sha, parent: checkout.told, branch: checkout.shadow_branch });
+  if (sha === checkout.told) return { made: undefined, refused };
+  return { made: await described(workspace, { sha, parent: checkout.told, branch: checkout.shadow_branch }), refused };
+}
+
+export interface Committed extends Staged {
+  /** Undefined where nothing changed. */
+  readonly made: EventDataOf<"commit"> | undefined;
 }
 
 /** Remembers that a commit was told of, so that the next one is counted from it. */
@@ -83,19 +84,20 @@ class Committer {
     }
   }
 
-  async commitTree(): Promise<void> {
-    await this.#pastLock(() => stageAll(this.#workspace, this.#environment));
+  async commitTree(): Promise<Staged> {
+    const staged = await this.#pastLock(() => stageAll(this.#workspace, this.#environment));
     const merging = (await this.#code(["rev-parse", "--quiet", "--verify", "MERGE_HEAD"])) === 0;
     if (
       !merging &&
       (await this.#code(["diff", "--cached", "--quiet", "--no-ext-diff", "--ignore-submodules=dirty"])) === 0
     )
-      return;
+      return staged;
     await this.#git(
       ["commit", "--quiet", "--no-verify", "--allow-empty", "--cleanup=whitespace", "--file=-"],
       [0],
       this.#message,
     );
+    return staged;
   }
 
   async returnToShadow(): Promise<void> {
@@ -138,11 +140,10 @@ class Committer {
   }
 
   /** A lock that an ended git left behind is removed when nobody gave it back for 2 s. */
-  async #pastLock(action: () => Promise<unknown>): Promise<void> {
+  async #pastLock<T>(action: () => Promise<T>): Promise<T> {
     for (let waits = 0; ; waits++) {
       try {
-        await action();
-        return;
+        return await action();
       } catch (error) {
         if (!(error instanceof GitFailure) || !error.stderr.includes("index.lock") || waits > LOCK_WAITS) throw error;
         const lock = resolve(

@@ -13,13 +13,14 @@ import type { z } from "zod";
 import { branch, checkoutRevision } from "./branch.ts";
 import { readCheckout, writeCheckout, type Checkout } from "./checkout-state.ts";
 import { clone, type CloneInput, type CloneOptions } from "./clone.ts";
-import { git } from "./command.ts";
-import { commit, rememberTold, type CommitInput } from "./commit.ts";
+import { git, GitFailure } from "./command.ts";
+import { commit, type Committed, rememberTold, type CommitInput } from "./commit.ts";
 import { writeUser } from "./config.ts";
 import { compare, withoutStates, type CompareInput } from "./diff.ts";
 import { readHead } from "./head.ts";
 import { currentCommit, log, type LogInput } from "./log.ts";
 import { push } from "./push.ts";
+import { isDamaged, repair } from "./repair.ts";
 import { status } from "./status.ts";
 import { branchOf, commitOf, resolveRevision, type Workspace } from "./workspace.ts";
 import { GitView } from "./view.ts";
@@ -37,21 +38,34 @@ interface GitWorkspaceOptions {
   protocols?: readonly string[];
   /** Called before git changes files of the workspace; what it gives is disposed of afterwards. */
   quiet?: () => Disposable;
+  /** Called with what a person should know about the work that is committed. */
+  notice?: (message: string) => Promise<void>;
+}
+
+const maxListedNames = 5;
+
+function listNames(names: readonly string[]): string {
+  const more = names.length - maxListedNames;
+  return `${names.slice(0, maxListedNames).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
 }
 
 /** The daemon's git: it clones, commits, compares and pushes the workspace, one thing at a time. */
 export class GitWorkspace {
   readonly #workspace: Workspace;
   readonly #quiet: () => Disposable;
+  readonly #notice: (message: string) => Promise<void>;
   #queue: Promise<unknown> = Promise.resolve();
+  /** What git could not take at the last commit: it is reported once, not after every turn. */
+  #refused: readonly string[] = [];
   /** The newest commit that was handed out. It is kept on disk by the next step, so that none is forgotten. */
   #told: string | undefined;
 
-  constructor({ workspace, state, remoteBase, signal, protocols = [], quiet }: GitWorkspaceOptions) {
+  constructor({ workspace, state, remoteBase, signal, protocols = [], quiet, notice }: GitWorkspaceOptions) {
     const view = new GitView({ workspace, state });
     const allowed = { GIT_ALLOW_PROTOCOL: ["http", ...protocols].join(":") };
     const outside = { ...allowed, GIT_CEILING_DIRECTORIES: dirname(workspace) };
     const inside = { ...allowed, ...view.environment };
+    this.#notice = notice ?? (async () => undefined);
     this.#quiet = quiet ?? (() => ({ [Symbol.dispose]: () => undefined }));
     this.#workspace = {
       folder: workspace,
@@ -89,11 +103,37 @@ export class GitWorkspace {
       const checkout = await this.#settled();
       if (!checkout) return undefined;
       using _ = this.#quiet();
-      await this.#workspace.prepare();
-      const made = await commit(this.#workspace, checkout, input);
+      const { made, refused } = await this.#commitWork(checkout, input);
       this.#told = made?.sha ?? this.#told;
+      const isNews = refused.length > 0 && refused.join("\0") !== this.#refused.join("\0");
+      this.#refused = refused;
+      const left = isNews && `git cannot take ${listNames(refused)}: rename them, or list them in .gitignore`;
+      if (left && !made) throw new WharfError("work_not_committed", { reason: left });
+      if (left) await this.#notice(`Not everything was committed: ${left}.`);
       return made;
     });
+  }
+
+  /** The agent can do with its repository what it likes; its work is to be committed all the same. */
+  async #commitWork(checkout: Checkout, input: CommitInput): Promise<Committed> {
+    try {
+      await this.#workspace.prepare();
+      return await commit(this.#workspace, checkout, input);
+    } catch (error) {
+      if (!(error instanceof GitFailure) || !(await isDamaged(this.#workspace, checkout))) throw error;
+      const repaired = await repair(this.#workspace, checkout).catch((failure: unknown) => {
+        const words = failure instanceof Error ? failure.message : String(failure);
+        const reason = `the repository in the workspace is damaged and could not be repaired (${words})`;
+        throw new WharfError("work_not_committed", { reason }, { cause: failure });
+      });
+      this.#told = undefined;
+      await this.#notice(
+        repaired === checkout
+          ? "The repository in the workspace was damaged and was repaired."
+          : "The repository in the workspace was damaged and was built again from the remote; files were not changed.",
+      );
+      return await commit(this.#workspace, repaired, input);
+    }
   }
 
   /**

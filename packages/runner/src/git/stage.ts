@@ -6,7 +6,8 @@ import type { Workspace } from "./workspace.ts";
  * settings the agent gave it there, and it fails as a whole for one nested repository without a commit. A file that
  * cannot be read, or a pipe where a file was, keeps itself out of the index and nothing else.
  */
-export async function stageAll(workspace: Workspace, environment: Record<string, string> = {}): Promise<void> {
+export async function stageAll(workspace: Workspace, environment: Record<string, string> = {}): Promise<Staged> {
+  const refused = new Set<string>();
   const how = ["--porcelain=v2", "-z", "--untracked-files=all", "--ignore-submodules=dirty", "--no-renames"];
   for (let more = true; more;) {
     // Names that are no UTF-8 stay what they are.
@@ -18,7 +19,8 @@ export async function stageAll(workspace: Workspace, environment: Record<string,
       const args = ["update-index", "-z", "--force-remove", "--stdin"];
       await git(args, { ...options, input: listOf(found.deleted) });
     }
-    const taken = await take(found.present, options);
+    const { taken, refused: now } = await take(found.present, options);
+    for (const path of now) refused.add(toText(path));
     for (const path of found.nested) {
       // A repository without a commit has nothing that could be recorded.
       const args = ["update-index", "-z", "--add", "--replace", "--stdin"];
@@ -26,20 +28,33 @@ export async function stageAll(workspace: Workspace, environment: Record<string,
     }
     more = truncated && found.deleted.length + taken > 0;
   }
+  return { refused: [...refused] };
 }
 
-/** How many of them are in the index. git stops at the first that it cannot take: that one is found by halves. */
-async function take(paths: readonly string[], options: GitOptions): Promise<number> {
-  if (paths.length === 0) return 0;
+export interface Staged {
+  /** Files that git cannot take: for their name, or because they cannot be read. */
+  readonly refused: readonly string[];
+}
+
+const toBytes = (path: string): string => Buffer.from(path, "utf8").toString("latin1");
+/** A name as a person reads it, of one whose characters are bytes. */
+const toText = (path: string): string => Buffer.from(path, "latin1").toString("utf8");
+
+/** git stops at the first that it cannot take: that one is found by halves. */
+async function take(paths: readonly string[], options: GitOptions): Promise<{ taken: number; refused: string[] }> {
+  if (paths.length === 0) return { taken: 0, refused: [] };
   try {
     const args = ["update-index", "-z", "--add", "--remove", "--replace", "--stdin"];
-    await git(args, { ...options, input: listOf(paths) });
-    return paths.length;
+    const { stderr } = await git(args, { ...options, input: listOf(paths) });
+    // For names such as `git~1`, which would be `.git` elsewhere, git says so and goes on.
+    const refused = [...stderr.matchAll(/^Ignoring path (.+)$/gm)].map(([, path = ""]) => toBytes(path));
+    return { taken: paths.length - refused.length, refused };
   } catch (error) {
     if (!(error instanceof GitFailure) || !error.stderr.includes("Unable to process path")) throw error;
-    if (paths.length === 1) return 0;
+    if (paths.length === 1) return { taken: 0, refused: [...paths] };
     const half = Math.ceil(paths.length / 2);
-    return (await take(paths.slice(0, half), options)) + (await take(paths.slice(half), options));
+    const [first, second] = [await take(paths.slice(0, half), options), await take(paths.slice(half), options)];
+    return { taken: first.taken + second.taken, refused: [...first.refused, ...second.refused] };
   }
 }
 

@@ -1,0 +1,90 @@
+import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { Repository, turn, wanted } from "./fixtures/repository.ts";
+import type { GitWorkspace } from "./index.ts";
+
+let repository: Repository;
+let daemonGit: GitWorkspace;
+let notices: string[];
+beforeEach(async () => {
+  repository = new Repository();
+  notices = [];
+  daemonGit = repository.open({ notice: async (message) => void notices.push(message) });
+  await daemonGit.clone(wanted);
+});
+afterEach(() => repository[Symbol.dispose]());
+
+const inGit = (...path: string[]) => join(repository.workspace, ".git", ...path);
+const { shadow_branch } = wanted;
+const pushed = (path: string) => repository.git(repository.bare, "show", `${shadow_branch}:${path}`);
+
+const damages: Record<string, () => Promise<unknown>> = {
+  "removed .git": () => rm(inGit(), { recursive: true }),
+  "replaced .git by a file": () => rm(inGit(), { recursive: true }).then(() => writeFile(inGit(), "gone")),
+  "began a repository of its own": async () => {
+    await rm(inGit(), { recursive: true });
+    repository.agent("init", "-q", ".");
+  },
+  "garbled HEAD": () => writeFile(inGit("HEAD"), "garbage\n"),
+  "removed HEAD": () => rm(inGit("HEAD")),
+  "removed the objects": () => rm(inGit("objects"), { recursive: true }).then(() => mkdir(inGit("objects"))),
+  "removed the branches": () => rm(inGit("refs"), { recursive: true }).then(() => mkdir(inGit("refs"))),
+  "garbled the index": () => writeFile(inGit("index"), "garbage"),
+};
+
+for (const [name, damage] of Object.entries(damages))
+  for (const isPushed of [true, false])
+    test(`an agent that ${name} keeps its work, with a first turn that was ${isPushed ? "" : "not "}pushed`, async () => {
+      await repository.write("first.txt", "first\n");
+      const first = await daemonGit.commit(turn);
+      if (isPushed) await daemonGit.push({ shadow_branch });
+      await damage();
+      await repository.write("second.txt", "second\n");
+      await rm(join(repository.workspace, "a.txt"));
+
+      const second = await daemonGit.commit(turn);
+      expect(second).toMatchObject({ branch: shadow_branch });
+      if (isPushed) expect(second?.parent).toBe(first?.sha);
+      expect(await daemonGit.push({ shadow_branch })).toEqual({ sha: second?.sha });
+      expect(pushed("first.txt")).toBe("first");
+      expect(pushed("second.txt")).toBe("second");
+      expect(() => pushed("a.txt")).toThrow();
+      // The next turn is as any other.
+      await repository.write("third.txt", "third\n");
+      expect(await repository.open().commit(turn)).toMatchObject({ files: 1, parent: second?.sha });
+      expect(await daemonGit.treeStatus()).toMatchObject({ branch: shadow_branch, clean: true });
+    });
+
+test("the repository that was replaced is kept for a person, and the log says so", async () => {
+  await writeFile(inGit("mine"), "kept");
+  await rm(inGit("objects"), { recursive: true });
+  await repository.write("b.txt", "b\n");
+  await daemonGit.commit(turn);
+  expect(notices).toEqual([expect.stringMatching(/repository .* was damaged .* built again/)]);
+  expect(await readdir(join(repository.state, "broken-repository"))).toContain("mine");
+});
+
+test("where the remote does not answer nothing is changed, and the error says that nothing was committed", async () => {
+  await rm(inGit("objects"), { recursive: true });
+  await repository.write("b.txt", "b\n");
+  await rename(repository.bare, `${repository.bare}.away`);
+  await expect(daemonGit.commit(turn)).rejects.toMatchObject({ code: "work_not_committed" });
+  expect(await readdir(inGit())).toContain("HEAD");
+  await rename(`${repository.bare}.away`, repository.bare);
+  expect(await daemonGit.commit(turn)).toMatchObject({ files: 1 });
+});
+
+test("what git cannot take is named: as an error where nothing else was to be committed, else as a notice", async () => {
+  await repository.write("git~1", "no name for git\n");
+  await expect(daemonGit.commit(turn)).rejects.toMatchObject({
+    code: "work_not_committed",
+    message: expect.stringContaining("git~1"),
+  });
+  // Said once, it does not make a failure of every later turn.
+  expect(await daemonGit.commit(turn)).toBeUndefined();
+  await repository.write("more/.git~1", "taken\n");
+  await repository.write("more/GIT~1", "no name for git either\n");
+  expect(await daemonGit.commit(turn)).toMatchObject({ files: 1 });
+  expect(notices).toEqual([expect.stringMatching(/Not everything was committed: git cannot take git~1, more\/GIT~1/)]);
+});
