@@ -35,6 +35,8 @@ export const DaemonConfig = z.object({
   /** Port of the relay on the loopback inside; another is taken where this one is in use. */
   relay_port: z.number().int().default(4100),
   isolation: Isolation,
+  /** Larger files are left out of commits; 100 MB where none is given. */
+  max_file_bytes: z.number().int().positive().optional(),
   /** Where isolation rests on others, such as a cluster's network plugin: what must not answer from inside. */
   isolation_check: IsolationTargets.optional(),
 });

@@ -78,7 +78,14 @@ async function startDaemon(config: DaemonConfig): Promise<() => Promise<void>> {
   };
   const watcher = new Watcher({ workspace, state, tell });
   const notice = (message: string) => tell({ kind: "notice", message });
-  const git = new GitWorkspace({ workspace, state, remoteBase: gatewayUrl, quiet: () => watcher.quiet(), notice });
+  const git = new GitWorkspace({
+    workspace,
+    state,
+    remoteBase: gatewayUrl,
+    quiet: () => watcher.quiet(),
+    notice,
+    ...(config.max_file_bytes !== undefined && { maxFileBytes: config.max_file_bytes }),
+  });
   const { models } = relay;
   const commit = (input: AgentPrompt["commit"]) => git.commit(input);
   const onFault = (error: unknown) => report("state", error);

@@ -32,12 +32,13 @@ const LOCK_WAIT = 500; // ms
 export async function commit(workspace: Workspace, checkout: Checkout, input: CommitInput): Promise<Committed> {
   const work = new Committer(workspace, checkout.shadow_branch, input);
   await work.leaveOperations();
-  const { refused } = await work.commitTree();
+  const staged = await work.commitTree();
   await work.returnToShadow();
   await work.joinWith(checkout.told);
   const sha = await headOf(workspace);
-  if (sha === checkout.told) return { made: undefined, refused };
-  return { made: await described(workspace, { sha, parent: checkout.told, branch: checkout.shadow_branch }), refused };
+  if (sha === checkout.told) return { ...staged, made: undefined };
+  const made = await described(workspace, { sha, parent: checkout.told, branch: checkout.shadow_branch });
+  return { ...staged, made };
 }
 
 export interface Committed extends Staged {

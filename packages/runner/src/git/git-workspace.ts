@@ -14,6 +14,7 @@ import { branch, checkoutRevision } from "./branch.ts";
 import { readCheckout, writeCheckout, type Checkout } from "./checkout-state.ts";
 import { clone, type CloneInput, type CloneOptions } from "./clone.ts";
 import { git, GitFailure } from "./command.ts";
+import { describeLeftOut, describeMany } from "./commit-notices.ts";
 import { commit, type Committed, rememberTold, type CommitInput } from "./commit.ts";
 import { writeUser } from "./config.ts";
 import { compare, withoutStates, type CompareInput } from "./diff.ts";
@@ -38,38 +39,42 @@ interface GitWorkspaceOptions {
   protocols?: readonly string[];
   /** Called before git changes files of the workspace; what it gives is disposed of afterwards. */
   quiet?: () => Disposable;
+  /** Larger files are left out of commits. */
+  maxFileBytes?: number;
+  /** After how long a commit or a push reports that it is still at it. */
+  progressDelayMs?: number;
   /** Called with what a person should know about the work that is committed. */
   notice?: (message: string) => Promise<void>;
 }
 
-const maxListedNames = 5;
-
-function listNames(names: readonly string[]): string {
-  const more = names.length - maxListedNames;
-  return `${names.slice(0, maxListedNames).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
-}
+const defaultMaxFileBytes = 100e6;
+const defaultProgressDelayMs = 5_000;
+const progressIntervalMs = 30_000;
 
 /** The daemon's git: it clones, commits, compares and pushes the workspace, one thing at a time. */
 export class GitWorkspace {
   readonly #workspace: Workspace;
   readonly #quiet: () => Disposable;
+  readonly #progressDelayMs: number;
   readonly #notice: (message: string) => Promise<void>;
   #queue: Promise<unknown> = Promise.resolve();
-  /** What git could not take at the last commit: it is reported once, not after every turn. */
-  #refused: readonly string[] = [];
+  /** What was left out of the last commit: it is reported once, not after every turn. */
+  #leftOut: string | undefined;
   /** The newest commit that was handed out. It is kept on disk by the next step, so that none is forgotten. */
   #told: string | undefined;
 
-  constructor({ workspace, state, remoteBase, signal, protocols = [], quiet, notice }: GitWorkspaceOptions) {
+  constructor({ workspace, state, remoteBase, signal, protocols = [], quiet, ...more }: GitWorkspaceOptions) {
     const view = new GitView({ workspace, state });
     const allowed = { GIT_ALLOW_PROTOCOL: ["http", ...protocols].join(":") };
     const outside = { ...allowed, GIT_CEILING_DIRECTORIES: dirname(workspace) };
     const inside = { ...allowed, ...view.environment };
-    this.#notice = notice ?? (async () => undefined);
+    this.#progressDelayMs = more.progressDelayMs ?? defaultProgressDelayMs;
+    this.#notice = more.notice ?? (async () => undefined);
     this.#quiet = quiet ?? (() => ({ [Symbol.dispose]: () => undefined }));
     this.#workspace = {
       folder: workspace,
       state,
+      maxFileBytes: more.maxFileBytes ?? defaultMaxFileBytes,
       remoteUrl: (path) => remoteBase + path,
       prepare: () => view.prepare(signal),
       options: ({ environment, ...more } = {}) => ({
@@ -103,13 +108,18 @@ export class GitWorkspace {
       const checkout = await this.#settled();
       if (!checkout) return undefined;
       using _ = this.#quiet();
-      const { made, refused } = await this.#commitWork(checkout, input);
+      const committed = await this.#withProgress("committing the work of this turn", () =>
+        this.#commitWork(checkout, input),
+      );
+      const { made } = committed;
       this.#told = made?.sha ?? this.#told;
-      const isNews = refused.length > 0 && refused.join("\0") !== this.#refused.join("\0");
-      this.#refused = refused;
-      const left = isNews && `git cannot take ${listNames(refused)}: rename them, or list them in .gitignore`;
-      if (left && !made) throw new WharfError("work_not_committed", { reason: left });
-      if (left) await this.#notice(`Not everything was committed: ${left}.`);
+      const left = describeLeftOut(committed, this.#workspace.maxFileBytes);
+      const isNews = left !== undefined && left !== this.#leftOut;
+      this.#leftOut = left;
+      if (isNews && !made) throw new WharfError("work_not_committed", { reason: left });
+      if (isNews) await this.#notice(`Not everything was committed: ${left}.`);
+      const many = made && describeMany(committed);
+      if (many) await this.#notice(many);
       return made;
     });
   }
@@ -165,7 +175,7 @@ export class GitWorkspace {
       if (checkout?.shadow_branch !== shadow_branch)
         throw new WharfError("not_found", { what: "branch", id: shadow_branch });
       await this.#workspace.prepare();
-      return push(this.#workspace, checkout);
+      return this.#withProgress("pushing the work to the server", () => push(this.#workspace, checkout));
     });
   }
 
@@ -273,6 +283,26 @@ export class GitWorkspace {
     const checkout = await readCheckout(this.#workspace.state);
     if (checkout?.status !== "cloned") return undefined;
     return rememberTold(this.#workspace, checkout, this.#told ?? checkout.told);
+  }
+
+  /** Reports work that takes longer than a few seconds, so that nobody takes it for stuck. */
+  async #withProgress<T>(what: string, work: () => Promise<T>): Promise<T> {
+    const began = performance.now();
+    let told: Promise<unknown> = Promise.resolve();
+    const tell = () => {
+      const seconds = Math.round((performance.now() - began) / 1_000);
+      told = told
+        .then(() => this.#notice(`Still ${what} (${seconds} s); many or large files take a while.`))
+        .catch(() => {});
+      timer = setTimeout(tell, progressIntervalMs);
+    };
+    let timer = setTimeout(tell, this.#progressDelayMs);
+    try {
+      return await work();
+    } finally {
+      clearTimeout(timer);
+      await told;
+    }
   }
 
   #inTurn<T>(action: () => Promise<T>): Promise<T> {

@@ -1,13 +1,17 @@
+import { lstat } from "node:fs/promises";
 import { git, GitFailure, type GitOptions } from "./command.ts";
 import type { Workspace } from "./workspace.ts";
 
 /**
  * Brings all of the working tree into the index. Not with `git add`: that starts git inside each submodule, under the
  * settings the agent gave it there, and it fails as a whole for one nested repository without a commit. A file that
- * cannot be read, or a pipe where a file was, keeps itself out of the index and nothing else.
+ * cannot be read, or a pipe where a file was, keeps itself out of the index and nothing else, and so does one that is
+ * larger than the workspace's limit: git would keep it in every clone for good.
  */
 export async function stageAll(workspace: Workspace, environment: Record<string, string> = {}): Promise<Staged> {
   const refused = new Set<string>();
+  const large = new Map<string, number>();
+  const added = new Set<string>();
   const how = ["--porcelain=v2", "-z", "--untracked-files=all", "--ignore-submodules=dirty", "--no-renames"];
   for (let more = true; more;) {
     // Names that are no UTF-8 stay what they are.
@@ -19,7 +23,11 @@ export async function stageAll(workspace: Workspace, environment: Record<string,
       const args = ["update-index", "-z", "--force-remove", "--stdin"];
       await git(args, { ...options, input: listOf(found.deleted) });
     }
-    const { taken, refused: now } = await take(found.present, options);
+    const sizes = await findLarge(workspace, found.present);
+    for (const [path, bytes] of sizes) large.set(toText(path), bytes);
+    for (const path of found.added) added.add(path);
+    const present = found.present.filter((path) => !sizes.has(path));
+    const { taken, refused: now } = await take(present, options);
     for (const path of now) refused.add(toText(path));
     for (const path of found.nested) {
       // A repository without a commit has nothing that could be recorded.
@@ -28,12 +36,35 @@ export async function stageAll(workspace: Workspace, environment: Record<string,
     }
     more = truncated && found.deleted.length + taken > 0;
   }
-  return { refused: [...refused] };
+  return { refused: [...refused], large, added: [...added].map(toText) };
 }
 
 export interface Staged {
   /** Files that git cannot take: for their name, or because they cannot be read. */
   readonly refused: readonly string[];
+  /** Files over the limit that were left out, with their sizes in bytes. */
+  readonly large: ReadonlyMap<string, number>;
+  /** Files that are new to git. */
+  readonly added: readonly string[];
+}
+
+/** How many files are looked at side by side. */
+const batchSize = 256;
+
+async function findLarge(
+  { folder, maxFileBytes }: Workspace,
+  paths: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
+  const large = new Map<string, number>();
+  const root = Buffer.from(`${folder}/`);
+  for (let at = 0; at < paths.length; at += batchSize) {
+    const look = async (path: string) => {
+      const stats = await lstat(Buffer.concat([root, Buffer.from(path, "latin1")])).catch(() => undefined);
+      if (stats?.isFile() && stats.size > maxFileBytes) large.set(path, stats.size);
+    };
+    await Promise.all(paths.slice(at, at + batchSize).map(look));
+  }
+  return large;
 }
 
 const toBytes = (path: string): string => Buffer.from(path, "utf8").toString("latin1");
@@ -61,19 +92,24 @@ async function take(paths: readonly string[], options: GitOptions): Promise<{ ta
 interface ChangedPaths {
   readonly deleted: string[];
   readonly present: string[];
+  /** Those of them that are new. */
+  readonly added: string[];
   /** Repositories within the repository that are not known yet. */
   readonly nested: string[];
 }
 
 /** Only what differs between index and working tree. */
 function changedPaths(text: string): ChangedPaths {
-  const found: ChangedPaths = { deleted: [], present: [], nested: [] };
+  const found: ChangedPaths = { deleted: [], present: [], added: [], nested: [] };
   for (const entry of text.split("\0")) {
     const [, mark, , y, rest] = /^([1u?]) (?:(.)(.) (.*))?/s.exec(entry) ?? [];
     if (mark === "?") {
       const path = entry.slice(2);
       if (path.endsWith("/")) found.nested.push(path.slice(0, -1));
-      else found.present.push(path);
+      else {
+        found.present.push(path);
+        found.added.push(path);
+      }
       continue;
     }
     if (rest === undefined || y === ".") continue;

@@ -5,6 +5,8 @@ import { git, type GitOptions } from "./command.ts";
 export interface Workspace {
   readonly folder: string;
   readonly state: string;
+  /** Larger files are left out of commits. */
+  readonly maxFileBytes: number;
   /** The remote's address for a path on the gateway. */
   remoteUrl(path: string): string;
   /** Brings the daemon's view of the repository up to date; done before `options` are used. */

@@ -1,0 +1,73 @@
+import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { manyFiles } from "./commit-notices.ts";
+import { Repository, turn, wanted } from "./fixtures/repository.ts";
+
+let repository: Repository;
+let notices: string[];
+beforeEach(() => {
+  repository = new Repository();
+  notices = [];
+});
+afterEach(() => repository[Symbol.dispose]());
+
+const open = (maxFileBytes?: number) =>
+  repository.open({ notice: async (message) => void notices.push(message), ...(maxFileBytes && { maxFileBytes }) });
+
+test("a file over the limit is left out and named, and the rest is committed", async () => {
+  const daemonGit = open(1_000_000);
+  await daemonGit.clone(wanted);
+  await repository.write("größe/big.bin", Buffer.alloc(3_000_000));
+  await repository.write("fits.bin", Buffer.alloc(1_000_000));
+  expect(await daemonGit.commit(turn)).toMatchObject({ files: 1 });
+  expect(repository.agent("ls-tree", "-r", "--name-only", "HEAD").split("\n")).toEqual(["a.txt", "fits.bin"]);
+  expect(notices).toEqual([
+    expect.stringMatching(/files over 1 MB are left out: größe\/big\.bin \(3 MB\) .*\.gitignore/),
+  ]);
+  // The notice is not repeated, and a file that was made smaller is committed.
+  await repository.write("more.txt", "m\n");
+  expect(await daemonGit.commit(turn)).toMatchObject({ files: 1 });
+  expect(notices).toHaveLength(1);
+  await repository.write("größe/big.bin", "small");
+  expect(await daemonGit.commit(turn)).toMatchObject({ files: 1 });
+});
+
+test("where a file over the limit is all there is, the error says that nothing was committed", async () => {
+  const daemonGit = open(1_000_000);
+  await daemonGit.clone(wanted);
+  await repository.write("big.bin", Buffer.alloc(3_000_000));
+  await expect(daemonGit.commit(turn)).rejects.toMatchObject({
+    code: "work_not_committed",
+    message: expect.stringContaining("big.bin (3 MB)"),
+  });
+  expect((await daemonGit.compare({})).files).toEqual([]);
+});
+
+test("a commit of very many new files is made, with a warning that names their folder", async () => {
+  const daemonGit = open();
+  await daemonGit.clone(wanted);
+  const folder = join(repository.workspace, "node_modules/thing");
+  await mkdir(folder, { recursive: true });
+  const names = Array.from({ length: manyFiles }, (_, i) => join(folder, `${i}.js`));
+  await Promise.all(names.map((name) => writeFile(name, "")));
+  await repository.write("b.txt", "b\n");
+  expect(await daemonGit.commit(turn)).toMatchObject({ files: manyFiles + 1 });
+  expect(notices).toContainEqual(
+    expect.stringContaining(`${manyFiles + 1} new files, ${manyFiles} of them in node_modules/`),
+  );
+});
+
+test("a push that takes long says so while it is at it", async () => {
+  const told = Promise.withResolvers<string>();
+  const daemonGit = repository.open({ progressDelayMs: 1, notice: async (message) => told.resolve(message) });
+  await daemonGit.clone(wanted);
+  const release = join(repository.folder, "release");
+  const hook = join(repository.bare, "hooks/pre-receive");
+  await writeFile(hook, `#!/bin/sh\nwhile [ ! -e ${release} ]; do sleep 0.05; done\n`);
+  await chmod(hook, 0o755);
+  const pushing = daemonGit.push({ shadow_branch: wanted.shadow_branch });
+  expect(await told.promise).toMatch(/^Still pushing the work to the server \(\d+ s\)/);
+  await writeFile(release, "");
+  await pushing;
+});
