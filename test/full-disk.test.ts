@@ -16,7 +16,7 @@ import { isPushed, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
  */
 const canMount =
   process.getuid?.() === 0 && process.platform === "linux" && spawnSync("unshare", ["--mount", "true"]).status === 0;
-const steps = Array.from({ length: 10 }, (_, i) => `step ${i + 1}`);
+const steps = Array.from({ length: 24 }, (_, i) => `step ${i + 1}`);
 const clear = { disk_full: /No space is left/, database_unavailable: /database does not answer/ };
 
 describe.runIf(canMount)("on a disk that gets full (needs root on Linux, to mount one)", () => {
