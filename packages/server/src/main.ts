@@ -321,7 +321,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       await pool.empty();
       await scheduler.settled(deadline);
     };
-    await takeDown({ endRuns, halt: () => scheduler.stop(), backend, logger });
+    const halt = async () => {
+      await Promise.all([scheduler.stop(), leases.letGo()]);
+    };
+    await takeDown({ endRuns, halt, backend, logger });
   });
   const stop = (how = { runners: false }) => {
     stopping.resolve(how);

@@ -22,4 +22,4 @@ export { isAtWork, type SeenRunner } from "./hand-made-rows.ts";
 export { RunnerLinks, type RunnerUse } from "./links.ts";
 export { openOwnLink } from "./open-own-link.ts";
 export { type RunnerKind, WarmPool } from "./pool/index.ts";
-export { type Orphan, Orphans } from "./orphans.ts";
+export { Orphans } from "./orphans.ts";
