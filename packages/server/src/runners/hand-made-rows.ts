@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { type RunnerCreate, type RunnerState, WharfError } from "@wharf/contract";
-import { and, count, desc, eq, getTableColumns, inArray, isNotNull, like, ne, or, type SQL, sql } from "drizzle-orm";
+import { and, count, desc, eq, getTableColumns, inArray, isNotNull, ne, or, type SQL, sql } from "drizzle-orm";
 import type { Principal } from "../access/index.ts";
 import type { Backend } from "../backends/index.ts";
-import { type Database, schema } from "../store/index.ts";
+import { type Database, matchId, schema } from "../store/index.ts";
 import type { RunnerRow } from "./runners.ts";
 import { resourcesOf } from "./sizes.ts";
 
@@ -91,8 +91,8 @@ export async function listSeen(
 
 /** By its id or the beginning of one. */
 export async function findSeen(db: Database, ownerId: string, id: string): Promise<SeenRunner> {
-  const text = sql`${runners.id}::text`;
-  const matches = id.length === 36 ? eq(text, id) : like(text, `${id.replaceAll(/[%_\\]/g, "")}%`);
+  const matches = matchId(runners.id, id);
+  if (!matches) throw new WharfError("not_found", { what: "runner", id });
   const rows = await select(db)
     .where(and(matches, visible(ownerId)))
     .limit(2);

@@ -1,6 +1,6 @@
 import { type RunStatus, WharfError } from "@wharf/contract";
-import { and, asc, count, desc, eq, isNotNull, like, sql } from "drizzle-orm";
-import { type Database, schema } from "../store/index.ts";
+import { and, asc, count, desc, eq, isNotNull } from "drizzle-orm";
+import { type Database, matchId, schema } from "../store/index.ts";
 import { type TurnRow, turnColumns } from "./transitions.ts";
 
 const { boards, runners, runs, tasks, turns } = schema;
@@ -43,7 +43,8 @@ export class RunQueries {
   }
 
   async find(ownerId: string, id: string): Promise<RunView> {
-    const matches = like(sql`${runs.id}::text`, `${id.replaceAll(/[%_\\]/g, "")}%`);
+    const matches = matchId(runs.id, id);
+    if (!matches) throw new WharfError("not_found", { what: "run", id });
     const rows = await this.#select(and(matches, eq(boards.owner_id, ownerId))).limit(2);
     if (rows.length > 1) throw new WharfError("ambiguous_id", { what: "run", id });
     if (!rows[0]) throw new WharfError("not_found", { what: "run", id });

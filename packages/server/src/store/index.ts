@@ -3,4 +3,5 @@ export * as schema from "./schema/index.ts";
 export { migrate } from "./migrate.ts";
 export { type Database, type Executor, type OpenDatabase, openDatabase } from "./database.ts";
 export { defined } from "./defined.ts";
+export { matchId } from "./ids.ts";
 export { isDatabaseAway, isDatabaseFull } from "./away.ts";

@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { type TaskInput, type TaskState, type TaskUpdate, WharfError } from "@wharf/contract";
-import { and, count, desc, eq, like, sql, type SQL } from "drizzle-orm";
+import { and, count, desc, eq } from "drizzle-orm";
 import type { Log, LogWriter } from "../events/index.ts";
-import { type Database, defined, type Executor, schema } from "../store/index.ts";
+import { type Database, defined, type Executor, matchId, schema } from "../store/index.ts";
 import { taskTransitions } from "./states.ts";
 
 const { boards, tasks } = schema;
@@ -67,10 +67,8 @@ export class Tasks {
 
   /** By id, or by enough of its first letters to tell it from the others. */
   async find(ownerId: string, id: string): Promise<TaskRow> {
-    const matches: SQL =
-      id.length === 36
-        ? eq(sql`${tasks.id}::text`, id)
-        : like(sql`${tasks.id}::text`, `${id.replaceAll(/[%_\\]/g, "")}%`);
+    const matches = matchId(tasks.id, id);
+    if (!matches) throw new WharfError("not_found", { what: "task", id });
     const rows = await this.#db
       .select()
       .from(tasks)
