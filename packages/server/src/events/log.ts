@@ -17,10 +17,14 @@ export interface NewEvent {
 /** One transaction that may change rows and append events; both are seen together or not at all. */
 export interface LogWriter {
   readonly tx: Executor;
-  append(taskId: string, events: readonly NewEvent[]): Promise<void>;
+  /** Answers with the events as they stand in the log. */
+  append(taskId: string, events: readonly NewEvent[]): Promise<readonly Event[]>;
 }
 
 const { events, tasks } = schema;
+
+/** Events of one statement: each takes eleven of the 65,535 parameters that a statement may have. */
+const maxInserted = 1_000;
 
 /** The log of every task: appended in the transaction that changes what it tells of, read by cursor. */
 export class Log {
@@ -36,7 +40,10 @@ export class Log {
     const appended: Event[][] = [];
     const result = await this.#db.transaction(async (tx) => {
       const append = async (taskId: string, entries: readonly NewEvent[]) => {
-        if (entries.length > 0) appended.push(await insertEvents(tx, taskId, entries));
+        if (entries.length === 0) return [];
+        const batch = await insertEvents(tx, taskId, entries);
+        appended.push(batch);
+        return batch;
       };
       return work({ tx, append });
     });
@@ -91,7 +98,8 @@ async function insertEvents(tx: Executor, taskId: string, entries: readonly NewE
     journal_seq: entry.journal?.seq ?? null,
     created_by: entry.created_by ?? null,
   }));
-  await tx.insert(events).values(rows);
+  for (let at = 0; at < rows.length; at += maxInserted)
+    await tx.insert(events).values(rows.slice(at, at + maxInserted));
   return rows.map(toEvent);
 }
 

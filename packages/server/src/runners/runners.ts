@@ -3,7 +3,7 @@ import type { RunnerState } from "@wharf/contract";
 import { and, desc, eq, inArray, isNotNull, isNull, ne, sql } from "drizzle-orm";
 import { type Database, type Executor, schema } from "../store/index.ts";
 
-const { runners, runs } = schema;
+const { runners, runs, tasks } = schema;
 export type RunnerRow = typeof runners.$inferSelect;
 
 /** The rows of runners: what should be and what was last seen. */
@@ -90,9 +90,17 @@ export class Runners {
     const rows = await this.#db
       .select({ id: runners.id })
       .from(runners)
-      .where(and(inArray(sql`${runners.id}::text`, [...ids]), ne(runners.state, "DESTROYED")));
+      .where(and(sql`${runners.id} = any(${sql.param(ids.filter(isUuid))}::uuid[])`, ne(runners.state, "DESTROYED")));
     return new Set(rows.map((row) => row.id));
   }
+}
+
+/** A backend may list what has another kind of name: no row has it. */
+const isUuid = (id: string): boolean => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id);
+
+async function getBoardId(tx: Executor, taskId: string): Promise<string | null> {
+  const [task] = await tx.select({ board_id: tasks.board_id }).from(tasks).where(eq(tasks.id, taskId));
+  return task?.board_id ?? null;
 }
 
 export interface FreshRunner {
@@ -125,9 +133,13 @@ export async function runnerFor(tx: Executor, taskId: string, { fresh, claim }: 
     await tx.update(runners).set({ desired: "READY" }).where(eq(runners.id, left.id));
     return left.id;
   }
+  const board_id = await getBoardId(tx, taskId);
   const warm = await claim();
-  if (warm) return warm.id;
+  if (warm) {
+    await tx.update(runners).set({ board_id }).where(eq(runners.id, warm.id));
+    return warm.id;
+  }
   const id = randomUUID();
-  await tx.insert(runners).values({ id, ...fresh });
+  await tx.insert(runners).values({ id, board_id, ...fresh });
   return id;
 }

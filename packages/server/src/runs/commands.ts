@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type TaskState, WharfError } from "@wharf/contract";
-import { and, count, eq, inArray } from "drizzle-orm";
+import { and, eq, inArray, sql } from "drizzle-orm";
 import type { Log, LogWriter } from "../events/index.ts";
 import { type Executor, schema } from "../store/index.ts";
-import { lockTask, moveTask, type TaskRow } from "../tasks/index.ts";
+import { type LockedTask, lockTask, moveTask } from "../tasks/index.ts";
 import { liveRunStatuses } from "./states.ts";
 import type { RunRow } from "./lease.ts";
 import { closeTurn, moveRun, openTurn, openTurns, type TurnRow, turnColumns } from "./transitions.ts";
@@ -75,13 +75,17 @@ export class RunCommands {
   }
 
   /** With the last turn that waited, there is nothing left that a run would wait or be started for. */
-  async #withdraw(writer: LogWriter, task: TaskRow, turn: TurnRow, by: string): Promise<void> {
+  async #withdraw(writer: LogWriter, task: LockedTask, turn: TurnRow, by: string): Promise<void> {
     await closeTurn(writer, turn, { status: "cancelled", reason: withdrawn });
     if (await openTurn(writer.tx, task.id)) return;
     const run = await liveRun(writer.tx, task.id);
     if (run?.status === "PENDING" || run?.status === "STARTING")
       await stopRun(writer, run, { status: "STOPPED", reason: withdrawn });
-    else if (run) await writer.tx.update(runs).set({ queued_at: null, slot: false }).where(eq(runs.id, run.id));
+    else if (run)
+      await writer.tx
+        .update(runs)
+        .set({ queued_at: null, slot: false, updated_at: new Date() })
+        .where(eq(runs.id, run.id));
     if (task.state === "IN_PROGRESS") await moveTask(writer, task, "REVIEW", { by, reason: withdrawn });
   }
 
@@ -206,7 +210,12 @@ export class RunCommands {
         throw new WharfError("conflict", { what: "permission request", from: asked.state, to: "ANSWERED" });
       await tx
         .update(permissions)
-        .set({ state: "ANSWERED", option_id: answer.option_id ?? null, answered_by: answer.by })
+        .set({
+          state: "ANSWERED",
+          option_id: answer.option_id ?? null,
+          answered_by: answer.by,
+          updated_at: new Date(),
+        })
         .where(mine);
       return asked.run_id;
     });
@@ -221,7 +230,8 @@ async function askToCancel(writer: LogWriter, turn: TurnRow, by: string): Promis
   if (turn.cancel_asked) return;
   await writer.tx.update(turns).set({ cancel_asked: true, updated_at: new Date() }).where(eq(turns.id, turn.id));
   const run = await liveRun(writer.tx, turn.task_id);
-  if (run?.desired === "PAUSE") await writer.tx.update(runs).set({ desired: "RUN" }).where(eq(runs.id, run.id));
+  if (run?.desired === "PAUSE")
+    await writer.tx.update(runs).set({ desired: "RUN", updated_at: new Date() }).where(eq(runs.id, run.id));
   const message = "The agent is asked to end its turn.";
   await writer.append(turn.task_id, [{ run_id: turn.run_id, created_by: by, data: { kind: "notice", message } }]);
 }
@@ -273,6 +283,7 @@ export async function stopRun(writer: LogWriter, run: RunRow, end: RunEnd): Prom
     desired: "STOP" as const,
     stop_status: end.status,
     stop_reason: end.reason,
+    updated_at: new Date(),
     ...(end.error_code && { error_code: end.error_code }),
   };
   if (run.status !== "PENDING" || run.slot) {
@@ -288,8 +299,9 @@ export async function stopRun(writer: LogWriter, run: RunRow, end: RunEnd): Prom
 /** Whether the agent still waits for a person. */
 export async function hasOpenPermissions(tx: Executor, runId: string): Promise<boolean> {
   const [open] = await tx
-    .select({ n: count() })
+    .select({ id: permissions.permission_id })
     .from(permissions)
-    .where(and(eq(permissions.run_id, runId), inArray(permissions.state, ["ASKED", "ANSWERED"])));
-  return (open?.n ?? 0) > 0;
+    .where(and(eq(permissions.run_id, runId), sql`${permissions.state} in ('ASKED', 'ANSWERED')`))
+    .limit(1);
+  return open !== undefined;
 }

@@ -62,6 +62,17 @@ describe("a lease", () => {
     expect(await adoptRuns(f.db, "a", [])).toHaveLength(1);
   });
 
+  it("that is renewed leaves the run's time of change alone", async () => {
+    await using f = await fixture();
+    await f.prompt(await f.newTask());
+    const [lease] = (await claimQueued(f.db, "a", 5)).leases;
+    const before = await readLeased(f.db, lease!);
+    await renewLeases(f.db, "a", [lease!.run_id]);
+    const after = await readLeased(f.db, lease!);
+    expect(after.updated_at).toEqual(before.updated_at);
+    expect(after.lease_expires_at!.getTime()).toBeGreaterThan(before.lease_expires_at!.getTime());
+  });
+
   it("is gone with its task", async () => {
     await using f = await fixture();
     const task = await f.newTask();

@@ -1,12 +1,15 @@
 import { randomUUID } from "node:crypto";
 import { type TaskInput, type TaskState, type TaskUpdate, WharfError } from "@wharf/contract";
-import { and, count, desc, eq } from "drizzle-orm";
+import { and, count, desc, eq, getTableColumns } from "drizzle-orm";
 import type { Log, LogWriter } from "../events/index.ts";
 import { type Database, defined, type Executor, matchId, schema } from "../store/index.ts";
 import { taskTransitions } from "./states.ts";
 
 const { boards, tasks } = schema;
 export type TaskRow = typeof tasks.$inferSelect;
+/** What a transaction that changes a task reads of it: not the texts, which may be long and stay as they are. */
+const { description: _, metadata: __, ...lockedColumns } = getTableColumns(tasks);
+export type LockedTask = Omit<TaskRow, "description" | "metadata">;
 
 export interface TaskFilter {
   readonly board_id?: string;
@@ -106,8 +109,8 @@ async function getTask(tx: Executor, id: string): Promise<TaskRow> {
 }
 
 /** Every transaction that changes a task, its runs or its turns takes this lock first, so that two of them never wait for each other. */
-export async function lockTask(tx: Executor, id: string): Promise<TaskRow> {
-  const [row] = await tx.select().from(tasks).where(eq(tasks.id, id)).for("update");
+export async function lockTask(tx: Executor, id: string): Promise<LockedTask> {
+  const [row] = await tx.select(lockedColumns).from(tasks).where(eq(tasks.id, id)).for("update");
   if (!row) throw new WharfError("not_found", { what: "task", id });
   return row;
 }
@@ -120,7 +123,7 @@ export interface MoveOptions {
 /** Takes one step of the task's state machine and writes it into the log; staying where it is is no step. */
 export async function moveTask(
   writer: LogWriter,
-  task: TaskRow,
+  task: Pick<TaskRow, "id" | "state" | "started_at">,
   to: TaskState,
   { reason, by }: MoveOptions = {},
 ): Promise<void> {

@@ -1,0 +1,51 @@
+ALTER TABLE "runs" DROP CONSTRAINT "runs_runner_id_runners_id_fk";
+--> statement-breakpoint
+DROP INDEX "runs_by_status";--> statement-breakpoint
+DROP INDEX "tasks_by_state";--> statement-breakpoint
+DROP INDEX "permissions_task";--> statement-breakpoint
+DROP INDEX "runners_owner";--> statement-breakpoint
+DROP INDEX "runs_task";--> statement-breakpoint
+DROP INDEX "runs_runner";--> statement-breakpoint
+DROP INDEX "runs_queue";--> statement-breakpoint
+DROP INDEX "tasks_board";--> statement-breakpoint
+DROP INDEX "turns_task";--> statement-breakpoint
+ALTER TABLE "runners" ADD COLUMN "board_id" uuid;--> statement-breakpoint
+update runners set board_id = tasks.board_id from runs join tasks on tasks.id = runs.task_id where runs.runner_id = runners.id and runners.owner_id is null;--> statement-breakpoint
+ALTER TABLE "runs" ADD COLUMN "board_id" uuid;--> statement-breakpoint
+update runs set board_id = tasks.board_id from tasks where tasks.id = runs.task_id;--> statement-breakpoint
+ALTER TABLE "runs" ALTER COLUMN "board_id" SET NOT NULL;--> statement-breakpoint
+ALTER TABLE "turns" ADD COLUMN "prompt_seq" bigint;--> statement-breakpoint
+update turns set prompt_seq = (select e.seq + 1 from events e where e.task_id = turns.task_id and e.kind = 'turn' and e.data ->> 'status' = 'queued' and e.data ->> 'turn_id' = turns.id::text limit 1) where state = 'QUEUED';--> statement-breakpoint
+ALTER TABLE "runners" ADD CONSTRAINT "runners_board_id_boards_id_fk" FOREIGN KEY ("board_id") REFERENCES "public"."boards"("id") ON DELETE set null ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "runs" ADD CONSTRAINT "runs_board_id_boards_id_fk" FOREIGN KEY ("board_id") REFERENCES "public"."boards"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "runs" ADD CONSTRAINT "runs_runner_id_runners_id_fk" FOREIGN KEY ("runner_id") REFERENCES "public"."runners"("id") ON DELETE set null ON UPDATE no action;--> statement-breakpoint
+CREATE INDEX "boards_owner" ON "boards" USING btree ("owner_id","created_at","id");--> statement-breakpoint
+CREATE INDEX "boards_organization" ON "boards" USING btree ("organization_id");--> statement-breakpoint
+CREATE INDEX "users_organization" ON "users" USING btree ("organization_id");--> statement-breakpoint
+CREATE INDEX "permissions_open" ON "permissions" USING btree ("run_id") WHERE state in ('ASKED', 'ANSWERED');--> statement-breakpoint
+CREATE INDEX "permissions_answered_by" ON "permissions" USING btree ("answered_by");--> statement-breakpoint
+CREATE INDEX "pushes_run" ON "pushes" USING btree ("run_id");--> statement-breakpoint
+CREATE INDEX "pushes_due" ON "pushes" USING btree ("next_attempt_at") WHERE state = 'MIRRORED';--> statement-breakpoint
+CREATE INDEX "runners_owner_state" ON "runners" USING btree ("owner_id","state","created_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
+CREATE INDEX "runners_board" ON "runners" USING btree ("board_id","created_at" DESC NULLS FIRST,"id" DESC NULLS FIRST) WHERE state <> 'DESTROYED';--> statement-breakpoint
+CREATE INDEX "runners_board_state" ON "runners" USING btree ("board_id","state","created_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
+CREATE INDEX "runners_organization" ON "runners" USING btree ("organization_id");--> statement-breakpoint
+CREATE INDEX "runners_desired" ON "runners" USING btree ("desired","state") WHERE state <> 'DESTROYED';--> statement-breakpoint
+CREATE INDEX "runs_board" ON "runs" USING btree ("board_id","created_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
+CREATE INDEX "runs_board_status" ON "runs" USING btree ("board_id","status","created_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
+CREATE INDEX "runs_slot" ON "runs" USING btree ("slot") WHERE slot;--> statement-breakpoint
+CREATE INDEX "runs_queue_board" ON "runs" USING btree ("board_id",(-priority),"queued_at","id") WHERE queued_at is not null;--> statement-breakpoint
+CREATE INDEX "tasks_board_state" ON "tasks" USING btree ("board_id","state","created_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
+CREATE INDEX "tasks_created_by" ON "tasks" USING btree ("created_by");--> statement-breakpoint
+CREATE INDEX "turns_open" ON "turns" USING btree ("task_id") WHERE state in ('QUEUED', 'RUNNING');--> statement-breakpoint
+CREATE INDEX "turns_run" ON "turns" USING btree ("run_id");--> statement-breakpoint
+CREATE INDEX "turns_created_by" ON "turns" USING btree ("created_by");--> statement-breakpoint
+CREATE INDEX "events_by_kind" ON "events" USING btree ("task_id","kind","seq") WHERE kind in ('failure', 'message', 'turn');--> statement-breakpoint
+CREATE INDEX "events_session" ON "events" USING btree ("task_id",(data ->> 'session_id'),"seq") WHERE kind = 'session';--> statement-breakpoint
+CREATE INDEX "permissions_task" ON "permissions" USING btree ("task_id","permission_id");--> statement-breakpoint
+CREATE INDEX "runners_owner" ON "runners" USING btree ("owner_id","created_at" DESC NULLS FIRST,"id" DESC NULLS FIRST) WHERE state <> 'DESTROYED';--> statement-breakpoint
+CREATE INDEX "runs_task" ON "runs" USING btree ("task_id","created_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
+CREATE INDEX "runs_runner" ON "runs" USING btree ("runner_id","created_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
+CREATE INDEX "runs_queue" ON "runs" USING btree ("priority" DESC NULLS FIRST,"queued_at","id") WHERE queued_at is not null;--> statement-breakpoint
+CREATE INDEX "tasks_board" ON "tasks" USING btree ("board_id","created_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
+CREATE INDEX "turns_task" ON "turns" USING btree ("task_id","created_at","id");
