@@ -28,6 +28,9 @@ import {
   type RunDeps,
   RunQueries,
   type RunTimes,
+  Maintenance,
+  maintenanceBell,
+  Removal,
   Scheduler,
   TaskDiffs,
   Wakeup,
@@ -157,6 +160,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       wakeup.poke("queue");
       wakeup.poke("reconciler");
       wakeup.poke(runId);
+      if (runId === undefined) wakeup.poke(maintenanceBell);
     },
     (runnerId) => !links.has(runnerId),
   );
@@ -192,6 +196,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const url = await listen(app, config);
   scheduler.start();
   parts.defer(() => scheduler.stop());
+  const maintenance = new Maintenance([new Removal({ db, logger })], { wakeup, logger });
+  maintenance.start();
+  parts.defer(() => maintenance.stop());
   handMade.start();
   parts.defer(() => handMade.stop());
   pool.start();

@@ -1,5 +1,5 @@
 import { type Event, type EventData, type EventType, typeOfKind, WharfError } from "@wharf/contract";
-import { and, asc, eq, gt, sql } from "drizzle-orm";
+import { and, asc, eq, gt, isNull, sql } from "drizzle-orm";
 import { type Database, type Executor, schema } from "../store/index.ts";
 import { Bus } from "./bus.ts";
 
@@ -81,7 +81,7 @@ async function insertEvents(tx: Executor, taskId: string, entries: readonly NewE
   const [task] = await tx
     .update(tasks)
     .set({ last_seq: sql`${tasks.last_seq} + ${entries.length}` })
-    .where(eq(tasks.id, taskId))
+    .where(and(eq(tasks.id, taskId), isNull(tasks.deleted_at)))
     .returning({ last_seq: tasks.last_seq });
   if (!task) throw new WharfError("not_found", { what: "task", id: taskId });
   const first = task.last_seq - entries.length + 1;

@@ -7,7 +7,7 @@ import { type Database, matchId, schema } from "../store/index.ts";
 import type { RunnerRow } from "./runners.ts";
 import { resourcesOf } from "./sizes.ts";
 
-const { boards, runners, runs, tasks } = schema;
+const { boards, runners, runs } = schema;
 
 /** A runner and the newest run it was made for. Without a run it was created by hand. */
 export type SeenRunner = RunnerRow & { readonly run_id: string | null };
@@ -22,10 +22,8 @@ const visible = (ownerId: string): SQL =>
   or(
     eq(runners.owner_id, ownerId),
     sql`exists (
-      select 1 from ${runs}
-      join ${tasks} on ${tasks.id} = ${runs.task_id}
-      join ${boards} on ${boards.id} = ${tasks.board_id}
-      where ${runs.runner_id} = ${runners.id} and ${boards.owner_id} = ${ownerId}
+      select 1 from ${boards}
+      where ${boards.id} = ${runners.board_id} and ${boards.owner_id} = ${ownerId} and ${boards.deleted_at} is null
     )`,
   )!;
 

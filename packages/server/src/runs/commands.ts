@@ -4,12 +4,13 @@ import { and, eq, inArray, sql } from "drizzle-orm";
 import type { Log, LogWriter } from "../events/index.ts";
 import { type Executor, schema } from "../store/index.ts";
 import { type LockedTask, lockTask, moveTask } from "../tasks/index.ts";
+import { deleteBoard, deleteTask } from "./deletion.ts";
 import { liveRunStatuses } from "./states.ts";
 import type { RunRow } from "./lease.ts";
 import { closeTurn, moveRun, openTurn, openTurns, type TurnRow, turnColumns } from "./transitions.ts";
 import { liveRun, type Prompt, queueTurn, RunStopping } from "./turn-queue.ts";
 
-const { boards, permissions, runners, runs, tasks, turns } = schema;
+const { permissions, runners, runs, tasks, turns } = schema;
 
 /** How long a prompt waits for a run to come to its end, which includes the last of its journal and its push. */
 const stoppingPatience = 20_000; // ms
@@ -156,24 +157,15 @@ export class RunCommands {
     return run;
   }
 
-  /** Ends the run, gives up the runner with its disk, and removes the task with its log. */
+  /** Ends the run, gives up the runner with its disk, and has the task removed with its log. */
   async delete(taskId: string): Promise<void> {
-    await this.#log.write(async ({ tx }) => {
-      await lockTask(tx, taskId);
-      await giveUpRunners(tx, [taskId]);
-      await tx.delete(tasks).where(eq(tasks.id, taskId));
-    });
+    await deleteTask(this.#log, taskId);
     this.#poke();
   }
 
-  /** Deletes a board with its tasks, and gives up the runners of all of them. */
+  /** Deletes a board with its tasks, and gives up the runners of all of them. Both are gone for everyone at once. */
   async deleteBoard(boardId: string): Promise<void> {
-    await this.#log.write(async ({ tx }) => {
-      const onBoard = await tx.select({ id: tasks.id }).from(tasks).where(eq(tasks.board_id, boardId)).for("update");
-      const ids = onBoard.map(({ id }) => id);
-      if (ids.length > 0) await giveUpRunners(tx, ids);
-      await tx.delete(boards).where(eq(boards.id, boardId));
-    });
+    await deleteBoard(this.#log, boardId);
     this.#poke();
   }
 
@@ -242,16 +234,6 @@ export type Choice = { readonly agent_mode: string | null } | { readonly agent_m
 function wordsOfChoice(choice: Choice): string {
   const [what, id] = "agent_mode" in choice ? ["mode", choice.agent_mode] : ["model", choice.agent_model];
   return id === null ? `The agent's ${what} is its own choice again.` : `The agent's ${what} shall be '${id}'.`;
-}
-
-/** Their disks hold nothing that anybody could ask for once the tasks are gone. The caller holds the tasks' locks. */
-async function giveUpRunners(tx: Executor, taskIds: readonly string[]): Promise<void> {
-  const used = await tx
-    .select({ id: runs.runner_id })
-    .from(runs)
-    .where(inArray(runs.task_id, [...taskIds]));
-  const ids = used.flatMap(({ id }) => id ?? []);
-  if (ids.length > 0) await tx.update(runners).set({ desired: "DESTROYED" }).where(inArray(runners.id, ids));
 }
 
 async function findTurn(tx: Executor, id: string): Promise<TurnRow | undefined> {

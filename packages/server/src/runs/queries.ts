@@ -1,11 +1,15 @@
 import { type RunStatus, WharfError } from "@wharf/contract";
-import { and, asc, count, desc, eq, isNotNull } from "drizzle-orm";
+import { and, asc, count, desc, eq, isNotNull, isNull } from "drizzle-orm";
 import { type Database, matchId, schema } from "../store/index.ts";
 import { type TurnRow, turnColumns } from "./transitions.ts";
 
 const { boards, runners, runs, tasks, turns } = schema;
 type RunRow = typeof runs.$inferSelect;
 export type RunView = RunRow & Partial<Pick<typeof runners.$inferSelect, "isolation" | "backend">>;
+
+/** What is on a person's boards; deleted tasks and boards are nowhere. */
+const visibleTo = (ownerId: string) =>
+  and(eq(boards.owner_id, ownerId), isNull(boards.deleted_at), isNull(tasks.deleted_at));
 
 interface Page {
   readonly limit: number;
@@ -24,7 +28,7 @@ export class RunQueries {
     ownerId: string,
     filter: Page & { status?: RunStatus | undefined },
   ): Promise<{ agents: RunView[]; total: number }> {
-    const where = and(eq(boards.owner_id, ownerId), filter.status ? eq(runs.status, filter.status) : undefined);
+    const where = and(visibleTo(ownerId), filter.status ? eq(runs.status, filter.status) : undefined);
     const [agents, [total]] = await Promise.all([
       this.#select(where).orderBy(desc(runs.created_at)).limit(filter.limit).offset(filter.offset),
       this.#db
@@ -45,7 +49,7 @@ export class RunQueries {
   async find(ownerId: string, id: string): Promise<RunView> {
     const matches = matchId(runs.id, id);
     if (!matches) throw new WharfError("not_found", { what: "run", id });
-    const rows = await this.#select(and(matches, eq(boards.owner_id, ownerId))).limit(2);
+    const rows = await this.#select(and(matches, visibleTo(ownerId))).limit(2);
     if (rows.length > 1) throw new WharfError("ambiguous_id", { what: "run", id });
     if (!rows[0]) throw new WharfError("not_found", { what: "run", id });
     return toView(rows[0]);
@@ -60,7 +64,7 @@ export class RunQueries {
     ownerId: string,
     page: Page,
   ): Promise<{ tasks: { task_id: string; priority: number; queued_at: Date }[]; total: number }> {
-    const where = and(isNotNull(runs.queued_at), eq(boards.owner_id, ownerId));
+    const where = and(isNotNull(runs.queued_at), visibleTo(ownerId));
     const from = () =>
       this.#db
         .select({ run: runs })

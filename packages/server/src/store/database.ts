@@ -4,7 +4,7 @@ import * as schema from "./schema/index.ts";
 
 export type Database = NodePgDatabase<typeof schema>;
 /** What a statement needs: the database itself, or a transaction on it. */
-export type Executor = Pick<Database, "select" | "insert" | "update" | "delete">;
+export type Executor = Pick<Database, "select" | "insert" | "update" | "delete" | "execute">;
 
 export interface OpenDatabase {
   readonly db: Database;

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { type TaskInput, type TaskState, type TaskUpdate, WharfError } from "@wharf/contract";
-import { and, count, desc, eq, getTableColumns } from "drizzle-orm";
+import { and, count, desc, eq, getTableColumns, isNull } from "drizzle-orm";
 import type { Log, LogWriter } from "../events/index.ts";
 import { type Database, defined, type Executor, matchId, schema } from "../store/index.ts";
 import { taskTransitions } from "./states.ts";
@@ -49,7 +49,7 @@ export class Tasks {
 
   async list(ownerId: string, filter: TaskFilter): Promise<{ tasks: TaskRow[]; total: number }> {
     const where = and(
-      eq(boards.owner_id, ownerId),
+      visibleTo(ownerId),
       filter.board_id ? eq(tasks.board_id, filter.board_id) : undefined,
       filter.state ? eq(tasks.state, filter.state) : undefined,
     );
@@ -76,7 +76,7 @@ export class Tasks {
       .select()
       .from(tasks)
       .innerJoin(boards, eq(boards.id, tasks.board_id))
-      .where(and(matches, eq(boards.owner_id, ownerId)))
+      .where(and(matches, visibleTo(ownerId)))
       .limit(2);
     if (rows.length > 1) throw new WharfError("ambiguous_id", { what: "task", id });
     if (!rows[0]) throw new WharfError("not_found", { what: "task", id });
@@ -102,6 +102,10 @@ export class Tasks {
   }
 }
 
+/** What is on a person's boards; deleted tasks and boards are nowhere. */
+const visibleTo = (ownerId: string) =>
+  and(eq(boards.owner_id, ownerId), isNull(boards.deleted_at), isNull(tasks.deleted_at));
+
 async function getTask(tx: Executor, id: string): Promise<TaskRow> {
   const [row] = await tx.select().from(tasks).where(eq(tasks.id, id));
   if (!row) throw new WharfError("not_found", { what: "task", id });
@@ -110,7 +114,11 @@ async function getTask(tx: Executor, id: string): Promise<TaskRow> {
 
 /** Every transaction that changes a task, its runs or its turns takes this lock first, so that two of them never wait for each other. */
 export async function lockTask(tx: Executor, id: string): Promise<LockedTask> {
-  const [row] = await tx.select(lockedColumns).from(tasks).where(eq(tasks.id, id)).for("update");
+  const [row] = await tx
+    .select(lockedColumns)
+    .from(tasks)
+    .where(and(eq(tasks.id, id), isNull(tasks.deleted_at)))
+    .for("update");
   if (!row) throw new WharfError("not_found", { what: "task", id });
   return row;
 }

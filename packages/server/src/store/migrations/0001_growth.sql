@@ -1,3 +1,11 @@
+CREATE TABLE "dropped_branches" (
+	"repository_id" text NOT NULL,
+	"branch" text NOT NULL,
+	"attempts" integer DEFAULT 0 NOT NULL,
+	"next_attempt_at" timestamp with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "dropped_branches_repository_id_branch_pk" PRIMARY KEY("repository_id","branch")
+);
+--> statement-breakpoint
 ALTER TABLE "runs" DROP CONSTRAINT "runs_runner_id_runners_id_fk";
 --> statement-breakpoint
 DROP INDEX "runs_by_status";--> statement-breakpoint
@@ -7,20 +15,22 @@ DROP INDEX "runners_owner";--> statement-breakpoint
 DROP INDEX "runs_task";--> statement-breakpoint
 DROP INDEX "runs_runner";--> statement-breakpoint
 DROP INDEX "runs_queue";--> statement-breakpoint
-DROP INDEX "tasks_board";--> statement-breakpoint
 DROP INDEX "turns_task";--> statement-breakpoint
+ALTER TABLE "boards" ADD COLUMN "deleted_at" timestamp with time zone;--> statement-breakpoint
 ALTER TABLE "runners" ADD COLUMN "board_id" uuid;--> statement-breakpoint
 update runners set board_id = tasks.board_id from runs join tasks on tasks.id = runs.task_id where runs.runner_id = runners.id and runners.owner_id is null;--> statement-breakpoint
 ALTER TABLE "runs" ADD COLUMN "board_id" uuid;--> statement-breakpoint
 update runs set board_id = tasks.board_id from tasks where tasks.id = runs.task_id;--> statement-breakpoint
-ALTER TABLE "runs" ALTER COLUMN "board_id" SET NOT NULL;--> statement-breakpoint
+ALTER TABLE "tasks" ADD COLUMN "deleted_at" timestamp with time zone;--> statement-breakpoint
 ALTER TABLE "turns" ADD COLUMN "prompt_seq" bigint;--> statement-breakpoint
 update turns set prompt_seq = (select e.seq + 1 from events e where e.task_id = turns.task_id and e.kind = 'turn' and e.data ->> 'status' = 'queued' and e.data ->> 'turn_id' = turns.id::text limit 1) where state = 'QUEUED';--> statement-breakpoint
+CREATE INDEX "dropped_branches_due" ON "dropped_branches" USING btree ("next_attempt_at","repository_id");--> statement-breakpoint
 ALTER TABLE "runners" ADD CONSTRAINT "runners_board_id_boards_id_fk" FOREIGN KEY ("board_id") REFERENCES "public"."boards"("id") ON DELETE set null ON UPDATE no action;--> statement-breakpoint
-ALTER TABLE "runs" ADD CONSTRAINT "runs_board_id_boards_id_fk" FOREIGN KEY ("board_id") REFERENCES "public"."boards"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "runs" ADD CONSTRAINT "runs_board_id_boards_id_fk" FOREIGN KEY ("board_id") REFERENCES "public"."boards"("id") ON DELETE set null ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "runs" ADD CONSTRAINT "runs_runner_id_runners_id_fk" FOREIGN KEY ("runner_id") REFERENCES "public"."runners"("id") ON DELETE set null ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "boards_owner" ON "boards" USING btree ("owner_id","created_at","id");--> statement-breakpoint
 CREATE INDEX "boards_organization" ON "boards" USING btree ("organization_id");--> statement-breakpoint
+CREATE INDEX "boards_deleted" ON "boards" USING btree ("deleted_at") WHERE deleted_at is not null;--> statement-breakpoint
 CREATE INDEX "users_organization" ON "users" USING btree ("organization_id");--> statement-breakpoint
 CREATE INDEX "permissions_open" ON "permissions" USING btree ("run_id") WHERE state in ('ASKED', 'ANSWERED');--> statement-breakpoint
 CREATE INDEX "permissions_answered_by" ON "permissions" USING btree ("answered_by");--> statement-breakpoint
@@ -35,7 +45,9 @@ CREATE INDEX "runs_board" ON "runs" USING btree ("board_id","created_at" DESC NU
 CREATE INDEX "runs_board_status" ON "runs" USING btree ("board_id","status","created_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
 CREATE INDEX "runs_slot" ON "runs" USING btree ("slot") WHERE slot;--> statement-breakpoint
 CREATE INDEX "runs_queue_board" ON "runs" USING btree ("board_id",(-priority),"queued_at","id") WHERE queued_at is not null;--> statement-breakpoint
-CREATE INDEX "tasks_board_state" ON "tasks" USING btree ("board_id","state","created_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
+CREATE INDEX "tasks_listed" ON "tasks" USING btree ("board_id","created_at" DESC NULLS FIRST,"id" DESC NULLS FIRST) WHERE deleted_at is null;--> statement-breakpoint
+CREATE INDEX "tasks_listed_by_state" ON "tasks" USING btree ("board_id","state","created_at" DESC NULLS FIRST,"id" DESC NULLS FIRST) WHERE deleted_at is null;--> statement-breakpoint
+CREATE INDEX "tasks_deleted" ON "tasks" USING btree ("deleted_at") WHERE deleted_at is not null;--> statement-breakpoint
 CREATE INDEX "tasks_created_by" ON "tasks" USING btree ("created_by");--> statement-breakpoint
 CREATE INDEX "turns_open" ON "turns" USING btree ("task_id") WHERE state in ('QUEUED', 'RUNNING');--> statement-breakpoint
 CREATE INDEX "turns_run" ON "turns" USING btree ("run_id");--> statement-breakpoint
@@ -47,5 +59,4 @@ CREATE INDEX "runners_owner" ON "runners" USING btree ("owner_id","created_at" D
 CREATE INDEX "runs_task" ON "runs" USING btree ("task_id","created_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
 CREATE INDEX "runs_runner" ON "runs" USING btree ("runner_id","created_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
 CREATE INDEX "runs_queue" ON "runs" USING btree ("priority" DESC NULLS FIRST,"queued_at","id") WHERE queued_at is not null;--> statement-breakpoint
-CREATE INDEX "tasks_board" ON "tasks" USING btree ("board_id","created_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
 CREATE INDEX "turns_task" ON "turns" USING btree ("task_id","created_at","id");

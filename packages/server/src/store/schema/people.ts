@@ -1,3 +1,4 @@
+import { sql } from "drizzle-orm";
 import { index, pgTable, text, timestamp, uuid, varchar } from "drizzle-orm/pg-core";
 
 /**
@@ -48,7 +49,15 @@ export const boards = pgTable(
     owner_id: uuid()
       .notNull()
       .references(() => users.id, { onDelete: "cascade" }),
+    /** Since when it is deleted: gone for everyone, while a job removes its rows in small steps. */
+    deleted_at: timestamp({ withTimezone: true }),
     ...stamps,
   },
-  (t) => [index("boards_owner").on(t.owner_id, t.created_at, t.id), index("boards_organization").on(t.organization_id)],
+  (t) => [
+    index("boards_owner").on(t.owner_id, t.created_at, t.id),
+    index("boards_organization").on(t.organization_id),
+    index("boards_deleted")
+      .on(t.deleted_at)
+      .where(sql`deleted_at is not null`),
+  ],
 );

@@ -87,12 +87,22 @@ export const tasks = pgTable(
     created_by: uuid().references(() => users.id, { onDelete: "set null" }),
     started_at: time(),
     completed_at: time(),
+    /** Since when it is deleted: gone for everyone, while a job removes its rows in small steps. */
+    deleted_at: time(),
     ...stamps,
   },
   (t) => [
     check("tasks_state", oneOf("state", TaskState.options)),
-    index("tasks_board").on(t.board_id, ...newest(t)),
-    index("tasks_board_state").on(t.board_id, t.state, ...newest(t)),
+    index("tasks_board").on(t.board_id),
+    index("tasks_listed")
+      .on(t.board_id, ...newest(t))
+      .where(sql`deleted_at is null`),
+    index("tasks_listed_by_state")
+      .on(t.board_id, t.state, ...newest(t))
+      .where(sql`deleted_at is null`),
+    index("tasks_deleted")
+      .on(t.deleted_at)
+      .where(sql`deleted_at is not null`),
     index("tasks_agent").on(t.assigned_agent_id),
     index("tasks_created_by").on(t.created_by),
   ],
@@ -167,10 +177,8 @@ export const runs = pgTable(
     task_id: uuid()
       .notNull()
       .references(() => tasks.id, { onDelete: "cascade" }),
-    /** The task's board: lists of runs are read by board. */
-    board_id: uuid()
-      .notNull()
-      .references(() => boards.id, { onDelete: "cascade" }),
+    /** The task's board, by which lists of runs are read; nothing once the task is deleted. */
+    board_id: uuid().references(() => boards.id, { onDelete: "set null" }),
     agent_type: text().notNull(),
     runner_id: uuid().references(() => runners.id, { onDelete: "set null" }),
     status: text().$type<RunStatus>().notNull().default("PENDING"),
@@ -320,5 +328,20 @@ export const pushes = pgTable(
     index("pushes_due")
       .on(t.next_attempt_at)
       .where(sql`state = 'MIRRORED'`),
+  ],
+);
+
+/** Branches of deleted tasks that their mirrors still have. */
+export const dropped_branches = pgTable(
+  "dropped_branches",
+  {
+    repository_id: text().notNull(),
+    branch: text().notNull(),
+    attempts: integer().notNull().default(0),
+    next_attempt_at: time().notNull().defaultNow(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.repository_id, t.branch] }),
+    index("dropped_branches_due").on(t.next_attempt_at, t.repository_id),
   ],
 );

@@ -1,0 +1,63 @@
+import type { Logger } from "pino";
+import { isDatabaseAway } from "../store/index.ts";
+import type { Wakeup } from "./wakeup.ts";
+
+/** Background work that is done in steps, each short and complete in itself. */
+export interface Job {
+  readonly name: string;
+  /** Takes one step; answers whether there may be more to do. */
+  step(): Promise<boolean>;
+}
+
+/** How often jobs are looked at that nobody woke. */
+const idleCheckMs = 60_000;
+/** A step is followed by a pause as long as itself, so that a job never takes more than half of a connection's time. */
+const maxPauseMs = 200;
+
+/** Takes the steps of jobs, one at a time, until none has more to do. */
+export class Maintenance {
+  readonly #jobs: readonly Job[];
+  readonly #deps: { readonly wakeup: Wakeup; readonly logger: Logger };
+  readonly #stopping = new AbortController();
+  #loop: Promise<void> = Promise.resolve();
+
+  constructor(jobs: readonly Job[], deps: { readonly wakeup: Wakeup; readonly logger: Logger }) {
+    this.#jobs = jobs;
+    this.#deps = deps;
+  }
+
+  start(): void {
+    this.#loop = this.#work();
+  }
+
+  /** Resolves when the step at work is done. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#loop;
+  }
+
+  async #work(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      for (const job of this.#jobs) await this.#finish(job, signal);
+      await this.#deps.wakeup.sleep(maintenanceBell, idleCheckMs, signal);
+    }
+  }
+
+  async #finish(job: Job, signal: AbortSignal): Promise<void> {
+    try {
+      for (let hasMore = true; hasMore && !signal.aborted;) {
+        const started = performance.now();
+        hasMore = await job.step();
+        const pauseMs = Math.min(maxPauseMs, performance.now() - started);
+        if (hasMore) await this.#deps.wakeup.sleep(`maintenance:${job.name}`, pauseMs, signal);
+      }
+    } catch (error) {
+      if (isDatabaseAway(error)) this.#deps.logger.warn({ job: job.name }, "the database is away");
+      else this.#deps.logger.error({ error, job: job.name }, "a maintenance job failed; retrying");
+    }
+  }
+}
+
+/** The name under which the jobs are woken. */
+export const maintenanceBell = "maintenance";
