@@ -2,6 +2,7 @@
 export * from "./states.ts";
 export * from "./event.ts";
 export * from "./agent-offer.ts";
+export * from "./paging.ts";
 export * from "./resources.ts";
 export * from "./errors/index.ts";
 export * from "./endpoint.ts";

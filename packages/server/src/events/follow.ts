@@ -35,7 +35,7 @@ export async function* follow(
     while (!signal.aborted) {
       if (behind) {
         const page = await log.read(taskId, cursor, pageSize);
-        behind = page.length === pageSize;
+        behind = page.length > 0;
         cursor = page.at(-1)?.seq ?? cursor;
         if (page.length > 0) yield page;
         continue;

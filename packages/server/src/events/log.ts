@@ -1,6 +1,6 @@
 import { type Event, type EventData, type EventType, typeOfKind, WharfError } from "@wharf/contract";
-import { and, asc, eq, gt, isNull, sql } from "drizzle-orm";
-import { type Database, type Executor, schema } from "../store/index.ts";
+import { and, asc, eq, gt, isNull, lt, sql } from "drizzle-orm";
+import { type Database, type Executor, maxPageBytes, schema } from "../store/index.ts";
 import { Bus } from "./bus.ts";
 
 /** What a writer hands over; the log gives it its sequence. */
@@ -51,13 +51,23 @@ export class Log {
     return result;
   }
 
+  /** The events after a cursor, up to a limit or to 1 MiB, whichever comes first: only an empty page is the end. */
   async read(taskId: string, after: number, limit: number): Promise<Event[]> {
-    const rows = await this.#db
-      .select()
+    // Rows of an earlier version do not tell their size; what they take on disk is known without reading them.
+    const size = sql<number>`greatest(${events.bytes}, pg_column_size(${events.data}))`;
+    const page = this.#db
+      .select({
+        ...shownColumns,
+        bytesBefore: sql<number>`sum(${size}) over (order by ${events.seq} rows unbounded preceding) - ${size}`.as(
+          "bytes_before",
+        ),
+      })
       .from(events)
       .where(and(eq(events.task_id, taskId), gt(events.seq, after)))
       .orderBy(asc(events.seq))
-      .limit(limit);
+      .limit(limit)
+      .as("page");
+    const rows = await this.#db.select().from(page).where(lt(page.bytesBefore, maxPageBytes)).orderBy(asc(page.seq));
     return rows.map(toEvent);
   }
 
@@ -93,6 +103,7 @@ async function insertEvents(tx: Executor, taskId: string, entries: readonly NewE
     type: entry.type ?? typeOfKind[entry.data.kind],
     kind: entry.data.kind,
     data: entry.data,
+    bytes: Buffer.byteLength(JSON.stringify(entry.data)),
     timestamp: entry.timestamp ?? now,
     journal_epoch: entry.journal?.epoch ?? null,
     journal_seq: entry.journal?.seq ?? null,
@@ -103,6 +114,8 @@ async function insertEvents(tx: Executor, taskId: string, entries: readonly NewE
   return rows.map(toEvent);
 }
 
+const { seq, type, timestamp, run_id, task_id, data } = events;
+const shownColumns = { seq, type, timestamp, run_id, task_id, data };
 type EventRow = Pick<typeof events.$inferSelect, "seq" | "type" | "timestamp" | "run_id" | "task_id" | "data">;
 
 function toEvent(row: EventRow): Event {

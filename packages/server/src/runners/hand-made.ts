@@ -10,6 +10,7 @@ import {
   insertHandMade,
   listSeen,
   restAllHandMade,
+  type RunnerPage,
   type RunnerQuery,
   type SeenRunner,
   settleHandMade,
@@ -83,7 +84,7 @@ export class HandMadeRunners {
     return { ...row, run_id: null };
   }
 
-  list(principal: Principal, query: RunnerQuery): Promise<{ runners: SeenRunner[]; total: number }> {
+  list(principal: Principal, query: RunnerQuery): Promise<RunnerPage> {
     return listSeen(this.#options.db, principal.user_id, query);
   }
 

@@ -53,7 +53,7 @@ describe("a deleted task", () => {
     const [task] = made;
     const { user_id } = f.owner;
     const queries = new RunQueries(f.db);
-    const [run] = await queries.ofTask(task!.id);
+    const run = await queries.findLatest(task!.id);
     const [lease] = (await claimQueued(f.db, "a", 5)).leases;
     await f.commands.delete(task!.id);
 

@@ -3,5 +3,7 @@ export * as schema from "./schema/index.ts";
 export { migrate } from "./migrate.ts";
 export { type Database, type Executor, type OpenDatabase, openDatabase } from "./database.ts";
 export { defined } from "./defined.ts";
+export { countNewest, cursorAmong, type Newest, readNewestKeys, sortByKeys } from "./newest.ts";
+export { cutPage, formatCursor, maxPageBytes, measurePage, type PageQuery, parseCursor } from "./pages.ts";
 export { matchId } from "./ids.ts";
 export { isDatabaseAway, isDatabaseFull } from "./away.ts";

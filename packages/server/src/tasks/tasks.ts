@@ -1,8 +1,21 @@
 import { randomUUID } from "node:crypto";
 import { type TaskInput, type TaskState, type TaskUpdate, WharfError } from "@wharf/contract";
-import { and, count, desc, eq, getTableColumns, isNull } from "drizzle-orm";
+import { and, eq, getTableColumns, isNull, sql } from "drizzle-orm";
 import type { Log, LogWriter } from "../events/index.ts";
-import { type Database, defined, type Executor, matchId, schema } from "../store/index.ts";
+import {
+  countNewest,
+  cursorAmong,
+  cutPage,
+  type Database,
+  defined,
+  type Executor,
+  matchId,
+  type Newest,
+  type PageQuery,
+  readNewestKeys,
+  schema,
+  sortByKeys,
+} from "../store/index.ts";
 import { taskTransitions } from "./states.ts";
 
 const { boards, tasks } = schema;
@@ -11,12 +24,20 @@ export type TaskRow = typeof tasks.$inferSelect;
 const { description: _, metadata: __, ...lockedColumns } = getTableColumns(tasks);
 export type LockedTask = Omit<TaskRow, "description" | "metadata">;
 
-export interface TaskFilter {
+export interface TaskFilter extends PageQuery {
   readonly board_id?: string;
   readonly state?: TaskState | undefined;
-  readonly limit: number;
-  readonly offset: number;
 }
+
+interface TaskPage {
+  readonly tasks: LockedTask[];
+  readonly total: number;
+  readonly total_capped?: true;
+  readonly next_cursor?: string;
+}
+
+/** A list of tasks is not counted beyond this. */
+const maxCounted = 1_000;
 
 /** Tasks on the boards of the person who asks, and the one way their state changes. */
 export class Tasks {
@@ -47,25 +68,23 @@ export class Tasks {
     });
   }
 
-  async list(ownerId: string, filter: TaskFilter): Promise<{ tasks: TaskRow[]; total: number }> {
-    const where = and(
-      visibleTo(ownerId),
-      filter.board_id ? eq(tasks.board_id, filter.board_id) : undefined,
-      filter.state ? eq(tasks.state, filter.state) : undefined,
-    );
-    const joined = eq(boards.id, tasks.board_id);
-    const [rows, [total]] = await Promise.all([
-      this.#db
-        .select()
-        .from(tasks)
-        .innerJoin(boards, joined)
-        .where(where)
-        .orderBy(desc(tasks.created_at))
-        .limit(filter.limit)
-        .offset(filter.offset),
-      this.#db.select({ n: count() }).from(tasks).innerJoin(boards, joined).where(where),
+  /** Newest first, without the texts that may be long. */
+  async list(ownerId: string, filter: TaskFilter): Promise<TaskPage> {
+    const inState = filter.state ? sql`state = ${filter.state}` : sql`true`;
+    const where = sql`deleted_at is null and ${inState}`;
+    const newest: Newest = { table: "tasks", where, ownerId, boardId: filter.board_id };
+    const [keys, total] = await Promise.all([
+      readNewestKeys(this.#db, newest, filter),
+      countNewest(this.#db, newest, maxCounted),
     ]);
-    return { tasks: rows.map((row) => row.tasks), total: total?.n ?? 0 };
+    const ids = keys.map(({ id }) => id);
+    const rows = await this.#db
+      .select(lockedColumns)
+      .from(tasks)
+      .where(sql`${tasks.id} = any(${sql.param(ids)}::uuid[])`);
+    const cut = { limit: filter.limit, cursorAfter: cursorAmong(keys) };
+    const { rows: page, ...end } = cutPage(sortByKeys(rows, keys), cut);
+    return { tasks: page, ...total, ...end };
   }
 
   /** By id, or by enough of its first letters to tell it from the others. */
@@ -83,14 +102,20 @@ export class Tasks {
     return rows[0].tasks;
   }
 
-  async update(id: string, change: TaskUpdate): Promise<TaskRow> {
-    const [row] = await this.#db
-      .update(tasks)
-      .set({ ...defined(change), updated_at: new Date() })
-      .where(eq(tasks.id, id))
-      .returning();
-    if (!row) throw new WharfError("not_found", { what: "task", id });
-    return row;
+  /** Changes the named fields and says in the log which they were. */
+  update(id: string, change: TaskUpdate, { by }: { by: string }): Promise<TaskRow> {
+    const fields = defined(change);
+    return this.#log.write(async ({ tx, append }) => {
+      await lockTask(tx, id);
+      const names = Object.keys(fields).join(", ");
+      if (names === "") return getTask(tx, id);
+      await tx
+        .update(tasks)
+        .set({ ...fields, updated_at: new Date() })
+        .where(eq(tasks.id, id));
+      await append(id, [{ created_by: by, data: { kind: "notice", message: `The task was changed: ${names}.` } }]);
+      return getTask(tx, id);
+    });
   }
 
   /** Changes the state alone; a task whose state means that an agent works is moved by `runs`. */

@@ -24,6 +24,7 @@ update runs set board_id = tasks.board_id from tasks where tasks.id = runs.task_
 ALTER TABLE "tasks" ADD COLUMN "deleted_at" timestamp with time zone;--> statement-breakpoint
 ALTER TABLE "turns" ADD COLUMN "prompt_seq" bigint;--> statement-breakpoint
 update turns set prompt_seq = (select e.seq + 1 from events e where e.task_id = turns.task_id and e.kind = 'turn' and e.data ->> 'status' = 'queued' and e.data ->> 'turn_id' = turns.id::text limit 1) where state = 'QUEUED';--> statement-breakpoint
+ALTER TABLE "events" ADD COLUMN "bytes" integer DEFAULT 0 NOT NULL;--> statement-breakpoint
 CREATE INDEX "dropped_branches_due" ON "dropped_branches" USING btree ("next_attempt_at","repository_id");--> statement-breakpoint
 ALTER TABLE "runners" ADD CONSTRAINT "runners_board_id_boards_id_fk" FOREIGN KEY ("board_id") REFERENCES "public"."boards"("id") ON DELETE set null ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "runs" ADD CONSTRAINT "runs_board_id_boards_id_fk" FOREIGN KEY ("board_id") REFERENCES "public"."boards"("id") ON DELETE set null ON UPDATE no action;--> statement-breakpoint

@@ -31,6 +31,8 @@ export const events = pgTable(
     type: text().$type<EventType>().notNull(),
     kind: text().notNull(),
     data: jsonb().$type<EventData>().notNull(),
+    /** How long `data` is as text; 0 in rows of an earlier version. */
+    bytes: integer().notNull().default(0),
     timestamp: timestamp({ withTimezone: true }).notNull(),
     journal_epoch: text(),
     journal_seq: bigint({ mode: "number" }),
