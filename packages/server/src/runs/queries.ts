@@ -162,12 +162,19 @@ export class RunQueries {
   }
 
   #select(where: Parameters<ReturnType<ReturnType<Database["select"]>["from"]>["where"]>[0]) {
+    // With its own limit it stays a look-up for each run: joined, it is a scan of all runners.
+    const runner = this.#db
+      .select({ isolation: runners.isolation, backend: runners.backend })
+      .from(runners)
+      .where(eq(runners.id, runs.runner_id))
+      .limit(1)
+      .as("runner");
     return this.#db
-      .select({ run: runs, runner: { isolation: runners.isolation, backend: runners.backend } })
+      .select({ run: runs, runner: { isolation: runner.isolation, backend: runner.backend } })
       .from(runs)
       .innerJoin(tasks, eq(tasks.id, runs.task_id))
       .innerJoin(boards, eq(boards.id, tasks.board_id))
-      .leftJoin(runners, eq(runners.id, runs.runner_id))
+      .leftJoinLateral(runner, sql`true`)
       .where(where)
       .$dynamic();
   }

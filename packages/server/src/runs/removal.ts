@@ -1,4 +1,4 @@
-import { eq, sql } from "drizzle-orm";
+import { and, desc, eq, isNull, sql } from "drizzle-orm";
 import type { Logger } from "pino";
 import { type Database, type Executor, schema } from "../store/index.ts";
 import { markDeleted } from "./deletion.ts";
@@ -8,6 +8,7 @@ const { boards, dropped_branches, tasks } = schema;
 
 /** Tasks that one step takes. */
 const maxTasks = 200;
+const maxBoards = 20;
 /** Rows that one step deletes from one table. */
 const maxRows = 500;
 const maxBranches = 100;
@@ -73,22 +74,27 @@ export class Removal implements Job {
 }
 
 async function markTasks(tx: Executor): Promise<boolean> {
-  const { rows } = await tx.execute<{ id: string }>(sql`
-    select tasks.id from tasks
-    where tasks.deleted_at is null
-      and tasks.board_id = (
-        select boards.id from boards
-        where boards.deleted_at is not null
-          and exists (select 1 from tasks where tasks.board_id = boards.id and tasks.deleted_at is null)
-        limit 1)
-    limit ${maxTasks}
-    for update skip locked`);
-  if (rows.length > 0)
+  const deleted = await tx
+    .select({ id: boards.id })
+    .from(boards)
+    .where(sql`${boards.deleted_at} is not null`)
+    .limit(maxBoards);
+  for (const board of deleted) {
+    const rows = await tx
+      .select({ id: tasks.id })
+      .from(tasks)
+      .where(and(eq(tasks.board_id, board.id), isNull(tasks.deleted_at)))
+      .orderBy(desc(tasks.created_at), desc(tasks.id)) // as the index has them
+      .limit(maxTasks)
+      .for("update", { skipLocked: true });
+    if (rows.length === 0) continue;
     await markDeleted(
       tx,
       rows.map(({ id }) => id),
     );
-  return rows.length > 0;
+    return true;
+  }
+  return false;
 }
 
 /** What hangs on the oldest deleted tasks goes first; the tasks themselves go when nothing is left of it. */
