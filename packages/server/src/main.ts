@@ -30,6 +30,7 @@ import {
   type RunTimes,
   Maintenance,
   maintenanceBell,
+  Pruning,
   Removal,
   Scheduler,
   TaskDiffs,
@@ -85,7 +86,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const backend = await openBackend(options, { logger, secret: secret! });
   parts.defer(() => backend.close());
 
-  const log = new Log(db);
+  const log = new Log(db, { maxTaskMb: config.maxTaskLogMb, maxRunMb: config.maxRunLogMb });
   const wakeup = new Wakeup();
   const links: Links = new Map();
   // A plain process sees what its owner sees: it gets no real key, not even a way to use one, unless the owner says so.
@@ -196,7 +197,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const url = await listen(app, config);
   scheduler.start();
   parts.defer(() => scheduler.stop());
-  const maintenance = new Maintenance([new Removal({ db, logger })], { wakeup, logger });
+  const maintenance = new Maintenance([new Removal({ db, logger }), new Pruning(db)], { wakeup, logger });
   maintenance.start();
   parts.defer(() => maintenance.stop());
   handMade.start();

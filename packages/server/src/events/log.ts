@@ -21,18 +21,28 @@ export interface LogWriter {
   append(taskId: string, events: readonly NewEvent[]): Promise<readonly Event[]>;
 }
 
-const { events, tasks } = schema;
+const { events, runs, tasks } = schema;
+
+const megabyte = 1 << 20;
 
 /** Events of one statement: each takes eleven of the 65,535 parameters that a statement may have. */
 const maxInserted = 1_000;
 
+/** What runners may fill a log with; what the server itself has to say is always taken. */
+export interface LogLimits {
+  readonly maxTaskMb: number;
+  readonly maxRunMb: number;
+}
+
 /** The log of every task: appended in the transaction that changes what it tells of, read by cursor. */
 export class Log {
   readonly #db: Database;
+  readonly #limits: LogLimits;
   readonly #bus = new Bus();
 
-  constructor(db: Database) {
+  constructor(db: Database, limits: LogLimits = { maxTaskMb: Infinity, maxRunMb: Infinity }) {
     this.#db = db;
+    this.#limits = limits;
   }
 
   /** Runs a transaction; what it appended reaches subscribers once it is committed. */
@@ -41,7 +51,7 @@ export class Log {
     const result = await this.#db.transaction(async (tx) => {
       const append = async (taskId: string, entries: readonly NewEvent[]) => {
         if (entries.length === 0) return [];
-        const batch = await insertEvents(tx, taskId, entries);
+        const batch = await insertEvents(tx, taskId, { entries, limits: this.#limits });
         appended.push(batch);
         return batch;
       };
@@ -87,13 +97,21 @@ export class Log {
  * Gives the events the task's next sequences under the lock of the task's row, held until the transaction ends: whoever
  * reads by cursor therefore never sees a later event before an earlier one.
  */
-async function insertEvents(tx: Executor, taskId: string, entries: readonly NewEvent[]): Promise<Event[]> {
+async function insertEvents(
+  tx: Executor,
+  taskId: string,
+  { entries, limits }: { entries: readonly NewEvent[]; limits: LogLimits },
+): Promise<Event[]> {
+  const sizes = entries.map((entry) => Buffer.byteLength(JSON.stringify(entry.data)));
+  const added = sizes.reduce((sum, size) => sum + size, 0);
   const [task] = await tx
     .update(tasks)
-    .set({ last_seq: sql`${tasks.last_seq} + ${entries.length}` })
+    .set({ last_seq: sql`${tasks.last_seq} + ${entries.length}`, log_bytes: sql`${tasks.log_bytes} + ${added}` })
     .where(and(eq(tasks.id, taskId), isNull(tasks.deleted_at)))
-    .returning({ last_seq: tasks.last_seq });
+    .returning({ last_seq: tasks.last_seq, log_bytes: tasks.log_bytes });
   if (!task) throw new WharfError("not_found", { what: "task", id: taskId });
+  const reported = entries.find(({ journal }) => journal !== undefined);
+  if (reported) await requireRoom(tx, { ...task, run_id: reported.run_id, limits });
   const first = task.last_seq - entries.length + 1;
   const now = new Date();
   const rows = entries.map((entry, i) => ({
@@ -103,7 +121,7 @@ async function insertEvents(tx: Executor, taskId: string, entries: readonly NewE
     type: entry.type ?? typeOfKind[entry.data.kind],
     kind: entry.data.kind,
     data: entry.data,
-    bytes: Buffer.byteLength(JSON.stringify(entry.data)),
+    bytes: sizes[i] ?? 0,
     timestamp: entry.timestamp ?? now,
     journal_epoch: entry.journal?.epoch ?? null,
     journal_seq: entry.journal?.seq ?? null,
@@ -112,6 +130,19 @@ async function insertEvents(tx: Executor, taskId: string, entries: readonly NewE
   for (let at = 0; at < rows.length; at += maxInserted)
     await tx.insert(events).values(rows.slice(at, at + maxInserted));
   return rows.map(toEvent);
+}
+
+/** Ends a run that reports without end: its journal's reader fails with this, and the run with it. */
+async function requireRoom(
+  tx: Executor,
+  { log_bytes, run_id, limits }: { log_bytes: number; run_id: string | undefined; limits: LogLimits },
+): Promise<void> {
+  const { maxTaskMb, maxRunMb } = limits;
+  if (log_bytes > maxTaskMb * megabyte) throw new WharfError("log_full", { what: "task", limit_mb: maxTaskMb });
+  if (!run_id || log_bytes <= maxRunMb * megabyte) return;
+  const [run] = await tx.select({ log_start: runs.log_start }).from(runs).where(eq(runs.id, run_id));
+  if (run && log_bytes - run.log_start > maxRunMb * megabyte)
+    throw new WharfError("log_full", { what: "run", limit_mb: maxRunMb });
 }
 
 const { seq, type, timestamp, run_id, task_id, data } = events;

@@ -94,10 +94,11 @@ export async function moveTurn(
 ): Promise<boolean> {
   if (!turnTransitions[turn.state].includes(to)) return false;
   const now = new Date();
-  const times = to === "RUNNING" ? { started_at: now } : { ended_at: now };
+  // Nobody asks for a turn's files once it is over, and they may be large.
+  const change = to === "RUNNING" ? { started_at: now } : { ended_at: now, attachments: [] };
   await writer.tx
     .update(turns)
-    .set({ state: to, ...times, ...(stopReason && { stop_reason: stopReason }), updated_at: now })
+    .set({ state: to, ...change, ...(stopReason && { stop_reason: stopReason }), updated_at: now })
     .where(eq(turns.id, turn.id));
   return true;
 }

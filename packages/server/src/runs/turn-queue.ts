@@ -109,6 +109,7 @@ async function newRun({ tx, append }: LogWriter, task: LockedTask, prompt: Promp
     board_id: task.board_id,
     agent_type: prompt.agent_type,
     priority,
+    log_start: task.log_bytes,
     queued_at: new Date(),
   });
   await tx

@@ -21,6 +21,8 @@ ALTER TABLE "runners" ADD COLUMN "board_id" uuid;--> statement-breakpoint
 update runners set board_id = tasks.board_id from runs join tasks on tasks.id = runs.task_id where runs.runner_id = runners.id and runners.owner_id is null;--> statement-breakpoint
 ALTER TABLE "runs" ADD COLUMN "board_id" uuid;--> statement-breakpoint
 update runs set board_id = tasks.board_id from tasks where tasks.id = runs.task_id;--> statement-breakpoint
+ALTER TABLE "runs" ADD COLUMN "log_start" bigint DEFAULT 0 NOT NULL;--> statement-breakpoint
+ALTER TABLE "tasks" ADD COLUMN "log_bytes" bigint DEFAULT 0 NOT NULL;--> statement-breakpoint
 ALTER TABLE "tasks" ADD COLUMN "deleted_at" timestamp with time zone;--> statement-breakpoint
 ALTER TABLE "turns" ADD COLUMN "prompt_seq" bigint;--> statement-breakpoint
 update turns set prompt_seq = (select e.seq + 1 from events e where e.task_id = turns.task_id and e.kind = 'turn' and e.data ->> 'status' = 'queued' and e.data ->> 'turn_id' = turns.id::text limit 1) where state = 'QUEUED';--> statement-breakpoint
@@ -34,6 +36,7 @@ CREATE INDEX "boards_organization" ON "boards" USING btree ("organization_id");-
 CREATE INDEX "boards_deleted" ON "boards" USING btree ("deleted_at") WHERE deleted_at is not null;--> statement-breakpoint
 CREATE INDEX "users_organization" ON "users" USING btree ("organization_id");--> statement-breakpoint
 CREATE INDEX "permissions_open" ON "permissions" USING btree ("run_id") WHERE state in ('ASKED', 'ANSWERED');--> statement-breakpoint
+CREATE INDEX "permissions_closed" ON "permissions" USING btree ("updated_at") WHERE state = 'CLOSED';--> statement-breakpoint
 CREATE INDEX "permissions_answered_by" ON "permissions" USING btree ("answered_by");--> statement-breakpoint
 CREATE INDEX "pushes_run" ON "pushes" USING btree ("run_id");--> statement-breakpoint
 CREATE INDEX "pushes_due" ON "pushes" USING btree ("next_attempt_at") WHERE state = 'MIRRORED';--> statement-breakpoint
@@ -41,6 +44,7 @@ CREATE INDEX "runners_owner_state" ON "runners" USING btree ("owner_id","state",
 CREATE INDEX "runners_board" ON "runners" USING btree ("board_id","created_at" DESC NULLS FIRST,"id" DESC NULLS FIRST) WHERE state <> 'DESTROYED';--> statement-breakpoint
 CREATE INDEX "runners_board_state" ON "runners" USING btree ("board_id","state","created_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
 CREATE INDEX "runners_organization" ON "runners" USING btree ("organization_id");--> statement-breakpoint
+CREATE INDEX "runners_destroyed" ON "runners" USING btree ("updated_at") WHERE state = 'DESTROYED';--> statement-breakpoint
 CREATE INDEX "runners_desired" ON "runners" USING btree ("desired","state") WHERE state <> 'DESTROYED';--> statement-breakpoint
 CREATE INDEX "runs_board" ON "runs" USING btree ("board_id","created_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
 CREATE INDEX "runs_board_status" ON "runs" USING btree ("board_id","status","created_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint

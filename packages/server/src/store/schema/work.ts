@@ -84,6 +84,8 @@ export const tasks = pgTable(
     metadata: jsonb().$type<Record<string, unknown>>().notNull().default({}),
     /** The sequence of the newest event; raised under this row's lock by whoever appends. */
     last_seq: number().notNull().default(0),
+    /** What its events take together, as text. */
+    log_bytes: number().notNull().default(0),
     created_by: uuid().references(() => users.id, { onDelete: "set null" }),
     started_at: time(),
     completed_at: time(),
@@ -159,6 +161,9 @@ export const runners = pgTable(
       .where(sql`state <> 'DESTROYED'`),
     index("runners_board_state").on(t.board_id, t.state, ...newest(t)),
     index("runners_organization").on(t.organization_id),
+    index("runners_destroyed")
+      .on(t.updated_at)
+      .where(sql`state = 'DESTROYED'`),
     /** Those whose actual state differs from the desired one are found without reading the others. */
     index("runners_desired")
       .on(t.desired, t.state)
@@ -206,6 +211,8 @@ export const runs = pgTable(
     session_id: text(),
     /** Whether a prompt may have reached the agent: from then on a failure is never retried by itself. */
     prompted: boolean().notNull().default(false),
+    /** What the task's log took when the run was made: what it takes more is the run's. */
+    log_start: number().notNull().default(0),
     exit_code: integer(),
     error_code: text(),
     error_message: text(),
@@ -302,6 +309,9 @@ export const permissions = pgTable(
     index("permissions_open")
       .on(t.run_id)
       .where(sql`state in ('ASKED', 'ANSWERED')`),
+    index("permissions_closed")
+      .on(t.updated_at)
+      .where(sql`state = 'CLOSED'`),
     index("permissions_answered_by").on(t.answered_by),
   ],
 );
