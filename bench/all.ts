@@ -14,6 +14,7 @@ const names = [
   "kubernetes",
   "pool",
   "events",
+  "growth",
   "gateway",
   "wire",
   "terminal",

@@ -7,7 +7,7 @@ import type { Job } from "./maintenance.ts";
 const { boards, dropped_branches, tasks } = schema;
 
 /** Tasks that one step takes. */
-const maxTasks = 200;
+const maxTasks = 100;
 const maxBoards = 20;
 /** Rows that one step deletes from one table. */
 const maxRows = 500;
