@@ -15,6 +15,7 @@ const names = [
   "pool",
   "events",
   "viewers",
+  "growth",
   "gateway",
   "wire",
   "terminal",

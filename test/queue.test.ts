@@ -76,11 +76,19 @@ describe("prompts during a turn", () => {
 describe("an agent's mode", () => {
   it("is chosen for the task before it begins, and in the midst of a turn; what it does not offer is told and forgotten", async () => {
     const task = await newTask({ agent_mode: "allow-edits", permission_policy: "ask" });
-    const script = ["ask edit a file", "say edited", "sleep 2s", "ask a command", "say done"];
+    const script = [
+      "ask edit a file",
+      "say edited",
+      "run until test -e go; do sleep 0.1; done",
+      "ask a command",
+      "say done",
+    ];
     await wharf.prompt(task, script.map((line) => `demo: ${line}`).join("\n"));
     await wharf.until(task.id, says("edited"));
     expect((await wharf.cli("task", "mode", task.id)).stdout).toMatch(/^\* allow-edits/m);
     expect((await wharf.cli("task", "mode", task.id, "allow-all")).code).toBe(0);
+    await wharf.until(task.id, ({ data }) => data.kind === "agent_info" && data["currentModeId"] === "allow-all");
+    for (const runner of wharf.runnerIds()) writeFileSync(join(wharf.data, "runners", runner, "workspace", "go"), "");
     const events = await wharf.until(task.id, says("done"));
     expect(events.filter(({ data }) => data.kind === "permission")).toEqual([]);
     expect(await wharf.task(task.id)).toMatchObject({ agent_mode: "allow-all" });

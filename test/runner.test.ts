@@ -57,7 +57,7 @@ async function create(...args: string[]): Promise<RunnerView> {
   if (code !== 0) throw new Error(stderr);
   return JSON.parse(stdout.toString());
 }
-const exec = (runner: RunnerView, command: string, ...options: string[]) =>
+const exec = (runner: Pick<RunnerView, "id">, command: string, ...options: string[]) =>
   cli(["exec", ...options, runner.id.slice(0, 8), "--", command]);
 
 describe("a life", () => {

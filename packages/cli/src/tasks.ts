@@ -1,4 +1,4 @@
-import { api, type Event, type EventDataOf } from "@wharf/contract";
+import { api, type Event, type EventDataOf, type Turn } from "@wharf/contract";
 import type { Client } from "./client.ts";
 
 /** What one request for a log may bring. */
@@ -7,13 +7,27 @@ const pageSize = 1_000;
 /** The whole of a task's log as it stands. */
 export async function* readLog(client: Client, taskId: string, after = 0): AsyncGenerator<Event, void, undefined> {
   for (let cursor = after; ;) {
-    const { events } = await client.call(api.listTaskEvents, {
+    const { events, last_seq } = await client.call(api.listTaskEvents, {
       params: { task_id: taskId },
       query: { after: cursor, limit: pageSize },
     });
     yield* events;
-    if (events.length < pageSize) return;
     cursor = events.at(-1)?.seq ?? cursor;
+    if (events.length === 0 || cursor >= last_seq) return;
+  }
+}
+
+/** All turns of a task, oldest first. */
+export async function readTurns(client: Client, taskId: string): Promise<Turn[]> {
+  const turns: Turn[] = [];
+  for (let cursor: string | undefined; ;) {
+    const page = await client.call(api.listTaskTurns, {
+      params: { task_id: taskId },
+      query: { limit: pageSize, cursor },
+    });
+    turns.push(...page.turns);
+    cursor = page.next_cursor;
+    if (cursor === undefined) return turns;
   }
 }
 

@@ -3,6 +3,7 @@ import { Attachments } from "./daemon/attachments.ts";
 import { Diff } from "./daemon-api.ts";
 import { endpoint } from "./endpoint.ts";
 import { Event } from "./event.ts";
+import { offsetQuery, pageEnd, pageQuery, pageTotal } from "./paging.ts";
 import {
   AgentChoice,
   AgentType,
@@ -12,6 +13,7 @@ import {
   Run,
   Task,
   TaskInput,
+  TaskSummary,
   TaskUpdate,
   Turn,
 } from "./resources.ts";
@@ -20,10 +22,7 @@ import { RunStatus, TaskState } from "./states.ts";
 
 /** The server's REST routes. Ids of tasks and runs may be shortened to eight or more letters that are enough to tell. */
 
-const page = {
-  limit: z.coerce.number().int().min(1).max(1000).default(100),
-  offset: z.coerce.number().int().min(0).default(0),
-};
+const page = { ...pageQuery, ...offsetQuery };
 const boardId = z.object({ board_id: z.uuid() });
 const taskId = z.object({ task_id: ShortId });
 const agentId = z.object({ agent_id: ShortId });
@@ -85,14 +84,14 @@ const tasks = {
     summary: "Tasks of a board",
     params: boardId,
     query: z.object({ state: TaskState.optional(), ...page }),
-    response: z.object({ tasks: z.array(Task), total: z.number() }),
+    response: z.object({ tasks: z.array(TaskSummary), ...pageTotal, ...pageEnd }),
   }),
   listTasks: endpoint({
     method: "GET",
     path: "/api/v1/tasks",
     summary: "Tasks of all your boards, newest first",
     query: z.object({ state: TaskState.optional(), ...page }),
-    response: z.object({ tasks: z.array(Task), total: z.number() }),
+    response: z.object({ tasks: z.array(TaskSummary), ...pageTotal, ...pageEnd }),
   }),
   getTask: endpoint({
     method: "GET",
@@ -190,7 +189,8 @@ const tasks = {
   listTaskEvents: endpoint({
     method: "GET",
     path: "/api/v1/tasks/:task_id/events",
-    summary: "The task's log after a cursor",
+    summary:
+      "The task's log after a cursor. A page is full at 1 MiB, too: there is more as long as it ends before `last_seq`",
     params: taskId,
     query: z.object({ after: z.coerce.number().int().min(0).default(0), limit: page.limit }),
     response: z.object({ events: z.array(Event), last_seq: z.number() }),
@@ -200,7 +200,8 @@ const tasks = {
     path: "/api/v1/tasks/:task_id/turns",
     summary: "The task's turns, oldest first",
     params: taskId,
-    response: z.object({ turns: z.array(Turn) }),
+    query: z.object(pageQuery),
+    response: z.object({ turns: z.array(Turn), ...pageEnd }),
   }),
   getTaskDiff: endpoint({
     method: "GET",
@@ -217,14 +218,15 @@ const agents = {
     path: "/api/v1/agents",
     summary: "Runs, newest first",
     query: z.object({ status: RunStatus.optional(), ...page }),
-    response: z.object({ agents: z.array(Run), total: z.number() }),
+    response: z.object({ agents: z.array(Run), ...pageTotal, ...pageEnd }),
   }),
   listTaskAgents: endpoint({
     method: "GET",
     path: "/api/v1/tasks/:task_id/agents",
     summary: "Runs of a task, newest first",
     params: taskId,
-    response: z.object({ agents: z.array(Run) }),
+    query: z.object(pageQuery),
+    response: z.object({ agents: z.array(Run), ...pageEnd }),
   }),
   getAgent: endpoint({
     method: "GET",
@@ -348,7 +350,8 @@ const orchestrator = {
           estimated_start: z.string().optional(),
         }),
       ),
-      total: z.number(),
+      ...pageTotal,
+      ...pageEnd,
     }),
   }),
 };

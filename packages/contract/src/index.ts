@@ -3,6 +3,7 @@ export * from "./states.ts";
 export * from "./event.ts";
 export * from "./runner-record.ts";
 export * from "./agent-offer.ts";
+export * from "./paging.ts";
 export * from "./resources.ts";
 export * from "./foreign-text.ts";
 export * from "./errors/index.ts";

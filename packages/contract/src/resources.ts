@@ -55,6 +55,9 @@ export const Task = z.object({
   completed_at: optionalText,
 });
 export type Task = z.infer<typeof Task>;
+/** A task in a list: without what may be long. */
+export const TaskSummary = Task.omit({ description: true, metadata: true });
+export type TaskSummary = z.infer<typeof TaskSummary>;
 
 /** A login in an address would end in the database and in every list of tasks; logins are the server's user's own. */
 const holdsLogin = (address: string): boolean => {

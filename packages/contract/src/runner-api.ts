@@ -3,6 +3,7 @@ import { CommandInfo, CommandInput, CommandSignal, ExecRequest, ExecResult } fro
 import { ArchiveUnpacked, FileStats, FileWritten, FolderList, FolderPage } from "./daemon/files.ts";
 import { AttachQuery, TerminalCreate, TerminalHistory, TerminalInfo } from "./daemon/terminals.ts";
 import { endpoint } from "./endpoint.ts";
+import { offsetQuery, pageEnd, pageQuery, pageTotal } from "./paging.ts";
 import { Runner } from "./resources.ts";
 import { ShortId } from "./short-id.ts";
 import { RunnerState } from "./states.ts";
@@ -75,6 +76,9 @@ export const RunnerView = Runner.extend({
   run_id: z.uuid().optional(),
 });
 export type RunnerView = z.infer<typeof RunnerView>;
+/** A runner in a list: without what may be long. */
+export const RunnerSummary = RunnerView.omit({ environment: true });
+export type RunnerSummary = z.infer<typeof RunnerSummary>;
 
 const OrphanView = z.object({
   runner_id: z.string(),
@@ -108,10 +112,11 @@ const lifecycle = {
     summary: "Your runners, newest first; destroyed ones only where `status` asks for them",
     query: z.object({
       status: RunnerState.optional(),
-      limit: z.coerce.number().int().min(1).max(1000).default(50),
-      offset: z.coerce.number().int().min(0).default(0),
+      ...pageQuery,
+      ...offsetQuery,
+      limit: pageQuery.limit.default(50),
     }),
-    response: z.object({ runners: z.array(RunnerView), total: z.number() }),
+    response: z.object({ runners: z.array(RunnerSummary), ...pageTotal, ...pageEnd }),
   }),
   listOrphans: endpoint({
     method: "GET",

@@ -76,6 +76,9 @@ const Environment = z.object({
     .regex(/^postgres(ql)?:\/\//, "an address that begins with postgresql://")
     .optional(),
   MAX_REPO_SIZE_MB: z.coerce.number().int().min(1).default(500),
+  /** What runners may write into the log of one task and of one run. */
+  WHARF_MAX_TASK_LOG_MB: z.coerce.number().int().min(1).default(1_024),
+  WHARF_MAX_RUN_LOG_MB: z.coerce.number().int().min(1).default(256),
   LOG_LEVEL: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
   GEMINI_API_KEY: z.string().min(1).optional(),
   GEMINI_BASE_URL: z.url().default("https://generativelanguage.googleapis.com"),
@@ -137,6 +140,8 @@ export interface Config {
   readonly localUnsafe: boolean;
   readonly databaseUrl?: string;
   readonly maxRepositoryMb: number;
+  readonly maxTaskLogMb: number;
+  readonly maxRunLogMb: number;
   readonly logLevel: string;
   readonly modelRoutes: Readonly<Record<string, ModelRouteConfig>>;
   /** Where agents' programs are looked for. */
@@ -182,6 +187,8 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     localUnsafe: e.WHARF_LOCAL_UNSAFE,
     ...(e.DATABASE_URL && { databaseUrl: e.DATABASE_URL }),
     maxRepositoryMb: e.MAX_REPO_SIZE_MB,
+    maxTaskLogMb: e.WHARF_MAX_TASK_LOG_MB,
+    maxRunLogMb: e.WHARF_MAX_RUN_LOG_MB,
     logLevel: e.LOG_LEVEL,
     modelRoutes: {
       ...(e.GEMINI_API_KEY && {

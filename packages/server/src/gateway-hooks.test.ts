@@ -1,3 +1,4 @@
+import type { Event } from "@wharf/contract";
 import { randomUUID } from "node:crypto";
 import { pino } from "pino";
 import { describe, expect, it } from "vitest";
@@ -49,7 +50,12 @@ describe("what the gateway sees", () => {
       await using hooks = gatewayHooks(f.log, logger);
       for (let n = 0; n < count; n++) hooks.modelRequest(context, { ...use, request_id: `${n}` });
     }
-    const events = await f.log.read(task.id, 1, 10_000);
+    const events: Event[] = [];
+    for (let page: readonly Event[] = [], after = 1; ; after = page.at(-1)!.seq) {
+      page = await f.log.read(task.id, after, 10_000);
+      if (page.length === 0) break;
+      events.push(...page);
+    }
     expect(events.map(({ data }) => (data.kind === "usage" ? data.raw : undefined))).toEqual(
       Array.from({ length: count }, (_, n) => ({ ...use, request_id: `${n}` })),
     );

@@ -35,17 +35,20 @@ import {
 import {
   defaultRunTimes,
   findWork,
-  giveUpOldRunners,
   type Links,
   RunCommands,
   type RunDeps,
   RunQueries,
   type RunTimes,
+  Maintenance,
+  OldRunners,
+  Pruning,
+  Removal,
   Scheduler,
   TaskDiffs,
   Wakeup,
 } from "./runs/index.ts";
-import { joinInstallation, Maintenance, refuseCopiedFolder, Servers } from "./servers/index.ts";
+import { joinInstallation, refuseCopiedFolder, Servers } from "./servers/index.ts";
 import { lockDataFolder } from "./store/data-folder-lock.ts";
 import { startEmbeddedPostgres } from "./store/embedded/index.ts";
 import { guardFromTransactions, migrate, Notifications, openDatabase } from "./store/index.ts";
@@ -97,7 +100,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const secret = config.secret ?? kept(await keepSecret(config.dataFolder, "secret"));
   // Servers that share a secret share the owner's token, so that a client may use any of them.
   const token = config.secret ? await shareToken(config) : kept(await keepValue(config.dataFolder, tokenFile));
-  const serverId = kept(await keepValue(config.dataFolder, "instance"));
+  const serverId = kept(await keepSecret(config.dataFolder, "instance"));
   const keys = keysFrom(secret);
   const { db, background, connection } = await openStore(config, logger, parts);
   const notifications = parts.use(
@@ -111,7 +114,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const backend = guardFromTransactions(await openBackend(options, { logger, installation }), "A backend");
   parts.defer(() => backend.close());
 
-  const log = new Log(db, { notifications });
+  const limits = { maxTaskMb: config.maxTaskLogMb, maxRunMb: config.maxRunLogMb };
+  const log = new Log(db, { notifications, limits });
   const wakeup = new Wakeup(notifications);
   const links: Links = new Map();
   // A plain process sees what its owner sees: it gets no real key, not even a way to use one, unless the owner says so.
@@ -228,19 +232,24 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     lead: (work) => servers.lead(`orphans of ${place}`, work),
     sleep: (ms, signal) => wakeup.sleep("orphans", ms, signal),
   });
-  const maintenance = new Maintenance({
-    lead: (work) => servers.lead("maintenance", work),
-    sleep: (ms, signal) => wakeup.sleep("maintenance", ms, signal),
+  const removal = new Removal({
+    db: background,
     logger,
-    duties: [
-      async () => {
-        if ((await giveUpOldRunners(background, config.keepRunnersMs)) > 0) wakeup.poke("leases");
-      },
-    ],
+    removeBranches: (repositoryId, branches) => mirrors.removeBranches(repositoryId, branches),
+    onGivenUp: () => wakeup.poke(),
   });
-  const limits = { maxRuns: config.maxRuns, maxRunners: config.maxRunners, scope: config.limitScope };
+  const oldRunners = new OldRunners(background, {
+    keepMs: config.keepRunnersMs,
+    onGivenUp: () => wakeup.poke(),
+  });
+  const maintenance = new Maintenance([removal, new Pruning(background), oldRunners], {
+    wakeup,
+    logger,
+    lead: (work) => servers.lead("maintenance", work),
+  });
+  const claimLimits = { maxRuns: config.maxRuns, maxRunners: config.maxRunners, scope: config.limitScope };
   const fresh = { backend: backend.name, tier: "small", isolation: backend.can.isolation };
-  const scheduler = new Scheduler(deps, { leases, workers, limits, fresh });
+  const scheduler = new Scheduler(deps, { leases, workers, limits: claimLimits, fresh });
   const commands = new RunCommands(
     log,
     (taskId) => {

@@ -23,6 +23,7 @@ export async function serveApi(f: Fixture, more: Partial<Modules> = {}): Promise
     queries: new RunQueries(f.db),
     agentTypes: new AgentTypes(f.db, { routes: {}, missing: async () => undefined }),
     log: f.log,
+    health: () => ({ status: "ok", problems: [] }),
     server: { version: "0", data_folder: "/", default_board_id: "", backend: "none", isolation: "none" },
     ...more,
   };

@@ -101,7 +101,8 @@ async function listRunners(
   if (answer.runners.length === 0) return terminal.err("There is no runner. Create one with `wharf runner create`.\n");
   terminal.out(runnerTable(answer.runners, terminal.style));
   const more = answer.total - answer.runners.length - offset;
-  if (more > 0) terminal.err(`${more} more; --limit and --offset show them.\n`);
+  if (answer.total_capped) terminal.err(`More than ${more} more; --limit and --offset show them.\n`);
+  else if (more > 0) terminal.err(`${more} more; --limit and --offset show them.\n`);
 }
 
 async function listOrphans({
@@ -174,10 +175,10 @@ async function removeRunners(
 
 async function handMade(client: Cli["client"]): Promise<string[]> {
   const ids: string[] = [];
-  for (let offset = 0; ;) {
-    const { runners } = await client.call(runnerApi.listRunners, { query: { limit: 1_000, offset } });
-    if (runners.length === 0) return ids;
-    ids.push(...runners.filter((runner) => runner.run_id === undefined).map((runner) => runner.id));
-    offset += runners.length;
+  for (let cursor: string | undefined; ;) {
+    const page = await client.call(runnerApi.listRunners, { query: { limit: 1_000, cursor } });
+    ids.push(...page.runners.filter((runner) => runner.run_id === undefined).map((runner) => runner.id));
+    cursor = page.next_cursor;
+    if (cursor === undefined) return ids;
   }
 }

@@ -5,7 +5,7 @@ import { type Cli, type Input, jsonLine } from "../cli.ts";
 import { readAttachments } from "../attachments.ts";
 import { Interrupted, Interrupts } from "../interrupts.ts";
 import { plural } from "../render/numbers.ts";
-import { lastSeq, shortId } from "../tasks.ts";
+import { lastSeq, readTurns, shortId } from "../tasks.ts";
 import { restartPatience } from "../turn/follow-turn.ts";
 import { exitCodeOf } from "../turn/outcome.ts";
 import { summaryJson, summaryText } from "../turn/summary.ts";
@@ -45,7 +45,7 @@ export async function promptTask(cli: Cli, { args, options }: Input<z.infer<type
 
 /** Behind how many others it waits; nothing where it is next. */
 async function placeOf({ client }: Cli, turn: Turn): Promise<string> {
-  const { turns } = await client.call(api.listTaskTurns, { params: { task_id: turn.task_id } });
+  const turns = await readTurns(client, turn.task_id);
   const ahead = turns.filter(({ id, state }) => id !== turn.id && (state === "RUNNING" || state === "QUEUED")).length;
   return ahead === 0 ? "" : ` behind ${plural(ahead, "other")}`;
 }

@@ -11,7 +11,7 @@ import { chooseOption, questionLines } from "../render/permission.ts";
 import { taskTable } from "../render/task.ts";
 import { repositoryUrl } from "../repository.ts";
 import { clean } from "../render/clean.ts";
-import { openQuestions, readLog, shortId } from "../tasks.ts";
+import { openQuestions, readLog, readTurns, shortId } from "../tasks.ts";
 import { attachOption } from "./attach-option.ts";
 import { policyOption } from "./policy-option.ts";
 import { ChoiceOptions, chooseFor } from "./task-choice.ts";
@@ -160,8 +160,9 @@ async function listTasks(
   if (answer.tasks.length === 0)
     return terminal.err('There is no task yet. Begin one with `wharf run "what to do" --repo .`.\n');
   terminal.out(taskTable(answer.tasks, terminal.style));
-  if (answer.total > answer.tasks.length)
-    terminal.err(`${answer.total - answer.tasks.length} more; --limit shows them.\n`);
+  const more = answer.total - answer.tasks.length;
+  if (answer.total_capped) terminal.err(`More than ${more} more; --limit and --state narrow it down.\n`);
+  else if (more > 0) terminal.err(`${more} more; --limit shows them.\n`);
 }
 
 async function showLogs(cli: Cli, { args, options }: Input<z.infer<typeof LogOptions>>): Promise<void> {
@@ -206,7 +207,7 @@ async function resumeTask(cli: Cli, { args }: Input<unknown>): Promise<void> {
 
 /** Without a turn it is the one at work, else the one that is next. */
 async function cancelTurn({ client, settings, terminal }: Cli, { args }: Input<unknown>): Promise<void> {
-  const { turns } = await client.call(api.listTaskTurns, { params: params(args) });
+  const turns = await readTurns(client, args[0] ?? "");
   const wish = args[1];
   const turn =
     wish === undefined

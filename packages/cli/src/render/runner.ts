@@ -1,4 +1,4 @@
-import type { RunnerState, RunnerView } from "@wharf/contract";
+import type { RunnerState, RunnerSummary, RunnerView } from "@wharf/contract";
 import { oneLine } from "./clean.ts";
 import { shownIsolation } from "./isolation.ts";
 import { ago } from "./numbers.ts";
@@ -15,7 +15,7 @@ const paints: Readonly<Record<RunnerState, keyof Style>> = {
 
 const stateText = (state: RunnerState, style: Style): string => style[paints[state]](state);
 
-export function runnerTable(runners: readonly RunnerView[], style: Style): string {
+export function runnerTable(runners: readonly RunnerSummary[], style: Style): string {
   const rows = runners.map((runner) => [
     runner.id.slice(0, 8),
     stateText(runner.state, style),

@@ -1,4 +1,4 @@
-import type { Run, Task, TaskState, Turn } from "@wharf/contract";
+import type { Run, Task, TaskState, TaskSummary, Turn } from "@wharf/contract";
 import { clean, oneLine } from "./clean.ts";
 import { shownIsolation } from "./isolation.ts";
 import { ago } from "./numbers.ts";
@@ -17,7 +17,7 @@ const paints: Readonly<Record<TaskState, keyof Style>> = {
 
 const stateText = (state: TaskState, style: Style): string => style[paints[state]](state);
 
-export function taskTable(tasks: readonly Task[], style: Style): string {
+export function taskTable(tasks: readonly TaskSummary[], style: Style): string {
   const rows = tasks.map((task) => [
     task.id.slice(0, 8),
     stateText(task.state, style),

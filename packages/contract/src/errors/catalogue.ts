@@ -242,6 +242,15 @@ export const errorCatalogue: { readonly [Code in ErrorCode]: CatalogueEntry<Erro
     message: ({ bytes }) => `The runner's journal holds ${bytes} unread bytes and takes no more.`,
     next: () => "The agent waits until the server has read on.",
   },
+  log_full: {
+    http: 507,
+    grpc: "RESOURCE_EXHAUSTED",
+    message: ({ what, limit_mb }) => `The log of this ${what} has reached its limit of ${limit_mb} MB.`,
+    next: ({ what }) =>
+      what === "run"
+        ? "Prompt the task again to start a new run, or raise WHARF_MAX_RUN_LOG_MB on the server."
+        : "Continue in a new task, or raise WHARF_MAX_TASK_LOG_MB on the server.",
+  },
   disk_full: {
     http: 507,
     grpc: "RESOURCE_EXHAUSTED",

@@ -58,6 +58,7 @@ export interface ErrorContexts {
   path_outside: { path: string };
   file_too_large: { path: string; limit_bytes: number };
   journal_full: { bytes: number };
+  log_full: { what: "task" | "run"; limit_mb: number };
   disk_full: { path: string };
   database_unavailable: { reason: string };
   data_folder_busy: { path: string; pid: string };

@@ -1,5 +1,5 @@
 import { createHash, randomUUID, timingSafeEqual } from "node:crypto";
-import { asc, eq } from "drizzle-orm";
+import { and, asc, eq, isNull } from "drizzle-orm";
 import { type Database, schema } from "../store/index.ts";
 
 const { boards, organizations, users } = schema;
@@ -31,7 +31,12 @@ export async function ensureOwner(db: Database): Promise<Principal> {
     await tx.insert(users).values(values).onConflictDoNothing();
     const [owner] = await tx.select().from(users).where(eq(users.username, "owner")).for("update");
     const mine = () =>
-      tx.select().from(boards).where(eq(boards.owner_id, owner!.id)).orderBy(asc(boards.created_at)).limit(1);
+      tx
+        .select()
+        .from(boards)
+        .where(and(eq(boards.owner_id, owner!.id), isNull(boards.deleted_at)))
+        .orderBy(asc(boards.created_at))
+        .limit(1);
     let [board] = await mine();
     if (!board) {
       await tx

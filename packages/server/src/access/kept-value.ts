@@ -27,8 +27,8 @@ export async function keepValue(folder: string, name: string): Promise<KeptValue
 }
 
 /**
- * The secret. Runners know keys that follow from it, so a new one would cut them off. It has a copy, from which a damaged
- * file is restored; without an intact one, the server does not start.
+ * The secret, and the name under which the server holds its runners. A new one would cut runners off, so each has a copy,
+ * from which a damaged file is restored; without an intact one, the server does not start.
  */
 export async function keepSecret(folder: string, name: string): Promise<KeptValue> {
   const path = join(folder, name);

@@ -73,7 +73,7 @@ function serveTasks(app: FastifyInstance, modules: Modules): void {
   register(app, api.listTasks, ({ principal, query }) => tasks.list(principal.user_id, query));
   register(app, api.getTask, ({ principal, params }) => tasks.find(principal.user_id, params.task_id));
   register(app, api.updateTask, async ({ principal, params, body }) =>
-    tasks.update((await tasks.find(principal.user_id, params.task_id)).id, body),
+    tasks.update((await tasks.find(principal.user_id, params.task_id)).id, body, { by: principal.user_id }),
   );
   register(app, api.deleteTask, async ({ principal, params }) =>
     commands.delete((await tasks.find(principal.user_id, params.task_id)).id),
@@ -128,9 +128,9 @@ function serveTasks(app: FastifyInstance, modules: Modules): void {
     const task = await tasks.find(principal.user_id, params.task_id);
     return { events: await log.read(task.id, query.after, query.limit), last_seq: task.last_seq };
   });
-  register(app, api.listTaskTurns, async ({ principal, params }) => ({
-    turns: await queries.turnsOf((await tasks.find(principal.user_id, params.task_id)).id),
-  }));
+  register(app, api.listTaskTurns, async ({ principal, params, query }) =>
+    queries.listTurns((await tasks.find(principal.user_id, params.task_id)).id, query),
+  );
   register(app, api.getTaskDiff, async ({ principal, params }) =>
     diffs.of(await tasks.find(principal.user_id, params.task_id)),
   );
@@ -180,9 +180,9 @@ async function prompt({ commands, agentTypes }: Modules, call: PromptCall) {
 
 function serveRuns(app: FastifyInstance, { tasks, queries, commands }: Modules): void {
   register(app, api.listAgents, ({ principal, query }) => queries.list(principal.user_id, query));
-  register(app, api.listTaskAgents, async ({ principal, params }) => ({
-    agents: await queries.ofTask((await tasks.find(principal.user_id, params.task_id)).id),
-  }));
+  register(app, api.listTaskAgents, async ({ principal, params, query }) =>
+    queries.listForTask((await tasks.find(principal.user_id, params.task_id)).id, query),
+  );
   register(app, api.getAgent, ({ principal, params }) => queries.find(principal.user_id, params.agent_id));
   register(app, api.stopAgent, async ({ principal, params }) => {
     const run = await queries.find(principal.user_id, params.agent_id);
@@ -221,7 +221,7 @@ function serveOrchestrator(app: FastifyInstance, modules: Modules): void {
     });
   register(app, api.taskStatus, async ({ principal, params }) => {
     const task = await tasks.find(principal.user_id, params.task_id);
-    const run = (await queries.ofTask(task.id))[0];
+    const run = await queries.findLatest(task.id);
     return {
       task_id: task.id,
       state: task.state,
@@ -234,7 +234,7 @@ function serveOrchestrator(app: FastifyInstance, modules: Modules): void {
   register(app, api.orchestratorStatus, async ({ principal }) => ({
     status: "running" as const,
     active_agents: scheduler.active,
-    queued_tasks: (await queries.queue(principal.user_id, { limit: 1, offset: 0 })).total,
+    queued_tasks: (await queries.queue(principal.user_id, { limit: 1 })).total,
     uptime_seconds: Math.round((Date.now() - scheduler.started.getTime()) / 1000),
     last_heartbeat: scheduler.heartbeat,
   }));

@@ -267,7 +267,8 @@ describe("viewers of a task", () => {
     await own.append(task);
     await viewer.until(2);
     expect(viewer.seqs).toEqual([1, 2]);
-    expect(own.statements()).toBe(1);
+    // A page, and the empty one behind it.
+    expect(own.statements()).toBeLessThanOrEqual(2);
   });
 
   it("end when the task and its log are gone", async () => {

@@ -50,6 +50,23 @@ describe("the log", () => {
     expect(await f.log.readLastSeqs([task.id])).toEqual(new Map([[task.id, 2]]));
   });
 
+  it("appends more events at once than one statement has parameters for", async () => {
+    await using f = await fixture();
+    const task = await f.newTask();
+    const many = Array.from({ length: 7_000 }, (_, i) => notice(`${i}`));
+    const stored = await f.log.write(({ append }) => append(task.id, many));
+    expect(stored.map(({ seq }) => seq)).toEqual(many.map((_, i) => i + 2));
+    const [last] = await f.log.read(task.id, 7_000, 1);
+    expect(last?.data).toEqual({ kind: "notice", message: "6999" });
+  });
+
+  it("leaves the task's time of change alone: nobody changed the task", async () => {
+    await using f = await fixture();
+    const task = await f.newTask();
+    await f.log.write(({ append }) => append(task.id, [notice("more")]));
+    expect((await f.tasks.find(f.owner.user_id, task.id)).updated_at).toEqual(task.updated_at);
+  });
+
   it("says not_found for a task that is gone", async () => {
     await using f = await fixture();
     await expect(f.log.write(({ append }) => append(crypto.randomUUID(), [notice("x")]))).rejects.toThrow(WharfError);

@@ -1,6 +1,6 @@
 import { type Event, type EventData, type EventType, typeOfKind, WharfError } from "@wharf/contract";
-import { and, asc, eq, gt, sql } from "drizzle-orm";
-import { type Database, type Executor, schema } from "../store/index.ts";
+import { and, asc, eq, gt, isNull, lt, sql } from "drizzle-orm";
+import { type Database, type Executor, maxPageBytes, schema } from "../store/index.ts";
 import { Bus } from "./bus.ts";
 import { type FollowerOptions, Followers } from "./followers.ts";
 import { readLastSeqs } from "./last-seqs.ts";
@@ -19,21 +19,41 @@ export interface NewEvent {
 /** One transaction that may change rows and append events; both are seen together or not at all. */
 export interface LogWriter {
   readonly tx: Executor;
-  append(taskId: string, events: readonly NewEvent[]): Promise<void>;
+  /** Answers with the events as they stand in the log. */
+  append(taskId: string, events: readonly NewEvent[]): Promise<readonly Event[]>;
 }
 
-const { events, tasks } = schema;
+const { events, runs, tasks } = schema;
+
+const megabyte = 1 << 20;
+
+/** Events of one statement: each takes eleven of the 65,535 parameters that a statement may have. */
+const maxInserted = 1_000;
+
+/** What runners may fill a log with; what the server itself has to say is always taken. */
+export interface LogLimits {
+  readonly maxTaskMb: number;
+  readonly maxRunMb: number;
+}
+
+export interface LogOptions extends FollowerOptions {
+  readonly limits?: LogLimits;
+}
+
+const noLimits: LogLimits = { maxTaskMb: Infinity, maxRunMb: Infinity };
 
 /** The log of every task: appended in the transaction that changes what it tells of, read by cursor. */
 export class Log {
   readonly #db: Database;
+  readonly #limits: LogLimits;
   readonly #bus = new Bus();
   readonly #notifications: FollowerOptions["notifications"];
   /** Who views logs in this process; see `follow`. */
   readonly followers: Followers;
 
-  constructor(db: Database, options: FollowerOptions = {}) {
+  constructor(db: Database, { limits = noLimits, ...options }: LogOptions = {}) {
     this.#db = db;
+    this.#limits = limits;
     this.#notifications = options.notifications;
     this.followers = new Followers(this, options);
   }
@@ -43,7 +63,10 @@ export class Log {
     const appended: Event[][] = [];
     const result = await this.#db.transaction(async (tx) => {
       const append = async (taskId: string, entries: readonly NewEvent[]) => {
-        if (entries.length > 0) appended.push(await insertEvents(tx, taskId, entries));
+        if (entries.length === 0) return [];
+        const batch = await insertEvents(tx, taskId, { entries, limits: this.#limits });
+        appended.push(batch);
+        return batch;
       };
       return work({ tx, append });
     });
@@ -56,13 +79,23 @@ export class Log {
     return result;
   }
 
+  /** The events after a cursor, up to a limit or to 1 MiB, whichever comes first: only an empty page is the end. */
   async read(taskId: string, after: number, limit: number): Promise<Event[]> {
-    const rows = await this.#db
-      .select()
+    // Rows of an earlier version do not tell their size; what they take on disk is known without reading them.
+    const size = sql<number>`greatest(${events.bytes}, pg_column_size(${events.data}))`;
+    const page = this.#db
+      .select({
+        ...shownColumns,
+        bytesBefore: sql<number>`sum(${size}) over (order by ${events.seq} rows unbounded preceding) - ${size}`.as(
+          "bytes_before",
+        ),
+      })
       .from(events)
       .where(and(eq(events.task_id, taskId), gt(events.seq, after)))
       .orderBy(asc(events.seq))
-      .limit(limit);
+      .limit(limit)
+      .as("page");
+    const rows = await this.#db.select().from(page).where(lt(page.bytesBefore, maxPageBytes)).orderBy(asc(page.seq));
     return rows.map(toEvent);
   }
 
@@ -80,13 +113,21 @@ export class Log {
  * Gives the events the task's next sequences under the lock of the task's row, held until the transaction ends: whoever
  * reads by cursor therefore never sees a later event before an earlier one.
  */
-async function insertEvents(tx: Executor, taskId: string, entries: readonly NewEvent[]): Promise<Event[]> {
+async function insertEvents(
+  tx: Executor,
+  taskId: string,
+  { entries, limits }: { entries: readonly NewEvent[]; limits: LogLimits },
+): Promise<Event[]> {
+  const sizes = entries.map((entry) => Buffer.byteLength(JSON.stringify(entry.data)));
+  const added = sizes.reduce((sum, size) => sum + size, 0);
   const [task] = await tx
     .update(tasks)
-    .set({ last_seq: sql`${tasks.last_seq} + ${entries.length}` })
-    .where(eq(tasks.id, taskId))
-    .returning({ last_seq: tasks.last_seq });
+    .set({ last_seq: sql`${tasks.last_seq} + ${entries.length}`, log_bytes: sql`${tasks.log_bytes} + ${added}` })
+    .where(and(eq(tasks.id, taskId), isNull(tasks.deleted_at)))
+    .returning({ last_seq: tasks.last_seq, log_bytes: tasks.log_bytes });
   if (!task) throw new WharfError("not_found", { what: "task", id: taskId });
+  const reported = entries.find(({ journal }) => journal !== undefined);
+  if (reported) await requireRoom(tx, { ...task, run_id: reported.run_id, limits });
   const first = task.last_seq - entries.length + 1;
   const now = new Date();
   const rows = entries.map((entry, i) => ({
@@ -96,15 +137,32 @@ async function insertEvents(tx: Executor, taskId: string, entries: readonly NewE
     type: entry.type ?? typeOfKind[entry.data.kind],
     kind: entry.data.kind,
     data: entry.data,
+    bytes: sizes[i] ?? 0,
     timestamp: entry.timestamp ?? now,
     journal_epoch: entry.journal?.epoch ?? null,
     journal_seq: entry.journal?.seq ?? null,
     created_by: entry.created_by ?? null,
   }));
-  await tx.insert(events).values(rows);
+  for (let at = 0; at < rows.length; at += maxInserted)
+    await tx.insert(events).values(rows.slice(at, at + maxInserted));
   return rows.map(toEvent);
 }
 
+/** Ends a run that reports without end: its journal's reader fails with this, and the run with it. */
+async function requireRoom(
+  tx: Executor,
+  { log_bytes, run_id, limits }: { log_bytes: number; run_id: string | undefined; limits: LogLimits },
+): Promise<void> {
+  const { maxTaskMb, maxRunMb } = limits;
+  if (log_bytes > maxTaskMb * megabyte) throw new WharfError("log_full", { what: "task", limit_mb: maxTaskMb });
+  if (!run_id || log_bytes <= maxRunMb * megabyte) return;
+  const [run] = await tx.select({ log_start: runs.log_start }).from(runs).where(eq(runs.id, run_id));
+  if (run && log_bytes - run.log_start > maxRunMb * megabyte)
+    throw new WharfError("log_full", { what: "run", limit_mb: maxRunMb });
+}
+
+const { seq, type, timestamp, run_id, task_id, data } = events;
+const shownColumns = { seq, type, timestamp, run_id, task_id, data };
 type EventRow = Pick<typeof events.$inferSelect, "seq" | "type" | "timestamp" | "run_id" | "task_id" | "data">;
 
 function toEvent(row: EventRow): Event {

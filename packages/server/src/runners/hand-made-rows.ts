@@ -1,14 +1,25 @@
 import { randomUUID } from "node:crypto";
 import { type RunnerCreate, type RunnerState, WharfError } from "@wharf/contract";
-import { and, count, desc, eq, getTableColumns, inArray, isNotNull, like, ne, or, type SQL, sql } from "drizzle-orm";
+import { and, eq, getTableColumns, inArray, isNotNull, ne, or, type SQL, sql } from "drizzle-orm";
 import type { Principal } from "../access/index.ts";
 import type { Backend } from "../backends/index.ts";
-import { type Database, schema } from "../store/index.ts";
+import {
+  countNewest,
+  cursorAmong,
+  cutPage,
+  type Database,
+  matchId,
+  type Newest,
+  type PageQuery,
+  readNewestKeys,
+  schema,
+  sortByKeys,
+} from "../store/index.ts";
 import { callHolders, createLease, type Lease } from "./leases/index.ts";
 import type { RunnerRow } from "./runners.ts";
 import { resourcesOf } from "./sizes.ts";
 
-const { boards, runners, runs, tasks } = schema;
+const { boards, runners, runs } = schema;
 
 /** A runner and the newest run it was made for. Without a run it was created by hand. */
 export type SeenRunner = RunnerRow & { readonly run_id: string | null };
@@ -23,10 +34,8 @@ const visible = (ownerId: string): SQL =>
   or(
     eq(runners.owner_id, ownerId),
     sql`exists (
-      select 1 from ${runs}
-      join ${tasks} on ${tasks.id} = ${runs.task_id}
-      join ${boards} on ${boards.id} = ${tasks.board_id}
-      where ${runs.runner_id} = ${runners.id} and ${boards.owner_id} = ${ownerId}
+      select 1 from ${boards}
+      where ${boards.id} = ${runners.board_id} and ${boards.owner_id} = ${ownerId} and ${boards.deleted_at} is null
     )`,
   )!;
 
@@ -83,29 +92,39 @@ async function findAsked(
   return there;
 }
 
-export interface RunnerQuery {
+export interface RunnerQuery extends PageQuery {
   readonly status?: RunnerState | undefined;
-  readonly limit: number;
-  readonly offset: number;
 }
 
-export async function listSeen(
-  db: Database,
-  ownerId: string,
-  { status, limit, offset }: RunnerQuery,
-): Promise<{ runners: SeenRunner[]; total: number }> {
-  const where = and(visible(ownerId), status ? eq(runners.state, status) : ne(runners.state, "DESTROYED"));
-  const [rows, [all]] = await Promise.all([
-    select(db).where(where).orderBy(desc(runners.created_at), runners.id).limit(limit).offset(offset),
-    db.select({ n: count() }).from(runners).where(where),
-  ]);
-  return { runners: rows, total: all?.n ?? 0 };
+/** Runners are not counted beyond this. */
+const maxCounted = 10_000;
+
+export interface RunnerPage {
+  readonly runners: Omit<SeenRunner, "environment">[];
+  readonly total: number;
+  readonly total_capped?: true;
+  readonly next_cursor?: string;
+}
+
+/** Newest first, without the environments, which may be long. */
+export async function listSeen(db: Database, ownerId: string, query: RunnerQuery): Promise<RunnerPage> {
+  const where = query.status ? sql`state = ${query.status}` : sql`state <> 'DESTROYED'`;
+  const newest: Newest = { table: "runners", where, ownerId, own: sql`owner_id = ${ownerId}` };
+  const [keys, total] = await Promise.all([readNewestKeys(db, newest, query), countNewest(db, newest, maxCounted)]);
+  const { environment: _, ...columns } = getTableColumns(runners);
+  const rows = await db
+    .select({ ...columns, run_id: runId })
+    .from(runners)
+    .where(sql`${runners.id} = any(${sql.param(keys.map(({ id }) => id))}::uuid[])`);
+  const cut = { limit: query.limit, cursorAfter: cursorAmong(keys) };
+  const { rows: page, ...end } = cutPage(sortByKeys(rows, keys), cut);
+  return { runners: page, ...total, ...end };
 }
 
 /** By its id or the beginning of one. */
 export async function findSeen(db: Database, ownerId: string, id: string): Promise<SeenRunner> {
-  const text = sql`${runners.id}::text`;
-  const matches = id.length === 36 ? eq(text, id) : like(text, `${id.replaceAll(/[%_\\]/g, "")}%`);
+  const matches = matchId(runners.id, id);
+  if (!matches) throw new WharfError("not_found", { what: "runner", id });
   const rows = await select(db)
     .where(and(matches, visible(ownerId)))
     .limit(2);

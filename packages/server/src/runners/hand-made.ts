@@ -9,6 +9,7 @@ import {
   insertHandMade,
   listSeen,
   restAllHandMade,
+  type RunnerPage,
   type RunnerQuery,
   type SeenRunner,
   wishHandMade,
@@ -66,7 +67,7 @@ export class HandMadeRunners {
     return { ...runner, run_id: null };
   }
 
-  list(principal: Principal, query: RunnerQuery): Promise<{ runners: SeenRunner[]; total: number }> {
+  list(principal: Principal, query: RunnerQuery): Promise<RunnerPage> {
     return listSeen(this.#options.db, principal.user_id, query);
   }
 

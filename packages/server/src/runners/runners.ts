@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { RunnerState } from "@wharf/contract";
 import { and, desc, eq, inArray, isNotNull, isNull, ne, sql } from "drizzle-orm";
 import { type Database, type Executor, schema } from "../store/index.ts";
-import { createLease, type Lease, LeaseLost, ownsRunner, takeLease } from "./leases/index.ts";
+import { createLease, type Lease, LeaseLost, ownsRunner, takeLease, toArray } from "./leases/index.ts";
 
 const { runner_leases, runners, runs } = schema;
 export type RunnerRow = typeof runners.$inferSelect;
@@ -71,12 +71,11 @@ export class Runners {
 
   /** Which of these ids are runners that should be somewhere. */
   async known(ids: readonly string[]): Promise<Set<string>> {
-    const uuids = ids.filter((id) => /^[0-9a-f-]{36}$/.test(id));
-    if (uuids.length === 0) return new Set();
+    if (ids.length === 0) return new Set();
     const rows = await this.#db
       .select({ id: runners.id })
       .from(runners)
-      .where(and(inArray(runners.id, uuids), ne(runners.state, "DESTROYED")));
+      .where(and(sql`${runners.id} = any(${toArray(ids.filter(isUuid))}::uuid[])`, ne(runners.state, "DESTROYED")));
     return new Set(rows.map((row) => row.id));
   }
 }
@@ -112,14 +111,16 @@ export async function findLeftRunner(tx: Executor, taskId: string): Promise<stri
 
 export interface RunnerMaker {
   readonly fresh: Pick<RunnerRow, "backend" | "tier" | "isolation">;
+  /** Whose members see the runner. */
+  readonly board_id: string;
   readonly server_id: string;
   readonly place: string;
 }
 
 /** Writes a new runner down, leased by this server. */
-export async function insertRunner(tx: Executor, { fresh, server_id, place }: RunnerMaker): Promise<Lease> {
+export async function insertRunner(tx: Executor, { fresh, board_id, server_id, place }: RunnerMaker): Promise<Lease> {
   const id = randomUUID();
-  await tx.insert(runners).values({ id, ...fresh });
+  await tx.insert(runners).values({ id, board_id, ...fresh });
   return createLease(tx, { runner_id: id, server_id, place });
 }
 
@@ -132,3 +133,6 @@ export async function wantRunner(
   if (lease) await tx.update(runners).set({ desired: "READY" }).where(eq(runners.id, at.runner_id));
   return lease;
 }
+
+/** A backend may list what has another kind of name: no row has it. */
+const isUuid = (id: string): boolean => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id);

@@ -70,7 +70,8 @@ export async function applyTurn(writer: LogWriter, at: Applied, data: EventDataO
 
 /** What the run last told of its agent's failing: the reason why a turn ended badly stands in the log before its end. */
 async function lastFailure({ tx }: LogWriter, at: Applied): Promise<{ code: string; message: string } | undefined> {
-  const mine = and(eq(events.task_id, at.task_id), eq(events.run_id, at.run_id), eq(events.kind, "failure"));
+  const isFailure = sql`${events.kind} = 'failure'`;
+  const mine = and(eq(events.task_id, at.task_id), isFailure, eq(events.run_id, at.run_id));
   const recent = await tx
     .select({ data: events.data })
     .from(events)
@@ -121,7 +122,7 @@ async function applyPermission(writer: LogWriter, at: Applied, data: EventDataOf
   }
   await writer.tx
     .update(permissions)
-    .set({ state: "CLOSED" })
+    .set({ state: "CLOSED", updated_at: new Date() })
     .where(and(eq(permissions.run_id, key.run_id), eq(permissions.permission_id, key.permission_id)));
   if (task.state === "BLOCKED" && !(await hasOpenPermissions(writer.tx, at.run_id)))
     await moveTask(writer, task, "IN_PROGRESS", { reason: "the agent goes on" });
@@ -139,6 +140,7 @@ async function wantPush(writer: LogWriter, at: Applied, data: EventDataOf<"commi
     attempts: 0,
     next_attempt_at: sql`now()`,
     error_message: null,
+    updated_at: new Date(),
   };
   await writer.tx
     .insert(pushes)

@@ -30,7 +30,14 @@ export interface Candidate {
   readonly run_id: string;
   readonly task_id: string;
   readonly agent_type: string;
+  readonly board_id: string;
   readonly organization_id: string;
+}
+
+/** What a run needs of a runner, and whose it will be. */
+interface Need {
+  readonly kind: RunnerKind;
+  readonly board_id: string;
 }
 
 export interface ClaimedRun {
@@ -53,8 +60,9 @@ export async function claimQueued(db: Database, options: ClaimOptions): Promise<
   const candidates = await findCandidates(db, options);
   if (candidates.length === 0) return { claimed: [], needsRunner: false };
   // Agent types are read before the transaction: inside, nothing may wait for another connection.
-  const kinds = new Map<string, RunnerKind>();
-  for (const candidate of candidates) kinds.set(candidate.run_id, await options.findKind(candidate));
+  const needs = new Map<string, Need>();
+  for (const candidate of candidates)
+    needs.set(candidate.run_id, { kind: await options.findKind(candidate), board_id: candidate.board_id });
   return db.transaction(async (tx) => {
     // One claim at a time: two servers that count the slots together would give the last one away twice.
     await tx.select({ lock: sql`pg_advisory_xact_lock(${queueLock})` }).from(sql`(values (1)) as one`);
@@ -62,14 +70,14 @@ export async function claimQueued(db: Database, options: ClaimOptions): Promise<
     let room = (options.maxRunners ?? Infinity) - (options.maxRunners ? await countRunners(tx, options) : 0);
     const claimed: ClaimedRun[] = [];
     let needsRunner = false;
-    for (const { run, runner } of slots > 0 ? await lockWaiting(tx, [...kinds.keys()]) : []) {
+    for (const { run, runner } of slots > 0 ? await lockWaiting(tx, [...needs.keys()]) : []) {
       if (slots <= 0) break;
       const isActive = runner?.desired === "READY" && runner.state !== "STOPPED";
       if (!isActive && room <= 0) {
         needsRunner = true;
         continue;
       }
-      const lease = await leaseRunner(tx, { runner, kind: kinds.get(run.id)!, options });
+      const lease = await leaseRunner(tx, { runner, need: needs.get(run.id)!, options });
       if (!lease) continue;
       await tx
         .update(runs)
@@ -103,6 +111,7 @@ function findCandidates(db: Database, { server_id, place, maxRuns }: ClaimOption
       run_id: runs.id,
       task_id: runs.task_id,
       agent_type: runs.agent_type,
+      board_id: tasks.board_id,
       organization_id: boards.organization_id,
     })
     .from(runs)
@@ -133,9 +142,10 @@ async function lockWaiting(tx: Executor, ids: readonly string[]) {
 
 async function leaseRunner(
   tx: Executor,
-  { runner, kind, options }: { runner: RunnerRow | undefined; kind: RunnerKind; options: ClaimOptions },
+  { runner, need, options }: { runner: RunnerRow | undefined; need: Need; options: ClaimOptions },
 ): Promise<Lease | undefined> {
   const { server_id, place, fresh, pool } = options;
+  const { kind, board_id } = need;
   const isUsable =
     runner?.backend === fresh.backend &&
     runner.desired !== "DESTROYED" &&
@@ -145,8 +155,8 @@ async function leaseRunner(
     const at = await findPlace(tx, runner.id);
     if (at === place) return wantRunner(tx, { runner_id: runner.id, server_id, place });
   }
-  const warm = await pool.claim(tx, kind);
-  return warm?.lease ?? insertRunner(tx, { fresh, server_id, place });
+  const warm = await pool.claim(tx, kind, { board_id });
+  return warm?.lease ?? insertRunner(tx, { fresh, board_id, server_id, place });
 }
 
 async function findPlace(tx: Executor, runnerId: string): Promise<string | undefined> {

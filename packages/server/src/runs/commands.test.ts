@@ -13,7 +13,6 @@ import { eq } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { type Fixture, fixture } from "../../test/fixture.ts";
 import { schema } from "../store/index.ts";
-import { Boards } from "../tasks/index.ts";
 import { taskTransitions } from "../tasks/states.ts";
 import { runTransitions, turnTransitions } from "./states.ts";
 import { openTurns } from "./transitions.ts";
@@ -116,38 +115,6 @@ describe("stopping", () => {
     await using f = await fixture();
     const task = await f.newTask();
     expect(await f.commands.stop(task.id, "REVIEW", { by: f.owner.user_id }).catch(codeOf)).toBe("no_run");
-  });
-
-  it("deleting a task gives up its runner", async () => {
-    await using f = await fixture();
-    const task = await f.newTask();
-    const turn = await f.prompt(task);
-    await f.db
-      .update(runs)
-      .set({ runner_id: await newRunner(f) })
-      .where(eq(runs.id, turn.run_id));
-    await f.commands.delete(task.id);
-    expect(await f.db.select().from(runs)).toEqual([]);
-    expect(await f.db.select().from(schema.runners)).toMatchObject([{ desired: "DESTROYED" }]);
-  });
-
-  it("deleting a board gives up the runners of its tasks and of no others", async () => {
-    await using f = await fixture();
-    const kept = await f.prompt(await f.newTask());
-    const board = await new Boards(f.db).create(f.owner, { name: "b", description: "" });
-    const there = { title: "t", description: "d", priority: 0, repository_url: "/srv/repository" };
-    const task = await f.tasks.create(f.owner.user_id, board.id, there);
-    const turn = await f.prompt(task);
-    const [given, keeps] = [await newRunner(f), await newRunner(f)];
-    await f.db.update(runs).set({ runner_id: given }).where(eq(runs.id, turn.run_id));
-    await f.db.update(runs).set({ runner_id: keeps }).where(eq(runs.id, kept.run_id));
-    await f.commands.deleteBoard(board.id);
-    expect(await f.db.select({ id: runs.id }).from(runs)).toEqual([{ id: kept.run_id }]);
-    const wished = await f.db.select({ id: schema.runners.id, desired: schema.runners.desired }).from(schema.runners);
-    expect(wished.toSorted((a, b) => a.desired.localeCompare(b.desired))).toEqual([
-      { id: given, desired: "DESTROYED" },
-      { id: keeps, desired: "READY" },
-    ]);
   });
 });
 

@@ -1,17 +1,18 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type TaskState, WharfError } from "@wharf/contract";
-import { and, count, eq, inArray, ne } from "drizzle-orm";
+import { and, eq, inArray, ne, sql } from "drizzle-orm";
 import type { Log, LogWriter } from "../events/index.ts";
 import { type Executor, schema } from "../store/index.ts";
-import { lockTask, moveTask, type TaskRow } from "../tasks/index.ts";
+import { type LockedTask, lockTask, moveTask } from "../tasks/index.ts";
 import { callHolders } from "../runners/index.ts";
+import { deleteBoard, deleteTask } from "./deletion.ts";
 import { liveRunStatuses } from "./states.ts";
 import type { RunRow } from "./lease.ts";
 import { appendPush } from "./report-push.ts";
 import { closeTurn, moveRun, openTurn, openTurns, type TurnRow, turnColumns } from "./transitions.ts";
 import { liveRun, type Prompt, queueTurn, RunStopping } from "./turn-queue.ts";
 
-const { boards, permissions, pushes, runners, runs, tasks, turns } = schema;
+const { permissions, pushes, runners, runs, tasks, turns } = schema;
 
 /** How long a prompt waits for a run to come to its end, which includes the last of its journal and its push. */
 const stoppingPatience = 20_000; // ms
@@ -77,13 +78,17 @@ export class RunCommands {
   }
 
   /** With the last turn that waited, there is nothing left that a run would wait or be started for. */
-  async #withdraw(writer: LogWriter, task: TaskRow, turn: TurnRow, by: string): Promise<void> {
+  async #withdraw(writer: LogWriter, task: LockedTask, turn: TurnRow, by: string): Promise<void> {
     await closeTurn(writer, turn, { status: "cancelled", reason: withdrawn });
     if (await openTurn(writer.tx, task.id)) return;
     const run = await liveRun(writer.tx, task.id);
     if (run?.status === "PENDING" || run?.status === "STARTING")
       await stopRun(writer, run, { status: "STOPPED", reason: withdrawn });
-    else if (run) await writer.tx.update(runs).set({ queued_at: null, slot: false }).where(eq(runs.id, run.id));
+    else if (run)
+      await writer.tx
+        .update(runs)
+        .set({ queued_at: null, slot: false, updated_at: new Date() })
+        .where(eq(runs.id, run.id));
     if (task.state === "IN_PROGRESS") await moveTask(writer, task, "REVIEW", { by, reason: withdrawn });
   }
 
@@ -151,24 +156,15 @@ export class RunCommands {
     return run;
   }
 
-  /** Ends the run, gives up the runner with its disk, and removes the task with its log. */
+  /** Ends the run, gives up the runner with its disk, and has the task removed with its log. */
   async delete(taskId: string): Promise<void> {
-    await this.#log.write(async ({ tx }) => {
-      await lockTask(tx, taskId);
-      await giveUpRunners(tx, [taskId]);
-      await tx.delete(tasks).where(eq(tasks.id, taskId));
-    });
+    await deleteTask(this.#log, taskId);
     this.#poke();
   }
 
-  /** Deletes a board with its tasks, and gives up the runners of all of them. */
+  /** Deletes a board with its tasks, and gives up the runners of all of them. Both are gone for everyone at once. */
   async deleteBoard(boardId: string): Promise<void> {
-    await this.#log.write(async ({ tx }) => {
-      const onBoard = await tx.select({ id: tasks.id }).from(tasks).where(eq(tasks.board_id, boardId)).for("update");
-      const ids = onBoard.map(({ id }) => id);
-      if (ids.length > 0) await giveUpRunners(tx, ids);
-      await tx.delete(boards).where(eq(boards.id, boardId));
-    });
+    await deleteBoard(this.#log, boardId);
     this.#poke();
   }
 
@@ -221,7 +217,12 @@ export class RunCommands {
         throw new WharfError("conflict", { what: "permission request", from: asked.state, to: "ANSWERED" });
       await tx
         .update(permissions)
-        .set({ state: "ANSWERED", option_id: answer.option_id ?? null, answered_by: answer.by })
+        .set({
+          state: "ANSWERED",
+          option_id: answer.option_id ?? null,
+          answered_by: answer.by,
+          updated_at: new Date(),
+        })
         .where(mine);
     });
     this.#poke(taskId);
@@ -229,7 +230,7 @@ export class RunCommands {
 }
 
 /** Whoever accepts a task learns that its branch is still on its way. */
-async function reportOpenPush(writer: LogWriter, task: TaskRow): Promise<void> {
+async function reportOpenPush(writer: LogWriter, task: LockedTask): Promise<void> {
   const isOpen = inArray(pushes.state, ["WANTED", "MIRRORED"]);
   const [push] = await writer.tx
     .update(pushes)
@@ -247,7 +248,8 @@ async function askToCancel(writer: LogWriter, turn: TurnRow, by: string): Promis
   if (turn.cancel_asked) return;
   await writer.tx.update(turns).set({ cancel_asked: true, updated_at: new Date() }).where(eq(turns.id, turn.id));
   const run = await liveRun(writer.tx, turn.task_id);
-  if (run?.desired === "PAUSE") await writer.tx.update(runs).set({ desired: "RUN" }).where(eq(runs.id, run.id));
+  if (run?.desired === "PAUSE")
+    await writer.tx.update(runs).set({ desired: "RUN", updated_at: new Date() }).where(eq(runs.id, run.id));
   const message = "The agent is asked to end its turn.";
   await writer.append(turn.task_id, [{ run_id: turn.run_id, created_by: by, data: { kind: "notice", message } }]);
 }
@@ -258,17 +260,6 @@ export type Choice = { readonly agent_mode: string | null } | { readonly agent_m
 function wordsOfChoice(choice: Choice): string {
   const [what, id] = "agent_mode" in choice ? ["mode", choice.agent_mode] : ["model", choice.agent_model];
   return id === null ? `The agent's ${what} is its own choice again.` : `The agent's ${what} shall be '${id}'.`;
-}
-
-/** Their disks hold nothing that anybody could ask for once the tasks are gone. The caller holds the tasks' locks. */
-async function giveUpRunners(tx: Executor, taskIds: readonly string[]): Promise<void> {
-  const used = await tx
-    .select({ id: runs.runner_id })
-    .from(runs)
-    .where(inArray(runs.task_id, [...taskIds]));
-  const ids = used.flatMap(({ id }) => id ?? []);
-  if (ids.length > 0) await tx.update(runners).set({ desired: "DESTROYED" }).where(inArray(runners.id, ids));
-  await callHolders(tx, ids);
 }
 
 async function findTurn(tx: Executor, id: string): Promise<TurnRow | undefined> {
@@ -300,6 +291,7 @@ export async function stopRun(writer: LogWriter, run: RunRow, end: RunEnd): Prom
     desired: "STOP" as const,
     stop_status: end.status,
     stop_reason: end.reason,
+    updated_at: new Date(),
     ...(end.error_code && { error_code: end.error_code }),
   };
   if (run.status !== "PENDING" || run.slot) {
@@ -320,8 +312,9 @@ export async function stopRun(writer: LogWriter, run: RunRow, end: RunEnd): Prom
 /** Whether the agent still waits for a person. */
 export async function hasOpenPermissions(tx: Executor, runId: string): Promise<boolean> {
   const [open] = await tx
-    .select({ n: count() })
+    .select({ id: permissions.permission_id })
     .from(permissions)
-    .where(and(eq(permissions.run_id, runId), inArray(permissions.state, ["ASKED", "ANSWERED"])));
-  return (open?.n ?? 0) > 0;
+    .where(and(eq(permissions.run_id, runId), sql`${permissions.state} in ('ASKED', 'ANSWERED')`))
+    .limit(1);
+  return open !== undefined;
 }

@@ -41,6 +41,19 @@ describe("the conversation before a turn", () => {
     expect(await earlierConversation(f.db, at)).toBeUndefined();
   });
 
+  it("has the newest pieces of a long log, and leaves out every prompt that waits", async () => {
+    await using f = await fixture();
+    const { task, turn_id } = await secondTurn(f);
+    await f.prompt(task, "and then the rest");
+    const pieces = Array.from({ length: 1_200 }, (_, i) => agent(`${i} ${"x".repeat(50)}\n`));
+    await say(f, task, { kind: "message", role: "user", text: "one more" }, ...pieces);
+    const told = (await earlierConversation(f.db, { task_id: task.id, turn_id, session_id: "new" })) ?? "";
+    expect(told).toContain("> mend the sum");
+    expect(told).toContain("> 1199 ");
+    expect(told).not.toContain("and the product");
+    expect(told).not.toContain("and then the rest");
+  });
+
   it("is not told to the session that had it, nor where there was none", async () => {
     await using f = await fixture();
     const { task, turn_id } = await secondTurn(f);

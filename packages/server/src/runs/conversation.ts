@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, gt, inArray, notInArray, sql } from "drizzle-orm";
+import { and, asc, desc, eq, gt, lt, or, sql } from "drizzle-orm";
 import { type Database, schema } from "../store/index.ts";
 
 const { events, turns } = schema;
@@ -7,8 +7,9 @@ const { events, turns } = schema;
 const maxSummary = 20_000;
 /** Of one message: a long one must not push out all before it. */
 const maxMessage = 4_000;
-/** Messages come in pieces; so many are looked through, newest first. */
+/** Messages come in pieces; so many are looked through, newest first, and so many are read at once. */
 const maxPieces = 5_000;
+const pageSize = 500;
 
 interface Conversation {
   readonly task_id: string;
@@ -23,41 +24,55 @@ interface Conversation {
  */
 export async function earlierConversation(db: Database, at: Conversation): Promise<string | undefined> {
   if (await hasHadTurn(db, at)) return undefined;
-  const ahead = await promptsAhead(db, at);
-  const pieces = await db
-    .select({ data: events.data })
-    .from(events)
-    .where(and(eq(events.task_id, at.task_id), eq(events.kind, "message"), notInArray(events.seq, ahead)))
-    .orderBy(desc(events.seq))
-    .limit(maxPieces);
-  return summaryOf(pieces.flatMap(({ data }) => (data.kind === "message" ? [data] : [])).toReversed());
+  const ahead = await readPromptsAhead(db, at);
+  const pieces: Piece[] = [];
+  for (let before = Number.MAX_SAFE_INTEGER; pieces.length < maxPieces;) {
+    const page = await readPieces(db, at.task_id, before);
+    pieces.push(...page.filter(({ seq }) => !ahead.has(seq)));
+    before = page.at(-1)?.seq ?? 0;
+    if (page.length < pageSize || isEnough(pieces)) break;
+  }
+  return summaryOf(pieces.toReversed());
 }
 
-/** The words of this turn, and of those that wait behind it: they stand in the log right after the line that says so, and were not said yet. */
-async function promptsAhead(db: Database, { task_id, turn_id }: Conversation): Promise<number[]> {
-  const waiting = await db
-    .select({ id: turns.id })
-    .from(turns)
-    .where(and(eq(turns.task_id, task_id), eq(turns.state, "QUEUED")));
-  const ids = [turn_id, ...waiting.map(({ id }) => id)];
-  const lines = await db
-    .select({ seq: events.seq })
+interface Piece extends Said {
+  readonly seq: number;
+}
+
+/** A page of what was said, newest first. Of a long piece only its two ends are read: more of it is never shown. */
+async function readPieces(db: Database, taskId: string, before: number): Promise<Piece[]> {
+  const text = sql`${events.data} ->> 'text'`;
+  const role = sql<Said["role"]>`${events.data} ->> 'role'`;
+  const ends = sql<string>`case when length(${text}) > ${2 * maxMessage}
+    then left(${text}, ${maxMessage}) || right(${text}, ${maxMessage}) else ${text} end`;
+  return db
+    .select({ seq: events.seq, role, text: ends })
     .from(events)
-    .where(
-      and(
-        eq(events.task_id, task_id),
-        eq(events.kind, "turn"),
-        sql`${events.data} ->> 'status' = 'queued'`,
-        inArray(sql`${events.data} ->> 'turn_id'`, ids),
-      ),
-    );
-  return lines.map(({ seq }) => seq + 1);
+    .where(and(eq(events.task_id, taskId), sql`${events.kind} = 'message'`, lt(events.seq, before)))
+    .orderBy(desc(events.seq))
+    .limit(pageSize);
+}
+
+/** Whether there is more than a summary has room for, and the oldest message of it is whole. */
+function isEnough(pieces: readonly Piece[]): boolean {
+  const messages = joined(pieces.toReversed()).slice(1);
+  return messages.reduce((sum, { text }) => sum + Math.min(text.length, maxMessage), 0) > maxSummary;
+}
+
+/** The words of this turn, and of those that wait behind it: they were not said yet. */
+async function readPromptsAhead(db: Database, { task_id, turn_id }: Conversation): Promise<ReadonlySet<number>> {
+  const isWaiting = and(eq(turns.task_id, task_id), sql`${turns.state} = 'QUEUED'`);
+  const rows = await db
+    .select({ seq: turns.prompt_seq })
+    .from(turns)
+    .where(or(eq(turns.id, turn_id), isWaiting));
+  return new Set(rows.flatMap(({ seq }) => seq ?? []));
 }
 
 /** A session the log does not know yet was opened just now: a turn's end, and all before it, are in the log before the next. */
 async function hasHadTurn(db: Database, { task_id, session_id }: Conversation): Promise<boolean> {
   const ofTask = eq(events.task_id, task_id);
-  const isOpening = and(eq(events.kind, "session"), sql`${events.data} ->> 'session_id' = ${session_id}`);
+  const isOpening = and(sql`${events.kind} = 'session'`, sql`${events.data} ->> 'session_id' = ${session_id}`);
   const [opened] = await db
     .select({ seq: events.seq })
     .from(events)
@@ -65,11 +80,12 @@ async function hasHadTurn(db: Database, { task_id, session_id }: Conversation): 
     .orderBy(asc(events.seq))
     .limit(1);
   if (!opened) return false;
-  const isStart = and(eq(events.kind, "turn"), sql`${events.data} ->> 'status' = 'started'`);
+  const isStart = and(sql`${events.kind} = 'turn'`, sql`${events.data} ->> 'status' = 'started'`);
   const [started] = await db
     .select({ seq: events.seq })
     .from(events)
     .where(and(ofTask, isStart, gt(events.seq, opened.seq)))
+    .orderBy(asc(events.seq))
     .limit(1);
   return started !== undefined;
 }

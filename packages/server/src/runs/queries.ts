@@ -1,16 +1,47 @@
 import { type RunStatus, WharfError } from "@wharf/contract";
-import { and, asc, count, desc, eq, isNotNull, like, sql } from "drizzle-orm";
-import { type Database, schema } from "../store/index.ts";
+import { and, asc, desc, eq, isNull, type SQL, sql } from "drizzle-orm";
+import {
+  countNewest,
+  cursorAmong,
+  cutPage,
+  type Database,
+  formatCursor,
+  matchId,
+  measurePage,
+  type Newest,
+  type PageQuery,
+  parseCursor,
+  readNewestKeys,
+  schema,
+  sortByKeys,
+} from "../store/index.ts";
 import { type TurnRow, turnColumns } from "./transitions.ts";
 
 const { boards, runners, runs, tasks, turns } = schema;
 type RunRow = typeof runs.$inferSelect;
 export type RunView = RunRow & Partial<Pick<typeof runners.$inferSelect, "isolation" | "backend">>;
 
-interface Page {
-  readonly limit: number;
-  readonly offset: number;
+/** What is on a person's boards; deleted tasks and boards are nowhere. */
+const visibleTo = (ownerId: string) =>
+  and(eq(boards.owner_id, ownerId), isNull(boards.deleted_at), isNull(tasks.deleted_at));
+
+interface RunPage {
+  readonly agents: RunView[];
+  readonly next_cursor?: string;
 }
+interface Total {
+  readonly total: number;
+  readonly total_capped?: true;
+}
+interface Waiting {
+  readonly task_id: string;
+  readonly priority: number;
+  readonly queued_at: Date;
+}
+
+/** A list of runs is not counted beyond the first, what waits for a slot not beyond the second. */
+const maxCounted = 1_000;
+const maxQueueCounted = 10_000;
 
 /** Reads runs and turns for the people who may see their board. */
 export class RunQueries {
@@ -20,72 +51,130 @@ export class RunQueries {
     this.#db = db;
   }
 
-  async list(
-    ownerId: string,
-    filter: Page & { status?: RunStatus | undefined },
-  ): Promise<{ agents: RunView[]; total: number }> {
-    const where = and(eq(boards.owner_id, ownerId), filter.status ? eq(runs.status, filter.status) : undefined);
-    const [agents, [total]] = await Promise.all([
-      this.#select(where).orderBy(desc(runs.created_at)).limit(filter.limit).offset(filter.offset),
-      this.#db
-        .select({ n: count() })
-        .from(runs)
-        .innerJoin(tasks, eq(tasks.id, runs.task_id))
-        .innerJoin(boards, eq(boards.id, tasks.board_id))
-        .where(where),
+  /** Newest first. */
+  async list(ownerId: string, filter: PageQuery & { status?: RunStatus | undefined }): Promise<RunPage & Total> {
+    const where = filter.status ? sql`status = ${filter.status}` : sql`true`;
+    const newest: Newest = { table: "runs", where, ownerId };
+    const [keys, total] = await Promise.all([
+      readNewestKeys(this.#db, newest, filter),
+      countNewest(this.#db, newest, maxCounted),
     ]);
-    return { agents: agents.map(toView), total: total?.n ?? 0 };
+    const ids = keys.map(({ id }) => id);
+    const rows = await this.#select(sql`${runs.id} = any(${sql.param(ids)}::uuid[])`);
+    const cut = { limit: filter.limit, cursorAfter: cursorAmong(keys) };
+    const { rows: page, ...end } = cutPage(sortByKeys(rows.map(toView), keys), cut);
+    return { agents: page, ...total, ...end };
   }
 
-  async ofTask(taskId: string): Promise<RunView[]> {
-    const rows = await this.#select(eq(runs.task_id, taskId)).orderBy(desc(runs.created_at));
-    return rows.map(toView);
+  /** A task's runs, newest first. */
+  async listForTask(taskId: string, page: PageQuery): Promise<RunPage> {
+    const cursor = parseCursor(page.cursor, ["time", "uuid"]);
+    const after = cursor && sql`(${runs.created_at}, ${runs.id}) < (${cursor[0]}::timestamptz, ${cursor[1]}::uuid)`;
+    const keys = await this.#db
+      .select({ id: runs.id, at: sql<string>`${runs.created_at}::text` })
+      .from(runs)
+      .where(and(eq(runs.task_id, taskId), after))
+      .orderBy(desc(runs.created_at), desc(runs.id))
+      .limit(page.limit + 1);
+    const ids = keys.map(({ id }) => id);
+    const rows = await this.#select(sql`${runs.id} = any(${sql.param(ids)}::uuid[])`);
+    const cut = { limit: page.limit, cursorAfter: cursorAmong(keys) };
+    const { rows: agents, ...end } = cutPage(sortByKeys(rows.map(toView), keys), cut);
+    return { agents, ...end };
+  }
+
+  /** The task's run at work, or its last one. */
+  async findLatest(taskId: string): Promise<RunView | undefined> {
+    return (await this.listForTask(taskId, { limit: 1 })).agents[0];
   }
 
   async find(ownerId: string, id: string): Promise<RunView> {
-    const matches = like(sql`${runs.id}::text`, `${id.replaceAll(/[%_\\]/g, "")}%`);
-    const rows = await this.#select(and(matches, eq(boards.owner_id, ownerId))).limit(2);
+    const matches = matchId(runs.id, id);
+    if (!matches) throw new WharfError("not_found", { what: "run", id });
+    const rows = await this.#select(and(matches, visibleTo(ownerId))).limit(2);
     if (rows.length > 1) throw new WharfError("ambiguous_id", { what: "run", id });
     if (!rows[0]) throw new WharfError("not_found", { what: "run", id });
     return toView(rows[0]);
   }
 
-  turnsOf(taskId: string): Promise<TurnRow[]> {
-    return this.#db.select(turnColumns).from(turns).where(eq(turns.task_id, taskId)).orderBy(asc(turns.created_at));
+  /** A task's turns, oldest first. Prompts may be long: which of them fit is known before they are read. */
+  async listTurns(taskId: string, page: PageQuery): Promise<{ turns: TurnRow[]; next_cursor?: string }> {
+    const cursor = parseCursor(page.cursor, ["time", "uuid"]);
+    const after = cursor && sql`(${turns.created_at}, ${turns.id}) > (${cursor[0]}::timestamptz, ${cursor[1]}::uuid)`;
+    const keys = await this.#db
+      .select({
+        id: turns.id,
+        at: sql<string>`${turns.created_at}::text`,
+        size: sql<number>`octet_length(${turns.prompt}) + 500`,
+      })
+      .from(turns)
+      .where(and(eq(turns.task_id, taskId), after))
+      .orderBy(asc(turns.created_at), asc(turns.id))
+      .limit(page.limit + 1);
+    const sizes = keys.map(({ size }) => size);
+    const kept = keys.slice(0, measurePage(sizes, page.limit));
+    const last = kept.at(-1);
+    const ids = kept.map(({ id }) => id);
+    const rows = await this.#db
+      .select(turnColumns)
+      .from(turns)
+      .where(sql`${turns.id} = any(${sql.param(ids)}::uuid[])`);
+    const hasMore = last !== undefined && kept.length < keys.length;
+    return { turns: sortByKeys(rows, kept), ...(hasMore && { next_cursor: formatCursor([last.at, last.id]) }) };
   }
 
   /** Runs that wait for a slot, in the order they will get one. */
-  async queue(
-    ownerId: string,
-    page: Page,
-  ): Promise<{ tasks: { task_id: string; priority: number; queued_at: Date }[]; total: number }> {
-    const where = and(isNotNull(runs.queued_at), eq(boards.owner_id, ownerId));
-    const from = () =>
-      this.#db
-        .select({ run: runs })
-        .from(runs)
-        .innerJoin(tasks, eq(tasks.id, runs.task_id))
-        .innerJoin(boards, eq(boards.id, tasks.board_id))
-        .where(where);
-    const rows = await from().orderBy(desc(runs.priority), asc(runs.queued_at)).limit(page.limit).offset(page.offset);
-    const [total] = await this.#db.select({ n: count() }).from(from().as("waiting"));
+  async queue(ownerId: string, page: PageQuery): Promise<{ tasks: Waiting[]; next_cursor?: string } & Total> {
+    const { limit, offset = 0 } = page;
+    const cursor = parseCursor(page.cursor, ["number", "time", "uuid"]);
+    const after = cursor
+      ? sql`(-priority, queued_at, id) > (${cursor[0]}::int, ${cursor[1]}::timestamptz, ${cursor[2]}::uuid)`
+      : sql`true`;
+    const waiting = (condition: SQL, most: number) => sql`
+      select page.id, page.rank, page.queued_at from boards cross join lateral (
+        select id, -priority as rank, queued_at from runs
+        where board_id = boards.id and queued_at is not null and ${condition}
+        order by -priority, queued_at, id limit ${most}) page
+      where boards.owner_id = ${ownerId} and boards.deleted_at is null`;
+    const [{ rows: keys }, { rows: counted }] = await Promise.all([
+      this.#db.execute<{ id: string; rank: number; at: string }>(sql`
+        select id, rank, queued_at::text as at from (${waiting(after, limit + offset + 1)}) listed
+        order by rank, queued_at, id limit ${limit + 1} offset ${offset}`),
+      this.#db.execute<{ n: number }>(sql`
+        select count(*)::int as n from (select 1 from (${waiting(sql`true`, maxQueueCounted + 1)}) listed
+        limit ${maxQueueCounted + 1}) counted`),
+    ]);
+    const kept = keys.slice(0, limit);
+    const last = kept.at(-1);
+    const rows = await this.#db
+      .select({ id: runs.id, task_id: runs.task_id, priority: runs.priority, queued_at: runs.queued_at })
+      .from(runs)
+      .where(sql`${runs.id} = any(${sql.param(kept.map(({ id }) => id))}::uuid[])`);
+    const n = counted[0]?.n ?? 0;
     return {
-      tasks: rows.map(({ run }) => ({
-        task_id: run.task_id,
-        priority: run.priority,
-        queued_at: run.queued_at ?? run.created_at,
-      })),
-      total: total?.n ?? 0,
+      tasks: sortByKeys(rows, kept).flatMap(({ task_id, priority, queued_at }) =>
+        queued_at ? [{ task_id, priority, queued_at }] : [],
+      ),
+      total: Math.min(n, maxQueueCounted),
+      ...(n > maxQueueCounted && { total_capped: true as const }),
+      ...(last && kept.length < keys.length && { next_cursor: formatCursor([`${last.rank}`, last.at, last.id]) }),
     };
   }
 
   #select(where: Parameters<ReturnType<ReturnType<Database["select"]>["from"]>["where"]>[0]) {
+    // With its own limit it stays a look-up for each run: joined, it is a scan of all runners.
+    const runner = this.#db
+      .select({ isolation: runners.isolation, backend: runners.backend })
+      .from(runners)
+      .where(eq(runners.id, runs.runner_id))
+      .limit(1)
+      .as("runner");
     return this.#db
-      .select({ run: runs, runner: { isolation: runners.isolation, backend: runners.backend } })
+      .select({ run: runs, runner: { isolation: runner.isolation, backend: runner.backend } })
       .from(runs)
       .innerJoin(tasks, eq(tasks.id, runs.task_id))
       .innerJoin(boards, eq(boards.id, tasks.board_id))
-      .leftJoin(runners, eq(runners.id, runs.runner_id))
+      .leftJoinLateral(runner, sql`true`)
       .where(where)
       .$dynamic();
   }

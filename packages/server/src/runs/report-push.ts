@@ -15,7 +15,7 @@ interface PushReport {
 }
 
 /** One line of the task's log about its branch's way to the remote. */
-export function appendPush(writer: LogWriter, { push, task, status, message, by }: PushReport): Promise<void> {
+export async function appendPush(writer: LogWriter, { push, task, status, message, by }: PushReport): Promise<void> {
   const data = {
     kind: "push" as const,
     status,
@@ -25,5 +25,5 @@ export function appendPush(writer: LogWriter, { push, task, status, message, by 
     ...(message && { message }),
   };
   const type = status === "failed" ? "error" : status === "pending" ? "status" : "result";
-  return writer.append(task.id, [{ run_id: push.run_id, data, type, ...(by && { created_by: by }) }]);
+  await writer.append(task.id, [{ run_id: push.run_id, data, type, ...(by && { created_by: by }) }]);
 }

@@ -1,5 +1,5 @@
 import { type RunStatus, type TurnState, WharfError } from "@wharf/contract";
-import { and, asc, eq, getTableColumns, inArray, sql } from "drizzle-orm";
+import { and, asc, eq, getTableColumns, sql } from "drizzle-orm";
 import type { LogWriter } from "../events/index.ts";
 import { schema } from "../store/index.ts";
 import type { RunRow } from "./lease.ts";
@@ -10,6 +10,9 @@ export type TurnRow = Omit<typeof turns.$inferSelect, "attachments">;
 /** All of a turn but the files that came with it: they may be large, and only the daemon wants them. */
 const { attachments: _, ...turnColumns } = getTableColumns(turns);
 export { turnColumns };
+/** A turn without its words, for whoever only asks where it stands. */
+const { prompt: __, ...headColumns } = turnColumns;
+type TurnHead = Omit<TurnRow, "prompt">;
 
 /** Takes one step of a run's state machine and writes it into the task's log. The caller holds the lease, or the run has no holder. */
 export async function moveRun(
@@ -44,24 +47,34 @@ export async function moveRun(
 
 type Reader = Pick<LogWriter["tx"], "select">;
 
+/** Written out: a value that comes as a parameter does not lead to an index on open turns alone. */
+const isOpen = sql`${turns.state} in (${sql.raw(openTurnStates.map((state) => `'${state}'`).join(", "))})`;
+const inLine = [sql`${turns.state} = 'QUEUED'`, asc(turns.place), asc(turns.created_at)];
+
 /** The turns that are not over yet: the one at work, if there is one, and those that wait, in the order they will be given. */
-export function openTurns(tx: Reader, taskId: string): Promise<TurnRow[]> {
+export function openTurns(tx: Reader, taskId: string): Promise<TurnHead[]> {
   return tx
-    .select(turnColumns)
+    .select(headColumns)
     .from(turns)
-    .where(and(eq(turns.task_id, taskId), inArray(turns.state, [...openTurnStates])))
-    .orderBy(sql`${turns.state} = 'QUEUED'`, asc(turns.place), asc(turns.created_at));
+    .where(and(eq(turns.task_id, taskId), isOpen))
+    .orderBy(...inLine);
 }
 
 /** The turn at work, else the one that is next. */
 export async function openTurn(tx: Reader, taskId: string): Promise<TurnRow | undefined> {
-  return (await openTurns(tx, taskId))[0];
+  const [turn] = await tx
+    .select(turnColumns)
+    .from(turns)
+    .where(and(eq(turns.task_id, taskId), isOpen))
+    .orderBy(...inLine)
+    .limit(1);
+  return turn;
 }
 
 /** Ends a turn that the agent never got, or never will say more of, and tells why. */
 export async function closeTurn(
   writer: LogWriter,
-  turn: TurnRow,
+  turn: TurnHead,
   { status, reason }: { status: "cancelled" | "interrupted"; reason: string },
 ): Promise<void> {
   if (!(await moveTurn(writer, turn, status === "cancelled" ? "CANCELLED" : "INTERRUPTED", reason))) return;
@@ -71,13 +84,19 @@ export async function closeTurn(
 }
 
 /** Takes one step of a turn's state machine; a turn that is there already, or is over, stays as it is. */
-export async function moveTurn(writer: LogWriter, turn: TurnRow, to: TurnState, stopReason?: string): Promise<boolean> {
+export async function moveTurn(
+  writer: LogWriter,
+  turn: Pick<TurnRow, "id" | "state">,
+  to: TurnState,
+  stopReason?: string,
+): Promise<boolean> {
   if (!turnTransitions[turn.state].includes(to)) return false;
   const now = new Date();
-  const times = to === "RUNNING" ? { started_at: now } : { ended_at: now };
+  // Nobody asks for a turn's files once it is over, and they may be large.
+  const change = to === "RUNNING" ? { started_at: now } : { ended_at: now, attachments: [] };
   await writer.tx
     .update(turns)
-    .set({ state: to, ...times, ...(stopReason && { stop_reason: stopReason }), updated_at: now })
+    .set({ state: to, ...change, ...(stopReason && { stop_reason: stopReason }), updated_at: now })
     .where(eq(turns.id, turn.id));
   return true;
 }

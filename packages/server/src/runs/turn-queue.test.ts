@@ -26,7 +26,10 @@ const end = (f: Fixture, turn: TurnRow, data: Partial<EventDataOf<"turn">> = {})
   f.log.write((writer) =>
     applyTurn(writer, turn, { kind: "turn", turn_id: turn.id, status: "ended", stop_reason: "end_turn", ...data }),
   );
-const line = async (f: Fixture, task: TaskRow) => (await openTurns(f.db, task.id)).map(({ prompt }) => prompt);
+const line = async (f: Fixture, task: TaskRow) => {
+  const prompts = new Map((await f.db.select().from(turns)).map(({ id, prompt }) => [id, prompt]));
+  return (await openTurns(f.db, task.id)).map(({ id }) => prompts.get(id));
+};
 const stateOf = async (f: Fixture, task: TaskRow) => (await f.tasks.find(f.owner.user_id, task.id)).state;
 const runRow = async (f: Fixture) => (await f.db.select().from(runs))[0]!;
 const by = (f: Fixture) => ({ by: f.owner.user_id });

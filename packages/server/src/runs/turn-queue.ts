@@ -4,10 +4,10 @@ import { and, eq, inArray } from "drizzle-orm";
 import type { LogWriter } from "../events/index.ts";
 import { type Executor, schema } from "../store/index.ts";
 import { findLeftRunner } from "../runners/index.ts";
-import { moveTask, type TaskRow } from "../tasks/index.ts";
+import { type LockedTask, moveTask } from "../tasks/index.ts";
 import type { RunRow } from "./lease.ts";
 import { liveRunStatuses } from "./states.ts";
-import { openTurns, type TurnRow, turnColumns } from "./transitions.ts";
+import { openTurn, openTurns, type TurnRow, turnColumns } from "./transitions.ts";
 
 const { runs, tasks, turns } = schema;
 
@@ -49,7 +49,7 @@ export async function liveRun(tx: Executor, taskId: string): Promise<RunRow | un
  */
 export async function queueTurn(
   writer: LogWriter,
-  task: TaskRow,
+  task: LockedTask,
   prompt: Prompt,
   { isLimited = true }: { isLimited?: boolean } = {},
 ): Promise<TurnRow> {
@@ -64,23 +64,26 @@ export async function queueTurn(
   const isAtWork = open.length > waiting.length;
   const isIdle = !isAtWork && live !== undefined && !live.slot && live.queued_at === null;
   const places = waiting.map(({ place }) => place);
-  const values = {
-    id: prompt.turn_id ?? randomUUID(),
-    task_id: task.id,
-    run_id: live?.id ?? (await newRun(writer, task, prompt)),
-    place: isIdle ? Math.min(1, ...places) - 1 : Math.max(-1, ...places) + 1,
-    prompt: prompt.text,
-    created_by: prompt.by,
-    ...(prompt.attachments && { attachments: prompt.attachments }),
-  };
+  const id = prompt.turn_id ?? randomUUID();
+  const run_id = live?.id ?? (await newRun(writer, task, prompt));
   if (isIdle) await waitForSlot(tx, live.id);
-  const [turn] = await tx.insert(turns).values(values).returning(turnColumns);
-  const by = { run_id: values.run_id, created_by: prompt.by };
-  await writer.append(task.id, [
-    { ...by, data: { kind: "turn", turn_id: values.id, status: "queued" }, type: "status" },
+  const by = { run_id, created_by: prompt.by };
+  const [, message] = await writer.append(task.id, [
+    { ...by, data: { kind: "turn", turn_id: id, status: "queued" }, type: "status" },
     { ...by, data: { kind: "message", role: "user", text: prompt.text } },
     ...(prompt.attachments?.length ? [{ ...by, data: namesOf(prompt.attachments) }] : []),
   ]);
+  const values = {
+    id,
+    task_id: task.id,
+    run_id,
+    place: isIdle ? Math.min(1, ...places) - 1 : Math.max(-1, ...places) + 1,
+    prompt: prompt.text,
+    prompt_seq: message?.seq ?? null,
+    created_by: prompt.by,
+    ...(prompt.attachments && { attachments: prompt.attachments }),
+  };
+  const [turn] = await tx.insert(turns).values(values).returning(turnColumns);
   // A question of the turn at work is not answered by a prompt that waits behind it.
   if (!isAtWork) await moveTask(writer, task, "IN_PROGRESS", { by: prompt.by });
   return turn!;
@@ -88,7 +91,7 @@ export async function queueTurn(
 
 /** A turn has ended as it should: the run waits for a slot for the next in line. Answers whether there is one. */
 export async function beginNext(tx: Executor, ended: TurnRow): Promise<boolean> {
-  const [next] = await openTurns(tx, ended.task_id);
+  const next = await openTurn(tx, ended.task_id);
   if (next?.state !== "QUEUED") return false;
   await waitForSlot(tx, ended.run_id);
   return true;
@@ -104,21 +107,23 @@ const namesOf = (files: Attachments) => ({
   message: `With it came ${files.map(({ name, data }) => `${name} (${bytesOf(data)} bytes)`).join(", ")}.`,
 });
 
-async function newRun({ tx, append }: LogWriter, task: TaskRow, prompt: Prompt): Promise<string> {
+async function newRun({ tx, append }: LogWriter, task: LockedTask, prompt: Prompt): Promise<string> {
   const id = randomUUID();
   const priority = prompt.priority ?? task.priority;
   const runner_id = await findLeftRunner(tx, task.id);
   await tx.insert(runs).values({
     id,
     task_id: task.id,
+    board_id: task.board_id,
     agent_type: prompt.agent_type,
     priority,
+    log_start: task.log_bytes,
     queued_at: new Date(),
     ...(runner_id && { runner_id }),
   });
   await tx
     .update(tasks)
-    .set({ assigned_agent_id: id, agent_type: prompt.agent_type, priority })
+    .set({ assigned_agent_id: id, agent_type: prompt.agent_type, priority, updated_at: new Date() })
     .where(eq(tasks.id, task.id));
   await append(task.id, [{ run_id: id, data: { kind: "state", entity: "run", to: "PENDING" } }]);
   return id;

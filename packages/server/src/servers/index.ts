@@ -1,5 +1,4 @@
 /** The servers of one installation: what they share, who leads, and where each answers. */
 export { joinInstallation } from "./installation.ts";
 export { Servers } from "./servers.ts";
-export { Maintenance } from "./maintenance.ts";
 export { refuseCopiedFolder } from "./copied-folder.ts";

@@ -109,7 +109,8 @@ describe("servers of one database", () => {
     await using a = await start(f, "a");
     await using b = await start(f, "b");
     const done: string[] = [];
-    const lead = (servers: Servers, name: string) => servers.lead("sweep", async () => void done.push(name));
+    const lead = async (servers: Servers, name: string) =>
+      (await servers.lead("sweep", async () => done.push(name))) !== undefined;
     expect(await lead(a, "a")).toBe(true);
     expect(await lead(b, "b")).toBe(false);
     expect(await lead(a, "a")).toBe(true);

@@ -62,7 +62,7 @@ export class Servers {
   }
 
   /** Does the work if no other server does the same duty now. A leader that is gone is replaced when its time is over. */
-  async lead(duty: string, work: () => Promise<void>): Promise<boolean> {
+  async lead<T>(duty: string, work: () => Promise<T>): Promise<T | undefined> {
     const { db, id } = this.#options;
     const expires_at = sql`now() + make_interval(secs => ${leadSeconds})`;
     const [mine] = await db
@@ -74,9 +74,7 @@ export class Servers {
         setWhere: sql`${leaderships.server_id} = ${id} or ${leaderships.expires_at} < now()`,
       })
       .returning();
-    if (!mine) return false;
-    await work();
-    return true;
+    return mine && work();
   }
 
   async #refuseSecondHost(): Promise<void> {

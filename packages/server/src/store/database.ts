@@ -5,7 +5,7 @@ import { assertOutsideTransaction, runInTransaction } from "./transaction-guard.
 
 export type Database = NodePgDatabase<typeof schema>;
 /** What a statement needs: the database itself, or a transaction on it. */
-export type Executor = Pick<Database, "select" | "insert" | "update" | "delete">;
+export type Executor = Pick<Database, "select" | "insert" | "update" | "delete" | "execute">;
 
 export interface OpenDatabase {
   readonly db: Database;

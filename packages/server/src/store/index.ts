@@ -4,5 +4,8 @@ export { migrate } from "./migrate.ts";
 export { type Database, type Executor, type OpenDatabase, openDatabase } from "./database.ts";
 export { guardFromTransactions } from "./transaction-guard.ts";
 export { defined } from "./defined.ts";
+export { countNewest, cursorAmong, type Newest, readNewestKeys, sortByKeys } from "./newest.ts";
+export { cutPage, formatCursor, maxPageBytes, measurePage, type PageQuery, parseCursor } from "./pages.ts";
+export { matchId, parseIdRange } from "./ids.ts";
 export { isDatabaseAway, isDatabaseFull } from "./away.ts";
 export { Notifications } from "./notifications/index.ts";

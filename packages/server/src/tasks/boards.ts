@@ -1,10 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { WharfError } from "@wharf/contract";
-import { and, asc, eq } from "drizzle-orm";
+import { and, asc, eq, isNull } from "drizzle-orm";
 import { type Database, defined, schema } from "../store/index.ts";
 
 const { boards } = schema;
 export type BoardRow = typeof boards.$inferSelect;
+
+const visibleTo = (ownerId: string) => and(eq(boards.owner_id, ownerId), isNull(boards.deleted_at));
 
 /** The boards of one person. Another's board is not there for them. */
 export class Boards {
@@ -26,14 +28,14 @@ export class Boards {
   }
 
   list(ownerId: string): Promise<BoardRow[]> {
-    return this.#db.select().from(boards).where(eq(boards.owner_id, ownerId)).orderBy(asc(boards.created_at));
+    return this.#db.select().from(boards).where(visibleTo(ownerId)).orderBy(asc(boards.created_at));
   }
 
   async get(ownerId: string, id: string): Promise<BoardRow> {
     const [row] = await this.#db
       .select()
       .from(boards)
-      .where(and(eq(boards.id, id), eq(boards.owner_id, ownerId)));
+      .where(and(eq(boards.id, id), visibleTo(ownerId)));
     if (!row) throw new WharfError("not_found", { what: "board", id });
     return row;
   }

@@ -1,12 +1,8 @@
 import { and, eq, sql } from "drizzle-orm";
-import { type Database, schema } from "../store/index.ts";
+import { type Database, parseIdRange, schema } from "../store/index.ts";
+import { visibleTo } from "./visible.ts";
 
 const { boards, tasks } = schema;
-const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-/** The fewest letters of an id that stand for it. */
-const minLetters = 8;
-const lowest = "00000000-0000-0000-0000-000000000000";
-const highest = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
 export interface FoundTasks {
   /** By what was asked for. */
@@ -21,7 +17,10 @@ export interface FoundTasks {
  * is looked up as a range of ids, which the primary key answers.
  */
 export async function findTasks(db: Database, ownerId: string, ids: readonly string[]): Promise<FoundTasks> {
-  const ranges = [...new Set(ids)].flatMap((id) => parseRange(id) ?? []);
+  const ranges = [...new Set(ids)].flatMap((asked) => {
+    const range = parseIdRange(asked);
+    return range ? [{ asked, ...range }] : [];
+  });
   const matches = new Map<string, { id: string; last_seq: number }[]>();
   if (ranges.length > 0) {
     const column = (name: "asked" | "low" | "high") => sql.param(ranges.map((range) => range[name]));
@@ -30,7 +29,7 @@ export async function findTasks(db: Database, ownerId: string, ids: readonly str
       .select({ id: tasks.id, last_seq: tasks.last_seq })
       .from(tasks)
       .innerJoin(boards, eq(boards.id, tasks.board_id))
-      .where(and(sql`${tasks.id} between range.low and range.high`, eq(boards.owner_id, ownerId)))
+      .where(and(sql`${tasks.id} between range.low and range.high`, visibleTo(ownerId)))
       .limit(2)
       .as("task");
     const rows = await db
@@ -45,10 +44,4 @@ export async function findTasks(db: Database, ownerId: string, ids: readonly str
     missing: ids.filter((id) => count(id) === 0),
     ambiguous: ids.filter((id) => count(id) > 1),
   };
-}
-
-function parseRange(asked: string): { asked: string; low: string; high: string } | undefined {
-  const low = asked + lowest.slice(asked.length);
-  if (asked.length < minLetters || !uuid.test(low)) return undefined;
-  return { asked, low, high: asked + highest.slice(asked.length) };
 }

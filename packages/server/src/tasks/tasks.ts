@@ -1,20 +1,45 @@
 import { randomUUID } from "node:crypto";
 import { type TaskInput, type TaskState, type TaskUpdate, WharfError } from "@wharf/contract";
-import { and, count, desc, eq, like, sql, type SQL } from "drizzle-orm";
+import { and, eq, getTableColumns, isNull, sql } from "drizzle-orm";
 import type { Log, LogWriter } from "../events/index.ts";
-import { type Database, defined, type Executor, schema } from "../store/index.ts";
+import {
+  countNewest,
+  cursorAmong,
+  cutPage,
+  type Database,
+  defined,
+  type Executor,
+  matchId,
+  type Newest,
+  type PageQuery,
+  readNewestKeys,
+  schema,
+  sortByKeys,
+} from "../store/index.ts";
 import { type FoundTasks, findTasks } from "./find-many.ts";
 import { taskTransitions } from "./states.ts";
+import { visibleTo } from "./visible.ts";
 
 const { boards, tasks } = schema;
 export type TaskRow = typeof tasks.$inferSelect;
+/** What a transaction that changes a task reads of it: not the texts, which may be long and stay as they are. */
+const { description: _, metadata: __, ...lockedColumns } = getTableColumns(tasks);
+export type LockedTask = Omit<TaskRow, "description" | "metadata">;
 
-export interface TaskFilter {
+export interface TaskFilter extends PageQuery {
   readonly board_id?: string;
   readonly state?: TaskState | undefined;
-  readonly limit: number;
-  readonly offset: number;
 }
+
+interface TaskPage {
+  readonly tasks: LockedTask[];
+  readonly total: number;
+  readonly total_capped?: true;
+  readonly next_cursor?: string;
+}
+
+/** A list of tasks is not counted beyond this. */
+const maxCounted = 1_000;
 
 /** Tasks on the boards of the person who asks, and the one way their state changes. */
 export class Tasks {
@@ -45,38 +70,34 @@ export class Tasks {
     });
   }
 
-  async list(ownerId: string, filter: TaskFilter): Promise<{ tasks: TaskRow[]; total: number }> {
-    const where = and(
-      eq(boards.owner_id, ownerId),
-      filter.board_id ? eq(tasks.board_id, filter.board_id) : undefined,
-      filter.state ? eq(tasks.state, filter.state) : undefined,
-    );
-    const joined = eq(boards.id, tasks.board_id);
-    const [rows, [total]] = await Promise.all([
-      this.#db
-        .select()
-        .from(tasks)
-        .innerJoin(boards, joined)
-        .where(where)
-        .orderBy(desc(tasks.created_at))
-        .limit(filter.limit)
-        .offset(filter.offset),
-      this.#db.select({ n: count() }).from(tasks).innerJoin(boards, joined).where(where),
+  /** Newest first, without the texts that may be long. */
+  async list(ownerId: string, filter: TaskFilter): Promise<TaskPage> {
+    const inState = filter.state ? sql`state = ${filter.state}` : sql`true`;
+    const where = sql`deleted_at is null and ${inState}`;
+    const newest: Newest = { table: "tasks", where, ownerId, boardId: filter.board_id };
+    const [keys, total] = await Promise.all([
+      readNewestKeys(this.#db, newest, filter),
+      countNewest(this.#db, newest, maxCounted),
     ]);
-    return { tasks: rows.map((row) => row.tasks), total: total?.n ?? 0 };
+    const ids = keys.map(({ id }) => id);
+    const rows = await this.#db
+      .select(lockedColumns)
+      .from(tasks)
+      .where(sql`${tasks.id} = any(${sql.param(ids)}::uuid[])`);
+    const cut = { limit: filter.limit, cursorAfter: cursorAmong(keys) };
+    const { rows: page, ...end } = cutPage(sortByKeys(rows, keys), cut);
+    return { tasks: page, ...total, ...end };
   }
 
   /** By id, or by enough of its first letters to tell it from the others. */
   async find(ownerId: string, id: string): Promise<TaskRow> {
-    const matches: SQL =
-      id.length === 36
-        ? eq(sql`${tasks.id}::text`, id)
-        : like(sql`${tasks.id}::text`, `${id.replaceAll(/[%_\\]/g, "")}%`);
+    const matches = matchId(tasks.id, id);
+    if (!matches) throw new WharfError("not_found", { what: "task", id });
     const rows = await this.#db
       .select()
       .from(tasks)
       .innerJoin(boards, eq(boards.id, tasks.board_id))
-      .where(and(matches, eq(boards.owner_id, ownerId)))
+      .where(and(matches, visibleTo(ownerId)))
       .limit(2);
     if (rows.length > 1) throw new WharfError("ambiguous_id", { what: "task", id });
     if (!rows[0]) throw new WharfError("not_found", { what: "task", id });
@@ -88,14 +109,20 @@ export class Tasks {
     return findTasks(this.#db, ownerId, ids);
   }
 
-  async update(id: string, change: TaskUpdate): Promise<TaskRow> {
-    const [row] = await this.#db
-      .update(tasks)
-      .set({ ...defined(change), updated_at: new Date() })
-      .where(eq(tasks.id, id))
-      .returning();
-    if (!row) throw new WharfError("not_found", { what: "task", id });
-    return row;
+  /** Changes the named fields and says in the log which they were. */
+  update(id: string, change: TaskUpdate, { by }: { by: string }): Promise<TaskRow> {
+    const fields = defined(change);
+    return this.#log.write(async ({ tx, append }) => {
+      await lockTask(tx, id);
+      const names = Object.keys(fields).join(", ");
+      if (names === "") return getTask(tx, id);
+      await tx
+        .update(tasks)
+        .set({ ...fields, updated_at: new Date() })
+        .where(eq(tasks.id, id));
+      await append(id, [{ created_by: by, data: { kind: "notice", message: `The task was changed: ${names}.` } }]);
+      return getTask(tx, id);
+    });
   }
 
   /** Changes the state alone; a task whose state means that an agent works is moved by `runs`. */
@@ -114,8 +141,12 @@ async function getTask(tx: Executor, id: string): Promise<TaskRow> {
 }
 
 /** Every transaction that changes a task, its runs or its turns takes this lock first, so that two of them never wait for each other. */
-export async function lockTask(tx: Executor, id: string): Promise<TaskRow> {
-  const [row] = await tx.select().from(tasks).where(eq(tasks.id, id)).for("update");
+export async function lockTask(tx: Executor, id: string): Promise<LockedTask> {
+  const [row] = await tx
+    .select(lockedColumns)
+    .from(tasks)
+    .where(and(eq(tasks.id, id), isNull(tasks.deleted_at)))
+    .for("update");
   if (!row) throw new WharfError("not_found", { what: "task", id });
   return row;
 }
@@ -128,7 +159,7 @@ export interface MoveOptions {
 /** Takes one step of the task's state machine and writes it into the log; staying where it is is no step. */
 export async function moveTask(
   writer: LogWriter,
-  task: TaskRow,
+  task: Pick<TaskRow, "id" | "state" | "started_at">,
   to: TaskState,
   { reason, by }: MoveOptions = {},
 ): Promise<void> {

@@ -48,6 +48,7 @@ const open = (
 
 const local = () => ({ host: `unix://${socketPath}` });
 const info = {
+  ID: "an-engine",
   Name: "elsewhere",
   KernelVersion: "1.0",
   OperatingSystem: "Docker Desktop",

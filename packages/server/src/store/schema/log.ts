@@ -1,4 +1,5 @@
 import type { EventData, EventType } from "@wharf/contract";
+import { sql } from "drizzle-orm";
 import {
   bigint,
   index,
@@ -30,6 +31,8 @@ export const events = pgTable(
     type: text().$type<EventType>().notNull(),
     kind: text().notNull(),
     data: jsonb().$type<EventData>().notNull(),
+    /** How long `data` is as text; 0 in rows of an earlier version. */
+    bytes: integer().notNull().default(0),
     timestamp: timestamp({ withTimezone: true }).notNull(),
     journal_epoch: text(),
     journal_seq: bigint({ mode: "number" }),
@@ -41,6 +44,13 @@ export const events = pgTable(
     /** An event that comes twice is refused by the database itself. */
     uniqueIndex("events_identity").on(t.run_id, t.journal_epoch, t.journal_seq),
     index("events_created").on(t.created_at),
+    /** The kinds that are looked for by themselves, however long the log is. */
+    index("events_by_kind")
+      .on(t.task_id, t.kind, t.seq)
+      .where(sql`kind in ('failure', 'message', 'turn')`),
+    index("events_session")
+      .on(t.task_id, sql`(data ->> 'session_id')`, t.seq)
+      .where(sql`kind = 'session'`),
   ],
 );
 

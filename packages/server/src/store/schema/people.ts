@@ -1,12 +1,13 @@
-import { pgTable, text, timestamp, uuid, varchar } from "drizzle-orm/pg-core";
+import { sql } from "drizzle-orm";
+import { index, pgTable, text, timestamp, uuid, varchar } from "drizzle-orm/pg-core";
 
-/** Timestamps of every row: when it was made and when it last changed. */
+/**
+ * Timestamps of every row. `updated_at` is the last change that a person or a state machine made; statements that renew
+ * a lease, move a cursor or append to a log leave it alone, so that it is of use for sorting and comparing.
+ */
 export const stamps = {
   created_at: timestamp({ withTimezone: true }).notNull().defaultNow(),
-  updated_at: timestamp({ withTimezone: true })
-    .notNull()
-    .defaultNow()
-    .$onUpdate(() => new Date()),
+  updated_at: timestamp({ withTimezone: true }).notNull().defaultNow(),
 };
 
 /** A tenant. A laptop has one; every board and user belongs to one from the first migration on. */
@@ -17,30 +18,46 @@ export const organizations = pgTable("organizations", {
   ...stamps,
 });
 
-export const users = pgTable("users", {
-  id: uuid().primaryKey(),
-  organization_id: uuid()
-    .notNull()
-    .references(() => organizations.id, { onDelete: "cascade" }),
-  email: varchar({ length: 255 }).notNull().unique(),
-  username: varchar({ length: 100 }).notNull().unique(),
-  /** Absent for the owner of a laptop, who proves who they are with the owner token. */
-  password_hash: text(),
-  role: text({ enum: ["admin", "member", "viewer"] })
-    .notNull()
-    .default("member"),
-  ...stamps,
-});
+export const users = pgTable(
+  "users",
+  {
+    id: uuid().primaryKey(),
+    organization_id: uuid()
+      .notNull()
+      .references(() => organizations.id, { onDelete: "cascade" }),
+    email: varchar({ length: 255 }).notNull().unique(),
+    username: varchar({ length: 100 }).notNull().unique(),
+    /** Absent for the owner of a laptop, who proves who they are with the owner token. */
+    password_hash: text(),
+    role: text({ enum: ["admin", "member", "viewer"] })
+      .notNull()
+      .default("member"),
+    ...stamps,
+  },
+  (t) => [index("users_organization").on(t.organization_id)],
+);
 
-export const boards = pgTable("boards", {
-  id: uuid().primaryKey(),
-  organization_id: uuid()
-    .notNull()
-    .references(() => organizations.id, { onDelete: "cascade" }),
-  name: varchar({ length: 255 }).notNull(),
-  description: text().notNull().default(""),
-  owner_id: uuid()
-    .notNull()
-    .references(() => users.id, { onDelete: "cascade" }),
-  ...stamps,
-});
+export const boards = pgTable(
+  "boards",
+  {
+    id: uuid().primaryKey(),
+    organization_id: uuid()
+      .notNull()
+      .references(() => organizations.id, { onDelete: "cascade" }),
+    name: varchar({ length: 255 }).notNull(),
+    description: text().notNull().default(""),
+    owner_id: uuid()
+      .notNull()
+      .references(() => users.id, { onDelete: "cascade" }),
+    /** Since when it is deleted: gone for everyone, while a job removes its rows in small steps. */
+    deleted_at: timestamp({ withTimezone: true }),
+    ...stamps,
+  },
+  (t) => [
+    index("boards_owner").on(t.owner_id, t.created_at, t.id),
+    index("boards_organization").on(t.organization_id),
+    index("boards_deleted")
+      .on(t.deleted_at)
+      .where(sql`deleted_at is not null`),
+  ],
+);

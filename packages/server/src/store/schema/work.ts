@@ -18,6 +18,7 @@ import {
   bigint,
   boolean,
   check,
+  type ExtraConfigColumn,
   index,
   integer,
   jsonb,
@@ -33,6 +34,9 @@ import { boards, organizations, stamps, users } from "./people.ts";
 
 const time = () => timestamp({ withTimezone: true });
 const number = () => bigint({ mode: "number" });
+/** Lists show the newest first; the order has to be the very same one for an index to serve it. */
+const newest = (t: { created_at: ExtraConfigColumn; id: ExtraConfigColumn }) =>
+  [t.created_at.desc().nullsFirst(), t.id.desc().nullsFirst()] as const;
 /** A check that holds a column to the words of a state machine. */
 const oneOf = (column: string, words: readonly string[]) =>
   sql.raw(`${column} in (${words.map((w) => `'${w}'`).join(", ")})`);
@@ -80,16 +84,29 @@ export const tasks = pgTable(
     metadata: jsonb().$type<Record<string, unknown>>().notNull().default({}),
     /** The sequence of the newest event; raised under this row's lock by whoever appends. */
     last_seq: number().notNull().default(0),
+    /** What its events take together, as text. */
+    log_bytes: number().notNull().default(0),
     created_by: uuid().references(() => users.id, { onDelete: "set null" }),
     started_at: time(),
     completed_at: time(),
+    /** Since when it is deleted: gone for everyone, while a job removes its rows in small steps. */
+    deleted_at: time(),
     ...stamps,
   },
   (t) => [
     check("tasks_state", oneOf("state", TaskState.options)),
     index("tasks_board").on(t.board_id),
-    index("tasks_by_state").on(t.state),
+    index("tasks_listed")
+      .on(t.board_id, ...newest(t))
+      .where(sql`deleted_at is null`),
+    index("tasks_listed_by_state")
+      .on(t.board_id, t.state, ...newest(t))
+      .where(sql`deleted_at is null`),
+    index("tasks_deleted")
+      .on(t.deleted_at)
+      .where(sql`deleted_at is not null`),
     index("tasks_agent").on(t.assigned_agent_id),
+    index("tasks_created_by").on(t.created_by),
   ],
 );
 
@@ -105,6 +122,8 @@ export const runners = pgTable(
     /** Whose it is, where a person or a script created it by hand. A run's runner belongs to the run. */
     organization_id: uuid().references(() => organizations.id, { onDelete: "cascade" }),
     owner_id: uuid().references(() => users.id, { onDelete: "cascade" }),
+    /** The board of the task whose runs work in it; nothing where a person or a script created it. */
+    board_id: uuid().references(() => boards.id, { onDelete: "set null" }),
     /** For every command and terminal in one that was created by hand. */
     environment: jsonb().$type<Record<string, string>>().notNull().default({}),
     resources: jsonb().$type<RunnerResources>(),
@@ -129,8 +148,21 @@ export const runners = pgTable(
   },
   (t) => [
     index("runners_owner")
-      .on(t.owner_id, t.created_at.desc())
-      .where(sql`owner_id is not null`),
+      .on(t.owner_id, ...newest(t))
+      .where(sql`state <> 'DESTROYED'`),
+    index("runners_owner_state").on(t.owner_id, t.state, ...newest(t)),
+    index("runners_board")
+      .on(t.board_id, ...newest(t))
+      .where(sql`state <> 'DESTROYED'`),
+    index("runners_board_state").on(t.board_id, t.state, ...newest(t)),
+    index("runners_organization").on(t.organization_id),
+    index("runners_destroyed")
+      .on(t.updated_at)
+      .where(sql`state = 'DESTROYED'`),
+    /** Those whose actual state differs from the desired one are found without reading the others. */
+    index("runners_desired")
+      .on(t.desired, t.state)
+      .where(sql`state <> 'DESTROYED'`),
     index("runners_pool")
       .on(t.pool_key, t.created_at)
       .where(sql`pool_key is not null`),
@@ -164,8 +196,10 @@ export const runs = pgTable(
     task_id: uuid()
       .notNull()
       .references(() => tasks.id, { onDelete: "cascade" }),
+    /** The task's board, by which lists of runs are read; nothing once the task is deleted. */
+    board_id: uuid().references(() => boards.id, { onDelete: "set null" }),
     agent_type: text().notNull(),
-    runner_id: uuid().references(() => runners.id),
+    runner_id: uuid().references(() => runners.id, { onDelete: "set null" }),
     status: text().$type<RunStatus>().notNull().default("PENDING"),
     phase: text().$type<RunPhase>(),
     /** What a person wants of it: to work, to stand still in the midst of its turn, or to stop. */
@@ -189,6 +223,8 @@ export const runs = pgTable(
     prompted: boolean().notNull().default(false),
     /** When its last turn ended with nothing in line. */
     idle_since: time(),
+    /** What the task's log took when the run was made: what it takes more is the run's. */
+    log_start: number().notNull().default(0),
     exit_code: integer(),
     error_code: text(),
     error_message: text(),
@@ -199,11 +235,19 @@ export const runs = pgTable(
   },
   (t) => [
     check("runs_status", oneOf("status", RunStatus.options)),
-    index("runs_task").on(t.task_id),
-    index("runs_by_status").on(t.status),
-    index("runs_runner").on(t.runner_id),
+    index("runs_task").on(t.task_id, ...newest(t)),
+    index("runs_board").on(t.board_id, ...newest(t)),
+    index("runs_board_status").on(t.board_id, t.status, ...newest(t)),
+    index("runs_runner").on(t.runner_id, ...newest(t)),
+    index("runs_slot")
+      .on(t.slot)
+      .where(sql`slot`),
     index("runs_queue")
-      .on(t.priority.desc(), t.queued_at)
+      .on(t.priority.desc().nullsFirst(), t.queued_at, t.id)
+      .where(sql`queued_at is not null`),
+    /** The same order with one direction, so that a page of it begins at a comparison of rows. */
+    index("runs_queue_board")
+      .on(t.board_id, sql`(-priority)`, t.queued_at, t.id)
       .where(sql`queued_at is not null`),
     /** Two runs never work on one task at once. */
     uniqueIndex("runs_one_at_work")
@@ -229,6 +273,8 @@ export const turns = pgTable(
     /** A person wants it to end; kept until it has, so that no crash loses it. */
     cancel_asked: boolean().notNull().default(false),
     prompt: text().notNull(),
+    /** The sequence of the prompt's message in the task's log. */
+    prompt_seq: number(),
     attachments: jsonb().$type<Attachments>().notNull().default([]),
     stop_reason: text(),
     created_by: uuid().references(() => users.id, { onDelete: "set null" }),
@@ -238,7 +284,12 @@ export const turns = pgTable(
   },
   (t) => [
     check("turns_state", oneOf("state", TurnState.options)),
-    index("turns_task").on(t.task_id, t.created_at),
+    index("turns_task").on(t.task_id, t.created_at, t.id),
+    index("turns_open")
+      .on(t.task_id)
+      .where(sql`state in ('QUEUED', 'RUNNING')`),
+    index("turns_run").on(t.run_id),
+    index("turns_created_by").on(t.created_by),
     /** One turn at a time: what is prompted during a turn waits as QUEUED. */
     uniqueIndex("turns_one_running")
       .on(t.task_id)
@@ -264,25 +315,54 @@ export const permissions = pgTable(
     answered_by: uuid().references(() => users.id, { onDelete: "set null" }),
     ...stamps,
   },
-  (t) => [primaryKey({ columns: [t.run_id, t.permission_id] }), index("permissions_task").on(t.task_id)],
+  (t) => [
+    primaryKey({ columns: [t.run_id, t.permission_id] }),
+    index("permissions_task").on(t.task_id, t.permission_id),
+    index("permissions_open")
+      .on(t.run_id)
+      .where(sql`state in ('ASKED', 'ANSWERED')`),
+    index("permissions_closed")
+      .on(t.updated_at)
+      .where(sql`state = 'CLOSED'`),
+    index("permissions_answered_by").on(t.answered_by),
+  ],
 );
 
 /** The branch of a task on its way to the real remote: from the runner to the mirror, from the mirror to the remote. */
-export const pushes = pgTable("pushes", {
-  task_id: uuid()
-    .primaryKey()
-    .references(() => tasks.id, { onDelete: "cascade" }),
-  run_id: uuid()
-    .notNull()
-    .references(() => runs.id, { onDelete: "cascade" }),
-  /** The runner that has the commit. */
-  runner_id: uuid().references(() => runners.id, { onDelete: "set null" }),
-  sha: text().notNull(),
-  state: text({ enum: ["WANTED", "MIRRORED", "PUSHED", "FAILED"] }).notNull(),
-  /** Whether the task's log says that the push is pending. */
-  reported: boolean().notNull().default(false),
-  attempts: integer().notNull().default(0),
-  next_attempt_at: time().notNull().defaultNow(),
-  error_message: text(),
-  ...stamps,
-});
+export const pushes = pgTable(
+  "pushes",
+  {
+    task_id: uuid()
+      .primaryKey()
+      .references(() => tasks.id, { onDelete: "cascade" }),
+    run_id: uuid()
+      .notNull()
+      .references(() => runs.id, { onDelete: "cascade" }),
+    /** The runner that has the commit. */
+    runner_id: uuid().references(() => runners.id, { onDelete: "set null" }),
+    sha: text().notNull(),
+    state: text({ enum: ["WANTED", "MIRRORED", "PUSHED", "FAILED"] }).notNull(),
+    /** Whether the task's log says that the push is pending. */
+    reported: boolean().notNull().default(false),
+    attempts: integer().notNull().default(0),
+    next_attempt_at: time().notNull().defaultNow(),
+    error_message: text(),
+    ...stamps,
+  },
+  (t) => [index("pushes_run").on(t.run_id), index("pushes_runner").on(t.runner_id)],
+);
+
+/** Branches of deleted tasks that their mirrors still have. */
+export const dropped_branches = pgTable(
+  "dropped_branches",
+  {
+    repository_id: text().notNull(),
+    branch: text().notNull(),
+    attempts: integer().notNull().default(0),
+    next_attempt_at: time().notNull().defaultNow(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.repository_id, t.branch] }),
+    index("dropped_branches_due").on(t.next_attempt_at, t.repository_id),
+  ],
+);

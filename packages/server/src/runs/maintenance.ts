@@ -1,0 +1,70 @@
+import type { Logger } from "pino";
+import { isDatabaseAway } from "../store/index.ts";
+import type { Wakeup } from "./wakeup.ts";
+
+/** Background work that is done in steps, each short and complete in itself. */
+export interface Job {
+  readonly name: string;
+  /** Takes one step; answers whether there may be more to do. */
+  step(): Promise<boolean>;
+}
+
+/** How often jobs are looked at that nobody woke. */
+const idleCheckMs = 60_000;
+/** A step is followed by a pause as long as itself, so that a job never takes more than half of a connection's time. */
+const maxPauseMs = 200;
+
+export interface MaintenanceDeps {
+  readonly wakeup: Wakeup;
+  readonly logger: Logger;
+  /** Does the work unless another server leads. */
+  readonly lead: <T>(work: () => Promise<T>) => Promise<T | undefined>;
+}
+
+/** Takes the steps of jobs, one at a time, until none has more to do. */
+export class Maintenance {
+  readonly #jobs: readonly Job[];
+  readonly #deps: MaintenanceDeps;
+  readonly #stopping = new AbortController();
+  #loop: Promise<void> = Promise.resolve();
+
+  constructor(jobs: readonly Job[], deps: MaintenanceDeps) {
+    this.#jobs = jobs;
+    this.#deps = deps;
+  }
+
+  start(): void {
+    this.#loop = this.#work();
+  }
+
+  /** Resolves when the step at work is done. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#loop;
+  }
+
+  async #work(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      for (const job of this.#jobs) await this.#finish(job, signal);
+      await this.#deps.wakeup.sleep(maintenanceBell, idleCheckMs, signal);
+    }
+  }
+
+  async #finish(job: Job, signal: AbortSignal): Promise<void> {
+    try {
+      for (let hasMore = true; hasMore && !signal.aborted;) {
+        const started = performance.now();
+        hasMore = (await this.#deps.lead(() => job.step())) ?? false;
+        const pauseMs = Math.min(maxPauseMs, performance.now() - started);
+        if (hasMore) await this.#deps.wakeup.sleep(`maintenance:${job.name}`, pauseMs, signal);
+      }
+    } catch (error) {
+      if (isDatabaseAway(error)) this.#deps.logger.warn({ job: job.name }, "the database is not available; retrying");
+      else this.#deps.logger.error({ error, job: job.name }, "a maintenance job failed; retrying");
+    }
+  }
+}
+
+/** The name under which the jobs are woken. */
+export const maintenanceBell = "maintenance";

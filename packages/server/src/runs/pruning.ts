@@ -1,0 +1,31 @@
+import { sql } from "drizzle-orm";
+import { type Database, schema } from "../store/index.ts";
+import type { Job } from "./maintenance.ts";
+
+const { permissions, runners } = schema;
+
+/** Rows that one step deletes. */
+const maxRows = 500;
+/** How long it can still be looked up what became of a runner, or who answered what. */
+const retentionDays = 30;
+
+/** Deletes rows that nobody needs any more: runners that were destroyed and permission requests that were settled. */
+export class Pruning implements Job {
+  readonly name = "pruning";
+  readonly #db: Database;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  async step(): Promise<boolean> {
+    const isOld = sql`updated_at < now() - make_interval(days => ${retentionDays})`;
+    const oldRunners = sql`array(select id from runners where state = 'DESTROYED' and ${isOld}
+      order by updated_at limit ${maxRows})`;
+    const destroyed = await this.#db.delete(runners).where(sql`${runners.id} = any(${oldRunners})`);
+    const oldPermissions = sql`array(select ctid from permissions where state = 'CLOSED' and ${isOld}
+      order by updated_at limit ${maxRows})`;
+    const settled = await this.#db.delete(permissions).where(sql`${permissions}.ctid = any(${oldPermissions})`);
+    return (destroyed.rowCount ?? 0) === maxRows || (settled.rowCount ?? 0) === maxRows;
+  }
+}

@@ -1,0 +1,156 @@
+import { and, desc, eq, isNull, sql } from "drizzle-orm";
+import type { Logger } from "pino";
+import { type Database, type Executor, schema } from "../store/index.ts";
+import { markDeleted } from "./deletion.ts";
+import type { Job } from "./maintenance.ts";
+
+const { boards, dropped_branches, tasks } = schema;
+
+/** Tasks that one step takes. */
+const maxTasks = 100;
+const maxBoards = 20;
+/** Rows that one step deletes from one table. */
+const maxRows = 500;
+const maxBranches = 100;
+/** Before a mirror's branches are tried again, doubled for each attempt. */
+const firstRetrySeconds = 60;
+const maxRetrySeconds = 3_600;
+
+export interface RemovalOptions {
+  readonly db: Database;
+  readonly logger: Logger;
+  /** Removes branches from a mirror; branches that are not there are no error. Without it they stay listed. */
+  /** Runners have to be destroyed. */
+  readonly onGivenUp?: () => void;
+  readonly removeBranches?: (repositoryId: string, branches: readonly string[]) => Promise<void>;
+}
+
+/**
+ * Removes what is marked as deleted:
+ *
+ *   deleted board  → its tasks are marked, so that their runs end first
+ *   marked task    → its events, permissions, turns and runs go, then its own row
+ *   empty board    → its row goes
+ *   dropped branch → the mirror removes it
+ *
+ * Each step is one short transaction whose effect is complete, so the process may end between any two; what is left is
+ * found again by its mark. Two servers may run it at once: rows that one works on the other skips.
+ */
+export class Removal implements Job {
+  readonly name = "removal";
+  readonly #options: RemovalOptions;
+
+  constructor(options: RemovalOptions) {
+    this.#options = options;
+  }
+
+  async step(): Promise<boolean> {
+    const { db } = this.#options;
+    if (await db.transaction(markTasks)) {
+      this.#options.onGivenUp?.();
+      return true;
+    }
+    if (await db.transaction(removeTasks)) return true;
+    if (await removeBoards(db)) return true;
+    return this.#removeBranches();
+  }
+
+  async #removeBranches(): Promise<boolean> {
+    const { db, logger, removeBranches } = this.#options;
+    if (!removeBranches) return false;
+    const due = await findDueBranches(db);
+    if (!due) return false;
+    const { repository_id, branches } = due;
+    const these = sql`${dropped_branches.repository_id} = ${repository_id}
+      and ${dropped_branches.branch} = any(${sql.param(branches)}::text[])`;
+    try {
+      await removeBranches(repository_id, branches);
+      await db.delete(dropped_branches).where(these);
+    } catch (error) {
+      logger.warn({ error, repository_id, branches: branches.length }, "branches could not be removed; retrying later");
+      const seconds = sql`least(${maxRetrySeconds}, ${firstRetrySeconds} * 2 ^ least(attempts, 10))`;
+      await db
+        .update(dropped_branches)
+        .set({ attempts: sql`attempts + 1`, next_attempt_at: sql`now() + make_interval(secs => ${seconds})` })
+        .where(these);
+    }
+    return true;
+  }
+}
+
+async function markTasks(tx: Executor): Promise<boolean> {
+  const deleted = await tx
+    .select({ id: boards.id })
+    .from(boards)
+    .where(sql`${boards.deleted_at} is not null`)
+    .limit(maxBoards);
+  for (const board of deleted) {
+    const rows = await tx
+      .select({ id: tasks.id })
+      .from(tasks)
+      .where(and(eq(tasks.board_id, board.id), isNull(tasks.deleted_at)))
+      .orderBy(desc(tasks.created_at), desc(tasks.id)) // as the index has them
+      .limit(maxTasks)
+      .for("update", { skipLocked: true });
+    if (rows.length === 0) continue;
+    await markDeleted(
+      tx,
+      rows.map(({ id }) => id),
+    );
+    return true;
+  }
+  return false;
+}
+
+/** What hangs on the oldest deleted tasks goes first; the tasks themselves go when nothing is left of it. */
+async function removeTasks(tx: Executor): Promise<boolean> {
+  const marked = await tx
+    .select({ id: tasks.id })
+    .from(tasks)
+    .where(sql`${tasks.deleted_at} is not null`)
+    .orderBy(tasks.deleted_at)
+    .limit(maxTasks)
+    .for("update", { skipLocked: true });
+  if (marked.length === 0) return false;
+  const these = sql`any(${sql.param(marked.map(({ id }) => id))}::uuid[])`;
+  for (const name of ["events", "permissions", "turns", "runs"]) {
+    const table = sql.identifier(name);
+    const { rowCount } = await tx.execute(sql`
+      delete from ${table}
+      where ctid = any(array(select ctid from ${table} where task_id = ${these} limit ${maxRows}))`);
+    if ((rowCount ?? 0) >= maxRows) return true;
+  }
+  await tx.delete(tasks).where(sql`${tasks.id} = ${these}`);
+  return true;
+}
+
+async function removeBoards(db: Database): Promise<boolean> {
+  const [empty] = await db
+    .select({ id: boards.id })
+    .from(boards)
+    .where(
+      sql`${boards.deleted_at} is not null and not exists (select 1 from tasks where tasks.board_id = ${boards.id})`,
+    )
+    .limit(1);
+  if (!empty) return false;
+  await db.delete(boards).where(eq(boards.id, empty.id));
+  return true;
+}
+
+async function findDueBranches(db: Database): Promise<{ repository_id: string; branches: string[] } | undefined> {
+  const isDue = sql`${dropped_branches.next_attempt_at} <= now()`;
+  const [first] = await db
+    .select()
+    .from(dropped_branches)
+    .where(isDue)
+    .orderBy(dropped_branches.next_attempt_at)
+    .limit(1);
+  if (!first) return undefined;
+  const { repository_id } = first;
+  const rows = await db
+    .select({ branch: dropped_branches.branch })
+    .from(dropped_branches)
+    .where(sql`${dropped_branches.repository_id} = ${repository_id} and ${isDue}`)
+    .limit(maxBranches);
+  return { repository_id, branches: rows.map(({ branch }) => branch) };
+}

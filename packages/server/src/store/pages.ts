@@ -1,0 +1,69 @@
+import { WharfError } from "@wharf/contract";
+import { z } from "zod";
+
+/** The part of a list that is asked for. */
+export interface PageQuery {
+  readonly limit: number;
+  readonly offset?: number | undefined;
+  readonly cursor?: string | undefined;
+}
+
+/** Answers are turned into JSON in one go: beyond this a page ends, so that no request keeps the others waiting. */
+export const maxPageBytes = 1 << 20;
+
+/** The sort key of a page's last row, in the database's own words: a JavaScript date would round its time. */
+export type Cursor = readonly string[];
+
+const Keys = z.array(z.string().max(100));
+const forms = {
+  number: /^-?\d{1,15}$/,
+  time: /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?[+-]\d\d(:\d\d)?$/,
+  uuid: /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
+};
+
+export const formatCursor = (keys: Cursor): string => Buffer.from(JSON.stringify(keys)).toString("base64url");
+
+/** A cursor comes from outside: each of its keys has the form that the database expects. */
+export function parseCursor<const F extends readonly (keyof typeof forms)[]>(
+  text: string | undefined,
+  expected: F,
+): { [I in keyof F]: string } | undefined {
+  if (text === undefined) return undefined;
+  const keys = Keys.safeParse(parseJson(Buffer.from(text, "base64url").toString())).data;
+  if (keys?.length !== expected.length || !expected.every((form, i) => forms[form].test(keys[i] ?? "")))
+    throw new WharfError("bad_request", { issues: [{ path: "cursor", message: "is not the cursor of this list" }] });
+  return keys as { [I in keyof F]: string };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** How many of these rows make a page: at least one, and no more than are asked for or fit. */
+export function measurePage(sizes: readonly number[], limit: number): number {
+  let bytes = 0;
+  let count = 0;
+  for (const size of sizes.slice(0, limit)) {
+    bytes += size;
+    if (bytes > maxPageBytes && count > 0) break;
+    count++;
+  }
+  return count;
+}
+
+/** Ends a page of rows of which one more than the limit was read, where there is one. */
+export function cutPage<T>(
+  rows: readonly T[],
+  { limit, cursorAfter }: { limit: number; cursorAfter: (row: T) => Cursor },
+): { rows: T[]; next_cursor?: string } {
+  const sizes = rows.map((row) => Buffer.byteLength(JSON.stringify(row)));
+  const kept = rows.slice(0, measurePage(sizes, limit));
+  const last = kept.at(-1);
+  return kept.length < rows.length && last
+    ? { rows: kept, next_cursor: formatCursor(cursorAfter(last)) }
+    : { rows: kept };
+}

@@ -1,0 +1,197 @@
+import { mkdtempSync, chmodSync, existsSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { api, runnerApi, type Task } from "@wharf/contract";
+import pg from "pg";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { Client } from "../packages/cli/src/client.ts";
+import { locator } from "../packages/cli/src/locate.ts";
+import { readConfig, type RunningServer, startServer } from "../packages/server/src/index.ts";
+import { type EmbeddedPostgres, startEmbeddedPostgres } from "../packages/server/src/store/embedded/index.ts";
+import { eventually } from "./support/eventually.ts";
+import { explainAll, PlanWatch } from "./support/growth/plans.ts";
+import { seedGrowth, type Seeded, sizes } from "./support/growth/seed.ts";
+import { makeRepository } from "./support/repository.ts";
+
+/**
+ * A whole server on a database of the sizes that nothing may slow down at. Its routes are called and its loops and workers
+ * run; PostgreSQL itself tells the plan of every statement they issue, foreign keys' included. What reads a large table
+ * from end to end fails the test. A new route or loop is covered as soon as something here uses it.
+ */
+let folder: string;
+let database: EmbeddedPostgres;
+let pool: pg.Pool;
+let server: RunningServer;
+let client: Client;
+let seeded: Seeded;
+let watch: PlanWatch;
+
+const start = async (): Promise<RunningServer> => {
+  const { host, user, database: name } = database.connection;
+  const environment = {
+    PATH: process.env["PATH"] ?? "",
+    HOME: folder,
+    WHARF_DATA: join(folder, "data"),
+    WHARF_PORT: "0",
+    LOG_LEVEL: "silent",
+    WHARF_BACKEND: "mock",
+    WHARF_POOL: "small=1",
+    WHARF_MAX_RUNS: "100",
+    DATABASE_URL: `postgresql://${user}@/${name}?host=${encodeURIComponent(host)}`,
+  };
+  return startServer({ config: readConfig(environment), kit: "/nonexistent", version: "0.0.0", environment });
+};
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "wharf-growth-"));
+  if (process.getuid?.() === 0) chmodSync(folder, 0o711);
+  database = await startEmbeddedPostgres({ folder: join(folder, "postgres") });
+  pool = new pg.Pool({ ...database.connection, max: 1 }).on("error", () => undefined);
+  await (await start()).stop();
+  await pool.query("set synchronous_commit = off");
+  seeded = await seedGrowth(pool, sizes, makeRepository(join(folder, "remote")));
+  await explainAll(pool, database.connection.database);
+  watch = new PlanWatch();
+  server = await start();
+  client = new Client(locator({ dataFolder: join(folder, "data"), environment: {}, json: false }));
+}, 300_000);
+
+afterAll(async () => {
+  await server?.stop();
+  watch?.[Symbol.dispose]();
+  await pool?.end();
+  await database?.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const events = async (task: Pick<Task, "id">, after: number) =>
+  (await client.call(api.listTaskEvents, { params: { task_id: task.id }, query: { after, limit: 1000 } })).events;
+
+/** Prompts a task, and waits until the log says what is waited for. */
+async function prompt(task: Pick<Task, "id">, text: string, isReached: (kinds: string[]) => boolean): Promise<void> {
+  const params = { task_id: task.id };
+  const { last_seq } = await client.call(api.listTaskEvents, { params, query: { limit: 1 } });
+  await client.call(api.promptTask, { params, body: { text } });
+  const kinds = async () =>
+    (await events(task, last_seq)).map(({ data }) =>
+      "status" in data ? `${data.kind} ${String(data.status)}` : data.kind,
+    );
+  await eventually(async () => isReached(await kinds()), true, 60_000);
+}
+
+const isEnded = (kinds: string[]) => kinds.includes("turn ended");
+const stateOf = async (task: Pick<Task, "id">) =>
+  (await client.call(api.getTask, { params: { task_id: task.id } })).state;
+
+async function readLists(task: Pick<Task, "id">): Promise<void> {
+  const params = { task_id: task.id };
+  const { next_cursor: cursor } = await client.call(api.listTasks, { query: { limit: 1000 } });
+  const board = { board_id: seeded.boardId };
+  await client.call(api.listTasks, { query: { cursor, state: "FAILED" } });
+  await client.call(api.listTasks, { query: { offset: 10_000, limit: 1000 } });
+  await client.call(api.listTasks, { query: { state: "IN_PROGRESS" } });
+  await client.call(api.listBoardTasks, { params: board, query: { cursor } });
+  await client.call(api.listBoardTasks, { params: board, query: { state: "TODO" } });
+  const runs = await client.call(api.listAgents, { query: {} });
+  await client.call(api.listAgents, { query: { cursor: runs.next_cursor } });
+  await client.call(api.listAgents, { query: { status: "STARTING" } });
+  await client.call(api.getAgent, { params: { agent_id: runs.agents[0]!.id } });
+  await client.call(api.getAgent, { params: { agent_id: runs.agents[0]!.id.slice(0, 8) } });
+  await client.call(api.listTaskAgents, { params });
+  await client.call(api.listTaskTurns, { params });
+  await client.call(api.taskStatus, { params });
+  await client.call(api.getTask, { params: { task_id: task.id.slice(0, 8) } });
+  for (const after of [0, 500_000, 999_000]) await events(task, after);
+  const queue = await client.call(api.orchestratorQueue, { query: {} });
+  await client.call(api.orchestratorQueue, { query: { cursor: queue.next_cursor } });
+  await client.call(api.orchestratorStatus, {});
+  for (const route of [api.listBoards, api.listAgentTypes, api.serverInfo, api.health]) await client.call(route, {});
+  await client.call(api.getBoard, { params: board });
+  for (const query of [{}, { status: "DESTROYED" as const }, { status: "ERROR" as const }]) {
+    const { runners, next_cursor } = await client.call(runnerApi.listRunners, { query });
+    await client.call(runnerApi.listRunners, { query: { ...query, cursor: next_cursor } });
+    for (const { id } of runners.slice(0, 1))
+      await client.call(runnerApi.getRunner, { params: { runner_id: id.slice(0, 13) } });
+  }
+}
+
+async function useRunner(): Promise<void> {
+  const { id } = await client.call(runnerApi.createRunner, { query: { wait: "true" }, body: { name: "by hand" } });
+  const params = { runner_id: id };
+  await client.call(runnerApi.execRunnerOnce, { params, body: { command: "echo here" } });
+  await client.call(runnerApi.stopRunner, { params });
+  await client.call(runnerApi.startRunner, { params, query: { wait: "true" } });
+  await client.call(runnerApi.deleteRunner, { params });
+}
+
+async function useTask(task: Pick<Task, "id">): Promise<void> {
+  const params = { task_id: task.id };
+  await client.call(api.updateTask, { params, body: { priority: 4 } });
+  await prompt(task, "demo: say hello\ndemo: write a.txt one\ndemo: flood 300", isEnded);
+  await client.call(api.getTaskDiff, { params });
+  await client.call(api.setTaskMode, { params, body: {} });
+  await client.call(api.promptTask, { params, body: { text: "demo: sleep 30s" } });
+  await eventually(async () => (await client.call(api.taskStatus, { params })).current_operation, "running");
+  await client.call(api.pauseTask, { params });
+  await client.call(api.resumeTask, { params });
+  const { turns } = await client.call(api.listTaskTurns, { params });
+  const turn_id = turns.findLast(({ state }) => state === "RUNNING" || state === "QUEUED")!.id;
+  await client.call(api.cancelTurn, { params: { ...params, turn_id } });
+  await eventually(() => stateOf(task), "REVIEW", 30_000);
+  const asked = await client.call(api.promptTask, { params, body: { text: "demo: ask May I" } });
+  await eventually(() => stateOf(task), "BLOCKED", 30_000);
+  const question = (await events(task, sizes.events)).findLast(({ data }) => data.kind === "permission")!.data;
+  if (question.kind !== "permission") throw new Error("nothing was asked");
+  const option_id = question.options?.[0]?.option_id;
+  const answer = { params: { ...params, permission_id: question.permission_id }, body: option_id ? { option_id } : {} };
+  await client.call(api.answerPermission, answer);
+  await eventually(() => stateOf(task), "REVIEW", 30_000);
+  expect(asked.state).toBe("QUEUED");
+  await client.call(api.stopTask, { params });
+  await prompt(task, "demo: say again", isEnded);
+  await prompt(task, "demo: fail on purpose", (kinds) => kinds.includes("failure"));
+  await eventually(() => stateOf(task), "FAILED", 30_000);
+  await client.call(api.cancelTask, { params });
+}
+
+async function removeTask(task: Pick<Task, "id">): Promise<void> {
+  const params = { task_id: task.id };
+  await client.call(api.deleteTask, { params });
+  await expect(client.call(api.getTask, { params })).rejects.toMatchObject({ code: "not_found" });
+  const isLeft = async () => (await pool.query("select 1 from tasks where id = $1", [task.id])).rowCount;
+  await eventually(isLeft, 0, 60_000);
+}
+
+it("no statement of a route, a loop or a worker reads a large table from end to end", async () => {
+  const { board_id } = { board_id: seeded.boardId };
+  const long = { id: seeded.taskId };
+  await readLists(long);
+  await useRunner();
+  await useTask(long);
+  const repository_url = join(folder, "remote");
+  const fresh = { title: "short", description: "demo: say hi", agent_type: "demo", repository_url };
+  const short = await client.call(api.createTask, { params: { board_id }, body: fresh });
+  await prompt(short, "demo: say one", isEnded);
+  await client.call(api.setTaskState, { params: { task_id: short.id }, body: { state: "COMPLETED" } });
+  await removeTask(short);
+  const board = await client.call(api.createBoard, { body: { name: "for a while" } });
+  await client.call(api.createTask, { params: { board_id: board.id }, body: fresh });
+  await client.call(api.updateBoard, { params: { board_id: board.id }, body: { name: "still" } });
+  await client.call(api.deleteBoard, { params: { board_id: board.id } });
+  const isLeft = async () => (await pool.query("select 1 from boards where id = $1", [board.id])).rowCount;
+  await eventually(isLeft, 0, 60_000);
+
+  expect(watch.complaints).toEqual([]);
+  // What must have been among them: a claim, a renewal, a due push, the reconciler, the pool, a foreign key, the log.
+  for (const words of [
+    /skip locked/i,
+    /lease_expires_at/,
+    /pushes/,
+    /desired/,
+    /pool_key/,
+    /DELETE FROM ONLY/,
+    /bytes_before/,
+  ])
+    expect(watch.has(words), String(words)).toBe(true);
+  expect(watch.count).toBeGreaterThan(100);
+}, 300_000);

@@ -1,0 +1,33 @@
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { api } from "@wharf/contract";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { makeRepository } from "./support/repository.ts";
+import { scratchFolder, spoken, Wharf } from "./support/wharf.ts";
+
+let folder: string;
+let wharf: Wharf;
+beforeAll(async () => {
+  folder = scratchFolder();
+  wharf = new Wharf(folder, { WHARF_BACKEND: "mock", WHARF_MAX_RUN_LOG_MB: "1" });
+  await wharf.start();
+});
+afterAll(async () => {
+  await wharf[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+it("a run that fills its log ends with a clear line, and other tasks go on", async () => {
+  const task = await wharf.createTask({ repository_url: makeRepository(join(folder, "remote")) });
+  await wharf.prompt(task, "demo: flood 200000");
+  const events = await wharf.until(task.id, ({ data }) => data.kind === "failure", 90_000);
+  const failure = events.find(({ data }) => data.kind === "failure")?.data;
+  expect(failure).toMatchObject({ code: "log_full", next: expect.stringContaining("WHARF_MAX_RUN_LOG_MB") });
+  await wharf.until(task.id, ({ data }) => data.kind === "state" && data.entity === "run" && data.to === "FAILED");
+  const { agents } = await wharf.client.call(api.listTaskAgents, { params: { task_id: task.id } });
+  expect(agents).toMatchObject([{ status: "FAILED", error_code: "log_full" }]);
+  expect((await wharf.task(task.id)).state).toBe("FAILED");
+  expect(events.reduce((sum, { data }) => sum + JSON.stringify(data).length, 0)).toBeLessThan(1.2 * (1 << 20));
+  const other = await wharf.createTask({ repository_url: join(folder, "remote") });
+  expect(spoken(await wharf.turn(other, "demo: say here"))).toContain("here");
+});

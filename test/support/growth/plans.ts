@@ -1,0 +1,104 @@
+import pg from "pg";
+import { z } from "zod";
+
+/** Tables of which a statement may read all: they hold a few rows however long a server is in use. */
+const smallTables: ReadonlySet<string> = new Set([
+  "organizations",
+  "users",
+  "boards",
+  "agent_types",
+  "__drizzle_migrations",
+]);
+/** Rows that one statement may look at. A page has 1,000 at most, a count stops at 10,000. */
+const maxRows = 12_000;
+
+/** What PostgreSQL says of one step of a plan, with what it really did. */
+const Node = z.object({
+  "Node Type": z.string(),
+  "Relation Name": z.string().optional(),
+  "Actual Rows": z.number().default(0),
+  "Actual Loops": z.number().default(1),
+  "Rows Removed by Filter": z.number().default(0),
+  "Rows Removed by Index Recheck": z.number().default(0),
+  get Plans() {
+    return z.array(Node).optional();
+  },
+});
+type Node = z.infer<typeof Node>;
+const Notice = z.object({ message: z.string() });
+const Explained = z.object({ "Query Text": z.string(), Plan: Node });
+
+/** Settings of a database under which each of its statements tells its plan, those of foreign keys too. */
+const settings = {
+  session_preload_libraries: "auto_explain",
+  "auto_explain.log_min_duration": "0",
+  "auto_explain.log_analyze": "on",
+  "auto_explain.log_timing": "off",
+  "auto_explain.log_format": "json",
+  "auto_explain.log_level": "notice",
+  "auto_explain.log_nested_statements": "on",
+};
+
+export async function explainAll(pool: Pick<pg.Pool, "query">, database: string): Promise<void> {
+  for (const [name, value] of Object.entries(settings))
+    await pool.query(`alter database "${database}" set ${name} = '${value}'`);
+}
+
+export interface Complaint {
+  readonly statement: string;
+  readonly why: string;
+}
+
+/** Reads the plans of all statements that this process issues from now on, whoever issues them. */
+export class PlanWatch implements Disposable {
+  /** Statements with different values, or a different number of them, are one. */
+  readonly #plans = new Map<string, string | undefined>();
+  readonly #emit = pg.Client.prototype.emit;
+
+  constructor() {
+    const { prototype } = pg.Client;
+    const emit = this.#emit;
+    const read = (message: string) => this.#read(message);
+    prototype.emit = function (this: pg.Client, name: string | symbol, ...values: unknown[]): boolean {
+      if (name === "notice") read(Notice.parse(values[0]).message);
+      return emit.call(this, name, ...values);
+    };
+  }
+
+  [Symbol.dispose](): void {
+    pg.Client.prototype.emit = this.#emit;
+  }
+
+  /** How many different statements were seen. */
+  get count(): number {
+    return this.#plans.size;
+  }
+
+  has(words: RegExp): boolean {
+    return [...this.#plans.keys()].some((statement) => words.test(statement));
+  }
+
+  /** Those that read a large table from end to end, or more of one than a page or a bounded count needs. */
+  get complaints(): Complaint[] {
+    return [...this.#plans].flatMap(([statement, why]) => (why === undefined ? [] : [{ statement, why }]));
+  }
+
+  #read(message: string): void {
+    const begin = message.indexOf("{");
+    if (!message.startsWith("duration:") || begin < 0) return;
+    const { "Query Text": text, Plan: plan } = Explained.parse(JSON.parse(message.slice(begin)));
+    const statement = text.replaceAll(/\$\d+/g, "?").replaceAll(/\(\?(, \?)*\)/g, "(?)");
+    const why = judge(plan);
+    if (why !== undefined || !this.#plans.has(statement)) this.#plans.set(statement, why);
+  }
+}
+
+function judge(node: Node): string | undefined {
+  const table = node["Relation Name"];
+  const loops = node["Actual Loops"];
+  const removed = node["Rows Removed by Filter"] + node["Rows Removed by Index Recheck"];
+  const rows = (node["Actual Rows"] + removed) * loops;
+  if (table && node["Node Type"] === "Seq Scan" && !smallTables.has(table) && loops > 0) return `reads all of ${table}`;
+  if (table && rows > maxRows) return `looks at ${rows} rows of ${table}`;
+  return node.Plans?.map(judge).find((why) => why !== undefined);
+}

@@ -1,0 +1,141 @@
+import type { Client, Pool } from "pg";
+
+export interface SeedSizes {
+  /** In one task. */
+  readonly events: number;
+  /** On one board, each with two runs. */
+  readonly tasks: number;
+  readonly runners: number;
+}
+
+/** The sizes at which nothing may have become slower than it has to be. */
+export const sizes: SeedSizes = { events: 1_000_000, tasks: 100_000, runners: 10_000 };
+
+export interface Seeded {
+  readonly ownerId: string;
+  readonly boardId: string;
+  /** The task with the long log. Its repository is the one given. */
+  readonly taskId: string;
+}
+
+/**
+ * Fills a migrated database that a server has already given its owner and its board. All of it is at rest or in another
+ * server's hands, so that a server on this database has nothing to take over.
+ */
+export async function seedGrowth(
+  /** One connection. */
+  pool: Pick<Pool | Client, "query">,
+  { events, tasks, runners }: SeedSizes,
+  repository: string,
+): Promise<Seeded> {
+  const { rows } = await pool.query<{ owner: string; board: string }>(
+    "select users.id as owner, boards.id as board from users join boards on boards.owner_id = users.id limit 1",
+  );
+  const { owner = "", board = "" } = rows[0] ?? {};
+  const run = (text: string, values: unknown[] = []) => pool.query(text, values);
+  // Foreign keys are not looked up: the rows are right, and looking takes most of the time.
+  await run("set session_replication_role = replica");
+  await run(
+    `insert into tasks (id, board_id, title, description, shadow_branch, state, created_by, metadata, created_at, updated_at)
+     select gen_random_uuid(), $1, 'Task ' || n, repeat('Do it. ', 40), 'shadow/task-' || n,
+       (array['TODO', 'REVIEW', 'COMPLETED', 'COMPLETED', 'COMPLETED', 'FAILED', 'CANCELLED'])[1 + n % 7], $2,
+       '{"source": "seed"}', now() - make_interval(secs => n), now()
+     from generate_series(1, $3::int) n`,
+    [board, owner, tasks],
+  );
+  await seedRunners(run, { owner, board, runners });
+  await seedRuns(run, owner);
+  const { rows: made } = await pool.query<{ id: string }>(
+    `insert into tasks (id, board_id, title, description, shadow_branch, repository_url, state, agent_type, created_by, last_seq)
+     values (gen_random_uuid(), $1, 'The long one', 'demo: say hello', 'shadow/task-long', $2, 'REVIEW', 'demo', $3, $4)
+     returning id`,
+    [board, repository, owner, events],
+  );
+  const taskId = made[0]?.id ?? "";
+  await seedEvents(run, { taskId, board, events });
+  await run("set session_replication_role = origin");
+  for (const table of ["tasks", "runs", "turns", "events", "runners", "permissions", "pushes"])
+    await run(`vacuum analyze ${table}`);
+  return { ownerId: owner, boardId: board, taskId };
+}
+
+type Run = (text: string, values?: unknown[]) => Promise<unknown>;
+
+/** Of ten: one that a person created, one at work, four at rest, four that are gone. */
+async function seedRunners(
+  run: Run,
+  { owner, board, runners }: { owner: string; board: string; runners: number },
+): Promise<void> {
+  await run(
+    `insert into runners (id, owner_id, board_id, backend, tier, state, desired, created_at)
+     select gen_random_uuid(), case when n % 10 = 0 then $1::uuid end, case when n % 10 > 0 then $2::uuid end, 'mock', 'small',
+       state, state, now() - make_interval(secs => n)
+     from generate_series(1, $3::int) n
+       cross join lateral (select (array['STOPPED', 'READY', 'STOPPED', 'STOPPED', 'STOPPED', 'STOPPED', 'DESTROYED',
+         'DESTROYED', 'DESTROYED', 'DESTROYED'])[1 + n % 10] as state) s`,
+    [owner, board, runners],
+  );
+}
+
+/** Two runs of each task with a turn, a permission and a push; of every hundred tasks one has a run that another server drives. */
+async function seedRuns(run: Run, owner: string): Promise<void> {
+  await run(`create temporary table numbered as
+    select id, board_id, created_at, row_number() over (order by created_at desc) as n from tasks`);
+  await run(`create temporary table used as
+    select id, row_number() over (order by created_at) as n, count(*) over () as many from runners where owner_id is null`);
+  await run("create index on used (n); analyze used");
+  await run(`
+    insert into runs (id, task_id, board_id, agent_type, runner_id, status, lease_owner, lease_epoch, lease_expires_at, slot,
+      session_id, prompted, created_at, updated_at)
+    select gen_random_uuid(), t.id, t.board_id, 'demo', used.id,
+      case when is_live then 'RUNNING' else (array['COMPLETED', 'FAILED', 'STOPPED'])[1 + t.n % 3] end,
+      case when is_live then 'elsewhere' end, 1, case when is_live then now() + interval '1 day' end,
+      is_live and t.n % 10000 = 0, 'session', true, t.created_at + make_interval(mins => i), now()
+    from numbered t cross join generate_series(1, 2) i
+      cross join lateral (select i = 2 and t.n % 100 = 0 as is_live) l
+      left join used on used.n = 1 + (t.n * 2 + i) % (select max(many) from used)`);
+  // Waiting for their next attempt: no server takes them up meanwhile.
+  await run(`
+    insert into runs (id, task_id, board_id, agent_type, status, queued_at, next_attempt_at, priority, created_at)
+    select gen_random_uuid(), id, board_id, 'demo', 'PENDING', created_at, now() + interval '1 day', n % 11, created_at
+    from numbered where n % 100 = 50`);
+  await run(
+    `insert into turns (id, task_id, run_id, state, prompt, prompt_seq, created_by, created_at)
+     select gen_random_uuid(), task_id, id, 'ENDED', repeat('Go on. ', 20), 2, $1, created_at from runs`,
+    [owner],
+  );
+  await run(
+    `insert into permissions (run_id, permission_id, task_id, state, answered_by)
+     select id, 'p', task_id, 'CLOSED', $1 from runs`,
+    [owner],
+  );
+  await run(`
+    insert into pushes (task_id, run_id, sha, state)
+    select distinct on (task_id) task_id, id, 'a', 'PUSHED' from runs order by task_id, created_at desc`);
+  await run("drop table numbered, used");
+}
+
+/** A log as a long conversation leaves it: mostly output, some messages, a turn for every two hundred lines. */
+async function seedEvents(
+  run: Run,
+  { taskId, board, events }: { taskId: string; board: string; events: number },
+): Promise<void> {
+  await run(
+    `with made as (
+       insert into runs (id, task_id, board_id, agent_type, status, session_id, prompted, stopped_at)
+       values (gen_random_uuid(), $1, $2, 'demo', 'STOPPED', 'session-0', true, now()) returning id
+     )
+     insert into events (task_id, seq, run_id, type, kind, data, bytes, timestamp, journal_epoch, journal_seq)
+     select $1, n, made.id, 'log', kind, data, 100, now(), 'seed', n
+     from made cross join generate_series(1, $3::int) n
+       cross join lateral (select case when n % 200 = 0 then 'turn' when n % 1000 = 1 then 'session' when n % 5000 = 7 then 'failure'
+         when n % 20 = 0 then 'message' else 'output' end as kind) k
+       cross join lateral (select jsonb_build_object('kind', kind) || case kind
+         when 'turn' then jsonb_build_object('turn_id', gen_random_uuid(), 'status', 'started')
+         when 'session' then jsonb_build_object('session_id', 'session-' || n, 'loaded', false)
+         when 'failure' then jsonb_build_object('code', 'agent_exited', 'message', 'It ended.', 'next', 'Look.')
+         when 'message' then jsonb_build_object('role', 'agent', 'text', 'Line ' || n)
+         else jsonb_build_object('stream', 'stdout', 'text', 'Line ' || n) end as data) d`,
+    [taskId, board, events],
+  );
+}
