@@ -195,3 +195,24 @@ it("no statement of a route, a loop or a worker reads a large table from end to 
     expect(watch.has(words), String(words)).toBe(true);
   expect(watch.count).toBeGreaterThan(100);
 }, 300_000);
+
+it("a board of 70,000 tasks is deleted at once, and its rows go while other requests are answered", async () => {
+  const board = await client.call(api.createBoard, { body: { name: "large" } });
+  await pool.query(
+    `insert into tasks (id, board_id, title, description, shadow_branch)
+     select gen_random_uuid(), $1, 'Task ' || n, 'Do it.', 'shadow/gone-' || n from generate_series(1, 70000) n`,
+    [board.id],
+  );
+  await client.call(api.deleteBoard, { params: { board_id: board.id } });
+  await expect(client.call(api.getBoard, { params: { board_id: board.id } })).rejects.toMatchObject({
+    code: "not_found",
+  });
+  const isLeft = async () => {
+    await client.call(api.getTask, { params: { task_id: seeded.taskId } });
+    return (await pool.query("select 1 from boards where id = $1", [board.id])).rowCount;
+  };
+  await eventually(isLeft, 0, 240_000);
+  const { rows } = await pool.query("select count(*)::int as n from tasks where board_id = $1", [board.id]);
+  expect(rows).toEqual([{ n: 0 }]);
+  expect(watch.complaints).toEqual([]);
+}, 300_000);

@@ -39,7 +39,7 @@ export async function markDeleted(tx: Executor, ids: readonly string[]): Promise
     on conflict do nothing`);
   const { rows } = await tx.execute<{ id: string }>(sql`
     update runners set desired = 'DESTROYED', board_id = null, updated_at = now()
-    where id in (select runner_id from runs where task_id = ${these})
+    where id = any(array(select runner_id from runs where task_id = ${these} and runner_id is not null))
     returning id`);
   await callHolders(
     tx,

@@ -79,6 +79,9 @@ export class Removal implements Job {
 }
 
 async function markTasks(tx: Executor): Promise<boolean> {
+  // The statistics say nothing of a board that is being emptied. Without sorting, only the index of tasks that are not
+  // deleted is left to read them by, and the tasks that are marked already are not looked at again.
+  await tx.execute(sql`set local enable_sort = off`);
   const deleted = await tx
     .select({ id: boards.id })
     .from(boards)
@@ -89,7 +92,7 @@ async function markTasks(tx: Executor): Promise<boolean> {
       .select({ id: tasks.id })
       .from(tasks)
       .where(and(eq(tasks.board_id, board.id), isNull(tasks.deleted_at)))
-      .orderBy(desc(tasks.created_at), desc(tasks.id)) // as the index has them
+      .orderBy(desc(tasks.created_at), desc(tasks.id))
       .limit(maxTasks)
       .for("update", { skipLocked: true });
     if (rows.length === 0) continue;
