@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** Repositories beneath a folder over HTTP, by git's own http-backend, for who knows the login. */
+/** Repositories in a folder over HTTP, by git's own http-backend, for clients that know the login if there is one. */
 export interface GitServer extends AsyncDisposable {
   /** Without the login. */
   readonly url: string;
@@ -11,19 +11,19 @@ export interface GitServer extends AsyncDisposable {
   readonly requests: number;
 }
 
-export async function startGitServer(folder: string, login: string): Promise<GitServer> {
-  const expected = `Basic ${Buffer.from(login).toString("base64")}`;
+export async function startGitServer(folder: string, login?: string, port = 0): Promise<GitServer> {
+  const expected = login && `Basic ${Buffer.from(login).toString("base64")}`;
   let requests = 0;
   const server = createServer((request, response) => {
     requests += 1;
-    if (request.headers.authorization === expected) return serve(folder, request, response);
+    if (!expected || request.headers.authorization === expected) return serve(folder, request, response);
     response.writeHead(401, { "www-authenticate": 'Basic realm="git"' }).end("who are you?");
   });
-  server.listen(0, "127.0.0.1");
+  server.listen(port, "127.0.0.1");
   await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
+  const address = server.address() as AddressInfo;
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: `http://127.0.0.1:${address.port}`,
     get requests() {
       return requests;
     },

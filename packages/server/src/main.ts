@@ -6,7 +6,7 @@ import { WharfError } from "@wharf/contract";
 import type { Logger } from "pino";
 import { ensureOwner, keepSecret, type KeptValue, keepValue } from "./access/index.ts";
 import { AgentTypes } from "./agent-types/index.ts";
-import { createApi } from "./api/index.ts";
+import { createApi, Peers } from "./api/index.ts";
 import {
   createDockerBackend,
   createKubernetesBackend,
@@ -256,7 +256,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       if (taskId === undefined) return wakeup.poke();
       for (const name of ["queue", "leases", taskId]) wakeup.poke(name);
     },
-    (runnerId) => !links.has(runnerId),
+    (runnerId) => leases.find(runnerId) !== undefined && !links.has(runnerId),
   );
 
   const health = parts.use(
@@ -266,9 +266,17 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       onChange: (report) => logger[report.status === "ok" ? "info" : "error"](report, "health"),
     }),
   );
+  const peerToken = createHmac("sha256", secret).update("between servers").digest("base64url");
+  const advertised = config.advertisedUrl ? [new URL(config.advertisedUrl).hostname] : [];
   const app = await createApi({
     logger,
-    guard: { host: config.host, allowedHosts: config.allowedHosts, token, owner: principal },
+    guard: {
+      host: config.host,
+      allowedHosts: [...config.allowedHosts, ...advertised],
+      token,
+      peerToken,
+      owner: principal,
+    },
     modules: {
       boards: new Boards(db),
       tasks: new Tasks(db, log),
@@ -280,6 +288,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       runnerLinks,
       pool,
       orphans,
+      peers: new Peers({ token: peerToken, findHolder: (runnerId) => servers.findHolder(runnerId) }),
       diffs: new TaskDiffs(db, mirrors, links),
       log,
       health: () => health.report,

@@ -3,12 +3,18 @@ import { type RemoteError, toWharfError, WharfError } from "@wharf/contract";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Socket } from "node:net";
 import { discardBody } from "./discard.ts";
+import { HeldElsewhere, type Peers } from "./peers.ts";
 import { isDatabaseAway, isDatabaseFull } from "../store/index.ts";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
 
 /** Every error leaves as problem+json from the catalogue, whatever was thrown. */
-export function serveErrors(app: FastifyInstance, limits: { bodyBytes: number }): void {
-  app.setErrorHandler((thrown: FastifyError, request, reply) => {
+export function serveErrors(app: FastifyInstance, limits: { bodyBytes: number; peers?: Peers | undefined }): void {
+  const { peers } = limits;
+  app.setErrorHandler((thrown: FastifyError | HeldElsewhere, request, reply) => {
+    if (thrown instanceof HeldElsewhere)
+      return peers
+        ?.forward(thrown, request, reply)
+        .catch((error: unknown) => sendProblem(reply, toWharfError(error, "")));
     const reference = randomUUID();
     const error =
       fromFastify(thrown, { bodyBytes: request.routeOptions.bodyLimit ?? limits.bodyBytes }) ??

@@ -8,6 +8,8 @@ export interface GuardOptions {
   /** Further names it answers to. One with a scheme (`https://wharf.example.com`) allows pages of that scheme only. */
   readonly allowedHosts: readonly string[];
   readonly token: string;
+  /** What other servers of the installation show when they send a request on. */
+  readonly peerToken?: string;
   readonly owner: Principal;
 }
 
@@ -46,7 +48,9 @@ export class Guard {
     if (origin !== undefined && !this.#isOwnPage(origin, host)) throw foreign(origin);
     if (route.isOpen) return undefined;
     const given = /^Bearer (\S+)$/i.exec(authorization)?.[1];
-    if (!given || !sameToken(given, this.#options.token)) throw new WharfError("unauthenticated", {});
+    const { token, peerToken } = this.#options;
+    const isKnown = given && (sameToken(given, token) || (peerToken !== undefined && sameToken(given, peerToken)));
+    if (!isKnown) throw new WharfError("unauthenticated", {});
     return this.#options.owner;
   }
 

@@ -41,7 +41,7 @@ export async function createApi({ guard: guardOptions, modules, logger }: ApiOpt
     const response = schema as unknown as z.ZodType;
     return (data) => JSON.stringify(response.parse(present(data)));
   });
-  serveErrors(app, { bodyBytes });
+  serveErrors(app, { bodyBytes, peers: modules.peers });
   app.addHook("onRequest", async (request, reply) => {
     void reply.header("x-content-type-options", "nosniff");
     const principal = guard.check(request.raw, request.routeOptions.config);
@@ -69,8 +69,11 @@ export async function createApi({ guard: guardOptions, modules, logger }: ApiOpt
     log: modules.log,
     tasks: modules.tasks,
     commands: modules.commands,
+    peers: modules.peers,
     more: (url, principal) => terminalStream(modules, url, principal),
   });
   app.addHook("preClose", () => streams.close());
   return app;
 }
+
+export { Peers } from "./peers.ts";

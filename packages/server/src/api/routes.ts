@@ -61,7 +61,7 @@ function serveBoards(app: FastifyInstance, { boards, commands }: Modules): void 
 }
 
 function serveTasks(app: FastifyInstance, modules: Modules): void {
-  const { boards, tasks, commands, queries, diffs, log } = modules;
+  const { boards, tasks, commands, queries, diffs, log, peers } = modules;
   register(app, api.createTask, async ({ principal, params, body }) => {
     const board = await boards.get(principal.user_id, params.board_id);
     return tasks.create(principal.user_id, board.id, body);
@@ -131,9 +131,12 @@ function serveTasks(app: FastifyInstance, modules: Modules): void {
   register(app, api.listTaskTurns, async ({ principal, params, query }) =>
     queries.listTurns((await tasks.find(principal.user_id, params.task_id)).id, query),
   );
-  register(app, api.getTaskDiff, async ({ principal, params }) =>
-    diffs.of(await tasks.find(principal.user_id, params.task_id)),
-  );
+  register(app, api.getTaskDiff, async ({ principal, params }) => {
+    const task = await tasks.find(principal.user_id, params.task_id);
+    const runnerId = (await queries.findLatest(task.id))?.runner_id;
+    if (runnerId) await peers?.requireHere(runnerId);
+    return diffs.of(task);
+  });
 }
 
 /** Where a person may move a task by hand: states that only an agent's work brings about are not among them. */

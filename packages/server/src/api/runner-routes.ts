@@ -12,6 +12,8 @@ import {
 } from "@wharf/contract";
 import type { OutgoingHttpHeaders } from "node:http";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { RunCommands } from "../runs/index.ts";
+import type { Peers } from "./peers.ts";
 import type { HandMadeRunners, Orphans, RunnerLinks, SeenRunner } from "../runners/index.ts";
 import type { Principal } from "../access/index.ts";
 import { bodyOf, callerOf, passThrough } from "./pass-through.ts";
@@ -21,6 +23,9 @@ export interface RunnerModules {
   readonly handMade: HandMadeRunners;
   readonly runnerLinks: RunnerLinks;
   readonly orphans: Pick<Orphans, "list" | "removeAll">;
+  readonly commands: Pick<RunCommands, "wakeRunner">;
+  /** Other servers, where there may be any. */
+  readonly peers?: Peers;
 }
 
 /** How long `wait` waits. What is made goes on being made. */
@@ -177,8 +182,14 @@ function serveTerminals(app: FastifyInstance, modules: RunnerModules): void {
 }
 
 /** The runner a person names; one that is still being made is waited for. */
-export async function ready({ handMade }: RunnerModules, principal: Principal, id: string): Promise<SeenRunner> {
+export async function ready(
+  { handMade, peers, commands }: RunnerModules,
+  principal: Principal,
+  id: string,
+): Promise<SeenRunner> {
   const runner = await handMade.find(principal, id);
+  await peers?.requireHere(runner.id);
+  if (runner.owner_id === null && runner.desired === "STOPPED") await commands.wakeRunner(runner.id);
   if (runner.owner_id !== null && !isReady(runner)) await handMade.settled(runner.id, AbortSignal.timeout(settleTime));
   return runner;
 }

@@ -6,6 +6,7 @@ import { follow, type Log } from "../events/index.ts";
 import type { RunCommands } from "../runs/index.ts";
 import type { Tasks } from "../tasks/index.ts";
 import type { Guard } from "./guard.ts";
+import type { Peers } from "./peers.ts";
 import { handleMessages } from "./inbox.ts";
 import { SendBudget } from "./send-budget.ts";
 import type { FailureLogger } from "./stream-failure.ts";
@@ -22,6 +23,7 @@ export interface StreamOptions {
   readonly commands: Pick<RunCommands, "pause" | "resume">;
   /** Streams that are others' to serve; nothing where the address is not theirs either. */
   readonly more: (url: URL, principal: Principal) => Promise<PreparedStream | undefined>;
+  readonly peers?: Peers | undefined;
   readonly limits?: ViewerLimits & { readonly maxTasks?: number };
 }
 
@@ -35,9 +37,9 @@ export class Streams {
 
   constructor(server: Server, options: StreamOptions) {
     this.#options = options;
-    const { guard, logger, limits } = options;
+    const { guard, logger, peers, limits } = options;
     const route = (url: URL, principal: Principal) => this.#route(url, principal);
-    this.#upgrades = new Upgrades(server, { guard, logger, route, closeTimeoutMs: limits?.closeTimeoutMs });
+    this.#upgrades = new Upgrades(server, { guard, logger, route, peers, closeTimeoutMs: limits?.closeTimeoutMs });
   }
 
   close(): Promise<void> {

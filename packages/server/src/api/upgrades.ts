@@ -4,6 +4,7 @@ import { type RemoteError, WharfError } from "@wharf/contract";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { Principal } from "../access/index.ts";
 import type { Guard } from "./guard.ts";
+import { HeldElsewhere, type Peers } from "./peers.ts";
 import { describeFailure, type FailureLogger } from "./stream-failure.ts";
 
 /** What a stream holds ready for its WebSocket. Where the upgrade does not come about, it is disposed of instead. */
@@ -16,6 +17,8 @@ export interface UpgradeOptions {
   readonly logger: FailureLogger;
   /** Finds the stream of an address, or throws what the client is told instead. */
   readonly route: (url: URL, principal: Principal) => Promise<PreparedStream>;
+  /** Other servers, for streams of runners that they hold. */
+  readonly peers?: Peers | undefined;
   /** How long a socket may take to close when the server stops, or to read why it was refused. @default 2_000 */
   readonly closeTimeoutMs?: number | undefined;
 }
@@ -73,7 +76,11 @@ export class Upgrades {
       });
       if (!isStarted) await stream[Symbol.asyncDispose]();
     } catch (thrown) {
-      this.#refuse(socket, thrown);
+      const { peers } = this.#options;
+      if (!(thrown instanceof HeldElsewhere) || !peers) return this.#refuse(socket, thrown);
+      await peers.forwardUpgrade(thrown, { message: request, socket, head }).catch((error: unknown) => {
+        this.#refuse(socket, error);
+      });
     }
   }
 

@@ -168,6 +168,24 @@ export class RunCommands {
     this.#poke();
   }
 
+  /** Has the runner of a run between turns start again, for whoever wants into it. */
+  async wakeRunner(runnerId: string): Promise<void> {
+    const woken = await this.#log.write(async ({ tx }) => {
+      const isLive = sql`exists (
+        select 1 from ${runs} where ${runs.runner_id} = ${runners.id} and ${runs.status} in ('RUNNING', 'PAUSED')
+      )`;
+      const rows = await tx
+        .update(runners)
+        .set({ desired: "READY", updated_at: new Date() })
+        .where(and(eq(runners.id, runnerId), eq(runners.desired, "STOPPED"), isLive))
+        .returning({ id: runners.id });
+      await tx.update(runs).set({ idle_since: new Date() }).where(eq(runs.runner_id, runnerId));
+      await callHolders(tx, [runnerId]);
+      return rows.length > 0;
+    });
+    if (woken) this.#poke();
+  }
+
   /** Has the task's newest commit delivered again, from the runner on, after its delivery was given up. */
   async pushAgain(taskId: string, { by }: { by: string }): Promise<void> {
     await this.#log.write(async (writer) => {
