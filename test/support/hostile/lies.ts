@@ -18,7 +18,7 @@ export const lies: Record<string, Answers> = {
   },
   "an answer of another kind": { "GET /health": (_, response) => void response.writeHead(200).end('{"runner_id": 5}') },
   "an answer that is JSON's worst": {
-    "GET /health": (_, response) => void response.writeHead(200).end(`${"[".repeat(1e6)}${"]".repeat(1e6)}`),
+    "GET /health": (_, response) => void response.writeHead(200).end(`${"[".repeat(4e5)}${"]".repeat(4e5)}`),
   },
   "a session id of 20 MB": {
     "POST /agent/start": (_, response) =>

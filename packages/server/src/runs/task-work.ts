@@ -405,8 +405,8 @@ export class TaskWork {
     const isRetried = run.status === "STARTING" && !run.prompted && (await retryRun(this.#deps, at, reason));
     if (!isRetried) await failRun(this.#deps, at, reason);
     this.#failures = 0;
-    // What a hostile runner has is not asked for any more.
-    this.#isDrained = isRetried || isFinal(reason);
+    // A hostile runner, or one that does not answer, is not asked for the rest of its journal.
+    this.#isDrained = isRetried || isAway || isFinal(reason);
     await this.#watch.look();
   }
 

@@ -1,0 +1,216 @@
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { api, type Event, type Task, taskStreamPath, type Turn } from "@wharf/contract";
+import { afterAll, beforeAll, describe, expect } from "vitest";
+import { WebSocket } from "ws";
+import { type EmbeddedPostgres, startEmbeddedPostgres } from "../packages/server/src/store/embedded/index.ts";
+import { dockerAt } from "./support/docker.ts";
+import { dockerAddress, ensureImage, withEngine } from "./support/engine.ts";
+import { eventually } from "./support/eventually.ts";
+import { git, makeRepository } from "./support/repository.ts";
+import { isPushed, patience, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
+
+/** Two servers, one PostgreSQL, one Docker engine. `WHARF_KILLS` sets how often something is killed. */
+const { it, present } = withEngine("docker");
+const isSkipped = !present && !process.env["CI"];
+const kills = Number(process.env["WHARF_KILLS"] ?? 12);
+const taskCount = Number(process.env["WHARF_TASKS"] ?? 4);
+const host = dockerAddress();
+const docker = dockerAt(host);
+const settleMs = 180_000;
+
+let folder: string;
+let remote: string;
+let database: EmbeddedPostgres;
+let servers: [Wharf, Wharf];
+
+beforeAll(async () => {
+  if (isSkipped) return;
+  folder = scratchFolder();
+  remote = makeRepository(join(folder, "remote"));
+  database = await startEmbeddedPostgres({ folder: join(folder, "postgres") });
+  const image = process.env["WHARF_RUNNER_IMAGE"] ?? ensureImage("runner");
+  servers = [createServer("a", image), createServer("b", image)];
+  for (const server of servers) await server.start();
+}, 300_000);
+
+afterAll(async () => {
+  if (isSkipped) return;
+  await servers[1][Symbol.asyncDispose]();
+  await servers[0][Symbol.asyncDispose]();
+  await database.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function createServer(name: string, image: string): Wharf {
+  const { host: socket, user, database: base } = database.connection;
+  return new Wharf(join(folder, name), {
+    WHARF_BACKEND: "docker",
+    DOCKER_HOST: host,
+    WHARF_RUNNER_IMAGE: image,
+    WHARF_SECRET: "the same on both of the servers here",
+    DATABASE_URL: `postgresql://${user}@/${base}?host=${encodeURIComponent(socket)}`,
+    WHARF_MAX_RUNS: String(taskCount),
+  });
+}
+
+const either = () => servers[Math.random() < 0.5 ? 0 : 1];
+/** Asks either server until one answers: the other may have been killed just now. */
+async function ask<T>(work: (server: Wharf) => Promise<T>): Promise<T> {
+  const deadline = Date.now() + patience;
+  for (;;) {
+    try {
+      return await work(either());
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+      await sleep(100);
+    }
+  }
+}
+
+const turnsOf = (server: Wharf, task: Task): Promise<Turn[]> =>
+  server.client
+    .call(api.listTaskTurns, { params: { task_id: task.id } }, { patience })
+    .then(({ turns }) => turns.toSorted((a, b) => a.created_at.localeCompare(b.created_at)));
+const isOver = ({ state }: Turn) => state !== "QUEUED" && state !== "RUNNING";
+const containers = () =>
+  docker("ps", "--filter", "label=wharf.runner", "--format", "{{.Names}}")
+    .split("\n")
+    .filter((name) => name !== "");
+
+/** The whole log as a viewer gets it over WebSocket. */
+async function watchLog(server: Wharf, task: Task, last: number): Promise<Event[]> {
+  const { url, token } = await server.client.locate();
+  const address = `${url.replace("http", "ws")}${taskStreamPath.replace(":task_id", task.id)}?after=0`;
+  const socket = new WebSocket(address, { headers: { authorization: `Bearer ${token}` } });
+  const events: Event[] = [];
+  const done = Promise.withResolvers<void>();
+  socket.on("message", (data) => {
+    events.push(JSON.parse(String(data)) as Event);
+    if (events.at(-1)!.seq >= last) done.resolve();
+  });
+  socket.once("error", done.reject);
+  await done.promise;
+  socket.close();
+  return events;
+}
+
+describe("two servers on one database", () => {
+  it("share the tasks, and either answers for the runners of the other", { timeout: 240_000 }, async () => {
+    const [a, b] = servers;
+    const tasks = await Promise.all(Array.from({ length: 4 }, () => a.createTask({ repository_url: remote })));
+    await Promise.all(tasks.map((task, i) => (i % 2 ? a : b).prompt(task, "demo: say hello\ndemo: write x.txt x")));
+    for (const task of tasks) expect(spoken(await b.until(task.id, isPushed, 60_000))).toContain("hello");
+    for (const task of tasks) {
+      const { agents } = await a.client.call(api.listTaskAgents, { params: { task_id: task.id } });
+      const runner = agents[0]?.runner_id ?? "";
+      for (const server of servers) {
+        expect(await server.cli("runner", "exec", runner, "cat", "x.txt")).toMatchObject({ code: 0, stdout: "x" });
+        expect((await server.cli("task", "diff", task.id)).stdout).toContain("x.txt");
+      }
+    }
+    for (const task of tasks) await a.client.call(api.deleteTask, { params: { task_id: task.id } });
+    await eventually(() => containers().length, 0, 60_000);
+  });
+
+  it(`lose and double nothing through ${kills} kills`, { timeout: 1_500_000 }, async () => {
+    const tasks = await Promise.all(
+      Array.from({ length: taskCount }, (_, i) =>
+        ask((server) => server.createTask({ title: `t${i}`, repository_url: remote })),
+      ),
+    );
+    const over = new AbortController();
+    const prompting = Promise.all(tasks.map((task, i) => keepPrompting(task, `t${i}`, over.signal)));
+    prompting.catch(() => undefined);
+    const killed = { server: 0, runner: 0, postgres: 0 };
+    for (let i = 0; i < kills; i++) {
+      await sleep(Math.random() * 2_000);
+      const dice = Math.random();
+      if (dice < 0.6) {
+        killed.server++;
+        const server = either();
+        await server.kill();
+        await sleep(Math.random() * 3_000);
+        await server.start();
+      } else if (dice < 0.8) {
+        const [name] = containers().toSorted(() => Math.random() - 0.5);
+        if (name) docker("kill", name);
+        killed.runner += name ? 1 : 0;
+      } else {
+        process.kill(database.pid, "SIGKILL");
+        killed.postgres++;
+      }
+    }
+    over.abort();
+    const names = await prompting;
+    const interrupted = await verify(tasks, names);
+    console.log(`${names.flat().length} turns, ${interrupted} interrupted; killed: ${JSON.stringify(killed)}`);
+    for (const task of tasks)
+      await ask((server) => server.client.call(api.deleteTask, { params: { task_id: task.id } }));
+    await eventually(() => containers().length, 0, 60_000);
+  });
+});
+
+const words = (name: string) => Array.from({ length: 5 }, (_, i) => `<${name} ${i}>`);
+
+async function keepPrompting(task: Task, prefix: string, signal: AbortSignal): Promise<string[]> {
+  const names: string[] = [];
+  while (!signal.aborted) {
+    const name = `${prefix}n${names.length}`;
+    names.push(name);
+    const text = [
+      ...words(name).flatMap((word) => [`demo: say ${word}`, "demo: sleep 100ms"]),
+      `demo: write ${name}.txt ${name}`,
+    ].join("\n");
+    const id = crypto.randomUUID();
+    await ask((server) => server.prompt(task, text, id));
+    const deadline = Date.now() + settleMs;
+    for (;;) {
+      const turn = (await ask((server) => turnsOf(server, task))).find((one) => one.id === id);
+      if (turn && isOver(turn)) break;
+      if (Date.now() > deadline) throw new Error(`the turn ${name} did not end: ${JSON.stringify(turn)}`);
+      await sleep(200);
+    }
+  }
+  return names;
+}
+
+/** Holds the logs and the remote to what the turns say. Returns how many turns were interrupted. */
+async function verify(tasks: readonly Task[], names: readonly (readonly string[])[]): Promise<number> {
+  let interrupted = 0;
+  for (const [i, task] of tasks.entries()) {
+    const [a, b] = servers;
+    const isDelivered = async () => {
+      const events = await a.events(task.id);
+      const commit = events.findLast(({ data }) => data.kind === "commit")?.data;
+      const push = events.findLast(isPushed)?.data;
+      return commit?.kind !== "commit" || (push?.kind === "push" && push.sha === commit.sha);
+    };
+    await eventually(isDelivered, true, settleMs);
+    const events = await a.events(task.id);
+    expect(events.map(({ seq }) => seq)).toEqual(events.map((_, n) => n + 1));
+    expect(await b.events(task.id)).toEqual(events);
+    for (const server of servers) expect(await watchLog(server, task, events.length)).toEqual(events);
+    const turns = await turnsOf(a, task);
+    expect(turns).toHaveLength(names[i]!.length);
+    const said = spoken(events);
+    const files = git(remote, "ls-tree", "--name-only", task.shadow_branch).split("\n");
+    for (const [n, turn] of turns.entries()) {
+      const name = names[i]![n]!;
+      const counts = words(name).map((word) => said.split(word).length - 1);
+      if (turn.state === "ENDED") {
+        expect({ name, counts }).toEqual({ name, counts: counts.map(() => 1) });
+        expect(files).toContain(`${name}.txt`);
+      } else {
+        interrupted++;
+        expect(counts.every((count) => count <= 1)).toBe(true);
+      }
+    }
+    const order = names[i]!.flatMap((name) => words(name)).filter((word) => said.includes(word));
+    expect(order.map((word) => said.indexOf(word))).toEqual(
+      order.map((word) => said.indexOf(word)).toSorted((x, y) => x - y),
+    );
+  }
+  return interrupted;
+}
