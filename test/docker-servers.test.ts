@@ -86,8 +86,8 @@ async function watchLog(server: Wharf, task: Task, last: number): Promise<Event[
   const socket = new WebSocket(address, { headers: { authorization: `Bearer ${token}` } });
   const events: Event[] = [];
   const done = Promise.withResolvers<void>();
-  socket.on("message", (data) => {
-    events.push(JSON.parse(String(data)) as Event);
+  socket.on("message", (data: Buffer) => {
+    events.push(JSON.parse(data.toString()) as Event);
     if (events.at(-1)!.seq >= last) done.resolve();
   });
   socket.once("error", done.reject);

@@ -136,6 +136,7 @@ describe.concurrent("a runner whose daemon sends", () => {
     ["a journal line without an end", hostile, /line/],
     ["a journal of no records", hostile, /journal record is not valid/],
     ["a journal that is no JSON", hostile, /not JSON/],
+    ["a journal that ends at once", useless, /its journal ended/],
     ["a gap in its journal", hostile, /record 3 came where 2 was due/],
     ["a record twice", hostile, /record 1 came where 2 was due/],
     ["a claim that its task is done", hostile, /'state', which only the server says/],

@@ -35,6 +35,7 @@ import {
 import {
   defaultRunTimes,
   findWork,
+  giveUpWork,
   type Links,
   RunCommands,
   type RunDeps,
@@ -209,6 +210,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     poke,
     sleep,
     findWork: (runner, tenure) => findWork(deps, runner, tenure),
+    giveUp: (runnerId, tenure) => giveUpWork(deps, runnerId, tenure),
   });
   const handMade: HandMadeRunners = new HandMadeRunners({
     db,

@@ -38,6 +38,7 @@ export const lies: Record<string, Answers> = {
     "GET /journal": (_, response) => void response.writeHead(200).write('{"hello": "there"}\n'),
   },
   "a journal that is no JSON": { "GET /journal": (_, response) => void response.writeHead(200).write("<html>\n") },
+  "a journal that ends at once": { "GET /journal": (_, response) => void response.writeHead(200).end() },
   "a gap in its journal": journalOf([said("one", 1), said("three", 3)]),
   "a record twice": journalOf([said("one", 1), said("one", 1)]),
   "a claim that its task is done": journalOf([

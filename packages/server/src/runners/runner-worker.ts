@@ -17,6 +17,8 @@ export interface RunnerWorkerOptions {
   readonly logger: Logger;
   /** What there is to do in the runner for a task, if anything. */
   readonly findWork: (runner: RunnerRow, tenure: Tenure) => Promise<RunnerWork | undefined>;
+  /** Fails what the runner was to do, where that ends in an error again and again. */
+  readonly giveUp: (runnerId: string, tenure: Tenure) => Promise<void>;
   /** Wakes whoever waits for a change of the runner. */
   readonly poke: (runnerId: string) => void;
   /** Waits for a poke for the runner. */
@@ -30,6 +32,8 @@ const destroyMs = 120_000;
 const makeRetryMs = [500, 2_000] as const;
 const firstRetryMs = 500;
 const maxRetryMs = 60_000;
+/** Work that fails this often in a row, each time with an error of Wharf's own, is given up. */
+const maxFailures = 6;
 /** A change that nobody announced is seen after this. */
 const safetyLookMs = 60_000;
 
@@ -67,9 +71,17 @@ export class RunnerWorker {
           { runner_id: runnerId, retry_ms: retryMs, ...about },
           "a runner's work failed; retrying",
         );
+        if (this.#failures === maxFailures && !isDatabaseAway(error)) await this.#giveUp();
         await this.#options.sleep(runnerId, retryMs, signal);
       }
     }
+  }
+
+  async #giveUp(): Promise<void> {
+    const { runnerId } = this.#tenure;
+    await this.#options.giveUp(runnerId, this.#tenure).catch((error: unknown) => {
+      this.#options.logger.error({ runner_id: runnerId, error }, "a runner's work could not be given up");
+    });
   }
 
   async #once(): Promise<"at rest" | "again"> {

@@ -2,6 +2,7 @@ import { and, desc, eq, inArray } from "drizzle-orm";
 import type { RunnerRow, RunnerWork, Tenure } from "../runners/index.ts";
 import { schema } from "../store/index.ts";
 import type { RunDeps } from "./deps.ts";
+import { failRun } from "./endings.ts";
 import { liveRunStatuses } from "./states.ts";
 import { TaskWork } from "./task-work.ts";
 
@@ -22,6 +23,18 @@ export async function findWork(deps: RunDeps, runner: RunnerRow, tenure: Tenure)
   if (!isWanted && !(await hasOpenPush(deps, runner.id))) return undefined;
   const work = new TaskWork(deps, { tenure, taskId: run.task_id });
   return () => work.work();
+}
+
+/** Fails the run of a runner whose work cannot be done, whatever the reason. The error itself is in the server's log. */
+export async function giveUpWork(deps: RunDeps, runnerId: string, { lease }: Tenure): Promise<void> {
+  const [run] = await deps.db
+    .select()
+    .from(runs)
+    .where(eq(runs.runner_id, runnerId))
+    .orderBy(desc(runs.created_at))
+    .limit(1);
+  const isLive = run && liveRunStatuses.some((status) => status === run.status);
+  if (isLive) await failRun(deps, { lease, run_id: run.id, task_id: run.task_id }, new Error("The run cannot go on."));
 }
 
 async function hasOpenPush({ db }: RunDeps, runnerId: string): Promise<boolean> {

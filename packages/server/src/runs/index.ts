@@ -2,7 +2,7 @@
 export { type Choice, RunCommands } from "./commands.ts";
 export { defaultRunTimes, type RunDeps, type RunTimes } from "./deps.ts";
 export { type Links, TaskDiffs } from "./diffs.ts";
-export { findWork } from "./find-work.ts";
+export { findWork, giveUpWork } from "./find-work.ts";
 export { Pruning } from "./pruning.ts";
 export { Removal } from "./removal.ts";
 export { Scheduler } from "./scheduler.ts";

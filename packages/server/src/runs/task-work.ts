@@ -30,6 +30,8 @@ const createMs = 900_000;
 const stopMs = 90_000;
 const callMs = 30_000;
 const retryMs = 200;
+/** A wire that lasted this long was a good one, whatever was said on it. */
+const steadyMs = 30_000;
 /** A disk that is full is not free again in the next moment, and an engine takes a while to start. */
 const slowRetryMs = 2_000;
 
@@ -62,7 +64,7 @@ export class TaskWork {
   #context: Partial<GatewayContext> = {};
   /** Whether the log has all that the runner's journal will say. */
   #isDrained = false;
-  /** Failures since the daemon last did something useful. */
+  /** Failures since a record was stored or a turn given. */
   #failures = 0;
   #engineAwaySince: number | undefined;
 
@@ -150,6 +152,7 @@ export class TaskWork {
       onStored: (records) => this.#onStored(records, steer),
     });
     const steer = this.#steer({ at, link, ingest });
+    const began = performance.now();
     const ingesting = ingest.run(until);
     const steering = this.#steerRun({ run, at, link, steer, ingest }, until);
     try {
@@ -157,6 +160,7 @@ export class TaskWork {
     } catch (error) {
       explain(error);
     } finally {
+      if (performance.now() - began > steadyMs) this.#recover();
       over.abort(new Error("The session has ended."));
       this.#link = undefined;
       if (this.#deps.links.get(this.#tenure.runnerId) === link) this.#deps.links.delete(this.#tenure.runnerId);
@@ -175,7 +179,7 @@ export class TaskWork {
         watch: this.#watch,
         stored: () => ingest.stored,
         isUnused: () => !this.#deliver.isOpen && !this.#deps.isInUse(this.#tenure.runnerId),
-        onProgress: () => this.#recover(),
+        onGiven: () => this.#recover(),
       },
       this.#steerAlarm,
     );
@@ -397,7 +401,7 @@ export class TaskWork {
     if (isAway && ++this.#failures < maxFailures) {
       // Once may be the wire's fault; twice without anything done in between is the daemon's.
       if (this.#failures > 1) await this.#stopDaemon(view.runner);
-      return this.#pause(retryMs, signal);
+      return this.#pause(retryMs * 2 ** this.#failures, signal);
     }
     const reason = isAway ? lost(this.#tenure.runnerId, error) : error;
     if (!isLive) return this.#giveUp(reason);

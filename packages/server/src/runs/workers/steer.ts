@@ -48,8 +48,8 @@ export interface SteerOptions {
   readonly stored: () => number;
   /** Whether nobody but the run's task uses the runner, and nothing of it waits to be delivered. */
   readonly isUnused: () => boolean;
-  /** Told after each round in which the daemon answered. */
-  readonly onProgress: () => void;
+  /** Called when the daemon has accepted a prompt. */
+  readonly onGiven: () => void;
 }
 
 /**
@@ -98,7 +98,6 @@ export class Steer {
       const { unwanted } = this.#options.watch;
       try {
         const waitMs = await this.#round(run, AbortSignal.any([signal, unwanted]));
-        this.#options.onProgress();
         await this.alarm.wait(signal, waitMs);
       } catch (error) {
         signal.throwIfAborted();
@@ -225,6 +224,7 @@ export class Steer {
       commit: { message: subject, ...author },
     };
     await this.#link.client.call(daemonApi.prompt, { body }, { signal });
+    this.#options.onGiven();
     this.#nextLook = performance.now() + lookMs;
   }
 
