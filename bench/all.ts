@@ -16,6 +16,7 @@ const names = [
   "events",
   "viewers",
   "growth",
+  "idle",
   "gateway",
   "wire",
   "terminal",

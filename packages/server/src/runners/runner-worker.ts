@@ -34,8 +34,8 @@ const firstRetryMs = 500;
 const maxRetryMs = 60_000;
 /** Work that fails this often in a row, each time with an error of Wharf's own, is given up. */
 const maxFailures = 6;
-/** A change that nobody announced is seen after this. */
-const safetyLookMs = 60_000;
+/** The scheduler pokes runners whose rows have changed, so nobody looks on the chance. A timer cannot wait longer. */
+const foreverMs = 2 ** 31 - 1;
 
 /**
  * Brings one leased runner to what its row wants, until it is at rest:
@@ -101,7 +101,7 @@ export class RunnerWorker {
       return "again";
     }
     if (runner.state === "CREATING" || runner.state === "STOPPED") await this.#make(runner);
-    else await sleep(runnerId, safetyLookMs, signal);
+    else await sleep(runnerId, foreverMs, signal);
     return "again";
   }
 

@@ -13,10 +13,13 @@ export class Alarm {
     if (!this.#isRung && !signal.aborted) {
       const { promise, resolve } = Promise.withResolvers<void>();
       const timer = ms === undefined ? undefined : setTimeout(resolve, ms);
-      signal.addEventListener("abort", () => resolve(), { once: true });
+      const onAbort = () => resolve();
+      signal.addEventListener("abort", onAbort);
       this.#wake = resolve;
       await promise;
       this.#wake = undefined;
+      // A signal may outlive thousands of waits.
+      signal.removeEventListener("abort", onAbort);
       clearTimeout(timer);
     }
     this.#isRung = false;

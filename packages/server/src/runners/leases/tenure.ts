@@ -19,9 +19,16 @@ export class Tenure {
   readonly #overdueAt = new Set<{ at: number }>();
   readonly #onEnd: (tenure: Tenure, dueInMs: number | undefined) => Promise<void>;
 
-  constructor(lease: Lease, onEnd: (tenure: Tenure, dueInMs: number | undefined) => Promise<void>) {
+  readonly #graceMs: number;
+
+  constructor(
+    lease: Lease,
+    onEnd: (tenure: Tenure, dueInMs: number | undefined) => Promise<void>,
+    graceMs: number = hangGraceMs,
+  ) {
     this.lease = lease;
     this.#onEnd = onEnd;
+    this.#graceMs = graceMs;
   }
 
   get runnerId(): string {
@@ -59,7 +66,7 @@ export class Tenure {
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(this.#timeout(name, maxMs)), maxMs);
     const signal = AbortSignal.any([this.signal, ...signals, late.signal]);
-    const overdue = { at: performance.now() + maxMs + hangGraceMs };
+    const overdue = { at: performance.now() + maxMs + this.#graceMs };
     const ended = Promise.withResolvers<never>();
     const onAbort = () => ended.reject(signal.reason);
     this.#overdueAt.add(overdue);

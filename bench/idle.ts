@@ -1,0 +1,115 @@
+/**
+ * What runs without a turn cost the database: statements a second with none, with some whose runners are at work, and
+ * with a thousand whose runners rest. `node bench/idle.ts [seconds]`
+ */
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Task } from "@wharf/contract";
+import pg from "pg";
+import { connectionTo } from "../packages/server/src/store/embedded/postmaster.ts";
+import { addPrintingAgent, endsTurn, newTask, prompt } from "./support/agents.ts";
+import { digits, type Figure, megabytes } from "./support/figures.ts";
+import { unpackPublished } from "./support/package.ts";
+import { residentBytes } from "./support/processes.ts";
+import { present, size } from "./support/program.ts";
+import { scratch } from "./support/scratch.ts";
+import { Server } from "./support/server.ts";
+import { Subscriber } from "./support/subscriber.ts";
+
+const script = `process.stdout.write(JSON.stringify({ type: "progress", data: { n: 1 } }) + "\\n");`;
+/** Each is a sandbox with a daemon of 80 MB. */
+const liveCount = 40;
+const restingCount = 1_000;
+/** PostgreSQL's processes report what they did a second after they did it; one that has nothing more to do, after ten. */
+const settleMs = 11_000;
+const heldStatements = 5;
+
+async function measure(): Promise<Figure[]> {
+  const seconds = size(20);
+  await using folder = await scratch();
+  const program = await unpackPublished(folder.path);
+  const environment = { WHARF_LOCAL_UNSAFE: "1", WHARF_IDLE: "1h" };
+  await using server = new Server(folder.path, { program, environment });
+  await server.start();
+  await addPrintingAgent(server, { name: "printer", script });
+  const database = new pg.Client(connectionTo(await server.postgresSocket()));
+  await database.connect();
+  try {
+    const rate = () => measureRate(database, seconds);
+    const none = await rate();
+    const emptyBytes = residentBytes(server.pid);
+    const tasks: Task[] = [];
+    for (let i = 0; i < liveCount; i++) tasks.push(await runOnce(server, join(folder.path, String(i))));
+    const live = await rate();
+    const liveBytes = residentBytes(server.pid);
+    await insertResting(database, tasks[0]!.id);
+    const resting = await rate();
+    const beside = `without runs ${digits(none)}`;
+    const hold = `under ${heldStatements} at 1,000`;
+    return [
+      {
+        what: `statements/s, ${liveCount} idle runs with their runners at work`,
+        wharf: digits(live),
+        beside,
+        ratio: live / none,
+        hold,
+      },
+      {
+        what: `statements/s, and 1,000 more whose runners rest`,
+        wharf: digits(resting),
+        beside,
+        ratio: resting / none,
+        hold,
+      },
+      {
+        what: `server's RSS with ${liveCount} idle runs`,
+        wharf: megabytes(liveBytes),
+        beside: `without ${megabytes(emptyBytes)}`,
+      },
+    ];
+  } finally {
+    await database.end();
+  }
+}
+
+async function runOnce(server: Server, folder: string): Promise<Task> {
+  const task = await newTask(server, "printer", folder);
+  using subscriber = await Subscriber.open(server, task.id);
+  const id = await prompt(server, task, "{}");
+  await subscriber.until((event) => endsTurn(event, id));
+  return task;
+}
+
+/** Runs between turns whose runners were stopped, as the idle policy leaves them. */
+async function insertResting(database: pg.Client, taskId: string): Promise<void> {
+  await database.query(
+    `with made as (
+       insert into tasks (id, board_id, title, description, shadow_branch, state)
+       select gen_random_uuid(), board_id, 'idle', '', 'shadow/idle-' || n, 'REVIEW'
+       from tasks, generate_series(1, $2) n where id = $1 returning id, board_id
+     ), runner as (
+       insert into runners (id, backend, tier, state, desired, board_id)
+       select id, 'local', 'small', 'STOPPED', 'STOPPED', board_id from made returning id
+     ), lease as (
+       insert into runner_leases (runner_id, place, epoch)
+       select runner.id, (select place from runner_leases limit 1), 1 from runner
+     )
+     insert into runs (id, task_id, board_id, agent_type, runner_id, status, idle_since)
+     select gen_random_uuid(), id, board_id, 'printer', id, 'RUNNING', now() from made`,
+    [taskId, restingCount],
+  );
+}
+
+/** Transactions that PostgreSQL committed a second, less those that ask for their number. */
+async function measureRate(database: pg.Client, seconds: number): Promise<number> {
+  const count = async () => {
+    const { rows } = await database.query<{ n: string }>("select sum(xact_commit) as n from pg_stat_database");
+    return Number(rows[0]?.n);
+  };
+  await sleep(settleMs);
+  const before = await count();
+  await sleep(seconds * 1_000);
+  return ((await count()) - before - 1) / seconds;
+}
+
+await present(measure);
