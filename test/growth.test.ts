@@ -8,6 +8,7 @@ import { Client } from "../packages/cli/src/client.ts";
 import { locator } from "../packages/cli/src/locate.ts";
 import { readConfig, type RunningServer, startServer } from "../packages/server/src/index.ts";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../packages/server/src/store/embedded/index.ts";
+import { kitFolder } from "../scripts/build.ts";
 import { eventually } from "./support/eventually.ts";
 import { explainAll, PlanWatch } from "./support/growth/plans.ts";
 import { seedGrowth, type Seeded, sizes } from "./support/growth/seed.ts";
@@ -39,7 +40,7 @@ const start = async (): Promise<RunningServer> => {
     WHARF_MAX_RUNS: "100",
     DATABASE_URL: `postgresql://${user}@/${name}?host=${encodeURIComponent(host)}`,
   };
-  return startServer({ config: readConfig(environment), kit: "/nonexistent", version: "0.0.0", environment });
+  return startServer({ config: readConfig(environment), kit: kitFolder, version: "0.0.0", environment });
 };
 
 beforeAll(async () => {
@@ -185,7 +186,7 @@ it("no statement of a route, a loop or a worker reads a large table from end to 
   // What must have been among them: a claim, a renewal, a due push, the reconciler, the pool, a foreign key, the log.
   for (const words of [
     /skip locked/i,
-    /lease_expires_at/,
+    /runner_leases/,
     /pushes/,
     /desired/,
     /pool_key/,

@@ -6,6 +6,10 @@ const smallTables: ReadonlySet<string> = new Set([
   "organizations",
   "users",
   "boards",
+  "installation",
+  "leaderships",
+  "orphans",
+  "servers",
   "agent_types",
   "__drizzle_migrations",
 ]);

@@ -85,11 +85,9 @@ async function seedRuns(run: Run, owner: string): Promise<void> {
     select id, row_number() over (order by created_at) as n, count(*) over () as many from runners where owner_id is null`);
   await run("create index on used (n); analyze used");
   await run(`
-    insert into runs (id, task_id, board_id, agent_type, runner_id, status, lease_owner, lease_epoch, lease_expires_at, slot,
-      session_id, prompted, created_at, updated_at)
+    insert into runs (id, task_id, board_id, agent_type, runner_id, status, slot, session_id, prompted, created_at, updated_at)
     select gen_random_uuid(), t.id, t.board_id, 'demo', used.id,
       case when is_live then 'RUNNING' else (array['COMPLETED', 'FAILED', 'STOPPED'])[1 + t.n % 3] end,
-      case when is_live then 'elsewhere' end, 1, case when is_live then now() + interval '1 day' end,
       is_live and t.n % 10000 = 0, 'session', true, t.created_at + make_interval(mins => i), now()
     from numbered t cross join generate_series(1, 2) i
       cross join lateral (select i = 2 and t.n % 100 = 0 as is_live) l
@@ -110,8 +108,15 @@ async function seedRuns(run: Run, owner: string): Promise<void> {
     [owner],
   );
   await run(`
-    insert into pushes (task_id, run_id, sha, state)
-    select distinct on (task_id) task_id, id, 'a', 'PUSHED' from runs order by task_id, created_at desc`);
+    insert into pushes (task_id, run_id, runner_id, sha, state)
+    select distinct on (task_id) task_id, id, runner_id, 'a', 'PUSHED' from runs order by task_id, created_at desc`);
+  // Runners at work are held by another server; those at rest need none.
+  await run(`
+    insert into runner_leases (runner_id, server_id, epoch, expires_at, place)
+    select id, case when state = 'READY' then 'elsewhere' end, 1, case when state = 'READY' then now() + interval '1 day' end,
+      coalesce((select place from runner_leases limit 1), 'mock:elsewhere')
+    from runners where state <> 'DESTROYED'
+    on conflict do nothing`);
   await run("drop table numbered, used");
 }
 

@@ -4,7 +4,6 @@ export { IsolationWatch } from "./isolation-watch.ts";
 export {
   callHolders,
   fenceLease,
-  isLeaseOpen,
   type Lease,
   LeaseKeeper,
   LeaseLost,

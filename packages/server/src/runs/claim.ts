@@ -1,9 +1,9 @@
 import type { RunnerKind, WarmPool } from "../runners/index.ts";
-import { insertRunner, isLeaseOpen, type Lease, type RunnerRow, toArray, wantRunner } from "../runners/index.ts";
-import { and, asc, eq, isNotNull, isNull, lte, or, type SQL, sql } from "drizzle-orm";
+import { insertRunner, type Lease, type RunnerRow, toArray, wantRunner } from "../runners/index.ts";
+import { and, asc, eq, isNotNull, isNull, sql } from "drizzle-orm";
 import { type Database, type Executor, schema } from "../store/index.ts";
 
-const { boards, runner_leases, runners, runs, servers, tasks } = schema;
+const { runner_leases, runners, runs } = schema;
 
 /** A server that was not seen for this long serves its place no more. */
 const serverGoneSeconds = 60;
@@ -91,36 +91,39 @@ export async function claimQueued(db: Database, options: ClaimOptions): Promise<
   });
 }
 
-const isDue = or(isNull(runs.next_attempt_at), lte(runs.next_attempt_at, sql`now()`));
+/** Runs looked at in one claim: those that other servers hold are passed over, and must not hide the others. */
+const maxLooked = 1_000;
 
-/** Whether a server serves the place of the candidate's runner; without one its runner is out of reach for good. */
-const isServed = (place: SQL) => sql`exists (
-  select 1 from ${servers}
-  where ${servers.place} = ${place} and ${servers.seen_at} > now() - make_interval(secs => ${serverGoneSeconds})
-)`;
-
-/** Looks without locks, so that a tick with nothing to give costs one statement. */
-function findCandidates(db: Database, { server_id, place, maxRuns }: ClaimOptions): Promise<Candidate[]> {
-  const reachable = or(
-    isNull(runner_leases.runner_id),
-    and(eq(runner_leases.place, place), isLeaseOpen(server_id)),
-    sql`not ${isServed(sql`${runner_leases.place}`)}`,
-  );
-  return db
-    .select({
-      run_id: runs.id,
-      task_id: runs.task_id,
-      agent_type: runs.agent_type,
-      board_id: tasks.board_id,
-      organization_id: boards.organization_id,
-    })
-    .from(runs)
-    .innerJoin(tasks, eq(tasks.id, runs.task_id))
-    .innerJoin(boards, eq(boards.id, tasks.board_id))
-    .leftJoin(runner_leases, eq(runner_leases.runner_id, runs.runner_id))
-    .where(and(isNotNull(runs.queued_at), isDue, reachable))
-    .orderBy(sql`${runs.priority} desc`, asc(runs.queued_at))
-    .limit(maxRuns);
+/**
+ * Looks without locks, so that a tick with nothing to give costs one statement. Each look-up is a row by its key: the
+ * queue is short however large the tables are, which the planner cannot know.
+ */
+async function findCandidates(db: Database, { server_id, place, maxRuns }: ClaimOptions): Promise<Candidate[]> {
+  const { rows } = await db.execute<Candidate & Record<string, unknown>>(sql`
+    with due as materialized (
+      select id, task_id, agent_type, runner_id, priority, queued_at from runs
+      where queued_at is not null and (next_attempt_at is null or next_attempt_at <= now())
+      order by priority desc, queued_at, id limit ${maxLooked}
+    )
+    select due.id as run_id, due.task_id, due.agent_type, task.board_id, task.organization_id
+    from due
+    cross join lateral (
+      select tasks.board_id, boards.organization_id from tasks join boards on boards.id = tasks.board_id
+      where tasks.id = due.task_id limit 1
+    ) task
+    left join lateral (
+      select server_id, place, expires_at from runner_leases where runner_id = due.runner_id limit 1
+    ) lease on true
+    where lease.place is null
+      or (lease.place = ${place} and (
+        lease.server_id = ${server_id} or lease.expires_at is null or lease.expires_at <= now()
+      ))
+      or not exists (
+        select 1 from servers
+        where servers.place = lease.place and servers.seen_at > now() - make_interval(secs => ${serverGoneSeconds})
+      )
+    order by due.priority desc, due.queued_at, due.id limit ${maxRuns}`);
+  return rows;
 }
 
 /** The runs that still wait, in order, with the runner each has. Those another server is about to claim are left out. */

@@ -1,24 +1,35 @@
-import { and, eq, inArray, isNull, sql } from "drizzle-orm";
-import type { Job } from "./maintenance.ts";
+import { and, eq, inArray, sql } from "drizzle-orm";
 import { callHolders } from "../runners/index.ts";
-import { type Database, schema } from "../store/index.ts";
+import { type Database, type Executor, schema } from "../store/index.ts";
+import type { Job } from "./maintenance.ts";
 
 const { runners } = schema;
 
-/** Given up in one look, so that it never takes long. */
-const maxAtOnce = 100;
+/** Runners looked at in one step. */
+const maxAtOnce = 200;
 
 export interface OldRunnersOptions {
   readonly keepMs: number;
-  /** Runners have to be destroyed. */
+  /** Called when runners have to be destroyed. */
   readonly onGivenUp: () => void;
 }
 
-/** Gives up runners of tasks that are long over. */
+interface Resting extends Record<string, unknown> {
+  readonly id: string;
+  readonly rested_at: string;
+  readonly is_old: boolean;
+}
+
+/**
+ * Gives up the runners of tasks that were accepted or cancelled so long ago, where the remote has all of their commits. A
+ * later prompt of such a task gets a new runner, with the branch as it is on the remote. It walks through the runners at
+ * rest, a few in each step, and begins again when it has seen them all.
+ */
 export class OldRunners implements Job {
   readonly name = "old runners";
   readonly #db: Database;
   readonly #options: OldRunnersOptions;
+  #after: Resting | undefined;
 
   constructor(db: Database, options: OldRunnersOptions) {
     this.#db = db;
@@ -26,44 +37,45 @@ export class OldRunners implements Job {
   }
 
   async step(): Promise<boolean> {
-    const count = await giveUpOldRunners(this.#db, this.#options.keepMs);
-    if (count > 0) this.#options.onGivenUp();
-    return count === maxAtOnce;
+    const resting = await this.#db.transaction((tx) => this.#giveUp(tx));
+    if (resting.some(({ is_old }) => is_old)) this.#options.onGivenUp();
+    this.#after = resting.length === maxAtOnce ? resting.at(-1) : undefined;
+    return this.#after !== undefined;
+  }
+
+  async #giveUp(tx: Executor): Promise<Resting[]> {
+    const { rows } = await findResting(tx, this.#after, this.#options.keepMs);
+    const old = rows.filter(({ is_old }) => is_old).map(({ id }) => id);
+    if (old.length === 0) return rows;
+    const isResting = and(eq(runners.state, "STOPPED"), eq(runners.desired, "STOPPED"));
+    await tx
+      .update(runners)
+      .set({ desired: "DESTROYED", updated_at: new Date() })
+      .where(and(inArray(runners.id, old), isResting));
+    await callHolders(tx, old);
+    return rows;
   }
 }
 
-/**
- * Gives up the runners of tasks that were accepted or cancelled so long ago, where the remote has all of their commits. A
- * later prompt of such a task gets a new runner, with the branch as it is on the remote. Returns how many there were.
- */
-function giveUpOldRunners(db: Database, keepMs: number): Promise<number> {
-  const isOver = sql`exists (
-    select 1 from runs join tasks on tasks.id = runs.task_id
-    where runs.runner_id = ${runners.id} and tasks.state in ('COMPLETED', 'CANCELLED')
-      and tasks.completed_at < now() - make_interval(secs => ${keepMs / 1000})
-  )`;
-  const isUndelivered = sql`exists (
-    select 1 from pushes where pushes.runner_id = ${runners.id} and pushes.state <> 'PUSHED'
-  )`;
-  return db.transaction(async (tx) => {
-    const old = await tx
-      .select({ id: runners.id })
-      .from(runners)
-      .where(
-        and(
-          eq(runners.state, "STOPPED"),
-          eq(runners.desired, "STOPPED"),
-          isNull(runners.owner_id),
-          isOver,
-          sql`not ${isUndelivered}`,
-        ),
-      )
-      .limit(maxAtOnce)
-      .for("update", { skipLocked: true });
-    const ids = old.map(({ id }) => id);
-    if (ids.length === 0) return 0;
-    await tx.update(runners).set({ desired: "DESTROYED" }).where(inArray(runners.id, ids));
-    await callHolders(tx, ids);
-    return ids.length;
-  });
-}
+/** Each is looked up by its keys: without the limits the planner would join whole tables. */
+const findResting = (tx: Executor, after: Resting | undefined, keepMs: number) =>
+  tx.execute<Resting>(sql`
+    with resting as materialized (
+      select id, updated_at from runners
+      where state = 'STOPPED' and desired = 'STOPPED' and owner_id is null
+        and (updated_at, id) > (${after?.rested_at ?? "-infinity"}::timestamptz, ${after?.id ?? lowestId}::uuid)
+      order by updated_at, id limit ${maxAtOnce}
+    )
+    select resting.id, resting.updated_at::text as rested_at, coalesce(task.is_over and push.id is null, false) as is_old
+    from resting
+    left join lateral (
+      select tasks.state in ('COMPLETED', 'CANCELLED')
+        and tasks.completed_at < now() - make_interval(secs => ${keepMs / 1000}) as is_over
+      from runs join tasks on tasks.id = runs.task_id
+      where runs.runner_id = resting.id order by runs.created_at desc limit 1
+    ) task on true
+    left join lateral (
+      select task_id as id from pushes where runner_id = resting.id and state <> 'PUSHED' limit 1
+    ) push on true`);
+
+const lowestId = "00000000-0000-0000-0000-000000000000";

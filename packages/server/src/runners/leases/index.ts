@@ -3,7 +3,6 @@ export {
   callHolders,
   createLease,
   fenceLease,
-  isLeaseOpen,
   type Lease,
   LeaseLost,
   moveLease,

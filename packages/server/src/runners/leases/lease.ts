@@ -1,4 +1,4 @@
-import { and, eq, inArray, isNull, lte, not, or, type SQL, sql } from "drizzle-orm";
+import { and, eq, inArray, lte, not, type SQL, sql } from "drizzle-orm";
 import { type Database, type Executor, schema } from "../../store/index.ts";
 
 const { pushes, runner_leases, runners } = schema;
@@ -211,14 +211,6 @@ export async function raiseEpoch(db: Executor, lease: Lease, seen: number): Prom
   if (!row) throw new LeaseLost();
   return toLease(row);
 }
-
-/** Whether this server may take the runner's lease without asking another. */
-export const isLeaseOpen = (server_id: string) =>
-  or(
-    eq(runner_leases.server_id, server_id),
-    isNull(runner_leases.expires_at),
-    lte(runner_leases.expires_at, sql`now()`),
-  );
 
 /** A PostgreSQL array of ids as one parameter. */
 export const toArray = (ids: readonly string[]): string => `{${ids.join(",")}}`;

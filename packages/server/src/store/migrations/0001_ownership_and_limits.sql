@@ -92,6 +92,7 @@ CREATE INDEX "runners_board" ON "runners" USING btree ("board_id","created_at" D
 CREATE INDEX "runners_board_state" ON "runners" USING btree ("board_id","state","created_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
 CREATE INDEX "runners_organization" ON "runners" USING btree ("organization_id");--> statement-breakpoint
 CREATE INDEX "runners_destroyed" ON "runners" USING btree ("updated_at") WHERE state = 'DESTROYED';--> statement-breakpoint
+CREATE INDEX "runners_resting" ON "runners" USING btree ("updated_at","id") WHERE state = 'STOPPED' and desired = 'STOPPED' and owner_id is null;--> statement-breakpoint
 CREATE INDEX "runners_desired" ON "runners" USING btree ("desired","state") WHERE state <> 'DESTROYED';--> statement-breakpoint
 CREATE INDEX "runs_board" ON "runs" USING btree ("board_id","created_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
 CREATE INDEX "runs_board_status" ON "runs" USING btree ("board_id","status","created_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint

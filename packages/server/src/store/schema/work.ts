@@ -160,6 +160,9 @@ export const runners = pgTable(
       .on(t.updated_at)
       .where(sql`state = 'DESTROYED'`),
     /** Those whose actual state differs from the desired one are found without reading the others. */
+    index("runners_resting")
+      .on(t.updated_at, t.id)
+      .where(sql`state = 'STOPPED' and desired = 'STOPPED' and owner_id is null`),
     index("runners_desired")
       .on(t.desired, t.state)
       .where(sql`state <> 'DESTROYED'`),
