@@ -176,6 +176,13 @@ export const errorCatalogue: { readonly [Code in ErrorCode]: CatalogueEntry<Erro
     next: () =>
       "It is kept in the runner's workspace, and the next turn commits it too: prompt the agent to correct this.",
   },
+  nothing_to_push: {
+    http: 409,
+    grpc: "FAILED_PRECONDITION",
+    message: ({ isPushed }) =>
+      isPushed ? "The task's branch is on its remote already." : "The task's branch is on its way already.",
+    next: ({ task_id }) => `Read the task's log with \`wharf task logs ${task_id.slice(0, 8)}\`.`,
+  },
   git_failed: {
     http: 500,
     grpc: "INTERNAL",

@@ -33,6 +33,7 @@ export interface ErrorContexts {
   branch_missing: { url: string; branch: string };
   push_rejected: { ref: string; reason: string };
   work_not_committed: { reason: string };
+  nothing_to_push: { task_id: string; isPushed: boolean };
   git_failed: { command: string; reason: string };
   runner_unavailable: { runner_id: string; reason: string };
   runner_lost: { runner_id: string; reason: string };

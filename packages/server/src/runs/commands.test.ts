@@ -149,3 +149,23 @@ describe("a state machine", () => {
     }
   });
 });
+
+describe("pushing again", () => {
+  it("is for a push that was given up, and calls the runner's holder", async () => {
+    await using f = await fixture();
+    const task = await f.newTask();
+    const again = () => f.commands.pushAgain(task.id, { by: f.owner.user_id });
+    await expect(again()).rejects.toMatchObject({ code: "not_found" });
+    const { run_id } = await f.prompt(task);
+    const push = { task_id: task.id, run_id, sha: "a", attempts: 20 };
+    await f.db.insert(schema.pushes).values({ ...push, state: "PUSHED" });
+    await expect(again()).rejects.toMatchObject({ code: "nothing_to_push" });
+    await f.db.update(schema.pushes).set({ state: "FAILED" });
+    await again();
+    expect(await f.db.select().from(schema.pushes)).toMatchObject([{ state: "WANTED", attempts: 0 }]);
+    const pushes = (await f.log.read(task.id, 0, 100)).flatMap(({ data }) =>
+      data.kind === "push" ? [data.status] : [],
+    );
+    expect(pushes).toEqual(["pending"]);
+  });
+});

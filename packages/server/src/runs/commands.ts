@@ -193,7 +193,7 @@ export class RunCommands {
       const [push] = await writer.tx.select().from(pushes).where(eq(pushes.task_id, taskId));
       if (!push) throw new WharfError("not_found", { what: "commit to push on task", id: taskId });
       if (push.state !== "FAILED")
-        throw new WharfError("conflict", { what: "push", from: push.state, to: "tried again" });
+        throw new WharfError("nothing_to_push", { task_id: taskId, isPushed: push.state === "PUSHED" });
       const again = { state: "WANTED" as const, attempts: 0, next_attempt_at: new Date(), reported: true };
       await writer.tx.update(pushes).set(again).where(eq(pushes.task_id, taskId));
       if (push.runner_id) await callHolders(writer.tx, [push.runner_id]);
