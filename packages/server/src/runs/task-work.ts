@@ -1,32 +1,21 @@
-import { daemonApi, type JournalRecord, RemoteError, type RunPhase, WharfError } from "@wharf/contract";
-import { eq } from "drizzle-orm";
-import { routeOf } from "../agent-types/index.ts";
-import type { GatewayContext } from "../gateway/index.ts";
-import { IsolationWatch, LeaseLost, type Link, openLeasedLink, type RunnerRow, type Tenure } from "../runners/index.ts";
-import { isDatabaseAway, isDatabaseFull, schema } from "../store/index.ts";
+import { daemonApi, type JournalRecord, RemoteError, WharfError } from "@wharf/contract";
+import { IsolationWatch, LeaseLost, type Link, type RunnerRow, type Tenure } from "../runners/index.ts";
+import { isDatabaseAway, isDatabaseFull } from "../store/index.ts";
 import { lockTask } from "../tasks/index.ts";
 import { Alarm } from "./alarm.ts";
-import { tellCredentials } from "./credentials.ts";
 import type { RunDeps } from "./deps.ts";
 import { endRun, failRun, retryRun } from "./endings.ts";
-import { findKind } from "./kind.ts";
-import { lockLeased, type RunLease, type RunRow, updateLeased } from "./lease.ts";
-import { reportPhase } from "./phases.ts";
-import { waitWithoutSlot } from "./slot.ts";
-import { cloneWorkspace, fetchMirror, startAgent } from "./start.ts";
-import { moveRun } from "./transitions.ts";
+import { lockLeased, type RunLease, type RunRow } from "./lease.ts";
+import { RunStart } from "./run-start.ts";
 import { Deliver } from "./workers/deliver.ts";
 import { Ingest } from "./workers/ingest.ts";
 import { Steer } from "./workers/steer.ts";
-import { type View, Watch } from "./workers/watch.ts";
-
-const { boards, tasks } = schema;
+import { Watch } from "./workers/watch.ts";
 
 /** A daemon that cannot be worked with this often in a row, though its runner was started again, is given up. */
 const maxFailures = 3;
 /** How long a run waits for its backend's engine to come back. */
 const maxEngineAwayMs = 300_000;
-const createMs = 900_000;
 const stopMs = 90_000;
 const callMs = 30_000;
 const retryMs = 200;
@@ -60,8 +49,8 @@ export class TaskWork {
   readonly #steerAlarm = new Alarm();
   readonly #watch: Watch;
   readonly #deliver: Deliver;
+  readonly #start: RunStart;
   #link: Link | undefined;
-  #context: Partial<GatewayContext> = {};
   /** Whether the log has all that the runner's journal will say. */
   #isDrained = false;
   /** Failures since a record was stored or a turn given. */
@@ -80,6 +69,7 @@ export class TaskWork {
     });
     const alarms = [this.#alarm, this.#steerAlarm, this.#deliver.alarm];
     this.#watch = new Watch({ db: deps.db, wakeup: deps.wakeup, tenure, taskId, alarms });
+    this.#start = new RunStart(deps, { tenure, taskId, watch: this.#watch, alarm: this.#alarm });
   }
 
   /** Ends when nothing is left to do in the runner, or with the tenure. */
@@ -128,10 +118,11 @@ export class TaskWork {
   async #session(signal: AbortSignal): Promise<void> {
     const view = this.#watch.view;
     if (view.isLive && view.run.desired === "STOP" && view.runner.state !== "READY") return this.#endRun();
-    const run = await this.#begin(view);
+    const run = await this.#start.begin(view);
+    if (view.isLive && view.run.status === "PENDING") this.#isDrained = false;
     if (view.isLive) checkDeadline(run, this.#deps.times.start);
-    await this.#provision(view, signal);
-    await using link = await this.#connect(view, signal);
+    await this.#start.provision(view, signal);
+    await using link = await this.#start.connect(view, signal);
     const alive = AbortSignal.any([signal, link.signal]);
     // What broke the wire says more than the call that broke with it.
     const explain = (error: unknown): never => {
@@ -144,7 +135,7 @@ export class TaskWork {
     this.#deliver.alarm.ring();
     const over = new AbortController();
     const until = AbortSignal.any([alive, over.signal]);
-    const at = this.#runLease(run);
+    const at = this.#start.lease(run);
     const ingest = new Ingest(this.#deps, {
       tenure: this.#tenure,
       at,
@@ -198,7 +189,7 @@ export class TaskWork {
   ): Promise<void> {
     const { isLive } = this.#watch.view;
     if (isLive && run.status === "STARTING" && this.#watch.view.run.desired !== "STOP")
-      await this.#startRun(run, { at, link }, signal);
+      await this.#start.start(run, { at, link }, signal);
     if (isLive) await steer.run(signal);
     await this.#finish(link, ingest, signal);
   }
@@ -223,83 +214,12 @@ export class TaskWork {
     signal.throwIfAborted();
   }
 
-  async #begin({ run, isLive }: View): Promise<RunRow> {
-    if (!isLive || run.status !== "PENDING") return run;
-    this.#isDrained = false;
-    const at = this.#runLease(run);
-    await this.#deps.log.write(async (writer) => {
-      await lockTask(writer.tx, run.task_id);
-      const deadline = new Date(Date.now() + this.#deps.times.start);
-      await moveRun(writer, await lockLeased(writer.tx, at), "STARTING", { deadline, started_at: new Date() });
-    });
-    return (await this.#watch.look()).run;
-  }
-
-  /** Makes sure that the runner is there and its daemon was started. */
-  #provision({ runner, isLive }: View, signal: AbortSignal): Promise<void> {
-    const { run } = this.#watch.view;
-    return this.#phase(run, "provision", async () => {
-      const { backend, keys, pool, runners } = this.#deps;
-      if (pool.isWarm(runner.id)) return;
-      const kind = await findKind(this.#deps, { ...run, organization_id: await this.#findTenant() });
-      const spec = { ...kind, id: runner.id, wireKey: keys.wire(runner.id) };
-      await this.#tenure.step({ name: "provision", maxMs: createMs, signals: this.#signals(signal, isLive) }, (until) =>
-        backend.create(spec, until, (use) =>
-          tellCredentials(this.#deps, this.#runLease(run), {
-            ...use,
-            agent_type: run.agent_type,
-            runner_id: runner.id,
-          }),
-        ),
-      );
-      if (runner.state !== "READY") await runners.setState(this.#tenure.lease, "READY");
-    });
-  }
-
-  async #findTenant(): Promise<string> {
-    const [row] = await this.#deps.db
-      .select({ organization_id: boards.organization_id })
-      .from(tasks)
-      .innerJoin(boards, eq(boards.id, tasks.board_id))
-      .where(eq(tasks.id, this.#taskId));
-    if (!row) throw new LeaseLost();
-    return row.organization_id;
-  }
-
-  #connect({ isLive }: View, signal: AbortSignal): Promise<Link> {
-    const { run } = this.#watch.view;
-    return this.#phase(run, "connect", async () => {
-      const { pool, times } = this.#deps;
-      await this.#readContext(run);
-      const context = async () => this.#gatewayContext(run);
-      const warm = pool.handOver(this.#tenure.runnerId, context);
-      if (warm) return warm;
-      const step = { name: "connect", maxMs: times.connect, signals: this.#signals(signal, isLive) };
-      return this.#tenure.step(step, (until) => openLeasedLink(this.#deps, { tenure: this.#tenure, context }, until));
-    });
-  }
-
-  async #readContext(run: RunRow): Promise<void> {
-    const [task] = await this.#deps.db.select().from(tasks).where(eq(tasks.id, this.#taskId));
-    const route = routeOf(await this.#deps.agentTypes.get(run.agent_type), this.#deps.routes);
-    this.#context = {
-      shadow_branch: task?.shadow_branch ?? "",
-      ...(run.repository_id && { repository_id: run.repository_id }),
-      ...(route && { model_route: route }),
-    };
-  }
-
-  #gatewayContext(run: RunRow): GatewayContext {
-    const ids = { runner_id: this.#tenure.runnerId, run_id: run.id, task_id: run.task_id };
-    return { ...this.#context, ...ids, token: this.#deps.keys.run(run.id) };
-  }
-
   #watchIsolation(link: Link, run: RunRow): IsolationWatch {
     const { runners: rows, requireIsolation: required = false } = this.#deps;
     const onChange = ({ held, reason }: { held: boolean; reason: string }) =>
       this.#deps.log.write(async (writer) => {
         await lockTask(writer.tx, this.#taskId);
-        await lockLeased(writer.tx, this.#runLease(run));
+        await lockLeased(writer.tx, this.#start.lease(run));
         const message = held
           ? "The walls around this runner hold again: what must not be reachable no longer answers."
           : `ISOLATION IS NOT ENFORCED: ${reason}. The agent can reach the network past the gateway.`;
@@ -308,66 +228,9 @@ export class TaskWork {
     return new IsolationWatch({ link, lease: this.#tenure.lease, rows, required, onChange });
   }
 
-  async #startRun(run: RunRow, { at, link }: { at: RunLease; link: Link }, signal: AbortSignal): Promise<void> {
-    const signals = this.#signals(signal, true);
-    const { times, log, db } = this.#deps;
-    const cloned = await this.#phase(run, "clone", async () => {
-      const repository_id = await waitWithoutSlot(this.#deps, at, {
-        alarm: this.#alarm,
-        signal: AbortSignal.any(signals),
-        hasSlot: () => this.#watch.view.run.slot,
-        look: () => this.#watch.look(),
-        work: () =>
-          this.#tenure.step({ name: "fetch", maxMs: times.clone, signals }, (until) =>
-            fetchMirror(this.#deps, this.#taskId, until),
-          ),
-      });
-      await updateLeased(db, at, { repository_id });
-      this.#context = { ...this.#context, repository_id };
-      return this.#tenure.step({ name: "clone", maxMs: times.clone, signals }, (until) =>
-        cloneWorkspace(this.#deps, { task_id: this.#taskId, repository_id }, { link, signal: until }),
-      );
-    });
-    const { shadow_branch, base_branch, base_commit_sha } = cloned;
-    const branched = `${shadow_branch} from ${base_branch} at ${base_commit_sha.slice(0, 10)}`;
-    await this.#phase(run, "branch", async () => cloned, branched);
-    await this.#phase(run, "agent", () =>
-      this.#tenure.step({ name: "agent", maxMs: times.agentStart + callMs, signals }, (until) =>
-        startAgent(this.#deps, at, { link, signal: until }),
-      ),
-    );
-    await log.write(async (writer) => {
-      await lockTask(writer.tx, run.task_id);
-      await moveRun(writer, await lockLeased(writer.tx, at), "RUNNING", { phase: null, deadline: null });
-    });
-    await this.#watch.look();
-  }
-
-  /** A step of a live run ends when the run is stopped; what is done afterward does not. */
-  #signals(signal: AbortSignal, isLive: boolean): AbortSignal[] {
-    return isLive ? [signal, this.#watch.unwanted] : [signal];
-  }
-
-  /** A step of a run's start is reported with its time; the same steps after a lost wire are not. */
-  #phase<T>(run: RunRow, phase: RunPhase, work: () => Promise<T>, message?: string): Promise<T> {
-    if (run.status !== "STARTING") return work();
-    return reportPhase(this.#deps, this.#runLease(run), { phase, work, ...(message && { message }) });
-  }
-
-  #runLease(run: RunRow): RunLease {
-    const tenure = this.#tenure;
-    return {
-      run_id: run.id,
-      task_id: run.task_id,
-      get lease() {
-        return tenure.lease;
-      },
-    };
-  }
-
   async #endRun(): Promise<void> {
     const { run, runner } = this.#watch.view;
-    await endRun(this.#deps, this.#runLease(run));
+    await endRun(this.#deps, this.#start.lease(run));
     // A runner that was never there has nothing to say.
     if (runner.state !== "READY") this.#isDrained = true;
     await this.#watch.look();
@@ -405,7 +268,7 @@ export class TaskWork {
     }
     const reason = isAway ? lost(this.#tenure.runnerId, error) : error;
     if (!isLive) return this.#giveUp(reason);
-    const at = this.#runLease(run);
+    const at = this.#start.lease(run);
     const isRetried = run.status === "STARTING" && !run.prompted && (await retryRun(this.#deps, at, reason));
     if (!isRetried) await failRun(this.#deps, at, reason);
     this.#failures = 0;
