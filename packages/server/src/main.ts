@@ -1,4 +1,4 @@
-import { createHash, createHmac } from "node:crypto";
+import { createHmac } from "node:crypto";
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -7,13 +7,6 @@ import type { Logger } from "pino";
 import { ensureOwner, keepSecret, type KeptValue, keepValue } from "./access/index.ts";
 import { AgentTypes } from "./agent-types/index.ts";
 import { createApi, Peers } from "./api/index.ts";
-import {
-  createDockerBackend,
-  createKubernetesBackend,
-  createLocalBackend,
-  type LocalBackend,
-  openMockBackend,
-} from "./backends/index.ts";
 import type { Config } from "./config.ts";
 import { Log } from "./events/index.ts";
 import { createGateway, openMirrors } from "./gateway/index.ts";
@@ -53,6 +46,7 @@ import { joinInstallation, refuseCopiedFolder, Servers } from "./servers/index.t
 import { lockDataFolder } from "./store/data-folder-lock.ts";
 import { startEmbeddedPostgres } from "./store/embedded/index.ts";
 import { guardFromTransactions, migrate, Notifications, openDatabase } from "./store/index.ts";
+import { openBackend } from "./open-backend.ts";
 import { takeDown } from "./take-down.ts";
 import { Boards, Tasks } from "./tasks/index.ts";
 
@@ -352,51 +346,6 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   };
   return { url, token, stopped, stop, [Symbol.asyncDispose]: () => stop() };
 }
-
-async function openBackend(
-  { config, kit }: ServerOptions,
-  { logger, installation }: { logger: Logger; installation: string },
-): Promise<LocalBackend> {
-  if (config.backend === "mock")
-    return openMockBackend({
-      kit,
-      node: process.execPath,
-      searchPath: config.searchPath,
-      failures: config.mockFailures,
-    });
-  if (config.backend === "docker")
-    return createDockerBackend({
-      folder: join(config.dataFolder, "docker"),
-      kit,
-      node: process.execPath,
-      server: markRunners(installation),
-      engine: config.docker,
-      image: config.runnerImage,
-      wire: config.docker.wire,
-      ...(config.hostCredentials.size > 0 && {
-        credentials: { home: config.home, sshAgent: config.docker.sshAgent },
-      }),
-      allowUnsafe: config.localUnsafe,
-      log: logger,
-    });
-  if (config.backend === "kubernetes") {
-    const { cluster, settings } = config.kubernetes;
-    const of = { instance: markRunners(installation), image: config.runnerImage };
-    return createKubernetesBackend({ cluster, settings: { ...settings, ...of }, log: logger });
-  }
-  return createLocalBackend({
-    folder: join(config.dataFolder, "runners"),
-    kit,
-    node: process.execPath,
-    allowUnsafe: config.localUnsafe,
-    searchPath: config.searchPath,
-    log: logger,
-  });
-}
-
-/** Tells this installation's runners from another's on the same engine. Its servers share them. */
-const markRunners = (installation: string): string =>
-  createHash("sha256").update(`wharf installation ${installation}`).digest("hex").slice(0, 16);
 
 /** The same on every server of the secret; kept in a file for the command line. */
 async function shareToken({ dataFolder, secret }: Config): Promise<string> {

@@ -1,0 +1,57 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import type { Logger } from "pino";
+import {
+  createDockerBackend,
+  createKubernetesBackend,
+  createLocalBackend,
+  type LocalBackend,
+  openMockBackend,
+} from "./backends/index.ts";
+import type { Config } from "./config.ts";
+
+/** The backend that the settings name; from here on none looks different from another. */
+export async function openBackend(
+  { config, kit }: { config: Config; kit: string },
+  { logger, installation }: { logger: Logger; installation: string },
+): Promise<LocalBackend> {
+  if (config.backend === "mock")
+    return openMockBackend({
+      kit,
+      node: process.execPath,
+      searchPath: config.searchPath,
+      failures: config.mockFailures,
+    });
+  if (config.backend === "docker")
+    return createDockerBackend({
+      folder: join(config.dataFolder, "docker"),
+      kit,
+      node: process.execPath,
+      server: markRunners(installation),
+      engine: config.docker,
+      image: config.runnerImage,
+      wire: config.docker.wire,
+      ...(config.hostCredentials.size > 0 && {
+        credentials: { home: config.home, sshAgent: config.docker.sshAgent },
+      }),
+      allowUnsafe: config.localUnsafe,
+      log: logger,
+    });
+  if (config.backend === "kubernetes") {
+    const { cluster, settings } = config.kubernetes;
+    const of = { instance: markRunners(installation), image: config.runnerImage };
+    return createKubernetesBackend({ cluster, settings: { ...settings, ...of }, log: logger });
+  }
+  return createLocalBackend({
+    folder: join(config.dataFolder, "runners"),
+    kit,
+    node: process.execPath,
+    allowUnsafe: config.localUnsafe,
+    searchPath: config.searchPath,
+    log: logger,
+  });
+}
+
+/** Tells this installation's runners from another's on the same engine. Its servers share them. */
+const markRunners = (installation: string): string =>
+  createHash("sha256").update(`wharf installation ${installation}`).digest("hex").slice(0, 16);
