@@ -5,6 +5,8 @@ import type { WarmLink } from "./warm-link.ts";
 interface Held {
   readonly warm: WarmLink;
   readonly pool_key: string;
+  /** Whether its row says that it can be claimed. */
+  isReady: boolean;
   /** Since when it waits no more, though nobody has fetched its wire. */
   claimedAt: number | undefined;
 }
@@ -17,7 +19,12 @@ export class HeldLinks {
   readonly #held = new Map<string, Held>();
 
   add(id: string, pool_key: string, warm: WarmLink): void {
-    this.#held.set(id, { warm, pool_key, claimedAt: undefined });
+    this.#held.set(id, { warm, pool_key, isReady: false, claimedAt: undefined });
+  }
+
+  markReady(id: string): void {
+    const held = this.#held.get(id);
+    if (held) held.isReady = true;
   }
 
   isAlive(id: string): boolean {
@@ -30,9 +37,10 @@ export class HeldLinks {
     return [...this.#held].filter(([id, held]) => held.pool_key === pool_key && this.isAlive(id)).map(([id]) => id);
   }
 
-  /** How many wait, as far as is known here. */
+  /** How many can be claimed, as far as is known here. */
   count(pool_key: string): number {
-    return this.alive(pool_key).filter((id) => this.#held.get(id)?.claimedAt === undefined).length;
+    const canBeClaimed = (held?: Held) => held?.isReady === true && held.claimedAt === undefined;
+    return this.alive(pool_key).filter((id) => canBeClaimed(this.#held.get(id))).length;
   }
 
   claimed(id: string): void {

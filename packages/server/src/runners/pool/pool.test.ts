@@ -108,6 +108,27 @@ test("one whose daemon has died is replaced and never given to anybody", async (
   expect(row).toMatchObject({ state: "DESTROYED", desired: "DESTROYED", pool_key: null });
 });
 
+test("one is counted as ready only when it can be claimed", async () => {
+  await using setting = await Setting.mock();
+  const { db } = setting.f;
+  const locked = Promise.withResolvers<void>();
+  const create = setting.backend.create.bind(setting.backend);
+  vi.spyOn(setting.backend, "create").mockImplementation(async (...args) => {
+    await locked.promise;
+    return await create(...args);
+  });
+  const pool = setting.pool({ size: 1 });
+  await expect.poll(() => db.select({ id: runners.id }).from(runners), patience).toHaveLength(1);
+  await db.transaction(async (tx) => {
+    const [row] = await tx.select({ id: runners.id }).from(runners).for("update");
+    locked.resolve();
+    await expect.poll(() => pool.isWarm(row!.id), patience).toBe(true);
+    expect(pool.levels()[0]?.ready).toBe(0);
+  });
+  await ready(pool, 1);
+  expect(await setting.claim(pool, small)).toBeDefined();
+});
+
 // S-115
 test("a claim that is taken back leaves the runner where it was", async () => {
   await using setting = await Setting.mock();

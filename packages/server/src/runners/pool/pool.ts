@@ -273,8 +273,9 @@ export class WarmPool {
       this.#held.add(row.id, key, warm);
       warm.link.signal.addEventListener("abort", () => this.#ring(), { once: true });
       tenure.signal.addEventListener("abort", () => void this.#held.drop(row.id), { once: true });
-      if (!(await setWaiting(db, tenure.lease, "READY"))) await this.#held.drop(row.id);
-      else if (this.#backoff.succeeded(key)) logger.info({ warm: wordsOf(target) }, "warm runners can be made again");
+      if (!(await setWaiting(db, tenure.lease, "READY"))) return await this.#held.drop(row.id);
+      this.#held.markReady(row.id);
+      if (this.#backoff.succeeded(key)) logger.info({ warm: wordsOf(target) }, "warm runners can be made again");
     } catch (error) {
       if (signal.aborted || isDatabaseAway(error) || error instanceof LeaseLost) return;
       const about = { warm: wordsOf(target), runner_id: row.id, error };
