@@ -118,17 +118,17 @@ test("a line that a crash cut is forgotten, and what follows is readable", async
 });
 
 test("a daemon that starts again says that the turn it died in was interrupted, and never runs its key again", async () => {
-  const journal = new MemoryJournal();
-  await using first = await Bench.open({ journal });
+  await using first = await Bench.open();
   await first.start();
   await first.prompt("deaf", { turn_id: "t" });
-  await until(() => journal.words === "working");
+  await until(() => first.journal.words === "working");
   const { session_id } = first.host.state();
 
-  await using second = await Bench.open({ journal, folder: first.folder });
+  await using second = await first.successor();
+  const { journal } = second;
   await second.host.recover();
-  // The agent of the daemon that died is ended with it.
-  await until(() => first.host.state().status !== "busy" || journal.of("agent_exit").length > 0);
+  // The agent of the daemon that died is killed.
+  await until(() => first.journal.of("agent_exit").length > 0);
   expect(journal.of("turn").filter(({ status }) => status === "interrupted")).toEqual([
     { kind: "turn", turn_id: "t", status: "interrupted", reason: expect.stringContaining("daemon") },
   ]);
