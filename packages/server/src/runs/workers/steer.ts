@@ -24,6 +24,8 @@ const maxSubject = 72;
 const lookMs = 15_000;
 /** After a failure that says nothing about the runner. */
 const retryMs = 500;
+/** What a round may take beyond the start of an agent: the few calls that the daemon answers at once. */
+const answerMs = 60_000;
 /** How long a stopped run waits for its agent to end, and for the last of its journal. */
 const endMs = 1_500;
 
@@ -95,9 +97,11 @@ export class Steer {
       const { run, runner, isLive } = this.#options.watch.view;
       if (!isLive || run.id !== this.#at.run_id || runner.desired !== "READY") return;
       if (run.desired === "STOP") return this.#end(signal);
-      const { unwanted } = this.#options.watch;
+      const { tenure, watch } = this.#options;
+      const { unwanted } = watch;
+      const step = { name: "steer", maxMs: this.#deps.times.agentStart + answerMs, signals: [signal, unwanted] };
       try {
-        const waitMs = await this.#round(run, AbortSignal.any([signal, unwanted]));
+        const waitMs = await tenure.step(step, (until) => this.#round(run, until));
         await this.alarm.wait(signal, waitMs);
       } catch (error) {
         signal.throwIfAborted();
