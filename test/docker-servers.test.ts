@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -5,23 +6,24 @@ import { api, type Event, type Task, taskStreamPath, type Turn } from "@wharf/co
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import { WebSocket } from "ws";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../packages/server/src/store/embedded/index.ts";
-import { dockerAt } from "./support/docker.ts";
+import { dockerAt, OwnEngine } from "./support/docker.ts";
 import { dockerAddress, ensureImage, withEngine } from "./support/engine.ts";
 import { eventually } from "./support/eventually.ts";
 import { git, makeRepository } from "./support/repository.ts";
+import { expectShared, installationOn } from "./support/two-servers.ts";
 import { isPushed, patience, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
 
-/** Two servers, one PostgreSQL, one Docker engine. `WHARF_KILLS` sets how often something is killed. */
+/** Two servers, one PostgreSQL, one Docker engine. `WHARF_KILLS` says how often one of them, or a runner, is killed. */
 const { it, present } = withEngine("docker");
 const isSkipped = !present && !process.env["CI"];
-const kills = Number(process.env["WHARF_KILLS"] ?? 12);
+const rounds = Number(process.env["WHARF_KILLS"] ?? 12);
 const taskCount = Number(process.env["WHARF_TASKS"] ?? 4);
-const host = dockerAddress();
-const docker = dockerAt(host);
 const settleMs = 180_000;
 
 let folder: string;
 let remote: string;
+let engine: OwnEngine;
+let docker: ReturnType<typeof dockerAt>;
 let database: EmbeddedPostgres;
 let servers: [Wharf, Wharf];
 
@@ -29,9 +31,21 @@ beforeAll(async () => {
   if (isSkipped) return;
   folder = scratchFolder();
   remote = makeRepository(join(folder, "remote"));
-  database = await startEmbeddedPostgres({ folder: join(folder, "postgres") });
+  engine = new OwnEngine(join(folder, "engine"), { liveRestore: true });
+  await engine.start();
+  docker = dockerAt(engine.address);
   const image = process.env["WHARF_RUNNER_IMAGE"] ?? ensureImage("runner");
-  servers = [createServer("a", image), createServer("b", image)];
+  const copy = `docker --host ${dockerAddress()} save ${image} | docker --host ${engine.address} load`;
+  execFileSync("bash", ["-c", copy], { stdio: "ignore" });
+  database = await startEmbeddedPostgres({ folder: join(folder, "postgres") });
+  const environment = {
+    ...installationOn(database),
+    WHARF_BACKEND: "docker",
+    DOCKER_HOST: engine.address,
+    WHARF_RUNNER_IMAGE: image,
+    WHARF_MAX_RUNS: String(taskCount),
+  };
+  servers = [new Wharf(join(folder, "a"), environment), new Wharf(join(folder, "b"), environment)];
   for (const server of servers) await server.start();
 }, 300_000);
 
@@ -40,20 +54,9 @@ afterAll(async () => {
   await servers[1][Symbol.asyncDispose]();
   await servers[0][Symbol.asyncDispose]();
   await database.stop();
+  await engine[Symbol.asyncDispose]();
   rmSync(folder, { recursive: true, force: true });
 });
-
-function createServer(name: string, image: string): Wharf {
-  const { host: socket, user, database: base } = database.connection;
-  return new Wharf(join(folder, name), {
-    WHARF_BACKEND: "docker",
-    DOCKER_HOST: host,
-    WHARF_RUNNER_IMAGE: image,
-    WHARF_SECRET: "the same on both of the servers here",
-    DATABASE_URL: `postgresql://${user}@/${base}?host=${encodeURIComponent(socket)}`,
-    WHARF_MAX_RUNS: String(taskCount),
-  });
-}
 
 const either = () => servers[Math.random() < 0.5 ? 0 : 1];
 /** Asks either server until one answers: the other may have been killed just now. */
@@ -98,23 +101,11 @@ async function watchLog(server: Wharf, task: Task, last: number): Promise<Event[
 
 describe("two servers on one database", () => {
   it("share the tasks, and either answers for the runners of the other", { timeout: 240_000 }, async () => {
-    const [a, b] = servers;
-    const tasks = await Promise.all(Array.from({ length: 4 }, () => a.createTask({ repository_url: remote })));
-    await Promise.all(tasks.map((task, i) => (i % 2 ? a : b).prompt(task, "demo: say hello\ndemo: write x.txt x")));
-    for (const task of tasks) expect(spoken(await b.until(task.id, isPushed, 60_000))).toContain("hello");
-    for (const task of tasks) {
-      const { agents } = await a.client.call(api.listTaskAgents, { params: { task_id: task.id } });
-      const runner = agents[0]?.runner_id ?? "";
-      for (const server of servers) {
-        expect(await server.cli("runner", "exec", runner, "cat", "x.txt")).toMatchObject({ code: 0, stdout: "x" });
-        expect((await server.cli("task", "diff", task.id)).stdout).toContain("x.txt");
-      }
-    }
-    for (const task of tasks) await a.client.call(api.deleteTask, { params: { task_id: task.id } });
+    await expectShared(servers, remote, 4);
     await eventually(() => containers().length, 0, 60_000);
   });
 
-  it(`lose and double nothing through ${kills} kills`, { timeout: 1_500_000 }, async () => {
+  it(`lose and double nothing through ${rounds} kills`, { timeout: 1_500_000 }, async () => {
     const tasks = await Promise.all(
       Array.from({ length: taskCount }, (_, i) =>
         ask((server) => server.createTask({ title: `t${i}`, repository_url: remote })),
@@ -123,24 +114,12 @@ describe("two servers on one database", () => {
     const over = new AbortController();
     const prompting = Promise.all(tasks.map((task, i) => keepPrompting(task, `t${i}`, over.signal)));
     prompting.catch(() => undefined);
-    const killed = { server: 0, runner: 0, postgres: 0 };
-    for (let i = 0; i < kills; i++) {
+    const killed = { server: 0, runner: 0, postgres: 0, engine: 0 };
+    for (let i = 0; i < rounds; i++) {
       await sleep(Math.random() * 2_000);
-      const dice = Math.random();
-      if (dice < 0.6) {
-        killed.server++;
-        const server = either();
-        await server.kill();
-        await sleep(Math.random() * 3_000);
-        await server.start();
-      } else if (dice < 0.8) {
-        const [name] = containers().toSorted(() => Math.random() - 0.5);
-        if (name) docker("kill", name);
-        killed.runner += name ? 1 : 0;
-      } else {
-        process.kill(database.pid, "SIGKILL");
-        killed.postgres++;
-      }
+      const victim = chooseVictim();
+      killed[victim]++;
+      await kills[victim]();
     }
     over.abort();
     const names = await prompting;
@@ -151,6 +130,35 @@ describe("two servers on one database", () => {
     await eventually(() => containers().length, 0, 60_000);
   });
 });
+
+/** Each leaves what it killed at work again. */
+const kills = {
+  server: async () => {
+    const server = either();
+    await server.kill();
+    await sleep(Math.random() * 3_000);
+    await server.start();
+  },
+  runner: async () => {
+    await eventually(() => containers().length > 0, true, settleMs);
+    const names = containers();
+    docker("kill", names[Math.floor(Math.random() * names.length)]!);
+  },
+  /** Its supervisor in this process starts it again. */
+  postgres: async () => void process.kill(database.pid, "SIGKILL"),
+  engine: async () => {
+    await engine.kill();
+    await sleep(Math.random() * 2_000);
+    await engine.start();
+  },
+};
+
+function chooseVictim(): keyof typeof kills {
+  const dice = Math.random();
+  if (dice < 0.5) return "server";
+  if (dice < 0.7) return "runner";
+  return dice < 0.85 ? "postgres" : "engine";
+}
 
 const words = (name: string) => Array.from({ length: 5 }, (_, i) => `<${name} ${i}>`);
 

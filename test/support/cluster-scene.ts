@@ -25,12 +25,17 @@ export class ClusterScene implements AsyncDisposable {
   readonly wharf: Wharf;
   readonly admin: Cluster;
   readonly prefix: string;
+  /** What the server was told, for another one beside it. */
+  readonly settings: Record<string, string>;
   readonly #volumes: LocalVolumes;
 
-  private constructor(parts: { wharf: Wharf; admin: Cluster; prefix: string; volumes: LocalVolumes }) {
+  private constructor(
+    parts: Pick<ClusterScene, "wharf" | "admin" | "prefix" | "settings"> & { volumes: LocalVolumes },
+  ) {
     this.wharf = parts.wharf;
     this.admin = parts.admin;
     this.prefix = parts.prefix;
+    this.settings = parts.settings;
     this.#volumes = parts.volumes;
   }
 
@@ -43,7 +48,7 @@ export class ClusterScene implements AsyncDisposable {
     const storageClass = `${prefix}disks`;
     const node = await nodeName(admin);
     const volumes = new LocalVolumes({ cluster: admin, storageClass, folder: disks, node, ...ways });
-    const wharf = new Wharf(join(folder, name), {
+    const settings = {
       WHARF_BACKEND: "kubernetes",
       KUBECONFIG: kubeconfig(),
       WHARF_RUNNER_IMAGE: image,
@@ -52,8 +57,9 @@ export class ClusterScene implements AsyncDisposable {
       WHARF_KUBERNETES_RESERVE: "0.05",
       WHARF_KUBERNETES_START_TIMEOUT: "60",
       ...environment,
-    });
-    const scene = new ClusterScene({ wharf, admin, prefix, volumes });
+    };
+    const wharf = new Wharf(join(folder, name), settings);
+    const scene = new ClusterScene({ wharf, admin, prefix, settings, volumes });
     try {
       await wharf.start();
       return scene;

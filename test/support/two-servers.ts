@@ -1,0 +1,29 @@
+import { api } from "@wharf/contract";
+import { expect } from "vitest";
+import type { EmbeddedPostgres } from "../../packages/server/src/store/embedded/index.ts";
+import { isPushed, spoken, type Wharf } from "./wharf.ts";
+
+/** What servers with data folders of their own need to be one installation. */
+export function installationOn({ connection }: EmbeddedPostgres): Record<string, string> {
+  const { host, user, database } = connection;
+  return {
+    WHARF_SECRET: "the same on both of the servers here",
+    DATABASE_URL: `postgresql://${user}@/${database}?host=${encodeURIComponent(host)}`,
+  };
+}
+
+/** Tasks prompted at either server become branches, and either server reads files and diffs of all runners. */
+export async function expectShared([a, b]: readonly [Wharf, Wharf], remote: string, count: number): Promise<void> {
+  const tasks = await Promise.all(Array.from({ length: count }, () => a.createTask({ repository_url: remote })));
+  await Promise.all(tasks.map((task, i) => (i % 2 ? a : b).prompt(task, "demo: say hello\ndemo: write x.txt x")));
+  for (const task of tasks) {
+    expect(spoken(await b.until(task.id, isPushed, 120_000))).toContain("hello");
+    const { agents } = await a.client.call(api.listTaskAgents, { params: { task_id: task.id } });
+    const runner = agents[0]?.runner_id ?? "";
+    for (const server of [a, b]) {
+      expect(await server.cli("runner", "exec", runner, "cat", "x.txt")).toMatchObject({ code: 0, stdout: "x" });
+      expect((await server.cli("task", "diff", task.id)).stdout).toContain("x.txt");
+    }
+  }
+  for (const { id } of tasks) await a.client.call(api.deleteTask, { params: { task_id: id } });
+}
