@@ -61,7 +61,7 @@ afterAll(async () => {
 const either = () => servers[Math.random() < 0.5 ? 0 : 1];
 /** Asks either server until one answers: the other may have been killed just now. */
 async function ask<T>(work: (server: Wharf) => Promise<T>): Promise<T> {
-  const deadline = Date.now() + patience;
+  const deadline = Date.now() + 2 * patience; // one attempt may use up its own
   for (;;) {
     try {
       return await work(either());
@@ -144,14 +144,22 @@ const kills = {
     const names = containers();
     docker("kill", names[Math.floor(Math.random() * names.length)]!);
   },
-  /** Its supervisor in this process starts it again. */
-  postgres: async () => void process.kill(database.pid, "SIGKILL"),
+  /** The supervisor in this process restarts PostgreSQL; an earlier kill may still be under repair. */
+  postgres: () => eventually(killPostgres, true, settleMs),
   engine: async () => {
     await engine.kill();
     await sleep(Math.random() * 2_000);
     await engine.start();
   },
 };
+
+function killPostgres(): boolean {
+  try {
+    return process.kill(database.pid, "SIGKILL");
+  } catch {
+    return false;
+  }
+}
 
 function chooseVictim(): keyof typeof kills {
   const dice = Math.random();

@@ -1,14 +1,14 @@
 import { daemonApi, RemoteError, WharfError } from "@wharf/contract";
-import { eq } from "drizzle-orm";
+import { and, desc, eq, isNotNull, ne } from "drizzle-orm";
 import { launchOf } from "../agent-types/index.ts";
 import type { Link } from "../runners/index.ts";
 import { schema } from "../store/index.ts";
 import { lockTask } from "../tasks/index.ts";
 import type { RunDeps } from "./deps.ts";
-import { lockLeased, readLeased, type RunLease, updateLeased } from "./lease.ts";
+import { lockLeased, readLeased, type RunLease, type RunRow, updateLeased } from "./lease.ts";
 import { shownUrl } from "./shown-url.ts";
 
-const { tasks } = schema;
+const { runs, tasks } = schema;
 
 /** Who commits in a workspace, until accounts bring names of their own. */
 export const author = { author_name: "Wharf", author_email: "wharf@localhost" };
@@ -82,7 +82,7 @@ export async function startAgent(deps: RunDeps, lease: RunLease, at: StartPlace)
   const [task] = await deps.db.select().from(tasks).where(eq(tasks.id, lease.task_id));
   const type = await deps.agentTypes.choose(run.agent_type);
   const { model_route: _, ...launch } = launchOf(type, deps.keys.run(run.id), deps.routes);
-  const session = run.session_id ?? (await lastSession(deps, lease));
+  const session = run.session_id ?? (await lastSession(deps, run));
   const body = {
     run_id: run.id,
     protocol: type.protocol,
@@ -106,17 +106,22 @@ export async function startAgent(deps: RunDeps, lease: RunLease, at: StartPlace)
   return started;
 }
 
-/** The session of the task's run before this one, of the same agent and in the same runner. */
-async function lastSession(deps: RunDeps, lease: RunLease): Promise<string | undefined> {
-  const { runs } = schema;
-  const rows = await deps.db.select().from(runs).where(eq(runs.task_id, lease.task_id));
-  const mine = rows.find((row) => row.id === lease.run_id);
-  const earlier = rows.filter(
-    (row) =>
-      row.id !== lease.run_id &&
-      row.agent_type === mine?.agent_type &&
-      row.runner_id === mine?.runner_id &&
-      row.session_id,
-  );
-  return earlier.sort((a, b) => b.created_at.getTime() - a.created_at.getTime())[0]?.session_id ?? undefined;
+/** The newest session that an earlier run of the task left with the same agent in the same runner. */
+async function lastSession(deps: RunDeps, run: RunRow): Promise<string | undefined> {
+  if (!run.runner_id) return undefined;
+  const [earlier] = await deps.db
+    .select({ session_id: runs.session_id })
+    .from(runs)
+    .where(
+      and(
+        eq(runs.task_id, run.task_id),
+        ne(runs.id, run.id),
+        eq(runs.agent_type, run.agent_type),
+        eq(runs.runner_id, run.runner_id),
+        isNotNull(runs.session_id),
+      ),
+    )
+    .orderBy(desc(runs.created_at))
+    .limit(1);
+  return earlier?.session_id ?? undefined;
 }
