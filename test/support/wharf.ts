@@ -28,6 +28,7 @@ export class Wharf implements AsyncDisposable {
   readonly #environment: Record<string, string>;
   readonly #launcher: string;
   #child: ChildProcess | undefined;
+  #output = "";
 
   /** Without a launcher of the test's own it is started as people do. */
   constructor(folder: string, environment: Record<string, string> = {}, start: string = launcher) {
@@ -48,27 +49,33 @@ export class Wharf implements AsyncDisposable {
     return this.#environment;
   }
 
+  /** The end of what its servers have printed and logged. */
+  get output(): string {
+    return this.#output;
+  }
+
   get pid(): number | undefined {
     return this.#child?.pid;
   }
 
   async start(): Promise<void> {
     rmSync(join(this.data, "server.json"), { force: true });
+    this.#output = "";
     const child = spawn(process.execPath, [this.#launcher, "up"], {
       env: this.#environment,
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#child = child;
-    let said = "";
     const keep = (chunk: Buffer) => {
-      said = (said + chunk.toString()).slice(-20_000);
+      this.#output = (this.#output + chunk.toString()).slice(-20_000);
       if (process.env["WHARF_TEST_LOG"]) appendFileSync(process.env["WHARF_TEST_LOG"], chunk);
     };
     child.stdout.on("data", keep);
     child.stderr.on("data", keep);
     const deadline = Date.now() + startTime;
     while (!existsSync(join(this.data, "server.json"))) {
-      if (child.exitCode !== null || Date.now() > deadline) throw new Error(`the server did not start:\n${said}`);
+      if (child.exitCode !== null || Date.now() > deadline)
+        throw new Error(`the server did not start:\n${this.#output}`);
       await sleep(5);
     }
   }

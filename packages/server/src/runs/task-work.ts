@@ -140,6 +140,7 @@ export class TaskWork {
       tenure: this.#tenure,
       at,
       link,
+      onOpened: () => this.#alarm.ring(),
       onStored: (records) => this.#onStored(records, steer),
     });
     const steer = this.#steer({ at, link, ingest });

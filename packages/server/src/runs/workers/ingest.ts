@@ -21,7 +21,9 @@ export interface IngestOptions {
   readonly tenure: Tenure;
   readonly at: RunLease;
   readonly link: Link;
-  /** Told of the records that are in the log now. */
+  /** Called when the cursor is known. No record may follow: an earlier server may have read the whole journal. */
+  readonly onOpened: () => void;
+  /** Called with the records that are in the log now. */
   readonly onStored: (records: readonly JournalRecord[]) => void;
 }
 
@@ -59,8 +61,9 @@ export class Ingest {
   }
 
   async #follow(signal: AbortSignal): Promise<never> {
-    const { tenure, at, link, onStored } = this.#options;
+    const { tenure, at, link, onOpened, onStored } = this.#options;
     this.#cursor = await this.#open(signal);
+    onOpened();
     const reader = new JournalReader(this.#deps.log, at, { runner_id: tenure.runnerId, cursor: this.#cursor });
     const query = { after: reader.cursor.seq, follow: "true" } as const;
     const stream = link.client.stream(daemonApi.journal, { query }, { signal });
