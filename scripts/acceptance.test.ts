@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { numbersIn, proofsIn } from "./acceptance.ts";
+import { numbersIn, findProofs } from "./acceptance.ts";
 
 describe("the list of proofs", () => {
   it("reads single numbers and ranges", () => {
@@ -14,13 +14,22 @@ describe("the list of proofs", () => {
     ]);
   });
 
-  it("names the test that follows the comment, and nothing for a comment that none follows", () => {
-    const source = ["// K-056", '  it("stops a run", () => {});', "// K-057 is told of elsewhere"].join("\n");
-    expect(proofsIn("a.test.ts", source)).toEqual([["K-056", { file: "a.test.ts", test: "stops a run" }]]);
+  it("names the test directly below the comment, and refuses a comment that is elsewhere", () => {
+    const source = ["// K-056", "// because of this", '  it("stops a run", () => {});'].join("\n");
+    expect(findProofs("a.test.ts", source)).toEqual([["K-056", { file: "a.test.ts", test: "stops a run" }]]);
+    for (const between of ["", "const run = 1;"]) {
+      const apart = ["// K-057", between, 'it("stops a run", () => {});'].join("\n");
+      expect(() => findProofs("a.test.ts", apart)).toThrow("a.test.ts:1 names K-057");
+    }
+  });
+
+  it.each(['withEngine("docker").it.for(["a"])(', "test.runIf(true)(", "it("])("finds the title below %s", (begin) => {
+    const source = ["// S-037", begin, '  "is a title",', "  () => {},", ");"].join("\n");
+    expect(findProofs("a.test.ts", source)).toEqual([["S-037", { file: "a.test.ts", test: "is a title" }]]);
   });
 
   it("finds the title behind a table of cases", () => {
     const source = ["// S-037", "it.each(cases)(`is ${name}`, () => {});"].join("\n");
-    expect(proofsIn("a.test.ts", source)).toHaveLength(1);
+    expect(findProofs("a.test.ts", source)).toHaveLength(1);
   });
 });

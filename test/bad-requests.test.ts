@@ -77,7 +77,7 @@ describe("a request that", () => {
     problem: { code: "bad_request", detail: expect.stringMatching(detail), next: expect.stringMatching(/Correct/) },
   });
 
-  // K-030 K-042 K-093
+  // K-030 K-042
   it.each([
     ["is not JSON", '{"title": ', /JSON/],
     ["is JSON of the wrong kind", "[]", /object/],
@@ -144,7 +144,6 @@ describe("a request that", () => {
     expect(await wharf.task(task.id)).toMatchObject({ state: "TODO" });
   });
 
-  // K-063 K-091
   it("has no token, or a wrong one, does not get in", async () => {
     for (const authorization of ["", "Bearer wrong", `Bearer ${"x".repeat(5_000)}`, "Basic b3duZXI6"]) {
       expect(await send("/api/v1/tasks", { headers: { authorization } })).toMatchObject({
@@ -172,7 +171,7 @@ describe("a request that", () => {
     expect(await send("/api/v1/tasks", { headers: { origin: url } })).toMatchObject({ status: 200 });
   });
 
-  // K-064 K-066 K-067 S-079
+  // K-066 K-067 S-079
   it("opens a WebSocket is held to the same, and a message without meaning does not end it", async () => {
     const { url, token } = await wharf.client.locate();
     const task = await wharf.createTask({ repository_url: good });
@@ -304,7 +303,7 @@ describe("what is deleted while its agent works", () => {
       ...noTraces,
     });
 
-  // K-034 S-041
+  // K-034
   it("a task goes with its log, and its runner's folder and processes soon after", async () => {
     const { task, runner } = await atWork();
     expect(tracesOf(runner).processes.length).toBeGreaterThan(0);

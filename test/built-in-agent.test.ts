@@ -53,7 +53,7 @@ afterAll(async () => {
 });
 
 describe("Wharf's own agent", () => {
-  // G-058: the agent speaks to the gateway with the run's token, and the key is added outside
+  // The agent speaks to the gateway with the run's token, and the key is added outside
   it.each(providers)("mends a repository with a $name model through the gateway", async ({ name }) => {
     const type = await wharf.client.call(api.getAgentType, { params: { type_id: "wharf" } });
     const { command, environment_vars } = type;

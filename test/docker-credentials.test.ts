@@ -81,7 +81,7 @@ const whole = [
 ];
 
 describe("a server that gives credentials to one agent", () => {
-  // K-027 K-074 K-075 K-078 X-002
+  // K-027 K-074 K-075 K-078
   it("lets that one read them, tells so by name, and leaves nothing of them; another has none", async () => {
     const serverLog = join(folder, "server.log");
     vi.stubEnv("WHARF_TEST_LOG", serverLog);

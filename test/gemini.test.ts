@@ -52,7 +52,7 @@ afterAll(async () => {
 });
 
 describe("the real Gemini CLI", () => {
-  // G-016, G-058, K-026: a full turn through the gateway, and the key stays outside
+  // G-016: a full turn through the gateway, and the key stays outside
   withEngine("gemini").it(
     "writes a file, runs a command and answers, and the real key is nowhere inside its sandbox",
     { timeout: 180_000 },

@@ -64,7 +64,6 @@ const work = [...steps.flatMap((line) => [`demo: say ${line}`, "demo: sleep 400m
 const workSaid = [...steps, "wrote done.txt", ""].join("\n");
 const task = () => wharf.createTask({ repository_url: wharf.repository });
 
-// S-054 S-088 G-031
 it.for(["base", ...overlays.map((name) => `overlays/${name}`)])(
   "the manifests in %s are ones that this kubectl takes",
   async (path) => {

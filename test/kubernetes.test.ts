@@ -47,7 +47,7 @@ const work = [...steps.flatMap((line) => [`demo: say ${line}`, "demo: sleep 400m
 );
 const workSaid = [...steps, "wrote done.txt", ""].join("\n");
 
-// G-001 G-002 G-003 G-020 G-021 G-024 G-025 S-038 S-041 R-004
+// G-001 G-002 G-003 G-021 G-024 G-025 S-038 R-004
 it(
   "a task becomes a branch; its runner is a StatefulSet with volumes in its tenant's namespace, and goes with it",
   async () => {
@@ -141,7 +141,7 @@ describe("killed in the middle of a turn", () => {
     await wholeLog(scene.wharf, task, before);
   }
 
-  // G-027 R-025
+  // R-025
   it(
     "the server: the agent works on, and the next server reads what it did",
     async () => {
@@ -253,7 +253,6 @@ describe("what stands in the way is told with what to do", () => {
     5 * minutes,
   );
 
-  // S-046 S-088
   it(
     "a claim that no storage class has a volume for",
     async () => {

@@ -46,7 +46,7 @@ it("goes on after its runner died in the middle of a turn: the turn is interrupt
   expect(spoken(await wharf.turn(task, "demo: say again"))).toContain("again\n");
 });
 
-// S-013, R-010, R-033
+// S-013 R-033
 it("has runners by hand too, with commands, their input, and files", async () => {
   const created = await runnerCli(["create", "--json"]);
   const { id } = JSON.parse(created.stdout);

@@ -40,7 +40,6 @@ async function waiting(n: number): Promise<string[]> {
 const daemonOf = (id: string): unknown =>
   JSON.parse(readFileSync(join(wharf.data, "runners", id, "run.json"), "utf8")).daemon;
 
-// S-115 G-051
 it("gives one that waits to whoever creates a runner, as theirs alone, and the same wish twice is one runner", async () => {
   const before = await waiting(2);
   expect(await listed()).toEqual([]);
@@ -66,7 +65,6 @@ it("gives one that waits to whoever creates a runner, as theirs alone, and the s
   expect(await waiting(2)).toEqual(next);
 });
 
-// S-115
 it("gives one that waits to a run, which goes on like any other", async () => {
   const before = await waiting(2);
   const repository = makeRepository(join(folder, "repository"));
@@ -83,7 +81,6 @@ it("gives one that waits to a run, which goes on like any other", async () => {
   await eventually(async () => existsSync(join(wharf.data, "runners", runner!)), false);
 });
 
-// S-115
 it("belongs to exactly one and none is lost when the server is killed while many claim", async () => {
   const before = await waiting(2);
   const daemons = before.map(daemonOf);
@@ -103,7 +100,6 @@ it("belongs to exactly one and none is lost when the server is killed while many
   expect(wharf.runnerIds()).toHaveLength(2);
 });
 
-// S-115
 it("has fewer when fewer are wanted, none when none are, and leaves nothing behind when it is taken down", async () => {
   const before = await waiting(2);
   await wharf.interrupt();

@@ -32,7 +32,6 @@ const turnsOf = async (task: Task) => (await wharf.client.call(api.listTaskTurns
 const slow = "demo: say begun\ndemo: sleep 1500ms\ndemo: say one";
 
 describe("prompts during a turn", () => {
-  // S-080
   it("are given one after the other, in one run and one conversation, also when the server dies meanwhile", async () => {
     const task = await newTask();
     const first = await wharf.prompt(task, slow);
@@ -54,7 +53,6 @@ describe("prompts during a turn", () => {
     await wharf.until(task.id, isPushed);
   });
 
-  // S-080
   it("are taken back, and the turn at work is ended, by the command line; the next one goes on", async () => {
     const task = await newTask();
     const first = await wharf.prompt(task, "demo: say begun\ndemo: sleep 60s");

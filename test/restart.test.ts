@@ -99,7 +99,7 @@ describe("Ctrl-C on the server", () => {
 });
 
 describe("a question of the agent", () => {
-  // K-008 X-008: BLOCKED is a task whose agent waits for a person
+  // X-008: BLOCKED is a task whose agent waits for a person
   it("outlives the server, and the answer given to the next one lets the agent go on", async () => {
     const task = await newTask({ permission_policy: "ask" });
     await wharf.prompt(
@@ -196,7 +196,7 @@ describe("a runner that is killed in a turn", () => {
 });
 
 describe("`down`", () => {
-  // G-047 K-073
+  // K-073
   it("ends the runners too and leaves no process, mount or socket, and the work can be taken up again", async () => {
     const atWork = await newTask();
     const waiting = await newTask();

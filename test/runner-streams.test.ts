@@ -95,7 +95,7 @@ describe("a terminal's viewer", () => {
     return viewer;
   }
 
-  // S-071, S-072
+  // S-072
   it("that is slow holds up nobody, is let go where it was, and gets the rest when it comes again", async () => {
     const size = 30_000_000;
     const params = { runner_id: runner.id };

@@ -61,7 +61,7 @@ const exec = (runner: Pick<RunnerView, "id">, command: string, ...options: strin
   cli(["exec", ...options, runner.id.slice(0, 8), "--", command]);
 
 describe("a life", () => {
-  // R-008 R-009 R-012 R-026 R-031 X-021
+  // R-009 R-026
   it("is created with a size and an environment, listed, stopped, started, and removed without a trace", async () => {
     const runner = await create("-n", "my own", "--tier", "grad-medium", "-e", "GREETING=hello there");
     expect(runner).toMatchObject({
@@ -120,7 +120,7 @@ describe("exec", () => {
     runner = await create();
   });
 
-  // R-010 R-011 R-033 X-019
+  // R-011 R-033 X-019
   it("keeps stdout and stderr apart and exits as the command does", async () => {
     const ended = await exec(runner, "echo out; echo err >&2; exit 7");
     expect([ended.code, ended.stdout.toString(), ended.stderr]).toEqual([7, "out\n", "err\n"]);

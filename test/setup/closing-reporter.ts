@@ -1,19 +1,74 @@
-import type { Reporter, TestCase, TestModule } from "vitest/node";
+import { relative } from "node:path";
+import type { Reporter, TestCase, TestModule, TestSuite, Vitest } from "vitest/node";
+import { type Proof, readProofs } from "../../scripts/acceptance.ts";
 
-/** Ends a run with what was skipped, by name, and with one plain line of counts. */
+/**
+ * Ends a run with what was skipped, by name, and with one plain line of counts. Where every engine is required (`CI`), it
+ * also fails a run in which a test that claims to prove a requirement did not pass.
+ */
 export default class ClosingReporter implements Reporter {
+  #vitest: Vitest | undefined;
+
+  onInit(vitest: Vitest): void {
+    this.#vitest = vitest;
+  }
+
   onTestRunEnd(modules: readonly TestModule[], errors: readonly unknown[]): void {
     const tests = modules.flatMap((module) => [...module.children.allTests()]);
-    const of = (state: ReturnType<TestCase["result"]>["state"]) =>
+    const inState = (state: ReturnType<TestCase["result"]>["state"]) =>
       tests.filter((test) => test.result().state === state);
-    const skipped = of("skipped");
+    const skipped = inState("skipped");
     if (skipped.length > 0) {
       console.log("\nSkipped, because this machine lacks what they need (`npm run engines` brings it):");
       for (const test of skipped) console.log(`  – ${test.module.relativeModuleId}: ${test.fullName}`);
     }
+    if (process.env["CI"] && !this.#vitest?.config.testNamePattern) this.#checkProofs(modules);
     // A file or group whose set-up or clean-up failed has failed, though each of its tests may have passed.
     const silent = modules.filter((module) => !module.ok() && ![...module.children.allTests("failed")].length).length;
     const broken = silent + errors.length;
-    console.log(`\n${of("passed").length} passed, ${of("failed").length + broken} failed, ${skipped.length} skipped`);
+    console.log(
+      `\n${inState("passed").length} passed, ${inState("failed").length + broken} failed, ${skipped.length} skipped`,
+    );
   }
+
+  /** Looks only at the files of this run, so that one file can be run alone. */
+  #checkProofs(modules: readonly TestModule[]): void {
+    const unproved = [...readProofs()].flatMap(([id, proofs]) =>
+      proofs.filter((proof) => isUnproved(proof, modules)).map(({ file, test }) => `${id}: ${file}: ${test}`),
+    );
+    if (unproved.length === 0) return;
+    console.error("\nThese tests claim to prove a requirement, and did not run and pass:");
+    for (const line of unproved) console.error(`  ✗ ${line}`);
+    process.exitCode = 1;
+  }
+}
+
+function isUnproved({ file, test }: Proof, modules: readonly TestModule[]): boolean {
+  const isPart = file.startsWith("test/conformance/") && !file.endsWith(".test.ts");
+  const own = modules.filter(({ moduleId }) =>
+    isPart ? moduleId.includes("/test/conformance/") : relative(process.cwd(), moduleId) === file,
+  );
+  // The parts that only some backends pass are proved by any of them.
+  if (own.length === 0 || (isPart && !own.some((module) => module.moduleId.endsWith("/here.test.ts")))) return false;
+  const pattern = toPattern(test);
+  const named = own.flatMap((module) => [
+    ...[...module.children.allTests()].filter(({ name }) => pattern.test(name)),
+    ...[...module.children.allSuites()].filter(({ name }) => pattern.test(name)),
+  ]);
+  return !named.some((one) => hasPassed(one)) || named.some((one) => hasFailed(one));
+}
+
+const isTest = (one: TestCase | TestSuite): one is TestCase => one.type === "test";
+const hasPassed = (one: TestCase | TestSuite): boolean =>
+  isTest(one) ? one.result().state === "passed" : [...one.children.allTests("passed")].length > 0;
+const hasFailed = (one: TestCase | TestSuite): boolean =>
+  isTest(one) ? one.result().state === "failed" : [...one.children.allTests("failed")].length > 0;
+
+/** A title as it stands in the source, with whatever a table or a template fills in. */
+function toPattern(title: string): RegExp {
+  const parts = title.split(/\$\{[^}]*\}|\$\w+|%[sdifjoO#$]/);
+  return new RegExp(
+    `^${parts.map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)).join(".*")}$`,
+    "s",
+  );
 }

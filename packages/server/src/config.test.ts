@@ -31,7 +31,6 @@ test("a mode that names no backend, and a backend there is not, are refused by n
   expect(() => readConfig({ WHARF_BACKEND: "moon" })).toThrow(WharfError);
 });
 
-// G-051 S-115
 test("a pool is named by size, by size and image, and nothing that means nothing is taken", () => {
   const pool = (WHARF_POOL: string) => readConfig({ WHARF_POOL, WHARF_BACKEND: "docker" }).pool;
   expect(pool("")).toEqual([]);

@@ -4,7 +4,7 @@ import { readConfig } from "./config.ts";
 const of = (environment: Record<string, string>) =>
   readConfig({ WHARF_BACKEND: "kubernetes", ...environment }).kubernetes;
 
-// S-050, S-051, S-052, G-031, R-024
+// S-050
 test("every setting of the cluster has a variable, and the older names still count", () => {
   const { settings } = of({
     KUBERNETES_NAMESPACE: "agents",
@@ -27,7 +27,6 @@ test("every setting of the cluster has a variable, and the older names still cou
   });
 });
 
-// S-045
 test("a pod may take five minutes to run, its image being pulled included", () => {
   expect(of({}).settings.startMs).toBe(300_000);
 });

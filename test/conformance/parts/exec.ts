@@ -17,7 +17,7 @@ export function exec(under: BackendUnderTest): void {
     });
     afterAll(() => bench[Symbol.asyncDispose]());
 
-    // S-005, S-017, R-005, R-011
+    // R-011
     test("the two outputs come apart, whole and before the exit", async () => {
       const { stdout, stderr, last } = await runner.exec("echo out; echo err >&2; printf 'no newline'");
       expect({ stdout, stderr, last }).toEqual({ stdout: "out\nno newline", stderr: "err\n", last: "exit" });
@@ -42,7 +42,6 @@ export function exec(under: BackendUnderTest): void {
       expect(exit).toMatchObject({ exit_code: null, signal, timed_out: false });
     });
 
-    // S-020, R-010
     test("a timeout ends it in time, and what it printed is there", async () => {
       const began = performance.now();
       const { exit, stdout } = await runner.exec("echo begun; sleep 30", { timeout_s: 0.3 });
@@ -51,7 +50,6 @@ export function exec(under: BackendUnderTest): void {
       expect(exit).toMatchObject({ timed_out: true, signal: "SIGTERM" });
     });
 
-    // R-010
     test("environment and working directory are the caller's; outside the workspace is refused", async () => {
       await runner.exec("mkdir -p sub");
       const options = { environment: { GREETING: "hällo" }, working_dir: "sub" };
@@ -93,7 +91,6 @@ export function exec(under: BackendUnderTest): void {
       expect(all.map(({ stdout, exit }) => [stdout, exit?.exit_code])).toEqual(all.map((_, i) => [`${i}\n`, i]));
     });
 
-    // R-010
     test("one in the foreground is given input, and sent a signal, by its id", async () => {
       const { client } = runner;
       const command_id = randomUUID();

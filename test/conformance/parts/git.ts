@@ -48,7 +48,7 @@ export function git(under: BackendUnderTest): void {
       await bench.backend.destroy(runner.id);
     });
 
-    // S-024, S-027, S-057, S-061, S-064, S-066
+    // S-024 S-027 S-061 S-064 S-066
     test("a turn's changes are one commit, can be compared, pushed, and taken up by another runner", async () => {
       const runner = await runnerOf();
       const { head: base } = await runner.client.call(daemonApi.clone, { body: body() });

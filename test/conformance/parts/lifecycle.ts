@@ -16,7 +16,7 @@ export function lifecycle(under: BackendUnderTest): void {
     const sighting = async (id: string) =>
       (await Array.fromAsync(bench.backend.list())).find((one) => one.id === id)?.state;
 
-    // S-006, S-018
+    // S-018
     test("creating is the same done twice, also at once, and a daemon answers", async () => {
       const spec = specOf();
       await Promise.all([bench.backend.create(spec), bench.backend.create(spec)]);
@@ -31,7 +31,7 @@ export function lifecycle(under: BackendUnderTest): void {
       expect((await runner.client.call(daemonApi.health, {})).uptime_s).toBeGreaterThanOrEqual(before);
     });
 
-    // S-005, S-019: whatever is asked of a runner, the daemon knows of.
+    // Whatever is asked of a runner, the daemon knows of.
     test("every route of the contract is known", async () => {
       const runner = await bench.runner();
       const routes: [string, Endpoint][] = Object.entries({ ...daemonApi, ...rawFilesApi, ...terminalStreams });
@@ -45,7 +45,7 @@ export function lifecycle(under: BackendUnderTest): void {
     const whereKept = keepsDisk ? test : unregistered;
     const whereLost = keepsDisk ? unregistered : test;
 
-    // S-006, S-066
+    // S-066
     whereKept("stopping keeps the disk, starting brings it back; each is the same done twice", async () => {
       const runner = await bench.runner();
       await runner.exec("echo kept > file");
@@ -74,7 +74,6 @@ export function lifecycle(under: BackendUnderTest): void {
       expect((await runner.exec("cat file")).stdout).toBe("kept\n");
     });
 
-    // S-006
     whereLost("stopping takes the disk along, and all there is; created again it is another", async () => {
       const runner = await bench.runner();
       await runner.exec("echo lost > file");

@@ -32,7 +32,6 @@ const ask = (runner: Runner, route: Endpoint, query: object, more: object = {}) 
 function whole(runner: () => Runner): void {
   const { upload, download, packFolder, unpackFolder } = rawFilesApi;
 
-  // S-005, S-015
   test("a file goes in and out as it is, whole and by ranges; a folder as an archive", async () => {
     const content = randomBytes(3 * megabyte + 1);
     const sent = await ask(runner(), upload, { path: "a/f" }, { body: Readable.from([content]), headers: bytes });

@@ -28,7 +28,7 @@ interface At {
 }
 
 function whole(at: At): void {
-  // S-072, S-077
+  // S-072
   test("looking on is cut with the wire, never looks complete, and can be begun again", async () => {
     const runner = at.runner();
     const body = { command: "echo begun; sleep 60" };
@@ -71,7 +71,7 @@ function whole(at: At): void {
     },
   );
 
-  // S-070, S-072, S-074, S-075, S-076
+  // S-070 S-072 S-074
   test("one is typed in, watched to its end, cut in the middle, replayed; one at work is cleared", async () => {
     const runner = at.runner();
     const { client } = runner;

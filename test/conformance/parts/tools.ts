@@ -30,7 +30,6 @@ export function tools(under: BackendUnderTest): void {
   const lines = async <T>(stream: AsyncIterable<unknown>): Promise<T[]> => (await Array.fromAsync(stream)) as T[];
 
   describe("files", () => {
-    // S-015, S-019
     test("what is written is read, whole and by ranges of lines and bytes", async () => {
       const { client } = runner;
       const content = "one\ntwo\nthree\n";
@@ -107,7 +106,6 @@ export function tools(under: BackendUnderTest): void {
     });
   });
 
-  // S-016
   describe("search", () => {
     test("names are found by a few of their characters, contents by text and expression", async () => {
       const { client } = runner;
@@ -131,7 +129,6 @@ export function tools(under: BackendUnderTest): void {
     });
   });
 
-  // S-021
   describe("commands in the background", () => {
     test("one goes on without a reader, and is followed from any offset as often as one likes", async () => {
       const { client } = runner;
@@ -169,7 +166,7 @@ export function tools(under: BackendUnderTest): void {
     });
   });
 
-  // S-023, S-024, S-025, S-027, S-029
+  // S-024 S-027
   describe("git, besides a run's own needs", () => {
     test("status, diff, commit, log and push", async () => {
       const remote = makeRepository(join(bench.folder, "remote"), { "a.txt": "a\n" });

@@ -9,7 +9,7 @@ import { defaultTiming } from "./timing.ts";
 
 const command = (what: string): string[] => [process.execPath, agentAt("printing-agent.mjs"), what];
 
-// K-007 K-008 K-009 K-010 K-011 K-012 K-014
+// K-007 K-009 K-010 K-011 K-012
 test("each JSON line of the six types is an event of that type, its data kept; other lines are output", async () => {
   await using bench = await Bench.open();
   expect(await bench.start("", { protocol: "json-lines", command: command("six") })).toEqual({ loaded: false });

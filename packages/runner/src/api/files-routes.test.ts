@@ -89,7 +89,6 @@ test("one range of a file is answered as HTTP has it", async () => {
   expect(await ranged("bytes=0-0", { "if-range": etag })).toEqual([200, "abcdefghijk", undefined]);
 });
 
-// S-020
 test("a file that is too large is refused both ways, and a range of it is not", async () => {
   const limit = folder.settings.maxFileBytes;
   await writeFile(folder.at("huge"), "begin");

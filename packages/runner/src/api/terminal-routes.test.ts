@@ -143,7 +143,6 @@ test("a wire that is lost loses nothing: the next one goes on at the offset", as
   expect(text).toBe(Array.from({ length: 30 }, (_, n) => `line ${n + 1}\r\n`).join(""));
 });
 
-// S-017, S-077
 test("the console shows every command as server-sent events, with its history or from now", async () => {
   const handlers = execHandlers(Promise.resolve(commands));
   const signal = new AbortController().signal;

@@ -30,7 +30,7 @@ const run = (command: string, more: object = {}) => commands.run(ExecRequest.par
 const textOf = (events: readonly ExecEvent[], type: "stdout" | "stderr" = "stdout") =>
   events.map((event) => (event.type === type ? event.data : "")).join("");
 
-// S-021, R-011
+// R-011
 test("a command in the background is listed, followed to its exit, and its exit code comes last and only there", async () => {
   const id = await start("echo out; echo err >&2; sleep 0.1; echo more; exit 5");
   expect(commands.list()).toMatchObject([{ command_id: id, state: "running", background: true }]);
@@ -68,7 +68,6 @@ test("output that ends within a character is told of, as text and as bytes", asy
   expect(bytes).toEqual([0x61, 0xc3]);
 });
 
-// R-010, S-021
 test("a signal reaches the whole group, a timeout too, and both are told", async () => {
   const killed = await start("sleep 60 & echo $!; wait");
   let child = 0;
@@ -125,7 +124,6 @@ test("an id that is used already starts nothing: in the background it is the sam
   await expect(run("true", { command_id })).rejects.toMatchObject({ code: "conflict" });
 });
 
-// S-020
 test("a whole result has both outputs, the end of a long one, and its duration", async () => {
   const result = await commands.runOnce(
     ExecRequest.parse({ command: "head -c 3000000 /dev/zero | tr '\\0' a; echo; echo end; echo err >&2; exit 3" }),

@@ -33,7 +33,6 @@ async function outcome(command: string, more: object = {}) {
   };
 }
 
-//
 test("output and errors come apart, with the true exit code, in the folder and environment that were asked for", async () => {
   const { stdout, stderr, exit, exits } = await outcome('echo "$PWD $COLOR"; echo oops >&2; exit 7', {
     working_dir: "sub",

@@ -33,7 +33,6 @@ const replace = (folder: TestFolder, path: string, options: object) =>
 const tree = async (folder: TestFolder, options: object = {}) =>
   await Array.fromAsync(await listTree(folder.workspace, TreeList.parse(options), folder.signal));
 
-// S-015, S-005
 test("a file is read whole, by lines and by bytes, and says where the piece stands", async () => {
   await using folder = await TestFolder.make();
   await writePlain(folder.at("f"), "eins\nzwei\ndrei\r\nvier");
@@ -99,7 +98,6 @@ test("what is no text comes as base64, and any bytes come back as they were", as
     await expect(write(folder, "b", content, { encoding: "base64" })).rejects.toMatchObject({ code: "bad_request" });
 });
 
-// S-020
 test("50 MB are read and written, one byte more is not, and a range of more is", async () => {
   await using folder = await TestFolder.make();
   const limit = 50 * 1024 * 1024;
@@ -205,7 +203,6 @@ test("a file, a link, an empty folder are deleted; a full one only when it is as
   expect(await readPlain(join(folder.outside, "keep"), "utf8")).toBe("kept");
 });
 
-// S-016
 test("a folder is listed by pages, in order, whatever its size", async () => {
   await using folder = await TestFolder.make();
   for (let at = 0; at < 250; at++) await writePlain(folder.at(`f${String(at).padStart(3, "0")}`), "");

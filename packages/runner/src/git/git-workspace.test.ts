@@ -118,7 +118,6 @@ test("an empty, a missing and a branchless remote each say what is wrong", async
   expect(await daemonGit.clone(wanted)).toMatchObject({ resumed: false });
 });
 
-// S-057
 test("a turn's changes become one commit with its author and co-author, and pushing brings it to the remote", async () => {
   const { head } = await daemonGit.clone(wanted);
   expect(await daemonGit.commit(turn)).toBeUndefined();

@@ -91,7 +91,6 @@ test("a kept clone goes on to what is newer on its branch, unless that would los
   await expect(git.clone(wanted)).rejects.toMatchObject({ code: "repository_missing" });
 });
 
-// S-025
 test("the status names what is staged, changed, in conflict, moved and untracked, whatever the name", async () => {
   await git.clone(wanted);
   expect(await git.treeStatus()).toMatchObject({ branch: wanted.shadow_branch, clean: true, files: [] });
@@ -120,7 +119,7 @@ test("the status names what is staged, changed, in conflict, moved and untracked
   expect((await git.treeStatus()).files[0]).toEqual({ path: "a.txt", unstaged: "conflicted" });
 });
 
-// S-027, S-029, S-085
+// S-027 S-085
 test("a difference is of the working tree, against any commit or the base, of one path, or figures only", async () => {
   const { base_commit_sha: base } = await git.clone(wanted);
   await repository.write("b.txt", "b\n");
@@ -152,7 +151,6 @@ test("a difference is of the working tree, against any commit or the base, of on
   await expect(git.compare({ base: "nope" })).rejects.toMatchObject({ code: "not_found" });
 });
 
-// S-023, S-029, S-055, S-058
 test("commits by request carry their author and co-author, are told of, and are found again in the log", async () => {
   const { head } = await git.clone(wanted);
   await repository.write("b.txt", "b\n");
@@ -180,7 +178,6 @@ test("commits by request carry their author and co-author, are told of, and are 
   expect(await api.gitCurrentBranch({}, signal)).toEqual({ branch: wanted.shadow_branch });
 });
 
-// S-029
 test("only what this repository has is checked out, and uncommitted work is lost only on demand", async () => {
   await git.clone(wanted);
   await repository.write("a.txt", "mine\n");
@@ -198,7 +195,7 @@ test("only what this repository has is checked out, and uncommitted work is lost
   expect(await readFile(join(repository.workspace, "a.txt"), "utf8")).toBe("one\ntwo\n");
 });
 
-// S-026, S-056
+// S-056
 test("work goes on with another shadow branch: a new one, one of the remote, and back", async () => {
   const { head } = await git.clone(wanted);
   await repository.write("b.txt", "b");
@@ -217,7 +214,7 @@ test("work goes on with another shadow branch: a new one, one of the remote, and
   await expect(git.branch({ branch: "shadow/four", from: "nowhere" })).rejects.toMatchObject({ code: "not_found" });
 });
 
-// S-028, S-062
+// S-062
 test("what is left uncommitted is committed before the runner stops, in the name of whose work it is", async () => {
   expect(await git.commitLeftovers()).toBeUndefined();
   await git.clone(wanted);

@@ -90,7 +90,6 @@ test("answers on what is ignored are the same however they are cut", () => {
   );
 });
 
-// S-030
 test("names, addresses, branches, messages and paths are refused where they are too long or mean something else", () => {
   const accepted = ["shadow/task-1", "main", "a.b_c-D/9", "x".repeat(250)];
   const refused = [

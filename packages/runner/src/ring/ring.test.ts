@@ -125,7 +125,6 @@ test("a damaged file costs what is behind its damage, an entry cut by a kill cos
   await again.ring.close();
 });
 
-// S-076
 test("what was cleared is gone from disk at once, and never comes back", async () => {
   const { ring } = await open();
   for (let n = 0; n < 100; n++) ring.append(1, Buffer.from("secret\n"));

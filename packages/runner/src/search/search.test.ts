@@ -46,7 +46,6 @@ describe.each(engines)("contents by $engine", ({ program }) => {
     return { matches, places, end };
   };
 
-  // S-016
   test("lines that match are told with place, ranges and what surrounds them", async () => {
     await using folder = await tree({ "src/a.ts": "one\r\ntwo ä foo, foo\nthree\nfour\n", "b.txt": "nothing\n" });
     const { matches, end } = await search(folder, "foo", { context: 1 });
@@ -268,7 +267,6 @@ test("a regular expression that takes for ever is ended, and the daemon works on
   expect(longest).toBeLessThan(250);
 });
 
-// S-016
 test("names are found by a few characters, the best first, ignored ones left out", async () => {
   const paths = [
     "src/server/main.ts",

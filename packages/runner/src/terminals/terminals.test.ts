@@ -83,7 +83,6 @@ test("one types at a time; another is refused until it takes over, and everyone 
   expect((await terminal.info()).typist).toBe("ann");
 });
 
-// S-071
 test("a program is held back when the fastest has not seen 100,000, and goes on when it has", async () => {
   const id = await bench.create({ command: "read x; head -c 5000000 /dev/zero | tr '\\0' x" });
   const viewer = await bench.terminals.attach(id, { after: undefined, history: false, viewer_id: "ann", flow: "ack" });
@@ -211,7 +210,6 @@ test("a program that reads nothing, or whose output was stopped by a key, holds 
 });
 
 // S-074
-// S-075, S-076
 test("ending a terminal ends every process on it, also jobs in groups of their own that ignore a hang-up", async () => {
   const id = await bench.create();
   const watcher = await bench.watch(id, { viewer_id: "ann" });

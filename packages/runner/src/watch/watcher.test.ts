@@ -180,7 +180,7 @@ test("a rule that changes counts from then on, with one rescan", async () => {
   expect(await saidOf(1)).toEqual(["file-created one/a"]);
 });
 
-// S-019, S-087
+// S-087
 test("while it is held quiet nothing is told, and then one rescan, after which it knows what happened", async () => {
   await watching();
   await writeFile(at("before"), "x");

@@ -46,7 +46,6 @@ async function served(epoch: number, ownKey = key): Promise<Mux> {
 
 const soon = () => AbortSignal.timeout(5_000);
 
-// G-031
 test("a server that connects has the wire; one with a later lease takes its place, and the earlier one stays out", async () => {
   const first = await served(1);
   const held = await keeper.mux(soon());

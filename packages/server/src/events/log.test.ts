@@ -17,7 +17,7 @@ async function collect(source: AsyncIterable<readonly Event[]>, until: (events: 
 }
 
 describe("the log", () => {
-  // K-015, X-010
+  // X-010
   it("gives sequences without gap or double to writers that append at the same time", async () => {
     await using f = await fixture();
     const task = await f.newTask();
@@ -72,7 +72,7 @@ describe("the log", () => {
     await expect(f.log.write(({ append }) => append(crypto.randomUUID(), [notice("x")]))).rejects.toThrow(WharfError);
   });
 
-  // K-020…K-023: scripts that read the old tables find them
+  // K-021 K-022 K-023: scripts that read the old tables find them
   it("is readable through the old tables' names", async () => {
     await using f = await fixture();
     const task = await f.newTask();

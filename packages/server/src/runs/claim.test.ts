@@ -16,7 +16,6 @@ const adopt = (f: Fixture, server_id: string, held: string[] = []) =>
   adoptLeases(f.db, { server_id, place: "here", held, limit: 100 });
 
 describe("the queue", () => {
-  // K-003, K-054
   it("gives slots by priority, then by age, and no more than there are", async () => {
     await using f = await fixture();
     const low = await f.newTask({ title: "low" });

@@ -26,7 +26,7 @@ async function newRunner(f: Fixture): Promise<string> {
 const codeOf = (thrown: unknown) => (thrown instanceof WharfError ? thrown.code : String(thrown));
 
 describe("a prompt", () => {
-  // K-018, K-052: a run and its first turn appear together, and the task is in progress
+  // K-018: a run and its first turn appear together, and the task is in progress
   it("makes a run, a turn and their log lines in one step", async () => {
     await using f = await fixture();
     const task = await f.newTask();
@@ -72,7 +72,6 @@ describe("a prompt", () => {
 });
 
 describe("stopping", () => {
-  // K-056
   it("ends a run that waits in the queue at once, with its turn", async () => {
     await using f = await fixture();
     const task = await f.newTask();

@@ -35,7 +35,6 @@ const runRow = async (f: Fixture) => (await f.db.select().from(runs))[0]!;
 const by = (f: Fixture) => ({ by: f.owner.user_id });
 
 describe("prompts during a turn", () => {
-  // S-080
   it("wait in the order they came, and each waits for a slot when the one before it has ended", async () => {
     await using f = await fixture();
     const { task, first, second, third } = await lineOf(f);
@@ -102,7 +101,6 @@ describe("prompts during a turn", () => {
 });
 
 describe("cancelling a turn", () => {
-  // S-080
   it("takes one back that waits, whichever it is, and leaves the others", async () => {
     await using f = await fixture();
     const { task, second } = await lineOf(f);

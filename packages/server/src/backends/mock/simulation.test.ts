@@ -15,7 +15,7 @@ test("is 100 ms and 10 % away for tools, 500 ms and 5 % for workspaces", () => {
   });
 });
 
-// S-009, S-010, S-011
+// S-009 S-010
 test("delays what is asked of the backend and of the daemon", async () => {
   const simulation = { tool: { latencyMs: 80, failureRate: 0 }, workspace: { latencyMs: 60, failureRate: 0 } };
   await using mock = await openMock({ simulation });
@@ -31,7 +31,6 @@ test("delays what is asked of the backend and of the daemon", async () => {
   expect(stdout.split("\n")).toHaveLength(10_001);
 });
 
-// S-011
 test("lets operations fail as often as it says, the same ones for the same seed", async () => {
   const simulation = { tool: { latencyMs: 0, failureRate: 0 }, workspace: { latencyMs: 0, failureRate: 0.5 } };
   const outcomes = async (seed: string) => {
@@ -45,7 +44,6 @@ test("lets operations fail as often as it says, the same ones for the same seed"
   expect(await outcomes("two")).not.toEqual(first);
 });
 
-// S-011
 test("lets dials fail, and breaks wires", async () => {
   const simulation = { tool: { latencyMs: 0, failureRate: 0.5 }, workspace: { latencyMs: 0, failureRate: 0 } };
   await using mock = await openMock({ simulation, seed: "any" });

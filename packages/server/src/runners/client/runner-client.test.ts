@@ -139,7 +139,6 @@ test("a stream that finds the circuit half open is preceded by a probe", async (
   expect(asked.at(-2)).toBe("GET /health");
 });
 
-// S-033 S-034 S-035
 test("a runner that is away is an error with a next step, for calls, streams and requests alike", async () => {
   const away = { code: "runner_unavailable", next: expect.stringMatching(/doctor/) };
   const { client } = clientOf((request) => request.socket.destroy());

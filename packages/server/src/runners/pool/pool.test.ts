@@ -13,7 +13,6 @@ const ready = async (pool: WarmPool, n: number) => {
 };
 const nobody = async () => undefined;
 
-// G-051 S-115
 test("ten that wait go to ten of a hundred who come at once, to each another, and others take their place", async () => {
   await using setting = await Setting.local();
   const pool = setting.pool({ size: 10 });
@@ -33,7 +32,6 @@ test("ten that wait go to ten of a hundred who come at once, to each another, an
   expect(await setting.there()).toEqual(before);
 });
 
-// S-115
 test("a runner of the pool knows nothing of anybody, and what it says to the gateway is denied until it is claimed", async () => {
   await using setting = await Setting.local();
   const { backend, keys } = setting;
@@ -92,7 +90,6 @@ test("runners of an image are kept beside those without, and each goes to those 
   expect(await setting.claim(pool, small)).toBeDefined();
 });
 
-// S-115
 test("one whose daemon has died is replaced and never given to anybody", async () => {
   await using setting = await Setting.local();
   const pool = setting.pool({ size: 2 });
@@ -129,7 +126,6 @@ test("one is counted as ready only when it can be claimed", async () => {
   expect(await setting.claim(pool, small)).toBeDefined();
 });
 
-// S-115
 test("a claim that is taken back leaves the runner where it was", async () => {
   await using setting = await Setting.mock();
   const pool = setting.pool({ size: 1 });
@@ -153,7 +149,6 @@ test("a claim that is taken back leaves the runner where it was", async () => {
   expect(pool.handOver(row!.id, nobody)).toBeDefined();
 });
 
-// S-115
 test("the next server takes up what waits, and gives up what is too many or older than itself", async () => {
   await using setting = await Setting.local();
   const first = setting.pool({ size: 3 });
@@ -184,7 +179,6 @@ test("the next server takes up what waits, and gives up what is too many or olde
   await expect.poll(() => setting.there(), patience).toEqual([row!.id]);
 });
 
-// S-115
 test("with an agent whose program those that wait lack, they make room for others that have it", async () => {
   await using setting = await Setting.mock();
   const first = setting.pool({ size: 2 });

@@ -100,7 +100,6 @@ describe("every pod that can be emitted", () => {
     }
   });
 
-  // R-022
   test("carries the reserved labels whatever its tenant sends, and no key", () => {
     for (const { pod, spec } of all) {
       expect(pod.metadata?.labels).toMatchObject({
@@ -148,7 +147,6 @@ test("a long runner is a StatefulSet of one with claims of its own that go with 
   expect(volumes.some(({ persistentVolumeClaim }) => persistentVolumeClaim)).toBe(false);
 });
 
-// G-052
 test("the daemon's configuration is a Secret that belongs to its runner, and is one that a daemon reads", () => {
   const owner = { kind: "Pod", apiVersion: "v1", name: "runner", uid: "u" };
   const secret = daemonSecret(someSpec, someSettings, owner);
@@ -159,7 +157,6 @@ test("the daemon's configuration is a Secret that belongs to its runner, and is 
 });
 
 describe("a tenant's namespace", () => {
-  // G-020
   test("is named for the tenant, and no two tenants share one", () => {
     const of = (tenant?: string) => namespaceOf(someSettings, tenant);
     expect(of("5d9f7a10-1111-4222-8333-444455556666")).toBe("client-5d9f7a10-1111-4222-8333-444455556666");
@@ -190,7 +187,7 @@ describe("a tenant's namespace", () => {
     ]);
   });
 
-  // G-043, S-046, S-047
+  // G-043
   test("has the quota and the limits", () => {
     const { quota, limits, account } = tenantObjects("t", someSettings);
     expect(quota.spec?.hard).toEqual(defaultQuota);
