@@ -2,13 +2,26 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
-import { homedir } from "node:os";
+import { constants, homedir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { LocalBackend } from "./index.ts";
 import { converse, hasBubblewrap, Setting, spec, type Conversation } from "./fixtures/setting.ts";
 import { procMounts } from "./host-mounts.ts";
+import { clone3, judgedCalls, refusedCalls, type Numbers } from "./seccomp/system-calls.ts";
+
+const architecture = process.arch === "arm64" ? "arm64" : "x64";
+const { EPERM, ENOSYS, EAFNOSUPPORT } = constants.errno;
+
+/** A program of 32 bits that does nothing but `exit(7)`. */
+const exitOfI386 = Buffer.from(
+  // ELF header, program header, and: mov $7, %ebx; mov $1, %eax; int $0x80
+  "7f454c46010101000000000000000000020003000100000054800408340000000000000000000000340020000100000000000000" +
+    "0100000000000000008004080080040860000000600000000500000000100000" +
+    "bb07000000b801000000cd80",
+  "hex",
+);
 
 /** Every attempt is made by a program inside, with all the rights that an agent has there. */
 describe.skipIf(!hasBubblewrap)("from inside a sandbox", () => {
@@ -98,6 +111,75 @@ describe.skipIf(!hasBubblewrap)("from inside a sandbox", () => {
       expect((await inside.sh(command)).code, command).not.toBe(0);
     }
   });
+
+  /** Makes a system call by perl and returns its error number, or `undefined` where it succeeded. */
+  const callKernel = async (numbers: Numbers, ...args: (number | string)[]): Promise<number | undefined> => {
+    const number = numbers[architecture] ?? expect.unreachable();
+    // Perl passes a text as a pointer, and only that of a variable.
+    const given = args.map((argument, i) => (typeof argument === "number" ? argument : `my $text${i} = ${argument}`));
+    const script = `my $r = syscall(${[number, ...given].join(", ")}); print $r == -1 ? $! + 0 : "done"`;
+    const answer = (await inside.run("perl", "-e", script)).stdout;
+    return answer === "done" ? undefined : Number(answer);
+  };
+
+  test("no system call of the filter's table passes", async () => {
+    const numbers = Object.values(refusedCalls).flatMap((call) => call[architecture] ?? []);
+    const script = `for my $n (${numbers.join(",")}) { my $r = syscall($n, 0, 0, 0, 0, 0, 0); print "$n\n" unless $r == -1 && $! == ${EPERM} }`;
+    expect(await inside.run("perl", "-e", script)).toEqual({ code: 0, stdout: "", stderr: "" });
+  });
+
+  test.each([
+    ["reads the keyring of the server's session", () => callKernel(refusedCalls.keyctl, 0, -3, 0)],
+    ["joins another session keyring", () => callKernel(refusedCalls.keyctl, 1, 0)],
+    ["adds a key", () => callKernel(refusedCalls.add_key, '"user"', '"wharf"', '"x"', 1, -2)],
+    ["asks for a key by its name", () => callKernel(refusedCalls.request_key, '"user"', '"wharf"', 0, -3)],
+    ["attaches to the daemon", () => callKernel(refusedCalls.ptrace, 0x4206, 2, 0, 0)],
+    ["reads the daemon's memory", () => callKernel(refusedCalls.process_vm_readv, 2, 0, 0, 0, 0, 0)],
+    ["opens a ring of io_uring", () => callKernel(refusedCalls.io_uring_setup, 1, '"\\0" x 120')],
+    ["catches page faults", () => callKernel(refusedCalls.userfaultfd, 1)],
+    ["loads a program into the kernel", () => callKernel(refusedCalls.bpf, 0, '"\\0" x 128', 128)],
+    ["counts the machine's events", () => callKernel(refusedCalls.perf_event_open, '"\\0" x 128', 0, -1, -1, 0)],
+    ["opens a file by its handle", () => callKernel(refusedCalls.open_by_handle_at, 3, 0, 0)],
+    ["begins a mount", () => callKernel(refusedCalls.fsopen, '"tmpfs"', 0)],
+    ["copies a mount", () => callKernel(refusedCalls.open_tree, -100, '"/usr"', 1)],
+    ["joins the namespaces of another process", () => callKernel(refusedCalls.setns, 3, 0)],
+    ["makes a user namespace", () => callKernel(judgedCalls.unshare, 0x1000_0000)],
+    ["makes a process with a user namespace", () => callKernel(judgedCalls.clone, 0x1000_0000 | 17, 0, 0, 0, 0)],
+    ["takes the randomness from addresses", () => callKernel(judgedCalls.personality, 0x4_0000)],
+  ])("refused is whoever %s", async (_attack, attempt) => {
+    expect(await attempt()).toBe(EPERM);
+  });
+
+  test.each([
+    ["the hypervisor (vsock)", 40, 1, 0],
+    ["the kernel's cryptography (alg)", 38, 5, 0],
+    ["devices (bluetooth)", 31, 3, 1],
+    ["the audit log (netlink)", 16, 3, 9],
+    ["raw packets", 17, 3, 0],
+  ])("no socket leads to %s", async (_target, family, type, protocol) => {
+    expect(await callKernel(judgedCalls.socket, family, type, protocol)).toBe(EAFNOSUPPORT);
+  });
+
+  test("flags behind a pointer are not looked at: clone3 does not exist, so that libraries use clone", async () => {
+    expect(await callKernel(clone3, '"\\0" x 88', 88)).toBe(ENOSYS);
+  });
+
+  test("no program types into its terminal", async () => {
+    const script = `open(my $tty, "+<", "/dev/tty") or die; print ioctl($tty, 0x5412, my $c = "x") ? "typed" : $! + 0`;
+    expect(
+      await output(`script -qc "perl -e '${script.replaceAll("$", "\\$").replaceAll('"', '\\"')}'" /dev/null`),
+    ).toBe(String(EPERM));
+  });
+
+  test.runIf(architecture === "x64")(
+    "calls of another architecture end the process, and those of x32 fail",
+    async () => {
+      expect(await callKernel({ x64: 0x4000_0000 + 39 })).toBe(ENOSYS);
+      writeFileSync(join(setting.folder, runner.id, "workspace", "i386"), exitOfI386, { mode: 0o755 });
+      // 31 is SIGSYS. A kernel without these calls cannot start the program at all.
+      expect([128 + 31, 126]).toContain((await inside.sh("/workspace/i386")).code);
+    },
+  );
 
   test("nothing of the host's files is there but its programs", async () => {
     writeFileSync(join(setting.base, "secret"), "x");

@@ -7,8 +7,8 @@ export interface LaunchOptions {
   readonly cwd: string;
   /** Takes standard output and error. */
   readonly log: number;
-  /** What the new process gets as its file descriptor 3. */
-  readonly third?: "pipe" | number;
+  /** What the new process gets as its file descriptors from 3 on. */
+  readonly more: readonly ("pipe" | number)[];
   readonly config: DaemonConfig;
 }
 
@@ -22,7 +22,7 @@ export function launch(command: string, commandArguments: readonly string[], opt
     const stdio: StdioOptions = ["pipe", options.log, options.log];
     // A descriptor that leaked into the server would be a way out of the sandbox, so something harmless takes its place.
     for (const leaked of inheritableDescriptors()) stdio[leaked] = nothing;
-    if (options.third !== undefined) stdio[3] = options.third;
+    options.more.forEach((entry, index) => (stdio[3 + index] = entry));
     const child = spawn(command, commandArguments, {
       detached: true,
       cwd: options.cwd,

@@ -71,6 +71,7 @@ export async function createLocalBackend(options: LocalBackendOptions): Promise<
   options.log?.info(
     {
       limits: "unenforced",
+      system_calls: foundation.filter === undefined ? "unfiltered" : "filtered",
       user_namespaces: foundation.extraFlags.length > 0 ? "disabled" : "possible",
     },
     "runners are sandboxes",

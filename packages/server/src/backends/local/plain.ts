@@ -60,7 +60,7 @@ export class PlainEnclosure implements Enclosure {
         cwd: folder.workspace,
         log: log.fd,
         // The folder of the socket, for an address that would be too long.
-        third: wireFolder,
+        more: [wireFolder],
         config: {
           runner_id: spec.id,
           wire_key: spec.wireKey,

@@ -1,14 +1,17 @@
-import { execFile } from "node:child_process";
+import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
 import { mkdtemp, rm, rmdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
+import { text } from "node:stream/consumers";
 import { inventConfiguration } from "./host-mounts.ts";
 import { findOnPath } from "./programs.ts";
 import { RunnerFolder } from "./runner-folder.ts";
 import { inside } from "../shared/inside.ts";
+import { giveFilter } from "./sandbox.ts";
 import { sandboxArguments, type SandboxFoundation } from "./sandbox-arguments.ts";
+import { compileFilter } from "./seccomp/syscall-filter.ts";
 
 export interface ProbeOptions {
   readonly folder: string;
@@ -20,7 +23,6 @@ export interface ProbeOptions {
 const probeMs = 10_000;
 /** Older versions lack these, and some kernels the means. Without them a process may make namespaces of its own inside. */
 const userNamespaceFlags = ["--disable-userns", "--assert-userns-disabled"];
-const runFile = promisify(execFile);
 
 /** Finds out whether a sandbox can be made here, by making one with all that a runner's has and running our Node in it. */
 export async function probeSandbox(options: ProbeOptions): Promise<SandboxFoundation | { readonly reason: string }> {
@@ -29,11 +31,18 @@ export async function probeSandbox(options: ProbeOptions): Promise<SandboxFounda
   if (bwrap === undefined) return { reason: "bubblewrap is not installed" };
   const invented = await inventConfiguration(join(options.folder, ".etc"));
   const basis = { bwrap, kit: options.kit, node: options.node, invented };
-  const strict = { ...basis, extraFlags: userNamespaceFlags };
-  if ((await attempt(strict, options.folder)) === undefined) return strict;
-  const loose = { ...basis, extraFlags: [] };
-  const reason = await attempt(loose, options.folder);
-  return reason === undefined ? loose : { reason: `bubblewrap does not work here: ${reason}` };
+  const filter = compileFilter(process.arch);
+  const filters = filter === undefined ? [{}] : [{ filter }, {}];
+  let reason: string | undefined;
+  // From the strongest sandbox to the weakest.
+  for (const chosen of filters) {
+    for (const extraFlags of [userNamespaceFlags, []]) {
+      const foundation = { ...basis, ...chosen, extraFlags };
+      reason = await attempt(foundation, options.folder);
+      if (reason === undefined) return foundation;
+    }
+  }
+  return { reason: `bubblewrap does not work here: ${reason}` };
 }
 
 /** Why no sandbox can be made on this machine, or nothing where one can. */
@@ -57,15 +66,18 @@ async function attempt(foundation: SandboxFoundation, runners: string): Promise<
     programs: [],
   });
   try {
-    await runFile(foundation.bwrap, [...bwrapArguments, "--", inside.node, "--version"], {
+    const bubblewrap = spawn(foundation.bwrap, [...bwrapArguments, "--", inside.node, "--version"], {
       timeout: probeMs,
       killSignal: "SIGKILL",
       env: {},
+      stdio: ["ignore", "ignore", "pipe", "ignore", foundation.filter === undefined ? "ignore" : "pipe"],
     });
-    return undefined;
+    giveFilter(bubblewrap, foundation.filter);
+    const words = bubblewrap.stderr === null ? "" : text(bubblewrap.stderr);
+    const [code, signal] = await once(bubblewrap, "close");
+    return code === 0 ? undefined : (await words).trim() || `it ended with ${code ?? signal}`;
   } catch (error) {
-    const words = error instanceof Error && "stderr" in error ? String(error.stderr).trim() : "";
-    return words || (error instanceof Error ? error.message : String(error));
+    return error instanceof Error ? error.message : String(error);
   } finally {
     await rm(folder.path, { recursive: true, force: true });
     await rmdir(probes).catch(() => undefined); // another server may be probing

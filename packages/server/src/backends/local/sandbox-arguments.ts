@@ -12,7 +12,13 @@ export interface SandboxFoundation {
   readonly invented: readonly Mount[];
   /** Flags that this machine's bubblewrap may lack. */
   readonly extraFlags: readonly string[];
+  /** The program that judges system calls, where there is one for this machine. */
+  readonly filter?: Buffer;
 }
+
+/** The file descriptors bubblewrap gets: it writes its status to the first and reads the filter from the second. */
+export const statusDescriptor = 3;
+export const filterDescriptor = 4;
 
 /**
  * No `--die-with-parent`: a runner outlives the server. `--unshare-user` even for root, who would keep all capabilities without it.
@@ -72,6 +78,7 @@ export function sandboxArguments(
   return [
     ...namespaceFlags,
     ...foundation.extraFlags,
+    ...(foundation.filter === undefined ? [] : ["--seccomp", String(filterDescriptor)]),
     ...Object.entries(environment).flatMap(([name, value]) => ["--setenv", name, value]),
     ...mounts.flat(),
     "--chdir",

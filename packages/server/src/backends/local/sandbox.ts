@@ -21,7 +21,7 @@ import {
 import { bringPrograms, missingProgram, type ProgramSearch } from "./programs.ts";
 import type { Launched, RunnerFolder } from "./runner-folder.ts";
 import { inside } from "../shared/inside.ts";
-import { sandboxArguments, type SandboxFoundation } from "./sandbox-arguments.ts";
+import { filterDescriptor, sandboxArguments, statusDescriptor, type SandboxFoundation } from "./sandbox-arguments.ts";
 import { socketName } from "../shared/wire-listener.ts";
 
 /** Setting up the mounts takes about 20 ms; a machine that swaps may take much longer. */
@@ -53,11 +53,12 @@ export class SandboxEnclosure implements Enclosure {
     const bwrapArguments = sandboxArguments(this.#foundation, folder, { spec, programs });
     const command = [inside.node, "--max-semi-space-size=2", `${inside.kit}/lib/wharf-daemon.mjs`];
     await using log = await folder.openLog();
-    const monitor = launch(this.#foundation.bwrap, ["--json-status-fd", "3", ...bwrapArguments, "--", ...command], {
+    const status = ["--json-status-fd", String(statusDescriptor)];
+    const monitor = launch(this.#foundation.bwrap, [...status, ...bwrapArguments, "--", ...command], {
       environment: {},
       cwd: "/",
       log: log.fd,
-      third: "pipe",
+      more: this.#foundation.filter === undefined ? ["pipe"] : ["pipe", "pipe"],
       config: {
         runner_id: spec.id,
         wire_key: spec.wireKey,
@@ -69,6 +70,7 @@ export class SandboxEnclosure implements Enclosure {
         isolation: "sandbox",
       },
     });
+    giveFilter(monitor, this.#foundation.filter);
     try {
       return await this.#started(monitor, AbortSignal.any([AbortSignal.timeout(startMs), ...(signal ? [signal] : [])]));
     } catch (error) {
@@ -179,11 +181,21 @@ function executableOf(pid: number): string | undefined {
   }
 }
 
+/** Hands bubblewrap the filter. It reads up to the end before it starts anything, so a server that dies here starts nothing. */
+export function giveFilter(monitor: ChildProcess, filter: Buffer | undefined): void {
+  if (filter === undefined) return;
+  const pipe = monitor.stdio[filterDescriptor];
+  if (pipe === null || pipe === undefined || !("writable" in pipe)) throw new Error("bubblewrap has no filter pipe");
+  // A bubblewrap that ends before it has read shows by its end.
+  pipe.on("error", () => undefined);
+  pipe.end(filter);
+}
+
 const Status = z.object({ "child-pid": z.number().int().positive() });
 
 /** bubblewrap's own word for which process is the init. */
 async function childPid(monitor: ChildProcess, signal: AbortSignal): Promise<number> {
-  const pipe = monitor.stdio[3];
+  const pipe = monitor.stdio[statusDescriptor];
   if (pipe === null || pipe === undefined || !("readable" in pipe)) throw new Error("bubblewrap has no status pipe");
   const lines = createInterface({ input: pipe, signal });
   try {
