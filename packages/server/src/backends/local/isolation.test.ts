@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { LocalBackend } from "./index.ts";
-import { converse, hasBubblewrap, Setting, spec, type Conversation } from "./fixtures/setting.ts";
+import { converse, expectsBubblewrap, Setting, spec, type Conversation } from "./fixtures/setting.ts";
 import { procMounts } from "./host-mounts.ts";
 import { clone3, judgedCalls, refusedCalls, type Numbers } from "./seccomp/system-calls.ts";
 
@@ -24,7 +24,7 @@ const exitOfI386 = Buffer.from(
 );
 
 /** Every attempt is made by a program inside, with all the rights that an agent has there. */
-describe.skipIf(!hasBubblewrap)("from inside a sandbox", () => {
+describe.skipIf(!expectsBubblewrap)("from inside a sandbox", () => {
   const runner = spec();
   let setting: Setting;
   let backend: LocalBackend;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { converse, hasBubblewrap, processesNaming, Setting, sightings, spec } from "./fixtures/setting.ts";
+import { converse, expectsBubblewrap, processesNaming, Setting, sightings, spec } from "./fixtures/setting.ts";
 
 const Recorded = (setting: Setting, id: string): { root: { pid: number }; daemon: { pid: number } } =>
   JSON.parse(readFileSync(join(setting.folder, id, "run.json"), "utf8"));
@@ -24,7 +24,7 @@ async function killedServer(setting: Setting, id: string, when: { word: string; 
   await exited;
 }
 
-describe.skipIf(!hasBubblewrap)("a runner on this machine", () => {
+describe.skipIf(!expectsBubblewrap)("a runner on this machine", () => {
   test("answers on its wire once it is created, and is a sandbox", async () => {
     await using setting = new Setting();
     const backend = await setting.backend();

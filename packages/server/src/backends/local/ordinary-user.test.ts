@@ -3,7 +3,7 @@ import { accessSync, constants, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
-import { hasBubblewrap } from "./fixtures/setting.ts";
+import { expectsBubblewrap } from "./fixtures/setting.ts";
 
 const nobody = 65534;
 
@@ -17,7 +17,7 @@ function isOpenToAll(path: string): boolean {
 }
 
 const canTry =
-  hasBubblewrap && process.getuid?.() === 0 && isOpenToAll(import.meta.filename) && isOpenToAll(process.execPath);
+  expectsBubblewrap && process.getuid?.() === 0 && isOpenToAll(import.meta.filename) && isOpenToAll(process.execPath);
 
 test.skipIf(!canTry)("an ordinary user's runners are sandboxes just as well", async () => {
   const script = join(import.meta.dirname, "fixtures", "ordinary-user.ts");

@@ -1,7 +1,7 @@
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { converse, hasBubblewrap, Setting, spec } from "./fixtures/setting.ts";
+import { converse, expectsBubblewrap, Setting, spec } from "./fixtures/setting.ts";
 
 function write(file: string, content: string, mode = 0o755): void {
   mkdirSync(dirname(file), { recursive: true });
@@ -23,7 +23,7 @@ function prefix(base: string, shebang = "#!/usr/bin/env node"): string {
   return join(base, "prefix", "bin");
 }
 
-describe.skipIf(!hasBubblewrap)("a program of this machine", () => {
+describe.skipIf(!expectsBubblewrap)("a program of this machine", () => {
   test("of an npm prefix runs inside with its packages, by our Node, and brings nothing else along", async () => {
     await using setting = new Setting();
     const backend = await setting.backend({ searchPath: `/usr/bin:${prefix(setting.base)}` });
