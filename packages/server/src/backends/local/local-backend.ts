@@ -9,7 +9,7 @@ import { PlainEnclosure } from "./plain.ts";
 import { probeSandbox } from "./probe.ts";
 import { allProcesses, isAlive, signalProcess, untilGone, type Process, type ProcessIdentity } from "./processes.ts";
 import { emptyTrash, removeTree } from "./remove-tree.ts";
-import { RunnerFolder, type Launched } from "./runner-folder.ts";
+import { isRunnerId, RunnerFolder, type Launched } from "./runner-folder.ts";
 import { SandboxEnclosure } from "./sandbox.ts";
 import { linkPath } from "../shared/short-path.ts";
 import { measure } from "./usage.ts";
@@ -191,7 +191,8 @@ class LocalRunners implements Backend {
 
   async *list(): AsyncIterable<RunnerSighting> {
     const names = await readdir(this.#options.folder);
-    for (const id of names.filter((name) => !name.startsWith("."))) {
+    // A volume that is mounted here has a `lost+found`.
+    for (const id of names.filter(isRunnerId)) {
       const folder = this.#folder(id);
       if (!(await folder.exists())) continue;
       yield { id, state: (await this.#launched(folder)) === undefined ? "stopped" : "running" };

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { z } from "zod";
@@ -111,4 +111,14 @@ test("a plain process is reached in a folder whose path is longer than a socket'
   await backend.create(runner);
   using conversation = await converse(backend, runner.id);
   expect((await conversation.run("echo", "far")).stdout).toBe("far\n");
+});
+
+test("a folder that is no runner's, as volumes have one, is left out of the list", async () => {
+  await using setting = new Setting();
+  const backend = await setting.plainBackend();
+  const runner = spec();
+  await backend.create(runner);
+  for (const name of ["lost+found", "a.b", "x".repeat(65)]) mkdirSync(join(setting.folder, name));
+  writeFileSync(join(setting.folder, "note"), "mine");
+  expect(await sightings(backend)).toEqual([{ id: runner.id, state: "running" }]);
 });

@@ -30,6 +30,8 @@ const logBytes = 10 * 2 ** 20;
 /** How much of the end of the log an error quotes. */
 const quotedBytes = 400;
 
+export const isRunnerId = (name: string): boolean => /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/.test(name);
+
 /** The folder of one runner and what is kept where in it. Its name is checked, so no id leads out of the folder of all runners. */
 export class RunnerFolder {
   readonly id: string;
@@ -45,7 +47,7 @@ export class RunnerFolder {
   readonly #launching: string;
 
   constructor(runners: string, id: string) {
-    if (!/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/.test(id)) {
+    if (!isRunnerId(id)) {
       throw new WharfError("bad_request", {
         issues: [{ path: "runner_id", message: "must be 1 to 64 letters, digits, - or _" }],
       });
