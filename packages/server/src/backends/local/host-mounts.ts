@@ -1,5 +1,6 @@
+import { randomUUID } from "node:crypto";
 import { existsSync, globSync, lstatSync, readdirSync, readlinkSync } from "node:fs";
-import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { chmod, mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { mask, readOnly, type Mount } from "./mount.ts";
 
@@ -74,8 +75,11 @@ export async function inventConfiguration(folder: string): Promise<Mount[]> {
   const mounts: Mount[] = [];
   for (const [name, content] of Object.entries(inventedFiles)) {
     const file = join(folder, name);
-    await writeFile(file, content);
-    await chmod(file, 0o444);
+    const next = `${file}.${randomUUID()}`;
+    await writeFile(next, content);
+    await chmod(next, 0o444);
+    // The file of an earlier start cannot be written, and is mounted in its sandboxes.
+    await rename(next, file);
     mounts.push(readOnly(file, `/etc/${name}`));
   }
   return mounts;
