@@ -1,12 +1,13 @@
 import { spawn, type ChildProcess, type StdioOptions } from "node:child_process";
 import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
+import type { Writable } from "node:stream";
 import type { DaemonConfig } from "@wharf/contract";
 
 export interface LaunchOptions {
   readonly environment: Readonly<Record<string, string>>;
   readonly cwd: string;
   /** Takes standard output and error. */
-  readonly log: number;
+  readonly output: Writable;
   /** What the new process gets as its file descriptors from 3 on. */
   readonly more: readonly ("pipe" | number)[];
   readonly config: DaemonConfig;
@@ -19,15 +20,11 @@ export interface LaunchOptions {
 export function launch(command: string, commandArguments: readonly string[], options: LaunchOptions): ChildProcess {
   const nothing = openSync("/dev/null", "r+");
   try {
-    const stdio: StdioOptions = ["pipe", options.log, options.log];
-    // A descriptor that leaked into the server would be a way out of the sandbox, so something harmless takes its place.
-    for (const leaked of inheritableDescriptors()) stdio[leaked] = nothing;
-    options.more.forEach((entry, index) => (stdio[3 + index] = entry));
     const child = spawn(command, commandArguments, {
       detached: true,
       cwd: options.cwd,
       env: { ...options.environment },
-      stdio: Array.from(stdio, (entry) => entry ?? "ignore"),
+      stdio: coverLeaks(["pipe", options.output, options.output, ...options.more], nothing),
     });
     child.unref();
     // A daemon that ends before it has read its configuration shows by its end.
@@ -37,6 +34,15 @@ export function launch(command: string, commandArguments: readonly string[], opt
   } finally {
     closeSync(nothing);
   }
+}
+
+type Descriptors = Exclude<StdioOptions, string>;
+
+/** A descriptor that leaked into the server would be a way out of a sandbox, so something harmless takes its place. */
+export function coverLeaks(chosen: Descriptors, harmless: number): Descriptors {
+  const stdio = [...chosen];
+  for (const leaked of inheritableDescriptors()) stdio[leaked] ??= harmless;
+  return Array.from(stdio, (entry) => entry ?? "ignore");
 }
 
 /** Open files of this process, beyond the standard ones, that a new process would get. */

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -210,6 +210,19 @@ describe.skipIf(!expectsBubblewrap)("a runner on this machine", () => {
     const runner = spec();
     await backend.create(runner);
     await expect(backend.dial(runner.id)).rejects.toThrow(/no journal here/);
+  });
+
+  test("has the output of its daemon kept up to a limit, the last of it included", async () => {
+    await using setting = new Setting();
+    const flood = 'for (let i = 0; i < 50; i++) process.stderr.write(`${"x".repeat(2 ** 20)}\\n`);';
+    writeFileSync(join(setting.kit, "lib", "wharf-daemon.mjs"), `${flood} throw new Error("the end of it")`);
+    const backend = await setting.backend();
+    const runner = spec();
+    await backend.create(runner);
+    await expect(backend.dial(runner.id)).rejects.toThrow(/the end of it/);
+    const log = join(setting.folder, runner.id, "log");
+    const sizes = readdirSync(log).map((name) => statSync(join(log, name)).size);
+    expect(sizes.reduce((sum, size) => sum + size)).toBeLessThanOrEqual(20 * 2 ** 20);
   });
 
   test("is refused under a name that leads elsewhere, and not known before it is made", async () => {

@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import { WharfError } from "@wharf/contract";
 import type { Backend, RunnerSighting, RunnerSpec, RunnerUsage } from "../backend.ts";
 import type { Enclosure } from "./enclosure.ts";
+import { settleLog } from "./daemon-log.ts";
 import { KeyedLock } from "../shared/keyed-lock.ts";
 import type { Log } from "../shared/log.ts";
 import { PlainEnclosure } from "./plain.ts";
@@ -183,7 +184,6 @@ class LocalRunners implements Backend {
 
   async usage(id: string): Promise<RunnerUsage> {
     const folder = await this.#existing(id);
-    await folder.boundLog();
     const launched = await this.#launched(folder);
     if (launched === undefined) return measure(folder, undefined, []);
     return measure(folder, launched, this.#members(folder, launched, await this.#recentProcesses()));
@@ -248,6 +248,7 @@ class LocalRunners implements Backend {
     for (const enclosure of this.#enclosures) {
       await enclosure.end(folder, recorded?.isolation === enclosure.isolation ? recorded : undefined, named);
     }
+    await settleLog(folder.log);
     await folder.forget();
   }
 

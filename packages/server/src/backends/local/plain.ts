@@ -2,6 +2,7 @@ import { closeSync, constants, openSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { WharfError } from "@wharf/contract";
 import type { RunnerSpec } from "../backend.ts";
+import { keepLog } from "./daemon-log.ts";
 import type { Enclosure } from "./enclosure.ts";
 import { launch } from "./launch.ts";
 import {
@@ -49,7 +50,7 @@ export class PlainEnclosure implements Enclosure {
     const { kit, node, searchPath, daemonListens = false } = this.#options;
     const wireFolder = openSync(folder.wire, constants.O_RDONLY | constants.O_DIRECTORY);
     try {
-      await using log = await folder.openLog();
+      using output = await keepLog(folder.log);
       const daemon = launch(node, ["--max-semi-space-size=2", join(kit, "lib", "wharf-daemon.mjs")], {
         environment: {
           PATH: [join(kit, "bin"), dirname(node), searchPath].join(delimiter),
@@ -58,7 +59,7 @@ export class PlainEnclosure implements Enclosure {
           [marker]: spec.id,
         },
         cwd: folder.workspace,
-        log: log.fd,
+        output: output.input,
         // The folder of the socket, for an address that would be too long.
         more: [wireFolder],
         config: {
@@ -74,6 +75,7 @@ export class PlainEnclosure implements Enclosure {
           isolation: "unsafe",
         },
       });
+      output[Symbol.dispose]();
       const failed = new Promise<Error>((resolve) => daemon.once("error", resolve));
       const identity = daemon.pid === undefined ? undefined : await identify(daemon.pid);
       if (identity !== undefined) return { isolation: "unsafe", root: identity, daemon: identity };

@@ -1,20 +1,9 @@
-import {
-  chmod,
-  lstat,
-  mkdir,
-  open,
-  readFile,
-  rename,
-  rm,
-  stat,
-  truncate,
-  writeFile,
-  type FileHandle,
-} from "node:fs/promises";
+import { chmod, lstat, mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { WharfError } from "@wharf/contract";
 import { z } from "zod";
+import { logName, settleLog } from "./daemon-log.ts";
 import { isOfThisBoot, ProcessIdentity } from "./processes.ts";
 
 /** What was started for a runner: ending `root` ends everything in a sandbox; `daemon` is the process that serves the wire. */
@@ -25,8 +14,6 @@ export const Launched = z.object({
 });
 export type Launched = z.infer<typeof Launched>;
 
-/** The daemon's own words; larger than this they make room for newer ones. */
-const logBytes = 10 * 2 ** 20;
 /** How much of the end of the log an error quotes. */
 const quotedBytes = 400;
 
@@ -42,7 +29,7 @@ export class RunnerFolder {
   readonly wire: string;
   readonly bin: string;
   readonly usageFile: string;
-  readonly #logFolder: string;
+  readonly log: string;
   readonly #record: string;
   readonly #launching: string;
 
@@ -60,7 +47,7 @@ export class RunnerFolder {
     this.wire = join(this.path, "wire");
     this.bin = join(this.path, "bin");
     this.usageFile = join(this.path, "usage.json");
-    this.#logFolder = join(this.path, "log");
+    this.log = join(this.path, "log");
     this.#record = join(this.path, "run.json");
     this.#launching = join(this.path, "launching");
   }
@@ -73,7 +60,7 @@ export class RunnerFolder {
   /** Makes what is not there yet. True if the runner is new. */
   async prepare(): Promise<boolean> {
     const made = await mkdir(this.path, { recursive: true, mode: 0o700 });
-    for (const folder of [this.workspace, this.home, this.state, this.wire, this.bin, this.#logFolder]) {
+    for (const folder of [this.workspace, this.home, this.state, this.wire, this.bin, this.log]) {
       await mkdir(folder, { recursive: true, mode: 0o700 });
       // The runner owns some of these and may have locked itself out.
       await chmod(folder, 0o700);
@@ -106,30 +93,10 @@ export class RunnerFolder {
     return (await lstat(this.#launching).catch(() => undefined)) !== undefined;
   }
 
-  /** The file that takes the daemon's output, begun anew when it has grown large. */
-  async openLog(): Promise<FileHandle> {
-    const file = join(this.#logFolder, "daemon.log");
-    const size = await stat(file).then(
-      (found) => found.size,
-      () => 0,
-    );
-    if (size > logBytes) await rename(file, `${file}.1`);
-    return open(file, "a", 0o600);
-  }
-
-  /** The daemon appends, so a log that is emptied under it goes on at its beginning. */
-  async boundLog(): Promise<void> {
-    const file = join(this.#logFolder, "daemon.log");
-    const size = await stat(file).then(
-      (found) => found.size,
-      () => 0,
-    );
-    if (size > logBytes) await truncate(file, 0);
-  }
-
   /** The last words of the daemon, to tell why it ended. */
   async lastWords(): Promise<string> {
-    const file = await open(join(this.#logFolder, "daemon.log"), "r").catch(() => undefined);
+    await settleLog(this.log);
+    const file = await open(join(this.log, logName), "r").catch(() => undefined);
     if (file === undefined) return "";
     try {
       const { size } = await file.stat();

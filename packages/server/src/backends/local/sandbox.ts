@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { WharfError } from "@wharf/contract";
 import { z } from "zod";
 import type { RunnerSpec } from "../backend.ts";
+import { keepLog } from "./daemon-log.ts";
 import type { Enclosure } from "./enclosure.ts";
 import { launch } from "./launch.ts";
 import {
@@ -52,12 +53,12 @@ export class SandboxEnclosure implements Enclosure {
     const programs = await bringPrograms(spec.programs, folder.bin, this.#search);
     const bwrapArguments = sandboxArguments(this.#foundation, folder, { spec, programs });
     const command = [inside.node, "--max-semi-space-size=2", `${inside.kit}/lib/wharf-daemon.mjs`];
-    await using log = await folder.openLog();
+    using output = await keepLog(folder.log);
     const status = ["--json-status-fd", String(statusDescriptor)];
     const monitor = launch(this.#foundation.bwrap, [...status, ...bwrapArguments, "--", ...command], {
       environment: {},
       cwd: "/",
-      log: log.fd,
+      output: output.input,
       more: this.#foundation.filter === undefined ? ["pipe"] : ["pipe", "pipe"],
       config: {
         runner_id: spec.id,
@@ -71,6 +72,8 @@ export class SandboxEnclosure implements Enclosure {
       },
     });
     giveFilter(monitor, this.#foundation.filter);
+    // From now on the sandbox alone can write.
+    output[Symbol.dispose]();
     try {
       return await this.#started(monitor, AbortSignal.any([AbortSignal.timeout(startMs), ...(signal ? [signal] : [])]));
     } catch (error) {
