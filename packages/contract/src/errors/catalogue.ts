@@ -189,6 +189,12 @@ export const errorCatalogue: { readonly [Code in ErrorCode]: CatalogueEntry<Erro
     message: ({ command, reason }) => `git ${command} failed: ${reason}`,
     next: () => "The task's log holds git's own words.",
   },
+  git_over_limit: {
+    http: 422,
+    grpc: "RESOURCE_EXHAUSTED",
+    message: ({ command, limit }) => `Wharf stopped git ${command}: it takes more than ${limit}.`,
+    next: () => "Commits that need this much are rare and may be made to exhaust a machine: look at them with care.",
+  },
   runner_unavailable: {
     http: 503,
     grpc: "UNAVAILABLE",

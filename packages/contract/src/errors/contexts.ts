@@ -35,6 +35,7 @@ export interface ErrorContexts {
   work_not_committed: { reason: string };
   nothing_to_push: { task_id: string; isPushed: boolean };
   git_failed: { command: string; reason: string };
+  git_over_limit: { command: string; limit: string };
   runner_unavailable: { runner_id: string; reason: string };
   runner_lost: { runner_id: string; reason: string };
   runner_timeout: { runner_id: string; phase: string; after_s: number };

@@ -35,7 +35,7 @@ declare module "fastify" {
 export function register<E extends Endpoint>(
   app: FastifyInstance,
   route: E,
-  handler: (call: Call<E>) => Promise<Loose<EndpointOutput<E>>>,
+  handler: (call: Call<E>, reply: FastifyReply) => Promise<Loose<EndpointOutput<E>>>,
   /** In bytes, where a body may be larger than others. */
   options: { readonly bodyLimit?: number } = {},
 ): void {
@@ -66,7 +66,7 @@ export function register<E extends Endpoint>(
         principal: request.principal,
       } as Call<E>;
       for (const part of [call.params, call.query, call.body]) requireStorable(part);
-      const result = await handler(call);
+      const result = await handler(call, reply);
       return reply.status(status).send(response === "none" ? undefined : result);
     },
   });

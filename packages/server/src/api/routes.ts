@@ -6,6 +6,7 @@ import type { Log } from "../events/index.ts";
 import type { Choice, RunCommands, RunQueries, Scheduler, TaskDiffs } from "../runs/index.ts";
 import type { WarmPool } from "../runners/index.ts";
 import type { Boards, TaskRow, Tasks } from "../tasks/index.ts";
+import { callerOf } from "./pass-through.ts";
 import { register } from "./register.ts";
 import type { RunnerModules } from "./runner-routes.ts";
 
@@ -131,11 +132,11 @@ function serveTasks(app: FastifyInstance, modules: Modules): void {
   register(app, api.listTaskTurns, async ({ principal, params, query }) =>
     queries.listTurns((await tasks.find(principal.user_id, params.task_id)).id, query),
   );
-  register(app, api.getTaskDiff, async ({ principal, params }) => {
+  register(app, api.getTaskDiff, async ({ principal, params }, reply) => {
     const task = await tasks.find(principal.user_id, params.task_id);
     const runnerId = (await queries.findLatest(task.id))?.runner_id;
     if (runnerId) await peers?.requireHere(runnerId);
-    return diffs.of(task);
+    return diffs.of(task, callerOf(reply));
   });
 }
 

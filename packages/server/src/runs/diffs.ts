@@ -22,15 +22,15 @@ export class TaskDiffs {
     this.#links = links;
   }
 
-  async of(task: TaskRow): Promise<Diff> {
+  async of(task: TaskRow, signal: AbortSignal): Promise<Diff> {
     if (!task.base_commit_sha) throw new WharfError("not_found", { what: "change yet on task", id: task.id });
     const link = await this.#linkOf(task);
     if (link && !link.signal.aborted)
-      return link.client.call(daemonApi.diff, { query: { base: task.base_commit_sha } });
+      return link.client.call(daemonApi.diff, { query: { base: task.base_commit_sha } }, { signal });
     const mine = and(eq(runs.task_id, task.id), isNotNull(runs.repository_id));
     const [run] = await this.#db.select().from(runs).where(mine).orderBy(desc(runs.created_at)).limit(1);
     if (!run?.repository_id) throw new WharfError("not_found", { what: "change yet on task", id: task.id });
-    return this.#mirrors.diff(run.repository_id, task.base_commit_sha, task.shadow_branch);
+    return this.#mirrors.diff(run.repository_id, task.base_commit_sha, task.shadow_branch, signal);
   }
   async #linkOf({ assigned_agent_id }: TaskRow): Promise<Link | undefined> {
     if (!assigned_agent_id) return undefined;

@@ -1,6 +1,16 @@
 import { type Diff, WharfError } from "@wharf/contract";
+import { startDeadline } from "./deadline.ts";
 import { type GitResult, runGit } from "./run.ts";
 
+/** Of each diff: a commit of a few kB can name more files than any machine can list. */
+export interface DiffLimits {
+  /** @default 60 s */
+  readonly timeoutMs: number;
+  /** @default 1024 */
+  readonly memoryMb: number;
+}
+
+export const defaultDiffLimits: DiffLimits = { timeoutMs: 60_000, memoryMb: 1_024 };
 const maxPatchBytes = 5 * 1024 * 1024;
 const maxStatBytes = 5 * 1024 * 1024;
 
@@ -12,12 +22,18 @@ interface Comparison {
   readonly environment: Readonly<Record<string, string>>;
   readonly base: string;
   readonly branch: string;
+  readonly limits: DiffLimits;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What a branch changed since it left its base: a commit, or a branch's name. */
-export async function diffBranch({ mirror, environment, base, branch }: Comparison): Promise<Diff> {
+export async function diffBranch({ mirror, environment, base, branch, limits, ...caller }: Comparison): Promise<Diff> {
+  const limit = `${limits.timeoutMs / 1000} s`;
+  const createError = () => new WharfError("git_over_limit", { command: "diff", limit });
+  using deadline = startDeadline(caller.signal, limits.timeoutMs, createError);
+  const options = { environment, ...limits, signal: deadline.signal };
   const git = (args: readonly string[], maxBytes = maxStatBytes) =>
-    runGit([`--git-dir=${mirror}`, ...args], { environment, maxBytes });
+    runGit([`--git-dir=${mirror}`, ...args], { ...options, maxBytes });
   const commitOf = async (name: string) => {
     const found = await git(["rev-parse", "--verify", "--quiet", "--end-of-options", `${name}^{commit}`]);
     return found.code === 0 ? found.stdout.trim() : undefined;

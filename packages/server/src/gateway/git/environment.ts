@@ -1,3 +1,5 @@
+import { maxThreads } from "./limits.ts";
+
 /**
  * The environments git runs in. Nothing of the server's environment reaches git but what is named here, and nothing in
  * them ever lets git wait for a person.
@@ -69,6 +71,10 @@ const always: Config = [
   ]),
   // Every fetch and push stays one pack, so that loose objects never pile up.
   ["transfer.unpackLimit", "1"],
+  // What is larger passes through in pieces, is stored without a delta, and counts as binary in a diff.
+  ["core.bigFileThreshold", "64m"],
+  ["pack.threads", String(maxThreads)],
+  ["pack.windowMemory", "256m"],
   ["submodule.recurse", "false"],
   ["fetch.recurseSubmodules", "false"],
   ["protocol.ext.allow", "never"],

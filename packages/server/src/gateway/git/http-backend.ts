@@ -1,6 +1,7 @@
 import type { ServerResponse } from "node:http";
 import { pipeline, type Readable } from "node:stream";
 import { WharfError } from "@wharf/contract";
+import { findLimitError, getLimits, type GitLimits } from "./limits.ts";
 import { endGroup, spawnGit } from "./spawn.ts";
 
 /** One request handed to git's own `http-backend`, as a CGI program. */
@@ -25,7 +26,8 @@ const passedOn = new Set(["content-type", "cache-control", "expires", "pragma"])
 /** Settles when git is gone. Rejects only while nothing has been answered yet. */
 export function runHttpBackend(request: CgiRequest, res: ServerResponse): Promise<void> {
   return new Promise((resolve, reject) => {
-    const { child, stdin, stdout, stderr: errors } = spawnBackend(request.environment);
+    const limits = getLimits(request.timeoutMs);
+    const { child, stdin, stdout, stderr: errors } = spawnBackend(request.environment, limits);
     let stderr = "";
     let collected = Buffer.alloc(0);
     let headed = false;
@@ -96,6 +98,7 @@ export function runHttpBackend(request: CgiRequest, res: ServerResponse): Promis
       clearTimeout(patience);
       clearTimeout(limit);
       res.off("close", clientGone);
+      failure ??= findLimitError({ command: "http-backend", code, signal, stderr }, limits);
       const end = () => {
         if (headed && code === 0 && failure === undefined) res.end();
         else if (headed || res.destroyed) res.destroy();
@@ -116,8 +119,8 @@ export function runHttpBackend(request: CgiRequest, res: ServerResponse): Promis
   });
 }
 
-function spawnBackend(environment: Readonly<Record<string, string>>) {
-  const child = spawnGit(["http-backend"], { environment, input: "pipe" });
+function spawnBackend(environment: Readonly<Record<string, string>>, limits: GitLimits) {
+  const child = spawnGit(["http-backend"], { environment, input: "pipe", limits });
   const { stdin, stdout, stderr } = child;
   if (!stdin || !stdout || !stderr) throw new Error("git was started without pipes");
   return { child, stdin, stdout, stderr };

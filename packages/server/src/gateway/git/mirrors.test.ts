@@ -141,7 +141,7 @@ describe("a mirror of a repository", () => {
       maxRepositoryMb: 100,
       gitEnvironment: { PATH: bin },
     });
-    await expect(mirrors.ensure(source)).rejects.toThrow("ENOENT");
+    await expect(mirrors.ensure(source)).rejects.toThrow("git is not installed");
     await symlink((await promisify(execFile)("which", ["git"])).stdout.trim(), join(bin, "git"));
     expect(await mirrors.ensure(source)).toMatchObject({ default_branch: "main" });
   });

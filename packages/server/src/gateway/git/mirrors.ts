@@ -2,7 +2,7 @@ import { mkdirSync } from "node:fs";
 import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { type Diff, WharfError } from "@wharf/contract";
-import { diffBranch } from "./diff.ts";
+import { defaultDiffLimits, diffBranch, type DiffLimits } from "./diff.ts";
 import { type Config, servedEnvironment } from "./environment.ts";
 import { forwardBranch } from "./forward.ts";
 import { startDeadline } from "./deadline.ts";
@@ -50,7 +50,7 @@ export interface Mirrors {
   exists(repositoryId: string): Promise<boolean>;
   /** Whether the mirror holds this commit. */
   has(repositoryId: string, sha: string): Promise<boolean>;
-  diff(repositoryId: string, base: string, branch: string): Promise<Diff>;
+  diff(repositoryId: string, base: string, branch: string, signal?: AbortSignal): Promise<Diff>;
   /** Removes tasks' branches, then what nothing else needs; where somebody writes into the mirror, after a later push or fetch. */
   removeBranches(repositoryId: string, branches: readonly string[]): Promise<void>;
   /** Why a mirror takes no push, where there is a reason. */
@@ -73,6 +73,7 @@ export interface MirrorsOptions {
   /** The server's own environment; only what git needs for its logins is taken from it. */
   readonly gitEnvironment?: Readonly<Record<string, string>>;
   readonly networkLimits?: Partial<NetworkLimits>;
+  readonly diffLimits?: Partial<DiffLimits>;
 }
 
 const noProgress = () => undefined;
@@ -86,6 +87,7 @@ export function openMirrors(options: MirrorsOptions): Mirrors {
   const swept = removeUnfinished(folder);
   const runRemoteGit = createRemoteGit({ ...defaultNetworkLimits, ...options.networkLimits });
   const hosted = createHostEnvironment(gitEnvironment);
+  const diffLimits = { ...defaultDiffLimits, ...options.diffLimits };
   const use = new MirrorUse();
   const resolveRemote = async (url: string): Promise<Remote> => {
     const remote = await parseRemote(url);
@@ -171,8 +173,8 @@ export function openMirrors(options: MirrorsOptions): Mirrors {
         },
       };
     },
-    diff: async (repositoryId, base, branch) =>
-      diffBranch({ mirror: path(repositoryId), environment: served, base, branch }),
+    diff: async (repositoryId, base, branch, signal) =>
+      diffBranch({ mirror: path(repositoryId), environment: served, base, branch, limits: diffLimits, signal }),
     async forward({ url, repository_id, branch, sha, timeoutMs, ...given }) {
       const ref = `refs/heads/${branch}`;
       if (!isShadowBranch(branch))

@@ -1,4 +1,5 @@
 import { WharfError } from "@wharf/contract";
+import { findLimitError, getLimits } from "./limits.ts";
 import { endGroup, spawnGit } from "./spawn.ts";
 
 const defaultTimeoutMs = 120_000;
@@ -15,7 +16,9 @@ export interface GitRun {
   readonly maxBytes?: number;
   /** A command that takes longer is ended and fails. @default 120 s */
   readonly timeoutMs?: number;
-  /** The error of a command that took too long. @default `git_failed` */
+  /** Memory of each process. @default 4 GB */
+  readonly memoryMb?: number;
+  /** The error of a command that took too long. @default `git_over_limit` */
   readonly createTimeoutError?: () => Error;
 }
 
@@ -27,8 +30,8 @@ export interface GitResult {
 }
 
 /**
- * Runs git to its end, within a time limit. Rejects with the signal's reason or the limit's error, and only after the
- * processes are gone.
+ * Runs git to its end, within limits of time, memory and output. Rejects with the signal's reason or the limit's error,
+ * and only after the processes are gone.
  */
 export function runGit(args: readonly string[], options: GitRun): Promise<GitResult> {
   const { environment, signal, onLine, maxBytes = 64 * 1024 * 1024, timeoutMs = defaultTimeoutMs } = options;
@@ -37,7 +40,8 @@ export function runGit(args: readonly string[], options: GitRun): Promise<GitRes
       reject(signal.reason as Error);
       return;
     }
-    const child = spawnGit(args, { environment, input: options.input === undefined ? "ignore" : "pipe" });
+    const limits = getLimits(timeoutMs, options.memoryMb);
+    const child = spawnGit(args, { environment, limits, input: options.input === undefined ? "ignore" : "pipe" });
     // Git may end without having read everything; its exit code tells.
     child.stdin?.on("error", () => undefined).end(options.input);
     const output: Buffer[] = [];
@@ -80,8 +84,13 @@ export function runGit(args: readonly string[], options: GitRun): Promise<GitRes
       release();
       reject(error);
     });
-    child.once("close", (code) => {
+    child.once("close", (code, closedBy) => {
       release();
+      if (!truncated)
+        failure ??= findLimitError(
+          { command: getCommand(args), code, signal: closedBy, stderr: stderr + partial },
+          limits,
+        );
       if (failure) reject(failure);
       else
         resolve({
@@ -94,7 +103,7 @@ export function runGit(args: readonly string[], options: GitRun): Promise<GitRes
   });
 }
 
-function createSlownessError(args: readonly string[], timeoutMs: number): WharfError {
-  const command = args.find((arg) => !arg.startsWith("-")) ?? "";
-  return new WharfError("git_failed", { command, reason: `it did not end within ${timeoutMs / 1000} s` });
-}
+const getCommand = (args: readonly string[]): string => args.find((arg) => !arg.startsWith("-")) ?? "";
+
+const createSlownessError = (args: readonly string[], timeoutMs: number): WharfError =>
+  new WharfError("git_over_limit", { command: getCommand(args), limit: `${timeoutMs / 1000} s` });

@@ -1,23 +1,34 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { GroupGuard } from "./group-guard.ts";
+import { type GitLimits, limitScript } from "./limits.ts";
 
 /** How long a process group may take to clean up after SIGTERM. */
 const killAfterMs = 2_000;
 
 const closed = new WeakSet<ChildProcess>();
 const ending = new WeakSet<ChildProcess>();
+const guard = new GroupGuard();
 
 interface GitSpawn {
   readonly environment: Readonly<Record<string, string>>;
   readonly input: "ignore" | "pipe";
+  readonly limits: GitLimits;
 }
 
 /**
  * Starts git. Every git of the gateway starts here. It leads a session and a process group of its own: it has no terminal
- * to ask at, and it ends together with its children (ssh, index-pack, remote helpers).
+ * to ask at, and it ends together with its children (ssh, index-pack, remote helpers), also when the server is killed.
  */
-export function spawnGit(args: readonly string[], { environment, input }: GitSpawn): ChildProcess {
-  const child = spawn("git", args, { env: environment, cwd: "/", stdio: [input, "pipe", "pipe"], detached: true });
-  child.once("close", () => closed.add(child));
+export function spawnGit(args: readonly string[], { environment, input, limits }: GitSpawn): ChildProcess {
+  const limited = ["-c", limitScript, "git", `${limits.cpuSeconds}`, `${limits.memoryMb * 1024}`, ...args];
+  const stdio = [input, "pipe", "pipe"] as const;
+  const child = spawn("/bin/sh", limited, { env: environment, cwd: "/", stdio: [...stdio], detached: true });
+  const { pid } = child;
+  if (pid !== undefined) guard.add(pid);
+  child.once("close", () => {
+    closed.add(child);
+    if (pid !== undefined) guard.remove(pid);
+  });
   return child;
 }
 

@@ -1,0 +1,54 @@
+import { type ChildProcess, spawn } from "node:child_process";
+
+/** Keeps a list of process groups, and kills those that are left when its input ends. */
+const script = `
+groups=' '
+while read -r change group; do
+  case $change in
+    start) groups="$groups$group " ;;
+    end) groups="\${groups%% $group *} \${groups#* $group }" ;;
+  esac
+done
+for group in $groups; do kill -s KILL -- "-$group"; done`;
+
+/**
+ * Kills process groups when the server dies without ending them itself. A killed server ends nothing, and a git that waits
+ * for a silent remote would wait for ever. One shell knows the groups; it reads them from a pipe whose other end only the
+ * server holds, so the end of the pipe is the end of the server.
+ */
+export class GroupGuard {
+  readonly #groups = new Set<number>();
+  #child: ChildProcess | undefined;
+
+  add(group: number): void {
+    this.#groups.add(group);
+    if (this.#child) this.#send(`start ${group}\n`);
+    else this.#start();
+  }
+
+  remove(group: number): void {
+    if (this.#groups.delete(group)) this.#send(`end ${group}\n`);
+  }
+
+  #start(): void {
+    // In a session of its own: a signal to the server's group must not end the guard.
+    const child = spawn("/bin/sh", ["-c", script], {
+      detached: true,
+      cwd: "/",
+      env: {},
+      stdio: ["pipe", "ignore", "ignore"],
+    });
+    this.#child = child;
+    child.unref();
+    child.stdin.on("error", () => undefined);
+    const forget = () => {
+      if (this.#child === child) this.#child = undefined;
+    };
+    child.once("error", forget).once("exit", forget);
+    this.#send([...this.#groups].map((group) => `start ${group}\n`).join(""));
+  }
+
+  #send(text: string): void {
+    this.#child?.stdin?.write(text);
+  }
+}

@@ -1,0 +1,87 @@
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { hostGit, Scratch, until } from "../testing.ts";
+import type { DiffLimits } from "./diff.ts";
+import { servedEnvironment } from "./environment.ts";
+import { commitEndlessTree } from "./fixtures/endless-tree.ts";
+import { openMirrors } from "./index.ts";
+import { findLimitError } from "./limits.ts";
+import { spawnGit } from "./spawn.ts";
+
+let scratch: Scratch;
+beforeEach(async () => {
+  scratch = await Scratch.make();
+});
+afterEach(() => scratch[Symbol.asyncDispose]());
+
+/** Processes of this machine whose command line names the text. */
+function findProcesses(text: string | number): string[] {
+  const lines = execFileSync("ps", ["-eo", "pid,args"], { encoding: "utf8" }).split("\n");
+  return lines.filter((line) => line.includes(`${text}`) && !line.includes("ps -eo"));
+}
+
+/** A mirror of a repository with a commit of a few kB that names 10 thousand million files. */
+async function mirrorEndless(diffLimits: Partial<DiffLimits>, name = "source") {
+  const source = await scratch.repository(name);
+  await commitEndlessTree(source, 10).then((sha) =>
+    execFileSync("git", ["update-ref", "refs/heads/shadow/task-1", sha], { cwd: source }),
+  );
+  const folder = join(scratch.path, "mirrors");
+  const mirrors = openMirrors({ folder, maxRepositoryMb: 20, gitEnvironment: hostGit, diffLimits });
+  const { repository_id: id } = await mirrors.ensure(source, { shadow_branch: "shadow/task-1" });
+  return {
+    diff: (signal?: AbortSignal) => mirrors.diff(id, "main", "shadow/task-1", signal),
+    path: mirrors.path(id),
+  };
+}
+
+test("the diff of a commit with trees without end fails within its memory, and says so", async () => {
+  const { diff, path } = await mirrorEndless({ memoryMb: 96 });
+  await expect(diff()).rejects.toMatchObject({
+    code: "git_over_limit",
+    message: "Wharf stopped git diff: it takes more than 96 MB of memory.",
+  });
+  expect(findProcesses(path)).toEqual([]);
+});
+
+test("a diff ends when its time is over, or its caller leaves, with no process behind", async () => {
+  const { diff, path } = await mirrorEndless({ timeoutMs: 300, memoryMb: 8_192 });
+  await expect(diff()).rejects.toMatchObject({ code: "git_over_limit", context: { limit: "0.3 s" } });
+  expect(findProcesses(path)).toEqual([]);
+
+  const patient = await mirrorEndless({ memoryMb: 8_192 }, "another");
+  const leaving = new AbortController();
+  const failing = patient.diff(leaving.signal).catch((error: unknown) => error);
+  await until(() => findProcesses("numstat").some((line) => line.includes(patient.path)));
+  leaving.abort(new Error("enough"));
+  expect(await failing).toMatchObject({ message: "enough" });
+  expect(findProcesses(patient.path)).toEqual([]);
+});
+
+test("a git that computes without end is ended by the kernel, and so is a child of it", async () => {
+  const limits = { memoryMb: 512, cpuSeconds: 1 };
+  const environment = servedEnvironment(hostGit, [["alias.compute", "!while :; do :; done"]]);
+  const child = spawnGit(["compute"], { environment, input: "ignore", limits });
+  let stderr = "";
+  child.stderr?.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+  child.stdout?.resume();
+  const [code, signal] = (await once(child, "close")) as [number | null, NodeJS.Signals | null];
+  expect(findLimitError({ command: "compute", code, signal, stderr }, limits)).toMatchObject({
+    code: "git_over_limit",
+    context: { limit: "1 s of processor time" },
+  });
+});
+
+test("git and its helpers end with a server that is killed", async () => {
+  const { url } = await scratch.listen(() => undefined);
+  const { port } = new URL(url);
+  const server = spawn(process.execPath, [join(import.meta.dirname, "fixtures/listing-server.ts"), url]);
+  const exited = once(server, "exit");
+  const findGits = () => findProcesses(port).filter((line) => !line.includes("listing-server"));
+  await until(() => findGits().some((line) => line.includes("remote-http")), 20_000);
+  server.kill("SIGKILL");
+  await exited;
+  await until(() => findGits().length === 0);
+});
