@@ -1,7 +1,8 @@
 import type { ServerResponse } from "node:http";
-import { pipeline, type Readable } from "node:stream";
+import { Duplex, pipeline, type Readable } from "node:stream";
 import { WharfError } from "@wharf/contract";
 import { findLimitError, getLimits, type GitLimits } from "./limits.ts";
+import { answerHook, type InspectPush } from "./push-gate.ts";
 import { endGroup, spawnGit } from "./spawn.ts";
 
 /** One request handed to git's own `http-backend`, as a CGI program. */
@@ -10,8 +11,8 @@ export interface CgiRequest {
   readonly body: Readable | undefined;
   /** Bytes of the body that were read already. */
   readonly head?: Buffer;
-  /** It is a push: git gets time to take back what it had begun to keep. */
-  readonly keepsObjects?: boolean;
+  /** It is a push: what it brings is looked at first, and git gets time to take back what it had begun to keep. */
+  readonly inspect?: InspectPush;
   /** A runner that reads or sends more slowly than this keeps a git for too long. */
   readonly timeoutMs: number;
   /** Called when git has ended and before the answer does. */
@@ -27,7 +28,7 @@ const passedOn = new Set(["content-type", "cache-control", "expires", "pragma"])
 export function runHttpBackend(request: CgiRequest, res: ServerResponse): Promise<void> {
   return new Promise((resolve, reject) => {
     const limits = getLimits(request.timeoutMs);
-    const { child, stdin, stdout, stderr: errors } = spawnBackend(request.environment, limits);
+    const { child, stdin, stdout, stderr: errors } = spawnBackend(request, limits);
     let stderr = "";
     let collected = Buffer.alloc(0);
     let headed = false;
@@ -44,7 +45,7 @@ export function runHttpBackend(request: CgiRequest, res: ServerResponse): Promis
       if (patience) return;
       stdin.destroy();
       stdout.unpipe(res).resume();
-      patience = setTimeout(() => endGroup(child), request.keepsObjects ? tidyWithin : 0);
+      patience = setTimeout(() => endGroup(child), request.inspect ? tidyWithin : 0);
     };
     const clientGone = () => {
       if (!res.writableFinished) stop();
@@ -119,10 +120,12 @@ export function runHttpBackend(request: CgiRequest, res: ServerResponse): Promis
   });
 }
 
-function spawnBackend(environment: Readonly<Record<string, string>>, limits: GitLimits) {
-  const child = spawnGit(["http-backend"], { environment, input: "pipe", limits });
+function spawnBackend({ environment, inspect }: CgiRequest, limits: GitLimits) {
+  const child = spawnGit(["http-backend"], { environment, input: "pipe", limits, hasChannel: inspect !== undefined });
   const { stdin, stdout, stderr } = child;
   if (!stdin || !stdout || !stderr) throw new Error("git was started without pipes");
+  const channel = child.stdio[3];
+  if (inspect && channel instanceof Duplex) answerHook(channel, inspect);
   return { child, stdin, stdout, stderr };
 }
 

@@ -8,9 +8,11 @@ import { forwardBranch } from "./forward.ts";
 import { startDeadline } from "./deadline.ts";
 import { createHostEnvironment } from "./host-environment.ts";
 import { removeUnfinished } from "./housekeeping.ts";
+import { defaultPushLimits, inspectPush, type PushLimits } from "./inspect-push.ts";
 import { createLocks } from "./locks.ts";
 import { MirrorSizes } from "./mirror-size.ts";
 import { MirrorUse } from "./mirror-use.ts";
+import { prepareHooks } from "./push-gate.ts";
 import { removeBranches } from "./remove-branches.ts";
 import { isShadowBranch, parseRemote, refuseInside, type Remote } from "./remote.ts";
 import { createRemoteGit, createRemoteTimeout, defaultNetworkLimits, type NetworkLimits } from "./remote-git.ts";
@@ -55,6 +57,10 @@ export interface Mirrors {
   removeBranches(repositoryId: string, branches: readonly string[]): Promise<void>;
   /** Why a mirror takes no push, where there is a reason. */
   findPushObstacle(repositoryId: string): Promise<string | undefined>;
+  /** The folder of the hook that asks about each push. */
+  prepareHooks(): Promise<string>;
+  /** Why the objects that git holds in a push's quarantine may not stay, where there is a reason. */
+  inspectPush(repositoryId: string, quarantine: string, signal: AbortSignal): Promise<string | undefined>;
   /** Enters a mirror to push into it. Disposing leaves, and brings the mirror back within its limit. */
   startPush(repositoryId: string, signal: AbortSignal): Promise<AsyncDisposable>;
   /** Pushes a branch of the mirror to the real remote. */
@@ -74,6 +80,7 @@ export interface MirrorsOptions {
   readonly gitEnvironment?: Readonly<Record<string, string>>;
   readonly networkLimits?: Partial<NetworkLimits>;
   readonly diffLimits?: Partial<DiffLimits>;
+  readonly pushLimits?: Partial<PushLimits>;
 }
 
 const noProgress = () => undefined;
@@ -102,6 +109,14 @@ export function openMirrors(options: MirrorsOptions): Mirrors {
   };
   const maxMirrorMb = options.maxMirrorMb ?? 2 * maxRepositoryMb;
   const sizes = new MirrorSizes({ use, environment: served, maxMirrorMb, getPath: path });
+
+  const pushLimits: PushLimits = {
+    ...defaultPushLimits,
+    maxUnpackedMb: maxRepositoryMb,
+    // A push is let in while the mirror is within its limit; what it replaces goes after it.
+    maxTotalMb: maxMirrorMb + maxRepositoryMb,
+    ...options.pushLimits,
+  };
 
   /** Fetches into a mirror, one after the other, and brings it back within its limit. */
   const fetchInto = <T>(remote: Remote, signal: AbortSignal, work: () => Promise<T>): Promise<T> =>
@@ -163,6 +178,9 @@ export function openMirrors(options: MirrorsOptions): Mirrors {
       sizes.markWaste(repositoryId);
       await sizes.trim(repositoryId);
     },
+    prepareHooks: () => prepareHooks(join(folder, ".hooks")),
+    inspectPush: async (repositoryId, quarantine, signal) =>
+      inspectPush({ mirror: path(repositoryId), quarantine, environment: served, limits: pushLimits, signal }),
     findPushObstacle: (repositoryId) => sizes.findObstacle(repositoryId),
     async startPush(repositoryId, signal) {
       const share = await use.share(repositoryId, signal);

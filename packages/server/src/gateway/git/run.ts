@@ -12,6 +12,8 @@ export interface GitRun {
   readonly input?: string;
   /** Each line git writes to stderr, progress included. */
   readonly onLine?: ((line: string) => void) | undefined;
+  /** Takes the output instead of the result. What it throws ends the command and is its error. */
+  readonly onOutput?: ((chunk: Buffer) => void) | undefined;
   /** Output beyond this ends the command; the result says so. */
   readonly maxBytes?: number;
   /** A command that takes longer is ended and fails. @default 120 s */
@@ -64,7 +66,15 @@ export function runGit(args: readonly string[], options: GitRun): Promise<GitRes
     };
 
     child.stdout?.on("data", (chunk: Buffer) => {
-      if (truncated) return;
+      if (truncated || failure) return;
+      if (options.onOutput) {
+        try {
+          options.onOutput(chunk);
+        } catch (error) {
+          end(error instanceof Error ? error : new Error(String(error)));
+        }
+        return;
+      }
       output.push(chunk.subarray(0, maxBytes - size));
       size += chunk.length;
       if (size <= maxBytes) return;

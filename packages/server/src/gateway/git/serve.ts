@@ -144,17 +144,15 @@ async function push(request: GitRequest): Promise<void> {
     if (after !== head.command.new || after === before) return;
     await hooks.pushed(context, { ref, sha: after, ...(before === undefined ? {} : { old_sha: before }) });
   };
-  await runHttpBackend(
-    {
-      environment: environmentFor(request),
-      body,
-      head: head.bytes,
-      keepsObjects: true,
-      timeoutMs: serving.timeoutMs,
-      beforeEnd,
-    },
-    res,
-  );
+  const inspect = async (quarantine: string) => {
+    const reason = await mirrors.inspectPush(service.repositoryId, quarantine, request.gone);
+    if (reason !== undefined)
+      hooks.denied(context, { host: `git/${service.repositoryId}`, reason: `push of ${ref}: ${reason}` });
+    return reason;
+  };
+  const environment = environmentFor(request, [["core.hooksPath", await mirrors.prepareHooks()]]);
+  const { timeoutMs } = serving;
+  await runHttpBackend({ environment, body, head: head.bytes, inspect, timeoutMs, beforeEnd }, res);
 }
 
 function checkCommand({ command, capabilities }: PushHead, ref: string): void {
@@ -172,7 +170,7 @@ async function reportRefusal(error: PushRefused, body: Readable, res: ServerResp
   res.end(refusalReport(error));
 }
 
-function environmentFor({ serving, service, context, req }: GitRequest): Record<string, string> {
+function environmentFor({ serving, service, context, req }: GitRequest, more: Config = []): Record<string, string> {
   const { mirrors } = serving;
   const own =
     context.shadow_branch !== undefined && isShadowBranch(context.shadow_branch) ? context.shadow_branch : undefined;
@@ -185,6 +183,7 @@ function environmentFor({ serving, service, context, req }: GitRequest): Record<
     ["receive.maxInputSize", String(mirrors.maxRepositoryMb * 1024 * 1024)],
     ["receive.advertisePushOptions", "false"],
     ["uploadpack.allowFilter", "true"],
+    ...more,
   ];
   return {
     ...mirrors.servingEnvironment(config),

@@ -13,16 +13,21 @@ interface GitSpawn {
   readonly environment: Readonly<Record<string, string>>;
   readonly input: "ignore" | "pipe";
   readonly limits: GitLimits;
+  /** Whether git and its hooks get descriptor 3, as a channel to the server. */
+  readonly hasChannel?: boolean;
 }
 
 /**
  * Starts git. Every git of the gateway starts here. It leads a session and a process group of its own: it has no terminal
  * to ask at, and it ends together with its children (ssh, index-pack, remote helpers), also when the server is killed.
  */
-export function spawnGit(args: readonly string[], { environment, input, limits }: GitSpawn): ChildProcess {
+export function spawnGit(
+  args: readonly string[],
+  { environment, input, limits, hasChannel = false }: GitSpawn,
+): ChildProcess {
   const limited = ["-c", limitScript, "git", `${limits.cpuSeconds}`, `${limits.memoryMb * 1024}`, ...args];
-  const stdio = [input, "pipe", "pipe"] as const;
-  const child = spawn("/bin/sh", limited, { env: environment, cwd: "/", stdio: [...stdio], detached: true });
+  const stdio = [input, "pipe" as const, "pipe" as const, ...(hasChannel ? ["pipe" as const] : [])];
+  const child = spawn("/bin/sh", limited, { env: environment, cwd: "/", stdio, detached: true });
   const { pid } = child;
   if (pid !== undefined) guard.add(pid);
   child.once("close", () => {

@@ -1,0 +1,171 @@
+import { basename, join } from "node:path";
+import { folderSize } from "./folder-size.ts";
+import { runGit } from "./run.ts";
+import { type Tree, TreeReader, TreeTooLarge } from "./tree-reader.ts";
+
+/** What one push may bring. */
+export interface PushLimits {
+  /** Of all its objects, without compression and deltas. */
+  readonly maxUnpackedMb: number;
+  /** @default 500,000 */
+  readonly maxObjects: number;
+  /** Of one of its commits, checked out. @default 5,000,000 */
+  readonly maxFiles: number;
+  /** Folders in folders. @default 250 */
+  readonly maxDepth: number;
+  /** Of the mirror, with all pushes under way. */
+  readonly maxTotalMb: number;
+}
+
+export const defaultPushLimits = { maxObjects: 500_000, maxFiles: 5_000_000, maxDepth: 250 };
+
+export interface Inspection {
+  readonly mirror: string;
+  /** The folder in which git keeps the push's objects until it is accepted. */
+  readonly quarantine: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly limits: PushLimits;
+  readonly signal: AbortSignal;
+}
+
+const bytesPerMb = 1024 * 1024;
+/** `type size id` of the longest kind. */
+const listLineBytes = 96;
+/** Folders in all trees that are read, each as often as a tree names it. */
+const maxFolderEntries = 1_000_000;
+
+/** Reads what a push brought, before the mirror takes it; returns why it may not stay, where there is a reason. */
+export async function inspectPush(inspection: Inspection): Promise<string | undefined> {
+  const { limits, mirror } = inspection;
+  if (inspection.quarantine === "") return undefined; // it brought no objects
+  const total = await folderSize(join(mirror, "objects"));
+  if (total > limits.maxTotalMb * bytesPerMb)
+    return `the server's mirror of this repository would hold more than ${limits.maxTotalMb} MB; push less, or raise MAX_REPO_SIZE_MB on the server`;
+  const brought = await listObjects(inspection);
+  if (brought.count > limits.maxObjects) return `the push has more than ${limits.maxObjects} objects`;
+  if (brought.bytes > limits.maxUnpackedMb * bytesPerMb)
+    return `the push unpacks to more than ${limits.maxUnpackedMb} MB; push less, or raise MAX_REPO_SIZE_MB on the server`;
+  try {
+    return await inspectTrees(inspection, brought.commits);
+  } catch (error) {
+    if (error instanceof TreeTooLarge) return "a folder in the push has too many entries";
+    throw error;
+  }
+}
+
+interface Brought {
+  readonly count: number;
+  readonly bytes: number;
+  readonly commits: readonly string[];
+}
+
+async function listObjects(inspection: Inspection): Promise<Brought> {
+  const args = [
+    "cat-file",
+    "--batch-all-objects",
+    "--unordered",
+    "--batch-check=%(objecttype) %(objectsize) %(objectname)",
+  ];
+  const { limits, mirror, signal } = inspection;
+  // Without the mirror's own objects.
+  const environment = { ...inspection.environment, GIT_OBJECT_DIRECTORY: getQuarantine(inspection) };
+  const maxBytes = limits.maxObjects * listLineBytes;
+  const listed = await runGit([`--git-dir=${mirror}`, ...args], { environment, signal, maxBytes });
+  const commits: string[] = [];
+  let [count, bytes] = [listed.truncated ? Infinity : 0, 0];
+  for (const line of listed.stdout.split("\n")) {
+    const [type, size, id] = line.split(" ");
+    if (id === undefined) continue;
+    count++;
+    bytes += Number(size);
+    if (type === "commit") commits.push(id);
+  }
+  return { count, bytes, commits };
+}
+
+/** Git's own name for it, in the mirror that the push is for. */
+const getQuarantine = ({ mirror, quarantine }: Inspection): string => join(mirror, "objects", basename(quarantine));
+
+/** Follows the trees of new commits, each tree once, however often it is named. */
+async function inspectTrees(inspection: Inspection, commits: readonly string[]): Promise<string | undefined> {
+  const { limits, mirror, signal } = inspection;
+  const environment = {
+    ...inspection.environment,
+    GIT_OBJECT_DIRECTORY: getQuarantine(inspection),
+    GIT_ALTERNATE_OBJECT_DIRECTORIES: join(mirror, "objects"),
+  };
+  const git = (args: readonly string[], names: readonly string[], onOutput?: (chunk: Buffer) => void) =>
+    runGit([`--git-dir=${mirror}`, ...args], {
+      environment,
+      signal,
+      input: names.map((name) => `${name}\n`).join(""),
+      onOutput,
+    });
+
+  const found = await git(
+    ["cat-file", "--batch-check=%(objectname)", "--buffer"],
+    commits.map((id) => `${id}^{tree}`),
+  );
+  const roots = [...new Set(found.stdout.split("\n").filter((line) => /^[0-9a-f]+$/.test(line)))];
+  const trees = new Map<string, Tree>();
+  let entries = 0;
+  let next: readonly string[] = roots;
+  for (let depth = 0; next.length > 0; depth++) {
+    if (depth > limits.maxDepth) return describeDepth(limits);
+    const reader = new TreeReader();
+    await git(["cat-file", "--batch", "--buffer"], next, (chunk) => reader.take(chunk));
+    for (const [id, tree] of reader.trees) {
+      trees.set(id, tree);
+      entries += tree.folders.size;
+    }
+    if (entries > maxFolderEntries) return `the push has more than ${maxFolderEntries} folders`;
+    const named = [...reader.trees.values()].flatMap(({ folders }) => [...folders.keys()]);
+    next = [...new Set(named)].filter((id) => !trees.has(id));
+  }
+  return describeExcess(measureTrees(roots, trees), limits);
+}
+
+interface Extent {
+  readonly files: number;
+  readonly depth: number;
+}
+
+const describeDepth = ({ maxDepth }: PushLimits): string =>
+  `a commit in the push has folders that lie more than ${maxDepth} deep`;
+
+function describeExcess({ files, depth }: Extent, limits: PushLimits): string | undefined {
+  if (depth > limits.maxDepth) return describeDepth(limits);
+  return files > limits.maxFiles ? `a commit in the push has more than ${limits.maxFiles} files` : undefined;
+}
+
+/** Files and depth of the largest and the deepest root, each tree counted as often as it is named. */
+function measureTrees(roots: readonly string[], trees: ReadonlyMap<string, Tree>): Extent {
+  const known = new Map<string, Extent>();
+  const stack = [...roots];
+  for (let id = stack.at(-1); id !== undefined; id = stack.at(-1)) {
+    const tree = known.has(id) ? undefined : trees.get(id);
+    const open = tree ? [...tree.folders.keys()].filter((each) => !known.has(each) && trees.has(each)) : [];
+    for (const each of open) stack.push(each);
+    if (open.length > 0) continue;
+    if (tree) known.set(id, addUp(tree, known));
+    stack.pop();
+  }
+  const extents = roots.map((id) => known.get(id) ?? nothing);
+  return extents.reduce(
+    (most, { files, depth }) => ({ files: Math.max(most.files, files), depth: Math.max(most.depth, depth) }),
+    nothing,
+  );
+}
+
+const nothing: Extent = { files: 0, depth: 0 };
+
+function addUp(tree: Tree, known: ReadonlyMap<string, Extent>): Extent {
+  let { files } = tree;
+  let depth = 0;
+  for (const [id, times] of tree.folders) {
+    const folder = known.get(id) ?? nothing;
+    files += times * folder.files;
+    depth = Math.max(depth, folder.depth + 1);
+  }
+  return { files, depth };
+}

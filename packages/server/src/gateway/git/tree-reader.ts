@@ -1,0 +1,65 @@
+/** What one tree object holds: files, and how often each smaller tree. */
+export interface Tree {
+  files: number;
+  readonly folders: Map<string, number>;
+}
+
+export class TreeTooLarge extends Error {}
+
+const maxTreeBytes = 32 * 1024 * 1024;
+const newline = 0x0a;
+const treeMode = "40000 ";
+
+/** Reads the output of `git cat-file --batch` for ids of trees. Objects that are missing are left out. */
+export class TreeReader {
+  readonly trees = new Map<string, Tree>();
+  #rest: Buffer = Buffer.alloc(0);
+  #wanted: { readonly id: string; readonly size: number } | undefined;
+  /** Bytes of a tree that is not whole yet. */
+  #pieces: Buffer[] = [];
+  #length = 0;
+
+  take(chunk: Buffer): void {
+    this.#pieces.push(chunk);
+    this.#length += chunk.length;
+    // A large tree comes in many pieces, which are put together once.
+    if (this.#wanted && this.#length <= this.#wanted.size) return;
+    this.#rest = Buffer.concat(this.#pieces);
+    while (this.#wanted ? this.#takeContent(this.#wanted) : this.#takeHeader());
+    this.#pieces = [this.#rest];
+    this.#length = this.#rest.length;
+  }
+
+  #takeHeader(): boolean {
+    const end = this.#rest.indexOf(newline);
+    if (end < 0) return false;
+    const [, id = "", size = ""] = /^([0-9a-f]+) tree (\d+)$/.exec(this.#rest.toString("latin1", 0, end)) ?? [];
+    this.#rest = this.#rest.subarray(end + 1);
+    if (Number(size) > maxTreeBytes) throw new TreeTooLarge();
+    if (id !== "") this.#wanted = { id, size: Number(size) };
+    return true;
+  }
+
+  #takeContent({ id, size }: { id: string; size: number }): boolean {
+    if (this.#rest.length <= size) return false;
+    this.trees.set(id, parseTree(this.#rest.subarray(0, size), id.length / 2));
+    this.#rest = this.#rest.subarray(size + 1);
+    this.#wanted = undefined;
+    return true;
+  }
+}
+
+/** `mode SP name NUL id`, with the id in bytes. */
+function parseTree(content: Buffer, idBytes: number): Tree {
+  const tree: Tree = { files: 0, folders: new Map() };
+  for (let offset = 0; offset < content.length;) {
+    const end = content.indexOf(0, offset);
+    if (end < 0) break;
+    if (content.toString("latin1", offset, offset + treeMode.length) === treeMode) {
+      const id = content.toString("hex", end + 1, end + 1 + idBytes);
+      tree.folders.set(id, (tree.folders.get(id) ?? 0) + 1);
+    } else tree.files++;
+    offset = end + 1 + idBytes;
+  }
+  return tree;
+}
