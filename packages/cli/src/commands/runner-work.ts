@@ -130,6 +130,8 @@ async function copyFiles({ client, settings, terminal, folder }: Cli, { args }: 
   const copied = await copy(client, { from, to, signal: interrupts.signal });
   if (settings.json) return terminal.out(jsonLine(copied));
   terminal.err(`${size(copied.bytes)} to ${copied.to}\n`);
+  for (const path of copied.skipped ?? [])
+    terminal.err(`left out: ${path} (a device, a hard link, or a link that leads out of the folder)\n`);
 }
 
 async function showLogs(cli: Cli, { args, options }: Input<z.infer<typeof LogsOptions>>): Promise<void> {

@@ -5,18 +5,21 @@ import { createReadStream } from "node:fs";
 import { chmod, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { PassThrough } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import { ArchiveUnpacked, FileWritten, RemoteError, runnerApi } from "@wharf/contract";
 import type { Client } from "../client.ts";
 import { usageError } from "../failure.ts";
+import { HeldFolder } from "./held-folder.ts";
 import { type Place, within } from "./place.ts";
 import { piecesOf, request } from "./request.ts";
+import { unpack } from "./unpack.ts";
 
 export interface Copied {
   readonly from: string;
   readonly to: string;
   readonly bytes: number;
   readonly files: number;
+  /** What the runner sent and was not written here. */
+  readonly skipped?: readonly string[];
 }
 
 interface Ends {
@@ -45,10 +48,12 @@ async function download(
   const from = `${runner_id}:${path}`;
   if (there.type === "directory") {
     await mkdir(target, { recursive: true });
+    // A folder that the caller named may be a link; one that has the name of the runner's folder may not.
+    await using folder = await HeldFolder.open(target, { followLink: target === to }).catch((error: unknown) => {
+      throw usageError(`'${target}' is no folder that can be written into (${describeError(error)})`);
+    });
     const answer = await request(client.locate, runnerApi.packRunnerFolder, { params, query: { path } }, { signal });
-    // Without -P tar neither leaves the folder nor follows links that it has just made out of it.
-    const bytes = await feedTar(["-xf", "-", "-C", target, "--no-same-owner"], piecesOf(answer, signal));
-    return { from, to: target, bytes, files: 0 };
+    return { from, to: target, ...(await unpack(folder, piecesOf(answer, signal))) };
   }
   const answer = await request(client.locate, runnerApi.downloadRunnerFile, { params, query: { path } }, { signal });
   const fresh = join(dirname(target), `.${basename(target)}.${randomUUID().slice(0, 8)}`);
@@ -78,9 +83,7 @@ async function upload(
 ): Promise<Copied> {
   const params = { runner_id };
   const here = await stat(from).catch((error: unknown) => {
-    throw usageError(
-      `'${from}' cannot be read: ${error instanceof Error && "code" in error ? String(error.code) : String(error)}`,
-    );
+    throw usageError(`'${from}' cannot be read: ${describeError(error)}`);
   });
   const target = (await isFolderThere(client, { runner_id, path, signal })) ? within(path, from) : path;
   const to = `${runner_id}:${target}`;
@@ -116,6 +119,9 @@ async function upload(
   }
 }
 
+const describeError = (error: unknown): string =>
+  error instanceof Error && "code" in error ? String(error.code) : String(error);
+
 async function isFolderThere(
   client: Client,
   { runner_id, path, signal }: { runner_id: string; path: string; signal: AbortSignal },
@@ -132,29 +138,6 @@ async function isFolderThere(
       return false;
     throw error;
   }
-}
-
-async function feedTar(args: readonly string[], pieces: AsyncIterable<Buffer>): Promise<number> {
-  const tar = spawn("tar", args, { stdio: ["pipe", "ignore", "pipe"] });
-  const ended = tarEnded(tar);
-  ended.catch(() => undefined);
-  let bytes = 0;
-  const counted = async function* () {
-    for await (const piece of pieces) {
-      bytes += piece.length;
-      yield piece;
-    }
-  };
-  try {
-    await pipeline(counted, tar.stdin);
-  } catch (error) {
-    tar.kill();
-    // What tar says of its end is more than that its pipe broke.
-    if (error instanceof Error && "code" in error && error.code === "EPIPE") await ended;
-    throw error;
-  }
-  await ended;
-  return bytes;
 }
 
 async function tarEnded(tar: ReturnType<typeof spawn>): Promise<void> {

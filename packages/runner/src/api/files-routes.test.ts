@@ -6,12 +6,12 @@ import { PassThrough, Readable } from "node:stream";
 import { buffer, json } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { rawFilesApi, toWharfError, urlOf } from "@wharf/contract";
+import { packHeader, padding } from "@wharf/contract/tar";
 import { createWireClient, serveHttp, type WireClient } from "@wharf/contract/wire";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { muxPair, type MuxPair } from "../../../contract/src/wire/testing.ts";
 import { during, startFlipping } from "../files/fixtures/flipper.ts";
 import { TestFolder } from "../files/fixtures/folder.ts";
-import { packHeader, padding } from "../files/tar/index.ts";
 import { rawFileHandler } from "./files-routes.ts";
 
 let folder: TestFolder;

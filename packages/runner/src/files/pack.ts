@@ -1,12 +1,12 @@
 import { lstat, readlink, type FileHandle } from "node:fs/promises";
 import type { Stats } from "node:fs";
 import { WharfError } from "@wharf/contract";
+import { BLOCK, packHeader, padding } from "@wharf/contract/tar";
 import { openRegular, type HeldFolder } from "../support/beneath.ts";
 import { isSystemError } from "../support/files.ts";
 import { piecesOf, readAt } from "../support/read-bounded.ts";
 import { tooLarge } from "./read.ts";
 import type { FileSettings } from "./settings.ts";
-import { BLOCK, packHeader, padding } from "./tar/index.ts";
 import { openTree } from "./tree.ts";
 import type { TreeEntry } from "./walk.ts";
 

@@ -1,5 +1,6 @@
 import { mkdir, symlink, unlink } from "node:fs/promises";
 import { type ArchiveUnpacked, WharfError } from "@wharf/contract";
+import { readTar, type TarEntry, type TarItem } from "@wharf/contract/tar";
 import { holdEntry, holdFolder, openRegular, type HeldFolder } from "../support/beneath.ts";
 import { alreadyThere, fileError } from "../support/file-errors.ts";
 import { isSystemError } from "../support/files.ts";
@@ -7,7 +8,6 @@ import { piecesOf } from "../support/read-bounded.ts";
 import { replaceBeneath } from "../support/replace-beneath.ts";
 import { tooLarge } from "./read.ts";
 import type { FileSettings } from "./settings.ts";
-import { readTar, type TarEntry, type TarItem } from "./tar/index.ts";
 import { DEEPEST } from "./walk.ts";
 
 /** For every path of an archive. */

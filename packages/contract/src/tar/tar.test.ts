@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { WharfError } from "@wharf/contract";
+import { WharfError } from "../errors/index.ts";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { BLOCK, packHeader, padding, readTar, type TarEntry } from "./index.ts";

@@ -1,4 +1,4 @@
-import { WharfError } from "@wharf/contract";
+import { WharfError } from "../errors/index.ts";
 import { BLOCK, checksum, type TarEntry, type TarType } from "./header.ts";
 
 /** What a header's own fields say; `flag` is the kind of entry. */
