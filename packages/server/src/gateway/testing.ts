@@ -101,8 +101,14 @@ export class Scratch implements AsyncDisposable {
   }
 }
 
+interface GitServerOptions {
+  readonly login?: string;
+  /** Hooks of all repositories. */
+  readonly hooks?: string;
+}
+
 /** A git server on loopback that serves a folder of repositories, to those with the password where one is set. */
-export async function gitServer(scratch: Scratch, login?: string): Promise<string> {
+export async function gitServer(scratch: Scratch, { login, hooks }: GitServerOptions = {}): Promise<string> {
   const wanted = login === undefined ? undefined : `Basic ${Buffer.from(login).toString("base64")}`;
   const { url } = await scratch.listen((req, res) => {
     if (wanted !== undefined && req.headers.authorization !== wanted) {
@@ -111,7 +117,10 @@ export async function gitServer(scratch: Scratch, login?: string): Promise<strin
     }
     const [path = "", query = ""] = (req.url ?? "").split("?");
     const environment = {
-      ...servedEnvironment({ PATH: process.env["PATH"] ?? "" }, [["http.receivepack", "true"]]),
+      ...servedEnvironment({ PATH: process.env["PATH"] ?? "" }, [
+        ["http.receivepack", "true"],
+        ...(hooks === undefined ? [] : ([["core.hooksPath", hooks]] as const)),
+      ]),
       GIT_PROJECT_ROOT: scratch.path,
       GIT_HTTP_EXPORT_ALL: "1",
       PATH_INFO: path,

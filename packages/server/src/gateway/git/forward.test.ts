@@ -1,4 +1,4 @@
-import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { commit, git, gitServer, hostGit, Scratch } from "../testing.ts";
@@ -85,18 +85,66 @@ test("a branch that somebody has checked out is left alone, even where the owner
   expect(await remoteHead()).toBe(first);
 });
 
-test("the remote's own rules hold, and its words reach the person", async () => {
-  await mkdir(join(source, ".git", "hooks"), { recursive: true });
-  await writeFile(join(source, ".git", "hooks", "pre-receive"), "#!/bin/sh\necho 'no agents on Fridays' >&2\nexit 1\n");
-  await chmod(join(source, ".git", "hooks", "pre-receive"), 0o755);
-  expect(await failing(await taskCommit("first"))).toMatchObject({
+test("the rules of a remote server hold, and its words reach the person", async () => {
+  const hooks = join(source, ".git", "hooks");
+  await mkdir(hooks, { recursive: true });
+  await writeFile(join(hooks, "pre-receive"), "#!/bin/sh\necho 'no agents on Fridays' >&2\nexit 1\n", { mode: 0o755 });
+  const url = `${await gitServer(scratch, { hooks })}/source/.git`;
+  id = (await mirrors.ensure(url)).repository_id;
+  expect(await failing(await taskCommit("first"), url)).toMatchObject({
     code: "push_rejected",
     context: { ref: `refs/heads/${branch}`, reason: expect.stringContaining("no agents on Fridays") },
   });
 });
 
+test("nothing of a local repository is executed, neither when it is fetched from nor when it is pushed to", async () => {
+  const proof = join(scratch.path, "proof");
+  const program = join(scratch.path, "program");
+  await writeFile(program, `#!/bin/sh\necho "$0 $*" >> ${proof}\n`, { mode: 0o755 });
+  const hooks = ["pre-receive", "update", "reference-transaction", "post-receive", "post-update", "post-index-change"];
+  for (const folder of [join(source, ".git", "hooks"), join(scratch.path, "hooks")]) {
+    await mkdir(folder, { recursive: true });
+    for (const name of [...hooks, "pre-auto-gc", "push-to-checkout", "fsmonitor-watchman", "post-rewrite"])
+      await copyFile(program, join(folder, name));
+  }
+  const other = await scratch.repository("other");
+  await writeFile(join(source, ".git", "objects", "info", "alternates"), `${other}/.git/objects\n`);
+  const settings = {
+    "core.hooksPath": join(scratch.path, "hooks"),
+    "core.alternateRefsCommand": program,
+    "core.fsmonitor": program,
+    "core.sshCommand": program,
+    "core.pager": program,
+    "uploadpack.packObjectsHook": program,
+    "receive.denyCurrentBranch": "updateInstead",
+    "receive.autogc": "true",
+    "gc.auto": "1",
+    "gc.recentObjectsHook": program,
+    "filter.evil.clean": program,
+    "filter.evil.smudge": program,
+    "diff.evil.command": program,
+    "credential.helper": program,
+    "extensions.partialClone": "promisor",
+    "remote.promisor.url": other,
+    "remote.promisor.promisor": "true",
+    "remote.promisor.uploadpack": program,
+  };
+  await writeFile(join(source, ".gitattributes"), "* filter=evil diff=evil\n");
+  await git(source, "-c", "core.hooksPath=/dev/null", "add", "--all");
+  await git(source, "-c", "core.hooksPath=/dev/null", "commit", "--quiet", "--message", "attributes");
+  for (const [name, value] of Object.entries(settings)) await git(source, "config", name, value);
+
+  await mirrors.ensure(source);
+  await forward(await taskCommit("first"));
+  const second = await taskCommit("second");
+  await forward(second);
+  await mirrors.ensure(source, { shadow_branch: branch });
+  expect(await readFile(proof, "utf8").catch(() => "")).toBe("");
+  expect(await remoteHead()).toBe(second);
+});
+
 test("over HTTP the login is the host's: with it the branch arrives, without it the error says so", async () => {
-  const server = await gitServer(scratch, "ada:secret-pw");
+  const server = await gitServer(scratch, { login: "ada:secret-pw" });
   const open = `${server}/source/.git`;
   const closed = server.replace("http://", "http://ada:secret-pw@");
   const wrong = server.replace("http://", "http://ada:wrong-pw@");

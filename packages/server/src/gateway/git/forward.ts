@@ -41,6 +41,25 @@ export async function forwardBranch(forwarding: Forwarding): Promise<void> {
   await git(["update-ref", remembered, sha]);
 }
 
+/**
+ * The far side of a push to a path of this machine is a program of this machine. It gets none of the sender's settings, so
+ * these come with the command: nothing that the repository names is executed, and a checked-out branch is never updated
+ * under its owner, because that would run the owner's filters on what an agent wrote.
+ */
+const localReceivePack = [
+  "git",
+  ...[
+    "core.hooksPath=/dev/null",
+    "core.alternateRefsCommand=true",
+    "core.fsmonitor=false",
+    "receive.denyCurrentBranch=refuse",
+    "receive.autogc=false",
+    "gc.auto=0",
+    "maintenance.auto=false",
+  ].map((setting) => `-c ${setting}`),
+  "receive-pack",
+].join(" ");
+
 type Outcome = { readonly kind: "done" } | { readonly kind: "behind" | "refused"; readonly reason: string };
 
 async function push(forwarding: Forwarding, lease?: string): Promise<Outcome> {
@@ -48,8 +67,7 @@ async function push(forwarding: Forwarding, lease?: string): Promise<Outcome> {
   const ref = `refs/heads/${branch}`;
   const flags = ["--porcelain", "--no-verify", "--no-signed", "--no-follow-tags", "--recurse-submodules=no"];
   if (lease !== undefined) flags.push(`--force-with-lease=${ref}:${lease}`);
-  // A checked-out branch is never updated under its owner: that would run the owner's filters on what an agent wrote.
-  if (remote.local) flags.push("--receive-pack=git -c receive.denyCurrentBranch=refuse receive-pack");
+  if (remote.local) flags.push(`--receive-pack=${localReceivePack}`);
   const args = [`--git-dir=${mirror}`, "push", ...flags, "--", remote.address, `${sha}:${ref}`];
   const pushed = await runRemoteGit({ phase: "push", remote, args, environment, signal });
   if (pushed.code === 0) return { kind: "done" };

@@ -221,7 +221,7 @@ describe("a repository that cannot be mirrored is told of by what is wrong", () 
   test("over HTTP: wrong or missing password, missing repository, empty repository", async () => {
     await scratch.repository("source");
     await scratch.repository("empty", {});
-    const server = await gitServer(scratch, "ada:s3cr%20et/pw".replace("%20", " "));
+    const server = await gitServer(scratch, { login: "ada:s3cr et/pw" });
     const authority = server.replace("http://", "http://ada:s3cr%20et%2Fpw@");
     expect(await failing(`${server}/source/.git`)).toMatchObject({ code: "repository_auth" });
     const wrong = await failing(`${server.replace("http://", "http://ada:wrongpass@")}/source/.git`);
