@@ -17,6 +17,9 @@ const IsolationTargets = z.object({
   targets: z.array(z.string()),
 });
 
+/** How long a backend waits between SIGTERM and SIGKILL where nothing else is configured. */
+export const defaultStopGraceMs = 12_000;
+
 /**
  * What a backend hands the daemon on its standard input, once, so that no key is ever in an environment or a file; or in a
  * file that only this runner's daemon is given, where there is no standard input.
@@ -39,5 +42,7 @@ export const DaemonConfig = z.object({
   max_file_bytes: z.number().int().positive().optional(),
   /** Where isolation rests on others, such as a cluster's network plugin: what must not answer from inside. */
   isolation_check: IsolationTargets.optional(),
+  /** How long the backend waits between SIGTERM and SIGKILL. The daemon ends in order within it. */
+  stop_grace_ms: z.number().int().positive().default(defaultStopGraceMs),
 });
 export type DaemonConfig = z.infer<typeof DaemonConfig>;

@@ -9,6 +9,7 @@ import { serveHttp } from "@wharf/contract/wire";
 import manifest from "../package.json" with { type: "json" };
 import { createAgentHost } from "./agent/index.ts";
 import { createApi } from "./api/index.ts";
+import { endWork } from "./end-daemon.ts";
 import { Commands } from "./exec/index.ts";
 import { GitWorkspace } from "./git/index.ts";
 import { IsolationCheck } from "./isolation/index.ts";
@@ -16,13 +17,13 @@ import { openJournal } from "./journal/index.ts";
 import { readConfig } from "./read-config.ts";
 import { startRelay } from "./relay/index.ts";
 import { lockFolder } from "./support/lock.ts";
+import { StopBudget } from "./support/stop-budget.ts";
 import { Terminals } from "./terminals/index.ts";
 import { Watcher } from "./watch/index.ts";
 import { WireKeeper } from "./wire/index.ts";
 
 /** The daemon inside a runner, put together. It works on without a wire and ends with SIGTERM. */
 
-const STOP_WITHIN = 4_500; // ms
 const CACHE_AFTER = 3_000; // ms
 
 async function main(): Promise<void> {
@@ -35,8 +36,9 @@ async function main(): Promise<void> {
   // Where the backend set NODE_COMPILE_CACHE: a killed daemon must not leave the next one without.
   setTimeout(flushCompileCache, CACHE_AFTER).unref();
   process.once("SIGTERM", () => {
-    setTimeout(() => process.exit(0), STOP_WITHIN).unref();
-    stop().then(
+    const budget = new StopBudget(config.stop_grace_ms);
+    setTimeout(() => process.exit(0), budget.totalMs).unref();
+    stop(budget).then(
       () => process.exit(0),
       (error: unknown) => {
         report("stop", error);
@@ -53,7 +55,7 @@ function ownConfig(words: readonly string[]): Promise<DaemonConfig> {
 }
 
 /** Resolves to what ends it in order. */
-async function startDaemon(config: DaemonConfig): Promise<() => Promise<void>> {
+async function startDaemon(config: DaemonConfig): Promise<(budget: StopBudget) => Promise<void>> {
   const { workspace, home, state } = config;
   for (const folder of [workspace, home, state]) await mkdir(folder, { recursive: true });
   const lock = await lockFolder(state);
@@ -100,16 +102,12 @@ async function startDaemon(config: DaemonConfig): Promise<() => Promise<void>> {
   api.resolve(createApi({ ...parts, onInternal: report }));
   void watcher.start();
 
-  return async () => {
-    const { run_id } = agent.state();
+  // The console is a terminal: it closes behind the commands that are told of there.
+  const closeCommands = () => closeOpened(commands).finally(() => closeOpened(terminals));
+  const endOthers = () => Promise.allSettled([watcher.stop(), closeCommands()]);
+  return async (budget) => {
     isolation.stop();
-    // The console is a terminal: it closes behind the commands that are told of there.
-    const closed = closeOpened(commands).finally(() => closeOpened(terminals));
-    await Promise.allSettled([agent.stop("the runner stops"), watcher.stop(), closed]);
-    // What nobody committed is kept on the branch before the disk may go.
-    const leftovers = await git.commitLeftovers();
-    if (leftovers && run_id !== undefined) await journal.append({ run_id, type: typeOfKind.commit, data: leftovers });
-    await journal.flush();
+    await endWork({ journal, agent, git, endOthers }, budget);
     await Promise.all([wire.close(), relay.close(), journal.close()]);
     await lock[Symbol.asyncDispose]();
   };

@@ -14,6 +14,13 @@ test.each([
   expect(readConfig(environment).backend).toBe(backend);
 });
 
+test("the grace of a daemon's stop leaves time for the work, and is less than a stop may take", () => {
+  expect(readConfig({}).stopGraceMs).toBe(12_000);
+  expect(readConfig({ WHARF_STOP_GRACE: "30s" }).stopGraceMs).toBe(30_000);
+  for (const wrong of ["4s", "46s", "1h", "12"])
+    expect(() => readConfig({ WHARF_STOP_GRACE: wrong }), wrong).toThrow(/WHARF_STOP_GRACE/);
+});
+
 test("Docker is found by the names that its own command knows", () => {
   const environment = { DOCKER_HOST: "tcp://far:2376", DOCKER_TLS_VERIFY: "1", DOCKER_CERT_PATH: "/certificates" };
   expect(readConfig({ ...environment, WHARF_DOCKER_WIRE: "exec" }).docker).toEqual({

@@ -15,6 +15,9 @@ const list = z.string().transform((text) =>
     .filter(Boolean),
 );
 
+/** Shorter, an agent that does not end leaves no time for its work; longer, stopping a runner would time out. */
+const stopGrace = z.number().min(5_000, "at least 5s").max(45_000, "at most 45s");
+
 const backends = z.enum(["local", "docker", "kubernetes", "mock"]);
 
 /** Every setting there is, by the name of its environment variable. */
@@ -37,6 +40,8 @@ const Environment = z.object({
   WHARF_KEEP_RUNNERS: z.string().default("1d").transform(parseTime),
   /** How long a runner is kept that the database does not know. */
   WHARF_ORPHAN_GRACE: z.string().default("3d").transform(parseTime),
+  /** How long a daemon may take to end: its backend waits so long between SIGTERM and SIGKILL. */
+  WHARF_STOP_GRACE: z.string().default("12s").transform(parseTime).pipe(stopGrace),
   /** What runners' keys follow from; the same on all servers of a database. Without it each data folder has its own. */
   WHARF_SECRET: z.string().min(32, "at least 32 characters").optional(),
   /** A file that holds it. */
@@ -124,6 +129,7 @@ export interface Config {
   readonly defaultIdleMs: number;
   readonly keepRunnersMs: number;
   readonly orphanGraceMs: number;
+  readonly stopGraceMs: number;
   readonly secret?: string;
   readonly advertisedUrl?: string;
   readonly backend: z.infer<typeof backends>;
@@ -173,6 +179,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     defaultIdleMs: e.WHARF_IDLE.get("") ?? defaultIdleMs,
     keepRunnersMs: e.WHARF_KEEP_RUNNERS,
     orphanGraceMs: e.WHARF_ORPHAN_GRACE,
+    stopGraceMs: e.WHARF_STOP_GRACE,
     ...readSecret(e),
     ...(e.WHARF_ADVERTISED_URL && { advertisedUrl: e.WHARF_ADVERTISED_URL }),
     backend: backendOf(e),

@@ -84,7 +84,7 @@ const Environment = z.object(kubernetesEnvironment);
 /** What is known of the backend's settings before the server knows who it is. */
 export interface KubernetesConfig {
   readonly cluster: KubernetesBackendOptions["cluster"];
-  readonly settings: Omit<KubernetesSettings, "instance" | "image">;
+  readonly settings: Omit<KubernetesSettings, "instance" | "image" | "stopGraceMs">;
 }
 
 export function kubernetesOf(e: z.output<typeof Environment>): KubernetesConfig {

@@ -15,12 +15,14 @@ export async function openBackend(
   { config, kit }: { config: Config; kit: string },
   { logger, installation }: { logger: Logger; installation: string },
 ): Promise<LocalBackend> {
+  const { stopGraceMs } = config;
   if (config.backend === "mock")
     return openMockBackend({
       kit,
       node: process.execPath,
       searchPath: config.searchPath,
       failures: config.mockFailures,
+      stopGraceMs,
     });
   if (config.backend === "docker")
     return createDockerBackend({
@@ -35,11 +37,12 @@ export async function openBackend(
         credentials: { home: config.home, sshAgent: config.docker.sshAgent },
       }),
       allowUnsafe: config.localUnsafe,
+      stopGraceMs,
       log: logger,
     });
   if (config.backend === "kubernetes") {
     const { cluster, settings } = config.kubernetes;
-    const of = { instance: markRunners(installation), image: config.runnerImage };
+    const of = { instance: markRunners(installation), image: config.runnerImage, stopGraceMs };
     return createKubernetesBackend({ cluster, settings: { ...settings, ...of }, log: logger });
   }
   return createLocalBackend({
@@ -48,6 +51,7 @@ export async function openBackend(
     node: process.execPath,
     allowUnsafe: config.localUnsafe,
     searchPath: config.searchPath,
+    stopGraceMs,
     log: logger,
   });
 }

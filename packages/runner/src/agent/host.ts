@@ -25,6 +25,7 @@ import type {
   AgentPromptInput,
   AgentStartInput,
   AgentStateOutput,
+  StopOptions,
   TurnKnowledgeOutput,
 } from "./types.ts";
 
@@ -206,10 +207,11 @@ export class Host implements AgentHost {
   }
 
   /** An open turn is cancelled, and ends with the agent; a frozen one is thawed for that, without its models; an agent that is starting does not get to start. */
-  async stop(reason: string): Promise<void> {
+  async stop(reason: string, { killAfterMs }: StopOptions = {}): Promise<void> {
     const engaged = this.#engaged;
     if (!engaged) return await this.#pause.end();
     engaged.stopped = reason;
+    using _ = killAfterMs === undefined ? undefined : timer(killAfterMs, () => engaged.driver?.kill());
     await this.#taking?.written.catch(() => {});
     const turn = this.#turn;
     turn?.cancel(`The agent was stopped: ${reason}`);
@@ -348,6 +350,11 @@ export class Host implements AgentHost {
       onIncomplete: () => onDamage?.(new Error("the record of this runner's turns is incomplete")),
     });
   }
+}
+
+function timer(ms: number, action: () => void): Disposable {
+  const running = setTimeout(action, ms);
+  return { [Symbol.dispose]: () => clearTimeout(running) };
 }
 
 async function within(promise: Promise<void>, ms: number): Promise<void> {

@@ -53,6 +53,11 @@ export interface AgentHostOptions {
   onDamage?(error: Error): void;
 }
 
+export interface StopOptions {
+  /** After this, what is left of the agent is killed; without it, it gets all its graces. */
+  killAfterMs?: number;
+}
+
 export interface AgentHost {
   /** Settles what an earlier daemon left open. Called once, before anything else. */
   recover(): Promise<void>;
@@ -67,6 +72,6 @@ export interface AgentHost {
   resume(): Promise<PauseState>;
   setMode(modeId: string): Promise<void>;
   setModel(modelId: string): Promise<void>;
-  stop(reason: string): Promise<void>;
+  stop(reason: string, options?: StopOptions): Promise<void>;
   state(): AgentStateOutput;
 }

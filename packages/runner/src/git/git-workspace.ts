@@ -26,8 +26,6 @@ import { status } from "./status.ts";
 import { branchOf, commitOf, resolveRevision, type Workspace } from "./workspace.ts";
 import { GitView } from "./view.ts";
 
-const LEFTOVERS_WITHIN = 3_000; // ms; what stops a runner does not wait much longer
-
 interface GitWorkspaceOptions {
   workspace: string;
   state: string;
@@ -150,9 +148,7 @@ export class GitWorkspace {
    * The cleanup commit before a runner is stopped: what nobody committed yet, in the name of whose work it is. Nothing
    * where there is nothing, or where it cannot be done in time: the disk is kept, and the next commit has it.
    */
-  async commitLeftovers({ withinMs = LEFTOVERS_WITHIN }: { withinMs?: number } = {}): Promise<
-    EventDataOf<"commit"> | undefined
-  > {
+  async commitLeftovers({ withinMs }: { withinMs: number }): Promise<EventDataOf<"commit"> | undefined> {
     const late = Promise.withResolvers<undefined>();
     const timer = setTimeout(() => late.resolve(undefined), withinMs);
     try {

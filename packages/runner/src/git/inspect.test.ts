@@ -216,13 +216,14 @@ test("work goes on with another shadow branch: a new one, one of the remote, and
 
 // S-062
 test("what is left uncommitted is committed before the runner stops, in the name of whose work it is", async () => {
-  expect(await git.commitLeftovers()).toBeUndefined();
+  const withinMs = 20_000;
+  expect(await git.commitLeftovers({ withinMs })).toBeUndefined();
   await git.clone(wanted);
-  expect(await git.commitLeftovers()).toBeUndefined();
+  expect(await git.commitLeftovers({ withinMs })).toBeUndefined();
   await git.config({ name: "Bea Ö", email: "bea@example.com" });
   expect(repository.agent("config", "user.name")).toBe("Bea Ö");
   await repository.write("left.txt", "over");
-  const made = await repository.open().commitLeftovers();
+  const made = await repository.open().commitLeftovers({ withinMs });
   expect(made).toMatchObject({ files: 1, branch: wanted.shadow_branch });
   expect(repository.agent("log", "-1", "--format=%an <%ae>")).toBe("Bea Ö <bea@example.com>");
   await repository.write("late.txt", "x");

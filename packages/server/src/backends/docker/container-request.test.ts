@@ -16,11 +16,13 @@ const making: Making = {
   wireFolder: "/data/docker/x",
   kit: { folder: "/kit", node: "/usr/bin/node" },
   quota: false,
+  stopSeconds: 12,
 };
 
 // K-068 K-069 G-057
 test("a container has its tier's limits, and nothing it could get more with", () => {
-  const { HostConfig, User, Labels, name } = containerRequest(spec, making);
+  const { HostConfig, User, Labels, name, StopTimeout } = containerRequest(spec, making);
+  expect(StopTimeout).toBe(12);
   expect(name).toBe(`wharf-${spec.id}`);
   expect(User).toBe("1000:1000");
   expect(HostConfig).toMatchObject({

@@ -11,8 +11,6 @@ export const user = 1000;
 /** Where a runner may write that is kept. */
 export const volumes = { workspace: inside.workspace, home: inside.home, state: inside.state } as const;
 export const socketPath = `${inside.wire}/${socketName}`;
-/** SIGTERM has the daemon bring its journal to disk first. */
-export const stopSeconds = 6;
 
 const logOptions = { "max-size": "1m", "max-file": "2" };
 const megabyte = 1024 ** 2;
@@ -37,6 +35,8 @@ export interface Making {
   readonly quota: boolean;
   /** Of the host's credentials, where the runner may have any. */
   readonly credentials?: ReadOnlyPart;
+  /** Between SIGTERM, with which the daemon ends in order, and SIGKILL. */
+  readonly stopSeconds: number;
 }
 
 /**
@@ -61,7 +61,7 @@ export function containerRequest(spec: RunnerSpec, making: Making): ContainerCre
     Tty: false,
     Healthcheck: { Test: ["NONE"] },
     StopSignal: "SIGTERM",
-    StopTimeout: stopSeconds,
+    StopTimeout: making.stopSeconds,
     HostConfig: {
       Init: true,
       NetworkMode: "none",

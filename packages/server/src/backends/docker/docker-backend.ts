@@ -1,7 +1,7 @@
 import { chmod, mkdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Duplex } from "node:stream";
-import { type DaemonConfig, WharfError } from "@wharf/contract";
+import { type DaemonConfig, defaultStopGraceMs, WharfError } from "@wharf/contract";
 import type { ContainerInspectInfo } from "dockerode";
 import type { Backend, RunnerSighting, RunnerSpec, RunnerUsage } from "../backend.ts";
 import type { CredentialUse } from "../shared/host-credential.ts";
@@ -9,7 +9,7 @@ import { inside } from "../shared/inside.ts";
 import { KeyedLock } from "../shared/keyed-lock.ts";
 import { linkPath } from "../shared/short-path.ts";
 import { WireListeners } from "../shared/wire-listeners.ts";
-import { containerRequest, credentialsOf, socketPath, stopSeconds } from "./container-request.ts";
+import { containerRequest, credentialsOf, socketPath } from "./container-request.ts";
 import { HostCredentials, requireLendable } from "./credentials.ts";
 import { dialExec, dialSocket, type Found } from "./dial.ts";
 import { endingOf } from "./endings.ts";
@@ -24,6 +24,8 @@ import { ownVolumes } from "./volumes.ts";
 
 /** Another user inside connects to the socket; on this machine its folder's parent keeps everybody out. */
 const openToAll = 0o666;
+/** How long the engine may take to stop a container, beside what the daemon takes. */
+const engineStopMs = 30_000;
 /** A volume is in use for a moment after its container went. */
 const removals = { tries: 20, pause: 100 } as const; // ms
 
@@ -57,6 +59,7 @@ class DockerRunners implements Backend {
   readonly #engine: Engine;
   readonly #facts: EngineFacts;
   readonly #wire: WireWay;
+  readonly #stopGraceMs: number;
   readonly #images: Images;
   readonly #ledgers: UsageLedgers;
   readonly #credentials: HostCredentials;
@@ -68,6 +71,7 @@ class DockerRunners implements Backend {
     this.#engine = engine;
     this.#facts = facts;
     this.#wire = options.wire ?? (facts.sharesMachine ? "socket" : "exec");
+    this.#stopGraceMs = options.stopGraceMs ?? defaultStopGraceMs;
     this.#images = new Images(engine, options.log);
     this.#ledgers = new UsageLedgers(engine, options.server);
     this.#credentials = new HostCredentials(options.folder, options.credentials);
@@ -191,8 +195,8 @@ class DockerRunners implements Backend {
   /** Ends its processes. The engine answers when they have ended; one that never started, or has ended, is as it should be. */
   async #end(id: string, container: Found | undefined): Promise<void> {
     if (container?.found.State.Running) await this.#ledgers.measure(id, container, { isLast: true });
-    const ms = (stopSeconds + 30) * 1000;
-    await this.#engine.unless([304, 404], async () => container?.handle.stop({ t: stopSeconds }), { ms });
+    const ms = this.#stopGraceMs + engineStopMs;
+    await this.#engine.unless([304, 404], async () => container?.handle.stop({ t: this.#stopSeconds }), { ms });
   }
 
   /** What of a runner's making is the same for all of this server. */
@@ -200,6 +204,7 @@ class DockerRunners implements Backend {
     const { server, kit, node } = this.#options;
     return {
       server,
+      stopSeconds: this.#stopSeconds,
       wire: this.#wire,
       quota: this.#facts.quota,
       // What the server and its runners speak to each other is then always of one version.
@@ -218,7 +223,12 @@ class DockerRunners implements Backend {
       state: inside.state,
       relay_port: 4100,
       isolation: "container",
+      stop_grace_ms: this.#stopGraceMs,
     };
+  }
+
+  get #stopSeconds(): number {
+    return Math.ceil(this.#stopGraceMs / 1_000);
   }
 
   async #listen(id: string) {

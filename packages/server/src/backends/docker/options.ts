@@ -26,6 +26,8 @@ export interface DockerBackendOptions extends EngineToExamine {
   readonly image: string;
   /** Undefined: a socket where the engine shares this machine, else exec. */
   readonly wire?: WireWay | undefined;
+  /** How long a daemon may take to end when it is asked to. */
+  readonly stopGraceMs?: number;
   /** Where runners' credentials are taken from; without it none is given away. */
   readonly credentials?: CredentialSources | undefined;
 }

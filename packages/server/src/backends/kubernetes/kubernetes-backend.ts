@@ -14,7 +14,7 @@ import { type Found, search, setFound } from "./found.ts";
 import { daemonSecret } from "./objects/daemon-secret.ts";
 import { annotations, instanceLabels, reserved, runnerLabels, selectorOf } from "./objects/labels.ts";
 import { namesOf, namespaceOf } from "./objects/names.ts";
-import { barePod, containerName, endSeconds } from "./objects/pod.ts";
+import { barePod, containerName, stopSeconds } from "./objects/pod.ts";
 import { statefulSet } from "./objects/stateful-set.ts";
 import { claimsOf, keepsDisk } from "./objects/volumes.ts";
 import { type PodView, isEnding, isRunning } from "./pods/pod-view.ts";
@@ -91,7 +91,7 @@ export class KubernetesBackend implements Backend {
       const found = await this.#existing(id);
       const { namespace } = found;
       const until = AbortSignal.timeout(goneMs);
-      if (found.kind === "pod") await this.#deletePod(found, id, endSeconds);
+      if (found.kind === "pod") await this.#deletePod(found, id, stopSeconds(this.#settings));
       else if (!found.stopped) await this.#scale(id, namespace, 0, await this.#cpuSoFar(found, id));
       await this.#pods.untilGone(id, until);
     });

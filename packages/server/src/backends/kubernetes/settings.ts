@@ -29,6 +29,8 @@ export interface KubernetesSettings {
   readonly most: Partial<RunnerSpec["limits"]>;
   /** How long a pod may take from being made to running. */
   readonly startMs: number;
+  /** How long a daemon may take to end when it is asked to. */
+  readonly stopGraceMs?: number;
 }
 
 export interface ServerPlace {

@@ -1,6 +1,6 @@
 import { mkdir, readdir, rm } from "node:fs/promises";
 import type { Duplex } from "node:stream";
-import { WharfError } from "@wharf/contract";
+import { defaultStopGraceMs, WharfError } from "@wharf/contract";
 import type { Backend, RunnerSighting, RunnerSpec, RunnerUsage } from "../backend.ts";
 import type { Enclosure } from "./enclosure.ts";
 import { settleLog } from "./daemon-log.ts";
@@ -27,14 +27,14 @@ export interface LocalBackendOptions {
   readonly allowUnsafe: boolean;
   /** Where the programs of this machine are looked for, as in PATH. */
   readonly searchPath: string;
+  /** How long a daemon may take to end when it is asked to. */
+  readonly stopGraceMs?: number;
   readonly log?: Log;
 }
 
 /** `isolationReason` says why there is no sandbox, where there is none. */
 export type LocalBackend = Backend & { readonly isolationReason?: string };
 
-/** How long a daemon may take to bring its journal to disk when it is asked to end. */
-const flushMs = 5000;
 /** How often a dial that waits looks whether there is still a daemon to wait for. */
 const livenessMs = 500;
 /** All processes are listed once for all runners that are measured within this time. */
@@ -138,7 +138,7 @@ class LocalRunners implements Backend {
       const members = launched === undefined ? [] : this.#members(folder, launched, await allProcesses());
       if (launched !== undefined) {
         await signalProcess(launched.daemon, "SIGTERM");
-        await untilGone(launched.daemon, flushMs);
+        await untilGone(launched.daemon, this.#options.stopGraceMs ?? defaultStopGraceMs);
         // A disk that is full or read-only takes no figures, and must not keep the processes.
         await measure(folder, launched, this.#members(folder, launched, await allProcesses())).catch((error: unknown) =>
           this.#options.log?.warn({ err: error, runner_id: id }, "what a runner used could not be kept"),

@@ -1,6 +1,6 @@
 import { closeSync, constants, openSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
-import { WharfError } from "@wharf/contract";
+import { defaultStopGraceMs, WharfError } from "@wharf/contract";
 import type { RunnerSpec } from "../backend.ts";
 import { keepLog } from "./daemon-log.ts";
 import type { Enclosure } from "./enclosure.ts";
@@ -30,6 +30,7 @@ export interface PlainOptions {
   readonly kit: string;
   readonly node: string;
   readonly searchPath: string;
+  readonly stopGraceMs?: number;
   /** Whether daemons listen for the server, instead of connecting to it. */
   readonly daemonListens?: boolean;
 }
@@ -47,7 +48,7 @@ export class PlainEnclosure implements Enclosure {
   }
 
   async launch(spec: RunnerSpec, folder: RunnerFolder): Promise<Launched> {
-    const { kit, node, searchPath, daemonListens = false } = this.#options;
+    const { kit, node, searchPath, stopGraceMs = defaultStopGraceMs, daemonListens = false } = this.#options;
     const wireFolder = openSync(folder.wire, constants.O_RDONLY | constants.O_DIRECTORY);
     try {
       using output = await keepLog(folder.log);
@@ -73,6 +74,7 @@ export class PlainEnclosure implements Enclosure {
           state: folder.state,
           relay_port: 4100,
           isolation: "unsafe",
+          stop_grace_ms: stopGraceMs,
         },
       });
       output[Symbol.dispose]();

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import type { ChildProcess } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { WharfError } from "@wharf/contract";
+import { defaultStopGraceMs, WharfError } from "@wharf/contract";
 import { z } from "zod";
 import type { RunnerSpec } from "../backend.ts";
 import { keepLog } from "./daemon-log.ts";
@@ -25,6 +25,10 @@ import { inside } from "../shared/inside.ts";
 import { filterDescriptor, sandboxArguments, statusDescriptor, type SandboxFoundation } from "./sandbox-arguments.ts";
 import { socketName } from "../shared/wire-listener.ts";
 
+interface SandboxOptions extends ProgramSearch {
+  readonly stopGraceMs?: number;
+}
+
 /** Setting up the mounts takes about 20 ms; a machine that swaps may take much longer. */
 const startMs = 15_000;
 
@@ -42,15 +46,15 @@ const startMs = 15_000;
 export class SandboxEnclosure implements Enclosure {
   readonly isolation = "sandbox";
   readonly #foundation: SandboxFoundation;
-  readonly #search: ProgramSearch;
+  readonly #options: SandboxOptions;
 
-  constructor(foundation: SandboxFoundation, search: ProgramSearch) {
+  constructor(foundation: SandboxFoundation, options: SandboxOptions) {
     this.#foundation = foundation;
-    this.#search = search;
+    this.#options = options;
   }
 
   async launch(spec: RunnerSpec, folder: RunnerFolder, signal?: AbortSignal): Promise<Launched> {
-    const programs = await bringPrograms(spec.programs, folder.bin, this.#search);
+    const programs = await bringPrograms(spec.programs, folder.bin, this.#options);
     const bwrapArguments = sandboxArguments(this.#foundation, folder, { spec, programs });
     const command = [inside.node, "--max-semi-space-size=2", `${inside.kit}/lib/wharf-daemon.mjs`];
     using output = await keepLog(folder.log);
@@ -69,6 +73,7 @@ export class SandboxEnclosure implements Enclosure {
         state: inside.state,
         relay_port: 4100,
         isolation: "sandbox",
+        stop_grace_ms: this.#options.stopGraceMs ?? defaultStopGraceMs,
       },
     });
     giveFilter(monitor, this.#foundation.filter);
@@ -111,7 +116,7 @@ export class SandboxEnclosure implements Enclosure {
   }
 
   async missing(program: string): Promise<string | undefined> {
-    return missingProgram(program, this.#search);
+    return missingProgram(program, this.#options);
   }
 
   async #started(monitor: ChildProcess, signal: AbortSignal): Promise<Launched> {

@@ -19,6 +19,8 @@ export interface MockBackendOptions {
   readonly node: string;
   /** Where the programs of this machine are looked for, as in PATH. */
   readonly searchPath: string;
+  /** How long a daemon may take to end when it is asked to. */
+  readonly stopGraceMs?: number;
   /** @default nearby */
   readonly simulation?: Simulation;
   /** The same seed and the same runner id lead to the same delays and failures. */

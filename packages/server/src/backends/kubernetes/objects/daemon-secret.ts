@@ -1,5 +1,5 @@
 import type { V1OwnerReference, V1Secret } from "@kubernetes/client-node";
-import type { DaemonConfig } from "@wharf/contract";
+import { type DaemonConfig, defaultStopGraceMs } from "@wharf/contract";
 import type { RunnerSpec } from "../../backend.ts";
 import { configFile, type KubernetesSettings, wirePort, wireSocket } from "../settings.ts";
 import { runnerLabels } from "./labels.ts";
@@ -40,6 +40,7 @@ function daemonConfig(spec: RunnerSpec, settings: KubernetesSettings): DaemonCon
     state: inside.state,
     relay_port: 4100,
     isolation: "container",
+    stop_grace_ms: settings.stopGraceMs ?? defaultStopGraceMs,
     isolation_check: { targets: [...alwaysUnreachable, ...settings.unreachable] },
   };
 }

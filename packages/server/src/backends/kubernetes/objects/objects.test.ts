@@ -56,6 +56,14 @@ function breaches(pod: V1PodSpec): string[] {
   return found;
 }
 
+test("a pod's grace is the daemon's own, so that it ends in order before it is killed", () => {
+  const settings = { ...someSettings, stopGraceMs: 20_000 };
+  const owner = { apiVersion: "v1", kind: "Pod", name: "runner", uid: "1" };
+  const config = daemonSecret(someSpec, settings, owner).stringData?.["daemon.json"] ?? "";
+  expect(barePod(someSpec, settings).spec?.terminationGracePeriodSeconds).toBe(20);
+  expect(DaemonConfig.parse(JSON.parse(config)).stop_grace_ms).toBe(20_000);
+});
+
 describe("every pod that can be emitted", () => {
   const all = [...variants()].flatMap(({ spec, settings }) => [
     { spec, settings, pod: barePod(spec, settings) },

@@ -1,4 +1,5 @@
 import type { V1Container, V1Pod, V1PodSpec, V1PodTemplateSpec } from "@kubernetes/client-node";
+import { defaultStopGraceMs } from "@wharf/contract";
 import type { RunnerSpec } from "../../backend.ts";
 import { configFile, configFolder, type KubernetesSettings, wirePort } from "../settings.ts";
 import { annotations, runnerLabels, tenantLabels } from "./labels.ts";
@@ -6,8 +7,9 @@ import { accountName, namesOf } from "./names.ts";
 import { inside } from "../../shared/inside.ts";
 import { diskMounts, diskVolumes, keepsDisk, mebibytes } from "./volumes.ts";
 
-/** The daemon ends within 4.5 s: it brings its journal to disk and commits what nobody committed. */
-export const endSeconds = 5;
+/** Within it the daemon brings its journal to disk and commits what nobody committed. */
+export const stopSeconds = ({ stopGraceMs = defaultStopGraceMs }: KubernetesSettings): number =>
+  Math.ceil(stopGraceMs / 1_000);
 /** Pods of a node that is away are given up after this, not after the cluster's five minutes. */
 const nodeAwaySeconds = 30;
 const user = 1000;
@@ -46,7 +48,7 @@ function podSpec(spec: RunnerSpec, settings: KubernetesSettings): V1PodSpec {
     // The sandbox's first process then reaps what agents leave behind.
     shareProcessNamespace: true,
     restartPolicy: "Always",
-    terminationGracePeriodSeconds: endSeconds,
+    terminationGracePeriodSeconds: stopSeconds(settings),
     ...(settings.runtimeClass !== undefined && { runtimeClassName: settings.runtimeClass }),
     ...(settings.imagePullSecret !== undefined && { imagePullSecrets: [{ name: settings.imagePullSecret }] }),
     securityContext: {

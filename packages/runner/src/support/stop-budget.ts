@@ -1,0 +1,26 @@
+/** What of the grace is left for the process to exit, in ms. */
+const exitMs = 500;
+
+/** The time that a daemon has to end, shared out between the steps of its end. Parts are of the whole: 0.3 is not over before 30 % are. */
+export class StopBudget {
+  readonly totalMs: number;
+  readonly #begun = performance.now();
+
+  /** @param graceMs how long the backend waits between SIGTERM and SIGKILL */
+  constructor(graceMs: number) {
+    this.totalMs = Math.max(graceMs - exitMs, graceMs / 2);
+  }
+
+  /** What is left until this part is over, in ms. */
+  msUntil(part: number): number {
+    return Math.max(0, this.totalMs * part - (performance.now() - this.#begun));
+  }
+
+  /** Waits for a step until this part is over at the latest. A failed step does not keep the next one from being taken. */
+  async until(part: number, step: Promise<unknown>): Promise<void> {
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, this.msUntil(part));
+    await Promise.race([step.catch(() => undefined), late.promise]);
+    clearTimeout(timer);
+  }
+}
