@@ -46,6 +46,8 @@ export const Health = z.object({
     branch: z.string().max(4_096).optional(),
     head: CommitSha.optional(),
   }),
+  /** No space is left: the agent waits until some is freed. Absent where there is. */
+  disk_full: z.boolean().optional(),
 });
 export type Health = z.infer<typeof Health>;
 

@@ -2,6 +2,7 @@ import { typeOfKind } from "@wharf/contract";
 import type { AgentHost } from "./agent/index.ts";
 import type { GitWorkspace } from "./git/index.ts";
 import type { Journal } from "./journal/index.ts";
+import type { StateDisk } from "./support/state-disk.ts";
 import type { StopBudget } from "./support/stop-budget.ts";
 
 /** When which step is over at the latest, as parts of the budget. */
@@ -15,6 +16,7 @@ interface EndingParts {
   readonly journal: Pick<Journal, "append" | "flush">;
   readonly agent: Pick<AgentHost, "state" | "stop">;
   readonly git: Pick<GitWorkspace, "commitLeftovers">;
+  readonly disk: Pick<StateDisk, "makeRoom">;
   /** Ends whatever else works in the runner. */
   readonly endOthers: () => Promise<unknown>;
 }
@@ -24,9 +26,15 @@ interface EndingParts {
  * flushed, the agent is ended (politely, then by SIGKILL), what nobody committed is committed, and what the end itself
  * recorded is flushed.
  */
-export async function endWork({ journal, agent, git, endOthers }: EndingParts, budget: StopBudget): Promise<void> {
+export async function endWork(
+  { journal, agent, git, disk, endOthers }: EndingParts,
+  budget: StopBudget,
+): Promise<void> {
   const { run_id } = agent.state();
-  await budget.until(flushed, journal.flush());
+  await budget.until(
+    flushed,
+    disk.makeRoom().then(() => journal.flush()),
+  );
   const stopped = agent.stop("the runner stops", { killAfterMs: budget.msUntil(agentKilled) });
   await budget.until(agentEnded, Promise.allSettled([stopped, endOthers()]));
   const leftovers = await git.commitLeftovers({ withinMs: budget.msUntil(committed) });

@@ -16,7 +16,9 @@ import { IsolationCheck } from "./isolation/index.ts";
 import { openJournal } from "./journal/index.ts";
 import { readConfig } from "./read-config.ts";
 import { startRelay } from "./relay/index.ts";
+import { isDiskFull } from "./support/files.ts";
 import { lockFolder } from "./support/lock.ts";
+import { isFull as isFolderFull, StateDisk } from "./support/state-disk.ts";
 import { StopBudget } from "./support/stop-budget.ts";
 import { Terminals } from "./terminals/index.ts";
 import { Watcher } from "./watch/index.ts";
@@ -59,7 +61,12 @@ async function startDaemon(config: DaemonConfig): Promise<(budget: StopBudget) =
   const { workspace, home, state } = config;
   for (const folder of [workspace, home, state]) await mkdir(folder, { recursive: true });
   const lock = await lockFolder(state);
-  const journal = await openJournal({ folder: join(state, "journal") });
+  const disk = new StateDisk(state);
+  const journal = await openJournal({ folder: join(state, "journal") }).catch(async (error: unknown) => {
+    if (!isDiskFull(error)) throw error;
+    await disk.makeRoom();
+    return await openJournal({ folder: join(state, "journal") });
+  });
   const api = Promise.withResolvers<Server>();
   const wire = await WireKeeper.open(config.wire, {
     key: config.wire_key,
@@ -91,15 +98,29 @@ async function startDaemon(config: DaemonConfig): Promise<(budget: StopBudget) =
   const { models } = relay;
   const commit = (input: AgentPrompt["commit"]) => git.commit(input);
   const onFault = (error: unknown) => report("state", error);
-  const agent = createAgentHost({ journal, workspace, home, state, gatewayUrl, models, commit, onDamage: onFault });
-  await agent.recover();
+  const agent = createAgentHost({
+    journal,
+    workspace,
+    home,
+    state,
+    gatewayUrl,
+    models,
+    disk,
+    commit,
+    onDamage: onFault,
+  });
+  // Not waited for: on a full disk it takes until there is room, and room is made through this daemon.
+  agent.recover().catch(failStart);
   const terminals = Terminals.open({ workspace, home, state, onFault });
   const commands = terminals.then(({ console }) => Commands.open({ workspace, home, state, onFault, console }));
   for (const opening of [terminals, commands]) opening.catch(onFault);
   const about = { runner_id: config.runner_id, version: manifest.version };
   const isolation = new IsolationCheck({ config, environment: process.env });
   const parts = { about, isolation, journal, agent, git, onCommit: tell, watcher, commands, terminals, workspace };
-  api.resolve(createApi({ ...parts, onInternal: report }));
+  const isFull = async () =>
+    isDiskFull(journal.fault()?.cause) || (await disk.isFull()) || (await isFolderFull(workspace));
+  api.resolve(createApi({ ...parts, isDiskFull: isFull, onInternal: report }));
+  void disk.keepReserve().catch(onFault);
   void watcher.start();
 
   // The console is a terminal: it closes behind the commands that are told of there.
@@ -107,7 +128,7 @@ async function startDaemon(config: DaemonConfig): Promise<(budget: StopBudget) =
   const endOthers = () => Promise.allSettled([watcher.stop(), closeCommands()]);
   return async (budget) => {
     isolation.stop();
-    await endWork({ journal, agent, git, endOthers }, budget);
+    await endWork({ journal, agent, git, disk, endOthers }, budget);
     await Promise.all([wire.close(), relay.close(), journal.close()]);
     await lock[Symbol.asyncDispose]();
   };
@@ -121,7 +142,9 @@ function report(reference: string, error: unknown): void {
   process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), reference, error: text })}\n`);
 }
 
-main().catch((error: unknown) => {
+function failStart(error: unknown): void {
   report("start", error);
   process.exit(1);
-});
+}
+
+main().catch(failStart);

@@ -1,6 +1,5 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { type PauseState, WharfError } from "@wharf/contract";
 import { AcpAgent } from "./acp-agent.ts";
 import type { AgentDriver, Session } from "./agent-driver.ts";
@@ -13,12 +12,14 @@ import { Permissions } from "./permissions.ts";
 import { PrintingAgent } from "./printing-agent.ts";
 import { livingGroups } from "./process-group.ts";
 import { Recorder } from "./recorder.ts";
+import { Recovery } from "./recovery.ts";
 import { SessionFile } from "./session-file.ts";
 import { defaultTiming, type Timing } from "./timing.ts";
 import { ToolCalls } from "./tool-calls.ts";
 import { TurnHistory } from "./turn-history.ts";
 import { TurnLog } from "./turn-log.ts";
 import { Turn } from "./turn.ts";
+import { within } from "./within.ts";
 import type {
   AgentHost,
   AgentHostOptions,
@@ -54,6 +55,7 @@ export class Host implements AgentHost {
   readonly #timing: Timing;
   readonly #sessionFile: SessionFile;
   readonly #pause: Pause;
+  readonly #recovery: Recovery;
   #history: Promise<TurnHistory> | undefined;
   #engaged: Engaged | undefined;
   #starting: Promise<Session> | undefined;
@@ -64,6 +66,7 @@ export class Host implements AgentHost {
   constructor(options: AgentHostOptions, timing: Timing = defaultTiming) {
     this.#options = options;
     this.#timing = timing;
+    this.#recovery = new Recovery(options, timing);
     this.#sessionFile = new SessionFile(join(options.state, "agent.json"));
     const mark = (): string | undefined => this.#engaged && runMark(this.#engaged.runId);
     this.#pause = new Pause({
@@ -74,13 +77,16 @@ export class Host implements AgentHost {
     });
   }
 
-  async recover(): Promise<void> {
-    await this.#sessionFile.endOrphan();
-    const history = await this.#turnHistory();
-    await history.recover();
+  recover(): Promise<void> {
+    return this.#recovery.begin(async () => {
+      await this.#sessionFile.endOrphan();
+      const history = await this.#turnHistory();
+      await history.recover();
+    });
   }
 
   async start(input: AgentStartInput): Promise<Session> {
+    await this.#recovery.done();
     for (;;) {
       const engaged = this.#engaged;
       const same = engaged?.runId === input.run_id;
@@ -110,6 +116,7 @@ export class Host implements AgentHost {
   }
 
   async prompt(input: AgentPromptInput): Promise<{ duplicate: boolean }> {
+    await this.#recovery.done();
     const history = await this.#turnHistory();
     const { log } = history;
     if (this.#taking?.turnId !== input.turn_id) await history.recallBegun(input.turn_id);
@@ -134,7 +141,7 @@ export class Host implements AgentHost {
     this.#taking = { turnId: input.turn_id, written };
     try {
       await written;
-      const { journal, commit } = this.#options;
+      const { journal, commit, disk } = this.#options;
       const { recorder, permissions, toolCalls, driver } = engaged;
       const turn = new Turn({
         driver,
@@ -143,6 +150,7 @@ export class Host implements AgentHost {
         toolCalls,
         journal,
         log,
+        disk,
         commit,
         timing: this.#timing,
         input,
@@ -159,6 +167,8 @@ export class Host implements AgentHost {
   async turn(turnId: string): Promise<TurnKnowledgeOutput> {
     // Whoever has read a turn's end in the journal hears the same here, though its last fsync is under way.
     if (this.#turn?.id === turnId && this.#turn.told) await this.#turn.over;
+    // One that is still being settled is open, and answered as such.
+    await this.#recovery.soon();
     const history = await this.#turnHistory();
     if (this.#taking?.turnId === turnId) await this.#taking.written.catch(() => {});
     else await history.recallGiven(turnId);
@@ -328,6 +338,7 @@ export class Host implements AgentHost {
   }
 
   async #takeKey(log: TurnLog, { run_id, turn_id }: AgentPromptInput): Promise<void> {
+    await this.#options.disk.keepReserve();
     await this.#sessionFile.rememberTurn(run_id, turn_id);
     await log.running({ turn_id, run_id });
   }
@@ -341,10 +352,11 @@ export class Host implements AgentHost {
   }
 
   async #openHistory(): Promise<TurnHistory> {
-    const { state, journal, onDamage } = this.#options;
+    const { state, journal, disk, onDamage } = this.#options;
     await mkdir(state, { recursive: true });
     return await TurnHistory.open(await TurnLog.open(join(state, "turns.log")), {
       journal,
+      disk,
       session: this.#sessionFile,
       recorder: (runId) => this.#recorder(runId),
       onIncomplete: () => onDamage?.(new Error("the record of this runner's turns is incomplete")),
@@ -355,10 +367,4 @@ export class Host implements AgentHost {
 function timer(ms: number, action: () => void): Disposable {
   const running = setTimeout(action, ms);
   return { [Symbol.dispose]: () => clearTimeout(running) };
-}
-
-async function within(promise: Promise<void>, ms: number): Promise<void> {
-  const waiting = new AbortController();
-  await Promise.race([promise, sleep(ms, undefined, { signal: waiting.signal }).catch(() => {})]);
-  waiting.abort();
 }

@@ -20,6 +20,8 @@ export interface Timing {
   choice: number;
   /** For the commit after a turn. */
   commit: number;
+  /** How long a caller waits for what an earlier daemon left open to be settled, before the disk is looked at. */
+  recovery: number;
   /** Between two tries of what failed on a disk. */
   retry: number;
 }
@@ -38,5 +40,6 @@ export const defaultTiming: Timing = {
   pauseAnswer: 1_000,
   choice: 30_000,
   commit: 300_000,
+  recovery: 2_000,
   retry: 1_000,
 };

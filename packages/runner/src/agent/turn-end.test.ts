@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EventDataOf } from "@wharf/contract";
 import { expect, test } from "vitest";
+import { StateDisk } from "../support/state-disk.ts";
 import { Bench, until } from "./fixtures/bench.ts";
 import { MemoryJournal } from "./fixtures/memory-journal.ts";
 import { Recorder } from "./recorder.ts";
@@ -14,7 +15,7 @@ const ended: EventDataOf<"turn"> = { kind: "turn", turn_id: "t", status: "ended"
 interface Scene extends AsyncDisposable {
   path: string;
   journal: MemoryJournal;
-  open(): Promise<{ journal: MemoryJournal; log: TurnLog; recorder: Recorder }>;
+  open(): Promise<{ journal: MemoryJournal; log: TurnLog; recorder: Recorder; disk: StateDisk }>;
 }
 
 async function scene(): Promise<Scene> {
@@ -24,7 +25,12 @@ async function scene(): Promise<Scene> {
   return {
     path,
     journal,
-    open: async () => ({ journal, log: await TurnLog.open(path), recorder: new Recorder(journal, "run-1", 10) }),
+    open: async () => ({
+      journal,
+      log: await TurnLog.open(path),
+      recorder: new Recorder(journal, "run-1", 10),
+      disk: new StateDisk(folder),
+    }),
     [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
   };
 }
@@ -43,7 +49,7 @@ test("wherever the daemon dies, a turn's end is in the journal exactly once", as
   for (const stop of stops) {
     await using at = await scene();
     const places = await at.open();
-    const { journal, log, recorder } = places;
+    const { journal, log, recorder, disk } = places;
     await log.running({ turn_id: "t", run_id: "run-1" });
     await recorder.record({ kind: "notice", message: "before" });
     const dies = new Promise<never>(() => {});
@@ -69,6 +75,7 @@ test("wherever the daemon dies, a turn's end is in the journal exactly once", as
         read: (from: { after: number }) => journal.read(from),
       },
       log,
+      disk,
       recorder: new Recorder(journal, "run-1", 10),
     };
     dying.recorder = new Recorder(dying.journal, "run-1", 10);
@@ -87,7 +94,7 @@ test("an end that was read and trimmed is not repeated, one that was lost with i
     ["epoch-2", 1, 1],
   ] as const) {
     await using at = await scene();
-    const { log, journal, recorder } = await at.open();
+    const { log, journal, recorder, disk } = await at.open();
     await log.running({ turn_id: "t", run_id: "run-1" });
     await log.ending({ turn_id: "t", state: "ENDED", epoch: "epoch-1", seq: 7, type: "result", data: ended });
     const state = { epoch, first, last: first === 50 ? 60 : 0, acked: 0 };
@@ -99,7 +106,7 @@ test("an end that was read and trimmed is not repeated, one that was lost with i
     };
     const [turn] = log.open();
     if (!turn) throw new Error("the turn is not open");
-    await recoverTurn({ journal: elsewhere, log, recorder }, turn);
+    await recoverTurn({ journal: elsewhere, log, recorder, disk }, turn);
     expect(journal.of("turn")).toHaveLength(expected);
     expect(log.get("t")?.done).toBe(true);
   }

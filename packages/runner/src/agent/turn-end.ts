@@ -1,4 +1,5 @@
 import { typeOfKind, type EventDataOf, type EventType } from "@wharf/contract";
+import type { StateDisk } from "../support/state-disk.ts";
 import type { Recorder } from "./recorder.ts";
 import type { LoggedTurn, TurnEnding, TurnLog } from "./turn-log.ts";
 import type { AgentJournal } from "./types.ts";
@@ -19,21 +20,28 @@ interface Places {
   journal: AgentJournal;
   log: TurnLog;
   recorder: Recorder;
+  /** Gives up its reserve where nothing else lets the end be written. */
+  disk: Pick<StateDisk, "makeRoom">;
 }
 
 type Ended = Pick<TurnEnding, "turn_id" | "state" | "data">;
 
 export async function endTurn(places: Places, ended: Ended): Promise<void> {
-  const { journal, log, recorder } = places;
+  const { journal, log, recorder, disk } = places;
+  const write = (step: () => Promise<void>) =>
+    recorder.insist(async () => {
+      await disk.makeRoom();
+      await step();
+    });
   const type: EventType = ended.data.stop_reason === "error" ? "error" : typeOfKind.turn;
   await recorder.alone(async (put) => {
-    await recorder.insist(() => journal.flush());
+    await write(() => journal.flush());
     const { epoch, last } = journal.state();
-    await recorder.insist(() => log.ending({ ...ended, epoch, seq: last + 1, type }));
+    await write(() => log.ending({ ...ended, epoch, seq: last + 1, type }));
     await put(ended.data, type);
-    await recorder.insist(() => journal.flush());
+    await write(() => journal.flush());
   });
-  await recorder.insist(() => log.done(ended.turn_id));
+  await write(() => log.done(ended.turn_id));
 }
 
 /** Settles a turn that an earlier daemon left open. */

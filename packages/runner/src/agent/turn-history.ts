@@ -1,4 +1,5 @@
 import type { EventDataOf } from "@wharf/contract";
+import type { StateDisk } from "../support/state-disk.ts";
 import type { Recorder } from "./recorder.ts";
 import type { SessionFile, TurnWitness } from "./session-file.ts";
 import { endTurn, recoverTurn } from "./turn-end.ts";
@@ -18,14 +19,16 @@ export class TurnHistory {
   readonly log: TurnLog;
   readonly #journal: AgentJournal;
   readonly #recorder: (runId: string) => Recorder;
+  readonly #disk: HistoryOptions["disk"];
   readonly #lastTurn: LastTurn;
   readonly #settling = new Map<string, Promise<void>>();
 
-  private constructor(log: TurnLog, lastTurn: LastTurn, { journal, recorder }: HistoryOptions) {
+  private constructor(log: TurnLog, lastTurn: LastTurn, { journal, recorder, disk }: HistoryOptions) {
     this.log = log;
     this.#lastTurn = lastTurn;
     this.#journal = journal;
     this.#recorder = recorder;
+    this.#disk = disk;
   }
 
   static async open(log: TurnLog, options: HistoryOptions): Promise<TurnHistory> {
@@ -71,7 +74,7 @@ export class TurnHistory {
 
   async #settle(turn: LoggedTurn): Promise<void> {
     const { log } = this;
-    const places = { journal: this.#journal, log, recorder: this.#recorder(turn.run_id) };
+    const places = { journal: this.#journal, log, recorder: this.#recorder(turn.run_id), disk: this.#disk };
     if (!log.isIncomplete || turn.ending) return await recoverTurn(places, turn);
     const { ending } = await this.#searchJournal(turn.turn_id);
     if (ending) {
@@ -105,6 +108,7 @@ interface HistoryOptions {
   readonly journal: AgentJournal;
   readonly session: SessionFile;
   readonly recorder: (runId: string) => Recorder;
+  readonly disk: Pick<StateDisk, "makeRoom">;
   /** Called when turns may have begun that are not in the log. */
   readonly onIncomplete: () => void;
 }

@@ -170,6 +170,7 @@ interface TurnParts {
   recorder: Recorder;
   journal: AgentHostOptions["journal"];
   log: TurnLog;
+  disk: AgentHostOptions["disk"];
   permissions: Permissions;
   toolCalls: ToolCalls;
   commit: AgentHostOptions["commit"];

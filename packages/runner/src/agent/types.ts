@@ -10,6 +10,7 @@ import type {
   PauseState,
   TurnKnowledge,
 } from "@wharf/contract";
+import type { StateDisk } from "../support/state-disk.ts";
 import type { ModelRequests } from "./pause.ts";
 import type { z } from "zod";
 
@@ -47,6 +48,8 @@ export interface AgentHostOptions {
   gatewayUrl: string;
   /** The agent's way to its models, which is closed while it is paused. */
   models: ModelRequests;
+  /** The disk that the state is on. */
+  disk: Pick<StateDisk, "isFull" | "makeRoom" | "keepReserve">;
   /** Commits what the turn changed; nothing where it changed nothing. */
   commit(input: AgentPromptInput["commit"]): Promise<EventDataOf<"commit"> | undefined>;
   /** Called when a file of the state was damaged and could not be trusted. */
@@ -59,7 +62,7 @@ export interface StopOptions {
 }
 
 export interface AgentHost {
-  /** Settles what an earlier daemon left open. Called once, before anything else. */
+  /** Settles what an earlier daemon left open. Called once, before anything else; where the disk is full it takes until there is room. */
   recover(): Promise<void>;
   start(input: AgentStartInput): Promise<{ session_id?: string; loaded: boolean }>;
   /** Resolves when the turn is handed over, not when it ends. */

@@ -29,6 +29,8 @@ interface ApiParts {
   commands: Promise<Commands>;
   terminals: Promise<Terminals>;
   workspace: string;
+  /** Whether the runner has no space left. */
+  isDiskFull: () => Promise<boolean>;
   /** Told of failures that are nobody's request's fault. */
   onInternal: (reference: string, error: unknown) => void;
 }
@@ -53,7 +55,7 @@ export function createApi(parts: ApiParts): Server {
   });
 }
 
-function coreHandlers({ about, isolation, journal, agent, git }: ApiParts): HandlersOf<typeof coreApi> {
+function coreHandlers({ about, isolation, journal, agent, git, isDiskFull }: ApiParts): HandlersOf<typeof coreApi> {
   const done = { ok: true } as const;
   return {
     health: async () => ({
@@ -64,6 +66,7 @@ function coreHandlers({ about, isolation, journal, agent, git }: ApiParts): Hand
       journal: journal.state(),
       agent: agent.state(),
       workspace: await git.status(),
+      ...((await isDiskFull()) && { disk_full: true }),
     }),
     journal: ({ query: { after, follow } }, signal) =>
       follow ? journal.follow({ after, signal }) : journal.read({ after }),

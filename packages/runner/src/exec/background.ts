@@ -94,7 +94,7 @@ export class BackgroundCommand {
   static async restore(record: CommandRecord, options: BackgroundOptions): Promise<BackgroundCommand> {
     const ended = record.state === "running" ? { ...record, state: "unknown" as const, ended_at: now() } : record;
     const self = new BackgroundCommand(ended, options);
-    if (ended !== record) await writeRecord(options.folder, ended);
+    if (ended !== record) await writeRecord(options.folder, ended).catch(options.onFault);
     self.#finish();
     return self;
   }

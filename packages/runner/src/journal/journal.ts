@@ -1,7 +1,7 @@
 import { unlink } from "node:fs/promises";
 import { WharfError, type EventData, type EventType, type JournalRecord, type JournalState } from "@wharf/contract";
 import { Bell } from "../support/bell.ts";
-import { isSystemError } from "../support/files.ts";
+import { isDiskFull, isSystemError } from "../support/files.ts";
 import { Cursor } from "./cursor.ts";
 import { LINE_OVERHEAD, recordJson } from "./line.ts";
 import { recoverJournal, writeAcknowledged, type Recovered } from "./recovery.ts";
@@ -248,5 +248,5 @@ function ignoreMissing(error: unknown): void {
 }
 
 function ignoreFullDisk(error: unknown): void {
-  if (!isSystemError(error, "ENOSPC", "EDQUOT")) throw error;
+  if (!isDiskFull(error)) throw error;
 }

@@ -1,5 +1,5 @@
 import { WharfError } from "@wharf/contract";
-import { isSystemError } from "./files.ts";
+import { isDiskFull, isSystemError } from "./files.ts";
 
 /** What a failed system call on a caller's path means to the caller. What it cannot mean stays as it is. */
 export function fileError(error: unknown, path: string, what = "file"): unknown {
@@ -14,7 +14,7 @@ export function fileError(error: unknown, path: string, what = "file"): unknown 
       { what: `folder '${path}'`, from: "not empty", to: "deleted without `recursive`" },
       cause,
     );
-  if (isSystemError(error, "ENOSPC", "EDQUOT")) return new WharfError("disk_full", { path }, cause);
+  if (isDiskFull(error)) return new WharfError("disk_full", { path }, cause);
   const message = isSystemError(error, ...Object.keys(refusals)) ? refusals[error.code ?? ""] : undefined;
   return message === undefined ? error : new WharfError("bad_request", { issues: [{ path, message }] }, cause);
 }

@@ -28,3 +28,6 @@ export async function replaceFile(path: string, content: string): Promise<void> 
 /** Whether the thrown value is a system error of one of these codes, such as `ENOENT`. */
 export const isSystemError = (thrown: unknown, ...codes: string[]): thrown is NodeJS.ErrnoException =>
   thrown instanceof Error && "code" in thrown && typeof thrown.code === "string" && codes.includes(thrown.code);
+
+/** Whether a write failed because no space is left. */
+export const isDiskFull = (thrown: unknown): boolean => isSystemError(thrown, "ENOSPC", "EDQUOT");

@@ -1,0 +1,79 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { appendFileSync, mkdtempSync, rmSync, statfsSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { daemonApi } from "@wharf/contract";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { encodeCheckedLine } from "./support/checked-line.ts";
+import { agentOf, DaemonBench, endDaemon, isTurn, records, turnOf, until } from "./fixtures/daemon-bench.ts";
+
+const canMount =
+  process.getuid?.() === 0 && process.platform === "linux" && spawnSync("unshare", ["--mount", "true"]).status === 0;
+
+const pageBytes = 4_096;
+
+/** Adds a step of no meaning to a turn log, so that the next one needs another page of the disk. */
+function fillLastPage(path: string): void {
+  const lineOf = (id: string) => encodeCheckedLine(JSON.stringify({ step: "done", turn_id: id }));
+  const left = pageBytes - ((statSync(path).size + lineOf("").length) % pageBytes);
+  appendFileSync(path, lineOf("x".repeat(left)));
+}
+
+describe.runIf(canMount)("a daemon killed in a turn, started again without a byte left (needs root on Linux)", () => {
+  let disk: string;
+  let bench: DaemonBench;
+
+  beforeEach(() => {
+    disk = mkdtempSync(join(tmpdir(), "wharf-full-"));
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=16m", "tmpfs", disk]);
+    bench = new DaemonBench(disk);
+  });
+
+  afterEach(async () => {
+    await bench[Symbol.asyncDispose]();
+    while (spawnSync("umount", [disk]).status !== 0) await sleep(50);
+    rmSync(disk, { recursive: true });
+  });
+
+  /** Leaves an open turn behind, on a disk that others then fill. */
+  async function dieInTurn({ withReserve }: { withReserve: boolean }) {
+    const daemon = bench.startDaemon();
+    const server = await bench.serve({ epoch: 1 });
+    const client = await server.client();
+    await client.call(daemonApi.startAgent, agentOf("echo begun; exec sleep 300"));
+    await client.call(daemonApi.prompt, turnOf("turn-1"));
+    await until(client, ({ data }) => data.kind === "message");
+    server.cut();
+    await endDaemon(daemon, "SIGKILL");
+    if (!withReserve) rmSync(join(bench.state, "reserve"));
+    fillLastPage(join(bench.state, "turns.log"));
+    const ballast = join(bench.workspace, "ballast");
+    expect(() => {
+      for (;;) appendFileSync(ballast, Buffer.alloc(64 * 1024));
+    }).toThrow(/ENOSPC/);
+    expect(statfsSync(disk).bavail).toBe(0);
+    bench.startDaemon();
+    return await server.client();
+  }
+
+  test("says that the disk is full, and settles the turn when a command through it has made room", async () => {
+    const client = await dieInTurn({ withReserve: false });
+    expect(await client.call(daemonApi.health, {})).toMatchObject({ disk_full: true, agent: { status: "none" } });
+    expect(await client.call(daemonApi.turn, { params: { turn_id: "turn-1" } })).toMatchObject({ state: "RUNNING" });
+    await expect(client.call(daemonApi.startAgent, agentOf("echo again"))).rejects.toMatchObject({ code: "disk_full" });
+    const freed = await client.call(daemonApi.execOnce, { body: { command: "rm ballast" } });
+    expect(freed).toMatchObject({ exit_code: 0 });
+    await until(client, isTurn("interrupted"));
+    expect(await client.call(daemonApi.health, {})).not.toHaveProperty("disk_full");
+    await client.call(daemonApi.startAgent, agentOf("echo again"));
+    await client.call(daemonApi.prompt, turnOf("turn-2"));
+    await until(client, isTurn("ended"));
+  });
+
+  test("settles the turn at once where it has its reserve", async () => {
+    const client = await dieInTurn({ withReserve: true });
+    await until(client, isTurn("interrupted"));
+    expect((await records(client)).filter(isTurn("interrupted"))).toHaveLength(1);
+  });
+});
