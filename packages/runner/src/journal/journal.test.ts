@@ -158,6 +158,28 @@ test("acknowledged segments are deleted, the rest stays, and a restart remembers
   expect((await all(again, 50)).map(({ seq }) => seq)).toEqual([51]);
 });
 
+test("an acknowledgement that fails is answered with its failure, and the next one removes what it left", async () => {
+  const journal = await openJournal({ folder, segmentBytes: 300 });
+  for (let i = 1; i <= 20; i++) {
+    await journal.append(entry(`record ${i}`));
+    await journal.flush();
+  }
+  const { epoch } = journal.state();
+  // A folder in a segment's place cannot be unlinked, by root either.
+  const [oldest = "", second = ""] = await segmentsOf();
+  await replaceByFolder(join(folder, second));
+  await expect(journal.ack({ epoch, seq: 15 })).rejects.toThrow(/unlink/);
+  await expect(journal.ack({ epoch, seq: 15 })).rejects.toThrow(/unlink/);
+  expect(await segmentsOf()).not.toContain(oldest);
+  await rm(join(folder, second), { recursive: true });
+  await journal.ack({ epoch, seq: 15 });
+  expect(Number.parseInt((await segmentsOf())[0] ?? "", 10)).toBe(journal.state().first);
+  await journal.close();
+
+  await using again = await openJournal({ folder, segmentBytes: 300 });
+  expect(again.state()).toMatchObject({ epoch, last: 20, acked: 15 });
+});
+
 test("a full journal makes the appender wait and drops nothing", async () => {
   await using journal = await openJournal({ folder, capacityBytes: 2_000, segmentBytes: 1_000 });
   let accepted = 0;

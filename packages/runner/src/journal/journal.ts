@@ -60,6 +60,9 @@ export class Journal implements AsyncDisposable {
   #acked: number;
   #ackedPosition: number;
   #writing: Promise<void> | undefined;
+  #ackedOnDisk: number;
+  /** Segments that are acknowledged and not deleted yet. */
+  readonly #trimmed: Segment[] = [];
   #acknowledging: Promise<void> = Promise.resolve();
 
   constructor(options: JournalOptions, recovered: Recovered) {
@@ -69,7 +72,7 @@ export class Journal implements AsyncDisposable {
     this.#epoch = recovered.epoch;
     this.#segments = recovered.segments;
     this.#last = this.#accepted = recovered.last;
-    this.#acked = recovered.acked;
+    this.#acked = this.#ackedOnDisk = recovered.acked;
     this.#writer = new SegmentWriter({
       folder: options.folder,
       segmentBytes: this.#segmentBytes,
@@ -116,14 +119,15 @@ export class Journal implements AsyncDisposable {
       throw new WharfError("conflict", { what: "journal's epoch", from: this.#epoch, to: epoch });
     if (seq > this.#last)
       throw new WharfError("conflict", { what: "journal's newest record", from: String(this.#last), to: String(seq) });
-    if (seq <= this.#acked) return;
+    // Sent again, an acknowledgement removes what it could not remove before.
+    if (seq <= this.#acked) return await this.#trimInTurn();
     this.#acked = seq;
     this.#ackedPosition = this.#positionAfter(seq);
     const kept = this.#segments.findLastIndex(({ first }) => first <= seq + 1);
     const trimmed = this.#segments.splice(0, Math.min(kept, this.#segments.length - 1));
+    this.#trimmed.push(...trimmed);
     this.#admit();
-    this.#acknowledging = this.#acknowledging.then(() => this.#trim(trimmed, seq));
-    await this.#acknowledging;
+    await this.#trimInTurn();
   }
 
   state(): JournalState {
@@ -224,11 +228,23 @@ export class Journal implements AsyncDisposable {
     return segment.base + (seq === this.#last ? segment.bytes : offsetNear(segment, seq + 1));
   }
 
-  async #trim(segments: readonly Segment[], seq: number): Promise<void> {
-    for (const { path } of segments) await unlink(path).catch(ignoreMissing);
-    if (seq < this.#acked) return;
+  /** One after the other. The failure of one is its caller's, and the next one tries again. */
+  #trimInTurn(): Promise<void> {
+    const trimming = this.#acknowledging.then(() => this.#trim());
+    this.#acknowledging = trimming.catch(() => undefined);
+    return trimming;
+  }
+
+  async #trim(): Promise<void> {
+    for (let oldest = this.#trimmed[0]; oldest !== undefined; oldest = this.#trimmed[0]) {
+      await unlink(oldest.path).catch(ignoreMissing);
+      this.#trimmed.shift();
+    }
+    const seq = this.#acked;
+    if (seq === this.#ackedOnDisk) return;
     // On a full disk the deletions above are what helps; the names of the segments kept say as much as this file.
     await writeAcknowledged(this.#folder, { epoch: this.#epoch, seq }).catch(ignoreFullDisk);
+    this.#ackedOnDisk = seq;
   }
 }
 
