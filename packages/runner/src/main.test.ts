@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { mkdir, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { daemonApi, type ExecEvent } from "@wharf/contract";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -261,4 +262,26 @@ test("a daemon that is stopped in a turn commits the work and keeps all records,
   expect(kept).toContainEqual({ kind: "message", role: "agent", text: "working" });
   expect(kept).toContainEqual(expect.objectContaining({ kind: "commit", files: 1 }));
   expect(kept.at(-1)).toMatchObject({ kind: "turn", turn_id: "turn-1", status: "cancelled" });
+});
+
+test("what an upload left half-written when its daemon was killed is gone with the next daemon", async () => {
+  const daemon = bench.startDaemon();
+  const server = await bench.serve({ epoch: 1 });
+  let client = await server.client();
+  const never = new Readable({ read: () => undefined });
+  never.push("half");
+  const upload = client.request({ method: "PUT", path: "/files/upload?path=deep/whole.bin", body: never });
+  upload.catch(() => undefined);
+  const left = async () =>
+    (await readdir(bench.workspace, { recursive: true })).filter((name) => name.endsWith(".tmp"));
+  await expect.poll(left).toHaveLength(1);
+  server.cut();
+  await endDaemon(daemon, "SIGKILL");
+  never.destroy();
+  expect(await left()).toHaveLength(1);
+
+  bench.startDaemon();
+  client = await server.client();
+  await expect.poll(left).toEqual([]);
+  expect(await client.call(daemonApi.health, {})).toMatchObject({ runner_id: runnerId });
 });

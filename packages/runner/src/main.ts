@@ -11,6 +11,7 @@ import { createAgentHost } from "./agent/index.ts";
 import { createApi } from "./api/index.ts";
 import { endWork } from "./end-daemon.ts";
 import { Commands } from "./exec/index.ts";
+import { removeLeftovers } from "./files/index.ts";
 import { GitWorkspace } from "./git/index.ts";
 import { IsolationCheck } from "./isolation/index.ts";
 import { openJournal } from "./journal/index.ts";
@@ -67,6 +68,7 @@ async function startDaemon(config: DaemonConfig): Promise<(budget: StopBudget) =
     await disk.makeRoom();
     return await openJournal({ folder: join(state, "journal") });
   });
+  const ending = new AbortController();
   const api = Promise.withResolvers<Server>();
   const wire = await WireKeeper.open(config.wire, {
     key: config.wire_key,
@@ -122,11 +124,13 @@ async function startDaemon(config: DaemonConfig): Promise<(budget: StopBudget) =
   api.resolve(createApi({ ...parts, isDiskFull: isFull, onInternal: report }));
   void disk.keepReserve().catch(onFault);
   void watcher.start();
+  removeLeftovers(workspace, ending.signal).catch((error: unknown) => ending.signal.aborted || onFault(error));
 
   // The console is a terminal: it closes behind the commands that are told of there.
   const closeCommands = () => closeOpened(commands).finally(() => closeOpened(terminals));
   const endOthers = () => Promise.allSettled([watcher.stop(), closeCommands()]);
   return async (budget) => {
+    ending.abort();
     isolation.stop();
     await endWork({ journal, agent, git, disk, endOthers }, budget);
     await Promise.all([wire.close(), relay.close(), journal.close()]);

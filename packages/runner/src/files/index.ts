@@ -2,6 +2,7 @@
  * The workspace's files for callers over the wire: read, write, stat, delete, list, replace text, send and receive as
  * streams, pack and unpack. Every path is resolved beneath the workspace.
  */
+export { removeLeftovers } from "./remove-leftovers.ts";
 export { deletePath } from "./delete.ts";
 export { openDownload } from "./download.ts";
 export { IgnoreLookup } from "./ignore-lookup.ts";

@@ -5,7 +5,7 @@ import { openRegular, type HeldFolder } from "../support/beneath.ts";
 import { isSystemError } from "../support/files.ts";
 import { IgnoreRules } from "../support/ignore-rules.ts";
 import { readWhole } from "../support/read-bounded.ts";
-import { temporaryName } from "../support/replace-beneath.ts";
+import { isTemporary } from "../support/temporary.ts";
 import { typeOf } from "./stats.ts";
 
 export interface TreeEntry {
@@ -31,6 +31,8 @@ export interface WalkOptions {
   readonly ignore: IgnoreRules | undefined;
   /** Leaves out more, and what lies in it. */
   readonly leaveOut?: ((entry: TreeEntry) => boolean) | undefined;
+  /** Whether files that are being written are among the entries. */
+  readonly temporary?: boolean;
   readonly maxDepth?: number;
   readonly signal: AbortSignal;
 }
@@ -42,9 +44,9 @@ const MOST_RULE_BYTES = 1024 * 1024;
 
 /** A folder, then the folders in it, and so on. Links are told of and not followed. What vanishes meanwhile is left out. */
 export async function* walkTree(start: HeldFolder, options: WalkOptions): AsyncGenerator<TreeFolder, void, undefined> {
-  const { path, signal, maxDepth = DEEPEST, leaveOut } = options;
+  const { path, signal, maxDepth = DEEPEST } = options;
   const ignore = options.ignore && (await rulesOf(start, path, options.ignore));
-  const { entries, cut } = await entriesOf(start, { path, ignore, leaveOut, signal });
+  const { entries, cut } = await entriesOf(start, { ...options, path, ignore });
   const folders = entries.filter(({ type }) => type === "directory");
   yield { folder: start, entries, cut: cut || (maxDepth <= 1 && folders.length > 0) };
   if (maxDepth <= 1) return;
@@ -76,13 +78,13 @@ export async function textOf(folder: HeldFolder, name: string): Promise<string |
 
 async function entriesOf(
   folder: HeldFolder,
-  options: Pick<WalkOptions, "path" | "ignore" | "leaveOut" | "signal">,
+  options: Omit<WalkOptions, "maxDepth">,
 ): Promise<{ entries: TreeEntry[]; cut: boolean }> {
-  const { path, ignore, leaveOut, signal } = options;
+  const { path, ignore, leaveOut, temporary = false, signal } = options;
   const entries: TreeEntry[] = [];
   const keep = (found: Dirent): void => {
     const { name } = found;
-    if (temporaryName.test(name) || (ignore && name === ".git")) return;
+    if ((!temporary && isTemporary(name)) || (ignore && name === ".git")) return;
     const entry = { name, path: path === "" ? name : `${path}/${name}`, type: typeOf(found) };
     if (ignore?.ignores(entry.path, entry.type === "directory") || leaveOut?.(entry)) return;
     entries.push(entry);

@@ -260,3 +260,20 @@ test("without a clone every route says so", async () => {
   ];
   for (const answer of answers) await expect(answer).rejects.toMatchObject({ code: "not_found" });
 });
+
+test("a file that is being written is in no commit, neither of a turn nor of the agent's own", async () => {
+  await git.clone(wanted);
+  const half = ".wharf-0123456789abcdef.tmp";
+  await repository.write(`deep/${half}`, "half");
+  await repository.write("whole.txt", "whole");
+  expect(await git.commit(turn)).toMatchObject({ files: 1 });
+  expect((await git.treeStatus()).files).toEqual([]);
+  repository.agent("add", "--all");
+  expect(repository.agent("status", "--porcelain")).toBe("");
+  // Also where the agent has its own rules.
+  await repository.write(".git/info/exclude", "*.log");
+  repository.agent("config", "core.excludesFile", "/dev/null");
+  await repository.write("again.txt", "again");
+  expect(await git.commit(turn)).toMatchObject({ files: 1 });
+  expect(repository.agent("ls-files")).not.toContain(half);
+});

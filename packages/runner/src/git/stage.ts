@@ -1,4 +1,5 @@
 import { lstat } from "node:fs/promises";
+import { isTemporary } from "../support/temporary.ts";
 import { git, GitFailure, type GitOptions } from "./command.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -105,6 +106,7 @@ function changedPaths(text: string): ChangedPaths {
     const [, mark, , y, rest] = /^([1u?]) (?:(.)(.) (.*))?/s.exec(entry) ?? [];
     if (mark === "?") {
       const path = entry.slice(2);
+      if (isTemporary(path)) continue;
       if (path.endsWith("/")) found.nested.push(path.slice(0, -1));
       else {
         found.present.push(path);

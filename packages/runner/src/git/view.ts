@@ -2,6 +2,7 @@ import { lstat, mkdir, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { isSystemError, replaceFile } from "../support/files.ts";
 import { git } from "./command.ts";
+import { excludeTemporary } from "./exclude.ts";
 
 /**
  * The daemon's own view of the workspace's repository. Objects, refs, index and HEAD are the workspace's; configuration
@@ -56,6 +57,7 @@ export class GitView {
     await mkdir(join(this.#repository, "logs")).catch(ignore("EEXIST", "ENOENT", "ENOTDIR"));
     for (const name of LINKS)
       await symlink(join(this.#repository, name), join(this.#folder, name)).catch(ignore("EEXIST"));
+    await excludeTemporary(this.#repository);
     const stamps = await Promise.all(CONFIGS.map((name) => stampOf(join(this.#repository, name))));
     const stamp = stamps.join(" ");
     if (stamp === this.#written) return;

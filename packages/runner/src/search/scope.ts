@@ -1,6 +1,7 @@
 import type { ContentSearch } from "@wharf/contract";
 import type { TreeEntry } from "../files/index.ts";
 import { expandBraces, glob, type Glob } from "../support/glob.ts";
+import { isTemporary } from "../support/temporary.ts";
 
 /** What a search's globs leave out. A glob that covers a folder covers what is in it. */
 export function scopeOf(
@@ -10,6 +11,7 @@ export function scopeOf(
   const included = include.flatMap((pattern) => expandBraces(pattern)).map(scopeGlob);
   const excluded = exclude.flatMap((pattern) => expandBraces(pattern)).map(scopeGlob);
   return ({ path, type }) => {
+    if (isTemporary(path)) return true;
     const within = base === "" ? path : path.slice(base.length + 1);
     const isFolder = type === "directory";
     if (excluded.some((glob) => covers(glob, within, isFolder))) return true;

@@ -1,15 +1,12 @@
-import { randomBytes } from "node:crypto";
 import { constants, type Stats } from "node:fs";
 import { link, open, rename, unlink, type FileHandle } from "node:fs/promises";
 import { WharfError } from "@wharf/contract";
 import { holdEntry, type HeldEntry, type HoldOptions, type Root } from "./beneath.ts";
 import { alreadyThere, fileError, notAFile } from "./file-errors.ts";
 import { OneAtATime } from "./one-at-a-time.ts";
+import { takeTemporaryName } from "./temporary.ts";
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
-
-/** Names of files that are being written: they stand beside the file they will replace. */
-export const temporaryName = /^\.wharf-[0-9a-f]{16}\.tmp$/;
 
 /** No write of this process comes between another's look at the old file and its taking that one's place. */
 const finishing = new OneAtATime();
@@ -65,7 +62,8 @@ async function replaceEntry(
   const replacedLink = options.links !== undefined && options.links !== "follow" && before?.isSymbolicLink();
   if (before && !before.isFile() && !replacedLink) throw notAFile(path);
   const keptMode = mode ?? (before?.isFile() ? before.mode & 0o777 : undefined);
-  const temporary = folder.at(`.wharf-${randomBytes(8).toString("hex")}.tmp`);
+  using temporaryName = takeTemporaryName();
+  const temporary = folder.at(temporaryName.name);
   const file = await open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, keptMode ?? 0o666);
   try {
     // Creating a file subtracts the process's mask.

@@ -2,6 +2,7 @@ import { lstatSync, opendirSync, watch, type FSWatcher, type Stats } from "node:
 import { join } from "node:path";
 import { setImmediate as nextTick } from "node:timers/promises";
 import { isSystemError } from "../support/files.ts";
+import { isTemporary } from "../support/temporary.ts";
 import type { IgnoreRules } from "./ignore-rules.ts";
 
 /**
@@ -168,7 +169,7 @@ export class Tree implements Disposable {
       // Never through a link, wherever that leads.
       if (!stats.isDirectory() && path !== "") return [];
       const watcher = watch(full, { persistent: false }, (event, name) => {
-        if (name !== null && name !== ".git") this.#options.onTouched(join(path, name), event === "rename");
+        if (name !== null && isOfInterest(name)) this.#options.onTouched(join(path, name), event === "rename");
       });
       watcher.on("error", (error) => this.#leaveOut(error.message));
       this.#directories.set(path, { identity: identityOf(stats), watcher, files: new Set(), directories: new Set() });
@@ -191,9 +192,11 @@ function entriesOf(folder: string, path: string): Entry[] {
   using handle = opendirSync(folder, { bufferSize: 256 });
   const entries: Entry[] = [];
   for (let entry = handle.readSync(); entry !== null && entries.length < NAMES; entry = handle.readSync())
-    if (entry.name !== ".git") entries.push({ path: join(path, entry.name), isDirectory: entry.isDirectory() });
+    if (isOfInterest(entry.name)) entries.push({ path: join(path, entry.name), isDirectory: entry.isDirectory() });
   return entries;
 }
+
+const isOfInterest = (name: string): boolean => name !== ".git" && !isTemporary(name);
 
 function split(path: string): readonly [string, string] {
   const at = path.lastIndexOf("/");

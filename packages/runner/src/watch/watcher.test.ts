@@ -56,6 +56,15 @@ const saidOf = async (count: number): Promise<string[]> => {
 };
 const rescanned = (): Promise<void> => until(() => told.some(({ rescan }) => rescan));
 
+test("a file that is being written is told of when it is whole", async () => {
+  await watching();
+  await writeFile(at(".wharf-0123456789abcdef.tmp"), "half");
+  await writeFile(at("first.txt"), "x");
+  expect(await saidOf(1)).toEqual(["file-created first.txt"]);
+  await rename(at(".wharf-0123456789abcdef.tmp"), at("whole.txt"));
+  expect(await saidOf(1)).toEqual(["file-created whole.txt"]);
+});
+
 // S-082, S-087
 test("files and directories that come, change, move and go are told of by kind, whoever does it", async () => {
   await mkdir(at("src"));
