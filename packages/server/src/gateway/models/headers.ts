@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
-import { withoutSecret } from "./secret-filter.ts";
+import type { SecretMatcher } from "./secret-matcher.ts";
 
 const hopByHop = [
   "connection",
@@ -63,16 +63,20 @@ export function requestHeaders(given: IncomingHttpHeaders, key: Record<string, s
   return { ...Object.fromEntries(kept), "accept-encoding": "identity", ...key };
 }
 
-/** What comes back to the runner. */
-export function responseHeaders(given: IncomingHttpHeaders, secret: string): OutgoingHttpHeaders {
+/** What comes back to the runner. Trailers never do: nothing passes them on. */
+export function responseHeaders(given: IncomingHttpHeaders, secret: SecretMatcher): OutgoingHttpHeaders {
   const named = namedByConnection(given);
   const encoded = isEncoded(given);
-  const kept = Object.entries(given).filter(
-    ([name]) => !neverReturned.has(name) && !named.has(name) && !(encoded && name === "content-length"),
-  );
-  const clean = (value: string) => withoutSecret(value, secret);
+  const isKept = (name: string) =>
+    !neverReturned.has(name) &&
+    !named.has(name) &&
+    !(encoded && name === "content-length") &&
+    secret.coverText(name) === name;
+  const clean = (value: string) => secret.coverText(value);
   return Object.fromEntries(
-    kept.map(([name, value]) => [name, Array.isArray(value) ? value.map(clean) : clean(value ?? "")]),
+    Object.entries(given)
+      .filter(([name]) => isKept(name))
+      .map(([name, value]) => [name, Array.isArray(value) ? value.map(clean) : clean(value ?? "")]),
   );
 }
 

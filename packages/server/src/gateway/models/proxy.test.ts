@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { buffer, text } from "node:stream/consumers";
 import { setTimeout as pause } from "node:timers/promises";
-import { gzipSync } from "node:zlib";
+import { brotliCompressSync, createGzip, deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { GatewayContext, ModelRoute } from "../context.ts";
 import { hostGit, listeningGateway, Scratch, somebody, until } from "../testing.ts";
@@ -360,11 +360,18 @@ describe("a model's answer", () => {
   test("never holds the key, whole, in pieces or compressed", async () => {
     const echo = Buffer.from(`{"error":"bad key ${key}"} tail`);
     const clean = echo.toString().replace(key, "*".repeat(key.length));
+    const compressions = {
+      gzip: gzipSync,
+      "x-gzip": gzipSync,
+      deflate: deflateSync,
+      br: brotliCompressSync,
+      zstd: zstdCompressSync,
+    };
     const { url } = await before(async (req, res) => {
-      if (req.url === "/models/gzip:generateContent")
-        return void res.writeHead(400, { "content-encoding": "gzip" }).end(gzipSync(echo));
-      if (req.url === "/models/odd:generateContent")
-        return void res.writeHead(400, { "content-encoding": "x-odd" }).end(echo);
+      const encoding = /models\/(.*):/.exec(req.url ?? "")?.[1] ?? "";
+      const compress = Object.entries(compressions).find(([name]) => name === encoding)?.[1];
+      if (compress) return void res.writeHead(400, { "content-encoding": encoding }).end(compress(echo));
+      if (encoding === "odd") return void res.writeHead(400, { "content-encoding": "x-odd" }).end(echo);
       res.writeHead(400, { "content-length": echo.length });
       for (const byte of echo) {
         res.write(Buffer.from([byte]));
@@ -372,7 +379,7 @@ describe("a model's answer", () => {
       }
       res.end();
     });
-    for (const model of ["pieces", "gzip"]) {
+    for (const model of ["pieces", ...Object.keys(compressions)]) {
       const answer = await send(`${url}/models/main/models/${model}:generateContent`);
       expect([answer.statusCode, await text(answer), answer.headers["content-encoding"]]).toEqual([
         400,
@@ -382,6 +389,48 @@ describe("a model's answer", () => {
     }
     const odd = await send(`${url}/models/main/models/odd:generateContent`);
     expect([odd.statusCode, (await text(odd)).includes(key)]).toEqual([502, false]);
+  });
+
+  test("holds the key in no header and no trailer, in whatever form it is echoed", async () => {
+    const echoes = {
+      "x-plain": key,
+      "x-basic": `Basic ${Buffer.from(`:${key}`).toString("base64")}`,
+      "x-hex": Buffer.from(key).toString("hex"),
+      "x-percent": [...Buffer.from(key)].map((byte) => `%${byte.toString(16)}`).join(""),
+      [`x-${key}`]: "its name",
+    };
+    const { url } = await before((_req, res) => {
+      res.writeHead(401, `no ${key}`, { ...echoes, "set-cookie": key, trailer: "x-late" });
+      res.addTrailers({ "x-late": key });
+      res.end(`{"error":"&#${key.charCodeAt(0)};${key.slice(1)}"}`);
+    });
+    const answer = await send(`${url}/models/main/${call}`);
+    const body = await text(answer);
+    expect(body).toMatch(/^\{"error":"\*+"\}$/);
+    expect([answer.statusMessage, answer.rawTrailers]).toEqual(["Unauthorized", []]);
+    const { "x-plain": plain, "x-basic": basic, "x-hex": hex, "x-percent": percent } = answer.headers;
+    for (const value of [plain, hex, percent]) expect(value).toMatch(/^\*+$/);
+    expect(basic).toMatch(/^Basic \w\*+=*$/);
+    expect(answer.rawHeaders.join().toLowerCase()).not.toContain(key);
+  });
+
+  test("is sent on at once where it is compressed, too", async () => {
+    const next = Promise.withResolvers<void>();
+    const { url } = await before(async (_req, res) => {
+      res.writeHead(200, { "content-type": "text/event-stream", "content-encoding": "gzip" });
+      const gzip = createGzip();
+      gzip.pipe(res);
+      for (const index of [0, 1]) {
+        gzip.write(`data: ${index}\n\n`);
+        gzip.flush();
+        if (index === 0) await next.promise;
+      }
+      gzip.end();
+    });
+    const chunks = (await send(`${url}/models/main/${call}`)).setEncoding("utf8")[Symbol.asyncIterator]();
+    expect((await chunks.next()).value).toBe("data: 0\n\n");
+    next.resolve();
+    expect((await chunks.next()).value).toBe("data: 1\n\n");
   });
 
   test("waits for a slow reader without being kept in memory", async () => {

@@ -8,7 +8,7 @@ import {
 } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { pipeline, type Transform } from "node:stream";
-import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
+import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from "node:zlib";
 import { WharfError } from "@wharf/contract";
 import type { GatewayContext, GatewayHooks, ModelRoute } from "../context.ts";
 import { refuse, refuseWith } from "../refuse.ts";
@@ -17,7 +17,8 @@ import { ConnectionPools } from "./connections.ts";
 import { apiError, carriesToken, keyHeader, withoutCredentials } from "./credentials.ts";
 import { getFraming, hasBody } from "./framing.ts";
 import { isEncoded, requestHeaders, responseHeaders } from "./headers.ts";
-import { SecretFilter, withoutSecret } from "./secret-filter.ts";
+import { SecretFilter } from "./secret-filter.ts";
+import { SecretMatcher } from "./secret-matcher.ts";
 import { Upload } from "./upload.ts";
 
 export interface ModelProxyOptions {
@@ -45,6 +46,13 @@ export function createModelProxy({ routes, hooks, maxBodyBytes }: ModelProxyOpti
 } {
   const pools = new ConnectionPools();
   const busy = new Map<string, number>();
+  const secrets = new Map<string, SecretMatcher>();
+
+  const getSecret = (name: string, key: string): SecretMatcher => {
+    const secret = secrets.get(name) ?? new SecretMatcher(key);
+    secrets.set(name, secret);
+    return secret;
+  };
 
   const find = (context: GatewayContext, req: IncomingMessage, res: ServerResponse): Target | undefined => {
     const match = /^\/models\/([A-Za-z0-9._-]+)(\/[^?#]*)?(?:\?([^#]*))?$/.exec(req.url ?? "");
@@ -104,7 +112,9 @@ export function createModelProxy({ routes, hooks, maxBodyBytes }: ModelProxyOpti
       });
       const connections = pools.open(context.run_id);
       res.once("close", () => connections[Symbol.dispose]());
-      exchange({ context, name, route, url, agent: connections.getAgent(url.protocol), maxBodyBytes, hooks }, req, res);
+      const secret = getSecret(name, route.key);
+      const agent = connections.getAgent(url.protocol);
+      exchange({ context, name, route, secret, url, agent, maxBodyBytes, hooks }, req, res);
     },
     close: () => pools.close(),
   };
@@ -126,6 +136,7 @@ interface Exchange {
   readonly context: GatewayContext;
   readonly name: string;
   readonly route: ModelRoute;
+  readonly secret: SecretMatcher;
   readonly url: URL;
   readonly agent: HttpAgent;
   readonly maxBodyBytes: number;
@@ -134,7 +145,7 @@ interface Exchange {
 
 /** One request and its answer. It is told of once, when the runner's side has closed. */
 function exchange(
-  { context, name, route, url, agent, maxBodyBytes, hooks }: Exchange,
+  { context, name, route, secret, url, agent, maxBodyBytes, hooks }: Exchange,
   req: IncomingMessage,
   res: ServerResponse,
 ): void {
@@ -159,7 +170,7 @@ function exchange(
       res.destroy();
       return;
     }
-    const reason = error instanceof Error ? withoutSecret(error.message, route.key) : "unknown";
+    const reason = error instanceof Error ? secret.coverText(error.message) : "unknown";
     const known = error instanceof WharfError ? error : new WharfError("model_unreachable", { route: name, reason });
     refuseWith({ req, res }, known, { error: apiError(route.api, known.status, known.message).error });
   };
@@ -196,9 +207,9 @@ function exchange(
         }),
       );
     }
-    res.writeHead(response.statusCode ?? 502, responseHeaders(response.headers, route.key));
+    res.writeHead(response.statusCode ?? 502, responseHeaders(response.headers, secret));
     res.flushHeaders();
-    const filter = new SecretFilter(route.key);
+    const filter = new SecretFilter(secret);
     filter.on("data", (chunk: Buffer) => (bytesOut += chunk.length));
     // An answer that breaks off destroys the response: it is reset, never ended as if it were whole.
     pipeline([response, ...(decoder ? [decoder] : []), filter, res], (error) => {
@@ -243,5 +254,6 @@ function decoderFor(response: IncomingMessage): Transform | "unknown" | undefine
   if (encoding === "gzip" || encoding === "x-gzip") return createGunzip();
   if (encoding === "br") return createBrotliDecompress();
   if (encoding === "deflate") return createInflate();
+  if (encoding === "zstd") return createZstdDecompress();
   return "unknown";
 }

@@ -1,0 +1,138 @@
+/** Between `min` and `max` bytes of one set, as many as there are. */
+interface Step {
+  readonly bytes: ReadonlySet<number>;
+  readonly min: number;
+  readonly max: number;
+}
+/** One way to write a character. No step can take what the next one begins with, so that nothing is tried twice. */
+export type Spelling = readonly Step[];
+/** All ways to write one character, by the byte they begin with. */
+export type Letter = ReadonlyMap<number, readonly Spelling[]>;
+/** A secret in one encoding, letter by letter. */
+export type Form = readonly Letter[];
+
+/**
+ * A shorter key is a placeholder for a server that wants none, such as "none" or "ollama": only the word itself is
+ * hidden, because its encodings and other spellings stand in any text.
+ */
+const minEncodedLength = 8;
+/** Escapes of escapes, such as JSON inside JSON, put so many backslashes before a character. */
+const maxBackslashes = 8;
+const maxLeadingZeros = 6;
+
+/**
+ * The forms in which a secret is recognised: as it is and in other case, each character on its own possibly escaped
+ * (JSON, HTML, URL); in hex; in base64 at each of the three offsets a surrounding text gives it.
+ */
+export function getSecretForms(secret: string): Form[] {
+  if (secret === "") return [];
+  if (secret.length < minEncodedLength) return [Array.from(secret, (character) => getLetter([character]))];
+  const bytes = Buffer.from(secret);
+  const cases = (character: string) => [...new Set([character, character.toLowerCase(), character.toUpperCase()])];
+  return [
+    Array.from(secret, (character) => getLetter(cases(character))),
+    Array.from(bytes.toString("hex"), (digit) => toLetter([anyCase(digit)])),
+    ...[0, 1, 2].map((offset) => getBase64(bytes, offset)),
+  ];
+}
+
+const getLetter = (characters: readonly string[]): Letter => toLetter(characters.flatMap(getSpellings));
+
+function toLetter(spellings: readonly Spelling[]): Letter {
+  const letter = new Map<number, Spelling[]>();
+  for (const spelling of spellings)
+    for (const byte of spelling[0]?.bytes ?? []) letter.set(byte, [...(letter.get(byte) ?? []), spelling]);
+  return letter;
+}
+
+const getSpellings = (character: string): Spelling[] => [
+  text(character),
+  ...getEscapes(character),
+  ...getEntities(character),
+  ...getPercentEncodings(character),
+];
+
+function getEscapes(character: string): Spelling[] {
+  const code = character.codePointAt(0) ?? 0;
+  const units = Array.from({ length: character.length }, (_, index) =>
+    character.charCodeAt(index).toString(16).padStart(4, "0"),
+  );
+  const unicode = units.flatMap((unit) => [backslashes, ...text("u"), ...anyCase(unit)]);
+  const braced = [backslashes, ...text("u{"), leadingZeros, ...anyCase(code.toString(16)), ...text("}")];
+  const hex = [backslashes, ...anyCase("x"), ...anyCase(code.toString(16).padStart(2, "0"))];
+  const itself = [1, 3].map((count) => text("\\".repeat(count) + character));
+  return [
+    unicode,
+    braced,
+    ...(code < 256 ? [hex] : []),
+    // Encoders escape punctuation by itself, as in `\/`; before a letter a backslash means something else.
+    ...(/^[\p{L}\p{N}]$/u.test(character) ? [] : itself),
+  ];
+}
+
+const entityNames: Readonly<Record<string, readonly string[]>> = {
+  "&": ["amp"],
+  "<": ["lt"],
+  ">": ["gt"],
+  '"': ["quot"],
+  "'": ["apos"],
+  "+": ["plus"],
+  "/": ["sol"],
+  "=": ["equals"],
+  "-": ["hyphen", "dash"],
+  _: ["lowbar", "UnderBar"],
+  ".": ["period"],
+  ":": ["colon"],
+};
+
+function getEntities(character: string): Spelling[] {
+  const code = character.codePointAt(0) ?? 0;
+  return ["&", "&amp;"].flatMap((lead) => [
+    [...text(`${lead}#`), leadingZeros, ...text(String(code)), semicolon],
+    [...text(`${lead}#`), ...anyCase("x"), leadingZeros, ...anyCase(code.toString(16)), semicolon],
+    ...(entityNames[character] ?? []).map((name) => text(`${lead}${name};`)),
+  ]);
+}
+
+function getPercentEncodings(character: string): Spelling[] {
+  const bytes = [...Buffer.from(character)].map((byte) => byte.toString(16).padStart(2, "0"));
+  return ["%", "%25"].map((lead) => bytes.flatMap((byte) => [...text(lead), ...anyCase(byte)]));
+}
+
+const base64Alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+/** The last two characters, in the usual alphabet and in the one for addresses. */
+const base64Punctuation = [
+  ["+", "-"],
+  ["/", "_"],
+];
+
+/**
+ * Base64 of a text that holds the secret behind `offset` other bytes. A character that also holds bits of a neighbour
+ * is any of those that agree with the secret's own bits.
+ */
+function getBase64(secret: Buffer, offset: number): Form {
+  const bits = [...secret].map((byte) => byte.toString(2).padStart(8, "0")).join("");
+  const all = "?".repeat(offset * 8) + bits;
+  const sextets = all.padEnd(Math.ceil(all.length / 6) * 6, "?").match(/.{6}/g) ?? [];
+  return sextets.filter((sextet) => sextet !== "??????").map((sextet) => getSextet(sextet));
+}
+
+function getSextet(pattern: string): Letter {
+  const values = Array.from({ length: 64 }, (_, value) => value).filter((value) =>
+    Array.from(value.toString(2).padStart(6, "0")).every(
+      (bit, index) => pattern[index] === "?" || pattern[index] === bit,
+    ),
+  );
+  const alphanumeric = values.flatMap((value) => base64Alphabet[value] ?? []);
+  const punctuation = values.flatMap((value) => base64Punctuation[value - base64Alphabet.length] ?? []);
+  const set = new Set(Buffer.from(alphanumeric.join("")));
+  return toLetter([[{ bytes: set, min: 1, max: 1 }], ...punctuation.flatMap(getSpellings)]);
+}
+
+const once = (...bytes: readonly number[]): Step => ({ bytes: new Set(bytes), min: 1, max: 1 });
+const text = (characters: string): Spelling => [...Buffer.from(characters)].map((byte) => once(byte));
+const anyCase = (characters: string): Spelling =>
+  Array.from(characters, (one) => once(...Buffer.from(one.toLowerCase()), ...Buffer.from(one.toUpperCase())));
+const backslashes: Step = { ...once(0x5c), max: maxBackslashes };
+const leadingZeros: Step = { ...once(0x30), min: 0, max: maxLeadingZeros };
+const semicolon: Step = { ...once(0x3b), min: 0 };
