@@ -54,6 +54,7 @@ export interface ErrorContexts {
   cluster_forbidden: { action: string; reason: string };
   quota_exceeded: { namespace: string; reason: string };
   namespace_ending: { namespace: string };
+  namespace_foreign: { namespace: string; label: string };
   runner_not_started: { runner_id: string; cause: StartObstacle; reason: string };
   isolation_unenforced: { runner_id: string; reason: string };
   sandbox_unsafe: { reason: string };

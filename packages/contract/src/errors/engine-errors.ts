@@ -14,6 +14,7 @@ type EngineCode =
   | "cluster_forbidden"
   | "quota_exceeded"
   | "namespace_ending"
+  | "namespace_foreign"
   | "runner_not_started"
   | "isolation_unenforced";
 
@@ -109,6 +110,13 @@ export const engineErrors: { readonly [Code in EngineCode]: CatalogueEntry<Error
     message: ({ namespace }) => `The namespace ${namespace} is being deleted, and nothing can be made in it.`,
     next: ({ namespace }) =>
       `Wait until it is gone and try again; where it stays, \`kubectl get namespace ${namespace} -o yaml\` says what holds it.`,
+  },
+  namespace_foreign: {
+    http: 503,
+    grpc: "FAILED_PRECONDITION",
+    message: ({ namespace }) => `The namespace ${namespace} exists, and this Wharf server did not create it.`,
+    next: ({ namespace, label }) =>
+      `\`kubectl label namespace ${namespace} ${label}=true\` lets Wharf use it, with a quota and limits for everything in it; or choose another WHARF_KUBERNETES_NAMESPACE_PREFIX.`,
   },
   runner_not_started: {
     http: 503,

@@ -56,7 +56,7 @@ export class KubernetesBackend implements Backend {
     this.#cluster = cluster;
     this.#settings = settings;
     this.#log = log;
-    this.#tenants = new Tenants(cluster, settings);
+    this.#tenants = new Tenants(cluster, settings, log);
     this.#binding = new ClaimBinding(cluster);
     this.#watch = new PodWatch({
       cluster,

@@ -1,93 +1,134 @@
+import { isDeepStrictEqual } from "node:util";
+import type { V1Namespace, V1ObjectMeta } from "@kubernetes/client-node";
 import { WharfError } from "@wharf/contract";
+import type { Log } from "../shared/log.ts";
 import { isNotFound, isThere } from "./cluster/api-failure.ts";
 import type { Cluster } from "./cluster/cluster.ts";
-import { annotations } from "./objects/labels.ts";
-import { tenantObjects } from "./objects/tenant.ts";
+import { manager, reserved } from "./objects/labels.ts";
+import { type TenantObjects, tenantObjects } from "./objects/tenant.ts";
 import type { KubernetesSettings } from "./settings.ts";
 
-/** How long it is taken for granted that a namespace is as it was seen. */
+/** How long a namespace is trusted to be as it was last seen. */
 const goodForMs = 60_000;
 
-interface Marked {
-  readonly metadata?: { readonly annotations?: Readonly<Record<string, string>> };
-}
-
-/** Makes the namespaces of tenants, and puts back what was changed in them: the quota, the limits, the walls. */
+/** Creates the namespaces of tenants, and restores what was changed in them: the quota, the limits, the network policy. */
 export class Tenants {
   readonly #cluster: Cluster;
   readonly #settings: KubernetesSettings;
+  readonly #log: Log | undefined;
   readonly #seen = new Map<string, number>();
 
-  constructor(cluster: Cluster, settings: KubernetesSettings) {
+  constructor(cluster: Cluster, settings: KubernetesSettings, log?: Log) {
     this.#cluster = cluster;
     this.#settings = settings;
+    this.#log = log;
   }
 
   async ensure(namespace: string): Promise<void> {
     const seen = this.#seen.get(namespace);
     if (seen !== undefined && performance.now() - seen < goodForMs) return;
-    const objects = tenantObjects(namespace, this.#settings);
-    const { core, networking } = this.#cluster;
-    // A namespace that all share was made by whoever owns the cluster.
-    if ("prefix" in this.#settings.namespaces) await this.#ensureNamespace(namespace, objects.namespace);
-    const { account, quota, limits, policy } = objects;
-    const at = { namespace };
-    // The walls stand before anything can be put behind them.
-    await ensure(policy, {
-      create: () => networking.createNamespacedNetworkPolicy({ ...at, body: policy }),
-      read: () => networking.readNamespacedNetworkPolicy({ ...at, name: nameOf(policy) }),
-      replace: () => networking.replaceNamespacedNetworkPolicy({ ...at, name: nameOf(policy), body: policy }),
-    });
+    const isOwn = "prefix" in this.#settings.namespaces && (await this.#ensureNamespace(namespace));
+    const objects = tenantObjects(namespace, this.#settings, { isShared: !isOwn });
+    // The policy exists before any pod it isolates.
+    await this.#ensurePolicy(namespace, objects);
     await Promise.all([
-      core.createNamespacedServiceAccount({ ...at, body: account }).catch(unlessThere),
-      ensure(quota, {
-        create: () => core.createNamespacedResourceQuota({ ...at, body: quota }),
-        read: () => core.readNamespacedResourceQuota({ ...at, name: nameOf(quota) }),
-        replace: () => core.replaceNamespacedResourceQuota({ ...at, name: nameOf(quota), body: quota }),
-      }),
-      ensure(limits, {
-        create: () => core.createNamespacedLimitRange({ ...at, body: limits }),
-        read: () => core.readNamespacedLimitRange({ ...at, name: nameOf(limits) }),
-        replace: () => core.replaceNamespacedLimitRange({ ...at, name: nameOf(limits), body: limits }),
-      }),
+      this.#cluster.core.createNamespacedServiceAccount({ namespace, body: objects.account }).catch(unlessThere),
+      this.#ensureQuota(namespace, objects),
+      this.#ensureLimits(namespace, objects),
     ]);
     this.#seen.set(namespace, performance.now());
   }
 
-  /** The next time it is looked at again: something in it was not as expected. */
+  /** Makes the next `ensure` look again: something in the namespace was not as expected. */
   forget(namespace: string): void {
     this.#seen.delete(namespace);
   }
 
-  async #ensureNamespace(name: string, body: ReturnType<typeof tenantObjects>["namespace"]): Promise<void> {
+  /** Whether the namespace is Wharf's own; one of somebody else's is refused unless its owner has labelled it. */
+  async #ensureNamespace(name: string): Promise<boolean> {
     const { core } = this.#cluster;
-    const there = await core.readNamespace({ name }).catch((error: unknown) => {
+    const existing = await core.readNamespace({ name }).catch((error: unknown) => {
       if (isNotFound(error)) return undefined;
       throw error;
     });
-    if (there?.status?.phase === "Terminating" || there?.metadata?.deletionTimestamp) {
+    if (!existing) {
+      const { namespace } = tenantObjects(name, this.#settings, { isShared: false });
+      if (await core.createNamespace({ body: namespace }).catch(unlessThere)) return true;
+      return this.#ensureNamespace(name);
+    }
+    if (existing.status?.phase === "Terminating" || existing.metadata?.deletionTimestamp) {
       throw new WharfError("namespace_ending", { namespace: name });
     }
-    if (!there) await core.createNamespace({ body }).catch(unlessThere);
+    if (this.#isOwn(existing)) return true;
+    if (existing.metadata?.labels?.[reserved.allow] === "true") return false;
+    throw new WharfError("namespace_foreign", { namespace: name, label: reserved.allow });
+  }
+
+  #isOwn({ metadata }: V1Namespace): boolean {
+    const { labels } = metadata ?? {};
+    return labels?.[reserved.managedBy] === manager && labels[reserved.instance] === this.#settings.instance;
+  }
+
+  async #ensurePolicy(namespace: string, { policy: wanted }: TenantObjects): Promise<void> {
+    const { networking } = this.#cluster;
+    const at = { namespace, name: nameOf(wanted) };
+    await this.#ensureSpec(at, wanted, {
+      create: () => networking.createNamespacedNetworkPolicy({ namespace, body: wanted }),
+      read: () => networking.readNamespacedNetworkPolicy(at),
+      replace: (body) => networking.replaceNamespacedNetworkPolicy({ ...at, body }),
+    });
+  }
+
+  async #ensureQuota(namespace: string, { quota: wanted }: TenantObjects): Promise<void> {
+    const { core } = this.#cluster;
+    const at = { namespace, name: nameOf(wanted) };
+    await this.#ensureSpec(at, wanted, {
+      create: () => core.createNamespacedResourceQuota({ namespace, body: wanted }),
+      read: () => core.readNamespacedResourceQuota(at),
+      replace: (body) => core.replaceNamespacedResourceQuota({ ...at, body }),
+    });
+  }
+
+  async #ensureLimits(namespace: string, { limits: wanted }: TenantObjects): Promise<void> {
+    const { core } = this.#cluster;
+    const at = { namespace, name: nameOf(wanted) };
+    await this.#ensureSpec(at, wanted, {
+      create: () => core.createNamespacedLimitRange({ namespace, body: wanted }),
+      read: () => core.readNamespacedLimitRange(at),
+      replace: (body) => core.replaceNamespacedLimitRange({ ...at, body }),
+    });
+  }
+
+  /**
+   * An existing object is always replaced: the API stores nothing when that changes nothing, and it alone knows which
+   * spellings of a spec are the same.
+   */
+  async #ensureSpec<T extends Specified>(
+    at: { namespace: string; name: string },
+    wanted: T,
+    { create, read, replace }: Verbs<T>,
+  ): Promise<void> {
+    if (await create().catch(unlessThere)) return;
+    const existing = await read();
+    const { resourceVersion: _version, managedFields: _fields, ...metadata } = existing.metadata ?? {};
+    const restored = await replace({ ...existing, metadata, spec: wanted.spec });
+    if (isDeepStrictEqual(existing.spec, restored.spec)) return;
+    this.#log?.warn(at, "an object of a tenant's namespace was changed by somebody else; it is restored");
   }
 }
 
-interface Ways<T> {
+interface Specified {
+  readonly metadata?: V1ObjectMeta;
+  readonly spec?: unknown;
+}
+
+interface Verbs<T> {
   readonly create: () => Promise<T>;
   readonly read: () => Promise<T>;
-  readonly replace: () => Promise<T>;
+  readonly replace: (body: T) => Promise<T>;
 }
 
-/** Writes an object again only where it is not what was asked for. */
-async function ensure<T extends Marked>(wanted: Marked, { create, read, replace }: Ways<T>): Promise<void> {
-  const made = await create().catch(unlessThere);
-  if (made) return;
-  const there = await read();
-  const digest = (object: Marked) => object.metadata?.annotations?.[annotations.digest];
-  if (digest(there) !== digest(wanted)) await replace();
-}
-
-const nameOf = (object: { metadata?: { name?: string } }): string => object.metadata?.name ?? "";
+const nameOf = ({ metadata }: Specified): string => metadata?.name ?? "";
 
 function unlessThere(error: unknown): undefined {
   if (!isThere(error)) throw error;

@@ -4,6 +4,8 @@ export const reserved = {
   component: "app.kubernetes.io/component",
   instance: "wharf.dev/instance",
   runner: "wharf.dev/runner",
+  /** Set to `true` on a namespace by its owner: Wharf may use it although Wharf did not create it. */
+  allow: "wharf.dev/allow",
 } as const;
 
 export const annotations = {
@@ -26,9 +28,14 @@ export const instanceLabels = (instance: string): Labels => ({
   [reserved.instance]: instance,
 });
 
+const runnerComponent = { [reserved.component]: "runner" };
+
+/** Selects the runners of every Wharf server. */
+export const anyRunner: Labels = { [reserved.managedBy]: manager, ...runnerComponent };
+
 export const runnerLabels = (instance: string, id: string): Labels => ({
   ...instanceLabels(instance),
-  [reserved.component]: "runner",
+  ...runnerComponent,
   [reserved.runner]: id,
 });
 

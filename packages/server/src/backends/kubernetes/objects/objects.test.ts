@@ -1,7 +1,7 @@
 import type { V1PodSpec } from "@kubernetes/client-node";
 import { DaemonConfig } from "@wharf/contract";
 import { describe, expect, test } from "vitest";
-import { someSettings, someSpec, variants } from "../fixtures.ts";
+import { someSettings, someSpec, variants } from "../fixtures/specs.ts";
 import { defaultQuota } from "../settings.ts";
 import { daemonSecret } from "./daemon-secret.ts";
 import { tenantLabels } from "./labels.ts";
@@ -178,9 +178,10 @@ describe("a tenant's namespace", () => {
 
   // G-053, G-056, S-048
   test("lets nothing out, and only the server in, to the wire alone", () => {
-    const closed = tenantObjects("t", someSettings).policy.spec;
+    const own = { isShared: false };
+    const closed = tenantObjects("t", someSettings, own).policy.spec;
     expect(closed).toEqual({ podSelector: {}, policyTypes: ["Ingress", "Egress"], ingress: [], egress: [] });
-    const open = tenantObjects("t", { ...someSettings, wire: "pod" }).policy.spec;
+    const open = tenantObjects("t", { ...someSettings, wire: "pod" }, own).policy.spec;
     expect(open?.egress).toEqual([]);
     expect(open?.ingress).toEqual([
       {
@@ -195,9 +196,18 @@ describe("a tenant's namespace", () => {
     ]);
   });
 
+  test("isolates runners and nothing else where it is shared", () => {
+    const { podSelector } = tenantObjects("t", someSettings, { isShared: true }).policy.spec!;
+    expect(podSelector).toEqual({
+      matchLabels: { "app.kubernetes.io/managed-by": "wharf", "app.kubernetes.io/component": "runner" },
+    });
+    const pod = barePod(someSpec, someSettings);
+    expect(pod.metadata?.labels).toMatchObject(podSelector!.matchLabels!);
+  });
+
   // G-043
   test("has the quota and the limits", () => {
-    const { quota, limits, account } = tenantObjects("t", someSettings);
+    const { quota, limits, account } = tenantObjects("t", someSettings, { isShared: false });
     expect(quota.spec?.hard).toEqual(defaultQuota);
     expect(limits.spec?.limits).toContainEqual(
       expect.objectContaining({

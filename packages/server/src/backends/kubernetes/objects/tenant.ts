@@ -9,8 +9,7 @@ import type {
   V1ServiceAccount,
 } from "@kubernetes/client-node";
 import { type KubernetesSettings, wirePort } from "../settings.ts";
-import { digestOf } from "./digest.ts";
-import { annotations, instanceLabels, manager, reserved } from "./labels.ts";
+import { anyRunner, instanceLabels, manager, reserved } from "./labels.ts";
 import { accountName } from "./names.ts";
 
 /** What a tenant's namespace consists of, besides its runners. */
@@ -22,12 +21,18 @@ export interface TenantObjects {
   readonly policy: V1NetworkPolicy;
 }
 
-export function tenantObjects(namespace: string, settings: KubernetesSettings): TenantObjects {
+export interface TenantOptions {
+  /** Whether the namespace may hold what is not Wharf's; the network policy then selects runners only. */
+  readonly isShared: boolean;
+}
+
+export function tenantObjects(
+  namespace: string,
+  settings: KubernetesSettings,
+  { isShared }: TenantOptions,
+): TenantObjects {
   const labels = { [reserved.managedBy]: manager };
-  const marked = <S>(name: string, spec: S) => ({
-    metadata: { name, labels, annotations: { [annotations.digest]: digestOf(spec) } },
-    spec,
-  });
+  const marked = <S>(name: string, spec: S) => ({ metadata: { name, labels }, spec });
   return {
     namespace: {
       metadata: {
@@ -38,7 +43,10 @@ export function tenantObjects(namespace: string, settings: KubernetesSettings): 
     account: { metadata: { name: accountName, labels }, automountServiceAccountToken: false },
     quota: marked("wharf-quota", { hard: { ...settings.quota } }),
     limits: marked("wharf-limits", limitRange),
-    policy: marked("sandbox-isolation", networkPolicy(settings)),
+    policy: marked("sandbox-isolation", {
+      ...networkPolicy(settings),
+      podSelector: isShared ? { matchLabels: { ...anyRunner } } : {},
+    }),
   };
 }
 
@@ -57,13 +65,12 @@ const limitRange: V1LimitRangeSpec = {
 };
 
 /** Nothing goes out, and only servers come in, to the wire alone. A wire by exec needs no way in at all. */
-function networkPolicy({ wire, servers }: KubernetesSettings): V1NetworkPolicySpec {
+function networkPolicy({ wire, servers }: KubernetesSettings): Omit<V1NetworkPolicySpec, "podSelector"> {
   const from: V1NetworkPolicyPeer[] = [
     { namespaceSelector: { matchLabels: { ...servers.namespace } }, podSelector: { matchLabels: { ...servers.pods } } },
     ...servers.cidrs.map((cidr) => ({ ipBlock: { cidr } })),
   ];
   return {
-    podSelector: {},
     policyTypes: ["Ingress", "Egress"],
     ingress: wire === "pod" ? [{ _from: from, ports: [{ protocol: "TCP", port: wirePort }] }] : [],
     egress: [],
