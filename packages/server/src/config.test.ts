@@ -33,6 +33,17 @@ test("Docker is found by the names that its own command knows", () => {
   expect(() => readConfig({ WHARF_DOCKER_WIRE: "string" })).toThrow(/WHARF_DOCKER_WIRE/);
 });
 
+test("a registry and a tag reach the runner image and the pool's, and no image of somebody else's", () => {
+  const names = { WHARF_IMAGE_PREFIX: "registry.example.com/team/", WHARF_IMAGE_TAG: "0.1.0" };
+  const of = (environment: Record<string, string>) => readConfig({ WHARF_BACKEND: "docker", ...names, ...environment });
+  expect(of({}).runnerImage).toBe("registry.example.com/team/wharf-runner:0.1.0");
+  expect(of({ WHARF_RUNNER_IMAGE: "debian:12" }).runnerImage).toBe("debian:12");
+  expect(of({ WHARF_POOL: "small:wharf-gemini=1" }).pool).toEqual([
+    { tier: "small", size: 1, image: "registry.example.com/team/wharf-gemini:0.1.0" },
+  ]);
+  expect(() => of({ WHARF_IMAGE_PREFIX: "registry.example.com/team" })).toThrow(/WHARF_IMAGE_PREFIX.*slash/);
+});
+
 test("a mode that names no backend, and a backend there is not, are refused by name", () => {
   expect(() => readConfig({ AGENT_MODE: "remote" })).toThrow(/AGENT_MODE.*WHARF_BACKEND/);
   expect(() => readConfig({ WHARF_BACKEND: "moon" })).toThrow(WharfError);

@@ -3,6 +3,7 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { tiers, WharfError } from "@wharf/contract";
 import { z } from "zod";
+import { type ImageNames, qualifyImage } from "./agent-types/index.ts";
 import { type HostCredential, hostCredentials } from "./backends/index.ts";
 import { type KubernetesConfig, kubernetesEnvironment, kubernetesOf } from "./kubernetes-environment.ts";
 
@@ -57,6 +58,15 @@ const Environment = z.object({
   DOCKER_TLS_VERIFY: z.string().optional(),
   DOCKER_CERT_PATH: z.string().min(1).optional(),
   SSH_AUTH_SOCK: z.string().min(1).optional(),
+  /** Where images called `wharf-…` come from, and under which tag. */
+  WHARF_IMAGE_PREFIX: z
+    .string()
+    .regex(/^$|\/$/, "a registry and path that end with a slash, such as registry.example.com/team/")
+    .default(""),
+  WHARF_IMAGE_TAG: z
+    .string()
+    .regex(/^[\w.-]*$/, "a tag, such as 0.1.0")
+    .default(""),
   /** What runners are made of whose agent names no image. */
   WHARF_RUNNER_IMAGE: z.string().min(1).optional(),
   /** The same by an older name. */
@@ -141,6 +151,7 @@ export interface Config {
   readonly home: string;
   readonly docker: DockerConfig;
   readonly kubernetes: KubernetesConfig;
+  readonly images: ImageNames;
   readonly runnerImage: string;
   readonly requireIsolation: boolean;
   readonly localUnsafe: boolean;
@@ -165,6 +176,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     });
   }
   const e = parsed.data;
+  const images = { prefix: e.WHARF_IMAGE_PREFIX, tag: e.WHARF_IMAGE_TAG || "latest" };
   requireImages(e);
   requireContainers(e);
   return {
@@ -183,14 +195,15 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     ...readSecret(e),
     ...(e.WHARF_ADVERTISED_URL && { advertisedUrl: e.WHARF_ADVERTISED_URL }),
     backend: backendOf(e),
-    pool: e.WHARF_POOL,
+    pool: e.WHARF_POOL.map((one) => (one.image ? { ...one, image: qualifyImage(one.image, images) } : one)),
     mockFailures: e.WHARF_MOCK_FAILURES,
     hostCredentials: e.WHARF_HOST_CREDENTIALS,
     home: e.HOME || homedir(),
     docker: dockerOf(e),
     kubernetes: kubernetesOf(e),
     requireIsolation: e.WHARF_REQUIRE_ISOLATION,
-    runnerImage: e.WHARF_RUNNER_IMAGE ?? e.RUNNER_IMAGE ?? "wharf-runner:latest",
+    images,
+    runnerImage: qualifyImage(e.WHARF_RUNNER_IMAGE ?? e.RUNNER_IMAGE ?? "wharf-runner", images),
     localUnsafe: e.WHARF_LOCAL_UNSAFE,
     ...(e.DATABASE_URL && { databaseUrl: e.DATABASE_URL }),
     maxRepositoryMb: e.MAX_REPO_SIZE_MB,

@@ -115,7 +115,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const links: Links = new Map();
   // A plain process sees what its owner sees: it gets no real key, not even a way to use one, unless the owner says so.
   const routes = backend.can.isolation === "unsafe" && !config.localUnsafe ? {} : config.modelRoutes;
-  const agentTypes = new AgentTypes(db, { routes, missing: (program, image) => backend.missing(program, image) });
+  const missing = (program: string, image?: string) => backend.missing(program, image);
+  const agentTypes = new AgentTypes(db, { routes, images: config.images, missing });
   await agentTypes.seed();
   const mirrors = guardFromTransactions(
     openMirrors({

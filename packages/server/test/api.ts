@@ -21,7 +21,11 @@ export async function serveApi(f: Fixture, more: Partial<Modules> = {}): Promise
     tasks: f.tasks,
     commands: f.commands,
     queries: new RunQueries(f.db),
-    agentTypes: new AgentTypes(f.db, { routes: {}, missing: async () => undefined }),
+    agentTypes: new AgentTypes(f.db, {
+      routes: {},
+      images: { prefix: "", tag: "latest" },
+      missing: async () => undefined,
+    }),
     log: f.log,
     health: () => ({ status: "ok", problems: [] }),
     server: { version: "0", data_folder: "/", default_board_id: "", backend: "none", isolation: "none" },

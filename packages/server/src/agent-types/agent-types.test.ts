@@ -7,7 +7,8 @@ import { type AgentTypeRow, AgentTypes } from "./agent-types.ts";
 import { launchOf } from "./launch.ts";
 
 const { agent_types } = schema;
-const typesOf = (f: Fixture) => new AgentTypes(f.db, { routes: {}, missing: async () => undefined });
+const typesOf = (f: Fixture) =>
+  new AgentTypes(f.db, { routes: {}, images: { prefix: "", tag: "latest" }, missing: async () => undefined });
 
 // K-028
 test("an agent that an earlier version added gets its image, and one that a person made or changed keeps what it has", async () => {

@@ -3,7 +3,7 @@ import { AgentTypeInput, WharfError } from "@wharf/contract";
 import { asc, eq, sql } from "drizzle-orm";
 import { type Database, defined, schema } from "../store/index.ts";
 import { builtInAgentTypes } from "./built-in.ts";
-import { imageOf } from "./image.ts";
+import { type ImageNames, imageOf } from "./image.ts";
 import { type ConfiguredRoutes, routeOf } from "./launch.ts";
 
 const { agent_types } = schema;
@@ -12,6 +12,7 @@ export type AgentTypeView = AgentTypeRow & { available: boolean; unavailable_rea
 
 interface Surroundings {
   readonly routes: ConfiguredRoutes;
+  readonly images: ImageNames;
   /** Why a program can't be started in a runner here (of that image), or nothing. */
   readonly missing: (program: string, image?: string) => Promise<string | undefined>;
 }
@@ -98,6 +99,11 @@ export class AgentTypes {
     return this.#view(row);
   }
 
+  /** The image runners of this type are made of, or nothing where the backend decides. */
+  imageOf(type: Pick<AgentTypeRow, "docker_image" | "docker_tag">): string | undefined {
+    return imageOf(type, this.#around.images);
+  }
+
   /** What agents are started with that runners (of that image) can start: whichever a run asks for is among them. */
   async programs(image?: string): Promise<string[]> {
     const rows = await this.#db.select().from(agent_types).where(eq(agent_types.enabled, true));
@@ -130,7 +136,7 @@ export class AgentTypes {
 
   async #whyNot(row: AgentTypeRow): Promise<string | undefined> {
     if (!row.enabled) return "it is switched off";
-    const missing = await this.#around.missing(row.command[0] ?? "", imageOf(row));
+    const missing = await this.#around.missing(row.command[0] ?? "", this.imageOf(row));
     if (missing) return missing;
     if (!row.model_route) return undefined;
     const route = routeOf(row, this.#around.routes);

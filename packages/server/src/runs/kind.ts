@@ -1,10 +1,10 @@
-import { type AgentTypes, imageOf } from "../agent-types/index.ts";
+import type { AgentTypes } from "../agent-types/index.ts";
 import type { HostCredential } from "../backends/index.ts";
 import type { RunnerKind } from "../runners/index.ts";
 import { limitsOf } from "./limits.ts";
 
 export interface KindDeps {
-  readonly agentTypes: Pick<AgentTypes, "get">;
+  readonly agentTypes: Pick<AgentTypes, "get" | "imageOf">;
   readonly hostCredentials?: ReadonlyMap<string, readonly HostCredential[]>;
 }
 
@@ -14,7 +14,7 @@ export async function findKind(
   { agent_type, organization_id }: { agent_type: string; organization_id: string },
 ): Promise<RunnerKind> {
   const type = await agentTypes.get(agent_type);
-  const image = imageOf(type);
+  const image = agentTypes.imageOf(type);
   const credentials = hostCredentials?.get(type.name);
   return {
     limits: limitsOf(type.default_resources),
