@@ -7,7 +7,7 @@ import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { api, type Event, type Task, type TaskInput, type Turn } from "@wharf/contract";
 import { Client } from "../../packages/cli/src/client.ts";
-import { locator } from "../../packages/cli/src/locate.ts";
+import { networkAddress } from "./network-address.ts";
 
 const launcher = join(import.meta.dirname, "../../packages/cli/bin/wharf.js");
 /** A busy machine takes its time to bring a killed PostgreSQL back; what a test waits for is the work, not the clock. */
@@ -42,7 +42,7 @@ export class Wharf implements AsyncDisposable {
       LOG_LEVEL: "warn",
       ...environment,
     };
-    this.client = new Client(locator({ dataFolder: this.data, environment: {}, json: false }));
+    this.client = new Client(networkAddress(this.data));
   }
 
   get environment(): Record<string, string> {

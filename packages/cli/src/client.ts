@@ -1,3 +1,4 @@
+import { text as textOf } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   type Endpoint,
@@ -8,7 +9,8 @@ import {
   urlOf,
   WharfError,
 } from "@wharf/contract";
-import type { Locate } from "./locate.ts";
+import { type Address, type Locate, nameOf, unserved } from "./locate.ts";
+import { send } from "./transport.ts";
 
 export interface CallOptions {
   readonly signal?: AbortSignal;
@@ -58,34 +60,36 @@ export class Client {
     input: EndpointInput<E>,
     options: CallOptions,
   ): Promise<EndpointOutput<E>> {
-    const { url, token } = await this.locate();
+    const address = await this.locate();
     // The type of a generic endpoint's input cannot show that it has no other parts than these.
     const parts = input as Parts;
     // A route that takes a body gets one, also where all of it may be left out.
     const body = route.body === undefined ? undefined : JSON.stringify(parts.body ?? {});
     const timeout = AbortSignal.timeout(options.timeout ?? defaultTimeout);
-    const request: RequestInit = {
+    const request = {
       method: route.method,
-      headers: {
-        ...(token !== undefined && { authorization: `Bearer ${token}` }),
-        ...(body !== undefined && { "content-type": "application/json" }),
-      },
-      ...(body !== undefined && { body }),
+      path: urlOf(route, parts),
+      headers: body === undefined ? {} : { "content-type": "application/json" },
+      body,
       signal: options.signal ? AbortSignal.any([options.signal, timeout]) : timeout,
     };
-    let response: Response;
+    let status: number;
     let text: string;
     try {
-      response = await fetch(url + urlOf(route, parts), request);
-      text = await response.text();
+      const answer = await send(address, request);
+      status = answer.statusCode ?? 0;
+      text = await textOf(answer);
     } catch (error) {
       options.signal?.throwIfAborted();
-      throw unreachable(url, reasonOf(error), error);
+      throw timeout.aborted
+        ? unreachable(nameOf(address), "it gave no answer in time", error)
+        : connectionFailure(address, error);
     }
-    if (!response.ok) throw refusal(url, response.status, text);
+    if (status < 200 || status > 299) throw refusal(nameOf(address), status, text);
     if (typeof route.response === "string") return undefined as EndpointOutput<E>;
     const answer = route.response.safeParse(jsonOf(text));
-    if (!answer.success) throw unreachable(url, "what answers there is not this version of Wharf", answer.error);
+    if (!answer.success)
+      throw unreachable(nameOf(address), "what answers there is not this version of Wharf", answer.error);
     // The schema is the endpoint's own, which the type of a generic endpoint cannot show.
     return answer.data as EndpointOutput<E>;
   }
@@ -109,19 +113,13 @@ export const isUnreachable = (error: unknown): boolean =>
 const isPassing = (error: unknown): boolean =>
   isUnreachable(error) || (error instanceof RemoteError && error.code === "database_unavailable");
 
-/** Node hides what a connection failed of beneath a general "fetch failed". */
-function reasonOf(error: unknown): string {
-  if (error instanceof Error && error.name === "TimeoutError") return "it gave no answer in time";
-  for (
-    let one: unknown = error;
-    one instanceof Error;
-    one = one instanceof AggregateError ? one.errors[0] : one.cause
-  ) {
-    const code = "code" in one ? one.code : undefined;
-    if (code === "ECONNREFUSED") return "nothing listens there";
-    if (typeof code === "string") return code;
-  }
-  return error instanceof Error ? error.message : String(error);
+/** A connection that could not be made, or that broke. */
+export function connectionFailure(address: Address, error: unknown): WharfError {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  const isRefused = code === "ECONNREFUSED";
+  if (address.folder !== undefined && (isRefused || code === "ENOENT")) return unserved(address.folder, error);
+  const said = typeof code === "string" ? code : error instanceof Error ? error.message : String(error);
+  return unreachable(nameOf(address), isRefused ? "nothing listens there" : said, error);
 }
 
 /** Nothing where the text is not JSON. */

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Event, EventType, taskStreamPath, urlOf } from "@wharf/contract";
-import { WebSocket } from "ws";
+import type { RawData, WebSocket } from "ws";
 import { z } from "zod";
-import { isUnreachable, refusal, unreachable } from "./client.ts";
-import type { Address, Locate } from "./locate.ts";
+import { connectionFailure, isUnreachable, refusal, unreachable } from "./client.ts";
+import { type Address, type Locate, nameOf } from "./locate.ts";
+import { openWebSocket } from "./transport.ts";
 
 export interface FollowOptions {
   readonly locate: Locate;
@@ -87,12 +88,7 @@ async function connect(options: FollowOptions, after: number): Promise<WebSocket
     { method: "GET", path: taskStreamPath, summary: "", response: "stream" },
     { params: { task_id: options.taskId }, query: { after } },
   );
-  const headers = address.token === undefined ? {} : { authorization: `Bearer ${address.token}` };
-  const socket = new WebSocket(address.url.replace(/^http/, "ws") + path, {
-    headers,
-    handshakeTimeout: 10_000,
-    maxPayload: 64 * 1024 * 1024,
-  });
+  const socket = openWebSocket(address, path, { handshakeTimeout: 10_000 });
   const abort = () => socket.terminate();
   options.signal.addEventListener("abort", abort, { once: true });
   try {
@@ -103,7 +99,7 @@ async function connect(options: FollowOptions, after: number): Promise<WebSocket
   }
 }
 
-function opened(socket: WebSocket, { url }: Address): Promise<void> {
+function opened(socket: WebSocket, address: Address): Promise<void> {
   return new Promise((resolve, reject) => {
     socket.once("open", () => {
       // Nothing may be read off the socket before there is a reader for it, and the first events may be here already.
@@ -111,22 +107,16 @@ function opened(socket: WebSocket, { url }: Address): Promise<void> {
       resolve();
     });
     // Also after it was opened: an error without a listener would end the process, and the close that follows says enough.
-    socket.on("error", (error) =>
-      reject(
-        unreachable(
-          url,
-          "code" in error && error.code === "ECONNREFUSED" ? "nothing listens there" : error.message,
-          error,
-        ),
-      ),
-    );
+    socket.on("error", (error) => reject(connectionFailure(address, error)));
     socket.once("unexpected-response", (_request, response) => {
       let text = "";
       response.setEncoding("utf8");
       response.on("data", (chunk: string) => (text += text.length < 65_536 ? chunk : ""));
       response.on("close", () => {
         const status = response.statusCode ?? 0;
-        reject(status >= 500 ? unreachable(url, `it says ${status}`) : refusal(url, status, text));
+        reject(
+          status >= 500 ? unreachable(nameOf(address), `it says ${status}`) : refusal(nameOf(address), status, text),
+        );
         socket.terminate();
       });
     });
@@ -147,7 +137,7 @@ async function* read(socket: WebSocket, signal: AbortSignal): AsyncGenerator<Eve
     open = false;
     wake?.();
   };
-  const onMessage = (data: WebSocket.RawData) => {
+  const onMessage = (data: RawData) => {
     hear();
     const event = Buffer.isBuffer(data) ? parseEvent(data.toString()) : undefined;
     if (event !== undefined) waiting.push(event);

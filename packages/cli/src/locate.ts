@@ -1,6 +1,7 @@
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { WharfError } from "@wharf/contract";
+import { addressFile, socketFile, tokenFile } from "@wharf/contract/data-folder";
 import { z } from "zod";
 import type { Settings } from "./settings.ts";
 
@@ -8,42 +9,53 @@ import type { Settings } from "./settings.ts";
 export interface Address {
   readonly url: string;
   readonly token?: string;
+  /** The data folder whose server is meant: it is reached by the socket in it, and `url` only names it. */
+  readonly folder?: string;
 }
 
 /** Asked anew before every attempt: a server that was started again may have another port. */
 export type Locate = () => Promise<Address>;
 
-/** What a server writes into its data folder while it serves. */
-const addressFile = "server.json";
-const tokenFile = "owner-token";
 const ServerFile = z.object({ url: z.url() });
 
-/** The server that was named, else the one that serves the data folder. */
+/** The name of a folder's server in requests, which never leave this machine. */
+const folderUrl = "http://localhost";
+
+/**
+ * The server that was named, else the one that serves the data folder. The folder's token goes through the folder's socket
+ * and nowhere else: anybody may listen at an address that a server left in a file.
+ */
 export function locator(settings: Settings): Locate {
-  const { url, dataFolder } = settings;
+  const { url, token, dataFolder } = settings;
   return async () => {
-    const token = settings.token ?? (await readToken(dataFolder, url));
-    const withToken = token === undefined ? {} : { token };
-    if (url !== undefined) return { url, ...withToken };
-    const served = await servedAddress(dataFolder);
-    if (served === undefined)
-      throw new WharfError("server_unreachable", { url: dataFolder, reason: "no server uses this data folder" });
-    return { url: served, ...withToken };
+    if (url === undefined) return locateInFolder(dataFolder, token);
+    if (token !== undefined) return { url, token };
+    return isSame(url, await servedAddress(dataFolder)) ? locateInFolder(dataFolder) : { url };
   };
 }
+
+/** How a server is called in messages. */
+export const nameOf = ({ url, folder }: Address): string => folder ?? url;
+
+async function locateInFolder(folder: string, named?: string): Promise<Address> {
+  const socket = await stat(join(folder, socketFile)).catch(() => undefined);
+  if (!socket?.isSocket()) throw unserved(folder);
+  const tokenPath = join(folder, tokenFile);
+  const token = named ?? ((await readFile(tokenPath, "utf8").catch(() => "")).trim() || undefined);
+  const owner = await stat(tokenPath).catch(() => undefined);
+  if (owner !== undefined && socket.uid !== owner.uid && socket.uid !== 0)
+    throw new WharfError("server_unreachable", { url: folder, reason: "the socket in it is another user's" });
+  return { url: folderUrl, folder, ...(token !== undefined && { token }) };
+}
+
+export const unserved = (folder: string, cause?: unknown): WharfError =>
+  new WharfError("server_unreachable", { url: folder, reason: "no server uses this data folder" }, { cause });
 
 /** The address in the file a server leaves while it serves; also there when it was killed. */
 async function servedAddress(dataFolder: string): Promise<string | undefined> {
   const text = await readFile(join(dataFolder, addressFile), "utf8").catch(() => undefined);
   if (text === undefined) return undefined;
   return ServerFile.safeParse(parseJson(text)).data?.url;
-}
-
-/** The owner's token is given to the server of this folder and to no other address. */
-async function readToken(dataFolder: string, url: string | undefined): Promise<string | undefined> {
-  if (url !== undefined && !isSame(url, await servedAddress(dataFolder))) return undefined;
-  const token = await readFile(join(dataFolder, tokenFile), "utf8").catch(() => undefined);
-  return token?.trim() || undefined;
 }
 
 function isSame(named: string, served: string | undefined): boolean {

@@ -1,8 +1,10 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { once } from "node:events";
+import { chown, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer, type Server } from "node:net";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { readConfig } from "@wharf/server";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { locator } from "./locate.ts";
 import { repositoryUrl } from "./repository.ts";
 import { readSettings, wantsColour } from "./settings.ts";
@@ -31,35 +33,52 @@ describe("settings", () => {
 
 describe("finding the server", () => {
   let folder = "";
-  beforeAll(async () => {
+  const listening: Server[] = [];
+  beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), "wharf-cli-"));
     await writeFile(join(folder, "owner-token"), "mine\n");
   });
-  afterAll(() => rm(folder, { recursive: true }));
+  afterEach(async () => {
+    for (const server of listening.splice(0)) server.close();
+    await rm(folder, { recursive: true });
+  });
   const locate = (environment: Record<string, string>) =>
     locator(readSettings({ WHARF_DATA: folder, ...environment }))();
+  const announce = (url: string) => writeFile(join(folder, "server.json"), JSON.stringify({ url, pid: 1 }));
+  const listen = async () => {
+    const server = createServer().listen(join(folder, "server.sock"));
+    listening.push(server);
+    await once(server, "listening");
+  };
 
-  it("says that there is none while no server serves the folder", async () => {
+  it("says that there is none while no server serves the folder, whatever a file says", async () => {
+    await expect(locate({})).rejects.toMatchObject({ code: "server_unreachable" });
+    await announce("http://127.0.0.1:4000");
+    await expect(locate({})).rejects.toMatchObject({ code: "server_unreachable" });
+    await writeFile(join(folder, "server.sock"), "");
     await expect(locate({})).rejects.toMatchObject({ code: "server_unreachable" });
   });
 
-  it("gives the folder's token to the folder's server and to no other address", async () => {
-    await writeFile(join(folder, "server.json"), JSON.stringify({ url: "http://127.0.0.1:4000", pid: 1 }));
-    expect(await locate({})).toEqual({ url: "http://127.0.0.1:4000", token: "mine" });
-    expect(await locate({ WHARF_URL: "http://localhost:4000" })).toEqual({
+  it("gives the folder's token to the folder's socket and to no address", async () => {
+    await announce("http://127.0.0.1:4000");
+    const named = { WHARF_URL: "http://localhost:4000" };
+    await expect(locate(named)).rejects.toMatchObject({ code: "server_unreachable" });
+    await listen();
+    const served = { url: "http://localhost", folder, token: "mine" };
+    expect(await locate({})).toEqual(served);
+    expect(await locate(named)).toEqual(served);
+    expect(await locate({ WHARF_TOKEN: "theirs" })).toEqual({ ...served, token: "theirs" });
+    expect(await locate({ ...named, WHARF_TOKEN: "theirs" })).toEqual({
       url: "http://localhost:4000",
-      token: "mine",
-    });
-    expect(await locate({ WHARF_URL: "http://elsewhere:4000" })).toEqual({ url: "http://elsewhere:4000" });
-    expect(await locate({ WHARF_URL: "http://elsewhere:4000", WHARF_TOKEN: "theirs" })).toEqual({
-      url: "http://elsewhere:4000",
       token: "theirs",
     });
+    expect(await locate({ WHARF_URL: "http://elsewhere:4000" })).toEqual({ url: "http://elsewhere:4000" });
   });
 
-  it("takes a half-written address file as none", async () => {
-    await writeFile(join(folder, "server.json"), '{"url":"http');
-    await expect(locate({})).rejects.toMatchObject({ code: "server_unreachable" });
+  it.runIf(process.getuid?.() === 0)("trusts no socket of another user", async () => {
+    await listen();
+    await chown(join(folder, "server.sock"), 65_534, 65_534);
+    await expect(locate({})).rejects.toThrow("another user's");
   });
 });
 

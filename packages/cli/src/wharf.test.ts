@@ -1,6 +1,6 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -61,6 +61,36 @@ describe("a command line", () => {
     expect({ code, out }).toEqual({ code: 2, out: "" });
     expect(err).toContain("No Wharf server answers");
     expect(err).toContain("wharf up");
+  });
+
+  it("sends nothing to whoever listens at the address that a dead server left", async () => {
+    const data = await mkdtemp(join(folder, "stale-"));
+    let received = "";
+    const thief = createTcpServer((socket) => {
+      socket.on("data", (bytes) => {
+        received += String(bytes);
+        socket.end("HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n");
+      });
+    }).listen(0, "127.0.0.1");
+    await once(thief, "listening");
+    const url = `http://127.0.0.1:${(thief.address() as AddressInfo).port}`;
+    await writeFile(join(data, "server.json"), JSON.stringify({ url, pid: process.pid }));
+    await writeFile(join(data, "owner-token"), "the-owner's-token\n");
+    try {
+      const runner = "0b0e1f9c-5c3e-4a39-9d0e-3f8f7f6f5e4d";
+      for (const line of [
+        ["task", "ls"],
+        ["task", "ls", "--url", url],
+        ["runner", "exec", runner, "--", "ls"],
+        ["runner", "attach", runner],
+      ]) {
+        const { code, err } = await typed(line, { WHARF_DATA: data });
+        expect({ code, err }).toEqual({ code: 2, err: expect.stringContaining("no server uses this data folder") });
+      }
+      expect(received).toBe("");
+    } finally {
+      thief.close();
+    }
   });
 
   it("tells an error to programs as they can read it", async () => {

@@ -1,11 +1,13 @@
 import { createHmac } from "node:crypto";
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { WharfError } from "@wharf/contract";
+import { tokenFile } from "@wharf/contract/data-folder";
 import type { Logger } from "pino";
 import { ensureOwner, keepSecret, type KeptValue, keepValue } from "./access/index.ts";
 import { AgentTypes } from "./agent-types/index.ts";
+import { announce } from "./announce.ts";
 import { createApi, Peers } from "./api/index.ts";
 import type { Config } from "./config.ts";
 import { Log } from "./events/index.ts";
@@ -68,10 +70,6 @@ export interface RunningServer extends AsyncDisposable {
   /** Stops the server; runners stay at work unless they are asked to end too. */
   stop(options?: { runners: boolean }): Promise<void>;
 }
-
-/** Where a client finds the server of a data folder; there while it serves. */
-export const addressFile = "server.json";
-export const tokenFile = "owner-token";
 
 /** The only place that knows all parts. What is started first is stopped last, also when a later part fails to start. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
@@ -318,9 +316,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   parts.defer(() => orphans.stop());
   maintenance.start();
   parts.defer(() => maintenance.stop());
-  await announce(config.dataFolder, url);
-  // A disk that takes no changes keeps the file; clients find that nobody listens at its address.
-  parts.defer(() => rm(join(config.dataFolder, addressFile), { force: true }).catch(() => undefined));
+  parts.use(await announce({ folder: config.dataFolder, url, http: app.server, logger }));
   logger.info(
     { url, isolation: backend.can.isolation, database: config.databaseUrl ? "server" : "embedded" },
     "Wharf serves",
@@ -355,13 +351,6 @@ async function shareToken({ dataFolder, secret }: Config): Promise<string> {
     .digest("base64url");
   await writeFile(join(dataFolder, tokenFile), `${token}\n`, { mode: 0o600 });
   return token;
-}
-
-/** Moved into place, so that whoever waits for the file never reads half of it. */
-async function announce(dataFolder: string, url: string): Promise<void> {
-  const file = join(dataFolder, addressFile);
-  await writeFile(`${file}.new`, JSON.stringify({ url, pid: process.pid }), { mode: 0o600 });
-  await rename(`${file}.new`, file);
 }
 
 async function openStore(config: Config, logger: Logger, parts: AsyncDisposableStack) {

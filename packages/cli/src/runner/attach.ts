@@ -7,9 +7,10 @@ import {
   urlOf,
   WharfError,
 } from "@wharf/contract";
-import { WebSocket } from "ws";
-import { refusal, unreachable } from "../client.ts";
-import type { Locate } from "../locate.ts";
+import type { WebSocket } from "ws";
+import { connectionFailure, refusal } from "../client.ts";
+import { type Locate, nameOf } from "../locate.ts";
+import { openWebSocket } from "../transport.ts";
 import { DetachKeys } from "./detach-keys.ts";
 import { writeBytes } from "./output.ts";
 
@@ -69,7 +70,7 @@ async function connect(
   { locate, runner_id, command, shell, working_dir, stdout }: AttachOptions,
   { terminal_id = "new", offset }: { terminal_id: string | undefined; offset: number | undefined },
 ): Promise<WebSocket> {
-  const { url, token } = await locate();
+  const address = await locate();
   const { cols, rows } = sizeOf(stdout);
   const path = urlOf(
     { method: "GET", path: terminalStreamPath, summary: "", response: "stream" },
@@ -85,21 +86,18 @@ async function connect(
       },
     },
   );
-  const socket = new WebSocket(url.replace(/^http/, "ws") + path, {
-    headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
-    maxPayload: 64 * 1024 * 1024,
-  });
+  const socket = openWebSocket(address, path);
   await new Promise<void>((resolve, reject) => {
     socket.once("open", () => {
       // The first bytes may be here before there is a reader for them.
       socket.pause();
       resolve();
     });
-    socket.on("error", (error) => reject(unreachable(url, error.message, error)));
+    socket.on("error", (error) => reject(connectionFailure(address, error)));
     socket.once("unexpected-response", (_request, response) => {
       let text = "";
       response.on("data", (piece: Buffer) => (text += piece.toString()));
-      response.on("end", () => reject(refusal(url, response.statusCode ?? 0, text)));
+      response.on("end", () => reject(refusal(nameOf(address), response.statusCode ?? 0, text)));
       response.on("error", reject);
     });
   });

@@ -1,7 +1,11 @@
-import type { Readable } from "node:stream";
-import { type Endpoint, type EndpointInput, urlOf } from "@wharf/contract";
-import { refusal, unreachable } from "../client.ts";
-import type { Locate } from "../locate.ts";
+import type { IncomingMessage } from "node:http";
+import { Readable } from "node:stream";
+import { json, text } from "node:stream/consumers";
+import { type Endpoint, type EndpointInput, urlOf, WharfError } from "@wharf/contract";
+import { connectionFailure, refusal, unreachable } from "../client.ts";
+import { usageError } from "../failure.ts";
+import { type Locate, nameOf } from "../locate.ts";
+import { send } from "../transport.ts";
 
 export interface RequestOptions {
   readonly signal: AbortSignal;
@@ -17,50 +21,64 @@ interface Parts {
   readonly body?: unknown;
 }
 
+/** An answer that has begun. */
+export interface Answer {
+  readonly from: string;
+  readonly message: IncomingMessage;
+  json(): Promise<unknown>;
+}
+
 /** Asks a route whose answer, or whose body, is read as it comes. What is no success is thrown. */
 export async function request<E extends Endpoint>(
   locate: Locate,
   route: E,
   input: EndpointInput<E>,
   { signal, upload, length }: RequestOptions,
-): Promise<Response> {
-  const { url, token } = await locate();
+): Promise<Answer> {
+  const address = await locate();
+  const from = nameOf(address);
   // The type of a generic endpoint's input cannot show that it has no other parts than these.
   const parts = input as Parts;
-  const json = parts.body === undefined ? undefined : JSON.stringify(parts.body);
-  const init: RequestInit & { duplex?: "half" } = {
-    method: route.method,
-    headers: {
-      ...(token !== undefined && { authorization: `Bearer ${token}` }),
-      ...(json !== undefined && { "content-type": "application/json" }),
-      ...(upload && { "content-type": "application/octet-stream" }),
-      ...(length !== undefined && { "content-length": String(length) }),
-    },
-    ...(json !== undefined && { body: json }),
-    ...(upload && { body: ReadableStream.from(upload), duplex: "half" }),
-    signal,
+  const body = upload ?? (parts.body === undefined ? undefined : JSON.stringify(parts.body));
+  const headers = {
+    ...(upload && { "content-type": "application/octet-stream" }),
+    ...(typeof body === "string" && { "content-type": "application/json" }),
+    ...(length !== undefined && { "content-length": String(length) }),
   };
-  let response: Response;
-  try {
-    response = await fetch(url + urlOf(route, parts), init);
-  } catch (error) {
-    signal.throwIfAborted();
-    throw unreachable(url, error instanceof Error ? causeOf(error) : String(error), error);
-  }
-  if (!response.ok) throw refusal(url, response.status, await response.text());
-  return response;
+  const sized = upload && length !== undefined ? Readable.from(exactly(upload, length)) : body;
+  const path = urlOf(route, parts);
+  const message = await send(address, { method: route.method, path, headers, body: sized, signal }).catch(
+    (error: unknown) => {
+      signal.throwIfAborted();
+      throw error instanceof WharfError ? error : connectionFailure(address, error);
+    },
+  );
+  const status = message.statusCode ?? 0;
+  if (status < 200 || status > 299) throw refusal(from, status, await text(message));
+  return { from, message, json: () => json(message) };
 }
 
-const causeOf = (error: Error): string =>
-  error.cause instanceof Error && "code" in error.cause ? String(error.cause.code) : error.message;
+/** A file that changes while it is read would leave the server waiting, or with a broken request. */
+async function* exactly(upload: Readable, length: number): AsyncGenerator<Buffer, void, undefined> {
+  let sent = 0;
+  for await (const piece of upload) {
+    const bytes = Buffer.from(piece);
+    sent += bytes.length;
+    if (sent > length) break;
+    yield bytes;
+  }
+  if (sent !== length) throw usageError("the file changed while it was read");
+}
 
 /** The body's pieces. One that was cut fails. */
-export async function* piecesOf(response: Response, signal: AbortSignal): AsyncGenerator<Buffer, void, undefined> {
-  if (!response.body) return;
+export async function* piecesOf(
+  { from, message }: Answer,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer, void, undefined> {
   try {
-    for await (const piece of response.body) yield Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength);
+    for await (const piece of message) yield Buffer.from(piece);
   } catch (error) {
     signal.throwIfAborted();
-    throw unreachable(new URL(response.url).origin, "the connection was cut in the middle of the answer", error);
+    throw unreachable(from, "the connection was cut in the middle of the answer", error);
   }
 }

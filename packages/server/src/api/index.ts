@@ -76,4 +76,5 @@ export async function createApi({ guard: guardOptions, modules, logger }: ApiOpt
   return app;
 }
 
+export { listenInFolder } from "./folder-socket.ts";
 export { Peers } from "./peers.ts";

@@ -3,10 +3,11 @@ import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { WharfError } from "@wharf/contract";
+import { isTooLongForSocket } from "@wharf/contract/data-folder";
 import { daemonSocketName } from "../local/plain.ts";
 import { isAlive } from "../local/processes.ts";
 import type { RunnerFolder } from "../local/runner-folder.ts";
-import { isTooLong, linkTo } from "../shared/short-path.ts";
+import { linkTo } from "../shared/short-path.ts";
 
 const retryMs = 10;
 
@@ -16,7 +17,7 @@ export async function dialDaemon(folder: RunnerFolder, signal?: AbortSignal): Pr
   for (;;) {
     signal?.throwIfAborted();
     await requireDaemon(folder);
-    const address = isTooLong(path) ? join(await linkTo(folder.wire), daemonSocketName) : path;
+    const address = isTooLongForSocket(path) ? join(await linkTo(folder.wire), daemonSocketName) : path;
     const socket = await tryConnect(address, signal);
     if (socket) return socket;
     await sleep(retryMs);

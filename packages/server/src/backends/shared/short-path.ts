@@ -2,17 +2,13 @@ import { createHash } from "node:crypto";
 import { lstat, mkdir, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-
-/** The address of a unix socket holds no more, in bytes: 107 on Linux, 103 elsewhere. */
-const longestAddress = 103;
-
-export const isTooLong = (path: string): boolean => Buffer.byteLength(path) > longestAddress;
+import { descriptorPath, isTooLongForSocket } from "@wharf/contract/data-folder";
 
 /** A path to the file in the folder that fits a socket's address, for the process that has the folder open under this descriptor. */
 export async function shortPath(folder: string, name: string, descriptor: number): Promise<string> {
   const path = join(folder, name);
-  if (!isTooLong(path)) return path;
-  return process.platform === "linux" ? `/proc/self/fd/${descriptor}/${name}` : join(await linkTo(folder), name);
+  if (!isTooLongForSocket(path)) return path;
+  return process.platform === "linux" ? descriptorPath(descriptor, name) : join(await linkTo(folder), name);
 }
 
 /** Where `linkTo` puts its link. */

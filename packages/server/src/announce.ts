@@ -1,0 +1,34 @@
+import { rename, rm, writeFile } from "node:fs/promises";
+import type { Server } from "node:http";
+import { join } from "node:path";
+import { addressFile } from "@wharf/contract/data-folder";
+import type { Logger } from "pino";
+import { listenInFolder } from "./api/index.ts";
+
+interface Announcement {
+  readonly folder: string;
+  readonly url: string;
+  readonly http: Server;
+  readonly logger: Logger;
+}
+
+/**
+ * Lets clients find the server of a data folder: by the socket in it, which the command line uses, and by a file with the
+ * address, for people and other tools. Both are removed when the server stops.
+ */
+export async function announce({ folder, url, http, logger }: Announcement): Promise<AsyncDisposable> {
+  const file = join(folder, addressFile);
+  await using parts = new AsyncDisposableStack();
+  try {
+    parts.use(await listenInFolder(http, folder));
+  } catch (error) {
+    // Some file systems hold no sockets.
+    logger.error({ error }, "the data folder takes no socket: set WHARF_URL and WHARF_TOKEN to use the command line");
+  }
+  // Moved into place, so that nobody reads half of it.
+  await writeFile(`${file}.new`, JSON.stringify({ url, pid: process.pid }), { mode: 0o600 });
+  await rename(`${file}.new`, file);
+  // A disk that takes no changes keeps the file; nothing is sent to its address because of it.
+  parts.defer(() => rm(file, { force: true }).catch(() => undefined));
+  return parts.move();
+}

@@ -1,0 +1,36 @@
+import { once } from "node:events";
+import { chmod, constants, open, rm } from "node:fs/promises";
+import type { Server as HttpServer } from "node:http";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { descriptorPath, isTooLongForSocket, socketFile } from "@wharf/contract/data-folder";
+
+/**
+ * Serves the API on a socket in the data folder too, for clients on this machine: only the folder's owner can be behind it,
+ * while anybody can take the port of a server that has died. The caller holds the folder's lock, so a socket that is there
+ * already is a dead server's. Disposing stops listening; the HTTP server closes the connections.
+ */
+export async function listenInFolder(http: HttpServer, folder: string): Promise<AsyncDisposable> {
+  const path = join(folder, socketFile);
+  // Stays open until the socket is removed, because its path may lead through this descriptor.
+  const directory = await open(folder, constants.O_RDONLY | constants.O_DIRECTORY);
+  const server = createServer({ allowHalfOpen: true }, (socket) => http.emit("connection", socket));
+  const close = async () => {
+    server.close();
+    await directory.close();
+    await rm(path, { force: true }).catch(() => undefined);
+  };
+  try {
+    await rm(path, { force: true });
+    const isLong = isTooLongForSocket(path) && process.platform === "linux";
+    server.listen({ path: isLong ? descriptorPath(directory.fd, socketFile) : path });
+    await once(server, "listening");
+    await chmod(path, 0o600);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  // A failed accept (too many open files) concerns one connection only.
+  server.on("error", () => undefined);
+  return { [Symbol.asyncDispose]: close };
+}

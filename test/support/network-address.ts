@@ -1,0 +1,20 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { WharfError } from "@wharf/contract";
+import { addressFile, tokenFile } from "@wharf/contract/data-folder";
+import { z } from "zod";
+import type { Locate } from "../../packages/cli/src/locate.ts";
+
+const ServerFile = z.object({ url: z.url() });
+
+/** Where the server of a data folder listens on the network, for tests that speak to it as other programs do. */
+export const networkAddress =
+  (data: string): Locate =>
+  async () => {
+    try {
+      const { url } = ServerFile.parse(JSON.parse(await readFile(join(data, addressFile), "utf8")));
+      return { url, token: (await readFile(join(data, tokenFile), "utf8")).trim() };
+    } catch (error) {
+      throw new WharfError("server_unreachable", { url: data, reason: "it has no address" }, { cause: error });
+    }
+  };
