@@ -110,6 +110,6 @@ describe("files that go with a prompt", () => {
     expect(told).toContain("With it came notes.txt (17 bytes).");
     const missing = await wharf.cli("task", "prompt", task.id, "x", "--attach", join(folder, "nowhere.txt"));
     expect(missing.code).toBe(2);
-    expect(missing.stderr).toContain("there is no file");
+    expect(missing.stderr).toContain("--attach: expected a file");
   });
 });

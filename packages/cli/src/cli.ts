@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { z } from "zod";
 import { Client } from "./client.ts";
 import { locator } from "./locate.ts";
+import { checkArguments, parseOptions } from "./option-values.ts";
 import { type Environment, readSettings, type Settings } from "./settings.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -36,9 +37,11 @@ const GlobalOptions = z.object({ json: z.boolean().optional(), url: z.string().o
 export function registrar(host: Host, done: (exitCode: number) => void): Register {
   return (command, options, run) => {
     command.action(async () => {
+      checkArguments(command);
+      const input = { args: command.args, options: parseOptions(command, options) };
       const settings = readSettings(host.environment, GlobalOptions.parse(command.optsWithGlobals()));
       const cli: Cli = { ...host, settings, client: new Client(locator(settings)) };
-      done((await run(cli, { args: command.args, options: options.parse(command.opts()) })) ?? 0);
+      done((await run(cli, input)) ?? 0);
     });
   };
 }

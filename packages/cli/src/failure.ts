@@ -12,10 +12,8 @@ export class Exit extends Error {
   }
 }
 
-/** A command line that cannot be understood or carried out; said by the command itself. */
-export function usageError(what: string): WharfError {
-  return new WharfError("bad_request", { issues: [{ path: "", message: what }] });
-}
+/** A command line that cannot be understood or carried out. */
+export const usageError = (reason: string): WharfError => new WharfError("usage_invalid", { reason });
 
 /** What went wrong, with a next step, whatever was thrown. */
 export function problemOf(thrown: unknown): Problem {

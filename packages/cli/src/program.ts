@@ -15,15 +15,26 @@ const about = `Runs coding agents on your tasks, each in a sandbox of its own, a
 Exit codes: 0 done, 1 the agent failed, 2 Wharf failed, 130 interrupted.
 Environment: WHARF_DATA (data folder), WHARF_URL and WHARF_TOKEN (a server elsewhere).`;
 
-export function createProgram(host: Host, done: (exitCode: number) => void): Command {
+interface ProgramHooks {
+  /** Takes the code that a command ended with. */
+  readonly done: (exitCode: number) => void;
+  /** Takes the help of a command that is incomplete. */
+  readonly showHelp: (text: string) => void;
+}
+
+export function createProgram(host: Host, { done, showHelp }: ProgramHooks): Command {
   const program = new Command("wharf")
     .description(about)
     .version(version)
     .option("--json", "print for programs")
-    .option("--url <address>", "the server to speak to, instead of the one of the data folder")
+    .option("--url <address>", "the server to use instead of the one of the data folder")
     .configureHelp({ showGlobalOptions: true })
-    .configureOutput({ writeOut: (text) => host.terminal.out(text), writeErr: (text) => host.terminal.err(text) })
-    .showHelpAfterError("(add --help to see what there is)")
+    .configureOutput({
+      writeOut: (text) => host.terminal.out(text),
+      writeErr: showHelp,
+      // What commander throws says the same.
+      outputError: () => undefined,
+    })
     .exitOverride();
   const register = registrar(host, done);
   addUp(program, register);

@@ -1,6 +1,8 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { WharfError } from "@wharf/contract";
+import { usageError } from "./failure.ts";
+import { oneLine } from "./render/clean.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -23,10 +25,10 @@ export interface GlobalOptions {
 export function readSettings(environment: Environment, options: GlobalOptions = {}): Settings {
   const url = options.url ?? (environment.WHARF_URL || undefined);
   if (url !== undefined && !/^https?:$/.test(URL.canParse(url) ? new URL(url).protocol : "")) {
-    throw new WharfError("config_invalid", {
-      name: options.url ? "--url" : "WHARF_URL",
-      reason: `'${url}' is not an http address`,
-    });
+    const reason = `expected an http or https address, got '${oneLine(url, 60)}'`;
+    throw options.url === undefined
+      ? new WharfError("config_invalid", { name: "WHARF_URL", reason })
+      : usageError(`--url: ${reason}`);
   }
   return {
     environment,

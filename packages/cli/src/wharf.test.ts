@@ -5,8 +5,7 @@ import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createStyle } from "./render/style.ts";
-import { wharf } from "./wharf.ts";
+import { runCommandLine } from "./testing.ts";
 
 let folder = "";
 beforeAll(async () => {
@@ -14,25 +13,8 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-async function typed(line: readonly string[], environment: Record<string, string> = {}) {
-  let out = "";
-  let err = "";
-  const style = createStyle(false);
-  const terminal = {
-    out: (text: string) => void (out += text),
-    err: (text: string) => void (err += text),
-    style,
-    errStyle: style,
-    isInteractive: false,
-    isTty: false,
-  };
-  const code = await wharf(line, {
-    environment: { PATH: process.env.PATH, WHARF_DATA: join(folder, "none"), ...environment },
-    terminal,
-    folder,
-  });
-  return { code, out, err };
-}
+const typed = (line: readonly string[], environment: Record<string, string> = {}) =>
+  runCommandLine(line, { folder, environment });
 
 describe("a command line", () => {
   it("answers help and version on stdout with 0", async () => {

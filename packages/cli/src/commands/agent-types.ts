@@ -1,16 +1,16 @@
-import { type AgentType, AgentTypeInput, api } from "@wharf/contract";
-import { type Command, Option } from "commander";
+import { AgentProtocol, type AgentType, AgentTypeInput, api } from "@wharf/contract";
+import type { Command } from "commander";
 import { z } from "zod";
 import { type Cli, type Input, jsonLine, type Register } from "../cli.ts";
-import { usageError } from "../failure.ts";
+import { choiceOption, collect, variables } from "../option-values.ts";
 import { oneLine } from "../render/clean.ts";
 import { table } from "../render/table.ts";
 
 const AddOptions = z.object({
   protocol: AgentTypeInput.shape.protocol,
-  env: z.array(z.string()).default([]),
-  route: z.string().optional(),
-  description: z.string().optional(),
+  env: variables,
+  route: AgentTypeInput.shape.model_route,
+  description: AgentTypeInput.shape.description.optional(),
 });
 
 export function addAgentTypes(program: Command, register: Register): void {
@@ -21,9 +21,7 @@ export function addAgentTypes(program: Command, register: Register): void {
   const add = group
     .command("add <name> <command...>")
     .description("add an agent by its command line: wharf agent-types add mine -- my-agent --acp")
-    .addOption(
-      new Option("--protocol <protocol>", "how it talks").choices(["acp", "json-lines", "text"]).default("acp"),
-    )
+    .addOption(choiceOption("--protocol <protocol>", "how it talks", AgentProtocol.options).default("acp"))
     .option(
       "--env <name=value>",
       "a variable for it; ${WHARF_GATEWAY} and ${WHARF_TOKEN} stand for the way to models (may be given again)",
@@ -34,8 +32,6 @@ export function addAgentTypes(program: Command, register: Register): void {
     .option("--description <text>", "what it is");
   register(add, AddOptions, addType);
 }
-
-const collect = (value: string, all: string[]): string[] => [...all, value];
 
 async function list({ client, settings, terminal }: Cli): Promise<void> {
   const answer = await client.call(api.listAgentTypes, {});
@@ -63,17 +59,11 @@ async function addType(
     name,
     command,
     protocol: options.protocol,
-    environment_vars: Object.fromEntries(options.env.map(variable)),
+    environment_vars: options.env,
     ...(options.route !== undefined && { model_route: options.route }),
     ...(options.description !== undefined && { description: options.description }),
   };
   const type = await client.call(api.createAgentType, { body });
   if (settings.json) return terminal.out(jsonLine(type));
   terminal.out(agentTypeTable([type], terminal.style));
-}
-
-function variable(text: string): [string, string] {
-  const at = text.indexOf("=");
-  if (at < 1) throw usageError(`--env takes NAME=VALUE, not '${text}'`);
-  return [text.slice(0, at), text.slice(at + 1)];
 }

@@ -1,5 +1,5 @@
 import { PermissionPolicy } from "@wharf/contract";
-import { Option } from "commander";
+import type { Option } from "commander";
+import { choiceOption } from "../option-values.ts";
 
-export const policyOption = (text: string): Option =>
-  new Option("--policy <policy>", text).choices(PermissionPolicy.options);
+export const policyOption = (text: string): Option => choiceOption("--policy <policy>", text, PermissionPolicy.options);

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { api, type Attachments, PermissionPolicy, RemoteError, type Task } from "@wharf/contract";
+import { api, type Attachments, PermissionPolicy, RemoteError, type Task, TaskInput } from "@wharf/contract";
 import type { Command } from "commander";
 import { z } from "zod";
 import { readAttachments } from "../attachments.ts";
@@ -21,12 +21,12 @@ import { policyOption } from "./policy-option.ts";
 
 const Options = z.object({
   repo: z.string().optional(),
-  agent: z.string().optional(),
-  branch: z.string().optional(),
+  agent: TaskInput.shape.agent_type,
+  branch: TaskInput.shape.branch,
   policy: PermissionPolicy.optional(),
-  title: z.string().optional(),
-  mode: z.string().optional(),
-  model: z.string().optional(),
+  title: TaskInput.shape.title.optional(),
+  mode: TaskInput.shape.agent_mode,
+  model: TaskInput.shape.agent_model,
   attach: z.array(z.string()).default([]),
 });
 type RunInput = Input<z.infer<typeof Options>>;
@@ -73,8 +73,8 @@ async function runTask(cli: Cli, { args, options }: RunInput): Promise<number> {
   const { signal } = interrupts;
   const { settings, terminal } = cli;
   const [what = ""] = args;
-  const repository = await repositoryFor(options.repo, cli.folder);
   const attachments = await readAttachments(options.attach, cli.folder);
+  const repository = await repositoryFor(options.repo, cli.folder);
   await using server = await serverAtHand(settings, () =>
     terminal.err("No server is running: one is started in this process for as long as this takes.\n"),
   );

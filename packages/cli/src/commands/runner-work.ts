@@ -7,6 +7,7 @@ import { CONSOLE, runnerApi, TerminalEvent } from "@wharf/contract";
 import { type Cli, type Input, jsonLine, type Register } from "../cli.ts";
 import { usageError } from "../failure.ts";
 import { Interrupts } from "../interrupts.ts";
+import { collect, decimalNumber, variables, wholeNumber } from "../option-values.ts";
 import { size } from "../render/numbers.ts";
 import { attach } from "../runner/attach.ts";
 import { CommandInterrupts } from "../runner/command-interrupts.ts";
@@ -15,21 +16,21 @@ import { exec, exitCodeOf, isPiped, shellLine } from "../runner/exec.ts";
 import { flushOutput, writeBytes } from "../runner/output.ts";
 import { placeOf } from "../runner/place.ts";
 import { piecesOf, request } from "../runner/request.ts";
-import { collect, variables } from "./variables.ts";
 
+const maxTimeout = 86_400; // s
 const ExecOptions = z.object({
-  workdir: z.string().default("."),
-  timeout: z.coerce.number().positive().max(86_400).default(30),
-  env: z.array(z.string()).default([]),
-  shell: z.string().default("bash"),
+  workdir: z.string().max(4096),
+  timeout: decimalNumber({ min: 0.001, max: maxTimeout }),
+  env: variables,
+  shell: z.string().min(1).max(4096),
   file: z.string().optional(),
 });
 const AttachOptions = z.object({
   terminal: z.uuid().optional(),
-  shell: z.string().default("bash"),
-  workdir: z.string().default("."),
+  shell: z.string().min(1).max(4096),
+  workdir: z.string().max(4096),
 });
-const LogsOptions = z.object({ follow: z.boolean().default(false), after: z.coerce.number().int().min(0).optional() });
+const LogsOptions = z.object({ follow: z.boolean().default(false), after: wholeNumber({ min: 0 }).optional() });
 const maxLine = 2 * 1024 * 1024; // bytes
 
 /** What people do in a runner. */
@@ -41,7 +42,7 @@ export function addRunnerWork(group: Command, register: Register): void {
     .description("run a command and exit with its code (124: it took too long): wharf runner exec RUNNER -- ls -l")
     .option("-w, --workdir <folder>", "where, beneath the workspace", ".")
     .option("-t, --timeout <seconds>", "how long it may take", "30")
-    .option("-e, --env <name=value>", "a variable for it (may be given again)", collect, [])
+    .option("-e, --env <name=value>", "a variable for it (repeatable)", collect, [])
     .option("--shell <program>", "what runs it", "bash")
     .option("-f, --file <path>", "take the command from a file here");
   register(run, ExecOptions, execCommand);
@@ -78,7 +79,7 @@ async function execCommand(
     command,
     shell: options.shell,
     working_dir: options.workdir,
-    environment: variables(options.env),
+    environment: options.env,
     timeout_s: options.timeout,
   };
   const exit = await exec(client, input, {

@@ -1,27 +1,27 @@
 import { randomUUID } from "node:crypto";
-import { runnerApi, type RunnerResources, RunnerState, type RunnerView, Tier } from "@wharf/contract";
-import { type Command, Option } from "commander";
+import { RunnerCreate, runnerApi, type RunnerResources, RunnerState, type RunnerView, Tier } from "@wharf/contract";
+import type { Command } from "commander";
 import { z } from "zod";
 import { type Cli, type Input, jsonLine, type Register } from "../cli.ts";
 import { Exit, usageError } from "../failure.ts";
+import { choiceOption, collect, decimalNumber, variables, wholeNumber } from "../option-values.ts";
 import { clean } from "../render/clean.ts";
 import { runnerTable, runnerText } from "../render/runner.ts";
 import { shortId } from "../tasks.ts";
 import { addRunnerWork } from "./runner-work.ts";
-import { collect, variables } from "./variables.ts";
 
 const CreateOptions = z.object({
-  name: z.string().optional(),
+  name: RunnerCreate.shape.name,
   tier: Tier.optional(),
-  env: z.array(z.string()).default([]),
-  cpus: z.coerce.number().positive().optional(),
-  memory: z.coerce.number().positive().optional(),
-  disk: z.coerce.number().positive().optional(),
+  env: variables,
+  cpus: decimalNumber({ min: 0.1, max: 256 }).optional(),
+  memory: decimalNumber({ min: 0.0625, max: 4096 }).optional(),
+  disk: decimalNumber({ min: 1, max: 65_536 }).optional(),
 });
 const ListOptions = z.object({
   status: RunnerState.optional(),
-  limit: z.coerce.number().int().default(50),
-  offset: z.coerce.number().int().default(0),
+  limit: wholeNumber({ min: 1, max: 1000 }),
+  offset: wholeNumber({ min: 0, max: 10_000 }),
   orphans: z.boolean().default(false),
 });
 const RemoveOptions = z.object({ all: z.boolean().default(false), orphans: z.boolean().default(false) });
@@ -36,8 +36,8 @@ export function addRunner(program: Command, register: Register): void {
     .command("create")
     .description("create a runner")
     .option("-n, --name <name>", "what you call it")
-    .addOption(new Option("--tier <tier>", "its size (default: small)").choices(Tier.options))
-    .option("-e, --env <name=value>", "a variable for all that runs in it (may be given again)", collect, [])
+    .addOption(choiceOption("--tier <tier>", "its size (default: small)", Tier.options))
+    .option("-e, --env <name=value>", "a variable for all that runs in it (repeatable)", collect, [])
     .option("--cpus <n>", "a size of your own: processors")
     .option("--memory <GiB>", "and memory")
     .option("--disk <GiB>", "and disk");
@@ -46,7 +46,7 @@ export function addRunner(program: Command, register: Register): void {
     .command("ls")
     .alias("list")
     .description("runners, newest first")
-    .addOption(new Option("-s, --status <state>", "only those in this state").choices(RunnerState.options))
+    .addOption(choiceOption("-s, --status <state>", "only those in this state", RunnerState.options))
     .option("-l, --limit <n>", "how many", "50")
     .option("--offset <n>", "leave out so many", "0")
     .option("--orphans", "those that the backend has and the server's database does not know");
@@ -73,7 +73,7 @@ async function createRunner(cli: Cli, { options }: Input<z.infer<typeof CreateOp
     // Made here, so that asking again makes no second one.
     request_id: randomUUID(),
     tier: options.tier ?? (resources ? ("custom" as const) : ("small" as const)),
-    environment: variables(options.env),
+    environment: options.env,
     ...(options.name !== undefined && { name: options.name }),
     ...(resources && { resources }),
   };

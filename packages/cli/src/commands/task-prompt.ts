@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { api, type Turn } from "@wharf/contract";
+import { api, TaskInput, type Turn } from "@wharf/contract";
 import { z } from "zod";
 import { type Cli, type Input, jsonLine } from "../cli.ts";
 import { readAttachments } from "../attachments.ts";
@@ -13,18 +13,18 @@ import { watchTurn } from "../turn/watch-turn.ts";
 
 export const PromptOptions = z.object({
   follow: z.boolean().default(false),
-  agent: z.string().optional(),
+  agent: TaskInput.shape.agent_type,
   attach: z.array(z.string()).default([]),
 });
 
 export async function promptTask(cli: Cli, { args, options }: Input<z.infer<typeof PromptOptions>>): Promise<number> {
   const { client, settings, terminal } = cli;
   using interrupts = new Interrupts();
+  const attachments = await readAttachments(options.attach, cli.folder);
   const task = await client.call(api.getTask, { params: { task_id: args[0] ?? "" } });
   const after = await lastSeq(client, task.id);
   const turn_id = randomUUID();
   const agent = options.agent === undefined ? {} : { agent_type: options.agent };
-  const attachments = await readAttachments(options.attach, cli.folder);
   const files = attachments.length > 0 ? { attachments } : {};
   const body = { text: args[1] ?? task.description, turn_id, ...agent, ...files };
   const turn = await client.call(api.promptTask, { params: { task_id: task.id }, body }, { patience: restartPatience });

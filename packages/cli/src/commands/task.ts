@@ -1,10 +1,11 @@
-import { api, PermissionPolicy, TaskState } from "@wharf/contract";
-import { type Command, Option } from "commander";
+import { api, PermissionPolicy, TaskInput, TaskState } from "@wharf/contract";
+import type { Command } from "commander";
 import { z } from "zod";
 import { type Cli, type Input, jsonLine, type Register } from "../cli.ts";
 import { usageError } from "../failure.ts";
 import { follow } from "../follow.ts";
 import { Interrupts } from "../interrupts.ts";
+import { choiceOption, wholeNumber } from "../option-values.ts";
 import { diffStat, patchText } from "../render/diff.ts";
 import { LogView } from "../render/log-view.ts";
 import { chooseOption, questionLines } from "../render/permission.ts";
@@ -21,16 +22,16 @@ import { promptTask, PromptOptions } from "./task-prompt.ts";
 const CreateOptions = z.object({
   description: z.string().optional(),
   repo: z.string().optional(),
-  agent: z.string().optional(),
-  branch: z.string().optional(),
-  board: z.string().optional(),
-  mode: z.string().optional(),
-  model: z.string().optional(),
+  agent: TaskInput.shape.agent_type,
+  branch: TaskInput.shape.branch,
+  board: z.uuid().optional(),
+  mode: TaskInput.shape.agent_mode,
+  model: TaskInput.shape.agent_model,
   policy: PermissionPolicy.optional(),
-  priority: z.coerce.number().optional(),
+  priority: wholeNumber({ min: 0, max: 10 }).optional(),
 });
-const ListOptions = z.object({ state: TaskState.optional(), limit: z.coerce.number().default(30) });
-const LogOptions = z.object({ follow: z.boolean().default(false), after: z.coerce.number().int().min(0).default(0) });
+const ListOptions = z.object({ state: TaskState.optional(), limit: wholeNumber({ min: 1, max: 1000 }) });
+const LogOptions = z.object({ follow: z.boolean().default(false), after: wholeNumber({ min: 0 }).optional() });
 const StopOptions = z.object({ reason: z.string().optional() });
 const AnswerOptions = z.object({ permission: z.string().optional(), refuse: z.boolean().default(false) });
 const None = z.object({});
@@ -55,7 +56,7 @@ export function addTask(program: Command, register: Register): void {
   const ls = group
     .command("ls")
     .description("tasks, newest first")
-    .addOption(new Option("--state <state>", "only those in this state").choices(TaskState.options))
+    .addOption(choiceOption("--state <state>", "only those in this state", TaskState.options))
     .option("--limit <n>", "how many", "30");
   register(ls, ListOptions, listTasks);
   register(group.command("show <task>").description("one task with its turns and runs"), None, showTask);
@@ -174,7 +175,7 @@ async function showLogs(cli: Cli, { args, options }: Input<z.infer<typeof LogOpt
     ? follow({
         locate: client.locate,
         taskId: task.id,
-        after: options.after,
+        after: options.after ?? 0,
         signal: interrupts.signal,
         onConnection: (state) =>
           terminal.err(state === "lost" ? "The server does not answer; waiting for it …\n" : "The server is back.\n"),

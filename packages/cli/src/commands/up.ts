@@ -3,12 +3,16 @@ import type { Command } from "commander";
 import { z } from "zod";
 import { type Cli, jsonLine, type Register } from "../cli.ts";
 import { Interrupts } from "../interrupts.ts";
+import { wholeNumber } from "../option-values.ts";
 import { startOwnServer } from "../own-server.ts";
 import { isolationText, unsafeWarning } from "../render/isolation.ts";
 import { fields } from "../render/table.ts";
 import { version } from "../version.ts";
 
-const Options = z.object({ port: z.string().optional(), host: z.string().optional() });
+const Options = z.object({
+  port: wholeNumber({ min: 0, max: 65_535 }).optional(),
+  host: z.string().min(1).optional(),
+});
 
 export function addUp(program: Command, register: Register): void {
   const command = program
@@ -24,7 +28,7 @@ async function up(cli: Cli, { options }: { options: z.infer<typeof Options> }): 
   const { settings, terminal } = cli;
   const environment = {
     ...settings.environment,
-    ...(options.port !== undefined && { WHARF_PORT: options.port }),
+    ...(options.port !== undefined && { WHARF_PORT: String(options.port) }),
     ...(options.host !== undefined && { WHARF_HOST: options.host }),
   };
   // A person at a terminal reads what is below; a service's log keeps every line.

@@ -348,6 +348,12 @@ export const errorCatalogue: { readonly [Code in ErrorCode]: CatalogueEntry<Erro
       `Another server (${address}) uses this database, and it cannot reach the runners of '${place}'.`,
     next: () => "Stop the other server, or use the backend docker or kubernetes on all of them.",
   },
+  usage_invalid: {
+    http: 400,
+    grpc: "INVALID_ARGUMENT",
+    message: ({ reason }) => reason,
+    next: () => "Add --help to the command to see what it takes.",
+  },
   config_invalid: {
     http: 500,
     grpc: "INVALID_ARGUMENT",

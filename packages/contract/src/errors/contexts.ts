@@ -75,6 +75,7 @@ export interface ErrorContexts {
   installation_mismatch: { reason: string; file: string };
   data_folder_copied: { path: string; original: string; file: string };
   backend_not_shared: { place: string; address: string };
+  usage_invalid: { reason: string };
   config_invalid: { name: string; reason: string };
   server_unreachable: { url: string; reason: string };
   internal: { reference: string };

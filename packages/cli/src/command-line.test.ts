@@ -1,0 +1,221 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { separateProgramWords } from "./program-words.ts";
+import { createCommandTree, listCommands, runCommandLine } from "./testing.ts";
+
+let folder = "";
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "wharf-cli-"));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const typed = (...line: string[]) => runCommandLine(line, { folder });
+
+const id = "0b0e1f9c-5c3e-4a39-9d0e-3f8f7f6f5e4d";
+/** What stands for a command's arguments, by their names. */
+const goodArguments: Readonly<Record<string, string>> = { command: "true", text: "hello" };
+const long = "x".repeat(200_001);
+
+/** Free text: every value is good, or only the server can judge it. */
+const free = Symbol("free text");
+/** For each option that takes a value: one that is bad, and the form that the error names. */
+const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | readonly [string, string]>>>> = {
+  up: { "--port": ["70000", "a whole number from 0 to 65535"], "--host": ["", "at least 1 character"] },
+  run: {
+    "--repo": free,
+    "--agent": [long, "at most 100 characters"],
+    "--branch": ["-x", "a branch name: letters, digits, . _ / -"],
+    "--policy": ["perhaps", "one of ask, allow-edits, allow-all"],
+    "--title": ["", "at least 1 character"],
+    "--mode": ["", "at least 1 character"],
+    "--model": [long, "at most 1024 characters"],
+    "--attach": ["no-such-file", "a file"],
+  },
+  "task create": {
+    "--description": free,
+    "--repo": free,
+    "--agent": [long, "at most 100 characters"],
+    "--branch": ["a b", "a branch name: letters, digits, . _ / -"],
+    "--board": ["first", "a full id (a UUID)"],
+    "--mode": ["", "at least 1 character"],
+    "--model": ["", "at least 1 character"],
+    "--priority": ["high", "a whole number from 0 to 10"],
+    "--policy": ["never", "one of ask, allow-edits, allow-all"],
+  },
+  "task ls": { "--state": ["LOST", "one of TODO, "], "--limit": ["abc", "a whole number from 1 to 1000"] },
+  "task logs": { "--after": ["-1", "a whole number, 0 or more"] },
+  "task prompt": { "--agent": [long, "at most 100 characters"], "--attach": ["no-such-file", "a file"] },
+  "task stop": { "--reason": free },
+  "task answer": { "--permission": free },
+  "runner create": {
+    "--name": ["", "at least 1 character"],
+    "--tier": ["huge", "one of small, medium, large, "],
+    "--env": ["NOVALUE", "NAME=VALUE"],
+    "--cpus": ["0", "a number from 0.1 to 256"],
+    "--memory": ["1GiB", "a number from 0.0625 to 4096"],
+    "--disk": ["0x10", "a number from 1 to 65536"],
+  },
+  "runner ls": {
+    "--status": ["ready", "one of CREATING, READY, "],
+    "--limit": ["0", "a whole number from 1 to 1000"],
+    "--offset": ["1.5", "a whole number from 0 to 10000"],
+  },
+  "runner exec": {
+    "--workdir": ["x".repeat(5000), "at most 4096 characters"],
+    "--timeout": ["0", "a number from 0.001 to 86400"],
+    "--env": ["=x", "NAME=VALUE"],
+    "--shell": ["", "at least 1 character"],
+    "--file": free,
+  },
+  "runner attach": {
+    "--terminal": ["12", "a full id (a UUID)"],
+    "--shell": ["", "at least 1 character"],
+    "--workdir": ["x".repeat(5000), "at most 4096 characters"],
+  },
+  "runner logs": { "--after": ["", "a whole number, 0 or more"] },
+  "agent-types add": {
+    "--protocol": ["http", "one of acp, json-lines, text"],
+    "--env": ["A", "NAME=VALUE"],
+    "--route": [long, "at most 100 characters"],
+    "--description": [long, "at most 2000 characters"],
+  },
+};
+
+const valueOptions = listCommands().flatMap(([path, command]) =>
+  command.options.filter(({ required }) => required).map((option) => [path, option.long ?? ""] as const),
+);
+
+function goodLine(path: string): string[] {
+  const command = new Map(listCommands()).get(path);
+  return (command?.registeredArguments ?? []).map((argument) => goodArguments[argument.name()] ?? id);
+}
+
+describe("a bad value", () => {
+  it("is in the table for every option of every command", () => {
+    const inTable = Object.entries(badValues).flatMap(([path, options]) => Object.keys(options).map((o) => [path, o]));
+    expect(inTable.map(String).toSorted()).toEqual(valueOptions.map(String).toSorted());
+  });
+
+  const bad = Object.entries(badValues).flatMap(([path, options]) =>
+    Object.entries(options).flatMap(([flag, entry]) =>
+      typeof entry === "symbol" ? [] : [[path, flag, ...entry] as const],
+    ),
+  );
+  it.each(bad)("of `%s %s` is refused with the accepted form", async (path, flag, value, form) => {
+    const line = [...path.split(" "), `${flag}=${value}`, ...goodLine(path)];
+    const { code, out, err } = await typed(...line);
+    const shown = value.length > 60 ? `${value.slice(0, 59)}…` : value;
+    expect({ code, out }).toEqual({ code: 2, out: "" });
+    expect(err).toMatch(/^✗ /);
+    expect(err).toContain(`${flag}: expected ${form}`);
+    expect(err).toContain(`, got '${shown}'`);
+    expect(err).not.toContain("fault");
+  });
+
+  it.each(bad)("of `%s %s` is JSON for programs", async (path, flag, value, form) => {
+    const { code, err } = await typed(...path.split(" "), "--json", `${flag}=${value}`, ...goodLine(path));
+    expect(code).toBe(2);
+    expect(JSON.parse(err)).toMatchObject({
+      code: "usage_invalid",
+      detail: expect.stringContaining(`${flag}: expected ${form}`),
+      next: expect.stringContaining("--help"),
+    });
+  });
+
+  const idCommands = listCommands().flatMap(([path, command]) =>
+    command.registeredArguments
+      .map((argument, i) => [path, argument.name(), i] as const)
+      .filter(([, name]) => ["task", "runner", "runners"].includes(name)),
+  );
+  it.each(idCommands)("of `%s <%s>` is refused with the accepted form", async (path, name, i) => {
+    const { code, err } = await typed(...path.split(" "), ...goodLine(path).with(i, "../x"));
+    expect({ code, err }).toMatchObject({
+      code: 2,
+      err: expect.stringContaining(`<${name}>: expected an id, or its first 8 or more letters, got '../x'`),
+    });
+  });
+
+  it.each([
+    [["task", "ls", "--url", "elsewhere:1"], "--url: expected an http or https address, got 'elsewhere:1'"],
+    [["runner", "create", "--cpus", "1"], "--cpus, --memory and --disk"],
+    [["runner", "exec", id], "--file"],
+    [["runner", "rm"], "--all"],
+  ])("is refused with a sentence: %j", async (line, words) => {
+    expect(await typed(...line)).toMatchObject({ code: 2, out: "", err: expect.stringContaining(words) });
+  });
+});
+
+describe("a command line that commander refuses", () => {
+  const groups = listCommands().filter(([, command]) => command.commands.length > 0);
+  const incomplete = listCommands().filter(([, command]) =>
+    command.registeredArguments.some(({ required }) => required),
+  );
+  const refused: [string[], string][] = [
+    [["nonsense"], "unknown command 'nonsense'"],
+    ...listCommands().map(([path]): [string[], string] => [
+      [...path.split(" "), "--wrong"],
+      "unknown option '--wrong'",
+    ]),
+    ...valueOptions.map(([path, flag]): [string[], string] => [[...path.split(" "), flag], "argument missing"]),
+    ...incomplete.map(([path]): [string[], string] => [path.split(" "), "missing required argument"]),
+  ];
+
+  it.each(refused)("is told to people and to programs: %j", async (line, words) => {
+    const { code, out, err } = await typed(...line);
+    expect({ code, out }).toEqual({ code: 2, out: "" });
+    expect(err).toContain(words);
+    expect(err).toContain("→ Add --help");
+    // In front of an option that waits for its value.
+    const told = await typed("--json", ...line);
+    expect(told).toMatchObject({ code: 2, out: "" });
+    expect(JSON.parse(told.err)).toMatchObject({ code: "usage_invalid", detail: expect.stringContaining(words) });
+  });
+
+  it.each(groups.filter(([path]) => path !== "agent-types"))(
+    "shows what `%s` has, or names it to programs",
+    async (path, group) => {
+      const names = group.commands.map((command) => command.name());
+      const { code, out, err } = await typed(path);
+      expect({ code, out }).toEqual({ code: 2, out: "" });
+      for (const name of names) expect(err).toContain(name);
+      expect(err).toContain(`Usage: wharf ${path}`);
+      const told = JSON.parse((await typed(path, "--json")).err);
+      expect(told.detail).toBe(`name a command of \`wharf ${path} …\`: ${names.join(", ")}`);
+    },
+  );
+});
+
+describe("words of another program", () => {
+  const separated = (...line: string[]) => separateProgramWords(createCommandTree(), line).join(" ");
+
+  it.each([
+    ["runner exec R node --version", "runner exec R -- node --version"],
+    ["runner exec R npm ls --json", "runner exec R -- npm ls --json"],
+    ["runner exec -w src -t 5 R npm ls --json", "runner exec -w src -t 5 R -- npm ls --json"],
+    ["runner exec R -w src --env A=b npm --url x", "runner exec R -w src --env A=b -- npm --url x"],
+    ["runner exec R -wsrc ls -l", "runner exec R -wsrc -- ls -l"],
+    ["runner exec R --workdir=src ls -l", "runner exec R --workdir=src -- ls -l"],
+    ["--url http://h:1 runner execute R ls -- -l", "--url http://h:1 runner execute R -- ls -- -l"],
+    ["runners attach --terminal T R bash --login", "runners attach --terminal T R -- bash --login"],
+    ["agent-types add mine --env A=b agent --json", "agent-types add mine --env A=b -- agent --json"],
+    ["agent-types add mine --json -- agent --acp", "agent-types add mine --json -- agent --acp"],
+    ["runner exec R -f script --json", "runner exec R -f script --json"],
+    ["task ls --json", "task ls --json"],
+    ["run exec --json", "run exec --json"],
+  ])("stay its own: %s", (line, expected) => {
+    expect(separated(...line.split(" "))).toBe(expected);
+  });
+
+  it("are no options of Wharf's, with and without --", async () => {
+    for (const line of [
+      ["node", "--version", "--json"],
+      ["--", "node", "--version", "--json"],
+    ]) {
+      const { code, out, err } = await typed("runner", "exec", id, ...line);
+      expect({ code, out }).toEqual({ code: 2, out: "" });
+      expect(err).toMatch(/^✗ No Wharf server answers/);
+    }
+  });
+});

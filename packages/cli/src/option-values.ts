@@ -1,0 +1,91 @@
+import { ShortId } from "@wharf/contract";
+import { type Command, Option } from "commander";
+import { z } from "zod";
+import { usageError } from "./failure.ts";
+import { oneLine } from "./render/clean.ts";
+
+/** An option that takes one of a few words. Its schema checks the value, so that all errors read alike. */
+export const choiceOption = (flags: string, description: string, choices: readonly string[]): Option =>
+  new Option(flags, description).choices(choices).argParser((text) => text);
+
+interface Range {
+  readonly min: number;
+  readonly max?: number;
+}
+
+const decimal = /^-?\d+(?:\.\d+)?$/;
+
+const numberIn = ({ min, max = Number.MAX_SAFE_INTEGER }: Range, kind: RegExp, noun: string) =>
+  z.string().transform((text, context) => {
+    const value = kind.test(text) ? Number(text) : Number.NaN;
+    if (value >= min && value <= max) return value;
+    const range = max === Number.MAX_SAFE_INTEGER ? `, ${min} or more` : ` from ${min} to ${max}`;
+    context.addIssue({ code: "custom", message: `${noun}${range}` });
+    return z.NEVER;
+  });
+
+/** The value of an option that takes a number. */
+export const decimalNumber = (range: Range) => numberIn(range, decimal, "a number");
+export const wholeNumber = (range: Range) => numberIn(range, /^-?\d+$/, "a whole number");
+
+/** The values of an option `--env NAME=VALUE` that may be repeated. */
+export const variables = z
+  .array(z.string().regex(/^[^=]+=/, "NAME=VALUE"))
+  .transform((all) => Object.fromEntries(all.map(splitVariable)));
+
+function splitVariable(text: string): [string, string] {
+  const end = text.indexOf("=");
+  return [text.slice(0, end), text.slice(end + 1)];
+}
+
+/** For an option that may be repeated. */
+export const collect = (value: string, all: string[]): string[] => [...all, value];
+
+/** The values of a command's options; one that does not fit is an error that names the option and what it takes. */
+export function parseOptions<S extends z.ZodType>(command: Command, schema: S): z.output<S> {
+  const values: Record<string, unknown> = command.opts();
+  const parsed = schema.safeParse(values);
+  if (parsed.success) return parsed.data;
+  throw usageError(parsed.error.issues.map((issue) => describeIssue(command, values, issue)).join("; "));
+}
+
+function describeIssue(command: Command, values: Record<string, unknown>, issue: z.core.$ZodIssue): string {
+  const [key, ...rest] = issue.path;
+  const option = command.options.find((one) => one.attributeName() === key);
+  if (!option) return issue.message;
+  let value = values[option.attributeName()];
+  for (const step of rest) value = Array.isArray(value) ? value[Number(step)] : value;
+  return expectation(option.long ?? option.flags, acceptedForm(issue), String(value));
+}
+
+const expectation = (name: string, form: string, value: string): string =>
+  `${name}: expected ${form}, got '${oneLine(value, 60)}'`;
+
+/** The accepted form in words. Schemas with rules of their own say it in their message. */
+function acceptedForm(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case "invalid_value":
+      return `one of ${issue.values.map(String).join(", ")}`;
+    case "invalid_format":
+      return issue.format === "uuid" ? "a full id (a UUID)" : issue.message;
+    case "too_small":
+      return `at least ${issue.minimum} character${issue.minimum === 1 ? "" : "s"}`;
+    case "too_big":
+      return `at most ${issue.maximum} characters`;
+    default:
+      return issue.message;
+  }
+}
+
+const idArguments: ReadonlySet<string> = new Set(["task", "runner", "runners"]);
+
+/** Checks the arguments that are ids, which reach the server as parts of an address. */
+export function checkArguments(command: Command): void {
+  for (const [i, argument] of command.registeredArguments.entries()) {
+    if (!idArguments.has(argument.name())) continue;
+    for (const word of argument.variadic ? command.args.slice(i) : command.args.slice(i, i + 1)) {
+      if (!ShortId.safeParse(word).success)
+        throw usageError(expectation(`<${argument.name()}>`, "an id, or its first 8 or more letters", word));
+    }
+  }
+}

@@ -1,0 +1,55 @@
+import { join } from "node:path";
+import type { Command } from "commander";
+import type { Host } from "./cli.ts";
+import { createProgram } from "./program.ts";
+import { createStyle } from "./render/style.ts";
+import { wharf } from "./wharf.ts";
+
+interface Around {
+  /** Where it is typed; no server uses the data folder, which is in it. */
+  readonly folder: string;
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+}
+
+const style = createStyle(false);
+
+function createHost({ folder, environment = {} }: Around, out: (text: string) => void, err: typeof out): Host {
+  const terminal = { out, err, style, errStyle: style, isInteractive: false, isTty: false };
+  return {
+    environment: { PATH: process.env.PATH, WHARF_DATA: join(folder, "none"), ...environment },
+    terminal,
+    folder,
+  };
+}
+
+/** A command line in this process, with what it writes. */
+export async function runCommandLine(line: readonly string[], around: Around) {
+  let out = "";
+  let err = "";
+  const host = createHost(
+    around,
+    (text) => void (out += text),
+    (text) => void (err += text),
+  );
+  const code = await wharf(line, host);
+  return { code, out, err };
+}
+
+/** The whole tree of commands. */
+export function createCommandTree(): Command {
+  const host = createHost(
+    { folder: "/" },
+    () => undefined,
+    () => undefined,
+  );
+  return createProgram(host, { done: () => undefined, showHelp: () => undefined });
+}
+
+/** Every command that does something, with the words that lead to it. */
+export function listCommands(
+  command: Command = createCommandTree(),
+  path: readonly string[] = [],
+): [string, Command][] {
+  const own: [string, Command][] = path.length > 0 ? [[path.join(" "), command]] : [];
+  return [...own, ...command.commands.flatMap((child) => listCommands(child, [...path, child.name()]))];
+}
