@@ -136,6 +136,28 @@ describe("a command line", () => {
   });
 });
 
+it("gives a command in a runner a day and no stdin unless it is told otherwise", async () => {
+  const asked: unknown[] = [];
+  const server = createServer((request, response) => {
+    let body = "";
+    request.on("data", (chunk) => (body += String(chunk)));
+    request.on("end", () => {
+      asked.push(JSON.parse(body));
+      response.end('{"type":"exit","exit_code":5,"signal":null,"timed_out":false}\n');
+    });
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const exec = (...words: string[]) => typed(["--url", url, "runner", "exec", ...words]);
+  expect((await exec("00000000", "npm", "test", "--json")).code).toBe(5);
+  expect((await exec("-t", "5", "00000000", "ls")).code).toBe(5);
+  server.close();
+  expect(asked).toMatchObject([
+    { command: "npm test --json", timeout_s: 86_400, stdin_open: false },
+    { command: "ls", timeout_s: 5 },
+  ]);
+});
+
 describe("doctor", () => {
   it("ends with 1 and says how to get what is missing", async () => {
     const { code, out } = await typed(["doctor", "--json"], { PATH: folder });

@@ -12,13 +12,14 @@ import { size } from "../render/numbers.ts";
 import { attach } from "../runner/attach.ts";
 import { CommandInterrupts } from "../runner/command-interrupts.ts";
 import { copy } from "../runner/copy.ts";
-import { exec, exitCodeOf, isPiped, shellLine } from "../runner/exec.ts";
+import { exec, exitCodeOf, shellLine } from "../runner/exec.ts";
 import { flushOutput, writeBytes } from "../runner/output.ts";
 import { placeOf } from "../runner/place.ts";
 import { piecesOf, request } from "../runner/request.ts";
 
 const maxTimeout = 86_400; // s
 const ExecOptions = z.object({
+  interactive: z.boolean().default(false),
   workdir: z.string().max(4096),
   timeout: decimalNumber({ min: 0.001, max: maxTimeout }),
   env: variables,
@@ -41,7 +42,8 @@ export function addRunnerWork(group: Command, register: Register): void {
     .alias("execute-command")
     .description("run a command and exit with its code (124: it took too long): wharf runner exec RUNNER -- ls -l")
     .option("-w, --workdir <folder>", "where, beneath the workspace", ".")
-    .option("-t, --timeout <seconds>", "how long it may take", "30")
+    .option("-i, --interactive", "pass this command's stdin to it; otherwise it reads nothing")
+    .option("-t, --timeout <seconds>", "how long it may take; a day at most", String(maxTimeout))
     .option("-e, --env <name=value>", "a variable for it (repeatable)", collect, [])
     .option("--shell <program>", "what runs it", "bash")
     .option("-f, --file <path>", "take the command from a file here");
@@ -84,7 +86,7 @@ async function execCommand(
   };
   const exit = await exec(client, input, {
     interrupts,
-    stdin: isPiped() ? process.stdin : undefined,
+    stdin: options.interactive ? process.stdin : undefined,
     encoding: settings.json ? "utf8" : "base64",
     show: async (event) => {
       if (settings.json) return terminal.out(jsonLine(event));
@@ -93,7 +95,10 @@ async function execCommand(
     },
   });
   if (settings.json) terminal.out(jsonLine(exit));
-  else if (exit.timed_out) terminal.err(`The command took longer than ${options.timeout} s and was ended.\n`);
+  else if (exit.timed_out)
+    terminal.err(
+      `The command took longer than ${options.timeout} s and was ended. Give it more time with --timeout <seconds>.\n`,
+    );
   else if (exit.out_of_memory) terminal.err("The command was ended: the runner's memory was used up.\n");
   await flushOutput();
   return exitCodeOf(exit);

@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { fstatSync } from "node:fs";
 import { constants } from "node:os";
 import { ExecEvent, RemoteError, runnerApi, WharfError } from "@wharf/contract";
 import { ndjsonLines } from "@wharf/contract/wire";
@@ -18,7 +17,7 @@ export interface ExecInput {
 
 export interface ExecOptions {
   readonly interrupts: Pick<CommandInterrupts, "signal" | "forwardTo">;
-  /** What the command reads, where someone gives it something. */
+  /** What the command reads; without it the command's input is empty. */
   readonly stdin: NodeJS.ReadStream | undefined;
   /** Base64 keeps every byte; text is for those who read JSON. */
   readonly encoding: "base64" | "utf8";
@@ -32,17 +31,6 @@ const maxLine = 2 * 1024 * 1024; // bytes
 const inputBytes = 256 * 1024;
 /** As `timeout` has it. */
 const timedOut = 124;
-
-/** Whether something is piped in: a pipe, a file or a socket, not a terminal and not nothing. */
-export function isPiped(): boolean {
-  if (process.stdin.isTTY) return false;
-  try {
-    const about = fstatSync(0);
-    return about.isFIFO() || about.isFile() || about.isSocket();
-  } catch {
-    return false;
-  }
-}
 
 /** Runs a command in a runner and shows what it says. Its end is answered; a cut answer is an error. */
 export async function exec(client: Client, input: ExecInput, options: ExecOptions): Promise<Exit> {
