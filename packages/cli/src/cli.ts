@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import type { Command } from "commander";
 import { z } from "zod";
 import { Client } from "./client.ts";
@@ -10,6 +11,7 @@ import type { Terminal } from "./terminal.ts";
 export interface Host {
   readonly environment: Environment;
   readonly terminal: Terminal;
+  readonly stdin: Readable;
   readonly folder: string;
 }
 

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Argument } from "commander";
 import { separateProgramWords } from "./program-words.ts";
 import { createCommandTree, listCommands, runCommandLine } from "./testing.ts";
 
@@ -31,10 +32,12 @@ const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | r
     "--title": ["", "at least 1 character"],
     "--mode": ["", "at least 1 character"],
     "--model": [long, "at most 1024 characters"],
+    "--file": ["no-such-file", "a readable file"],
     "--attach": ["no-such-file", "a file"],
   },
   "task create": {
     "--description": free,
+    "--file": ["no-such-file", "a readable file"],
     "--repo": free,
     "--agent": [long, "at most 100 characters"],
     "--branch": ["a b", "a branch name: letters, digits, . _ / -"],
@@ -46,7 +49,11 @@ const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | r
   },
   "task ls": { "--state": ["LOST", "one of TODO, "], "--limit": ["abc", "a whole number from 1 to 1000"] },
   "task logs": { "--after": ["-1", "a whole number, 0 or more"] },
-  "task prompt": { "--agent": [long, "at most 100 characters"], "--attach": ["no-such-file", "a file"] },
+  "task prompt": {
+    "--file": ["no-such-file", "a readable file"],
+    "--agent": [long, "at most 100 characters"],
+    "--attach": ["no-such-file", "a file"],
+  },
   "task stop": { "--reason": free },
   "task answer": { "--permission": free },
   "runner create": {
@@ -67,7 +74,7 @@ const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | r
     "--timeout": ["0", "a number from 0.001 to 86400"],
     "--env": ["=x", "NAME=VALUE"],
     "--shell": ["", "at least 1 character"],
-    "--file": free,
+    "--file": ["no-such-file", "a readable file"],
   },
   "runner attach": {
     "--terminal": ["12", "a full id (a UUID)"],
@@ -87,9 +94,9 @@ const valueOptions = listCommands().flatMap(([path, command]) =>
   command.options.filter(({ required }) => required).map((option) => [path, option.long ?? ""] as const),
 );
 
-function goodLine(path: string): string[] {
-  const command = new Map(listCommands()).get(path);
-  return (command?.registeredArguments ?? []).map((argument) => goodArguments[argument.name()] ?? id);
+function goodLine(path: string, isNeeded: (argument: Argument) => boolean = ({ required }) => required): string[] {
+  const all = new Map(listCommands()).get(path)?.registeredArguments ?? [];
+  return all.filter(isNeeded).map((argument) => goodArguments[argument.name()] ?? id);
 }
 
 describe("a bad value", () => {
@@ -130,7 +137,7 @@ describe("a bad value", () => {
       .filter(([, name]) => ["task", "runner", "runners"].includes(name)),
   );
   it.each(idCommands)("of `%s <%s>` is refused with the accepted form", async (path, name, i) => {
-    const { code, err } = await typed(...path.split(" "), ...goodLine(path).with(i, "../x"));
+    const { code, err } = await typed(...path.split(" "), ...goodLine(path, () => true).with(i, "../x"));
     expect({ code, err }).toMatchObject({
       code: 2,
       err: expect.stringContaining(`<${name}>: expected an id, or its first 8 or more letters, got '../x'`),

@@ -4,7 +4,8 @@ import { processTerminal } from "./terminal.ts";
 import { wharf } from "./wharf.ts";
 
 const terminal = processTerminal(process.env);
-const code = await wharf(process.argv.slice(2), { environment: process.env, terminal, folder: process.cwd() });
+const { env: environment, stdin } = process;
+const code = await wharf(process.argv.slice(2), { environment, terminal, stdin, folder: process.cwd() });
 // What still waits in a pipe would go with the process.
 await flushOutput();
 process.exit(code);

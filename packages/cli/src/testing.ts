@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import type { Command } from "commander";
 import type { Host } from "./cli.ts";
 import { createProgram } from "./program.ts";
@@ -9,15 +10,23 @@ interface Around {
   /** Where it is typed; no server uses the data folder, which is in it. */
   readonly folder: string;
   readonly environment?: Readonly<Record<string, string | undefined>>;
+  readonly stdin?: Readable;
 }
 
 const style = createStyle(false);
 
-function createHost({ folder, environment = {} }: Around, out: (text: string) => void, err: typeof out): Host {
+const discard = () => undefined;
+
+export function createHost(
+  { folder, environment = {}, stdin = Readable.from([]) }: Around,
+  out: (text: string) => void = discard,
+  err = out,
+): Host {
   const terminal = { out, err, style, errStyle: style, isInteractive: false, isTty: false };
   return {
     environment: { PATH: process.env.PATH, WHARF_DATA: join(folder, "none"), ...environment },
     terminal,
+    stdin,
     folder,
   };
 }
@@ -37,12 +46,7 @@ export async function runCommandLine(line: readonly string[], around: Around) {
 
 /** The whole tree of commands. */
 export function createCommandTree(): Command {
-  const host = createHost(
-    { folder: "/" },
-    () => undefined,
-    () => undefined,
-  );
-  return createProgram(host, { done: () => undefined, showHelp: () => undefined });
+  return createProgram(createHost({ folder: "/" }), { done: discard, showHelp: discard });
 }
 
 /** Every command that does something, with the words that lead to it. */

@@ -4,9 +4,10 @@ import type { Command } from "commander";
 import { z } from "zod";
 import { readAttachments } from "../attachments.ts";
 import { type Cli, type Input, jsonLine, type Register } from "../cli.ts";
-import { problemOf } from "../failure.ts";
+import { problemOf, usageError } from "../failure.ts";
 import { Interrupted, Interrupts } from "../interrupts.ts";
 import { serverAtHand } from "../own-server.ts";
+import { readText } from "../prompt-text.ts";
 import { oneLine } from "../render/clean.ts";
 import { isolationText, unsafeWarning } from "../render/isolation.ts";
 import { fields } from "../render/table.ts";
@@ -27,6 +28,7 @@ const Options = z.object({
   title: TaskInput.shape.title.optional(),
   mode: TaskInput.shape.agent_mode,
   model: TaskInput.shape.agent_model,
+  file: z.string().optional(),
   attach: z.array(z.string()).default([]),
 });
 type RunInput = Input<z.infer<typeof Options>>;
@@ -36,8 +38,8 @@ const maxTitle = 100;
 
 export function addRun(program: Command, register: Register): void {
   const command = program
-    .command("run <what>")
-    .description("run one task to the end of its first turn: exits 0, 1 (the agent failed) or 2 (Wharf failed)")
+    .command("run [what]")
+    .description("run one task to the end of its first turn; - reads what to do from stdin")
     .option("--repo <path or URL>", "the repository to work on (default: the one you are in)")
     .option("--agent <name>", "the agent to use (`wharf agent-types` lists them)")
     .option("--branch <name>", "the branch to begin at (default: the repository's own)")
@@ -45,6 +47,7 @@ export function addRun(program: Command, register: Register): void {
     .option("--title <title>", "the task's title (default: its first line)")
     .option("--mode <id>", "the mode the agent is to work in, of those it offers")
     .option("--model <id>", "the model the agent is to work with, of those it offers")
+    .option("--file <path>", "read what to do from a file")
     .addOption(attachOption());
   register(command, Options, run);
 }
@@ -72,8 +75,9 @@ async function runTask(cli: Cli, { args, options }: RunInput): Promise<number> {
   using interrupts = new Interrupts();
   const { signal } = interrupts;
   const { settings, terminal } = cli;
-  const [what = ""] = args;
   const attachments = await readAttachments(options.attach, cli.folder);
+  const what = await readText(cli, { text: args[0], file: options.file });
+  if (what === undefined) throw usageError("say what to do: as an argument, as - for stdin, or with --file <path>");
   const repository = await repositoryFor(options.repo, cli.folder);
   await using server = await serverAtHand(settings, () =>
     terminal.err("No server is running: one is started in this process for as long as this takes.\n"),

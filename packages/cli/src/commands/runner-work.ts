@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { ndjsonLines } from "@wharf/contract/wire";
 import type { Command } from "commander";
@@ -8,6 +7,7 @@ import { type Cli, type Input, jsonLine, type Register } from "../cli.ts";
 import { usageError } from "../failure.ts";
 import { Interrupts } from "../interrupts.ts";
 import { collect, decimalNumber, variables, wholeNumber } from "../option-values.ts";
+import { readText } from "../prompt-text.ts";
 import { size } from "../render/numbers.ts";
 import { attach } from "../runner/attach.ts";
 import { CommandInterrupts } from "../runner/command-interrupts.ts";
@@ -32,6 +32,7 @@ const AttachOptions = z.object({
   workdir: z.string().max(4096),
 });
 const LogsOptions = z.object({ follow: z.boolean().default(false), after: wholeNumber({ min: 0 }).optional() });
+const maxCommand = 1_000_000; // characters
 const maxLine = 2 * 1024 * 1024; // bytes
 
 /** What people do in a runner. */
@@ -68,13 +69,13 @@ export function addRunnerWork(group: Command, register: Register): void {
   register(logs, LogsOptions, showLogs);
 }
 
-async function execCommand(
-  { client, settings, terminal, folder }: Cli,
-  { args, options }: Input<z.infer<typeof ExecOptions>>,
-): Promise<number> {
+async function execCommand(cli: Cli, { args, options }: Input<z.infer<typeof ExecOptions>>): Promise<number> {
+  const { client, settings, terminal } = cli;
   const [runner_id = "", ...words] = args;
-  if ((options.file === undefined) === (words.length === 0)) throw usageError("give a command behind --, or --file");
-  const command = options.file === undefined ? shellLine(words) : await readFile(resolve(folder, options.file), "utf8");
+  if ((options.file === undefined) === (words.length === 0))
+    throw usageError("give either a command or a file with --file <path>");
+  const script = await readText(cli, { text: undefined, file: options.file, max: maxCommand });
+  const command = script ?? shellLine(words);
   using interrupts = new CommandInterrupts();
   const input = {
     runner_id,

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { type Cli, type Input, jsonLine } from "../cli.ts";
 import { readAttachments } from "../attachments.ts";
 import { Interrupted, Interrupts } from "../interrupts.ts";
+import { readText } from "../prompt-text.ts";
 import { plural } from "../render/numbers.ts";
 import { lastSeq, readTurns, shortId } from "../tasks.ts";
 import { restartPatience } from "../turn/follow-turn.ts";
@@ -14,6 +15,7 @@ import { watchTurn } from "../turn/watch-turn.ts";
 export const PromptOptions = z.object({
   follow: z.boolean().default(false),
   agent: TaskInput.shape.agent_type,
+  file: z.string().optional(),
   attach: z.array(z.string()).default([]),
 });
 
@@ -21,12 +23,13 @@ export async function promptTask(cli: Cli, { args, options }: Input<z.infer<type
   const { client, settings, terminal } = cli;
   using interrupts = new Interrupts();
   const attachments = await readAttachments(options.attach, cli.folder);
+  const text = await readText(cli, { text: args[1], file: options.file });
   const task = await client.call(api.getTask, { params: { task_id: args[0] ?? "" } });
   const after = await lastSeq(client, task.id);
   const turn_id = randomUUID();
   const agent = options.agent === undefined ? {} : { agent_type: options.agent };
   const files = attachments.length > 0 ? { attachments } : {};
-  const body = { text: args[1] ?? task.description, turn_id, ...agent, ...files };
+  const body = { text: text ?? task.description, turn_id, ...agent, ...files };
   const turn = await client.call(api.promptTask, { params: { task_id: task.id }, body }, { patience: restartPatience });
   if (!options.follow) {
     if (settings.json) terminal.out(jsonLine(turn));

@@ -6,6 +6,7 @@ import { usageError } from "../failure.ts";
 import { follow } from "../follow.ts";
 import { Interrupts } from "../interrupts.ts";
 import { choiceOption, wholeNumber } from "../option-values.ts";
+import { readText } from "../prompt-text.ts";
 import { diffStat, patchText } from "../render/diff.ts";
 import { LogView } from "../render/log-view.ts";
 import { chooseOption, questionLines } from "../render/permission.ts";
@@ -21,6 +22,7 @@ import { promptTask, PromptOptions } from "./task-prompt.ts";
 
 const CreateOptions = z.object({
   description: z.string().optional(),
+  file: z.string().optional(),
   repo: z.string().optional(),
   agent: TaskInput.shape.agent_type,
   branch: TaskInput.shape.branch,
@@ -43,7 +45,8 @@ export function addTask(program: Command, register: Register): void {
   const create = group
     .command("create <title>")
     .description("put a task on a board; `wharf task prompt` starts it")
-    .option("--description <text>", "what is to be done (default: the title)")
+    .option("--description <text>", "what to do (default: the title); - reads it from stdin")
+    .option("--file <path>", "read the description from a file")
     .option("--repo <path or URL>", "the repository to work on")
     .option("--agent <name>", "the agent to use")
     .option("--branch <name>", "the branch to begin at")
@@ -68,9 +71,10 @@ export function addTask(program: Command, register: Register): void {
   register(logs, LogOptions, showLogs);
   const prompt = group
     .command("prompt <task> [text]")
-    .description("give the agent its next turn in the same conversation; without a text, what the task says")
+    .description("give the agent its next turn in the same conversation: a text, - for stdin, or what the task says")
     .option("-f, --follow", "show it to its end, and exit as `wharf run` does")
     .option("--agent <name>", "the agent to use, where none is at work")
+    .option("--file <path>", "read the prompt from a file")
     .addOption(attachOption());
   register(prompt, PromptOptions, promptTask);
   register(
@@ -127,12 +131,11 @@ export function addTask(program: Command, register: Register): void {
 
 const params = (args: readonly string[]) => ({ task_id: args[0] ?? "" });
 
-async function createTask(
-  { client, settings, terminal, folder }: Cli,
-  { args, options }: Input<z.infer<typeof CreateOptions>>,
-): Promise<void> {
+async function createTask(cli: Cli, { args, options }: Input<z.infer<typeof CreateOptions>>): Promise<void> {
+  const { client, settings, terminal, folder } = cli;
   const [title = ""] = args;
-  const { description = title, repo, agent, branch, board, mode, model, policy, priority } = options;
+  const description = (await readText(cli, { text: options.description, file: options.file })) ?? title;
+  const { repo, agent, branch, board, mode, model, policy, priority } = options;
   const board_id = board ?? (await client.call(api.serverInfo, {})).default_board_id;
   const body = {
     title,

@@ -1,0 +1,81 @@
+import { spawnSync } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { readText } from "./prompt-text.ts";
+import { createHost, runCommandLine } from "./testing.ts";
+
+let folder = "";
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "wharf-cli-"));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const hostWith = (stdin: Readable = Readable.from([])) => createHost({ folder, stdin });
+const piped = (...pieces: (string | Buffer)[]) => hostWith(Readable.from(pieces.map((piece) => Buffer.from(piece))));
+
+describe("a prompt", () => {
+  it("is the argument, stdin, or a file, and is taken as it is", async () => {
+    const text = "Fix the parser.\n\n  – it drops “ä” 🙂\n";
+    const bytes = Buffer.from(text);
+    await writeFile(join(folder, "prompt.md"), text);
+    expect(await readText(hostWith(), { text: "do it", file: undefined })).toBe("do it");
+    // A character may come in two pieces.
+    const cut = bytes.indexOf(0xe2) + 1;
+    const inPieces = piped(bytes.subarray(0, cut), bytes.subarray(cut));
+    expect(await readText(inPieces, { text: "-", file: undefined })).toBe(text);
+    expect(await readText(piped(text), { text: undefined, file: "-" })).toBe(text);
+    expect(await readText(hostWith(), { text: undefined, file: "prompt.md" })).toBe(text);
+    expect(await readText(hostWith(), { text: undefined, file: undefined })).toBeUndefined();
+  });
+
+  it("is read no further than it may be long", async () => {
+    let given = 0;
+    const endless = Readable.from(
+      (function* () {
+        for (;;) {
+          given += 1000;
+          yield Buffer.alloc(1000, "x");
+        }
+      })(),
+    );
+    const reading = readText(hostWith(endless), { text: "-", file: undefined, max: 5_000 });
+    await expect(reading).rejects.toThrow("-: expected at most 5000 characters, got more");
+    expect(given).toBeLessThan(100_000);
+    const little = readText(piped("x".repeat(5_001)), { text: "-", file: undefined, max: 5_000 });
+    await expect(little).rejects.toThrow("at most 5000");
+    expect(await readText(piped("🙂".repeat(2_500)), { text: "-", file: undefined, max: 5_000 })).toHaveLength(5_000);
+  });
+
+  it.each([
+    ["bytes that are no UTF-8", Buffer.from([0x66, 0xff, 0x66]), "text in UTF-8"],
+    ["a file of a program", Buffer.from("a\0b"), "got a NUL character"],
+    ["nothing", Buffer.from(" \n"), "got nothing"],
+  ])("is refused when it is %s", async (_, bytes, words) => {
+    await writeFile(join(folder, "bad"), bytes);
+    await expect(readText(piped(bytes), { text: "-", file: undefined })).rejects.toThrow(words);
+    await expect(readText(hostWith(), { text: undefined, file: "bad" })).rejects.toThrow(`--file: expected`);
+  });
+
+  it("is refused when it is a folder, or given twice, or missing", async () => {
+    await expect(readText(hostWith(), { text: undefined, file: "." })).rejects.toThrow("got '.' (EISDIR)");
+    await expect(readText(hostWith(), { text: "a", file: "b" })).rejects.toThrow("not both");
+    const line = ["run", "--repo", "."];
+    expect(await runCommandLine(line, { folder })).toMatchObject({
+      code: 2,
+      err: expect.stringContaining("say what to do"),
+    });
+  });
+
+  it("is not waited for at a terminal", () => {
+    const wharf = join(import.meta.dirname, "../bin/wharf.js");
+    const line = `"${process.execPath}" "${wharf}" run - --repo .`;
+    const { status, stdout } = spawnSync("script", ["--quiet", "--return", "--command", line, "/dev/null"], {
+      cwd: folder,
+      encoding: "utf8",
+    });
+    expect({ status, stdout }).toMatchObject({ status: 2, stdout: expect.stringContaining("got a terminal") });
+  });
+});

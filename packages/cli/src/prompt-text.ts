@@ -1,0 +1,71 @@
+import { createReadStream } from "node:fs";
+import { resolve } from "node:path";
+import type { Host } from "./cli.ts";
+import { usageError } from "./failure.ts";
+import { oneLine } from "./render/clean.ts";
+
+/** The most characters that the server takes as a prompt or a description. */
+const maxCharacters = 200_000;
+
+interface TextInput {
+  /** The text itself, or `-` for stdin. */
+  readonly text: string | undefined;
+  /** A path, or `-` for stdin. */
+  readonly file: string | undefined;
+  readonly max?: number; // characters
+}
+
+/** Text that a person gives as an argument, through stdin (`-`) or in a file (`--file`); undefined without any of them. */
+export async function readText(
+  host: Host,
+  { text, file, max = maxCharacters }: TextInput,
+): Promise<string | undefined> {
+  if (text !== undefined && file !== undefined)
+    throw usageError("give the text as an argument or with --file, not both");
+  if (text === "-" || file === "-") {
+    if ("isTTY" in host.stdin && host.stdin.isTTY === true)
+      throw usageError("-: expected text on stdin, got a terminal; pipe it in or use --file <path>");
+    return readBounded(host.stdin, { name: "-", max });
+  }
+  if (file === undefined) return text;
+  const source = { name: "--file", max };
+  return readBounded(createReadStream(resolve(host.folder, file)), source).catch((error: unknown) => {
+    if (!(error instanceof Error && "syscall" in error && "code" in error)) throw error;
+    throw usageError(`--file: expected a readable file, got '${oneLine(file, 200)}' (${String(error.code)})`);
+  });
+}
+
+interface Source {
+  /** What the person typed to name it. */
+  readonly name: string;
+  readonly max: number; // characters
+}
+
+/** Reads a stream, and no further than the text can be long: a character takes four bytes at most. */
+async function readBounded(stream: AsyncIterable<Buffer | string>, source: Source): Promise<string> {
+  const pieces: Buffer[] = [];
+  let length = 0;
+  for await (const piece of stream) {
+    const bytes = Buffer.from(piece);
+    length += bytes.length;
+    if (length > 4 * source.max) throw tooLong(source);
+    pieces.push(bytes);
+  }
+  return checkText(Buffer.concat(pieces), source);
+}
+
+function checkText(bytes: Buffer, source: Source): string {
+  const { name, max } = source;
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw usageError(`${name}: expected text in UTF-8, got other bytes`);
+  }
+  if (text.includes("\0")) throw usageError(`${name}: expected text, got a NUL character`);
+  if (text.trim() === "") throw usageError(`${name}: expected text, got nothing`);
+  if (text.length > max) throw tooLong(source);
+  return text;
+}
+
+const tooLong = ({ name, max }: Source) => usageError(`${name}: expected at most ${max} characters, got more`);
