@@ -4,7 +4,7 @@ import { z } from "zod";
 import { Client } from "./client.ts";
 import { locator } from "./locate.ts";
 import { checkArguments, parseOptions } from "./option-values.ts";
-import { type Environment, readSettings, type Settings } from "./settings.ts";
+import { type Environment, type GlobalOptions, readLocalSettings, readSettings, type Settings } from "./settings.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** What surrounds a command line. */
@@ -18,6 +18,8 @@ export interface Host {
 /** What every command works with. */
 export interface Cli extends Host {
   readonly settings: Settings;
+  /** What the command line says about settings. */
+  readonly options: GlobalOptions;
   /** Speaks to the server that is there; nothing is asked before it is used. */
   readonly client: Client;
 }
@@ -31,18 +33,26 @@ export type Register = <S extends z.ZodType>(
   command: Command,
   options: S,
   run: (cli: Cli, input: Input<z.output<S>>) => Promise<number | void>,
+  /** Whether the command works on this machine alone, whatever server is named. */
+  scope?: { readonly isLocal: true },
 ) => void;
 
-const GlobalOptions = z.object({ json: z.boolean().optional(), url: z.string().optional() });
+const Globals = z.object({
+  json: z.boolean().optional(),
+  url: z.string().optional(),
+  profile: z.string().optional(),
+});
 
 /** Gives commands their work: `done` is told the code that each ends with. */
 export function registrar(host: Host, done: (exitCode: number) => void): Register {
-  return (command, options, run) => {
+  return (command, schema, run, scope) => {
     command.action(async () => {
       checkArguments(command);
-      const input = { args: command.args, options: parseOptions(command, options) };
-      const settings = readSettings(host.environment, GlobalOptions.parse(command.optsWithGlobals()));
-      const cli: Cli = { ...host, settings, client: new Client(locator(settings)) };
+      const input = { args: command.args, options: parseOptions(command, schema) };
+      const options = Globals.parse(command.optsWithGlobals());
+      const read = scope?.isLocal ? readLocalSettings : readSettings;
+      const settings = await read(host.environment, options);
+      const cli: Cli = { ...host, settings, options, client: new Client(locator(settings)) };
       done((await run(cli, input)) ?? 0);
     });
   };

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { type Host, registrar } from "./cli.ts";
 import { addAgentTypes } from "./commands/agent-types.ts";
+import { addConfig } from "./commands/config.ts";
 import { addDemo } from "./commands/demo.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addDown } from "./commands/down.ts";
@@ -13,7 +14,7 @@ import { version } from "./version.ts";
 const about = `Runs coding agents on your tasks, each in a sandbox of its own, and brings back a branch.
 
 Exit codes: 0 done, 1 the agent failed, 2 Wharf failed, 130 interrupted.
-Environment: WHARF_DATA (data folder), WHARF_URL and WHARF_TOKEN (a server elsewhere).`;
+Environment: WHARF_DATA (data folder), WHARF_URL and WHARF_TOKEN (a server elsewhere), WHARF_PROFILE and WHARF_CONFIG.`;
 
 interface ProgramHooks {
   /** Takes the code that a command ended with. */
@@ -28,6 +29,7 @@ export function createProgram(host: Host, { done, showHelp }: ProgramHooks): Com
     .version(version)
     .option("--json", "print for programs")
     .option("--url <address>", "the server to use instead of the one of the data folder")
+    .option("--profile <name>", "the server of this name in the settings file (`wharf config show`)")
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
       writeOut: (text) => host.terminal.out(text),
@@ -43,6 +45,7 @@ export function createProgram(host: Host, { done, showHelp }: ProgramHooks): Com
   addTask(program, register);
   addRunner(program, register);
   addAgentTypes(program, register);
+  addConfig(program, register);
   addDoctor(program, register);
   addDemo(program, register);
   return program;

@@ -1,4 +1,3 @@
-import { spawnSync } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -69,13 +68,8 @@ describe("a prompt", () => {
     });
   });
 
-  it("is not waited for at a terminal", () => {
-    const wharf = join(import.meta.dirname, "../bin/wharf.js");
-    const line = `"${process.execPath}" "${wharf}" run - --repo .`;
-    const { status, stdout } = spawnSync("script", ["--quiet", "--return", "--command", line, "/dev/null"], {
-      cwd: folder,
-      encoding: "utf8",
-    });
-    expect({ status, stdout }).toMatchObject({ status: 2, stdout: expect.stringContaining("got a terminal") });
+  it("is not waited for at a terminal", async () => {
+    const terminal = hostWith(Object.assign(Readable.from([]), { isTTY: true }));
+    await expect(readText(terminal, { text: "-", file: undefined })).rejects.toThrow("got a terminal");
   });
 });

@@ -7,18 +7,22 @@ import { readConfig } from "@wharf/server";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { locator } from "./locate.ts";
 import { repositoryUrl } from "./repository.ts";
-import { readSettings, wantsColour } from "./settings.ts";
+import { findSettings, readLocalSettings, readSettings, wantsColour } from "./settings.ts";
+
+/** No settings file of the person who runs the tests. */
+const home = { HOME: "/nonexistent" };
 
 describe("settings", () => {
   it("look for a server where the server keeps its data, named or not", () => {
-    expect(readSettings({}).dataFolder).toBe(readConfig({}).dataFolder);
-    expect(readSettings({ WHARF_DATA: "here" }).dataFolder).toBe(readConfig({ WHARF_DATA: "here" }).dataFolder);
+    expect(readLocalSettings({}).dataFolder).toBe(readConfig({}).dataFolder);
+    expect(readLocalSettings({ WHARF_DATA: "here" }).dataFolder).toBe(readConfig({ WHARF_DATA: "here" }).dataFolder);
   });
 
   it("take the address from the command line before the environment, and refuse one that is none", () => {
-    expect(readSettings({ WHARF_URL: "http://a:1" }, { url: "http://b:2/" }).url).toBe("http://b:2");
-    expect(readSettings({ WHARF_URL: "http://a:1" }).url).toBe("http://a:1");
-    expect(() => readSettings({ WHARF_URL: "a:1" })).toThrow("WHARF_URL");
+    const urlOf = (...input: Parameters<typeof findSettings>) => findSettings(...input).url?.value;
+    expect(urlOf({ ...home, WHARF_URL: "http://a:1" }, { url: "http://b:2/" })).toBe("http://b:2");
+    expect(urlOf({ ...home, WHARF_URL: "http://a:1" })).toBe("http://a:1");
+    expect(() => findSettings({ ...home, WHARF_URL: "a:1" })).toThrow("WHARF_URL");
   });
 
   it("want colours on a terminal only, and not from who declined", () => {
@@ -42,8 +46,8 @@ describe("finding the server", () => {
     for (const server of listening.splice(0)) server.close();
     await rm(folder, { recursive: true });
   });
-  const locate = (environment: Record<string, string>) =>
-    locator(readSettings({ WHARF_DATA: folder, ...environment }))();
+  const locate = async (environment: Record<string, string>) =>
+    locator(await readSettings({ ...home, WHARF_DATA: folder, ...environment }))();
   const announce = (url: string) => writeFile(join(folder, "server.json"), JSON.stringify({ url, pid: 1 }));
   const listen = async () => {
     const server = createServer().listen(join(folder, "server.sock"));

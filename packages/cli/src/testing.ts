@@ -24,7 +24,7 @@ export function createHost(
 ): Host {
   const terminal = { out, err, style, errStyle: style, isInteractive: false, isTty: false };
   return {
-    environment: { PATH: process.env.PATH, WHARF_DATA: join(folder, "none"), ...environment },
+    environment: { PATH: process.env.PATH, HOME: folder, WHARF_DATA: join(folder, "none"), ...environment },
     terminal,
     stdin,
     folder,

@@ -10,7 +10,7 @@ export function addDemo(program: Command, register: Register): void {
     .command("demo")
     .description("the whole way once on a sample repository: offline, without a key, in a folder of its own")
     .option("--keep", "go on serving at the end until Ctrl-C, and keep all that was made");
-  register(command, Options, demo);
+  register(command, Options, demo, { isLocal: true });
 }
 
 /** Nobody comes back to clean up after a demonstration: it is given this long for it, also when Ctrl-C is pressed again. */

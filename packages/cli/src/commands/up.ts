@@ -20,7 +20,7 @@ export function addUp(program: Command, register: Register): void {
     .description("serve in the foreground; Ctrl-C stops the server and leaves agents at work for the next start")
     .option("--port <port>", "port to listen on (WHARF_PORT)")
     .option("--host <address>", "address to listen on (WHARF_HOST)");
-  register(command, Options, up);
+  register(command, Options, up, { isLocal: true });
 }
 
 async function up(cli: Cli, { options }: { options: z.infer<typeof Options> }): Promise<number> {

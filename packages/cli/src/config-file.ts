@@ -1,0 +1,120 @@
+import { readFileSync, statSync } from "node:fs";
+import { homedir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { WharfError } from "@wharf/contract";
+import { parse, TomlError } from "smol-toml";
+import { z } from "zod";
+import type { Environment } from "./settings.ts";
+
+const tokenKeys = ["token", "token_file", "token_command"] as const;
+
+const Profile = z
+  .strictObject({
+    url: z.string().regex(/^https?:\/\/[^/]/, "an http or https address"),
+    token: z.string().min(1).optional(),
+    token_file: z.string().min(1).optional(),
+    token_command: z.string().min(1).optional(),
+  })
+  .refine((profile) => tokenKeys.filter((key) => profile[key] !== undefined).length <= 1, {
+    message: `only one of ${tokenKeys.join(", ")}`,
+  });
+export type Profile = z.infer<typeof Profile>;
+
+const Content = z.strictObject({ profile: z.string().optional(), profiles: z.record(z.string(), Profile).default({}) });
+
+/** The client's settings of a person: servers by name. */
+export interface ConfigFile {
+  readonly path: string;
+  /** The profile that is used without `--profile` and WHARF_PROFILE. */
+  readonly profile: string | undefined;
+  readonly profiles: Readonly<Record<string, Profile>>;
+  /** Where a key stands, as `path:line`. */
+  locate(key: string, profile?: string): string;
+}
+
+/** The path of the settings file, and whether the environment names it. */
+export function configPath(environment: Environment): { readonly path: string; readonly isNamed: boolean } {
+  if (environment.WHARF_CONFIG) return { path: resolve(environment.WHARF_CONFIG), isNamed: true };
+  const folder = environment.XDG_CONFIG_HOME || join(environment.HOME || homedir(), ".config");
+  return { path: join(folder, "wharf/config.toml"), isNamed: false };
+}
+
+/** Reads the settings file; undefined where there is none and nothing names one. */
+export function readConfigFile(environment: Environment): ConfigFile | undefined {
+  const { path, isNamed } = configPath(environment);
+  const text = readText(path);
+  if (text === undefined) {
+    if (isNamed) throw invalid("WHARF_CONFIG", `there is no file ${path}`);
+    return undefined;
+  }
+  const content = parseContent(path, text);
+  if (Object.values(content.profiles).some(({ token }) => token !== undefined)) requirePrivate(path);
+  return {
+    path,
+    ...content,
+    profile: content.profile,
+    locate: (key, profile) => locateKey({ path, text }, key, profile),
+  };
+}
+
+/** Refuses a file that holds a token and that other users may read. */
+export function requirePrivate(path: string): void {
+  const mode = statSync(path).mode & 0o777;
+  if ((mode & 0o077) === 0) return;
+  const reason = `it holds a token and other users may read it (mode ${mode.toString(8).padStart(4, "0")})`;
+  throw invalid(path, `${reason}; run \`chmod 600 ${path}\``);
+}
+
+/** A path of the settings file, which is relative to the folder of that file. */
+export const resolveBeside = (config: Pick<ConfigFile, "path">, path: string): string =>
+  resolve(dirname(config.path), path.replace(/^~(?=\/)/, homedir()));
+
+export const invalid = (name: string, reason: string, cause?: unknown): WharfError =>
+  new WharfError("config_invalid", { name, reason }, { cause });
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    throw invalid(path, `it cannot be read (${String(code)})`, error);
+  }
+}
+
+function parseContent(path: string, text: string): z.infer<typeof Content> {
+  let values: unknown;
+  try {
+    values = parse(text);
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    // The rest of its message quotes the line, which may hold a token.
+    throw invalid(`${path}:${error.line}`, error.message.split("\n")[0] ?? "it is not TOML");
+  }
+  const parsed = Content.safeParse(values);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const keys = issue?.path.map(String) ?? [];
+  const place = locateKey({ path, text }, keys.at(-1) ?? "", keys[0] === "profiles" ? keys[1] : undefined);
+  throw invalid(place, `${keys.join(".")}${keys.length > 0 ? ": " : ""}${issue ? describeIssue(issue) : ""}`);
+}
+
+function describeIssue(issue: z.core.$ZodIssue): string {
+  if (issue.code === "unrecognized_keys") return `unknown: ${issue.keys.join(", ")}`;
+  if (issue.code === "invalid_type") return `expected a value of the type ${issue.expected}`;
+  return `expected ${issue.message}`;
+}
+
+/** The line of a key, or of its profile where the key is written in some other form. */
+function locateKey({ path, text }: { path: string; text: string }, key: string, profile?: string): string {
+  let section: string | undefined;
+  let sectionLine: number | undefined;
+  for (const [i, line] of text.split("\n").entries()) {
+    const header = /^\s*\[\s*profiles\s*\.\s*(?:"([^"]*)"|'([^']*)'|([\w-]+))\s*\]/.exec(line);
+    if (header) {
+      section = header[1] ?? header[2] ?? header[3];
+      if (section === profile) sectionLine = i + 1;
+    } else if (section === profile && /^\s*["']?([\w-]+)["']?\s*=/.exec(line)?.[1] === key) return `${path}:${i + 1}`;
+  }
+  return sectionLine === undefined ? path : `${path}:${sectionLine}`;
+}
