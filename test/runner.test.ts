@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { runnerApi, type RunnerView, type TerminalControl } from "@wharf/contract";
 import { eventually } from "./support/eventually.ts";
+import { type ModelServer, startGemini } from "./support/models/index.ts";
 import { makeRepository } from "./support/repository.ts";
 import { noTraces, tracesOf } from "./support/processes.ts";
 import { scratchFolder, Wharf } from "./support/wharf.ts";
@@ -17,14 +18,18 @@ import { scratchFolder, Wharf } from "./support/wharf.ts";
 const launcher = join(import.meta.dirname, "../packages/cli/bin/wharf.js");
 let folder: string;
 let wharf: Wharf;
+let model: ModelServer;
 
 beforeAll(async () => {
   folder = scratchFolder();
-  wharf = new Wharf(folder);
+  model = await startGemini({ key: "real-key", script: () => ({ text: "hello yourself" }) });
+  const routes = { GEMINI_API_KEY: "real-key", GEMINI_BASE_URL: model.url, WHARF_LOCAL_UNSAFE: "1" };
+  wharf = new Wharf(folder, routes);
   await wharf.start();
 });
 afterAll(async () => {
   await wharf[Symbol.asyncDispose]();
+  await model.close();
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -209,6 +214,43 @@ describe("exec", () => {
     expect(result).toMatchObject({ stdout: "hi\n", exit_code: 4, timed_out: false });
     const missing = await cli(["exec", "00000000", "--", "true"]);
     expect(missing).toMatchObject({ code: 2, stderr: expect.stringContaining("runner") });
+  });
+});
+
+describe("a model route", () => {
+  /** Asks a model from inside a runner, and prints the status and what came back. */
+  const program = (route: string, token = "process.env.WHARF_TOKEN") => `
+    const url = process.env.WHARF_GATEWAY + "/models/${route}/v1beta/models/gemini-2.5-flash:generateContent";
+    const headers = { "content-type": "application/json", "x-goog-api-key": ${token} ?? "none" };
+    const body = JSON.stringify({ contents: [{ role: "user", parts: [{ text: "hello" }] }] });
+    fetch(url, { method: "POST", headers, body }).then(async (answer) => console.log(answer.status, await answer.text()));
+  `;
+  const ask = async (runner: RunnerView, ...asked: Parameters<typeof program>) =>
+    (await cli(["exec", runner.id, "node", "-e", program(...asked)])).stdout.toString();
+
+  it("is open to the programs of a runner that was created with it, with a token of its own", async () => {
+    const runner = await create("--model-route", "gemini");
+    expect(runner).toMatchObject({ model_route: "gemini" });
+    expect(await ask(runner, "gemini")).toMatch(/^200 .*"candidates"/);
+    expect(model.requests.at(-1)).toMatchObject({ prompt: "hello", headers: { "x-goog-api-key": "real-key" } });
+    expect(await ask(runner, "openai")).toMatch(/^403 /);
+    expect(await ask(runner, "gemini", '"wharf_other"')).toMatch(/^401 /);
+    expect((await cli(["get", runner.id])).stdout.toString()).toMatch(/models +gemini/);
+
+    const plain = await create();
+    expect((await exec(plain, 'echo "<$WHARF_TOKEN>"')).stdout.toString()).toBe("<>\n");
+    expect(await ask(plain, "gemini")).toMatch(/^403 /);
+    const token = (await exec(runner, "printenv WHARF_TOKEN")).stdout.toString().trim();
+    expect(token).toMatch(/^wharf_/);
+    expect(await ask(plain, "gemini", JSON.stringify(token))).toMatch(/^403 /);
+    expect(model.requests).toHaveLength(1);
+  });
+
+  it("without a key in the server, and an image where runners are not made of any, are refused", async () => {
+    const route = await cli(["create", "--model-route", "openai"]);
+    expect(route).toMatchObject({ code: 2, stderr: expect.stringContaining("no key for the model route 'openai'") });
+    const image = await cli(["create", "--image", "wharf-python:latest"]);
+    expect(image).toMatchObject({ code: 2, stderr: expect.stringContaining("does not make runners of images") });
   });
 });
 

@@ -63,6 +63,8 @@ const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | r
     "--cpus": ["0", "a number from 0.1 to 256"],
     "--memory": ["1GiB", "a number from 0.0625 to 4096"],
     "--disk": ["0x10", "a number from 1 to 65536"],
+    "--image": ["-rm", "an image's name, such as wharf-python:latest"],
+    "--model-route": ["Gemini 3", "a model route, such as gemini, anthropic or openai"],
   },
   "runner ls": {
     "--status": ["ready", "one of CREATING, READY, "],

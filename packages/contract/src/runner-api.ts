@@ -49,6 +49,16 @@ export type Tier = z.infer<typeof Tier>;
 
 const Environment = z.record(z.string().min(1).max(1024), z.string().max(131_072));
 
+/** An image's name as registries take it. */
+const ImageName = z
+  .string()
+  .max(500)
+  .regex(/^[a-zA-Z0-9][\w./:@-]*$/, "an image's name, such as wharf-python:latest");
+const RouteName = z
+  .string()
+  .max(100)
+  .regex(/^[a-z0-9][a-z0-9._-]*$/, "a model route, such as gemini, anthropic or openai");
+
 export const RunnerCreate = z
   .object({
     /** Chosen by the caller, so that a request whose answer was lost is sent again without making a second runner. */
@@ -60,6 +70,10 @@ export const RunnerCreate = z
     resources: RunnerResources.optional(),
     /** For every command and terminal in it. */
     environment: Environment.default({}),
+    image: ImageName.optional().describe("what it is made of, where the backend makes runners of images"),
+    model_route: RouteName.optional().describe(
+      "the model route that programs in it may use, at `$WHARF_GATEWAY/models/<route>` with `$WHARF_TOKEN`",
+    ),
   })
   .refine(({ tier, resources }) => (tier === "custom") === (resources !== undefined), {
     message: "is given with the tier custom, and only with it",
@@ -74,6 +88,9 @@ export const RunnerView = Runner.extend({
   resources: RunnerResources.optional(),
   /** The run it was made for; one that was created by hand has none. */
   run_id: z.uuid().optional(),
+  /** Of one that was created by hand: what it was made of, and the model route that is open to it. */
+  image: z.string().optional(),
+  model_route: z.string().optional(),
 });
 export type RunnerView = z.infer<typeof RunnerView>;
 /** A runner in a list: without what may be long. */

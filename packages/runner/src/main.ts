@@ -82,6 +82,8 @@ async function startDaemon(config: DaemonConfig): Promise<(budget: StopBudget) =
     onDenied: (data) => void tell(data).catch((error: unknown) => report("journal", error)),
   });
   const gatewayUrl = `http://127.0.0.1:${relay.port}`;
+  // Commands and terminals are given it.
+  process.env["WHARF_GATEWAY"] = gatewayUrl;
   /** Told under the run at work; what happens while there is none is nobody's. */
   const tell = async (data: EventData) => {
     const { run_id } = agent.state();

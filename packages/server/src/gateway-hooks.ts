@@ -42,7 +42,8 @@ export function gatewayHooks(log: Log, logger: Logger): GatewayHooks & AsyncDisp
     }
     await Promise.all(writers.values());
   };
-  const keep = ({ task_id, run_id }: GatewayContext, data: EventData) => {
+  const keep = ({ runner_id, task_id, run_id }: GatewayContext, data: EventData) => {
+    if (task_id === undefined) return logger.info({ runner_id, ...data }, "the gateway served a standalone runner");
     const lines = waiting.get(task_id) ?? [];
     waiting.set(task_id, lines);
     lines.push({ run_id, data });

@@ -17,6 +17,8 @@ const CreateOptions = z.object({
   cpus: decimalNumber({ min: 0.1, max: 256 }).optional(),
   memory: decimalNumber({ min: 0.0625, max: 4096 }).optional(),
   disk: decimalNumber({ min: 1, max: 65_536 }).optional(),
+  image: RunnerCreate.shape.image,
+  modelRoute: RunnerCreate.shape.model_route,
 });
 const ListOptions = z.object({
   status: RunnerState.optional(),
@@ -40,7 +42,9 @@ export function addRunner(program: Command, register: Register): void {
     .option("-e, --env <name=value>", "a variable for all that runs in it (repeatable)", collect, [])
     .option("--cpus <n>", "a size of your own: processors")
     .option("--memory <GiB>", "and memory")
-    .option("--disk <GiB>", "and disk");
+    .option("--disk <GiB>", "and disk")
+    .option("--image <name>", "what it is made of, in containers and pods (default: the server's choice)")
+    .option("--model-route <route>", "let programs in it use this model route: gemini, anthropic or openai");
   register(create, CreateOptions, createRunner);
   const ls = group
     .command("ls")
@@ -76,6 +80,8 @@ async function createRunner(cli: Cli, { options }: Input<z.infer<typeof CreateOp
     environment: options.env,
     ...(options.name !== undefined && { name: options.name }),
     ...(resources && { resources }),
+    ...(options.image !== undefined && { image: options.image }),
+    ...(options.modelRoute !== undefined && { model_route: options.modelRoute }),
   };
   const runner = await client.call(runnerApi.createRunner, { query: { wait: "true" }, body }, { patience: 5_000 });
   if (settings.json) terminal.out(jsonLine(runner));

@@ -41,6 +41,8 @@ export function runnerText(runner: RunnerView, style: Style): string {
         "backend",
         [runner.backend, runner.isolation && shownIsolation(runner.isolation, style)].filter(Boolean).join(", "),
       ],
+      ["image", runner.image],
+      ["models", runner.model_route],
       ["run", runner.run_id],
       ["environment", Object.keys(environment).sort().join(" ")],
       ["error", runner.error_message && style.red(oneLine(runner.error_message, 400))],

@@ -7,6 +7,8 @@ export function baseEnvironment(home: string, term: string): Record<string, stri
     LANG: "C.UTF-8",
     TERM: term,
     TMPDIR: process.env["TMPDIR"] ?? "/tmp",
+    // Where the relay listens: the way to the models, for a program that has a token.
+    ...(process.env["WHARF_GATEWAY"] && { WHARF_GATEWAY: process.env["WHARF_GATEWAY"] }),
     // There only where a runner was given the way to its owner's ssh agent.
     ...(process.env["SSH_AUTH_SOCK"] && { SSH_AUTH_SOCK: process.env["SSH_AUTH_SOCK"] }),
   };

@@ -14,13 +14,21 @@ import type { OutgoingHttpHeaders } from "node:http";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { RunCommands } from "../runs/index.ts";
 import type { Peers } from "./peers.ts";
-import type { HandMadeRunners, Orphans, RunnerLinks, SeenRunner } from "../runners/index.ts";
+import {
+  type HandMadeRunners,
+  type Keys,
+  type Orphans,
+  type RunnerLinks,
+  type SeenRunner,
+  standaloneEnvironment,
+} from "../runners/index.ts";
 import type { Principal } from "../access/index.ts";
 import { bodyOf, callerOf, passThrough } from "./pass-through.ts";
 import { type Call, register } from "./register.ts";
 
 export interface RunnerModules {
   readonly handMade: HandMadeRunners;
+  readonly keys: Keys;
   readonly runnerLinks: RunnerLinks;
   readonly orphans: Pick<Orphans, "list" | "removeAll">;
   readonly commands: Pick<RunCommands, "wakeRunner">;
@@ -77,7 +85,10 @@ function serveCommands(app: FastifyInstance, modules: RunnerModules): void {
   const { runnerLinks } = modules;
   stream(app, runnerApi.execRunner, async ({ principal, params, body, reply }) => {
     const runner = await ready(modules, principal, params.runner_id);
-    return passThrough(reply, { use: runnerLinks.hold(runner), ...json(execApi.exec, withEnvironment(runner, body)) });
+    return passThrough(reply, {
+      use: runnerLinks.hold(runner),
+      ...json(execApi.exec, withEnvironment(modules, runner, body)),
+    });
   });
   app.route({
     ...routeOf(runnerApi.execRunnerOnce),
@@ -86,7 +97,11 @@ function serveCommands(app: FastifyInstance, modules: RunnerModules): void {
       const runner = await ready(modules, principal, params.runner_id);
       const timeoutMs = body.timeout_s * 1000 + execGrace;
       const result = await runnerLinks.use(runner, (client) =>
-        client.call(execApi.execOnce, { body: withEnvironment(runner, body) }, { timeoutMs, signal: callerOf(reply) }),
+        client.call(
+          execApi.execOnce,
+          { body: withEnvironment(modules, runner, body) },
+          { timeoutMs, signal: callerOf(reply) },
+        ),
       );
       return reply.send(result);
     },
@@ -168,7 +183,7 @@ function serveTerminals(app: FastifyInstance, modules: RunnerModules): void {
   register(app, runnerApi.createRunnerTerminal, async ({ principal, params, body }) => {
     const runner = await ready(modules, principal, params.runner_id);
     return runnerLinks.use(runner, (client) =>
-      client.call(terminalsApi.createTerminal, { body: withEnvironment(runner, body) }),
+      client.call(terminalsApi.createTerminal, { body: withEnvironment(modules, runner, body) }),
     );
   });
   register(app, runnerApi.listRunnerTerminals, async ({ principal, params }) => {
@@ -197,8 +212,12 @@ export async function ready(
 const isReady = ({ state, desired }: SeenRunner) => state === "READY" && desired === "READY";
 
 /** What a command is told comes before what its runner was told. */
-export function withEnvironment<B extends Pick<ExecRequest, "environment">>({ environment }: SeenRunner, body: B): B {
-  return { ...body, environment: { ...environment, ...body.environment } };
+export function withEnvironment<B extends Pick<ExecRequest, "environment">>(
+  { keys }: Pick<RunnerModules, "keys">,
+  runner: SeenRunner,
+  body: B,
+): B {
+  return { ...body, environment: { ...standaloneEnvironment(runner, keys), ...body.environment } };
 }
 
 interface StreamCall<E extends Endpoint> extends Call<E> {

@@ -13,7 +13,7 @@ import { ndjsonLines } from "@wharf/contract/wire";
 import type { WebSocket } from "ws";
 import { z } from "zod";
 import type { Principal } from "../access/index.ts";
-import type { RunnerUse, SeenRunner } from "../runners/index.ts";
+import type { RunnerUse } from "../runners/index.ts";
 import { refuseFailure } from "./pass-through.ts";
 import { ready, type RunnerModules, withEnvironment } from "./runner-routes.ts";
 import { TerminalSocket } from "./terminal-socket.ts";
@@ -47,7 +47,8 @@ export async function terminalStream(
   const runner = await ready(modules, principal, match[1] ?? "");
   const use = modules.runnerLinks.hold(runner);
   try {
-    const terminal_id = name === "new" ? await newTerminal(use, runner, query) : name;
+    const terminal_id =
+      name === "new" ? await newTerminal(use, withEnvironment(modules, runner, { environment: {} }), query) : name;
     return {
       start: (ws) => void serve(ws, { use, terminal_id, query }),
       async [Symbol.asyncDispose]() {
@@ -61,16 +62,13 @@ export async function terminalStream(
   }
 }
 
-async function newTerminal(use: RunnerUse, runner: SeenRunner, query: TerminalStreamQuery): Promise<string> {
+async function newTerminal(
+  use: RunnerUse,
+  { environment }: { readonly environment: Record<string, string> },
+  query: TerminalStreamQuery,
+): Promise<string> {
   const { cols, rows, shell, working_dir, command } = query;
-  const body = withEnvironment(runner, {
-    cols,
-    rows,
-    shell,
-    working_dir,
-    environment: {},
-    ...(command && { command }),
-  });
+  const body = { cols, rows, shell, working_dir, environment, ...(command && { command }) };
   return (await use.client.call(terminalsApi.createTerminal, { body })).terminal_id;
 }
 

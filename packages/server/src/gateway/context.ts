@@ -1,8 +1,10 @@
 /** Who asks. The wire attributes a request to a runner; the caller looks the rest up for each request. */
 export interface GatewayContext {
   readonly runner_id: string;
+  /** The run that works in it, or the runner itself where a person created it. */
   readonly run_id: string;
-  readonly task_id: string;
+  /** The task of the run. */
+  readonly task_id?: string;
   /** The run's token: a second proof after the wire, which requests to models must carry. */
   readonly token: string;
   /** The only mirror it may use. */

@@ -43,9 +43,9 @@ const select = (db: Database) => db.select({ ...getTableColumns(runners), run_id
 
 /** What makes a runner a person's: whose it is, and what they want of it. */
 export function claimOf({ organization_id, user_id }: Principal, input: RunnerCreate) {
-  const { name = null, tier, environment, request_id = null } = input;
+  const { name = null, tier, environment, request_id = null, image = null, model_route = null } = input;
   const resources = resourcesOf(input);
-  return { name, tier, environment, organization_id, owner_id: user_id, resources, request_id };
+  return { name, tier, environment, organization_id, owner_id: user_id, resources, request_id, image, model_route };
 }
 
 export interface NewRunner extends RunnerCreate {

@@ -24,6 +24,8 @@ import { limitsOf, resourcesOf } from "./sizes.ts";
 export interface HandMadeOptions {
   readonly db: Database;
   readonly backend: Pick<Backend, "name" | "can">;
+  /** The model routes that a runner may be given. */
+  readonly routes: Readonly<Record<string, unknown>>;
   readonly runners: Runners;
   readonly leases: LeaseKeeper;
   readonly workers: Pick<RunnerWorkers, "begin">;
@@ -36,6 +38,8 @@ export interface HandMadeOptions {
   readonly release: (runnerId: string) => Promise<void>;
 }
 
+/** Backends whose runners are made of images. */
+const imageBackends: ReadonlySet<Backend["name"]> = new Set(["docker", "kubernetes"]);
 /** A change of a runner that nobody announced is seen after this. */
 const lookMs = 1_000;
 /** How long a caller waits for a runner to stop or to be destroyed; its holder tries on. */
@@ -60,11 +64,22 @@ export class HandMadeRunners {
   async create(principal: Principal, input: RunnerCreate): Promise<SeenRunner> {
     const { db, backend, leases, workers } = this.#options;
     const { serverId: server_id, place } = leases;
+    this.#check(input);
     const { runner, lease } =
       (await this.#claimWarm(principal, input)) ??
       (await insertHandMade(db, principal, { ...input, backend, server_id, place }));
     if (lease) workers.begin(leases.hold(lease));
     return { ...runner, run_id: null };
+  }
+
+  #check({ image, model_route }: RunnerCreate): void {
+    const { backend, routes } = this.#options;
+    if (image !== undefined && !imageBackends.has(backend.name)) {
+      const message = `the backend '${backend.name}' does not make runners of images`;
+      throw new WharfError("bad_request", { issues: [{ path: "image", message }] });
+    }
+    if (model_route !== undefined && !Object.hasOwn(routes, model_route))
+      throw new WharfError("model_route_missing", { route: model_route });
   }
 
   list(principal: Principal, query: RunnerQuery): Promise<RunnerPage> {
@@ -121,7 +136,8 @@ export class HandMadeRunners {
     const { db, pool, logger } = this.#options;
     if (input.id !== undefined) return undefined;
     try {
-      const kind = { limits: limitsOf(resourcesOf(input)), programs: [], tenant: principal.organization_id };
+      const image = input.image === undefined ? {} : { image: input.image };
+      const kind = { limits: limitsOf(resourcesOf(input)), programs: [], tenant: principal.organization_id, ...image };
       return await db.transaction((tx) => pool.claim(tx, kind, claimOf(principal, input)));
     } catch (error) {
       if (isDatabaseAway(error)) throw error;

@@ -20,5 +20,6 @@ export { HandMadeRunners } from "./hand-made.ts";
 export { isAtWork, type SeenRunner } from "./hand-made-rows.ts";
 export { RunnerLinks, type RunnerUse } from "./links.ts";
 export { openOwnLink } from "./open-own-link.ts";
+export { standaloneEnvironment } from "./standalone-context.ts";
 export { type RunnerKind, WarmPool } from "./pool/index.ts";
 export { Orphans } from "./orphans.ts";

@@ -6,12 +6,16 @@ export interface Keys {
   wire(runnerId: string): string;
   /** What programs inside show the gateway; good for one run. */
   run(runId: string): string;
+  /** The same for a runner that was created by hand; good for that runner. */
+  standalone(runnerId: string): string;
 }
 
 export function keysFrom(secret: string): Keys {
   const derive = (purpose: string, id: string) => createHmac("sha256", secret).update(`${purpose}:${id}`).digest();
+  const token = (purpose: string, id: string) => `wharf_${derive(purpose, id).toString("base64url")}`;
   return {
     wire: (runnerId) => derive("wire", runnerId).toString("hex"),
-    run: (runId) => `wharf_${derive("run", runId).toString("base64url")}`,
+    run: (runId) => token("run", runId),
+    standalone: (runnerId) => token("standalone", runnerId),
   };
 }

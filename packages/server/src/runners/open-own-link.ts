@@ -6,6 +6,7 @@ import { type LeasedLinkOptions, openLeasedLink } from "./open-leased-link.ts";
 import type { WarmPool } from "./pool/index.ts";
 import { specify, unusable } from "./runner-worker.ts";
 import type { Runners } from "./runners.ts";
+import { createStandaloneContext } from "./standalone-context.ts";
 
 export interface OwnLinkOptions extends LeasedLinkOptions {
   readonly runners: Runners;
@@ -27,11 +28,11 @@ const stopMs = 90_000;
 
 /**
  * Opens a wire to a runner that a person created. A daemon that has died is started again, and one that does not answer
- * twice is stopped first. Nothing leads out of such a runner: the gateway knows no run for it and denies everything.
+ * twice is stopped first. Nothing leads out of such a runner but the model route that its owner allowed.
  */
 export async function openOwnLink(options: OwnLinkOptions, id: string, signal: AbortSignal): Promise<Link> {
   const { backend, runners, keys, settled, pool, connectMs } = options;
-  const context = async () => undefined;
+  const context = createStandaloneContext(options, id);
   const warm = pool.handOver(id, context);
   if (warm) return watched(options, findTenure(options, id), warm);
   for (let tries = 0; ; tries++) {

@@ -156,9 +156,16 @@ export class RunnerWorker {
 }
 
 /** What a backend is told of a runner that a person created. */
-export function specify({ id, programs, organization_id, resources }: RunnerRow, keys: Keys) {
+export function specify({ id, programs, organization_id, resources, image }: RunnerRow, keys: Keys) {
   const tenant = organization_id === null ? {} : { tenant: organization_id };
-  return { id, wireKey: keys.wire(id), limits: limitsOf(resources ?? tiers.small), programs, ...tenant };
+  return {
+    id,
+    wireKey: keys.wire(id),
+    limits: limitsOf(resources ?? tiers.small),
+    programs,
+    ...tenant,
+    ...(image !== null && { image }),
+  };
 }
 
 /** Why a runner cannot be used. */

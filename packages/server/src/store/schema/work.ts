@@ -127,6 +127,10 @@ export const runners = pgTable(
     /** For every command and terminal in one that was created by hand. */
     environment: jsonb().$type<Record<string, string>>().notNull().default({}),
     resources: jsonb().$type<RunnerResources>(),
+    /** What one that was created by hand is made of, where that is not the backend's own choice. */
+    image: text(),
+    /** The model route that programs in one that was created by hand may use. */
+    model_route: text(),
     backend: text().$type<BackendName>().notNull(),
     tier: text().notNull(),
     state: text().$type<RunnerState>().notNull().default("CREATING"),
