@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { Attachments } from "./daemon/attachments.ts";
-import { AnyBranchName, CommitSha, JournalEpoch, RecordId, ShortText, Word } from "./daemon/fields.ts";
+import { AnyBranchName, CommitSha, JournalEpoch, RecordId, Sequence, ShortText, Word } from "./daemon/fields.ts";
 import { endpoint } from "./endpoint.ts";
 import { AgentProtocol, Isolation, PermissionPolicy, TurnState } from "./states.ts";
 
@@ -10,10 +10,10 @@ export const JournalState = z.object({
   /** Random per journal: a lost disk never makes new records look old. */
   epoch: JournalEpoch,
   /** Sequence of the oldest record kept; 1 while nothing was trimmed. */
-  first: z.number(),
+  first: Sequence,
   /** Sequence of the newest fsynced record; 0 while there is none. */
-  last: z.number(),
-  acked: z.number(),
+  last: Sequence,
+  acked: Sequence,
 });
 export type JournalState = z.infer<typeof JournalState>;
 

@@ -9,6 +9,7 @@ import {
   ShortText,
   Timestamp,
   Title,
+  TurnId,
   Word,
 } from "./daemon/fields.ts";
 import { eventKinds, JournalRecord } from "./event.ts";
@@ -56,7 +57,7 @@ const RunnerEventData = z.discriminatedUnion("kind", [
   eventKinds.usage.extend({ source: z.literal("agent") }),
   eventKinds.output.extend({ text: LongText, level: Word.optional() }),
   eventKinds.report,
-  eventKinds.turn.extend({ turn_id: RecordId, stop_reason: Word.optional(), reason: ShortText.optional() }),
+  eventKinds.turn.extend({ turn_id: TurnId, stop_reason: Word.optional(), reason: ShortText.optional() }),
   eventKinds.session.extend({
     session_id: RecordId,
     mode: AgentChosenId.optional(),

@@ -24,4 +24,8 @@ export const AnyBranchName = z
   .regex(/^[^\s\p{Cc}~^:?*[\\]+$/u, "a branch's name");
 /** Of a journal. */
 export const JournalEpoch = z.string().regex(/^[\w-]{1,100}$/, "an epoch of letters and digits");
+/** Of a journal's record: small enough to be counted on. */
+export const Sequence = z.number().int().min(0).max(1e15);
+/** Of a turn: the server made it. */
+export const TurnId = z.guid();
 export const Timestamp = z.string().max(100);

@@ -118,6 +118,8 @@ describe("what a runner's journal says", () => {
         }),
       ],
     ],
+    ["a turn that no id names", (s: Setting) => [record(s, 1, { kind: "turn", turn_id: "1 or 1=1", status: "ended" })]],
+    ["a sequence beyond all numbers", (s: Setting) => [{ ...text(s, 1), seq: 1e300 }]],
     [
       "a reason to stop that is a book",
       (s: Setting) => [
@@ -134,6 +136,75 @@ describe("what a runner's journal says", () => {
         .catch(codeOf),
     ).toBe("runner_hostile");
     expect(await texts(s)).toEqual([]);
+  });
+
+  it("is stored with the server's time where its own is none or of another century", async () => {
+    await using f = await fixture();
+    const s = await setting(f);
+    const began = Date.now();
+    const times = [
+      "1969-12-31T23:59:59Z",
+      "+020000-01-01T00:00:00Z",
+      "-000044-03-15T00:00:00Z",
+      "0001-01-01",
+      "soon",
+      "",
+    ];
+    const honest = "2024-02-29T12:00:00.000Z";
+    await s.reader().follow(from([...times, honest].map((at, i) => ({ ...text(s, i + 1), at }))), ignore);
+    const stored = (await f.log.read(s.lease.task_id, 0, 100))
+      .slice(-times.length - 1)
+      .map(({ timestamp }) => timestamp);
+    expect(stored.pop()).toBe(honest);
+    for (const at of stored) expect(Date.parse(at)).toBeGreaterThanOrEqual(began);
+  });
+
+  /** JSON's worst: numbers at the edges, keys like those of a prototype, nesting, halves of characters. */
+  const odd = fc.oneof(
+    fc.jsonValue({ maxDepth: 5 }),
+    fc.constantFrom<unknown>(1e308, -1e308, 5e-324, 2 ** 63, -0, "\0", "\ud800", "9".repeat(400), { __proto__: 1 }),
+    fc.string({ unit: "binary", maxLength: 300 }),
+    fc.constant(JSON.parse(`${"[".repeat(5_000)}${"]".repeat(5_000)}`) as unknown),
+  );
+
+  it("is stored or hostile, whatever a record holds, and never stops the log for another reason", async () => {
+    await using f = await fixture();
+    const s = await setting(f);
+    const some: EventData[] = [
+      { kind: "usage", source: "agent", input_tokens: 1, cpu_seconds: 1, raw: {} },
+      { kind: "turn", turn_id: crypto.randomUUID(), status: "ended", stop_reason: "x", reason: "y" },
+      { kind: "permission", permission_id: "p", status: "asked", title: "t", expires_at: "now" },
+      { kind: "commit", sha: sha("a"), branch: "b", message: "m", files: 1, additions: 1, deletions: 0 },
+      { kind: "agent_exit", exit_code: 1, message: "m" },
+      { kind: "tool_call", tool_call_id: "t", locations: [{ path: "p", line: 1 }], raw_input: {} },
+      { kind: "session", session_id: "s", loaded: true },
+    ];
+    const forged = fc.record({ data: fc.constantFrom(...some), at: odd, field: fc.nat(20), value: odd });
+    let seq = 0;
+    const check = async ({
+      data,
+      at,
+      field,
+      value,
+    }: {
+      data: EventData;
+      at: unknown;
+      field: number;
+      value: unknown;
+    }) => {
+      const fields = Object.keys(data).slice(1);
+      const name = fields[field % fields.length] ?? "raw";
+      const line = { ...record(s, seq + 1, data), at, data: { ...data, [name]: value } };
+      const failed = await s
+        .reader(seq)
+        .follow(from<unknown>([line]), ignore)
+        .then(() => undefined, codeOf);
+      expect(failed ?? "stored").toMatch(/^(stored|runner_hostile)$/);
+      if (failed === undefined) seq++;
+    };
+    await fc.assert(fc.asyncProperty(forged, check), { numRuns: 150 });
+    await s.reader(seq).follow(from([text(s, seq + 1)]), ignore);
+    expect(await texts(s)).toEqual([`${seq + 1}`]);
   });
 
   it("is marked as the runner's where it reads like the server's, and its next steps are the catalogue's", async () => {

@@ -11,7 +11,7 @@ import {
 } from "@wharf/contract";
 import { and, eq } from "drizzle-orm";
 import type { Log } from "../events/index.ts";
-import { type Executor, schema } from "../store/index.ts";
+import { type Executor, isUnstorable, schema } from "../store/index.ts";
 import { lockTask } from "../tasks/index.ts";
 import { applyRecord } from "./apply.ts";
 import { lockLeased, type RunLease } from "./lease.ts";
@@ -72,7 +72,12 @@ export class JournalReader {
   ): Promise<void> {
     for await (const batch of inBatches(stream, batchSize)) {
       const records = batch.map((line) => this.#parse(line));
-      await this.#store(records);
+      await this.#store(records).catch((error: unknown) => {
+        // Tried again it would fail again, and the log would stop here for good.
+        throw isUnstorable(error)
+          ? this.#hostile("a journal record holds a value that cannot be stored", error)
+          : error;
+      });
       stored(this.cursor, records);
     }
   }
@@ -135,15 +140,18 @@ export class JournalReader {
     this.#known = new Set(rows.map((row) => row.id));
   }
 
-  #hostile(reason: string): WharfError {
-    return new WharfError("runner_hostile", { runner_id: this.#runnerId, reason });
+  #hostile(reason: string, cause?: unknown): WharfError {
+    return new WharfError("runner_hostile", { runner_id: this.#runnerId, reason }, { cause });
   }
 }
 
-/** The runner's clock is its own: a time that is none is replaced by ours. */
+const earliest = Date.UTC(2000);
+const latest = Date.UTC(2200);
+
+/** The runner's clock is its own: a time that is none, or of another century, is replaced by ours. */
 function timeOf(at: string): Date {
-  const time = new Date(at);
-  return Number.isNaN(time.getTime()) ? new Date() : time;
+  const time = Date.parse(at);
+  return time >= earliest && time < latest ? new Date(time) : new Date();
 }
 
 /** Groups what is already there, so that a burst is one transaction and a single record waits for nobody. */

@@ -1,6 +1,6 @@
 import { WharfError } from "@wharf/contract";
 import { expect, it } from "vitest";
-import { isDatabaseAway } from "./away.ts";
+import { isDatabaseAway, isUnstorable } from "./away.ts";
 
 const coded = (code: string, cause?: unknown) => Object.assign(new Error("it failed", { cause }), { code });
 
@@ -20,4 +20,10 @@ it("takes neither a fault of a statement nor a runner's lost wire for it", () =>
   );
   expect(isDatabaseAway(lost)).toBe(false);
   expect(isDatabaseAway(new Error("a step failed", { cause: lost }))).toBe(false);
+});
+
+it("knows a value that no statement can store", () => {
+  expect(isUnstorable(new Error("query failed", { cause: coded("22P02") }))).toBe(true);
+  expect(isUnstorable(coded("54001"))).toBe(true);
+  for (const code of ["23505", "57P01", "ECONNRESET"]) expect(isUnstorable(coded(code))).toBe(false);
 });

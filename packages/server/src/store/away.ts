@@ -27,3 +27,13 @@ export function isDatabaseFull(error: unknown): boolean {
   for (let one = error; one instanceof Error; one = one.cause) if ("code" in one && one.code === "53100") return true;
   return false;
 }
+
+/** PostgreSQL's codes for a value that it cannot hold: out of range, of another form, too long, nested too deeply. */
+const unstorable = /^(22|54)\w{3}$/;
+
+/** Whether a statement failed because of a value in it, so that it fails again however often it is tried. */
+export function isUnstorable(error: unknown): boolean {
+  for (let one = error; one instanceof Error; one = one.cause)
+    if ("code" in one && unstorable.test(String(one.code))) return true;
+  return false;
+}

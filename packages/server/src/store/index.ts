@@ -7,5 +7,5 @@ export { defined } from "./defined.ts";
 export { countNewest, cursorAmong, type Newest, readNewestKeys, sortByKeys } from "./newest.ts";
 export { cutPage, formatCursor, maxPageBytes, measurePage, type PageQuery, parseCursor } from "./pages.ts";
 export { matchId, parseIdRange } from "./ids.ts";
-export { isDatabaseAway, isDatabaseFull } from "./away.ts";
+export { isDatabaseAway, isDatabaseFull, isUnstorable } from "./away.ts";
 export { Notifications } from "./notifications/index.ts";
