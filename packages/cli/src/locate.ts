@@ -1,6 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { WharfError } from "@wharf/contract";
+import { requireClosedFolder } from "@wharf/contract/closed-folder";
 import { addressFile, socketFile, tokenFile } from "@wharf/contract/data-folder";
 import { z } from "zod";
 import type { Settings } from "./settings.ts";
@@ -27,9 +28,11 @@ const folderUrl = "http://localhost";
  */
 export function locator(settings: Settings): Locate {
   const { url, token, dataFolder } = settings;
+  let closed: Promise<void> | undefined;
   return async () => {
+    if (url !== undefined && token !== undefined) return { url, token };
+    await (closed ??= requireClosedFolder(dataFolder));
     if (url === undefined) return locateInFolder(dataFolder, token);
-    if (token !== undefined) return { url, token };
     return isSame(url, await servedAddress(dataFolder)) ? locateInFolder(dataFolder) : { url };
   };
 }

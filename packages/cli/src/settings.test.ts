@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { chown, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -83,6 +83,13 @@ describe("finding the server", () => {
     await listen();
     await chown(join(folder, "server.sock"), 65_534, 65_534);
     await expect(locate({})).rejects.toThrow("another user's");
+  });
+
+  it("reads nothing from a folder that others may write to", async () => {
+    await chmod(folder, 0o777);
+    await expect(locate({})).rejects.toMatchObject({ code: "data_folder_open" });
+    expect(await locate({ WHARF_URL: "http://a:1", WHARF_TOKEN: "t" })).toEqual({ url: "http://a:1", token: "t" });
+    await chmod(folder, 0o700);
   });
 });
 

@@ -79,7 +79,7 @@ const guard = `
 /** A folder under the system's temporary one that is gone after the test, with any PostgreSQL that still runs in it. */
 export async function databaseFolder(...path: string[]): Promise<{ readonly folder: string } & AsyncDisposable> {
   const top = await mkdtemp(join(tmpdir(), "wharf-db-"));
-  await chmod(top, 0o777);
+  await chmod(top, 0o1777);
   const folder = join(top, ...path, "postgres");
   const cleaner = spawn("/bin/sh", ["-c", guard, "sh", top, folder], {
     cwd: "/",

@@ -1,5 +1,7 @@
 import { access, constants, stat, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
+import type { WharfError } from "@wharf/contract";
+import { requireClosedFolder } from "@wharf/contract/closed-folder";
 import { size } from "../render/numbers.ts";
 import type { Check, Surroundings } from "./check.ts";
 
@@ -35,6 +37,11 @@ export async function checkDataFolder({ settings }: Surroundings): Promise<Check
       next,
     };
   }
+  const open = await requireClosedFolder(there).then(
+    () => undefined,
+    (error: WharfError) => error,
+  );
+  if (isThere && open) return { name, status: "fail", text: open.message, next: open.next };
   const { bavail, bsize } = await statfs(there);
   const free = bavail * bsize;
   const text = `${dataFolder}${isThere ? "" : " (made at the first start)"}, ${size(free)} free`;

@@ -282,6 +282,12 @@ export const errorCatalogue: { readonly [Code in ErrorCode]: CatalogueEntry<Erro
     message: ({ path, pid }) => `Another Wharf server (process ${pid}) uses the data folder ${path}.`,
     next: () => "Use that one, stop it with `wharf down`, or choose another folder with WHARF_DATA.",
   },
+  data_folder_open: {
+    http: 500,
+    grpc: "FAILED_PRECONDITION",
+    message: ({ path }) => `Other users of this machine may write to ${path}, so they could act as Wharf's owner.`,
+    next: ({ command }) => `Look at what is in the data folder, then close it: ${command}`,
+  },
   secret_damaged: {
     http: 500,
     grpc: "FAILED_PRECONDITION",

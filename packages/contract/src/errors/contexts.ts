@@ -65,6 +65,7 @@ export interface ErrorContexts {
   disk_full: { path: string };
   database_unavailable: { reason: string };
   data_folder_busy: { path: string; pid: string };
+  data_folder_open: { path: string; command: string };
   secret_damaged: { path: string; reason: string };
   port_taken: { address: string };
   model_route_missing: { route: string };

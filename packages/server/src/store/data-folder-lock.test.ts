@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rename, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -153,4 +153,14 @@ test("a folder that cannot be made is refused by the name of its setting", async
     code: "config_invalid",
     context: { name: "WHARF_DATA" },
   });
+});
+
+test("a folder that others may write to is not used, and nothing is left in it", async () => {
+  await mkdir(folder);
+  await chmod(folder, 0o777);
+  await expect(lockDataFolder(folder)).rejects.toMatchObject({
+    code: "data_folder_open",
+    next: `Look at what is in the data folder, then close it: chmod go-w '${folder}'`,
+  });
+  expect(await readdir(folder)).toEqual([]);
 });

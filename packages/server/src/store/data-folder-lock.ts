@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { WharfError } from "@wharf/contract";
+import { requireClosedFolder } from "@wharf/contract/closed-folder";
 import { askClaimant, claimFolder, type FolderClaim } from "./folder-claim.ts";
 
 /**
@@ -136,6 +137,7 @@ async function makeFolder(folder: string): Promise<string> {
   try {
     await mkdir(folder, { recursive: true, mode: process.getuid?.() === 0 ? 0o711 : 0o700 });
     const path = await realpath(folder);
+    await requireClosedFolder(folder);
     await createLockFile(path);
     return path;
   } catch (error) {
@@ -180,6 +182,7 @@ async function busy(folder: string): Promise<WharfError> {
 }
 
 function unusable(folder: string, error: unknown): WharfError {
+  if (error instanceof WharfError) return error;
   if (error instanceof Error && "code" in error && error.code === "ENOSPC")
     return new WharfError("disk_full", { path: folder }, { cause: error });
   const reason = `${folder} cannot be used: ${error instanceof Error ? error.message : String(error)}`;

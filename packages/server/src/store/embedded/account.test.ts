@@ -1,4 +1,4 @@
-import { chmod, mkdir, readFile, rm, stat } from "node:fs/promises";
+import { chmod, chown, mkdir, readFile, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { databaseFolder, isAlive, supervisorProcess, until } from "../../../test/postgres-process.ts";
@@ -59,7 +59,7 @@ test.runIf(asRoot)(
 test.runIf(asRoot)("a user is told when the data belongs to somebody else", async () => {
   await using place = await databaseFolder();
   await (await startEmbeddedPostgres({ folder: place.folder })).stop();
-  await chmod(place.folder, 0o777);
+  await chown(place.folder, 65_534, 65_534);
   await rm(join(place.folder, "wharf.lock"));
   await using server = supervisorProcess(place.folder, {
     uid: 65_534,
