@@ -105,6 +105,13 @@ it("only the routes that say so are open, by whatever address they are asked", a
     "//health",
     "/nothing",
     "http://localhost/health@/api/v1/tasks",
+    "/api/v1/agent-types/..\\..\\..\\..\\health",
+    "/api/v1/agent-types/..%5c..%5c..%5c..%5chealth",
+    "/api/v1/tasks/..\\..\\..\\health",
+    "/api/v1/tasks\\..\\..\\..\\health",
+    "/health\\..\\api\\v1\\tasks",
+    "\\health",
+    "http:\\\\localhost\\health",
   ])
     expect([path, await status(path)]).toEqual([path, 401]);
 });

@@ -40,7 +40,7 @@ test("a file comes as a download that no browser renders, runs or guesses about"
   const got = await fetch(api.url);
   expect([got.status, await got.text()]).toEqual([206, "<script>"]);
   expect(Object.fromEntries(got.headers)).toMatchObject({
-    "content-type": "text/html",
+    "content-type": "application/octet-stream",
     etag: '"a"',
     "x-content-type-options": "nosniff",
     "content-disposition": "attachment",

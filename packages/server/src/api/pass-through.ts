@@ -4,8 +4,8 @@ import { type RawRequest, type RawResponse, readRunnerFailure } from "@wharf/con
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { RunnerUse } from "../runners/index.ts";
 
-/** Headers of a daemon's answer that are its caller's business. */
-const kept = ["content-type", "content-length", "content-range", "accept-ranges", "etag", "last-modified"] as const;
+/** Headers of a daemon's answer that are its caller's business. What the answer holds is for the route to say. */
+const kept = ["content-length", "content-range", "accept-ranges", "etag", "last-modified"] as const;
 
 /**
  * What a runner sends is nobody's page: it is not rendered, not run, and not taken for anything but what it says it is,
@@ -28,13 +28,19 @@ export function callerOf(reply: FastifyReply): AbortSignal {
   return gone.signal;
 }
 
+interface PassedRequest extends RawRequest {
+  readonly use: RunnerUse;
+  /** Of the answer. @default bytes of any kind */
+  readonly type?: "application/octet-stream" | "application/x-ndjson" | "application/x-tar" | "application/json";
+}
+
 /**
  * Asks a runner's daemon and hands its answer on as it comes, no faster than the caller reads. Either end's leaving ends
  * it at the other. The runner's wire is in use for as long as that lasts, and given back here.
  */
 export async function passThrough(
   reply: FastifyReply,
-  { use, ...raw }: RawRequest & { readonly use: RunnerUse },
+  { use, type = "application/octet-stream", ...raw }: PassedRequest,
 ): Promise<FastifyReply> {
   try {
     const answer = await use.client.request({ ...raw, signal: callerOf(reply) });
@@ -47,6 +53,7 @@ export async function passThrough(
     }
     return await reply
       .headers(asDownload)
+      .type(type)
       .status(passedStatuses.has(status) ? status : 200)
       .send(body);
   } catch (error) {

@@ -85,10 +85,8 @@ function serveCommands(app: FastifyInstance, modules: RunnerModules): void {
   const { runnerLinks } = modules;
   stream(app, runnerApi.execRunner, async ({ principal, params, body, reply }) => {
     const runner = await ready(modules, principal, params.runner_id);
-    return passThrough(reply, {
-      use: runnerLinks.hold(runner),
-      ...json(execApi.exec, withEnvironment(modules, runner, body)),
-    });
+    const request = json(execApi.exec, withEnvironment(modules, runner, body));
+    return passThrough(reply, { use: runnerLinks.hold(runner), type: "application/x-ndjson", ...request });
   });
   app.route({
     ...routeOf(runnerApi.execRunnerOnce),
@@ -125,7 +123,7 @@ function serveCommands(app: FastifyInstance, modules: RunnerModules): void {
   stream(app, runnerApi.followRunnerLogs, async ({ principal, params, query, reply }) => {
     const runner = await ready(modules, principal, params.runner_id);
     const path = urlOf(terminalStreams.stream, { query: { ...query, flow: "read" } });
-    return passThrough(reply, { use: runnerLinks.hold(runner), method: "GET", path });
+    return passThrough(reply, { use: runnerLinks.hold(runner), type: "application/x-ndjson", method: "GET", path });
   });
 }
 
@@ -152,7 +150,7 @@ function serveFiles(app: FastifyInstance, modules: RunnerModules): void {
   stream(app, runnerApi.packRunnerFolder, async ({ principal, params, query, reply }) => {
     const runner = await ready(modules, principal, params.runner_id);
     const path = urlOf(rawFilesApi.packFolder, { query });
-    return passThrough(reply, { use: runnerLinks.hold(runner), method: "GET", path });
+    return passThrough(reply, { use: runnerLinks.hold(runner), type: "application/x-tar", method: "GET", path });
   });
 }
 
@@ -163,6 +161,7 @@ function serveUploads(app: FastifyInstance, modules: RunnerModules): void {
     const length = call.request.headers["content-length"];
     return passThrough(call.reply, {
       use: runnerLinks.hold(runner),
+      type: "application/json",
       method: "PUT",
       path,
       headers: length === undefined ? {} : { "content-length": length },
