@@ -23,6 +23,17 @@ function prefix(base: string, shebang = "#!/usr/bin/env node"): string {
   return join(base, "prefix", "bin");
 }
 
+/** As pnpm writes them for its global packages. */
+const pnpmShim = (script: string): string => `#!/bin/sh
+basedir=$(dirname "$(echo "$0" | sed -e 's,\\\\,/,g')")
+
+if [ -x "$basedir/node" ]; then
+  exec "$basedir/node"  "$basedir/${script}" "$@"
+else
+  exec node  "$basedir/${script}" "$@"
+fi
+`;
+
 describe.skipIf(!expectsBubblewrap)("a program of this machine", () => {
   test("of an npm prefix runs inside with its packages, by our Node, and brings nothing else along", async () => {
     await using setting = new Setting();
@@ -81,6 +92,46 @@ describe.skipIf(!expectsBubblewrap)("a program of this machine", () => {
       "/opt/agents/linked/package/word.js",
       "/opt/agents/single/single",
     ]);
+  });
+
+  test("of pnpm runs inside with the packages that pnpm keeps for it", async () => {
+    await using setting = new Setting();
+    const home = join(setting.base, "pnpm");
+    const store = join(home, "global", "5", ".pnpm");
+    const main = join(store, "@maker+agent@1.0.0", "node_modules", "@maker", "agent", "main.mjs");
+    write(main, '#!/usr/bin/env node\nimport word from "helper";\nconsole.log(word, process.argv[2]);\n');
+    const helper = join(store, "helper@2.0.0", "node_modules", "helper");
+    write(join(helper, "package.json"), '{"name":"helper","exports":"./index.mjs"}');
+    write(join(helper, "index.mjs"), 'export default "helped";');
+    symlinkSync("../../helper@2.0.0/node_modules/helper", join(dirname(dirname(dirname(main))), "helper"));
+    mkdirSync(join(home, "global", "5", "node_modules", "@maker"), { recursive: true });
+    symlinkSync(dirname(main), join(home, "global", "5", "node_modules", "@maker", "agent"));
+    write(join(home, "maker-agent"), pnpmShim("global/5/node_modules/@maker/agent/main.mjs"));
+    write(join(home, "broken-agent"), pnpmShim("global/5/node_modules/broken/main.mjs"));
+    const backend = await setting.backend({ searchPath: `/usr/bin:${home}` });
+    expect(await backend.missing("broken-agent")).toMatch(/installed by pnpm/);
+    const runner = spec({ programs: ["maker-agent"] });
+    await backend.create(runner);
+    using conversation = await converse(backend, runner.id);
+    expect((await conversation.run("maker-agent", "word")).stdout).toBe("helped word\n");
+  });
+
+  test("that stands on the PATH as a version manager's shim is reported with what to do", async () => {
+    await using setting = new Setting();
+    const shims = join(setting.base, "shims");
+    const script = (manager: string) =>
+      `#!/usr/bin/env bash\n# plugin: nodejs\nexec "/home/me/bin/${manager}" exec "$@"\n`;
+    write(join(shims, "of-asdf"), script("asdf"));
+    write(join(shims, "of-nodenv"), script("nodenv"));
+    write(join(shims, "of-itself"), "#!/bin/sh\nexec something exec\n");
+    write(join(setting.base, "bin", "mise"), "");
+    write(join(setting.base, "bin", "volta-shim"), "");
+    symlinkSync("../bin/mise", join(shims, "of-mise"));
+    symlinkSync("../bin/volta-shim", join(shims, "of-volta"));
+    const backend = await setting.backend({ searchPath: `/usr/bin:${shims}` });
+    for (const manager of ["asdf", "nodenv", "mise", "volta"])
+      expect(await backend.missing(`of-${manager}`)).toMatch(new RegExp(`shim of ${manager}.*${manager} which of-`));
+    expect(await backend.missing("of-itself")).toBeUndefined();
   });
 
   test("that a sandbox can't start is told of with the reason", async () => {

@@ -4,6 +4,7 @@ import { basename, delimiter, dirname, join, relative, resolve, sep } from "node
 import { z } from "zod";
 import { isVisibleInside } from "./host-mounts.ts";
 import { readOnly, type Mount } from "./mount.ts";
+import { explainShim, followPnpm } from "./shims.ts";
 import { inside } from "../shared/inside.ts";
 
 /** How a program of the host gets into a sandbox. */
@@ -76,7 +77,17 @@ function findWay(program: string, search: ProgramSearch): Way {
   if (common !== undefined && isVisibleInside(realpathOf(common))) return { kind: "there" };
   const found = common ?? findOnPath(program, search.searchPath);
   if (found === undefined) return { kind: "missing", reason: `the program '${program}' is not on the PATH` };
-  return wayTo(program, realpathOf(found));
+  return wayThrough(program, realpathOf(found));
+}
+
+/** What stands on the PATH may only start the program. */
+function wayThrough(program: string, file: string): Way {
+  const shim = explainShim(program, file);
+  if (shim !== undefined) return { kind: "missing", reason: shim };
+  const script = followPnpm(file);
+  if (script === undefined) return wayTo(program, file);
+  if (isFile(script)) return wayTo(program, realpathOf(script));
+  return { kind: "missing", reason: `it was installed by pnpm, and ${script} is not there; install it again` };
 }
 
 function wayTo(program: string, file: string): Way {
@@ -99,7 +110,10 @@ function wayTo(program: string, file: string): Way {
  */
 function treeOf(file: string): string | undefined {
   const parts = file.split(sep);
+  // pnpm links packages to each other within this folder.
+  const store = parts.indexOf(".pnpm");
   const outermost = parts.indexOf("node_modules");
+  if (store !== -1 && (outermost === -1 || store < outermost)) return parts.slice(0, store + 1).join(sep);
   if (outermost !== -1) return parts.slice(0, outermost + 1).join(sep);
   for (let folder = dirname(file); folder !== dirname(folder); folder = dirname(folder)) {
     const manifest = readManifest(folder);
@@ -139,11 +153,13 @@ function interpreterOf(file: string): string | undefined {
 function isExecutable(file: string): boolean {
   try {
     accessSync(file, constants.X_OK);
-    return statSync(file).isFile();
+    return isFile(file);
   } catch {
     return false;
   }
 }
+
+const isFile = (file: string): boolean => statSync(file, { throwIfNoEntry: false })?.isFile() ?? false;
 
 function realpathOf(file: string): string {
   try {

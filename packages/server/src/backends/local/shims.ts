@@ -1,0 +1,42 @@
+import { readFileSync, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+
+/**
+ * Version managers put shims on the PATH: small programs that look up at their start, in the home folder, what to run.
+ * In a sandbox there is nothing to look up.
+ */
+const managers = ["asdf", "mise", "volta", "nodenv", "pyenv", "rbenv"];
+
+/** Longer files are programs, not shims. */
+const maxShimBytes = 16 * 1024;
+
+/** Why a sandbox cannot start the program where a version manager's shim stands for it. `file` has no links in its path. */
+export function explainShim(program: string, file: string): string | undefined {
+  const manager = findManager(program, file);
+  if (manager === undefined) return undefined;
+  return `it is a shim of ${manager}, which a sandbox does not see; put the folder that \`${manager} which ${program}\` names first on the PATH, or install it with \`npm install -g\``;
+}
+
+function findManager(program: string, file: string): string | undefined {
+  // The shims of mise and volta are links to one program that looks at the name it was started by.
+  const linked = basename(file).replace(/-shim$/, "");
+  if (linked !== program && managers.includes(linked)) return linked;
+  const named = /^exec\s+"?(?:\S*\/)?(\w+)"?\s+exec\b/m.exec(readShim(file) ?? "")?.[1];
+  return named !== undefined && managers.includes(named) ? named : undefined;
+}
+
+/** The program that a shim of pnpm runs by node: a script with a path from its own folder. */
+export function followPnpm(file: string): string | undefined {
+  const script = /^\s*exec node\s+"\$basedir\/([^"$]+)"/m.exec(readShim(file) ?? "")?.[1];
+  return script === undefined ? undefined : join(dirname(file), script);
+}
+
+function readShim(file: string): string | undefined {
+  try {
+    if (statSync(file).size > maxShimBytes) return undefined;
+    const text = readFileSync(file, "utf8");
+    return text.startsWith("#!") ? text : undefined;
+  } catch {
+    return undefined;
+  }
+}
