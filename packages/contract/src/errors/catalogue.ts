@@ -1,10 +1,12 @@
 import type { CatalogueEntry } from "./entry.ts";
 import type { ErrorCode, ErrorContexts } from "./contexts.ts";
 import { engineErrors } from "./engine-errors.ts";
+import { modelErrors } from "./model-errors.ts";
 
 /** Every error Wharf tells of. A code without an entry does not compile. */
 export const errorCatalogue: { readonly [Code in ErrorCode]: CatalogueEntry<ErrorContexts[Code]> } = {
   ...engineErrors,
+  ...modelErrors,
   bad_request: {
     http: 400,
     grpc: "INVALID_ARGUMENT",
@@ -108,7 +110,7 @@ export const errorCatalogue: { readonly [Code in ErrorCode]: CatalogueEntry<Erro
     http: 502,
     grpc: "FAILED_PRECONDITION",
     message: ({ reason }) => `The agent refused: ${reason}`,
-    next: () => "If it asks for a login or a key, give the server the key of its model route.",
+    next: () => "Its own words say why. An agent that wants a login of its own cannot get one in a runner.",
   },
   agent_timeout: {
     http: 504,
@@ -301,25 +303,6 @@ export const errorCatalogue: { readonly [Code in ErrorCode]: CatalogueEntry<Erro
     grpc: "UNAVAILABLE",
     message: ({ address }) => `Another program listens on ${address}.`,
     next: () => "Stop it, or choose another port with WHARF_PORT.",
-  },
-  model_route_missing: {
-    http: 403,
-    grpc: "FAILED_PRECONDITION",
-    message: ({ route }) => `The server has no key for the model route '${route}'.`,
-    next: ({ route }) => `Set ${route.toUpperCase()}_API_KEY in the server's environment and start it again.`,
-  },
-  model_call_denied: {
-    http: 403,
-    grpc: "PERMISSION_DENIED",
-    message: ({ route, call }) => `A run may not call ${call} of the model route '${route}'.`,
-    next: () =>
-      "A run may generate, count tokens, embed and look at models; files, batches and stored answers belong to the account and stay closed.",
-  },
-  model_unreachable: {
-    http: 502,
-    grpc: "UNAVAILABLE",
-    message: ({ route, reason }) => `The model route '${route}' does not answer: ${reason}`,
-    next: () => "Check the server's way out; the agent may be prompted again.",
   },
   egress_denied: {
     http: 403,

@@ -23,6 +23,7 @@ export interface ErrorContexts {
   agent_start_failed: { command: string; reason: string };
   agent_exited: { exit: string };
   agent_refused: { reason: string };
+  agent_model_failed: { reason: string; next: string };
   agent_timeout: { after_s: number; waiting_for: string };
   repository_missing: { url: string };
   repository_empty: { url: string };
@@ -69,7 +70,10 @@ export interface ErrorContexts {
   secret_damaged: { path: string; reason: string };
   port_taken: { address: string };
   model_route_missing: { route: string };
+  model_route_unknown: { route: string };
+  model_route_denied: { route: string; own?: string | undefined };
   model_call_denied: { route: string; call: string };
+  model_answer_cut: { route: string };
   model_unreachable: { route: string; reason: string };
   egress_denied: { host: string };
   unsupported: { what: string };

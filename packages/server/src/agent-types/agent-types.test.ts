@@ -54,6 +54,18 @@ test("a name that another type has is a conflict, also where two take it at once
   for (const end of ends) if (end.status === "rejected") expect(end.reason).toMatchObject({ code: "conflict" });
 });
 
+test("a type whose model route has no key names the setting, and one whose route does not exist says so", async () => {
+  await using f = await fixture();
+  const types = typesOf(f);
+  for (const route of ["openai", "zzz"])
+    await types.create(AgentTypeInput.parse({ name: route, command: ["x"], model_route: route }));
+  const reasons = await Promise.all(["openai", "zzz"].map(async (name) => (await types.get(name)).unavailable_reason));
+  expect(reasons).toEqual([
+    "the server has no key for the model route 'openai': set OPENAI_API_KEY in its environment",
+    "there is no model route 'zzz', only gemini, anthropic, openai",
+  ]);
+});
+
 test("only Wharf's own names are replaced in what an agent is started with", () => {
   const type = {
     command: ["x", "${constructor} ${toString} ${HOME} ${WHARF_TOKEN}"],

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { AgentTypeInput, WharfError } from "@wharf/contract";
+import { AgentTypeInput, keySetting, modelRoutes, WharfError } from "@wharf/contract";
 import { asc, eq, sql } from "drizzle-orm";
 import { type Database, defined, schema } from "../store/index.ts";
 import { builtInAgentTypes } from "./built-in.ts";
@@ -142,8 +142,8 @@ export class AgentTypes {
     const route = routeOf(row, this.#around.routes);
     if (!route)
       return "the server has no model key: set GEMINI_API_KEY, ANTHROPIC_API_KEY or OPENAI_API_KEY in its environment";
-    if (!Object.hasOwn(this.#around.routes, route))
-      return `the server has no key for the model route '${route}': set ${route.toUpperCase()}_API_KEY in its environment`;
-    return undefined;
+    if (Object.hasOwn(this.#around.routes, route)) return undefined;
+    if (!modelRoutes.includes(route)) return `there is no model route '${route}', only ${modelRoutes.join(", ")}`;
+    return `the server has no key for the model route '${route}': set ${keySetting(route)} in its environment`;
   }
 }

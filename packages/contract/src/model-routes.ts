@@ -1,0 +1,8 @@
+/** The model routes there are. Each has a key and an address among the server's settings. */
+export const modelRoutes: readonly string[] = ["gemini", "anthropic", "openai"];
+
+/** The setting that holds a route's key. */
+export const keySetting = (route: string): string => `${route.toUpperCase()}_API_KEY`;
+
+/** The setting that holds the address of a route's server. */
+export const addressSetting = (route: string): string => `${route.toUpperCase()}_BASE_URL`;
