@@ -46,8 +46,10 @@ describe.each(["gemini", "anthropic", "openai"] as const)("with a model of the %
       await using model = await start[provider]({ key, script });
       await using agent = await agentFor(provider, { model, folders }).open();
       const problem = await failureOf(agent.prompt("Go."));
-      expect(problem.message).toContain("cut before its end");
-      expect(problem.data).toMatchObject({ code: "model_unreachable" });
+      expect(problem.message).toBe(
+        `The model route '${provider}' broke off its answer; nothing of that answer was used.`,
+      );
+      expect(problem.data).toMatchObject({ code: "model_answer_cut" });
       expect(agent.said).toContain("Now I write");
       expect(existsSync(join(folders.cwd, "cut.txt"))).toBe(false);
       expect(agent.calls.every(({ status }) => status === "failed")).toBe(true);
@@ -56,6 +58,23 @@ describe.each(["gemini", "anthropic", "openai"] as const)("with a model of the %
       expect(agent.said).toContain("Here is all of it.");
     },
   );
+
+  test("an answer that is cut before anything of it was shown is asked for again, and not for ever", async () => {
+    using folders = new TestFolders();
+    const script: Script = [{ cut: true }, { cut: "clean" }, { text: "Here it is." }];
+    await using model = await start[provider]({
+      key,
+      script: [...script, { cut: true }, { cut: true }, { cut: true }],
+    });
+    await using agent = await agentFor(provider, { model, folders }).open();
+    expect((await agent.prompt("Go.")).stopReason).toBe("end_turn");
+    expect(agent.said).toBe("Here it is.");
+    expect(model.requests).toHaveLength(3);
+    const problem = await failureOf(agent.prompt("Again."));
+    expect(problem.data).toMatchObject({ code: "model_answer_cut" });
+    expect(problem.data?.next).toContain("Prompt the task again");
+    expect(model.requests).toHaveLength(6);
+  });
 
   test("a session loaded in a new process continues the conversation", async () => {
     using folders = new TestFolders();

@@ -1,5 +1,5 @@
 import { Problem, RemoteError, WharfError } from "@wharf/contract";
-import { APICallError, InvalidResponseDataError } from "ai";
+import { APICallError, InvalidResponseDataError, NoOutputGeneratedError } from "ai";
 import { z } from "zod";
 
 /** The three APIs agree on this much of an error's body. */
@@ -21,7 +21,10 @@ const unreachable = (route: string, reason: string, cause?: unknown): WharfError
   new WharfError("model_unreachable", { route, reason: reason.slice(0, MAX_REASON_CHARACTERS) }, { cause });
 
 export const answerCut = (route: string, cause?: unknown): WharfError =>
-  unreachable(route, "its answer was cut before its end, and nothing of it was taken", cause);
+  new WharfError("model_answer_cut", { route }, { cause });
+
+/** Whether the same request may bring a whole answer. */
+export const isCut = (error: unknown): boolean => error instanceof WharfError && error.code === "model_answer_cut";
 
 function fromCall(error: APICallError, route: string): WharfError | RemoteError {
   const body = parse(error.responseBody);
@@ -41,8 +44,10 @@ export function modelFailure(thrown: unknown, route: string): WharfError | Remot
   if (APICallError.isInstance(thrown)) return fromCall(thrown, route);
   // undici's words for a body that ended too early, and the SDK's for one without a finish reason
   if (thrown instanceof TypeError && thrown.message === "terminated") return answerCut(route, thrown);
-  if (InvalidResponseDataError.isInstance(thrown) && thrown.message.includes("without a finish reason"))
-    return answerCut(route, thrown);
+  const hasNoEnd =
+    (InvalidResponseDataError.isInstance(thrown) && thrown.message.includes("without a finish reason")) ||
+    (NoOutputGeneratedError.isInstance(thrown) && thrown.message.includes("without a finish chunk"));
+  if (hasNoEnd) return answerCut(route, thrown);
   const words = z.object({ message: z.string() }).safeParse(thrown);
   return unreachable(route, words.success ? words.data.message : String(thrown), thrown);
 }

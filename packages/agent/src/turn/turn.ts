@@ -1,8 +1,9 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { PromptResponse, StopReason } from "@agentclientprotocol/sdk";
 import { WharfError } from "@wharf/contract";
 import type { FinishReason } from "ai";
 import { instructionsFor } from "../instructions.ts";
-import { contextTokens, languageModel, runStep, type Step } from "../model/index.ts";
+import { contextTokens, isCut, languageModel, runStep, type Step } from "../model/index.ts";
 import type { Session } from "../session/index.ts";
 import type { ModelSettings } from "../settings.ts";
 import { tools } from "../tools/index.ts";
@@ -11,6 +12,10 @@ import { Conversation } from "./conversation.ts";
 import { Usage } from "./usage.ts";
 
 const MAX_STEPS = 100;
+/** An answer that is cut before anything of it was shown is asked for again, so often in all. */
+const MAX_TRIES = 3;
+/** Before the second try; twice as long before the third. */
+const RETRY_MS = 500;
 const CHARACTERS_PER_TOKEN = 4;
 /** Part of the context that the conversation may fill: instructions, tools and the answer need room too. */
 const CONVERSATION_SHARE = 0.7;
@@ -79,33 +84,48 @@ export class Turn {
     return "max_turn_requests";
   }
 
+  /** Asks until an answer is whole, unless a part of one was shown: said twice, it would be shown twice. */
   async #ask(instructions: string, calls: StepCalls): Promise<Step> {
-    const { provider } = this.#settings;
-    let said = "";
-    try {
-      return await runStep(
-        {
-          model: languageModel(this.#settings),
-          route: provider,
-          instructions,
-          messages: this.#conversation.messages(contextTokens[provider] * CONVERSATION_SHARE * CHARACTERS_PER_TOKEN),
-          tools,
-          signal: this.#signal,
-        },
-        {
-          text: (text) => {
-            said += text;
-            return this.#session.say(text);
-          },
-          thought: (text) => this.#session.think(text),
-          callBegins: (id, toolName) => calls.begin(id, toolName),
-        },
-      );
-    } catch (error) {
-      // What the person saw of a cancelled answer, the model should know of too. A failed answer is as if never given.
-      if (this.#signal.aborted && said)
-        this.#conversation.add({ role: "assistant", content: `${said} [ended here by the person]` });
-      throw error;
+    for (let tries = 1; ; tries += 1) {
+      const shown = { isAny: false, text: "" };
+      try {
+        return await this.#askOnce(instructions, calls, shown);
+      } catch (error) {
+        // What the person saw of a cancelled answer, the model should know of too. A failed answer is as if never given.
+        if (this.#signal.aborted && shown.text)
+          this.#conversation.add({ role: "assistant", content: `${shown.text} [ended here by the person]` });
+        if (!isCut(error) || shown.isAny || tries === MAX_TRIES) throw error;
+        await sleep(RETRY_MS * tries, undefined, { signal: this.#signal });
+      }
     }
+  }
+
+  #askOnce(instructions: string, calls: StepCalls, shown: { isAny: boolean; text: string }): Promise<Step> {
+    const { provider } = this.#settings;
+    return runStep(
+      {
+        model: languageModel(this.#settings),
+        route: provider,
+        instructions,
+        messages: this.#conversation.messages(contextTokens[provider] * CONVERSATION_SHARE * CHARACTERS_PER_TOKEN),
+        tools,
+        signal: this.#signal,
+      },
+      {
+        text: (text) => {
+          shown.isAny ||= text !== "";
+          shown.text += text;
+          return this.#session.say(text);
+        },
+        thought: (text) => {
+          shown.isAny ||= text !== "";
+          return this.#session.think(text);
+        },
+        callBegins: (id, toolName) => {
+          shown.isAny = true;
+          return calls.begin(id, toolName);
+        },
+      },
+    );
   }
 }
