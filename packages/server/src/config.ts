@@ -100,8 +100,10 @@ const Environment = z.object({
   ANTHROPIC_API_KEY: z.string().min(1).optional(),
   ANTHROPIC_BASE_URL: z.url().default("https://api.anthropic.com"),
   OPENAI_API_KEY: z.string().min(1).optional(),
-  /** Without a version: the agent asks for `/v1/…` itself. */
+  /** With a version or without: the agent asks for `/v1/…` itself. */
   OPENAI_BASE_URL: z.url().default("https://api.openai.com"),
+  /** How long a model may take to begin its answer. */
+  WHARF_MODEL_TIMEOUT: z.string().default("10m").transform(parseTime),
   PATH: z.string().default("/usr/local/bin:/usr/bin:/bin"),
 });
 
@@ -161,6 +163,7 @@ export interface Config {
   readonly maxRunLogMb: number;
   readonly logLevel: string;
   readonly modelRoutes: Readonly<Record<string, ModelRouteConfig>>;
+  readonly modelTimeoutMs: number;
   /** Where agents' programs are looked for. */
   readonly searchPath: string;
 }
@@ -221,6 +224,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
         openai: { api: "openai" as const, base_url: e.OPENAI_BASE_URL, key: e.OPENAI_API_KEY },
       }),
     },
+    modelTimeoutMs: e.WHARF_MODEL_TIMEOUT,
     searchPath: e.PATH,
   };
 }

@@ -1,8 +1,9 @@
+import { RecentRuns } from "./recent-runs.ts";
+
 /** The same host is listed once in this time: an agent that asks again and again fills no log. */
 const quietMs = 60_000;
 /** The names of hosts are the agent's choice: a run that tries ever new ones is listed so far and no further. */
 const maxLinesPerRun = 200;
-const maxRuns = 1_000;
 
 interface RunDenials {
   readonly shownAt: Map<string, number>;
@@ -11,25 +12,15 @@ interface RunDenials {
 
 /** Decides which refusals of a run appear in its task's log. */
 export class DenialLines {
-  readonly #runs = new Map<string, RunDenials>();
+  readonly #runs = new RecentRuns<RunDenials>(() => ({ shownAt: new Map(), lines: 0 }));
 
   /** `list` a refusal, pass over it with `skip`, or `close` the list: the last line for this run. */
   admit(runId: string, host: string): "list" | "skip" | "close" {
-    const run = this.#find(runId);
+    const run = this.#runs.get(runId);
     if (run.lines > maxLinesPerRun) return "skip";
     const now = Date.now();
     if (now - (run.shownAt.get(host) ?? Number.NEGATIVE_INFINITY) < quietMs) return "skip";
     run.shownAt.set(host, now);
     return ++run.lines > maxLinesPerRun ? "close" : "list";
-  }
-
-  /** The run's own entry, as the youngest: the run that was refused least recently is forgotten first. */
-  #find(runId: string): RunDenials {
-    const run = this.#runs.get(runId) ?? { shownAt: new Map(), lines: 0 };
-    this.#runs.delete(runId);
-    this.#runs.set(runId, run);
-    const [oldest] = this.#runs.keys();
-    if (this.#runs.size > maxRuns && oldest !== undefined) this.#runs.delete(oldest);
-    return run;
   }
 }

@@ -4,6 +4,7 @@ import { pino } from "pino";
 import { describe, expect, it } from "vitest";
 import { fixture } from "../test/fixture.ts";
 import { gatewayHooks } from "./gateway-hooks.ts";
+import { ModelHealth } from "./model-health.ts";
 
 const logger = pino({ level: "silent" });
 const use = {
@@ -14,6 +15,7 @@ const use = {
   bytes_out: 1,
   duration_ms: 1_000,
   complete: true,
+  answered: true,
 };
 
 describe("what the gateway sees", () => {
@@ -27,7 +29,7 @@ describe("what the gateway sees", () => {
       token: "t",
     }));
     {
-      await using hooks = gatewayHooks(f.log, logger);
+      await using hooks = gatewayHooks({ log: f.log, logger, modelHealth: new ModelHealth() });
       for (let n = 0; n < 5_000; n++) hooks.denied(flooding!, { host: `host-${n}.example`, reason: "no way out" });
       for (let n = 0; n < 10; n++) hooks.denied(other!, { host: "one.example", reason: "no way out" });
     }
@@ -41,13 +43,33 @@ describe("what the gateway sees", () => {
     ]);
   });
 
+  it("says once in the task's log and in the server's what is wrong with a model's server, and once that it is well", async () => {
+    await using f = await fixture();
+    const task = await f.newTask();
+    const context = { runner_id: "r", run_id: randomUUID(), task_id: task.id, token: "t" };
+    const warnings: string[] = [];
+    const listening = pino({ base: null }, { write: (line: string) => void warnings.push(line) });
+    const fault = { kind: "limited", message: "It answers 429.", note: "Agents retry.", next: "Wait." } as const;
+    {
+      await using hooks = gatewayHooks({ log: f.log, logger: listening, modelHealth: new ModelHealth() });
+      for (let n = 0; n < 50; n++) hooks.watchAnswer?.(context).end({ answered: false, fault });
+      for (let n = 0; n < 2; n++) hooks.watchAnswer?.(context).end({ answered: true });
+    }
+    const events = await f.log.read(task.id, 1, 1_000);
+    const lines = ["It answers 429. Agents retry.", "The model's server answers again."];
+    expect(events.map(({ data }) => data)).toEqual(lines.map((message) => ({ kind: "notice", message })));
+    expect(warnings.map((line) => JSON.parse(line))).toMatchObject(
+      lines.map((msg) => ({ msg, run_id: context.run_id, task_id: task.id })),
+    );
+  });
+
   it("reaches the log in order, though more came at once than one insert takes", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     const context = { runner_id: "r", run_id: randomUUID(), task_id: task.id, token: "t" };
     const count = 7_000;
     {
-      await using hooks = gatewayHooks(f.log, logger);
+      await using hooks = gatewayHooks({ log: f.log, logger, modelHealth: new ModelHealth() });
       for (let n = 0; n < count; n++) hooks.modelRequest(context, { ...use, request_id: `${n}` });
     }
     const events: Event[] = [];

@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import { DenialLines } from "./denial-lines.ts";
 import type { Log } from "./events/index.ts";
 import type { GatewayContext, GatewayHooks } from "./gateway/index.ts";
+import type { ModelHealth } from "./model-health.ts";
 
 /** What the gateway saw is written together this much later, so that no answer of a model waits for the database. */
 const writeDelayMs = 100;
@@ -14,8 +15,14 @@ interface Line {
   readonly data: EventData;
 }
 
-/** What the gateway sees goes into the task's log: what was refused and what a model was asked. */
-export function gatewayHooks(log: Log, logger: Logger): GatewayHooks & AsyncDisposable {
+export interface GatewayHooksOptions {
+  readonly log: Log;
+  readonly logger: Logger;
+  readonly modelHealth: ModelHealth;
+}
+
+/** What the gateway sees goes into the task's log: what was refused, what a model was asked and how its server fails. */
+export function gatewayHooks({ log, logger, modelHealth }: GatewayHooksOptions): GatewayHooks & AsyncDisposable {
   const denials = new DenialLines();
   const waiting = new Map<string, Line[]>();
   const writers = new Map<string, Promise<void>>();
@@ -50,6 +57,13 @@ export function gatewayHooks(log: Log, logger: Logger): GatewayHooks & AsyncDisp
     timer ??= setTimeout(() => void writeAll(), writeDelayMs);
   };
 
+  const showModel = (context: GatewayContext, message: string | undefined) => {
+    if (message === undefined) return;
+    keep(context, { kind: "notice", message });
+    const { run_id, task_id, model_route } = context;
+    logger.warn({ run_id, task_id, model_route }, message);
+  };
+
   return {
     async pushed(context, push) {
       logger.debug({ run_id: context.run_id, ...push }, "a mirror took a push");
@@ -63,6 +77,13 @@ export function gatewayHooks(log: Log, logger: Logger): GatewayHooks & AsyncDisp
     modelRequest(context, use) {
       const wall_seconds = use.duration_ms / 1000;
       keep(context, { kind: "usage", source: "gateway", model_requests: 1, wall_seconds, raw: use });
+    },
+    watchAnswer(context) {
+      modelHealth.begin(context.run_id);
+      return {
+        slow: (fault) => showModel(context, modelHealth.show(context.run_id, fault)),
+        end: (outcome) => showModel(context, modelHealth.end(context.run_id, outcome)),
+      };
     },
     async [Symbol.asyncDispose]() {
       clearTimeout(timer);

@@ -15,6 +15,7 @@ import { createGateway, openMirrors } from "./gateway/index.ts";
 import { HealthMonitor } from "./health-monitor.ts";
 import { createLogger } from "./logger.ts";
 import { gatewayHooks } from "./gateway-hooks.ts";
+import { ModelHealth } from "./model-health.ts";
 import {
   HandMadeRunners,
   isAtWork,
@@ -125,8 +126,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     }),
     "A git mirror",
   );
-  const hooks = parts.use(gatewayHooks(log, logger));
-  const gateway = createGateway({ mirrors, routes, hooks, log: logger });
+  const modelHealth = new ModelHealth();
+  const hooks = parts.use(gatewayHooks({ log, logger, modelHealth }));
+  const modelTimes = { firstByte: config.modelTimeoutMs };
+  const gateway = createGateway({ mirrors, routes, hooks, log: logger, modelTimes });
   parts.defer(() => gateway.close());
   const times = { ...defaultRunTimes, ...options.times };
   const runners = new Runners(db);

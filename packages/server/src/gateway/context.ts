@@ -24,6 +24,37 @@ export interface ModelUse {
   readonly duration_ms: number;
   /** The whole answer came from the model's server and was handed to the runner. */
   readonly complete: boolean;
+  /** It was a model's answer, and the model's server did not break it off. */
+  readonly answered: boolean;
+}
+
+/** What is wrong with a model's server, in words for a person. */
+export interface UpstreamFault {
+  readonly kind:
+    | "key"
+    | "forbidden"
+    | "limited"
+    | "refused"
+    | "moved"
+    | "failing"
+    | "unreachable"
+    | "slow"
+    | "silent"
+    | "cut"
+    | "garbage";
+  readonly message: string;
+  /** What to know while the agent is at work. */
+  readonly note?: string;
+  /** What to do when the agent has failed by it. */
+  readonly next: string;
+}
+
+/** Told how one request for an answer comes out. */
+export interface AnswerWatch {
+  /** The model's server has sent nothing for a while; the request goes on. */
+  slow(fault: UpstreamFault): void;
+  /** Called once, before the runner can see the end. With neither, the runner itself left the request. */
+  end(outcome: { readonly answered: boolean; readonly fault?: UpstreamFault }): void;
 }
 
 export interface Pushed {
@@ -40,6 +71,8 @@ export interface GatewayHooks {
   pushed(context: GatewayContext, push: Pushed): Promise<void>;
   denied(context: GatewayContext, what: { host: string; reason: string }): void;
   modelRequest(context: GatewayContext, use: ModelUse): void;
+  /** A run asks a model for an answer; requests that count tokens or list models are not watched. */
+  watchAnswer?(context: GatewayContext): AnswerWatch;
 }
 
 export interface ModelRoute {

@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { toWharfError, WharfError } from "@wharf/contract";
 import type { GatewayContext, GatewayHooks, GatewayLog, ModelRoute } from "./context.ts";
 import { createGitServer, type Mirrors } from "./git/index.ts";
-import { createModelProxy } from "./models/index.ts";
+import { createModelProxy, type ModelTimes } from "./models/index.ts";
 import { refuseWith } from "./refuse.ts";
 
 export interface GatewayOptions {
@@ -13,6 +13,7 @@ export interface GatewayOptions {
   readonly hooks: GatewayHooks;
   readonly log?: GatewayLog;
   readonly maxModelBodyBytes?: number;
+  readonly modelTimes?: Partial<ModelTimes>;
   readonly maxPushBytes?: number;
   /** Fetches of all runners that may keep a git at work at the same time. */
   readonly maxFetches?: number;
@@ -38,7 +39,12 @@ const gitTimeoutMs = 15 * 60_000;
 
 export function createGateway(options: GatewayOptions): Gateway {
   const { mirrors, hooks, routes, log } = options;
-  const models = createModelProxy({ routes, hooks, maxBodyBytes: options.maxModelBodyBytes ?? maxModelBodyBytes });
+  const models = createModelProxy({
+    routes,
+    hooks,
+    maxBodyBytes: options.maxModelBodyBytes ?? maxModelBodyBytes,
+    times: options.modelTimes,
+  });
   const git = createGitServer({
     mirrors,
     hooks,

@@ -5,7 +5,7 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
-import type { GatewayContext, ModelRoute, ModelUse, Pushed } from "./context.ts";
+import type { GatewayContext, ModelRoute, ModelUse, Pushed, UpstreamFault } from "./context.ts";
 import { createGateway, type GatewayOptions } from "./gateway.ts";
 import { servedEnvironment } from "./git/environment.ts";
 import { runHttpBackend } from "./git/http-backend.ts";
@@ -141,6 +141,9 @@ export interface Seen {
   readonly pushed: Pushed[];
   readonly denied: { host: string; reason: string }[];
   readonly used: ModelUse[];
+  /** How requests for an answer came out. */
+  readonly outcomes: { answered: boolean; fault?: UpstreamFault }[];
+  readonly slow: UpstreamFault[];
 }
 
 export const somebody: GatewayContext = {
@@ -160,7 +163,7 @@ export async function listeningGateway(
     limits?: Partial<GatewayOptions>;
   },
 ): Promise<{ url: string; seen: Seen; server: Server }> {
-  const seen: Seen = { pushed: [], denied: [], used: [] };
+  const seen: Seen = { pushed: [], denied: [], used: [], outcomes: [], slow: [] };
   const gateway = createGateway({
     mirrors: options.mirrors,
     routes: options.routes ?? {},
@@ -169,6 +172,10 @@ export async function listeningGateway(
       pushed: async (_context, push) => void seen.pushed.push(push),
       denied: (_context, what) => void seen.denied.push(what),
       modelRequest: (_context, use) => void seen.used.push(use),
+      watchAnswer: () => ({
+        slow: (fault) => void seen.slow.push(fault),
+        end: (outcome) => void seen.outcomes.push(outcome),
+      }),
     },
   });
   const context = async () => ({ ...somebody, ...options.context });

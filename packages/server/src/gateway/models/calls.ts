@@ -34,6 +34,16 @@ const allowedCalls: { readonly [Api in ModelRoute["api"]]: readonly Call[] } = {
   ],
 };
 
+const generatingCalls: { readonly [Api in ModelRoute["api"]]: RegExp } = {
+  gemini: /:(?:stream)?generateContent$/i,
+  anthropic: /\/messages$/,
+  openai: /\/(?:responses|completions)$/,
+};
+
+/** Whether an allowed call asks the model for an answer. */
+export const asksForAnswer = (api: ModelRoute["api"], method: string, path: string): boolean =>
+  method === "POST" && generatingCalls[api].test(path);
+
 /** Whether a run may make this call. HEAD asks for the head of what GET returns. */
 export function isAllowedCall(api: ModelRoute["api"], method: string, path: string): boolean {
   const wanted = method === "HEAD" ? "GET" : method;

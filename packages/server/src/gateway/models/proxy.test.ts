@@ -156,7 +156,14 @@ describe("a request to a model", () => {
   test("is refused for another route, a route without a key, and an address outside of its base", async () => {
     let asked = 0;
     const { url, seen } = await before((_req, res) => void res.end(String(++asked)), { base: "/v1" });
-    for (const route of ["other", "keyless", "nothing", "constructor", "__proto__"]) {
+    for (const [route, code] of [
+      ["other", "model_route_denied"],
+      ["keyless", "model_route_denied"],
+      ["openai", "model_route_denied"],
+      ["nothing", "model_route_unknown"],
+      ["constructor", "model_route_unknown"],
+      ["__proto__", "model_route_unknown"],
+    ]) {
       const answer = await send(`${url}/models/${route}/x`);
       expect([answer.statusCode, answer.headers["content-type"], answer.headers["x-should-retry"]]).toEqual([
         403,
@@ -164,7 +171,7 @@ describe("a request to a model", () => {
         "false",
       ]);
       expect(JSON.parse(await text(answer))).toMatchObject({
-        code: "model_route_missing",
+        code,
         error: { code: 403, status: "PERMISSION_DENIED" },
       });
     }
@@ -180,9 +187,10 @@ describe("a request to a model", () => {
       expect(await rawStatus(url, path)).toBe(403);
     }
     const unlucky = await before((_req, res) => void res.end(String(++asked)), { context: { model_route: "keyless" } });
-    expect((await send(`${unlucky.url}/models/keyless/x`)).statusCode).toBe(403);
+    const missing = await send(`${unlucky.url}/models/keyless/x`);
+    expect(JSON.parse(await text(missing))).toMatchObject({ code: "model_route_missing", status: 403 });
     expect(asked).toBe(0);
-    expect(seen.denied.length).toBe(12);
+    expect(seen.denied.length).toBe(13);
     expect(seen.used).toEqual([]);
   });
 

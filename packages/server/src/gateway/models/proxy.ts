@@ -1,35 +1,22 @@
-import { randomUUID } from "node:crypto";
-import {
-  type Agent as HttpAgent,
-  type ClientRequest,
-  type IncomingMessage,
-  request as httpRequest,
-  type ServerResponse,
-} from "node:http";
-import { request as httpsRequest } from "node:https";
-import { pipeline, type Transform } from "node:stream";
-import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from "node:zlib";
-import { WharfError } from "@wharf/contract";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { modelRoutes, WharfError } from "@wharf/contract";
 import type { GatewayContext, GatewayHooks, ModelRoute } from "../context.ts";
 import { refuse, refuseWith } from "../refuse.ts";
 import { isAllowedCall } from "./calls.ts";
 import { ConnectionPools } from "./connections.ts";
-import { apiError, carriesToken, keyHeader, withoutCredentials } from "./credentials.ts";
-import { getFraming, hasBody } from "./framing.ts";
-import { isEncoded, requestHeaders, responseHeaders } from "./headers.ts";
-import { SecretFilter } from "./secret-filter.ts";
+import { apiError, carriesToken, withoutCredentials } from "./credentials.ts";
+import { Exchange } from "./exchange.ts";
+import { hasBody } from "./framing.ts";
+import { defaultModelTimes, type ModelTimes } from "./model-times.ts";
 import { SecretMatcher } from "./secret-matcher.ts";
-import { Upload } from "./upload.ts";
 
 export interface ModelProxyOptions {
   readonly routes: Readonly<Record<string, ModelRoute>>;
   readonly hooks: GatewayHooks;
   readonly maxBodyBytes: number;
+  readonly times?: Partial<ModelTimes> | undefined;
 }
 
-const connectWithin = 15_000; // ms
-/** A model may think for long; one that sends nothing for this long is gone. */
-const silentAtMost = 15 * 60_000; // ms
 /** Requests of one runner that may be open at the same time. */
 const maxPerRunner = 64;
 
@@ -40,10 +27,11 @@ interface Target {
 }
 
 /** `/models/<route>/<rest>` goes to `<base_url>/<rest>`, with the real key, and streams back. */
-export function createModelProxy({ routes, hooks, maxBodyBytes }: ModelProxyOptions): {
+export function createModelProxy({ routes, hooks, maxBodyBytes, ...options }: ModelProxyOptions): {
   handle(context: GatewayContext, req: IncomingMessage, res: ServerResponse): void;
   close(): void;
 } {
+  const times = { ...defaultModelTimes, ...options.times };
   const pools = new ConnectionPools();
   const busy = new Map<string, number>();
   const secrets = new Map<string, SecretMatcher>();
@@ -74,10 +62,9 @@ export function createModelProxy({ routes, hooks, maxBodyBytes }: ModelProxyOpti
       refuse({ req, res }, { status: 401, type: "application/json", body, headers: { "x-should-retry": "false" } });
       return undefined;
     }
-    if (name !== context.model_route)
-      return deny("this run may not use that model route", new WharfError("model_route_missing", { route: name }));
-    if (!route || route.key === "")
-      return deny("the server has no key for it", new WharfError("model_route_missing", { route: name }));
+    const missing = whyNoRoute(routes, name, context.model_route);
+    if (missing) return deny(missing.reason, missing.error);
+    if (!route) return undefined;
     const method = req.method ?? "";
     if (!isAllowedCall(route.api, method, rest)) {
       const call = `${method} ${rest.slice(0, 200)}`;
@@ -89,7 +76,7 @@ export function createModelProxy({ routes, hooks, maxBodyBytes }: ModelProxyOpti
       refuseWith({ req, res }, error, { error: apiError(api, error.status, error.message).error });
       return undefined;
     }
-    return { name, route, url: targetUrl(route.base_url, rest, withoutCredentials(query)) };
+    return { name, route, url: getTargetUrl(route.base_url, rest, withoutCredentials(query)) };
   };
 
   return {
@@ -114,7 +101,7 @@ export function createModelProxy({ routes, hooks, maxBodyBytes }: ModelProxyOpti
       res.once("close", () => connections[Symbol.dispose]());
       const secret = getSecret(name, route.key);
       const agent = connections.getAgent(url.protocol);
-      exchange({ context, name, route, secret, url, agent, maxBodyBytes, hooks }, req, res);
+      new Exchange({ context, name, route, secret, url, agent, maxBodyBytes, times, hooks }, { req, res }).run();
     },
     close: () => pools.close(),
   };
@@ -127,133 +114,25 @@ const ownOf = (routes: Readonly<Record<string, ModelRoute>>, name: string) =>
 const climbs = (rest: string): boolean =>
   /(?:^|[/\\]|%2f|%5c)(?:\.|%2e){1,2}(?:$|[/\\]|%2f|%5c)/i.test(rest) || rest.includes("\\");
 
-function targetUrl(base: string, rest: string, query: string): URL {
+/** Why a run may not use the route that it names, if it may not. */
+function whyNoRoute(
+  routes: Readonly<Record<string, ModelRoute>>,
+  name: string,
+  own: string | undefined,
+): { reason: string; error: WharfError } | undefined {
+  if (!modelRoutes.includes(name) && !Object.hasOwn(routes, name))
+    return { reason: "there is no such model route", error: new WharfError("model_route_unknown", { route: name }) };
+  if (name !== own)
+    return {
+      reason: "this run may not use that model route",
+      error: new WharfError("model_route_denied", { route: name, own }),
+    };
+  if (!ownOf(routes, name)?.key)
+    return { reason: "the server has no key for it", error: new WharfError("model_route_missing", { route: name }) };
+  return undefined;
+}
+
+function getTargetUrl(base: string, rest: string, query: string): URL {
   const url = new URL(base);
   return new URL(`${url.origin}${url.pathname.replace(/\/+$/, "")}${rest}${query === "" ? "" : `?${query}`}`);
-}
-
-interface Exchange {
-  readonly context: GatewayContext;
-  readonly name: string;
-  readonly route: ModelRoute;
-  readonly secret: SecretMatcher;
-  readonly url: URL;
-  readonly agent: HttpAgent;
-  readonly maxBodyBytes: number;
-  readonly hooks: GatewayHooks;
-}
-
-/** One request and its answer. It is told of once, when the runner's side has closed. */
-function exchange(
-  { context, name, route, secret, url, agent, maxBodyBytes, hooks }: Exchange,
-  req: IncomingMessage,
-  res: ServerResponse,
-): void {
-  const started = performance.now();
-  const given = req.headers["x-wharf-request-id"];
-  const requestId = typeof given === "string" && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID();
-  const method = req.method === "POST" || req.method === "HEAD" ? req.method : "GET";
-  const headers = {
-    ...requestHeaders(req.headers, keyHeader(route)),
-    ...getFraming(method, req.headers),
-    "x-wharf-request-id": requestId,
-  };
-  let bytesOut = 0;
-  let over = false;
-  let answer: IncomingMessage | undefined;
-  let upstream: ClientRequest;
-
-  const fail = (error: unknown) => {
-    over = true;
-    upstream.destroy();
-    if (res.headersSent || res.destroyed) {
-      res.destroy();
-      return;
-    }
-    const reason = error instanceof Error ? secret.coverText(error.message) : "unknown";
-    const known = error instanceof WharfError ? error : new WharfError("model_unreachable", { route: name, reason });
-    refuseWith({ req, res }, known, { error: apiError(route.api, known.status, known.message).error });
-  };
-
-  const open = (fresh: boolean): ClientRequest => {
-    const send = url.protocol === "https:" ? httpsRequest : httpRequest;
-    // A connection of its own where a kept one has just proved dead.
-    const request = send(url, { method, headers, agent: fresh ? false : agent });
-    limitConnecting(request);
-    request.setTimeout(silentAtMost, () =>
-      request.destroy(new Error(`nothing came for ${silentAtMost / 60_000} minutes`)),
-    );
-    request.once("response", (response) => {
-      answer = response;
-      upload.forget();
-      relay(response);
-    });
-    request.on("error", (error) => {
-      if (over || answer || request !== upstream) return;
-      if (!request.reusedSocket || fresh || !upload.canRestart) return fail(error);
-      upstream = open(true);
-      upload.restart(upstream);
-    });
-    return request;
-  };
-
-  const relay = (response: IncomingMessage) => {
-    const decoder = decoderFor(response);
-    if (decoder === "unknown") {
-      return fail(
-        new WharfError("model_unreachable", {
-          route: name,
-          reason: "it answered in an encoding that was not asked for",
-        }),
-      );
-    }
-    res.writeHead(response.statusCode ?? 502, responseHeaders(response.headers, secret));
-    res.flushHeaders();
-    const filter = new SecretFilter(secret);
-    filter.on("data", (chunk: Buffer) => (bytesOut += chunk.length));
-    // An answer that breaks off destroys the response: it is reset, never ended as if it were whole.
-    pipeline([response, ...(decoder ? [decoder] : []), filter, res], (error) => {
-      if (error) upstream.destroy();
-    });
-  };
-
-  upstream = open(false);
-  const upload = new Upload(upstream, maxBodyBytes);
-  res.once("close", () => {
-    over = true;
-    const complete = answer?.complete === true && res.writableFinished;
-    if (!complete) upstream.destroy();
-    const use = {
-      route: name,
-      status: res.headersSent ? res.statusCode : 0,
-      request_id: requestId,
-      bytes_in: upload.bytes,
-      bytes_out: bytesOut,
-    };
-    hooks.modelRequest(context, { ...use, duration_ms: Math.round(performance.now() - started), complete });
-  });
-  upload.run(req.iterator({ destroyOnReturn: false })).catch(fail);
-}
-
-function limitConnecting(request: ClientRequest): void {
-  request.once("socket", (socket) => {
-    if (!socket.connecting) return;
-    const timer = setTimeout(
-      () => request.destroy(new Error(`no connection within ${connectWithin / 1000} s`)),
-      connectWithin,
-    );
-    const stop = () => clearTimeout(timer);
-    socket.once("connect", stop).once("close", stop);
-  });
-}
-
-/** Some servers compress although they were asked not to, and what is compressed cannot be looked through. */
-function decoderFor(response: IncomingMessage): Transform | "unknown" | undefined {
-  if (!isEncoded(response.headers)) return undefined;
-  const encoding = response.headers["content-encoding"]?.toLowerCase();
-  if (encoding === "gzip" || encoding === "x-gzip") return createGunzip();
-  if (encoding === "br") return createBrotliDecompress();
-  if (encoding === "deflate") return createInflate();
-  if (encoding === "zstd") return createZstdDecompress();
-  return "unknown";
 }

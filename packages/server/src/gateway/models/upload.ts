@@ -10,14 +10,16 @@ const maxReplayBytes = 512 * 1024;
  */
 export class Upload {
   readonly #maxBytes: number;
+  readonly #onProgress: () => void;
   #sent: Buffer[] | undefined = [];
   #target: ClientRequest;
   #bytes = 0;
   #ended = false;
 
-  constructor(target: ClientRequest, maxBytes: number) {
+  constructor(target: ClientRequest, { maxBytes, onProgress }: { maxBytes: number; onProgress: () => void }) {
     this.#target = target;
     this.#maxBytes = maxBytes;
+    this.#onProgress = onProgress;
   }
 
   get bytes(): number {
@@ -28,6 +30,7 @@ export class Upload {
   async run(body: AsyncIterable<Buffer>): Promise<void> {
     for await (const chunk of body) {
       this.#bytes += chunk.length;
+      this.#onProgress();
       if (this.#bytes > this.#maxBytes) throw new WharfError("body_too_large", { limit_bytes: this.#maxBytes });
       if (this.#bytes > maxReplayBytes) this.#sent = undefined;
       this.#sent?.push(chunk);

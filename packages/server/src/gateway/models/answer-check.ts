@@ -1,0 +1,69 @@
+import { z } from "zod";
+
+/** What is kept of an answer's beginning, to read an error's words from. */
+const maxHeadBytes = 16 * 1024;
+/** A line that begins an event may be cut anywhere. */
+const maxTailCharacters = 8;
+
+const stream = /^\s*(?:data|event|id|retry)?:/;
+const json = /^\s*[[{]/;
+const firstData = /(?:^|[\r\n])data:/;
+const nextData = /[\r\n]data:/;
+/** A stream may begin well and tell of an error as an event. */
+const errorEvent =
+  /(?:^|[\r\n])(?:event: ?(?:error|response\.failed)\b|data: ?\{\s*"(?:error"\s*:\s*\{|type"\s*:\s*"error"))/;
+
+const ApiError = z.object({ error: z.object({ message: z.string() }) });
+const Words = z.union([
+  z.object({ response: ApiError }).transform(({ response }) => response.error.message),
+  ApiError.transform(({ error }) => error.message),
+  z.tuple([ApiError], z.unknown()).transform(([{ error }]) => error.message),
+  z.object({ error: z.string() }).transform(({ error }) => error),
+  z.object({ message: z.string() }).transform(({ message }) => message),
+]);
+
+/**
+ * Looks at an answer as it passes, with bounded memory: whether it has the form of a model's answer (JSON, or a stream
+ * with at least one event), and what an error says.
+ */
+export class AnswerCheck {
+  #head = "";
+  #tail = "";
+  #sawData = false;
+  #sawEvent = false;
+
+  add(chunk: Buffer): void {
+    const isBeginning = this.#head.length === this.#tail.length;
+    if (this.#head.length < maxHeadBytes) this.#head += chunk.toString("latin1", 0, maxHeadBytes - this.#head.length);
+    if (this.#sawEvent) return;
+    const text = this.#tail + chunk.toString("latin1");
+    this.#tail = text.slice(-maxTailCharacters);
+    const start = this.#sawData ? 0 : text.search(isBeginning ? firstData : nextData);
+    if (start < 0) return;
+    this.#sawData = true;
+    this.#sawEvent = /\S[\r\n]/.test(text.slice(start));
+  }
+
+  /** Whether what came is a model's answer, as far as its form tells. */
+  get isAnswer(): boolean {
+    if (json.test(this.#head)) return true;
+    return stream.test(this.#head) && this.#sawEvent;
+  }
+
+  get hasErrorEvent(): boolean {
+    return stream.test(this.#head) && errorEvent.test(this.#head);
+  }
+
+  /** What an error says of its reason, where it says it in a way that is known. */
+  get words(): string | undefined {
+    const head = Buffer.from(this.#head, "latin1").toString();
+    const found = this.hasErrorEvent ? head.slice(Math.max(0, head.search(errorEvent))) : head;
+    const text = this.hasErrorEvent ? (/data: ?(\{.*)/.exec(found)?.[1] ?? "") : found;
+    try {
+      const words = Words.safeParse(JSON.parse(text));
+      return words.success ? words.data : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,251 @@
+import { randomUUID } from "node:crypto";
+import { type Agent as HttpAgent, type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
+import { request as httpsRequest } from "node:https";
+import { pipeline } from "node:stream";
+import { WharfError } from "@wharf/contract";
+import type { AnswerWatch, GatewayContext, GatewayHooks, ModelRoute, UpstreamFault } from "../context.ts";
+import { type Asked, refuseWith } from "../refuse.ts";
+import { AnswerCheck } from "./answer-check.ts";
+import { asksForAnswer } from "./calls.ts";
+import { apiError, keyHeader } from "./credentials.ts";
+import { createDecoder } from "./decoder.ts";
+import { getFraming } from "./framing.ts";
+import { requestHeaders, responseHeaders } from "./headers.ts";
+import type { ModelTimes } from "./model-times.ts";
+import { SecretFilter } from "./secret-filter.ts";
+import type { SecretMatcher } from "./secret-matcher.ts";
+import { Upload } from "./upload.ts";
+import {
+  describeBrokenAnswer,
+  describeCut,
+  describeGarbage,
+  describeNoAnswer,
+  describeSilence,
+  describeSlow,
+  describeStatus,
+  type Upstream,
+} from "./upstream-faults.ts";
+
+export interface ExchangeOptions {
+  readonly context: GatewayContext;
+  /** Of the route. */
+  readonly name: string;
+  readonly route: ModelRoute;
+  readonly secret: SecretMatcher;
+  readonly url: URL;
+  readonly agent: HttpAgent;
+  readonly maxBodyBytes: number;
+  readonly times: ModelTimes;
+  readonly hooks: GatewayHooks;
+}
+
+/**
+ * One request to a model's server and its answer.
+ *
+ *   sending ──── the answer's head comes ───────────────► relaying ── its end ──► over
+ *      │  └───── no connection, or silence ─► refused ───────────────────────────► over
+ *      └ a kept connection was dead ─► sending, once more, on a new connection
+ *
+ * How it comes out is reported twice: to the answer's watch, before the runner can see the end, and as the use of the
+ * model when the runner's side has closed. A runner that leaves ends the request, which is nobody's fault.
+ */
+export class Exchange {
+  readonly #options: ExchangeOptions;
+  readonly #asked: Asked;
+  readonly #upload: Upload;
+  readonly #check = new AnswerCheck();
+  readonly #watch: AnswerWatch | undefined;
+  readonly #slow: NodeJS.Timeout;
+  readonly #startedAt = performance.now();
+  readonly #requestId: string;
+  #request: ClientRequest;
+  #answer: IncomingMessage | undefined;
+  #bytesOut = 0;
+  #isOver = false;
+  #answered: boolean | undefined;
+  /** The model's server sent nothing for this long, and the request was ended. */
+  #silentMs: number | undefined;
+
+  constructor(options: ExchangeOptions, asked: Asked) {
+    const { context, hooks, maxBodyBytes, route, times } = options;
+    const { req } = asked;
+    this.#options = options;
+    this.#asked = asked;
+    const given = req.headers["x-wharf-request-id"];
+    this.#requestId = typeof given === "string" && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID();
+    const isWatched = asksForAnswer(route.api, req.method ?? "", options.url.pathname);
+    this.#watch = isWatched ? hooks.watchAnswer?.(context) : undefined;
+    this.#slow = setTimeout(() => this.#reportSlow(), times.slow).unref();
+    this.#request = this.#open(false);
+    this.#upload = new Upload(this.#request, { maxBytes: maxBodyBytes, onProgress: () => this.#touch() });
+  }
+
+  run(): void {
+    const { req, res } = this.#asked;
+    res.once("close", () => this.#close());
+    this.#upload.run(req.iterator({ destroyOnReturn: false })).catch((error: unknown) => {
+      // It was the runner that broke off.
+      if (!(error instanceof WharfError)) this.#isOver = true;
+      this.#fail(error);
+    });
+  }
+
+  get #upstream(): Upstream {
+    return { route: this.#options.name, origin: this.#options.url.origin };
+  }
+
+  get #isSuccess(): boolean {
+    const status = this.#answer?.statusCode ?? 0;
+    return status >= 200 && status < 300;
+  }
+
+  #open(isFresh: boolean): ClientRequest {
+    const { url, route, agent, times } = this.#options;
+    const { req } = this.#asked;
+    const send = url.protocol === "https:" ? httpsRequest : httpRequest;
+    const method = req.method === "POST" || req.method === "HEAD" ? req.method : "GET";
+    const headers = {
+      ...requestHeaders(req.headers, keyHeader(route)),
+      ...getFraming(method, req.headers),
+      "x-wharf-request-id": this.#requestId,
+    };
+    // A connection of its own where a kept one has just proved dead.
+    const request = send(url, { method, headers, agent: isFresh ? false : agent });
+    limitConnecting(request, times.connect);
+    request.setTimeout(times.firstByte, () => {
+      this.#silentMs = this.#answer ? times.silence : times.firstByte;
+      request.destroy(new Error(`nothing came for ${this.#silentMs / 1000} s`));
+    });
+    request.once("response", (response) => {
+      this.#answer = response;
+      this.#upload.forget();
+      request.setTimeout(times.silence);
+      this.#relay(response);
+    });
+    request.on("error", (error) => {
+      if (this.#isOver || this.#answer || request !== this.#request) return;
+      if (!request.reusedSocket || isFresh || !this.#upload.canRestart) return this.#fail(error);
+      this.#request = this.#open(true);
+      this.#upload.restart(this.#request);
+    });
+    return request;
+  }
+
+  #relay(response: IncomingMessage): void {
+    const { name, secret } = this.#options;
+    const { res } = this.#asked;
+    const decoder = createDecoder(response.headers);
+    if (decoder === "unknown") {
+      const reason = "it answered in an encoding that was not asked for";
+      this.#end({ answered: false, fault: describeGarbage(this.#upstream) });
+      return this.#fail(new WharfError("model_unreachable", { route: name, reason }));
+    }
+    const status = response.statusCode ?? 502;
+    res.writeHead(status, {
+      ...responseHeaders(response.headers, secret),
+      // Some clients try for minutes with a key that is not good.
+      ...((status === 401 || status === 403) && { "x-should-retry": "false" }),
+    });
+    res.flushHeaders();
+    const filter = new SecretFilter(secret);
+    filter.on("data", (chunk: Buffer) => {
+      this.#bytesOut += chunk.length;
+      this.#touch();
+      this.#check.add(chunk);
+    });
+    filter.once("end", () => this.#judge(response));
+    // An answer that breaks off destroys the response: it is reset, never ended as if it were whole.
+    const onBroken = () => this.#reportBreak(response);
+    response.once("error", onBroken);
+    decoder?.once("error", onBroken);
+    pipeline([response, ...(decoder ? [decoder] : []), filter, res], (error) => {
+      if (error) this.#request.destroy();
+    });
+  }
+
+  /** The answer is here as a whole. */
+  #judge({ statusCode: status = 502, headers }: IncomingMessage): void {
+    const { words, hasErrorEvent, isAnswer } = this.#check;
+    const answered = { status, retryAfter: headers["retry-after"], words };
+    const fault =
+      describeStatus(this.#upstream, answered) ??
+      (hasErrorEvent ? describeBrokenAnswer(words) : isAnswer ? undefined : describeGarbage(this.#upstream));
+    this.#end(fault ? { answered: false, fault } : { answered: true });
+  }
+
+  /** Unless the runner left, it was the model's server that broke off, or sent what cannot be unpacked. */
+  #reportBreak(response: IncomingMessage): void {
+    if (this.#isOver) return;
+    const fault = response.complete ? describeGarbage(this.#upstream) : describeCut();
+    this.#end({ answered: false, fault: this.#describeSilence() ?? fault });
+  }
+
+  #describeSilence(): UpstreamFault | undefined {
+    return this.#silentMs === undefined ? undefined : describeSilence(this.#silentMs / 1000);
+  }
+
+  #fail(thrown: unknown): void {
+    const { name, route, secret } = this.#options;
+    const { req, res } = this.#asked;
+    const reason = thrown instanceof Error ? secret.coverText(thrown.message) : "unknown";
+    if (!this.#isOver && !(thrown instanceof WharfError)) {
+      const fault = this.#describeSilence() ?? describeNoAnswer(this.#upstream, thrown, reason);
+      this.#end({ answered: false, fault });
+    }
+    this.#isOver = true;
+    this.#request.destroy();
+    if (res.headersSent || res.destroyed) {
+      res.destroy();
+      return;
+    }
+    const error = thrown instanceof WharfError ? thrown : new WharfError("model_unreachable", { route: name, reason });
+    refuseWith({ req, res }, error, { error: apiError(route.api, error.status, error.message).error });
+  }
+
+  /** Something moved. */
+  #touch(): void {
+    if (!this.#isOver) this.#slow.refresh();
+  }
+
+  #reportSlow(): void {
+    // Where the runner reads slowly, it is not the model that is waited for.
+    if (this.#asked.res.writableNeedDrain) this.#touch();
+    else this.#watch?.slow(describeSlow(this.#options.times.slow / 1000));
+  }
+
+  #end(outcome: { answered: boolean; fault?: UpstreamFault }): void {
+    if (this.#answered !== undefined) return;
+    this.#answered = outcome.answered;
+    this.#watch?.end(outcome);
+  }
+
+  #close(): void {
+    const { context, name, hooks } = this.#options;
+    const { res } = this.#asked;
+    this.#isOver = true;
+    clearTimeout(this.#slow);
+    const complete = this.#answer?.complete === true && res.writableFinished;
+    // Some clients leave when they have read the last event, before the connection says that it was the last.
+    this.#end({ answered: this.#isSuccess && this.#check.isAnswer && !this.#check.hasErrorEvent });
+    if (!complete) this.#request.destroy();
+    hooks.modelRequest(context, {
+      route: name,
+      status: res.headersSent ? res.statusCode : 0,
+      request_id: this.#requestId,
+      bytes_in: this.#upload.bytes,
+      bytes_out: this.#bytesOut,
+      duration_ms: Math.round(performance.now() - this.#startedAt),
+      complete,
+      answered: this.#answered === true,
+    });
+  }
+}
+
+function limitConnecting(request: ClientRequest, limitMs: number): void {
+  request.once("socket", (socket) => {
+    if (!socket.connecting) return;
+    const timer = setTimeout(() => request.destroy(new Error(`no connection within ${limitMs / 1000} s`)), limitMs);
+    const stop = () => clearTimeout(timer);
+    socket.once("connect", stop).once("close", stop);
+  });
+}

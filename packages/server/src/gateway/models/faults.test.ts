@@ -1,0 +1,254 @@
+import { once } from "node:events";
+import { type IncomingMessage, request, type RequestListener } from "node:http";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { openMirrors } from "../git/index.ts";
+import { hostGit, listeningGateway, Scratch, somebody, until } from "../testing.ts";
+import { type ModelTimes, defaultModelTimes } from "./model-times.ts";
+
+let scratch: Scratch;
+const key = "real-key-0123456789";
+const call = "v1beta/models/m:streamGenerateContent";
+const event = 'data: {"candidates":[]}\n\n';
+beforeEach(async () => {
+  scratch = await Scratch.make();
+});
+afterEach(() => scratch[Symbol.asyncDispose]());
+
+async function before(model: RequestListener, times: Partial<ModelTimes> = {}) {
+  const upstream = await scratch.listen(model);
+  const mirrors = openMirrors({ folder: join(scratch.path, "mirrors"), maxRepositoryMb: 1, gitEnvironment: hostGit });
+  const gateway = await listeningGateway(scratch, {
+    mirrors,
+    routes: { gemini: { api: "gemini", base_url: upstream.url, key } },
+    context: { model_route: "gemini" },
+    limits: { modelTimes: times },
+  });
+  return { ...gateway, upstream };
+}
+
+interface Came {
+  readonly status: number | undefined;
+  readonly retry: unknown;
+  readonly bytes: number;
+  /** Whether the answer ended as a whole; otherwise it was reset. */
+  readonly isWhole: boolean;
+}
+
+/** Asks as an agent does and reads to the end, whatever that is. */
+async function ask(gateway: string, path = call, onBytes: (bytes: number) => void = () => undefined): Promise<Came> {
+  const headers = { "x-goog-api-key": somebody.token };
+  const req = request(`${gateway}/models/gemini/${path}`, { method: "POST", headers, agent: false });
+  req.end("{}");
+  const [res] = (await once(req, "response")) as [IncomingMessage];
+  let bytes = 0;
+  res.on("error", () => undefined).on("data", (chunk: Buffer) => onBytes((bytes += chunk.length)));
+  await new Promise((resolve) => res.once("close", resolve));
+  return { status: res.statusCode, retry: res.headers["x-should-retry"], bytes, isWhole: res.complete };
+}
+
+const refuse =
+  (status: number, body: unknown, headers: Record<string, string> = {}): RequestListener =>
+  (_req, res) =>
+    void res.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body));
+const error = (message: string) => ({ error: { message } });
+const begin: RequestListener = (_req, res) => {
+  res.writeHead(200, { "content-type": "text/event-stream" });
+  res.write(event);
+};
+
+interface Fault {
+  readonly model: RequestListener;
+  readonly came: Partial<Came>;
+  readonly kind: string;
+  readonly message: string | RegExp;
+  readonly times?: Partial<ModelTimes>;
+}
+
+const faults: Readonly<Record<string, Fault>> = {
+  "refuses the key": {
+    model: refuse(401, error("no")),
+    came: { status: 401, retry: "false", isWhole: true },
+    kind: "key",
+    message: "The model's server answers 401: it refuses GEMINI_API_KEY.",
+  },
+  "refuses the key in Gemini's way": {
+    model: refuse(400, error("API key not valid. Please pass a valid API key.")),
+    came: { status: 400, isWhole: true },
+    kind: "key",
+    message: "The model's server answers 400: it refuses GEMINI_API_KEY.",
+  },
+  "permits it not": {
+    model: refuse(403, error(`no access for ${key}`)),
+    came: { status: 403, retry: "false", isWhole: true },
+    kind: "forbidden",
+    message: `The model's server answers 403: it does not permit this to GEMINI_API_KEY: "no access for ${"*".repeat(key.length)}".`,
+  },
+  "is asked too often": {
+    model: refuse(429, error("slow down"), { "retry-after": "20" }),
+    came: { status: 429, retry: undefined, isWhole: true },
+    kind: "limited",
+    message: `The model's server answers 429 (too many requests): "slow down"; it asks to wait 20 s.`,
+  },
+  fails: {
+    model: refuse(500, {}),
+    came: { status: 500, isWhole: true },
+    kind: "failing",
+    message: "The model's server answers 500.",
+  },
+  "knows no such model": {
+    model: refuse(404, [error("models/m is not found")]),
+    came: { status: 404, isWhole: true },
+    kind: "refused",
+    message: `The model's server answers 404: "models/m is not found".`,
+  },
+  redirects: {
+    model: (_req, res) => void res.writeHead(301, { location: "https://example.org/" }).end(),
+    came: { status: 301, isWhole: true },
+    kind: "moved",
+    message: "The model's server answers 301: it redirects to another address.",
+  },
+  hangs: {
+    model: () => undefined,
+    came: { status: 502, isWhole: true },
+    kind: "silent",
+    message: "The model's server sent nothing for 0.4 s, and the request was ended.",
+    times: { firstByte: 400, slow: 100 },
+  },
+  "hangs in the middle of an answer": {
+    model: begin,
+    came: { status: 200, bytes: event.length, isWhole: false },
+    kind: "silent",
+    message: "The model's server sent nothing for 0.4 s, and the request was ended.",
+    times: { silence: 400, slow: 100 },
+  },
+  "cuts its answer": {
+    model: (req, res) => {
+      begin(req, res);
+      setImmediate(() => res.destroy());
+    },
+    came: { status: 200, isWhole: false },
+    kind: "cut",
+    message: "The model's server broke off in the middle of an answer.",
+  },
+  "resets the connection": {
+    model: (req) => void req.socket.resetAndDestroy(),
+    came: { status: 502, isWhole: true },
+    kind: "unreachable",
+    message: /^The model's server at http:\/\/127\.0\.0\.1:\d+ does not answer \(it closed the connection\)\.$/,
+  },
+  "is no model's server": {
+    model: (_req, res) => void res.writeHead(200, { "content-type": "text/html" }).end("<html>Welcome!</html>"),
+    came: { status: 200, isWhole: true },
+    kind: "garbage",
+    message: /^What answers at http:\/\/127\.0\.0\.1:\d+ does not answer like a model's server\.$/,
+  },
+  "answers with nothing": {
+    model: (_req, res) => void res.writeHead(200, { "content-type": "application/json" }).end(),
+    came: { status: 200, bytes: 0, isWhole: true },
+    kind: "garbage",
+    message: /does not answer like a model's server/,
+  },
+  "sends what cannot be unpacked": {
+    model: (_req, res) => void res.writeHead(200, { "content-encoding": "gzip" }).end("no gzip"),
+    came: { status: 200, isWhole: false },
+    kind: "garbage",
+    message: /does not answer like a model's server/,
+  },
+  "ends a stream with an error": {
+    model: (_req, res) => {
+      res.writeHead(200, { "content-type": "text/event-stream" });
+      res.end(`${event}event: error\ndata: ${JSON.stringify({ type: "error", ...error("Overloaded") })}\n\n`);
+    },
+    came: { status: 200, isWhole: true },
+    kind: "failing",
+    message: `The model's server ends an answer with an error: "Overloaded".`,
+  },
+};
+
+describe("a model's server that", () => {
+  test.each(Object.entries(faults))("%s", async (_name, { model, came, kind, message, times }) => {
+    const { url, seen } = await before(model, times);
+    expect(await ask(url)).toMatchObject(came);
+    await until(() => seen.used.length === 1);
+    expect(seen.outcomes).toMatchObject([{ answered: false, fault: { kind } }]);
+    const said = seen.outcomes[0]?.fault?.message;
+    if (typeof message === "string") expect(said).toBe(message);
+    else expect(said).toMatch(message);
+    expect(JSON.stringify(seen)).not.toContain(key);
+    expect(seen.used).toMatchObject([{ answered: false }]);
+    const waited = times ? ["The model's server has not answered for 0.1 s."] : [];
+    expect(seen.slow.map((fault) => fault.message)).toEqual(waited);
+  });
+
+  test("does not listen", async () => {
+    const { url, seen, upstream } = await before(() => undefined);
+    await new Promise((resolve) => upstream.server.close(resolve));
+    expect(await ask(url)).toMatchObject({ status: 502, isWhole: true });
+    await until(() => seen.used.length === 1);
+    expect(seen.outcomes).toMatchObject([
+      {
+        answered: false,
+        fault: {
+          kind: "unreachable",
+          message: `The model's server at ${upstream.url} does not answer (connection refused).`,
+          note: "Check GEMINI_BASE_URL.",
+        },
+      },
+    ]);
+  });
+
+  test("sends 100 MB without an event: they pass, and are not kept", async () => {
+    const total = 100 * 1024 * 1024;
+    let sent = 0;
+    const { url, seen } = await before((_req, res) => {
+      res.writeHead(200, { "content-type": "text/event-stream" });
+      const chunk = Buffer.alloc(256 * 1024, "data: without an end ");
+      const more = () => {
+        while (!res.destroyed && sent < total) {
+          sent += chunk.length;
+          if (!res.write(chunk)) return void res.once("drain", more);
+        }
+        res.end();
+      };
+      more();
+    });
+    let ahead = 0;
+    const came = await ask(url, call, (bytes) => (ahead = Math.max(ahead, sent - bytes)));
+    expect(came).toMatchObject({ status: 200, bytes: total, isWhole: true });
+    expect(ahead).toBeLessThan(40 * 1024 * 1024);
+    expect(seen.outcomes).toMatchObject([{ answered: false, fault: { kind: "garbage" } }]);
+  });
+
+  test("answers is no fault, and one that the runner leaves is nobody's", async () => {
+    const { url, seen } = await before((req, res) => {
+      if (req.url?.includes("never:")) return void res.writeHead(200).flushHeaders();
+      if (req.url?.includes("json:")) return void res.end('{"candidates":[]}');
+      begin(req, res);
+      if (req.url?.includes("whole:")) res.end(`: comment\n\n${event}`);
+    });
+    const headers = { "x-goog-api-key": somebody.token };
+    for (const model of ["whole", "json"]) await ask(url, `v1/models/${model}:generateContent`);
+    for (const model of ["left", "never"]) {
+      const path = `${url}/models/gemini/v1/models/${model}:generateContent`;
+      const req = request(path, { method: "POST", headers, agent: false }).end("{}");
+      const [res] = (await once(req, "response")) as [IncomingMessage];
+      if (model === "left") await once(res, "data");
+      res.on("error", () => undefined).destroy();
+      await until(() => seen.outcomes.length === (model === "left" ? 3 : 4));
+    }
+    expect(seen.outcomes).toEqual([true, true, true, false].map((answered) => ({ answered })));
+    expect(seen.slow).toEqual([]);
+  });
+
+  test("is asked for anything but an answer is not watched", async () => {
+    const { url, seen } = await before(refuse(500, {}));
+    expect(await ask(url, "v1beta/models/m:countTokens")).toMatchObject({ status: 500 });
+    await until(() => seen.used.length === 1);
+    expect(seen.outcomes).toEqual([]);
+  });
+});
+
+test("a model may think for ten minutes before a person is told more than that it has not answered", () => {
+  expect(defaultModelTimes).toMatchObject({ firstByte: 600_000, slow: 60_000 });
+});
