@@ -238,6 +238,18 @@ describe("a request to a model", () => {
     expect(seen.denied).toEqual([{ host: "models/main", reason: `a run may not call ${method} ${path}` }]);
   });
 
+  test("for nothing, as some agents try a connection, is answered by the gateway without an alarm", async () => {
+    let asked = 0;
+    const { url, seen } = await before((_req, res) => void res.end(String(++asked)));
+    const head = (path: string) =>
+      send(`${url}${path}`, { method: "HEAD", headers: { "x-goog-api-key": "" }, body: "" });
+    for (const path of ["/models/main", "/models/main/"]) expect((await head(path)).statusCode).toBe(200);
+    expect([asked, seen.denied, seen.used]).toEqual([0, [], []]);
+    expect((await head("/models/other/")).statusCode).toBe(401);
+    expect((await head("/models/main/v1beta/models")).statusCode).toBe(401);
+    expect(seen.denied).toHaveLength(2);
+  });
+
   test("arrives framed by the gateway: with its length where that is known, else in chunks", async () => {
     const { url } = await before(async (req, res) => {
       const { "content-length": length, "transfer-encoding": coding } = req.headers;

@@ -53,6 +53,11 @@ export function createModelProxy({ routes, hooks, maxBodyBytes, ...options }: Mo
     };
     if (!match || climbs(rest))
       return deny("no such address of a model", new WharfError("egress_denied", { host: "models" }));
+    if (isConnectionTest(req, rest) && name === context.model_route) {
+      // Answered here: it carries no token and wants to know no more than that somebody answers.
+      res.writeHead(200).end();
+      return undefined;
+    }
     if (!carriesToken(req.headers, query, context.token)) {
       hooks.denied(context, {
         host: `models/${name.slice(0, 100)}`,
@@ -113,6 +118,10 @@ const ownOf = (routes: Readonly<Record<string, ModelRoute>>, name: string) =>
 /** A path that would leave the route's base address, however its dots are written. */
 const climbs = (rest: string): boolean =>
   /(?:^|[/\\]|%2f|%5c)(?:\.|%2e){1,2}(?:$|[/\\]|%2f|%5c)/i.test(rest) || rest.includes("\\");
+
+/** Some agents try the connection with a request for nothing before their first one. */
+const isConnectionTest = (req: IncomingMessage, rest: string): boolean =>
+  req.method === "HEAD" && (rest === "" || rest === "/") && !hasBody(req.headers);
 
 /** Why a run may not use the route that it names, if it may not. */
 function whyNoRoute(
