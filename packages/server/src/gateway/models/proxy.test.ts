@@ -238,6 +238,24 @@ describe("a request to a model", () => {
     expect(seen.denied).toEqual([{ host: "models/main", reason: `a run may not call ${method} ${path}` }]);
   });
 
+  test.each([
+    ["openai", "", "/v1/responses", "/v1/responses"],
+    ["openai", "/", "/v1/responses", "/v1/responses"],
+    ["openai", "/v1", "/v1/responses", "/v1/responses"],
+    ["openai", "/v1/", "/v1/chat/completions", "/v1/chat/completions"],
+    ["openai", "/v1", "/chat/completions", "/v1/chat/completions"],
+    ["openai", "/api/paas/v4", "/v1/chat/completions", "/api/paas/v4/chat/completions"],
+    ["openai", "/proxy", "/v1/models", "/proxy/v1/models"],
+    ["anthropic", "/v1", "/v1/messages", "/v1/messages"],
+    ["gemini", "/v1beta", "/v1beta/models/m:countTokens", "/v1beta/models/m:countTokens"],
+    ["gemini", "/v1version", "/v1/models", "/v1version/v1/models"],
+  ] as const)("reaches %s behind the base address '%s' for %s at %s", async (api, base, path, reached) => {
+    const { url } = await before((req, res) => void res.end(req.url), { api, base });
+    const method = path.endsWith("models") ? "GET" : "POST";
+    const answer = await send(`${url}/models/main${path}`, { method, body: "" });
+    expect(await text(answer)).toBe(reached);
+  });
+
   test("for nothing, as some agents try a connection, is answered by the gateway without an alarm", async () => {
     let asked = 0;
     const { url, seen } = await before((_req, res) => void res.end(String(++asked)));

@@ -141,7 +141,12 @@ function whyNoRoute(
   return undefined;
 }
 
+/** A version that ends a base address, as the SDKs of the OpenAI API want it, takes the place of the request's own. */
 function getTargetUrl(base: string, rest: string, query: string): URL {
   const url = new URL(base);
-  return new URL(`${url.origin}${url.pathname.replace(/\/+$/, "")}${rest}${query === "" ? "" : `?${query}`}`);
+  const folder = url.pathname.replace(/\/+$/, "");
+  const path = /\/v\d+(?:(?:alpha|beta)\d*)?$/.test(folder)
+    ? rest.replace(/^\/v\d+(?:(?:alpha|beta)\d*)?\//, "/")
+    : rest;
+  return new URL(`${url.origin}${folder}${path}${query === "" ? "" : `?${query}`}`);
 }
