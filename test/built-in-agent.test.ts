@@ -8,6 +8,8 @@ import { isPushed, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
 
 /** Reads the file, mends it, runs the test and tells; what was read has to come back from the workspace. */
 const script: Script = ({ toolResults = [], prompt = "" }) => {
+  const status = /answer with (\d+)/.exec(prompt)?.[1];
+  if (status) return { status: Number(status), message: "As you wish.", headers: { "retry-after": "1" } };
   const seen = toolResults.join("\n");
   if (seen.includes("sum is right")) return { text: "The sum is mended and its test passes." };
   if (seen.includes("a - b"))
@@ -90,7 +92,69 @@ describe("Wharf's own agent", () => {
     const task = await wharf.createTask({ repository_url: join(folder, "gemini"), agent_type: "astray" });
     const events = await wharf.turn(task, "Go");
     expect(events.some(({ data }) => data.kind === "turn" && data.stop_reason === "error")).toBe(true);
-    expect(JSON.stringify(events)).toContain("no key for the model route 'openai'");
+    const reason = "This run may not use the model route 'openai': its agent type's route is 'gemini'.";
+    expect(JSON.stringify(events)).toContain(reason);
     expect(models.get("openai")!.requests).toHaveLength(before);
+  });
+});
+
+describe("wharf run with a model that fails", () => {
+  beforeAll(() => void makeRepository(join(folder, "failing"), files));
+
+  const run = async (agent: string, prompt: string) => {
+    const options = ["--repo", join(folder, "failing"), "--agent", agent, "--policy", "allow-all"];
+    const { code, stdout, stderr } = await wharf.cli("run", prompt, ...options);
+    const id = /wharf task show (\w+)/.exec(stdout)?.[1] ?? "";
+    const { state } = await wharf.client.call(api.getTask, { params: { task_id: id } });
+    return { code, state, screen: `${stdout}${stderr}`, lines: stdout.split("\n") };
+  };
+
+  it.each([
+    {
+      status: 401,
+      line: "The model's server answers 401: it refuses GEMINI_API_KEY.",
+      next: "Correct GEMINI_API_KEY in the server's environment and start it again.",
+    },
+    {
+      status: 429,
+      line: `The model's server answers 429 (too many requests): "As you wish"; it asks to wait 1 s. Agents retry by themselves.`,
+      next: "Wait and prompt the task again, or check the quota and the credit of the provider's account.",
+    },
+    {
+      status: 500,
+      line: `The model's server answers 500: "As you wish". Agents retry by themselves.`,
+      next: "The provider has to solve this. Prompt the task again later, or use another agent.",
+    },
+  ])("exits 1 and says once that it answers $status, and what to do", async ({ status, line, next }) => {
+    const { code, state, screen, lines } = await run("wharf", `Please answer with ${status}.`);
+    expect(screen).toContain(line);
+    expect(lines.filter((one) => one.includes(`answers ${status}`))).toHaveLength(1);
+    expect(screen).toContain(`→ ${next}`);
+    expect([code, state]).toEqual([1, "FAILED"]);
+  });
+
+  it("exits 1 where the agent ends its turn in good order, though no model answered", async () => {
+    const environment_vars = { WHARF_GATEWAY: "${WHARF_GATEWAY}", WHARF_TOKEN: "${WHARF_TOKEN}" };
+    await wharf.client.call(api.createAgentType, {
+      body: { name: "content", command: ["wharf-demo-agent"], environment_vars, model_route: "gemini" },
+    });
+    const { code, state, screen } = await run("content", "demo: model answer with 500\ndemo: say fine");
+    expect(screen).toContain("fine");
+    expect(screen).toContain("The agent failed: No model answered in this turn. The model's server answers 500");
+    expect([code, state]).toEqual([1, "FAILED"]);
+    const good = await run("content", "demo: model answer with 500\ndemo: model what did you do");
+    expect([good.code, good.state]).toEqual([0, "REVIEW"]);
+    expect(good.screen).toContain("The model's server answers again.");
+  });
+
+  it("exits 1 where nothing listens at the model's address, and names the setting", async () => {
+    const { url } = models.get("gemini")!;
+    await models.get("gemini")!.close();
+    const { code, state, screen } = await run("wharf", "Do something.");
+    expect(screen).toContain(
+      `The model's server at ${url} does not answer (connection refused). Check GEMINI_BASE_URL.`,
+    );
+    expect(screen).toContain("→ Check GEMINI_BASE_URL in the server's environment and that the server can reach");
+    expect([code, state]).toEqual([1, "FAILED"]);
   });
 });

@@ -191,6 +191,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     logger,
     wakeup,
     links,
+    modelHealth,
     requireIsolation,
     hostCredentials: config.hostCredentials,
     idleMs: (tier) => config.idleMs.get(tier) ?? config.defaultIdleMs,

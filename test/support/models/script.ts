@@ -21,6 +21,8 @@ export interface Step {
   /** Refuses with this HTTP status in the API's error form instead of answering. */
   readonly status?: number;
   readonly message?: string;
+  /** Headers of such a refusal. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** What was asked of the model, in one form for all APIs; `body` is the request as it came. */

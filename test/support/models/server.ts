@@ -24,9 +24,11 @@ export interface ModelServer extends AsyncDisposable {
 /** A refusal, told in the API's own error form. `kind` is the API's word for it where the status does not settle it. */
 export class Refusal extends Error {
   readonly status: number;
-  constructor(status: number, message: string) {
+  readonly headers: Readonly<Record<string, string>>;
+  constructor(status: number, message: string, headers: Readonly<Record<string, string>> = {}) {
     super(message);
     this.status = status;
+    this.headers = headers;
   }
 }
 
@@ -49,7 +51,7 @@ export interface Incoming {
 
 /** Where an answer goes. Writing stops with an abort when the client is gone. */
 export interface Outgoing {
-  json(status: number, body: unknown): void;
+  json(status: number, body: unknown, headers?: Readonly<Record<string, string>>): void;
   startStream(): void;
   write(text: string): void;
   end(): void;
@@ -95,8 +97,8 @@ async function readBody(request: IncomingMessage): Promise<unknown> {
 
 function outgoing(response: ServerResponse, signal: AbortSignal): Outgoing {
   return {
-    json(status, body) {
-      response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
+    json(status, body, headers = {}) {
+      response.writeHead(status, { ...headers, "content-type": "application/json" }).end(JSON.stringify(body));
     },
     startStream() {
       response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-cache" });
@@ -147,7 +149,8 @@ export async function startServer(api: ModelApi, options: ModelServerOptions): P
         return;
       }
       const step = await player.next(seen);
-      if (step.status !== undefined) throw new Refusal(step.status, step.message ?? "The model is not to be had.");
+      if (step.status !== undefined)
+        throw new Refusal(step.status, step.message ?? "The model is not to be had.", step.headers);
       checkStep(step, understood);
       requests.push(seen);
       await out.pause(step.delayMs);
@@ -156,7 +159,8 @@ export async function startServer(api: ModelApi, options: ModelServerOptions): P
       if (gone.signal.aborted) return;
       const status = error instanceof Refusal ? error.status : 500;
       requests.push({ ...seen, status });
-      out.json(status, api.error(status, error instanceof Error ? error.message : String(error)));
+      const headers = error instanceof Refusal ? error.headers : {};
+      out.json(status, api.error(status, error instanceof Error ? error.message : String(error)), headers);
     }
   }
 

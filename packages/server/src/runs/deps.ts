@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 import type { AgentTypes, ConfiguredRoutes } from "../agent-types/index.ts";
 import type { Backend, HostCredential } from "../backends/index.ts";
 import type { Log } from "../events/index.ts";
-import type { Gateway, Mirrors } from "../gateway/index.ts";
+import type { Gateway, Mirrors, UpstreamFault } from "../gateway/index.ts";
 import type { Keys, Runners, WarmPool } from "../runners/index.ts";
 import type { Database } from "../store/index.ts";
 import type { Links } from "./diffs.ts";
@@ -35,6 +35,13 @@ export const defaultRunTimes: RunTimes = {
   permission: 86_400_000,
 };
 
+/** What is known of a run's model. */
+export interface ModelFaults {
+  findFault(runId: string): UpstreamFault | undefined;
+  /** The last fault since then, where requests failed and none succeeded or is still open. */
+  findFaultSince(runId: string, since: Date): UpstreamFault | undefined;
+}
+
 /** What the scheduler and the workers of runs share. */
 export interface RunDeps {
   readonly db: Database;
@@ -53,6 +60,7 @@ export interface RunDeps {
   readonly logger: Logger;
   readonly wakeup: Wakeup;
   readonly links: Links;
+  readonly modelHealth: ModelFaults;
   /** How long a run without a turn keeps a runner of this tier. */
   readonly idleMs: (tier: string) => number;
   /** Whether a person or a program uses the runner's wire. */

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Fixture, fixture } from "../../test/fixture.ts";
 import { claim } from "../../test/leases.ts";
+import { ModelHealth } from "../model-health.ts";
 import { schema } from "../store/index.ts";
 import { JournalReader } from "./journal.ts";
 import type { RunLease } from "./lease.ts";
@@ -15,6 +16,7 @@ interface Setting {
   readonly lease: RunLease;
   readonly runnerId: string;
   readonly turnId: string;
+  readonly modelHealth: ModelHealth;
   reader(seq?: number): JournalReader;
 }
 
@@ -26,8 +28,10 @@ async function setting(f: Fixture): Promise<Setting> {
   await f.db.update(runners).set({ journal_epoch: "e" }).where(eq(runners.id, runnerId));
   await f.db.update(runs).set({ status: "RUNNING" }).where(eq(runs.id, turn.run_id));
   await f.db.update(turns).set({ state: "RUNNING" }).where(eq(turns.id, turn.id));
-  const reader = (seq = 0) => new JournalReader(f.log, lease!, { runner_id: runnerId, cursor: { epoch: "e", seq } });
-  return { f, lease: lease!, runnerId, turnId: turn.id, reader };
+  const modelHealth = new ModelHealth();
+  const reader = (seq = 0) =>
+    new JournalReader(f.log, lease!, { runner_id: runnerId, cursor: { epoch: "e", seq }, faults: modelHealth });
+  return { f, lease: lease!, runnerId, turnId: turn.id, modelHealth, reader };
 }
 
 const record = (s: Setting, seq: number, data: EventData) => ({
@@ -384,5 +388,88 @@ describe("what a sandbox sends", () => {
       }),
       { numRuns: Number(process.env["FUZZ_CASES"] ?? 300) },
     );
+  });
+});
+
+describe("a turn in which the agent's model failed", () => {
+  const fault = {
+    kind: "limited",
+    message: "The model's server answers 429 (too many requests).",
+    next: "Wait.",
+  } as const;
+  const ended = (s: Setting, seq: number, stop_reason = "end_turn") =>
+    record(s, seq, { kind: "turn", turn_id: s.turnId, status: "ended", stop_reason });
+  const ask = (s: Setting, outcome: { answered: boolean; fault?: typeof fault }) => {
+    s.modelHealth.begin(s.lease.run_id);
+    s.modelHealth.end(s.lease.run_id, outcome);
+  };
+  async function begin(f: Fixture): Promise<Setting> {
+    const s = await setting(f);
+    await f.db.update(turns).set({ started_at: new Date(Date.now() - 1_000) });
+    return s;
+  }
+  const read = async (s: Setting) => {
+    const [task] = await s.f.db.select().from(tasks);
+    const [run] = await s.f.db.select().from(runs);
+    const log = await s.f.log.read(s.lease.task_id, 0, 5_000);
+    return { task, run, data: log.map((event) => event.data) };
+  };
+
+  it("fails, although the agent ends it in good order, with the last fault and a next step", async () => {
+    await using f = await fixture();
+    const s = await begin(f);
+    ask(s, { answered: false, fault });
+    await s.reader().follow(from([text(s, 1), ended(s, 2)]), ignore);
+    const { task, run, data } = await read(s);
+    const reason = "No model answered in this turn. The model's server answers 429 (too many requests).";
+    expect(task).toMatchObject({ state: "FAILED" });
+    expect(run).toMatchObject({ desired: "STOP", stop_status: "FAILED", error_code: "agent_model_failed" });
+    expect(data).toContainEqual({ kind: "failure", code: "agent_model_failed", message: reason, next: "Wait." });
+    expect(data).toContainEqual({ kind: "turn", turn_id: s.turnId, status: "ended", stop_reason: "error", reason });
+    expect(data.findIndex(({ kind }) => kind === "failure")).toBeLessThan(
+      data.findIndex((one) => one.kind === "turn" && one.status === "ended"),
+    );
+  });
+
+  it.each([
+    ["the agent asked no model", () => undefined],
+    [
+      "one request succeeded",
+      (s: Setting) => [true, false].forEach((answered) => ask(s, answered ? { answered } : { answered, fault })),
+    ],
+    ["one is still open", (s: Setting) => [ask(s, { answered: false, fault }), s.modelHealth.begin(s.lease.run_id)]],
+    [
+      "another server saw one succeed",
+      async (s: Setting) => {
+        ask(s, { answered: false, fault });
+        const use = { kind: "usage", source: "gateway", model_requests: 1, raw: { answered: true } } as const;
+        await s.f.log.write((writer) => writer.append(s.lease.task_id, [{ run_id: s.lease.run_id, data: use }]));
+      },
+    ],
+  ])("ends well where %s", async (_what, prepare) => {
+    await using f = await fixture();
+    const s = await begin(f);
+    await prepare(s);
+    await s.reader().follow(from([ended(s, 1)]), ignore);
+    const { task, data } = await read(s);
+    expect(task).toMatchObject({ state: "REVIEW" });
+    expect(data.filter(({ kind }) => kind === "failure")).toEqual([]);
+  });
+
+  it("has the fault's next step where the agent says itself that it failed, else the catalogue's", async () => {
+    for (const isKnown of [true, false]) {
+      await using f = await fixture();
+      const s = await begin(f);
+      if (isKnown) ask(s, { answered: false, fault });
+      const refused = { kind: "failure", code: "agent_refused", message: "Authentication required" } as const;
+      const uncommitted = { kind: "failure", code: "git_failed", message: "no" } as const;
+      await s.reader().follow(from([record(s, 1, refused), record(s, 2, uncommitted), ended(s, 3, "error")]), ignore);
+      const { data } = await read(s);
+      const nexts = data.flatMap((one) => (one.kind === "failure" ? [one.next] : []));
+      expect(nexts[0] === "Wait.").toBe(isKnown);
+      expect(nexts).toHaveLength(2);
+      expect(nexts.join()).not.toContain("key");
+      expect(nexts[1]).toBe("The task's log holds git's own words.");
+    }
   });
 });

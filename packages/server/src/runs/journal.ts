@@ -14,7 +14,9 @@ import type { Log } from "../events/index.ts";
 import { type Executor, isUnstorable, schema } from "../store/index.ts";
 import { lockTask } from "../tasks/index.ts";
 import { applyRecord } from "./apply.ts";
+import type { ModelFaults } from "./deps.ts";
 import { lockLeased, type RunLease } from "./lease.ts";
+import { judgeTurnEnd } from "./model-verdict.ts";
 
 const { runners, runs } = schema;
 
@@ -35,17 +37,6 @@ function isOnlyTheServers(data: EventData): boolean {
 }
 
 /**
- * A notice, a refusal and a failure read like the server's own words, and a failure has a next step that a person may
- * follow: they are marked, and the step is the catalogue's.
- */
-function markSource(data: RunnerRecord["data"]): EventData {
-  if (data.kind === "notice" || data.kind === "denied") return { ...data, source: "runner" };
-  if (data.kind !== "failure") return data;
-  const code = toRunnerCode(data.code);
-  return { ...data, code, next: nextOfRunner(code), source: "runner" };
-}
-
-/**
  * Takes what a runner's journal says into the task's log: in order, each record once. The cursor moves in the
  * transaction that appends, under the runner's lock, so whichever process dies at whatever moment, the next one reads on
  * exactly where the log ends.
@@ -54,12 +45,14 @@ export class JournalReader {
   readonly #log: Log;
   readonly #lease: RunLease;
   readonly #runnerId: string;
+  readonly #faults: ModelFaults;
   /** Runs of this task: a record may name an earlier one, never a stranger's. */
   #known = new Set<string>();
   cursor: Cursor;
 
-  constructor(log: Log, lease: RunLease, at: { runner_id: string; cursor: Cursor }) {
+  constructor(log: Log, lease: RunLease, at: { runner_id: string; cursor: Cursor; faults: ModelFaults }) {
     this.#log = log;
+    this.#faults = at.faults;
     this.#lease = lease;
     this.#runnerId = at.runner_id;
     this.cursor = at.cursor;
@@ -85,13 +78,25 @@ export class JournalReader {
   #parse(line: unknown): JournalRecord {
     const clean = toStorable(line);
     const record = RunnerRecord.safeParse(clean);
-    if (record.success) return { ...record.data, data: markSource(record.data.data) };
+    if (record.success) return { ...record.data, data: this.#markSource(record.data.data) };
     const { data: refused } = JournalRecord.safeParse(clean);
     if (refused && isOnlyTheServers(refused.data))
       throw this.#hostile(`a journal record says '${refused.data.kind}', which only the server says`);
     const [issue] = record.error.issues;
     const where = toOneLine(issue?.path.join(".") ?? "", 100);
     throw this.#hostile(`a journal record is not valid (${where}: ${issue?.message ?? "unknown"})`);
+  }
+
+  /**
+   * A notice, a refusal and a failure read like the server's own words, and a failure has a next step that a person may
+   * follow: they are marked, and the step is the catalogue's, or what is known of the model that failed the agent.
+   */
+  #markSource(data: RunnerRecord["data"]): EventData {
+    if (data.kind === "notice" || data.kind === "denied") return { ...data, source: "runner" };
+    if (data.kind !== "failure") return data;
+    const code = toRunnerCode(data.code);
+    const fault = isOfAgent(code) ? this.#faults.findFault(this.#lease.run_id) : undefined;
+    return { ...data, code, next: fault?.next ?? nextOfRunner(code), source: "runner" };
   }
 
   async #store(records: readonly JournalRecord[]): Promise<void> {
@@ -105,15 +110,22 @@ export class JournalReader {
       const run = await lockLeased(writer.tx, this.#lease);
       await this.#moveCursor(writer.tx, records.length);
       await this.#learnRuns(writer.tx, records);
-      const events = records.map((record) => ({
-        run_id: this.#known.has(record.run_id) ? record.run_id : run.id,
-        type: record.type,
-        data: record.data,
-        timestamp: timeOf(record.at),
-        journal: { epoch, seq: record.seq },
-      }));
+      const at = { task_id: task.id, run_id: run.id };
+      const verdicts: Awaited<ReturnType<typeof judgeTurnEnd>>[] = [];
+      for (const record of records)
+        verdicts.push(await judgeTurnEnd(writer.tx, { ...at, faults: this.#faults }, record));
+      const events = verdicts.flatMap(({ record, before }) => [
+        ...before,
+        {
+          run_id: this.#known.has(record.run_id) ? record.run_id : run.id,
+          type: record.type,
+          data: record.data,
+          timestamp: timeOf(record.at),
+          journal: { epoch, seq: record.seq },
+        },
+      ]);
       await writer.append(task.id, events);
-      for (const record of records) await applyRecord(writer, { task_id: task.id, run_id: run.id, record });
+      for (const { record } of verdicts) await applyRecord(writer, { ...at, record });
     });
     this.cursor = { epoch, seq: seq + records.length };
   }
@@ -178,5 +190,8 @@ async function* inBatches<T>(source: AsyncIterable<T>, size: number): AsyncGener
     iterator.return?.().catch(() => undefined);
   }
 }
+
+/** Failures that a model may be the cause of. */
+const isOfAgent = (code: string) => code === "agent_refused" || code === "agent_exited" || code === "agent_timeout";
 
 const nothingYet = () => new Promise<undefined>((resolve) => setImmediate(resolve, undefined));

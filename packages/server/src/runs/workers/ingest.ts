@@ -64,7 +64,8 @@ export class Ingest {
     const { tenure, at, link, onOpened, onStored } = this.#options;
     this.#cursor = await this.#open(signal);
     onOpened();
-    const reader = new JournalReader(this.#deps.log, at, { runner_id: tenure.runnerId, cursor: this.#cursor });
+    const { log, modelHealth: faults } = this.#deps;
+    const reader = new JournalReader(log, at, { runner_id: tenure.runnerId, cursor: this.#cursor, faults });
     const query = { after: reader.cursor.seq, follow: "true" } as const;
     const stream = link.client.stream(daemonApi.journal, { query }, { signal });
     await reader.follow(stream, (cursor, records) => {
