@@ -1,10 +1,9 @@
-import { stat, unlink } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { AgentPrompt, EventDataOf } from "@wharf/contract";
 import type { z } from "zod";
 import { writeCheckout, type Checkout } from "./checkout-state.ts";
-import { git, GitFailure } from "./command.ts";
+import { git } from "./command.ts";
 import { stageAll, type Staged } from "./stage.ts";
 import { headOf, isAncestor, parseNumstat, type Workspace } from "./workspace.ts";
 
@@ -26,8 +25,6 @@ export type CommitInput = z.infer<typeof AgentPrompt>["commit"] & {
 };
 
 const WHARF = { name: "Wharf", email: "wharf@localhost" };
-const LOCK_WAITS = 4;
-const LOCK_WAIT = 500; // ms
 
 export async function commit(workspace: Workspace, checkout: Checkout, input: CommitInput): Promise<Committed> {
   const work = new Committer(workspace, checkout.shadow_branch, input);
@@ -86,7 +83,7 @@ class Committer {
   }
 
   async commitTree(): Promise<Staged> {
-    const staged = await this.#pastLock(() => stageAll(this.#workspace, this.#environment));
+    const staged = await stageAll(this.#workspace, this.#environment);
     const merging = (await this.#code(["rev-parse", "--quiet", "--verify", "MERGE_HEAD"])) === 0;
     if (
       !merging &&
@@ -138,23 +135,6 @@ class Committer {
   async #joined(tree: string, parents: readonly string[]): Promise<string> {
     const args = ["commit-tree", tree, ...parents.flatMap((parent) => ["-p", parent]), "-F", "-"];
     return (await this.#git(args, [0], this.#message)).trim();
-  }
-
-  /** A lock that an ended git left behind is removed when nobody gave it back for 2 s. */
-  async #pastLock<T>(action: () => Promise<T>): Promise<T> {
-    for (let waits = 0; ; waits++) {
-      try {
-        return await action();
-      } catch (error) {
-        if (!(error instanceof GitFailure) || !error.stderr.includes("index.lock") || waits > LOCK_WAITS) throw error;
-        const lock = resolve(
-          this.#workspace.folder,
-          (await this.#git(["rev-parse", "--git-path", "index.lock"])).trim(),
-        );
-        if (waits === LOCK_WAITS) await unlink(lock).catch(() => undefined);
-        else await sleep(LOCK_WAIT);
-      }
-    }
   }
 
   async #git(args: readonly string[], accept: readonly number[] = [0], input = ""): Promise<string> {

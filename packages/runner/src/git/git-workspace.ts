@@ -22,6 +22,7 @@ import { readHead } from "./head.ts";
 import { currentCommit, log, type LogInput } from "./log.ts";
 import { push } from "./push.ts";
 import { isDamaged, repair } from "./repair.ts";
+import { pastLocks } from "./stale-locks.ts";
 import { status } from "./status.ts";
 import { branchOf, commitOf, resolveRevision, type Workspace } from "./workspace.ts";
 import { GitView } from "./view.ts";
@@ -126,7 +127,7 @@ export class GitWorkspace {
   async #commitWork(checkout: Checkout, input: CommitInput): Promise<Committed> {
     try {
       await this.#workspace.prepare();
-      return await commit(this.#workspace, checkout, input);
+      return await pastLocks(this.#workspace, () => commit(this.#workspace, checkout, input));
     } catch (error) {
       if (!(error instanceof GitFailure) || !(await isDamaged(this.#workspace, checkout))) throw error;
       const repaired = await repair(this.#workspace, checkout).catch((failure: unknown) => {
@@ -140,7 +141,7 @@ export class GitWorkspace {
           ? "The repository in the workspace was damaged and was repaired."
           : "The repository in the workspace was damaged and was built again from the remote; files were not changed.",
       );
-      return await commit(this.#workspace, repaired, input);
+      return await pastLocks(this.#workspace, () => commit(this.#workspace, repaired, input));
     }
   }
 
@@ -203,7 +204,7 @@ export class GitWorkspace {
 
   config(user: { name: string; email: string }): Promise<void> {
     return this.#withClone(async (workspace, checkout) => {
-      await writeUser(workspace, user);
+      await pastLocks(workspace, () => writeUser(workspace, user));
       await writeCheckout(workspace.state, { ...checkout, author: user });
     });
   }

@@ -1,0 +1,50 @@
+import { access, open, utimes, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { Repository, turn, wanted } from "./fixtures/repository.ts";
+import type { GitWorkspace } from "./index.ts";
+
+let repository: Repository;
+let git: GitWorkspace;
+beforeEach(async () => {
+  repository = new Repository();
+  git = repository.open();
+  await git.clone(wanted);
+});
+afterEach(() => repository[Symbol.dispose]());
+
+/** A lock as a git leaves it that was killed some seconds ago. */
+async function leaveLock(name: string): Promise<string> {
+  const path = join(repository.workspace, ".git", name);
+  await writeFile(path, "");
+  await utimes(path, new Date(), new Date(Date.now() - 5_000));
+  return path;
+}
+
+test("the locks of a git that was killed keep no turn from being committed", async () => {
+  const names = ["index.lock", "HEAD.lock", `refs/heads/${wanted.shadow_branch}.lock`, "packed-refs.lock"];
+  for (const name of names) {
+    await leaveLock(name);
+    await repository.write(`${names.indexOf(name)}.txt`, name);
+    expect(await git.commit(turn), name).toMatchObject({ files: 1, branch: wanted.shadow_branch });
+  }
+  // All at once, while the agent has gone to another branch.
+  await Promise.all(names.slice(0, 3).map(leaveLock));
+  await repository.write(".git/HEAD", "ref: refs/heads/elsewhere\n");
+  await repository.write("last.txt", "last");
+  expect(await git.commit(turn)).toMatchObject({ branch: wanted.shadow_branch });
+  expect(repository.agent("show", "HEAD:last.txt")).toBe("last");
+  await leaveLock("config.lock");
+  await git.config({ name: "Bea", email: "bea@example.com" });
+  expect(repository.agent("config", "user.name")).toBe("Bea");
+});
+
+test("a lock that a process holds is left to it, and the commit says what is locked", async () => {
+  const lock = await leaveLock("HEAD.lock");
+  await using _ = await open(lock);
+  await repository.write("a.txt", "changed");
+  await expect(git.commit(turn)).rejects.toMatchObject({
+    message: expect.stringMatching(/another process holds .*HEAD\.lock/),
+  });
+  await access(lock);
+});

@@ -1,0 +1,12 @@
+import { readdir, readlink } from "node:fs/promises";
+
+/** Whether a process that this one may look at has the file open. Where the system does not tell, none has. */
+export async function isOpenAnywhere(realPath: string): Promise<boolean> {
+  const pids = (await readdir("/proc").catch(() => [])).filter((name) => /^\d+$/.test(name));
+  for (const pid of pids) {
+    const descriptors = await readdir(`/proc/${pid}/fd`).catch(() => []);
+    const paths = descriptors.map((fd) => readlink(`/proc/${pid}/fd/${fd}`).catch(() => ""));
+    if ((await Promise.all(paths)).includes(realPath)) return true;
+  }
+  return false;
+}
