@@ -193,7 +193,7 @@ test.each(Object.keys(damages))(
 );
 
 test("a server without the runner's key, or with an older epoch, gets no wire", async () => {
-  bench.startDaemon();
+  const daemon = bench.startDaemon();
   const impostor = await bench.serve({ epoch: 9, key: randomBytes(32).toString("hex") });
   while (impostor.refused.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
   await impostor.close();
@@ -203,6 +203,12 @@ test("a server without the runner's key, or with an older epoch, gets no wire", 
   const old = await bench.serve({ epoch: 4 });
   while (old.refused.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
   expect(old.refused[0]).toMatchObject({ code: "conflict" });
+  // Nor from the next daemon.
+  await endDaemon(daemon, "SIGKILL");
+  bench.startDaemon();
+  const refusals = old.refused.length;
+  await expect.poll(() => old.refused.length, { timeout: 20_000 }).toBeGreaterThan(refusals);
+  expect(old.refused.at(-1)).toMatchObject({ code: "conflict" });
 });
 
 const wanted = {

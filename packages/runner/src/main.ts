@@ -23,7 +23,7 @@ import { isFull as isFolderFull, StateDisk } from "./support/state-disk.ts";
 import { StopBudget } from "./support/stop-budget.ts";
 import { Terminals } from "./terminals/index.ts";
 import { Watcher } from "./watch/index.ts";
-import { WireKeeper } from "./wire/index.ts";
+import { EpochFile, WireKeeper } from "./wire/index.ts";
 
 /** The daemon inside a runner, put together. It works on without a wire and ends with SIGTERM. */
 
@@ -62,6 +62,7 @@ async function startDaemon(config: DaemonConfig): Promise<(budget: StopBudget) =
   const { workspace, home, state } = config;
   for (const folder of [workspace, home, state]) await mkdir(folder, { recursive: true });
   const lock = await lockFolder(state);
+  const onFault = (error: unknown) => report("state", error);
   const disk = new StateDisk(state);
   const journal = await openJournal({ folder: join(state, "journal") }).catch(async (error: unknown) => {
     if (!isDiskFull(error)) throw error;
@@ -70,7 +71,10 @@ async function startDaemon(config: DaemonConfig): Promise<(budget: StopBudget) =
   });
   const ending = new AbortController();
   const api = Promise.withResolvers<Server>();
+  const epochs = new EpochFile(state);
   const wire = await WireKeeper.open(config.wire, {
+    lastEpoch: await epochs.read(),
+    onEpoch: (epoch) => epochs.write(epoch).catch(onFault),
     key: config.wire_key,
     runnerId: config.runner_id,
     // A wire may be there before the daemon is ready; what comes over it waits.
@@ -101,7 +105,6 @@ async function startDaemon(config: DaemonConfig): Promise<(budget: StopBudget) =
   });
   const { models } = relay;
   const commit = (input: AgentPrompt["commit"]) => git.commit(input);
-  const onFault = (error: unknown) => report("state", error);
   const agent = createAgentHost({
     journal,
     workspace,

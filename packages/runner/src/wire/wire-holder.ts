@@ -5,6 +5,10 @@ import { Bell } from "../support/bell.ts";
 export interface WireHolderOptions {
   readonly key: string;
   readonly runnerId: string;
+  /** The highest epoch that an earlier daemon has seen. */
+  readonly lastEpoch?: number;
+  /** Keeps a higher epoch for the next daemon. */
+  readonly onEpoch?: (epoch: number) => Promise<void>;
   /** Takes what the server opens. */
   readonly onStream: (stream: WireStream) => void;
 }
@@ -20,11 +24,12 @@ export class WireHolder {
   readonly #options: WireHolderOptions;
   readonly #arrived = new Bell();
   readonly #stop = new AbortController();
-  #lastEpoch = 0;
+  #lastEpoch: number;
   #mux: Mux | undefined;
 
   constructor(options: WireHolderOptions) {
     this.#options = options;
+    this.#lastEpoch = options.lastEpoch ?? 0;
   }
 
   /** Aborted when the daemon ends. */
@@ -45,9 +50,10 @@ export class WireHolder {
 
   /** Makes the byte stream the wire, and returns it once both ends have proved themselves. Fails where they do not. */
   async take(duplex: Duplex): Promise<Mux> {
-    const { key, runnerId, onStream } = this.#options;
+    const { key, runnerId, onStream, onEpoch } = this.#options;
     const { signal } = this.#stop;
     const { epoch } = await offerWire(duplex, { key, runnerId, lastEpoch: this.#lastEpoch, signal });
+    if (epoch > this.#lastEpoch) await onEpoch?.(epoch);
     // Another may have come with a higher one meanwhile.
     if (epoch < this.#lastEpoch) {
       duplex.destroy();

@@ -1,0 +1,28 @@
+import { join } from "node:path";
+import { z } from "zod";
+import { replaceFile } from "../support/files.ts";
+import { parseJson } from "../support/parse-json.ts";
+import { readStateFile, setAside } from "../support/state-file.ts";
+
+const maxBytes = 100;
+const Epoch = z.int().min(0);
+
+/** The highest epoch that was ever seen, on disk: also the next daemon refuses a server that lost its lease. */
+export class EpochFile {
+  readonly #path: string;
+
+  constructor(state: string) {
+    this.#path = join(state, "wire-epoch");
+  }
+
+  /** 0 where none was seen, or the file is damaged. */
+  async read(): Promise<number> {
+    const file = await readStateFile(this.#path, maxBytes);
+    if (file.kind === "unusable") await setAside(this.#path);
+    return file.kind === "read" ? (Epoch.safeParse(parseJson(file.content.toString())).data ?? 0) : 0;
+  }
+
+  write(epoch: number): Promise<void> {
+    return replaceFile(this.#path, String(epoch));
+  }
+}
