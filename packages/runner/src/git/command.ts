@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { StringDecoder } from "node:string_decoder";
 import { WharfError } from "@wharf/contract";
+import { watchMemory } from "../support/memory-kills.ts";
 
 const ERROR_TEXT = 16 * 1024; // characters of git's own words that are kept
 const OUTPUT = 64 * 1024 * 1024; // bytes of output that are kept where the caller sets no bound
@@ -84,10 +85,14 @@ export async function git(args: readonly string[], options: GitOptions): Promise
     detached: true,
     stdio: ["pipe", "pipe", "pipe"],
   });
+  const wasMemory = watchMemory();
   const closed = once(child, "close");
   const kill = (): void => {
-    // git's helpers are in its group and end with it.
-    if (child.pid !== undefined && child.exitCode === null) tryKill(-child.pid);
+    // git's helpers are in its group and end with it, also those that outlived it.
+    if (child.pid !== undefined) tryKill(-child.pid);
+    // One that left the group may hold the pipes for ever; nobody waits for that.
+    child.stdout.destroy();
+    child.stderr.destroy();
   };
   signal.addEventListener("abort", kill, { once: true });
   try {
@@ -105,9 +110,12 @@ export async function git(args: readonly string[], options: GitOptions): Promise
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       stderr = withoutProgress(stderr + text, options.onProgress).slice(-ERROR_TEXT);
     });
-    const [code] = await closed;
+    const [code, ended] = await closed;
     if (signal.aborted) throw new GitFailure(name, options.signal?.aborted ? "it was stopped" : "it took too long");
     const truncated = size > limit;
+    const isMemory = wasMemory({ exit_code: code, signal: ended });
+    if (isMemory) throw new GitFailure(name, "the runner's memory was used up; give the agent type more");
+    if (code === null && !truncated) throw new GitFailure(name, `it was ended by ${ended}\n${stderr}`);
     if (code !== 0 && !truncated && !options.accept?.includes(code)) throw new GitFailure(name, stderr);
     // A character cut at the bound is left out.
     const stdout = new StringDecoder(options.binary ? "latin1" : "utf8").write(Buffer.concat(chunks));
