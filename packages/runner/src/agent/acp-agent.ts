@@ -1,6 +1,7 @@
 import { client, methods, PROTOCOL_VERSION, RequestError, type ClientConnection } from "@agentclientprotocol/sdk";
 import { WharfError } from "@wharf/contract";
 import { z } from "zod";
+import manifest from "../../package.json" with { type: "json" };
 import { answerRequests } from "./acp-requests.ts";
 import { acpStream } from "./acp-stream.ts";
 import type { AgentDriver, PromptInput, PromptResult, Session } from "./agent-driver.ts";
@@ -22,7 +23,7 @@ import { longestTimer, type Timing } from "./timing.ts";
 import type { ToolCalls } from "./tool-calls.ts";
 import { Initialized, NewSession, Opened, OptionsSet, Prompted, reasonOf } from "./acp-answers.ts";
 
-const clientInfo = { name: "wharf", title: "Wharf", version: "0.1.0" };
+const clientInfo = { name: "wharf", title: "Wharf", version: manifest.version };
 const authRequired = -32000;
 
 interface AcpAgentOptions {

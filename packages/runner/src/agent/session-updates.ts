@@ -3,8 +3,9 @@ import type { Recorder } from "./recorder.ts";
 import type { ToolCalls } from "./tool-calls.ts";
 import { translate } from "./updates.ts";
 
-/** Updates kept for a session whose id is not yet known. */
+/** Updates kept for a session whose id is not yet known, and the characters they may have in all. */
 const maxEarly = 100;
+const maxEarlyLength = 1024 * 1024;
 /** Complaints about what an agent sends, per agent. */
 const maxComplaints = 20;
 
@@ -24,6 +25,7 @@ export class SessionUpdates {
   readonly #complaints = new Set<string>();
   #sessionId: string | undefined;
   #early: Notification[] = [];
+  #earlyLength = 0;
   #last: { kind: string; messageId: string | undefined } | undefined;
 
   constructor(recorder: Recorder, toolCalls: ToolCalls) {
@@ -44,7 +46,9 @@ export class SessionUpdates {
     const notification = Notification.safeParse(params);
     if (!notification.success) return await this.#complain("an update that names no session");
     if (this.#sessionId !== undefined) return await this.#record(notification.data, this.#sessionId);
-    if (this.#early.length < maxEarly) this.#early.push(notification.data);
+    this.#earlyLength += JSON.stringify(params).length;
+    if (this.#early.length < maxEarly && this.#earlyLength <= maxEarlyLength) this.#early.push(notification.data);
+    else await this.#complain("more updates ahead of its session than are kept");
   }
 
   async #record({ sessionId, update }: Notification, own: string): Promise<void> {

@@ -71,12 +71,12 @@ async function answer(routes: readonly Route[], request: IncomingMessage, respon
   const route = routes.find(({ endpoint, pattern }) => endpoint.method === request.method && pattern.test(path));
   if (!route) throw new WharfError("not_found", { what: "route", id: `${request.method} ${path}` });
   const { endpoint } = route;
+  const gone = new AbortController();
+  response.once("close", () => gone.abort(new Error("the caller left")));
   const parts: Parts = {};
   if (endpoint.params) parts.params = parse(endpoint.params, paramsOf(route.pattern, path));
   if (endpoint.query) parts.query = parse(endpoint.query, queryOf(search));
   if (endpoint.body) parts.body = parse(endpoint.body, await readJson(request));
-  const gone = new AbortController();
-  response.once("close", () => gone.abort(new Error("the caller left")));
   const value = await route.handle(parts, gone.signal);
   const status = endpoint.status ?? 200;
   if (typeof endpoint.response !== "string") {
