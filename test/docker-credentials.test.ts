@@ -183,11 +183,13 @@ describe("a runner with credentials", () => {
     const copies = join(folder, "docker", `${spec.id}.credentials`);
     const uses: CredentialUse[] = [];
     const tell = async (use: CredentialUse) => void uses.push(use);
-    await expect(backend.create(spec, undefined, () => Promise.reject(new Error("no log")))).rejects.toThrow("no log");
+    await expect(
+      backend.create(spec, undefined, { onCredentials: () => Promise.reject(new Error("no log")) }),
+    ).rejects.toThrow("no log");
     expect(existsSync(copies)).toBe(false);
 
-    await backend.create(spec, undefined, tell);
-    await backend.create(spec, undefined, tell);
+    await backend.create(spec, undefined, { onCredentials: tell });
+    await backend.create(spec, undefined, { onCredentials: tell });
     expect(uses).toHaveLength(1);
     inside(spec.id, "test -r ~/.ssh/id_ed25519");
     expect(statSync(copies)).toMatchObject({ uid: runnerUser });
@@ -195,9 +197,9 @@ describe("a runner with credentials", () => {
     await backend.stop(spec.id);
     expect(existsSync(copies)).toBe(false);
 
-    await backend.create(spec, undefined, tell);
+    await backend.create(spec, undefined, { onCredentials: tell });
     expect(uses).toHaveLength(2);
-    await backend.create(plain, undefined, tell);
+    await backend.create(plain, undefined, { onCredentials: tell });
     expect(uses).toHaveLength(2);
     expect(inside(spec.id, "cat ~/.gitconfig ~/.ssh/* 2>&1 || true")).not.toContain("The Owner");
     expect(existsSync(copies)).toBe(false);
@@ -214,7 +216,7 @@ describe("a runner with credentials", () => {
     const spec: RunnerSpec = { ...specOf(), credentials: ["gitconfig", "git-credentials", "ssh", "ssh-agent"] };
     parts.defer(() => backend.destroy(spec.id));
     const uses: CredentialUse[] = [];
-    await backend.create(spec, undefined, async (use) => void uses.push(use));
+    await backend.create(spec, undefined, { onCredentials: async (use) => void uses.push(use) });
     expect(uses).toEqual([
       {
         given: [],

@@ -6,10 +6,10 @@ import { afterAll, beforeAll, expect } from "vitest";
 import { engines } from "../scripts/engines/engines.ts";
 import type { Cluster } from "../packages/server/src/backends/kubernetes/cluster/cluster.ts";
 import { killPod } from "./support/cluster-scene.ts";
-import { DeployedWharf, tenantPrefix } from "./support/deployed-wharf.ts";
+import { DeployedWharf, runnersNamespace } from "./support/deployed-wharf.ts";
 import { ensureClusterImage, kubeconfig, withEngine } from "./support/engine.ts";
 import { eventually } from "./support/eventually.ts";
-import { administrator, kube, removeNamespaces } from "./support/kubernetes.ts";
+import { administrator, kube } from "./support/kubernetes.ts";
 import { wholeLog } from "./support/log.ts";
 import { git } from "./support/repository.ts";
 import { isPushed, scratchFolder, spoken } from "./support/wharf.ts";
@@ -40,7 +40,6 @@ afterAll(async () => {
   for (const { id } of tasks) await wharf.client.call(api.deleteTask, { params: { task_id: id } });
   await eventually(() => runnersLeft(), [], minutes);
   await wharf[Symbol.asyncDispose]();
-  await removeNamespaces(admin, "app.kubernetes.io/managed-by=wharf", tenantPrefix);
   const { items } = await admin.core.listPersistentVolume();
   expect(items.filter(({ metadata }) => metadata?.name === "wharf-data")).toEqual([]);
   expect(await kube("get", "clusterrole,clusterrolebinding", "-o", "name")).not.toContain("wharf");
@@ -50,10 +49,8 @@ afterAll(async () => {
 
 async function runnersLeft(): Promise<string[]> {
   const labelSelector = "app.kubernetes.io/component=runner";
-  const pods = await admin.core.listPodForAllNamespaces({ labelSelector });
-  return pods.items.flatMap(({ metadata }) =>
-    metadata?.namespace?.startsWith(tenantPrefix) ? (metadata.name ?? []) : [],
-  );
+  const pods = await admin.core.listNamespacedPod({ namespace: runnersNamespace, labelSelector });
+  return pods.items.flatMap(({ metadata }) => metadata?.name ?? []);
 }
 
 const isSaid = ({ data }: Event) => data.kind === "message" && data.role === "agent";
@@ -86,8 +83,8 @@ it(
     // Nothing is enforced in this cluster, and everybody is told.
     await eventually(async () => (await runOf(agents[0]?.id ?? "")).isolation, "unenforced", 20_000);
     // No Service is made for a runner.
-    const services = await admin.core.listServiceForAllNamespaces();
-    expect(services.items.filter(({ metadata }) => metadata?.namespace?.startsWith(tenantPrefix))).toEqual([]);
+    const { items: services } = await admin.core.listNamespacedService({ namespace: runnersNamespace });
+    expect(services).toEqual([]);
   },
   5 * minutes,
 );

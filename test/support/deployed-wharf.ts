@@ -7,8 +7,8 @@ import { makeRepository } from "./repository.ts";
 import { Wharf } from "./wharf.ts";
 
 const manifests = join(import.meta.dirname, "../../deploy/kubernetes");
-/** What the names of tenants' namespaces begin with. */
-export const tenantPrefix = "wharf-deployed-";
+/** Where the manifests put runners. */
+export const runnersNamespace = "wharf-runners";
 const serverUser = "1000";
 
 export interface DeployedOptions {
@@ -74,21 +74,20 @@ const patches = (at: { disk: string; address: string; serverImage: string; runne
   "kustomization.yaml": `apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
 bases: [../local]
-patchesStrategicMerge: [settings.yaml, service.yaml]
+configMapGenerator:
+  - name: wharf-settings
+    namespace: wharf
+    behavior: merge
+    literals:
+      - WHARF_RUNNER_IMAGE=${at.runnerImage}
+      - WHARF_ALLOWED_HOSTS=${at.address}
+patchesStrategicMerge: [service.yaml]
 patchesJson6902:
   - path: volume.yaml
     target: { version: v1, kind: PersistentVolume, name: wharf-data }
 images:
   - name: wharf-server
     newTag: ${at.serverImage.split(":")[1]}
-`,
-  "settings.yaml": `apiVersion: v1
-kind: ConfigMap
-metadata: { name: wharf-settings, namespace: wharf }
-data:
-  WHARF_RUNNER_IMAGE: ${at.runnerImage}
-  WHARF_ALLOWED_HOSTS: ${at.address}
-  WHARF_KUBERNETES_NAMESPACE_PREFIX: ${tenantPrefix}
 `,
   "service.yaml": `apiVersion: v1
 kind: Service

@@ -25,6 +25,7 @@ test("every setting of the cluster has a variable, and the older names still cou
   expect(of({ KUBERNETES_NAMESPACE: "a", WHARF_KUBERNETES_NAMESPACE: "b" }).settings.namespaces).toEqual({
     fixed: "b",
   });
+  expect(of({ WHARF_KUBERNETES_NAMESPACE: "" }).settings.namespaces).toEqual({ prefix: "client-" });
 });
 
 test("a pod may take five minutes to run, its image being pulled included", () => {

@@ -21,6 +21,12 @@ const list = z.string().transform((text) =>
 const cidr = z.cidrv4().or(z.cidrv6());
 const label = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
+const namespace = z
+  .string()
+  .regex(label, "the name of a namespace")
+  .optional()
+  .or(z.literal("").transform(() => undefined));
+
 /** `pods=50,limits.cpu=100`: what differs from the quota that a tenant's namespace has by itself. */
 const quota = list.transform((entries, context) => {
   const pairs = entries.map((entry) => entry.split("="));
@@ -49,9 +55,9 @@ export const kubernetesEnvironment = {
   /** Set by the cluster in every pod. */
   KUBERNETES_SERVICE_HOST: optional,
   /** One namespace for all runners, which is there already. Without it each tenant has one, which is made. */
-  WHARF_KUBERNETES_NAMESPACE: z.string().regex(label, "the name of a namespace").optional(),
+  WHARF_KUBERNETES_NAMESPACE: namespace,
   /** The same by an older name. */
-  KUBERNETES_NAMESPACE: z.string().regex(label, "the name of a namespace").optional(),
+  KUBERNETES_NAMESPACE: namespace,
   WHARF_KUBERNETES_NAMESPACE_PREFIX: z
     .string()
     .regex(/^[a-z0-9][a-z0-9-]{0,30}$/, "the beginning of a namespace's name, of at most 31 letters")

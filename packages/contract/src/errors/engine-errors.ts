@@ -95,7 +95,7 @@ export const engineErrors: { readonly [Code in EngineCode]: CatalogueEntry<Error
     grpc: "PERMISSION_DENIED",
     message: ({ action, reason }) => `The cluster does not let the server ${action}: ${reason}`,
     next: () =>
-      "Give the server's account the role in deploy/kubernetes/base/rbac.yaml; `kubectl auth can-i --list --as <account>` shows what it may.",
+      "Give the server's account the roles of deploy/kubernetes (base/rbac.yaml, or overlays/tenant-namespaces/role.yaml); `kubectl auth can-i --list --as <account>` shows what it may.",
   },
   quota_exceeded: {
     http: 503,

@@ -39,6 +39,13 @@ export interface RunnerSighting {
   readonly state: "running" | "stopped";
 }
 
+export interface CreateHooks {
+  /** Called before the runner gets credentials of the server's machine; where it fails, the runner is not started. */
+  readonly onCredentials?: ((use: CredentialUse) => Promise<void>) | undefined;
+  /** Called with what the runner's start waits for, in a sentence for people. */
+  readonly onProgress?: ((message: string) => Promise<void>) | undefined;
+}
+
 /** Where runners live. Implementations are idempotent by id and hold no state of their own. */
 export interface Backend {
   readonly name: BackendName;
@@ -47,11 +54,8 @@ export interface Backend {
     readonly isolation: Isolation;
     readonly packages: "volume" | "image" | "disk";
   };
-  /**
-   * Makes the runner and starts its daemon. Done again for the same id it makes sure both are there. Of credentials it tells
-   * before the runner gets them, and where telling fails the runner is not started.
-   */
-  create(spec: RunnerSpec, signal?: AbortSignal, onCredentials?: (use: CredentialUse) => Promise<void>): Promise<void>;
+  /** Makes the runner and starts its daemon. Done again for the same id it makes sure both are there. */
+  create(spec: RunnerSpec, signal?: AbortSignal, hooks?: CreateHooks): Promise<void>;
   /** The wire: one byte stream to the daemon. Waits for the daemon until the signal ends it. */
   dial(id: string, signal?: AbortSignal): Promise<Duplex>;
   /** Processes go, the disk stays. */

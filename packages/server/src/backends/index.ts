@@ -1,5 +1,5 @@
 /** Where runners live: what every backend can do, and the backends there are. */
-export type { Backend, RunnerSpec } from "./backend.ts";
+export type { Backend, CreateHooks, RunnerSpec } from "./backend.ts";
 export { createDockerBackend, describeDocker, type DockerBackendOptions } from "./docker/index.ts";
 export {
   createKubernetesBackend,

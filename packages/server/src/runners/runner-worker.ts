@@ -25,7 +25,8 @@ export interface RunnerWorkerOptions {
   readonly sleep: (runnerId: string, ms: number, signal: AbortSignal) => Promise<void>;
 }
 
-const makeMs = 120_000;
+/** An image may have to be pulled, or a node be added to a cluster. */
+const makeMs = 900_000;
 const stopMs = 90_000;
 const destroyMs = 120_000;
 /** Before the second and third try to create a runner that a person asked for. */

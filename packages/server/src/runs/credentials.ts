@@ -1,7 +1,7 @@
 import type { CredentialUse } from "../backends/index.ts";
-import { lockTask } from "../tasks/index.ts";
 import type { RunDeps } from "./deps.ts";
-import { lockLeased, type RunLease } from "./lease.ts";
+import type { RunLease } from "./lease.ts";
+import { appendNotice } from "./notices.ts";
 
 /**
  * Every use of the host's credentials is in the task's log and in the server's, by name: what was given away, and what
@@ -12,11 +12,7 @@ export async function tellCredentials(
   lease: RunLease,
   use: CredentialUse & { readonly agent_type: string; readonly runner_id: string },
 ): Promise<void> {
-  await log.write(async (writer) => {
-    await lockTask(writer.tx, lease.task_id);
-    await lockLeased(writer.tx, lease);
-    await writer.append(lease.task_id, [{ run_id: lease.run_id, data: { kind: "notice", message: wordsOf(use) } }]);
-  });
+  await appendNotice(log, lease, wordsOf(use));
   // Whatever is logged else: who keeps only warnings wants to know of this.
   logger.warn(
     { task_id: lease.task_id, run_id: lease.run_id, ...use },

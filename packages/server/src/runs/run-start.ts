@@ -1,6 +1,7 @@
 import type { RunPhase } from "@wharf/contract";
 import { eq } from "drizzle-orm";
 import { routeOf } from "../agent-types/index.ts";
+import type { CreateHooks } from "../backends/index.ts";
 import type { GatewayContext } from "../gateway/index.ts";
 import { LeaseLost, type Link, openLeasedLink, type Tenure } from "../runners/index.ts";
 import { schema } from "../store/index.ts";
@@ -10,6 +11,7 @@ import { tellCredentials } from "./credentials.ts";
 import type { RunDeps } from "./deps.ts";
 import { findKind } from "./kind.ts";
 import { lockLeased, type RunLease, type RunRow, updateLeased } from "./lease.ts";
+import { appendNotice } from "./notices.ts";
 import { reportPhase } from "./phases.ts";
 import { waitWithoutSlot } from "./slot.ts";
 import { cloneWorkspace, fetchMirror, startAgent } from "./start.ts";
@@ -70,14 +72,14 @@ export class RunStart {
       if (pool.isWarm(runner.id)) return;
       const kind = await findKind(this.#deps, { ...run, organization_id: await this.#findTenant() });
       const spec = { ...kind, id: runner.id, wireKey: keys.wire(runner.id) };
+      const { agent_type } = run;
+      const hooks: CreateHooks = {
+        onCredentials: (use) =>
+          tellCredentials(this.#deps, this.lease(run), { ...use, agent_type, runner_id: runner.id }),
+        onProgress: (message) => appendNotice(this.#deps.log, this.lease(run), message),
+      };
       await this.#tenure.step({ name: "provision", maxMs: createMs, signals: this.#signals(signal, isLive) }, (until) =>
-        backend.create(spec, until, (use) =>
-          tellCredentials(this.#deps, this.lease(run), {
-            ...use,
-            agent_type: run.agent_type,
-            runner_id: runner.id,
-          }),
-        ),
+        backend.create(spec, until, hooks),
       );
       if (runner.state !== "READY") await runners.setState(this.#tenure.lease, "READY");
     });

@@ -3,8 +3,7 @@ import { dirname, join } from "node:path";
 import type { Duplex } from "node:stream";
 import { type DaemonConfig, defaultStopGraceMs, WharfError } from "@wharf/contract";
 import type { ContainerInspectInfo } from "dockerode";
-import type { Backend, RunnerSighting, RunnerSpec, RunnerUsage } from "../backend.ts";
-import type { CredentialUse } from "../shared/host-credential.ts";
+import type { Backend, CreateHooks, RunnerSighting, RunnerSpec, RunnerUsage } from "../backend.ts";
 import { inside } from "../shared/inside.ts";
 import { KeyedLock } from "../shared/keyed-lock.ts";
 import { linkPath } from "../shared/short-path.ts";
@@ -77,7 +76,7 @@ class DockerRunners implements Backend {
     this.#credentials = new HostCredentials(options.folder, options.credentials);
   }
 
-  create(spec: RunnerSpec, signal?: AbortSignal, onCredentials?: OnCredentials): Promise<void> {
+  create(spec: RunnerSpec, signal?: AbortSignal, { onCredentials }: CreateHooks = {}): Promise<void> {
     return this.#locks.run(spec.id, () => this.#run(spec, { signal, onCredentials }));
   }
 
@@ -161,7 +160,7 @@ class DockerRunners implements Backend {
 
   async #run(
     spec: RunnerSpec,
-    { signal, onCredentials }: { signal?: AbortSignal | undefined; onCredentials?: OnCredentials | undefined },
+    { signal, onCredentials }: { signal?: AbortSignal | undefined } & CreateHooks,
   ): Promise<void> {
     signal?.throwIfAborted();
     const there = await this.#container(spec.id);
@@ -309,8 +308,6 @@ class DockerRunners implements Backend {
     throw new WharfError("backend_failed", { backend: this.name, reason: `${what} does not go` });
   }
 }
-
-type OnCredentials = (use: CredentialUse) => Promise<void>;
 
 /** Another server of this machine may have made the container, with a folder of its own. */
 const mountedWireFolder = ({ found }: Found): string | undefined =>

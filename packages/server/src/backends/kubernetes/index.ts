@@ -18,7 +18,9 @@ export async function createKubernetesBackend({ cluster, settings, log }: Kubern
     import("./cluster/cluster.ts"),
     import("./kubernetes-backend.ts"),
   ]);
-  const backend = new KubernetesBackend(await openCluster(cluster), settings, log);
+  const { imagePullSecret } = settings;
+  const opened = await openCluster({ ...cluster, ...(imagePullSecret && { pullSecret: imagePullSecret }) });
+  const backend = new KubernetesBackend(opened, settings, log);
   // A kubeconfig that is wrong, or an account that may do nothing, is told of at the start and not with the first task.
   try {
     for await (const _ of backend.list()) break;

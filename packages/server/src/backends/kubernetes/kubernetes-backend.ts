@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { V1OwnerReference, V1StatefulSet } from "@kubernetes/client-node";
 import { WharfError } from "@wharf/contract";
-import type { Backend, RunnerSighting, RunnerSpec, RunnerUsage } from "../backend.ts";
+import type { Backend, CreateHooks, RunnerSighting, RunnerSpec, RunnerUsage } from "../backend.ts";
 import { inside } from "../shared/inside.ts";
 import type { Log } from "../shared/log.ts";
 import { ApiFailure, isNotFound, isThere } from "./cluster/api-failure.ts";
@@ -17,7 +17,7 @@ import { namesOf, namespaceOf } from "./objects/names.ts";
 import { barePod, containerName, stopSeconds } from "./objects/pod.ts";
 import { statefulSet } from "./objects/stateful-set.ts";
 import { claimsOf, keepsDisk } from "./objects/volumes.ts";
-import { type PodView, isEnding, isRunning } from "./pods/pod-view.ts";
+import { isEnding, isRunning, type PodOwner, type PodView } from "./pods/pod-view.ts";
 import { PodWatch } from "./pods/pod-watch.ts";
 import { Pods } from "./pods/pods.ts";
 import { type KubernetesSettings, wirePort, wireSocket } from "./settings.ts";
@@ -26,9 +26,13 @@ import { UsageMeter } from "./usage.ts";
 import { openExec } from "./wire/exec-stream.ts";
 import { openPodStream } from "./wire/pod-stream.ts";
 
-/** How long a pod may take to go, its own time and the use of force included, and then its volumes. */
-const goneMs = 60_000;
+/** How long a pod may take to go, its volumes included. A node counts as gone after about 40 s of silence. */
+const goneMs = 80_000;
 const pauseMs = 200;
+
+interface BringUpOptions extends Pick<CreateHooks, "onProgress"> {
+  readonly signal: AbortSignal;
+}
 
 /**
  * Runners in pods. All that is known of one is in the cluster, under labels with its id:
@@ -64,7 +68,7 @@ export class KubernetesBackend implements Backend {
       ...("fixed" in settings.namespaces && { namespace: settings.namespaces.fixed }),
       ...(log && { log }),
     });
-    this.#pods = new Pods(cluster, this.#watch);
+    this.#pods = new Pods(cluster, this.#watch, log);
     this.#meter = new UsageMeter(cluster);
   }
 
@@ -72,28 +76,27 @@ export class KubernetesBackend implements Backend {
     return this.#cluster.identity;
   }
 
-  create(spec: RunnerSpec, signal: AbortSignal = never()): Promise<void> {
+  create(spec: RunnerSpec, signal: AbortSignal = never(), { onProgress }: CreateHooks = {}): Promise<void> {
     return this.#explained(async () => {
       signal.throwIfAborted();
-      await this.#bringUp(this.#bounded(spec), await this.#find(spec.id), signal);
+      await this.#bringUp(this.#bounded(spec), await this.#find(spec.id), { signal, onProgress });
     });
   }
 
   start(spec: RunnerSpec, signal: AbortSignal = never()): Promise<void> {
     return this.#explained(async () => {
       signal.throwIfAborted();
-      await this.#bringUp(this.#bounded(spec), await this.#existing(spec.id), signal);
+      await this.#bringUp(this.#bounded(spec), await this.#existing(spec.id), { signal });
     });
   }
 
   stop(id: string): Promise<void> {
     return this.#explained(async () => {
       const found = await this.#existing(id);
-      const { namespace } = found;
       const until = AbortSignal.timeout(goneMs);
-      if (found.kind === "pod") await this.#deletePod(found, id, stopSeconds(this.#settings));
-      else if (!found.stopped) await this.#scale(id, namespace, 0, await this.#cpuSoFar(found, id));
-      await this.#pods.untilGone(id, until);
+      if (found.kind === "pod") await this.#deletePod(found, stopSeconds(this.#settings));
+      else if (!found.stopped) await this.#scaleDown(found, await this.#cpuSoFar(found));
+      await this.#pods.untilGone(found, until);
     });
   }
 
@@ -110,8 +113,8 @@ export class KubernetesBackend implements Backend {
         await apps.deleteNamespacedStatefulSet({ name, namespace, body }).catch(unlessGone);
       }
       // Nobody needs what its daemon would still write.
-      await this.#deletePod(found, id, 1);
-      await this.#pods.untilGone(id, until);
+      await this.#deletePod(found, 1);
+      await this.#pods.untilGone(found, until);
       if (found.kind === "set") await this.#untilClaimsGone(id, namespace, until);
     });
   }
@@ -122,8 +125,7 @@ export class KubernetesBackend implements Backend {
         signal.throwIfAborted();
         const found = await this.#existing(id);
         if (found.stopped) throw new WharfError("runner_unavailable", { runner_id: id, reason: "it is stopped" });
-        const { namespace } = found;
-        const pod = await this.#pods.untilRunning({ id, namespace, startMs: this.#settings.startMs }, signal);
+        const pod = await this.#pods.untilRunning({ ...found, startMs: this.#settings.startMs }, signal);
         const stream = await this.#stream(pod, signal).catch((error: unknown) => {
           // It went between the look and the call; the next look tells.
           if (error instanceof ApiFailure && [400, 404, 500].includes(error.status)) return undefined;
@@ -138,7 +140,7 @@ export class KubernetesBackend implements Backend {
   usage(id: string): Promise<RunnerUsage> {
     return this.#explained(async () => {
       const found = await this.#existing(id);
-      const pod = await this.#pods.now(id, AbortSignal.timeout(goneMs));
+      const pod = await this.#pods.now(found, AbortSignal.timeout(goneMs));
       const now = await (pod ? this.#meter.measure(pod) : { cpuSeconds: 0, memoryBytes: 0, memoryPeakBytes: 0 });
       return { ...now, cpuSeconds: found.cpuSeconds + now.cpuSeconds };
     });
@@ -175,29 +177,26 @@ export class KubernetesBackend implements Backend {
     };
   }
 
-  async #bringUp(spec: RunnerSpec, there: Found | undefined, signal: AbortSignal): Promise<void> {
-    const { id } = spec;
+  async #bringUp(spec: RunnerSpec, there: Found | undefined, { signal, onProgress }: BringUpOptions): Promise<void> {
     const namespace = there?.namespace ?? namespaceOf(this.#settings, spec.tenant);
-    const running = { id, namespace, startMs: this.#settings.startMs };
     if (there && !there.stopped) {
-      const pod = await this.#pods.now(id, signal);
+      const pod = await this.#pods.now(there, signal);
       if (pod && isRunning(pod) && !isEnding(pod)) return;
     }
     await this.#tenants.ensure(namespace);
     // What is there stays what it is, also where the settings have changed since.
     const kind = there?.kind ?? (keepsDisk(spec, this.#settings) ? "set" : "pod");
-    try {
-      if (kind === "set") await this.#makeSet(spec, namespace, there);
-      else await this.#makePod(spec, namespace, there);
-    } catch (error) {
+    const make = kind === "set" ? this.#makeSet(spec, namespace, there) : this.#makePod(spec, namespace, there);
+    const owner = await make.catch((error: unknown) => {
       // Somebody may have changed the namespace since it was last looked at.
       this.#tenants.forget(namespace);
       throw error;
-    }
-    await this.#pods.untilRunning(running, signal);
+    });
+    const onWait = onProgress && ((reason: string) => onProgress(`Waiting for a node: ${reason}`));
+    await this.#pods.untilRunning({ ...owner, startMs: this.#settings.startMs, onWait }, signal);
   }
 
-  async #makeSet(spec: RunnerSpec, namespace: string, there: Found | undefined): Promise<void> {
+  async #makeSet(spec: RunnerSpec, namespace: string, there: Found | undefined): Promise<PodOwner> {
     const { apps, core } = this.#cluster;
     const settings = { ...this.#settings, volumes: "claim" } as const;
     const wanted = statefulSet(spec, settings);
@@ -215,9 +214,15 @@ export class KubernetesBackend implements Backend {
     ]);
     if (!there) await this.#binding.wait(spec.id, namespace);
     const digest = wanted.metadata?.annotations?.[annotations.digest];
-    const change = set.digest === digest ? {} : { template: wanted.spec?.template };
-    const body = { metadata: { annotations: { [annotations.digest]: digest } }, spec: { replicas: 1, ...change } };
+    const isChanged = set.digest !== digest;
+    const body = [
+      // All of it, so that no key of an earlier template stays.
+      ...(isChanged ? [{ op: "replace", path: "/spec/template", value: wanted.spec?.template }] : []),
+      { op: "add", path: annotationPath(annotations.digest), value: digest },
+      { op: "replace", path: "/spec/replicas", value: 1 },
+    ];
     await apps.patchNamespacedStatefulSet({ name: namesOf(spec.id).runner, namespace, body });
+    return set;
   }
 
   async #newSet(id: string, namespace: string, body: V1StatefulSet): Promise<Found> {
@@ -227,17 +232,18 @@ export class KubernetesBackend implements Backend {
     return this.#existing(id);
   }
 
-  async #makePod(spec: RunnerSpec, namespace: string, there: Found | undefined): Promise<void> {
+  async #makePod(spec: RunnerSpec, namespace: string, there: Found | undefined): Promise<PodOwner> {
     const { core } = this.#cluster;
     if (there?.stopped) {
       this.#log?.warn({ runner_id: spec.id }, "a pod ended, and its disk with it; another is made");
-      await this.#deletePod(there, spec.id, 1);
-      await this.#pods.untilGone(spec.id, AbortSignal.timeout(goneMs));
+      await this.#deletePod(there, 1);
+      await this.#pods.untilGone(there, AbortSignal.timeout(goneMs));
     }
     const body = barePod(spec, { ...this.#settings, volumes: "ephemeral" });
     const pod = await core.createNamespacedPod({ namespace, body }).catch(unlessThere);
-    if (!pod) return;
-    const owner = ownerOf("Pod", "v1", namesOf(spec.id).runner, pod.metadata?.uid ?? "");
+    if (!pod) return this.#existing(spec.id);
+    const uid = pod.metadata?.uid ?? "";
+    const owner = ownerOf("Pod", "v1", namesOf(spec.id).runner, uid);
     // The kubelet waits for it.
     const secret = daemonSecret(spec, this.#settings, owner);
     await core.createNamespacedSecret({ namespace, body: secret }).catch((error: unknown) => {
@@ -245,24 +251,25 @@ export class KubernetesBackend implements Backend {
       // Of a pod of this name that has just gone, and taken away with it in a moment: this one takes its place.
       return core.replaceNamespacedSecret({ namespace, name: namesOf(spec.id).secret, body: secret });
     });
+    return { id: spec.id, namespace, uid };
   }
 
-  async #scale(id: string, namespace: string, replicas: number, cpuSeconds: number): Promise<void> {
-    const body = {
-      metadata: { annotations: { [annotations.cpuSeconds]: String(cpuSeconds) } },
-      spec: { replicas },
-    };
+  async #scaleDown({ id, namespace }: Found, cpuSeconds: number): Promise<void> {
+    const body = [
+      { op: "add", path: annotationPath(annotations.cpuSeconds), value: String(cpuSeconds) },
+      { op: "replace", path: "/spec/replicas", value: 0 },
+    ];
     await this.#cluster.apps.patchNamespacedStatefulSet({ name: namesOf(id).runner, namespace, body });
   }
 
   /** Kept with the StatefulSet, as the next pod begins at nothing. */
-  async #cpuSoFar({ cpuSeconds }: Found, id: string): Promise<number> {
-    const pod = await this.#pods.now(id, AbortSignal.timeout(goneMs));
+  async #cpuSoFar(found: Found): Promise<number> {
+    const pod = await this.#pods.now(found, AbortSignal.timeout(goneMs));
     const used = pod ? await this.#meter.measure(pod).catch(() => undefined) : undefined;
-    return cpuSeconds + (used?.cpuSeconds ?? 0);
+    return found.cpuSeconds + (used?.cpuSeconds ?? 0);
   }
 
-  async #deletePod({ kind, namespace }: Found, id: string, gracePeriodSeconds: number): Promise<void> {
+  async #deletePod({ id, kind, namespace }: Found, gracePeriodSeconds: number): Promise<void> {
     const { runner } = namesOf(id);
     const name = kind === "set" ? `${runner}-0` : runner;
     await this.#cluster.core.deleteNamespacedPod({ name, namespace, body: { gracePeriodSeconds } }).catch(unlessGone);
@@ -332,6 +339,9 @@ const ownerOf = (kind: string, apiVersion: string, name: string, uid: string): V
   name,
   uid,
 });
+
+/** In a JSON patch. Every StatefulSet has annotations, so that one can be added. */
+const annotationPath = (name: string): string => `/metadata/annotations/${name.replaceAll("/", "~1")}`;
 
 const never = (): AbortSignal => new AbortController().signal;
 

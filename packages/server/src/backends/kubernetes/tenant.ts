@@ -6,22 +6,29 @@ import { isNotFound, isThere } from "./cluster/api-failure.ts";
 import type { Cluster } from "./cluster/cluster.ts";
 import { manager, reserved } from "./objects/labels.ts";
 import { type TenantObjects, tenantObjects } from "./objects/tenant.ts";
+import { PullSecret } from "./pull-secret.ts";
 import type { KubernetesSettings } from "./settings.ts";
 
 /** How long a namespace is trusted to be as it was last seen. */
 const goodForMs = 60_000;
 
-/** Creates the namespaces of tenants, and restores what was changed in them: the quota, the limits, the network policy. */
+/**
+ * Creates the namespaces of tenants, and restores what was changed in them: the quota, the limits, the
+ * network policy, the copy of the pull secret.
+ */
 export class Tenants {
   readonly #cluster: Cluster;
   readonly #settings: KubernetesSettings;
   readonly #log: Log | undefined;
+  readonly #pullSecret: PullSecret | undefined;
   readonly #seen = new Map<string, number>();
 
   constructor(cluster: Cluster, settings: KubernetesSettings, log?: Log) {
     this.#cluster = cluster;
     this.#settings = settings;
     this.#log = log;
+    const { imagePullSecret } = settings;
+    if (imagePullSecret !== undefined) this.#pullSecret = new PullSecret(cluster, imagePullSecret, log);
   }
 
   async ensure(namespace: string): Promise<void> {
@@ -35,6 +42,7 @@ export class Tenants {
       this.#cluster.core.createNamespacedServiceAccount({ namespace, body: objects.account }).catch(unlessThere),
       this.#ensureQuota(namespace, objects),
       this.#ensureLimits(namespace, objects),
+      this.#pullSecret?.copyTo(namespace),
     ]);
     this.#seen.set(namespace, performance.now());
   }

@@ -6,6 +6,7 @@ import type { ClientOptions } from "ws";
 import type { AppsV1Api, CoreV1Api, KubeConfig, NetworkingV1Api, Watch } from "@kubernetes/client-node";
 import { WharfError } from "@wharf/contract";
 import type { ApiCall } from "./api-call.ts";
+import { isPermitted } from "./permissions.ts";
 import { Transport } from "./transport.ts";
 
 export interface ClusterOptions {
@@ -14,6 +15,8 @@ export interface ClusterOptions {
   readonly context?: string;
   /** Whether this process runs in a pod of the cluster. */
   readonly inCluster: boolean;
+  /** The one Secret that may be read, in the server's own namespace. */
+  readonly pullSecret?: string;
   /** What may be asked of the API; without it, what the roles in `deploy/kubernetes` grant. */
   readonly allows?: (call: ApiCall) => boolean;
   readonly onCall?: (call: ApiCall) => void;
@@ -30,6 +33,8 @@ export interface Cluster {
   /** The same for everyone who uses the cluster, under whatever address: made from its certificate authority. */
   readonly identity: string;
   readonly inCluster: boolean;
+  /** The server's own namespace: of the pod it runs in, or of the kubeconfig's context. */
+  readonly namespace: string;
   /** What a WebSocket to the API server has to show. */
   streamOptions(): Promise<ClientOptions>;
   /** Told of calls that do not go through the client's APIs. */
@@ -44,10 +49,13 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
   loadConfig(config, options);
   const address = config.getCurrentCluster()?.server.replace(/\/+$/, "");
   if (address === undefined) throw invalid(options, "it names no cluster for its current context");
+  const namespace = config.getContextObject(config.getCurrentContext())?.namespace ?? "default";
+  const isPullSecret = ({ verb, resource, ...call }: ApiCall) =>
+    verb === "get" && resource === "secrets" && call.namespace === namespace && call.name === options.pullSecret;
   const transport = new Transport({
     config,
     Response: client.ResponseContext,
-    ...(options.allows && { allows: options.allows }),
+    allows: options.allows ?? ((call) => isPermitted(call) || isPullSecret(call)),
     ...(options.onCall && { onCall: options.onCall }),
   });
   const configuration = client.createConfiguration({
@@ -62,6 +70,7 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
     address,
     identity: identify(config, address),
     inCluster: options.inCluster,
+    namespace,
     async streamOptions() {
       const stream: ClientOptions = {};
       await config.applyToHTTPSOptions(stream);

@@ -4,29 +4,68 @@ import { loadAllYaml } from "@kubernetes/client-node";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { apiCallOf } from "./api-call.ts";
-import { isPermitted, optionalPermissions, type Permission, permissions } from "./permissions.ts";
+import {
+  isPermitted,
+  nodePermissions,
+  type Permission,
+  permissions,
+  tenantPermissions,
+  usagePermissions,
+} from "./permissions.ts";
 
 const deployed = join(import.meta.dirname, "../../../../../../deploy/kubernetes");
-const Rule = z.object({ apiGroups: z.array(z.string()), resources: z.array(z.string()), verbs: z.array(z.string()) });
-const Role = z.object({ kind: z.string(), rules: z.array(Rule).default([]) });
+const Rule = z.object({
+  apiGroups: z.array(z.string()),
+  resources: z.array(z.string()),
+  resourceNames: z.array(z.string()).optional(),
+  verbs: z.array(z.string()),
+});
+const Role = z.object({
+  kind: z.string(),
+  metadata: z.object({ name: z.string(), namespace: z.string().optional() }),
+  rules: z.array(Rule).default([]),
+});
 
-/** The rules of a manifest, each as one line. */
-function granted(file: string): string[] {
+/** The rules of a manifest's roles, each as one line, by where they hold. */
+function granted(file: string): Record<string, string[]> {
   const objects = z.array(Role).parse(loadAllYaml(readFileSync(join(deployed, file), "utf8")));
-  return objects
-    .flatMap(({ rules }) => rules)
-    .flatMap(({ apiGroups, resources, verbs }) =>
-      apiGroups.flatMap((group) => resources.map((resource) => lineOf({ group, resource, verbs }))),
-    )
-    .toSorted();
+  const roles = objects.filter(({ kind }) => kind.endsWith("Role"));
+  return Object.fromEntries(
+    roles.map(({ kind, metadata, rules }) => [
+      kind === "ClusterRole" ? "everywhere" : metadata.namespace,
+      rules.flatMap(linesOf).toSorted(),
+    ]),
+  );
 }
 
+const linesOf = ({ apiGroups, resources, resourceNames, verbs }: z.infer<typeof Rule>) =>
+  apiGroups.flatMap((group) =>
+    resources.map(
+      (resource) => lineOf({ group, resource, verbs }) + (resourceNames ? ` of ${resourceNames.join()}` : ""),
+    ),
+  );
+
 const lineOf = ({ group, resource, verbs }: Permission) => `${group}/${resource}: ${verbs.toSorted().join(" ")}`;
+const sorted = (all: readonly Permission[]) => all.map(lineOf).toSorted();
 
 // S-048, G-054
 test("the deployed roles grant what the code may ask of the API, and not a verb more", () => {
-  expect(granted("base/rbac.yaml")).toEqual(permissions.map(lineOf).toSorted());
-  expect(granted("overlays/kubelet-usage/role.yaml")).toEqual(optionalPermissions.map(lineOf).toSorted());
+  expect(granted("base/rbac.yaml")).toEqual({
+    "wharf-runners": sorted(permissions),
+    wharf: ["/secrets: get of wharf-registry"],
+    everywhere: sorted(nodePermissions),
+  });
+  expect(granted("overlays/tenant-namespaces/role.yaml")).toEqual({
+    everywhere: sorted([...permissions, ...tenantPermissions]),
+  });
+  expect(granted("overlays/kubelet-usage/role.yaml")).toEqual({ everywhere: sorted(usagePermissions) });
+});
+
+test("a deployed server has the tag of this version's images, for itself and for its runners", () => {
+  const { version } = JSON.parse(readFileSync(join(deployed, "../../packages/cli/package.json"), "utf8"));
+  const base = readFileSync(join(deployed, "base/kustomization.yaml"), "utf8");
+  expect(base).toContain(`- WHARF_IMAGE_TAG=${version}\n`);
+  expect(base).toContain(`- name: wharf-server\n    newTag: ${version}\n`);
 });
 
 const verbs: Readonly<Record<string, string>> = { read: "get", replace: "update" };
@@ -40,6 +79,8 @@ const byOtherMeans = [
   // A stream is opened by GET; clusters of today ask for the right to create as well.
   "get pods/exec",
   "create pods/exec",
+  // Through kubelets' proxy.
+  "get nodes/proxy",
 ];
 
 /** The calls that stand in the sources, by the names of the client's methods. */
@@ -60,15 +101,18 @@ function called(): string[] {
 
 // S-048
 test("every verb that is granted is one that the sources use", () => {
-  const allowed = permissions.flatMap(({ resource, verbs: of }) => of.map((verb) => `${verb} ${resource}`));
-  expect(called()).toEqual(allowed.toSorted());
+  const all = [...permissions, ...tenantPermissions, ...nodePermissions, ...usagePermissions];
+  const allowed = all.flatMap(({ resource, verbs: of }) => of.map((verb) => `${verb} ${resource}`));
+  // The one secret that is read is granted by its name.
+  expect(called()).toEqual([...allowed, "get secrets"].toSorted());
 });
 
-test("no secret can be read, and nothing of the cluster's own be changed", () => {
+test("no secret can be read but the one images are pulled with, and nothing of the cluster's own be changed", () => {
   const verbsOn = (resource: string) =>
     permissions.filter((one) => one.resource === resource).flatMap(({ verbs }) => verbs);
   expect(verbsOn("secrets")).toEqual(["create", "update"]);
   expect(verbsOn("nodes")).toEqual([]);
+  expect(verbsOn("namespaces")).toEqual([]);
   expect(permissions.flatMap(({ verbs }) => verbs)).not.toContain("*");
 });
 

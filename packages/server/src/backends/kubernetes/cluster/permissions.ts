@@ -8,11 +8,11 @@ export interface Permission {
 }
 
 /**
- * Everything this backend may ask of the API. A call beyond it is a fault of the program and is never sent; the roles in
- * `deploy/kubernetes` grant exactly this. There is no reading of secrets: they are written, and go with their owner.
+ * What this backend asks of the API in the namespaces of runners. A call beyond it and the lists below is a fault of the
+ * program and is never sent; the roles in `deploy/kubernetes` grant exactly this. There is no reading of secrets: they are
+ * written, and go with their owner.
  */
 export const permissions: readonly Permission[] = [
-  { group: "", resource: "namespaces", verbs: ["get", "create"] },
   { group: "", resource: "serviceaccounts", verbs: ["create"] },
   { group: "", resource: "resourcequotas", verbs: ["get", "create", "update"] },
   { group: "", resource: "limitranges", verbs: ["get", "create", "update"] },
@@ -26,10 +26,18 @@ export const permissions: readonly Permission[] = [
   { group: "", resource: "events", verbs: ["list"] },
 ];
 
-/** Beyond those: what a cluster's owner may grant so that usage is measured by the kubelet. Without it the container's own cgroup is read. */
-export const optionalPermissions: readonly Permission[] = [{ group: "", resource: "nodes/proxy", verbs: ["get"] }];
+/** Needed where each tenant has a namespace, which the server creates. */
+export const tenantPermissions: readonly Permission[] = [
+  { group: "", resource: "namespaces", verbs: ["get", "create"] },
+];
+
+/** Tells whether a pod's node is gone; without it, a pod that does not end is given up after minutes. */
+export const nodePermissions: readonly Permission[] = [{ group: "", resource: "nodes", verbs: ["get"] }];
+
+/** Lets kubelets be asked for usage; without it, the container's own cgroup is read. */
+export const usagePermissions: readonly Permission[] = [{ group: "", resource: "nodes/proxy", verbs: ["get"] }];
+
+const all = [...permissions, ...tenantPermissions, ...nodePermissions, ...usagePermissions];
 
 export const isPermitted = ({ verb, group, resource }: ApiCall): boolean =>
-  [...permissions, ...optionalPermissions].some(
-    (one) => one.group === group && one.resource === resource && one.verbs.includes(verb),
-  );
+  all.some((one) => one.group === group && one.resource === resource && one.verbs.includes(verb));

@@ -6,7 +6,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { KubeConfig, RequestContext, ResponseContext } from "@kubernetes/client-node";
 import { type ApiCall, apiCallOf } from "./api-call.ts";
 import { ApiFailure, ApiUnreachable } from "./api-failure.ts";
-import { isPermitted } from "./permissions.ts";
 
 /** How long one request may take, tries and pauses together. */
 const timeoutMs = 60_000;
@@ -29,8 +28,8 @@ export interface TransportOptions {
     headers: Record<string, string>,
     body: { text(): Promise<string>; binary(): Promise<Buffer>; stream(): null },
   ) => ResponseContext;
-  /** What may be sent; without it, what the roles grant. */
-  readonly allows?: (call: ApiCall) => boolean;
+  /** What may be sent. */
+  readonly allows: (call: ApiCall) => boolean;
   /** Told of every call that is sent. */
   readonly onCall?: (call: ApiCall) => void;
 }
@@ -49,10 +48,10 @@ export class Transport {
 
   async send(request: RequestContext): Promise<ResponseContext> {
     const call = apiCallOf(request.getHttpMethod(), request.getUrl());
-    const allows = this.#options.allows ?? isPermitted;
-    if (!allows(call)) throw new Error(`no role allows to ${call.verb} ${call.resource} of group '${call.group}'`);
-    // An object of the client's is sent as what shall be merged.
-    if (call.verb === "patch") request.setHeaderParam("Content-Type", "application/merge-patch+json");
+    if (!this.#options.allows(call))
+      throw new Error(`no role allows to ${call.verb} ${call.resource} of group '${call.group}'`);
+    // Every patch is a list of operations: a merge would leave keys that are wanted no more.
+    if (call.verb === "patch") request.setHeaderParam("Content-Type", "application/json-patch+json");
     const { status, headers, body } = await this.#patiently(call, request);
     const flat = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]));
     return new this.#options.Response(status, flat, {

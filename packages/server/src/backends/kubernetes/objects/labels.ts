@@ -18,6 +18,12 @@ export const annotations = {
   cpuSeconds: "wharf.dev/cpu-seconds",
 } as const;
 
+/** Ask those who remove nodes to leave a pod's node alone: an agent may be at its turn, and its disk may go with its pod. */
+export const keepsNode: Readonly<Record<string, string>> = {
+  "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+  "karpenter.sh/do-not-disrupt": "true",
+};
+
 export const manager = "wharf";
 
 export type Labels = Readonly<Record<string, string>>;

@@ -121,6 +121,15 @@ describe("every pod that can be emitted", () => {
     }
   });
 
+  test("asks autoscalers to leave its node alone", () => {
+    for (const { pod } of all) {
+      expect(pod.metadata?.annotations).toMatchObject({
+        "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+        "karpenter.sh/do-not-disrupt": "true",
+      });
+    }
+  });
+
   test("mounts the Secret of its own runner and no other", () => {
     for (const { pod, spec } of all) {
       const secrets = (pod.spec!.volumes ?? []).flatMap(({ secret }) => secret?.secretName ?? []);

@@ -2,7 +2,7 @@ import type { V1Container, V1Pod, V1PodSpec, V1PodTemplateSpec } from "@kubernet
 import { defaultStopGraceMs } from "@wharf/contract";
 import type { RunnerSpec } from "../../backend.ts";
 import { configFile, configFolder, type KubernetesSettings, wirePort } from "../settings.ts";
-import { annotations, runnerLabels, tenantLabels } from "./labels.ts";
+import { annotations, keepsNode, runnerLabels, tenantLabels } from "./labels.ts";
 import { accountName, namesOf } from "./names.ts";
 import { inside } from "../../shared/inside.ts";
 import { diskMounts, diskVolumes, keepsDisk, mebibytes } from "./volumes.ts";
@@ -33,7 +33,7 @@ export function barePod(spec: RunnerSpec, settings: KubernetesSettings): V1Pod {
 
 const podMetadata = (spec: RunnerSpec, settings: KubernetesSettings) => ({
   labels: { ...tenantLabels(spec.labels), ...runnerLabels(settings.instance, spec.id) },
-  annotations: { [annotations.wire]: settings.wire === "pod" ? "port" : "socket" },
+  annotations: { ...keepsNode, [annotations.wire]: settings.wire === "pod" ? "port" : "socket" },
 });
 
 function podSpec(spec: RunnerSpec, settings: KubernetesSettings): V1PodSpec {

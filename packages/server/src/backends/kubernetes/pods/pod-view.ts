@@ -23,7 +23,8 @@ export const PodView = z.object({
     labels: z.record(z.string(), z.string()).default({}),
     annotations: z.record(z.string(), z.string()).default({}),
     deletionTimestamp: z.coerce.date().nullish(),
-    ownerReferences: z.array(z.object({ kind: z.string() })).default([]),
+    deletionGracePeriodSeconds: z.number().nullish(),
+    ownerReferences: z.array(z.object({ uid: z.string() })).default([]),
   }),
   spec: z.object({ nodeName: z.string().nullish() }),
   status: z
@@ -56,6 +57,18 @@ export const PodView = z.object({
     .default({ phase: "Pending", reason: "", message: "", conditions: [], containerStatuses: [] }),
 });
 export type PodView = z.infer<typeof PodView>;
+
+/** Where a runner's pod is, and whose it is. Labels prove nothing: whoever may create pods somewhere can set them. */
+export interface PodOwner {
+  readonly id: string;
+  readonly namespace: string;
+  /** Of the StatefulSet that owns the pod, or of the bare pod itself. */
+  readonly uid: string;
+}
+
+export const belongsTo = ({ metadata }: PodView, { namespace, uid }: PodOwner): boolean =>
+  metadata.namespace === namespace &&
+  (metadata.uid === uid || metadata.ownerReferences.some((owner) => owner.uid === uid));
 
 export const isEnding = (pod: PodView): boolean => Boolean(pod.metadata.deletionTimestamp);
 

@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../../shared/log.ts";
 import type { Cluster } from "../cluster/cluster.ts";
-import { reserved } from "../objects/labels.ts";
-import { isEnding, PodView } from "./pod-view.ts";
+import { belongsTo, isEnding, type PodOwner, PodView } from "./pod-view.ts";
 
 /** Everything is listed anew after this, whatever the watch said meanwhile. */
 const resyncMs = 5 * 60_000;
@@ -42,7 +41,7 @@ export class PodWatch {
    * Calls `look` with the runner's pod, or with nothing where it has none, until it answers with something. It begins with
    * what the watch knows by now, which may be a moment old: whoever acts on it finds out by the act.
    */
-  async until<T>(runnerId: string, look: (pod: PodView | undefined) => T | undefined, signal: AbortSignal): Promise<T> {
+  async until<T>(owner: PodOwner, look: (pod: PodView | undefined) => T | undefined, signal: AbortSignal): Promise<T> {
     this.#running ??= this.#run();
     for (;;) {
       signal.throwIfAborted();
@@ -50,7 +49,7 @@ export class PodWatch {
       const changed = this.#changed.promise;
       // A failure is the answer only for who asked while there was nothing to look at.
       if (this.#listings === 0 && this.#failure !== undefined) throw this.#failure;
-      const found = this.#listings > 0 ? look(this.#find(runnerId)) : undefined;
+      const found = this.#listings > 0 ? look(this.#find(owner)) : undefined;
       if (found !== undefined) return found;
       await changedOr(changed, signal);
     }
@@ -58,13 +57,13 @@ export class PodWatch {
 
   /** The same for a while; nothing where it did not come. */
   async within<T>(
-    runnerId: string,
+    owner: PodOwner,
     look: (pod: PodView | undefined) => T | undefined,
     { signal, ms }: { signal: AbortSignal; ms: number },
   ): Promise<T | undefined> {
     const time = AbortSignal.timeout(ms);
     try {
-      return await this.until(runnerId, look, AbortSignal.any([signal, time]));
+      return await this.until(owner, look, AbortSignal.any([signal, time]));
     } catch (error) {
       if (error !== time.reason) throw error;
       return undefined;
@@ -78,8 +77,8 @@ export class PodWatch {
   }
 
   /** The newest where one is ending and its successor is there already. */
-  #find(runnerId: string): PodView | undefined {
-    const all = [...this.#pods.values()].filter(({ metadata }) => metadata.labels[reserved.runner] === runnerId);
+  #find(owner: PodOwner): PodView | undefined {
+    const all = [...this.#pods.values()].filter((pod) => belongsTo(pod, owner));
     return all.find((pod) => !isEnding(pod)) ?? all[0];
   }
 
@@ -143,6 +142,8 @@ export class PodWatch {
     });
     const onStop = () => watching.abort();
     this.#stop.signal.addEventListener("abort", onStop, { once: true });
+    // It may have been closed while the watch began.
+    if (this.#stop.signal.aborted) onStop();
     try {
       await ended.promise;
     } finally {

@@ -1,8 +1,10 @@
 import { WharfError } from "@wharf/contract";
+import type { Log } from "../../shared/log.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import { containerName } from "../objects/pod.ts";
 import { namesOf } from "../objects/names.ts";
-import { isEnding, isRunning, type PodView } from "./pod-view.ts";
+import { EndingPods } from "./ending-pods.ts";
+import { isEnding, isRunning, type PodOwner, type PodView } from "./pod-view.ts";
 import type { PodWatch } from "./pod-watch.ts";
 import { type Trouble, troubleOf, waitsFor } from "./trouble.ts";
 
@@ -12,66 +14,63 @@ const tickMs = 1_000;
 const absentMs = 2_000;
 /** A volume may take this long to be made before it is asked after. */
 const volumeMs = 15_000;
-/** How long a pod may wait for a node that has room. */
-const roomMs = 60_000;
-/** What a pod that is ending gets beyond its own time; then it is taken away by force. */
-const forceAfterMs = 3_000;
+/** A pod that no node has taken after this waits for one; a cluster that scales takes minutes to add it. */
+const nodeMs = 2_000;
 const logLines = 20;
 const longestLog = 1_500; // characters
 
-export interface Starting {
-  readonly id: string;
-  readonly namespace: string;
+export interface Starting extends PodOwner {
   readonly startMs: number;
+  /** Told once that the pod waits for a node, in the scheduler's words. */
+  readonly onWait?: ((reason: string) => Promise<void>) | undefined;
 }
 
 /** Waits for the pods of runners to come up or to go, and finds out why one does not. */
 export class Pods {
   readonly #cluster: Cluster;
   readonly #watch: PodWatch;
+  readonly #ending: EndingPods;
 
-  constructor(cluster: Cluster, watch: PodWatch) {
+  constructor(cluster: Cluster, watch: PodWatch, log?: Log) {
     this.#cluster = cluster;
     this.#watch = watch;
+    this.#ending = new EndingPods(cluster, log);
   }
 
   /** The runner's pod as it is now. */
-  async now(id: string, signal: AbortSignal): Promise<PodView | undefined> {
-    return (await this.#watch.until(id, (pod) => pod ?? null, signal)) ?? undefined;
+  async now(owner: PodOwner, signal: AbortSignal): Promise<PodView | undefined> {
+    return (await this.#watch.until(owner, (pod) => pod ?? null, signal)) ?? undefined;
   }
 
   /** Resolves when the pod runs; rejects with what keeps it from running. */
   async untilRunning(runner: Starting, signal: AbortSignal): Promise<PodView> {
-    const { id, startMs } = runner;
     const begun = performance.now();
+    let isTold = false;
     for (;;) {
-      const verdict = await this.#watch.within(id, verdictOf, { signal, ms: tickMs });
+      const verdict = await this.#watch.within(runner, verdictOf, { signal, ms: tickMs });
       if (verdict && "running" in verdict) return verdict.running;
       if (verdict) throw await this.#notStarted(runner, verdict);
       const waited = performance.now() - begun;
-      const pod = await this.now(id, signal);
-      if (pod && isEnding(pod)) await this.force(pod);
+      const pod = await this.now(runner, signal);
+      if (pod && isEnding(pod)) await this.#ending.force(pod);
       const trouble = await this.#slow(runner, pod, waited);
       if (trouble) throw await this.#notStarted(runner, { trouble, pod });
-      if (waited > startMs) throw await this.#late(runner, pod);
+      if (waited > runner.startMs) throw await this.#late(runner, pod);
+      const waiting = pod && waitsFor(pod);
+      if (isTold || waited < nodeMs || waiting?.cause !== "no_room") continue;
+      isTold = true;
+      await runner.onWait?.(waiting.reason);
     }
   }
 
-  /** Resolves when there is no pod any more. One whose time is over is taken away by force: its node may be gone. */
-  async untilGone(id: string, signal: AbortSignal): Promise<void> {
+  /** Resolves when there is no pod any more. One whose node is gone is deleted by force. */
+  async untilGone(owner: PodOwner, signal: AbortSignal): Promise<void> {
     for (;;) {
-      const gone = await this.#watch.within(id, (pod) => (pod ? undefined : true), { signal, ms: tickMs });
+      const gone = await this.#watch.within(owner, (pod) => (pod ? undefined : true), { signal, ms: tickMs });
       if (gone) return;
-      const pod = await this.now(id, signal);
-      if (pod) await this.force(pod);
+      const pod = await this.now(owner, signal);
+      if (pod && isEnding(pod)) await this.#ending.force(pod);
     }
-  }
-
-  /** Takes a pod away that had its time to end and three seconds more. */
-  async force({ metadata: { name, namespace, uid, deletionTimestamp } }: PodView): Promise<void> {
-    if (!deletionTimestamp || Date.now() < deletionTimestamp.getTime() + forceAfterMs) return;
-    const body = { gracePeriodSeconds: 0, preconditions: { uid } };
-    await this.#cluster.core.deleteNamespacedPod({ name, namespace, body }).catch(unlessGone);
   }
 
   /** What only shows by waiting. */
@@ -85,7 +84,6 @@ export class Pods {
       return { cause: "unknown", reason: words };
     }
     const waiting = waitsFor(pod);
-    if (waiting?.cause === "no_room" && waited > roomMs) return waiting;
     if (waiting?.cause === "volume" && waited > volumeMs) return this.#unbound(namespace, id);
     return undefined;
   }
@@ -160,10 +158,4 @@ function verdictOf(pod: PodView | undefined): Verdict | undefined {
   if (isRunning(pod)) return { running: pod };
   const trouble = troubleOf(pod);
   return trouble && { trouble, pod };
-}
-
-function unlessGone(error: unknown): void {
-  // Another of the same name stands there by now, or none.
-  if (error instanceof Error && "status" in error && (error.status === 404 || error.status === 409)) return;
-  throw error;
 }

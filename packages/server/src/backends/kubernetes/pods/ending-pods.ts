@@ -1,0 +1,70 @@
+import type { Log } from "../../shared/log.ts";
+import { ApiFailure } from "../cluster/api-failure.ts";
+import type { Cluster } from "../cluster/cluster.ts";
+import { Nodes } from "./nodes.ts";
+import type { PodView } from "./pod-view.ts";
+
+/** What a pod gets beyond its own grace period before its node is looked at. */
+const lateMs = 3_000;
+/** Where its node seems well, or cannot be looked at: kubelets may be busy, and volumes slow to unmount. */
+const defaultGiveUpMs = 5 * 60_000;
+const maxRemembered = 1_000;
+
+export interface EndingPodsOptions {
+  readonly giveUpMs?: number;
+  readonly lateMs?: number;
+}
+
+/**
+ * Deletes pods by force that nobody ends any more. Such a deletion removes the object while the processes may still run, so
+ * that a successor could open the same volumes beside them: it is used only where the pod's node is gone, or after minutes.
+ * Time is counted by this process from when it first saw the pod ending; clocks of the cluster are not compared with its own.
+ */
+export class EndingPods {
+  readonly #cluster: Cluster;
+  readonly #nodes: Nodes;
+  readonly #log: Log | undefined;
+  readonly #options: Required<EndingPodsOptions>;
+  /** By the pod's uid. */
+  readonly #since = new Map<string, number>();
+
+  constructor(cluster: Cluster, log?: Log, options: EndingPodsOptions = {}) {
+    this.#cluster = cluster;
+    this.#nodes = new Nodes(cluster);
+    this.#log = log;
+    this.#options = { giveUpMs: defaultGiveUpMs, lateMs, ...options };
+  }
+
+  /** To be called again and again for as long as the pod is ending. */
+  async force(pod: PodView): Promise<void> {
+    const { name, namespace, uid, deletionGracePeriodSeconds } = pod.metadata;
+    const waitedMs = performance.now() - this.#firstSeen(uid);
+    if (waitedMs < (deletionGracePeriodSeconds ?? 0) * 1000 + this.#options.lateMs) return;
+    if (waitedMs < this.#options.giveUpMs && !(await this.#isAbandoned(pod))) return;
+    this.#log?.warn({ pod: name, namespace, node: pod.spec.nodeName }, "a pod does not end; it is deleted by force");
+    const body = { gracePeriodSeconds: 0, preconditions: { uid } };
+    await this.#cluster.core.deleteNamespacedPod({ name, namespace, body }).catch(unlessGone);
+    this.#since.delete(uid);
+  }
+
+  #firstSeen(uid: string): number {
+    const known = this.#since.get(uid);
+    if (known !== undefined) return known;
+    const now = performance.now();
+    const [oldest] = this.#since.keys();
+    if (this.#since.size >= maxRemembered && oldest !== undefined) this.#since.delete(oldest);
+    this.#since.set(uid, now);
+    return now;
+  }
+
+  /** A pod that no node ever had has no processes. */
+  async #isAbandoned({ spec: { nodeName } }: PodView): Promise<boolean> {
+    return !nodeName || (await this.#nodes.isGone(nodeName));
+  }
+}
+
+function unlessGone(error: unknown): void {
+  // Another pod of the same name exists by now, or none.
+  if (error instanceof ApiFailure && [404, 409].includes(error.status)) return;
+  throw error;
+}

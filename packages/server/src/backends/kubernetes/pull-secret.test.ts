@@ -1,0 +1,69 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { Log } from "../shared/log.ts";
+import type { Cluster } from "./cluster/cluster.ts";
+import { ApiListener } from "./fixtures/api-listener.ts";
+import { someSettings } from "./fixtures/specs.ts";
+import { Tenants } from "./tenant.ts";
+
+const source = "/api/v1/namespaces/wharf/secrets/registry";
+const copy = "/api/v1/namespaces/client-acme/secrets/registry";
+const type = "kubernetes.io/dockerconfigjson";
+const data = (content: string) => ({ ".dockerconfigjson": Buffer.from(content).toString("base64") });
+
+let api: ApiListener;
+let cluster: Cluster;
+let warnings: unknown[];
+
+beforeEach(async () => {
+  api = await ApiListener.open();
+  cluster = await api.connect({ pullSecret: "registry" });
+  warnings = [];
+});
+afterEach(async () => {
+  cluster.close();
+  await api[Symbol.asyncDispose]();
+});
+
+const log = { info: () => undefined, warn: (what: unknown) => void warnings.push(what) } as Log;
+const tenants = () => new Tenants(cluster, { ...someSettings, imagePullSecret: "registry" }, log);
+
+test("the pull secret is copied from the server's namespace to a tenant's, and again when it has changed", async () => {
+  api.put(source, { type, data: data("old") });
+  await tenants().ensure("client-acme");
+  expect(api.get(copy)).toMatchObject({ type, data: data("old") });
+  api.put(source, { type, data: data("new") });
+  await tenants().ensure("client-acme");
+  expect(api.get(copy)).toMatchObject({ type, data: data("new") });
+  expect(api.sent("GET")).not.toContain(copy);
+});
+
+test("where the server has none, what somebody put into the runners' namespace stays, and one warning says so", async () => {
+  api.put(copy, { type, data: data("by a person") });
+  const one = tenants();
+  await one.ensure("client-acme");
+  await one.ensure("client-other");
+  expect(api.get(copy)).toMatchObject({ data: data("by a person") });
+  expect(warnings).toMatchObject([{ secret: "registry", namespace: "wharf" }]);
+});
+
+test("a role that may not read it is no obstacle", async () => {
+  api.put(source, { type, data: data("x") });
+  api.refuse = ({ method, path }) => (method === "GET" && path === source ? 403 : undefined);
+  await tenants().ensure("client-acme");
+  expect(api.get(copy)).toBeUndefined();
+  expect(warnings).toHaveLength(1);
+});
+
+test("a Secret of another kind is never copied", async () => {
+  api.put(source, { type: "Opaque", data: { key: "c2VjcmV0" } });
+  await expect(tenants().ensure("client-acme")).rejects.toMatchObject({ code: "config_invalid" });
+  expect(api.get(copy)).toBeUndefined();
+});
+
+// S-048
+test("no other secret can be asked for, and this one in no other namespace", async () => {
+  const read = (namespace: string, name: string) => cluster.core.readNamespacedSecret({ namespace, name });
+  await expect(read("wharf", "wharf-keys")).rejects.toThrow("no role allows");
+  await expect(read("client-acme", "registry")).rejects.toThrow("no role allows");
+  expect(api.requests).toEqual([]);
+});

@@ -1,0 +1,56 @@
+import { WharfError } from "@wharf/contract";
+import type { Log } from "../shared/log.ts";
+import { ApiFailure, isThere } from "./cluster/api-failure.ts";
+import type { Cluster } from "./cluster/cluster.ts";
+import { manager, reserved } from "./objects/labels.ts";
+
+/** The kinds of Secret a kubelet pulls images with. No other is copied, whatever the setting names. */
+const pullTypes = new Set(["kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg"]);
+
+/**
+ * Copies the image pull secret from the server's own namespace to where runners are: a pod can only name one of its own
+ * namespace. The copy is written without being read, and the API stores nothing where it is the same already.
+ */
+export class PullSecret {
+  readonly #cluster: Cluster;
+  readonly #name: string;
+  readonly #log: Log | undefined;
+  #isWarned = false;
+
+  constructor(cluster: Cluster, name: string, log?: Log) {
+    this.#cluster = cluster;
+    this.#name = name;
+    this.#log = log;
+  }
+
+  async copyTo(namespace: string): Promise<void> {
+    const { core, namespace: home } = this.#cluster;
+    const name = this.#name;
+    if (namespace === home) return;
+    const source = await core.readNamespacedSecret({ namespace: home, name }).catch((error: unknown) => {
+      if (error instanceof ApiFailure && [403, 404].includes(error.status)) return this.#warn(error);
+      throw error;
+    });
+    if (!source) return;
+    const { type = "", data = {} } = source;
+    if (!pullTypes.has(type)) {
+      const reason = `the Secret ${name} in namespace ${home} is of type '${type}', with which no image is pulled`;
+      throw new WharfError("config_invalid", { name: "WHARF_KUBERNETES_IMAGE_PULL_SECRET", reason });
+    }
+    const body = { metadata: { name, labels: { [reserved.managedBy]: manager } }, type, data };
+    await core.createNamespacedSecret({ namespace, body }).catch((error: unknown) => {
+      if (!isThere(error)) throw error;
+      return core.replaceNamespacedSecret({ namespace, name, body });
+    });
+  }
+
+  /** Somebody may have put the secret where the runners are; if nobody has, the kubelet says that it cannot pull. */
+  #warn({ message }: ApiFailure): undefined {
+    if (this.#isWarned) return;
+    this.#isWarned = true;
+    this.#log?.warn(
+      { secret: this.#name, namespace: this.#cluster.namespace, reason: message },
+      "the image pull secret cannot be read in the server's namespace, so it is not copied to the runners' namespaces",
+    );
+  }
+}
