@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
 import { connect } from "node:net";
 import { z } from "zod";
-import { attempt, type Check, onPath, type Surroundings } from "./check.ts";
+import { attempt } from "./attempt.ts";
+import { type Check, onPath, type Surroundings } from "./check.ts";
 
 const name = "PostgreSQL";
 const oldestMajor = 15;

@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { kitFolder } from "../own-server.ts";
-import { attempt, type Check, onPath, type Surroundings } from "./check.ts";
+import { attempt } from "./attempt.ts";
+import { type Check, onPath, type Surroundings } from "./check.ts";
 
 const oldestNode = 24;
 
