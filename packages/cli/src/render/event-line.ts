@@ -82,13 +82,16 @@ function turnLines(data: EventDataOf<"turn">, style: Style, detail: boolean): st
     return [
       `${style.yellow("!")} The turn was interrupted: ${oneLine(data.reason ?? "how far it got is not known", 400)}`,
     ];
-  if (data.status === "cancelled")
-    return [`${style.yellow("!")} The turn was cancelled${data.reason ? `: ${oneLine(data.reason, 300)}` : ""}`];
+  if (data.status === "cancelled") return [`${style.yellow("!")} ${cancelText(data.reason)}`];
   if (data.status !== "ended") return [];
   if (data.stop_reason !== "end_turn" && data.stop_reason !== undefined)
     return [`${style.yellow("!")} ${stopText(data.stop_reason)}`];
   return detail ? [style.dim("· the turn ended")] : [];
 }
+
+/** That a person cancelled it is what "cancelled" says already. */
+export const cancelText = (reason: string | undefined): string =>
+  `The turn was cancelled${!reason || /^it was cancelled\.?$/i.test(reason) ? "." : `: ${oneLine(reason, 300)}`}`;
 
 const stopWords: Readonly<Record<string, string>> = {
   max_tokens: "The agent stopped: the model's answer reached its longest length.",

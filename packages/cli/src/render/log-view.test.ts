@@ -68,6 +68,50 @@ describe("a task's log on the screen", () => {
     expect(log).toBe("  ▸ One\n  ▸ Two  ✓\n  ▸ One  ✓\n");
   });
 
+  it("adds to a call's line what the agent tells of it later", () => {
+    const log = shown([
+      call("1", { title: "Write", status: "pending" }),
+      call("1", { title: "Write f.txt" }),
+      call("1", { status: "completed" }),
+      call("2", { title: "bash /workspace", status: "pending" }),
+      call("2", { title: "ls", status: "completed" }),
+    ]);
+    expect(log).toBe("  ▸ Write f.txt  ✓\n  ▸ bash /workspace: ls  ✓\n");
+    const broken = shown([
+      call("1", { title: "Write", status: "pending" }),
+      { kind: "notice", message: "x" },
+      call("1", { title: "Write f.txt" }),
+      call("1", { status: "completed" }),
+    ]);
+    expect(broken).toBe("  ▸ Write\n  · x\n  ▸ Write f.txt  ✓\n");
+  });
+
+  it("shows a call that was not allowed as refused, whatever the agent says of it", () => {
+    const options = [
+      { option_id: "a", name: "Allow", option_kind: "allow_once" },
+      { option_id: "r", name: "Reject", option_kind: "reject_once" },
+    ];
+    const asked: EventData = { kind: "permission", permission_id: "p", status: "asked", tool_call_id: "1", options };
+    const ended = (answer: Partial<Extract<EventData, { kind: "permission" }>>) =>
+      shown([
+        asked,
+        { kind: "permission", permission_id: "p", status: "answered", by: "policy", ...answer },
+        call("1", { title: "rm", status: "completed" }),
+      ])
+        .split("\n")
+        .at(-2);
+    expect(ended({ option_id: "r" })).toBe("  ▸ rm  refused");
+    expect(ended({})).toBe("  ▸ rm  refused");
+    expect(ended({ status: "timed_out" })).toBe("  ▸ rm  refused");
+    expect(ended({ option_id: "a" })).toBe("  ▸ rm  ✓");
+  });
+
+  it("says once that a turn was cancelled", () => {
+    const cancelled: EventData = { kind: "turn", turn_id: "t", status: "cancelled", reason: "It was cancelled." };
+    expect(shown([cancelled])).toBe("  ! The turn was cancelled.\n");
+    expect(shown([{ ...cancelled, reason: "no disk" }])).toBe("  ! The turn was cancelled: no disk\n");
+  });
+
   it("counts the lines an edit touches and shows the end of what a failed call said", () => {
     const edit = call("1", {
       title: "Edit a",

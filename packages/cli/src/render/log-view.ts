@@ -2,7 +2,7 @@ import type { Event, EventDataOf } from "@wharf/contract";
 import { oneLine } from "./clean.ts";
 import { eventLines } from "./event-line.ts";
 import { duration } from "./numbers.ts";
-import { answerLine, questionLines } from "./permission.ts";
+import { answerLine, isRefusal, questionLines } from "./permission.ts";
 import { type PlanEntries, planLines } from "./plan.ts";
 import type { Style } from "./style.ts";
 import { TextBlock } from "./text-block.ts";
@@ -30,12 +30,14 @@ const phaseWidth = 9;
 export class LogView {
   readonly #style: Style;
   readonly #detail: boolean;
-  #open: { readonly key: string; readonly block?: TextBlock } | undefined;
+  #open: { readonly key: string; readonly block?: TextBlock; readonly title?: string } | undefined;
   /** What stands above: text and other lines are kept apart by a blank line. */
   #above: "nothing" | "text" | "lines" = "nothing";
   #plan: PlanEntries = [];
   readonly #calls = new Map<string, ToolCall>();
   readonly #questions = new Map<string, EventDataOf<"permission">>();
+  /** Calls that were not allowed. Some agents report these as completed. */
+  readonly #refused = new Map<string, true>();
   #failure: string | undefined;
   #isBetweenTurns = false;
 
@@ -135,17 +137,17 @@ export class LogView {
     const { tool_call_id: id } = data;
     const known = this.#calls.get(id);
     if (known && isFinal(known)) return "";
-    const call = upsert(known, data, timestamp);
+    const updated = upsert(known, data, timestamp);
+    const call = this.#refused.has(id) && isFinal(updated) ? { ...updated, status: "refused" } : updated;
     remember(this.#calls, id, call);
     const key = `call ${id}`;
-    const isOpen = this.#open?.key === key;
-    if (!isFinal(call))
-      return known && callTitle(known) === callTitle(call)
-        ? ""
-        : this.#openLine(key, `${this.#style.cyan("▸")} ${callTitle(call)}`);
+    const goesOn = this.#open?.key === key;
+    // Where something else was written since its line began, it gets another one when it has ended.
+    if (!isFinal(call) && known && !goesOn) return "";
+    const lead = goesOn ? this.#retitle(key, callTitle(call)) : this.#openCall(key, callTitle(call));
+    if (!isFinal(call)) return lead;
     const took = Date.parse(timestamp) - call.startedAt;
     const time = took >= 1_000 ? `  ${this.#style.dim(duration(took))}` : "";
-    const lead = isOpen ? "" : this.#openLine(key, `${this.#style.cyan("▸")} ${callTitle(call)}`);
     const end = `${lead}  ${callEnding(call, this.#style)}${time}${this.rest()}`;
     return (
       end +
@@ -153,6 +155,20 @@ export class LogView {
         .map((line) => `${indent}    ${this.#style.dim(line)}\n`)
         .join("")
     );
+  }
+
+  #openCall(key: string, title: string): string {
+    const line = this.#openLine(key, `${this.#style.cyan("▸")} ${title}`);
+    this.#open = { key, title };
+    return line;
+  }
+
+  /** Adds to the open line what an agent says only later about what it does. */
+  #retitle(key: string, title: string): string {
+    const shown = this.#open?.title ?? "";
+    if (title === shown) return "";
+    this.#open = { key, title };
+    return title.startsWith(shown) ? title.slice(shown.length) : `: ${title}`;
   }
 
   #planned(entries: PlanEntries): string {
@@ -166,7 +182,10 @@ export class LogView {
       remember(this.#questions, data.permission_id, data);
       return this.#lines(questionLines(data, this.#style));
     }
-    const line = answerLine(data, this.#questions.get(data.permission_id), this.#style);
+    const asked = this.#questions.get(data.permission_id);
+    const callId = data.tool_call_id ?? asked?.tool_call_id;
+    if (callId !== undefined && isRefusal(data, asked)) remember(this.#refused, callId, true);
+    const line = answerLine(data, asked, this.#style);
     return line === undefined ? "" : this.#lines([line]);
   }
 }

@@ -15,13 +15,22 @@ export function questionLines(asked: Permission, style: Style): string[] {
   ];
 }
 
+/** Whether what was asked for was not allowed, by whomever. */
+export function isRefusal(data: Permission, asked: Permission | undefined): boolean {
+  if (data.status === "timed_out") return true;
+  if (data.status !== "answered") return false;
+  const options = data.options ?? asked?.options;
+  const chosen = options?.find(({ option_id }) => option_id === data.option_id);
+  return data.option_id === undefined || chosen?.option_kind.startsWith("reject") === true;
+}
+
 /** What became of a question, where it was not the policy that answered. */
 export function answerLine(data: Permission, asked: Permission | undefined, style: Style): string | undefined {
   if (data.status === "asked" || data.by === "policy") return undefined;
   if (data.status === "timed_out") return `${style.yellow("!")} Nobody answered in time: it was refused.`;
   if (data.status === "cancelled") return `${style.dim("·")} The question was withdrawn.`;
   const option = asked?.options?.find(({ option_id }) => option_id === data.option_id);
-  return `${style.green("✓")} Answered: ${option ? oneLine(option.name, 80) : (data.option_id ?? "refused")}`;
+  return `${style.green("✓")} Answered: ${option ? oneLine(option.name, 80) : oneLine(data.option_id ?? "refused", 80)}`;
 }
 
 /** The option a person means: its number, its id, or the beginning of its name or kind if only one begins so. */

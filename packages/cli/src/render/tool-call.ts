@@ -10,7 +10,7 @@ export interface ToolCall {
   readonly startedAt: number;
 }
 
-const finals = new Set(["completed", "failed", "cancelled"]);
+const finals = new Set(["completed", "failed", "cancelled", "refused"]);
 /** Lines of a failed call's output that are shown. */
 const maxFailureLines = 3;
 

@@ -25,11 +25,19 @@ const failures: ReadonlySet<string> = new Set(["error", "timeout", "refusal"]);
 export const isUncommitted = ({ commit, failure }: TurnOutcome): boolean =>
   commit === undefined && failure?.code === "work_not_committed";
 
-/** 0: the agent did its turn and the branch is where it belongs. 1: the agent failed, or left what cannot be committed. 2: Wharf failed. */
+/** Whether a person ended it, and nothing failed. */
+export const isCancelled = ({ status, error_code }: TurnOutcome): boolean =>
+  status === "cancelled" && error_code === undefined;
+
+/**
+ * 0: the agent did its turn and the branch is where it belongs. 1: the agent failed, or left what cannot be committed.
+ * 2: Wharf failed. 130: a person cancelled it.
+ */
 export function exitCodeOf(outcome: TurnOutcome): number {
   if (outcome.status === "ended") {
     if (failures.has(outcome.stop_reason ?? "") || isUncommitted(outcome)) return exitCodes.agentFailed;
     return outcome.push === "failed" || outcome.push === "waiting" ? exitCodes.wharfFailed : exitCodes.done;
   }
+  if (isCancelled(outcome)) return exitCodes.interrupted;
   return outcome.error_code?.startsWith("agent_") ? exitCodes.agentFailed : exitCodes.wharfFailed;
 }

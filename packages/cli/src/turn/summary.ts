@@ -1,11 +1,11 @@
 import type { Diff, Task } from "@wharf/contract";
 import { oneLine } from "../render/clean.ts";
 import { countChanges, diffStat } from "../render/diff.ts";
-import { stopText, usageText } from "../render/event-line.ts";
+import { cancelText, stopText, usageText } from "../render/event-line.ts";
 import { duration } from "../render/numbers.ts";
 import type { Style } from "../render/style.ts";
 import { fields } from "../render/table.ts";
-import { exitCodeOf, isUncommitted, type TurnOutcome } from "./outcome.ts";
+import { exitCodeOf, isCancelled, isUncommitted, type TurnOutcome } from "./outcome.ts";
 
 export interface Summary {
   readonly task: Task;
@@ -70,6 +70,7 @@ function verdict({ outcome, took }: Summary, style: Style): string {
   const code = exitCodeOf(outcome);
   if (code === 0)
     return `${style.green("✓")} ${style.bold(outcome.commit ? "Done." : "Done; nothing was changed.")} ${time}`;
+  if (isCancelled(outcome)) return `${style.yellow("!")} ${cancelText(outcome.reason)} ${time}`;
   const why = oneLine(
     outcome.failure?.message ??
       outcome.push_message ??

@@ -96,12 +96,15 @@ describe("a command ends with", () => {
     expect(exitCodeOf(outcome({ status: "cancelled", error_code: "agent_start_failed" }))).toBe(1);
   });
 
+  it("130 when a person cancelled it", () => {
+    expect(exitCodeOf(outcome({ status: "cancelled", stop_reason: "cancelled", push: "none" }))).toBe(130);
+  });
+
   it.each([
     ["the branch was refused", outcome({ push: "failed" })],
     ["the branch is still on its way", outcome({ push: "waiting" })],
     ["the repository is not there", outcome({ status: "cancelled", error_code: "repository_missing" })],
     ["the turn was interrupted", outcome({ status: "interrupted" })],
-    ["somebody stopped it", outcome({ status: "cancelled" })],
   ])("2 when %s", (_, one) => {
     expect(exitCodeOf(one)).toBe(2);
   });
