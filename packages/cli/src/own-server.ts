@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { api, WharfError } from "@wharf/contract";
 import type { RunningServer } from "@wharf/server";
 import { Client, isUnreachable } from "./client.ts";
+import type { Interrupts } from "./interrupts.ts";
 import { locator } from "./locate.ts";
 import type { Environment, Settings } from "./settings.ts";
 import { version } from "./version.ts";
@@ -20,12 +21,15 @@ export function kitFolder(): string {
 }
 
 /** Starts a server in this process. Loading it takes longer than most commands do, so only those that need it do. */
-export async function startOwnServer(environment: Environment, quiet = true): Promise<RunningServer> {
+export async function startOwnServer(
+  environment: Environment,
+  { isQuiet = true, onLocked }: { isQuiet?: boolean; onLocked?: () => void } = {},
+): Promise<RunningServer> {
   const kit = kitFolder();
   const { readConfig, startServer } = await import("@wharf/server");
   const config = readConfig(environment);
-  const logLevel = quiet && !environment.LOG_LEVEL ? "error" : config.logLevel;
-  return startServer({ config: { ...config, logLevel }, kit, version, environment });
+  const logLevel = isQuiet && !environment.LOG_LEVEL ? "error" : config.logLevel;
+  return startServer({ config: { ...config, logLevel }, kit, version, environment, ...(onLocked && { onLocked }) });
 }
 
 /** Ends what a server of the data folder left running, where none can be started for that. */
@@ -43,19 +47,27 @@ export interface ServerAtHand extends AsyncDisposable {
 /** How long a server that holds the data folder may take to say where it serves, or to be gone. */
 const settleTime = 10_000; // ms
 
-export async function serverAtHand(settings: Settings, onStart: () => void): Promise<ServerAtHand> {
+export interface OwnServerOptions {
+  /** A server of this process is stopped before the process exits. */
+  readonly interrupts: Interrupts;
+  /** Called when none serves the data folder and one is started. */
+  readonly onStart: () => void;
+}
+
+export async function serverAtHand(
+  settings: Settings,
+  { interrupts, onStart }: OwnServerOptions,
+): Promise<ServerAtHand> {
   const client = new Client(locator(settings));
   const until = performance.now() + settleTime;
   for (;;) {
     if (await answers(client, settings)) return { client, isOwn: false, [Symbol.asyncDispose]: async () => undefined };
+    interrupts.signal.throwIfAborted();
+    interrupts.holdExit();
     try {
-      onStart();
-      const server = await startOwnServer({
-        ...settings.environment,
-        WHARF_DATA: settings.dataFolder,
-        WHARF_PORT: "0",
-      });
-      return { client, isOwn: true, [Symbol.asyncDispose]: () => leave(client, server) };
+      const environment = { ...settings.environment, WHARF_DATA: settings.dataFolder, WHARF_PORT: "0" };
+      const server = await startOwnServer(environment, { onLocked: onStart });
+      return { client, isOwn: true, [Symbol.asyncDispose]: () => leave(client, server, interrupts.hurry) };
     } catch (error) {
       const isBusy = error instanceof WharfError && error.code === "data_folder_busy";
       if (!isBusy || performance.now() > until) throw error;
@@ -81,10 +93,10 @@ const busyTasks = ["IN_PROGRESS", "BLOCKED"] as const;
  * A server that was started for one command leaves no agent behind that nobody sees. Work of others that it took up (an
  * earlier server may have left it) stays at work for the next one.
  */
-async function leave(client: Client, server: RunningServer): Promise<void> {
+async function leave(client: Client, server: RunningServer, hurry: AbortSignal): Promise<void> {
   const lists = await Promise.all(
     busyTasks.map((state) => client.call(api.listTasks, { query: { state, limit: 1 } })),
   ).catch(() => undefined);
   const isBusy = lists === undefined || lists.some(({ total }) => total > 0);
-  await server.stop({ runners: !isBusy });
+  await server.stop({ runners: !isBusy, hurry });
 }

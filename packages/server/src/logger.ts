@@ -21,12 +21,19 @@ function describe(thrown: unknown): unknown {
 
 /** One JSON line for each thing that happened, on stderr, so that stdout stays what a command prints. */
 export function createLogger(level: string): Logger {
+  const destination = pino.destination(2);
+  // A terminal that was closed, or a pipe that nobody reads, ends the log and not the server. Without a flush, because at
+  // the process's exit that would try again and again to write what is left.
+  destination.on("error", () => {
+    const drop = () => true;
+    Object.assign(destination, { write: drop, flush: drop, flushSync: drop, end: drop, destroy: drop });
+  });
   return pino(
     {
       level,
       serializers: { error: describe, err: describe },
       redact: { paths: ["*.authorization", "*.token", "*.key"], censor: "[redacted]" },
     },
-    pino.destination(2),
+    destination,
   );
 }

@@ -59,8 +59,16 @@ export interface ServerOptions {
   readonly kit: string;
   readonly version: string;
   readonly times?: Partial<RunTimes>;
+  /** Called when the data folder is this server's. */
+  readonly onLocked?: () => void;
   /** What the server's own git may know of the machine: where its user's keys and helpers are. */
   readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+export interface StopOptions {
+  readonly runners: boolean;
+  /** Ends the runners without waiting for their tasks to end in order. */
+  readonly hurry?: AbortSignal;
 }
 
 export interface RunningServer extends AsyncDisposable {
@@ -69,7 +77,7 @@ export interface RunningServer extends AsyncDisposable {
   /** Resolves when the server has stopped, for whatever reason. */
   readonly stopped: Promise<void>;
   /** Stops the server; runners stay at work unless they are asked to end too. */
-  stop(options?: { runners: boolean }): Promise<void>;
+  stop(options?: StopOptions): Promise<void>;
 }
 
 /** The only place that knows all parts. What is started first is stopped last, also when a later part fails to start. */
@@ -80,12 +88,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   await using parts = new AsyncDisposableStack();
 
   await mkdir(config.dataFolder, { recursive: true, mode: process.getuid?.() === 0 ? 0o711 : 0o700 });
-  const stopping = Promise.withResolvers<{ runners: boolean }>();
+  const stopping = Promise.withResolvers<StopOptions>();
   const onLost = (error: WharfError) => {
     logger.fatal({ error }, "another server took the data folder after its lock file was removed; stopping");
     stopping.resolve({ runners: false });
   };
   parts.use(await lockDataFolder(config.dataFolder, { onLost }));
+  options.onLocked?.();
   await refuseCopiedFolder(config.dataFolder);
   const kept = ({ value, repair }: KeptValue): string => {
     if (repair) logger.warn(repair);
@@ -329,7 +338,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   );
 
   const running = parts.move();
-  const stopped = stopping.promise.then(async ({ runners }) => {
+  const stopped = stopping.promise.then(async ({ runners, hurry }) => {
     await using _parts = running;
     if (!runners) return;
     const endRuns = async (deadline: AbortSignal) => {
@@ -341,9 +350,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const halt = async () => {
       await Promise.all([scheduler.stop(), leases.letGo()]);
     };
-    await takeDown({ endRuns, halt, backend, logger });
+    await takeDown({ endRuns, halt, backend, logger, hurry });
   });
-  const stop = (how = { runners: false }) => {
+  const stop = (how: StopOptions = { runners: false }) => {
     stopping.resolve(how);
     return stopped;
   };

@@ -19,20 +19,24 @@ interface TakeDown {
   readonly halt: () => Promise<void>;
   readonly backend: Backend;
   readonly logger: Logger;
+  /** Gives up the order at once. */
+  readonly hurry: AbortSignal | undefined;
 }
 
 /**
  * Ends what is at work before the server stops: in order, so that the tasks know of it. Where that fails or takes too
  * long (the disk is full, the database is down) the runners are stopped all the same.
  */
-export async function takeDown({ endRuns, halt, backend, logger }: TakeDown): Promise<void> {
-  const deadline = AbortSignal.timeout(inOrderMs);
+export async function takeDown({ endRuns, halt, backend, logger, hurry }: TakeDown): Promise<void> {
+  const timeout = AbortSignal.timeout(inOrderMs);
+  const deadline = hurry ? AbortSignal.any([timeout, hurry]) : timeout;
   const late = Promise.withResolvers<never>();
   deadline.addEventListener("abort", () => late.reject(deadline.reason), { once: true });
   try {
+    deadline.throwIfAborted();
     await Promise.race([endRuns(deadline), late.promise]);
   } catch (error) {
-    logger.error({ error }, "cannot end the agents in order; stopping their runners");
+    logger[hurry?.aborted ? "info" : "error"]({ error }, "cannot end the agents in order; stopping their runners");
     await Promise.race([halt(), sleep(haltMs)]).catch(() => undefined);
     await stopRunners(backend, logger);
   }

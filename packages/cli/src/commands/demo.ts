@@ -13,12 +13,11 @@ export function addDemo(program: Command, register: Register): void {
   register(command, Options, demo, { isLocal: true });
 }
 
-/** Nobody comes back to clean up after a demonstration: it is given this long for it, also when Ctrl-C is pressed again. */
-const cleanUpTime = 15_000; // ms
-
 async function demo(cli: Cli, { options }: Input<z.infer<typeof Options>>): Promise<void> {
-  using interrupts = new Interrupts(cleanUpTime);
+  using interrupts = new Interrupts();
+  // Nobody comes back to clean up after a demonstration.
+  interrupts.holdExit();
   interrupts.signal.addEventListener("abort", () => cli.terminal.err("\nCleaning up …\n"), { once: true });
   const { Demo } = await import("../demo/demo.ts");
-  await new Demo(cli, { keep: options.keep, signal: interrupts.signal }).run();
+  await new Demo(cli, { keep: options.keep, interrupts }).run();
 }

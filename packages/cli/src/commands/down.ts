@@ -31,10 +31,10 @@ async function down(cli: Cli): Promise<number> {
   const asked = await askToStop(cli);
   if (asked) {
     await untilGone(cli, asked.pid, interrupts.signal);
-    if (!asked.withAgents) await endLeftovers(cli, interrupts.signal);
+    if (!asked.withAgents) await endLeftovers(cli, interrupts);
     say("stopped", "The server has stopped and its agents are ended. Disks and logs are kept.");
   } else if (serverFiles.some((name) => existsSync(join(settings.dataFolder, name)))) {
-    await endLeftovers(cli, interrupts.signal).catch((error: unknown) => stopWithoutServer(cli, error));
+    await endLeftovers(cli, interrupts).catch((error: unknown) => stopWithoutServer(cli, error));
     say("ended", `No server was running. What it had left at work in ${settings.dataFolder} is ended.`);
   } else say("nothing", `No server uses ${settings.dataFolder}: there is nothing to stop.`);
   return 0;
@@ -105,8 +105,10 @@ async function stopWithoutServer({ settings, terminal }: Cli, error: unknown): P
 }
 
 /** Only a server can end what a server began: one is started for that, out of everyone's way. */
-async function endLeftovers({ client, settings }: Cli, signal: AbortSignal): Promise<void> {
-  const server = await startOwnServer({ ...settings.environment, WHARF_PORT: "0" });
+async function endLeftovers({ client, settings }: Cli, interrupts: Interrupts): Promise<void> {
+  interrupts.holdExit();
+  const { signal, hurry } = interrupts;
+  await using server = await startOwnServer({ ...settings.environment, WHARF_PORT: "0" });
   const until = performance.now() + adoptTime;
   while (performance.now() < until && !signal.aborted) {
     const [{ active_agents }, ...left] = await Promise.all([
@@ -118,5 +120,5 @@ async function endLeftovers({ client, settings }: Cli, signal: AbortSignal): Pro
     if (active_agents >= left.reduce((sum, { total }) => sum + total, 0)) break;
     await sleep(100);
   }
-  await server.stop({ runners: true });
+  await server.stop({ runners: true, hurry });
 }

@@ -79,9 +79,10 @@ async function runTask(cli: Cli, { args, options }: RunInput): Promise<number> {
   const what = await readText(cli, { text: args[0], file: options.file });
   if (what === undefined) throw usageError("say what to do: as an argument, as - for stdin, or with --file <path>");
   const repository = await repositoryFor(options.repo, cli.folder);
-  await using server = await serverAtHand(settings, () =>
-    terminal.err("No server is running: one is started in this process for as long as this takes.\n"),
-  );
+  await using server = await serverAtHand(settings, {
+    interrupts,
+    onStart: () => terminal.err("No server is running: one is started in this process for as long as this takes.\n"),
+  });
   const { client } = server;
   signal.throwIfAborted();
 
@@ -111,7 +112,7 @@ async function runTask(cli: Cli, { args, options }: RunInput): Promise<number> {
     );
   }
 
-  const summary = await watchTurn({ ...cli, client }, { task, turnId, after: 0, signal });
+  const summary = await watchTurn({ ...cli, client }, { task, turnId, after: 0, interrupts });
   // Nobody would look after an agent that waits for its next prompt when the server is gone.
   if (server.isOwn)
     await client

@@ -40,7 +40,7 @@ export async function promptTask(cli: Cli, { args, options }: Input<z.infer<type
     return 0;
   }
   const { signal } = interrupts;
-  const summary = await watchTurn(cli, { task, turnId: turn.id, after, signal });
+  const summary = await watchTurn(cli, { task, turnId: turn.id, after, interrupts });
   const exitCode = signal.reason instanceof Interrupted ? signal.reason.exitCode : exitCodeOf(summary.outcome);
   terminal.out(settings.json ? jsonLine(summaryJson(summary, exitCode)) : `\n${summaryText(summary, terminal.style)}`);
   return exitCode;

@@ -2,7 +2,7 @@ import { type AgentType, api } from "@wharf/contract";
 import type { Command } from "commander";
 import { z } from "zod";
 import { type Cli, jsonLine, type Register } from "../cli.ts";
-import { Interrupts } from "../interrupts.ts";
+import { Interrupted, Interrupts } from "../interrupts.ts";
 import { wholeNumber } from "../option-values.ts";
 import { startOwnServer } from "../own-server.ts";
 import { isolationText, unsafeWarning } from "../render/isolation.ts";
@@ -24,7 +24,8 @@ export function addUp(program: Command, register: Register): void {
 }
 
 async function up(cli: Cli, { options }: { options: z.infer<typeof Options> }): Promise<number> {
-  using interrupts = new Interrupts();
+  using interrupts = new Interrupts({ isService: true });
+  interrupts.holdExit();
   const { settings, terminal } = cli;
   const environment = {
     ...settings.environment,
@@ -32,7 +33,7 @@ async function up(cli: Cli, { options }: { options: z.infer<typeof Options> }): 
     ...(options.host !== undefined && { WHARF_HOST: options.host }),
   };
   // A person at a terminal reads what is below; a service's log keeps every line.
-  await using server = await startOwnServer(environment, terminal.isTty && !settings.json);
+  await using server = await startOwnServer(environment, { isQuiet: terminal.isTty && !settings.json });
   const { signal } = interrupts;
   const ended = new Promise<void>((resolve) => {
     signal.addEventListener("abort", () => resolve(), { once: true });
@@ -46,7 +47,8 @@ async function up(cli: Cli, { options }: { options: z.infer<typeof Options> }): 
         ? "\nStopping. Agents at work go on and are taken up by the next start.\n"
         : "Stopped on request.\n",
     );
-  return 0;
+  // Ctrl-C and SIGTERM are how a server is stopped; a terminal that was closed under it is not.
+  return signal.reason instanceof Interrupted && signal.reason.signal === "SIGHUP" ? signal.reason.exitCode : 0;
 }
 
 async function tell({ client, settings, terminal }: Cli, url: string): Promise<void> {

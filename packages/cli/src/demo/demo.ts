@@ -2,6 +2,7 @@ import { pathToFileURL } from "node:url";
 import { api } from "@wharf/contract";
 import { type Cli, jsonLine } from "../cli.ts";
 import { Exit } from "../failure.ts";
+import type { Interrupts } from "../interrupts.ts";
 import { patchText } from "../render/diff.ts";
 import { usageText } from "../render/event-line.ts";
 import { unsafeWarning } from "../render/isolation.ts";
@@ -16,7 +17,7 @@ import { Stage } from "./stage.ts";
 export interface DemoOptions {
   /** Goes on serving at the end, and keeps all folders. */
   readonly keep: boolean;
-  readonly signal: AbortSignal;
+  readonly interrupts: Interrupts;
 }
 
 const title = "Mend the failing test";
@@ -44,7 +45,7 @@ export class Demo {
     );
     this.#begin("A server, with a PostgreSQL of its own");
     await using stage = await Stage.open(this.#cli.settings.environment);
-    this.#options.signal.throwIfAborted();
+    this.#options.interrupts.signal.throwIfAborted();
     const info = await stage.client.call(api.serverInfo, {});
     this.#say(`   ${stage.url}   ${style.dim(`up after ${this.#elapsed()}`)}\n${unsafeWarning(info, style)}`);
 
@@ -60,7 +61,7 @@ export class Demo {
     this.#begin("A repository with a test that fails");
     const sample = new SampleRepository(folder);
     await sample.create();
-    const before = await runSampleTests(sample.folder, this.#options.signal);
+    const before = await runSampleTests(sample.folder, this.#options.interrupts.signal);
     this.#say(
       `   ${sample.folder}\n   its tests: ${this.#cli.terminal.style.red(reportText(before))} (${before.failures.join(", ")})\n`,
     );
@@ -69,7 +70,8 @@ export class Demo {
   }
 
   async #work(stage: Stage, info: { default_board_id: string; isolation: string }): Promise<Summary> {
-    const { signal } = this.#options;
+    const { interrupts } = this.#options;
+    const { signal } = interrupts;
     const { client } = stage;
     const board = await client.call(api.getBoard, { params: { board_id: info.default_board_id } }, { signal });
     const body = {
@@ -85,12 +87,12 @@ export class Demo {
     );
     this.#say(`   "${prompt}"\n\n`);
     const { turn_id } = await client.call(api.startTask, { params: { task_id: task.id } }, { signal });
-    return watchTurn({ ...this.#cli, client }, { task, turnId: turn_id, after: 0, signal });
+    return watchTurn({ ...this.#cli, client }, { task, turnId: turn_id, after: 0, interrupts });
   }
 
   /** The branch, as the repository itself has it. */
   async #broughtBack(sample: SampleRepository, { outcome, task }: Summary): Promise<Branch> {
-    this.#options.signal.throwIfAborted();
+    this.#options.interrupts.signal.throwIfAborted();
     const { style } = this.#cli.terminal;
     const branch = await sample.branch(task.shadow_branch);
     const code = exitCodeOf(outcome);
@@ -109,7 +111,7 @@ export class Demo {
     this.#begin("The branch that came back");
     this.#say(`   ${style.bold(branch.name)} at ${branch.sha.slice(0, 10)}, pushed to the repository\n`);
     await using copy = await sample.checkOut(branch);
-    const after = await runSampleTests(copy.folder, this.#options.signal);
+    const after = await runSampleTests(copy.folder, this.#options.interrupts.signal);
     const passes = after.failed === 0 && after.passed > 0;
     this.#say(`   its tests: ${passes ? style.green(reportText(after)) : style.red(reportText(after))}\n`);
     this.#begin("What it used");
@@ -136,7 +138,8 @@ ${style.green("✓")} ${style.bold(`Done in ${this.#elapsed()}.`)} Server, datab
   /** Serves until it is interrupted, for a look around. */
   async #stay(stage: Stage, summary: Summary): Promise<void> {
     const { style } = this.#cli.terminal;
-    const { signal } = this.#options;
+    const { interrupts } = this.#options;
+    const { signal } = interrupts;
     const { task } = summary;
     if (this.#cli.settings.json) this.#tellResult(stage, summary);
     this.#say(`

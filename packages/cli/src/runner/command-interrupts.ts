@@ -1,4 +1,4 @@
-import { Interrupted } from "../interrupts.ts";
+import { Interrupted, registerWork } from "../interrupts.ts";
 
 /** One Ctrl-C can arrive twice: from the terminal, and from the launcher or npm that pass on what they got. */
 const sameGesture = 400; // ms
@@ -7,15 +7,18 @@ const sameGesture = 400; // ms
  * Ctrl-C while a command runs in a runner.
  *
  * *listening* → SIGINT → *forwarded*: the command hears it, and what it does with it is its own affair. Where it cannot be
- * told, and at the next SIGINT, → *left*: `signal` is aborted, with which the command ends. SIGTERM and SIGHUP leave at once.
+ * told, and at the next SIGINT, → *left*: `signal` is aborted, with which the command ends. SIGTERM, SIGHUP and a lost output
+ * leave at once.
  */
 export class CommandInterrupts implements Disposable {
   readonly #controller = new AbortController();
   readonly #signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
   #forward: (() => Promise<void>) | undefined;
+  readonly #registration: Disposable;
   #forwardedAt: number | undefined;
 
   constructor() {
+    this.#registration = registerWork(this);
     for (const signal of this.#signals) process.on(signal, this.#onSignal);
   }
 
@@ -28,12 +31,17 @@ export class CommandInterrupts implements Disposable {
     this.#forward = tell;
   }
 
+  interrupt(reason: Interrupted): void {
+    this.#controller.abort(reason);
+  }
+
   [Symbol.dispose](): void {
+    this.#registration[Symbol.dispose]();
     for (const signal of this.#signals) process.off(signal, this.#onSignal);
   }
 
   readonly #onSignal = (signal: NodeJS.Signals): void => {
-    const leave = () => this.#controller.abort(new Interrupted(signal));
+    const leave = () => this.interrupt(new Interrupted(signal));
     if (signal !== "SIGINT" || !this.#forward) return leave();
     const now = performance.now();
     if (this.#forwardedAt === undefined) {

@@ -1,12 +1,30 @@
 import { once } from "node:events";
 
+/** Streams whose reader is gone: what is written to them is dropped. */
+const lost = new WeakSet<NodeJS.WritableStream>();
+
+/** Drops what is written to a stream from its first error on, and reports that error. */
+export function watchOutput(stream: NodeJS.WriteStream, onLost: (error: NodeJS.ErrnoException) => void): void {
+  stream.on("error", (error) => {
+    if (lost.has(stream)) return;
+    lost.add(stream);
+    onLost(error);
+  });
+}
+
+export function writeText(stream: NodeJS.WriteStream, text: string): void {
+  if (!lost.has(stream)) stream.write(text);
+}
+
 /** Writes bytes as they are; what is not taken at once is waited for. */
 export async function writeBytes(stream: NodeJS.WriteStream, bytes: Buffer): Promise<void> {
-  if (bytes.length > 0 && !stream.write(bytes)) await once(stream, "drain");
+  if (bytes.length === 0 || lost.has(stream) || stream.write(bytes)) return;
+  // A stream that fails meanwhile is lost, which `watchOutput` reports.
+  await once(stream, "drain").catch(() => undefined);
 }
 
 /** Resolves when all was taken. What a pipe still has to take when the process exits is lost. */
 export async function flushOutput(): Promise<void> {
   for (const stream of [process.stdout, process.stderr])
-    await new Promise<void>((resolve) => stream.write("", () => resolve()));
+    if (!lost.has(stream)) await new Promise<void>((resolve) => stream.write("", () => resolve()));
 }

@@ -45,6 +45,8 @@ export class Asker implements AsyncDisposable {
     const lines = createInterface({ input, output });
     const closed = new AbortController();
     lines.once("close", () => closed.abort());
+    // A terminal that was closed.
+    lines.on("error", () => lines.close());
     // A terminal that reads a line takes Ctrl-C for itself.
     lines.on("SIGINT", () => process.kill(process.pid, "SIGINT"));
     const until = { signal: AbortSignal.any([signal, closed.signal]) };

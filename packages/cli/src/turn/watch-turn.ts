@@ -1,5 +1,6 @@
 import { api, type Diff, type Event, type EventDataOf, RemoteError, type Task } from "@wharf/contract";
 import { type Cli, jsonLine } from "../cli.ts";
+import type { Interrupts } from "../interrupts.ts";
 import { LogView } from "../render/log-view.ts";
 import { shortId } from "../tasks.ts";
 import { Asker } from "./ask.ts";
@@ -10,8 +11,8 @@ export interface WatchTurnOptions {
   readonly task: Task;
   readonly turnId: string;
   readonly after: number;
-  /** The first interruption asks the server to stop the task, and what then comes is still shown. */
-  readonly signal: AbortSignal;
+  /** The first interruption asks the server to stop the task, and what then comes is still shown; the next one leaves. */
+  readonly interrupts: Pick<Interrupts, "signal" | "hurry">;
 }
 
 /** How long a task may take to end after it was told to; the server sees to it also when nobody looks. */
@@ -20,12 +21,12 @@ const stopTime = 30_000; // ms
 /** Shows a turn as it goes, lets the person answer what the agent asks, and tells how it came out. */
 export async function watchTurn(cli: Cli, options: WatchTurnOptions): Promise<Summary> {
   const { client, terminal, settings } = cli;
-  const { task, turnId, signal } = options;
+  const { task, turnId, interrupts } = options;
   const view = new LogView({ style: terminal.style });
   const params = { task_id: task.id };
   const began = performance.now();
   await using asker = cli.terminal.isInteractive && !settings.json ? askerOf(cli, task.id) : undefined;
-  using stopper = new Stopper(signal, async () => {
+  using stopper = new Stopper(interrupts, async () => {
     terminal.err(`${settings.json ? "" : view.rest()}Stopping the task; Ctrl-C again leaves at once.\n`);
     await client.call(
       api.stopTask,
@@ -87,7 +88,7 @@ class Stopper implements Disposable {
   readonly #onAbort: () => void;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(signal: AbortSignal, stop: () => Promise<void>) {
+  constructor({ signal, hurry }: Pick<Interrupts, "signal" | "hurry">, stop: () => Promise<void>) {
     this.#signal = signal;
     this.#onAbort = () => {
       this.#timer = setTimeout(() => this.#late.abort(signal.reason), stopTime);
@@ -96,6 +97,7 @@ class Stopper implements Disposable {
         if (!(error instanceof RemoteError)) this.#late.abort(error);
       });
     };
+    hurry.addEventListener("abort", () => this.#late.abort(signal.reason), { once: true });
     if (signal.aborted) this.#onAbort();
     else signal.addEventListener("abort", this.#onAbort, { once: true });
   }

@@ -1,0 +1,105 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { type IPty, spawn as spawnPty } from "@lydell/node-pty";
+import { api } from "@wharf/contract";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Client } from "../packages/cli/src/client.ts";
+import { locator } from "../packages/cli/src/locate.ts";
+import { eventually } from "./support/eventually.ts";
+import { noTraces, tracesOf } from "./support/processes.ts";
+import { makeRepository } from "./support/repository.ts";
+import { scratchFolder } from "./support/wharf.ts";
+
+const launcher = join(import.meta.dirname, "../packages/cli/bin/wharf.js");
+
+let folder = "";
+let data = "";
+let repository = "";
+let environment: Record<string, string> = {};
+let client: Client;
+beforeAll(() => {
+  folder = scratchFolder();
+  data = join(folder, "data");
+  repository = makeRepository(join(folder, "remote"));
+  environment = { PATH: process.env["PATH"] ?? "", HOME: folder, WHARF_DATA: data, WHARF_PORT: "0" };
+  client = new Client(locator({ dataFolder: data, environment: {}, json: false }));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const runArguments = (prompt: string) =>
+  ["run", prompt, "--repo", repository, "--agent", "demo", "--policy", "allow-all"] as const;
+
+function pipe(...args: readonly string[]): ChildProcess {
+  return spawn(process.execPath, [launcher, ...args], { env: environment, stdio: ["ignore", "pipe", "pipe"] });
+}
+
+/** `wharf` on a terminal of its own. */
+function open(...args: readonly string[]) {
+  const pty = spawnPty(process.execPath, [launcher, ...args], { env: environment, cols: 100, rows: 30 });
+  const screen = { text: "" };
+  pty.onData((text) => (screen.text += text));
+  const exitCode = new Promise<number>((resolve) => pty.onExit(({ exitCode }) => resolve(exitCode)));
+  return { pty, screen, exitCode };
+}
+
+/** Closes the terminal, as a closed window does: the program is told, and whatever it writes fails. */
+const closeWindow = (pty: IPty) => (pty as IPty & { destroy(): void }).destroy();
+
+const expectNothingLeft = () => eventually(() => tracesOf(data), noTraces, 30_000);
+
+describe("a run with its own server leaves nothing at work", () => {
+  it("when the reader of its output has had enough, and says so by its code", async () => {
+    const child = pipe(...runArguments("demo: say one\ndemo: sleep 200ms\ndemo: say two\ndemo: hang"));
+    let shown = "";
+    const exit = once(child, "exit");
+    child.stdout!.on("data", (bytes) => {
+      shown += String(bytes);
+      if (shown.includes("one")) child.stdout!.destroy();
+    });
+    expect((await exit)[0]).toBe(141);
+    await expectNothingLeft();
+  });
+
+  it("when its terminal is closed", async () => {
+    const { pty, screen, exitCode } = open(...runArguments("demo: say at work\ndemo: hang"));
+    await eventually(() => screen.text.includes("at work"), true, 60_000);
+    closeWindow(pty);
+    expect(await exitCode).toBe(129);
+    await expectNothingLeft();
+  });
+
+  it("when Ctrl-C is pressed again and again, though the agent does not end", async () => {
+    const { pty, screen, exitCode } = open(...runArguments("demo: say at work\ndemo: hang deaf"));
+    await eventually(() => screen.text.includes("at work"), true, 60_000);
+    const presses = setInterval(() => pty.write("\u0003"), 100);
+    expect(await exitCode.finally(() => clearInterval(presses))).toBe(130);
+    await expectNothingLeft();
+  });
+});
+
+describe("a server", () => {
+  it("serves on without its outputs and without a terminal to hang up, until it is stopped", async () => {
+    const child = pipe("up");
+    const exit = once(child, "exit");
+    await once(child.stdout!, "data");
+    child.stdout!.destroy();
+    child.stderr!.destroy();
+    child.kill("SIGHUP");
+    for (let i = 0; i < 3; i++)
+      await client.call(api.createBoard, { body: { name: `board ${i}` } }, { patience: 10_000 });
+    child.kill("SIGTERM");
+    expect(await exit).toEqual([0, null]);
+    await expectNothingLeft();
+  });
+
+  it("ends in order when its terminal is closed", async () => {
+    const { pty, screen, exitCode } = open("up");
+    await eventually(() => screen.text.includes("Wharf"), true, 60_000);
+    closeWindow(pty);
+    expect(await exitCode).toBe(129);
+    expect(existsSync(join(data, "server.sock"))).toBe(false);
+    await expectNothingLeft();
+  });
+});
