@@ -346,6 +346,23 @@ describe("what is made", () => {
   });
 });
 
+describe("a runner of one's own", () => {
+  it("is made of the image that its owner names", async () => {
+    const chosen = `wharf-chosen:${process.pid}`;
+    docker("tag", image, chosen);
+    try {
+      await using scene = await Scene.open("chosen-image");
+      const { stdout } = await scene.wharf.cli("runner", "create", "--image", chosen, "--json");
+      const { id } = JSON.parse(stdout);
+      expect(docker("inspect", "--format", "{{.Config.Image}}", `wharf-${id}`)).toBe(chosen);
+      expect((await scene.wharf.cli("runner", "exec", id, "true")).code).toBe(0);
+      expect((await scene.wharf.cli("runner", "rm", id)).code).toBe(0);
+    } finally {
+      docker("rmi", chosen);
+    }
+  });
+});
+
 describe("what is used", () => {
   // K-072
   it("is counted over stops and starts, and by nobody inside", async () => {
