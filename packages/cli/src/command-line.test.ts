@@ -21,6 +21,15 @@ const long = "x".repeat(200_001);
 
 /** Free text: every value is good, or only the server can judge it. */
 const free = Symbol("free text");
+const agentTypeOptions = {
+  "--protocol": ["http", "one of acp, json-lines, text"],
+  "--env": ["A", "NAME=VALUE"],
+  "--home-file": ["config.toml", "PATH=FILE"],
+  "--program": ["./pi", "the name of a program on the PATH"],
+  "--route": [long, "at most 100 characters"],
+  "--image": [long, "at most 500 characters"],
+  "--description": [long, "at most 2000 characters"],
+} as const;
 /** For each option that takes a value: one that is bad, and the form that the error names. */
 const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | readonly [string, string]>>>> = {
   up: { "--port": ["70000", "a whole number from 0 to 65535"], "--host": ["", "at least 1 character"] },
@@ -84,12 +93,8 @@ const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | r
     "--workdir": ["x".repeat(5000), "at most 4096 characters"],
   },
   "runner logs": { "--after": ["", "a whole number, 0 or more"] },
-  "agent-types add": {
-    "--protocol": ["http", "one of acp, json-lines, text"],
-    "--env": ["A", "NAME=VALUE"],
-    "--route": [long, "at most 100 characters"],
-    "--description": [long, "at most 2000 characters"],
-  },
+  "agent-types add": agentTypeOptions,
+  "agent-types set": agentTypeOptions,
 };
 
 const valueOptions = listCommands().flatMap(([path, command]) =>
@@ -210,6 +215,7 @@ describe("words of another program", () => {
     ["runners attach --terminal T R bash --login", "runners attach --terminal T R -- bash --login"],
     ["agent-types add mine --env A=b agent --json", "agent-types add mine --env A=b -- agent --json"],
     ["agent-types add mine --json -- agent --acp", "agent-types add mine --json -- agent --acp"],
+    ["agent-types set mine --route openai agent --env A", "agent-types set mine --route openai -- agent --env A"],
     ["runner exec R -f script --json", "runner exec R -f script --json"],
     ["task ls --json", "task ls --json"],
     ["run exec --json", "run exec --json"],

@@ -28,12 +28,14 @@ const numberIn = ({ min, max = Number.MAX_SAFE_INTEGER }: Range, kind: RegExp, n
 export const decimalNumber = (range: Range) => numberIn(range, decimal, "a number");
 export const wholeNumber = (range: Range) => numberIn(range, /^-?\d+$/, "a whole number");
 
-/** The values of an option `--env NAME=VALUE` that may be repeated. */
-export const variables = z
-  .array(z.string().regex(/^[^=]+=/, "NAME=VALUE"))
-  .transform((all) => Object.fromEntries(all.map(splitVariable)));
+/** The values of a repeatable option that takes pairs, such as `--env NAME=VALUE`. */
+export const pairs = (form: string) =>
+  z
+    .array(z.string().regex(/^[^=]+=/, form))
+    .transform((all): Record<string, string> => Object.fromEntries(all.map(splitPair)));
+export const variables = pairs("NAME=VALUE");
 
-function splitVariable(text: string): [string, string] {
+function splitPair(text: string): [string, string] {
   const end = text.indexOf("=");
   return [text.slice(0, end), text.slice(end + 1)];
 }

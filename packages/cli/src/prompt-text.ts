@@ -13,12 +13,14 @@ interface TextInput {
   /** A path, or `-` for stdin. */
   readonly file: string | undefined;
   readonly max?: number; // characters
+  /** The option that names the file. */
+  readonly option?: string;
 }
 
 /** Text that a person gives as an argument, through stdin (`-`) or in a file (`--file`); undefined without any of them. */
 export async function readText(
   host: Host,
-  { text, file, max = maxCharacters }: TextInput,
+  { text, file, max = maxCharacters, option = "--file" }: TextInput,
 ): Promise<string | undefined> {
   if (text !== undefined && file !== undefined)
     throw usageError("give the text as an argument or with --file, not both");
@@ -28,10 +30,10 @@ export async function readText(
     return readBounded(host.stdin, { name: "-", max });
   }
   if (file === undefined) return text;
-  const source = { name: "--file", max };
+  const source = { name: option, max };
   return readBounded(createReadStream(resolve(host.folder, file)), source).catch((error: unknown) => {
     if (!(error instanceof Error && "syscall" in error && "code" in error)) throw error;
-    throw usageError(`--file: expected a readable file, got '${oneLine(file, 200)}' (${String(error.code)})`);
+    throw usageError(`${option}: expected a readable file, got '${oneLine(file, 200)}' (${String(error.code)})`);
   });
 }
 

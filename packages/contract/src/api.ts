@@ -8,8 +8,10 @@ import {
   AgentChoice,
   AgentType,
   AgentTypeInput,
+  AgentTypeUpdate,
   Board,
   BoardInput,
+  BoardUpdate,
   Run,
   Task,
   TaskInput,
@@ -55,7 +57,7 @@ const boards = {
     path: "/api/v1/boards/:board_id",
     summary: "Change a board",
     params: boardId,
-    body: BoardInput.partial(),
+    body: BoardUpdate,
     response: Board,
   }),
   deleteBoard: endpoint({
@@ -268,8 +270,16 @@ const agents = {
     path: "/api/v1/agent-types/:type_id",
     summary: "Change an agent type",
     params: typeId,
-    body: AgentTypeInput.partial(),
+    body: AgentTypeUpdate,
     response: AgentType,
+  }),
+  deleteAgentType: endpoint({
+    method: "DELETE",
+    path: "/api/v1/agent-types/:type_id",
+    summary: "Remove an agent type that was added; those that come with Wharf can only be switched off",
+    params: typeId,
+    status: 204,
+    response: "none",
   }),
 };
 

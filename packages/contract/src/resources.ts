@@ -28,6 +28,8 @@ export const BoardInput = z.object({
   name: z.string().trim().min(1).max(255),
   description: z.string().max(10_000).default(""),
 });
+/** An update names what changes and nothing is put back to a default. */
+export const BoardUpdate = BoardInput.extend({ description: BoardInput.shape.description.unwrap() }).partial();
 
 export const Task = z.object({
   id: z.uuid(),
@@ -153,6 +155,11 @@ export const AgentTypeInput = z.object({
     .regex(/^[a-z0-9][a-z0-9._-]*$/, "lower-case letters, digits, . _ -"),
   description: z.string().max(2000).default(""),
   command: z.array(z.string().min(1)).min(1).max(100),
+  /** Further programs that the agent starts, such as `pi` for `pi-acp`: they are brought into its runners too. */
+  programs: z
+    .array(z.string().regex(/^[\w.+@-]+$/, "the name of a program on the PATH"))
+    .max(20)
+    .default([]),
   protocol: AgentProtocol.default("acp"),
   model_route: z.string().max(100).optional(),
   docker_image: z.string().max(500).optional(),
@@ -165,6 +172,20 @@ export const AgentTypeInput = z.object({
   enabled: z.boolean().default(true),
 });
 export type AgentTypeInput = z.infer<typeof AgentTypeInput>;
+const { shape: agentType } = AgentTypeInput;
+/** An update names what changes and nothing is put back to a default. */
+export const AgentTypeUpdate = AgentTypeInput.extend({
+  description: agentType.description.unwrap(),
+  programs: agentType.programs.unwrap(),
+  protocol: agentType.protocol.unwrap(),
+  docker_tag: agentType.docker_tag.unwrap(),
+  default_resources: agentType.default_resources.unwrap(),
+  environment_vars: agentType.environment_vars.unwrap(),
+  home_files: agentType.home_files.unwrap(),
+  capabilities: agentType.capabilities.unwrap(),
+  enabled: agentType.enabled.unwrap(),
+}).partial();
+export type AgentTypeUpdate = z.infer<typeof AgentTypeUpdate>;
 
 export const AgentType = AgentTypeInput.extend({
   id: z.uuid(),

@@ -1,17 +1,24 @@
-import { AgentProtocol, type AgentType, AgentTypeInput, api } from "@wharf/contract";
+import { AgentProtocol, type AgentType, AgentTypeInput, AgentTypeUpdate, api } from "@wharf/contract";
 import type { Command } from "commander";
 import { z } from "zod";
 import { type Cli, type Input, jsonLine, type Register } from "../cli.ts";
-import { choiceOption, collect, variables } from "../option-values.ts";
+import { usageError } from "../failure.ts";
+import { choiceOption, collect, pairs, variables } from "../option-values.ts";
+import { readText } from "../prompt-text.ts";
 import { oneLine } from "../render/clean.ts";
 import { table } from "../render/table.ts";
 
-const AddOptions = z.object({
-  protocol: AgentTypeInput.shape.protocol,
+const { shape } = AgentTypeUpdate;
+const Options = z.object({
+  protocol: shape.protocol,
   env: variables,
-  route: AgentTypeInput.shape.model_route,
-  description: AgentTypeInput.shape.description.optional(),
+  homeFile: pairs("PATH=FILE"),
+  program: AgentTypeInput.shape.programs,
+  route: shape.model_route,
+  image: shape.docker_image,
+  description: shape.description,
 });
+const ChangeOptions = Options.extend({ enable: z.boolean().default(false), disable: z.boolean().default(false) });
 
 export function addAgentTypes(program: Command, register: Register): void {
   const group = program
@@ -20,18 +27,38 @@ export function addAgentTypes(program: Command, register: Register): void {
   register(group, z.object({}), list);
   const add = group
     .command("add <name> <command...>")
-    .description("add an agent by its command line: wharf agent-types add mine -- my-agent --acp")
-    .addOption(choiceOption("--protocol <protocol>", "how it talks", AgentProtocol.options).default("acp"))
+    .description("add an agent by its command line: wharf agent-types add mine my-agent --acp");
+  register(addTypeOptions(add), Options, addType);
+  const set = group
+    .command("set <name> [command...]")
+    .description("change an agent: what is named replaces what was there, the rest stays")
+    .option("--enable", "let it be chosen again")
+    .option("--disable", "keep it from being chosen");
+  register(addTypeOptions(set), ChangeOptions, changeType);
+  register(group.command("rm <name>").description("remove an agent that was added"), z.object({}), removeType);
+}
+
+const addTypeOptions = (command: Command): Command =>
+  command
+    .addOption(
+      choiceOption("--protocol <protocol>", "how it talks (default for a new one: acp)", AgentProtocol.options),
+    )
     .option(
       "--env <name=value>",
-      "a variable for it; ${WHARF_GATEWAY} and ${WHARF_TOKEN} stand for the way to models (may be given again)",
+      "a variable for it; ${WHARF_GATEWAY} and ${WHARF_TOKEN} stand for the way to models (repeatable)",
       collect,
       [],
     )
+    .option(
+      "--home-file <path=file>",
+      "a file for its home, read from a file here; ${…} as in --env (repeatable)",
+      collect,
+      [],
+    )
+    .option("--program <name>", "another program that it starts, such as pi for pi-acp (repeatable)", collect, [])
     .option("--route <route>", "the model route it may use: gemini, anthropic, openai or auto")
+    .option("--image <name>", "what its runners are made of, in containers and pods")
     .option("--description <text>", "what it is");
-  register(add, AddOptions, addType);
-}
 
 async function list({ client, settings, terminal }: Cli): Promise<void> {
   const answer = await client.call(api.listAgentTypes, {});
@@ -50,20 +77,63 @@ function agentTypeTable(types: readonly AgentType[], style: Cli["terminal"]["sty
   return table(["NAME", "HERE", "PROTOCOL", "ROUTE", "WHAT IT IS, OR WHY NOT"], rows, style);
 }
 
-async function addType(
-  { client, settings, terminal }: Cli,
-  { args, options }: Input<z.infer<typeof AddOptions>>,
-): Promise<void> {
+async function addType(cli: Cli, { args, options }: Input<z.infer<typeof Options>>): Promise<void> {
   const [name = "", ...command] = args;
+  const body = { name, command, ...(await typeFields(cli, options)) };
+  showType(cli, await cli.client.call(api.createAgentType, { body }));
+}
+
+async function changeType(cli: Cli, { args, options }: Input<z.infer<typeof ChangeOptions>>): Promise<void> {
+  const [type_id = "", ...command] = args;
+  const { enable, disable, ...rest } = options;
+  if (enable && disable) throw usageError("give --enable or --disable, not both");
   const body = {
-    name,
-    command,
-    protocol: options.protocol,
-    environment_vars: options.env,
-    ...(options.route !== undefined && { model_route: options.route }),
-    ...(options.description !== undefined && { description: options.description }),
+    ...(await typeFields(cli, rest)),
+    ...(command.length > 0 && { command }),
+    ...(enable !== disable && { enabled: enable }),
   };
-  const type = await client.call(api.createAgentType, { body });
+  if (Object.keys(body).length === 0) throw usageError("name what changes: a command or an option");
+  showType(cli, await cli.client.call(api.updateAgentType, { params: { type_id }, body }));
+}
+
+async function removeType({ client, settings, terminal }: Cli, { args }: Input<unknown>): Promise<void> {
+  const [type_id = ""] = args;
+  await client.call(api.deleteAgentType, { params: { type_id } });
+  terminal.out(settings.json ? jsonLine({ deleted: type_id }) : `The agent '${type_id}' is removed.\n`);
+}
+
+/** What the options name, as the server's fields; what they leave out is left out. */
+async function typeFields(
+  cli: Cli,
+  options: z.infer<typeof Options>,
+): Promise<Omit<AgentTypeUpdate, "name" | "command">> {
+  const { protocol, env, program, route, image, description } = options;
+  const home_files = await readHomeFiles(cli, options.homeFile);
+  return {
+    ...(protocol !== undefined && { protocol }),
+    ...(Object.keys(env).length > 0 && { environment_vars: env }),
+    ...(Object.keys(home_files).length > 0 && { home_files }),
+    ...(program.length > 0 && { programs: program }),
+    ...(route !== undefined && { model_route: route }),
+    ...(image !== undefined && splitImage(image)),
+    ...(description !== undefined && { description }),
+  };
+}
+
+async function readHomeFiles(cli: Cli, paths: Readonly<Record<string, string>>): Promise<Record<string, string>> {
+  const files: Record<string, string> = {};
+  for (const [path, file] of Object.entries(paths))
+    files[path] = (await readText(cli, { text: undefined, file, option: "--home-file" })) ?? "";
+  return files;
+}
+
+/** A tag follows the last colon that is behind the registry's port; an address by digest has none. */
+function splitImage(image: string): Pick<AgentTypeUpdate, "docker_image" | "docker_tag"> {
+  const [, name = image, tag] = /^([^@]+?)(?::([\w.-]+))?$/.exec(image) ?? [];
+  return tag === undefined ? { docker_image: image, docker_tag: "latest" } : { docker_image: name, docker_tag: tag };
+}
+
+function showType({ settings, terminal }: Cli, type: AgentType): void {
   if (settings.json) return terminal.out(jsonLine(type));
   terminal.out(agentTypeTable([type], terminal.style));
 }

@@ -88,6 +88,13 @@ export const errorCatalogue: { readonly [Code in ErrorCode]: CatalogueEntry<Erro
     message: () => "Too many requests.",
     next: ({ retry_after_s }) => `Try again in ${retry_after_s} s.`,
   },
+  agent_type_exists: {
+    http: 409,
+    grpc: "ALREADY_EXISTS",
+    message: ({ name }) => `There is already an agent type '${name}'.`,
+    next: ({ name }) =>
+      `Change it with \`wharf agent-types set ${name}\`, remove it with \`wharf agent-types rm ${name}\`, or choose another name.`,
+  },
   agent_type_unavailable: {
     http: 422,
     grpc: "FAILED_PRECONDITION",

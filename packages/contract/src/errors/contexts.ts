@@ -19,6 +19,7 @@ export interface ErrorContexts {
   task_needs_repository: { task_id: string };
   body_too_large: { limit_bytes: number };
   rate_limited: { retry_after_s: number };
+  agent_type_exists: { name: string };
   agent_type_unavailable: { name: string; reason: string };
   agent_start_failed: { command: string; reason: string };
   agent_exited: { exit: string };

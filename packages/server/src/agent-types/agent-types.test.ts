@@ -7,8 +7,9 @@ import { type AgentTypeRow, AgentTypes } from "./agent-types.ts";
 import { launchOf } from "./launch.ts";
 
 const { agent_types } = schema;
-const typesOf = (f: Fixture) =>
-  new AgentTypes(f.db, { routes: {}, images: { prefix: "", tag: "latest" }, missing: async () => undefined });
+type Missing = ConstructorParameters<typeof AgentTypes>[1]["missing"];
+const typesOf = (f: Fixture, missing: Missing = async () => undefined) =>
+  new AgentTypes(f.db, { routes: {}, images: { prefix: "", tag: "latest" }, missing });
 
 // K-028
 test("an agent that an earlier version added gets its image, and one that a person made or changed keeps what it has", async () => {
@@ -48,10 +49,51 @@ test("a name that another type has is a conflict, also where two take it at once
   const types = typesOf(f);
   const names = ["one", "two", "three", "four"];
   for (const name of names) await types.create(AgentTypeInput.parse({ name, command: ["x"] }));
-  await expect(types.update("one", { name: "two" })).rejects.toMatchObject({ code: "conflict", status: 409 });
+  await expect(types.update("one", { name: "two" })).rejects.toMatchObject({ code: "agent_type_exists", status: 409 });
   const ends = await Promise.allSettled(names.map((name) => types.update(name, { name: "five" })));
   expect(ends.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
-  for (const end of ends) if (end.status === "rejected") expect(end.reason).toMatchObject({ code: "conflict" });
+  for (const end of ends)
+    if (end.status === "rejected") expect(end.reason).toMatchObject({ code: "agent_type_exists" });
+});
+
+test("a type that was added is removed, unless a run uses it; those that come with Wharf stay", async () => {
+  await using f = await fixture();
+  const types = typesOf(f);
+  await types.seed();
+  await types.create(AgentTypeInput.parse({ name: "mine", command: ["x"] }));
+  await f.prompt(await f.newTask());
+  await f.db.update(schema.runs).set({ agent_type: "mine" });
+  await expect(types.remove("mine")).rejects.toMatchObject({ code: "conflict" });
+  await f.db.update(schema.runs).set({ status: "COMPLETED" });
+  await types.remove("mine");
+  await expect(types.get("mine")).rejects.toMatchObject({ code: "not_found" });
+  await expect(types.remove("gemini")).rejects.toThrow("wharf agent-types set gemini --disable");
+  expect((await types.get("gemini")).name).toBe("gemini");
+});
+
+test("a program by a path that runners do not have is refused and not stored", async () => {
+  await using f = await fixture();
+  const missing = async (program: string) => (program === "/usr/bin/env" ? undefined : `no ${program} in there`);
+  const types = typesOf(f, missing);
+  const add = (name: string, ...command: string[]) => types.create(AgentTypeInput.parse({ name, command }));
+  await expect(add("a", "./my-agent")).rejects.toThrow("command: runners do not have ./my-agent");
+  await expect(add("b", "/home/me/agent")).rejects.toThrow("command: no /home/me/agent in there");
+  expect(await types.list()).toEqual([]);
+  expect(await add("c", "/usr/bin/env", "sh")).toMatchObject({ available: true });
+  await expect(types.update("c", { command: ["../x"] })).rejects.toMatchObject({ code: "bad_request" });
+  expect((await types.get("c")).command).toEqual(["/usr/bin/env", "sh"]);
+});
+
+test("an agent of several programs needs all of them", async () => {
+  await using f = await fixture();
+  const there = new Set(["pi-acp"]);
+  const missing = async (program: string) => (there.has(program) ? undefined : `'${program}' is not there`);
+  const types = typesOf(f, missing);
+  const input = { name: "pi", command: ["pi-acp"], programs: ["pi"] };
+  expect(await types.create(AgentTypeInput.parse(input))).toMatchObject({ unavailable_reason: "'pi' is not there" });
+  there.add("pi");
+  expect(await types.get("pi")).toMatchObject({ available: true });
+  expect(await types.programs()).toEqual(["pi", "pi-acp"]);
 });
 
 test("a type whose model route has no key names the setting, and one whose route does not exist says so", async () => {

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { AgentTypeInput, keySetting, modelRoutes, WharfError } from "@wharf/contract";
-import { asc, eq, sql } from "drizzle-orm";
+import { and, asc, eq, not, sql } from "drizzle-orm";
 import { type Database, defined, schema } from "../store/index.ts";
 import { builtInAgentTypes } from "./built-in.ts";
-import { type ImageNames, imageOf } from "./image.ts";
+import { type ImageNames, imageOf, programsOf } from "./image.ts";
 import { type ConfiguredRoutes, routeOf } from "./launch.ts";
 
 const { agent_types } = schema;
@@ -17,8 +17,11 @@ interface Surroundings {
   readonly missing: (program: string, image?: string) => Promise<string | undefined>;
 }
 
-const nameTaken = (name: string, cause?: unknown) =>
-  new WharfError("conflict", { what: `agent type '${name}'`, from: "there already", to: "made again" }, { cause });
+const nameTaken = (name: string, cause?: unknown) => new WharfError("agent_type_exists", { name }, { cause });
+
+const builtInNames: ReadonlySet<string> = new Set(builtInAgentTypes.map(({ name }) => name));
+
+const refuse = (path: string, message: string) => new WharfError("bad_request", { issues: [{ path, message }] });
 
 /** Whether PostgreSQL refused a statement for a value that another row has; the driver's error is a cause of Drizzle's. */
 function isDuplicate(error: unknown): boolean {
@@ -72,6 +75,7 @@ export class AgentTypes {
   }
 
   async create(input: AgentTypeInput): Promise<AgentTypeView> {
+    await this.#requireProgram(input);
     const [row] = await this.#db
       .insert(agent_types)
       .values({ id: randomUUID(), ...defined(input) })
@@ -85,11 +89,12 @@ export class AgentTypes {
     idOrName: string,
     change: { [K in keyof AgentTypeInput]?: AgentTypeInput[K] | undefined },
   ): Promise<AgentTypeView> {
-    const { id } = await this.get(idOrName);
+    const before = await this.get(idOrName);
+    if (change.command !== undefined) await this.#requireProgram({ ...before, ...defined(change) });
     const [row] = await this.#db
       .update(agent_types)
       .set({ ...defined(change), updated_at: new Date() })
-      .where(eq(agent_types.id, id))
+      .where(eq(agent_types.id, before.id))
       .returning()
       .catch((error: unknown) => {
         // The index decides: of two renames at once, both saw the name free.
@@ -104,10 +109,33 @@ export class AgentTypes {
     return imageOf(type, this.#around.images);
   }
 
+  async remove(idOrName: string): Promise<void> {
+    const { id, name } = await this.get(idOrName);
+    if (builtInNames.has(name))
+      throw refuse("name", `'${name}' comes with Wharf; \`wharf agent-types set ${name} --disable\` switches it off`);
+    const isUsed = sql`exists (select 1 from runs where runs.agent_type = ${name} and runs.status in ('PENDING', 'STARTING', 'RUNNING', 'PAUSED'))`;
+    const removed = await this.#db
+      .delete(agent_types)
+      .where(and(eq(agent_types.id, id), not(isUsed)))
+      .returning({ id: agent_types.id });
+    if (removed.length === 0)
+      throw new WharfError("conflict", { what: `agent type '${name}'`, from: "used by a run", to: "removed" });
+  }
+
+  /** A path that runners do not have never starts; a name may yet be installed. */
+  async #requireProgram({ command, docker_image, docker_tag }: AgentTypeInput | AgentTypeRow): Promise<void> {
+    const [program = ""] = command;
+    if (!program.includes("/")) return;
+    if (!program.startsWith("/"))
+      throw refuse("command", `runners do not have ${program}; name a program on the PATH, or its full path inside`);
+    const missing = await this.#around.missing(program, this.imageOf({ docker_image: docker_image ?? null, docker_tag }));
+    if (missing) throw refuse("command", missing);
+  }
+
   /** What agents are started with that runners (of that image) can start: whichever a run asks for is among them. */
   async programs(image?: string): Promise<string[]> {
     const rows = await this.#db.select().from(agent_types).where(eq(agent_types.enabled, true));
-    const all = [...new Set(rows.map(({ command }) => command[0] ?? ""))].sort();
+    const all = [...new Set(rows.flatMap(programsOf))].sort();
     const missing = await Promise.all(all.map((program) => this.#around.missing(program, image)));
     return all.filter((_, n) => missing[n] === undefined);
   }
@@ -136,8 +164,10 @@ export class AgentTypes {
 
   async #whyNot(row: AgentTypeRow): Promise<string | undefined> {
     if (!row.enabled) return "it is switched off";
-    const missing = await this.#around.missing(row.command[0] ?? "", this.imageOf(row));
-    if (missing) return missing;
+    for (const program of programsOf(row)) {
+      const missing = await this.#around.missing(program, this.imageOf(row));
+      if (missing) return missing;
+    }
     if (!row.model_route) return undefined;
     const route = routeOf(row, this.#around.routes);
     if (!route)

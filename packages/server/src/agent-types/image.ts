@@ -24,3 +24,9 @@ export function imageOf(
   if (type.docker_image.includes("@")) return type.docker_image;
   return qualifyImage(`${type.docker_image}:${type.docker_tag}`, names);
 }
+
+/** The programs that an agent type's runners must have: the one it is started with, and those it starts itself. */
+export const programsOf = (type: {
+  readonly command: readonly string[];
+  readonly programs: readonly string[];
+}): string[] => [type.command[0] ?? "", ...type.programs];

@@ -200,6 +200,7 @@ function serveAgentTypes(app: FastifyInstance, { agentTypes }: Modules): void {
   register(app, api.getAgentType, ({ params }) => agentTypes.get(params.type_id));
   register(app, api.createAgentType, ({ body }) => agentTypes.create(body));
   register(app, api.updateAgentType, ({ params, body }) => agentTypes.update(params.type_id, body));
+  register(app, api.deleteAgentType, ({ params }) => agentTypes.remove(params.type_id));
 }
 
 function serveOrchestrator(app: FastifyInstance, modules: Modules): void {

@@ -46,6 +46,7 @@ export const agent_types = pgTable("agent_types", {
   name: varchar({ length: 100 }).notNull().unique(),
   description: text().notNull().default(""),
   command: jsonb().$type<string[]>().notNull(),
+  programs: jsonb().$type<string[]>().notNull().default([]),
   protocol: text().$type<AgentProtocol>().notNull().default("acp"),
   model_route: text(),
   docker_image: text(),

@@ -1,0 +1,1 @@
+ALTER TABLE "agent_types" ADD COLUMN "programs" jsonb DEFAULT '[]'::jsonb NOT NULL;
