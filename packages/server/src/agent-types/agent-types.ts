@@ -128,7 +128,10 @@ export class AgentTypes {
     if (!program.includes("/")) return;
     if (!program.startsWith("/"))
       throw refuse("command", `runners do not have ${program}; name a program on the PATH, or its full path inside`);
-    const missing = await this.#around.missing(program, this.imageOf({ docker_image: docker_image ?? null, docker_tag }));
+    const missing = await this.#around.missing(
+      program,
+      this.imageOf({ docker_image: docker_image ?? null, docker_tag }),
+    );
     if (missing) throw refuse("command", missing);
   }
 

@@ -3,6 +3,6 @@
  * It serves each run the mirror of its own repository and the model route it may use, adds the keys outside, and refuses
  * and reports everything else.
  */
-export type { AnswerWatch, GatewayContext, GatewayHooks, UpstreamFault } from "./context.ts";
+export type { GatewayContext, GatewayHooks, UpstreamFault } from "./context.ts";
 export { createGateway, type FindContext, type Gateway } from "./gateway.ts";
 export { type Mirrors, openMirrors } from "./git/index.ts";

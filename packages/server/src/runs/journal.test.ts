@@ -432,12 +432,21 @@ describe("a turn in which the agent's model failed", () => {
   });
 
   it.each([
-    ["the agent asked no model", () => undefined],
+    ["the agent asked no model", async () => undefined],
     [
       "one request succeeded",
-      (s: Setting) => [true, false].forEach((answered) => ask(s, answered ? { answered } : { answered, fault })),
+      async (s: Setting) => {
+        ask(s, { answered: true });
+        ask(s, { answered: false, fault });
+      },
     ],
-    ["one is still open", (s: Setting) => [ask(s, { answered: false, fault }), s.modelHealth.begin(s.lease.run_id)]],
+    [
+      "one is still open",
+      async (s: Setting) => {
+        ask(s, { answered: false, fault });
+        s.modelHealth.begin(s.lease.run_id);
+      },
+    ],
     [
       "another server saw one succeed",
       async (s: Setting) => {

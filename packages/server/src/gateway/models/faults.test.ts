@@ -222,7 +222,7 @@ describe("a model's server that", () => {
 
   test("answers is no fault, and one that the runner leaves is nobody's", async () => {
     const { url, seen } = await before((req, res) => {
-      if (req.url?.includes("never:")) return void res.writeHead(200).flushHeaders();
+      if (req.url?.includes("never:")) return res.writeHead(200).flushHeaders();
       if (req.url?.includes("json:")) return void res.end('{"candidates":[]}');
       begin(req, res);
       if (req.url?.includes("whole:")) res.end(`: comment\n\n${event}`);
