@@ -15,14 +15,15 @@ const maxLogBytes = 10 * 2 ** 20;
 const settleMs = 1000;
 
 /**
- * Copies its input to the log. The kernel ends `cat` at the file's largest size, and the loop at the end of the input. A full disk
- * is met like a full log. On no account does it stop reading, as a daemon that cannot write its log would end.
+ * Copies its input to the log, one chunk at a time, and ends with the input. A chunk that a full disk does not take is dropped:
+ * a daemon must never wait for its log, nor end because nobody reads what it writes.
  */
 const keeper = `
-ulimit -c 0
 unset PWD
-until (ulimit -f ${maxLogBytes / 512} && exec cat >> ${logName}); do
-  mv -f ${logName} ${logName}.1 || exec cat > /dev/null
+while :; do
+  report=$(dd bs=65536 count=1 2>&1 >> ${logName}) || report=$(dd bs=65536 count=1 2>&1 > /dev/null)
+  case $report in "0+0 "*) exit ;; esac
+  [ "$(wc -c < ${logName})" -lt ${maxLogBytes} ] || mv -f ${logName} ${logName}.1
 done`;
 
 /** Takes a daemon's output; whoever started the daemon disposes of it, and the daemon writes on. */
@@ -40,7 +41,7 @@ export async function keepLog(folder: string): Promise<DaemonOutput> {
     const child = spawn("/bin/sh", ["-c", keeper], {
       detached: true,
       cwd: folder,
-      env: { PATH: "/usr/bin:/bin" },
+      env: { PATH: "/usr/bin:/bin", LC_ALL: "C" },
       stdio: coverLeaks(["pipe", "ignore", "ignore"], nothing),
     });
     child.unref();
