@@ -48,13 +48,22 @@ const install = "Install it: `apt install bubblewrap`, `dnf install bubblewrap` 
 const allowNamespaces =
   "Allow user namespaces: `sysctl kernel.unprivileged_userns_clone=1`, on Ubuntu `sysctl kernel.apparmor_restrict_unprivileged_userns=0`, in a container `--security-opt seccomp=unconfined`. Until then agents run as plain processes.";
 
+const allowLimits =
+  "Limits need systemd (`systemd-run`, with a user session unless the server is root) or a cgroup that the server may write to.";
+
 /** Whether a sandbox can be made is found out by making one, as the server does. */
 export async function checkSandbox({ settings }: Surroundings): Promise<Check> {
   const name = "sandbox";
-  const { missingSandbox } = await import("@wharf/server");
+  const { describeSandbox } = await import("@wharf/server");
   const searchPath = settings.environment.PATH ?? "";
-  const reason = await missingSandbox({ kit: kitFolder(), node: process.execPath, searchPath });
-  if (reason === undefined) return { name, status: "ok", text: "bubblewrap makes sandboxes without a network" };
+  const found = await describeSandbox({ kit: kitFolder(), node: process.execPath, searchPath });
+  const { missing: reason, limits, lacks } = found;
+  if (reason === undefined) {
+    const filter = lacks.includes("filter") ? "; system calls are not filtered" : "";
+    const text = `bubblewrap makes sandboxes without a network; ${limits}${filter}`;
+    if (!lacks.includes("limits")) return { name, status: lacks.length === 0 ? "ok" : "warn", text };
+    return { name, status: "warn", text, next: allowLimits };
+  }
   const next = onPath("bwrap", searchPath) === undefined ? install : allowNamespaces;
   return { name, status: "warn", text: `${reason}: agents run as plain processes, WITHOUT A SANDBOX`, next };
 }

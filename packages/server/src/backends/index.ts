@@ -8,6 +8,6 @@ export {
   type KubernetesBackendOptions,
   type KubernetesSettings,
 } from "./kubernetes/index.ts";
-export { createLocalBackend, createPlainBackend, type LocalBackend, missingSandbox } from "./local/index.ts";
+export { createLocalBackend, createPlainBackend, type LocalBackend, describeSandbox } from "./local/index.ts";
 export { openMockBackend } from "./open-mock.ts";
 export { type CredentialUse, type HostCredential, hostCredentials } from "./shared/host-credential.ts";

@@ -6,6 +6,7 @@ import type { Enclosure } from "./enclosure.ts";
 import { settleLog } from "./daemon-log.ts";
 import { KeyedLock } from "../shared/keyed-lock.ts";
 import type { Log } from "../shared/log.ts";
+import { describeLimits } from "./limits/confinement.ts";
 import { PlainEnclosure } from "./plain.ts";
 import { probeSandbox } from "./probe.ts";
 import { allProcesses, isAlive, signalProcess, untilGone, type Process, type ProcessIdentity } from "./processes.ts";
@@ -60,7 +61,7 @@ export async function createLocalBackend(options: LocalBackendOptions): Promise<
       {
         reason: foundation.reason,
         keys: options.allowUnsafe ? "given" : "withheld",
-        limits: "unenforced",
+        limits: describeLimits(new Set()),
       },
       "no sandbox can be made here: runners are plain processes that see what the server's user sees",
     );
@@ -71,7 +72,7 @@ export async function createLocalBackend(options: LocalBackendOptions): Promise<
   const sandbox = new SandboxEnclosure(foundation, options);
   options.log?.info(
     {
-      limits: "unenforced",
+      limits: describeLimits(foundation.confinement.held),
       system_calls: foundation.filter === undefined ? "unfiltered" : "filtered",
       user_namespaces: foundation.extraFlags.length > 0 ? "disabled" : "possible",
     },

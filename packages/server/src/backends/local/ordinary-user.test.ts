@@ -28,7 +28,9 @@ test.skipIf(!canTry)(
       gid: nobody,
       env: { PATH: "/usr/bin:/bin", HOME: "/nonexistent" },
     });
-    const seen = JSON.parse(stdout);
+    const { limits, forks, ...seen } = JSON.parse(stdout);
+    // A user without a session and without cgroups can limit processes alone, where the kernel counts them per user namespace.
+    if (limits.startsWith("limited:")) expect(forks).toBeLessThanOrEqual(100);
     expect(seen).toEqual({
       user: nobody,
       inside: "1000\n",

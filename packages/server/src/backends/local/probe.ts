@@ -9,8 +9,10 @@ import { inventConfiguration } from "./host-mounts.ts";
 import { findOnPath } from "./programs.ts";
 import { RunnerFolder } from "./runner-folder.ts";
 import { inside } from "../shared/inside.ts";
+import { describeLimits, findConfinement } from "./limits/confinement.ts";
+import { controllers } from "./limits/hierarchies.ts";
 import { giveFilter } from "./sandbox.ts";
-import { sandboxArguments, type SandboxFoundation } from "./sandbox-arguments.ts";
+import { sandboxArguments, type ConfinedFoundation, type SandboxFoundation } from "./sandbox-arguments.ts";
 import { compileFilter } from "./seccomp/syscall-filter.ts";
 
 export interface ProbeOptions {
@@ -25,7 +27,7 @@ const probeMs = 10_000;
 const userNamespaceFlags = ["--disable-userns", "--assert-userns-disabled"];
 
 /** Finds out whether a sandbox can be made here, by making one with all that a runner's has and running our Node in it. */
-export async function probeSandbox(options: ProbeOptions): Promise<SandboxFoundation | { readonly reason: string }> {
+export async function probeSandbox(options: ProbeOptions): Promise<ConfinedFoundation | { readonly reason: string }> {
   if (process.platform !== "linux") return { reason: `there is no bubblewrap for ${process.platform}` };
   const bwrap = findOnPath("bwrap", options.searchPath);
   if (bwrap === undefined) return { reason: "bubblewrap is not installed" };
@@ -39,18 +41,35 @@ export async function probeSandbox(options: ProbeOptions): Promise<SandboxFounda
     for (const extraFlags of [userNamespaceFlags, []]) {
       const foundation = { ...basis, ...chosen, extraFlags };
       reason = await attempt(foundation, options.folder);
-      if (reason === undefined) return foundation;
+      if (reason !== undefined) continue;
+      return { ...foundation, confinement: await findConfinement(bwrap, options.searchPath) };
     }
   }
   return { reason: `bubblewrap does not work here: ${reason}` };
 }
 
-/** Why no sandbox can be made on this machine, or nothing where one can. */
-export async function missingSandbox(options: Omit<ProbeOptions, "folder">): Promise<string | undefined> {
+/** What sandboxes on this machine hold, or why none can be made. */
+export interface SandboxDescription {
+  /** The reason why there is none. */
+  readonly missing?: string;
+  /** One sentence about what is limited. */
+  readonly limits?: string;
+  /** What a sandbox should have and this machine does not give it. */
+  readonly lacks: readonly ("filter" | "limits")[];
+}
+
+/** Finds out by making one, as a server does. */
+export async function describeSandbox(options: Omit<ProbeOptions, "folder">): Promise<SandboxDescription> {
   const folder = await mkdtemp(join(tmpdir(), "wharf-probe-"));
   try {
     const found = await probeSandbox({ ...options, folder });
-    return "reason" in found ? found.reason : undefined;
+    if ("reason" in found) return { missing: found.reason, lacks: [] };
+    const { filter, confinement } = found;
+    const isLimited = controllers.every((one) => confinement.held.has(one));
+    return {
+      limits: describeLimits(confinement.held),
+      lacks: [...(filter === undefined ? ["filter" as const] : []), ...(isLimited ? [] : ["limits" as const])],
+    };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

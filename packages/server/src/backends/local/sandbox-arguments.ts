@@ -1,5 +1,6 @@
 import type { RunnerSpec } from "../backend.ts";
 import { inside } from "../shared/inside.ts";
+import type { Confinement } from "./limits/confinement.ts";
 import { hostMounts, procMounts } from "./host-mounts.ts";
 import { inMemory, readOnly, writable, type Mount } from "./mount.ts";
 import type { RunnerFolder } from "./runner-folder.ts";
@@ -14,6 +15,11 @@ export interface SandboxFoundation {
   readonly extraFlags: readonly string[];
   /** The program that judges system calls, where there is one for this machine. */
   readonly filter?: Buffer;
+}
+
+/** A foundation that sandboxes were made on, and what holds them to their limits. */
+export interface ConfinedFoundation extends SandboxFoundation {
+  readonly confinement: Confinement;
 }
 
 /** The file descriptors bubblewrap gets: it writes its status to the first and reads the filter from the second. */

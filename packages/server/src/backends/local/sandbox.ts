@@ -22,7 +22,7 @@ import {
 import { bringPrograms, missingProgram, type ProgramSearch } from "./programs.ts";
 import type { Launched, RunnerFolder } from "./runner-folder.ts";
 import { inside } from "../shared/inside.ts";
-import { filterDescriptor, sandboxArguments, statusDescriptor, type SandboxFoundation } from "./sandbox-arguments.ts";
+import { filterDescriptor, sandboxArguments, statusDescriptor, type ConfinedFoundation } from "./sandbox-arguments.ts";
 import { socketName } from "../shared/wire-listener.ts";
 
 interface SandboxOptions extends ProgramSearch {
@@ -45,10 +45,10 @@ const startMs = 15_000;
  */
 export class SandboxEnclosure implements Enclosure {
   readonly isolation = "sandbox";
-  readonly #foundation: SandboxFoundation;
+  readonly #foundation: ConfinedFoundation;
   readonly #options: SandboxOptions;
 
-  constructor(foundation: SandboxFoundation, options: SandboxOptions) {
+  constructor(foundation: ConfinedFoundation, options: SandboxOptions) {
     this.#foundation = foundation;
     this.#options = options;
   }
@@ -56,11 +56,19 @@ export class SandboxEnclosure implements Enclosure {
   async launch(spec: RunnerSpec, folder: RunnerFolder, signal?: AbortSignal): Promise<Launched> {
     const programs = await bringPrograms(spec.programs, folder.bin, this.#options);
     const bwrapArguments = sandboxArguments(this.#foundation, folder, { spec, programs });
-    const command = [inside.node, "--max-semi-space-size=2", `${inside.kit}/lib/wharf-daemon.mjs`];
+    const { limiter, insidePrefix } = this.#foundation.confinement;
+    const command = [
+      ...insidePrefix(spec.limits),
+      inside.node,
+      "--max-semi-space-size=2",
+      `${inside.kit}/lib/wharf-daemon.mjs`,
+    ];
     using output = await keepLog(folder.log);
     const status = ["--json-status-fd", String(statusDescriptor)];
-    const monitor = launch(this.#foundation.bwrap, [...status, ...bwrapArguments, "--", ...command], {
-      environment: {},
+    const bubblewrap = [this.#foundation.bwrap, ...status, ...bwrapArguments, "--", ...command];
+    const [program = "", ...args] = [...(await limiter.enter(spec.id, spec.limits)), ...bubblewrap];
+    const monitor = launch(program, args, {
+      environment: limiter.environment,
       cwd: "/",
       output: output.input,
       more: this.#foundation.filter === undefined ? ["pipe"] : ["pipe", "pipe"],
@@ -106,6 +114,7 @@ export class SandboxEnclosure implements Enclosure {
     // A monitor that is killed while it sets up may leave an init behind, so look again until there is none.
     for (let found = await this.#strays(folder); found.length > 0; found = await this.#strays(folder))
       await endAll(found);
+    await this.#foundation.confinement.limiter.leave(folder.id);
   }
 
   members(_folder: RunnerFolder, launched: Launched, processes: readonly Process[]): Process[] {

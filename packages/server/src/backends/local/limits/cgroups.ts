@@ -1,0 +1,135 @@
+import { access, constants, mkdir, readFile, rmdir, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { allProcesses, withDescendants, type Process } from "../processes.ts";
+import { findCgroups, type CgroupFolder, type Controller } from "./hierarchies.ts";
+import type { Limiter } from "./limiter.ts";
+import { limitSetting, swapSetting, type Limits } from "./settings.ts";
+import { isBootedBySystemd } from "./systemd.ts";
+
+/** Joins the cgroups before the `--`, then becomes the command after it. */
+const joinScript =
+  'while [ "$1" != -- ]; do echo $$ > "$1/cgroup.procs" || exit 1; shift; done; shift; exec env -i "$@"';
+
+/** How often and how long a cgroup is tried to be removed while the kernel ends its processes. */
+const removeIntervalMs = 10;
+const removeTries = 200;
+
+/** Makes a cgroup for each runner below the server's own, where the server may. */
+export async function findWritableCgroups(): Promise<Limiter | undefined> {
+  const parents = new Map<Controller, CgroupFolder>();
+  for (const [controller, own] of findCgroups("self")) {
+    // An earlier server in the same place has moved aside, and this one with it.
+    const folder = basename(own.path) === asideName ? { ...own, path: dirname(own.path) } : own;
+    if (await canHaveChildren(folder, controller)) parents.set(controller, folder);
+  }
+  return parents.size === 0 ? undefined : new Cgroups(parents);
+}
+
+class Cgroups implements Limiter {
+  readonly environment = {};
+  readonly #parents: ReadonlyMap<Controller, CgroupFolder>;
+
+  constructor(parents: ReadonlyMap<Controller, CgroupFolder>) {
+    this.#parents = parents;
+  }
+
+  async enter(id: string, limits: Limits): Promise<readonly string[]> {
+    await this.leave(id); // of a server that died
+    for (const [controller, { version, path: parent }] of this.#parents) {
+      const path = join(parent, nameOf(id));
+      await mkdir(path, { recursive: true });
+      const { file, value } = limitSetting(version, controller, limits);
+      await writeFile(join(path, file), value);
+      if (controller !== "memory") continue;
+      const swap = swapSetting(version, limits);
+      await writeFile(join(path, swap.file), swap.value, { flag: "r+" }).catch(() => undefined);
+    }
+    return ["/bin/sh", "-c", joinScript, "wharf-limits", ...this.#folders(id), "--"];
+  }
+
+  async leave(id: string): Promise<void> {
+    for (const folder of this.#folders(id)) await removeCgroup(folder);
+  }
+
+  /** In version 2 all controllers share one. */
+  #folders(id: string): string[] {
+    return [...new Set([...this.#parents.values()].map(({ path }) => join(path, nameOf(id))))];
+  }
+}
+
+const asideName = "wharf-server";
+const nameOf = (id: string): string => `wharf-${id}`;
+
+/** A cgroup can be removed as soon as its last process is gone for good. What cannot be removed holds nothing any more. */
+async function removeCgroup(folder: string): Promise<void> {
+  for (let tries = 0; tries < removeTries; tries += 1) {
+    const error: unknown = await rmdir(folder).then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    if (!(error instanceof Error && "code" in error && error.code === "EBUSY")) return;
+    await sleep(removeIntervalMs);
+  }
+}
+
+async function canHaveChildren({ version, path }: CgroupFolder, controller: Controller): Promise<boolean> {
+  try {
+    await access(path, constants.W_OK);
+    await access(join(path, "cgroup.procs"), constants.W_OK);
+    if (version === 2) await delegate(path, controller);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Gives children of a cgroup of version 2 a controller. Only a cgroup without processes can do so (the root can always), so the server
+ * moves aside with those that it started. It leaves a cgroup alone that others work in.
+ */
+async function delegate(path: string, controller: Controller): Promise<void> {
+  const available = await readFile(join(path, "cgroup.controllers"), "utf8");
+  if (!available.trim().split(" ").includes(controller)) throw new Error(`${controller} is not delegated`);
+  const isRoot = await access(join(path, "cgroup.events")).then(
+    () => false,
+    () => true,
+  );
+  if (!isRoot) await moveAside(path);
+  await writeFile(join(path, "cgroup.subtree_control"), `+${controller}`);
+}
+
+async function moveAside(path: string): Promise<void> {
+  const aside = join(path, asideName);
+  for (let pids = await members(path); pids.length > 0; pids = await members(path)) {
+    const processes = await allProcesses();
+    const self = processes.filter(({ pid }) => pid === process.pid);
+    const own = new Set([...withDescendants(self, processes), ...ancestors(processes)].map(({ pid }) => pid));
+    const isAnothers = (pid: number) => !own.has(pid) && processes.some((one) => one.pid === pid && !one.dead);
+    if (pids.some(isAnothers)) throw new Error("others work in this cgroup");
+    await mkdir(aside, { recursive: true });
+    for (const pid of pids) await writeFile(join(aside, "cgroup.procs"), String(pid)).catch(ignoreEnded);
+  }
+}
+
+async function members(path: string): Promise<number[]> {
+  const text = await readFile(join(path, "cgroup.procs"), "utf8");
+  return text.split("\n").filter(Boolean).map(Number);
+}
+
+function ignoreEnded(error: unknown): void {
+  if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+}
+
+/** Those that started the server. On a machine of systemd they are a session's or systemd's own. */
+function ancestors(processes: readonly Process[]): Process[] {
+  if (isBootedBySystemd()) return [];
+  const found: Process[] = [];
+  for (let pid = process.ppid; pid > 0;) {
+    const one = processes.find((candidate) => candidate.pid === pid);
+    if (one === undefined) break;
+    found.push(one);
+    pid = one.parent;
+  }
+  return found;
+}

@@ -1,0 +1,51 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** What a cgroup can bound here, by the name of the kernel's controller. */
+export const controllers = ["cpu", "memory", "pids"] as const;
+export type Controller = (typeof controllers)[number];
+
+/** A folder of the cgroup file system. Version 1 has a tree of folders for each controller, version 2 one for all. */
+export interface CgroupFolder {
+  readonly version: 1 | 2;
+  readonly path: string;
+}
+
+interface Tree {
+  readonly version: 1 | 2;
+  readonly mountPoint: string;
+  /** The cgroup that is mounted there; in a container it may be the container's own. */
+  readonly root: string;
+  readonly options: readonly string[];
+}
+
+/** Where the process is, for each controller; `self` is this one. */
+export function findCgroups(pid: number | "self"): Map<Controller, CgroupFolder> {
+  const places = readFileSync(`/proc/${pid}/cgroup`, "utf8").trim().split("\n").map(parsePlace);
+  const trees = readFileSync("/proc/self/mountinfo", "utf8").trim().split("\n").flatMap(parseTree);
+  const found = new Map<Controller, CgroupFolder>();
+  for (const controller of controllers) {
+    const place = places.find(({ names }) => names.includes(controller)) ?? places.find(({ names }) => names[0] === "");
+    const tree = trees.find(({ version, options }) =>
+      place?.names[0] === "" ? version === 2 : version === 1 && options.includes(controller),
+    );
+    if (place === undefined || tree === undefined) continue;
+    const inside = place.path.startsWith(tree.root) ? place.path.slice(tree.root.length) : place.path;
+    found.set(controller, { version: tree.version, path: join(tree.mountPoint, inside) });
+  }
+  return found;
+}
+
+/** A line such as `4:memory:/a/b`, or `0::/a/b` in version 2. */
+function parsePlace(line: string): { readonly names: readonly string[]; readonly path: string } {
+  const [, names = "", path = "/"] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
+  return { names: names.split(","), path };
+}
+
+function parseTree(line: string): Tree[] {
+  const [before = "", after = ""] = line.split(" - ");
+  const [, , , root = "/", mountPoint = ""] = before.split(" ");
+  const [type, , options = ""] = after.split(" ");
+  if (type !== "cgroup" && type !== "cgroup2") return [];
+  return [{ version: type === "cgroup2" ? 2 : 1, mountPoint, root, options: options.split(",") }];
+}

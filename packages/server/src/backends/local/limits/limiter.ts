@@ -1,0 +1,14 @@
+import type { Limits } from "./settings.ts";
+
+/** A way to hold a runner, with all it starts, to its limits. */
+export interface Limiter {
+  /** What the command needs in its environment. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Makes what bounds the runner, and returns what goes before the command that is to be bounded. */
+  enter(id: string, limits: Limits): Promise<readonly string[]>;
+  /** Removes what bounded the runner once its processes have ended. */
+  leave(id: string): Promise<void>;
+}
+
+/** Where nothing can be bounded. */
+export const unlimited: Limiter = { environment: {}, enter: async () => [], leave: async () => undefined };

@@ -1,0 +1,68 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { LocalBackend } from "../index.ts";
+import { converse, expectsBubblewrap, Setting, spec, type Conversation } from "../fixtures/setting.ts";
+import { describeLimits } from "./confinement.ts";
+import { findCgroups } from "./hierarchies.ts";
+import { isHeld } from "./settings.ts";
+
+describe.skipIf(!expectsBubblewrap)("what the server says is limited", () => {
+  const runner = spec();
+  let said = "";
+  let setting: Setting;
+  let backend: LocalBackend;
+  let inside: Conversation;
+
+  beforeAll(async () => {
+    setting = new Setting();
+    const info = (facts: unknown) => {
+      if (typeof facts === "object" && facts !== null && "limits" in facts) said = String(facts.limits);
+    };
+    backend = await setting.backend({ log: { info, warn: info } });
+    await backend.create(runner);
+    inside = await converse(backend, runner.id);
+  });
+
+  afterAll(async () => {
+    inside[Symbol.dispose]();
+    await setting[Symbol.asyncDispose]();
+  });
+
+  const isLimited = (name: string) => said.split("not limited")[0]?.includes(name) ?? false;
+
+  test("is what the kernel holds the daemon to, and nothing stays of it", async () => {
+    const { daemon } = JSON.parse(readFileSync(join(setting.folder, runner.id, "run.json"), "utf8"));
+    const names = { cpu: "CPU", memory: "memory", pids: "processes" } as const;
+    const cgroups = findCgroups(daemon.pid);
+    for (const [controller, folder] of cgroups) {
+      const held = isHeld(folder, controller, runner.limits);
+      // Processes may also be limited inside, without a cgroup.
+      if (held || controller !== "pids") expect(isLimited(names[controller]), controller).toBe(held);
+    }
+  });
+
+  test("stops a fork bomb", async ({ skip }) => {
+    skip(!isLimited("processes"), said);
+    const bomb =
+      "my @p; while (@p < 400) { my $p = fork; last unless defined $p; if (!$p) { sleep 1000; exit } push @p, $p } print scalar @p; kill 9, @p";
+    const { stdout } = await inside.run("perl", "-e", bomb);
+    expect(Number(stdout)).toBeGreaterThan(20);
+    expect(Number(stdout)).toBeLessThanOrEqual(runner.limits.processes);
+  });
+
+  test("ends who takes more memory, and only them", async ({ skip }) => {
+    skip(!isLimited("memory"), said);
+    const twice = 2 * runner.limits.memoryBytes;
+    expect((await inside.run("perl", "-e", `my $x = "x" x ${twice}; print "got it"`)).stdout).toBe("");
+    expect((await inside.run("echo", "still here")).stdout).toBe("still here\n");
+  });
+});
+
+test("what is limited is said in one sentence", () => {
+  expect(describeLimits(new Set(["cpu", "memory", "pids"]))).toBe(
+    "limited: CPU, memory and processes; not limited: disk",
+  );
+  expect(describeLimits(new Set(["pids"]))).toBe("limited: processes; not limited: CPU, memory and disk");
+  expect(describeLimits(new Set())).toBe("not limited: CPU, memory, processes and disk");
+});

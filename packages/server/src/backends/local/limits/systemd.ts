@@ -1,0 +1,33 @@
+import { existsSync } from "node:fs";
+import { findOnPath } from "../programs.ts";
+import type { Limiter } from "./limiter.ts";
+
+export const isBootedBySystemd = (): boolean => existsSync("/run/systemd/system");
+
+/**
+ * Puts each runner into a scope of systemd: the user's own, or the system's where the server is root. systemd-run becomes the
+ * command, and systemd removes the scope when its last process ends.
+ */
+export function findSystemd(searchPath: string): Limiter | undefined {
+  const systemdRun = findOnPath("systemd-run", searchPath);
+  if (systemdRun === undefined || !isBootedBySystemd()) return undefined;
+  const isRoot = process.getuid?.() === 0;
+  const options = [...(isRoot ? [] : ["--user"]), "--scope", "--quiet", "--collect"];
+  return {
+    environment: isRoot ? {} : { XDG_RUNTIME_DIR: `/run/user/${process.getuid?.()}` },
+    enter: async (id, { cpu, memoryBytes, processes }) => [
+      systemdRun,
+      ...options,
+      `--description=Wharf runner ${id}`,
+      `--property=CPUQuota=${Math.ceil(cpu * 100)}%`,
+      `--property=MemoryMax=${memoryBytes}`,
+      "--property=MemorySwapMax=0",
+      `--property=TasksMax=${processes}`,
+      "--",
+      // A sandbox shows the environment of its first process.
+      "/usr/bin/env",
+      "-i",
+    ],
+    leave: async () => undefined,
+  };
+}
