@@ -44,7 +44,8 @@ export class Guard {
   /** Nobody where the route is open to everybody. */
   check(request: Pick<IncomingMessage, "headers">, route: { readonly isOpen?: boolean } = {}): Principal | undefined {
     const { host = "", origin, authorization = "" } = request.headers;
-    if (!this.#schemes.has(parseUrl(`http://${host}`)?.hostname ?? "")) throw foreign(host);
+    const isName = hostForm.test(host) && this.#schemes.has(parseUrl(`http://${host}`)?.hostname ?? "");
+    if (!isName) throw foreign(host);
     if (origin !== undefined && !this.#isOwnPage(origin, host)) throw foreign(origin);
     if (route.isOpen) return undefined;
     const given = /^Bearer (\S+)$/i.exec(authorization)?.[1];
@@ -65,6 +66,9 @@ export class Guard {
     );
   }
 }
+
+/** A name or an address, and a port. A URL parser also takes `evil.example@localhost` and `localhost#.evil.example`. */
+const hostForm = /^(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i;
 
 const foreign = (name: string) => new WharfError("forbidden_origin", { host: name.slice(0, 300) });
 const parseUrl = (address: string): URL | undefined => URL.parse(address) ?? undefined;
