@@ -133,6 +133,26 @@ it("a body of 50 MB is answered with 413, and not with a reset", async () => {
   }
 });
 
+it("a body that is not UTF-8, JSON or an object is answered with 400, and nothing is made of it", async () => {
+  const path = urlOf(api.createTask, { params: { board_id: f.owner.default_board_id } });
+  const send = async (body: Buffer) => {
+    const headers = { authorization, "content-type": "application/json" };
+    const answer = await fetch(`${served.url}${path}`, { method: "POST", headers, body: new Uint8Array(body) });
+    return { status: answer.status, text: await answer.text() };
+  };
+  const task = (title: Buffer) =>
+    Buffer.concat([Buffer.from('{"title":"'), title, Buffer.from('","description":"d"}')]);
+  for (const bytes of ["ff", "c3", "eda080", "f8808080", "c080"]) {
+    const { status, text: problem } = await send(task(Buffer.from(bytes, "hex")));
+    expect([bytes, status]).toEqual([bytes, 400]);
+    expect(problem).toContain("not valid UTF-8");
+  }
+  for (const body of ["", "{", '{"__proto__": {"title": "x"}}', "[]"])
+    expect([body, (await send(Buffer.from(body))).status]).toEqual([body, 400]);
+  const { status, text: created } = await send(task(Buffer.from("grüße 😀")));
+  expect([status, (JSON.parse(created) as { title: string }).title]).toEqual([201, "grüße 😀"]);
+});
+
 it("a null in what a person keeps with a task is still there", async () => {
   const body = JSON.stringify({ title: "t", description: "d", metadata: { a: null, b: [null, { c: null }] } });
   const created = await fetch(

@@ -5,6 +5,7 @@ import { jsonSchemaTransform, validatorCompiler } from "fastify-type-provider-zo
 import type { z } from "zod";
 import { refuseAddress, refuseBytes, serveErrors } from "./errors.ts";
 import { Guard, type GuardOptions } from "./guard.ts";
+import { serveJsonBodies } from "./json-body.ts";
 import { present } from "./present.ts";
 import { type Modules, serveRoutes } from "./routes.ts";
 import { serveRunnerRoutes } from "./runner-routes.ts";
@@ -41,6 +42,7 @@ export async function createApi({ guard: guardOptions, modules, logger }: ApiOpt
     const response = schema as unknown as z.ZodType;
     return (data) => JSON.stringify(response.parse(present(data)));
   });
+  serveJsonBodies(app);
   serveErrors(app, { bodyBytes, peers: modules.peers });
   app.addHook("onRequest", async (request, reply) => {
     void reply.header("x-content-type-options", "nosniff");

@@ -1,0 +1,19 @@
+import { WharfError } from "@wharf/contract";
+import type { FastifyInstance } from "fastify";
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+const notUtf8 = { issues: [{ path: "", message: "the body is not valid UTF-8" }] };
+
+/** Reads JSON bodies strictly: other parsers put a replacement character where bytes are no text. */
+export function serveJsonBodies(app: FastifyInstance): void {
+  const parse = app.getDefaultJsonParser("error", "error");
+  app.addContentTypeParser<Buffer>("application/json", { parseAs: "buffer" }, (request, body, done) => {
+    let text: string;
+    try {
+      text = utf8.decode(body);
+    } catch (cause) {
+      return done(new WharfError("bad_request", notUtf8, { cause }));
+    }
+    return void parse(request, text, done);
+  });
+}
