@@ -25,13 +25,13 @@ test("a first start makes a cluster, a later one finds its data, and stopping le
   expect((await readdir(place.folder)).toSorted()).toEqual(["data", "postgres.log", "wharf.lock"]);
 });
 
-test("commits are durable, memory is small, and nothing listens on the network", async () => {
+test("commits are durable, memory is small and out of others' sight, and nothing listens on the network", async () => {
   await using place = await databaseFolder();
   await using database = await startEmbeddedPostgres({ folder: place.folder });
   const settings = await query(
     database.connection,
     `select name, setting from pg_settings where name in ('fsync', 'synchronous_commit', 'full_page_writes', 'listen_addresses', 'jit',
-     'max_connections', 'data_checksums', 'server_encoding', 'lc_collate') union select 'collation', datcollate from pg_database where datname = 'postgres'`,
+     'max_connections', 'dynamic_shared_memory_type', 'data_checksums', 'server_encoding', 'lc_collate') union select 'collation', datcollate from pg_database where datname = 'postgres'`,
   );
   expect(Object.fromEntries(settings.map(({ name, setting }) => [name, setting]))).toEqual({
     fsync: "on",
@@ -40,6 +40,7 @@ test("commits are durable, memory is small, and nothing listens on the network",
     listen_addresses: "",
     jit: "off",
     max_connections: "100",
+    dynamic_shared_memory_type: "mmap",
     data_checksums: "on",
     server_encoding: "UTF8",
     collation: "C",
