@@ -1,13 +1,11 @@
 import { once } from "node:events";
 import { type IncomingMessage, request, type RequestListener } from "node:http";
-import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { openMirrors } from "../git/index.ts";
-import { hostGit, listeningGateway, Scratch, somebody, until } from "../testing.ts";
+import { Scratch, somebody, until } from "../testing.ts";
 import { type ModelTimes, defaultModelTimes } from "./model-times.ts";
+import { key, startGateway } from "./testing.ts";
 
 let scratch: Scratch;
-const key = "real-key-0123456789";
 const call = "v1beta/models/m:streamGenerateContent";
 const event = 'data: {"candidates":[]}\n\n';
 beforeEach(async () => {
@@ -15,17 +13,8 @@ beforeEach(async () => {
 });
 afterEach(() => scratch[Symbol.asyncDispose]());
 
-async function before(model: RequestListener, times: Partial<ModelTimes> = {}) {
-  const upstream = await scratch.listen(model);
-  const mirrors = openMirrors({ folder: join(scratch.path, "mirrors"), maxRepositoryMb: 1, gitEnvironment: hostGit });
-  const gateway = await listeningGateway(scratch, {
-    mirrors,
-    routes: { gemini: { api: "gemini", base_url: upstream.url, key } },
-    context: { model_route: "gemini" },
-    limits: { modelTimes: times },
-  });
-  return { ...gateway, upstream };
-}
+const before = (model: RequestListener, modelTimes: Partial<ModelTimes> = {}) =>
+  startGateway(scratch, model, { context: { model_route: "gemini" }, limits: { modelTimes } });
 
 interface Came {
   readonly status: number | undefined;

@@ -1,0 +1,59 @@
+/** What the tests of model requests stand on: a gateway in front of a model's server that does as it is told. */
+import { once } from "node:events";
+import { type IncomingMessage, request, type RequestListener } from "node:http";
+import { join } from "node:path";
+import type { GatewayContext, ModelRoute } from "../context.ts";
+import type { GatewayOptions } from "../gateway.ts";
+import { openMirrors } from "../git/index.ts";
+import { hostGit, listeningGateway, type Scratch, somebody } from "../testing.ts";
+
+export const key = "real-key-0123456789";
+export const call = "v1beta/models/m:generateContent";
+const withToken = { "x-goog-api-key": somebody.token };
+
+export type Model = (...asked: Parameters<RequestListener>) => void | Promise<void>;
+
+export interface Setting {
+  readonly api?: ModelRoute["api"];
+  readonly base?: string;
+  readonly context?: Partial<GatewayContext>;
+  readonly limits?: Partial<GatewayOptions>;
+}
+
+/** A gateway with routes to a model's server; the run may use `main`. */
+export async function startGateway(
+  scratch: Scratch,
+  model: Model,
+  { api = "gemini", base = "", context = {}, limits = {} }: Setting = {},
+) {
+  const upstream = await scratch.listen((req, res) => void Promise.resolve(model(req, res)).catch(() => res.destroy()));
+  const mirrors = openMirrors({ folder: join(scratch.path, "mirrors"), maxRepositoryMb: 1, gitEnvironment: hostGit });
+  const routes = {
+    main: { api, base_url: upstream.url + base, key },
+    gemini: { api, base_url: upstream.url, key },
+    other: { api, base_url: upstream.url, key },
+    keyless: { api, base_url: upstream.url, key: "" },
+  };
+  const made = await listeningGateway(scratch, {
+    mirrors,
+    routes,
+    limits,
+    context: { model_route: "main", ...context },
+  });
+  return { ...made, upstream };
+}
+
+/** An answer as it came, chunk by chunk, to its end or its break. */
+export async function send(
+  url: string,
+  options: { headers?: Record<string, string>; body?: Buffer | string; method?: string } = {},
+): Promise<IncomingMessage> {
+  const req = request(url, {
+    method: options.method ?? "POST",
+    headers: { ...withToken, ...options.headers },
+    agent: false,
+  });
+  req.end(options.body ?? "{}");
+  const [res] = (await once(req, "response")) as [IncomingMessage];
+  return res;
+}
