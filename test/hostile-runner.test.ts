@@ -13,7 +13,7 @@ import { chosenServer, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
  * A daemon is taken to be the agent's by now. Whatever it does on its wire, its own run ends with a reason, the server
  * stays as small as it was, and the tasks of others go on as if nothing happened.
  */
-const times = { connect: 1_500, clone: 2_000, agentStart: 5_000, retryDelay: 100 }; // ms
+const times = { connect: 4_000, clone: 2_000, agentStart: 5_000, retryDelay: 100 }; // ms
 /** Some wires are dropped for their silence only, twice. */
 const patience = 90_000; // ms
 /** What one wire may make the server hold is 128 MiB of unread bytes, and one answer 64 MiB. */
@@ -129,6 +129,7 @@ describe.concurrent("a runner whose daemon sends", () => {
     ["an answer that is no HTTP", hostile, /not HTTP/],
     ["an answer of another kind", hostile, /not valid/],
     ["an answer that is JSON's worst", hostile, /not valid/],
+    ["an older protocol", ["runner_incompatible"], /speaks protocol 0; this server needs protocol 1/],
     ["a session id of 20 MB", hostile, /more than \d+ bytes/],
     ["an error that no database takes", failing, /^a b\uFFFD \[2J$/],
     ["an error that asks for a login", failing, /^log in$/],

@@ -28,9 +28,14 @@ export const AgentState = z.object({
   paused: z.boolean().optional(),
 });
 
+/** Grows whenever a daemon and a server of two versions can no longer work together. */
+export const daemonProtocol = 1;
+
 export const Health = z.object({
   runner_id: RecordId,
   version: Word,
+  /** Which protocol the daemon speaks; daemons that do not say so are older than the first. */
+  protocol: z.int().min(0).default(0),
   isolation: Isolation,
   /** What came of trying what must not be reachable; absent where nothing is tried. */
   isolation_check: z

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { daemonProtocol } from "@wharf/contract";
 import { Mux, serveHttp } from "@wharf/contract/wire";
 
 /** How a daemon answers, by route (`POST /git/clone`). Routes it does not name are answered as a new, empty daemon would. */
@@ -15,6 +16,7 @@ const head = "0123456789012345678901234567890123456789";
 export const health = (runnerId: string) => ({
   runner_id: runnerId,
   version: "0.0.0",
+  protocol: daemonProtocol,
   isolation: "sandbox",
   uptime_s: 1,
   rss_bytes: 1,

@@ -1,5 +1,5 @@
 import type { ServerResponse } from "node:http";
-import type { Answers } from "./answers.ts";
+import { type Answers, health, sendJson } from "./answers.ts";
 
 const problem = {
   type: "urn:wharf:error:internal",
@@ -19,6 +19,9 @@ export const lies: Record<string, Answers> = {
   "an answer of another kind": { "GET /health": (_, response) => void response.writeHead(200).end('{"runner_id": 5}') },
   "an answer that is JSON's worst": {
     "GET /health": (_, response) => void response.writeHead(200).end(`${"[".repeat(4e5)}${"]".repeat(4e5)}`),
+  },
+  "an older protocol": {
+    "GET /health": (_, response) => sendJson(response, { ...health("r"), protocol: 0 }),
   },
   "a session id of 20 MB": {
     "POST /agent/start": (_, response) =>

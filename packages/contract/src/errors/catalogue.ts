@@ -234,6 +234,14 @@ export const errorCatalogue: { readonly [Code in ErrorCode]: CatalogueEntry<Erro
     message: ({ runner_id, reason }) => `Runner ${runner_id.slice(0, 8)} broke the protocol and was dropped: ${reason}`,
     next: () => "Look at what ran in it before you trust its branch.",
   },
+  runner_incompatible: {
+    http: 502,
+    grpc: "FAILED_PRECONDITION",
+    message: ({ runner_id, version, protocol, needed }) =>
+      `The daemon of runner ${runner_id.slice(0, 8)} is of version ${version} and speaks protocol ${protocol}; this server needs protocol ${needed}.`,
+    next: () =>
+      "Give runners the image of this server's version (build or pull it; see WHARF_RUNNER_IMAGE and the agent type's image), or on this machine build its kit again, then prompt the task.",
+  },
   backend_failed: {
     http: 502,
     grpc: "UNAVAILABLE",

@@ -43,6 +43,7 @@ export interface ErrorContexts {
   runner_timeout: { runner_id: string; phase: string; after_s: number };
   runner_failed: { reason: string };
   runner_hostile: { runner_id: string; reason: string };
+  runner_incompatible: { runner_id: string; version: string; protocol: number; needed: number };
   backend_failed: { backend: string; reason: string };
   engine_missing: { engine: string; address: string };
   engine_forbidden: { engine: string; address: string };

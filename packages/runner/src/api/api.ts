@@ -19,7 +19,7 @@ import { terminalHandlers, terminalStreamHandler } from "./terminal-routes.ts";
 import { watchHandlers } from "./watch-routes.ts";
 
 interface ApiParts {
-  about: Pick<Health, "runner_id" | "version">;
+  about: Pick<Health, "runner_id" | "version" | "protocol">;
   isolation: Pick<IsolationCheck, "state">;
   journal: Journal;
   agent: AgentHost;

@@ -1,3 +1,4 @@
+import { daemonApi } from "@wharf/contract";
 import { WireSuperseded } from "@wharf/contract/wire";
 import type { Backend } from "../backends/index.ts";
 import type { FindContext, Gateway } from "../gateway/index.ts";
@@ -5,6 +6,7 @@ import type { Database } from "../store/index.ts";
 import type { Keys } from "./keys.ts";
 import { raiseEpoch, type Tenure } from "./leases/index.ts";
 import { type Link, openLink } from "./link.ts";
+import { requireProtocol } from "./require-protocol.ts";
 
 export interface LeasedLinkOptions {
   readonly db: Database;
@@ -22,15 +24,23 @@ export async function openLeasedLink(
   { tenure, context }: { tenure: Tenure; context: FindContext },
   signal: AbortSignal,
 ): Promise<Link> {
-  const open = () => {
+  const open = async () => {
     const { runner_id, epoch } = tenure.lease;
-    return openLink({ backend, runner_id, epoch, key: keys.wire(runner_id), gateway, context }, signal);
+    const link = await openLink({ backend, runner_id, epoch, key: keys.wire(runner_id), gateway, context }, signal);
+    try {
+      requireProtocol(await link.client.call(daemonApi.health, {}, { signal: AbortSignal.any([signal, link.signal]) }));
+      return link;
+    } catch (error) {
+      const reason: unknown = link.signal.aborted && !signal.aborted ? link.signal.reason : error;
+      await link[Symbol.asyncDispose]();
+      throw reason;
+    }
   };
   try {
     return await open();
   } catch (error) {
     if (!(error instanceof WireSuperseded)) throw error;
     tenure.lease = await raiseEpoch(db, tenure.lease, error.highestEpoch);
-    return open();
+    return await open();
   }
 }

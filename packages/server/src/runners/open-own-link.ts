@@ -56,7 +56,8 @@ export async function openOwnLink(options: OwnLinkOptions, id: string, signal: A
       if (error instanceof WharfError && finalCodes.has(error.code)) throw error;
       // Once may be this server's fault, twice is the daemon's.
       if (tries > 0) await tenure.step({ name: "stop", maxMs: stopMs, signals }, () => backend.stop(id));
-      if (tries > 1) throw away(id, "its daemon does not answer, even after a new start", error);
+      if (tries > 1)
+        throw isIncompatible(error) ? error : away(id, "its daemon does not answer, even after a new start", error);
     }
   }
 }
@@ -66,6 +67,9 @@ function findTenure({ leases }: OwnLinkOptions, id: string): Tenure {
   if (!tenure) throw away(id, "another server is about to take it over");
   return tenure;
 }
+
+/** A new start brings the kit of this server, where it is not the image that is of another version. */
+const isIncompatible = (error: unknown) => error instanceof WharfError && error.code === "runner_incompatible";
 
 const away = (runner_id: string, reason: string, cause?: unknown) =>
   new WharfError("runner_unavailable", { runner_id, reason }, { cause });

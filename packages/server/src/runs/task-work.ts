@@ -262,7 +262,9 @@ export class TaskWork {
       if (performance.now() - this.#engineAwaySince < maxEngineAwayMs) return this.#pause(slowRetryMs, signal);
     }
     const isAway = code === "runner_unavailable" || (code === "runner_timeout" && run.status !== "STARTING");
-    if (isAway && ++this.#failures < maxFailures) {
+    // A new start brings the kit of this server, where it is not the image that is of another version.
+    const isOther = code === "runner_incompatible";
+    if ((isAway || isOther) && ++this.#failures < maxFailures) {
       // Once may be the wire's fault; twice without anything done in between is the daemon's.
       if (this.#failures > 1) await this.#stopDaemon(view.runner);
       return this.#pause(retryMs * 2 ** this.#failures, signal);
@@ -274,7 +276,7 @@ export class TaskWork {
     if (!isRetried) await failRun(this.#deps, at, reason);
     this.#failures = 0;
     // A hostile runner, or one that does not answer, is not asked for the rest of its journal.
-    this.#isDrained = isRetried || isAway || isFinal(reason);
+    this.#isDrained = isRetried || isAway || isOther || isFinal(reason);
     await this.#watch.look();
   }
 

@@ -4,6 +4,7 @@ import type { FindContext, Gateway } from "../../gateway/index.ts";
 import type { Keys } from "../keys.ts";
 import type { Tenure } from "../leases/index.ts";
 import { type Link, openLink } from "../link.ts";
+import { requireProtocol } from "../require-protocol.ts";
 
 export interface WarmLinkOptions {
   readonly backend: Backend;
@@ -26,7 +27,7 @@ export async function openWarmLink(options: WarmLinkOptions, tenure: Tenure, sig
   const context: FindContext = () => find();
   const link = await openLink({ backend, runner_id, epoch, key: keys.wire(runner_id), gateway, context }, signal);
   try {
-    await link.client.call(daemonApi.health, {}, { signal });
+    requireProtocol(await link.client.call(daemonApi.health, {}, { signal }));
   } catch (error) {
     await link[Symbol.asyncDispose]();
     throw error;
