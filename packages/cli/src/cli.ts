@@ -5,6 +5,7 @@ import { Client } from "./client.ts";
 import { locator } from "./locate.ts";
 import { checkArguments, parseOptions } from "./option-values.ts";
 import { type Environment, type GlobalOptions, readLocalSettings, readSettings, type Settings } from "./settings.ts";
+import type { Look } from "./render/table.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** What surrounds a command line. */
@@ -20,6 +21,8 @@ export interface Cli extends Host {
   readonly settings: Settings;
   /** What the command line says about settings. */
   readonly options: GlobalOptions;
+  /** How tables look at this terminal. */
+  readonly look: Look;
   /** Speaks to the server that is there; nothing is asked before it is used. */
   readonly client: Client;
 }
@@ -41,6 +44,7 @@ const Globals = z.object({
   json: z.boolean().optional(),
   url: z.string().optional(),
   profile: z.string().optional(),
+  wide: z.boolean().default(false),
 });
 
 /** Gives commands their work: `done` is told the code that each ends with. */
@@ -52,10 +56,18 @@ export function registrar(host: Host, done: (exitCode: number) => void): Registe
       const options = Globals.parse(command.optsWithGlobals());
       const read = scope?.isLocal ? readLocalSettings : readSettings;
       const settings = await read(host.environment, options);
-      const cli: Cli = { ...host, settings, options, client: new Client(locator(settings)) };
+      const look = { style: host.terminal.style, width: options.wide ? undefined : widthOf(host) };
+      const cli: Cli = { ...host, settings, options, look, client: new Client(locator(settings)) };
       done((await run(cli, input)) ?? 0);
     });
   };
+}
+
+/** The columns that a person sees: nothing where what is printed goes to a file or a program. */
+function widthOf({ terminal, environment }: Host): number | undefined {
+  if (!terminal.isTty) return undefined;
+  const named = Number(environment.COLUMNS);
+  return Number.isSafeInteger(named) && named > 0 ? named : process.stdout.columns;
 }
 
 /** One line for programs. */

@@ -28,6 +28,7 @@ export function createProgram(host: Host, { done, showHelp }: ProgramHooks): Com
     .description(about)
     .version(version)
     .option("--json", "print for programs")
+    .option("--wide", "do not shorten tables to the terminal's width")
     .option("--url <address>", "the server to use instead of the one of the data folder")
     .option("--profile <name>", "the server of this name in the settings file (`wharf config show`)")
     .configureHelp({ showGlobalOptions: true })

@@ -6,7 +6,7 @@ import { usageError } from "../failure.ts";
 import { choiceOption, collect, pairs, variables } from "../option-values.ts";
 import { readText } from "../prompt-text.ts";
 import { oneLine } from "../render/clean.ts";
-import { table } from "../render/table.ts";
+import { type Look, longestCell, table } from "../render/table.ts";
 
 const { shape } = AgentTypeUpdate;
 const Options = z.object({
@@ -60,21 +60,22 @@ const addTypeOptions = (command: Command): Command =>
     .option("--image <name>", "what its runners are made of, in containers and pods")
     .option("--description <text>", "what it is");
 
-async function list({ client, settings, terminal }: Cli): Promise<void> {
+async function list({ client, settings, terminal, look }: Cli): Promise<void> {
   const answer = await client.call(api.listAgentTypes, {});
   if (settings.json) return terminal.out(jsonLine(answer));
-  terminal.out(agentTypeTable(answer.agent_types, terminal.style));
+  terminal.out(agentTypeTable(answer.agent_types, look));
 }
 
-function agentTypeTable(types: readonly AgentType[], style: Cli["terminal"]["style"]): string {
+function agentTypeTable(types: readonly AgentType[], look: Look): string {
+  const { style } = look;
   const rows = types.map((type) => [
     type.name,
     type.available ? style.green("yes") : style.dim("no"),
     type.protocol,
     type.model_route ?? "–",
-    oneLine(type.available ? type.description || type.command.join(" ") : (type.unavailable_reason ?? ""), 110),
+    oneLine(type.available ? type.description || type.command.join(" ") : (type.unavailable_reason ?? ""), longestCell),
   ]);
-  return table(["NAME", "HERE", "PROTOCOL", "ROUTE", "WHAT IT IS, OR WHY NOT"], rows, style);
+  return table(["NAME", "HERE", "PROTOCOL", "ROUTE", "WHAT IT IS, OR WHY NOT"], rows, look);
 }
 
 async function addType(cli: Cli, { args, options }: Input<z.infer<typeof Options>>): Promise<void> {
@@ -133,7 +134,7 @@ function splitImage(image: string): Pick<AgentTypeUpdate, "docker_image" | "dock
   return tag === undefined ? { docker_image: image, docker_tag: "latest" } : { docker_image: name, docker_tag: tag };
 }
 
-function showType({ settings, terminal }: Cli, type: AgentType): void {
+function showType({ settings, terminal, look }: Cli, type: AgentType): void {
   if (settings.json) return terminal.out(jsonLine(type));
-  terminal.out(agentTypeTable([type], terminal.style));
+  terminal.out(agentTypeTable([type], look));
 }

@@ -17,7 +17,7 @@ export function addConfig(program: Command, register: Register): void {
   );
 }
 
-async function showConfig({ environment, options, settings, terminal }: Cli): Promise<void> {
+async function showConfig({ environment, options, settings, terminal, look }: Cli): Promise<void> {
   const { config, profile, url, token, dataFolder } = findSettings(environment, options);
   const ownToken = url ? undefined : { value: "set", source: "the data folder's owner-token" };
   const found = {
@@ -30,5 +30,5 @@ async function showConfig({ environment, options, settings, terminal }: Cli): Pr
   const rows = Object.entries(found).map(([name, one]) => ({ name, value: one?.value, source: one?.source }));
   if (settings.json) return terminal.out(jsonLine({ settings: rows }));
   const cells = rows.map(({ name, value = "–", source = "not set" }) => [name, clean(value), clean(source)]);
-  terminal.out(table(["SETTING", "VALUE", "FROM"], cells, terminal.style));
+  terminal.out(table(["SETTING", "VALUE", "FROM"], cells, look));
 }

@@ -97,7 +97,7 @@ function sizeOf({ cpus, memory, disk }: z.infer<typeof CreateOptions>): RunnerRe
 }
 
 async function listRunners(
-  { client, settings, terminal }: Cli,
+  { client, settings, terminal, look }: Cli,
   { options }: Input<z.infer<typeof ListOptions>>,
 ): Promise<void> {
   if (options.orphans) return listOrphans({ client, settings, terminal });
@@ -105,7 +105,7 @@ async function listRunners(
   const answer = await client.call(runnerApi.listRunners, { query: { limit, offset, ...(status && { status }) } });
   if (settings.json) return terminal.out(jsonLine(answer));
   if (answer.runners.length === 0) return terminal.err("There is no runner. Create one with `wharf runner create`.\n");
-  terminal.out(runnerTable(answer.runners, terminal.style));
+  terminal.out(runnerTable(answer.runners, look));
   const more = answer.total - answer.runners.length - offset;
   if (answer.total_capped) terminal.err(`More than ${more} more; --limit and --offset show them.\n`);
   else if (more > 0) terminal.err(`${more} more; --limit and --offset show them.\n`);

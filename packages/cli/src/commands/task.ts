@@ -155,7 +155,7 @@ async function createTask(cli: Cli, { args, options }: Input<z.infer<typeof Crea
 }
 
 async function listTasks(
-  { client, settings, terminal }: Cli,
+  { client, settings, terminal, look }: Cli,
   { options }: Input<z.infer<typeof ListOptions>>,
 ): Promise<void> {
   const { state, limit } = options;
@@ -163,7 +163,7 @@ async function listTasks(
   if (settings.json) return terminal.out(jsonLine(answer));
   if (answer.tasks.length === 0)
     return terminal.err('There is no task yet. Begin one with `wharf run "what to do" --repo .`.\n');
-  terminal.out(taskTable(answer.tasks, terminal.style));
+  terminal.out(taskTable(answer.tasks, look));
   const more = answer.total - answer.tasks.length;
   if (answer.total_capped) terminal.err(`More than ${more} more; --limit and --state narrow it down.\n`);
   else if (more > 0) terminal.err(`${more} more; --limit shows them.\n`);

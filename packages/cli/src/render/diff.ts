@@ -1,7 +1,7 @@
 import type { Diff } from "@wharf/contract";
 import { clean } from "./clean.ts";
 import { plural } from "./numbers.ts";
-import { columnsOf } from "./table.ts";
+import { columnsOf } from "./columns.ts";
 import type { Style } from "./style.ts";
 
 type FileChange = Diff["files"][number];

@@ -3,7 +3,7 @@ import { oneLine } from "./clean.ts";
 import { shownIsolation } from "./isolation.ts";
 import { ago } from "./numbers.ts";
 import type { Style } from "./style.ts";
-import { fields, table } from "./table.ts";
+import { fields, type Look, table } from "./table.ts";
 
 const paints: Readonly<Record<RunnerState, keyof Style>> = {
   CREATING: "cyan",
@@ -15,17 +15,17 @@ const paints: Readonly<Record<RunnerState, keyof Style>> = {
 
 const stateText = (state: RunnerState, style: Style): string => style[paints[state]](state);
 
-export function runnerTable(runners: readonly RunnerSummary[], style: Style): string {
+export function runnerTable(runners: readonly RunnerSummary[], look: Look): string {
   const rows = runners.map((runner) => [
     runner.id.slice(0, 8),
-    stateText(runner.state, style),
+    stateText(runner.state, look.style),
     runner.tier,
     runner.backend,
     runner.run_id === undefined ? "–" : runner.run_id.slice(0, 8),
     ago(runner.created_at),
-    oneLine(runner.name ?? "", 60),
+    oneLine(runner.name ?? ""),
   ]);
-  return table(["RUNNER", "STATE", "TIER", "BACKEND", "RUN", "CREATED", "NAME"], rows, style);
+  return table(["RUNNER", "STATE", "TIER", "BACKEND", "RUN", "CREATED", "NAME"], rows, look);
 }
 
 export function runnerText(runner: RunnerView, style: Style): string {

@@ -1,28 +1,44 @@
-import { stripVTControlCharacters } from "node:util";
+import { columnsOf, truncate } from "./columns.ts";
 import type { Style } from "./style.ts";
-
-/** How many columns text takes: wide letters and most emoji take two. */
-export function columnsOf(text: string): number {
-  let columns = 0;
-  for (const { segment } of new Intl.Segmenter().segment(stripVTControlCharacters(text))) {
-    columns += wide.test(segment) ? 2 : 1;
-  }
-  return columns;
-}
-const wide =
-  /^(?:\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6])/u;
 
 const pad = (text: string, width: number) => text + " ".repeat(Math.max(0, width - columnsOf(text)));
 
-/** Rows in columns as wide as their widest cell; the last column is left as it is. */
-export function table(header: readonly string[], rows: readonly (readonly string[])[], style: Style): string {
-  const widths = header.map((title, i) => Math.max(columnsOf(title), ...rows.map((row) => columnsOf(row[i] ?? ""))));
-  const line = (cells: readonly string[]) =>
-    cells
-      .map((cell, i) => (i === cells.length - 1 ? cell : pad(cell, widths[i] ?? 0)))
-      .join("  ")
-      .trimEnd();
+/** How a table looks where it is shown. */
+export interface Look {
+  readonly style: Style;
+  /** The columns of the terminal; without them a table is as wide as what it holds. */
+  readonly width?: number | undefined;
+}
+
+/** A prompt may be a whole document: this much of it is shown where nothing limits the width. */
+export const longestCell = 500;
+const gap = 2;
+/** No column is made narrower. */
+const minColumn = 8;
+
+/** Rows in columns as wide as their widest cell, or narrower so that the table fits; the last column is not filled up. */
+export function table(header: readonly string[], rows: readonly (readonly string[])[], { style, width }: Look): string {
+  const natural = header.map((title, i) => Math.max(columnsOf(title), ...rows.map((row) => columnsOf(row[i] ?? ""))));
+  const widths = width === undefined ? natural : fit(natural, width);
+  const line = (cells: readonly string[]) => {
+    const cut = cells.map((cell, i) => truncate(cell, widths[i] ?? 0));
+    const text = cut.map((cell, i) => (i === cut.length - 1 ? cell : pad(cell, widths[i] ?? 0))).join(" ".repeat(gap));
+    return truncate(text.trimEnd(), width ?? Number.POSITIVE_INFINITY);
+  };
   return [style.dim(line(header)), ...rows.map(line)].map((text) => `${text}\n`).join("");
+}
+
+/** Takes what is too much from the widest columns. */
+function fit(widths: readonly number[], total: number): number[] {
+  const fitted = [...widths];
+  const used = () => fitted.reduce((sum, width) => sum + width, gap * (fitted.length - 1));
+  while (used() > total) {
+    const widest = fitted.indexOf(Math.max(...fitted));
+    const width = fitted[widest] ?? 0;
+    if (width <= minColumn) break;
+    fitted[widest] = width - 1;
+  }
+  return fitted;
 }
 
 /** Names and what they stand for, one beneath the other; those without a value are left out. */

@@ -3,7 +3,7 @@ import { clean, oneLine } from "./clean.ts";
 import { shownIsolation } from "./isolation.ts";
 import { ago } from "./numbers.ts";
 import type { Style } from "./style.ts";
-import { fields, table } from "./table.ts";
+import { fields, type Look, longestCell, table } from "./table.ts";
 
 const paints: Readonly<Record<TaskState, keyof Style>> = {
   TODO: "dim",
@@ -17,21 +17,22 @@ const paints: Readonly<Record<TaskState, keyof Style>> = {
 
 const stateText = (state: TaskState, style: Style): string => style[paints[state]](state);
 
-export function taskTable(tasks: readonly TaskSummary[], style: Style): string {
+export function taskTable(tasks: readonly TaskSummary[], look: Look): string {
   const rows = tasks.map((task) => [
     task.id.slice(0, 8),
-    stateText(task.state, style),
+    stateText(task.state, look.style),
     task.agent_type ?? "–",
     ago(task.updated_at),
-    oneLine(task.title, 80),
+    oneLine(task.title, longestCell),
   ]);
-  return table(["TASK", "STATE", "AGENT", "CHANGED", "TITLE"], rows, style);
+  return table(["TASK", "STATE", "AGENT", "CHANGED", "TITLE"], rows, look);
 }
 
 export function taskText(
   { task, turns, agents }: { task: Task; turns: readonly Turn[]; agents: readonly Run[] },
-  style: Style,
+  look: Look,
 ): string {
+  const { style } = look;
   const [run] = agents;
   const about = fields(
     [
@@ -54,7 +55,7 @@ export function taskText(
     task.description.trim() === task.title.trim()
       ? ""
       : `\n${clean(task.description).trim().replaceAll(/^/gm, "  ")}\n`;
-  return `${style.bold(oneLine(task.title, 500))}\n${about}${told}${turns.length > 0 ? `\n${turnTable(turns, style)}` : ""}`;
+  return `${style.bold(oneLine(task.title, 500))}\n${about}${told}${turns.length > 0 ? `\n${turnTable(turns, look)}` : ""}`;
 }
 
 const runText = ({ id, status, phase, isolation, backend, attempt }: Run, style: Style): string =>
@@ -68,13 +69,15 @@ const runText = ({ id, status, phase, isolation, backend, attempt }: Run, style:
     .filter(Boolean)
     .join(", ");
 
-function turnTable(turns: readonly Turn[], style: Style): string {
+function turnTable(turns: readonly Turn[], { style, width }: Look): string {
   const rows = turns.map((turn, i) => [
     String(i + 1),
     turn.cancel_asked && turn.state === "RUNNING" ? "ENDING" : turn.state,
     turn.stop_reason ?? "–",
     ago(turn.created_at),
-    oneLine(turn.prompt, 80),
+    oneLine(turn.prompt, longestCell),
   ]);
-  return table(["TURN", "STATE", "STOPPED BY", "ASKED", "PROMPT"], rows, style).replaceAll(/^(?=.)/gm, "  ");
+  const indent = "  ";
+  const look = { style, width: width && width - indent.length };
+  return table(["TURN", "STATE", "STOPPED BY", "ASKED", "PROMPT"], rows, look).replaceAll(/^(?=.)/gm, indent);
 }

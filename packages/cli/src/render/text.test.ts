@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { clean, oneLine } from "./clean.ts";
 import { ago, duration, size } from "./numbers.ts";
 import { createStyle } from "./style.ts";
-import { columnsOf, fields, table } from "./table.ts";
+import { columnsOf, truncate } from "./columns.ts";
+import { fields, table } from "./table.ts";
 import { TextBlock } from "./text-block.ts";
 
 const plain = createStyle(false);
@@ -52,9 +53,41 @@ describe("a table", () => {
         [colour.red("x"), "1"],
         ["日本", "2"],
       ],
-      plain,
+      { style: plain },
     );
     expect(text.split("\n").map(clean)).toEqual(["A     B", "x     1", "日本  2", ""]);
+  });
+
+  it("counts what a terminal shows: marks nothing, wide letters and emoji two", () => {
+    const texts = ["é", "e\u0301", "한글", "𠀀", "👩‍👩‍👧", "❤️", "❤", "🇩🇪", "\u200b", "—"];
+    expect(texts.map(columnsOf)).toEqual([1, 1, 4, 2, 2, 2, 1, 2, 0, 1]);
+  });
+
+  it("cuts text to its columns and no letter in two, and keeps its colours whole", () => {
+    expect([
+      truncate("abcdef", 6),
+      truncate("abcdefg", 6),
+      truncate("日本語です", 6),
+      truncate("日本語です", 5),
+    ]).toEqual(["abcdef", "abcde…", "日本…", "日本…"]);
+    const cut = truncate(`${createStyle(true).red("abcdef")}gh`, 4);
+    expect([clean(cut), cut.endsWith("m")]).toEqual(["abc…", true]);
+    expect(cut).toBe(`${createStyle(true).red("abc…")}`);
+  });
+
+  it("fits a terminal of any width: the widest columns give way, ids stay whole", () => {
+    const header = ["TASK", "STATE", "TITLE"];
+    const rows = [
+      ["0b0e1f9c", "IN_PROGRESS", "x".repeat(300)],
+      ["1b0e1f9c", "TODO", "日本".repeat(100)],
+    ];
+    for (const width of [200, 80, 45, 30, 12, 1]) {
+      const lines = table(header, rows, { style: plain, width }).trimEnd().split("\n");
+      expect(lines.map(columnsOf).filter((columns) => columns > width)).toEqual([]);
+      if (width >= 30) expect(lines[1]).toMatch(/^0b0e1f9c  .*…$/);
+    }
+    expect(table(header, rows, { style: plain })).toContain("x".repeat(300));
+    expect(table(["A"], [["x"]], { style: plain, width: 80 })).toBe("A\nx\n");
   });
 
   it("leaves out fields without a value and hangs further lines beneath the first", () => {
