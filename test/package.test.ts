@@ -129,7 +129,7 @@ describe("the published package", () => {
     const settings = ["WHARF_BACKEND=docker", `DOCKER_HOST=unix://${home}/none.sock`];
     const { code, out } = await start("env", [...settings, "npx", "wharf", "doctor"]).ended;
     expect(out).toMatch(/^FAIL +Docker +No Docker engine is at unix:.*none\.sock/m);
-    expect(code).toBe(1);
+    expect(code).toBe(2);
   });
 
   it("holds no mock backend, and says so where it is asked for", async () => {

@@ -9,11 +9,11 @@ import { addRun } from "./commands/run.ts";
 import { addRunner } from "./commands/runner.ts";
 import { addTask } from "./commands/task.ts";
 import { addUp } from "./commands/up.ts";
+import { exitCodeHelp } from "./exit-codes.ts";
 import { version } from "./version.ts";
 
 const about = `Runs coding agents on your tasks, each in a sandbox of its own, and brings back a branch.
 
-Exit codes: 0 done, 1 the agent failed, 2 Wharf failed, 130 interrupted.
 Environment: WHARF_DATA (data folder), WHARF_URL and WHARF_TOKEN (a server elsewhere), WHARF_PROFILE and WHARF_CONFIG.`;
 
 interface ProgramHooks {
@@ -38,6 +38,7 @@ export function createProgram(host: Host, { done, showHelp }: ProgramHooks): Com
       // What commander throws says the same.
       outputError: () => undefined,
     })
+    .addHelpText("after", exitCodeHelp)
     .exitOverride();
   const register = registrar(host, done);
   addUp(program, register);

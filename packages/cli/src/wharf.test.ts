@@ -159,13 +159,13 @@ it("gives a command in a runner a day and no stdin unless it is told otherwise",
 });
 
 describe("doctor", () => {
-  it("ends with 1 and says how to get what is missing", async () => {
+  it("ends with 2 and says how to get what is missing", async () => {
     const { code, out } = await typed(["doctor", "--json"], { PATH: folder });
     const { ok, checks } = JSON.parse(out) as {
       ok: boolean;
       checks: { name: string; status: string; next?: string }[];
     };
-    expect({ code, ok }).toEqual({ code: 1, ok: false });
+    expect({ code, ok }).toEqual({ code: 2, ok: false });
     const git = checks.find(({ name }) => name === "git");
     expect(git).toMatchObject({ status: "fail", next: expect.stringContaining("apt install git") });
     for (const { status, next } of checks) if (status !== "ok") expect(next).toBeTruthy();

@@ -4,11 +4,12 @@ import { type Cli, jsonLine, type Register } from "../cli.ts";
 import { type Check, examine } from "../doctor/index.ts";
 import { oneLine } from "../render/clean.ts";
 import type { Style } from "../render/style.ts";
+import { exitCodes } from "../turn/outcome.ts";
 
 export function addDoctor(program: Command, register: Register): void {
   const command = program
     .command("doctor")
-    .description("what this machine can do, and how to get what is missing; exits 1 if Wharf cannot work here");
+    .description("what this machine can do, and how to get what is missing; fails if Wharf cannot work here");
   register(command, z.object({}), doctor);
 }
 
@@ -16,7 +17,7 @@ async function doctor({ client, settings, terminal }: Cli): Promise<number> {
   const checks = await examine({ client, settings });
   const works = checks.every(({ status }) => status !== "fail");
   terminal.out(settings.json ? jsonLine({ ok: works, checks }) : checksText(checks, terminal.style));
-  return works ? 0 : 1;
+  return works ? exitCodes.done : exitCodes.wharfFailed;
 }
 
 const nameWidth = 12;

@@ -1,0 +1,47 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { exitCodeMeanings } from "./exit-codes.ts";
+import { listCommands, runCommandLine } from "./testing.ts";
+
+it("the codes that `wharf --help` lists are the documented ones", async () => {
+  const { out } = await runCommandLine(["--help"], { folder: "/nonexistent" });
+  const page = await readFile(join(import.meta.dirname, "../../../docs/commands.md"), "utf8");
+  const documented = [...page.matchAll(/^\| (\d[\d, ]*?|any other) +\| (.+?) +\|$/gm)].map(([, code, text]) => [
+    code,
+    text,
+  ]);
+  expect(documented).toEqual(exitCodeMeanings);
+  for (const [code, meaning] of exitCodeMeanings)
+    expect(out).toMatch(new RegExp(`^  ${code} +${RegExp.escape(meaning)}$`, "m"));
+});
+
+/** What stands for a command's arguments, by their names. */
+const goodArguments: Readonly<Record<string, string>> = {
+  from: import.meta.filename,
+  to: "00000000:y",
+  command: "true",
+  what: "x",
+};
+/** These need no server. */
+const local: ReadonlySet<string> = new Set([
+  "up",
+  "down",
+  "demo",
+  "doctor",
+  "config show",
+  "completion",
+  "agent-types",
+]);
+const needServer = listCommands().filter(([path, { commands }]) => commands.length === 0 && !local.has(path));
+
+it.each(needServer)("`%s` ends with 2 where its server does not answer", async (path, { registeredArguments }) => {
+  const words = registeredArguments.map((argument) => goodArguments[argument.name()] ?? "00000000");
+  const line = [...path.split(" "), ...words, "--url", "http://127.0.0.1:1"];
+  const more = path === "run" ? ["--repo", "/"] : path === "agent-types set" ? ["--enable"] : [];
+  const own = words.includes("true")
+    ? [...path.split(" "), "--url", "http://127.0.0.1:1", ...more, ...words]
+    : [...line, ...more];
+  const { code, err } = await runCommandLine(own, { folder: "/nonexistent" });
+  expect({ code, err }).toMatchObject({ code: 2, err: expect.stringContaining("No Wharf server answers") });
+});

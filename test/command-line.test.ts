@@ -1,0 +1,207 @@
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { stripVTControlCharacters } from "node:util";
+import { api } from "@wharf/contract";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { listCommands } from "../packages/cli/src/testing.ts";
+import { eventually } from "./support/eventually.ts";
+import { makeRepository } from "./support/repository.ts";
+import { scratchFolder, spoken, Wharf } from "./support/wharf.ts";
+
+/** The command line against a server, command by command, with the codes that each ends with. */
+const launcher = join(import.meta.dirname, "../packages/cli/bin/wharf.js");
+let folder: string;
+let repository: string;
+let wharf: Wharf;
+const covered = new Set<string>();
+
+beforeAll(async () => {
+  folder = scratchFolder();
+  repository = makeRepository(join(folder, "remote"));
+  mkdirSync(join(folder, "bin"));
+  writeFileSync(
+    join(folder, "bin/lines-agent"),
+    `#!/bin/sh
+prompt=$(cat)
+[ "$prompt" = fail ] && exit 3
+"$(dirname "$0")/helper-program" 2> /dev/null || helper-program
+printf '{"type":"result","data":{"prompt":"%s","home":"%s"}}\\n' "$prompt" "$(cat ~/.lines/config)"
+`,
+    { mode: 0o755 },
+  );
+  writeFileSync(join(folder, "bin/helper-program"), "#!/bin/sh\necho helped\n", { mode: 0o755 });
+  writeFileSync(join(folder, "home-file"), "from-home");
+  wharf = new Wharf(folder, { PATH: `${join(folder, "bin")}:${process.env["PATH"]}` });
+  await wharf.start();
+});
+afterAll(async () => {
+  await wharf[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** A command by its path, what follows it, and what it reads. Answers with its code and what it prints. */
+async function run(path: string, words: readonly string[] = [], stdin = "") {
+  covered.add(path);
+  const child = spawn(process.execPath, [launcher, ...path.split(" "), ...words], {
+    env: wharf.environment,
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  child.stdin.on("error", () => undefined).end(stdin);
+  const [out, err, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
+  return { code, out, err };
+}
+
+async function codeOf(...line: Parameters<typeof run>): Promise<unknown> {
+  const { code, out, err } = await run(...line);
+  return code === 0 ? code : { code, out, err };
+}
+const failed = expect.objectContaining({ code: 2 });
+const parse = ({ out }: { out: string }) => JSON.parse(out.trim().split("\n").at(-1) ?? "");
+
+/** What a person sees of a command in a terminal of so many columns. */
+async function seen(columns: number, ...words: string[]): Promise<string[]> {
+  const { spawn: spawnPty } = await import("@lydell/node-pty");
+  const pty = spawnPty(process.execPath, [launcher, ...words], { env: wharf.environment, cols: columns, rows: 24 });
+  let shown = "";
+  pty.onData((piece) => (shown += piece));
+  await new Promise((resolve) => pty.onExit(resolve));
+  return stripVTControlCharacters(shown).trimEnd().split(/\r?\n/);
+}
+
+it("tables fit the terminal, and are whole with --wide and for programs", async () => {
+  const longest = (lines: readonly string[]) => Math.max(...lines.map((line) => line.length));
+  const narrow = await seen(60, "agent-types");
+  expect(longest(narrow)).toBe(60);
+  expect(narrow.some((line) => line.endsWith("…"))).toBe(true);
+  const wide = await seen(60, "agent-types", "--wide");
+  const piped = await wharf.cli("agent-types");
+  expect(wide.map((line) => line.trimEnd())).toEqual(piped.stdout.trimEnd().split("\n"));
+  expect(longest(wide)).toBeGreaterThan(60);
+  expect(piped.stdout).not.toContain("…");
+});
+
+describe("every command ends with its code", () => {
+  it("of tasks: done 0, the agent failed 1, Wharf failed 2", async () => {
+    const ran = await run("run", ["-", "--repo", repository, "--agent", "demo", "--json"], "demo: write a.txt ä 🙂");
+    expect(ran.code).toBe(0);
+    const task: string = parse(ran).task_id;
+    expect((await wharf.task(task)).description).toBe("demo: write a.txt ä 🙂");
+    const crashed = await run("run", ["demo: crash", "--repo", repository, "--agent", "demo", "--json"]);
+    expect({ code: crashed.code, told: parse(crashed).exit_code }).toEqual({ code: 1, told: 1 });
+    expect(await codeOf("run", ["x", "--repo", join(folder, "nowhere"), "--agent", "demo"])).toEqual(failed);
+
+    writeFileSync(join(folder, "prompt.md"), "demo: say from a file");
+    const prompt = await run("task prompt", [task, "--file", join(folder, "prompt.md"), "--follow", "--json"]);
+    expect(prompt.code).toBe(0);
+    expect(spoken(await wharf.events(task))).toContain("from a file");
+    const created = await run(
+      "task create",
+      ["later", "--description", "-", "--repo", repository, "--json"],
+      "read in",
+    );
+    expect(parse(created)).toMatchObject({ title: "later", description: "read in" });
+    const later: string = parse(created).id;
+    const none = "00000000-0000-0000-0000-000000000000";
+    for (const path of ["show", "logs", "diff", "answer", "mode", "model"].map((name) => `task ${name}`)) {
+      expect(await codeOf(path, [task])).toBe(0);
+      expect(await codeOf(path, [none])).toEqual(failed);
+    }
+    expect(await codeOf("task ls")).toBe(0);
+    for (const path of ["pause", "resume", "cancel-turn", "push"].map((name) => `task ${name}`))
+      expect(await codeOf(path, [task])).toEqual(failed);
+    expect(await codeOf("task stop", [task])).toBe(0);
+    expect(await codeOf("task stop", [task])).toEqual(failed);
+    expect(await codeOf("task accept", [task])).toBe(0);
+    expect(await codeOf("task cancel", [later])).toBe(0);
+    expect(await codeOf("task rm", [later])).toBe(0);
+    expect(await codeOf("task rm", [later])).toEqual(failed);
+  });
+
+  it("of a turn that is paused, resumed and cancelled", async () => {
+    const task = await wharf.createTask({ repository_url: repository });
+    const turn = await wharf.prompt(task, "demo: say begun\ndemo: hang");
+    await wharf.until(task.id, (event) => spoken([event]).includes("begun"));
+    expect(await codeOf("task pause", [task.id])).toBe(0);
+    expect(await codeOf("task resume", [task.id])).toBe(0);
+    expect(await codeOf("task cancel-turn", [task.id])).toBe(0);
+    await wharf.until(
+      task.id,
+      ({ data }) => data.kind === "turn" && data.turn_id === turn.id && data.status !== "started",
+    );
+  });
+
+  it("of runners: the command's own, 124 for a timeout, 130 for Ctrl-C", async () => {
+    const created = await run("runner create", ["--json"]);
+    const { id } = parse(created);
+    expect(created.code).toBe(0);
+    for (const path of ["ls", "get", "logs"].map((name) => `runner ${name}`))
+      expect(await codeOf(path, path === "runner ls" ? [] : [id])).toBe(0);
+    expect((await run("runner exec", [id, "exit 42"])).code).toBe(42);
+    expect((await run("runner exec", ["--timeout", "0.5", id, "sleep", "60"])).code).toBe(124);
+    expect((await run("runner attach", [id, "exit 7"])).code).toBe(7);
+    expect(await codeOf("runner cp", [join(folder, "prompt.md"), `${id}:x`])).toBe(0);
+    expect(await codeOf("runner cp", [`${id}:none`, folder])).toEqual(failed);
+    const child = spawn(process.execPath, [launcher, "runner", "exec", id, "echo begun; sleep 60"], {
+      env: wharf.environment,
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    await once(child.stdout, "data");
+    child.kill("SIGINT");
+    expect(await once(child, "close")).toEqual([130, null]);
+    expect(await codeOf("runner stop", [id])).toBe(0);
+    expect(await codeOf("runner start", [id])).toBe(0);
+    expect(await codeOf("runner rm", [id])).toBe(0);
+    expect(await codeOf("runner get", ["ffffffff"])).toEqual(failed);
+  });
+
+  it("of agent types, and an agent of two programs gets its prompt, its file and its second program", async () => {
+    const options = ["--protocol", "json-lines", "--program", "helper-program"];
+    const added = await run("agent-types add", [
+      "mine",
+      ...options,
+      "--home-file",
+      `.lines/config=${join(folder, "home-file")}`,
+      "lines-agent",
+    ]);
+    expect(added).toMatchObject({ code: 0, out: expect.stringMatching(/^mine +yes/m) });
+    const again = await run("agent-types add", ["mine", "lines-agent"]);
+    expect(again).toMatchObject({ code: 2, err: expect.stringContaining("wharf agent-types set mine") });
+    for (const script of ["./bin/lines-agent", join(folder, "bin/lines-agent")])
+      expect(await codeOf("agent-types add", ["script", script])).toEqual(failed);
+    expect((await run("agent-types", ["--json"])).out).not.toContain('"script"');
+    const type = await wharf.client.call(api.getAgentType, { params: { type_id: "mine" } });
+    expect(await codeOf("agent-types set", ["mine", "--description", "two programs"])).toBe(0);
+    const { updated_at: _, ...changed } = await wharf.client.call(api.getAgentType, { params: { type_id: "mine" } });
+    expect({ ...changed, updated_at: type.updated_at }).toEqual({ ...type, description: "two programs" });
+
+    const task = await wharf.createTask({ repository_url: repository, agent_type: "mine" });
+    const events = await wharf.turn(task, "read it");
+    const reports = events.flatMap(({ data }) => (data.kind === "report" ? [data] : []));
+    expect(reports).toMatchObject([{ prompt: "read it", home: "from-home" }]);
+    expect(JSON.stringify(events)).toContain("helped");
+    const line = ["fail", "--repo", repository, "--agent", "mine", "--json"];
+    expect((await run("run", line)).code).toBe(1);
+    expect(await codeOf("agent-types rm", ["gemini"])).toEqual(failed);
+    for (const { id } of (await wharf.client.call(api.listTasks, { query: {} })).tasks)
+      await wharf.client.call(api.deleteTask, { params: { task_id: id } });
+    await eventually(() => codeOf("agent-types rm", ["mine"]), 0);
+    expect(await codeOf("agent-types rm", ["mine"])).toEqual(failed);
+  });
+
+  it("of what works without a server", async () => {
+    expect(await codeOf("config show")).toBe(0);
+    expect(await codeOf("doctor")).toBe(0);
+    expect(await codeOf("up")).toEqual(failed);
+    expect(await codeOf("down")).toBe(0);
+    expect(await codeOf("down")).toBe(0);
+    expect(await codeOf("task ls")).toEqual(failed);
+  });
+
+  it("and all of them are here but the demonstration, which has a test of its own", () => {
+    const commands = listCommands().filter(([path, { commands }]) => commands.length === 0 || path === "agent-types");
+    expect([...covered, "demo"].toSorted()).toEqual(commands.map(([path]) => path).toSorted());
+  });
+});
