@@ -14,6 +14,7 @@ import { ensureClusterImage, kubeconfig } from "../support/engine.ts";
 import { administrator, kube, nodeName, removeNamespaces } from "../support/kubernetes.ts";
 import { HostileKit } from "../support/hostile/kit.ts";
 import { LocalVolumes } from "../support/local-volumes.ts";
+import { keys } from "./bench.ts";
 import type { BackendUnderTest, Place } from "./place.ts";
 
 type Choice = Pick<KubernetesSettings, "wire" | "volumes">;
@@ -56,7 +57,11 @@ async function open(folder: string, choice: Choice): Promise<Place> {
     most: {},
     startMs: 60_000,
   };
-  const backend = await createKubernetesBackend({ cluster: { kubeconfig: kubeconfig(), inCluster: false }, settings });
+  const backend = await createKubernetesBackend({
+    cluster: { kubeconfig: kubeconfig(), inCluster: false },
+    settings,
+    wireKey: (id) => keys.wire(id),
+  });
   const { create } = backend;
   backend.create = async (spec, signal) => {
     if (mode === "good") return create.call(backend, spec, signal);

@@ -7,8 +7,8 @@ export const WireConfig = z.discriminatedUnion("by", [
   z.object({ by: z.literal("connect"), path: z.string() }),
   /** The daemon listens on a unix socket inside, which `wharf-wire` carries to the server over its standard input and output. */
   z.object({ by: z.literal("listen"), path: z.string() }),
-  /** The daemon listens on a port of the runner's own network; 0 takes any. */
-  z.object({ by: z.literal("port"), port: z.number().int().min(0).max(65_535), host: z.string() }),
+  /** The daemon listens on a port of all addresses of the runner's own network, and speaks TLS there with the wire's key. */
+  z.object({ by: z.literal("port"), port: z.number().int().min(0).max(65_535) }),
 ]);
 export type WireConfig = z.infer<typeof WireConfig>;
 

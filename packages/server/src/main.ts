@@ -114,7 +114,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   );
   const principal = await ensureOwner(db);
   const installation = await joinInstallation(db, { secret, dataFolder: config.dataFolder });
-  const backend = guardFromTransactions(await openBackend(options, { logger, installation }), "A backend");
+  const backend = guardFromTransactions(await openBackend(options, { logger, installation, keys }), "A backend");
   parts.defer(() => backend.close());
 
   const limits = { maxTaskMb: config.maxTaskLogMb, maxRunMb: config.maxRunLogMb };

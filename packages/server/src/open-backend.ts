@@ -9,11 +9,12 @@ import {
   openMockBackend,
 } from "./backends/index.ts";
 import type { Config } from "./config.ts";
+import type { Keys } from "./runners/index.ts";
 
 /** The backend that the settings name; from here on none looks different from another. */
 export async function openBackend(
   { config, kit }: { config: Config; kit: string },
-  { logger, installation }: { logger: Logger; installation: string },
+  { logger, installation, keys }: { logger: Logger; installation: string; keys: Keys },
 ): Promise<LocalBackend> {
   const { stopGraceMs } = config;
   if (config.backend === "mock")
@@ -43,7 +44,8 @@ export async function openBackend(
   if (config.backend === "kubernetes") {
     const { cluster, settings } = config.kubernetes;
     const of = { instance: markRunners(installation), image: config.runnerImage, stopGraceMs };
-    return createKubernetesBackend({ cluster, settings: { ...settings, ...of }, log: logger });
+    const wireKey = (id: string) => keys.wire(id);
+    return createKubernetesBackend({ cluster, settings: { ...settings, ...of }, wireKey, log: logger });
   }
   return createLocalBackend({
     folder: join(config.dataFolder, "runners"),

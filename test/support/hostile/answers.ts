@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { daemonProtocol } from "@wharf/contract";
 import { Mux, serveHttp } from "@wharf/contract/wire";
 
@@ -37,7 +37,7 @@ const plain = (runnerId: string): Answers => ({
   "POST /agent/stop": (_, response) => sendJson(response, { ok: true }),
 });
 
-export function serveAnswers(socket: Socket, { runnerId, answers }: { runnerId: string; answers: Answers }): void {
+export function serveAnswers(socket: Duplex, { runnerId, answers }: { runnerId: string; answers: Answers }): void {
   const all: Answers = { ...plain(runnerId), ...answers };
   const server = createServer({ requestTimeout: 0 }, (request, response) => {
     response.on("error", () => undefined);

@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createReadStream, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { connect, createServer, type Socket } from "node:net";
+import { connect, createServer } from "node:net";
 import { dirname, join } from "node:path";
+import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { offerWire } from "@wharf/contract/wire";
+import { acceptEncrypted, offerWire } from "@wharf/contract/wire";
 import { readConfig } from "../../../packages/runner/src/read-config.ts";
 import { type Answers, serveAnswers } from "./answers.ts";
 import { abuses } from "./frames.ts";
@@ -34,9 +35,10 @@ async function misbehave(): Promise<void> {
   if (wire.by === "connect") return seek(wire.path, who);
   const listener = createServer((socket) => {
     socket.on("error", () => undefined);
-    void meet(socket, who).catch(() => socket.destroy());
+    const duplex = wire.by === "port" ? acceptEncrypted(socket, who) : Promise.resolve(socket);
+    void duplex.then((one) => meet(one, who)).catch(() => socket.destroy());
   });
-  if (wire.by === "port") return void listener.listen(wire.port, wire.host);
+  if (wire.by === "port") return void listener.listen(wire.port);
   mkdirSync(dirname(wire.path), { recursive: true });
   rmSync(wire.path, { force: true });
   listener.listen(wire.path);
@@ -54,7 +56,7 @@ async function seek(path: string, who: { key: string; runnerId: string }): Promi
   }
 }
 
-async function meet(socket: Socket, who: { key: string; runnerId: string }): Promise<void> {
+async function meet(socket: Duplex, who: { key: string; runnerId: string }): Promise<void> {
   if (mode === "garbage for a handshake") return void socket.write("GET / HTTP/1.1\r\n\r\n".repeat(1000));
   if (mode === "silence for a handshake") return void socket.resume();
   if (mode === "a wrong key") return guessKey(socket);
@@ -74,7 +76,7 @@ function leave(): void {
 }
 
 /** All of the handshake, with a proof that proves nothing. */
-async function guessKey(socket: Socket): Promise<void> {
+async function guessKey(socket: Duplex): Promise<void> {
   socket.write(Buffer.concat([Buffer.from("wharf/1\n"), randomBytes(32)]));
   await once(socket, "data");
   socket.write(Buffer.concat([Buffer.of(1), Buffer.alloc(8), randomBytes(32)]));

@@ -1,8 +1,8 @@
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** What a peer may do to a multiplexer, by what it is called in the test. Frames are yamux's: version, type, flags, id, length. */
-type Abuse = (socket: Socket) => Promise<void>;
+type Abuse = (socket: Duplex) => Promise<void>;
 
 const type = { data: 0, window: 1, ping: 2 };
 const open = 1;
@@ -17,7 +17,7 @@ function frame(kind: number, flags: number, { id = 0, length = 0 }: { id?: numbe
 }
 
 /** As fast as the other end takes it. */
-async function write(socket: Socket, bytes: Buffer): Promise<void> {
+async function write(socket: Duplex, bytes: Buffer): Promise<void> {
   if (socket.destroyed || socket.write(bytes)) return;
   await new Promise<void>((resolve) => {
     const done = () => resolve();

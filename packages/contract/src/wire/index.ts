@@ -4,11 +4,14 @@
  *   server   await acceptWire(duplex, { key, runnerId, epoch });   new Mux(duplex, { side: "server", … })
  *   daemon   await offerWire(duplex, { key, runnerId, lastEpoch }); new Mux(duplex, { side: "client", … })
  *
+ * Where the byte stream crosses a network, it is encrypted first: `connectEncrypted` and `acceptEncrypted`.
+ *
  * Whoever is called hands each stream to its HTTP server with `serveHttp`; whoever calls uses `createWireClient`, or
  * `WireAgent` with node:http, or `mux.open()` for bytes of any kind.
  */
 export { acceptWire, offerWire, WireSuperseded } from "./handshake.ts";
 export type { HandshakeOptions } from "./handshake.ts";
+export { acceptEncrypted, connectEncrypted } from "./encrypted.ts";
 export { Mux } from "./mux.ts";
 export type { MuxEnd, MuxOptions } from "./mux.ts";
 export type { WireStream } from "./wire-stream.ts";

@@ -2,10 +2,10 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
-import { tmpdir } from "node:os";
+import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { acceptWire, Mux } from "@wharf/contract/wire";
+import { acceptWire, connectEncrypted, Mux } from "@wharf/contract/wire";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { WireKeeper } from "./wire-keeper.ts";
 
@@ -85,7 +85,7 @@ test("the socket of a daemon that was killed is in nobody's way; where there can
   await expect(WireKeeper.open(there, { key, runnerId, onStream: () => undefined })).rejects.toThrow();
 });
 
-test("a port of the runner's own network does as well", async () => {
+test("a port of the runner's own network does as well, on all its addresses and for encrypted streams only", async () => {
   await keeper.close();
   const { createServer } = await import("node:net");
   const probe = createServer().listen(0, "127.0.0.1");
@@ -93,14 +93,23 @@ test("a port of the runner's own network does as well", async () => {
   const address = probe.address();
   const port = typeof address === "object" && address ? address.port : 0;
   probe.close();
-  keeper = await WireKeeper.open(
-    { by: "port", port, host: "127.0.0.1" },
-    { key, runnerId, onStream: (stream) => stream.destroy() },
-  );
-  const socket = connect(port, "127.0.0.1");
-  sockets.push(socket);
-  await once(socket, "connect");
-  await acceptWire(socket, { key, runnerId, epoch: 1 });
-  const mux = new Mux(socket, { side: "server", onStream: (stream) => stream.destroy() });
-  await expect(mux.ping()).resolves.toBeGreaterThan(0);
+  keeper = await WireKeeper.open({ by: "port", port }, { key, runnerId, onStream: (stream) => stream.destroy() });
+  const dial = async (host: string) => {
+    const socket = connect(port, host);
+    sockets.push(socket.on("error", () => undefined));
+    await once(socket, "connect");
+    return socket;
+  };
+  const hosts = hasIpv6() ? ["127.0.0.1", "::1"] : ["127.0.0.1"];
+  for (const [index, host] of hosts.entries()) {
+    const stream = await connectEncrypted(await dial(host), { key, runnerId });
+    await acceptWire(stream, { key, runnerId, epoch: index + 1 });
+    const mux = new Mux(stream, { side: "server", onStream: (opened) => opened.destroy() });
+    await expect(mux.ping()).resolves.toBeGreaterThan(0);
+  }
+  await expect(acceptWire(await dial("127.0.0.1"), { key, runnerId, epoch: 9, timeoutMs: 300 })).rejects.toThrow();
+  expect((await keeper.mux(soon())).ended).toBeUndefined();
 });
+
+const hasIpv6 = () =>
+  Object.values(networkInterfaces()).some((addresses) => addresses?.some(({ address }) => address === "::1"));

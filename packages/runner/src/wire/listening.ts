@@ -17,15 +17,18 @@ type Place = Exclude<WireConfig, { by: "connect" }>;
 export class WireListener {
   readonly #holder: WireHolder;
   readonly #server: Server;
+  readonly #isEncrypted: boolean;
   readonly #unproved = new Set<Socket>();
 
-  private constructor(holder: WireHolder) {
+  private constructor(holder: WireHolder, { by }: Place) {
     this.#holder = holder;
+    // A socket of one machine is nobody else's; a port's bytes cross the network of a cluster.
+    this.#isEncrypted = by === "port";
     this.#server = createServer({ noDelay: true, keepAlive: true }, (socket) => void this.#arrived(socket));
   }
 
   static async open(place: Place, holder: WireHolder): Promise<WireListener> {
-    const listener = new WireListener(holder);
+    const listener = new WireListener(holder, place);
     await listener.#listen(place);
     return listener;
   }
@@ -44,7 +47,8 @@ export class WireListener {
       rmSync(place.path, { force: true });
       this.#server.listen({ path: place.path });
     } else {
-      this.#server.listen({ port: place.port, host: place.host });
+      // All addresses, of IPv6 where the machine has it.
+      this.#server.listen({ port: place.port });
     }
     await once(this.#server, "listening");
     // A failed accept (too many open files) concerns one connection only.
@@ -58,7 +62,8 @@ export class WireListener {
     if (this.#unproved.size >= MAX_UNPROVED) oldest?.destroy();
     this.#unproved.add(socket.once("close", () => this.#unproved.delete(socket)));
     // Who fails to prove itself is cut, in the handshake's own time at the latest.
-    await this.#holder.take(socket).catch(() => socket.destroy());
+    const taking = this.#isEncrypted ? this.#holder.takeEncrypted(socket) : this.#holder.take(socket);
+    await taking.catch(() => socket.destroy());
     this.#unproved.delete(socket);
   }
 }

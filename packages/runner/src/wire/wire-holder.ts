@@ -1,5 +1,5 @@
 import type { Duplex } from "node:stream";
-import { Mux, offerWire, type WireStream } from "@wharf/contract/wire";
+import { acceptEncrypted, Mux, offerWire, type WireStream } from "@wharf/contract/wire";
 import { Bell } from "../support/bell.ts";
 
 export interface WireHolderOptions {
@@ -67,6 +67,12 @@ export class WireHolder {
     if (signal.aborted) mux.close("the daemon ends");
     this.#arrived.ring();
     return mux;
+  }
+
+  /** The same for a byte stream that came over a network. */
+  async takeEncrypted(duplex: Duplex): Promise<Mux> {
+    const { key, runnerId } = this.#options;
+    return this.take(await acceptEncrypted(duplex, { key, runnerId, signal: this.#stop.signal }));
   }
 
   end(): void {

@@ -6,6 +6,7 @@ import { statefulSet } from "./objects/stateful-set.ts";
 
 const place = "/api/v1/namespaces/client-default/pods";
 const setPath = `/apis/apps/v1/namespaces/client-default/statefulsets/runner-${someSpec.id}`;
+const options = { settings: someSettings, wireKey: () => someSpec.wireKey };
 const running = { phase: "Running", containerStatuses: [{ state: { running: {} } }] };
 
 test("a runner that is started with other settings keeps no key of its earlier pod template", async () => {
@@ -18,7 +19,7 @@ test("a runner that is started with other settings keeps no key of its earlier p
     spec: {},
     status: running,
   });
-  const backend = new KubernetesBackend(await api.connect(), someSettings);
+  const backend = new KubernetesBackend(await api.connect(), options);
   await backend.start(someSpec);
   const wanted = JSON.parse(JSON.stringify(statefulSet(someSpec, someSettings).spec));
   expect(api.get(setPath)?.["spec"]).toEqual({ ...wanted, replicas: 1 });
@@ -29,7 +30,7 @@ test("a StatefulSet with a runner's labels in somebody else's namespace is not t
   await using api = await ApiListener.open();
   const impostor = statefulSet(someSpec, someSettings);
   api.put(setPath.replace("client-default", "elsewhere"), impostor);
-  const backend = new KubernetesBackend(await api.connect(), someSettings);
+  const backend = new KubernetesBackend(await api.connect(), options);
   await expect(backend.usage(someSpec.id)).rejects.toMatchObject({ code: "runner_lost" });
   await backend.close();
 });

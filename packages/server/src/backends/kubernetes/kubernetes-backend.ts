@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { V1OwnerReference, V1StatefulSet } from "@kubernetes/client-node";
 import { WharfError } from "@wharf/contract";
+import { connectEncrypted } from "@wharf/contract/wire";
 import type { Backend, CreateHooks, RunnerSighting, RunnerSpec, RunnerUsage } from "../backend.ts";
 import { inside } from "../shared/inside.ts";
 import type { Log } from "../shared/log.ts";
@@ -12,7 +13,7 @@ import { explained } from "./failures.ts";
 import { ClaimBinding } from "./claim-binding.ts";
 import { type Found, search, setFound } from "./found.ts";
 import { daemonSecret } from "./objects/daemon-secret.ts";
-import { annotations, instanceLabels, reserved, runnerLabels, selectorOf } from "./objects/labels.ts";
+import { annotations, instanceLabels, runnerLabels, selectorOf } from "./objects/labels.ts";
 import { namesOf, namespaceOf } from "./objects/names.ts";
 import { barePod, containerName, stopSeconds } from "./objects/pod.ts";
 import { statefulSet } from "./objects/stateful-set.ts";
@@ -20,7 +21,7 @@ import { claimsOf, keepsDisk } from "./objects/volumes.ts";
 import { isEnding, isRunning, type PodOwner, type PodView } from "./pods/pod-view.ts";
 import { PodWatch } from "./pods/pod-watch.ts";
 import { Pods } from "./pods/pods.ts";
-import { type KubernetesSettings, wirePort, wireSocket } from "./settings.ts";
+import { type KubernetesBackendOptions, type KubernetesSettings, wirePort, wireSocket } from "./settings.ts";
 import { Tenants } from "./tenant.ts";
 import { UsageMeter } from "./usage.ts";
 import { openExec } from "./wire/exec-stream.ts";
@@ -29,6 +30,8 @@ import { openPodStream } from "./wire/pod-stream.ts";
 /** How long a pod may take to go, its volumes included. A node counts as gone after about 40 s of silence. */
 const goneMs = 80_000;
 const pauseMs = 200;
+/** How long a program in the pod waits for its daemon to listen. */
+const listenMs = 20_000;
 
 interface BringUpOptions extends Pick<CreateHooks, "onProgress"> {
   readonly signal: AbortSignal;
@@ -50,15 +53,17 @@ export class KubernetesBackend implements Backend {
   readonly #cluster: Cluster;
   readonly #settings: KubernetesSettings;
   readonly #log: Log | undefined;
+  readonly #wireKey: (id: string) => string;
   readonly #tenants: Tenants;
   readonly #binding: ClaimBinding;
   readonly #watch: PodWatch;
   readonly #pods: Pods;
   readonly #meter: UsageMeter;
 
-  constructor(cluster: Cluster, settings: KubernetesSettings, log?: Log) {
+  constructor(cluster: Cluster, { settings, wireKey, log }: Omit<KubernetesBackendOptions, "cluster">) {
     this.#cluster = cluster;
     this.#settings = settings;
+    this.#wireKey = wireKey;
     this.#log = log;
     this.#tenants = new Tenants(cluster, settings, log);
     this.#binding = new ClaimBinding(cluster);
@@ -126,7 +131,7 @@ export class KubernetesBackend implements Backend {
         const found = await this.#existing(id);
         if (found.stopped) throw new WharfError("runner_unavailable", { runner_id: id, reason: "it is stopped" });
         const pod = await this.#pods.untilRunning({ ...found, startMs: this.#settings.startMs }, signal);
-        const stream = await this.#stream(pod, signal).catch((error: unknown) => {
+        const stream = await this.#stream(id, pod, signal).catch((error: unknown) => {
           // It went between the look and the call; the next look tells.
           if (error instanceof ApiFailure && [400, 404, 500].includes(error.status)) return undefined;
           throw error;
@@ -293,15 +298,16 @@ export class KubernetesBackend implements Backend {
     }
   }
 
-  async #stream(pod: PodView, signal: AbortSignal): Promise<Duplex> {
-    const { name, namespace } = pod.metadata;
-    const listensOnPort = pod.metadata.annotations[annotations.wire] === "port";
-    if (this.#settings.wire === "pod" && listensOnPort && pod.status.podIP) {
-      return openPodStream({ host: pod.status.podIP, port: wirePort }, signal);
+  async #stream(id: string, pod: PodView, signal: AbortSignal): Promise<Duplex> {
+    const listens = pod.metadata.annotations[annotations.wire];
+    const host = pod.status.podIP;
+    const encryption = { key: this.#wireKey(id), runnerId: id, signal };
+    if (listens === "tls" && this.#settings.wire === "pod" && host) {
+      return connectEncrypted(await openPodStream({ host, port: wirePort }, signal), encryption);
     }
-    const place = listensOnPort ? String(wirePort) : wireSocket;
-    const command = [inside.node, `${inside.kit}/lib/wharf-wire.mjs`, place];
-    const stream = await openExec(this.#cluster, { namespace, pod: name, container: containerName, command }, signal);
+    // Without encryption nothing is sent to a pod's address.
+    const stream = await this.#openExec(pod, listens === "socket" ? wireSocket : String(wirePort), signal);
+    if (listens === "tls") return connectEncrypted(stream, { ...encryption, timeoutMs: listenMs });
     try {
       // The daemon speaks first; until then it may not be ready, which is not to be taken for silence.
       await once(stream, "readable", { signal });
@@ -310,8 +316,13 @@ export class KubernetesBackend implements Backend {
       stream.destroy();
       signal.throwIfAborted();
       const reason = error instanceof Error ? error.message : String(error);
-      throw new WharfError("runner_unavailable", { runner_id: pod.metadata.labels[reserved.runner] ?? "", reason });
+      throw new WharfError("runner_unavailable", { runner_id: id, reason });
     }
+  }
+
+  #openExec({ metadata: { name, namespace } }: PodView, place: string, signal: AbortSignal): Promise<Duplex> {
+    const command = [inside.node, `${inside.kit}/lib/wharf-wire.mjs`, place];
+    return openExec(this.#cluster, { namespace, pod: name, container: containerName, command }, signal);
   }
 
   async #find(id: string): Promise<Found | undefined> {

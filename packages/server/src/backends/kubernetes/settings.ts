@@ -1,6 +1,8 @@
 import type { RunnerSpec } from "../backend.ts";
 import { inside } from "../shared/inside.ts";
+import type { Log } from "../shared/log.ts";
 import { socketName } from "../shared/wire-listener.ts";
+import type { ClusterOptions } from "./cluster/cluster.ts";
 
 /** How this backend makes runners; all of it is the same for every runner but what a spec says. */
 export interface KubernetesSettings {
@@ -31,6 +33,14 @@ export interface KubernetesSettings {
   readonly startMs: number;
   /** How long a daemon may take to end when it is asked to. */
   readonly stopGraceMs?: number;
+}
+
+export interface KubernetesBackendOptions {
+  readonly cluster: ClusterOptions;
+  readonly settings: KubernetesSettings;
+  /** The key of a runner's wire, in hex. */
+  readonly wireKey: (id: string) => string;
+  readonly log?: Log;
 }
 
 export interface ServerPlace {

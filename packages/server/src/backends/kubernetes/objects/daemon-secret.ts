@@ -33,8 +33,7 @@ function daemonConfig(spec: RunnerSpec, settings: KubernetesSettings): DaemonCon
   return {
     runner_id: spec.id,
     wire_key: spec.wireKey,
-    wire:
-      settings.wire === "pod" ? { by: "port", port: wirePort, host: "0.0.0.0" } : { by: "listen", path: wireSocket },
+    wire: settings.wire === "pod" ? { by: "port", port: wirePort } : { by: "listen", path: wireSocket },
     workspace: inside.workspace,
     home: inside.home,
     state: inside.state,

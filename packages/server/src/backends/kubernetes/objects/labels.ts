@@ -9,7 +9,7 @@ export const reserved = {
 } as const;
 
 export const annotations = {
-  /** How a server gets a wire to the daemon: `port` or `socket`. */
+  /** How the daemon listens: `socket`, `tls` on its port, or `port` where an earlier version made it, without encryption. */
   wire: "wharf.dev/wire",
   /** Of what was asked for when the object was last written. */
   digest: "wharf.dev/digest",

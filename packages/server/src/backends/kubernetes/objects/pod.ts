@@ -33,7 +33,7 @@ export function barePod(spec: RunnerSpec, settings: KubernetesSettings): V1Pod {
 
 const podMetadata = (spec: RunnerSpec, settings: KubernetesSettings) => ({
   labels: { ...tenantLabels(spec.labels), ...runnerLabels(settings.instance, spec.id) },
-  annotations: { ...keepsNode, [annotations.wire]: settings.wire === "pod" ? "port" : "socket" },
+  annotations: { ...keepsNode, [annotations.wire]: settings.wire === "pod" ? "tls" : "socket" },
 });
 
 function podSpec(spec: RunnerSpec, settings: KubernetesSettings): V1PodSpec {

@@ -1,0 +1,94 @@
+import { createHmac } from "node:crypto";
+import type { Duplex } from "node:stream";
+import type { TLSSocket } from "node:tls";
+import { WharfError } from "../errors/index.ts";
+
+/**
+ * TLS for a wire that crosses a network. Both ends derive its key from the runner's, so there is no certificate. Whoever lacks
+ * the key can neither read nor change what is sent, and ephemeral keys keep that so where it becomes known later. The wire's
+ * own handshake follows inside, and decides about epochs.
+ */
+
+export interface EncryptionOptions {
+  /** The runner's key, in hex. */
+  readonly key: string;
+  readonly runnerId: string;
+  readonly signal?: AbortSignal;
+  /** How long the peer may take. */
+  readonly timeoutMs?: number;
+}
+
+const defaultTimeoutMs = 5_000;
+/** A pre-shared key and ephemeral ones, and nothing else: no certificate could stand in for the key. */
+const suite = { ciphers: "ECDHE-PSK-CHACHA20-POLY1305", minVersion: "TLSv1.2", maxVersion: "TLSv1.2" } as const;
+
+/** Loaded by those who listen on a port or connect to one; most daemons do neither. */
+const tls = () => process.getBuiltinModule("node:tls");
+
+/** The end that connects. Where it fails, the stream is destroyed. */
+export function connectEncrypted(stream: Duplex, options: EncryptionOptions): Promise<Duplex> {
+  const psk = deriveKey(options);
+  return openWithin(stream, options, ({ resolve, reject }) => {
+    const socket = tls().connect({
+      ...suite,
+      socket: stream,
+      pskCallback: () => ({ psk, identity: options.runnerId }),
+      // The suite knows no certificates.
+      checkServerIdentity: () => undefined,
+    });
+    socket.once("secureConnect", () => resolve(socket)).on("error", reject);
+  });
+}
+
+/** The end that listens. Where it fails, the stream is destroyed. */
+export function acceptEncrypted(stream: Duplex, options: EncryptionOptions): Promise<Duplex> {
+  const psk = deriveKey(options);
+  return openWithin(stream, options, ({ resolve, reject }) => {
+    const pskCallback = (_: TLSSocket, identity: string) => (identity === options.runnerId ? psk : null);
+    const server = tls().createServer({ ...suite, pskCallback });
+    server.once("secureConnection", resolve).on("tlsClientError", reject);
+    server.emit("connection", stream);
+  });
+}
+
+const deriveKey = ({ key }: EncryptionOptions): Buffer =>
+  createHmac("sha256", Buffer.from(key, "hex")).update("wharf wire 1 tls\n").digest();
+
+type Opening = Pick<PromiseWithResolvers<TLSSocket>, "resolve" | "reject">;
+
+async function openWithin(
+  stream: Duplex,
+  { runnerId, signal, timeoutMs = defaultTimeoutMs }: EncryptionOptions,
+  open: (opening: Opening) => void,
+): Promise<Duplex> {
+  const opening = Promise.withResolvers<TLSSocket>();
+  const late = { runner_id: runnerId, phase: "handshake", after_s: timeoutMs / 1000 };
+  const timer = setTimeout(() => opening.reject(new WharfError("runner_timeout", late)), timeoutMs);
+  const onAbort = () => opening.reject(signal?.reason);
+  const onClose = () => opening.reject(new Error("the connection was closed during the handshake"));
+  signal?.addEventListener("abort", onAbort, { once: true });
+  // An error after this has a close behind it; it must not end the process.
+  stream.once("close", onClose).on("error", opening.reject);
+  try {
+    signal?.throwIfAborted();
+    open(opening);
+    const socket = await opening.promise;
+    return socket.on("error", () => undefined);
+  } catch (error) {
+    stream.destroy();
+    signal?.throwIfAborted();
+    throw explain(error, runnerId);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", onAbort);
+    stream.off("close", onClose);
+  }
+}
+
+function explain(error: unknown, runner_id: string): unknown {
+  if (!(error instanceof Error) || error instanceof WharfError) return error;
+  const code = "code" in error ? String(error.code) : "";
+  if (!code.startsWith("ERR_SSL_")) return new WharfError("runner_unavailable", { runner_id, reason: error.message });
+  const reason = `its daemon does not open an encrypted wire with the runner's key (${code})`;
+  return new WharfError("runner_hostile", { runner_id, reason }, { cause: error });
+}
