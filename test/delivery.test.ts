@@ -60,8 +60,10 @@ describe("a task that is accepted while its branch is on its way", () => {
 
   it("keeps its commit on the runner's disk when the remote refuses it, until a person has it pushed again", async () => {
     const remote = newRemote();
+    git(remote, "config", "http.receivepack", "true");
     refusePushes(remote, "the gates are closed");
-    const task = await wharf.createTask({ repository_url: remote });
+    await using server = await startGitServer(folder);
+    const task = await wharf.createTask({ repository_url: `${server.url}/${remote.split("/").at(-1)}/.git` });
     await wharf.prompt(task, "demo: write a.txt a");
     const events = await wharf.until(task.id, isPush("failed"));
     expect(pushes(events).at(-1)?.message).toContain("the gates are closed");
