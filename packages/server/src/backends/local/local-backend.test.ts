@@ -265,7 +265,7 @@ describe.skipIf(!expectsBubblewrap)("a runner on this machine", () => {
     {
       using conversation = await converse(backend, runner.id);
       // In a child of a child, so that the time is known from those who waited for it.
-      await conversation.sh("sh -c 'timeout 0.4 sh -c \"while :; do :; done\"; true'");
+      await conversation.sh("sh -c 'sh -c \"i=0; while [ \\$i -lt 300000 ]; do i=\\$((i+1)); done\"; true'");
     }
     await expect.poll(async () => (await backend.usage(runner.id)).cpuSeconds).toBeGreaterThan(idle.cpuSeconds + 0.1);
     const busy = await backend.usage(runner.id);
