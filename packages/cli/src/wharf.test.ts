@@ -179,6 +179,11 @@ describe("doctor", () => {
     expect(out).toMatch(/^warn {2}sandbox .*no permission to make namespaces.*WITHOUT A SANDBOX/m);
   });
 
+  it("says what of a local runner is limited, and that its disk is not", async () => {
+    const { out } = await typed(["doctor"], {});
+    expect(out).toMatch(/^(ok|warn) +sandbox +.*(not limited: .*disk|WITHOUT A SANDBOX)/m);
+  });
+
   it("names keys and never shows them", async () => {
     const { out } = await typed(["doctor"], { GEMINI_API_KEY: "sk-very-secret" });
     expect(out).toMatch(/^ok +model keys +GEMINI_API_KEY$/m);

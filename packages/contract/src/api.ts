@@ -391,6 +391,8 @@ const system = {
       backend: z.string(),
       isolation: z.string(),
       isolation_reason: z.string().optional(),
+      /** What this machine limits of its local runners, in one sentence. */
+      limits: z.string().optional(),
       /** Runners that are kept ready, and how many are; absent where none are wanted. */
       pool: z
         .array(z.object({ tier: z.string(), image: z.string().optional(), size: z.number(), ready: z.number() }))

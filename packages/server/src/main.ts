@@ -309,6 +309,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         backend: backend.name,
         isolation: backend.can.isolation,
         ...(backend.isolationReason && { isolation_reason: backend.isolationReason }),
+        ...(backend.limits && { limits: backend.limits }),
       },
       shutdown: (how) => stopping.resolve(how),
     },

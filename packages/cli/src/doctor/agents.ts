@@ -52,7 +52,8 @@ export async function checkServer({ client, settings }: Surroundings): Promise<C
     const { version } = await client.call(api.health, {}, { timeout: 5_000 });
     const info = await client.call(api.serverInfo, {}, { timeout: 5_000 });
     const { url } = await client.locate();
-    const text = `${version} at ${url}, process ${info.pid}, isolation ${info.isolation}`;
+    const limits = info.limits === undefined ? "" : ` (${info.limits})`;
+    const text = `${version} at ${url}, process ${info.pid}, isolation ${info.isolation}${limits}`;
     if (info.isolation !== "unsafe") return { name, status: "ok", text };
     return {
       name,

@@ -48,6 +48,7 @@ const install = "Install it: `apt install bubblewrap`, `dnf install bubblewrap` 
 const allowNamespaces =
   "Allow user namespaces: `sysctl kernel.unprivileged_userns_clone=1`, on Ubuntu `sysctl kernel.apparmor_restrict_unprivileged_userns=0`, in a container `--security-opt seccomp=unconfined`. Until then agents run as plain processes.";
 
+const allowFilter = "Filters need x86_64 or aarch64 and a kernel that allows seccomp.";
 const allowLimits =
   "Limits need systemd (`systemd-run`, with a user session unless the server is root) or a cgroup that the server may write to.";
 
@@ -61,8 +62,8 @@ export async function checkSandbox({ settings }: Surroundings): Promise<Check> {
   if (reason === undefined) {
     const filter = lacks.includes("filter") ? "; system calls are not filtered" : "";
     const text = `bubblewrap makes sandboxes without a network; ${limits}${filter}`;
-    if (!lacks.includes("limits")) return { name, status: lacks.length === 0 ? "ok" : "warn", text };
-    return { name, status: "warn", text, next: allowLimits };
+    if (lacks.length === 0) return { name, status: "ok", text };
+    return { name, status: "warn", text, next: lacks.includes("limits") ? allowLimits : allowFilter };
   }
   const next = onPath("bwrap", searchPath) === undefined ? install : allowNamespaces;
   return { name, status: "warn", text: `${reason}: agents run as plain processes, WITHOUT A SANDBOX`, next };

@@ -32,6 +32,7 @@ export interface Modules extends RunnerModules {
     backend: string;
     isolation: string;
     isolation_reason?: string;
+    limits?: string;
   };
   readonly shutdown: (options: { runners: boolean }) => void;
 }

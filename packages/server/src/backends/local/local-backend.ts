@@ -33,8 +33,12 @@ export interface LocalBackendOptions {
   readonly log?: Log;
 }
 
-/** `isolationReason` says why there is no sandbox, where there is none. */
-export type LocalBackend = Backend & { readonly isolationReason?: string };
+export type LocalBackend = Backend & {
+  /** Why there is no sandbox, where there is none. */
+  readonly isolationReason?: string;
+  /** One sentence about what a runner is limited to on this machine. */
+  readonly limits?: string;
+};
 
 /** How often a dial that waits looks whether there is still a daemon to wait for. */
 const livenessMs = 500;
@@ -56,29 +60,31 @@ export async function createLocalBackend(options: LocalBackendOptions): Promise<
   await mkdir(options.folder, { recursive: true, mode: 0o700 });
   const foundation = await probeSandbox(options);
   const plain = new PlainEnclosure(options);
+  const limits = describeLimits("reason" in foundation ? new Set() : foundation.confinement.held);
   if ("reason" in foundation) {
     options.log?.warn(
       {
         reason: foundation.reason,
         keys: options.allowUnsafe ? "given" : "withheld",
-        limits: describeLimits(new Set()),
+        limits,
       },
       "no sandbox can be made here: runners are plain processes that see what the server's user sees",
     );
     return Object.assign(new LocalRunners(options, plain, [plain]), {
       isolationReason: foundation.reason,
+      limits,
     });
   }
   const sandbox = new SandboxEnclosure(foundation, options);
   options.log?.info(
     {
-      limits: describeLimits(foundation.confinement.held),
+      limits,
       system_calls: foundation.filter === undefined ? "unfiltered" : "filtered",
       user_namespaces: foundation.extraFlags.length > 0 ? "disabled" : "possible",
     },
     "runners are sandboxes",
   );
-  return new LocalRunners(options, sandbox, [sandbox, plain]);
+  return Object.assign(new LocalRunners(options, sandbox, [sandbox, plain]), { limits });
 }
 
 /** The runners beneath the mock backend: never in a sandbox, with daemons that listen (`dialDaemon`) and can be reached in no other way. */

@@ -9,6 +9,7 @@ import type { RunnerSpec } from "../backend.ts";
 import { keepLog } from "./daemon-log.ts";
 import type { Enclosure } from "./enclosure.ts";
 import { launch } from "./launch.ts";
+import { findRunnerCgroups, removeCgroups } from "./limits/cgroups.ts";
 import {
   allPids,
   allProcesses,
@@ -110,10 +111,12 @@ export class SandboxEnclosure implements Enclosure {
   }
 
   async end(folder: RunnerFolder, launched: Launched | undefined): Promise<void> {
+    const cgroups = launched === undefined ? [] : findRunnerCgroups(folder.id, launched.root.pid);
     if (launched !== undefined) await endAll([launched.root]);
     // A monitor that is killed while it sets up may leave an init behind, so look again until there is none.
     for (let found = await this.#strays(folder); found.length > 0; found = await this.#strays(folder))
       await endAll(found);
+    await removeCgroups(cgroups);
     await this.#foundation.confinement.limiter.leave(folder.id);
   }
 

@@ -49,7 +49,7 @@ class Cgroups implements Limiter {
   }
 
   async leave(id: string): Promise<void> {
-    for (const folder of this.#folders(id)) await removeCgroup(folder);
+    await removeCgroups(this.#folders(id));
   }
 
   /** In version 2 all controllers share one. */
@@ -60,6 +60,16 @@ class Cgroups implements Limiter {
 
 const asideName = "wharf-server";
 const nameOf = (id: string): string => `wharf-${id}`;
+
+/** The cgroups made for the runner that the process is in. Another server may have made them, and below a cgroup of its own. */
+export function findRunnerCgroups(id: string, pid: number): string[] {
+  const paths = [...findCgroups(pid).values()].map(({ path }) => path);
+  return [...new Set(paths)].filter((path) => basename(path) === nameOf(id));
+}
+
+export async function removeCgroups(folders: readonly string[]): Promise<void> {
+  for (const folder of folders) await removeCgroup(folder);
+}
 
 /** A cgroup can be removed as soon as its last process is gone for good. What cannot be removed holds nothing any more. */
 async function removeCgroup(folder: string): Promise<void> {

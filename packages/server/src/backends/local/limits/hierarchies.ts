@@ -19,9 +19,9 @@ interface Tree {
   readonly options: readonly string[];
 }
 
-/** Where the process is, for each controller; `self` is this one. */
+/** Where the process is, for each controller; `self` is this one. A process that has ended is nowhere. */
 export function findCgroups(pid: number | "self"): Map<Controller, CgroupFolder> {
-  const places = readFileSync(`/proc/${pid}/cgroup`, "utf8").trim().split("\n").map(parsePlace);
+  const places = readCgroups(pid).trim().split("\n").map(parsePlace);
   const trees = readFileSync("/proc/self/mountinfo", "utf8").trim().split("\n").flatMap(parseTree);
   const found = new Map<Controller, CgroupFolder>();
   for (const controller of controllers) {
@@ -34,6 +34,14 @@ export function findCgroups(pid: number | "self"): Map<Controller, CgroupFolder>
     found.set(controller, { version: tree.version, path: join(tree.mountPoint, inside) });
   }
   return found;
+}
+
+function readCgroups(pid: number | "self"): string {
+  try {
+    return readFileSync(`/proc/${pid}/cgroup`, "utf8");
+  } catch {
+    return "";
+  }
 }
 
 /** A line such as `4:memory:/a/b`, or `0::/a/b` in version 2. */

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { LocalBackend } from "../index.ts";
@@ -31,11 +31,14 @@ describe.skipIf(!expectsBubblewrap)("what the server says is limited", () => {
 
   const isLimited = (name: string) => said.split("not limited")[0]?.includes(name) ?? false;
 
-  test("is what the kernel holds the daemon to, and nothing stays of it", async () => {
+  const cgroupsOfDaemon = () => {
     const { daemon } = JSON.parse(readFileSync(join(setting.folder, runner.id, "run.json"), "utf8"));
+    return findCgroups(daemon.pid);
+  };
+
+  test("is what the kernel holds the daemon to", () => {
     const names = { cpu: "CPU", memory: "memory", pids: "processes" } as const;
-    const cgroups = findCgroups(daemon.pid);
-    for (const [controller, folder] of cgroups) {
+    for (const [controller, folder] of cgroupsOfDaemon()) {
       const held = isHeld(folder, controller, runner.limits);
       // Processes may also be limited inside, without a cgroup.
       if (held || controller !== "pids") expect(isLimited(names[controller]), controller).toBe(held);
@@ -56,6 +59,13 @@ describe.skipIf(!expectsBubblewrap)("what the server says is limited", () => {
     const twice = 2 * runner.limits.memoryBytes;
     expect((await inside.run("perl", "-e", `my $x = "x" x ${twice}; print "got it"`)).stdout).toBe("");
     expect((await inside.run("echo", "still here")).stdout).toBe("still here\n");
+  });
+
+  test("ends with the runner, without a trace", async () => {
+    const paths = [...cgroupsOfDaemon().values()].map(({ path }) => path).filter((path) => path.includes(runner.id));
+    if (said.startsWith("limited: CPU") && !existsSync("/run/systemd/system")) expect(paths).not.toEqual([]);
+    await backend.destroy(runner.id);
+    for (const path of paths) expect(existsSync(path), path).toBe(false);
   });
 });
 
