@@ -44,6 +44,12 @@ test("a registry and a tag reach the runner image and the pool's, and no image o
   expect(() => of({ WHARF_IMAGE_PREFIX: "registry.example.com/team" })).toThrow(/WHARF_IMAGE_PREFIX.*slash/);
 });
 
+test("a model's time to begin its answer is a time, and ten minutes unless set", () => {
+  expect(readConfig({}).modelTimeoutMs).toBe(600_000);
+  expect(readConfig({ WHARF_MODEL_TIMEOUT: "90s" }).modelTimeoutMs).toBe(90_000);
+  expect(() => readConfig({ WHARF_MODEL_TIMEOUT: "soon" })).toThrow(/WHARF_MODEL_TIMEOUT.*'soon' is not a time/);
+});
+
 test("a mode that names no backend, and a backend there is not, are refused by name", () => {
   expect(() => readConfig({ AGENT_MODE: "remote" })).toThrow(/AGENT_MODE.*WHARF_BACKEND/);
   expect(() => readConfig({ WHARF_BACKEND: "moon" })).toThrow(WharfError);

@@ -26,7 +26,7 @@ export async function judgeTurnEnd(
   const [turn] = await tx
     .select({ started_at: turns.started_at })
     .from(turns)
-    .where(and(eq(turns.id, data.turn_id), eq(turns.task_id, at.task_id)));
+    .where(and(eq(turns.id, data.turn_id), eq(turns.run_id, at.run_id), eq(turns.state, "RUNNING")));
   const since = turn?.started_at;
   const fault = since && at.faults.findFaultSince(at.run_id, since);
   if (!fault || (await wasAnswered(tx, at, since))) return { record, before: [] };

@@ -124,7 +124,8 @@ export class Exchange {
     });
     request.on("error", (error) => {
       if (this.#isOver || this.#answer || request !== this.#request) return;
-      if (!request.reusedSocket || isFresh || !this.#upload.canRestart) return this.#fail(error);
+      const isDead = request.reusedSocket && !isFresh && this.#silentMs === undefined;
+      if (!isDead || !this.#upload.canRestart) return this.#fail(error);
       this.#request = this.#open(true);
       this.#upload.restart(this.#request);
     });
@@ -164,11 +165,10 @@ export class Exchange {
   }
 
   /** The answer is here as a whole. */
-  #judge({ statusCode: status = 502, headers }: IncomingMessage): void {
+  #judge(response: IncomingMessage): void {
     const { words, hasErrorEvent, isAnswer } = this.#check;
-    const answered = { status, retryAfter: headers["retry-after"], words };
     const fault =
-      describeStatus(this.#upstream, answered) ??
+      this.#describeStatus(response) ??
       (hasErrorEvent ? describeBrokenAnswer(words) : isAnswer ? undefined : describeGarbage(this.#upstream));
     this.#end(fault ? { answered: false, fault } : { answered: true });
   }
@@ -176,8 +176,12 @@ export class Exchange {
   /** Unless the runner left, it was the model's server that broke off, or sent what cannot be unpacked. */
   #reportBreak(response: IncomingMessage): void {
     if (this.#isOver) return;
-    const fault = response.complete ? describeGarbage(this.#upstream) : describeCut();
-    this.#end({ answered: false, fault: this.#describeSilence() ?? fault });
+    const broken = response.complete ? describeGarbage(this.#upstream) : describeCut();
+    this.#end({ answered: false, fault: this.#describeStatus(response) ?? this.#describeSilence() ?? broken });
+  }
+
+  #describeStatus({ statusCode: status = 502, headers }: IncomingMessage): UpstreamFault | undefined {
+    return describeStatus(this.#upstream, { status, retryAfter: headers["retry-after"], words: this.#check.words });
   }
 
   #describeSilence(): UpstreamFault | undefined {

@@ -85,6 +85,15 @@ const faults: Readonly<Record<string, Fault>> = {
     kind: "failing",
     message: "The model's server answers 500.",
   },
+  "fails in the middle of saying so": {
+    model: (req, res) => {
+      res.writeHead(500).write('{"error":');
+      setImmediate(() => req.socket.resetAndDestroy());
+    },
+    came: { status: 500, isWhole: false },
+    kind: "failing",
+    message: "The model's server answers 500.",
+  },
   "knows no such model": {
     model: refuse(404, [error("models/m is not found")]),
     came: { status: 404, isWhole: true },
@@ -168,6 +177,15 @@ describe("a model's server that", () => {
     expect(seen.used).toMatchObject([{ answered: false }]);
     const waited = times ? ["The model's server has not answered for 0.1 s."] : [];
     expect(seen.slow.map((fault) => fault.message)).toEqual(waited);
+  });
+
+  test("hangs on a connection that was kept is asked once", async () => {
+    let asked = 0;
+    const { url, seen } = await before((_req, res) => void (++asked === 1 && res.end("{}")), { firstByte: 300 });
+    expect(await ask(url)).toMatchObject({ status: 200 });
+    expect(await ask(url)).toMatchObject({ status: 502 });
+    expect(asked).toBe(2);
+    expect(seen.outcomes).toMatchObject([{ answered: true }, { answered: false, fault: { kind: "silent" } }]);
   });
 
   test("does not listen", async () => {
