@@ -59,21 +59,16 @@ describe.each(["gemini", "anthropic", "openai"] as const)("with a model of the %
     },
   );
 
-  test("an answer that is cut before anything of it was shown is asked for again, and not for ever", async () => {
+  test("an answer that is cut before anything of it was shown is asked for again", async () => {
     using folders = new TestFolders();
-    const script: Script = [{ cut: true }, { cut: "clean" }, { text: "Here it is." }];
     await using model = await start[provider]({
       key,
-      script: [...script, { cut: true }, { cut: true }, { cut: true }],
+      script: [{ cut: true }, { cut: "clean" }, { text: "Here it is." }],
     });
     await using agent = await agentFor(provider, { model, folders }).open();
     expect((await agent.prompt("Go.")).stopReason).toBe("end_turn");
     expect(agent.said).toBe("Here it is.");
     expect(model.requests).toHaveLength(3);
-    const problem = await failureOf(agent.prompt("Again."));
-    expect(problem.data).toMatchObject({ code: "model_answer_cut" });
-    expect(problem.data?.next).toContain("Prompt the task again");
-    expect(model.requests).toHaveLength(6);
   });
 
   test("a session loaded in a new process continues the conversation", async () => {

@@ -172,6 +172,16 @@ test("a gateway's refusal reaches the client as the problem it is", async () => 
   expect(problem.data).toMatchObject({ code: "model_route_missing", next: "Set GEMINI_API_KEY." });
 });
 
+test("an answer that is cut again and again fails the turn with a next step", async () => {
+  using folders = new TestFolders();
+  await using model = await startGemini({ key, script: () => ({ cut: true }) });
+  await using agent = await agentFor("gemini", { model, folders }).open();
+  const problem = await failureOf(agent.prompt("Go."));
+  expect(problem.data).toMatchObject({ code: "model_answer_cut" });
+  expect(problem.data?.next).toContain("Prompt the task again");
+  expect(model.requests).toHaveLength(3);
+});
+
 test("a missing setting, a missing folder and an unknown session are told of at once", async () => {
   using folders = new TestFolders();
   await using unset = new TestClient({ program, cwd: folders.cwd, home: folders.home });

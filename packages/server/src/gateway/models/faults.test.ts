@@ -95,10 +95,10 @@ const faults: Readonly<Record<string, Fault>> = {
     message: "The model's server answers 500.",
   },
   "knows no such model": {
-    model: refuse(404, [error("models/m is not found")]),
+    model: refuse(404, [error('models/"m" is\nnot \u001b[31mfound.')]),
     came: { status: 404, isWhole: true },
     kind: "refused",
-    message: `The model's server answers 404: "models/m is not found".`,
+    message: `The model's server answers 404: "models/'m' is not  [31mfound".`,
   },
   redirects: {
     model: (_req, res) => void res.writeHead(301, { location: "https://example.org/" }).end(),

@@ -66,8 +66,13 @@ export function describeStatus(upstream: Upstream, { status, retryAfter, words }
   };
 }
 
+/** A provider repeats what it was asked, so that these may be the agent's words: they cannot leave the quotes. */
 const quote = (words: string | undefined): string =>
-  words ? `: "${toOneLine(words, maxWordBytes).replace(/[.\s]+$/, "")}"` : "";
+  words
+    ? `: "${toOneLine(words, maxWordBytes)
+        .replaceAll('"', "'")
+        .replace(/[.\s]+$/, "")}"`
+    : "";
 
 /** Gemini answers 400 to a key that is not good. */
 const isAboutKey = (words = ""): boolean => /api.?key/i.test(words) && /valid|expired|incorrect/i.test(words);
