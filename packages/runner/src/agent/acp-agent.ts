@@ -5,7 +5,8 @@ import manifest from "../../package.json" with { type: "json" };
 import { answerRequests } from "./acp-requests.ts";
 import { acpStream } from "./acp-stream.ts";
 import type { AgentDriver, PromptInput, PromptResult, Session } from "./agent-driver.ts";
-import { exitWords, notPrepared, startFailed } from "./agent-words.ts";
+import { exitWords, LoadFailed, notPrepared, startFailed } from "./agent-words.ts";
+import { CallOutputs } from "./call-outputs.ts";
 import { Budget } from "./clip.ts";
 import type { ConfinedFolder } from "./confined-folder.ts";
 import { drained } from "./drained.ts";
@@ -25,6 +26,7 @@ import { Initialized, NewSession, Opened, OptionsSet, Prompted, reasonOf } from 
 
 const clientInfo = { name: "wharf", title: "Wharf", version: manifest.version };
 const authRequired = -32000;
+const notStarted = "it did not start";
 
 interface AcpAgentOptions {
   command: readonly string[];
@@ -68,6 +70,8 @@ export class AcpAgent implements AgentDriver {
   #session: { id: string; loaded: boolean; mode: string | undefined; model: string | undefined } | undefined;
   #choices = new SessionChoices({});
   #ready = false;
+  /** It was asked to load a session and has not answered. */
+  #isLoading = false;
   #endReason: string | undefined;
   #brokenBy: string | undefined;
   #ended: Promise<ProcessExit> | undefined;
@@ -75,8 +79,9 @@ export class AcpAgent implements AgentDriver {
   constructor(options: AcpAgentOptions) {
     this.#options = options;
     const { files, environment, onLife, mayStart, recorder, toolCalls } = options;
-    this.#updates = new SessionUpdates(recorder, toolCalls);
     this.#terminals = new Terminals({ workspace: files, environment, onOutput: onLife, mayStart });
+    const outputs = new CallOutputs((id) => this.#terminals.printed(id));
+    this.#updates = new SessionUpdates({ recorder, toolCalls, outputs });
     this.#updates.onOptions = (configOptions) => this.#choices.offer(configOptions);
   }
 
@@ -101,7 +106,7 @@ export class AcpAgent implements AgentDriver {
       this.#ready = true;
       return session;
     } catch (error) {
-      this.#endReason ??= "it did not start";
+      this.#endReason ??= notStarted;
       const running = !group.hasExited && !this.#connection?.signal.aborted;
       await group.end(timing);
       const exit = await exited;
@@ -119,6 +124,7 @@ export class AcpAgent implements AgentDriver {
     } catch (error) {
       return { kind: "refused", reason: notPrepared(error) };
     }
+    await this.#updates.endReplay();
     try {
       const answer = Prompted.parse(
         await this.#connection.agent.request<unknown>(methods.agent.session.prompt, { sessionId, prompt }),
@@ -252,20 +258,20 @@ export class AcpAgent implements AgentDriver {
 
   /** Undefined where the agent does not know the session any more. */
   async #load(sessionId: string, deadline: Deadline): Promise<z.infer<typeof Opened> | undefined> {
-    this.#updates.loading = true;
+    this.#updates.beginReplay();
+    this.#isLoading = true;
     try {
       const params = { sessionId, cwd: this.#options.workspace, mcpServers: [] };
-      return await this.#ask(
-        Opened.nullish().transform((value) => value ?? {}),
-        methods.agent.session.load,
-        params,
-        deadline,
-      );
+      const answer = Opened.nullish().transform((value) => value ?? {});
+      const loaded = await this.#ask(answer, methods.agent.session.load, params, deadline);
+      this.#updates.endLoading({ loaded: true });
+      this.#isLoading = false;
+      return loaded;
     } catch (error) {
-      if (error instanceof RequestError && error.code !== authRequired) return undefined;
-      throw error;
-    } finally {
-      this.#updates.loading = false;
+      if (!(error instanceof RequestError) || error.code === authRequired) throw error;
+      this.#updates.endLoading({ loaded: false });
+      this.#isLoading = false;
+      return undefined;
     }
   }
 
@@ -347,6 +353,12 @@ export class AcpAgent implements AgentDriver {
     if (error instanceof WharfError) return error;
     if (error instanceof RequestError && error.code === authRequired)
       return new WharfError("agent_refused", { reason: reasonOf(error) }, { cause: error });
+    if (this.#isLoading && this.#endReason === notStarted)
+      return new LoadFailed(this.#options.command, this.#whyNot(error, exit), error);
+    return startFailed(this.#options.command, this.#whyNot(error, exit), error);
+  }
+
+  #whyNot(error: unknown, exit: ProcessExit | undefined): string {
     const said = this.#stderr?.tail;
     const what =
       this.#brokenBy ??
@@ -357,7 +369,7 @@ export class AcpAgent implements AgentDriver {
           : error instanceof Error
             ? error.message
             : "unknown");
-    return startFailed(this.#options.command, said ? `${what}\n${said}` : what, error);
+    return said ? `${what}\n${said}` : what;
   }
 }
 

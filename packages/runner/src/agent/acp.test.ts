@@ -87,6 +87,39 @@ test("an earlier session is loaded where the agent can, and what it repeats is n
   expect(bench.journal.of("tool_call")).toHaveLength(300);
 });
 
+test("what an agent repeats behind its answer to a load is not recorded again, and what it says then is", async () => {
+  await using bench = await Bench.open();
+  expect(await bench.start("late-replay", { session_id: "s-before" })).toMatchObject({ loaded: true });
+  await bench.turn("command echo new");
+  expect(bench.journal.words).toBe("");
+  expect(new Set(bench.journal.of("tool_call").map(({ tool_call_id }) => tool_call_id))).toEqual(new Set(["c2"]));
+  expect(bench.journal.of("agent_info").map(({ update }) => update)).toContain("available_commands_update");
+});
+
+test("an agent whose earlier session is too long to be repeated starts with a new one, and says so", async () => {
+  await using bench = await Bench.open();
+  const session = await bench.start("long-replay", { session_id: "s-before" });
+  expect(session.loaded).toBe(false);
+  expect(session.session_id).not.toBe("s-before");
+  expect(bench.journal.of("notice").map(({ message }) => message)).toEqual([
+    expect.stringMatching(/could not load its earlier session: .*longer than \d+ bytes/),
+  ]);
+  expect(await bench.turn("order")).toMatchObject({ stop_reason: "end_turn" });
+});
+
+test.each([
+  ["codex failed 2 one two", "one\ntwo\nexit code 2"],
+  ["codex completed 0 fine", "fine"],
+  ["command echo to the terminal", "to the terminal"],
+])("what a command prints is part of its call's end: %s", async (prompt, text) => {
+  await using bench = await Bench.open();
+  await bench.start();
+  await bench.turn(prompt);
+  const calls = bench.journal.of("tool_call");
+  expect(calls).toHaveLength(2);
+  expect(calls.at(-1)?.content?.at(-1)).toEqual({ type: "text", text });
+});
+
 test("a session that the agent has forgotten is replaced by a new one", async () => {
   await using bench = await Bench.open();
   const session = await bench.start("forgetful", { session_id: "s-before" });

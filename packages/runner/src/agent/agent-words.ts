@@ -1,6 +1,13 @@
 import { WharfError } from "@wharf/contract";
 import type { ProcessExit } from "./process-group.ts";
 
+/** The agent ended while it loaded an earlier session; it may start with a new one. */
+export class LoadFailed extends WharfError<"agent_start_failed"> {
+  constructor(command: readonly string[], reason: string, cause: unknown) {
+    super("agent_start_failed", { command: command.join(" ").slice(0, 500), reason }, { cause });
+  }
+}
+
 export function startFailed(
   command: readonly string[],
   reason: string,

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { type PauseState, WharfError } from "@wharf/contract";
 import { AcpAgent } from "./acp-agent.ts";
 import type { AgentDriver, Session } from "./agent-driver.ts";
-import { startFailed } from "./agent-words.ts";
+import { LoadFailed, startFailed } from "./agent-words.ts";
 import { ConfinedFolder } from "./confined-folder.ts";
 import { agentEnvironment, runMark, withGateway } from "./environment.ts";
 import { Freezer } from "./freezer.ts";
@@ -282,16 +282,29 @@ export class Host implements AgentHost {
     await this.#turnHistory();
     await before?.end("another start");
     const earlier = await this.#sessionFile.sessionOf(input.run_id);
-    const driver = this.#driver(engaged, input, input.session_id ?? earlier);
+    const session_id = input.session_id ?? earlier;
     await this.#writeHomeFiles(input);
     await this.#pause.passed();
     if (engaged.stopped !== undefined)
       throw startFailed(input.command, `it was stopped: ${engaged.stopped}`, undefined);
-    engaged.driver = driver;
-    const session = await driver.start();
+    const session = await this.#startDriver(engaged, input, session_id);
     await this.#sessionFile.rememberSession(input.run_id, session.session_id);
     engaged.session = session;
     return session;
+  }
+
+  /** An agent that cannot take its earlier session in starts with a new one; who prompts it then says what came before. */
+  async #startDriver(engaged: Engaged, input: AgentStartInput, session_id: string | undefined): Promise<Session> {
+    try {
+      engaged.driver = this.#driver(engaged, input, session_id);
+      return await engaged.driver.start();
+    } catch (error) {
+      if (!(error instanceof LoadFailed) || engaged.stopped !== undefined) throw error;
+      const message = `The agent could not load its earlier session: ${error.context.reason}. It starts with a new one.`;
+      await engaged.recorder.record({ kind: "notice", message });
+      engaged.driver = this.#driver(engaged, input, undefined);
+      return await engaged.driver.start();
+    }
   }
 
   #driver(

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { CallOutputs } from "./call-outputs.ts";
 import { MemoryJournal } from "./fixtures/memory-journal.ts";
 import { Recorder } from "./recorder.ts";
 import { SessionUpdates } from "./session-updates.ts";
@@ -12,7 +13,8 @@ const saying = (text: string) => ({
 test("what an agent says ahead of its session is kept up to a bound, and what is left out is named", async () => {
   const journal = new MemoryJournal();
   const recorder = new Recorder(journal, "run-1", 10);
-  const updates = new SessionUpdates(recorder, new ToolCalls());
+  const outputs = new CallOutputs(() => undefined);
+  const updates = new SessionUpdates({ recorder, toolCalls: new ToolCalls(), outputs });
   for (let i = 0; i < 20; i++) await updates.take(saying("x".repeat(200_000)));
   await updates.opened("s");
   await recorder.settled();

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { WharfError } from "@wharf/contract";
 import type { ConfinedFolder } from "./confined-folder.ts";
 import { ProcessGroup, type ProcessExit } from "./process-group.ts";
+import { Tail } from "./tail.ts";
 import { defaultTiming } from "./timing.ts";
 
 /** Terminals an agent may have open at once. */
@@ -11,6 +12,8 @@ const maxTerminals = 32;
 /** Output kept of a terminal whose agent names no limit, and the most it may name. */
 const defaultOutputBytes = 1024 * 1024;
 const maxOutputBytes = 16 * 1024 * 1024;
+/** Agents release a terminal before they say how its tool call ended. */
+const maxReleased = { terminals: 32, characters: 16 * 1024 };
 /** How long the last output of a command may take after its exit, in ms. */
 const drainFor = 200;
 
@@ -44,6 +47,8 @@ interface TerminalsOptions {
 /** The commands an agent runs through its client. Each has a process group of its own; none outlives the agent. */
 export class Terminals {
   readonly #open = new Map<string, Terminal>();
+  /** The end of what was printed in terminals that are released. */
+  readonly #released = new Map<string, string>();
   readonly #workspace: ConfinedFolder;
   readonly #environment: Record<string, string>;
   readonly #onOutput: () => void;
@@ -94,6 +99,11 @@ export class Terminals {
     return { output: output.text(), truncated: output.truncated, ...(exit && { exit }) };
   }
 
+  /** What a command has printed so far, also shortly after its terminal was released; nothing where it is not known. */
+  printed(id: string): string | undefined {
+    return this.#open.get(id)?.output.text() ?? this.#released.get(id);
+  }
+
   waitForExit(id: string): Promise<ProcessExit> {
     return this.#get(id).done;
   }
@@ -107,8 +117,12 @@ export class Terminals {
   }
 
   release(id: string): void {
-    this.#get(id).group.kill();
+    const { group, output } = this.#get(id);
+    group.kill();
     this.#open.delete(id);
+    this.#released.set(id, output.text().slice(-maxReleased.characters));
+    const oldest = this.#released.size > maxReleased.terminals ? this.#released.keys().next().value : undefined;
+    if (oldest !== undefined) this.#released.delete(oldest);
   }
 
   async close(): Promise<void> {
@@ -142,41 +156,5 @@ export class Terminals {
     });
     const terminal: Terminal = { group, output, done };
     return terminal;
-  }
-}
-
-/** The last bytes of an output, cut at its beginning between two characters. */
-class Tail {
-  readonly #limit: number;
-  #chunks: Buffer[] = [];
-  #bytes = 0;
-  truncated = false;
-
-  constructor(limit: number) {
-    this.#limit = limit;
-  }
-
-  push(chunk: Buffer): void {
-    this.#chunks.push(chunk);
-    this.#bytes += chunk.length;
-    // Joined only now and then, so that many small chunks cost no more than few large ones.
-    if (this.#bytes > this.#limit * 2 || this.#chunks.length > 4_096) this.#trim();
-  }
-
-  text(): string {
-    return this.#trim().toString();
-  }
-
-  #trim(): Buffer {
-    const all = Buffer.concat(this.#chunks);
-    let from = Math.max(0, all.length - this.#limit);
-    if (from > 0) {
-      this.truncated = true;
-      for (let skipped = 0; skipped < 3 && ((all[from] ?? 0) & 0xc0) === 0x80; skipped++) from++;
-    }
-    const kept = Buffer.from(all.subarray(from));
-    this.#chunks = [kept];
-    this.#bytes = kept.length;
-    return kept;
   }
 }

@@ -1,5 +1,6 @@
 import type { EventData, EventDataOf, ToolCallContent } from "@wharf/contract";
 import { z } from "zod";
+import type { CommandOutput } from "./call-outputs.ts";
 import { Budget } from "./clip.ts";
 import { present } from "./present.ts";
 import type { TextChunk } from "./recorder.ts";
@@ -20,6 +21,9 @@ const Content = z.discriminatedUnion("type", [
 const Contents = z.array(z.unknown()).transform((items) => items.flatMap((item) => Content.safeParse(item).data ?? []));
 const Location = z.object({ path: z.string(), line: Lenient(z.number()) });
 
+const Printed = z.object({ data: z.string() });
+const Exit = z.object({ exit_code: Lenient(z.int()) });
+
 export const ToolCallUpdate = z.object({
   toolCallId: Id,
   title: Lenient(z.string()),
@@ -29,6 +33,14 @@ export const ToolCallUpdate = z.object({
   locations: Lenient(z.array(Location)),
   rawInput: z.unknown().optional(),
   rawOutput: z.unknown().optional(),
+  /** Codex sends here what its commands print, and how they exit. */
+  _meta: Lenient(
+    z.object({
+      terminal_output_delta: Lenient(Printed),
+      terminal_output: Lenient(Printed),
+      terminal_exit: Lenient(Exit),
+    }),
+  ),
 });
 
 const Chunk = z.object({ content: Block, messageId: Lenient(z.string()) });
@@ -59,7 +71,10 @@ const Info = z.looseObject({
   sessionUpdate: z.string().refine((name) => infoUpdates.has(name), "is not an update that is known"),
 });
 
-type Translated = { text: TextChunk; messageId: string | undefined } | { data: EventData };
+type Translated =
+  | { text: TextChunk; messageId: string | undefined }
+  | { call: EventDataOf<"tool_call">; output: CommandOutput }
+  | { data: EventData };
 
 /** The event an update becomes; undefined where it says nothing new. Throws where it is not an update. */
 export function translate(update: unknown): Translated | undefined {
@@ -78,7 +93,10 @@ export function translate(update: unknown): Translated | undefined {
       return { text: { kind: "thought", text: blockText(known.content) }, messageId: known.messageId };
     case "tool_call":
     case "tool_call_update":
-      return { data: toolCallEvent(known, known.sessionUpdate === "tool_call" ? "pending" : undefined) };
+      return {
+        call: toolCallEvent(known, known.sessionUpdate === "tool_call" ? "pending" : undefined),
+        output: outputOf(known),
+      };
     case "plan":
       return { data: planEvent(known.entries) };
     case "usage_update": {
@@ -109,6 +127,11 @@ export function toolCallEvent(call: z.infer<typeof ToolCallUpdate>, statusIfNone
     raw_output: call.rawOutput === undefined ? undefined : budget.value(call.rawOutput),
   });
 }
+
+const outputOf = ({ _meta }: z.infer<typeof ToolCallUpdate>): CommandOutput => ({
+  text: (_meta?.terminal_output_delta ?? _meta?.terminal_output)?.data,
+  exit_code: _meta?.terminal_exit?.exit_code,
+});
 
 function contentOf(items: z.infer<typeof Contents>, budget: Budget): ToolCallContent[] {
   const kept: ToolCallContent[] = [];
