@@ -110,6 +110,8 @@ describe("every command ends with its code", () => {
       expect(await codeOf(path, [none])).toEqual(failed);
     }
     expect(await codeOf("task ls")).toBe(0);
+    const ids = await run("completion ids", ["task"]);
+    expect(ids).toMatchObject({ code: 0, out: expect.stringContaining(`${task.slice(0, 8)}\n`) });
     for (const path of ["pause", "resume", "cancel-turn", "push"].map((name) => `task ${name}`))
       expect(await codeOf(path, [task])).toEqual(failed);
     expect(await codeOf("task stop", [task])).toBe(0);
@@ -193,6 +195,7 @@ describe("every command ends with its code", () => {
 
   it("of what works without a server", async () => {
     expect(await codeOf("config show")).toBe(0);
+    for (const shell of ["bash", "zsh", "fish"]) expect(await codeOf(`completion ${shell}`)).toBe(0);
     expect(await codeOf("doctor")).toBe(0);
     expect(await codeOf("up")).toEqual(failed);
     expect(await codeOf("down")).toBe(0);

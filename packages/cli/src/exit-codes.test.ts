@@ -22,6 +22,7 @@ const goodArguments: Readonly<Record<string, string>> = {
   to: "00000000:y",
   command: "true",
   what: "x",
+  kind: "task",
 };
 /** These need no server. */
 const local: ReadonlySet<string> = new Set([
@@ -30,7 +31,9 @@ const local: ReadonlySet<string> = new Set([
   "demo",
   "doctor",
   "config show",
-  "completion",
+  "completion bash",
+  "completion zsh",
+  "completion fish",
   "agent-types",
 ]);
 const needServer = listCommands().filter(([path, { commands }]) => commands.length === 0 && !local.has(path));

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { type Host, registrar } from "./cli.ts";
 import { addAgentTypes } from "./commands/agent-types.ts";
+import { addCompletion } from "./commands/completion.ts";
 import { addConfig } from "./commands/config.ts";
 import { addDemo } from "./commands/demo.ts";
 import { addDoctor } from "./commands/doctor.ts";
@@ -48,6 +49,7 @@ export function createProgram(host: Host, { done, showHelp }: ProgramHooks): Com
   addRunner(program, register);
   addAgentTypes(program, register);
   addConfig(program, register);
+  addCompletion(program, register);
   addDoctor(program, register);
   addDemo(program, register);
   return program;

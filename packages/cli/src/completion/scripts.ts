@@ -1,0 +1,101 @@
+import type { Command } from "commander";
+import { createTables } from "./tables.ts";
+
+export const shells = ["bash", "zsh", "fish"] as const;
+export type Shell = (typeof shells)[number];
+
+/**
+ * Reads a command line and prints what may stand at its end, one a line. It is plain POSIX, so that bash, zsh and the
+ * `sh` that fish starts run the same: without arrays, and without splitting words where they are not quoted.
+ */
+const engine = String.raw`_wharf_print() {
+  case "$1" in
+    @file) echo @file ;;
+    @task|@runner|@agent) wharf completion ids "${"$"}{1#@}" < /dev/null 2> /dev/null ;;
+    @*) ;;
+    ?*) printf '%s\n' "$1" | tr ' ' '\n' ;;
+  esac
+}
+_wharf_candidates() {
+  local at="" count=0 word kind next
+  while [ "$#" -gt 1 ]; do
+    word=$1
+    shift
+    case "$word" in
+      --) return 0 ;;
+      -?*)
+        kind=$(_wharf_value "$at" "$word")
+        [ -n "$kind" ] || continue
+        [ "$#" -gt 1 ] || { _wharf_print "$kind"; return 0; }
+        shift ;;
+      *)
+        next=""
+        [ "$count" -gt 0 ] || next=$(_wharf_command "$at" "$word")
+        if [ -n "$next" ]; then at=$next; continue; fi
+        [ "$(_wharf_argument "$at" "$count")" != @words ] || return 0
+        count=$((count + 1)) ;;
+    esac
+  done
+  case "$1" in
+    -*) _wharf_print "$(_wharf_options "$at")" ;;
+    *)
+      [ "$count" -gt 0 ] || _wharf_print "$(_wharf_names "$at")"
+      _wharf_print "$(_wharf_argument "$at" "$count")" ;;
+  esac
+}`;
+
+/** In bash the words break at `=`, which is no word of its own here. */
+const bash = String.raw`_wharf() {
+  local current=${"$"}{COMP_WORDS[COMP_CWORD]} candidates word
+  local -a typed=()
+  [ "$current" != "=" ] || current=""
+  for word in "${"$"}{COMP_WORDS[@]:1:COMP_CWORD}"; do
+    [ "$word" = "=" ] || typed+=("$word")
+  done
+  [ "${"$"}{COMP_WORDS[COMP_CWORD]}" != "=" ] || typed+=("")
+  candidates=$(_wharf_candidates "${"$"}{typed[@]}")
+  if [ "$candidates" = @file ]; then
+    compopt -o filenames 2> /dev/null
+    mapfile -t COMPREPLY < <(compgen -f -- "$current")
+  else
+    mapfile -t COMPREPLY < <(compgen -W "$candidates" -- "$current")
+  fi
+}
+complete -F _wharf wharf`;
+
+const zsh = String.raw`_wharf() {
+  local -a candidates
+  candidates=("${"$"}{(@f)$(_wharf_candidates "${"$"}{(@)words[2,CURRENT]}")}")
+  if [[ "${"$"}{candidates[1]}" == @file ]]; then
+    _files
+  else
+    compadd -a candidates
+  fi
+}
+if [ "${"$"}{funcstack[1]}" = _wharf ]; then
+  _wharf "$@"
+else
+  compdef _wharf wharf
+fi`;
+
+const fish = (program: string) => `function __wharf_complete
+  set -l words (commandline -opc) (commandline -ct)
+  set -l found (sh -c ${program} wharf $words[2..-1])
+  if test "$found" = @file
+    __fish_complete_path (commandline -ct)
+  else
+    printf '%s\\n' $found
+  end
+end
+complete -c wharf -f -a '(__wharf_complete)'`;
+
+/** In single quotes fish knows two escapes. */
+const fishQuoted = (text: string): string => `'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
+
+/** The completion script of a shell, made from the tree of commands. */
+export function createScript(shell: Shell, program: Command): string {
+  const functions = `${createTables(program)}\n${engine}`;
+  if (shell === "bash") return `# source <(wharf completion bash)\n${functions}\n${bash}\n`;
+  if (shell === "zsh") return `#compdef wharf\n# source <(wharf completion zsh)\n${functions}\n${zsh}\n`;
+  return `# wharf completion fish | source\n${fish(fishQuoted(`${functions}\n_wharf_candidates "$@"`))}\n`;
+}
