@@ -109,6 +109,23 @@ test("an engine elsewhere has its wires by exec, and shares no socket however it
   await backend.close();
 });
 
+test("a probe volume that a dead server left is removed, and another server's stays", async () => {
+  const mine = { Name: "wharf-probe-old", Labels: { "wharf.probe": "test" } };
+  const asked: string[] = [];
+  await engineThat((request, response) => {
+    const { pathname, searchParams } = new URL(request.url ?? "", "http://engine");
+    asked.push(`${request.method} ${pathname.replace(/^\/v[\d.]+/, "")} ${searchParams.get("filters") ?? ""}`.trim());
+    if (request.method === "GET" && pathname.endsWith("/volumes")) {
+      response.setHeader("content-type", "application/json");
+      return response.end(JSON.stringify({ Volumes: [mine] }));
+    }
+    return engine({})(request, response);
+  });
+  await (await open(local())).close();
+  const filtered = `GET /volumes ${JSON.stringify({ label: ["wharf.probe=test"] })}`;
+  expect(asked).toEqual(expect.arrayContaining([filtered, "DELETE /volumes/wharf-probe-old"]));
+});
+
 // K-074
 test("credentials of this machine are given to no runner of an engine elsewhere", async () => {
   await engineThat(engine({}));

@@ -75,11 +75,21 @@ const sharesMachine = (engine: Engine, info: Info): boolean =>
   info.Name === hostname() &&
   !info.OperatingSystem.includes("Docker Desktop");
 
+const probeLabel = "wharf.probe";
+
+/** Of servers that died between creating one and removing it. Another server's at this moment has shown what it had to. */
+async function removeProbes(engine: Engine, server: string): Promise<void> {
+  const filters = { label: [`${probeLabel}=${server}`] };
+  const { Volumes } = await engine.ask((docker) => docker.listVolumes({ filters }));
+  for (const { Name } of Volumes ?? []) await engine.find((docker) => docker.getVolume(Name).remove());
+}
+
 /** Whether the engine's disk can do it shows when it is asked to: on XFS with project quotas it can. */
 async function canBoundVolumes(engine: Engine, server: string): Promise<boolean> {
   const name = `wharf-probe-${randomUUID()}`;
   try {
-    const Labels = { "wharf.probe": server };
+    await removeProbes(engine, server);
+    const Labels = { [probeLabel]: server };
     await engine.ask((docker) => docker.createVolume({ Name: name, DriverOpts: { size: "10485760" }, Labels }));
   } catch (error) {
     if (error instanceof WharfError && error.code === "backend_failed") return false;
