@@ -54,6 +54,7 @@ async function open(folder: string, choice: Choice): Promise<Place> {
     servers: { ...deployedServer, cidrs: ["0.0.0.0/0"] },
     quota: defaultQuota,
     unreachable: [],
+    isNodeReachable: false,
     most: {},
     startMs: 60_000,
   };

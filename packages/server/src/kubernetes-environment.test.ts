@@ -40,6 +40,11 @@ test("in the cluster the wire goes to the pods, outside it through the API, and 
   expect(of({ ...inside, WHARF_KUBERNETES_WIRE: "exec" }).settings.wire).toBe("exec");
 });
 
+test("a node that runners may always reach is a setting, and by itself it counts as a breach", () => {
+  expect(of({}).settings.isNodeReachable).toBe(false);
+  expect(of({ WHARF_KUBERNETES_NODE_REACHABLE: "1" }).settings.isNodeReachable).toBe(true);
+});
+
 test.each([
   ["WHARF_KUBERNETES_QUOTA", "pods"],
   ["WHARF_KUBERNETES_SERVER_CIDRS", "10.0.0.0"],

@@ -82,6 +82,8 @@ export const kubernetesEnvironment = {
   REMOTE_MEMORY_LIMIT: bytes,
   REMOTE_STORAGE_LIMIT: bytes,
   /** Addresses as host:port that must not be reachable from a runner, tried besides those that always are. */
+  /** Some network plugins always let a pod reach its own node. */
+  WHARF_KUBERNETES_NODE_REACHABLE: z.enum(["", "0", "1"]).default("0"),
   WHARF_UNREACHABLE: z.string().default("").pipe(list),
 };
 
@@ -111,6 +113,7 @@ export function kubernetesOf(e: z.output<typeof Environment>): KubernetesConfig 
       servers: { ...deployedServer, cidrs: e.WHARF_KUBERNETES_SERVER_CIDRS },
       quota: { ...defaultQuota, ...e.WHARF_KUBERNETES_QUOTA },
       unreachable: e.WHARF_UNREACHABLE,
+      isNodeReachable: e.WHARF_KUBERNETES_NODE_REACHABLE === "1",
       startMs: e.WHARF_KUBERNETES_START_TIMEOUT * 1000,
       most: { ...(cpu && { cpu }), ...(memoryBytes && { memoryBytes }), ...(diskBytes && { diskBytes }) },
       ...(e.WHARF_KUBERNETES_IMAGE_PULL_SECRET && { imagePullSecret: e.WHARF_KUBERNETES_IMAGE_PULL_SECRET }),

@@ -81,6 +81,7 @@ test("where all is silent isolation holds, and where nothing is to be tried noth
 
 test("targets are addresses with variables of the environment", () => {
   expect(targetOf("${A}:${B}", { A: "10.0.0.1", B: "443" })).toEqual({ host: "10.0.0.1", port: 443 });
+  expect(targetOf("${A}:${B}", { A: "fd00::1", B: "443" })).toEqual({ host: "fd00::1", port: 443 });
   expect(targetOf("[fd00::1]:443", {})).toEqual({ host: "fd00::1", port: 443 });
   for (const bad of ["${A}:80", "10.0.0.1", "10.0.0.1:0", "10.0.0.1:70000", ":80"])
     expect(targetOf(bad, {})).toBeUndefined();

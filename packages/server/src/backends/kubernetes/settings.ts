@@ -27,6 +27,8 @@ export interface KubernetesSettings {
   readonly quota: Readonly<Record<string, string>>;
   /** Addresses, as host:port, that nobody in a runner may reach, beyond those that every runner tries. */
   readonly unreachable: readonly string[];
+  /** Whether a runner may reach its own node, as some network plugins always let it. */
+  readonly isNodeReachable: boolean;
   /** A runner's limits go no further than this. */
   readonly most: Partial<RunnerSpec["limits"]>;
   /** How long a pod may take from being made to running. */

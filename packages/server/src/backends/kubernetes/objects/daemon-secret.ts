@@ -10,11 +10,8 @@ import { inside } from "../../shared/inside.ts";
  * What must not be reachable from inside. Names in `${…}` are the daemon's own environment, where the kubelet writes the
  * API server's address and the pod asks for its node's.
  */
-const alwaysUnreachable = [
-  "${KUBERNETES_SERVICE_HOST}:${KUBERNETES_SERVICE_PORT}",
-  "169.254.169.254:80",
-  "${WHARF_NODE_ADDRESS}:10250",
-];
+const alwaysUnreachable = ["${KUBERNETES_SERVICE_HOST}:${KUBERNETES_SERVICE_PORT}", "169.254.169.254:80"];
+const kubelet = "${WHARF_NODE_ADDRESS}:10250";
 
 /** The daemon's configuration with the key of its wire. Only the runner's pod mounts it, and it goes with its owner. */
 export function daemonSecret(spec: RunnerSpec, settings: KubernetesSettings, owner: V1OwnerReference): V1Secret {
@@ -40,6 +37,8 @@ function daemonConfig(spec: RunnerSpec, settings: KubernetesSettings): DaemonCon
     relay_port: 4100,
     isolation: "container",
     stop_grace_ms: settings.stopGraceMs ?? defaultStopGraceMs,
-    isolation_check: { targets: [...alwaysUnreachable, ...settings.unreachable] },
+    isolation_check: {
+      targets: [...alwaysUnreachable, ...(settings.isNodeReachable ? [] : [kubelet]), ...settings.unreachable],
+    },
   };
 }

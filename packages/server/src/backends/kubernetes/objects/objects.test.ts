@@ -173,6 +173,17 @@ test("the daemon's configuration is a Secret that belongs to its runner, and is 
   expect(config.isolation_check?.targets).toContain("169.254.169.254:80");
 });
 
+test("the node's kubelet is among what must not answer, unless the network always lets runners reach their node", () => {
+  const owner = { kind: "Pod", apiVersion: "v1", name: "runner", uid: "u" };
+  const targets = (isNodeReachable: boolean) => {
+    const { stringData } = daemonSecret(someSpec, { ...someSettings, isNodeReachable }, owner);
+    return DaemonConfig.parse(JSON.parse(stringData!["daemon.json"]!)).isolation_check?.targets;
+  };
+  expect(targets(false)).toContain("${WHARF_NODE_ADDRESS}:10250");
+  expect(targets(true)).not.toContain("${WHARF_NODE_ADDRESS}:10250");
+  expect(targets(true)).toContain("169.254.169.254:80");
+});
+
 describe("a tenant's namespace", () => {
   test("is named for the tenant, and no two tenants share one", () => {
     const of = (tenant?: string) => namespaceOf(someSettings, tenant);
