@@ -23,10 +23,11 @@ const ToolResult = z.strictObject({
 });
 const Other = z.looseObject({ type: z.enum(["image", "document", "thinking", "redacted_thinking"]) });
 export const Block = z.union([Text, ToolUse, ToolResult, Other]);
-export const Message = z.strictObject({
-  role: z.enum(["user", "assistant"]),
-  content: z.union([NonEmpty, z.array(Block).min(1)]),
-});
+const content = z.union([NonEmpty, z.array(Block).min(1)]);
+export const Message = z.discriminatedUnion("role", [
+  z.strictObject({ role: z.enum(["user", "assistant"]), content }),
+  z.strictObject({ role: z.literal("system"), content, output_config: extra }),
+]);
 export type Message = z.infer<typeof Message>;
 
 export const Messages = z.strictObject({

@@ -7,6 +7,9 @@ import { check, Refusal, type Incoming, type ModelApi, type Outgoing, type Under
 const blocksOf = ({ content }: Message): z.infer<typeof Block>[] =>
   typeof content === "string" ? [{ type: "text", text: content }] : content;
 
+/** Between the others, where a beta of the API allows it. */
+const isInstruction = ({ role }: Message): boolean => role === "system";
+
 /** Each message of tool uses is followed by one that begins with exactly their results. */
 function checkOrder(messages: readonly Message[]): void {
   if (messages[0]?.role !== "user") throw new Refusal(400, 'messages: first message must use the "user" role');
@@ -37,28 +40,28 @@ function understand({ method, url, headers, body }: Incoming): Understood {
   if (method !== "POST" || (!counting && url.pathname !== "/v1/messages")) throw new Refusal(404, "Not found");
   if (!headers["anthropic-version"]) throw new Refusal(400, "anthropic-version: header is required");
   const request = check(counting ? CountTokens : Messages, body);
-  checkOrder(request.messages);
-  const last = request.messages.at(-1);
-  const texts = (message: Message | undefined): string =>
-    message
-      ? blocksOf(message)
-          .flatMap((block) => (block.type === "text" ? [String(block.text)] : []))
-          .join("\n")
-      : "";
+  const at = request.messages.findIndex(isInstruction);
+  if (at >= 0 && !headers["anthropic-beta"]?.includes("mid-conversation-"))
+    throw new Refusal(400, `messages.${at}.role: Input should be 'user' or 'assistant'`);
+  const messages = request.messages.filter((message) => !isInstruction(message));
+  checkOrder(messages);
   return {
     model: request.model,
     operation: counting ? "count" : request.stream ? "stream" : "generate",
-    prompt: texts(request.messages.findLast((message) => message.role === "user" && texts(message) !== "")),
+    conversation: messages.map((message) => ({
+      from: message.role === "assistant" ? "model" : "user",
+      text: blocksOf(message)
+        .flatMap((block) => (block.type === "text" ? [String(block.text)] : []))
+        .join("\n"),
+      results: blocksOf(message).flatMap((block) =>
+        block.type === "tool_result"
+          ? [typeof block.content === "string" ? block.content : JSON.stringify(block.content ?? "")]
+          : [],
+      ),
+    })),
     instructions:
       typeof request.system === "string" ? request.system : (request.system ?? []).map(({ text }) => text).join("\n"),
     tools: request.tools?.map(({ name }) => name) ?? [],
-    toolResults: last
-      ? blocksOf(last).flatMap((block) =>
-          block.type === "tool_result"
-            ? [typeof block.content === "string" ? block.content : JSON.stringify(block.content ?? "")]
-            : [],
-        )
-      : [],
   };
 }
 
@@ -123,6 +126,7 @@ async function answer(step: Step, { model, operation }: Understood, out: Outgoin
       { type: "text", text: "" },
       pieces(step).map((text) => ({ type: "text_delta", text })),
     );
+  await out.hold(step);
   for (const { input, ...use } of uses) {
     const json = JSON.stringify(input);
     const middle = Math.floor(json.length / 2);

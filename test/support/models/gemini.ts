@@ -58,7 +58,7 @@ function understand({ method, url, body }: Incoming): Understood {
   const operation = operations[verb as keyof typeof operations];
   if (operation === "count") {
     check(CountTokens, body);
-    return { model, operation, prompt: "", instructions: "", tools: [], toolResults: [] };
+    return { model, operation, conversation: [], instructions: "", tools: [] };
   }
   const request = check(GenerateContent, body);
   checkOrder(request.contents, model);
@@ -72,12 +72,15 @@ function understand({ method, url, body }: Incoming): Understood {
   return {
     model,
     operation,
-    prompt: textOf(request.contents.findLast((content) => content.role === "user" && textOf(content) !== "")),
+    conversation: request.contents.map((content) => ({
+      from: content.role === "model" ? "model" : "user",
+      text: textOf(content),
+      results: content.parts.flatMap(({ functionResponse }) =>
+        functionResponse ? [JSON.stringify(functionResponse.response)] : [],
+      ),
+    })),
     instructions: request.systemInstruction?.parts.map((part) => part.text ?? "").join("\n") ?? "",
     tools: declarations.map(({ name }) => name),
-    toolResults:
-      last?.parts.flatMap((part) => (part.functionResponse ? [JSON.stringify(part.functionResponse.response)] : [])) ??
-      [],
   };
 }
 
@@ -131,6 +134,7 @@ async function answer(step: Step, understood: Understood, out: Outgoing, incomin
   out.startStream();
   const last = chunks.length - 1;
   for (const [index, parts] of chunks.entries()) {
+    if (index === last) await out.hold(step);
     const ends = index === last && !step.cut;
     out.write(`data: ${JSON.stringify(body(parts, ends ? finish : undefined))}\r\n\r\n`);
     if (index < last) await out.pause(step.pieceDelayMs);

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { ChatCompletions, type Message } from "./openai-schema.ts";
+import { answerResponses, readResponsesRequest } from "./openai-responses.ts";
 import { pieces, tokens, type Step } from "./script.ts";
 import { check, Refusal, type Incoming, type ModelApi, type Outgoing, type Understood } from "./server.ts";
 
@@ -36,6 +37,8 @@ function checkOrder(messages: readonly Message[]): void {
   }
 }
 
+const instructs = ({ role }: Message): boolean => role === "system" || role === "developer";
+
 function understand({ method, url, body }: Incoming): Understood {
   if (method !== "POST" || url.pathname !== "/v1/chat/completions")
     throw new Refusal(404, `Invalid URL (${method} ${url.pathname})`);
@@ -43,17 +46,18 @@ function understand({ method, url, body }: Incoming): Understood {
   if (request.stream_options && !request.stream)
     throw new Refusal(400, "The 'stream_options' parameter is only allowed when 'stream' is enabled.");
   checkOrder(request.messages);
-  const lastCall = request.messages.findLastIndex(({ role }) => role !== "tool");
   return {
     model: request.model,
     operation: request.stream ? "stream" : "generate",
-    prompt: textOf(request.messages.findLast(({ role }) => role === "user")),
-    instructions: request.messages
-      .filter(({ role }) => role === "system" || role === "developer")
-      .map(textOf)
-      .join("\n"),
+    conversation: request.messages
+      .filter((message) => !instructs(message))
+      .map((message) => ({
+        from: message.role === "assistant" ? "model" : "user",
+        text: message.role === "tool" ? "" : textOf(message),
+        results: message.role === "tool" ? [textOf(message)] : [],
+      })),
+    instructions: request.messages.filter(instructs).map(textOf).join("\n"),
     tools: request.tools?.map((tool) => tool.function.name) ?? [],
-    toolResults: request.messages.slice(lastCall + 1).map(textOf),
   };
 }
 
@@ -102,6 +106,7 @@ async function answer(step: Step, { model, operation }: Understood, out: Outgoin
     delta({ content });
     await out.pause(step.pieceDelayMs);
   }
+  await out.hold(step);
   for (const [index, { id, type, function: called }] of calls.entries()) {
     const middle = Math.floor(called.arguments.length / 2);
     delta({ tool_calls: [{ index, id, type, function: { name: called.name, arguments: "" } }] });
@@ -124,12 +129,15 @@ const errorTypes: Record<number, { type: string; code: string | null }> = {
   429: { type: "tokens", code: "rate_limit_exceeded" },
 };
 
-/** The OpenAI chat completions API: `/v1/chat/completions`. */
+const isResponses = ({ url }: Incoming): boolean => url.pathname === "/v1/responses";
+
+/** The OpenAI APIs: `/v1/chat/completions` and `/v1/responses`. */
 export const openai: ModelApi = {
   wrongKey: "Incorrect API key provided.",
   authorise: ({ headers }, key) => headers["authorization"] === `Bearer ${key}`,
-  understand,
-  answer,
+  understand: (incoming) => (isResponses(incoming) ? readResponsesRequest(incoming) : understand(incoming)),
+  answer: (step, understood, out, incoming) =>
+    (isResponses(incoming) ? answerResponses : answer)(step, understood, out, incoming),
   count: () => ({}),
   error: (status, message) => ({
     error: {

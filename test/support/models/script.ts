@@ -12,6 +12,8 @@ export interface Step {
   readonly delayMs?: number;
   /** Between two pieces of text. */
   readonly pieceDelayMs?: number;
+  /** Waited for when the text has been sent, before what follows it. */
+  readonly hold?: Promise<unknown>;
   /**
    * Half of the text and all tool calls are sent, and then the end is missing: the connection is reset (`true`) or the
    * body ends in good order without a finish reason (`"clean"`).
@@ -25,6 +27,21 @@ export interface Step {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** One message of a conversation, in one form for all APIs. */
+export interface Said {
+  readonly from: "user" | "model";
+  readonly text: string;
+  /** Results of tools, as text. */
+  readonly results: readonly string[];
+}
+
+export const lastPrompt = (conversation: readonly Said[]): string =>
+  conversation.findLast(({ from, text }) => from === "user" && text !== "")?.text ?? "";
+
+/** What came back from the tools that the model called last. */
+export const lastResults = (conversation: readonly Said[]): string[] =>
+  conversation.slice(conversation.findLastIndex(({ from }) => from === "model") + 1).flatMap(({ results }) => results);
+
 /** What was asked of the model, in one form for all APIs; `body` is the request as it came. */
 export interface ModelRequest {
   readonly method: string;
@@ -34,6 +51,7 @@ export interface ModelRequest {
   /** Absent where the request was refused before it was understood. */
   readonly model?: string;
   readonly operation?: "generate" | "stream" | "count";
+  readonly conversation?: readonly Said[];
   /** Text of the last message of the user. */
   readonly prompt?: string;
   readonly instructions?: string;

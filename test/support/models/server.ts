@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { z } from "zod";
-import { Player, type ModelRequest, type Script, type Step } from "./script.ts";
+import { lastPrompt, lastResults, Player, type ModelRequest, type Said, type Script, type Step } from "./script.ts";
 
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
 
@@ -36,10 +36,9 @@ export class Refusal extends Error {
 export interface Understood {
   readonly model: string;
   readonly operation: "generate" | "stream" | "count";
-  readonly prompt: string;
+  readonly conversation: readonly Said[];
   readonly instructions: string;
   readonly tools: readonly string[];
-  readonly toolResults: readonly string[];
 }
 
 export interface Incoming {
@@ -58,6 +57,8 @@ export interface Outgoing {
   /** Resets the connection. */
   reset(): void;
   pause(ms: number | undefined): Promise<void>;
+  /** Waits until the script lets the answer continue. */
+  hold(step: Step): Promise<void>;
 }
 
 export interface ModelApi {
@@ -108,6 +109,13 @@ function outgoing(response: ServerResponse, signal: AbortSignal): Outgoing {
     end: () => void response.end(),
     reset: () => void response.socket?.resetAndDestroy(),
     pause: async (ms) => void (ms && (await sleep(ms, undefined, { signal }))),
+    hold: async ({ hold }) => {
+      if (!hold) return;
+      signal.throwIfAborted();
+      const aborted = Promise.withResolvers<never>();
+      signal.addEventListener("abort", () => aborted.reject(signal.reason), { once: true });
+      await Promise.race([hold, aborted.promise]);
+    },
   };
 }
 
@@ -142,7 +150,8 @@ export async function startServer(api: ModelApi, options: ModelServerOptions): P
       const incoming = { method: seen.method, url, headers, body };
       if (!api.authorise(incoming, options.key)) throw new Refusal(401, api.wrongKey);
       const understood = api.understand(incoming);
-      seen = { ...seen, ...understood };
+      const { conversation } = understood;
+      seen = { ...seen, ...understood, prompt: lastPrompt(conversation), toolResults: lastResults(conversation) };
       if (understood.operation === "count") {
         requests.push(seen);
         out.json(200, api.count(understood, incoming));

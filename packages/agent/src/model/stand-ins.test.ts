@@ -203,3 +203,48 @@ describe("the stand-in for OpenAI", () => {
     expect(JSON.parse(text).error).toMatchObject({ type: "invalid_request_error" });
   });
 });
+
+describe("the stand-in for OpenAI's responses", () => {
+  const user = { type: "message", role: "user", content: [{ type: "input_text", text: "hi" }] };
+  const call = { type: "custom_tool_call", call_id: "c1", name: "f", input: "1" };
+  const output = { type: "custom_tool_call_output", call_id: "c1", output: "2" };
+  const send = async (body: object): Promise<Sent> => {
+    await using server = await startOpenai({
+      key,
+      script: [{ text: "hello there, you", toolCalls: [{ name: "f", args: { input: "text(1)" } }] }],
+    });
+    const tools = [{ type: "namespace", name: "functions", tools: [{ type: "custom", name: "f" }] }];
+    const whole = { model: "m", stream: true, tools, ...body };
+    return await post(server, "/v1/responses", { headers: { authorization: `Bearer ${key}` }, body: whole });
+  };
+
+  test("streams the API's events in their order, a custom tool's input as plain text", async () => {
+    const { text } = await send({ input: [user, call, output] });
+    const events = [...text.matchAll(/^data: (.*)$/gm)].map(([, line]) => JSON.parse(line ?? ""));
+    expect(events.map(({ type }) => type.replace("response.", ""))).toEqual([
+      "created",
+      "output_item.added",
+      "output_text.delta",
+      "output_text.delta",
+      "output_item.done",
+      "output_item.done",
+      "completed",
+    ]);
+    expect(events.map(({ sequence_number }) => sequence_number)).toEqual(events.map((_, n) => n));
+    expect(events.at(-1).response.output).toMatchObject([
+      { content: [{ text: "hello there, you" }] },
+      { type: "custom_tool_call", input: "text(1)" },
+    ]);
+    expect(events.at(-1).response.usage.total_tokens).toBeGreaterThan(0);
+  });
+
+  test.each([
+    ["an unknown field", { input: [user], foo: 1 }],
+    ["an unknown item", { input: [{ type: "robot" }] }],
+    ["a call without its output", { input: [user, call] }],
+    ["an output without its call", { input: [user, output] }],
+    ["an output of another kind of call", { input: [user, call, { ...output, type: "function_call_output" }] }],
+  ])("refuses %s", async (_what, body) => {
+    expect(await send(body)).toMatchObject({ status: 400 });
+  });
+});
