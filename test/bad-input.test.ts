@@ -133,6 +133,43 @@ describe.concurrent("an agent that", () => {
     await bystander.works();
   });
 
+  it("that asks nobody is refused under a policy that wants questions, before there is a task", async () => {
+    const type = { name: "printer", command: ["sh", "-c", "cat"], protocol: "text" as const };
+    await wharf.client.call(api.createAgentType, { body: type });
+    const fields = { title: "Never there", repository_url: good, agent_type: "printer" };
+    for (const permission_policy of ["ask", "allow-edits"] as const) {
+      await expect(wharf.createTask({ ...fields, permission_policy })).rejects.toMatchObject({
+        code: "policy_unsupported",
+        message: expect.stringMatching(
+          `The agent 'printer' cannot work under .* '${permission_policy}': .*asks nobody`,
+        ),
+        next: expect.stringContaining("allow-all"),
+      });
+    }
+    const { tasks } = await wharf.client.call(api.listTasks, { query: { limit: 100 } });
+    expect(tasks.map(({ title }) => title)).not.toContain("Never there");
+    // A task that names no agent is refused when it is prompted for one.
+    const task = await wharf.createTask({ repository_url: good, permission_policy: "ask" });
+    const params = { task_id: task.id };
+    await expect(
+      wharf.client.call(api.promptTask, { params, body: { text: "x", agent_type: "printer" } }),
+    ).rejects.toMatchObject({ code: "policy_unsupported" });
+  });
+
+  it("has no such mode or model fails with what it offers, and is not prompted", async () => {
+    for (const choice of [{ agent_mode: "chaos" }, { agent_model: "huge" }]) {
+      const [[what, id] = []] = Object.entries(choice);
+      const task = await wharf.createTask({ repository_url: good, ...choice });
+      await wharf.prompt(task, "say never said");
+      const events = await wharf.until(task.id, ({ data }) => data.kind === "state" && data.to === "FAILED");
+      const failure = events.find(({ data }) => data.kind === "failure")?.data;
+      expect(failure).toMatchObject({ code: "choice_unavailable", next: expect.stringContaining("--default") });
+      expect(JSON.stringify(failure)).toContain(`The agent has no ${what?.slice("agent_".length)} '${id}'; it offers`);
+      expect(spoken(events)).toBe("");
+    }
+    await bystander.works();
+  });
+
   it("does not start leaves its last words", async () => {
     const agent_type = await agentType("no-start", ["sh", "-c", "echo I cannot find my model >&2; exit 3"]);
     await failsWell({

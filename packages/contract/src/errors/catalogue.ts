@@ -101,6 +101,21 @@ export const errorCatalogue: { readonly [Code in ErrorCode]: CatalogueEntry<Erro
     message: ({ name, reason }) => `The agent '${name}' cannot be started here: ${reason}.`,
     next: () => "`wharf agent-types` lists what can, and `wharf doctor` says how to get the rest.",
   },
+  policy_unsupported: {
+    http: 422,
+    grpc: "FAILED_PRECONDITION",
+    message: ({ name, policy, reason }) =>
+      `The agent '${name}' cannot work under the permission policy '${policy}': ${reason}.`,
+    next: () => "Let it work without questions with the policy `allow-all`, or choose another agent.",
+  },
+  choice_unavailable: {
+    http: 422,
+    grpc: "FAILED_PRECONDITION",
+    message: ({ what, id, offered }) =>
+      `The agent has no ${what} '${id}'; it offers ${offered === "" ? "none to choose" : offered}.`,
+    next: () =>
+      "Choose another with `wharf task mode` or `wharf task model`, or the agent's own with `--default`, then prompt the task again.",
+  },
   agent_start_failed: {
     http: 502,
     grpc: "FAILED_PRECONDITION",

@@ -21,6 +21,8 @@ export interface ErrorContexts {
   rate_limited: { retry_after_s: number };
   agent_type_exists: { name: string };
   agent_type_unavailable: { name: string; reason: string };
+  policy_unsupported: { name: string; policy: string; reason: string };
+  choice_unavailable: { what: "mode" | "model"; id: string; offered: string };
   agent_start_failed: { command: string; reason: string };
   agent_exited: { exit: string };
   agent_refused: { reason: string };

@@ -18,6 +18,7 @@ const runnerCodes = [
   "bad_request",
   "body_too_large",
   "branch_missing",
+  "choice_unavailable",
   "conflict",
   "disk_full",
   "egress_denied",

@@ -8,8 +8,14 @@ test("a mode that the agent offers is chosen and told of; another is refused wit
   await bench.start();
   await bench.host.setMode("plan");
   expect(bench.journal.of("session").at(-1)).toMatchObject({ mode: "plan", loaded: false });
-  await expect(bench.host.setMode("chaos")).rejects.toMatchObject({ code: "not_found", context: { id: "chaos" } });
-  await expect(bench.host.setModel("m1")).rejects.toMatchObject({ code: "unsupported" });
+  await expect(bench.host.setMode("chaos")).rejects.toMatchObject({
+    code: "choice_unavailable",
+    message: expect.stringMatching(/^The agent has no mode 'chaos'; it offers .*plan/),
+  });
+  await expect(bench.host.setModel("m1")).rejects.toMatchObject({
+    code: "choice_unavailable",
+    message: "The agent has no model 'm1'; it offers none to choose.",
+  });
   expect(await bench.turn("talk")).toMatchObject({ stop_reason: "end_turn" });
 });
 
@@ -19,13 +25,13 @@ test("a model is chosen from the list of an agent that has one", async () => {
   expect(bench.journal.of("session")[0]).toMatchObject({ model: "m1" });
   await bench.host.setModel("m2");
   expect(bench.journal.of("session").at(-1)).toMatchObject({ mode: "code", model: "m2" });
-  await expect(bench.host.setModel("m3")).rejects.toMatchObject({ code: "not_found" });
+  await expect(bench.host.setModel("m3")).rejects.toMatchObject({ code: "choice_unavailable" });
 });
 
 test("a model and a mode are chosen by the session's options, and what is offered afterwards is what the agent says then", async () => {
   await using bench = await Bench.open();
   await bench.start("options");
-  await expect(bench.host.setModel("huge")).rejects.toMatchObject({ code: "not_found" });
+  await expect(bench.host.setModel("huge")).rejects.toMatchObject({ code: "choice_unavailable" });
   await bench.host.setModel("large");
   expect(bench.journal.of("agent_info").at(-1)).toMatchObject({
     update: "config_option_update",
@@ -73,7 +79,7 @@ test("whatever an agent offers, a choice is one it offers or a typed error", () 
         try {
           ({ params } = new SessionChoices(what)[choose](id));
         } catch (error) {
-          expect(error).toMatchObject({ code: expect.stringMatching(/^(not_found|unsupported)$/) });
+          expect(error).toMatchObject({ code: "choice_unavailable" });
           continue;
         }
         expect(JSON.stringify(what)).toContain(JSON.stringify(id));

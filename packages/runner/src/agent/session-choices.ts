@@ -11,6 +11,9 @@ import {
 /** Left out of the protocol since models became options; agents that list models still know it. */
 const setModel = "session/set_model";
 
+/** How many of an agent's modes or models an error names. */
+const maxNamed = 12;
+
 /** As the agent said it. */
 interface Offer {
   modes?: unknown;
@@ -53,14 +56,15 @@ export class SessionChoices {
 
   #option(what: "mode" | "model", id: string): Choice {
     const option = this.#options.find(({ category }) => category === what);
-    if (!option) throw new WharfError("unsupported", { what: `Choosing a ${what} of this agent` });
+    if (!option) throw new WharfError("choice_unavailable", { what, id: id.slice(0, 100), offered: "" });
     const params = { configId: option.id, value: id };
     return chosen(what, id, option.options, { method: methods.agent.session.setConfigOption, params });
   }
 }
 
-function chosen(what: string, id: string, offered: readonly Offered[], choice: Choice): Choice {
-  if (!offered.some((one) => one.id === id))
-    throw new WharfError("not_found", { what: `${what} of this agent`, id: id.slice(0, 100) });
-  return choice;
+function chosen(what: "mode" | "model", id: string, offered: readonly Offered[], choice: Choice): Choice {
+  if (offered.some((one) => one.id === id)) return choice;
+  const names = offered.slice(0, maxNamed).map((one) => one.id.slice(0, 100));
+  const others = offered.length > maxNamed ? [`${offered.length - maxNamed} more`] : [];
+  throw new WharfError("choice_unavailable", { what, id: id.slice(0, 100), offered: [...names, ...others].join(", ") });
 }

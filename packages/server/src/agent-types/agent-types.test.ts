@@ -21,7 +21,7 @@ test("an agent that an earlier version added gets its image, and one that a pers
   // As a version left them that knew no images.
   await f.db
     .update(agent_types)
-    .set({ docker_image: null, updated_at: sql`${agent_types.updated_at}` })
+    .set({ docker_image: null, home_files: { old: "1" }, updated_at: sql`${agent_types.updated_at}` })
     .where(inArray(agent_types.name, ["gemini", "claude", "qwen"]));
   await types.update("claude", { environment_vars: { MINE: "1" } });
   await types.update("auggie", { docker_image: "my-auggie", docker_tag: "v2" });
@@ -39,6 +39,7 @@ test("an agent that an earlier version added gets its image, and one that a pers
     opencode: "wharf-opencode",
     demo: null,
   });
+  expect((await types.get("gemini")).home_files).toEqual({});
   const after = await f.db.select().from(agent_types);
   const others = (rows: typeof before) => rows.filter(({ name }) => name !== "gemini").map((row) => [row.id, row]);
   expect(Object.fromEntries(others(after))).toEqual(Object.fromEntries(others(before)));

@@ -1,10 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { AgentTypeInput, keySetting, modelRoutes, WharfError } from "@wharf/contract";
+import { AgentTypeInput, keySetting, modelRoutes, type PermissionPolicy, WharfError } from "@wharf/contract";
 import { and, asc, eq, not, sql } from "drizzle-orm";
 import { type Database, defined, schema } from "../store/index.ts";
 import { builtInAgentTypes } from "./built-in.ts";
 import { type ImageNames, imageOf, programsOf } from "./image.ts";
 import { type ConfiguredRoutes, routeOf } from "./launch.ts";
+import { explainUnkept } from "./policy.ts";
 
 const { agent_types } = schema;
 export type AgentTypeRow = typeof agent_types.$inferSelect;
@@ -40,8 +41,8 @@ export class AgentTypes {
   }
 
   /**
-   * Adds the agents that come with Wharf. One that an earlier version added without an image gets its image now; what a
-   * person made or changed stays as it is.
+   * Adds the agents that come with Wharf, and brings those that an earlier version added up to date; what a person made or
+   * changed stays as it is.
    */
   async seed(): Promise<void> {
     const rows = builtInAgentTypes.map((type) => ({ id: randomUUID(), ...defined(AgentTypeInput.parse(type)) }));
@@ -56,9 +57,11 @@ export class AgentTypes {
         set: {
           docker_image: sql`excluded.docker_image`,
           docker_tag: sql`excluded.docker_tag`,
+          environment_vars: sql`excluded.environment_vars`,
+          home_files: sql`excluded.home_files`,
           updated_at: sql`${agent_types.updated_at}`,
         },
-        setWhere: sql`${agent_types.docker_image} is null and ${isUntouched} and ${isOurs}`,
+        setWhere: sql`${isUntouched} and ${isOurs}`,
       });
   }
 
@@ -158,6 +161,13 @@ export class AgentTypes {
     const reason = "the task names no agent, and the server has no model key for its own";
     if (!type) throw new WharfError("agent_type_unavailable", { name: "wharf", reason });
     return type;
+  }
+
+  /** Throws where an agent cannot keep a policy; an agent that does not exist is found missing when it is prompted. */
+  async requirePolicy(name: string, policy: PermissionPolicy): Promise<void> {
+    const [type] = await this.#db.select().from(agent_types).where(eq(agent_types.name, name));
+    const reason = type && explainUnkept(type, policy);
+    if (reason) throw new WharfError("policy_unsupported", { name, policy, reason });
   }
 
   async #view(row: AgentTypeRow): Promise<AgentTypeView> {

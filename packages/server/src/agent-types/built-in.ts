@@ -60,8 +60,27 @@ export const builtInAgentTypes: readonly BuiltIn[] = [
     model_route: "openai",
     environment_vars: { WHARF_TOKEN: "${WHARF_TOKEN}" },
     home_files: {
+      // In the profile `wharf` nothing may be written unasked. Codex's own sandbox fails before a command begins in it, in
+      // words in which Codex sees a refusal of the sandbox, and asks to run the command without it. Codex's usual sandbox
+      // fails inside Wharf's as well, in words that Codex takes for the command's own.
       ".codex/config.toml": [
         'model_provider = "wharf"',
+        'default_permissions = "wharf"',
+        'approvals_reviewer = "user"',
+        "[approval_policy.granular]",
+        "sandbox_approval = true",
+        "rules = true",
+        "mcp_elicitations = true",
+        "request_permissions = true",
+        "skill_approval = true",
+        "[features]",
+        "use_legacy_landlock = true",
+        "[permissions.wharf]",
+        'description = "Ask before each edit and command; Wharf is the sandbox"',
+        "[permissions.wharf.filesystem]",
+        '":root" = "read"',
+        "[permissions.wharf.network]",
+        "enabled = true",
         "[model_providers.wharf]",
         'name = "Wharf"',
         'base_url = "${WHARF_GATEWAY}/models/openai/v1"',

@@ -63,9 +63,10 @@ function serveBoards(app: FastifyInstance, { boards, commands }: Modules): void 
 }
 
 function serveTasks(app: FastifyInstance, modules: Modules): void {
-  const { boards, tasks, commands, queries, diffs, log, peers } = modules;
+  const { agentTypes, boards, tasks, commands, queries, diffs, log, peers } = modules;
   register(app, api.createTask, async ({ principal, params, body }) => {
     const board = await boards.get(principal.user_id, params.board_id);
+    if (body.agent_type !== undefined) await agentTypes.requirePolicy(body.agent_type, body.permission_policy ?? "ask");
     return tasks.create(principal.user_id, board.id, body);
   });
   register(app, api.listBoardTasks, async ({ principal, params, query }) => {
@@ -173,6 +174,7 @@ interface PromptCall {
 async function prompt({ commands, agentTypes }: Modules, call: PromptCall) {
   const { task, principal, turn_id, priority, attachments, text = task.description } = call;
   const type = await agentTypes.choose(call.agent_type ?? task.agent_type ?? undefined);
+  await agentTypes.requirePolicy(type.name, task.permission_policy);
   return commands.prompt(task.id, {
     text,
     by: principal.user_id,

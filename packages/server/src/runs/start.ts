@@ -1,6 +1,6 @@
 import { daemonApi, RemoteError, WharfError } from "@wharf/contract";
 import { and, desc, eq, isNotNull, ne } from "drizzle-orm";
-import { launchOf } from "../agent-types/index.ts";
+import { getUsualMode, launchOf } from "../agent-types/index.ts";
 import type { Link } from "../runners/index.ts";
 import { schema } from "../store/index.ts";
 import { lockTask } from "../tasks/index.ts";
@@ -75,28 +75,34 @@ interface Session {
   /** Whether it knows what was said in it before. */
   readonly loaded: boolean;
 }
+interface Started extends Session {
+  /** The mode it works in unless a person chose another for the task. */
+  readonly usualMode: string | undefined;
+}
 
 /** Starts the run's agent, or finds it at work; loads the session that this run or the one before it left. */
-export async function startAgent(deps: RunDeps, lease: RunLease, at: StartPlace): Promise<Session> {
+export async function startAgent(deps: RunDeps, lease: RunLease, at: StartPlace): Promise<Started> {
   const run = await readLeased(deps.db, lease);
   const [task] = await deps.db.select().from(tasks).where(eq(tasks.id, lease.task_id));
   const type = await deps.agentTypes.choose(run.agent_type);
   const { model_route: _, ...launch } = launchOf(type, deps.keys.run(run.id), deps.routes);
   const session = run.session_id ?? (await lastSession(deps, run));
+  const permission_policy = task?.permission_policy ?? "ask";
   const body = {
     run_id: run.id,
     protocol: type.protocol,
     ...launch,
-    permission_policy: task?.permission_policy ?? "ask",
+    permission_policy,
     permission_timeout_s: deps.times.permission / 1000,
     start_timeout_s: deps.times.agentStart / 1000,
     ...(session && { session_id: session }),
   };
-  const started = await at.link.client.call(
+  const answer = await at.link.client.call(
     daemonApi.startAgent,
     { body },
     { signal: at.signal, timeoutMs: deps.times.agentStart + 10_000 },
   );
+  const started = { ...answer, usualMode: getUsualMode(type, permission_policy) };
   if (!started.session_id || started.session_id === run.session_id) return started;
   await deps.log.write(async ({ tx }) => {
     await lockTask(tx, lease.task_id);

@@ -29,9 +29,13 @@ interface Wishes {
   readonly agent_model: string | null;
 }
 
+/** What an agent is brought to where a person chose nothing. */
+type Usual = Partial<Record<keyof typeof choices, string | undefined>>;
+
 /**
- * Brings the agent to the mode and the model that a person chose for the task. The agent itself keeps neither over a new
- * start, so both are told again before each turn, and at once when the wish changes.
+ * Brings the agent to the mode and the model that a person chose for the task, or to the mode in which it keeps the task's
+ * permission policy. The agent itself keeps neither over a new start, so both are told again before each turn, and at once
+ * when the wish changes. A turn is given only to an agent that took both.
  */
 export class Chooser {
   readonly #deps: RunDeps;
@@ -40,6 +44,7 @@ export class Chooser {
   /** What the agent was told over this wire. */
   readonly #told = new Map<keyof typeof choices, string | null>();
 
+  #usual: Usual = {};
   #seen: number | undefined;
 
   constructor(deps: RunDeps, lease: RunLease, link: Link) {
@@ -52,32 +57,39 @@ export class Chooser {
   async tick(run: RunRow, signal: AbortSignal): Promise<void> {
     if (run.updated_at.getTime() === this.#seen) return;
     this.#seen = run.updated_at.getTime();
-    await this.#tell(signal, (what, id) => this.#told.get(what) !== id);
+    for (const [what, id] of await this.#readWishes())
+      if (this.#told.get(what) !== id) await this.#offer(what, id, signal);
   }
 
-  /** Tells all of it: the agent may have been started anew. */
-  async apply(signal: AbortSignal): Promise<void> {
-    await this.#tell(signal, () => true);
+  /** Tells all of it, since the agent may have been started again, and fails where the agent does not take it. */
+  async apply(usual: Usual, signal: AbortSignal): Promise<void> {
+    this.#usual = usual;
+    for (const [what, id] of await this.#readWishes()) await this.#choose(what, id, signal);
   }
 
-  async #tell(signal: AbortSignal, isDue: (what: keyof typeof choices, id: string) => boolean): Promise<void> {
+  async #readWishes(): Promise<[keyof typeof choices, string][]> {
     const [task] = await this.#deps.db
       .select({ agent_mode: tasks.agent_mode, agent_model: tasks.agent_model })
       .from(tasks)
       .where(eq(tasks.id, this.#lease.task_id));
-    if (!task) return;
-    for (const what of ["mode", "model"] as const) {
-      const id = choices[what].wished(task);
-      if (id === null) this.#told.delete(what);
-      else if (isDue(what, id)) await this.#choose(what, id, signal);
-    }
+    if (!task) return [];
+    return (["mode", "model"] as const).flatMap((what) => {
+      const id = choices[what].wished(task) ?? this.#usual[what];
+      if (id !== undefined) return [[what, id] as [typeof what, string]];
+      this.#told.delete(what);
+      return [];
+    });
+  }
+
+  async #choose(what: keyof typeof choices, id: string, signal: AbortSignal): Promise<void> {
+    await choices[what].call(this.#link, id, signal);
+    this.#told.set(what, id);
   }
 
   /** A choice the agent does not know is told and forgotten; one that comes at the wrong moment is told again later. */
-  async #choose(what: keyof typeof choices, id: string, signal: AbortSignal): Promise<void> {
+  async #offer(what: keyof typeof choices, id: string, signal: AbortSignal): Promise<void> {
     try {
-      await choices[what].call(this.#link, id, signal);
-      this.#told.set(what, id);
+      await this.#choose(what, id, signal);
     } catch (error) {
       if (!(error instanceof RemoteError) || this.#link.signal.aborted) throw error;
       if (error.code === "conflict") return void (this.#seen = undefined);

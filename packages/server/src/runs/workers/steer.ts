@@ -118,7 +118,8 @@ export class Steer {
     const turn = await openTurn(this.#deps.db, this.#at.task_id);
     if (this.#measuredTurn !== undefined && this.#measuredTurn !== turn?.id) await this.#measure();
     this.#measuredTurn = turn?.id;
-    if (!isPaused) await this.#chooser.tick(run, signal);
+    // Before a turn is given, all that was chosen is applied, or the turn is not given.
+    if (!isPaused && turn?.state !== "QUEUED") await this.#chooser.tick(run, signal);
     if (turn?.state === "QUEUED" && run.slot && !isPaused) await this.#give(turn, signal);
     if (turn?.state === "RUNNING" && turn.cancel_asked) await this.#cancel(turn, signal);
     if (turn?.state === "RUNNING" && !isPaused) await this.#watchTurn(turn, signal);
@@ -171,8 +172,8 @@ export class Steer {
 
   /** Has the agent at work, and answers with what it must be told because its session does not know it. */
   async #begin(turn: TurnRow, signal: AbortSignal): Promise<string | undefined> {
-    const { session_id, loaded } = await startAgent(this.#deps, this.#at, { link: this.#link, signal });
-    await this.#chooser.apply(signal);
+    const { session_id, loaded, usualMode } = await startAgent(this.#deps, this.#at, { link: this.#link, signal });
+    await this.#chooser.apply({ mode: usualMode }, signal);
     if (loaded || !session_id) return undefined;
     return earlierConversation(this.#deps.db, { task_id: turn.task_id, turn_id: turn.id, session_id });
   }
