@@ -67,5 +67,5 @@ export class CallOutputs {
   }
 }
 
-const saysMore = ({ kind: _, tool_call_id: __, ...said }: EventDataOf<"tool_call">): boolean =>
-  Object.keys(said).length > 0;
+/** Whether it has more than its `kind` and its `tool_call_id`. */
+const saysMore = (call: EventDataOf<"tool_call">): boolean => Object.keys(call).length > 2;
