@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -25,6 +25,22 @@ test("a folder is held once, however long its path, given back in order, and fre
       await expect(lockFolder(deep)).rejects.toMatchObject({ code: "conflict" });
     }
     await using _second = await lockFolder(deep);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});
+
+test("of many that come at once, one has the folder, also where a dead one's lock is left", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "wharf-lock-"));
+  try {
+    for (let round = 0; round < 10; round++) {
+      const tries = await Promise.allSettled(Array.from({ length: 8 }, () => lockFolder(folder)));
+      const held = tries.filter((one) => one.status === "fulfilled");
+      expect(held).toHaveLength(1);
+      // Its name stays, and nobody answers there.
+      for (const { value } of held) await value[Symbol.asyncDispose]();
+      expect(await readdir(folder)).toEqual([`lock-${round + 1}`]);
+    }
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
