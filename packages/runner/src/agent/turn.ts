@@ -140,7 +140,10 @@ export class Turn {
     const { commit, input, recorder, timing } = this.#parts;
     const late = Promise.withResolvers<never>();
     const timer = setTimeout(
-      () => late.reject(new Error(`it took longer than ${timing.commit / 1_000} s`)),
+      () =>
+        late.reject(
+          new Error(`it takes longer than ${timing.commit / 1_000} s; it goes on, and the next commit has the work`),
+        ),
       timing.commit,
     );
     try {

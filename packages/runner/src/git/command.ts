@@ -7,6 +7,8 @@ import { watchMemory } from "../support/memory-kills.ts";
 const ERROR_TEXT = 16 * 1024; // characters of git's own words that are kept
 const OUTPUT = 64 * 1024 * 1024; // bytes of output that are kept where the caller sets no bound
 
+const defaultTimeoutMs = 120_000;
+
 /**
  * Settings that stand above all others. What the agent wrote into its repository's configuration is not read at all: see
  * `view.ts`. The agent runs as the same user in the same sandbox, so this keeps the daemon working, it is no wall.
@@ -73,9 +75,8 @@ export class GitFailure extends WharfError<"git_failed"> {
 
 export async function git(args: readonly string[], options: GitOptions): Promise<GitResult> {
   const settings = Object.entries(SETTINGS).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
-  const signals = [options.signal, AbortSignal.timeout(options.timeoutMs ?? 120_000)].filter(
-    (signal) => signal !== undefined,
-  );
+  const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
+  const signals = [options.signal, AbortSignal.timeout(timeoutMs)].filter((signal) => signal !== undefined);
   const signal = AbortSignal.any(signals);
   const name = args[0] ?? "";
   if (signal.aborted) throw new GitFailure(name, "it was stopped");
@@ -111,7 +112,11 @@ export async function git(args: readonly string[], options: GitOptions): Promise
       stderr = withoutProgress(stderr + text, options.onProgress).slice(-ERROR_TEXT);
     });
     const [code, ended] = await closed;
-    if (signal.aborted) throw new GitFailure(name, options.signal?.aborted ? "it was stopped" : "it took too long");
+    if (signal.aborted)
+      throw new GitFailure(
+        name,
+        options.signal?.aborted ? "it was stopped" : `it took longer than ${timeoutMs / 1_000} s`,
+      );
     const truncated = size > limit;
     const isMemory = wasMemory({ exit_code: code, signal: ended });
     if (isMemory) throw new GitFailure(name, "the runner's memory was used up; give the agent type more");
