@@ -9,7 +9,7 @@ while read -r change group; do
     end) groups="\${groups%% $group *} \${groups#* $group }" ;;
   esac
 done
-for group in $groups; do kill -s KILL -- "-$group"; done`;
+for group in $groups; do kill -KILL "-$group"; done`;
 
 /**
  * Kills process groups when the server dies without ending them itself. A killed server ends nothing, and a git that waits

@@ -1,6 +1,8 @@
 import { basename, join } from "node:path";
+import { WharfError } from "@wharf/contract";
+import { reasonOf } from "./failure.ts";
 import { folderSize } from "./folder-size.ts";
-import { runGit } from "./run.ts";
+import { type GitResult, runGit } from "./run.ts";
 import { type Tree, TreeReader, TreeTooLarge } from "./tree-reader.ts";
 
 /** What one push may bring. */
@@ -45,6 +47,7 @@ export async function inspectPush(inspection: Inspection): Promise<string | unde
   if (brought.count > limits.maxObjects) return `the push has more than ${limits.maxObjects} objects`;
   if (brought.bytes > limits.maxUnpackedMb * bytesPerMb)
     return `the push unpacks to more than ${limits.maxUnpackedMb} MB; push less, or raise MAX_REPO_SIZE_MB on the server`;
+  if (brought.commits.length === 0) return undefined;
   try {
     return await inspectTrees(inspection, brought.commits);
   } catch (error) {
@@ -71,17 +74,27 @@ async function listObjects(inspection: Inspection): Promise<Brought> {
   const environment = { ...inspection.environment, GIT_OBJECT_DIRECTORY: getQuarantine(inspection) };
   const maxBytes = limits.maxObjects * listLineBytes;
   const listed = await runGit([`--git-dir=${mirror}`, ...args], { environment, signal, maxBytes });
+  if (!listed.truncated) requireSuccess(listed);
   const commits: string[] = [];
   let [count, bytes] = [listed.truncated ? Infinity : 0, 0];
   for (const line of listed.stdout.split("\n")) {
-    const [type, size, id] = line.split(" ");
-    if (id === undefined) continue;
+    if (listed.truncated || line === "") continue;
+    const [, type, size, id] = /^(commit|tree|blob|tag) (\d+) ([0-9a-f]+)$/.exec(line) ?? [];
+    if (id === undefined) throw unreadable(line);
     count++;
     bytes += Number(size);
     if (type === "commit") commits.push(id);
   }
   return { count, bytes, commits };
 }
+
+/** What could not be read whole was not inspected. */
+function requireSuccess({ code, stderr }: GitResult): void {
+  if (code !== 0) throw unreadable(reasonOf(stderr));
+}
+
+const unreadable = (reason: string) =>
+  new WharfError("git_failed", { command: "cat-file", reason: reason.slice(0, 500) });
 
 /** Git's own name for it, in the mirror that the push is for. */
 const getQuarantine = ({ mirror, quarantine }: Inspection): string => join(mirror, "objects", basename(quarantine));
@@ -94,33 +107,28 @@ async function inspectTrees(inspection: Inspection, commits: readonly string[]):
     GIT_OBJECT_DIRECTORY: getQuarantine(inspection),
     GIT_ALTERNATE_OBJECT_DIRECTORIES: join(mirror, "objects"),
   };
-  const git = (args: readonly string[], names: readonly string[], onOutput?: (chunk: Buffer) => void) =>
-    runGit([`--git-dir=${mirror}`, ...args], {
-      environment,
-      signal,
-      input: names.map((name) => `${name}\n`).join(""),
-      onOutput,
-    });
-
-  const found = await git(
-    ["cat-file", "--batch-check=%(objectname)", "--buffer"],
-    commits.map((id) => `${id}^{tree}`),
-  );
-  const roots = [...new Set(found.stdout.split("\n").filter((line) => /^[0-9a-f]+$/.test(line)))];
-  const trees = new Map<string, Tree>();
-  let entries = 0;
-  let next: readonly string[] = roots;
-  for (let depth = 0; next.length > 0; depth++) {
-    if (depth > limits.maxDepth) return describeDepth(limits);
+  const readTrees = async (names: readonly string[]) => {
     const reader = new TreeReader();
-    await git(["cat-file", "--batch", "--buffer"], next, (chunk) => reader.take(chunk));
-    for (const [id, tree] of reader.trees) {
-      trees.set(id, tree);
-      entries += tree.folders.size;
-    }
+    const input = names.map((name) => `${name}\n`).join("");
+    const onOutput = (chunk: Buffer) => reader.take(chunk);
+    const args = [`--git-dir=${mirror}`, "cat-file", "--batch", "--buffer"];
+    requireSuccess(await runGit(args, { environment, signal, input, onOutput }));
+    return reader.trees;
+  };
+
+  const trees = await readTrees(commits.map((id) => `${id}^{tree}`));
+  const roots = [...trees.keys()];
+  let level: ReadonlyMap<string, Tree> = new Map(trees);
+  let entries = 0;
+  for (let depth = 1; ; depth++) {
+    for (const { folders } of level.values()) entries += folders.size;
     if (entries > maxFolderEntries) return `the push has more than ${maxFolderEntries} folders`;
-    const named = [...reader.trees.values()].flatMap(({ folders }) => [...folders.keys()]);
-    next = [...new Set(named)].filter((id) => !trees.has(id));
+    const named = new Set([...level.values()].flatMap(({ folders }) => [...folders.keys()]));
+    const next = [...named].filter((id) => !trees.has(id));
+    if (next.length === 0) break;
+    if (depth > limits.maxDepth) return describeDepth(limits);
+    level = await readTrees(next);
+    for (const [id, tree] of level) trees.set(id, tree);
   }
   return describeExcess(measureTrees(roots, trees), limits);
 }

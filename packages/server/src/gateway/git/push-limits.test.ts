@@ -63,12 +63,12 @@ describe("a push is refused", () => {
   });
 
   test("whose objects are small changes to one large object, once all together are too large", async () => {
-    const pushing = await startPushing();
-    const large = randomBytes(3 * 1024 * 1024).toString("latin1");
+    const pushing = await startPushing({ maxUnpackedMb: 2 });
+    const large = randomBytes(300_000).toString("hex");
     await accept(pushing, await commit(pushing.work, { "large.bin": large }));
     let sha = "";
     for (let n = 0; n < 4; n++) sha = await commit(pushing.work, { "large.bin": `${large}${n}` });
-    await expectRefusal(pushing, sha, "the push unpacks to more than 10 MB");
+    await expectRefusal(pushing, sha, "the push unpacks to more than 2 MB");
   });
 
   test("with trees without end, also where most of them came with an earlier push", async () => {
@@ -88,16 +88,16 @@ describe("a push is refused", () => {
   });
 
   test("with folders that lie too deep", async () => {
-    const pushing = await startPushing();
+    const pushing = await startPushing({ maxDepth: 20 });
     const { work } = pushing;
     const blob = await git(work, "rev-parse", "main:README.md");
-    await git(work, "update-index", "--add", "--cacheinfo", `100644,${blob},${"f/".repeat(252)}x`);
+    await git(work, "update-index", "--add", "--cacheinfo", `100644,${blob},${"f/".repeat(22)}x`);
     const tree = await git(work, "write-tree");
     // Short cuts from the root to each folder do not make the way down shorter.
     const folders = (await git(work, "ls-tree", "-r", "-d", tree)).split("\n").map((line) => line.split(/\s/)[2]);
     const input = folders.map((id, n) => `040000 tree ${id}\t${n}\n`).join("");
     const wide = execFileSync("git", ["mktree"], { cwd: work, encoding: "utf8", input }).trim();
-    const reason = "a commit in the push has folders that lie more than 250 deep";
+    const reason = "a commit in the push has folders that lie more than 20 deep";
     for (const each of [tree, wide])
       await expectRefusal(pushing, await git(work, "commit-tree", "-m", "deep", "-p", "main", each), reason);
   });
@@ -170,4 +170,12 @@ test("trees are read from pieces of any size, and a tree too large to hold is an
     ]);
   }
   expect(() => new TreeReader().take(Buffer.from(`${ids[0]} tree 40000000\n`))).toThrow();
+});
+
+test("a quarantine that cannot be read is no reason to accept what is in it", async () => {
+  const { mirrors, id } = await startPushing();
+  const quarantine = join(mirrors.path(id), "objects", "incoming-broken");
+  await mkdir(join(quarantine, "aa"), { recursive: true });
+  await writeFile(join(quarantine, "aa", "a".repeat(38)), "no object");
+  await expect(mirrors.inspectPush(id, quarantine, new AbortController().signal)).rejects.toThrow();
 });

@@ -156,21 +156,25 @@ describe("a runner's git", () => {
     expect(seen.pushed).toEqual([]);
   });
 
-  test("may overwrite its branch with large commits again and again without filling the mirror", async () => {
-    mirrors = openMirrors({ folder: mirrors.folder, maxRepositoryMb: 20, maxMirrorMb: 3, gitEnvironment: hostGit });
-    const { remote, seen } = await gateway();
-    const work = await clone(remote);
-    for (let n = 0; n < 5; n++) {
-      await git(work, "reset", "--quiet", "--hard", "origin/main");
-      await commit(work, { "big.bin": randomBytes(2_000_000).toString("latin1") });
-      await git(work, "push", "--quiet", "--force", "origin", branch);
-    }
-    expect(seen.pushed).toHaveLength(5);
-    expect(seen.denied).toEqual([]);
-    await until(async () => (await folderSize(mirrors.path(id))) < 3 * 1024 * 1024 + 100_000);
-    expect(await mirrors.head(id, branch)).toBe(await git(work, "rev-parse", "HEAD"));
-    expect(await git(mirrors.path(id), "fsck", "--full")).not.toContain("missing");
-  });
+  test(
+    "may overwrite its branch with large commits again and again without filling the mirror",
+    { timeout: 90_000 },
+    async () => {
+      mirrors = openMirrors({ folder: mirrors.folder, maxRepositoryMb: 20, maxMirrorMb: 3, gitEnvironment: hostGit });
+      const { remote, seen } = await gateway();
+      const work = await clone(remote);
+      for (let n = 0; n < 5; n++) {
+        await git(work, "reset", "--quiet", "--hard", "origin/main");
+        await commit(work, { "big.bin": randomBytes(2_000_000).toString("latin1") });
+        await git(work, "push", "--quiet", "--force", "origin", branch);
+      }
+      expect(seen.pushed).toHaveLength(5);
+      expect(seen.denied).toEqual([]);
+      await until(async () => (await folderSize(mirrors.path(id))) < 3 * 1024 * 1024 + 100_000);
+      expect(await mirrors.head(id, branch)).toBe(await git(work, "rev-parse", "HEAD"));
+      expect(await git(mirrors.path(id), "fsck", "--full")).not.toContain("missing");
+    },
+  );
 
   test("is told that the mirror is full, and pushes again once there is room", async () => {
     mirrors = openMirrors({ folder: mirrors.folder, maxRepositoryMb: 20, maxMirrorMb: 3, gitEnvironment: hostGit });
