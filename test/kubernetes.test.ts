@@ -266,7 +266,7 @@ describe("what stands in the way is told with what to do", () => {
   );
 
   it(
-    "no room for the runner",
+    "no room for the runner: the task's log says that it waits for a node, and in the end that none came",
     async () => {
       await using scene = await open("room", { WHARF_KUBERNETES_RESERVE: "1", WHARF_KUBERNETES_START_TIMEOUT: "5" });
       const filler = {
@@ -277,7 +277,14 @@ describe("what stands in the way is told with what to do", () => {
         body: { metadata: { name: "filler" }, spec: filler },
       });
       try {
-        expect(await failure(scene)).toMatchObject({ code: "runner_not_started" });
+        const task = await taskAt(scene);
+        await scene.wharf.prompt(task, "demo: say hello");
+        const events = await scene.wharf.until(task.id, ({ data }) => data.kind === "failure", 2 * minutes);
+        expect(failures(events)[0]).toMatchObject({ code: "runner_not_started" });
+        const waits = events.filter(
+          ({ data }) => data.kind === "notice" && data.message.startsWith("Waiting for a node"),
+        );
+        expect(waits).toMatchObject([{ data: { message: expect.stringContaining("Insufficient cpu") } }]);
       } finally {
         await kube("delete", "pod", "filler", "--force", "--grace-period=0");
       }
