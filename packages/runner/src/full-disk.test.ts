@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { appendFileSync, mkdtempSync, rmSync, statfsSync, statSync } from "node:fs";
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, statfsSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -20,6 +20,15 @@ function fillLastPage(path: string): void {
   appendFileSync(path, lineOf("x".repeat(left)));
 }
 
+/** The kernel lets go of the disk a moment after the last process that used it has gone. */
+async function unmount(disk: string): Promise<void> {
+  for (const until = Date.now() + 20_000; ; await sleep(50)) {
+    const { status, stderr } = spawnSync("umount", [disk], { encoding: "utf8" });
+    if (status === 0) return;
+    if (Date.now() > until) throw new Error(stderr);
+  }
+}
+
 describe.runIf(canMount)("a daemon killed in a turn, started again without a byte left (needs root on Linux)", () => {
   let disk: string;
   let bench: DaemonBench;
@@ -31,17 +40,27 @@ describe.runIf(canMount)("a daemon killed in a turn, started again without a byt
   });
 
   afterEach(async () => {
+    killAgent();
     await bench[Symbol.asyncDispose]();
-    while (spawnSync("umount", [disk]).status !== 0) await sleep(50);
+    await unmount(disk);
     rmSync(disk, { recursive: true });
   });
+
+  /** A daemon that is killed right after its agent's first word may not have written down yet who that is. */
+  function killAgent(): void {
+    try {
+      process.kill(Number(readFileSync(join(bench.workspace, "pid"), "utf8")), "SIGKILL");
+    } catch {
+      // The daemon that came back had ended it.
+    }
+  }
 
   /** Leaves an open turn behind, on a disk that others then fill. */
   async function dieInTurn({ withReserve }: { withReserve: boolean }) {
     const daemon = bench.startDaemon();
     const server = await bench.serve({ epoch: 1 });
     const client = await server.client();
-    await client.call(daemonApi.startAgent, agentOf("echo begun; exec sleep 300"));
+    await client.call(daemonApi.startAgent, agentOf("echo $$ > pid; echo begun; exec sleep 300"));
     await client.call(daemonApi.prompt, turnOf("turn-1"));
     await until(client, ({ data }) => data.kind === "message");
     server.cut();
