@@ -236,7 +236,7 @@ describe.concurrent("an agent that", () => {
       prompt: "demo: fail I want a login",
       code: "agent_refused",
       message: /I want a login/,
-      next: /key/,
+      next: /login of its own/,
     });
   });
 

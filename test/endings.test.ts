@@ -10,7 +10,7 @@ import { locator } from "../packages/cli/src/locate.ts";
 import { eventually } from "./support/eventually.ts";
 import { noTraces, tracesOf } from "./support/processes.ts";
 import { makeRepository } from "./support/repository.ts";
-import { scratchFolder } from "./support/wharf.ts";
+import { scratchFolder, Wharf } from "./support/wharf.ts";
 
 const launcher = join(import.meta.dirname, "../packages/cli/bin/wharf.js");
 
@@ -102,4 +102,26 @@ describe("a server", () => {
     expect(existsSync(join(data, "server.sock"))).toBe(false);
     await expectNothingLeft();
   });
+});
+
+it("a log that is followed ends as its signal says, and by itself when the task is over", async () => {
+  await using wharf = new Wharf(folder);
+  await wharf.start();
+  const task = await wharf.createTask({ repository_url: repository });
+  await wharf.prompt(task, "demo: say at work\ndemo: hang");
+  for (const [signal, code] of [
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ] as const) {
+    const logs = pipe("task", "logs", task.id, "--follow");
+    const exit = once(logs, "exit");
+    await once(logs.stdout!, "data");
+    logs.kill(signal);
+    expect(await exit).toEqual([code, null]);
+  }
+  const logs = pipe("task", "logs", task.id, "--follow");
+  const exit = once(logs, "exit");
+  logs.stdout!.resume();
+  await wharf.client.call(api.cancelTask, { params: { task_id: task.id } });
+  expect(await exit).toEqual([0, null]);
 });

@@ -4,8 +4,9 @@ import { z } from "zod";
 import { Client } from "./client.ts";
 import { locator } from "./locate.ts";
 import { checkArguments, parseOptions } from "./option-values.ts";
-import { type Environment, type GlobalOptions, readLocalSettings, readSettings, type Settings } from "./settings.ts";
+import { escapeControls } from "./render/clean.ts";
 import type { Look } from "./render/table.ts";
+import { type Environment, type GlobalOptions, readLocalSettings, readSettings, type Settings } from "./settings.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** What surrounds a command line. */
@@ -71,4 +72,4 @@ function widthOf({ terminal, environment }: Host): number | undefined {
 }
 
 /** One line for programs. */
-export const jsonLine = (value: unknown): string => `${JSON.stringify(value)}\n`;
+export const jsonLine = (value: unknown): string => `${escapeControls(JSON.stringify(value))}\n`;

@@ -5,12 +5,16 @@ import type { Client } from "./client.ts";
 const pageSize = 1_000;
 
 /** The whole of a task's log as it stands. */
-export async function* readLog(client: Client, taskId: string, after = 0): AsyncGenerator<Event, void, undefined> {
+export async function* readLog(
+  client: Client,
+  taskId: string,
+  { after = 0, signal }: { after?: number; signal?: AbortSignal } = {},
+): AsyncGenerator<Event, void, undefined> {
+  const options = signal ? { signal } : {};
   for (let cursor = after; ;) {
-    const { events, last_seq } = await client.call(api.listTaskEvents, {
-      params: { task_id: taskId },
-      query: { after: cursor, limit: pageSize },
-    });
+    const query = { after: cursor, limit: pageSize };
+    const page = { params: { task_id: taskId }, query };
+    const { events, last_seq } = await client.call(api.listTaskEvents, page, options);
     yield* events;
     cursor = events.at(-1)?.seq ?? cursor;
     if (events.length === 0 || cursor >= last_seq) return;

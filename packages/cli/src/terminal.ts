@@ -1,4 +1,6 @@
+import { randomInt } from "node:crypto";
 import { Interrupted, interruptWork } from "./interrupts.ts";
+import { createPrinter } from "./render/clean.ts";
 import { createStyle, type Style } from "./render/style.ts";
 import { watchOutput, writeText } from "./runner/output.ts";
 import { type Environment, wantsColour } from "./settings.ts";
@@ -16,27 +18,37 @@ export interface Terminal {
   readonly isTty: boolean;
 }
 
-export function processTerminal(environment: Environment): Terminal {
-  watchOutput(process.stdout, endWork);
+/** The streams of a process, of which a person may be behind each. */
+export interface Streams {
+  readonly stdin: NodeJS.ReadStream;
+  readonly stdout: NodeJS.WriteStream;
+  readonly stderr: NodeJS.WriteStream;
+}
+
+/** A terminal to which nothing is written that could command it but this process's own styles. */
+export function openTerminal(environment: Environment, { stdin, stdout, stderr }: Streams): Terminal {
+  watchOutput(stdout, (error) => endWork(error, stderr));
   // Messages that nobody reads are no reason to end: the exit code still says how it went.
-  watchOutput(process.stderr, () => undefined);
-  const isTty = process.stdout.isTTY === true;
+  watchOutput(stderr, () => undefined);
+  const isTty = stdout.isTTY === true;
   // A terminal that is closed fails its readers; the hang-up that comes with it ends the work.
-  if (isTty) process.stdin.on("error", () => undefined);
+  if (isTty) stdin.on("error", () => undefined);
+  const mark = String(randomInt(1e9, 1e10));
+  const print = createPrinter(mark);
   return {
-    out: (text) => writeText(process.stdout, text),
-    err: (text) => writeText(process.stderr, text),
-    style: createStyle(wantsColour(environment, isTty)),
-    errStyle: createStyle(wantsColour(environment, process.stderr.isTTY === true)),
-    isInteractive: isTty && process.stdin.isTTY === true,
+    out: (text) => writeText(stdout, print(text)),
+    err: (text) => writeText(stderr, print(text)),
+    style: createStyle(wantsColour(environment, isTty), mark),
+    errStyle: createStyle(wantsColour(environment, stderr.isTTY === true), mark),
+    isInteractive: isTty && stdin.isTTY === true,
     isTty,
   };
 }
 
 /** Ends as other programs do that can write no more: as if by the signal for it (`wharf task logs … | head`). */
-function endWork(error: NodeJS.ErrnoException): void {
+function endWork(error: NodeJS.ErrnoException, stderr: NodeJS.WriteStream): void {
   if (error.code === "EPIPE") return interruptWork(new Interrupted("SIGPIPE"));
   if (error.code === "EIO") return interruptWork(new Interrupted("SIGHUP"));
-  writeText(process.stderr, `✗ The output cannot be written: ${error.message}\n`);
+  writeText(stderr, `✗ The output cannot be written: ${error.message}\n`);
   interruptWork(new Interrupted("SIGPIPE", 2));
 }

@@ -72,7 +72,7 @@ function agentTypeTable(types: readonly AgentType[], look: Look): string {
     type.name,
     type.available ? style.green("yes") : style.dim("no"),
     type.protocol,
-    type.model_route ?? "–",
+    oneLine(type.model_route ?? "–", 60),
     oneLine(type.available ? type.description || type.command.join(" ") : (type.unavailable_reason ?? ""), longestCell),
   ]);
   return table(["NAME", "HERE", "PROTOCOL", "ROUTE", "WHAT IT IS, OR WHY NOT"], rows, look);

@@ -8,6 +8,7 @@ import { usageError } from "../failure.ts";
 import { Interrupts } from "../interrupts.ts";
 import { collect, decimalNumber, variables, wholeNumber } from "../option-values.ts";
 import { readText } from "../prompt-text.ts";
+import { clean } from "../render/clean.ts";
 import { size } from "../render/numbers.ts";
 import { attach } from "../runner/attach.ts";
 import { CommandInterrupts } from "../runner/command-interrupts.ts";
@@ -182,11 +183,11 @@ async function show({ settings, terminal }: Cli, event: TerminalEvent): Promise<
   const { style, errStyle } = terminal;
   switch (event.type) {
     case "stdout":
-      return writeBytes(process.stdout, Buffer.from(event.data));
+      return terminal.out(clean(event.data));
     case "stderr":
-      return writeBytes(process.stderr, Buffer.from(event.data));
+      return terminal.err(clean(event.data));
     case "command":
-      return terminal.out(`${style.dim(`$ ${event.data.trimEnd()}`)}\n`);
+      return terminal.out(`${style.dim(`$ ${clean(event.data).trimEnd()}`)}\n`);
     case "gap":
       return terminal.err(errStyle.dim(`[${size(event.to - event.from)} are no longer kept]\n`));
     case "detached":

@@ -5,7 +5,7 @@ import { z } from "zod";
 import { type Cli, type Input, jsonLine, type Register } from "../cli.ts";
 import { Exit, usageError } from "../failure.ts";
 import { choiceOption, collect, decimalNumber, variables, wholeNumber } from "../option-values.ts";
-import { clean } from "../render/clean.ts";
+import { clean, oneLine } from "../render/clean.ts";
 import { runnerTable, runnerText } from "../render/runner.ts";
 import { shortId } from "../tasks.ts";
 import { addRunnerWork } from "./runner-work.ts";
@@ -158,7 +158,7 @@ function tell({ settings, terminal }: Cli, runner: RunnerView): void {
 /** One that failed is there and says why; the command that was to make it has failed too. */
 function requireWell({ settings, terminal }: Cli, { state, error_message }: RunnerView): void {
   if (state !== "ERROR") return;
-  if (!settings.json) terminal.err(`It could not be made: ${error_message ?? "for no known reason"}\n`);
+  if (!settings.json) terminal.err(`It could not be made: ${oneLine(error_message ?? "for no known reason", 400)}\n`);
   throw new Exit(2);
 }
 

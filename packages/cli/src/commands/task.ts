@@ -3,20 +3,19 @@ import type { Command } from "commander";
 import { z } from "zod";
 import { type Cli, type Input, jsonLine, type Register } from "../cli.ts";
 import { usageError } from "../failure.ts";
-import { follow } from "../follow.ts";
-import { Interrupts } from "../interrupts.ts";
 import { choiceOption, wholeNumber } from "../option-values.ts";
 import { readText } from "../prompt-text.ts";
 import { diffStat, patchText } from "../render/diff.ts";
-import { LogView } from "../render/log-view.ts";
 import { chooseOption, questionLines } from "../render/permission.ts";
 import { taskTable } from "../render/task.ts";
 import { repositoryUrl } from "../repository.ts";
+import { writeBytes } from "../runner/output.ts";
 import { clean } from "../render/clean.ts";
-import { openQuestions, readLog, readTurns, shortId } from "../tasks.ts";
+import { openQuestions, readTurns, shortId } from "../tasks.ts";
 import { attachOption } from "./attach-option.ts";
 import { policyOption } from "./policy-option.ts";
 import { ChoiceOptions, chooseFor } from "./task-choice.ts";
+import { LogOptions, showLogs } from "./task-logs.ts";
 import { showTask } from "./task-show.ts";
 import { promptTask, PromptOptions } from "./task-prompt.ts";
 
@@ -33,7 +32,6 @@ const CreateOptions = z.object({
   priority: wholeNumber({ min: 0, max: 10 }).optional(),
 });
 const ListOptions = z.object({ state: TaskState.optional(), limit: wholeNumber({ min: 1, max: 1000 }) });
-const LogOptions = z.object({ follow: z.boolean().default(false), after: wholeNumber({ min: 0 }).optional() });
 const StopOptions = z.object({ reason: z.string().optional() });
 const AnswerOptions = z.object({ permission: z.string().optional(), refuse: z.boolean().default(false) });
 const None = z.object({});
@@ -66,7 +64,10 @@ export function addTask(program: Command, register: Register): void {
   const logs = group
     .command("logs <task>")
     .description("the task's log")
-    .option("-f, --follow", "go on with what comes")
+    .option(
+      "-f, --follow",
+      "go on with what comes, until the task is completed, failed or cancelled (one in review goes on with the next prompt)",
+    )
     .option("--after <seq>", "only what came after this sequence");
   register(logs, LogOptions, showLogs);
   const prompt = group
@@ -117,7 +118,10 @@ export function addTask(program: Command, register: Register): void {
     removeTask,
   );
   register(
-    group.command("diff <task>").description("what the task's branch changed").option("--stat", "only how much"),
+    group
+      .command("diff <task>")
+      .description("what the task's branch changed; in a pipe, the patch as git takes it, byte for byte")
+      .option("--stat", "only how much"),
     z.object({ stat: z.boolean().default(false) }),
     showDiff,
   );
@@ -167,25 +171,6 @@ async function listTasks(
   const more = answer.total - answer.tasks.length;
   if (answer.total_capped) terminal.err(`More than ${more} more; --limit and --state narrow it down.\n`);
   else if (more > 0) terminal.err(`${more} more; --limit shows them.\n`);
-}
-
-async function showLogs(cli: Cli, { args, options }: Input<z.infer<typeof LogOptions>>): Promise<void> {
-  const { client, settings, terminal } = cli;
-  using interrupts = new Interrupts();
-  const task = await client.call(api.getTask, { params: params(args) });
-  const view = new LogView({ style: terminal.style, detail: true });
-  const events = options.follow
-    ? follow({
-        locate: client.locate,
-        taskId: task.id,
-        after: options.after ?? 0,
-        signal: interrupts.signal,
-        onConnection: (state) =>
-          terminal.err(state === "lost" ? "The server does not answer; waiting for it …\n" : "The server is back.\n"),
-      })
-    : readLog(client, task.id, options.after);
-  for await (const event of events) terminal.out(settings.json ? jsonLine(event) : view.show(event));
-  if (!settings.json) terminal.out(view.rest());
 }
 
 async function stopTask(cli: Cli, { args, options }: Input<z.infer<typeof StopOptions>>): Promise<void> {
@@ -261,8 +246,9 @@ async function showDiff(
   const diff = await client.call(api.getTaskDiff, { params: params(args) });
   if (settings.json) return terminal.out(jsonLine(diff));
   if (options.stat) return terminal.out(`${diffStat(diff.files, terminal.style)}\n`);
+  if (terminal.isTty) terminal.out(patchText(diff.patch, terminal.style));
   // What is piped on has to stay byte for byte what git can apply.
-  terminal.out(terminal.isTty ? patchText(diff.patch, terminal.style) : diff.patch);
+  else await writeBytes(process.stdout, Buffer.from(diff.patch));
   if (diff.truncated) terminal.err("The patch is too large to show whole; fetch the branch to see all of it.\n");
 }
 
@@ -282,7 +268,7 @@ async function answerQuestion(cli: Cli, { args, options }: Input<z.infer<typeof 
       asked
         .map(
           (one) =>
-            `${questionLines(one, terminal.style).join("\n")}\n    ${terminal.style.dim(`--permission ${one.permission_id}`)}\n`,
+            `${questionLines(one, terminal.style).join("\n")}\n    ${terminal.style.dim(`--permission ${clean(one.permission_id)}`)}\n`,
         )
         .join(""),
     );

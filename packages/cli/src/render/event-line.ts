@@ -1,5 +1,5 @@
 import type { EventData, EventDataOf } from "@wharf/contract";
-import { clean, oneLine } from "./clean.ts";
+import { oneLine } from "./clean.ts";
 import { changeCount } from "./diff.ts";
 import { duration, plural, size } from "./numbers.ts";
 import type { Style } from "./style.ts";
@@ -15,15 +15,17 @@ export function eventLines(data: LineData, style: Style, detail: boolean): strin
   switch (data.kind) {
     case "commit":
       return [
-        `${style.green("●")} commit ${data.sha.slice(0, 10)}  ${oneLine(data.message, 72)}  ${style.dim("(")}${changeCount(data, style)}${style.dim(")")}`,
+        `${style.green("●")} commit ${oneLine(data.sha.slice(0, 10))}  ${oneLine(data.message, 72)}  ${style.dim("(")}${changeCount(data, style)}${style.dim(")")}`,
       ];
     case "push":
       if (data.status === "pending")
-        return [`${style.yellow("…")} ${clean(data.ref)} is not pushed yet: ${oneLine(data.message ?? "", 600)}`];
+        return [
+          `${style.yellow("…")} ${oneLine(data.ref, 200)} is not pushed yet: ${oneLine(data.message ?? "", 600)}`,
+        ];
       return data.status === "pushed"
-        ? [`${style.green("✓")} pushed ${clean(data.ref)} to ${oneLine(data.remote, 200)}`]
+        ? [`${style.green("✓")} pushed ${oneLine(data.ref, 200)} to ${oneLine(data.remote, 200)}`]
         : [
-            `${style.red("✗")} ${clean(data.ref)} was not pushed: ${oneLine(data.message ?? "no reason was given", 600)}`,
+            `${style.red("✗")} ${oneLine(data.ref, 200)} was not pushed: ${oneLine(data.message ?? "no reason was given", 600)}`,
           ];
     case "failure":
       return [
@@ -73,7 +75,11 @@ function stateLines(data: EventDataOf<"state">, style: Style, detail: boolean): 
   const triedAgain = data.entity === "run" && data.to === "PENDING" && data.from !== undefined;
   if (triedAgain) return [`${style.yellow("!")} The start failed and is ${reason.replace(/^: /, "")}`];
   return detail
-    ? [style.dim(`· ${data.entity} ${data.from === undefined ? "" : `${data.from} → `}${data.to}${reason}`)]
+    ? [
+        style.dim(
+          `· ${data.entity} ${oneLine(data.from === undefined ? data.to : `${data.from} → ${data.to}`)}${reason}`,
+        ),
+      ]
     : [];
 }
 

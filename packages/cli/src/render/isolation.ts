@@ -11,12 +11,12 @@ const bubblewrapHint =
   "Install bubblewrap (`apt install bubblewrap`, `dnf install bubblewrap`) and see that user namespaces are allowed; `wharf doctor` says more.";
 
 export const isolationText = ({ backend, isolation }: IsolationInfo, style: Style): string =>
-  isolation === "unsafe" ? style.red("UNSAFE: none") : `${shownIsolation(isolation, style)} (${backend})`;
+  isolation === "unsafe" ? style.red("UNSAFE: none") : `${shownIsolation(isolation, style)} (${oneLine(backend, 40)})`;
 
 /** How a runner is held in, loudly where it is not. */
 export const shownIsolation = (isolation: string, style: Style): string => {
   if (isolation === "unsafe") return style.red("WITHOUT A SANDBOX");
-  return isolation === "unenforced" ? style.red("ISOLATION NOT ENFORCED") : isolation;
+  return isolation === "unenforced" ? style.red("ISOLATION NOT ENFORCED") : oneLine(isolation, 40);
 };
 
 /** Agents without a sandbox are nothing to be told of in passing. */

@@ -118,7 +118,7 @@ export class LogView {
 
   #phase(data: EventDataOf<"phase">): string {
     const key = `phase ${data.phase}`;
-    const name = this.#style.dim(data.phase.padEnd(phaseWidth));
+    const name = this.#style.dim(oneLine(data.phase, 40).padEnd(phaseWidth));
     if (data.status === "started")
       return data.percent === undefined
         ? this.#openLine(key, name)

@@ -19,8 +19,8 @@ export function runnerTable(runners: readonly RunnerSummary[], look: Look): stri
   const rows = runners.map((runner) => [
     runner.id.slice(0, 8),
     stateText(runner.state, look.style),
-    runner.tier,
-    runner.backend,
+    oneLine(runner.tier, 40),
+    oneLine(runner.backend, 40),
     runner.run_id === undefined ? "–" : runner.run_id.slice(0, 8),
     ago(runner.created_at),
     oneLine(runner.name ?? ""),
@@ -35,18 +35,20 @@ export function runnerText(runner: RunnerView, style: Style): string {
       ["runner", runner.id],
       ["name", runner.name && oneLine(runner.name, 100)],
       ["state", stateText(runner.state, style)],
-      ["tier", runner.tier],
+      ["tier", oneLine(runner.tier, 40)],
       ["size", size && `${size.cpu_millicores / 1000} CPU, ${size.memory_mb} MiB, ${size.storage_gb} GiB`],
       [
         "backend",
-        [runner.backend, runner.isolation && shownIsolation(runner.isolation, style)].filter(Boolean).join(", "),
+        [oneLine(runner.backend, 40), runner.isolation && shownIsolation(runner.isolation, style)]
+          .filter(Boolean)
+          .join(", "),
       ],
-      ["image", runner.image],
-      ["models", runner.model_route],
+      ["image", runner.image && oneLine(runner.image, 400)],
+      ["models", runner.model_route && oneLine(runner.model_route, 60)],
       ["run", runner.run_id],
-      ["environment", Object.keys(environment).sort().join(" ")],
+      ["environment", oneLine(Object.keys(environment).sort().join(" "), 400)],
       ["error", runner.error_message && style.red(oneLine(runner.error_message, 400))],
-      ["created", `${runner.created_at} (${ago(runner.created_at)})`],
+      ["created", `${oneLine(runner.created_at)} (${ago(runner.created_at)})`],
     ],
     style,
   );

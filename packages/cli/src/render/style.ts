@@ -3,8 +3,11 @@ const codes = { bold: 1, dim: 2, inverse: 7, red: 31, green: 32, yellow: 33, blu
 /** Marks text for a terminal, or leaves it as it is. */
 export type Style = { readonly [Name in keyof typeof codes]: (text: string) => string };
 
-export function createStyle(enabled: boolean): Style {
-  const paint = (code: number) => (text: string) => (enabled && text !== "" ? `\u001b[${code}m${text}\u001b[0m` : text);
+/** `mark` goes into each of its sequences, for the printer to know them by. */
+export function createStyle(enabled: boolean, mark = ""): Style {
+  const end = mark && `;${mark}`;
+  const paint = (code: number) => (text: string) =>
+    enabled && text !== "" ? `\u001b[${code}${end}m${text}\u001b[0${end}m` : text;
   const { bold, dim, inverse, red, green, yellow, blue, cyan } = codes;
   return {
     bold: paint(bold),

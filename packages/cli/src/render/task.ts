@@ -21,7 +21,7 @@ export function taskTable(tasks: readonly TaskSummary[], look: Look): string {
   const rows = tasks.map((task) => [
     task.id.slice(0, 8),
     stateText(task.state, look.style),
-    task.agent_type ?? "–",
+    oneLine(task.agent_type ?? "–", 60),
     ago(task.updated_at),
     oneLine(task.title, longestCell),
   ]);
@@ -38,16 +38,16 @@ export function taskText(
     [
       ["task", task.id],
       ["state", stateText(task.state, style)],
-      ["agent", task.agent_type],
+      ["agent", task.agent_type && oneLine(task.agent_type)],
       ["repository", task.repository_url && oneLine(task.repository_url, 300)],
-      ["begins at", [task.branch, task.base_commit_sha?.slice(0, 10)].filter(Boolean).join(" @ ")],
-      ["branch", task.shadow_branch],
+      ["begins at", oneLine([task.branch, task.base_commit_sha?.slice(0, 10)].filter(Boolean).join(" @ "), 300)],
+      ["branch", oneLine(task.shadow_branch, 300)],
       ["mode", task.agent_mode && oneLine(task.agent_mode, 200)],
       ["model", task.agent_model && oneLine(task.agent_model, 200)],
       ["policy", task.permission_policy],
       ["run", run && runText(run, style)],
       ["error", run?.error_message && style.red(oneLine(run.error_message, 400))],
-      ["changed", `${task.updated_at} (${ago(task.updated_at)})`],
+      ["changed", `${oneLine(task.updated_at)} (${ago(task.updated_at)})`],
     ],
     style,
   );
@@ -61,9 +61,9 @@ export function taskText(
 const runText = ({ id, status, phase, isolation, backend, attempt }: Run, style: Style): string =>
   [
     `${id.slice(0, 8)} ${status}`,
-    phase,
+    phase && oneLine(phase, 40),
     isolation && shownIsolation(isolation, style),
-    backend,
+    backend && oneLine(backend, 40),
     attempt > 1 ? `attempt ${attempt}` : "",
   ]
     .filter(Boolean)
@@ -73,7 +73,7 @@ function turnTable(turns: readonly Turn[], { style, width }: Look): string {
   const rows = turns.map((turn, i) => [
     String(i + 1),
     turn.cancel_asked && turn.state === "RUNNING" ? "ENDING" : turn.state,
-    turn.stop_reason ?? "–",
+    oneLine(turn.stop_reason ?? "–", 40),
     ago(turn.created_at),
     oneLine(turn.prompt, longestCell),
   ]);

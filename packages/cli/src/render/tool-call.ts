@@ -37,7 +37,7 @@ export function callTitle(call: ToolCall): string {
 
 /** How it ended, to stand behind its title. */
 export function callEnding(call: ToolCall, style: Style): string {
-  if (call.status !== "completed") return style.red(call.status);
+  if (call.status !== "completed") return style.red(oneLine(call.status, 40));
   const changes = call.content.flatMap((part) => (part.type === "diff" ? [lineChanges(part)] : []));
   const added = changes.reduce((sum, { additions }) => sum + additions, 0);
   const removed = changes.reduce((sum, { deletions }) => sum + deletions, 0);

@@ -1,5 +1,6 @@
 import { createInterface } from "node:readline/promises";
 import type { EventDataOf } from "@wharf/contract";
+import { oneLine } from "../render/clean.ts";
 import { chooseOption } from "../render/permission.ts";
 
 type Permission = EventDataOf<"permission">;
@@ -60,7 +61,10 @@ export class Asker implements AsyncDisposable {
       }
     } catch (error) {
       if (until.signal.aborted) output.write("\n");
-      else output.write(`  The answer was not taken: ${error instanceof Error ? error.message : String(error)}\n`);
+      else
+        output.write(
+          `  The answer was not taken: ${oneLine(error instanceof Error ? error.message : String(error), 400)}\n`,
+        );
     } finally {
       lines.close();
     }

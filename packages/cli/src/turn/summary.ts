@@ -102,5 +102,5 @@ const pushWords: Readonly<Record<TurnOutcome["push"], string>> = {
 
 function branchText({ task, outcome }: Summary, style: Style): string | undefined {
   if (outcome.push === "none") return undefined;
-  return `${style.bold(task.shadow_branch)}\n${pushWords[outcome.push]} ${oneLine(task.repository_url ?? "", 300)}`;
+  return `${style.bold(oneLine(task.shadow_branch, 300))}\n${pushWords[outcome.push]} ${oneLine(task.repository_url ?? "", 300)}`;
 }

@@ -1,0 +1,29 @@
+import { api } from "@wharf/contract";
+import { z } from "zod";
+import { type Cli, type Input, jsonLine } from "../cli.ts";
+import { followToEnd } from "../follow-to-end.ts";
+import { Interrupts } from "../interrupts.ts";
+import { wholeNumber } from "../option-values.ts";
+import { LogView } from "../render/log-view.ts";
+import { readLog } from "../tasks.ts";
+
+export const LogOptions = z.object({
+  follow: z.boolean().default(false),
+  after: wholeNumber({ min: 0 }).default(0),
+});
+
+export async function showLogs(cli: Cli, { args, options }: Input<z.infer<typeof LogOptions>>): Promise<void> {
+  const { client, settings, terminal } = cli;
+  using interrupts = new Interrupts();
+  const { signal } = interrupts;
+  const task = await client.call(api.getTask, { params: { task_id: args[0] ?? "" } }, { signal });
+  const view = new LogView({ style: terminal.style, detail: true });
+  const onConnection = (state: "lost" | "back") =>
+    terminal.err(state === "lost" ? "The server does not answer; waiting for it …\n" : "The server is back.\n");
+  const events = options.follow
+    ? followToEnd(client, { task, after: options.after, signal, onConnection })
+    : readLog(client, task.id, { after: options.after, signal });
+  for await (const event of events) terminal.out(settings.json ? jsonLine(event) : view.show(event));
+  if (!settings.json) terminal.out(view.rest());
+  signal.throwIfAborted();
+}

@@ -1,0 +1,104 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { PassThrough } from "node:stream";
+import type { Command } from "commander";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { evil, id, serveHostile } from "./fixtures/hostile-server.ts";
+import { createProgram } from "./program.ts";
+import { createPrinter } from "./render/clean.ts";
+import { openTerminal } from "./terminal.ts";
+import { wharf } from "./wharf.ts";
+
+let folder = "";
+let server: Awaited<ReturnType<typeof serveHostile>>;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "wharf-cli-"));
+  server = await serveHostile();
+});
+afterAll(async () => {
+  server.close();
+  await rm(folder, { recursive: true });
+});
+
+/** A command line with everything that it printed, to a terminal or to a pipe. */
+async function typed(line: readonly string[], isTTY: boolean) {
+  const printed = { text: "" };
+  const stream = () => {
+    const made = Object.assign(new PassThrough(), { isTTY, columns: 80, fd: -1 });
+    made.on("data", (bytes) => (printed.text += String(bytes)));
+    return made as unknown as NodeJS.WriteStream;
+  };
+  const stdin = Object.assign(new PassThrough(), { isTTY: false }) as unknown as NodeJS.ReadStream;
+  const environment = { PATH: process.env.PATH, WHARF_DATA: folder, WHARF_URL: server.url, WHARF_TOKEN: "t" };
+  const terminal = openTerminal(environment, { stdin, stdout: stream(), stderr: stream() });
+  const code = await wharf(line, { environment, terminal, folder });
+  await new Promise((resolve) => setImmediate(resolve));
+  return { code, text: printed.text };
+}
+
+/** These hand on bytes as they are, or work on this machine and print nothing of a server's. */
+const exempt = new Set(["up", "down", "demo", "runner exec", "runner attach", "runner cp"]);
+
+/** What a command needs besides an id for each of its arguments, and further ways to call it. */
+const calls: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  run: [[evil, "--repo", "/srv/repository", "--agent", evil]],
+  "task prompt": [[id], [id, evil, "--follow"]],
+  "task logs": [[id], [id, "--follow"]],
+  "task show": [[id]],
+  "task answer": [[id], [id, evil], [id, "--refuse"]],
+  "task mode": [[id], [id, evil]],
+  "task model": [[id], [id, evil]],
+  "task cancel-turn": [[id], [id, evil]],
+  "runner ls": [[], ["--orphans"]],
+  "runner rm": [[id], ["--all"], ["--orphans"]],
+  "runner logs": [[id], [id, "--follow"]],
+  "agent-types add": [[evil, "--", evil]],
+};
+
+function lines(command: Command, path: readonly string[] = []): (readonly string[])[] {
+  const name = path.join(" ");
+  if (exempt.has(name)) return [];
+  const own = command.registeredArguments.filter(({ required }) => required).map(() => id);
+  const isGroup = command.commands.length > 0 && name !== "agent-types";
+  const here = path.length === 0 || isGroup ? [] : (calls[name] ?? [own]).map((more) => [...path, ...more]);
+  return [...here, ...command.commands.flatMap((one) => lines(one, [...path, one.name()]))];
+}
+
+const terminal = { out: () => undefined, err: () => undefined } as never;
+const all = lines(createProgram({ environment: {}, terminal, folder: "" }, () => undefined));
+
+// oxlint-disable-next-line no-control-regex
+const obeyed = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/u;
+/** The styles of this program. None of them is in the hostile text. */
+// oxlint-disable-next-line no-control-regex
+const styles = /\u001b\[(?:0|1|2|7|31|32|33|34|36)m/g;
+
+describe("hostile text of agents, repositories and servers commands no terminal", () => {
+  it.each(all.map((line) => [line.join(" ").replaceAll(evil, "EVIL"), line] as const))("%s", async (_, line) => {
+    const onTerminal = await typed(line, true);
+    expect(onTerminal.text.replaceAll(styles, "")).not.toMatch(obeyed);
+    expect(onTerminal.text).not.toContain("owned");
+    if (line[1] !== "diff") expect((await typed(line, false)).text).not.toMatch(obeyed);
+    const json = await typed([...line.slice(0, 2), "--json", ...line.slice(2)], false);
+    expect(json.text).not.toMatch(obeyed);
+  });
+
+  it("and is seen by the walk", async () => {
+    expect(all.length).toBeGreaterThan(25);
+    const shown = await typed(["task", "show", id], true);
+    expect(shown).toMatchObject({ code: 0, text: expect.stringContaining("evil") });
+    const logs = (await typed(["task", "logs", id], false)).text;
+    expect(logs.match(/evil/g)?.length).toBeGreaterThan(15);
+    expect((await typed(["runner", "logs", id], false)).text).toContain("evil");
+    const json: unknown = JSON.parse((await typed(["task", "show", id, "--json"], false)).text);
+    expect(json).toMatchObject({ task: { title: evil } });
+  });
+});
+
+it("the printer lets its own styles pass and no others, and hides nothing beside what it takes out", () => {
+  const print = createPrinter("123");
+  expect(print("\u001b[31;123mred\u001b[0;123m \u001b[31mred \u001b]0;x\r\nnext\rover")).toBe(
+    "\u001b[31mred\u001b[0m [31mred ]0;x\r\nnextover",
+  );
+});
