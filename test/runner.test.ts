@@ -418,6 +418,27 @@ describe("a terminal", () => {
   });
 });
 
+describe("a terminal that is attached", () => {
+  it("gives the local one back as it was when it is ended by a signal in the midst of a full-screen program", async () => {
+    const runner = await create();
+    const { spawn: spawnPty } = await import("@lydell/node-pty");
+    const line = `trap '' TERM; "${process.execPath}" "${launcher}" runner attach ${runner.id}; echo "code $?"; stty -a`;
+    const pty = spawnPty("/bin/sh", ["-c", line], { env: wharf.environment });
+    let shown = "";
+    pty.onData((text) => (shown += text));
+    const ended = new Promise((resolve) => pty.onExit(resolve));
+    await eventually(() => /[$#] $/.test(shown), true);
+    pty.write("printf '\\033[?1049h\\033[?25l\\033[?1000h\\033[?2004h%s' ready; read x\r");
+    await eventually(() => shown.includes("\u001b[?2004hready"), true);
+    const pid = tracesOf(runner.id).processes.find((one) => one.includes(" attach ") && !one.includes("/bin/sh"));
+    process.kill(Number.parseInt(pid!, 10), "SIGTERM");
+    await ended;
+    expect(shown).toContain("\u001b[?1049l\u001b[?25h\u001b[?1000l\u001b[?2004l");
+    expect(shown).toContain("code 143");
+    expect(shown).toMatch(/ icanon/);
+  });
+});
+
 describe("a server that is killed", () => {
   it("leaves the runner at work, and the next one goes on with it; a daemon that is killed is started again", async () => {
     const runner = await create();

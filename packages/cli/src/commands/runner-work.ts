@@ -125,7 +125,7 @@ async function attachTerminal(
   if (ended.end === "exit") return exitCodeOf({ type: "exit", timed_out: false, ...ended });
   const why = ended.reason === "slow" ? "Detached, as this terminal was too slow" : "Detached";
   terminal.err(`\r\n${why}; \`wharf runner attach ${runner_id} --terminal ${ended.terminal_id}\` comes back.\n`);
-  return ended.reason === "keys" ? 0 : 2;
+  return ended.exitCode;
 }
 
 async function copyFiles({ client, settings, terminal, folder }: Cli, { args }: Input<unknown>): Promise<void> {

@@ -9,10 +9,12 @@ import {
 } from "@wharf/contract";
 import type { WebSocket } from "ws";
 import { connectionFailure, refusal } from "../client.ts";
+import { Interrupted, Interrupts } from "../interrupts.ts";
 import { type Locate, nameOf } from "../locate.ts";
 import { openWebSocket } from "../transport.ts";
 import { DetachKeys } from "./detach-keys.ts";
-import { writeBytes } from "./output.ts";
+import { writeBytes, writeText } from "./output.ts";
+import { TerminalModes } from "./terminal-modes.ts";
 
 export interface AttachOptions {
   readonly locate: Locate;
@@ -30,7 +32,7 @@ export interface AttachOptions {
 
 export type Attached =
   | { readonly end: "exit"; readonly exit_code: number | null; readonly signal: string | null }
-  | { readonly end: "detached"; readonly terminal_id: string; readonly reason: string };
+  | { readonly end: "detached"; readonly terminal_id: string; readonly reason: string; readonly exitCode: number };
 
 type Control = TerminalControl;
 
@@ -41,34 +43,54 @@ const defaultSize = { cols: 80, rows: 24 };
 
 /**
  * A person's terminal on one in a runner, until the program there ends or they leave with ctrl-p ctrl-q. A connection that
- * breaks is made again where the last one stopped; this terminal is as it was when it is over, however that comes.
+ * breaks is made again where the last one stopped, unless Ctrl-C is pressed meanwhile; this terminal is as it was when it
+ * is over, however that comes.
  */
 export async function attach(options: AttachOptions): Promise<Attached> {
-  const { stdin, stdout } = options;
-  using _raw = rawMode(stdin);
-  const keys = new DetachKeys();
-  const state = { terminal_id: options.terminal_id, offset: undefined as number | undefined };
+  const { stdin, stdout, tell } = options;
+  using interrupts = new Interrupts();
+  const modes = new TerminalModes();
+  using _terminal = keepTerminal(stdin, stdout, modes);
+  const left = new AbortController();
+  const session: Session = {
+    stdin,
+    stdout,
+    modes,
+    keys: new DetachKeys(),
+    state: { terminal_id: options.terminal_id, offset: undefined },
+    tell,
+    signal: AbortSignal.any([interrupts.signal, left.signal]),
+  };
+  const { state, signal } = session;
+  const leave = (): Attached => {
+    const interrupted = signal.reason instanceof Interrupted ? signal.reason : new Interrupted("SIGINT");
+    return { end: "detached", terminal_id: state.terminal_id ?? "", reason: "hang-up", exitCode: interrupted.exitCode };
+  };
   let lostAt: number | undefined;
   for (;;) {
     try {
-      const socket = await connect(options, state);
+      const socket = await connect(options, state, signal);
       lostAt = undefined;
-      const ended = await converse(socket, { stdin, stdout, keys, state, tell: options.tell });
+      const ended = await converse(socket, session);
       if (ended) return ended;
     } catch (error) {
+      if (signal.aborted) return leave();
       const isAway = error instanceof WharfError && error.code === "server_unreachable";
       if (!isAway || state.terminal_id === undefined) throw error;
       if (lostAt !== undefined && performance.now() - lostAt > patience) throw error;
     }
-    if (lostAt === undefined) options.tell("\r\nThe connection is lost; waiting for the server …\r\n");
+    if (signal.aborted) return leave();
+    if (lostAt === undefined) tell("\r\nThe connection is lost; waiting for the server. Ctrl-C leaves …\r\n");
     lostAt ??= performance.now();
-    await sleep(retryEvery);
+    using _typing = onTyped(stdin, (bytes) => bytes.includes(ctrlC) && left.abort(new Interrupted("SIGINT")));
+    await sleep(retryEvery, undefined, { signal }).catch(() => undefined);
   }
 }
 
 async function connect(
   { locate, runner_id, command, shell, working_dir, stdout }: AttachOptions,
-  { terminal_id = "new", offset }: { terminal_id: string | undefined; offset: number | undefined },
+  { terminal_id = "new", offset }: Session["state"],
+  signal: AbortSignal,
 ): Promise<WebSocket> {
   const address = await locate();
   const { cols, rows } = sizeOf(stdout);
@@ -88,6 +110,12 @@ async function connect(
   );
   const socket = openWebSocket(address, path);
   await new Promise<void>((resolve, reject) => {
+    const abort = () => {
+      reject(signal.reason);
+      socket.terminate();
+    };
+    signal.addEventListener("abort", abort, { once: true });
+    socket.once("close", () => signal.removeEventListener("abort", abort));
     socket.once("open", () => {
       // The first bytes may be here before there is a reader for them.
       socket.pause();
@@ -104,27 +132,31 @@ async function connect(
   return socket;
 }
 
-interface Conversation {
+interface Session {
   readonly stdin: NodeJS.ReadStream;
   readonly stdout: NodeJS.WriteStream;
+  readonly modes: TerminalModes;
   readonly keys: DetachKeys;
   readonly state: { terminal_id: string | undefined; offset: number | undefined };
   readonly tell: (text: string) => void;
+  /** Ends it, whatever it does. */
+  readonly signal: AbortSignal;
 }
 
 /** One connection's worth; answers nothing when it broke. */
-async function converse(socket: WebSocket, at: Conversation): Promise<Attached | undefined> {
-  const { stdin, stdout, keys, state } = at;
+async function converse(socket: WebSocket, at: Session): Promise<Attached | undefined> {
+  const { stdin, stdout, modes, keys, state, signal } = at;
   const { promise, resolve, reject } = Promise.withResolvers<Attached | undefined>();
   const say = (request: TerminalRequest) => socket.send(JSON.stringify(request), () => undefined);
-  const leave = (reason: string) => resolve({ end: "detached", terminal_id: state.terminal_id ?? "", reason });
+  const leave = (reason: string, exitCode: number) =>
+    resolve({ end: "detached", terminal_id: state.terminal_id ?? "", reason, exitCode });
   const onInput = (bytes: Buffer) => {
     const { send, detach } = keys.read(bytes);
     if (send.length > 0) socket.send(send, () => undefined);
-    if (detach) leave("keys");
+    if (detach) leave("keys", 0);
   };
   const onResize = () => say({ type: "resize", ...sizeOf(stdout) });
-  const onHangUp = () => leave("hang-up");
+  const onAbort = () => reject(signal.reason);
   const onControl = (control: Control) => {
     switch (control.type) {
       case "attached":
@@ -137,7 +169,7 @@ async function converse(socket: WebSocket, at: Conversation): Promise<Attached |
       case "gap":
         return at.tell(`\r\n[${control.to - control.from} bytes are lost]\r\n`);
       case "detached":
-        return leave(control.reason);
+        return leave(control.reason, 2);
       case "refused":
         if (control.what !== "attach") return at.tell(`\r\n[${control.detail}]\r\n`);
         return reject(problemOf(control));
@@ -152,21 +184,24 @@ async function converse(socket: WebSocket, at: Conversation): Promise<Attached |
   socket.on("message", (data, isBinary) => {
     const bytes = Array.isArray(data) ? Buffer.concat(data) : Buffer.isBuffer(data) ? data : Buffer.from(data);
     last = last
-      .then(() =>
-        isBinary ? writeBytes(stdout, bytes) : onControl(TerminalControl.parse(JSON.parse(bytes.toString()))),
-      )
+      .then(() => {
+        if (!isBinary) return onControl(TerminalControl.parse(JSON.parse(bytes.toString())));
+        modes.see(bytes);
+        return writeBytes(stdout, bytes);
+      })
       .catch(reject);
   });
   socket.once("close", () => void last.then(() => resolve(undefined)));
   stdin.on("data", onInput);
   stdout.on("resize", onResize);
-  for (const signal of ["SIGHUP", "SIGTERM"] as const) process.on(signal, onHangUp);
+  signal.addEventListener("abort", onAbort, { once: true });
+  if (signal.aborted) onAbort();
   socket.resume();
   stdin.resume();
   try {
     return await promise;
   } finally {
-    for (const signal of ["SIGHUP", "SIGTERM"] as const) process.off(signal, onHangUp);
+    signal.removeEventListener("abort", onAbort);
     stdin.off("data", onInput);
     stdin.pause();
     stdout.off("resize", onResize);
@@ -184,11 +219,22 @@ const sizeOf = ({ columns, rows }: { columns?: number; rows?: number }) => ({
   rows: Math.min(Math.max(rows ?? defaultSize.rows, 1), 1000),
 });
 
+const ctrlC = 0x03;
+
+function onTyped(stdin: NodeJS.ReadStream, typed: (bytes: Buffer) => void): Disposable {
+  stdin.on("data", typed).resume();
+  return { [Symbol.dispose]: () => void stdin.off("data", typed).pause() };
+}
+
 /** Every key goes on as it is. Also an exit that nobody foresaw gives the terminal back as it was. */
-function rawMode(stdin: NodeJS.ReadStream): Disposable {
-  if (!stdin.isTTY) return { [Symbol.dispose]: () => undefined };
-  const restore = () => void stdin.setRawMode(false);
-  stdin.setRawMode(true);
+function keepTerminal(stdin: NodeJS.ReadStream, stdout: NodeJS.WriteStream, modes: TerminalModes): Disposable {
+  // A terminal that was closed takes no more settings.
+  stdin.on("error", () => undefined);
+  const restore = () => {
+    if (stdin.isTTY) stdin.setRawMode(false);
+    if (stdout.isTTY) writeText(stdout, modes.restore());
+  };
+  if (stdin.isTTY) stdin.setRawMode(true);
   process.on("exit", restore);
   return {
     [Symbol.dispose]() {
