@@ -1,6 +1,6 @@
+import { agents } from "./agents/engine.ts";
 import { docker } from "./docker/engine.ts";
 import { debian, type Engine, works } from "./engine.ts";
-import { gemini } from "./gemini.ts";
 import { kubernetes } from "./kubernetes/engine.ts";
 
 /** In the order in which they are brought. */
@@ -17,7 +17,7 @@ export const engines = {
     present: () => works("rg", "--version"),
     install: () => debian("ripgrep"),
   },
-  gemini,
+  agents,
   docker,
   kubernetes,
 } as const satisfies Record<string, Engine>;

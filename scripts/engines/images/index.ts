@@ -24,7 +24,7 @@ const contentOf = (name: ImageName) =>
   name === "server" ? ({ folder: packageFolder, at: "package" } as const) : ({ folder: kitFolder, at: "kit" } as const);
 
 /** The ones that tests use; `npm run engines` makes them, for it takes minutes the first time. */
-export const testImages: readonly ImageName[] = ["runner", "gemini", "auggie", "server"];
+export const testImages: readonly ImageName[] = ["runner", "gemini", "claude", "auggie", "server"];
 
 /** Answers with the image's name: one that changes with what is in it. It is `wharf-<name>:latest` as well, the last that was made. */
 export function ensureImage(name: ImageName): string {

@@ -8,6 +8,7 @@ import { openai } from "./openai.ts";
 import { startServer, type ModelServer, type ModelServerOptions } from "./server.ts";
 
 export type { Script, Step } from "./script.ts";
+export { playSteps, toPrompt } from "./steps.ts";
 export type { ModelServer, ModelServerOptions } from "./server.ts";
 
 export const startGemini = (options: ModelServerOptions): Promise<ModelServer> => startServer(gemini, options);

@@ -1,0 +1,51 @@
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import type { Engine } from "../engine.ts";
+import { enginesFolder } from "../folder.ts";
+
+const manifests = ["package.json", "package-lock.json"] as const;
+const lock = readFileSync(join(import.meta.dirname, "package-lock.json"));
+const folder = join(enginesFolder, `agents-${createHash("sha256").update(lock).digest("hex").slice(0, 12)}`);
+/** Holds the programs of the agents. */
+export const agentsBin = join(folder, "node_modules", ".bin");
+const programs = ["claude-agent-acp", "codex-acp", "gemini", "opencode", "qwen"] as const;
+
+const maxAttempts = 3;
+const installMs = 10 * 60_000;
+
+export const agents: Engine = {
+  name: "agents",
+  purpose: "conversations with the real agent programs",
+  present: () => programs.every((program) => existsSync(join(agentsBin, program))),
+  install: () => {
+    mkdirSync(enginesFolder, { recursive: true });
+    const unfinished = mkdtempSync(`${folder}-`);
+    try {
+      for (const name of manifests) copyFileSync(join(import.meta.dirname, name), join(unfinished, name));
+      installPackages(unfinished);
+      rmSync(folder, { recursive: true, force: true });
+      renameSync(unfinished, folder);
+    } finally {
+      rmSync(unfinished, { recursive: true, force: true });
+    }
+  },
+};
+
+/**
+ * `npm ci` refuses the lock file on a registry that has the optional binaries of this platform alone; `npm install` takes
+ * from it what there is. Of the install scripts only OpenCode's is needed: it puts its program in place.
+ */
+function installPackages(into: string): void {
+  const args = ["install", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"];
+  for (let attempt = 1; ; attempt++) {
+    try {
+      execFileSync("npm", args, { cwd: into, stdio: ["ignore", "ignore", "inherit"], timeout: installMs });
+      break;
+    } catch (error) {
+      if (attempt === maxAttempts) throw error;
+    }
+  }
+  execFileSync(process.execPath, ["postinstall.mjs"], { cwd: join(into, "node_modules/opencode-ai"), stdio: "ignore" });
+}

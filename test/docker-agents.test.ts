@@ -1,0 +1,67 @@
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { api } from "@wharf/contract";
+import { afterAll, beforeAll, describe, expect } from "vitest";
+import { Conversation } from "./support/agents/conversation.ts";
+import { AgentModels, realKey } from "./support/agents/models.ts";
+import { realAgents } from "./support/agents/table.ts";
+import { dockerAt } from "./support/docker.ts";
+import { dockerAddress, ensureImage, withEngine } from "./support/engine.ts";
+import { eventually } from "./support/eventually.ts";
+import { makeRepository } from "./support/repository.ts";
+import { scratchFolder, Wharf } from "./support/wharf.ts";
+
+/** Real agents in containers, each in its own image as `deploy/images` makes it. */
+const { it, present } = withEngine("docker");
+const isSkipped = !present && !process.env["CI"];
+const host = dockerAddress();
+const docker = dockerAt(host);
+const agents = realAgents.filter(({ name }) => name === "gemini" || name === "claude");
+
+let folder: string;
+let wharf: Wharf;
+let models: AgentModels;
+const runnerIds: string[] = [];
+
+beforeAll(async () => {
+  if (isSkipped) return;
+  ensureImage("gemini");
+  ensureImage("claude");
+  folder = scratchFolder();
+  models = await AgentModels.start();
+  wharf = new Wharf(folder, { WHARF_BACKEND: "docker", DOCKER_HOST: host, ...models.environment });
+  await wharf.start();
+}, 600_000);
+
+afterAll(async () => {
+  if (isSkipped) return;
+  const { tasks } = await wharf.client.call(api.listTasks, { query: { limit: 100 } });
+  for (const { id: task_id } of tasks) await wharf.client.call(api.deleteTask, { params: { task_id } });
+  const left = () => runnerIds.map((id) => docker("ps", "--all", "--quiet", "--filter", `name=wharf-${id}`)).join("");
+  await eventually(left, "", 60_000);
+  await wharf[Symbol.asyncDispose]();
+  await models[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describe("the real agent in a container", () => {
+  // G-016, K-026
+  it.for(agents)(
+    "$name streams, writes a file, runs a command, asks first, is cancelled and remembers, and the real key is nowhere inside",
+    { timeout: 240_000 },
+    async (agent) => {
+      const remote = makeRepository(join(folder, agent.name));
+      const conversation = new Conversation(wharf, { models, agent, remote });
+      await conversation.work();
+      const { agents: runs } = await wharf.client.call(api.listTaskAgents, {
+        params: { task_id: conversation.task.id },
+      });
+      expect(runs).toMatchObject([{ backend: "docker" }]);
+      const runnerId = runs[0]?.runner_id ?? "none";
+      runnerIds.push(runnerId);
+      expect(docker("inspect", `wharf-${runnerId}`)).not.toContain(realKey);
+      await conversation.cancel();
+      await conversation.remember();
+    },
+  );
+});

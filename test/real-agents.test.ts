@@ -1,0 +1,48 @@
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect } from "vitest";
+import { agentsBin } from "../scripts/engines/agents/engine.ts";
+import { Conversation } from "./support/agents/conversation.ts";
+import { AgentModels, realKey } from "./support/agents/models.ts";
+import { realAgents } from "./support/agents/table.ts";
+import { withEngine } from "./support/engine.ts";
+import { filesWith, processesWith } from "./support/inspect-runner.ts";
+import { makeRepository } from "./support/repository.ts";
+import { scratchFolder, Wharf } from "./support/wharf.ts";
+
+let folder: string;
+let wharf: Wharf;
+let models: AgentModels;
+
+beforeAll(async () => {
+  folder = scratchFolder();
+  models = await AgentModels.start();
+  wharf = new Wharf(folder, { PATH: `${agentsBin}:${process.env["PATH"]}`, ...models.environment });
+  await wharf.start();
+});
+
+afterAll(async () => {
+  await wharf[Symbol.asyncDispose]();
+  await models[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describe("the real agent", () => {
+  // G-016, G-058, K-026: full turns through the gateway, and the key stays outside
+  withEngine("agents").it.for(realAgents)(
+    "$name under the policy $policy streams, writes a file, runs a command, asks as it is told, is cancelled and remembers, and the real key is nowhere inside its sandbox",
+    { timeout: 240_000 },
+    async (agent) => {
+      const remote = makeRepository(join(folder, `${agent.name}-${agent.policy}`));
+      const conversation = new Conversation(wharf, { models, agent, remote });
+      await conversation.work();
+      // Beside what the agent's own shell looked at: every file of the runner, and the environment and command line of each of its processes.
+      const { greeting } = conversation;
+      const runner = wharf.runnerIds().find((id) => filesWith(join(wharf.data, "runners", id), greeting)) ?? "none";
+      expect(filesWith(join(wharf.data, "runners", runner), realKey)).toBeUndefined();
+      expect(processesWith(wharf, { runner, text: realKey })).toEqual([]);
+      await conversation.cancel();
+      await conversation.remember();
+    },
+  );
+});

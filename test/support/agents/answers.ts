@@ -1,0 +1,31 @@
+import { api, type Event, type EventDataOf, type Task } from "@wharf/contract";
+import type { Wharf } from "../wharf.ts";
+
+export const dataOf = <K extends Event["data"]["kind"]>(events: readonly Event[], kind: K) =>
+  events.flatMap(({ data }) => (data.kind === kind ? [data as unknown as EventDataOf<K>] : []));
+
+/** Allows once whatever the agent asks until the turn is over; answers with what was asked. */
+export async function answerUntilEnd(
+  wharf: Wharf,
+  task: Pick<Task, "id">,
+  turnId: string,
+): Promise<EventDataOf<"permission">[]> {
+  const answered: EventDataOf<"permission">[] = [];
+  const isOver = ({ data }: Event) =>
+    data.kind === "turn" && data.turn_id === turnId && !["queued", "started"].includes(data.status);
+  const isNew = ({ data }: Event) =>
+    data.kind === "permission" &&
+    data.status === "asked" &&
+    !answered.some(({ permission_id }) => permission_id === data.permission_id);
+  for (;;) {
+    const events = await wharf.until(task.id, (event) => isOver(event) || isNew(event), 90_000);
+    if (events.some(isOver)) return answered;
+    for (const event of events.filter(isNew)) {
+      const asked = dataOf([event], "permission")[0]!;
+      const option_id = asked.options?.find(({ option_kind }) => option_kind === "allow_once")?.option_id;
+      const params = { task_id: task.id, permission_id: asked.permission_id };
+      await wharf.client.call(api.answerPermission, { params, body: { option_id } });
+      answered.push(asked);
+    }
+  }
+}

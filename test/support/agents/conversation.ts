@@ -1,0 +1,113 @@
+import { api, type Event, type Task } from "@wharf/contract";
+import { expect } from "vitest";
+import { type ModelServer, toPrompt } from "../models/index.ts";
+import { git } from "../repository.ts";
+import { isPushed, spoken, type Wharf } from "../wharf.ts";
+import { answerUntilEnd, dataOf } from "./answers.ts";
+import type { AgentModels } from "./models.ts";
+import type { RealAgent } from "./table.ts";
+
+/** What the agent's own shell looks for: the key in every process and every file it can read. */
+const search = `(cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n'; env; grep -rsh "AIzaReal" /workspace /home /tmp /run /etc /var /opt 2>/dev/null) | grep -c "AIzaReal[K]ey"; echo searched | tr a-z A-Z`;
+const patience = 60_000; // ms
+
+/** A conversation with a real agent: turns in which it works, is cancelled and remembers. */
+export class Conversation {
+  readonly #wharf: Wharf;
+  readonly #models: AgentModels;
+  readonly #agent: RealAgent;
+  readonly #remote: string;
+  readonly greeting: string;
+  #task: Task | undefined;
+
+  constructor(wharf: Wharf, { models, agent, remote }: { models: AgentModels; agent: RealAgent; remote: string }) {
+    this.#wharf = wharf;
+    this.#models = models;
+    this.#agent = agent;
+    this.#remote = remote;
+    this.greeting = `hello from ${agent.name} under ${agent.policy}`;
+  }
+
+  get #model(): ModelServer {
+    return this.#models.servers[this.#agent.route];
+  }
+
+  get task(): Task {
+    if (!this.#task) throw new Error("the conversation has not begun");
+    return this.#task;
+  }
+
+  /** Streams, writes a file and runs a command, and asks first where its policy says so; its branch is pushed. */
+  async work(): Promise<void> {
+    const { name: agent_type, policy, showsOutput } = this.#agent;
+    const fields = { repository_url: this.#remote, agent_type, permission_policy: policy };
+    this.#task = await this.#wharf.createTask(fields);
+    const earlier = this.#model.requests.length;
+    this.#models.closeGate();
+    const turn = await this.#wharf.prompt(
+      this.task,
+      toPrompt("The word is quince.", [
+        { hold: "These words are streamed: their beginning is read before their end is sent." },
+        { write: "hello.txt", content: `${this.greeting}\n` },
+        { run: search },
+        { say: "All done." },
+      ]),
+    );
+    await this.#wharf.until(this.task.id, says("These"), patience);
+    this.#models.openGate();
+    const asked = await answerUntilEnd(this.#wharf, this.task, turn.id);
+    const events = await this.#wharf.until(this.task.id, isPushed, patience);
+    expect(spoken(events)).toContain("All done.");
+    expect(git(this.#remote, "show", `${this.task.shadow_branch}:hello.txt`)).toBe(this.greeting);
+
+    const calls = dataOf(events, "tool_call");
+    const kindsOf = (some: typeof calls) => new Set(some.flatMap(({ tool_kind }) => tool_kind ?? []));
+    expect([...kindsOf(calls)]).toEqual(expect.arrayContaining(["edit", "execute"]));
+    const askedFor = calls.filter((call) => asked.some(({ tool_call_id }) => tool_call_id === call.tool_call_id));
+    const askedKinds = policy === "ask" ? expect.arrayContaining(["edit", "execute"]) : [];
+    expect([...kindsOf(askedFor)]).toEqual(askedKinds);
+    const shown = JSON.stringify(calls.map(({ content, raw_output }) => ({ content, raw_output })));
+    expect(shown.includes("SEARCHED")).toBe(showsOutput);
+
+    const requests = this.#model.requests.slice(earlier);
+    const results = requests.flatMap((request) => request.toolResults ?? []);
+    expect(results.find((result) => result.includes("SEARCHED"))).toMatch(/(^|\D)0\s*\\?n?\s*SEARCHED/);
+    expect(requests.filter(({ status }) => status === 401)).toEqual([]);
+    const usage = dataOf(events, "usage").filter(({ source }) => source === "gateway");
+    expect(usage.length).toBeGreaterThanOrEqual(3);
+  }
+
+  /** Is given another mode and model, begins to answer and is cancelled. */
+  async cancel(): Promise<void> {
+    const { otherMode, otherModel } = this.#agent;
+    const params = { task_id: this.task.id };
+    if (otherModel) await this.#wharf.client.call(api.setTaskModel, { params, body: { model_id: otherModel } });
+    await this.#wharf.client.call(api.setTaskMode, { params, body: { mode_id: otherMode } });
+    this.#models.closeGate();
+    const steps = [{ hold: "This is never finished: it is cancelled in the middle." }];
+    const { id: turn_id } = await this.#wharf.prompt(this.task, toPrompt("Go on.", steps));
+    await this.#wharf.until(this.task.id, says("This"), patience);
+    const asked = this.#model.requests.findLast(
+      ({ tools = [], prompt = "" }) => tools.length > 0 && prompt.includes("Go on."),
+    );
+    expect(asked?.model).toContain(otherModel ?? "");
+    await this.#wharf.client.call(api.cancelTurn, { params: { ...params, turn_id } });
+    const isCancelled = ({ data }: Event) =>
+      data.kind === "turn" && data.turn_id === turn_id && data.status === "cancelled";
+    await this.#wharf.until(this.task.id, isCancelled, patience);
+  }
+
+  /** Tells from the same conversation what was said in its first turn. */
+  async remember(): Promise<void> {
+    const events = await this.#wharf.turn(this.task, toPrompt("What was it?", [{ recall: "The word is" }]));
+    expect(spoken(events)).toContain("The word is quince.");
+    const sessions = dataOf(await this.#wharf.events(this.task.id), "session");
+    expect(sessions.at(-1)).toMatchObject({ mode: this.#agent.otherMode });
+    expect(new Set(sessions.map(({ session_id }) => session_id)).size).toBe(1);
+  }
+}
+
+const says =
+  (word: string) =>
+  ({ data }: Event): boolean =>
+    data.kind === "message" && data.role === "agent" && data.text.includes(word);

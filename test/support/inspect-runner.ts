@@ -1,0 +1,35 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect } from "vitest";
+import type { Wharf } from "./wharf.ts";
+
+/** The files below a folder that hold a text, or nothing. */
+export function filesWith(below: string, text: string): string | undefined {
+  try {
+    return execFileSync("grep", ["--recursive", "--files-with-matches", "--binary-files=text", text, below]).toString();
+  } catch {
+    return undefined; // grep's way to say that it found nothing
+  }
+}
+
+/** Processes of the runner's sandbox whose environment or command line holds a text. */
+export function processesWith({ data }: Wharf, { runner, text }: { runner: string; text: string }): string[] {
+  const record = JSON.parse(readFileSync(join(data, "runners", runner, "run.json"), "utf8"));
+  const space = (pid: string | number) => {
+    try {
+      return execFileSync("readlink", [`/proc/${pid}/ns/pid`]).toString();
+    } catch {
+      return undefined;
+    }
+  };
+  const sandbox = space(record.daemon.pid);
+  expect(sandbox).toBeDefined();
+  const inside = readdirSync("/proc").filter(
+    (pid) => /^\d+$/.test(pid) && existsSync(`/proc/${pid}`) && space(pid) === sandbox,
+  );
+  expect(inside.length).toBeGreaterThan(0);
+  return inside.filter((pid) =>
+    ["environ", "cmdline"].some((file) => readFileSync(`/proc/${pid}/${file}`, "latin1").includes(text)),
+  );
+}
