@@ -45,7 +45,7 @@ afterAll(async () => {
 });
 
 describe("the real agent in a container", () => {
-  // G-016, K-026
+  // G-016
   it.for(agents)(
     "$name streams, writes a file, runs a command, asks first, is cancelled and remembers, and the real key is nowhere inside",
     { timeout: 240_000 },

@@ -28,7 +28,7 @@ afterAll(async () => {
 });
 
 describe("the real agent", () => {
-  // G-016, G-058, K-026: full turns through the gateway, and the key stays outside
+  // G-016
   withEngine("agents").it.for(realAgents)(
     "$name under the policy $policy streams, writes a file, runs a command, asks as it is told, is cancelled and remembers, and the real key is nowhere inside its sandbox",
     { timeout: 240_000 },

@@ -5,9 +5,10 @@ import { PassThrough } from "node:stream";
 import type { Command } from "commander";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { evil, id, serveHostile } from "./fixtures/hostile-server.ts";
-import { createProgram } from "./program.ts";
+
 import { createPrinter } from "./render/clean.ts";
 import { openTerminal } from "./terminal.ts";
+import { createCommandTree } from "./testing.ts";
 import { wharf } from "./wharf.ts";
 
 let folder = "";
@@ -32,7 +33,7 @@ async function typed(line: readonly string[], isTTY: boolean) {
   const stdin = Object.assign(new PassThrough(), { isTTY: false }) as unknown as NodeJS.ReadStream;
   const environment = { PATH: process.env.PATH, WHARF_DATA: folder, WHARF_URL: server.url, WHARF_TOKEN: "t" };
   const terminal = openTerminal(environment, { stdin, stdout: stream(), stderr: stream() });
-  const code = await wharf(line, { environment, terminal, folder });
+  const code = await wharf(line, { environment, terminal, stdin, folder });
   await new Promise((resolve) => setImmediate(resolve));
   return { code, text: printed.text };
 }
@@ -65,8 +66,7 @@ function lines(command: Command, path: readonly string[] = []): (readonly string
   return [...here, ...command.commands.flatMap((one) => lines(one, [...path, one.name()]))];
 }
 
-const terminal = { out: () => undefined, err: () => undefined } as never;
-const all = lines(createProgram({ environment: {}, terminal, folder: "" }, () => undefined));
+const all = lines(createCommandTree());
 
 // oxlint-disable-next-line no-control-regex
 const obeyed = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/u;
