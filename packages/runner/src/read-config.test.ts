@@ -14,7 +14,11 @@ const config = {
 
 test("the configuration is read from pieces, with and without the end of the input", async () => {
   const text = JSON.stringify(config, null, 2);
-  expect(await readConfig(Readable.from([text.slice(0, 20), text.slice(20)]))).toEqual({ ...config, relay_port: 4100 });
+  expect(await readConfig(Readable.from([text.slice(0, 20), text.slice(20)]))).toEqual({
+    ...config,
+    relay_port: 4100,
+    stop_grace_ms: 12_000,
+  });
   const open = new PassThrough();
   open.write(`${JSON.stringify(config)}\n`);
   expect(await readConfig(open)).toMatchObject({ runner_id: "r" });
