@@ -188,7 +188,7 @@ describe("every command ends with its code", () => {
     const reports = events.flatMap(({ data }) => (data.kind === "report" ? [data] : []));
     expect(reports).toMatchObject([{ prompt: "read it", home: "from-home" }]);
     expect(JSON.stringify(events)).toContain("helped");
-    const line = ["fail", "--repo", repository, "--agent", "mine", "--json"];
+    const line = ["fail", "--repo", repository, "--agent", "mine", "--policy", "allow-all", "--json"];
     expect((await run("run", line)).code).toBe(1);
     expect(await codeOf("agent-types rm", ["gemini"])).toEqual(failed);
     for (const { id } of (await wharf.client.call(api.listTasks, { query: {} })).tasks)

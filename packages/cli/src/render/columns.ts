@@ -1,19 +1,17 @@
-import { stripVTControlCharacters } from "node:util";
-
 const segmenter = new Intl.Segmenter();
 const wide =
   /^(?:\p{Emoji_Presentation}|.\ufe0f|[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}])/u;
 const invisible = /^[\p{Mark}\p{Format}]+$/u;
 /** What sets a colour: the only sequences in a cell. */
 // oxlint-disable-next-line no-control-regex
-const sequence = /(\u001b\[[0-9;]*m)/;
+const sequence = /(\u001b\[[0-9;]*m)/g;
 
 const widthOf = (letter: string): number => (invisible.test(letter) ? 0 : wide.test(letter) ? 2 : 1);
 
 /** How many columns text takes: wide letters and most emoji take two. */
 export function columnsOf(text: string): number {
   let columns = 0;
-  for (const { segment } of segmenter.segment(stripVTControlCharacters(text))) columns += widthOf(segment);
+  for (const { segment } of segmenter.segment(text.replaceAll(sequence, ""))) columns += widthOf(segment);
   return columns;
 }
 
