@@ -81,7 +81,8 @@ it("its runners end with a server that is killed, and the next server gives a ta
 });
 
 async function runnerCli(args: readonly string[], input?: string) {
-  const options = args[0] === "exec" ? ["-t", "1"] : [];
+  const stdin = input === undefined ? [] : ["-i"];
+  const options = args[0] === "exec" ? ["-t", "1", ...stdin] : [];
   const child = spawn(process.execPath, [launcher, "runner", ...args.slice(0, 1), ...options, ...args.slice(1)], {
     env: wharf.environment,
     stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],

@@ -23,6 +23,7 @@ import {
   standaloneEnvironment,
 } from "../runners/index.ts";
 import type { Principal } from "../access/index.ts";
+import { discardBody } from "./discard.ts";
 import { bodyOf, callerOf, passThrough } from "./pass-through.ts";
 import { type Call, register } from "./register.ts";
 
@@ -159,7 +160,7 @@ function serveUploads(app: FastifyInstance, modules: RunnerModules): void {
   const up = async (call: Pick<StreamCall<Endpoint>, "principal" | "request" | "reply">, id: string, path: string) => {
     const runner = await ready(modules, call.principal, id);
     const length = call.request.headers["content-length"];
-    return passThrough(call.reply, {
+    const upload = {
       use: runnerLinks.hold(runner),
       type: "application/json",
       method: "PUT",
@@ -167,6 +168,10 @@ function serveUploads(app: FastifyInstance, modules: RunnerModules): void {
       headers: length === undefined ? {} : { "content-length": length },
       body: bodyOf(call.request),
       timeoutMs: uploadTime,
+    } as const;
+    return passThrough(call.reply, upload).catch(async (error: unknown) => {
+      await discardBody(call.request.raw);
+      throw error;
     });
   };
   stream(app, runnerApi.uploadRunnerFile, (call) =>
