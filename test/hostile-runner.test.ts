@@ -123,7 +123,8 @@ describe.concurrent("a runner whose daemon sends", () => {
     ["100,000 streams", hostile, /too many streams/],
     ["ignored windows", hostile, /./],
     ["endless pings", hostile, /too many pings/],
-    ["half frames once it has its prompt", useless, /silent inside a frame/],
+    // The wire finds the silence, or the first call on the next wire has no answer in time: whichever is the last of three.
+    ["half frames once it has its prompt", useless, /silent inside a frame|its daemon does not answer/],
     ["bytes that are no frames", hostile, /./],
     ["an answer of 500 MB", hostile, /more than \d+ bytes/],
     ["an answer that is no HTTP", hostile, /not HTTP/],
