@@ -60,6 +60,7 @@ export default defineConfig({
           name: "conformance",
           include: ["test/conformance/*.test.ts"],
           testTimeout: 60_000, // ms
+          hookTimeout: 240_000, // ms; a cluster takes its time to remove namespaces with pods in them
           maxWorkers: 4, // a pod is waited for most of the time
           sequence: { groupOrder: 4 },
         },
