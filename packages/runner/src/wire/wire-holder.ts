@@ -53,13 +53,15 @@ export class WireHolder {
     const { key, runnerId, onStream, onEpoch } = this.#options;
     const { signal } = this.#stop;
     const { epoch } = await offerWire(duplex, { key, runnerId, lastEpoch: this.#lastEpoch, signal });
-    if (epoch > this.#lastEpoch) await onEpoch?.(epoch);
+    const isHigher = epoch > this.#lastEpoch;
+    // Set before it is on disk: the next server's offer is judged by it at once.
+    this.#lastEpoch = Math.max(epoch, this.#lastEpoch);
+    if (isHigher) await onEpoch?.(epoch);
     // Another may have come with a higher one meanwhile.
     if (epoch < this.#lastEpoch) {
       duplex.destroy();
       throw new Error("a server with a later lease was quicker");
     }
-    this.#lastEpoch = epoch;
     const mux = new Mux(duplex, { side: "client", peer: "server", onStream });
     const before = this.#mux;
     this.#mux = mux;
