@@ -59,7 +59,7 @@ export default defineConfig({
         test: {
           name: "conformance",
           include: ["test/conformance/*.test.ts"],
-          testTimeout: 60_000, // ms
+          testTimeout: 180_000, // ms
           hookTimeout: 240_000, // ms; a cluster takes its time to remove namespaces with pods in them
           maxWorkers: 4, // a pod is waited for most of the time
           sequence: { groupOrder: 4 },

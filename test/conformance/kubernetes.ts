@@ -55,6 +55,8 @@ async function open(folder: string, choice: Choice): Promise<Place> {
     quota: defaultQuota,
     unreachable: [],
     isNodeReachable: false,
+    // A hostile daemon uses all of it, each time.
+    stopGraceMs: 5_000,
     most: {},
     startMs: 60_000,
   };

@@ -56,6 +56,7 @@ export class ClusterScene implements AsyncDisposable {
       WHARF_KUBERNETES_STORAGE_CLASS: storageClass,
       WHARF_KUBERNETES_RESERVE: "0.05",
       WHARF_KUBERNETES_START_TIMEOUT: "60",
+      WHARF_STOP_GRACE: "5s",
       ...environment,
     };
     const wharf = new Wharf(join(folder, name), settings);
