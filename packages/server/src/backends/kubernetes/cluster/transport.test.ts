@@ -2,11 +2,12 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { once } from "node:events";
 import { type AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { explained } from "../failures.ts";
+import { writeKubeconfig } from "../fixtures/api-listener.ts";
 import { type Cluster, openCluster } from "./cluster.ts";
 
 /** A listener that answers as an API server in trouble does, which the real one cannot be asked to be. */
@@ -21,17 +22,7 @@ beforeEach(async () => {
   await once(server, "listening");
   ({ port } = server.address() as AddressInfo);
   folder = mkdtempSync(join(tmpdir(), "wharf-kubeconfig-"));
-  const kubeconfig = join(folder, "config");
-  const named = (of: object) => [{ name: "test", ...of }];
-  writeFileSync(
-    kubeconfig,
-    JSON.stringify({
-      "current-context": "test",
-      clusters: named({ cluster: { server: `http://127.0.0.1:${port}`, "insecure-skip-tls-verify": true } }),
-      users: named({ user: { token: "t" } }),
-      contexts: named({ context: { cluster: "test", user: "test" } }),
-    }),
-  );
+  const kubeconfig = writeKubeconfig(folder, port);
   cluster = await openCluster({ kubeconfig, inCluster: false });
 });
 afterEach(() => {
