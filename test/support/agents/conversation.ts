@@ -8,7 +8,7 @@ import type { AgentModels } from "./models.ts";
 import type { RealAgent } from "./table.ts";
 
 /** What the agent's own shell looks for: the key in every process and every file it can read. */
-const search = `(cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n'; env; grep -rsh "AIzaReal" /workspace /home /tmp /run /etc /var /opt 2>/dev/null) | grep -c "AIzaReal[K]ey"; echo searched | tr a-z A-Z`;
+const search = `(cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n'; env; grep -rsh "AIzaReal" /workspace /home /tmp /run /etc /var 2>/dev/null) | grep -c "AIzaReal[K]ey"; echo searched | tr a-z A-Z`;
 const patience = 60_000; // ms
 
 /** A conversation with a real agent: turns in which it works, is cancelled and remembers. */

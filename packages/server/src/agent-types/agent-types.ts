@@ -59,6 +59,7 @@ export class AgentTypes {
           docker_tag: sql`excluded.docker_tag`,
           environment_vars: sql`excluded.environment_vars`,
           home_files: sql`excluded.home_files`,
+          default_resources: sql`excluded.default_resources`,
           updated_at: sql`${agent_types.updated_at}`,
         },
         setWhere: sql`${isUntouched} and ${isOurs}`,

@@ -124,6 +124,8 @@ export const builtInAgentTypes: readonly BuiltIn[] = [
       OPENAI_API_KEY: "${WHARF_TOKEN}",
       OPENAI_MODEL: "qwen3-coder-plus",
     },
+    // Before its first command it compiles a parser for the shell, which takes 1.8 GB for two seconds.
+    default_resources: { cpu: "1.0", memory: "4g", disk: "10g" },
     capabilities: ["code_generation", "debugging", "refactoring", "testing"],
   },
   {

@@ -32,6 +32,11 @@ const goneMs = 80_000;
 const pauseMs = 200;
 /** How long a program in the pod waits for its daemon to listen. */
 const listenMs = 20_000;
+/**
+ * How long a program that ends before its daemon speaks is started again: the kubelet finds a container by its pod's name,
+ * and for a moment that may be the container of the pod before.
+ */
+const settleMs = 5_000;
 
 interface BringUpOptions extends Pick<CreateHooks, "onProgress"> {
   readonly signal: AbortSignal;
@@ -126,6 +131,7 @@ export class KubernetesBackend implements Backend {
 
   dial(id: string, signal: AbortSignal = never()): Promise<Duplex> {
     return this.#explained(async () => {
+      const settled = Date.now() + settleMs;
       for (;;) {
         signal.throwIfAborted();
         const found = await this.#existing(id);
@@ -134,6 +140,8 @@ export class KubernetesBackend implements Backend {
         const stream = await this.#stream(id, pod, signal).catch((error: unknown) => {
           // It went between the look and the call; the next look tells.
           if (error instanceof ApiFailure && [400, 404, 500].includes(error.status)) return undefined;
+          const isEarly = Date.now() < settled && !signal.aborted;
+          if (isEarly && error instanceof WharfError && error.code === "runner_unavailable") return undefined;
           throw error;
         });
         if (stream) return stream;
