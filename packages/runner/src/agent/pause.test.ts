@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -72,8 +72,11 @@ test("a pause freezes the agent and all it started, wherever that went, and resu
   const turn = await counting(bench);
   await paused(bench);
   expect(bench.host.state()).toMatchObject({ status: "busy", turn_id: turn, paused: true });
+  // A process that waits for the disk stops when the disk has answered.
+  await expect
+    .poll(() => new Set(marked(bench).map(({ state }) => state)), { timeout: 10_000 })
+    .toEqual(new Set(["T"]));
   const before = await counts(bench);
-  expect(new Set(marked(bench).map(({ state }) => state))).toEqual(new Set(["T"]));
   // Longer than the turn may be idle: the clock stands still with the agent.
   await sleep(1_200);
   expect(await counts(bench)).toEqual(before);
@@ -168,10 +171,12 @@ test("stopping a paused agent ends its turn in order, and its models are held un
 
 test("a program that prints is frozen and goes on as well", async () => {
   await using bench = await open();
-  await bench.start("", { protocol: "text", command: ["/bin/sh", "-c", "echo one; sleep 0.3; echo two"] });
+  const script = "echo one; until [ -e released ]; do sleep 0.02; done; echo two";
+  await bench.start("", { protocol: "text", command: ["/bin/sh", "-c", script] });
   const turn = await bench.prompt("go");
   await until(() => bench.journal.words.includes("one"));
   await paused(bench);
+  writeFileSync(join(bench.workspace, "released"), "");
   await sleep(500);
   expect(bench.journal.words).toBe("one\n");
   await bench.host.resume();
