@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { typeOfKind, type EventData, type EventType } from "@wharf/contract";
 import { pieces, storable } from "./clip.ts";
-import type { AgentJournal, JournalEntry } from "./types.ts";
+import type { AgentJournal, JournalEntry, JournalPlace } from "./types.ts";
 
 /** How long text may wait for more of its kind, in ms. */
 const joinFor = 50;
@@ -12,6 +12,12 @@ export type TextChunk =
   | { kind: "message"; text: string }
   | { kind: "thought"; text: string }
   | { kind: "output"; stream: "stdout" | "stderr"; text: string };
+
+/** Appends an event, and calls `prepare` with its place before it is there, again where it or the journal failed. */
+type PutPrepared = (
+  data: EventData,
+  options: { type: EventType; prepare: (place: JournalPlace) => Promise<void> },
+) => Promise<void>;
 
 /**
  * Writes a run's events to the journal in the order they came. Chunks of text of one kind are joined for a moment;
@@ -64,9 +70,11 @@ export class Recorder {
   }
 
   /** Runs work after all that was recorded and before anything that comes later; `put` appends in its midst. */
-  alone(work: (put: (data: EventData, type: EventType) => Promise<void>) => Promise<void>): Promise<void> {
+  alone(work: (put: PutPrepared) => Promise<void>): Promise<void> {
     this.#sendJoined();
-    return this.#chain(() => work((data, type) => this.#put({ run_id: this.#runId, type, data })));
+    const put: PutPrepared = (data, { type, prepare }) =>
+      this.insist(() => this.#journal.appendPrepared({ run_id: this.#runId, type, data: storable(data) }, prepare));
+    return this.#chain(() => work(put));
   }
 
   /** Does what may fail on a disk until it succeeds. */

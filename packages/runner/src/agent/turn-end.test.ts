@@ -1,16 +1,24 @@
 import { appendFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import type { EventDataOf } from "@wharf/contract";
+import { dirname, join } from "node:path";
+import { typeOfKind, type EventDataOf } from "@wharf/contract";
 import { expect, test } from "vitest";
+import { openJournal } from "../journal/index.ts";
 import { StateDisk } from "../support/state-disk.ts";
 import { Bench, until } from "./fixtures/bench.ts";
 import { MemoryJournal } from "./fixtures/memory-journal.ts";
 import { Recorder } from "./recorder.ts";
 import { endTurn, recoverTurn } from "./turn-end.ts";
 import { TurnLog } from "./turn-log.ts";
+import type { JournalPlace } from "./types.ts";
 
 const ended: EventDataOf<"turn"> = { kind: "turn", turn_id: "t", status: "ended", stop_reason: "end_turn" };
+
+const someNotice = {
+  run_id: "run-1",
+  type: typeOfKind.notice,
+  data: { kind: "notice", message: "files changed" },
+} as const;
 
 interface Scene extends AsyncDisposable {
   path: string;
@@ -61,9 +69,10 @@ test("wherever the daemon dies, a turn's end is in the journal exactly once", as
     };
     const dying = {
       journal: {
-        append: async (entry: Parameters<MemoryJournal["append"]>[0]) => {
-          await die("after the intent");
-          await journal.append(entry);
+        append: journal.append.bind(journal),
+        appendPrepared: async (...[entry, prepare]: Parameters<MemoryJournal["appendPrepared"]>) => {
+          const prepareAndDie = (place: JournalPlace) => prepare(place).then(() => die("after the intent"));
+          await journal.appendPrepared(entry, prepareAndDie);
           await die("after the append");
         },
         flush: async () => {
@@ -88,6 +97,28 @@ test("wherever the daemon dies, a turn's end is in the journal exactly once", as
   }
 });
 
+test("the end of a turn has the place that the log names, whatever else is recorded at that moment", async () => {
+  await using at = await scene();
+  const { log, disk } = await at.open();
+  await using journal = await openJournal({ folder: join(dirname(at.path), "journal"), segmentBytes: 1 });
+  const recorder = new Recorder(journal, "run-1", 10);
+  await log.running({ turn_id: "t", run_id: "run-1" });
+  const keepEnding = log.ending.bind(log);
+  const others: Promise<void>[] = [];
+  log.ending = async (ending) => {
+    await keepEnding(ending);
+    // The watcher and the relay record without the recorder.
+    for (let n = 0; n < 3; n++) others.push(journal.append(someNotice));
+  };
+  for (let n = 0; n < 3; n++) others.push(journal.append(someNotice));
+  await endTurn({ journal, log, recorder, disk }, { turn_id: "t", state: "ENDED", data: ended });
+  await Promise.all(others);
+  await journal.flush();
+  const records = await Array.fromAsync(journal.read({ after: 0 }));
+  expect(records).toHaveLength(7);
+  expect(records.find(({ data }) => data.kind === "turn")?.seq).toBe(log.get("t")?.ending?.seq);
+});
+
 test("an end that was read and trimmed is not repeated, one that was lost with its journal is", async () => {
   for (const [epoch, first, expected] of [
     ["epoch-1", 50, 0],
@@ -100,6 +131,7 @@ test("an end that was read and trimmed is not repeated, one that was lost with i
     const state = { epoch, first, last: first === 50 ? 60 : 0, acked: 0 };
     const elsewhere = {
       append: journal.append.bind(journal),
+      appendPrepared: journal.appendPrepared.bind(journal),
       flush: () => journal.flush(),
       state: () => state,
       read: (from: { after: number }) => journal.read(from),

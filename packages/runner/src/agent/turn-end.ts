@@ -2,13 +2,13 @@ import { typeOfKind, type EventDataOf, type EventType } from "@wharf/contract";
 import type { StateDisk } from "../support/state-disk.ts";
 import type { Recorder } from "./recorder.ts";
 import type { LoggedTurn, TurnEnding, TurnLog } from "./turn-log.ts";
-import type { AgentJournal } from "./types.ts";
+import type { AgentJournal, JournalPlace } from "./types.ts";
 
 /**
  * How a turn's last event gets into the journal exactly once, though the daemon may die at any moment and the journal
  * takes whatever it is given:
  *
- * 1. All that was recorded is flushed, and nothing else is recorded meanwhile: the event's sequence is known.
+ * 1. All that was recorded is flushed, and the journal names the event's place, which nothing else can take.
  * 2. The log keeps the event and that place (`ending`, on disk).
  * 3. The event is appended and flushed.
  * 4. The log says `done`, on disk.
@@ -36,9 +36,11 @@ export async function endTurn(places: Places, ended: Ended): Promise<void> {
   const type: EventType = ended.data.stop_reason === "error" ? "error" : typeOfKind.turn;
   await recorder.alone(async (put) => {
     await write(() => journal.flush());
-    const { epoch, last } = journal.state();
-    await write(() => log.ending({ ...ended, epoch, seq: last + 1, type }));
-    await put(ended.data, type);
+    const prepare = async (place: JournalPlace) => {
+      await disk.makeRoom();
+      await log.ending({ ...ended, ...place, type });
+    };
+    await put(ended.data, { type, prepare });
     await write(() => journal.flush());
   });
   await write(() => log.done(ended.turn_id));

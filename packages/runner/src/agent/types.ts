@@ -19,16 +19,23 @@ export type AgentPromptInput = z.infer<typeof AgentPrompt>;
 export type AgentStateOutput = z.infer<typeof AgentState>;
 export type TurnKnowledgeOutput = z.infer<typeof TurnKnowledge>;
 
+export interface JournalPlace {
+  readonly epoch: string;
+  readonly seq: number;
+}
+
 export interface JournalEntry {
   run_id: string;
   type: EventType;
   data: EventData;
 }
 
-/** What the agent host needs of the journal. Between the start and the end of a turn's last event it must be the only writer. */
+/** What the agent host needs of the journal, which has other writers too. */
 export interface AgentJournal {
   /** Resolves when the entry is accepted; waits while the journal is full. A rejection means that it was not taken. */
   append(entry: JournalEntry): Promise<void>;
+  /** Like `append`, and calls `prepare` first, with the entry's place, which nothing else takes. A failure of it means that the entry was not taken. */
+  appendPrepared(entry: JournalEntry, prepare: (place: JournalPlace) => Promise<void>): Promise<void>;
   /** Resolves when all that was accepted is on disk. */
   flush(): Promise<void>;
   state(): JournalState;

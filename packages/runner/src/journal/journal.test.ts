@@ -42,6 +42,38 @@ test("what was flushed is read back in order, also after it is opened again", as
   expect(await Array.fromAsync(again.read({ after: 10, limit: 2 }), textOf)).toEqual(["ä 11", "ä 12"]);
 });
 
+test("a prepared record gets the place it was told, and one whose preparation fails holds up nobody", async () => {
+  await using journal = await openJournal({ folder });
+  const order: string[] = [];
+  const noted = (text: string) => journal.append(entry(text)).then(() => void order.push(text));
+  const prepared = (text: string, prepare: () => Promise<void>) =>
+    journal.appendPrepared(entry(text), async ({ epoch, seq }) => {
+      expect([epoch, seq]).toEqual([journal.state().epoch, journal.state().last + 1]);
+      order.push(`${text} at ${seq}`);
+      others.push(noted(`during ${text}`));
+      await prepare();
+    });
+  const others = [noted("before")];
+  const failing = prepared("failing", () => Promise.reject(new Error("no place to keep it")));
+  others.push(noted("between"));
+  const kept = prepared("kept", () => Promise.resolve());
+  others.push(noted("after"));
+  const flushed = journal.flush();
+  await expect(failing).rejects.toThrow("no place to keep it");
+  await Promise.all([kept, flushed]);
+  expect((await all(journal)).map(textOf).slice(0, 5)).toEqual([
+    "before",
+    "between",
+    "kept",
+    "after",
+    "during failing",
+  ]);
+  await Promise.all(others);
+  await journal.flush();
+  expect(journal.state().last).toBe(6);
+  expect(order.filter((text) => text.includes(" at "))).toEqual(["failing at 2", "kept at 3"]);
+});
+
 test("records larger than a segment and than the reader's chunk come through whole", async () => {
   await using journal = await openJournal({ folder, segmentBytes: 1_000 });
   const large = "x".repeat(700_000);

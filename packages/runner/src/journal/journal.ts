@@ -13,6 +13,9 @@ import { SegmentWriter, type PendingRecord } from "./writer.ts";
  * memory) → *readable* (its group is fsynced) → *acknowledged* (it is safe elsewhere) → trimmed with its segment.
  * There is room while the unacknowledged bytes are below the capacity, little is unwritten, and the disk takes writes.
  * Nothing leaves this way: without room the appender waits, and so does the agent behind it.
+ *
+ * A record can be *prepared* between waiting and accepted: its appender learns the place that it gets, and nothing else
+ * is accepted until the appender is done with that.
  */
 
 const CAPACITY = 64 * 1024 * 1024; // bytes that may be unacknowledged
@@ -33,8 +36,18 @@ export interface JournalEntry {
   data: EventData;
 }
 
+/** Where a record is: the epoch of the journal and the record's sequence in it. */
+export interface JournalPlace {
+  readonly epoch: string;
+  readonly seq: number;
+}
+
+type Prepare = (place: JournalPlace) => Promise<void>;
+
 interface Waiting {
   readonly rest: string;
+  readonly prepare: Prepare | undefined;
+  readonly accepted: Promise<void>;
   readonly accept: () => void;
   readonly refuse: (reason: unknown) => void;
 }
@@ -60,6 +73,7 @@ export class Journal implements AsyncDisposable {
   #acked: number;
   #ackedPosition: number;
   #writing: Promise<void> | undefined;
+  #isPreparing = false;
   #ackedOnDisk: number;
   /** Segments that are acknowledged and not deleted yet. */
   readonly #trimmed: Segment[] = [];
@@ -83,24 +97,22 @@ export class Journal implements AsyncDisposable {
 
   /** Resolves when the record is accepted, in the order of the calls. */
   append(entry: JournalEntry): Promise<void> {
-    const rest = JSON.stringify({
-      at: new Date().toISOString(),
-      run_id: entry.run_id,
-      type: entry.type,
-      data: entry.data,
-    });
-    if (rest.length > RECORD) return Promise.reject(new WharfError("body_too_large", { limit_bytes: RECORD }));
-    return new Promise((accept, refuse) => {
-      if (this.#closing.signal.aborted) return refuse(this.#closing.signal.reason);
-      this.#waiting.push({ rest, accept, refuse });
-      this.#admit();
-    });
+    return this.#enqueue(entry, undefined);
+  }
+
+  /**
+   * Like `append`, and calls `prepare` first, with the place of the record: all records before it are readable, and no
+   * other record takes the place. Where `prepare` fails the record is not taken.
+   */
+  appendPrepared(entry: JournalEntry, prepare: Prepare): Promise<void> {
+    return this.#enqueue(entry, prepare);
   }
 
   /** Resolves when everything appended before is readable. */
   async flush(): Promise<void> {
-    const target = this.#accepted + this.#waiting.length;
-    while (this.#last < target) await this.#readable.wait(this.#closing.signal);
+    // A record that is refused holds up nobody but its own appender.
+    await this.#waiting.at(-1)?.accepted.catch(() => this.#closing.signal.throwIfAborted());
+    await this.#flushAccepted();
   }
 
   /** Readable records after the cursor, from disk. Throws at once for a cursor that was trimmed, or lies beyond the end. */
@@ -158,18 +170,60 @@ export class Journal implements AsyncDisposable {
     return unacknowledged < this.#capacity && this.#unwrittenBytes < UNWRITTEN && !this.#writer.fault;
   }
 
+  #enqueue(entry: JournalEntry, prepare: Prepare | undefined): Promise<void> {
+    const rest = JSON.stringify({
+      at: new Date().toISOString(),
+      run_id: entry.run_id,
+      type: entry.type,
+      data: entry.data,
+    });
+    if (rest.length > RECORD) return Promise.reject(new WharfError("body_too_large", { limit_bytes: RECORD }));
+    if (this.#closing.signal.aborted) return Promise.reject(this.#closing.signal.reason);
+    const { promise: accepted, resolve: accept, reject: refuse } = Promise.withResolvers<void>();
+    this.#waiting.push({ rest, prepare, accepted, accept, refuse });
+    this.#admit();
+    return accepted;
+  }
+
   #admit(): void {
-    while (this.#hasRoom()) {
-      const next = this.#waiting.shift();
+    while (!this.#isPreparing && this.#hasRoom()) {
+      const next = this.#waiting[0];
       if (!next) break;
-      this.#accepted += 1;
-      const json = recordJson(this.#accepted, next.rest);
-      const bytes = Buffer.byteLength(json) + LINE_OVERHEAD;
-      this.#unwritten.push({ seq: this.#accepted, json, bytes });
-      this.#unwrittenBytes += bytes;
-      next.accept();
+      if (next.prepare) void this.#acceptPrepared(next, next.prepare);
+      else this.#acceptNext(next);
     }
     if (this.#unwritten.length > 0) this.#writing ??= this.#write();
+  }
+
+  #acceptNext(next: Waiting): void {
+    this.#waiting.shift();
+    this.#accepted += 1;
+    const json = recordJson(this.#accepted, next.rest);
+    const bytes = Buffer.byteLength(json) + LINE_OVERHEAD;
+    this.#unwritten.push({ seq: this.#accepted, json, bytes });
+    this.#unwrittenBytes += bytes;
+    next.accept();
+  }
+
+  async #acceptPrepared(next: Waiting, prepare: Prepare): Promise<void> {
+    this.#isPreparing = true;
+    try {
+      await this.#flushAccepted();
+      await prepare({ epoch: this.#epoch, seq: this.#accepted + 1 });
+      // Closing empties the queue.
+      if (this.#waiting[0] === next) this.#acceptNext(next);
+    } catch (error) {
+      if (this.#waiting[0] === next) this.#waiting.shift();
+      next.refuse(error);
+    } finally {
+      this.#isPreparing = false;
+      this.#admit();
+    }
+  }
+
+  async #flushAccepted(): Promise<void> {
+    const target = this.#accepted;
+    while (this.#last < target) await this.#readable.wait(this.#closing.signal);
   }
 
   /** One group at a time; all that came meanwhile goes with the next. */
