@@ -20,6 +20,9 @@ const IsolationTargets = z.object({
 /** How long a backend waits between SIGTERM and SIGKILL where nothing else is configured. */
 export const defaultStopGraceMs = 12_000;
 
+/** How long one step of the daemon's git may take where nothing else is configured. */
+export const defaultGitTimeoutMs = 5 * 60 * 1000;
+
 /**
  * What a backend hands the daemon on its standard input, once, so that no key is ever in an environment or a file; or in a
  * file that only this runner's daemon is given, where there is no standard input.
@@ -44,5 +47,7 @@ export const DaemonConfig = z.object({
   isolation_check: IsolationTargets.optional(),
   /** How long the backend waits between SIGTERM and SIGKILL. The daemon ends in order within it. */
   stop_grace_ms: z.number().int().positive().default(defaultStopGraceMs),
+  /** How long one step of git may take that reaches no remote. */
+  git_timeout_ms: z.number().int().positive().default(defaultGitTimeoutMs),
 });
 export type DaemonConfig = z.infer<typeof DaemonConfig>;

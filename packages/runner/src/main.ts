@@ -101,6 +101,7 @@ async function startDaemon(config: DaemonConfig): Promise<(budget: StopBudget) =
     remoteBase: gatewayUrl,
     quiet: () => watcher.quiet(),
     notice,
+    stepTimeoutMs: config.git_timeout_ms,
     ...(config.max_file_bytes !== undefined && { maxFileBytes: config.max_file_bytes }),
   });
   const { models } = relay;

@@ -21,6 +21,13 @@ test("the grace of a daemon's stop leaves time for the work, and is less than a 
     expect(() => readConfig({ WHARF_STOP_GRACE: wrong }), wrong).toThrow(/WHARF_STOP_GRACE/);
 });
 
+test("one step of a runner's git has five minutes, or what the setting says", () => {
+  expect(readConfig({}).gitTimeoutMs).toBe(300_000);
+  expect(readConfig({ WHARF_GIT_TIMEOUT: "20m" }).gitTimeoutMs).toBe(1_200_000);
+  for (const wrong of ["9s", "2d", "0m", "5"])
+    expect(() => readConfig({ WHARF_GIT_TIMEOUT: wrong }), wrong).toThrow(/WHARF_GIT_TIMEOUT/);
+});
+
 test("Docker is found by the names that its own command knows", () => {
   const environment = { DOCKER_HOST: "tcp://far:2376", DOCKER_TLS_VERIFY: "1", DOCKER_CERT_PATH: "/certificates" };
   expect(readConfig({ ...environment, WHARF_DOCKER_WIRE: "exec" }).docker).toEqual({

@@ -19,6 +19,9 @@ const list = z.string().transform((text) =>
 /** Shorter, an agent that does not end leaves no time for its work; longer, stopping a runner would time out. */
 const stopGrace = z.number().min(5_000, "at least 5s").max(45_000, "at most 45s");
 
+/** Shorter, no large repository is ever committed; longer, a step that hangs holds up the runner's other git calls for days. */
+const gitTimeout = z.number().min(10_000, "at least 10s").max(86_400_000, "at most 1d");
+
 const backends = z.enum(["local", "docker", "kubernetes", "mock"]);
 
 /** Every setting there is, by the name of its environment variable. */
@@ -43,6 +46,8 @@ const Environment = z.object({
   WHARF_ORPHAN_GRACE: z.string().default("3d").transform(parseTime),
   /** How long a daemon may take to end: its backend waits so long between SIGTERM and SIGKILL. */
   WHARF_STOP_GRACE: z.string().default("12s").transform(parseTime).pipe(stopGrace),
+  /** How long one step of a runner's git may take that reaches no remote. */
+  WHARF_GIT_TIMEOUT: z.string().default("5m").transform(parseTime).pipe(gitTimeout),
   /** What runners' keys follow from; the same on all servers of a database. Without it each data folder has its own. */
   WHARF_SECRET: z.string().min(32, "at least 32 characters").optional(),
   /** A file that holds it. */
@@ -142,6 +147,7 @@ export interface Config {
   readonly keepRunnersMs: number;
   readonly orphanGraceMs: number;
   readonly stopGraceMs: number;
+  readonly gitTimeoutMs: number;
   readonly secret?: string;
   readonly advertisedUrl?: string;
   readonly backend: z.infer<typeof backends>;
@@ -195,6 +201,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     keepRunnersMs: e.WHARF_KEEP_RUNNERS,
     orphanGraceMs: e.WHARF_ORPHAN_GRACE,
     stopGraceMs: e.WHARF_STOP_GRACE,
+    gitTimeoutMs: e.WHARF_GIT_TIMEOUT,
     ...readSecret(e),
     ...(e.WHARF_ADVERTISED_URL && { advertisedUrl: e.WHARF_ADVERTISED_URL }),
     backend: backendOf(e),

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import {
+  type DaemonSettings,
   defaultQuota,
   deployedServer,
   type KubernetesBackendOptions,
@@ -92,7 +93,7 @@ const Environment = z.object(kubernetesEnvironment);
 /** What is known of the backend's settings before the server knows who it is. */
 export interface KubernetesConfig {
   readonly cluster: KubernetesBackendOptions["cluster"];
-  readonly settings: Omit<KubernetesSettings, "instance" | "image" | "stopGraceMs">;
+  readonly settings: Omit<KubernetesSettings, "instance" | "image" | keyof DaemonSettings>;
 }
 
 export function kubernetesOf(e: z.output<typeof Environment>): KubernetesConfig {

@@ -16,14 +16,15 @@ export async function openBackend(
   { config, kit }: { config: Config; kit: string },
   { logger, installation, keys }: { logger: Logger; installation: string; keys: Keys },
 ): Promise<LocalBackend> {
-  const { stopGraceMs } = config;
+  const { stopGraceMs, gitTimeoutMs } = config;
+  const daemonSettings = { stopGraceMs, gitTimeoutMs };
   if (config.backend === "mock")
     return openMockBackend({
       kit,
       node: process.execPath,
       searchPath: config.searchPath,
       failures: config.mockFailures,
-      stopGraceMs,
+      ...daemonSettings,
     });
   if (config.backend === "docker")
     return createDockerBackend({
@@ -38,12 +39,12 @@ export async function openBackend(
         credentials: { home: config.home, sshAgent: config.docker.sshAgent },
       }),
       allowUnsafe: config.localUnsafe,
-      stopGraceMs,
+      ...daemonSettings,
       log: logger,
     });
   if (config.backend === "kubernetes") {
     const { cluster, settings } = config.kubernetes;
-    const of = { instance: markRunners(installation), image: config.runnerImage, stopGraceMs };
+    const of = { instance: markRunners(installation), image: config.runnerImage, ...daemonSettings };
     const wireKey = (id: string) => keys.wire(id);
     return createKubernetesBackend({ cluster, settings: { ...settings, ...of }, wireKey, log: logger });
   }
@@ -53,7 +54,7 @@ export async function openBackend(
     node: process.execPath,
     allowUnsafe: config.localUnsafe,
     searchPath: config.searchPath,
-    stopGraceMs,
+    ...daemonSettings,
     log: logger,
   });
 }

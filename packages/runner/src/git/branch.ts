@@ -4,7 +4,8 @@ import { forkPoint } from "./clone.ts";
 import { git, GitFailure } from "./command.ts";
 import { branchOf, commitOf, headOf, resolveRevision, type Workspace } from "./workspace.ts";
 
-const CHECKOUT_TIMEOUT = 10 * 60 * 1000; // ms
+/** A checkout may write every file of the repository. */
+const minCheckoutTimeoutMs = 10 * 60 * 1000;
 
 /**
  * Makes a branch the shadow branch and checks it out: the one that is here, else the remote's, else a new one from
@@ -50,7 +51,8 @@ export async function checkoutRevision(
 }
 
 async function checkOut(workspace: Workspace, args: readonly string[], to: string): Promise<void> {
-  await git(["checkout", ...args], workspace.options({ timeoutMs: CHECKOUT_TIMEOUT })).catch((error: unknown) => {
+  const stepTimeoutMs = Math.max(minCheckoutTimeoutMs, workspace.stepTimeoutMs);
+  await git(["checkout", ...args], workspace.options({ stepTimeoutMs })).catch((error: unknown) => {
     if (
       error instanceof GitFailure &&
       /(would be overwritten|would be removed|would lose untracked|resolve your current index|cannot switch branch)/i.test(

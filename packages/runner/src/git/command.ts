@@ -1,13 +1,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { StringDecoder } from "node:string_decoder";
-import { WharfError } from "@wharf/contract";
+import { defaultGitTimeoutMs, WharfError } from "@wharf/contract";
 import { watchMemory } from "../support/memory-kills.ts";
 
 const ERROR_TEXT = 16 * 1024; // characters of git's own words that are kept
 const OUTPUT = 64 * 1024 * 1024; // bytes of output that are kept where the caller sets no bound
-
-const defaultTimeoutMs = 120_000;
 
 /**
  * Settings that stand above all others. What the agent wrote into its repository's configuration is not read at all: see
@@ -47,7 +45,10 @@ export interface GitOptions {
   binary?: boolean;
   /** Exit codes that are an answer and not a failure; 0 always is. */
   accept?: readonly number[];
+  /** The limit of this one call. */
   timeoutMs?: number;
+  /** The configured limit of calls that have none of their own. */
+  stepTimeoutMs?: number;
   maxOutputBytes?: number;
   signal?: AbortSignal | undefined;
   /** Told of what git says about its progress, line by line. */
@@ -75,7 +76,7 @@ export class GitFailure extends WharfError<"git_failed"> {
 
 export async function git(args: readonly string[], options: GitOptions): Promise<GitResult> {
   const settings = Object.entries(SETTINGS).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
-  const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
+  const timeoutMs = options.timeoutMs ?? options.stepTimeoutMs ?? defaultGitTimeoutMs;
   const signals = [options.signal, AbortSignal.timeout(timeoutMs)].filter((signal) => signal !== undefined);
   const signal = AbortSignal.any(signals);
   const name = args[0] ?? "";
@@ -112,11 +113,7 @@ export async function git(args: readonly string[], options: GitOptions): Promise
       stderr = withoutProgress(stderr + text, options.onProgress).slice(-ERROR_TEXT);
     });
     const [code, ended] = await closed;
-    if (signal.aborted)
-      throw new GitFailure(
-        name,
-        options.signal?.aborted ? "it was stopped" : `it took longer than ${timeoutMs / 1_000} s`,
-      );
+    if (signal.aborted) throw new GitFailure(name, options.signal?.aborted ? "it was stopped" : describeLate(options));
     const truncated = size > limit;
     const isMemory = wasMemory({ exit_code: code, signal: ended });
     if (isMemory) throw new GitFailure(name, "the runner's memory was used up; give the agent type more");
@@ -131,6 +128,12 @@ export async function git(args: readonly string[], options: GitOptions): Promise
   } finally {
     signal.removeEventListener("abort", kill);
   }
+}
+
+function describeLate({ timeoutMs, stepTimeoutMs = defaultGitTimeoutMs }: GitOptions): string {
+  const words = (ms: number) => `it took longer than ${ms / 1_000} s`;
+  if (timeoutMs !== undefined) return words(timeoutMs);
+  return `${words(stepTimeoutMs)}, the limit that WHARF_GIT_TIMEOUT sets on the server`;
 }
 
 const PROGRESS = /[^\r\n]*\d+% \(\d+\/\d+\)[^\r\n]*[\r\n]/g;

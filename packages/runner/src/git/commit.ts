@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import type { AgentPrompt, EventDataOf } from "@wharf/contract";
 import type { z } from "zod";
 import { writeCheckout, type Checkout } from "./checkout-state.ts";
-import { git, type GitOptions } from "./command.ts";
+import { git } from "./command.ts";
 import { stageAll, type Staged } from "./stage.ts";
 import { headOf, isAncestor, parseNumstat, type Workspace } from "./workspace.ts";
 
@@ -26,14 +26,7 @@ export type CommitInput = z.infer<typeof AgentPrompt>["commit"] & {
 
 const WHARF = { name: "Wharf", email: "wharf@localhost" };
 
-/** To look through a hundred thousand files on a network disk takes minutes. */
-const stepTimeoutMs = 5 * 60 * 1000;
-
-export async function commit(place: Workspace, checkout: Checkout, input: CommitInput): Promise<Committed> {
-  const workspace = {
-    ...place,
-    options: (more?: Partial<GitOptions>) => place.options({ timeoutMs: stepTimeoutMs, ...more }),
-  };
+export async function commit(workspace: Workspace, checkout: Checkout, input: CommitInput): Promise<Committed> {
   const work = new Committer(workspace, checkout.shadow_branch, input);
   await work.leaveOperations();
   const staged = await work.commitTree();

@@ -1,5 +1,6 @@
 import { dirname, join } from "node:path";
 import {
+  defaultGitTimeoutMs,
   type Diff,
   type EventDataOf,
   type GitCloned,
@@ -40,6 +41,8 @@ interface GitWorkspaceOptions {
   quiet?: () => Disposable;
   /** Larger files are left out of commits. */
   maxFileBytes?: number;
+  /** How long one step may take that reaches no remote: the setting WHARF_GIT_TIMEOUT. */
+  stepTimeoutMs?: number;
   /** After how long a commit or a push reports that it is still at it. */
   progressDelayMs?: number;
   /** Called with what a person should know about the work that is committed. */
@@ -67,6 +70,7 @@ export class GitWorkspace {
     const allowed = { GIT_ALLOW_PROTOCOL: ["http", ...protocols].join(":") };
     const outside = { ...allowed, GIT_CEILING_DIRECTORIES: dirname(workspace) };
     const inside = { ...allowed, ...view.environment };
+    const { stepTimeoutMs = defaultGitTimeoutMs } = more;
     this.#progressDelayMs = more.progressDelayMs ?? defaultProgressDelayMs;
     this.#notice = more.notice ?? (async () => undefined);
     this.#quiet = quiet ?? (() => ({ [Symbol.dispose]: () => undefined }));
@@ -74,17 +78,20 @@ export class GitWorkspace {
       folder: workspace,
       state,
       maxFileBytes: more.maxFileBytes ?? defaultMaxFileBytes,
+      stepTimeoutMs,
       remoteUrl: (path) => remoteBase + path,
       prepare: () => view.prepare(signal),
       options: ({ environment, ...more } = {}) => ({
         cwd: workspace,
         signal,
+        stepTimeoutMs,
         ...more,
         environment: { ...inside, ...environment },
       }),
       outside: ({ environment, ...more } = {}) => ({
         cwd: workspace,
         signal,
+        stepTimeoutMs,
         ...more,
         environment: { ...outside, ...environment },
       }),

@@ -44,6 +44,16 @@ test("where a file over the limit is all there is, the error says that nothing w
   expect((await daemonGit.compare({})).files).toEqual([]);
 });
 
+test("a commit that takes longer than configured names the limit and its setting", async () => {
+  await open().clone(wanted);
+  await repository.write("b.txt", "b\n");
+  const hurried = repository.open({ stepTimeoutMs: 1 });
+  await expect(hurried.commit(turn)).rejects.toThrow(
+    /took longer than 0\.001 s, the limit that WHARF_GIT_TIMEOUT sets/,
+  );
+  expect(await open().commit(turn)).toMatchObject({ files: 1 });
+});
+
 test("a commit of very many new files is made, with a warning that names their folder", async () => {
   const daemonGit = open();
   await daemonGit.clone(wanted);

@@ -7,6 +7,8 @@ export interface Workspace {
   readonly state: string;
   /** Larger files are left out of commits. */
   readonly maxFileBytes: number;
+  /** How long one step may take that reaches no remote. */
+  readonly stepTimeoutMs: number;
   /** The remote's address for a path on the gateway. */
   remoteUrl(path: string): string;
   /** Brings the daemon's view of the repository up to date; done before `options` are used. */

@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream";
 import { type DaemonConfig, defaultStopGraceMs, WharfError } from "@wharf/contract";
 import type { ContainerInspectInfo } from "dockerode";
 import type { Backend, CreateHooks, RunnerSighting, RunnerSpec, RunnerUsage } from "../backend.ts";
+import { getDaemonSettings } from "../shared/daemon-settings.ts";
 import { inside } from "../shared/inside.ts";
 import { KeyedLock } from "../shared/keyed-lock.ts";
 import { linkPath } from "../shared/short-path.ts";
@@ -222,7 +223,7 @@ class DockerRunners implements Backend {
       state: inside.state,
       relay_port: 4100,
       isolation: "container",
-      stop_grace_ms: this.#stopGraceMs,
+      ...getDaemonSettings(this.#options),
     };
   }
 

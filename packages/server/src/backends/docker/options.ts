@@ -1,4 +1,5 @@
 import type { EngineAddress } from "./engine-address.ts";
+import type { DaemonSettings } from "../shared/daemon-settings.ts";
 import type { CredentialSources } from "../shared/host-credential.ts";
 import type { Log } from "../shared/log.ts";
 
@@ -15,7 +16,7 @@ export interface EngineToExamine {
   readonly log?: Log;
 }
 
-export interface DockerBackendOptions extends EngineToExamine {
+export interface DockerBackendOptions extends EngineToExamine, DaemonSettings {
   /** Holds a folder for each runner whose wire is a socket. Nobody but the server's user may look into it. */
   readonly folder: string;
   /** Holds `bin` and `lib` with the bundles of the daemon and the agents. */
@@ -26,8 +27,6 @@ export interface DockerBackendOptions extends EngineToExamine {
   readonly image: string;
   /** Undefined: a socket where the engine shares this machine, else exec. */
   readonly wire?: WireWay | undefined;
-  /** How long a daemon may take to end when it is asked to. */
-  readonly stopGraceMs?: number;
   /** Where runners' credentials are taken from; without it none is given away. */
   readonly credentials?: CredentialSources | undefined;
 }

@@ -1,11 +1,12 @@
 import type { RunnerSpec } from "../backend.ts";
+import type { DaemonSettings } from "../shared/daemon-settings.ts";
 import { inside } from "../shared/inside.ts";
 import type { Log } from "../shared/log.ts";
 import { socketName } from "../shared/wire-listener.ts";
 import type { ClusterOptions } from "./cluster/cluster.ts";
 
 /** How this backend makes runners; all of it is the same for every runner but what a spec says. */
-export interface KubernetesSettings {
+export interface KubernetesSettings extends DaemonSettings {
   /** Tells the runners of this server, or of the replicas that share a database, from another's in the same cluster. */
   readonly instance: string;
   /** One namespace for all, which is there already; or one for each tenant, made when it is first needed. */
@@ -33,8 +34,6 @@ export interface KubernetesSettings {
   readonly most: Partial<RunnerSpec["limits"]>;
   /** How long a pod may take from being made to running. */
   readonly startMs: number;
-  /** How long a daemon may take to end when it is asked to. */
-  readonly stopGraceMs?: number;
 }
 
 export interface KubernetesBackendOptions {

@@ -39,7 +39,7 @@ describe.skipIf(!expectsBubblewrap)("a runner on this machine", () => {
 
   test("gets its key on standard input alone, and paths that tell nothing of the host", async () => {
     await using setting = new Setting();
-    const backend = await setting.backend({ stopGraceMs: 20_000 });
+    const backend = await setting.backend({ stopGraceMs: 20_000, gitTimeoutMs: 600_000 });
     const runner = spec({ wireKey: "5ec2e7".repeat(8) });
     await backend.create(runner);
     const wire = await backend.dial(runner.id, AbortSignal.timeout(5000));
@@ -55,6 +55,7 @@ describe.skipIf(!expectsBubblewrap)("a runner on this machine", () => {
       relay_port: 4100,
       isolation: "sandbox",
       stop_grace_ms: 20_000,
+      git_timeout_ms: 600_000,
     });
     expect(processesNaming(runner.wireKey)).toEqual([]);
   });

@@ -4,6 +4,7 @@ import { defaultStopGraceMs, WharfError } from "@wharf/contract";
 import type { Backend, RunnerSighting, RunnerSpec, RunnerUsage } from "../backend.ts";
 import type { Enclosure } from "./enclosure.ts";
 import { settleLog } from "./daemon-log.ts";
+import type { DaemonSettings } from "../shared/daemon-settings.ts";
 import { KeyedLock } from "../shared/keyed-lock.ts";
 import type { Log } from "../shared/log.ts";
 import { describeLimits } from "./limits/confinement.ts";
@@ -17,7 +18,7 @@ import { linkPath } from "../shared/short-path.ts";
 import { measure } from "./usage.ts";
 import { WireListeners } from "../shared/wire-listeners.ts";
 
-export interface LocalBackendOptions {
+export interface LocalBackendOptions extends DaemonSettings {
   /** Holds a folder for each runner. */
   readonly folder: string;
   /** Holds `bin` and `lib` with the bundles of the daemon and the agents. */
@@ -28,8 +29,6 @@ export interface LocalBackendOptions {
   readonly allowUnsafe: boolean;
   /** Where the programs of this machine are looked for, as in PATH. */
   readonly searchPath: string;
-  /** How long a daemon may take to end when it is asked to. */
-  readonly stopGraceMs?: number;
   readonly log?: Log;
 }
 

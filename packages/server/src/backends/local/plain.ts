@@ -1,6 +1,6 @@
 import { closeSync, constants, openSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
-import { defaultStopGraceMs, WharfError } from "@wharf/contract";
+import { WharfError } from "@wharf/contract";
 import type { RunnerSpec } from "../backend.ts";
 import { keepLog } from "./daemon-log.ts";
 import type { Enclosure } from "./enclosure.ts";
@@ -17,6 +17,7 @@ import {
 import { findOnPath } from "./programs.ts";
 import type { Launched, RunnerFolder } from "./runner-folder.ts";
 import { shortPath } from "../shared/short-path.ts";
+import { type DaemonSettings, getDaemonSettings } from "../shared/daemon-settings.ts";
 import { socketName } from "../shared/wire-listener.ts";
 
 /** Processes that start others faster than they are killed get this many rounds. */
@@ -26,11 +27,10 @@ const marker = "WHARF_RUNNER_ID";
 /** Where a daemon listens that does not connect, in the folder of its wire. */
 export const daemonSocketName = "daemon.sock";
 
-export interface PlainOptions {
+export interface PlainOptions extends DaemonSettings {
   readonly kit: string;
   readonly node: string;
   readonly searchPath: string;
-  readonly stopGraceMs?: number;
   /** Whether daemons listen for the server, instead of connecting to it. */
   readonly daemonListens?: boolean;
 }
@@ -48,7 +48,7 @@ export class PlainEnclosure implements Enclosure {
   }
 
   async launch(spec: RunnerSpec, folder: RunnerFolder): Promise<Launched> {
-    const { kit, node, searchPath, stopGraceMs = defaultStopGraceMs, daemonListens = false } = this.#options;
+    const { kit, node, searchPath, daemonListens = false } = this.#options;
     const wireFolder = openSync(folder.wire, constants.O_RDONLY | constants.O_DIRECTORY);
     try {
       using output = await keepLog(folder.log);
@@ -74,7 +74,7 @@ export class PlainEnclosure implements Enclosure {
           state: folder.state,
           relay_port: 4100,
           isolation: "unsafe",
-          stop_grace_ms: stopGraceMs,
+          ...getDaemonSettings(this.#options),
         },
       });
       output[Symbol.dispose]();

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import type { ChildProcess } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { defaultStopGraceMs, WharfError } from "@wharf/contract";
+import { WharfError } from "@wharf/contract";
 import { z } from "zod";
 import type { RunnerSpec } from "../backend.ts";
 import { keepLog } from "./daemon-log.ts";
@@ -22,13 +22,12 @@ import {
 } from "./processes.ts";
 import { bringPrograms, missingProgram, type ProgramSearch } from "./programs.ts";
 import type { Launched, RunnerFolder } from "./runner-folder.ts";
+import { type DaemonSettings, getDaemonSettings } from "../shared/daemon-settings.ts";
 import { inside } from "../shared/inside.ts";
 import { filterDescriptor, sandboxArguments, statusDescriptor, type ConfinedFoundation } from "./sandbox-arguments.ts";
 import { socketName } from "../shared/wire-listener.ts";
 
-interface SandboxOptions extends ProgramSearch {
-  readonly stopGraceMs?: number;
-}
+interface SandboxOptions extends ProgramSearch, DaemonSettings {}
 
 /** Setting up the mounts takes about 20 ms; a machine that swaps may take much longer. */
 const startMs = 15_000;
@@ -82,7 +81,7 @@ export class SandboxEnclosure implements Enclosure {
         state: inside.state,
         relay_port: 4100,
         isolation: "sandbox",
-        stop_grace_ms: this.#options.stopGraceMs ?? defaultStopGraceMs,
+        ...getDaemonSettings(this.#options),
       },
     });
     giveFilter(monitor, this.#foundation.filter);

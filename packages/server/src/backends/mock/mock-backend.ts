@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import type { Backend, RunnerSighting, RunnerSpec, RunnerUsage } from "../backend.ts";
 import { createPlainBackend } from "../local/index.ts";
+import type { DaemonSettings } from "../shared/daemon-settings.ts";
 import { signalProcess } from "../local/processes.ts";
 import { RunnerFolder } from "../local/runner-folder.ts";
 import { dialDaemon } from "./dial-daemon.ts";
@@ -12,15 +13,13 @@ import { Guard } from "./guard.ts";
 import { MockRunner } from "./mock-runner.ts";
 import { nearby, type Simulation } from "./simulation.ts";
 
-export interface MockBackendOptions {
+export interface MockBackendOptions extends DaemonSettings {
   /** Holds `bin` and `lib` with the bundles of the daemon and the agents. */
   readonly kit: string;
   /** The Node that runs them. */
   readonly node: string;
   /** Where the programs of this machine are looked for, as in PATH. */
   readonly searchPath: string;
-  /** How long a daemon may take to end when it is asked to. */
-  readonly stopGraceMs?: number;
   /** @default nearby */
   readonly simulation?: Simulation;
   /** The same seed and the same runner id lead to the same delays and failures. */

@@ -1,9 +1,10 @@
 import type { V1OwnerReference, V1Secret } from "@kubernetes/client-node";
-import { type DaemonConfig, defaultStopGraceMs } from "@wharf/contract";
+import type { DaemonConfig } from "@wharf/contract";
 import type { RunnerSpec } from "../../backend.ts";
 import { configFile, type KubernetesSettings, wirePort, wireSocket } from "../settings.ts";
 import { runnerLabels } from "./labels.ts";
 import { namesOf } from "./names.ts";
+import { getDaemonSettings } from "../../shared/daemon-settings.ts";
 import { inside } from "../../shared/inside.ts";
 
 /**
@@ -36,7 +37,7 @@ function daemonConfig(spec: RunnerSpec, settings: KubernetesSettings): DaemonCon
     state: inside.state,
     relay_port: 4100,
     isolation: "container",
-    stop_grace_ms: settings.stopGraceMs ?? defaultStopGraceMs,
+    ...getDaemonSettings(settings),
     isolation_check: {
       targets: [...alwaysUnreachable, ...(settings.isNodeReachable ? [] : [kubelet]), ...settings.unreachable],
     },

@@ -56,12 +56,12 @@ function breaches(pod: V1PodSpec): string[] {
   return found;
 }
 
-test("a pod's grace is the daemon's own, so that it ends in order before it is killed", () => {
-  const settings = { ...someSettings, stopGraceMs: 20_000 };
+test("a daemon is given the server's settings, and its pod the same grace, so that it ends in order before it is killed", () => {
+  const settings = { ...someSettings, stopGraceMs: 20_000, gitTimeoutMs: 600_000 };
   const owner = { apiVersion: "v1", kind: "Pod", name: "runner", uid: "1" };
   const config = daemonSecret(someSpec, settings, owner).stringData?.["daemon.json"] ?? "";
   expect(barePod(someSpec, settings).spec?.terminationGracePeriodSeconds).toBe(20);
-  expect(DaemonConfig.parse(JSON.parse(config)).stop_grace_ms).toBe(20_000);
+  expect(DaemonConfig.parse(JSON.parse(config))).toMatchObject({ stop_grace_ms: 20_000, git_timeout_ms: 600_000 });
 });
 
 describe("every pod that can be emitted", () => {
