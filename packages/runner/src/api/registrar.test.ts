@@ -1,0 +1,23 @@
+import { duplexPair } from "node:stream";
+import { execApi, type ExecResult } from "@wharf/contract";
+import { expect, test } from "vitest";
+import { routesOf, serveEndpoints } from "./registrar.ts";
+
+test("a caller who leaves while the request is read is known to have left", async () => {
+  const given = Promise.withResolvers<AbortSignal>();
+  const execOnce = (_: unknown, signal: AbortSignal): Promise<ExecResult> => {
+    given.resolve(signal);
+    return new Promise(() => {});
+  };
+  const routes = routesOf({ execOnce: execApi.execOnce }, { execOnce });
+  const server = serveEndpoints({ routes, raw: [], onInternal: () => undefined });
+  // The connection closes with the body's last byte, before anyone has read on.
+  server.prependListener("request", (request) => request.once("end", () => request.socket.destroy()));
+  const [caller, accepted] = duplexPair();
+  server.emit("connection", accepted);
+  const body = JSON.stringify({ command: "true" });
+  const { method, path } = execApi.execOnce;
+  caller.write(`${method} ${path} HTTP/1.1\r\nhost: runner\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+  const signal = await given.promise;
+  await expect.poll(() => signal.aborted).toBe(true);
+});
