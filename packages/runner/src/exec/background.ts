@@ -1,4 +1,4 @@
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type RingEntry, Ring, Utf8Edge, spanOf } from "../ring/index.ts";
 import type { BackgroundRequest, CommandInfo, ExecEvent, OutputEncoding } from "@wharf/contract";
@@ -14,8 +14,7 @@ import { type CommandRecord, startTicks, writeRecord } from "./record.ts";
  * and the ring is complete. *unknown*: a daemon that died left it behind; the next one ends what is left of it.
  */
 
-/** Output kept of each command. */
-const KEEP_BYTES = 64 * 1024 * 1024;
+/** Entries kept of each command's output. */
 const KEEP_ENTRIES = 100_000;
 /** How long the rest of a character is waited for. */
 const CHARACTER_MS = 10;
@@ -24,6 +23,10 @@ const typeOf = (entry: RingEntry): OutputType => (entry.type === TYPES.stderr ? 
 
 export interface BackgroundOptions {
   readonly folder: string;
+  /** Of the command's output. */
+  readonly maxOutputBytes: number;
+  /** Called when there is more output on disk, or on its way there. */
+  readonly onGrowth: () => void;
   readonly onFault: (error: unknown) => void;
   readonly onOutput?: OnOutput | undefined;
 }
@@ -33,11 +36,15 @@ export class BackgroundCommand {
   /** Resolves when it has ended and all its output is in the ring. */
   readonly done: Promise<void>;
   readonly #folder: string;
+  readonly #options: BackgroundOptions;
   readonly #onFault: (error: unknown) => void;
   #record: CommandRecord;
   readonly #finish: () => void;
   #opening: Promise<Ring> | undefined;
   #opened: Ring | undefined;
+  /** Bytes of an earlier daemon's output that was not opened yet. */
+  #unopenedBytes = 0;
+  #dropping: Promise<void> | undefined;
   #process: CommandProcess | undefined;
   #input: CommandInput | undefined;
 
@@ -45,6 +52,7 @@ export class BackgroundCommand {
     this.id = record.command_id;
     this.#record = record;
     this.#folder = options.folder;
+    this.#options = options;
     this.#onFault = options.onFault;
     const done = Promise.withResolvers<void>();
     this.done = done.promise;
@@ -94,6 +102,7 @@ export class BackgroundCommand {
   static async restore(record: CommandRecord, options: BackgroundOptions): Promise<BackgroundCommand> {
     const ended = record.state === "running" ? { ...record, state: "unknown" as const, ended_at: now() } : record;
     const self = new BackgroundCommand(ended, options);
+    self.#unopenedBytes = await sizeOfFiles(self.#outputFolder);
     if (ended !== record) await writeRecord(options.folder, ended).catch(options.onFault);
     self.#finish();
     return self;
@@ -104,6 +113,31 @@ export class BackgroundCommand {
   }
   get startedAt(): string {
     return this.#record.started_at;
+  }
+
+  /** Empty while it runs. */
+  get endedAt(): string {
+    return this.#record.ended_at ?? "";
+  }
+  /** Bytes that the output takes on disk. */
+  get outputBytes(): number {
+    return this.#opened?.size ?? this.#unopenedBytes;
+  }
+
+  /** Drops the oldest part of the output. Returns how many bytes that frees. */
+  dropOldestOutput(): number {
+    return this.#opened?.dropOldest() ?? 0;
+  }
+
+  /** Drops the output of a command that has ended. Returns how many bytes that frees. */
+  dropOutput(): number {
+    const before = this.outputBytes;
+    if (this.#opened) while (this.#opened.dropOldest() > 0);
+    else if (!this.#opening && before > 0) {
+      this.#unopenedBytes = 0;
+      this.#dropping = rm(this.#outputFolder, { recursive: true, force: true }).catch(this.#onFault);
+    }
+    return before - this.outputBytes;
   }
 
   info(): CommandInfo {
@@ -183,15 +217,19 @@ export class BackgroundCommand {
     await this.#opened?.close();
   }
 
+  get #outputFolder(): string {
+    return join(this.#folder, "output");
+  }
+
   #open(): Promise<Ring> {
     this.#opening ??= this.#openRing();
     return this.#opening;
   }
 
   async #openRing(): Promise<Ring> {
-    const folder = join(this.#folder, "output");
-    const limits = { maxBytes: KEEP_BYTES, maxEntries: KEEP_ENTRIES };
-    const { ring } = await Ring.open({ folder, ...limits, onFault: this.#onFault });
+    await this.#dropping;
+    const limits = { maxBytes: this.#options.maxOutputBytes, maxEntries: KEEP_ENTRIES };
+    const { ring } = await Ring.open({ folder: this.#outputFolder, ...limits, onFault: this.#onFault });
     this.#opened = ring;
     if (!this.isRunning) await ring.close();
     return ring;
@@ -222,6 +260,7 @@ export class BackgroundCommand {
         writers[type].write(data);
         await onOutput?.(type, data);
       }
+      this.#options.onGrowth();
       if (ring.isBehind) await ring.caughtUp();
     }
     writers.stdout.end();
@@ -276,6 +315,18 @@ function joined(pieces: readonly { type: OutputType; data: Buffer }[]): { type: 
     type,
     data: parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts),
   }));
+}
+
+/** Bytes of the files in a folder that may be missing. */
+async function sizeOfFiles(folder: string): Promise<number> {
+  const names = await readdir(folder).catch(() => []);
+  const sizes = names.map((name) =>
+    stat(join(folder, name)).then(
+      ({ size }) => size,
+      () => 0,
+    ),
+  );
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
 }
 
 const now = (): string => new Date().toISOString();

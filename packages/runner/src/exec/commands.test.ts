@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, readdir } from "node:fs/promises";
+import { mkdir, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -158,6 +158,54 @@ test("much more output than is kept grows no memory; who reads along loses nothi
   await events.return();
   await commands.remove(id);
   expect(await readdir(join(folder.state, "commands"))).toEqual([]);
+});
+
+test("all output together has a limit: what ended first goes first, then the oldest of what runs, and exit codes stay", async () => {
+  const megabyte = 1024 * 1024;
+  const print = `head -c ${2 * megabyte} /dev/zero`;
+  const onDisk = async () => {
+    const root = join(folder.state, "commands");
+    const names = (await readdir(root, { recursive: true })).filter((name) => name.endsWith(".ring"));
+    const sizes = await Promise.all(names.map(async (name) => (await stat(join(root, name))).size));
+    return sizes.reduce((sum, size) => sum + size, 0);
+  };
+  const reopen = async (ofAll: number) => {
+    await commands.close();
+    const { workspace, home, state, onFault } = folder;
+    const outputLimits = { ofOne: 2 * megabyte, ofAll };
+    commands = await Commands.open({ workspace, home, state, onFault, outputLimits });
+  };
+  const kept = async (id: string) => {
+    const { output, exit_code } = await commands.info(id);
+    return { bytes: (output?.end ?? 0) - (output?.first ?? 0), exit_code };
+  };
+  await reopen(5 * megabyte);
+  const ended = [await start(`${print}; exit 1`)];
+  await Array.fromAsync(follow(ended[0] ?? ""));
+  ended.push(await start(`${print}; exit 2`));
+  await Array.fromAsync(follow(ended[1] ?? ""));
+  const startRunning = async () => {
+    const id = await start(`${print}; echo end; sleep 60`);
+    for await (const event of follow(id)) if (event.type === "stdout" && event.data.endsWith("end\n")) return id;
+    throw new Error("the command ended");
+  };
+  const running = [await startRunning()];
+  await expect.poll(() => kept(ended[0] ?? "")).toEqual({ bytes: 0, exit_code: 1 });
+  expect(await kept(ended[1] ?? "")).toEqual({ bytes: 2 * megabyte, exit_code: 2 });
+  running.push(await startRunning());
+  await expect.poll(() => kept(ended[1] ?? "")).toEqual({ bytes: 0, exit_code: 2 });
+  await expect.poll(onDisk).toBeLessThan(5 * megabyte);
+  for (const id of running) expect((await kept(id)).bytes).toBeGreaterThan(1.5 * megabyte);
+  const [first] = await Array.fromAsync(follow(ended[0] ?? ""));
+  expect(first).toEqual({ type: "gap", from: 0, to: 2 * megabyte });
+
+  // Running ones share what is left, and the next daemon holds to its own limit before it reads any output.
+  running.push(await startRunning());
+  await expect.poll(onDisk).toBeLessThan(5 * megabyte);
+  for (const id of running) expect((await kept(id)).bytes).toBeGreaterThan(1 * megabyte);
+  await reopen(2 * megabyte);
+  await expect.poll(onDisk).toBeLessThan(2 * megabyte);
+  expect((await kept(ended[0] ?? "")).exit_code).toBe(1);
 });
 
 test("commands end with the daemon; the next one knows them, their output and their end", async () => {

@@ -12,6 +12,7 @@ import {
 } from "@wharf/contract";
 import { ensureStateFolder } from "../support/state-file.ts";
 import type { CommandInput } from "./input.ts";
+import { OutputBudget } from "./output-budget.ts";
 import type { OnOutput } from "./output.ts";
 import { type CommandFolders, type CommandProcess, signalGroup } from "./process.ts";
 import { type CommandRecord, readRecords, startTicks } from "./record.ts";
@@ -22,6 +23,14 @@ import { run } from "./run.ts";
 const MOST_RUNNING = 128;
 /** Commands in the background whose output is kept after they have ended. */
 const MOST_ENDED = 32;
+
+/** Bytes of output that are kept on disk. */
+export interface OutputLimits {
+  readonly ofOne: number;
+  /** Of all commands in the background together. */
+  readonly ofAll: number;
+}
+const defaultOutputLimits: OutputLimits = { ofOne: 64 * 1024 * 1024, ofAll: 1024 * 1024 * 1024 };
 
 /** Where all commands of the runner are seen by whoever looks on: what was started, what it printed, how it ended. */
 export interface CommandConsole {
@@ -35,6 +44,7 @@ export interface CommandsOptions extends CommandFolders {
   readonly state: string;
   readonly onFault: (error: unknown) => void;
   readonly console?: CommandConsole | undefined;
+  readonly outputLimits?: OutputLimits;
 }
 
 interface Foreground {
@@ -51,11 +61,15 @@ export class Commands {
   readonly #background = new Map<string, BackgroundCommand>();
   readonly #starting = new Map<string, Promise<BackgroundCommand>>();
   readonly #taken = new Set<string>();
+  readonly #outputLimits: OutputLimits;
+  readonly #budget: OutputBudget;
   #closed = false;
 
   private constructor(options: CommandsOptions) {
     this.#options = options;
     this.#folder = join(options.state, "commands");
+    this.#outputLimits = options.outputLimits ?? defaultOutputLimits;
+    this.#budget = new OutputBudget(this.#outputLimits.ofAll, () => [...this.#background.values()]);
   }
 
   /** Commands that an earlier daemon left behind are ended, and known. Their output is not read before it is asked for. */
@@ -67,6 +81,7 @@ export class Commands {
       const command = await BackgroundCommand.restore(record, self.#backgroundOptions(record.command_id));
       self.#background.set(command.id, command);
     }
+    self.#budget.enforce();
     return self;
   }
 
@@ -205,6 +220,8 @@ export class Commands {
     const { onFault, console } = this.#options;
     return {
       folder: join(this.#folder, id),
+      maxOutputBytes: this.#outputLimits.ofOne,
+      onGrowth: () => this.#budget.enforce(),
       onFault,
       ...(console && { onOutput: console.output }),
     };

@@ -91,6 +91,10 @@ export class Ring implements AsyncDisposable {
   get bytes(): number {
     return this.#index.bytes;
   }
+  /** Bytes on disk, and on their way there. */
+  get size(): number {
+    return this.#segments.reduce((sum, { size }) => sum + size, this.#waitingBytes);
+  }
   /** Entries that were here and are no more. */
   get dropped(): number {
     return this.#sequence - this.#index.count;
@@ -148,6 +152,15 @@ export class Ring implements AsyncDisposable {
     this.#index.clear();
     this.append(type, data);
     await this.flush();
+  }
+
+  /** Forgets the oldest file's entries, unless the file is being written to. Returns how many bytes of disk that frees. */
+  dropOldest(): number {
+    const oldest = this.#segments[0];
+    if (!oldest || oldest === this.#handle?.segment) return 0;
+    while ((this.#index.first ?? Infinity) < oldest.end) this.#index.shift();
+    this.#dropSegments();
+    return oldest.size;
   }
 
   /** Resolves when everything appended so far was handed to the disk. */
