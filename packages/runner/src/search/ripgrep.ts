@@ -59,9 +59,10 @@ export const locateWithRipgrep = (program: string): Locator =>
     const closed = once(child, "close");
     closed.catch(() => undefined);
     const seen = { tooLarge: false };
-    // ripgrep 13 misreads rules from above the folder it is given: those are looked up here.
-    const { path: base, gitignore } = input;
-    const ignored = gitignore && base !== "." ? new IgnoreLookup(workspace) : undefined;
+    // By its own rules ripgrep only skips what it need not read: it drops a whole .gitignore for one pattern that is not
+    // valid, and misreads rules from above the folder it is given.
+    const base = input.path === "." ? "" : input.path;
+    const ignored = input.gitignore ? new IgnoreLookup(workspace) : undefined;
     if (child.stdout)
       for await (const file of filesOf(child.stdout, seen, input.limit + 1)) {
         if (leaveOut({ path: file.path, type: "file" }) || (await ignored?.ignores(file.path, base))) continue;

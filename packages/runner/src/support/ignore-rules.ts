@@ -7,6 +7,9 @@ interface Rule {
 
 const MOST_RULES = 10_000;
 
+/** Each character is one byte: `?` and `[…]` stand for a byte, as git has it. */
+const toBytes = (text: string): string => (/[^\0-\x7f]/.test(text) ? Buffer.from(text).toString("latin1") : text);
+
 /** The rules of one .gitignore, and those of the folders above it. */
 export class IgnoreRules {
   readonly #above: IgnoreRules | undefined;
@@ -22,18 +25,22 @@ export class IgnoreRules {
 
   /** The rules of a file's text, which stands in `folder` (`` for the root). */
   static parse(text: string, folder = "", above?: IgnoreRules): IgnoreRules {
-    const lines = text.replace(/^\uFEFF/, "").split("\n", MOST_RULES);
+    const lines = toBytes(text.replace(/^\uFEFF/, "")).split("\n", MOST_RULES);
     // The last rule that matches decides.
     const rules = lines.flatMap((line) => ruleOf(line)).toReversed();
-    return new IgnoreRules(above, folder === "" ? "" : `${folder}/`, rules);
+    return new IgnoreRules(above, folder === "" ? "" : `${toBytes(folder)}/`, rules);
   }
 
   /** Whether a path (from the root) is ignored. What lies in an ignored folder has to be left out by the caller. */
   ignores(path: string, isFolder: boolean): boolean {
+    return this.#ignoresBytes(toBytes(path), isFolder);
+  }
+
+  #ignoresBytes(path: string, isFolder: boolean): boolean {
     const within = path.slice(this.#base.length);
     for (const { glob, negated } of this.#rules)
       if ((isFolder || !glob.folderOnly) && glob.matches(within)) return !negated;
-    return this.#above?.ignores(path, isFolder) ?? false;
+    return this.#above !== undefined && this.#above.#ignoresBytes(path, isFolder);
   }
 }
 
