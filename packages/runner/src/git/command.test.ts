@@ -1,3 +1,6 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { git } from "./command.ts";
 
@@ -9,10 +12,19 @@ test("a helper that holds git's pipes after its end is ended with the time", asy
 });
 
 test("a helper that has left git's group does not keep the call waiting either", async () => {
-  const leaving = "alias.leave=!setsid sh -c 'sleep 3' & true";
-  await expect(git(["-c", leaving, "leave"], { cwd, timeoutMs: 1_000 })).rejects.toMatchObject({
-    message: expect.stringContaining("it took longer than 1 s"),
-  });
+  const folder = await mkdtemp(join(tmpdir(), "wharf-command-"));
+  const helperPid = async () => Number(await readFile(join(folder, "pid"), "utf8"));
+  try {
+    const leaving = `alias.leave=!setsid sh -c 'echo $$ > ${folder}/pid; exec sleep 300' & true`;
+    await expect(git(["-c", leaving, "leave"], { cwd, timeoutMs: 1_000 })).rejects.toMatchObject({
+      message: expect.stringContaining("it took longer than 1 s"),
+    });
+    // The helper is still there: the call did not wait for it.
+    await expect.poll(async () => process.kill(await helperPid(), 0)).toBe(true);
+  } finally {
+    process.kill(await helperPid(), "SIGKILL");
+    await rm(folder, { recursive: true, force: true });
+  }
 });
 
 test("a git that something killed says so", async () => {
