@@ -179,7 +179,7 @@ export const AgentTypeUpdate = AgentTypeInput.extend({
   programs: agentType.programs.unwrap(),
   protocol: agentType.protocol.unwrap(),
   docker_tag: agentType.docker_tag.unwrap(),
-  default_resources: agentType.default_resources.unwrap(),
+  default_resources: ResourceLimits.partial(),
   environment_vars: agentType.environment_vars.unwrap(),
   home_files: agentType.home_files.unwrap(),
   capabilities: agentType.capabilities.unwrap(),

@@ -1,21 +1,23 @@
-import { AgentProtocol, type AgentType, AgentTypeInput, AgentTypeUpdate, api } from "@wharf/contract";
+import { AgentProtocol, type AgentType, AgentTypeInput, AgentTypeUpdate, api, ResourceLimits } from "@wharf/contract";
 import type { Command } from "commander";
 import { z } from "zod";
 import { type Cli, type Input, jsonLine, type Register } from "../cli.ts";
 import { usageError } from "../failure.ts";
-import { choiceOption, collect, pairs, variables } from "../option-values.ts";
+import { choiceOption, collect, decimalNumber, pairs, variables } from "../option-values.ts";
 import { readText } from "../prompt-text.ts";
 import { oneLine } from "../render/clean.ts";
 import { type Look, longestCell, table } from "../render/table.ts";
 
 const { shape } = AgentTypeUpdate;
+const { shape: shapeOfNew } = AgentTypeInput;
 const Options = z.object({
   protocol: shape.protocol,
   env: variables,
   homeFile: pairs("PATH=FILE"),
-  program: AgentTypeInput.shape.programs,
+  program: shapeOfNew.programs,
   route: shape.model_route,
   image: shape.docker_image,
+  memory: decimalNumber({ min: 0.0625, max: 4096 }).optional(),
   description: shape.description,
 });
 const ChangeOptions = Options.extend({ enable: z.boolean().default(false), disable: z.boolean().default(false) });
@@ -58,6 +60,7 @@ const addTypeOptions = (command: Command): Command =>
     .option("--program <name>", "another program that it starts, such as pi for pi-acp (repeatable)", collect, [])
     .option("--route <route>", "the model route it may use: gemini, anthropic, openai or auto")
     .option("--image <name>", "what its runners are made of, in containers and pods")
+    .option("--memory <GiB>", "the memory of its runners (default for a new one: 2)")
     .option("--description <text>", "what it is");
 
 async function list({ client, settings, terminal, look }: Cli): Promise<void> {
@@ -80,7 +83,9 @@ function agentTypeTable(types: readonly AgentType[], look: Look): string {
 
 async function addType(cli: Cli, { args, options }: Input<z.infer<typeof Options>>): Promise<void> {
   const [name = "", ...command] = args;
-  const body = { name, command, ...(await typeFields(cli, options)) };
+  const { default_resources: named, ...fields } = await typeFields(cli, options);
+  const default_resources = ResourceLimits.parse({ ...shapeOfNew.default_resources.parse(undefined), ...named });
+  const body = { name, command, ...fields, default_resources };
   showType(cli, await cli.client.call(api.createAgentType, { body }));
 }
 
@@ -108,7 +113,7 @@ async function typeFields(
   cli: Cli,
   options: z.infer<typeof Options>,
 ): Promise<Omit<AgentTypeUpdate, "name" | "command">> {
-  const { protocol, env, program, route, image, description } = options;
+  const { protocol, env, program, route, image, memory, description } = options;
   const home_files = await readHomeFiles(cli, options.homeFile);
   return {
     ...(protocol !== undefined && { protocol }),
@@ -117,6 +122,7 @@ async function typeFields(
     ...(program.length > 0 && { programs: program }),
     ...(route !== undefined && { model_route: route }),
     ...(image !== undefined && splitImage(image)),
+    ...(memory !== undefined && { default_resources: { memory: `${Math.round(memory * 1024)}m` } }),
     ...(description !== undefined && { description }),
   };
 }

@@ -57,6 +57,14 @@ test("a name that another type has is a conflict, also where two take it at once
     if (end.status === "rejected") expect(end.reason).toMatchObject({ code: "agent_type_exists" });
 });
 
+test("a change of one resource leaves the others", async () => {
+  await using f = await fixture();
+  const types = typesOf(f);
+  await types.create(AgentTypeInput.parse({ name: "mine", command: ["x"] }));
+  const { default_resources } = await types.update("mine", { default_resources: { memory: "4g" } });
+  expect(default_resources).toEqual({ cpu: "1.0", memory: "4g", disk: "10g" });
+});
+
 test("a type that was added is removed, unless a run uses it; those that come with Wharf stay", async () => {
   await using f = await fixture();
   const types = typesOf(f);

@@ -1,5 +1,12 @@
 import { randomUUID } from "node:crypto";
-import { AgentTypeInput, keySetting, modelRoutes, type PermissionPolicy, WharfError } from "@wharf/contract";
+import {
+  AgentTypeInput,
+  type AgentTypeUpdate,
+  keySetting,
+  modelRoutes,
+  type PermissionPolicy,
+  WharfError,
+} from "@wharf/contract";
 import { and, asc, eq, not, sql } from "drizzle-orm";
 import { type Database, defined, schema } from "../store/index.ts";
 import { builtInAgentTypes } from "./built-in.ts";
@@ -29,6 +36,9 @@ function isDuplicate(error: unknown): boolean {
   for (let one = error; one instanceof Error; one = one.cause) if ("code" in one && one.code === "23505") return true;
   return false;
 }
+
+/** What is not named stays, also of the resources. */
+type AgentTypeChange = { [K in keyof AgentTypeUpdate]?: AgentTypeUpdate[K] | undefined };
 
 /** How agents are started, and which of them can be here. */
 export class AgentTypes {
@@ -89,15 +99,15 @@ export class AgentTypes {
     return this.#view(row);
   }
 
-  async update(
-    idOrName: string,
-    change: { [K in keyof AgentTypeInput]?: AgentTypeInput[K] | undefined },
-  ): Promise<AgentTypeView> {
+  async update(idOrName: string, { default_resources, ...change }: AgentTypeChange): Promise<AgentTypeView> {
     const before = await this.get(idOrName);
     if (change.command !== undefined) await this.#requireProgram({ ...before, ...defined(change) });
+    const resources = default_resources && {
+      default_resources: sql`${agent_types.default_resources} || ${JSON.stringify(default_resources)}::jsonb`,
+    };
     const [row] = await this.#db
       .update(agent_types)
-      .set({ ...defined(change), updated_at: new Date() })
+      .set({ ...defined(change), ...resources, updated_at: new Date() })
       .where(eq(agent_types.id, before.id))
       .returning()
       .catch((error: unknown) => {
