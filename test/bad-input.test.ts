@@ -86,6 +86,9 @@ async function agentType(
   return name;
 }
 
+/** Needs 400 MiB. */
+const eat = `perl -e '$x = "x" x (400 * 2 ** 20)'`;
+
 describe.concurrent("an agent that", () => {
   it("never answers a prompt is ended, its process too", async () => {
     const events = await failsWell({
@@ -213,6 +216,56 @@ describe.concurrent("an agent that", () => {
     });
     expect(events.flatMap(({ data }) => (data.kind === "output" ? [data.text] : [])).join("\n")).toContain("odd\n{}");
     expect(events.some(({ data }) => data.kind === "report" && data["message"] === "even")).toBe(true);
+  });
+
+  // G-057 K-073
+  it("is killed for want of memory, or a part of it, fails for that, and works once it has more", async ({ skip }) => {
+    const { limits } = await wharf.client.call(api.serverInfo, {});
+    skip(!limits?.split("not limited")[0]?.includes("memory"), limits);
+    const fill = "globalThis.kept = Buffer.alloc(250 * 2 ** 20, 1)";
+    const withMemory = (name: string, gibibytes: string) =>
+      wharf.cli("agent-types", "set", name, "--memory", gibibytes);
+
+    // The kernel kills the largest process: here the agent, not what its command needs.
+    const body = {
+      name: "fat",
+      command: ["wharf-demo-agent"],
+      environment_vars: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(fill)}` },
+    };
+    await wharf.client.call(api.createAgentType, { body });
+    await withMemory("fat", "0.5");
+    await failsWell({
+      fields: { agent_type: "fat" },
+      prompt: `demo: run ${eat}`,
+      code: "agent_out_of_memory",
+      message: /^The agent ended \(signal SIGKILL\) because the runner reached its memory limit of 512 MiB/,
+      next: /`wharf agent-types set <name> --memory <GiB>`/,
+    });
+
+    const agent_type = await agentType("hungry", ["sh", "-c", `${eat} && echo fed || exit 1`], "text");
+    await withMemory("hungry", "0.25");
+    const task = await wharf.createTask({ repository_url: good, agent_type });
+    await wharf.prompt(task, "eat");
+    expect(await settled(wharf, task)).toMatchObject({ state: "FAILED" });
+    expect(failures(await wholeLog(wharf, task)).at(-1)).toMatchObject({
+      code: "agent_out_of_memory",
+      message: expect.stringContaining("(exit code 1) because the runner reached its memory limit of 256 MiB"),
+    });
+    await withMemory("hungry", "1");
+    expect(spoken(await wharf.turn(task, "eat"))).toBe("fed\n");
+  });
+
+  it("has a command killed for want of memory goes on, and the task says so", async ({ skip }) => {
+    const { limits } = await wharf.client.call(api.serverInfo, {});
+    skip(!limits?.split("not limited")[0]?.includes("memory"), limits);
+    const agent_type = await agentType("frugal", ["wharf-demo-agent"]);
+    await wharf.cli("agent-types", "set", agent_type, "--memory", "0.25");
+    const task = await wharf.createTask({ repository_url: good, agent_type });
+    const events = await wharf.turn(task, `demo: run ${eat}\ndemo: say alive`);
+    expect(spoken(events)).toContain("alive");
+    expect(events.flatMap(({ data }) => (data.kind === "notice" ? [data.message] : []))).toContain(
+      "The runner reached its memory limit of 256 MiB during this turn: the kernel killed a process in it.",
+    );
   });
 
   // K-073

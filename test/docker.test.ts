@@ -286,8 +286,11 @@ describe("from inside a container", () => {
     await scene.wharf.client.call(api.createAgentType, { body });
     const task = await scene.task({ agent_type: "hog" });
     const events = await scene.wharf.turn(task, "eat");
-    expect(failures(events).map(({ message }) => message)).toEqual([
-      expect.stringContaining("signal SIGKILL: the runner's memory was used up"),
+    expect(failures(events)).toEqual([
+      expect.objectContaining({
+        code: "agent_out_of_memory",
+        message: expect.stringContaining("(signal SIGKILL) because the runner reached its memory limit of 256 MiB"),
+      }),
     ]);
     await scene.runner(task);
   });

@@ -2,7 +2,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Event, Task } from "@wharf/contract";
+import { api, type Event, type Task } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import { engines } from "../scripts/engines/engines.ts";
 import { Bench } from "./conformance/bench.ts";
@@ -193,6 +193,31 @@ describe("killed in the middle of a turn", () => {
       }
       await bench.backend.create(runner.spec);
       expect((await runner.exec("cat file")).stdout).toBe("kept\n");
+    },
+    5 * minutes,
+  );
+
+  // G-057 K-073
+  it(
+    "an agent that uses up its pod's memory: its failure says so",
+    async () => {
+      await using scene = await open("memory");
+      const hog = "const all=[];for(;;)all.push(Buffer.alloc(64*1024*1024,1))";
+      const body = {
+        name: "hog",
+        protocol: "text" as const,
+        command: ["wharf-demo-agent"],
+        environment_vars: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(hog)}` },
+        default_resources: { cpu: "0.5", memory: "256m", disk: "1g" },
+      };
+      await scene.wharf.client.call(api.createAgentType, { body });
+      const task = await taskAt(scene, { agent_type: "hog" });
+      await scene.wharf.prompt(task, "eat");
+      expect(await settled(scene.wharf, task, 2 * minutes)).toMatchObject({ state: "FAILED" });
+      expect(failures(await wholeLog(scene.wharf, task)).at(-1)).toMatchObject({
+        code: "agent_out_of_memory",
+        message: expect.stringContaining("the runner reached its memory limit of 256 MiB"),
+      });
     },
     5 * minutes,
   );

@@ -1,10 +1,12 @@
 import type { CatalogueEntry } from "./entry.ts";
 import type { ErrorCode, ErrorContexts } from "./contexts.ts";
+import { agentErrors } from "./agent-errors.ts";
 import { engineErrors } from "./engine-errors.ts";
 import { modelErrors } from "./model-errors.ts";
 
 /** Every error Wharf tells of. A code without an entry does not compile. */
 export const errorCatalogue: { readonly [Code in ErrorCode]: CatalogueEntry<ErrorContexts[Code]> } = {
+  ...agentErrors,
   ...engineErrors,
   ...modelErrors,
   bad_request: {
@@ -115,30 +117,6 @@ export const errorCatalogue: { readonly [Code in ErrorCode]: CatalogueEntry<Erro
       `The agent has no ${what} '${id}'; it offers ${offered === "" ? "none to choose" : offered}.`,
     next: () =>
       "Choose another with `wharf task mode` or `wharf task model`, or the agent's own with `--default`, then prompt the task again.",
-  },
-  agent_start_failed: {
-    http: 502,
-    grpc: "FAILED_PRECONDITION",
-    message: ({ command, reason }) => `The agent did not start (${command}): ${reason}`,
-    next: () => "Run the command by hand and read what it prints; the task's log holds its last lines.",
-  },
-  agent_exited: {
-    http: 502,
-    grpc: "ABORTED",
-    message: ({ exit }) => `The agent ended in the middle of its turn (${exit}).`,
-    next: () => "Its last lines are in the task's log. Prompt the task again to start it anew.",
-  },
-  agent_refused: {
-    http: 502,
-    grpc: "FAILED_PRECONDITION",
-    message: ({ reason }) => `The agent refused: ${reason}`,
-    next: () => "Its own words say why. An agent that wants a login of its own cannot get one in a runner.",
-  },
-  agent_timeout: {
-    http: 504,
-    grpc: "DEADLINE_EXCEEDED",
-    message: ({ after_s, waiting_for }) => `The agent gave no answer to ${waiting_for} within ${after_s} s.`,
-    next: () => "Look at the task's log, then prompt it again or choose another agent.",
   },
   repository_missing: {
     http: 422,

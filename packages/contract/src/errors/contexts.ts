@@ -25,6 +25,7 @@ export interface ErrorContexts {
   choice_unavailable: { what: "mode" | "model"; id: string; offered: string };
   agent_start_failed: { command: string; reason: string };
   agent_exited: { exit: string };
+  agent_out_of_memory: { exit: string; limit: string };
   agent_refused: { reason: string };
   agent_model_failed: { reason: string; next: string };
   agent_timeout: { after_s: number; waiting_for: string };

@@ -12,6 +12,7 @@ import type { Problem } from "./problem.ts";
 /** What a daemon may say went wrong. */
 const runnerCodes = [
   "agent_exited",
+  "agent_out_of_memory",
   "agent_refused",
   "agent_start_failed",
   "agent_timeout",

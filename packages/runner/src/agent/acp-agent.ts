@@ -5,7 +5,7 @@ import manifest from "../../package.json" with { type: "json" };
 import { answerRequests } from "./acp-requests.ts";
 import { acpStream } from "./acp-stream.ts";
 import type { AgentDriver, PromptInput, PromptResult, Session } from "./agent-driver.ts";
-import { exitWords, LoadFailed, notPrepared, startFailed } from "./agent-words.ts";
+import { exitWords, LoadFailed, notPrepared, outOfMemory, startFailed, unexpectedExit } from "./agent-words.ts";
 import { CallOutputs } from "./call-outputs.ts";
 import { Budget } from "./clip.ts";
 import type { ConfinedFolder } from "./confined-folder.ts";
@@ -14,6 +14,7 @@ import { LineTooLong } from "./lines.ts";
 import type { Permissions } from "./permissions.ts";
 import { present } from "./present.ts";
 import { promptBlocks, type PromptCapabilities } from "./prompt-blocks.ts";
+import { MemoryWatch } from "../support/memory-watch.ts";
 import { ProcessGroup, type ProcessExit } from "./process-group.ts";
 import type { Recorder } from "./recorder.ts";
 import { SessionChoices } from "./session-choices.ts";
@@ -74,6 +75,8 @@ export class AcpAgent implements AgentDriver {
   #isLoading = false;
   #endReason: string | undefined;
   #brokenBy: string | undefined;
+  /** Counts from the agent's start, then from the start of its last turn. */
+  #memory = new MemoryWatch();
   #ended: Promise<ProcessExit> | undefined;
 
   constructor(options: AcpAgentOptions) {
@@ -125,6 +128,7 @@ export class AcpAgent implements AgentDriver {
       return { kind: "refused", reason: notPrepared(error) };
     }
     await this.#updates.endReplay();
+    this.#memory = new MemoryWatch();
     try {
       const answer = Prompted.parse(
         await this.#connection.agent.request<unknown>(methods.agent.session.prompt, { sessionId, prompt }),
@@ -213,11 +217,10 @@ export class AcpAgent implements AgentDriver {
   async #recordExit(exit: ProcessExit): Promise<void> {
     const { recorder } = this.#options;
     const how = exitWords(exit);
-    const { out_of_memory: _, ...codes } = exit;
-    const broke = this.#brokenBy ?? (this.#endReason === undefined && this.#options.turnOpen() ? how : undefined);
-    if (broke !== undefined) {
-      const failure = new WharfError("agent_exited", { exit: broke });
-      await recorder.record({ kind: "failure", code: failure.code, message: failure.message, next: failure.next });
+    const failure = this.#failureOf(exit);
+    if (failure) {
+      const { code, message, next } = failure;
+      await recorder.record({ kind: "failure", code, message, next });
     }
     const reason = this.#brokenBy ?? this.#endReason;
     const message =
@@ -225,9 +228,16 @@ export class AcpAgent implements AgentDriver {
         ? [`The agent ended by itself (${how}).`, this.#stderr?.tail].filter(Boolean).join("\n")
         : `The agent was ended: ${reason} (${how}).`;
     await recorder.record(
-      { kind: "agent_exit", ...codes, message },
+      { kind: "agent_exit", ...exit, message },
       this.#brokenBy === undefined && reason !== undefined ? "status" : "error",
     );
+  }
+
+  /** Undefined where the agent was to end, or ended between turns. */
+  #failureOf(exit: ProcessExit): WharfError | undefined {
+    if (this.#brokenBy !== undefined) return new WharfError("agent_exited", { exit: this.#brokenBy });
+    const isExpected = this.#endReason !== undefined || !this.#options.turnOpen();
+    return isExpected ? undefined : unexpectedExit(exit, this.#memory);
   }
 
   async #open(deadline: Deadline): Promise<Session> {
@@ -351,6 +361,7 @@ export class AcpAgent implements AgentDriver {
 
   #startError(error: unknown, exit: ProcessExit | undefined): WharfError {
     if (error instanceof WharfError) return error;
+    if (exit && this.#memory.kills > 0) return outOfMemory(exit);
     if (error instanceof RequestError && error.code === authRequired)
       return new WharfError("agent_refused", { reason: reasonOf(error) }, { cause: error });
     if (this.#isLoading && this.#endReason === notStarted)

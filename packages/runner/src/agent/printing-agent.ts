@@ -2,12 +2,13 @@ import { access, constants, stat } from "node:fs/promises";
 import { delimiter, resolve } from "node:path";
 import { EventType, WharfError, type EventDataOf } from "@wharf/contract";
 import { z } from "zod";
-import { exitWords, notPrepared, startFailed } from "./agent-words.ts";
+import { notPrepared, startFailed, unexpectedExit } from "./agent-words.ts";
 import type { AgentDriver, PromptInput, PromptResult, Session } from "./agent-driver.ts";
 import { Budget } from "./clip.ts";
 import { drained } from "./drained.ts";
 import { readLines } from "./lines.ts";
 import { promptText } from "./prompt-blocks.ts";
+import { MemoryWatch } from "../support/memory-watch.ts";
 import { ProcessGroup } from "./process-group.ts";
 import type { Recorder } from "./recorder.ts";
 import { maxOutputLineBytes, StderrReader } from "./stderr-reader.ts";
@@ -75,6 +76,7 @@ export class PrintingAgent implements AgentDriver {
     }
     await mayStart();
     const fits = Buffer.byteLength(text) <= maxEnvironmentBytes && !text.includes("\0");
+    const memory = new MemoryWatch();
     let group: ProcessGroup;
     try {
       group = await ProcessGroup.start(command, {
@@ -100,7 +102,7 @@ export class PrintingAgent implements AgentDriver {
     this.#group = undefined;
     if (this.#cancelled) return { kind: "answered", stopReason: "cancelled" };
     if (exit.exit_code === 0) return { kind: "answered", stopReason: "end_turn" };
-    const { code, message, next } = new WharfError("agent_exited", { exit: exitWords(exit) });
+    const { code, message, next } = unexpectedExit(exit, memory);
     await recorder.record({ kind: "failure", code, message: [message, stderr.tail].filter(Boolean).join("\n"), next });
     return { kind: "exited", exit };
   }

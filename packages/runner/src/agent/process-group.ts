@@ -1,14 +1,11 @@
 import { spawn, type ChildProcessByStdio } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { watchMemory } from "../support/memory-kills.ts";
 import type { Timing } from "./timing.ts";
 
 export interface ProcessExit {
   exit_code?: number;
   signal?: string;
-  /** There only where the kernel ended it because the runner's memory was used up. */
-  out_of_memory?: true;
 }
 
 interface SpawnOptions {
@@ -43,7 +40,6 @@ export class ProcessGroup {
     this.stderr = child.stderr;
     // A program that reads no more is noticed by its silence or its exit; a broken pipe says nothing else.
     this.stdin.on("error", () => this.stdin.destroy());
-    const wasMemory = watchMemory();
     this.exited = new Promise((resolve) => {
       child.once("exit", (code, signal) => {
         this.#leaderExited = true;
@@ -54,7 +50,6 @@ export class ProcessGroup {
         resolve({
           ...(code !== null && { exit_code: code }),
           ...(signal !== null && { signal }),
-          ...(wasMemory({ exit_code: code, signal }) && { out_of_memory: true as const }),
         });
       });
     });

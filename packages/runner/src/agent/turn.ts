@@ -1,5 +1,6 @@
 import { WharfError, type EventDataOf } from "@wharf/contract";
 import type { AgentDriver, PromptResult } from "./agent-driver.ts";
+import { describeMemoryLimit, MemoryWatch } from "../support/memory-watch.ts";
 import { IdleClock } from "./idle-clock.ts";
 import type { Permissions } from "./permissions.ts";
 import { present } from "./present.ts";
@@ -74,11 +75,22 @@ export class Turn {
       onIdle: () => this.#timeOut(),
     });
     this.#idle = idle;
+    const memory = new MemoryWatch();
     const result = await driver.prompt(input);
     idle[Symbol.dispose]();
     this.#grace?.[Symbol.dispose]();
     this.#phase = "closing";
+    // The failure of an agent that is gone says it.
+    if (result.kind !== "exited") await this.#noteKills(memory.kills);
     await this.#close(await this.#outcome(result));
+  }
+
+  /** The agent went on, but a command that it or a person started did not. */
+  async #noteKills(kills: number): Promise<void> {
+    if (kills === 0) return;
+    const processes = kills === 1 ? "a process" : `${kills} processes`;
+    const message = `The runner reached ${describeMemoryLimit()} during this turn: the kernel killed ${processes} in it.`;
+    await this.#parts.recorder.record({ kind: "notice", message });
   }
 
   #timeOut(): void {

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { WharfError } from "@wharf/contract";
 import { resolveBeneath } from "../support/beneath.ts";
 import { isSystemError } from "../support/files.ts";
-import { watchMemory } from "../support/memory-kills.ts";
+import { MemoryWatch } from "../support/memory-watch.ts";
 import { baseEnvironment } from "./environment.ts";
 
 /** Where commands run. */
@@ -66,7 +66,7 @@ export class CommandProcess {
     this.stderr = child.stderr;
     // A command that reads no more says so by its exit.
     this.stdin?.on("error", () => this.stdin?.destroy());
-    const wasMemory = watchMemory();
+    const memory = new MemoryWatch();
     this.exited = new Promise((resolve) => {
       child.once("exit", (exit_code, signal) => {
         this.#hasExited = true;
@@ -74,7 +74,7 @@ export class CommandProcess {
         if (alive.size === 0) process.off("exit", killAll);
         this.stdin?.destroy();
         const exit = { exit_code, signal, timed_out: this.#timedOut };
-        resolve(wasMemory(exit) ? { ...exit, out_of_memory: true } : exit);
+        resolve(memory.hasKilled(exit) ? { ...exit, out_of_memory: true } : exit);
       });
     });
     if (alive.size === 0) process.on("exit", killAll);

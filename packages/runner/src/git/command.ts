@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { StringDecoder } from "node:string_decoder";
 import { defaultGitTimeoutMs, WharfError } from "@wharf/contract";
-import { watchMemory } from "../support/memory-kills.ts";
+import { describeMemoryLimit, MemoryWatch } from "../support/memory-watch.ts";
 
 const ERROR_TEXT = 16 * 1024; // characters of git's own words that are kept
 const OUTPUT = 64 * 1024 * 1024; // bytes of output that are kept where the caller sets no bound
@@ -87,7 +87,7 @@ export async function git(args: readonly string[], options: GitOptions): Promise
     detached: true,
     stdio: ["pipe", "pipe", "pipe"],
   });
-  const wasMemory = watchMemory();
+  const memory = new MemoryWatch();
   const closed = once(child, "close");
   const kill = (): void => {
     // git's helpers are in its group and end with it, also those that outlived it.
@@ -115,8 +115,8 @@ export async function git(args: readonly string[], options: GitOptions): Promise
     const [code, ended] = await closed;
     if (signal.aborted) throw new GitFailure(name, options.signal?.aborted ? "it was stopped" : describeLate(options));
     const truncated = size > limit;
-    const isMemory = wasMemory({ exit_code: code, signal: ended });
-    if (isMemory) throw new GitFailure(name, "the runner's memory was used up; give the agent type more");
+    if (memory.hasKilled({ exit_code: code, signal: ended }))
+      throw new GitFailure(name, `the runner reached ${describeMemoryLimit()}`);
     if (code === null && !truncated) throw new GitFailure(name, `it was ended by ${ended}\n${stderr}`);
     if (code !== 0 && !truncated && !options.accept?.includes(code)) throw new GitFailure(name, stderr);
     // A character cut at the bound is left out.

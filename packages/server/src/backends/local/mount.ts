@@ -3,6 +3,8 @@ export type Mount = readonly string[];
 
 export const readOnly = (source: string, target = source): Mount => ["--ro-bind", source, target];
 
+export const readOnlyIfThere = (source: string, target: string): Mount => ["--ro-bind-try", source, target];
+
 export const writable = (source: string, target: string): Mount => ["--bind", source, target];
 
 /** The path is there and cannot be opened. */

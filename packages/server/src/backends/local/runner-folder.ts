@@ -30,6 +30,8 @@ export class RunnerFolder {
   readonly bin: string;
   readonly usageFile: string;
   readonly log: string;
+  /** A link to the cgroup that bounds the memory of what was last started, where there is one. */
+  readonly cgroup: string;
   readonly #record: string;
   readonly #launching: string;
 
@@ -48,6 +50,7 @@ export class RunnerFolder {
     this.bin = join(this.path, "bin");
     this.usageFile = join(this.path, "usage.json");
     this.log = join(this.path, "log");
+    this.cgroup = join(this.path, "cgroup");
     this.#record = join(this.path, "run.json");
     this.#launching = join(this.path, "launching");
   }

@@ -1,8 +1,9 @@
+import { join } from "node:path";
 import type { RunnerSpec } from "../backend.ts";
 import { inside } from "../shared/inside.ts";
 import type { Confinement } from "./limits/confinement.ts";
 import { hostMounts, procMounts } from "./host-mounts.ts";
-import { inMemory, readOnly, writable, type Mount } from "./mount.ts";
+import { inMemory, readOnly, readOnlyIfThere, writable, type Mount } from "./mount.ts";
 import type { RunnerFolder } from "./runner-folder.ts";
 
 /** What all sandboxes of this server share. */
@@ -44,6 +45,9 @@ const namespaceFlags = [
   "--clearenv",
 ];
 
+/** What the daemon reads to tell that the kernel killed something for want of memory, in both versions of cgroups. */
+const memoryFiles = ["memory.events", "memory.max", "memory.oom_control", "memory.limit_in_bytes"];
+
 /** Everything between `bwrap` and the command. */
 export function sandboxArguments(
   foundation: SandboxFoundation,
@@ -78,6 +82,7 @@ export function sandboxArguments(
     writable(folder.home, inside.home),
     writable(folder.state, inside.state),
     readOnly(folder.wire, inside.wire),
+    ...memoryFiles.map((file) => readOnlyIfThere(join(folder.cgroup, file), join(inside.cgroup, file))),
     ["--remount-ro", "/dev"],
     ["--remount-ro", "/"],
   ];

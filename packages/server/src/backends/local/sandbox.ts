@@ -1,5 +1,6 @@
 import { readlinkSync, statSync } from "node:fs";
 import { once } from "node:events";
+import { rm } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import type { ChildProcess } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -66,7 +67,8 @@ export class SandboxEnclosure implements Enclosure {
     using output = await keepLog(folder.log);
     const status = ["--json-status-fd", String(statusDescriptor)];
     const bubblewrap = [this.#foundation.bwrap, ...status, ...bwrapArguments, "--", ...command];
-    const [program = "", ...args] = [...(await limiter.enter(spec.id, spec.limits)), ...bubblewrap];
+    await rm(folder.cgroup, { force: true });
+    const [program = "", ...args] = [...(await limiter.enter(spec.id, spec.limits, folder.cgroup)), ...bubblewrap];
     const monitor = launch(program, args, {
       environment: limiter.environment,
       cwd: "/",

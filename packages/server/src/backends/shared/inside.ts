@@ -8,4 +8,6 @@ export const inside = {
   home: "/home/wharf",
   state: "/var/lib/wharf",
   wire: "/run/wharf",
+  /** The files of the cgroup that bounds a local runner's memory. */
+  cgroup: "/opt/wharf/cgroup",
 } as const;

@@ -1,4 +1,4 @@
-import { access, constants, mkdir, readFile, rmdir, writeFile } from "node:fs/promises";
+import { access, constants, mkdir, readFile, rmdir, symlink, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { allProcesses, withDescendants, type Process } from "../processes.ts";
@@ -34,7 +34,7 @@ class Cgroups implements Limiter {
     this.#parents = parents;
   }
 
-  async enter(id: string, limits: Limits): Promise<readonly string[]> {
+  async enter(id: string, limits: Limits, link?: string): Promise<readonly string[]> {
     await this.leave(id); // of a server that died
     for (const [controller, { version, path: parent }] of this.#parents) {
       const path = join(parent, nameOf(id));
@@ -42,6 +42,7 @@ class Cgroups implements Limiter {
       const { file, value } = limitSetting(version, controller, limits);
       await writeFile(join(path, file), value);
       if (controller !== "memory") continue;
+      if (link !== undefined) await symlink(path, link);
       const swap = swapSetting(version, limits);
       await writeFile(join(path, swap.file), swap.value, { flag: "r+" }).catch(() => undefined);
     }

@@ -4,8 +4,11 @@ import type { Limits } from "./settings.ts";
 export interface Limiter {
   /** What the command needs in its environment. */
   readonly environment: Readonly<Record<string, string>>;
-  /** Makes what bounds the runner, and returns what goes before the command that is to be bounded. */
-  enter(id: string, limits: Limits): Promise<readonly string[]>;
+  /**
+   * Makes what bounds the runner, and returns what goes before the command that is to be bounded. When that command starts,
+   * `link` is a link to the cgroup that bounds its memory, where there is one.
+   */
+  enter(id: string, limits: Limits, link?: string): Promise<readonly string[]>;
   /** Removes what bounded the runner once its processes have ended. */
   leave(id: string): Promise<void>;
 }

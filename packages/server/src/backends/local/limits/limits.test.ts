@@ -57,7 +57,13 @@ describe.skipIf(!expectsBubblewrap)("what the server says is limited", () => {
   test("ends who takes more memory, and only them", async ({ skip }) => {
     skip(!isLimited("memory"), said);
     const twice = 2 * runner.limits.memoryBytes;
+    const kills = async () => {
+      const { stdout } = await inside.sh("cat /opt/wharf/cgroup/*");
+      return Number(/^oom_kill (\d+)$/m.exec(stdout)?.[1]);
+    };
+    expect(await kills()).toBe(0);
     expect((await inside.run("perl", "-e", `my $x = "x" x ${twice}; print "got it"`)).stdout).toBe("");
+    expect(await kills()).toBe(1);
     expect((await inside.run("echo", "still here")).stdout).toBe("still here\n");
   });
 

@@ -2,6 +2,9 @@ import { existsSync } from "node:fs";
 import { findOnPath } from "../programs.ts";
 import type { Limiter } from "./limiter.ts";
 
+/** Links the scope that the shell is in, then becomes the command. */
+const linkScript = 'ln -s "/sys/fs/cgroup$(sed -n s/^0:://p /proc/self/cgroup)" "$1"; shift; exec env -i "$@"';
+
 export const isBootedBySystemd = (): boolean => existsSync("/run/systemd/system");
 
 /**
@@ -15,7 +18,7 @@ export function findSystemd(searchPath: string): Limiter | undefined {
   const options = [...(isRoot ? [] : ["--user"]), "--scope", "--quiet", "--collect"];
   return {
     environment: isRoot ? {} : { XDG_RUNTIME_DIR: `/run/user/${process.getuid?.()}` },
-    enter: async (id, { cpu, memoryBytes, processes }) => [
+    enter: async (id, { cpu, memoryBytes, processes }, link) => [
       systemdRun,
       ...options,
       `--description=Wharf runner ${id}`,
@@ -25,8 +28,7 @@ export function findSystemd(searchPath: string): Limiter | undefined {
       `--property=TasksMax=${processes}`,
       "--",
       // A sandbox shows the environment of its first process.
-      "/usr/bin/env",
-      "-i",
+      ...(link === undefined ? ["/usr/bin/env", "-i"] : ["/bin/sh", "-c", linkScript, "wharf-scope", link]),
     ],
     leave: async () => undefined,
   };
