@@ -415,6 +415,14 @@ describe("a turn in which the agent's model failed", () => {
     return { task, run, data: log.map((event) => event.data) };
   };
 
+  /** What the log says of a request that a server's gateway passed on. */
+  const answer = (s: Setting, timestamp: Date) => {
+    const use = { kind: "usage", source: "gateway", model_requests: 1, raw: { answered: true } } as const;
+    return s.f.log.write((writer) =>
+      writer.append(s.lease.task_id, [{ run_id: s.lease.run_id, data: use, timestamp }]),
+    );
+  };
+
   it("fails, although the agent ends it in good order, with the last fault and a next step", async () => {
     await using f = await fixture();
     const s = await begin(f);
@@ -451,8 +459,14 @@ describe("a turn in which the agent's model failed", () => {
       "another server saw one succeed",
       async (s: Setting) => {
         ask(s, { answered: false, fault });
-        const use = { kind: "usage", source: "gateway", model_requests: 1, raw: { answered: true } } as const;
-        await s.f.log.write((writer) => writer.append(s.lease.task_id, [{ run_id: s.lease.run_id, data: use }]));
+        await answer(s, new Date());
+      },
+    ],
+    [
+      "another server saw one succeed, whose clock is slow",
+      async (s: Setting) => {
+        ask(s, { answered: false, fault });
+        await answer(s, new Date(0));
       },
     ],
   ])("ends well where %s", async (_what, prepare) => {
@@ -463,6 +477,24 @@ describe("a turn in which the agent's model failed", () => {
     const { task, data } = await read(s);
     expect(task).toMatchObject({ state: "REVIEW" });
     expect(data.filter(({ kind }) => kind === "failure")).toEqual([]);
+  });
+
+  it("fails although a model answered in the turn before it, while its prompt waited, and the agent claims an answer", async () => {
+    await using f = await fixture();
+    const s = await begin(f);
+    const [task] = await f.db.select().from(tasks);
+    const next = await f.prompt(task!);
+    await answer(s, new Date("2100-01-01"));
+    await s.reader().follow(from([ended(s, 1)]), ignore);
+    expect((await read(s)).task).toMatchObject({ state: "IN_PROGRESS" });
+
+    await f.db.update(turns).set({ state: "RUNNING", started_at: new Date() }).where(eq(turns.id, next.id));
+    ask(s, { answered: false, fault });
+    const claim = record(s, 2, { kind: "usage", source: "agent", raw: { answered: true } });
+    await s
+      .reader(1)
+      .follow(from([claim, { ...ended(s, 3), data: { ...ended(s, 3).data, turn_id: next.id } }]), ignore);
+    expect((await read(s)).task).toMatchObject({ state: "FAILED" });
   });
 
   it("has the fault's next step where the agent says itself that it failed, else the catalogue's", async () => {

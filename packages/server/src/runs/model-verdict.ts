@@ -1,5 +1,5 @@
 import { type EventDataOf, type JournalRecord, WharfError } from "@wharf/contract";
-import { and, eq, gte, sql } from "drizzle-orm";
+import { and, desc, eq, gt, sql } from "drizzle-orm";
 import type { NewEvent } from "../events/index.ts";
 import { type Executor, schema } from "../store/index.ts";
 import type { ModelFaults } from "./deps.ts";
@@ -24,12 +24,11 @@ export async function judgeTurnEnd(
   const { data } = record;
   if (data.kind !== "turn" || !isGoodEnd(data)) return { record, before: [] };
   const [turn] = await tx
-    .select({ started_at: turns.started_at })
+    .select({ id: turns.id, started_at: turns.started_at, prompt_seq: turns.prompt_seq })
     .from(turns)
     .where(and(eq(turns.id, data.turn_id), eq(turns.run_id, at.run_id), eq(turns.state, "RUNNING")));
-  const since = turn?.started_at;
-  const fault = since && at.faults.findFaultSince(at.run_id, since);
-  if (!fault || (await wasAnswered(tx, at, since))) return { record, before: [] };
+  const fault = turn?.started_at && at.faults.findFaultSince(at.run_id, turn.started_at);
+  if (!fault || (await wasAnswered(tx, at, turn))) return { record, before: [] };
   const failure = new WharfError("agent_model_failed", { reason: fault.message, next: fault.next });
   const { code, message, next } = failure;
   return {
@@ -41,20 +40,39 @@ export async function judgeTurnEnd(
 const isGoodEnd = ({ status, stop_reason = "end_turn" }: EventDataOf<"turn">): boolean =>
   status === "ended" && stop_reason === "end_turn";
 
-/** Another server may have had the run's wire, or this one before it was started again. */
-async function wasAnswered(tx: Executor, at: { run_id: string; task_id: string }, since: Date): Promise<boolean> {
+interface JudgedTurn {
+  readonly id: string;
+  readonly prompt_seq: number | null;
+}
+
+/** Whether a model answered in the turn, as the log says: another server may have had the run's wire, or this one before it was started again. */
+async function wasAnswered(tx: Executor, at: { run_id: string; task_id: string }, turn: JudgedTurn): Promise<boolean> {
   const rows = await tx
     .select({ seq: events.seq })
     .from(events)
     .where(
       and(
         eq(events.task_id, at.task_id),
+        gt(events.seq, await findBeginning(tx, at.task_id, turn)),
         eq(events.run_id, at.run_id),
         eq(events.kind, "usage"),
-        gte(events.timestamp, since),
+        sql`${events.data} ->> 'source' = 'gateway'`,
         sql`${events.data} -> 'raw' ->> 'answered' = 'true'`,
       ),
     )
     .limit(1);
   return rows.length > 0;
+}
+
+/** The sequence in the log behind which the turn began: that of its prompt, or of the end of the turn it waited for. */
+async function findBeginning(tx: Executor, taskId: string, { id, prompt_seq }: JudgedTurn): Promise<number> {
+  const isEnd = sql`${events.data} ->> 'status' in ('ended', 'cancelled', 'interrupted')`;
+  const isOther = sql`${events.data} ->> 'turn_id' <> ${id}`;
+  const [end] = await tx
+    .select({ seq: events.seq })
+    .from(events)
+    .where(and(eq(events.task_id, taskId), sql`${events.kind} = 'turn'`, isEnd, isOther))
+    .orderBy(desc(events.seq))
+    .limit(1);
+  return Math.max(prompt_seq ?? 0, end?.seq ?? 0);
 }
