@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
-import { runnerApi, type RunnerView, type TerminalControl } from "@wharf/contract";
+import { api, runnerApi, type RunnerView, type TerminalControl } from "@wharf/contract";
 import { eventually } from "./support/eventually.ts";
 import { type ModelServer, startGemini } from "./support/models/index.ts";
 import { makeRepository } from "./support/repository.ts";
@@ -84,7 +84,11 @@ describe("a life", () => {
     const page = await wharf.client.call(runnerApi.listRunners, { query: { limit: 1, status: "READY" } });
     expect(page).toMatchObject({ total: 2, runners: [{ id: custom.id }] });
     expect((await cli(["ls"])).stdout.toString()).toMatch(/RUNNER[^]*grad-medium[^]*my own/);
-    expect((await cli(["get", runner.id])).stdout.toString()).toContain("4 CPU, 4096 MiB, 40 GiB");
+    const { limits } = await wharf.client.call(api.serverInfo, {});
+    const shown = (await cli(["get", runner.id])).stdout.toString();
+    expect(shown).toContain("4 CPU, 4096 MiB, 40 GiB");
+    expect(shown).toMatch(/^ +limits +(limited: .+; )?not limited: .*disk$/m);
+    expect(shown).toContain(limits);
 
     expect((await exec(runner, "echo $GREETING > kept; echo $GREETING")).stdout.toString()).toBe("hello there\n");
     expect((await exec(runner, "echo $GREETING", "-e", "GREETING=other")).stdout.toString()).toBe("other\n");

@@ -1,5 +1,13 @@
 import { randomUUID } from "node:crypto";
-import { RunnerCreate, runnerApi, type RunnerResources, RunnerState, type RunnerView, Tier } from "@wharf/contract";
+import {
+  api,
+  RunnerCreate,
+  runnerApi,
+  type RunnerResources,
+  RunnerState,
+  type RunnerView,
+  Tier,
+} from "@wharf/contract";
 import type { Command } from "commander";
 import { z } from "zod";
 import { type Cli, type Input, jsonLine, type Register } from "../cli.ts";
@@ -137,7 +145,9 @@ async function removeOrphans({
 
 async function getRunner({ client, settings, terminal }: Cli, { args }: Input<unknown>): Promise<void> {
   const runner = await client.call(runnerApi.getRunner, { params: params(args) });
-  terminal.out(settings.json ? jsonLine(runner) : runnerText(runner, terminal.style));
+  if (settings.json) return terminal.out(jsonLine(runner));
+  const { backend, limits } = await client.call(api.serverInfo, {});
+  terminal.out(runnerText(runner, { style: terminal.style, ...(backend === runner.backend && { limits }) }));
 }
 
 async function stopRunner(cli: Cli, { args }: Input<unknown>): Promise<void> {

@@ -28,7 +28,11 @@ export function runnerTable(runners: readonly RunnerSummary[], look: Look): stri
   return table(["RUNNER", "STATE", "TIER", "BACKEND", "RUN", "CREATED", "NAME"], rows, look);
 }
 
-export function runnerText(runner: RunnerView, style: Style): string {
+/** `limits`: what the server's machine limits of its local runners, in one sentence. */
+export function runnerText(
+  runner: RunnerView,
+  { style, limits }: { style: Style; limits?: string | undefined },
+): string {
   const { resources: size, environment } = runner;
   return fields(
     [
@@ -43,6 +47,7 @@ export function runnerText(runner: RunnerView, style: Style): string {
           .filter(Boolean)
           .join(", "),
       ],
+      ["limits", limits && oneLine(limits, 400)],
       ["image", runner.image && oneLine(runner.image, 400)],
       ["models", runner.model_route && oneLine(runner.model_route, 60)],
       ["run", runner.run_id],
