@@ -1,218 +1,17 @@
 import { z } from "zod";
-import { Attachments } from "./daemon/attachments.ts";
-import { Diff } from "./daemon-api.ts";
 import { endpoint } from "./endpoint.ts";
-import { Event } from "./event.ts";
 import { offsetQuery, pageEnd, pageQuery, pageTotal } from "./paging.ts";
-import {
-  AgentChoice,
-  AgentType,
-  AgentTypeInput,
-  AgentTypeUpdate,
-  Board,
-  BoardInput,
-  BoardUpdate,
-  Run,
-  Task,
-  TaskInput,
-  TaskSummary,
-  TaskUpdate,
-  Turn,
-} from "./resources.ts";
+import { AgentType, AgentTypeInput, AgentTypeUpdate, Run, Task } from "./resources.ts";
 import { ShortId } from "./short-id.ts";
 import { RunStatus, TaskState } from "./states.ts";
+import { boardRoutes, taskRoutes } from "./task-api.ts";
 
 /** The server's REST routes. Ids of tasks and runs may be shortened to eight or more letters that are enough to tell. */
 
 const page = { ...pageQuery, ...offsetQuery };
-const boardId = z.object({ board_id: z.uuid() });
 const taskId = z.object({ task_id: ShortId });
 const agentId = z.object({ agent_id: ShortId });
 const typeId = z.object({ type_id: z.string().min(1).max(100) });
-
-const boards = {
-  createBoard: endpoint({
-    method: "POST",
-    path: "/api/v1/boards",
-    summary: "Create a board",
-    body: BoardInput,
-    status: 201,
-    response: Board,
-  }),
-  listBoards: endpoint({
-    method: "GET",
-    path: "/api/v1/boards",
-    summary: "Your boards",
-    response: z.object({ boards: z.array(Board) }),
-  }),
-  getBoard: endpoint({
-    method: "GET",
-    path: "/api/v1/boards/:board_id",
-    summary: "One board",
-    params: boardId,
-    response: Board,
-  }),
-  updateBoard: endpoint({
-    method: "PUT",
-    path: "/api/v1/boards/:board_id",
-    summary: "Change a board",
-    params: boardId,
-    body: BoardUpdate,
-    response: Board,
-  }),
-  deleteBoard: endpoint({
-    method: "DELETE",
-    path: "/api/v1/boards/:board_id",
-    summary: "Delete a board and its tasks",
-    params: boardId,
-    status: 204,
-    response: "none",
-  }),
-};
-
-const tasks = {
-  createTask: endpoint({
-    method: "POST",
-    path: "/api/v1/boards/:board_id/tasks",
-    summary: "Put a task on a board",
-    params: boardId,
-    body: TaskInput,
-    status: 201,
-    response: Task,
-  }),
-  listBoardTasks: endpoint({
-    method: "GET",
-    path: "/api/v1/boards/:board_id/tasks",
-    summary: "Tasks of a board",
-    params: boardId,
-    query: z.object({ state: TaskState.optional(), ...page }),
-    response: z.object({ tasks: z.array(TaskSummary), ...pageTotal, ...pageEnd }),
-  }),
-  listTasks: endpoint({
-    method: "GET",
-    path: "/api/v1/tasks",
-    summary: "Tasks of all your boards, newest first",
-    query: z.object({ state: TaskState.optional(), ...page }),
-    response: z.object({ tasks: z.array(TaskSummary), ...pageTotal, ...pageEnd }),
-  }),
-  getTask: endpoint({
-    method: "GET",
-    path: "/api/v1/tasks/:task_id",
-    summary: "One task",
-    params: taskId,
-    response: Task,
-  }),
-  updateTask: endpoint({
-    method: "PUT",
-    path: "/api/v1/tasks/:task_id",
-    summary: "Change a task",
-    params: taskId,
-    body: TaskUpdate,
-    response: Task,
-  }),
-  deleteTask: endpoint({
-    method: "DELETE",
-    path: "/api/v1/tasks/:task_id",
-    summary: "Stop a task's run and delete it with its log",
-    params: taskId,
-    status: 204,
-    response: "none",
-  }),
-  setTaskState: endpoint({
-    method: "PATCH",
-    path: "/api/v1/tasks/:task_id/state",
-    summary: "Move a task: IN_PROGRESS starts it, COMPLETED accepts it, CANCELLED ends it",
-    params: taskId,
-    body: z.object({ state: TaskState, reason: z.string().max(2000).optional() }),
-    response: Task,
-  }),
-  cancelTask: endpoint({
-    method: "POST",
-    path: "/api/v1/tasks/:task_id/cancel",
-    summary: "Cancel a task",
-    params: taskId,
-    response: Task,
-  }),
-  promptTask: endpoint({
-    method: "POST",
-    path: "/api/v1/tasks/:task_id/prompt",
-    summary:
-      "Give the task's agent its next turn; starts a run where none is at work. During a turn it waits as QUEUED, behind those that wait already",
-    params: taskId,
-    body: z.object({
-      text: z.string().min(1).max(200_000),
-      turn_id: z.uuid().optional().describe("an idempotency key: sent again, nothing happens again"),
-      agent_type: z.string().max(100).optional(),
-      attachments: Attachments.optional().describe("at most 20 files and 10 MB, as base64"),
-    }),
-    status: 202,
-    response: Turn,
-  }),
-  pushTask: endpoint({
-    method: "POST",
-    path: "/api/v1/tasks/:task_id/push",
-    summary: "Try again to deliver the task's branch to its remote",
-    params: taskId,
-    response: Task,
-  }),
-  cancelTurn: endpoint({
-    method: "POST",
-    path: "/api/v1/tasks/:task_id/turns/:turn_id/cancel",
-    summary: "End one turn: take back one that waits, or have the agent end the one at work; the run stays",
-    params: taskId.extend({ turn_id: z.uuid() }),
-    status: 202,
-    response: Turn,
-  }),
-  setTaskMode: endpoint({
-    method: "PUT",
-    path: "/api/v1/tasks/:task_id/mode",
-    summary: "Have the task's agent work in one of its modes, from now on; without one, in its own choice",
-    params: taskId,
-    body: z.object({ mode_id: AgentChoice.optional() }),
-    response: Task,
-  }),
-  setTaskModel: endpoint({
-    method: "PUT",
-    path: "/api/v1/tasks/:task_id/model",
-    summary: "Have the task's agent work with one of its models, from now on; without one, with its own choice",
-    params: taskId,
-    body: z.object({ model_id: AgentChoice.optional() }),
-    response: Task,
-  }),
-  answerPermission: endpoint({
-    method: "POST",
-    path: "/api/v1/tasks/:task_id/permissions/:permission_id",
-    summary: "Answer what the agent asks; without an option it is refused",
-    params: taskId.extend({ permission_id: z.string().max(200) }),
-    body: z.object({ option_id: z.string().max(200).optional() }),
-    status: 202,
-    response: z.object({ ok: z.literal(true) }),
-  }),
-  listTaskEvents: endpoint({
-    method: "GET",
-    path: "/api/v1/tasks/:task_id/events",
-    summary:
-      "The task's log after a cursor. A page is full at 1 MiB, too: there is more as long as it ends before `last_seq`",
-    params: taskId,
-    query: z.object({ after: z.coerce.number().int().min(0).default(0), limit: page.limit }),
-    response: z.object({ events: z.array(Event), last_seq: z.number() }),
-  }),
-  listTaskTurns: endpoint({
-    method: "GET",
-    path: "/api/v1/tasks/:task_id/turns",
-    summary: "The task's turns, oldest first",
-    params: taskId,
-    query: z.object(pageQuery),
-    response: z.object({ turns: z.array(Turn), ...pageEnd }),
-  }),
-  getTaskDiff: endpoint({
-    method: "GET",
-    path: "/api/v1/tasks/:task_id/diff",
-    summary: "What the task's branch changed against its base",
-    params: taskId,
-    response: Diff,
-  }),
-};
 
 const agents = {
   listAgents: endpoint({
@@ -409,7 +208,7 @@ const system = {
   }),
 };
 
-export const api = { ...boards, ...tasks, ...agents, ...orchestrator, ...system } as const;
+export const api = { ...boardRoutes, ...taskRoutes, ...agents, ...orchestrator, ...system } as const;
 
 /** WebSocket: one task's log from a cursor (`?after=`), then live. */
 export const taskStreamPath = "/api/v1/orchestrator/tasks/:task_id/stream";
