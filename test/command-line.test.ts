@@ -197,6 +197,39 @@ describe("every command ends with its code", () => {
     expect(await codeOf("agent-types rm", ["mine"])).toEqual(failed);
   });
 
+  it("of an agent with MCP servers, which are read from a file", async () => {
+    const words = { command: "words", args: ["--all"] };
+    const docs = { url: "http://127.0.0.1:9", headers: { Accept: "x" } };
+    const mcpServers = { words: { type: "stdio", ...words }, docs: { type: "http", ...docs } };
+    const add = (text: string, ...options: string[]) =>
+      run("agent-types add", ["with-mcp", "--mcp-servers", "-", ...options, "sh"], text);
+    expect(await add(JSON.stringify({ mcpServers }))).toMatchObject({ code: 0 });
+    const type = await wharf.client.call(api.getAgentType, { params: { type_id: "with-mcp" } });
+    expect(type.mcp_servers).toEqual([
+      { name: "words", ...words, env: {} },
+      { name: "docs", ...docs },
+    ]);
+    const file = join(folder, "none.json");
+    writeFileSync(file, JSON.stringify({ mcpServers: {} }));
+    expect(await codeOf("agent-types set", ["with-mcp", "--mcp-servers", file])).toBe(0);
+    expect((await wharf.client.call(api.getAgentType, { params: { type_id: "with-mcp" } })).mcp_servers).toEqual([]);
+    for (const [text, words] of [
+      ["{", "expected JSON"],
+      ["{}", "mcpServers"],
+      [JSON.stringify({ mcpServers: { sse: { type: "sse", url: "http://x" } } }), "stdio or http"],
+      [JSON.stringify({ mcpServers: { here: { command: "./x" } } }), "of 'here'"],
+    ] as const)
+      expect(await add(text)).toMatchObject({
+        code: 2,
+        err: expect.stringMatching(new RegExp(`--mcp-servers.*${words}`)),
+      });
+    expect(await add(JSON.stringify({ mcpServers }), "--protocol", "text")).toMatchObject({
+      code: 2,
+      err: expect.stringContaining("an agent that speaks text"),
+    });
+    expect(await codeOf("agent-types rm", ["with-mcp"])).toBe(0);
+  });
+
   it("of what works without a server", async () => {
     expect(await codeOf("config show")).toBe(0);
     for (const shell of ["bash", "zsh", "fish"]) expect(await codeOf(`completion ${shell}`)).toBe(0);

@@ -159,6 +159,7 @@ export class Runner {
       protocol: "acp" as const,
       environment: { WHARF_GATEWAY: "${WHARF_GATEWAY}", WHARF_TOKEN: keys.run("run") },
       home_files: {},
+      mcp_servers: [],
       permission_policy,
       permission_timeout_s: 60,
       start_timeout_s: 20,

@@ -25,6 +25,7 @@ const agentTypeOptions = {
   "--protocol": ["http", "one of acp, json-lines, text"],
   "--env": ["A", "NAME=VALUE"],
   "--home-file": ["config.toml", "PATH=FILE"],
+  "--mcp-servers": free,
   "--program": ["./pi", "the name of a program on the PATH"],
   "--route": [long, "at most 100 characters"],
   "--image": [long, "at most 500 characters"],

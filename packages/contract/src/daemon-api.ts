@@ -2,6 +2,7 @@ import { z } from "zod";
 import { Attachments } from "./daemon/attachments.ts";
 import { AnyBranchName, CommitSha, JournalEpoch, RecordId, Sequence, ShortText, Word } from "./daemon/fields.ts";
 import { endpoint } from "./endpoint.ts";
+import { McpServers } from "./mcp-server.ts";
 import { AgentProtocol, Isolation, PermissionPolicy, TurnState } from "./states.ts";
 
 /** The routes of the daemon inside a runner. Requests come over the wire; nothing else reaches it. */
@@ -63,6 +64,7 @@ export const AgentStart = z.object({
   environment: z.record(z.string(), z.string()),
   /** Files to write beneath the agent's home before it starts. */
   home_files: z.record(z.string(), z.string()),
+  mcp_servers: McpServers.default([]),
   permission_policy: PermissionPolicy,
   permission_timeout_s: z.number().positive(),
   /** A session of an earlier run to load where the agent can. */

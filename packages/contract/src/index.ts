@@ -6,6 +6,7 @@ export * from "./agent-offer.ts";
 export * from "./paging.ts";
 export * from "./resources.ts";
 export * from "./foreign-text.ts";
+export * from "./mcp-server.ts";
 export * from "./model-routes.ts";
 export * from "./errors/index.ts";
 export * from "./endpoint.ts";

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { McpServers } from "./mcp-server.ts";
 import {
   AgentProtocol,
   BackendName,
@@ -168,6 +169,8 @@ export const AgentTypeInput = z.object({
   environment_vars: z.record(z.string(), z.string()).default({}),
   /** Files the agent finds in its home, by path; values take the same `${…}` as the environment. */
   home_files: z.record(z.string(), z.string()).default({}),
+  /** MCP servers that the agent uses in its runner; their values take the same `${…}`. */
+  mcp_servers: McpServers.default([]),
   capabilities: z.array(z.string().max(100)).default([]),
   enabled: z.boolean().default(true),
 });
@@ -182,6 +185,7 @@ export const AgentTypeUpdate = AgentTypeInput.extend({
   default_resources: ResourceLimits.partial(),
   environment_vars: agentType.environment_vars.unwrap(),
   home_files: agentType.home_files.unwrap(),
+  mcp_servers: agentType.mcp_servers.unwrap(),
   capabilities: agentType.capabilities.unwrap(),
   enabled: agentType.enabled.unwrap(),
 }).partial();

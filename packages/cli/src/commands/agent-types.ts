@@ -4,6 +4,7 @@ import { z } from "zod";
 import { type Cli, type Input, jsonLine, type Register } from "../cli.ts";
 import { usageError } from "../failure.ts";
 import { choiceOption, collect, decimalNumber, pairs, variables } from "../option-values.ts";
+import { readMcpServers } from "../mcp-file.ts";
 import { readText } from "../prompt-text.ts";
 import { oneLine } from "../render/clean.ts";
 import { type Look, longestCell, table } from "../render/table.ts";
@@ -14,6 +15,7 @@ const Options = z.object({
   protocol: shape.protocol,
   env: variables,
   homeFile: pairs("PATH=FILE"),
+  mcpServers: z.string().optional(),
   program: shapeOfNew.programs,
   route: shape.model_route,
   image: shape.docker_image,
@@ -56,6 +58,10 @@ const addTypeOptions = (command: Command): Command =>
       "a file for its home, read from a file here; ${…} as in --env (repeatable)",
       collect,
       [],
+    )
+    .option(
+      "--mcp-servers <file>",
+      'MCP servers that it uses in its runner, as JSON: {"mcpServers": {"name": {"command", "args", "env"} or {"url", "headers"}}}',
     )
     .option("--program <name>", "another program that it starts, such as pi for pi-acp (repeatable)", collect, [])
     .option("--route <route>", "the model route it may use: gemini, anthropic, openai or auto")
@@ -115,10 +121,12 @@ async function typeFields(
 ): Promise<Omit<AgentTypeUpdate, "name" | "command">> {
   const { protocol, env, program, route, image, memory, description } = options;
   const home_files = await readHomeFiles(cli, options.homeFile);
+  const mcp_servers = await readMcpServers(cli, options.mcpServers);
   return {
     ...(protocol !== undefined && { protocol }),
     ...(Object.keys(env).length > 0 && { environment_vars: env }),
     ...(Object.keys(home_files).length > 0 && { home_files }),
+    ...(mcp_servers !== undefined && { mcp_servers }),
     ...(program.length > 0 && { programs: program }),
     ...(route !== undefined && { model_route: route }),
     ...(image !== undefined && splitImage(image)),

@@ -1,5 +1,12 @@
-import { client, methods, PROTOCOL_VERSION, RequestError, type ClientConnection } from "@agentclientprotocol/sdk";
-import { WharfError } from "@wharf/contract";
+import {
+  client,
+  methods,
+  PROTOCOL_VERSION,
+  RequestError,
+  type ClientConnection,
+  type McpServer as AcpMcpServer,
+} from "@agentclientprotocol/sdk";
+import { type McpServer, WharfError } from "@wharf/contract";
 import { z } from "zod";
 import manifest from "../../package.json" with { type: "json" };
 import { answerRequests } from "./acp-requests.ts";
@@ -11,6 +18,7 @@ import { Budget } from "./clip.ts";
 import type { ConfinedFolder } from "./confined-folder.ts";
 import { drained } from "./drained.ts";
 import { LineTooLong } from "./lines.ts";
+import { offerMcpServers } from "./mcp-servers.ts";
 import type { Permissions } from "./permissions.ts";
 import { present } from "./present.ts";
 import { promptBlocks, type PromptCapabilities } from "./prompt-blocks.ts";
@@ -18,15 +26,15 @@ import { MemoryWatch } from "../support/memory-watch.ts";
 import { ProcessGroup, type ProcessExit } from "./process-group.ts";
 import type { Recorder } from "./recorder.ts";
 import { SessionChoices } from "./session-choices.ts";
+import { authRequired, type OpenedSession, SessionOpening } from "./session-opening.ts";
 import { SessionUpdates } from "./session-updates.ts";
 import { StderrReader } from "./stderr-reader.ts";
 import { Terminals } from "./terminals.ts";
 import { longestTimer, type Timing } from "./timing.ts";
 import type { ToolCalls } from "./tool-calls.ts";
-import { Initialized, NewSession, Opened, OptionsSet, Prompted, reasonOf } from "./acp-answers.ts";
+import { Initialized, OptionsSet, Prompted, reasonOf } from "./acp-answers.ts";
 
 const clientInfo = { name: "wharf", title: "Wharf", version: manifest.version };
-const authRequired = -32000;
 const notStarted = "it did not start";
 
 interface AcpAgentOptions {
@@ -40,6 +48,7 @@ interface AcpAgentOptions {
   toolCalls: ToolCalls;
   timing: Timing;
   startTimeoutS: number;
+  mcpServers: readonly McpServer[];
   loadSessionId: string | undefined;
   turnOpen(): boolean;
   /** Waited for right before a command of the agent is started. */
@@ -71,8 +80,7 @@ export class AcpAgent implements AgentDriver {
   #session: { id: string; loaded: boolean; mode: string | undefined; model: string | undefined } | undefined;
   #choices = new SessionChoices({});
   #ready = false;
-  /** It was asked to load a session and has not answered. */
-  #isLoading = false;
+  #opening: SessionOpening | undefined;
   #endReason: string | undefined;
   #brokenBy: string | undefined;
   /** Counts from the agent's start, then from the start of its last turn. */
@@ -258,34 +266,22 @@ export class AcpAgent implements AgentDriver {
         reason: `it speaks version ${protocolVersion} of the Agent Client Protocol, and ${PROTOCOL_VERSION} is spoken here`,
       });
     this.#can = agentCapabilities?.promptCapabilities ?? this.#can;
-    if (loadSessionId !== undefined && agentCapabilities?.loadSession) {
-      const loaded = await this.#load(loadSessionId, deadline);
-      if (loaded) return await this.#opened(loadSessionId, loaded, true);
-    }
-    const opened = await this.#ask(NewSession, methods.agent.session.new, { cwd, mcpServers: [] }, deadline);
-    return await this.#opened(opened.sessionId, opened, false);
+    this.#opening = new SessionOpening({
+      ask: (schema, method, params) => this.#ask(schema, method, params, deadline),
+      updates: this.#updates,
+    });
+    const place = { cwd, mcpServers: await this.#mcpServers(agentCapabilities?.mcpCapabilities?.http ?? false) };
+    return await this.#opened(await this.#opening.open(place, agentCapabilities, loadSessionId));
   }
 
-  /** Undefined where the agent does not know the session any more. */
-  async #load(sessionId: string, deadline: Deadline): Promise<z.infer<typeof Opened> | undefined> {
-    this.#updates.beginReplay();
-    this.#isLoading = true;
-    try {
-      const params = { sessionId, cwd: this.#options.workspace, mcpServers: [] };
-      const answer = Opened.nullish().transform((value) => value ?? {});
-      const loaded = await this.#ask(answer, methods.agent.session.load, params, deadline);
-      this.#updates.endLoading({ loaded: true });
-      this.#isLoading = false;
-      return loaded;
-    } catch (error) {
-      if (!(error instanceof RequestError) || error.code === authRequired) throw error;
-      this.#updates.endLoading({ loaded: false });
-      this.#isLoading = false;
-      return undefined;
-    }
+  async #mcpServers(http: boolean): Promise<AcpMcpServer[]> {
+    const { mcpServers, environment, recorder } = this.#options;
+    const { servers, notices } = await offerMcpServers(mcpServers, { path: environment["PATH"] ?? "", http });
+    for (const message of notices) await recorder.record({ kind: "notice", message });
+    return servers;
   }
 
-  async #opened(id: string, opened: z.infer<typeof Opened>, loaded: boolean): Promise<Session> {
+  async #opened({ id, opened, loaded }: OpenedSession): Promise<Session> {
     const { recorder } = this.#options;
     const mode = opened.modes?.currentModeId.slice(0, 1_024);
     const model = opened.models?.currentModelId.slice(0, 1_024);
@@ -364,7 +360,7 @@ export class AcpAgent implements AgentDriver {
     if (exit && this.#memory.kills > 0) return outOfMemory(exit);
     if (error instanceof RequestError && error.code === authRequired)
       return new WharfError("agent_refused", { reason: reasonOf(error) }, { cause: error });
-    if (this.#isLoading && this.#endReason === notStarted)
+    if (this.#opening?.isReopening && this.#endReason === notStarted)
       return new LoadFailed(this.#options.command, this.#whyNot(error, exit), error);
     return startFailed(this.#options.command, this.#whyNot(error, exit), error);
   }

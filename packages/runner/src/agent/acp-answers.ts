@@ -8,6 +8,10 @@ export const Initialized = z.object({
   agentCapabilities: z
     .object({
       loadSession: z.boolean().catch(false),
+      mcpCapabilities: z
+        .object({ http: z.boolean().catch(false) })
+        .nullish()
+        .catch(undefined),
       promptCapabilities: z
         .object({ image: z.boolean().catch(false), embeddedContext: z.boolean().catch(false) })
         .nullish()
@@ -16,6 +20,7 @@ export const Initialized = z.object({
     .nullish()
     .catch(undefined),
 });
+export type AgentCapabilities = z.infer<typeof Initialized>["agentCapabilities"];
 export const Opened = z.object({
   modes: z.object({ currentModeId: z.string() }).loose().nullish().catch(undefined),
   models: z.object({ currentModelId: z.string() }).loose().nullish().catch(undefined),

@@ -5,7 +5,7 @@ import { AcpAgent } from "./acp-agent.ts";
 import type { AgentDriver, Session } from "./agent-driver.ts";
 import { LoadFailed, startFailed } from "./agent-words.ts";
 import { ConfinedFolder } from "./confined-folder.ts";
-import { agentEnvironment, runMark, withGateway } from "./environment.ts";
+import { agentEnvironment, mcpServersOf, runMark, withGateway } from "./environment.ts";
 import { Freezer } from "./freezer.ts";
 import { Pause } from "./pause.ts";
 import { Permissions } from "./permissions.ts";
@@ -333,6 +333,7 @@ export class Host implements AgentHost {
       permissions,
       toolCalls,
       startTimeoutS: input.start_timeout_s,
+      mcpServers: mcpServersOf(input, gatewayUrl),
       loadSessionId,
       turnOpen,
     });

@@ -105,6 +105,33 @@ test("an agent of several programs needs all of them", async () => {
   expect(await types.programs()).toEqual(["pi", "pi-acp"]);
 });
 
+test("MCP servers are kept, their programs are brought along where they are, and only an agent that speaks acp is given some", async () => {
+  await using f = await fixture();
+  const missing = async (program: string) => (program === "lost" ? "'lost' is not there" : undefined);
+  const types = typesOf(f, missing);
+  const server = (name: string, command: string) => ({ name, command, args: ["a"], env: { B: "c" } });
+  const mcp_servers = [server("one", "words"), server("two", "/workspace/mcp"), { name: "three", url: "http://x" }];
+  const mine = await types.create(AgentTypeInput.parse({ name: "mine", command: ["x"], mcp_servers }));
+  expect((await types.get("mine")).mcp_servers).toEqual([
+    ...mcp_servers.slice(0, 2),
+    { ...mcp_servers[2], headers: {} },
+  ]);
+  expect(mine).toMatchObject({ available: true });
+  expect(await types.programs()).toEqual(["words", "x"]);
+  await types.update("mine", { description: "y" });
+  expect((await types.get("mine")).mcp_servers).toHaveLength(3);
+  const others = [server("one", "lost"), server("two", "node")];
+  expect(await types.update("mine", { mcp_servers: others })).toMatchObject({ available: true });
+  expect(await types.programs()).toEqual(["x"]);
+  await expect(types.update("mine", { protocol: "text" })).rejects.toThrow("mcp_servers: an agent that speaks text");
+  expect(
+    AgentTypeInput.safeParse({ name: "x", command: ["x"], mcp_servers: [server("a", "b"), server("a", "c")] }).success,
+  ).toBe(false);
+  expect(AgentTypeInput.safeParse({ name: "x", command: ["x"], mcp_servers: [server("a", "./b")] }).success).toBe(
+    false,
+  );
+});
+
 test("a type whose model route has no key names the setting, and one whose route does not exist says so", async () => {
   await using f = await fixture();
   const types = typesOf(f);
@@ -122,12 +149,20 @@ test("only Wharf's own names are replaced in what an agent is started with", () 
     command: ["x", "${constructor} ${toString} ${HOME} ${WHARF_TOKEN}"],
     environment_vars: { A: "${__proto__}" },
     home_files: {},
+    mcp_servers: [
+      { name: "${WHARF_TOKEN}", command: "x", args: ["${HOME} ${WHARF_TOKEN}"], env: { T: "${WHARF_TOKEN}" } },
+      { name: "u", url: "http://x/${WHARF_TOKEN}", headers: { H: "${WHARF_TOKEN} ${WHARF_GATEWAY}" } },
+    ],
     model_route: "constructor",
   } as unknown as AgentTypeRow;
   expect(launchOf(type, "secret", {})).toEqual({
     command: ["x", "${constructor} ${toString} ${HOME} secret"],
     environment: { A: "${__proto__}" },
     home_files: {},
+    mcp_servers: [
+      { name: "${WHARF_TOKEN}", command: "x", args: ["${HOME} secret"], env: { T: "secret" } },
+      { name: "u", url: "http://x/secret", headers: { H: "secret ${WHARF_GATEWAY}" } },
+    ],
     model_route: "constructor",
   });
 });

@@ -10,7 +10,7 @@ import {
 import { and, asc, eq, not, sql } from "drizzle-orm";
 import { type Database, defined, schema } from "../store/index.ts";
 import { builtInAgentTypes } from "./built-in.ts";
-import { type ImageNames, imageOf, programsOf } from "./image.ts";
+import { allProgramsOf, type ImageNames, imageOf, programsOf } from "./image.ts";
 import { type ConfiguredRoutes, routeOf } from "./launch.ts";
 import { explainUnkept } from "./policy.ts";
 
@@ -30,6 +30,15 @@ const nameTaken = (name: string, cause?: unknown) => new WharfError("agent_type_
 const builtInNames: ReadonlySet<string> = new Set(builtInAgentTypes.map(({ name }) => name));
 
 const refuse = (path: string, message: string) => new WharfError("bad_request", { issues: [{ path, message }] });
+
+/** Only the Agent Client Protocol has words for MCP servers. */
+function requireAcp({ protocol, mcp_servers }: Pick<AgentTypeInput, "protocol" | "mcp_servers">): void {
+  if (mcp_servers.length > 0 && protocol !== "acp")
+    throw refuse(
+      "mcp_servers",
+      `an agent that speaks ${protocol} cannot be given MCP servers; one that speaks acp can`,
+    );
+}
 
 /** Whether PostgreSQL refused a statement for a value that another row has; the driver's error is a cause of Drizzle's. */
 function isDuplicate(error: unknown): boolean {
@@ -89,6 +98,7 @@ export class AgentTypes {
   }
 
   async create(input: AgentTypeInput): Promise<AgentTypeView> {
+    requireAcp(input);
     await this.#requireProgram(input);
     const [row] = await this.#db
       .insert(agent_types)
@@ -101,6 +111,7 @@ export class AgentTypes {
 
   async update(idOrName: string, { default_resources, ...change }: AgentTypeChange): Promise<AgentTypeView> {
     const before = await this.get(idOrName);
+    requireAcp({ ...before, ...defined(change) });
     if (change.command !== undefined) await this.#requireProgram({ ...before, ...defined(change) });
     const resources = default_resources && {
       default_resources: sql`${agent_types.default_resources} || ${JSON.stringify(default_resources)}::jsonb`,
@@ -152,7 +163,7 @@ export class AgentTypes {
   /** What agents are started with that runners (of that image) can start: whichever a run asks for is among them. */
   async programs(image?: string): Promise<string[]> {
     const rows = await this.#db.select().from(agent_types).where(eq(agent_types.enabled, true));
-    const all = [...new Set(rows.flatMap(programsOf))].sort();
+    const all = [...new Set(rows.flatMap(allProgramsOf))].sort();
     const missing = await Promise.all(all.map((program) => this.#around.missing(program, image)));
     return all.filter((_, n) => missing[n] === undefined);
   }

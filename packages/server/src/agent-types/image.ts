@@ -1,3 +1,5 @@
+import type { McpServer } from "@wharf/contract";
+
 /** Where Wharf's own images come from; see `qualifyImage`. */
 export interface ImageNames {
   /** Empty, or a registry and path that end with a slash. */
@@ -25,8 +27,19 @@ export function imageOf(
   return qualifyImage(`${type.docker_image}:${type.docker_tag}`, names);
 }
 
-/** The programs that an agent type's runners must have: the one it is started with, and those it starts itself. */
-export const programsOf = (type: {
+interface Programs {
   readonly command: readonly string[];
   readonly programs: readonly string[];
-}): string[] => [type.command[0] ?? "", ...type.programs];
+}
+
+/** The programs without which an agent type cannot start: the one it is started with, and those it starts itself. */
+export const programsOf = ({ command, programs }: Programs): string[] => [command[0] ?? "", ...programs];
+
+/**
+ * The programs to bring into an agent type's runners. Of its MCP servers those that have a path are inside or in the
+ * repository, and `node` is in every runner; an agent starts without a server that is missing.
+ */
+export function allProgramsOf(type: Programs & { readonly mcp_servers: readonly McpServer[] }): string[] {
+  const servers = type.mcp_servers.flatMap((server) => ("command" in server ? [server.command] : []));
+  return [...programsOf(type), ...servers.filter((command) => !command.includes("/") && command !== "node")];
+}

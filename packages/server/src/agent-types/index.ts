@@ -1,5 +1,5 @@
 /** Agent types: how to start an agent, which of them can be started here, and what one run hands to its own. */
 export { AgentTypes } from "./agent-types.ts";
-export { type ImageNames, programsOf, qualifyImage } from "./image.ts";
+export { allProgramsOf, type ImageNames, qualifyImage } from "./image.ts";
 export { getUsualMode } from "./policy.ts";
 export { type ConfiguredRoutes, launchOf, routeOf } from "./launch.ts";

@@ -1,3 +1,4 @@
+import type { McpServer } from "@wharf/contract";
 import type { AgentTypeRow } from "./agent-types.ts";
 
 /** The APIs a model route may speak; see the gateway. */
@@ -10,6 +11,7 @@ export interface Launch {
   readonly command: string[];
   readonly environment: Record<string, string>;
   readonly home_files: Record<string, string>;
+  readonly mcp_servers: McpServer[];
   readonly model_route?: string;
 }
 
@@ -34,6 +36,11 @@ export function launchOf(type: AgentTypeRow, token: string, routes: ConfiguredRo
     command: type.command.map(expand),
     environment: expandAll(type.environment_vars),
     home_files: expandAll(type.home_files),
+    mcp_servers: type.mcp_servers.map((server) =>
+      "url" in server
+        ? { name: server.name, url: expand(server.url), headers: expandAll(server.headers) }
+        : { ...server, args: server.args.map(expand), env: expandAll(server.env) },
+    ),
     ...(route && { model_route: route }),
   };
 }

@@ -1,4 +1,4 @@
-import { type AgentTypes, programsOf } from "../agent-types/index.ts";
+import { allProgramsOf, type AgentTypes } from "../agent-types/index.ts";
 import type { HostCredential } from "../backends/index.ts";
 import type { RunnerKind } from "../runners/index.ts";
 import { limitsOf } from "./limits.ts";
@@ -18,7 +18,7 @@ export async function findKind(
   const credentials = hostCredentials?.get(type.name);
   return {
     limits: limitsOf(type.default_resources),
-    programs: programsOf(type),
+    programs: allProgramsOf(type),
     ...(image && { image }),
     ...(credentials && { credentials }),
     tenant: organization_id,

@@ -1,0 +1,41 @@
+import { McpServer } from "@wharf/contract";
+import { z } from "zod";
+import type { Host } from "./cli.ts";
+import { usageError } from "./failure.ts";
+import { readText } from "./prompt-text.ts";
+import { oneLine } from "./render/clean.ts";
+
+const option = "--mcp-servers";
+
+/** The file that many programs read, such as `.mcp.json`; some of them name the transport. */
+const McpFile = z.object({
+  mcpServers: z.record(z.string(), z.looseObject({ type: z.enum(["stdio", "http"], "stdio or http").optional() })),
+});
+
+/** The MCP servers in a file, or in stdin (`-`); undefined without either. */
+export async function readMcpServers(host: Host, file: string | undefined): Promise<McpServer[] | undefined> {
+  const text = await readText(host, { text: undefined, file, option });
+  if (text === undefined) return undefined;
+  const { mcpServers } = check(McpFile, parse(text));
+  return Object.entries(mcpServers).map(([name, entry]) => {
+    const { type: _, ...server } = entry;
+    return check(McpServer, { name, ...server }, name);
+  });
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw usageError(`${option}: expected JSON, got something else (${oneLine(String(error), 200)})`);
+  }
+}
+
+function check<S extends z.ZodType>(schema: S, value: unknown, name?: string): z.output<S> {
+  const checked = schema.safeParse(value);
+  if (checked.success) return checked.data;
+  const about = name === undefined ? "" : ` of '${oneLine(name, 60)}'`;
+  throw usageError(
+    `${option}: not the form that is expected${about} (${oneLine(z.prettifyError(checked.error), 300)})`,
+  );
+}

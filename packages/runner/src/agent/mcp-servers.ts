@@ -1,0 +1,52 @@
+import { access, constants } from "node:fs/promises";
+import { delimiter, isAbsolute, join } from "node:path";
+import type { McpServer as AcpMcpServer } from "@agentclientprotocol/sdk";
+import type { McpServer } from "@wharf/contract";
+
+interface Surroundings {
+  /** The PATH that the agent gets. */
+  readonly path: string;
+  /** Whether the agent takes servers over HTTP. */
+  readonly http: boolean;
+}
+
+interface Offered {
+  readonly servers: AcpMcpServer[];
+  /** What was left out, for people. */
+  readonly notices: string[];
+}
+
+/** The MCP servers of an agent type in the form of the protocol, which wants programs by their full path. */
+export async function offerMcpServers(all: readonly McpServer[], { path, http }: Surroundings): Promise<Offered> {
+  const servers: AcpMcpServer[] = [];
+  const notices: string[] = [];
+  for (const server of all) {
+    if ("url" in server) {
+      const { name, url, headers } = server;
+      if (http) servers.push({ type: "http", name, url, headers: toPairs(headers) });
+      else notices.push(`The agent takes no MCP server over HTTP; '${name}' is left out.`);
+      continue;
+    }
+    const { name, args, env } = server;
+    const command = await findProgram(server.command, path);
+    if (command !== undefined) servers.push({ name, command, args, env: toPairs(env) });
+    else notices.push(`The program '${server.command}' of the MCP server '${name}' is not here; it is left out.`);
+  }
+  return { servers, notices };
+}
+
+const toPairs = (record: Readonly<Record<string, string>>): { name: string; value: string }[] =>
+  Object.entries(record).map(([name, value]) => ({ name, value }));
+
+async function findProgram(program: string, path: string): Promise<string | undefined> {
+  const places = isAbsolute(program) ? [program] : path.split(delimiter).filter(isAbsolute);
+  for (const place of places) {
+    const file = isAbsolute(program) ? place : join(place, program);
+    const isThere = await access(file, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (isThere) return file;
+  }
+  return undefined;
+}

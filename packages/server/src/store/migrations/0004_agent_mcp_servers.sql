@@ -1,0 +1,1 @@
+ALTER TABLE "agent_types" ADD COLUMN "mcp_servers" jsonb DEFAULT '[]'::jsonb NOT NULL;
