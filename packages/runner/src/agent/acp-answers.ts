@@ -8,6 +8,10 @@ export const Initialized = z.object({
   agentCapabilities: z
     .object({
       loadSession: z.boolean().catch(false),
+      sessionCapabilities: z
+        .object({ resume: z.looseObject({}).nullish().catch(undefined) })
+        .nullish()
+        .catch(undefined),
       mcpCapabilities: z
         .object({ http: z.boolean().catch(false) })
         .nullish()

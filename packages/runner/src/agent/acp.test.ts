@@ -87,6 +87,17 @@ test("an earlier session is loaded where the agent can, and what it repeats is n
   expect(bench.journal.of("tool_call")).toHaveLength(300);
 });
 
+test("an earlier session is resumed where the agent can, and loaded where it cannot resume that one", async () => {
+  await using bench = await Bench.open();
+  expect(await bench.start("resume", { session_id: "s-before" })).toEqual({ session_id: "s-before", loaded: true });
+  expect(await bench.turn("talk")).toMatchObject({ stop_reason: "end_turn" });
+  expect(bench.journal.words).toContain("Hello there.");
+  await using other = await Bench.open();
+  expect(await other.start("resume-forgetful", { session_id: "s-before" })).toMatchObject({ loaded: true });
+  await other.turn("order");
+  expect(other.journal.of("tool_call")).toHaveLength(300);
+});
+
 test("what an agent repeats behind its answer to a load is not recorded again, and what it says then is", async () => {
   await using bench = await Bench.open();
   expect(await bench.start("late-replay", { session_id: "s-before" })).toMatchObject({ loaded: true });

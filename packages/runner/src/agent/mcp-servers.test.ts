@@ -18,7 +18,7 @@ const wordsInProtocol = {
   env: [{ name: "AT", value: `${gateway}/x` }],
 };
 
-test.each(["new", "load"])(
+test.each(["new", "load", "resume"])(
   "the MCP servers of its type reach an agent whose session is opened by %s",
   async (mode) => {
     await using bench = await Bench.open();

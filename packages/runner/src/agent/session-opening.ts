@@ -19,7 +19,7 @@ export interface OpenedSession {
   readonly loaded: boolean;
 }
 
-/** Opens an agent's session: loads the earlier one where the agent can, and otherwise begins a new one. */
+/** Opens an agent's session: resumes the earlier one or loads it, as the agent can, and otherwise begins a new one. */
 export class SessionOpening {
   readonly #ask: Ask;
   readonly #updates: SessionUpdates;
@@ -38,14 +38,16 @@ export class SessionOpening {
   async open(place: Place, can: AgentCapabilities, earlierId: string | undefined): Promise<OpenedSession> {
     if (earlierId !== undefined) {
       const earlier = { sessionId: earlierId, ...place };
-      const reopened = can?.loadSession ? await this.#load(earlier) : undefined;
+      const reopened =
+        (can?.sessionCapabilities?.resume && (await this.#reopen(methods.agent.session.resume, earlier))) ??
+        (can?.loadSession ? await this.#load(earlier) : undefined);
       if (reopened) return { id: earlierId, opened: reopened, loaded: true };
     }
     const opened = await this.#ask(NewSession, methods.agent.session.new, place);
     return { id: opened.sessionId, opened, loaded: false };
   }
 
-  /** An agent repeats a session that it loads. */
+  /** An agent repeats a session that it loads, and says nothing of one that it resumes. */
   async #load(earlier: Place & { readonly sessionId: string }): Promise<z.infer<typeof Opened> | undefined> {
     this.#updates.beginReplay();
     const loaded = await this.#reopen(methods.agent.session.load, earlier);
