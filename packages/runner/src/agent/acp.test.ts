@@ -131,6 +131,17 @@ test.each([
   expect(calls.at(-1)?.content?.at(-1)).toEqual({ type: "text", text });
 });
 
+test("a plan that an agent writes with a tool is a plan, once for each change of it", async () => {
+  await using bench = await Bench.open();
+  await bench.start();
+  await bench.turn("todos");
+  const act = { content: "act", status: "pending" };
+  expect(bench.journal.of("plan").map(({ entries }) => entries)).toEqual([
+    [{ content: "look", status: "pending" }, act],
+    [{ content: "look", status: "completed" }, act],
+  ]);
+});
+
 test("a session that the agent has forgotten is replaced by a new one", async () => {
   await using bench = await Bench.open();
   const session = await bench.start("forgetful", { session_id: "s-before" });

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { EventDataOf } from "@wharf/contract";
 import { z } from "zod";
-import type { CallOutputs, CommandOutput } from "./call-outputs.ts";
+import type { CallOutputs } from "./call-outputs.ts";
 import type { Recorder } from "./recorder.ts";
 import type { ToolCalls } from "./tool-calls.ts";
 import { translate } from "./updates.ts";
@@ -14,6 +14,8 @@ const replayQuietMs = 100;
 const maxReplayMs = 5_000;
 /** Complaints about what an agent sends, per agent. */
 const maxComplaints = 20;
+
+type TranslatedCall = Extract<NonNullable<ReturnType<typeof translate>>, { call: unknown }>;
 
 const Notification = z.object({ sessionId: z.string(), update: z.unknown().optional() });
 type Notification = z.infer<typeof Notification>;
@@ -35,6 +37,7 @@ export class SessionUpdates {
   #sessionId: string | undefined;
   #early: Notification[] = [];
   #earlyLength = 0;
+  #lastPlan: string | undefined;
   #last: { kind: string; messageId: string | undefined } | undefined;
 
   constructor({ recorder, toolCalls, outputs }: { recorder: Recorder; toolCalls: ToolCalls; outputs: CallOutputs }) {
@@ -106,11 +109,21 @@ export class SessionUpdates {
     await this.#recorder.record(event.data);
   }
 
-  async #recordCall({ call, output }: { call: EventDataOf<"tool_call">; output: CommandOutput }): Promise<void> {
+  async #recordCall({ call, output, plan }: TranslatedCall): Promise<void> {
     const told = this.#outputs.add(call, output);
-    if (!told) return;
-    this.#toolCalls.note(told);
-    await this.#recorder.record(told);
+    if (told) {
+      this.#toolCalls.note(told);
+      await this.#recorder.record(told);
+    }
+    if (plan) await this.#recordPlan(plan);
+  }
+
+  /** Every update of a call may repeat the plan that it writes. */
+  async #recordPlan(plan: EventDataOf<"plan">): Promise<void> {
+    const text = JSON.stringify(plan);
+    if (text === this.#lastPlan) return;
+    this.#lastPlan = text;
+    await this.#recorder.record(plan);
   }
 
   /** Chunks are joined in order by whoever reads them, so the border between two messages must be in the text. */

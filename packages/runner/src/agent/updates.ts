@@ -73,7 +73,7 @@ const Info = z.looseObject({
 
 type Translated =
   | { text: TextChunk; messageId: string | undefined }
-  | { call: EventDataOf<"tool_call">; output: CommandOutput }
+  | { call: EventDataOf<"tool_call">; output: CommandOutput; plan: EventDataOf<"plan"> | undefined }
   | { data: EventData };
 
 /** The event an update becomes; undefined where it says nothing new. Throws where it is not an update. */
@@ -96,6 +96,7 @@ export function translate(update: unknown): Translated | undefined {
       return {
         call: toolCallEvent(known, known.sessionUpdate === "tool_call" ? "pending" : undefined),
         output: outputOf(known),
+        plan: planOf(known),
       };
     case "plan":
       return { data: planEvent(known.entries) };
@@ -147,6 +148,22 @@ function contentOf(items: z.infer<typeof Contents>, budget: Budget): ToolCallCon
     }
   }
   return kept;
+}
+
+const Todos = z.object({
+  todos: z
+    .array(
+      z
+        .object({ content: z.string().optional(), description: z.string().optional(), status: z.string() })
+        .transform(({ content, description, status }) => ({ content: content ?? description ?? "", status })),
+    )
+    .min(1),
+});
+
+/** The plan that a call writes: some agents have a tool for their plan and tell of its calls alone. */
+function planOf({ rawInput }: z.infer<typeof ToolCallUpdate>): EventDataOf<"plan"> | undefined {
+  const written = Todos.safeParse(rawInput);
+  return written.success ? planEvent(written.data.todos) : undefined;
 }
 
 function planEvent(
