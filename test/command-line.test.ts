@@ -33,6 +33,7 @@ printf '{"type":"result","data":{"prompt":"%s","home":"%s"}}\\n' "$prompt" "$(ca
     { mode: 0o755 },
   );
   writeFileSync(join(folder, "bin/helper-program"), "#!/bin/sh\necho helped\n", { mode: 0o755 });
+  writeFileSync(join(folder, "bin/auggie"), "#!/bin/sh\n", { mode: 0o755 });
   writeFileSync(join(folder, "home-file"), "from-home");
   wharf = new Wharf(folder, { PATH: `${join(folder, "bin")}:${process.env["PATH"]}` });
   await wharf.start();
@@ -228,6 +229,14 @@ describe("every command ends with its code", () => {
       err: expect.stringContaining("an agent that speaks text"),
     });
     expect(await codeOf("agent-types rm", ["with-mcp"])).toBe(0);
+  });
+
+  it("that names an agent which has no login is refused, and leaves no task", async () => {
+    const ids = async () => (await wharf.client.call(api.listTasks, { query: {} })).tasks.map(({ id }) => id);
+    const before = await ids();
+    const refused = await run("run", ["x", "--repo", repository, "--agent", "auggie"]);
+    expect(refused).toMatchObject({ code: 2, err: expect.stringContaining("it wants a login, and none is given") });
+    expect(await ids()).toEqual(before);
   });
 
   it("of what works without a server", async () => {

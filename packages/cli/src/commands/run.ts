@@ -1,9 +1,18 @@
 import { randomUUID } from "node:crypto";
-import { api, type Attachments, PermissionPolicy, RemoteError, type Task, TaskInput } from "@wharf/contract";
+import {
+  api,
+  type Attachments,
+  PermissionPolicy,
+  RemoteError,
+  type Task,
+  TaskInput,
+  WharfError,
+} from "@wharf/contract";
 import type { Command } from "commander";
 import { z } from "zod";
 import { readAttachments } from "../attachments.ts";
 import { type Cli, type Input, jsonLine, type Register } from "../cli.ts";
+import type { Client } from "../client.ts";
 import { problemOf, usageError } from "../failure.ts";
 import { Interrupted, Interrupts } from "../interrupts.ts";
 import { serverAtHand } from "../own-server.ts";
@@ -71,6 +80,13 @@ async function run(cli: Cli, input: RunInput): Promise<number> {
   }
 }
 
+/** Throws before a task is created that could not begin. */
+async function requireAvailable(client: Client, name: string, signal: AbortSignal): Promise<void> {
+  const type = await client.call(api.getAgentType, { params: { type_id: name } }, { signal });
+  if (!type.available)
+    throw new WharfError("agent_type_unavailable", { name, reason: type.unavailable_reason ?? "unknown" });
+}
+
 async function runTask(cli: Cli, { args, options }: RunInput): Promise<number> {
   using interrupts = new Interrupts();
   const { signal } = interrupts;
@@ -98,6 +114,7 @@ async function runTask(cli: Cli, { args, options }: RunInput): Promise<number> {
     ...(options.mode !== undefined && { agent_mode: options.mode }),
     ...(options.model !== undefined && { agent_model: options.model }),
   };
+  if (options.agent !== undefined) await requireAvailable(client, options.agent, signal);
   const task = await client.call(api.createTask, { params: { board_id: info.default_board_id }, body }, { signal });
   const turnId = await prompt({ ...cli, client }, task, { text: what, attachments });
   terminal.err(unsafeWarning(info, terminal.errStyle));

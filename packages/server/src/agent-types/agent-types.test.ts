@@ -132,6 +132,28 @@ test("MCP servers are kept, their programs are brought along where they are, and
   );
 });
 
+test("an agent that wants a login is not available before its type brings one, under any name and in any image", async () => {
+  await using f = await fixture();
+  const types = typesOf(f);
+  await types.seed();
+  await types.create(
+    AgentTypeInput.parse({ name: "mine", command: ["/opt/auggie", "--acp"], docker_image: "my-auggie" }),
+  );
+  for (const name of ["auggie", "mine"]) {
+    expect(await types.get(name)).toMatchObject({
+      available: false,
+      unavailable_reason: `it wants a login, and none is given: \`wharf agent-types set ${name} --home-file .augment/session.json=<file>\`, or AUGMENT_SESSION_AUTH with --env`,
+    });
+    await expect(types.choose(name)).rejects.toMatchObject({ code: "agent_type_unavailable" });
+  }
+  expect(await types.update("auggie", { environment_vars: { AUGMENT_SESSION_AUTH: "{}" } })).toMatchObject({
+    available: true,
+  });
+  expect(await types.update("mine", { home_files: { ".augment/session.json": "{}" } })).toMatchObject({
+    available: true,
+  });
+});
+
 test("a type whose model route has no key names the setting, and one whose route does not exist says so", async () => {
   await using f = await fixture();
   const types = typesOf(f);

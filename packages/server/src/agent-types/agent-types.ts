@@ -12,6 +12,7 @@ import { type Database, defined, schema } from "../store/index.ts";
 import { builtInAgentTypes } from "./built-in.ts";
 import { allProgramsOf, type ImageNames, imageOf, programsOf } from "./image.ts";
 import { type ConfiguredRoutes, routeOf } from "./launch.ts";
+import { explainMissingLogin } from "./login.ts";
 import { explainUnkept } from "./policy.ts";
 
 const { agent_types } = schema;
@@ -203,6 +204,8 @@ export class AgentTypes {
       const missing = await this.#around.missing(program, this.imageOf(row));
       if (missing) return missing;
     }
+    const login = explainMissingLogin(row);
+    if (login) return login;
     if (!row.model_route) return undefined;
     const route = routeOf(row, this.#around.routes);
     if (!route)
