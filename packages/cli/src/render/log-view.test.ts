@@ -188,6 +188,21 @@ describe("a task's log on the screen", () => {
     expect(log.includes("\u001b") || log.includes("\r")).toBe(false);
   });
 
+  it("shows what an agent prints for its own developers only to who looks back, and its errors to all", () => {
+    const noise = "[session/create] sessionId=1 phase=register durationMs=44\n[authStatus] keeping probe";
+    const words = "no such key\n[ERROR] no more credit\n[warn] slow";
+    const events: EventData[] = [
+      { kind: "output", stream: "stderr", text: noise },
+      { kind: "output", stream: "stderr", text: `${words}\n[perf] stall: max=1134ms` },
+      { kind: "output", stream: "stdout", text: "[session/create] said so" },
+    ];
+    expect(shown(events)).toBe(
+      "  │ no such key\n  │ [ERROR] no more credit\n  │ [warn] slow\n\n  │ [session/create] said so\n",
+    );
+    expect(shown(events, true)).toContain("phase=register");
+    expect(shown(events, true)).toContain("[perf] stall");
+  });
+
   it("shows states and ends of turns only to who looks back", () => {
     const events: EventData[] = [
       { kind: "state", entity: "task", from: "TODO", to: "IN_PROGRESS" },

@@ -19,6 +19,9 @@ const maxRemembered = 1_000;
 const indent = "  ";
 const phaseWidth = 9;
 
+/** A line that an agent prints for its own developers, such as `[session/create] phase=register`; no error or warning is one. */
+const diagnostic = /^\[(?!err|warn|fatal|crit)[\w./-]+\] /i;
+
 /**
  * What a task's log looks like to a person. `show` gives the text to write for one more event; the last line may still be
  * open. What is open is one of:
@@ -55,7 +58,7 @@ export class LogView {
       case "thought":
         return this.#text("thought", data.text, this.#style.dim);
       case "output":
-        return this.#text(`output ${data.stream}`, `${data.text}\n`, this.#style.dim);
+        return this.#printed(data);
       case "phase":
         return this.#phase(data);
       case "tool_call":
@@ -84,6 +87,11 @@ export class LogView {
     const ended = this.#open === undefined ? "" : "\n";
     this.#open = undefined;
     return ended;
+  }
+
+  #printed({ stream, text }: EventDataOf<"output">): string {
+    const lines = text.split("\n").filter((line) => this.#detail || stream === "stdout" || !diagnostic.test(line));
+    return lines.length === 0 ? "" : this.#text(`output ${stream}`, `${lines.join("\n")}\n`, this.#style.dim);
   }
 
   #text(key: string, chunk: string, paint: (line: string) => string): string {
