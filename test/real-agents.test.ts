@@ -5,6 +5,7 @@ import { agentsBin } from "../scripts/engines/agents/engine.ts";
 import { Conversation } from "./support/agents/conversation.ts";
 import { AgentModels, realKey } from "./support/agents/models.ts";
 import { realAgents } from "./support/agents/table.ts";
+import { addWordsServer } from "./support/agents/words.ts";
 import { withEngine } from "./support/engine.ts";
 import { filesWith, processesWith } from "./support/inspect-runner.ts";
 import { makeRepository } from "./support/repository.ts";
@@ -30,11 +31,12 @@ afterAll(async () => {
 describe("the real agent", () => {
   // G-016
   withEngine("agents").it.for(realAgents)(
-    "$name under the policy $policy streams, writes a file, runs a command, asks as it is told, is cancelled and remembers, and the real key is nowhere inside its sandbox",
+    "$name under the policy $policy streams, plans, uses an MCP server, writes a file, runs a command, asks as it is told, is cancelled and remembers, and the real key is nowhere inside its sandbox",
     { timeout: 240_000 },
     async (agent) => {
       const remote = makeRepository(join(folder, `${agent.name}-${agent.policy}`));
-      const conversation = new Conversation(wharf, { models, agent, remote });
+      await addWordsServer(wharf, agent);
+      const conversation = new Conversation(wharf, { models, agent, remote, words: true });
       await conversation.work();
       // Beside what the agent's own shell looked at: every file of the runner, and the environment and command line of each of its processes.
       const { greeting } = conversation;

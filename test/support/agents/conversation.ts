@@ -1,9 +1,10 @@
-import { api, type Event, type Task } from "@wharf/contract";
+import { api, type Event, type PermissionPolicy, type Task } from "@wharf/contract";
 import { expect } from "vitest";
 import { type ModelServer, toPrompt } from "../models/index.ts";
 import { git } from "../repository.ts";
 import { isPushed, spoken, type Wharf } from "../wharf.ts";
 import { answerUntilEnd, dataOf } from "./answers.ts";
+import { reversed, sayReversed } from "./words.ts";
 import type { AgentModels } from "./models.ts";
 import type { RealAgent } from "./table.ts";
 
@@ -11,20 +12,37 @@ import type { RealAgent } from "./table.ts";
 const search = `(cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n'; env; grep -rsh "AIzaReal" /workspace /home /tmp /run /etc /var 2>/dev/null) | grep -c "AIzaReal[K]ey"; echo searched | tr a-z A-Z`;
 const patience = 60_000; // ms
 
+/** The kinds of work that a policy has an agent ask about. */
+const askedKinds: Readonly<Record<PermissionPolicy, readonly string[]>> = {
+  ask: ["edit", "execute"],
+  "allow-edits": ["execute"],
+  "allow-all": [],
+};
+
+interface Setting {
+  readonly models: AgentModels;
+  readonly agent: RealAgent;
+  readonly remote: string;
+  /** Whether the agent's type has the MCP server of `words.ts`. */
+  readonly words?: boolean;
+}
+
 /** A conversation with a real agent: turns in which it works, is cancelled and remembers. */
 export class Conversation {
   readonly #wharf: Wharf;
   readonly #models: AgentModels;
   readonly #agent: RealAgent;
   readonly #remote: string;
+  readonly #words: boolean;
   readonly greeting: string;
   #task: Task | undefined;
 
-  constructor(wharf: Wharf, { models, agent, remote }: { models: AgentModels; agent: RealAgent; remote: string }) {
+  constructor(wharf: Wharf, { models, agent, remote, words = false }: Setting) {
     this.#wharf = wharf;
     this.#models = models;
     this.#agent = agent;
     this.#remote = remote;
+    this.#words = words && agent.mcp !== undefined;
     this.greeting = `hello from ${agent.name} under ${agent.policy}`;
   }
 
@@ -48,6 +66,8 @@ export class Conversation {
       this.task,
       toPrompt("The word is quince.", [
         { hold: "These words are streamed: their beginning is read before their end is sent." },
+        ...(this.#agent.plans ? [{ plan: `Greet ${this.#agent.name}` }] : []),
+        ...(this.#words ? [sayReversed] : []),
         { write: "hello.txt", content: `${this.greeting}\n` },
         { run: search },
         { say: "All done." },
@@ -64,14 +84,18 @@ export class Conversation {
     const kindsOf = (some: typeof calls) => new Set(some.flatMap(({ tool_kind }) => tool_kind ?? []));
     expect([...kindsOf(calls)]).toEqual(expect.arrayContaining(["edit", "execute"]));
     const askedFor = calls.filter((call) => asked.some(({ tool_call_id }) => tool_call_id === call.tool_call_id));
-    const askedKinds = policy === "ask" ? expect.arrayContaining(["edit", "execute"]) : [];
-    expect([...kindsOf(askedFor)]).toEqual(askedKinds);
+    const kindsAsked = [...kindsOf(askedFor)].filter((kind) => kind === "edit" || kind === "execute");
+    expect(kindsAsked.toSorted()).toEqual(askedKinds[policy]);
+    if (policy === "allow-all") expect(asked).toEqual([]);
+    const planned = dataOf(events, "plan").flatMap(({ entries }) => entries.map(({ content }) => content));
+    expect([...new Set(planned)]).toEqual(this.#agent.plans ? [`Greet ${this.#agent.name}`] : []);
     const shown = JSON.stringify(calls.map(({ content, raw_output }) => ({ content, raw_output })));
     expect(shown.includes("SEARCHED")).toBe(showsOutput);
 
     const requests = this.#model.requests.slice(earlier);
     const results = requests.flatMap((request) => request.toolResults ?? []);
     expect(results.find((result) => result.includes("SEARCHED"))).toMatch(/(^|\D)0\s*\\?n?\s*SEARCHED/);
+    if (this.#words) expect(results.join()).toContain(reversed);
     expect(requests.filter(({ status }) => status === 401)).toEqual([]);
     const usage = dataOf(events, "usage").filter(({ source }) => source === "gateway");
     expect(usage.length).toBeGreaterThanOrEqual(3);

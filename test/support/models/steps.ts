@@ -5,6 +5,10 @@ export type WrittenStep =
   | { readonly say: string }
   | { readonly write: string; readonly content: string }
   | { readonly run: string }
+  /** Calls a tool of an MCP server. */
+  | { readonly use: string; readonly args: Readonly<Record<string, unknown>> }
+  /** Writes a plan of one step, with the tool that the agent has for that. */
+  | { readonly plan: string }
   /** Says how the user's first line with these words continues from there. */
   | { readonly recall: string }
   /** Says the words and continues when `hold` resolves. */
@@ -25,6 +29,8 @@ interface Hands {
   readonly shell: string;
   write(path: string, content: string): Call;
   run(command: string): Call;
+  /** Absent where the agent keeps no plan, or keeps it to itself. */
+  plan?(step: string): Call;
 }
 
 const description = "as the steps say";
@@ -41,11 +47,16 @@ const hands: readonly Hands[] = [
     shell: "Bash", // Claude Code
     write: (path, content) => ({ name: "Write", args: { file_path: `/workspace/${path}`, content } }),
     run: (command) => ({ name: "Bash", args: { command, description } }),
+    plan: (step) => ({ name: "TaskCreate", args: { subject: step, description } }),
   },
   {
     shell: "bash", // OpenCode
     write: (path, content) => ({ name: "apply_patch", args: { patchText: toPatch(path, content) } }),
     run: (command) => ({ name: "bash", args: { command, description } }),
+    plan: (step) => ({
+      name: "todowrite",
+      args: { todos: [{ content: step, status: "in_progress", priority: "high" }] },
+    }),
   },
   {
     shell: "exec", // Codex, whose model writes JavaScript that calls its tools
@@ -54,15 +65,26 @@ const hands: readonly Hands[] = [
       args: { input: `text(await tools.apply_patch(${JSON.stringify(toPatch(path, content))}))` },
     }),
     run: (cmd) => ({ name: "exec", args: { input: `text(await tools.exec_command(${JSON.stringify({ cmd })}))` } }),
+    plan: (step) => {
+      const plan = [{ step, status: "in_progress" }];
+      return { name: "exec", args: { input: `text(await tools.update_plan(${JSON.stringify({ plan })}))` } };
+    },
   },
 ];
+
+/** Agents put the name of the server before that of its tool. */
+function findTool(tools: readonly string[], name: string): string {
+  const tool = tools.find((one) => one.endsWith(`_${name}`));
+  if (tool === undefined) throw new Error(`the agent has no tool '${name}', only ${tools.join(", ")}`);
+  return tool;
+}
 
 /** Steps up to and with the next call of a tool: what one answer of the model holds. */
 function toAnswers(steps: readonly WrittenStep[]): WrittenStep[][] {
   const answers: WrittenStep[][] = [[]];
   for (const step of steps) {
     answers.at(-1)?.push(step);
-    if ("write" in step || "run" in step) answers.push([]);
+    if (["write", "run", "use", "plan"].some((call) => call in step)) answers.push([]);
   }
   return answers;
 }
@@ -90,6 +112,8 @@ export const playSteps =
       if (!hand) return [];
       if ("write" in step) return [hand.write(step.write, step.content)];
       if ("run" in step) return [hand.run(step.run)];
+      if ("use" in step) return [{ name: findTool(tools, step.use), args: step.args }];
+      if ("plan" in step) return hand.plan ? [hand.plan(step.plan)] : [];
       return [];
     });
     const words = answer.flatMap((step) => {
