@@ -26,6 +26,7 @@ const agentTypeOptions = {
   "--env": ["A", "NAME=VALUE"],
   "--home-file": ["config.toml", "PATH=FILE"],
   "--mcp-servers": free,
+  "--memory": ["1GiB", "a number from 0.0625 to 4096"],
   "--program": ["./pi", "the name of a program on the PATH"],
   "--route": [long, "at most 100 characters"],
   "--image": [long, "at most 500 characters"],
