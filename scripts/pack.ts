@@ -104,11 +104,11 @@ async function manifest() {
     manifestOf("packages/cli"),
     manifestOf("packages/server"),
   ]);
-  const { name, version, description, license, type, bin, engines } = cli;
+  const { name, description, license, type, bin, engines } = cli;
   const optionalDependencies = { ...workspace.optionalDependencies, ...server.optionalDependencies };
   return {
     name,
-    version,
+    version: workspace.version,
     description,
     license,
     type,

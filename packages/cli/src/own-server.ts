@@ -1,13 +1,12 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { api, WharfError } from "@wharf/contract";
+import { api, version, WharfError } from "@wharf/contract";
 import type { RunningServer } from "@wharf/server";
 import { Client, isUnreachable } from "./client.ts";
 import type { Interrupts } from "./interrupts.ts";
 import { locator } from "./locate.ts";
 import type { Environment, Settings } from "./settings.ts";
-import { version } from "./version.ts";
 
 /** Where the daemon and Wharf's own agents lie: beside the bundle in the published package, with the runner in a checkout. */
 const kits = [join(import.meta.dirname, "kit"), join(import.meta.dirname, "../../runner/dist/kit")];

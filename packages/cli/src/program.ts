@@ -1,3 +1,4 @@
+import { version } from "@wharf/contract";
 import { Command } from "commander";
 import { type Host, registrar } from "./cli.ts";
 import { addAgentTypes } from "./commands/agent-types.ts";
@@ -11,7 +12,6 @@ import { addRunner } from "./commands/runner.ts";
 import { addTask } from "./commands/task.ts";
 import { addUp } from "./commands/up.ts";
 import { exitCodeHelp } from "./exit-codes.ts";
-import { version } from "./version.ts";
 
 const about = `Runs coding agents on your tasks, each in a sandbox of its own, and brings back a branch.
 

@@ -4,6 +4,7 @@ import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { version } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runCommandLine } from "./testing.ts";
 
@@ -18,7 +19,7 @@ const typed = (line: readonly string[], environment: Record<string, string> = {}
 
 describe("a command line", () => {
   it("answers help and version on stdout with 0", async () => {
-    expect(await typed(["--version"])).toMatchObject({ code: 0, out: "0.1.0\n", err: "" });
+    expect(await typed(["--version"])).toMatchObject({ code: 0, out: `${version}\n`, err: "" });
     const { code, out, err } = await typed(["run", "--help"]);
     expect({ code, err }).toEqual({ code: 0, err: "" });
     expect(out).toContain("--repo");

@@ -11,6 +11,7 @@ export * from "./model-routes.ts";
 export * from "./errors/index.ts";
 export * from "./endpoint.ts";
 export * from "./short-id.ts";
+export * from "./version.ts";
 export * from "./daemon-api.ts";
 export * from "./daemon-config.ts";
 export * from "./daemon/index.ts";

@@ -4,9 +4,15 @@ import type { Server } from "node:http";
 import { flushCompileCache } from "node:module";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { daemonProtocol, type AgentPrompt, type DaemonConfig, type EventData, typeOfKind } from "@wharf/contract";
+import {
+  daemonProtocol,
+  type AgentPrompt,
+  type DaemonConfig,
+  type EventData,
+  typeOfKind,
+  version,
+} from "@wharf/contract";
 import { serveHttp } from "@wharf/contract/wire";
-import manifest from "../package.json" with { type: "json" };
 import { createAgentHost } from "./agent/index.ts";
 import { createApi } from "./api/index.ts";
 import { endWork } from "./end-daemon.ts";
@@ -122,7 +128,7 @@ async function startDaemon(config: DaemonConfig): Promise<(budget: StopBudget) =
   const terminals = Terminals.open({ workspace, home, state, onFault });
   const commands = terminals.then(({ console }) => Commands.open({ workspace, home, state, onFault, console }));
   for (const opening of [terminals, commands]) opening.catch(onFault);
-  const about = { runner_id: config.runner_id, version: manifest.version, protocol: daemonProtocol };
+  const about = { runner_id: config.runner_id, version, protocol: daemonProtocol };
   const isolation = new IsolationCheck({ config, environment: process.env });
   const parts = { about, isolation, journal, agent, git, onCommit: tell, watcher, commands, terminals, workspace };
   const isFull = async () =>

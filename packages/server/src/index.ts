@@ -1,5 +1,5 @@
 /** The server as a library: what the command line starts, and what tests start in their own process. */
 export { describeDocker, describeSandbox } from "./backends/index.ts";
 export { type Config, readConfig } from "./config.ts";
-export { type RunningServer, type ServerOptions, startServer, version } from "./main.ts";
+export { type RunningServer, type ServerOptions, startServer } from "./main.ts";
 export { stopLeftovers } from "./take-down.ts";

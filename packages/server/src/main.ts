@@ -1,6 +1,5 @@
 import { createHmac } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { join } from "node:path";
 import { WharfError } from "@wharf/contract";
 import { tokenFile } from "@wharf/contract/data-folder";
@@ -406,6 +405,3 @@ async function listen(app: Awaited<ReturnType<typeof createApi>>, { host, port }
 
 const present = (environment: ServerOptions["environment"]): Record<string, string> =>
   Object.fromEntries(Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined));
-
-/** The version of the package this file is part of. */
-export const version: string = createRequire(import.meta.url)("../package.json").version;

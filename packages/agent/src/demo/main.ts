@@ -1,4 +1,5 @@
 /** The demo agent: a real agent over the Agent Client Protocol, with a script where others have a model. */
+import { version } from "@wharf/contract";
 import { serve } from "../acp/index.ts";
 import { gatewayOf, sessionFolder } from "../settings.ts";
 import { runDemoTurn } from "./turn.ts";
@@ -6,7 +7,7 @@ import { runDemoTurn } from "./turn.ts";
 await serve({
   name: "wharf-demo-agent",
   title: "Wharf's demo agent (a script, not a model)",
-  version: "0.1.0",
+  version,
   sessions: sessionFolder(process.env),
   check: () => {},
   turn: async (session, prompt, signal) => ({

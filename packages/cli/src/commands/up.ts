@@ -1,4 +1,4 @@
-import { type AgentType, api } from "@wharf/contract";
+import { type AgentType, api, version } from "@wharf/contract";
 import type { Command } from "commander";
 import { z } from "zod";
 import { type Cli, jsonLine, type Register } from "../cli.ts";
@@ -7,7 +7,6 @@ import { wholeNumber } from "../option-values.ts";
 import { startOwnServer } from "../own-server.ts";
 import { isolationText, unsafeWarning } from "../render/isolation.ts";
 import { fields } from "../render/table.ts";
-import { version } from "../version.ts";
 
 const Options = z.object({
   port: wholeNumber({ min: 0, max: 65_535 }).optional(),

@@ -6,9 +6,8 @@ import {
   type ClientConnection,
   type McpServer as AcpMcpServer,
 } from "@agentclientprotocol/sdk";
-import { type McpServer, WharfError } from "@wharf/contract";
+import { type McpServer, version, WharfError } from "@wharf/contract";
 import { z } from "zod";
-import manifest from "../../package.json" with { type: "json" };
 import { answerRequests } from "./acp-requests.ts";
 import { acpStream } from "./acp-stream.ts";
 import type { AgentDriver, PromptInput, PromptResult, Session } from "./agent-driver.ts";
@@ -34,7 +33,7 @@ import { longestTimer, type Timing } from "./timing.ts";
 import type { ToolCalls } from "./tool-calls.ts";
 import { Initialized, OptionsSet, Prompted, reasonOf } from "./acp-answers.ts";
 
-const clientInfo = { name: "wharf", title: "Wharf", version: manifest.version };
+const clientInfo = { name: "wharf", title: "Wharf", version };
 const notStarted = "it did not start";
 
 interface AcpAgentOptions {

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadAllYaml } from "@kubernetes/client-node";
+import { version } from "@wharf/contract";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { apiCallOf } from "./api-call.ts";
@@ -62,10 +63,11 @@ test("the deployed roles grant what the code may ask of the API, and not a verb 
 });
 
 test("a deployed server has the tag of this version's images, for itself and for its runners", () => {
-  const { version } = JSON.parse(readFileSync(join(deployed, "../../packages/cli/package.json"), "utf8"));
   const base = readFileSync(join(deployed, "base/kustomization.yaml"), "utf8");
+  const example = readFileSync(join(deployed, "production-config.example.env"), "utf8");
   expect(base).toContain(`- WHARF_IMAGE_TAG=${version}\n`);
   expect(base).toContain(`- name: wharf-server\n    newTag: ${version}\n`);
+  expect(example).toContain(`\nWHARF_IMAGE_TAG=${version}\n`);
 });
 
 const verbs: Readonly<Record<string, string>> = { read: "get", replace: "update" };
