@@ -1,5 +1,4 @@
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
 import { chmod, cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -31,8 +30,7 @@ export async function pack(destination: string): Promise<string> {
   await cp(join(root, "packages/server/src/store/migrations"), join(folder, "dist/migrations"), { recursive: true });
   await cp(join(root, "packages/cli/bin/wharf.js"), join(folder, "bin/wharf.js"));
   await chmod(join(folder, "bin/wharf.js"), 0o755);
-  for (const name of ["README.md", "LICENSE"])
-    if (existsSync(join(root, name))) await cp(join(root, name), join(folder, name));
+  for (const name of ["README.md", "LICENSE"]) await cp(join(root, name), join(folder, name));
   await writeFile(join(folder, "THIRD-PARTY-LICENSES.md"), await thirdPartyLicenses(root));
   const made = await manifest();
   await writeJson("package.json", made);

@@ -75,6 +75,7 @@ describe("the published package", () => {
         "dist/main.js",
         "dist/kit/bin/wharf-daemon",
         "dist/migrations/meta/_journal.json",
+        "LICENSE",
         "THIRD-PARTY-LICENSES.md",
       ]),
     );
