@@ -364,6 +364,24 @@ describe("a runner of one's own", () => {
       docker("rmi", chosen);
     }
   });
+
+  it("has the agent that examples/custom-image adds", () => {
+    const built = `wharf-test-example:${process.pid}`;
+    const examples = join(import.meta.dirname, "../examples");
+    const options = ["--quiet", "--network", "none", "--tag", built, "--build-arg", `RUNNER=${image}`];
+    const recipe = ["--file", join(examples, "custom-image/Dockerfile"), join(examples, "agent-type")];
+    execFileSync("docker", ["--host", host, "build", ...options, ...recipe], {
+      env: { ...process.env, DOCKER_BUILDKIT: "0" },
+      stdio: ["ignore", "ignore", "inherit"],
+    });
+    try {
+      const work = "git init --quiet && echo 'a TODO' >a && git add a && todo-agent </dev/null";
+      const printed = docker("run", "--rm", "--network", "none", built, "sh", "-c", work);
+      expect(printed).toContain("comments listed in TODO.md: 1");
+    } finally {
+      docker("rmi", built);
+    }
+  });
 });
 
 describe("what is used", () => {
