@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { api } from "@wharf/contract";
 import pg from "pg";
-import { connectionTo } from "../packages/server/src/store/embedded/postmaster.ts";
+import { getConnectionOptions } from "../packages/server/src/store/embedded/postmaster.ts";
 import { type Seeded, seedGrowth, type SeedSizes, sizes } from "../test/support/growth/seed.ts";
 import { type Figure, ms, spread, type Spread, spreadOf } from "./support/figures.ts";
 import { present, size, tell } from "./support/program.ts";
@@ -50,7 +50,10 @@ async function asker(server: Server): Promise<(path: string) => Promise<number>>
 async function startSeeded(folder: string, seedSizes: SeedSizes) {
   const server = new Server(folder, { environment: { WHARF_BACKEND: "mock" } });
   await server.start();
-  const pool = new pg.Pool({ ...connectionTo(await server.postgresSocket()), max: 1 }).on("error", () => undefined);
+  const pool = new pg.Pool({ ...getConnectionOptions(await server.postgresSocket()), max: 1 }).on(
+    "error",
+    () => undefined,
+  );
   await pool.query("set synchronous_commit = off");
   const seeded = await seedGrowth(pool, seedSizes, "/srv/repository");
   return { server, pool, seeded, ask: await asker(server) };

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Task } from "@wharf/contract";
 import pg from "pg";
-import { connectionTo } from "../packages/server/src/store/embedded/postmaster.ts";
+import { getConnectionOptions } from "../packages/server/src/store/embedded/postmaster.ts";
 import { addPrintingAgent, endsTurn, newTask, prompt } from "./support/agents.ts";
 import { digits, type Figure, megabytes } from "./support/figures.ts";
 import { unpackPublished } from "./support/package.ts";
@@ -32,7 +32,7 @@ async function measure(): Promise<Figure[]> {
   await using server = new Server(folder.path, { program, environment });
   await server.start();
   await addPrintingAgent(server, { name: "printer", script });
-  const database = new pg.Client(connectionTo(await server.postgresSocket()));
+  const database = new pg.Client(getConnectionOptions(await server.postgresSocket()));
   await database.connect();
   try {
     const rate = () => measureRate(database, seconds);

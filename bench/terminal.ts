@@ -10,23 +10,23 @@ import { createServer } from "node:http";
 import { connect, createServer as createSocketServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
-import { createWireClient, Mux, ndjsonLines, serveHttp, type WireClient } from "@wharf/contract/wire";
-import { TerminalCreate, TerminalEvent, terminalFrames } from "@wharf/contract";
-import { terminalStreamHandler } from "../packages/runner/src/api/terminal-routes.ts";
+import { createWireClient, Mux, readNdjsonLines, serveHttp, type WireClient } from "@wharf/contract/wire";
+import { TerminalCreate, TerminalEvent, readTerminalFrames } from "@wharf/contract";
+import { createTerminalStreamHandler } from "../packages/runner/src/api/terminal-routes.ts";
 import { Terminals } from "../packages/runner/src/terminals/index.ts";
 import { digits, type Figure, spread, spreadOf } from "./support/figures.ts";
 import { present, size, tell } from "./support/program.ts";
 import { scratch } from "./support/scratch.ts";
 
-const MEGABYTE = 1_000_000;
-const VIEWERS = 100;
-const KEYS = 500;
-const MAX_LINE = 16 * 1024 * 1024;
+const megabyte = 1_000_000;
+const viewerCount = 100;
+const keyCount = 500;
+const maxLineBytes = 16 * 1024 * 1024;
 
 async function daemon(folder: string): Promise<void> {
   const workspace = join(folder, "workspace");
   const terminals = await Terminals.open({ workspace, home: folder, state: join(folder, "state"), onFault: tellFault });
-  const handle = terminalStreamHandler(Promise.resolve(terminals));
+  const handle = createTerminalStreamHandler(Promise.resolve(terminals));
   const server = createServer({ requestTimeout: 0 }, (request, response) => {
     handle(request, response)?.catch(() => response.destroy());
   });
@@ -37,7 +37,7 @@ async function daemon(folder: string): Promise<void> {
       const { terminal_id } = await terminals.create(TerminalCreate.parse({ command: message.create }));
       process.send?.({ id: terminal_id });
     }
-    if (message.stats !== undefined) process.send?.(await terminals.stats(message.stats));
+    if (message.stats !== undefined) process.send?.(await terminals.getStats(message.stats));
     if (message.remove !== undefined) process.send?.((await terminals.remove(message.remove), {}));
     if (message.bare !== undefined) process.send?.({ rate: await bare(message.bare) });
   });
@@ -57,7 +57,7 @@ async function bare(file: string): Promise<number> {
   const pty = spawn("cat", [file], { encoding: null, cols: 80, rows: 24 });
   pty.onData((data) => (bytes += data.length));
   await new Promise<void>((resolve) => pty.onExit(() => resolve()));
-  return bytes / MEGABYTE / ((performance.now() - began) / 1000);
+  return bytes / megabyte / ((performance.now() - began) / 1000);
 }
 
 interface Seen {
@@ -75,7 +75,7 @@ async function view(client: WireClient, id: string, { name, start }: { name: str
   const answer = await client.request({ method: "POST", path, body });
   const seen: Seen = { bytes: 0, gaps: 0, detached: false, took: 0 };
   let began = performance.now();
-  for await (const event of terminalFrames(answer.body, MAX_LINE)) {
+  for await (const event of readTerminalFrames(answer.body, maxLineBytes)) {
     if (event.type === "attached" && start) {
       began = performance.now();
       body.write('{"type":"input","data":"\\r","take":true}\n');
@@ -101,18 +101,18 @@ async function typing(client: WireClient, id: string): Promise<number[]> {
     from = performance.now();
     body.write('{"type":"input","data":"k"}\n');
   };
-  for await (const line of ndjsonLines(answer.body, MAX_LINE)) {
+  for await (const line of readNdjsonLines(answer.body, maxLineBytes)) {
     const event = TerminalEvent.parse(JSON.parse(line));
     if (event.type === "attached") key();
     if (event.type !== "stdout") continue;
     times.push(performance.now() - from);
     body.write(`{"type":"ack","offset":${event.next}}\n`);
-    if (times.length === KEYS) break;
+    if (times.length === keyCount) break;
     key();
   }
   body.end();
   answer.body.destroy();
-  return times.slice(KEYS / 10);
+  return times.slice(keyCount / 10);
 }
 
 async function measure(): Promise<Figure[]> {
@@ -140,7 +140,7 @@ async function measure(): Promise<Figure[]> {
     const mux = new Mux(socket, { side: "server", onStream: (stream) => stream.destroy() });
     const client = createWireClient(mux, { runnerId: "bench" });
     const create = async (command: string) => (await ask<{ id: string }>({ create: command })).id;
-    const rate = ({ bytes, took }: Seen) => bytes / MEGABYTE / took;
+    const rate = ({ bytes, took }: Seen) => bytes / megabyte / took;
 
     const bares: number[] = [];
     const ours: number[] = [];
@@ -159,14 +159,14 @@ async function measure(): Promise<Figure[]> {
     const [bareRate, ourRate] = [spreadOf(bares).p50, spreadOf(ours).p50];
 
     const id = await create(`read x; exec cat ${few}`);
-    const names = Array.from({ length: VIEWERS }, (_, n) => `viewer${n}`);
+    const names = Array.from({ length: viewerCount }, (_, n) => `viewer${n}`);
     const others = names.slice(1).map((name) => view(client, id, { name, start: false }));
-    while ((await ask<{ viewers: number }>({ stats: id })).viewers < VIEWERS - 1);
+    while ((await ask<{ viewers: number }>({ stats: id })).viewers < viewerCount - 1);
     const all = await Promise.all([view(client, id, { name: names[0] ?? "", start: true }), ...others]);
     const [first] = all;
     if (!first) throw new Error("nobody looked on");
     const complete = all.filter(({ bytes, gaps, detached }) => bytes === first.bytes && gaps === 0 && !detached).length;
-    const total = all.reduce((sum, { bytes }) => sum + bytes, 0) / MEGABYTE / first.took;
+    const total = all.reduce((sum, { bytes }) => sum + bytes, 0) / megabyte / first.took;
 
     const cat = await create("exec cat");
     const keys = spreadOf(await typing(client, cat));
@@ -180,7 +180,7 @@ async function measure(): Promise<Figure[]> {
         hold: "35 MB/s and 0.5",
       },
       {
-        what: `terminal, cat of ${megabytes / 20} MB to ${VIEWERS} viewers; ${complete} saw all of it`,
+        what: `terminal, cat of ${megabytes / 20} MB to ${viewerCount} viewers; ${complete} saw all of it`,
         wharf: `${digits(rate(first))} MB/s, ${digits(total)} MB/s to all of them`,
         beside: `bare PTY ${digits(bareRate)} MB/s`,
         ratio: rate(first) / bareRate,
@@ -203,7 +203,7 @@ async function write(path: string, megabytes: number): Promise<void> {
     (_, n) => `[${n}] compiling src/module-${n}.ts … \u001B[32mok\u001B[0m\n`,
   );
   const piece = Buffer.from(lines.join(""));
-  for (let bytes = 0; bytes < megabytes * MEGABYTE; bytes += piece.length) await file.write(piece);
+  for (let bytes = 0; bytes < megabytes * megabyte; bytes += piece.length) await file.write(piece);
 }
 
 if (process.argv[2] === "--daemon") await daemon(process.argv[3] ?? "");

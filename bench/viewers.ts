@@ -6,7 +6,7 @@ import { get } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { api, type Task } from "@wharf/contract";
 import pg from "pg";
-import { connectionTo } from "../packages/server/src/store/embedded/postmaster.ts";
+import { getConnectionOptions } from "../packages/server/src/store/embedded/postmaster.ts";
 import { addPrintingAgent, endsTurn, newTask, prompt } from "./support/agents.ts";
 import { digits, type Figure, megabytes, type Spread, spread, spreadOf } from "./support/figures.ts";
 import { unpackPublished } from "./support/package.ts";
@@ -57,7 +57,7 @@ async function measure(): Promise<Figure[]> {
   await server.start();
   await addPrintingAgent(server, { name: "printer", script });
   const task = await newTask(server, "printer", folder.path);
-  const database = new pg.Client(connectionTo(await server.postgresSocket()));
+  const database = new pg.Client(getConnectionOptions(await server.postgresSocket()));
   await database.connect();
   try {
     const setting = { server, database, task, seconds };

@@ -13,7 +13,7 @@ import { type Figure, megabytes, ms } from "./support/figures.ts";
 import { present, size } from "./support/program.ts";
 import { scratch } from "./support/scratch.ts";
 
-const TREE = { folders: 100, each: 100, files: 10 };
+const treeSize = { folders: 100, each: 100, files: 10 };
 
 /** In a process of its own, as an agent does it. */
 const creator = `const { mkdirSync, writeFileSync } = require("node:fs");
@@ -66,7 +66,7 @@ async function measure(): Promise<Figure[]> {
   const watcher = new Watcher({
     workspace,
     state,
-    tell: ({ changes }) => {
+    onEvent: ({ changes }) => {
       events++;
       for (const { type, path } of changes) if (type === "file-created") names.add(path);
       return Promise.resolve();
@@ -74,17 +74,17 @@ async function measure(): Promise<Figure[]> {
   });
   await watcher.start();
   const ours = await seen(join(workspace, "new"), files, () => names.size);
-  const { overflows } = watcher.status();
+  const { overflows } = watcher.getStatus();
   await watcher.stop();
 
-  execFileSync(process.execPath, ["-e", planter, workspace, ...Object.values(TREE).map(String)]);
-  const planted = TREE.folders * TREE.each * TREE.files;
+  execFileSync(process.execPath, ["-e", planter, workspace, ...Object.values(treeSize).map(String)]);
+  const planted = treeSize.folders * treeSize.each * treeSize.files;
   global.gc?.();
   const before = process.memoryUsage.rss();
   const began = performance.now();
   await watcher.start();
   const starting = performance.now() - began;
-  const { directories, files: known } = watcher.status();
+  const { directories, files: known } = watcher.getStatus();
   const held = process.memoryUsage.rss() - before;
   names.clear();
   const late = await seen(join(workspace, "late"), files, () => names.size);

@@ -17,10 +17,10 @@ import { digits, type Figure, type Spread, spread, spreadOf } from "./support/fi
 import { present, size } from "./support/program.ts";
 import { Mux, serveHttp, WireAgent } from "../packages/contract/src/wire/index.ts";
 
-const MEGABYTE = 1024 * 1024;
-const PIECE = Buffer.alloc(64 * 1024, "w");
-const SMALL_REQUESTS = 4000;
-const WARM_UP = 1000;
+const megabyte = 1024 * 1024;
+const pieceBytes = Buffer.alloc(64 * 1024, "w");
+const smallRequests = 4000;
+const warmUp = 1000;
 
 type Way = "direct" | "wire";
 interface Figures {
@@ -47,9 +47,9 @@ function pieceServer(): Server {
       incoming.on("end", () => answer.end(String(bytes)));
       return;
     }
-    let left = (Number(incoming.url?.split("=")[1]) * MEGABYTE) / PIECE.length;
+    let left = (Number(incoming.url?.split("=")[1]) * megabyte) / pieceBytes.length;
     const more = (): void => {
-      while (left-- > 0) if (!answer.write(PIECE)) return;
+      while (left-- > 0) if (!answer.write(pieceBytes)) return;
       answer.end();
     };
     answer.on("drain", more);
@@ -69,8 +69,8 @@ function ask(options: RequestOptions, uploadBytes = 0): Promise<number> {
     let left = uploadBytes;
     const more = (): void => {
       while (left > 0) {
-        left -= PIECE.length;
-        if (!call.write(PIECE)) return;
+        left -= pieceBytes.length;
+        if (!call.write(pieceBytes)) return;
       }
       call.end();
     };
@@ -97,7 +97,7 @@ async function latencies(options: RequestOptions, atOnce: number, count: number)
 async function throughput(transfer: () => Promise<unknown>, lanes: number, megabytes: number): Promise<number> {
   const from = performance.now();
   await Promise.all(Array.from({ length: lanes }, transfer));
-  return (megabytes * MEGABYTE) / 1e6 / ((performance.now() - from) / 1000);
+  return (megabytes * megabyte) / 1e6 / ((performance.now() - from) / 1000);
 }
 
 async function measure(options: RequestOptions, megabytes: number): Promise<Figures> {
@@ -105,14 +105,14 @@ async function measure(options: RequestOptions, megabytes: number): Promise<Figu
     throughput(() => ask({ ...options, path: `/large?mb=${megabytes / lanes}` }), lanes, megabytes);
   const upload = (lanes: number) =>
     throughput(
-      () => ask({ ...options, path: "/upload", method: "POST" }, (megabytes / lanes) * MEGABYTE),
+      () => ask({ ...options, path: "/upload", method: "POST" }, (megabytes / lanes) * megabyte),
       lanes,
       megabytes,
     );
-  await latencies(options, 50, WARM_UP);
-  await latencies(options, 1, WARM_UP);
-  const one = await latencies(options, 1, SMALL_REQUESTS);
-  const fifty = await latencies(options, 50, SMALL_REQUESTS);
+  await latencies(options, 50, warmUp);
+  await latencies(options, 1, warmUp);
+  const one = await latencies(options, 1, smallRequests);
+  const fifty = await latencies(options, 50, smallRequests);
   const figures = {
     download1: await download(1),
     download8: await download(8),

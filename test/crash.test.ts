@@ -97,7 +97,8 @@ async function keepPrompting(task: Task, prefix: string, signal: AbortSignal): P
 const isOver = (turn: Turn) => turn.state !== "QUEUED" && turn.state !== "RUNNING";
 
 async function turnsOf(task: Task): Promise<Turn[]> {
-  return (await wharf.client.call(api.listTaskTurns, { params: { task_id: task.id } }, { patience })).turns;
+  return (await wharf.client.call(api.listTaskTurns, { params: { task_id: task.id } }, { retryTimeoutMs: patience }))
+    .turns;
 }
 
 async function turnOf(task: Task, id: string): Promise<Turn> {

@@ -74,7 +74,7 @@ async function ask<T>(work: (server: Wharf) => Promise<T>): Promise<T> {
 
 const turnsOf = (server: Wharf, task: Task): Promise<Turn[]> =>
   server.client
-    .call(api.listTaskTurns, { params: { task_id: task.id } }, { patience })
+    .call(api.listTaskTurns, { params: { task_id: task.id } }, { retryTimeoutMs: patience })
     .then(({ turns }) => turns.toSorted((a, b) => a.created_at.localeCompare(b.created_at)));
 const isOver = ({ state }: Turn) => state !== "QUEUED" && state !== "RUNNING";
 const containers = () =>

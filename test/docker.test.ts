@@ -390,14 +390,14 @@ describe("what is used", () => {
     await using bench = await Bench.open(nearDocker);
     const runner = await bench.runner();
     await runner.exec("/opt/wharf/node/bin/node -e 'while (process.cpuUsage().user < 800_000);'");
-    const before = await bench.backend.usage(runner.id);
+    const before = await bench.backend.getUsage(runner.id);
     expect(before.cpuSeconds).toBeGreaterThan(0.7);
     await bench.backend.stop(runner.id);
     await runner.hangUp();
-    const stopped = await bench.backend.usage(runner.id);
+    const stopped = await bench.backend.getUsage(runner.id);
     expect(stopped.cpuSeconds).toBeGreaterThanOrEqual(before.cpuSeconds);
     await bench.backend.start(runner.spec);
-    const again = await bench.backend.usage(runner.id);
+    const again = await bench.backend.getUsage(runner.id);
     expect(again.cpuSeconds).toBeGreaterThanOrEqual(stopped.cpuSeconds);
     expect(again.memoryPeakBytes).toBeGreaterThanOrEqual(before.memoryPeakBytes);
     docker("rm", "--force", `wharf-${runner.id}`);

@@ -6,7 +6,7 @@ import { type IPty, spawn as spawnPty } from "@lydell/node-pty";
 import { api } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Client } from "../packages/cli/src/client.ts";
-import { locator } from "../packages/cli/src/locate.ts";
+import { createLocator } from "../packages/cli/src/server-address.ts";
 import { eventually } from "./support/eventually.ts";
 import { noTraces, tracesOf } from "./support/processes.ts";
 import { makeRepository } from "./support/repository.ts";
@@ -24,7 +24,7 @@ beforeAll(() => {
   data = join(folder, "data");
   repository = makeRepository(join(folder, "remote"));
   environment = { PATH: process.env["PATH"] ?? "", HOME: folder, WHARF_DATA: data, WHARF_PORT: "0" };
-  client = new Client(locator({ dataFolder: data, environment: {}, json: false }));
+  client = new Client(createLocator({ dataFolder: data, environment: {}, json: false }));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -88,7 +88,7 @@ describe("a server", () => {
     child.stderr!.destroy();
     child.kill("SIGHUP");
     for (let i = 0; i < 3; i++)
-      await client.call(api.createBoard, { body: { name: `board ${i}` } }, { patience: 10_000 });
+      await client.call(api.createBoard, { body: { name: `board ${i}` } }, { retryTimeoutMs: 10_000 });
     child.kill("SIGTERM");
     expect(await exit).toEqual([0, null]);
     await expectNothingLeft();

@@ -5,7 +5,7 @@ import { api, runnerApi, type Task } from "@wharf/contract";
 import pg from "pg";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { Client } from "../packages/cli/src/client.ts";
-import { locator } from "../packages/cli/src/locate.ts";
+import { createLocator } from "../packages/cli/src/server-address.ts";
 import { readConfig, type RunningServer, startServer } from "../packages/server/src/index.ts";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../packages/server/src/store/embedded/index.ts";
 import { kitFolder } from "../scripts/build.ts";
@@ -54,7 +54,7 @@ beforeAll(async () => {
   await explainAll(pool, database.connection.database);
   watch = new PlanWatch();
   server = await start();
-  client = new Client(locator({ dataFolder: join(folder, "data"), environment: {}, json: false }));
+  client = new Client(createLocator({ dataFolder: join(folder, "data"), environment: {}, json: false }));
 }, 300_000);
 
 afterAll(async () => {

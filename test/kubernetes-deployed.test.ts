@@ -105,7 +105,7 @@ async function survives(kill: () => Promise<void>): Promise<void> {
   await wharf.until(mine.id, isSaid, 2 * minutes);
   const before = await wholeLog(wharf, mine);
   await kill();
-  await wharf.client.call(api.serverInfo, {}, { patience: minutes });
+  await wharf.client.call(api.serverInfo, {}, { retryTimeoutMs: minutes });
   const events = await wharf.until(mine.id, isPushed, 2 * minutes);
   expect(spoken(events)).toBe(workSaid);
   await wholeLog(wharf, mine, before);

@@ -30,7 +30,7 @@ const exec = async (id: string, command: string) => {
 const listed = async () => (await wharf.client.call(runnerApi.listRunners, {})).runners.map(({ id }) => id);
 /** Those that wait, once there are so many and none is still being made. */
 async function waiting(n: number): Promise<string[]> {
-  const pool = async () => (await wharf.client.call(api.serverInfo, {}, { patience })).pool ?? [];
+  const pool = async () => (await wharf.client.call(api.serverInfo, {}, { retryTimeoutMs: patience })).pool ?? [];
   await eventually(async () => (await pool()).reduce((sum, { ready }) => sum + ready, 0), n, 30_000);
   const taken = await listed();
   const mine = wharf.runnerIds().filter((id) => !taken.includes(id));

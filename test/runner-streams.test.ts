@@ -21,7 +21,11 @@ beforeAll(async () => {
   folder = scratchFolder();
   wharf = new Wharf(folder);
   await wharf.start();
-  runner = await wharf.client.call(runnerApi.createRunner, { query: { wait: "true" }, body: {} }, { timeout: 60_000 });
+  runner = await wharf.client.call(
+    runnerApi.createRunner,
+    { query: { wait: "true" }, body: {} },
+    { timeoutMs: 60_000 },
+  );
 });
 afterAll(async () => {
   await wharf[Symbol.asyncDispose]();

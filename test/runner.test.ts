@@ -463,7 +463,8 @@ describe("a server that is killed", () => {
     await wharf.client.call(runnerApi.createRunner, { body: { id } });
     await wharf.kill();
     await wharf.start();
-    const look = () => wharf.client.call(runnerApi.getRunner, { params: { runner_id: id } }, { patience: 10_000 });
+    const look = () =>
+      wharf.client.call(runnerApi.getRunner, { params: { runner_id: id } }, { retryTimeoutMs: 10_000 });
     await eventually(async () => (await look()).state, "READY");
   });
 });

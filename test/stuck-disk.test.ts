@@ -58,7 +58,7 @@ describe.runIf(canFreeze)("on a disk that hangs (needs root on Linux, to freeze 
     await wharf.prompt(task, [...said, "demo: write done.txt it is"].join("\n"));
     await wharf.until(task.id, ({ data }) => data.kind === "message" && data.role === "agent");
     const { version } = await wharf.client.call(api.serverInfo, {});
-    const health = () => wharf.client.call(api.health, {}, { timeout: 5_000 });
+    const health = () => wharf.client.call(api.health, {}, { timeoutMs: 5_000 });
     const diskProblem = async () => {
       const { problems = [] } = await health();
       return problems.includes("The data folder's disk does not answer.");

@@ -6,9 +6,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { chooseAccount } from "../../packages/server/src/store/embedded/account.ts";
 import { environment } from "../../packages/server/src/store/embedded/cluster.ts";
-import { connectionTo } from "../../packages/server/src/store/embedded/postmaster.ts";
+import { getConnectionOptions } from "../../packages/server/src/store/embedded/postmaster.ts";
 import { findPrograms } from "../../packages/server/src/store/embedded/programs.ts";
-import { settingsFor } from "../../packages/server/src/store/embedded/settings.ts";
+import { getPostgresArguments } from "../../packages/server/src/store/embedded/settings.ts";
 
 /** PostgreSQL alone on a data folder of Wharf's, with the same settings. */
 export interface BarePostgres extends AsyncDisposable {
@@ -26,7 +26,7 @@ export async function startPostgres(data: string, socketFolder: string): Promise
   if (account) await chown(socketFolder, account.uid, account.gid);
   const major = Number(await readFile(join(cluster, "PG_VERSION"), "utf8"));
   const began = performance.now();
-  const args = ["-D", cluster, ...settingsFor(major, socketFolder)];
+  const args = ["-D", cluster, ...getPostgresArguments(major, socketFolder)];
   const child = spawn(postgres, args, { ...account, env: environment, cwd: "/", stdio: "ignore" });
   const gone = once(child, "exit");
   while (!(await answers(socketFolder))) {
@@ -45,7 +45,7 @@ export async function startPostgres(data: string, socketFolder: string): Promise
 }
 
 async function answers(socketFolder: string): Promise<boolean> {
-  const client = new pg.Client(connectionTo(socketFolder));
+  const client = new pg.Client(getConnectionOptions(socketFolder));
   client.on("error", () => undefined);
   try {
     await client.connect();
@@ -60,7 +60,7 @@ async function answers(socketFolder: string): Promise<boolean> {
 
 /** How long one row takes to be committed, again and again, in ms each. */
 export async function commitTimes(socketFolder: string, count: number): Promise<number[]> {
-  const client = new pg.Client(connectionTo(socketFolder));
+  const client = new pg.Client(getConnectionOptions(socketFolder));
   await client.connect();
   try {
     await client.query("create table bench (line text)");

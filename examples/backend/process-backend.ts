@@ -6,7 +6,7 @@ import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type DaemonConfig, defaultStopGraceMs, WharfError } from "@wharf/contract";
 import type { z } from "zod";
-import type { Backend, RunnerSighting, RunnerSpec, RunnerUsage } from "../../packages/server/src/backends/backend.ts";
+import type { Backend, ObservedRunner, RunnerSpec, RunnerUsage } from "../../packages/server/src/backends/backend.ts";
 import { KeyedLock } from "../../packages/server/src/backends/shared/keyed-lock.ts";
 
 export interface ProcessBackendOptions {
@@ -84,7 +84,7 @@ export class ProcessBackend implements Backend {
   }
 
   /** Counts the daemon since its last start. A real backend counts every process, and keeps the sum across starts. */
-  async usage(id: string): Promise<RunnerUsage> {
+  async getUsage(id: string): Promise<RunnerUsage> {
     const pid = await this.#findDaemon(id);
     if (pid === undefined) return { cpuSeconds: 0, memoryBytes: 0, memoryPeakBytes: 0 };
     const [stats, status] = await Promise.all([
@@ -100,14 +100,14 @@ export class ProcessBackend implements Backend {
     };
   }
 
-  async *list(): AsyncGenerator<RunnerSighting> {
+  async *list(): AsyncGenerator<ObservedRunner> {
     for (const id of await readdir(this.#options.folder).catch(() => [])) {
       const pid = await this.#findDaemon(id).catch(() => undefined);
       yield { id, state: pid === undefined ? "stopped" : "running" };
     }
   }
 
-  async missing(program: string): Promise<string | undefined> {
+  async getMissingReason(program: string): Promise<string | undefined> {
     for (const folder of this.#searchPath.split(delimiter))
       if (await isExecutable(join(folder, program))) return undefined;
     return `the program '${program}' is not on the PATH`;

@@ -16,10 +16,10 @@ export interface Engine {
   ours?(): boolean;
 }
 
-const PROBE_WITHIN = 20_000; // ms
+const probeTimeoutMs = 20_000; // ms
 
 export const works = (command: string, ...args: string[]): boolean =>
-  spawnSync(command, args, { stdio: "ignore", timeout: PROBE_WITHIN }).status === 0;
+  spawnSync(command, args, { stdio: "ignore", timeout: probeTimeoutMs }).status === 0;
 
 /** Runs one of the scripts beside this file; it tells the person itself what it does and what went wrong. */
 export function script(path: string, args: readonly string[], withinMinutes: number): void {
@@ -31,7 +31,7 @@ export function script(path: string, args: readonly string[], withinMinutes: num
   if (status !== 0) throw new Error(`${path} ended with ${status ?? "a signal"}`);
 }
 
-const APT_WITHIN = 15 * 60_000; // ms
+const aptTimeoutMs = 15 * 60_000; // ms
 
 /** Debian's packages, where this is Debian and we may install them. */
 export function debian(...packages: string[]): void {
@@ -40,7 +40,7 @@ export function debian(...packages: string[]): void {
   }
   const options = {
     stdio: "inherit",
-    timeout: APT_WITHIN,
+    timeout: aptTimeoutMs,
     env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
   } as const;
   execFileSync("apt-get", ["update", "--quiet=2"], options);

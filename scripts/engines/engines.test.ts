@@ -8,7 +8,7 @@ import { docker } from "./docker/engine.ts";
 import { enginesFolder } from "./folder.ts";
 import { kubernetes } from "./kubernetes/engine.ts";
 
-const BUILD_WITHIN = 10 * 60_000; // ms
+const buildTimeoutMs = 10 * 60_000; // ms
 
 /** What a shell inside the image prints; nothing of it can reach the network or change the image. */
 const inside = (image: string, command: string) =>
@@ -27,7 +27,7 @@ describe("an image", () => {
   // K-028
   withEngine("docker").it.for(["runner", "gemini", "auggie"] as const)(
     "%s runs as an ordinary user, has no program that changes user, and has the programs that its label names",
-    { timeout: BUILD_WITHIN },
+    { timeout: buildTimeoutMs },
     (name) => {
       const image = ensureImage(name);
       expect(inside(image, "id -u && find / -xdev -type f -perm /6000 2>/dev/null; true")).toBe("1000");

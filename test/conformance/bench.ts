@@ -7,15 +7,15 @@ import { daemonApi, type Endpoint, type EventData, ExecEvent, JournalRecord } fr
 import type { Backend, RunnerSpec } from "../../packages/server/src/backends/index.ts";
 import { createGateway, type Gateway, type Mirrors, openMirrors } from "../../packages/server/src/gateway/index.ts";
 import { RunnerClient } from "../../packages/server/src/runners/client/index.ts";
-import { keysFrom, type Link, openLink } from "../../packages/server/src/runners/index.ts";
+import { createKeys, type Link, openLink } from "../../packages/server/src/runners/index.ts";
 import type { BackendUnderTest, Place } from "./place.ts";
 
 const connectTime = 20_000; // ms
-export const keys = keysFrom("the conformance suite's own secret");
+export const keys = createKeys("the conformance suite's own secret");
 const limits = { cpu: 1, memoryBytes: 2 ** 30, diskBytes: 2 ** 30, processes: 500 };
 
 export function specOf(id: string = randomUUID()): RunnerSpec {
-  return { id, wireKey: keys.wire(id), limits, programs: ["wharf-demo-agent"] };
+  return { id, wireKey: keys.getWireKey(id), limits, programs: ["wharf-demo-agent"] };
 }
 
 /** The part of a server below its database: a backend, the gateway with its mirrors, and the links. */
@@ -116,7 +116,7 @@ export class Runner {
       runner_id: this.id,
       run_id: "run",
       task_id: "task",
-      token: keys.run("run"),
+      token: keys.getRunToken("run"),
       ...this.repository,
     });
     return openLink(
@@ -157,7 +157,7 @@ export class Runner {
       run_id,
       command: ["wharf-demo-agent"],
       protocol: "acp" as const,
-      environment: { WHARF_GATEWAY: "${WHARF_GATEWAY}", WHARF_TOKEN: keys.run("run") },
+      environment: { WHARF_GATEWAY: "${WHARF_GATEWAY}", WHARF_TOKEN: keys.getRunToken("run") },
       home_files: {},
       mcp_servers: [],
       permission_policy,

@@ -63,7 +63,7 @@ async function open(folder: string, choice: Choice): Promise<Place> {
   const backend = await createKubernetesBackend({
     cluster: { kubeconfig: kubeconfig(), inCluster: false },
     settings,
-    wireKey: (id) => keys.wire(id),
+    wireKey: (id) => keys.getWireKey(id),
   });
   const { create } = backend;
   backend.create = async (spec, signal) => {

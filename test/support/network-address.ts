@@ -3,13 +3,13 @@ import { join } from "node:path";
 import { WharfError } from "@wharf/contract";
 import { addressFile, tokenFile } from "@wharf/contract/data-folder";
 import { z } from "zod";
-import type { Locate } from "../../packages/cli/src/locate.ts";
+import type { LocateServer } from "../../packages/cli/src/server-address.ts";
 
 const ServerFile = z.object({ url: z.url() });
 
 /** Where the server of a data folder listens on the network, for tests that speak to it as other programs do. */
 export const networkAddress =
-  (data: string): Locate =>
+  (data: string): LocateServer =>
   async () => {
     try {
       const { url } = ServerFile.parse(JSON.parse(await readFile(join(data, addressFile), "utf8")));

@@ -103,7 +103,7 @@ export class Wharf implements AsyncDisposable {
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
     const gone = once(child, "exit");
     await this.client
-      .call(api.shutdown, { body: { runners: true } }, { timeout: 5_000 })
+      .call(api.shutdown, { body: { runners: true } }, { timeoutMs: 5_000 })
       .catch(() => child.kill("SIGINT"));
     const late = setTimeout(() => child.kill("SIGKILL"), 60_000);
     await gone;
@@ -111,7 +111,7 @@ export class Wharf implements AsyncDisposable {
   }
 
   async createTask(fields: Partial<TaskInput> & Pick<TaskInput, "repository_url">): Promise<Task> {
-    const { default_board_id } = await this.client.call(api.serverInfo, {}, { patience });
+    const { default_board_id } = await this.client.call(api.serverInfo, {}, { retryTimeoutMs: patience });
     const body = {
       title: "A task",
       description: "as told",
@@ -126,19 +126,23 @@ export class Wharf implements AsyncDisposable {
     return this.client.call(
       api.promptTask,
       { params: { task_id: task.id }, body: { text, turn_id: turnId } },
-      { patience },
+      { retryTimeoutMs: patience },
     );
   }
 
   task(id: string): Promise<Task> {
-    return this.client.call(api.getTask, { params: { task_id: id } }, { patience });
+    return this.client.call(api.getTask, { params: { task_id: id } }, { retryTimeoutMs: patience });
   }
 
   async events(id: string): Promise<Event[]> {
     const all: Event[] = [];
     for (;;) {
       const query = { after: all.at(-1)?.seq ?? 0, limit: 1000 };
-      const { events } = await this.client.call(api.listTaskEvents, { params: { task_id: id }, query }, { patience });
+      const { events } = await this.client.call(
+        api.listTaskEvents,
+        { params: { task_id: id }, query },
+        { retryTimeoutMs: patience },
+      );
       if (events.length === 0) return all;
       all.push(...events);
     }

@@ -1,9 +1,9 @@
 import type { Workspace } from "./workspace/index.ts";
-import { bounded } from "./tools/bounded-text.ts";
+import { toBoundedText } from "./tools/bounded-text.ts";
 
-const MAX_PROJECT_CHARACTERS = 20_000;
+const maxProjectCharacters = 20_000;
 
-const own = (
+const createOwnInstructions = (
   root: string,
 ): string => `You are Wharf's coding agent. You work by yourself on a task in a git checkout at ${root}, inside a sandbox.
 
@@ -17,8 +17,8 @@ const own = (
 - When you are done, say in a few sentences what you changed, how you checked it, and what is left open. Never claim what you did not see.`;
 
 /** What the model is told before the conversation: how to work, and what the project says for itself in AGENTS.md. */
-export async function instructionsFor(workspace: Workspace): Promise<string> {
-  const project = await workspace.readIfThere("AGENTS.md").catch(() => undefined);
-  if (!project?.trim()) return own(workspace.root);
-  return `${own(workspace.root)}\n\nThe project's AGENTS.md says:\n\n${bounded(project, MAX_PROJECT_CHARACTERS)}`;
+export async function createInstructions(workspace: Workspace): Promise<string> {
+  const project = await workspace.readIfExists("AGENTS.md").catch(() => undefined);
+  if (!project?.trim()) return createOwnInstructions(workspace.root);
+  return `${createOwnInstructions(workspace.root)}\n\nThe project's AGENTS.md says:\n\n${toBoundedText(project, maxProjectCharacters)}`;
 }

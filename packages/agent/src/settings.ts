@@ -22,20 +22,20 @@ const defaultModels: Record<Provider, string> = {
 };
 
 /** Where the gateway answers, and the token that is good for this run. */
-export const gatewayOf = (environment: NodeJS.ProcessEnv): { url: string; token: string } => ({
+export const getGateway = (environment: NodeJS.ProcessEnv): { url: string; token: string } => ({
   url: (environment["WHARF_GATEWAY"] || defaultGateway).replace(/\/+$/, ""),
   token: environment["WHARF_TOKEN"] ?? "",
 });
 
 /** Which model to ask, from WHARF_MODEL_PROVIDER, WHARF_MODEL, WHARF_MODEL_BASE_URL and WHARF_TOKEN. */
-export function modelSettings(environment: NodeJS.ProcessEnv): ModelSettings {
+export function getModelSettings(environment: NodeJS.ProcessEnv): ModelSettings {
   const named = environment["WHARF_MODEL_PROVIDER"];
   const provider = Provider.safeParse(named);
   if (!provider.success) {
     const reason = named ? `'${named}' is none of ${Provider.options.join(", ")}` : "it is not set";
     throw new WharfError("config_invalid", { name: "WHARF_MODEL_PROVIDER", reason });
   }
-  const { url, token } = gatewayOf(environment);
+  const { url, token } = getGateway(environment);
   if (!token) throw new WharfError("config_invalid", { name: "WHARF_TOKEN", reason: "it is not set" });
   const baseUrl = (environment["WHARF_MODEL_BASE_URL"] || `${url}/models/${provider.data}`).replace(/\/+$/, "");
   if (!URL.canParse(baseUrl))
@@ -44,5 +44,5 @@ export function modelSettings(environment: NodeJS.ProcessEnv): ModelSettings {
 }
 
 /** Where sessions are kept, so that they can be loaded in a later process. */
-export const sessionFolder = (environment: NodeJS.ProcessEnv): string =>
+export const getSessionFolder = (environment: NodeJS.ProcessEnv): string =>
   join(environment["HOME"] ?? homedir(), ".wharf-agent", "sessions");

@@ -95,7 +95,7 @@ describe("the client", () => {
 
   it("says that an answer took too long", async () => {
     const client = await serve(() => undefined);
-    expect(await caught(client.call(api.health, {}, { timeout: 50 }))).toMatchObject({
+    expect(await caught(client.call(api.health, {}, { timeoutMs: 50 }))).toMatchObject({
       code: "server_unreachable",
       message: expect.stringContaining("in time"),
     });
@@ -105,7 +105,7 @@ describe("the client", () => {
     const client = await serve((_, response) => void response.end('{"status":"ok","version":"1"}'));
     let asked = 0;
     const moving = new Client(async () => (++asked === 1 ? { url: "http://127.0.0.1:1" } : client.locate()));
-    expect(await moving.call(api.health, {}, { patience: 5_000 })).toEqual({ status: "ok", version: "1" });
+    expect(await moving.call(api.health, {}, { retryTimeoutMs: 5_000 })).toEqual({ status: "ok", version: "1" });
     expect(asked).toBe(2);
   });
 
@@ -114,6 +114,6 @@ describe("the client", () => {
     const nowhere = new Client(async () => ({ url: "http://127.0.0.1:1" }));
     const stop = new AbortController();
     setTimeout(() => stop.abort(reason), 50);
-    expect(await caught(nowhere.call(api.health, {}, { patience: 5_000, signal: stop.signal }))).toBe(reason);
+    expect(await caught(nowhere.call(api.health, {}, { retryTimeoutMs: 5_000, signal: stop.signal }))).toBe(reason);
   });
 });

@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { findSettings, readSettings } from "./settings.ts";
+import { getResolvedSettings, getSettings } from "./settings.ts";
 import { runCommandLine } from "./testing.ts";
 
 let folder = "";
@@ -43,7 +43,7 @@ async function writeConfig(text: string, mode = 0o600): Promise<void> {
   await chmod(path, mode);
 }
 const settings = (environment: Record<string, string> = {}, options: { url?: string; profile?: string } = {}) =>
-  readSettings({ HOME: folder, ...environment }, options);
+  getSettings({ HOME: folder, ...environment }, options);
 const typed = (line: readonly string[], environment: Record<string, string> = {}) =>
   runCommandLine(line, { folder, environment });
 
@@ -180,6 +180,6 @@ describe("`config show`", () => {
     const { out } = await typed(["config", "show", "--profile", "a"]);
     expect(out).toContain("(token_command)");
     await expect(chmod(join(folder, "ran"), 0o600)).rejects.toThrow("ENOENT");
-    expect(findSettings({ HOME: folder }, { profile: "a" }).token?.source).toBe(`${path}:3 (token_command)`);
+    expect(getResolvedSettings({ HOME: folder }, { profile: "a" }).token?.source).toBe(`${path}:3 (token_command)`);
   });
 });

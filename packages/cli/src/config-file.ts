@@ -33,7 +33,7 @@ export interface ConfigFile {
 }
 
 /** The path of the settings file, and whether the environment names it. */
-export function configPath(environment: Environment): { readonly path: string; readonly isNamed: boolean } {
+export function getConfigPath(environment: Environment): { readonly path: string; readonly isNamed: boolean } {
   if (environment.WHARF_CONFIG) return { path: resolve(environment.WHARF_CONFIG), isNamed: true };
   const folder = environment.XDG_CONFIG_HOME || join(environment.HOME || homedir(), ".config");
   return { path: join(folder, "wharf/config.toml"), isNamed: false };
@@ -41,10 +41,10 @@ export function configPath(environment: Environment): { readonly path: string; r
 
 /** Reads the settings file; undefined where there is none and nothing names one. */
 export function readConfigFile(environment: Environment): ConfigFile | undefined {
-  const { path, isNamed } = configPath(environment);
+  const { path, isNamed } = getConfigPath(environment);
   const text = readText(path);
   if (text === undefined) {
-    if (isNamed) throw invalid("WHARF_CONFIG", `there is no file ${path}`);
+    if (isNamed) throw createConfigError("WHARF_CONFIG", `there is no file ${path}`);
     return undefined;
   }
   const content = parseContent(path, text);
@@ -53,7 +53,7 @@ export function readConfigFile(environment: Environment): ConfigFile | undefined
     path,
     ...content,
     profile: content.profile,
-    locate: (key, profile) => locateKey({ path, text }, key, profile),
+    locate: (key, profile) => getKeyLocation({ path, text }, key, profile),
   };
 }
 
@@ -62,14 +62,14 @@ export function requirePrivate(path: string): void {
   const mode = statSync(path).mode & 0o777;
   if ((mode & 0o077) === 0) return;
   const reason = `it holds a token and other users may read it (mode ${mode.toString(8).padStart(4, "0")})`;
-  throw invalid(path, `${reason}; run \`chmod 600 ${path}\``);
+  throw createConfigError(path, `${reason}; run \`chmod 600 ${path}\``);
 }
 
 /** A path of the settings file, which is relative to the folder of that file. */
-export const resolveBeside = (config: Pick<ConfigFile, "path">, path: string): string =>
+export const toAbsolutePath = (config: Pick<ConfigFile, "path">, path: string): string =>
   resolve(dirname(config.path), path.replace(/^~(?=\/)/, homedir()));
 
-export const invalid = (name: string, reason: string, cause?: unknown): WharfError =>
+export const createConfigError = (name: string, reason: string, cause?: unknown): WharfError =>
   new WharfError("config_invalid", { name, reason }, { cause });
 
 function readText(path: string): string | undefined {
@@ -78,7 +78,7 @@ function readText(path: string): string | undefined {
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : undefined;
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
-    throw invalid(path, `it cannot be read (${String(code)})`, error);
+    throw createConfigError(path, `it cannot be read (${String(code)})`, error);
   }
 }
 
@@ -89,24 +89,27 @@ function parseContent(path: string, text: string): z.infer<typeof Content> {
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
     // The rest of its message quotes the line, which may hold a token.
-    throw invalid(`${path}:${error.line}`, error.message.split("\n")[0] ?? "it is not TOML");
+    throw createConfigError(`${path}:${error.line}`, error.message.split("\n")[0] ?? "it is not TOML");
   }
   const parsed = Content.safeParse(values);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   const keys = issue?.path.map(String) ?? [];
-  const place = locateKey({ path, text }, keys.at(-1) ?? "", keys[0] === "profiles" ? keys[1] : undefined);
-  throw invalid(place, `${keys.join(".")}${keys.length > 0 ? ": " : ""}${issue ? describeIssue(issue) : ""}`);
+  const place = getKeyLocation({ path, text }, keys.at(-1) ?? "", keys[0] === "profiles" ? keys[1] : undefined);
+  throw createConfigError(
+    place,
+    `${keys.join(".")}${keys.length > 0 ? ": " : ""}${issue ? getIssueMessage(issue) : ""}`,
+  );
 }
 
-function describeIssue(issue: z.core.$ZodIssue): string {
+function getIssueMessage(issue: z.core.$ZodIssue): string {
   if (issue.code === "unrecognized_keys") return `unknown: ${issue.keys.join(", ")}`;
   if (issue.code === "invalid_type") return `expected a value of the type ${issue.expected}`;
   return `expected ${issue.message}`;
 }
 
 /** The line of a key, or of its profile where the key is written in some other form. */
-function locateKey({ path, text }: { path: string; text: string }, key: string, profile?: string): string {
+function getKeyLocation({ path, text }: { path: string; text: string }, key: string, profile?: string): string {
   let section: string | undefined;
   let sectionLine: number | undefined;
   for (const [i, line] of text.split("\n").entries()) {

@@ -13,10 +13,10 @@ export class Exit extends Error {
 }
 
 /** A command line that cannot be understood or carried out. */
-export const usageError = (reason: string): WharfError => new WharfError("usage_invalid", { reason });
+export const createUsageError = (reason: string): WharfError => new WharfError("usage_invalid", { reason });
 
 /** What went wrong, with a next step, whatever was thrown. */
-export function problemOf(thrown: unknown): Problem {
+export function toProblem(thrown: unknown): Problem {
   if (thrown instanceof WharfError || thrown instanceof RemoteError) return thrown.toProblem();
   const error = toWharfError(thrown, randomUUID());
   const problem = error.toProblem();

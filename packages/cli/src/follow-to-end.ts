@@ -1,41 +1,44 @@
 import { api, type Event, type Task } from "@wharf/contract";
 import type { Client } from "./client.ts";
-import { follow, type FollowOptions } from "./follow.ts";
-import { lastSeq } from "./tasks.ts";
+import { follow, type FollowOptions } from "./event-stream.ts";
+import { getLastSeq } from "./tasks.ts";
 
-type Options = Pick<FollowOptions, "after" | "signal" | "onConnection"> & { readonly task: Task };
+type FollowToEndOptions = Pick<FollowOptions, "after" | "signal" | "onConnection"> & { readonly task: Task };
 
 /** A task in one of these does nothing more until somebody prompts it again. */
-const overStates: ReadonlySet<string> = new Set(["COMPLETED", "FAILED", "CANCELLED"]);
-const overRuns: ReadonlySet<string> = new Set(["COMPLETED", "FAILED", "STOPPED"]);
+const finalStates: ReadonlySet<string> = new Set(["COMPLETED", "FAILED", "CANCELLED"]);
+const finalRunStatuses: ReadonlySet<string> = new Set(["COMPLETED", "FAILED", "STOPPED"]);
 const checkIntervalMs = 500;
 
 /**
  * A task's log until there is no more to come: the task is over, its last run has ended, its branch is where it goes, and
  * all of the log was read. A task in review is not over, because its agent waits for the next prompt.
  */
-export async function* followToEnd(client: Client, options: Options): AsyncGenerator<Event, void, undefined> {
+export async function* followToEnd(
+  client: Client,
+  options: FollowToEndOptions,
+): AsyncGenerator<Event, void, undefined> {
   const { task, signal, ...rest } = options;
-  const over = new AbortController();
+  const completion = new AbortController();
   let { state } = task;
   let cursor = options.after;
   let waitsForPush = false;
   let isChecking = false;
-  const check = async () => {
-    if (isChecking || waitsForPush || !overStates.has(state)) return;
+  const checkCompletion = async () => {
+    if (isChecking || waitsForPush || !finalStates.has(state)) return;
     isChecking = true;
     try {
-      if (await isAllRead(client, task.id, () => cursor)) over.abort();
+      if (await isAllRead(client, task.id, () => cursor)) completion.abort();
     } catch {
       // A server that is away is waited for by the log itself.
     } finally {
       isChecking = false;
     }
   };
-  const timer = setInterval(() => void check(), checkIntervalMs);
+  const timer = setInterval(() => void checkCompletion(), checkIntervalMs);
   try {
-    const until = AbortSignal.any([signal, over.signal]);
-    for await (const event of follow({ ...rest, locate: client.locate, taskId: task.id, signal: until })) {
+    const stopSignal = AbortSignal.any([signal, completion.signal]);
+    for await (const event of follow({ ...rest, locate: client.locate, taskId: task.id, signal: stopSignal })) {
       const { data } = event;
       if (data.kind === "state" && data.entity === "task") state = data.to as Task["state"];
       if (data.kind === "commit") waitsForPush = true;
@@ -53,7 +56,7 @@ async function isAllRead(client: Client, taskId: string, cursor: () => number): 
   const [task, { agents }, last] = await Promise.all([
     client.call(api.getTask, { params }),
     client.call(api.listTaskAgents, { params }),
-    lastSeq(client, taskId),
+    getLastSeq(client, taskId),
   ]);
-  return overStates.has(task.state) && agents.every(({ status }) => overRuns.has(status)) && last <= cursor();
+  return finalStates.has(task.state) && agents.every(({ status }) => finalRunStatuses.has(status)) && last <= cursor();
 }

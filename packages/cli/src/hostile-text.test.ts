@@ -6,10 +6,10 @@ import type { Command } from "commander";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { evil, id, serveHostile } from "./fixtures/hostile-server.ts";
 
-import { createPrinter } from "./render/clean.ts";
-import { openTerminal } from "./terminal.ts";
+import { createPrinter } from "./render/safe-text.ts";
+import { createTerminal } from "./terminal.ts";
 import { createCommandTree } from "./testing.ts";
-import { wharf } from "./wharf.ts";
+import { runWharf } from "./wharf.ts";
 
 let folder = "";
 let server: Awaited<ReturnType<typeof serveHostile>>;
@@ -32,8 +32,8 @@ async function typed(line: readonly string[], isTTY: boolean) {
   };
   const stdin = Object.assign(new PassThrough(), { isTTY: false }) as unknown as NodeJS.ReadStream;
   const environment = { PATH: process.env.PATH, WHARF_DATA: folder, WHARF_URL: server.url, WHARF_TOKEN: "t" };
-  const terminal = openTerminal(environment, { stdin, stdout: stream(), stderr: stream() });
-  const code = await wharf(line, { environment, terminal, stdin, folder });
+  const terminal = createTerminal(environment, { stdin, stdout: stream(), stderr: stream() });
+  const code = await runWharf(line, { environment, terminal, stdin, folder });
   await new Promise((resolve) => setImmediate(resolve));
   return { code, text: printed.text };
 }

@@ -4,7 +4,7 @@ import { constants } from "node:os";
 const sameGestureMs = 400;
 
 /** The work was ended from outside: by a signal, or because nobody reads its output any more. */
-export class Interrupted extends Error {
+export class InterruptedError extends Error {
   readonly signal: NodeJS.Signals;
   readonly exitCode: number;
 
@@ -18,21 +18,21 @@ export class Interrupted extends Error {
 
 /** Work that ends what it began before the process exits. */
 interface Interruptible {
-  interrupt(reason: Interrupted): void;
+  interrupt(reason: InterruptedError): void;
 }
 
-const atWork = new Set<Interruptible>();
+const activeWork = new Set<Interruptible>();
 
 /** Registers work that a lost output interrupts, until it is disposed of. */
 export function registerWork(work: Interruptible): Disposable {
-  atWork.add(work);
-  return { [Symbol.dispose]: () => void atWork.delete(work) };
+  activeWork.add(work);
+  return { [Symbol.dispose]: () => void activeWork.delete(work) };
 }
 
 /** Ends the work of this process; with none to end, the process itself. */
-export function interruptWork(reason: Interrupted): void {
-  if (atWork.size === 0) process.exit(reason.exitCode);
-  for (const work of atWork) work.interrupt(reason);
+export function interruptWork(reason: InterruptedError): void {
+  if (activeWork.size === 0) process.exit(reason.exitCode);
+  for (const work of activeWork) work.interrupt(reason);
 }
 
 export interface InterruptsOptions {
@@ -72,11 +72,11 @@ export class Interrupts implements Disposable {
   }
 
   /** From now on this process holds what must not outlive it, such as a server, and never exits on its own accord. */
-  holdExit(): void {
+  preventExit(): void {
     this.#holdsExit = true;
   }
 
-  #interrupt(reason: Interrupted): void {
+  #interrupt(reason: InterruptedError): void {
     if (this.#firstAt !== undefined) return;
     this.#firstAt = performance.now();
     this.#controller.abort(reason);
@@ -89,7 +89,7 @@ export class Interrupts implements Disposable {
   }
 
   readonly #onSignal = (signal: NodeJS.Signals): void => {
-    const reason = new Interrupted(signal);
+    const reason = new InterruptedError(signal);
     if (signal === "SIGHUP" && this.#ignoresHangUp) return;
     if (this.#firstAt === undefined || signal === "SIGHUP") return this.#interrupt(reason);
     if (performance.now() - this.#firstAt <= sameGestureMs) return;

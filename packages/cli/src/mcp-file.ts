@@ -1,9 +1,9 @@
 import { McpServer } from "@wharf/contract";
 import { z } from "zod";
 import type { Host } from "./cli.ts";
-import { usageError } from "./failure.ts";
-import { readText } from "./prompt-text.ts";
-import { oneLine } from "./render/clean.ts";
+import { createUsageError } from "./failure.ts";
+import { readPromptText } from "./prompt-text.ts";
+import { toSingleLine } from "./render/safe-text.ts";
 
 const option = "--mcp-servers";
 
@@ -14,7 +14,7 @@ const McpFile = z.object({
 
 /** The MCP servers in a file, or in stdin (`-`); undefined without either. */
 export async function readMcpServers(host: Host, file: string | undefined): Promise<McpServer[] | undefined> {
-  const text = await readText(host, { text: undefined, file, option });
+  const text = await readPromptText(host, { text: undefined, file, option });
   if (text === undefined) return undefined;
   const { mcpServers } = check(McpFile, parse(text));
   return Object.entries(mcpServers).map(([name, entry]) => {
@@ -27,15 +27,15 @@ function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw usageError(`${option}: expected JSON, got something else (${oneLine(String(error), 200)})`);
+    throw createUsageError(`${option}: expected JSON, got something else (${toSingleLine(String(error), 200)})`);
   }
 }
 
 function check<S extends z.ZodType>(schema: S, value: unknown, name?: string): z.output<S> {
   const checked = schema.safeParse(value);
   if (checked.success) return checked.data;
-  const about = name === undefined ? "" : ` of '${oneLine(name, 60)}'`;
-  throw usageError(
-    `${option}: not the form that is expected${about} (${oneLine(z.prettifyError(checked.error), 300)})`,
+  const about = name === undefined ? "" : ` of '${toSingleLine(name, 60)}'`;
+  throw createUsageError(
+    `${option}: not the form that is expected${about} (${toSingleLine(z.prettifyError(checked.error), 300)})`,
   );
 }

@@ -1,21 +1,21 @@
 import { ShortId } from "@wharf/contract";
 import { type Command, Option } from "commander";
 import { z } from "zod";
-import { usageError } from "./failure.ts";
-import { oneLine } from "./render/clean.ts";
+import { createUsageError } from "./failure.ts";
+import { toSingleLine } from "./render/safe-text.ts";
 
 /** An option that takes one of a few words. Its schema checks the value, so that all errors read alike. */
-export const choiceOption = (flags: string, description: string, choices: readonly string[]): Option =>
+export const createChoiceOption = (flags: string, description: string, choices: readonly string[]): Option =>
   new Option(flags, description).choices(choices).argParser((text) => text);
 
-interface Range {
+interface NumberRange {
   readonly min: number;
   readonly max?: number;
 }
 
 const decimal = /^-?\d+(?:\.\d+)?$/;
 
-const numberIn = ({ min, max = Number.MAX_SAFE_INTEGER }: Range, kind: RegExp, noun: string) =>
+const createNumberSchema = ({ min, max = Number.MAX_SAFE_INTEGER }: NumberRange, kind: RegExp, noun: string) =>
   z.string().transform((text, context) => {
     const value = kind.test(text) ? Number(text) : Number.NaN;
     if (value >= min && value <= max) return value;
@@ -25,17 +25,17 @@ const numberIn = ({ min, max = Number.MAX_SAFE_INTEGER }: Range, kind: RegExp, n
   });
 
 /** The value of an option that takes a number. */
-export const decimalNumber = (range: Range) => numberIn(range, decimal, "a number");
-export const wholeNumber = (range: Range) => numberIn(range, /^-?\d+$/, "a whole number");
+export const createDecimalSchema = (range: NumberRange) => createNumberSchema(range, decimal, "a number");
+export const createIntegerSchema = (range: NumberRange) => createNumberSchema(range, /^-?\d+$/, "a whole number");
 
 /** The values of a repeatable option that takes pairs, such as `--env NAME=VALUE`. */
-export const pairs = (form: string) =>
+export const createPairsSchema = (form: string) =>
   z
     .array(z.string().regex(/^[^=]+=/, form))
-    .transform((all): Record<string, string> => Object.fromEntries(all.map(splitPair)));
-export const variables = pairs("NAME=VALUE");
+    .transform((all): Record<string, string> => Object.fromEntries(all.map(parsePair)));
+export const variables = createPairsSchema("NAME=VALUE");
 
-function splitPair(text: string): [string, string] {
+function parsePair(text: string): [string, string] {
   const end = text.indexOf("=");
   return [text.slice(0, end), text.slice(end + 1)];
 }
@@ -48,23 +48,23 @@ export function parseOptions<S extends z.ZodType>(command: Command, schema: S): 
   const values: Record<string, unknown> = command.opts();
   const parsed = schema.safeParse(values);
   if (parsed.success) return parsed.data;
-  throw usageError(parsed.error.issues.map((issue) => describeIssue(command, values, issue)).join("; "));
+  throw createUsageError(parsed.error.issues.map((issue) => getIssueMessage(command, values, issue)).join("; "));
 }
 
-function describeIssue(command: Command, values: Record<string, unknown>, issue: z.core.$ZodIssue): string {
+function getIssueMessage(command: Command, values: Record<string, unknown>, issue: z.core.$ZodIssue): string {
   const [key, ...rest] = issue.path;
   const option = command.options.find((one) => one.attributeName() === key);
   if (!option) return issue.message;
   let value = values[option.attributeName()];
   for (const step of rest) value = Array.isArray(value) ? value[Number(step)] : value;
-  return expectation(option.long ?? option.flags, acceptedForm(issue), String(value));
+  return formatExpectation(option.long ?? option.flags, formatAcceptedForm(issue), String(value));
 }
 
-const expectation = (name: string, form: string, value: string): string =>
-  `${name}: expected ${form}, got '${oneLine(value, 60)}'`;
+const formatExpectation = (name: string, form: string, value: string): string =>
+  `${name}: expected ${form}, got '${toSingleLine(value, 60)}'`;
 
 /** The accepted form in words. Schemas with rules of their own say it in their message. */
-function acceptedForm(issue: z.core.$ZodIssue): string {
+function formatAcceptedForm(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
     case "invalid_value":
       return `one of ${issue.values.map(String).join(", ")}`;
@@ -87,7 +87,9 @@ export function checkArguments(command: Command): void {
     if (!idArguments.has(argument.name())) continue;
     for (const word of argument.variadic ? command.args.slice(i) : command.args.slice(i, i + 1)) {
       if (!ShortId.safeParse(word).success)
-        throw usageError(expectation(`<${argument.name()}>`, "an id, or its first 8 or more letters", word));
+        throw createUsageError(
+          formatExpectation(`<${argument.name()}>`, "an id, or its first 8 or more letters", word),
+        );
     }
   }
 }

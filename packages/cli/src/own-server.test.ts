@@ -3,26 +3,26 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { lockDataFolder } from "../../server/src/store/data-folder-lock.ts";
-import { Interrupted, Interrupts, interruptWork } from "./interrupts.ts";
-import { serverAtHand } from "./own-server.ts";
+import { InterruptedError, Interrupts, interruptWork } from "./interrupts.ts";
+import { getOrStartServer } from "./own-server.ts";
 
 test("nobody is told that a server starts while another one holds the data folder", async () => {
   const dataFolder = await mkdtemp(join(tmpdir(), "wharf-own-server-"));
   try {
     await using _lock = await lockDataFolder(dataFolder);
     class AfterOneTry extends Interrupts {
-      override holdExit(): void {
-        super.holdExit();
-        interruptWork(new Interrupted("SIGINT"));
+      override preventExit(): void {
+        super.preventExit();
+        interruptWork(new InterruptedError("SIGINT"));
       }
     }
     using interrupts = new AfterOneTry();
     let announced = 0;
-    const starting = serverAtHand(
+    const starting = getOrStartServer(
       { environment: {}, dataFolder, json: false },
       { interrupts, onStart: () => void (announced += 1) },
     );
-    await expect(starting).rejects.toThrow(Interrupted);
+    await expect(starting).rejects.toThrow(InterruptedError);
     expect(announced).toBe(0);
   } finally {
     await rm(dataFolder, { recursive: true, force: true });

@@ -11,30 +11,30 @@ export function separateProgramWords(program: Command, args: readonly string[]):
     const word = args[i] ?? "";
     if (word === "--") break;
     if (word.startsWith("-") && word !== "-") {
-      if (takesNextWord(command, word)) i++;
+      if (hasValueWord(command, word)) i++;
       continue;
     }
-    const child = operands === 0 ? findCommand(command, word) : undefined;
+    const child = operands === 0 ? getCommand(command, word) : undefined;
     if (child) command = child;
-    else if (command.registeredArguments.findIndex(holdsProgramWords) === operands)
+    else if (command.registeredArguments.findIndex(hasProgramWords) === operands)
       return [...args.slice(0, i), "--", ...args.slice(i)];
     else operands++;
   }
   return [...args];
 }
 
-const holdsProgramWords = (argument: Argument): boolean => argument.variadic && argument.name() === "command";
+const hasProgramWords = (argument: Argument): boolean => argument.variadic && argument.name() === "command";
 
-export const findCommand = (parent: Command, word: string): Command | undefined =>
+export const getCommand = (parent: Command, word: string): Command | undefined =>
   parent.commands.find((command) => command.name() === word || command.aliases().includes(word));
 
 /** The options a command takes: its own, and those of the commands it belongs to. */
-function optionsFor(command: Command | null): Option[] {
-  return command ? [...command.options, ...optionsFor(command.parent)] : [];
+function getOptions(command: Command | null): Option[] {
+  return command ? [...command.options, ...getOptions(command.parent)] : [];
 }
 
-function takesNextWord(command: Command, word: string): boolean {
-  const options = optionsFor(command);
+function hasValueWord(command: Command, word: string): boolean {
+  const options = getOptions(command);
   if (word.startsWith("--")) return options.some(({ long, required }) => long === word && required);
   for (let i = 1; i < word.length; i++) {
     const option = options.find(({ short }) => short === `-${word[i]}`);

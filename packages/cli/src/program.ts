@@ -1,6 +1,6 @@
 import { version } from "@wharf/contract";
 import { Command } from "commander";
-import { type Host, registrar } from "./cli.ts";
+import { type Host, createRegistrar } from "./cli.ts";
 import { addAgentTypes } from "./commands/agent-types.ts";
 import { addCompletion } from "./commands/completion.ts";
 import { addConfig } from "./commands/config.ts";
@@ -19,12 +19,12 @@ Environment: WHARF_DATA (data folder), WHARF_URL and WHARF_TOKEN (a server elsew
 
 interface ProgramHooks {
   /** Takes the code that a command ended with. */
-  readonly done: (exitCode: number) => void;
+  readonly onExit: (exitCode: number) => void;
   /** Takes the help of a command that is incomplete. */
   readonly showHelp: (text: string) => void;
 }
 
-export function createProgram(host: Host, { done, showHelp }: ProgramHooks): Command {
+export function createProgram(host: Host, { onExit, showHelp }: ProgramHooks): Command {
   const program = new Command("wharf")
     .description(about)
     .version(version)
@@ -41,7 +41,7 @@ export function createProgram(host: Host, { done, showHelp }: ProgramHooks): Com
     })
     .addHelpText("after", exitCodeHelp)
     .exitOverride();
-  const register = registrar(host, done);
+  const register = createRegistrar(host, onExit);
   addUp(program, register);
   addDown(program, register);
   addRun(program, register);

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { readText } from "./prompt-text.ts";
+import { readPromptText } from "./prompt-text.ts";
 import { createHost, runCommandLine } from "./testing.ts";
 
 let folder = "";
@@ -20,14 +20,14 @@ describe("a prompt", () => {
     const text = "Fix the parser.\n\n  – it drops “ä” 🙂\n";
     const bytes = Buffer.from(text);
     await writeFile(join(folder, "prompt.md"), text);
-    expect(await readText(hostWith(), { text: "do it", file: undefined })).toBe("do it");
+    expect(await readPromptText(hostWith(), { text: "do it", file: undefined })).toBe("do it");
     // A character may come in two pieces.
     const cut = bytes.indexOf(0xe2) + 1;
     const inPieces = piped(bytes.subarray(0, cut), bytes.subarray(cut));
-    expect(await readText(inPieces, { text: "-", file: undefined })).toBe(text);
-    expect(await readText(piped(text), { text: undefined, file: "-" })).toBe(text);
-    expect(await readText(hostWith(), { text: undefined, file: "prompt.md" })).toBe(text);
-    expect(await readText(hostWith(), { text: undefined, file: undefined })).toBeUndefined();
+    expect(await readPromptText(inPieces, { text: "-", file: undefined })).toBe(text);
+    expect(await readPromptText(piped(text), { text: undefined, file: "-" })).toBe(text);
+    expect(await readPromptText(hostWith(), { text: undefined, file: "prompt.md" })).toBe(text);
+    expect(await readPromptText(hostWith(), { text: undefined, file: undefined })).toBeUndefined();
   });
 
   it("is read no further than it may be long", async () => {
@@ -40,12 +40,14 @@ describe("a prompt", () => {
         }
       })(),
     );
-    const reading = readText(hostWith(endless), { text: "-", file: undefined, max: 5_000 });
+    const reading = readPromptText(hostWith(endless), { text: "-", file: undefined, max: 5_000 });
     await expect(reading).rejects.toThrow("-: expected at most 5000 characters, got more");
     expect(given).toBeLessThan(100_000);
-    const little = readText(piped("x".repeat(5_001)), { text: "-", file: undefined, max: 5_000 });
+    const little = readPromptText(piped("x".repeat(5_001)), { text: "-", file: undefined, max: 5_000 });
     await expect(little).rejects.toThrow("at most 5000");
-    expect(await readText(piped("🙂".repeat(2_500)), { text: "-", file: undefined, max: 5_000 })).toHaveLength(5_000);
+    expect(await readPromptText(piped("🙂".repeat(2_500)), { text: "-", file: undefined, max: 5_000 })).toHaveLength(
+      5_000,
+    );
   });
 
   it.each([
@@ -54,13 +56,13 @@ describe("a prompt", () => {
     ["nothing", Buffer.from(" \n"), "got nothing"],
   ])("is refused when it is %s", async (_, bytes, words) => {
     await writeFile(join(folder, "bad"), bytes);
-    await expect(readText(piped(bytes), { text: "-", file: undefined })).rejects.toThrow(words);
-    await expect(readText(hostWith(), { text: undefined, file: "bad" })).rejects.toThrow(`--file: expected`);
+    await expect(readPromptText(piped(bytes), { text: "-", file: undefined })).rejects.toThrow(words);
+    await expect(readPromptText(hostWith(), { text: undefined, file: "bad" })).rejects.toThrow(`--file: expected`);
   });
 
   it("is refused when it is a folder, or given twice, or missing", async () => {
-    await expect(readText(hostWith(), { text: undefined, file: "." })).rejects.toThrow("got '.' (EISDIR)");
-    await expect(readText(hostWith(), { text: "a", file: "b" })).rejects.toThrow("not both");
+    await expect(readPromptText(hostWith(), { text: undefined, file: "." })).rejects.toThrow("got '.' (EISDIR)");
+    await expect(readPromptText(hostWith(), { text: "a", file: "b" })).rejects.toThrow("not both");
     const line = ["run", "--repo", "."];
     expect(await runCommandLine(line, { folder })).toMatchObject({
       code: 2,
@@ -70,6 +72,6 @@ describe("a prompt", () => {
 
   it("is not waited for at a terminal", async () => {
     const terminal = hostWith(Object.assign(Readable.from([]), { isTTY: true }));
-    await expect(readText(terminal, { text: "-", file: undefined })).rejects.toThrow("got a terminal");
+    await expect(readPromptText(terminal, { text: "-", file: undefined })).rejects.toThrow("got a terminal");
   });
 });

@@ -1,8 +1,8 @@
 import { createReadStream } from "node:fs";
 import { resolve } from "node:path";
 import type { Host } from "./cli.ts";
-import { usageError } from "./failure.ts";
-import { oneLine } from "./render/clean.ts";
+import { createUsageError } from "./failure.ts";
+import { toSingleLine } from "./render/safe-text.ts";
 
 /** The most characters that the server takes as a prompt or a description. */
 const maxCharacters = 200_000;
@@ -18,56 +18,59 @@ interface TextInput {
 }
 
 /** Text that a person gives as an argument, through stdin (`-`) or in a file (`--file`); undefined without any of them. */
-export async function readText(
+export async function readPromptText(
   host: Host,
   { text, file, max = maxCharacters, option = "--file" }: TextInput,
 ): Promise<string | undefined> {
   if (text !== undefined && file !== undefined)
-    throw usageError("give the text as an argument or with --file, not both");
+    throw createUsageError("give the text as an argument or with --file, not both");
   if (text === "-" || file === "-") {
     if ("isTTY" in host.stdin && host.stdin.isTTY === true)
-      throw usageError("-: expected text on stdin, got a terminal; pipe it in or use --file <path>");
+      throw createUsageError("-: expected text on stdin, got a terminal; pipe it in or use --file <path>");
     return readBounded(host.stdin, { name: "-", max });
   }
   if (file === undefined) return text;
   const source = { name: option, max };
   return readBounded(createReadStream(resolve(host.folder, file)), source).catch((error: unknown) => {
     if (!(error instanceof Error && "syscall" in error && "code" in error)) throw error;
-    throw usageError(`${option}: expected a readable file, got '${oneLine(file, 200)}' (${String(error.code)})`);
+    throw createUsageError(
+      `${option}: expected a readable file, got '${toSingleLine(file, 200)}' (${String(error.code)})`,
+    );
   });
 }
 
-interface Source {
+interface TextSource {
   /** What the person typed to name it. */
   readonly name: string;
   readonly max: number; // characters
 }
 
 /** Reads a stream, and no further than the text can be long: a character takes four bytes at most. */
-async function readBounded(stream: AsyncIterable<Buffer | string>, source: Source): Promise<string> {
+async function readBounded(stream: AsyncIterable<Buffer | string>, source: TextSource): Promise<string> {
   const pieces: Buffer[] = [];
   let length = 0;
   for await (const piece of stream) {
     const bytes = Buffer.from(piece);
     length += bytes.length;
-    if (length > 4 * source.max) throw tooLong(source);
+    if (length > 4 * source.max) throw createTooLongError(source);
     pieces.push(bytes);
   }
-  return checkText(Buffer.concat(pieces), source);
+  return parseText(Buffer.concat(pieces), source);
 }
 
-function checkText(bytes: Buffer, source: Source): string {
+function parseText(bytes: Buffer, source: TextSource): string {
   const { name, max } = source;
   let text: string;
   try {
     text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
-    throw usageError(`${name}: expected text in UTF-8, got other bytes`);
+    throw createUsageError(`${name}: expected text in UTF-8, got other bytes`);
   }
-  if (text.includes("\0")) throw usageError(`${name}: expected text, got a NUL character`);
-  if (text.trim() === "") throw usageError(`${name}: expected text, got nothing`);
-  if (text.length > max) throw tooLong(source);
+  if (text.includes("\0")) throw createUsageError(`${name}: expected text, got a NUL character`);
+  if (text.trim() === "") throw createUsageError(`${name}: expected text, got nothing`);
+  if (text.length > max) throw createTooLongError(source);
   return text;
 }
 
-const tooLong = ({ name, max }: Source) => usageError(`${name}: expected at most ${max} characters, got more`);
+const createTooLongError = ({ name, max }: TextSource) =>
+  createUsageError(`${name}: expected at most ${max} characters, got more`);

@@ -5,32 +5,32 @@ import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { readConfig } from "@wharf/server";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { locator } from "./locate.ts";
-import { repositoryUrl } from "./repository.ts";
-import { findSettings, readLocalSettings, readSettings, wantsColour } from "./settings.ts";
+import { createLocator } from "./server-address.ts";
+import { toRepositoryUrl } from "./repository.ts";
+import { getResolvedSettings, getLocalSettings, getSettings, isColourEnabled } from "./settings.ts";
 
 /** No settings file of the person who runs the tests. */
 const home = { HOME: "/nonexistent" };
 
 describe("settings", () => {
   it("look for a server where the server keeps its data, named or not", () => {
-    expect(readLocalSettings({}).dataFolder).toBe(readConfig({}).dataFolder);
-    expect(readLocalSettings({ WHARF_DATA: "here" }).dataFolder).toBe(readConfig({ WHARF_DATA: "here" }).dataFolder);
+    expect(getLocalSettings({}).dataFolder).toBe(readConfig({}).dataFolder);
+    expect(getLocalSettings({ WHARF_DATA: "here" }).dataFolder).toBe(readConfig({ WHARF_DATA: "here" }).dataFolder);
   });
 
   it("take the address from the command line before the environment, and refuse one that is none", () => {
-    const urlOf = (...input: Parameters<typeof findSettings>) => findSettings(...input).url?.value;
+    const urlOf = (...input: Parameters<typeof getResolvedSettings>) => getResolvedSettings(...input).url?.value;
     expect(urlOf({ ...home, WHARF_URL: "http://a:1" }, { url: "http://b:2/" })).toBe("http://b:2");
     expect(urlOf({ ...home, WHARF_URL: "http://a:1" })).toBe("http://a:1");
-    expect(() => findSettings({ ...home, WHARF_URL: "a:1" })).toThrow("WHARF_URL");
+    expect(() => getResolvedSettings({ ...home, WHARF_URL: "a:1" })).toThrow("WHARF_URL");
   });
 
   it("want colours on a terminal only, and not from who declined", () => {
     expect([
-      wantsColour({}, true),
-      wantsColour({}, false),
-      wantsColour({ NO_COLOR: "1" }, true),
-      wantsColour({ TERM: "dumb" }, true),
+      isColourEnabled({}, true),
+      isColourEnabled({}, false),
+      isColourEnabled({ NO_COLOR: "1" }, true),
+      isColourEnabled({ TERM: "dumb" }, true),
     ]).toEqual([true, false, false, false]);
   });
 });
@@ -47,7 +47,7 @@ describe("finding the server", () => {
     await rm(folder, { recursive: true });
   });
   const locate = async (environment: Record<string, string>) =>
-    locator(await readSettings({ ...home, WHARF_DATA: folder, ...environment }))();
+    createLocator(await getSettings({ ...home, WHARF_DATA: folder, ...environment }))();
   const announce = (url: string) => writeFile(join(folder, "server.json"), JSON.stringify({ url, pid: 1 }));
   const listen = async () => {
     const server = createServer().listen(join(folder, "server.sock"));
@@ -95,8 +95,8 @@ describe("finding the server", () => {
 
 it("takes a repository's address as it is and a path in full", () => {
   const addresses = ["https://example.com/a.git", "ssh://git@host/a", "git@host:team/a.git", "file:///srv/a"];
-  expect(addresses.map((one) => repositoryUrl(one, "/home/me"))).toEqual(addresses);
-  expect(["a", "./a/b", "/srv/a", "~/a", "../a:b"].map((one) => repositoryUrl(one, "/home/me"))).toEqual([
+  expect(addresses.map((one) => toRepositoryUrl(one, "/home/me"))).toEqual(addresses);
+  expect(["a", "./a/b", "/srv/a", "~/a", "../a:b"].map((one) => toRepositoryUrl(one, "/home/me"))).toEqual([
     "/home/me/a",
     "/home/me/a/b",
     "/srv/a",

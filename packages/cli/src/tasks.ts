@@ -1,4 +1,4 @@
-import { api, type Event, type EventDataOf, type Turn } from "@wharf/contract";
+import { api, type Event, type EventDataByKind, type Turn } from "@wharf/contract";
 import type { Client } from "./client.ts";
 
 /** What one request for a log may bring. */
@@ -8,10 +8,10 @@ const pageSize = 1_000;
 export async function* readLog(
   client: Client,
   taskId: string,
-  { after = 0, signal }: { after?: number; signal?: AbortSignal } = {},
+  { after: startSeq = 0, signal }: { after?: number; signal?: AbortSignal } = {},
 ): AsyncGenerator<Event, void, undefined> {
   const options = signal ? { signal } : {};
-  for (let cursor = after; ;) {
+  for (let cursor = startSeq; ;) {
     const query = { after: cursor, limit: pageSize };
     const page = { params: { task_id: taskId }, query };
     const { events, last_seq } = await client.call(api.listTaskEvents, page, options);
@@ -22,7 +22,7 @@ export async function* readLog(
 }
 
 /** All turns of a task, oldest first. */
-export async function readTurns(client: Client, taskId: string): Promise<Turn[]> {
+export async function getTurns(client: Client, taskId: string): Promise<Turn[]> {
   const turns: Turn[] = [];
   for (let cursor: string | undefined; ;) {
     const page = await client.call(api.listTaskTurns, {
@@ -36,14 +36,14 @@ export async function readTurns(client: Client, taskId: string): Promise<Turn[]>
 }
 
 /** The newest sequence of a task's log. */
-export async function lastSeq(client: Client, taskId: string): Promise<number> {
+export async function getLastSeq(client: Client, taskId: string): Promise<number> {
   const { last_seq } = await client.call(api.listTaskEvents, { params: { task_id: taskId }, query: { limit: 1 } });
   return last_seq;
 }
 
 /** What the agent asks and nobody has answered yet. */
-export async function openQuestions(client: Client, taskId: string): Promise<EventDataOf<"permission">[]> {
-  const open = new Map<string, EventDataOf<"permission">>();
+export async function getOpenQuestions(client: Client, taskId: string): Promise<EventDataByKind<"permission">[]> {
+  const open = new Map<string, EventDataByKind<"permission">>();
   for await (const { data } of readLog(client, taskId)) {
     if (data.kind !== "permission") continue;
     if (data.status === "asked") open.set(data.permission_id, data);
@@ -52,4 +52,4 @@ export async function openQuestions(client: Client, taskId: string): Promise<Eve
   return [...open.values()];
 }
 
-export const shortId = (id: string): string => id.slice(0, 8);
+export const toShortId = (id: string): string => id.slice(0, 8);

@@ -1,9 +1,9 @@
 import { randomInt } from "node:crypto";
-import { Interrupted, interruptWork } from "./interrupts.ts";
-import { createPrinter } from "./render/clean.ts";
+import { InterruptedError, interruptWork } from "./interrupts.ts";
+import { createPrinter } from "./render/safe-text.ts";
 import { createStyle, type Style } from "./render/style.ts";
 import { watchOutput, writeText } from "./runner/output.ts";
-import { type Environment, wantsColour } from "./settings.ts";
+import { type Environment, isColourEnabled } from "./settings.ts";
 
 /** Where a command writes, and whether a person reads it and can answer. */
 export interface Terminal {
@@ -26,7 +26,7 @@ export interface Streams {
 }
 
 /** A terminal to which nothing is written that could command it but this process's own styles. */
-export function openTerminal(environment: Environment, { stdin, stdout, stderr }: Streams): Terminal {
+export function createTerminal(environment: Environment, { stdin, stdout, stderr }: Streams): Terminal {
   watchOutput(stdout, (error) => endWork(error, stderr));
   // Messages that nobody reads are no reason to end: the exit code still says how it went.
   watchOutput(stderr, () => undefined);
@@ -38,8 +38,8 @@ export function openTerminal(environment: Environment, { stdin, stdout, stderr }
   return {
     out: (text) => writeText(stdout, print(text)),
     err: (text) => writeText(stderr, print(text)),
-    style: createStyle(wantsColour(environment, isTty), mark),
-    errStyle: createStyle(wantsColour(environment, stderr.isTTY === true), mark),
+    style: createStyle(isColourEnabled(environment, isTty), mark),
+    errStyle: createStyle(isColourEnabled(environment, stderr.isTTY === true), mark),
     isInteractive: isTty && stdin.isTTY === true,
     isTty,
   };
@@ -47,8 +47,8 @@ export function openTerminal(environment: Environment, { stdin, stdout, stderr }
 
 /** Ends as other programs do that can write no more: as if by the signal for it (`wharf task logs … | head`). */
 function endWork(error: NodeJS.ErrnoException, stderr: NodeJS.WriteStream): void {
-  if (error.code === "EPIPE") return interruptWork(new Interrupted("SIGPIPE"));
-  if (error.code === "EIO") return interruptWork(new Interrupted("SIGHUP"));
+  if (error.code === "EPIPE") return interruptWork(new InterruptedError("SIGPIPE"));
+  if (error.code === "EIO") return interruptWork(new InterruptedError("SIGHUP"));
   writeText(stderr, `✗ The output cannot be written: ${error.message}\n`);
-  interruptWork(new Interrupted("SIGPIPE", 2));
+  interruptWork(new InterruptedError("SIGPIPE", 2));
 }

@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import type { Host } from "./cli.ts";
 import { createProgram } from "./program.ts";
 import { createStyle } from "./render/style.ts";
-import { wharf } from "./wharf.ts";
+import { runWharf } from "./wharf.ts";
 
 interface Around {
   /** Where it is typed; no server uses the data folder, which is in it. */
@@ -40,13 +40,13 @@ export async function runCommandLine(line: readonly string[], around: Around) {
     (text) => void (out += text),
     (text) => void (err += text),
   );
-  const code = await wharf(line, host);
+  const code = await runWharf(line, host);
   return { code, out, err };
 }
 
 /** The whole tree of commands. */
 export function createCommandTree(): Command {
-  return createProgram(createHost({ folder: "/" }), { done: discard, showHelp: discard });
+  return createProgram(createHost({ folder: "/" }), { onExit: discard, showHelp: discard });
 }
 
 /** Every command that does something, with the words that lead to it. */

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
-import { type ConfigFile, invalid, type Profile, requirePrivate, resolveBeside } from "./config-file.ts";
+import { type ConfigFile, createConfigError, type Profile, requirePrivate, toAbsolutePath } from "./config-file.ts";
 
 /** Where a profile's token comes from. It is read when a command needs it. */
 export interface TokenSource {
@@ -11,51 +11,52 @@ export interface TokenSource {
 }
 
 /** How long a command may take to print a token: a person may have to unlock a store. */
-const commandTimeMs = 120_000;
+const commandTimeoutMs = 120_000;
 const maxTokenBytes = 16_384;
 
 export function createTokenSource(config: ConfigFile, name: string, profile: Profile): TokenSource | undefined {
   const { token, token_file, token_command } = profile;
-  const at = (key: string) => `${config.locate(key, name)} (${key})`;
+  const getPlace = (key: string) => `${config.locate(key, name)} (${key})`;
   if (token !== undefined) {
-    const place = at("token");
-    return { place, read: async () => checkToken(token, place) };
+    const place = getPlace("token");
+    return { place, read: async () => parseToken(token, place) };
   }
   if (token_file !== undefined) {
-    const place = at("token_file");
-    return { place, read: () => readTokenFile(resolveBeside(config, token_file), place) };
+    const place = getPlace("token_file");
+    return { place, read: () => readTokenFile(toAbsolutePath(config, token_file), place) };
   }
   if (token_command === undefined) return undefined;
-  const place = at("token_command");
+  const place = getPlace("token_command");
   return { place, read: () => runTokenCommand(token_command, place) };
 }
 
 async function readTokenFile(path: string, place: string): Promise<string> {
   const text = await readFile(path, "utf8").catch((error: unknown) => {
     const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
-    throw invalid(place, `${path} cannot be read (${code})`, error);
+    throw createConfigError(place, `${path} cannot be read (${code})`, error);
   });
   requirePrivate(path);
-  return checkToken(text, place);
+  return parseToken(text, place);
 }
 
 /** Its stdin and stderr are the person's, so that it can ask for a password. */
 async function runTokenCommand(command: string, place: string): Promise<string> {
-  const child = spawn("/bin/sh", ["-c", command], { stdio: ["inherit", "pipe", "inherit"], timeout: commandTimeMs });
+  const child = spawn("/bin/sh", ["-c", command], { stdio: ["inherit", "pipe", "inherit"], timeout: commandTimeoutMs });
   let text = "";
   child.stdout.on("data", (chunk) => {
     text += String(chunk);
     if (text.length > maxTokenBytes) child.kill();
   });
   const [code, signal] = await once(child, "close");
-  if (code !== 0) throw invalid(place, `the command ended with ${code === null ? String(signal) : `code ${code}`}`);
-  return checkToken(text, place);
+  if (code !== 0)
+    throw createConfigError(place, `the command ended with ${code === null ? String(signal) : `code ${code}`}`);
+  return parseToken(text, place);
 }
 
 /** A token goes into a header: one word of printable characters. */
-function checkToken(text: string, place: string): string {
+function parseToken(text: string, place: string): string {
   const token = text.trim();
   if (!/^[\x21-\x7e]+$/.test(token))
-    throw invalid(place, "it gives no token: expected one word of printable characters");
+    throw createConfigError(place, "it gives no token: expected one word of printable characters");
   return token;
 }

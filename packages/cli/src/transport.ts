@@ -4,9 +4,9 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { connectToFolder } from "@wharf/contract/data-folder";
 import { type ClientOptions, WebSocket } from "ws";
-import type { Address } from "./locate.ts";
+import type { ServerAddress } from "./server-address.ts";
 
-export interface Outgoing {
+export interface OutgoingRequest {
   readonly method: string;
   /** With its query. */
   readonly path: string;
@@ -16,13 +16,16 @@ export interface Outgoing {
 }
 
 /** Sends a request to a server, and resolves when its answer begins. */
-export function send(address: Address, { method, path, headers, body, signal }: Outgoing): Promise<IncomingMessage> {
+export function sendRequest(
+  address: ServerAddress,
+  { method, path, headers, body, signal }: OutgoingRequest,
+): Promise<IncomingMessage> {
   const url = new URL(address.url + path);
   const request = (url.protocol === "https:" ? httpsRequest : httpRequest)(url, {
     method,
     signal,
-    headers: { ...headers, ...authorization(address) },
-    ...socketOf(address),
+    headers: { ...headers, ...getAuthorization(address) },
+    ...getSocketOptions(address),
   });
   return new Promise((resolve, reject) => {
     request.once("response", resolve);
@@ -34,16 +37,16 @@ export function send(address: Address, { method, path, headers, body, signal }: 
 }
 
 /** A WebSocket to a server, not open yet. */
-export const openWebSocket = (address: Address, path: string, options: ClientOptions = {}): WebSocket =>
+export const createWebSocket = (address: ServerAddress, path: string, options: ClientOptions = {}): WebSocket =>
   new WebSocket(address.url.replace(/^http/, "ws") + path, {
     ...options,
-    headers: authorization(address),
+    headers: getAuthorization(address),
     maxPayload: 64 * 1024 * 1024,
-    ...socketOf(address),
+    ...getSocketOptions(address),
   });
 
-const authorization = ({ token }: Address): Record<string, string> =>
+const getAuthorization = ({ token }: ServerAddress): Record<string, string> =>
   token === undefined ? {} : { authorization: `Bearer ${token}` };
 
-const socketOf = ({ folder }: Address) =>
+const getSocketOptions = ({ folder }: ServerAddress) =>
   folder === undefined ? {} : { createConnection: () => connectToFolder(folder) };

@@ -6,37 +6,39 @@ import { z } from "zod";
  * no list, or not of such things, is an empty one.
  */
 
-const listOf = <S extends z.ZodType>(item: S) =>
+const createListSchema = <S extends z.ZodType>(item: S) =>
   z
     .array(z.unknown())
     .catch([])
     .transform((items) => items.flatMap((one) => item.safeParse(one).data ?? []));
 
 /** One that can be chosen. */
-export interface Offered {
+export interface OfferedChoice {
   readonly id: string;
   readonly name: string;
 }
 
-const named = (id: string, name: string | undefined): Offered => ({ id, name: name ?? id });
+const toChoice = (id: string, name: string | undefined): OfferedChoice => ({ id, name: name ?? id });
 const name = z.string().optional().catch(undefined);
-const Value = z.object({ value: z.string(), name }).transform(({ value, name: told }) => [named(value, told)]);
-const Group = z.object({ options: listOf(Value) }).transform(({ options }) => options.flat());
+const Value = z.object({ value: z.string(), name }).transform(({ value, name: label }) => [toChoice(value, label)]);
+const Group = z.object({ options: createListSchema(Value) }).transform(({ options }) => options.flat());
 const Option = z.object({
   id: z.string(),
   category: z.string(),
   type: z.literal("select"),
   currentValue: name,
-  options: listOf(z.union([Value, Group])).transform((values) => values.flat()),
+  options: createListSchema(z.union([Value, Group])).transform((values) => values.flat()),
 });
-const Mode = z.object({ id: z.string(), name }).transform(({ id, name: told }) => named(id, told));
-const Model = z.object({ modelId: z.string(), name }).transform(({ modelId, name: told }) => named(modelId, told));
-const Modes = z.object({ availableModes: listOf(Mode) });
-const Models = z.object({ availableModels: listOf(Model) });
+const Mode = z.object({ id: z.string(), name }).transform(({ id, name: label }) => toChoice(id, label));
+const Model = z.object({ modelId: z.string(), name }).transform(({ modelId, name: label }) => toChoice(modelId, label));
+const Modes = z.object({ availableModes: createListSchema(Mode) });
+const Models = z.object({ availableModels: createListSchema(Model) });
 
 export type SessionOption = z.infer<typeof Option>;
 
-export const sessionOptions = (configOptions: unknown): SessionOption[] => listOf(Option).parse(configOptions);
+export const parseSessionOptions = (configOptions: unknown): SessionOption[] =>
+  createListSchema(Option).parse(configOptions);
 /** The list of modes, or of models, of an agent that has one beside its options. */
-export const listedModes = (modes: unknown): Offered[] | undefined => Modes.safeParse(modes).data?.availableModes;
-export const listedModels = (models: unknown): Offered[] | undefined => Models.safeParse(models).data?.availableModels;
+export const parseModes = (modes: unknown): OfferedChoice[] | undefined => Modes.safeParse(modes).data?.availableModes;
+export const parseModels = (models: unknown): OfferedChoice[] | undefined =>
+  Models.safeParse(models).data?.availableModels;

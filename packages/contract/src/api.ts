@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { endpoint } from "./endpoint.ts";
+import { createEndpoint } from "./endpoint.ts";
 import { offsetQuery, pageEnd, pageQuery, pageTotal } from "./paging.ts";
 import { AgentType, AgentTypeInput, AgentTypeUpdate, Run, Task } from "./resources.ts";
 import { ShortId } from "./short-id.ts";
@@ -14,14 +14,14 @@ const agentId = z.object({ agent_id: ShortId });
 const typeId = z.object({ type_id: z.string().min(1).max(100) });
 
 const agents = {
-  listAgents: endpoint({
+  listAgents: createEndpoint({
     method: "GET",
     path: "/api/v1/agents",
     summary: "Runs, newest first",
     query: z.object({ status: RunStatus.optional(), ...page }),
     response: z.object({ agents: z.array(Run), ...pageTotal, ...pageEnd }),
   }),
-  listTaskAgents: endpoint({
+  listTaskAgents: createEndpoint({
     method: "GET",
     path: "/api/v1/tasks/:task_id/agents",
     summary: "Runs of a task, newest first",
@@ -29,34 +29,34 @@ const agents = {
     query: z.object(pageQuery),
     response: z.object({ agents: z.array(Run), ...pageEnd }),
   }),
-  getAgent: endpoint({
+  getAgent: createEndpoint({
     method: "GET",
     path: "/api/v1/agents/:agent_id",
     summary: "One run",
     params: agentId,
     response: Run,
   }),
-  stopAgent: endpoint({
+  stopAgent: createEndpoint({
     method: "POST",
     path: "/api/v1/agents/:agent_id/stop",
     summary: "Stop a run; its runner's disk is kept",
     params: agentId,
     response: Run,
   }),
-  listAgentTypes: endpoint({
+  listAgentTypes: createEndpoint({
     method: "GET",
     path: "/api/v1/agent-types",
     summary: "Agents that can be chosen",
     response: z.object({ agent_types: z.array(AgentType) }),
   }),
-  getAgentType: endpoint({
+  getAgentType: createEndpoint({
     method: "GET",
     path: "/api/v1/agent-types/:type_id",
     summary: "One agent type, by id or name",
     params: typeId,
     response: AgentType,
   }),
-  createAgentType: endpoint({
+  createAgentType: createEndpoint({
     method: "POST",
     path: "/api/v1/agent-types",
     summary: "Add an agent type",
@@ -64,7 +64,7 @@ const agents = {
     status: 201,
     response: AgentType,
   }),
-  updateAgentType: endpoint({
+  updateAgentType: createEndpoint({
     method: "PUT",
     path: "/api/v1/agent-types/:type_id",
     summary: "Change an agent type",
@@ -72,7 +72,7 @@ const agents = {
     body: AgentTypeUpdate,
     response: AgentType,
   }),
-  deleteAgentType: endpoint({
+  deleteAgentType: createEndpoint({
     method: "DELETE",
     path: "/api/v1/agent-types/:type_id",
     summary: "Remove an agent type that was added; those that come with Wharf can only be switched off",
@@ -83,7 +83,7 @@ const agents = {
 };
 
 const orchestrator = {
-  startTask: endpoint({
+  startTask: createEndpoint({
     method: "POST",
     path: "/api/v1/orchestrator/tasks/:task_id/start",
     summary: "Start a run at a task",
@@ -94,7 +94,7 @@ const orchestrator = {
     status: 202,
     response: z.object({ agent_instance_id: z.uuid(), turn_id: z.uuid() }),
   }),
-  stopTask: endpoint({
+  stopTask: createEndpoint({
     method: "POST",
     path: "/api/v1/orchestrator/tasks/:task_id/stop",
     summary: "Stop the task's run; its runner's disk is kept",
@@ -104,7 +104,7 @@ const orchestrator = {
       .default({ force: false }),
     response: Task,
   }),
-  pauseTask: endpoint({
+  pauseTask: createEndpoint({
     method: "POST",
     path: "/api/v1/orchestrator/tasks/:task_id/pause",
     summary:
@@ -112,14 +112,14 @@ const orchestrator = {
     params: taskId,
     response: Task,
   }),
-  resumeTask: endpoint({
+  resumeTask: createEndpoint({
     method: "POST",
     path: "/api/v1/orchestrator/tasks/:task_id/resume",
     summary: "Have a paused agent go on",
     params: taskId,
     response: Task,
   }),
-  taskStatus: endpoint({
+  taskStatus: createEndpoint({
     method: "GET",
     path: "/api/v1/orchestrator/tasks/:task_id/status",
     summary: "Where a task stands",
@@ -133,7 +133,7 @@ const orchestrator = {
       current_operation: z.string().optional(),
     }),
   }),
-  orchestratorStatus: endpoint({
+  orchestratorStatus: createEndpoint({
     method: "GET",
     path: "/api/v1/orchestrator/status",
     summary: "What the scheduler is doing",
@@ -145,7 +145,7 @@ const orchestrator = {
       last_heartbeat: z.string(),
     }),
   }),
-  orchestratorQueue: endpoint({
+  orchestratorQueue: createEndpoint({
     method: "GET",
     path: "/api/v1/orchestrator/queue",
     summary: "Runs that wait for a slot, in the order they will get one",
@@ -166,7 +166,7 @@ const orchestrator = {
 };
 
 const system = {
-  health: endpoint({
+  health: createEndpoint({
     method: "GET",
     path: "/health",
     summary: "Whether the server lives, and what it cannot do at the moment; needs no token",
@@ -178,7 +178,7 @@ const system = {
       problems: z.array(z.string()).optional(),
     }),
   }),
-  serverInfo: endpoint({
+  serverInfo: createEndpoint({
     method: "GET",
     path: "/api/v1/server",
     summary: "What this server is",
@@ -198,7 +198,7 @@ const system = {
         .optional(),
     }),
   }),
-  shutdown: endpoint({
+  shutdown: createEndpoint({
     method: "POST",
     path: "/api/v1/server/shutdown",
     summary: "Stop the server; with runners=true end the runners too",

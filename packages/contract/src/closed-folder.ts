@@ -14,9 +14,10 @@ const sticky = 0o1000;
 export async function requireClosedFolder(folder: string): Promise<void> {
   const real = await realpath(folder).catch(() => undefined);
   if (real === undefined) return;
-  const found = await stat(real);
-  if (found.mode & othersMayWrite || isForeignGroups(found)) throw open(real, `chmod go-w '${real}'`);
-  for (const path of new Set([...listParents(resolve(folder)), ...listParents(real)])) await requireClosedParent(path);
+  const stats = await stat(real);
+  if (stats.mode & othersMayWrite || isWritableByForeignGroup(stats))
+    throw createOpenFolderError(real, `chmod go-w '${real}'`);
+  for (const path of new Set([...getParents(resolve(folder)), ...getParents(real)])) await requireClosedParent(path);
 }
 
 /** Others may rename what is in a folder that they may write to, unless it is sticky as `/tmp` is. */
@@ -24,18 +25,18 @@ async function requireClosedParent(path: string): Promise<void> {
   const { mode, dev } = await stat(path);
   if (!(mode & othersMayWrite) || mode & sticky) return;
   // Who else mounts a volume is decided elsewhere, and provisioners open its root to everyone.
-  const above = await stat(dirname(path));
-  if (above.dev !== dev) return;
-  throw open(path, `chmod o-w '${path}'`);
+  const parentStats = await stat(dirname(path));
+  if (parentStats.dev !== dev) return;
+  throw createOpenFolderError(path, `chmod o-w '${path}'`);
 }
 
 /** Written to by a group that this process is in, a volume's in a pod say, the folder is not open to others. */
-const isForeignGroups = ({ mode, gid }: Stats): boolean =>
+const isWritableByForeignGroup = ({ mode, gid }: Stats): boolean =>
   (mode & groupMayWrite) !== 0 && ![0, process.getegid?.(), ...(process.getgroups?.() ?? [])].includes(gid);
 
-function listParents(path: string): string[] {
+function getParents(path: string): string[] {
   const parent = dirname(path);
-  return parent === path ? [] : [parent, ...listParents(parent)];
+  return parent === path ? [] : [parent, ...getParents(parent)];
 }
 
-const open = (path: string, command: string) => new WharfError("data_folder_open", { path, command });
+const createOpenFolderError = (path: string, command: string) => new WharfError("data_folder_open", { path, command });

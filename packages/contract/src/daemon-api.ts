@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { Attachments } from "./daemon/attachments.ts";
 import { AnyBranchName, CommitSha, JournalEpoch, RecordId, Sequence, ShortText, Word } from "./daemon/fields.ts";
-import { endpoint } from "./endpoint.ts";
+import { createEndpoint } from "./endpoint.ts";
 import { McpServers } from "./mcp-server.ts";
 import { AgentProtocol, Isolation, PermissionPolicy, TurnState } from "./states.ts";
 
@@ -122,8 +122,8 @@ export type Diff = z.infer<typeof Diff>;
 const ok = z.object({ ok: z.literal(true) });
 
 export const coreApi = {
-  health: endpoint({ method: "GET", path: "/health", summary: "What the daemon is and holds", response: Health }),
-  journal: endpoint({
+  health: createEndpoint({ method: "GET", path: "/health", summary: "What the daemon is and holds", response: Health }),
+  journal: createEndpoint({
     method: "GET",
     path: "/journal",
     summary:
@@ -131,28 +131,28 @@ export const coreApi = {
     query: z.object({ after: z.coerce.number().int().min(0), follow: z.stringbool().default(false) }),
     response: "stream",
   }),
-  ackJournal: endpoint({
+  ackJournal: createEndpoint({
     method: "POST",
     path: "/journal/ack",
     summary: "Records up to `seq` are safe elsewhere and may be trimmed",
     body: z.object({ epoch: z.string(), seq: z.number().int().min(0) }),
     response: JournalState,
   }),
-  clone: endpoint({
+  clone: createEndpoint({
     method: "POST",
     path: "/git/clone",
     summary: "Clone and check out the shadow branch; done again it changes nothing",
     body: GitClone,
     response: GitCloned,
   }),
-  push: endpoint({
+  push: createEndpoint({
     method: "POST",
     path: "/git/push",
     summary: "Push the shadow branch to the gateway's mirror",
     body: z.object({ shadow_branch: z.string() }),
     response: z.object({ sha: CommitSha }),
   }),
-  diff: endpoint({
+  diff: createEndpoint({
     method: "GET",
     path: "/git/diff",
     summary: "Difference between a commit and the working tree",
@@ -160,35 +160,35 @@ export const coreApi = {
     response: Diff,
     carriesContent: true,
   }),
-  startAgent: endpoint({
+  startAgent: createEndpoint({
     method: "POST",
     path: "/agent/start",
     summary: "Start the agent and its session; for a run whose agent already runs it answers with that session",
     body: AgentStart,
     response: z.object({ session_id: RecordId.optional(), loaded: z.boolean() }),
   }),
-  prompt: endpoint({
+  prompt: createEndpoint({
     method: "POST",
     path: "/agent/prompt",
     summary: "Give the agent a turn. The key is on disk before the agent gets it; sent again it is not run again",
     body: AgentPrompt,
     response: z.object({ duplicate: z.boolean() }),
   }),
-  turn: endpoint({
+  turn: createEndpoint({
     method: "GET",
     path: "/agent/turns/:turn_id",
     summary: "What became of a turn",
     params: z.object({ turn_id: z.string() }),
     response: TurnKnowledge,
   }),
-  cancelTurn: endpoint({
+  cancelTurn: createEndpoint({
     method: "POST",
     path: "/agent/cancel",
     summary: "Ask the agent to end its turn",
     body: z.object({ turn_id: z.string() }),
     response: ok,
   }),
-  answerPermission: endpoint({
+  answerPermission: createEndpoint({
     method: "POST",
     path: "/agent/permissions/:permission_id",
     summary: "Answer a permission request; without an option it is refused",
@@ -196,7 +196,7 @@ export const coreApi = {
     body: z.object({ option_id: z.string().optional(), by: z.string() }),
     response: ok,
   }),
-  stopAgent: endpoint({
+  stopAgent: createEndpoint({
     method: "POST",
     path: "/agent/stop",
     summary: "End the agent's processes",

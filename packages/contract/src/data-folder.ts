@@ -10,12 +10,12 @@ export const tokenFile = "owner-token";
 export const socketFile = "server.sock";
 
 /** The longest path that fits the address of a unix socket, in bytes: 107 on Linux, 103 elsewhere. */
-const maxSocketPath = 103;
+const maxSocketPathBytes = 103;
 
-export const isTooLongForSocket = (path: string): boolean => Buffer.byteLength(path) > maxSocketPath;
+export const isTooLongForSocket = (path: string): boolean => Buffer.byteLength(path) > maxSocketPathBytes;
 
 /** On Linux, a short path to a file in a folder that this process holds open. */
-export const descriptorPath = (descriptor: number, name: string): string => `/proc/self/fd/${descriptor}/${name}`;
+export const getDescriptorPath = (descriptor: number, name: string): string => `/proc/self/fd/${descriptor}/${name}`;
 
 /** Connects to the server of a data folder, however long its path is. */
 export function connectToFolder(folder: string): Socket {
@@ -24,7 +24,7 @@ export function connectToFolder(folder: string): Socket {
   const descriptor = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     // The path is resolved before this call returns.
-    return connect({ path: descriptorPath(descriptor, socketFile) });
+    return connect({ path: getDescriptorPath(descriptor, socketFile) });
   } finally {
     closeSync(descriptor);
   }

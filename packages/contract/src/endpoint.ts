@@ -25,24 +25,24 @@ export interface Endpoint {
 }
 
 /** Keeps the literal types of a route's parts. */
-export const endpoint = <const E extends Endpoint>(route: E): E => route;
+export const createEndpoint = <const E extends Endpoint>(route: E): E => route;
 
-type In<S> = S extends z.ZodType ? z.input<S> : undefined;
-type Part<E, K extends "params" | "query" | "body"> = K extends keyof E
-  ? undefined extends In<E[K]>
-    ? { [P in K]?: In<E[K]> }
-    : Partial<In<E[K]>> extends In<E[K]>
-      ? { [P in K]?: In<E[K]> }
-      : { [P in K]: In<E[K]> }
+type SchemaInput<S> = S extends z.ZodType ? z.input<S> : undefined;
+type RoutePart<E, K extends "params" | "query" | "body"> = K extends keyof E
+  ? undefined extends SchemaInput<E[K]>
+    ? { [P in K]?: SchemaInput<E[K]> }
+    : Partial<SchemaInput<E[K]>> extends SchemaInput<E[K]>
+      ? { [P in K]?: SchemaInput<E[K]> }
+      : { [P in K]: SchemaInput<E[K]> }
   : unknown;
 
 /** What a caller hands over: only the parts the route declares, optional where all their fields are. */
-export type EndpointInput<E extends Endpoint> = Part<E, "params"> & Part<E, "query"> & Part<E, "body">;
+export type EndpointInput<E extends Endpoint> = RoutePart<E, "params"> & RoutePart<E, "query"> & RoutePart<E, "body">;
 
 export type EndpointOutput<E extends Endpoint> = E["response"] extends z.ZodType ? z.output<E["response"]> : void;
 
 /** The path and query of one call. */
-export function urlOf(
+export function getEndpointUrl(
   route: Endpoint,
   input: { params?: Record<string, unknown>; query?: Record<string, unknown> },
 ): string {

@@ -146,7 +146,7 @@ export const eventKinds = {
 } as const;
 
 export type EventKind = keyof typeof eventKinds;
-export type EventDataOf<K extends EventKind> = z.infer<(typeof eventKinds)[K]>;
+export type EventDataByKind<K extends EventKind> = z.infer<(typeof eventKinds)[K]>;
 export const EventData = z.discriminatedUnion("kind", [
   eventKinds.message,
   eventKinds.thought,
@@ -172,7 +172,7 @@ export const EventData = z.discriminatedUnion("kind", [
 export type EventData = z.infer<typeof EventData>;
 
 /** Which of the six types an event of each kind has, unless the kind `report` brought its own. */
-export const typeOfKind: Record<EventKind, EventType> = {
+export const eventTypeByKind: Record<EventKind, EventType> = {
   message: "log",
   thought: "log",
   tool_call: "progress",

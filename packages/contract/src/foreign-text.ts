@@ -13,15 +13,17 @@ export const toStorableText = (text: string): string =>
 /** A copy of a JSON value with storable texts, cut where it is nested too deeply. */
 export function toStorable<T>(value: T): T;
 export function toStorable(value: unknown): unknown {
-  return copy(value, 0);
+  return toStorableCopy(value, 0);
 }
 
-function copy(value: unknown, depth: number): unknown {
+function toStorableCopy(value: unknown, depth: number): unknown {
   if (typeof value === "string") return toStorableText(value);
   if (typeof value !== "object" || value === null) return value;
   if (depth >= maxDepth) return "[nested too deeply]";
-  if (Array.isArray(value)) return value.map((item) => copy(item, depth + 1));
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [toStorableText(key), copy(item, depth + 1)]));
+  if (Array.isArray(value)) return value.map((item) => toStorableCopy(item, depth + 1));
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [toStorableText(key), toStorableCopy(item, depth + 1)]),
+  );
 }
 
 /** C0 and C1 controls, ESC among them, and the characters that reverse or hide the text around them. */

@@ -2,7 +2,7 @@
 export const modelRoutes: readonly string[] = ["gemini", "anthropic", "openai"];
 
 /** The setting that holds a route's key. */
-export const keySetting = (route: string): string => `${route.toUpperCase()}_API_KEY`;
+export const getKeySetting = (route: string): string => `${route.toUpperCase()}_API_KEY`;
 
 /** The setting that holds the address of a route's server. */
-export const addressSetting = (route: string): string => `${route.toUpperCase()}_BASE_URL`;
+export const getAddressSetting = (route: string): string => `${route.toUpperCase()}_BASE_URL`;

@@ -63,7 +63,7 @@ export const TaskSummary = Task.omit({ description: true, metadata: true });
 export type TaskSummary = z.infer<typeof TaskSummary>;
 
 /** A login in an address would end in the database and in every list of tasks; logins are the server's user's own. */
-const holdsLogin = (address: string): boolean => {
+const hasLogin = (address: string): boolean => {
   const url = URL.canParse(address) ? new URL(address) : undefined;
   return url !== undefined && (url.password !== "" || (/^https?:$/.test(url.protocol) && url.username !== ""));
 };
@@ -72,10 +72,7 @@ const repositoryUrl = z
   .trim()
   .min(1)
   .max(2000)
-  .refine(
-    (address) => !holdsLogin(address),
-    "an address without a login: give the server's user a git credential helper",
-  )
+  .refine((address) => !hasLogin(address), "an address without a login: give the server's user a git credential helper")
   .describe("https, ssh or git URL, or the path of a repository on the server's machine");
 const branchName = z
   .string()

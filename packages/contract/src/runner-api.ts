@@ -2,7 +2,7 @@ import { z } from "zod";
 import { CommandInfo, CommandInput, CommandSignal, ExecRequest, ExecResult } from "./daemon/exec.ts";
 import { ArchiveUnpacked, FileStats, FileWritten, FolderList, FolderPage } from "./daemon/files.ts";
 import { AttachQuery, TerminalCreate, TerminalHistory, TerminalInfo } from "./daemon/terminals.ts";
-import { endpoint } from "./endpoint.ts";
+import { createEndpoint } from "./endpoint.ts";
 import { offsetQuery, pageEnd, pageQuery, pageTotal } from "./paging.ts";
 import { Runner } from "./resources.ts";
 import { ShortId } from "./short-id.ts";
@@ -21,7 +21,7 @@ export const RunnerResources = z.object({
 });
 export type RunnerResources = z.infer<typeof RunnerResources>;
 
-const of = (cpus: number, memory_gb: number, storage_gb: number): RunnerResources => ({
+const createResources = (cpus: number, memory_gb: number, storage_gb: number): RunnerResources => ({
   cpu_millicores: cpus * 1000,
   memory_mb: memory_gb * 1024,
   storage_gb,
@@ -29,12 +29,12 @@ const of = (cpus: number, memory_gb: number, storage_gb: number): RunnerResource
 
 /** The named sizes. `custom` is the only other one, and says its own. */
 export const tiers = {
-  small: of(1, 2, 10),
-  medium: of(2, 4, 50),
-  large: of(4, 8, 100),
-  "grad-small": of(2, 2, 40),
-  "grad-medium": of(4, 4, 40),
-  "grad-large": of(8, 8, 40),
+  small: createResources(1, 2, 10),
+  medium: createResources(2, 4, 50),
+  large: createResources(4, 8, 100),
+  "grad-small": createResources(2, 2, 40),
+  "grad-medium": createResources(4, 4, 40),
+  "grad-large": createResources(8, 8, 40),
 } as const satisfies Record<string, RunnerResources>;
 const tierNames = [
   "small",
@@ -114,7 +114,7 @@ const wait = z.object({
 });
 
 const lifecycle = {
-  createRunner: endpoint({
+  createRunner: createEndpoint({
     method: "POST",
     path: "/api/v1/runners",
     summary: "Create a runner by hand",
@@ -123,7 +123,7 @@ const lifecycle = {
     status: 201,
     response: RunnerView,
   }),
-  listRunners: endpoint({
+  listRunners: createEndpoint({
     method: "GET",
     path: "/api/v1/runners",
     summary: "Your runners, newest first; destroyed ones only where `status` asks for them",
@@ -135,26 +135,26 @@ const lifecycle = {
     }),
     response: z.object({ runners: z.array(RunnerSummary), ...pageTotal, ...pageEnd }),
   }),
-  listOrphans: endpoint({
+  listOrphans: createEndpoint({
     method: "GET",
     path: "/api/v1/runners/orphans",
     summary: "Runners that the backend has and the database does not know; they are stopped and keep their disks",
     response: z.object({ orphans: z.array(OrphanView) }),
   }),
-  deleteOrphans: endpoint({
+  deleteOrphans: createEndpoint({
     method: "DELETE",
     path: "/api/v1/runners/orphans",
     summary: "Destroy all orphaned runners with their disks",
     response: z.object({ deleted: z.array(z.string()) }),
   }),
-  getRunner: endpoint({
+  getRunner: createEndpoint({
     method: "GET",
     path: "/api/v1/runners/:runner_id",
     summary: "One runner",
     params,
     response: RunnerView,
   }),
-  deleteRunner: endpoint({
+  deleteRunner: createEndpoint({
     method: "DELETE",
     path: "/api/v1/runners/:runner_id",
     summary: "Destroy a runner with its disk",
@@ -162,14 +162,14 @@ const lifecycle = {
     status: 204,
     response: "none",
   }),
-  stopRunner: endpoint({
+  stopRunner: createEndpoint({
     method: "POST",
     path: "/api/v1/runners/:runner_id/stop",
     summary: "End a runner's processes; its disk is kept",
     params,
     response: RunnerView,
   }),
-  startRunner: endpoint({
+  startRunner: createEndpoint({
     method: "POST",
     path: "/api/v1/runners/:runner_id/start",
     summary: "Start a runner that was stopped or has failed",
@@ -180,7 +180,7 @@ const lifecycle = {
 };
 
 const commands = {
-  execRunner: endpoint({
+  execRunner: createEndpoint({
     method: "POST",
     path: "/api/v1/runners/:runner_id/execute/stream",
     summary: "Run a command; NDJSON of ExecEvent, all output before the exit. It ends when the caller leaves",
@@ -188,7 +188,7 @@ const commands = {
     body: ExecRequest,
     response: "stream",
   }),
-  execRunnerOnce: endpoint({
+  execRunnerOnce: createEndpoint({
     method: "POST",
     path: "/api/v1/runners/:runner_id/execute",
     summary: "Run a command and answer with all of it, when it has ended",
@@ -196,7 +196,7 @@ const commands = {
     body: ExecRequest,
     response: ExecResult,
   }),
-  writeRunnerCommand: endpoint({
+  writeRunnerCommand: createEndpoint({
     method: "POST",
     path: "/api/v1/runners/:runner_id/commands/:command_id/stdin",
     summary: "Give a command input. It is answered when the command's pipe has taken the data",
@@ -204,7 +204,7 @@ const commands = {
     body: CommandInput,
     response: z.object({ offset: z.number().int().min(0) }),
   }),
-  killRunnerCommand: endpoint({
+  killRunnerCommand: createEndpoint({
     method: "POST",
     path: "/api/v1/runners/:runner_id/commands/:command_id/kill",
     summary: "Send a signal to all processes of a command",
@@ -212,7 +212,7 @@ const commands = {
     body: z.object({ signal: CommandSignal.default("SIGTERM") }).default({ signal: "SIGTERM" }),
     response: CommandInfo,
   }),
-  runnerLogs: endpoint({
+  runnerLogs: createEndpoint({
     method: "GET",
     path: "/api/v1/runners/:runner_id/logs",
     summary: "A page of the history of all commands in a runner: what was started, what it printed, how it ended",
@@ -223,7 +223,7 @@ const commands = {
     }),
     response: TerminalHistory,
   }),
-  followRunnerLogs: endpoint({
+  followRunnerLogs: createEndpoint({
     method: "GET",
     path: "/api/v1/runners/:runner_id/logs/stream",
     summary: "The same as it goes on; NDJSON of TerminalEvent",
@@ -234,7 +234,7 @@ const commands = {
 };
 
 const files = {
-  listRunnerFiles: endpoint({
+  listRunnerFiles: createEndpoint({
     method: "GET",
     path: "/api/v1/runners/:runner_id/files",
     summary: "Entries of a folder, by pages",
@@ -244,7 +244,7 @@ const files = {
     }),
     response: FolderPage,
   }),
-  statRunnerFile: endpoint({
+  statRunnerFile: createEndpoint({
     method: "GET",
     path: "/api/v1/runners/:runner_id/files/stats",
     summary: "What stands at a path; what a link leads to instead of the link",
@@ -252,7 +252,7 @@ const files = {
     query: z.object({ path }),
     response: FileStats,
   }),
-  downloadRunnerFile: endpoint({
+  downloadRunnerFile: createEndpoint({
     method: "GET",
     path: "/api/v1/runners/:runner_id/files/content",
     summary: "A file's bytes; a `Range` header of one range is answered with 206",
@@ -260,7 +260,7 @@ const files = {
     query: z.object({ path }),
     response: "stream",
   }),
-  uploadRunnerFile: endpoint({
+  uploadRunnerFile: createEndpoint({
     method: "PUT",
     path: "/api/v1/runners/:runner_id/files/content",
     summary: "Write a file with the request's body as its bytes; readers see the old or the new one",
@@ -268,7 +268,7 @@ const files = {
     query: z.object({ path, mode: z.coerce.number().int().min(0).max(0o777).optional() }),
     response: FileWritten,
   }),
-  packRunnerFolder: endpoint({
+  packRunnerFolder: createEndpoint({
     method: "GET",
     path: "/api/v1/runners/:runner_id/files/archive",
     summary: "A folder as a tar stream; links are packed as links",
@@ -276,7 +276,7 @@ const files = {
     query: z.object({ path: path.default("."), gitignore: z.stringbool().default(false) }),
     response: "stream",
   }),
-  unpackRunnerFolder: endpoint({
+  unpackRunnerFolder: createEndpoint({
     method: "PUT",
     path: "/api/v1/runners/:runner_id/files/archive",
     summary: "Unpack a tar stream into a folder; no entry is written through a link",
@@ -287,7 +287,7 @@ const files = {
 };
 
 const terminals = {
-  createRunnerTerminal: endpoint({
+  createRunnerTerminal: createEndpoint({
     method: "POST",
     path: "/api/v1/runners/:runner_id/terminals",
     summary: "Start a program on a terminal of its own",
@@ -295,14 +295,14 @@ const terminals = {
     body: TerminalCreate,
     response: TerminalInfo,
   }),
-  listRunnerTerminals: endpoint({
+  listRunnerTerminals: createEndpoint({
     method: "GET",
     path: "/api/v1/runners/:runner_id/terminals",
     summary: "All terminals, also those that have ended and whose history is kept",
     params,
     response: z.object({ terminals: z.array(TerminalInfo) }),
   }),
-  removeRunnerTerminal: endpoint({
+  removeRunnerTerminal: createEndpoint({
     method: "DELETE",
     path: "/api/v1/runners/:runner_id/terminals/:terminal_id",
     summary: "End all processes on the terminal and remove its history",

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { Attachments } from "./daemon/attachments.ts";
 import { Diff } from "./daemon-api.ts";
-import { endpoint } from "./endpoint.ts";
+import { createEndpoint } from "./endpoint.ts";
 import { Event } from "./event.ts";
 import { offsetQuery, pageEnd, pageQuery, pageTotal } from "./paging.ts";
 import {
@@ -24,7 +24,7 @@ const taskId = z.object({ task_id: ShortId });
 
 /** The routes of boards. */
 export const boardRoutes = {
-  createBoard: endpoint({
+  createBoard: createEndpoint({
     method: "POST",
     path: "/api/v1/boards",
     summary: "Create a board",
@@ -32,20 +32,20 @@ export const boardRoutes = {
     status: 201,
     response: Board,
   }),
-  listBoards: endpoint({
+  listBoards: createEndpoint({
     method: "GET",
     path: "/api/v1/boards",
     summary: "Your boards",
     response: z.object({ boards: z.array(Board) }),
   }),
-  getBoard: endpoint({
+  getBoard: createEndpoint({
     method: "GET",
     path: "/api/v1/boards/:board_id",
     summary: "One board",
     params: boardId,
     response: Board,
   }),
-  updateBoard: endpoint({
+  updateBoard: createEndpoint({
     method: "PUT",
     path: "/api/v1/boards/:board_id",
     summary: "Change a board",
@@ -53,7 +53,7 @@ export const boardRoutes = {
     body: BoardUpdate,
     response: Board,
   }),
-  deleteBoard: endpoint({
+  deleteBoard: createEndpoint({
     method: "DELETE",
     path: "/api/v1/boards/:board_id",
     summary: "Delete a board and its tasks",
@@ -65,7 +65,7 @@ export const boardRoutes = {
 
 /** The routes of tasks: what is wanted, said, asked and changed. */
 export const taskRoutes = {
-  createTask: endpoint({
+  createTask: createEndpoint({
     method: "POST",
     path: "/api/v1/boards/:board_id/tasks",
     summary: "Put a task on a board",
@@ -74,7 +74,7 @@ export const taskRoutes = {
     status: 201,
     response: Task,
   }),
-  listBoardTasks: endpoint({
+  listBoardTasks: createEndpoint({
     method: "GET",
     path: "/api/v1/boards/:board_id/tasks",
     summary: "Tasks of a board",
@@ -82,21 +82,21 @@ export const taskRoutes = {
     query: z.object({ state: TaskState.optional(), ...page }),
     response: z.object({ tasks: z.array(TaskSummary), ...pageTotal, ...pageEnd }),
   }),
-  listTasks: endpoint({
+  listTasks: createEndpoint({
     method: "GET",
     path: "/api/v1/tasks",
     summary: "Tasks of all your boards, newest first",
     query: z.object({ state: TaskState.optional(), ...page }),
     response: z.object({ tasks: z.array(TaskSummary), ...pageTotal, ...pageEnd }),
   }),
-  getTask: endpoint({
+  getTask: createEndpoint({
     method: "GET",
     path: "/api/v1/tasks/:task_id",
     summary: "One task",
     params: taskId,
     response: Task,
   }),
-  updateTask: endpoint({
+  updateTask: createEndpoint({
     method: "PUT",
     path: "/api/v1/tasks/:task_id",
     summary: "Change a task",
@@ -104,7 +104,7 @@ export const taskRoutes = {
     body: TaskUpdate,
     response: Task,
   }),
-  deleteTask: endpoint({
+  deleteTask: createEndpoint({
     method: "DELETE",
     path: "/api/v1/tasks/:task_id",
     summary: "Stop a task's run and delete it with its log",
@@ -112,7 +112,7 @@ export const taskRoutes = {
     status: 204,
     response: "none",
   }),
-  setTaskState: endpoint({
+  setTaskState: createEndpoint({
     method: "PATCH",
     path: "/api/v1/tasks/:task_id/state",
     summary: "Move a task: IN_PROGRESS starts it, COMPLETED accepts it, CANCELLED ends it",
@@ -120,14 +120,14 @@ export const taskRoutes = {
     body: z.object({ state: TaskState, reason: z.string().max(2000).optional() }),
     response: Task,
   }),
-  cancelTask: endpoint({
+  cancelTask: createEndpoint({
     method: "POST",
     path: "/api/v1/tasks/:task_id/cancel",
     summary: "Cancel a task",
     params: taskId,
     response: Task,
   }),
-  promptTask: endpoint({
+  promptTask: createEndpoint({
     method: "POST",
     path: "/api/v1/tasks/:task_id/prompt",
     summary:
@@ -142,14 +142,14 @@ export const taskRoutes = {
     status: 202,
     response: Turn,
   }),
-  pushTask: endpoint({
+  pushTask: createEndpoint({
     method: "POST",
     path: "/api/v1/tasks/:task_id/push",
     summary: "Try again to deliver the task's branch to its remote",
     params: taskId,
     response: Task,
   }),
-  cancelTurn: endpoint({
+  cancelTurn: createEndpoint({
     method: "POST",
     path: "/api/v1/tasks/:task_id/turns/:turn_id/cancel",
     summary: "End one turn: take back one that waits, or have the agent end the one at work; the run stays",
@@ -157,7 +157,7 @@ export const taskRoutes = {
     status: 202,
     response: Turn,
   }),
-  setTaskMode: endpoint({
+  setTaskMode: createEndpoint({
     method: "PUT",
     path: "/api/v1/tasks/:task_id/mode",
     summary: "Have the task's agent work in one of its modes, from now on; without one, in its own choice",
@@ -165,7 +165,7 @@ export const taskRoutes = {
     body: z.object({ mode_id: AgentChoice.optional() }),
     response: Task,
   }),
-  setTaskModel: endpoint({
+  setTaskModel: createEndpoint({
     method: "PUT",
     path: "/api/v1/tasks/:task_id/model",
     summary: "Have the task's agent work with one of its models, from now on; without one, with its own choice",
@@ -173,7 +173,7 @@ export const taskRoutes = {
     body: z.object({ model_id: AgentChoice.optional() }),
     response: Task,
   }),
-  answerPermission: endpoint({
+  answerPermission: createEndpoint({
     method: "POST",
     path: "/api/v1/tasks/:task_id/permissions/:permission_id",
     summary: "Answer what the agent asks; without an option it is refused",
@@ -182,7 +182,7 @@ export const taskRoutes = {
     status: 202,
     response: z.object({ ok: z.literal(true) }),
   }),
-  listTaskEvents: endpoint({
+  listTaskEvents: createEndpoint({
     method: "GET",
     path: "/api/v1/tasks/:task_id/events",
     summary:
@@ -191,7 +191,7 @@ export const taskRoutes = {
     query: z.object({ after: z.coerce.number().int().min(0).default(0), limit: page.limit }),
     response: z.object({ events: z.array(Event), last_seq: z.number() }),
   }),
-  listTaskTurns: endpoint({
+  listTaskTurns: createEndpoint({
     method: "GET",
     path: "/api/v1/tasks/:task_id/turns",
     summary: "The task's turns, oldest first",
@@ -199,7 +199,7 @@ export const taskRoutes = {
     query: z.object(pageQuery),
     response: z.object({ turns: z.array(Turn), ...pageEnd }),
   }),
-  getTaskDiff: endpoint({
+  getTaskDiff: createEndpoint({
     method: "GET",
     path: "/api/v1/tasks/:task_id/diff",
     summary: "What the task's branch changed against its base",

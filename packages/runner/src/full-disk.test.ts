@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { daemonApi } from "@wharf/contract";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { encodeCheckedLine } from "./support/checked-line.ts";
+import { toCheckedLine } from "./support/checked-line.ts";
 import { agentOf, DaemonBench, endDaemon, isTurn, records, turnOf, until } from "./fixtures/daemon-bench.ts";
 
 const canMount =
@@ -15,7 +15,7 @@ const pageBytes = 4_096;
 
 /** Adds a step of no meaning to a turn log, so that the next one needs another page of the disk. */
 function fillLastPage(path: string): void {
-  const lineOf = (id: string) => encodeCheckedLine(JSON.stringify({ step: "done", turn_id: id }));
+  const lineOf = (id: string) => toCheckedLine(JSON.stringify({ step: "done", turn_id: id }));
   const left = pageBytes - ((statSync(path).size + lineOf("").length) % pageBytes);
   appendFileSync(path, lineOf("x".repeat(left)));
 }

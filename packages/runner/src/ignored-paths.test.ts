@@ -7,7 +7,7 @@ import { TestFolder } from "./files/fixtures/folder.ts";
 import { listTree } from "./files/index.ts";
 import { gitEnvironment } from "./git/command.ts";
 import { findRipgrep, searchContents, searchNames } from "./search/index.ts";
-import { IgnoreRules } from "./watch/ignore-rules.ts";
+import { GitIgnoreRules } from "./watch/git-ignore-rules.ts";
 
 const rules: Readonly<Record<string, string>> = {
   ".gitignore": `\uFEFF# a comment
@@ -147,10 +147,10 @@ test.each([
       if (ripgrep !== undefined) byContent.add("tab-at-end");
       expect.soft([...byContent].toSorted(), ripgrep ?? "own reading").toEqual(withoutLinks);
     }
-    const watching = new IgnoreRules({ workspace: folder.workspace, state: folder.outside });
+    const watching = new GitIgnoreRules({ workspace: folder.workspace, state: folder.outside });
     expect
-      .soft([...(await watching.ignored(all))].toSorted(), "watching")
+      .soft([...(await watching.getIgnoredPaths(all))].toSorted(), "watching")
       .toEqual(all.filter((path) => ignored.has(path)));
-    watching.forget();
+    watching.reset();
   },
 );

@@ -9,13 +9,13 @@ import {
   type AgentPrompt,
   type DaemonConfig,
   type EventData,
-  typeOfKind,
+  eventTypeByKind,
   version,
 } from "@wharf/contract";
 import { serveHttp } from "@wharf/contract/wire";
 import { createAgentHost } from "./agent/index.ts";
 import { createApi } from "./api/index.ts";
-import { endWork } from "./end-daemon.ts";
+import { shutDown } from "./shutdown.ts";
 import { Commands } from "./exec/index.ts";
 import { removeLeftovers } from "./files/index.ts";
 import { GitWorkspace } from "./git/index.ts";
@@ -33,24 +33,24 @@ import { EpochFile, WireKeeper } from "./wire/index.ts";
 
 /** The daemon inside a runner, put together. It works on without a wire and ends with SIGTERM. */
 
-const CACHE_AFTER = 3_000; // ms
+const cacheDelayMs = 3_000; // ms
 
 async function main(): Promise<void> {
   // The server's terminal and its end are none of the daemon's business.
   for (const signal of ["SIGINT", "SIGHUP"] as const) process.on(signal, () => undefined);
   process.stderr.on("error", () => undefined);
-  const config = await ownConfig(process.argv.slice(2));
+  const config = await getDaemonConfig(process.argv.slice(2));
   process.stdin.destroy();
   const stop = await startDaemon(config);
   // Where the backend set NODE_COMPILE_CACHE: a killed daemon must not leave the next one without.
-  setTimeout(flushCompileCache, CACHE_AFTER).unref();
+  setTimeout(flushCompileCache, cacheDelayMs).unref();
   process.once("SIGTERM", () => {
     const budget = new StopBudget(config.stop_grace_ms);
     setTimeout(() => process.exit(0), budget.totalMs).unref();
     stop(budget).then(
       () => process.exit(0),
       (error: unknown) => {
-        report("stop", error);
+        reportError("stop", error);
         process.exit(0);
       },
     );
@@ -58,7 +58,7 @@ async function main(): Promise<void> {
 }
 
 /** `--config <file>` names a file where no backend could write to the standard input. */
-function ownConfig(words: readonly string[]): Promise<DaemonConfig> {
+function getDaemonConfig(words: readonly string[]): Promise<DaemonConfig> {
   const { values } = parseArgs({ args: [...words], options: { config: { type: "string" } } });
   return readConfig(values.config === undefined ? process.stdin : createReadStream(values.config));
 }
@@ -68,14 +68,14 @@ async function startDaemon(config: DaemonConfig): Promise<(budget: StopBudget) =
   const { workspace, home, state } = config;
   for (const folder of [workspace, home, state]) await mkdir(folder, { recursive: true });
   const lock = await lockFolder(state);
-  const onFault = (error: unknown) => report("state", error);
+  const onFault = (error: unknown) => reportError("state", error);
   const disk = new StateDisk(state);
   const journal = await openJournal({ folder: join(state, "journal") }).catch(async (error: unknown) => {
     if (!isDiskFull(error)) throw error;
     await disk.makeRoom();
     return await openJournal({ folder: join(state, "journal") });
   });
-  const ending = new AbortController();
+  const shutdown = new AbortController();
   const api = Promise.withResolvers<Server>();
   const epochs = new EpochFile(state);
   const wire = await WireKeeper.open(config.wire, {
@@ -89,29 +89,29 @@ async function startDaemon(config: DaemonConfig): Promise<(budget: StopBudget) =
   const relay = await startRelay({
     port: config.relay_port,
     wire,
-    onDenied: (data) => void tell(data).catch((error: unknown) => report("journal", error)),
+    onDenied: (data) => void recordEvent(data).catch((error: unknown) => reportError("journal", error)),
   });
   const gatewayUrl = `http://127.0.0.1:${relay.port}`;
   // Commands and terminals are given it.
   process.env["WHARF_GATEWAY"] = gatewayUrl;
   /** Told under the run at work; what happens while there is none is nobody's. */
-  const tell = async (data: EventData) => {
+  const recordEvent = async (data: EventData) => {
     const { run_id } = agent.state();
-    if (run_id !== undefined) await journal.append({ run_id, type: typeOfKind[data.kind], data });
+    if (run_id !== undefined) await journal.append({ run_id, type: eventTypeByKind[data.kind], data });
   };
-  const watcher = new Watcher({ workspace, state, tell });
-  const notice = (message: string) => tell({ kind: "notice", message });
+  const watcher = new Watcher({ workspace, state, onEvent: recordEvent });
+  const recordNotice = (message: string) => recordEvent({ kind: "notice", message });
   const git = new GitWorkspace({
     workspace,
     state,
     remoteBase: gatewayUrl,
-    quiet: () => watcher.quiet(),
-    notice,
+    quiet: () => watcher.suspend(),
+    notice: recordNotice,
     stepTimeoutMs: config.git_timeout_ms,
     ...(config.max_file_bytes !== undefined && { maxFileBytes: config.max_file_bytes }),
   });
   const { models } = relay;
-  const commit = (input: AgentPrompt["commit"]) => git.commit(input);
+  const commitTurn = (input: AgentPrompt["commit"]) => git.commit(input);
   const agent = createAgentHost({
     journal,
     workspace,
@@ -120,47 +120,58 @@ async function startDaemon(config: DaemonConfig): Promise<(budget: StopBudget) =
     gatewayUrl,
     models,
     disk,
-    commit,
+    commit: commitTurn,
     onDamage: onFault,
   });
   // Not waited for: on a full disk it takes until there is room, and room is made through this daemon.
-  agent.recover().catch(failStart);
+  agent.recover().catch(exitOnStartError);
   const terminals = Terminals.open({ workspace, home, state, onFault });
   const commands = terminals.then(({ console }) => Commands.open({ workspace, home, state, onFault, console }));
   for (const opening of [terminals, commands]) opening.catch(onFault);
   const about = { runner_id: config.runner_id, version, protocol: daemonProtocol };
   const isolation = new IsolationCheck({ config, environment: process.env });
-  const parts = { about, isolation, journal, agent, git, onCommit: tell, watcher, commands, terminals, workspace };
+  const parts = {
+    about,
+    isolation,
+    journal,
+    agent,
+    git,
+    onCommit: recordEvent,
+    watcher,
+    commands,
+    terminals,
+    workspace,
+  };
   const isFull = async () =>
-    isDiskFull(journal.fault()?.cause) || (await disk.isFull()) || (await isFolderFull(workspace));
-  api.resolve(createApi({ ...parts, isDiskFull: isFull, onInternal: report }));
+    isDiskFull(journal.getFault()?.cause) || (await disk.isFull()) || (await isFolderFull(workspace));
+  api.resolve(createApi({ ...parts, isDiskFull: isFull, onInternal: reportError }));
   void disk.keepReserve().catch(onFault);
   void watcher.start();
-  removeLeftovers(workspace, ending.signal).catch((error: unknown) => ending.signal.aborted || onFault(error));
+  removeLeftovers(workspace, shutdown.signal).catch((error: unknown) => shutdown.signal.aborted || onFault(error));
 
   // The console is a terminal: it closes behind the commands that are told of there.
-  const closeCommands = () => closeOpened(commands).finally(() => closeOpened(terminals));
-  const endOthers = () => Promise.allSettled([watcher.stop(), closeCommands()]);
+  const closeCommands = () => closeWhenOpen(commands).finally(() => closeWhenOpen(terminals));
+  const stopOthers = () => Promise.allSettled([watcher.stop(), closeCommands()]);
   return async (budget) => {
-    ending.abort();
+    shutdown.abort();
     isolation.stop();
-    await endWork({ journal, agent, git, disk, endOthers }, budget);
+    await shutDown({ journal, agent, git, disk, stopOthers }, budget);
     await Promise.all([wire.close(), relay.close(), journal.close()]);
     await lock[Symbol.asyncDispose]();
   };
 }
 
-const closeOpened = async (opened: Promise<{ close(): Promise<void> }>) => (await opened).close();
+const closeWhenOpen = async (opened: Promise<{ close(): Promise<void> }>) => (await opened).close();
 
 /** One line on the standard error for whoever keeps it; a person sees the reference. */
-function report(reference: string, error: unknown): void {
+function reportError(reference: string, error: unknown): void {
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), reference, error: text })}\n`);
 }
 
-function failStart(error: unknown): void {
-  report("start", error);
+function exitOnStartError(error: unknown): void {
+  reportError("start", error);
   process.exit(1);
 }
 
-main().catch(failStart);
+main().catch(exitOnStartError);

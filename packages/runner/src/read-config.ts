@@ -1,7 +1,7 @@
 import { DaemonConfig, WharfError } from "@wharf/contract";
 import type { Readable } from "node:stream";
 
-const LIMIT = 64 * 1024; // characters
+const maxConfigCharacters = 64 * 1024; // characters
 
 /** Reads the configuration from the first line of the stream, or from all of it where it has no line end. */
 export async function readConfig(input: Readable): Promise<DaemonConfig> {
@@ -10,15 +10,17 @@ export async function readConfig(input: Readable): Promise<DaemonConfig> {
   for await (const chunk of input) {
     text += String(chunk);
     if (text.includes("\n") && isJson(text)) break;
-    if (text.length > LIMIT) throw invalid(`it is longer than ${LIMIT} characters`);
+    if (text.length > maxConfigCharacters)
+      throw createConfigError(`it is longer than ${maxConfigCharacters} characters`);
   }
-  if (!isJson(text)) throw invalid("it is not JSON");
+  if (!isJson(text)) throw createConfigError("it is not JSON");
   const config = DaemonConfig.safeParse(JSON.parse(text));
   if (config.success) return config.data;
-  throw invalid(config.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`).join("; "));
+  throw createConfigError(config.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`).join("; "));
 }
 
-const invalid = (reason: string): WharfError => new WharfError("config_invalid", { name: "of the daemon", reason });
+const createConfigError = (reason: string): WharfError =>
+  new WharfError("config_invalid", { name: "of the daemon", reason });
 
 function isJson(text: string): boolean {
   try {

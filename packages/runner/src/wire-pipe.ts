@@ -6,42 +6,42 @@ import { connect, Socket } from "node:net";
  * side ends first. A server that is alive pings every second, so one that is silent for long is gone without a word.
  */
 
-const SILENCE = 15_000; // ms
-const APPEARS_WITHIN = 20_000; // ms
-const PAUSE = 20; // ms
+const silenceTimeoutMs = 15_000; // ms
+const appearTimeoutMs = 20_000; // ms
+const retryIntervalMs = 20; // ms
 
 const path = process.argv[2];
-const giveUpAt = performance.now() + APPEARS_WITHIN;
+const connectDeadline = performance.now() + appearTimeoutMs;
 
-function end(reason?: string): void {
+function exitPipe(reason?: string): void {
   if (reason !== undefined) process.stderr.write(`wharf-wire: ${reason}\n`);
   process.exit(reason === undefined ? 0 : 1);
 }
 
-function attempt(socketPath: string): void {
+function connectWithRetry(socketPath: string): void {
   const socket = connect(socketPath);
   socket.once("error", (error) => {
-    if (performance.now() > giveUpAt) return end(`no daemon listens on ${socketPath} (${error.message})`);
-    setTimeout(attempt, PAUSE, socketPath);
+    if (performance.now() > connectDeadline) return exitPipe(`no daemon listens on ${socketPath} (${error.message})`);
+    setTimeout(connectWithRetry, retryIntervalMs, socketPath);
   });
   socket.once("connect", () => {
     socket.removeAllListeners("error");
-    carry(socket);
+    pipeStreams(socket);
   });
 }
 
-function carry(socket: Socket): void {
+function pipeStreams(socket: Socket): void {
   // Node writes to a standard output that is a pipe without giving way: a server that takes nothing for a while would hold up
   // what it sends itself.
   const output = new Socket({ fd: 1, readable: false, writable: true });
-  const silent = setTimeout(() => end("the server is silent"), SILENCE);
-  process.stdin.on("data", () => silent.refresh());
-  for (const stream of [process.stdin, socket, output]) stream.on("error", () => end());
-  process.stdin.on("end", () => end());
-  socket.on("close", () => output.end(() => end()));
+  const silenceTimer = setTimeout(() => exitPipe("the server is silent"), silenceTimeoutMs);
+  process.stdin.on("data", () => silenceTimer.refresh());
+  for (const stream of [process.stdin, socket, output]) stream.on("error", () => exitPipe());
+  process.stdin.on("end", () => exitPipe());
+  socket.on("close", () => output.end(() => exitPipe()));
   process.stdin.pipe(socket);
   socket.pipe(output, { end: false });
 }
 
-if (path === undefined) end("the path of a socket is its one argument");
-else attempt(path);
+if (path === undefined) exitPipe("the path of a socket is its one argument");
+else connectWithRetry(path);

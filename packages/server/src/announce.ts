@@ -5,7 +5,7 @@ import { addressFile } from "@wharf/contract/data-folder";
 import type { Logger } from "pino";
 import { listenInFolder } from "./api/index.ts";
 
-interface Announcement {
+interface AnnouncementOptions {
   readonly folder: string;
   readonly url: string;
   readonly http: Server;
@@ -16,7 +16,7 @@ interface Announcement {
  * Lets clients find the server of a data folder: by the socket in it, which the command line uses, and by a file with the
  * address, for people and other tools. Both are removed when the server stops.
  */
-export async function announce({ folder, url, http, logger }: Announcement): Promise<AsyncDisposable> {
+export async function announceServer({ folder, url, http, logger }: AnnouncementOptions): Promise<AsyncDisposable> {
   const file = join(folder, addressFile);
   await using parts = new AsyncDisposableStack();
   try {

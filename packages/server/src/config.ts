@@ -5,7 +5,7 @@ import { tiers, WharfError } from "@wharf/contract";
 import { z } from "zod";
 import { type ImageNames, qualifyImage } from "./agent-types/index.ts";
 import { type HostCredential, hostCredentials } from "./backends/index.ts";
-import { type KubernetesConfig, kubernetesEnvironment, kubernetesOf } from "./kubernetes-environment.ts";
+import { type KubernetesConfig, kubernetesEnvironment, toKubernetesConfig } from "./kubernetes-environment.ts";
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const flag = z.enum(["", "0", "1", "true", "false"]).transform((text) => text === "1" || text === "true");
@@ -79,9 +79,9 @@ const Environment = z.object({
   /** Whether runners' wires are sockets on this machine or programs started through the engine. */
   WHARF_DOCKER_WIRE: z.enum(["auto", "socket", "exec"]).default("auto"),
   /** Runners kept ready, as `small=4`, with an image as `medium:wharf-gemini:latest=2`; several with commas. */
-  WHARF_POOL: z.string().default("").transform(poolOf),
+  WHARF_POOL: z.string().default("").transform(parsePool),
   /** What of this machine's user the runners of an agent type may read, as `gemini=gitconfig,ssh;claude=ssh-agent`. */
-  WHARF_HOST_CREDENTIALS: z.string().default("").transform(credentialsOf),
+  WHARF_HOST_CREDENTIALS: z.string().default("").transform(parseHostCredentials),
   HOME: z.string().optional(),
   ...kubernetesEnvironment,
   /** Refuse runners whose network lets pass what it was told to stop. */
@@ -186,10 +186,10 @@ export function readConfig(environment: Record<string, string | undefined>): Con
   }
   const e = parsed.data;
   const images = { prefix: e.WHARF_IMAGE_PREFIX, tag: e.WHARF_IMAGE_TAG || "latest" };
-  requireImages(e);
-  requireContainers(e);
+  requireImageSupport(e);
+  requireContainerBackend(e);
   return {
-    dataFolder: resolve(e.WHARF_DATA ?? defaultDataFolder()),
+    dataFolder: resolve(e.WHARF_DATA ?? getDefaultDataFolder()),
     host: e.WHARF_HOST,
     port: e.WHARF_PORT,
     allowedHosts: e.WHARF_ALLOWED_HOSTS,
@@ -204,13 +204,13 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     gitTimeoutMs: e.WHARF_GIT_TIMEOUT,
     ...readSecret(e),
     ...(e.WHARF_ADVERTISED_URL && { advertisedUrl: e.WHARF_ADVERTISED_URL }),
-    backend: backendOf(e),
+    backend: getBackendName(e),
     pool: e.WHARF_POOL.map((one) => (one.image ? { ...one, image: qualifyImage(one.image, images) } : one)),
     mockFailures: e.WHARF_MOCK_FAILURES,
     hostCredentials: e.WHARF_HOST_CREDENTIALS,
     home: e.HOME || homedir(),
-    docker: dockerOf(e),
-    kubernetes: kubernetesOf(e),
+    docker: toDockerConfig(e),
+    kubernetes: toKubernetesConfig(e),
     requireIsolation: e.WHARF_REQUIRE_ISOLATION,
     images,
     runnerImage: qualifyImage(e.WHARF_RUNNER_IMAGE ?? e.RUNNER_IMAGE ?? "wharf-runner", images),
@@ -237,8 +237,8 @@ export function readConfig(environment: Record<string, string | undefined>): Con
 }
 
 /** Runners of this machine are made of no image. */
-function requireImages(e: z.infer<typeof Environment>): void {
-  const backend = backendOf(e);
+function requireImageSupport(e: z.infer<typeof Environment>): void {
+  const backend = getBackendName(e);
   const named = e.WHARF_POOL.find(({ image }) => image !== undefined);
   if (!named || (backend !== "local" && backend !== "mock")) return;
   const reason = `the backend '${backend}' knows no images, so ${named.image} cannot be kept ready`;
@@ -246,8 +246,8 @@ function requireImages(e: z.infer<typeof Environment>): void {
 }
 
 /** Only a container that is on this machine can be given what is on it. */
-function requireContainers(e: z.infer<typeof Environment>): void {
-  const backend = backendOf(e);
+function requireContainerBackend(e: z.infer<typeof Environment>): void {
+  const backend = getBackendName(e);
   if (backend === "docker" || e.WHARF_HOST_CREDENTIALS.size === 0) return;
   const reason = `runners of the backend '${backend}' are given nothing of this machine; leave it empty or use docker`;
   throw new WharfError("config_invalid", { name: "WHARF_HOST_CREDENTIALS", reason });
@@ -270,15 +270,15 @@ const minSecretLength = 32;
 function readSecret(e: z.infer<typeof Environment>): { secret?: string } {
   if (e.WHARF_SECRET) return { secret: e.WHARF_SECRET };
   if (!e.WHARF_SECRET_FILE) return {};
-  const invalid = (reason: string, cause?: unknown) =>
+  const createSecretFileError = (reason: string, cause?: unknown) =>
     new WharfError("config_invalid", { name: "WHARF_SECRET_FILE", reason }, { cause });
   try {
     const secret = readFileSync(e.WHARF_SECRET_FILE, "utf8").trim();
     if (secret.length >= minSecretLength) return { secret };
   } catch (error) {
-    throw invalid(`${e.WHARF_SECRET_FILE} cannot be read`, error);
+    throw createSecretFileError(`${e.WHARF_SECRET_FILE} cannot be read`, error);
   }
-  throw invalid(`the secret in it has fewer than ${minSecretLength} characters`);
+  throw createSecretFileError(`the secret in it has fewer than ${minSecretLength} characters`);
 }
 
 /** A time for every tier is kept under the empty name. */
@@ -299,30 +299,30 @@ function parseIdle(text: string, context: z.RefinementCtx): Map<string, number> 
 const maxPoolSize = 1_000;
 
 /** The number is behind the last `=`, the image between the first `:` and that. */
-function poolOf(text: string, context: z.RefinementCtx): PoolConfig[] {
+function parsePool(text: string, context: z.RefinementCtx): PoolConfig[] {
   const targets = new Map<string, PoolConfig>();
   for (const entry of text.split(",").map((one) => one.trim())) {
     if (entry === "") continue;
     const [, tier = "", image, count] = /^([\w-]+)(?::(\S+))?=(\d+)$/.exec(entry) ?? [];
     const size = Number(count);
     const name = `${tier}:${image ?? ""}`;
-    const known = Object.keys(tiers).find((one): one is PoolConfig["tier"] => one === tier);
-    if (!known) context.addIssue(`'${entry}' is not like small=4, with one of ${Object.keys(tiers).join(", ")}`);
+    const matchingTier = Object.keys(tiers).find((one): one is PoolConfig["tier"] => one === tier);
+    if (!matchingTier) context.addIssue(`'${entry}' is not like small=4, with one of ${Object.keys(tiers).join(", ")}`);
     else if (size > maxPoolSize) context.addIssue(`'${entry}' wants more than ${maxPoolSize}`);
     else if (targets.has(name)) context.addIssue(`'${entry}' is named twice`);
-    else targets.set(name, { tier: known, size, ...(image && { image }) });
+    else targets.set(name, { tier: matchingTier, size, ...(image && { image }) });
   }
   return [...targets.values()].filter(({ size }) => size > 0);
 }
 
 /** Each agent type once, with what it may read in one order, so that the same setting makes the same runners. */
-function credentialsOf(text: string, context: z.RefinementCtx): Map<string, HostCredential[]> {
+function parseHostCredentials(text: string, context: z.RefinementCtx): Map<string, HostCredential[]> {
   const granted = new Map<string, HostCredential[]>();
   for (const entry of text.split(";").map((one) => one.trim())) {
     if (entry === "") continue;
     const [, agent = "", names = ""] = /^([a-z0-9][a-z0-9._-]*)\s*=(.*)$/.exec(entry) ?? [];
-    const asked = names.split(",").map((name) => name.trim());
-    const unknown = asked.filter((name) => !hostCredentials.some((known) => known === name));
+    const requestedNames = names.split(",").map((name) => name.trim());
+    const unknown = requestedNames.filter((name) => !hostCredentials.some((credential) => credential === name));
     if (agent === "") context.addIssue(`'${entry}' is not like gemini=gitconfig,ssh`);
     else if (unknown.length > 0)
       context.addIssue(`'${unknown[0]}' for '${agent}' is none of ${hostCredentials.join(", ")}`);
@@ -330,13 +330,13 @@ function credentialsOf(text: string, context: z.RefinementCtx): Map<string, Host
     else
       granted.set(
         agent,
-        hostCredentials.filter((known) => asked.includes(known)),
+        hostCredentials.filter((credential) => requestedNames.includes(credential)),
       );
   }
   return granted;
 }
 
-function dockerOf(e: z.infer<typeof Environment>): DockerConfig {
+function toDockerConfig(e: z.infer<typeof Environment>): DockerConfig {
   return {
     tls: Boolean(e.DOCKER_TLS_VERIFY),
     ...(e.DOCKER_HOST && { host: e.DOCKER_HOST }),
@@ -346,7 +346,7 @@ function dockerOf(e: z.infer<typeof Environment>): DockerConfig {
   };
 }
 
-function backendOf({
+function getBackendName({
   WHARF_BACKEND: named,
   AGENT_MODE: mode = "local",
 }: z.infer<typeof Environment>): Config["backend"] {
@@ -357,6 +357,6 @@ function backendOf({
 }
 
 /** PostgreSQL does not run as root, and the user it runs as then cannot look into root's home. */
-function defaultDataFolder(): string {
+function getDefaultDataFolder(): string {
   return process.getuid?.() === 0 ? "/var/lib/wharf" : join(homedir(), ".wharf");
 }

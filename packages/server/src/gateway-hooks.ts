@@ -1,6 +1,6 @@
 import type { EventData } from "@wharf/contract";
 import type { Logger } from "pino";
-import { DenialLines } from "./denial-lines.ts";
+import { DenialLogLimiter } from "./denial-log-limiter.ts";
 import type { Log } from "./events/index.ts";
 import type { GatewayContext, GatewayHooks } from "./gateway/index.ts";
 import type { ModelHealth } from "./model-health.ts";
@@ -10,7 +10,7 @@ const writeDelayMs = 100;
 /** Events of one transaction: short enough for one insert, and for others who want to write to the task. */
 const maxEventsPerWrite = 500;
 
-interface Line {
+interface LogEntry {
   readonly run_id: string;
   readonly data: EventData;
 }
@@ -22,44 +22,44 @@ export interface GatewayHooksOptions {
 }
 
 /** What the gateway sees goes into the task's log: what was refused, what a model was asked and how its server fails. */
-export function gatewayHooks({ log, logger, modelHealth }: GatewayHooksOptions): GatewayHooks & AsyncDisposable {
-  const denials = new DenialLines();
-  const waiting = new Map<string, Line[]>();
+export function createGatewayHooks({ log, logger, modelHealth }: GatewayHooksOptions): GatewayHooks & AsyncDisposable {
+  const denials = new DenialLogLimiter();
+  const pendingByTask = new Map<string, LogEntry[]>();
   const writers = new Map<string, Promise<void>>();
   let timer: NodeJS.Timeout | undefined;
 
-  const writeTask = async (taskId: string) => {
-    for (let lines = waiting.get(taskId); lines; lines = waiting.get(taskId)) {
+  const writeTaskEvents = async (taskId: string) => {
+    for (let lines = pendingByTask.get(taskId); lines; lines = pendingByTask.get(taskId)) {
       const events = lines.splice(0, maxEventsPerWrite);
-      if (lines.length === 0) waiting.delete(taskId);
+      if (lines.length === 0) pendingByTask.delete(taskId);
       await log
         .write(({ append }) => append(taskId, events))
         .catch((error: unknown) => logger.warn({ error, task_id: taskId }, "what the gateway saw could not be logged"));
     }
   };
   /** One writer per task, so that its lines stay in order. */
-  const writeAll = async () => {
+  const writeAllEvents = async () => {
     timer = undefined;
-    for (const taskId of waiting.keys()) {
+    for (const taskId of pendingByTask.keys()) {
       if (writers.has(taskId)) continue;
       writers.set(
         taskId,
-        writeTask(taskId).finally(() => writers.delete(taskId)),
+        writeTaskEvents(taskId).finally(() => writers.delete(taskId)),
       );
     }
     await Promise.all(writers.values());
   };
-  const keep = ({ runner_id, task_id, run_id }: GatewayContext, data: EventData) => {
+  const enqueueEvent = ({ runner_id, task_id, run_id }: GatewayContext, data: EventData) => {
     if (task_id === undefined) return logger.info({ runner_id, ...data }, "the gateway served a standalone runner");
-    const lines = waiting.get(task_id) ?? [];
-    waiting.set(task_id, lines);
+    const lines = pendingByTask.get(task_id) ?? [];
+    pendingByTask.set(task_id, lines);
     lines.push({ run_id, data });
-    timer ??= setTimeout(() => void writeAll(), writeDelayMs);
+    timer ??= setTimeout(() => void writeAllEvents(), writeDelayMs);
   };
 
-  const showModel = (context: GatewayContext, message: string | undefined) => {
+  const logModelNotice = (context: GatewayContext, message: string | undefined) => {
     if (message === undefined) return;
-    keep(context, { kind: "notice", message });
+    enqueueEvent(context, { kind: "notice", message });
     const { run_id, task_id, model_route } = context;
     logger.warn({ run_id, task_id, model_route }, message);
   };
@@ -69,25 +69,25 @@ export function gatewayHooks({ log, logger, modelHealth }: GatewayHooksOptions):
       logger.debug({ run_id: context.run_id, ...push }, "a mirror took a push");
     },
     denied(context, { host, reason }) {
-      const outcome = denials.admit(context.run_id, host);
-      if (outcome === "list") keep(context, { kind: "denied", host, reason });
+      const outcome = denials.classifyDenial(context.run_id, host);
+      if (outcome === "list") enqueueEvent(context, { kind: "denied", host, reason });
       else if (outcome === "close")
-        keep(context, { kind: "notice", message: "Further denials of this run are not listed." });
+        enqueueEvent(context, { kind: "notice", message: "Further denials of this run are not listed." });
     },
     modelRequest(context, use) {
       const wall_seconds = use.duration_ms / 1000;
-      keep(context, { kind: "usage", source: "gateway", model_requests: 1, wall_seconds, raw: use });
+      enqueueEvent(context, { kind: "usage", source: "gateway", model_requests: 1, wall_seconds, raw: use });
     },
     watchAnswer(context) {
-      modelHealth.begin(context.run_id);
+      modelHealth.beginRequest(context.run_id);
       return {
-        slow: (fault) => showModel(context, modelHealth.show(context.run_id, fault)),
-        end: (outcome) => showModel(context, modelHealth.end(context.run_id, outcome)),
+        slow: (fault) => logModelNotice(context, modelHealth.getFaultNotice(context.run_id, fault)),
+        end: (outcome) => logModelNotice(context, modelHealth.endRequest(context.run_id, outcome)),
       };
     },
     async [Symbol.asyncDispose]() {
       clearTimeout(timer);
-      await writeAll();
+      await writeAllEvents();
     },
   };
 }

@@ -32,7 +32,7 @@ const checkBytes = 4096;
  */
 export class HealthMonitor implements Disposable {
   readonly #options: HealthMonitorOptions;
-  readonly #checks: Check[];
+  readonly #checks: HealthCheck[];
   readonly #timer: NodeJS.Timeout;
   #problems: string[] = [];
 
@@ -40,8 +40,11 @@ export class HealthMonitor implements Disposable {
     this.#options = options;
     const { dataFolder, pingDatabase, patienceMs = defaultPatienceMs, intervalMs = defaultIntervalMs } = options;
     this.#checks = [
-      new Check(() => tryFolder(dataFolder), { patienceMs, hung: "The data folder's disk does not answer." }),
-      new Check(() => tryDatabase(pingDatabase), { patienceMs, hung: "The database does not answer." }),
+      new HealthCheck(() => findFolderProblem(dataFolder), {
+        patienceMs,
+        hung: "The data folder's disk does not answer.",
+      }),
+      new HealthCheck(() => findDatabaseProblem(pingDatabase), { patienceMs, hung: "The database does not answer." }),
     ];
     this.#timer = setInterval(() => void this.check(), intervalMs).unref();
   }
@@ -51,8 +54,8 @@ export class HealthMonitor implements Disposable {
   }
 
   async check(): Promise<HealthReport> {
-    const found = await Promise.all(this.#checks.map((check) => check.run()));
-    const problems = found.filter((problem) => problem !== undefined);
+    const results = await Promise.all(this.#checks.map((check) => check.run()));
+    const problems = results.filter((problem) => problem !== undefined);
     const isChanged = problems.join("\n") !== this.#problems.join("\n");
     this.#problems = problems;
     if (isChanged) this.#options.onChange?.(this.report);
@@ -64,16 +67,16 @@ export class HealthMonitor implements Disposable {
   }
 }
 
-class Check {
+class HealthCheck {
   readonly #attempt: () => Promise<string | undefined>;
   readonly #patienceMs: number;
-  readonly #hung: string;
+  readonly #timeoutMessage: string;
   #running: Promise<string | undefined> | undefined;
 
   constructor(attempt: () => Promise<string | undefined>, options: { patienceMs: number; hung: string }) {
     this.#attempt = attempt;
     this.#patienceMs = options.patienceMs;
-    this.#hung = options.hung;
+    this.#timeoutMessage = options.hung;
   }
 
   /** The problem, or undefined where there is none. */
@@ -81,11 +84,11 @@ class Check {
     const isHung = this.#running !== undefined;
     this.#running ??= this.#attempt().finally(() => (this.#running = undefined));
     // A check that already hung for its time is not waited for again.
-    return Promise.race([this.#running, sleep(isHung ? 0 : this.#patienceMs, this.#hung, { ref: false })]);
+    return Promise.race([this.#running, sleep(isHung ? 0 : this.#patienceMs, this.#timeoutMessage, { ref: false })]);
   }
 }
 
-async function tryFolder(folder: string): Promise<string | undefined> {
+async function findFolderProblem(folder: string): Promise<string | undefined> {
   const path = join(folder, checkFile);
   try {
     await writeFile(path, Buffer.alloc(checkBytes), { mode: 0o600 });
@@ -105,7 +108,7 @@ const folderProblems: Readonly<Record<string, string>> = {
   ENOENT: "The data folder is gone.",
 };
 
-const tryDatabase = (ping: () => Promise<unknown>): Promise<string | undefined> =>
+const findDatabaseProblem = (ping: () => Promise<unknown>): Promise<string | undefined> =>
   ping().then(
     () => undefined,
     () => "The database does not answer.",

@@ -2,4 +2,4 @@
 export { describeDocker, describeSandbox } from "./backends/index.ts";
 export { type Config, readConfig } from "./config.ts";
 export { type RunningServer, type ServerOptions, startServer } from "./main.ts";
-export { stopLeftovers } from "./take-down.ts";
+export { stopLeftoverRunners } from "./take-down.ts";

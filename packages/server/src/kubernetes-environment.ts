@@ -31,12 +31,12 @@ const namespace = z
 /** `pods=50,limits.cpu=100`: what differs from the quota that a tenant's namespace has by itself. */
 const quota = list.transform((entries, context) => {
   const pairs = entries.map((entry) => entry.split("="));
-  for (const [name, amount, ...more] of pairs)
-    if (!name || !amount || more.length > 0) context.addIssue("amounts by name, as in pods=50,limits.cpu=100");
+  for (const [name, amount, ...surplus] of pairs)
+    if (!name || !amount || surplus.length > 0) context.addIssue("amounts by name, as in pods=50,limits.cpu=100");
   return Object.fromEntries(pairs.map(([name = "", amount = ""]) => [name, amount]));
 });
 
-const bytesOf: Readonly<Record<string, number>> = { Mi: 1024 ** 2, Gi: 1024 ** 3, M: 1e6, G: 1e9 };
+const bytesPerUnit: Readonly<Record<string, number>> = { Mi: 1024 ** 2, Gi: 1024 ** 3, M: 1e6, G: 1e9 };
 const cores = z
   .string()
   .regex(/^\d+m$|^\d+(\.\d+)?$/, "an amount of processors, such as 1000m or 1.5")
@@ -45,7 +45,7 @@ const cores = z
 const bytes = z
   .string()
   .regex(/^\d+(Mi|Gi|M|G)$/, "an amount of bytes, such as 512Mi or 2Gi")
-  .transform((text) => Number.parseInt(text, 10) * (bytesOf[text.replace(/^\d+/, "")] ?? 1))
+  .transform((text) => Number.parseInt(text, 10) * (bytesPerUnit[text.replace(/^\d+/, "")] ?? 1))
   .optional();
 
 /** The settings of the backend `kubernetes`, by the names of their environment variables. */
@@ -96,7 +96,7 @@ export interface KubernetesConfig {
   readonly settings: Omit<KubernetesSettings, "instance" | "image" | keyof DaemonSettings>;
 }
 
-export function kubernetesOf(e: z.output<typeof Environment>): KubernetesConfig {
+export function toKubernetesConfig(e: z.output<typeof Environment>): KubernetesConfig {
   const inCluster = e.KUBERNETES_SERVICE_HOST !== undefined && e.KUBECONFIG === undefined;
   const fixed = e.WHARF_KUBERNETES_NAMESPACE ?? e.KUBERNETES_NAMESPACE;
   const { REMOTE_CPU_LIMIT: cpu, REMOTE_MEMORY_LIMIT: memoryBytes, REMOTE_STORAGE_LIMIT: diskBytes } = e;

@@ -4,23 +4,23 @@ import { join } from "node:path";
 import { WharfError } from "@wharf/contract";
 import { tokenFile } from "@wharf/contract/data-folder";
 import type { Logger } from "pino";
-import { ensureOwner, keepSecret, type KeptValue, keepValue } from "./access/index.ts";
+import { ensureOwner, ensureStoredSecret, type StoredValue, ensureStoredValue } from "./access/index.ts";
 import { AgentTypes } from "./agent-types/index.ts";
-import { announce } from "./announce.ts";
+import { announceServer } from "./announce.ts";
 import { createApi, Peers } from "./api/index.ts";
 import type { Config } from "./config.ts";
 import { Log } from "./events/index.ts";
 import { createGateway, openMirrors } from "./gateway/index.ts";
 import { HealthMonitor } from "./health-monitor.ts";
 import { createLogger } from "./logger.ts";
-import { gatewayHooks } from "./gateway-hooks.ts";
+import { createGatewayHooks } from "./gateway-hooks.ts";
 import { ModelHealth } from "./model-health.ts";
 import {
-  HandMadeRunners,
-  isAtWork,
-  keysFrom,
+  StandaloneRunners,
+  hasActiveRun,
+  createKeys,
   LeaseKeeper,
-  openOwnLink,
+  openStandaloneLink,
   Orphans,
   RunnerLinks,
   Runners,
@@ -29,15 +29,15 @@ import {
 } from "./runners/index.ts";
 import {
   defaultRunTimes,
-  findWork,
-  giveUpWork,
-  type Links,
+  getRunnerWork,
+  failRunnerWork,
+  type LinksByRunner,
   RunCommands,
   type RunDeps,
   RunQueries,
   type RunTimes,
   Maintenance,
-  OldRunners,
+  OldRunnerCleanup,
   Pruning,
   Removal,
   Scheduler,
@@ -47,9 +47,9 @@ import {
 import { joinInstallation, refuseCopiedFolder, Servers } from "./servers/index.ts";
 import { lockDataFolder } from "./store/data-folder-lock.ts";
 import { startEmbeddedPostgres } from "./store/embedded/index.ts";
-import { guardFromTransactions, migrate, Notifications, openDatabase } from "./store/index.ts";
+import { guardFromTransactions, migrateDatabase, Notifications, openDatabase } from "./store/index.ts";
 import { openBackend } from "./open-backend.ts";
-import { takeDown } from "./take-down.ts";
+import { takeDownServer } from "./take-down.ts";
 import { Boards, Tasks } from "./tasks/index.ts";
 
 export interface ServerOptions {
@@ -95,15 +95,17 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   parts.use(await lockDataFolder(config.dataFolder, { onLost }));
   options.onLocked?.();
   await refuseCopiedFolder(config.dataFolder);
-  const kept = ({ value, repair }: KeptValue): string => {
+  const getStoredValue = ({ value, repair }: StoredValue): string => {
     if (repair) logger.warn(repair);
     return value;
   };
-  const secret = config.secret ?? kept(await keepSecret(config.dataFolder, "secret"));
+  const secret = config.secret ?? getStoredValue(await ensureStoredSecret(config.dataFolder, "secret"));
   // Servers that share a secret share the owner's token, so that a client may use any of them.
-  const token = config.secret ? await shareToken(config) : kept(await keepValue(config.dataFolder, tokenFile));
-  const serverId = kept(await keepSecret(config.dataFolder, "instance"));
-  const keys = keysFrom(secret);
+  const token = config.secret
+    ? await createSharedToken(config)
+    : getStoredValue(await ensureStoredValue(config.dataFolder, tokenFile));
+  const serverId = getStoredValue(await ensureStoredSecret(config.dataFolder, "instance"));
+  const keys = createKeys(secret);
   const { db, background, connection } = await openStore(config, logger, parts);
   const notifications = parts.use(
     new Notifications({
@@ -119,23 +121,23 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const limits = { maxTaskMb: config.maxTaskLogMb, maxRunMb: config.maxRunLogMb };
   const log = new Log(db, { notifications, limits });
   const wakeup = new Wakeup(notifications);
-  const links: Links = new Map();
+  const links: LinksByRunner = new Map();
   // A plain process sees what its owner sees: it gets no real key, not even a way to use one, unless the owner says so.
   const routes = backend.can.isolation === "unsafe" && !config.localUnsafe ? {} : config.modelRoutes;
-  const missing = (program: string, image?: string) => backend.missing(program, image);
-  const agentTypes = new AgentTypes(db, { routes, images: config.images, missing });
+  const findMissingReason = (program: string, image?: string) => backend.getMissingReason(program, image);
+  const agentTypes = new AgentTypes(db, { routes, images: config.images, findMissingReason });
   await agentTypes.seed();
   const mirrors = guardFromTransactions(
     openMirrors({
       folder: join(config.dataFolder, "mirrors"),
       privateFolder: config.dataFolder,
       maxRepositoryMb: config.maxRepositoryMb,
-      gitEnvironment: present(options.environment),
+      gitEnvironment: getDefinedVariables(options.environment),
     }),
     "A git mirror",
   );
   const modelHealth = new ModelHealth();
-  const hooks = parts.use(gatewayHooks({ log, logger, modelHealth }));
+  const hooks = parts.use(createGatewayHooks({ log, logger, modelHealth }));
   const modelTimes = { firstByte: config.modelTimeoutMs };
   const gateway = createGateway({ mirrors, routes, hooks, log: logger, modelTimes });
   parts.defer(() => gateway.close());
@@ -143,7 +145,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const runners = new Runners(db);
   const sharedPlace = await backend.locate?.();
   const place = `${backend.name}:${sharedPlace ?? serverId}`;
-  await runners.place(backend.name, place);
+  await runners.setPlace(backend.name, place);
   const servers = new Servers({ db: background, id: serverId, place, logger });
   const leases = new LeaseKeeper({ db: background, serverId: serverId, place, logger, wakeup });
   const pool = new WarmPool({
@@ -157,15 +159,15 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     version: options.version,
     targets: config.pool,
     tenant: principal.organization_id,
-    programs: (image) => agentTypes.programs(image),
+    programs: (image) => agentTypes.listPrograms(image),
   });
-  const poke = (name: string) => wakeup.poke(name);
-  const sleep = (name: string, ms: number, signal: AbortSignal) => wakeup.sleep(name, ms, signal);
+  const wakeByName = (name: string) => wakeup.poke(name);
+  const sleepUntilWoken = (name: string, ms: number, signal: AbortSignal) => wakeup.sleep(name, ms, signal);
   const runnerLinks: RunnerLinks = new RunnerLinks({
-    held: links,
-    isAtWork: (runnerId) => isAtWork(db, runnerId),
-    open: (runnerId, signal) =>
-      openOwnLink(
+    runLinks: links,
+    hasActiveRun: (runnerId) => hasActiveRun(db, runnerId),
+    openLink: (runnerId, signal) =>
+      openStandaloneLink(
         {
           db,
           backend,
@@ -174,7 +176,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
           gateway,
           leases,
           pool,
-          settled: (id, until) => handMade.settled(id, until),
+          waitUntilReady: (id, deadline) => standaloneRunners.waitUntilReady(id, deadline),
           connectMs: times.connect,
           requireIsolation,
         },
@@ -212,12 +214,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     logger,
     leases,
     pool,
-    poke,
-    sleep,
-    findWork: (runner, tenure) => findWork(deps, runner, tenure),
-    giveUp: (runnerId, tenure) => giveUpWork(deps, runnerId, tenure),
+    poke: wakeByName,
+    sleep: sleepUntilWoken,
+    findWork: (runner, tenure) => getRunnerWork(deps, runner, tenure),
+    failWork: (runnerId, tenure) => failRunnerWork(deps, runnerId, tenure),
   });
-  const handMade: HandMadeRunners = new HandMadeRunners({
+  const standaloneRunners: StandaloneRunners = new StandaloneRunners({
     db,
     backend,
     runners,
@@ -226,8 +228,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     workers,
     logger,
     pool,
-    poke,
-    sleep,
+    poke: wakeByName,
+    sleep: sleepUntilWoken,
     release: (runnerId) => runnerLinks.release(runnerId),
   });
   const orphans = new Orphans({
@@ -237,23 +239,23 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     place,
     logger,
     graceMs: config.orphanGraceMs,
-    lead: (work) => servers.lead(`orphans of ${place}`, work),
+    lead: (work) => servers.runAsLeader(`orphans of ${place}`, work),
     sleep: (ms, signal) => wakeup.sleep("orphans", ms, signal),
   });
   const removal = new Removal({
     db: background,
     logger,
     removeBranches: (repositoryId, branches) => mirrors.removeBranches(repositoryId, branches),
-    onGivenUp: () => wakeup.poke(),
+    onDestroyNeeded: () => wakeup.poke(),
   });
-  const oldRunners = new OldRunners(background, {
+  const oldRunners = new OldRunnerCleanup(background, {
     keepMs: config.keepRunnersMs,
-    onGivenUp: () => wakeup.poke(),
+    onDestroyNeeded: () => wakeup.poke(),
   });
   const maintenance = new Maintenance([removal, new Pruning(background), oldRunners], {
     wakeup,
     logger,
-    lead: (work) => servers.lead("maintenance", work),
+    lead: (work) => servers.runAsLeader("maintenance", work),
   });
   const claimLimits = { maxRuns: config.maxRuns, maxRunners: config.maxRunners, scope: config.limitScope };
   const fresh = { backend: backend.name, tier: "small", isolation: backend.can.isolation };
@@ -292,7 +294,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       queries: new RunQueries(db),
       agentTypes,
       scheduler,
-      handMade,
+      standaloneRunners,
       runnerLinks,
       keys,
       pool,
@@ -314,13 +316,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     },
   });
   parts.defer(() => app.close());
-  const url = await listen(app, config);
+  const url = await startListening(app, config);
   await servers.start(config.advertisedUrl ?? url, { isShared: sharedPlace !== undefined });
   parts.defer(() => servers.stop());
   await leases.start((tenure) => workers.adopt(tenure));
   parts.defer(async () => {
-    await leases.letGo();
-    await workers.settled();
+    await leases.stop();
+    await workers.waitForAll();
     await leases.release();
   });
   pool.start();
@@ -331,7 +333,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   parts.defer(() => orphans.stop());
   maintenance.start();
   parts.defer(() => maintenance.stop());
-  parts.use(await announce({ folder: config.dataFolder, url, http: app.server, logger }));
+  parts.use(await announceServer({ folder: config.dataFolder, url, http: app.server, logger }));
   logger.info(
     { url, isolation: backend.can.isolation, database: config.databaseUrl ? "server" : "embedded" },
     "Wharf serves",
@@ -342,15 +344,15 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await using _parts = running;
     if (!runners) return;
     const endRuns = async (deadline: AbortSignal) => {
-      await commands.stopAll("the server is taken down");
-      await handMade.restAll();
+      await commands.stopAllRuns("the server is taken down");
+      await standaloneRunners.stopAll();
       await pool.empty();
-      await scheduler.settled(deadline);
+      await scheduler.waitUntilIdle(deadline);
     };
-    const halt = async () => {
-      await Promise.all([scheduler.stop(), leases.letGo()]);
+    const stopScheduling = async () => {
+      await Promise.all([scheduler.stop(), leases.stop()]);
     };
-    await takeDown({ endRuns, halt, backend, logger, hurry });
+    await takeDownServer({ endRuns, halt: stopScheduling, backend, logger, hurry });
   });
   const stop = (how: StopOptions = { runners: false }) => {
     stopping.resolve(how);
@@ -360,7 +362,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 }
 
 /** The same on every server of the secret; kept in a file for the command line. */
-async function shareToken({ dataFolder, secret }: Config): Promise<string> {
+async function createSharedToken({ dataFolder, secret }: Config): Promise<string> {
   const token = createHmac("sha256", secret ?? "")
     .update("owner token")
     .digest("base64url");
@@ -382,7 +384,7 @@ async function openStore(config: Config, logger: Logger, parts: AsyncDisposableS
   const store = openDatabase(connection, onError);
   parts.defer(() => store.close());
   try {
-    await migrate(store.pool);
+    await migrateDatabase(store.pool);
   } catch (error) {
     throw new WharfError(
       "database_unavailable",
@@ -393,7 +395,7 @@ async function openStore(config: Config, logger: Logger, parts: AsyncDisposableS
   return { ...store, connection };
 }
 
-async function listen(app: Awaited<ReturnType<typeof createApi>>, { host, port }: Config): Promise<string> {
+async function startListening(app: Awaited<ReturnType<typeof createApi>>, { host, port }: Config): Promise<string> {
   try {
     return await app.listen({ host, port });
   } catch (error) {
@@ -403,5 +405,5 @@ async function listen(app: Awaited<ReturnType<typeof createApi>>, { host, port }
   }
 }
 
-const present = (environment: ServerOptions["environment"]): Record<string, string> =>
+const getDefinedVariables = (environment: ServerOptions["environment"]): Record<string, string> =>
   Object.fromEntries(Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined));

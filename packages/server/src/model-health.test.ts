@@ -5,8 +5,8 @@ import { ModelHealth } from "./model-health.ts";
 const fault = (kind: UpstreamFault["kind"]): UpstreamFault => ({ kind, message: `It is ${kind}.`, next: "Wait." });
 
 function ask(health: ModelHealth, run: string, outcome: { answered: boolean; fault?: UpstreamFault }) {
-  health.begin(run);
-  return health.end(run, outcome);
+  health.beginRequest(run);
+  return health.endRequest(run, outcome);
 }
 const fail = (health: ModelHealth, kind: UpstreamFault["kind"], run = "run") =>
   ask(health, run, { answered: false, fault: fault(kind) });
@@ -17,7 +17,7 @@ describe("what a person reads of a model's server", () => {
     const health = new ModelHealth();
     const lines = Array.from({ length: 20 }, () => fail(health, "limited"));
     expect(lines.filter(Boolean)).toEqual(["It is limited."]);
-    expect(health.show("run", { ...fault("slow"), note: "Wharf waits." })).toBe("It is slow. Wharf waits.");
+    expect(health.getFaultNotice("run", { ...fault("slow"), note: "Wharf waits." })).toBe("It is slow. Wharf waits.");
     expect(succeed(health)).toBe("The model's server answers again.");
     expect([succeed(health), fail(health, "limited"), succeed(health)]).toEqual([undefined, undefined, undefined]);
     expect(fail(health, "limited", "another run")).toBe("It is limited.");
@@ -43,11 +43,11 @@ describe("what a person reads of a model's server", () => {
 describe("the fault of a run", () => {
   it("is that of its last request for as long as none succeeds", () => {
     const health = new ModelHealth();
-    expect(health.findFault("run")).toBeUndefined();
+    expect(health.getFault("run")).toBeUndefined();
     fail(health, "limited");
     fail(health, "key");
-    expect(health.findFault("run")).toMatchObject({ kind: "key" });
-    expect(health.findFault("another run")).toBeUndefined();
+    expect(health.getFault("run")).toMatchObject({ kind: "key" });
+    expect(health.getFault("another run")).toBeUndefined();
   });
 
   it("is a turn's where a request failed in it, none succeeded and none is open", () => {
@@ -59,21 +59,21 @@ describe("the fault of a run", () => {
         return new Date();
       };
       const first = begin();
-      expect(health.findFaultSince("run", first)).toBeUndefined();
+      expect(health.getFaultSince("run", first)).toBeUndefined();
       fail(health, "failing");
-      expect(health.findFaultSince("run", first)).toMatchObject({ kind: "failing" });
-      health.begin("run");
-      expect(health.findFaultSince("run", first)).toBeUndefined();
-      health.end("run", { answered: false });
-      expect(health.findFaultSince("run", first)).toMatchObject({ kind: "failing" });
+      expect(health.getFaultSince("run", first)).toMatchObject({ kind: "failing" });
+      health.beginRequest("run");
+      expect(health.getFaultSince("run", first)).toBeUndefined();
+      health.endRequest("run", { answered: false });
+      expect(health.getFaultSince("run", first)).toMatchObject({ kind: "failing" });
       const second = begin();
-      expect(health.findFaultSince("run", second)).toBeUndefined();
+      expect(health.getFaultSince("run", second)).toBeUndefined();
       succeed(health);
       fail(health, "cut");
-      expect(health.findFaultSince("run", second)).toBeUndefined();
+      expect(health.getFaultSince("run", second)).toBeUndefined();
       const third = begin();
       fail(health, "cut");
-      expect(health.findFaultSince("run", third)).toMatchObject({ kind: "cut" });
+      expect(health.getFaultSince("run", third)).toMatchObject({ kind: "cut" });
     } finally {
       vi.useRealTimers();
     }
@@ -82,6 +82,6 @@ describe("the fault of a run", () => {
   it("is known for a bounded number of runs", () => {
     const health = new ModelHealth();
     for (let n = 0; n <= 1_000; n++) fail(health, "key", `run ${n}`);
-    expect([health.findFault("run 0"), health.findFault("run 1")]).toMatchObject([undefined, { kind: "key" }]);
+    expect([health.getFault("run 0"), health.getFault("run 1")]).toMatchObject([undefined, { kind: "key" }]);
   });
 });

@@ -2,10 +2,10 @@ import type { UpstreamFault } from "./gateway/index.ts";
 import { RecentRuns } from "./recent-runs.ts";
 
 /** The same kind of fault is shown again after this time, and a run shows so many lines in all. */
-const quietMs = 10 * 60_000;
+const quietPeriodMs = 10 * 60_000;
 const maxLinesPerRun = 30;
 
-interface RunHealth {
+interface RunModelHealth {
   open: number;
   answeredAt: number;
   failed: { readonly at: number; readonly fault: UpstreamFault } | undefined;
@@ -20,7 +20,7 @@ interface RunHealth {
  * faults a person has been told of. Agents retry for minutes, so a fault is shown when it appears, not with each retry.
  */
 export class ModelHealth {
-  readonly #runs = new RecentRuns<RunHealth>(() => ({
+  readonly #runs = new RecentRuns<RunModelHealth>(() => ({
     open: 0,
     answeredAt: 0,
     failed: undefined,
@@ -29,17 +29,17 @@ export class ModelHealth {
     lines: 0,
   }));
 
-  begin(runId: string): void {
+  beginRequest(runId: string): void {
     this.#runs.get(runId).open++;
   }
 
   /** Keeps how a request came out. Answers with what a person should read of it. */
-  end(runId: string, outcome: { answered: boolean; fault?: UpstreamFault }): string | undefined {
+  endRequest(runId: string, outcome: { answered: boolean; fault?: UpstreamFault }): string | undefined {
     const run = this.#runs.get(runId);
     run.open = Math.max(0, run.open - 1);
     if (outcome.fault) {
       run.failed = { at: Date.now(), fault: outcome.fault };
-      return this.show(runId, outcome.fault);
+      return this.getFaultNotice(runId, outcome.fault);
     }
     if (!outcome.answered) return undefined;
     run.answeredAt = Date.now();
@@ -49,27 +49,27 @@ export class ModelHealth {
   }
 
   /** What a person should read of a fault, where it has not been shown lately. */
-  show(runId: string, { kind, message, note }: UpstreamFault): string | undefined {
+  getFaultNotice(runId: string, { kind, message, note }: UpstreamFault): string | undefined {
     const run = this.#runs.get(runId);
-    const now = Date.now();
-    if (run.lines >= maxLinesPerRun || now - (run.shownAt.get(kind) ?? Number.NEGATIVE_INFINITY) < quietMs)
+    const nowMs = Date.now();
+    if (run.lines >= maxLinesPerRun || nowMs - (run.shownAt.get(kind) ?? Number.NEGATIVE_INFINITY) < quietPeriodMs)
       return undefined;
-    run.shownAt.set(kind, now);
+    run.shownAt.set(kind, nowMs);
     run.isShownFailing = true;
     run.lines++;
     return note ? `${message} ${note}` : message;
   }
 
   /** What is wrong with the run's model as far as its last request tells. */
-  findFault(runId: string): UpstreamFault | undefined {
+  getFault(runId: string): UpstreamFault | undefined {
     const run = this.#runs.find(runId);
     return run?.failed && run.failed.at >= run.answeredAt ? run.failed.fault : undefined;
   }
 
   /** The last fault since then, where requests failed and none succeeded or is still open. */
-  findFaultSince(runId: string, since: Date): UpstreamFault | undefined {
+  getFaultSince(runId: string, startTime: Date): UpstreamFault | undefined {
     const run = this.#runs.find(runId);
-    if (!run?.failed || run.open > 0 || run.failed.at < since.getTime()) return undefined;
-    return run.answeredAt >= since.getTime() ? undefined : run.failed.fault;
+    if (!run?.failed || run.open > 0 || run.failed.at < startTime.getTime()) return undefined;
+    return run.answeredAt >= startTime.getTime() ? undefined : run.failed.fault;
   }
 }

@@ -31,7 +31,7 @@ export async function openBackend(
       folder: join(config.dataFolder, "docker"),
       kit,
       node: process.execPath,
-      server: markRunners(installation),
+      server: createOwnerLabel(installation),
       engine: config.docker,
       image: config.runnerImage,
       wire: config.docker.wire,
@@ -44,9 +44,9 @@ export async function openBackend(
     });
   if (config.backend === "kubernetes") {
     const { cluster, settings } = config.kubernetes;
-    const of = { instance: markRunners(installation), image: config.runnerImage, ...daemonSettings };
-    const wireKey = (id: string) => keys.wire(id);
-    return createKubernetesBackend({ cluster, settings: { ...settings, ...of }, wireKey, log: logger });
+    const of = { instance: createOwnerLabel(installation), image: config.runnerImage, ...daemonSettings };
+    const getWireKey = (id: string) => keys.getWireKey(id);
+    return createKubernetesBackend({ cluster, settings: { ...settings, ...of }, wireKey: getWireKey, log: logger });
   }
   return createLocalBackend({
     folder: join(config.dataFolder, "runners"),
@@ -60,5 +60,5 @@ export async function openBackend(
 }
 
 /** Tells this installation's runners from another's on the same engine. Its servers share them. */
-const markRunners = (installation: string): string =>
+const createOwnerLabel = (installation: string): string =>
   createHash("sha256").update(`wharf installation ${installation}`).digest("hex").slice(0, 16);

@@ -9,10 +9,10 @@ import { lockDataFolder } from "./store/data-folder-lock.ts";
 import { stopEmbeddedPostgres } from "./store/embedded/index.ts";
 
 /** How long runs may take to end when the server is taken down with its runners. */
-const inOrderMs = 30_000;
-const haltMs = 5_000;
+const endRunsTimeoutMs = 30_000;
+const haltTimeoutMs = 5_000;
 
-interface TakeDown {
+interface TakeDownOptions {
   /** Ends every run and waits for it. */
   readonly endRuns: (deadline: AbortSignal) => Promise<void>;
   /** Keeps the scheduler from starting a runner again. */
@@ -27,17 +27,17 @@ interface TakeDown {
  * Ends what is at work before the server stops: in order, so that the tasks know of it. Where that fails or takes too
  * long (the disk is full, the database is down) the runners are stopped all the same.
  */
-export async function takeDown({ endRuns, halt, backend, logger, hurry }: TakeDown): Promise<void> {
-  const timeout = AbortSignal.timeout(inOrderMs);
+export async function takeDownServer({ endRuns, halt, backend, logger, hurry }: TakeDownOptions): Promise<void> {
+  const timeout = AbortSignal.timeout(endRunsTimeoutMs);
   const deadline = hurry ? AbortSignal.any([timeout, hurry]) : timeout;
-  const late = Promise.withResolvers<never>();
-  deadline.addEventListener("abort", () => late.reject(deadline.reason), { once: true });
+  const expiry = Promise.withResolvers<never>();
+  deadline.addEventListener("abort", () => expiry.reject(deadline.reason), { once: true });
   try {
     deadline.throwIfAborted();
-    await Promise.race([endRuns(deadline), late.promise]);
+    await Promise.race([endRuns(deadline), expiry.promise]);
   } catch (error) {
     logger[hurry?.aborted ? "info" : "error"]({ error }, "cannot end the agents in order; stopping their runners");
-    await Promise.race([halt(), sleep(haltMs)]).catch(() => undefined);
+    await Promise.race([halt(), sleep(haltTimeoutMs)]).catch(() => undefined);
     await stopRunners(backend, logger);
   }
 }
@@ -55,7 +55,7 @@ async function stopRunners(backend: Backend, logger: Logger): Promise<void> {
  * starts. It needs neither the database nor a key, so it knows nothing of tasks, and the next server takes up what they
  * wait for. Only local runners are found this way: on an engine, the secret tells which runners are this server's.
  */
-export async function stopLeftovers({ config, kit }: { config: Config; kit: string }): Promise<void> {
+export async function stopLeftoverRunners({ config, kit }: { config: Config; kit: string }): Promise<void> {
   await using _lock = await lockDataFolder(config.dataFolder);
   const logger = createLogger(config.logLevel);
   const folder = join(config.dataFolder, "runners");

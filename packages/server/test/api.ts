@@ -24,7 +24,7 @@ export async function serveApi(f: Fixture, more: Partial<Modules> = {}): Promise
     agentTypes: new AgentTypes(f.db, {
       routes: {},
       images: { prefix: "", tag: "latest" },
-      missing: async () => undefined,
+      findMissingReason: async () => undefined,
     }),
     log: f.log,
     health: () => ({ status: "ok", problems: [] }),

@@ -2,13 +2,13 @@ import { randomUUID } from "node:crypto";
 import { ensureOwner, type Principal } from "../src/access/index.ts";
 import { Log } from "../src/events/index.ts";
 import { RunCommands } from "../src/runs/index.ts";
-import { type Database, type OpenDatabase, openDatabase } from "../src/store/index.ts";
+import { type Database, type DatabaseConnections, openDatabase } from "../src/store/index.ts";
 import { type TaskRow, Tasks } from "../src/tasks/index.ts";
 import { testDatabase } from "./database.ts";
 
 export interface Fixture extends AsyncDisposable {
   readonly db: Database;
-  readonly pool: OpenDatabase["pool"];
+  readonly pool: DatabaseConnections["pool"];
   readonly log: Log;
   readonly tasks: Tasks;
   readonly commands: RunCommands;

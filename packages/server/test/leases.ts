@@ -1,5 +1,5 @@
-import type { Claims } from "../src/runs/claim.ts";
-import { claimQueued } from "../src/runs/claim.ts";
+import type { ClaimResult } from "../src/runs/claim.ts";
+import { claimQueuedRuns } from "../src/runs/claim.ts";
 import type { Database } from "../src/store/index.ts";
 
 /** Gives slots as a server without warm runners does. */
@@ -7,7 +7,7 @@ export async function claim(
   db: Database,
   server_id: string,
   options: { maxRuns?: number; maxRunners?: number; place?: string; scope?: "server" | "all" } = {},
-): Promise<Claims["claimed"]> {
+): Promise<ClaimResult["claimed"]> {
   const { claimed } = await claimAll(db, server_id, options);
   return claimed;
 }
@@ -21,9 +21,9 @@ export function claimAll(
     place = "here",
     scope = "server",
   }: { maxRuns?: number; maxRunners?: number; place?: string; scope?: "server" | "all" } = {},
-): Promise<Claims> {
+): Promise<ClaimResult> {
   const limits = { cpu: 1, memoryBytes: 1, diskBytes: 1, processes: 1 };
-  return claimQueued(db, {
+  return claimQueuedRuns(db, {
     server_id,
     place,
     maxRuns,

@@ -10,7 +10,7 @@ import type { TestProject } from "vitest/node";
 import { type Account, chooseAccount } from "../src/store/embedded/account.ts";
 import { createCluster, database, environment, role } from "../src/store/embedded/cluster.ts";
 import { findPrograms } from "../src/store/embedded/programs.ts";
-import { migrate } from "../src/store/index.ts";
+import { migrateDatabase } from "../src/store/index.ts";
 
 declare module "vitest" {
   export interface ProvidedContext {
@@ -106,7 +106,7 @@ async function makeTemplate(host: string): Promise<void> {
   await admin.end();
   const pool = new pg.Pool({ host, user: role, database: "template", max: 1 });
   try {
-    await migrate(pool);
+    await migrateDatabase(pool);
   } finally {
     await pool.end();
   }

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { clusterCtr } from "../kubernetes/engine.ts";
 import { has, older, pipe } from "./docker.ts";
 
-const ANSWERS_WITHIN = 30_000; // ms
+const answerTimeoutMs = 30_000; // ms
 const prefix = "docker.io/library/";
 
 /** The image that Docker has, in the node of the cluster that `npm run engines` started as well; answers with its name in a pod. */
@@ -10,7 +10,7 @@ export function ensureInCluster(image: string): string {
   if (!has(image)) throw new Error(`Docker has no image ${image} to hand to the cluster`);
   const [program, ...args] = clusterCtr();
   const images = (...rest: string[]) =>
-    execFileSync(program, [...args, "images", ...rest], { encoding: "utf8", timeout: ANSWERS_WITHIN });
+    execFileSync(program, [...args, "images", ...rest], { encoding: "utf8", timeout: answerTimeoutMs });
   const there = images("list", "--quiet")
     .split("\n")
     .filter((name) => name.startsWith(prefix))

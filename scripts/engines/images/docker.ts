@@ -2,7 +2,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { dockerAddress } from "../docker/engine.ts";
 
-const BUILD_WITHIN = 30 * 60_000; // ms
+const buildTimeoutMs = 30 * 60_000; // ms
 
 /** The old builder: the engine that Debian has knows no other. */
 const environment = () => ({ ...process.env, DOCKER_HOST: dockerAddress(), DOCKER_BUILDKIT: "0" });
@@ -14,7 +14,7 @@ export function docker(...args: string[]): string {
   const { status, stdout, stderr, error } = spawnSync("docker", args, {
     env: environment(),
     encoding: "utf8",
-    timeout: BUILD_WITHIN,
+    timeout: buildTimeoutMs,
     maxBuffer: 64 * 1024 * 1024,
   });
   if (status === 0) return stdout;
@@ -44,7 +44,7 @@ export function pipe(from: readonly string[], into: readonly string[]): void {
   const quoted = (words: readonly string[]) => words.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(" ");
   execFileSync("bash", ["-c", `set -o pipefail; ${quoted(from)} | ${quoted(into)}`], {
     env: environment(),
-    timeout: BUILD_WITHIN,
+    timeout: buildTimeoutMs,
     stdio: ["ignore", "ignore", "inherit"],
   });
 }

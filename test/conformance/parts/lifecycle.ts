@@ -99,7 +99,7 @@ export function lifecycle(under: BackendUnderTest): void {
         () => bench.backend.dial(runner.id, AbortSignal.timeout(2_000)),
         () => bench.backend.start(runner.spec),
         () => bench.backend.stop(runner.id),
-        () => bench.backend.usage(runner.id),
+        () => bench.backend.getUsage(runner.id),
       ])
         await expect(attempt()).rejects.toMatchObject({ code: "runner_lost" });
       await bench.backend.create(runner.spec);
@@ -109,7 +109,7 @@ export function lifecycle(under: BackendUnderTest): void {
     test("what is used is measured", async () => {
       const runner = await bench.runner();
       await runner.exec("seq 1 100000 | wc -l");
-      const used = await bench.backend.usage(runner.id);
+      const used = await bench.backend.getUsage(runner.id);
       expect(used.memoryPeakBytes).toBeGreaterThanOrEqual(used.memoryBytes);
       expect(used.cpuSeconds).toBeGreaterThan(0);
     });

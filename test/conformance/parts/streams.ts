@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { PassThrough, Readable } from "node:stream";
 import { buffer, json } from "node:stream/consumers";
-import { ArchiveUnpacked, type Endpoint, FileWritten, rawFilesApi, urlOf } from "@wharf/contract";
+import { ArchiveUnpacked, type Endpoint, FileWritten, rawFilesApi, getEndpointUrl } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Bench, type Runner } from "../bench.ts";
 import type { BackendUnderTest } from "../place.ts";
@@ -27,7 +27,7 @@ export function streams(under: BackendUnderTest): void {
 
 /** Asks one of the routes whose body or answer is bytes. */
 const ask = (runner: Runner, route: Endpoint, query: object, more: object = {}) =>
-  runner.client.request({ method: route.method, path: urlOf(route, { query: { ...query } }), ...more });
+  runner.client.request({ method: route.method, path: getEndpointUrl(route, { query: { ...query } }), ...more });
 
 function whole(runner: () => Runner): void {
   const { upload, download, packFolder, unpackFolder } = rawFilesApi;

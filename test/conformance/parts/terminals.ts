@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { PassThrough } from "node:stream";
 import { buffer } from "node:stream/consumers";
-import { TerminalEvent, terminalsApi, terminalStreams, urlOf } from "@wharf/contract";
+import { TerminalEvent, terminalsApi, terminalStreams, getEndpointUrl } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Bench, type Runner } from "../bench.ts";
 import type { BackendUnderTest } from "../place.ts";
@@ -35,7 +35,7 @@ function whole(at: At): void {
     const { terminal_id } = await runner.client.call(terminalsApi.createTerminal, { body });
     const attach = async () => {
       const { method } = terminalStreams.attach;
-      const path = urlOf(terminalStreams.attach, { params: { terminal_id } });
+      const path = getEndpointUrl(terminalStreams.attach, { params: { terminal_id } });
       return (await runner.client.request({ method, path, body: new PassThrough() })).body;
     };
     const look = async () => (await runner.client.request({ method: "GET", path: "/terminal/stream" })).body;

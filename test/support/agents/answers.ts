@@ -1,16 +1,16 @@
-import { api, type Event, type EventDataOf, type Task } from "@wharf/contract";
+import { api, type Event, type EventDataByKind, type Task } from "@wharf/contract";
 import type { Wharf } from "../wharf.ts";
 
 export const dataOf = <K extends Event["data"]["kind"]>(events: readonly Event[], kind: K) =>
-  events.flatMap(({ data }) => (data.kind === kind ? [data as unknown as EventDataOf<K>] : []));
+  events.flatMap(({ data }) => (data.kind === kind ? [data as unknown as EventDataByKind<K>] : []));
 
 /** Allows once whatever the agent asks until the turn is over; answers with what was asked. */
 export async function answerUntilEnd(
   wharf: Wharf,
   task: Pick<Task, "id">,
   turnId: string,
-): Promise<EventDataOf<"permission">[]> {
-  const answered: EventDataOf<"permission">[] = [];
+): Promise<EventDataByKind<"permission">[]> {
+  const answered: EventDataByKind<"permission">[] = [];
   const isOver = ({ data }: Event) =>
     data.kind === "turn" && data.turn_id === turnId && !["queued", "started"].includes(data.status);
   const isNew = ({ data }: Event) =>

@@ -81,14 +81,14 @@ export class Player {
   }
 }
 
-const PIECE_CHARACTERS = 12;
+const pieceCharacters = 12;
 
 /** Text in the small pieces a model streams; only half of it where the step is cut. */
 export function pieces(step: Step): string[] {
   const text = step.text ?? "";
   const sent = step.cut ? text.slice(0, Math.ceil(text.length / 2)) : text;
-  return Array.from({ length: Math.ceil(sent.length / PIECE_CHARACTERS) }, (_, index) =>
-    sent.slice(index * PIECE_CHARACTERS, (index + 1) * PIECE_CHARACTERS),
+  return Array.from({ length: Math.ceil(sent.length / pieceCharacters) }, (_, index) =>
+    sent.slice(index * pieceCharacters, (index + 1) * pieceCharacters),
   );
 }
 

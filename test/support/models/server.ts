@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { z } from "zod";
 import { lastPrompt, lastResults, Player, type ModelRequest, type Said, type Script, type Step } from "./script.ts";
 
-const MAX_BODY_BYTES = 64 * 1024 * 1024;
+const maxBodyBytes = 64 * 1024 * 1024;
 
 export interface ModelServerOptions {
   /** The only key that is good. */
@@ -85,7 +85,7 @@ async function readBody(request: IncomingMessage): Promise<unknown> {
   for await (const chunk of request) {
     const bytes = Buffer.from(chunk);
     size += bytes.length;
-    if (size > MAX_BODY_BYTES) throw new Refusal(413, "Request payload is too large.");
+    if (size > maxBodyBytes) throw new Refusal(413, "Request payload is too large.");
     chunks.push(bytes);
   }
   if (size === 0) return undefined;

@@ -20,12 +20,15 @@ export class Client {
     this.canWrite = capabilities.fs?.writeTextFile === true;
   }
 
-  async update(update: SessionUpdate): Promise<void> {
+  async sendUpdate(update: SessionUpdate): Promise<void> {
     await this.#context.notify(methods.client.session.update, { sessionId: this.#sessionId, update });
   }
 
   /** The chosen option, or undefined where the question was cancelled. */
-  async ask(question: Omit<RequestPermissionRequest, "sessionId">, signal: AbortSignal): Promise<string | undefined> {
+  async requestPermission(
+    question: Omit<RequestPermissionRequest, "sessionId">,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
     const { outcome } = await this.#context.request(
       methods.client.session.requestPermission,
       { sessionId: this.#sessionId, ...question },

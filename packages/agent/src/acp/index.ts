@@ -1,2 +1,2 @@
 /** The Agent Client Protocol side that all of Wharf's own agents share: sessions, loading, cancelling, errors. */
-export { serve } from "./serve.ts";
+export { serveAgent } from "./serve.ts";

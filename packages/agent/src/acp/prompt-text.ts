@@ -1,6 +1,6 @@
 import type { ContentBlock } from "@agentclientprotocol/sdk";
 
-function blockText(block: ContentBlock): string {
+function formatBlock(block: ContentBlock): string {
   if (block.type === "text") return block.text;
   if (block.type === "resource_link") return `[${block.title ?? block.name}](${block.uri})`;
   if (block.type !== "resource") return `[${block.type} left out: only text is understood]`;
@@ -11,4 +11,4 @@ function blockText(block: ContentBlock): string {
 }
 
 /** A prompt as plain text: files that came with it are quoted, what is not text is named. */
-export const promptText = (prompt: readonly ContentBlock[]): string => prompt.map(blockText).join("\n");
+export const formatPrompt = (prompt: readonly ContentBlock[]): string => prompt.map(formatBlock).join("\n");

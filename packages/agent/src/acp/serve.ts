@@ -13,12 +13,12 @@ import {
   type PromptResponse,
   type SessionModeState,
 } from "@agentclientprotocol/sdk";
-import { History, Mode, modes, Session } from "../session/index.ts";
+import { History, PermissionMode, modes, Session } from "../session/index.ts";
 import { Client } from "./client.ts";
 import { toRequestError } from "./failure.ts";
-import { promptText } from "./prompt-text.ts";
+import { formatPrompt } from "./prompt-text.ts";
 
-interface Program {
+interface AgentProgram {
   readonly name: string;
   readonly title: string;
   readonly version: string;
@@ -35,7 +35,7 @@ function checkFolder(cwd: string): void {
     throw RequestError.invalidParams({ cwd }, `cwd must be the absolute path of a folder, and '${cwd}' is not`);
 }
 
-const guard = async <T>(work: () => T | Promise<T>): Promise<T> => {
+const runGuarded = async <T>(work: () => T | Promise<T>): Promise<T> => {
   try {
     return await work();
   } catch (error) {
@@ -44,21 +44,25 @@ const guard = async <T>(work: () => T | Promise<T>): Promise<T> => {
 };
 
 /** Serves a program to one client over stdio until the client closes it, then ends what is still open. */
-export async function serve(program: Program): Promise<void> {
+export async function serveAgent(program: AgentProgram): Promise<void> {
   const sessions = new Map<string, Session>();
   let capabilities: ClientCapabilities = {};
 
-  const add = (id: string, history: History, { cwd, context }: { cwd: string; context: AgentContext }): Session => {
+  const addSession = (
+    id: string,
+    history: History,
+    { cwd, context }: { cwd: string; context: AgentContext },
+  ): Session => {
     const session = new Session(id, { cwd, history, client: new Client(context, id, capabilities) });
     sessions.set(id, session);
     return session;
   };
-  const find = (id: string): Session => {
+  const getSession = (id: string): Session => {
     const session = sessions.get(id);
     if (!session) throw RequestError.resourceNotFound(`session ${id}`);
     return session;
   };
-  const modeState = (session: Session): SessionModeState => ({
+  const getModeState = (session: Session): SessionModeState => ({
     currentModeId: session.permissions.mode,
     availableModes: modes,
   });
@@ -74,39 +78,39 @@ export async function serve(program: Program): Promise<void> {
       };
     })
     .onRequest(methods.agent.session.new, ({ params, client }) =>
-      guard(() => {
+      runGuarded(() => {
         program.check();
         checkFolder(params.cwd);
         const id = randomUUID();
         const history = History.create(program.sessions, id, { agent: program.name, cwd: params.cwd });
-        return { sessionId: id, modes: modeState(add(id, history, { cwd: params.cwd, context: client })) };
+        return { sessionId: id, modes: getModeState(addSession(id, history, { cwd: params.cwd, context: client })) };
       }),
     )
     .onRequest(methods.agent.session.load, ({ params, client }) =>
-      guard(async () => {
+      runGuarded(async () => {
         program.check();
         checkFolder(params.cwd);
         await sessions.get(params.sessionId)?.cancel();
         const history = History.load(program.sessions, params.sessionId);
-        const session = add(params.sessionId, history, { cwd: params.cwd, context: client });
+        const session = addSession(params.sessionId, history, { cwd: params.cwd, context: client });
         await session.replay();
-        return { modes: modeState(session) };
+        return { modes: getModeState(session) };
       }),
     )
     .onRequest(methods.agent.session.prompt, ({ params }) =>
-      guard(() => {
-        const session = find(params.sessionId);
-        const prompt = promptText(params.prompt);
+      runGuarded(() => {
+        const session = getSession(params.sessionId);
+        const prompt = formatPrompt(params.prompt);
         return session.runTurn(prompt, (signal) => program.turn(session, prompt, signal));
       }),
     )
     .onRequest(methods.agent.session.setMode, async ({ params }) => {
-      const mode = Mode.safeParse(params.modeId);
+      const mode = PermissionMode.safeParse(params.modeId);
       if (!mode.success)
         throw RequestError.invalidParams({ modeId: params.modeId }, `there is no mode '${params.modeId}'`);
-      const session = find(params.sessionId);
+      const session = getSession(params.sessionId);
       session.permissions.mode = mode.data;
-      await session.client.update({ sessionUpdate: "current_mode_update", currentModeId: mode.data });
+      await session.client.sendUpdate({ sessionUpdate: "current_mode_update", currentModeId: mode.data });
       return {};
     })
     .onNotification(methods.agent.session.cancel, async ({ params }) => {
@@ -114,9 +118,9 @@ export async function serve(program: Program): Promise<void> {
     })
     .connect(ndJsonStream(Writable.toWeb(process.stdout), Readable.toWeb(process.stdin)));
 
-  const end = (): void => connection.close();
-  process.once("SIGTERM", end);
-  process.once("SIGINT", end);
+  const closeConnection = (): void => connection.close();
+  process.once("SIGTERM", closeConnection);
+  process.once("SIGINT", closeConnection);
   await connection.closed;
   await Promise.all([...sessions.values()].map((session) => session.cancel()));
 }

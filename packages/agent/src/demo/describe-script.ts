@@ -3,8 +3,8 @@ import { listFolder } from "../tools/index.ts";
 import type { Actor } from "./actor.ts";
 import type { Notebook } from "./notebook.ts";
 
-const FILE = "WHARF-DEMO.md";
-const MAX_COUNTED_FILES = 500;
+const demoFile = "WHARF-DEMO.md";
+const maxCountedFiles = 500;
 
 const languages: Readonly<Record<string, string>> = {
   ".c": "C",
@@ -36,16 +36,16 @@ const languages: Readonly<Record<string, string>> = {
   ".yml": "YAML",
 };
 
-interface Count {
+interface LanguageCount {
   files: number;
   lines: number;
 }
 
-async function countLanguages(actor: Actor, files: readonly string[]): Promise<[string, Count][]> {
-  const counts = new Map<string, Count>();
-  for (const file of files.slice(0, MAX_COUNTED_FILES)) {
+async function getLanguageCounts(actor: Actor, files: readonly string[]): Promise<[string, LanguageCount][]> {
+  const counts = new Map<string, LanguageCount>();
+  for (const file of files.slice(0, maxCountedFiles)) {
     actor.signal.throwIfAborted();
-    const text = await actor.session.workspace.readIfThere(file).catch(() => undefined);
+    const text = await actor.session.workspace.readIfExists(file).catch(() => undefined);
     if (text === undefined || text.includes("\0")) continue;
     const language = languages[extname(file).toLowerCase()] ?? "other";
     const count = counts.get(language) ?? { files: 0, lines: 0 };
@@ -54,9 +54,13 @@ async function countLanguages(actor: Actor, files: readonly string[]): Promise<[
   return [...counts].toSorted(([, a], [, b]) => b.lines - a.lines);
 }
 
-const firstHeading = (readme: string | undefined): string | undefined => /^#\s+(.+)$/m.exec(readme ?? "")?.[1];
+const getFirstHeading = (readme: string | undefined): string | undefined => /^#\s+(.+)$/m.exec(readme ?? "")?.[1];
 
-function page(title: string | undefined, counts: readonly [string, Count][], prompts: readonly string[]): string {
+function createPage(
+  title: string | undefined,
+  counts: readonly [string, LanguageCount][],
+  prompts: readonly string[],
+): string {
   const rows = counts.map(([language, { files, lines }]) => `| ${language} | ${files} | ${lines} |`);
   return `# What is in this repository
 
@@ -75,31 +79,34 @@ ${prompts.map((prompt) => `- ${prompt}`).join("\n")}
 /** On a repository that the script does not know it does the one thing it can do for any: it counts and writes that down. */
 export async function describeRepository(actor: Actor, notebook: Notebook, prompt: string): Promise<string> {
   const { workspace } = actor.session;
-  await actor.plan("List the files", "Count languages and lines", `Write ${FILE}`);
-  await actor.think(
+  await actor.startPlan("List the files", "Count languages and lines", `Write ${demoFile}`);
+  await actor.sendThought(
     "I do not know this repository, and a script cannot do what was asked. I describe what is here instead.",
   );
-  await actor.use("list_files", {});
-  await actor.nextStep();
-  const { files, more } = await listFolder(workspace.root, workspace.root, actor.signal);
-  const counts = await countLanguages(
+  await actor.useTool("list_files", {});
+  await actor.advancePlan();
+  const { files, more: isTruncated } = await listFolder(workspace.root, workspace.root, actor.signal);
+  const counts = await getLanguageCounts(
     actor,
-    files.filter((file) => file !== FILE),
+    files.filter((file) => file !== demoFile),
   );
-  const readme = await workspace.readIfThere("README.md").catch(() => undefined);
-  await actor.nextStep();
+  const readme = await workspace.readIfExists("README.md").catch(() => undefined);
+  await actor.advancePlan();
   const prompts = [...notebook.notes.map((note) => note.prompt), prompt.trim().split("\n")[0]?.slice(0, 200) ?? ""];
-  const written = await actor.use("write_file", { path: FILE, content: page(firstHeading(readme), counts, prompts) });
-  await actor.nextStep();
-  if (written.failed) {
-    await actor.say(`I could not write ${FILE}: ${written.text}`);
+  const outcome = await actor.useTool("write_file", {
+    path: demoFile,
+    content: createPage(getFirstHeading(readme), counts, prompts),
+  });
+  await actor.advancePlan();
+  if (outcome.failed) {
+    await actor.sendMessage(`I could not write ${demoFile}: ${outcome.text}`);
     return "counted the files; nothing was written";
   }
-  const [most] = counts;
+  const [mainLanguage] = counts;
   const counted =
-    more || files.length > MAX_COUNTED_FILES ? `the first ${MAX_COUNTED_FILES} files` : `${files.length} files`;
-  await actor.say(
-    `I counted ${counted}${most ? `, most of them ${most[0]} (${most[1].lines} lines)` : ""}, and wrote it down in \`${FILE}\`. For the work itself choose an agent with a model.`,
+    isTruncated || files.length > maxCountedFiles ? `the first ${maxCountedFiles} files` : `${files.length} files`;
+  await actor.sendMessage(
+    `I counted ${counted}${mainLanguage ? `, most of them ${mainLanguage[0]} (${mainLanguage[1].lines} lines)` : ""}, and wrote it down in \`${demoFile}\`. For the work itself choose an agent with a model.`,
   );
-  return `described the repository in ${FILE}`;
+  return `described the repository in ${demoFile}`;
 }

@@ -31,14 +31,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { StopReason } from "@agentclientprotocol/sdk";
 import { WharfError } from "@wharf/contract";
 import { z } from "zod";
-import { text } from "../session/index.ts";
+import { createTextContent } from "../session/index.ts";
 import type { Actor } from "./actor.ts";
 import { askModel } from "./model-request.ts";
 import type { Notebook } from "./notebook.ts";
 
 export interface Directive {
   readonly name: string;
-  readonly rest: string;
+  readonly argument: string;
 }
 
 export interface DirectiveContext {
@@ -48,108 +48,117 @@ export interface DirectiveContext {
 }
 
 const Stop = z.enum(["end_turn", "max_tokens", "max_turn_requests", "refusal", "cancelled"]);
-const FOREVER_MS = 2 ** 31 - 1; // the longest a timer takes
-const PRINTED_LINE = `${"x".repeat(1023)}\n`;
+const foreverMs = 2 ** 31 - 1; // the longest a timer takes
+const printedLine = `${"x".repeat(1023)}\n`;
 
 /** Undefined: go on with the next directive. */
-type Perform = (rest: string, context: DirectiveContext) => Promise<StopReason | undefined | void>;
+type DirectiveHandler = (rest: string, context: DirectiveContext) => Promise<StopReason | undefined | void>;
 
-const words = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : String(thrown));
+const getErrorMessage = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : String(thrown));
 
-const lines = (context: DirectiveContext, line: string): Promise<void> => context.actor.session.say(`${line}\n`);
+const sendLine = (context: DirectiveContext, line: string): Promise<void> =>
+  context.actor.session.sendMessage(`${line}\n`);
 
-const print = (chunk: string): Promise<void> =>
-  new Promise((done, fail) => void process.stdout.write(chunk, (error) => (error ? fail(error) : done())));
+const writeOutput = (chunk: string): Promise<void> =>
+  new Promise((finish, fail) => void process.stdout.write(chunk, (error) => (error ? fail(error) : finish())));
 
-function durationMs(rest: string): number {
-  const [, amount, unit] = /^(\d+(?:\.\d+)?)\s*(ms|s)$/.exec(rest) ?? [];
+function parseDurationMs(argument: string): number {
+  const [, amount, unit] = /^(\d+(?:\.\d+)?)\s*(ms|s)$/.exec(argument) ?? [];
   if (amount === undefined)
     throw new WharfError("bad_request", {
-      issues: [{ path: "demo: sleep", message: `'${rest}' is no duration such as 5s or 200ms` }],
+      issues: [{ path: "demo: sleep", message: `'${argument}' is no duration such as 5s or 200ms` }],
     });
   return Number(amount) * (unit === "s" ? 1_000 : 1);
 }
 
-const write: Perform = async (rest, context) => {
-  const [, path = "", content = ""] = /^(\S+)\s?(.*)$/s.exec(rest) ?? [];
+const performWrite: DirectiveHandler = async (argument, context) => {
+  const [, path = "", content = ""] = /^(\S+)\s?(.*)$/s.exec(argument) ?? [];
   const { session, signal } = context.actor;
   const file = resolve(session.workspace.root, path);
   const unescaped = content.replaceAll("\\n", "\n");
-  const call = await session.call({ title: `Write ${path}`, kind: "edit", locations: [{ path: file }] }, signal);
+  const call = await session.createToolCall(
+    { title: `Write ${path}`, kind: "edit", locations: [{ path: file }] },
+    signal,
+  );
   await call.start();
   try {
     if (session.client.canWrite) await session.client.writeText(file, unescaped);
     else await writeFile(file, unescaped);
     await call.complete([{ type: "diff", path: file, newText: unescaped }]);
-    await lines(context, `wrote ${path}`);
+    await sendLine(context, `wrote ${path}`);
   } catch (error) {
-    await call.fail([text(words(error))]);
-    await lines(context, `write failed: ${words(error)}`);
+    await call.fail([createTextContent(getErrorMessage(error))]);
+    await sendLine(context, `write failed: ${getErrorMessage(error)}`);
   }
 };
 
-const read: Perform = async (path, context) => {
+const performRead: DirectiveHandler = async (path, context) => {
   const { session } = context.actor;
   const file = resolve(session.workspace.root, path);
   try {
-    await lines(context, session.client.canRead ? await session.client.readText(file) : await readFile(file, "utf8"));
+    await sendLine(
+      context,
+      session.client.canRead ? await session.client.readText(file) : await readFile(file, "utf8"),
+    );
   } catch (error) {
-    await lines(context, `read failed: ${words(error)}`);
+    await sendLine(context, `read failed: ${getErrorMessage(error)}`);
   }
 };
 
-const ask: Perform = async (rest, context) => {
+const performAsk: DirectiveHandler = async (argument, context) => {
   const { session, signal } = context.actor;
-  const edit = rest.startsWith("edit ");
-  const title = edit ? rest.slice("edit ".length) : rest;
-  const call = await session.call({ title, kind: edit ? "edit" : "execute" }, signal);
-  const allowed = await call.permit(edit ? "edit" : "command");
+  const edit = argument.startsWith("edit ");
+  const title = edit ? argument.slice("edit ".length) : argument;
+  const call = await session.createToolCall({ title, kind: edit ? "edit" : "execute" }, signal);
+  const allowed = await call.requestPermission(edit ? "edit" : "command");
   await (allowed ? call.complete() : call.fail());
-  await lines(context, `answer: ${allowed ? "allowed" : "rejected"}`);
+  await sendLine(context, `answer: ${allowed ? "allowed" : "rejected"}`);
 };
 
-const model: Perform = async (prompt, context) => {
+const performModel: DirectiveHandler = async (prompt, context) => {
   const answer = await askModel(prompt, context.gateway, context.actor.signal);
-  await lines(context, answer.complete ? `model answered: ${answer.text}` : `model failed: ${answer.reason}`);
+  await sendLine(context, answer.complete ? `model answered: ${answer.text}` : `model failed: ${answer.reason}`);
 };
 
-const performers: Readonly<Record<string, Perform>> = {
-  say: (rest, context) => lines(context, rest),
-  think: (rest, { actor }) => actor.think(rest),
-  plan: (rest, { actor }) => actor.plan(...rest.split("|").map((entry) => entry.trim())),
-  sleep: (rest, { actor }) => sleep(durationMs(rest), undefined, { signal: actor.signal }),
-  write,
-  read,
-  run: async (rest, context) => lines(context, `exit code: ${(await context.actor.command(rest)).exitCode}`),
-  ask,
-  async flood(rest, context) {
-    for (let index = 1; index <= Number(rest); index += 1) {
+const performers: Readonly<Record<string, DirectiveHandler>> = {
+  say: (argument, context) => sendLine(context, argument),
+  think: (argument, { actor }) => actor.sendThought(argument),
+  plan: (argument, { actor }) => actor.startPlan(...argument.split("|").map((entry) => entry.trim())),
+  sleep: (argument, { actor }) => sleep(parseDurationMs(argument), undefined, { signal: actor.signal }),
+  write: performWrite,
+  read: performRead,
+  run: async (argument, context) =>
+    sendLine(context, `exit code: ${(await context.actor.runCommand(argument)).exitCode}`),
+  ask: performAsk,
+  async flood(argument, context) {
+    for (let index = 1; index <= Number(argument); index += 1) {
       context.actor.signal.throwIfAborted();
-      await lines(context, `flood ${index}`);
+      await sendLine(context, `flood ${index}`);
     }
   },
-  model,
+  model: performModel,
   recall: (_rest, context) =>
-    lines(context, `recall: ${context.notebook.notes.map(({ prompt }) => prompt).join(" / ") || "nothing"}`),
-  stderr: async (rest) => void process.stderr.write(`${rest}\n`),
-  print: (rest) => print(`${rest}\n`),
-  async "print-bytes"(rest) {
-    for (let left = Number(rest); left > 0; left -= PRINTED_LINE.length) await print(PRINTED_LINE);
+    sendLine(context, `recall: ${context.notebook.notes.map(({ prompt }) => prompt).join(" / ") || "nothing"}`),
+  stderr: async (argument) => void process.stderr.write(`${argument}\n`),
+  print: (argument) => writeOutput(`${argument}\n`),
+  async "print-bytes"(argument) {
+    for (let remainingBytes = Number(argument); remainingBytes > 0; remainingBytes -= printedLine.length)
+      await writeOutput(printedLine);
   },
-  fail: (rest) => Promise.reject(new WharfError("agent_refused", { reason: rest })),
-  stop: async (rest) => Stop.parse(rest),
-  exit: (rest) => process.exit(Number(rest)),
+  fail: (argument) => Promise.reject(new WharfError("agent_refused", { reason: argument })),
+  stop: async (argument) => Stop.parse(argument),
+  exit: (argument) => process.exit(Number(argument)),
   async die() {
     process.kill(process.ppid, "SIGKILL");
     process.exit(1);
   },
-  hang: (rest, { actor }) => sleep(FOREVER_MS, undefined, rest === "deaf" ? {} : { signal: actor.signal }),
+  hang: (argument, { actor }) => sleep(foreverMs, undefined, argument === "deaf" ? {} : { signal: actor.signal }),
 };
 
 export const parseDirectives = (prompt: string): Directive[] =>
-  [...prompt.matchAll(/^\s*demo:[ \t]*([a-z-]+)[ \t]*(.*)$/gm)].map(([, name = "", rest = ""]) => ({
+  [...prompt.matchAll(/^\s*demo:[ \t]*([a-z-]+)[ \t]*(.*)$/gm)].map(([, name = "", argument = ""]) => ({
     name,
-    rest: rest.trimEnd(),
+    argument: argument.trimEnd(),
   }));
 
 /** Does the directives in order, until one ends the turn. */
@@ -157,11 +166,11 @@ export async function performDirectives(
   directives: readonly Directive[],
   context: DirectiveContext,
 ): Promise<StopReason> {
-  for (const { name, rest } of directives) {
+  for (const { name, argument } of directives) {
     context.actor.signal.throwIfAborted();
     const perform = Object.hasOwn(performers, name) ? performers[name] : undefined;
     if (!perform) throw new WharfError("not_found", { what: "directive", id: `demo: ${name}` });
-    const stop = await perform(rest, context);
+    const stop = await perform(argument, context);
     if (stop) return stop;
   }
   return "end_turn";

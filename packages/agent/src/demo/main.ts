@@ -1,17 +1,17 @@
 /** The demo agent: a real agent over the Agent Client Protocol, with a script where others have a model. */
 import { version } from "@wharf/contract";
-import { serve } from "../acp/index.ts";
-import { gatewayOf, sessionFolder } from "../settings.ts";
+import { serveAgent } from "../acp/index.ts";
+import { getGateway, getSessionFolder } from "../settings.ts";
 import { runDemoTurn } from "./turn.ts";
 
-await serve({
+await serveAgent({
   name: "wharf-demo-agent",
   title: "Wharf's demo agent (a script, not a model)",
   version,
-  sessions: sessionFolder(process.env),
+  sessions: getSessionFolder(process.env),
   check: () => {},
   turn: async (session, prompt, signal) => ({
-    stopReason: await runDemoTurn(session, prompt, { signal, gateway: gatewayOf(process.env) }),
+    stopReason: await runDemoTurn(session, prompt, { signal, gateway: getGateway(process.env) }),
   }),
 });
 process.exit(0);

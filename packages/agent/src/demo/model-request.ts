@@ -20,16 +20,16 @@ export type ModelAnswer =
   | { readonly complete: true; readonly text: string }
   | { readonly complete: false; readonly reason: string };
 
-async function* dataOf(body: ReadableStream<Uint8Array>): AsyncGenerator<unknown> {
-  let rest = "";
+async function* readEventData(body: ReadableStream<Uint8Array>): AsyncGenerator<unknown> {
+  let partialLine = "";
   for await (const text of body.pipeThrough(new TextDecoderStream())) {
-    const lines = (rest + text).split(/\r?\n/);
-    rest = lines.pop() ?? "";
+    const lines = (partialLine + text).split(/\r?\n/);
+    partialLine = lines.pop() ?? "";
     for (const line of lines) if (line.startsWith("data:")) yield JSON.parse(line.slice("data:".length));
   }
 }
 
-function refusal(status: number, body: string): string {
+function formatRefusal(status: number, body: string): string {
   try {
     const problem = Problem.safeParse(JSON.parse(body));
     if (problem.success) return `${status} ${problem.data.code}: ${problem.data.detail}`;
@@ -53,10 +53,10 @@ export async function askModel(
       signal,
     });
     if (!response.ok || !response.body)
-      return { complete: false, reason: refusal(response.status, await response.text()) };
+      return { complete: false, reason: formatRefusal(response.status, await response.text()) };
     let text = "";
     let finished = false;
-    for await (const data of dataOf(response.body)) {
+    for await (const data of readEventData(response.body)) {
       const [candidate] = Chunk.parse(data).candidates;
       text += candidate?.content?.parts.map((part) => (part.thought ? "" : (part.text ?? ""))).join("") ?? "";
       finished ||= candidate?.finishReason !== undefined;

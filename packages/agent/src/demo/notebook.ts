@@ -19,7 +19,7 @@ export class Notebook {
     });
   }
 
-  static of(session: Session): Notebook {
+  static getForSession(session: Session): Notebook {
     const notebook = notebooks.get(session) ?? new Notebook(session);
     notebooks.set(session, notebook);
     return notebook;
@@ -29,7 +29,7 @@ export class Notebook {
     return this.#notes;
   }
 
-  write(prompt: string, did: string): void {
+  addNote(prompt: string, did: string): void {
     const note = { prompt: prompt.trim().split("\n")[0]?.slice(0, 200) ?? "", did };
     this.#notes.push(note);
     this.#session.history.append({ kind: "note", note });

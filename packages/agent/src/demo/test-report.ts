@@ -4,9 +4,9 @@ export interface TestReport {
   readonly failures: readonly { name: string; error: string }[];
 }
 
-const count = (output: string, what: string): number | undefined => {
-  const found = new RegExp(`^# ${what} (\\d+)$`, "m").exec(output)?.[1];
-  return found === undefined ? undefined : Number(found);
+const parseCount = (output: string, what: string): number | undefined => {
+  const digits = new RegExp(`^# ${what} (\\d+)$`, "m").exec(output)?.[1];
+  return digits === undefined ? undefined : Number(digits);
 };
 
 const unquote = (text: string): string =>
@@ -16,7 +16,7 @@ const unquote = (text: string): string =>
     .replaceAll("\\n", " ");
 
 /** The message of a failure stands in the YAML below its line, on the same line as its key or indented beneath it. */
-function errorBelow(block: string): string {
+function parseError(block: string): string {
   const [, inline = "", beneath = ""] = /^\s*error: (.*)\n((?: {4,}.*\n)*)/m.exec(block) ?? [];
   if (!/^[|>]-?$/.test(inline)) return unquote(inline);
   return beneath
@@ -28,12 +28,12 @@ function errorBelow(block: string): string {
 
 /** What `node --test` says in the Test Anything Protocol; undefined where its closing counts are missing. */
 export function parseTestReport(output: string): TestReport | undefined {
-  const passed = count(output, "pass");
-  const failed = count(output, "fail");
+  const passed = parseCount(output, "pass");
+  const failed = parseCount(output, "fail");
   if (passed === undefined || failed === undefined) return undefined;
   const failures = [...output.matchAll(/^\s*not ok \d+ - (.*)\n((?:\s+.*\n)*)/gm)].map(([, name = "", block = ""]) => ({
     name: name.trim(),
-    error: errorBelow(block),
+    error: parseError(block),
   }));
   return { passed, failed, failures };
 }

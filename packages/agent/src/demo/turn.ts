@@ -5,7 +5,7 @@ import { Actor } from "./actor.ts";
 import { describeRepository } from "./describe-script.ts";
 import { parseDirectives, performDirectives } from "./directives.ts";
 import { Notebook } from "./notebook.ts";
-import { continueSample, mendSample } from "./sample-script.ts";
+import { continueSample, fixSample } from "./sample-script.ts";
 
 const introduction =
   "I am Wharf's demo agent: a script, not a model. I understand nothing of what you ask and follow fixed steps, but what I do is real: I read and change the files here and run the tests, in a sandbox of my own.";
@@ -20,15 +20,15 @@ async function isSample(session: Session): Promise<boolean> {
   }
 }
 
-async function act(actor: Actor, notebook: Notebook, prompt: string): Promise<string> {
+async function performScript(actor: Actor, notebook: Notebook, prompt: string): Promise<string> {
   const last = notebook.notes.at(-1);
-  if (!last) await actor.say(introduction);
+  if (!last) await actor.sendMessage(introduction);
   else
-    await actor.say(
+    await actor.sendMessage(
       `I remember this conversation (turn ${notebook.notes.length + 1} of a script, not a model): you asked "${last.prompt}", and I ${last.did}.`,
     );
   if (!(await isSample(actor.session))) return describeRepository(actor, notebook, prompt);
-  return last ? continueSample(actor, notebook) : mendSample(actor);
+  return last ? continueSample(actor, notebook) : fixSample(actor);
 }
 
 /** One turn of the demo agent: the prompt's directives where it has any, else the script that fits the repository. */
@@ -39,7 +39,7 @@ export async function runDemoTurn(
 ): Promise<StopReason> {
   const { signal, gateway } = options;
   const actor = new Actor(session, signal);
-  const notebook = Notebook.of(session);
+  const notebook = Notebook.getForSession(session);
   const directives = parseDirectives(prompt);
   let did = "was interrupted";
   try {
@@ -48,12 +48,12 @@ export async function runDemoTurn(
       did = "did what the directives said";
       return reason;
     }
-    did = await act(actor, notebook, prompt);
+    did = await performScript(actor, notebook, prompt);
     return "end_turn";
   } catch (error) {
     if (!signal.aborted) throw error;
     return "cancelled";
   } finally {
-    notebook.write(prompt, did);
+    notebook.addNote(prompt, did);
   }
 }

@@ -7,9 +7,9 @@ const ApiError = z.object({ error: z.object({ message: z.string() }) });
 /** What the SDK throws when it gave up asking again. */
 const GaveUp = z.object({ lastError: z.unknown() });
 
-const MAX_REASON_CHARACTERS = 500;
+const maxReasonCharacters = 500;
 
-function parse(body: string | undefined): unknown {
+function parseBody(body: string | undefined): unknown {
   try {
     return JSON.parse(body ?? "");
   } catch {
@@ -17,37 +17,37 @@ function parse(body: string | undefined): unknown {
   }
 }
 
-const unreachable = (route: string, reason: string, cause?: unknown): WharfError =>
-  new WharfError("model_unreachable", { route, reason: reason.slice(0, MAX_REASON_CHARACTERS) }, { cause });
+const createUnreachableError = (route: string, reason: string, cause?: unknown): WharfError =>
+  new WharfError("model_unreachable", { route, reason: reason.slice(0, maxReasonCharacters) }, { cause });
 
-export const answerCut = (route: string, cause?: unknown): WharfError =>
+export const createAnswerCutError = (route: string, cause?: unknown): WharfError =>
   new WharfError("model_answer_cut", { route }, { cause });
 
 /** Whether the same request may bring a whole answer. */
 export const isCut = (error: unknown): boolean => error instanceof WharfError && error.code === "model_answer_cut";
 
-function fromCall(error: APICallError, route: string): WharfError | RemoteError {
-  const body = parse(error.responseBody);
+function toCallError(error: APICallError, route: string): WharfError | RemoteError {
+  const body = parseBody(error.responseBody);
   const problem = Problem.safeParse(body);
   if (problem.success) return new RemoteError(problem.data);
-  if (error.statusCode === 200) return answerCut(route, error);
-  const said = ApiError.safeParse(body);
-  const words = said.success ? said.data.error.message : error.message;
-  return unreachable(route, error.statusCode ? `HTTP ${error.statusCode}: ${words}` : words, error);
+  if (error.statusCode === 200) return createAnswerCutError(route, error);
+  const apiError = ApiError.safeParse(body);
+  const words = apiError.success ? apiError.data.error.message : error.message;
+  return createUnreachableError(route, error.statusCode ? `HTTP ${error.statusCode}: ${words}` : words, error);
 }
 
 /** Why a model gave no answer: the gateway's own problem where it told one, else what is known. */
-export function modelFailure(thrown: unknown, route: string): WharfError | RemoteError {
+export function toModelError(thrown: unknown, route: string): WharfError | RemoteError {
   if (thrown instanceof WharfError || thrown instanceof RemoteError) return thrown;
   const gaveUp = GaveUp.safeParse(thrown);
-  if (gaveUp.success && gaveUp.data.lastError !== undefined) return modelFailure(gaveUp.data.lastError, route);
-  if (APICallError.isInstance(thrown)) return fromCall(thrown, route);
+  if (gaveUp.success && gaveUp.data.lastError !== undefined) return toModelError(gaveUp.data.lastError, route);
+  if (APICallError.isInstance(thrown)) return toCallError(thrown, route);
   // undici's words for a body that ended too early, and the SDK's for one without a finish reason
-  if (thrown instanceof TypeError && thrown.message === "terminated") return answerCut(route, thrown);
+  if (thrown instanceof TypeError && thrown.message === "terminated") return createAnswerCutError(route, thrown);
   const hasNoEnd =
     (InvalidResponseDataError.isInstance(thrown) && thrown.message.includes("without a finish reason")) ||
     (NoOutputGeneratedError.isInstance(thrown) && thrown.message.includes("without a finish chunk"));
-  if (hasNoEnd) return answerCut(route, thrown);
+  if (hasNoEnd) return createAnswerCutError(route, thrown);
   const words = z.object({ message: z.string() }).safeParse(thrown);
-  return unreachable(route, words.success ? words.data.message : String(thrown), thrown);
+  return createUnreachableError(route, words.success ? words.data.message : String(thrown), thrown);
 }

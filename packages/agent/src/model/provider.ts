@@ -8,7 +8,7 @@ import type { ModelSettings, Provider } from "../settings.ts";
 export const contextTokens: Record<Provider, number> = { gemini: 1_000_000, anthropic: 200_000, openai: 128_000 };
 
 /** The model to ask, through the gateway: the token goes where the provider's own key would go. */
-export function languageModel({ provider, model, baseUrl, token }: ModelSettings): LanguageModel {
+export function createLanguageModel({ provider, model, baseUrl, token }: ModelSettings): LanguageModel {
   if (provider === "gemini") return createGoogleGenerativeAI({ baseURL: `${baseUrl}/v1beta`, apiKey: token })(model);
   if (provider === "anthropic") return createAnthropic({ baseURL: `${baseUrl}/v1`, apiKey: token })(model);
   return createOpenAICompatible({ name: "openai", baseURL: `${baseUrl}/v1`, apiKey: token, includeUsage: true })(model);

@@ -8,7 +8,7 @@ import {
   type ToolSet,
 } from "ai";
 import type { Tool } from "../tools/index.ts";
-import { answerCut, modelFailure } from "./failure.ts";
+import { createAnswerCutError, toModelError } from "./failure.ts";
 
 interface StepRequest {
   readonly model: LanguageModel;
@@ -22,9 +22,9 @@ interface StepRequest {
 
 /** What is told while the answer streams. Nothing of it is final until the step returns. */
 interface StepListener {
-  text(text: string): Promise<void>;
-  thought(text: string): Promise<void>;
-  callBegins(id: string, toolName: string): Promise<void>;
+  onText(text: string): Promise<void>;
+  onThought(text: string): Promise<void>;
+  onCallBegin(id: string, toolName: string): Promise<void>;
 }
 
 export interface RequestedCall {
@@ -41,7 +41,7 @@ export interface Step {
   readonly usage: LanguageModelUsage;
 }
 
-const toolSet = (tools: readonly Tool[]): ToolSet =>
+const toToolSet = (tools: readonly Tool[]): ToolSet =>
   Object.fromEntries(tools.map(({ name, description, input }) => [name, tool({ description, inputSchema: input })]));
 
 /**
@@ -54,7 +54,7 @@ export async function runStep(request: StepRequest, listener: StepListener): Pro
     model,
     instructions,
     messages,
-    tools: toolSet(tools),
+    tools: toToolSet(tools),
     abortSignal: signal,
     onError: () => {},
   });
@@ -62,9 +62,9 @@ export async function runStep(request: StepRequest, listener: StepListener): Pro
   let ending: Pick<Step, "finish" | "rawFinish" | "usage"> | undefined;
   try {
     for await (const part of result.stream) {
-      if (part.type === "text-delta") await listener.text(part.text);
-      else if (part.type === "reasoning-delta") await listener.thought(part.text);
-      else if (part.type === "tool-input-start") await listener.callBegins(part.id, part.toolName);
+      if (part.type === "text-delta") await listener.onText(part.text);
+      else if (part.type === "reasoning-delta") await listener.onThought(part.text);
+      else if (part.type === "tool-input-start") await listener.onCallBegin(part.id, part.toolName);
       else if (part.type === "tool-call")
         calls.push({ id: part.toolCallId, toolName: part.toolName, input: part.input });
       else if (part.type === "error") throw part.error;
@@ -73,11 +73,11 @@ export async function runStep(request: StepRequest, listener: StepListener): Pro
       }
     }
     signal.throwIfAborted();
-    if (!ending) throw answerCut(route);
-    return { messages: kept(await result.responseMessages), calls, ...ending };
+    if (!ending) throw createAnswerCutError(route);
+    return { messages: getConversationMessages(await result.responseMessages), calls, ...ending };
   } catch (error) {
     signal.throwIfAborted();
-    throw modelFailure(error, route);
+    throw toModelError(error, route);
   }
 }
 
@@ -85,7 +85,7 @@ export async function runStep(request: StepRequest, listener: StepListener): Pro
  * What of the answer goes into the conversation: not the results the SDK makes up for calls it finds invalid, since every
  * call is answered in one place; and input that is no object as one, since the APIs refuse to see it again otherwise.
  */
-function kept(messages: readonly ModelMessage[]): ModelMessage[] {
+function getConversationMessages(messages: readonly ModelMessage[]): ModelMessage[] {
   return messages.flatMap((message): ModelMessage[] => {
     if (message.role === "tool") return [];
     if (message.role !== "assistant" || typeof message.content === "string") return [message];

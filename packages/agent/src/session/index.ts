@@ -1,5 +1,5 @@
 /** A conversation: what the client is shown, what is kept of it, and what the person allowed. */
 export { History } from "./history.ts";
-export { Mode, modes } from "./permissions.ts";
+export { PermissionMode, modes } from "./permissions.ts";
 export { Session } from "./session.ts";
-export { text, type ToolCall, type ToolCallView } from "./tool-call.ts";
+export { createTextContent, type ToolCall, type ToolCallView } from "./tool-call.ts";

@@ -4,18 +4,18 @@ import type { Client } from "../acp/client.ts";
 import type { History } from "./history.ts";
 
 /** What a person is asked about before it happens. */
-export type Permitted = "edit" | "command";
+export type PermittedAction = "edit" | "command";
 
-export const Mode = z.enum(["ask", "allow-edits", "allow-all"]);
-export type Mode = z.infer<typeof Mode>;
+export const PermissionMode = z.enum(["ask", "allow-edits", "allow-all"]);
+export type PermissionMode = z.infer<typeof PermissionMode>;
 
-export const modes: { id: Mode; name: string; description: string }[] = [
+export const modes: { id: PermissionMode; name: string; description: string }[] = [
   { id: "ask", name: "Ask", description: "Asks before each edit and command" },
   { id: "allow-edits", name: "Allow edits", description: "Edits files without asking, asks before commands" },
   { id: "allow-all", name: "Allow all", description: "Edits and runs commands without asking" },
 ];
 
-const options = (what: Permitted): PermissionOption[] => [
+const createOptions = (what: PermittedAction): PermissionOption[] => [
   { optionId: "allow_once", name: "Allow", kind: "allow_once" },
   { optionId: "allow_always", name: `Allow every ${what} in this session`, kind: "allow_always" },
   { optionId: "reject", name: "Reject", kind: "reject_once" },
@@ -23,10 +23,10 @@ const options = (what: Permitted): PermissionOption[] => [
 
 /** Whether the person lets something happen. An answer for always holds for the session, also when it is loaded again. */
 export class Permissions {
-  mode: Mode = "ask";
+  mode: PermissionMode = "ask";
   readonly #client: Client;
   readonly #history: History;
-  readonly #allowed: Set<Permitted>;
+  readonly #allowed: Set<PermittedAction>;
 
   constructor(client: Client, history: History) {
     this.#client = client;
@@ -34,13 +34,13 @@ export class Permissions {
     this.#allowed = new Set(history.records.flatMap((record) => (record.kind === "allowed" ? [record.what] : [])));
   }
 
-  async ask(
-    what: Permitted,
+  async requestPermission(
+    what: PermittedAction,
     toolCall: RequestPermissionRequest["toolCall"],
     signal: AbortSignal,
   ): Promise<"allowed" | "rejected" | "cancelled"> {
     if (this.#isAllowed(what)) return "allowed";
-    const answer = await this.#client.ask({ toolCall, options: options(what) }, signal);
+    const answer = await this.#client.requestPermission({ toolCall, options: createOptions(what) }, signal);
     if (answer === undefined) return "cancelled";
     if (answer === "allow_always") {
       this.#allowed.add(what);
@@ -49,7 +49,7 @@ export class Permissions {
     return answer.startsWith("allow") ? "allowed" : "rejected";
   }
 
-  #isAllowed(what: Permitted): boolean {
+  #isAllowed(what: PermittedAction): boolean {
     if (this.mode === "allow-all" || this.#allowed.has(what)) return true;
     return this.mode === "allow-edits" && what === "edit";
   }

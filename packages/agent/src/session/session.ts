@@ -29,25 +29,25 @@ export class Session {
   /** Shows the client everything again that it was shown before. */
   async replay(): Promise<void> {
     for (const record of this.history.records) {
-      if (record.kind === "update") await this.client.update(record.update);
+      if (record.kind === "update") await this.client.sendUpdate(record.update);
     }
   }
 
   /** Shows the client something and keeps it. */
   async show(update: SessionUpdate): Promise<void> {
     this.#transcript.add(update);
-    await this.client.update(update);
+    await this.client.sendUpdate(update);
   }
 
-  say(text: string): Promise<void> {
+  sendMessage(text: string): Promise<void> {
     return this.show({ sessionUpdate: "agent_message_chunk", content: { type: "text", text } });
   }
 
-  think(text: string): Promise<void> {
+  sendThought(text: string): Promise<void> {
     return this.show({ sessionUpdate: "agent_thought_chunk", content: { type: "text", text } });
   }
 
-  async call(view: ToolCallView, signal: AbortSignal): Promise<ToolCall> {
+  async createToolCall(view: ToolCallView, signal: AbortSignal): Promise<ToolCall> {
     const call = new ToolCall(this, view, signal);
     await call.open();
     return call;

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { resolve } from "node:path";
 import type { SessionUpdate, ToolCallContent, ToolCallLocation, ToolKind } from "@agentclientprotocol/sdk";
-import type { Permitted } from "./permissions.ts";
+import type { PermittedAction } from "./permissions.ts";
 import type { Session } from "./session.ts";
 
 export interface ToolCallView {
@@ -13,11 +13,14 @@ export interface ToolCallView {
 }
 
 /** An update as the protocol wants it: an optional field is there or it is not. */
-type Change = Partial<
+type ToolCallChange = Partial<
   Omit<Extract<SessionUpdate, { sessionUpdate: "tool_call_update" }>, "sessionUpdate" | "toolCallId">
 >;
 
-export const text = (value: string): ToolCallContent => ({ type: "content", content: { type: "text", text: value } });
+export const createTextContent = (value: string): ToolCallContent => ({
+  type: "content",
+  content: { type: "text", text: value },
+});
 
 /** One tool call as the client sees it: pending, in progress, and completed or failed. */
 export class ToolCall {
@@ -25,12 +28,12 @@ export class ToolCall {
   readonly session: Session;
   readonly signal: AbortSignal;
   #view: ToolCallView;
-  #ended = false;
+  #isEnded = false;
 
   constructor(session: Session, view: ToolCallView, signal: AbortSignal) {
     this.session = session;
     this.signal = signal;
-    this.#view = this.#located(view);
+    this.#view = this.#toAbsolute(view);
   }
 
   async open(): Promise<void> {
@@ -39,20 +42,20 @@ export class ToolCall {
 
   /** Tells more of a call that was opened before all of it was known. */
   async describe(view: ToolCallView): Promise<void> {
-    this.#view = this.#located(view);
-    await this.#change({ ...this.#view });
+    this.#view = this.#toAbsolute(view);
+    await this.#sendChange({ ...this.#view });
   }
 
   async start(): Promise<void> {
-    await this.#change({ status: "in_progress" });
+    await this.#sendChange({ status: "in_progress" });
   }
 
   async show(content: ToolCallContent[]): Promise<void> {
-    if (!this.#ended) await this.#change({ content });
+    if (!this.#isEnded) await this.#sendChange({ content });
   }
 
   /** Whether the person lets it happen. A question that is cancelled cancels the turn. */
-  async permit(what: Permitted, content: ToolCallContent[] = []): Promise<boolean> {
+  async requestPermission(what: PermittedAction, content: ToolCallContent[] = []): Promise<boolean> {
     const { title, kind, locations, rawInput } = this.#view;
     const toolCall = {
       toolCallId: this.id,
@@ -63,7 +66,7 @@ export class ToolCall {
       rawInput,
       ...(locations && { locations }),
     };
-    const answer = await this.session.permissions.ask(what, toolCall, this.signal);
+    const answer = await this.session.permissions.requestPermission(what, toolCall, this.signal);
     if (answer === "cancelled") void this.session.cancel();
     this.signal.throwIfAborted();
     if (answer === "allowed") await this.start();
@@ -71,31 +74,31 @@ export class ToolCall {
   }
 
   async complete(content?: ToolCallContent[], rawOutput?: unknown): Promise<void> {
-    await this.#end("completed", content, rawOutput);
+    await this.#finish("completed", content, rawOutput);
   }
 
   async fail(content?: ToolCallContent[], rawOutput?: unknown): Promise<void> {
-    await this.#end("failed", content, rawOutput);
+    await this.#finish("failed", content, rawOutput);
   }
 
-  #located(view: ToolCallView): ToolCallView {
+  #toAbsolute(view: ToolCallView): ToolCallView {
     const { root } = this.session.workspace;
     return view.locations
       ? { ...view, locations: view.locations.map((place) => ({ ...place, path: resolve(root, place.path) })) }
       : view;
   }
 
-  async #end(
+  async #finish(
     status: "completed" | "failed",
     content: ToolCallContent[] | undefined,
     rawOutput: unknown,
   ): Promise<void> {
-    if (this.#ended) return;
-    this.#ended = true;
-    await this.#change({ status, ...(content && { content }), ...(rawOutput !== undefined && { rawOutput }) });
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    await this.#sendChange({ status, ...(content && { content }), ...(rawOutput !== undefined && { rawOutput }) });
   }
 
-  async #change(change: Change): Promise<void> {
+  async #sendChange(change: ToolCallChange): Promise<void> {
     await this.session.show({ sessionUpdate: "tool_call_update", toolCallId: this.id, ...change });
   }
 }

@@ -12,7 +12,7 @@ const isChunk = (update: SessionUpdate): update is Chunk =>
   update.sessionUpdate.endsWith("_chunk") && "content" in update;
 
 /** Later fields win; what an update leaves out stays. */
-function merge(call: ToolCall, update: ToolCallUpdate): ToolCall {
+function mergeCall(call: ToolCall, update: ToolCallUpdate): ToolCall {
   const changes = Object.fromEntries(
     Object.entries(update).filter(([, value]) => value !== undefined && value !== null),
   );
@@ -70,7 +70,7 @@ export class Transcript {
   #updateCall(update: ToolCallUpdate): void {
     const call = this.#open.get(update.toolCallId);
     if (!call) return;
-    const merged = merge(call, update);
+    const merged = mergeCall(call, update);
     if (merged.status !== "completed" && merged.status !== "failed") {
       this.#open.set(merged.toolCallId, merged);
       return;

@@ -1,4 +1,4 @@
-const MAX_OUTPUT_CHARACTERS = 30_000;
+const maxOutputCharacters = 30_000;
 
 /** Text of any length kept in bounded memory: its beginning and its end, with a marker where the middle was. */
 export class BoundedText {
@@ -7,7 +7,7 @@ export class BoundedText {
   #tail = "";
   #length = 0;
 
-  constructor(limit = MAX_OUTPUT_CHARACTERS) {
+  constructor(limit = maxOutputCharacters) {
     this.#half = Math.floor(limit / 2);
   }
 
@@ -21,13 +21,13 @@ export class BoundedText {
 
   toString(): string {
     const tail = this.#tail.slice(-this.#half);
-    const left = this.#length - this.#head.length - tail.length;
-    return left > 0 ? `${this.#head}\n[… ${left} characters left out …]\n${tail}` : this.#head + tail;
+    const omittedCount = this.#length - this.#head.length - tail.length;
+    return omittedCount > 0 ? `${this.#head}\n[… ${omittedCount} characters left out …]\n${tail}` : this.#head + tail;
   }
 }
 
-export function bounded(text: string, limit = MAX_OUTPUT_CHARACTERS): string {
-  const kept = new BoundedText(limit);
-  kept.append(text);
-  return kept.toString();
+export function toBoundedText(text: string, limit = maxOutputCharacters): string {
+  const boundedText = new BoundedText(limit);
+  boundedText.append(text);
+  return boundedText.toString();
 }

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { diffContent } from "./diff-content.ts";
-import { badInput, defineTool, refused } from "./tool.ts";
+import { createDiffContent } from "./diff-content.ts";
+import { createInputError, createTool, refused } from "./tool.ts";
 
 const Input = z.object({
   path: z.string().min(1).describe("path relative to the workspace"),
@@ -12,14 +12,14 @@ const Input = z.object({
 export function replaceOnce(text: string, search: string, replace: string): string {
   const first = text.indexOf(search);
   if (first === -1)
-    throw badInput("search", "it does not occur in the file; read the file again and copy the text exactly");
+    throw createInputError("search", "it does not occur in the file; read the file again and copy the text exactly");
   const count = text.split(search).length - 1;
   if (count > 1 || text.indexOf(search, first + 1) !== -1)
-    throw badInput("search", `it occurs ${Math.max(count, 2)} times; add lines around it until it occurs once`);
+    throw createInputError("search", `it occurs ${Math.max(count, 2)} times; add lines around it until it occurs once`);
   return text.slice(0, first) + replace + text.slice(first + search.length);
 }
 
-export const editFile = defineTool({
+export const editFile = createTool({
   name: "edit_file",
   description:
     "Replaces one piece of text in a file. The search text must match exactly, white space included, and occur once.",
@@ -29,11 +29,11 @@ export const editFile = defineTool({
   path: ({ path }) => ({ path }),
   async run({ path, search, replace }, call) {
     const { workspace } = call.session;
-    const before = await workspace.read(path);
-    const after = replaceOnce(before, search, replace);
-    const shown = diffContent(await workspace.locate(path), before, after);
-    if (!(await call.permit("edit", shown))) return refused;
-    await workspace.write(path, after);
-    return { text: `Edited ${path}.`, content: shown };
+    const oldText = await workspace.read(path);
+    const newText = replaceOnce(oldText, search, replace);
+    const diff = createDiffContent(await workspace.resolvePath(path), oldText, newText);
+    if (!(await call.requestPermission("edit", diff))) return refused;
+    await workspace.write(path, newText);
+    return { text: `Edited ${path}.`, content: diff };
   },
 });

@@ -10,12 +10,12 @@ import { updatePlan } from "./update-plan.ts";
 import { writeFile } from "./write-file.ts";
 
 export const tools: readonly Tool[] = [readFile, writeFile, editFile, listFiles, search, runCommand, updatePlan];
-export { failedOutcome, type Tool, type ToolOutcome } from "./tool.ts";
+export { toFailedOutcome, type Tool, type ToolOutcome } from "./tool.ts";
 export { listFolder } from "./list-files.ts";
 export { runShell } from "./run-command.ts";
 
 /** One of the tools; naming another is a mistake of the caller's code. */
-export function toolNamed(name: string): Tool {
+export function getTool(name: string): Tool {
   const tool = tools.find((candidate) => candidate.name === name);
   if (!tool) throw new WharfError("not_found", { what: "tool", id: name });
   return tool;

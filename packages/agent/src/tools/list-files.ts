@@ -1,23 +1,23 @@
 import { readdir } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { z } from "zod";
-import { bounded } from "./bounded-text.ts";
+import { toBoundedText } from "./bounded-text.ts";
 import { runProcess } from "./process.ts";
-import { defineTool } from "./tool.ts";
+import { createTool } from "./tool.ts";
 
-const MAX_FILES = 1_000;
-const LIST_TIMEOUT_MS = 30_000;
-const MAX_LIST_CHARACTERS = 4_000_000;
+const maxFiles = 1_000;
+const listTimeoutMs = 30_000;
+const maxListCharacters = 4_000_000;
 const skipped = new Set([".git", "node_modules"]);
 
 /** Files beneath a folder where git does not know them; links are listed and not followed. */
-export async function* walk(folder: string, signal: AbortSignal): AsyncGenerator<string> {
+export async function* walkFiles(folder: string, signal: AbortSignal): AsyncGenerator<string> {
   signal.throwIfAborted();
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
   for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
     if (skipped.has(entry.name)) continue;
     const path = join(folder, entry.name);
-    if (entry.isDirectory()) yield* walk(path, signal);
+    if (entry.isDirectory()) yield* walkFiles(path, signal);
     else yield path;
   }
 }
@@ -43,33 +43,35 @@ export async function listFolder(
   const listed = await runProcess([...git], {
     cwd: root,
     signal,
-    timeoutMs: LIST_TIMEOUT_MS,
-    maxCharacters: MAX_LIST_CHARACTERS,
+    timeoutMs: listTimeoutMs,
+    maxCharacters: maxListCharacters,
   }).catch(() => undefined);
   signal.throwIfAborted();
   if (listed?.exitCode === 0) {
     const files = [...new Set(listed.output.split("\0").filter(Boolean))].toSorted();
-    return { files: files.slice(0, MAX_FILES), more: files.length > MAX_FILES };
+    return { files: files.slice(0, maxFiles), more: files.length > maxFiles };
   }
   const files: string[] = [];
-  for await (const file of walk(folder, signal)) {
-    if (files.length === MAX_FILES) return { files, more: true };
+  for await (const file of walkFiles(folder, signal)) {
+    if (files.length === maxFiles) return { files, more: true };
     files.push(relative(root, file));
   }
   return { files, more: false };
 }
 
-export const listFiles = defineTool({
+export const listFiles = createTool({
   name: "list_files",
-  description: `Lists the files beneath a folder of the workspace, without those that git ignores. At most ${MAX_FILES}.`,
+  description: `Lists the files beneath a folder of the workspace, without those that git ignores. At most ${maxFiles}.`,
   kind: "search",
   input: z.object({ path: z.string().default(".").describe("folder relative to the workspace") }),
   title: ({ path }) => `List ${path}`,
   async run({ path }, { session: { workspace }, signal }) {
-    const { files, more } = await listFolder(workspace.root, await workspace.locate(path), signal);
+    const { files, more: isTruncated } = await listFolder(workspace.root, await workspace.resolvePath(path), signal);
     if (files.length === 0) return { text: "[no files]" };
     return {
-      text: bounded(files.join("\n")) + (more ? `\n[only the first ${MAX_FILES}: name a folder to see more]` : ""),
+      text:
+        toBoundedText(files.join("\n")) +
+        (isTruncated ? `\n[only the first ${maxFiles}: name a folder to see more]` : ""),
     };
   },
 });

@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
 import { BoundedText } from "./bounded-text.ts";
 
-const TERMINATE_GRACE_MS = 2_000;
+const terminateGraceMs = 2_000;
 /** How long output may still come from a process that left the group, after the command itself is gone. */
-const DRAIN_MS = 300;
+const drainMs = 300;
 
 export interface ProcessOptions {
   readonly cwd: string;
@@ -22,7 +22,7 @@ export interface ProcessResult {
 }
 
 /** The run's token is for asking models; what is run has no use for it. */
-function commandEnvironment(): NodeJS.ProcessEnv {
+function createCommandEnvironment(): NodeJS.ProcessEnv {
   const { WHARF_TOKEN: _, NODE_TEST_CONTEXT: __, ...rest } = process.env;
   return { ...rest, GIT_TERMINAL_PROMPT: "0", PAGER: "cat", GIT_PAGER: "cat" };
 }
@@ -47,7 +47,7 @@ export function runProcess(command: readonly [string, ...string[]], options: Pro
     cwd: options.cwd,
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
-    env: commandEnvironment(),
+    env: createCommandEnvironment(),
   });
   const output = new BoundedText(options.maxCharacters);
   let timedOut = false;
@@ -65,14 +65,14 @@ export function runProcess(command: readonly [string, ...string[]], options: Pro
     const { pid } = child;
     if (pid === undefined || killTimer) return;
     signalGroup(pid, "SIGTERM");
-    killTimer = setTimeout(signalGroup, TERMINATE_GRACE_MS, pid, "SIGKILL");
+    killTimer = setTimeout(signalGroup, terminateGraceMs, pid, "SIGKILL");
   };
   const timeout = setTimeout(() => {
     timedOut = true;
     terminate();
   }, options.timeoutMs);
   options.signal.addEventListener("abort", terminate, { once: true });
-  const release = (): void => {
+  const clearTimers = (): void => {
     clearTimeout(timeout);
     clearTimeout(killTimer);
     clearTimeout(drainTimer);
@@ -80,7 +80,7 @@ export function runProcess(command: readonly [string, ...string[]], options: Pro
   };
 
   child.once("error", (error) => {
-    release();
+    clearTimers();
     reject(error);
   });
   child.once("exit", () => {
@@ -88,10 +88,10 @@ export function runProcess(command: readonly [string, ...string[]], options: Pro
     drainTimer = setTimeout(() => {
       child.stdout.destroy();
       child.stderr.destroy();
-    }, DRAIN_MS);
+    }, drainMs);
   });
   child.once("close", (exitCode, signal) => {
-    release();
+    clearTimers();
     resolve({ output: output.toString(), exitCode, signal, timedOut });
   });
   return promise;

@@ -1,17 +1,17 @@
 import { readFile, stat } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { z } from "zod";
-import { bounded } from "./bounded-text.ts";
-import { walk } from "./list-files.ts";
+import { toBoundedText } from "./bounded-text.ts";
+import { walkFiles } from "./list-files.ts";
 import { runProcess, type ProcessResult } from "./process.ts";
-import { badInput, defineTool } from "./tool.ts";
+import { createInputError, createTool } from "./tool.ts";
 
-const SEARCH_TIMEOUT_MS = 30_000;
-const MAX_MATCHES = 500;
-const MAX_LINE_CHARACTERS = 300;
-const MAX_WALKED_BYTES = 1_000_000;
+const searchTimeoutMs = 30_000;
+const maxMatches = 500;
+const maxLineCharacters = 300;
+const maxWalkedBytes = 1_000_000;
 
-interface Query {
+interface SearchQuery {
   readonly root: string;
   /** Relative to the root. */
   readonly path: string;
@@ -22,7 +22,7 @@ interface Query {
 
 type Command = [string, ...string[]];
 
-const ripgrep = ({ pattern, path, ignoreCase }: Query): Command => [
+const createRipgrepCommand = ({ pattern, path, ignoreCase }: SearchQuery): Command => [
   "rg",
   "--no-config",
   "--line-number",
@@ -31,7 +31,7 @@ const ripgrep = ({ pattern, path, ignoreCase }: Query): Command => [
   "--color",
   "never",
   "--max-columns",
-  String(MAX_LINE_CHARACTERS),
+  String(maxLineCharacters),
   "--max-columns-preview",
   ...(ignoreCase ? ["--ignore-case"] : []),
   "--regexp",
@@ -40,7 +40,7 @@ const ripgrep = ({ pattern, path, ignoreCase }: Query): Command => [
   path,
 ];
 
-const gitGrep = ({ pattern, path, ignoreCase }: Query): Command => [
+const createGitGrepCommand = ({ pattern, path, ignoreCase }: SearchQuery): Command => [
   "git",
   "-c",
   "core.fsmonitor=false",
@@ -58,24 +58,24 @@ const gitGrep = ({ pattern, path, ignoreCase }: Query): Command => [
 ];
 
 /** Exit 0: found, 1: nothing found; anything else, or a program that is missing, is no answer. */
-async function grep(command: Command, { root, signal }: Query): Promise<ProcessResult | undefined> {
-  const result = await runProcess(command, { cwd: root, signal, timeoutMs: SEARCH_TIMEOUT_MS }).catch(() => undefined);
+async function runGrep(command: Command, { root, signal }: SearchQuery): Promise<ProcessResult | undefined> {
+  const result = await runProcess(command, { cwd: root, signal, timeoutMs: searchTimeoutMs }).catch(() => undefined);
   signal.throwIfAborted();
   return result?.timedOut ? undefined : result;
 }
 
-export async function searchByHand({ root, path, pattern, ignoreCase, signal }: Query): Promise<string[]> {
+export async function searchFiles({ root, path, pattern, ignoreCase, signal }: SearchQuery): Promise<string[]> {
   const expression = new RegExp(pattern, ignoreCase ? "iu" : "u");
   const matches: string[] = [];
-  const from = join(root, path);
-  const files = (await stat(from).catch(() => undefined))?.isFile() ? [from] : walk(from, signal);
+  const start = join(root, path);
+  const files = (await stat(start).catch(() => undefined))?.isFile() ? [start] : walkFiles(start, signal);
   for await (const file of files) {
     const text = await readFile(file, "utf8").catch(() => "");
-    if (text.length > MAX_WALKED_BYTES || text.includes("\0")) continue;
+    if (text.length > maxWalkedBytes || text.includes("\0")) continue;
     for (const [index, line] of text.split("\n").entries()) {
       if (expression.test(line))
-        matches.push(`${relative(root, file)}:${index + 1}:${line.slice(0, MAX_LINE_CHARACTERS)}`);
-      if (matches.length === MAX_MATCHES) return matches;
+        matches.push(`${relative(root, file)}:${index + 1}:${line.slice(0, maxLineCharacters)}`);
+      if (matches.length === maxMatches) return matches;
     }
   }
   return matches;
@@ -85,22 +85,22 @@ function parsePattern(pattern: string): void {
   try {
     new RegExp(pattern, "u");
   } catch (error) {
-    throw badInput("pattern", error instanceof Error ? error.message : "not a regular expression");
+    throw createInputError("pattern", error instanceof Error ? error.message : "not a regular expression");
   }
 }
 
 /** Matches as `path:line:text`, by the first of ripgrep, git and this program itself that can. */
-export async function findMatches(query: Query): Promise<string[]> {
-  for (const command of [ripgrep(query), gitGrep(query)]) {
-    const result = await grep(command, query);
+export async function getMatches(query: SearchQuery): Promise<string[]> {
+  for (const command of [createRipgrepCommand(query), createGitGrepCommand(query)]) {
+    const result = await runGrep(command, query);
     if (result?.exitCode === 0) return result.output.split("\n").filter(Boolean);
     if (result?.exitCode === 1) return [];
   }
   parsePattern(query.pattern);
-  return searchByHand(query);
+  return searchFiles(query);
 }
 
-export const search = defineTool({
+export const search = createTool({
   name: "search",
   description: "Searches the workspace's files for a regular expression and gives path:line:text for each match.",
   kind: "search",
@@ -111,10 +111,10 @@ export const search = defineTool({
   }),
   title: ({ pattern }) => `Search ${pattern}`,
   async run({ pattern, path, ignore_case }, { session: { workspace }, signal }) {
-    const folder = workspace.name(await workspace.locate(path));
-    const lines = await findMatches({ root: workspace.root, path: folder, pattern, ignoreCase: ignore_case, signal });
+    const folder = workspace.toDisplayPath(await workspace.resolvePath(path));
+    const lines = await getMatches({ root: workspace.root, path: folder, pattern, ignoreCase: ignore_case, signal });
     if (lines.length === 0) return { text: "[no match]" };
-    const more = lines.length > MAX_MATCHES ? `\n[only the first ${MAX_MATCHES} of ${lines.length} matches]` : "";
-    return { text: bounded(lines.slice(0, MAX_MATCHES).join("\n")) + more };
+    const notice = lines.length > maxMatches ? `\n[only the first ${maxMatches} of ${lines.length} matches]` : "";
+    return { text: toBoundedText(lines.slice(0, maxMatches).join("\n")) + notice };
   },
 });

@@ -21,7 +21,7 @@ export interface Tool {
   run(input: unknown, call: ToolCall): Promise<ToolOutcome>;
 }
 
-interface Definition<Schema extends z.ZodType> {
+interface ToolDefinition<Schema extends z.ZodType> {
   readonly name: string;
   readonly description: string;
   readonly kind: ToolKind;
@@ -33,7 +33,7 @@ interface Definition<Schema extends z.ZodType> {
 }
 
 /** A tool whose input is checked before any of its own code sees it. */
-export function defineTool<Schema extends z.ZodType>(definition: Definition<Schema>): Tool {
+export function createTool<Schema extends z.ZodType>(definition: ToolDefinition<Schema>): Tool {
   const { name, description, kind, input: schema } = definition;
   return {
     name,
@@ -60,12 +60,15 @@ export const refused: ToolOutcome = {
   failed: true,
 };
 
-export const badInput = (path: string, message: string): WharfError =>
+export const createInputError = (path: string, message: string): WharfError =>
   new WharfError("bad_request", { issues: [{ path, message }] });
 
 /** What a tool threw, in words that help whoever called it. */
-export function failedOutcome(error: unknown): ToolOutcome {
-  const known = toWharfError(error, "tool");
-  const words = known.code === "internal" && error instanceof Error ? error.message : `${known.message} ${known.next}`;
+export function toFailedOutcome(error: unknown): ToolOutcome {
+  const wharfError = toWharfError(error, "tool");
+  const words =
+    wharfError.code === "internal" && error instanceof Error
+      ? error.message
+      : `${wharfError.message} ${wharfError.next}`;
   return { text: words, failed: true };
 }

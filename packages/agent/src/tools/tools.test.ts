@@ -3,11 +3,11 @@ import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { TestFolders } from "../../test/workspace.ts";
-import { confine } from "../workspace/confine.ts";
-import { bounded } from "./bounded-text.ts";
+import { confinePath } from "../workspace/confine-path.ts";
+import { toBoundedText } from "./bounded-text.ts";
 import { replaceOnce } from "./edit-file.ts";
 import { listFolder } from "./list-files.ts";
-import { findMatches, searchByHand } from "./search.ts";
+import { getMatches, searchFiles } from "./search.ts";
 
 const { signal } = new AbortController();
 const files = {
@@ -23,17 +23,17 @@ describe("search", () => {
   test("finds the same with a search program and by itself", async () => {
     using folders = new TestFolders(files);
     execFileSync("git", ["init", "-q"], { cwd: folders.cwd });
-    const found = await findMatches({ ...query, root: folders.cwd });
+    const found = await getMatches({ ...query, root: folders.cwd });
     expect(found.map((line) => line.replace(/^\.\//, ""))).toEqual(["a.txt:2:needle here"]);
-    const byHand = await searchByHand({ ...query, root: folders.cwd, ignoreCase: true });
+    const byHand = await searchFiles({ ...query, root: folders.cwd, ignoreCase: true });
     expect(byHand).toEqual(["a.txt:2:needle here", "ignored/c.txt:1:needle", "lib/b.txt:1:Needle"]);
-    expect(await searchByHand({ ...query, root: folders.cwd, path: "a.txt" })).toEqual(["a.txt:2:needle here"]);
+    expect(await searchFiles({ ...query, root: folders.cwd, path: "a.txt" })).toEqual(["a.txt:2:needle here"]);
   });
 
   test("takes a pattern that looks like an option as a pattern, and refuses one that is none", async () => {
     using folders = new TestFolders({ "a.txt": "--files\n" });
-    expect(await findMatches({ ...query, root: folders.cwd, pattern: "--files" })).toHaveLength(1);
-    await expect(findMatches({ ...query, root: folders.cwd, pattern: "(" })).rejects.toThrow("pattern");
+    expect(await getMatches({ ...query, root: folders.cwd, pattern: "--files" })).toHaveLength(1);
+    await expect(getMatches({ ...query, root: folders.cwd, pattern: "(" })).rejects.toThrow("pattern");
   });
 });
 
@@ -66,10 +66,10 @@ test("a path may not lead out of the workspace, neither by dots nor by a link, b
     "..",
     `${folders.cwd}-other/x`,
   ]) {
-    await expect(confine(folders.cwd, path), path).rejects.toThrow("outside the workspace");
+    await expect(confinePath(folders.cwd, path), path).rejects.toThrow("outside the workspace");
   }
   for (const path of ["in.txt", "new/er.txt", "deep/link", ".", join(folders.cwd, "in.txt")]) {
-    expect(await confine(folders.cwd, path)).toMatch(folders.cwd);
+    expect(await confinePath(folders.cwd, path)).toMatch(folders.cwd);
   }
 });
 
@@ -82,8 +82,8 @@ test("an edit needs its text exactly once and takes what replaces it as it stand
 
 test("long text keeps its beginning and its end", () => {
   const text = `begin${"x".repeat(1_000)}end`;
-  expect(bounded(text, 2_000)).toBe(text);
-  const short = bounded(text, 100);
+  expect(toBoundedText(text, 2_000)).toBe(text);
+  const short = toBoundedText(text, 100);
   expect(short).toMatch(/^beginx+\n\[… 908 characters left out …\]\nx+end$/);
-  expect(bounded("x".repeat(100), 100)).toBe("x".repeat(100));
+  expect(toBoundedText("x".repeat(100), 100)).toBe("x".repeat(100));
 });

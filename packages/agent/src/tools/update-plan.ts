@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { defineTool } from "./tool.ts";
+import { createTool } from "./tool.ts";
 
-export const updatePlan = defineTool({
+export const updatePlan = createTool({
   name: "update_plan",
   description: "Shows the person your plan. Send the whole list each time, with at most one entry in progress.",
   kind: "think",

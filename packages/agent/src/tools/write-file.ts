@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { diffContent } from "./diff-content.ts";
-import { defineTool, refused } from "./tool.ts";
+import { createDiffContent } from "./diff-content.ts";
+import { createTool, refused } from "./tool.ts";
 
-export const writeFile = defineTool({
+export const writeFile = createTool({
   name: "write_file",
   description:
     "Writes a whole text file of the workspace, new or in place of what was there. To change a part of a file use edit_file.",
@@ -12,10 +12,10 @@ export const writeFile = defineTool({
   path: ({ path }) => ({ path }),
   async run({ path, content }, call) {
     const { workspace } = call.session;
-    const before = await workspace.readIfThere(path);
-    const shown = diffContent(await workspace.locate(path), before, content);
-    if (!(await call.permit("edit", shown))) return refused;
+    const oldText = await workspace.readIfExists(path);
+    const diff = createDiffContent(await workspace.resolvePath(path), oldText, content);
+    if (!(await call.requestPermission("edit", diff))) return refused;
     await workspace.write(path, content);
-    return { text: before === undefined ? `Created ${path}.` : `Replaced ${path}.`, content: shown };
+    return { text: oldText === undefined ? `Created ${path}.` : `Replaced ${path}.`, content: diff };
   },
 });

@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 import { TestFolders } from "../../test/workspace.ts";
 import { History } from "../session/index.ts";
 import { Conversation } from "./conversation.ts";
-import { trim } from "./trim.ts";
+import { trimMessages } from "./trim-messages.ts";
 
 const call = (toolCallId: string): ModelMessage => ({
   role: "assistant",
@@ -23,11 +23,11 @@ test("a call whose result was lost with its process is answered when the session
   const conversation = new Conversation(History.create(folders.home, id, { agent: "test", cwd: folders.cwd }));
   conversation.add({ role: "user", content: "go" });
   conversation.add({ role: "assistant", content: [...(call("one").content as []), ...(call("two").content as [])] });
-  conversation.answer({ id: "one", toolName: "run_command", input: {} }, { text: "done" });
-  const loaded = new Conversation(History.load(folders.home, id)).messages(1_000_000);
+  conversation.addResult({ id: "one", toolName: "run_command", input: {} }, { text: "done" });
+  const loaded = new Conversation(History.load(folders.home, id)).getMessages(1_000_000);
   expect(loaded).toHaveLength(4);
   expect(JSON.stringify(loaded[3])).toMatch(/"toolCallId":"two".*not known whether this was done/);
-  expect(new Conversation(History.load(folders.home, id)).messages(1_000_000)).toEqual(loaded);
+  expect(new Conversation(History.load(folders.home, id)).getMessages(1_000_000)).toEqual(loaded);
 });
 
 test("half a line of a killed process is passed over and swallows nothing after it", () => {
@@ -40,7 +40,7 @@ test("half a line of a killed process is passed over and swallows nothing after 
   const [file = ""] = readdirSync(folders.home);
   appendFileSync(join(folders.home, file), '{"kind":"message","message":{"role":"us');
   new Conversation(History.load(folders.home, id)).add({ role: "user", content: "two" });
-  expect(new Conversation(History.load(folders.home, id)).messages(1_000)).toEqual([
+  expect(new Conversation(History.load(folders.home, id)).getMessages(1_000)).toEqual([
     { role: "user", content: "one" },
     { role: "user", content: "two" },
   ]);
@@ -54,9 +54,9 @@ test("only when all is too long the oldest results are left out, and the newest 
     ...Array.from({ length: 10 }, (_, index) => [call(`c${index}`), result(`c${index}`, long)]).flat(),
   ];
   const whole = structuredClone(messages);
-  trim(messages, 200_000);
+  trimMessages(messages, 200_000);
   expect(messages).toEqual(whole);
-  trim(messages, 90_000);
+  trimMessages(messages, 90_000);
   expect(JSON.stringify(messages).length).toBeLessThan(70_000);
   expect(messages.slice(-6)).toEqual(whole.slice(-6));
   expect(JSON.stringify(messages[2])).toContain("left out to save room");

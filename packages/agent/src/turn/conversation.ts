@@ -1,14 +1,14 @@
 import type { ModelMessage, ToolModelMessage } from "ai";
 import type { History } from "../session/index.ts";
 import type { RequestedCall } from "../model/index.ts";
-import { trim } from "./trim.ts";
+import { trimMessages } from "./trim-messages.ts";
 
 export interface CallResult {
   readonly text: string;
   readonly failed?: boolean;
 }
 
-const resultMessage = ({ id, toolName }: RequestedCall, { text, failed }: CallResult): ToolModelMessage => ({
+const createResultMessage = ({ id, toolName }: RequestedCall, { text, failed }: CallResult): ToolModelMessage => ({
   role: "tool",
   content: [
     { type: "tool-result", toolCallId: id, toolName, output: { type: failed ? "error-text" : "text", value: text } },
@@ -19,11 +19,11 @@ const unanswered =
   "It is not known whether this was done: the agent ended before it could tell. Look before you do it again.";
 
 /** Calls that have no result, of the last message of the assistant. */
-function openCalls(messages: readonly ModelMessage[]): RequestedCall[] {
+function getOpenCalls(messages: readonly ModelMessage[]): RequestedCall[] {
   const last = messages.findLastIndex(({ role }) => role === "assistant");
   const message = messages[last];
   if (message?.role !== "assistant" || typeof message.content === "string") return [];
-  const answered = new Set(
+  const answeredIds = new Set(
     messages
       .slice(last)
       .flatMap(({ role, content }) =>
@@ -31,7 +31,7 @@ function openCalls(messages: readonly ModelMessage[]): RequestedCall[] {
       ),
   );
   return message.content.flatMap((part) =>
-    part.type === "tool-call" && !answered.has(part.toolCallId)
+    part.type === "tool-call" && !answeredIds.has(part.toolCallId)
       ? [{ id: part.toolCallId, toolName: part.toolName, input: part.input }]
       : [],
   );
@@ -53,18 +53,18 @@ export class Conversation {
     this.#history.append({ kind: "message", message });
   }
 
-  answer(call: RequestedCall, result: CallResult): void {
-    this.add(resultMessage(call, result));
+  addResult(call: RequestedCall, result: CallResult): void {
+    this.add(createResultMessage(call, result));
   }
 
   /** Gives every call that has no result this one. */
   closeCalls(text: string): void {
-    for (const call of openCalls(this.#messages)) this.answer(call, { text, failed: true });
+    for (const call of getOpenCalls(this.#messages)) this.addResult(call, { text, failed: true });
   }
 
   /** The messages to send, the oldest tool results left out where they would not fit. */
-  messages(maxCharacters: number): ModelMessage[] {
-    trim(this.#messages, maxCharacters);
+  getMessages(maxCharacters: number): ModelMessage[] {
+    trimMessages(this.#messages, maxCharacters);
     return [...this.#messages];
   }
 }

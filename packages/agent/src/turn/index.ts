@@ -7,10 +7,10 @@ import { Turn } from "./turn.ts";
 
 const conversations = new WeakMap<Session, Conversation>();
 
-function conversationOf(session: Session): Conversation {
-  const known = conversations.get(session) ?? new Conversation(session.history);
-  conversations.set(session, known);
-  return known;
+function getConversation(session: Session): Conversation {
+  const conversation = conversations.get(session) ?? new Conversation(session.history);
+  conversations.set(session, conversation);
+  return conversation;
 }
 
 export function runTurn(
@@ -18,5 +18,5 @@ export function runTurn(
   prompt: string,
   options: { settings: ModelSettings; signal: AbortSignal },
 ): Promise<PromptResponse> {
-  return new Turn(session, { conversation: conversationOf(session), ...options }).run(prompt);
+  return new Turn(session, { conversation: getConversation(session), ...options }).run(prompt);
 }

@@ -2,23 +2,23 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { PromptResponse, StopReason } from "@agentclientprotocol/sdk";
 import { WharfError } from "@wharf/contract";
 import type { FinishReason } from "ai";
-import { instructionsFor } from "../instructions.ts";
-import { contextTokens, isCut, languageModel, runStep, type Step } from "../model/index.ts";
+import { createInstructions } from "../instructions.ts";
+import { contextTokens, isCut, createLanguageModel, runStep, type Step } from "../model/index.ts";
 import type { Session } from "../session/index.ts";
 import type { ModelSettings } from "../settings.ts";
 import { tools } from "../tools/index.ts";
-import { StepCalls } from "./calls.ts";
+import { StepCalls } from "./step-calls.ts";
 import { Conversation } from "./conversation.ts";
 import { Usage } from "./usage.ts";
 
-const MAX_STEPS = 100;
+const maxSteps = 100;
 /** An answer that is cut before anything of it was shown is asked for again, so often in all. */
-const MAX_TRIES = 3;
+const maxTries = 3;
 /** Before the second try; twice as long before the third. */
-const RETRY_MS = 500;
-const CHARACTERS_PER_TOKEN = 4;
+const retryMs = 500;
+const charactersPerToken = 4;
 /** Part of the context that the conversation may fill: instructions, tools and the answer need room too. */
-const CONVERSATION_SHARE = 0.7;
+const conversationShare = 0.7;
 
 const stopReasons: Partial<Record<FinishReason, StopReason>> = {
   stop: "end_turn",
@@ -27,7 +27,7 @@ const stopReasons: Partial<Record<FinishReason, StopReason>> = {
   "content-filter": "refusal",
 };
 
-function stopReason({ finish, rawFinish }: Step, route: string): StopReason {
+function toStopReason({ finish, rawFinish }: Step, route: string): StopReason {
   const reason = stopReasons[finish];
   if (reason) return reason;
   throw new WharfError("model_unreachable", { route, reason: `it stopped with '${rawFinish}'` });
@@ -56,7 +56,7 @@ export class Turn {
   async run(prompt: string): Promise<PromptResponse> {
     this.#conversation.add({ role: "user", content: prompt });
     try {
-      const stopReason = await this.#steps();
+      const stopReason = await this.#runSteps();
       return { stopReason, _meta: { usage: this.#usage.total } };
     } catch (error) {
       if (!this.#signal.aborted) throw error;
@@ -66,17 +66,17 @@ export class Turn {
     }
   }
 
-  async #steps(): Promise<StopReason> {
-    const instructions = await instructionsFor(this.#session.workspace);
-    for (let count = 0; count < MAX_STEPS; count += 1) {
+  async #runSteps(): Promise<StopReason> {
+    const instructions = await createInstructions(this.#session.workspace);
+    for (let count = 0; count < maxSteps; count += 1) {
       const calls = new StepCalls(this.#session, tools, this.#signal);
       try {
-        const step = await this.#ask(instructions, calls);
+        const step = await this.#requestStep(instructions, calls);
         for (const message of step.messages) this.#conversation.add(message);
         await this.#session.show(this.#usage.add(step.usage));
         // An answer that ran out of tokens may hold half a call.
-        if (step.calls.length === 0 || step.finish === "length") return stopReason(step, this.#settings.provider);
-        for (const call of step.calls) this.#conversation.answer(call, await calls.run(call));
+        if (step.calls.length === 0 || step.finish === "length") return toStopReason(step, this.#settings.provider);
+        for (const call of step.calls) this.#conversation.addResult(call, await calls.run(call));
       } finally {
         await calls.abandon("This was not done.");
       }
@@ -85,45 +85,49 @@ export class Turn {
   }
 
   /** Asks until an answer is whole, unless a part of one was shown: said twice, it would be shown twice. */
-  async #ask(instructions: string, calls: StepCalls): Promise<Step> {
+  async #requestStep(instructions: string, calls: StepCalls): Promise<Step> {
     for (let tries = 1; ; tries += 1) {
-      const shown = { isAny: false, text: "" };
+      const shownAnswer = { isAny: false, text: "" };
       try {
-        return await this.#askOnce(instructions, calls, shown);
+        return await this.#requestStepOnce(instructions, calls, shownAnswer);
       } catch (error) {
         // What the person saw of a cancelled answer, the model should know of too. A failed answer is as if never given.
-        if (this.#signal.aborted && shown.text)
-          this.#conversation.add({ role: "assistant", content: `${shown.text} [ended here by the person]` });
-        if (!isCut(error) || shown.isAny || tries === MAX_TRIES) throw error;
-        await sleep(RETRY_MS * tries, undefined, { signal: this.#signal });
+        if (this.#signal.aborted && shownAnswer.text)
+          this.#conversation.add({ role: "assistant", content: `${shownAnswer.text} [ended here by the person]` });
+        if (!isCut(error) || shownAnswer.isAny || tries === maxTries) throw error;
+        await sleep(retryMs * tries, undefined, { signal: this.#signal });
       }
     }
   }
 
-  #askOnce(instructions: string, calls: StepCalls, shown: { isAny: boolean; text: string }): Promise<Step> {
+  #requestStepOnce(
+    instructions: string,
+    calls: StepCalls,
+    shownAnswer: { isAny: boolean; text: string },
+  ): Promise<Step> {
     const { provider } = this.#settings;
     return runStep(
       {
-        model: languageModel(this.#settings),
+        model: createLanguageModel(this.#settings),
         route: provider,
         instructions,
-        messages: this.#conversation.messages(contextTokens[provider] * CONVERSATION_SHARE * CHARACTERS_PER_TOKEN),
+        messages: this.#conversation.getMessages(contextTokens[provider] * conversationShare * charactersPerToken),
         tools,
         signal: this.#signal,
       },
       {
-        text: (text) => {
-          shown.isAny ||= text !== "";
-          shown.text += text;
-          return this.#session.say(text);
+        onText: (text) => {
+          shownAnswer.isAny ||= text !== "";
+          shownAnswer.text += text;
+          return this.#session.sendMessage(text);
         },
-        thought: (text) => {
-          shown.isAny ||= text !== "";
-          return this.#session.think(text);
+        onThought: (text) => {
+          shownAnswer.isAny ||= text !== "";
+          return this.#session.sendThought(text);
         },
-        callBegins: (id, toolName) => {
-          shown.isAny = true;
-          return calls.begin(id, toolName);
+        onCallBegin: (id, toolName) => {
+          shownAnswer.isAny = true;
+          return calls.beginCall(id, toolName);
         },
       },
     );

@@ -1,7 +1,7 @@
 import type { SessionUpdate } from "@agentclientprotocol/sdk";
 import type { LanguageModelUsage } from "ai";
 
-interface Tokens {
+interface TokenCounts {
   model_requests: number;
   input_tokens: number;
   output_tokens: number;
@@ -10,13 +10,13 @@ interface Tokens {
 /** What a turn used by the model's own count. What is billed is counted at the gateway. */
 export class Usage {
   readonly #contextTokens: number;
-  #total: Tokens = { model_requests: 0, input_tokens: 0, output_tokens: 0 };
+  #total: TokenCounts = { model_requests: 0, input_tokens: 0, output_tokens: 0 };
 
   constructor(contextTokens: number) {
     this.#contextTokens = contextTokens;
   }
 
-  get total(): Readonly<Tokens> {
+  get total(): Readonly<TokenCounts> {
     return this.#total;
   }
 

@@ -2,9 +2,9 @@ import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { dirname, relative } from "node:path";
 import { WharfError } from "@wharf/contract";
 import type { Client } from "../acp/client.ts";
-import { confine } from "./confine.ts";
+import { confinePath } from "./confine-path.ts";
 
-const MAX_FILE_BYTES = 10_000_000;
+const maxFileBytes = 10_000_000;
 
 /** The files an agent works on: all beneath one root, through the client where it owns them, else from the disk. */
 export class Workspace {
@@ -17,23 +17,22 @@ export class Workspace {
   }
 
   /** The absolute path of something in the workspace. */
-  locate(path: string): Promise<string> {
-    return confine(this.root, path);
+  resolvePath(path: string): Promise<string> {
+    return confinePath(this.root, path);
   }
 
   /** As people would name it. */
-  name(path: string): string {
+  toDisplayPath(path: string): string {
     return relative(this.root, path) || ".";
   }
 
   /** The file's text, or undefined where there is none: clients may answer "" for a file that is missing. */
-  async readIfThere(path: string): Promise<string | undefined> {
-    const file = await this.locate(path);
+  async readIfExists(path: string): Promise<string | undefined> {
+    const file = await this.resolvePath(path);
     const stats = await stat(file).catch(() => undefined);
     if (stats?.isDirectory())
       throw new WharfError("bad_request", { issues: [{ path: "path", message: `'${path}' is a folder` }] });
-    if (stats && stats.size > MAX_FILE_BYTES)
-      throw new WharfError("file_too_large", { path, limit_bytes: MAX_FILE_BYTES });
+    if (stats && stats.size > maxFileBytes) throw new WharfError("file_too_large", { path, limit_bytes: maxFileBytes });
     if (this.#client.canRead) {
       const text = await this.#client.readText(file).catch((error: unknown) => {
         if (stats) throw error;
@@ -45,13 +44,13 @@ export class Workspace {
   }
 
   async read(path: string): Promise<string> {
-    const text = await this.readIfThere(path);
+    const text = await this.readIfExists(path);
     if (text === undefined) throw new WharfError("not_found", { what: "file", id: path });
     return text;
   }
 
   async write(path: string, text: string): Promise<void> {
-    const file = await this.locate(path);
+    const file = await this.resolvePath(path);
     if (this.#client.canWrite) return this.#client.writeText(file, text);
     await mkdir(dirname(file), { recursive: true });
     await writeFile(file, text);

@@ -1,34 +1,34 @@
 import { AgentProtocol, type AgentType, AgentTypeInput, AgentTypeUpdate, api, ResourceLimits } from "@wharf/contract";
 import type { Command } from "commander";
 import { z } from "zod";
-import { type Cli, type Input, jsonLine, type Register } from "../cli.ts";
-import { usageError } from "../failure.ts";
-import { choiceOption, collect, decimalNumber, pairs, variables } from "../option-values.ts";
+import { type Cli, type CommandLineInput, toJsonLine, type RegisterCommand } from "../cli.ts";
+import { createUsageError } from "../failure.ts";
+import { createChoiceOption, collect, createDecimalSchema, createPairsSchema, variables } from "../option-values.ts";
 import { readMcpServers } from "../mcp-file.ts";
-import { readText } from "../prompt-text.ts";
-import { oneLine } from "../render/clean.ts";
-import { type Look, longestCell, table } from "../render/table.ts";
+import { readPromptText } from "../prompt-text.ts";
+import { toSingleLine } from "../render/safe-text.ts";
+import { type TableStyle, maxCellLength, formatTable } from "../render/table.ts";
 
 const { shape } = AgentTypeUpdate;
 const { shape: shapeOfNew } = AgentTypeInput;
 const Options = z.object({
   protocol: shape.protocol,
   env: variables,
-  homeFile: pairs("PATH=FILE"),
+  homeFile: createPairsSchema("PATH=FILE"),
   mcpServers: z.string().optional(),
   program: shapeOfNew.programs,
   route: shape.model_route,
   image: shape.docker_image,
-  memory: decimalNumber({ min: 0.0625, max: 4096 }).optional(),
+  memory: createDecimalSchema({ min: 0.0625, max: 4096 }).optional(),
   description: shape.description,
 });
 const ChangeOptions = Options.extend({ enable: z.boolean().default(false), disable: z.boolean().default(false) });
 
-export function addAgentTypes(program: Command, register: Register): void {
+export function addAgentTypes(program: Command, register: RegisterCommand): void {
   const group = program
     .command("agent-types")
     .description("the agents that can be chosen, and which of them can start here");
-  register(group, z.object({}), list);
+  register(group, z.object({}), listAgentTypes);
   const add = group
     .command("add <name> <command...>")
     .description("add an agent by its command line: wharf agent-types add mine my-agent --acp");
@@ -45,7 +45,7 @@ export function addAgentTypes(program: Command, register: Register): void {
 const addTypeOptions = (command: Command): Command =>
   command
     .addOption(
-      choiceOption("--protocol <protocol>", "how it talks (default for a new one: acp)", AgentProtocol.options),
+      createChoiceOption("--protocol <protocol>", "how it talks (default for a new one: acp)", AgentProtocol.options),
     )
     .option(
       "--env <name=value>",
@@ -69,58 +69,61 @@ const addTypeOptions = (command: Command): Command =>
     .option("--memory <GiB>", "the memory of its runners (default for a new one: 2)")
     .option("--description <text>", "what it is");
 
-async function list({ client, settings, terminal, look }: Cli): Promise<void> {
+async function listAgentTypes({ client, settings, terminal, look }: Cli): Promise<void> {
   const answer = await client.call(api.listAgentTypes, {});
-  if (settings.json) return terminal.out(jsonLine(answer));
-  terminal.out(agentTypeTable(answer.agent_types, look));
+  if (settings.json) return terminal.out(toJsonLine(answer));
+  terminal.out(formatAgentTypeTable(answer.agent_types, look));
 }
 
-function agentTypeTable(types: readonly AgentType[], look: Look): string {
+function formatAgentTypeTable(types: readonly AgentType[], look: TableStyle): string {
   const { style } = look;
   const rows = types.map((type) => [
     type.name,
     type.available ? style.green("yes") : style.dim("no"),
     type.protocol,
-    oneLine(type.model_route ?? "–", 60),
-    oneLine(type.available ? type.description || type.command.join(" ") : (type.unavailable_reason ?? ""), longestCell),
+    toSingleLine(type.model_route ?? "–", 60),
+    toSingleLine(
+      type.available ? type.description || type.command.join(" ") : (type.unavailable_reason ?? ""),
+      maxCellLength,
+    ),
   ]);
-  return table(["NAME", "HERE", "PROTOCOL", "ROUTE", "WHAT IT IS, OR WHY NOT"], rows, look);
+  return formatTable(["NAME", "HERE", "PROTOCOL", "ROUTE", "WHAT IT IS, OR WHY NOT"], rows, look);
 }
 
-async function addType(cli: Cli, { args, options }: Input<z.infer<typeof Options>>): Promise<void> {
+async function addType(cli: Cli, { args, options }: CommandLineInput<z.infer<typeof Options>>): Promise<void> {
   const [name = "", ...command] = args;
-  const { default_resources: named, ...fields } = await typeFields(cli, options);
+  const { default_resources: named, ...fields } = await toTypeFields(cli, options);
   const default_resources = ResourceLimits.parse({ ...shapeOfNew.default_resources.parse(undefined), ...named });
   const body = { name, command, ...fields, default_resources };
   showType(cli, await cli.client.call(api.createAgentType, { body }));
 }
 
-async function changeType(cli: Cli, { args, options }: Input<z.infer<typeof ChangeOptions>>): Promise<void> {
+async function changeType(cli: Cli, { args, options }: CommandLineInput<z.infer<typeof ChangeOptions>>): Promise<void> {
   const [type_id = "", ...command] = args;
   const { enable, disable, ...rest } = options;
-  if (enable && disable) throw usageError("give --enable or --disable, not both");
+  if (enable && disable) throw createUsageError("give --enable or --disable, not both");
   const body = {
-    ...(await typeFields(cli, rest)),
+    ...(await toTypeFields(cli, rest)),
     ...(command.length > 0 && { command }),
     ...(enable !== disable && { enabled: enable }),
   };
-  if (Object.keys(body).length === 0) throw usageError("name what changes: a command or an option");
+  if (Object.keys(body).length === 0) throw createUsageError("name what changes: a command or an option");
   showType(cli, await cli.client.call(api.updateAgentType, { params: { type_id }, body }));
 }
 
-async function removeType({ client, settings, terminal }: Cli, { args }: Input<unknown>): Promise<void> {
+async function removeType({ client, settings, terminal }: Cli, { args }: CommandLineInput<unknown>): Promise<void> {
   const [type_id = ""] = args;
   await client.call(api.deleteAgentType, { params: { type_id } });
-  terminal.out(settings.json ? jsonLine({ deleted: type_id }) : `The agent '${type_id}' is removed.\n`);
+  terminal.out(settings.json ? toJsonLine({ deleted: type_id }) : `The agent '${type_id}' is removed.\n`);
 }
 
 /** What the options name, as the server's fields; what they leave out is left out. */
-async function typeFields(
+async function toTypeFields(
   cli: Cli,
   options: z.infer<typeof Options>,
 ): Promise<Omit<AgentTypeUpdate, "name" | "command">> {
   const { protocol, env, program, route, image, memory, description } = options;
-  const home_files = await readHomeFiles(cli, options.homeFile);
+  const home_files = await getHomeFiles(cli, options.homeFile);
   const mcp_servers = await readMcpServers(cli, options.mcpServers);
   return {
     ...(protocol !== undefined && { protocol }),
@@ -129,26 +132,26 @@ async function typeFields(
     ...(mcp_servers !== undefined && { mcp_servers }),
     ...(program.length > 0 && { programs: program }),
     ...(route !== undefined && { model_route: route }),
-    ...(image !== undefined && splitImage(image)),
+    ...(image !== undefined && parseImage(image)),
     ...(memory !== undefined && { default_resources: { memory: `${Math.round(memory * 1024)}m` } }),
     ...(description !== undefined && { description }),
   };
 }
 
-async function readHomeFiles(cli: Cli, paths: Readonly<Record<string, string>>): Promise<Record<string, string>> {
+async function getHomeFiles(cli: Cli, paths: Readonly<Record<string, string>>): Promise<Record<string, string>> {
   const files: Record<string, string> = {};
   for (const [path, file] of Object.entries(paths))
-    files[path] = (await readText(cli, { text: undefined, file, option: "--home-file" })) ?? "";
+    files[path] = (await readPromptText(cli, { text: undefined, file, option: "--home-file" })) ?? "";
   return files;
 }
 
 /** A tag follows the last colon that is behind the registry's port; an address by digest has none. */
-function splitImage(image: string): Pick<AgentTypeUpdate, "docker_image" | "docker_tag"> {
+function parseImage(image: string): Pick<AgentTypeUpdate, "docker_image" | "docker_tag"> {
   const [, name = image, tag] = /^([^@]+?)(?::([\w.-]+))?$/.exec(image) ?? [];
   return tag === undefined ? { docker_image: image, docker_tag: "latest" } : { docker_image: name, docker_tag: tag };
 }
 
 function showType({ settings, terminal, look }: Cli, type: AgentType): void {
-  if (settings.json) return terminal.out(jsonLine(type));
-  terminal.out(agentTypeTable([type], look));
+  if (settings.json) return terminal.out(toJsonLine(type));
+  terminal.out(formatAgentTypeTable([type], look));
 }

@@ -1,6 +1,6 @@
 import { Option } from "commander";
 
-export const attachOption = (): Option =>
+export const createAttachOption = (): Option =>
   new Option("--attach <file>", "a file that goes with the prompt; may be given several times").argParser(
-    (file: string, before: readonly string[] | undefined) => [...(before ?? []), file],
+    (file: string, previousPaths: readonly string[] | undefined) => [...(previousPaths ?? []), file],
   );

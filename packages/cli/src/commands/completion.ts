@@ -1,16 +1,16 @@
 import { api, runnerApi } from "@wharf/contract";
 import { Argument, type Command } from "commander";
 import { z } from "zod";
-import type { Cli, Input, Register } from "../cli.ts";
+import type { Cli, CommandLineInput, RegisterCommand } from "../cli.ts";
 import { createScript, shells } from "../completion/scripts.ts";
-import { shortId } from "../tasks.ts";
+import { toShortId } from "../tasks.ts";
 
 const kinds = ["task", "runner", "agent"] as const;
 const maxIds = 100;
 /** A person waits at a half-typed line. */
-const timeout = 3_000; // ms
+const timeoutMs = 3_000; // ms
 
-export function addCompletion(program: Command, register: Register): void {
+export function addCompletion(program: Command, register: RegisterCommand): void {
   const group = program.command("completion").description("completion of commands, options and ids for your shell");
   for (const shell of shells) {
     const command = group.command(shell).description(`the script for ${shell}; ${installWords[shell]}`);
@@ -31,16 +31,16 @@ const installWords = {
   fish: "put `wharf completion fish | source` into ~/.config/fish/config.fish",
 } as const;
 
-async function printIds(cli: Cli, { args }: Input<unknown>): Promise<void> {
-  const ids = await listIds(cli, kinds.find((kind) => kind === args[0]) ?? "task");
+async function printIds(cli: Cli, { args }: CommandLineInput<unknown>): Promise<void> {
+  const ids = await getIds(cli, kinds.find((kind) => kind === args[0]) ?? "task");
   cli.terminal.out(ids.map((id) => `${id}\n`).join(""));
 }
 
-async function listIds({ client }: Cli, kind: (typeof kinds)[number]): Promise<string[]> {
+async function getIds({ client }: Cli, kind: (typeof kinds)[number]): Promise<string[]> {
   const query = { limit: maxIds };
   if (kind === "task")
-    return (await client.call(api.listTasks, { query }, { timeout })).tasks.map(({ id }) => shortId(id));
+    return (await client.call(api.listTasks, { query }, { timeoutMs })).tasks.map(({ id }) => toShortId(id));
   if (kind === "runner")
-    return (await client.call(runnerApi.listRunners, { query }, { timeout })).runners.map(({ id }) => shortId(id));
-  return (await client.call(api.listAgentTypes, {}, { timeout })).agent_types.map(({ name }) => name);
+    return (await client.call(runnerApi.listRunners, { query }, { timeoutMs })).runners.map(({ id }) => toShortId(id));
+  return (await client.call(api.listAgentTypes, {}, { timeoutMs })).agent_types.map(({ name }) => name);
 }

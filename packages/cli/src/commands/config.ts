@@ -1,11 +1,11 @@
 import type { Command } from "commander";
 import { z } from "zod";
-import { type Cli, jsonLine, type Register } from "../cli.ts";
-import { clean } from "../render/clean.ts";
-import { table } from "../render/table.ts";
-import { findSettings } from "../settings.ts";
+import { type Cli, toJsonLine, type RegisterCommand } from "../cli.ts";
+import { toSafeText } from "../render/safe-text.ts";
+import { formatTable } from "../render/table.ts";
+import { getResolvedSettings } from "../settings.ts";
 
-export function addConfig(program: Command, register: Register): void {
+export function addConfig(program: Command, register: RegisterCommand): void {
   const group = program
     .command("config")
     .description("the settings of this command line; servers have names in a file");
@@ -18,17 +18,17 @@ export function addConfig(program: Command, register: Register): void {
 }
 
 async function showConfig({ environment, options, settings, terminal, look }: Cli): Promise<void> {
-  const { config, profile, url, token, dataFolder } = findSettings(environment, options);
+  const { config, profile, url, token, dataFolder } = getResolvedSettings(environment, options);
   const ownToken = url ? undefined : { value: "set", source: "the data folder's owner-token" };
-  const found = {
+  const resolved = {
     config,
     profile,
     url,
     token: token ? { value: "set", source: token.source } : ownToken,
     data_folder: dataFolder,
   };
-  const rows = Object.entries(found).map(([name, one]) => ({ name, value: one?.value, source: one?.source }));
-  if (settings.json) return terminal.out(jsonLine({ settings: rows }));
-  const cells = rows.map(({ name, value = "–", source = "not set" }) => [name, clean(value), clean(source)]);
-  terminal.out(table(["SETTING", "VALUE", "FROM"], cells, look));
+  const rows = Object.entries(resolved).map(([name, one]) => ({ name, value: one?.value, source: one?.source }));
+  if (settings.json) return terminal.out(toJsonLine({ settings: rows }));
+  const cells = rows.map(({ name, value = "–", source = "not set" }) => [name, toSafeText(value), toSafeText(source)]);
+  terminal.out(formatTable(["SETTING", "VALUE", "FROM"], cells, look));
 }

@@ -1,32 +1,32 @@
 import type { Command } from "commander";
 import { z } from "zod";
-import { type Cli, jsonLine, type Register } from "../cli.ts";
-import { type Check, examine } from "../doctor/index.ts";
-import { oneLine } from "../render/clean.ts";
+import { type Cli, toJsonLine, type RegisterCommand } from "../cli.ts";
+import { type Check, runChecks } from "../doctor/index.ts";
+import { toSingleLine } from "../render/safe-text.ts";
 import type { Style } from "../render/style.ts";
 import { exitCodes } from "../turn/outcome.ts";
 
-export function addDoctor(program: Command, register: Register): void {
+export function addDoctor(program: Command, register: RegisterCommand): void {
   const command = program
     .command("doctor")
     .description("what this machine can do, and how to get what is missing; fails if Wharf cannot work here");
-  register(command, z.object({}), doctor);
+  register(command, z.object({}), runDoctor);
 }
 
-async function doctor({ client, settings, terminal }: Cli): Promise<number> {
-  const checks = await examine({ client, settings });
+async function runDoctor({ client, settings, terminal }: Cli): Promise<number> {
+  const checks = await runChecks({ client, settings });
   const works = checks.every(({ status }) => status !== "fail");
-  terminal.out(settings.json ? jsonLine({ ok: works, checks }) : checksText(checks, terminal.style));
+  terminal.out(settings.json ? toJsonLine({ ok: works, checks }) : formatChecks(checks, terminal.style));
   return works ? exitCodes.done : exitCodes.wharfFailed;
 }
 
 const nameWidth = 12;
 
-function checksText(checks: readonly Check[], style: Style): string {
+function formatChecks(checks: readonly Check[], style: Style): string {
   const marks = { ok: style.green("ok  "), warn: style.yellow("warn"), fail: style.red("FAIL") };
   const lines = checks.flatMap(({ name, status, text, next }) => [
-    `${marks[status]}  ${name.padEnd(nameWidth)}  ${oneLine(text, 300)}`,
-    ...(next === undefined ? [] : [`${" ".repeat(nameWidth + 8)}${style.dim(`→ ${oneLine(next, 600)}`)}`]),
+    `${marks[status]}  ${name.padEnd(nameWidth)}  ${toSingleLine(text, 300)}`,
+    ...(next === undefined ? [] : [`${" ".repeat(nameWidth + 8)}${style.dim(`→ ${toSingleLine(next, 600)}`)}`]),
   ]);
   const fails = checks.filter(({ status }) => status === "fail").length;
   const verdict =

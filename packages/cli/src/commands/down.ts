@@ -5,46 +5,46 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { api, RemoteError, WharfError } from "@wharf/contract";
 import type { Command } from "commander";
 import { z } from "zod";
-import { type Cli, jsonLine, type Register } from "../cli.ts";
+import { type Cli, toJsonLine, type RegisterCommand } from "../cli.ts";
 import { type Client, isUnreachable } from "../client.ts";
 import { Interrupts } from "../interrupts.ts";
 import { startOwnServer, stopLeftovers } from "../own-server.ts";
 
 /** How long a server may take to end its runners and itself. */
-const downTime = 60_000; // ms
+const stopTimeoutMs = 60_000; // ms
 /** How long a fresh server may take to find the runs that an earlier one left. */
-const adoptTime = 5_000; // ms
+const adoptTimeoutMs = 5_000; // ms
 
 /** Any of these shows that a server has used the data folder. */
 const serverFiles = ["secret", "runners", "postgres"];
 
-export function addDown(program: Command, register: Register): void {
+export function addDown(program: Command, register: RegisterCommand): void {
   const command = program.command("down").description("stop the server and end the agents that it left at work");
-  register(command, z.object({}), down);
+  register(command, z.object({}), stopServer);
 }
 
-async function down(cli: Cli): Promise<number> {
+async function stopServer(cli: Cli): Promise<number> {
   using interrupts = new Interrupts();
   const { settings, terminal } = cli;
-  const say = (result: "stopped" | "ended" | "nothing", text: string) =>
-    terminal.out(settings.json ? jsonLine({ type: "down", result }) : `${text}\n`);
-  const asked = await askToStop(cli);
-  if (asked) {
-    await untilGone(cli, asked.pid, interrupts.signal);
-    if (!asked.withAgents) await endLeftovers(cli, interrupts);
-    say("stopped", "The server has stopped and its agents are ended. Disks and logs are kept.");
+  const printResult = (result: "stopped" | "ended" | "nothing", text: string) =>
+    terminal.out(settings.json ? toJsonLine({ type: "down", result }) : `${text}\n`);
+  const stopRequest = await requestStop(cli);
+  if (stopRequest) {
+    await waitForStop(cli, stopRequest.pid, interrupts.signal);
+    if (!stopRequest.withAgents) await endLeftovers(cli, interrupts);
+    printResult("stopped", "The server has stopped and its agents are ended. Disks and logs are kept.");
   } else if (serverFiles.some((name) => existsSync(join(settings.dataFolder, name)))) {
     await endLeftovers(cli, interrupts).catch((error: unknown) => stopWithoutServer(cli, error));
-    say("ended", `No server was running. What it had left at work in ${settings.dataFolder} is ended.`);
-  } else say("nothing", `No server uses ${settings.dataFolder}: there is nothing to stop.`);
+    printResult("ended", `No server was running. What it had left at work in ${settings.dataFolder} is ended.`);
+  } else printResult("nothing", `No server uses ${settings.dataFolder}: there is nothing to stop.`);
   return 0;
 }
 
 /** The process of the server that was asked to stop, and whether it ends its agents too; undefined where there is none. */
-async function askToStop({ client, settings }: Cli): Promise<{ pid: number; withAgents: boolean } | undefined> {
+async function requestStop({ client, settings }: Cli): Promise<{ pid: number; withAgents: boolean } | undefined> {
   try {
-    const { pid } = await client.call(api.serverInfo, {}, { timeout: 10_000 });
-    await client.call(api.shutdown, { body: { runners: true } }, { timeout: 10_000 });
+    const { pid } = await client.call(api.serverInfo, {}, { timeoutMs: 10_000 });
+    await client.call(api.shutdown, { body: { runners: true } }, { timeoutMs: 10_000 });
     return { pid, withAgents: true };
   } catch (error) {
     if (settings.url !== undefined) throw error;
@@ -61,15 +61,16 @@ async function askToStop({ client, settings }: Cli): Promise<{ pid: number; with
 const isUnauthenticated = (error: unknown) => error instanceof RemoteError && error.code === "unauthenticated";
 
 /** A server stops answering before it is gone, and whoever waits may want its data folder at once: the last it does is to let go of that. */
-async function untilGone({ client, settings }: Cli, pid: number, signal: AbortSignal): Promise<void> {
-  const until = performance.now() + downTime;
-  const isThere = settings.url === undefined ? () => holdsFolder(settings.dataFolder, pid) : () => answers(client);
+async function waitForStop({ client, settings }: Cli, pid: number, signal: AbortSignal): Promise<void> {
+  const deadline = performance.now() + stopTimeoutMs;
+  const isThere =
+    settings.url === undefined ? () => isHoldingFolder(settings.dataFolder, pid) : () => isAnswering(client);
   while (await isThere()) {
     signal.throwIfAborted();
-    if (performance.now() > until)
+    if (performance.now() > deadline)
       throw new WharfError("conflict", {
         what: `server (process ${pid})`,
-        from: `still ending its agents after ${downTime / 1000} s`,
+        from: `still ending its agents after ${stopTimeoutMs / 1000} s`,
         to: "taken as stopped",
       });
     await sleep(50);
@@ -77,7 +78,7 @@ async function untilGone({ client, settings }: Cli, pid: number, signal: AbortSi
 }
 
 /** The file that names the holder of a data folder goes when the folder is let go; a killed process leaves it. */
-async function holdsFolder(folder: string, pid: number): Promise<boolean> {
+async function isHoldingFolder(folder: string, pid: number): Promise<boolean> {
   const holder = await readFile(join(folder, "wharf.pid"), "utf8").catch(() => "");
   return Number(holder) === pid && isAlive(pid);
 }
@@ -91,8 +92,8 @@ function isAlive(pid: number): boolean {
   }
 }
 
-const answers = (client: Client): Promise<boolean> =>
-  client.call(api.health, {}, { timeout: 5_000 }).then(
+const isAnswering = (client: Client): Promise<boolean> =>
+  client.call(api.health, {}, { timeoutMs: 5_000 }).then(
     () => true,
     (error: unknown) => !isUnreachable(error),
   );
@@ -106,18 +107,18 @@ async function stopWithoutServer({ settings, terminal }: Cli, error: unknown): P
 
 /** Only a server can end what a server began: one is started for that, out of everyone's way. */
 async function endLeftovers({ client, settings }: Cli, interrupts: Interrupts): Promise<void> {
-  interrupts.holdExit();
+  interrupts.preventExit();
   const { signal, hurry } = interrupts;
   await using server = await startOwnServer({ ...settings.environment, WHARF_PORT: "0" });
-  const until = performance.now() + adoptTime;
-  while (performance.now() < until && !signal.aborted) {
-    const [{ active_agents }, ...left] = await Promise.all([
+  const deadline = performance.now() + adoptTimeoutMs;
+  while (performance.now() < deadline && !signal.aborted) {
+    const [{ active_agents }, ...runPages] = await Promise.all([
       client.call(api.orchestratorStatus, {}),
       ...(["STARTING", "RUNNING", "PAUSED"] as const).map((status) =>
         client.call(api.listAgents, { query: { status, limit: 1 } }),
       ),
     ]);
-    if (active_agents >= left.reduce((sum, { total }) => sum + total, 0)) break;
+    if (active_agents >= runPages.reduce((sum, { total }) => sum + total, 0)) break;
     await sleep(100);
   }
   await server.stop({ runners: true, hurry });

@@ -1,5 +1,6 @@
 import { PermissionPolicy } from "@wharf/contract";
 import type { Option } from "commander";
-import { choiceOption } from "../option-values.ts";
+import { createChoiceOption } from "../option-values.ts";
 
-export const policyOption = (text: string): Option => choiceOption("--policy <policy>", text, PermissionPolicy.options);
+export const createPolicyOption = (text: string): Option =>
+  createChoiceOption("--policy <policy>", text, PermissionPolicy.options);

@@ -11,23 +11,23 @@ import {
 import type { Command } from "commander";
 import { z } from "zod";
 import { readAttachments } from "../attachments.ts";
-import { type Cli, type Input, jsonLine, type Register } from "../cli.ts";
+import { type Cli, type CommandLineInput, toJsonLine, type RegisterCommand } from "../cli.ts";
 import type { Client } from "../client.ts";
-import { problemOf, usageError } from "../failure.ts";
-import { Interrupted, Interrupts } from "../interrupts.ts";
-import { serverAtHand } from "../own-server.ts";
-import { readText } from "../prompt-text.ts";
-import { oneLine } from "../render/clean.ts";
-import { isolationText, unsafeWarning } from "../render/isolation.ts";
-import { fields } from "../render/table.ts";
-import { repositoryFor } from "../repository.ts";
-import { shortId } from "../tasks.ts";
-import { restartPatience } from "../turn/follow-turn.ts";
-import { exitCodeOf, exitCodes } from "../turn/outcome.ts";
-import { summaryJson, summaryText } from "../turn/summary.ts";
-import { watchTurn } from "../turn/watch-turn.ts";
-import { attachOption } from "./attach-option.ts";
-import { policyOption } from "./policy-option.ts";
+import { toProblem, createUsageError } from "../failure.ts";
+import { InterruptedError, Interrupts } from "../interrupts.ts";
+import { getOrStartServer } from "../own-server.ts";
+import { readPromptText } from "../prompt-text.ts";
+import { toSingleLine } from "../render/safe-text.ts";
+import { formatIsolation, formatUnsafeWarning } from "../render/isolation.ts";
+import { formatFields } from "../render/table.ts";
+import { getRepositoryUrl } from "../repository.ts";
+import { toShortId } from "../tasks.ts";
+import { restartTimeoutMs } from "../turn/await-turn.ts";
+import { getExitCode, exitCodes } from "../turn/outcome.ts";
+import { toSummaryJson, formatSummary } from "../turn/summary.ts";
+import { watchTurn } from "../turn/show-turn.ts";
+import { createAttachOption } from "./attach-option.ts";
+import { createPolicyOption } from "./policy-option.ts";
 
 const Options = z.object({
   repo: z.string().optional(),
@@ -40,39 +40,39 @@ const Options = z.object({
   file: z.string().optional(),
   attach: z.array(z.string()).default([]),
 });
-type RunInput = Input<z.infer<typeof Options>>;
+type RunInput = CommandLineInput<z.infer<typeof Options>>;
 
 /** A title made of what is to be done. */
-const maxTitle = 100;
+const maxTitleLength = 100;
 
-export function addRun(program: Command, register: Register): void {
+export function addRun(program: Command, register: RegisterCommand): void {
   const command = program
     .command("run [what]")
     .description("run one task to the end of its first turn; - reads what to do from stdin")
     .option("--repo <path or URL>", "the repository to work on (default: the one you are in)")
     .option("--agent <name>", "the agent to use (`wharf agent-types` lists them)")
     .option("--branch <name>", "the branch to begin at (default: the repository's own)")
-    .addOption(policyOption("what the agent may do unasked (default: ask at a terminal, else allow-edits)"))
+    .addOption(createPolicyOption("what the agent may do unasked (default: ask at a terminal, else allow-edits)"))
     .option("--title <title>", "the task's title (default: its first line)")
     .option("--mode <id>", "the mode the agent is to work in, of those it offers")
     .option("--model <id>", "the model the agent is to work with, of those it offers")
     .option("--file <path>", "read what to do from a file")
-    .addOption(attachOption());
-  register(command, Options, run);
+    .addOption(createAttachOption());
+  register(command, Options, runWithSummary);
 }
 
-async function run(cli: Cli, input: RunInput): Promise<number> {
+async function runWithSummary(cli: Cli, input: RunInput): Promise<number> {
   try {
     return await runTask(cli, input);
   } catch (error) {
     // Whoever reads the lines finds how it ended in the last of them, whatever went wrong.
     if (cli.settings.json) {
-      const exit_code = error instanceof Interrupted ? error.exitCode : exitCodes.wharfFailed;
+      const exit_code = error instanceof InterruptedError ? error.exitCode : exitCodes.wharfFailed;
       cli.terminal.out(
-        jsonLine({
+        toJsonLine({
           type: "summary",
           exit_code,
-          ...(error instanceof Interrupted ? {} : { failure: problemOf(error) }),
+          ...(error instanceof InterruptedError ? {} : { failure: toProblem(error) }),
         }),
       );
     }
@@ -92,10 +92,11 @@ async function runTask(cli: Cli, { args, options }: RunInput): Promise<number> {
   const { signal } = interrupts;
   const { settings, terminal } = cli;
   const attachments = await readAttachments(options.attach, cli.folder);
-  const what = await readText(cli, { text: args[0], file: options.file });
-  if (what === undefined) throw usageError("say what to do: as an argument, as - for stdin, or with --file <path>");
-  const repository = await repositoryFor(options.repo, cli.folder);
-  await using server = await serverAtHand(settings, {
+  const what = await readPromptText(cli, { text: args[0], file: options.file });
+  if (what === undefined)
+    throw createUsageError("say what to do: as an argument, as - for stdin, or with --file <path>");
+  const repository = await getRepositoryUrl(options.repo, cli.folder);
+  await using server = await getOrStartServer(settings, {
     interrupts,
     onStart: () => terminal.err("No server is running: one is started in this process for as long as this takes.\n"),
   });
@@ -105,7 +106,7 @@ async function runTask(cli: Cli, { args, options }: RunInput): Promise<number> {
   const info = await client.call(api.serverInfo, {}, { signal });
   const policy = options.policy ?? (terminal.isInteractive && !settings.json ? "ask" : "allow-edits");
   const body = {
-    title: options.title ?? (oneLine(what.trim().split("\n")[0] ?? "", maxTitle) || "Task"),
+    title: options.title ?? (toSingleLine(what.trim().split("\n")[0] ?? "", maxTitleLength) || "Task"),
     description: what,
     repository_url: repository,
     permission_policy: policy,
@@ -116,16 +117,16 @@ async function runTask(cli: Cli, { args, options }: RunInput): Promise<number> {
   };
   if (options.agent !== undefined) await requireAvailable(client, options.agent, signal);
   const task = await client.call(api.createTask, { params: { board_id: info.default_board_id }, body }, { signal });
-  const turnId = await prompt({ ...cli, client }, task, { text: what, attachments });
-  terminal.err(unsafeWarning(info, terminal.errStyle));
+  const turnId = await sendFirstPrompt({ ...cli, client }, task, { text: what, attachments });
+  terminal.err(formatUnsafeWarning(info, terminal.errStyle));
   if (!settings.json) {
     const about = [
-      ["repository", oneLine(repository, 300)],
+      ["repository", toSingleLine(repository, 300)],
       ["policy", policy],
-      ["isolation", isolationText(info, terminal.style)],
+      ["isolation", formatIsolation(info, terminal.style)],
     ] as const;
     terminal.out(
-      `${terminal.style.bold(`Task ${shortId(task.id)}`)}  ${oneLine(task.title)}\n${fields(about, terminal.style)}\n`,
+      `${terminal.style.bold(`Task ${toShortId(task.id)}`)}  ${toSingleLine(task.title)}\n${formatFields(about, terminal.style)}\n`,
     );
   }
 
@@ -138,13 +139,15 @@ async function runTask(cli: Cli, { args, options }: RunInput): Promise<number> {
         body: { reason: "the command that started the server ended" },
       })
       .catch(() => undefined);
-  const exitCode = signal.reason instanceof Interrupted ? signal.reason.exitCode : exitCodeOf(summary.outcome);
-  terminal.out(settings.json ? jsonLine(summaryJson(summary, exitCode)) : `\n${summaryText(summary, terminal.style)}`);
+  const exitCode = signal.reason instanceof InterruptedError ? signal.reason.exitCode : getExitCode(summary.outcome);
+  terminal.out(
+    settings.json ? toJsonLine(toSummaryJson(summary, exitCode)) : `\n${formatSummary(summary, terminal.style)}`,
+  );
   return exitCode;
 }
 
 /** Starts the task's first turn. A task that can't be started at all is not left on the board. */
-async function prompt(
+async function sendFirstPrompt(
   { client }: Cli,
   task: Task,
   { text, attachments }: { text: string; attachments: Attachments },
@@ -152,7 +155,11 @@ async function prompt(
   const turn_id = randomUUID();
   const params = { task_id: task.id };
   try {
-    await client.call(api.promptTask, { params, body: { text, turn_id, attachments } }, { patience: restartPatience });
+    await client.call(
+      api.promptTask,
+      { params, body: { text, turn_id, attachments } },
+      { retryTimeoutMs: restartTimeoutMs },
+    );
     return turn_id;
   } catch (error) {
     if (error instanceof RemoteError) await client.call(api.deleteTask, { params }).catch(() => undefined);

@@ -10,34 +10,34 @@ import {
 } from "@wharf/contract";
 import type { Command } from "commander";
 import { z } from "zod";
-import { type Cli, type Input, jsonLine, type Register } from "../cli.ts";
-import { Exit, usageError } from "../failure.ts";
-import { choiceOption, collect, decimalNumber, variables, wholeNumber } from "../option-values.ts";
-import { clean, oneLine } from "../render/clean.ts";
-import { runnerTable, runnerText } from "../render/runner.ts";
-import { shortId } from "../tasks.ts";
-import { addRunnerWork } from "./runner-work.ts";
+import { type Cli, type CommandLineInput, toJsonLine, type RegisterCommand } from "../cli.ts";
+import { Exit, createUsageError } from "../failure.ts";
+import { createChoiceOption, collect, createDecimalSchema, variables, createIntegerSchema } from "../option-values.ts";
+import { toSafeText, toSingleLine } from "../render/safe-text.ts";
+import { formatRunnerTable, runnerText } from "../render/runner.ts";
+import { toShortId } from "../tasks.ts";
+import { addRunnerCommands } from "./runner-commands.ts";
 
 const CreateOptions = z.object({
   name: RunnerCreate.shape.name,
   tier: Tier.optional(),
   env: variables,
-  cpus: decimalNumber({ min: 0.1, max: 256 }).optional(),
-  memory: decimalNumber({ min: 0.0625, max: 4096 }).optional(),
-  disk: decimalNumber({ min: 1, max: 65_536 }).optional(),
+  cpus: createDecimalSchema({ min: 0.1, max: 256 }).optional(),
+  memory: createDecimalSchema({ min: 0.0625, max: 4096 }).optional(),
+  disk: createDecimalSchema({ min: 1, max: 65_536 }).optional(),
   image: RunnerCreate.shape.image,
   modelRoute: RunnerCreate.shape.model_route,
 });
 const ListOptions = z.object({
   status: RunnerState.optional(),
-  limit: wholeNumber({ min: 1, max: 1000 }),
-  offset: wholeNumber({ min: 0, max: 10_000 }),
+  limit: createIntegerSchema({ min: 1, max: 1000 }),
+  offset: createIntegerSchema({ min: 0, max: 10_000 }),
   orphans: z.boolean().default(false),
 });
 const RemoveOptions = z.object({ all: z.boolean().default(false), orphans: z.boolean().default(false) });
 const None = z.object({});
 
-export function addRunner(program: Command, register: Register): void {
+export function addRunner(program: Command, register: RegisterCommand): void {
   const group = program
     .command("runner")
     .alias("runners")
@@ -46,7 +46,7 @@ export function addRunner(program: Command, register: Register): void {
     .command("create")
     .description("create a runner")
     .option("-n, --name <name>", "what you call it")
-    .addOption(choiceOption("--tier <tier>", "its size (default: small)", Tier.options))
+    .addOption(createChoiceOption("--tier <tier>", "its size (default: small)", Tier.options))
     .option("-e, --env <name=value>", "a variable for all that runs in it (repeatable)", collect, [])
     .option("--cpus <n>", "a size of your own: processors")
     .option("--memory <GiB>", "and memory")
@@ -58,7 +58,7 @@ export function addRunner(program: Command, register: Register): void {
     .command("ls")
     .alias("list")
     .description("runners, newest first")
-    .addOption(choiceOption("-s, --status <state>", "only those in this state", RunnerState.options))
+    .addOption(createChoiceOption("-s, --status <state>", "only those in this state", RunnerState.options))
     .option("-l, --limit <n>", "how many", "50")
     .option("--offset <n>", "leave out so many", "0")
     .option("--orphans", "those that the backend has and the server's database does not know");
@@ -73,14 +73,14 @@ export function addRunner(program: Command, register: Register): void {
     .option("--all", "all that you created by hand")
     .option("--orphans", "all that the backend has and the server's database does not know");
   register(rm, RemoveOptions, removeRunners);
-  addRunnerWork(group, register);
+  addRunnerCommands(group, register);
 }
 
-const params = (args: readonly string[]) => ({ runner_id: args[0] ?? "" });
+const getParams = (args: readonly string[]) => ({ runner_id: args[0] ?? "" });
 
-async function createRunner(cli: Cli, { options }: Input<z.infer<typeof CreateOptions>>): Promise<void> {
+async function createRunner(cli: Cli, { options }: CommandLineInput<z.infer<typeof CreateOptions>>): Promise<void> {
   const { client, settings, terminal } = cli;
-  const resources = sizeOf(options);
+  const resources = toResources(options);
   const body = {
     // Made here, so that asking again makes no second one.
     request_id: randomUUID(),
@@ -91,32 +91,36 @@ async function createRunner(cli: Cli, { options }: Input<z.infer<typeof CreateOp
     ...(options.image !== undefined && { image: options.image }),
     ...(options.modelRoute !== undefined && { model_route: options.modelRoute }),
   };
-  const runner = await client.call(runnerApi.createRunner, { query: { wait: "true" }, body }, { patience: 5_000 });
-  if (settings.json) terminal.out(jsonLine(runner));
-  else terminal.out(`${shortId(runner.id)}\n`);
-  requireWell(cli, runner);
+  const runner = await client.call(
+    runnerApi.createRunner,
+    { query: { wait: "true" }, body },
+    { retryTimeoutMs: 5_000 },
+  );
+  if (settings.json) terminal.out(toJsonLine(runner));
+  else terminal.out(`${toShortId(runner.id)}\n`);
+  requireHealthy(cli, runner);
 }
 
-function sizeOf({ cpus, memory, disk }: z.infer<typeof CreateOptions>): RunnerResources | undefined {
+function toResources({ cpus, memory, disk }: z.infer<typeof CreateOptions>): RunnerResources | undefined {
   if (cpus === undefined && memory === undefined && disk === undefined) return undefined;
   if (cpus === undefined || memory === undefined || disk === undefined)
-    throw usageError("a size of your own takes --cpus, --memory and --disk");
+    throw createUsageError("a size of your own takes --cpus, --memory and --disk");
   return { cpu_millicores: Math.round(cpus * 1000), memory_mb: Math.round(memory * 1024), storage_gb: Math.ceil(disk) };
 }
 
 async function listRunners(
   { client, settings, terminal, look }: Cli,
-  { options }: Input<z.infer<typeof ListOptions>>,
+  { options }: CommandLineInput<z.infer<typeof ListOptions>>,
 ): Promise<void> {
   if (options.orphans) return listOrphans({ client, settings, terminal });
   const { status, limit, offset } = options;
   const answer = await client.call(runnerApi.listRunners, { query: { limit, offset, ...(status && { status }) } });
-  if (settings.json) return terminal.out(jsonLine(answer));
+  if (settings.json) return terminal.out(toJsonLine(answer));
   if (answer.runners.length === 0) return terminal.err("There is no runner. Create one with `wharf runner create`.\n");
-  terminal.out(runnerTable(answer.runners, look));
-  const more = answer.total - answer.runners.length - offset;
-  if (answer.total_capped) terminal.err(`More than ${more} more; --limit and --offset show them.\n`);
-  else if (more > 0) terminal.err(`${more} more; --limit and --offset show them.\n`);
+  terminal.out(formatRunnerTable(answer.runners, look));
+  const remainingCount = answer.total - answer.runners.length - offset;
+  if (answer.total_capped) terminal.err(`More than ${remainingCount} more; --limit and --offset show them.\n`);
+  else if (remainingCount > 0) terminal.err(`${remainingCount} more; --limit and --offset show them.\n`);
 }
 
 async function listOrphans({
@@ -125,9 +129,10 @@ async function listOrphans({
   terminal,
 }: Pick<Cli, "client" | "settings" | "terminal">): Promise<void> {
   const answer = await client.call(runnerApi.listOrphans, {});
-  if (settings.json) return terminal.out(jsonLine(answer));
+  if (settings.json) return terminal.out(toJsonLine(answer));
   if (answer.orphans.length === 0) return terminal.err("There are no orphaned runners.\n");
-  for (const { runner_id, found_at } of answer.orphans) terminal.out(`${clean(runner_id)}  found ${clean(found_at)}\n`);
+  for (const { runner_id, found_at } of answer.orphans)
+    terminal.out(`${toSafeText(runner_id)}  found ${toSafeText(found_at)}\n`);
   terminal.err("They are stopped and keep their disks. `wharf runner rm --orphans` removes them.\n");
 }
 
@@ -137,59 +142,60 @@ async function removeOrphans({
   terminal,
 }: Pick<Cli, "client" | "settings" | "terminal">): Promise<void> {
   const { deleted } = await client.call(runnerApi.deleteOrphans, {});
-  if (settings.json) return terminal.out(jsonLine({ deleted }));
+  if (settings.json) return terminal.out(toJsonLine({ deleted }));
   terminal.out(
     deleted.length === 1 ? "1 orphaned runner is destroyed.\n" : `${deleted.length} orphaned runners are destroyed.\n`,
   );
 }
 
-async function getRunner({ client, settings, terminal }: Cli, { args }: Input<unknown>): Promise<void> {
-  const runner = await client.call(runnerApi.getRunner, { params: params(args) });
-  if (settings.json) return terminal.out(jsonLine(runner));
+async function getRunner({ client, settings, terminal }: Cli, { args }: CommandLineInput<unknown>): Promise<void> {
+  const runner = await client.call(runnerApi.getRunner, { params: getParams(args) });
+  if (settings.json) return terminal.out(toJsonLine(runner));
   const { backend, limits } = await client.call(api.serverInfo, {});
   terminal.out(runnerText(runner, { style: terminal.style, ...(backend === runner.backend && { limits }) }));
 }
 
-async function stopRunner(cli: Cli, { args }: Input<unknown>): Promise<void> {
-  tell(cli, await cli.client.call(runnerApi.stopRunner, { params: params(args) }));
+async function stopRunner(cli: Cli, { args }: CommandLineInput<unknown>): Promise<void> {
+  printState(cli, await cli.client.call(runnerApi.stopRunner, { params: getParams(args) }));
 }
 
-async function startRunner(cli: Cli, { args }: Input<unknown>): Promise<void> {
+async function startRunner(cli: Cli, { args }: CommandLineInput<unknown>): Promise<void> {
   const query = { wait: "true" };
-  const runner = await cli.client.call(runnerApi.startRunner, { params: params(args), query });
-  tell(cli, runner);
-  requireWell(cli, runner);
+  const runner = await cli.client.call(runnerApi.startRunner, { params: getParams(args), query });
+  printState(cli, runner);
+  requireHealthy(cli, runner);
 }
 
-function tell({ settings, terminal }: Cli, runner: RunnerView): void {
-  terminal.out(settings.json ? jsonLine(runner) : `Runner ${shortId(runner.id)} is ${runner.state}.\n`);
+function printState({ settings, terminal }: Cli, runner: RunnerView): void {
+  terminal.out(settings.json ? toJsonLine(runner) : `Runner ${toShortId(runner.id)} is ${runner.state}.\n`);
 }
 
 /** One that failed is there and says why; the command that was to make it has failed too. */
-function requireWell({ settings, terminal }: Cli, { state, error_message }: RunnerView): void {
+function requireHealthy({ settings, terminal }: Cli, { state, error_message }: RunnerView): void {
   if (state !== "ERROR") return;
-  if (!settings.json) terminal.err(`It could not be made: ${oneLine(error_message ?? "for no known reason", 400)}\n`);
+  if (!settings.json)
+    terminal.err(`It could not be made: ${toSingleLine(error_message ?? "for no known reason", 400)}\n`);
   throw new Exit(2);
 }
 
 async function removeRunners(
   { client, settings, terminal }: Cli,
-  { args, options }: Input<z.infer<typeof RemoveOptions>>,
+  { args, options }: CommandLineInput<z.infer<typeof RemoveOptions>>,
 ): Promise<void> {
   if (options.orphans) {
-    if (options.all || args.length > 0) throw usageError("--orphans goes alone");
+    if (options.all || args.length > 0) throw createUsageError("--orphans goes alone");
     return removeOrphans({ client, settings, terminal });
   }
-  if (options.all === args.length > 0) throw usageError("name the runners, or say --all or --orphans");
-  const ids = options.all ? await handMade(client) : args;
+  if (options.all === args.length > 0) throw createUsageError("name the runners, or say --all or --orphans");
+  const ids = options.all ? await listStandaloneIds(client) : args;
   for (const id of ids) {
     const runner = await client.call(runnerApi.getRunner, { params: { runner_id: id } });
     await client.call(runnerApi.deleteRunner, { params: { runner_id: runner.id } });
-    terminal.out(settings.json ? jsonLine({ deleted: runner.id }) : `Runner ${shortId(runner.id)} is destroyed.\n`);
+    terminal.out(settings.json ? toJsonLine({ deleted: runner.id }) : `Runner ${toShortId(runner.id)} is destroyed.\n`);
   }
 }
 
-async function handMade(client: Cli["client"]): Promise<string[]> {
+async function listStandaloneIds(client: Cli["client"]): Promise<string[]> {
   const ids: string[] = [];
   for (let cursor: string | undefined; ;) {
     const page = await client.call(runnerApi.listRunners, { query: { limit: 1_000, cursor } });

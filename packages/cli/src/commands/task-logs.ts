@@ -1,18 +1,21 @@
 import { api } from "@wharf/contract";
 import { z } from "zod";
-import { type Cli, type Input, jsonLine } from "../cli.ts";
+import { type Cli, type CommandLineInput, toJsonLine } from "../cli.ts";
 import { followToEnd } from "../follow-to-end.ts";
 import { Interrupts } from "../interrupts.ts";
-import { wholeNumber } from "../option-values.ts";
+import { createIntegerSchema } from "../option-values.ts";
 import { LogView } from "../render/log-view.ts";
 import { readLog } from "../tasks.ts";
 
 export const LogOptions = z.object({
   follow: z.boolean().default(false),
-  after: wholeNumber({ min: 0 }).default(0),
+  after: createIntegerSchema({ min: 0 }).default(0),
 });
 
-export async function showLogs(cli: Cli, { args, options }: Input<z.infer<typeof LogOptions>>): Promise<void> {
+export async function showLogs(
+  cli: Cli,
+  { args, options }: CommandLineInput<z.infer<typeof LogOptions>>,
+): Promise<void> {
   const { client, settings, terminal } = cli;
   using interrupts = new Interrupts();
   const { signal } = interrupts;
@@ -23,7 +26,7 @@ export async function showLogs(cli: Cli, { args, options }: Input<z.infer<typeof
   const events = options.follow
     ? followToEnd(client, { task, after: options.after, signal, onConnection })
     : readLog(client, task.id, { after: options.after, signal });
-  for await (const event of events) terminal.out(settings.json ? jsonLine(event) : view.show(event));
-  if (!settings.json) terminal.out(view.rest());
+  for await (const event of events) terminal.out(settings.json ? toJsonLine(event) : view.show(event));
+  if (!settings.json) terminal.out(view.endLine());
   signal.throwIfAborted();
 }

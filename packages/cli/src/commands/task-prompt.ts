@@ -1,16 +1,16 @@
 import { randomUUID } from "node:crypto";
 import { api, TaskInput, type Turn } from "@wharf/contract";
 import { z } from "zod";
-import { type Cli, type Input, jsonLine } from "../cli.ts";
+import { type Cli, type CommandLineInput, toJsonLine } from "../cli.ts";
 import { readAttachments } from "../attachments.ts";
-import { Interrupted, Interrupts } from "../interrupts.ts";
-import { readText } from "../prompt-text.ts";
-import { plural } from "../render/numbers.ts";
-import { lastSeq, readTurns, shortId } from "../tasks.ts";
-import { restartPatience } from "../turn/follow-turn.ts";
-import { exitCodeOf } from "../turn/outcome.ts";
-import { summaryJson, summaryText } from "../turn/summary.ts";
-import { watchTurn } from "../turn/watch-turn.ts";
+import { InterruptedError, Interrupts } from "../interrupts.ts";
+import { readPromptText } from "../prompt-text.ts";
+import { formatCount } from "../render/numbers.ts";
+import { getLastSeq, getTurns, toShortId } from "../tasks.ts";
+import { restartTimeoutMs } from "../turn/await-turn.ts";
+import { getExitCode } from "../turn/outcome.ts";
+import { toSummaryJson, formatSummary } from "../turn/summary.ts";
+import { watchTurn } from "../turn/show-turn.ts";
 
 export const PromptOptions = z.object({
   follow: z.boolean().default(false),
@@ -19,36 +19,45 @@ export const PromptOptions = z.object({
   attach: z.array(z.string()).default([]),
 });
 
-export async function promptTask(cli: Cli, { args, options }: Input<z.infer<typeof PromptOptions>>): Promise<number> {
+export async function promptTask(
+  cli: Cli,
+  { args, options }: CommandLineInput<z.infer<typeof PromptOptions>>,
+): Promise<number> {
   const { client, settings, terminal } = cli;
   using interrupts = new Interrupts();
   const attachments = await readAttachments(options.attach, cli.folder);
-  const text = await readText(cli, { text: args[1], file: options.file });
+  const text = await readPromptText(cli, { text: args[1], file: options.file });
   const task = await client.call(api.getTask, { params: { task_id: args[0] ?? "" } });
-  const after = await lastSeq(client, task.id);
+  const startSeq = await getLastSeq(client, task.id);
   const turn_id = randomUUID();
   const agent = options.agent === undefined ? {} : { agent_type: options.agent };
   const files = attachments.length > 0 ? { attachments } : {};
   const body = { text: text ?? task.description, turn_id, ...agent, ...files };
-  const turn = await client.call(api.promptTask, { params: { task_id: task.id }, body }, { patience: restartPatience });
+  const turn = await client.call(
+    api.promptTask,
+    { params: { task_id: task.id }, body },
+    { retryTimeoutMs: restartTimeoutMs },
+  );
   if (!options.follow) {
-    if (settings.json) terminal.out(jsonLine(turn));
+    if (settings.json) terminal.out(toJsonLine(turn));
     else
       terminal.out(
-        `The turn is queued${await placeOf(cli, turn)}. Follow it with \`wharf task logs -f ${shortId(task.id)} --after ${after}\`.\n`,
+        `The turn is queued${await formatQueuePosition(cli, turn)}. Follow it with \`wharf task logs -f ${toShortId(task.id)} --after ${startSeq}\`.\n`,
       );
     return 0;
   }
   const { signal } = interrupts;
-  const summary = await watchTurn(cli, { task, turnId: turn.id, after, interrupts });
-  const exitCode = signal.reason instanceof Interrupted ? signal.reason.exitCode : exitCodeOf(summary.outcome);
-  terminal.out(settings.json ? jsonLine(summaryJson(summary, exitCode)) : `\n${summaryText(summary, terminal.style)}`);
+  const summary = await watchTurn(cli, { task, turnId: turn.id, after: startSeq, interrupts });
+  const exitCode = signal.reason instanceof InterruptedError ? signal.reason.exitCode : getExitCode(summary.outcome);
+  terminal.out(
+    settings.json ? toJsonLine(toSummaryJson(summary, exitCode)) : `\n${formatSummary(summary, terminal.style)}`,
+  );
   return exitCode;
 }
 
 /** Behind how many others it waits; nothing where it is next. */
-async function placeOf({ client }: Cli, turn: Turn): Promise<string> {
-  const turns = await readTurns(client, turn.task_id);
+async function formatQueuePosition({ client }: Cli, turn: Turn): Promise<string> {
+  const turns = await getTurns(client, turn.task_id);
   const ahead = turns.filter(({ id, state }) => id !== turn.id && (state === "RUNNING" || state === "QUEUED")).length;
-  return ahead === 0 ? "" : ` behind ${plural(ahead, "other")}`;
+  return ahead === 0 ? "" : ` behind ${formatCount(ahead, "other")}`;
 }

@@ -1,14 +1,17 @@
 import { api } from "@wharf/contract";
-import { type Cli, type Input, jsonLine } from "../cli.ts";
-import { taskText } from "../render/task.ts";
-import { readTurns } from "../tasks.ts";
+import { type Cli, type CommandLineInput, toJsonLine } from "../cli.ts";
+import { formatTask } from "../render/task.ts";
+import { getTurns } from "../tasks.ts";
 
-export async function showTask({ client, settings, terminal, look }: Cli, { args }: Input<unknown>): Promise<void> {
+export async function showTask(
+  { client, settings, terminal, look }: Cli,
+  { args }: CommandLineInput<unknown>,
+): Promise<void> {
   const params = { task_id: args[0] ?? "" };
   const [task, turns, { agents }] = await Promise.all([
     client.call(api.getTask, { params }),
-    readTurns(client, params.task_id),
+    getTurns(client, params.task_id),
     client.call(api.listTaskAgents, { params }),
   ]);
-  terminal.out(settings.json ? jsonLine({ task, turns, agents }) : taskText({ task, turns, agents }, look));
+  terminal.out(settings.json ? toJsonLine({ task, turns, agents }) : formatTask({ task, turns, agents }, look));
 }

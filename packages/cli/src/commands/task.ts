@@ -1,20 +1,20 @@
 import { api, PermissionPolicy, TaskInput, TaskState } from "@wharf/contract";
 import type { Command } from "commander";
 import { z } from "zod";
-import { type Cli, type Input, jsonLine, type Register } from "../cli.ts";
-import { usageError } from "../failure.ts";
-import { choiceOption, wholeNumber } from "../option-values.ts";
-import { readText } from "../prompt-text.ts";
-import { diffStat, patchText } from "../render/diff.ts";
-import { chooseOption, questionLines } from "../render/permission.ts";
-import { taskTable } from "../render/task.ts";
-import { repositoryUrl } from "../repository.ts";
+import { type Cli, type CommandLineInput, toJsonLine, type RegisterCommand } from "../cli.ts";
+import { createUsageError } from "../failure.ts";
+import { createChoiceOption, createIntegerSchema } from "../option-values.ts";
+import { readPromptText } from "../prompt-text.ts";
+import { formatDiffStat, formatPatch } from "../render/diff.ts";
+import { getOptionId, formatQuestion } from "../render/permission.ts";
+import { formatTaskTable } from "../render/task.ts";
+import { toRepositoryUrl } from "../repository.ts";
 import { writeBytes } from "../runner/output.ts";
-import { clean } from "../render/clean.ts";
-import { openQuestions, readTurns, shortId } from "../tasks.ts";
-import { attachOption } from "./attach-option.ts";
-import { policyOption } from "./policy-option.ts";
-import { ChoiceOptions, chooseFor } from "./task-choice.ts";
+import { toSafeText } from "../render/safe-text.ts";
+import { getOpenQuestions, getTurns, toShortId } from "../tasks.ts";
+import { createAttachOption } from "./attach-option.ts";
+import { createPolicyOption } from "./policy-option.ts";
+import { ChoiceOptions, createChoiceCommand } from "./task-choice.ts";
 import { LogOptions, showLogs } from "./task-logs.ts";
 import { showTask } from "./task-show.ts";
 import { promptTask, PromptOptions } from "./task-prompt.ts";
@@ -29,14 +29,14 @@ const CreateOptions = z.object({
   mode: TaskInput.shape.agent_mode,
   model: TaskInput.shape.agent_model,
   policy: PermissionPolicy.optional(),
-  priority: wholeNumber({ min: 0, max: 10 }).optional(),
+  priority: createIntegerSchema({ min: 0, max: 10 }).optional(),
 });
-const ListOptions = z.object({ state: TaskState.optional(), limit: wholeNumber({ min: 1, max: 1000 }) });
+const ListOptions = z.object({ state: TaskState.optional(), limit: createIntegerSchema({ min: 1, max: 1000 }) });
 const StopOptions = z.object({ reason: z.string().optional() });
 const AnswerOptions = z.object({ permission: z.string().optional(), refuse: z.boolean().default(false) });
 const None = z.object({});
 
-export function addTask(program: Command, register: Register): void {
+export function addTask(program: Command, register: RegisterCommand): void {
   const group = program
     .command("task")
     .description("tasks: what agents are to do, and what became of it. Ids may be shortened to 8 letters");
@@ -52,12 +52,12 @@ export function addTask(program: Command, register: Register): void {
     .option("--mode <id>", "the mode the agent is to work in, of those it offers")
     .option("--model <id>", "the model the agent is to work with, of those it offers")
     .option("--priority <0-10>", "higher goes first")
-    .addOption(policyOption("what the agent may do unasked (default: ask)"));
+    .addOption(createPolicyOption("what the agent may do unasked (default: ask)"));
   register(create, CreateOptions, createTask);
   const ls = group
     .command("ls")
     .description("tasks, newest first")
-    .addOption(choiceOption("--state <state>", "only those in this state", TaskState.options))
+    .addOption(createChoiceOption("--state <state>", "only those in this state", TaskState.options))
     .option("--limit <n>", "how many", "30");
   register(ls, ListOptions, listTasks);
   register(group.command("show <task>").description("one task with its turns and runs"), None, showTask);
@@ -76,7 +76,7 @@ export function addTask(program: Command, register: Register): void {
     .option("-f, --follow", "show it to its end, and exit as `wharf run` does")
     .option("--agent <name>", "the agent to use, where none is at work")
     .option("--file <path>", "read the prompt from a file")
-    .addOption(attachOption());
+    .addOption(createAttachOption());
   register(prompt, PromptOptions, promptTask);
   register(
     group.command("stop <task>").description("stop the agent; its disk is kept").option("--reason <text>", "why"),
@@ -103,7 +103,7 @@ export function addTask(program: Command, register: Register): void {
       .command(`${what} <task> [id]`)
       .description(`have the agent use another ${what}; without one, shows what it offers`)
       .option("--default", `leave the ${what} to the agent again`);
-    register(command, ChoiceOptions, chooseFor(what));
+    register(command, ChoiceOptions, createChoiceCommand(what));
   }
   register(group.command("cancel <task>").description("give the task up"), None, cancelTask);
   register(group.command("accept <task>").description("take the work as done"), None, acceptTask);
@@ -133,18 +133,18 @@ export function addTask(program: Command, register: Register): void {
   register(answer, AnswerOptions, answerQuestion);
 }
 
-const params = (args: readonly string[]) => ({ task_id: args[0] ?? "" });
+const getParams = (args: readonly string[]) => ({ task_id: args[0] ?? "" });
 
-async function createTask(cli: Cli, { args, options }: Input<z.infer<typeof CreateOptions>>): Promise<void> {
+async function createTask(cli: Cli, { args, options }: CommandLineInput<z.infer<typeof CreateOptions>>): Promise<void> {
   const { client, settings, terminal, folder } = cli;
   const [title = ""] = args;
-  const description = (await readText(cli, { text: options.description, file: options.file })) ?? title;
+  const description = (await readPromptText(cli, { text: options.description, file: options.file })) ?? title;
   const { repo, agent, branch, board, mode, model, policy, priority } = options;
   const board_id = board ?? (await client.call(api.serverInfo, {})).default_board_id;
   const body = {
     title,
     description,
-    ...(repo !== undefined && { repository_url: repositoryUrl(repo, folder) }),
+    ...(repo !== undefined && { repository_url: toRepositoryUrl(repo, folder) }),
     ...(agent !== undefined && { agent_type: agent }),
     ...(branch !== undefined && { branch }),
     ...(mode !== undefined && { agent_mode: mode }),
@@ -153,137 +153,140 @@ async function createTask(cli: Cli, { args, options }: Input<z.infer<typeof Crea
     ...(priority !== undefined && { priority }),
   };
   const task = await client.call(api.createTask, { params: { board_id }, body });
-  if (settings.json) return terminal.out(jsonLine(task));
-  terminal.out(`${shortId(task.id)}\n`);
-  terminal.err(`Start it with \`wharf task prompt ${shortId(task.id)}\`.\n`);
+  if (settings.json) return terminal.out(toJsonLine(task));
+  terminal.out(`${toShortId(task.id)}\n`);
+  terminal.err(`Start it with \`wharf task prompt ${toShortId(task.id)}\`.\n`);
 }
 
 async function listTasks(
   { client, settings, terminal, look }: Cli,
-  { options }: Input<z.infer<typeof ListOptions>>,
+  { options }: CommandLineInput<z.infer<typeof ListOptions>>,
 ): Promise<void> {
   const { state, limit } = options;
   const answer = await client.call(api.listTasks, { query: { limit, ...(state && { state }) } });
-  if (settings.json) return terminal.out(jsonLine(answer));
+  if (settings.json) return terminal.out(toJsonLine(answer));
   if (answer.tasks.length === 0)
     return terminal.err('There is no task yet. Begin one with `wharf run "what to do" --repo .`.\n');
-  terminal.out(taskTable(answer.tasks, look));
-  const more = answer.total - answer.tasks.length;
-  if (answer.total_capped) terminal.err(`More than ${more} more; --limit and --state narrow it down.\n`);
-  else if (more > 0) terminal.err(`${more} more; --limit shows them.\n`);
+  terminal.out(formatTaskTable(answer.tasks, look));
+  const remainingCount = answer.total - answer.tasks.length;
+  if (answer.total_capped) terminal.err(`More than ${remainingCount} more; --limit and --state narrow it down.\n`);
+  else if (remainingCount > 0) terminal.err(`${remainingCount} more; --limit shows them.\n`);
 }
 
-async function stopTask(cli: Cli, { args, options }: Input<z.infer<typeof StopOptions>>): Promise<void> {
+async function stopTask(cli: Cli, { args, options }: CommandLineInput<z.infer<typeof StopOptions>>): Promise<void> {
   const body = options.reason === undefined ? {} : { reason: options.reason };
-  tellState(
+  printState(
     cli,
-    await cli.client.call(api.stopTask, { params: params(args), body }),
+    await cli.client.call(api.stopTask, { params: getParams(args), body }),
     "The agent is being stopped; its disk is kept.",
   );
 }
 
-async function pauseTask(cli: Cli, { args }: Input<unknown>): Promise<void> {
-  tellState(
+async function pauseTask(cli: Cli, { args }: CommandLineInput<unknown>): Promise<void> {
+  printState(
     cli,
-    await cli.client.call(api.pauseTask, { params: params(args) }),
+    await cli.client.call(api.pauseTask, { params: getParams(args) }),
     "The agent is being paused; its open model requests end first.",
   );
 }
 
-async function resumeTask(cli: Cli, { args }: Input<unknown>): Promise<void> {
-  tellState(cli, await cli.client.call(api.resumeTask, { params: params(args) }), "The agent goes on.");
+async function resumeTask(cli: Cli, { args }: CommandLineInput<unknown>): Promise<void> {
+  printState(cli, await cli.client.call(api.resumeTask, { params: getParams(args) }), "The agent goes on.");
 }
 
 /** Without a turn it is the one at work, else the one that is next. */
-async function cancelTurn({ client, settings, terminal }: Cli, { args }: Input<unknown>): Promise<void> {
-  const turns = await readTurns(client, args[0] ?? "");
+async function cancelTurn({ client, settings, terminal }: Cli, { args }: CommandLineInput<unknown>): Promise<void> {
+  const turns = await getTurns(client, args[0] ?? "");
   const wish = args[1];
   const turn =
     wish === undefined
       ? (turns.find(({ state }) => state === "RUNNING") ?? turns.find(({ state }) => state === "QUEUED"))
       : turns.find(({ id }, i) => String(i + 1) === wish || id === wish);
-  if (!turn) throw usageError(wish === undefined ? "no turn is open" : `there is no turn '${wish}'`);
+  if (!turn) throw createUsageError(wish === undefined ? "no turn is open" : `there is no turn '${wish}'`);
   const cancelled = await client.call(api.cancelTurn, { params: { task_id: turn.task_id, turn_id: turn.id } });
-  if (settings.json) return terminal.out(jsonLine(cancelled));
+  if (settings.json) return terminal.out(toJsonLine(cancelled));
   terminal.out(cancelled.state === "CANCELLED" ? "The turn is taken back.\n" : "The agent is asked to end its turn.\n");
 }
 
-async function cancelTask(cli: Cli, { args }: Input<unknown>): Promise<void> {
-  tellState(cli, await cli.client.call(api.cancelTask, { params: params(args) }), "Given up.");
+async function cancelTask(cli: Cli, { args }: CommandLineInput<unknown>): Promise<void> {
+  printState(cli, await cli.client.call(api.cancelTask, { params: getParams(args) }), "Given up.");
 }
 
-async function pushTask(cli: Cli, { args }: Input<unknown>): Promise<void> {
+async function pushTask(cli: Cli, { args }: CommandLineInput<unknown>): Promise<void> {
   const { client, settings, terminal } = cli;
   const task = await client.call(api.pushTask, { params: { task_id: args[0] ?? "" } });
-  if (settings.json) return terminal.out(jsonLine(task));
+  if (settings.json) return terminal.out(toJsonLine(task));
   terminal.out(
-    `Pushing ${clean(task.shadow_branch)} again; \`wharf task logs -f ${shortId(task.id)}\` shows how it goes.\n`,
+    `Pushing ${toSafeText(task.shadow_branch)} again; \`wharf task logs -f ${toShortId(task.id)}\` shows how it goes.\n`,
   );
 }
 
-async function acceptTask(cli: Cli, { args }: Input<unknown>): Promise<void> {
-  tellState(
+async function acceptTask(cli: Cli, { args }: CommandLineInput<unknown>): Promise<void> {
+  printState(
     cli,
-    await cli.client.call(api.setTaskState, { params: params(args), body: { state: "COMPLETED" } }),
+    await cli.client.call(api.setTaskState, { params: getParams(args), body: { state: "COMPLETED" } }),
     "Accepted.",
   );
 }
 
-function tellState({ settings, terminal }: Cli, task: { id: string; state: TaskState }, words: string): void {
-  terminal.out(settings.json ? jsonLine(task) : `${words} Task ${shortId(task.id)} is ${task.state}.\n`);
+function printState({ settings, terminal }: Cli, task: { id: string; state: TaskState }, words: string): void {
+  terminal.out(settings.json ? toJsonLine(task) : `${words} Task ${toShortId(task.id)} is ${task.state}.\n`);
 }
 
-async function removeTask({ client, settings, terminal }: Cli, { args }: Input<unknown>): Promise<void> {
-  const task = await client.call(api.getTask, { params: params(args) });
+async function removeTask({ client, settings, terminal }: Cli, { args }: CommandLineInput<unknown>): Promise<void> {
+  const task = await client.call(api.getTask, { params: getParams(args) });
   await client.call(api.deleteTask, { params: { task_id: task.id } });
-  terminal.out(settings.json ? jsonLine({ deleted: task.id }) : `Task ${shortId(task.id)} is deleted.\n`);
+  terminal.out(settings.json ? toJsonLine({ deleted: task.id }) : `Task ${toShortId(task.id)} is deleted.\n`);
 }
 
 async function showDiff(
   { client, settings, terminal }: Cli,
-  { args, options }: Input<{ stat: boolean }>,
+  { args, options }: CommandLineInput<{ stat: boolean }>,
 ): Promise<void> {
-  const diff = await client.call(api.getTaskDiff, { params: params(args) });
-  if (settings.json) return terminal.out(jsonLine(diff));
-  if (options.stat) return terminal.out(`${diffStat(diff.files, terminal.style)}\n`);
-  if (terminal.isTty) terminal.out(patchText(diff.patch, terminal.style));
+  const diff = await client.call(api.getTaskDiff, { params: getParams(args) });
+  if (settings.json) return terminal.out(toJsonLine(diff));
+  if (options.stat) return terminal.out(`${formatDiffStat(diff.files, terminal.style)}\n`);
+  if (terminal.isTty) terminal.out(formatPatch(diff.patch, terminal.style));
   // What is piped on has to stay byte for byte what git can apply.
   else await writeBytes(process.stdout, Buffer.from(diff.patch));
   if (diff.truncated) terminal.err("The patch is too large to show whole; fetch the branch to see all of it.\n");
 }
 
-async function answerQuestion(cli: Cli, { args, options }: Input<z.infer<typeof AnswerOptions>>): Promise<void> {
+async function answerQuestion(
+  cli: Cli,
+  { args, options }: CommandLineInput<z.infer<typeof AnswerOptions>>,
+): Promise<void> {
   const { client, settings, terminal } = cli;
-  const task = await client.call(api.getTask, { params: params(args) });
-  const open = await openQuestions(client, task.id);
-  const asked =
+  const task = await client.call(api.getTask, { params: getParams(args) });
+  const open = await getOpenQuestions(client, task.id);
+  const questions =
     options.permission === undefined
       ? open
       : open.filter(({ permission_id }) => permission_id.startsWith(options.permission ?? ""));
   const wish = args[1];
   if (wish === undefined && !options.refuse) {
-    if (settings.json) return terminal.out(jsonLine({ permissions: asked }));
-    if (asked.length === 0) return terminal.err("The agent asks nothing.\n");
+    if (settings.json) return terminal.out(toJsonLine({ permissions: questions }));
+    if (questions.length === 0) return terminal.err("The agent asks nothing.\n");
     return terminal.out(
-      asked
+      questions
         .map(
           (one) =>
-            `${questionLines(one, terminal.style).join("\n")}\n    ${terminal.style.dim(`--permission ${clean(one.permission_id)}`)}\n`,
+            `${formatQuestion(one, terminal.style).join("\n")}\n    ${terminal.style.dim(`--permission ${toSafeText(one.permission_id)}`)}\n`,
         )
         .join(""),
     );
   }
-  const [question] = asked;
-  if (!question) throw usageError("the agent asks nothing that could be answered");
-  if (asked.length > 1)
-    throw usageError(
-      `the agent asks ${asked.length} things: say which with --permission (\`wharf task answer ${shortId(task.id)}\` shows them)`,
+  const [question] = questions;
+  if (!question) throw createUsageError("the agent asks nothing that could be answered");
+  if (questions.length > 1)
+    throw createUsageError(
+      `the agent asks ${questions.length} things: say which with --permission (\`wharf task answer ${toShortId(task.id)}\` shows them)`,
     );
-  const option_id = options.refuse ? undefined : chooseOption(wish ?? "", question.options ?? []);
-  if (option_id === undefined && !options.refuse) throw usageError(`'${wish}' is none of its options`);
+  const option_id = options.refuse ? undefined : getOptionId(wish ?? "", question.options ?? []);
+  if (option_id === undefined && !options.refuse) throw createUsageError(`'${wish}' is none of its options`);
   await client.call(api.answerPermission, {
     params: { task_id: task.id, permission_id: question.permission_id },
     body: option_id === undefined ? {} : { option_id },
   });
-  terminal.out(settings.json ? jsonLine({ permission_id: question.permission_id, option_id }) : "Answered.\n");
+  terminal.out(settings.json ? toJsonLine({ permission_id: question.permission_id, option_id }) : "Answered.\n");
 }

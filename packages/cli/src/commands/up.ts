@@ -1,30 +1,30 @@
 import { type AgentType, api, version } from "@wharf/contract";
 import type { Command } from "commander";
 import { z } from "zod";
-import { type Cli, jsonLine, type Register } from "../cli.ts";
-import { Interrupted, Interrupts } from "../interrupts.ts";
-import { wholeNumber } from "../option-values.ts";
+import { type Cli, toJsonLine, type RegisterCommand } from "../cli.ts";
+import { InterruptedError, Interrupts } from "../interrupts.ts";
+import { createIntegerSchema } from "../option-values.ts";
 import { startOwnServer } from "../own-server.ts";
-import { isolationText, unsafeWarning } from "../render/isolation.ts";
-import { fields } from "../render/table.ts";
+import { formatIsolation, formatUnsafeWarning } from "../render/isolation.ts";
+import { formatFields } from "../render/table.ts";
 
 const Options = z.object({
-  port: wholeNumber({ min: 0, max: 65_535 }).optional(),
+  port: createIntegerSchema({ min: 0, max: 65_535 }).optional(),
   host: z.string().min(1).optional(),
 });
 
-export function addUp(program: Command, register: Register): void {
+export function addUp(program: Command, register: RegisterCommand): void {
   const command = program
     .command("up")
     .description("serve in the foreground; Ctrl-C stops the server and leaves agents at work for the next start")
     .option("--port <port>", "port to listen on (WHARF_PORT)")
     .option("--host <address>", "address to listen on (WHARF_HOST)");
-  register(command, Options, up, { isLocal: true });
+  register(command, Options, runServer, { isLocal: true });
 }
 
-async function up(cli: Cli, { options }: { options: z.infer<typeof Options> }): Promise<number> {
+async function runServer(cli: Cli, { options }: { options: z.infer<typeof Options> }): Promise<number> {
   using interrupts = new Interrupts({ isService: true });
-  interrupts.holdExit();
+  interrupts.preventExit();
   const { settings, terminal } = cli;
   const environment = {
     ...settings.environment,
@@ -38,7 +38,7 @@ async function up(cli: Cli, { options }: { options: z.infer<typeof Options> }): 
     signal.addEventListener("abort", () => resolve(), { once: true });
     if (signal.aborted) resolve();
   });
-  if (!signal.aborted) await tell(cli, server.url);
+  if (!signal.aborted) await printAddress(cli, server.url);
   await Promise.race([server.stopped, ended]);
   if (!settings.json)
     terminal.err(
@@ -47,10 +47,10 @@ async function up(cli: Cli, { options }: { options: z.infer<typeof Options> }): 
         : "Stopped on request.\n",
     );
   // Ctrl-C and SIGTERM are how a server is stopped; a terminal that was closed under it is not.
-  return signal.reason instanceof Interrupted && signal.reason.signal === "SIGHUP" ? signal.reason.exitCode : 0;
+  return signal.reason instanceof InterruptedError && signal.reason.signal === "SIGHUP" ? signal.reason.exitCode : 0;
 }
 
-async function tell({ client, settings, terminal }: Cli, url: string): Promise<void> {
+async function printAddress({ client, settings, terminal }: Cli, url: string): Promise<void> {
   const [info, { agent_types }] = await Promise.all([
     client.call(api.serverInfo, {}),
     client.call(api.listAgentTypes, {}),
@@ -59,29 +59,29 @@ async function tell({ client, settings, terminal }: Cli, url: string): Promise<v
     const agents = agent_types.filter(({ available }) => available).map(({ name }) => name);
     const { pid, data_folder, backend, isolation, isolation_reason } = info;
     terminal.out(
-      jsonLine({ type: "up", url, version, pid, data_folder, backend, isolation, isolation_reason, agents }),
+      toJsonLine({ type: "up", url, version, pid, data_folder, backend, isolation, isolation_reason, agents }),
     );
     return;
   }
   const { style } = terminal;
-  const block = fields(
+  const block = formatFields(
     [
       ["address", style.bold(url)],
       ["data", info.data_folder],
-      ["isolation", isolationText(info, style)],
-      ["agents", agentNames(agent_types, true)],
-      ["not here", style.dim(agentNames(agent_types, false))],
+      ["isolation", formatIsolation(info, style)],
+      ["agents", getAgentNames(agent_types, true)],
+      ["not here", style.dim(getAgentNames(agent_types, false))],
     ],
     style,
   );
-  const warning = unsafeWarning(info, style);
+  const warning = formatUnsafeWarning(info, style);
   terminal.out(`${style.bold(`Wharf ${version} serves.`)}\n\n${block}${warning && `\n${warning}`}
   ${style.dim('wharf run "what to do" --repo .   runs a task, in another terminal')}
   ${style.dim("Ctrl-C stops the server and leaves agents at work; `wharf down` ends them too.")}
 `);
 }
 
-const agentNames = (types: readonly AgentType[], available: boolean): string =>
+const getAgentNames = (types: readonly AgentType[], available: boolean): string =>
   types
     .filter((type) => type.available === available)
     .map(({ name }) => name)

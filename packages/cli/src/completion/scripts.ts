@@ -78,7 +78,7 @@ else
   compdef _wharf wharf
 fi`;
 
-const fish = (program: string) => `function __wharf_complete
+const createFishScript = (program: string) => `function __wharf_complete
   set -l words (commandline -opc) (commandline -ct)
   set -l found (sh -c ${program} wharf $words[2..-1])
   if test "$found" = @file
@@ -90,12 +90,12 @@ end
 complete -c wharf -f -a '(__wharf_complete)'`;
 
 /** In single quotes fish knows two escapes. */
-const fishQuoted = (text: string): string => `'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
+const toFishString = (text: string): string => `'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
 
 /** The completion script of a shell, made from the tree of commands. */
 export function createScript(shell: Shell, program: Command): string {
   const functions = `${createTables(program)}\n${engine}`;
   if (shell === "bash") return `# source <(wharf completion bash)\n${functions}\n${bash}\n`;
   if (shell === "zsh") return `#compdef wharf\n# source <(wharf completion zsh)\n${functions}\n${zsh}\n`;
-  return `# wharf completion fish | source\n${fish(fishQuoted(`${functions}\n_wharf_candidates "$@"`))}\n`;
+  return `# wharf completion fish | source\n${createFishScript(toFishString(`${functions}\n_wharf_candidates "$@"`))}\n`;
 }

@@ -1,18 +1,18 @@
 import { pathToFileURL } from "node:url";
 import { api } from "@wharf/contract";
-import { type Cli, jsonLine } from "../cli.ts";
+import { type Cli, toJsonLine } from "../cli.ts";
 import { Exit } from "../failure.ts";
 import type { Interrupts } from "../interrupts.ts";
-import { patchText } from "../render/diff.ts";
-import { usageText } from "../render/event-line.ts";
-import { unsafeWarning } from "../render/isolation.ts";
-import { duration } from "../render/numbers.ts";
-import { exitCodeOf, exitCodes } from "../turn/outcome.ts";
+import { formatPatch } from "../render/diff.ts";
+import { formatUsage } from "../render/event-line.ts";
+import { formatUnsafeWarning } from "../render/isolation.ts";
+import { formatDuration } from "../render/numbers.ts";
+import { getExitCode, exitCodes } from "../turn/outcome.ts";
 import type { Summary } from "../turn/summary.ts";
-import { watchTurn } from "../turn/watch-turn.ts";
+import { watchTurn } from "../turn/show-turn.ts";
 import { type Branch, SampleRepository } from "./sample-repository.ts";
-import { reportText, runSampleTests } from "./sample-tests.ts";
-import { Stage } from "./stage.ts";
+import { formatReport, runSampleTests } from "./sample-tests.ts";
+import { DemoServer } from "./demo-server.ts";
 
 export interface DemoOptions {
   /** Goes on serving at the end, and keeps all folders. */
@@ -30,7 +30,7 @@ const prompt = "A test of this library fails. Find out why, mend it, and see tha
 export class Demo {
   readonly #cli: Cli;
   readonly #options: DemoOptions;
-  readonly #began = performance.now();
+  readonly #startedAt = performance.now();
   #step = 0;
 
   constructor(cli: Cli, options: DemoOptions) {
@@ -40,36 +40,38 @@ export class Demo {
 
   async run(): Promise<void> {
     const { style } = this.#cli.terminal;
-    this.#say(
+    this.#print(
       `${style.bold("Wharf, from a task to a branch.")} Offline and without a key: the agent is a script in place of a\nmodel, and says so. All the rest is real: server, database, sandbox, git, tests.\n`,
     );
-    this.#begin("A server, with a PostgreSQL of its own");
-    await using stage = await Stage.open(this.#cli.settings.environment);
+    this.#printHeading("A server, with a PostgreSQL of its own");
+    await using stage = await DemoServer.open(this.#cli.settings.environment);
     this.#options.interrupts.signal.throwIfAborted();
     const info = await stage.client.call(api.serverInfo, {});
-    this.#say(`   ${stage.url}   ${style.dim(`up after ${this.#elapsed()}`)}\n${unsafeWarning(info, style)}`);
+    this.#print(
+      `   ${stage.url}   ${style.dim(`up after ${this.#getElapsedTime()}`)}\n${formatUnsafeWarning(info, style)}`,
+    );
 
-    const sample = await this.#makeSample(stage.sample);
-    const summary = await this.#work(stage, info);
-    const branch = await this.#broughtBack(sample, summary);
-    await this.#show(sample, branch, summary);
-    if (this.#options.keep) await this.#stay(stage, summary);
-    else await this.#leave(stage, summary);
+    const sample = await this.#createSample(stage.sample);
+    const summary = await this.#runTask(stage, info);
+    const branch = await this.#getBranch(sample, summary);
+    await this.#showResult(sample, branch, summary);
+    if (this.#options.keep) await this.#serveUntilInterrupted(stage, summary);
+    else await this.#finish(stage, summary);
   }
 
-  async #makeSample(folder: string): Promise<SampleRepository> {
-    this.#begin("A repository with a test that fails");
+  async #createSample(folder: string): Promise<SampleRepository> {
+    this.#printHeading("A repository with a test that fails");
     const sample = new SampleRepository(folder);
     await sample.create();
-    const before = await runSampleTests(sample.folder, this.#options.interrupts.signal);
-    this.#say(
-      `   ${sample.folder}\n   its tests: ${this.#cli.terminal.style.red(reportText(before))} (${before.failures.join(", ")})\n`,
+    const initialReport = await runSampleTests(sample.folder, this.#options.interrupts.signal);
+    this.#print(
+      `   ${sample.folder}\n   its tests: ${this.#cli.terminal.style.red(formatReport(initialReport))} (${initialReport.failures.join(", ")})\n`,
     );
-    if (before.failed === 0) throw new Error("the sample's tests pass before anything was done");
+    if (initialReport.failed === 0) throw new Error("the sample's tests pass before anything was done");
     return sample;
   }
 
-  async #work(stage: Stage, info: { default_board_id: string; isolation: string }): Promise<Summary> {
+  async #runTask(stage: DemoServer, info: { default_board_id: string; isolation: string }): Promise<Summary> {
     const { interrupts } = this.#options;
     const { signal } = interrupts;
     const { client } = stage;
@@ -82,20 +84,20 @@ export class Demo {
       permission_policy: "allow-all" as const,
     };
     const task = await client.call(api.createTask, { params: { board_id: board.id }, body }, { signal });
-    this.#begin(
+    this.#printHeading(
       `A task on the board "${board.name}", and an agent at work on it in a ${info.isolation === "unsafe" ? "plain process" : "sandbox"}`,
     );
-    this.#say(`   "${prompt}"\n\n`);
+    this.#print(`   "${prompt}"\n\n`);
     const { turn_id } = await client.call(api.startTask, { params: { task_id: task.id } }, { signal });
     return watchTurn({ ...this.#cli, client }, { task, turnId: turn_id, after: 0, interrupts });
   }
 
   /** The branch, as the repository itself has it. */
-  async #broughtBack(sample: SampleRepository, { outcome, task }: Summary): Promise<Branch> {
+  async #getBranch(sample: SampleRepository, { outcome, task }: Summary): Promise<Branch> {
     this.#options.interrupts.signal.throwIfAborted();
     const { style } = this.#cli.terminal;
-    const branch = await sample.branch(task.shadow_branch);
-    const code = exitCodeOf(outcome);
+    const branch = await sample.getBranch(task.shadow_branch);
+    const code = getExitCode(outcome);
     if (code === 0 && branch !== undefined) return branch;
     const why = outcome.failure?.message ?? outcome.push_message ?? outcome.reason ?? "no branch came back";
     this.#cli.terminal.err(
@@ -104,29 +106,31 @@ export class Demo {
     throw new Exit(code === 0 ? exitCodes.wharfFailed : code);
   }
 
-  async #show(sample: SampleRepository, branch: Branch, { outcome }: Summary): Promise<void> {
+  async #showResult(sample: SampleRepository, branch: Branch, { outcome }: Summary): Promise<void> {
     const { style } = this.#cli.terminal;
-    this.#begin("What it changed");
-    this.#say(`\n${indented(patchText(await sample.patch(branch), style))}\n`);
-    this.#begin("The branch that came back");
-    this.#say(`   ${style.bold(branch.name)} at ${branch.sha.slice(0, 10)}, pushed to the repository\n`);
+    this.#printHeading("What it changed");
+    this.#print(`\n${indent(formatPatch(await sample.getPatch(branch), style))}\n`);
+    this.#printHeading("The branch that came back");
+    this.#print(`   ${style.bold(branch.name)} at ${branch.sha.slice(0, 10)}, pushed to the repository\n`);
     await using copy = await sample.checkOut(branch);
-    const after = await runSampleTests(copy.folder, this.#options.interrupts.signal);
-    const passes = after.failed === 0 && after.passed > 0;
-    this.#say(`   its tests: ${passes ? style.green(reportText(after)) : style.red(reportText(after))}\n`);
-    this.#begin("What it used");
-    this.#say(`   ${usageText(outcome.used)}\n`);
+    const finalReport = await runSampleTests(copy.folder, this.#options.interrupts.signal);
+    const passes = finalReport.failed === 0 && finalReport.passed > 0;
+    this.#print(
+      `   its tests: ${passes ? style.green(formatReport(finalReport)) : style.red(formatReport(finalReport))}\n`,
+    );
+    this.#printHeading("What it used");
+    this.#print(`   ${formatUsage(outcome.used)}\n`);
     if (!passes) throw new Exit(exitCodes.agentFailed);
   }
 
   /** Ends by itself; what there is to look at stays. */
-  async #leave(stage: Stage, summary: Summary): Promise<void> {
+  async #finish(stage: DemoServer, summary: Summary): Promise<void> {
     const { style } = this.#cli.terminal;
     const { shadow_branch: branch } = summary.task;
     await stage.end("sample");
-    if (this.#cli.settings.json) return this.#tellResult(stage, summary);
-    this.#say(`
-${style.green("✓")} ${style.bold(`Done in ${this.#elapsed()}.`)} Server, database and sandbox are gone again; the sample stays:
+    if (this.#cli.settings.json) return this.#printResult(stage, summary);
+    this.#print(`
+${style.green("✓")} ${style.bold(`Done in ${this.#getElapsedTime()}.`)} Server, database and sandbox are gone again; the sample stays:
 
    ${style.cyan(pathToFileURL(stage.sample).href)}
    git -C ${stage.sample} show ${branch}
@@ -136,14 +140,14 @@ ${style.green("✓")} ${style.bold(`Done in ${this.#elapsed()}.`)} Server, datab
   }
 
   /** Serves until it is interrupted, for a look around. */
-  async #stay(stage: Stage, summary: Summary): Promise<void> {
+  async #serveUntilInterrupted(stage: DemoServer, summary: Summary): Promise<void> {
     const { style } = this.#cli.terminal;
     const { interrupts } = this.#options;
     const { signal } = interrupts;
     const { task } = summary;
-    if (this.#cli.settings.json) this.#tellResult(stage, summary);
-    this.#say(`
-${style.green("✓")} ${style.bold(`Done in ${this.#elapsed()}.`)} The server goes on until Ctrl-C; all that was made stays in ${stage.home}
+    if (this.#cli.settings.json) this.#printResult(stage, summary);
+    this.#print(`
+${style.green("✓")} ${style.bold(`Done in ${this.#getElapsedTime()}.`)} The server goes on until Ctrl-C; all that was made stays in ${stage.home}
 
    ${style.cyan(`${stage.url}/api/v1/tasks/${task.id}`)}
    curl -H "Authorization: Bearer $(cat ${stage.dataFolder}/owner-token)" ${stage.url}/api/v1/tasks/${task.id}
@@ -155,33 +159,33 @@ ${style.green("✓")} ${style.bold(`Done in ${this.#elapsed()}.`)} The server go
     await stage.end("all");
   }
 
-  #tellResult(stage: Stage, { task, outcome }: Summary): void {
-    const { commit, used } = outcome;
+  #printResult(stage: DemoServer, { task, outcome }: Summary): void {
+    const { commit, used: usageTotals } = outcome;
     this.#cli.terminal.out(
-      jsonLine({
+      toJsonLine({
         type: "summary",
         exit_code: 0,
         task_id: task.id,
         branch: task.shadow_branch,
         commit: commit?.sha,
         repository: stage.sample,
-        usage: used,
+        usage: usageTotals,
       }),
     );
   }
 
-  #begin(heading: string): void {
+  #printHeading(heading: string): void {
     const { style } = this.#cli.terminal;
-    this.#say(`\n${style.bold(`${++this.#step}  ${heading}`)}\n`);
+    this.#print(`\n${style.bold(`${++this.#step}  ${heading}`)}\n`);
   }
 
-  #say(text: string): void {
+  #print(text: string): void {
     if (!this.#cli.settings.json) this.#cli.terminal.out(text);
   }
 
-  #elapsed(): string {
-    return duration(performance.now() - this.#began);
+  #getElapsedTime(): string {
+    return formatDuration(performance.now() - this.#startedAt);
   }
 }
 
-const indented = (text: string): string => text.replaceAll(/^(?=.)/gm, "   ");
+const indent = (text: string): string => text.replaceAll(/^(?=.)/gm, "   ");

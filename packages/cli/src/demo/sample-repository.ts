@@ -31,35 +31,35 @@ export class SampleRepository {
       await mkdir(dirname(file), { recursive: true });
       await writeFile(file, content);
     }
-    await this.#git("init", "--quiet", "--initial-branch=main");
-    await this.#git("add", "--all");
-    await this.#git("commit", "--quiet", "--message=A small library for durations");
+    await this.#runGit("init", "--quiet", "--initial-branch=main");
+    await this.#runGit("add", "--all");
+    await this.#runGit("commit", "--quiet", "--message=A small library for durations");
   }
 
-  async branch(name: string): Promise<Branch | undefined> {
-    const sha = await this.#git("rev-parse", "--quiet", "--verify", `refs/heads/${name}^{commit}`).catch(() => "");
+  async getBranch(name: string): Promise<Branch | undefined> {
+    const sha = await this.#runGit("rev-parse", "--quiet", "--verify", `refs/heads/${name}^{commit}`).catch(() => "");
     return sha === "" ? undefined : { name, sha };
   }
 
-  patch(branch: Branch): Promise<string> {
-    return this.#git("diff", "--no-ext-diff", "--no-color", `main...${branch.name}`);
+  getPatch(branch: Branch): Promise<string> {
+    return this.#runGit("diff", "--no-ext-diff", "--no-color", `main...${branch.name}`);
   }
 
   /** A copy of a branch's files in a folder of its own, while it is held. */
   async checkOut(branch: Branch): Promise<AsyncDisposable & { readonly folder: string }> {
     const folder = `${this.folder}-on-branch`;
-    await this.#git("worktree", "add", "--quiet", "--detach", folder, branch.sha);
+    await this.#runGit("worktree", "add", "--quiet", "--detach", folder, branch.sha);
     return {
       folder,
       [Symbol.asyncDispose]: async () => {
         await rm(folder, { recursive: true, force: true });
-        await this.#git("worktree", "prune");
+        await this.#runGit("worktree", "prune");
       },
     };
   }
 
   /** Without the person's own settings of git: hooks, signing and the like would be theirs to blame. */
-  async #git(...args: string[]): Promise<string> {
+  async #runGit(...args: string[]): Promise<string> {
     const environment = {
       PATH: process.env.PATH,
       HOME: this.folder,

@@ -7,22 +7,22 @@ export interface TestReport {
   readonly failures: readonly string[];
 }
 
-const patience = 60_000; // ms
+const testTimeoutMs = 60_000; // ms
 
 /** Runs the sample's tests in a folder, as a person would. */
 export function runSampleTests(folder: string, signal: AbortSignal): Promise<TestReport> {
-  return new Promise((done, fail) => {
-    const options = { cwd: folder, env: { PATH: process.env.PATH }, signal, timeout: patience };
+  return new Promise((resolve, reject) => {
+    const options = { cwd: folder, env: { PATH: process.env.PATH }, signal, timeout: testTimeoutMs };
     execFile(process.execPath, ["--test", "--test-reporter=tap"], options, (error, stdout) => {
-      const report = readReport(stdout);
-      if (signal.aborted) fail(signal.reason);
-      else if (report) done(report);
-      else fail(new Error(`the sample's tests did not run: ${error?.message ?? "no report"}`));
+      const report = parseReport(stdout);
+      if (signal.aborted) reject(signal.reason);
+      else if (report) resolve(report);
+      else reject(new Error(`the sample's tests did not run: ${error?.message ?? "no report"}`));
     });
   });
 }
 
-function readReport(tap: string): TestReport | undefined {
+function parseReport(tap: string): TestReport | undefined {
   const passed = /^# pass (\d+)$/m.exec(tap)?.[1];
   const failed = /^# fail (\d+)$/m.exec(tap)?.[1];
   if (passed === undefined || failed === undefined) return undefined;
@@ -32,4 +32,4 @@ function readReport(tap: string): TestReport | undefined {
   return { passed: Number(passed), failed: Number(failed), failures };
 }
 
-export const reportText = ({ passed, failed }: TestReport): string => `${passed} passed, ${failed} failed`;
+export const formatReport = ({ passed, failed }: TestReport): string => `${passed} passed, ${failed} failed`;

@@ -15,9 +15,9 @@ it("makes a repository in which one test fails, and finds out by running it", as
       failed: 1,
       failures: ["reads milliseconds"],
     });
-    expect(await sample.branch("shadow/none")).toBeUndefined();
+    expect(await sample.getBranch("shadow/none")).toBeUndefined();
 
-    const main = await sample.branch("main");
+    const main = await sample.getBranch("main");
     expect(main?.sha).toMatch(/^[0-9a-f]{40}$/);
     await writeFile(join(sample.folder, "test/duration.test.js"), "");
     const copy = await sample.checkOut(main!);

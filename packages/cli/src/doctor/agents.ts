@@ -1,12 +1,12 @@
 import { api } from "@wharf/contract";
-import { type Check, onPath, type Surroundings } from "./check.ts";
+import { type Check, getProgramPath, type DoctorContext } from "./check.ts";
 
 const keys = ["GEMINI_API_KEY", "ANTHROPIC_API_KEY", "OPENAI_API_KEY"] as const;
 
 /** Only names are told: a key is nobody's to see. */
-export async function checkModelKeys({ settings }: Surroundings): Promise<Check> {
-  const found = keys.filter((key) => settings.environment[key]);
-  if (found.length > 0) return { name: "model keys", status: "ok", text: found.join(", ") };
+export async function checkModelKeys({ settings }: DoctorContext): Promise<Check> {
+  const presentKeys = keys.filter((key) => settings.environment[key]);
+  if (presentKeys.length > 0) return { name: "model keys", status: "ok", text: presentKeys.join(", ") };
   return {
     name: "model keys",
     status: "warn",
@@ -25,32 +25,34 @@ const packages: Readonly<Record<string, { readonly program: string; readonly pac
   auggie: { program: "auggie", package: "@augmentcode/auggie" },
 };
 
-export async function checkAgents({ settings, client }: Surroundings): Promise<Check> {
+export async function checkAgents({ settings, client }: DoctorContext): Promise<Check> {
   const name = "agents";
-  const listed = await client.call(api.listAgentTypes, {}, { timeout: 5_000 }).catch(() => undefined);
+  const listed = await client.call(api.listAgentTypes, {}, { timeoutMs: 5_000 }).catch(() => undefined);
   const path = settings.environment.PATH;
-  const here = listed
+  const availableAgents = listed
     ? listed.agent_types.filter(({ available }) => available).map((type) => type.name)
     : [
         "demo",
         "wharf",
         ...Object.entries(packages).flatMap(([agent, { program }]) =>
-          onPath(program, path) === undefined ? [] : [agent],
+          getProgramPath(program, path) === undefined ? [] : [agent],
         ),
       ];
-  const missing = Object.entries(packages).filter(([, { program }]) => onPath(program, path) === undefined);
-  const text = `${here.join(", ")}${listed ? "" : " (the server says more when it runs)"}`;
-  if (missing.length === 0) return { name, status: "ok", text };
-  const next = `Others: ${missing.map(([agent, { package: from }]) => `${agent} with \`npm install -g ${from}\``).join(", ")}.`;
-  return { name, status: here.length > 0 ? "ok" : "warn", text, next };
+  const missingAgents = Object.entries(packages).filter(
+    ([, { program }]) => getProgramPath(program, path) === undefined,
+  );
+  const text = `${availableAgents.join(", ")}${listed ? "" : " (the server says more when it runs)"}`;
+  if (missingAgents.length === 0) return { name, status: "ok", text };
+  const next = `Others: ${missingAgents.map(([agent, { package: packageName }]) => `${agent} with \`npm install -g ${packageName}\``).join(", ")}.`;
+  return { name, status: availableAgents.length > 0 ? "ok" : "warn", text, next };
 }
 
 /** The server of the data folder, and what it says of itself. */
-export async function checkServer({ client, settings }: Surroundings): Promise<Check> {
+export async function checkServer({ client, settings }: DoctorContext): Promise<Check> {
   const name = "server";
   try {
-    const { version } = await client.call(api.health, {}, { timeout: 5_000 });
-    const info = await client.call(api.serverInfo, {}, { timeout: 5_000 });
+    const { version } = await client.call(api.health, {}, { timeoutMs: 5_000 });
+    const info = await client.call(api.serverInfo, {}, { timeoutMs: 5_000 });
     const { url } = await client.locate();
     const limits = info.limits === undefined ? "" : ` (${info.limits})`;
     const text = `${version} at ${url}, process ${info.pid}, isolation ${info.isolation}${limits}`;

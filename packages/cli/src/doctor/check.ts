@@ -11,13 +11,13 @@ export interface Check {
   readonly next?: string;
 }
 
-export interface Surroundings {
+export interface DoctorContext {
   readonly settings: Settings;
   readonly client: Client;
 }
 
 /** Where a program is on the PATH, or nothing. */
-export function onPath(program: string, path: string | undefined): string | undefined {
+export function getProgramPath(program: string, path: string | undefined): string | undefined {
   return (path ?? "")
     .split(delimiter)
     .filter((folder) => folder !== "")

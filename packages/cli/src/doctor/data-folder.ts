@@ -2,20 +2,20 @@ import { access, constants, stat, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { WharfError } from "@wharf/contract";
 import { requireClosedFolder } from "@wharf/contract/closed-folder";
-import { size } from "../render/numbers.ts";
-import type { Check, Surroundings } from "./check.ts";
+import { formatSize } from "../render/numbers.ts";
+import type { Check, DoctorContext } from "./check.ts";
 
 const name = "data folder";
 /** Runners, mirrors and a database want some room. */
-const comfortable = 2 * 1024 ** 3; // bytes
-const scarce = 200 * 1024 ** 2; // bytes
+const comfortableBytes = 2 * 1024 ** 3; // bytes
+const scarceBytes = 200 * 1024 ** 2; // bytes
 
 /** Whether everything can be kept there: by the server, and where root runs it also by the user that PostgreSQL runs as. */
-export async function checkDataFolder({ settings }: Surroundings): Promise<Check> {
+export async function checkDataFolder({ settings }: DoctorContext): Promise<Check> {
   const { dataFolder, environment } = settings;
-  const there = await nearest(dataFolder);
-  const isThere = there === dataFolder;
-  const writable = await access(there, constants.W_OK | constants.X_OK).then(
+  const existingFolder = await getExistingFolder(dataFolder);
+  const isThere = existingFolder === dataFolder;
+  const writable = await access(existingFolder, constants.W_OK | constants.X_OK).then(
     () => true,
     () => false,
   );
@@ -23,11 +23,12 @@ export async function checkDataFolder({ settings }: Surroundings): Promise<Check
     return {
       name,
       status: "fail",
-      text: `${dataFolder}: ${isThere ? "it" : there} cannot be written to`,
+      text: `${dataFolder}: ${isThere ? "it" : existingFolder} cannot be written to`,
       next: "Choose another folder with WHARF_DATA, or have its owner let you write there.",
     };
   }
-  const closed = process.getuid?.() === 0 && !environment.DATABASE_URL ? await closedTo(there) : undefined;
+  const closed =
+    process.getuid?.() === 0 && !environment.DATABASE_URL ? await getClosedFolder(existingFolder) : undefined;
   if (closed !== undefined) {
     const next = `Choose a folder outside it with WHARF_DATA, let others pass it (\`chmod o+x ${closed}\`), or set DATABASE_URL.`;
     return {
@@ -37,33 +38,33 @@ export async function checkDataFolder({ settings }: Surroundings): Promise<Check
       next,
     };
   }
-  const open = await requireClosedFolder(there).then(
+  const open = await requireClosedFolder(existingFolder).then(
     () => undefined,
     (error: WharfError) => error,
   );
   if (isThere && open) return { name, status: "fail", text: open.message, next: open.next };
-  const { bavail, bsize } = await statfs(there);
+  const { bavail, bsize } = await statfs(existingFolder);
   const free = bavail * bsize;
-  const text = `${dataFolder}${isThere ? "" : " (made at the first start)"}, ${size(free)} free`;
-  if (free >= comfortable) return { name, status: "ok", text };
+  const text = `${dataFolder}${isThere ? "" : " (made at the first start)"}, ${formatSize(free)} free`;
+  if (free >= comfortableBytes) return { name, status: "ok", text };
   return {
     name,
-    status: free < scarce ? "fail" : "warn",
+    status: free < scarceBytes ? "fail" : "warn",
     text,
     next: "Free some space, or choose a folder on another disk with WHARF_DATA.",
   };
 }
 
 /** The folder itself, or the nearest above it that is there. */
-async function nearest(folder: string): Promise<string> {
+async function getExistingFolder(folder: string): Promise<string> {
   for (let one = folder; ; one = dirname(one)) {
-    const found = await stat(one).catch(() => undefined);
-    if (found?.isDirectory() || one === dirname(one)) return one;
+    const stats = await stat(one).catch(() => undefined);
+    if (stats?.isDirectory() || one === dirname(one)) return one;
   }
 }
 
 /** The nearest folder on the way there that a user without any rights of its own may not pass. */
-async function closedTo(folder: string): Promise<string | undefined> {
+async function getClosedFolder(folder: string): Promise<string | undefined> {
   for (let one = folder; ; one = dirname(one)) {
     const { mode } = await stat(one);
     if (!(mode & 0o001)) return one;

@@ -1,10 +1,10 @@
 import { WharfError } from "@wharf/contract";
-import type { Check, Surroundings } from "./check.ts";
+import type { Check, DoctorContext } from "./check.ts";
 
 const name = "Docker";
 
 /** The engine is asked only where runners are to live there: everybody else need not have one. */
-export async function checkDocker({ settings }: Surroundings): Promise<Check> {
+export async function checkDocker({ settings }: DoctorContext): Promise<Check> {
   const { describeDocker, readConfig } = await import("@wharf/server");
   try {
     const { backend, docker, runnerImage, localUnsafe } = readConfig(settings.environment);

@@ -1,6 +1,6 @@
 /** What this machine can do for Wharf, and how to get what is missing. */
 import { checkAgents, checkModelKeys, checkServer } from "./agents.ts";
-import type { Check, Surroundings } from "./check.ts";
+import type { Check, DoctorContext } from "./check.ts";
 import { checkDataFolder } from "./data-folder.ts";
 import { checkDocker } from "./docker.ts";
 import { checkOrphans } from "./orphans.ts";
@@ -22,5 +22,5 @@ const checks = [
   checkAgents,
 ];
 
-export const examine = (surroundings: Surroundings): Promise<Check[]> =>
+export const runChecks = (surroundings: DoctorContext): Promise<Check[]> =>
   Promise.all(checks.map((check) => check(surroundings)));

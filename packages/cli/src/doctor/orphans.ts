@@ -1,11 +1,11 @@
 import { runnerApi } from "@wharf/contract";
-import type { Check, Surroundings } from "./check.ts";
+import type { Check, DoctorContext } from "./check.ts";
 
 const name = "orphaned runners";
 
 /** Runners without a row: the database may be an older copy, or not the one it should be. */
-export async function checkOrphans({ client }: Surroundings): Promise<Check> {
-  const answer = await client.call(runnerApi.listOrphans, {}, { timeout: 5_000 }).catch(() => undefined);
+export async function checkOrphans({ client }: DoctorContext): Promise<Check> {
+  const answer = await client.call(runnerApi.listOrphans, {}, { timeoutMs: 5_000 }).catch(() => undefined);
   if (!answer) return { name, status: "ok", text: "not known while no server runs" };
   const { length } = answer.orphans;
   if (length === 0) return { name, status: "ok", text: "none" };

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { kitFolder } from "../own-server.ts";
-import { attempt } from "./attempt.ts";
-import { type Check, onPath, type Surroundings } from "./check.ts";
+import { getKitFolder } from "../own-server.ts";
+import { tryProgram } from "./try-program.ts";
+import { type Check, getProgramPath, type DoctorContext } from "./check.ts";
 
 const oldestNode = 24;
 
@@ -21,10 +21,10 @@ export async function checkNode(): Promise<Check> {
 const installGit = "Install git (`apt install git`, `dnf install git`, `brew install git`).";
 
 /** The gateway serves repositories with git's own http-backend, which some distributions package apart. */
-export async function checkGit({ settings }: Surroundings): Promise<Check> {
-  const git = onPath("git", settings.environment.PATH);
+export async function checkGit({ settings }: DoctorContext): Promise<Check> {
+  const git = getProgramPath("git", settings.environment.PATH);
   if (git === undefined) return { name: "git", status: "fail", text: "is not on the PATH", next: installGit };
-  const [version, folder] = await Promise.all([attempt(git, ["--version"]), attempt(git, ["--exec-path"])]);
+  const [version, folder] = await Promise.all([tryProgram(git, ["--version"]), tryProgram(git, ["--exec-path"])]);
   if (!version.ok || !folder.ok)
     return {
       name: "git",
@@ -53,18 +53,18 @@ const allowLimits =
   "Limits need systemd (`systemd-run`, with a user session unless the server is root) or a cgroup that the server may write to.";
 
 /** Whether a sandbox can be made is found out by making one, as the server does. */
-export async function checkSandbox({ settings }: Surroundings): Promise<Check> {
+export async function checkSandbox({ settings }: DoctorContext): Promise<Check> {
   const name = "sandbox";
   const { describeSandbox } = await import("@wharf/server");
   const searchPath = settings.environment.PATH ?? "";
-  const found = await describeSandbox({ kit: kitFolder(), node: process.execPath, searchPath });
-  const { missing: reason, limits, lacks } = found;
+  const description = await describeSandbox({ kit: getKitFolder(), node: process.execPath, searchPath });
+  const { missing: reason, limits, lacks } = description;
   if (reason === undefined) {
     const filter = lacks.includes("filter") ? "; system calls are not filtered" : "";
     const text = `bubblewrap makes sandboxes without a network; ${limits}${filter}`;
     if (lacks.length === 0) return { name, status: "ok", text };
     return { name, status: "warn", text, next: lacks.includes("limits") ? allowLimits : allowFilter };
   }
-  const next = onPath("bwrap", searchPath) === undefined ? install : allowNamespaces;
+  const next = getProgramPath("bwrap", searchPath) === undefined ? install : allowNamespaces;
   return { name, status: "warn", text: `${reason}: agents run as plain processes, WITHOUT A SANDBOX`, next };
 }

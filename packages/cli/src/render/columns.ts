@@ -6,30 +6,30 @@ const invisible = /^[\p{Mark}\p{Format}]+$/u;
 // oxlint-disable-next-line no-control-regex
 const sequence = /(\u001b\[[0-9;]*m)/g;
 
-const widthOf = (letter: string): number => (invisible.test(letter) ? 0 : wide.test(letter) ? 2 : 1);
+const getLetterWidth = (letter: string): number => (invisible.test(letter) ? 0 : wide.test(letter) ? 2 : 1);
 
 /** How many columns text takes: wide letters and most emoji take two. */
-export function columnsOf(text: string): number {
+export function getTextWidth(text: string): number {
   let columns = 0;
-  for (const { segment } of segmenter.segment(text.replaceAll(sequence, ""))) columns += widthOf(segment);
+  for (const { segment } of segmenter.segment(text.replaceAll(sequence, ""))) columns += getLetterWidth(segment);
   return columns;
 }
 
 /** Text in at most so many columns, with … where something is left out. Its colours stay, and end where they did. */
-export function truncate(text: string, max: number): string {
-  if (columnsOf(text) <= max) return text;
+export function truncateText(text: string, max: number): string {
+  if (getTextWidth(text) <= max) return text;
   let room = max - 1;
-  let shown = "";
+  let result = "";
   for (const [i, piece] of text.split(sequence).entries()) {
-    if (i % 2 === 1) shown += piece;
+    if (i % 2 === 1) result += piece;
     else
       for (const { segment } of segmenter.segment(piece)) {
         if (room < 0) break;
-        const width = widthOf(segment);
+        const width = getLetterWidth(segment);
         // The first letter without room ends the text.
-        shown += width <= room ? segment : "…";
+        result += width <= room ? segment : "…";
         room = width <= room ? room - width : -1;
       }
   }
-  return shown;
+  return result;
 }

@@ -1,12 +1,12 @@
 import { expect, it } from "vitest";
-import { diffStat, patchText } from "./diff.ts";
+import { formatDiffStat, formatPatch } from "./diff.ts";
 import { createStyle } from "./style.ts";
 
 it("tells how much was changed, file by file, and keeps a long list short", () => {
   const plain = createStyle(false);
-  expect(diffStat([], plain)).toBe("nothing was changed");
+  expect(formatDiffStat([], plain)).toBe("nothing was changed");
   expect(
-    diffStat(
+    formatDiffStat(
       [
         { path: "a.js", additions: 2, deletions: 1 },
         { path: "long/b.js", additions: 0, deletions: 3 },
@@ -15,12 +15,12 @@ it("tells how much was changed, file by file, and keeps a long list short", () =
     ),
   ).toBe("2 files, +2 −4\na.js       +2 −1\nlong/b.js  +0 −3");
   const many = Array.from({ length: 25 }, (_, i) => ({ path: `f${i}`, additions: 1, deletions: 0 }));
-  expect(diffStat(many, plain).split("\n").at(-1)).toBe("and 5 more");
+  expect(formatDiffStat(many, plain).split("\n").at(-1)).toBe("and 5 more");
 });
 
 it("colours what was added and removed, but not the names of the files", () => {
   const style = createStyle(true);
-  expect(patchText("--- a/x\n+++ b/x\n@@ -1 +1 @@\n-old\n+new\n same", style)).toBe(
+  expect(formatPatch("--- a/x\n+++ b/x\n@@ -1 +1 @@\n-old\n+new\n same", style)).toBe(
     [
       style.bold("--- a/x"),
       style.bold("+++ b/x"),

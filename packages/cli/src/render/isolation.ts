@@ -1,4 +1,4 @@
-import { oneLine } from "./clean.ts";
+import { toSingleLine } from "./safe-text.ts";
 import type { Style } from "./style.ts";
 
 export interface IsolationInfo {
@@ -10,21 +10,23 @@ export interface IsolationInfo {
 const bubblewrapHint =
   "Install bubblewrap (`apt install bubblewrap`, `dnf install bubblewrap`) and see that user namespaces are allowed; `wharf doctor` says more.";
 
-export const isolationText = ({ backend, isolation }: IsolationInfo, style: Style): string =>
-  isolation === "unsafe" ? style.red("UNSAFE: none") : `${shownIsolation(isolation, style)} (${oneLine(backend, 40)})`;
+export const formatIsolation = ({ backend, isolation }: IsolationInfo, style: Style): string =>
+  isolation === "unsafe"
+    ? style.red("UNSAFE: none")
+    : `${formatIsolationLevel(isolation, style)} (${toSingleLine(backend, 40)})`;
 
 /** How a runner is held in, loudly where it is not. */
-export const shownIsolation = (isolation: string, style: Style): string => {
+export const formatIsolationLevel = (isolation: string, style: Style): string => {
   if (isolation === "unsafe") return style.red("WITHOUT A SANDBOX");
-  return isolation === "unenforced" ? style.red("ISOLATION NOT ENFORCED") : oneLine(isolation, 40);
+  return isolation === "unenforced" ? style.red("ISOLATION NOT ENFORCED") : toSingleLine(isolation, 40);
 };
 
 /** Agents without a sandbox are nothing to be told of in passing. */
-export function unsafeWarning({ isolation, isolation_reason }: IsolationInfo, style: Style): string {
+export function formatUnsafeWarning({ isolation, isolation_reason }: IsolationInfo, style: Style): string {
   if (isolation !== "unsafe") return "";
   const lines = [
     "AGENTS RUN WITHOUT A SANDBOX",
-    `Why: ${oneLine(isolation_reason ?? "no sandbox can be made here", 300)}.`,
+    `Why: ${toSingleLine(isolation_reason ?? "no sandbox can be made here", 300)}.`,
     "An agent is a plain process here: it can read and change all that you can, and reach the network.",
     "Model keys are withheld from it unless WHARF_LOCAL_UNSAFE=1 is set.",
     bubblewrapHint,

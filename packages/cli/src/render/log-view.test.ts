@@ -12,7 +12,7 @@ function shown(events: readonly (EventData | readonly [EventData, number])[], de
     const [data, ms] = "kind" in one ? [one, 0] : one;
     return view.show({ seq: i + 1, type: "log", timestamp: at(ms), task_id: "t", data });
   });
-  return text.join("") + view.rest();
+  return text.join("") + view.endLine();
 }
 
 const said = (text: string): EventData => ({ kind: "message", role: "agent", text });

@@ -1,5 +1,5 @@
 /** Times and sizes as people read them. */
-export function duration(milliseconds: number): string {
+export function formatDuration(milliseconds: number): string {
   if (milliseconds < 60_000) return `${(milliseconds / 1000).toFixed(1)} s`;
   const seconds = Math.round(milliseconds / 1000);
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
@@ -8,7 +8,7 @@ export function duration(milliseconds: number): string {
 
 const units = ["B", "kB", "MB", "GB", "TB"] as const;
 
-export function size(bytes: number): string {
+export function formatSize(bytes: number): string {
   let amount = bytes;
   let unit = 0;
   while (amount >= 1000 && unit < units.length - 1) {
@@ -18,13 +18,13 @@ export function size(bytes: number): string {
   return `${unit === 0 || amount >= 100 ? Math.round(amount) : amount.toFixed(1)} ${units[unit]}`;
 }
 
-export const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
+export const formatCount = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
 /** How long ago something was, roughly. */
-export function ago(timestamp: string, now = Date.now()): string {
-  const seconds = Math.max(0, Math.round((now - Date.parse(timestamp)) / 1000));
+export function formatAge(timestamp: string, nowMs = Date.now()): string {
+  const seconds = Math.max(0, Math.round((nowMs - Date.parse(timestamp)) / 1000));
   if (seconds < 60) return `${seconds} s ago`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
   if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ago`;
-  return plural(Math.floor(seconds / 86_400), "day") + " ago";
+  return formatCount(Math.floor(seconds / 86_400), "day") + " ago";
 }

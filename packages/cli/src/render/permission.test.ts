@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { chooseOption } from "./permission.ts";
+import { getOptionId } from "./permission.ts";
 
 const options = [
   { option_id: "once", name: "Allow", option_kind: "allow_once" },
@@ -8,7 +8,7 @@ const options = [
 ];
 
 it("takes an answer by number, id, or the beginning of a name or kind", () => {
-  expect(["1", "ever", "reject", "Allow always", " 3 "].map((answer) => chooseOption(answer, options))).toEqual([
+  expect(["1", "ever", "reject", "Allow always", " 3 "].map((answer) => getOptionId(answer, options))).toEqual([
     "once",
     "ever",
     "no",
@@ -18,11 +18,11 @@ it("takes an answer by number, id, or the beginning of a name or kind", () => {
 });
 
 it("takes a plain yes as yes for once, never for always", () => {
-  expect(chooseOption("allow", options)).toBe("once");
+  expect(getOptionId("allow", options)).toBe("once");
 });
 
 it("takes nothing that it does not understand", () => {
-  expect(["", "4", "0", "perhaps"].map((answer) => chooseOption(answer, options))).toEqual([
+  expect(["", "4", "0", "perhaps"].map((answer) => getOptionId(answer, options))).toEqual([
     undefined,
     undefined,
     undefined,

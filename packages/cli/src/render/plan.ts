@@ -1,20 +1,22 @@
-import type { EventDataOf } from "@wharf/contract";
-import { oneLine } from "./clean.ts";
+import type { EventDataByKind } from "@wharf/contract";
+import { toSingleLine } from "./safe-text.ts";
 import type { Style } from "./style.ts";
 
-export type PlanEntries = EventDataOf<"plan">["entries"];
+export type PlanEntries = EventDataByKind<"plan">["entries"];
 
 const boxes: Readonly<Record<string, string>> = { completed: "[x]", in_progress: "[>]", pending: "[ ]" };
 
-function line({ content, status }: PlanEntries[number], style: Style): string {
-  const text = `${boxes[status] ?? "[ ]"} ${oneLine(content, 100)}`;
+function formatEntry({ content, status }: PlanEntries[number], style: Style): string {
+  const text = `${boxes[status] ?? "[ ]"} ${toSingleLine(content, 100)}`;
   if (status === "in_progress") return style.bold(text);
   return status === "completed" ? text : style.dim(text);
 }
 
 /** The whole checklist where its entries changed, else only the entries that moved on. */
-export function planLines(before: PlanEntries, now: PlanEntries, style: Style): string[] {
-  const sameEntries = before.length === now.length && now.every(({ content }, i) => content === before[i]?.content);
-  const shown = sameEntries ? now.filter(({ status }, i) => status !== before[i]?.status) : now;
-  return shown.map((entry) => line(entry, style));
+export function formatPlan(previousEntries: PlanEntries, entries: PlanEntries, style: Style): string[] {
+  const sameEntries =
+    previousEntries.length === entries.length &&
+    entries.every(({ content }, i) => content === previousEntries[i]?.content);
+  const shownEntries = sameEntries ? entries.filter(({ status }, i) => status !== previousEntries[i]?.status) : entries;
+  return shownEntries.map((entry) => formatEntry(entry, style));
 }

@@ -6,17 +6,17 @@ export type Style = { readonly [Name in keyof typeof codes]: (text: string) => s
 /** `mark` goes into each of its sequences, for the printer to know them by. */
 export function createStyle(enabled: boolean, mark = ""): Style {
   const end = mark && `;${mark}`;
-  const paint = (code: number) => (text: string) =>
+  const createPaint = (code: number) => (text: string) =>
     enabled && text !== "" ? `\u001b[${code}${end}m${text}\u001b[0${end}m` : text;
   const { bold, dim, inverse, red, green, yellow, blue, cyan } = codes;
   return {
-    bold: paint(bold),
-    dim: paint(dim),
-    inverse: paint(inverse),
-    red: paint(red),
-    green: paint(green),
-    yellow: paint(yellow),
-    blue: paint(blue),
-    cyan: paint(cyan),
+    bold: createPaint(bold),
+    dim: createPaint(dim),
+    inverse: createPaint(inverse),
+    red: createPaint(red),
+    green: createPaint(green),
+    yellow: createPaint(yellow),
+    blue: createPaint(blue),
+    cyan: createPaint(cyan),
   };
 }

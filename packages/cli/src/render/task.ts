@@ -1,9 +1,9 @@
 import type { Run, Task, TaskState, TaskSummary, Turn } from "@wharf/contract";
-import { clean, oneLine } from "./clean.ts";
-import { shownIsolation } from "./isolation.ts";
-import { ago } from "./numbers.ts";
+import { toSafeText, toSingleLine } from "./safe-text.ts";
+import { formatIsolationLevel } from "./isolation.ts";
+import { formatAge } from "./numbers.ts";
 import type { Style } from "./style.ts";
-import { fields, type Look, longestCell, table } from "./table.ts";
+import { formatFields, type TableStyle, maxCellLength, formatTable } from "./table.ts";
 
 const paints: Readonly<Record<TaskState, keyof Style>> = {
   TODO: "dim",
@@ -15,69 +15,69 @@ const paints: Readonly<Record<TaskState, keyof Style>> = {
   CANCELLED: "dim",
 };
 
-const stateText = (state: TaskState, style: Style): string => style[paints[state]](state);
+const formatState = (state: TaskState, style: Style): string => style[paints[state]](state);
 
-export function taskTable(tasks: readonly TaskSummary[], look: Look): string {
+export function formatTaskTable(tasks: readonly TaskSummary[], look: TableStyle): string {
   const rows = tasks.map((task) => [
     task.id.slice(0, 8),
-    stateText(task.state, look.style),
-    oneLine(task.agent_type ?? "–", 60),
-    ago(task.updated_at),
-    oneLine(task.title, longestCell),
+    formatState(task.state, look.style),
+    toSingleLine(task.agent_type ?? "–", 60),
+    formatAge(task.updated_at),
+    toSingleLine(task.title, maxCellLength),
   ]);
-  return table(["TASK", "STATE", "AGENT", "CHANGED", "TITLE"], rows, look);
+  return formatTable(["TASK", "STATE", "AGENT", "CHANGED", "TITLE"], rows, look);
 }
 
-export function taskText(
+export function formatTask(
   { task, turns, agents }: { task: Task; turns: readonly Turn[]; agents: readonly Run[] },
-  look: Look,
+  look: TableStyle,
 ): string {
   const { style } = look;
   const [run] = agents;
-  const about = fields(
+  const about = formatFields(
     [
       ["task", task.id],
-      ["state", stateText(task.state, style)],
-      ["agent", task.agent_type && oneLine(task.agent_type)],
-      ["repository", task.repository_url && oneLine(task.repository_url, 300)],
-      ["begins at", oneLine([task.branch, task.base_commit_sha?.slice(0, 10)].filter(Boolean).join(" @ "), 300)],
-      ["branch", oneLine(task.shadow_branch, 300)],
-      ["mode", task.agent_mode && oneLine(task.agent_mode, 200)],
-      ["model", task.agent_model && oneLine(task.agent_model, 200)],
+      ["state", formatState(task.state, style)],
+      ["agent", task.agent_type && toSingleLine(task.agent_type)],
+      ["repository", task.repository_url && toSingleLine(task.repository_url, 300)],
+      ["begins at", toSingleLine([task.branch, task.base_commit_sha?.slice(0, 10)].filter(Boolean).join(" @ "), 300)],
+      ["branch", toSingleLine(task.shadow_branch, 300)],
+      ["mode", task.agent_mode && toSingleLine(task.agent_mode, 200)],
+      ["model", task.agent_model && toSingleLine(task.agent_model, 200)],
       ["policy", task.permission_policy],
-      ["run", run && runText(run, style)],
-      ["error", run?.error_message && style.red(oneLine(run.error_message, 400))],
-      ["changed", `${oneLine(task.updated_at)} (${ago(task.updated_at)})`],
+      ["run", run && formatRun(run, style)],
+      ["error", run?.error_message && style.red(toSingleLine(run.error_message, 400))],
+      ["changed", `${toSingleLine(task.updated_at)} (${formatAge(task.updated_at)})`],
     ],
     style,
   );
-  const told =
+  const description =
     task.description.trim() === task.title.trim()
       ? ""
-      : `\n${clean(task.description).trim().replaceAll(/^/gm, "  ")}\n`;
-  return `${style.bold(oneLine(task.title, 500))}\n${about}${told}${turns.length > 0 ? `\n${turnTable(turns, look)}` : ""}`;
+      : `\n${toSafeText(task.description).trim().replaceAll(/^/gm, "  ")}\n`;
+  return `${style.bold(toSingleLine(task.title, 500))}\n${about}${description}${turns.length > 0 ? `\n${formatTurnTable(turns, look)}` : ""}`;
 }
 
-const runText = ({ id, status, phase, isolation, backend, attempt }: Run, style: Style): string =>
+const formatRun = ({ id, status, phase, isolation, backend, attempt }: Run, style: Style): string =>
   [
     `${id.slice(0, 8)} ${status}`,
-    phase && oneLine(phase, 40),
-    isolation && shownIsolation(isolation, style),
-    backend && oneLine(backend, 40),
+    phase && toSingleLine(phase, 40),
+    isolation && formatIsolationLevel(isolation, style),
+    backend && toSingleLine(backend, 40),
     attempt > 1 ? `attempt ${attempt}` : "",
   ]
     .filter(Boolean)
     .join(", ");
 
-function turnTable(turns: readonly Turn[], { style, width }: Look): string {
+function formatTurnTable(turns: readonly Turn[], { style, width }: TableStyle): string {
   const rows = turns.map((turn, i) => [
     String(i + 1),
     turn.cancel_asked && turn.state === "RUNNING" ? "ENDING" : turn.state,
-    oneLine(turn.stop_reason ?? "–", 40),
-    ago(turn.created_at),
-    oneLine(turn.prompt, longestCell),
+    toSingleLine(turn.stop_reason ?? "–", 40),
+    formatAge(turn.created_at),
+    toSingleLine(turn.prompt, maxCellLength),
   ]);
   const indent = "  ";
   const look = { style, width: width && width - indent.length };
-  return table(["TURN", "STATE", "STOPPED BY", "ASKED", "PROMPT"], rows, look).replaceAll(/^(?=.)/gm, indent);
+  return formatTable(["TURN", "STATE", "STOPPED BY", "ASKED", "PROMPT"], rows, look).replaceAll(/^(?=.)/gm, indent);
 }

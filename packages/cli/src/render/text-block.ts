@@ -1,4 +1,4 @@
-import { clean } from "./clean.ts";
+import { toSafeText } from "./safe-text.ts";
 
 /**
  * Text that comes in chunks, indented as it comes. Blank lines at its ends are left out: those at the end are kept back
@@ -20,7 +20,7 @@ export class TextBlock {
   }
 
   add(chunk: string): string {
-    const text = clean(chunk);
+    const text = toSafeText(chunk);
     const end = text.replace(/\n+$/, "").length;
     const body = text.slice(0, end);
     if (body === "") {
@@ -29,10 +29,10 @@ export class TextBlock {
     }
     const lead = this.#begun ? "\n".repeat(Math.min(2, this.#newlines)) : this.#indent;
     const lines = (this.#begun ? lead + body : body.replace(/^\n+/, "")).replaceAll(/\n{3,}/g, "\n\n").split("\n");
-    const shown = lines
+    const painted = lines
       .map((line, i) => (line === "" ? "" : (i === 0 ? "" : this.#indent) + this.#paint(line)))
       .join("\n");
-    const first = this.#begun ? shown : lead + shown;
+    const first = this.#begun ? painted : lead + painted;
     this.#begun = true;
     this.#newlines = text.length - end;
     return first;

@@ -1,25 +1,25 @@
 import { describe, expect, it } from "vitest";
-import { clean, oneLine } from "./clean.ts";
-import { ago, duration, size } from "./numbers.ts";
+import { toSafeText, toSingleLine } from "./safe-text.ts";
+import { formatAge, formatDuration, formatSize } from "./numbers.ts";
 import { createStyle } from "./style.ts";
-import { columnsOf, truncate } from "./columns.ts";
-import { fields, table } from "./table.ts";
+import { getTextWidth, truncateText } from "./columns.ts";
+import { formatFields, formatTable } from "./table.ts";
 import { TextBlock } from "./text-block.ts";
 
 const plain = createStyle(false);
 
 describe("text for a terminal", () => {
   it("loses every command to the terminal and keeps what it says", () => {
-    expect(clean("\u001b[2J\u001b[31mred\u001b[0m \u001b]0;title\u0007done\u001b]52;c;aGk=\u001b\\!")).toBe(
+    expect(toSafeText("\u001b[2J\u001b[31mred\u001b[0m \u001b]0;title\u0007done\u001b]52;c;aGk=\u001b\\!")).toBe(
       "red done!",
     );
-    expect(clean("a\rb\u0008c\u009b31md\tE\r\nf")).toBe("abc31md\tE\nf");
-    expect(clean("rm \u202Egpj.exe")).toBe("rm gpj.exe");
+    expect(toSafeText("a\rb\u0008c\u009b31md\tE\r\nf")).toBe("abc31md\tE\nf");
+    expect(toSafeText("rm \u202Egpj.exe")).toBe("rm gpj.exe");
   });
 
   it("fits on one line without cutting a letter in two", () => {
-    expect(oneLine("  a\n\n b\t c ")).toBe("a b c");
-    expect(oneLine("👍".repeat(10), 4)).toBe("👍👍👍…");
+    expect(toSingleLine("  a\n\n b\t c ")).toBe("a b c");
+    expect(toSingleLine("👍".repeat(10), 4)).toBe("👍👍👍…");
   });
 });
 
@@ -45,9 +45,9 @@ describe("a text that comes in chunks", () => {
 
 describe("a table", () => {
   it("aligns its columns by what is seen: colours take no room and wide letters take two", () => {
-    expect(columnsOf("日本")).toBe(4);
+    expect(getTextWidth("日本")).toBe(4);
     const colour = createStyle(true);
-    const text = table(
+    const text = formatTable(
       ["A", "B"],
       [
         [colour.red("x"), "1"],
@@ -55,23 +55,23 @@ describe("a table", () => {
       ],
       { style: plain },
     );
-    expect(text.split("\n").map(clean)).toEqual(["A     B", "x     1", "日本  2", ""]);
+    expect(text.split("\n").map(toSafeText)).toEqual(["A     B", "x     1", "日本  2", ""]);
   });
 
   it("counts what a terminal shows: marks nothing, wide letters and emoji two", () => {
     const texts = ["é", "e\u0301", "한글", "𠀀", "👩‍👩‍👧", "❤️", "❤", "🇩🇪", "\u200b", "—"];
-    expect(texts.map(columnsOf)).toEqual([1, 1, 4, 2, 2, 2, 1, 2, 0, 1]);
+    expect(texts.map(getTextWidth)).toEqual([1, 1, 4, 2, 2, 2, 1, 2, 0, 1]);
   });
 
   it("cuts text to its columns and no letter in two, and keeps its colours whole", () => {
     expect([
-      truncate("abcdef", 6),
-      truncate("abcdefg", 6),
-      truncate("日本語です", 6),
-      truncate("日本語です", 5),
+      truncateText("abcdef", 6),
+      truncateText("abcdefg", 6),
+      truncateText("日本語です", 6),
+      truncateText("日本語です", 5),
     ]).toEqual(["abcdef", "abcde…", "日本…", "日本…"]);
-    const cut = truncate(`${createStyle(true).red("abcdef")}gh`, 4);
-    expect([clean(cut), cut.endsWith("m")]).toEqual(["abc…", true]);
+    const cut = truncateText(`${createStyle(true).red("abcdef")}gh`, 4);
+    expect([toSafeText(cut), cut.endsWith("m")]).toEqual(["abc…", true]);
     expect(cut).toBe(`${createStyle(true).red("abc…")}`);
   });
 
@@ -82,17 +82,17 @@ describe("a table", () => {
       ["1b0e1f9c", "TODO", "日本".repeat(100)],
     ];
     for (const width of [200, 80, 45, 30, 12, 1]) {
-      const lines = table(header, rows, { style: plain, width }).trimEnd().split("\n");
-      expect(lines.map(columnsOf).filter((columns) => columns > width)).toEqual([]);
+      const lines = formatTable(header, rows, { style: plain, width }).trimEnd().split("\n");
+      expect(lines.map(getTextWidth).filter((columns) => columns > width)).toEqual([]);
       if (width >= 30) expect(lines[1]).toMatch(/^0b0e1f9c  .*…$/);
     }
-    expect(table(header, rows, { style: plain })).toContain("x".repeat(300));
-    expect(table(["A"], [["x"]], { style: plain, width: 80 })).toBe("A\nx\n");
+    expect(formatTable(header, rows, { style: plain })).toContain("x".repeat(300));
+    expect(formatTable(["A"], [["x"]], { style: plain, width: 80 })).toBe("A\nx\n");
   });
 
   it("leaves out fields without a value and hangs further lines beneath the first", () => {
     expect(
-      fields(
+      formatFields(
         [
           ["a", "1"],
           ["name", undefined],
@@ -105,7 +105,7 @@ describe("a table", () => {
 });
 
 it("tells times and sizes as people read them", () => {
-  expect([50, 61_000, 3_720_000].map(duration)).toEqual(["0.1 s", "1 min 1 s", "1 h 2 min"]);
-  expect([12, 1536, 150 * 1024 ** 2].map(size)).toEqual(["12 B", "1.5 kB", "150 MB"]);
-  expect(ago("2026-01-01T00:00:00Z", Date.parse("2026-01-01T02:00:00Z"))).toBe("2 h ago");
+  expect([50, 61_000, 3_720_000].map(formatDuration)).toEqual(["0.1 s", "1 min 1 s", "1 h 2 min"]);
+  expect([12, 1536, 150 * 1024 ** 2].map(formatSize)).toEqual(["12 B", "1.5 kB", "150 MB"]);
+  expect(formatAge("2026-01-01T00:00:00Z", Date.parse("2026-01-01T02:00:00Z"))).toBe("2 h ago");
 });

@@ -1,5 +1,5 @@
-import type { EventDataOf, ToolCallContent } from "@wharf/contract";
-import { clean, oneLine } from "./clean.ts";
+import type { EventDataByKind, ToolCallContent } from "@wharf/contract";
+import { toSafeText, toSingleLine } from "./safe-text.ts";
 import type { Style } from "./style.ts";
 
 export interface ToolCall {
@@ -10,63 +10,72 @@ export interface ToolCall {
   readonly startedAt: number;
 }
 
-const finals = new Set(["completed", "failed", "cancelled", "refused"]);
+const finalStatuses = new Set(["completed", "failed", "cancelled", "refused"]);
 /** Lines of a failed call's output that are shown. */
 const maxFailureLines = 3;
 
 /** A call as it stands after one more event about it: what the event leaves out stays. */
-export function upsert(known: ToolCall | undefined, data: EventDataOf<"tool_call">, timestamp: string): ToolCall {
+export function mergeToolCall(
+  existing: ToolCall | undefined,
+  data: EventDataByKind<"tool_call">,
+  timestamp: string,
+): ToolCall {
   return {
-    title: data.title || known?.title || data.tool_kind || "a tool",
-    status: data.status ?? known?.status ?? "pending",
-    content: data.content ?? known?.content ?? [],
-    path: data.locations?.[0]?.path ?? known?.path,
-    startedAt: known?.startedAt ?? Date.parse(timestamp),
+    title: data.title || existing?.title || data.tool_kind || "a tool",
+    status: data.status ?? existing?.status ?? "pending",
+    content: data.content ?? existing?.content ?? [],
+    path: data.locations?.[0]?.path ?? existing?.path,
+    startedAt: existing?.startedAt ?? Date.parse(timestamp),
   };
 }
 
-export const isFinal = ({ status }: ToolCall): boolean => finals.has(status);
+export const isFinal = ({ status }: ToolCall): boolean => finalStatuses.has(status);
 
 /** What it does, as the agent calls it; with the file where the title does not name it. */
-export function callTitle(call: ToolCall): string {
-  const title = oneLine(call.title, 100);
-  const file = call.path === undefined ? "" : oneLine(call.path.split("/").slice(-2).join("/"), 60);
+export function formatCallTitle(call: ToolCall): string {
+  const title = toSingleLine(call.title, 100);
+  const file = call.path === undefined ? "" : toSingleLine(call.path.split("/").slice(-2).join("/"), 60);
   const name = file.split("/").at(-1) ?? "";
   return name === "" || title.includes(name) ? title : `${title}  ${file}`;
 }
 
 /** How it ended, to stand behind its title. */
-export function callEnding(call: ToolCall, style: Style): string {
-  if (call.status !== "completed") return style.red(oneLine(call.status, 40));
-  const changes = call.content.flatMap((part) => (part.type === "diff" ? [lineChanges(part)] : []));
-  const added = changes.reduce((sum, { additions }) => sum + additions, 0);
-  const removed = changes.reduce((sum, { deletions }) => sum + deletions, 0);
-  return changes.length > 0 ? `${style.green(`+${added}`)} ${style.red(`−${removed}`)}` : style.green("✓");
+export function formatCallEnding(call: ToolCall, style: Style): string {
+  if (call.status !== "completed") return style.red(toSingleLine(call.status, 40));
+  const changes = call.content.flatMap((part) => (part.type === "diff" ? [getLineChanges(part)] : []));
+  const addedLines = changes.reduce((sum, { additions }) => sum + additions, 0);
+  const removedLines = changes.reduce((sum, { deletions }) => sum + deletions, 0);
+  return changes.length > 0 ? `${style.green(`+${addedLines}`)} ${style.red(`−${removedLines}`)}` : style.green("✓");
 }
 
 /** The last lines of what a failed call said. */
-export function failureLines(call: ToolCall): string[] {
+export function getFailureLines(call: ToolCall): string[] {
   if (call.status !== "failed") return [];
   const text = call.content.map((part) => (part.type === "text" ? part.text : "")).join("\n");
-  const lines = clean(text)
+  const lines = toSafeText(text)
     .split("\n")
     .map((line) => line.trimEnd())
     .filter((line) => line.trim() !== "");
-  return lines.slice(-maxFailureLines).map((line) => oneLine(line, 160));
+  return lines.slice(-maxFailureLines).map((line) => toSingleLine(line, 160));
 }
 
 /** Lines that an edit touches: what stands between the common beginning and the common end. */
-function lineChanges({ old_text, new_text }: { old_text?: string | undefined; new_text: string }): {
+function getLineChanges({ old_text, new_text }: { old_text?: string | undefined; new_text: string }): {
   additions: number;
   deletions: number;
 } {
-  const before = linesOf(old_text ?? "");
-  const after = linesOf(new_text);
+  const oldLines = toLines(old_text ?? "");
+  const newLines = toLines(new_text);
   let start = 0;
-  while (start < before.length && start < after.length && before[start] === after[start]) start++;
+  while (start < oldLines.length && start < newLines.length && oldLines[start] === newLines[start]) start++;
   let end = 0;
-  while (end < before.length - start && end < after.length - start && before.at(-1 - end) === after.at(-1 - end)) end++;
-  return { additions: after.length - start - end, deletions: before.length - start - end };
+  while (
+    end < oldLines.length - start &&
+    end < newLines.length - start &&
+    oldLines.at(-1 - end) === newLines.at(-1 - end)
+  )
+    end++;
+  return { additions: newLines.length - start - end, deletions: oldLines.length - start - end };
 }
 
-const linesOf = (text: string): string[] => (text === "" ? [] : text.replace(/\n$/, "").split("\n"));
+const toLines = (text: string): string[] => (text === "" ? [] : text.replace(/\n$/, "").split("\n"));

@@ -1,7 +1,7 @@
-import { Interrupted, registerWork } from "../interrupts.ts";
+import { InterruptedError, registerWork } from "../interrupts.ts";
 
 /** One Ctrl-C can arrive twice: from the terminal, and from the launcher or npm that pass on what they got. */
-const sameGesture = 400; // ms
+const sameGestureMs = 400; // ms
 
 /**
  * Ctrl-C while a command runs in a runner.
@@ -27,11 +27,11 @@ export class CommandInterrupts implements Disposable {
   }
 
   /** Who tells the command. */
-  forwardTo(tell: () => Promise<void>): void {
-    this.#forward = tell;
+  forwardTo(sendInterrupt: () => Promise<void>): void {
+    this.#forward = sendInterrupt;
   }
 
-  interrupt(reason: Interrupted): void {
+  interrupt(reason: InterruptedError): void {
     this.#controller.abort(reason);
   }
 
@@ -41,12 +41,12 @@ export class CommandInterrupts implements Disposable {
   }
 
   readonly #onSignal = (signal: NodeJS.Signals): void => {
-    const leave = () => this.interrupt(new Interrupted(signal));
-    if (signal !== "SIGINT" || !this.#forward) return leave();
-    const now = performance.now();
+    const abort = () => this.interrupt(new InterruptedError(signal));
+    if (signal !== "SIGINT" || !this.#forward) return abort();
+    const nowMs = performance.now();
     if (this.#forwardedAt === undefined) {
-      this.#forwardedAt = now;
-      this.#forward().catch(leave);
-    } else if (now - this.#forwardedAt > sameGesture) leave();
+      this.#forwardedAt = nowMs;
+      this.#forward().catch(abort);
+    } else if (nowMs - this.#forwardedAt > sameGestureMs) abort();
   };
 }

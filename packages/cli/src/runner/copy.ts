@@ -7,13 +7,13 @@ import { basename, dirname, join } from "node:path";
 import { PassThrough } from "node:stream";
 import { ArchiveUnpacked, FileWritten, RemoteError, runnerApi } from "@wharf/contract";
 import type { Client } from "../client.ts";
-import { usageError } from "../failure.ts";
+import { createUsageError } from "../failure.ts";
 import { HeldFolder } from "./held-folder.ts";
-import { type Place, within } from "./place.ts";
-import { piecesOf, request } from "./request.ts";
-import { unpack } from "./unpack.ts";
+import { type Place, getTargetPath } from "./place.ts";
+import { readPieces, requestStream } from "./request.ts";
+import { unpackArchive } from "./unpack.ts";
 
-export interface Copied {
+export interface CopyResult {
   readonly from: string;
   readonly to: string;
   readonly bytes: number;
@@ -22,107 +22,122 @@ export interface Copied {
   readonly skipped?: readonly string[];
 }
 
-interface Ends {
+interface CopyEnds {
   readonly from: Place;
   readonly to: Place;
   readonly signal: AbortSignal;
 }
 
 /** Copies a file or a folder into a runner or out of it. Into a folder that is there it goes under its own name. */
-export async function copy(client: Client, { from, to, signal }: Ends): Promise<Copied> {
-  if (from.runner !== undefined && to.runner === undefined)
-    return download(client, { runner_id: from.runner, path: from.path, to: to.path, signal });
-  if (from.runner === undefined && to.runner !== undefined)
-    return upload(client, { runner_id: to.runner, path: to.path, from: from.path, signal });
-  throw usageError("one end of a copy is in a runner, as RUNNER:PATH, and the other here");
+export async function copyPath(
+  client: Client,
+  { from: source, to: destination, signal }: CopyEnds,
+): Promise<CopyResult> {
+  if (source.runner !== undefined && destination.runner === undefined)
+    return downloadPath(client, { runner_id: source.runner, path: source.path, to: destination.path, signal });
+  if (source.runner === undefined && destination.runner !== undefined)
+    return uploadPath(client, { runner_id: destination.runner, path: destination.path, from: source.path, signal });
+  throw createUsageError("one end of a copy is in a runner, as RUNNER:PATH, and the other here");
 }
 
-async function download(
+async function downloadPath(
   client: Client,
-  { runner_id, path, to, signal }: { runner_id: string; path: string; to: string; signal: AbortSignal },
-): Promise<Copied> {
+  { runner_id, path, to: destination, signal }: { runner_id: string; path: string; to: string; signal: AbortSignal },
+): Promise<CopyResult> {
   const params = { runner_id };
-  const there = await client.call(runnerApi.statRunnerFile, { params, query: { path } }, { signal });
-  const isFolder = (await stat(to).catch(() => undefined))?.isDirectory() === true;
-  const target = isFolder ? within(to, path) : to;
-  const from = `${runner_id}:${path}`;
-  if (there.type === "directory") {
+  const remoteStats = await client.call(runnerApi.statRunnerFile, { params, query: { path } }, { signal });
+  const isFolder = (await stat(destination).catch(() => undefined))?.isDirectory() === true;
+  const target = isFolder ? getTargetPath(destination, path) : destination;
+  const source = `${runner_id}:${path}`;
+  if (remoteStats.type === "directory") {
     await mkdir(target, { recursive: true });
     // A folder that the caller named may be a link; one that has the name of the runner's folder may not.
-    await using folder = await HeldFolder.open(target, { followLink: target === to }).catch((error: unknown) => {
-      throw usageError(`'${target}' is no folder that can be written into (${describeError(error)})`);
-    });
-    const answer = await request(client.locate, runnerApi.packRunnerFolder, { params, query: { path } }, { signal });
-    return { from, to: target, ...(await unpack(folder, piecesOf(answer, signal))) };
+    await using folder = await HeldFolder.open(target, { followLink: target === destination }).catch(
+      (error: unknown) => {
+        throw createUsageError(`'${target}' is no folder that can be written into (${getErrorCode(error)})`);
+      },
+    );
+    const answer = await requestStream(
+      client.locate,
+      runnerApi.packRunnerFolder,
+      { params, query: { path } },
+      { signal },
+    );
+    return { from: source, to: target, ...(await unpackArchive(folder, readPieces(answer, signal))) };
   }
-  const answer = await request(client.locate, runnerApi.downloadRunnerFile, { params, query: { path } }, { signal });
+  const answer = await requestStream(
+    client.locate,
+    runnerApi.downloadRunnerFile,
+    { params, query: { path } },
+    { signal },
+  );
   const fresh = join(dirname(target), `.${basename(target)}.${randomUUID().slice(0, 8)}`);
   try {
     const file = await open(fresh, "wx", 0o600);
     let bytes = 0;
     try {
-      for await (const piece of piecesOf(answer, signal)) {
+      for await (const piece of readPieces(answer, signal)) {
         await file.writeFile(piece);
         bytes += piece.length;
       }
     } finally {
       await file.close();
     }
-    await chmod(fresh, there.mode & 0o777 & ~process.umask());
+    await chmod(fresh, remoteStats.mode & 0o777 & ~process.umask());
     await rename(fresh, target);
-    return { from, to: target, bytes, files: 1 };
+    return { from: source, to: target, bytes, files: 1 };
   } catch (error) {
     await rm(fresh, { force: true });
     throw error;
   }
 }
 
-async function upload(
+async function uploadPath(
   client: Client,
-  { runner_id, path, from, signal }: { runner_id: string; path: string; from: string; signal: AbortSignal },
-): Promise<Copied> {
+  { runner_id, path, from: source, signal }: { runner_id: string; path: string; from: string; signal: AbortSignal },
+): Promise<CopyResult> {
   const params = { runner_id };
-  const here = await stat(from).catch((error: unknown) => {
-    throw usageError(`'${from}' cannot be read: ${describeError(error)}`);
+  const localStats = await stat(source).catch((error: unknown) => {
+    throw createUsageError(`'${source}' cannot be read: ${getErrorCode(error)}`);
   });
-  const target = (await isFolderThere(client, { runner_id, path, signal })) ? within(path, from) : path;
-  const to = `${runner_id}:${target}`;
-  if (!here.isDirectory()) {
-    const mode = here.mode & 0o777;
-    const sending = { signal, upload: createReadStream(from), length: here.size };
-    const answer = await request(
+  const target = (await isRemoteFolder(client, { runner_id, path, signal })) ? getTargetPath(path, source) : path;
+  const destination = `${runner_id}:${target}`;
+  if (!localStats.isDirectory()) {
+    const mode = localStats.mode & 0o777;
+    const sending = { signal, upload: createReadStream(source), length: localStats.size };
+    const answer = await requestStream(
       client.locate,
       runnerApi.uploadRunnerFile,
       { params, query: { path: target, mode } },
       // A pipe has no length, and a file in /proc a wrong one.
-      here.isFile() && here.size > 0 ? sending : { ...sending, length: undefined },
+      localStats.isFile() && localStats.size > 0 ? sending : { ...sending, length: undefined },
     );
-    return { from, to, bytes: FileWritten.parse(await answer.json()).size_bytes, files: 1 };
+    return { from: source, to: destination, bytes: FileWritten.parse(await answer.json()).size_bytes, files: 1 };
   }
-  const tar = spawn("tar", ["-cf", "-", "-C", from, "."], { stdio: ["ignore", "pipe", "pipe"] });
-  const ended = tarEnded(tar);
+  const tar = spawn("tar", ["-cf", "-", "-C", source, "."], { stdio: ["ignore", "pipe", "pipe"] });
+  const ended = waitForTar(tar);
   ended.catch(() => undefined);
   try {
     // Read from now on: what a child that has ended left unread is thrown away.
-    const sent = { signal, upload: tar.stdout.pipe(new PassThrough()) };
-    const answer = await request(
+    const archiveUpload = { signal, upload: tar.stdout.pipe(new PassThrough()) };
+    const answer = await requestStream(
       client.locate,
       runnerApi.unpackRunnerFolder,
       { params, query: { path: target } },
-      sent,
+      archiveUpload,
     );
     await ended;
     const { bytes, files } = ArchiveUnpacked.parse(await answer.json());
-    return { from, to, bytes, files };
+    return { from: source, to: destination, bytes, files };
   } finally {
     tar.kill();
   }
 }
 
-const describeError = (error: unknown): string =>
+const getErrorCode = (error: unknown): string =>
   error instanceof Error && "code" in error ? String(error.code) : String(error);
 
-async function isFolderThere(
+async function isRemoteFolder(
   client: Client,
   { runner_id, path, signal }: { runner_id: string; path: string; signal: AbortSignal },
 ): Promise<boolean> {
@@ -140,14 +155,14 @@ async function isFolderThere(
   }
 }
 
-async function tarEnded(tar: ReturnType<typeof spawn>): Promise<void> {
-  let said = "";
-  tar.stderr?.on("data", (piece: Buffer) => (said = (said + piece.toString()).slice(-2_000)));
+async function waitForTar(tar: ReturnType<typeof spawn>): Promise<void> {
+  let output = "";
+  tar.stderr?.on("data", (piece: Buffer) => (output = (output + piece.toString()).slice(-2_000)));
   let code: unknown;
   try {
     [code] = await once(tar, "close");
   } catch (error) {
-    throw usageError(`folders are copied with tar, which cannot be started (${String(error)})`);
+    throw createUsageError(`folders are copied with tar, which cannot be started (${String(error)})`);
   }
-  if (code !== 0) throw usageError(`tar could not do it: ${said.trim() || String(code)}`);
+  if (code !== 0) throw createUsageError(`tar could not do it: ${output.trim() || String(code)}`);
 }

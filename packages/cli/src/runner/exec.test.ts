@@ -1,9 +1,9 @@
 import { spawnSync } from "node:child_process";
 import { expect, test } from "vitest";
-import { exitCodeOf, shellLine } from "./exec.ts";
+import { getExitCode, toShellLine } from "./exec.ts";
 
 const exit = (fields: object) =>
-  exitCodeOf({ type: "exit", exit_code: null, signal: null, timed_out: false, ...fields });
+  getExitCode({ type: "exit", exit_code: null, signal: null, timed_out: false, ...fields });
 
 // R-033
 test("the code is the command's own, 124 for a timeout, 128 and the number for a signal, 2 where nobody knows", () => {
@@ -15,7 +15,7 @@ test("the code is the command's own, 124 for a timeout, 128 and the number for a
 
 test("several words reach the program as they are, one is the shell's", () => {
   const words = ["printf", "%s\\n", "a b", "$HOME", "it's", "", "*", "new\nline", "`id`"];
-  const { stdout } = spawnSync("bash", ["-c", shellLine(words)], { encoding: "utf8" });
+  const { stdout } = spawnSync("bash", ["-c", toShellLine(words)], { encoding: "utf8" });
   expect(stdout).toBe(`${words.slice(2).join("\n")}\n`);
-  expect(shellLine(["echo $HOME | wc"])).toBe("echo $HOME | wc");
+  expect(toShellLine(["echo $HOME | wc"])).toBe("echo $HOME | wc");
 });

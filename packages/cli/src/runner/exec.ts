@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { constants } from "node:os";
 import { ExecEvent, RemoteError, runnerApi, WharfError } from "@wharf/contract";
-import { ndjsonLines } from "@wharf/contract/wire";
+import { readNdjsonLines } from "@wharf/contract/wire";
 import type { Client } from "../client.ts";
 import type { CommandInterrupts } from "./command-interrupts.ts";
-import { piecesOf, request } from "./request.ts";
+import { readPieces, requestStream } from "./request.ts";
 
 export interface ExecInput {
   readonly runner_id: string;
@@ -24,16 +24,16 @@ export interface ExecOptions {
   readonly show: (event: ExecEvent) => Promise<void>;
 }
 
-type Exit = Extract<ExecEvent, { type: "exit" }>;
+type ExecExit = Extract<ExecEvent, { type: "exit" }>;
 
-const maxLine = 2 * 1024 * 1024; // bytes
+const maxLineBytes = 2 * 1024 * 1024; // bytes
 /** Of the command's input that goes in one request. */
-const inputBytes = 256 * 1024;
+const maxInputBytes = 256 * 1024;
 /** As `timeout` has it. */
-const timedOut = 124;
+const timedOutExitCode = 124;
 
 /** Runs a command in a runner and shows what it says. Its end is answered; a cut answer is an error. */
-export async function exec(client: Client, input: ExecInput, options: ExecOptions): Promise<Exit> {
+export async function runCommand(client: Client, input: ExecInput, options: ExecOptions): Promise<ExecExit> {
   const { runner_id, ...rest } = input;
   const { interrupts, stdin, encoding, show } = options;
   const { signal } = interrupts;
@@ -48,20 +48,20 @@ export async function exec(client: Client, input: ExecInput, options: ExecOption
       throw error;
     });
   });
-  const answer = await request(client.locate, runnerApi.execRunner, { params: { runner_id }, body }, { signal });
+  const answer = await requestStream(client.locate, runnerApi.execRunner, { params: { runner_id }, body }, { signal });
   hasBegun = true;
-  const over = new AbortController();
-  const feeding = stdin && feed(client, { runner_id, command_id }, { stdin, over: over.signal });
+  const completion = new AbortController();
+  const feeding = stdin && sendInput(client, { runner_id, command_id }, { stdin, over: completion.signal });
   // Told when the command has ended.
   feeding?.catch(() => undefined);
   try {
-    for await (const line of ndjsonLines(piecesOf(answer, signal), maxLine)) {
+    for await (const line of readNdjsonLines(readPieces(answer, signal), maxLineBytes)) {
       const event = ExecEvent.parse(JSON.parse(line));
       if (event.type === "exit") return event;
       await show(event);
     }
   } finally {
-    over.abort();
+    completion.abort();
     stdin?.destroy();
     await feeding;
   }
@@ -72,37 +72,37 @@ export async function exec(client: Client, input: ExecInput, options: ExecOption
 }
 
 /** The code to exit with: the command's own; 124 for one that took too long, 128 and its number for a signal. */
-export function exitCodeOf({ exit_code, signal, timed_out }: Exit): number {
-  if (timed_out) return timedOut;
+export function getExitCode({ exit_code, signal, timed_out }: ExecExit): number {
+  if (timed_out) return timedOutExitCode;
   if (exit_code !== null) return exit_code;
   const number = signal === null ? undefined : Object.entries(constants.signals).find(([name]) => name === signal)?.[1];
   return number === undefined ? 2 : 128 + number;
 }
 
 /** Gives the command its input piece by piece, each when it has taken the one before, and its end. */
-async function feed(
+async function sendInput(
   client: Client,
   params: { runner_id: string; command_id: string },
-  { stdin, over }: { stdin: NodeJS.ReadStream; over: AbortSignal },
+  { stdin, over: endSignal }: { stdin: NodeJS.ReadStream; over: AbortSignal },
 ): Promise<void> {
   let offset = 0;
-  const give = async (data: Buffer, end: boolean) => {
-    for (let from = 0; from < data.length || end; from += inputBytes) {
-      const piece = data.subarray(from, from + inputBytes);
-      const last = from + inputBytes >= data.length;
+  const sendPiece = async (data: Buffer, end: boolean) => {
+    for (let start = 0; start < data.length || end; start += maxInputBytes) {
+      const piece = data.subarray(start, start + maxInputBytes);
+      const last = start + maxInputBytes >= data.length;
       const body = { data: piece.toString("base64"), encoding: "base64" as const, offset, end: end && last };
       // A command may take its time to read.
-      await client.call(runnerApi.writeRunnerCommand, { params, body }, { signal: over, timeout: 86_400_000 });
+      await client.call(runnerApi.writeRunnerCommand, { params, body }, { signal: endSignal, timeoutMs: 86_400_000 });
       offset += piece.length;
       if (last) return;
     }
   };
   try {
-    for await (const piece of stdin) await give(Buffer.from(piece), false);
-    await give(Buffer.alloc(0), true);
+    for await (const piece of stdin) await sendPiece(Buffer.from(piece), false);
+    await sendPiece(Buffer.alloc(0), true);
   } catch (error) {
     // A command that has ended, or wants no more, takes nothing; its exit tells the rest.
-    if (over.aborted || (error instanceof RemoteError && ["conflict", "not_found"].includes(error.code))) return;
+    if (endSignal.aborted || (error instanceof RemoteError && ["conflict", "not_found"].includes(error.code))) return;
     // Destroyed with the command's end.
     if (error instanceof Error && "code" in error && error.code === "ERR_STREAM_PREMATURE_CLOSE") return;
     throw error;
@@ -110,9 +110,10 @@ async function feed(
 }
 
 /** One argument is a line for the shell; several are one program's own, each kept as it is. */
-export function shellLine(words: readonly string[]): string {
+export function toShellLine(words: readonly string[]): string {
   const [first = ""] = words;
-  return words.length === 1 ? first : words.map(quoted).join(" ");
+  return words.length === 1 ? first : words.map(toShellWord).join(" ");
 }
 
-const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`);
+const toShellWord = (word: string): string =>
+  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;

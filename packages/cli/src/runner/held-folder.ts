@@ -8,7 +8,7 @@ const isCode = (error: unknown, ...codes: string[]) =>
   error instanceof Error && "code" in error && codes.includes(String(error.code));
 
 /** Something other than a folder is where a folder is needed: a link, a file, a device. */
-export class NotAFolder extends Error {}
+export class NotAFolderError extends Error {}
 
 /**
  * A folder that is held open. What is in it is reached through the open folder, so that replacing the folder by a link
@@ -49,7 +49,7 @@ export class HeldFolder implements AsyncDisposable {
       if (isNew) await handle.chmod((mode ?? 0o777) & 0o777 & ~process.umask());
       return new HeldFolder(handle, join(this.#path, name));
     } catch (error) {
-      throw isCode(error, "ENOTDIR", "ELOOP") ? new NotAFolder() : error;
+      throw isCode(error, "ENOTDIR", "ELOOP") ? new NotAFolderError() : error;
     }
   }
 

@@ -1,24 +1,24 @@
 import { once } from "node:events";
 
 /** Streams whose reader is gone: what is written to them is dropped. */
-const lost = new WeakSet<NodeJS.WritableStream>();
+const lostStreams = new WeakSet<NodeJS.WritableStream>();
 
 /** Drops what is written to a stream from its first error on, and reports that error. */
 export function watchOutput(stream: NodeJS.WriteStream, onLost: (error: NodeJS.ErrnoException) => void): void {
   stream.on("error", (error) => {
-    if (lost.has(stream)) return;
-    lost.add(stream);
+    if (lostStreams.has(stream)) return;
+    lostStreams.add(stream);
     onLost(error);
   });
 }
 
 export function writeText(stream: NodeJS.WriteStream, text: string): void {
-  if (!lost.has(stream)) stream.write(text);
+  if (!lostStreams.has(stream)) stream.write(text);
 }
 
 /** Writes bytes as they are; what is not taken at once is waited for. */
 export async function writeBytes(stream: NodeJS.WriteStream, bytes: Buffer): Promise<void> {
-  if (bytes.length === 0 || lost.has(stream) || stream.write(bytes)) return;
+  if (bytes.length === 0 || lostStreams.has(stream) || stream.write(bytes)) return;
   // A stream that fails meanwhile is lost, which `watchOutput` reports.
   await once(stream, "drain").catch(() => undefined);
 }
@@ -26,5 +26,5 @@ export async function writeBytes(stream: NodeJS.WriteStream, bytes: Buffer): Pro
 /** Resolves when all was taken. What a pipe still has to take when the process exits is lost. */
 export async function flushOutput(): Promise<void> {
   for (const stream of [process.stdout, process.stderr])
-    if (!lost.has(stream)) await new Promise<void>((resolve) => stream.write("", () => resolve()));
+    if (!lostStreams.has(stream)) await new Promise<void>((resolve) => stream.write("", () => resolve()));
 }

@@ -1,11 +1,11 @@
 import type { IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
 import { json, text } from "node:stream/consumers";
-import { type Endpoint, type EndpointInput, urlOf, WharfError } from "@wharf/contract";
-import { connectionFailure, refusal, unreachable } from "../client.ts";
-import { usageError } from "../failure.ts";
-import { type Locate, nameOf } from "../locate.ts";
-import { send } from "../transport.ts";
+import { type Endpoint, type EndpointInput, getEndpointUrl, WharfError } from "@wharf/contract";
+import { toConnectionError, toServerError, createUnreachableError } from "../client.ts";
+import { createUsageError } from "../failure.ts";
+import { type LocateServer, getServerName } from "../server-address.ts";
+import { sendRequest } from "../transport.ts";
 
 export interface RequestOptions {
   readonly signal: AbortSignal;
@@ -15,70 +15,70 @@ export interface RequestOptions {
   readonly length?: number | undefined;
 }
 
-interface Parts {
+interface RequestParts {
   readonly params?: Record<string, unknown>;
   readonly query?: Record<string, unknown>;
   readonly body?: unknown;
 }
 
 /** An answer that has begun. */
-export interface Answer {
-  readonly from: string;
+export interface StreamedAnswer {
+  readonly serverName: string;
   readonly message: IncomingMessage;
   json(): Promise<unknown>;
 }
 
 /** Asks a route whose answer, or whose body, is read as it comes. What is no success is thrown. */
-export async function request<E extends Endpoint>(
-  locate: Locate,
+export async function requestStream<E extends Endpoint>(
+  locate: LocateServer,
   route: E,
   input: EndpointInput<E>,
   { signal, upload, length }: RequestOptions,
-): Promise<Answer> {
+): Promise<StreamedAnswer> {
   const address = await locate();
-  const from = nameOf(address);
+  const serverName = getServerName(address);
   // The type of a generic endpoint's input cannot show that it has no other parts than these.
-  const parts = input as Parts;
+  const parts = input as RequestParts;
   const body = upload ?? (parts.body === undefined ? undefined : JSON.stringify(parts.body));
   const headers = {
     ...(upload && { "content-type": "application/octet-stream" }),
     ...(typeof body === "string" && { "content-type": "application/json" }),
     ...(length !== undefined && { "content-length": String(length) }),
   };
-  const sized = upload && length !== undefined ? Readable.from(exactly(upload, length)) : body;
-  const path = urlOf(route, parts);
-  const message = await send(address, { method: route.method, path, headers, body: sized, signal }).catch(
+  const sized = upload && length !== undefined ? Readable.from(readExactLength(upload, length)) : body;
+  const path = getEndpointUrl(route, parts);
+  const message = await sendRequest(address, { method: route.method, path, headers, body: sized, signal }).catch(
     (error: unknown) => {
       signal.throwIfAborted();
-      throw error instanceof WharfError ? error : connectionFailure(address, error);
+      throw error instanceof WharfError ? error : toConnectionError(address, error);
     },
   );
   const status = message.statusCode ?? 0;
-  if (status < 200 || status > 299) throw refusal(from, status, await text(message));
-  return { from, message, json: () => json(message) };
+  if (status < 200 || status > 299) throw toServerError(serverName, status, await text(message));
+  return { serverName, message, json: () => json(message) };
 }
 
 /** A file that changes while it is read would leave the server waiting, or with a broken request. */
-async function* exactly(upload: Readable, length: number): AsyncGenerator<Buffer, void, undefined> {
-  let sent = 0;
+async function* readExactLength(upload: Readable, length: number): AsyncGenerator<Buffer, void, undefined> {
+  let sentBytes = 0;
   for await (const piece of upload) {
     const bytes = Buffer.from(piece);
-    sent += bytes.length;
-    if (sent > length) break;
+    sentBytes += bytes.length;
+    if (sentBytes > length) break;
     yield bytes;
   }
-  if (sent !== length) throw usageError("the file changed while it was read");
+  if (sentBytes !== length) throw createUsageError("the file changed while it was read");
 }
 
 /** The body's pieces. One that was cut fails. */
-export async function* piecesOf(
-  { from, message }: Answer,
+export async function* readPieces(
+  { serverName, message }: StreamedAnswer,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer, void, undefined> {
   try {
     for await (const piece of message) yield Buffer.from(piece);
   } catch (error) {
     signal.throwIfAborted();
-    throw unreachable(from, "the connection was cut in the middle of the answer", error);
+    throw createUnreachableError(serverName, "the connection was cut in the middle of the answer", error);
   }
 }

@@ -5,8 +5,8 @@ const last = "\u001b[4l\u001b>\u001b(B\u000f\u001b[0m";
 
 function restored(...pieces: readonly string[]): string {
   const modes = new TerminalModes();
-  for (const piece of pieces) modes.see(Buffer.from(piece));
-  return modes.restore();
+  for (const piece of pieces) modes.track(Buffer.from(piece));
+  return modes.getRestoreSequence();
 }
 
 it("takes back what was turned on and gives back what was turned off, the screen first, however the bytes come", () => {

@@ -18,12 +18,12 @@ export class TerminalModes {
   #tail = "";
   #isUsed = false;
 
-  see(bytes: Buffer): void {
+  track(bytes: Buffer): void {
     if (this.#tail === "" && !bytes.includes(0x1b)) return;
     this.#isUsed = true;
     const text = this.#tail + bytes.toString("latin1");
     for (const [, modes, set, , keyboard, , region, , cursor] of text.matchAll(commands)) {
-      if (modes !== undefined) for (const mode of modes.split(";").map(Number)) this.#set(mode, set === "h");
+      if (modes !== undefined) for (const mode of modes.split(";").map(Number)) this.#setMode(mode, set === "h");
       else if (keyboard !== undefined) this.#others.add(keyboard === "u" ? "keyboard" : "keys");
       else if (region !== undefined) this.#others.add("region");
       else if (cursor !== undefined) this.#others.add("cursor");
@@ -31,19 +31,19 @@ export class TerminalModes {
     this.#tail = unfinished.exec(text)?.[0] ?? "";
   }
 
-  #set(mode: number, isOn: boolean): void {
+  #setMode(mode: number, isOn: boolean): void {
     if (!offModes.has(mode) && !onModes.has(mode)) return;
     if (isOn === onModes.has(mode)) this.#changed.delete(mode);
     else this.#changed.add(mode);
   }
 
   /** What brings the terminal back: the screen first, then its modes, then letters and colours. */
-  restore(): string {
+  getRestoreSequence(): string {
     if (!this.#isUsed) return "";
     const modes = [...this.#changed].toSorted((a, b) => Number(isScreen(b)) - Number(isScreen(a)));
     const private_ = modes.map((mode) => `\u001b[?${mode}${onModes.has(mode) ? "h" : "l"}`).join("");
-    const others = [...this.#others].map((one) => resets[one]).join("");
-    return `${private_}${others}\u001b[4l\u001b>\u001b(B\u000f\u001b[0m`;
+    const otherResets = [...this.#others].map((one) => resets[one]).join("");
+    return `${private_}${otherResets}\u001b[4l\u001b>\u001b(B\u000f\u001b[0m`;
   }
 }
 

@@ -13,10 +13,10 @@ import {
 import { readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { BLOCK, packHeader, padding, type TarEntry } from "@wharf/contract/tar";
+import { blockBytes, packHeader, createPadding, type TarEntry } from "@wharf/contract/tar";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { HeldFolder } from "./held-folder.ts";
-import { unpack, type Unpacked } from "./unpack.ts";
+import { unpackArchive, type UnpackResult } from "./unpack.ts";
 
 let folder: string;
 let into: string;
@@ -44,16 +44,16 @@ function pack(items: readonly Item[]): Buffer {
     if (raw.owner) header.write(raw.owner, 108);
     if (raw.flag) header.write(raw.flag, 156);
     header.write("        ", 148);
-    const sum = header.subarray(0, BLOCK).reduce((total, byte) => total + byte, 0);
+    const sum = header.subarray(0, blockBytes).reduce((total, byte) => total + byte, 0);
     header.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148);
-    return [header, Buffer.from(content), padding(content.length)];
+    return [header, Buffer.from(content), createPadding(content.length)];
   });
-  return Buffer.concat([...blocks, Buffer.alloc(2 * BLOCK)]);
+  return Buffer.concat([...blocks, Buffer.alloc(2 * blockBytes)]);
 }
 
-async function receive(...items: Item[]): Promise<Unpacked> {
+async function receive(...items: Item[]): Promise<UnpackResult> {
   await using root = await HeldFolder.open(into);
-  return await unpack(
+  return await unpackArchive(
     root,
     (async function* () {
       yield pack(items);
@@ -144,6 +144,6 @@ test("a file does not take the place of a folder, and one that breaks off leaves
   const pieces = (async function* () {
     yield cut;
   })();
-  await expect(unpack(root, pieces)).rejects.toThrow("breaks off");
+  await expect(unpackArchive(root, pieces)).rejects.toThrow("breaks off");
   expect(await readdir(into)).toEqual(["folder"]);
 });

@@ -2,13 +2,13 @@ import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
 import { lstat, open, rename, rm, symlink } from "node:fs/promises";
 import { readTar, type TarEntry, type TarItem } from "@wharf/contract/tar";
-import { usageError } from "../failure.ts";
-import { oneLine } from "../render/clean.ts";
-import { type HeldFolder, NotAFolder } from "./held-folder.ts";
+import { createUsageError } from "../failure.ts";
+import { toSingleLine } from "../render/safe-text.ts";
+import { type HeldFolder, NotAFolderError } from "./held-folder.ts";
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
 
-export interface Unpacked {
+export interface UnpackResult {
   bytes: number;
   files: number;
   /** Paths that were left out: devices, hard links, and links that lead out of the folder. */
@@ -16,49 +16,49 @@ export interface Unpacked {
 }
 
 /** Paths of the archive that are kept to be shown. */
-const maxShown = 20;
+const maxSkippedPaths = 20;
 
 /**
  * Unpacks a runner's archive into a folder here. The runner may be hostile: nothing is written through a link, whoever
  * made it, and no link that leads out of the folder is made. Files belong to the caller, with permissions alone: no
  * set-user bits, no owner, no devices. A file appears as a whole; a file or a link of the same name is replaced.
  */
-export async function unpack(root: HeldFolder, pieces: AsyncIterable<Buffer>): Promise<Unpacked> {
-  const done: Unpacked = { bytes: 0, files: 0, skipped: [] };
+export async function unpackArchive(root: HeldFolder, pieces: AsyncIterable<Buffer>): Promise<UnpackResult> {
+  const result: UnpackResult = { bytes: 0, files: 0, skipped: [] };
   for await (const item of readTar(pieces)) {
-    const names = splitPath(item.entry.path);
+    const names = parsePath(item.entry.path);
     if (names.length === 0) continue;
     try {
-      if (!(await unpackEntry(root, names, item))) done.skipped.push(oneLine(item.entry.path));
-      else if (item.entry.type === "file") done.files++;
+      if (!(await unpackEntry(root, names, item))) result.skipped.push(toSingleLine(item.entry.path));
+      else if (item.entry.type === "file") result.files++;
     } catch (error) {
-      if (!(error instanceof NotAFolder)) throw error;
-      throw refused(
+      if (!(error instanceof NotAFolderError)) throw error;
+      throw createArchiveError(
         item.entry.path,
         "something here that is no folder is in the way, and Wharf writes through no link",
       );
     }
-    done.bytes += item.entry.size;
-    done.skipped.splice(maxShown);
+    result.bytes += item.entry.size;
+    result.skipped.splice(maxSkippedPaths);
   }
-  return done;
+  return result;
 }
 
-const refused = (path: string, reason: string) =>
-  usageError(`the runner's archive has '${oneLine(path, 200)}': ${reason}`);
+const createArchiveError = (path: string, reason: string) =>
+  createUsageError(`the runner's archive has '${toSingleLine(path, 200)}': ${reason}`);
 
 /** The names of a path; one that leads out of the folder ends the whole copy, because no honest daemon sends it. */
-function splitPath(path: string): string[] {
+function parsePath(path: string): string[] {
   const names = path.split("/").filter((name) => name !== "" && name !== ".");
   if (path.startsWith("/") || names.includes("..") || path.includes("\0"))
-    throw refused(path, "it leads out of the folder that is copied");
+    throw createArchiveError(path, "it leads out of the folder that is copied");
   return names;
 }
 
 /** Returns whether the entry was taken. */
 async function unpackEntry(root: HeldFolder, names: readonly string[], { entry, content }: TarItem): Promise<boolean> {
   if (entry.type === "other" || entry.type === "hardlink") return false;
-  if (entry.type === "symlink" && !staysInside(entry.target, names.length - 1)) return false;
+  if (entry.type === "symlink" && !isInside(entry.target, names.length - 1)) return false;
   const isFolder = entry.type === "directory";
   await using path = new HeldPath();
   const parents = isFolder ? names : names.slice(0, -1);
@@ -69,7 +69,7 @@ async function unpackEntry(root: HeldFolder, names: readonly string[], { entry, 
   const name = names.at(-1) ?? "";
   const existing = await lstat(folder.getPath(name)).catch(() => undefined);
   if (existing && !existing.isFile() && !existing.isSymbolicLink())
-    throw refused(entry.path, "something here with that name is neither a file nor a link");
+    throw createArchiveError(entry.path, "something here with that name is neither a file nor a link");
   await placeEntry(folder, name, { entry, content });
   return true;
 }
@@ -94,14 +94,14 @@ async function placeEntry(folder: HeldFolder, name: string, { entry, content }: 
   const fresh = folder.getPath(`.wharf-${randomUUID().slice(0, 8)}`);
   try {
     if (entry.type === "symlink") await symlink(entry.target, fresh);
-    else await writeNew(fresh, entry, content);
+    else await createFile(fresh, entry, content);
     await rename(fresh, folder.getPath(name));
   } finally {
     await rm(fresh, { force: true });
   }
 }
 
-async function writeNew(path: string, { mode, mtime }: TarEntry, content: AsyncIterable<Buffer>): Promise<void> {
+async function createFile(path: string, { mode, mtime }: TarEntry, content: AsyncIterable<Buffer>): Promise<void> {
   const file = await open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
   try {
     for await (const piece of content) await file.writeFile(piece);
@@ -116,10 +116,10 @@ async function writeNew(path: string, { mode, mtime }: TarEntry, content: AsyncI
  * Whether a link's target lies in the folder that is copied. The link is so many real folders deep: it may climb so many,
  * and then go down by names. A `..` behind a name could climb further than it seems, where the name is a link.
  */
-function staysInside(target: string, depth: number): boolean {
+function isInside(target: string, depth: number): boolean {
   if (target === "" || target.startsWith("/") || target.includes("\0")) return false;
   const names = target.split("/").filter((name) => name !== "" && name !== ".");
   const climbs = names.findIndex((name) => name !== "..");
-  const up = climbs < 0 ? names.length : climbs;
-  return up <= depth && !names.slice(up).includes("..");
+  const climbCount = climbs < 0 ? names.length : climbs;
+  return climbCount <= depth && !names.slice(climbCount).includes("..");
 }

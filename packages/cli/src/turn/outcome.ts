@@ -1,17 +1,17 @@
-import type { EventDataOf } from "@wharf/contract";
-import type { Used } from "./watch.ts";
+import type { EventDataByKind } from "@wharf/contract";
+import type { UsageTotals } from "./progress.ts";
 
 /** How a turn came out, with all that is told of it. */
 export interface TurnOutcome {
   readonly status: "ended" | "cancelled" | "interrupted";
   readonly stop_reason?: string;
   readonly reason?: string;
-  readonly commit?: EventDataOf<"commit">;
+  readonly commit?: EventDataByKind<"commit">;
   /** `waiting`: it was not pushed in the time there was, and the server goes on trying. */
   readonly push: "none" | "pushed" | "failed" | "waiting";
   readonly push_message?: string;
-  readonly failure?: EventDataOf<"failure">;
-  readonly used: Used;
+  readonly failure?: EventDataByKind<"failure">;
+  readonly used: UsageTotals;
   /** Of the run, where it failed. */
   readonly error_code?: string;
 }
@@ -33,7 +33,7 @@ export const isCancelled = ({ status, error_code }: TurnOutcome): boolean =>
  * 0: the agent did its turn and the branch is where it belongs. 1: the agent failed, or left what cannot be committed.
  * 2: Wharf failed. 130: a person cancelled it.
  */
-export function exitCodeOf(outcome: TurnOutcome): number {
+export function getExitCode(outcome: TurnOutcome): number {
   if (outcome.status === "ended") {
     if (failures.has(outcome.stop_reason ?? "") || isUncommitted(outcome)) return exitCodes.agentFailed;
     return outcome.push === "failed" || outcome.push === "waiting" ? exitCodes.wharfFailed : exitCodes.done;

@@ -1,11 +1,11 @@
 import type { Diff, Task } from "@wharf/contract";
-import { oneLine } from "../render/clean.ts";
-import { countChanges, diffStat } from "../render/diff.ts";
-import { cancelText, stopText, usageText } from "../render/event-line.ts";
-import { duration } from "../render/numbers.ts";
+import { toSingleLine } from "../render/safe-text.ts";
+import { getChangeCount, formatDiffStat } from "../render/diff.ts";
+import { formatCancellation, formatStopReason, formatUsage } from "../render/event-line.ts";
+import { formatDuration } from "../render/numbers.ts";
 import type { Style } from "../render/style.ts";
-import { fields } from "../render/table.ts";
-import { exitCodeOf, isCancelled, isUncommitted, type TurnOutcome } from "./outcome.ts";
+import { formatFields } from "../render/table.ts";
+import { getExitCode, isCancelled, isUncommitted, type TurnOutcome } from "./outcome.ts";
 
 export interface Summary {
   readonly task: Task;
@@ -13,15 +13,15 @@ export interface Summary {
   readonly outcome: TurnOutcome;
   /** What the task's branch changed, where it changed anything that is known of. */
   readonly diff: Diff | undefined;
-  readonly took: number; // ms
+  readonly tookMs: number; // ms
 }
 
 /** The last line for a program that reads `--json`. */
-export function summaryJson(
-  { task, turnId, outcome, diff, took }: Summary,
-  exitCode = exitCodeOf(outcome),
+export function toSummaryJson(
+  { task, turnId, outcome, diff, tookMs }: Summary,
+  exitCode = getExitCode(outcome),
 ): Record<string, unknown> {
-  const { commit, failure, used, push, push_message, status, stop_reason, reason, error_code } = outcome;
+  const { commit, failure, used: usageTotals, push, push_message, status, stop_reason, reason, error_code } = outcome;
   return {
     type: "summary",
     exit_code: exitCode,
@@ -35,47 +35,47 @@ export function summaryJson(
     commit: commit?.sha,
     push,
     push_message,
-    diff: diff && countChanges(diff.files),
-    usage: used,
+    diff: diff && getChangeCount(diff.files),
+    usage: usageTotals,
     error_code,
     failure: failure && { code: failure.code, message: failure.message, next: failure.next },
-    took_ms: Math.round(took),
+    took_ms: Math.round(tookMs),
   };
 }
 
 /** How it came out, in one line, and below it where everything is. */
-export function summaryText(summary: Summary, style: Style): string {
+export function formatSummary(summary: Summary, style: Style): string {
   const { task, outcome, diff } = summary;
   const id = task.id.slice(0, 8);
-  const block = fields(
+  const block = formatFields(
     [
-      ["branch", branchText(summary, style)],
-      ["changes", diff && diffStat(diff.files, style)],
-      ["used", usageText(outcome.used)],
+      ["branch", formatBranch(summary, style)],
+      ["changes", diff && formatDiffStat(diff.files, style)],
+      ["used", formatUsage(outcome.used)],
       ["look", `wharf task show ${id}${outcome.commit ? `  ·  wharf task diff ${id}` : ""}`],
       [
         "go on",
-        exitCodeOf(outcome) === 0
+        getExitCode(outcome) === 0
           ? `wharf task prompt ${id} "…" --follow`
           : `wharf task prompt ${id} "…" --follow  ·  wharf task logs ${id}`,
       ],
     ],
     style,
   );
-  return `${verdict(summary, style)}\n${block}`;
+  return `${formatVerdict(summary, style)}\n${block}`;
 }
 
-function verdict({ outcome, took }: Summary, style: Style): string {
-  const time = style.dim(`(${duration(took)})`);
-  const code = exitCodeOf(outcome);
+function formatVerdict({ outcome, tookMs }: Summary, style: Style): string {
+  const time = style.dim(`(${formatDuration(tookMs)})`);
+  const code = getExitCode(outcome);
   if (code === 0)
     return `${style.green("✓")} ${style.bold(outcome.commit ? "Done." : "Done; nothing was changed.")} ${time}`;
-  if (isCancelled(outcome)) return `${style.yellow("!")} ${cancelText(outcome.reason)} ${time}`;
-  const why = oneLine(
+  if (isCancelled(outcome)) return `${style.yellow("!")} ${formatCancellation(outcome.reason)} ${time}`;
+  const why = toSingleLine(
     outcome.failure?.message ??
       outcome.push_message ??
       outcome.reason ??
-      (outcome.stop_reason && stopText(outcome.stop_reason)) ??
+      (outcome.stop_reason && formatStopReason(outcome.stop_reason)) ??
       "",
     600,
   );
@@ -87,7 +87,7 @@ function verdict({ outcome, took }: Summary, style: Style): string {
       : outcome.status === "ended"
         ? "The work is done, but its branch did not get to the repository"
         : (outcome.error_code && "The task failed") || endWords[outcome.status];
-  const next = outcome.failure?.next ? `\n  ${style.dim("→")} ${oneLine(outcome.failure.next, 400)}` : "";
+  const next = outcome.failure?.next ? `\n  ${style.dim("→")} ${toSingleLine(outcome.failure.next, 400)}` : "";
   return `${style.red("✗")} ${style.bold(what)}${why === "" ? "." : `: ${why}`} ${time}${next}`;
 }
 
@@ -100,7 +100,7 @@ const pushWords: Readonly<Record<TurnOutcome["push"], string>> = {
   waiting: "not yet pushed; the server goes on trying:",
 };
 
-function branchText({ task, outcome }: Summary, style: Style): string | undefined {
+function formatBranch({ task, outcome }: Summary, style: Style): string | undefined {
   if (outcome.push === "none") return undefined;
-  return `${style.bold(oneLine(task.shadow_branch, 300))}\n${pushWords[outcome.push]} ${oneLine(task.repository_url ?? "", 300)}`;
+  return `${style.bold(toSingleLine(task.shadow_branch, 300))}\n${pushWords[outcome.push]} ${toSingleLine(task.repository_url ?? "", 300)}`;
 }

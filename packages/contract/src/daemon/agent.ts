@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { endpoint } from "../endpoint.ts";
+import { createEndpoint } from "../endpoint.ts";
 
 export * from "./attachments.ts";
 
@@ -17,27 +17,27 @@ export const PauseState = z.object({
 export type PauseState = z.infer<typeof PauseState>;
 
 export const agentApi = {
-  pauseAgent: endpoint({
+  pauseAgent: createEndpoint({
     method: "POST",
     path: "/agent/pause",
     summary:
       "Let no new model request out, wait for those that are out (30 s at most), then freeze the agent's processes. Answers when they are frozen, or soon with `pausing`; asked again it says how far it is",
     response: PauseState,
   }),
-  resumeAgent: endpoint({
+  resumeAgent: createEndpoint({
     method: "POST",
     path: "/agent/resume",
     summary: "Let the agent's processes and its model requests go on; one that is not paused stays as it is",
     response: PauseState,
   }),
-  setMode: endpoint({
+  setMode: createEndpoint({
     method: "POST",
     path: "/agent/mode",
     summary: "Choose one of the modes the agent offers",
     body: z.object({ mode_id: choiceId }),
     response: ok,
   }),
-  setModel: endpoint({
+  setModel: createEndpoint({
     method: "POST",
     path: "/agent/model",
     summary: "Choose one of the models the agent offers",

@@ -1,8 +1,8 @@
 import { z } from "zod";
 
 /** Files that come with one prompt, and what they weigh together. */
-export const MAX_ATTACHMENTS = 20;
-export const MAX_ATTACHMENT_BYTES = 10 * 1024 * 1024;
+export const maxAttachments = 20;
+export const maxAttachmentBytes = 10 * 1024 * 1024;
 
 /** A file that comes with a prompt. Its name is a name and no path. */
 export const Attachment = z.object({
@@ -16,21 +16,21 @@ export const Attachment = z.object({
     .string()
     .max(200)
     .regex(/^[\w.+-]+\/[\w.+-]+$/, "a type such as image/png"),
-  data: z.base64().max(Math.ceil(MAX_ATTACHMENT_BYTES / 3) * 4),
+  data: z.base64().max(Math.ceil(maxAttachmentBytes / 3) * 4),
 });
 export type Attachment = z.infer<typeof Attachment>;
 
 export const Attachments = z
   .array(Attachment)
-  .max(MAX_ATTACHMENTS)
+  .max(maxAttachments)
   .refine(
-    (all) => all.reduce((sum, { data }) => sum + bytesOf(data), 0) <= MAX_ATTACHMENT_BYTES,
-    `no more than ${MAX_ATTACHMENT_BYTES} bytes together`,
+    (all) => all.reduce((sum, { data }) => sum + getDecodedBytes(data), 0) <= maxAttachmentBytes,
+    `no more than ${maxAttachmentBytes} bytes together`,
   );
 export type Attachments = z.infer<typeof Attachments>;
 
 /** What base64 stands for, in bytes. */
-export function bytesOf(base64: string): number {
+export function getDecodedBytes(base64: string): number {
   const padding = base64.endsWith("==") ? 2 : base64.endsWith("=") ? 1 : 0;
   return (base64.length / 4) * 3 - padding;
 }

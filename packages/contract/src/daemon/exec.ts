@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { endpoint } from "../endpoint.ts";
+import { createEndpoint } from "../endpoint.ts";
 
 /**
  * Commands in a runner. A command in the foreground belongs to its caller: it is held back while the caller does not
@@ -123,14 +123,14 @@ export const CommandSignal = z.enum(["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "
 const params = z.object({ command_id: Uuid });
 
 export const execApi = {
-  exec: endpoint({
+  exec: createEndpoint({
     method: "POST",
     path: "/execute/command/stream",
     summary: "Run a command; NDJSON of ExecEvent, all output before the exit. It ends when the caller leaves",
     body: ExecRequest,
     response: "stream",
   }),
-  execOnce: endpoint({
+  execOnce: createEndpoint({
     method: "POST",
     path: "/execute/command",
     summary: "Run a command and answer with all of it, when it has ended",
@@ -138,21 +138,21 @@ export const execApi = {
     response: ExecResult,
     carriesContent: true,
   }),
-  startCommand: endpoint({
+  startCommand: createEndpoint({
     method: "POST",
     path: "/commands/background",
     summary: "Start a command that goes on by itself. With a `command_id` that is there already nothing is started",
     body: BackgroundRequest,
     response: z.object({ command_id: Uuid, duplicate: z.boolean() }),
   }),
-  commands: endpoint({
+  commands: createEndpoint({
     method: "GET",
     path: "/commands",
     summary: "All commands that run, and those in the background that have ended",
     response: z.object({ commands: z.array(CommandInfo) }),
     carriesContent: true,
   }),
-  command: endpoint({
+  command: createEndpoint({
     method: "GET",
     path: "/commands/:command_id",
     summary: "One command",
@@ -160,7 +160,7 @@ export const execApi = {
     response: CommandInfo,
     carriesContent: true,
   }),
-  followCommand: endpoint({
+  followCommand: createEndpoint({
     method: "GET",
     path: "/commands/:command_id/stream",
     summary: "Output of a command in the background from an offset on, as NDJSON of ExecEvent, to its exit",
@@ -173,7 +173,7 @@ export const execApi = {
     }),
     response: "stream",
   }),
-  writeCommand: endpoint({
+  writeCommand: createEndpoint({
     method: "POST",
     path: "/commands/:command_id/stdin",
     summary: "Give a command input. It is answered when the command's pipe has taken the data",
@@ -181,7 +181,7 @@ export const execApi = {
     body: CommandInput,
     response: z.object({ offset: z.number().int().min(0) }),
   }),
-  killCommand: endpoint({
+  killCommand: createEndpoint({
     method: "POST",
     path: "/commands/:command_id/kill",
     summary: "Send a signal to all processes of a command",
@@ -190,7 +190,7 @@ export const execApi = {
     response: CommandInfo,
     carriesContent: true,
   }),
-  removeCommand: endpoint({
+  removeCommand: createEndpoint({
     method: "DELETE",
     path: "/commands/:command_id",
     summary: "End a command in the background where it still runs, and remove its output",

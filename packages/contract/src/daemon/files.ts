@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { endpoint } from "../endpoint.ts";
+import { createEndpoint } from "../endpoint.ts";
 
 /** The daemon's routes for files. Every path is resolved beneath the workspace; a link that leads out of it is refused. */
 
@@ -144,7 +144,7 @@ export const ArchiveUnpacked = z.object({
 export type ArchiveUnpacked = z.infer<typeof ArchiveUnpacked>;
 
 export const filesApi = {
-  readFile: endpoint({
+  readFile: createEndpoint({
     method: "POST",
     path: "/files/read",
     summary: "Read a file, whole or a range of its lines or bytes",
@@ -152,7 +152,7 @@ export const filesApi = {
     response: FileContent,
     carriesContent: true,
   }),
-  fileStats: endpoint({
+  fileStats: createEndpoint({
     method: "POST",
     path: "/files/stats",
     summary: "What stands at a path",
@@ -163,14 +163,14 @@ export const filesApi = {
     }),
     response: FileStats,
   }),
-  writeFile: endpoint({
+  writeFile: createEndpoint({
     method: "POST",
     path: "/files/write",
     summary: "Write a whole file; readers see the old or the new one",
     body: FileWrite,
     response: FileWritten,
   }),
-  deletePath: endpoint({
+  deletePath: createEndpoint({
     method: "POST",
     path: "/files/delete",
     summary: "Delete a file, a link or an empty folder; with `recursive` a folder and all in it",
@@ -182,7 +182,7 @@ export const filesApi = {
     }),
     response: z.object({ path: z.string(), deleted: z.number() }),
   }),
-  listFolder: endpoint({
+  listFolder: createEndpoint({
     method: "POST",
     path: "/files/list",
     summary: "Entries of a folder, by pages",
@@ -190,14 +190,14 @@ export const filesApi = {
     response: FolderPage,
     carriesContent: true,
   }),
-  listTree: endpoint({
+  listTree: createEndpoint({
     method: "POST",
     path: "/files/list-recursive",
     summary: "All entries beneath a folder; NDJSON of TreeLine, a folder before what is in it",
     body: TreeList,
     response: "stream",
   }),
-  replaceText: endpoint({
+  replaceText: createEndpoint({
     method: "POST",
     path: "/files/search-replace",
     summary: "Replace a text in a file",
@@ -206,37 +206,37 @@ export const filesApi = {
   }),
 } as const;
 
-const flag = (value: boolean) => z.stringbool().default(value);
+const createFlagSchema = (value: boolean) => z.stringbool().default(value);
 
 /** Routes whose body or answer is raw bytes. */
 export const rawFilesApi = {
-  download: endpoint({
+  download: createEndpoint({
     method: "GET",
     path: "/files/download",
     summary: "A file's bytes, with its length; a `Range` header of one range is answered with 206",
     query: z.object({ path: Path }),
     response: "stream",
   }),
-  upload: endpoint({
+  upload: createEndpoint({
     method: "PUT",
     path: "/files/upload",
     summary: "Write a file with the request's body as its bytes; readers see the old or the new one",
     query: z.object({
       path: Path,
-      create_parents: flag(true),
-      overwrite: flag(true),
+      create_parents: createFlagSchema(true),
+      overwrite: createFlagSchema(true),
       mode: z.coerce.number().pipe(Mode).optional(),
     }),
     response: FileWritten,
   }),
-  packFolder: endpoint({
+  packFolder: createEndpoint({
     method: "GET",
     path: "/files/archive",
     summary: "A folder as a tar stream; links are packed as links",
-    query: z.object({ path: Path.default("."), gitignore: flag(false) }),
+    query: z.object({ path: Path.default("."), gitignore: createFlagSchema(false) }),
     response: "stream",
   }),
-  unpackFolder: endpoint({
+  unpackFolder: createEndpoint({
     method: "PUT",
     path: "/files/archive",
     summary: "Unpack a tar stream into a folder; no entry is written through a link",

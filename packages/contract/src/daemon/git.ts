@@ -1,14 +1,14 @@
 import { z } from "zod";
 import { GitClone, GitCloned } from "../daemon-api.ts";
-import { endpoint } from "../endpoint.ts";
+import { createEndpoint } from "../endpoint.ts";
 import { eventKinds } from "../event.ts";
 import { CommitSha } from "./fields.ts";
 
 /** What the daemon does with the workspace's git besides what a run needs of it. */
 
-const REF_PART = /^(?!\.)(?!.*\.\.)(?!.*\.$)(?!.*\.lock$)[a-zA-Z0-9._-]+$/;
+const refPart = /^(?!\.)(?!.*\.\.)(?!.*\.$)(?!.*\.lock$)[a-zA-Z0-9._-]+$/;
 const isRefName = (name: string): boolean =>
-  !name.startsWith("-") && name !== "HEAD" && name.split("/").every((part) => REF_PART.test(part));
+  !name.startsWith("-") && name !== "HEAD" && name.split("/").every((part) => refPart.test(part));
 const isPath = (path: string): boolean =>
   !path.startsWith("/") && !path.includes("\0") && path.split("/").every((part) => part !== "" && part !== "..");
 
@@ -143,35 +143,35 @@ export const GitCommitRequest = z.object({
 });
 
 export const gitApi = {
-  gitClone: endpoint({
+  gitClone: createEndpoint({
     method: "POST",
     path: "/api/git/clone",
     summary: "Clone and check out the shadow branch; NDJSON of GitCloneEvent. A kept clone takes what is newer",
     body: GitCloneRequest,
     response: "stream",
   }),
-  gitConfig: endpoint({
+  gitConfig: createEndpoint({
     method: "POST",
     path: "/api/git/config",
     summary: "Whose name the agent's own commits carry",
     body: z.object({ user_name: GitUserName, user_email: GitUserEmail }),
     response: z.object({ ok: z.literal(true) }),
   }),
-  gitBranch: endpoint({
+  gitBranch: createEndpoint({
     method: "POST",
     path: "/api/git/branch",
     summary: "Switch to a shadow branch, made from `from` or the newest commit where it is not there yet",
     body: z.object({ branch: GitBranchName, from: GitRevision.optional() }),
     response: z.object({ branch: GitBranchName, head: CommitSha, created: z.boolean() }),
   }),
-  gitStatus: endpoint({
+  gitStatus: createEndpoint({
     method: "GET",
     path: "/api/git/status",
     summary: "What the working tree and the index differ in from the newest commit",
     response: GitStatus,
     carriesContent: true,
   }),
-  gitDiff: endpoint({
+  gitDiff: createEndpoint({
     method: "GET",
     path: "/api/git/diff",
     summary:
@@ -180,7 +180,7 @@ export const gitApi = {
     response: GitDiff,
     carriesContent: true,
   }),
-  gitDiffAgainstBase: endpoint({
+  gitDiffAgainstBase: createEndpoint({
     method: "GET",
     path: "/api/git/diff-against-base",
     summary: "Difference between where the task's work began and the working tree",
@@ -188,7 +188,7 @@ export const gitApi = {
     response: GitDiff,
     carriesContent: true,
   }),
-  gitFileChanges: endpoint({
+  gitFileChanges: createEndpoint({
     method: "GET",
     path: "/api/git/file-changes",
     summary: "The files that differ from where the task's work began, or from another commit",
@@ -196,21 +196,21 @@ export const gitApi = {
     response: z.object({ base: z.string(), files: z.array(GitFileChange), truncated: z.boolean() }),
     carriesContent: true,
   }),
-  gitCommit: endpoint({
+  gitCommit: createEndpoint({
     method: "POST",
     path: "/api/git/commit",
     summary: "Commit all that changed to the shadow branch; without a commit in the answer where nothing did",
     body: GitCommitRequest,
     response: z.object({ commit: eventKinds.commit.optional() }),
   }),
-  gitPush: endpoint({
+  gitPush: createEndpoint({
     method: "POST",
     path: "/api/git/push",
     summary: "Push the shadow branch to the gateway's mirror",
     body: z.object({ branch: GitBranchName.optional() }),
     response: z.object({ branch: GitBranchName, sha: CommitSha }),
   }),
-  gitLog: endpoint({
+  gitLog: createEndpoint({
     method: "GET",
     path: "/api/git/log",
     summary: "Commits from a revision (the newest where none is given) backwards",
@@ -218,7 +218,7 @@ export const gitApi = {
     response: z.object({ commits: z.array(GitLogEntry), more: z.boolean() }),
     carriesContent: true,
   }),
-  gitCommitMessages: endpoint({
+  gitCommitMessages: createEndpoint({
     method: "GET",
     path: "/api/git/commit-messages",
     summary: "Messages of the commits since the task's work began, newest first",
@@ -226,20 +226,20 @@ export const gitApi = {
     response: z.object({ messages: z.array(z.object({ sha: z.string(), message: z.string() })), more: z.boolean() }),
     carriesContent: true,
   }),
-  gitCheckout: endpoint({
+  gitCheckout: createEndpoint({
     method: "POST",
     path: "/api/git/checkout",
     summary: "Check out a branch or a commit of this repository; uncommitted work is only lost with `discard`",
     body: z.object({ revision: GitRevision, discard: z.boolean().default(false) }),
     response: z.object({ branch: z.string().max(4_096).optional(), head: CommitSha }),
   }),
-  gitCurrentBranch: endpoint({
+  gitCurrentBranch: createEndpoint({
     method: "GET",
     path: "/api/git/current-branch",
     summary: "The branch that is checked out; none on a detached HEAD",
     response: z.object({ branch: z.string().max(4_096).optional() }),
   }),
-  gitCurrentCommit: endpoint({
+  gitCurrentCommit: createEndpoint({
     method: "GET",
     path: "/api/git/current-commit",
     summary: "The commit that is checked out",

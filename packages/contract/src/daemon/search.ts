@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { endpoint } from "../endpoint.ts";
+import { createEndpoint } from "../endpoint.ts";
 import { FileType } from "./files.ts";
 
 /** The daemon's routes for finding files by name and by content. */
@@ -89,7 +89,7 @@ export type SearchLine = z.infer<typeof SearchLine>;
 export type SearchMatch = Extract<SearchLine, { type: "match" }>;
 
 export const searchApi = {
-  searchNames: endpoint({
+  searchNames: createEndpoint({
     method: "POST",
     path: "/search/files",
     summary: "Files whose paths match a few characters, the best first",
@@ -97,7 +97,7 @@ export const searchApi = {
     response: NameMatches,
     carriesContent: true,
   }),
-  searchContents: endpoint({
+  searchContents: createEndpoint({
     method: "POST",
     path: "/search/grep",
     summary: "Lines that match, as they are found; NDJSON of SearchLine. Binary files are left out",

@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { WireProtocolError } from "../wire/errors.ts";
-import { emptyFrame, entryHeader, eventFrame, terminalFrames } from "./terminal-frames.ts";
+import { emptyFrame, createEntryHeader, createEventFrame, readTerminalFrames } from "./terminal-frames.ts";
 import type { TerminalEvent } from "./terminals.ts";
 
 const runs = { numRuns: Number(process.env["FUZZ_CASES"] ?? 2000) };
-const LIMIT = 100_000;
+const maxBytes = 100_000;
 
 async function* cut(bytes: Buffer, sizes: readonly number[]): AsyncGenerator<Buffer> {
   let at = 0;
@@ -25,11 +25,11 @@ test("frames come out as they were put in, wherever the stream is cut", async ()
       let offset = 0;
       const pieces: Uint8Array[] = [];
       for (const data of texts) {
-        pieces.push(entryHeader({ kind: 1, offset, time: 7, bytes: data.length }), data, emptyFrame);
+        pieces.push(createEntryHeader({ kind: 1, offset, time: 7, bytes: data.length }), data, emptyFrame);
         offset += data.length;
       }
-      const bytes = Buffer.concat([...pieces, eventFrame(exit)]);
-      const frames = await Array.fromAsync(terminalFrames(cut(bytes, cuts), LIMIT));
+      const bytes = Buffer.concat([...pieces, createEventFrame(exit)]);
+      const frames = await Array.fromAsync(readTerminalFrames(cut(bytes, cuts), maxBytes));
       expect(frames.pop()).toEqual(exit);
       const seen = frames.map((frame) => (frame.type === "text" ? Buffer.from(frame.data) : Buffer.alloc(0)));
       expect(Buffer.concat(seen).equals(Buffer.concat(texts))).toBe(true);
@@ -46,7 +46,7 @@ test("any bytes give frames or a typed error, and a length is not believed", asy
   await fc.assert(
     fc.asyncProperty(noise, async (parts) => {
       try {
-        await Array.fromAsync(terminalFrames(cut(Buffer.from(parts.flat()), [3, 9, 1, 30]), LIMIT));
+        await Array.fromAsync(readTerminalFrames(cut(Buffer.from(parts.flat()), [3, 9, 1, 30]), maxBytes));
       } catch (error) {
         expect(error).toBeInstanceOf(WireProtocolError);
       }
@@ -54,5 +54,5 @@ test("any bytes give frames or a typed error, and a length is not believed", asy
     runs,
   );
   const huge = Buffer.from([1, 0xff, 0xff, 0xff, 0xff]);
-  await expect(Array.fromAsync(terminalFrames(cut(huge, []), LIMIT))).rejects.toThrow("4294967295");
+  await expect(Array.fromAsync(readTerminalFrames(cut(huge, []), maxBytes))).rejects.toThrow("4294967295");
 });

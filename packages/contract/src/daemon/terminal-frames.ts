@@ -10,8 +10,8 @@ import { TerminalEvent } from "./terminals.ts";
  *
  *   0 offset f64 | 8 time in ms since 1970 f64 | 16 the text's bytes
  */
-export const FRAME_HEADER_BYTES = 5;
-export const ENTRY_HEADER_BYTES = FRAME_HEADER_BYTES + 16;
+export const frameHeaderBytes = 5;
+export const entryHeaderBytes = frameHeaderBytes + 16;
 export const FrameKind = { event: 0, stdout: 1, stderr: 2 } as const;
 
 /** Text as it came, cut between characters where it is text at all. */
@@ -26,8 +26,8 @@ export interface TerminalText {
 }
 
 /** The header that goes before an entry's bytes. */
-export function entryHeader(entry: { kind: 1 | 2; offset: number; time: number; bytes: number }): Buffer {
-  const header = Buffer.allocUnsafe(ENTRY_HEADER_BYTES);
+export function createEntryHeader(entry: { kind: 1 | 2; offset: number; time: number; bytes: number }): Buffer {
+  const header = Buffer.allocUnsafe(entryHeaderBytes);
   header.writeUInt8(entry.kind, 0);
   header.writeUInt32LE(16 + entry.bytes, 1);
   header.writeDoubleLE(entry.offset, 5);
@@ -35,56 +35,60 @@ export function entryHeader(entry: { kind: 1 | 2; offset: number; time: number; 
   return header;
 }
 
-export function eventFrame(event: TerminalEvent): Buffer {
+export function createEventFrame(event: TerminalEvent): Buffer {
   const json = Buffer.from(JSON.stringify(event));
-  const header = Buffer.allocUnsafe(FRAME_HEADER_BYTES);
+  const header = Buffer.allocUnsafe(frameHeaderBytes);
   header.writeUInt8(FrameKind.event, 0);
   header.writeUInt32LE(json.length, 1);
   return Buffer.concat([header, json]);
 }
 
 /** Nothing happened; the sender is there. */
-export const emptyFrame: Uint8Array = new Uint8Array(FRAME_HEADER_BYTES);
+export const emptyFrame: Uint8Array = new Uint8Array(frameHeaderBytes);
 
 /** The frames of a stream. Anything that is none of the above is a WireProtocolError, also an end within a frame. */
-export async function* terminalFrames(
+export async function* readTerminalFrames(
   chunks: AsyncIterable<Buffer>,
   maxBytes: number,
 ): AsyncGenerator<TerminalEvent | TerminalText, void, undefined> {
-  let open: Buffer[] = [];
+  let pieces: Buffer[] = [];
   let length = 0;
-  let wanted = FRAME_HEADER_BYTES;
+  let neededBytes = frameHeaderBytes;
   for await (const chunk of chunks) {
-    open.push(chunk);
+    pieces.push(chunk);
     length += chunk.length;
-    if (length < wanted) continue;
-    const bytes = open.length === 1 ? chunk : Buffer.concat(open, length);
-    let at = 0;
-    for (wanted = sizeAt(bytes, at, maxBytes); bytes.length - at >= wanted; wanted = sizeAt(bytes, at, maxBytes)) {
-      const frame = frameOf(bytes.subarray(at, at + wanted));
-      at += wanted;
+    if (length < neededBytes) continue;
+    const bytes = pieces.length === 1 ? chunk : Buffer.concat(pieces, length);
+    let start = 0;
+    for (
+      neededBytes = getFrameSize(bytes, start, maxBytes);
+      bytes.length - start >= neededBytes;
+      neededBytes = getFrameSize(bytes, start, maxBytes)
+    ) {
+      const frame = parseFrame(bytes.subarray(start, start + neededBytes));
+      start += neededBytes;
       if (frame) yield frame;
     }
-    open = at < bytes.length ? [bytes.subarray(at)] : [];
-    length = bytes.length - at;
+    pieces = start < bytes.length ? [bytes.subarray(start)] : [];
+    length = bytes.length - start;
   }
   if (length > 0) throw new WireProtocolError("the end of a terminal's stream within a frame");
 }
 
 /** How long the frame there is, or as much of it as can be known yet. */
-function sizeAt(bytes: Buffer, at: number, maxBytes: number): number {
-  if (bytes.length - at < FRAME_HEADER_BYTES) return FRAME_HEADER_BYTES;
-  const length = bytes.readUInt32LE(at + 1);
+function getFrameSize(bytes: Buffer, start: number, maxBytes: number): number {
+  if (bytes.length - start < frameHeaderBytes) return frameHeaderBytes;
+  const length = bytes.readUInt32LE(start + 1);
   if (length > maxBytes) throw new WireProtocolError(`a frame of ${length} bytes`);
-  return FRAME_HEADER_BYTES + length;
+  return frameHeaderBytes + length;
 }
 
-function frameOf(bytes: Buffer): TerminalEvent | TerminalText | undefined {
+function parseFrame(bytes: Buffer): TerminalEvent | TerminalText | undefined {
   const kind = bytes.readUInt8(0);
-  if (kind === FrameKind.event) return bytes.length === FRAME_HEADER_BYTES ? undefined : eventOf(bytes);
+  if (kind === FrameKind.event) return bytes.length === frameHeaderBytes ? undefined : parseEvent(bytes);
   if (kind !== FrameKind.stdout && kind !== FrameKind.stderr) throw new WireProtocolError(`a frame of kind ${kind}`);
-  if (bytes.length < ENTRY_HEADER_BYTES) throw new WireProtocolError("an entry without its header");
-  const data = bytes.subarray(ENTRY_HEADER_BYTES);
+  if (bytes.length < entryHeaderBytes) throw new WireProtocolError("an entry without its header");
+  const data = bytes.subarray(entryHeaderBytes);
   const offset = bytes.readDoubleLE(5);
   const time = bytes.readDoubleLE(13);
   const next = offset + Math.max(1, data.length);
@@ -93,10 +97,10 @@ function frameOf(bytes: Buffer): TerminalEvent | TerminalText | undefined {
   return { type: "text", stream: kind === FrameKind.stdout ? "stdout" : "stderr", offset, next, time, data };
 }
 
-function eventOf(bytes: Buffer): TerminalEvent {
+function parseEvent(bytes: Buffer): TerminalEvent {
   let value: unknown;
   try {
-    value = JSON.parse(bytes.toString("utf8", FRAME_HEADER_BYTES));
+    value = JSON.parse(bytes.toString("utf8", frameHeaderBytes));
   } catch {
     throw new WireProtocolError("an event that is not JSON");
   }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { endpoint } from "../endpoint.ts";
+import { createEndpoint } from "../endpoint.ts";
 
 /**
  * Terminals in a runner, and their history. Everything a terminal ever showed has an absolute offset: an entry of text
@@ -12,9 +12,9 @@ import { endpoint } from "../endpoint.ts";
  */
 
 /** The history of all commands in the runner. It is a terminal nobody types in. */
-export const CONSOLE = "console";
+export const consoleId = "console";
 
-export const TerminalId = z.union([z.uuid(), z.literal(CONSOLE)]);
+export const TerminalId = z.union([z.uuid(), z.literal(consoleId)]);
 export type TerminalId = z.infer<typeof TerminalId>;
 
 const cols = z.number().int().min(1).max(1000);
@@ -107,12 +107,12 @@ export const TerminalEvent = z.union([
 export type TerminalEvent = z.infer<typeof TerminalEvent>;
 
 /** Most characters in one piece of typing; more is sent in several. */
-export const MAX_INPUT = 65_536;
+export const maxInputBytes = 65_536;
 
 /** A line that a viewer sends on the stream it is attached by. */
 export const ViewerMessage = z.discriminatedUnion("type", [
   /** The first to type is the typist; another one takes over with `take`. */
-  z.object({ type: z.literal("input"), data: z.string().max(MAX_INPUT), take: z.boolean().optional() }),
+  z.object({ type: z.literal("input"), data: z.string().max(maxInputBytes), take: z.boolean().optional() }),
   /** All before this offset was shown. */
   z.object({ type: z.literal("ack"), offset }),
   z.object({ type: z.literal("resize"), cols, rows }),
@@ -175,7 +175,7 @@ export type AttachQuery = z.output<typeof AttachQuery>;
 
 /** Routes with a JSON body and a JSON answer. */
 export const terminalsApi = {
-  createTerminal: endpoint({
+  createTerminal: createEndpoint({
     method: "POST",
     path: "/terminals",
     summary: "Start a program on a terminal of its own",
@@ -183,14 +183,14 @@ export const terminalsApi = {
     response: TerminalInfo,
     carriesContent: true,
   }),
-  terminals: endpoint({
+  terminals: createEndpoint({
     method: "GET",
     path: "/terminals",
     summary: "All terminals, also those that have ended and whose history is kept",
     response: z.object({ terminals: z.array(TerminalInfo) }),
     carriesContent: true,
   }),
-  terminal: endpoint({
+  terminal: createEndpoint({
     method: "GET",
     path: "/terminals/:terminal_id",
     summary: "One terminal",
@@ -198,19 +198,19 @@ export const terminalsApi = {
     response: TerminalInfo,
     carriesContent: true,
   }),
-  typeTerminal: endpoint({
+  typeTerminal: createEndpoint({
     method: "POST",
     path: "/terminals/:terminal_id/input",
     summary: "Type. Several requests at once may arrive in any order: wait for each answer",
     params: z.object({ terminal_id: id }),
     body: z.object({
       viewer_id: z.string().min(1).max(100),
-      data: z.string().max(MAX_INPUT),
+      data: z.string().max(maxInputBytes),
       take: z.boolean().default(false),
     }),
     response: ok,
   }),
-  resizeTerminal: endpoint({
+  resizeTerminal: createEndpoint({
     method: "POST",
     path: "/terminals/:terminal_id/resize",
     summary: "Set the size; it is kept in the history",
@@ -218,7 +218,7 @@ export const terminalsApi = {
     body: z.object({ cols, rows }),
     response: ok,
   }),
-  ackTerminal: endpoint({
+  ackTerminal: createEndpoint({
     method: "POST",
     path: "/terminals/:terminal_id/ack",
     summary: "All before the offset was shown to a viewer that attached with flow=ack",
@@ -226,7 +226,7 @@ export const terminalsApi = {
     body: z.object({ viewer_id: z.string().min(1).max(100), offset }),
     response: ok,
   }),
-  killTerminal: endpoint({
+  killTerminal: createEndpoint({
     method: "POST",
     path: "/terminals/:terminal_id/kill",
     summary: "End all processes on the terminal; its history is kept",
@@ -234,51 +234,51 @@ export const terminalsApi = {
     response: TerminalInfo,
     carriesContent: true,
   }),
-  removeTerminal: endpoint({
+  removeTerminal: createEndpoint({
     method: "DELETE",
     path: "/terminals/:terminal_id",
     summary: "End all processes on the terminal and remove its history",
     params: z.object({ terminal_id: id }),
     response: ok,
   }),
-  terminalHistory: endpoint({
+  terminalHistory: createEndpoint({
     method: "GET",
     path: "/terminal/history",
     summary: "A page of a terminal's history; the console's where none is named",
     query: z.object({
-      terminal_id: TerminalId.default(CONSOLE),
+      terminal_id: TerminalId.default(consoleId),
       after: optionalOffset,
       limit: z.coerce.number().int().min(1).max(1000).default(100),
     }),
     response: TerminalHistory,
     carriesContent: true,
   }),
-  terminalStats: endpoint({
+  terminalStats: createEndpoint({
     method: "GET",
     path: "/terminal/stats",
     summary: "How full a terminal's history is, and who looks on",
-    query: z.object({ terminal_id: TerminalId.default(CONSOLE) }),
+    query: z.object({ terminal_id: TerminalId.default(consoleId) }),
     response: TerminalStats,
   }),
-  clearTerminal: endpoint({
+  clearTerminal: createEndpoint({
     method: "POST",
     path: "/terminal/clear",
     summary: "Forget a terminal's history; a notice says so, and offsets go on",
-    body: z.object({ terminal_id: TerminalId.default(CONSOLE) }).default({ terminal_id: CONSOLE }),
+    body: z.object({ terminal_id: TerminalId.default(consoleId) }).default({ terminal_id: consoleId }),
     response: TerminalStats,
   }),
 } as const;
 
 /** Routes whose bytes are read and written as they come. Every line of an answer is a `TerminalEvent`. */
 export const terminalStreams = {
-  stream: endpoint({
+  stream: createEndpoint({
     method: "GET",
     path: "/terminal/stream",
     summary: "The console, or the terminal that is named, as it goes on",
-    query: AttachQuery.extend({ terminal_id: TerminalId.default(CONSOLE) }),
+    query: AttachQuery.extend({ terminal_id: TerminalId.default(consoleId) }),
     response: "stream",
   }),
-  watch: endpoint({
+  watch: createEndpoint({
     method: "GET",
     path: "/terminals/:terminal_id/stream",
     summary: "A terminal from an offset on, to its exit",
@@ -286,7 +286,7 @@ export const terminalStreams = {
     query: AttachQuery,
     response: "stream",
   }),
-  attach: endpoint({
+  attach: createEndpoint({
     method: "POST",
     path: "/terminals/:terminal_id/attach",
     summary: "The same, with lines of `ViewerMessage` as the request's body for as long as the answer lasts",

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { endpoint } from "../endpoint.ts";
+import { createEndpoint } from "../endpoint.ts";
 
 /** What happens to the workspace's files, whoever does it. */
 
@@ -24,11 +24,11 @@ export const FsChange = z.object({
 export type FsChange = z.infer<typeof FsChange>;
 
 /** Most changes that one event carries. */
-export const FS_CHANGES_MAX = 1_000;
+export const maxFsChanges = 1_000;
 
 export const FsChanges = z.object({
   kind: z.literal("fs_change"),
-  changes: z.array(FsChange).max(FS_CHANGES_MAX),
+  changes: z.array(FsChange).max(maxFsChanges),
   /** Changes were left out. An event with `rescan` follows when it is quiet again. */
   overflow: z.boolean().optional(),
   /** What was known of the tree may be stale: read again what you show of it. */
@@ -52,19 +52,19 @@ export const WatcherStatus = z.object({
 export type WatcherStatus = z.infer<typeof WatcherStatus>;
 
 export const watchApi = {
-  watcherPause: endpoint({
+  watcherPause: createEndpoint({
     method: "POST",
     path: "/watcher/pause",
     summary: "Tell of no change until resumed",
     response: WatcherStatus,
   }),
-  watcherResume: endpoint({
+  watcherResume: createEndpoint({
     method: "POST",
     path: "/watcher/resume",
     summary: "Tell of changes again, beginning with one rescan",
     response: WatcherStatus,
   }),
-  watcherStatus: endpoint({
+  watcherStatus: createEndpoint({
     method: "GET",
     path: "/watcher/status",
     summary: "What the watcher does",

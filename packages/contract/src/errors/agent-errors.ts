@@ -1,5 +1,5 @@
 import type { ErrorContexts } from "./contexts.ts";
-import type { CatalogueEntry } from "./entry.ts";
+import type { CatalogueEntry } from "./catalogue-entry.ts";
 
 type AgentError = "agent_start_failed" | "agent_exited" | "agent_out_of_memory" | "agent_refused" | "agent_timeout";
 

@@ -1,4 +1,4 @@
-import type { CatalogueEntry } from "./entry.ts";
+import type { CatalogueEntry } from "./catalogue-entry.ts";
 import type { ErrorCode, ErrorContexts } from "./contexts.ts";
 import { agentErrors } from "./agent-errors.ts";
 import { engineErrors } from "./engine-errors.ts";
@@ -50,7 +50,8 @@ export const errorCatalogue: { readonly [Code in ErrorCode]: CatalogueEntry<Erro
   conflict: {
     http: 409,
     grpc: "FAILED_PRECONDITION",
-    message: ({ what, from, to }) => `The ${what} is ${from} and cannot become ${to}.`,
+    message: ({ what, from: currentState, to: requestedState }) =>
+      `The ${what} is ${currentState} and cannot become ${requestedState}.`,
     next: ({ what }) => `Look at the ${what} again: it may have changed since you read it.`,
   },
   turn_open: {

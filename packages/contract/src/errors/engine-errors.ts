@@ -1,7 +1,7 @@
-import type { CatalogueEntry } from "./entry.ts";
+import type { CatalogueEntry } from "./catalogue-entry.ts";
 import type { ErrorContexts, StartObstacle } from "./contexts.ts";
 
-type EngineCode =
+type EngineErrorCode =
   | "engine_missing"
   | "engine_forbidden"
   | "engine_unreachable"
@@ -29,7 +29,7 @@ const startRemedies: Readonly<Record<StartObstacle, string>> = {
 };
 
 /** What goes wrong with the engines that runners live on: Docker, and Kubernetes. */
-export const engineErrors: { readonly [Code in EngineCode]: CatalogueEntry<ErrorContexts[Code]> } = {
+export const engineErrors: { readonly [Code in EngineErrorCode]: CatalogueEntry<ErrorContexts[Code]> } = {
   engine_missing: {
     http: 503,
     grpc: "UNAVAILABLE",
@@ -61,7 +61,8 @@ export const engineErrors: { readonly [Code in EngineCode]: CatalogueEntry<Error
   engine_outdated: {
     http: 501,
     grpc: "UNIMPLEMENTED",
-    message: ({ engine, address, found }) => `${engine} at ${address} speaks version ${found} of its API only.`,
+    message: ({ engine, address, found: foundVersion }) =>
+      `${engine} at ${address} speaks version ${foundVersion} of its API only.`,
     next: ({ engine, needed }) => `Install a ${engine} that speaks version ${needed} or newer.`,
   },
   engine_unsafe: {

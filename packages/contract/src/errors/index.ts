@@ -2,12 +2,12 @@ import { toStorable, toStorableText } from "../foreign-text.ts";
 import { errorCatalogue } from "./catalogue.ts";
 import type { ErrorCode, ErrorContexts } from "./contexts.ts";
 import type { Problem } from "./problem.ts";
-import { cleanRunnerProblem } from "./runner-problem.ts";
+import { toSafeProblem } from "./runner-problem.ts";
 
 export { errorCatalogue } from "./catalogue.ts";
 export type { ErrorCode, ErrorContexts, RepositoryPhase, StartObstacle } from "./contexts.ts";
 export { Problem } from "./problem.ts";
-export { nextOfRunner, toRunnerCode } from "./runner-problem.ts";
+export { getRunnerNextStep, toRunnerCode } from "./runner-problem.ts";
 
 /** A longer message would be a log; the logs of what failed are elsewhere. */
 const maxMessageLength = 16_384;
@@ -61,7 +61,7 @@ export class RemoteError extends Error {
 
   /** The error of a runner's daemon. The plain constructor is for a server's, which its caller trusts. */
   static fromRunner(problem: Problem): RemoteError {
-    return new RemoteError(cleanRunnerProblem(problem));
+    return new RemoteError(toSafeProblem(problem));
   }
 
   get code(): ErrorCode {

@@ -1,8 +1,8 @@
-import { keySetting, modelRoutes } from "../model-routes.ts";
-import type { CatalogueEntry } from "./entry.ts";
+import { getKeySetting, modelRoutes } from "../model-routes.ts";
+import type { CatalogueEntry } from "./catalogue-entry.ts";
 import type { ErrorContexts } from "./contexts.ts";
 
-type ModelError =
+type ModelErrorCode =
   | "agent_model_failed"
   | "model_route_missing"
   | "model_route_unknown"
@@ -12,7 +12,7 @@ type ModelError =
   | "model_answer_cut";
 
 /** What can be wrong with a model route, or with the server behind it. */
-export const modelErrors: { readonly [Code in ModelError]: CatalogueEntry<ErrorContexts[Code]> } = {
+export const modelErrors: { readonly [Code in ModelErrorCode]: CatalogueEntry<ErrorContexts[Code]> } = {
   agent_model_failed: {
     http: 502,
     grpc: "UNAVAILABLE",
@@ -23,7 +23,7 @@ export const modelErrors: { readonly [Code in ModelError]: CatalogueEntry<ErrorC
     http: 403,
     grpc: "FAILED_PRECONDITION",
     message: ({ route }) => `The server has no key for the model route '${route}'.`,
-    next: ({ route }) => `Set ${keySetting(route)} in the server's environment and start it again.`,
+    next: ({ route }) => `Set ${getKeySetting(route)} in the server's environment and start it again.`,
   },
   model_route_unknown: {
     http: 403,
@@ -34,8 +34,8 @@ export const modelErrors: { readonly [Code in ModelError]: CatalogueEntry<ErrorC
   model_route_denied: {
     http: 403,
     grpc: "PERMISSION_DENIED",
-    message: ({ route, own }) =>
-      `This run may not use the model route '${route}': ${own ? `its agent type's route is '${own}'` : "its agent type has none"}.`,
+    message: ({ route, own: ownRoute }) =>
+      `This run may not use the model route '${route}': ${ownRoute ? `its agent type's route is '${ownRoute}'` : "its agent type has none"}.`,
     next: ({ route }) => `Choose an agent type whose model route is '${route}'.`,
   },
   model_call_denied: {

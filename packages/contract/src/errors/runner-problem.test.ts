@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { errorCatalogue, nextOfRunner, RemoteError, toRunnerCode, WharfError } from "./index.ts";
+import { errorCatalogue, getRunnerNextStep, RemoteError, toRunnerCode, WharfError } from "./index.ts";
 
 const problem = (change: Record<string, unknown>) => ({
   type: "urn:wharf:error:not_found",
@@ -81,8 +81,8 @@ describe("an error of a runner's daemon", () => {
       const own = toRunnerCode(code);
       expect(errorCatalogue[own].http).toBeGreaterThanOrEqual(400);
       expect([401, 407]).not.toContain(errorCatalogue[own].http);
-      expect(nextOfRunner(own)).toMatch(/^[A-Z`].*\.$/);
-      expect(nextOfRunner(own)).not.toContain("undefined");
+      expect(getRunnerNextStep(own)).toMatch(/^[A-Z`].*\.$/);
+      expect(getRunnerNextStep(own)).not.toContain("undefined");
     }
   });
 });

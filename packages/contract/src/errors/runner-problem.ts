@@ -57,11 +57,11 @@ const isRunnerCode = (code: string): code is RunnerCode => runnerCodes.some((one
 export const toRunnerCode = (code: string): RunnerCode => (isRunnerCode(code) ? code : "runner_failed");
 
 /** What to do about a daemon's error. */
-export const nextOfRunner = (code: RunnerCode): string => ownNext[code] ?? errorCatalogue[code].next({} as never);
+export const getRunnerNextStep = (code: RunnerCode): string => ownNext[code] ?? errorCatalogue[code].next({} as never);
 
 /** A daemon's error as the server passes it on. */
-export function cleanRunnerProblem({ code: given, detail, context }: Problem): Problem {
-  const code = toRunnerCode(given);
+export function toSafeProblem({ code: reportedCode, detail, context }: Problem): Problem {
+  const code = toRunnerCode(reportedCode);
   // Copied first: its nesting may be deeper than JSON.stringify goes.
   const data = toStorable(context);
   return {
@@ -70,7 +70,7 @@ export function cleanRunnerProblem({ code: given, detail, context }: Problem): P
     status: errorCatalogue[code].http,
     detail: toOneLine(detail, maxMessageBytes) || "It did not say why.",
     code,
-    next: nextOfRunner(code),
+    next: getRunnerNextStep(code),
     ...(data && Buffer.byteLength(JSON.stringify(data)) <= maxContextBytes && { context: data }),
   };
 }

@@ -1,7 +1,7 @@
-import { BLOCK, type TarEntry } from "./header.ts";
-import { blocksOf, notATar, parseHeader, parseLongName, parsePax } from "./parse.ts";
+import { blockBytes, type TarEntry } from "./header.ts";
+import { toBlockSize, createTarError, parseHeader, parseLongName, parsePax } from "./parse.ts";
 
-const MOST_EXTRA = 64 * 1024; // bytes of a pax header or a long name
+const maxExtraBytes = 64 * 1024; // bytes of a pax header or a long name
 
 /** An entry and its content, which is read, or skipped, before the next entry comes. */
 export interface TarItem {
@@ -15,55 +15,55 @@ export async function* readTar(source: AsyncIterable<Buffer>): AsyncGenerator<Ta
   let common: Partial<TarEntry> = {};
   let next: Partial<TarEntry> = {};
   for (;;) {
-    const block = await bytes.block();
-    if (!block) throw notATar("it breaks off");
+    const block = await bytes.readBlock();
+    if (!block) throw createTarError("it breaks off");
     const header = parseHeader(block);
     if (!header) break;
     const { flag } = header;
     if (flag === "x" || flag === "g" || flag === "L" || flag === "K") {
-      const content = await extra(bytes, header.entry.size);
+      const content = await readExtension(bytes, header.entry.size);
       if (flag === "g") common = { ...common, ...parsePax(content) };
       else if (flag === "x") next = { ...next, ...parsePax(content) };
       else next = { ...next, [flag === "L" ? "path" : "target"]: parseLongName(content) };
       continue;
     }
-    const own = header.entry;
-    const entry = { ...own, ...common, ...next };
+    const rawEntry = header.entry;
+    const entry = { ...rawEntry, ...common, ...next };
     next = {};
     // Only these have content; some programs write a size for the others too.
     const size = entry.type === "symlink" || entry.type === "hardlink" || entry.type === "directory" ? 0 : entry.size;
-    const content = bytes.content(size);
+    const content = bytes.readContent(size);
     yield { entry: { ...entry, size }, content };
     for await (const _ of content);
-    await bytes.skip(blocksOf(size) - size);
+    await bytes.skip(toBlockSize(size) - size);
   }
   // What is left is padding; a sender may wait until it is taken.
   await bytes.drain();
 }
 
-async function extra(bytes: ByteSource, size: number): Promise<Buffer> {
-  if (size > MOST_EXTRA) throw notATar("a pax header is too long");
-  const content = await Array.fromAsync(bytes.content(size));
-  await bytes.skip(blocksOf(size) - size);
+async function readExtension(bytes: ByteSource, size: number): Promise<Buffer> {
+  if (size > maxExtraBytes) throw createTarError("a pax header is too long");
+  const content = await Array.fromAsync(bytes.readContent(size));
+  await bytes.skip(toBlockSize(size) - size);
   return Buffer.concat(content);
 }
 
 class ByteSource {
   readonly #source: AsyncIterator<Buffer>;
-  #rest: Buffer = Buffer.alloc(0);
+  #buffered: Buffer = Buffer.alloc(0);
 
   constructor(source: AsyncIterable<Buffer>) {
     this.#source = source[Symbol.asyncIterator]();
   }
 
   /** Nothing at the stream's end. */
-  async block(): Promise<Buffer | undefined> {
+  async readBlock(): Promise<Buffer | undefined> {
     const pieces: Buffer[] = [];
     let length = 0;
-    while (length < BLOCK) {
-      const piece = await this.#take(BLOCK - length);
+    while (length < blockBytes) {
+      const piece = await this.#readPiece(blockBytes - length);
       if (!piece && length === 0) return undefined;
-      if (!piece) throw notATar("it breaks off");
+      if (!piece) throw createTarError("it breaks off");
       pieces.push(piece);
       length += piece.length;
     }
@@ -71,38 +71,38 @@ class ByteSource {
   }
 
   /** The next bytes, for one reader, who may stop and be followed by another. */
-  content(size: number): AsyncIterable<Buffer> {
-    let left = size;
+  readContent(size: number): AsyncIterable<Buffer> {
+    let remainingBytes = size;
     const next = async (): Promise<IteratorResult<Buffer>> => {
-      if (left === 0) return { done: true, value: undefined };
-      const piece = await this.#take(left);
-      if (!piece) throw notATar("it breaks off");
-      left -= piece.length;
+      if (remainingBytes === 0) return { done: true, value: undefined };
+      const piece = await this.#readPiece(remainingBytes);
+      if (!piece) throw createTarError("it breaks off");
+      remainingBytes -= piece.length;
       return { done: false, value: piece };
     };
     return { [Symbol.asyncIterator]: () => ({ next }) };
   }
 
   async skip(size: number): Promise<void> {
-    for (let left = size; left > 0;) {
-      const piece = await this.#take(left);
-      if (!piece) throw notATar("it breaks off");
-      left -= piece.length;
+    for (let remainingBytes = size; remainingBytes > 0;) {
+      const piece = await this.#readPiece(remainingBytes);
+      if (!piece) throw createTarError("it breaks off");
+      remainingBytes -= piece.length;
     }
   }
 
   async drain(): Promise<void> {
-    while (await this.#take(BLOCK * 128));
+    while (await this.#readPiece(blockBytes * 128));
   }
 
-  async #take(most: number): Promise<Buffer | undefined> {
-    while (this.#rest.length === 0) {
+  async #readPiece(maxBytes: number): Promise<Buffer | undefined> {
+    while (this.#buffered.length === 0) {
       const { done, value } = await this.#source.next();
       if (done) return undefined;
-      this.#rest = value;
+      this.#buffered = value;
     }
-    const piece = this.#rest.subarray(0, most);
-    this.#rest = this.#rest.subarray(piece.length);
+    const piece = this.#buffered.subarray(0, maxBytes);
+    this.#buffered = this.#buffered.subarray(piece.length);
     return piece;
   }
 }

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { WharfError } from "../errors/index.ts";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { BLOCK, packHeader, padding, readTar, type TarEntry } from "./index.ts";
+import { blockBytes, packHeader, createPadding, readTar, type TarEntry } from "./index.ts";
 
 const fuzzCases = Number(process.env["FUZZ_CASES"] ?? 2_000);
 
@@ -38,9 +38,13 @@ function pack(items: readonly Item[]): Buffer {
   const blocks = items.flatMap((item) => {
     const content = contentOf(item);
     const { path, type, mode, mtime, target } = item;
-    return [packHeader({ path, type, mode, mtime, target, size: content.length }), content, padding(content.length)];
+    return [
+      packHeader({ path, type, mode, mtime, target, size: content.length }),
+      content,
+      createPadding(content.length),
+    ];
   });
-  return Buffer.concat([...blocks, Buffer.alloc(2 * BLOCK)]);
+  return Buffer.concat([...blocks, Buffer.alloc(2 * blockBytes)]);
 }
 
 test("what was packed is read again, in whatever pieces it comes", async () => {
@@ -81,7 +85,8 @@ test("an archive that is none, or that was spoiled anywhere, is a bad request an
     .map(([bytes, changes, cut, repaired]) => {
       const copy = Buffer.from(bytes.subarray(0, bytes.length - (cut % 3 === 0 ? cut % bytes.length : 0)));
       for (const [at, value] of changes) copy[at % copy.length] = value;
-      if (repaired) for (let at = 0; at + BLOCK <= copy.length; at += BLOCK) repair(copy.subarray(at, at + BLOCK));
+      if (repaired)
+        for (let at = 0; at + blockBytes <= copy.length; at += blockBytes) repair(copy.subarray(at, at + blockBytes));
       return copy;
     });
   const any = fc.uint8Array({ maxLength: 3_000 }).map((bytes) => Buffer.from(bytes));

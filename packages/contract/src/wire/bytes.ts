@@ -1,4 +1,4 @@
-const FIRST_BYTES = 4096;
+const firstBlockBytes = 4096;
 
 /** Puts bytes together in one buffer that doubles, so that many small pieces cost no more than few large ones. */
 export class ByteAccumulator {
@@ -12,7 +12,7 @@ export class ByteAccumulator {
   add(piece: Uint8Array): void {
     const needed = this.#length + piece.length;
     if (needed > this.#buffer.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.#buffer.length * 2, FIRST_BYTES));
+      const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.#buffer.length * 2, firstBlockBytes));
       this.#buffer.copy(larger, 0, 0, this.#length);
       this.#buffer = larger;
     }

@@ -5,7 +5,7 @@ import { PassThrough, Readable } from "node:stream";
 import Fastify from "fastify";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { endpoint } from "../endpoint.ts";
+import { createEndpoint } from "../endpoint.ts";
 import { RemoteError, WharfError } from "../errors/index.ts";
 import { createWireClient } from "./client.ts";
 import type { WireClient } from "./client.ts";
@@ -16,7 +16,7 @@ import type { MuxPair } from "./testing.ts";
 import type { WireStream } from "./wire-stream.ts";
 
 const runnerId = "7d0f2c1e-0000-4000-8000-000000000001";
-const hello = endpoint({
+const hello = createEndpoint({
   method: "POST",
   path: "/hello/:name",
   summary: "Says hello",
@@ -25,14 +25,20 @@ const hello = endpoint({
   body: z.object({ loud: z.boolean() }),
   response: z.object({ text: z.string() }),
 });
-const plain = endpoint({
+const plain = createEndpoint({
   method: "GET",
   path: "/plain",
   summary: "Any answer",
   response: z.object({ text: z.string() }),
 });
-const nothing = endpoint({ method: "DELETE", path: "/plain", summary: "No answer", status: 204, response: "none" });
-const lines = endpoint({ method: "GET", path: "/lines", summary: "Lines", response: "stream" });
+const nothing = createEndpoint({
+  method: "DELETE",
+  path: "/plain",
+  summary: "No answer",
+  status: 204,
+  response: "none",
+});
+const lines = createEndpoint({ method: "GET", path: "/lines", summary: "Lines", response: "stream" });
 
 /** A client on one side of a wire, and a server on the other. */
 function serve(

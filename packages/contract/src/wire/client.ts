@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
-import { urlOf } from "../endpoint.ts";
+import { getEndpointUrl } from "../endpoint.ts";
 import type { Endpoint, EndpointInput, EndpointOutput } from "../endpoint.ts";
 import { toStorable } from "../foreign-text.ts";
 import { WireProtocolError } from "./errors.ts";
@@ -9,7 +9,7 @@ import { maxProblemBytes, toRunnerFailure } from "./failure.ts";
 import { WireAgent } from "./http.ts";
 import { Mux } from "./mux.ts";
 import { parseJson } from "./json.ts";
-import { ndjsonLines } from "./ndjson.ts";
+import { readNdjsonLines } from "./ndjson.ts";
 
 export interface WireClientOptions {
   /** Named in every error. */
@@ -55,41 +55,41 @@ export interface WireClient {
   request(request: RawRequest): Promise<RawResponse>;
 }
 
-const TIMEOUT_MS = 30_000;
-const MAX_BYTES = 64 * 1024 * 1024;
-const MAX_LINE_BYTES = 16 * 1024 * 1024;
+const defaultTimeoutMs = 30_000;
+const maxAnswerBytes = 64 * 1024 * 1024;
+const defaultMaxLineBytes = 16 * 1024 * 1024;
 /** Enough for every answer that describes something, and too little to fill a row of the database. */
-const MAX_PLAIN_BYTES = 1024 * 1024;
+const maxPlainBytes = 1024 * 1024;
 
 export function createWireClient(wire: Mux | WireAgent, options: WireClientOptions): WireClient {
   const caller = { agent: wire instanceof Mux ? new WireAgent(wire) : wire, runnerId: options.runnerId };
-  const { timeoutMs = TIMEOUT_MS, maxBytes = MAX_BYTES, maxLineBytes = MAX_LINE_BYTES } = options;
-  const begin = (raw: RawRequest) => new Exchange(caller, { ...raw, timeoutMs: raw.timeoutMs ?? timeoutMs });
+  const { timeoutMs = defaultTimeoutMs, maxBytes = maxAnswerBytes, maxLineBytes = defaultMaxLineBytes } = options;
+  const createExchange = (raw: RawRequest) => new Exchange(caller, { ...raw, timeoutMs: raw.timeoutMs ?? timeoutMs });
 
   return {
     async call(endpoint, input, callOptions) {
-      using exchange = begin({ ...requestOf(endpoint, input), ...callOptions });
-      await refuseFailure(exchange);
-      const limit = endpoint.carriesContent ? maxBytes : Math.min(maxBytes, MAX_PLAIN_BYTES);
-      return parseAnswer(exchange, endpoint, await exchange.text(limit));
+      using exchange = createExchange({ ...toRawRequest(endpoint, input), ...callOptions });
+      await requireSuccess(exchange);
+      const limit = endpoint.carriesContent ? maxBytes : Math.min(maxBytes, maxPlainBytes);
+      return parseAnswer(exchange, endpoint, await exchange.readBody(limit));
     },
 
     async *stream(endpoint, input, streamOptions) {
-      using exchange = begin({ ...requestOf(endpoint, input), ...streamOptions });
-      await refuseFailure(exchange);
+      using exchange = createExchange({ ...toRawRequest(endpoint, input), ...streamOptions });
+      await requireSuccess(exchange);
       try {
-        for await (const line of ndjsonLines(exchange.pieces(streamOptions?.idleTimeoutMs), maxLineBytes)) {
+        for await (const line of readNdjsonLines(exchange.readPieces(streamOptions?.idleTimeoutMs), maxLineBytes)) {
           const value = parseJson(line);
           if (value === undefined) throw new WireProtocolError("a line that is not JSON");
           yield value;
         }
       } catch (error) {
-        throw exchange.explain(error);
+        throw exchange.toCallerError(error);
       }
     },
 
     async request(raw) {
-      const exchange = begin(raw);
+      const exchange = createExchange(raw);
       try {
         const body = await exchange.response;
         exchange.release(body);
@@ -102,25 +102,25 @@ export function createWireClient(wire: Mux | WireAgent, options: WireClientOptio
   };
 }
 
-interface Parts {
+interface RequestParts {
   readonly params?: Record<string, unknown>;
   readonly query?: Record<string, unknown>;
   readonly body?: unknown;
 }
 
-function requestOf<E extends Endpoint>(endpoint: E, input: EndpointInput<E>): RawRequest {
-  const parts: Parts = input as Parts;
-  const route = { method: endpoint.method, path: urlOf(endpoint, parts) };
+function toRawRequest<E extends Endpoint>(endpoint: E, input: EndpointInput<E>): RawRequest {
+  const parts: RequestParts = input as RequestParts;
+  const route = { method: endpoint.method, path: getEndpointUrl(endpoint, parts) };
   if (parts.body === undefined) return route;
   const body = Buffer.from(JSON.stringify(parts.body));
   return { ...route, body, headers: { "content-type": "application/json", "content-length": body.length } };
 }
 
-async function refuseFailure(exchange: Exchange): Promise<void> {
+async function requireSuccess(exchange: Exchange): Promise<void> {
   const { statusCode = 0 } = await exchange.response;
   if (statusCode >= 200 && statusCode < 300) return;
-  throw toRunnerFailure(await exchange.text(maxProblemBytes), (why) =>
-    exchange.hostile(`${exchange.name}: status ${statusCode} ${why}`),
+  throw toRunnerFailure(await exchange.readBody(maxProblemBytes), (why) =>
+    exchange.createHostileError(`${exchange.name}: status ${statusCode} ${why}`),
   );
 }
 
@@ -129,7 +129,8 @@ function parseAnswer<E extends Endpoint>(exchange: Exchange, endpoint: E, text: 
   const value = parseJson(text);
   const answer =
     typeof response === "string" ? undefined : response.safeParse(carriesContent ? value : toStorable(value));
-  if (answer && !answer.success) throw exchange.hostile(`${exchange.name}: an answer that is not valid`, answer.error);
+  if (answer && !answer.success)
+    throw exchange.createHostileError(`${exchange.name}: an answer that is not valid`, answer.error);
   // The schema is the endpoint's own, which the type of a generic endpoint cannot show.
   return answer?.data as EndpointOutput<E>;
 }

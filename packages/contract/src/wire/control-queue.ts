@@ -2,12 +2,12 @@ import { Flag, FrameType } from "./frames.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 
 /** What may wait for a transport that takes nothing. Pongs beyond it are left out: the peer has asked often enough. */
-const MAX_REFUSALS = 4096;
-const MAX_PONGS = 64;
-const MAX_PING = 0xffff_ffff;
+const maxRefusals = 4096;
+const maxPongs = 64;
+const maxPingValue = 0xffff_ffff;
 
-interface Awaited {
-  readonly at: number;
+interface PendingPing {
+  readonly sentAt: number;
   readonly resolve: (ms: number) => void;
   readonly reject: (error: Error) => void;
 }
@@ -18,9 +18,9 @@ export class ControlQueue {
   #pongs: number[] = [];
   #refusals: number[] = [];
   #nextPing = 1;
-  readonly #awaited = new Map<number, Awaited>();
+  readonly #pendingPings = new Map<number, PendingPing>();
 
-  get waiting(): boolean {
+  get hasFrames(): boolean {
     return this.#pings.length + this.#pongs.length + this.#refusals.length > 0;
   }
 
@@ -30,46 +30,46 @@ export class ControlQueue {
   }
 
   /** Asks, and tells how many milliseconds the answer took. */
-  measure(): Promise<number> {
+  measureRoundTrip(): Promise<number> {
     const { promise, resolve, reject } = Promise.withResolvers<number>();
-    this.#awaited.set(this.#addPing(), { at: performance.now(), resolve, reject });
+    this.#pendingPings.set(this.#addPing(), { sentAt: performance.now(), resolve, reject });
     return promise;
   }
 
   /** An answer came. Returns whether anybody measures by it. */
-  answered(value: number): boolean {
-    const awaited = this.#awaited.get(value);
-    this.#awaited.delete(value);
-    awaited?.resolve(performance.now() - awaited.at);
-    return awaited !== undefined;
+  resolvePing(value: number): boolean {
+    const pendingPing = this.#pendingPings.get(value);
+    this.#pendingPings.delete(value);
+    pendingPing?.resolve(performance.now() - pendingPing.sentAt);
+    return pendingPing !== undefined;
   }
 
-  pong(value: number): void {
-    if (this.#pongs.length < MAX_PONGS) this.#pongs.push(value);
+  addPong(value: number): void {
+    if (this.#pongs.length < maxPongs) this.#pongs.push(value);
   }
 
   /** Returns false where too many wait already. */
-  refuse(id: number): boolean {
-    return this.#refusals.length < MAX_REFUSALS && this.#refusals.push(id) > 0;
+  addRefusal(id: number): boolean {
+    return this.#refusals.length < maxRefusals && this.#refusals.push(id) > 0;
   }
 
-  writeTo(out: FrameWriter): void {
-    for (const length of this.#pongs) out.frame({ type: FrameType.ping, flags: Flag.ack, id: 0, length });
-    for (const length of this.#pings) out.frame({ type: FrameType.ping, flags: Flag.syn, id: 0, length });
-    for (const id of this.#refusals) out.frame({ type: FrameType.window, flags: Flag.rst, id, length: 0 });
+  writeTo(writer: FrameWriter): void {
+    for (const length of this.#pongs) writer.addFrame({ type: FrameType.ping, flags: Flag.ack, id: 0, length });
+    for (const length of this.#pings) writer.addFrame({ type: FrameType.ping, flags: Flag.syn, id: 0, length });
+    for (const id of this.#refusals) writer.addFrame({ type: FrameType.window, flags: Flag.rst, id, length: 0 });
     this.#pongs.length = 0;
     this.#pings.length = 0;
     this.#refusals.length = 0;
   }
 
-  fail(error: Error): void {
-    for (const { reject } of this.#awaited.values()) reject(error);
-    this.#awaited.clear();
+  rejectPings(error: Error): void {
+    for (const { reject } of this.#pendingPings.values()) reject(error);
+    this.#pendingPings.clear();
   }
 
   #addPing(): number {
     const value = this.#nextPing;
-    this.#nextPing = value === MAX_PING ? 1 : value + 1;
+    this.#nextPing = value === maxPingValue ? 1 : value + 1;
     this.#pings.push(value);
     return value;
   }

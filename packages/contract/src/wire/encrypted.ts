@@ -23,13 +23,13 @@ const defaultTimeoutMs = 5_000;
 const suite = { ciphers: "ECDHE-PSK-CHACHA20-POLY1305", minVersion: "TLSv1.2", maxVersion: "TLSv1.2" } as const;
 
 /** Loaded by those who listen on a port or connect to one; most daemons do neither. */
-const tls = () => process.getBuiltinModule("node:tls");
+const getTls = () => process.getBuiltinModule("node:tls");
 
 /** The end that connects. Where it fails, the stream is destroyed. */
 export function connectEncrypted(stream: Duplex, options: EncryptionOptions): Promise<Duplex> {
-  const psk = deriveKey(options);
-  return openWithin(stream, options, ({ resolve, reject }) => {
-    const socket = tls().connect({
+  const psk = createTlsKey(options);
+  return openWithTimeout(stream, options, ({ resolve, reject }) => {
+    const socket = getTls().connect({
       ...suite,
       socket: stream,
       pskCallback: () => ({ psk, identity: options.runnerId }),
@@ -42,28 +42,28 @@ export function connectEncrypted(stream: Duplex, options: EncryptionOptions): Pr
 
 /** The end that listens. Where it fails, the stream is destroyed. */
 export function acceptEncrypted(stream: Duplex, options: EncryptionOptions): Promise<Duplex> {
-  const psk = deriveKey(options);
-  return openWithin(stream, options, ({ resolve, reject }) => {
+  const psk = createTlsKey(options);
+  return openWithTimeout(stream, options, ({ resolve, reject }) => {
     const pskCallback = (_: TLSSocket, identity: string) => (identity === options.runnerId ? psk : null);
-    const server = tls().createServer({ ...suite, pskCallback });
+    const server = getTls().createServer({ ...suite, pskCallback });
     server.once("secureConnection", resolve).on("tlsClientError", reject);
     server.emit("connection", stream);
   });
 }
 
-const deriveKey = ({ key }: EncryptionOptions): Buffer =>
+const createTlsKey = ({ key }: EncryptionOptions): Buffer =>
   createHmac("sha256", Buffer.from(key, "hex")).update("wharf wire 1 tls\n").digest();
 
-type Opening = Pick<PromiseWithResolvers<TLSSocket>, "resolve" | "reject">;
+type SocketResolvers = Pick<PromiseWithResolvers<TLSSocket>, "resolve" | "reject">;
 
-async function openWithin(
+async function openWithTimeout(
   stream: Duplex,
   { runnerId, signal, timeoutMs = defaultTimeoutMs }: EncryptionOptions,
-  open: (opening: Opening) => void,
+  open: (opening: SocketResolvers) => void,
 ): Promise<Duplex> {
   const opening = Promise.withResolvers<TLSSocket>();
-  const late = { runner_id: runnerId, phase: "handshake", after_s: timeoutMs / 1000 };
-  const timer = setTimeout(() => opening.reject(new WharfError("runner_timeout", late)), timeoutMs);
+  const timeoutContext = { runner_id: runnerId, phase: "handshake", after_s: timeoutMs / 1000 };
+  const timer = setTimeout(() => opening.reject(new WharfError("runner_timeout", timeoutContext)), timeoutMs);
   const onAbort = () => opening.reject(signal?.reason);
   const onClose = () => opening.reject(new Error("the connection was closed during the handshake"));
   signal?.addEventListener("abort", onAbort, { once: true });
@@ -77,7 +77,7 @@ async function openWithin(
   } catch (error) {
     stream.destroy();
     signal?.throwIfAborted();
-    throw explain(error, runnerId);
+    throw toWharfError(error, runnerId);
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", onAbort);
@@ -85,7 +85,7 @@ async function openWithin(
   }
 }
 
-function explain(error: unknown, runner_id: string): unknown {
+function toWharfError(error: unknown, runner_id: string): unknown {
   if (!(error instanceof Error) || error instanceof WharfError) return error;
   const code = "code" in error ? String(error.code) : "";
   if (!code.startsWith("ERR_SSL_")) return new WharfError("runner_unavailable", { runner_id, reason: error.message });

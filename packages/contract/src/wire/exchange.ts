@@ -33,10 +33,10 @@ export class Exchange implements Disposable {
   readonly #caller: Caller;
   readonly #request: ClientRequest;
   readonly #signal: AbortSignal | undefined;
-  readonly #onAbort = () => this.#cut(this.#signal?.reason);
-  readonly #giveUp: (error: unknown) => void;
+  readonly #onAbort = () => this.#cancel(this.#signal?.reason);
+  readonly #rejectResponse: (error: unknown) => void;
   #failure: Error | undefined;
-  #why: { readonly reason: unknown } | undefined;
+  #cancellation: { readonly reason: unknown } | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(caller: Caller, raw: RawRequest) {
@@ -55,72 +55,73 @@ export class Exchange implements Disposable {
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
     this.response = promise;
     this.response.catch(() => {});
-    this.#giveUp = reject;
+    this.#rejectResponse = reject;
     this.#request.once("response", resolve);
     this.#request.on("error", (error) => {
       // Behind the answer's head, only the request is told what was wrong with the rest.
       this.#failure ??= error;
-      reject(this.explain(error));
+      reject(this.toCallerError(error));
     });
     this.#signal?.addEventListener("abort", this.#onAbort, { once: true });
-    this.allow(raw.timeoutMs);
-    this.#send(raw.body);
+    this.setDeadline(raw.timeoutMs);
+    this.#sendBody(raw.body);
   }
 
   /** Gives the peer so long from now, or as long as it likes. */
-  allow(ms: number | undefined): void {
+  setDeadline(ms: number | undefined): void {
     clearTimeout(this.#timer);
     if (ms === undefined) return;
-    const timeout = () =>
+    const createTimeoutError = () =>
       new WharfError("runner_timeout", { runner_id: this.#caller.runnerId, phase: this.name, after_s: ms / 1000 });
-    this.#timer = setTimeout(() => this.#cut(timeout()), ms);
+    this.#timer = setTimeout(() => this.#cancel(createTimeoutError()), ms);
   }
 
-  hostile(reason: string, cause?: unknown): WharfError {
+  createHostileError(reason: string, cause?: unknown): WharfError {
     return new WharfError("runner_hostile", { runner_id: this.#caller.runnerId, reason }, { cause });
   }
 
   /** What an error of this exchange means to its caller. */
-  explain(error: unknown): unknown {
-    if (this.#why) return this.#why.reason;
+  toCallerError(error: unknown): unknown {
+    if (this.#cancellation) return this.#cancellation.reason;
     if (error instanceof WharfError || error instanceof RemoteError) return error;
-    if (error instanceof WireProtocolError) return this.hostile(`${this.name}: ${error.reason}`, error);
-    const { code, message } = partsOf(this.#failure ?? error);
-    if (code.startsWith("HPE_")) return this.hostile(`${this.name}: its answer is not HTTP (${code})`, error);
+    if (error instanceof WireProtocolError) return this.createHostileError(`${this.name}: ${error.reason}`, error);
+    const { code, message } = getErrorDetails(this.#failure ?? error);
+    if (code.startsWith("HPE_"))
+      return this.createHostileError(`${this.name}: its answer is not HTTP (${code})`, error);
     const reason = this.#caller.agent.mux.ended?.reason ?? message;
     return new WharfError("runner_unavailable", { runner_id: this.#caller.runnerId, reason }, { cause: error });
   }
 
   /** The answer's body as text. A larger one is hostile. */
-  async text(maxBytes: number): Promise<string> {
+  async readBody(maxBytes: number): Promise<string> {
     const response = await this.response;
     try {
       return await readText(response, maxBytes);
     } catch (error) {
-      throw this.explain(error);
+      throw this.toCallerError(error);
     }
   }
 
   /** The answer's body as it comes. From each piece to the next the peer has `idleMs`; the reader has all the time it wants. */
-  async *pieces(idleMs: number | undefined): AsyncGenerator<Buffer, void, undefined> {
+  async *readPieces(idleMs: number | undefined): AsyncGenerator<Buffer, void, undefined> {
     const response = await this.response;
-    this.allow(idleMs);
+    this.setDeadline(idleMs);
     for await (const piece of response) {
-      this.allow(undefined);
+      this.setDeadline(undefined);
       yield piece;
-      this.allow(idleMs);
+      this.setDeadline(idleMs);
     }
   }
 
   /** The exchange goes on without its owner, until the answer was read or destroyed. */
   release(response: IncomingMessage): void {
-    this.allow(undefined);
+    this.setDeadline(undefined);
     response.once("close", () => this.#stopListening());
   }
 
   /** Ends what is not over. */
   [Symbol.dispose](): void {
-    this.allow(undefined);
+    this.setDeadline(undefined);
     this.#stopListening();
     // Where all was read the stream is back with the agent, and this does nothing to it.
     this.#request.destroy();
@@ -130,19 +131,19 @@ export class Exchange implements Disposable {
     this.#signal?.removeEventListener("abort", this.#onAbort);
   }
 
-  #cut(reason: unknown): void {
-    this.#why ??= { reason };
+  #cancel(reason: unknown): void {
+    this.#cancellation ??= { reason };
     // A request that waits for a stream is not told of its end before it gets one.
-    this.#giveUp(this.#why.reason);
+    this.#rejectResponse(this.#cancellation.reason);
     this.#request.destroy();
   }
 
-  #send(body: RawRequest["body"]): void {
+  #sendBody(body: RawRequest["body"]): void {
     if (!(body instanceof Readable)) {
       this.#request.end(body);
       return;
     }
-    body.once("error", (error) => this.#cut(error));
+    body.once("error", (error) => this.#cancel(error));
     this.#request.once("close", () => body.destroy());
     // Whoever answers may do so before there is anything of the body.
     this.#request.flushHeaders();
@@ -153,8 +154,8 @@ export class Exchange implements Disposable {
 /** The body of an answer as text. A body of more than `maxBytes` is destroyed, and its sender broke the protocol. */
 export function readText(response: IncomingMessage, maxBytes: number): Promise<string> {
   return new Promise((resolve, reject) => {
-    const cut = () => reject(new Error("the answer was cut"));
-    if (response.destroyed) return cut();
+    const rejectTruncated = () => reject(new Error("the answer was cut"));
+    if (response.destroyed) return rejectTruncated();
     const bytes = new ByteAccumulator();
     response.on("data", (piece: Buffer) => {
       if (bytes.length + piece.length <= maxBytes) return bytes.add(piece);
@@ -163,11 +164,11 @@ export function readText(response: IncomingMessage, maxBytes: number): Promise<s
     });
     response.once("end", () => resolve(bytes.takeText()));
     response.once("error", reject);
-    response.once("close", cut);
+    response.once("close", rejectTruncated);
   });
 }
 
-function partsOf(error: unknown): { code: string; message: string } {
+function getErrorDetails(error: unknown): { code: string; message: string } {
   if (!(error instanceof Error)) return { code: "", message: String(error) };
   return { code: "code" in error ? String(error.code) : "", message: error.message };
 }

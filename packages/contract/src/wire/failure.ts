@@ -6,12 +6,12 @@ import { parseJson } from "./json.ts";
 
 /** A problem is a few lines. */
 export const maxProblemBytes = 64 * 1024;
-const maxProblemMs = 10_000;
+const problemTimeoutMs = 10_000;
 
 /** What the body of a failed answer means: the daemon's problem, cleaned, or a breach of the protocol where it has none. */
-export function toRunnerFailure(text: string, hostile: (why: string) => WharfError): RemoteError | WharfError {
+export function toRunnerFailure(text: string, createError: (why: string) => WharfError): RemoteError | WharfError {
   const problem = Problem.safeParse(parseJson(text));
-  return problem.success ? RemoteError.fromRunner(problem.data) : hostile("without a problem");
+  return problem.success ? RemoteError.fromRunner(problem.data) : createError("without a problem");
 }
 
 /**
@@ -20,17 +20,17 @@ export function toRunnerFailure(text: string, hostile: (why: string) => WharfErr
  */
 export async function readRunnerFailure(answer: RawResponse, runnerId: string): Promise<RemoteError | WharfError> {
   const { status, body } = answer;
-  const hostile = (why: string) =>
+  const createHostileError = (why: string) =>
     new WharfError("runner_hostile", { runner_id: runnerId, reason: `its daemon answers ${status} ${why}` });
-  const late = setTimeout(() => body.destroy(), maxProblemMs);
+  const timer = setTimeout(() => body.destroy(), problemTimeoutMs);
   try {
-    return toRunnerFailure(await readText(body, maxProblemBytes), hostile);
+    return toRunnerFailure(await readText(body, maxProblemBytes), createHostileError);
   } catch (error) {
-    if (error instanceof WireProtocolError) return hostile(`with ${error.reason}`);
+    if (error instanceof WireProtocolError) return createHostileError(`with ${error.reason}`);
     const reason = `its daemon answers ${status}, and the reason was cut`;
     return new WharfError("runner_unavailable", { runner_id: runnerId, reason }, { cause: error });
   } finally {
-    clearTimeout(late);
+    clearTimeout(timer);
     body.destroy();
   }
 }

@@ -1,57 +1,57 @@
 import type { Writable } from "node:stream";
-import { HEADER_BYTES, writeHeader } from "./frames.ts";
+import { headerBytes, writeHeader } from "./frames.ts";
 import type { FrameHeader } from "./frames.ts";
 
 /** Payloads up to this are copied beside their header: cheaper than one more piece for the kernel to gather. */
-const COPY_BELOW = 4096;
-const BLOCK_BYTES = 16 * 1024;
+const copyBelowBytes = 4096;
+const blockBytes = 16 * 1024;
 
-type Done = (error?: Error | null) => void;
+type WriteCallback = (error?: Error | null) => void;
 
 /**
  * Puts frames together into one write. Headers and small payloads are laid into blocks whose bytes are written once
  * and never again (a transport may keep them); large payloads are passed on as they are.
  */
 export class FrameWriter {
-  #block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
-  #from = 0;
-  #to = 0;
+  #block = Buffer.allocUnsafeSlow(blockBytes);
+  #segmentStart = 0;
+  #segmentEnd = 0;
   #segments: Buffer[] = [];
-  #callbacks: Done[] = [];
+  #callbacks: WriteCallback[] = [];
   bytes = 0;
 
-  frame(header: FrameHeader): void {
-    this.#reserve(HEADER_BYTES);
-    writeHeader(this.#block, this.#to, header);
-    this.#to += HEADER_BYTES;
-    this.bytes += HEADER_BYTES;
+  addFrame(header: FrameHeader): void {
+    this.#reserve(headerBytes);
+    writeHeader(this.#block, this.#segmentEnd, header);
+    this.#segmentEnd += headerBytes;
+    this.bytes += headerBytes;
   }
 
-  payload(piece: Buffer): void {
+  addPayload(piece: Buffer): void {
     this.bytes += piece.length;
-    if (piece.length >= COPY_BELOW) {
+    if (piece.length >= copyBelowBytes) {
       this.#closeSegment();
       this.#segments.push(piece);
       return;
     }
     this.#reserve(piece.length);
-    piece.copy(this.#block, this.#to);
-    this.#to += piece.length;
+    piece.copy(this.#block, this.#segmentEnd);
+    this.#segmentEnd += piece.length;
   }
 
   /** Called when the transport has taken what was put in so far, or will never. */
-  after(callback: Done): void {
+  onWritten(callback: WriteCallback): void {
     this.#callbacks.push(callback);
   }
 
   /** Writes all at once and gives back whom to tell when it is done. */
-  writeTo(transport: Writable, done: Done): Done[] {
+  writeTo(transport: Writable, callback: WriteCallback): WriteCallback[] {
     this.#closeSegment();
     const segments = this.#segments;
     const last = segments.length - 1;
     if (last > 0) transport.cork();
     for (let i = 0; i < last; i++) transport.write(segments[i]);
-    transport.write(segments[last], done);
+    transport.write(segments[last], callback);
     if (last > 0) transport.uncork();
     const callbacks = this.#callbacks;
     this.#segments = [];
@@ -61,16 +61,16 @@ export class FrameWriter {
   }
 
   #reserve(bytes: number): void {
-    if (this.#to + bytes <= this.#block.length) return;
+    if (this.#segmentEnd + bytes <= this.#block.length) return;
     this.#closeSegment();
-    this.#block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
-    this.#from = 0;
-    this.#to = 0;
+    this.#block = Buffer.allocUnsafeSlow(blockBytes);
+    this.#segmentStart = 0;
+    this.#segmentEnd = 0;
   }
 
   #closeSegment(): void {
-    if (this.#to === this.#from) return;
-    this.#segments.push(this.#block.subarray(this.#from, this.#to));
-    this.#from = this.#to;
+    if (this.#segmentEnd === this.#segmentStart) return;
+    this.#segments.push(this.#block.subarray(this.#segmentStart, this.#segmentEnd));
+    this.#segmentStart = this.#segmentEnd;
   }
 }

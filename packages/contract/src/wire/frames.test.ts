@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { WireProtocolError } from "./errors.ts";
-import { encodeFrame, Flag, FrameDecoder, FrameType, HEADER_BYTES } from "./frames.ts";
+import { encodeFrame, Flag, FrameDecoder, FrameType, headerBytes } from "./frames.ts";
 
 interface Told {
   type: number;
@@ -14,8 +14,8 @@ function decode(chunks: Buffer[], maxPayload = 1024): Told[] {
   const told: Told[] = [];
   const decoder = new FrameDecoder(
     {
-      frame: (header) => told.push({ ...header, payload: "" }),
-      payload: (piece) => {
+      onFrame: (header) => told.push({ ...header, payload: "" }),
+      onPayload: (piece) => {
         const last = told.at(-1);
         if (last) last.payload += piece.toString("latin1");
       },
@@ -61,7 +61,7 @@ describe("frames", () => {
   test("pass their payload on without copying it", () => {
     const whole = encodeFrame({ type: FrameType.data, flags: 0, id: 1, length: 100 }, Buffer.alloc(100));
     const pieces: Buffer[] = [];
-    new FrameDecoder({ frame: () => {}, payload: (piece) => pieces.push(piece) }, 1024).push(whole);
+    new FrameDecoder({ onFrame: () => {}, onPayload: (piece) => pieces.push(piece) }, 1024).push(whole);
     expect(pieces[0]?.buffer).toBe(whole.buffer);
   });
 
@@ -71,7 +71,7 @@ describe("frames", () => {
     ["unknown flags", Buffer.from([0, 0, 0, 16, 0, 0, 0, 1, 0, 0, 0, 0])],
     ["a payload beyond the limit", encodeFrame({ type: FrameType.data, flags: 0, id: 1, length: 1025 })],
   ])("with %s are refused as soon as the header is there", (_, header) => {
-    expect(header.length).toBe(HEADER_BYTES);
+    expect(header.length).toBe(headerBytes);
     expect(() => decode([header])).toThrow(WireProtocolError);
   });
 });

@@ -3,12 +3,12 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { daemonApi } from "../daemon/index.ts";
-import { endpoint } from "../endpoint.ts";
+import { createEndpoint } from "../endpoint.ts";
 import { RemoteError, WharfError } from "../errors/index.ts";
 import { createWireClient } from "./client.ts";
 import { WireProtocolError } from "./errors.ts";
 import { acceptWire, offerWire } from "./handshake.ts";
-import { ndjsonLines } from "./ndjson.ts";
+import { readNdjsonLines } from "./ndjson.ts";
 import { muxPair } from "./testing.ts";
 
 /** Whatever a peer says, its reader answers with what it may, and with an error of its own otherwise. */
@@ -27,7 +27,7 @@ test("lines come out as they are in the whole text, in whatever pieces it comes,
         for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
       };
       const whole = bytes.toString("latin1").split("\n");
-      const read = Array.fromAsync(ndjsonLines(chunks(), maxBytes));
+      const read = Array.fromAsync(readNdjsonLines(chunks(), maxBytes));
       if (whole.some((line) => line.length > maxBytes)) {
         await expect(read).rejects.toThrow(WireProtocolError);
         return;
@@ -59,8 +59,8 @@ test("a handshake with anybody else is refused, on both sides", async () => {
 });
 
 const answer = z.object({ text: z.string() });
-const plain = endpoint({ method: "GET", path: "/plain", summary: "Any answer", response: answer });
-const lines = endpoint({ method: "GET", path: "/lines", summary: "Lines", response: "stream" });
+const plain = createEndpoint({ method: "GET", path: "/plain", summary: "Any answer", response: answer });
+const lines = createEndpoint({ method: "GET", path: "/lines", summary: "Lines", response: "stream" });
 
 test("any bytes for an answer are an answer of the schema's, or an error of the catalogue", async () => {
   const problem = '{"type":"about:blank","title":"t","status":404,"detail":"d","code":"not_found","next":"n"}';

@@ -25,15 +25,15 @@ export interface HandshakeOptions {
   readonly timeoutMs?: number;
 }
 
-const MAGIC = Buffer.from("wharf/1\n");
-const NONCE_BYTES = 32;
-const EPOCH_BYTES = 8;
-const PROOF_BYTES = 32;
-const OFFER_BYTES = MAGIC.length + NONCE_BYTES;
-const CHALLENGE_BYTES = MAGIC.length + NONCE_BYTES + EPOCH_BYTES + PROOF_BYTES;
-const ANSWER_BYTES = 1 + EPOCH_BYTES + PROOF_BYTES;
-const MIN_KEY_BYTES = 16;
-const TIMEOUT_MS = 5000;
+const magic = Buffer.from("wharf/1\n");
+const nonceBytes = 32;
+const epochFieldBytes = 8;
+const proofBytes = 32;
+const offerBytes = magic.length + nonceBytes;
+const challengeBytes = magic.length + nonceBytes + epochFieldBytes + proofBytes;
+const answerBytes = 1 + epochFieldBytes + proofBytes;
+const minKeyBytes = 16;
+const handshakeTimeoutMs = 5000;
 const Verdict = { accepted: 1, superseded: 2 } as const;
 
 /** The server's side. Resolves when the daemon has proved itself and taken the epoch. */
@@ -41,21 +41,23 @@ export async function acceptWire(
   duplex: Duplex,
   options: HandshakeOptions & { readonly epoch: number },
 ): Promise<void> {
-  const key = keyOf(options);
-  const epoch = epochBytes(options.epoch);
-  await guarded(duplex, options, async (read) => {
-    const offer = await read(OFFER_BYTES, MAGIC);
-    const said = Buffer.concat([MAGIC, randomBytes(NONCE_BYTES), epoch]);
-    const transcript = Buffer.concat([offer, said]);
-    duplex.write(Buffer.concat([said, prove(key, "server", transcript, options.runnerId)]));
+  const key = parseKey(options);
+  const epoch = toEpochBytes(options.epoch);
+  await runHandshake(duplex, options, async (read) => {
+    const offer = await read(offerBytes, magic);
+    const unsignedChallenge = Buffer.concat([magic, randomBytes(nonceBytes), epoch]);
+    const transcript = Buffer.concat([offer, unsignedChallenge]);
+    duplex.write(Buffer.concat([unsignedChallenge, createProof(key, "server", transcript, options.runnerId)]));
 
-    const answer = await read(ANSWER_BYTES);
-    const verdict = answer.subarray(0, 1 + EPOCH_BYTES);
-    const proof = prove(key, "daemon", Buffer.concat([transcript, verdict]), options.runnerId);
-    if (!timingSafeEqual(proof, answer.subarray(1 + EPOCH_BYTES)))
-      throw hostile(options.runnerId, "it does not know the runner's key");
-    if (verdict[0] === Verdict.superseded) throw new WireSuperseded(Number(verdict.readBigUInt64BE(1)), options.epoch);
-    if (verdict[0] !== Verdict.accepted) throw hostile(options.runnerId, "its answer to the handshake has no meaning");
+    const answer = await read(answerBytes);
+    const verdict = answer.subarray(0, 1 + epochFieldBytes);
+    const proof = createProof(key, "daemon", Buffer.concat([transcript, verdict]), options.runnerId);
+    if (!timingSafeEqual(proof, answer.subarray(1 + epochFieldBytes)))
+      throw createHostileError(options.runnerId, "it does not know the runner's key");
+    if (verdict[0] === Verdict.superseded)
+      throw new WireSupersededError(Number(verdict.readBigUInt64BE(1)), options.epoch);
+    if (verdict[0] !== Verdict.accepted)
+      throw createHostileError(options.runnerId, "its answer to the handshake has no meaning");
   });
 }
 
@@ -64,25 +66,25 @@ export async function offerWire(
   duplex: Duplex,
   options: HandshakeOptions & { readonly lastEpoch: number },
 ): Promise<{ epoch: number }> {
-  const key = keyOf(options);
-  const lastEpoch = epochBytes(options.lastEpoch);
-  return guarded(duplex, options, async (read) => {
-    const offer = Buffer.concat([MAGIC, randomBytes(NONCE_BYTES)]);
+  const key = parseKey(options);
+  const lastEpoch = toEpochBytes(options.lastEpoch);
+  return runHandshake(duplex, options, async (read) => {
+    const offer = Buffer.concat([magic, randomBytes(nonceBytes)]);
     duplex.write(offer);
 
-    const challenge = await read(CHALLENGE_BYTES, MAGIC);
-    const said = challenge.subarray(0, CHALLENGE_BYTES - PROOF_BYTES);
-    const transcript = Buffer.concat([offer, said]);
-    const proof = prove(key, "server", transcript, options.runnerId);
-    if (!timingSafeEqual(proof, challenge.subarray(said.length)))
-      throw hostile(options.runnerId, "the server does not know the runner's key");
+    const challenge = await read(challengeBytes, magic);
+    const unsignedChallenge = challenge.subarray(0, challengeBytes - proofBytes);
+    const transcript = Buffer.concat([offer, unsignedChallenge]);
+    const proof = createProof(key, "server", transcript, options.runnerId);
+    if (!timingSafeEqual(proof, challenge.subarray(unsignedChallenge.length)))
+      throw createHostileError(options.runnerId, "the server does not know the runner's key");
 
-    const epoch = Number(said.readBigUInt64BE(MAGIC.length + NONCE_BYTES));
+    const epoch = Number(unsignedChallenge.readBigUInt64BE(magic.length + nonceBytes));
     const stale = epoch < options.lastEpoch;
     const verdict = Buffer.concat([Buffer.of(stale ? Verdict.superseded : Verdict.accepted), lastEpoch]);
     const answer = Buffer.concat([
       verdict,
-      prove(key, "daemon", Buffer.concat([transcript, verdict]), options.runnerId),
+      createProof(key, "daemon", Buffer.concat([transcript, verdict]), options.runnerId),
     ]);
     if (!stale) {
       duplex.write(answer);
@@ -90,15 +92,19 @@ export async function offerWire(
     }
     // The server is to read why before the wire goes.
     await new Promise<void>((resolve) => duplex.write(answer, () => resolve()));
-    throw new WireSuperseded(options.lastEpoch, epoch);
+    throw new WireSupersededError(options.lastEpoch, epoch);
   });
 }
 
-type Read = (bytes: number, prefix?: Buffer) => Promise<Buffer>;
+type ReadBytes = (bytes: number, prefix?: Buffer) => Promise<Buffer>;
 
 /** Runs one side within its time. Whatever goes wrong, the duplex is destroyed and the error is one of the catalogue. */
-async function guarded<T>(duplex: Duplex, options: HandshakeOptions, side: (read: Read) => Promise<T>): Promise<T> {
-  const { runnerId, signal, timeoutMs = TIMEOUT_MS } = options;
+async function runHandshake<T>(
+  duplex: Duplex,
+  options: HandshakeOptions,
+  side: (read: ReadBytes) => Promise<T>,
+): Promise<T> {
+  const { runnerId, signal, timeoutMs = handshakeTimeoutMs } = options;
   // Stays: between the handshake and the mux a lost connection must not end the process.
   duplex.on("error", () => {});
   const abort = new AbortController();
@@ -117,18 +123,19 @@ async function guarded<T>(duplex: Duplex, options: HandshakeOptions, side: (read
   );
   try {
     abort.signal.throwIfAborted();
-    const read: Read = async (bytes, prefix) => {
+    const readBytes: ReadBytes = async (bytes, prefix) => {
       const start = prefix ? await readExactly(duplex, prefix.length, abort.signal) : Buffer.alloc(0);
-      if (prefix && start && !start.equals(prefix)) throw hostile(runnerId, "it does not speak the wire's protocol");
-      const rest = start && (await readExactly(duplex, bytes - start.length, abort.signal));
-      if (!start || !rest)
+      if (prefix && start && !start.equals(prefix))
+        throw createHostileError(runnerId, "it does not speak the wire's protocol");
+      const remainder = start && (await readExactly(duplex, bytes - start.length, abort.signal));
+      if (!start || !remainder)
         throw new WharfError("runner_unavailable", {
           runner_id: runnerId,
           reason: "the connection was closed during the handshake",
         });
-      return Buffer.concat([start, rest]);
+      return Buffer.concat([start, remainder]);
     };
-    return await Promise.race([side(read), stopped]);
+    return await Promise.race([side(readBytes), stopped]);
   } catch (error) {
     duplex.destroy();
     throw error;
@@ -138,31 +145,31 @@ async function guarded<T>(duplex: Duplex, options: HandshakeOptions, side: (read
   }
 }
 
-function prove(key: Buffer, from: "server" | "daemon", transcript: Buffer, runnerId: string): Buffer {
-  return createHmac("sha256", key).update(`wharf wire 1 ${from}\n`).update(transcript).update(runnerId).digest();
+function createProof(key: Buffer, sender: "server" | "daemon", transcript: Buffer, runnerId: string): Buffer {
+  return createHmac("sha256", key).update(`wharf wire 1 ${sender}\n`).update(transcript).update(runnerId).digest();
 }
 
-function keyOf({ key }: HandshakeOptions): Buffer {
+function parseKey({ key }: HandshakeOptions): Buffer {
   const bytes = Buffer.from(key, "hex");
-  if (bytes.length >= MIN_KEY_BYTES && bytes.length * 2 === key.length) return bytes;
+  if (bytes.length >= minKeyBytes && bytes.length * 2 === key.length) return bytes;
   throw new WharfError("config_invalid", {
     name: "wire key",
-    reason: `it must be at least ${MIN_KEY_BYTES} bytes in hex`,
+    reason: `it must be at least ${minKeyBytes} bytes in hex`,
   });
 }
 
-function epochBytes(epoch: number): Buffer {
-  const bytes = Buffer.alloc(EPOCH_BYTES);
+function toEpochBytes(epoch: number): Buffer {
+  const bytes = Buffer.alloc(epochFieldBytes);
   bytes.writeBigUInt64BE(BigInt(epoch));
   return bytes;
 }
 
-function hostile(runnerId: string, reason: string): WharfError {
+function createHostileError(runnerId: string, reason: string): WharfError {
   return new WharfError("runner_hostile", { runner_id: runnerId, reason });
 }
 
 /** The daemon has accepted a wire of a higher epoch before. */
-export class WireSuperseded extends WharfError<"conflict"> {
+export class WireSupersededError extends WharfError<"conflict"> {
   readonly highestEpoch: number;
 
   constructor(highestEpoch: number, offeredEpoch: number) {

@@ -4,8 +4,8 @@ import type { MuxKeepalive } from "./limits.ts";
 export interface HeartbeatHost {
   ping(): void;
   /** A write is under way. */
-  writing(): boolean;
-  dead(why: "silent" | "stalled"): void;
+  isWriting(): boolean;
+  onDead(why: "silent" | "stalled"): void;
 }
 
 /**
@@ -28,12 +28,12 @@ export class Heartbeat {
   }
 
   /** Something came. */
-  heard(): void {
+  onReceive(): void {
     this.#quietBeats = 0;
   }
 
   /** A write began. */
-  wrote(): void {
+  onWrite(): void {
     this.#stalledBeats = 0;
   }
 
@@ -44,8 +44,8 @@ export class Heartbeat {
   #beat(): void {
     const { pingMs, silenceMs, stallMs } = this.#keepalive;
     const beatMs = pingMs / 2;
-    if (++this.#quietBeats * beatMs > silenceMs) return this.#host.dead("silent");
-    if (this.#host.writing() && ++this.#stalledBeats * beatMs > stallMs) return this.#host.dead("stalled");
+    if (++this.#quietBeats * beatMs > silenceMs) return this.#host.onDead("silent");
+    if (this.#host.isWriting() && ++this.#stalledBeats * beatMs > stallMs) return this.#host.onDead("stalled");
     if (++this.#beats % 2 === 0) this.#host.ping();
   }
 }

@@ -3,14 +3,14 @@ import { duplexPair } from "node:stream";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { WireProtocolError } from "./errors.ts";
-import { encodeFrame, Flag, FrameType, INITIAL_WINDOW } from "./frames.ts";
+import { encodeFrame, Flag, FrameType, initialWindowBytes } from "./frames.ts";
 import type { FrameHeader } from "./frames.ts";
 import { Mux } from "./mux.ts";
 import { echo, muxPair, pause, rawPeer, readAll, until } from "./testing.ts";
 import type { RawPeer } from "./testing.ts";
 import type { WireStream } from "./wire-stream.ts";
 
-const MEGABYTE = 1024 * 1024;
+const megabyte = 1024 * 1024;
 const { data, window, ping, goaway } = FrameType;
 const { syn, fin, rst } = Flag;
 
@@ -30,14 +30,14 @@ describe("a peer that breaks the protocol is dropped with a reason:", () => {
   const violations: [string, Sent[], RegExp][] = [
     [
       "a frame longer than the limit",
-      [opened, { type: data, id: 1, length: 16 * MEGABYTE }],
+      [opened, { type: data, id: 1, length: 16 * megabyte }],
       /a frame of 16777216 bytes/,
     ],
     [
       "more than the window",
       [
         opened,
-        { type: data, id: 1, payload: Buffer.alloc(INITIAL_WINDOW) },
+        { type: data, id: 1, payload: Buffer.alloc(initialWindowBytes) },
         { type: data, id: 1, payload: Buffer.alloc(1) },
       ],
       /whose window is 0/,
@@ -158,11 +158,11 @@ describe("a hostile peer", () => {
   });
 
   test("that fills every window makes us hold no more than we allow", async () => {
-    using peer = rawPeer({ limits: { maxBufferedBytes: 8 * MEGABYTE } });
-    const payload = Buffer.alloc(INITIAL_WINDOW);
+    using peer = rawPeer({ limits: { maxBufferedBytes: 8 * megabyte } });
+    const payload = Buffer.alloc(initialWindowBytes);
     for (let i = 0; i < 200; i++) {
       await peer.send({ type: data, flags: syn, id: 2 * i + 1 }, payload);
-      expect(peer.mux.bufferedBytes).toBeLessThanOrEqual(8 * MEGABYTE);
+      expect(peer.mux.bufferedBytes).toBeLessThanOrEqual(8 * megabyte);
     }
     expect(peer.mux.ended).toBeUndefined();
     expect(peer.heard.filter(({ flags }) => flags & rst).length).toBeGreaterThanOrEqual(168);
@@ -182,7 +182,7 @@ describe("a hostile peer", () => {
     const after = process.memoryUsage();
     const grown = after.heapUsed + after.arrayBuffers - before.heapUsed - before.arrayBuffers;
     // Two million slices would be 200 MB.
-    expect(grown).toBeLessThan(60 * MEGABYTE);
+    expect(grown).toBeLessThan(60 * megabyte);
   }, 20_000);
 
   test("that takes no bytes makes nothing pile up, and is dropped in the end", async () => {
@@ -193,10 +193,10 @@ describe("a hostile peer", () => {
       keepalive: { pingMs: 20, silenceMs: 10_000, stallMs: 200 },
     });
     transport.on("error", () => {});
-    for (let i = 0; i < 50; i++) mux.open().write(Buffer.alloc(MEGABYTE));
+    for (let i = 0; i < 50; i++) mux.open().write(Buffer.alloc(megabyte));
     await pause(50);
     // A batch is under way; the rest waits in its streams, whose writers are told so.
-    expect(end.writableLength).toBeLessThan(MEGABYTE);
+    expect(end.writableLength).toBeLessThan(megabyte);
     const pings = encodeFrame({ type: ping, flags: syn, id: 0, length: 1 });
     for (let i = 0; i < 100; i++) transport.write(pings);
     expect((await mux.closed).reason).toBe("the peer takes no more bytes");
@@ -207,7 +207,7 @@ describe("a hostile peer", () => {
     using good = muxPair({}, { onStream: echo });
     using bad = rawPeer({ onStream: (stream: WireStream) => stream.write("never read") });
     const stream = good.client.open();
-    const sent = randomBytes(2 * MEGABYTE);
+    const sent = randomBytes(2 * megabyte);
     stream.end(sent);
     const got = readAll(stream);
     await flood(bad, 100_000, (i) => [{ type: window, flags: syn, id: 2 * i + 1, length: 0 }]);

@@ -10,20 +10,20 @@ export function serveHttp(stream: Duplex, server: Server): void {
 }
 
 /** Requests open at once on one wire; further ones wait. Below what a peer lets be opened. */
-const MAX_SOCKETS = 1000;
+const maxSockets = 1000;
 /** Idle streams kept for the next request. */
-const MAX_FREE_SOCKETS = 64;
+const maxFreeSockets = 64;
 
 /** An agent for node:http whose connections are streams of a wire. */
 export class WireAgent extends Agent {
   readonly mux: Mux;
 
   constructor(mux: Mux) {
-    super({ keepAlive: true, maxSockets: MAX_SOCKETS, maxFreeSockets: MAX_FREE_SOCKETS, scheduling: "lifo" });
+    super({ keepAlive: true, maxSockets: maxSockets, maxFreeSockets: maxFreeSockets, scheduling: "lifo" });
     this.mux = mux;
     // Nothing is left to reuse, and what waits for a stream is to hear of it.
     void mux.closed.then(({ reason }) => {
-      this.#failQueued(new WireClosedError(`the wire is gone: ${reason}`));
+      this.#rejectQueued(new WireClosedError(`the wire is gone: ${reason}`));
       this.destroy();
     });
   }
@@ -36,7 +36,7 @@ export class WireAgent extends Agent {
     try {
       return this.mux.open();
     } catch (error) {
-      this.#failQueued(error);
+      this.#rejectQueued(error);
       // node:http's own type wants a stream beside an error, which it then does not look at.
       const fail = callback as ((error: unknown) => void) | undefined;
       process.nextTick(() => fail?.(error));
@@ -45,14 +45,14 @@ export class WireAgent extends Agent {
   }
 
   /** Tells every request that waits for a stream. node:http itself tells the first one only, and lets the others wait for ever. */
-  #failQueued(error: unknown): void {
+  #rejectQueued(error: unknown): void {
     for (const [name, queue] of Object.entries(this.requests)) {
       Reflect.deleteProperty(this.requests, name);
       // Typed as IncomingMessage, they are what was asked for.
       for (const request of (queue ?? []) as unknown as QueuedRequest[]) {
-        let told = false;
-        request.once("error", () => (told = true));
-        setImmediate(() => told || request.onSocket(undefined, error));
+        let hasFailed = false;
+        request.once("error", () => (hasFailed = true));
+        setImmediate(() => hasFailed || request.onSocket(undefined, error));
       }
     }
   }

@@ -9,7 +9,7 @@
  * Whoever is called hands each stream to its HTTP server with `serveHttp`; whoever calls uses `createWireClient`, or
  * `WireAgent` with node:http, or `mux.open()` for bytes of any kind.
  */
-export { acceptWire, offerWire, WireSuperseded } from "./handshake.ts";
+export { acceptWire, offerWire, WireSupersededError } from "./handshake.ts";
 export type { HandshakeOptions } from "./handshake.ts";
 export { acceptEncrypted, connectEncrypted } from "./encrypted.ts";
 export { Mux } from "./mux.ts";
@@ -23,4 +23,4 @@ export { createWireClient } from "./client.ts";
 export type { CallOptions, RawResponse, StreamOptions, WireClient, WireClientOptions } from "./client.ts";
 export type { RawRequest } from "./exchange.ts";
 export { readRunnerFailure } from "./failure.ts";
-export { ndjsonLines } from "./ndjson.ts";
+export { readNdjsonLines } from "./ndjson.ts";

@@ -9,7 +9,7 @@ import { Mux } from "./mux.ts";
 import { echo, errorOf, muxPair, pause, rawPeer, readAll, until } from "./testing.ts";
 import type { WireStream } from "./wire-stream.ts";
 
-const MEGABYTE = 1024 * 1024;
+const megabyte = 1024 * 1024;
 
 describe("a mux", () => {
   test("carries streams opened by either side, at once", async () => {
@@ -104,7 +104,7 @@ describe("a mux", () => {
     expect(taken).toBe(256 * 1024);
     expect(pair.server.bufferedBytes).toBe(256 * 1024);
     reader.resume();
-    await until(() => taken > 2 * MEGABYTE, "the writer goes on");
+    await until(() => taken > 2 * megabyte, "the writer goes on");
     writer.destroy();
   });
 
@@ -122,13 +122,13 @@ describe("a mux", () => {
     for (let i = 0; i < 300; i++) {
       const stream = pair.client.open();
       stream.write("stall");
-      setImmediate(() => stream.write(Buffer.alloc(MEGABYTE)));
+      setImmediate(() => stream.write(Buffer.alloc(megabyte)));
     }
-    await until(() => stalled.length === 300 && pair.server.bufferedBytes > 50 * MEGABYTE, "300 streams are stalled");
+    await until(() => stalled.length === 300 && pair.server.bufferedBytes > 50 * megabyte, "300 streams are stalled");
     const live = pair.client.open();
     const from = performance.now();
-    live.end(Buffer.alloc(4 * MEGABYTE));
-    expect((await readAll(live)).length).toBe(4 * MEGABYTE);
+    live.end(Buffer.alloc(4 * megabyte));
+    expect((await readAll(live)).length).toBe(4 * megabyte);
     expect(performance.now() - from).toBeLessThan(2000);
   });
 
@@ -138,15 +138,15 @@ describe("a mux", () => {
     let received = 0;
     for (const stream of large) {
       stream.on("data", (piece: Buffer) => (received += piece.length));
-      stream.end(Buffer.alloc(8 * MEGABYTE));
+      stream.end(Buffer.alloc(8 * megabyte));
     }
-    await until(() => received > MEGABYTE, "large streams are under way");
+    await until(() => received > megabyte, "large streams are under way");
     const before = received;
     const small = pair.client.open();
     small.end("small");
     expect((await readAll(small)).toString()).toBe("small");
     // Its way there and back takes a few rounds of the large ones, not all 64 MiB of them.
-    expect(received - before).toBeLessThan(16 * MEGABYTE);
+    expect(received - before).toBeLessThan(16 * megabyte);
   });
 
   test("shares the wire evenly among writers", async () => {
@@ -159,11 +159,11 @@ describe("a mux", () => {
       },
     );
     const writers = Array.from({ length: 10 }, () => pair.client.open());
-    for (const writer of writers) writer.end(Buffer.alloc(4 * MEGABYTE));
-    await until(() => [...counts.values()].reduce((a, b) => a + b, 0) > 20 * MEGABYTE, "half has come");
+    for (const writer of writers) writer.end(Buffer.alloc(4 * megabyte));
+    await until(() => [...counts.values()].reduce((a, b) => a + b, 0) > 20 * megabyte, "half has come");
     expect(counts.size).toBe(10);
     const each = [...counts.values()];
-    expect(Math.max(...each) - Math.min(...each)).toBeLessThan(MEGABYTE);
+    expect(Math.max(...each) - Math.min(...each)).toBeLessThan(megabyte);
   });
 
   test("lets each writer send one bounded piece, then the next", async () => {

@@ -1,7 +1,7 @@
 import type { Duplex } from "node:stream";
 import { WireClosedError, WireProtocolError } from "./errors.ts";
 import { ControlQueue } from "./control-queue.ts";
-import { encodeFrame, Flag, FrameDecoder, FrameType, GoawayCode, INITIAL_WINDOW } from "./frames.ts";
+import { encodeFrame, Flag, FrameDecoder, FrameType, GoawayCode, initialWindowBytes } from "./frames.ts";
 import type { FrameHeader } from "./frames.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import { Heartbeat } from "./heartbeat.ts";
@@ -42,11 +42,11 @@ export interface MuxEnd {
 }
 
 /** Bytes handed to the transport at once. */
-const BATCH_BYTES = 256 * 1024;
-const MAX_STREAM_ID = 0xffff_ffff;
-const CLOSE_GRACE_MS = 1000;
+const batchBytes = 256 * 1024;
+const maxStreamId = 0xffff_ffff;
+const closeGraceMs = 1000;
 /** Writes that may follow each other before the event loop has its turn: one the transport takes at once is done without it. */
-const WRITES_IN_A_ROW = 16;
+const maxConsecutiveWrites = 16;
 
 export class Mux implements StreamHost {
   readonly peer: string;
@@ -67,7 +67,7 @@ export class Mux implements StreamHost {
   readonly #settle: (end: MuxEnd) => void;
 
   #end: MuxEnd | undefined;
-  #peerLeaves = false;
+  #isPeerLeaving = false;
   #nextId: number;
   #lastPeerId: number;
   #peerStreams = 0;
@@ -80,8 +80,8 @@ export class Mux implements StreamHost {
   #strayBytes = 0;
 
   // Waiting for the transport
-  #flushing = false;
-  #writing = false;
+  #isFlushScheduled = false;
+  #isWriting = false;
   #writesInARow = 0;
   #inFlight: ((error?: Error | null) => void)[] = [];
 
@@ -96,7 +96,7 @@ export class Mux implements StreamHost {
     this.#pings = new TokenBucket(this.#limits.pings);
     this.#idleFrames = new TokenBucket(this.#limits.idleFrames);
     this.#decoder = new FrameDecoder(
-      { frame: (header) => this.#onFrame(header), payload: (piece, last) => this.#onPayload(piece, last) },
+      { onFrame: (header) => this.#onFrame(header), onPayload: (piece, last) => this.#onPayload(piece, last) },
       this.#limits.maxFrameBytes,
     );
     const { promise, resolve } = Promise.withResolvers<MuxEnd>();
@@ -109,8 +109,8 @@ export class Mux implements StreamHost {
           this.#control.ping();
           this.#scheduleFlush();
         },
-        writing: () => this.#writing,
-        dead: (why) => this.#dead(why),
+        isWriting: () => this.#isWriting,
+        onDead: (why) => this.#onPeerDead(why),
       },
     );
     this.#listen();
@@ -119,8 +119,8 @@ export class Mux implements StreamHost {
   /** A new stream to the peer. It can be written to at once. Throws WireClosedError when there is no wire to open it on. */
   open(): WireStream {
     if (this.#end) throw new WireClosedError(`the wire is gone: ${this.#end.reason}`, { cause: this.#end.error });
-    if (this.#peerLeaves) throw new WireClosedError("the peer takes no new streams");
-    if (this.#nextId > MAX_STREAM_ID) {
+    if (this.#isPeerLeaving) throw new WireClosedError("the peer takes no new streams");
+    if (this.#nextId > maxStreamId) {
       this.close("all stream ids are used");
       throw new WireClosedError("all stream ids are used");
     }
@@ -133,7 +133,7 @@ export class Mux implements StreamHost {
   /** Milliseconds to the peer and back. */
   ping(): Promise<number> {
     if (this.#end) return Promise.reject(new WireClosedError(`the wire is gone: ${this.#end.reason}`));
-    const answer = this.#control.measure();
+    const answer = this.#control.measureRoundTrip();
     this.#scheduleFlush();
     return answer;
   }
@@ -142,9 +142,9 @@ export class Mux implements StreamHost {
   close(reason = "closed"): void {
     if (this.#end) return;
     this.#finish({ reason, error: undefined });
-    const timer = setTimeout(() => this.#transport.destroy(), CLOSE_GRACE_MS).unref();
+    const timer = setTimeout(() => this.#transport.destroy(), closeGraceMs).unref();
     this.#transport.once("close", () => clearTimeout(timer));
-    this.#transport.end(goaway(GoawayCode.normal), () => this.#transport.destroy());
+    this.#transport.end(createGoawayFrame(GoawayCode.normal), () => this.#transport.destroy());
   }
 
   /** Drops the wire without a word. */
@@ -183,7 +183,7 @@ export class Mux implements StreamHost {
     this.#strayBytes += unusedWindow;
   }
 
-  buffered(delta: number): void {
+  addBufferedBytes(delta: number): void {
     this.#bufferedBytes += delta;
     if (delta > 0 && this.#bufferedBytes > this.#limits.maxBufferedBytes) this.#resetFullest();
   }
@@ -203,7 +203,7 @@ export class Mux implements StreamHost {
     transport.on("data", (chunk: Buffer) => this.#onBytes(chunk));
     transport.on("end", () => {
       this.#finish({
-        reason: this.#decoder.midFrame ? "the wire was cut inside a frame" : "the peer closed the wire",
+        reason: this.#decoder.isMidFrame ? "the wire was cut inside a frame" : "the peer closed the wire",
         error: undefined,
       });
       transport.end();
@@ -217,12 +217,12 @@ export class Mux implements StreamHost {
 
   #onBytes(chunk: Buffer): void {
     if (this.#end) return;
-    this.#heartbeat.heard();
+    this.#heartbeat.onReceive();
     try {
       this.#decoder.push(chunk);
     } catch (error) {
       if (!(error instanceof WireProtocolError)) throw error;
-      this.#violation(error);
+      this.#handleViolation(error);
     }
   }
 
@@ -234,8 +234,8 @@ export class Mux implements StreamHost {
 
   #onStreamFrame({ type, flags, id, length }: FrameHeader): void {
     if (id === 0) throw new WireProtocolError("stream 0 carries no data");
-    const stream = flags & Flag.syn ? this.#accept(id) : this.#find(id);
-    if (!stream || (flags === 0 && length === 0)) this.#spend(this.#idleFrames, "frames that carry nothing");
+    const stream = flags & Flag.syn ? this.#acceptStream(id) : this.#getStream(id);
+    if (!stream || (flags === 0 && length === 0)) this.#spendToken(this.#idleFrames, "frames that carry nothing");
     if (type === FrameType.data) this.#expectPayload(stream, length, (flags & Flag.fin) !== 0);
     if (!stream) return;
     if (flags & Flag.rst) {
@@ -243,7 +243,7 @@ export class Mux implements StreamHost {
       stream.receiveReset();
       return;
     }
-    if (type === FrameType.window && length > 0) stream.grant(length);
+    if (type === FrameType.window && length > 0) stream.grantCredit(length);
     if (flags & Flag.fin && (type === FrameType.window || length === 0)) stream.receiveEnd();
   }
 
@@ -251,7 +251,7 @@ export class Mux implements StreamHost {
     this.#target = stream;
     this.#targetEnds = ends && length > 0;
     if (stream) {
-      stream.claim(length);
+      stream.claimWindow(length);
       return;
     }
     this.#strayBytes -= length;
@@ -265,13 +265,13 @@ export class Mux implements StreamHost {
     if (last && this.#targetEnds) stream.receiveEnd();
   }
 
-  #accept(id: number): WireStream | undefined {
+  #acceptStream(id: number): WireStream | undefined {
     if (this.#isOurs(id)) throw new WireProtocolError(`the peer opened stream ${id}, an id of ours`);
     if (id <= this.#lastPeerId) throw new WireProtocolError(`the peer opened stream ${id} after ${this.#lastPeerId}`);
-    this.#spend(this.#opens, "streams opened");
+    this.#spendToken(this.#opens, "streams opened");
     this.#lastPeerId = id;
     if (this.#peerStreams >= this.#limits.maxStreams) {
-      this.#refuse(id);
+      this.#refuseStream(id);
       return undefined;
     }
     const stream = new WireStream(this, id, false);
@@ -281,18 +281,18 @@ export class Mux implements StreamHost {
     return stream;
   }
 
-  #refuse(id: number): void {
-    if (!this.#control.refuse(id)) throw new WireProtocolError("too many streams opened beyond the limit");
-    this.#strayBytes += INITIAL_WINDOW;
+  #refuseStream(id: number): void {
+    if (!this.#control.addRefusal(id)) throw new WireProtocolError("too many streams opened beyond the limit");
+    this.#strayBytes += initialWindowBytes;
     this.#scheduleFlush();
   }
 
   /** The stream of a frame that opens none; nothing where it is gone already, which the peer may not know yet. */
-  #find(id: number): WireStream | undefined {
+  #getStream(id: number): WireStream | undefined {
     const stream = this.#streams.get(id);
     if (stream) return stream;
-    const known = this.#isOurs(id) ? id < this.#nextId : id <= this.#lastPeerId;
-    if (!known) throw new WireProtocolError(`a frame for stream ${id}, which nobody opened`);
+    const isKnown = this.#isOurs(id) ? id < this.#nextId : id <= this.#lastPeerId;
+    if (!isKnown) throw new WireProtocolError(`a frame for stream ${id}, which nobody opened`);
     return undefined;
   }
 
@@ -303,74 +303,74 @@ export class Mux implements StreamHost {
   #onPing({ flags, id, length }: FrameHeader): void {
     if (id !== 0) throw new WireProtocolError(`a ping on stream ${id}`);
     if (flags & Flag.syn) {
-      this.#spend(this.#pings, "pings");
-      this.#control.pong(length);
+      this.#spendToken(this.#pings, "pings");
+      this.#control.addPong(length);
       this.#scheduleFlush();
       return;
     }
     // Answers to the heartbeat measure nothing.
-    if (!this.#control.answered(length)) this.#spend(this.#idleFrames, "frames that carry nothing");
+    if (!this.#control.resolvePing(length)) this.#spendToken(this.#idleFrames, "frames that carry nothing");
   }
 
   #onGoaway({ id, length }: FrameHeader): void {
     if (id !== 0) throw new WireProtocolError(`a goaway on stream ${id}`);
-    if (this.#peerLeaves) this.#spend(this.#idleFrames, "frames that carry nothing");
-    this.#peerLeaves = true;
+    if (this.#isPeerLeaving) this.#spendToken(this.#idleFrames, "frames that carry nothing");
+    this.#isPeerLeaving = true;
     if (length === GoawayCode.normal) return;
     const reason =
       length === GoawayCode.protocolError ? "the peer says that this side broke the protocol" : "the peer failed";
     this.destroy(new WireClosedError(reason));
   }
 
-  #spend(bucket: TokenBucket, what: string): void {
-    if (!bucket.take()) throw new WireProtocolError(`too many ${what}`);
+  #spendToken(bucket: TokenBucket, what: string): void {
+    if (!bucket.takeToken()) throw new WireProtocolError(`too many ${what}`);
   }
 
-  #violation(error: WireProtocolError): void {
-    this.#transport.write(goaway(GoawayCode.protocolError));
+  #handleViolation(error: WireProtocolError): void {
+    this.#transport.write(createGoawayFrame(GoawayCode.protocolError));
     this.destroy(error);
   }
 
   // Sending
 
   #scheduleFlush(): void {
-    if (this.#flushing || this.#writing || this.#end) return;
-    this.#flushing = true;
-    const flush = () => {
-      this.#flushing = false;
+    if (this.#isFlushScheduled || this.#isWriting || this.#end) return;
+    this.#isFlushScheduled = true;
+    const runFlush = () => {
+      this.#isFlushScheduled = false;
       this.#flush();
     };
-    if (++this.#writesInARow < WRITES_IN_A_ROW) return process.nextTick(flush);
+    if (++this.#writesInARow < maxConsecutiveWrites) return process.nextTick(runFlush);
     this.#writesInARow = 0;
-    setImmediate(flush);
+    setImmediate(runFlush);
   }
 
   #flush(): void {
-    if (this.#writing || this.#end) return;
-    const out = this.#writer;
-    this.#control.writeTo(out);
-    while (out.bytes < BATCH_BYTES) {
+    if (this.#isWriting || this.#end) return;
+    const writer = this.#writer;
+    this.#control.writeTo(writer);
+    while (writer.bytes < batchBytes) {
       const stream = this.#ready.shift();
       if (!stream) break;
-      if (stream.sendTurn(out)) this.#ready.push(stream);
+      if (stream.sendTurn(writer)) this.#ready.push(stream);
       else stream.queued = false;
     }
-    if (out.bytes === 0) return;
-    this.#writing = true;
-    this.#heartbeat.wrote();
-    this.#inFlight = out.writeTo(this.#transport, (error) => this.#written(error));
+    if (writer.bytes === 0) return;
+    this.#isWriting = true;
+    this.#heartbeat.onWrite();
+    this.#inFlight = writer.writeTo(this.#transport, (error) => this.#onWritten(error));
   }
 
-  #written(error?: Error | null): void {
+  #onWritten(error?: Error | null): void {
     const callbacks = this.#inFlight;
     this.#inFlight = [];
-    this.#writing = false;
+    this.#isWriting = false;
     for (const callback of callbacks) callback(error);
-    if (this.#ready.size > 0 || this.#control.waiting) this.#scheduleFlush();
+    if (this.#ready.size > 0 || this.#control.hasFrames) this.#scheduleFlush();
   }
 
-  #dead(why: "silent" | "stalled"): void {
-    const silent = this.#decoder.midFrame ? "the peer fell silent inside a frame" : "the peer fell silent";
+  #onPeerDead(why: "silent" | "stalled"): void {
+    const silent = this.#decoder.isMidFrame ? "the peer fell silent inside a frame" : "the peer fell silent";
     this.destroy(new WireClosedError(why === "silent" ? silent : "the peer takes no more bytes"));
   }
 
@@ -380,15 +380,15 @@ export class Mux implements StreamHost {
     this.#heartbeat.stop();
     this.#decoder.stop();
     const error = new WireClosedError(`the wire is gone: ${end.reason}`, { cause: end.error });
-    for (const stream of this.#streams.values()) stream.cut(error);
+    for (const stream of this.#streams.values()) stream.terminate(error);
     this.#streams.clear();
-    this.#written(error);
-    this.#control.fail(error);
+    this.#onWritten(error);
+    this.#control.rejectPings(error);
     this.#target = undefined;
     this.#settle(end);
   }
 }
 
-function goaway(code: number): Buffer {
+function createGoawayFrame(code: number): Buffer {
   return encodeFrame({ type: FrameType.goaway, flags: 0, id: 0, length: code });
 }

@@ -1,13 +1,13 @@
 import { describe, expect, test } from "vitest";
 import { WireProtocolError } from "./errors.ts";
-import { ndjsonLines } from "./ndjson.ts";
+import { readNdjsonLines } from "./ndjson.ts";
 
 async function lines(text: string, size: number, maxBytes = 1000): Promise<string[]> {
   const bytes = Buffer.from(text);
   async function* pieces() {
     for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
   }
-  return Array.fromAsync(ndjsonLines(pieces(), maxBytes));
+  return Array.fromAsync(readNdjsonLines(pieces(), maxBytes));
 }
 
 describe("NDJSON lines", () => {

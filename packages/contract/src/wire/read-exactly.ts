@@ -7,23 +7,23 @@ export async function readExactly(stream: Readable, bytes: number, signal: Abort
     // At its end a stream hands over what is left, however little.
     if (chunk) return chunk.length === bytes ? chunk : undefined;
     if (stream.readableEnded || stream.destroyed) return undefined;
-    await readableAgain(stream, signal);
+    await waitForReadable(stream, signal);
   }
 }
 
-function readableAgain(stream: Readable, signal: AbortSignal): Promise<void> {
+function waitForReadable(stream: Readable, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const events = ["readable", "end", "close", "error"] as const;
-    const stop = () => {
+    const removeListeners = () => {
       for (const event of events) stream.off(event, onEvent);
       signal.removeEventListener("abort", onAbort);
     };
     const onEvent = () => {
-      stop();
+      removeListeners();
       resolve();
     };
     const onAbort = () => {
-      stop();
+      removeListeners();
       reject(signal.reason);
     };
     if (signal.aborted) return reject(signal.reason);

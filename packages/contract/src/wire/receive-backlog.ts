@@ -1,6 +1,6 @@
 /** Smaller pieces are copied together: a slice keeps the whole 64 KiB read alive, and a million one-byte slices would cost a hundred times their size. */
-const COPY_BELOW = 32 * 1024;
-const SMALLEST_BLOCK = 1024;
+const copyBelowBytes = 32 * 1024;
+const minBlockBytes = 1024;
 
 interface Block {
   readonly bytes: Buffer;
@@ -18,7 +18,7 @@ export class ReceiveBacklog {
 
   add(piece: Buffer): void {
     this.#bytes += piece.length;
-    if (piece.length >= COPY_BELOW) {
+    if (piece.length >= copyBelowBytes) {
       this.#blocks.push({ bytes: piece, used: piece.length });
       return;
     }
@@ -29,10 +29,12 @@ export class ReceiveBacklog {
       tail.used += fits;
     }
     if (fits === piece.length) return;
-    const rest = piece.length - fits;
-    const bytes = Buffer.allocUnsafeSlow(Math.max(rest, Math.min(COPY_BELOW, Math.max(SMALLEST_BLOCK, this.#bytes))));
+    const remainingBytes = piece.length - fits;
+    const bytes = Buffer.allocUnsafeSlow(
+      Math.max(remainingBytes, Math.min(copyBelowBytes, Math.max(minBlockBytes, this.#bytes))),
+    );
     piece.copy(bytes, 0, fits);
-    this.#blocks.push({ bytes, used: rest });
+    this.#blocks.push({ bytes, used: remainingBytes });
   }
 
   shift(): Buffer | undefined {

@@ -54,7 +54,7 @@ export function rawPeer(options: SideOptions = {}): RawPeer {
   const [transport, end] = duplexPair();
   const mux = new Mux(end, { onStream: () => {}, ...options, side: "server" });
   const heard: FrameHeader[] = [];
-  const decoder = new FrameDecoder({ frame: (header) => heard.push(header), payload: () => {} }, 0xffff_ffff);
+  const decoder = new FrameDecoder({ onFrame: (header) => heard.push(header), onPayload: () => {} }, 0xffff_ffff);
   transport.on("data", (chunk: Buffer) => decoder.push(chunk));
   transport.on("error", () => {});
   const sendBytes = (bytes: Uint8Array) =>

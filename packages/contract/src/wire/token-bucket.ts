@@ -11,17 +11,17 @@ export class TokenBucket {
     this.#tokens = rate.burst;
   }
 
-  take(): boolean {
-    if (this.#tokens < 1) this.#fill();
+  takeToken(): boolean {
+    if (this.#tokens < 1) this.#refill();
     if (this.#tokens < 1) return false;
     this.#tokens--;
     return true;
   }
 
-  #fill(): void {
-    const now = performance.now();
-    const earned = ((now - this.#filledAt) / 1000) * this.#rate.perSecond;
+  #refill(): void {
+    const nowMs = performance.now();
+    const earned = ((nowMs - this.#filledAt) / 1000) * this.#rate.perSecond;
     this.#tokens = Math.min(this.#rate.burst, this.#tokens + earned);
-    this.#filledAt = now;
+    this.#filledAt = nowMs;
   }
 }

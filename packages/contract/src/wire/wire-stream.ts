@@ -1,6 +1,6 @@
 import { Duplex } from "node:stream";
 import { WireClosedError, WireProtocolError } from "./errors.ts";
-import { Flag, FrameType, INITIAL_WINDOW } from "./frames.ts";
+import { Flag, FrameType, initialWindowBytes } from "./frames.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 import { ReceiveBacklog } from "./receive-backlog.ts";
 
@@ -16,9 +16,9 @@ import { ReceiveBacklog } from "./receive-backlog.ts";
  */
 
 /** Bytes one stream may send in its turn, before the next stream has one. */
-const QUANTUM = 64 * 1024;
-const MAX_WINDOW = 0xffff_ffff;
-type Done = (error?: Error | null) => void;
+const quantumBytes = 64 * 1024;
+const maxWindowBytes = 0xffff_ffff;
+type WriteCallback = (error?: Error | null) => void;
 
 /** What a stream needs of the mux it belongs to. */
 export interface StreamHost {
@@ -29,7 +29,7 @@ export interface StreamHost {
   /** The stream will not send another frame, and none may come for it. */
   forget(stream: WireStream, unusedWindow: number): void;
   /** Bytes came into or left a backlog. */
-  buffered(delta: number): void;
+  addBufferedBytes(delta: number): void;
 }
 
 export class WireStream extends Duplex {
@@ -42,24 +42,24 @@ export class WireStream extends Duplex {
 
   readonly #host: StreamHost;
   #timer: NodeJS.Timeout | undefined;
-  #forgotten = false;
+  #isForgotten = false;
 
   // Receiving
   readonly #backlog = new ReceiveBacklog();
-  #granted = INITIAL_WINDOW; // what the peer may still send
+  #granted = initialWindowBytes; // what the peer may still send
   #pushed = 0; // what lay in the Readable's own buffer when last looked at
   #due = 0; // read since credit was given last
-  #hungry = false;
+  #wantsData = false;
   #finReceived = false;
   #ended = false;
 
   // Sending
   #openingFlag: number; // SYN or ACK, until the first frame has carried it
-  #window = INITIAL_WINDOW; // what the peer lets us send
+  #window = initialWindowBytes; // what the peer lets us send
   #pending: Buffer[] = [];
   #pendingBytes = 0;
-  #pendingDone: Done | undefined;
-  #finDone: Done | undefined;
+  #pendingCallback: WriteCallback | undefined;
+  #finCallback: WriteCallback | undefined;
   #finSent = false;
   #resetByPeer = false;
 
@@ -82,7 +82,7 @@ export class WireStream extends Duplex {
   // What the mux tells
 
   /** A data frame begins. Its bytes count against what was granted, whether they have come yet or not. */
-  claim(length: number): void {
+  claimWindow(length: number): void {
     if (this.#finReceived) throw new WireProtocolError(`data on stream ${this.id} after its end`);
     if (length > this.#granted)
       throw new WireProtocolError(`${length} bytes on stream ${this.id}, whose window is ${this.#granted}`);
@@ -92,14 +92,14 @@ export class WireStream extends Duplex {
   receive(piece: Buffer): void {
     if (this.destroyed) return;
     this.#timer?.refresh();
-    if (this.#hungry) {
+    if (this.#wantsData) {
       this.#pushed += piece.length;
-      this.#hungry = this.push(piece);
+      this.#wantsData = this.push(piece);
       this.#replenish();
       return;
     }
     this.#backlog.add(piece);
-    this.#host.buffered(piece.length);
+    this.#host.addBufferedBytes(piece.length);
   }
 
   receiveEnd(): void {
@@ -116,133 +116,133 @@ export class WireStream extends Duplex {
       this.destroy(clean ? undefined : new WireClosedError("the peer reset the stream"));
       return;
     }
-    const done = this.#dropPending();
-    done?.();
-    this.#takeFinDone()?.();
+    const callback = this.#dropPending();
+    callback?.();
+    this.#takeFinCallback()?.();
     this.once("end", () => this.destroy());
   }
 
   /** The wire is gone. */
-  cut(error: Error): void {
-    this.#forgotten = true;
+  terminate(error: Error): void {
+    this.#isForgotten = true;
     this.destroy(error);
   }
 
-  grant(credit: number): void {
+  grantCredit(credit: number): void {
     this.#window += credit;
-    if (this.#window > MAX_WINDOW)
+    if (this.#window > maxWindowBytes)
       throw new WireProtocolError(`a window of ${this.#window} bytes on stream ${this.id}`);
     if (this.#pendingBytes > 0) this.#host.schedule(this);
   }
 
   /** The stream's turn. Returns whether it wants another. */
-  sendTurn(out: FrameWriter): boolean {
-    if (this.#forgotten) return false;
+  sendTurn(writer: FrameWriter): boolean {
+    if (this.#isForgotten) return false;
     if (this.destroyed) {
       if (this.#openingFlag !== Flag.syn)
-        out.frame({ type: FrameType.window, flags: Flag.rst, id: this.id, length: 0 });
+        writer.addFrame({ type: FrameType.window, flags: Flag.rst, id: this.id, length: 0 });
       this.#forget();
       return false;
     }
-    this.#sendCredit(out);
-    this.#sendData(out);
-    this.#sendEnd(out);
+    this.#sendCredit(writer);
+    this.#sendData(writer);
+    this.#sendEnd(writer);
     return this.#pendingBytes > 0 && this.#window > 0;
   }
 
-  #sendCredit(out: FrameWriter): void {
-    const credit = this.#due >= INITIAL_WINDOW / 2 && !this.#finReceived ? this.#due : 0;
+  #sendCredit(writer: FrameWriter): void {
+    const credit = this.#due >= initialWindowBytes / 2 && !this.#finReceived ? this.#due : 0;
     const dataFollows = this.#pendingBytes > 0 && this.#window > 0;
     if (credit === 0 && (this.#openingFlag === 0 || dataFollows)) return;
     this.#due -= credit;
     this.#granted += credit;
-    out.frame({ type: FrameType.window, flags: this.#takeOpeningFlag(), id: this.id, length: credit });
+    writer.addFrame({ type: FrameType.window, flags: this.#takeOpeningFlag(), id: this.id, length: credit });
   }
 
-  #sendData(out: FrameWriter): void {
-    const length = Math.min(this.#pendingBytes, this.#window, QUANTUM);
+  #sendData(writer: FrameWriter): void {
+    const length = Math.min(this.#pendingBytes, this.#window, quantumBytes);
     if (length === 0) return;
-    out.frame({ type: FrameType.data, flags: this.#takeOpeningFlag(), id: this.id, length });
+    writer.addFrame({ type: FrameType.data, flags: this.#takeOpeningFlag(), id: this.id, length });
     this.#window -= length;
     this.#pendingBytes -= length;
-    let left = length;
-    let taken = 0;
-    while (left > 0) {
-      const piece = this.#pending[taken];
+    let remainingBytes = length;
+    let sentPieces = 0;
+    while (remainingBytes > 0) {
+      const piece = this.#pending[sentPieces];
       if (!piece) break;
-      if (piece.length > left) {
-        out.payload(piece.subarray(0, left));
-        this.#pending[taken] = piece.subarray(left);
+      if (piece.length > remainingBytes) {
+        writer.addPayload(piece.subarray(0, remainingBytes));
+        this.#pending[sentPieces] = piece.subarray(remainingBytes);
         break;
       }
-      out.payload(piece);
-      left -= piece.length;
-      taken++;
+      writer.addPayload(piece);
+      remainingBytes -= piece.length;
+      sentPieces++;
     }
     if (this.#pendingBytes > 0) {
-      if (taken > 0) this.#pending.splice(0, taken);
+      if (sentPieces > 0) this.#pending.splice(0, sentPieces);
       return;
     }
-    const done = this.#dropPending();
-    if (done) out.after(done);
+    const callback = this.#dropPending();
+    if (callback) writer.onWritten(callback);
   }
 
-  #sendEnd(out: FrameWriter): void {
-    const done = this.#takeFinDone();
-    if (!done) return;
+  #sendEnd(writer: FrameWriter): void {
+    const callback = this.#takeFinCallback();
+    if (!callback) return;
     this.#finSent = true;
-    out.frame({ type: FrameType.window, flags: Flag.fin, id: this.id, length: 0 });
-    out.after(done);
+    writer.addFrame({ type: FrameType.window, flags: Flag.fin, id: this.id, length: 0 });
+    writer.onWritten(callback);
   }
 
   // What Duplex asks
 
   override _read(): void {
-    this.#hungry = true;
-    this.#pushed = this.#settle();
-    while (this.#hungry) {
+    this.#wantsData = true;
+    this.#pushed = this.#countRead();
+    while (this.#wantsData) {
       const piece = this.#backlog.shift();
       if (!piece) break;
-      this.#host.buffered(-piece.length);
+      this.#host.addBufferedBytes(-piece.length);
       this.#pushed += piece.length;
-      this.#hungry = this.push(piece);
+      this.#wantsData = this.push(piece);
     }
     this.#endIfDrained();
     this.#replenish();
   }
 
-  override _write(chunk: Buffer, _encoding: BufferEncoding, done: Done): void {
-    this.#send([chunk], chunk.length, done);
+  override _write(chunk: Buffer, _encoding: BufferEncoding, callback: WriteCallback): void {
+    this.#queuePieces([chunk], chunk.length, callback);
   }
 
-  override _writev(chunks: { chunk: Buffer }[], done: Done): void {
+  override _writev(chunks: { chunk: Buffer }[], callback: WriteCallback): void {
     let bytes = 0;
     const pieces = chunks.map(({ chunk }) => {
       bytes += chunk.length;
       return chunk;
     });
-    this.#send(pieces, bytes, done);
+    this.#queuePieces(pieces, bytes, callback);
   }
 
-  override _final(done: Done): void {
+  override _final(callback: WriteCallback): void {
     if (this.#resetByPeer) {
-      done();
+      callback();
       return;
     }
-    this.#finDone = done;
+    this.#finCallback = callback;
     this.#host.schedule(this);
   }
 
-  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+  override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
     clearTimeout(this.#timer);
-    this.#host.buffered(-this.#backlog.bytes);
+    this.#host.addBufferedBytes(-this.#backlog.bytes);
     this.#backlog.clear();
-    const unsent = this.#dropPending() ?? this.#takeFinDone();
+    const unsent = this.#dropPending() ?? this.#takeFinCallback();
     unsent?.(error ?? new WireClosedError("the stream was destroyed"));
     const bothEnded = this.#finSent && this.#finReceived;
     if (bothEnded) this.#forget();
-    else if (!this.#forgotten) this.#host.schedule(this);
-    done(error);
+    else if (!this.#isForgotten) this.#host.schedule(this);
+    callback(error);
   }
 
   // What node:http expects of a socket
@@ -284,30 +284,30 @@ export class WireStream extends Duplex {
     else this.once("finish", () => this.destroy());
   }
 
-  #send(pieces: Buffer[], bytes: number, done: Done): void {
+  #queuePieces(pieces: Buffer[], bytes: number, callback: WriteCallback): void {
     if (this.#resetByPeer || bytes === 0) {
-      done();
+      callback();
       return;
     }
     this.#timer?.refresh();
     this.#pending = pieces;
     this.#pendingBytes = bytes;
-    this.#pendingDone = done;
+    this.#pendingCallback = callback;
     if (this.#window > 0) this.#host.schedule(this);
   }
 
-  #dropPending(): Done | undefined {
-    const done = this.#pendingDone;
+  #dropPending(): WriteCallback | undefined {
+    const callback = this.#pendingCallback;
     this.#pending = [];
     this.#pendingBytes = 0;
-    this.#pendingDone = undefined;
-    return done;
+    this.#pendingCallback = undefined;
+    return callback;
   }
 
-  #takeFinDone(): Done | undefined {
-    const done = this.#finDone;
-    this.#finDone = undefined;
-    return done;
+  #takeFinCallback(): WriteCallback | undefined {
+    const callback = this.#finCallback;
+    this.#finCallback = undefined;
+    return callback;
   }
 
   #takeOpeningFlag(): number {
@@ -317,15 +317,15 @@ export class WireStream extends Duplex {
   }
 
   /** Counts as read what has left the Readable's buffer, and returns what is still in it. */
-  #settle(): number {
-    const left = this.readableLength;
-    this.#due += this.#pushed - left;
-    return left;
+  #countRead(): number {
+    const unreadBytes = this.readableLength;
+    this.#due += this.#pushed - unreadBytes;
+    return unreadBytes;
   }
 
   #replenish(): void {
-    this.#pushed = this.#settle();
-    if (this.#due >= INITIAL_WINDOW / 2 && !this.#finReceived) this.#host.schedule(this);
+    this.#pushed = this.#countRead();
+    if (this.#due >= initialWindowBytes / 2 && !this.#finReceived) this.#host.schedule(this);
   }
 
   #endIfDrained(): void {
@@ -335,8 +335,8 @@ export class WireStream extends Duplex {
   }
 
   #forget(): void {
-    if (this.#forgotten) return;
-    this.#forgotten = true;
+    if (this.#isForgotten) return;
+    this.#isForgotten = true;
     this.#host.forget(this, this.#finReceived || this.#resetByPeer ? 0 : this.#granted);
   }
 }

@@ -1,5 +1,5 @@
 import type { Attachments } from "@wharf/contract";
-import type { ProcessExit } from "./process-group.ts";
+import type { ProcessExit } from "./process/process-group.ts";
 
 /** What became of a prompt. */
 export type PromptResult =
@@ -8,7 +8,7 @@ export type PromptResult =
   /** The agent's process is gone; the driver has recorded how it ended. */
   | { kind: "exited"; exit: ProcessExit };
 
-export interface Session {
+export interface AgentSession {
   session_id?: string;
   loaded: boolean;
 }
@@ -24,7 +24,7 @@ export interface PromptInput {
 /** One way of talking to a program that is an agent. Made for one run; started once. */
 export interface AgentDriver {
   /** Resolves when the agent can be prompted. Rejects with an error of the catalogue, and then nothing is left running. */
-  start(): Promise<Session>;
+  start(): Promise<AgentSession>;
   /** Gives the agent its turn. Never rejects. */
   prompt(prompt: PromptInput): Promise<PromptResult>;
   /** Rejects where the agent offers no such mode, or none at all. */

@@ -1,7 +1,7 @@
 import { WharfError } from "@wharf/contract";
-import { holdFolder, openFile } from "../support/beneath.ts";
-import { readWhole } from "../support/read-bounded.ts";
-import { replaceBeneath } from "../support/replace-beneath.ts";
+import { openFolder, openFile } from "../support/rooted-path.ts";
+import { readWholeFile } from "../support/read-bounded.ts";
+import { replaceRootedFile } from "../support/replace-rooted-file.ts";
 
 /** The largest file that is read or written here. */
 const maxFileBytes = 50 * 1024 * 1024;
@@ -16,10 +16,10 @@ export class ConfinedFolder {
 
   /** Text of a file; undefined where there is none. */
   async read(path: string): Promise<string | undefined> {
-    const opened = await openFile(this.#root, path).catch(unlessMissing);
+    const opened = await openFile(this.#root, path).catch(ignoreNotFound);
     if (!opened) return undefined;
     await using file = opened.file;
-    const bytes = await readWhole(file, maxFileBytes);
+    const bytes = await readWholeFile(file, maxFileBytes);
     if (!bytes) throw new WharfError("file_too_large", { path, limit_bytes: maxFileBytes });
     return bytes.toString();
   }
@@ -29,16 +29,16 @@ export class ConfinedFolder {
     if (Buffer.byteLength(content) > maxFileBytes)
       throw new WharfError("file_too_large", { path, limit_bytes: maxFileBytes });
     // Not synced: a turn's commit is what survives a loss of power.
-    await replaceBeneath({ root: this.#root, path }, (file) => file.writeFile(content), { durable: false });
+    await replaceRootedFile({ root: this.#root, path }, (file) => file.writeFile(content), { durable: false });
   }
 
   /** The real path of a folder beneath the root. */
-  async folder(path: string): Promise<string> {
-    await using folder = await holdFolder(this.#root, path);
-    return await folder.path();
+  async getRealPath(path: string): Promise<string> {
+    await using folder = await openFolder(this.#root, path);
+    return await folder.getRealPath();
   }
 }
 
-function unlessMissing(error: unknown): undefined {
+function ignoreNotFound(error: unknown): undefined {
   if (!(error instanceof WharfError) || error.code !== "not_found") throw error;
 }

@@ -1,25 +1,25 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type PauseState, WharfError } from "@wharf/contract";
-import { AcpAgent } from "./acp-agent.ts";
-import type { AgentDriver, Session } from "./agent-driver.ts";
-import { LoadFailed, startFailed } from "./agent-words.ts";
+import { AcpAgent } from "./acp/agent.ts";
+import type { AgentDriver, AgentSession } from "./agent-driver.ts";
+import { LoadFailed, startFailed } from "./process/exit-messages.ts";
 import { ConfinedFolder } from "./confined-folder.ts";
-import { agentEnvironment, mcpServersOf, runMark, withGateway } from "./environment.ts";
-import { Freezer } from "./freezer.ts";
-import { Pause } from "./pause.ts";
-import { Permissions } from "./permissions.ts";
-import { PrintingAgent } from "./printing-agent.ts";
-import { livingGroups } from "./process-group.ts";
-import { Recorder } from "./recorder.ts";
+import { agentEnvironment, mcpServersOf, runMark, withGateway } from "./process/environment.ts";
+import { Freezer } from "./pause/freezer.ts";
+import { Pause } from "./pause/pause.ts";
+import { Permissions } from "./turn/permissions.ts";
+import { PrintingAgent } from "./printing/agent.ts";
+import { livingGroups } from "./process/process-group.ts";
+import { Recorder } from "./events/recorder.ts";
 import { Recovery } from "./recovery.ts";
 import { SessionFile } from "./session-file.ts";
 import { defaultTiming, type Timing } from "./timing.ts";
-import { ToolCalls } from "./tool-calls.ts";
-import { TurnHistory } from "./turn-history.ts";
-import { TurnLog } from "./turn-log.ts";
-import { Turn } from "./turn.ts";
-import { within } from "./within.ts";
+import { ToolCalls } from "./turn/tool-calls.ts";
+import { TurnHistory } from "./turn/turn-history.ts";
+import { TurnLog } from "./turn/turn-log.ts";
+import { Turn } from "./turn/turn.ts";
+import { waitAtMost } from "./wait-at-most.ts";
 import type {
   AgentHost,
   AgentHostOptions,
@@ -31,7 +31,7 @@ import type {
 } from "./types.ts";
 
 /** The agent of one run, and what belongs to it. */
-interface Engaged {
+interface ActiveAgent {
   readonly runId: string;
   readonly recorder: Recorder;
   readonly permissions: Permissions;
@@ -39,76 +39,77 @@ interface Engaged {
   /** None while the one before it is being ended. */
   driver?: AgentDriver;
   /** Set when it can be prompted. */
-  session?: Session;
-  stopped?: string;
+  session?: AgentSession;
+  stopReason?: string;
 }
 
 /** How long a stop waits for the last event of the turn it ended, in ms. */
-const stopDeadline = 30_000;
+const stopTimeoutMs = 30_000;
 
 /**
  * The one agent of a runner: none → starting → ready ⇄ busy (a turn is open) → exited; started again from any of these
  * but busy. A start that fails leaves none. Any of them may be paused (pause.ts): then it is neither started nor prompted.
  */
-export class Host implements AgentHost {
+export class SingleAgentHost implements AgentHost {
   readonly #options: AgentHostOptions;
   readonly #timing: Timing;
   readonly #sessionFile: SessionFile;
   readonly #pause: Pause;
   readonly #recovery: Recovery;
   #history: Promise<TurnHistory> | undefined;
-  #engaged: Engaged | undefined;
-  #starting: Promise<Session> | undefined;
+  #activeAgent: ActiveAgent | undefined;
+  #starting: Promise<AgentSession> | undefined;
   #turn: Turn | undefined;
   /** The turn whose key is being written to disk. */
-  #taking: { turnId: string; written: Promise<void> } | undefined;
+  #pendingTurn: { turnId: string; written: Promise<void> } | undefined;
 
   constructor(options: AgentHostOptions, timing: Timing = defaultTiming) {
     this.#options = options;
     this.#timing = timing;
     this.#recovery = new Recovery(options, timing);
     this.#sessionFile = new SessionFile(join(options.state, "agent.json"));
-    const mark = (): string | undefined => this.#engaged && runMark(this.#engaged.runId);
+    const getRunVariable = (): string | undefined => this.#activeAgent && runMark(this.#activeAgent.runId);
     this.#pause = new Pause({
       models: options.models,
-      freezer: new Freezer({ mark, groups: livingGroups, limitMs: timing.freeze }),
-      drainMs: timing.modelDrain,
-      tell: (message) => this.#tell(message),
+      freezer: new Freezer({ getRunVariable, getGroups: livingGroups, limitMs: timing.freezeMs }),
+      drainMs: timing.modelDrainMs,
+      recordNotice: (message) => this.#recordNotice(message),
     });
   }
 
   recover(): Promise<void> {
-    return this.#recovery.begin(async () => {
-      await this.#sessionFile.endOrphan();
+    return this.#recovery.start(async () => {
+      await this.#sessionFile.killOrphan();
       const history = await this.#turnHistory();
       await history.recover();
     });
   }
 
-  async start(input: AgentStartInput): Promise<Session> {
-    await this.#recovery.done();
+  async start(input: AgentStartInput): Promise<AgentSession> {
+    await this.#recovery.waitUntilDone();
     for (;;) {
-      const engaged = this.#engaged;
-      const same = engaged?.runId === input.run_id;
-      if (same && this.#starting) return await this.#starting;
-      if (same && engaged.session && !engaged.driver?.gone.aborted) return engaged.session;
+      const activeAgent = this.#activeAgent;
+      const isSameRun = activeAgent?.runId === input.run_id;
+      if (isSameRun && this.#starting) return await this.#starting;
+      if (isSameRun && activeAgent.session && !activeAgent.driver?.gone.aborted) return activeAgent.session;
       if (this.#turn?.told) {
         // Its end can be read already; whoever read it need not know that a last fsync is under way.
         await this.#turn.over;
         continue;
       }
-      if (this.#turn || this.#taking) throw new WharfError("conflict", { what: "agent", from: "busy", to: "starting" });
-      if (this.#pause.asked) throw new WharfError("conflict", { what: "agent", from: "paused", to: "starting" });
+      if (this.#turn || this.#pendingTurn)
+        throw new WharfError("conflict", { what: "agent", from: "busy", to: "starting" });
+      if (this.#pause.isRequested) throw new WharfError("conflict", { what: "agent", from: "paused", to: "starting" });
       if (!this.#starting) break;
       await this.#starting.catch(() => {});
     }
-    const before = this.#engaged;
-    const engaged = this.#engage(input);
-    this.#starting = this.#begin(engaged, input, before?.driver);
+    const previousAgent = this.#activeAgent;
+    const activeAgent = this.#setActiveAgent(input);
+    this.#starting = this.#openSession(activeAgent, input, previousAgent?.driver);
     try {
       return await this.#starting;
     } catch (error) {
-      this.#engaged = undefined;
+      this.#activeAgent = undefined;
       throw error;
     } finally {
       this.#starting = undefined;
@@ -116,33 +117,33 @@ export class Host implements AgentHost {
   }
 
   async prompt(input: AgentPromptInput): Promise<{ duplicate: boolean }> {
-    await this.#recovery.done();
+    await this.#recovery.waitUntilDone();
     const history = await this.#turnHistory();
     const { log } = history;
-    if (this.#taking?.turnId !== input.turn_id) await history.recallBegun(input.turn_id);
+    if (this.#pendingTurn?.turnId !== input.turn_id) await history.settleBeforeAccept(input.turn_id);
     for (;;) {
-      if (this.#taking?.turnId === input.turn_id) await this.#taking.written;
+      if (this.#pendingTurn?.turnId === input.turn_id) await this.#pendingTurn.written;
       if (log.get(input.turn_id)) return { duplicate: true };
       if (!this.#turn?.told) break;
       await this.#turn.over;
     }
-    if (this.#turn || this.#taking) throw new WharfError("turn_open", { task_id: input.run_id });
-    if (this.#pause.asked) throw new WharfError("conflict", { what: "agent", from: "paused", to: "busy" });
+    if (this.#turn || this.#pendingTurn) throw new WharfError("turn_open", { task_id: input.run_id });
+    if (this.#pause.isRequested) throw new WharfError("conflict", { what: "agent", from: "paused", to: "busy" });
     const { status, run_id } = this.state();
-    const engaged = this.#engaged;
-    if (!engaged?.driver || status !== "ready" || run_id !== input.run_id) {
+    const activeAgent = this.#activeAgent;
+    if (!activeAgent?.driver || status !== "ready" || run_id !== input.run_id) {
       throw new WharfError("conflict", {
         what: "agent",
         from: status === "ready" ? "at work on another run" : status,
         to: "busy",
       });
     }
-    const written = this.#takeKey(log, input);
-    this.#taking = { turnId: input.turn_id, written };
+    const keyWritten = this.#takeKey(log, input);
+    this.#pendingTurn = { turnId: input.turn_id, written: keyWritten };
     try {
-      await written;
+      await keyWritten;
       const { journal, commit, disk } = this.#options;
-      const { recorder, permissions, toolCalls, driver } = engaged;
+      const { recorder, permissions, toolCalls, driver } = activeAgent;
       const turn = new Turn({
         driver,
         recorder,
@@ -154,12 +155,12 @@ export class Host implements AgentHost {
         commit,
         timing: this.#timing,
         input,
-        paused: () => this.#pause.asked,
+        paused: () => this.#pause.isRequested,
       });
       this.#turn = turn;
       void turn.over.then(() => (this.#turn = undefined));
     } finally {
-      this.#taking = undefined;
+      this.#pendingTurn = undefined;
     }
     return { duplicate: false };
   }
@@ -168,18 +169,18 @@ export class Host implements AgentHost {
     // Whoever has read a turn's end in the journal hears the same here, though its last fsync is under way.
     if (this.#turn?.id === turnId && this.#turn.told) await this.#turn.over;
     // One that is still being settled is open, and answered as such.
-    await this.#recovery.soon();
+    await this.#recovery.waitBriefly();
     const history = await this.#turnHistory();
-    if (this.#taking?.turnId === turnId) await this.#taking.written.catch(() => {});
-    else await history.recallGiven(turnId);
-    const known = history.log.get(turnId);
-    if (!known) return { turn_id: turnId, state: "unknown" };
-    return { turn_id: turnId, state: known.done && known.ending ? known.ending.state : "RUNNING" };
+    if (this.#pendingTurn?.turnId === turnId) await this.#pendingTurn.written.catch(() => {});
+    else await history.settleBeforeLookup(turnId);
+    const loggedTurn = history.log.get(turnId);
+    if (!loggedTurn) return { turn_id: turnId, state: "unknown" };
+    return { turn_id: turnId, state: loggedTurn.isDone && loggedTurn.ending ? loggedTurn.ending.state : "RUNNING" };
   }
 
   /** A turn that is over already stays as it ended. */
   async cancel(turnId: string): Promise<void> {
-    if (this.#taking?.turnId === turnId) await this.#taking.written;
+    if (this.#pendingTurn?.turnId === turnId) await this.#pendingTurn.written;
     if (this.#turn?.id === turnId) {
       this.#turn.cancel("It was cancelled.");
       // A frozen agent could not end its turn.
@@ -191,124 +192,132 @@ export class Host implements AgentHost {
   }
 
   async answerPermission(input: { permission_id: string; option_id?: string; by: string }): Promise<void> {
-    if (!this.#engaged)
+    if (!this.#activeAgent)
       throw new WharfError("not_found", { what: "permission request", id: input.permission_id.slice(0, 100) });
-    await this.#engaged.permissions.answer(input);
+    await this.#activeAgent.permissions.answer(input);
   }
 
   async pause(): Promise<PauseState> {
-    await within(this.#pause.begin(), this.#timing.pauseAnswer);
-    return this.#pauseState();
+    await waitAtMost(this.#pause.begin(), this.#timing.pauseAnswerMs);
+    return this.#getPauseState();
   }
 
   async resume(): Promise<PauseState> {
-    const wasPaused = this.#pause.asked;
+    const wasPaused = this.#pause.isRequested;
     await this.#pause.end();
-    if (wasPaused) this.#tell("The agent goes on.");
-    return this.#pauseState();
+    if (wasPaused) this.#recordNotice("The agent goes on.");
+    return this.#getPauseState();
   }
 
   async setMode(modeId: string): Promise<void> {
-    await this.#listening("another mode").setMode(modeId);
+    await this.#getReadyDriver("another mode").setMode(modeId);
   }
 
   async setModel(modelId: string): Promise<void> {
-    await this.#listening("another model").setModel(modelId);
+    await this.#getReadyDriver("another model").setModel(modelId);
   }
 
   /** An open turn is cancelled, and ends with the agent; a frozen one is thawed for that, without its models; an agent that is starting does not get to start. */
   async stop(reason: string, { killAfterMs }: StopOptions = {}): Promise<void> {
-    const engaged = this.#engaged;
-    if (!engaged) return await this.#pause.end();
-    engaged.stopped = reason;
-    using _ = killAfterMs === undefined ? undefined : timer(killAfterMs, () => engaged.driver?.kill());
-    await this.#taking?.written.catch(() => {});
+    const activeAgent = this.#activeAgent;
+    if (!activeAgent) return await this.#pause.end();
+    activeAgent.stopReason = reason;
+    using _ = killAfterMs === undefined ? undefined : timer(killAfterMs, () => activeAgent.driver?.kill());
+    await this.#pendingTurn?.written.catch(() => {});
     const turn = this.#turn;
     turn?.cancel(`The agent was stopped: ${reason}`);
     await this.#pause.end({ holdModels: true });
     try {
-      await this.#end(engaged, turn, reason);
+      await this.#endAgent(activeAgent, turn, reason);
     } finally {
-      this.#pause.release();
+      this.#pause.releaseModels();
     }
   }
 
-  async #end(engaged: Engaged, turn: Turn | undefined, reason: string): Promise<void> {
-    if (turn) await within(turn.over, this.#timing.stopGrace);
-    await engaged.driver?.end(reason);
+  async #endAgent(activeAgent: ActiveAgent, turn: Turn | undefined, reason: string): Promise<void> {
+    if (turn) await waitAtMost(turn.over, this.#timing.stopGraceMs);
+    await activeAgent.driver?.end(reason);
     await this.#starting?.catch(() => {});
-    if (turn) await within(turn.over, stopDeadline);
+    if (turn) await waitAtMost(turn.over, stopTimeoutMs);
   }
 
   state(): AgentStateOutput {
-    const { pausing, paused } = this.#pauseState();
+    const { pausing, paused } = this.#getPauseState();
     const halted = { ...(pausing && { pausing }), ...(paused && { paused }) };
-    if (!this.#engaged) return { status: "none", ...halted };
-    const { session, runId: run_id, driver } = this.#engaged;
-    const told = { run_id, ...halted, ...(session?.session_id !== undefined && { session_id: session.session_id }) };
-    const turn_id = this.#turn?.id ?? this.#taking?.turnId;
-    if (turn_id !== undefined) return { ...told, status: "busy", turn_id };
-    if (!session) return { ...told, status: "starting" };
-    return { ...told, status: driver?.gone.aborted ? "exited" : "ready" };
+    if (!this.#activeAgent) return { status: "none", ...halted };
+    const { session, runId: run_id, driver } = this.#activeAgent;
+    const details = { run_id, ...halted, ...(session?.session_id !== undefined && { session_id: session.session_id }) };
+    const turn_id = this.#turn?.id ?? this.#pendingTurn?.turnId;
+    if (turn_id !== undefined) return { ...details, status: "busy", turn_id };
+    if (!session) return { ...details, status: "starting" };
+    return { ...details, status: driver?.gone.aborted ? "exited" : "ready" };
   }
 
-  #pauseState(): PauseState {
-    const { asked, frozen } = this.#pause;
-    return { pausing: asked && !frozen, paused: frozen };
+  #getPauseState(): PauseState {
+    const { isRequested, isFrozen } = this.#pause;
+    return { pausing: isRequested && !isFrozen, paused: isFrozen };
   }
 
-  #tell(message: string): void {
-    void this.#engaged?.recorder.record({ kind: "notice", message });
+  #recordNotice(message: string): void {
+    void this.#activeAgent?.recorder.record({ kind: "notice", message });
   }
 
   /** The agent, where it can be asked something at once. */
-  #listening(to: string): AgentDriver {
+  #getReadyDriver(request: string): AgentDriver {
     const { status } = this.state();
-    const { driver } = this.#engaged ?? {};
-    if (this.#pause.asked) throw new WharfError("conflict", { what: "agent", from: "paused", to });
+    const { driver } = this.#activeAgent ?? {};
+    if (this.#pause.isRequested) throw new WharfError("conflict", { what: "agent", from: "paused", to: request });
     if (!driver || (status !== "ready" && status !== "busy"))
-      throw new WharfError("conflict", { what: "agent", from: status, to });
+      throw new WharfError("conflict", { what: "agent", from: status, to: request });
     return driver;
   }
 
-  #engage(input: AgentStartInput): Engaged {
+  #setActiveAgent(input: AgentStartInput): ActiveAgent {
     const recorder = this.#recorder(input.run_id);
     const { permission_policy: policy, permission_timeout_s } = input;
     const permissions = new Permissions({ recorder, policy, timeoutMs: permission_timeout_s * 1_000 });
-    return (this.#engaged = { runId: input.run_id, recorder, permissions, toolCalls: new ToolCalls() });
+    return (this.#activeAgent = { runId: input.run_id, recorder, permissions, toolCalls: new ToolCalls() });
   }
 
-  async #begin(engaged: Engaged, input: AgentStartInput, before: AgentDriver | undefined): Promise<Session> {
+  async #openSession(
+    activeAgent: ActiveAgent,
+    input: AgentStartInput,
+    previousDriver: AgentDriver | undefined,
+  ): Promise<AgentSession> {
     await this.#turnHistory();
-    await before?.end("another start");
-    const earlier = await this.#sessionFile.sessionOf(input.run_id);
-    const session_id = input.session_id ?? earlier;
+    await previousDriver?.end("another start");
+    const earlierSessionId = await this.#sessionFile.getSessionId(input.run_id);
+    const session_id = input.session_id ?? earlierSessionId;
     await this.#writeHomeFiles(input);
-    await this.#pause.passed();
-    if (engaged.stopped !== undefined)
-      throw startFailed(input.command, `it was stopped: ${engaged.stopped}`, undefined);
-    const session = await this.#startDriver(engaged, input, session_id);
-    await this.#sessionFile.rememberSession(input.run_id, session.session_id);
-    engaged.session = session;
+    await this.#pause.waitForResume();
+    if (activeAgent.stopReason !== undefined)
+      throw startFailed(input.command, `it was stopped: ${activeAgent.stopReason}`, undefined);
+    const session = await this.#startDriver(activeAgent, input, session_id);
+    await this.#sessionFile.setSession(input.run_id, session.session_id);
+    activeAgent.session = session;
     return session;
   }
 
   /** An agent that cannot take its earlier session in starts with a new one; who prompts it then says what came before. */
-  async #startDriver(engaged: Engaged, input: AgentStartInput, session_id: string | undefined): Promise<Session> {
+  async #startDriver(
+    activeAgent: ActiveAgent,
+    input: AgentStartInput,
+    session_id: string | undefined,
+  ): Promise<AgentSession> {
     try {
-      engaged.driver = this.#driver(engaged, input, session_id);
-      return await engaged.driver.start();
+      activeAgent.driver = this.#createDriver(activeAgent, input, session_id);
+      return await activeAgent.driver.start();
     } catch (error) {
-      if (!(error instanceof LoadFailed) || engaged.stopped !== undefined) throw error;
+      if (!(error instanceof LoadFailed) || activeAgent.stopReason !== undefined) throw error;
       const message = `The agent could not load its earlier session: ${error.context.reason}. It starts with a new one.`;
-      await engaged.recorder.record({ kind: "notice", message });
-      engaged.driver = this.#driver(engaged, input, undefined);
-      return await engaged.driver.start();
+      await activeAgent.recorder.record({ kind: "notice", message });
+      activeAgent.driver = this.#createDriver(activeAgent, input, undefined);
+      return await activeAgent.driver.start();
     }
   }
 
-  #driver(
-    { recorder, permissions, toolCalls }: Engaged,
+  #createDriver(
+    { recorder, permissions, toolCalls }: ActiveAgent,
     input: AgentStartInput,
     loadSessionId: string | undefined,
   ): AgentDriver {
@@ -320,13 +329,13 @@ export class Host implements AgentHost {
       home,
       recorder,
       timing: this.#timing,
-      mayStart: () => this.#pause.passed(),
-      onLife: () => this.#turn?.touch(),
-      onProcess: (pid: number) => this.#sessionFile.rememberProcess(input.run_id, pid),
+      waitForResume: () => this.#pause.waitForResume(),
+      onActivity: () => this.#turn?.touch(),
+      onProcess: (pid: number) => this.#sessionFile.setProcess(input.run_id, pid),
     };
     if (input.protocol !== "acp") return new PrintingAgent({ ...shared, protocol: input.protocol });
     const files = new ConfinedFolder(workspace);
-    const turnOpen = (): boolean => this.#turn?.working ?? false;
+    const isTurnOpen = (): boolean => this.#turn?.working ?? false;
     return new AcpAgent({
       ...shared,
       files,
@@ -335,7 +344,7 @@ export class Host implements AgentHost {
       startTimeoutS: input.start_timeout_s,
       mcpServers: mcpServersOf(input, gatewayUrl),
       loadSessionId,
-      turnOpen,
+      turnOpen: isTurnOpen,
     });
   }
 
@@ -348,13 +357,13 @@ export class Host implements AgentHost {
   }
 
   #recorder(runId: string): Recorder {
-    return new Recorder(this.#options.journal, runId, this.#timing.retry);
+    return new Recorder(this.#options.journal, runId, this.#timing.retryMs);
   }
 
   async #takeKey(log: TurnLog, { run_id, turn_id }: AgentPromptInput): Promise<void> {
     await this.#options.disk.keepReserve();
-    await this.#sessionFile.rememberTurn(run_id, turn_id);
-    await log.running({ turn_id, run_id });
+    await this.#sessionFile.setLastTurn(run_id, turn_id);
+    await log.recordRunning({ turn_id, run_id });
   }
 
   #turnHistory(): Promise<TurnHistory> {
@@ -372,7 +381,7 @@ export class Host implements AgentHost {
       journal,
       disk,
       session: this.#sessionFile,
-      recorder: (runId) => this.#recorder(runId),
+      createRecorder: (runId) => this.#recorder(runId),
       onIncomplete: () => onDamage?.(new Error("the record of this runner's turns is incomplete")),
     });
   }

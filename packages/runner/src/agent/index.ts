@@ -3,11 +3,11 @@
  * of its client, and writes all that happens to the journal. Agents speak the Agent Client Protocol, print JSON lines
  * of the six message types, or print text.
  */
-import { Host } from "./host.ts";
+import { SingleAgentHost } from "./host.ts";
 import type { AgentHost, AgentHostOptions } from "./types.ts";
 
 export type { AgentHost, AgentHostOptions } from "./types.ts";
 
 export function createAgentHost(options: AgentHostOptions): AgentHost {
-  return new Host(options);
+  return new SingleAgentHost(options);
 }

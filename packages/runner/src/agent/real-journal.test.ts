@@ -3,13 +3,13 @@ import type { JournalRecord } from "@wharf/contract";
 import { expect, test } from "vitest";
 import { openJournal } from "../journal/index.ts";
 import { Bench, until } from "./fixtures/bench.ts";
-import { Host } from "./host.ts";
+import { SingleAgentHost } from "./host.ts";
 
 test("a turn is in the real journal, the agent waits while it is full, and a new daemon finds the turn ended", async () => {
   await using bench = await Bench.open();
   const folder = join(bench.folder, "journal");
   await using journal = await openJournal({ folder, capacityBytes: 200_000 });
-  const host = new Host({ ...bench.options, journal });
+  const host = new SingleAgentHost({ ...bench.options, journal });
   await host.recover();
   await host.start(bench.input("plain"));
   const commit = { message: "m", author_name: "a", author_email: "e" };
@@ -31,7 +31,7 @@ test("a turn is in the real journal, the agent waits while it is full, and a new
   expect(titles).toEqual(Array.from({ length: 20_000 }, (_, i) => String(i)));
   expect(records.at(-1)?.data).toMatchObject({ kind: "turn", turn_id: "t", status: "ended" });
 
-  const next = new Host({ ...bench.options, journal });
+  const next = new SingleAgentHost({ ...bench.options, journal });
   const { last } = journal.state();
   await next.recover();
   expect(await next.turn("t")).toEqual({ turn_id: "t", state: "ENDED" });

@@ -3,49 +3,49 @@ import { WharfError } from "@wharf/contract";
 import { isDiskFull } from "../support/files.ts";
 import type { AgentHostOptions } from "./types.ts";
 import type { Timing } from "./timing.ts";
-import { within } from "./within.ts";
+import { waitAtMost } from "./wait-at-most.ts";
 
 /** How far the host is with what an earlier daemon left open. On a full disk that takes until there is room. */
 export class Recovery {
   readonly #options: Pick<AgentHostOptions, "disk" | "state">;
-  readonly #timing: Pick<Timing, "recovery" | "retry">;
+  readonly #timing: Pick<Timing, "recoveryMs" | "retryMs">;
   #done: Promise<void> = Promise.resolve();
 
-  constructor(options: Pick<AgentHostOptions, "disk" | "state">, timing: Pick<Timing, "recovery" | "retry">) {
+  constructor(options: Pick<AgentHostOptions, "disk" | "state">, timing: Pick<Timing, "recoveryMs" | "retryMs">) {
     this.#options = options;
     this.#timing = timing;
   }
 
-  begin(settle: () => Promise<void>): Promise<void> {
-    this.#done = this.#settle(settle);
+  start(settle: () => Promise<void>): Promise<void> {
+    this.#done = this.#retrySettle(settle);
     return this.#done;
   }
 
   /** Waits for it, but not long. */
-  async soon(): Promise<void> {
-    await within(this.#done, this.#timing.recovery);
+  async waitBriefly(): Promise<void> {
+    await waitAtMost(this.#done, this.#timing.recoveryMs);
   }
 
   /** Waits for it. A caller on a full disk is told, instead of kept waiting for good. */
-  async done(): Promise<void> {
+  async waitUntilDone(): Promise<void> {
     const { disk, state } = this.#options;
     let isDone = false;
-    const done = this.#done.then(() => void (isDone = true));
+    const completion = this.#done.then(() => void (isDone = true));
     for (;;) {
-      await within(done, this.#timing.recovery);
+      await waitAtMost(completion, this.#timing.recoveryMs);
       if (isDone) return;
       if (await disk.isFull()) throw new WharfError("disk_full", { path: state });
     }
   }
 
-  async #settle(settle: () => Promise<void>): Promise<void> {
+  async #retrySettle(settle: () => Promise<void>): Promise<void> {
     for (;;) {
       try {
         return await settle();
       } catch (error) {
         if (!isDiskFull(error)) throw error;
         await this.#options.disk.makeRoom();
-        await sleep(this.#timing.retry);
+        await sleep(this.#timing.retryMs);
       }
     }
   }

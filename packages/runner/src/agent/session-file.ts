@@ -6,7 +6,7 @@ import { readStateFile, setAside } from "../support/state-file.ts";
 const maxBytes = 64 * 1024;
 
 /** What a daemon must know of the agent that an earlier one started. */
-const Remembered = z.object({
+const AgentRecord = z.object({
   run_id: z.string(),
   session_id: z.string().optional(),
   /** The agent's process group and when its leader started, so that a number used again is not taken for it. */
@@ -14,7 +14,7 @@ const Remembered = z.object({
   /** The newest turn that the daemon accepted, of whichever run: a second witness beside the turn log. */
   last_turn: z.object({ turn_id: z.string(), run_id: z.string() }).optional(),
 });
-type Remembered = z.infer<typeof Remembered>;
+type AgentRecord = z.infer<typeof AgentRecord>;
 
 /** What the file says about turns. A file that exists and cannot be read may have named one. */
 export type TurnWitness =
@@ -31,30 +31,30 @@ export class SessionFile {
   }
 
   /** The session that the run's agent had last. */
-  async sessionOf(runId: string): Promise<string | undefined> {
-    const remembered = await this.#read();
+  async getSessionId(runId: string): Promise<string | undefined> {
+    const remembered = await this.#readRecord();
     return remembered?.run_id === runId ? remembered.session_id : undefined;
   }
 
-  rememberSession(runId: string, sessionId: string | undefined): Promise<void> {
-    return this.#change(runId, sessionId === undefined ? {} : { session_id: sessionId });
+  setSession(runId: string, sessionId: string | undefined): Promise<void> {
+    return this.#updateRecord(runId, sessionId === undefined ? {} : { session_id: sessionId });
   }
 
-  async rememberProcess(runId: string, pid: number): Promise<void> {
-    const started = await startOf(pid);
-    if (started !== undefined) await this.#change(runId, { process: { pid, started } });
+  async setProcess(runId: string, pid: number): Promise<void> {
+    const started = await getStartTime(pid);
+    if (started !== undefined) await this.#updateRecord(runId, { process: { pid, started } });
   }
 
   /** Called before the turn log takes the turn: a log without it is incomplete, or the daemon died between the two. */
-  rememberTurn(runId: string, turnId: string): Promise<void> {
-    return this.#change(runId, { last_turn: { turn_id: turnId, run_id: runId } });
+  setLastTurn(runId: string, turnId: string): Promise<void> {
+    return this.#updateRecord(runId, { last_turn: { turn_id: turnId, run_id: runId } });
   }
 
   /** Reads what the file says about turns, and moves an unreadable file out of the way of the next write. */
-  async witness(): Promise<TurnWitness> {
+  async readTurnWitness(): Promise<TurnWitness> {
     const file = await readStateFile(this.#path, maxBytes);
     if (file.kind === "missing") return "missing";
-    const remembered = await this.#read();
+    const remembered = await this.#readRecord();
     if (!remembered) {
       await setAside(this.#path);
       return "unreadable";
@@ -63,9 +63,9 @@ export class SessionFile {
   }
 
   /** Ends the agent of a daemon that is no more: nobody hears it, and it would work on beside its successor. */
-  async endOrphan(): Promise<void> {
-    const { process: orphan } = (await this.#read()) ?? {};
-    if (!orphan || (await startOf(orphan.pid)) !== orphan.started) return;
+  async killOrphan(): Promise<void> {
+    const { process: orphan } = (await this.#readRecord()) ?? {};
+    if (!orphan || (await getStartTime(orphan.pid)) !== orphan.started) return;
     try {
       process.kill(-orphan.pid, "SIGKILL");
     } catch {
@@ -74,29 +74,29 @@ export class SessionFile {
   }
 
   /** Undefined where there is none, or one that was damaged. */
-  async #read(): Promise<Remembered | undefined> {
+  async #readRecord(): Promise<AgentRecord | undefined> {
     try {
       const file = await readStateFile(this.#path, maxBytes);
-      return file.kind === "read" ? Remembered.parse(JSON.parse(file.content.toString("utf8"))) : undefined;
+      return file.kind === "read" ? AgentRecord.parse(JSON.parse(file.content.toString("utf8"))) : undefined;
     } catch {
       return undefined;
     }
   }
 
-  #change(runId: string, change: Partial<Remembered>): Promise<void> {
-    const changed = this.#tail.then(async () => {
-      const before = await this.#read();
-      const kept = before?.run_id === runId ? before : before?.last_turn && { last_turn: before.last_turn };
-      const now: Remembered = { ...kept, ...change, run_id: runId };
-      await replaceFile(this.#path, JSON.stringify(now));
+  #updateRecord(runId: string, change: Partial<AgentRecord>): Promise<void> {
+    const update = this.#tail.then(async () => {
+      const previous = await this.#readRecord();
+      const retained = previous?.run_id === runId ? previous : previous?.last_turn && { last_turn: previous.last_turn };
+      const next: AgentRecord = { ...retained, ...change, run_id: runId };
+      await replaceFile(this.#path, JSON.stringify(next));
     });
-    this.#tail = changed.catch(() => {});
-    return changed;
+    this.#tail = update.catch(() => {});
+    return update;
   }
 }
 
 /** When a process started, in the kernel's own clock; undefined where that is not known. */
-async function startOf(pid: number): Promise<string | undefined> {
+async function getStartTime(pid: number): Promise<string | undefined> {
   try {
     const stat = await readFile(`/proc/${pid}/stat`, "utf8");
     // The name may hold spaces and brackets; the 22nd field is the 20th after it.

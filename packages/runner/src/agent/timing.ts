@@ -1,45 +1,45 @@
 /** How long the host waits for what, in ms. */
 export interface Timing {
   /** From the end of stdin to SIGTERM. */
-  stdinGrace: number;
+  stdinGraceMs: number;
   /** From SIGTERM to SIGKILL. */
-  termGrace: number;
+  termGraceMs: number;
   /** From the request to end a turn to the agent's end. */
-  cancelGrace: number;
+  cancelGraceMs: number;
   /** From a stop in the middle of a turn to the end of the agent. */
-  stopGrace: number;
+  stopGraceMs: number;
   /** For the output of an agent that has exited, while someone else holds its pipe. */
-  drain: number;
+  drainMs: number;
   /** For model requests that are out when the agent is paused. */
-  modelDrain: number;
+  modelDrainMs: number;
   /** For its processes to stand still. */
-  freeze: number;
+  freezeMs: number;
   /** How long a caller who pauses is kept waiting for that; it goes on without him. */
-  pauseAnswer: number;
+  pauseAnswerMs: number;
   /** For the answer to a choice of mode or model. */
-  choice: number;
+  choiceMs: number;
   /** For the commit after a turn. */
-  commit: number;
+  commitMs: number;
   /** How long a caller waits for what an earlier daemon left open to be settled, before the disk is looked at. */
-  recovery: number;
+  recoveryMs: number;
   /** Between two tries of what failed on a disk. */
-  retry: number;
+  retryMs: number;
 }
 
 /** Node fires a longer timer at once. */
-export const longestTimer = 2 ** 31 - 1;
+export const maxTimerMs = 2 ** 31 - 1;
 
 export const defaultTiming: Timing = {
-  stdinGrace: 1_500,
-  termGrace: 3_000,
-  cancelGrace: 10_000,
-  stopGrace: 2_000,
-  drain: 2_000,
-  modelDrain: 30_000,
-  freeze: 5_000,
-  pauseAnswer: 1_000,
-  choice: 30_000,
-  commit: 300_000,
-  recovery: 2_000,
-  retry: 1_000,
+  stdinGraceMs: 1_500,
+  termGraceMs: 3_000,
+  cancelGraceMs: 10_000,
+  stopGraceMs: 2_000,
+  drainMs: 2_000,
+  modelDrainMs: 30_000,
+  freezeMs: 5_000,
+  pauseAnswerMs: 1_000,
+  choiceMs: 30_000,
+  commitMs: 300_000,
+  recoveryMs: 2_000,
+  retryMs: 1_000,
 };

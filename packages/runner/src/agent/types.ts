@@ -3,7 +3,7 @@ import type {
   AgentStart,
   AgentState,
   EventData,
-  EventDataOf,
+  EventDataByKind,
   EventType,
   JournalRecord,
   JournalState,
@@ -11,7 +11,7 @@ import type {
   TurnKnowledge,
 } from "@wharf/contract";
 import type { StateDisk } from "../support/state-disk.ts";
-import type { ModelRequests } from "./pause.ts";
+import type { ModelRequests } from "./pause/pause.ts";
 import type { z } from "zod";
 
 export type AgentStartInput = z.infer<typeof AgentStart>;
@@ -58,7 +58,7 @@ export interface AgentHostOptions {
   /** The disk that the state is on. */
   disk: Pick<StateDisk, "isFull" | "makeRoom" | "keepReserve">;
   /** Commits what the turn changed; nothing where it changed nothing. */
-  commit(input: AgentPromptInput["commit"]): Promise<EventDataOf<"commit"> | undefined>;
+  commit(input: AgentPromptInput["commit"]): Promise<EventDataByKind<"commit"> | undefined>;
   /** Called when a file of the state was damaged and could not be trusted. */
   onDamage?(error: Error): void;
 }

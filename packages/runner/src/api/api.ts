@@ -2,29 +2,29 @@ import type { Server } from "node:http";
 import { type coreApi, daemonApi, type Health } from "@wharf/contract";
 import type { AgentHost } from "../agent/index.ts";
 import type { Commands } from "../exec/index.ts";
-import { defaultFileSettings } from "../files/index.ts";
+import { getDefaultFileSettings } from "../files/index.ts";
 import type { GitWorkspace } from "../git/index.ts";
 import type { IsolationCheck } from "../isolation/index.ts";
 import type { Journal } from "../journal/index.ts";
 import type { Terminals } from "../terminals/index.ts";
 import type { Watcher } from "../watch/index.ts";
-import { agentHandlers } from "./agent-routes.ts";
-import { execHandlers } from "./exec-routes.ts";
-import { fileHandlers, rawFileHandler } from "./files-routes.ts";
-import { gitHandlers, type GitParts } from "./git-routes.ts";
-import type { HandlersOf } from "./handlers-of.ts";
-import { routesOf, serveEndpoints } from "./registrar.ts";
-import { searchHandlers } from "./search-routes.ts";
-import { terminalHandlers, terminalStreamHandler } from "./terminal-routes.ts";
-import { watchHandlers } from "./watch-routes.ts";
+import { createAgentHandlers } from "./agent-routes.ts";
+import { createExecHandlers } from "./exec-routes.ts";
+import { createFileHandlers, createRawFileHandler } from "./files-routes.ts";
+import { createGitHandlers, type GitRouteOptions } from "./git-routes.ts";
+import type { RouteHandlers } from "./route-handlers.ts";
+import { createRoutes, createEndpointServer } from "./endpoint-server.ts";
+import { createSearchHandlers } from "./search-routes.ts";
+import { createTerminalHandlers, createTerminalStreamHandler } from "./terminal-routes.ts";
+import { createWatchHandlers } from "./watch-routes.ts";
 
-interface ApiParts {
+interface ApiOptions {
   about: Pick<Health, "runner_id" | "version" | "protocol">;
   isolation: Pick<IsolationCheck, "state">;
   journal: Journal;
   agent: AgentHost;
   git: GitWorkspace;
-  onCommit: GitParts["onCommit"];
+  onCommit: GitRouteOptions["onCommit"];
   watcher: Watcher;
   commands: Promise<Commands>;
   terminals: Promise<Terminals>;
@@ -36,27 +36,34 @@ interface ApiParts {
 }
 
 /** The daemon's HTTP server. It never listens: connections are given to it. */
-export function createApi(parts: ApiParts): Server {
+export function createApi(parts: ApiOptions): Server {
   const { agent, git, onCommit, watcher, commands, terminals, workspace, onInternal } = parts;
-  const files = defaultFileSettings(workspace);
-  return serveEndpoints({
-    routes: routesOf(daemonApi, {
-      ...coreHandlers(parts),
-      ...agentHandlers(agent),
-      ...gitHandlers({ git, onCommit, onInternal }),
-      ...fileHandlers(files),
-      ...searchHandlers({ workspace }),
-      ...execHandlers(commands),
-      ...terminalHandlers(terminals),
-      ...watchHandlers(watcher),
+  const files = getDefaultFileSettings(workspace);
+  return createEndpointServer({
+    routes: createRoutes(daemonApi, {
+      ...createCoreHandlers(parts),
+      ...createAgentHandlers(agent),
+      ...createGitHandlers({ git, onCommit, onInternal }),
+      ...createFileHandlers(files),
+      ...createSearchHandlers({ workspace }),
+      ...createExecHandlers(commands),
+      ...createTerminalHandlers(terminals),
+      ...createWatchHandlers(watcher),
     }),
-    raw: [rawFileHandler(files), terminalStreamHandler(terminals)],
+    raw: [createRawFileHandler(files), createTerminalStreamHandler(terminals)],
     onInternal,
   });
 }
 
-function coreHandlers({ about, isolation, journal, agent, git, isDiskFull }: ApiParts): HandlersOf<typeof coreApi> {
-  const done = { ok: true } as const;
+function createCoreHandlers({
+  about,
+  isolation,
+  journal,
+  agent,
+  git,
+  isDiskFull,
+}: ApiOptions): RouteHandlers<typeof coreApi> {
+  const success = { ok: true } as const;
   return {
     health: async () => ({
       ...about,
@@ -68,8 +75,8 @@ function coreHandlers({ about, isolation, journal, agent, git, isDiskFull }: Api
       workspace: await git.status(),
       ...((await isDiskFull()) && { disk_full: true }),
     }),
-    journal: ({ query: { after, follow } }, signal) =>
-      follow ? journal.follow({ after, signal }) : journal.read({ after }),
+    journal: ({ query: { after: afterSequence, follow } }, signal) =>
+      follow ? journal.follow({ after: afterSequence, signal }) : journal.read({ after: afterSequence }),
     ackJournal: async ({ body }) => {
       await journal.ack(body);
       return journal.state();
@@ -82,20 +89,20 @@ function coreHandlers({ about, isolation, journal, agent, git, isDiskFull }: Api
     turn: ({ params }) => agent.turn(params.turn_id),
     cancelTurn: async ({ body }) => {
       await agent.cancel(body.turn_id);
-      return done;
+      return success;
     },
     answerPermission: async ({ params, body }) => {
-      const { option_id, by } = body;
+      const { option_id, by: answeredBy } = body;
       await agent.answerPermission({
         permission_id: params.permission_id,
-        by,
+        by: answeredBy,
         ...(option_id !== undefined && { option_id }),
       });
-      return done;
+      return success;
     },
     stopAgent: async ({ body }) => {
       await agent.stop(body.reason);
-      return done;
+      return success;
     },
   };
 }

@@ -1,22 +1,22 @@
 import { execApi } from "@wharf/contract";
 import type { Commands } from "../exec/index.ts";
-import type { HandlersOf } from "./handlers-of.ts";
+import type { RouteHandlers } from "./route-handlers.ts";
 
 /** Commands over the wire. A request that comes before the daemon has found its old commands waits for that. */
-export function execHandlers(opened: Promise<Commands>): HandlersOf<typeof execApi> {
+export function createExecHandlers(commandsPromise: Promise<Commands>): RouteHandlers<typeof execApi> {
   return {
-    exec: async ({ body }, signal) => (await opened).run(body, signal),
-    execOnce: async ({ body }, signal) => (await opened).runOnce(body, signal),
-    startCommand: async ({ body }) => (await opened).start(body),
-    commands: async () => ({ commands: (await opened).list() }),
-    command: async ({ params }) => (await opened).info(params.command_id),
-    followCommand: async ({ params, query: { after, follow, encoding } }, signal) =>
-      (await opened).follow(params.command_id, { after, wait: follow, encoding, signal }),
+    exec: async ({ body }, signal) => (await commandsPromise).run(body, signal),
+    execOnce: async ({ body }, signal) => (await commandsPromise).runOnce(body, signal),
+    startCommand: async ({ body }) => (await commandsPromise).start(body),
+    commands: async () => ({ commands: (await commandsPromise).list() }),
+    command: async ({ params }) => (await commandsPromise).getInfo(params.command_id),
+    followCommand: async ({ params, query: { after: startOffset, follow, encoding } }, signal) =>
+      (await commandsPromise).follow(params.command_id, { after: startOffset, wait: follow, encoding, signal }),
     writeCommand: async ({ params, body: { data, encoding, offset, end } }) =>
-      (await opened).write(params.command_id, Buffer.from(data, encoding), { offset, end }),
-    killCommand: async ({ params, body }) => (await opened).kill(params.command_id, body.signal),
+      (await commandsPromise).write(params.command_id, Buffer.from(data, encoding), { offset, end }),
+    killCommand: async ({ params, body }) => (await commandsPromise).kill(params.command_id, body.signal),
     removeCommand: async ({ params }) => {
-      await (await opened).remove(params.command_id);
+      await (await commandsPromise).remove(params.command_id);
       return { ok: true };
     },
   };

@@ -5,21 +5,21 @@ import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
 import { buffer, json } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
-import { rawFilesApi, toWharfError, urlOf } from "@wharf/contract";
-import { packHeader, padding } from "@wharf/contract/tar";
+import { rawFilesApi, toWharfError, getEndpointUrl } from "@wharf/contract";
+import { packHeader, createPadding } from "@wharf/contract/tar";
 import { createWireClient, serveHttp, type WireClient } from "@wharf/contract/wire";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { muxPair, type MuxPair } from "../../../contract/src/wire/testing.ts";
 import { during, startFlipping } from "../files/fixtures/flipper.ts";
 import { TestFolder } from "../files/fixtures/folder.ts";
-import { rawFileHandler } from "./files-routes.ts";
+import { createRawFileHandler } from "./files-routes.ts";
 
 let folder: TestFolder;
 let wire: MuxPair;
 let client: WireClient;
 beforeEach(async () => {
   folder = await TestFolder.make();
-  const handle = rawFileHandler({ ...folder.settings, maxArchiveEntries: 50 });
+  const handle = createRawFileHandler({ ...folder.settings, maxArchiveEntries: 50 });
   const server = createServer({ requestTimeout: 0 }, (request, response) => {
     request.on("error", () => undefined);
     (handle(request, response) ?? Promise.reject(new Error("no route"))).catch((error: unknown) => {
@@ -42,7 +42,7 @@ type Route = keyof typeof rawFilesApi;
 
 async function ask(route: Route, query: Record<string, unknown>, more: object = {}) {
   const endpoint = rawFilesApi[route];
-  return await client.request({ method: endpoint.method, path: urlOf(endpoint, { query }), ...more });
+  return await client.request({ method: endpoint.method, path: getEndpointUrl(endpoint, { query }), ...more });
 }
 
 async function answer(route: Route, query: Record<string, unknown>, more: object = {}) {
@@ -197,7 +197,7 @@ function tarOf(entries: readonly Entry[]): Buffer {
     return [
       packHeader({ path, type, target, size: bytes.length, mode: 0o4755, mtime: 0 }),
       bytes,
-      padding(bytes.length),
+      createPadding(bytes.length),
     ];
   });
   return Buffer.concat([...blocks, Buffer.alloc(1024)]);

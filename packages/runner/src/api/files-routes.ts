@@ -4,7 +4,7 @@ import { pipeline } from "node:stream/promises";
 import { type filesApi, rawFilesApi, WharfError } from "@wharf/contract";
 import {
   deletePath,
-  fileStats,
+  getFileStats,
   listFolder,
   listTree,
   openDownload,
@@ -16,13 +16,13 @@ import {
   writeStream,
   type FileSettings,
 } from "../files/index.ts";
-import type { HandlersOf } from "./handlers-of.ts";
-import { rawHandler, type RawHandler, type RawHandlersOf } from "./raw-routes.ts";
+import type { RouteHandlers } from "./route-handlers.ts";
+import { createRawHandler, type RawHandler, type RawRouteHandlers } from "./raw-routes.ts";
 
 /** The file routes with JSON or NDJSON. */
-export const fileHandlers = (settings: FileSettings): HandlersOf<typeof filesApi> => ({
+export const createFileHandlers = (settings: FileSettings): RouteHandlers<typeof filesApi> => ({
   readFile: ({ body }, signal) => readFile(settings, body, signal),
-  fileStats: ({ body }) => fileStats(settings.workspace, body),
+  fileStats: ({ body }) => getFileStats(settings.workspace, body),
   writeFile: ({ body }) => writeFile(settings, body),
   deletePath: ({ body }, signal) => deletePath(settings.workspace, body, signal),
   listFolder: ({ body }, signal) => listFolder(settings.workspace, body, signal),
@@ -31,9 +31,10 @@ export const fileHandlers = (settings: FileSettings): HandlersOf<typeof filesApi
 });
 
 /** The file routes with raw bytes. */
-export const rawFileHandler = (settings: FileSettings): RawHandler => rawHandler(rawFilesApi, rawHandlers(settings));
+export const createRawFileHandler = (settings: FileSettings): RawHandler =>
+  createRawHandler(rawFilesApi, createRawHandlers(settings));
 
-const rawHandlers = (settings: FileSettings): RawHandlersOf<typeof rawFilesApi> => ({
+const createRawHandlers = (settings: FileSettings): RawRouteHandlers<typeof rawFilesApi> => ({
   async download({ query, request, response, signal }) {
     const { range, "if-range": ifRange } = request.headers;
     await using download = await openDownload(settings, { path: query.path, range, ifRange: ifRange?.toString() });
@@ -45,18 +46,19 @@ const rawHandlers = (settings: FileSettings): RawHandlersOf<typeof rawFilesApi> 
     const { path } = query;
     if (announced > settings.maxFileBytes)
       throw new WharfError("file_too_large", { path, limit_bytes: settings.maxFileBytes });
-    return await writeStream(settings, query, bodyOf(request));
+    return await writeStream(settings, query, readBody(request));
   },
   async packFolder({ query, response, signal }) {
     const bytes = await packFolder(settings, query, signal);
     response.writeHead(200, { "content-type": "application/x-tar" });
     await pipeline(Readable.from(bytes, { objectMode: false }), response, { signal });
   },
-  unpackFolder: ({ query, request, signal }) => unpackFolder(settings, query.path, { bytes: bodyOf(request), signal }),
+  unpackFolder: ({ query, request, signal }) =>
+    unpackFolder(settings, query.path, { bytes: readBody(request), signal }),
 });
 
 /** The body's bytes; the request stays open for its answer when they are not read to the end. */
-async function* bodyOf(request: IncomingMessage): AsyncGenerator<Buffer, void, undefined> {
+async function* readBody(request: IncomingMessage): AsyncGenerator<Buffer, void, undefined> {
   for await (const piece of request.iterator({ destroyOnReturn: false }))
     yield Buffer.isBuffer(piece) ? piece : Buffer.from(String(piece));
 }

@@ -1,19 +1,19 @@
 import { randomUUID } from "node:crypto";
-import { type EventDataOf, type gitApi, type GitCloneEvent, toWharfError } from "@wharf/contract";
+import { type EventDataByKind, type gitApi, type GitCloneEvent, toWharfError } from "@wharf/contract";
 import type { CloneInput, GitWorkspace } from "../git/index.ts";
-import type { HandlersOf } from "./handlers-of.ts";
+import type { RouteHandlers } from "./route-handlers.ts";
 
-export interface GitParts {
+export interface GitRouteOptions {
   git: GitWorkspace;
   /** Told of commits that a request made, so that they are in the journal like those of a turn. */
-  onCommit: (commit: EventDataOf<"commit">) => Promise<void>;
+  onCommit: (commit: EventDataByKind<"commit">) => Promise<void>;
   /** Told of failures that are nobody's request's fault. */
   onInternal: (reference: string, error: unknown) => void;
 }
 
-export function gitHandlers({ git, onCommit, onInternal }: GitParts): HandlersOf<typeof gitApi> {
+export function createGitHandlers({ git, onCommit, onInternal }: GitRouteOptions): RouteHandlers<typeof gitApi> {
   return {
-    gitClone: ({ body }) => cloneEvents(git, body, onInternal),
+    gitClone: ({ body }) => streamCloneEvents(git, body, onInternal),
     gitConfig: async ({ body }) => {
       await git.config({ name: body.user_name, email: body.user_email });
       return { ok: true };
@@ -22,14 +22,16 @@ export function gitHandlers({ git, onCommit, onInternal }: GitParts): HandlersOf
     gitStatus: () => git.treeStatus(),
     gitDiff: ({ query }) => git.compare(query),
     gitDiffAgainstBase: ({ query }) => git.compareWithBase(query),
-    gitFileChanges: async ({ query: { base: given } }) => {
+    gitFileChanges: async ({ query: { base: requestedBase } }) => {
       const compared =
-        given === undefined ? git.compareWithBase({ stat: true }) : git.compare({ base: given, stat: true });
+        requestedBase === undefined
+          ? git.compareWithBase({ stat: true })
+          : git.compare({ base: requestedBase, stat: true });
       const { base, files, truncated } = await compared;
       return { base, files, truncated };
     },
     gitCommit: async ({ body }) => {
-      const message = body.message ?? summaryOf((await git.treeStatus()).files.map(({ path }) => path));
+      const message = body.message ?? formatSummary((await git.treeStatus()).files.map(({ path }) => path));
       const commit = await git.commit({ ...body, message });
       if (commit) await onCommit(commit);
       return { ...(commit && { commit }) };
@@ -40,12 +42,12 @@ export function gitHandlers({ git, onCommit, onInternal }: GitParts): HandlersOf
     },
     gitLog: ({ query }) => git.log(query),
     gitCommitMessages: async ({ query }) => {
-      const { commits, more } = await git.ownLog(query);
+      const { commits, more: hasMore } = await git.ownLog(query);
       const messages = commits.map(({ sha, subject, body }) => ({
         sha,
         message: body === "" ? subject : `${subject}\n\n${body}`,
       }));
-      return { messages, more };
+      return { messages, more: hasMore };
     },
     gitCheckout: ({ body }) => git.checkout(body),
     gitCurrentBranch: async () => {
@@ -57,28 +59,30 @@ export function gitHandlers({ git, onCommit, onInternal }: GitParts): HandlersOf
 }
 
 /** A clone goes on when the caller leaves: the next one finds it done. */
-async function* cloneEvents(
+async function* streamCloneEvents(
   git: GitWorkspace,
   input: CloneInput,
-  onInternal: GitParts["onInternal"],
+  onInternal: GitRouteOptions["onInternal"],
 ): AsyncGenerator<GitCloneEvent> {
   const events: GitCloneEvent[] = [];
-  let bell = Promise.withResolvers<void>();
-  const tell = (event: GitCloneEvent): void => {
+  let nextEvent = Promise.withResolvers<void>();
+  const pushEvent = (event: GitCloneEvent): void => {
     events.push(event);
-    bell.resolve();
+    nextEvent.resolve();
   };
-  const failed = (thrown: unknown): void => {
+  const pushFailure = (thrown: unknown): void => {
     const reference = randomUUID();
     const error = toWharfError(thrown, reference);
     if (error.code === "internal") onInternal(reference, thrown);
     const { code, detail, next } = error.toProblem();
-    tell({ type: "failed", code, message: detail, next });
+    pushEvent({ type: "failed", code, message: detail, next });
   };
-  void git.clone(input, { onProgress: tell }).then((cloned) => tell({ type: "cloned", ...cloned }), failed);
+  void git
+    .clone(input, { onProgress: pushEvent })
+    .then((cloned) => pushEvent({ type: "cloned", ...cloned }), pushFailure);
   for (;;) {
-    await bell.promise;
-    bell = Promise.withResolvers<void>();
+    await nextEvent.promise;
+    nextEvent = Promise.withResolvers<void>();
     for (const event of events.splice(0)) {
       yield event;
       if (event.type !== "progress") return;
@@ -86,11 +90,11 @@ async function* cloneEvents(
   }
 }
 
-const NAMED = 3;
+const maxNamedFiles = 3;
 
 /** A message for work that nobody described. */
-function summaryOf(paths: readonly string[]): string {
-  const named = paths.slice(0, NAMED).join(", ");
-  const more = paths.length - NAMED;
-  return paths.length === 0 ? "" : `Change ${named}${more > 0 ? ` and ${more} more` : ""}`;
+function formatSummary(paths: readonly string[]): string {
+  const named = paths.slice(0, maxNamedFiles).join(", ");
+  const remainingCount = paths.length - maxNamedFiles;
+  return paths.length === 0 ? "" : `Change ${named}${remainingCount > 0 ? ` and ${remainingCount} more` : ""}`;
 }

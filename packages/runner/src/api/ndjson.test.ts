@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { ndjson } from "./ndjson.ts";
+import { streamNdjson } from "./ndjson.ts";
 
 test("an answer begins at once, values are lines, and quiet is broken by empty lines", async () => {
   async function* values() {
@@ -9,7 +9,7 @@ test("an answer begins at once, values are lines, and quiet is broken by empty l
     yield { a: "zwei\n" };
     await sleep(100);
   }
-  const lines = await Array.fromAsync(ndjson(values(), 30));
+  const lines = await Array.fromAsync(streamNdjson(values(), 30));
   expect(lines[0]).toBe("\n");
   expect(lines.filter((line) => line !== "\n")).toEqual(['{"a":1}\n', '{"a":"zwei\\n"}\n']);
   const signs = lines.filter((line) => line === "\n").length;
@@ -30,11 +30,11 @@ test("a failure comes after what was said before it, and who leaves ends the sou
   const seen: string[] = [];
   await expect(
     (async () => {
-      for await (const line of ndjson(values(), 1_000)) seen.push(line);
+      for await (const line of streamNdjson(values(), 1_000)) seen.push(line);
     })(),
   ).rejects.toThrow("broken");
   expect(seen).toEqual(["\n", "1\n"]);
   ended = false;
-  for await (const line of ndjson(values(), 1_000)) if (line !== "\n") break;
+  for await (const line of streamNdjson(values(), 1_000)) if (line !== "\n") break;
   expect(ended).toBe(true);
 });

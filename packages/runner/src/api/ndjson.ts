@@ -2,12 +2,12 @@
  * Values as lines of JSON. An empty line comes at once, so that the answer begins before there is a value, and again
  * whenever nothing was said for `quietMs`.
  */
-export async function* ndjson(values: AsyncIterable<unknown>, quietMs: number): AsyncIterable<string> {
+export async function* streamNdjson(values: AsyncIterable<unknown>, quietMs: number): AsyncIterable<string> {
   const iterator = values[Symbol.asyncIterator]();
   try {
     yield "\n";
     for (let next = iterator.next(); ;) {
-      const result = await within(next, quietMs);
+      const result = await waitAtMost(next, quietMs);
       if (!result) {
         yield "\n";
         continue;
@@ -24,10 +24,10 @@ export async function* ndjson(values: AsyncIterable<unknown>, quietMs: number): 
 }
 
 /** Nothing when it is not there in time. */
-function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
+function waitAtMost<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>((resolve) => {
+  const timeout = new Promise<undefined>((resolve) => {
     timer = setTimeout(() => resolve(undefined), ms);
   });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+  return Promise.race([promise, timeout]).finally(() => clearTimeout(timer));
 }

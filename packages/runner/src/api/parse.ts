@@ -2,7 +2,7 @@ import { WharfError } from "@wharf/contract";
 import type { z } from "zod";
 
 /** What a schema makes of a value, or an error that names each field that is wrong. */
-export function parse<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
+export function parseValue<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const issues = result.error.issues.map(({ path, message }) => ({ path: path.join("."), message }));

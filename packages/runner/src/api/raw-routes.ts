@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Endpoint } from "@wharf/contract";
 import type { z } from "zod";
-import { parse } from "./parse.ts";
+import { parseValue } from "./parse.ts";
 
 /** Routes whose body or answer is raw bytes: they get the request as it is, and their query validated. */
 
@@ -14,7 +14,7 @@ export interface RawExchange<Query> {
 }
 
 /** It answers by itself where it sends bytes; what it returns is sent as JSON. */
-export type RawHandlersOf<Api extends Readonly<Record<string, Endpoint>>> = {
+export type RawRouteHandlers<Api extends Readonly<Record<string, Endpoint>>> = {
   readonly [K in keyof Api]: (
     exchange: RawExchange<Api[K]["query"] extends z.ZodType ? z.output<Api[K]["query"]> : unknown>,
   ) => Promise<Api[K]["response"] extends z.ZodType ? z.input<Api[K]["response"]> : void>;
@@ -23,9 +23,9 @@ export type RawHandlersOf<Api extends Readonly<Record<string, Endpoint>>> = {
 /** Answers what is one of these routes; anything else is left alone. When it fails after its answer began, that has to be cut. */
 export type RawHandler = (request: IncomingMessage, response: ServerResponse) => Promise<void> | undefined;
 
-export function rawHandler<Api extends Readonly<Record<string, Endpoint>>>(
+export function createRawHandler<Api extends Readonly<Record<string, Endpoint>>>(
   api: Api,
-  handlers: RawHandlersOf<Api>,
+  handlers: RawRouteHandlers<Api>,
 ): RawHandler {
   return (request, response) => {
     const [path = "/", search = ""] = (request.url ?? "/").split("?", 2);
@@ -33,21 +33,21 @@ export function rawHandler<Api extends Readonly<Record<string, Endpoint>>>(
       if (route.method !== request.method || route.path !== path) continue;
       // The query is made by the schema that the handler's type is made of; an entry of a record cannot show that.
       const handle = handlers[name] as (exchange: RawExchange<unknown>) => Promise<unknown>;
-      return serve(route, handle, { request, response, search });
+      return serveRoute(route, handle, { request, response, search });
     }
     return undefined;
   };
 }
 
-async function serve(
+async function serveRoute(
   route: Endpoint,
   handle: (exchange: RawExchange<unknown>) => Promise<unknown>,
   { request, response, search }: { request: IncomingMessage; response: ServerResponse; search: string },
 ): Promise<void> {
-  const query = route.query && parse(route.query, Object.fromEntries(new URLSearchParams(search)));
-  const gone = new AbortController();
-  response.once("close", () => gone.abort(new Error("the caller left")));
-  const value = await handle({ query, request, response, signal: gone.signal });
+  const query = route.query && parseValue(route.query, Object.fromEntries(new URLSearchParams(search)));
+  const disconnect = new AbortController();
+  response.once("close", () => disconnect.abort(new Error("the caller left")));
+  const value = await handle({ query, request, response, signal: disconnect.signal });
   if (typeof route.response === "string") return;
   const text = JSON.stringify(route.response.parse(value));
   response.writeHead(route.status ?? 200, {

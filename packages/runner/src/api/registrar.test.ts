@@ -1,7 +1,7 @@
 import { duplexPair } from "node:stream";
 import { execApi, type ExecResult } from "@wharf/contract";
 import { expect, test } from "vitest";
-import { routesOf, serveEndpoints } from "./registrar.ts";
+import { createRoutes, createEndpointServer } from "./endpoint-server.ts";
 
 test("a caller who leaves while the request is read is known to have left", async () => {
   const given = Promise.withResolvers<AbortSignal>();
@@ -9,8 +9,8 @@ test("a caller who leaves while the request is read is known to have left", asyn
     given.resolve(signal);
     return new Promise(() => {});
   };
-  const routes = routesOf({ execOnce: execApi.execOnce }, { execOnce });
-  const server = serveEndpoints({ routes, raw: [], onInternal: () => undefined });
+  const routes = createRoutes({ execOnce: execApi.execOnce }, { execOnce });
+  const server = createEndpointServer({ routes, raw: [], onInternal: () => undefined });
   // The connection closes with the body's last byte, before anyone has read on.
   server.prependListener("request", (request) => request.once("end", () => request.socket.destroy()));
   const [caller, accepted] = duplexPair();

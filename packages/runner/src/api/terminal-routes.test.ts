@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough, type Readable } from "node:stream";
 import {
-  CONSOLE,
+  consoleId,
   ExecEvent,
   ExecRequest,
   TerminalCreate,
@@ -12,14 +12,14 @@ import {
   toWharfError,
   type ViewerMessage,
 } from "@wharf/contract";
-import { createWireClient, ndjsonLines, serveHttp, type WireClient } from "@wharf/contract/wire";
+import { createWireClient, readNdjsonLines, serveHttp, type WireClient } from "@wharf/contract/wire";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { muxPair, type MuxPair } from "../../../contract/src/wire/testing.ts";
 import { Commands } from "../exec/index.ts";
 import { Terminals } from "../terminals/index.ts";
-import { execHandlers } from "./exec-routes.ts";
-import { terminalHandlers, terminalStreamHandler } from "./terminal-routes.ts";
+import { createExecHandlers } from "./exec-routes.ts";
+import { createTerminalHandlers, createTerminalStreamHandler } from "./terminal-routes.ts";
 
 let folder: string;
 let terminals: Terminals;
@@ -33,7 +33,7 @@ beforeEach(async () => {
   const options = { workspace, home: folder, state: join(folder, "state"), onFault: () => undefined };
   terminals = await Terminals.open(options);
   commands = await Commands.open({ ...options, console: terminals.console });
-  const handle = terminalStreamHandler(Promise.resolve(terminals));
+  const handle = createTerminalStreamHandler(Promise.resolve(terminals));
   const server = createServer({ requestTimeout: 0 }, (request, response) => {
     const answered = handle(request, response) ?? Promise.reject(new Error("no route"));
     answered.catch((error: unknown) => {
@@ -66,7 +66,7 @@ async function attach(id: string, query = "") {
 }
 
 async function* eventsOf(body: Readable): AsyncGenerator<TerminalEvent, void, undefined> {
-  for await (const line of ndjsonLines(body, 1024 * 1024)) yield TerminalEvent.parse(JSON.parse(line));
+  for await (const line of readNdjsonLines(body, 1024 * 1024)) yield TerminalEvent.parse(JSON.parse(line));
 }
 
 async function textUntil(events: AsyncGenerator<TerminalEvent>, what: string): Promise<string> {
@@ -97,16 +97,16 @@ test("typing, resizing and acknowledging go up the stream whose answer brings th
     }
     if (text.includes("end 42")) break;
   }
-  expect((await terminals.stats(id)).dropped_entries).toBe(0);
+  expect((await terminals.getStats(id)).dropped_entries).toBe(0);
   expect(next).toBeGreaterThan(500_000);
   body.end();
 });
 
 test("who sends what is no message or not its right is told, and the stream goes on", async () => {
   const id = await create({ command: "cat" });
-  terminals.get(id).take("bob");
+  terminals.get(id).takeKeyboard("bob");
   const bob = await attach(id, "?viewer_id=bob");
-  terminals.get(id).take("bob");
+  terminals.get(id).takeKeyboard("bob");
   const ann = await attach(id, "?viewer_id=ann");
   ann.body.write('{"type":"dance"}\nnot json\n');
   ann.send({ type: "input", data: "x" });
@@ -120,7 +120,7 @@ test("who sends what is no message or not its right is told, and the stream goes
     ["line", "bad_request"],
     ["input", "conflict"],
   ]);
-  await expect.poll(async () => (await terminals.info(id)).viewers).toBe(1);
+  await expect.poll(async () => (await terminals.getInfo(id)).viewers).toBe(1);
   bob.body.end();
 });
 
@@ -144,7 +144,7 @@ test("a wire that is lost loses nothing: the next one goes on at the offset", as
 });
 
 test("the console shows every command as server-sent events, with its history or from now", async () => {
-  const handlers = execHandlers(Promise.resolve(commands));
+  const handlers = createExecHandlers(Promise.resolve(commands));
   const signal = new AbortController().signal;
   const exec = async (command: string) =>
     Array.fromAsync(await handlers.exec({ body: ExecRequest.parse({ command }) }, signal));
@@ -183,8 +183,8 @@ test("the console shows every command as server-sent events, with its history or
     if (later.length === 3) break;
   }
   expect(later).toEqual(["echo three", "three\n", "exit code 0"]);
-  const { entries } = await terminalHandlers(Promise.resolve(terminals)).terminalHistory(
-    { query: { terminal_id: CONSOLE, after: undefined, limit: 100 } },
+  const { entries } = await createTerminalHandlers(Promise.resolve(terminals)).terminalHistory(
+    { query: { terminal_id: consoleId, after: undefined, limit: 100 } },
     signal,
   );
   expect(entries).toHaveLength(7);
@@ -224,7 +224,7 @@ test("whatever a viewer sends, the daemon stays, and only its own stream ends", 
   const watcher = await client.request({ method: "GET", path: `/terminals/${id}/stream?history=false` });
   const events = eventsOf(watcher.body);
   await events.next();
-  terminals.get(id).type("ann", { data: "still here\r", take: true });
+  terminals.get(id).writeInput("ann", { data: "still here\r", take: true });
   await textUntil(events, "still here");
-  expect((await terminals.info(id)).state).toBe("running");
+  expect((await terminals.getInfo(id)).state).toBe("running");
 });

@@ -1,46 +1,46 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Endpoint, TerminalId, terminalsApi, terminalStreams } from "@wharf/contract";
 import { encoders, type Terminals } from "../terminals/index.ts";
-import type { HandlersOf } from "./handlers-of.ts";
+import type { RouteHandlers } from "./route-handlers.ts";
 import { serveViewer } from "./terminal-stream.ts";
-import { hearViewer } from "./terminal-typing.ts";
-import { parse } from "./parse.ts";
+import { receiveViewerInput } from "./terminal-input.ts";
+import { parseValue } from "./parse.ts";
 
 /** Terminals over the wire. A request that comes before the daemon has found its old terminals waits for that. */
-export function terminalHandlers(opened: Promise<Terminals>): HandlersOf<typeof terminalsApi> {
-  const done = { ok: true } as const;
-  const get = async (id: string) => (await opened).get(id);
+export function createTerminalHandlers(terminalsPromise: Promise<Terminals>): RouteHandlers<typeof terminalsApi> {
+  const success = { ok: true } as const;
+  const getTerminal = async (id: string) => (await terminalsPromise).get(id);
   return {
-    createTerminal: async ({ body }) => (await opened).create(body),
-    terminals: async () => ({ terminals: await (await opened).list() }),
-    terminal: async ({ params }) => (await opened).info(params.terminal_id),
+    createTerminal: async ({ body }) => (await terminalsPromise).create(body),
+    terminals: async () => ({ terminals: await (await terminalsPromise).list() }),
+    terminal: async ({ params }) => (await terminalsPromise).getInfo(params.terminal_id),
     typeTerminal: async ({ params, body: { viewer_id, data, take } }) => {
-      (await get(params.terminal_id)).type(viewer_id, { data, take });
-      return done;
+      (await getTerminal(params.terminal_id)).writeInput(viewer_id, { data, take });
+      return success;
     },
     resizeTerminal: async ({ params, body: { cols, rows } }) => {
-      (await get(params.terminal_id)).resize(cols, rows);
-      return done;
+      (await getTerminal(params.terminal_id)).resize(cols, rows);
+      return success;
     },
     ackTerminal: async ({ params, body: { viewer_id, offset } }) => {
-      (await (await opened).history(params.terminal_id)).ack(viewer_id, offset);
-      return done;
+      (await (await terminalsPromise).getHistory(params.terminal_id)).acknowledge(viewer_id, offset);
+      return success;
     },
     killTerminal: async ({ params }) => {
-      const terminal = await get(params.terminal_id);
-      await terminal.end();
-      return terminal.info();
+      const terminal = await getTerminal(params.terminal_id);
+      await terminal.stop();
+      return terminal.getInfo();
     },
     removeTerminal: async ({ params }) => {
-      await (await opened).remove(params.terminal_id);
-      return done;
+      await (await terminalsPromise).remove(params.terminal_id);
+      return success;
     },
-    terminalHistory: async ({ query: { terminal_id, after, limit } }) => {
-      const history = await (await opened).history(terminal_id);
-      return { terminal_id, ...(await history.page(after, limit)) };
+    terminalHistory: async ({ query: { terminal_id, after: startOffset, limit } }) => {
+      const history = await (await terminalsPromise).getHistory(terminal_id);
+      return { terminal_id, ...(await history.getPage(startOffset, limit)) };
     },
-    terminalStats: async ({ query }) => (await opened).stats(query.terminal_id),
-    clearTerminal: async ({ body }) => (await opened).clear(body.terminal_id),
+    terminalStats: async ({ query }) => (await terminalsPromise).getStats(query.terminal_id),
+    clearTerminal: async ({ body }) => (await terminalsPromise).clear(body.terminal_id),
   };
 }
 
@@ -48,12 +48,12 @@ export function terminalHandlers(opened: Promise<Terminals>): HandlersOf<typeof 
  * Answers what is one of the terminals' streams, whose bytes go both ways as they come; anything else is left alone.
  * It fails before its answer has begun, or not at all.
  */
-export function terminalStreamHandler(
-  opened: Promise<Terminals>,
+export function createTerminalStreamHandler(
+  terminalsPromise: Promise<Terminals>,
 ): (request: IncomingMessage, response: ServerResponse) => Promise<void> | undefined {
   return (request, response) => {
-    const found = streamOf(request);
-    return found && serve(opened, { ...found, request, response });
+    const streamRequest = parseStreamRequest(request);
+    return streamRequest && serveStream(terminalsPromise, { ...streamRequest, request, response });
   };
 }
 
@@ -63,7 +63,7 @@ interface StreamRequest {
   readonly search: URLSearchParams;
 }
 
-function streamOf({ method, url = "/" }: IncomingMessage): StreamRequest | undefined {
+function parseStreamRequest({ method, url = "/" }: IncomingMessage): StreamRequest | undefined {
   const [path = "/", search = ""] = url.split("?", 2);
   for (const route of Object.values(terminalStreams)) {
     const pattern = new RegExp(`^${route.path.replace(":terminal_id", "([^/]+)")}$`);
@@ -73,25 +73,27 @@ function streamOf({ method, url = "/" }: IncomingMessage): StreamRequest | undef
   return undefined;
 }
 
-async function serve(
-  opened: Promise<Terminals>,
+async function serveStream(
+  terminalsPromise: Promise<Terminals>,
   { route, id, search, request, response }: StreamRequest & { request: IncomingMessage; response: ServerResponse },
 ): Promise<void> {
-  const query = parse(route.query, Object.fromEntries(search));
+  const query = parseValue(route.query, Object.fromEntries(search));
   const named = "terminal_id" in query ? query.terminal_id : undefined;
-  const terminal_id = parse(TerminalId, id ?? named);
-  const terminals = await opened;
+  const terminal_id = parseValue(TerminalId, id ?? named);
+  const terminals = await terminalsPromise;
   const viewer = await terminals.attach(terminal_id, query);
-  const typing =
-    route === terminalStreams.attach ? hearViewer(request, { terminals, terminal_id, viewer }) : Promise.resolve();
+  const input =
+    route === terminalStreams.attach
+      ? receiveViewerInput(request, { terminals, terminal_id, viewer })
+      : Promise.resolve();
   try {
-    await serveViewer(response, { viewer, encoder: encoders[query.format], onStall: () => void stalled() });
+    await serveViewer(response, { viewer, encoder: encoders[query.format], onStall: () => void detachStalled() });
   } finally {
-    await terminals.leave(terminal_id, viewer);
-    await typing;
+    await terminals.removeViewer(terminal_id, viewer);
+    await input;
   }
 
-  async function stalled(): Promise<void> {
-    (await terminals.history(terminal_id)).stalled(viewer);
+  async function detachStalled(): Promise<void> {
+    (await terminals.getHistory(terminal_id)).detachStalled(viewer);
   }
 }

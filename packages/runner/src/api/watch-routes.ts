@@ -1,9 +1,9 @@
 import type { watchApi } from "@wharf/contract";
 import type { Watcher } from "../watch/index.ts";
-import type { HandlersOf } from "./handlers-of.ts";
+import type { RouteHandlers } from "./route-handlers.ts";
 
-export const watchHandlers = (watcher: Watcher): HandlersOf<typeof watchApi> => ({
+export const createWatchHandlers = (watcher: Watcher): RouteHandlers<typeof watchApi> => ({
   watcherPause: () => watcher.pause(),
   watcherResume: () => watcher.resume(),
-  watcherStatus: () => watcher.status(),
+  watcherStatus: () => watcher.getStatus(),
 });

@@ -38,7 +38,7 @@ test("a command in the background is listed, followed to its exit, and its exit 
   expect([textOf(events), textOf(events, "stderr")]).toEqual(["out\nmore\n", "err\n"]);
   expect(events.at(-1)).toEqual({ type: "exit", exit_code: 5, signal: null, timed_out: false });
   expect(events.slice(0, -1).some((event) => "exit_code" in event)).toBe(false);
-  expect(await commands.info(id)).toMatchObject({ state: "exited", exit_code: 5, output: { first: 0, end: 13 } });
+  expect(await commands.getInfo(id)).toMatchObject({ state: "exited", exit_code: 5, output: { first: 0, end: 13 } });
 });
 
 test("who comes again goes on at the offset it had, and gets the rest once", async () => {
@@ -176,7 +176,7 @@ test("all output together has a limit: what ended first goes first, then the old
     commands = await Commands.open({ workspace, home, state, onFault, outputLimits });
   };
   const kept = async (id: string) => {
-    const { output, exit_code } = await commands.info(id);
+    const { output, exit_code } = await commands.getInfo(id);
     return { bytes: (output?.end ?? 0) - (output?.first ?? 0), exit_code };
   };
   await reopen(5 * megabyte);
@@ -230,7 +230,7 @@ test("a daemon that is killed leaves its command's output; the next one ends the
     const commands = await Commands.open({ ...${JSON.stringify(folder)}, onFault() {} });
     const command = "trap '' PIPE TERM; while true; do echo tick 2>/dev/null; sleep 0.05; done";
     const { command_id } = await commands.start({ command, shell: "bash", working_dir: ".", environment: {}, encoding: "utf8", stdin_open: false });
-    console.log(command_id + " " + (await commands.info(command_id)).pid);
+    console.log(command_id + " " + (await commands.getInfo(command_id)).pid);
     setInterval(() => {}, 1000);`;
   const daemon = spawn(process.execPath, ["--input-type=module-typescript", "--eval", script], {
     stdio: ["ignore", "pipe", "inherit"],
@@ -249,7 +249,7 @@ test("a daemon that is killed leaves its command's output; the next one ends the
   commands = await Commands.open(folder);
   expect(await readdir(join(folder.state, "commands"))).not.toContain(unborn);
   expect(await isGone(Number(pid))).toBe(true);
-  expect(await commands.info(id)).toMatchObject({ state: "unknown" });
+  expect(await commands.getInfo(id)).toMatchObject({ state: "unknown" });
   const events = await Array.fromAsync(follow(id));
   expect(textOf(events)).toMatch(/^(tick\n)+$/);
   expect(events.at(-1)).toEqual({ type: "exit", exit_code: null, signal: null, timed_out: false });

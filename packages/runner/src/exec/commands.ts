@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import { BackgroundCommand, type BackgroundOptions } from "./background.ts";
+import { BackgroundCommand, type BackgroundOptions } from "./background-command.ts";
 import {
   type BackgroundRequest,
   type CommandInfo,
@@ -15,14 +15,14 @@ import type { CommandInput } from "./input.ts";
 import { OutputBudget } from "./output-budget.ts";
 import type { OnOutput } from "./output.ts";
 import { type CommandFolders, type CommandProcess, signalGroup } from "./process.ts";
-import { type CommandRecord, readRecords, startTicks } from "./record.ts";
-import { resultOf } from "./result.ts";
-import { run } from "./run.ts";
+import { type CommandRecord, readRecords, getStartTicks } from "./command-record.ts";
+import { toExecResult } from "./result.ts";
+import { runCommand } from "./run-command.ts";
 
 /** Commands that may run at once. */
-const MOST_RUNNING = 128;
+const maxRunning = 128;
 /** Commands in the background whose output is kept after they have ended. */
-const MOST_ENDED = 32;
+const maxEnded = 32;
 
 /** Bytes of output that are kept on disk. */
 export interface OutputLimits {
@@ -34,9 +34,9 @@ const defaultOutputLimits: OutputLimits = { ofOne: 64 * 1024 * 1024, ofAll: 1024
 
 /** Where all commands of the runner are seen by whoever looks on: what was started, what it printed, how it ended. */
 export interface CommandConsole {
-  command(text: string): void;
-  output: OnOutput;
-  ended(text: string): void;
+  logCommand(text: string): void;
+  logOutput: OnOutput;
+  logExit(text: string): void;
 }
 
 export interface CommandsOptions extends CommandFolders {
@@ -47,7 +47,7 @@ export interface CommandsOptions extends CommandFolders {
   readonly outputLimits?: OutputLimits;
 }
 
-interface Foreground {
+interface ForegroundCommand {
   readonly info: CommandInfo;
   readonly process: CommandProcess;
   readonly input: CommandInput;
@@ -57,10 +57,10 @@ interface Foreground {
 export class Commands {
   readonly #options: CommandsOptions;
   readonly #folder: string;
-  readonly #foreground = new Map<string, Foreground>();
+  readonly #foreground = new Map<string, ForegroundCommand>();
   readonly #background = new Map<string, BackgroundCommand>();
   readonly #starting = new Map<string, Promise<BackgroundCommand>>();
-  readonly #taken = new Set<string>();
+  readonly #reservedIds = new Set<string>();
   readonly #outputLimits: OutputLimits;
   readonly #budget: OutputBudget;
   #closed = false;
@@ -77,8 +77,8 @@ export class Commands {
     const self = new Commands(options);
     await ensureStateFolder(self.#folder);
     for (const record of await readRecords(self.#folder)) {
-      if (record.state === "running") await endLeftover(record);
-      const command = await BackgroundCommand.restore(record, self.#backgroundOptions(record.command_id));
+      if (record.state === "running") await killLeftover(record);
+      const command = await BackgroundCommand.restore(record, self.#getBackgroundOptions(record.command_id));
       self.#background.set(command.id, command);
     }
     self.#budget.enforce();
@@ -87,35 +87,35 @@ export class Commands {
 
   /** Runs a command for a caller who reads its events. It ends with the signal. */
   async run(request: ExecRequest, signal: AbortSignal): Promise<AsyncIterable<ExecEvent>> {
-    const { id, release } = this.#take(request.command_id);
+    const { id, release } = this.#reserveId(request.command_id);
     const { workspace, home, console } = this.#options;
-    const began = new Date().toISOString();
+    const startedAt = new Date().toISOString();
     let events: AsyncIterable<ExecEvent>;
     try {
-      events = await run(request, {
+      events = await runCommand(request, {
         workspace,
         home,
         signal,
         onStart: (process, input) => {
-          const info = infoOf(request, { command_id: id, pid: process.pid, started_at: began });
+          const info = toCommandInfo(request, { command_id: id, pid: process.pid, started_at: startedAt });
           this.#foreground.set(id, { info, process, input });
-          console?.command(request.command);
+          console?.logCommand(request.command);
           // Without a reader there may be no one to see it end.
           void process.exited.then(() => this.#foreground.delete(id)).finally(release);
-          if (this.#closed) void process.end();
+          if (this.#closed) void process.stop();
         },
-        ...(console && { onOutput: console.output }),
+        ...(console && { onOutput: console.logOutput }),
       });
     } catch (error) {
       release();
       throw error;
     }
-    return console ? told(events, console) : events;
+    return console ? logExits(events, console) : events;
   }
 
   async runOnce(request: ExecRequest, signal: AbortSignal): Promise<ExecResult> {
     const command_id = request.command_id ?? randomUUID();
-    return resultOf(await this.run({ ...request, command_id }, signal), { command_id, encoding: request.encoding });
+    return toExecResult(await this.run({ ...request, command_id }, signal), { command_id, encoding: request.encoding });
   }
 
   /** Starts a command that goes on by itself. One with the same id is not started again. */
@@ -125,17 +125,17 @@ export class Commands {
       await this.#starting.get(command_id);
       return { command_id, duplicate: true };
     }
-    const { id, release } = this.#take(command_id);
+    const { id, release } = this.#reserveId(command_id);
     const { workspace, home, console } = this.#options;
-    const options = { ...this.#backgroundOptions(id), folders: { workspace, home } };
+    const options = { ...this.#getBackgroundOptions(id), folders: { workspace, home } };
     const starting = BackgroundCommand.start({ ...request, command_id: id }, options);
     this.#starting.set(id, starting);
     try {
       const command = await starting;
       this.#background.set(id, command);
-      console?.command(request.command);
-      void command.done.then(release).then(() => this.#ended(command));
-      if (this.#closed) await command.end();
+      console?.logCommand(request.command);
+      void command.done.then(release).then(() => this.#handleEnd(command));
+      if (this.#closed) await command.stop();
       return { command_id: id, duplicate: false };
     } catch (error) {
       release();
@@ -147,13 +147,13 @@ export class Commands {
 
   list(): CommandInfo[] {
     const all = [...this.#foreground.values()].map(({ info, input }) => ({ ...info, stdin: input.offset }));
-    for (const command of this.#background.values()) all.push(command.info());
+    for (const command of this.#background.values()) all.push(command.getInfo());
     return all.toSorted((a, b) => (a.started_at < b.started_at ? -1 : 1));
   }
 
-  async info(id: string): Promise<CommandInfo> {
-    const found = this.#foreground.get(id);
-    return found ? { ...found.info, stdin: found.input.offset } : this.#get(id).fullInfo();
+  async getInfo(id: string): Promise<CommandInfo> {
+    const foreground = this.#foreground.get(id);
+    return foreground ? { ...foreground.info, stdin: foreground.input.offset } : this.#getBackground(id).getFullInfo();
   }
 
   follow(
@@ -162,7 +162,7 @@ export class Commands {
   ): AsyncGenerator<ExecEvent, void, undefined> {
     if (this.#foreground.has(id))
       throw new WharfError("conflict", { what: "command", from: "in the foreground", to: "followed by another" });
-    return this.#get(id).follow(options.after, options);
+    return this.#getBackground(id).follow(options.after, options);
   }
 
   async write(
@@ -170,19 +170,19 @@ export class Commands {
     data: Buffer,
     options: { offset?: number | undefined; end: boolean },
   ): Promise<{ offset: number }> {
-    const input = this.#foreground.get(id)?.input ?? this.#get(id).input();
+    const input = this.#foreground.get(id)?.input ?? this.#getBackground(id).getInput();
     if (!input) throw new WharfError("conflict", { what: "command", from: "ended", to: "given input" });
     return { offset: await input.write(data, options) };
   }
 
   async kill(id: string, signal: NodeJS.Signals): Promise<CommandInfo> {
-    const found = this.#foreground.get(id)?.process ?? this.#get(id);
-    found.signal(signal);
-    return this.info(id);
+    const target = this.#foreground.get(id)?.process ?? this.#getBackground(id);
+    target.sendSignal(signal);
+    return this.getInfo(id);
   }
 
   async remove(id: string): Promise<void> {
-    const command = this.#get(id);
+    const command = this.#getBackground(id);
     await command.remove();
     this.#background.delete(id);
   }
@@ -191,65 +191,65 @@ export class Commands {
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.allSettled(this.#starting.values());
-    const foreground = [...this.#foreground.values()].map(({ process }) => process.end());
+    const foreground = [...this.#foreground.values()].map(({ process }) => process.stop());
     await Promise.all([...foreground, ...[...this.#background.values()].map((command) => command.close())]);
   }
 
-  #take(wanted: string | undefined): { id: string; release: () => void } {
+  #reserveId(requestedId: string | undefined): { id: string; release: () => void } {
     if (this.#closed) throw new WharfError("conflict", { what: "daemon", from: "stopping", to: "given a command" });
-    const id = wanted ?? randomUUID();
-    if (this.#taken.has(id) || this.#background.has(id))
+    const id = requestedId ?? randomUUID();
+    if (this.#reservedIds.has(id) || this.#background.has(id))
       throw new WharfError("conflict", { what: "command", from: "started already", to: "started again" });
-    if (this.#taken.size >= MOST_RUNNING)
+    if (this.#reservedIds.size >= maxRunning)
       throw new WharfError("conflict", {
         what: "runner",
-        from: `busy with ${MOST_RUNNING} commands`,
+        from: `busy with ${maxRunning} commands`,
         to: "given one more",
       });
-    this.#taken.add(id);
-    return { id, release: () => void this.#taken.delete(id) };
+    this.#reservedIds.add(id);
+    return { id, release: () => void this.#reservedIds.delete(id) };
   }
 
-  #get(id: string): BackgroundCommand {
+  #getBackground(id: string): BackgroundCommand {
     const command = this.#background.get(id);
     if (!command) throw new WharfError("not_found", { what: "command", id });
     return command;
   }
 
-  #backgroundOptions(id: string): BackgroundOptions {
+  #getBackgroundOptions(id: string): BackgroundOptions {
     const { onFault, console } = this.#options;
     return {
       folder: join(this.#folder, id),
       maxOutputBytes: this.#outputLimits.ofOne,
       onGrowth: () => this.#budget.enforce(),
       onFault,
-      ...(console && { onOutput: console.output }),
+      ...(console && { onOutput: console.logOutput }),
     };
   }
 
   /** The oldest that have ended make room. */
-  async #ended(command: BackgroundCommand): Promise<void> {
-    this.#options.console?.ended(endText(command.info()));
+  async #handleEnd(command: BackgroundCommand): Promise<void> {
+    this.#options.console?.logExit(formatExit(command.getInfo()));
     const ended = [...this.#background.values()].filter(({ isRunning }) => !isRunning);
     const oldest = ended.toSorted((a, b) => (a.startedAt < b.startedAt ? -1 : 1));
-    for (const old of oldest.slice(0, Math.max(0, ended.length - MOST_ENDED))) {
+    for (const old of oldest.slice(0, Math.max(0, ended.length - maxEnded))) {
       this.#background.delete(old.id);
       await old.remove().catch(this.#options.onFault);
     }
   }
 }
 
-async function* told(
+async function* logExits(
   events: AsyncIterable<ExecEvent>,
   console: CommandConsole,
 ): AsyncGenerator<ExecEvent, void, undefined> {
   for await (const event of events) {
-    if (event.type === "exit") console.ended(endText(event));
+    if (event.type === "exit") console.logExit(formatExit(event));
     yield event;
   }
 }
 
-function endText(exit: {
+function formatExit(exit: {
   exit_code?: number | null | undefined;
   signal?: string | null | undefined;
   timed_out?: boolean | undefined;
@@ -260,13 +260,13 @@ function endText(exit: {
   return exit.out_of_memory ? `${how}, out of memory` : how;
 }
 
-const infoOf = (
+const toCommandInfo = (
   { command, working_dir }: ExecRequest,
   process: Pick<CommandInfo, "command_id" | "pid" | "started_at">,
 ): CommandInfo => ({ ...process, command, working_dir, background: false, state: "running", stdin: 0 });
 
 /** What a daemon that was killed left running. Only where the process is surely that one. */
-async function endLeftover({ pid, started_ticks }: CommandRecord): Promise<void> {
-  if (pid === undefined || started_ticks === undefined || (await startTicks(pid)) !== started_ticks) return;
+async function killLeftover({ pid, started_ticks }: CommandRecord): Promise<void> {
+  if (pid === undefined || started_ticks === undefined || (await getStartTicks(pid)) !== started_ticks) return;
   signalGroup(pid, "SIGKILL");
 }

@@ -1,5 +1,5 @@
 /** What a command or a terminal finds in its environment before its caller's own. */
-export function baseEnvironment(home: string, term: string): Record<string, string> {
+export function getBaseEnvironment(home: string, term: string): Record<string, string> {
   return {
     PATH: process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin",
     HOME: home,

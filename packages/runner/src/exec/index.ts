@@ -4,6 +4,6 @@
  */
 export { Commands } from "./commands.ts";
 export type { CommandConsole, CommandsOptions } from "./commands.ts";
-export { baseEnvironment } from "./environment.ts";
-export { startTicks } from "./record.ts";
-export { run } from "./run.ts";
+export { getBaseEnvironment } from "./environment.ts";
+export { getStartTicks } from "./command-record.ts";
+export { runCommand } from "./run-command.ts";

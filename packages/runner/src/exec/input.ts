@@ -16,8 +16,8 @@ export class CommandInput {
     this.#pipe = pipe;
     this.#ended = false;
     // Who started the command does not wait for it to read.
-    if (first.length > 0) this.#queue(first);
-    if (!open) this.#end();
+    if (first.length > 0) this.#enqueue(first);
+    if (!open) this.#closePipe();
   }
 
   /** Bytes taken so far. */
@@ -27,22 +27,23 @@ export class CommandInput {
 
   async write(data: Buffer, options: { offset?: number | undefined; end?: boolean } = {}): Promise<number> {
     const { offset = this.#offset, end = false } = options;
-    if (offset > this.#offset) throw refused(`there are ${this.#offset} bytes of input, and these begin at ${offset}`);
-    const fresh = data.subarray(Math.min(data.length, this.#offset - offset));
-    if (fresh.length > 0) {
+    if (offset > this.#offset)
+      throw createOffsetError(`there are ${this.#offset} bytes of input, and these begin at ${offset}`);
+    const newData = data.subarray(Math.min(data.length, this.#offset - offset));
+    if (newData.length > 0) {
       if (this.#ended || !this.#pipe?.writable)
         throw new WharfError("conflict", { what: "command's input", from: "closed", to: "written to" });
-      this.#queue(fresh);
+      this.#enqueue(newData);
     }
-    if (end) this.#end();
+    if (end) this.#closePipe();
     await this.#last;
     return this.#offset;
   }
 
-  #queue(data: Buffer): void {
+  #enqueue(data: Buffer): void {
     this.#offset += data.length;
-    const before = this.#last;
-    this.#last = before.then(
+    const previous = this.#last;
+    this.#last = previous.then(
       () =>
         new Promise<void>((resolve) => {
           const pipe = this.#pipe;
@@ -57,12 +58,12 @@ export class CommandInput {
     );
   }
 
-  #end(): void {
+  #closePipe(): void {
     if (this.#ended) return;
     this.#ended = true;
     void this.#last.then(() => this.#pipe?.end());
   }
 }
 
-const refused = (message: string): WharfError =>
+const createOffsetError = (message: string): WharfError =>
   new WharfError("bad_request", { issues: [{ path: "offset", message }] });

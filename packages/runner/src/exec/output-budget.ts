@@ -1,4 +1,4 @@
-import type { BackgroundCommand } from "./background.ts";
+import type { BackgroundCommand } from "./background-command.ts";
 
 /**
  * One limit for the output of all commands in the background, so that they do not fill the runner's disk together.

@@ -1,12 +1,12 @@
 import type { Readable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
-import { Bell } from "../support/bell.ts";
+import { Notifier } from "../support/notifier.ts";
 
-const HIGH_WATER = 256 * 1024; // bytes that wait for the reader before the pipes are no longer read
-const TICK = 20; // ms
-const QUIET_TICKS = 5;
-const MOST_TICKS = 100;
+const highWaterBytes = 256 * 1024; // bytes that wait for the reader before the pipes are no longer read
+const tickMs = 20; // ms
+const quietTicks = 5;
+const maxTicks = 100;
 
 export type OutputType = "stdout" | "stderr";
 export interface OutputPiece {
@@ -20,43 +20,43 @@ export type OnOutput = (type: OutputType, data: Buffer) => Promise<void> | undef
 /** Joins a command's two pipes into one sequence of pieces. It reads no faster than it is read. */
 export class CommandOutput {
   readonly #sources: Readable[] = [];
-  readonly #changed = new Bell();
+  readonly #changed = new Notifier();
   /** Aborted when the last pipe is closed. */
   readonly #ended = new AbortController();
-  #waiting: OutputPiece[] = [];
+  #pending: OutputPiece[] = [];
   #size = 0;
-  #open = 0;
+  #openCount = 0;
   #chunks = 0;
 
-  add(type: OutputType, source: Readable): void {
+  addSource(type: OutputType, source: Readable): void {
     // One that closed before says so to nobody any more.
     if (source.closed) return;
     this.#sources.push(source);
-    this.#open += 1;
+    this.#openCount += 1;
     source.on("data", (data: Buffer) => {
       this.#chunks += 1;
-      this.#waiting.push({ type, data });
+      this.#pending.push({ type, data });
       this.#size += data.length;
-      if (this.#size > HIGH_WATER) for (const one of this.#sources) one.pause();
-      this.#changed.ring();
+      if (this.#size > highWaterBytes) for (const one of this.#sources) one.pause();
+      this.#changed.notify();
     });
     // A pipe that fails closes too, and what it brought was handed on.
     source.on("error", () => undefined);
     source.once("close", () => {
-      this.#open -= 1;
-      if (this.#open === 0) this.#ended.abort();
-      this.#changed.ring();
+      this.#openCount -= 1;
+      if (this.#openCount === 0) this.#ended.abort();
+      this.#changed.notify();
     });
   }
 
   /** What came by now; waits for more while the pipes are open. Nothing is the end. */
-  async take(): Promise<OutputPiece[]> {
-    while (this.#waiting.length === 0) {
-      if (this.#open === 0) return [];
+  async readNext(): Promise<OutputPiece[]> {
+    while (this.#pending.length === 0) {
+      if (this.#openCount === 0) return [];
       await this.#changed.wait();
     }
-    const pieces = this.#waiting;
-    this.#waiting = [];
+    const pieces = this.#pending;
+    this.#pending = [];
     this.#size = 0;
     for (const source of this.#sources) source.resume();
     return pieces;
@@ -68,14 +68,14 @@ export class CommandOutput {
    */
   async closeWhenQuiet(): Promise<void> {
     let quiet = 0;
-    for (let ticks = 0; this.#open > 0 && quiet < QUIET_TICKS && ticks < MOST_TICKS;) {
-      const before = this.#chunks;
+    for (let ticks = 0; this.#openCount > 0 && quiet < quietTicks && ticks < maxTicks;) {
+      const previousChunks = this.#chunks;
       // Nearly always the pipes close just after the command ends: whoever waits for its result waits no tick.
-      await sleep(TICK, undefined, { signal: this.#ended.signal }).catch(() => undefined);
+      await sleep(tickMs, undefined, { signal: this.#ended.signal }).catch(() => undefined);
       // A busy process comes to its timers late; the pipes are looked at between them and this.
       await nextTurn();
       if (this.#sources.some((source) => source.isPaused())) continue;
-      quiet = this.#chunks === before ? quiet + 1 : 0;
+      quiet = this.#chunks === previousChunks ? quiet + 1 : 0;
       ticks += 1;
     }
     this.close();
@@ -87,7 +87,7 @@ export class CommandOutput {
 }
 
 /** Writes pieces of output as text: each whole in UTF-8, or as base64. A character split between pieces comes whole. */
-export class OutputText {
+export class OutputDecoder {
   readonly #decoders: Record<OutputType, StringDecoder> | undefined;
 
   constructor(encoding: "utf8" | "base64") {

@@ -3,10 +3,10 @@ import { once } from "node:events";
 import type { Readable, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { WharfError } from "@wharf/contract";
-import { resolveBeneath } from "../support/beneath.ts";
+import { resolveRootedPath } from "../support/rooted-path.ts";
 import { isSystemError } from "../support/files.ts";
 import { MemoryWatch } from "../support/memory-watch.ts";
-import { baseEnvironment } from "./environment.ts";
+import { getBaseEnvironment } from "./environment.ts";
 
 /** Where commands run. */
 export interface CommandFolders {
@@ -29,8 +29,8 @@ export interface CommandExit {
   readonly out_of_memory?: true;
 }
 
-const KILL_AFTER = 2_000; // ms between SIGTERM and SIGKILL
-const GROUP_POLL = 20; // ms
+const killDelayMs = 2_000; // ms between SIGTERM and SIGKILL
+const groupPollIntervalMs = 20; // ms
 
 /** Whether anyone was left in the group to get it. */
 export function signalGroup(pid: number, signal: NodeJS.Signals | 0): boolean {
@@ -42,9 +42,9 @@ export function signalGroup(pid: number, signal: NodeJS.Signals | 0): boolean {
 }
 
 /** Groups whose leader runs. They end with this process, however it exits. */
-const alive = new Set<number>();
-const killAll = (): void => {
-  for (const pid of alive) signalGroup(pid, "SIGKILL");
+const liveGroups = new Set<number>();
+const killLiveGroups = (): void => {
+  for (const pid of liveGroups) signalGroup(pid, "SIGKILL");
 };
 
 /** A command in a process group of its own. Children it leaves in the background when it ends by itself stay. */
@@ -57,7 +57,7 @@ export class CommandProcess {
   readonly exited: Promise<CommandExit>;
   #timedOut = false;
   #hasExited = false;
-  #ending: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
 
   private constructor(pid: number, child: ChildProcessByStdio<Writable | null, Readable, Readable>) {
     this.pid = pid;
@@ -70,34 +70,34 @@ export class CommandProcess {
     this.exited = new Promise((resolve) => {
       child.once("exit", (exit_code, signal) => {
         this.#hasExited = true;
-        alive.delete(pid);
-        if (alive.size === 0) process.off("exit", killAll);
+        liveGroups.delete(pid);
+        if (liveGroups.size === 0) process.off("exit", killLiveGroups);
         this.stdin?.destroy();
         const exit = { exit_code, signal, timed_out: this.#timedOut };
         resolve(memory.hasKilled(exit) ? { ...exit, out_of_memory: true } : exit);
       });
     });
-    if (alive.size === 0) process.on("exit", killAll);
-    alive.add(pid);
+    if (liveGroups.size === 0) process.on("exit", killLiveGroups);
+    liveGroups.add(pid);
   }
 
   static async start(
     spec: CommandSpec,
     { folders, input }: { folders: CommandFolders; input: boolean },
   ): Promise<CommandProcess> {
-    const cwd = await resolveBeneath(folders.workspace, spec.working_dir);
-    refuseNul(spec);
+    const cwd = await resolveRootedPath(folders.workspace, spec.working_dir);
+    rejectNulCharacters(spec);
     const child = spawnShell(spec, { cwd, home: folders.home, input });
     // The exit may come right behind the start: it is listened for before anything is waited for.
     const started = child.pid === undefined ? undefined : new CommandProcess(child.pid, child);
     try {
       await once(child, "spawn");
     } catch (error) {
-      throw notStarted(spec.shell, error);
+      throw toStartError(spec.shell, error);
     }
     // A signal that cannot be delivered is told here; the exit tells the rest.
     child.on("error", () => undefined);
-    if (!started) throw notStarted(spec.shell, new Error("it has no process id"));
+    if (!started) throw toStartError(spec.shell, new Error("it has no process id"));
     return started;
   }
 
@@ -106,36 +106,36 @@ export class CommandProcess {
   }
 
   /** Ends it when it takes longer. Whoever started it stops the clock. */
-  limit(seconds: number): Disposable {
+  setTimeLimit(seconds: number): Disposable {
     // A timer takes no more than 24 days.
     const timer = setTimeout(() => {
       this.#timedOut = true;
-      void this.end();
+      void this.stop();
     }, seconds * 1000);
     return { [Symbol.dispose]: () => clearTimeout(timer) };
   }
 
   /** To all of the group; SIGTERM is followed by SIGKILL. */
-  signal(signal: NodeJS.Signals): void {
-    if (signal === "SIGTERM") void this.end();
+  sendSignal(signal: NodeJS.Signals): void {
+    if (signal === "SIGTERM") void this.stop();
     else signalGroup(this.pid, signal);
   }
 
   /** Ends the group: SIGTERM, and SIGKILL for who is still there after 2 s. Resolves when nobody is. */
-  end(): Promise<void> {
-    this.#ending ??= this.#end();
-    return this.#ending;
+  stop(): Promise<void> {
+    this.#stopping ??= this.#terminate();
+    return this.#stopping;
   }
 
   /** Resolves when an end that was begun is over. */
-  async ended(): Promise<void> {
-    await this.#ending;
+  async waitForStop(): Promise<void> {
+    await this.#stopping;
   }
 
-  async #end(): Promise<void> {
+  async #terminate(): Promise<void> {
     if (!signalGroup(this.pid, "SIGTERM")) return;
-    for (const began = performance.now(); performance.now() - began < KILL_AFTER;) {
-      await sleep(GROUP_POLL);
+    for (const startedAt = performance.now(); performance.now() - startedAt < killDelayMs;) {
+      await sleep(groupPollIntervalMs);
       if (!signalGroup(this.pid, 0)) return;
     }
     signalGroup(this.pid, "SIGKILL");
@@ -146,24 +146,24 @@ function spawnShell(spec: CommandSpec, { cwd, home, input }: { cwd: string; home
   try {
     return spawn(spec.shell, ["-c", spec.command], {
       cwd,
-      env: { ...baseEnvironment(home, "dumb"), ...spec.environment },
+      env: { ...getBaseEnvironment(home, "dumb"), ...spec.environment },
       detached: true,
       stdio: [input ? "pipe" : "ignore", "pipe", "pipe"],
     }) as ChildProcessByStdio<Writable | null, Readable, Readable>;
   } catch (error) {
     // Node reports some of the kernel's refusals by an event and throws others, such as a name that is too long.
-    throw notStarted(spec.shell, error);
+    throw toStartError(spec.shell, error);
   }
 }
 
 /** Node throws an error of its own for these, which is the caller's fault here. */
-function refuseNul(spec: CommandSpec): void {
+function rejectNulCharacters(spec: CommandSpec): void {
   const texts = Object.entries({ command: spec.command, shell: spec.shell, ...spec.environment }).flat();
   if (texts.some((text) => text.includes("\0")))
     throw new WharfError("bad_request", { issues: [{ path: "command", message: "holds a NUL character" }] });
 }
 
-function notStarted(shell: string, error: unknown): unknown {
+function toStartError(shell: string, error: unknown): unknown {
   if (!isSystemError(error, "ENOENT", "EACCES", "ENOTDIR", "E2BIG", "ENAMETOOLONG")) return error;
   const message = `'${shell.slice(0, 200)}' cannot be started (${error.code})`;
   return new WharfError("bad_request", { issues: [{ path: "shell", message }] }, { cause: error });

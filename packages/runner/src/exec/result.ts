@@ -1,36 +1,36 @@
 import type { ExecEvent, ExecResult, OutputEncoding } from "@wharf/contract";
 
-const LIMIT = 1024 * 1024; // bytes of each output that are answered
+const maxResultBytes = 1024 * 1024; // bytes of each output that are answered
 
 /** The whole of a command. Of an output that is too long its end is kept. */
-export async function resultOf(
+export async function toExecResult(
   events: AsyncIterable<ExecEvent>,
   about: { command_id: string; encoding: OutputEncoding },
 ): Promise<ExecResult> {
-  const began = performance.now();
-  const ends = { stdout: new End(), stderr: new End() };
+  const startedAt = performance.now();
+  const tails = { stdout: new OutputTail(), stderr: new OutputTail() };
   let exit: Omit<Extract<ExecEvent, { type: "exit" }>, "type"> = { exit_code: null, signal: null, timed_out: false };
   for await (const event of events) {
     if (event.type === "exit") exit = event;
-    else if (event.type !== "gap") ends[event.type].push(Buffer.from(event.data, about.encoding));
+    else if (event.type !== "gap") tails[event.type].push(Buffer.from(event.data, about.encoding));
   }
-  const { stdout, stderr } = ends;
+  const { stdout, stderr } = tails;
   const { exit_code, signal, timed_out, out_of_memory } = exit;
   return {
     command_id: about.command_id,
-    stdout: stdout.text(about.encoding),
-    stderr: stderr.text(about.encoding),
+    stdout: stdout.getText(about.encoding),
+    stderr: stderr.getText(about.encoding),
     stdout_truncated: stdout.truncated,
     stderr_truncated: stderr.truncated,
     exit_code,
     signal,
     timed_out,
     ...(out_of_memory && { out_of_memory }),
-    duration_ms: Math.round(performance.now() - began),
+    duration_ms: Math.round(performance.now() - startedAt),
   };
 }
 
-class End {
+class OutputTail {
   #pieces: Buffer[] = [];
   #bytes = 0;
   truncated = false;
@@ -39,23 +39,23 @@ class End {
     this.#pieces.push(piece);
     this.#bytes += piece.length;
     // Joined now and then only, so that many small pieces cost no more than few large ones.
-    if (this.#bytes > 2 * LIMIT) this.#cut();
+    if (this.#bytes > 2 * maxResultBytes) this.#trim();
   }
 
-  text(encoding: OutputEncoding): string {
-    const all = this.#cut();
+  getText(encoding: OutputEncoding): string {
+    const all = this.#trim();
     if (encoding === "base64" || !this.truncated) return all.toString(encoding);
-    let from = 0;
-    while (from < 3 && ((all[from] ?? 0) & 0xc0) === 0x80) from += 1;
-    return all.toString("utf8", from);
+    let start = 0;
+    while (start < 3 && ((all[start] ?? 0) & 0xc0) === 0x80) start += 1;
+    return all.toString("utf8", start);
   }
 
-  #cut(): Buffer {
+  #trim(): Buffer {
     const all = Buffer.concat(this.#pieces);
-    this.truncated ||= all.length > LIMIT;
-    const kept = all.length > LIMIT ? Buffer.from(all.subarray(all.length - LIMIT)) : all;
-    this.#pieces = [kept];
-    this.#bytes = kept.length;
-    return kept;
+    this.truncated ||= all.length > maxResultBytes;
+    const tail = all.length > maxResultBytes ? Buffer.from(all.subarray(all.length - maxResultBytes)) : all;
+    this.#pieces = [tail];
+    this.#bytes = tail.length;
+    return tail;
   }
 }

@@ -1,13 +1,13 @@
 import type { Dirent } from "node:fs";
 import { opendir, rmdir, unlink } from "node:fs/promises";
 import { WharfError } from "@wharf/contract";
-import { holdEntry, shownPath, type HeldFolder } from "../support/beneath.ts";
-import { fileError } from "../support/file-errors.ts";
+import { openEntry, toShownPath, type FolderHandle } from "../support/rooted-path.ts";
+import { toFileError } from "../support/file-errors.ts";
 import { isSystemError } from "../support/files.ts";
 
-const DEEPEST = 256; // folders; each one is held open while what is in it is removed
-const AT_ONCE = 32;
-const MOST_ROUNDS = 4;
+const maxDepth = 256; // folders; each one is held open while what is in it is removed
+const entriesPerBatch = 32;
+const maxRounds = 4;
 
 interface DeleteInput {
   path: string;
@@ -21,24 +21,24 @@ export async function deletePath(
   { path, recursive, missing_ok }: DeleteInput,
   signal: AbortSignal,
 ): Promise<{ path: string; deleted: number }> {
-  const answer = (deleted: number) => ({ path: shownPath(workspace, path), deleted });
+  const createResult = (deleted: number) => ({ path: toShownPath(workspace, path), deleted });
   try {
-    await using entry = await holdEntry(workspace, path, { links: "keep-last" });
-    if (entry.name === "") throw refused(path, "is the workspace itself");
+    await using entry = await openEntry(workspace, path, { links: "keep-last" });
+    if (entry.name === "") throw createPathError(path, "is the workspace itself");
     const stats = await entry.stat();
     if (!stats) throw new WharfError("not_found", { what: "file", id: path });
     const { folder, name } = entry;
     if (!stats.isDirectory()) {
-      await unlink(folder.at(name));
-      return answer(1);
+      await unlink(folder.getEntryPath(name));
+      return createResult(1);
     }
-    const inside = recursive ? await empty(folder, name, { path, depth: 1, signal }) : 0;
-    await rmdir(folder.at(name));
-    return answer(inside + 1);
+    const nestedCount = recursive ? await clearFolder(folder, name, { path, depth: 1, signal }) : 0;
+    await rmdir(folder.getEntryPath(name));
+    return createResult(nestedCount + 1);
   } catch (error) {
-    const known = fileError(error, path);
-    if (missing_ok && known instanceof WharfError && known.code === "not_found") return answer(0);
-    throw known;
+    const failure = toFileError(error, path);
+    if (missing_ok && failure instanceof WharfError && failure.code === "not_found") return createResult(0);
+    throw failure;
   }
 }
 
@@ -46,25 +46,25 @@ export async function deletePath(
  * Removes what is in a folder, held open all the while, so that nobody can put a link in its place. What somebody adds
  * meanwhile is removed too, a few times.
  */
-async function empty(
-  parent: HeldFolder,
+async function clearFolder(
+  parent: FolderHandle,
   name: string,
   options: { path: string; depth: number; signal: AbortSignal },
 ): Promise<number> {
   const { path, depth, signal } = options;
-  if (depth > DEEPEST) throw refused(path, `is deeper than ${DEEPEST} folders`);
-  await using folder = await parent.enter(name);
+  if (depth > maxDepth) throw createPathError(path, `is deeper than ${maxDepth} folders`);
+  await using folder = await parent.openFolder(name);
   let deleted = 0;
-  for (let round = 0, before = -1; round < MOST_ROUNDS && deleted !== before; round++) {
-    before = deleted;
-    for await (const entries of entriesOf(folder)) {
+  for (let round = 0, previousCount = -1; round < maxRounds && deleted !== previousCount; round++) {
+    previousCount = deleted;
+    for await (const entries of readEntryBatches(folder)) {
       signal.throwIfAborted();
       const files = entries.filter((entry) => !entry.isDirectory());
-      await Promise.all(files.map((entry) => unlink(folder.at(entry.name)).catch(unlessGone)));
+      await Promise.all(files.map((entry) => unlink(folder.getEntryPath(entry.name)).catch(ignoreNotFound)));
       for (const entry of entries) {
         if (!entry.isDirectory()) continue;
-        deleted += await empty(folder, entry.name, { path, depth: depth + 1, signal });
-        await rmdir(folder.at(entry.name)).catch(unlessGone);
+        deleted += await clearFolder(folder, entry.name, { path, depth: depth + 1, signal });
+        await rmdir(folder.getEntryPath(entry.name)).catch(ignoreNotFound);
       }
       deleted += entries.length;
     }
@@ -72,19 +72,19 @@ async function empty(
   return deleted;
 }
 
-async function* entriesOf(folder: HeldFolder): AsyncGenerator<Dirent[]> {
+async function* readEntryBatches(folder: FolderHandle): AsyncGenerator<Dirent[]> {
   let entries: Dirent[] = [];
-  for await (const entry of await opendir(folder.at("."), { bufferSize: 256 })) {
-    if (entries.push(entry) < AT_ONCE) continue;
+  for await (const entry of await opendir(folder.getEntryPath("."), { bufferSize: 256 })) {
+    if (entries.push(entry) < entriesPerBatch) continue;
     yield entries;
     entries = [];
   }
   if (entries.length > 0) yield entries;
 }
 
-function unlessGone(error: unknown): void {
+function ignoreNotFound(error: unknown): void {
   if (!isSystemError(error, "ENOENT")) throw error;
 }
 
-const refused = (path: string, message: string): WharfError =>
+const createPathError = (path: string, message: string): WharfError =>
   new WharfError("bad_request", { issues: [{ path, message }] });

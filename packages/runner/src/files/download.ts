@@ -1,11 +1,11 @@
 import type { FileHandle } from "node:fs/promises";
 import { WharfError } from "@wharf/contract";
-import { openFile } from "../support/beneath.ts";
-import { piecesOf } from "../support/read-bounded.ts";
-import { tooLarge } from "./read.ts";
+import { openFile } from "../support/rooted-path.ts";
+import { readChunks } from "../support/read-bounded.ts";
+import { createTooLargeError } from "./read.ts";
 import type { FileSettings } from "./settings.ts";
 
-interface Wanted {
+interface DownloadInput {
   path: string;
   /** The request's headers of these names. */
   range: string | undefined;
@@ -20,40 +20,51 @@ export interface Download extends AsyncDisposable {
 }
 
 /** A file's bytes as an HTTP answer, or one range of them. A range may be of a file that is too large as a whole. */
-export async function openDownload(settings: FileSettings, { path, range, ifRange }: Wanted): Promise<Download> {
+export async function openDownload(settings: FileSettings, { path, range, ifRange }: DownloadInput): Promise<Download> {
   const { file, stats } = await openFile(settings.workspace, path);
   try {
     const { size, mtimeMs, ino } = stats;
     const etag = `"${ino.toString(36)}-${size.toString(36)}-${Math.round(mtimeMs * 1000).toString(36)}"`;
-    const asked = ifRange === undefined || ifRange === etag ? parseRange(range, size) : undefined;
+    const requestedRange = ifRange === undefined || ifRange === etag ? parseRange(range, size) : undefined;
     const headers = { "content-type": "application/octet-stream", "accept-ranges": "bytes", etag };
-    if (asked === "unsatisfiable")
-      return answer(file, { status: 416, headers: { ...headers, "content-range": `bytes */${size}` }, from: 0, to: 0 });
-    const { from, to } = asked ?? { from: 0, to: size };
-    if (to - from > settings.maxFileBytes) throw tooLarge(path, settings.maxFileBytes);
-    const ranged = asked && { "content-range": `bytes ${from}-${to - 1}/${size}` };
-    return answer(file, { status: asked ? 206 : 200, headers: { ...headers, ...ranged }, from, to });
+    if (requestedRange === "unsatisfiable")
+      return createDownload(file, {
+        status: 416,
+        headers: { ...headers, "content-range": `bytes */${size}` },
+        from: 0,
+        to: 0,
+      });
+    const { from: start, to: end } = requestedRange ?? { from: 0, to: size };
+    if (end - start > settings.maxFileBytes) throw createTooLargeError(path, settings.maxFileBytes);
+    const rangeHeaders = requestedRange && { "content-range": `bytes ${start}-${end - 1}/${size}` };
+    return createDownload(file, {
+      status: requestedRange ? 206 : 200,
+      headers: { ...headers, ...rangeHeaders },
+      from: start,
+      to: end,
+    });
   } catch (error) {
     await file.close();
     throw error;
   }
 }
 
-function answer(
+function createDownload(
   file: FileHandle,
-  { from, to, ...head }: Pick<Download, "status" | "headers"> & { from: number; to: number },
+  { from: start, to: end, ...head }: Pick<Download, "status" | "headers"> & { from: number; to: number },
 ): Download {
   return {
     status: head.status,
-    headers: { ...head.headers, "content-length": to - from },
+    headers: { ...head.headers, "content-length": end - start },
     async *bytes() {
-      let left = to - from;
-      for await (const piece of piecesOf(file, from, to)) {
-        left -= piece.length;
+      let remainingBytes = end - start;
+      for await (const piece of readChunks(file, start, end)) {
+        remainingBytes -= piece.length;
         // The socket may still hold the piece when the next one is read.
         yield Buffer.from(piece);
       }
-      if (left > 0) throw new WharfError("conflict", { what: "file", from: "shorter than it was", to: "sent whole" });
+      if (remainingBytes > 0)
+        throw new WharfError("conflict", { what: "file", from: "shorter than it was", to: "sent whole" });
     },
     [Symbol.asyncDispose]: () => file.close(),
   };
@@ -64,15 +75,15 @@ export function parseRange(
   header: string | undefined,
   size: number,
 ): { from: number; to: number } | "unsatisfiable" | undefined {
-  const found = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header ?? "");
-  const [, first = "", last = ""] = found ?? [];
-  if (!found || (first === "" && last === "")) return undefined;
+  const match = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header ?? "");
+  const [, first = "", last = ""] = match ?? [];
+  if (!match || (first === "" && last === "")) return undefined;
   if (first === "") {
-    const from = Math.max(0, size - Number(last));
-    return from === size ? "unsatisfiable" : { from, to: size };
+    const start = Math.max(0, size - Number(last));
+    return start === size ? "unsatisfiable" : { from: start, to: size };
   }
-  const from = Number(first);
-  const to = last === "" ? size : Math.min(size, Number(last) + 1);
-  if (last !== "" && Number(last) < from) return undefined;
-  return from >= size ? "unsatisfiable" : { from, to };
+  const start = Number(first);
+  const end = last === "" ? size : Math.min(size, Number(last) + 1);
+  if (last !== "" && Number(last) < start) return undefined;
+  return start >= size ? "unsatisfiable" : { from: start, to: end };
 }

@@ -14,11 +14,11 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { FileRead, FileWrite, FolderList, TextReplace, TreeList } from "@wharf/contract";
-import { openFile } from "../support/beneath.ts";
-import { replaceBeneath } from "../support/replace-beneath.ts";
+import { openFile } from "../support/rooted-path.ts";
+import { replaceRootedFile } from "../support/replace-rooted-file.ts";
 import { during, startFlipping } from "./fixtures/flipper.ts";
 import { TestFolder } from "./fixtures/folder.ts";
-import { deletePath, fileStats, listFolder, listTree, readFile, replaceText, writeFile } from "./index.ts";
+import { deletePath, getFileStats, listFolder, listTree, readFile, replaceText, writeFile } from "./index.ts";
 
 const fuzzCases = Number(process.env["FUZZ_CASES"] ?? 300);
 
@@ -165,7 +165,7 @@ test("pipes and devices are neither read nor written, and do not make anyone wai
   spawnSync("mkfifo", [folder.at("pipe")]);
   await expect(read(folder, "pipe")).rejects.toMatchObject({ code: "bad_request" });
   await expect(write(folder, "pipe", "x")).rejects.toMatchObject({ code: "bad_request" });
-  expect(await fileStats(folder.workspace, { path: "pipe", follow: true })).toMatchObject({ type: "other" });
+  expect(await getFileStats(folder.workspace, { path: "pipe", follow: true })).toMatchObject({ type: "other" });
   expect(await remove(folder, "pipe")).toEqual({ path: "pipe", deleted: 1 });
 });
 
@@ -173,7 +173,7 @@ test("stats tell what stands at a path, of a link itself when asked", async () =
   await using folder = await TestFolder.make();
   await writePlain(folder.at("file"), "12345");
   await symlink("file", folder.at("alias"));
-  const stats = (path: string, follow = true) => fileStats(folder.workspace, { path, follow });
+  const stats = (path: string, follow = true) => getFileStats(folder.workspace, { path, follow });
   expect(await stats("alias")).toMatchObject({ path: "alias", type: "file", size_bytes: 5 });
   expect(await stats("alias", false)).toMatchObject({ type: "symlink", link_target: "file" });
   expect(await stats(".")).toMatchObject({ path: ".", type: "directory" });
@@ -284,7 +284,7 @@ test("a text is not replaced in what somebody else has written since it was read
   const { file, stats } = await openAfterWrite(folder);
   await file.close();
   await writePlain(folder.at("f"), "theirs");
-  const late = replaceBeneath({ root: folder.workspace, path: "f" }, (file) => file.writeFile("ours"), {
+  const late = replaceRootedFile({ root: folder.workspace, path: "f" }, (file) => file.writeFile("ours"), {
     unchanged: stats,
   });
   await expect(late).rejects.toMatchObject({ code: "conflict" });

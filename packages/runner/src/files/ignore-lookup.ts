@@ -1,6 +1,6 @@
-import { holdFolder } from "../support/beneath.ts";
+import { openFolder } from "../support/rooted-path.ts";
 import { IgnoreRules } from "../support/ignore-rules.ts";
-import { rulesOf, textOf } from "./walk.ts";
+import { readRules, readText } from "./walk.ts";
 
 /** What git ignores in a workspace, by path. Each folder's rules are read once. */
 export class IgnoreLookup {
@@ -12,46 +12,46 @@ export class IgnoreLookup {
   }
 
   /** The rules that hold for the entries of a folder (`` for the workspace). */
-  rulesIn(folder: string): Promise<IgnoreRules> {
+  getRules(folder: string): Promise<IgnoreRules> {
     let rules = this.#rules.get(folder);
-    if (!rules) this.#rules.set(folder, (rules = this.#read(folder)));
+    if (!rules) this.#rules.set(folder, (rules = this.#readRules(folder)));
     return rules;
   }
 
   /** The rules of the folders above one. */
-  rulesAbove(folder: string): Promise<IgnoreRules> {
-    return folder === "" ? this.#excludes() : this.rulesIn(parentOf(folder));
+  getParentRules(folder: string): Promise<IgnoreRules> {
+    return folder === "" ? this.#readExcludeFile() : this.getRules(getParent(folder));
   }
 
   /** Whether a file beneath a folder is ignored, or a folder between the two. */
-  async ignores(path: string, beneath: string): Promise<boolean> {
+  async isIgnored(path: string, baseFolder: string): Promise<boolean> {
     const names = path.split("/");
-    for (let depth = beneath === "" ? 1 : beneath.split("/").length + 1; depth <= names.length; depth++) {
-      const at = names.slice(0, depth).join("/");
-      if ((await this.rulesIn(parentOf(at))).ignores(at, depth < names.length)) return true;
+    for (let depth = baseFolder === "" ? 1 : baseFolder.split("/").length + 1; depth <= names.length; depth++) {
+      const currentPath = names.slice(0, depth).join("/");
+      if ((await this.getRules(getParent(currentPath))).isIgnored(currentPath, depth < names.length)) return true;
     }
     return false;
   }
 
-  async #read(folder: string): Promise<IgnoreRules> {
-    const above = await this.rulesAbove(folder);
+  async #readRules(folder: string): Promise<IgnoreRules> {
+    const parentRules = await this.getParentRules(folder);
     try {
-      await using held = await holdFolder(this.#workspace, folder || ".");
-      return await rulesOf(held, folder, above);
+      await using folderHandle = await openFolder(this.#workspace, folder || ".");
+      return await readRules(folderHandle, folder, parentRules);
     } catch {
       // A folder that is gone has no rules.
-      return above;
+      return parentRules;
     }
   }
 
-  async #excludes(): Promise<IgnoreRules> {
+  async #readExcludeFile(): Promise<IgnoreRules> {
     try {
-      await using info = await holdFolder(this.#workspace, ".git/info");
-      return IgnoreRules.parse((await textOf(info, "exclude")) ?? "");
+      await using info = await openFolder(this.#workspace, ".git/info");
+      return IgnoreRules.parse((await readText(info, "exclude")) ?? "");
     } catch {
       return IgnoreRules.parse("");
     }
   }
 }
 
-const parentOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf("/")));
+const getParent = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf("/")));

@@ -1,24 +1,24 @@
 import { unlink } from "node:fs/promises";
-import { holdFolder } from "../support/beneath.ts";
+import { openFolder } from "../support/rooted-path.ts";
 import { isSystemError } from "../support/files.ts";
-import { isLeftover } from "../support/temporary.ts";
+import { isLeftover } from "../support/temporary-name.ts";
 import { walkTree } from "./walk.ts";
 
 /** Removes the half-written files that a daemon left in the workspace when it was killed. */
 export async function removeLeftovers(workspace: string, signal: AbortSignal): Promise<void> {
-  await using root = await holdFolder(workspace, ".");
-  const leaveOut = ({ name }: { name: string }) => name === ".git";
+  await using root = await openFolder(workspace, ".");
+  const isGitFolder = ({ name }: { name: string }) => name === ".git";
   for await (const { folder, entries } of walkTree(root, {
     path: "",
     ignore: undefined,
-    leaveOut,
+    leaveOut: isGitFolder,
     temporary: true,
     signal,
   }))
     for (const { name, type } of entries)
-      if (type === "file" && isLeftover(name)) await unlink(folder.at(name)).catch(unlessGone);
+      if (type === "file" && isLeftover(name)) await unlink(folder.getEntryPath(name)).catch(ignoreNotFound);
 }
 
-function unlessGone(error: unknown): void {
+function ignoreNotFound(error: unknown): void {
   if (!isSystemError(error, "ENOENT")) throw error;
 }

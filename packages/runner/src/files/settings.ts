@@ -13,9 +13,9 @@ export interface FileSettings {
  * The most content of one JSON answer, in bytes. Even where every byte of it has to be escaped as `\u0000`, the answer
  * stays beneath the 64 MiB that a caller over the wire takes.
  */
-export const MOST_CONTENT = 10 * 1024 * 1024;
+export const maxContentBytes = 10 * 1024 * 1024;
 
-export const defaultFileSettings = (workspace: string): FileSettings => ({
+export const getDefaultFileSettings = (workspace: string): FileSettings => ({
   workspace,
   maxFileBytes: 50 * 1024 * 1024,
   maxArchiveBytes: 2 * 1024 ** 3,

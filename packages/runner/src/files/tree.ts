@@ -1,6 +1,6 @@
 import type { TreeLine, TreeList } from "@wharf/contract";
-import { holdFolder, type HeldFolder } from "../support/beneath.ts";
-import { fileError } from "../support/file-errors.ts";
+import { openFolder, type FolderHandle } from "../support/rooted-path.ts";
+import { toFileError } from "../support/file-errors.ts";
 import { IgnoreLookup } from "./ignore-lookup.ts";
 import { walkTree, type TreeFolder, type WalkOptions } from "./walk.ts";
 
@@ -15,7 +15,7 @@ export async function listTree(
     await using _ = tree;
     let count = 0;
     let truncated = false;
-    for await (const { entries, cut } of tree.folders()) {
+    for await (const { entries, cut } of tree.readFolders()) {
       truncated ||= cut;
       for (const { type, path } of entries) {
         if (count === limit) return yield { type: "end", count, truncated: true };
@@ -30,8 +30,8 @@ export async function listTree(
 export interface Tree extends AsyncDisposable {
   /** Path of its root from the workspace, `` for the workspace. */
   readonly path: string;
-  readonly root: HeldFolder;
-  folders(): AsyncGenerator<TreeFolder, void, undefined>;
+  readonly root: FolderHandle;
+  readFolders(): AsyncGenerator<TreeFolder, void, undefined>;
 }
 
 export interface TreeOptions extends Pick<WalkOptions, "leaveOut" | "maxDepth" | "signal"> {
@@ -41,24 +41,24 @@ export interface TreeOptions extends Pick<WalkOptions, "leaveOut" | "maxDepth" |
 
 /** Holds a folder to be walked, with the rules of every .gitignore above it. */
 export async function openTree(workspace: string, { path, gitignore, ...options }: TreeOptions): Promise<Tree> {
-  const root = await holdFolder(workspace, path);
+  const root = await openFolder(workspace, path);
   try {
-    const at = await pathFrom(workspace, root);
-    const ignore = gitignore ? await new IgnoreLookup(workspace).rulesAbove(at) : undefined;
+    const rootPath = await getWorkspacePath(workspace, root);
+    const ignore = gitignore ? await new IgnoreLookup(workspace).getParentRules(rootPath) : undefined;
     return {
-      path: at,
+      path: rootPath,
       root,
-      folders: () => walkTree(root, { ...options, path: at, ignore }),
+      readFolders: () => walkTree(root, { ...options, path: rootPath, ignore }),
       [Symbol.asyncDispose]: () => root[Symbol.asyncDispose](),
     };
   } catch (error) {
     await root[Symbol.asyncDispose]();
-    throw fileError(error, path, "folder");
+    throw toFileError(error, path, "folder");
   }
 }
 
 /** Links on the asked path were followed: rules and results go by where that led. */
-async function pathFrom(workspace: string, root: HeldFolder): Promise<string> {
-  await using top = await holdFolder(workspace, ".");
-  return (await root.path()).slice((await top.path()).length).replace(/^\/+/, "");
+async function getWorkspacePath(workspace: string, root: FolderHandle): Promise<string> {
+  await using top = await openFolder(workspace, ".");
+  return (await root.getRealPath()).slice((await top.getRealPath()).length).replace(/^\/+/, "");
 }

@@ -1,12 +1,12 @@
 import type { Dirent } from "node:fs";
 import { opendir } from "node:fs/promises";
 import type { FileType } from "@wharf/contract";
-import { openRegular, type HeldFolder } from "../support/beneath.ts";
+import { openRegularFile, type FolderHandle } from "../support/rooted-path.ts";
 import { isSystemError } from "../support/files.ts";
 import { IgnoreRules } from "../support/ignore-rules.ts";
-import { readWhole } from "../support/read-bounded.ts";
-import { isTemporary } from "../support/temporary.ts";
-import { typeOf } from "./stats.ts";
+import { readWholeFile } from "../support/read-bounded.ts";
+import { isTemporary } from "../support/temporary-name.ts";
+import { getFileType } from "./stats.ts";
 
 export interface TreeEntry {
   readonly name: string;
@@ -17,7 +17,7 @@ export interface TreeEntry {
 
 /** What stands in one folder, which is held until the next one is asked for. */
 export interface TreeFolder {
-  readonly folder: HeldFolder;
+  readonly folder: FolderHandle;
   /** By name. */
   readonly entries: readonly TreeEntry[];
   /** Something in it was left out, because there is too much or it lies too deep. */
@@ -38,21 +38,24 @@ export interface WalkOptions {
 }
 
 /** Folders that are held open at once. */
-export const DEEPEST = 128;
-const MOST_ENTRIES = 200_000; // of one folder
-const MOST_RULE_BYTES = 1024 * 1024;
+export const maxWalkDepth = 128;
+const maxEntries = 200_000; // of one folder
+const maxRuleBytes = 1024 * 1024;
 
 /** A folder, then the folders in it, and so on. Links are told of and not followed. What vanishes meanwhile is left out. */
-export async function* walkTree(start: HeldFolder, options: WalkOptions): AsyncGenerator<TreeFolder, void, undefined> {
-  const { path, signal, maxDepth = DEEPEST } = options;
-  const ignore = options.ignore && (await rulesOf(start, path, options.ignore));
-  const { entries, cut } = await entriesOf(start, { ...options, path, ignore });
+export async function* walkTree(
+  start: FolderHandle,
+  options: WalkOptions,
+): AsyncGenerator<TreeFolder, void, undefined> {
+  const { path, signal, maxDepth = maxWalkDepth } = options;
+  const ignore = options.ignore && (await readRules(start, path, options.ignore));
+  const { entries, cut } = await readEntries(start, { ...options, path, ignore });
   const folders = entries.filter(({ type }) => type === "directory");
   yield { folder: start, entries, cut: cut || (maxDepth <= 1 && folders.length > 0) };
   if (maxDepth <= 1) return;
   for (const child of folders) {
     signal.throwIfAborted();
-    const entered = await start.enter(child.name).catch(unlessClosed);
+    const entered = await start.openFolder(child.name).catch(ignoreInaccessible);
     if (!entered) continue;
     await using folder = entered;
     yield* walkTree(folder, { ...options, path: child.path, ignore, maxDepth: maxDepth - 1 });
@@ -60,47 +63,47 @@ export async function* walkTree(start: HeldFolder, options: WalkOptions): AsyncG
 }
 
 /** The rules that hold in a folder: its own .gitignore before those above it. */
-export async function rulesOf(folder: HeldFolder, path: string, above: IgnoreRules): Promise<IgnoreRules> {
-  const text = await textOf(folder, ".gitignore");
-  return text === undefined ? above : IgnoreRules.parse(text, path, above);
+export async function readRules(folder: FolderHandle, path: string, parentRules: IgnoreRules): Promise<IgnoreRules> {
+  const text = await readText(folder, ".gitignore");
+  return text === undefined ? parentRules : IgnoreRules.parse(text, path, parentRules);
 }
 
-export async function textOf(folder: HeldFolder, name: string): Promise<string | undefined> {
+export async function readText(folder: FolderHandle, name: string): Promise<string | undefined> {
   try {
-    const { file } = await openRegular(folder, name);
+    const { file } = await openRegularFile(folder, name);
     await using _ = file;
-    return (await readWhole(file, MOST_RULE_BYTES))?.toString();
+    return (await readWholeFile(file, maxRuleBytes))?.toString();
   } catch {
     // None, or none that may be read: then it says nothing.
     return undefined;
   }
 }
 
-async function entriesOf(
-  folder: HeldFolder,
+async function readEntries(
+  folder: FolderHandle,
   options: Omit<WalkOptions, "maxDepth">,
 ): Promise<{ entries: TreeEntry[]; cut: boolean }> {
   const { path, ignore, leaveOut, temporary = false, signal } = options;
   const entries: TreeEntry[] = [];
-  const keep = (found: Dirent): void => {
-    const { name } = found;
+  const addEntry = (dirent: Dirent): void => {
+    const { name } = dirent;
     if ((!temporary && isTemporary(name)) || (ignore && name === ".git")) return;
-    const entry = { name, path: path === "" ? name : `${path}/${name}`, type: typeOf(found) };
-    if (ignore?.ignores(entry.path, entry.type === "directory") || leaveOut?.(entry)) return;
+    const entry = { name, path: path === "" ? name : `${path}/${name}`, type: getFileType(dirent) };
+    if (ignore?.isIgnored(entry.path, entry.type === "directory") || leaveOut?.(entry)) return;
     entries.push(entry);
   };
-  let seen = 0;
-  for await (const found of await opendir(folder.at("."), { bufferSize: 512 })) {
-    seen += 1;
-    if (seen > MOST_ENTRIES) break;
-    if (seen % 1_000 === 0) signal.throwIfAborted();
-    keep(found);
+  let entryCount = 0;
+  for await (const dirent of await opendir(folder.getEntryPath("."), { bufferSize: 512 })) {
+    entryCount += 1;
+    if (entryCount > maxEntries) break;
+    if (entryCount % 1_000 === 0) signal.throwIfAborted();
+    addEntry(dirent);
   }
   entries.sort((a, b) => (a.name < b.name ? -1 : 1));
-  return { entries, cut: seen > MOST_ENTRIES };
+  return { entries, cut: entryCount > maxEntries };
 }
 
 /** A folder that is gone, is something else by now, or may not be read. */
-function unlessClosed(error: unknown): undefined {
+function ignoreInaccessible(error: unknown): undefined {
   if (!isSystemError(error, "ENOENT", "ENOTDIR", "ELOOP", "EACCES", "EPERM")) throw error;
 }

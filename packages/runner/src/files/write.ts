@@ -1,9 +1,9 @@
 import { type FileWrite, type FileWritten, WharfError } from "@wharf/contract";
-import { shownPath } from "../support/beneath.ts";
-import { replaceBeneath, type Replaced } from "../support/replace-beneath.ts";
-import { tooLarge } from "./read.ts";
+import { toShownPath } from "../support/rooted-path.ts";
+import { replaceRootedFile, type ReplaceResult } from "../support/replace-rooted-file.ts";
+import { createTooLargeError } from "./read.ts";
 import type { FileSettings } from "./settings.ts";
-import { statsOf } from "./stats.ts";
+import { toFileStats } from "./stats.ts";
 
 interface WriteTarget {
   path: string;
@@ -14,11 +14,11 @@ interface WriteTarget {
 
 /** Writes a whole file from a request's text. */
 export async function writeFile({ workspace, maxFileBytes }: FileSettings, input: FileWrite): Promise<FileWritten> {
-  const bytes = bytesOf(input);
-  if (bytes.length > maxFileBytes) throw tooLarge(input.path, maxFileBytes);
+  const bytes = parseContent(input);
+  if (bytes.length > maxFileBytes) throw createTooLargeError(input.path, maxFileBytes);
   const target = { root: workspace, path: input.path };
-  const replaced = await replaceBeneath(target, (file) => file.writeFile(bytes), optionsOf(input));
-  return written(workspace, input.path, replaced);
+  const replaced = await replaceRootedFile(target, (file) => file.writeFile(bytes), toReplaceOptions(input));
+  return toFileWritten(workspace, input.path, replaced);
 }
 
 /** Writes a whole file from bytes as they come. When they break off, or are too many, nothing has changed. */
@@ -28,34 +28,34 @@ export async function writeStream(
   bytes: AsyncIterable<Buffer>,
 ): Promise<FileWritten> {
   const target = { root: workspace, path: input.path };
-  const replaced = await replaceBeneath(
+  const replaced = await replaceRootedFile(
     target,
     async (file) => {
       let size = 0;
       for await (const piece of bytes) {
         size += piece.length;
-        if (size > maxFileBytes) throw tooLarge(input.path, maxFileBytes);
+        if (size > maxFileBytes) throw createTooLargeError(input.path, maxFileBytes);
         await file.writeFile(piece);
       }
     },
-    optionsOf(input),
+    toReplaceOptions(input),
   );
-  return written(workspace, input.path, replaced);
+  return toFileWritten(workspace, input.path, replaced);
 }
 
-const optionsOf = ({ create_parents, overwrite, mode }: WriteTarget) => ({
+const toReplaceOptions = ({ create_parents, overwrite, mode }: WriteTarget) => ({
   createParents: create_parents,
   overwrite,
   mode,
 });
 
-const written = (workspace: string, path: string, { stats, created }: Replaced): FileWritten => ({
-  path: shownPath(workspace, path),
-  ...statsOf(stats),
+const toFileWritten = (workspace: string, path: string, { stats, created }: ReplaceResult): FileWritten => ({
+  path: toShownPath(workspace, path),
+  ...toFileStats(stats),
   created,
 });
 
-function bytesOf({ content, encoding }: FileWrite): Buffer {
+function parseContent({ content, encoding }: FileWrite): Buffer {
   const bytes = Buffer.from(content, encoding);
   // Node takes any text for base64 and skips what is none.
   if (encoding === "base64" && bytes.toString("base64") !== content)

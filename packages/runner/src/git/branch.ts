@@ -1,6 +1,6 @@
 import { WharfError } from "@wharf/contract";
 import { writeCheckout, type Checkout } from "./checkout-state.ts";
-import { forkPoint } from "./clone.ts";
+import { getForkPoint } from "./clone.ts";
 import { git, GitFailure } from "./command.ts";
 import { branchOf, commitOf, headOf, resolveRevision, type Workspace } from "./workspace.ts";
 
@@ -26,7 +26,7 @@ export async function branch(
   const head = await headOf(workspace);
   if (name !== checkout.shadow_branch) {
     const { base_branch: base, remote_path } = checkout;
-    const base_commit_sha = await forkPoint(workspace, { base, url: workspace.remoteUrl(remote_path) });
+    const base_commit_sha = await getForkPoint(workspace, { base, url: workspace.remoteUrl(remote_path) });
     await writeCheckout(workspace.state, { ...checkout, shadow_branch: name, base_commit_sha, told: head });
   }
   return { branch: name, head, created: here === undefined };

@@ -28,12 +28,13 @@ export type Checkout = Extract<CheckoutState, { status: "cloned" }>;
 
 const maxBytes = 1024 * 1024;
 /** Written one after the other: without it nobody knows what the workspace holds, so a damaged file has a copy. */
-const filesOf = (state: string): string[] => ["checkout.json", "checkout.copy.json"].map((name) => join(state, name));
+const getStateFiles = (state: string): string[] =>
+  ["checkout.json", "checkout.copy.json"].map((name) => join(state, name));
 
 export async function readCheckout(state: string): Promise<CheckoutState | undefined> {
-  for (const path of filesOf(state)) {
+  for (const path of getStateFiles(state)) {
     const file = await readStateFile(path, maxBytes);
-    if (file.kind === "missing" && path === filesOf(state)[0]) return undefined;
+    if (file.kind === "missing" && path === getStateFiles(state)[0]) return undefined;
     const value = file.kind === "read" ? parseJson(file.content.toString("utf8")) : undefined;
     const checkout = CheckoutState.safeParse(value);
     if (checkout.success) return checkout.data;
@@ -45,12 +46,12 @@ export async function readCheckout(state: string): Promise<CheckoutState | undef
 }
 
 export async function writeCheckout(state: string, checkout: CheckoutState): Promise<void> {
-  for (const path of filesOf(state)) {
+  for (const path of getStateFiles(state)) {
     if ((await readStateFile(path, maxBytes)).kind === "unusable") await setAside(path);
     await replaceFile(path, JSON.stringify(checkout));
   }
 }
 
-export async function forgetCheckout(state: string): Promise<void> {
-  for (const path of filesOf(state)) await rm(path, { recursive: true, force: true });
+export async function removeCheckout(state: string): Promise<void> {
+  for (const path of getStateFiles(state)) await rm(path, { recursive: true, force: true });
 }

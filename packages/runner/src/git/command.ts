@@ -4,14 +4,14 @@ import { StringDecoder } from "node:string_decoder";
 import { defaultGitTimeoutMs, WharfError } from "@wharf/contract";
 import { describeMemoryLimit, MemoryWatch } from "../support/memory-watch.ts";
 
-const ERROR_TEXT = 16 * 1024; // characters of git's own words that are kept
-const OUTPUT = 64 * 1024 * 1024; // bytes of output that are kept where the caller sets no bound
+const maxErrorCharacters = 16 * 1024; // characters of git's own words that are kept
+const maxOutputBytes = 64 * 1024 * 1024; // bytes of output that are kept where the caller sets no bound
 
 /**
  * Settings that stand above all others. What the agent wrote into its repository's configuration is not read at all: see
  * `view.ts`. The agent runs as the same user in the same sandbox, so this keeps the daemon working, it is no wall.
  */
-const SETTINGS: Readonly<Record<string, string>> = {
+const gitSettings: Readonly<Record<string, string>> = {
   "core.hooksPath": "/dev/null",
   "core.fsmonitor": "false",
   "core.sshCommand": "false",
@@ -75,7 +75,7 @@ export class GitFailure extends WharfError<"git_failed"> {
 }
 
 export async function git(args: readonly string[], options: GitOptions): Promise<GitResult> {
-  const settings = Object.entries(SETTINGS).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
+  const settings = Object.entries(gitSettings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
   const timeoutMs = options.timeoutMs ?? options.stepTimeoutMs ?? defaultGitTimeoutMs;
   const signals = [options.signal, AbortSignal.timeout(timeoutMs)].filter((signal) => signal !== undefined);
   const signal = AbortSignal.any(signals);
@@ -100,7 +100,7 @@ export async function git(args: readonly string[], options: GitOptions): Promise
   try {
     child.stdin.on("error", () => undefined);
     child.stdin.end(options.input ?? "", options.binary ? "latin1" : "utf8");
-    const limit = options.maxOutputBytes ?? OUTPUT;
+    const limit = options.maxOutputBytes ?? maxOutputBytes;
     const chunks: Buffer[] = [];
     let size = 0;
     child.stdout.on("data", (chunk: Buffer) => {
@@ -110,7 +110,7 @@ export async function git(args: readonly string[], options: GitOptions): Promise
     });
     let stderr = "";
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
-      stderr = withoutProgress(stderr + text, options.onProgress).slice(-ERROR_TEXT);
+      stderr = withoutProgress(stderr + text, options.onProgress).slice(-maxErrorCharacters);
     });
     const [code, ended] = await closed;
     if (signal.aborted) throw new GitFailure(name, options.signal?.aborted ? "it was stopped" : describeLate(options));
@@ -136,11 +136,11 @@ function describeLate({ timeoutMs, stepTimeoutMs = defaultGitTimeoutMs }: GitOpt
   return `${words(stepTimeoutMs)}, the limit that WHARF_GIT_TIMEOUT sets on the server`;
 }
 
-const PROGRESS = /[^\r\n]*\d+% \(\d+\/\d+\)[^\r\n]*[\r\n]/g;
+const progressPattern = /[^\r\n]*\d+% \(\d+\/\d+\)[^\r\n]*[\r\n]/g;
 
 /** Lines of progress are handed on and not kept as words of a failure. */
 function withoutProgress(text: string, onProgress: ((line: string) => void) | undefined): string {
-  return onProgress ? text.replace(PROGRESS, (line) => (onProgress(line.trim()), "")) : text;
+  return onProgress ? text.replace(progressPattern, (line) => (onProgress(line.trim()), "")) : text;
 }
 
 /** What every git of the daemon is started with. */

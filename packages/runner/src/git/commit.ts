@@ -1,10 +1,10 @@
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
-import type { AgentPrompt, EventDataOf } from "@wharf/contract";
+import type { AgentPrompt, EventDataByKind } from "@wharf/contract";
 import type { z } from "zod";
 import { writeCheckout, type Checkout } from "./checkout-state.ts";
 import { git } from "./command.ts";
-import { stageAll, type Staged } from "./stage.ts";
+import { stageAll, type StageResult } from "./stage.ts";
 import { headOf, isAncestor, parseNumstat, type Workspace } from "./workspace.ts";
 
 /**
@@ -24,7 +24,7 @@ export type CommitInput = z.infer<typeof AgentPrompt>["commit"] & {
   co_author?: { name: string; email: string } | undefined;
 };
 
-const WHARF = { name: "Wharf", email: "wharf@localhost" };
+const wharfIdentity = { name: "Wharf", email: "wharf@localhost" };
 
 export async function commit(workspace: Workspace, checkout: Checkout, input: CommitInput): Promise<Committed> {
   const work = new Committer(workspace, checkout.shadow_branch, input);
@@ -38,9 +38,9 @@ export async function commit(workspace: Workspace, checkout: Checkout, input: Co
   return { ...staged, made };
 }
 
-export interface Committed extends Staged {
+export interface Committed extends StageResult {
   /** Undefined where nothing changed. */
-  readonly made: EventDataOf<"commit"> | undefined;
+  readonly made: EventDataByKind<"commit"> | undefined;
 }
 
 /** Remembers that a commit was told of, so that the next one is counted from it. */
@@ -60,7 +60,7 @@ class Committer {
   constructor(workspace: Workspace, shadow: string, input: CommitInput) {
     this.#workspace = workspace;
     this.#shadow = shadow;
-    const { name, email } = input.co_author ?? WHARF;
+    const { name, email } = input.co_author ?? wharfIdentity;
     this.#message = `${input.message.trim() || "Work of the agent"}\n\nCo-authored-by: ${name} <${email}>\n`;
     const author_name = input.author_name.trim() || "Wharf";
     const author_email = input.author_email.trim() || "wharf@localhost";
@@ -82,7 +82,7 @@ class Committer {
     }
   }
 
-  async commitTree(): Promise<Staged> {
+  async commitTree(): Promise<StageResult> {
     const staged = await stageAll(this.#workspace, this.#environment);
     const merging = (await this.#code(["rev-parse", "--quiet", "--verify", "MERGE_HEAD"])) === 0;
     if (
@@ -151,7 +151,7 @@ class Committer {
 async function described(
   workspace: Workspace,
   what: { sha: string; parent: string; branch: string },
-): Promise<EventDataOf<"commit">> {
+): Promise<EventDataByKind<"commit">> {
   const { stdout } = await git(
     [
       "diff",

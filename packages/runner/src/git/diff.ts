@@ -4,12 +4,12 @@ import type { Diff, GitDiff, GitFileChange } from "@wharf/contract";
 import { isSystemError } from "../support/files.ts";
 import { git } from "./command.ts";
 import { stageAll } from "./stage.ts";
-import { stateOf } from "./status.ts";
+import { getFileState } from "./status.ts";
 import { headOf, type Workspace } from "./workspace.ts";
 
-const PATCH = 5 * 1024 * 1024; // bytes
-const FILES = 10_000;
-const FORMAT = [
+const maxPatchBytes = 5 * 1024 * 1024; // bytes
+const maxFiles = 10_000;
+const diffFormat = [
   "--cached",
   "--no-ext-diff",
   "--no-textconv",
@@ -30,7 +30,10 @@ export interface CompareInput {
 }
 
 /** What the working tree, untracked files included, differs in from a commit. The agent's own index is not touched. */
-export async function compare(workspace: Workspace, { base, path, stat = false }: CompareInput): Promise<GitDiff> {
+export async function compareWithCommit(
+  workspace: Workspace,
+  { base, path, stat = false }: CompareInput,
+): Promise<GitDiff> {
   const head = await headOf(workspace);
   const index = join(workspace.state, "diff.index");
   const paths = path === undefined ? [] : [path];
@@ -39,17 +42,20 @@ export async function compare(workspace: Workspace, { base, path, stat = false }
     const environment = { GIT_INDEX_FILE: index };
     await stageAll(workspace, environment);
     const options = workspace.options({ environment });
-    const listed = await git(["diff", "--raw", "--numstat", "-z", ...FORMAT, base, "--", ...paths], options);
+    const listed = await git(["diff", "--raw", "--numstat", "-z", ...diffFormat, base, "--", ...paths], options);
     const files = parseChanges(listed.stdout);
     const patch = stat
       ? { stdout: "", truncated: false }
-      : await git(["diff", "--patch", ...FORMAT, base, "--", ...paths], { ...options, maxOutputBytes: PATCH });
+      : await git(["diff", "--patch", ...diffFormat, base, "--", ...paths], {
+          ...options,
+          maxOutputBytes: maxPatchBytes,
+        });
     return {
       base,
       head,
-      files: files.slice(0, FILES),
+      files: files.slice(0, maxFiles),
       patch: patch.stdout,
-      truncated: listed.truncated || patch.truncated || files.length > FILES,
+      truncated: listed.truncated || patch.truncated || files.length > maxFiles,
     };
   } finally {
     await rm(index, { force: true });
@@ -57,7 +63,7 @@ export async function compare(workspace: Workspace, { base, path, stat = false }
   }
 }
 
-export const withoutStates = ({ files, ...rest }: GitDiff): Diff => ({
+export const toDiff = ({ files, ...rest }: GitDiff): Diff => ({
   ...rest,
   files: files.map(({ path, additions, deletions }) => ({ path, additions, deletions })),
 });
@@ -66,11 +72,11 @@ export const withoutStates = ({ files, ...rest }: GitDiff): Diff => ({
 export function parseChanges(text: string): GitFileChange[] {
   const files = new Map<string, GitFileChange>();
   const entries = text.split("\0");
-  for (let at = 0; at < entries.length; at++) {
-    const entry = entries[at] ?? "";
+  for (let index = 0; index < entries.length; index++) {
+    const entry = entries[index] ?? "";
     if (entry.startsWith(":")) {
-      const change = stateOf(entry.split(" ")[4]?.charAt(0) ?? "") ?? "modified";
-      const path = entries[++at] ?? "";
+      const change = getFileState(entry.split(" ")[4]?.charAt(0) ?? "") ?? "modified";
+      const path = entries[++index] ?? "";
       if (path) files.set(path, { path, change, additions: 0, deletions: 0, binary: false });
       continue;
     }

@@ -1,15 +1,15 @@
 import { chmod, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type EventDataOf, gitApi, type GitCloneEvent } from "@wharf/contract";
+import { type EventDataByKind, gitApi, type GitCloneEvent } from "@wharf/contract";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { gitHandlers } from "../api/git-routes.ts";
+import { createGitHandlers } from "../api/git-routes.ts";
 import { Repository, turn, wanted } from "./fixtures/repository.ts";
 import type { GitWorkspace } from "./index.ts";
 
 let repository: Repository;
 let git: GitWorkspace;
-let api: ReturnType<typeof gitHandlers>;
-let committed: EventDataOf<"commit">[];
+let api: ReturnType<typeof createGitHandlers>;
+let committed: EventDataByKind<"commit">[];
 const signal = new AbortController().signal;
 const author = { author_name: "Ann", author_email: "ann@example.com" };
 
@@ -17,7 +17,7 @@ beforeEach(() => {
   repository = new Repository();
   git = repository.open();
   committed = [];
-  api = gitHandlers({
+  api = createGitHandlers({
     git,
     onCommit: (commit) => Promise.resolve(void committed.push(commit)),
     onInternal: () => undefined,

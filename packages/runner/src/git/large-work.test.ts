@@ -1,7 +1,7 @@
 import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { manyFiles } from "./commit-notices.ts";
+import { manyFilesThreshold } from "./commit-notices.ts";
 import { Repository, turn, wanted } from "./fixtures/repository.ts";
 
 let repository: Repository;
@@ -59,12 +59,12 @@ test("a commit of very many new files is made, with a warning that names their f
   await daemonGit.clone(wanted);
   const folder = join(repository.workspace, "node_modules/thing");
   await mkdir(folder, { recursive: true });
-  const names = Array.from({ length: manyFiles }, (_, i) => join(folder, `${i}.js`));
+  const names = Array.from({ length: manyFilesThreshold }, (_, i) => join(folder, `${i}.js`));
   await Promise.all(names.map((name) => writeFile(name, "")));
   await repository.write("b.txt", "b\n");
-  expect(await daemonGit.commit(turn)).toMatchObject({ files: manyFiles + 1 });
+  expect(await daemonGit.commit(turn)).toMatchObject({ files: manyFilesThreshold + 1 });
   expect(notices).toContainEqual(
-    expect.stringContaining(`${manyFiles + 1} new files, ${manyFiles} of them in node_modules/`),
+    expect.stringContaining(`${manyFilesThreshold + 1} new files, ${manyFilesThreshold} of them in node_modules/`),
   );
 });
 

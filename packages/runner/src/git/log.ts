@@ -2,10 +2,10 @@ import { type GitLogEntry, WharfError } from "@wharf/contract";
 import { git } from "./command.ts";
 import { resolveRevision, type Workspace } from "./workspace.ts";
 
-const OUTPUT = 4 * 1024 * 1024; // bytes
-const BODY = 8 * 1024; // characters of one message's body
+const maxOutputBytes = 4 * 1024 * 1024; // bytes
+const maxBodyCharacters = 8 * 1024; // characters of one message's body
 /** One field a line, the body last; with `-z` a zero byte stands between commits, and no message holds one. */
-const FORMAT = "%H%n%P%n%an%n%ae%n%cI%n%s%n%b";
+const logFormat = "%H%n%P%n%an%n%ae%n%cI%n%s%n%b";
 
 export interface LogInput {
   revision?: string | undefined;
@@ -16,22 +16,25 @@ export interface LogInput {
   skip?: number;
 }
 
-export async function log(workspace: Workspace, input: LogInput): Promise<{ commits: GitLogEntry[]; more: boolean }> {
-  const from = input.revision === undefined ? "HEAD" : (await resolveRevision(workspace, input.revision)).sha;
-  const range = input.since === undefined ? [from] : [from, `^${input.since}`];
-  const how = ["-z", "--no-show-signature", "--no-notes", "--no-mailmap", "--encoding=UTF-8", `--format=${FORMAT}`];
+export async function readLog(
+  workspace: Workspace,
+  input: LogInput,
+): Promise<{ commits: GitLogEntry[]; more: boolean }> {
+  const start = input.revision === undefined ? "HEAD" : (await resolveRevision(workspace, input.revision)).sha;
+  const range = input.since === undefined ? [start] : [start, `^${input.since}`];
+  const how = ["-z", "--no-show-signature", "--no-notes", "--no-mailmap", "--encoding=UTF-8", `--format=${logFormat}`];
   const bounds = [`--max-count=${input.limit + 1}`, `--skip=${input.skip ?? 0}`];
   const paths = input.path === undefined ? [] : [input.path];
   const { stdout, truncated } = await git(
     ["log", ...how, ...bounds, ...range, "--", ...paths],
-    workspace.options({ maxOutputBytes: OUTPUT }),
+    workspace.options({ maxOutputBytes: maxOutputBytes }),
   );
   const commits = parseLog(truncated ? stdout.slice(0, stdout.lastIndexOf("\0") + 1) : stdout);
   return { commits: commits.slice(0, input.limit), more: truncated || commits.length > input.limit };
 }
 
-export async function currentCommit(workspace: Workspace): Promise<GitLogEntry> {
-  const { commits } = await log(workspace, { limit: 1 });
+export async function getCurrentCommit(workspace: Workspace): Promise<GitLogEntry> {
+  const { commits } = await readLog(workspace, { limit: 1 });
   const [commit] = commits;
   if (!commit) throw new WharfError("not_found", { what: "commit", id: "HEAD" });
   return commit;
@@ -39,16 +42,16 @@ export async function currentCommit(workspace: Workspace): Promise<GitLogEntry> 
 
 export function parseLog(text: string): GitLogEntry[] {
   return text.split("\0").flatMap((record) => {
-    const [sha, parents, author_name, author_email, at, subject, ...body] = record.split("\n");
+    const [sha, parents, author_name, author_email, committedAt, subject, ...body] = record.split("\n");
     if (subject === undefined || !sha) return [];
     return {
       sha,
       parents: (parents ?? "").split(" ").filter((parent) => parent !== ""),
       author_name: author_name ?? "",
       author_email: author_email ?? "",
-      at: at ?? "",
+      at: committedAt ?? "",
       subject,
-      body: body.join("\n").trim().slice(0, BODY),
+      body: body.join("\n").trim().slice(0, maxBodyCharacters),
     };
   });
 }

@@ -13,10 +13,10 @@ import {
   GitUserEmail,
   GitUserName,
 } from "@wharf/contract";
-import { AnswerReader } from "../watch/answers.ts";
+import { CheckIgnoreParser } from "../watch/check-ignore-parser.ts";
 import { parseChanges } from "./diff.ts";
 import { parseLog } from "./log.ts";
-import { progressLines } from "./progress.ts";
+import { createProgressReader } from "./progress.ts";
 import { parseStatus } from "./status.ts";
 import { parseNumstat } from "./workspace.ts";
 
@@ -47,7 +47,7 @@ test("whatever git seems to say, its parsers answer with what the contract allow
 
 test("lines of progress are reported in steps, and no other line is", () => {
   const seen: GitProgress[] = [];
-  const read = progressLines((progress) => seen.push(GitProgress.parse(progress)));
+  const read = createProgressReader((progress) => seen.push(GitProgress.parse(progress)));
   for (let done = 0; done <= 1_000; done++)
     read(`Receiving objects: ${String(Math.floor(done / 10)).padStart(3)}% (${done}/1000), 1.00 MiB | 2.00 MiB/s`);
   expect(seen).toHaveLength(21);
@@ -59,7 +59,7 @@ test("lines of progress are reported in steps, and no other line is", () => {
         fc.string().map((text) => `remote: Counting objects: ${text}`),
       ),
       (line) => {
-        progressLines((progress) => void GitProgress.parse(progress))(line);
+        createProgressReader((progress) => void GitProgress.parse(progress))(line);
       },
     ),
     { numRuns },
@@ -74,13 +74,13 @@ test("answers on what is ignored are the same however they are cut", () => {
       (pairs, cuts) => {
         const clean = pairs.map((pair) => pair.map((text) => text.replaceAll("\0", "_")) as [string, string]);
         let text = clean.map(([pattern, path]) => `.gitignore\0${1}\0${pattern}\0${path}\0`).join("");
-        const reader = new AnswerReader();
+        const reader = new CheckIgnoreParser();
         const answers = cuts.flatMap((cut) => {
           const part = text.slice(0, cut);
           text = text.slice(cut);
-          return reader.read(part);
+          return reader.parse(part);
         });
-        answers.push(...reader.read(text));
+        answers.push(...reader.parse(text));
         expect(answers).toEqual(
           clean.map(([pattern, path]) => ({ path, ignored: pattern !== "" && !pattern.startsWith("!") })),
         );

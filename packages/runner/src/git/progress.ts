@@ -1,9 +1,9 @@
 import type { GitProgress } from "@wharf/contract";
 
-const LINE = /^(?:remote: )?([A-Z][a-z]+ [a-z]+): +(\d{1,3})% \((\d{1,12})\/(\d{1,12})\)/;
-const STEP = 5; // per cent that one report is apart from the next
+const progressLinePattern = /^(?:remote: )?([A-Z][a-z]+ [a-z]+): +(\d{1,3})% \((\d{1,12})\/(\d{1,12})\)/;
+const reportStepPercent = 5; // per cent that one report is apart from the next
 
-const PHASES: ReadonlyMap<string, GitProgress["phase"]> = new Map([
+const progressPhases: ReadonlyMap<string, GitProgress["phase"]> = new Map([
   ["Counting objects", "counting"],
   ["Compressing objects", "compressing"],
   ["Receiving objects", "receiving"],
@@ -12,15 +12,15 @@ const PHASES: ReadonlyMap<string, GitProgress["phase"]> = new Map([
 ]);
 
 /** A reader of git's lines of progress that reports each phase in a few steps. */
-export function progressLines(report: (progress: GitProgress) => void): (line: string) => void {
-  const last = new Map<string, number>();
+export function createProgressReader(report: (progress: GitProgress) => void): (line: string) => void {
+  const lastSteps = new Map<string, number>();
   return (line) => {
-    const [, name = "", percent, done, total] = LINE.exec(line) ?? [];
-    const phase = PHASES.get(name);
+    const [, name = "", percent, completed, total] = progressLinePattern.exec(line) ?? [];
+    const phase = progressPhases.get(name);
     if (phase === undefined) return;
-    const step = Math.floor(Math.min(100, Number(percent)) / STEP);
-    if (last.get(phase) === step) return;
-    last.set(phase, step);
-    report({ type: "progress", phase, percent: Number(percent), done: Number(done), total: Number(total) });
+    const step = Math.floor(Math.min(100, Number(percent)) / reportStepPercent);
+    if (lastSteps.get(phase) === step) return;
+    lastSteps.set(phase, step);
+    report({ type: "progress", phase, percent: Number(percent), done: Number(completed), total: Number(total) });
   };
 }

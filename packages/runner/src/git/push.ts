@@ -1,13 +1,13 @@
 import { WharfError } from "@wharf/contract";
 import type { Checkout } from "./checkout-state.ts";
 import { git, GitFailure } from "./command.ts";
-import { meaningOf } from "./remote.ts";
+import { toRemoteError } from "./remote.ts";
 import type { Workspace } from "./workspace.ts";
 
-const PUSH_TIMEOUT = 10 * 60 * 1000; // ms
+const pushTimeoutMs = 10 * 60 * 1000; // ms
 
 /** Pushes the shadow branch; done again it changes nothing. The caller tries again when the remote could not be reached. */
-export async function push(workspace: Workspace, checkout: Checkout): Promise<{ sha: string }> {
+export async function pushBranch(workspace: Workspace, checkout: Checkout): Promise<{ sha: string }> {
   const ref = `refs/heads/${checkout.shadow_branch}`;
   const tip = await git(["rev-parse", "--verify", `${ref}^{commit}`], workspace.options());
   const sha = tip.stdout.trim();
@@ -23,14 +23,14 @@ export async function push(workspace: Workspace, checkout: Checkout): Promise<{ 
     url,
     `${sha}:${ref}`,
   ];
-  await git(args, workspace.options({ timeoutMs: PUSH_TIMEOUT })).catch((error: unknown) => {
+  await git(args, workspace.options({ timeoutMs: pushTimeoutMs })).catch((error: unknown) => {
     if (
       error instanceof GitFailure &&
       /(rejected|fetch first|non-fast-forward|hook declined|failed to push some refs)/i.test(error.stderr)
     ) {
       throw new WharfError("push_rejected", { ref, reason: error.context.reason }, { cause: error });
     }
-    throw meaningOf(error, checkout.remote_path);
+    throw toRemoteError(error, checkout.remote_path);
   });
   return { sha };
 }

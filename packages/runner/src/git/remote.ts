@@ -8,9 +8,9 @@ export interface RemoteBranches {
   readonly branches: ReadonlyMap<string, string>;
 }
 
-export async function listRemote(url: string, options: GitOptions): Promise<RemoteBranches> {
+export async function listRemoteBranches(url: string, options: GitOptions): Promise<RemoteBranches> {
   const { stdout } = await git(["ls-remote", "--symref", "--", url], options).catch((error: unknown) => {
-    throw meaningOf(error, url);
+    throw toRemoteError(error, url);
   });
   const branches = new Map<string, string>();
   let head: string | undefined;
@@ -24,18 +24,18 @@ export async function listRemote(url: string, options: GitOptions): Promise<Remo
 }
 
 /** What git's words on a failed exchange with the remote mean to a person. */
-export function meaningOf(error: unknown, url: string): unknown {
+export function toRemoteError(error: unknown, url: string): unknown {
   if (!(error instanceof GitFailure)) return error;
-  const words = error.stderr;
-  if (/(returned error: 404|repository .* not found|does not appear to be a git repository)/i.test(words)) {
+  const errorText = error.stderr;
+  if (/(returned error: 404|repository .* not found|does not appear to be a git repository)/i.test(errorText)) {
     return new WharfError("repository_missing", { url }, { cause: error });
   }
-  if (/(Authentication failed|could not read Username|returned error: 40[13])/i.test(words)) {
+  if (/(Authentication failed|could not read Username|returned error: 40[13])/i.test(errorText)) {
     return new WharfError("repository_auth", { url }, { cause: error });
   }
   if (
     /(unable to access|Could not connect|returned error: 5|RPC failed|early EOF|hung up|Connection reset|too slow)/i.test(
-      words,
+      errorText,
     )
   ) {
     return new WharfError("repository_unreachable", { url, reason: error.context.reason }, { cause: error });

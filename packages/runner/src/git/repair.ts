@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { isSystemError } from "../support/files.ts";
 import { type Checkout, writeCheckout } from "./checkout-state.ts";
 import { git } from "./command.ts";
-import { writeUser } from "./config.ts";
-import { listRemote, meaningOf } from "./remote.ts";
+import { writeUser } from "./user-config.ts";
+import { listRemoteBranches, toRemoteError } from "./remote.ts";
 import { commitOf, headOf, type Workspace } from "./workspace.ts";
 
 /**
@@ -19,28 +19,28 @@ const fetchTimeoutMs = 10 * 60 * 1000;
 const checkTimeoutMs = 60_000;
 
 /** Whether no commit can succeed: HEAD names none, what it consists of is missing, or it is another repository's. */
-export async function isDamaged(workspace: Workspace, { told }: Checkout): Promise<boolean> {
-  const works = async (args: readonly string[], codes: readonly number[] = []) => {
+export async function isDamaged(workspace: Workspace, { told: reportedSha }: Checkout): Promise<boolean> {
+  const isSuccessful = async (args: readonly string[], codes: readonly number[] = []) => {
     const options = workspace.options({ accept: [1, 2, 3, 128], timeoutMs: checkTimeoutMs });
     return [0, ...codes].includes((await git(args, options)).code);
   };
-  if (!(await works(["rev-parse", "--quiet", "--verify", "HEAD^{tree}"]))) return true;
-  if ((await commitOf(workspace, told)) === undefined) return true;
-  if (!(await works(["diff-index", "--cached", "--quiet", "HEAD"], [1]))) return true;
-  return !(await works(["fsck", "--connectivity-only", "--no-dangling", "--no-progress", "HEAD"]));
+  if (!(await isSuccessful(["rev-parse", "--quiet", "--verify", "HEAD^{tree}"]))) return true;
+  if ((await commitOf(workspace, reportedSha)) === undefined) return true;
+  if (!(await isSuccessful(["diff-index", "--cached", "--quiet", "HEAD"], [1]))) return true;
+  return !(await isSuccessful(["fsck", "--connectivity-only", "--no-dangling", "--no-progress", "HEAD"]));
 }
 
 /** What the repository is a clone of from now on; its newest told commit may have been lost. */
-export async function repair(workspace: Workspace, checkout: Checkout): Promise<Checkout> {
+export async function repairRepository(workspace: Workspace, checkout: Checkout): Promise<Checkout> {
   const repository = join(workspace.folder, ".git");
-  const rewritten = await rewriteHead(repository, checkout.shadow_branch).then(
+  const isRewritten = await rewriteHead(repository, checkout.shadow_branch).then(
     () => true,
     () => false,
   );
-  if (rewritten && (await git(["read-tree", "HEAD"], workspace.options({ accept: [1, 128] }))).code === 0) {
+  if (isRewritten && (await git(["read-tree", "HEAD"], workspace.options({ accept: [1, 128] }))).code === 0) {
     if (!(await isDamaged(workspace, checkout))) return checkout;
   }
-  return await rebuild(workspace, checkout);
+  return await rebuildRepository(workspace, checkout);
 }
 
 async function rewriteHead(repository: string, branch: string): Promise<void> {
@@ -49,29 +49,32 @@ async function rewriteHead(repository: string, branch: string): Promise<void> {
   await rm(join(repository, "index"), { recursive: true, force: true });
 }
 
-async function rebuild(workspace: Workspace, checkout: Checkout): Promise<Checkout> {
-  const { shadow_branch, base_branch, remote_path, told } = checkout;
+async function rebuildRepository(workspace: Workspace, checkout: Checkout): Promise<Checkout> {
+  const { shadow_branch, base_branch, remote_path, told: reportedSha } = checkout;
   const url = workspace.remoteUrl(remote_path);
   // Asked before anything is moved: without the remote there is nothing to build from.
-  const { branches } = await listRemote(url, workspace.outside({ cwd: workspace.state, timeoutMs: checkTimeoutMs }));
+  const { branches } = await listRemoteBranches(
+    url,
+    workspace.outside({ cwd: workspace.state, timeoutMs: checkTimeoutMs }),
+  );
   const repository = join(workspace.folder, ".git");
   await moveAside(repository, join(workspace.state, "broken-repository"));
-  const format = told.length > 40 ? "sha256" : "sha1";
-  const how = ["--quiet", "--template=", `--object-format=${format}`, `--initial-branch=${shadow_branch}`];
-  await git(["init", ...how, workspace.folder], workspace.outside());
+  const format = reportedSha.length > 40 ? "sha256" : "sha1";
+  const initFlags = ["--quiet", "--template=", `--object-format=${format}`, `--initial-branch=${shadow_branch}`];
+  await git(["init", ...initFlags, workspace.folder], workspace.outside());
   const names = [...new Set([base_branch, shadow_branch])].filter((name) => branches.has(name));
   const refspecs = names.map((name) => `+refs/heads/${name}:refs/remotes/origin/${name}`);
-  const quietly = ["--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head"];
-  await git(["fetch", ...quietly, "--", url, ...refspecs], workspace.outside({ timeoutMs: fetchTimeoutMs })).catch(
+  const fetchFlags = ["--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head"];
+  await git(["fetch", ...fetchFlags, "--", url, ...refspecs], workspace.outside({ timeoutMs: fetchTimeoutMs })).catch(
     (error: unknown) => {
-      throw meaningOf(error, remote_path);
+      throw toRemoteError(error, remote_path);
     },
   );
   await git(["remote", "add", "origin", url], workspace.outside());
   if (checkout.author) await writeUser(workspace, checkout.author);
   await workspace.prepare();
-  const start = await firstCommit(workspace, [
-    told,
+  const start = await findFirstCommit(workspace, [
+    reportedSha,
     `refs/remotes/origin/${shadow_branch}`,
     checkout.base_commit_sha,
     `refs/remotes/origin/${base_branch}`,
@@ -83,7 +86,7 @@ async function rebuild(workspace: Workspace, checkout: Checkout): Promise<Checko
   return next;
 }
 
-async function firstCommit(workspace: Workspace, names: readonly string[]): Promise<string> {
+async function findFirstCommit(workspace: Workspace, names: readonly string[]): Promise<string> {
   for (const name of names) {
     const sha = await commitOf(workspace, name);
     if (sha !== undefined) return sha;

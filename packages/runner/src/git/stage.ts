@@ -1,5 +1,5 @@
 import { lstat } from "node:fs/promises";
-import { isTemporary } from "../support/temporary.ts";
+import { isTemporary } from "../support/temporary-name.ts";
 import { git, GitFailure, type GitOptions } from "./command.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -9,38 +9,38 @@ import type { Workspace } from "./workspace.ts";
  * cannot be read, or a pipe where a file was, keeps itself out of the index and nothing else, and so does one that is
  * larger than the workspace's limit: git would keep it in every clone for good.
  */
-export async function stageAll(workspace: Workspace, environment: Record<string, string> = {}): Promise<Staged> {
+export async function stageAll(workspace: Workspace, environment: Record<string, string> = {}): Promise<StageResult> {
   const refused = new Set<string>();
   const large = new Map<string, number>();
-  const added = new Set<string>();
+  const addedPaths = new Set<string>();
   const how = ["--porcelain=v2", "-z", "--untracked-files=all", "--ignore-submodules=dirty", "--no-renames"];
-  for (let more = true; more;) {
+  for (let hasMore = true; hasMore;) {
     // Names that are no UTF-8 stay what they are.
     const options = workspace.options({ environment, binary: true });
     const { stdout, truncated } = await git(["status", ...how], options);
-    const found = changedPaths(truncated ? stdout.slice(0, stdout.lastIndexOf("\0") + 1) : stdout);
-    if (found.deleted.length > 0) {
+    const changes = parseChangedPaths(truncated ? stdout.slice(0, stdout.lastIndexOf("\0") + 1) : stdout);
+    if (changes.deleted.length > 0) {
       // Forced: what lies beneath a folder that became a link is refused otherwise.
       const args = ["update-index", "-z", "--force-remove", "--stdin"];
-      await git(args, { ...options, input: listOf(found.deleted) });
+      await git(args, { ...options, input: formatPathList(changes.deleted) });
     }
-    const sizes = await findLarge(workspace, found.present);
+    const sizes = await findLargeFiles(workspace, changes.present);
     for (const [path, bytes] of sizes) large.set(toText(path), bytes);
-    for (const path of found.added) added.add(path);
-    const present = found.present.filter((path) => !sizes.has(path));
-    const { taken, refused: now } = await take(present, options);
-    for (const path of now) refused.add(toText(path));
-    for (const path of found.nested) {
+    for (const path of changes.added) addedPaths.add(path);
+    const present = changes.present.filter((path) => !sizes.has(path));
+    const { stagedCount, refused: newlyRefused } = await stagePaths(present, options);
+    for (const path of newlyRefused) refused.add(toText(path));
+    for (const path of changes.nested) {
       // A repository without a commit has nothing that could be recorded.
       const args = ["update-index", "-z", "--add", "--replace", "--stdin"];
-      await git(args, { ...options, input: listOf([path]), accept: [128] });
+      await git(args, { ...options, input: formatPathList([path]), accept: [128] });
     }
-    more = truncated && found.deleted.length + taken > 0;
+    hasMore = truncated && changes.deleted.length + stagedCount > 0;
   }
-  return { refused: [...refused], large, added: [...added].map(toText) };
+  return { refused: [...refused], large, added: [...addedPaths].map(toText) };
 }
 
-export interface Staged {
+export interface StageResult {
   /** Files that git cannot take: for their name, or because they cannot be read. */
   readonly refused: readonly string[];
   /** Files over the limit that were left out, with their sizes in bytes. */
@@ -52,18 +52,18 @@ export interface Staged {
 /** How many files are looked at side by side. */
 const batchSize = 256;
 
-async function findLarge(
+async function findLargeFiles(
   { folder, maxFileBytes }: Workspace,
   paths: readonly string[],
 ): Promise<ReadonlyMap<string, number>> {
   const large = new Map<string, number>();
   const root = Buffer.from(`${folder}/`);
-  for (let at = 0; at < paths.length; at += batchSize) {
-    const look = async (path: string) => {
+  for (let offset = 0; offset < paths.length; offset += batchSize) {
+    const checkSize = async (path: string) => {
       const stats = await lstat(Buffer.concat([root, Buffer.from(path, "latin1")])).catch(() => undefined);
       if (stats?.isFile() && stats.size > maxFileBytes) large.set(path, stats.size);
     };
-    await Promise.all(paths.slice(at, at + batchSize).map(look));
+    await Promise.all(paths.slice(offset, offset + batchSize).map(checkSize));
   }
   return large;
 }
@@ -73,20 +73,26 @@ const toBytes = (path: string): string => Buffer.from(path, "utf8").toString("la
 const toText = (path: string): string => Buffer.from(path, "latin1").toString("utf8");
 
 /** git stops at the first that it cannot take: that one is found by halves. */
-async function take(paths: readonly string[], options: GitOptions): Promise<{ taken: number; refused: string[] }> {
-  if (paths.length === 0) return { taken: 0, refused: [] };
+async function stagePaths(
+  paths: readonly string[],
+  options: GitOptions,
+): Promise<{ stagedCount: number; refused: string[] }> {
+  if (paths.length === 0) return { stagedCount: 0, refused: [] };
   try {
     const args = ["update-index", "-z", "--add", "--remove", "--replace", "--stdin"];
-    const { stderr } = await git(args, { ...options, input: listOf(paths) });
+    const { stderr } = await git(args, { ...options, input: formatPathList(paths) });
     // For names such as `git~1`, which would be `.git` elsewhere, git says so and goes on.
     const refused = [...stderr.matchAll(/^Ignoring path (.+)$/gm)].map(([, path = ""]) => toBytes(path));
-    return { taken: paths.length - refused.length, refused };
+    return { stagedCount: paths.length - refused.length, refused };
   } catch (error) {
     if (!(error instanceof GitFailure) || !error.stderr.includes("Unable to process path")) throw error;
-    if (paths.length === 1) return { taken: 0, refused: [...paths] };
+    if (paths.length === 1) return { stagedCount: 0, refused: [...paths] };
     const half = Math.ceil(paths.length / 2);
-    const [first, second] = [await take(paths.slice(0, half), options), await take(paths.slice(half), options)];
-    return { taken: first.taken + second.taken, refused: [...first.refused, ...second.refused] };
+    const [first, second] = [
+      await stagePaths(paths.slice(0, half), options),
+      await stagePaths(paths.slice(half), options),
+    ];
+    return { stagedCount: first.stagedCount + second.stagedCount, refused: [...first.refused, ...second.refused] };
   }
 }
 
@@ -100,28 +106,28 @@ interface ChangedPaths {
 }
 
 /** Only what differs between index and working tree. */
-function changedPaths(text: string): ChangedPaths {
-  const found: ChangedPaths = { deleted: [], present: [], added: [], nested: [] };
+function parseChangedPaths(text: string): ChangedPaths {
+  const changes: ChangedPaths = { deleted: [], present: [], added: [], nested: [] };
   for (const entry of text.split("\0")) {
-    const [, mark, , y, rest] = /^([1u?]) (?:(.)(.) (.*))?/s.exec(entry) ?? [];
+    const [, mark, , worktreeState, fields] = /^([1u?]) (?:(.)(.) (.*))?/s.exec(entry) ?? [];
     if (mark === "?") {
       const path = entry.slice(2);
       if (isTemporary(path)) continue;
-      if (path.endsWith("/")) found.nested.push(path.slice(0, -1));
+      if (path.endsWith("/")) changes.nested.push(path.slice(0, -1));
       else {
-        found.present.push(path);
-        found.added.push(path);
+        changes.present.push(path);
+        changes.added.push(path);
       }
       continue;
     }
-    if (rest === undefined || y === ".") continue;
-    const path = rest
+    if (fields === undefined || worktreeState === ".") continue;
+    const path = fields
       .split(" ")
       .slice(mark === "u" ? 8 : 6)
       .join(" ");
-    (y === "D" && mark === "1" ? found.deleted : found.present).push(path);
+    (worktreeState === "D" && mark === "1" ? changes.deleted : changes.present).push(path);
   }
-  return found;
+  return changes;
 }
 
-const listOf = (paths: readonly string[]): string => paths.map((path) => `${path}\0`).join("");
+const formatPathList = (paths: readonly string[]): string => paths.map((path) => `${path}\0`).join("");

@@ -15,15 +15,15 @@ const maxTries = 14;
  * refs, the configuration) that is seconds old and that no process has open was left by a git that was killed: it is
  * removed. Any other is waited for. Called while no other git of the daemon's is at work.
  */
-export async function pastLocks<T>(workspace: Workspace, action: () => Promise<T>): Promise<T> {
+export async function retryWhileLocked<T>(workspace: Workspace, action: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {
       return await action();
     } catch (error) {
-      const named = error instanceof GitFailure ? lockIn(error.stderr) : undefined;
-      const lock = named === undefined ? undefined : await ownLock(workspace, named);
+      const lockPath = error instanceof GitFailure ? parseLockPath(error.stderr) : undefined;
+      const lock = lockPath === undefined ? undefined : await getOwnLock(workspace, lockPath);
       if (lock === undefined || !(error instanceof GitFailure)) throw error;
-      if (tries === maxTries) throw new GitFailure(error.context.command, `another process holds ${named}`);
+      if (tries === maxTries) throw new GitFailure(error.context.command, `another process holds ${lockPath}`);
       if (await isStale(lock)) await rm(lock, { force: true });
       else await sleep(waitMs);
     }
@@ -31,7 +31,7 @@ export async function pastLocks<T>(workspace: Workspace, action: () => Promise<T
 }
 
 /** The lock that git names in its own words. */
-function lockIn(words: string): string | undefined {
+function parseLockPath(words: string): string | undefined {
   const [, lock] = /Unable to create '(\/[^\n]+\.lock)': File exists/.exec(words) ?? [];
   if (lock !== undefined) return lock;
   const [, config] = /could not lock config file (\/[^\n]+): File exists/.exec(words) ?? [];
@@ -39,7 +39,7 @@ function lockIn(words: string): string | undefined {
 }
 
 /** The lock's real path, if it is of the workspace's repository: the agent may have put a link on the way. */
-async function ownLock({ folder }: Workspace, lock: string): Promise<string | undefined> {
+async function getOwnLock({ folder }: Workspace, lock: string): Promise<string | undefined> {
   const [repository, parent] = await Promise.all([realpath(join(folder, ".git")), realpath(dirname(lock))]);
   return `${parent}${sep}`.startsWith(`${repository}${sep}`) ? join(parent, basename(lock)) : undefined;
 }

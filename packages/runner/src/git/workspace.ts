@@ -16,7 +16,7 @@ export interface Workspace {
   /** How git is run on the repository. */
   options(more?: Partial<GitOptions>): GitOptions;
   /** How git is run where there is no repository yet. */
-  outside(more?: Partial<GitOptions>): GitOptions;
+  outside(overrides?: Partial<GitOptions>): GitOptions;
 }
 
 export async function headOf(workspace: Workspace): Promise<string> {

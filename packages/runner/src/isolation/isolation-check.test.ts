@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { IsolationCheck } from "./index.ts";
-import { reaches } from "./reach.ts";
-import { targetOf } from "./target.ts";
+import { isReachable } from "./reachability.ts";
+import { parseTarget } from "./target.ts";
 
 /** A listener that is held, with a full queue: the kernel answers nobody who comes now, as a wall would not. */
 let silent: string;
@@ -18,7 +18,7 @@ beforeAll(async () => {
   const port = Number(said);
   for (let i = 0; i < 8; i++) queued.push(connect({ port, host: "127.0.0.1" }).on("error", () => undefined));
   silent = `127.0.0.1:${port}`;
-  while (await reaches({ host: "127.0.0.1", port }, 200));
+  while (await isReachable({ host: "127.0.0.1", port }, 200));
 });
 afterAll(() => {
   for (const socket of queued) socket.destroy();
@@ -42,7 +42,7 @@ async function listener(): Promise<number> {
 
 function check(targets: string[], environment: Record<string, string> = {}, everyMs = 60_000): IsolationCheck {
   const config = { isolation: "container" as const, isolation_check: { targets } };
-  const one = new IsolationCheck({ config, environment, everyMs });
+  const one = new IsolationCheck({ config, environment, checkIntervalMs: everyMs });
   checks.push(one);
   return one;
 }
@@ -54,10 +54,10 @@ async function settled(one: IsolationCheck): Promise<void> {
 // G-056
 test("a connection proves that packets pass, a refusal too, and silence does not", async () => {
   const port = await listener();
-  expect(await reaches({ host: "127.0.0.1", port }, 1_000)).toBe(true);
+  expect(await isReachable({ host: "127.0.0.1", port }, 1_000)).toBe(true);
   servers.pop()?.close();
-  expect(await reaches({ host: "127.0.0.1", port }, 1_000)).toBe(true);
-  expect(await reaches({ host: "127.0.0.1", port: Number(silent.split(":")[1]) }, 300)).toBe(false);
+  expect(await isReachable({ host: "127.0.0.1", port }, 1_000)).toBe(true);
+  expect(await isReachable({ host: "127.0.0.1", port: Number(silent.split(":")[1]) }, 300)).toBe(false);
 });
 
 // G-053, G-056
@@ -80,11 +80,11 @@ test("where all is silent isolation holds, and where nothing is to be tried noth
 });
 
 test("targets are addresses with variables of the environment", () => {
-  expect(targetOf("${A}:${B}", { A: "10.0.0.1", B: "443" })).toEqual({ host: "10.0.0.1", port: 443 });
-  expect(targetOf("${A}:${B}", { A: "fd00::1", B: "443" })).toEqual({ host: "fd00::1", port: 443 });
-  expect(targetOf("[fd00::1]:443", {})).toEqual({ host: "fd00::1", port: 443 });
+  expect(parseTarget("${A}:${B}", { A: "10.0.0.1", B: "443" })).toEqual({ host: "10.0.0.1", port: 443 });
+  expect(parseTarget("${A}:${B}", { A: "fd00::1", B: "443" })).toEqual({ host: "fd00::1", port: 443 });
+  expect(parseTarget("[fd00::1]:443", {})).toEqual({ host: "fd00::1", port: 443 });
   for (const bad of ["${A}:80", "10.0.0.1", "10.0.0.1:0", "10.0.0.1:70000", ":80"])
-    expect(targetOf(bad, {})).toBeUndefined();
+    expect(parseTarget(bad, {})).toBeUndefined();
 });
 
 test("a wall that is taken away later is noticed", async () => {

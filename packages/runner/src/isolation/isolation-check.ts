@@ -1,22 +1,22 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DaemonConfig, Health } from "@wharf/contract";
-import { reaches } from "./reach.ts";
-import { type Target, targetOf } from "./target.ts";
+import { isReachable } from "./reachability.ts";
+import { type Target, parseTarget } from "./target.ts";
 
 /** What is held back is silent, so this is how long a check takes where all is well. */
-const answerMs = 1_500;
+const answerTimeoutMs = 1_500;
 /** What holds packets back may be put up a moment after the runner was started. */
 const settleMs = 2_000;
 const settleTries = 3;
 /** A wall that is taken away later is noticed after this. */
-const everyMs = 3 * 60_000;
+const checkIntervalMs = 3 * 60_000;
 
 type IsolationState = Pick<Health, "isolation" | "isolation_check">;
 
 interface IsolationCheckOptions {
   readonly config: Pick<DaemonConfig, "isolation" | "isolation_check">;
   readonly environment: Readonly<Record<string, string | undefined>>;
-  readonly everyMs?: number;
+  readonly checkIntervalMs?: number;
 }
 
 /**
@@ -35,7 +35,7 @@ export class IsolationCheck {
   constructor(options: IsolationCheckOptions) {
     this.#options = options;
     const { isolation_check } = options.config;
-    const targets = isolation_check?.targets.map((text) => targetOf(text, options.environment)) ?? [];
+    const targets = isolation_check?.targets.map((text) => parseTarget(text, options.environment)) ?? [];
     this.#targets = targets.filter((target) => target !== undefined);
     if (this.#targets.length === 0) return;
     this.#check = { state: "under_way" };
@@ -57,33 +57,33 @@ export class IsolationCheck {
   async #run(): Promise<void> {
     const { signal } = this.#stop;
     while (!signal.aborted) {
-      const open = await this.#leak();
+      const open = await this.#getReachableTarget();
       if (signal.aborted) return;
       this.#check = open
         ? { state: "unenforced", reason: `${open.host}:${open.port} answered from inside` }
         : { state: "held" };
-      await this.#pause(this.#options.everyMs ?? everyMs);
+      await this.#wait(this.#options.checkIntervalMs ?? checkIntervalMs);
     }
   }
 
   /** One that answers, and answers again once walls had the time to be put up. */
-  async #leak(): Promise<Target | undefined> {
+  async #getReachableTarget(): Promise<Target | undefined> {
     for (let tries = 1; ; tries++) {
-      const leak = await firstThatAnswers(this.#targets);
-      if (!leak || tries === settleTries || this.#stop.signal.aborted) return leak;
-      await this.#pause(settleMs / settleTries);
+      const reachable = await getFirstReachable(this.#targets);
+      if (!reachable || tries === settleTries || this.#stop.signal.aborted) return reachable;
+      await this.#wait(settleMs / settleTries);
     }
   }
 
-  async #pause(ms: number): Promise<void> {
+  async #wait(ms: number): Promise<void> {
     await sleep(ms, undefined, { signal: this.#stop.signal, ref: false }).catch(() => undefined);
   }
 }
 
 /** The others are not waited for. */
-function firstThatAnswers(targets: readonly Target[]): Promise<Target | undefined> {
+function getFirstReachable(targets: readonly Target[]): Promise<Target | undefined> {
   const answering = targets.map(async (target) => {
-    if (await reaches(target, answerMs)) return target;
+    if (await isReachable(target, answerTimeoutMs)) return target;
     throw new Error("silent");
   });
   return Promise.any(answering).catch(() => undefined);

@@ -5,17 +5,20 @@ export interface Target {
 }
 
 const variable = /\$\{(\w+)\}/g;
-const form = /^\[?([^\]]+?)\]?:(\d{1,5})$/;
+const addressPattern = /^\[?([^\]]+?)\]?:(\d{1,5})$/;
 
 /** `host:port` with variables of the environment; nothing where one is not set or the rest is no address. */
-export function targetOf(text: string, environment: Readonly<Record<string, string | undefined>>): Target | undefined {
+export function parseTarget(
+  text: string,
+  environment: Readonly<Record<string, string | undefined>>,
+): Target | undefined {
   let isWhole = true;
   const full = text.replaceAll(variable, (_, name: string) => {
     const value = environment[name];
     if (!value) isWhole = false;
     return value ?? "";
   });
-  const [, host, port] = form.exec(full) ?? [];
+  const [, host, port] = addressPattern.exec(full) ?? [];
   if (!isWhole || host === undefined || Number(port) < 1 || Number(port) > 65_535) return undefined;
   return { host, port: Number(port) };
 }

@@ -277,7 +277,7 @@ test("while the disk refuses, appenders wait and the fault is told; when it take
   const obstacle = join(folder, "0000000000000002.log");
   await import("node:fs/promises").then(({ mkdir }) => mkdir(obstacle));
   await journal.append(entry("second"));
-  while (!journal.fault()) await new Promise((resolve) => setTimeout(resolve, 5));
+  while (!journal.getFault()) await new Promise((resolve) => setTimeout(resolve, 5));
   let third = false;
   const waiting = journal.append(entry("third")).then(() => (third = true));
   await new Promise((resolve) => setTimeout(resolve, 120));
@@ -286,7 +286,7 @@ test("while the disk refuses, appenders wait and the fault is told; when it take
   await rm(obstacle, { recursive: true });
   await waiting;
   await journal.flush();
-  expect(journal.fault()).toBeUndefined();
+  expect(journal.getFault()).toBeUndefined();
   expect((await all(journal)).map(textOf)).toEqual(["first", "second", "third"]);
   expect((await stat(obstacle)).isFile()).toBe(true);
 });

@@ -1,11 +1,11 @@
 import { unlink } from "node:fs/promises";
 import { WharfError, type EventData, type EventType, type JournalRecord, type JournalState } from "@wharf/contract";
-import { Bell } from "../support/bell.ts";
+import { Notifier } from "../support/notifier.ts";
 import { isDiskFull, isSystemError } from "../support/files.ts";
-import { Cursor } from "./cursor.ts";
-import { LINE_OVERHEAD, recordJson } from "./line.ts";
-import { recoverJournal, writeAcknowledged, type Recovered } from "./recovery.ts";
-import { offsetNear, type Segment } from "./segment.ts";
+import { JournalCursor } from "./cursor.ts";
+import { lineOverheadBytes, toRecordJson } from "./line.ts";
+import { recoverJournal, writeAcknowledged, type RecoveredJournal } from "./recovery.ts";
+import { getOffset, type JournalSegment } from "./segment.ts";
 import { SegmentWriter, type PendingRecord } from "./writer.ts";
 
 /**
@@ -18,11 +18,11 @@ import { SegmentWriter, type PendingRecord } from "./writer.ts";
  * is accepted until the appender is done with that.
  */
 
-const CAPACITY = 64 * 1024 * 1024; // bytes that may be unacknowledged
-const SEGMENT = 4 * 1024 * 1024; // bytes
-const UNWRITTEN = 1024 * 1024; // bytes that may stand in memory only
-const GROUP = 256 * 1024; // bytes fsynced at once
-const RECORD = 8 * 1024 * 1024; // characters of one record; readers take lines of 16 MiB
+const capacityBytes = 64 * 1024 * 1024; // bytes that may be unacknowledged
+const segmentBytes = 4 * 1024 * 1024; // bytes
+const maxUnwrittenBytes = 1024 * 1024; // bytes that may stand in memory only
+const groupBytes = 256 * 1024; // bytes fsynced at once
+const maxRecordCharacters = 8 * 1024 * 1024; // characters of one record; readers take lines of 16 MiB
 
 export interface JournalOptions {
   folder: string;
@@ -44,8 +44,8 @@ export interface JournalPlace {
 
 type Prepare = (place: JournalPlace) => Promise<void>;
 
-interface Waiting {
-  readonly rest: string;
+interface PendingAppend {
+  readonly fieldsJson: string;
   readonly prepare: Prepare | undefined;
   readonly accepted: Promise<void>;
   readonly accept: () => void;
@@ -61,11 +61,11 @@ export class Journal implements AsyncDisposable {
   readonly #epoch: string;
   readonly #capacity: number;
   readonly #segmentBytes: number;
-  readonly #segments: Segment[];
+  readonly #segments: JournalSegment[];
   readonly #writer: SegmentWriter;
-  readonly #waiting: Waiting[] = [];
+  readonly #waiting: PendingAppend[] = [];
   readonly #unwritten: (PendingRecord & { readonly bytes: number })[] = [];
-  readonly #readable = new Bell();
+  readonly #readable = new Notifier();
   readonly #closing = new AbortController();
   #unwrittenBytes = 0;
   #accepted: number;
@@ -76,13 +76,13 @@ export class Journal implements AsyncDisposable {
   #isPreparing = false;
   #ackedOnDisk: number;
   /** Segments that are acknowledged and not deleted yet. */
-  readonly #trimmed: Segment[] = [];
+  readonly #trimmed: JournalSegment[] = [];
   #acknowledging: Promise<void> = Promise.resolve();
 
-  constructor(options: JournalOptions, recovered: Recovered) {
+  constructor(options: JournalOptions, recovered: RecoveredJournal) {
     this.#folder = options.folder;
-    this.#capacity = options.capacityBytes ?? CAPACITY;
-    this.#segmentBytes = options.segmentBytes ?? SEGMENT;
+    this.#capacity = options.capacityBytes ?? capacityBytes;
+    this.#segmentBytes = options.segmentBytes ?? segmentBytes;
     this.#epoch = recovered.epoch;
     this.#segments = recovered.segments;
     this.#last = this.#accepted = recovered.last;
@@ -92,7 +92,7 @@ export class Journal implements AsyncDisposable {
       segmentBytes: this.#segmentBytes,
       segments: this.#segments,
     });
-    this.#ackedPosition = this.#positionAfter(this.#acked);
+    this.#ackedPosition = this.#getPositionAfter(this.#acked);
   }
 
   /** Resolves when the record is accepted, in the order of the calls. */
@@ -116,13 +116,13 @@ export class Journal implements AsyncDisposable {
   }
 
   /** Readable records after the cursor, from disk. Throws at once for a cursor that was trimmed, or lies beyond the end. */
-  read({ after, limit = Infinity }: { after: number; limit?: number }): AsyncIterable<JournalRecord> {
-    return readUpTo(limit, this.#cursor(after));
+  read({ after: afterSequence, limit = Infinity }: { after: number; limit?: number }): AsyncIterable<JournalRecord> {
+    return readRecords(limit, this.#createCursor(afterSequence));
   }
 
   /** Like `read`, and then every new record as soon as it is readable, until the signal or the journal's end. */
-  follow({ after, signal }: { after: number; signal: AbortSignal }): AsyncIterable<JournalRecord> {
-    return this.#follow(this.#cursor(after), AbortSignal.any([signal, this.#closing.signal]));
+  follow({ after: afterSequence, signal }: { after: number; signal: AbortSignal }): AsyncIterable<JournalRecord> {
+    return this.#follow(this.#createCursor(afterSequence), AbortSignal.any([signal, this.#closing.signal]));
   }
 
   /** Records up to `seq` are safe elsewhere: whole segments of them are deleted. */
@@ -132,14 +132,14 @@ export class Journal implements AsyncDisposable {
     if (seq > this.#last)
       throw new WharfError("conflict", { what: "journal's newest record", from: String(this.#last), to: String(seq) });
     // Sent again, an acknowledgement removes what it could not remove before.
-    if (seq <= this.#acked) return await this.#trimInTurn();
+    if (seq <= this.#acked) return await this.#queueTrim();
     this.#acked = seq;
-    this.#ackedPosition = this.#positionAfter(seq);
-    const kept = this.#segments.findLastIndex(({ first }) => first <= seq + 1);
-    const trimmed = this.#segments.splice(0, Math.min(kept, this.#segments.length - 1));
+    this.#ackedPosition = this.#getPositionAfter(seq);
+    const firstRetainedIndex = this.#segments.findLastIndex(({ first }) => first <= seq + 1);
+    const trimmed = this.#segments.splice(0, Math.min(firstRetainedIndex, this.#segments.length - 1));
     this.#trimmed.push(...trimmed);
-    this.#admit();
-    await this.#trimInTurn();
+    this.#acceptPending();
+    await this.#queueTrim();
   }
 
   state(): JournalState {
@@ -147,7 +147,7 @@ export class Journal implements AsyncDisposable {
   }
 
   /** Why records are not taken at the moment, when it is the disk. */
-  fault(): Error | undefined {
+  getFault(): Error | undefined {
     return this.#writer.fault;
   }
 
@@ -167,45 +167,46 @@ export class Journal implements AsyncDisposable {
   #hasRoom(): boolean {
     const newest = this.#segments.at(-1);
     const unacknowledged = (newest ? newest.base + newest.bytes : 0) - this.#ackedPosition + this.#unwrittenBytes;
-    return unacknowledged < this.#capacity && this.#unwrittenBytes < UNWRITTEN && !this.#writer.fault;
+    return unacknowledged < this.#capacity && this.#unwrittenBytes < maxUnwrittenBytes && !this.#writer.fault;
   }
 
   #enqueue(entry: JournalEntry, prepare: Prepare | undefined): Promise<void> {
-    const rest = JSON.stringify({
+    const fieldsJson = JSON.stringify({
       at: new Date().toISOString(),
       run_id: entry.run_id,
       type: entry.type,
       data: entry.data,
     });
-    if (rest.length > RECORD) return Promise.reject(new WharfError("body_too_large", { limit_bytes: RECORD }));
+    if (fieldsJson.length > maxRecordCharacters)
+      return Promise.reject(new WharfError("body_too_large", { limit_bytes: maxRecordCharacters }));
     if (this.#closing.signal.aborted) return Promise.reject(this.#closing.signal.reason);
     const { promise: accepted, resolve: accept, reject: refuse } = Promise.withResolvers<void>();
-    this.#waiting.push({ rest, prepare, accepted, accept, refuse });
-    this.#admit();
+    this.#waiting.push({ fieldsJson, prepare, accepted, accept, refuse });
+    this.#acceptPending();
     return accepted;
   }
 
-  #admit(): void {
+  #acceptPending(): void {
     while (!this.#isPreparing && this.#hasRoom()) {
       const next = this.#waiting[0];
       if (!next) break;
       if (next.prepare) void this.#acceptPrepared(next, next.prepare);
       else this.#acceptNext(next);
     }
-    if (this.#unwritten.length > 0) this.#writing ??= this.#write();
+    if (this.#unwritten.length > 0) this.#writing ??= this.#writeGroups();
   }
 
-  #acceptNext(next: Waiting): void {
+  #acceptNext(next: PendingAppend): void {
     this.#waiting.shift();
     this.#accepted += 1;
-    const json = recordJson(this.#accepted, next.rest);
-    const bytes = Buffer.byteLength(json) + LINE_OVERHEAD;
+    const json = toRecordJson(this.#accepted, next.fieldsJson);
+    const bytes = Buffer.byteLength(json) + lineOverheadBytes;
     this.#unwritten.push({ seq: this.#accepted, json, bytes });
     this.#unwrittenBytes += bytes;
     next.accept();
   }
 
-  async #acceptPrepared(next: Waiting, prepare: Prepare): Promise<void> {
+  async #acceptPrepared(next: PendingAppend, prepare: Prepare): Promise<void> {
     this.#isPreparing = true;
     try {
       await this.#flushAccepted();
@@ -217,7 +218,7 @@ export class Journal implements AsyncDisposable {
       next.refuse(error);
     } finally {
       this.#isPreparing = false;
-      this.#admit();
+      this.#acceptPending();
     }
   }
 
@@ -227,17 +228,17 @@ export class Journal implements AsyncDisposable {
   }
 
   /** One group at a time; all that came meanwhile goes with the next. */
-  async #write(): Promise<void> {
+  async #writeGroups(): Promise<void> {
     // Appends of the same tick share the first group.
     await Promise.resolve();
     try {
-      for (let group = this.#nextGroup(); group.length > 0; group = this.#nextGroup()) {
-        await this.#writer.write(group, { onFault: () => this.#readable.ring(), signal: this.#closing.signal });
+      for (let group = this.#getNextGroup(); group.length > 0; group = this.#getNextGroup()) {
+        await this.#writer.write(group, { onFault: () => this.#readable.notify(), signal: this.#closing.signal });
         this.#unwritten.splice(0, group.length);
         this.#unwrittenBytes -= group.reduce((sum, { bytes }) => sum + bytes, 0);
         this.#last += group.length;
-        this.#readable.ring();
-        this.#admit();
+        this.#readable.notify();
+        this.#acceptPending();
       }
     } catch {
       // Only closing ends the trying, and what was not flushed by then is given up.
@@ -246,44 +247,45 @@ export class Journal implements AsyncDisposable {
     }
   }
 
-  #nextGroup(): (PendingRecord & { readonly bytes: number })[] {
+  #getNextGroup(): (PendingRecord & { readonly bytes: number })[] {
     const newest = this.#segments.at(-1);
     const filled = newest && newest.bytes < this.#segmentBytes ? newest.bytes : 0;
-    const limit = Math.min(GROUP, this.#segmentBytes - filled);
+    const limit = Math.min(groupBytes, this.#segmentBytes - filled);
     let bytes = 0;
     const end = this.#unwritten.findIndex((record) => (bytes += record.bytes) >= limit);
     return end < 0 ? this.#unwritten.slice() : this.#unwritten.slice(0, end + 1);
   }
 
-  async *#follow(from: Cursor, until: AbortSignal): AsyncIterable<JournalRecord> {
-    await using cursor = from;
-    while (!until.aborted) {
-      if (cursor.ready) yield* await cursor.take();
-      else await this.#readable.wait(until).catch(() => undefined);
+  async *#follow(source: JournalCursor, signal: AbortSignal): AsyncIterable<JournalRecord> {
+    await using cursor = source;
+    while (!signal.aborted) {
+      if (cursor.ready) yield* await cursor.readNext();
+      else await this.#readable.wait(signal).catch(() => undefined);
     }
   }
 
-  #cursor(after: number): Cursor {
+  #createCursor(afterSequence: number): JournalCursor {
     const oldest = (this.#segments[0]?.first ?? 1) - 1;
-    if (after < oldest) throw new WharfError("not_found", { what: "journal record", id: String(after + 1) });
-    if (after > this.#last)
+    if (afterSequence < oldest)
+      throw new WharfError("not_found", { what: "journal record", id: String(afterSequence + 1) });
+    if (afterSequence > this.#last)
       throw new WharfError("conflict", {
         what: "journal's newest record",
         from: String(this.#last),
-        to: String(after),
+        to: String(afterSequence),
       });
-    return new Cursor({ segments: this.#segments, last: () => this.#last }, after);
+    return new JournalCursor({ segments: this.#segments, last: () => this.#last }, afterSequence);
   }
 
   /** Where the record after this one begins, or a little before. */
-  #positionAfter(seq: number): number {
+  #getPositionAfter(seq: number): number {
     const segment = this.#segments.findLast(({ first }) => first <= seq + 1);
     if (!segment) return 0;
-    return segment.base + (seq === this.#last ? segment.bytes : offsetNear(segment, seq + 1));
+    return segment.base + (seq === this.#last ? segment.bytes : getOffset(segment, seq + 1));
   }
 
   /** One after the other. The failure of one is its caller's, and the next one tries again. */
-  #trimInTurn(): Promise<void> {
+  #queueTrim(): Promise<void> {
     const trimming = this.#acknowledging.then(() => this.#trim());
     this.#acknowledging = trimming.catch(() => undefined);
     return trimming;
@@ -302,12 +304,12 @@ export class Journal implements AsyncDisposable {
   }
 }
 
-async function* readUpTo(limit: number, from: Cursor): AsyncIterable<JournalRecord> {
-  await using cursor = from;
-  for (let left = limit; cursor.ready && left > 0;) {
-    for (const record of await cursor.take()) {
-      if (left <= 0) return;
-      left -= 1;
+async function* readRecords(limit: number, source: JournalCursor): AsyncIterable<JournalRecord> {
+  await using cursor = source;
+  for (let remainingCount = limit; cursor.ready && remainingCount > 0;) {
+    for (const record of await cursor.readNext()) {
+      if (remainingCount <= 0) return;
+      remainingCount -= 1;
       yield record;
     }
   }

@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 import { expect, test } from "vitest";
 import { openJournal } from "./index.ts";
 
-const ROUNDS = 12;
+const roundCount = 12;
 
 /** Appends as fast as it can and prints every sequence that it was told is readable. */
 const appender = (folder: string): string => `
@@ -29,7 +29,7 @@ test("killed at random moments, the journal loses nothing that was flushed and h
   try {
     let epoch: string | undefined;
     let told = 0;
-    for (let round = 0; round < ROUNDS; round++) {
+    for (let round = 0; round < roundCount; round++) {
       const child = spawn(process.execPath, ["--input-type=module-typescript", "--eval", appender(folder)], {
         stdio: ["ignore", "pipe", "inherit"],
       });
@@ -51,7 +51,7 @@ test("killed at random moments, the journal loses nothing that was flushed and h
       expect(seen).toEqual(Array.from({ length: state.last - state.first + 1 }, (_, i) => state.first + i));
       told = state.last;
     }
-    expect(told).toBeGreaterThan(ROUNDS * 5);
+    expect(told).toBeGreaterThan(roundCount * 5);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -6,35 +6,35 @@ import { crc32 } from "node:zlib";
  * JSON allows and the checksum covers): everything before it was fsynced before it was written.
  */
 
-const SPACE = 0x20;
-const CHECKSUM = 9; // bytes of checksum and space
-const PREFIX = '{"seq":';
+const spaceByte = 0x20;
+const checksumBytes = 9; // bytes of checksum and space
+const seqPrefix = '{"seq":';
 
 /** What a line adds to its JSON, at most. */
-export const LINE_OVERHEAD = CHECKSUM + 2; // bytes
+export const lineOverheadBytes = checksumBytes + 2; // bytes
 
 /** The record's JSON; `rest` is the JSON object of all its other fields. */
-export const recordJson = (seq: number, rest: string): string => `${PREFIX}${seq},${rest.slice(1)}`;
+export const toRecordJson = (seq: number, fieldsJson: string): string => `${seqPrefix}${seq},${fieldsJson.slice(1)}`;
 
 export function encodeLine(json: string, opensGroup: boolean): string {
   const text = opensGroup ? `${json} ` : json;
   return `${crc32(text).toString(16).padStart(8, "0")} ${text}\n`;
 }
 
-export interface Line {
+export interface JournalLine {
   readonly seq: number;
   readonly json: Buffer;
   readonly opensGroup: boolean;
 }
 
 /** Reads a line without its line feed; nothing when it is not intact. */
-export function decodeLine(line: Buffer): Line | undefined {
-  if (line.length <= CHECKSUM + PREFIX.length || line[CHECKSUM - 1] !== SPACE) return undefined;
-  const checksum = line.toString("latin1", 0, CHECKSUM - 1);
+export function parseLine(line: Buffer): JournalLine | undefined {
+  if (line.length <= checksumBytes + seqPrefix.length || line[checksumBytes - 1] !== spaceByte) return undefined;
+  const checksum = line.toString("latin1", 0, checksumBytes - 1);
   if (!/^[0-9a-f]{8}$/.test(checksum)) return undefined;
-  const json = line.subarray(CHECKSUM);
+  const json = line.subarray(checksumBytes);
   if (crc32(json) !== Number.parseInt(checksum, 16)) return undefined;
-  const found = /^\{"seq":([1-9]\d{0,15}),/.exec(json.toString("latin1", 0, 32));
-  if (!found) return undefined;
-  return { seq: Number(found[1]), json, opensGroup: json[json.length - 1] === SPACE };
+  const match = /^\{"seq":([1-9]\d{0,15}),/.exec(json.toString("latin1", 0, 32));
+  if (!match) return undefined;
+  return { seq: Number(match[1]), json, opensGroup: json[json.length - 1] === spaceByte };
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { replaceFile, syncFolder } from "../support/files.ts";
 import { ensureStateFolder, readStateFile, setAside } from "../support/state-file.ts";
-import { scanSegment, segmentName, sequenceOfName, type Segment } from "./segment.ts";
+import { parseSegment, getSegmentName, parseSequence, type JournalSegment } from "./segment.ts";
 
 /**
  * Brings a journal's folder into a state that can be written on, whatever stopped the process before.
@@ -13,45 +13,45 @@ import { scanSegment, segmentName, sequenceOfName, type Segment } from "./segmen
  * epoch file that does not hold an epoch ends it too: nobody could tell which journal the records belong to.
  */
 
-const smallFile = 1024; // bytes
+const maxSmallFileBytes = 1024; // bytes
 /** A segment takes one group more than its limit, and a group may be one record of 8 million characters. */
-const largestSegment = 128 * 1024 * 1024; // bytes
+const maxSegmentBytes = 128 * 1024 * 1024; // bytes
 
 const Epoch = z.uuid();
 const Acknowledged = z.object({ epoch: z.string(), seq: z.number().int().min(0) });
-const acknowledgedFile = (folder: string): string => join(folder, "acked");
-const epochFile = (folder: string): string => join(folder, "epoch");
+const getAcknowledgedPath = (folder: string): string => join(folder, "acked");
+const getEpochPath = (folder: string): string => join(folder, "epoch");
 
-export interface Recovered {
+export interface RecoveredJournal {
   readonly epoch: string;
-  readonly segments: Segment[];
+  readonly segments: JournalSegment[];
   readonly last: number;
   readonly acked: number;
 }
 
-export async function recoverJournal(folder: string): Promise<Recovered> {
+export async function recoverJournal(folder: string): Promise<RecoveredJournal> {
   await ensureStateFolder(folder);
-  const epoch = Epoch.safeParse(await readText(epochFile(folder))).data;
+  const epoch = Epoch.safeParse(await getText(getEpochPath(folder))).data;
   const firsts = (await readdir(folder))
-    .map(sequenceOfName)
+    .map(parseSequence)
     .filter((first) => first !== undefined)
     .sort((a, b) => a - b);
-  const found = epoch && firsts.length > 0 ? await readSegments(folder, firsts) : undefined;
-  if (!epoch || !found) return beginEpoch(folder, firsts);
+  const recovered = epoch && firsts.length > 0 ? await readSegments(folder, firsts) : undefined;
+  if (!epoch || !recovered) return startEpoch(folder, firsts);
 
-  const acknowledged = await readAcknowledged(folder);
+  const acknowledged = await getAcknowledged(folder);
   const acked = Math.max((firsts[0] ?? 1) - 1, acknowledged?.epoch === epoch ? acknowledged.seq : 0);
-  if (acked > found.last) return beginEpoch(folder, firsts);
-  return { epoch, ...found, acked };
+  if (acked > recovered.last) return startEpoch(folder, firsts);
+  return { epoch, ...recovered, acked };
 }
 
 /** Failing to keep this is harmless: after a restart the reader acknowledges again. */
 export function writeAcknowledged(folder: string, acknowledged: z.infer<typeof Acknowledged>): Promise<void> {
-  return replaceFile(acknowledgedFile(folder), JSON.stringify(acknowledged));
+  return replaceFile(getAcknowledgedPath(folder), JSON.stringify(acknowledged));
 }
 
-export async function createSegment(folder: string, first: number, base: number): Promise<Segment> {
-  const path = join(folder, segmentName(first));
+export async function createSegment(folder: string, first: number, base: number): Promise<JournalSegment> {
+  const path = join(folder, getSegmentName(first));
   const handle = await open(path, "a", 0o600);
   await handle.close();
   await syncFolder(folder);
@@ -62,18 +62,18 @@ export async function createSegment(folder: string, first: number, base: number)
 async function readSegments(
   folder: string,
   firsts: readonly number[],
-): Promise<{ segments: Segment[]; last: number } | undefined> {
-  const segments: Segment[] = [];
+): Promise<{ segments: JournalSegment[]; last: number } | undefined> {
+  const segments: JournalSegment[] = [];
   let base = 0;
   let next = firsts[0] ?? 1;
   for (const [position, first] of firsts.entries()) {
-    const path = join(folder, segmentName(first));
-    const file = await readStateFile(path, largestSegment);
+    const path = join(folder, getSegmentName(first));
+    const file = await readStateFile(path, maxSegmentBytes);
     if (file.kind !== "read") return undefined;
-    const scan = scanSegment(file.content, first);
+    const scan = parseSegment(file.content, first);
     const isLast = position === firsts.length - 1;
     if (first !== next || scan.end === "damaged" || (scan.end === "torn" && !isLast)) return undefined;
-    if (scan.end === "torn") await cut(path, scan.length);
+    if (scan.end === "torn") await truncateFile(path, scan.length);
     segments.push({ path, first, base, bytes: scan.length, marks: scan.marks });
     base += scan.length;
     next = first + scan.count;
@@ -81,7 +81,7 @@ async function readSegments(
   return { segments, last: next - 1 };
 }
 
-async function cut(path: string, length: number): Promise<void> {
+async function truncateFile(path: string, length: number): Promise<void> {
   const handle = await open(path, "r+");
   try {
     await handle.truncate(length);
@@ -92,27 +92,27 @@ async function cut(path: string, length: number): Promise<void> {
 }
 
 /** The segments go aside before the new epoch is named: a process that ends in between finds no segment and names one again. */
-async function beginEpoch(folder: string, damaged: readonly number[]): Promise<Recovered> {
+async function startEpoch(folder: string, damaged: readonly number[]): Promise<RecoveredJournal> {
   const epoch = randomUUID();
   if (damaged.length > 0) {
     const aside = join(folder, `damaged-before-${epoch}`);
     await mkdir(aside, { mode: 0o700 });
-    for (const first of damaged) await rename(join(folder, segmentName(first)), join(aside, segmentName(first)));
+    for (const first of damaged) await rename(join(folder, getSegmentName(first)), join(aside, getSegmentName(first)));
     await syncFolder(folder);
   }
-  await replaceFile(epochFile(folder), epoch);
+  await replaceFile(getEpochPath(folder), epoch);
   return { epoch, segments: [await createSegment(folder, 1, 0)], last: 0, acked: 0 };
 }
 
 /** The text of a small file. Whatever else is in its place is set aside, so that the next write does not fail on it. */
-async function readText(path: string): Promise<string | undefined> {
-  const file = await readStateFile(path, smallFile);
+async function getText(path: string): Promise<string | undefined> {
+  const file = await readStateFile(path, maxSmallFileBytes);
   if (file.kind === "unusable") await setAside(path);
   return file.kind === "read" ? file.content.toString("utf8").trim() : undefined;
 }
 
-async function readAcknowledged(folder: string): Promise<z.infer<typeof Acknowledged> | undefined> {
-  const text = await readText(acknowledgedFile(folder));
+async function getAcknowledged(folder: string): Promise<z.infer<typeof Acknowledged> | undefined> {
+  const text = await getText(getAcknowledgedPath(folder));
   try {
     return Acknowledged.parse(JSON.parse(text ?? ""));
   } catch {

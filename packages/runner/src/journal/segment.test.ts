@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { decodeLine, encodeLine, recordJson } from "./line.ts";
-import { scanSegment } from "./segment.ts";
+import { parseLine, encodeLine, toRecordJson } from "./line.ts";
+import { parseSegment } from "./segment.ts";
 
 const line = (seq: number, text: string, opensGroup: boolean): Buffer =>
-  Buffer.from(encodeLine(recordJson(seq, JSON.stringify({ text })), opensGroup));
+  Buffer.from(encodeLine(toRecordJson(seq, JSON.stringify({ text })), opensGroup));
 const records = fc.array(fc.record({ text: fc.string({ unit: "binary" }), opensGroup: fc.boolean() }), {
   maxLength: 12,
 });
@@ -12,7 +12,7 @@ const records = fc.array(fc.record({ text: fc.string({ unit: "binary" }), opensG
 test("a line comes back as it was, whatever its text", () => {
   fc.assert(
     fc.property(fc.nat(), fc.string({ unit: "binary" }), fc.boolean(), (n, text, opensGroup) => {
-      const decoded = decodeLine(line(n + 1, text, opensGroup).subarray(0, -1));
+      const decoded = parseLine(line(n + 1, text, opensGroup).subarray(0, -1));
       expect(decoded).toMatchObject({ seq: n + 1, opensGroup });
       expect(JSON.parse(String(decoded?.json))).toEqual({ seq: n + 1, text });
     }),
@@ -25,8 +25,8 @@ test("the scan of any bytes ends, and what it calls intact is intact", () => {
       const clean = Buffer.concat(written.map(({ text, opensGroup }, i) => line(i + 1, text, opensGroup)));
       const position = at % (clean.length + 1);
       const bytes = Buffer.concat([clean.subarray(0, position), garbage, clean.subarray(position)]);
-      const scan = scanSegment(bytes, 1);
-      const again = scanSegment(bytes.subarray(0, scan.length), 1);
+      const scan = parseSegment(bytes, 1);
+      const again = parseSegment(bytes.subarray(0, scan.length), 1);
       expect(again).toEqual({ ...scan, end: "clean" });
       expect(scan.length).toBeLessThanOrEqual(bytes.length);
       const wholeBefore = clean.subarray(0, position).lastIndexOf(0x0a) + 1;
@@ -46,7 +46,7 @@ test("one changed byte never passes as a record, and is damage exactly when a la
       let hit = 0;
       for (let end = 0; hit < lines.length; hit++) if (position < (end += lines[hit]?.length ?? 0)) break;
       bytes[position] = (bytes[position] ?? 0) ^ change;
-      const scan = scanSegment(bytes, 1);
+      const scan = parseSegment(bytes, 1);
       expect(scan.count).toBe(hit);
       // A line feed that was lost joins the next record to the bad one.
       const lostFeed = position === lines.slice(0, hit + 1).reduce((sum, { length }) => sum + length, 0) - 1;

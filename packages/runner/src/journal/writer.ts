@@ -3,10 +3,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { toWharfError } from "@wharf/contract";
 import { encodeLine } from "./line.ts";
 import { createSegment } from "./recovery.ts";
-import { addMark, type Segment } from "./segment.ts";
+import { addMark, type JournalSegment } from "./segment.ts";
 
-const FIRST_RETRY = 50; // ms
-const LAST_RETRY = 1_000; // ms
+const firstRetryMs = 50; // ms
+const maxRetryMs = 1_000; // ms
 
 export interface PendingRecord {
   readonly seq: number;
@@ -17,12 +17,12 @@ export interface PendingRecord {
 export class SegmentWriter {
   readonly #folder: string;
   readonly #segmentBytes: number;
-  readonly #segments: Segment[];
+  readonly #segments: JournalSegment[];
   #handle: FileHandle | undefined;
   #fault: Error | undefined;
 
   /** The list is shared with the readers; new segments are put at its end. */
-  constructor(options: { folder: string; segmentBytes: number; segments: Segment[] }) {
+  constructor(options: { folder: string; segmentBytes: number; segments: JournalSegment[] }) {
     this.#folder = options.folder;
     this.#segmentBytes = options.segmentBytes;
     this.#segments = options.segments;
@@ -37,10 +37,10 @@ export class SegmentWriter {
   async write(group: readonly PendingRecord[], options: { onFault: () => void; signal: AbortSignal }): Promise<void> {
     const lines = group.map(({ json }, position) => Buffer.from(encodeLine(json, position === 0)));
     const bytes = Buffer.concat(lines);
-    for (let wait = FIRST_RETRY; ; wait = Math.min(wait * 2, LAST_RETRY)) {
+    for (let wait = firstRetryMs; ; wait = Math.min(wait * 2, maxRetryMs)) {
       try {
-        const segment = await this.#active(group[0]?.seq ?? 1);
-        await this.#put(bytes, segment);
+        const segment = await this.#getActiveSegment(group[0]?.seq ?? 1);
+        await this.#writeBytes(bytes, segment);
         this.#fault = undefined;
         let offset = segment.bytes;
         for (const [position, { seq }] of group.entries()) {
@@ -65,7 +65,7 @@ export class SegmentWriter {
     await handle?.close();
   }
 
-  async #active(seq: number): Promise<Segment> {
+  async #getActiveSegment(seq: number): Promise<JournalSegment> {
     const newest = this.#segments.at(-1);
     if (newest && newest.bytes < this.#segmentBytes) return newest;
     await this.close();
@@ -74,11 +74,16 @@ export class SegmentWriter {
     return segment;
   }
 
-  async #put(bytes: Buffer, segment: Segment): Promise<void> {
+  async #writeBytes(bytes: Buffer, segment: JournalSegment): Promise<void> {
     const handle = (this.#handle ??= await open(segment.path, "r+"));
-    for (let done = 0; done < bytes.length;) {
-      const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, segment.bytes + done);
-      done += bytesWritten;
+    for (let writtenCount = 0; writtenCount < bytes.length;) {
+      const { bytesWritten } = await handle.write(
+        bytes,
+        writtenCount,
+        bytes.length - writtenCount,
+        segment.bytes + writtenCount,
+      );
+      writtenCount += bytesWritten;
     }
     await handle.datasync();
   }

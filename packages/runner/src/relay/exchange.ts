@@ -2,16 +2,16 @@ import { once } from "node:events";
 import { request as httpRequest, type ClientRequest, type IncomingMessage, type ServerResponse } from "node:http";
 import { pipeline } from "node:stream/promises";
 import type { Mux } from "@wharf/contract/wire";
-import { endToEnd } from "./headers.ts";
+import { getEndToEndHeaders } from "./headers.ts";
 import type { RequestBody } from "./request-body.ts";
 
-const REQUEST_ID = "x-wharf-request-id";
+const requestIdHeader = "x-wharf-request-id";
 
 /**
  * How one sending of a request over one wire ended. `answered`: the response began, and is complete or was reset.
  * `unsent`: the wire took no stream. `lost`: no byte of a response came.
  */
-export type Sending = "answered" | "unsent" | "lost";
+export type SendResult = "answered" | "unsent" | "lost";
 
 export interface Exchange {
   readonly request: IncomingMessage;
@@ -21,7 +21,7 @@ export interface Exchange {
   readonly id: string;
 }
 
-export async function sendOver(mux: Mux, exchange: Exchange): Promise<Sending> {
+export async function sendRequest(mux: Mux, exchange: Exchange): Promise<SendResult> {
   const { request, response } = exchange;
   let upstream: ClientRequest;
   try {
@@ -29,7 +29,7 @@ export async function sendOver(mux: Mux, exchange: Exchange): Promise<Sending> {
     upstream = httpRequest({
       method: request.method,
       path: exchange.path,
-      headers: headersFor(exchange),
+      headers: createHeaders(exchange),
       // A stream for each request: one that is kept could have been closed just when the next request is written.
       createConnection: () => stream,
     });
@@ -38,25 +38,25 @@ export async function sendOver(mux: Mux, exchange: Exchange): Promise<Sending> {
   }
   // Whatever fails is seen where it is waited for.
   upstream.on("error", () => undefined);
-  const leave = (): void => void upstream.destroy();
-  response.once("close", leave);
+  const destroyUpstream = (): void => void upstream.destroy();
+  response.once("close", destroyUpstream);
   try {
-    const answered = once(upstream, "response");
+    const responseEvent = once(upstream, "response");
     // An answer may come before the body was sent, and the body's failure is the answer's.
     pipeline(exchange.body.read(), upstream).catch(() => undefined);
-    const [incoming] = await answered;
-    await deliver(incoming, response);
+    const [incoming] = await responseEvent;
+    await forwardResponse(incoming, response);
     return "answered";
   } catch {
     return response.headersSent ? "answered" : "lost";
   } finally {
-    response.off("close", leave);
+    response.off("close", destroyUpstream);
     upstream.destroy();
   }
 }
 
-function headersFor({ request, id }: Exchange): string[] {
-  const headers = [...endToEnd(request.rawHeaders, [REQUEST_ID]), REQUEST_ID, id];
+function createHeaders({ request, id }: Exchange): string[] {
+  const headers = [...getEndToEndHeaders(request.rawHeaders, [requestIdHeader]), requestIdHeader, id];
   // HTTP/1.0 knows no host; what goes on is HTTP/1.1.
   if (request.headers.host === undefined) headers.push("host", "gateway");
   if (request.headers["content-length"] !== undefined) return headers;
@@ -67,14 +67,14 @@ function headersFor({ request, id }: Exchange): string[] {
 }
 
 /** A response that is cut is reset towards the client, so that it can never be taken as complete. */
-async function deliver(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+async function forwardResponse(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
   const { socket } = response;
-  const reset = (): void => {
+  const resetIfIncomplete = (): void => {
     if (!incoming.complete) socket?.resetAndDestroy();
   };
-  incoming.once("error", reset);
-  incoming.once("close", reset);
-  response.writeHead(incoming.statusCode ?? 502, incoming.statusMessage ?? "", endToEnd(incoming.rawHeaders));
+  incoming.once("error", resetIfIncomplete);
+  incoming.once("close", resetIfIncomplete);
+  response.writeHead(incoming.statusCode ?? 502, incoming.statusMessage ?? "", getEndToEndHeaders(incoming.rawHeaders));
   response.flushHeaders();
   await pipeline(incoming, response);
 }

@@ -1,4 +1,4 @@
-const HOP_BY_HOP = new Set([
+const hopByHopHeaders = new Set([
   "connection",
   "keep-alive",
   "proxy-authenticate",
@@ -12,17 +12,17 @@ const HOP_BY_HOP = new Set([
 ]);
 
 /** Raw headers, name and value in turn, without those that belong to one connection only. */
-export function endToEnd(raw: readonly string[], drop: readonly string[] = []): string[] {
-  const pairs = pairsOf(raw);
+export function getEndToEndHeaders(raw: readonly string[], drop: readonly string[] = []): string[] {
+  const pairs = toPairs(raw);
   const named = pairs
     .filter(([name]) => name.toLowerCase() === "connection")
     .flatMap(([, value]) => value.toLowerCase().split(","));
-  const left = new Set([...HOP_BY_HOP, ...drop, ...named.map((name) => name.trim())]);
-  return pairs.filter(([name]) => !left.has(name.toLowerCase())).flat();
+  const excludedNames = new Set([...hopByHopHeaders, ...drop, ...named.map((name) => name.trim())]);
+  return pairs.filter(([name]) => !excludedNames.has(name.toLowerCase())).flat();
 }
 
-function pairsOf(raw: readonly string[]): [string, string][] {
+function toPairs(raw: readonly string[]): [string, string][] {
   const pairs: [string, string][] = [];
-  for (let at = 0; at + 1 < raw.length; at += 2) pairs.push([raw[at] ?? "", raw[at + 1] ?? ""]);
+  for (let index = 0; index + 1 < raw.length; index += 2) pairs.push([raw[index] ?? "", raw[index + 1] ?? ""]);
   return pairs;
 }

@@ -5,52 +5,52 @@ import { once } from "node:events";
  * that were let through before go on, and can be waited for.
  */
 export class ModelGate {
-  #through = 0;
-  #opened: PromiseWithResolvers<void> | undefined;
-  readonly #left = new EventTarget();
+  #activeCount = 0;
+  #reopening: PromiseWithResolvers<void> | undefined;
+  readonly #drainEvents = new EventTarget();
 
   /** Whether the request is for a model, in any spelling that the gateway would take for one. */
-  static concerns(path: string): boolean {
+  static isModelPath(path: string): boolean {
     return /^\/+models(?:\/|$)/i.test(path);
   }
 
   close(): void {
-    this.#opened ??= Promise.withResolvers();
+    this.#reopening ??= Promise.withResolvers();
   }
 
   open(): void {
-    this.#opened?.resolve();
-    this.#opened = undefined;
+    this.#reopening?.resolve();
+    this.#reopening = undefined;
   }
 
   /** Resolves when the request may leave; the caller disposes of what it gets when the request is over. Rejects with the signal. */
   async enter(signal: AbortSignal): Promise<Disposable> {
-    while (this.#opened) {
-      const { promise } = this.#opened;
-      using waiting = new Waiting(signal);
-      await Promise.race([promise, waiting.aborted]);
+    while (this.#reopening) {
+      const { promise } = this.#reopening;
+      using abortWait = new AbortWait(signal);
+      await Promise.race([promise, abortWait.aborted]);
     }
     signal.throwIfAborted();
-    this.#through++;
+    this.#activeCount++;
     return {
       [Symbol.dispose]: () => {
-        this.#through--;
-        if (this.#through === 0) this.#left.dispatchEvent(new Event("empty"));
+        this.#activeCount--;
+        if (this.#activeCount === 0) this.#drainEvents.dispatchEvent(new Event("empty"));
       },
     };
   }
 
   /** Waits for the requests that are out, no longer than the limit and the signal let it; answers how many still are. */
-  async drained(limitMs: number, signal: AbortSignal): Promise<number> {
-    if (this.#through === 0 || signal.aborted) return this.#through;
+  async waitForDrain(limitMs: number, signal: AbortSignal): Promise<number> {
+    if (this.#activeCount === 0 || signal.aborted) return this.#activeCount;
     const end = AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
-    await once(this.#left, "empty", { signal: end }).catch(() => undefined);
-    return this.#through;
+    await once(this.#drainEvents, "empty", { signal: end }).catch(() => undefined);
+    return this.#activeCount;
   }
 }
 
 /** A signal to be waited for that leaves no listener behind. */
-class Waiting implements Disposable {
+class AbortWait implements Disposable {
   readonly aborted: Promise<never>;
   readonly #signal: AbortSignal;
   readonly #onAbort: () => void;

@@ -11,15 +11,15 @@ import { connect, createServer as createTcpServer } from "node:net";
 import { duplexPair } from "node:stream";
 import { buffer, text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { EventDataOf } from "@wharf/contract";
+import type { EventDataByKind } from "@wharf/contract";
 import { Mux, serveHttp } from "@wharf/contract/wire";
 import { afterEach, expect, test } from "vitest";
-import { Bell } from "../support/bell.ts";
+import { Notifier } from "../support/notifier.ts";
 import { startRelay, type Relay } from "./index.ts";
 
 /** A wire as the daemon sees it, and the gateway behind it; it can be cut and another put in its place. */
 class TestWire {
-  readonly #arrived = new Bell();
+  readonly #arrived = new Notifier();
   #ends: { daemon: Mux; server: Mux } | undefined;
 
   connect(gateway: RequestListener): void {
@@ -27,7 +27,7 @@ class TestWire {
     const http = createServer(gateway);
     const server = new Mux(far, { side: "server", onStream: (stream) => serveHttp(stream, http) });
     this.#ends = { daemon: new Mux(near, { side: "client", onStream: (stream) => stream.destroy() }), server };
-    this.#arrived.ring();
+    this.#arrived.notify();
   }
 
   cut(): void {
@@ -35,7 +35,7 @@ class TestWire {
     this.#ends?.server.destroy(new Error("cut"));
   }
 
-  async mux(signal: AbortSignal, except?: Mux): Promise<Mux> {
+  async waitForMux(signal: AbortSignal, except?: Mux): Promise<Mux> {
     for (;;) {
       const mux = this.#ends?.daemon;
       if (mux && mux !== except && !mux.ended) return mux;
@@ -45,7 +45,7 @@ class TestWire {
 }
 
 const wire = new TestWire();
-const denied: EventDataOf<"denied">[] = [];
+const denied: EventDataByKind<"denied">[] = [];
 let relay: Relay | undefined;
 afterEach(async () => {
   wire.cut();
@@ -288,12 +288,12 @@ test("a request to a model that is out is waited for to the end of its answer, o
   const out = await ask({ path: "/models/a" });
   models.close();
   const never = new AbortController().signal;
-  expect(await models.drained(50, never)).toBe(1);
+  expect(await models.waitForDrain(50, never)).toBe(1);
   const left = httpRequest({ host: "127.0.0.1", port: relay?.port, path: "/models/b", agent: false });
   left.on("error", () => undefined).end();
   await sleep(50);
   left.destroy();
-  const drained = models.drained(5_000, never);
+  const drained = models.waitForDrain(5_000, never);
   open[0]?.end(" and half");
   expect(await text(out)).toBe("half and half");
   expect(await drained).toBe(0);

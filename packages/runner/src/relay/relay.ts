@@ -2,11 +2,11 @@ import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import { WharfError, type EventDataOf } from "@wharf/contract";
+import { WharfError, type EventDataByKind } from "@wharf/contract";
 import type { Mux } from "@wharf/contract/wire";
 import { isSystemError } from "../support/files.ts";
-import { Denials } from "./denials.ts";
-import { sendOver } from "./exchange.ts";
+import { DenialReporter } from "./denial-reporter.ts";
+import { sendRequest } from "./exchange.ts";
 import { ModelGate } from "./model-gate.ts";
 import { RequestBody } from "./request-body.ts";
 
@@ -19,17 +19,17 @@ import { RequestBody } from "./request-body.ts";
  * is refused here. Ahead of all this stands the gate for requests to models, closed while the agent is paused.
  */
 
-const HOLD = 60_000; // ms
+const holdMs = 60_000; // ms
 
 /** As long as requests may be held there may be many, but no more than the wire takes. */
-const MOST_CONNECTIONS = 1_000;
-const IDLE_CONNECTION = 65_000; // ms
+const maxConnections = 1_000;
+const idleConnectionMs = 65_000; // ms
 
 export interface RelayOptions {
   /** Another is taken where this one is in use. */
   port: number;
-  wire: { mux(signal: AbortSignal, except?: Mux): Promise<Mux> };
-  onDenied: (denied: EventDataOf<"denied">) => void;
+  wire: { waitForMux(signal: AbortSignal, except?: Mux): Promise<Mux> };
+  onDenied: (denied: EventDataByKind<"denied">) => void;
   holdMs?: number;
 }
 
@@ -42,22 +42,22 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
 export class Relay implements AsyncDisposable {
   readonly models = new ModelGate();
   readonly #wire: RelayOptions["wire"];
-  readonly #hold: number;
-  readonly #denials: Denials;
+  readonly #holdMs: number;
+  readonly #denialReporter: DenialReporter;
   readonly #server: Server;
   #port = 0;
 
   constructor(options: RelayOptions) {
     this.#wire = options.wire;
-    this.#hold = options.holdMs ?? HOLD;
-    this.#denials = new Denials(options.onDenied);
+    this.#holdMs = options.holdMs ?? holdMs;
+    this.#denialReporter = new DenialReporter(options.onDenied);
     this.#server = createServer({
       noDelay: true,
       requestTimeout: 0,
-      keepAliveTimeout: IDLE_CONNECTION,
+      keepAliveTimeout: idleConnectionMs,
       maxHeaderSize: 64 * 1024,
     });
-    this.#server.maxConnections = MOST_CONNECTIONS;
+    this.#server.maxConnections = maxConnections;
     this.#server.on("request", (request, response) => void this.#handle(request, response));
     this.#server.on("connect", (request: IncomingMessage, socket: Duplex) => this.#refuseTunnel(request, socket));
   }
@@ -92,48 +92,49 @@ export class Relay implements AsyncDisposable {
     // The client may leave at any moment; `close` tells it where it matters.
     request.on("error", () => undefined);
     response.on("error", () => undefined);
-    const target = targetOf(request.url ?? "/");
+    const target = parseTarget(request.url ?? "/");
     if (target.host !== undefined && !this.#isOwn(target.host)) {
-      this.#denials.deny(hostnameOf(target.host));
-      return refuse(response, new WharfError("egress_denied", { host: hostnameOf(target.host) }));
+      this.#denialReporter.report(getHostname(target.host));
+      return sendError(response, new WharfError("egress_denied", { host: getHostname(target.host) }));
     }
     const failure = await this.#forward(request, response, target.path);
-    if (failure && !response.headersSent) refuse(response, failure);
+    if (failure && !response.headersSent) sendError(response, failure);
   }
 
   /** What to tell the client when no response came. */
   async #forward(request: IncomingMessage, response: ServerResponse, path: string): Promise<WharfError | undefined> {
     const id = randomUUID();
-    const gone = new AbortController();
-    response.once("close", () => gone.abort(new Error("the client left")));
-    using _ = await this.#pass(path, gone.signal);
-    if (gone.signal.aborted) return undefined;
+    const disconnect = new AbortController();
+    response.once("close", () => disconnect.abort(new Error("the client left")));
+    using _ = await this.#enterGate(path, disconnect.signal);
+    if (disconnect.signal.aborted) return undefined;
     using body = new RequestBody(request);
     let repeats = isRepeatable(request.method, path) ? 1 : 0;
     for (let mux: Mux | undefined; ;) {
       try {
-        mux = await this.#wire.mux(AbortSignal.any([gone.signal, AbortSignal.timeout(this.#hold)]), mux);
+        mux = await this.#wire.waitForMux(AbortSignal.any([disconnect.signal, AbortSignal.timeout(this.#holdMs)]), mux);
       } catch {
-        return unreachable(`none came within ${this.#hold / 1000} s`);
+        return createUnreachableError(`none came within ${this.#holdMs / 1000} s`);
       }
-      const sending = await sendOver(mux, { request, response, body, path, id });
-      if (sending === "answered" || gone.signal.aborted) return undefined;
-      if (sending === "unsent") continue;
-      if (!mux.ended) return unanswered(path);
-      if (repeats === 0 || !body.repeatable) return unreachable("the wire was lost while it worked on the request");
+      const result = await sendRequest(mux, { request, response, body, path, id });
+      if (result === "answered" || disconnect.signal.aborted) return undefined;
+      if (result === "unsent") continue;
+      if (!mux.ended) return createUnansweredError(path);
+      if (repeats === 0 || !body.repeatable)
+        return createUnreachableError("the wire was lost while it worked on the request");
       repeats -= 1;
     }
   }
 
   /** What is to be held on to while the request is out; nothing where it needs none, or its client left while it waited. */
-  #pass(path: string, gone: AbortSignal): Promise<Disposable | undefined> | undefined {
-    return ModelGate.concerns(path) ? this.models.enter(gone).catch(() => undefined) : undefined;
+  #enterGate(path: string, signal: AbortSignal): Promise<Disposable | undefined> | undefined {
+    return ModelGate.isModelPath(path) ? this.models.enter(signal).catch(() => undefined) : undefined;
   }
 
   #refuseTunnel(request: IncomingMessage, socket: Duplex): void {
     socket.on("error", () => undefined);
-    const host = hostnameOf(request.url ?? "");
-    this.#denials.deny(host);
+    const host = getHostname(request.url ?? "");
+    this.#denialReporter.report(host);
     const problem = JSON.stringify(new WharfError("egress_denied", { host }).toProblem());
     const head = [
       "HTTP/1.1 403 Forbidden",
@@ -154,28 +155,28 @@ export class Relay implements AsyncDisposable {
 const isRepeatable = (method: string | undefined, path: string): boolean =>
   method === "GET" || method === "HEAD" || path.startsWith("/models/");
 
-function targetOf(url: string): { host?: string; path: string } {
+function parseTarget(url: string): { host?: string; path: string } {
   if (url.startsWith("/") || url === "*") return { path: url };
-  const found = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)([^#]*)/i.exec(url);
-  if (!found) return { host: url, path: "/" };
-  const path = found[2] ?? "";
-  return { host: (found[1] ?? "").toLowerCase(), path: path.startsWith("/") ? path : `/${path}` };
+  const match = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)([^#]*)/i.exec(url);
+  if (!match) return { host: url, path: "/" };
+  const path = match[2] ?? "";
+  return { host: (match[1] ?? "").toLowerCase(), path: path.startsWith("/") ? path : `/${path}` };
 }
 
 /** Without a login, without the port, and of a bounded length: it goes into the log. */
-const hostnameOf = (authority: string): string =>
+const getHostname = (authority: string): string =>
   authority.replace(/^.*@/, "").replace(/:\d*$/, "").toLowerCase().slice(0, 253);
 
-const unreachable = (reason: string): WharfError =>
+const createUnreachableError = (reason: string): WharfError =>
   new WharfError("server_unreachable", { url: "the other end of the wire", reason });
 
-function unanswered(path: string): WharfError {
+function createUnansweredError(path: string): WharfError {
   const route = /^\/models\/([^/?]+)/.exec(path)?.[1];
   const reason = "the gateway cut the request before it answered";
-  return route === undefined ? unreachable(reason) : new WharfError("model_unreachable", { route, reason });
+  return route === undefined ? createUnreachableError(reason) : new WharfError("model_unreachable", { route, reason });
 }
 
-function refuse(response: ServerResponse, error: WharfError): void {
+function sendError(response: ServerResponse, error: WharfError): void {
   const problem = JSON.stringify(error.toProblem());
   // What the client still sends of its body is not read: the connection cannot be used again.
   response.writeHead(error.status, {

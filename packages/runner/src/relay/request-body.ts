@@ -1,9 +1,9 @@
 import type { IncomingMessage } from "node:http";
 
-const BODY_LIMIT = 32 * 1024 * 1024; // bytes of one request that are kept to be sent again
-const TOTAL_LIMIT = 64 * 1024 * 1024; // bytes of all requests
+const maxBodyBytes = 32 * 1024 * 1024; // bytes of one request that are kept to be sent again
+const maxTotalBytes = 64 * 1024 * 1024; // bytes of all requests
 
-let kept = 0;
+let retainedBytes = 0;
 
 /** A request's body that can be sent more than once. What goes beyond the limits is sent once and not kept. */
 export class RequestBody implements Disposable {
@@ -26,42 +26,42 @@ export class RequestBody implements Disposable {
   async *read(): AsyncIterable<Buffer> {
     // Held on to: what is read here stays readable when it is no longer kept for another time.
     const chunks = this.#chunks ?? [];
-    for (let at = 0; ; at++) {
-      const chunk = chunks[at] ?? (this.#ended ? undefined : await (this.#next ??= this.#pull()));
+    for (let index = 0; ; index++) {
+      const chunk = chunks[index] ?? (this.#ended ? undefined : await (this.#next ??= this.#readChunk()));
       if (!chunk) return;
       yield chunk;
     }
   }
 
   [Symbol.dispose](): void {
-    this.#drop();
+    this.#releaseChunks();
   }
 
-  async #pull(): Promise<Buffer | undefined> {
+  async #readChunk(): Promise<Buffer | undefined> {
     try {
       const { done, value } = await this.#source.next();
       if (done) {
         this.#ended = true;
         return undefined;
       }
-      this.#keep(value);
+      this.#retainChunk(value);
       return value;
     } finally {
       this.#next = undefined;
     }
   }
 
-  #keep(chunk: Buffer): void {
+  #retainChunk(chunk: Buffer): void {
     if (!this.#chunks) return;
     this.#chunks.push(chunk);
     this.#size += chunk.length;
-    kept += chunk.length;
-    if (this.#size > BODY_LIMIT || kept > TOTAL_LIMIT) this.#drop();
+    retainedBytes += chunk.length;
+    if (this.#size > maxBodyBytes || retainedBytes > maxTotalBytes) this.#releaseChunks();
   }
 
-  #drop(): void {
+  #releaseChunks(): void {
     this.#chunks = undefined;
-    kept -= this.#size;
+    retainedBytes -= this.#size;
     this.#size = 0;
   }
 }

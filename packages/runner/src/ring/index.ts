@@ -4,6 +4,6 @@
  */
 export { Ring } from "./ring.ts";
 export type { RingCursor, RingPiece } from "./cursor.ts";
-export { endOf, spanOf } from "./record.ts";
-export type { RingEntry } from "./record.ts";
-export { Utf8Edge } from "./utf8-edge.ts";
+export { getEntryEnd, getDataSpan } from "./ring-entry.ts";
+export type { RingEntry } from "./ring-entry.ts";
+export { Utf8Splitter } from "./utf8-splitter.ts";

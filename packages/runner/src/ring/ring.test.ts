@@ -4,8 +4,8 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Ring, type RingPiece } from "./index.ts";
-import { endOf, headerOf } from "./record.ts";
-import { entriesOf } from "./segment.ts";
+import { getEntryEnd, createHeader } from "./ring-entry.ts";
+import { parseEntries } from "./segment.ts";
 
 let folder: string;
 beforeEach(async () => {
@@ -13,14 +13,14 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-const MEGABYTE = 1024 * 1024;
-const open = async (maxEntries = 10_000, maxBytes = 50 * MEGABYTE, onFault?: (error: unknown) => void) =>
+const megabyte = 1024 * 1024;
+const open = async (maxEntries = 10_000, maxBytes = 50 * megabyte, onFault?: (error: unknown) => void) =>
   Ring.open({ folder: join(folder, "ring"), maxEntries, maxBytes, ...(onFault && { onFault }) });
 
 async function readAll(ring: Ring, from = 0): Promise<RingPiece[]> {
-  const cursor = ring.cursor(from);
+  const cursor = ring.createCursor(from);
   const all: RingPiece[] = [];
-  for (let some = await cursor.next(); some.length > 0; some = await cursor.next()) all.push(...some);
+  for (let some = await cursor.readNext(); some.length > 0; some = await cursor.readNext()) all.push(...some);
   return all;
 }
 const show = (pieces: readonly RingPiece[]): string[] =>
@@ -41,19 +41,19 @@ test("the newest 10,000 entries stay, the oldest are overwritten and a reader be
 
 // S-068
 test("the limit in bytes holds in memory and on disk, and what is read from disk is what was written", async () => {
-  const { ring } = await open(10_000, 2 * MEGABYTE);
+  const { ring } = await open(10_000, 2 * megabyte);
   const piece = (n: number) => Buffer.alloc(10_000, String(n % 10));
   for (let n = 0; n < 1000; n++) {
     ring.append(1, piece(n));
-    if (ring.isBehind) await ring.caughtUp();
+    if (ring.isBehind) await ring.waitForDisk();
   }
   await ring.flush();
-  expect(ring.bytes).toBeLessThanOrEqual(2 * MEGABYTE);
-  expect(ring.bytes).toBeGreaterThan(2 * MEGABYTE - 10_001);
+  expect(ring.bytes).toBeLessThanOrEqual(2 * megabyte);
+  expect(ring.bytes).toBeGreaterThan(2 * megabyte - 10_001);
   const names = await readdir(join(folder, "ring"));
   let onDisk = 0;
   for (const name of names) onDisk += (await readFile(join(folder, "ring", name))).length;
-  expect(onDisk).toBeLessThan(2.6 * MEGABYTE);
+  expect(onDisk).toBeLessThan(2.6 * megabyte);
   const entries = (await readAll(ring, ring.first)).flatMap((one) => ("entry" in one ? [one.entry] : []));
   expect(entries).toHaveLength(ring.entries);
   for (const { offset, data } of entries) expect(data.equals(piece(offset / 10_000))).toBe(true);
@@ -139,7 +139,7 @@ test("what was cleared is gone from disk at once, and never comes back", async (
 
 test("a disk that fails is told of once and marked as a gap; what comes later is kept", async () => {
   const faults: unknown[] = [];
-  const { ring } = await open(10_000, 8 * MEGABYTE, (error) => faults.push(error));
+  const { ring } = await open(10_000, 8 * megabyte, (error) => faults.push(error));
   await rm(join(folder, "ring"), { recursive: true });
   for (let n = 0; n < 40; n++) ring.append(1, Buffer.alloc(60_000, "x"));
   await ring.flush();
@@ -157,9 +157,13 @@ test("a reader that waits gets what comes, whoever else reads how slowly, until 
   const { ring } = await open();
   const stop = new AbortController();
   const read = async () => {
-    const cursor = ring.cursor(0);
+    const cursor = ring.createCursor(0);
     let text = "";
-    for (let some = await cursor.wait(stop.signal); some.length > 0; some = await cursor.wait(stop.signal))
+    for (
+      let some = await cursor.waitForNext(stop.signal);
+      some.length > 0;
+      some = await cursor.waitForNext(stop.signal)
+    )
       text += show(some).join("");
     return text;
   };
@@ -180,7 +184,7 @@ test("any bytes in place of a segment give whole entries one behind the other, o
   const damage = fc.array(fc.tuple(fc.nat(400), fc.nat(255)), { maxLength: 3 });
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
-      const { entries } = entriesOf(Buffer.from(bytes), { end: 0, sequence: -1 });
+      const { entries } = parseEntries(Buffer.from(bytes), { end: 0, sequence: -1 });
       expect(entries).toEqual([]);
     }),
     { numRuns: Number(process.env["FUZZ_CASES"] ?? 3000) },
@@ -190,8 +194,8 @@ test("any bytes in place of a segment give whole entries one behind the other, o
       const whole = bytesOf(texts);
       const bytes = Buffer.from(whole);
       for (const [at, value] of changes) if (at < bytes.length) bytes[at] = value;
-      const { entries } = entriesOf(bytes, { end: 0, sequence: -1 });
-      const good = entriesOf(whole, { end: 0, sequence: -1 }).entries;
+      const { entries } = parseEntries(bytes, { end: 0, sequence: -1 });
+      const good = parseEntries(whole, { end: 0, sequence: -1 }).entries;
       expect(good).toHaveLength(texts.length);
       expect(entries).toEqual(good.slice(0, entries.length));
     }),
@@ -205,8 +209,8 @@ function bytesOf(texts: readonly Uint8Array[]): Buffer {
     texts.flatMap((text, sequence) => {
       const data = Buffer.from(text);
       const entry = { type: 1, offset, sequence, time: 5, data };
-      offset = endOf(entry);
-      return [headerOf(entry), data];
+      offset = getEntryEnd(entry);
+      return [createHeader(entry), data];
     }),
   );
 }

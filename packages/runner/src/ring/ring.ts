@@ -1,12 +1,12 @@
 import { open, rm, unlink, type FileHandle } from "node:fs/promises";
-import { Bell } from "../support/bell.ts";
+import { Notifier } from "../support/notifier.ts";
 import { isSystemError } from "../support/files.ts";
 import { ensureStateFolder } from "../support/state-file.ts";
 import { RingCursor } from "./cursor.ts";
 import { EntryIndex } from "./entry-index.ts";
-import { endOf, HEADER_BYTES, headerOf, MAX_DATA_BYTES, spanOf, type RingEntry } from "./record.ts";
-import { newSegment, restoreSegments, type Segment } from "./segment.ts";
-import { Tail } from "./tail.ts";
+import { getEntryEnd, headerBytes, createHeader, maxDataBytes, getDataSpan, type RingEntry } from "./ring-entry.ts";
+import { createSegment, restoreSegments, type RingSegment } from "./segment.ts";
+import { RingTail } from "./ring-tail.ts";
 
 /**
  * Output that is kept up to a limit, on disk, under absolute offsets. The oldest entries make room for new ones.
@@ -27,32 +27,32 @@ export interface RingOptions {
 }
 
 /** Files a full ring is made of. One more is on disk while the oldest is emptied. */
-const SEGMENTS = 8;
-const TAIL_BYTES = 512 * 1024;
-const BEHIND_BYTES = 4 * 1024 * 1024;
-const BATCH_ENTRIES = 256;
+const segmentCount = 8;
+const tailBytes = 512 * 1024;
+const maxBehindBytes = 4 * 1024 * 1024;
+const batchEntries = 256;
 /** Entries wait so long for others to be written with, unless there are many. */
-const GATHER_MS = 20;
-const GATHER_BYTES = 1024 * 1024;
+const gatherMs = 20;
+const gatherBytes = 1024 * 1024;
 
 export class Ring implements AsyncDisposable {
   /** Rings when there is something to read, or nothing more to come. */
-  readonly changed = new Bell();
+  readonly changed = new Notifier();
   readonly #options: RingOptions;
   readonly #index = new EntryIndex();
-  readonly #tail = new Tail();
-  readonly #caughtUp = new Bell();
-  #segments: Segment[] = [];
+  readonly #tail = new RingTail();
+  readonly #diskCaughtUp = new Notifier();
+  #segments: RingSegment[] = [];
   #end = 0;
   #sequence = 0;
   /** Entries from this offset on go to a file of their own. */
-  #cutAt = 0;
-  #waiting: RingEntry[] = [];
-  #waitingBytes = 0;
+  #clearedOffset = 0;
+  #pending: RingEntry[] = [];
+  #pendingBytes = 0;
   #writing: Promise<void> | undefined;
-  #hurry: (() => void) | undefined;
-  #handle: { readonly segment: Segment; readonly file: FileHandle } | undefined;
-  #faulty = false;
+  #flushNow: (() => void) | undefined;
+  #handle: { readonly segment: RingSegment; readonly file: FileHandle } | undefined;
+  #hasFault = false;
   #closed = false;
   #complete = false;
 
@@ -65,15 +65,15 @@ export class Ring implements AsyncDisposable {
     await ensureStateFolder(options.folder);
     const ring = new Ring(options);
     const { segments, damaged } = await restoreSegments(options.folder, {
-      longest: options.maxBytes / SEGMENTS + 2 * (MAX_DATA_BYTES + HEADER_BYTES) + options.maxEntries * HEADER_BYTES,
+      longest: options.maxBytes / segmentCount + 2 * (maxDataBytes + headerBytes) + options.maxEntries * headerBytes,
       onEntry: (entry) => {
-        ring.#index.push(entry.offset, spanOf(entry.data));
+        ring.#index.push(entry.offset, getDataSpan(entry.data));
         ring.#sequence = entry.sequence + 1;
-        ring.#end = endOf(entry);
+        ring.#end = getEntryEnd(entry);
       },
     });
     ring.#segments = segments;
-    ring.#makeRoom();
+    ring.#evictOldest();
     return { ring, damaged };
   }
 
@@ -93,7 +93,7 @@ export class Ring implements AsyncDisposable {
   }
   /** Bytes on disk, and on their way there. */
   get size(): number {
-    return this.#segments.reduce((sum, { size }) => sum + size, this.#waitingBytes);
+    return this.#segments.reduce((sum, { size }) => sum + size, this.#pendingBytes);
   }
   /** Entries that were here and are no more. */
   get dropped(): number {
@@ -108,47 +108,47 @@ export class Ring implements AsyncDisposable {
   }
   /** Whether the disk does not follow: more now would only fill memory. */
   get isBehind(): boolean {
-    return this.#waitingBytes > BEHIND_BYTES;
+    return this.#pendingBytes > maxBehindBytes;
   }
 
   /** Data longer than an entry may be becomes several. The buffer is the ring's from now on. */
   append(type: number, data: Buffer, time = Date.now()): void {
     if (this.#closed || this.#complete) return;
-    for (let at = 0; at === 0 || at < data.length; at += MAX_DATA_BYTES) {
-      const piece = data.length <= MAX_DATA_BYTES ? data : data.subarray(at, at + MAX_DATA_BYTES);
+    for (let start = 0; start === 0 || start < data.length; start += maxDataBytes) {
+      const piece = data.length <= maxDataBytes ? data : data.subarray(start, start + maxDataBytes);
       const entry: RingEntry = { type, offset: this.#end, sequence: this.#sequence++, time, data: piece };
-      this.#end = endOf(entry);
-      this.#index.push(entry.offset, spanOf(piece));
+      this.#end = getEntryEnd(entry);
+      this.#index.push(entry.offset, getDataSpan(piece));
       this.#tail.push(entry);
-      this.#waiting.push(entry);
-      this.#waitingBytes += piece.length + HEADER_BYTES;
+      this.#pending.push(entry);
+      this.#pendingBytes += piece.length + headerBytes;
     }
-    this.#makeRoom();
-    this.#writing ??= this.#write();
-    if (this.#waitingBytes >= GATHER_BYTES) this.#hurry?.();
-    this.changed.ring();
+    this.#evictOldest();
+    this.#writing ??= this.#writePending();
+    if (this.#pendingBytes >= gatherBytes) this.#flushNow?.();
+    this.changed.notify();
   }
 
   /** Resolves when the disk follows again. */
-  async caughtUp(): Promise<void> {
-    while (this.isBehind) await this.#caughtUp.wait();
+  async waitForDisk(): Promise<void> {
+    while (this.isBehind) await this.#diskCaughtUp.wait();
   }
 
   /** Nothing will be appended any more: readers that come to the end are done. */
   finish(): void {
     this.#complete = true;
-    this.changed.ring();
+    this.changed.notify();
   }
 
   /** Readers start where they like; each reads at its own pace and slows nobody. */
-  cursor(from: number): RingCursor {
-    const owner = { segments: () => this.#segments, tail: this.#tail };
-    return new RingCursor(this, owner, from);
+  createCursor(offset: number): RingCursor {
+    const source = { segments: () => this.#segments, tail: this.#tail };
+    return new RingCursor(this, source, offset);
   }
 
   /** Forgets all entries, on disk too, and begins again with this one. Offsets go on. */
   async clear(type: number, data: Buffer): Promise<void> {
-    this.#cutAt = this.#end;
+    this.#clearedOffset = this.#end;
     this.#index.clear();
     this.append(type, data);
     await this.flush();
@@ -166,7 +166,7 @@ export class Ring implements AsyncDisposable {
   /** Resolves when everything appended so far was handed to the disk. */
   async flush(): Promise<void> {
     while (this.#writing) {
-      this.#hurry?.();
+      this.#flushNow?.();
       await this.#writing;
     }
   }
@@ -174,7 +174,7 @@ export class Ring implements AsyncDisposable {
   /** As `flush`, and no loss of power takes it back. */
   async save(): Promise<void> {
     await this.flush();
-    await this.#handle?.file.sync().catch((error: unknown) => this.#fault(error));
+    await this.#handle?.file.sync().catch((error: unknown) => this.#reportFault(error));
   }
 
   async close(): Promise<void> {
@@ -198,7 +198,7 @@ export class Ring implements AsyncDisposable {
     return this.close();
   }
 
-  #makeRoom(): void {
+  #evictOldest(): void {
     const { maxEntries, maxBytes } = this.#options;
     while (this.#index.count > 1 && (this.#index.count > maxEntries || this.#index.bytes > maxBytes))
       this.#index.shift();
@@ -207,72 +207,74 @@ export class Ring implements AsyncDisposable {
 
   /** Removes the files that hold nothing any more, but not the one that is written to. */
   #dropSegments(): void {
-    const gone = this.#segments.filter((segment) => segment.end <= this.first && segment !== this.#handle?.segment);
-    if (gone.length === 0) return;
-    this.#segments = this.#segments.filter((segment) => !gone.includes(segment));
-    for (const { path } of gone)
-      unlink(path).catch((error: unknown) => isSystemError(error, "ENOENT") || this.#fault(error));
+    const emptySegments = this.#segments.filter(
+      (segment) => segment.end <= this.first && segment !== this.#handle?.segment,
+    );
+    if (emptySegments.length === 0) return;
+    this.#segments = this.#segments.filter((segment) => !emptySegments.includes(segment));
+    for (const { path } of emptySegments)
+      unlink(path).catch((error: unknown) => isSystemError(error, "ENOENT") || this.#reportFault(error));
   }
 
-  async #write(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      await this.#gather();
-      const batch = this.#waiting.splice(0, BATCH_ENTRIES);
+  async #writePending(): Promise<void> {
+    while (this.#pending.length > 0) {
+      await this.#waitForBatch();
+      const batch = this.#pending.splice(0, batchEntries);
       try {
         await this.#writeBatch(batch);
-        this.#faulty = false;
+        this.#hasFault = false;
       } catch (error) {
-        await this.#leaveFile();
-        this.#fault(error);
+        await this.#abandonFile();
+        this.#reportFault(error);
       }
-      for (const { data } of batch) this.#waitingBytes -= data.length + HEADER_BYTES;
-      this.#tail.trim(TAIL_BYTES, (batch.at(-1)?.sequence ?? 0) + 1);
-      if (!this.isBehind) this.#caughtUp.ring();
+      for (const { data } of batch) this.#pendingBytes -= data.length + headerBytes;
+      this.#tail.trim(tailBytes, (batch.at(-1)?.sequence ?? 0) + 1);
+      if (!this.isBehind) this.#diskCaughtUp.notify();
     }
     this.#writing = undefined;
   }
 
-  async #gather(): Promise<void> {
-    if (this.#waitingBytes >= GATHER_BYTES) return;
+  async #waitForBatch(): Promise<void> {
+    if (this.#pendingBytes >= gatherBytes) return;
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, GATHER_MS);
-      this.#hurry = () => {
+      const timer = setTimeout(resolve, gatherMs);
+      this.#flushNow = () => {
         clearTimeout(timer);
         resolve();
       };
     });
-    this.#hurry = undefined;
+    this.#flushNow = undefined;
   }
 
   async #writeBatch(batch: readonly RingEntry[]): Promise<void> {
-    let at = 0;
-    while (at < batch.length) {
-      const { segment, file } = await this.#fileFor(batch[at]);
+    let index = 0;
+    while (index < batch.length) {
+      const { segment, file } = await this.#getFile(batch[index]);
       const pieces: Buffer[] = [];
       const { maxBytes, maxEntries } = this.#options;
       let { size, count, end } = segment;
-      for (let entry = batch[at]; entry; entry = batch[++at]) {
-        if (size > maxBytes / SEGMENTS || count >= maxEntries / SEGMENTS || this.#isCut(segment, entry)) break;
-        pieces.push(headerOf(entry), entry.data);
-        size += HEADER_BYTES + entry.data.length;
+      for (let entry = batch[index]; entry; entry = batch[++index]) {
+        if (size > maxBytes / segmentCount || count >= maxEntries / segmentCount || this.#isCut(segment, entry)) break;
+        pieces.push(createHeader(entry), entry.data);
+        size += headerBytes + entry.data.length;
         count += 1;
-        end = endOf(entry);
+        end = getEntryEnd(entry);
       }
       await writeAll(file, pieces, segment.size);
       Object.assign(segment, { size, count, end });
     }
   }
 
-  async #fileFor(entry: RingEntry | undefined): Promise<{ segment: Segment; file: FileHandle }> {
+  async #getFile(entry: RingEntry | undefined): Promise<{ segment: RingSegment; file: FileHandle }> {
     const { folder, maxBytes, maxEntries } = this.#options;
     const current = this.#handle;
     if (current) {
       const { size, count } = current.segment;
-      const hasRoom = size <= maxBytes / SEGMENTS && count < maxEntries / SEGMENTS;
+      const hasRoom = size <= maxBytes / segmentCount && count < maxEntries / segmentCount;
       if (hasRoom && entry && !this.#isCut(current.segment, entry)) return current;
     }
     await this.#closeFile();
-    const segment = newSegment(folder, entry?.offset ?? this.#end);
+    const segment = createSegment(folder, entry?.offset ?? this.#end);
     const file = await open(segment.path, "w", 0o600);
     this.#segments.push(segment);
     this.#handle = { segment, file };
@@ -280,28 +282,28 @@ export class Ring implements AsyncDisposable {
     return this.#handle;
   }
 
-  #isCut(segment: Segment, entry: RingEntry): boolean {
-    return segment.start < this.#cutAt && entry.offset >= this.#cutAt;
+  #isCut(segment: RingSegment, entry: RingEntry): boolean {
+    return segment.start < this.#clearedOffset && entry.offset >= this.#clearedOffset;
   }
 
   /** After a write that failed: what is behind the good entries of this file is never looked at. */
-  async #leaveFile(): Promise<void> {
+  async #abandonFile(): Promise<void> {
     const segment = this.#handle?.segment;
     await this.#closeFile();
     if (segment?.count !== 0) return;
-    this.#segments = this.#segments.filter((other) => other !== segment);
+    this.#segments = this.#segments.filter((candidate) => candidate !== segment);
     await unlink(segment.path).catch(() => undefined);
   }
 
   async #closeFile(): Promise<void> {
     const handle = this.#handle;
     this.#handle = undefined;
-    await handle?.file.close().catch((error: unknown) => this.#fault(error));
+    await handle?.file.close().catch((error: unknown) => this.#reportFault(error));
   }
 
-  #fault(error: unknown): void {
-    if (this.#faulty) return;
-    this.#faulty = true;
+  #reportFault(error: unknown): void {
+    if (this.#hasFault) return;
+    this.#hasFault = true;
     this.#options.onFault?.(error);
   }
 }
@@ -311,8 +313,9 @@ async function writeAll(file: FileHandle, pieces: Buffer[], position: number): P
   const total = pieces.reduce((sum, { length }) => sum + length, 0);
   const { bytesWritten } = await file.writev(pieces, position);
   if (bytesWritten === total) return;
-  const rest = Buffer.concat(pieces).subarray(bytesWritten);
-  for (let at = 0; at < rest.length;) {
-    at += (await file.write(rest, at, rest.length - at, position + bytesWritten + at)).bytesWritten;
+  const remainder = Buffer.concat(pieces).subarray(bytesWritten);
+  for (let offset = 0; offset < remainder.length;) {
+    offset += (await file.write(remainder, offset, remainder.length - offset, position + bytesWritten + offset))
+      .bytesWritten;
   }
 }

@@ -1,4 +1,4 @@
 /** Finds files of the workspace by name and by content. */
-export { searchContents } from "./contents.ts";
-export { searchNames } from "./names.ts";
-export { findRipgrep } from "./ripgrep.ts";
+export { searchContents } from "./search-contents.ts";
+export { searchNames } from "./search-names.ts";
+export { findRipgrep } from "./ripgrep-locator.ts";

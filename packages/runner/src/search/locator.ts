@@ -2,7 +2,7 @@ import type { ContentSearch } from "@wharf/contract";
 import type { TreeEntry } from "../files/index.ts";
 
 /** Where a line with matches stands in a file. */
-export interface FoundLine {
+export interface MatchedLine {
   /** Counted from 1. */
   readonly line: number;
   /** Of the line's begin in the file, in bytes. */
@@ -16,13 +16,13 @@ export interface FoundLine {
 }
 
 /** How much of a line is kept to know it again. */
-export const MOST_BEGIN = 4_096; // bytes
+export const maxBeginBytes = 4_096; // bytes
 
 /** The lines of one file that match. */
-export interface FoundFile {
+export interface MatchedFile {
   /** From the workspace. */
   readonly path: string;
-  readonly lines: readonly FoundLine[];
+  readonly lines: readonly MatchedLine[];
 }
 
 export interface LocateOptions {
@@ -34,7 +34,7 @@ export interface LocateOptions {
 }
 
 /** Finds matching lines, file by file; the value at its end says whether a file or line was too large to be searched. */
-export type Locator = (options: LocateOptions) => AsyncGenerator<FoundFile, { tooLarge: boolean }, undefined>;
+export type Locator = (options: LocateOptions) => AsyncGenerator<MatchedFile, { tooLarge: boolean }, undefined>;
 
 /** Files that are larger are not searched. */
-export const MOST_FILE = 16 * 1024 * 1024; // bytes
+export const maxFileBytes = 16 * 1024 * 1024; // bytes

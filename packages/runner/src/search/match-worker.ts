@@ -1,15 +1,15 @@
-import type { FoundLine } from "./locator.ts";
+import type { MatchedLine } from "./locator.ts";
 
-export interface MatchSetup {
+export interface MatchWorkerOptions {
   source: string;
   flags: string;
-  mostLines: number;
-  mostBegin: number;
-  mostFile: number;
+  maxLines: number;
+  maxBeginBytes: number;
+  maxFileBytes: number;
 }
 
 /** Of each file its lines that match; files that are no text, or are gone, have none. */
-export type MatchAnswer = (FoundLine[] | "too large")[];
+export type MatchResult = (MatchedLine[] | "too large")[];
 
 /**
  * Runs in a thread of its own, because a regular expression may take for ever and only a thread can be ended then. It
@@ -20,65 +20,66 @@ export type MatchAnswer = (FoundLine[] | "too large")[];
 export function serveMatches(): void {
   const { parentPort, workerData } = process.getBuiltinModule("node:worker_threads");
   const { closeSync, constants, fstatSync, openSync, readSync } = process.getBuiltinModule("node:fs");
-  const { source, flags, mostLines, mostBegin, mostFile }: MatchSetup = workerData;
+  const { source, flags, maxLines, maxBeginBytes, maxFileBytes }: MatchWorkerOptions = workerData;
   const expression = new RegExp(source, flags);
 
   /**
    * How many bytes the first characters of a line stand for. What was no UTF-8 has become one sign for each beginning of a
    * character that came to nothing, as the standard has it; the sign's own length says nothing.
    */
-  const bytesBehind = (bytes: Buffer, characters: number): number => {
-    let at = 0;
-    for (let units = 0; units < characters && at < bytes.length; units += 1) {
-      const lead = bytes[at] ?? 0;
+  const countPrefixBytes = (bytes: Buffer, characters: number): number => {
+    let offset = 0;
+    for (let units = 0; units < characters && offset < bytes.length; units += 1) {
+      const lead = bytes[offset] ?? 0;
       const length = lead < 0xc2 || lead > 0xf4 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
       const lowest = lead === 0xe0 ? 0xa0 : lead === 0xf0 ? 0x90 : 0x80;
       const highest = lead === 0xed ? 0x9f : lead === 0xf4 ? 0x8f : 0xbf;
-      let taken = 1;
-      for (; taken < length; taken += 1) {
-        const next = bytes[at + taken] ?? 0;
-        if (taken === 1 ? next < lowest || next > highest : next < 0x80 || next > 0xbf) break;
+      let byteCount = 1;
+      for (; byteCount < length; byteCount += 1) {
+        const next = bytes[offset + byteCount] ?? 0;
+        if (byteCount === 1 ? next < lowest || next > highest : next < 0x80 || next > 0xbf) break;
       }
-      at += taken;
-      if (length === 4 && taken === 4) units += 1;
+      offset += byteCount;
+      if (length === 4 && byteCount === 4) units += 1;
     }
-    return at;
+    return offset;
   };
 
-  const rangesIn = (line: string, bytes: Buffer): FoundLine["ranges"] => {
+  const getRanges = (line: string, bytes: Buffer): MatchedLine["ranges"] => {
     const ranges: { start: number; end: number }[] = [];
     const isText = !line.includes("\uFFFD");
-    const offsetOf = (at: number) => (isText ? Buffer.byteLength(line.slice(0, at)) : bytesBehind(bytes, at));
+    const toByteOffset = (index: number) =>
+      isText ? Buffer.byteLength(line.slice(0, index)) : countPrefixBytes(bytes, index);
     expression.lastIndex = 0;
-    for (let found = expression.exec(line); found && ranges.length < 100; found = expression.exec(line)) {
-      ranges.push({ start: offsetOf(found.index), end: offsetOf(found.index + found[0].length) });
-      if (found[0] === "") expression.lastIndex += 1;
+    for (let match = expression.exec(line); match && ranges.length < 100; match = expression.exec(line)) {
+      ranges.push({ start: toByteOffset(match.index), end: toByteOffset(match.index + match[0].length) });
+      if (match[0] === "") expression.lastIndex += 1;
     }
     return ranges;
   };
 
-  const linesIn = (bytes: Buffer): FoundLine[] => {
-    const found: FoundLine[] = [];
+  const getMatchedLines = (bytes: Buffer): MatchedLine[] => {
+    const lines: MatchedLine[] = [];
     let offset = 0;
-    for (const [at, line] of bytes.toString().split("\n").entries()) {
+    for (const [index, line] of bytes.toString().split("\n").entries()) {
       const newline = bytes.indexOf(10, offset);
       const end = newline === -1 ? bytes.length : newline + 1;
       // Behind the last line's end stands no further line.
-      if (offset === bytes.length || found.length === mostLines) break;
-      const ranges = rangesIn(line.endsWith("\r") ? line.slice(0, -1) : line, bytes.subarray(offset, end));
-      const begin = new Uint8Array(bytes.subarray(offset, Math.min(end, offset + mostBegin)));
-      if (ranges.length > 0) found.push({ line: at + 1, offset, length: end - offset, ranges, begin });
+      if (offset === bytes.length || lines.length === maxLines) break;
+      const ranges = getRanges(line.endsWith("\r") ? line.slice(0, -1) : line, bytes.subarray(offset, end));
+      const begin = new Uint8Array(bytes.subarray(offset, Math.min(end, offset + maxBeginBytes)));
+      if (ranges.length > 0) lines.push({ line: index + 1, offset, length: end - offset, ranges, begin });
       offset = end;
     }
-    return found;
+    return lines;
   };
 
-  const bytesOf = (path: string): Buffer | "too large" | undefined => {
+  const readBytes = (path: string): Buffer | "too large" | undefined => {
     const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     try {
       const stats = fstatSync(file);
       if (!stats.isFile()) return undefined;
-      if (stats.size > mostFile) return "too large";
+      if (stats.size > maxFileBytes) return "too large";
       const bytes = Buffer.allocUnsafe(stats.size);
       let filled = 0;
       for (let read = -1; read !== 0 && filled < bytes.length; filled += read)
@@ -89,16 +90,16 @@ export function serveMatches(): void {
     }
   };
 
-  const matchesIn = (path: string): FoundLine[] | "too large" => {
+  const getMatches = (path: string): MatchedLine[] | "too large" => {
     let bytes: Buffer | "too large" | undefined;
     try {
-      bytes = bytesOf(path);
+      bytes = readBytes(path);
     } catch {
       return [];
     }
     if (bytes === "too large") return bytes;
-    return bytes === undefined || bytes.includes(0) ? [] : linesIn(bytes);
+    return bytes === undefined || bytes.includes(0) ? [] : getMatchedLines(bytes);
   };
 
-  parentPort?.on("message", (paths: string[]) => parentPort.postMessage(paths.map(matchesIn) satisfies MatchAnswer));
+  parentPort?.on("message", (paths: string[]) => parentPort.postMessage(paths.map(getMatches) satisfies MatchResult));
 }

@@ -3,7 +3,7 @@ import type { ContentSearch } from "@wharf/contract";
 type PatternInput = Pick<ContentSearch, "pattern" | "mode" | "case" | "whole_word">;
 
 /** The pattern as a regular expression of JavaScript. Throws a SyntaxError where it is none. */
-export function expressionOf({ pattern, mode, whole_word, ...input }: PatternInput): { source: string; flags: string } {
+export function toExpression({ pattern, mode, whole_word, ...input }: PatternInput): { source: string; flags: string } {
   const body = mode === "literal" ? pattern.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&") : pattern;
   const source = whole_word ? `(?<![\\p{L}\\p{N}_])(?:${body})(?![\\p{L}\\p{N}_])` : body;
   const insensitive = input.case === "insensitive" || (input.case === "smart" && !/\p{Lu}/u.test(pattern));
@@ -13,9 +13,9 @@ export function expressionOf({ pattern, mode, whole_word, ...input }: PatternInp
 }
 
 /** What is wrong with it; nothing where it is good. */
-export function checkPattern(input: PatternInput): string | undefined {
+export function getPatternError(input: PatternInput): string | undefined {
   try {
-    const { source, flags } = expressionOf(input);
+    const { source, flags } = toExpression(input);
     new RegExp(source, flags);
     return undefined;
   } catch (error) {

@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import { ContentSearch, NameSearch, type SearchLine } from "@wharf/contract";
 import { during, startFlipping } from "../files/fixtures/flipper.ts";
 import { TestFolder } from "../files/fixtures/folder.ts";
-import { fit, parseQuery } from "./fuzzy.ts";
+import { matchPath, parseQuery } from "./fuzzy-match.ts";
 import { findRipgrep, searchContents, searchNames } from "./index.ts";
 
 const fuzzCases = Number(process.env["FUZZ_CASES"] ?? 1_000);
@@ -301,7 +301,7 @@ test("what fits fits in order at the positions told, whatever the query", () => 
   fc.assert(
     fc.property(text, text, (query, path) => {
       const parsed = parseQuery(query);
-      const found = fit(parsed, path);
+      const found = matchPath(parsed, path);
       const folded = (text: string): string =>
         parsed.exactCase || text.toLowerCase().length !== text.length ? text : text.toLowerCase();
       if (found) {

@@ -2,13 +2,13 @@ import { crc32 } from "node:zlib";
 
 /** A line of a file with its checksum in eight hexadecimal digits before it, so that a garbled line is not read as another. */
 
-const PATTERN = /^([0-9a-f]{8}) /;
+const linePattern = /^([0-9a-f]{8}) /;
 
-export const encodeCheckedLine = (text: string): string => `${crc32(text).toString(16).padStart(8, "0")} ${text}\n`;
+export const toCheckedLine = (text: string): string => `${crc32(text).toString(16).padStart(8, "0")} ${text}\n`;
 
 /** Returns the text of a line without its line feed, or undefined if the line is not as it was written. */
-export function decodeCheckedLine(line: string): string | undefined {
-  const checksum = PATTERN.exec(line)?.[1];
+export function parseCheckedLine(line: string): string | undefined {
+  const checksum = linePattern.exec(line)?.[1];
   const text = line.slice(9);
   return checksum !== undefined && crc32(text) === Number.parseInt(checksum, 16) ? text : undefined;
 }

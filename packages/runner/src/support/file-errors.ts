@@ -2,12 +2,12 @@ import { WharfError } from "@wharf/contract";
 import { isDiskFull, isSystemError } from "./files.ts";
 
 /** What a failed system call on a caller's path means to the caller. What it cannot mean stays as it is. */
-export function fileError(error: unknown, path: string, what = "file"): unknown {
+export function toFileError(error: unknown, path: string, what = "file"): unknown {
   const cause = { cause: error };
   if (isSystemError(error, "ENOENT", "ENOTDIR")) return new WharfError("not_found", { what, id: path }, cause);
   // A link where none may be: it appeared a moment ago, or leads to itself.
   if (isSystemError(error, "ELOOP")) return new WharfError("path_outside", { path }, cause);
-  if (isSystemError(error, "EEXIST")) return alreadyThere(path, what, error);
+  if (isSystemError(error, "EEXIST")) return createAlreadyExistsError(path, what, error);
   if (isSystemError(error, "ENOTEMPTY"))
     return new WharfError(
       "conflict",
@@ -33,8 +33,8 @@ const refusals: Readonly<Record<string, string>> = {
   EFBIG: "would be larger than the file system allows",
 };
 
-export const notAFile = (path: string): WharfError =>
+export const createNotAFileError = (path: string): WharfError =>
   new WharfError("bad_request", { issues: [{ path, message: "is not a regular file" }] });
 
-export const alreadyThere = (path: string, what = "file", cause?: unknown): WharfError =>
+export const createAlreadyExistsError = (path: string, what = "file", cause?: unknown): WharfError =>
   new WharfError("conflict", { what: `${what} '${path}'`, from: "there already", to: "a new one" }, { cause });

@@ -13,15 +13,15 @@ export async function syncFolder(folder: string): Promise<void> {
 
 /** Replaces a file as a whole: whatever happens, the old or the new content is there afterwards. */
 export async function replaceFile(path: string, content: string): Promise<void> {
-  const fresh = `${path}.new`;
-  const handle = await open(fresh, "w", 0o600);
+  const temporaryPath = `${path}.new`;
+  const handle = await open(temporaryPath, "w", 0o600);
   try {
     await handle.writeFile(content);
     await handle.sync();
   } finally {
     await handle.close();
   }
-  await rename(fresh, path);
+  await rename(temporaryPath, path);
   await syncFolder(dirname(path));
 }
 

@@ -16,13 +16,13 @@ import { isSystemError } from "./files.ts";
 export async function lockFolder(folder: string): Promise<AsyncDisposable> {
   const handle = await open(folder, "r");
   // By the descriptor: a socket's path may have 108 bytes, the folder's own may have more.
-  const place = process.platform === "linux" ? `/proc/self/fd/${handle.fd}` : folder;
-  const own = `${place}/taking-${randomBytes(4).toString("hex")}`;
+  const folderPath = process.platform === "linux" ? `/proc/self/fd/${handle.fd}` : folder;
+  const ownSocket = `${folderPath}/taking-${randomBytes(4).toString("hex")}`;
   const server = createServer((socket) => socket.destroy());
   try {
-    server.listen(own);
+    server.listen(ownSocket);
     await once(server, "listening");
-    await takeNumber(own, place);
+    await claimNumber(ownSocket, folderPath);
   } catch (error) {
     server.close();
     await handle.close();
@@ -39,24 +39,24 @@ export async function lockFolder(folder: string): Promise<AsyncDisposable> {
   };
 }
 
-async function takeNumber(own: string, place: string): Promise<void> {
+async function claimNumber(ownSocket: string, folderPath: string): Promise<void> {
   try {
     for (;;) {
-      const before = await highestOf(place);
-      if (before > 0 && (await answers(`${place}/lock-${before}`))) throw inUse();
-      const number = before + 1;
-      if (!(await isLinked(own, `${place}/lock-${number}`))) continue;
-      if ((await highestOf(place)) > number) await rm(`${place}/lock-${number}`, { force: true });
-      else return await removeBelow(number, place);
+      const highest = await getHighestNumber(folderPath);
+      if (highest > 0 && (await isAnswering(`${folderPath}/lock-${highest}`))) throw createInUseError();
+      const number = highest + 1;
+      if (!(await isLinked(ownSocket, `${folderPath}/lock-${number}`))) continue;
+      if ((await getHighestNumber(folderPath)) > number) await rm(`${folderPath}/lock-${number}`, { force: true });
+      else return await removeLowerLocks(number, folderPath);
     }
   } finally {
-    await rm(own, { force: true });
+    await rm(ownSocket, { force: true });
   }
 }
 
-async function isLinked(own: string, lock: string): Promise<boolean> {
+async function isLinked(ownSocket: string, lock: string): Promise<boolean> {
   try {
-    await link(own, lock);
+    await link(ownSocket, lock);
     return true;
   } catch (error) {
     if (isSystemError(error, "EEXIST")) return false;
@@ -64,26 +64,27 @@ async function isLinked(own: string, lock: string): Promise<boolean> {
   }
 }
 
-async function removeBelow(number: number, place: string): Promise<void> {
-  for (const lower of await numbersIn(place))
-    if (lower < number) await rm(`${place}/lock-${lower}`, { recursive: true, force: true });
+async function removeLowerLocks(number: number, folderPath: string): Promise<void> {
+  for (const lower of await getLockNumbers(folderPath))
+    if (lower < number) await rm(`${folderPath}/lock-${lower}`, { recursive: true, force: true });
 }
 
-const highestOf = async (place: string): Promise<number> => Math.max(0, ...(await numbersIn(place)));
+const getHighestNumber = async (folderPath: string): Promise<number> =>
+  Math.max(0, ...(await getLockNumbers(folderPath)));
 
-async function numbersIn(place: string): Promise<number[]> {
-  const names = await readdir(place);
+async function getLockNumbers(folderPath: string): Promise<number[]> {
+  const names = await readdir(folderPath);
   return names.map((name) => Number(/^lock-(\d{1,15})$/.exec(name)?.[1] ?? 0)).filter((number) => number > 0);
 }
 
-const inUse = (): WharfError =>
+const createInUseError = (): WharfError =>
   new WharfError("conflict", {
     what: "runner's state folder",
     from: "in use by another daemon",
     to: "used by this one",
   });
 
-async function answers(path: string): Promise<boolean> {
+async function isAnswering(path: string): Promise<boolean> {
   const socket = connect(path);
   try {
     await once(socket, "connect");

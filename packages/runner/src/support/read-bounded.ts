@@ -1,9 +1,9 @@
 import type { FileHandle } from "node:fs/promises";
 
-const CHUNK = 256 * 1024; // bytes
+const chunkBytes = 256 * 1024; // bytes
 
 /** Bytes of a file from a position, at most so many. Fewer only where the file ends. */
-export async function readAt(file: FileHandle, position: number, length: number): Promise<Buffer> {
+export async function readBytes(file: FileHandle, position: number, length: number): Promise<Buffer> {
   const buffer = Buffer.allocUnsafe(length);
   let filled = 0;
   while (filled < length) {
@@ -15,14 +15,14 @@ export async function readAt(file: FileHandle, position: number, length: number)
 }
 
 /** A whole file; undefined where it is larger than the limit, also when it grew to that while it was read. */
-export async function readWhole(file: FileHandle, limit: number): Promise<Buffer | undefined> {
+export async function readWholeFile(file: FileHandle, limit: number): Promise<Buffer | undefined> {
   const { size } = await file.stat();
   if (size > limit) return undefined;
-  const begin = await readAt(file, 0, Math.min(size + 1, limit + 1));
+  const begin = await readBytes(file, 0, Math.min(size + 1, limit + 1));
   if (begin.length <= size) return begin;
   const chunks = [begin];
   let total = begin.length;
-  for await (const chunk of piecesOf(file, total)) {
+  for await (const chunk of readChunks(file, total)) {
     total += chunk.length;
     if (total > limit) return undefined;
     chunks.push(Buffer.from(chunk));
@@ -31,12 +31,12 @@ export async function readWhole(file: FileHandle, limit: number): Promise<Buffer
 }
 
 /** A file's bytes from a position to its end or to `end` (not included). A piece is valid until the next one. */
-export async function* piecesOf(file: FileHandle, from = 0, end = Number.MAX_SAFE_INTEGER): AsyncGenerator<Buffer> {
-  const buffer = Buffer.allocUnsafe(Math.min(CHUNK, Math.max(1, end - from)));
-  for (let at = from; at < end;) {
-    const { bytesRead } = await file.read(buffer, 0, Math.min(buffer.length, end - at), at);
+export async function* readChunks(file: FileHandle, start = 0, end = Number.MAX_SAFE_INTEGER): AsyncGenerator<Buffer> {
+  const buffer = Buffer.allocUnsafe(Math.min(chunkBytes, Math.max(1, end - start)));
+  for (let offset = start; offset < end;) {
+    const { bytesRead } = await file.read(buffer, 0, Math.min(buffer.length, end - offset), offset);
     if (bytesRead === 0) return;
-    at += bytesRead;
+    offset += bytesRead;
     yield buffer.subarray(0, bytesRead);
   }
 }

@@ -26,33 +26,33 @@ export class StateDisk {
 
   /** Gives the reserve up if the disk is full. */
   async makeRoom(): Promise<void> {
-    if (await this.isFull()) await this.#remove();
+    if (await this.isFull()) await this.#removeReserve();
   }
 
   /** Puts the reserve back if it is missing and there is ample room for it. */
   async keepReserve(): Promise<void> {
-    const there = await stat(this.#reserve).catch(() => undefined);
-    if (there?.isFile() && there.size === reserveBytes) return;
-    await this.#remove();
-    if ((await freeBytes(this.#folder)) < 4 * reserveBytes) return;
+    const reserveStats = await stat(this.#reserve).catch(() => undefined);
+    if (reserveStats?.isFile() && reserveStats.size === reserveBytes) return;
+    await this.#removeReserve();
+    if ((await getFreeBytes(this.#folder)) < 4 * reserveBytes) return;
     try {
       // Random, because a file system that compresses would keep no space back for zeros.
       await writeFile(this.#reserve, randomBytes(reserveBytes), { mode: 0o600 });
     } catch (error) {
       if (!isDiskFull(error)) throw error;
-      await this.#remove();
+      await this.#removeReserve();
     }
   }
 
-  #remove(): Promise<void> {
+  #removeReserve(): Promise<void> {
     return rm(this.#reserve, { recursive: true, force: true });
   }
 }
 
 /** Whether the disk that a folder is on has practically no space left. */
-export const isFull = async (folder: string): Promise<boolean> => (await freeBytes(folder)) < fullBelowBytes;
+export const isFull = async (folder: string): Promise<boolean> => (await getFreeBytes(folder)) < fullBelowBytes;
 
-async function freeBytes(folder: string): Promise<number> {
+async function getFreeBytes(folder: string): Promise<number> {
   const { bavail, bsize } = await statfs(folder);
   return bavail * bsize;
 }

@@ -1,9 +1,9 @@
 import { constants } from "node:fs";
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import { isSystemError } from "./files.ts";
-import { readWhole } from "./read-bounded.ts";
+import { readWholeFile } from "./read-bounded.ts";
 
-export type StateFile =
+export type StateFileResult =
   | { readonly kind: "missing" }
   | { readonly kind: "read"; readonly content: Buffer }
   /** The path holds something that the daemon never puts there. */
@@ -13,12 +13,12 @@ export type StateFile =
  * Reads a file of the daemon's own state. A folder, a socket, a file over the limit or one that the disk refuses is
  * reported instead of thrown: a damaged file must not keep the daemon from starting.
  */
-export async function readStateFile(path: string, maxBytes: number): Promise<StateFile> {
+export async function readStateFile(path: string, maxBytes: number): Promise<StateFileResult> {
   try {
     // Without O_NONBLOCK, a named pipe in the file's place would block the open for good.
     await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
     if (!(await file.stat()).isFile()) return { kind: "unusable", reason: "not a regular file" };
-    const content = await readWhole(file, maxBytes);
+    const content = await readWholeFile(file, maxBytes);
     return content ? { kind: "read", content } : { kind: "unusable", reason: `larger than ${maxBytes} bytes` };
   } catch (error) {
     if (isSystemError(error, "ENOENT")) return { kind: "missing" };
@@ -37,10 +37,10 @@ export async function setAside(path: string): Promise<void> {
 
 /** Creates a folder of the daemon's own state. Something else in its place is set aside. */
 export async function ensureStateFolder(path: string): Promise<void> {
-  const create = () => mkdir(path, { recursive: true, mode: 0o700 });
-  await create().catch(async (error: unknown) => {
+  const createFolder = () => mkdir(path, { recursive: true, mode: 0o700 });
+  await createFolder().catch(async (error: unknown) => {
     if (!isSystemError(error, "EEXIST")) throw error;
     await setAside(path);
-    await create();
+    await createFolder();
   });
 }

@@ -12,15 +12,15 @@ export class StopBudget {
   }
 
   /** What is left until this part is over, in ms. */
-  msUntil(part: number): number {
+  getRemainingMs(part: number): number {
     return Math.max(0, this.totalMs * part - (performance.now() - this.#begun));
   }
 
   /** Waits for a step until this part is over at the latest. A failed step does not keep the next one from being taken. */
-  async until(part: number, step: Promise<unknown>): Promise<void> {
-    const late = Promise.withResolvers<void>();
-    const timer = setTimeout(late.resolve, this.msUntil(part));
-    await Promise.race([step.catch(() => undefined), late.promise]);
+  async waitForStep(part: number, step: Promise<unknown>): Promise<void> {
+    const timeout = Promise.withResolvers<void>();
+    const timer = setTimeout(timeout.resolve, this.getRemainingMs(part));
+    await Promise.race([step.catch(() => undefined), timeout.promise]);
     clearTimeout(timer);
   }
 }

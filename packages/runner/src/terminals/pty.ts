@@ -4,7 +4,7 @@ import { access, constants } from "node:fs/promises";
 import { constants as osConstants } from "node:os";
 import { delimiter, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Utf8Edge } from "../ring/index.ts";
+import { Utf8Splitter } from "../ring/index.ts";
 import { isSystemError } from "../support/files.ts";
 import { WharfError } from "@wharf/contract";
 
@@ -27,12 +27,12 @@ interface PtyOptions {
 }
 
 /** A kernel hands out a terminal's output 4 KiB at a time; what is there at once becomes one piece. */
-const PIECE_BYTES = 32 * 1024;
+const pieceBytes = 32 * 1024;
 /** Input that the program has not taken. */
-const MOST_INPUT = 1024 * 1024;
-const RETRY = 10; // ms
-const QUIET = 50; // ms without output after which a terminal whose program ended is closed
-const LINGER = 2_000; // ms that a child left behind may go on printing
+const maxInputBytes = 1024 * 1024;
+const retryIntervalMs = 10; // ms
+const quietMs = 50; // ms without output after which a terminal whose program ended is closed
+const lingerMs = 2_000; // ms that a child left behind may go on printing
 
 /** A program on a terminal of its own. */
 export interface Pty {
@@ -46,8 +46,8 @@ export interface Pty {
   close(): void;
 }
 
-export async function startPty(options: PtyOptions): Promise<Pty> {
-  const file = await programOf(options);
+export async function createPty(options: PtyOptions): Promise<Pty> {
+  const file = await getProgramPath(options);
   // A native module: loaded when the first terminal is opened, not when the daemon starts.
   const { spawn } = await import("@lydell/node-pty");
   const { command, cwd, environment: env, cols, rows } = options;
@@ -59,12 +59,12 @@ export async function startPty(options: PtyOptions): Promise<Pty> {
     env,
     encoding: null,
   });
-  const collector = new Collector(options.onData);
+  const collector = new OutputCollector(options.onData);
   // With `encoding: null` these are bytes, which the type does not say.
   pty.onData((data: unknown) => collector.add(Buffer.isBuffer(data) ? data : Buffer.from(String(data))));
   pty.onExit(({ exitCode, signal }) => {
     collector.end();
-    options.onExit(signal ? { exit_code: null, signal: nameOf(signal) } : { exit_code: exitCode, signal: null });
+    options.onExit(signal ? { exit_code: null, signal: getSignalName(signal) } : { exit_code: exitCode, signal: null });
   });
   const socket: unknown = Reflect.get(pty, "_socket");
   const fd: unknown = Reflect.get(pty, "_fd");
@@ -72,11 +72,11 @@ export async function startPty(options: PtyOptions): Promise<Pty> {
     pty.kill("SIGKILL");
     throw new WharfError("unsupported", { what: "this version of the terminal library" });
   }
-  const close = closeWhenRead(socket, collector);
-  const typing = new Typing(fd, socket);
+  const close = createCloser(socket, collector);
+  const inputQueue = new InputQueue(fd, socket);
   return {
     pid: pty.pid,
-    write: (data) => typing.add(Buffer.from(data)),
+    write: (data) => inputQueue.push(Buffer.from(data)),
     resize(width, height) {
       if (!socket.destroyed) pty.resize(width, height);
     },
@@ -90,26 +90,26 @@ export async function startPty(options: PtyOptions): Promise<Pty> {
  * The library closes a terminal 200 ms after its program ended, also one that is paused and whose last output was not
  * read yet. Here it is read first, for as long as something comes.
  */
-function closeWhenRead(socket: Socket, collector: Collector): () => void {
+function createCloser(socket: Socket, collector: OutputCollector): () => void {
   const destroy = socket.destroy.bind(socket);
-  let closing = false;
+  let isClosing = false;
   socket.destroy = (error) => {
-    if (closing || error) return destroy(error);
-    closing = true;
-    const began = performance.now();
-    const read = async (): Promise<void> => {
-      for (let count = -1; count !== collector.count && performance.now() - began < LINGER;) {
+    if (isClosing || error) return destroy(error);
+    isClosing = true;
+    const startedAt = performance.now();
+    const drainOutput = async (): Promise<void> => {
+      for (let count = -1; count !== collector.count && performance.now() - startedAt < lingerMs;) {
         ({ count } = collector);
-        await sleep(QUIET);
+        await sleep(quietMs);
       }
       destroy();
     };
     socket.resume();
-    void read();
+    void drainOutput();
     return socket;
   };
   return () => {
-    closing = true;
+    isClosing = true;
     destroy();
   };
 }
@@ -118,10 +118,10 @@ function closeWhenRead(socket: Socket, collector: Collector): () => void {
  * Input that waits for its program. Not written by the library: a terminal whose program does not read says it can be
  * written to and then takes nothing, and waiting for that is a loop at full speed.
  */
-class Typing {
+class InputQueue {
   readonly #fd: number;
   readonly #socket: Socket;
-  #waiting: Buffer[] = [];
+  #pendingChunks: Buffer[] = [];
   #bytes = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -130,35 +130,35 @@ class Typing {
     this.#socket = socket;
     socket.once("close", () => {
       clearTimeout(this.#timer);
-      this.#waiting = [];
+      this.#pendingChunks = [];
     });
   }
 
-  add(data: Buffer): void {
-    if (this.#bytes + data.length > MOST_INPUT)
+  push(data: Buffer): void {
+    if (this.#bytes + data.length > maxInputBytes)
       throw new WharfError("conflict", { what: "program", from: "not reading its input", to: "given more" });
-    this.#waiting.push(data);
+    this.#pendingChunks.push(data);
     this.#bytes += data.length;
-    if (this.#timer === undefined) this.#write();
+    if (this.#timer === undefined) this.#writePending();
   }
 
-  #write(): void {
+  #writePending(): void {
     this.#timer = undefined;
-    for (let data = this.#waiting[0]; data; data = this.#waiting[0]) {
+    for (let data = this.#pendingChunks[0]; data; data = this.#pendingChunks[0]) {
       // Closed, the number is soon another file's.
       if (this.#socket.destroyed) return;
-      const written = this.#some(data);
-      this.#bytes -= written;
-      if (written === data.length) this.#waiting.shift();
-      else this.#waiting[0] = data.subarray(written);
-      if (written === 0) {
-        this.#timer = setTimeout(() => this.#write(), RETRY);
+      const writtenBytes = this.#writeChunk(data);
+      this.#bytes -= writtenBytes;
+      if (writtenBytes === data.length) this.#pendingChunks.shift();
+      else this.#pendingChunks[0] = data.subarray(writtenBytes);
+      if (writtenBytes === 0) {
+        this.#timer = setTimeout(() => this.#writePending(), retryIntervalMs);
         return;
       }
     }
   }
 
-  #some(data: Buffer): number {
+  #writeChunk(data: Buffer): number {
     try {
       return writeSync(this.#fd, data);
     } catch (error) {
@@ -169,12 +169,12 @@ class Typing {
   }
 }
 
-class Collector {
-  readonly #edge = new Utf8Edge();
+class OutputCollector {
+  readonly #edge = new Utf8Splitter();
   readonly #onData: (data: Buffer) => void;
   #chunks: Buffer[] = [];
   #bytes = 0;
-  #turn: NodeJS.Immediate | undefined;
+  #flushTimer: NodeJS.Immediate | undefined;
   /** How often something came. */
   count = 0;
 
@@ -186,42 +186,42 @@ class Collector {
     this.count += 1;
     this.#chunks.push(chunk);
     this.#bytes += chunk.length;
-    if (this.#bytes >= PIECE_BYTES) this.#flush();
-    else this.#turn ??= setImmediate(() => this.#flush());
+    if (this.#bytes >= pieceBytes) this.#flush();
+    else this.#flushTimer ??= setImmediate(() => this.#flush());
   }
 
   end(): void {
     this.#flush();
-    const rest = this.#edge.end();
-    if (rest.length > 0) this.#onData(rest);
+    const remainder = this.#edge.end();
+    if (remainder.length > 0) this.#onData(remainder);
   }
 
   #flush(): void {
-    clearImmediate(this.#turn);
-    this.#turn = undefined;
+    clearImmediate(this.#flushTimer);
+    this.#flushTimer = undefined;
     if (this.#bytes === 0) return;
-    const whole = this.#edge.write(Buffer.concat(this.#chunks, this.#bytes));
+    const completeText = this.#edge.write(Buffer.concat(this.#chunks, this.#bytes));
     this.#chunks = [];
     this.#bytes = 0;
-    if (whole.length > 0) this.#onData(whole);
+    if (completeText.length > 0) this.#onData(completeText);
   }
 }
 
 /** The library tells of a program that is not there only by its exit. */
-async function programOf({ shell: name, cwd, environment }: PtyOptions): Promise<string> {
+async function getProgramPath({ shell: name, cwd, environment }: PtyOptions): Promise<string> {
   const folders = name.includes("/") ? ["."] : (environment["PATH"] ?? "").split(delimiter);
-  const places = folders.map((folder) => resolve(cwd, folder, name));
-  for (const place of places) {
-    const there = await access(place, constants.X_OK).then(
+  const candidates = folders.map((folder) => resolve(cwd, folder, name));
+  for (const candidate of candidates) {
+    const isExecutable = await access(candidate, constants.X_OK).then(
       () => true,
       () => false,
     );
-    if (there) return place;
+    if (isExecutable) return candidate;
   }
   throw new WharfError("bad_request", {
     issues: [{ path: "shell", message: `'${name.slice(0, 200)}' cannot be started` }],
   });
 }
 
-const nameOf = (signal: number): string =>
+const getSignalName = (signal: number): string =>
   Object.entries(osConstants.signals).find(([, number]) => number === signal)?.[0] ?? `signal ${signal}`;

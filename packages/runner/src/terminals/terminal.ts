@@ -1,7 +1,7 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { baseEnvironment, startTicks } from "../exec/index.ts";
-import { resolveBeneath } from "../support/beneath.ts";
+import { getBaseEnvironment, getStartTicks } from "../exec/index.ts";
+import { resolveRootedPath } from "../support/rooted-path.ts";
 import {
   type AttachQuery,
   type TerminalCreate,
@@ -10,12 +10,12 @@ import {
   type TerminalStats,
   WharfError,
 } from "@wharf/contract";
-import { Flow } from "./flow.ts";
-import { History } from "./history.ts";
-import { Keyboard } from "./keyboard.ts";
-import { type Pty, type PtyExit, startPty } from "./pty.ts";
-import { type TerminalRecord, writeRecord } from "./record.ts";
-import { endSession } from "./session.ts";
+import { FlowControl } from "./flow-control.ts";
+import { TerminalHistory } from "./terminal-history.ts";
+import { KeyboardLock } from "./keyboard-lock.ts";
+import { type Pty, type PtyExit, createPty } from "./pty.ts";
+import { type TerminalRecord, writeRecord } from "./terminal-record.ts";
+import { endSession } from "./process-session.ts";
 import type { Viewer } from "./viewer.ts";
 
 /**
@@ -27,7 +27,7 @@ import type { Viewer } from "./viewer.ts";
  */
 
 /** How long the end of a terminal whose processes have all gone is waited for. */
-const CLOSE_AFTER = 500; // ms
+const closeDelayMs = 500; // ms
 
 export interface TerminalFolders {
   readonly workspace: string;
@@ -46,14 +46,14 @@ export class Terminal {
   readonly id: string;
   readonly #context: TerminalContext;
   readonly #folder: string;
-  readonly #keyboard: Keyboard;
-  readonly #done = Promise.withResolvers<void>();
-  readonly #flow: Flow;
+  readonly #keyboard: KeyboardLock;
+  readonly #stopped = Promise.withResolvers<void>();
+  readonly #flow: FlowControl;
   #record: TerminalRecord;
   #writing: Promise<void> = Promise.resolve();
   #pty: Pty | undefined;
-  #opening: Promise<History> | undefined;
-  #history: History | undefined;
+  #historyPromise: Promise<TerminalHistory> | undefined;
+  #history: TerminalHistory | undefined;
   #waitsForDisk = false;
   #isEnding = false;
 
@@ -62,14 +62,14 @@ export class Terminal {
     this.#record = record;
     this.#context = context;
     this.#folder = join(context.folders.terminals, record.terminal_id);
-    this.#keyboard = new Keyboard({
-      isThere: (viewer) => this.#history?.has(viewer) ?? false,
-      onChange: (viewer_id) => this.#history?.tellAll({ type: "typist", viewer_id }),
+    this.#keyboard = new KeyboardLock({
+      isAttached: (viewer) => this.#history?.hasViewer(viewer) ?? false,
+      onChange: (viewer_id) => this.#history?.broadcast({ type: "typist", viewer_id }),
     });
-    this.#flow = new Flow({
+    this.#flow = new FlowControl({
       pause: () => this.#pty?.pause(),
       resume: () => this.#pty?.resume(),
-      onStall: () => this.#history?.detachQuiet((context.stallAfter ?? 5_000) - 1),
+      onStall: () => this.#history?.detachIdleViewers((context.stallAfter ?? 5_000) - 1),
       stallAfter: context.stallAfter,
     });
   }
@@ -77,7 +77,7 @@ export class Terminal {
   static async start(request: TerminalCreate & { terminal_id: string }, context: TerminalContext): Promise<Terminal> {
     const { folders } = context;
     const { terminal_id, command, shell, working_dir, cols, rows, max_entries, max_bytes } = request;
-    const cwd = await resolveBeneath(folders.workspace, working_dir);
+    const cwd = await resolveRootedPath(folders.workspace, working_dir);
     const started_at = new Date().toISOString();
     const about = {
       terminal_id,
@@ -92,21 +92,21 @@ export class Terminal {
     const self = new Terminal({ ...about, state: "running" }, context);
     await mkdir(self.#folder, { recursive: true });
     try {
-      const history = await self.history();
+      const history = await self.getHistory();
       history.append("command", Buffer.from(about.command));
-      history.notice({ text: `${cols}×${rows}`, notice: "resize", cols, rows });
-      const pty = await startPty({
+      history.appendNotice({ text: `${cols}×${rows}`, notice: "resize", cols, rows });
+      const pty = await createPty({
         shell,
         command,
         cwd,
-        environment: { ...baseEnvironment(folders.home, "xterm-256color"), ...request.environment },
+        environment: { ...getBaseEnvironment(folders.home, "xterm-256color"), ...request.environment },
         cols,
         rows,
         onData: (data) => history.append("stdout", data),
-        onExit: (exit) => void self.#exited(exit),
+        onExit: (exit) => void self.#handleExit(exit),
       });
       self.#pty = pty;
-      self.#set({ pid: pty.pid, started_ticks: await startTicks(pty.pid) });
+      self.#updateRecord({ pid: pty.pid, started_ticks: await getStartTicks(pty.pid) });
       await self.#writing;
       return self;
     } catch (error) {
@@ -122,12 +122,12 @@ export class Terminal {
     const { pid, started_ticks } = record;
     if (record.state === "running") {
       // Its terminal went with the daemon, and it got a SIGHUP; who ignores that is ended here.
-      const isSame = pid !== undefined && started_ticks !== undefined && (await startTicks(pid)) === started_ticks;
+      const isSame = pid !== undefined && started_ticks !== undefined && (await getStartTicks(pid)) === started_ticks;
       if (isSame) await endSession(pid, 0);
-      self.#set({ state: "unknown", ended_at: new Date().toISOString() });
+      self.#updateRecord({ state: "unknown", ended_at: new Date().toISOString() });
       await self.#writing;
     }
-    self.#done.resolve();
+    self.#stopped.resolve();
     return self;
   }
 
@@ -138,55 +138,55 @@ export class Terminal {
     return this.#record.started_at;
   }
 
-  async info(): Promise<TerminalInfo> {
+  async getInfo(): Promise<TerminalInfo> {
     const { extent } = this.#record;
-    return this.#info(this.#history || !extent ? (await this.history()).ring : extent);
+    return this.#toInfo(this.#history || !extent ? (await this.getHistory()).ring : extent);
   }
 
-  async stats(): Promise<TerminalStats> {
-    const history = await this.history();
-    return { terminal_id: this.id, state: this.#record.state, ...history.stats(), paused: this.#flow.isPaused };
+  async getStats(): Promise<TerminalStats> {
+    const history = await this.getHistory();
+    return { terminal_id: this.id, state: this.#record.state, ...history.getStats(), paused: this.#flow.isPaused };
   }
 
   async attach(query: Pick<AttachQuery, "after" | "history" | "viewer_id" | "flow">): Promise<Viewer> {
-    const history = await this.history();
-    const greeting = (viewer_id: string): TerminalEvent => ({
+    const history = await this.getHistory();
+    const createGreeting = (viewer_id: string): TerminalEvent => ({
       type: "attached",
       viewer_id,
-      terminal: this.#info(history.ring),
+      terminal: this.#toInfo(history.ring),
     });
-    return history.attach({ query, greeting });
+    return history.attach({ query, createGreeting });
   }
 
-  async leave(viewer: Viewer): Promise<void> {
-    if ((await this.history()).leave(viewer)) this.#keyboard.release(viewer.id);
+  async removeViewer(viewer: Viewer): Promise<void> {
+    if ((await this.getHistory()).removeViewer(viewer)) this.#keyboard.release(viewer.id);
   }
 
-  type(viewer: string, input: { data: string; take: boolean }): void {
-    const pty = this.#running();
-    this.#keyboard.use(viewer, input.take);
+  writeInput(viewer: string, input: { data: string; take: boolean }): void {
+    const pty = this.#getRunningPty();
+    this.#keyboard.acquire(viewer, input.take);
     pty.write(input.data);
   }
 
-  take(viewer: string): void {
-    this.#running();
-    this.#keyboard.use(viewer, true);
+  takeKeyboard(viewer: string): void {
+    this.#getRunningPty();
+    this.#keyboard.acquire(viewer, true);
   }
 
-  release(viewer: string): void {
+  releaseKeyboard(viewer: string): void {
     this.#keyboard.release(viewer);
   }
 
   resize(cols: number, rows: number): void {
-    const pty = this.#running();
+    const pty = this.#getRunningPty();
     if (cols === this.#record.cols && rows === this.#record.rows) return;
     pty.resize(cols, rows);
-    this.#set({ cols, rows });
-    this.#history?.notice({ text: `${cols}×${rows}`, notice: "resize", cols, rows });
+    this.#updateRecord({ cols, rows });
+    this.#history?.appendNotice({ text: `${cols}×${rows}`, notice: "resize", cols, rows });
   }
 
   /** Ends all its processes. Resolves when the history ends with the exit. */
-  async end(): Promise<void> {
+  async stop(): Promise<void> {
     const { pid } = this.#record;
     if (this.isRunning && pid !== undefined) {
       // What it still prints is read: a program that waits for its reader does not end.
@@ -194,17 +194,17 @@ export class Terminal {
       this.#pty?.resume();
       await endSession(pid);
       // Someone outside may hold the terminal open: its history ends all the same.
-      const late = setTimeout(() => this.#pty?.close(), CLOSE_AFTER);
-      await this.#done.promise;
-      clearTimeout(late);
+      const closeTimer = setTimeout(() => this.#pty?.close(), closeDelayMs);
+      await this.#stopped.promise;
+      clearTimeout(closeTimer);
     }
-    await this.#done.promise;
+    await this.#stopped.promise;
     await this.#writing;
   }
 
   async remove(): Promise<void> {
-    await this.end();
-    const history = await this.history();
+    await this.stop();
+    const history = await this.getHistory();
     history.detachAll("removed");
     await history.ring.remove();
     await rm(this.#folder, { recursive: true, force: true });
@@ -212,75 +212,79 @@ export class Terminal {
 
   /** Ends it and saves all of it. */
   async close(): Promise<void> {
-    await this.end();
+    await this.stop();
     await this.#history?.ring.close();
   }
 
-  history(): Promise<History> {
-    this.#opening ??= this.#open();
-    return this.#opening;
+  getHistory(): Promise<TerminalHistory> {
+    this.#historyPromise ??= this.#openHistory();
+    return this.#historyPromise;
   }
 
-  async #open(): Promise<History> {
+  async #openHistory(): Promise<TerminalHistory> {
     const { max_entries: maxEntries, max_bytes: maxBytes } = this.#record;
-    const { history, damaged } = await History.open({
+    const { history, damaged } = await TerminalHistory.open({
       folder: join(this.#folder, "history"),
       maxEntries,
       maxBytes,
       onFault: this.#context.onFault,
-      onChange: () => this.#changed(),
+      onChange: () => this.#updateFlow(),
       stallAfter: this.#context.stallAfter,
-      ending: () => ({ type: "exit", exit_code: this.#record.exit_code ?? null, signal: this.#record.signal ?? null }),
+      createEnding: () => ({
+        type: "exit",
+        exit_code: this.#record.exit_code ?? null,
+        signal: this.#record.signal ?? null,
+      }),
     });
     this.#history = history;
     if (this.isRunning) return history;
-    if (damaged) history.notice({ text: "Some of the history was damaged and is gone.", notice: "restored" });
+    if (damaged) history.appendNotice({ text: "Some of the history was damaged and is gone.", notice: "restored" });
     await history.ring.close();
     return history;
   }
 
-  async #exited(exit: PtyExit): Promise<void> {
-    const history = await this.history();
+  async #handleExit(exit: PtyExit): Promise<void> {
+    const history = await this.getHistory();
     const text = exit.signal ? `ended by ${exit.signal}` : `exit code ${exit.exit_code}`;
-    history.notice({ text, notice: "exit" });
+    history.appendNotice({ text, notice: "exit" });
     const { first, end } = history.ring;
-    this.#set({ ...exit, state: "exited", ended_at: new Date().toISOString(), extent: { first, end } });
+    this.#updateRecord({ ...exit, state: "exited", ended_at: new Date().toISOString(), extent: { first, end } });
     // Not earlier: until here whatever changed may have set its clock again.
     this.#flow[Symbol.dispose]();
     // Not before the record: who reads to the end is told the exit.
     await history.ring.close();
     await this.#writing;
-    this.#done.resolve();
+    this.#stopped.resolve();
   }
 
-  #changed(): void {
+  #updateFlow(): void {
     const history = this.#history;
     if (!history || !this.#pty || !this.isRunning || this.#isEnding) return;
     const { end, isBehind } = history.ring;
     this.#flow.update({ end, isBehind, fastest: history.fastest });
     if (isBehind && !this.#waitsForDisk) {
       this.#waitsForDisk = true;
-      void history.ring.caughtUp().then(() => {
+      void history.ring.waitForDisk().then(() => {
         this.#waitsForDisk = false;
-        this.#changed();
+        this.#updateFlow();
       });
     }
   }
 
-  #running(): Pty {
+  #getRunningPty(): Pty {
     if (!this.#pty || !this.isRunning)
       throw new WharfError("conflict", { what: "terminal", from: "ended", to: "used" });
     return this.#pty;
   }
 
-  #info({ first, end }: { first: number; end: number }): TerminalInfo {
+  #toInfo({ first, end }: { first: number; end: number }): TerminalInfo {
     const { max_entries: _, max_bytes: __, started_ticks: ___, extent: ____, ...about } = this.#record;
     return { ...about, viewers: this.#history?.viewers ?? 0, typist: this.#keyboard.typist, first, end };
   }
 
-  #set(change: Partial<TerminalRecord>): void {
+  #updateRecord(change: Partial<TerminalRecord>): void {
     this.#record = { ...this.#record, ...change };
-    const write = () => writeRecord(this.#folder, this.#record).catch(this.#context.onFault);
-    this.#writing = this.#writing.then(write);
+    const saveRecord = () => writeRecord(this.#folder, this.#record).catch(this.#context.onFault);
+    this.#writing = this.#writing.then(saveRecord);
   }
 }

@@ -20,11 +20,14 @@ test("a shell on a real terminal: what is typed runs, a new size reaches the pro
   const id = await bench.create({ cols: 100, rows: 30 });
   const watcher = await bench.watch(id, { viewer_id: "ann" });
   const terminal = bench.terminals.get(id);
-  terminal.type("ann", { data: "stty size; tty\r", take: false });
+  terminal.writeInput("ann", { data: "stty size; tty\r", take: false });
   await watcher.sees("30 100");
   await watcher.sees("/dev/pts/");
   terminal.resize(120, 40);
-  terminal.type("ann", { data: "stty size; printf '\\342\\202'; sleep 0.1; printf '\\254'; exit 7\r", take: false });
+  terminal.writeInput("ann", {
+    data: "stty size; printf '\\342\\202'; sleep 0.1; printf '\\254'; exit 7\r",
+    take: false,
+  });
   await watcher.done;
   expect(watcher.text).toContain("40 120");
   expect(watcher.text).toContain("€");
@@ -49,12 +52,12 @@ test("many look on and each sees all of it once, from the beginning, from an off
   const offset = after?.type === "stdout" ? after.offset + 10 : 0;
   const late = await bench.watch(id, { after: offset });
   const now = await bench.watch(id, { history: false });
-  bench.terminals.get(id).type("typist", { data: "\r", take: false });
+  bench.terminals.get(id).writeInput("typist", { data: "\r", take: false });
   await Promise.all([first, late, now, ...others].map(({ done }) => done));
   for (const other of others) expect(other.text).toBe(first.text);
   expect(late.text).toBe(first.text.slice(10));
   expect(now.text).toBe("\r\nlast\r\n");
-  expect(await bench.terminals.stats(id)).toMatchObject({
+  expect(await bench.terminals.getStats(id)).toMatchObject({
     attached: 23,
     detached: 0,
     dropped_entries: 0,
@@ -67,26 +70,26 @@ test("one types at a time; another is refused until it takes over, and everyone 
   const ann = await bench.watch(id, { viewer_id: "ann" });
   const bob = await bench.watch(id, { viewer_id: "bob" });
   const terminal = bench.terminals.get(id);
-  terminal.type("ann", { data: "from ann\r", take: false });
+  terminal.writeInput("ann", { data: "from ann\r", take: false });
   await bob.sees("from ann\r\nfrom ann\r\n");
-  expect(() => terminal.type("bob", { data: "from bob\r", take: false })).toThrow("keyboard");
-  terminal.type("bob", { data: "from bob\r", take: true });
-  expect(() => terminal.type("ann", { data: "again\r", take: false })).toThrow("keyboard");
+  expect(() => terminal.writeInput("bob", { data: "from bob\r", take: false })).toThrow("keyboard");
+  terminal.writeInput("bob", { data: "from bob\r", take: true });
+  expect(() => terminal.writeInput("ann", { data: "again\r", take: false })).toThrow("keyboard");
   await bob.sees("from bob\r\nfrom bob\r\n");
   expect(bob.text).not.toContain("again");
   const typists = () => ann.events.flatMap((event) => (event.type === "typist" ? [event.viewer_id] : []));
   await ann.until(() => typists().length === 2);
   expect(typists()).toEqual(["ann", "bob"]);
-  await bench.terminals.leave(id, bob.viewer);
-  terminal.type("ann", { data: "ann again\r", take: false });
+  await bench.terminals.removeViewer(id, bob.viewer);
+  terminal.writeInput("ann", { data: "ann again\r", take: false });
   await ann.sees("ann again\r\nann again");
-  expect((await terminal.info()).typist).toBe("ann");
+  expect((await terminal.getInfo()).typist).toBe("ann");
 });
 
 test("a program is held back when the fastest has not seen 100,000, and goes on when it has", async () => {
   const id = await bench.create({ command: "read x; head -c 5000000 /dev/zero | tr '\\0' x" });
   const viewer = await bench.terminals.attach(id, { after: undefined, history: false, viewer_id: "ann", flow: "ack" });
-  const lines = viewer.lines(never);
+  const lines = viewer.streamLines(never);
   let seen = 0;
   const readOnce = async () => {
     const { value, done } = await lines.next();
@@ -97,14 +100,14 @@ test("a program is held back when the fastest has not seen 100,000, and goes on 
     return done;
   };
   await readOnce();
-  bench.terminals.get(id).type("ann", { data: "\r", take: false });
-  await expect.poll(async () => (await bench.terminals.stats(id)).paused).toBe(true);
-  const held = await bench.terminals.stats(id);
-  expect(held.end - viewer.seen).toBeGreaterThan(100_000);
-  expect(held.end - viewer.seen).toBeLessThan(200_000);
-  for (let done = await readOnce(); !done; done = await readOnce()) viewer.ack(seen);
-  expect((await bench.terminals.stats(id)).end).toBeGreaterThan(5_000_000);
-  expect((await bench.terminals.stats(id)).dropped_bytes).toBe(0);
+  bench.terminals.get(id).writeInput("ann", { data: "\r", take: false });
+  await expect.poll(async () => (await bench.terminals.getStats(id)).paused).toBe(true);
+  const held = await bench.terminals.getStats(id);
+  expect(held.end - viewer.seenOffset).toBeGreaterThan(100_000);
+  expect(held.end - viewer.seenOffset).toBeLessThan(200_000);
+  for (let done = await readOnce(); !done; done = await readOnce()) viewer.acknowledge(seen);
+  expect((await bench.terminals.getStats(id)).end).toBeGreaterThan(5_000_000);
+  expect((await bench.terminals.getStats(id)).dropped_bytes).toBe(0);
 });
 
 test("a slow viewer is let go with its offset and slows nobody; it comes again where it was", async () => {
@@ -113,7 +116,7 @@ test("a slow viewer is let go with its offset and slows nobody; it comes again w
     max_bytes: 1024 * 1024,
   });
   const slow = await bench.terminals.attach(id, { after: undefined, history: true, viewer_id: "slow", flow: "read" });
-  const lines = slow.lines(never);
+  const lines = slow.streamLines(never);
   const first = await lines.next();
   expect(String(first.value?.[0])).toContain('"attached"');
   await lines.next();
@@ -121,14 +124,14 @@ test("a slow viewer is let go with its offset and slows nobody; it comes again w
   // Both have seen what there was.
   const pending = lines.next();
   await fast.until(() => fast.next > 0);
-  bench.terminals.get(id).type("fast", { data: "\r", take: false });
+  bench.terminals.get(id).writeInput("fast", { data: "\r", take: false });
   await fast.until(() => fast.bytes >= 8_000_000);
   await pending;
   const rest: TerminalEvent[] = [];
   for await (const some of lines) rest.push(...some.map((line) => TerminalEvent.parse(JSON.parse(line.toString()))));
   const last = rest.at(-1);
   expect(last).toMatchObject({ type: "detached", reason: "slow" });
-  expect(await bench.terminals.stats(id)).toMatchObject({ detached: 1, viewers: 1 });
+  expect(await bench.terminals.getStats(id)).toMatchObject({ detached: 1, viewers: 1 });
   const again = await bench.watch(id, { after: last?.type === "detached" ? last.offset : 0 });
   await again.sees("end\r\n");
   expect(again.events[1]).toMatchObject({ type: "gap", from: last?.type === "detached" ? last.offset : -1 });
@@ -137,7 +140,7 @@ test("a slow viewer is let go with its offset and slows nobody; it comes again w
 test("the only viewer that never says what it saw is let go, and the program goes on", async () => {
   const id = await bench.create({ command: "read x; head -c 3000000 /dev/zero | tr '\\0' x; echo end" });
   const silent = await bench.watch(id, { history: false, viewer_id: "silent", flow: "ack" });
-  bench.terminals.get(id).type("silent", { data: "\r", take: false });
+  bench.terminals.get(id).writeInput("silent", { data: "\r", take: false });
   await silent.done;
   expect(silent.events.at(-1)).toMatchObject({ type: "detached", reason: "slow" });
   const watcher = await bench.watch(id);
@@ -160,19 +163,19 @@ test("a viewer that was at rest with its terminal for long has its time when muc
   let seen = 0;
   let last: TerminalEvent | undefined;
   const reading = (async () => {
-    for await (const lines of viewer.lines(never)) {
+    for await (const lines of viewer.streamLines(never)) {
       for (const line of lines) {
         last = TerminalEvent.parse(JSON.parse(line.toString()));
         if ("next" in last) seen = last.next;
       }
       // Its word takes a while to come here.
       const offset = seen;
-      setTimeout(() => viewer.ack(offset), stallAfter / 3);
+      setTimeout(() => viewer.acknowledge(offset), stallAfter / 3);
     }
   })();
   await fast.until(() => fast.next > 0 && seen > 0);
   await sleep(stallAfter + 100);
-  bench.terminals.get(id).type("fast", { data: "\r", take: false });
+  bench.terminals.get(id).writeInput("fast", { data: "\r", take: false });
   await reading;
   expect(last).toEqual({ type: "exit", exit_code: 0, signal: null });
 });
@@ -180,7 +183,7 @@ test("a viewer that was at rest with its terminal for long has its time when muc
 test("the last output of a program that ended while it was held back is not lost", async () => {
   const id = await bench.create({ command: "read x; head -c 104000 /dev/zero | tr '\\0' x; echo end" });
   const watcher = await bench.watch(id, { history: false, viewer_id: "ann", flow: "ack" });
-  bench.terminals.get(id).type("ann", { data: "\r", take: false });
+  bench.terminals.get(id).writeInput("ann", { data: "\r", take: false });
   await watcher.done;
   const all = await bench.watch(id);
   await all.done;
@@ -191,7 +194,7 @@ test("a program that reads nothing, or whose output was stopped by a key, holds 
   for (const command of ["sleep 60", "cat"]) {
     const id = await bench.create({ command });
     const terminal = bench.terminals.get(id);
-    const paste = (data: string) => terminal.type("ann", { data, take: true });
+    const paste = (data: string) => terminal.writeInput("ann", { data, take: true });
     // Ctrl-S stops what is printed.
     if (command === "cat") paste("\x13");
     for (let n = 0; n < 15; n++) paste("hello hello hello\r".repeat(3000));
@@ -204,7 +207,7 @@ test("a program that reads nothing, or whose output was stopped by a key, holds 
     const { user, system } = process.cpuUsage(cpu);
     // The rest waits without being tried again and again.
     expect((user + system) / 1_000 / (performance.now() - began)).toBeLessThan(0.5);
-    await terminal.end();
+    await terminal.stop();
   }
 });
 
@@ -213,13 +216,13 @@ test("ending a terminal ends every process on it, also jobs in groups of their o
   const id = await bench.create();
   const watcher = await bench.watch(id, { viewer_id: "ann" });
   const job = "bash -c 'trap \"\" HUP TERM; while true; do sleep 0.1; done' & echo job $!.\r";
-  bench.terminals.get(id).type("ann", { data: job, take: false });
+  bench.terminals.get(id).writeInput("ann", { data: job, take: false });
   await watcher.until(() => /job \d+\./.test(watcher.text));
   const pid = Number(/job (\d+)\./.exec(watcher.text)?.[1]);
-  await bench.terminals.get(id).end();
+  await bench.terminals.get(id).stop();
   expect(await isGone(pid)).toBe(true);
   expect(watcher.events.at(-1)).toMatchObject({ type: "exit" });
-  expect(() => bench.terminals.get(id).type("ann", { data: "x", take: false })).toThrow("ended");
+  expect(() => bench.terminals.get(id).writeInput("ann", { data: "x", take: false })).toThrow("ended");
   await bench.terminals.remove(id);
   expect(await readdir(join(bench.folder.state, "terminals"))).toEqual(["console"]);
 });

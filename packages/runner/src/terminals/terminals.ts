@@ -1,25 +1,25 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { CommandConsole } from "../exec/index.ts";
-import { Console } from "./console.ts";
+import { ConsoleTerminal } from "./console-terminal.ts";
 import {
   type AttachQuery,
-  CONSOLE,
+  consoleId,
   type TerminalCreate,
   type TerminalInfo,
   type TerminalStats,
   WharfError,
 } from "@wharf/contract";
-import type { History } from "./history.ts";
+import type { TerminalHistory } from "./terminal-history.ts";
 import { ensureStateFolder } from "../support/state-file.ts";
-import { readRecords } from "./record.ts";
+import { readRecords } from "./terminal-record.ts";
 import { Terminal, type TerminalContext } from "./terminal.ts";
 import type { Viewer } from "./viewer.ts";
 
 /** Terminals whose programs may run at once. */
-const MOST_RUNNING = 32;
+const maxRunning = 32;
 /** Terminals that have ended and whose history is kept. */
-const MOST_ENDED = 16;
+const maxEnded = 16;
 
 export interface TerminalsOptions {
   readonly workspace: string;
@@ -34,12 +34,12 @@ export interface TerminalsOptions {
 /** All terminals of the runner by their ids, and the console of its commands. */
 export class Terminals {
   readonly #context: TerminalContext;
-  readonly #console: Console;
+  readonly #console: ConsoleTerminal;
   readonly #terminals = new Map<string, Terminal>();
   readonly #starting = new Map<string, Promise<Terminal>>();
   #closed = false;
 
-  private constructor(context: TerminalContext, console: Console) {
+  private constructor(context: TerminalContext, console: ConsoleTerminal) {
     this.#context = context;
     this.#console = console;
   }
@@ -49,7 +49,7 @@ export class Terminals {
     const terminals = join(state, "terminals");
     await ensureStateFolder(terminals);
     const context = { folders: { workspace, home, terminals }, onFault, stallAfter };
-    const self = new Terminals(context, await Console.open(terminals, onFault));
+    const self = new Terminals(context, await ConsoleTerminal.open(terminals, onFault));
     for (const record of await readRecords(terminals, onFault))
       self.#terminals.set(record.terminal_id, await Terminal.restore(record, context));
     return self;
@@ -64,14 +64,14 @@ export class Terminals {
   async create(request: TerminalCreate): Promise<TerminalInfo> {
     const id = request.terminal_id ?? randomUUID();
     // Waited for only where there is one: nothing may come between the look and the start.
-    const known = this.#terminals.get(id) ?? this.#starting.get(id);
-    if (known) return (await known).info();
+    const existingTerminal = this.#terminals.get(id) ?? this.#starting.get(id);
+    if (existingTerminal) return (await existingTerminal).getInfo();
     if (this.#closed) throw new WharfError("conflict", { what: "daemon", from: "stopping", to: "given a terminal" });
     const running = [...this.#terminals.values()].filter(({ isRunning }) => isRunning);
-    if (running.length + this.#starting.size >= MOST_RUNNING)
+    if (running.length + this.#starting.size >= maxRunning)
       throw new WharfError("conflict", {
         what: "runner",
-        from: `busy with ${MOST_RUNNING} terminals`,
+        from: `busy with ${maxRunning} terminals`,
         to: "given one more",
       });
     const starting = Terminal.start({ ...request, terminal_id: id }, this.#context);
@@ -80,44 +80,44 @@ export class Terminals {
       const terminal = await starting;
       this.#terminals.set(id, terminal);
       if (this.#closed) await terminal.close();
-      return await terminal.info();
+      return await terminal.getInfo();
     } finally {
       this.#starting.delete(id);
-      await this.#forgetOldest();
+      await this.#removeOldest();
     }
   }
 
   async list(): Promise<TerminalInfo[]> {
-    const infos = await Promise.all([...this.#terminals.values()].map((terminal) => terminal.info()));
+    const infos = await Promise.all([...this.#terminals.values()].map((terminal) => terminal.getInfo()));
     return infos.toSorted((a, b) => (a.started_at < b.started_at ? -1 : 1));
   }
 
-  async info(id: string): Promise<TerminalInfo> {
-    return id === CONSOLE ? this.#console.info() : this.get(id).info();
+  async getInfo(id: string): Promise<TerminalInfo> {
+    return id === consoleId ? this.#console.getInfo() : this.get(id).getInfo();
   }
 
-  async stats(id: string): Promise<TerminalStats> {
-    return id === CONSOLE ? this.#console.stats() : this.get(id).stats();
+  async getStats(id: string): Promise<TerminalStats> {
+    return id === consoleId ? this.#console.getStats() : this.get(id).getStats();
   }
 
-  async history(id: string): Promise<History> {
-    return id === CONSOLE ? this.#console.history : this.get(id).history();
+  async getHistory(id: string): Promise<TerminalHistory> {
+    return id === consoleId ? this.#console.history : this.get(id).getHistory();
   }
 
   async attach(id: string, query: Pick<AttachQuery, "after" | "history" | "viewer_id" | "flow">): Promise<Viewer> {
-    return id === CONSOLE ? this.#console.attach(query) : this.get(id).attach(query);
+    return id === consoleId ? this.#console.attach(query) : this.get(id).attach(query);
   }
 
-  async leave(id: string, viewer: Viewer): Promise<void> {
-    if (id === CONSOLE) this.#console.history.leave(viewer);
-    else await this.#terminals.get(id)?.leave(viewer);
+  async removeViewer(id: string, viewer: Viewer): Promise<void> {
+    if (id === consoleId) this.#console.history.removeViewer(viewer);
+    else await this.#terminals.get(id)?.removeViewer(viewer);
   }
 
   async clear(id: string): Promise<TerminalStats> {
-    const history = await this.history(id);
+    const history = await this.getHistory(id);
     if (history.ring.complete) throw new WharfError("conflict", { what: "terminal", from: "ended", to: "cleared" });
     await history.clear();
-    return this.stats(id);
+    return this.getStats(id);
   }
 
   async remove(id: string): Promise<void> {
@@ -140,10 +140,10 @@ export class Terminals {
     await this.#console.history.ring.close();
   }
 
-  async #forgetOldest(): Promise<void> {
+  async #removeOldest(): Promise<void> {
     const ended = [...this.#terminals.values()].filter(({ isRunning }) => !isRunning);
     const oldest = ended.toSorted((a, b) => (a.startedAt < b.startedAt ? -1 : 1));
-    for (const terminal of oldest.slice(0, Math.max(0, ended.length - MOST_ENDED))) {
+    for (const terminal of oldest.slice(0, Math.max(0, ended.length - maxEnded))) {
       this.#terminals.delete(terminal.id);
       await terminal.remove().catch(this.#context.onFault);
     }

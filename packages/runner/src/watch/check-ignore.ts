@@ -1,15 +1,15 @@
 import { spawn, type ChildProcessByStdio } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 import { gitEnvironment } from "../git/command.ts";
-import { AnswerReader } from "./answers.ts";
+import { CheckIgnoreParser } from "./check-ignore-parser.ts";
 
-const ANSWER_WITHIN = 5_000; // ms without any answer
-const STARTS = 8; // of git for one question: it ends at a path it does not like
+const answerTimeoutMs = 5_000; // ms without any answer
+const maxStarts = 8; // of git for one question: it ends at a path it does not like
 
 interface CheckIgnoreOptions {
   readonly cwd: string;
   readonly environment: Readonly<Record<string, string>>;
-  readonly answerWithinMs?: number;
+  readonly answerTimeoutMs?: number;
 }
 
 /** One `git check-ignore` that stays and is asked again and again. It keeps the rules it has read. */
@@ -23,61 +23,61 @@ export class CheckIgnore {
     this.#options = options;
   }
 
-  ignored(paths: readonly string[]): Promise<Set<string>> {
-    const answer = this.#queue.then(() => this.#ask(paths));
+  getIgnoredPaths(paths: readonly string[]): Promise<Set<string>> {
+    const answer = this.#queue.then(() => this.#queryGit(paths));
     this.#queue = answer.catch(() => undefined);
     return answer;
   }
 
   close(): void {
     this.#closed = true;
-    this.#end();
+    this.#killChild();
   }
 
-  async #ask(paths: readonly string[]): Promise<Set<string>> {
+  async #queryGit(paths: readonly string[]): Promise<Set<string>> {
     const ignored = new Set<string>();
-    let answered = 0;
-    for (let starts = 0; answered < paths.length && starts < STARTS && !this.#closed; starts++) {
-      const { count, late } = await this.#answers(paths.slice(answered), ignored);
+    let answeredCount = 0;
+    for (let starts = 0; answeredCount < paths.length && starts < maxStarts && !this.#closed; starts++) {
+      const { count, hasTimedOut } = await this.#readAnswers(paths.slice(answeredCount), ignored);
       // A pipe in the place of a .gitignore holds git up for ever.
-      if (late) break;
+      if (hasTimedOut) break;
       // git ended at the next one; it is passed over.
-      answered += count + 1;
+      answeredCount += count + 1;
     }
     return ignored;
   }
 
   /** How many were answered before git ended, or all. */
-  #answers(paths: readonly string[], ignored: Set<string>): Promise<{ count: number; late: boolean }> {
-    const child = this.#start();
-    const reader = new AnswerReader();
+  #readAnswers(paths: readonly string[], ignored: Set<string>): Promise<{ count: number; hasTimedOut: boolean }> {
+    const child = this.#getChild();
+    const reader = new CheckIgnoreParser();
     return new Promise((resolve) => {
-      let answered = 0;
-      let late = false;
+      let answeredCount = 0;
+      let hasTimedOut = false;
       const timer = setTimeout(() => {
-        late = true;
-        this.#end();
-      }, this.#options.answerWithinMs ?? ANSWER_WITHIN);
-      const finish = (): void => {
+        hasTimedOut = true;
+        this.#killChild();
+      }, this.#options.answerTimeoutMs ?? answerTimeoutMs);
+      const resolveAnswers = (): void => {
         clearTimeout(timer);
-        child.stdout.off("data", read).off("close", finish);
-        if (answered < paths.length) this.#end();
-        resolve({ count: answered, late });
+        child.stdout.off("data", handleText).off("close", resolveAnswers);
+        if (answeredCount < paths.length) this.#killChild();
+        resolve({ count: answeredCount, hasTimedOut });
       };
-      const read = (text: string): void => {
+      const handleText = (text: string): void => {
         timer.refresh();
-        for (const answer of reader.read(text)) {
+        for (const answer of reader.parse(text)) {
           if (answer.ignored) ignored.add(answer.path.slice("./".length));
-          answered++;
+          answeredCount++;
         }
-        if (answered >= paths.length) finish();
+        if (answeredCount >= paths.length) resolveAnswers();
       };
-      child.stdout.on("data", read).on("close", finish);
+      child.stdout.on("data", handleText).on("close", resolveAnswers);
       child.stdin.write(paths.map((path) => `./${path}\0`).join(""));
     });
   }
 
-  #start(): ChildProcessByStdio<Writable, Readable, null> {
+  #getChild(): ChildProcessByStdio<Writable, Readable, null> {
     if (this.#child) return this.#child;
     const args = ["check-ignore", "--stdin", "-z", "--verbose", "--non-matching", "--no-index"];
     const child = spawn("git", args, {
@@ -95,7 +95,7 @@ export class CheckIgnore {
     return child;
   }
 
-  #end(): void {
+  #killChild(): void {
     this.#child?.kill("SIGKILL");
     this.#child = undefined;
   }

@@ -30,7 +30,7 @@ async function watching(options: Partial<WatcherOptions> = {}): Promise<void> {
     told.push(FsChanges.parse(event));
     return Promise.resolve();
   };
-  watcher = new Watcher({ workspace, state: join(folder, "state"), tell, ...options });
+  watcher = new Watcher({ workspace, state: join(folder, "state"), onEvent: tell, ...options });
   await watcher.start();
 }
 
@@ -195,12 +195,12 @@ test("while it is held quiet nothing is told, and then one rescan, after which i
   await writeFile(at("before"), "x");
   await sleep(30);
   {
-    using outer = watcher.quiet();
-    using inner = watcher.quiet();
+    using outer = watcher.suspend();
+    using inner = watcher.suspend();
     expect(outer).not.toBe(inner);
     await writeFile(at("a"), "a");
     await sleep(250);
-    expect(watcher.status()).toMatchObject({ status: "paused" });
+    expect(watcher.getStatus()).toMatchObject({ status: "paused" });
     expect(said()).toEqual(["file-created before"]);
   }
   await rescanned();
@@ -231,7 +231,7 @@ test("more than may be told is cut, said, and followed by one rescan", async () 
   const reported = said().length;
   expect(reported).toBeGreaterThanOrEqual(1_100);
   expect(reported).toBeLessThan(1_300);
-  expect(watcher.status()).toMatchObject({ status: "watching", files: 1_300, overflows: 1, rescans: 1, reported });
+  expect(watcher.getStatus()).toMatchObject({ status: "watching", files: 1_300, overflows: 1, rescans: 1, reported });
   await sleep(100);
   await rm(at("f1"));
   expect(await saidOf(1)).toEqual(["file-deleted f1"]);
@@ -248,11 +248,11 @@ test("a full queue of the kernel is noticed, though the kernel's word of it neve
     { overflow: true, rescan: undefined },
     { overflow: undefined, rescan: true },
   ]);
-  expect(watcher.status()).toMatchObject({ files: 3 });
+  expect(watcher.getStatus()).toMatchObject({ files: 3 });
 });
 
 test("it catches up in the end also where it is never calm", async () => {
-  await watching({ queueLimit: 4, behindAtMost: 800 });
+  await watching({ queueLimit: 4, maxBehindMs: 800 });
   const busy = setInterval(() => {
     for (let number = 0; number < 6; number++) writeFileSync(at(`f${number}`), "");
   }, 50);
@@ -267,7 +267,7 @@ test("it catches up in the end also where it is never calm", async () => {
 
 test("what happens while the tree is read for the first time is told when that is done", async () => {
   for (let number = 0; number < 4_000; number++) mkdirSync(at(`d${number}`));
-  watcher = new Watcher({ workspace, state: join(folder, "state"), tell: async (event) => void told.push(event) });
+  watcher = new Watcher({ workspace, state: join(folder, "state"), onEvent: async (event) => void told.push(event) });
   const began = performance.now();
   const started = watcher.start();
   // The uppermost folder has been read by now.
@@ -286,7 +286,7 @@ test("it stops with what was collected told, tells nothing afterwards, and can b
   await sleep(20);
   await watcher.stop();
   expect(said()).toEqual(["file-created a"]);
-  expect(watcher.status()).toMatchObject({ status: "stopped", directories: 0 });
+  expect(watcher.getStatus()).toMatchObject({ status: "stopped", directories: 0 });
   await writeFile(at("b"), "b");
   await sleep(250);
   expect(said()).toEqual([]);
@@ -298,7 +298,7 @@ test("it stops with what was collected told, tells nothing afterwards, and can b
 test("a slow reader is waited for, and what happens meanwhile is joined by path", async () => {
   const gate = Promise.withResolvers<void>();
   await watching({
-    tell: async (event) => {
+    onEvent: async (event) => {
       told.push(event);
       await gate.promise;
     },

@@ -1,11 +1,11 @@
 import { lstatSync } from "node:fs";
 import { basename } from "node:path";
-import { FS_CHANGES_MAX, type FsChange, type FsChanges, type WatcherStatus } from "@wharf/contract";
-import { Budget } from "./budget.ts";
-import { changesOf } from "./changes.ts";
-import { IgnoreRules } from "./ignore-rules.ts";
-import { TickCount } from "./tick-count.ts";
-import { Tree } from "./tree.ts";
+import { maxFsChanges, type FsChange, type FsChanges, type WatcherStatus } from "@wharf/contract";
+import { TokenBucket } from "./token-bucket.ts";
+import { collectChanges } from "./changes.ts";
+import { GitIgnoreRules } from "./git-ignore-rules.ts";
+import { OverflowDetector } from "./overflow-detector.ts";
+import { WatchedTree } from "./watched-tree.ts";
 
 /**
  * Tells what happens to the workspace's files, whoever does it.
@@ -22,43 +22,43 @@ import { Tree } from "./tree.ts";
  * Looking, reading and telling are done one after the other; who is told is waited for.
  */
 
-const BATCH = 100; // ms
-const CALM = 500; // ms without anything that end being behind
-const BEHIND_AT_MOST = 5_000; // ms
-const STOP_WITHIN = 1_000; // ms; a full journal does not keep the watcher from ending
-const WAITING = 50_000; // paths that may wait to be looked at
-const BUDGET = { capacity: 20_000, perSecond: 2_000 }; // changes
+const batchIntervalMs = 100; // ms
+const calmMs = 500; // ms without anything that end being behind
+const maxBehindMs = 5_000; // ms
+const stopTimeoutMs = 1_000; // ms; a full journal does not keep the watcher from ending
+const maxWaitingPaths = 50_000; // paths that may wait to be looked at
+const changeBudget = { capacity: 20_000, perSecond: 2_000 }; // changes
 
 export interface WatcherOptions {
   readonly workspace: string;
   /** Where the daemon keeps what is its own. */
   readonly state: string;
   /** Takes an event; the next one waits for it. */
-  readonly tell: (event: FsChanges) => Promise<void>;
+  readonly onEvent: (event: FsChanges) => Promise<void>;
   readonly source?: FsChange["source"];
   readonly budget?: { capacity: number; perSecond: number };
   /** Events within one turn of the event loop that are a sign of lost ones. */
   readonly queueLimit?: number;
   /** How long it stays behind while it is never calm, in ms. */
-  readonly behindAtMost?: number;
+  readonly maxBehindMs?: number;
 }
 
 export class Watcher {
   readonly #options: WatcherOptions;
-  readonly #rules: IgnoreRules;
-  readonly #budget: Budget;
-  readonly #ticks: TickCount;
-  #tree: Tree | undefined;
+  readonly #rules: GitIgnoreRules;
+  readonly #budget: TokenBucket;
+  readonly #ticks: OverflowDetector;
+  #tree: WatchedTree | undefined;
   #state: "stopped" | "starting" | "watching" = "stopped";
   #touched = new Map<string, boolean>();
-  #batch: NodeJS.Timeout | undefined;
+  #batchTimer: NodeJS.Timeout | undefined;
   /** What was collected is being looked at and told; more is collected until that is done. */
-  #looking = false;
-  #holders = 0;
-  #missed = false;
+  #isProcessing = false;
+  #suspensionCount = 0;
+  #hasMissedChanges = false;
   #userPause: Disposable | undefined;
   #behindSince: number | undefined;
-  #calm: NodeJS.Timeout | undefined;
+  #calmTimer: NodeJS.Timeout | undefined;
   #work: Promise<void> = Promise.resolve();
   #reported = 0;
   #overflows = 0;
@@ -67,17 +67,17 @@ export class Watcher {
 
   constructor(options: WatcherOptions) {
     this.#options = options;
-    this.#rules = new IgnoreRules(options);
-    this.#budget = new Budget(options.budget ?? BUDGET);
-    this.#ticks = new TickCount(options.queueLimit);
+    this.#rules = new GitIgnoreRules(options);
+    this.#budget = new TokenBucket(options.budget ?? changeBudget);
+    this.#ticks = new OverflowDetector(options.queueLimit);
   }
 
   /** Resolves when changes are seen. Started already, it waits for that. */
   start(): Promise<void> {
     if (this.#state !== "stopped") return this.#work;
     this.#state = "starting";
-    return this.#next(async () => {
-      await this.#read();
+    return this.#enqueue(async () => {
+      await this.#rebuildTree();
       if (this.#state !== "starting") return;
       this.#state = "watching";
       // What happened while the tree was read, in what was read already.
@@ -88,108 +88,108 @@ export class Watcher {
   /** What was collected is told before it ends. */
   async stop(): Promise<void> {
     if (this.#state === "stopped") return;
-    await this.#settled();
+    await this.#waitForWork();
     this.#flush();
     this.#state = "stopped";
-    clearTimeout(this.#batch);
-    clearTimeout(this.#calm);
-    this.#batch = this.#calm = this.#behindSince = undefined;
-    await this.#settled();
+    clearTimeout(this.#batchTimer);
+    clearTimeout(this.#calmTimer);
+    this.#batchTimer = this.#calmTimer = this.#behindSince = undefined;
+    await this.#waitForWork();
     this.#tree?.[Symbol.dispose]();
     this.#tree = undefined;
-    this.#rules.forget();
+    this.#rules.reset();
     this.#touched.clear();
   }
 
   /** Keeps it quiet until disposed of; anybody may, at the same time as others. */
-  quiet(): Disposable {
-    if (this.#holders++ === 0) this.#flush();
-    let held = true;
+  suspend(): Disposable {
+    if (this.#suspensionCount++ === 0) this.#flush();
+    let isHeld = true;
     return {
       [Symbol.dispose]: () => {
-        if (!held) return;
-        held = false;
-        if (--this.#holders === 0) this.#resumed();
+        if (!isHeld) return;
+        isHeld = false;
+        if (--this.#suspensionCount === 0) this.#finishSuspension();
       },
     };
   }
 
   pause(): WatcherStatus {
-    this.#userPause ??= this.quiet();
-    return this.status();
+    this.#userPause ??= this.suspend();
+    return this.getStatus();
   }
 
   resume(): WatcherStatus {
     this.#userPause?.[Symbol.dispose]();
     this.#userPause = undefined;
-    return this.status();
+    return this.getStatus();
   }
 
-  status(): WatcherStatus {
-    const { directories, files, unwatched, problem } = this.#tree?.size ?? NOTHING;
-    const why = this.#problem ?? problem;
+  getStatus(): WatcherStatus {
+    const { directories, files, unwatched, problem } = this.#tree?.size ?? emptyState;
+    const reason = this.#problem ?? problem;
     return {
-      status: this.#holders > 0 && this.#state === "watching" ? "paused" : this.#state,
+      status: this.#suspensionCount > 0 && this.#state === "watching" ? "paused" : this.#state,
       directories,
       files,
       reported: this.#reported,
       overflows: this.#overflows,
       rescans: this.#rescans,
       unwatched,
-      ...(why !== undefined && { problem: why }),
+      ...(reason !== undefined && { problem: reason }),
     };
   }
 
-  #onTouched(path: string, moved: boolean): void {
+  #handleTouch(path: string, isRename: boolean): void {
     if (this.#state === "stopped") return;
-    if (this.#ticks.add()) return this.#fallBehind();
+    if (this.#ticks.countEvent()) return this.#fallBehind();
     if (this.#behindSince !== undefined) {
-      this.#calm?.refresh();
+      this.#calmTimer?.refresh();
       return;
     }
-    if (this.#holders > 0) {
-      this.#missed = true;
+    if (this.#suspensionCount > 0) {
+      this.#hasMissedChanges = true;
       return;
     }
-    if (this.#touched.size >= WAITING) return this.#fallBehind();
-    this.#touched.set(path, moved || this.#touched.get(path) === true);
-    this.#batch ??= setTimeout(() => this.#flush(), BATCH);
+    if (this.#touched.size >= maxWaitingPaths) return this.#fallBehind();
+    this.#touched.set(path, isRename || this.#touched.get(path) === true);
+    this.#batchTimer ??= setTimeout(() => this.#flush(), batchIntervalMs);
   }
 
   #flush(): void {
-    clearTimeout(this.#batch);
-    this.#batch = undefined;
-    if (this.#state !== "watching" || this.#touched.size === 0 || this.#looking) return;
+    clearTimeout(this.#batchTimer);
+    this.#batchTimer = undefined;
+    if (this.#state !== "watching" || this.#touched.size === 0 || this.#isProcessing) return;
     const touched = this.#touched;
     this.#touched = new Map();
-    this.#looking = true;
-    void this.#next(() => this.#look(touched)).then(() => {
-      this.#looking = false;
-      if (this.#touched.size > 0) this.#batch ??= setTimeout(() => this.#flush(), BATCH);
+    this.#isProcessing = true;
+    void this.#enqueue(() => this.#processTouched(touched)).then(() => {
+      this.#isProcessing = false;
+      if (this.#touched.size > 0) this.#batchTimer ??= setTimeout(() => this.#flush(), batchIntervalMs);
     });
   }
 
-  async #look(touched: ReadonlyMap<string, boolean>): Promise<void> {
+  async #processTouched(touched: ReadonlyMap<string, boolean>): Promise<void> {
     const tree = this.#tree;
     if (!tree || this.#behindSince !== undefined) return;
-    const found = await changesOf(touched, { root: this.#options.workspace, tree, rules: this.#rules });
-    const { changes } = found;
+    const result = await collectChanges(touched, { root: this.#options.workspace, tree, rules: this.#rules });
+    const { changes } = result;
     const timestamp = new Date().toISOString();
     const source = this.#options.source ?? "remote";
-    const told = changes.slice(0, this.#budget.take(changes.length));
-    for (let from = 0; from < told.length; from += FS_CHANGES_MAX) {
-      const some = told.slice(from, from + FS_CHANGES_MAX);
-      this.#reported += some.length;
-      const changed = some.map((change) => ({ ...change, timestamp, source }));
+    const allowedChanges = changes.slice(0, this.#budget.consume(changes.length));
+    for (let start = 0; start < allowedChanges.length; start += maxFsChanges) {
+      const batch = allowedChanges.slice(start, start + maxFsChanges);
+      this.#reported += batch.length;
+      const stampedChanges = batch.map((change) => ({ ...change, timestamp, source }));
       // What is not watched may have changed too.
-      await this.#tell({ changes: changed, ...(tree.size.unwatched > 0 && { rescan: true }) });
+      await this.#sendEvent({ changes: stampedChanges, ...(tree.size.unwatched > 0 && { rescan: true }) });
     }
-    if (told.length < changes.length || !found.complete) this.#fallBehind();
-    else if (await this.#needsReading(touched)) await this.#rescan();
+    if (allowedChanges.length < changes.length || !result.complete) this.#fallBehind();
+    else if (await this.#needsRescan(touched)) await this.#rescan();
   }
 
   /** Whether what is known of the tree no longer holds. */
-  async #needsReading(touched: ReadonlyMap<string, boolean>): Promise<boolean> {
+  async #needsRescan(touched: ReadonlyMap<string, boolean>): Promise<boolean> {
     for (const path of touched.keys()) if (basename(path) === ".gitignore") return true;
     const { workspace } = this.#options;
     // A directory that goes itself is told of under its own name.
@@ -197,7 +197,7 @@ export class Watcher {
       const stats = lstatSync(workspace, { throwIfNoEntry: false });
       if (stats && !this.#tree?.isSame("", stats)) return true;
     }
-    return this.#rules.changed();
+    return this.#rules.hasChanged();
   }
 
   #fallBehind(): void {
@@ -205,73 +205,73 @@ export class Watcher {
     if (this.#behindSince !== undefined) return;
     this.#behindSince = performance.now();
     this.#overflows++;
-    void this.#next(() => this.#tell({ changes: [], overflow: true }));
-    this.#calm = setTimeout(() => this.#catchUp(), CALM);
+    void this.#enqueue(() => this.#sendEvent({ changes: [], overflow: true }));
+    this.#calmTimer = setTimeout(() => this.#catchUp(), calmMs);
     // In the place of the batch that was collected and is not looked at any more.
-    clearTimeout(this.#batch);
-    this.#batch = setTimeout(() => this.#catchUp(), this.#options.behindAtMost ?? BEHIND_AT_MOST);
+    clearTimeout(this.#batchTimer);
+    this.#batchTimer = setTimeout(() => this.#catchUp(), this.#options.maxBehindMs ?? maxBehindMs);
   }
 
   #catchUp(): void {
-    clearTimeout(this.#calm);
-    clearTimeout(this.#batch);
-    this.#batch = this.#calm = undefined;
-    void this.#next(async () => {
+    clearTimeout(this.#calmTimer);
+    clearTimeout(this.#batchTimer);
+    this.#batchTimer = this.#calmTimer = undefined;
+    void this.#enqueue(async () => {
       this.#behindSince = undefined;
-      if (this.#holders > 0) this.#missed = true;
+      if (this.#suspensionCount > 0) this.#hasMissedChanges = true;
       else await this.#rescan();
     });
   }
 
-  #resumed(): void {
+  #finishSuspension(): void {
     if (this.#state === "stopped" || this.#behindSince !== undefined) return;
-    void this.#next(async () => {
+    void this.#enqueue(async () => {
       // What git did last is still on its way.
-      await new Promise((resolve) => setTimeout(resolve, BATCH).unref());
-      if (this.#missed || (await this.#rules.changed())) await this.#rescan();
-      else await this.#sayRescan();
+      await new Promise((resolve) => setTimeout(resolve, batchIntervalMs).unref());
+      if (this.#hasMissedChanges || (await this.#rules.hasChanged())) await this.#rescan();
+      else await this.#reportRescan();
     });
   }
 
   /** The tree is read again, and whoever shows it is told to do so too. */
   async #rescan(): Promise<void> {
-    this.#missed = false;
+    this.#hasMissedChanges = false;
     if (this.#state === "stopped") return;
-    await this.#read();
-    await this.#sayRescan();
+    await this.#rebuildTree();
+    await this.#reportRescan();
   }
 
-  async #sayRescan(): Promise<void> {
+  async #reportRescan(): Promise<void> {
     this.#rescans++;
-    await this.#tell({ changes: [], rescan: true });
+    await this.#sendEvent({ changes: [], rescan: true });
   }
 
-  async #read(): Promise<void> {
-    const before = this.#tree;
-    this.#rules.forget();
-    const tree = new Tree({
+  async #rebuildTree(): Promise<void> {
+    const previousTree = this.#tree;
+    this.#rules.reset();
+    const tree = new WatchedTree({
       root: this.#options.workspace,
       rules: this.#rules,
-      onTouched: (path, moved) => this.#onTouched(path, moved),
+      onTouched: (path, isRename) => this.#handleTouch(path, isRename),
     });
-    before?.[Symbol.dispose]();
+    previousTree?.[Symbol.dispose]();
     this.#tree = tree;
     await tree.addDirectory("");
   }
 
-  async #tell(event: Omit<FsChanges, "kind">): Promise<void> {
-    await this.#options.tell({ kind: "fs_change", ...event });
+  async #sendEvent(event: Omit<FsChanges, "kind">): Promise<void> {
+    await this.#options.onEvent({ kind: "fs_change", ...event });
   }
 
   /** All that was begun is done, or somebody who is told keeps it waiting for too long. */
-  async #settled(): Promise<void> {
+  async #waitForWork(): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, STOP_WITHIN)));
-    await Promise.race([this.#work, late]).finally(() => clearTimeout(timer));
+    const timeout = new Promise<void>((resolve) => (timer = setTimeout(resolve, stopTimeoutMs)));
+    await Promise.race([this.#work, timeout]).finally(() => clearTimeout(timer));
   }
 
   /** One thing after the other. A failure is kept to be seen in the status, and the next rescan mends it. */
-  #next(action: () => Promise<void>): Promise<void> {
+  #enqueue(action: () => Promise<void>): Promise<void> {
     this.#work = this.#work.then(action).catch((error: unknown) => {
       this.#problem = error instanceof Error ? error.message : String(error);
     });
@@ -279,4 +279,4 @@ export class Watcher {
   }
 }
 
-const NOTHING = { directories: 0, files: 0, unwatched: 0, problem: undefined };
+const emptyState = { directories: 0, files: 0, unwatched: 0, problem: undefined };

@@ -10,8 +10,8 @@ test("what the daemon's git does to the files is one rescan, and what anybody el
   const { workspace, state } = repository;
   const told: FsChanges[] = [];
   const tell = (event: FsChanges): Promise<void> => Promise.resolve(void told.push(event));
-  const watcher = new Watcher({ workspace, state, tell });
-  const git = repository.open({ quiet: () => watcher.quiet() });
+  const watcher = new Watcher({ workspace, state, onEvent: tell });
+  const git = repository.open({ quiet: () => watcher.suspend() });
   await watcher.start();
   try {
     await git.clone(wanted);

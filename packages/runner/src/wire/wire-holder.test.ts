@@ -11,7 +11,7 @@ test("a server of an earlier epoch is refused while the later epoch is still bei
   const holder = new WireHolder({ key, runnerId, onEpoch: () => written.promise, onStream: () => undefined });
   const dial = (epoch: number) => {
     const [server, daemon] = duplexPair();
-    const taken = holder.take(daemon);
+    const taken = holder.acceptWire(daemon);
     taken.catch(() => undefined);
     return { taken, accepted: acceptWire(server, { key, runnerId, epoch }) };
   };
@@ -20,5 +20,5 @@ test("a server of an earlier epoch is refused while the later epoch is still bei
   await expect(dial(3).accepted).rejects.toMatchObject({ code: "conflict" });
   written.resolve();
   await later.taken;
-  holder.end();
+  holder.stop();
 });

@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
 import { acceptEncrypted, Mux, offerWire, type WireStream } from "@wharf/contract/wire";
-import { Bell } from "../support/bell.ts";
+import { Notifier } from "../support/notifier.ts";
 
 export interface WireHolderOptions {
   readonly key: string;
@@ -22,7 +22,7 @@ export interface WireHolderOptions {
  */
 export class WireHolder {
   readonly #options: WireHolderOptions;
-  readonly #arrived = new Bell();
+  readonly #muxArrived = new Notifier();
   readonly #stop = new AbortController();
   #lastEpoch: number;
   #mux: Mux | undefined;
@@ -38,18 +38,18 @@ export class WireHolder {
   }
 
   /** The wire, as soon as there is one other than `except`; rejects with the signal's reason when that comes first. */
-  async mux(signal: AbortSignal, except?: Mux): Promise<Mux> {
-    const until = AbortSignal.any([signal, this.#stop.signal]);
+  async waitForMux(signal: AbortSignal, except?: Mux): Promise<Mux> {
+    const combinedSignal = AbortSignal.any([signal, this.#stop.signal]);
     for (;;) {
-      until.throwIfAborted();
+      combinedSignal.throwIfAborted();
       const mux = this.#mux;
       if (mux && mux !== except && !mux.ended) return mux;
-      await this.#arrived.wait(until);
+      await this.#muxArrived.wait(combinedSignal);
     }
   }
 
   /** Makes the byte stream the wire, and returns it once both ends have proved themselves. Fails where they do not. */
-  async take(duplex: Duplex): Promise<Mux> {
+  async acceptWire(duplex: Duplex): Promise<Mux> {
     const { key, runnerId, onStream, onEpoch } = this.#options;
     const { signal } = this.#stop;
     const { epoch } = await offerWire(duplex, { key, runnerId, lastEpoch: this.#lastEpoch, signal });
@@ -63,21 +63,21 @@ export class WireHolder {
       throw new Error("a server with a later lease was quicker");
     }
     const mux = new Mux(duplex, { side: "client", peer: "server", onStream });
-    const before = this.#mux;
+    const previousMux = this.#mux;
     this.#mux = mux;
-    before?.destroy(new Error("another wire took its place"));
+    previousMux?.destroy(new Error("another wire took its place"));
     if (signal.aborted) mux.close("the daemon ends");
-    this.#arrived.ring();
+    this.#muxArrived.notify();
     return mux;
   }
 
   /** The same for a byte stream that came over a network. */
-  async takeEncrypted(duplex: Duplex): Promise<Mux> {
+  async acceptEncryptedWire(duplex: Duplex): Promise<Mux> {
     const { key, runnerId } = this.#options;
-    return this.take(await acceptEncrypted(duplex, { key, runnerId, signal: this.#stop.signal }));
+    return this.acceptWire(await acceptEncrypted(duplex, { key, runnerId, signal: this.#stop.signal }));
   }
 
-  end(): void {
+  stop(): void {
     this.#stop.abort(new Error("the daemon ends"));
     this.#mux?.close("the daemon ends");
   }

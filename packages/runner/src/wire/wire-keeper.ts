@@ -1,7 +1,7 @@
 import type { WireConfig } from "@wharf/contract";
 import type { Mux } from "@wharf/contract/wire";
-import { keepConnecting } from "./connecting.ts";
-import { WireListener } from "./listening.ts";
+import { maintainConnection } from "./wire-connector.ts";
+import { WireListener } from "./wire-listener.ts";
 import { WireHolder, type WireHolderOptions } from "./wire-holder.ts";
 
 /**
@@ -10,32 +10,32 @@ import { WireHolder, type WireHolderOptions } from "./wire-holder.ts";
  */
 export class WireKeeper implements AsyncDisposable {
   readonly #holder: WireHolder;
-  readonly #settled: () => Promise<void>;
+  readonly #waitForStop: () => Promise<void>;
 
-  private constructor(holder: WireHolder, settled: () => Promise<void>) {
+  private constructor(holder: WireHolder, waitForStop: () => Promise<void>) {
     this.#holder = holder;
-    this.#settled = settled;
+    this.#waitForStop = waitForStop;
   }
 
   /** Fails where the daemon is to listen and cannot: nobody would ever reach it. */
-  static async open(place: WireConfig, options: WireHolderOptions): Promise<WireKeeper> {
+  static async open(config: WireConfig, options: WireHolderOptions): Promise<WireKeeper> {
     const holder = new WireHolder(options);
-    if (place.by === "connect") {
-      const running = keepConnecting(place.path, holder);
+    if (config.by === "connect") {
+      const running = maintainConnection(config.path, holder);
       return new WireKeeper(holder, () => running);
     }
-    const listener = await WireListener.open(place, holder);
+    const listener = await WireListener.open(config, holder);
     return new WireKeeper(holder, () => listener.close());
   }
 
   /** The wire, as soon as there is one other than `except`; rejects with the signal's reason when that comes first. */
-  mux(signal: AbortSignal, except?: Mux): Promise<Mux> {
-    return this.#holder.mux(signal, except);
+  waitForMux(signal: AbortSignal, except?: Mux): Promise<Mux> {
+    return this.#holder.waitForMux(signal, except);
   }
 
   async close(): Promise<void> {
-    this.#holder.end();
-    await this.#settled();
+    this.#holder.stop();
+    await this.#waitForStop();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

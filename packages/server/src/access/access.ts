@@ -11,10 +11,11 @@ export interface Principal {
   readonly default_board_id: string;
 }
 
-const digest = (text: string) => createHash("sha256").update(text).digest();
+const getDigest = (text: string) => createHash("sha256").update(text).digest();
 
 /** Compares without telling by its time where two tokens differ. */
-export const sameToken = (given: string, real: string): boolean => timingSafeEqual(digest(given), digest(real));
+export const isSameToken = (presentedToken: string, real: string): boolean =>
+  timingSafeEqual(getDigest(presentedToken), getDigest(real));
 
 /** Makes the organisation, the owner and the first board of an empty database; in any other it finds them. */
 export async function ensureOwner(db: Database): Promise<Principal> {
@@ -30,19 +31,19 @@ export async function ensureOwner(db: Database): Promise<Principal> {
     };
     await tx.insert(users).values(values).onConflictDoNothing();
     const [owner] = await tx.select().from(users).where(eq(users.username, "owner")).for("update");
-    const mine = () =>
+    const findFirstBoard = () =>
       tx
         .select()
         .from(boards)
         .where(and(eq(boards.owner_id, owner!.id), isNull(boards.deleted_at)))
         .orderBy(asc(boards.created_at))
         .limit(1);
-    let [board] = await mine();
+    let [board] = await findFirstBoard();
     if (!board) {
       await tx
         .insert(boards)
         .values({ id: randomUUID(), organization_id: organization!.id, owner_id: owner!.id, name: "Board" });
-      [board] = await mine();
+      [board] = await findFirstBoard();
     }
     return { user_id: owner!.id, organization_id: organization!.id, default_board_id: board!.id };
   });

@@ -4,12 +4,12 @@ import { expect, test } from "vitest";
 import { type Fixture, fixture } from "../../test/fixture.ts";
 import { schema } from "../store/index.ts";
 import { type AgentTypeRow, AgentTypes } from "./agent-types.ts";
-import { launchOf } from "./launch.ts";
+import { createLaunch } from "./launch.ts";
 
 const { agent_types } = schema;
-type Missing = ConstructorParameters<typeof AgentTypes>[1]["missing"];
+type Missing = ConstructorParameters<typeof AgentTypes>[1]["findMissingReason"];
 const typesOf = (f: Fixture, missing: Missing = async () => undefined) =>
-  new AgentTypes(f.db, { routes: {}, images: { prefix: "", tag: "latest" }, missing });
+  new AgentTypes(f.db, { routes: {}, images: { prefix: "", tag: "latest" }, findMissingReason: missing });
 
 // K-028
 test("an agent that an earlier version added gets its image, and one that a person made or changed keeps what it has", async () => {
@@ -102,7 +102,7 @@ test("an agent of several programs needs all of them", async () => {
   expect(await types.create(AgentTypeInput.parse(input))).toMatchObject({ unavailable_reason: "'pi' is not there" });
   there.add("pi");
   expect(await types.get("pi")).toMatchObject({ available: true });
-  expect(await types.programs()).toEqual(["pi", "pi-acp"]);
+  expect(await types.listPrograms()).toEqual(["pi", "pi-acp"]);
 });
 
 test("MCP servers are kept, their programs are brought along where they are, and only an agent that speaks acp is given some", async () => {
@@ -117,12 +117,12 @@ test("MCP servers are kept, their programs are brought along where they are, and
     { ...mcp_servers[2], headers: {} },
   ]);
   expect(mine).toMatchObject({ available: true });
-  expect(await types.programs()).toEqual(["words", "x"]);
+  expect(await types.listPrograms()).toEqual(["words", "x"]);
   await types.update("mine", { description: "y" });
   expect((await types.get("mine")).mcp_servers).toHaveLength(3);
   const others = [server("one", "lost"), server("two", "node")];
   expect(await types.update("mine", { mcp_servers: others })).toMatchObject({ available: true });
-  expect(await types.programs()).toEqual(["x"]);
+  expect(await types.listPrograms()).toEqual(["x"]);
   await expect(types.update("mine", { protocol: "text" })).rejects.toThrow("mcp_servers: an agent that speaks text");
   expect(
     AgentTypeInput.safeParse({ name: "x", command: ["x"], mcp_servers: [server("a", "b"), server("a", "c")] }).success,
@@ -144,7 +144,7 @@ test("an agent that wants a login is not available before its type brings one, u
       available: false,
       unavailable_reason: `it wants a login, and none is given: \`wharf agent-types set ${name} --home-file .augment/session.json=<file>\`, or AUGMENT_SESSION_AUTH with --env`,
     });
-    await expect(types.choose(name)).rejects.toMatchObject({ code: "agent_type_unavailable" });
+    await expect(types.chooseType(name)).rejects.toMatchObject({ code: "agent_type_unavailable" });
   }
   expect(await types.update("auggie", { environment_vars: { AUGMENT_SESSION_AUTH: "{}" } })).toMatchObject({
     available: true,
@@ -177,7 +177,7 @@ test("only Wharf's own names are replaced in what an agent is started with", () 
     ],
     model_route: "constructor",
   } as unknown as AgentTypeRow;
-  expect(launchOf(type, "secret", {})).toEqual({
+  expect(createLaunch(type, "secret", {})).toEqual({
     command: ["x", "${constructor} ${toString} ${HOME} secret"],
     environment: { A: "${__proto__}" },
     home_files: {},

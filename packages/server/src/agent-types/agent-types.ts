@@ -2,40 +2,42 @@ import { randomUUID } from "node:crypto";
 import {
   AgentTypeInput,
   type AgentTypeUpdate,
-  keySetting,
+  getKeySetting,
   modelRoutes,
   type PermissionPolicy,
   WharfError,
 } from "@wharf/contract";
 import { and, asc, eq, not, sql } from "drizzle-orm";
-import { type Database, defined, schema } from "../store/index.ts";
+import { type Database, omitUndefined, schema } from "../store/index.ts";
 import { builtInAgentTypes } from "./built-in.ts";
-import { allProgramsOf, type ImageNames, imageOf, programsOf } from "./image.ts";
-import { type ConfiguredRoutes, routeOf } from "./launch.ts";
+import { allProgramsOf, type ImageNames, getAgentImage, programsOf } from "./image.ts";
+import { type ConfiguredRoutes, getModelRoute } from "./launch.ts";
 import { explainMissingLogin } from "./login.ts";
-import { explainUnkept } from "./policy.ts";
+import { getPolicyConflict } from "./policy.ts";
 
 const { agent_types } = schema;
 export type AgentTypeRow = typeof agent_types.$inferSelect;
 export type AgentTypeView = AgentTypeRow & { available: boolean; unavailable_reason?: string };
 
-interface Surroundings {
+interface AgentTypeContext {
   readonly routes: ConfiguredRoutes;
   readonly images: ImageNames;
   /** Why a program can't be started in a runner here (of that image), or nothing. */
-  readonly missing: (program: string, image?: string) => Promise<string | undefined>;
+  readonly findMissingReason: (program: string, image?: string) => Promise<string | undefined>;
 }
 
-const nameTaken = (name: string, cause?: unknown) => new WharfError("agent_type_exists", { name }, { cause });
+const createNameTakenError = (name: string, cause?: unknown) =>
+  new WharfError("agent_type_exists", { name }, { cause });
 
 const builtInNames: ReadonlySet<string> = new Set(builtInAgentTypes.map(({ name }) => name));
 
-const refuse = (path: string, message: string) => new WharfError("bad_request", { issues: [{ path, message }] });
+const createBadRequest = (path: string, message: string) =>
+  new WharfError("bad_request", { issues: [{ path, message }] });
 
 /** Only the Agent Client Protocol has words for MCP servers. */
 function requireAcp({ protocol, mcp_servers }: Pick<AgentTypeInput, "protocol" | "mcp_servers">): void {
   if (mcp_servers.length > 0 && protocol !== "acp")
-    throw refuse(
+    throw createBadRequest(
       "mcp_servers",
       `an agent that speaks ${protocol} cannot be given MCP servers; one that speaks acp can`,
     );
@@ -53,11 +55,11 @@ type AgentTypeChange = { [K in keyof AgentTypeUpdate]?: AgentTypeUpdate[K] | und
 /** How agents are started, and which of them can be here. */
 export class AgentTypes {
   readonly #db: Database;
-  readonly #around: Surroundings;
+  readonly #context: AgentTypeContext;
 
-  constructor(db: Database, around: Surroundings) {
+  constructor(db: Database, context: AgentTypeContext) {
     this.#db = db;
-    this.#around = around;
+    this.#context = context;
   }
 
   /**
@@ -65,7 +67,7 @@ export class AgentTypes {
    * changed stays as it is.
    */
   async seed(): Promise<void> {
-    const rows = builtInAgentTypes.map((type) => ({ id: randomUUID(), ...defined(AgentTypeInput.parse(type)) }));
+    const rows = builtInAgentTypes.map((type) => ({ id: randomUUID(), ...omitUndefined(AgentTypeInput.parse(type)) }));
     const isUntouched = sql`${agent_types.updated_at} = ${agent_types.created_at}`;
     const isOurs = sql`${agent_types.command} = excluded.command and ${agent_types.description} = excluded.description`;
     await this.#db
@@ -88,14 +90,14 @@ export class AgentTypes {
 
   async list(): Promise<AgentTypeView[]> {
     const rows = await this.#db.select().from(agent_types).orderBy(asc(agent_types.created_at), asc(agent_types.name));
-    return Promise.all(rows.map((row) => this.#view(row)));
+    return Promise.all(rows.map((row) => this.#toView(row)));
   }
 
   async get(idOrName: string): Promise<AgentTypeView> {
     const column = /^[0-9a-f-]{36}$/.test(idOrName) ? sql`${agent_types.id}::text` : sql`${agent_types.name}`;
     const [row] = await this.#db.select().from(agent_types).where(eq(column, idOrName));
     if (!row) throw new WharfError("not_found", { what: "agent type", id: idOrName });
-    return this.#view(row);
+    return this.#toView(row);
   }
 
   async create(input: AgentTypeInput): Promise<AgentTypeView> {
@@ -103,48 +105,51 @@ export class AgentTypes {
     await this.#requireProgram(input);
     const [row] = await this.#db
       .insert(agent_types)
-      .values({ id: randomUUID(), ...defined(input) })
+      .values({ id: randomUUID(), ...omitUndefined(input) })
       .onConflictDoNothing({ target: agent_types.name })
       .returning();
-    if (!row) throw nameTaken(input.name);
-    return this.#view(row);
+    if (!row) throw createNameTakenError(input.name);
+    return this.#toView(row);
   }
 
   async update(idOrName: string, { default_resources, ...change }: AgentTypeChange): Promise<AgentTypeView> {
-    const before = await this.get(idOrName);
-    requireAcp({ ...before, ...defined(change) });
-    if (change.command !== undefined) await this.#requireProgram({ ...before, ...defined(change) });
+    const previousType = await this.get(idOrName);
+    requireAcp({ ...previousType, ...omitUndefined(change) });
+    if (change.command !== undefined) await this.#requireProgram({ ...previousType, ...omitUndefined(change) });
     const resources = default_resources && {
       default_resources: sql`${agent_types.default_resources} || ${JSON.stringify(default_resources)}::jsonb`,
     };
     const [row] = await this.#db
       .update(agent_types)
-      .set({ ...defined(change), ...resources, updated_at: new Date() })
-      .where(eq(agent_types.id, before.id))
+      .set({ ...omitUndefined(change), ...resources, updated_at: new Date() })
+      .where(eq(agent_types.id, previousType.id))
       .returning()
       .catch((error: unknown) => {
         // The index decides: of two renames at once, both saw the name free.
-        throw change.name !== undefined && isDuplicate(error) ? nameTaken(change.name, error) : error;
+        throw change.name !== undefined && isDuplicate(error) ? createNameTakenError(change.name, error) : error;
       });
     if (!row) throw new WharfError("not_found", { what: "agent type", id: idOrName });
-    return this.#view(row);
+    return this.#toView(row);
   }
 
   /** The image runners of this type are made of, or nothing where the backend decides. */
-  imageOf(type: Pick<AgentTypeRow, "docker_image" | "docker_tag">): string | undefined {
-    return imageOf(type, this.#around.images);
+  getImage(type: Pick<AgentTypeRow, "docker_image" | "docker_tag">): string | undefined {
+    return getAgentImage(type, this.#context.images);
   }
 
   async remove(idOrName: string): Promise<void> {
     const { id, name } = await this.get(idOrName);
     if (builtInNames.has(name))
-      throw refuse("name", `'${name}' comes with Wharf; \`wharf agent-types set ${name} --disable\` switches it off`);
+      throw createBadRequest(
+        "name",
+        `'${name}' comes with Wharf; \`wharf agent-types set ${name} --disable\` switches it off`,
+      );
     const isUsed = sql`exists (select 1 from runs where runs.agent_type = ${name} and runs.status in ('PENDING', 'STARTING', 'RUNNING', 'PAUSED'))`;
-    const removed = await this.#db
+    const removedRows = await this.#db
       .delete(agent_types)
       .where(and(eq(agent_types.id, id), not(isUsed)))
       .returning({ id: agent_types.id });
-    if (removed.length === 0)
+    if (removedRows.length === 0)
       throw new WharfError("conflict", { what: `agent type '${name}'`, from: "used by a run", to: "removed" });
   }
 
@@ -153,24 +158,27 @@ export class AgentTypes {
     const [program = ""] = command;
     if (!program.includes("/")) return;
     if (!program.startsWith("/"))
-      throw refuse("command", `runners do not have ${program}; name a program on the PATH, or its full path inside`);
-    const missing = await this.#around.missing(
+      throw createBadRequest(
+        "command",
+        `runners do not have ${program}; name a program on the PATH, or its full path inside`,
+      );
+    const missingReason = await this.#context.findMissingReason(
       program,
-      this.imageOf({ docker_image: docker_image ?? null, docker_tag }),
+      this.getImage({ docker_image: docker_image ?? null, docker_tag }),
     );
-    if (missing) throw refuse("command", missing);
+    if (missingReason) throw createBadRequest("command", missingReason);
   }
 
   /** What agents are started with that runners (of that image) can start: whichever a run asks for is among them. */
-  async programs(image?: string): Promise<string[]> {
+  async listPrograms(image?: string): Promise<string[]> {
     const rows = await this.#db.select().from(agent_types).where(eq(agent_types.enabled, true));
     const all = [...new Set(rows.flatMap(allProgramsOf))].sort();
-    const missing = await Promise.all(all.map((program) => this.#around.missing(program, image)));
-    return all.filter((_, n) => missing[n] === undefined);
+    const missingReasons = await Promise.all(all.map((program) => this.#context.findMissingReason(program, image)));
+    return all.filter((_, n) => missingReasons[n] === undefined);
   }
 
   /** The type a task asks for, or without a wish the first that can be started and has a model. */
-  async choose(name: string | undefined): Promise<AgentTypeView> {
+  async chooseType(name: string | undefined): Promise<AgentTypeView> {
     if (name) {
       const type = await this.get(name);
       if (!type.available)
@@ -189,29 +197,29 @@ export class AgentTypes {
   /** Throws where an agent cannot keep a policy; an agent that does not exist is found missing when it is prompted. */
   async requirePolicy(name: string, policy: PermissionPolicy): Promise<void> {
     const [type] = await this.#db.select().from(agent_types).where(eq(agent_types.name, name));
-    const reason = type && explainUnkept(type, policy);
+    const reason = type && getPolicyConflict(type, policy);
     if (reason) throw new WharfError("policy_unsupported", { name, policy, reason });
   }
 
-  async #view(row: AgentTypeRow): Promise<AgentTypeView> {
-    const reason = await this.#whyNot(row);
+  async #toView(row: AgentTypeRow): Promise<AgentTypeView> {
+    const reason = await this.#getUnavailableReason(row);
     return reason ? { ...row, available: false, unavailable_reason: reason } : { ...row, available: true };
   }
 
-  async #whyNot(row: AgentTypeRow): Promise<string | undefined> {
+  async #getUnavailableReason(row: AgentTypeRow): Promise<string | undefined> {
     if (!row.enabled) return "it is switched off";
     for (const program of programsOf(row)) {
-      const missing = await this.#around.missing(program, this.imageOf(row));
-      if (missing) return missing;
+      const missingReason = await this.#context.findMissingReason(program, this.getImage(row));
+      if (missingReason) return missingReason;
     }
     const login = explainMissingLogin(row);
     if (login) return login;
     if (!row.model_route) return undefined;
-    const route = routeOf(row, this.#around.routes);
+    const route = getModelRoute(row, this.#context.routes);
     if (!route)
       return "the server has no model key: set GEMINI_API_KEY, ANTHROPIC_API_KEY or OPENAI_API_KEY in its environment";
-    if (Object.hasOwn(this.#around.routes, route)) return undefined;
+    if (Object.hasOwn(this.#context.routes, route)) return undefined;
     if (!modelRoutes.includes(route)) return `there is no model route '${route}', only ${modelRoutes.join(", ")}`;
-    return `the server has no key for the model route '${route}': set ${keySetting(route)} in its environment`;
+    return `the server has no key for the model route '${route}': set ${getKeySetting(route)} in its environment`;
   }
 }

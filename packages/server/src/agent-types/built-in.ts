@@ -1,12 +1,12 @@
 import type { AgentTypeInput } from "@wharf/contract";
 
-type BuiltIn = Pick<AgentTypeInput, "name" | "description" | "command"> & Partial<AgentTypeInput>;
+type BuiltInAgentType = Pick<AgentTypeInput, "name" | "description" | "command"> & Partial<AgentTypeInput>;
 
 /**
  * The agents that are there from the start. Their addresses lead to the gateway and their keys are the run's own
  * token; the names of variables are each program's own.
  */
-export const builtInAgentTypes: readonly BuiltIn[] = [
+export const builtInAgentTypes: readonly BuiltInAgentType[] = [
   {
     name: "demo",
     description: "A script in place of a model: shows everything Wharf does, offline and without a key",

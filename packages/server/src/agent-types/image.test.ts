@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
 import { builtInAgentTypes } from "./built-in.ts";
-import { imageOf, qualifyImage } from "./image.ts";
+import { getAgentImage, qualifyImage } from "./image.ts";
 
 const names = { prefix: "registry.example.com/team/", tag: "0.1.0" };
 
 test("every built-in agent's image comes from the configured registry under the configured tag", () => {
   const images = builtInAgentTypes.flatMap(({ docker_image = null, docker_tag = "latest" }) => {
-    return imageOf({ docker_image, docker_tag }, names) ?? [];
+    return getAgentImage({ docker_image, docker_tag }, names) ?? [];
   });
   expect(images).toContain("registry.example.com/team/wharf-gemini:0.1.0");
   for (const image of images) expect(image).toMatch(/^registry\.example\.com\/team\/wharf-[a-z]+:0\.1\.0$/);
@@ -24,5 +24,5 @@ test.each([
 
 test("an image named by its digest stays as it is", () => {
   const docker_image = `wharf-gemini@sha256:${"0".repeat(64)}`;
-  expect(imageOf({ docker_image, docker_tag: "latest" }, names)).toBe(docker_image);
+  expect(getAgentImage({ docker_image, docker_tag: "latest" }, names)).toBe(docker_image);
 });

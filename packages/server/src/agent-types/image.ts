@@ -17,7 +17,7 @@ export function qualifyImage(image: string, { prefix, tag }: ImageNames): string
 }
 
 /** The image an agent type's runners are made of, or nothing where it leaves that to the backend. */
-export function imageOf(
+export function getAgentImage(
   type: { readonly docker_image: string | null; readonly docker_tag: string },
   names: ImageNames,
 ): string | undefined {

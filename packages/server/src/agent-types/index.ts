@@ -2,4 +2,4 @@
 export { AgentTypes } from "./agent-types.ts";
 export { allProgramsOf, type ImageNames, qualifyImage } from "./image.ts";
 export { getUsualMode } from "./policy.ts";
-export { type ConfiguredRoutes, launchOf, routeOf } from "./launch.ts";
+export { type ConfiguredRoutes, createLaunch, getModelRoute } from "./launch.ts";

@@ -7,7 +7,7 @@ type ModelApi = "gemini" | "anthropic" | "openai";
 export type ConfiguredRoutes = Readonly<Record<string, { readonly api: ModelApi }>>;
 
 /** How one run starts its agent: everything expanded but the gateway's address, which only the daemon knows. */
-export interface Launch {
+export interface AgentLaunch {
   readonly command: string[];
   readonly environment: Record<string, string>;
   readonly home_files: Record<string, string>;
@@ -16,30 +16,31 @@ export interface Launch {
 }
 
 /** The route an agent type's runs use: its own, or for `auto` the first one there is a key for. */
-export function routeOf(type: Pick<AgentTypeRow, "model_route">, routes: ConfiguredRoutes): string | undefined {
+export function getModelRoute(type: Pick<AgentTypeRow, "model_route">, routes: ConfiguredRoutes): string | undefined {
   if (type.model_route !== "auto") return type.model_route ?? undefined;
   return Object.keys(routes)[0];
 }
 
 /** Only Wharf's own names are replaced: no agent type can pull a value out of the server's environment into a sandbox. */
-export function launchOf(type: AgentTypeRow, token: string, routes: ConfiguredRoutes): Launch {
-  const route = routeOf(type, routes);
+export function createLaunch(type: AgentTypeRow, token: string, routes: ConfiguredRoutes): AgentLaunch {
+  const route = getModelRoute(type, routes);
   const values: ReadonlyMap<string, string> = new Map([
     ["WHARF_TOKEN", token],
     ["WHARF_MODEL_ROUTE", route ?? ""],
     ["WHARF_MODEL_API", (route && Object.hasOwn(routes, route) && routes[route]?.api) || ""],
   ]);
-  const expand = (text: string) => text.replaceAll(/\$\{(\w+)\}/g, (whole, name: string) => values.get(name) ?? whole);
-  const expandAll = (record: Record<string, string>) =>
-    Object.fromEntries(Object.entries(record).map(([key, value]) => [key, expand(value)]));
+  const expandText = (text: string) =>
+    text.replaceAll(/\$\{(\w+)\}/g, (placeholder, name: string) => values.get(name) ?? placeholder);
+  const expandRecord = (record: Record<string, string>) =>
+    Object.fromEntries(Object.entries(record).map(([key, value]) => [key, expandText(value)]));
   return {
-    command: type.command.map(expand),
-    environment: expandAll(type.environment_vars),
-    home_files: expandAll(type.home_files),
+    command: type.command.map(expandText),
+    environment: expandRecord(type.environment_vars),
+    home_files: expandRecord(type.home_files),
     mcp_servers: type.mcp_servers.map((server) =>
       "url" in server
-        ? { name: server.name, url: expand(server.url), headers: expandAll(server.headers) }
-        : { ...server, args: server.args.map(expand), env: expandAll(server.env) },
+        ? { name: server.name, url: expandText(server.url), headers: expandRecord(server.headers) }
+        : { ...server, args: server.args.map(expandText), env: expandRecord(server.env) },
     ),
     ...(route && { model_route: route }),
   };

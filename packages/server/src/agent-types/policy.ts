@@ -2,9 +2,9 @@ import { basename } from "node:path";
 import type { PermissionPolicy } from "@wharf/contract";
 import type { AgentTypeRow } from "./agent-types.ts";
 
-type Modes = Readonly<Record<PermissionPolicy, string>>;
+type PolicyModes = Readonly<Record<PermissionPolicy, string>>;
 
-const always = (mode: string): Modes => ({ ask: mode, "allow-edits": mode, "allow-all": mode });
+const createConstantModes = (mode: string): PolicyModes => ({ ask: mode, "allow-edits": mode, "allow-all": mode });
 
 /**
  * The mode in which a program asks before it edits a file or runs a command. Wharf answers what it asks by the task's
@@ -14,11 +14,11 @@ const always = (mode: string): Modes => ({ ask: mode, "allow-edits": mode, "allo
  * Codex runs commands in a sandbox of its own, which does not start inside Wharf's. In the profile that its settings in
  * `built-in.ts` define, a command that this stops is asked about and then runs without it.
  */
-const modesByProgram: ReadonlyMap<string, Modes> = new Map([
-  ["claude-agent-acp", always("default")],
-  ["codex-acp", { ...always("permission-profile:wharf"), "allow-all": "agent-full-access" }],
-  ["gemini", always("default")],
-  ["qwen", always("default")],
+const modesByProgram: ReadonlyMap<string, PolicyModes> = new Map([
+  ["claude-agent-acp", createConstantModes("default")],
+  ["codex-acp", { ...createConstantModes("permission-profile:wharf"), "allow-all": "agent-full-access" }],
+  ["gemini", createConstantModes("default")],
+  ["qwen", createConstantModes("default")],
 ]);
 
 /** The mode an agent works in unless a person chose another; none where the agent's own is right. */
@@ -28,7 +28,7 @@ export const getUsualMode = (
 ): string | undefined => modesByProgram.get(basename(program))?.[policy];
 
 /** Why an agent cannot keep a policy, or nothing. */
-export function explainUnkept(
+export function getPolicyConflict(
   { protocol }: Pick<AgentTypeRow, "protocol">,
   policy: PermissionPolicy,
 ): string | undefined {

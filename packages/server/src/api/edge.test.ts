@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { request } from "node:http";
 import { connect } from "node:net";
 import { text } from "node:stream/consumers";
-import { api, Problem, urlOf } from "@wharf/contract";
+import { api, Problem, getEndpointUrl } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ServedApi, serveApi, token } from "../../test/api.ts";
 import { type Fixture, fixture } from "../../test/fixture.ts";
@@ -118,7 +118,7 @@ it("only the routes that say so are open, by whatever address they are asked", a
 
 it("a body of 50 MB is answered with 413, and not with a reset", async () => {
   const { id } = await f.newTask();
-  const path = urlOf(api.promptTask, { params: { task_id: id } });
+  const path = getEndpointUrl(api.promptTask, { params: { task_id: id } });
   const body = Buffer.alloc(50 << 20, "x");
   for (const length of [{ "content-length": body.length }, {}]) {
     const headers = { authorization, "content-type": "application/json", ...length };
@@ -134,7 +134,7 @@ it("a body of 50 MB is answered with 413, and not with a reset", async () => {
 });
 
 it("a body that is not UTF-8, JSON or an object is answered with 400, and nothing is made of it", async () => {
-  const path = urlOf(api.createTask, { params: { board_id: f.owner.default_board_id } });
+  const path = getEndpointUrl(api.createTask, { params: { board_id: f.owner.default_board_id } });
   const send = async (body: Buffer) => {
     const headers = { authorization, "content-type": "application/json" };
     const answer = await fetch(`${served.url}${path}`, { method: "POST", headers, body: new Uint8Array(body) });
@@ -156,7 +156,7 @@ it("a body that is not UTF-8, JSON or an object is answered with 400, and nothin
 it("a null in what a person keeps with a task is still there", async () => {
   const body = JSON.stringify({ title: "t", description: "d", metadata: { a: null, b: [null, { c: null }] } });
   const created = await fetch(
-    `${served.url}${urlOf(api.createTask, { params: { board_id: f.owner.default_board_id } })}`,
+    `${served.url}${getEndpointUrl(api.createTask, { params: { board_id: f.owner.default_board_id } })}`,
     {
       method: "POST",
       headers: { authorization, "content-type": "application/json" },

@@ -2,28 +2,28 @@ import { randomUUID } from "node:crypto";
 import { type RemoteError, toWharfError, WharfError } from "@wharf/contract";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Socket } from "node:net";
-import { discardBody } from "./discard.ts";
-import { HeldElsewhere, type Peers } from "./peers.ts";
-import { isDatabaseAway, isDatabaseFull } from "../store/index.ts";
+import { discardBody } from "./discard-body.ts";
+import { HeldElsewhereError, type Peers } from "./peers.ts";
+import { isDatabaseUnavailable, isDatabaseFull } from "../store/index.ts";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
 
 /** Every error leaves as problem+json from the catalogue, whatever was thrown. */
-export function serveErrors(app: FastifyInstance, limits: { bodyBytes: number; peers?: Peers | undefined }): void {
+export function setErrorHandlers(app: FastifyInstance, limits: { bodyBytes: number; peers?: Peers | undefined }): void {
   const { peers } = limits;
-  app.setErrorHandler((thrown: FastifyError | HeldElsewhere, request, reply) => {
-    if (thrown instanceof HeldElsewhere)
+  app.setErrorHandler((thrown: FastifyError | HeldElsewhereError, request, reply) => {
+    if (thrown instanceof HeldElsewhereError)
       return peers
-        ?.forward(thrown, request, reply)
+        ?.forwardRequest(thrown, request, reply)
         .catch((error: unknown) => sendProblem(reply, toWharfError(error, "")));
     const reference = randomUUID();
     const error =
-      fromFastify(thrown, { bodyBytes: request.routeOptions.bodyLimit ?? limits.bodyBytes }) ??
-      fromDatabase(thrown) ??
+      toRequestError(thrown, { bodyBytes: request.routeOptions.bodyLimit ?? limits.bodyBytes }) ??
+      toDatabaseError(thrown) ??
       toWharfError(thrown, reference);
     if (error.code === "internal") request.log.error({ err: thrown, reference }, "a request failed inside Wharf");
-    const answer = () => sendProblem(reply, error);
-    if (error.code === "body_too_large") void discardBody(request.raw).then(answer);
-    else answer();
+    const sendAnswer = () => sendProblem(reply, error);
+    if (error.code === "body_too_large") void discardBody(request.raw).then(sendAnswer);
+    else sendAnswer();
   });
   app.setNotFoundHandler((request) => {
     throw new WharfError("not_found", { what: "route", id: `${request.method} ${request.url.split("?")[0]}` });
@@ -40,18 +40,21 @@ function sendProblem(reply: FastifyReply, error: WharfError | RemoteError): void
     .send(problem);
 }
 
-const badAddress = (message: string) => new WharfError("bad_request", { issues: [{ path: "", message }] });
+const createAddressError = (message: string) => new WharfError("bad_request", { issues: [{ path: "", message }] });
 
 /** The router's refusals of an address that no route could have. */
 export function refuseAddress(thrown: FastifyError, _request: FastifyRequest, reply: FastifyReply): void {
   const isLong = thrown.code === "FST_ERR_MAX_PARAM_LENGTH";
-  sendProblem(reply, badAddress(`the address ${isLong ? "has a part that is too long" : "is not well-formed"}`));
+  sendProblem(
+    reply,
+    createAddressError(`the address ${isLong ? "has a part that is too long" : "is not well-formed"}`),
+  );
 }
 
 /** Bytes that are no HTTP request: there is a socket to answer, and no request. */
 export function refuseBytes(thrown: Error & { code?: string }, socket: Socket): void {
   if (thrown.code === "ECONNRESET" || !socket.writable) return void socket.destroy();
-  const problem = badAddress("it is not an HTTP request, or its head is too large").toProblem();
+  const problem = createAddressError("it is not an HTTP request, or its head is too large").toProblem();
   const body = JSON.stringify(problem);
   const head = [
     "HTTP/1.1 400 Bad Request",
@@ -64,13 +67,13 @@ export function refuseBytes(thrown: Error & { code?: string }, socket: Socket): 
 }
 
 /** A statement that fails because the database is away or full may be asked for again; one that fails otherwise is a fault of ours. */
-export function fromDatabase(thrown: unknown): WharfError | undefined {
+export function toDatabaseError(thrown: unknown): WharfError | undefined {
   if (isDatabaseFull(thrown)) return new WharfError("disk_full", { path: "the database's folder" }, { cause: thrown });
-  if (!isDatabaseAway(thrown)) return undefined;
+  if (!isDatabaseUnavailable(thrown)) return undefined;
   return new WharfError("database_unavailable", { reason: "it is being started again" }, { cause: thrown });
 }
 
-function fromFastify(thrown: FastifyError, limits: { bodyBytes: number }): WharfError | undefined {
+function toRequestError(thrown: FastifyError, limits: { bodyBytes: number }): WharfError | undefined {
   if (hasZodFastifySchemaValidationErrors(thrown)) {
     const issues = thrown.validation.map((issue) => ({
       path: issue.instancePath.replaceAll("/", ".").replace(/^\./, ""),

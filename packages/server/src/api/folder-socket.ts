@@ -3,7 +3,7 @@ import { chmod, constants, open, rm } from "node:fs/promises";
 import type { Server as HttpServer } from "node:http";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { descriptorPath, isTooLongForSocket, socketFile } from "@wharf/contract/data-folder";
+import { getDescriptorPath, isTooLongForSocket, socketFile } from "@wharf/contract/data-folder";
 
 /**
  * Serves the API on a socket in the data folder too, for clients on this machine: only the folder's owner can be behind it,
@@ -23,7 +23,7 @@ export async function listenInFolder(http: HttpServer, folder: string): Promise<
   try {
     await rm(path, { force: true });
     const isLong = isTooLongForSocket(path) && process.platform === "linux";
-    server.listen({ path: isLong ? descriptorPath(directory.fd, socketFile) : path });
+    server.listen({ path: isLong ? getDescriptorPath(directory.fd, socketFile) : path });
     await once(server, "listening");
     await chmod(path, 0o600);
   } catch (error) {

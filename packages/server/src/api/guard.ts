@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { WharfError } from "@wharf/contract";
-import { type Principal, sameToken } from "../access/index.ts";
+import { type Principal, isSameToken } from "../access/index.ts";
 
 export interface GuardOptions {
   /** The address it listens on. */
@@ -26,11 +26,11 @@ export class Guard {
 
   constructor(options: GuardOptions) {
     this.#options = options;
-    const direct = ["localhost", "127.0.0.1", "::1", options.host].map((name) => `http://${bracket(name)}`);
+    const direct = ["localhost", "127.0.0.1", "::1", options.host].map((name) => `http://${toUrlHost(name)}`);
     const schemes = new Map<string, Set<string>>();
     // A bare name may be that of a proxy, which brings TLS.
     const named = options.allowedHosts.flatMap((name) =>
-      name.includes("://") ? [name] : [`http://${bracket(name)}`, `https://${bracket(name)}`],
+      name.includes("://") ? [name] : [`http://${toUrlHost(name)}`, `https://${toUrlHost(name)}`],
     );
     for (const address of [...direct, ...named]) {
       const url = parseUrl(address);
@@ -45,12 +45,14 @@ export class Guard {
   check(request: Pick<IncomingMessage, "headers">, route: { readonly isOpen?: boolean } = {}): Principal | undefined {
     const { host = "", origin, authorization = "" } = request.headers;
     const isName = hostForm.test(host) && this.#schemes.has(parseUrl(`http://${host}`)?.hostname ?? "");
-    if (!isName) throw foreign(host);
-    if (origin !== undefined && !this.#isOwnPage(origin, host)) throw foreign(origin);
+    if (!isName) throw createOriginError(host);
+    if (origin !== undefined && !this.#isOwnPage(origin, host)) throw createOriginError(origin);
     if (route.isOpen) return undefined;
-    const given = /^Bearer (\S+)$/i.exec(authorization)?.[1];
+    const presentedToken = /^Bearer (\S+)$/i.exec(authorization)?.[1];
     const { token, peerToken } = this.#options;
-    const isKnown = given && (sameToken(given, token) || (peerToken !== undefined && sameToken(given, peerToken)));
+    const isKnown =
+      presentedToken &&
+      (isSameToken(presentedToken, token) || (peerToken !== undefined && isSameToken(presentedToken, peerToken)));
     if (!isKnown) throw new WharfError("unauthenticated", {});
     return this.#options.owner;
   }
@@ -70,7 +72,7 @@ export class Guard {
 /** A name or an address, and a port. A URL parser also takes `evil.example@localhost` and `localhost#.evil.example`. */
 const hostForm = /^(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i;
 
-const foreign = (name: string) => new WharfError("forbidden_origin", { host: name.slice(0, 300) });
+const createOriginError = (name: string) => new WharfError("forbidden_origin", { host: name.slice(0, 300) });
 const parseUrl = (address: string): URL | undefined => URL.parse(address) ?? undefined;
 /** The URL form of an IPv6 address. */
-const bracket = (name: string): string => (/^[^[\]]*:[^[\]]*:/.test(name) ? `[${name}]` : name);
+const toUrlHost = (name: string): string => (/^[^[\]]*:[^[\]]*:/.test(name) ? `[${name}]` : name);

@@ -3,20 +3,20 @@ import swagger from "@fastify/swagger";
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from "fastify";
 import { jsonSchemaTransform, validatorCompiler } from "fastify-type-provider-zod";
 import type { z } from "zod";
-import { refuseAddress, refuseBytes, serveErrors } from "./errors.ts";
+import { refuseAddress, refuseBytes, setErrorHandlers } from "./errors.ts";
 import { Guard, type GuardOptions } from "./guard.ts";
-import { serveJsonBodies } from "./json-body.ts";
-import { present } from "./present.ts";
-import { type Modules, serveRoutes } from "./routes.ts";
+import { setJsonBodyParser } from "./json-body.ts";
+import { toWireValue } from "./wire-value.ts";
+import { type ApiModules, serveRoutes } from "./routes.ts";
 import { serveRunnerRoutes } from "./runner-routes.ts";
-import { terminalStream } from "./runner-stream.ts";
+import { openTerminalStream } from "./runner-stream.ts";
 import { Streams } from "./stream.ts";
 
-const bodyBytes = 1 << 20;
+const maxBodyBytes = 1 << 20;
 
 export interface ApiOptions {
   readonly guard: GuardOptions;
-  readonly modules: Modules;
+  readonly modules: ApiModules;
   readonly logger: FastifyBaseLogger;
 }
 
@@ -25,7 +25,7 @@ export async function createApi({ guard: guardOptions, modules, logger }: ApiOpt
   const app = Fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
-    bodyLimit: bodyBytes,
+    bodyLimit: maxBodyBytes,
     forceCloseConnections: true,
     frameworkErrors: refuseAddress,
     clientErrorHandler: refuseBytes,
@@ -40,10 +40,10 @@ export async function createApi({ guard: guardOptions, modules, logger }: ApiOpt
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(({ schema }) => {
     const response = schema as unknown as z.ZodType;
-    return (data) => JSON.stringify(response.parse(present(data)));
+    return (data) => JSON.stringify(response.parse(toWireValue(data)));
   });
-  serveJsonBodies(app);
-  serveErrors(app, { bodyBytes, peers: modules.peers });
+  setJsonBodyParser(app);
+  setErrorHandlers(app, { bodyBytes: maxBodyBytes, peers: modules.peers });
   app.addHook("onRequest", async (request, reply) => {
     void reply.header("x-content-type-options", "nosniff");
     const principal = guard.check(request.raw, request.routeOptions.config);
@@ -72,7 +72,7 @@ export async function createApi({ guard: guardOptions, modules, logger }: ApiOpt
     tasks: modules.tasks,
     commands: modules.commands,
     peers: modules.peers,
-    more: (url, principal) => terminalStream(modules, url, principal),
+    more: (url, principal) => openTerminalStream(modules, url, principal),
   });
   app.addHook("preClose", () => streams.close());
   return app;

@@ -5,15 +5,15 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
 const notUtf8 = { issues: [{ path: "", message: "the body is not valid UTF-8" }] };
 
 /** Reads JSON bodies strictly: other parsers put a replacement character where bytes are no text. */
-export function serveJsonBodies(app: FastifyInstance): void {
+export function setJsonBodyParser(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser("error", "error");
-  app.addContentTypeParser<Buffer>("application/json", { parseAs: "buffer" }, (request, body, done) => {
+  app.addContentTypeParser<Buffer>("application/json", { parseAs: "buffer" }, (request, body, callback) => {
     let text: string;
     try {
       text = utf8.decode(body);
     } catch (cause) {
-      return done(new WharfError("bad_request", notUtf8, { cause }));
+      return callback(new WharfError("bad_request", notUtf8, { cause }));
     }
-    return void parse(request, text, done);
+    return void parse(request, text, callback);
   });
 }

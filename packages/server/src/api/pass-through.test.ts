@@ -4,7 +4,7 @@ import { createWireClient, Mux, serveHttp } from "@wharf/contract/wire";
 import Fastify from "fastify";
 import { expect, test } from "vitest";
 import { RunnerClient } from "../runners/client/index.ts";
-import { serveErrors } from "./errors.ts";
+import { setErrorHandlers } from "./errors.ts";
 import { passThrough } from "./pass-through.ts";
 
 /** An API of one route that hands on what a runner's daemon answers, over a real wire. */
@@ -16,7 +16,7 @@ async function answered(daemon: (response: ServerResponse) => void) {
   const runnerId = "7d0f2c1e-0000-4000-8000-000000000001";
   const client = new RunnerClient({ runnerId, link: async () => ({ client: createWireClient(here, { runnerId }) }) });
   const app = Fastify();
-  serveErrors(app, { bodyBytes: 1 });
+  setErrorHandlers(app, { bodyBytes: 1 });
   let uses = 1;
   app.get("/", (_, reply) =>
     passThrough(reply, { use: { client, [Symbol.dispose]: () => void uses-- }, method: "GET", path: "/file" }),

@@ -5,7 +5,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import type { RunnerUse } from "../runners/index.ts";
 
 /** Headers of a daemon's answer that are its caller's business. What the answer holds is for the route to say. */
-const kept = ["content-length", "content-range", "accept-ranges", "etag", "last-modified"] as const;
+const passedHeaders = ["content-length", "content-range", "accept-ranges", "etag", "last-modified"] as const;
 
 /**
  * What a runner sends is nobody's page: it is not rendered, not run, and not taken for anything but what it says it is,
@@ -20,15 +20,15 @@ const asDownload = {
 const passedStatuses: ReadonlySet<number> = new Set([200, 206, 416]);
 
 /** Aborted when the caller left before the answer was complete. */
-export function callerOf(reply: FastifyReply): AbortSignal {
-  const gone = new AbortController();
+export function getCallerSignal(reply: FastifyReply): AbortSignal {
+  const controller = new AbortController();
   reply.raw.once("close", () => {
-    if (!reply.raw.writableFinished) gone.abort(new Error("the caller left"));
+    if (!reply.raw.writableFinished) controller.abort(new Error("the caller left"));
   });
-  return gone.signal;
+  return controller.signal;
 }
 
-interface PassedRequest extends RawRequest {
+interface PassThroughRequest extends RawRequest {
   readonly use: RunnerUse;
   /** Of the answer. @default bytes of any kind */
   readonly type?: "application/octet-stream" | "application/x-ndjson" | "application/x-tar" | "application/json";
@@ -40,14 +40,14 @@ interface PassedRequest extends RawRequest {
  */
 export async function passThrough(
   reply: FastifyReply,
-  { use, type = "application/octet-stream", ...raw }: PassedRequest,
+  { use, type = "application/octet-stream", ...raw }: PassThroughRequest,
 ): Promise<FastifyReply> {
   try {
-    const answer = await use.client.request({ ...raw, signal: callerOf(reply) });
+    const answer = await use.client.request({ ...raw, signal: getCallerSignal(reply) });
     await refuseFailure(answer, use.client.runnerId);
     const { status, headers, body } = answer;
     body.once("close", () => use[Symbol.dispose]());
-    for (const name of kept) {
+    for (const name of passedHeaders) {
       const value = headers[name];
       if (value !== undefined) void reply.header(name, value);
     }
@@ -73,13 +73,13 @@ export async function refuseFailure(answer: RawResponse, runnerId: string): Prom
  * A request's body for another request. It is a stream between the two: when the daemon has enough before the end, the
  * caller's connection must live on for the answer that says so.
  */
-export function bodyOf(request: FastifyRequest): Readable {
+export function createRequestBody(request: FastifyRequest): Readable {
   const source: IncomingMessage = request.raw;
-  const through = new PassThrough();
+  const relayStream = new PassThrough();
   source.once("close", () => {
-    if (!source.complete) through.destroy(new Error("the caller left"));
+    if (!source.complete) relayStream.destroy(new Error("the caller left"));
   });
-  through.once("error", () => source.unpipe(through));
-  through.once("close", () => source.resume());
-  return source.pipe(through);
+  relayStream.once("error", () => source.unpipe(relayStream));
+  relayStream.once("close", () => source.resume());
+  return source.pipe(relayStream);
 }

@@ -15,7 +15,7 @@ export interface PeersOptions {
 }
 
 /** Another server holds the runner's lease, and only it has the wire. */
-export class HeldElsewhere extends Error {
+export class HeldElsewhereError extends Error {
   override readonly name = "HeldElsewhere";
   readonly address: string;
   readonly runnerId: string;
@@ -28,7 +28,7 @@ export class HeldElsewhere extends Error {
 }
 
 const hopHeaders = new Set(["connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "host"]);
-const connectMs = 5_000;
+const connectTimeoutMs = 5_000;
 
 /** The other servers of the installation: requests that need a runner's wire are sent on to the one that has it. */
 export class Peers {
@@ -39,19 +39,19 @@ export class Peers {
   }
 
   /** Throws where another server holds the runner. */
-  async requireHere(runnerId: string): Promise<void> {
+  async requireLocalRunner(runnerId: string): Promise<void> {
     const address = await this.#options.findHolder(runnerId);
-    if (address !== undefined) throw new HeldElsewhere(address, runnerId);
+    if (address !== undefined) throw new HeldElsewhereError(address, runnerId);
   }
 
   /** Sends a request on and hands the answer back as it comes. */
-  async forward(held: HeldElsewhere, request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    refuseSecondHop(held, request.raw);
+  async forwardRequest(holder: HeldElsewhereError, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    refuseSecondHop(holder, request.raw);
     const isParsed = request.body !== undefined && request.body !== null;
     const body = isParsed ? Buffer.from(JSON.stringify(request.body)) : undefined;
-    const headers = this.#headers(request.raw);
+    const headers = this.#createHeaders(request.raw);
     if (body) headers["content-length"] = body.length;
-    const answer = await this.#send(held, { message: request.raw, headers, body: body ?? request.raw });
+    const answer = await this.#sendRequest(holder, { message: request.raw, headers, body: body ?? request.raw });
     for (const [name, value] of Object.entries(answer.headers))
       if (value !== undefined && !hopHeaders.has(name)) void reply.header(name, value);
     reply.raw.once("close", () => answer.destroy());
@@ -60,78 +60,78 @@ export class Peers {
 
   /** Sends an upgrade on, and joins the two sockets when the other server has accepted it. */
   async forwardUpgrade(
-    held: HeldElsewhere,
+    holder: HeldElsewhereError,
     { message, socket, head }: { message: IncomingMessage; socket: Duplex; head: Buffer },
   ): Promise<void> {
-    refuseSecondHop(held, message);
+    refuseSecondHop(holder, message);
     const { connection, upgrade } = message.headers;
-    const headers = { ...this.#headers(message), connection, upgrade };
-    const sent = this.#request(held, message, headers);
+    const headers = { ...this.#createHeaders(message), connection, upgrade };
+    const peerRequest = this.#createRequest(holder, message, headers);
     const joined = Promise.withResolvers<void>();
-    sent.once("error", (cause) => joined.reject(unreachable(held, cause)));
-    sent.once("response", (answer) => {
+    peerRequest.once("error", (cause) => joined.reject(createUnreachableError(holder, cause)));
+    peerRequest.once("response", (answer) => {
       socket.write(formatHead(answer));
       answer.pipe(socket);
       joined.resolve();
     });
-    sent.once("upgrade", (answer, other, first) => {
+    peerRequest.once("upgrade", (answer, peerSocket, first) => {
       socket.write(formatHead(answer));
       if (first.length > 0) socket.write(first);
-      if (head.length > 0) other.write(head);
-      other.once("error", () => socket.destroy()).once("close", () => socket.destroy());
-      socket.once("close", () => other.destroy());
-      socket.pipe(other).pipe(socket);
+      if (head.length > 0) peerSocket.write(head);
+      peerSocket.once("error", () => socket.destroy()).once("close", () => socket.destroy());
+      socket.once("close", () => peerSocket.destroy());
+      socket.pipe(peerSocket).pipe(socket);
       joined.resolve();
     });
-    sent.end();
+    peerRequest.end();
     await joined.promise;
   }
 
-  async #send(
-    held: HeldElsewhere,
+  async #sendRequest(
+    holder: HeldElsewhereError,
     { message, headers, body }: { message: IncomingMessage; headers: OutgoingHttpHeaders; body: Buffer | Readable },
   ): Promise<IncomingMessage> {
-    const sent = this.#request(held, message, headers);
+    const peerRequest = this.#createRequest(holder, message, headers);
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-    sent.once("response", resolve).once("error", (cause) => reject(unreachable(held, cause)));
+    peerRequest.once("response", resolve).once("error", (cause) => reject(createUnreachableError(holder, cause)));
     message.once("close", () => {
-      if (!message.complete) sent.destroy();
+      if (!message.complete) peerRequest.destroy();
     });
-    if (Buffer.isBuffer(body)) sent.end(body);
-    else body.pipe(sent);
+    if (Buffer.isBuffer(body)) peerRequest.end(body);
+    else body.pipe(peerRequest);
     return promise;
   }
 
-  #request(held: HeldElsewhere, { method, url }: IncomingMessage, headers: OutgoingHttpHeaders) {
-    const target = new URL(url ?? "/", held.address);
+  #createRequest(holder: HeldElsewhereError, { method, url }: IncomingMessage, headers: OutgoingHttpHeaders) {
+    const target = new URL(url ?? "/", holder.address);
     const open = target.protocol === "https:" ? httpsRequest : httpRequest;
-    const sent = open(target, { method, headers, agent: false });
-    sent.setTimeout(connectMs, () => {
-      if (!sent.socket || sent.socket.connecting) sent.destroy(new Error("it does not answer"));
+    const peerRequest = open(target, { method, headers, agent: false });
+    peerRequest.setTimeout(connectTimeoutMs, () => {
+      if (!peerRequest.socket || peerRequest.socket.connecting) peerRequest.destroy(new Error("it does not answer"));
     });
-    return sent;
+    return peerRequest;
   }
 
-  #headers({ headers }: IncomingMessage): OutgoingHttpHeaders {
-    const kept = Object.entries(headers).filter(([name]) => !hopHeaders.has(name) && name !== "origin");
+  #createHeaders({ headers }: IncomingMessage): OutgoingHttpHeaders {
+    const forwardedEntries = Object.entries(headers).filter(([name]) => !hopHeaders.has(name) && name !== "origin");
     const { token } = this.#options;
-    return { ...Object.fromEntries(kept), authorization: `Bearer ${token}`, [forwardedHeader]: "1" };
+    return { ...Object.fromEntries(forwardedEntries), authorization: `Bearer ${token}`, [forwardedHeader]: "1" };
   }
 }
 
 /** The lease has just moved on: the client asks again, and by then the servers agree. */
-function refuseSecondHop(held: HeldElsewhere, { headers }: IncomingMessage): void {
+function refuseSecondHop(holder: HeldElsewhereError, { headers }: IncomingMessage): void {
   if (headers[forwardedHeader] === undefined) return;
   const reason = "another server is about to take it over";
-  throw new WharfError("runner_unavailable", { runner_id: held.runnerId, reason });
+  throw new WharfError("runner_unavailable", { runner_id: holder.runnerId, reason });
 }
 
-const unreachable = (held: HeldElsewhere, cause: Error) =>
+const createUnreachableError = (holder: HeldElsewhereError, cause: Error) =>
   new WharfError(
     "runner_unavailable",
     {
-      runner_id: held.runnerId,
-      reason: `the server that holds it (${held.address}) does not answer: ${cause.message}`,
+      runner_id: holder.runnerId,
+      reason: `the server that holds it (${holder.address}) does not answer: ${cause.message}`,
     },
     { cause },
   );

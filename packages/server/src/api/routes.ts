@@ -3,17 +3,17 @@ import type { FastifyInstance } from "fastify";
 import type { Principal } from "../access/index.ts";
 import type { AgentTypes } from "../agent-types/index.ts";
 import type { Log } from "../events/index.ts";
-import type { Choice, RunCommands, RunQueries, Scheduler, TaskDiffs } from "../runs/index.ts";
+import type { AgentChoice, RunCommands, RunQueries, Scheduler, TaskDiffs } from "../runs/index.ts";
 import type { WarmPool } from "../runners/index.ts";
 import type { Boards, TaskRow, Tasks } from "../tasks/index.ts";
-import { callerOf } from "./pass-through.ts";
-import { register } from "./register.ts";
+import { getCallerSignal } from "./pass-through.ts";
+import { registerRoute } from "./register-route.ts";
 import type { RunnerModules } from "./runner-routes.ts";
 
 /** A prompt with all the files it may have, as base64. */
-const promptBytes = 16 << 20;
+const maxPromptBytes = 16 << 20;
 
-export interface Modules extends RunnerModules {
+export interface ApiModules extends RunnerModules {
   readonly boards: Boards;
   readonly tasks: Tasks;
   readonly commands: RunCommands;
@@ -22,7 +22,7 @@ export interface Modules extends RunnerModules {
   readonly scheduler: Scheduler;
   readonly diffs: TaskDiffs;
   readonly log: Log;
-  readonly pool: Pick<WarmPool, "levels">;
+  readonly pool: Pick<WarmPool, "getLevels">;
   /** What is known of the server's health; asking waits for nothing. */
   readonly health: () => { status: "ok" | "degraded"; problems: string[] };
   readonly server: {
@@ -38,7 +38,7 @@ export interface Modules extends RunnerModules {
 }
 
 /** Parse, call, present: what a route does is the module's business. */
-export function serveRoutes(app: FastifyInstance, modules: Modules): void {
+export function serveRoutes(app: FastifyInstance, modules: ApiModules): void {
   serveBoards(app, modules);
   serveTasks(app, modules);
   serveRuns(app, modules);
@@ -47,78 +47,79 @@ export function serveRoutes(app: FastifyInstance, modules: Modules): void {
   serveSystem(app, modules);
 }
 
-function serveBoards(app: FastifyInstance, { boards, commands }: Modules): void {
-  register(app, api.createBoard, ({ principal, body }) => boards.create(principal, body));
-  register(app, api.listBoards, async ({ principal }) => ({ boards: await boards.list(principal.user_id) }));
-  register(app, api.getBoard, ({ principal, params }) => boards.get(principal.user_id, params.board_id));
-  register(app, api.updateBoard, ({ principal, params, body }) =>
+function serveBoards(app: FastifyInstance, { boards, commands }: ApiModules): void {
+  registerRoute(app, api.createBoard, ({ principal, body }) => boards.create(principal, body));
+  registerRoute(app, api.listBoards, async ({ principal }) => ({ boards: await boards.list(principal.user_id) }));
+  registerRoute(app, api.getBoard, ({ principal, params }) => boards.get(principal.user_id, params.board_id));
+  registerRoute(app, api.updateBoard, ({ principal, params, body }) =>
     boards.update(principal.user_id, params.board_id, body),
   );
-  register(app, api.deleteBoard, async ({ principal, params }) => {
+  registerRoute(app, api.deleteBoard, async ({ principal, params }) => {
     const { id } = await boards.get(principal.user_id, params.board_id);
-    const from = "where tasks go that name no board";
-    if (id === principal.default_board_id) throw new WharfError("conflict", { what: "board", from, to: "deleted" });
+    const currentUse = "where tasks go that name no board";
+    if (id === principal.default_board_id)
+      throw new WharfError("conflict", { what: "board", from: currentUse, to: "deleted" });
     await commands.deleteBoard(id);
   });
 }
 
-function serveTasks(app: FastifyInstance, modules: Modules): void {
+function serveTasks(app: FastifyInstance, modules: ApiModules): void {
   const { agentTypes, boards, tasks, commands, queries, diffs, log, peers } = modules;
-  register(app, api.createTask, async ({ principal, params, body }) => {
+  registerRoute(app, api.createTask, async ({ principal, params, body }) => {
     const board = await boards.get(principal.user_id, params.board_id);
     if (body.agent_type !== undefined) await agentTypes.requirePolicy(body.agent_type, body.permission_policy ?? "ask");
     return tasks.create(principal.user_id, board.id, body);
   });
-  register(app, api.listBoardTasks, async ({ principal, params, query }) => {
+  registerRoute(app, api.listBoardTasks, async ({ principal, params, query }) => {
     const board = await boards.get(principal.user_id, params.board_id);
     return tasks.list(principal.user_id, { ...query, board_id: board.id });
   });
-  register(app, api.listTasks, ({ principal, query }) => tasks.list(principal.user_id, query));
-  register(app, api.getTask, ({ principal, params }) => tasks.find(principal.user_id, params.task_id));
-  register(app, api.updateTask, async ({ principal, params, body }) =>
+  registerRoute(app, api.listTasks, ({ principal, query }) => tasks.list(principal.user_id, query));
+  registerRoute(app, api.getTask, ({ principal, params }) => tasks.find(principal.user_id, params.task_id));
+  registerRoute(app, api.updateTask, async ({ principal, params, body }) =>
     tasks.update((await tasks.find(principal.user_id, params.task_id)).id, body, { by: principal.user_id }),
   );
-  register(app, api.deleteTask, async ({ principal, params }) =>
+  registerRoute(app, api.deleteTask, async ({ principal, params }) =>
     commands.delete((await tasks.find(principal.user_id, params.task_id)).id),
   );
-  register(app, api.setTaskState, async ({ principal, params, body }) => {
+  registerRoute(app, api.setTaskState, async ({ principal, params, body }) => {
     const task = await tasks.find(principal.user_id, params.task_id);
     return setState(modules, { task, principal, to: body.state, reason: body.reason });
   });
-  register(app, api.cancelTask, async ({ principal, params }) => {
+  registerRoute(app, api.cancelTask, async ({ principal, params }) => {
     const task = await tasks.find(principal.user_id, params.task_id);
     return setState(modules, { task, principal, to: "CANCELLED", reason: undefined });
   });
-  register(
+  registerRoute(
     app,
     api.promptTask,
     async ({ principal, params, body }) => {
       const task = await tasks.find(principal.user_id, params.task_id);
-      return prompt(modules, { task, principal, ...body });
+      return promptTask(modules, { task, principal, ...body });
     },
-    { bodyLimit: promptBytes },
+    { bodyLimit: maxPromptBytes },
   );
-  register(app, api.pushTask, async ({ principal, params }) => {
+  registerRoute(app, api.pushTask, async ({ principal, params }) => {
     const task = await tasks.find(principal.user_id, params.task_id);
-    await commands.pushAgain(task.id, { by: principal.user_id });
+    await commands.retryPush(task.id, { by: principal.user_id });
     return task;
   });
-  register(app, api.cancelTurn, async ({ principal, params }) => {
+  registerRoute(app, api.cancelTurn, async ({ principal, params }) => {
     const task = await tasks.find(principal.user_id, params.task_id);
     return commands.cancelTurn(task.id, params.turn_id, { by: principal.user_id });
   });
-  const choose = async (principal: Principal, taskId: string, choice: Choice) => {
+  const setChoice = async (principal: Principal, taskId: string, choice: AgentChoice) => {
     const { id } = await tasks.find(principal.user_id, taskId);
-    await commands.choose(id, choice, { by: principal.user_id });
+    await commands.setAgentChoice(id, choice, { by: principal.user_id });
     return tasks.find(principal.user_id, id);
   };
-  register(app, api.setTaskMode, ({ principal, params, body }) =>
-    choose(principal, params.task_id, { agent_mode: body.mode_id ?? null }),
+  registerRoute(app, api.setTaskMode, ({ principal, params, body }) =>
+    setChoice(principal, params.task_id, { agent_mode: body.mode_id ?? null }),
   );
-  register(app, api.setTaskModel, ({ principal, params, body }) =>
-    choose(principal, params.task_id, { agent_model: body.model_id ?? null }),
+  registerRoute(app, api.setTaskModel, ({ principal, params, body }) =>
+    setChoice(principal, params.task_id, { agent_model: body.model_id ?? null }),
   );
-  register(app, api.answerPermission, async ({ principal, params, body }) => {
+  registerRoute(app, api.answerPermission, async ({ principal, params, body }) => {
     const task = await tasks.find(principal.user_id, params.task_id);
     await commands.answerPermission(task.id, {
       permission_id: params.permission_id,
@@ -127,40 +128,40 @@ function serveTasks(app: FastifyInstance, modules: Modules): void {
     });
     return { ok: true as const };
   });
-  register(app, api.listTaskEvents, async ({ principal, params, query }) => {
+  registerRoute(app, api.listTaskEvents, async ({ principal, params, query }) => {
     const task = await tasks.find(principal.user_id, params.task_id);
     return { events: await log.read(task.id, query.after, query.limit), last_seq: task.last_seq };
   });
-  register(app, api.listTaskTurns, async ({ principal, params, query }) =>
+  registerRoute(app, api.listTaskTurns, async ({ principal, params, query }) =>
     queries.listTurns((await tasks.find(principal.user_id, params.task_id)).id, query),
   );
-  register(app, api.getTaskDiff, async ({ principal, params }, reply) => {
+  registerRoute(app, api.getTaskDiff, async ({ principal, params }, reply) => {
     const task = await tasks.find(principal.user_id, params.task_id);
-    const runnerId = (await queries.findLatest(task.id))?.runner_id;
-    if (runnerId) await peers?.requireHere(runnerId);
-    return diffs.of(task, callerOf(reply));
+    const runnerId = (await queries.getLatestRun(task.id))?.runner_id;
+    if (runnerId) await peers?.requireLocalRunner(runnerId);
+    return diffs.getDiff(task, getCallerSignal(reply));
   });
 }
 
 /** Where a person may move a task by hand: states that only an agent's work brings about are not among them. */
 async function setState(
-  modules: Modules,
+  modules: ApiModules,
   move: { task: TaskRow; principal: Principal; to: TaskState; reason: string | undefined },
 ): Promise<TaskRow> {
   const { tasks, commands } = modules;
-  const { task, principal, to, reason } = move;
-  if (to === "IN_PROGRESS") {
-    await prompt(modules, { task, principal });
+  const { task, principal, to: targetState, reason } = move;
+  if (targetState === "IN_PROGRESS") {
+    await promptTask(modules, { task, principal });
     return tasks.find(principal.user_id, task.id);
   }
-  if (to === "TODO") return tasks.move(task.id, to, { by: principal.user_id, reason });
-  if (to !== "COMPLETED" && to !== "CANCELLED")
-    throw new WharfError("conflict", { what: "task", from: task.state, to });
-  await commands.stop(task.id, to, { by: principal.user_id, reason });
+  if (targetState === "TODO") return tasks.move(task.id, targetState, { by: principal.user_id, reason });
+  if (targetState !== "COMPLETED" && targetState !== "CANCELLED")
+    throw new WharfError("conflict", { what: "task", from: task.state, to: targetState });
+  await commands.stop(task.id, targetState, { by: principal.user_id, reason });
   return tasks.find(principal.user_id, task.id);
 }
 
-interface PromptCall {
+interface PromptRequest {
   readonly task: TaskRow;
   readonly principal: Principal;
   readonly text?: string;
@@ -171,9 +172,9 @@ interface PromptCall {
 }
 
 /** Without words of its own a prompt is the task itself. */
-async function prompt({ commands, agentTypes }: Modules, call: PromptCall) {
+async function promptTask({ commands, agentTypes }: ApiModules, call: PromptRequest) {
   const { task, principal, turn_id, priority, attachments, text = task.description } = call;
-  const type = await agentTypes.choose(call.agent_type ?? task.agent_type ?? undefined);
+  const type = await agentTypes.chooseType(call.agent_type ?? task.agent_type ?? undefined);
   await agentTypes.requirePolicy(type.name, task.permission_policy);
   return commands.prompt(task.id, {
     text,
@@ -185,35 +186,35 @@ async function prompt({ commands, agentTypes }: Modules, call: PromptCall) {
   });
 }
 
-function serveRuns(app: FastifyInstance, { tasks, queries, commands }: Modules): void {
-  register(app, api.listAgents, ({ principal, query }) => queries.list(principal.user_id, query));
-  register(app, api.listTaskAgents, async ({ principal, params, query }) =>
+function serveRuns(app: FastifyInstance, { tasks, queries, commands }: ApiModules): void {
+  registerRoute(app, api.listAgents, ({ principal, query }) => queries.list(principal.user_id, query));
+  registerRoute(app, api.listTaskAgents, async ({ principal, params, query }) =>
     queries.listForTask((await tasks.find(principal.user_id, params.task_id)).id, query),
   );
-  register(app, api.getAgent, ({ principal, params }) => queries.find(principal.user_id, params.agent_id));
-  register(app, api.stopAgent, async ({ principal, params }) => {
-    const run = await queries.find(principal.user_id, params.agent_id);
+  registerRoute(app, api.getAgent, ({ principal, params }) => queries.getRun(principal.user_id, params.agent_id));
+  registerRoute(app, api.stopAgent, async ({ principal, params }) => {
+    const run = await queries.getRun(principal.user_id, params.agent_id);
     await commands.stop(run.task_id, "REVIEW", { by: principal.user_id });
-    return queries.find(principal.user_id, run.id);
+    return queries.getRun(principal.user_id, run.id);
   });
 }
 
-function serveAgentTypes(app: FastifyInstance, { agentTypes }: Modules): void {
-  register(app, api.listAgentTypes, async () => ({ agent_types: await agentTypes.list() }));
-  register(app, api.getAgentType, ({ params }) => agentTypes.get(params.type_id));
-  register(app, api.createAgentType, ({ body }) => agentTypes.create(body));
-  register(app, api.updateAgentType, ({ params, body }) => agentTypes.update(params.type_id, body));
-  register(app, api.deleteAgentType, ({ params }) => agentTypes.remove(params.type_id));
+function serveAgentTypes(app: FastifyInstance, { agentTypes }: ApiModules): void {
+  registerRoute(app, api.listAgentTypes, async () => ({ agent_types: await agentTypes.list() }));
+  registerRoute(app, api.getAgentType, ({ params }) => agentTypes.get(params.type_id));
+  registerRoute(app, api.createAgentType, ({ body }) => agentTypes.create(body));
+  registerRoute(app, api.updateAgentType, ({ params, body }) => agentTypes.update(params.type_id, body));
+  registerRoute(app, api.deleteAgentType, ({ params }) => agentTypes.remove(params.type_id));
 }
 
-function serveOrchestrator(app: FastifyInstance, modules: Modules): void {
+function serveOrchestrator(app: FastifyInstance, modules: ApiModules): void {
   const { tasks, queries, commands, scheduler } = modules;
-  register(app, api.startTask, async ({ principal, params, body }) => {
+  registerRoute(app, api.startTask, async ({ principal, params, body }) => {
     const task = await tasks.find(principal.user_id, params.task_id);
-    const turn = await prompt(modules, { task, principal, ...body });
+    const turn = await promptTask(modules, { task, principal, ...body });
     return { agent_instance_id: turn.run_id, turn_id: turn.id };
   });
-  register(app, api.stopTask, async ({ principal, params, body }) => {
+  registerRoute(app, api.stopTask, async ({ principal, params, body }) => {
     const task = await tasks.find(principal.user_id, params.task_id);
     await commands.stop(task.id, "REVIEW", { by: principal.user_id, reason: body.reason });
     return tasks.find(principal.user_id, task.id);
@@ -222,14 +223,14 @@ function serveOrchestrator(app: FastifyInstance, modules: Modules): void {
     [api.pauseTask, "pause"],
     [api.resumeTask, "resume"],
   ] as const)
-    register(app, route, async ({ principal, params }) => {
+    registerRoute(app, route, async ({ principal, params }) => {
       const task = await tasks.find(principal.user_id, params.task_id);
       await commands[action](task.id, { by: principal.user_id });
       return tasks.find(principal.user_id, task.id);
     });
-  register(app, api.taskStatus, async ({ principal, params }) => {
+  registerRoute(app, api.taskStatus, async ({ principal, params }) => {
     const task = await tasks.find(principal.user_id, params.task_id);
-    const run = await queries.findLatest(task.id);
+    const run = await queries.getLatestRun(task.id);
     return {
       task_id: task.id,
       state: task.state,
@@ -239,26 +240,26 @@ function serveOrchestrator(app: FastifyInstance, modules: Modules): void {
       current_operation: run?.phase ?? run?.status.toLowerCase() ?? null,
     };
   });
-  register(app, api.orchestratorStatus, async ({ principal }) => ({
+  registerRoute(app, api.orchestratorStatus, async ({ principal }) => ({
     status: "running" as const,
     active_agents: scheduler.active,
-    queued_tasks: (await queries.queue(principal.user_id, { limit: 1 })).total,
+    queued_tasks: (await queries.getQueue(principal.user_id, { limit: 1 })).total,
     uptime_seconds: Math.round((Date.now() - scheduler.started.getTime()) / 1000),
     last_heartbeat: scheduler.heartbeat,
   }));
-  register(app, api.orchestratorQueue, ({ principal, query }) => queries.queue(principal.user_id, query));
+  registerRoute(app, api.orchestratorQueue, ({ principal, query }) => queries.getQueue(principal.user_id, query));
 }
 
-function serveSystem(app: FastifyInstance, { health, server, pool, shutdown }: Modules): void {
-  register(app, api.health, async () => {
+function serveSystem(app: FastifyInstance, { health, server, pool, shutdown }: ApiModules): void {
+  registerRoute(app, api.health, async () => {
     const { status, problems } = health();
     return { status, version: server.version, ...(problems.length > 0 && { problems }) };
   });
-  register(app, api.serverInfo, async () => {
-    const levels = pool.levels();
+  registerRoute(app, api.serverInfo, async () => {
+    const levels = pool.getLevels();
     return { ...server, pid: process.pid, ...(levels.length > 0 && { pool: levels }) };
   });
-  register(app, api.shutdown, async ({ body }) => {
+  registerRoute(app, api.shutdown, async ({ body }) => {
     shutdown(body);
     return { ok: true as const };
   });

@@ -7,7 +7,7 @@ import {
   runnerApi,
   terminalsApi,
   terminalStreams,
-  urlOf,
+  getEndpointUrl,
   WharfError,
 } from "@wharf/contract";
 import type { OutgoingHttpHeaders } from "node:http";
@@ -15,242 +15,253 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { RunCommands } from "../runs/index.ts";
 import type { Peers } from "./peers.ts";
 import {
-  type HandMadeRunners,
+  type StandaloneRunners,
   type Keys,
   type Orphans,
   type RunnerLinks,
-  type SeenRunner,
-  standaloneEnvironment,
+  type RunnerWithRun,
+  createStandaloneEnvironment,
 } from "../runners/index.ts";
 import type { Principal } from "../access/index.ts";
-import { discardBody } from "./discard.ts";
-import { bodyOf, callerOf, passThrough } from "./pass-through.ts";
-import { type Call, register } from "./register.ts";
+import { discardBody } from "./discard-body.ts";
+import { createRequestBody, getCallerSignal, passThrough } from "./pass-through.ts";
+import { type EndpointCall, registerRoute } from "./register-route.ts";
 
 export interface RunnerModules {
-  readonly handMade: HandMadeRunners;
+  readonly standaloneRunners: StandaloneRunners;
   readonly keys: Keys;
   readonly runnerLinks: RunnerLinks;
   readonly orphans: Pick<Orphans, "list" | "removeAll">;
-  readonly commands: Pick<RunCommands, "wakeRunner">;
+  readonly commands: Pick<RunCommands, "startRunner">;
   /** Other servers, where there may be any. */
   readonly peers?: Peers;
 }
 
 /** How long `wait` waits. What is made goes on being made. */
-const settleTime = 50_000; // ms
+const settleTimeoutMs = 50_000; // ms
 /** How long a file's or a folder's bytes may be on their way up. */
-const uploadTime = 3_600_000; // ms
+const uploadTimeoutMs = 3_600_000; // ms
 /** A command is given this much longer than its own timeout to be ended and to say so. */
-const execGrace = 10_000; // ms
+const execGraceMs = 10_000; // ms
 
 /** Runners by hand: their lives, and what people and programs do in them. */
 export async function serveRunnerRoutes(app: FastifyInstance, modules: RunnerModules): Promise<void> {
-  serveLives(app, modules);
+  serveLifecycle(app, modules);
   serveCommands(app, modules);
   serveFiles(app, modules);
   serveTerminals(app, modules);
   await app.register(async (raw) => {
     // Bodies that go on to the runner as they are, whatever they say they hold.
     raw.removeAllContentTypeParsers();
-    raw.addContentTypeParser("*", (_request, _payload, done) => done(null, undefined));
+    raw.addContentTypeParser("*", (_request, _payload, callback) => callback(null, undefined));
     serveUploads(raw, modules);
   });
 }
 
-function serveLives(app: FastifyInstance, { handMade, orphans }: RunnerModules): void {
-  const settled = async (principal: Principal, id: string): Promise<SeenRunner> => {
-    await handMade.settled(id, AbortSignal.timeout(settleTime)).catch((error: unknown) => {
+function serveLifecycle(app: FastifyInstance, { standaloneRunners, orphans }: RunnerModules): void {
+  const getSettledRunner = async (principal: Principal, id: string): Promise<RunnerWithRun> => {
+    await standaloneRunners.waitUntilReady(id, AbortSignal.timeout(settleTimeoutMs)).catch((error: unknown) => {
       // Its row says what it has come to.
       if (error instanceof WharfError && ["conflict", "not_found"].includes(error.code)) throw error;
     });
-    return handMade.find(principal, id);
+    return standaloneRunners.get(principal, id);
   };
-  register(app, runnerApi.createRunner, async ({ principal, query, body }) => {
-    const runner = await handMade.create(principal, body);
-    return query.wait && !isReady(runner) ? settled(principal, runner.id) : runner;
+  registerRoute(app, runnerApi.createRunner, async ({ principal, query, body }) => {
+    const runner = await standaloneRunners.create(principal, body);
+    return query.wait && !isReady(runner) ? getSettledRunner(principal, runner.id) : runner;
   });
-  register(app, runnerApi.listRunners, ({ principal, query }) => handMade.list(principal, query));
-  register(app, runnerApi.listOrphans, async () => ({ orphans: await orphans.list() }));
-  register(app, runnerApi.deleteOrphans, async () => ({ deleted: await orphans.removeAll() }));
-  register(app, runnerApi.getRunner, ({ principal, params }) => handMade.find(principal, params.runner_id));
-  register(app, runnerApi.deleteRunner, ({ principal, params }) => handMade.destroy(principal, params.runner_id));
-  register(app, runnerApi.stopRunner, ({ principal, params }) => handMade.rest(principal, params.runner_id));
-  register(app, runnerApi.startRunner, async ({ principal, params, query }) => {
-    const runner = await handMade.wake(principal, params.runner_id);
-    return query.wait ? settled(principal, runner.id) : runner;
+  registerRoute(app, runnerApi.listRunners, ({ principal, query }) => standaloneRunners.list(principal, query));
+  registerRoute(app, runnerApi.listOrphans, async () => ({ orphans: await orphans.list() }));
+  registerRoute(app, runnerApi.deleteOrphans, async () => ({ deleted: await orphans.removeAll() }));
+  registerRoute(app, runnerApi.getRunner, ({ principal, params }) =>
+    standaloneRunners.get(principal, params.runner_id),
+  );
+  registerRoute(app, runnerApi.deleteRunner, ({ principal, params }) =>
+    standaloneRunners.destroy(principal, params.runner_id),
+  );
+  registerRoute(app, runnerApi.stopRunner, ({ principal, params }) =>
+    standaloneRunners.stop(principal, params.runner_id),
+  );
+  registerRoute(app, runnerApi.startRunner, async ({ principal, params, query }) => {
+    const runner = await standaloneRunners.start(principal, params.runner_id);
+    return query.wait ? getSettledRunner(principal, runner.id) : runner;
   });
 }
 
 function serveCommands(app: FastifyInstance, modules: RunnerModules): void {
   const { runnerLinks } = modules;
-  stream(app, runnerApi.execRunner, async ({ principal, params, body, reply }) => {
-    const runner = await ready(modules, principal, params.runner_id);
-    const request = json(execApi.exec, withEnvironment(modules, runner, body));
-    return passThrough(reply, { use: runnerLinks.hold(runner), type: "application/x-ndjson", ...request });
+  registerStream(app, runnerApi.execRunner, async ({ principal, params, body, reply }) => {
+    const runner = await getReadyRunner(modules, principal, params.runner_id);
+    const request = createJsonRequest(execApi.exec, addEnvironment(modules, runner, body));
+    return passThrough(reply, { use: runnerLinks.acquire(runner), type: "application/x-ndjson", ...request });
   });
   app.route({
-    ...routeOf(runnerApi.execRunnerOnce),
+    ...toRouteOptions(runnerApi.execRunnerOnce),
     handler: async (request, reply) => {
-      const { principal, params, body } = callOf<typeof runnerApi.execRunnerOnce>(request);
-      const runner = await ready(modules, principal, params.runner_id);
-      const timeoutMs = body.timeout_s * 1000 + execGrace;
+      const { principal, params, body } = toEndpointCall<typeof runnerApi.execRunnerOnce>(request);
+      const runner = await getReadyRunner(modules, principal, params.runner_id);
+      const timeoutMs = body.timeout_s * 1000 + execGraceMs;
       const result = await runnerLinks.use(runner, (client) =>
         client.call(
           execApi.execOnce,
-          { body: withEnvironment(modules, runner, body) },
-          { timeoutMs, signal: callerOf(reply) },
+          { body: addEnvironment(modules, runner, body) },
+          { timeoutMs, signal: getCallerSignal(reply) },
         ),
       );
       return reply.send(result);
     },
   });
-  register(app, runnerApi.writeRunnerCommand, async ({ principal, params: { runner_id, command_id }, body }) => {
-    const runner = await ready(modules, principal, runner_id);
+  registerRoute(app, runnerApi.writeRunnerCommand, async ({ principal, params: { runner_id, command_id }, body }) => {
+    const runner = await getReadyRunner(modules, principal, runner_id);
     // Answered when the command has read it: that is the command's time, not the runner's.
-    const options = { timeoutMs: uploadTime };
+    const options = { timeoutMs: uploadTimeoutMs };
     return runnerLinks.use(runner, (client) =>
       client.call(execApi.writeCommand, { params: { command_id }, body }, options),
     );
   });
-  register(app, runnerApi.killRunnerCommand, async ({ principal, params: { runner_id, command_id }, body }) => {
-    const runner = await ready(modules, principal, runner_id);
+  registerRoute(app, runnerApi.killRunnerCommand, async ({ principal, params: { runner_id, command_id }, body }) => {
+    const runner = await getReadyRunner(modules, principal, runner_id);
     return runnerLinks.use(runner, (client) => client.call(execApi.killCommand, { params: { command_id }, body }));
   });
-  register(app, runnerApi.runnerLogs, async ({ principal, params, query }) => {
-    const runner = await ready(modules, principal, params.runner_id);
+  registerRoute(app, runnerApi.runnerLogs, async ({ principal, params, query }) => {
+    const runner = await getReadyRunner(modules, principal, params.runner_id);
     return runnerLinks.use(runner, (client) => client.call(terminalsApi.terminalHistory, { query }));
   });
-  stream(app, runnerApi.followRunnerLogs, async ({ principal, params, query, reply }) => {
-    const runner = await ready(modules, principal, params.runner_id);
-    const path = urlOf(terminalStreams.stream, { query: { ...query, flow: "read" } });
-    return passThrough(reply, { use: runnerLinks.hold(runner), type: "application/x-ndjson", method: "GET", path });
+  registerStream(app, runnerApi.followRunnerLogs, async ({ principal, params, query, reply }) => {
+    const runner = await getReadyRunner(modules, principal, params.runner_id);
+    const path = getEndpointUrl(terminalStreams.stream, { query: { ...query, flow: "read" } });
+    return passThrough(reply, { use: runnerLinks.acquire(runner), type: "application/x-ndjson", method: "GET", path });
   });
 }
 
 function serveFiles(app: FastifyInstance, modules: RunnerModules): void {
   const { runnerLinks } = modules;
-  register(app, runnerApi.listRunnerFiles, async ({ principal, params, query }) => {
-    const runner = await ready(modules, principal, params.runner_id);
+  registerRoute(app, runnerApi.listRunnerFiles, async ({ principal, params, query }) => {
+    const runner = await getReadyRunner(modules, principal, params.runner_id);
     return runnerLinks.use(runner, (client) => client.call(filesApi.listFolder, { body: query }));
   });
-  register(app, runnerApi.statRunnerFile, async ({ principal, params, query }) => {
-    const runner = await ready(modules, principal, params.runner_id);
+  registerRoute(app, runnerApi.statRunnerFile, async ({ principal, params, query }) => {
+    const runner = await getReadyRunner(modules, principal, params.runner_id);
     return runnerLinks.use(runner, (client) => client.call(filesApi.fileStats, { body: query }));
   });
-  stream(app, runnerApi.downloadRunnerFile, async ({ principal, params, query, reply, request }) => {
-    const runner = await ready(modules, principal, params.runner_id);
+  registerStream(app, runnerApi.downloadRunnerFile, async ({ principal, params, query, reply, request }) => {
+    const runner = await getReadyRunner(modules, principal, params.runner_id);
     const { range, "if-range": ifRange } = request.headers;
     const headers: OutgoingHttpHeaders = {
       ...(range && { range }),
       ...(ifRange && { "if-range": ifRange.toString() }),
     };
-    const path = urlOf(rawFilesApi.download, { query });
-    return passThrough(reply, { use: runnerLinks.hold(runner), method: "GET", path, headers });
+    const path = getEndpointUrl(rawFilesApi.download, { query });
+    return passThrough(reply, { use: runnerLinks.acquire(runner), method: "GET", path, headers });
   });
-  stream(app, runnerApi.packRunnerFolder, async ({ principal, params, query, reply }) => {
-    const runner = await ready(modules, principal, params.runner_id);
-    const path = urlOf(rawFilesApi.packFolder, { query });
-    return passThrough(reply, { use: runnerLinks.hold(runner), type: "application/x-tar", method: "GET", path });
+  registerStream(app, runnerApi.packRunnerFolder, async ({ principal, params, query, reply }) => {
+    const runner = await getReadyRunner(modules, principal, params.runner_id);
+    const path = getEndpointUrl(rawFilesApi.packFolder, { query });
+    return passThrough(reply, { use: runnerLinks.acquire(runner), type: "application/x-tar", method: "GET", path });
   });
 }
 
 function serveUploads(app: FastifyInstance, modules: RunnerModules): void {
   const { runnerLinks } = modules;
-  const up = async (call: Pick<StreamCall<Endpoint>, "principal" | "request" | "reply">, id: string, path: string) => {
-    const runner = await ready(modules, call.principal, id);
+  const forwardUpload = async (
+    call: Pick<StreamedCall<Endpoint>, "principal" | "request" | "reply">,
+    id: string,
+    path: string,
+  ) => {
+    const runner = await getReadyRunner(modules, call.principal, id);
     const length = call.request.headers["content-length"];
     const upload = {
-      use: runnerLinks.hold(runner),
+      use: runnerLinks.acquire(runner),
       type: "application/json",
       method: "PUT",
       path,
       headers: length === undefined ? {} : { "content-length": length },
-      body: bodyOf(call.request),
-      timeoutMs: uploadTime,
+      body: createRequestBody(call.request),
+      timeoutMs: uploadTimeoutMs,
     } as const;
     return passThrough(call.reply, upload).catch(async (error: unknown) => {
       await discardBody(call.request.raw);
       throw error;
     });
   };
-  stream(app, runnerApi.uploadRunnerFile, (call) =>
-    up(call, call.params.runner_id, urlOf(rawFilesApi.upload, { query: call.query })),
+  registerStream(app, runnerApi.uploadRunnerFile, (call) =>
+    forwardUpload(call, call.params.runner_id, getEndpointUrl(rawFilesApi.upload, { query: call.query })),
   );
-  stream(app, runnerApi.unpackRunnerFolder, (call) =>
-    up(call, call.params.runner_id, urlOf(rawFilesApi.unpackFolder, { query: call.query })),
+  registerStream(app, runnerApi.unpackRunnerFolder, (call) =>
+    forwardUpload(call, call.params.runner_id, getEndpointUrl(rawFilesApi.unpackFolder, { query: call.query })),
   );
 }
 
 function serveTerminals(app: FastifyInstance, modules: RunnerModules): void {
   const { runnerLinks } = modules;
-  register(app, runnerApi.createRunnerTerminal, async ({ principal, params, body }) => {
-    const runner = await ready(modules, principal, params.runner_id);
+  registerRoute(app, runnerApi.createRunnerTerminal, async ({ principal, params, body }) => {
+    const runner = await getReadyRunner(modules, principal, params.runner_id);
     return runnerLinks.use(runner, (client) =>
-      client.call(terminalsApi.createTerminal, { body: withEnvironment(modules, runner, body) }),
+      client.call(terminalsApi.createTerminal, { body: addEnvironment(modules, runner, body) }),
     );
   });
-  register(app, runnerApi.listRunnerTerminals, async ({ principal, params }) => {
-    const runner = await ready(modules, principal, params.runner_id);
+  registerRoute(app, runnerApi.listRunnerTerminals, async ({ principal, params }) => {
+    const runner = await getReadyRunner(modules, principal, params.runner_id);
     return runnerLinks.use(runner, (client) => client.call(terminalsApi.terminals, {}));
   });
-  register(app, runnerApi.removeRunnerTerminal, async ({ principal, params: { runner_id, terminal_id } }) => {
-    const runner = await ready(modules, principal, runner_id);
+  registerRoute(app, runnerApi.removeRunnerTerminal, async ({ principal, params: { runner_id, terminal_id } }) => {
+    const runner = await getReadyRunner(modules, principal, runner_id);
     return runnerLinks.use(runner, (client) => client.call(terminalsApi.removeTerminal, { params: { terminal_id } }));
   });
 }
 
 /** The runner a person names; one that is still being made is waited for. */
-export async function ready(
-  { handMade, peers, commands }: RunnerModules,
+export async function getReadyRunner(
+  { standaloneRunners, peers, commands }: RunnerModules,
   principal: Principal,
   id: string,
-): Promise<SeenRunner> {
-  const runner = await handMade.find(principal, id);
-  await peers?.requireHere(runner.id);
-  if (runner.owner_id === null && runner.desired === "STOPPED") await commands.wakeRunner(runner.id);
-  if (runner.owner_id !== null && !isReady(runner)) await handMade.settled(runner.id, AbortSignal.timeout(settleTime));
+): Promise<RunnerWithRun> {
+  const runner = await standaloneRunners.get(principal, id);
+  await peers?.requireLocalRunner(runner.id);
+  if (runner.owner_id === null && runner.desired === "STOPPED") await commands.startRunner(runner.id);
+  if (runner.owner_id !== null && !isReady(runner))
+    await standaloneRunners.waitUntilReady(runner.id, AbortSignal.timeout(settleTimeoutMs));
   return runner;
 }
 
-const isReady = ({ state, desired }: SeenRunner) => state === "READY" && desired === "READY";
+const isReady = ({ state, desired }: RunnerWithRun) => state === "READY" && desired === "READY";
 
 /** What a command is told comes before what its runner was told. */
-export function withEnvironment<B extends Pick<ExecRequest, "environment">>(
+export function addEnvironment<B extends Pick<ExecRequest, "environment">>(
   { keys }: Pick<RunnerModules, "keys">,
-  runner: SeenRunner,
+  runner: RunnerWithRun,
   body: B,
 ): B {
-  return { ...body, environment: { ...standaloneEnvironment(runner, keys), ...body.environment } };
+  return { ...body, environment: { ...createStandaloneEnvironment(runner, keys), ...body.environment } };
 }
 
-interface StreamCall<E extends Endpoint> extends Call<E> {
+interface StreamedCall<E extends Endpoint> extends EndpointCall<E> {
   readonly request: FastifyRequest;
   readonly reply: FastifyReply;
 }
 
 /** Serves a route whose answer is handed on as it comes. */
-function stream<E extends Endpoint>(
+function registerStream<E extends Endpoint>(
   app: FastifyInstance,
   route: E,
-  handler: (call: StreamCall<E>) => Promise<FastifyReply>,
+  handler: (call: StreamedCall<E>) => Promise<FastifyReply>,
 ): void {
   app.route({
-    ...routeOf(route),
-    handler: (request, reply) => handler({ ...callOf<E>(request), request, reply }),
+    ...toRouteOptions(route),
+    handler: (request, reply) => handler({ ...toEndpointCall<E>(request), request, reply }),
   });
 }
 
-function routeOf({ method, path, summary, params, query, body }: Endpoint) {
+function toRouteOptions({ method, path, summary, params, query, body }: Endpoint) {
   const parts = { ...(params && { params }), ...(query && { querystring: query }), ...(body && { body }) };
   return { method, url: path, schema: { summary, ...parts } };
 }
 
 /** The contract's schemas have parsed these; Fastify's own types cannot say so for a route given as a value. */
-const callOf = <E extends Endpoint>({ params, query, body, principal }: FastifyRequest): Call<E> =>
-  ({ params, query, body, principal }) as Call<E>;
+const toEndpointCall = <E extends Endpoint>({ params, query, body, principal }: FastifyRequest): EndpointCall<E> =>
+  ({ params, query, body, principal }) as EndpointCall<E>;
 
-function json<E extends Endpoint>(route: E, body: unknown) {
+function createJsonRequest<E extends Endpoint>(route: E, body: unknown) {
   const bytes = Buffer.from(JSON.stringify(body));
   const headers = { "content-type": "application/json", "content-length": bytes.length };
   return { method: route.method, path: route.path, headers, body: bytes };

@@ -14,7 +14,7 @@ export class SendBudget {
     return this.#bytes > this.#maxBytes;
   }
 
-  take(bytes: number): void {
+  reserve(bytes: number): void {
     this.#bytes += bytes;
   }
 

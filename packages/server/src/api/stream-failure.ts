@@ -1,14 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { type RemoteError, toWharfError, type WharfError } from "@wharf/contract";
 import type { FastifyBaseLogger } from "fastify";
-import { fromDatabase } from "./errors.ts";
+import { toDatabaseError } from "./errors.ts";
 
 export type FailureLogger = Pick<FastifyBaseLogger, "error">;
 
 /** What a client of a stream is told of an error. A fault of ours is logged under the reference that it names. */
-export function describeFailure(thrown: unknown, logger: FailureLogger): WharfError | RemoteError {
+export function toStreamError(thrown: unknown, logger: FailureLogger): WharfError | RemoteError {
   const reference = randomUUID();
-  const error = fromDatabase(thrown) ?? toWharfError(thrown, reference);
+  const error = toDatabaseError(thrown) ?? toWharfError(thrown, reference);
   if (error.code === "internal") logger.error({ err: thrown, reference }, "a stream failed inside Wharf");
   return error;
 }

@@ -2,7 +2,7 @@ import type { Server } from "node:http";
 import { globalStreamPath, StreamControl, taskStreamPath, WharfError } from "@wharf/contract";
 import type { WebSocket } from "ws";
 import type { Principal } from "../access/index.ts";
-import { follow, type Log } from "../events/index.ts";
+import { followTaskLog, type Log } from "../events/index.ts";
 import type { RunCommands } from "../runs/index.ts";
 import type { Tasks } from "../tasks/index.ts";
 import type { Guard } from "./guard.ts";
@@ -11,7 +11,7 @@ import { handleMessages } from "./inbox.ts";
 import { SendBudget } from "./send-budget.ts";
 import type { FailureLogger } from "./stream-failure.ts";
 import { Subscriptions } from "./subscriptions.ts";
-import { parseJson, requireStorable } from "./text.ts";
+import { parseJson, requireStorable } from "./storable-text.ts";
 import { type PreparedStream, Upgrades } from "./upgrades.ts";
 import { Viewer, type ViewerLimits } from "./viewer.ts";
 
@@ -38,32 +38,43 @@ export class Streams {
   constructor(server: Server, options: StreamOptions) {
     this.#options = options;
     const { guard, logger, peers, limits } = options;
-    const route = (url: URL, principal: Principal) => this.#route(url, principal);
-    this.#upgrades = new Upgrades(server, { guard, logger, route, peers, closeTimeoutMs: limits?.closeTimeoutMs });
+    const findStream = (url: URL, principal: Principal) => this.#findStream(url, principal);
+    this.#upgrades = new Upgrades(server, {
+      guard,
+      logger,
+      route: findStream,
+      peers,
+      closeTimeoutMs: limits?.closeTimeoutMs,
+    });
   }
 
   close(): Promise<void> {
     return this.#upgrades.close();
   }
 
-  async #route(url: URL, principal: Principal): Promise<PreparedStream> {
+  async #findStream(url: URL, principal: Principal): Promise<PreparedStream> {
     const taskId = taskStream.exec(url.pathname)?.[1];
     if (taskId) {
       const task = await this.#options.tasks.find(principal.user_id, parseId(taskId));
-      const after = Number(url.searchParams.get("after") ?? 0);
-      if (!Number.isSafeInteger(after) || after < 0) throw badRequest("after", "a sequence number");
-      return holdNothing((ws) => this.#serveTask(ws, { task_id: task.id, after, by: principal.user_id }));
+      const startSeq = Number(url.searchParams.get("after") ?? 0);
+      if (!Number.isSafeInteger(startSeq) || startSeq < 0) throw createBadRequest("after", "a sequence number");
+      return createStatelessStream((ws) =>
+        this.#serveTask(ws, { task_id: task.id, after: startSeq, by: principal.user_id }),
+      );
     }
-    if (url.pathname === globalStreamPath) return holdNothing((ws) => this.#serveGlobal(ws, principal));
-    const more = await this.#options.more(url, principal);
-    if (more) return more;
+    if (url.pathname === globalStreamPath) return createStatelessStream((ws) => this.#serveGlobal(ws, principal));
+    const otherStream = await this.#options.more(url, principal);
+    if (otherStream) return otherStream;
     throw new WharfError("not_found", { what: "stream", id: url.pathname });
   }
 
-  #serveTask(ws: WebSocket, { task_id, after, by }: { task_id: string; after: number; by: string }): void {
+  #serveTask(
+    ws: WebSocket,
+    { task_id, after: startSeq, by: userId }: { task_id: string; after: number; by: string },
+  ): void {
     const viewer = this.#openViewer(ws);
-    handleMessages(ws, viewer, (text) => this.#control(viewer, text, { task_id, by }));
-    void this.#sendLog(viewer, task_id, after);
+    handleMessages(ws, viewer, (text) => this.#handleControl(viewer, text, { task_id, by: userId }));
+    void this.#sendLog(viewer, task_id, startSeq);
   }
 
   #serveGlobal(ws: WebSocket, principal: Principal): void {
@@ -79,9 +90,9 @@ export class Streams {
     return new Viewer(ws, { logger, limits, budget: this.#budget });
   }
 
-  async #sendLog(viewer: Viewer, taskId: string, after: number): Promise<void> {
+  async #sendLog(viewer: Viewer, taskId: string, startSeq: number): Promise<void> {
     try {
-      for await (const events of follow(this.#options.log, taskId, { after, signal: viewer.signal }))
+      for await (const events of followTaskLog(this.#options.log, taskId, { after: startSeq, signal: viewer.signal }))
         await viewer.sendEvents(events);
     } catch (thrown) {
       viewer.fail(thrown);
@@ -89,18 +100,22 @@ export class Streams {
   }
 
   /** What a viewer of a task sends: pause the agent, or resume it. The log tells the outcome. */
-  async #control(viewer: Viewer, text: string, { task_id, by }: { task_id: string; by: string }): Promise<void> {
+  async #handleControl(
+    viewer: Viewer,
+    text: string,
+    { task_id, by: userId }: { task_id: string; by: string },
+  ): Promise<void> {
     try {
       const message = StreamControl.safeParse(parseJson(text));
-      if (!message.success) throw badRequest("", 'send {"type":"control","action":"pause"} or "resume"');
-      await this.#options.commands[message.data.action](task_id, { by });
+      if (!message.success) throw createBadRequest("", 'send {"type":"control","action":"pause"} or "resume"');
+      await this.#options.commands[message.data.action](task_id, { by: userId });
     } catch (thrown) {
       await viewer.sendFailure(thrown);
     }
   }
 }
 
-const holdNothing = (start: (ws: WebSocket) => void): PreparedStream => ({
+const createStatelessStream = (start: (ws: WebSocket) => void): PreparedStream => ({
   start,
   [Symbol.asyncDispose]: async () => {},
 });
@@ -117,4 +132,5 @@ function parseId(text: string): string {
   return id;
 }
 
-const badRequest = (path: string, message: string) => new WharfError("bad_request", { issues: [{ path, message }] });
+const createBadRequest = (path: string, message: string) =>
+  new WharfError("bad_request", { issues: [{ path, message }] });

@@ -1,8 +1,8 @@
 import { Subscribe, WharfError } from "@wharf/contract";
 import type { z } from "zod";
-import { follow, type Log, Permits } from "../events/index.ts";
+import { followTaskLog, type Log, Permits } from "../events/index.ts";
 import type { Tasks } from "../tasks/index.ts";
-import { parseJson, requireStorable } from "./text.ts";
+import { parseJson, requireStorable } from "./storable-text.ts";
 import type { Viewer } from "./viewer.ts";
 
 /** Tasks one connection follows. */
@@ -40,29 +40,38 @@ export class Subscriptions {
     }
   }
 
-  async #subscribe({ task_ids, after }: z.infer<typeof Subscribe>): Promise<void> {
-    const { found, missing, ambiguous } = await this.#options.tasks.findMany(this.#options.ownerId, task_ids);
+  async #subscribe({ task_ids, after: cursors }: z.infer<typeof Subscribe>): Promise<void> {
+    const {
+      found: foundTasks,
+      missing: missingIds,
+      ambiguous,
+    } = await this.#options.tasks.findMany(this.#options.ownerId, task_ids);
     let isFull = false;
-    for (const [asked, task] of found) {
+    for (const [requestedId, task] of foundTasks) {
       if (this.#followed.has(task.id)) continue;
       isFull ||= this.#followed.size >= (this.#options.maxTasks ?? maxTasks);
       if (isFull) break;
       this.#followed.add(task.id);
-      void this.#follow(task.id, after[asked] ?? task.last_seq);
+      void this.#followTask(task.id, cursors[requestedId] ?? task.last_seq);
     }
     const wrong = [
-      ...missing.map((id) => new WharfError("not_found", { what: "task", id })),
+      ...missingIds.map((id) => new WharfError("not_found", { what: "task", id })),
       ...ambiguous.map((id) => new WharfError("ambiguous_id", { what: "task", id })),
     ];
     for (const error of wrong.slice(0, maxErrors)) await this.#viewer.sendFailure(error);
-    if (wrong.length > maxErrors) throw badRequest("task_ids", `${wrong.length - maxErrors} more name no task`);
-    if (isFull) throw badRequest("task_ids", `one connection follows ${this.#followed.size} tasks; open another one`);
+    if (wrong.length > maxErrors) throw createBadRequest("task_ids", `${wrong.length - maxErrors} more name no task`);
+    if (isFull)
+      throw createBadRequest("task_ids", `one connection follows ${this.#followed.size} tasks; open another one`);
   }
 
-  async #follow(taskId: string, after: number): Promise<void> {
+  async #followTask(taskId: string, startSeq: number): Promise<void> {
     const { signal } = this.#viewer;
     try {
-      for await (const events of follow(this.#options.log, taskId, { after, signal, pages: this.#pages }))
+      for await (const events of followTaskLog(this.#options.log, taskId, {
+        after: startSeq,
+        signal,
+        pages: this.#pages,
+      }))
         await this.#viewer.sendEvents(events);
     } catch (thrown) {
       this.#followed.delete(taskId);
@@ -75,9 +84,10 @@ export class Subscriptions {
 
 function parseSubscribe(text: string): z.infer<typeof Subscribe> {
   const message = Subscribe.safeParse(parseJson(text));
-  if (!message.success) throw badRequest("", 'send {"action":"subscribe","task_ids":[…],"after":{…}}');
+  if (!message.success) throw createBadRequest("", 'send {"action":"subscribe","task_ids":[…],"after":{…}}');
   requireStorable(message.data.task_ids, ["task_ids"]);
   return message.data;
 }
 
-const badRequest = (path: string, message: string) => new WharfError("bad_request", { issues: [{ path, message }] });
+const createBadRequest = (path: string, message: string) =>
+  new WharfError("bad_request", { issues: [{ path, message }] });

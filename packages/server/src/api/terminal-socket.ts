@@ -2,16 +2,16 @@ import { RemoteError, type TerminalControl, type TerminalEvent, WharfError } fro
 import type { WebSocket } from "ws";
 
 /** A viewer that has this much unsent is given nothing more until it has read. */
-const maxUnsent = 1 << 20; // bytes
+const maxUnsentBytes = 1 << 20; // bytes
 /** How long it may take to read on. */
-const stallTime = 30_000; // ms
-const pingEvery = 15_000; // ms
+const stallTimeoutMs = 30_000; // ms
+const pingIntervalMs = 15_000; // ms
 /** Where the bytes have led is said after so many of them, or when nothing more came for a moment. */
 const offsetBytes = 16 * 1024;
-const offsetDelay = 10; // ms
+const offsetDelayMs = 10; // ms
 
 /** The close codes that tell why a stream ended: RFC 6455's, and those that are free for use. */
-const codes = { done: 1000, failed: 1011, slow: 4000, removed: 4001 } as const;
+const closeCodes = { done: 1000, failed: 1011, slow: 4000, removed: 4001 } as const;
 
 /**
  * The server's end of one viewer's WebSocket. Bytes go out as binary messages, the rest as JSON. The viewer acknowledges
@@ -19,95 +19,95 @@ const codes = { done: 1000, failed: 1011, slow: 4000, removed: 4001 } as const;
  */
 export class TerminalSocket implements Disposable {
   readonly #ws: WebSocket;
-  readonly #gone = new AbortController();
+  readonly #controller = new AbortController();
   readonly #ping: NodeJS.Timeout;
-  #answered = true;
-  #unsaid: { offset: number; bytes: number } | undefined;
+  #isAlive = true;
+  #unsentOffset: { offset: number; bytes: number } | undefined;
   #offsetTimer: NodeJS.Timeout | undefined;
-  #end: { code: number; reason: string } = { code: codes.done, reason: "the terminal ended" };
+  #end: { code: number; reason: string } = { code: closeCodes.done, reason: "the terminal ended" };
 
   constructor(ws: WebSocket) {
     this.#ws = ws;
-    ws.on("pong", () => (this.#answered = true));
+    ws.on("pong", () => (this.#isAlive = true));
     ws.on("error", () => ws.terminate());
-    ws.on("close", () => this.#gone.abort(new Error("the viewer left")));
+    ws.on("close", () => this.#controller.abort(new Error("the viewer left")));
     this.#ping = setInterval(() => {
       // One that is held back reads no pong either.
-      if (!this.#answered && !ws.isPaused) return ws.terminate();
-      this.#answered = false;
+      if (!this.#isAlive && !ws.isPaused) return ws.terminate();
+      this.#isAlive = false;
       ws.ping();
-    }, pingEvery);
+    }, pingIntervalMs);
   }
 
   /** Aborted when the viewer left. */
   get signal(): AbortSignal {
-    return this.#gone.signal;
+    return this.#controller.signal;
   }
 
-  async show(event: TerminalEvent): Promise<void> {
+  async sendEvent(event: TerminalEvent): Promise<void> {
     switch (event.type) {
       case "stdout":
       case "stderr":
         await this.#send(Buffer.from(event.data));
-        return this.#led(event.next, event.next - event.offset);
+        return this.#setOffset(event.next, event.next - event.offset);
       case "command":
         // What was started is for the history; the program itself shows what it shows.
-        return this.#led(event.next, 0);
+        return this.#setOffset(event.next, 0);
       case "system":
         if (event.notice === "resize" && event.cols && event.rows)
-          await this.#tell({ type: "resize", cols: event.cols, rows: event.rows });
-        else await this.#tell({ type: "notice", notice: event.notice ?? "", data: event.data });
-        return this.#led(event.next, 0);
+          await this.#sendControl({ type: "resize", cols: event.cols, rows: event.rows });
+        else await this.#sendControl({ type: "notice", notice: event.notice ?? "", data: event.data });
+        return this.#setOffset(event.next, 0);
       case "detached":
         this.#end =
           event.reason === "slow"
-            ? { code: codes.slow, reason: "too slow" }
-            : { code: codes.removed, reason: event.reason };
-        return this.#tell(event);
+            ? { code: closeCodes.slow, reason: "too slow" }
+            : { code: closeCodes.removed, reason: event.reason };
+        return this.#sendControl(event);
       default:
-        return this.#tell(event);
+        return this.#sendControl(event);
     }
   }
 
   /** Says how it ended, when all before has been sent. */
   async close(): Promise<void> {
-    this.#sayOffset();
+    this.#sendOffset();
     await this.#send("", true);
     this.#ws.close(this.#end.code, this.#end.reason);
   }
 
   async fail(error: WharfError | RemoteError): Promise<void> {
-    await this.#tell({ type: "refused", what: "attach", code: error.code, detail: error.message });
-    this.#end = { code: codes.failed, reason: error.code };
+    await this.#sendControl({ type: "refused", what: "attach", code: error.code, detail: error.message });
+    this.#end = { code: closeCodes.failed, reason: error.code };
     await this.close();
   }
 
   [Symbol.dispose](): void {
     clearInterval(this.#ping);
     clearTimeout(this.#offsetTimer);
-    if (this.#ws.readyState === this.#ws.OPEN) this.#ws.close(codes.failed);
+    if (this.#ws.readyState === this.#ws.OPEN) this.#ws.close(closeCodes.failed);
     // A viewer that does not answer the close either.
-    const late = setTimeout(() => this.#ws.terminate(), stallTime).unref();
-    this.#ws.once("close", () => clearTimeout(late));
+    const closeTimer = setTimeout(() => this.#ws.terminate(), stallTimeoutMs).unref();
+    this.#ws.once("close", () => clearTimeout(closeTimer));
   }
 
-  async #tell(control: TerminalControl): Promise<void> {
-    this.#sayOffset();
+  async #sendControl(control: TerminalControl): Promise<void> {
+    this.#sendOffset();
     await this.#send(JSON.stringify(control));
   }
 
-  #led(offset: number, bytes: number): void {
-    this.#unsaid = { offset, bytes: bytes + (this.#unsaid?.bytes ?? 0) };
-    if (this.#unsaid.bytes >= offsetBytes) return this.#sayOffset();
-    this.#offsetTimer ??= setTimeout(() => this.#sayOffset(), offsetDelay);
+  #setOffset(offset: number, bytes: number): void {
+    this.#unsentOffset = { offset, bytes: bytes + (this.#unsentOffset?.bytes ?? 0) };
+    if (this.#unsentOffset.bytes >= offsetBytes) return this.#sendOffset();
+    this.#offsetTimer ??= setTimeout(() => this.#sendOffset(), offsetDelayMs);
   }
 
-  #sayOffset(): void {
+  #sendOffset(): void {
     clearTimeout(this.#offsetTimer);
     this.#offsetTimer = undefined;
-    if (!this.#unsaid || this.signal.aborted) return;
-    const control: TerminalControl = { type: "offset", offset: this.#unsaid.offset };
-    this.#unsaid = undefined;
+    if (!this.#unsentOffset || this.signal.aborted) return;
+    const control: TerminalControl = { type: "offset", offset: this.#unsentOffset.offset };
+    this.#unsentOffset = undefined;
     this.#ws.send(JSON.stringify(control), () => undefined);
   }
 
@@ -117,12 +117,12 @@ export class TerminalSocket implements Disposable {
     const { promise, resolve } = Promise.withResolvers<void>();
     if (data.length > 0) this.#ws.send(data, () => resolve());
     else resolve();
-    if (!all && this.#ws.bufferedAmount <= maxUnsent) return;
-    const late = setTimeout(() => this.#ws.terminate(), stallTime);
-    const leave = () => resolve();
-    this.signal.addEventListener("abort", leave, { once: true });
+    if (!all && this.#ws.bufferedAmount <= maxUnsentBytes) return;
+    const stallTimer = setTimeout(() => this.#ws.terminate(), stallTimeoutMs);
+    const onAbort = () => resolve();
+    this.signal.addEventListener("abort", onAbort, { once: true });
     await promise;
-    this.signal.removeEventListener("abort", leave);
-    clearTimeout(late);
+    this.signal.removeEventListener("abort", onAbort);
+    clearTimeout(stallTimer);
   }
 }

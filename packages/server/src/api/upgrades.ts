@@ -4,8 +4,8 @@ import { type RemoteError, WharfError } from "@wharf/contract";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { Principal } from "../access/index.ts";
 import type { Guard } from "./guard.ts";
-import { HeldElsewhere, type Peers } from "./peers.ts";
-import { describeFailure, type FailureLogger } from "./stream-failure.ts";
+import { HeldElsewhereError, type Peers } from "./peers.ts";
+import { toStreamError, type FailureLogger } from "./stream-failure.ts";
 
 /** What a stream holds ready for its WebSocket. Where the upgrade does not come about, it is disposed of instead. */
 export interface PreparedStream extends AsyncDisposable {
@@ -23,7 +23,7 @@ export interface UpgradeOptions {
   readonly closeTimeoutMs?: number | undefined;
 }
 
-const maxMessage = 256 * 1024; // bytes
+const maxMessageBytes = 256 * 1024; // bytes
 const handshakeKey = /^[+/0-9A-Za-z]{22}==$/;
 
 /**
@@ -35,14 +35,16 @@ const handshakeKey = /^[+/0-9A-Za-z]{22}==$/;
 export class Upgrades {
   readonly #options: UpgradeOptions;
   readonly #closeTimeoutMs: number;
-  readonly #sockets = new WebSocketServer({ noServer: true, maxPayload: maxMessage });
+  readonly #sockets = new WebSocketServer({ noServer: true, maxPayload: maxMessageBytes });
   /** Sockets that are no WebSockets yet, or never will be. */
   readonly #pending = new Set<Duplex>();
 
   constructor(server: Server, options: UpgradeOptions) {
     this.#options = options;
     this.#closeTimeoutMs = options.closeTimeoutMs ?? 2_000;
-    this.#sockets.on("wsClientError", (error, socket) => this.#refuse(socket, badHandshake(error.message)));
+    this.#sockets.on("wsClientError", (error, socket) =>
+      this.#refuseUpgrade(socket, createHandshakeError(error.message)),
+    );
     server.on("upgrade", (request, socket, head) => void this.#upgrade(request, socket, head));
   }
 
@@ -50,11 +52,11 @@ export class Upgrades {
   async close(): Promise<void> {
     for (const socket of this.#sockets.clients) socket.close(1001, "the server stops");
     for (const socket of this.#pending) socket.destroy();
-    const late = setTimeout(() => {
+    const terminateTimer = setTimeout(() => {
       for (const socket of this.#sockets.clients) socket.terminate();
     }, this.#closeTimeoutMs);
     await new Promise<void>((resolve) => this.#sockets.close(() => resolve()));
-    clearTimeout(late);
+    clearTimeout(terminateTimer);
   }
 
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
@@ -77,17 +79,17 @@ export class Upgrades {
       if (!isStarted) await stream[Symbol.asyncDispose]();
     } catch (thrown) {
       const { peers } = this.#options;
-      if (!(thrown instanceof HeldElsewhere) || !peers) return this.#refuse(socket, thrown);
+      if (!(thrown instanceof HeldElsewhereError) || !peers) return this.#refuseUpgrade(socket, thrown);
       await peers.forwardUpgrade(thrown, { message: request, socket, head }).catch((error: unknown) => {
-        this.#refuse(socket, error);
+        this.#refuseUpgrade(socket, error);
       });
     }
   }
 
-  #refuse(socket: Duplex, thrown: unknown): void {
-    const error = describeFailure(thrown, this.#options.logger);
-    const late = setTimeout(() => socket.destroy(), this.#closeTimeoutMs).unref();
-    socket.once("finish", () => socket.destroy()).once("close", () => clearTimeout(late));
+  #refuseUpgrade(socket: Duplex, thrown: unknown): void {
+    const error = toStreamError(thrown, this.#options.logger);
+    const destroyTimer = setTimeout(() => socket.destroy(), this.#closeTimeoutMs).unref();
+    socket.once("finish", () => socket.destroy()).once("close", () => clearTimeout(destroyTimer));
     socket.end(formatRefusal(error));
   }
 }
@@ -113,7 +115,7 @@ export function formatRefusal(error: WharfError | RemoteError): string {
 
 function parseAddress(address: string): URL {
   const url = URL.parse(address, "http://localhost");
-  if (!url) throw badHandshake("the address is not valid");
+  if (!url) throw createHandshakeError("the address is not valid");
   return url;
 }
 
@@ -124,7 +126,7 @@ function requireHandshake({ method, headers }: IncomingMessage): void {
     headers.upgrade?.toLowerCase() === "websocket" &&
     handshakeKey.test(headers["sec-websocket-key"] ?? "") &&
     ["8", "13"].includes(headers["sec-websocket-version"] ?? "");
-  if (!isHandshake) throw badHandshake("this is no WebSocket handshake");
+  if (!isHandshake) throw createHandshakeError("this is no WebSocket handshake");
 }
 
-const badHandshake = (message: string) => new WharfError("bad_request", { issues: [{ path: "", message }] });
+const createHandshakeError = (message: string) => new WharfError("bad_request", { issues: [{ path: "", message }] });

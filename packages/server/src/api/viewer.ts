@@ -2,7 +2,7 @@ import type { Event } from "@wharf/contract";
 import type { WebSocket } from "ws";
 import { encodeEvent } from "../events/index.ts";
 import type { SendBudget } from "./send-budget.ts";
-import { describeFailure, type FailureLogger } from "./stream-failure.ts";
+import { toStreamError, type FailureLogger } from "./stream-failure.ts";
 
 export interface ViewerLimits {
   /** A viewer that has this much unsent is not given more until it has read. @default 1 MiB */
@@ -22,7 +22,7 @@ export interface ViewerOptions {
 }
 
 /** The close code of a viewer that does not read; terminals use the same one. */
-const tooSlow = 4000;
+const tooSlowCode = 4000;
 
 /** The server's end of one WebSocket that events go out on. A slow viewer delays only itself. */
 export class Viewer {
@@ -30,7 +30,7 @@ export class Viewer {
   readonly #budget: SendBudget;
   readonly #logger: FailureLogger;
   readonly #limits: Required<{ [Name in keyof ViewerLimits]: number }>;
-  readonly #gone = new AbortController();
+  readonly #controller = new AbortController();
   #unsentBytes = 0;
   #aliveAt = performance.now();
   /** Those who send to one viewer take turns: each waits until there is room again. */
@@ -49,60 +49,60 @@ export class Viewer {
     ws.on("pong", () => this.#markAlive());
     ws.on("message", () => this.#markAlive());
     ws.on("error", () => ws.terminate());
-    const timer = setInterval(() => this.#check(), this.#limits.pingIntervalMs);
+    const timer = setInterval(() => this.#checkAlive(), this.#limits.pingIntervalMs);
     ws.on("close", () => {
       clearInterval(timer);
       this.#budget.release(this.#unsentBytes);
       this.#unsentBytes = 0;
-      this.#gone.abort();
+      this.#controller.abort();
     });
   }
 
   /** Aborted when the viewer is gone. */
   get signal(): AbortSignal {
-    return this.#gone.signal;
+    return this.#controller.signal;
   }
 
   /** Sends events and waits until the viewer may be given more. */
   sendEvents(events: readonly Event[]): Promise<void> {
-    return this.#send(events.map(encodeEvent));
+    return this.#sendFrames(events.map(encodeEvent));
   }
 
   /** Sends what went wrong with something the viewer asked for. */
   sendFailure(thrown: unknown): Promise<void> {
-    const problem = describeFailure(thrown, this.#logger).toProblem();
-    return this.#send([Buffer.from(JSON.stringify({ type: "error", data: { kind: "failure", ...problem } }))]);
+    const problem = toStreamError(thrown, this.#logger).toProblem();
+    return this.#sendFrames([Buffer.from(JSON.stringify({ type: "error", data: { kind: "failure", ...problem } }))]);
   }
 
   /** Ends the stream because of an error. */
   fail(thrown: unknown): void {
-    if (!this.signal.aborted) this.close(1011, describeFailure(thrown, this.#logger).code);
+    if (!this.signal.aborted) this.close(1011, toStreamError(thrown, this.#logger).code);
   }
 
   /** A client that does not answer in time is terminated. */
   close(code: number, reason: string): void {
     if (this.#ws.readyState !== this.#ws.OPEN) return;
     this.#ws.close(code, reason);
-    const late = setTimeout(() => this.#ws.terminate(), this.#limits.closeTimeoutMs);
-    this.#ws.once("close", () => clearTimeout(late));
+    const terminateTimer = setTimeout(() => this.#ws.terminate(), this.#limits.closeTimeoutMs);
+    this.#ws.once("close", () => clearTimeout(terminateTimer));
   }
 
-  async #send(frames: readonly Buffer[]): Promise<void> {
+  async #sendFrames(frames: readonly Buffer[]): Promise<void> {
     const previous = this.#turn;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#turn = promise;
     await previous;
-    const sent = this.#write(frames);
+    const writePromise = this.#writeFrames(frames);
     const isFull = this.#unsentBytes > this.#limits.maxUnsentBytes || this.#budget.isExhausted;
-    if (isFull) await sent;
+    if (isFull) await writePromise;
     resolve();
   }
 
-  async #write(frames: readonly Buffer[]): Promise<void> {
+  async #writeFrames(frames: readonly Buffer[]): Promise<void> {
     if (this.signal.aborted || frames.length === 0) return;
     const bytes = frames.reduce((sum, { length }) => sum + length, 0);
     this.#unsentBytes += bytes;
-    this.#budget.take(bytes);
+    this.#budget.reserve(bytes);
     const { promise, resolve } = Promise.withResolvers<void>();
     for (const [n, frame] of frames.entries())
       this.#ws.send(frame, { binary: false }, n === frames.length - 1 ? () => resolve() : undefined);
@@ -117,8 +117,8 @@ export class Viewer {
     this.#aliveAt = performance.now();
   }
 
-  #check(): void {
-    if (performance.now() - this.#aliveAt > this.#limits.stallTimeoutMs) this.close(tooSlow, "too slow");
+  #checkAlive(): void {
+    if (performance.now() - this.#aliveAt > this.#limits.stallTimeoutMs) this.close(tooSlowCode, "too slow");
     else this.#ws.ping();
   }
 }

@@ -34,7 +34,7 @@ export interface RunnerUsage {
 }
 
 /** What is really there, for the reconciler. */
-export interface RunnerSighting {
+export interface ObservedRunner {
   readonly id: string;
   readonly state: "running" | "stopped";
 }
@@ -63,12 +63,12 @@ export interface Backend {
   start(spec: RunnerSpec, signal?: AbortSignal): Promise<void>;
   /** Nothing stays. */
   destroy(id: string): Promise<void>;
-  usage(id: string): Promise<RunnerUsage>;
-  list(): AsyncIterable<RunnerSighting>;
+  getUsage(id: string): Promise<RunnerUsage>;
+  list(): AsyncIterable<ObservedRunner>;
   /** Identifies the engine or cluster, where runners do not live in this server's own data folder. */
   locate?(): Promise<string>;
   /** Why a program could not be started in this backend's runners (of that image), or nothing if it could. */
-  missing(program: string, image?: string): Promise<string | undefined>;
+  getMissingReason(program: string, image?: string): Promise<string | undefined>;
   /** Releases what this process holds (listeners); runners stay at work. */
   close(): Promise<void>;
 }

@@ -13,5 +13,5 @@ export async function openMockBackend({ failures, ...options }: OpenMockOptions)
     const reason = "the backend 'mock' is only in a source checkout of Wharf; choose local, docker or kubernetes";
     throw new WharfError("config_invalid", { name: "WHARF_BACKEND", reason }, { cause });
   });
-  return mock.MockBackend.open({ ...options, simulation: mock.farAway({ failures }) });
+  return mock.MockBackend.open({ ...options, simulation: mock.createRemoteSimulation({ failures }) });
 }

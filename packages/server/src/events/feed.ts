@@ -5,12 +5,12 @@ import { encodeEvent } from "./frame.ts";
 const maxRecentEvents = 1_000;
 const maxRecentBytes = 256 * 1024;
 
-interface Viewer {
+interface FeedViewer {
   wake: (() => void) | undefined;
 }
 
 /** One viewer's place at a feed; disposing of it is leaving. */
-export interface Seat extends Disposable {
+export interface FeedSubscription extends Disposable {
   /**
    * The events after the cursor, as soon as there are any; none when the signal ends. `undefined` means that the feed no
    * longer has them: the viewer reads a page of the log itself, and asks again from there.
@@ -31,12 +31,12 @@ export interface Seat extends Disposable {
 export class Feed {
   readonly #read: (after: number) => Promise<readonly Event[]>;
   readonly #onEmpty: () => void;
-  readonly #viewers = new Set<Viewer>();
+  readonly #viewers = new Set<FeedViewer>();
   #recent: Event[] = [];
   #recentBytes = 0;
   #tail: number | undefined;
-  #known = 0;
-  #waiting = 0;
+  #knownSeq = 0;
+  #waitingCount = 0;
   #reading: Promise<void> | undefined;
   #failure: { readonly error: unknown } | undefined;
 
@@ -51,37 +51,37 @@ export class Feed {
     if (!first || !last) return;
     const tail = (this.#tail ??= first.seq - 1);
     if (first.seq <= tail + 1) this.#append(events.filter((event) => event.seq > tail));
-    this.learn(last.seq);
+    this.updateKnownSeq(last.seq);
   }
 
   /** Takes the log's last sequence as it was read. */
-  locate(lastSeq: number): void {
+  setTail(lastSeq: number): void {
     const isFirst = this.#tail === undefined;
     this.#tail ??= lastSeq;
-    this.#known = Math.max(lastSeq, this.#known);
-    if (isFirst || this.#known > (this.#tail ?? 0)) this.#wake();
+    this.#knownSeq = Math.max(lastSeq, this.#knownSeq);
+    if (isFirst || this.#knownSeq > (this.#tail ?? 0)) this.#wakeViewers();
   }
 
   /** Takes what was said to be the log's last sequence. A notification is a hint: the log decides. */
-  learn(lastSeq: number): void {
-    if (lastSeq <= this.#known) return;
-    this.#known = lastSeq;
-    this.#wake();
+  updateKnownSeq(lastSeq: number): void {
+    if (lastSeq <= this.#knownSeq) return;
+    this.#knownSeq = lastSeq;
+    this.#wakeViewers();
   }
 
   /** Ends everyone's view. */
   fail(error: unknown): void {
     this.#failure = { error };
-    this.#wake();
+    this.#wakeViewers();
   }
 
-  join(signal: AbortSignal): Seat {
-    const viewer: Viewer = { wake: undefined };
+  join(signal: AbortSignal): FeedSubscription {
+    const viewer: FeedViewer = { wake: undefined };
     const onAbort = () => viewer.wake?.();
     this.#viewers.add(viewer);
     signal.addEventListener("abort", onAbort);
     return {
-      next: (cursor) => this.#next(cursor, viewer, signal),
+      next: (cursor) => this.#readNext(cursor, viewer, signal),
       [Symbol.dispose]: () => {
         signal.removeEventListener("abort", onAbort);
         this.#viewers.delete(viewer);
@@ -91,29 +91,29 @@ export class Feed {
     };
   }
 
-  async #next(cursor: number, viewer: Viewer, signal: AbortSignal): Promise<readonly Event[] | undefined> {
+  async #readNext(cursor: number, viewer: FeedViewer, signal: AbortSignal): Promise<readonly Event[] | undefined> {
     while (!signal.aborted) {
       if (this.#failure) throw this.#failure.error;
-      if (this.#tail !== undefined && cursor < this.#tail) return this.#recentAfter(cursor);
-      if (this.#tail !== undefined && cursor < this.#known) await (this.#reading ??= this.#readOn());
-      else await this.#wait(viewer);
+      if (this.#tail !== undefined && cursor < this.#tail) return this.#getRecentEvents(cursor);
+      if (this.#tail !== undefined && cursor < this.#knownSeq) await (this.#reading ??= this.#readNewEvents());
+      else await this.#waitForEvents(viewer);
     }
     return [];
   }
 
-  async #readOn(): Promise<void> {
-    const known = this.#known;
+  async #readNewEvents(): Promise<void> {
+    const knownSeq = this.#knownSeq;
     try {
       const page = await this.#read(this.#tail ?? 0);
       this.add(page);
       // What was announced is not there and nothing newer was announced meanwhile: it was a mistake.
-      if (page.length === 0 && this.#known === known) this.#known = this.#tail ?? 0;
+      if (page.length === 0 && this.#knownSeq === knownSeq) this.#knownSeq = this.#tail ?? 0;
     } finally {
       this.#reading = undefined;
     }
   }
 
-  #recentAfter(cursor: number): readonly Event[] | undefined {
+  #getRecentEvents(cursor: number): readonly Event[] | undefined {
     const first = this.#recent[0]?.seq;
     return first === undefined || cursor + 1 < first ? undefined : this.#recent.slice(cursor + 1 - first);
   }
@@ -130,12 +130,12 @@ export class Feed {
     if (dropped > 0) this.#recent.splice(0, dropped);
   }
 
-  #wait(viewer: Viewer): Promise<void> {
+  #waitForEvents(viewer: FeedViewer): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#waiting++;
+    this.#waitingCount++;
     viewer.wake = () => {
       viewer.wake = undefined;
-      this.#waiting--;
+      this.#waitingCount--;
       resolve();
     };
     this.#forgetRecent();
@@ -144,12 +144,12 @@ export class Feed {
 
   /** When everyone waits, everyone has everything. */
   #forgetRecent(): void {
-    if (this.#waiting < this.#viewers.size) return;
+    if (this.#waitingCount < this.#viewers.size) return;
     this.#recent = [];
     this.#recentBytes = 0;
   }
 
-  #wake(): void {
+  #wakeViewers(): void {
     for (const { wake } of this.#viewers) wake?.();
   }
 }

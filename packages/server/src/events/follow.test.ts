@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { testDatabase, type TestDatabase } from "../../test/database.ts";
 import { ensureOwner } from "../access/index.ts";
 import { Notifications, openDatabase } from "../store/index.ts";
-import { follow } from "./follow.ts";
+import { followTaskLog } from "./follow.ts";
 import type { FollowerOptions } from "./followers.ts";
 import { Log } from "./log.ts";
 
@@ -80,7 +80,7 @@ class TestViewer {
   constructor(log: Log, task: TestTask, after = 0) {
     const stop = new AbortController();
     onTestFinished(() => stop.abort());
-    this.ended = this.#view(follow(log, task.id, { after, signal: stop.signal }));
+    this.ended = this.#view(followTaskLog(log, task.id, { after, signal: stop.signal }));
     this.ended.catch(() => undefined);
   }
 

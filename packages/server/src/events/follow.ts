@@ -16,16 +16,16 @@ export interface FollowOptions {
  * log share what is read; one that is behind reads pages until it has caught up. A database that is away for a moment
  * only delays it.
  */
-export async function* follow(
+export async function* followTaskLog(
   log: Log,
   taskId: string,
-  { after, signal, pages }: FollowOptions,
+  { after: startSeq, signal, pages }: FollowOptions,
 ): AsyncGenerator<readonly Event[]> {
-  using seat = log.followers.join(taskId, signal);
-  let cursor = after;
+  using subscription = log.followers.join(taskId, signal);
+  let cursor = startSeq;
   try {
     while (!signal.aborted) {
-      const events = await seat.next(cursor);
+      const events = await subscription.next(cursor);
       if (events === undefined) {
         using _permit = await pages?.acquire();
         if (signal.aborted) return;

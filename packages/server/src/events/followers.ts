@@ -1,9 +1,9 @@
 import { setImmediate } from "node:timers/promises";
 import type { Event } from "@wharf/contract";
 import type { Notifications } from "../store/index.ts";
-import { Feed, type Seat } from "./feed.ts";
+import { Feed, type FeedSubscription } from "./feed.ts";
 import { Permits } from "./permits.ts";
-import { retryWhileAway } from "./retry.ts";
+import { retryWhileUnavailable } from "./retry.ts";
 
 /** Events of one page at most, for viewers and feeds that catch up. */
 const maxPageEvents = 250;
@@ -39,31 +39,31 @@ export class Followers {
   readonly #pageReads = new Permits(maxPageReads);
   readonly #feedReads = new Permits(maxFeedReads);
   readonly #lookIntervalMs: number;
-  readonly #due = new Set<string>();
-  #looking = false;
+  readonly #dueTasks = new Set<string>();
+  #isLookingUp = false;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(log: FollowedLog, { notifications, lookIntervalMs = defaultLookIntervalMs }: FollowerOptions = {}) {
     this.#log = log;
     this.#lookIntervalMs = lookIntervalMs;
     notifications?.subscribe({
-      onTask: (taskId, lastSeq) => this.#feeds.get(taskId)?.learn(lastSeq),
-      onMissed: () => this.#look(this.#feeds.keys()),
+      onTask: (taskId, lastSeq) => this.#feeds.get(taskId)?.updateKnownSeq(lastSeq),
+      onMissed: () => this.#scheduleLookUp(this.#feeds.keys()),
     });
   }
 
-  join(taskId: string, signal: AbortSignal): Seat {
+  join(taskId: string, signal: AbortSignal): FeedSubscription {
     return (this.#feeds.get(taskId) ?? this.#openFeed(taskId)).join(signal);
   }
 
   /** A page for a viewer that is behind its feed. */
-  readPage(taskId: string, after: number, signal: AbortSignal): Promise<readonly Event[]> {
-    return retryWhileAway(() => this.#read(this.#pageReads, taskId, after), signal);
+  readPage(taskId: string, cursor: number, signal: AbortSignal): Promise<readonly Event[]> {
+    return retryWhileUnavailable(() => this.#readPermitted(this.#pageReads, taskId, cursor), signal);
   }
 
   #openFeed(taskId: string): Feed {
     const feed: Feed = new Feed(
-      (after) => retryWhileAway(() => this.#read(this.#feedReads, taskId, after)),
+      (cursor) => retryWhileUnavailable(() => this.#readPermitted(this.#feedReads, taskId, cursor)),
       () => {
         unsubscribe();
         if (this.#feeds.get(taskId) === feed) this.#feeds.delete(taskId);
@@ -74,40 +74,40 @@ export class Followers {
     );
     const unsubscribe = this.#log.subscribe(taskId, (events) => feed.add(events));
     this.#feeds.set(taskId, feed);
-    this.#look([taskId]);
-    this.#timer ??= setInterval(() => this.#look(this.#feeds.keys()), this.#lookIntervalMs).unref();
+    this.#scheduleLookUp([taskId]);
+    this.#timer ??= setInterval(() => this.#scheduleLookUp(this.#feeds.keys()), this.#lookIntervalMs).unref();
     return feed;
   }
 
-  async #read(permits: Permits, taskId: string, after: number): Promise<readonly Event[]> {
+  async #readPermitted(permits: Permits, taskId: string, cursor: number): Promise<readonly Event[]> {
     using _permit = await permits.acquire();
-    return await this.#log.read(taskId, after, maxPageEvents);
+    return await this.#log.read(taskId, cursor, maxPageEvents);
   }
 
-  #look(taskIds: Iterable<string>): void {
-    for (const taskId of taskIds) this.#due.add(taskId);
-    if (!this.#looking) void this.#lookUp();
+  #scheduleLookUp(taskIds: Iterable<string>): void {
+    for (const taskId of taskIds) this.#dueTasks.add(taskId);
+    if (!this.#isLookingUp) void this.#lookUpLastSeqs();
   }
 
-  async #lookUp(): Promise<void> {
-    this.#looking = true;
+  async #lookUpLastSeqs(): Promise<void> {
+    this.#isLookingUp = true;
     // Those who come in one go are looked up in one statement.
     await setImmediate();
-    while (this.#due.size > 0) {
-      const taskIds = [...this.#due].slice(0, maxLookTasks);
-      for (const taskId of taskIds) this.#due.delete(taskId);
+    while (this.#dueTasks.size > 0) {
+      const taskIds = [...this.#dueTasks].slice(0, maxLookTasks);
+      for (const taskId of taskIds) this.#dueTasks.delete(taskId);
       try {
-        const lastSeqs = await retryWhileAway(() => this.#log.readLastSeqs(taskIds));
-        for (const taskId of taskIds) this.#feeds.get(taskId)?.locate(lastSeqs.get(taskId) ?? 0);
+        const lastSeqs = await retryWhileUnavailable(() => this.#log.readLastSeqs(taskIds));
+        for (const taskId of taskIds) this.#feeds.get(taskId)?.setTail(lastSeqs.get(taskId) ?? 0);
       } catch (error) {
-        for (const taskId of taskIds) this.#fail(taskId, error);
+        for (const taskId of taskIds) this.#failFeed(taskId, error);
       }
     }
-    this.#looking = false;
+    this.#isLookingUp = false;
   }
 
   /** The next viewer of the task begins with a feed of its own. */
-  #fail(taskId: string, error: unknown): void {
+  #failFeed(taskId: string, error: unknown): void {
     const feed = this.#feeds.get(taskId);
     this.#feeds.delete(taskId);
     feed?.fail(error);

@@ -1,5 +1,5 @@
 /** The log of every task and those who read it: append in a transaction, read by cursor, follow live. */
 export { Log, type LogWriter, type NewEvent } from "./log.ts";
-export { follow } from "./follow.ts";
+export { followTaskLog } from "./follow.ts";
 export { encodeEvent } from "./frame.ts";
 export { Permits } from "./permits.ts";

@@ -3,7 +3,7 @@ import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { fixture } from "../../test/fixture.ts";
 import { schema } from "../store/index.ts";
-import { follow } from "./follow.ts";
+import { followTaskLog } from "./follow.ts";
 
 const notice = (message: string) => ({ data: { kind: "notice" as const, message } });
 
@@ -95,7 +95,7 @@ describe("a reader by cursor", () => {
     const task = await f.newTask();
     const stop = new AbortController();
     const reading = collect(
-      follow(f.log, task.id, { after: 0, signal: stop.signal }),
+      followTaskLog(f.log, task.id, { after: 0, signal: stop.signal }),
       (events) => events.length >= 301,
     );
     await Promise.all(
@@ -111,7 +111,7 @@ describe("a reader by cursor", () => {
     await using f = await fixture();
     const task = await f.newTask();
     const stop = new AbortController();
-    const source = follow(f.log, task.id, { after: 0, signal: stop.signal });
+    const source = followTaskLog(f.log, task.id, { after: 0, signal: stop.signal });
     const seen: number[] = [...((await source.next()).value ?? [])].map((event) => event.seq);
     for (let i = 0; i < 30; i++)
       await f.log.write(({ append }) =>
@@ -128,7 +128,7 @@ describe("a reader by cursor", () => {
     await using f = await fixture();
     const task = await f.newTask();
     const stop = new AbortController();
-    const reading = collect(follow(f.log, task.id, { after: 1, signal: stop.signal }), () => false);
+    const reading = collect(followTaskLog(f.log, task.id, { after: 1, signal: stop.signal }), () => false);
     setTimeout(() => stop.abort(), 20);
     expect(await reading).toEqual([]);
   });

@@ -1,7 +1,7 @@
-import { type Event, type EventData, type EventType, typeOfKind, WharfError } from "@wharf/contract";
+import { type Event, type EventData, type EventType, eventTypeByKind, WharfError } from "@wharf/contract";
 import { and, asc, eq, gt, isNull, lt, sql } from "drizzle-orm";
 import { type Database, type Executor, maxPageBytes, schema } from "../store/index.ts";
-import { Bus } from "./bus.ts";
+import { EventBus } from "./event-bus.ts";
 import { type FollowerOptions, Followers } from "./followers.ts";
 import { readLastSeqs } from "./last-seqs.ts";
 
@@ -28,7 +28,7 @@ const { events, runs, tasks } = schema;
 const megabyte = 1 << 20;
 
 /** Events of one statement: each takes eleven of the 65,535 parameters that a statement may have. */
-const maxInserted = 1_000;
+const maxInsertedEvents = 1_000;
 
 /** What runners may fill a log with; what the server itself has to say is always taken. */
 export interface LogLimits {
@@ -46,7 +46,7 @@ const noLimits: LogLimits = { maxTaskMb: Infinity, maxRunMb: Infinity };
 export class Log {
   readonly #db: Database;
   readonly #limits: LogLimits;
-  readonly #bus = new Bus();
+  readonly #bus = new EventBus();
   readonly #notifications: FollowerOptions["notifications"];
   /** Who views logs in this process; see `follow`. */
   readonly followers: Followers;
@@ -80,7 +80,7 @@ export class Log {
   }
 
   /** The events after a cursor, up to a limit or to 1 MiB, whichever comes first: only an empty page is the end. */
-  async read(taskId: string, after: number, limit: number): Promise<Event[]> {
+  async read(taskId: string, cursor: number, limit: number): Promise<Event[]> {
     // Rows of an earlier version do not tell their size; what they take on disk is known without reading them.
     const size = sql<number>`greatest(${events.bytes}, pg_column_size(${events.data}))`;
     const page = this.#db
@@ -91,7 +91,7 @@ export class Log {
         ),
       })
       .from(events)
-      .where(and(eq(events.task_id, taskId), gt(events.seq, after)))
+      .where(and(eq(events.task_id, taskId), gt(events.seq, cursor)))
       .orderBy(asc(events.seq))
       .limit(limit)
       .as("page");
@@ -119,37 +119,37 @@ async function insertEvents(
   { entries, limits }: { entries: readonly NewEvent[]; limits: LogLimits },
 ): Promise<Event[]> {
   const sizes = entries.map((entry) => Buffer.byteLength(JSON.stringify(entry.data)));
-  const added = sizes.reduce((sum, size) => sum + size, 0);
+  const addedBytes = sizes.reduce((sum, size) => sum + size, 0);
   const [task] = await tx
     .update(tasks)
-    .set({ last_seq: sql`${tasks.last_seq} + ${entries.length}`, log_bytes: sql`${tasks.log_bytes} + ${added}` })
+    .set({ last_seq: sql`${tasks.last_seq} + ${entries.length}`, log_bytes: sql`${tasks.log_bytes} + ${addedBytes}` })
     .where(and(eq(tasks.id, taskId), isNull(tasks.deleted_at)))
     .returning({ last_seq: tasks.last_seq, log_bytes: tasks.log_bytes });
   if (!task) throw new WharfError("not_found", { what: "task", id: taskId });
   const reported = entries.find(({ journal }) => journal !== undefined);
-  if (reported) await requireRoom(tx, { ...task, run_id: reported.run_id, limits });
+  if (reported) await requireLogSpace(tx, { ...task, run_id: reported.run_id, limits });
   const first = task.last_seq - entries.length + 1;
-  const now = new Date();
+  const currentTime = new Date();
   const rows = entries.map((entry, i) => ({
     task_id: taskId,
     seq: first + i,
     run_id: entry.run_id ?? null,
-    type: entry.type ?? typeOfKind[entry.data.kind],
+    type: entry.type ?? eventTypeByKind[entry.data.kind],
     kind: entry.data.kind,
     data: entry.data,
     bytes: sizes[i] ?? 0,
-    timestamp: entry.timestamp ?? now,
+    timestamp: entry.timestamp ?? currentTime,
     journal_epoch: entry.journal?.epoch ?? null,
     journal_seq: entry.journal?.seq ?? null,
     created_by: entry.created_by ?? null,
   }));
-  for (let at = 0; at < rows.length; at += maxInserted)
-    await tx.insert(events).values(rows.slice(at, at + maxInserted));
+  for (let offset = 0; offset < rows.length; offset += maxInsertedEvents)
+    await tx.insert(events).values(rows.slice(offset, offset + maxInsertedEvents));
   return rows.map(toEvent);
 }
 
 /** Ends a run that reports without end: its journal's reader fails with this, and the run with it. */
-async function requireRoom(
+async function requireLogSpace(
   tx: Executor,
   { log_bytes, run_id, limits }: { log_bytes: number; run_id: string | undefined; limits: LogLimits },
 ): Promise<void> {

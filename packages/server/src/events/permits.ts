@@ -1,24 +1,24 @@
 /** Lets a limited number of holders in at once; the others wait in line. */
 export class Permits {
-  readonly #waiting: (() => void)[] = [];
-  #free: number;
+  readonly #waiters: (() => void)[] = [];
+  #freeCount: number;
 
   constructor(count: number) {
-    this.#free = count;
+    this.#freeCount = count;
   }
 
   /** Resolves when there is room. Disposing of the permit lets the next one in. */
   async acquire(): Promise<Disposable> {
-    if (this.#free > 0) this.#free--;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    if (this.#freeCount > 0) this.#freeCount--;
+    else await new Promise<void>((resolve) => this.#waiters.push(resolve));
     let isHeld = true;
     return {
       [Symbol.dispose]: () => {
         if (!isHeld) return;
         isHeld = false;
-        const next = this.#waiting.shift();
+        const next = this.#waiters.shift();
         if (next) next();
-        else this.#free++;
+        else this.#freeCount++;
       },
     };
   }

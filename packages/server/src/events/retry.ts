@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { isDatabaseAway } from "../store/index.ts";
+import { isDatabaseUnavailable } from "../store/index.ts";
 
 const minRetryMs = 50;
 const maxRetryMs = 2_000;
@@ -8,12 +8,12 @@ const maxRetryMs = 2_000;
  * Repeats a read while the database is away, until the signal ends it. The pauses are jittered, because many readers
  * lose the same database at the same moment. Any other error is the caller's.
  */
-export async function retryWhileAway<T>(read: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+export async function retryWhileUnavailable<T>(read: () => Promise<T>, signal?: AbortSignal): Promise<T> {
   for (let failures = 0; ; failures++) {
     try {
       return await read();
     } catch (error) {
-      if (signal?.aborted || !isDatabaseAway(error)) throw error;
+      if (signal?.aborted || !isDatabaseUnavailable(error)) throw error;
     }
     const retryMs = Math.min(maxRetryMs, minRetryMs * 2 ** Math.min(failures, 10)) * (0.5 + Math.random());
     await sleep(retryMs, undefined, signal ? { ref: false, signal } : { ref: false });

@@ -15,7 +15,7 @@ export interface GatewayContext {
   readonly model_route?: string;
 }
 
-export interface ModelUse {
+export interface ModelUsage {
   readonly route: string;
   readonly status: number;
   readonly request_id: string;
@@ -57,7 +57,7 @@ export interface AnswerWatch {
   end(outcome: { readonly answered: boolean; readonly fault?: UpstreamFault }): void;
 }
 
-export interface Pushed {
+export interface PushedRef {
   readonly ref: string;
   readonly sha: string;
   readonly old_sha?: string;
@@ -68,9 +68,9 @@ export interface GatewayHooks {
    * The mirror took a push. The runner's `git push` ends after this has settled. When the server dies in between it is
    * not called again: compare the mirror's `head()` when a turn ends.
    */
-  pushed(context: GatewayContext, push: Pushed): Promise<void>;
+  pushed(context: GatewayContext, push: PushedRef): Promise<void>;
   denied(context: GatewayContext, what: { host: string; reason: string }): void;
-  modelRequest(context: GatewayContext, use: ModelUse): void;
+  modelRequest(context: GatewayContext, use: ModelUsage): void;
   /** A run asks a model for an answer; requests that count tokens or list models are not watched. */
   watchAnswer?(context: GatewayContext): AnswerWatch;
 }
@@ -81,7 +81,7 @@ export interface ModelRoute {
   readonly key: string;
 }
 
-export interface GatewayLog {
+export interface GatewayLogger {
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
 }

@@ -2,16 +2,16 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { randomUUID } from "node:crypto";
 import { toWharfError, WharfError } from "@wharf/contract";
-import type { GatewayContext, GatewayHooks, GatewayLog, ModelRoute } from "./context.ts";
+import type { GatewayContext, GatewayHooks, GatewayLogger, ModelRoute } from "./context.ts";
 import { createGitServer, type Mirrors } from "./git/index.ts";
 import { createModelProxy, type ModelTimes } from "./models/index.ts";
-import { refuseWith } from "./refuse.ts";
+import { refuseWithError } from "./refusal.ts";
 
 export interface GatewayOptions {
   readonly mirrors: Mirrors;
   readonly routes: Readonly<Record<string, ModelRoute>>;
   readonly hooks: GatewayHooks;
-  readonly log?: GatewayLog;
+  readonly log?: GatewayLogger;
   readonly maxModelBodyBytes?: number;
   readonly modelTimes?: Partial<ModelTimes>;
   readonly maxPushBytes?: number;
@@ -53,24 +53,24 @@ export function createGateway(options: GatewayOptions): Gateway {
     timeoutMs: options.gitTimeoutMs ?? gitTimeoutMs,
   });
 
-  const route = async (find: FindContext, req: IncomingMessage, res: ServerResponse): Promise<void> => {
+  const routeRequest = async (find: FindContext, req: IncomingMessage, res: ServerResponse): Promise<void> => {
     const context = await find();
     const url = req.url ?? "";
-    const host = hostOf(req);
-    if (!context) return refuseWith({ req, res }, new WharfError("egress_denied", { host }));
+    const host = getRequestedHost(req);
+    if (!context) return refuseWithError({ req, res }, new WharfError("egress_denied", { host }));
     if (url.startsWith("/models/")) return models.handle(context, req, res);
     if (url.startsWith("/git/")) return await git(context, req, res);
     hooks.denied(context, { host, reason: `no way out for ${req.method} ${url.slice(0, 200)}` });
-    refuseWith({ req, res }, new WharfError("egress_denied", { host }));
+    refuseWithError({ req, res }, new WharfError("egress_denied", { host }));
   };
 
-  const caught = (thrown: unknown, req: IncomingMessage) => {
+  const toReportedError = (thrown: unknown, req: IncomingMessage) => {
     const reference = randomUUID();
     const error = toWharfError(thrown, reference);
-    const known = error instanceof WharfError ? error : new WharfError("internal", { reference });
-    if (known.status >= 500)
+    const wharfError = error instanceof WharfError ? error : new WharfError("internal", { reference });
+    if (wharfError.status >= 500)
       log?.error({ err: thrown, reference, url: req.url?.split("?")[0] }, "a request to the gateway failed");
-    return known;
+    return wharfError;
   };
 
   return {
@@ -78,12 +78,14 @@ export function createGateway(options: GatewayOptions): Gateway {
       // The other end may vanish at any time; whoever works for it hears of that by `close`.
       req.on("error", () => undefined);
       res.on("error", () => undefined);
-      route(find, req, res).catch((thrown: unknown) => refuseWith({ req, res }, caught(thrown, req)));
+      routeRequest(find, req, res).catch((thrown: unknown) =>
+        refuseWithError({ req, res }, toReportedError(thrown, req)),
+      );
     },
     handleConnect(find, req, socket) {
       socket.on("error", () => undefined);
       const host = (req.url ?? "").slice(0, 255);
-      const answer = (error: WharfError) => {
+      const sendError = (error: WharfError) => {
         const body = JSON.stringify(error.toProblem());
         const head = [
           `HTTP/1.1 ${error.status} ${error.code}`,
@@ -96,9 +98,9 @@ export function createGateway(options: GatewayOptions): Gateway {
       find().then(
         (context) => {
           if (context) hooks.denied(context, { host, reason: "no tunnel to the outside" });
-          answer(new WharfError("egress_denied", { host }));
+          sendError(new WharfError("egress_denied", { host }));
         },
-        (thrown: unknown) => answer(caught(thrown, req)),
+        (thrown: unknown) => sendError(toReportedError(thrown, req)),
       );
     },
     close: () => models.close(),
@@ -106,7 +108,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 }
 
 /** Where a request was meant for. Programs that were told of a proxy send the whole address. */
-function hostOf(req: IncomingMessage): string {
+function getRequestedHost(req: IncomingMessage): string {
   const meant = URL.canParse(req.url ?? "") ? new URL(req.url ?? "").host : req.headers.host;
   return (meant ?? "").slice(0, 255) || "the gateway";
 }

@@ -5,9 +5,9 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
-import type { GatewayContext, ModelRoute, ModelUse, Pushed, UpstreamFault } from "./context.ts";
+import type { GatewayContext, ModelRoute, ModelUsage, PushedRef, UpstreamFault } from "./context.ts";
 import { createGateway, type GatewayOptions } from "./gateway.ts";
-import { servedEnvironment } from "./git/environment.ts";
+import { toServedEnvironment } from "./git/environment.ts";
 import { runHttpBackend } from "./git/http-backend.ts";
 import type { Mirrors } from "./git/index.ts";
 
@@ -117,7 +117,7 @@ export async function gitServer(scratch: Scratch, { login, hooks }: GitServerOpt
     }
     const [path = "", query = ""] = (req.url ?? "").split("?");
     const environment = {
-      ...servedEnvironment({ PATH: process.env["PATH"] ?? "" }, [
+      ...toServedEnvironment({ PATH: process.env["PATH"] ?? "" }, [
         ["http.receivepack", "true"],
         ...(hooks === undefined ? [] : ([["core.hooksPath", hooks]] as const)),
       ]),
@@ -138,9 +138,9 @@ export async function gitServer(scratch: Scratch, { login, hooks }: GitServerOpt
 }
 
 export interface Seen {
-  readonly pushed: Pushed[];
+  readonly pushed: PushedRef[];
   readonly denied: { host: string; reason: string }[];
-  readonly used: ModelUse[];
+  readonly used: ModelUsage[];
   /** How requests for an answer came out. */
   readonly outcomes: { answered: boolean; fault?: UpstreamFault }[];
   readonly slow: UpstreamFault[];

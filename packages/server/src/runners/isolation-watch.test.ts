@@ -44,17 +44,17 @@ function watch(required: boolean): IsolationWatch {
   };
   const client = { call } as unknown as WireClient;
   const link = { client, signal: gone.signal, [Symbol.asyncDispose]: async () => undefined };
-  const rows = { noteIsolation: async (_: unknown, held: boolean) => noted.push(held) > 0 };
+  const rows = { setIsolation: async (_: unknown, held: boolean) => noted.push(held) > 0 };
   return new IsolationWatch({ link, lease: { runner_id: "r", server_id: "one", epoch: 1 }, rows, required });
 }
 
 // G-056
 test("what is found out is written down, and a runner that is open is refused only where isolation is required", async () => {
   check = { state: "unenforced", reason: "10.0.0.1:443 answered" };
-  await watch(false).settled;
+  await watch(false).verified;
   await expect.poll(() => noted).toEqual([false]);
   const strict = watch(true);
-  await expect(strict.settled).rejects.toMatchObject({ code: "isolation_unenforced" });
+  await expect(strict.verified).rejects.toMatchObject({ code: "isolation_unenforced" });
   await expect(strict.refused).rejects.toMatchObject({ code: "isolation_unenforced" });
 });
 
@@ -62,24 +62,24 @@ test("where isolation is required nothing goes on before it is known", async () 
   check = { state: "under_way" };
   const strict = watch(true);
   let known = false;
-  void strict.settled.then(() => (known = true));
+  void strict.verified.then(() => (known = true));
   await sleep(300);
   expect(known).toBe(false);
   check = { state: "held" };
-  await strict.settled;
+  await strict.verified;
   expect(noted).toEqual([true]);
 });
 
 test("a wire that goes before it is known ends the watch, and nothing else", async () => {
   check = { state: "under_way" };
   const [lax, strict] = [watch(false), watch(true)];
-  await lax.settled;
+  await lax.verified;
   gone.abort(new Error("the wire went"));
-  await expect(strict.settled).rejects.toThrow("the wire went");
+  await expect(strict.verified).rejects.toThrow("the wire went");
 });
 
 test("a daemon that has nothing to try is asked once, and held to the backend's word", async () => {
   check = undefined;
-  await watch(true).settled;
+  await watch(true).verified;
   expect(noted).toEqual([true]);
 });

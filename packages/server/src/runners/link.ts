@@ -43,13 +43,13 @@ export async function openLink(options: LinkOptions, signal: AbortSignal): Promi
     duplex.destroy();
     throw error;
   }
-  const gone = new AbortController();
-  const server = gatewayServer(options);
+  const closedController = new AbortController();
+  const server = createGatewayServer(options);
   const mux = new Mux(duplex, { side: "server", onStream: (stream) => serveHttp(stream, server) });
-  void mux.closed.then((end) => gone.abort(wireError(runner_id, end)));
+  void mux.closed.then((end) => closedController.abort(toWireError(runner_id, end)));
   return {
     client: guardFromTransactions(createWireClient(mux, { runnerId: runner_id, maxLineBytes }), "A runner's wire"),
-    signal: gone.signal,
+    signal: closedController.signal,
     async [Symbol.asyncDispose]() {
       mux.destroy(new Error("the server let go of the wire"));
       await mux.closed;
@@ -58,7 +58,7 @@ export async function openLink(options: LinkOptions, signal: AbortSignal): Promi
 }
 
 /** An HTTP server that never listens: the wire's sub-streams are its connections. */
-function gatewayServer({ gateway, context }: LinkOptions): Server {
+function createGatewayServer({ gateway, context }: LinkOptions): Server {
   const options = { keepAlive: true, keepAliveTimeout: 0, requestTimeout: 0 };
   const server = createServer(options, (req, res) => gateway.handle(context, req, res));
   server.on("connect", (req, socket) => gateway.handleConnect(context, req, socket));
@@ -66,7 +66,7 @@ function gatewayServer({ gateway, context }: LinkOptions): Server {
   return server;
 }
 
-function wireError(runnerId: string, { reason, error }: MuxEnd): WharfError {
+function toWireError(runnerId: string, { reason, error }: MuxEnd): WharfError {
   if (error instanceof WireProtocolError) return new WharfError("runner_hostile", { runner_id: runnerId, reason });
   return new WharfError("runner_unavailable", { runner_id: runnerId, reason }, { cause: error });
 }

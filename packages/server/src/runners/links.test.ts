@@ -26,9 +26,9 @@ function setting({ atWork = true } = {}) {
     return one;
   };
   const links = new RunnerLinks({
-    held,
-    isAtWork: async () => atWork,
-    open: async () => {
+    runLinks: held,
+    hasActiveRun: async () => atWork,
+    openLink: async () => {
       await new Promise((resolve) => setTimeout(resolve, 10));
       opened.push(make());
       return opened.at(-1)!.link;
@@ -44,7 +44,7 @@ test("many who come at once share one wire, and it is closed when nobody has use
   const { opened, ask, links } = setting();
   await Promise.all(Array.from({ length: 20 }, () => ask(mine)));
   expect(opened).toHaveLength(1);
-  using held = links.hold(mine);
+  using held = links.acquire(mine);
   await new Promise((resolve) => setTimeout(resolve, 120));
   expect(opened[0]!.closed).toBe(false);
   held[Symbol.dispose]();
@@ -53,7 +53,7 @@ test("many who come at once share one wire, and it is closed when nobody has use
   expect(opened).toHaveLength(2);
   await links.close();
   expect(opened[1]!.closed).toBe(true);
-  expect(() => links.hold(mine)).toThrow(WharfError);
+  expect(() => links.acquire(mine)).toThrow(WharfError);
 });
 
 test("a wire that broke or was displaced is opened anew for the next who calls", async () => {

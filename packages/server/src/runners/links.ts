@@ -6,11 +6,11 @@ import type { Link } from "./link.ts";
 
 export interface RunnerLinksOptions {
   /** The wires that runs hold, by runner. */
-  readonly held: ReadonlyMap<string, Link>;
+  readonly runLinks: ReadonlyMap<string, Link>;
   /** Whether a run works in the runner; its wire is then the run's and is waited for. */
-  readonly isAtWork: (runnerId: string) => Promise<boolean>;
+  readonly hasActiveRun: (runnerId: string) => Promise<boolean>;
   /** Opens a wire to a runner that was created by hand. */
-  readonly open: (runnerId: string, signal: AbortSignal) => Promise<Link>;
+  readonly openLink: (runnerId: string, signal: AbortSignal) => Promise<Link>;
   /** How long a wire that nobody uses is kept. */
   readonly idleMs?: number;
 }
@@ -20,7 +20,7 @@ export interface RunnerUse extends Disposable {
   readonly client: RunnerClient;
 }
 
-interface Known {
+interface RunnerEntry {
   readonly client: RunnerClient;
   users: number;
   opening: Promise<Link> | undefined;
@@ -29,9 +29,9 @@ interface Known {
   idle: NodeJS.Timeout | undefined;
 }
 
-const defaultIdle = 60_000; // ms
+const defaultIdleMs = 60_000; // ms
 /** How often the wire of a run is looked for. */
-const lookEvery = 100; // ms
+const pollIntervalMs = 100; // ms
 
 /**
  * Wires for whoever wants into a runner: one a runner, shared by all, as a higher epoch displaces a lower one.
@@ -42,8 +42,8 @@ const lookEvery = 100; // ms
  */
 export class RunnerLinks {
   readonly #options: RunnerLinksOptions;
-  readonly #known = new Map<string, Known>();
-  #closed = false;
+  readonly #entries = new Map<string, RunnerEntry>();
+  #isClosed = false;
 
   constructor(options: RunnerLinksOptions) {
     this.#options = options;
@@ -51,57 +51,57 @@ export class RunnerLinks {
 
   /** A client of the runner, and its wire kept while the work goes on. */
   async use<T>(runner: Pick<RunnerRow, "id" | "owner_id">, work: (client: RunnerClient) => Promise<T>): Promise<T> {
-    using use = this.hold(runner);
+    using use = this.acquire(runner);
     return await work(use.client);
   }
 
-  hold({ id, owner_id }: Pick<RunnerRow, "id" | "owner_id">): RunnerUse {
-    if (this.#closed) throw new WharfError("runner_unavailable", { runner_id: id, reason: "the server stops" });
-    const known = this.#entry(id, owner_id !== null);
-    known.users++;
-    clearTimeout(known.idle);
-    let over = false;
+  acquire({ id, owner_id }: Pick<RunnerRow, "id" | "owner_id">): RunnerUse {
+    if (this.#isClosed) throw new WharfError("runner_unavailable", { runner_id: id, reason: "the server stops" });
+    const entry = this.#getEntry(id, owner_id !== null);
+    entry.users++;
+    clearTimeout(entry.idle);
+    let isReleased = false;
     return {
-      client: known.client,
+      client: entry.client,
       [Symbol.dispose]: () => {
-        if (over) return;
-        over = true;
-        known.users--;
-        if (known.users > 0) return;
-        if (this.#known.get(id) !== known) return;
-        known.idle = setTimeout(() => void this.release(id), this.#options.idleMs ?? defaultIdle).unref();
+        if (isReleased) return;
+        isReleased = true;
+        entry.users--;
+        if (entry.users > 0) return;
+        if (this.#entries.get(id) !== entry) return;
+        entry.idle = setTimeout(() => void this.release(id), this.#options.idleMs ?? defaultIdleMs).unref();
       },
     };
   }
 
   /** Whether somebody uses the runner this moment. */
   isInUse(runnerId: string): boolean {
-    return (this.#known.get(runnerId)?.users ?? 0) > 0;
+    return (this.#entries.get(runnerId)?.users ?? 0) > 0;
   }
 
   /** Closes the wire, whoever uses it. */
   async release(runnerId: string): Promise<void> {
-    const known = this.#known.get(runnerId);
-    if (!known) return;
-    this.#known.delete(runnerId);
-    clearTimeout(known.idle);
-    known.stop.abort(new WharfError("runner_unavailable", { runner_id: runnerId, reason: "it was let go of" }));
-    const link = known.link ?? (await known.opening?.catch(() => undefined));
+    const entry = this.#entries.get(runnerId);
+    if (!entry) return;
+    this.#entries.delete(runnerId);
+    clearTimeout(entry.idle);
+    entry.stop.abort(new WharfError("runner_unavailable", { runner_id: runnerId, reason: "it was let go of" }));
+    const link = entry.link ?? (await entry.opening?.catch(() => undefined));
     await link?.[Symbol.asyncDispose]();
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    await Promise.all([...this.#known.keys()].map((id) => this.release(id)));
+    this.#isClosed = true;
+    await Promise.all([...this.#entries.keys()].map((id) => this.release(id)));
   }
 
-  #entry(id: string, own: boolean): Known {
-    const there = this.#known.get(id);
-    if (there) return there;
-    const known: Known = {
+  #getEntry(id: string, isStandalone: boolean): RunnerEntry {
+    const existing = this.#entries.get(id);
+    if (existing) return existing;
+    const entry: RunnerEntry = {
       client: new RunnerClient({
         runnerId: id,
-        link: (signal) => (own ? this.#own(id, known, signal) : this.#ofRun(id, signal)),
+        link: (signal) => (isStandalone ? this.#getStandaloneLink(id, entry, signal) : this.#getRunLink(id, signal)),
       }),
       users: 0,
       opening: undefined,
@@ -109,33 +109,33 @@ export class RunnerLinks {
       link: undefined,
       idle: undefined,
     };
-    this.#known.set(id, known);
-    return known;
+    this.#entries.set(id, entry);
+    return entry;
   }
 
-  async #own(id: string, known: Known, signal: AbortSignal): Promise<Link> {
+  async #getStandaloneLink(id: string, entry: RunnerEntry, signal: AbortSignal): Promise<Link> {
     signal.throwIfAborted();
-    known.stop.signal.throwIfAborted();
-    if (known.link && !known.link.signal.aborted) return known.link;
-    known.link = undefined;
+    entry.stop.signal.throwIfAborted();
+    if (entry.link && !entry.link.signal.aborted) return entry.link;
+    entry.link = undefined;
     // Not ended by the caller's signal: others may wait for the same wire, and the next who calls will.
-    known.opening ??= this.#options
-      .open(id, known.stop.signal)
-      .then((link) => (known.link = link))
-      .finally(() => (known.opening = undefined));
-    return known.opening;
+    entry.opening ??= this.#options
+      .openLink(id, entry.stop.signal)
+      .then((link) => (entry.link = link))
+      .finally(() => (entry.opening = undefined));
+    return entry.opening;
   }
 
-  async #ofRun(id: string, signal: AbortSignal): Promise<Link> {
+  async #getRunLink(id: string, signal: AbortSignal): Promise<Link> {
     for (;;) {
       signal.throwIfAborted();
-      const link = this.#options.held.get(id);
+      const link = this.#options.runLinks.get(id);
       if (link && !link.signal.aborted) return link;
-      if (!(await this.#options.isAtWork(id))) {
+      if (!(await this.#options.hasActiveRun(id))) {
         const reason = "no run is at work in it; a prompt to its task starts one";
         throw new WharfError("runner_unavailable", { runner_id: id, reason });
       }
-      await sleep(lookEvery, undefined, { signal }).catch(() => signal.throwIfAborted());
+      await sleep(pollIntervalMs, undefined, { signal }).catch(() => signal.throwIfAborted());
     }
   }
 }

@@ -1,5 +1,5 @@
 import { daemonApi } from "@wharf/contract";
-import { WireSuperseded } from "@wharf/contract/wire";
+import { WireSupersededError } from "@wharf/contract/wire";
 import type { Backend } from "../backends/index.ts";
 import type { FindContext, Gateway } from "../gateway/index.ts";
 import type { Database } from "../store/index.ts";
@@ -24,9 +24,12 @@ export async function openLeasedLink(
   { tenure, context }: { tenure: Tenure; context: FindContext },
   signal: AbortSignal,
 ): Promise<Link> {
-  const open = async () => {
+  const tryOpen = async () => {
     const { runner_id, epoch } = tenure.lease;
-    const link = await openLink({ backend, runner_id, epoch, key: keys.wire(runner_id), gateway, context }, signal);
+    const link = await openLink(
+      { backend, runner_id, epoch, key: keys.getWireKey(runner_id), gateway, context },
+      signal,
+    );
     try {
       requireProtocol(await link.client.call(daemonApi.health, {}, { signal: AbortSignal.any([signal, link.signal]) }));
       return link;
@@ -37,10 +40,10 @@ export async function openLeasedLink(
     }
   };
   try {
-    return await open();
+    return await tryOpen();
   } catch (error) {
-    if (!(error instanceof WireSuperseded)) throw error;
+    if (!(error instanceof WireSupersededError)) throw error;
     tenure.lease = await raiseEpoch(db, tenure.lease, error.highestEpoch);
-    return await open();
+    return await tryOpen();
   }
 }

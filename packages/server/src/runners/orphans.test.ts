@@ -44,13 +44,13 @@ test("a runner without a row is stopped and reported at once, and removed only w
   const known = await insert(f, 2);
   const { there, backend } = createBackend([...known, "stranger"]);
   const orphans = createOrphans(f, backend);
-  await orphans.look();
+  await orphans.reconcile();
   expect(Object.fromEntries(there)).toMatchObject({ stranger: "stopped", [known[0]!]: "running" });
   expect(await orphans.list()).toMatchObject([{ runner_id: "stranger", stopped_at: expect.any(Date) }]);
-  await orphans.look();
+  await orphans.reconcile();
   expect(there.has("stranger")).toBe(true);
   await age(f);
-  await orphans.look();
+  await orphans.reconcile();
   expect([...there.keys()]).toEqual(known);
   expect(await orphans.list()).toEqual([]);
 });
@@ -60,9 +60,9 @@ test("where most runners have no row, as beside an empty database, all disks are
   const [known] = await insert(f, 1);
   const { there, backend } = createBackend([known!, "one", "two"]);
   const orphans = createOrphans(f, backend);
-  await orphans.look();
+  await orphans.reconcile();
   await age(f);
-  await orphans.look();
+  await orphans.reconcile();
   expect(there.size).toBe(3);
 });
 
@@ -81,10 +81,10 @@ test("one that has a row again is no orphan any more", async () => {
   const known = await insert(f, 2);
   const { backend } = createBackend([...known, "00000000-0000-4000-8000-000000000000"]);
   const orphans = createOrphans(f, backend);
-  await orphans.look();
+  await orphans.reconcile();
   await f.db
     .insert(schema.runners)
     .values({ id: "00000000-0000-4000-8000-000000000000", backend: "mock", tier: "small" });
-  await orphans.look();
+  await orphans.reconcile();
   expect(await orphans.list()).toEqual([]);
 });

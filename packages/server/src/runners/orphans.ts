@@ -1,20 +1,20 @@
 import { and, eq, inArray, notInArray, sql } from "drizzle-orm";
 import type { Logger } from "pino";
 import type { Backend } from "../backends/index.ts";
-import { type Database, isDatabaseAway, schema } from "../store/index.ts";
+import { type Database, isDatabaseUnavailable, schema } from "../store/index.ts";
 import type { Runners } from "./runners.ts";
 
 const { orphans } = schema;
 
-const lookMs = 60_000;
-const firstLookMs = 5_000;
+const checkIntervalMs = 60_000;
+const firstCheckDelayMs = 5_000;
 /** Stopped or removed at once. */
-const maxAtOnce = 4;
+const maxConcurrent = 4;
 
 export interface OrphansOptions {
   readonly db: Database;
   readonly backend: Backend;
-  readonly runners: Pick<Runners, "known">;
+  readonly runners: Pick<Runners, "getKnownIds">;
   readonly place: string;
   readonly logger: Logger;
   /** How long a runner without a row is kept. */
@@ -45,7 +45,7 @@ export class Orphans {
   }
 
   start(): void {
-    this.#loop = this.#run();
+    this.#loop = this.#runLoop();
   }
 
   async stop(): Promise<void> {
@@ -60,23 +60,23 @@ export class Orphans {
 
   /** Removes all of them with their disks, as a person asked. */
   async removeAll(): Promise<string[]> {
-    await this.look();
+    await this.reconcile();
     const ids = (await this.list()).map(({ runner_id }) => runner_id);
-    await this.#remove(ids);
+    await this.#removeOrphans(ids);
     return ids;
   }
 
-  async look(): Promise<void> {
+  async reconcile(): Promise<void> {
     const { db, backend, runners, place, logger, graceMs } = this.#options;
     const states = new Map<string, "running" | "stopped">();
     for await (const { id, state } of backend.list()) states.set(id, state);
-    const known = await runners.known([...states.keys()]);
-    const unknown = [...states.keys()].filter((id) => !known.has(id));
-    const added = await this.#record(unknown);
-    if (added.length > 0)
-      logger.warn({ runners: added }, "runners without a row were found; they are stopped, and their disks are kept");
-    const running = unknown.filter((id) => states.get(id) === "running");
-    await this.#each(running, async (id) => {
+    const knownIds = await runners.getKnownIds([...states.keys()]);
+    const unknownIds = [...states.keys()].filter((id) => !knownIds.has(id));
+    const newIds = await this.#recordOrphans(unknownIds);
+    if (newIds.length > 0)
+      logger.warn({ runners: newIds }, "runners without a row were found; they are stopped, and their disks are kept");
+    const running = unknownIds.filter((id) => states.get(id) === "running");
+    await this.#runForEach(running, async (id) => {
       await backend.stop(id);
       const same = and(eq(orphans.place, place), eq(orphans.runner_id, id));
       await db
@@ -84,8 +84,8 @@ export class Orphans {
         .set({ stopped_at: sql`now()` })
         .where(same);
     });
-    if (unknown.length * 2 > states.size) {
-      logger.warn({ unknown: unknown.length, found: states.size }, "most runners have no row; none is removed");
+    if (unknownIds.length * 2 > states.size) {
+      logger.warn({ unknown: unknownIds.length, found: states.size }, "most runners have no row; none is removed");
       return;
     }
     const due = await db
@@ -94,23 +94,25 @@ export class Orphans {
       .where(
         and(eq(orphans.place, place), sql`${orphans.found_at} < now() - make_interval(secs => ${graceMs / 1000})`),
       );
-    await this.#remove(due.map(({ runner_id }) => runner_id));
+    await this.#removeOrphans(due.map(({ runner_id }) => runner_id));
   }
 
   /** Returns those that were not known as orphans yet. One that has a row again, or is gone, is none any more. */
-  async #record(unknown: readonly string[]): Promise<string[]> {
+  async #recordOrphans(unknownIds: readonly string[]): Promise<string[]> {
     const { db, place } = this.#options;
-    const here = eq(orphans.place, place);
-    await db.delete(orphans).where(unknown.length > 0 ? and(here, notInArray(orphans.runner_id, [...unknown])) : here);
-    if (unknown.length === 0) return [];
-    const values = unknown.map((runner_id) => ({ place, runner_id }));
-    const added = await db.insert(orphans).values(values).onConflictDoNothing().returning();
-    return added.map(({ runner_id }) => runner_id);
+    const ownPlace = eq(orphans.place, place);
+    await db
+      .delete(orphans)
+      .where(unknownIds.length > 0 ? and(ownPlace, notInArray(orphans.runner_id, [...unknownIds])) : ownPlace);
+    if (unknownIds.length === 0) return [];
+    const values = unknownIds.map((runner_id) => ({ place, runner_id }));
+    const rows = await db.insert(orphans).values(values).onConflictDoNothing().returning();
+    return rows.map(({ runner_id }) => runner_id);
   }
 
-  async #remove(ids: readonly string[]): Promise<void> {
+  async #removeOrphans(ids: readonly string[]): Promise<void> {
     const { db, backend, place, logger } = this.#options;
-    await this.#each(ids, async (id) => {
+    await this.#runForEach(ids, async (id) => {
       await backend.destroy(id);
       await db.delete(orphans).where(and(eq(orphans.place, place), inArray(orphans.runner_id, [id])));
       logger.warn({ runner_id: id }, "a runner without a row was removed");
@@ -118,27 +120,28 @@ export class Orphans {
   }
 
   /** One that fails holds up no other; it comes up again at the next look. */
-  async #each(ids: readonly string[], work: (id: string) => Promise<void>): Promise<void> {
-    const left = [...ids];
-    const next = async () => {
-      for (let id = left.pop(); id !== undefined; id = left.pop()) {
+  async #runForEach(ids: readonly string[], work: (id: string) => Promise<void>): Promise<void> {
+    const remainingIds = [...ids];
+    const runNext = async () => {
+      for (let id = remainingIds.pop(); id !== undefined; id = remainingIds.pop()) {
         await work(id).catch((error: unknown) =>
           this.#options.logger.warn({ runner_id: id, error }, "an orphaned runner could not be stopped or removed"),
         );
       }
     };
-    await Promise.all(Array.from({ length: maxAtOnce }, next));
+    await Promise.all(Array.from({ length: maxConcurrent }, runNext));
   }
 
-  async #run(): Promise<void> {
+  async #runLoop(): Promise<void> {
     const { lead, sleep, logger } = this.#options;
     const { signal } = this.#stopping;
-    await sleep(firstLookMs, signal);
+    await sleep(firstCheckDelayMs, signal);
     while (!signal.aborted) {
-      await lead(() => this.look()).catch((error: unknown) => {
-        if (!isDatabaseAway(error)) logger.warn({ error }, "the backend's runners could not be listed; retrying");
+      await lead(() => this.reconcile()).catch((error: unknown) => {
+        if (!isDatabaseUnavailable(error))
+          logger.warn({ error }, "the backend's runners could not be listed; retrying");
       });
-      await sleep(lookMs, signal);
+      await sleep(checkIntervalMs, signal);
     }
   }
 }

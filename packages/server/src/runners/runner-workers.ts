@@ -22,9 +22,9 @@ export class RunnerWorkers {
 
   /** Sees to a runner whose lease was taken over, whatever it is for. */
   adopt(tenure: Tenure): void {
-    void this.#adopt(tenure).catch((error: unknown) => {
+    void this.#startAdopted(tenure).catch((error: unknown) => {
       this.#options.logger.warn({ runner_id: tenure.runnerId, error }, "an adopted runner could not be read");
-      void tenure.end(retryMs);
+      void tenure.end(retryDelayMs);
     });
   }
 
@@ -32,21 +32,21 @@ export class RunnerWorkers {
   begin(tenure: Tenure): void {
     if (this.#working.has(tenure)) return this.#options.poke(tenure.runnerId);
     const working = new RunnerWorker(this.#options, tenure)
-      .work()
+      .run()
       .catch((error: unknown) => {
         this.#options.logger.error({ runner_id: tenure.runnerId, error }, "a runner's worker failed");
-        return tenure.end(retryMs);
+        return tenure.end(retryDelayMs);
       })
       .finally(() => this.#working.delete(tenure));
     this.#working.set(tenure, working);
   }
 
   /** Resolves when every worker has ended; their tenures have been ended before. */
-  async settled(): Promise<void> {
+  async waitForAll(): Promise<void> {
     while (this.#working.size > 0) await Promise.all(this.#working.values());
   }
 
-  async #adopt(tenure: Tenure): Promise<void> {
+  async #startAdopted(tenure: Tenure): Promise<void> {
     const runner = await this.#options.runners.get(tenure.runnerId);
     if (!runner) return tenure.end();
     if (runner.pool_key === null) this.begin(tenure);
@@ -54,4 +54,4 @@ export class RunnerWorkers {
   }
 }
 
-const retryMs = 5_000;
+const retryDelayMs = 5_000;

@@ -21,21 +21,21 @@ export class Runners {
   }
 
   async setState(lease: Lease, state: RunnerState, error?: string): Promise<void> {
-    const changed = await this.#db
+    const changedRows = await this.#db
       .update(runners)
       .set({ state, error_message: error ?? null, updated_at: new Date() })
       .where(and(eq(runners.id, lease.runner_id), ownsRunner(lease)))
       .returning({ id: runners.id });
-    if (changed.length === 0) throw new LeaseLost();
+    if (changedRows.length === 0) throw new LeaseLost();
   }
 
   async setDesired(lease: Lease, desired: RunnerRow["desired"]): Promise<void> {
-    const changed = await this.#db
+    const changedRows = await this.#db
       .update(runners)
       .set({ desired, updated_at: new Date() })
       .where(and(eq(runners.id, lease.runner_id), ne(runners.desired, "DESTROYED"), ownsRunner(lease)))
       .returning({ id: runners.id });
-    if (changed.length === 0) throw new LeaseLost();
+    if (changedRows.length === 0) throw new LeaseLost();
   }
 
   /** The runner's processes have ended. One that is broken says so for good. */
@@ -50,18 +50,20 @@ export class Runners {
   }
 
   /** What was found out about its walls; answers whether that is new. Only a container can turn out to be open. */
-  async noteIsolation(lease: Lease, held: boolean): Promise<boolean> {
-    const [from, to] = held ? (["unenforced", "container"] as const) : (["container", "unenforced"] as const);
-    const changed = await this.#db
+  async setIsolation(lease: Lease, isEnforced: boolean): Promise<boolean> {
+    const [currentIsolation, newIsolation] = isEnforced
+      ? (["unenforced", "container"] as const)
+      : (["container", "unenforced"] as const);
+    const changedRows = await this.#db
       .update(runners)
-      .set({ isolation: to })
-      .where(and(eq(runners.id, lease.runner_id), eq(runners.isolation, from), ownsRunner(lease)))
+      .set({ isolation: newIsolation })
+      .where(and(eq(runners.id, lease.runner_id), eq(runners.isolation, currentIsolation), ownsRunner(lease)))
       .returning({ id: runners.id });
-    return changed.length > 0;
+    return changedRows.length > 0;
   }
 
   /** Gives runners that were made before leases the place of the backend that has them. */
-  async place(backend: RunnerRow["backend"], place: string): Promise<void> {
+  async setPlace(backend: RunnerRow["backend"], place: string): Promise<void> {
     const isHere = sql`exists (select 1 from runners where runners.id = runner_leases.runner_id and runners.backend = ${backend})`;
     await this.#db
       .update(runner_leases)
@@ -70,7 +72,7 @@ export class Runners {
   }
 
   /** Which of these ids are runners that should be somewhere. */
-  async known(ids: readonly string[]): Promise<Set<string>> {
+  async getKnownIds(ids: readonly string[]): Promise<Set<string>> {
     if (ids.length === 0) return new Set();
     const rows = await this.#db
       .select({ id: runners.id })
@@ -81,7 +83,7 @@ export class Runners {
 }
 
 /** Sets where the log has the runner's journal from now on. The caller has fenced the lease. */
-export async function beginJournal(
+export async function setJournalCursor(
   tx: Executor,
   runnerId: string,
   { epoch, seq }: { epoch: string; seq: number },
@@ -90,8 +92,8 @@ export async function beginJournal(
 }
 
 /** The runner that a task's earlier run left, with its workspace and the agent's sessions on its disk. */
-export async function findLeftRunner(tx: Executor, taskId: string): Promise<string | undefined> {
-  const [left] = await tx
+export async function getPreviousRunnerId(tx: Executor, taskId: string): Promise<string | undefined> {
+  const [previousRunner] = await tx
     .select({ id: runners.id })
     .from(runs)
     .innerJoin(runners, eq(runners.id, runs.runner_id))
@@ -106,10 +108,10 @@ export async function findLeftRunner(tx: Executor, taskId: string): Promise<stri
     )
     .orderBy(desc(runs.created_at))
     .limit(1);
-  return left?.id;
+  return previousRunner?.id;
 }
 
-export interface RunnerMaker {
+export interface NewRunnerOptions {
   readonly fresh: Pick<RunnerRow, "backend" | "tier" | "isolation">;
   /** Whose members see the runner. */
   readonly board_id: string;
@@ -118,19 +120,22 @@ export interface RunnerMaker {
 }
 
 /** Writes a new runner down, leased by this server. */
-export async function insertRunner(tx: Executor, { fresh, board_id, server_id, place }: RunnerMaker): Promise<Lease> {
+export async function createRunner(
+  tx: Executor,
+  { fresh, board_id, server_id, place }: NewRunnerOptions,
+): Promise<Lease> {
   const id = randomUUID();
   await tx.insert(runners).values({ id, board_id, ...fresh });
   return createLease(tx, { runner_id: id, server_id, place });
 }
 
 /** Has a runner be wanted again, under this server's lease; nothing where another server holds it. */
-export async function wantRunner(
+export async function leaseExistingRunner(
   tx: Executor,
-  at: { readonly runner_id: string; readonly server_id: string; readonly place: string },
+  target: { readonly runner_id: string; readonly server_id: string; readonly place: string },
 ): Promise<Lease | undefined> {
-  const lease = await takeLease(tx, at);
-  if (lease) await tx.update(runners).set({ desired: "READY" }).where(eq(runners.id, at.runner_id));
+  const lease = await takeLease(tx, target);
+  if (lease) await tx.update(runners).set({ desired: "READY" }).where(eq(runners.id, target.runner_id));
   return lease;
 }
 

@@ -5,12 +5,12 @@ import type { RunnerSpec } from "../backends/index.ts";
 const maxProcesses = 1_024;
 
 /** What a runner of a tier may use. */
-export function resourcesOf({ tier, resources }: Pick<RunnerCreate, "tier" | "resources">): RunnerResources {
+export function getResources({ tier, resources }: Pick<RunnerCreate, "tier" | "resources">): RunnerResources {
   return tier === "custom" ? (resources ?? tiers.small) : tiers[tier];
 }
 
 /** The same in the numbers backends enforce. */
-export const limitsOf = ({ cpu_millicores, memory_mb, storage_gb }: RunnerResources): RunnerSpec["limits"] => ({
+export const toLimits = ({ cpu_millicores, memory_mb, storage_gb }: RunnerResources): RunnerSpec["limits"] => ({
   cpu: cpu_millicores / 1000,
   memoryBytes: memory_mb * 1024 ** 2,
   diskBytes: storage_gb * 1024 ** 3,

@@ -17,14 +17,14 @@ export function createStandaloneContext(
       throw error;
     });
     const route = (await row)?.model_route;
-    return route ? { runner_id: id, run_id: id, token: keys.standalone(id), model_route: route } : undefined;
+    return route ? { runner_id: id, run_id: id, token: keys.getStandaloneToken(id), model_route: route } : undefined;
   };
 }
 
 /** What commands and terminals in a runner find in their environment besides their caller's own. */
-export function standaloneEnvironment(
+export function createStandaloneEnvironment(
   { id, environment, model_route }: Pick<RunnerRow, "id" | "environment" | "model_route">,
   keys: Keys,
 ): Record<string, string> {
-  return model_route === null ? environment : { WHARF_TOKEN: keys.standalone(id), ...environment };
+  return model_route === null ? environment : { WHARF_TOKEN: keys.getStandaloneToken(id), ...environment };
 }

@@ -2,10 +2,10 @@ import { and, eq, sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { type Fixture, fixture } from "../../test/fixture.ts";
 import { claim, claimAll } from "../../test/leases.ts";
-import { adoptLeases, renewLeases, restLease } from "../runners/leases/lease.ts";
+import { adoptLeases, renewLeases, releaseIdleLease } from "../runners/leases/lease.ts";
 import { LeaseLost } from "../runners/index.ts";
 import { schema } from "../store/index.ts";
-import { readLeased, updateLeased } from "./lease.ts";
+import { getLeasedRun, updateLeasedRun } from "./lease.ts";
 
 const { runner_leases, runners, runs, tasks } = schema;
 
@@ -85,7 +85,7 @@ describe("the runner of a task's next run", () => {
   it("is the one that the run before left, wanted again", async () => {
     await using f = await fixture();
     const { first } = await next(f, {});
-    await restLease(f.db, first);
+    await releaseIdleLease(f.db, first);
     const [second] = await claim(f.db, "b");
     expect(second?.lease).toEqual({ runner_id: first.runner_id, server_id: "b", epoch: first.epoch + 1 });
     expect(await f.db.select().from(runners)).toMatchObject([{ desired: "READY" }]);
@@ -116,7 +116,7 @@ describe("the runner of a task's next run", () => {
     await f.db.update(runner_leases).set({ place: "elsewhere" });
     await f.db.insert(schema.servers).values({ id: "b", address: "http://127.0.0.1:1", place: "elsewhere" });
     expect(await claim(f.db, "a")).toEqual([]);
-    await restLease(f.db, first);
+    await releaseIdleLease(f.db, first);
     expect((await claim(f.db, "b", { place: "elsewhere" }))[0]?.lease.runner_id).toBe(first.runner_id);
   });
 });
@@ -129,10 +129,10 @@ describe("a lease", () => {
     await f.db.update(runner_leases).set({ expires_at: sql`now() - interval '1 second'` });
     const [lease] = await adopt(f, "b");
     expect(lease?.epoch).toBe((mine?.lease.epoch ?? 0) + 1);
-    await expect(updateLeased(f.db, mine!, { phase: "clone" })).rejects.toThrow(LeaseLost);
-    await expect(readLeased(f.db, mine!)).rejects.toThrow(LeaseLost);
+    await expect(updateLeasedRun(f.db, mine!, { phase: "clone" })).rejects.toThrow(LeaseLost);
+    await expect(getLeasedRun(f.db, mine!)).rejects.toThrow(LeaseLost);
     expect(await renewLeases(f.db, "a", [mine!.lease])).toEqual(new Set([mine!.lease.runner_id]));
-    await updateLeased(f.db, { ...mine!, lease: lease! }, { phase: "clone" });
+    await updateLeasedRun(f.db, { ...mine!, lease: lease! }, { phase: "clone" });
   });
 
   it("that holds is adopted by nobody, and by its own server only where no process holds it", async () => {
@@ -161,7 +161,7 @@ describe("a lease", () => {
     const [mine] = await claim(f.db, "a");
     await f.db.update(runners).set({ state: "STOPPED", desired: "STOPPED" });
     await f.db.update(runs).set({ status: "RUNNING", slot: false });
-    expect(await restLease(f.db, mine!.lease)).toEqual({ isDue: false });
+    expect(await releaseIdleLease(f.db, mine!.lease)).toEqual({ isDue: false });
     expect(await adopt(f, "b")).toEqual([]);
     await f.commands.stop(task.id, "REVIEW", { by: f.owner.user_id });
     expect(await adopt(f, "b")).toHaveLength(1);
@@ -174,7 +174,7 @@ describe("a lease", () => {
     await f.db.update(runners).set({ state: "STOPPED", desired: "STOPPED" });
     const { run_id, task_id, lease } = mine!;
     await f.db.insert(schema.pushes).values({ task_id, run_id, runner_id: lease.runner_id, sha: "a", state: "WANTED" });
-    expect(await restLease(f.db, lease)).toEqual({ isDue: true });
+    expect(await releaseIdleLease(f.db, lease)).toEqual({ isDue: true });
     expect(await adopt(f, "b")).toHaveLength(1);
   });
 
@@ -210,6 +210,6 @@ describe("a lease", () => {
     await f.prompt(task);
     const [lease] = await claim(f.db, "a");
     await f.db.delete(tasks).where(eq(tasks.id, task.id));
-    await expect(readLeased(f.db, lease!)).rejects.toThrow(LeaseLost);
+    await expect(getLeasedRun(f.db, lease!)).rejects.toThrow(LeaseLost);
   });
 });

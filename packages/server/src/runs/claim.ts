@@ -1,5 +1,5 @@
 import type { RunnerKind, WarmPool } from "../runners/index.ts";
-import { insertRunner, type Lease, type RunnerRow, toArray, wantRunner } from "../runners/index.ts";
+import { createRunner, type Lease, type RunnerRow, toArray, leaseExistingRunner } from "../runners/index.ts";
 import { and, asc, eq, isNotNull, isNull, sql } from "drizzle-orm";
 import { type Database, type Executor, schema } from "../store/index.ts";
 
@@ -23,10 +23,10 @@ export interface ClaimOptions extends ClaimLimits {
   readonly fresh: Pick<RunnerRow, "backend" | "tier" | "isolation">;
   readonly pool: Pick<WarmPool, "claim">;
   /** What the agent type of a run needs of a runner. */
-  readonly findKind: (run: Candidate) => Promise<RunnerKind>;
+  readonly findKind: (run: RunCandidate) => Promise<RunnerKind>;
 }
 
-export interface Candidate {
+export interface RunCandidate {
   readonly run_id: string;
   readonly task_id: string;
   readonly agent_type: string;
@@ -35,7 +35,7 @@ export interface Candidate {
 }
 
 /** What a run needs of a runner, and whose it will be. */
-interface Need {
+interface RunnerNeed {
   readonly kind: RunnerKind;
   readonly board_id: string;
 }
@@ -46,7 +46,7 @@ export interface ClaimedRun {
   readonly lease: Lease;
 }
 
-export interface Claims {
+export interface ClaimResult {
   readonly claimed: readonly ClaimedRun[];
   /** Whether a run waits that only the number of runners keeps from its slot. */
   readonly needsRunner: boolean;
@@ -56,24 +56,25 @@ export interface Claims {
  * Gives free slots to the runs that wait for one, most important first, then longest waiting, and each the lease of its
  * runner: the one its task left, a warm one, or a new one. A run whose runner another server holds is left to that one.
  */
-export async function claimQueued(db: Database, options: ClaimOptions): Promise<Claims> {
-  const candidates = await findCandidates(db, options);
+export async function claimQueuedRuns(db: Database, options: ClaimOptions): Promise<ClaimResult> {
+  const candidates = await getCandidates(db, options);
   if (candidates.length === 0) return { claimed: [], needsRunner: false };
   // Agent types are read before the transaction: inside, nothing may wait for another connection.
-  const needs = new Map<string, Need>();
+  const needs = new Map<string, RunnerNeed>();
   for (const candidate of candidates)
     needs.set(candidate.run_id, { kind: await options.findKind(candidate), board_id: candidate.board_id });
   return db.transaction(async (tx) => {
     // One claim at a time: two servers that count the slots together would give the last one away twice.
-    await tx.select({ lock: sql`pg_advisory_xact_lock(${queueLock})` }).from(sql`(values (1)) as one`);
-    let slots = options.maxRuns - (await countSlots(tx, options));
-    let room = (options.maxRunners ?? Infinity) - (options.maxRunners ? await countRunners(tx, options) : 0);
+    await tx.select({ lock: sql`pg_advisory_xact_lock(${queueLockKey})` }).from(sql`(values (1)) as one`);
+    let remainingSlots = options.maxRuns - (await countUsedSlots(tx, options));
+    let remainingRunners =
+      (options.maxRunners ?? Infinity) - (options.maxRunners ? await countActiveRunners(tx, options) : 0);
     const claimed: ClaimedRun[] = [];
     let needsRunner = false;
-    for (const { run, runner } of slots > 0 ? await lockWaiting(tx, [...needs.keys()]) : []) {
-      if (slots <= 0) break;
+    for (const { run, runner } of remainingSlots > 0 ? await lockQueuedRuns(tx, [...needs.keys()]) : []) {
+      if (remainingSlots <= 0) break;
       const isActive = runner?.desired === "READY" && runner.state !== "STOPPED";
-      if (!isActive && room <= 0) {
+      if (!isActive && remainingRunners <= 0) {
         needsRunner = true;
         continue;
       }
@@ -84,26 +85,26 @@ export async function claimQueued(db: Database, options: ClaimOptions): Promise<
         .set({ slot: true, queued_at: null, next_attempt_at: null, idle_since: null, runner_id: lease.runner_id })
         .where(eq(runs.id, run.id));
       claimed.push({ run_id: run.id, task_id: run.task_id, lease });
-      slots--;
-      if (!isActive) room--;
+      remainingSlots--;
+      if (!isActive) remainingRunners--;
     }
     return { claimed, needsRunner };
   });
 }
 
 /** Runs looked at in one claim: those that other servers hold are passed over, and must not hide the others. */
-const maxLooked = 1_000;
+const maxCandidates = 1_000;
 
 /**
  * Looks without locks, so that a tick with nothing to give costs one statement. Each look-up is a row by its key: the
  * queue is short however large the tables are, which the planner cannot know.
  */
-async function findCandidates(db: Database, { server_id, place, maxRuns }: ClaimOptions): Promise<Candidate[]> {
-  const { rows } = await db.execute<Candidate & Record<string, unknown>>(sql`
+async function getCandidates(db: Database, { server_id, place, maxRuns }: ClaimOptions): Promise<RunCandidate[]> {
+  const { rows } = await db.execute<RunCandidate & Record<string, unknown>>(sql`
     with due as materialized (
       select id, task_id, agent_type, runner_id, priority, queued_at from runs
       where queued_at is not null and (next_attempt_at is null or next_attempt_at <= now())
-      order by priority desc, queued_at, id limit ${maxLooked}
+      order by priority desc, queued_at, id limit ${maxCandidates}
     )
     select due.id as run_id, due.task_id, due.agent_type, task.board_id, task.organization_id
     from due
@@ -127,7 +128,7 @@ async function findCandidates(db: Database, { server_id, place, maxRuns }: Claim
 }
 
 /** The runs that still wait, in order, with the runner each has. Those another server is about to claim are left out. */
-async function lockWaiting(tx: Executor, ids: readonly string[]) {
+async function lockQueuedRuns(tx: Executor, ids: readonly string[]) {
   const rows = await tx
     .select()
     .from(runs)
@@ -135,17 +136,17 @@ async function lockWaiting(tx: Executor, ids: readonly string[]) {
     .orderBy(sql`${runs.priority} desc`, asc(runs.queued_at))
     .for("update", { skipLocked: true });
   const runnerIds = rows.flatMap(({ runner_id }) => runner_id ?? []);
-  const found = await tx
+  const runnerRows = await tx
     .select()
     .from(runners)
     .where(sql`${runners.id} = any(${toArray(runnerIds)}::uuid[])`);
-  const byId = new Map(found.map((runner) => [runner.id, runner]));
+  const byId = new Map(runnerRows.map((runner) => [runner.id, runner]));
   return rows.map((run) => ({ run, runner: run.runner_id ? byId.get(run.runner_id) : undefined }));
 }
 
 async function leaseRunner(
   tx: Executor,
-  { runner, need, options }: { runner: RunnerRow | undefined; need: Need; options: ClaimOptions },
+  { runner, need, options }: { runner: RunnerRow | undefined; need: RunnerNeed; options: ClaimOptions },
 ): Promise<Lease | undefined> {
   const { server_id, place, fresh, pool } = options;
   const { kind, board_id } = need;
@@ -155,14 +156,14 @@ async function leaseRunner(
     runner.state !== "ERROR" &&
     runner.error_message === null;
   if (isUsable) {
-    const at = await findPlace(tx, runner.id);
-    if (at === place) return wantRunner(tx, { runner_id: runner.id, server_id, place });
+    const currentPlace = await getRunnerPlace(tx, runner.id);
+    if (currentPlace === place) return leaseExistingRunner(tx, { runner_id: runner.id, server_id, place });
   }
   const warm = await pool.claim(tx, kind, { board_id });
-  return warm?.lease ?? insertRunner(tx, { fresh, board_id, server_id, place });
+  return warm?.lease ?? createRunner(tx, { fresh, board_id, server_id, place });
 }
 
-async function findPlace(tx: Executor, runnerId: string): Promise<string | undefined> {
+async function getRunnerPlace(tx: Executor, runnerId: string): Promise<string | undefined> {
   const [row] = await tx
     .select({ place: runner_leases.place })
     .from(runner_leases)
@@ -170,26 +171,26 @@ async function findPlace(tx: Executor, runnerId: string): Promise<string | undef
   return row?.place;
 }
 
-async function countSlots(tx: Executor, { scope, server_id }: ClaimOptions): Promise<number> {
-  const mine = scope === "all" ? undefined : eq(runner_leases.server_id, server_id);
-  const [used] = await tx
+async function countUsedSlots(tx: Executor, { scope, server_id }: ClaimOptions): Promise<number> {
+  const ownLeases = scope === "all" ? undefined : eq(runner_leases.server_id, server_id);
+  const [row] = await tx
     .select({ n: sql<number>`count(*)::int` })
     .from(runs)
     .leftJoin(runner_leases, eq(runner_leases.runner_id, runs.runner_id))
-    .where(and(eq(runs.slot, true), mine));
-  return used?.n ?? 0;
+    .where(and(eq(runs.slot, true), ownLeases));
+  return row?.n ?? 0;
 }
 
 /** Runners that use a machine. Those that wait in the pool do not count: their number is the pool's own. */
-async function countRunners(tx: Executor, { scope, server_id }: ClaimOptions): Promise<number> {
-  const mine = scope === "all" ? undefined : eq(runner_leases.server_id, server_id);
-  const [used] = await tx
+async function countActiveRunners(tx: Executor, { scope, server_id }: ClaimOptions): Promise<number> {
+  const ownLeases = scope === "all" ? undefined : eq(runner_leases.server_id, server_id);
+  const [row] = await tx
     .select({ n: sql<number>`count(*)::int` })
     .from(runners)
     .innerJoin(runner_leases, eq(runner_leases.runner_id, runners.id))
-    .where(and(sql`${runners.state} in ('CREATING', 'READY')`, isNull(runners.pool_key), mine));
-  return used?.n ?? 0;
+    .where(and(sql`${runners.state} in ('CREATING', 'READY')`, isNull(runners.pool_key), ownLeases));
+  return row?.n ?? 0;
 }
 
 /** An advisory lock's number; it only has to be Wharf's own. */
-const queueLock = 0x71_75_65_75;
+const queueLockKey = 0x71_75_65_75;

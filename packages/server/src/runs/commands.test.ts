@@ -15,7 +15,7 @@ import { type Fixture, fixture } from "../../test/fixture.ts";
 import { schema } from "../store/index.ts";
 import { taskTransitions } from "../tasks/states.ts";
 import { runTransitions, turnTransitions } from "./states.ts";
-import { openTurns } from "./transitions.ts";
+import { getOpenTurns } from "./transitions.ts";
 
 const { runs, turns, tasks } = schema;
 async function newRunner(f: Fixture): Promise<string> {
@@ -59,7 +59,7 @@ describe("a prompt", () => {
     expect(outcomes.filter((outcome) => outcome === "queued")).toHaveLength(20);
     expect(outcomes.filter((outcome) => outcome === "queue_full")).toHaveLength(10);
     expect(await f.db.select().from(runs)).toHaveLength(1);
-    const places = (await openTurns(f.db, task.id)).map(({ place }) => place);
+    const places = (await getOpenTurns(f.db, task.id)).map(({ place }) => place);
     expect(places).toEqual(Array.from({ length: 20 }, (_, i) => i));
   });
 
@@ -153,7 +153,7 @@ describe("pushing again", () => {
   it("is for a push that was given up, and calls the runner's holder", async () => {
     await using f = await fixture();
     const task = await f.newTask();
-    const again = () => f.commands.pushAgain(task.id, { by: f.owner.user_id });
+    const again = () => f.commands.retryPush(task.id, { by: f.owner.user_id });
     await expect(again()).rejects.toMatchObject({ code: "not_found" });
     const { run_id } = await f.prompt(task);
     const push = { task_id: task.id, run_id, sha: "a", attempts: 20 };

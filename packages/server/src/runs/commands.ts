@@ -4,19 +4,19 @@ import { and, eq, inArray, ne, sql } from "drizzle-orm";
 import type { Log, LogWriter } from "../events/index.ts";
 import { type Executor, schema } from "../store/index.ts";
 import { type LockedTask, lockTask, moveTask } from "../tasks/index.ts";
-import { callHolders } from "../runners/index.ts";
+import { requestHolders } from "../runners/index.ts";
 import { deleteBoard, deleteTask } from "./deletion.ts";
 import { liveRunStatuses } from "./states.ts";
 import type { RunRow } from "./lease.ts";
 import { appendPush } from "./report-push.ts";
-import { closeTurn, moveRun, openTurn, openTurns, type TurnRow, turnColumns } from "./transitions.ts";
-import { liveRun, type Prompt, queueTurn, RunStopping } from "./turn-queue.ts";
+import { closeTurn, setRunStatus, getOpenTurn, getOpenTurns, type TurnRow, turnColumns } from "./transitions.ts";
+import { lockLiveRun, type TurnPrompt, queueTurn, RunStoppingError } from "./turn-queue.ts";
 
 const { permissions, pushes, runners, runs, tasks, turns } = schema;
 
 /** How long a prompt waits for a run to come to its end, which includes the last of its journal and its push. */
-const stoppingPatience = 20_000; // ms
-const stoppingCheck = 100; // ms
+const stoppingTimeoutMs = 20_000; // ms
+const stoppingPollIntervalMs = 100; // ms
 
 /**
  * What people ask of runs. Each is one transaction that writes down what is wanted; whoever holds the run's lease sees
@@ -35,26 +35,26 @@ export class RunCommands {
   }
 
   /** A run that is just coming to its end is waited for: the prompt is for the one after it. */
-  async prompt(taskId: string, prompt: Prompt): Promise<TurnRow> {
-    const until = Date.now() + stoppingPatience;
+  async prompt(taskId: string, prompt: TurnPrompt): Promise<TurnRow> {
+    const deadline = Date.now() + stoppingTimeoutMs;
     for (;;) {
       try {
-        return await this.#promptNow(taskId, prompt);
+        return await this.#queuePrompt(taskId, prompt);
       } catch (error) {
-        if (!(error instanceof RunStopping) || Date.now() > until) throw error;
-        await sleep(stoppingCheck);
+        if (!(error instanceof RunStoppingError) || Date.now() > deadline) throw error;
+        await sleep(stoppingPollIntervalMs);
       }
     }
   }
 
-  async #promptNow(taskId: string, prompt: Prompt): Promise<TurnRow> {
+  async #queuePrompt(taskId: string, prompt: TurnPrompt): Promise<TurnRow> {
     const turn = await this.#log.write(async (writer) => {
       const task = await lockTask(writer.tx, taskId);
-      const known = prompt.turn_id && (await findTurn(writer.tx, prompt.turn_id));
-      if (known) {
-        if (known.task_id !== taskId)
+      const existingTurn = prompt.turn_id && (await getTurn(writer.tx, prompt.turn_id));
+      if (existingTurn) {
+        if (existingTurn.task_id !== taskId)
           throw new WharfError("conflict", { what: "turn", from: "another task's", to: "this task's" });
-        return known;
+        return existingTurn;
       }
       return queueTurn(writer, task, prompt);
     });
@@ -63,40 +63,40 @@ export class RunCommands {
   }
 
   /** Ends one turn and nothing else: one that waits at once, the one at work as soon as its agent has heard of it. */
-  async cancelTurn(taskId: string, turnId: string, { by }: { by: string }): Promise<TurnRow> {
+  async cancelTurn(taskId: string, turnId: string, { by: userId }: { by: string }): Promise<TurnRow> {
     const turn = await this.#log.write(async (writer) => {
       const task = await lockTask(writer.tx, taskId);
-      const found = await findTurn(writer.tx, turnId);
-      if (found?.task_id !== taskId) throw new WharfError("not_found", { what: "turn", id: turnId });
-      if (found.state === "QUEUED") await this.#withdraw(writer, task, found, by);
-      else if (found.state === "RUNNING") await askToCancel(writer, found, by);
-      else throw new WharfError("conflict", { what: "turn", from: found.state, to: "CANCELLED" });
-      return (await findTurn(writer.tx, turnId)) ?? found;
+      const existingTurn = await getTurn(writer.tx, turnId);
+      if (existingTurn?.task_id !== taskId) throw new WharfError("not_found", { what: "turn", id: turnId });
+      if (existingTurn.state === "QUEUED") await this.#withdrawTurn(writer, task, existingTurn, userId);
+      else if (existingTurn.state === "RUNNING") await requestCancellation(writer, existingTurn, userId);
+      else throw new WharfError("conflict", { what: "turn", from: existingTurn.state, to: "CANCELLED" });
+      return (await getTurn(writer.tx, turnId)) ?? existingTurn;
     });
     this.#poke(taskId);
     return turn;
   }
 
   /** With the last turn that waited, there is nothing left that a run would wait or be started for. */
-  async #withdraw(writer: LogWriter, task: LockedTask, turn: TurnRow, by: string): Promise<void> {
-    await closeTurn(writer, turn, { status: "cancelled", reason: withdrawn });
-    if (await openTurn(writer.tx, task.id)) return;
-    const run = await liveRun(writer.tx, task.id);
+  async #withdrawTurn(writer: LogWriter, task: LockedTask, turn: TurnRow, userId: string): Promise<void> {
+    await closeTurn(writer, turn, { status: "cancelled", reason: withdrawnReason });
+    if (await getOpenTurn(writer.tx, task.id)) return;
+    const run = await lockLiveRun(writer.tx, task.id);
     if (run?.status === "PENDING" || run?.status === "STARTING")
-      await stopRun(writer, run, { status: "STOPPED", reason: withdrawn });
+      await stopRun(writer, run, { status: "STOPPED", reason: withdrawnReason });
     else if (run)
       await writer.tx
         .update(runs)
         .set({ queued_at: null, slot: false, updated_at: new Date() })
         .where(eq(runs.id, run.id));
-    if (task.state === "IN_PROGRESS") await moveTask(writer, task, "REVIEW", { by, reason: withdrawn });
+    if (task.state === "IN_PROGRESS") await moveTask(writer, task, "REVIEW", { by: userId, reason: withdrawnReason });
   }
 
   /** Has the task's agent work in another mode or with another model, now where it is at work and in every later run. */
-  async choose(taskId: string, choice: Choice, { by }: { by: string }): Promise<void> {
+  async setAgentChoice(taskId: string, choice: AgentChoice, { by: userId }: { by: string }): Promise<void> {
     await this.#log.write(async (writer) => {
       const task = await lockTask(writer.tx, taskId);
-      const run = await liveRun(writer.tx, taskId);
+      const run = await lockLiveRun(writer.tx, taskId);
       const updated_at = new Date();
       await writer.tx
         .update(tasks)
@@ -104,27 +104,27 @@ export class RunCommands {
         .where(eq(tasks.id, taskId));
       // Whoever drives the run looks at the choices only when the run has been touched.
       if (run) await writer.tx.update(runs).set({ updated_at }).where(eq(runs.id, run.id));
-      const message = wordsOfChoice(choice);
+      const message = formatChoice(choice);
       await writer.append(task.id, [
-        { ...(run && { run_id: run.id }), created_by: by, data: { kind: "notice", message } },
+        { ...(run && { run_id: run.id }), created_by: userId, data: { kind: "notice", message } },
       ]);
     });
     this.#poke(taskId);
   }
 
   /** Stops the run at work; its runner's disk is kept and the task goes where the caller says. */
-  async stop(taskId: string, to: TaskState, options: { by: string; reason?: string | undefined }): Promise<void> {
+  async stop(taskId: string, state: TaskState, options: { by: string; reason?: string | undefined }): Promise<void> {
     await this.#log.write(async (writer) => {
       const task = await lockTask(writer.tx, taskId);
-      const run = await liveRun(writer.tx, taskId);
+      const run = await lockLiveRun(writer.tx, taskId);
       if (run)
         await stopRun(writer, run, {
-          status: to === "COMPLETED" ? "COMPLETED" : "STOPPED",
-          reason: options.reason ?? `the task is ${to.toLowerCase()}`,
+          status: state === "COMPLETED" ? "COMPLETED" : "STOPPED",
+          reason: options.reason ?? `the task is ${state.toLowerCase()}`,
         });
-      else if (to === "REVIEW") throw new WharfError("no_run", { task_id: taskId });
-      await moveTask(writer, task, to, options);
-      if (to === "COMPLETED") await reportOpenPush(writer, task);
+      else if (state === "REVIEW") throw new WharfError("no_run", { task_id: taskId });
+      await moveTask(writer, task, state, options);
+      if (state === "COMPLETED") await reportOpenPush(writer, task);
     });
     this.#poke(taskId);
   }
@@ -132,27 +132,28 @@ export class RunCommands {
   /** Has the open turn stand still; asked again, nothing happens again. With the turn's end, or a stop, the pause is over. */
   async pause(taskId: string, options: { by: string }): Promise<void> {
     await this.#log.write(async (writer) => {
-      const run = await this.#runInTurn(writer, taskId, "paused");
+      const run = await this.#getRunInTurn(writer, taskId, "paused");
       if (run.status === "RUNNING" && run.runner_id && this.#isAway(run.runner_id))
         throw new WharfError("unsupported", { what: "Pausing an agent whose runner is away" });
-      await wish(writer, run, { desired: "PAUSE", message: "The agent is being paused.", by: options.by });
+      await setDesired(writer, run, { desired: "PAUSE", message: "The agent is being paused.", by: options.by });
     });
     this.#poke(taskId);
   }
 
   async resume(taskId: string, options: { by: string }): Promise<void> {
     await this.#log.write(async (writer) => {
-      const run = await this.#runInTurn(writer, taskId, "resumed");
-      await wish(writer, run, { desired: "RUN", message: "The agent shall go on.", by: options.by });
+      const run = await this.#getRunInTurn(writer, taskId, "resumed");
+      await setDesired(writer, run, { desired: "RUN", message: "The agent shall go on.", by: options.by });
     });
     this.#poke(taskId);
   }
 
-  async #runInTurn(writer: LogWriter, taskId: string, to: string): Promise<RunRow> {
+  async #getRunInTurn(writer: LogWriter, taskId: string, action: string): Promise<RunRow> {
     const task = await lockTask(writer.tx, taskId);
-    const run = await liveRun(writer.tx, taskId);
+    const run = await lockLiveRun(writer.tx, taskId);
     if (!run || run.desired === "STOP") throw new WharfError("no_run", { task_id: taskId });
-    if (!(await openTurn(writer.tx, taskId))) throw new WharfError("conflict", { what: "task", from: task.state, to });
+    if (!(await getOpenTurn(writer.tx, taskId)))
+      throw new WharfError("conflict", { what: "task", from: task.state, to: action });
     return run;
   }
 
@@ -169,8 +170,8 @@ export class RunCommands {
   }
 
   /** Has the runner of a run between turns start again, for whoever wants into it. */
-  async wakeRunner(runnerId: string): Promise<void> {
-    const woken = await this.#log.write(async ({ tx }) => {
+  async startRunner(runnerId: string): Promise<void> {
+    const isStarting = await this.#log.write(async ({ tx }) => {
       const isLive = sql`exists (
         select 1 from ${runs} where ${runs.runner_id} = ${runners.id} and ${runs.status} in ('RUNNING', 'PAUSED')
       )`;
@@ -180,30 +181,30 @@ export class RunCommands {
         .where(and(eq(runners.id, runnerId), eq(runners.desired, "STOPPED"), isLive))
         .returning({ id: runners.id });
       await tx.update(runs).set({ idle_since: new Date() }).where(eq(runs.runner_id, runnerId));
-      await callHolders(tx, [runnerId]);
+      await requestHolders(tx, [runnerId]);
       return rows.length > 0;
     });
-    if (woken) this.#poke();
+    if (isStarting) this.#poke();
   }
 
   /** Has the task's newest commit delivered again, from the runner on, after its delivery was given up. */
-  async pushAgain(taskId: string, { by }: { by: string }): Promise<void> {
+  async retryPush(taskId: string, { by: userId }: { by: string }): Promise<void> {
     await this.#log.write(async (writer) => {
       const task = await lockTask(writer.tx, taskId);
       const [push] = await writer.tx.select().from(pushes).where(eq(pushes.task_id, taskId));
       if (!push) throw new WharfError("not_found", { what: "commit to push on task", id: taskId });
       if (push.state !== "FAILED")
         throw new WharfError("nothing_to_push", { task_id: taskId, isPushed: push.state === "PUSHED" });
-      const again = { state: "WANTED" as const, attempts: 0, next_attempt_at: new Date(), reported: true };
-      await writer.tx.update(pushes).set(again).where(eq(pushes.task_id, taskId));
-      if (push.runner_id) await callHolders(writer.tx, [push.runner_id]);
-      await appendPush(writer, { push, task, status: "pending", message: "The push is tried again.", by });
+      const change = { state: "WANTED" as const, attempts: 0, next_attempt_at: new Date(), reported: true };
+      await writer.tx.update(pushes).set(change).where(eq(pushes.task_id, taskId));
+      if (push.runner_id) await requestHolders(writer.tx, [push.runner_id]);
+      await appendPush(writer, { push, task, status: "pending", message: "The push is tried again.", by: userId });
     });
     this.#poke(taskId);
   }
 
   /** Stops every run at work: when the server is told to take its runners down with it. */
-  async stopAll(reason: string): Promise<void> {
+  async stopAllRuns(reason: string): Promise<void> {
     const live = await this.#log.write(({ tx }) =>
       tx
         .select({ task_id: runs.task_id })
@@ -213,7 +214,7 @@ export class RunCommands {
     for (const { task_id } of live) {
       await this.#log.write(async (writer) => {
         const task = await lockTask(writer.tx, task_id);
-        const run = await liveRun(writer.tx, task_id);
+        const run = await lockLiveRun(writer.tx, task_id);
         if (run) await stopRun(writer, run, { status: "STOPPED", reason });
         if (task.state === "IN_PROGRESS" || task.state === "BLOCKED")
           await moveTask(writer, task, "REVIEW", { reason });
@@ -228,11 +229,11 @@ export class RunCommands {
   ): Promise<void> {
     await this.#log.write(async ({ tx }) => {
       await lockTask(tx, taskId);
-      const mine = and(eq(permissions.task_id, taskId), eq(permissions.permission_id, answer.permission_id));
-      const [asked] = await tx.select().from(permissions).where(mine);
-      if (!asked) throw new WharfError("not_found", { what: "permission request", id: answer.permission_id });
-      if (asked.state !== "ASKED")
-        throw new WharfError("conflict", { what: "permission request", from: asked.state, to: "ANSWERED" });
+      const ownRequest = and(eq(permissions.task_id, taskId), eq(permissions.permission_id, answer.permission_id));
+      const [request] = await tx.select().from(permissions).where(ownRequest);
+      if (!request) throw new WharfError("not_found", { what: "permission request", id: answer.permission_id });
+      if (request.state !== "ASKED")
+        throw new WharfError("conflict", { what: "permission request", from: request.state, to: "ANSWERED" });
       await tx
         .update(permissions)
         .set({
@@ -241,7 +242,7 @@ export class RunCommands {
           answered_by: answer.by,
           updated_at: new Date(),
         })
-        .where(mine);
+        .where(ownRequest);
     });
     this.#poke(taskId);
   }
@@ -259,51 +260,51 @@ async function reportOpenPush(writer: LogWriter, task: LockedTask): Promise<void
   if (push) await appendPush(writer, { push, task, status: "pending", message });
 }
 
-const withdrawn = "it was withdrawn before it began";
+const withdrawnReason = "it was withdrawn before it began";
 
 /** The daemon is told by whoever drives the run; a pause would keep the turn from ending. */
-async function askToCancel(writer: LogWriter, turn: TurnRow, by: string): Promise<void> {
+async function requestCancellation(writer: LogWriter, turn: TurnRow, userId: string): Promise<void> {
   if (turn.cancel_asked) return;
   await writer.tx.update(turns).set({ cancel_asked: true, updated_at: new Date() }).where(eq(turns.id, turn.id));
-  const run = await liveRun(writer.tx, turn.task_id);
+  const run = await lockLiveRun(writer.tx, turn.task_id);
   if (run?.desired === "PAUSE")
     await writer.tx.update(runs).set({ desired: "RUN", updated_at: new Date() }).where(eq(runs.id, run.id));
   const message = "The agent is asked to end its turn.";
-  await writer.append(turn.task_id, [{ run_id: turn.run_id, created_by: by, data: { kind: "notice", message } }]);
+  await writer.append(turn.task_id, [{ run_id: turn.run_id, created_by: userId, data: { kind: "notice", message } }]);
 }
 
 /** What a person may choose of what an agent offers; nothing at all takes a choice back. */
-export type Choice = { readonly agent_mode: string | null } | { readonly agent_model: string | null };
+export type AgentChoice = { readonly agent_mode: string | null } | { readonly agent_model: string | null };
 
-function wordsOfChoice(choice: Choice): string {
+function formatChoice(choice: AgentChoice): string {
   const [what, id] = "agent_mode" in choice ? ["mode", choice.agent_mode] : ["model", choice.agent_model];
   return id === null ? `The agent's ${what} is its own choice again.` : `The agent's ${what} shall be '${id}'.`;
 }
 
-async function findTurn(tx: Executor, id: string): Promise<TurnRow | undefined> {
+async function getTurn(tx: Executor, id: string): Promise<TurnRow | undefined> {
   const [turn] = await tx.select(turnColumns).from(turns).where(eq(turns.id, id));
   return turn;
 }
 
 /** Writes down that a run shall work or stand still, and tells of it where that is new. */
-async function wish(
+async function setDesired(
   writer: LogWriter,
   run: RunRow,
-  { desired, message, by }: { desired: "RUN" | "PAUSE"; message: string; by: string },
+  { desired, message, by: userId }: { desired: "RUN" | "PAUSE"; message: string; by: string },
 ): Promise<void> {
   if (run.desired === desired) return;
   await writer.tx.update(runs).set({ desired, updated_at: new Date() }).where(eq(runs.id, run.id));
-  await writer.append(run.task_id, [{ run_id: run.id, created_by: by, data: { kind: "notice", message } }]);
+  await writer.append(run.task_id, [{ run_id: run.id, created_by: userId, data: { kind: "notice", message } }]);
 }
 
-interface RunEnd {
+interface RunOutcome {
   readonly status: "COMPLETED" | "FAILED" | "STOPPED";
   readonly reason: string;
   readonly error_code?: string;
 }
 
 /** Writes down that a run shall end. One that nobody has begun yet, or that waits to be tried again, ends at once. */
-export async function stopRun(writer: LogWriter, run: RunRow, end: RunEnd): Promise<void> {
+export async function stopRun(writer: LogWriter, run: RunRow, end: RunOutcome): Promise<void> {
   if (run.desired === "STOP") return;
   const change = {
     desired: "STOP" as const,
@@ -315,16 +316,16 @@ export async function stopRun(writer: LogWriter, run: RunRow, end: RunEnd): Prom
   if (run.status !== "PENDING" || run.slot) {
     await writer.tx.update(runs).set(change).where(eq(runs.id, run.id));
     // The runner of a run between turns may be at rest, with nobody to end the run.
-    if (run.runner_id) await callHolders(writer.tx, [run.runner_id]);
+    if (run.runner_id) await requestHolders(writer.tx, [run.runner_id]);
     return;
   }
-  for (const turn of await openTurns(writer.tx, run.task_id))
+  for (const turn of await getOpenTurns(writer.tx, run.task_id))
     await closeTurn(writer, turn, { status: "cancelled", reason: end.reason });
-  await moveRun(writer, run, "STOPPED", change);
+  await setRunStatus(writer, run, "STOPPED", change);
   if (!run.runner_id) return;
   const isWanted = and(eq(runners.id, run.runner_id), ne(runners.desired, "DESTROYED"));
   await writer.tx.update(runners).set({ desired: "STOPPED" }).where(isWanted);
-  await callHolders(writer.tx, [run.runner_id]);
+  await requestHolders(writer.tx, [run.runner_id]);
 }
 
 /** Whether the agent still waits for a person. */

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { type Fixture, fixture } from "../../test/fixture.ts";
 import type { EventData } from "@wharf/contract";
-import { earlierConversation, summaryOf } from "./conversation.ts";
+import { getEarlierConversation, createSummary } from "./conversation.ts";
 import type { TaskRow } from "../tasks/index.ts";
 import { schema } from "../store/index.ts";
 
@@ -34,11 +34,11 @@ describe("the conversation before a turn", () => {
     const told = "The person:\n> mend the sum\n\nYou:\n> It is mended.\n";
     const at = { task_id: task.id, turn_id, session_id: "new" };
     // The log may not have heard of the session yet.
-    expect(await earlierConversation(f.db, at)).toBe(told);
+    expect(await getEarlierConversation(f.db, at)).toBe(told);
     await say(f, task, session("new"));
-    expect(await earlierConversation(f.db, at)).toBe(told);
+    expect(await getEarlierConversation(f.db, at)).toBe(told);
     await say(f, task, started(turn_id));
-    expect(await earlierConversation(f.db, at)).toBeUndefined();
+    expect(await getEarlierConversation(f.db, at)).toBeUndefined();
   });
 
   it("has the newest pieces of a long log, and leaves out every prompt that waits", async () => {
@@ -47,7 +47,7 @@ describe("the conversation before a turn", () => {
     await f.prompt(task, "and then the rest");
     const pieces = Array.from({ length: 1_200 }, (_, i) => agent(`${i} ${"x".repeat(50)}\n`));
     await say(f, task, { kind: "message", role: "user", text: "one more" }, ...pieces);
-    const told = (await earlierConversation(f.db, { task_id: task.id, turn_id, session_id: "new" })) ?? "";
+    const told = (await getEarlierConversation(f.db, { task_id: task.id, turn_id, session_id: "new" })) ?? "";
     expect(told).toContain("> mend the sum");
     expect(told).toContain("> 1199 ");
     expect(told).not.toContain("and the product");
@@ -57,30 +57,30 @@ describe("the conversation before a turn", () => {
   it("is not told to the session that had it, nor where there was none", async () => {
     await using f = await fixture();
     const { task, turn_id } = await secondTurn(f);
-    expect(await earlierConversation(f.db, { task_id: task.id, turn_id, session_id: "old" })).toBeUndefined();
+    expect(await getEarlierConversation(f.db, { task_id: task.id, turn_id, session_id: "old" })).toBeUndefined();
     const other = await f.newTask();
     const first = await f.prompt(other, "begin");
     const at = { task_id: other.id, turn_id: first.id, session_id: randomUUID() };
-    expect(await earlierConversation(f.db, at)).toBeUndefined();
+    expect(await getEarlierConversation(f.db, at)).toBeUndefined();
   });
 });
 
 describe("a summary", () => {
   it("quotes every line, so that nothing in it looks like a prompt of now", () => {
-    expect(summaryOf([{ role: "user", text: "one\ntwo\n" }])).toBe("The person:\n> one\n> two\n");
+    expect(createSummary([{ role: "user", text: "one\ntwo\n" }])).toBe("The person:\n> one\n> two\n");
   });
 
   it("has the newest that there is room for, and of a long message its ends", () => {
     const pieces = Array.from({ length: 50 }, (_, i) => ({ role: "user" as const, text: `${i} ${"x".repeat(900)}` }));
-    const summary = summaryOf(pieces) ?? "";
+    const summary = createSummary(pieces) ?? "";
     expect(summary.length).toBeLessThanOrEqual(20_000);
     expect(summary.length).toBeGreaterThan(18_000);
     expect(summary).toContain("> 49 ");
     expect(summary).not.toContain("> 20 ");
-    const long = summaryOf([{ role: "agent", text: `begin ${"y".repeat(100_000)} end` }]) ?? "";
+    const long = createSummary([{ role: "agent", text: `begin ${"y".repeat(100_000)} end` }]) ?? "";
     expect(long).toMatch(/^You:\n> begin y+\n> \[…\]\n> y+ end\n$/);
     expect(long.length).toBeLessThan(4_100);
-    expect((summaryOf([{ role: "user", text: "\n".repeat(50_000) }]) ?? "").length).toBeLessThanOrEqual(20_000);
-    expect(summaryOf([{ role: "user", text: `a${"\n".repeat(50_000)}b` }])?.length).toBeLessThanOrEqual(20_000);
+    expect((createSummary([{ role: "user", text: "\n".repeat(50_000) }]) ?? "").length).toBeLessThanOrEqual(20_000);
+    expect(createSummary([{ role: "user", text: `a${"\n".repeat(50_000)}b` }])?.length).toBeLessThanOrEqual(20_000);
   });
 });

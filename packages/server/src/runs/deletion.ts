@@ -1,7 +1,7 @@
 import { and, eq, isNull, sql } from "drizzle-orm";
 import type { Log } from "../events/index.ts";
 import { type Executor, schema } from "../store/index.ts";
-import { callHolders } from "../runners/index.ts";
+import { requestHolders } from "../runners/index.ts";
 import { lockTask } from "../tasks/index.ts";
 
 const { boards, tasks } = schema;
@@ -19,40 +19,40 @@ export async function deleteTask(log: Log, taskId: string): Promise<void> {
 
 /** The board alone is marked here, whatever it holds; `Removal` marks its tasks. */
 export async function deleteBoard(log: Log, boardId: string): Promise<void> {
-  const now = new Date();
+  const deletedAt = new Date();
   await log.write(({ tx }) =>
     tx
       .update(boards)
-      .set({ deleted_at: now, updated_at: now })
+      .set({ deleted_at: deletedAt, updated_at: deletedAt })
       .where(and(eq(boards.id, boardId), isNull(boards.deleted_at))),
   );
 }
 
 /** Marks tasks as deleted, ends their runs and gives up their runners. The caller holds the tasks' locks. */
 export async function markDeleted(tx: Executor, ids: readonly string[]): Promise<void> {
-  const these = sql`any(${sql.param(ids)}::uuid[])`;
+  const anyTask = sql`any(${sql.param(ids)}::uuid[])`;
   await tx.execute(sql`
     insert into dropped_branches (repository_id, branch)
     select distinct runs.repository_id, tasks.shadow_branch
     from runs join tasks on tasks.id = runs.task_id
-    where runs.task_id = ${these} and runs.repository_id is not null
+    where runs.task_id = ${anyTask} and runs.repository_id is not null
     on conflict do nothing`);
   const { rows } = await tx.execute<{ id: string }>(sql`
     update runners set desired = 'DESTROYED', board_id = null, updated_at = now()
-    where id = any(array(select runner_id from runs where task_id = ${these} and runner_id is not null))
+    where id = any(array(select runner_id from runs where task_id = ${anyTask} and runner_id is not null))
     returning id`);
-  await callHolders(
+  await requestHolders(
     tx,
     rows.map(({ id }) => id),
   );
   await tx.execute(sql`
     update runs set status = 'STOPPED', desired = 'STOP', stop_reason = 'the task was deleted', stopped_at = now(),
       slot = false, queued_at = null, phase = null, deadline = null, updated_at = now()
-    where task_id = ${these} and status in ('PENDING', 'STARTING', 'RUNNING', 'PAUSED')`);
-  await tx.execute(sql`update runs set board_id = null where task_id = ${these}`);
-  await tx.execute(sql`delete from pushes where task_id = ${these}`);
+    where task_id = ${anyTask} and status in ('PENDING', 'STARTING', 'RUNNING', 'PAUSED')`);
+  await tx.execute(sql`update runs set board_id = null where task_id = ${anyTask}`);
+  await tx.execute(sql`delete from pushes where task_id = ${anyTask}`);
   await tx
     .update(tasks)
     .set({ deleted_at: sql`now()`, updated_at: sql`now()` })
-    .where(sql`${tasks.id} = ${these}`);
+    .where(sql`${tasks.id} = ${anyTask}`);
 }

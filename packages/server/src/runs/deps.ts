@@ -5,7 +5,7 @@ import type { Log } from "../events/index.ts";
 import type { Gateway, Mirrors, UpstreamFault } from "../gateway/index.ts";
 import type { Keys, Runners, WarmPool } from "../runners/index.ts";
 import type { Database } from "../store/index.ts";
-import type { Links } from "./diffs.ts";
+import type { LinksByRunner } from "./task-diffs.ts";
 import type { Wakeup } from "./wakeup.ts";
 
 /** How long each step may take and how often it is tried; see K-083 and X-011. */
@@ -37,9 +37,9 @@ export const defaultRunTimes: RunTimes = {
 
 /** What is known of a run's model. */
 export interface ModelFaults {
-  findFault(runId: string): UpstreamFault | undefined;
+  getFault(runId: string): UpstreamFault | undefined;
   /** The last fault since then, where requests failed and none succeeded or is still open. */
-  findFaultSince(runId: string, since: Date): UpstreamFault | undefined;
+  getFaultSince(runId: string, since: Date): UpstreamFault | undefined;
 }
 
 /** What the scheduler and the workers of runs share. */
@@ -59,7 +59,7 @@ export interface RunDeps {
   readonly times: RunTimes;
   readonly logger: Logger;
   readonly wakeup: Wakeup;
-  readonly links: Links;
+  readonly links: LinksByRunner;
   readonly modelHealth: ModelFaults;
   /** How long a run without a turn keeps a runner of this tier. */
   readonly idleMs: (tier: string) => number;

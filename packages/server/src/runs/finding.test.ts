@@ -1,7 +1,7 @@
 import { eq } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { fixture } from "../../test/fixture.ts";
-import { findSeen } from "../runners/hand-made-rows.ts";
+import { getVisibleRunner } from "../runners/standalone-rows.ts";
 import { RunQueries } from "./queries.ts";
 import { schema } from "../store/index.ts";
 
@@ -18,8 +18,8 @@ describe("finding by a shortened id", () => {
     const queries = new RunQueries(f.db);
     for (const shorten of [(id: string) => id, (id: string) => id.slice(0, 8), (id: string) => id.slice(0, 20)]) {
       expect((await f.tasks.find(owner_id, shorten(task.id))).id).toBe(task.id);
-      expect((await queries.find(owner_id, shorten(run_id))).id).toBe(run_id);
-      expect((await findSeen(f.db, owner_id, shorten(runner_id))).id).toBe(runner_id);
+      expect((await queries.getRun(owner_id, shorten(run_id))).id).toBe(run_id);
+      expect((await getVisibleRunner(f.db, owner_id, shorten(runner_id))).id).toBe(runner_id);
     }
   });
 
@@ -44,8 +44,8 @@ describe("finding by a shortened id", () => {
       const { user_id } = f.owner;
       const nothing = { code: "not_found" };
       await expect(f.tasks.find(user_id, id)).rejects.toMatchObject(nothing);
-      await expect(new RunQueries(f.db).find(user_id, id)).rejects.toMatchObject(nothing);
-      await expect(findSeen(f.db, user_id, id)).rejects.toMatchObject(nothing);
+      await expect(new RunQueries(f.db).getRun(user_id, id)).rejects.toMatchObject(nothing);
+      await expect(getVisibleRunner(f.db, user_id, id)).rejects.toMatchObject(nothing);
     },
   );
 });

@@ -1,12 +1,12 @@
 import { and, asc, eq, isNull, sql } from "drizzle-orm";
 import { schema } from "../store/index.ts";
 import type { RunDeps } from "./deps.ts";
-import { restIdle } from "./workers/idle.ts";
+import { stopIdleRunner } from "./workers/stop-idle-runner.ts";
 
 const { runner_leases, runners, runs } = schema;
 
 /** Makes room for a run that waits for a runner: the run without a turn for the longest gives up its own. */
-export async function restLongestIdle(deps: RunDeps, server_id: string): Promise<string | undefined> {
+export async function stopLongestIdleRunner(deps: RunDeps, server_id: string): Promise<string | undefined> {
   const [idle] = await deps.background
     .select({ run: runs, lease: runner_leases })
     .from(runs)
@@ -29,7 +29,7 @@ export async function restLongestIdle(deps: RunDeps, server_id: string): Promise
     .limit(1);
   if (!idle || deps.isInUse(idle.lease.runner_id)) return undefined;
   const { run, lease } = idle;
-  const at = { run_id: run.id, task_id: run.task_id, lease: { ...lease, server_id } };
-  await restIdle(deps, at, Date.now() - (run.idle_since?.getTime() ?? Date.now()));
+  const runLease = { run_id: run.id, task_id: run.task_id, lease: { ...lease, server_id } };
+  await stopIdleRunner(deps, runLease, Date.now() - (run.idle_since?.getTime() ?? Date.now()));
   return run.task_id;
 }

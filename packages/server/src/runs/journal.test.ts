@@ -1,4 +1,4 @@
-import { type EventData, toStorable, typeOfKind, WharfError } from "@wharf/contract";
+import { type EventData, toStorable, eventTypeByKind, WharfError } from "@wharf/contract";
 import { eq } from "drizzle-orm";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -38,7 +38,7 @@ const record = (s: Setting, seq: number, data: EventData) => ({
   seq,
   at: new Date().toISOString(),
   run_id: s.lease.run_id,
-  type: typeOfKind[data.kind],
+  type: eventTypeByKind[data.kind],
   data,
 });
 const text = (s: Setting, seq: number) => record(s, seq, { kind: "message", role: "agent", text: `${seq}` });
@@ -400,8 +400,8 @@ describe("a turn in which the agent's model failed", () => {
   const ended = (s: Setting, seq: number, stop_reason = "end_turn") =>
     record(s, seq, { kind: "turn", turn_id: s.turnId, status: "ended", stop_reason });
   const ask = (s: Setting, outcome: { answered: boolean; fault?: typeof fault }) => {
-    s.modelHealth.begin(s.lease.run_id);
-    s.modelHealth.end(s.lease.run_id, outcome);
+    s.modelHealth.beginRequest(s.lease.run_id);
+    s.modelHealth.endRequest(s.lease.run_id, outcome);
   };
   async function begin(f: Fixture): Promise<Setting> {
     const s = await setting(f);
@@ -452,7 +452,7 @@ describe("a turn in which the agent's model failed", () => {
       "one is still open",
       async (s: Setting) => {
         ask(s, { answered: false, fault });
-        s.modelHealth.begin(s.lease.run_id);
+        s.modelHealth.beginRequest(s.lease.run_id);
       },
     ],
     [

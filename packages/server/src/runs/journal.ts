@@ -2,7 +2,7 @@ import {
   type EventData,
   type EventKind,
   JournalRecord,
-  nextOfRunner,
+  getRunnerNextStep,
   RunnerRecord,
   toOneLine,
   toRunnerCode,
@@ -13,14 +13,14 @@ import { and, eq } from "drizzle-orm";
 import type { Log } from "../events/index.ts";
 import { type Executor, isUnstorable, schema } from "../store/index.ts";
 import { lockTask } from "../tasks/index.ts";
-import { applyRecord } from "./apply.ts";
+import { applyRecord } from "./apply-record.ts";
 import type { ModelFaults } from "./deps.ts";
-import { lockLeased, type RunLease } from "./lease.ts";
-import { judgeTurnEnd } from "./model-verdict.ts";
+import { lockLeasedRun, type RunLease } from "./lease.ts";
+import { getTurnVerdict } from "./model-verdict.ts";
 
 const { runners, runs } = schema;
 
-export interface Cursor {
+export interface JournalCursor {
   readonly epoch: string;
   readonly seq: number;
 }
@@ -30,7 +30,7 @@ const batchSize = 100;
 /** What only the server can know; a runner that says it lies. */
 const serverKinds: ReadonlySet<EventKind> = new Set(["state", "phase", "push"]);
 
-function isOnlyTheServers(data: EventData): boolean {
+function isServerEvent(data: EventData): boolean {
   if (data.kind === "message") return data.role !== "agent";
   if (data.kind === "usage") return data.source !== "agent";
   return serverKinds.has(data.kind);
@@ -47,44 +47,44 @@ export class JournalReader {
   readonly #runnerId: string;
   readonly #faults: ModelFaults;
   /** Runs of this task: a record may name an earlier one, never a stranger's. */
-  #known = new Set<string>();
-  cursor: Cursor;
+  #knownRunIds = new Set<string>();
+  cursor: JournalCursor;
 
-  constructor(log: Log, lease: RunLease, at: { runner_id: string; cursor: Cursor; faults: ModelFaults }) {
+  constructor(log: Log, lease: RunLease, options: { runner_id: string; cursor: JournalCursor; faults: ModelFaults }) {
     this.#log = log;
-    this.#faults = at.faults;
+    this.#faults = options.faults;
     this.#lease = lease;
-    this.#runnerId = at.runner_id;
-    this.cursor = at.cursor;
+    this.#runnerId = options.runner_id;
+    this.cursor = options.cursor;
   }
 
   /** Reads the stream until it ends; `stored` is told what the log holds and how far, so that the daemon may trim. */
   async follow(
     stream: AsyncIterable<unknown>,
-    stored: (cursor: Cursor, records: readonly JournalRecord[]) => void,
+    stored: (cursor: JournalCursor, records: readonly JournalRecord[]) => void,
   ): Promise<void> {
-    for await (const batch of inBatches(stream, batchSize)) {
-      const records = batch.map((line) => this.#parse(line));
-      await this.#store(records).catch((error: unknown) => {
+    for await (const batch of toBatches(stream, batchSize)) {
+      const records = batch.map((line) => this.#parseRecord(line));
+      await this.#storeRecords(records).catch((error: unknown) => {
         // Tried again it would fail again, and the log would stop here for good.
         throw isUnstorable(error)
-          ? this.#hostile("a journal record holds a value that cannot be stored", error)
+          ? this.#createHostileError("a journal record holds a value that cannot be stored", error)
           : error;
       });
       stored(this.cursor, records);
     }
   }
 
-  #parse(line: unknown): JournalRecord {
+  #parseRecord(line: unknown): JournalRecord {
     const clean = toStorable(line);
     const record = RunnerRecord.safeParse(clean);
     if (record.success) return { ...record.data, data: this.#markSource(record.data.data) };
     const { data: refused } = JournalRecord.safeParse(clean);
-    if (refused && isOnlyTheServers(refused.data))
-      throw this.#hostile(`a journal record says '${refused.data.kind}', which only the server says`);
+    if (refused && isServerEvent(refused.data))
+      throw this.#createHostileError(`a journal record says '${refused.data.kind}', which only the server says`);
     const [issue] = record.error.issues;
     const where = toOneLine(issue?.path.join(".") ?? "", 100);
-    throw this.#hostile(`a journal record is not valid (${where}: ${issue?.message ?? "unknown"})`);
+    throw this.#createHostileError(`a journal record is not valid (${where}: ${issue?.message ?? "unknown"})`);
   }
 
   /**
@@ -95,64 +95,68 @@ export class JournalReader {
     if (data.kind === "notice" || data.kind === "denied") return { ...data, source: "runner" };
     if (data.kind !== "failure") return data;
     const code = toRunnerCode(data.code);
-    const fault = isOfAgent(code) ? this.#faults.findFault(this.#lease.run_id) : undefined;
-    return { ...data, code, next: fault?.next ?? nextOfRunner(code), source: "runner" };
+    const fault = isOfAgent(code) ? this.#faults.getFault(this.#lease.run_id) : undefined;
+    return { ...data, code, next: fault?.next ?? getRunnerNextStep(code), source: "runner" };
   }
 
-  async #store(records: readonly JournalRecord[]): Promise<void> {
+  async #storeRecords(records: readonly JournalRecord[]): Promise<void> {
     const { epoch, seq } = this.cursor;
     records.forEach((record, i) => {
       if (record.seq !== seq + 1 + i)
-        throw this.#hostile(`journal record ${record.seq} came where ${seq + 1 + i} was due`);
+        throw this.#createHostileError(`journal record ${record.seq} came where ${seq + 1 + i} was due`);
     });
     await this.#log.write(async (writer) => {
       const task = await lockTask(writer.tx, this.#lease.task_id);
-      const run = await lockLeased(writer.tx, this.#lease);
-      await this.#moveCursor(writer.tx, records.length);
-      await this.#learnRuns(writer.tx, records);
-      const at = { task_id: task.id, run_id: run.id };
-      const verdicts: Awaited<ReturnType<typeof judgeTurnEnd>>[] = [];
+      const run = await lockLeasedRun(writer.tx, this.#lease);
+      await this.#advanceCursor(writer.tx, records.length);
+      await this.#updateKnownRuns(writer.tx, records);
+      const ids = { task_id: task.id, run_id: run.id };
+      const verdicts: Awaited<ReturnType<typeof getTurnVerdict>>[] = [];
       for (const record of records)
-        verdicts.push(await judgeTurnEnd(writer.tx, { ...at, faults: this.#faults }, record));
-      const events = verdicts.flatMap(({ record, before }) => [
-        ...before,
+        verdicts.push(await getTurnVerdict(writer.tx, { ...ids, faults: this.#faults }, record));
+      const events = verdicts.flatMap(({ record, precedingEvents }) => [
+        ...precedingEvents,
         {
-          run_id: this.#known.has(record.run_id) ? record.run_id : run.id,
+          run_id: this.#knownRunIds.has(record.run_id) ? record.run_id : run.id,
           type: record.type,
           data: record.data,
-          timestamp: timeOf(record.at),
+          timestamp: parseTimestamp(record.at),
           journal: { epoch, seq: record.seq },
         },
       ]);
       await writer.append(task.id, events);
-      for (const { record } of verdicts) await applyRecord(writer, { ...at, record });
+      for (const { record } of verdicts) await applyRecord(writer, { ...ids, record });
     });
     this.cursor = { epoch, seq: seq + records.length };
   }
 
   /** Takes the row's lock and the step in one statement; it is the row that says whether this reader is still the one. */
-  async #moveCursor(tx: Executor, by: number): Promise<void> {
+  async #advanceCursor(tx: Executor, count: number): Promise<void> {
     const { epoch, seq } = this.cursor;
-    const here = and(eq(runners.id, this.#runnerId), eq(runners.journal_epoch, epoch), eq(runners.journal_cursor, seq));
-    const moved = await tx
+    const currentRow = and(
+      eq(runners.id, this.#runnerId),
+      eq(runners.journal_epoch, epoch),
+      eq(runners.journal_cursor, seq),
+    );
+    const movedRows = await tx
       .update(runners)
-      .set({ journal_cursor: seq + by })
-      .where(here)
+      .set({ journal_cursor: seq + count })
+      .where(currentRow)
       .returning({ id: runners.id });
-    if (moved.length > 0) return;
+    if (movedRows.length > 0) return;
     throw new WharfError("runner_unavailable", {
       runner_id: this.#runnerId,
       reason: "another reader moved the journal's cursor",
     });
   }
 
-  async #learnRuns(tx: Executor, records: readonly JournalRecord[]): Promise<void> {
-    if (records.every((record) => this.#known.has(record.run_id))) return;
+  async #updateKnownRuns(tx: Executor, records: readonly JournalRecord[]): Promise<void> {
+    if (records.every((record) => this.#knownRunIds.has(record.run_id))) return;
     const rows = await tx.select({ id: runs.id }).from(runs).where(eq(runs.task_id, this.#lease.task_id));
-    this.#known = new Set(rows.map((row) => row.id));
+    this.#knownRunIds = new Set(rows.map((row) => row.id));
   }
 
-  #hostile(reason: string, cause?: unknown): WharfError {
+  #createHostileError(reason: string, cause?: unknown): WharfError {
     return new WharfError("runner_hostile", { runner_id: this.#runnerId, reason }, { cause });
   }
 }
@@ -161,13 +165,13 @@ const earliest = Date.UTC(2000);
 const latest = Date.UTC(2200);
 
 /** The runner's clock is its own: a time that is none, or of another century, is replaced by ours. */
-function timeOf(at: string): Date {
-  const time = Date.parse(at);
+function parseTimestamp(text: string): Date {
+  const time = Date.parse(text);
   return time >= earliest && time < latest ? new Date(time) : new Date();
 }
 
 /** Groups what is already there, so that a burst is one transaction and a single record waits for nobody. */
-async function* inBatches<T>(source: AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
+async function* toBatches<T>(source: AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
   const iterator = source[Symbol.asyncIterator]();
   let next = iterator.next();
   try {
@@ -177,9 +181,9 @@ async function* inBatches<T>(source: AsyncIterable<T>, size: number): AsyncGener
       const batch = [first.value];
       next = iterator.next();
       while (batch.length < size) {
-        const more = await Promise.race([next, nothingYet()]);
-        if (more === undefined || more.done) break;
-        batch.push(more.value);
+        const result = await Promise.race([next, waitForImmediate()]);
+        if (result === undefined || result.done) break;
+        batch.push(result.value);
         next = iterator.next();
       }
       yield batch;
@@ -194,4 +198,4 @@ async function* inBatches<T>(source: AsyncIterable<T>, size: number): AsyncGener
 /** Failures that a model may be the cause of. */
 const isOfAgent = (code: string) => code === "agent_refused" || code === "agent_exited" || code === "agent_timeout";
 
-const nothingYet = () => new Promise<undefined>((resolve) => setImmediate(resolve, undefined));
+const waitForImmediate = () => new Promise<undefined>((resolve) => setImmediate(resolve, undefined));

@@ -17,38 +17,38 @@ const isLeased = ({ lease, run_id }: RunLease) =>
   and(eq(runs.id, run_id), eq(runs.runner_id, lease.runner_id), ownsRunner(lease));
 
 /** The run as it is now. Run and lease are locked until the transaction ends. */
-export async function lockLeased(tx: Executor, at: RunLease): Promise<RunRow> {
-  await fenceLease(tx, at.lease);
+export async function lockLeasedRun(tx: Executor, runLease: RunLease): Promise<RunRow> {
+  await fenceLease(tx, runLease.lease);
   const [run] = await tx
     .select()
     .from(runs)
-    .where(and(eq(runs.id, at.run_id), eq(runs.runner_id, at.lease.runner_id)))
+    .where(and(eq(runs.id, runLease.run_id), eq(runs.runner_id, runLease.lease.runner_id)))
     .for("update");
   if (!run) throw new LeaseLost();
   return run;
 }
 
-export async function readLeased(db: Database, at: RunLease): Promise<RunRow> {
-  const [run] = await db.select().from(runs).where(isLeased(at));
+export async function getLeasedRun(db: Database, runLease: RunLease): Promise<RunRow> {
+  const [run] = await db.select().from(runs).where(isLeased(runLease));
   if (!run) throw new LeaseLost();
   return run;
 }
 
-export async function updateLeased(
+export async function updateLeasedRun(
   tx: Executor,
-  at: RunLease,
+  runLease: RunLease,
   change: Partial<typeof runs.$inferInsert>,
 ): Promise<void> {
-  const changed = await tx
+  const changedRows = await tx
     .update(runs)
     .set({ ...change, updated_at: new Date() })
-    .where(isLeased(at))
+    .where(isLeased(runLease))
     .returning({ id: runs.id });
-  if (changed.length === 0) throw new LeaseLost();
+  if (changedRows.length === 0) throw new LeaseLost();
 }
 
 /** Runs that are not over. */
-export async function countLive(db: Database): Promise<number> {
+export async function countLiveRuns(db: Database): Promise<number> {
   const [live] = await db
     .select({ n: count() })
     .from(runs)

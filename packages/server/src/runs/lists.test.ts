@@ -1,7 +1,7 @@
 import { eq, sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { type Fixture, fixture } from "../../test/fixture.ts";
-import { listSeen } from "../runners/hand-made-rows.ts";
+import { listVisibleRunners } from "../runners/standalone-rows.ts";
 import { schema } from "../store/index.ts";
 import { Boards } from "../tasks/index.ts";
 import { RunQueries } from "./queries.ts";
@@ -95,14 +95,14 @@ describe("a list in pages", () => {
     });
     expect(new Set(agents.rows.map(({ id }) => id)).size).toBe(40);
     const seen = await readAll(async (cursor) => {
-      const { runners: rows, next_cursor, total } = await listSeen(f.db, user_id, { limit: 9, cursor });
+      const { runners: rows, next_cursor, total } = await listVisibleRunners(f.db, user_id, { limit: 9, cursor });
       expect(total).toBe(41);
       return { rows, next_cursor };
     });
     expect(new Set(seen.rows.map(({ id }) => id)).size).toBe(41);
     expect(seen.rows[0]).not.toHaveProperty("environment");
     const waiting = await readAll(async (cursor) => {
-      const { tasks: rows, next_cursor, total } = await queries.queue(user_id, { limit: 9, cursor });
+      const { tasks: rows, next_cursor, total } = await queries.getQueue(user_id, { limit: 9, cursor });
       expect(total).toBe(40);
       return { rows, next_cursor };
     });
@@ -137,7 +137,7 @@ describe("a list in pages", () => {
       await using f = await fixture();
       const refused = { code: "bad_request" };
       await expect(f.tasks.list(f.owner.user_id, { limit: 1, cursor })).rejects.toMatchObject(refused);
-      await expect(new RunQueries(f.db).queue(f.owner.user_id, { limit: 1, cursor })).rejects.toMatchObject(refused);
+      await expect(new RunQueries(f.db).getQueue(f.owner.user_id, { limit: 1, cursor })).rejects.toMatchObject(refused);
     },
   );
 

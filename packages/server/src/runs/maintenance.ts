@@ -1,16 +1,16 @@
 import type { Logger } from "pino";
-import { isDatabaseAway } from "../store/index.ts";
+import { isDatabaseUnavailable } from "../store/index.ts";
 import type { Wakeup } from "./wakeup.ts";
 
 /** Background work that is done in steps, each short and complete in itself. */
-export interface Job {
+export interface MaintenanceJob {
   readonly name: string;
   /** Takes one step; answers whether there may be more to do. */
   step(): Promise<boolean>;
 }
 
 /** How often jobs are looked at that nobody woke. */
-const idleCheckMs = 60_000;
+const idleCheckIntervalMs = 60_000;
 /** A step is followed by a pause as long as itself, so that a job never takes more than half of a connection's time. */
 const maxPauseMs = 200;
 
@@ -23,18 +23,18 @@ export interface MaintenanceDeps {
 
 /** Takes the steps of jobs, one at a time, until none has more to do. */
 export class Maintenance {
-  readonly #jobs: readonly Job[];
+  readonly #jobs: readonly MaintenanceJob[];
   readonly #deps: MaintenanceDeps;
   readonly #stopping = new AbortController();
   #loop: Promise<void> = Promise.resolve();
 
-  constructor(jobs: readonly Job[], deps: MaintenanceDeps) {
+  constructor(jobs: readonly MaintenanceJob[], deps: MaintenanceDeps) {
     this.#jobs = jobs;
     this.#deps = deps;
   }
 
   start(): void {
-    this.#loop = this.#work();
+    this.#loop = this.#runLoop();
   }
 
   /** Resolves when the step at work is done. */
@@ -43,15 +43,15 @@ export class Maintenance {
     await this.#loop;
   }
 
-  async #work(): Promise<void> {
+  async #runLoop(): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
-      for (const job of this.#jobs) await this.#finish(job, signal);
-      await this.#deps.wakeup.sleep(maintenanceBell, idleCheckMs, signal);
+      for (const job of this.#jobs) await this.#finishJob(job, signal);
+      await this.#deps.wakeup.sleep(maintenanceWakeupName, idleCheckIntervalMs, signal);
     }
   }
 
-  async #finish(job: Job, signal: AbortSignal): Promise<void> {
+  async #finishJob(job: MaintenanceJob, signal: AbortSignal): Promise<void> {
     try {
       for (let hasMore = true; hasMore && !signal.aborted;) {
         const started = performance.now();
@@ -60,11 +60,12 @@ export class Maintenance {
         if (hasMore) await this.#deps.wakeup.sleep(`maintenance:${job.name}`, pauseMs, signal);
       }
     } catch (error) {
-      if (isDatabaseAway(error)) this.#deps.logger.warn({ job: job.name }, "the database is not available; retrying");
+      if (isDatabaseUnavailable(error))
+        this.#deps.logger.warn({ job: job.name }, "the database is not available; retrying");
       else this.#deps.logger.error({ error, job: job.name }, "a maintenance job failed; retrying");
     }
   }
 }
 
 /** The name under which the jobs are woken. */
-export const maintenanceBell = "maintenance";
+export const maintenanceWakeupName = "maintenance";

@@ -1,4 +1,4 @@
-import { type EventDataOf, type JournalRecord, WharfError } from "@wharf/contract";
+import { type EventDataByKind, type JournalRecord, WharfError } from "@wharf/contract";
 import { and, desc, eq, gt, sql } from "drizzle-orm";
 import type { NewEvent } from "../events/index.ts";
 import { type Executor, schema } from "../store/index.ts";
@@ -6,38 +6,38 @@ import type { ModelFaults } from "./deps.ts";
 
 const { events, turns } = schema;
 
-interface Verdict {
+interface TurnVerdict {
   readonly record: JournalRecord;
   /** What the log says before the record. */
-  readonly before: readonly NewEvent[];
+  readonly precedingEvents: readonly NewEvent[];
 }
 
 /**
  * Some agents end their turn in good order though no model ever answered them. Such a turn ends with an error, whose
  * reason is the last fault of the model's server.
  */
-export async function judgeTurnEnd(
+export async function getTurnVerdict(
   tx: Executor,
-  at: { run_id: string; task_id: string; faults: ModelFaults },
+  context: { run_id: string; task_id: string; faults: ModelFaults },
   record: JournalRecord,
-): Promise<Verdict> {
+): Promise<TurnVerdict> {
   const { data } = record;
-  if (data.kind !== "turn" || !isGoodEnd(data)) return { record, before: [] };
+  if (data.kind !== "turn" || !isGoodEnd(data)) return { record, precedingEvents: [] };
   const [turn] = await tx
     .select({ id: turns.id, started_at: turns.started_at, prompt_seq: turns.prompt_seq })
     .from(turns)
-    .where(and(eq(turns.id, data.turn_id), eq(turns.run_id, at.run_id), eq(turns.state, "RUNNING")));
-  const fault = turn?.started_at && at.faults.findFaultSince(at.run_id, turn.started_at);
-  if (!fault || (await wasAnswered(tx, at, turn))) return { record, before: [] };
+    .where(and(eq(turns.id, data.turn_id), eq(turns.run_id, context.run_id), eq(turns.state, "RUNNING")));
+  const fault = turn?.started_at && context.faults.getFaultSince(context.run_id, turn.started_at);
+  if (!fault || (await wasAnswered(tx, context, turn))) return { record, precedingEvents: [] };
   const failure = new WharfError("agent_model_failed", { reason: fault.message, next: fault.next });
   const { code, message, next } = failure;
   return {
     record: { ...record, data: { ...data, stop_reason: "error", reason: message } },
-    before: [{ run_id: at.run_id, data: { kind: "failure", code, message, next } }],
+    precedingEvents: [{ run_id: context.run_id, data: { kind: "failure", code, message, next } }],
   };
 }
 
-const isGoodEnd = ({ status, stop_reason = "end_turn" }: EventDataOf<"turn">): boolean =>
+const isGoodEnd = ({ status, stop_reason = "end_turn" }: EventDataByKind<"turn">): boolean =>
   status === "ended" && stop_reason === "end_turn";
 
 interface JudgedTurn {

@@ -1,12 +1,12 @@
 import { lockTask } from "../tasks/index.ts";
 import type { RunDeps } from "./deps.ts";
-import { lockLeased, type RunLease } from "./lease.ts";
+import { lockLeasedRun, type RunLease } from "./lease.ts";
 
 /** Writes a notice about a run to its task's log, for as long as the lease holds. */
 export async function appendNotice(log: RunDeps["log"], lease: RunLease, message: string): Promise<void> {
   await log.write(async (writer) => {
     await lockTask(writer.tx, lease.task_id);
-    await lockLeased(writer.tx, lease);
+    await lockLeasedRun(writer.tx, lease);
     await writer.append(lease.task_id, [{ run_id: lease.run_id, data: { kind: "notice", message } }]);
   });
 }

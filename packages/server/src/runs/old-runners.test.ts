@@ -2,9 +2,9 @@ import { eq, sql } from "drizzle-orm";
 import { expect, test } from "vitest";
 import { type Fixture, fixture } from "../../test/fixture.ts";
 import { claim } from "../../test/leases.ts";
-import { restLease } from "../runners/leases/lease.ts";
+import { releaseIdleLease } from "../runners/leases/lease.ts";
 import { schema } from "../store/index.ts";
-import { OldRunners } from "./old-runners.ts";
+import { OldRunnerCleanup } from "./old-runners.ts";
 
 const { pushes, runner_leases, runners, runs, tasks } = schema;
 const day = 86_400_000;
@@ -19,13 +19,13 @@ async function accept(f: Fixture) {
   await f.db.update(runners).set({ state: "STOPPED", desired: "STOPPED" }).where(eq(runners.id, runner));
   const completed_at = sql`now() - interval '2 days'`;
   await f.db.update(tasks).set({ state: "COMPLETED", completed_at }).where(eq(tasks.id, task.id));
-  await restLease(f.db, claimed!.lease);
+  await releaseIdleLease(f.db, claimed!.lease);
   return { task, run_id: claimed!.run_id, runner };
 }
 
 const look = async (f: Fixture, keepMs = day) => {
   const given = { up: false };
-  const job = new OldRunners(f.db, { keepMs, onGivenUp: () => (given.up = true) });
+  const job = new OldRunnerCleanup(f.db, { keepMs, onDestroyNeeded: () => (given.up = true) });
   while (await job.step());
   return given.up;
 };

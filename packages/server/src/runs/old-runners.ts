@@ -1,20 +1,20 @@
 import { and, eq, inArray, sql } from "drizzle-orm";
-import { callHolders } from "../runners/index.ts";
+import { requestHolders } from "../runners/index.ts";
 import { type Database, type Executor, schema } from "../store/index.ts";
-import type { Job } from "./maintenance.ts";
+import type { MaintenanceJob } from "./maintenance.ts";
 
 const { runners } = schema;
 
 /** Runners looked at in one step. */
-const maxAtOnce = 200;
+const maxRunnersPerStep = 200;
 
 export interface OldRunnersOptions {
   readonly keepMs: number;
   /** Called when runners have to be destroyed. */
-  readonly onGivenUp: () => void;
+  readonly onDestroyNeeded: () => void;
 }
 
-interface Resting extends Record<string, unknown> {
+interface RestingRunner extends Record<string, unknown> {
   readonly id: string;
   readonly rested_at: string;
   readonly is_old: boolean;
@@ -25,11 +25,11 @@ interface Resting extends Record<string, unknown> {
  * later prompt of such a task gets a new runner, with the branch as it is on the remote. It walks through the runners at
  * rest, a few in each step, and begins again when it has seen them all.
  */
-export class OldRunners implements Job {
+export class OldRunnerCleanup implements MaintenanceJob {
   readonly name = "old runners";
   readonly #db: Database;
   readonly #options: OldRunnersOptions;
-  #after: Resting | undefined;
+  #cursor: RestingRunner | undefined;
 
   constructor(db: Database, options: OldRunnersOptions) {
     this.#db = db;
@@ -37,14 +37,14 @@ export class OldRunners implements Job {
   }
 
   async step(): Promise<boolean> {
-    const resting = await this.#db.transaction((tx) => this.#giveUp(tx));
-    if (resting.some(({ is_old }) => is_old)) this.#options.onGivenUp();
-    this.#after = resting.length === maxAtOnce ? resting.at(-1) : undefined;
-    return this.#after !== undefined;
+    const resting = await this.#db.transaction((tx) => this.#discardOldRunners(tx));
+    if (resting.some(({ is_old }) => is_old)) this.#options.onDestroyNeeded();
+    this.#cursor = resting.length === maxRunnersPerStep ? resting.at(-1) : undefined;
+    return this.#cursor !== undefined;
   }
 
-  async #giveUp(tx: Executor): Promise<Resting[]> {
-    const { rows } = await findResting(tx, this.#after, this.#options.keepMs);
+  async #discardOldRunners(tx: Executor): Promise<RestingRunner[]> {
+    const { rows } = await getRestingRunners(tx, this.#cursor, this.#options.keepMs);
     const old = rows.filter(({ is_old }) => is_old).map(({ id }) => id);
     if (old.length === 0) return rows;
     const isResting = and(eq(runners.state, "STOPPED"), eq(runners.desired, "STOPPED"));
@@ -52,19 +52,19 @@ export class OldRunners implements Job {
       .update(runners)
       .set({ desired: "DESTROYED", updated_at: new Date() })
       .where(and(inArray(runners.id, old), isResting));
-    await callHolders(tx, old);
+    await requestHolders(tx, old);
     return rows;
   }
 }
 
 /** Each is looked up by its keys: without the limits the planner would join whole tables. */
-const findResting = (tx: Executor, after: Resting | undefined, keepMs: number) =>
-  tx.execute<Resting>(sql`
+const getRestingRunners = (tx: Executor, cursor: RestingRunner | undefined, keepMs: number) =>
+  tx.execute<RestingRunner>(sql`
     with resting as materialized (
       select id, updated_at from runners
       where state = 'STOPPED' and desired = 'STOPPED' and owner_id is null
-        and (updated_at, id) > (${after?.rested_at ?? "-infinity"}::timestamptz, ${after?.id ?? lowestId}::uuid)
-      order by updated_at, id limit ${maxAtOnce}
+        and (updated_at, id) > (${cursor?.rested_at ?? "-infinity"}::timestamptz, ${cursor?.id ?? lowestId}::uuid)
+      order by updated_at, id limit ${maxRunnersPerStep}
     )
     select resting.id, resting.updated_at::text as rested_at, coalesce(task.is_over and push.id is null, false) as is_old
     from resting

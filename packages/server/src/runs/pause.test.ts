@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { WharfError } from "@wharf/contract";
 import { type Fixture, fixture } from "../../test/fixture.ts";
 import { schema } from "../store/index.ts";
-import { applyRecord } from "./apply.ts";
+import { applyRecord } from "./apply-record.ts";
 import { RunCommands } from "./commands.ts";
 
 const { runs, turns } = schema;

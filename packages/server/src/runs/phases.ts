@@ -2,38 +2,38 @@ import type { RunPhase } from "@wharf/contract";
 import { LeaseLost } from "../runners/index.ts";
 import { lockTask } from "../tasks/index.ts";
 import type { RunDeps } from "./deps.ts";
-import { type RunLease, updateLeased } from "./lease.ts";
-import { Interrupted } from "./workers/watch.ts";
+import { type RunLease, updateLeasedRun } from "./lease.ts";
+import { InterruptedError } from "./workers/run-watch.ts";
 
-export interface Phase<T> {
+export interface PhaseWork<T> {
   readonly phase: RunPhase;
   readonly work: () => Promise<T>;
   readonly message?: string;
 }
 
 /** Does one step of a run's start, and reports in the log that it began and how it ended, with its time. */
-export async function reportPhase<T>(
+export async function runPhase<T>(
   { log }: Pick<RunDeps, "log">,
-  at: RunLease,
-  { phase, work, message }: Phase<T>,
+  runLease: RunLease,
+  { phase, work, message }: PhaseWork<T>,
 ): Promise<T> {
   const started = performance.now();
-  const report = (status: "started" | "done" | "failed") =>
+  const reportStatus = (status: "started" | "done" | "failed") =>
     log.write(async (writer) => {
-      await lockTask(writer.tx, at.task_id);
-      await updateLeased(writer.tx, at, { phase });
+      await lockTask(writer.tx, runLease.task_id);
+      await updateLeasedRun(writer.tx, runLease, { phase });
       const times = status === "started" ? {} : { elapsed_ms: Math.round(performance.now() - started) };
-      await writer.append(at.task_id, [
-        { run_id: at.run_id, data: { kind: "phase", phase, status, ...times, ...(message && { message }) } },
+      await writer.append(runLease.task_id, [
+        { run_id: runLease.run_id, data: { kind: "phase", phase, status, ...times, ...(message && { message }) } },
       ]);
     });
-  await report("started");
+  await reportStatus("started");
   try {
     const result = await work();
-    await report("done");
+    await reportStatus("done");
     return result;
   } catch (error) {
-    if (!(error instanceof LeaseLost) && !(error instanceof Interrupted)) await report("failed");
+    if (!(error instanceof LeaseLost) && !(error instanceof InterruptedError)) await reportStatus("failed");
     throw error;
   }
 }

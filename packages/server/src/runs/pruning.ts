@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import { type Database, schema } from "../store/index.ts";
-import type { Job } from "./maintenance.ts";
+import type { MaintenanceJob } from "./maintenance.ts";
 
 const { permissions, runners } = schema;
 
@@ -10,7 +10,7 @@ const maxRows = 500;
 const retentionDays = 30;
 
 /** Deletes rows that nobody needs any more: runners that were destroyed and permission requests that were settled. */
-export class Pruning implements Job {
+export class Pruning implements MaintenanceJob {
   readonly name = "pruning";
   readonly #db: Database;
 

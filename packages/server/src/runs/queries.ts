@@ -2,13 +2,13 @@ import { type RunStatus, WharfError } from "@wharf/contract";
 import { and, asc, desc, eq, isNull, type SQL, sql } from "drizzle-orm";
 import {
   countNewest,
-  cursorAmong,
-  cutPage,
+  createCursorLookup,
+  toPage,
   type Database,
   formatCursor,
-  matchId,
-  measurePage,
-  type Newest,
+  createIdCondition,
+  countPageRows,
+  type NewestQuery,
   type PageQuery,
   parseCursor,
   readNewestKeys,
@@ -22,18 +22,18 @@ type RunRow = typeof runs.$inferSelect;
 export type RunView = RunRow & Partial<Pick<typeof runners.$inferSelect, "isolation" | "backend">>;
 
 /** What is on a person's boards; deleted tasks and boards are nowhere. */
-const visibleTo = (ownerId: string) =>
+const isVisibleTo = (ownerId: string) =>
   and(eq(boards.owner_id, ownerId), isNull(boards.deleted_at), isNull(tasks.deleted_at));
 
 interface RunPage {
   readonly agents: RunView[];
   readonly next_cursor?: string;
 }
-interface Total {
+interface TotalCount {
   readonly total: number;
   readonly total_capped?: true;
 }
-interface Waiting {
+interface QueuedRun {
   readonly task_id: string;
   readonly priority: number;
   readonly queued_at: Date;
@@ -52,46 +52,47 @@ export class RunQueries {
   }
 
   /** Newest first. */
-  async list(ownerId: string, filter: PageQuery & { status?: RunStatus | undefined }): Promise<RunPage & Total> {
+  async list(ownerId: string, filter: PageQuery & { status?: RunStatus | undefined }): Promise<RunPage & TotalCount> {
     const where = filter.status ? sql`status = ${filter.status}` : sql`true`;
-    const newest: Newest = { table: "runs", where, ownerId };
+    const newest: NewestQuery = { table: "runs", where, ownerId };
     const [keys, total] = await Promise.all([
       readNewestKeys(this.#db, newest, filter),
       countNewest(this.#db, newest, maxCounted),
     ]);
     const ids = keys.map(({ id }) => id);
-    const rows = await this.#select(sql`${runs.id} = any(${sql.param(ids)}::uuid[])`);
-    const cut = { limit: filter.limit, cursorAfter: cursorAmong(keys) };
-    const { rows: page, ...end } = cutPage(sortByKeys(rows.map(toView), keys), cut);
+    const rows = await this.#selectRuns(sql`${runs.id} = any(${sql.param(ids)}::uuid[])`);
+    const cut = { limit: filter.limit, cursorAfter: createCursorLookup(keys) };
+    const { rows: page, ...end } = toPage(sortByKeys(rows.map(toView), keys), cut);
     return { agents: page, ...total, ...end };
   }
 
   /** A task's runs, newest first. */
   async listForTask(taskId: string, page: PageQuery): Promise<RunPage> {
     const cursor = parseCursor(page.cursor, ["time", "uuid"]);
-    const after = cursor && sql`(${runs.created_at}, ${runs.id}) < (${cursor[0]}::timestamptz, ${cursor[1]}::uuid)`;
+    const afterCursor =
+      cursor && sql`(${runs.created_at}, ${runs.id}) < (${cursor[0]}::timestamptz, ${cursor[1]}::uuid)`;
     const keys = await this.#db
       .select({ id: runs.id, at: sql<string>`${runs.created_at}::text` })
       .from(runs)
-      .where(and(eq(runs.task_id, taskId), after))
+      .where(and(eq(runs.task_id, taskId), afterCursor))
       .orderBy(desc(runs.created_at), desc(runs.id))
       .limit(page.limit + 1);
     const ids = keys.map(({ id }) => id);
-    const rows = await this.#select(sql`${runs.id} = any(${sql.param(ids)}::uuid[])`);
-    const cut = { limit: page.limit, cursorAfter: cursorAmong(keys) };
-    const { rows: agents, ...end } = cutPage(sortByKeys(rows.map(toView), keys), cut);
+    const rows = await this.#selectRuns(sql`${runs.id} = any(${sql.param(ids)}::uuid[])`);
+    const cut = { limit: page.limit, cursorAfter: createCursorLookup(keys) };
+    const { rows: agents, ...end } = toPage(sortByKeys(rows.map(toView), keys), cut);
     return { agents, ...end };
   }
 
   /** The task's run at work, or its last one. */
-  async findLatest(taskId: string): Promise<RunView | undefined> {
+  async getLatestRun(taskId: string): Promise<RunView | undefined> {
     return (await this.listForTask(taskId, { limit: 1 })).agents[0];
   }
 
-  async find(ownerId: string, id: string): Promise<RunView> {
-    const matches = matchId(runs.id, id);
+  async getRun(ownerId: string, id: string): Promise<RunView> {
+    const matches = createIdCondition(runs.id, id);
     if (!matches) throw new WharfError("not_found", { what: "run", id });
-    const rows = await this.#select(and(matches, visibleTo(ownerId))).limit(2);
+    const rows = await this.#selectRuns(and(matches, isVisibleTo(ownerId))).limit(2);
     if (rows.length > 1) throw new WharfError("ambiguous_id", { what: "run", id });
     if (!rows[0]) throw new WharfError("not_found", { what: "run", id });
     return toView(rows[0]);
@@ -100,7 +101,8 @@ export class RunQueries {
   /** A task's turns, oldest first. Prompts may be long: which of them fit is known before they are read. */
   async listTurns(taskId: string, page: PageQuery): Promise<{ turns: TurnRow[]; next_cursor?: string }> {
     const cursor = parseCursor(page.cursor, ["time", "uuid"]);
-    const after = cursor && sql`(${turns.created_at}, ${turns.id}) > (${cursor[0]}::timestamptz, ${cursor[1]}::uuid)`;
+    const afterCursor =
+      cursor && sql`(${turns.created_at}, ${turns.id}) > (${cursor[0]}::timestamptz, ${cursor[1]}::uuid)`;
     const keys = await this.#db
       .select({
         id: turns.id,
@@ -108,60 +110,60 @@ export class RunQueries {
         size: sql<number>`octet_length(${turns.prompt}) + 500`,
       })
       .from(turns)
-      .where(and(eq(turns.task_id, taskId), after))
+      .where(and(eq(turns.task_id, taskId), afterCursor))
       .orderBy(asc(turns.created_at), asc(turns.id))
       .limit(page.limit + 1);
     const sizes = keys.map(({ size }) => size);
-    const kept = keys.slice(0, measurePage(sizes, page.limit));
-    const last = kept.at(-1);
-    const ids = kept.map(({ id }) => id);
+    const pageKeys = keys.slice(0, countPageRows(sizes, page.limit));
+    const last = pageKeys.at(-1);
+    const ids = pageKeys.map(({ id }) => id);
     const rows = await this.#db
       .select(turnColumns)
       .from(turns)
       .where(sql`${turns.id} = any(${sql.param(ids)}::uuid[])`);
-    const hasMore = last !== undefined && kept.length < keys.length;
-    return { turns: sortByKeys(rows, kept), ...(hasMore && { next_cursor: formatCursor([last.at, last.id]) }) };
+    const hasMore = last !== undefined && pageKeys.length < keys.length;
+    return { turns: sortByKeys(rows, pageKeys), ...(hasMore && { next_cursor: formatCursor([last.at, last.id]) }) };
   }
 
   /** Runs that wait for a slot, in the order they will get one. */
-  async queue(ownerId: string, page: PageQuery): Promise<{ tasks: Waiting[]; next_cursor?: string } & Total> {
+  async getQueue(ownerId: string, page: PageQuery): Promise<{ tasks: QueuedRun[]; next_cursor?: string } & TotalCount> {
     const { limit, offset = 0 } = page;
     const cursor = parseCursor(page.cursor, ["number", "time", "uuid"]);
-    const after = cursor
+    const afterCursor = cursor
       ? sql`(-priority, queued_at, id) > (${cursor[0]}::int, ${cursor[1]}::timestamptz, ${cursor[2]}::uuid)`
       : sql`true`;
-    const waiting = (condition: SQL, most: number) => sql`
+    const createQueueQuery = (condition: SQL, maxRows: number) => sql`
       select page.id, page.rank, page.queued_at from boards cross join lateral (
         select id, -priority as rank, queued_at from runs
         where board_id = boards.id and queued_at is not null and ${condition}
-        order by -priority, queued_at, id limit ${most}) page
+        order by -priority, queued_at, id limit ${maxRows}) page
       where boards.owner_id = ${ownerId} and boards.deleted_at is null`;
     const [{ rows: keys }, { rows: counted }] = await Promise.all([
       this.#db.execute<{ id: string; rank: number; at: string }>(sql`
-        select id, rank, queued_at::text as at from (${waiting(after, limit + offset + 1)}) listed
+        select id, rank, queued_at::text as at from (${createQueueQuery(afterCursor, limit + offset + 1)}) listed
         order by rank, queued_at, id limit ${limit + 1} offset ${offset}`),
       this.#db.execute<{ n: number }>(sql`
-        select count(*)::int as n from (select 1 from (${waiting(sql`true`, maxQueueCounted + 1)}) listed
+        select count(*)::int as n from (select 1 from (${createQueueQuery(sql`true`, maxQueueCounted + 1)}) listed
         limit ${maxQueueCounted + 1}) counted`),
     ]);
-    const kept = keys.slice(0, limit);
-    const last = kept.at(-1);
+    const pageKeys = keys.slice(0, limit);
+    const last = pageKeys.at(-1);
     const rows = await this.#db
       .select({ id: runs.id, task_id: runs.task_id, priority: runs.priority, queued_at: runs.queued_at })
       .from(runs)
-      .where(sql`${runs.id} = any(${sql.param(kept.map(({ id }) => id))}::uuid[])`);
+      .where(sql`${runs.id} = any(${sql.param(pageKeys.map(({ id }) => id))}::uuid[])`);
     const n = counted[0]?.n ?? 0;
     return {
-      tasks: sortByKeys(rows, kept).flatMap(({ task_id, priority, queued_at }) =>
+      tasks: sortByKeys(rows, pageKeys).flatMap(({ task_id, priority, queued_at }) =>
         queued_at ? [{ task_id, priority, queued_at }] : [],
       ),
       total: Math.min(n, maxQueueCounted),
       ...(n > maxQueueCounted && { total_capped: true as const }),
-      ...(last && kept.length < keys.length && { next_cursor: formatCursor([`${last.rank}`, last.at, last.id]) }),
+      ...(last && pageKeys.length < keys.length && { next_cursor: formatCursor([`${last.rank}`, last.at, last.id]) }),
     };
   }
 
-  #select(where: Parameters<ReturnType<ReturnType<Database["select"]>["from"]>["where"]>[0]) {
+  #selectRuns(where: Parameters<ReturnType<ReturnType<Database["select"]>["from"]>["where"]>[0]) {
     // With its own limit it stays a look-up for each run: joined, it is a scan of all runners.
     const runner = this.#db
       .select({ isolation: runners.isolation, backend: runners.backend })

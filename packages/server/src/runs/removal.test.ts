@@ -4,10 +4,10 @@ import { pino } from "pino";
 import { describe, expect, it } from "vitest";
 import { claim } from "../../test/leases.ts";
 import { type Fixture, fixture } from "../../test/fixture.ts";
-import { findSeen } from "../runners/hand-made-rows.ts";
+import { getVisibleRunner } from "../runners/standalone-rows.ts";
 import { schema } from "../store/index.ts";
 import { Boards, type TaskRow } from "../tasks/index.ts";
-import { readLeased } from "./lease.ts";
+import { getLeasedRun } from "./lease.ts";
 import { RunQueries } from "./queries.ts";
 import { Removal, type RemovalOptions } from "./removal.ts";
 
@@ -55,21 +55,21 @@ describe("a deleted task", () => {
     const { user_id } = f.owner;
     const queries = new RunQueries(f.db);
     const [lease] = await claim(f.db, "a");
-    const run = await queries.findLatest(task!.id);
+    const run = await queries.getLatestRun(task!.id);
     await f.commands.delete(task!.id);
 
     await expect(f.tasks.find(user_id, task!.id)).rejects.toMatchObject(notFound);
     expect((await f.tasks.list(user_id, { limit: 10, offset: 0 })).tasks).toEqual([]);
-    await expect(queries.find(user_id, run!.id)).rejects.toMatchObject(notFound);
+    await expect(queries.getRun(user_id, run!.id)).rejects.toMatchObject(notFound);
     expect((await queries.list(user_id, { limit: 10, offset: 0 })).agents).toEqual([]);
-    await expect(findSeen(f.db, user_id, run!.runner_id!)).rejects.toMatchObject(notFound);
+    await expect(getVisibleRunner(f.db, user_id, run!.runner_id!)).rejects.toMatchObject(notFound);
     await expect(f.prompt(task!)).rejects.toMatchObject(notFound);
     await expect(f.commands.delete(task!.id)).rejects.toMatchObject(notFound);
     const appending = f.log.write(({ append }) =>
       append(task!.id, [{ data: { kind: "notice", message: "too late" } }]),
     );
     await expect(appending).rejects.toMatchObject(notFound);
-    expect(await readLeased(f.db, lease!)).toMatchObject({ status: "STOPPED", desired: "STOP" });
+    expect(await getLeasedRun(f.db, lease!)).toMatchObject({ status: "STOPPED", desired: "STOP" });
     expect(await f.db.select().from(runners)).toContainEqual(
       expect.objectContaining({ id: run!.runner_id, desired: "DESTROYED" }),
     );

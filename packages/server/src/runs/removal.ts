@@ -2,7 +2,7 @@ import { and, desc, eq, isNull, sql } from "drizzle-orm";
 import type { Logger } from "pino";
 import { type Database, type Executor, schema } from "../store/index.ts";
 import { markDeleted } from "./deletion.ts";
-import type { Job } from "./maintenance.ts";
+import type { MaintenanceJob } from "./maintenance.ts";
 
 const { boards, dropped_branches, tasks } = schema;
 
@@ -21,7 +21,7 @@ export interface RemovalOptions {
   readonly logger: Logger;
   /** Removes branches from a mirror; branches that are not there are no error. Without it they stay listed. */
   /** Runners have to be destroyed. */
-  readonly onGivenUp?: () => void;
+  readonly onDestroyNeeded?: () => void;
   readonly removeBranches?: (repositoryId: string, branches: readonly string[]) => Promise<void>;
 }
 
@@ -36,7 +36,7 @@ export interface RemovalOptions {
  * Each step is one short transaction whose effect is complete, so the process may end between any two; what is left is
  * found again by its mark. Two servers may run it at once: rows that one works on the other skips.
  */
-export class Removal implements Job {
+export class Removal implements MaintenanceJob {
   readonly name = "removal";
   readonly #options: RemovalOptions;
 
@@ -47,7 +47,7 @@ export class Removal implements Job {
   async step(): Promise<boolean> {
     const { db } = this.#options;
     if (await db.transaction(markTasks)) {
-      this.#options.onGivenUp?.();
+      this.#options.onDestroyNeeded?.();
       return true;
     }
     if (await db.transaction(removeTasks)) return true;
@@ -58,7 +58,7 @@ export class Removal implements Job {
   async #removeBranches(): Promise<boolean> {
     const { db, logger, removeBranches } = this.#options;
     if (!removeBranches) return false;
-    const due = await findDueBranches(db);
+    const due = await getDueBranches(db);
     if (!due) return false;
     const { repository_id, branches } = due;
     const these = sql`${dropped_branches.repository_id} = ${repository_id}
@@ -140,7 +140,7 @@ async function removeBoards(db: Database): Promise<boolean> {
   return true;
 }
 
-async function findDueBranches(db: Database): Promise<{ repository_id: string; branches: string[] } | undefined> {
+async function getDueBranches(db: Database): Promise<{ repository_id: string; branches: string[] } | undefined> {
   const isDue = sql`${dropped_branches.next_attempt_at} <= now()`;
   const [first] = await db
     .select()

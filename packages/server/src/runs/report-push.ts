@@ -1,7 +1,7 @@
 import type { LogWriter } from "../events/index.ts";
 import type { schema } from "../store/index.ts";
 import type { TaskRow } from "../tasks/index.ts";
-import { shownUrl } from "./shown-url.ts";
+import { toDisplayUrl } from "./display-url.ts";
 
 type PushRow = typeof schema.pushes.$inferSelect;
 
@@ -15,15 +15,18 @@ interface PushReport {
 }
 
 /** One line of the task's log about its branch's way to the remote. */
-export async function appendPush(writer: LogWriter, { push, task, status, message, by }: PushReport): Promise<void> {
+export async function appendPush(
+  writer: LogWriter,
+  { push, task, status, message, by: userId }: PushReport,
+): Promise<void> {
   const data = {
     kind: "push" as const,
     status,
     ref: task.shadow_branch,
     sha: push.sha,
-    remote: shownUrl(task.repository_url ?? ""),
+    remote: toDisplayUrl(task.repository_url ?? ""),
     ...(message && { message }),
   };
   const type = status === "failed" ? "error" : status === "pending" ? "status" : "result";
-  await writer.append(task.id, [{ run_id: push.run_id, data, type, ...(by && { created_by: by }) }]);
+  await writer.append(task.id, [{ run_id: push.run_id, data, type, ...(userId && { created_by: userId }) }]);
 }

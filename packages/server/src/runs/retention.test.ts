@@ -5,7 +5,7 @@ import { type Fixture, fixture } from "../../test/fixture.ts";
 import { Log } from "../events/index.ts";
 import { schema } from "../store/index.ts";
 import type { TaskRow } from "../tasks/index.ts";
-import { applyTurn } from "./apply.ts";
+import { applyTurn } from "./apply-record.ts";
 import { Pruning } from "./pruning.ts";
 
 const { events, permissions, runners, runs, tasks, turns } = schema;

@@ -1,27 +1,27 @@
 import { sql } from "drizzle-orm";
 import type { LeaseKeeper, RunnerWorkers } from "../runners/index.ts";
 import { toArray } from "../runners/index.ts";
-import { isDatabaseAway, schema } from "../store/index.ts";
-import { claimQueued, type ClaimLimits } from "./claim.ts";
+import { isDatabaseUnavailable, schema } from "../store/index.ts";
+import { claimQueuedRuns, type ClaimLimits } from "./claim.ts";
 import type { RunDeps } from "./deps.ts";
-import { restLongestIdle } from "./idle-runs.ts";
-import { findKind } from "./kind.ts";
-import { countLive } from "./lease.ts";
+import { stopLongestIdleRunner } from "./idle-runs.ts";
+import { getRunnerKind } from "./runner-kind.ts";
+import { countLiveRuns } from "./lease.ts";
 
 const { runners, runs } = schema;
 
 /** Runs whose next attempt is due, or that another server could not begin, are seen after this. */
-const queueLookMs = 5_000;
+const queuePollIntervalMs = 5_000;
 /** A change that nobody announced is seen after this. */
-const safetyLookMs = 60_000;
-const retryMs = 1_000;
+const safetyPollIntervalMs = 60_000;
+const retryDelayMs = 1_000;
 
 export interface SchedulerOptions {
   readonly leases: LeaseKeeper;
   readonly workers: RunnerWorkers;
   readonly limits: ClaimLimits;
   /** What new runners are. */
-  readonly fresh: Parameters<typeof claimQueued>[1]["fresh"];
+  readonly fresh: Parameters<typeof claimQueuedRuns>[1]["fresh"];
 }
 
 /** Gives slots to the runs that wait for one, and has the workers of leased runners look now and then. */
@@ -44,15 +44,15 @@ export class Scheduler {
 
   start(): void {
     this.#loops = [
-      this.#loop("queue", queueLookMs, () => this.#claim()),
-      this.#loop("safety look", safetyLookMs, () => this.#pokeChanged()),
+      this.#runLoop("queue", queuePollIntervalMs, () => this.#claimRuns()),
+      this.#runLoop("safety look", safetyPollIntervalMs, () => this.#pokeChangedRunners()),
     ];
   }
 
   /** Waits until no run is at work any more and every runner is at rest. */
-  async settled(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted && ((await countLive(this.#deps.db)) > 0 || this.#options.workers.count > 0))
-      await this.#deps.wakeup.sleep("settled", settleLookMs, signal);
+  async waitUntilIdle(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted && ((await countLiveRuns(this.#deps.db)) > 0 || this.#options.workers.count > 0))
+      await this.#deps.wakeup.sleep("settled", idlePollIntervalMs, signal);
   }
 
   async stop(): Promise<void> {
@@ -60,43 +60,43 @@ export class Scheduler {
     await Promise.all(this.#loops);
   }
 
-  async #claim(): Promise<void> {
+  async #claimRuns(): Promise<void> {
     const { leases, workers, limits, fresh } = this.#options;
     const { background, wakeup, pool } = this.#deps;
     const { serverId: server_id, place } = leases;
-    const findRunKind = (run: { agent_type: string; organization_id: string }) => findKind(this.#deps, run);
-    const options = { ...limits, fresh, server_id, place, pool, findKind: findRunKind };
-    const { claimed, needsRunner } = await claimQueued(background, options);
+    const getKind = (run: { agent_type: string; organization_id: string }) => getRunnerKind(this.#deps, run);
+    const options = { ...limits, fresh, server_id, place, pool, findKind: getKind };
+    const { claimed, needsRunner } = await claimQueuedRuns(background, options);
     for (const { lease, task_id } of claimed) {
       workers.begin(leases.hold(lease));
       wakeup.poke(task_id);
     }
     if (needsRunner) {
-      const rested = await restLongestIdle(this.#deps, server_id);
-      if (rested) wakeup.poke(rested);
+      const stoppedTaskId = await stopLongestIdleRunner(this.#deps, server_id);
+      if (stoppedTaskId) wakeup.poke(stoppedTaskId);
     }
     this.heartbeat = new Date();
   }
 
   /** One statement for all leased runners: whose rows changed since the last look, and may not have been told. */
-  async #pokeChanged(): Promise<void> {
-    const ids = this.#options.leases.held.map(({ runnerId }) => runnerId);
+  async #pokeChangedRunners(): Promise<void> {
+    const ids = this.#options.leases.tenures.map(({ runnerId }) => runnerId);
     if (ids.length === 0) return;
-    const recent = sql`now() - make_interval(secs => ${(2 * safetyLookMs) / 1000})`;
-    const changed = await this.#deps.background
+    const recent = sql`now() - make_interval(secs => ${(2 * safetyPollIntervalMs) / 1000})`;
+    const changedRows = await this.#deps.background
       .select({ task_id: runs.task_id, runner_id: runners.id })
       .from(runners)
       .leftJoin(runs, sql`${runs.runner_id} = ${runners.id} and ${runs.updated_at} > ${recent}`)
       .where(
         sql`${runners.id} = any(${toArray(ids)}::uuid[]) and (${runs.id} is not null or ${runners.updated_at} > ${recent})`,
       );
-    for (const { task_id, runner_id } of changed) {
+    for (const { task_id, runner_id } of changedRows) {
       if (task_id) this.#deps.wakeup.poke(task_id);
       this.#deps.wakeup.poke(runner_id);
     }
   }
 
-  async #loop(name: string, everyMs: number, work: () => Promise<void>): Promise<void> {
+  async #runLoop(name: string, everyMs: number, work: () => Promise<void>): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       let waitMs = everyMs;
@@ -104,8 +104,9 @@ export class Scheduler {
         await work();
       } catch (error) {
         if (signal.aborted) return;
-        waitMs = retryMs;
-        if (isDatabaseAway(error)) this.#deps.logger.warn({ loop: name }, "the database is not available; retrying");
+        waitMs = retryDelayMs;
+        if (isDatabaseUnavailable(error))
+          this.#deps.logger.warn({ loop: name }, "the database is not available; retrying");
         else this.#deps.logger.error({ error, loop: name }, "scheduler loop failed; retrying");
       }
       await this.#deps.wakeup.sleep(name, waitMs, signal);
@@ -113,4 +114,4 @@ export class Scheduler {
   }
 }
 
-const settleLookMs = 50;
+const idlePollIntervalMs = 50;

@@ -1,24 +1,24 @@
 import { daemonApi, RemoteError, WharfError } from "@wharf/contract";
 import { and, desc, eq, isNotNull, ne } from "drizzle-orm";
-import { getUsualMode, launchOf } from "../agent-types/index.ts";
+import { getUsualMode, createLaunch } from "../agent-types/index.ts";
 import type { Link } from "../runners/index.ts";
 import { schema } from "../store/index.ts";
 import { lockTask } from "../tasks/index.ts";
 import type { RunDeps } from "./deps.ts";
-import { lockLeased, readLeased, type RunLease, type RunRow, updateLeased } from "./lease.ts";
-import { shownUrl } from "./shown-url.ts";
+import { lockLeasedRun, getLeasedRun, type RunLease, type RunRow, updateLeasedRun } from "./lease.ts";
+import { toDisplayUrl } from "./display-url.ts";
 
 const { runs, tasks } = schema;
 
 /** Who commits in a workspace, until accounts bring names of their own. */
 export const author = { author_name: "Wharf", author_email: "wharf@localhost" };
 
-export interface StartPlace {
+export interface StartContext {
   readonly link: Link;
   readonly signal: AbortSignal;
 }
 
-interface Cloned {
+interface ClonedWorkspace {
   readonly shadow_branch: string;
   readonly base_branch: string;
   readonly base_commit_sha: string;
@@ -28,8 +28,8 @@ interface Cloned {
 export async function cloneWorkspace(
   deps: RunDeps,
   { task_id, repository_id }: { task_id: string; repository_id: string },
-  { link, signal }: StartPlace,
-): Promise<Cloned> {
+  { link, signal }: StartContext,
+): Promise<ClonedWorkspace> {
   const task = await getTask(deps, task_id);
   const { shadow_branch, repository_url } = task;
   const body = {
@@ -45,7 +45,7 @@ export async function cloneWorkspace(
       if (!(error instanceof RemoteError) || error.code !== "branch_missing") throw error;
       throw new WharfError(
         "branch_missing",
-        { url: shownUrl(repository_url), branch: task.branch ?? "HEAD" },
+        { url: toDisplayUrl(repository_url), branch: task.branch ?? "HEAD" },
         { cause: error },
       );
     });
@@ -70,23 +70,23 @@ async function getTask(deps: RunDeps, task_id: string) {
   return { ...task, repository_url: task.repository_url };
 }
 
-interface Session {
+interface AgentSession {
   readonly session_id?: string | undefined;
   /** Whether it knows what was said in it before. */
   readonly loaded: boolean;
 }
-interface Started extends Session {
+interface StartedAgent extends AgentSession {
   /** The mode it works in unless a person chose another for the task. */
   readonly usualMode: string | undefined;
 }
 
 /** Starts the run's agent, or finds it at work; loads the session that this run or the one before it left. */
-export async function startAgent(deps: RunDeps, lease: RunLease, at: StartPlace): Promise<Started> {
-  const run = await readLeased(deps.db, lease);
+export async function startAgent(deps: RunDeps, lease: RunLease, context: StartContext): Promise<StartedAgent> {
+  const run = await getLeasedRun(deps.db, lease);
   const [task] = await deps.db.select().from(tasks).where(eq(tasks.id, lease.task_id));
-  const type = await deps.agentTypes.choose(run.agent_type);
-  const { model_route: _, ...launch } = launchOf(type, deps.keys.run(run.id), deps.routes);
-  const session = run.session_id ?? (await lastSession(deps, run));
+  const type = await deps.agentTypes.chooseType(run.agent_type);
+  const { model_route: _, ...launch } = createLaunch(type, deps.keys.getRunToken(run.id), deps.routes);
+  const session = run.session_id ?? (await getLastSession(deps, run));
   const permission_policy = task?.permission_policy ?? "ask";
   const body = {
     run_id: run.id,
@@ -97,23 +97,23 @@ export async function startAgent(deps: RunDeps, lease: RunLease, at: StartPlace)
     start_timeout_s: deps.times.agentStart / 1000,
     ...(session && { session_id: session }),
   };
-  const answer = await at.link.client.call(
+  const answer = await context.link.client.call(
     daemonApi.startAgent,
     { body },
-    { signal: at.signal, timeoutMs: deps.times.agentStart + 10_000 },
+    { signal: context.signal, timeoutMs: deps.times.agentStart + 10_000 },
   );
   const started = { ...answer, usualMode: getUsualMode(type, permission_policy) };
   if (!started.session_id || started.session_id === run.session_id) return started;
   await deps.log.write(async ({ tx }) => {
     await lockTask(tx, lease.task_id);
-    await lockLeased(tx, lease);
-    await updateLeased(tx, lease, { session_id: started.session_id ?? null });
+    await lockLeasedRun(tx, lease);
+    await updateLeasedRun(tx, lease, { session_id: started.session_id ?? null });
   });
   return started;
 }
 
 /** The newest session that an earlier run of the task left with the same agent in the same runner. */
-async function lastSession(deps: RunDeps, run: RunRow): Promise<string | undefined> {
+async function getLastSession(deps: RunDeps, run: RunRow): Promise<string | undefined> {
   if (!run.runner_id) return undefined;
   const [earlier] = await deps.db
     .select({ session_id: runs.session_id })

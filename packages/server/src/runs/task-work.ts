@@ -1,16 +1,16 @@
 import { daemonApi, type JournalRecord, RemoteError, WharfError } from "@wharf/contract";
 import { IsolationWatch, LeaseLost, type Link, type RunnerRow, type Tenure } from "../runners/index.ts";
-import { isDatabaseAway, isDatabaseFull } from "../store/index.ts";
+import { isDatabaseUnavailable, isDatabaseFull } from "../store/index.ts";
 import { lockTask } from "../tasks/index.ts";
 import { Alarm } from "./alarm.ts";
 import type { RunDeps } from "./deps.ts";
-import { endRun, failRun, retryRun } from "./endings.ts";
-import { lockLeased, type RunLease, type RunRow } from "./lease.ts";
+import { endRun, failRun, retryRun } from "./end-run.ts";
+import { lockLeasedRun, type RunLease, type RunRow } from "./lease.ts";
 import { RunStart } from "./run-start.ts";
-import { Deliver } from "./workers/deliver.ts";
-import { Ingest } from "./workers/ingest.ts";
-import { Steer } from "./workers/steer.ts";
-import { Watch } from "./workers/watch.ts";
+import { BranchDelivery } from "./workers/branch-delivery.ts";
+import { JournalIngest } from "./workers/journal-ingest.ts";
+import { RunSync } from "./workers/run-sync.ts";
+import { RunWatch } from "./workers/run-watch.ts";
 
 /** A daemon that cannot be worked with this often in a row, though its runner was started again, is given up. */
 const maxFailures = 3;
@@ -18,11 +18,11 @@ const maxFailures = 3;
 const maxEngineAwayMs = 300_000;
 const stopMs = 90_000;
 const callMs = 30_000;
-const retryMs = 200;
+const retryDelayMs = 200;
 /** A wire that lasted this long was a good one, whatever was said on it. */
 const steadyMs = 30_000;
 /** A disk that is full is not free again in the next moment, and an engine takes a while to start. */
-const slowRetryMs = 2_000;
+const slowRetryDelayMs = 2_000;
 
 /**
  * What a leased runner does for its task, from a run's start until its branch is delivered. Three workers share the
@@ -46,9 +46,9 @@ export class TaskWork {
   readonly #tenure: Tenure;
   readonly #taskId: string;
   readonly #alarm = new Alarm();
-  readonly #steerAlarm = new Alarm();
-  readonly #watch: Watch;
-  readonly #deliver: Deliver;
+  readonly #syncAlarm = new Alarm();
+  readonly #watch: RunWatch;
+  readonly #delivery: BranchDelivery;
   readonly #start: RunStart;
   #link: Link | undefined;
   /** Whether the log has all that the runner's journal will say. */
@@ -61,154 +61,160 @@ export class TaskWork {
     this.#deps = deps;
     this.#tenure = tenure;
     this.#taskId = taskId;
-    this.#deliver = new Deliver(deps, {
+    this.#delivery = new BranchDelivery(deps, {
       tenure,
       taskId,
       findLink: () => this.#link,
-      onMoved: () => this.#alarm.ring(),
+      onProgress: () => this.#alarm.ring(),
     });
-    const alarms = [this.#alarm, this.#steerAlarm, this.#deliver.alarm];
-    this.#watch = new Watch({ db: deps.db, wakeup: deps.wakeup, tenure, taskId, alarms });
+    const alarms = [this.#alarm, this.#syncAlarm, this.#delivery.alarm];
+    this.#watch = new RunWatch({ db: deps.db, wakeup: deps.wakeup, tenure, taskId, alarms });
     this.#start = new RunStart(deps, { tenure, taskId, watch: this.#watch, alarm: this.#alarm });
   }
 
   /** Ends when nothing is left to do in the runner, or with the tenure. */
-  async work(): Promise<void> {
-    const over = new AbortController();
-    const signal = AbortSignal.any([this.#tenure.signal, over.signal]);
-    const { isLive } = await this.#watch.look();
+  async run(): Promise<void> {
+    const workController = new AbortController();
+    const signal = AbortSignal.any([this.#tenure.signal, workController.signal]);
+    const { isLive } = await this.#watch.refresh();
     this.#isDrained = !isLive;
-    await this.#deliver.look();
-    const beside = [this.#watch.run(signal), this.#deliver.run(signal)];
+    await this.#delivery.refresh();
+    const backgroundWork = [this.#watch.run(signal), this.#delivery.run(signal)];
     try {
       while (!signal.aborted && !this.#isOver()) {
-        if (!this.#needsWire()) await this.#alarm.wait(signal);
-        else await this.#attempt(signal);
+        if (!this.#isWireNeeded()) await this.#alarm.wait(signal);
+        else await this.#trySession(signal);
       }
       this.#tenure.signal.throwIfAborted();
     } finally {
-      over.abort();
-      await Promise.allSettled(beside);
+      workController.abort();
+      await Promise.allSettled(backgroundWork);
     }
   }
 
   #isOver(): boolean {
     const { runner, isLive } = this.#watch.view;
     if (runner.desired === "DESTROYED") return true;
-    const rests = isLive && runner.desired === "STOPPED" && this.#watch.view.run.desired !== "STOP";
-    return (!isLive || rests) && !this.#deliver.isOpen && (this.#isDrained || rests);
+    const isStopping = isLive && runner.desired === "STOPPED" && this.#watch.view.run.desired !== "STOP";
+    return (!isLive || isStopping) && !this.#delivery.isOpen && (this.#isDrained || isStopping);
   }
 
-  #needsWire(): boolean {
+  #isWireNeeded(): boolean {
     const { runner, run, isLive } = this.#watch.view;
     const isWanted = isLive && (runner.desired === "READY" || run.desired === "STOP");
-    return isWanted || this.#deliver.needsRunner || (!isLive && !this.#isDrained);
+    return isWanted || this.#delivery.needsRunner || (!isLive && !this.#isDrained);
   }
 
-  async #attempt(signal: AbortSignal): Promise<void> {
+  async #trySession(signal: AbortSignal): Promise<void> {
     try {
-      await this.#session(signal);
+      await this.#runSession(signal);
     } catch (error) {
       if (error instanceof LeaseLost || this.#tenure.signal.aborted) throw error;
-      await this.#judge(error, signal);
+      await this.#handleError(error, signal);
     }
   }
 
   /** One wire's worth of work. */
-  async #session(signal: AbortSignal): Promise<void> {
+  async #runSession(signal: AbortSignal): Promise<void> {
     const view = this.#watch.view;
     if (view.isLive && view.run.desired === "STOP" && view.runner.state !== "READY") return this.#endRun();
-    const run = await this.#start.begin(view);
+    const run = await this.#start.beginRun(view);
     if (view.isLive && view.run.status === "PENDING") this.#isDrained = false;
     if (view.isLive) checkDeadline(run, this.#deps.times.start);
     await this.#start.provision(view, signal);
     await using link = await this.#start.connect(view, signal);
-    const alive = AbortSignal.any([signal, link.signal]);
+    const linkSignal = AbortSignal.any([signal, link.signal]);
     // What broke the wire says more than the call that broke with it.
-    const explain = (error: unknown): never => {
+    const throwCause = (error: unknown): never => {
       throw link.signal.aborted && !signal.aborted ? link.signal.reason : error;
     };
     const isolation = this.#watchIsolation(link, run);
-    await isolation.settled.catch(explain);
+    await isolation.verified.catch(throwCause);
     this.#link = link;
     this.#deps.links.set(this.#tenure.runnerId, link);
-    this.#deliver.alarm.ring();
-    const over = new AbortController();
-    const until = AbortSignal.any([alive, over.signal]);
-    const at = this.#start.lease(run);
-    const ingest = new Ingest(this.#deps, {
+    this.#delivery.alarm.ring();
+    const sessionController = new AbortController();
+    const sessionSignal = AbortSignal.any([linkSignal, sessionController.signal]);
+    const runLease = this.#start.toRunLease(run);
+    const ingest = new JournalIngest(this.#deps, {
       tenure: this.#tenure,
-      at,
+      runLease,
       link,
       onOpened: () => this.#alarm.ring(),
-      onStored: (records) => this.#onStored(records, steer),
+      onStored: (records) => this.#onStored(records, runSync),
     });
-    const steer = this.#steer({ at, link, ingest });
+    const runSync = this.#createRunSync({ at: runLease, link, ingest });
     const began = performance.now();
-    const ingesting = ingest.run(until);
-    const steering = this.#steerRun({ run, at, link, steer, ingest }, until);
+    const ingesting = ingest.run(sessionSignal);
+    const syncing = this.#runToEnd({ run, at: runLease, link, steer: runSync, ingest }, sessionSignal);
     try {
-      await Promise.race([steering, ingesting, isolation.refused]);
+      await Promise.race([syncing, ingesting, isolation.refused]);
     } catch (error) {
-      explain(error);
+      throwCause(error);
     } finally {
-      if (performance.now() - began > steadyMs) this.#recover();
-      over.abort(new Error("The session has ended."));
+      if (performance.now() - began > steadyMs) this.#resetFailures();
+      sessionController.abort(new Error("The session has ended."));
       this.#link = undefined;
       if (this.#deps.links.get(this.#tenure.runnerId) === link) this.#deps.links.delete(this.#tenure.runnerId);
       await link[Symbol.asyncDispose]();
-      await Promise.allSettled([ingesting, steering]);
+      await Promise.allSettled([ingesting, syncing]);
     }
   }
 
-  #steer({ at, link, ingest }: { at: RunLease; link: Link; ingest: Ingest }): Steer {
-    return new Steer(
+  #createRunSync({ at: runLease, link, ingest }: { at: RunLease; link: Link; ingest: JournalIngest }): RunSync {
+    return new RunSync(
       this.#deps,
       {
         tenure: this.#tenure,
-        at,
+        runLease,
         link,
         watch: this.#watch,
-        stored: () => ingest.stored,
-        isUnused: () => !this.#deliver.isOpen && !this.#deps.isInUse(this.#tenure.runnerId),
-        onGiven: () => this.#recover(),
+        getStoredSeq: () => ingest.storedSeq,
+        isUnused: () => !this.#delivery.isOpen && !this.#deps.isInUse(this.#tenure.runnerId),
+        onDispatched: () => this.#resetFailures(),
       },
-      this.#steerAlarm,
+      this.#syncAlarm,
     );
   }
 
-  #onStored(records: readonly JournalRecord[], steer: Steer): void {
-    this.#recover();
-    steer.notice(records);
-    if (records.some(({ data }) => data.kind === "commit")) this.#deliver.alarm.ring();
+  #onStored(records: readonly JournalRecord[], runSync: RunSync): void {
+    this.#resetFailures();
+    runSync.handleRecords(records);
+    if (records.some(({ data }) => data.kind === "commit")) this.#delivery.alarm.ring();
     this.#alarm.ring();
   }
 
-  async #steerRun(
-    { run, at, link, steer, ingest }: { run: RunRow; at: RunLease; link: Link; steer: Steer; ingest: Ingest },
+  async #runToEnd(
+    {
+      run,
+      at: runLease,
+      link,
+      steer: runSync,
+      ingest,
+    }: { run: RunRow; at: RunLease; link: Link; steer: RunSync; ingest: JournalIngest },
     signal: AbortSignal,
   ): Promise<void> {
     const { isLive } = this.#watch.view;
     if (isLive && run.status === "STARTING" && this.#watch.view.run.desired !== "STOP")
-      await this.#start.start(run, { at, link }, signal);
-    if (isLive) await steer.run(signal);
-    await this.#finish(link, ingest, signal);
+      await this.#start.start(run, { at: runLease, link }, signal);
+    if (isLive) await runSync.run(signal);
+    await this.#drainJournal(link, ingest, signal);
   }
 
   /** Reads the journal to its end and waits for the last commit to leave the runner, unless a new run begins in it. */
-  async #finish(link: Link, ingest: Ingest, signal: AbortSignal): Promise<void> {
+  async #drainJournal(link: Link, ingest: JournalIngest, signal: AbortSignal): Promise<void> {
     const step = { name: "drain", maxMs: callMs, signals: [signal] };
-    const { journal } = await this.#tenure.step(step, (until) =>
-      link.client.call(daemonApi.health, {}, { signal: until }),
+    const { journal } = await this.#tenure.runStep(step, (stepSignal) =>
+      link.client.call(daemonApi.health, {}, { signal: stepSignal }),
     );
     while (!signal.aborted) {
       const { isLive, runner } = this.#watch.view;
       if (runner.desired === "DESTROYED" || (isLive && runner.desired === "READY")) return;
-      if (ingest.stored >= journal.last) {
-        await this.#deliver.look();
+      if (ingest.storedSeq >= journal.last) {
+        await this.#delivery.refresh();
         this.#isDrained = true;
-        if (!this.#deliver.needsRunner) return;
-        this.#deliver.alarm.ring();
+        if (!this.#delivery.needsRunner) return;
+        this.#delivery.alarm.ring();
       }
       await this.#alarm.wait(signal);
     }
@@ -217,11 +223,11 @@ export class TaskWork {
 
   #watchIsolation(link: Link, run: RunRow): IsolationWatch {
     const { runners: rows, requireIsolation: required = false } = this.#deps;
-    const onChange = ({ held, reason }: { held: boolean; reason: string }) =>
+    const onChange = ({ held: isEnforced, reason }: { held: boolean; reason: string }) =>
       this.#deps.log.write(async (writer) => {
         await lockTask(writer.tx, this.#taskId);
-        await lockLeased(writer.tx, this.#start.lease(run));
-        const message = held
+        await lockLeasedRun(writer.tx, this.#start.toRunLease(run));
+        const message = isEnforced
           ? "The walls around this runner hold again: what must not be reachable no longer answers."
           : `ISOLATION IS NOT ENFORCED: ${reason}. The agent can reach the network past the gateway.`;
         await writer.append(this.#taskId, [{ run_id: run.id, data: { kind: "notice", message } }]);
@@ -231,66 +237,67 @@ export class TaskWork {
 
   async #endRun(): Promise<void> {
     const { run, runner } = this.#watch.view;
-    await endRun(this.#deps, this.#start.lease(run));
+    await endRun(this.#deps, this.#start.toRunLease(run));
     // A runner that was never there has nothing to say.
     if (runner.state !== "READY") this.#isDrained = true;
-    await this.#watch.look();
+    await this.#watch.refresh();
   }
 
-  #recover(): void {
+  #resetFailures(): void {
     this.#failures = 0;
     this.#engineAwaySince = undefined;
   }
 
   /** Decides what an error means: try again, start the run again later, or fail it. */
-  async #judge(error: unknown, signal: AbortSignal): Promise<void> {
+  async #handleError(error: unknown, signal: AbortSignal): Promise<void> {
     const { logger } = this.#deps;
-    if (isDatabaseAway(error)) return this.#pause(isDatabaseFull(error) ? slowRetryMs : retryMs, signal);
-    const view = await this.#watch.look();
+    if (isDatabaseUnavailable(error))
+      return this.#pause(isDatabaseFull(error) ? slowRetryDelayMs : retryDelayMs, signal);
+    const view = await this.#watch.refresh();
     const { run, isLive } = view;
     if (isLive && run.desired === "STOP") return this.#endRun();
-    if (this.#watch.unwanted.aborted) return;
+    if (this.#watch.stopSignal.aborted) return;
     const code = error instanceof Error && "code" in error ? error.code : undefined;
     // What the catalogue names is in the task's log with its next step; the rest is ours to look into.
-    const known = error instanceof WharfError || error instanceof RemoteError;
+    const isNamed = error instanceof WharfError || error instanceof RemoteError;
     logger.warn(
-      { run_id: run.id, ...(known ? { code, message: error.message } : { error }) },
+      { run_id: run.id, ...(isNamed ? { code, message: error.message } : { error }) },
       "a run's work was cut off",
     );
     if (isEngineAway(error)) {
       this.#engineAwaySince ??= performance.now();
-      if (performance.now() - this.#engineAwaySince < maxEngineAwayMs) return this.#pause(slowRetryMs, signal);
+      if (performance.now() - this.#engineAwaySince < maxEngineAwayMs) return this.#pause(slowRetryDelayMs, signal);
     }
     const isAway = code === "runner_unavailable" || (code === "runner_timeout" && run.status !== "STARTING");
     // A new start brings the kit of this server, where it is not the image that is of another version.
-    const isOther = code === "runner_incompatible";
-    if ((isAway || isOther) && ++this.#failures < maxFailures) {
+    const isIncompatible = code === "runner_incompatible";
+    if ((isAway || isIncompatible) && ++this.#failures < maxFailures) {
       // Once may be the wire's fault; twice without anything done in between is the daemon's.
       if (this.#failures > 1) await this.#stopDaemon(view.runner);
-      return this.#pause(retryMs * 2 ** this.#failures, signal);
+      return this.#pause(retryDelayMs * 2 ** this.#failures, signal);
     }
-    const reason = isAway ? lost(this.#tenure.runnerId, error) : error;
-    if (!isLive) return this.#giveUp(reason);
-    const at = this.#start.lease(run);
-    const isRetried = run.status === "STARTING" && !run.prompted && (await retryRun(this.#deps, at, reason));
-    if (!isRetried) await failRun(this.#deps, at, reason);
+    const reason = isAway ? createLostError(this.#tenure.runnerId, error) : error;
+    if (!isLive) return this.#abandonRunner(reason);
+    const runLease = this.#start.toRunLease(run);
+    const isRetried = run.status === "STARTING" && !run.prompted && (await retryRun(this.#deps, runLease, reason));
+    if (!isRetried) await failRun(this.#deps, runLease, reason);
     this.#failures = 0;
     // A hostile runner, or one that does not answer, is not asked for the rest of its journal.
-    this.#isDrained = isRetried || isAway || isOther || isFinal(reason);
-    await this.#watch.look();
+    this.#isDrained = isRetried || isAway || isIncompatible || isFinal(reason);
+    await this.#watch.refresh();
   }
 
   /** After a run: what cannot be read or delivered stays on the runner's disk. */
-  async #giveUp(error: unknown): Promise<void> {
+  async #abandonRunner(error: unknown): Promise<void> {
     const reason = error instanceof Error ? error.message : String(error);
     this.#deps.logger.warn({ runner_id: this.#tenure.runnerId, reason }, "a runner could not be reached after its run");
     this.#isDrained = true;
-    await this.#deliver.giveUp(reason);
+    await this.#delivery.abandon(reason);
   }
 
   async #stopDaemon(runner: RunnerRow): Promise<void> {
     try {
-      await this.#tenure.step({ name: "stop", maxMs: stopMs }, () => this.#deps.backend.stop(runner.id));
+      await this.#tenure.runStep({ name: "stop", maxMs: stopMs }, () => this.#deps.backend.stop(runner.id));
     } catch (error) {
       if (error instanceof LeaseLost || this.#tenure.signal.aborted) throw error;
       if (!isEngineAway(error))
@@ -310,7 +317,7 @@ function checkDeadline({ status, deadline, runner_id, phase }: RunRow, startMs: 
 }
 
 /** A runner that could not be worked with, described without its own name for the second time. */
-function lost(runner_id: string, error: unknown): WharfError {
+function createLostError(runner_id: string, error: unknown): WharfError {
   const reason =
     error instanceof WharfError && "reason" in error.context ? error.context.reason : "its daemon does not answer";
   return new WharfError("runner_lost", { runner_id, reason }, { cause: error });

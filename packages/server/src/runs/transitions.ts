@@ -12,26 +12,27 @@ const { attachments: _, ...turnColumns } = getTableColumns(turns);
 export { turnColumns };
 /** A turn without its words, for whoever only asks where it stands. */
 const { prompt: __, ...headColumns } = turnColumns;
-type TurnHead = Omit<TurnRow, "prompt">;
+type TurnSummary = Omit<TurnRow, "prompt">;
 
 /** Takes one step of a run's state machine and writes it into the task's log. The caller holds the lease, or the run has no holder. */
-export async function moveRun(
+export async function setRunStatus(
   writer: LogWriter,
   run: RunRow,
-  to: RunStatus,
+  status: RunStatus,
   change: Partial<typeof runs.$inferInsert> = {},
 ): Promise<void> {
-  if (!runTransitions[run.status].includes(to)) throw new WharfError("conflict", { what: "run", from: run.status, to });
-  const now = new Date();
-  const over = runTransitions[to].length === 0;
+  if (!runTransitions[run.status].includes(status))
+    throw new WharfError("conflict", { what: "run", from: run.status, to: status });
+  const timestamp = new Date();
+  const isFinal = runTransitions[status].length === 0;
   await writer.tx
     .update(runs)
     .set({
       ...change,
-      status: to,
-      updated_at: now,
-      ...(over && {
-        stopped_at: now,
+      status: status,
+      updated_at: timestamp,
+      ...(isFinal && {
+        stopped_at: timestamp,
         slot: false,
         queued_at: null,
         phase: null,
@@ -41,32 +42,32 @@ export async function moveRun(
     .where(eq(runs.id, run.id));
   const reason = change.error_message ?? change.stop_reason;
   await writer.append(run.task_id, [
-    { run_id: run.id, data: { kind: "state", entity: "run", from: run.status, to, ...(reason && { reason }) } },
+    { run_id: run.id, data: { kind: "state", entity: "run", from: run.status, to: status, ...(reason && { reason }) } },
   ]);
 }
 
-type Reader = Pick<LogWriter["tx"], "select">;
+type TurnReader = Pick<LogWriter["tx"], "select">;
 
 /** Written out: a value that comes as a parameter does not lead to an index on open turns alone. */
 const isOpen = sql`${turns.state} in (${sql.raw(openTurnStates.map((state) => `'${state}'`).join(", "))})`;
-const inLine = [sql`${turns.state} = 'QUEUED'`, asc(turns.place), asc(turns.created_at)];
+const queueOrder = [sql`${turns.state} = 'QUEUED'`, asc(turns.place), asc(turns.created_at)];
 
 /** The turns that are not over yet: the one at work, if there is one, and those that wait, in the order they will be given. */
-export function openTurns(tx: Reader, taskId: string): Promise<TurnHead[]> {
+export function getOpenTurns(tx: TurnReader, taskId: string): Promise<TurnSummary[]> {
   return tx
     .select(headColumns)
     .from(turns)
     .where(and(eq(turns.task_id, taskId), isOpen))
-    .orderBy(...inLine);
+    .orderBy(...queueOrder);
 }
 
 /** The turn at work, else the one that is next. */
-export async function openTurn(tx: Reader, taskId: string): Promise<TurnRow | undefined> {
+export async function getOpenTurn(tx: TurnReader, taskId: string): Promise<TurnRow | undefined> {
   const [turn] = await tx
     .select(turnColumns)
     .from(turns)
     .where(and(eq(turns.task_id, taskId), isOpen))
-    .orderBy(...inLine)
+    .orderBy(...queueOrder)
     .limit(1);
   return turn;
 }
@@ -74,29 +75,29 @@ export async function openTurn(tx: Reader, taskId: string): Promise<TurnRow | un
 /** Ends a turn that the agent never got, or never will say more of, and tells why. */
 export async function closeTurn(
   writer: LogWriter,
-  turn: TurnHead,
+  turn: TurnSummary,
   { status, reason }: { status: "cancelled" | "interrupted"; reason: string },
 ): Promise<void> {
-  if (!(await moveTurn(writer, turn, status === "cancelled" ? "CANCELLED" : "INTERRUPTED", reason))) return;
+  if (!(await setTurnState(writer, turn, status === "cancelled" ? "CANCELLED" : "INTERRUPTED", reason))) return;
   await writer.append(turn.task_id, [
     { run_id: turn.run_id, data: { kind: "turn", turn_id: turn.id, status, reason } },
   ]);
 }
 
 /** Takes one step of a turn's state machine; a turn that is there already, or is over, stays as it is. */
-export async function moveTurn(
+export async function setTurnState(
   writer: LogWriter,
   turn: Pick<TurnRow, "id" | "state">,
-  to: TurnState,
+  state: TurnState,
   stopReason?: string,
 ): Promise<boolean> {
-  if (!turnTransitions[turn.state].includes(to)) return false;
-  const now = new Date();
+  if (!turnTransitions[turn.state].includes(state)) return false;
+  const timestamp = new Date();
   // Nobody asks for a turn's files once it is over, and they may be large.
-  const change = to === "RUNNING" ? { started_at: now } : { ended_at: now, attachments: [] };
+  const change = state === "RUNNING" ? { started_at: timestamp } : { ended_at: timestamp, attachments: [] };
   await writer.tx
     .update(turns)
-    .set({ state: to, ...change, ...(stopReason && { stop_reason: stopReason }), updated_at: now })
+    .set({ state: state, ...change, ...(stopReason && { stop_reason: stopReason }), updated_at: timestamp })
     .where(eq(turns.id, turn.id));
   return true;
 }

@@ -1,12 +1,12 @@
-import { type EventDataOf, WharfError } from "@wharf/contract";
+import { type EventDataByKind, WharfError } from "@wharf/contract";
 import { eq } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { type Fixture, fixture } from "../../test/fixture.ts";
 import { schema } from "../store/index.ts";
 import type { TaskRow } from "../tasks/index.ts";
-import { applyTurn } from "./apply.ts";
-import { earlierConversation } from "./conversation.ts";
-import { openTurns, type TurnRow } from "./transitions.ts";
+import { applyTurn } from "./apply-record.ts";
+import { getEarlierConversation } from "./conversation.ts";
+import { getOpenTurns, type TurnRow } from "./transitions.ts";
 
 const { runs, tasks, turns } = schema;
 const codeOf = (thrown: unknown) => (thrown instanceof WharfError ? thrown.code : String(thrown));
@@ -22,13 +22,13 @@ async function lineOf(f: Fixture) {
   return { task, first, second, third };
 }
 
-const end = (f: Fixture, turn: TurnRow, data: Partial<EventDataOf<"turn">> = {}) =>
+const end = (f: Fixture, turn: TurnRow, data: Partial<EventDataByKind<"turn">> = {}) =>
   f.log.write((writer) =>
     applyTurn(writer, turn, { kind: "turn", turn_id: turn.id, status: "ended", stop_reason: "end_turn", ...data }),
   );
 const line = async (f: Fixture, task: TaskRow) => {
   const prompts = new Map((await f.db.select().from(turns)).map(({ id, prompt }) => [id, prompt]));
-  return (await openTurns(f.db, task.id)).map(({ id }) => prompts.get(id));
+  return (await getOpenTurns(f.db, task.id)).map(({ id }) => prompts.get(id));
 };
 const stateOf = async (f: Fixture, task: TaskRow) => (await f.tasks.find(f.owner.user_id, task.id)).state;
 const runRow = async (f: Fixture) => (await f.db.select().from(runs))[0]!;
@@ -96,7 +96,7 @@ describe("prompts during a turn", () => {
     await using f = await fixture();
     const { task, second } = await lineOf(f);
     const at = { task_id: task.id, turn_id: second.id, session_id: "new" };
-    expect(await earlierConversation(f.db, at)).toBe("The person:\n> first\n");
+    expect(await getEarlierConversation(f.db, at)).toBe("The person:\n> first\n");
   });
 });
 

@@ -1,20 +1,20 @@
 import { randomUUID } from "node:crypto";
-import { type Attachments, bytesOf, WharfError } from "@wharf/contract";
+import { type Attachments, getDecodedBytes, WharfError } from "@wharf/contract";
 import { and, eq, inArray } from "drizzle-orm";
 import type { LogWriter } from "../events/index.ts";
 import { type Executor, schema } from "../store/index.ts";
-import { findLeftRunner } from "../runners/index.ts";
+import { getPreviousRunnerId } from "../runners/index.ts";
 import { type LockedTask, moveTask } from "../tasks/index.ts";
 import type { RunRow } from "./lease.ts";
 import { liveRunStatuses } from "./states.ts";
-import { openTurn, openTurns, type TurnRow, turnColumns } from "./transitions.ts";
+import { getOpenTurn, getOpenTurns, type TurnRow, turnColumns } from "./transitions.ts";
 
 const { runs, tasks, turns } = schema;
 
 /** Prompts of one task that may wait behind its turn at work: more are a mistake, and each may carry 10 MB of files. */
-const maxWaiting = 20;
+const maxQueuedTurns = 20;
 
-export interface Prompt {
+export interface TurnPrompt {
   readonly text: string;
   readonly by: string;
   /** The idempotency key; the same key again answers with the turn that is there. */
@@ -26,14 +26,14 @@ export interface Prompt {
 }
 
 /** The run at work is just coming to its end: a prompt is for the one after it. */
-export class RunStopping extends WharfError<"conflict"> {
+export class RunStoppingError extends WharfError<"conflict"> {
   constructor() {
     super("conflict", { what: "run", from: "stopping", to: "prompted" });
   }
 }
 
 /** The task's run that is not over, locked. */
-export async function liveRun(tx: Executor, taskId: string): Promise<RunRow | undefined> {
+export async function lockLiveRun(tx: Executor, taskId: string): Promise<RunRow | undefined> {
   const [run] = await tx
     .select()
     .from(runs)
@@ -50,28 +50,28 @@ export async function liveRun(tx: Executor, taskId: string): Promise<RunRow | un
 export async function queueTurn(
   writer: LogWriter,
   task: LockedTask,
-  prompt: Prompt,
+  prompt: TurnPrompt,
   { isLimited = true }: { isLimited?: boolean } = {},
 ): Promise<TurnRow> {
   const { tx } = writer;
   if (!task.repository_url) throw new WharfError("task_needs_repository", { task_id: task.id });
-  const live = await liveRun(tx, task.id);
-  if (live?.desired === "STOP") throw new RunStopping();
-  const open = await openTurns(tx, task.id);
-  const waiting = open.filter(({ state }) => state === "QUEUED");
-  if (isLimited && waiting.length >= maxWaiting)
-    throw new WharfError("queue_full", { task_id: task.id, limit: maxWaiting });
-  const isAtWork = open.length > waiting.length;
+  const live = await lockLiveRun(tx, task.id);
+  if (live?.desired === "STOP") throw new RunStoppingError();
+  const open = await getOpenTurns(tx, task.id);
+  const queuedTurns = open.filter(({ state }) => state === "QUEUED");
+  if (isLimited && queuedTurns.length >= maxQueuedTurns)
+    throw new WharfError("queue_full", { task_id: task.id, limit: maxQueuedTurns });
+  const isAtWork = open.length > queuedTurns.length;
   const isIdle = !isAtWork && live !== undefined && !live.slot && live.queued_at === null;
-  const places = waiting.map(({ place }) => place);
+  const places = queuedTurns.map(({ place }) => place);
   const id = prompt.turn_id ?? randomUUID();
-  const run_id = live?.id ?? (await newRun(writer, task, prompt));
-  if (isIdle) await waitForSlot(tx, live.id);
-  const by = { run_id, created_by: prompt.by };
+  const run_id = live?.id ?? (await createRun(writer, task, prompt));
+  if (isIdle) await queueForSlot(tx, live.id);
+  const origin = { run_id, created_by: prompt.by };
   const [, message] = await writer.append(task.id, [
-    { ...by, data: { kind: "turn", turn_id: id, status: "queued" }, type: "status" },
-    { ...by, data: { kind: "message", role: "user", text: prompt.text } },
-    ...(prompt.attachments?.length ? [{ ...by, data: namesOf(prompt.attachments) }] : []),
+    { ...origin, data: { kind: "turn", turn_id: id, status: "queued" }, type: "status" },
+    { ...origin, data: { kind: "message", role: "user", text: prompt.text } },
+    ...(prompt.attachments?.length ? [{ ...origin, data: toAttachmentNotice(prompt.attachments) }] : []),
   ]);
   const values = {
     id,
@@ -90,27 +90,27 @@ export async function queueTurn(
 }
 
 /** A turn has ended as it should: the run waits for a slot for the next in line. Answers whether there is one. */
-export async function beginNext(tx: Executor, ended: TurnRow): Promise<boolean> {
-  const next = await openTurn(tx, ended.task_id);
+export async function queueNextTurn(tx: Executor, ended: TurnRow): Promise<boolean> {
+  const next = await getOpenTurn(tx, ended.task_id);
   if (next?.state !== "QUEUED") return false;
-  await waitForSlot(tx, ended.run_id);
+  await queueForSlot(tx, ended.run_id);
   return true;
 }
 
-async function waitForSlot(tx: Executor, runId: string): Promise<void> {
-  const now = new Date();
-  await tx.update(runs).set({ queued_at: now, updated_at: now }).where(eq(runs.id, runId));
+async function queueForSlot(tx: Executor, runId: string): Promise<void> {
+  const timestamp = new Date();
+  await tx.update(runs).set({ queued_at: timestamp, updated_at: timestamp }).where(eq(runs.id, runId));
 }
 
-const namesOf = (files: Attachments) => ({
+const toAttachmentNotice = (files: Attachments) => ({
   kind: "notice" as const,
-  message: `With it came ${files.map(({ name, data }) => `${name} (${bytesOf(data)} bytes)`).join(", ")}.`,
+  message: `With it came ${files.map(({ name, data }) => `${name} (${getDecodedBytes(data)} bytes)`).join(", ")}.`,
 });
 
-async function newRun({ tx, append }: LogWriter, task: LockedTask, prompt: Prompt): Promise<string> {
+async function createRun({ tx, append }: LogWriter, task: LockedTask, prompt: TurnPrompt): Promise<string> {
   const id = randomUUID();
   const priority = prompt.priority ?? task.priority;
-  const runner_id = await findLeftRunner(tx, task.id);
+  const runner_id = await getPreviousRunnerId(tx, task.id);
   await tx.insert(runs).values({
     id,
     task_id: task.id,

@@ -15,9 +15,9 @@ export class Wakeup {
   readonly #notifications: Notifications | undefined;
   readonly #sleepers = new Map<string, Set<() => void>>();
   /** Names that were poked while their owner worked. */
-  readonly #kept = new Set<string>();
+  readonly #pokedNames = new Set<string>();
   /** Names whose owner has slept before and works now. */
-  readonly #working = new Set<string>();
+  readonly #activeNames = new Set<string>();
 
   constructor(notifications?: Notifications) {
     this.#notifications = notifications;
@@ -29,12 +29,12 @@ export class Wakeup {
 
   /** Ends at the next poke for the name, after the time, or with the signal, whichever comes first. */
   async sleep(name: string, ms: number, signal: AbortSignal): Promise<void> {
-    if (signal.aborted || this.#kept.delete(name)) return;
+    if (signal.aborted || this.#pokedNames.delete(name)) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, ms);
     const sleepers = this.#sleepers.get(name) ?? new Set();
     this.#sleepers.set(name, sleepers.add(resolve));
-    this.#working.delete(name);
+    this.#activeNames.delete(name);
     const onAbort = () => resolve();
     signal.addEventListener("abort", onAbort);
     await promise;
@@ -42,7 +42,7 @@ export class Wakeup {
     clearTimeout(timer);
     sleepers.delete(resolve);
     if (sleepers.size === 0 && this.#sleepers.get(name) === sleepers) this.#sleepers.delete(name);
-    if (!signal.aborted) addBounded(this.#working, name);
+    if (!signal.aborted) addName(this.#activeNames, name);
   }
 
   poke(name?: string): void {
@@ -54,16 +54,16 @@ export class Wakeup {
   #wake(name: string): void {
     const sleepers = this.#sleepers.get(name);
     if (sleepers) for (const wake of sleepers) wake();
-    else addBounded(this.#kept, name);
+    else addName(this.#pokedNames, name);
   }
 
   #wakeAll(): void {
     for (const sleepers of this.#sleepers.values()) for (const wake of sleepers) wake();
-    for (const name of this.#working) addBounded(this.#kept, name);
+    for (const name of this.#activeNames) addName(this.#pokedNames, name);
   }
 }
 
-function addBounded(names: Set<string>, name: string): void {
+function addName(names: Set<string>, name: string): void {
   names.delete(name);
   names.add(name);
   const [oldest] = names;

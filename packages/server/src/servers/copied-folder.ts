@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { WharfError } from "@wharf/contract";
 import { z } from "zod";
 
-const Location = z.object({ path: z.string(), device: z.number(), inode: z.number() });
-type Location = z.infer<typeof Location>;
+const FolderLocation = z.object({ path: z.string(), device: z.number(), inode: z.number() });
+type FolderLocation = z.infer<typeof FolderLocation>;
 
 export const locationFile = "location.json";
 
@@ -15,26 +15,27 @@ export const locationFile = "location.json";
 export async function refuseCopiedFolder(folder: string): Promise<void> {
   const path = await realpath(folder);
   const file = join(path, locationFile);
-  const here = await locate(path);
-  const recorded = await read(file);
+  const currentLocation = await getLocation(path);
+  const recorded = await readLocation(file);
   if (recorded && recorded.path !== path) {
-    const original = await locate(recorded.path).catch(() => undefined);
+    const original = await getLocation(recorded.path).catch(() => undefined);
     const isThere = original?.device === recorded.device && original.inode === recorded.inode;
-    const isSame = here.device === recorded.device && here.inode === recorded.inode;
+    const isSame = currentLocation.device === recorded.device && currentLocation.inode === recorded.inode;
     if (isThere && !isSame) throw new WharfError("data_folder_copied", { path, original: recorded.path, file });
   }
-  if (JSON.stringify(recorded) !== JSON.stringify(here)) await writeFile(file, JSON.stringify(here), { mode: 0o600 });
+  if (JSON.stringify(recorded) !== JSON.stringify(currentLocation))
+    await writeFile(file, JSON.stringify(currentLocation), { mode: 0o600 });
 }
 
-async function locate(path: string): Promise<Location> {
+async function getLocation(path: string): Promise<FolderLocation> {
   const { dev, ino } = await stat(path);
   return { path, device: dev, inode: ino };
 }
 
 /** A file that says nothing protects nothing; it is written again. */
-async function read(file: string): Promise<Location | undefined> {
+async function readLocation(file: string): Promise<FolderLocation | undefined> {
   try {
-    return Location.parse(JSON.parse(await readFile(file, "utf8")));
+    return FolderLocation.parse(JSON.parse(await readFile(file, "utf8")));
   } catch {
     return undefined;
   }

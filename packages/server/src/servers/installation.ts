@@ -8,7 +8,7 @@ const { installation } = schema;
 
 export const installationFile = "installation";
 
-export interface Joining {
+export interface JoinOptions {
   readonly secret: string;
   readonly dataFolder: string;
 }
@@ -18,19 +18,20 @@ export interface Joining {
  * by keys that follow from the secret, and by rows of this database: a server with another secret would stop runners that
  * it cannot reach, and one with another database would take all of them for unknown.
  */
-export async function joinInstallation(db: Database, { secret, dataFolder }: Joining): Promise<string> {
+export async function joinInstallation(db: Database, { secret, dataFolder }: JoinOptions): Promise<string> {
   const file = join(dataFolder, installationFile);
-  const known = await readFile(file, "utf8").then(
+  const knownId = await readFile(file, "utf8").then(
     (text) => text.trim(),
     () => undefined,
   );
-  const found = (await db.select().from(installation))[0];
-  if (known && !found) throw mismatch(file, "the database is empty, and the data folder belongs to another one");
-  const row = found ?? (await createInstallation(db, secret));
-  if (known && known !== row.id) throw mismatch(file, "the data folder belongs to another database");
-  if (row.secret_fingerprint !== fingerprint(secret))
-    throw mismatch(file, "this server's secret is not the one of the database's other servers");
-  if (!known) await writeFile(file, `${row.id}\n`, { mode: 0o600, flush: true });
+  const existingRow = (await db.select().from(installation))[0];
+  if (knownId && !existingRow)
+    throw createMismatchError(file, "the database is empty, and the data folder belongs to another one");
+  const row = existingRow ?? (await createInstallation(db, secret));
+  if (knownId && knownId !== row.id) throw createMismatchError(file, "the data folder belongs to another database");
+  if (row.secret_fingerprint !== getSecretFingerprint(secret))
+    throw createMismatchError(file, "this server's secret is not the one of the database's other servers");
+  if (!knownId) await writeFile(file, `${row.id}\n`, { mode: 0o600, flush: true });
   return row.id;
 }
 
@@ -38,13 +39,13 @@ export async function joinInstallation(db: Database, { secret, dataFolder }: Joi
 async function createInstallation(db: Database, secret: string): Promise<typeof installation.$inferSelect> {
   await db
     .insert(installation)
-    .values({ id: randomUUID(), secret_fingerprint: fingerprint(secret) })
+    .values({ id: randomUUID(), secret_fingerprint: getSecretFingerprint(secret) })
     .onConflictDoNothing();
   const [row] = await db.select().from(installation);
   return row!;
 }
 
-const fingerprint = (secret: string): string =>
+const getSecretFingerprint = (secret: string): string =>
   createHash("sha256").update(`wharf installation ${secret}`).digest("hex").slice(0, 32);
 
-const mismatch = (file: string, reason: string) => new WharfError("installation_mismatch", { reason, file });
+const createMismatchError = (file: string, reason: string) => new WharfError("installation_mismatch", { reason, file });

@@ -110,7 +110,7 @@ describe("servers of one database", () => {
     await using b = await start(f, "b");
     const done: string[] = [];
     const lead = async (servers: Servers, name: string) =>
-      (await servers.lead("sweep", async () => done.push(name))) !== undefined;
+      (await servers.runAsLeader("sweep", async () => done.push(name))) !== undefined;
     expect(await lead(a, "a")).toBe(true);
     expect(await lead(b, "b")).toBe(false);
     expect(await lead(a, "a")).toBe(true);

@@ -2,16 +2,16 @@ import { eq, sql } from "drizzle-orm";
 import { WharfError } from "@wharf/contract";
 import type { Logger } from "pino";
 import { setTimeout } from "node:timers/promises";
-import { type Database, isDatabaseAway, schema } from "../store/index.ts";
+import { type Database, isDatabaseUnavailable, schema } from "../store/index.ts";
 
 const { leaderships, runner_leases, servers } = schema;
 
-const heartbeatMs = 5_000;
+const heartbeatIntervalMs = 5_000;
 /** A server that was not seen for this long is gone. */
-const goneSeconds = 20;
+const serverTimeoutSeconds = 20;
 
 /** How long a duty is its leader's: longer than it takes, and than the time between two looks. */
-const leadSeconds = 180;
+const leadershipSeconds = 180;
 
 export interface ServersOptions {
   readonly db: Database;
@@ -35,8 +35,8 @@ export class Servers {
   async start(address: string, { isShared }: { isShared: boolean }): Promise<void> {
     this.#address = address;
     if (!isShared) await this.#refuseSecondHost();
-    await this.#beat();
-    this.#loop = this.#keepBeating();
+    await this.#sendHeartbeat();
+    this.#loop = this.#runHeartbeatLoop();
   }
 
   /** Others see at once that this server is gone. */
@@ -62,10 +62,10 @@ export class Servers {
   }
 
   /** Does the work if no other server does the same duty now. A leader that is gone is replaced when its time is over. */
-  async lead<T>(duty: string, work: () => Promise<T>): Promise<T | undefined> {
+  async runAsLeader<T>(duty: string, work: () => Promise<T>): Promise<T | undefined> {
     const { db, id } = this.#options;
-    const expires_at = sql`now() + make_interval(secs => ${leadSeconds})`;
-    const [mine] = await db
+    const expires_at = sql`now() + make_interval(secs => ${leadershipSeconds})`;
+    const [leadership] = await db
       .insert(leaderships)
       .values({ duty, server_id: id, expires_at })
       .onConflictDoUpdate({
@@ -74,19 +74,19 @@ export class Servers {
         setWhere: sql`${leaderships.server_id} = ${id} or ${leaderships.expires_at} < now()`,
       })
       .returning();
-    return mine && work();
+    return leadership && work();
   }
 
   async #refuseSecondHost(): Promise<void> {
     const { db, id, place } = this.#options;
-    const [other] = await db
+    const [otherServer] = await db
       .select()
       .from(servers)
       .where(sql`${servers.id} <> ${id} and ${isLive}`);
-    if (other) throw new WharfError("backend_not_shared", { place, address: other.address });
+    if (otherServer) throw new WharfError("backend_not_shared", { place, address: otherServer.address });
   }
 
-  async #beat(): Promise<void> {
+  async #sendHeartbeat(): Promise<void> {
     const { db, id, place } = this.#options;
     const values = { address: this.#address, place, seen_at: sql`now()` };
     await db
@@ -95,16 +95,16 @@ export class Servers {
       .onConflictDoUpdate({ target: servers.id, set: values });
   }
 
-  async #keepBeating(): Promise<void> {
+  async #runHeartbeatLoop(): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
-      await setTimeout(heartbeatMs, undefined, { signal }).catch(() => undefined);
+      await setTimeout(heartbeatIntervalMs, undefined, { signal }).catch(() => undefined);
       if (signal.aborted) return;
-      await this.#beat().catch((error: unknown) => {
-        if (!isDatabaseAway(error)) this.#options.logger.error({ error }, "heartbeat failed; retrying");
+      await this.#sendHeartbeat().catch((error: unknown) => {
+        if (!isDatabaseUnavailable(error)) this.#options.logger.error({ error }, "heartbeat failed; retrying");
       });
     }
   }
 }
 
-const isLive = sql`${servers.seen_at} > now() - make_interval(secs => ${goneSeconds})`;
+const isLive = sql`${servers.seen_at} > now() - make_interval(secs => ${serverTimeoutSeconds})`;

@@ -4,7 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { WharfError } from "@wharf/contract";
 import { requireClosedFolder } from "@wharf/contract/closed-folder";
-import { askClaimant, claimFolder, type FolderClaim } from "./folder-claim.ts";
+import { getClaimantPid, claimFolder, type FolderClaim } from "./folder-claim.ts";
 
 /**
  * One server per data folder. The lock has to go when its holder dies in whatever way, and must never be taken by two, so
@@ -27,8 +27,8 @@ const lockFile = "wharf.lock";
 const holderFile = "wharf.pid";
 
 /** Two who try at the same moment can each stop the other; a held lock is told from that by trying again. */
-const tries = 6;
-const pauseMs = () => 5 + Math.random() * 20;
+const maxAttempts = 6;
+const getPauseMs = () => 5 + Math.random() * 20;
 
 const checkIntervalMs = 2_000;
 
@@ -36,7 +36,7 @@ const checkIntervalMs = 2_000;
 const sqliteBusy = 5;
 
 /** Keeps held locks from the garbage collector, which would close and so release one whose holder lost sight of it. */
-const held = new Set<HeldLock>();
+const heldLocks = new Set<HeldLock>();
 
 interface HeldLock {
   file: DatabaseSync;
@@ -56,25 +56,25 @@ export interface DataFolderLockOptions {
 
 /** Makes the folder if need be and locks it until it is released or this process dies; `data_folder_busy` if it is held. */
 export async function lockDataFolder(folder: string, options: DataFolderLockOptions = {}): Promise<DataFolderLock> {
-  const path = await makeFolder(folder);
-  const file = await acquire(path);
+  const path = await createDataFolder(folder);
+  const file = await acquireLock(path);
   let claim: FolderClaim | undefined;
   let inode: string | undefined;
   try {
     claim = await claimFolder(path);
-    if (!claim) throw await busy(path);
-    inode = await inodeOf(path);
+    if (!claim) throw await createBusyError(path);
+    inode = await getInode(path);
   } catch (error) {
     file.close();
     await claim?.release();
     throw error;
   }
   const lock: HeldLock = { file, inode };
-  held.add(lock);
-  await writeHolder(path);
+  heldLocks.add(lock);
+  await writeHolderFile(path);
   const checks = watchLock(path, lock, options);
   const release = async () => {
-    if (!held.delete(lock)) return;
+    if (!heldLocks.delete(lock)) return;
     clearInterval(checks);
     // A disk that takes no changes keeps the file; it is not believed without the lock.
     await rm(join(path, holderFile), { force: true }).catch(() => undefined);
@@ -86,44 +86,44 @@ export async function lockDataFolder(folder: string, options: DataFolderLockOpti
 
 function watchLock(path: string, lock: HeldLock, options: DataFolderLockOptions): NodeJS.Timeout {
   let checking = false;
-  const check = async () => {
+  const checkLock = async () => {
     if (checking) return;
     checking = true;
     try {
       await restoreLock(path, lock);
     } catch (error) {
       // A disk that cannot be read now says nothing about the lock; the next check looks again.
-      if (!held.has(lock) || !(error instanceof WharfError) || error.code !== "data_folder_busy") return;
+      if (!heldLocks.has(lock) || !(error instanceof WharfError) || error.code !== "data_folder_busy") return;
       clearInterval(checks);
       options.onLost?.(error);
     } finally {
       checking = false;
     }
   };
-  const checks = setInterval(() => void check(), options.checkIntervalMs ?? checkIntervalMs).unref();
+  const checks = setInterval(() => void checkLock(), options.checkIntervalMs ?? checkIntervalMs).unref();
   return checks;
 }
 
 /** Locks a new file where the locked one was removed. Fails where another process holds the file that is there now. */
 async function restoreLock(folder: string, lock: HeldLock): Promise<void> {
-  const inode = await inodeOf(folder);
-  if (!held.has(lock) || inode === lock.inode) return;
+  const inode = await getInode(folder);
+  if (!heldLocks.has(lock) || inode === lock.inode) return;
   await createLockFile(folder);
-  const file = await acquire(folder);
-  if (!held.has(lock)) return file.close();
+  const file = await acquireLock(folder);
+  if (!heldLocks.has(lock)) return file.close();
   lock.file.close();
   lock.file = file;
-  lock.inode = await inodeOf(folder);
-  await writeHolder(folder);
+  lock.inode = await getInode(folder);
+  await writeHolderFile(folder);
 }
 
 /** A full disk must not keep a server from starting: then the next one just does not learn who holds the folder. */
-async function writeHolder(folder: string): Promise<void> {
+async function writeHolderFile(folder: string): Promise<void> {
   const holder = join(folder, holderFile);
   await writeFile(holder, `${process.pid}\n`).catch(() => rm(holder, { force: true }).catch(() => undefined));
 }
 
-const inodeOf = (folder: string): Promise<string | undefined> =>
+const getInode = (folder: string): Promise<string | undefined> =>
   stat(join(folder, lockFile), { bigint: true }).then(
     ({ dev, ino }) => `${dev}:${ino}`,
     (error: NodeJS.ErrnoException) => {
@@ -133,7 +133,7 @@ const inodeOf = (folder: string): Promise<string | undefined> =>
   );
 
 /** The server's own, and where root runs it passable (not readable) for the user that its database runs as. */
-async function makeFolder(folder: string): Promise<string> {
+async function createDataFolder(folder: string): Promise<string> {
   try {
     await mkdir(folder, { recursive: true, mode: process.getuid?.() === 0 ? 0o711 : 0o700 });
     const path = await realpath(folder);
@@ -141,7 +141,7 @@ async function makeFolder(folder: string): Promise<string> {
     await createLockFile(path);
     return path;
   } catch (error) {
-    throw unusable(folder, error);
+    throw toFolderError(folder, error);
   }
 }
 
@@ -152,12 +152,12 @@ async function createLockFile(folder: string): Promise<void> {
   });
 }
 
-async function acquire(folder: string): Promise<DatabaseSync> {
+async function acquireLock(folder: string): Promise<DatabaseSync> {
   for (let attempt = 1; ; attempt++) {
     const lock = tryLock(folder);
     if (lock) return lock;
-    if (attempt === tries) throw await busy(folder);
-    await sleep(pauseMs());
+    if (attempt === maxAttempts) throw await createBusyError(folder);
+    await sleep(getPauseMs());
   }
 }
 
@@ -170,18 +170,18 @@ function tryLock(folder: string): DatabaseSync | undefined {
   } catch (error) {
     file?.close();
     if (error instanceof Error && "errcode" in error && error.errcode === sqliteBusy) return undefined;
-    throw unusable(folder, error);
+    throw toFolderError(folder, error);
   }
 }
 
 /** The holder says itself who it is; one in another container is known from its file alone. */
-async function busy(folder: string): Promise<WharfError> {
-  const written = await readFile(join(folder, holderFile), "utf8").catch(() => "");
-  const pid = (await askClaimant(folder)) ?? (written.trim() || "unknown");
+async function createBusyError(folder: string): Promise<WharfError> {
+  const holderText = await readFile(join(folder, holderFile), "utf8").catch(() => "");
+  const pid = (await getClaimantPid(folder)) ?? (holderText.trim() || "unknown");
   return new WharfError("data_folder_busy", { path: folder, pid });
 }
 
-function unusable(folder: string, error: unknown): WharfError {
+function toFolderError(folder: string, error: unknown): WharfError {
   if (error instanceof WharfError) return error;
   if (error instanceof Error && "code" in error && error.code === "ENOSPC")
     return new WharfError("disk_full", { path: folder }, { cause: error });

@@ -7,7 +7,7 @@ export type Database = NodePgDatabase<typeof schema>;
 /** What a statement needs: the database itself, or a transaction on it. */
 export type Executor = Pick<Database, "select" | "insert" | "update" | "delete" | "execute">;
 
-export interface OpenDatabase {
+export interface DatabaseConnections {
   readonly db: Database;
   /** The same database on a few connections of its own, for leases and loops: requests cannot use them up. */
   readonly background: Database;
@@ -29,7 +29,7 @@ const limits = {
 } as const satisfies pg.PoolConfig;
 
 /** Connections to a database. A connection that breaks is replaced; the statement that was on it fails and is the caller's to repeat. */
-export function openDatabase(connection: pg.PoolConfig, onError: (error: Error) => void): OpenDatabase {
+export function openDatabase(connection: pg.PoolConfig, onError: (error: Error) => void): DatabaseConnections {
   const pool = openPool({ max: maxConnections, ...limits, ...connection }, onError);
   const reserved = openPool({ ...limits, ...connection, max: maxBackgroundConnections }, onError);
   return {
@@ -45,9 +45,9 @@ export function openDatabase(connection: pg.PoolConfig, onError: (error: Error) 
 function openPool(config: pg.PoolConfig, onError: (error: Error) => void): pg.Pool {
   const pool = new GuardedPool(config);
   // Without a handler on pool and clients, a server that goes away ends this process. While the pool ends it may go.
-  const report = (error: Error) => pool.ending || onError(error);
-  pool.on("error", report);
-  pool.on("connect", (client) => void client.on("error", report));
+  const reportError = (error: Error) => pool.ending || onError(error);
+  pool.on("error", reportError);
+  pool.on("connect", (client) => void client.on("error", reportError));
   return pool;
 }
 

@@ -3,7 +3,7 @@ import { stat } from "node:fs/promises";
 import { connect, createServer, type Server } from "node:net";
 
 /** How long the holder of a claim may take to say who it is. */
-const answerMs = 2_000;
+const answerTimeoutMs = 2_000;
 
 export interface FolderClaim {
   release(): Promise<void>;
@@ -17,7 +17,7 @@ export interface FolderClaim {
 export async function claimFolder(folder: string): Promise<FolderClaim | undefined> {
   if (process.platform !== "linux") return noClaim;
   const server = createServer((socket) => socket.on("error", () => undefined).end(`${process.pid}\n`));
-  server.unref().listen({ path: await socketName(folder) });
+  server.unref().listen({ path: await getSocketName(folder) });
   try {
     await once(server, "listening");
   } catch (error) {
@@ -26,15 +26,15 @@ export async function claimFolder(folder: string): Promise<FolderClaim | undefin
     return noClaim;
   }
   server.on("error", () => undefined);
-  return { release: () => close(server) };
+  return { release: () => closeServer(server) };
 }
 
 /** The process id of the folder's holder, as it says itself. */
-export async function askClaimant(folder: string): Promise<string | undefined> {
+export async function getClaimantPid(folder: string): Promise<string | undefined> {
   if (process.platform !== "linux") return undefined;
   try {
-    const socket = connect({ path: await socketName(folder) });
-    socket.setTimeout(answerMs, () => socket.destroy());
+    const socket = connect({ path: await getSocketName(folder) });
+    socket.setTimeout(answerTimeoutMs, () => socket.destroy());
     let answer = "";
     for await (const chunk of socket.setEncoding("utf8")) answer += String(chunk);
     return /^\d+$/.exec(answer.trim())?.[0];
@@ -45,12 +45,12 @@ export async function askClaimant(folder: string): Promise<string | undefined> {
 
 const noClaim: FolderClaim = { release: async () => undefined };
 
-async function socketName(folder: string): Promise<string> {
+async function getSocketName(folder: string): Promise<string> {
   const { dev, ino } = await stat(folder, { bigint: true });
   return `\0wharf-data-folder-${dev}-${ino}`;
 }
 
-async function close(server: Server): Promise<void> {
+async function closeServer(server: Server): Promise<void> {
   const closed = once(server, "close");
   server.close();
   await closed;

@@ -1,11 +1,11 @@
 import { drizzle } from "drizzle-orm/node-postgres";
 import { describe, expect, it } from "vitest";
-import { matchId } from "./ids.ts";
+import { createIdCondition } from "./ids.ts";
 import * as schema from "./schema/index.ts";
 
 const { tasks } = schema;
 const parametersFor = (text: string): unknown[] | undefined => {
-  const condition = matchId(tasks.id, text);
+  const condition = createIdCondition(tasks.id, text);
   const query = drizzle.mock({ casing: "snake_case" }).select().from(tasks).where(condition).toSQL();
   return condition && query.params;
 };

@@ -5,21 +5,21 @@ import type { PgColumn } from "drizzle-orm/pg-core";
 const minLetters = 8;
 const lowest = "00000000-0000-0000-0000-000000000000";
 const highest = "ffffffff-ffff-ffff-ffff-ffffffffffff";
-const whole = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** The lowest and the highest id that begin with these letters; nothing for a text that no id begins with. */
 export function parseIdRange(text: string): { low: string; high: string } | undefined {
   const letters = text.toLowerCase();
   if (letters.length < minLetters || letters.length > lowest.length) return undefined;
   const low = letters + lowest.slice(letters.length);
-  return whole.test(low) ? { low, high: letters + highest.slice(letters.length) } : undefined;
+  return uuidPattern.test(low) ? { low, high: letters + highest.slice(letters.length) } : undefined;
 }
 
 /**
  * The condition that an id begins with these letters, as a range on the key, so that an index answers it. Nothing for a
  * text that no id begins with: wildcards, NUL and misplaced dashes never reach the database.
  */
-export function matchId(column: PgColumn, text: string): SQL | undefined {
+export function createIdCondition(column: PgColumn, text: string): SQL | undefined {
   const range = parseIdRange(text);
   if (!range) return undefined;
   return range.low === range.high ? eq(column, range.low) : between(column, range.low, range.high);

@@ -1,11 +1,11 @@
 /** The database: its schema, how it is reached, and how it is brought up to date. */
 export * as schema from "./schema/index.ts";
-export { migrate } from "./migrate.ts";
-export { type Database, type Executor, type OpenDatabase, openDatabase } from "./database.ts";
+export { migrateDatabase } from "./migrate.ts";
+export { type Database, type Executor, type DatabaseConnections, openDatabase } from "./database.ts";
 export { guardFromTransactions } from "./transaction-guard.ts";
-export { defined } from "./defined.ts";
-export { countNewest, cursorAmong, type Newest, readNewestKeys, sortByKeys } from "./newest.ts";
-export { cutPage, formatCursor, maxPageBytes, measurePage, type PageQuery, parseCursor } from "./pages.ts";
-export { matchId, parseIdRange } from "./ids.ts";
-export { isDatabaseAway, isDatabaseFull, isUnstorable } from "./away.ts";
+export { omitUndefined } from "./omit-undefined.ts";
+export { countNewest, createCursorLookup, type NewestQuery, readNewestKeys, sortByKeys } from "./newest-rows.ts";
+export { toPage, formatCursor, maxPageBytes, countPageRows, type PageQuery, parseCursor } from "./pages.ts";
+export { createIdCondition, parseIdRange } from "./ids.ts";
+export { isDatabaseUnavailable, isDatabaseFull, isUnstorable } from "./database-errors.ts";
 export { Notifications } from "./notifications/index.ts";

@@ -7,7 +7,7 @@ import type pg from "pg";
 const migrationLock = 0x77_68_61_72;
 
 /** Brings a database to this version's schema. Done again it changes nothing. */
-export async function migrate(pool: pg.Pool): Promise<void> {
+export async function migrateDatabase(pool: pg.Pool): Promise<void> {
   const client = await pool.connect();
   try {
     // Another server's migration, or an index over a large table, may take longer than any ordinary statement.

@@ -44,7 +44,7 @@ function parseJson(text: string): unknown {
 }
 
 /** How many of these rows make a page: at least one, and no more than are asked for or fit. */
-export function measurePage(sizes: readonly number[], limit: number): number {
+export function countPageRows(sizes: readonly number[], limit: number): number {
   let bytes = 0;
   let count = 0;
   for (const size of sizes.slice(0, limit)) {
@@ -56,14 +56,14 @@ export function measurePage(sizes: readonly number[], limit: number): number {
 }
 
 /** Ends a page of rows of which one more than the limit was read, where there is one. */
-export function cutPage<T>(
+export function toPage<T>(
   rows: readonly T[],
   { limit, cursorAfter }: { limit: number; cursorAfter: (row: T) => Cursor },
 ): { rows: T[]; next_cursor?: string } {
   const sizes = rows.map((row) => Buffer.byteLength(JSON.stringify(row)));
-  const kept = rows.slice(0, measurePage(sizes, limit));
-  const last = kept.at(-1);
-  return kept.length < rows.length && last
-    ? { rows: kept, next_cursor: formatCursor(cursorAfter(last)) }
-    : { rows: kept };
+  const pageRows = rows.slice(0, countPageRows(sizes, limit));
+  const last = pageRows.at(-1);
+  return pageRows.length < rows.length && last
+    ? { rows: pageRows, next_cursor: formatCursor(cursorAfter(last)) }
+    : { rows: pageRows };
 }

@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { WharfError } from "@wharf/contract";
 import { and, asc, eq, isNull } from "drizzle-orm";
-import { type Database, defined, schema } from "../store/index.ts";
+import { type Database, omitUndefined, schema } from "../store/index.ts";
 
 const { boards } = schema;
 export type BoardRow = typeof boards.$inferSelect;
 
-const visibleTo = (ownerId: string) => and(eq(boards.owner_id, ownerId), isNull(boards.deleted_at));
+const isVisibleTo = (ownerId: string) => and(eq(boards.owner_id, ownerId), isNull(boards.deleted_at));
 
 /** The boards of one person. Another's board is not there for them. */
 export class Boards {
@@ -28,14 +28,14 @@ export class Boards {
   }
 
   list(ownerId: string): Promise<BoardRow[]> {
-    return this.#db.select().from(boards).where(visibleTo(ownerId)).orderBy(asc(boards.created_at));
+    return this.#db.select().from(boards).where(isVisibleTo(ownerId)).orderBy(asc(boards.created_at));
   }
 
   async get(ownerId: string, id: string): Promise<BoardRow> {
     const [row] = await this.#db
       .select()
       .from(boards)
-      .where(and(eq(boards.id, id), visibleTo(ownerId)));
+      .where(and(eq(boards.id, id), isVisibleTo(ownerId)));
     if (!row) throw new WharfError("not_found", { what: "board", id });
     return row;
   }
@@ -48,7 +48,7 @@ export class Boards {
     await this.get(ownerId, id);
     const [row] = await this.#db
       .update(boards)
-      .set({ ...defined(change), updated_at: new Date() })
+      .set({ ...omitUndefined(change), updated_at: new Date() })
       .where(eq(boards.id, id))
       .returning();
     return row!;

@@ -1,10 +1,10 @@
 import { and, eq, sql } from "drizzle-orm";
 import { type Database, parseIdRange, schema } from "../store/index.ts";
-import { visibleTo } from "./visible.ts";
+import { isVisibleTo } from "./visibility.ts";
 
 const { boards, tasks } = schema;
 
-export interface FoundTasks {
+export interface TaskMatches {
   /** By what was asked for. */
   readonly found: ReadonlyMap<string, { readonly id: string; readonly last_seq: number }>;
   readonly missing: readonly string[];
@@ -16,32 +16,32 @@ export interface FoundTasks {
  * Finds tasks on a person's boards by their ids, or by enough of the first letters, in one statement. A beginning of an id
  * is looked up as a range of ids, which the primary key answers.
  */
-export async function findTasks(db: Database, ownerId: string, ids: readonly string[]): Promise<FoundTasks> {
-  const ranges = [...new Set(ids)].flatMap((asked) => {
-    const range = parseIdRange(asked);
-    return range ? [{ asked, ...range }] : [];
+export async function findTasks(db: Database, ownerId: string, ids: readonly string[]): Promise<TaskMatches> {
+  const ranges = [...new Set(ids)].flatMap((requestedId) => {
+    const range = parseIdRange(requestedId);
+    return range ? [{ asked: requestedId, ...range }] : [];
   });
   const matches = new Map<string, { id: string; last_seq: number }[]>();
   if (ranges.length > 0) {
-    const column = (name: "asked" | "low" | "high") => sql.param(ranges.map((range) => range[name]));
-    const asked = sql`unnest(${column("asked")}::text[], ${column("low")}::uuid[], ${column("high")}::uuid[]) as range (asked, low, high)`;
+    const toColumn = (name: "asked" | "low" | "high") => sql.param(ranges.map((range) => range[name]));
+    const requestedRanges = sql`unnest(${toColumn("asked")}::text[], ${toColumn("low")}::uuid[], ${toColumn("high")}::uuid[]) as range (asked, low, high)`;
     const task = db
       .select({ id: tasks.id, last_seq: tasks.last_seq })
       .from(tasks)
       .innerJoin(boards, eq(boards.id, tasks.board_id))
-      .where(and(sql`${tasks.id} between range.low and range.high`, visibleTo(ownerId)))
+      .where(and(sql`${tasks.id} between range.low and range.high`, isVisibleTo(ownerId)))
       .limit(2)
       .as("task");
     const rows = await db
       .select({ asked: sql<string>`range.asked`, id: task.id, last_seq: task.last_seq })
-      .from(asked)
+      .from(requestedRanges)
       .crossJoinLateral(task);
     for (const { asked: id, ...row } of rows) matches.set(id, [...(matches.get(id) ?? []), row]);
   }
-  const count = (id: string) => matches.get(id)?.length ?? 0;
+  const countMatches = (id: string) => matches.get(id)?.length ?? 0;
   return {
     found: new Map([...matches].flatMap(([id, rows]) => (rows.length === 1 ? [[id, rows[0]!]] : []))),
-    missing: ids.filter((id) => count(id) === 0),
-    ambiguous: ids.filter((id) => count(id) > 1),
+    missing: ids.filter((id) => countMatches(id) === 0),
+    ambiguous: ids.filter((id) => countMatches(id) > 1),
   };
 }

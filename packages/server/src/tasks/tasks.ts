@@ -4,21 +4,21 @@ import { and, eq, getTableColumns, isNull, sql } from "drizzle-orm";
 import type { Log, LogWriter } from "../events/index.ts";
 import {
   countNewest,
-  cursorAmong,
-  cutPage,
+  createCursorLookup,
+  toPage,
   type Database,
-  defined,
+  omitUndefined,
   type Executor,
-  matchId,
-  type Newest,
+  createIdCondition,
+  type NewestQuery,
   type PageQuery,
   readNewestKeys,
   schema,
   sortByKeys,
 } from "../store/index.ts";
-import { type FoundTasks, findTasks } from "./find-many.ts";
+import { type TaskMatches, findTasks } from "./find-many.ts";
 import { taskTransitions } from "./states.ts";
-import { visibleTo } from "./visible.ts";
+import { isVisibleTo } from "./visibility.ts";
 
 const { boards, tasks } = schema;
 export type TaskRow = typeof tasks.$inferSelect;
@@ -39,7 +39,7 @@ interface TaskPage {
 }
 
 /** A list of tasks is not counted beyond this. */
-const maxCounted = 1_000;
+const maxCountedTasks = 1_000;
 
 /** Tasks on the boards of the person who asks, and the one way their state changes. */
 export class Tasks {
@@ -64,7 +64,7 @@ export class Tasks {
         interrupt_policy,
         metadata,
       };
-      await tx.insert(tasks).values({ ...defined(rest), ...values });
+      await tx.insert(tasks).values({ ...omitUndefined(rest), ...values });
       await append(id, [{ data: { kind: "state", entity: "task", to: "TODO" }, created_by: creatorId }]);
       return getTask(tx, id);
     });
@@ -74,30 +74,30 @@ export class Tasks {
   async list(ownerId: string, filter: TaskFilter): Promise<TaskPage> {
     const inState = filter.state ? sql`state = ${filter.state}` : sql`true`;
     const where = sql`deleted_at is null and ${inState}`;
-    const newest: Newest = { table: "tasks", where, ownerId, boardId: filter.board_id };
+    const newest: NewestQuery = { table: "tasks", where, ownerId, boardId: filter.board_id };
     const [keys, total] = await Promise.all([
       readNewestKeys(this.#db, newest, filter),
-      countNewest(this.#db, newest, maxCounted),
+      countNewest(this.#db, newest, maxCountedTasks),
     ]);
     const ids = keys.map(({ id }) => id);
     const rows = await this.#db
       .select(lockedColumns)
       .from(tasks)
       .where(sql`${tasks.id} = any(${sql.param(ids)}::uuid[])`);
-    const cut = { limit: filter.limit, cursorAfter: cursorAmong(keys) };
-    const { rows: page, ...end } = cutPage(sortByKeys(rows, keys), cut);
+    const cut = { limit: filter.limit, cursorAfter: createCursorLookup(keys) };
+    const { rows: page, ...end } = toPage(sortByKeys(rows, keys), cut);
     return { tasks: page, ...total, ...end };
   }
 
   /** By id, or by enough of its first letters to tell it from the others. */
   async find(ownerId: string, id: string): Promise<TaskRow> {
-    const matches = matchId(tasks.id, id);
+    const matches = createIdCondition(tasks.id, id);
     if (!matches) throw new WharfError("not_found", { what: "task", id });
     const rows = await this.#db
       .select()
       .from(tasks)
       .innerJoin(boards, eq(boards.id, tasks.board_id))
-      .where(and(matches, visibleTo(ownerId)))
+      .where(and(matches, isVisibleTo(ownerId)))
       .limit(2);
     if (rows.length > 1) throw new WharfError("ambiguous_id", { what: "task", id });
     if (!rows[0]) throw new WharfError("not_found", { what: "task", id });
@@ -105,13 +105,13 @@ export class Tasks {
   }
 
   /** As `find`, for many ids in one statement. */
-  findMany(ownerId: string, ids: readonly string[]): Promise<FoundTasks> {
+  findMany(ownerId: string, ids: readonly string[]): Promise<TaskMatches> {
     return findTasks(this.#db, ownerId, ids);
   }
 
   /** Changes the named fields and says in the log which they were. */
-  update(id: string, change: TaskUpdate, { by }: { by: string }): Promise<TaskRow> {
-    const fields = defined(change);
+  update(id: string, change: TaskUpdate, { by: actorId }: { by: string }): Promise<TaskRow> {
+    const fields = omitUndefined(change);
     return this.#log.write(async ({ tx, append }) => {
       await lockTask(tx, id);
       const names = Object.keys(fields).join(", ");
@@ -120,15 +120,15 @@ export class Tasks {
         .update(tasks)
         .set({ ...fields, updated_at: new Date() })
         .where(eq(tasks.id, id));
-      await append(id, [{ created_by: by, data: { kind: "notice", message: `The task was changed: ${names}.` } }]);
+      await append(id, [{ created_by: actorId, data: { kind: "notice", message: `The task was changed: ${names}.` } }]);
       return getTask(tx, id);
     });
   }
 
   /** Changes the state alone; a task whose state means that an agent works is moved by `runs`. */
-  move(id: string, to: TaskState, options: MoveOptions): Promise<TaskRow> {
+  move(id: string, targetState: TaskState, options: MoveOptions): Promise<TaskRow> {
     return this.#log.write(async (writer) => {
-      await moveTask(writer, await lockTask(writer.tx, id), to, options);
+      await moveTask(writer, await lockTask(writer.tx, id), targetState, options);
       return getTask(writer.tx, id);
     });
   }
@@ -160,27 +160,27 @@ export interface MoveOptions {
 export async function moveTask(
   writer: LogWriter,
   task: Pick<TaskRow, "id" | "state" | "started_at">,
-  to: TaskState,
-  { reason, by }: MoveOptions = {},
+  targetState: TaskState,
+  { reason, by: actorId }: MoveOptions = {},
 ): Promise<void> {
-  if (task.state === to) return;
-  if (!taskTransitions[task.state].includes(to))
-    throw new WharfError("conflict", { what: "task", from: task.state, to });
-  const now = new Date();
-  const ended = to === "COMPLETED" || to === "FAILED" || to === "CANCELLED";
+  if (task.state === targetState) return;
+  if (!taskTransitions[task.state].includes(targetState))
+    throw new WharfError("conflict", { what: "task", from: task.state, to: targetState });
+  const currentTime = new Date();
+  const ended = targetState === "COMPLETED" || targetState === "FAILED" || targetState === "CANCELLED";
   await writer.tx
     .update(tasks)
     .set({
-      state: to,
-      updated_at: now,
-      completed_at: ended ? now : null,
-      ...(to === "IN_PROGRESS" && !task.started_at && { started_at: now }),
+      state: targetState,
+      updated_at: currentTime,
+      completed_at: ended ? currentTime : null,
+      ...(targetState === "IN_PROGRESS" && !task.started_at && { started_at: currentTime }),
     })
     .where(eq(tasks.id, task.id));
   await writer.append(task.id, [
     {
-      data: { kind: "state", entity: "task", from: task.state, to, ...(reason && { reason }) },
-      ...(by && { created_by: by }),
+      data: { kind: "state", entity: "task", from: task.state, to: targetState, ...(reason && { reason }) },
+      ...(actorId && { created_by: actorId }),
     },
   ]);
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { containerRequest, type Making } from "./container-request.ts";
+import { createContainerRequest, type ContainerOptions } from "./container-request.ts";
 import { label } from "./names.ts";
 
 const spec = {
@@ -8,7 +8,7 @@ const spec = {
   limits: { cpu: 1.5, memoryBytes: 2 * 1024 ** 3, diskBytes: 10 * 1024 ** 3, processes: 100 },
   programs: ["wharf-agent"],
 };
-const making: Making = {
+const making: ContainerOptions = {
   server: "s-1",
   image: "wharf-runner:latest",
   path: "/opt/tools/bin:/usr/bin",
@@ -21,7 +21,7 @@ const making: Making = {
 
 // K-068 K-069 G-057
 test("a container has its tier's limits, and nothing it could get more with", () => {
-  const { HostConfig, User, Labels, name, StopTimeout } = containerRequest(spec, making);
+  const { HostConfig, User, Labels, name, StopTimeout } = createContainerRequest(spec, making);
   expect(StopTimeout).toBe(12);
   expect(name).toBe(`wharf-${spec.id}`);
   expect(User).toBe("1000:1000");
@@ -49,17 +49,18 @@ test("a container has its tier's limits, and nothing it could get more with", ()
 
 // K-078
 test("no key is in what the engine is told, and the image's own programs come first", () => {
-  const request = containerRequest(spec, making);
+  const request = createContainerRequest(spec, making);
   expect(JSON.stringify(request)).not.toContain(spec.wireKey);
   expect(request.Env).toContain("PATH=/opt/tools/bin:/usr/bin:/opt/wharf/bin:/opt/wharf/node/bin");
 });
 
 test("another container is made where anything it is made from has changed, and only then", () => {
-  const plan = (change: Partial<Making>) => containerRequest(spec, { ...making, ...change }).Labels?.[label.plan];
+  const plan = (change: Partial<ContainerOptions>) =>
+    createContainerRequest(spec, { ...making, ...change }).Labels?.[label.plan];
   expect(plan({})).toBe(plan({}));
   expect(new Set([plan({}), plan({ image: "other" }), plan({ wire: "exec" }), plan({ quota: true })]).size).toBe(4);
   const { wireFolder: _, kit: __, ...far } = making;
-  const mounts = containerRequest(spec, { ...far, wire: "exec" }).HostConfig?.Mounts ?? [];
+  const mounts = createContainerRequest(spec, { ...far, wire: "exec" }).HostConfig?.Mounts ?? [];
   expect(mounts.filter(({ Type }) => Type === "bind")).toEqual([]);
 });
 
@@ -70,8 +71,8 @@ test("of the host's credentials nothing is there by itself, and what is there is
     environment: { SSH_AUTH_SOCK: "/run/ssh-agent.sock" },
   };
   const [without, having] = [
-    containerRequest(spec, making),
-    containerRequest({ ...spec, credentials: ["ssh"] }, { ...making, credentials }),
+    createContainerRequest(spec, making),
+    createContainerRequest({ ...spec, credentials: ["ssh"] }, { ...making, credentials }),
   ];
   expect(JSON.stringify(without)).not.toMatch(/\.ssh|SSH_AUTH_SOCK/);
   expect(having.HostConfig?.Mounts?.at(-1)).toEqual({
@@ -86,5 +87,5 @@ test("of the host's credentials nothing is there by itself, and what is there is
 });
 
 test("an id that is no name of a container is refused", () => {
-  expect(() => containerRequest({ ...spec, id: "../x" }, making)).toThrow(/letters, digits/);
+  expect(() => createContainerRequest({ ...spec, id: "../x" }, making)).toThrow(/letters, digits/);
 });

@@ -1,32 +1,36 @@
 import { join } from "node:path";
 import type { ContainerCreateOptions } from "dockerode";
 import type { RunnerSpec } from "../backend.ts";
-import { inside } from "../shared/inside.ts";
+import { containerPaths } from "../shared/container-paths.ts";
 import { socketName } from "../shared/wire-listener.ts";
-import { containerName, label, labelsOf, planOf, volumeName } from "./names.ts";
-import type { WireWay } from "./options.ts";
+import { getContainerName, label, createLabels, getPlanHash, getVolumeName } from "./names.ts";
+import type { WireMode } from "./options.ts";
 
 /** Everyone inside is this user, the daemon and the agent alike, as in every other backend. */
-export const user = 1000;
+export const runnerUserId = 1000;
 /** Where a runner may write that is kept. */
-export const volumes = { workspace: inside.workspace, home: inside.home, state: inside.state } as const;
-export const socketPath = `${inside.wire}/${socketName}`;
+export const volumes = {
+  workspace: containerPaths.workspace,
+  home: containerPaths.home,
+  state: containerPaths.state,
+} as const;
+export const socketPath = `${containerPaths.wire}/${socketName}`;
 
 const logOptions = { "max-size": "1m", "max-file": "2" };
 const megabyte = 1024 ** 2;
 
 /** Things of this machine to be read inside, and where the programs there find them. */
-export interface ReadOnlyPart {
+export interface ReadOnlyMounts {
   readonly mounts: readonly { readonly source: string; readonly target: string }[];
   readonly environment: Readonly<Record<string, string>>;
 }
 
-export interface Making {
+export interface ContainerOptions {
   readonly server: string;
   readonly image: string;
   /** The image's own PATH: its programs come before the kit's. */
   readonly path: string;
-  readonly wire: WireWay;
+  readonly wire: WireMode;
   /** The folder with the socket, on this machine; with the wire `socket` only. */
   readonly wireFolder?: string;
   /** What of this machine the runner is run by, where it is not in the image. */
@@ -34,7 +38,7 @@ export interface Making {
   /** Whether volumes can be given a size. */
   readonly quota: boolean;
   /** Of the host's credentials, where the runner may have any. */
-  readonly credentials?: ReadOnlyPart;
+  readonly credentials?: ReadOnlyMounts;
   /** Between SIGTERM, with which the daemon ends in order, and SIGKILL. */
   readonly stopSeconds: number;
 }
@@ -43,16 +47,19 @@ export interface Making {
  * Everything the engine is told of a runner's container. No key is in it: what is here can be read by whoever may ask the
  * engine. The container has no network, no capability, nothing to write to but its volumes and memory, and cannot get more.
  */
-export function containerRequest(spec: RunnerSpec, making: Making): ContainerCreateOptions & { name: string } {
+export function createContainerRequest(
+  spec: RunnerSpec,
+  options: ContainerOptions,
+): ContainerCreateOptions & { name: string } {
   const { cpu, memoryBytes, processes } = spec.limits;
   const request = {
-    Image: making.image,
-    User: `${user}:${user}`,
+    Image: options.image,
+    User: `${runnerUserId}:${runnerUserId}`,
     Hostname: "runner",
     WorkingDir: "/",
-    Entrypoint: [inside.node, "--max-semi-space-size=2", `${inside.kit}/lib/wharf-daemon.mjs`],
+    Entrypoint: [containerPaths.node, "--max-semi-space-size=2", `${containerPaths.kit}/lib/wharf-daemon.mjs`],
     Cmd: [],
-    Env: Object.entries({ ...environment(spec.id, making.path), ...making.credentials?.environment }).map(
+    Env: Object.entries({ ...createEnvironment(spec.id, options.path), ...options.credentials?.environment }).map(
       ([name, value]) => `${name}=${value}`,
     ),
     AttachStdin: true,
@@ -61,7 +68,7 @@ export function containerRequest(spec: RunnerSpec, making: Making): ContainerCre
     Tty: false,
     Healthcheck: { Test: ["NONE"] },
     StopSignal: "SIGTERM",
-    StopTimeout: making.stopSeconds,
+    StopTimeout: options.stopSeconds,
     HostConfig: {
       Init: true,
       NetworkMode: "none",
@@ -81,51 +88,52 @@ export function containerRequest(spec: RunnerSpec, making: Making): ContainerCre
       Tmpfs: {
         "/tmp": `rw,exec,nosuid,nodev,size=${Math.floor(memoryBytes / 2)},mode=1777`,
         "/run": `rw,nosuid,nodev,noexec,size=${16 * megabyte},mode=755`,
-        ...(making.wire === "exec" && {
-          [inside.wire]: `rw,nosuid,nodev,noexec,size=${megabyte},mode=700,uid=${user},gid=${user}`,
+        ...(options.wire === "exec" && {
+          [containerPaths.wire]: `rw,nosuid,nodev,noexec,size=${megabyte},mode=700,uid=${runnerUserId},gid=${runnerUserId}`,
         }),
       },
       Mounts: [
-        ...Object.entries(volumes).map(([part, target]) => volume(spec, making, part, target)),
-        ...binds(making),
+        ...Object.entries(volumes).map(([part, target]) => createVolumeMount(spec, options, part, target)),
+        ...createBindMounts(options),
       ],
     },
   };
   const labels = {
-    ...labelsOf(making.server, spec.id, "container"),
-    [label.wire]: making.wire,
-    [label.credentials]: credentialsOf(spec),
+    ...createLabels(options.server, spec.id, "container"),
+    [label.wire]: options.wire,
+    [label.credentials]: formatCredentials(spec),
   };
-  return { ...request, name: containerName(spec.id), Labels: { ...labels, [label.plan]: planOf(request) } };
+  return { ...request, name: getContainerName(spec.id), Labels: { ...labels, [label.plan]: getPlanHash(request) } };
 }
 
-const volume = (spec: RunnerSpec, making: Making, part: string, target: string) => ({
+const createVolumeMount = (spec: RunnerSpec, options: ContainerOptions, part: string, target: string) => ({
   Type: "volume" as const,
-  Source: volumeName(spec.id, part),
+  Source: getVolumeName(spec.id, part),
   Target: target,
   VolumeOptions: {
     NoCopy: false,
-    Labels: labelsOf(making.server, spec.id, "volume"),
+    Labels: createLabels(options.server, spec.id, "volume"),
     DriverConfig: {
       Name: "local",
-      Options: making.quota ? { size: String(spec.limits.diskBytes) } : ({} as Record<string, string>),
+      Options: options.quota ? { size: String(spec.limits.diskBytes) } : ({} as Record<string, string>),
     },
   },
 });
 
 /** As the label says it. */
-export const credentialsOf = ({ credentials = [] }: Pick<RunnerSpec, "credentials">): string => credentials.join(" ");
+export const formatCredentials = ({ credentials = [] }: Pick<RunnerSpec, "credentials">): string =>
+  credentials.join(" ");
 
-function binds({ kit, wireFolder, credentials }: Making) {
+function createBindMounts({ kit, wireFolder, credentials }: ContainerOptions) {
   const mounts = [
     ...(kit
       ? [
-          { source: join(kit.folder, "bin"), target: `${inside.kit}/bin` },
-          { source: join(kit.folder, "lib"), target: `${inside.kit}/lib` },
-          { source: kit.node, target: inside.node },
+          { source: join(kit.folder, "bin"), target: `${containerPaths.kit}/bin` },
+          { source: join(kit.folder, "lib"), target: `${containerPaths.kit}/lib` },
+          { source: kit.node, target: containerPaths.node },
         ]
       : []),
-    ...(wireFolder === undefined ? [] : [{ source: wireFolder, target: inside.wire }]),
+    ...(wireFolder === undefined ? [] : [{ source: wireFolder, target: containerPaths.wire }]),
     ...(credentials?.mounts ?? []),
   ];
   return mounts.map(({ source, target }) => ({
@@ -136,10 +144,10 @@ function binds({ kit, wireFolder, credentials }: Making) {
   }));
 }
 
-function environment(id: string, path: string): Record<string, string> {
+function createEnvironment(id: string, path: string): Record<string, string> {
   return {
-    PATH: `${path}:${inside.kit}/bin:/opt/wharf/node/bin`,
-    HOME: inside.home,
+    PATH: `${path}:${containerPaths.kit}/bin:/opt/wharf/node/bin`,
+    HOME: containerPaths.home,
     USER: "wharf",
     LOGNAME: "wharf",
     SHELL: "/bin/sh",

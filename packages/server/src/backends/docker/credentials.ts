@@ -3,8 +3,8 @@ import { chmod, chown, mkdir, readFile, rm, stat, writeFile } from "node:fs/prom
 import { dirname, join } from "node:path";
 import { WharfError } from "@wharf/contract";
 import type { CredentialSources, CredentialUse, HostCredential } from "../shared/host-credential.ts";
-import { inside } from "../shared/inside.ts";
-import { type ReadOnlyPart, user } from "./container-request.ts";
+import { containerPaths } from "../shared/container-paths.ts";
+import { type ReadOnlyMounts, runnerUserId } from "./container-request.ts";
 
 interface CredentialFile {
   readonly path: string;
@@ -21,15 +21,15 @@ const files: Record<Exclude<HostCredential, "ssh-agent">, readonly CredentialFil
     { path: ".ssh/known_hosts", mode: 0o644 },
   ],
 };
-const largest = 1024 ** 2; // bytes
+const maxFileBytes = 1024 ** 2; // bytes
 const agentSocket = "/run/ssh-agent.sock";
 
 /** What a container is made with, so that its runner has what it may have. */
-export interface Credentials extends ReadOnlyPart {
+export interface CredentialMounts extends ReadOnlyMounts {
   readonly use: CredentialUse;
 }
 
-const none: Credentials = { mounts: [], environment: {}, use: { given: [], missing: [] } };
+const noCredentials: CredentialMounts = { mounts: [], environment: {}, use: { given: [], missing: [] } };
 
 /**
  * The credentials of this machine that runners are given: copies, made each time a runner is started and removed when it
@@ -46,17 +46,17 @@ export class HostCredentials {
   }
 
   /** Copies what is asked for and tells of it before anybody gets it: where that fails, nobody does. */
-  async lend(
+  async provide(
     id: string,
-    asked: readonly HostCredential[],
+    requested: readonly HostCredential[],
     onUse: ((use: CredentialUse) => Promise<void>) | undefined,
-  ): Promise<Credentials> {
+  ): Promise<CredentialMounts> {
     await this.remove(id);
-    if (asked.length === 0) return none;
+    if (requested.length === 0) return noCredentials;
     try {
-      const lent = await this.#copy(id, asked);
-      await onUse?.(lent.use);
-      return lent;
+      const mounts = await this.#copyCredentials(id, requested);
+      await onUse?.(mounts.use);
+      return mounts;
     } catch (error) {
       await this.remove(id);
       throw error;
@@ -64,116 +64,123 @@ export class HostCredentials {
   }
 
   async remove(id: string): Promise<void> {
-    await rm(this.#folderOf(id), { recursive: true, force: true });
+    await rm(this.#getFolder(id), { recursive: true, force: true });
   }
 
-  async #copy(id: string, asked: readonly HostCredential[]): Promise<Credentials> {
+  async #copyCredentials(id: string, requested: readonly HostCredential[]): Promise<CredentialMounts> {
     const sources = this.#sources;
-    if (!sources) throw new WharfError("config_invalid", { name: setting, reason: "this server gives none away" });
-    const given: string[] = [];
-    const missing: string[] = [];
+    if (!sources) throw new WharfError("config_invalid", { name: settingName, reason: "this server gives none away" });
+    const provided: string[] = [];
+    const unavailable: string[] = [];
     const mounts = new Map<string, string>();
     const environment: Record<string, string> = {};
-    const folder = this.#folderOf(id);
-    await makePrivate(folder);
-    for (const one of asked) {
+    const folder = this.#getFolder(id);
+    await createPrivateFolder(folder);
+    for (const one of requested) {
       if (one === "ssh-agent") {
-        const lack = await agentLack(sources.sshAgent);
-        if (lack === undefined) given.push("the ssh agent");
-        else missing.push(`the ssh agent (${lack})`);
-        if (lack !== undefined || sources.sshAgent === undefined) continue;
+        const problem = await getAgentProblem(sources.sshAgent);
+        if (problem === undefined) provided.push("the ssh agent");
+        else unavailable.push(`the ssh agent (${problem})`);
+        if (problem !== undefined || sources.sshAgent === undefined) continue;
         mounts.set(agentSocket, sources.sshAgent);
         environment["SSH_AUTH_SOCK"] = agentSocket;
         continue;
       }
       for (const { path, mode } of files[one]) {
-        const lack = await copyFile(join(sources.home, path), { to: join(folder, path), mode });
-        if (lack !== undefined) {
-          missing.push(`~/${path} (${lack})`);
+        const problem = await copyFile(join(sources.home, path), { destination: join(folder, path), mode });
+        if (problem !== undefined) {
+          unavailable.push(`~/${path} (${problem})`);
           continue;
         }
-        given.push(`~/${path}`);
+        provided.push(`~/${path}`);
         // A folder is mounted whole: what would have to be made for its files would belong to root.
         const mounted = dirname(path) === "." ? path : dirname(path);
-        mounts.set(join(inside.home, mounted), join(folder, mounted));
+        mounts.set(join(containerPaths.home, mounted), join(folder, mounted));
       }
     }
     return {
       mounts: [...mounts].map(([target, source]) => ({ source, target })),
       environment,
-      use: { given, missing },
+      use: { given: provided, missing: unavailable },
     };
   }
 
   /** No runner's id has a dot in it. */
-  #folderOf(id: string): string {
+  #getFolder(id: string): string {
     return join(this.#folder, `${id}.credentials`);
   }
 }
 
-const setting = "WHARF_HOST_CREDENTIALS";
+const settingName = "WHARF_HOST_CREDENTIALS";
 
 /** What stands in the way of giving anybody anything, found out when the server starts. */
-export function requireLendable({
+export function requireCredentialSupport({
   sharesMachine,
   remapsUsers,
 }: {
   sharesMachine: boolean;
   remapsUsers: boolean;
 }): void {
-  const refuse = (reason: string) => new WharfError("config_invalid", { name: setting, reason });
+  const createConfigError = (reason: string) => new WharfError("config_invalid", { name: settingName, reason });
   if (!sharesMachine)
-    throw refuse("the engine is not on this machine, so its runners cannot be given anything of it; leave it empty");
-  if (remapsUsers) throw refuse("the engine gives its containers users of their own, who may not read your files");
+    throw createConfigError(
+      "the engine is not on this machine, so its runners cannot be given anything of it; leave it empty",
+    );
+  if (remapsUsers)
+    throw createConfigError("the engine gives its containers users of their own, who may not read your files");
   const server = process.getuid?.();
-  if (server !== 0 && server !== user)
-    throw refuse(
-      `runners are user ${user}, and a server that is user ${server} cannot give a file to them; run it as ${user}`,
+  if (server !== 0 && server !== runnerUserId)
+    throw createConfigError(
+      `runners are user ${runnerUserId}, and a server that is user ${server} cannot give a file to them; run it as ${runnerUserId}`,
     );
 }
 
 /** Why it could not be copied, or nothing. */
-async function copyFile(from: string, { to, mode }: { to: string; mode: number }): Promise<string | undefined> {
+async function copyFile(
+  source: string,
+  { destination, mode }: { destination: string; mode: number },
+): Promise<string | undefined> {
   let content: Buffer;
   try {
-    const found = await stat(from);
-    if (!found.isFile()) return "it is no file";
-    if (found.size > largest) return "it is too large";
-    content = await readFile(from);
+    const stats = await stat(source);
+    if (!stats.isFile()) return "it is no file";
+    if (stats.size > maxFileBytes) return "it is too large";
+    content = await readFile(source);
   } catch (error) {
-    return lackOf(error);
+    return formatReadError(error);
   }
-  await makePrivate(dirname(to));
-  await writeFile(to, content, { mode: 0o600, flag: "wx" });
-  await giveToRunner(to, mode);
+  await createPrivateFolder(dirname(destination));
+  await writeFile(destination, content, { mode: 0o600, flag: "wx" });
+  await setRunnerOwner(destination, mode);
   return undefined;
 }
 
 /** An agent answers nobody but its own user, whatever its socket's mode. */
-async function agentLack(socket: string | undefined): Promise<string | undefined> {
+async function getAgentProblem(socket: string | undefined): Promise<string | undefined> {
   if (socket === undefined) return "SSH_AUTH_SOCK is not set";
-  let found: Stats;
+  let stats: Stats;
   try {
-    found = await stat(socket);
+    stats = await stat(socket);
   } catch (error) {
-    return lackOf(error);
+    return formatReadError(error);
   }
-  if (!found.isSocket()) return "SSH_AUTH_SOCK names no socket";
-  if (found.uid !== user) return `it is user ${found.uid}'s and answers nobody else; runners are user ${user}`;
+  if (!stats.isSocket()) return "SSH_AUTH_SOCK names no socket";
+  if (stats.uid !== runnerUserId)
+    return `it is user ${stats.uid}'s and answers nobody else; runners are user ${runnerUserId}`;
   return undefined;
 }
 
-async function makePrivate(folder: string): Promise<void> {
+async function createPrivateFolder(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  await giveToRunner(folder, 0o700);
+  await setRunnerOwner(folder, 0o700);
 }
 
-async function giveToRunner(path: string, mode: number): Promise<void> {
+async function setRunnerOwner(path: string, mode: number): Promise<void> {
   await chmod(path, mode);
-  await chown(path, user, user);
+  await chown(path, runnerUserId, runnerUserId);
 }
 
-const lackOf = (error: unknown): string => {
+const formatReadError = (error: unknown): string => {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   if (code === "ENOENT" || code === "ENOTDIR") return "not there";
   return `it cannot be read: ${String(code ?? error)}`;

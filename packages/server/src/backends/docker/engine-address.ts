@@ -14,19 +14,19 @@ export interface EngineAddress {
   readonly sshAgent?: string | undefined;
 }
 
-const usualSocket = "/var/run/docker.sock";
+const defaultSocket = "/var/run/docker.sock";
 const tlsPort = "2376";
 
-export const hostOf = ({ host }: EngineAddress): string => host ?? `unix://${usualSocket}`;
+export const getHost = ({ host }: EngineAddress): string => host ?? `unix://${defaultSocket}`;
 
 /** In the client's words. Everything is named, as what is not it would read from the environment itself. */
-export function clientOptions(address: EngineAddress): Dockerode.DockerOptions {
-  const host = hostOf(address);
-  if (host.startsWith("unix://")) return { ...nothing, socketPath: host.slice("unix://".length) || usualSocket };
+export function toClientOptions(address: EngineAddress): Dockerode.DockerOptions {
+  const host = getHost(address);
+  if (host.startsWith("unix://")) return { ...emptyOptions, socketPath: host.slice("unix://".length) || defaultSocket };
   const url = URL.canParse(host) ? new URL(host) : undefined;
   if (url?.protocol === "ssh:") {
     return {
-      ...nothing,
+      ...emptyOptions,
       protocol: "ssh",
       host: url.hostname,
       port: url.port || 22,
@@ -40,17 +40,17 @@ export function clientOptions(address: EngineAddress): Dockerode.DockerOptions {
   }
   const isTls = address.tls === true || url.protocol === "https:" || url.port === tlsPort;
   return {
-    ...nothing,
+    ...emptyOptions,
     protocol: isTls ? "https" : "http",
     host: url.hostname,
     port: url.port || (isTls ? tlsPort : "2375"),
-    ...(isTls && address.certificates !== undefined && certificatesIn(address.certificates)),
+    ...(isTls && address.certificates !== undefined && readCertificates(address.certificates)),
   };
 }
 
-const nothing = { socketPath: undefined, host: undefined, port: undefined, username: undefined };
+const emptyOptions = { socketPath: undefined, host: undefined, port: undefined, username: undefined };
 
-function certificatesIn(folder: string): Pick<Dockerode.DockerOptions, "ca" | "cert" | "key"> {
+function readCertificates(folder: string): Pick<Dockerode.DockerOptions, "ca" | "cert" | "key"> {
   try {
     const read = (name: string) => readFileSync(join(folder, name), "utf8");
     return { ca: read("ca.pem"), cert: read("cert.pem"), key: read("key.pem") };

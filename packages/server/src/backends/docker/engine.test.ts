@@ -4,7 +4,7 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { explained } from "./engine-errors.ts";
+import { toWharfError } from "./engine-errors.ts";
 import { createDockerBackend } from "./index.ts";
 
 let folder: string;
@@ -73,7 +73,7 @@ test("no engine, one that is not started and one whose address is none are told 
   await expect(open({ host: "tcp://127.0.0.1:1" })).rejects.toMatchObject({ code: "engine_unreachable" });
   await expect(open({ host: "docker.example" })).rejects.toMatchObject({ code: "config_invalid" });
   const forbidden = Object.assign(new Error("connect EACCES /var/run/docker.sock"), { code: "EACCES" });
-  expect(explained(forbidden, "unix:///var/run/docker.sock")).toMatchObject({
+  expect(toWharfError(forbidden, "unix:///var/run/docker.sock")).toMatchObject({
     code: "engine_forbidden",
     next: expect.stringContaining("group `docker`"),
   });

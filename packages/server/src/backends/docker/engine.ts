@@ -1,12 +1,12 @@
 import { WharfError } from "@wharf/contract";
 import Dockerode from "dockerode";
-import { clientOptions, type EngineAddress, hostOf } from "./engine-address.ts";
-import { explained, statusOf } from "./engine-errors.ts";
+import { toClientOptions, type EngineAddress, getHost } from "./engine-address.ts";
+import { toWharfError, getStatus } from "./engine-errors.ts";
 
 /** How long the engine may take for what is not a pull. A busy one makes a container in 300 ms. */
-const patience = 60_000; // ms
+const requestTimeoutMs = 60_000; // ms
 
-type Work<T> = (docker: Dockerode, abortSignal: AbortSignal) => Promise<T>;
+type EngineCall<T> = (docker: Dockerode, abortSignal: AbortSignal) => Promise<T>;
 
 /** The engine and how it is asked: every call ends in its time, and every failure is one of the catalogue. */
 export class Engine {
@@ -14,8 +14,8 @@ export class Engine {
   readonly docker: Dockerode;
 
   constructor(address: EngineAddress) {
-    this.address = hostOf(address);
-    this.docker = new Dockerode(clientOptions(address));
+    this.address = getHost(address);
+    this.docker = new Dockerode(toClientOptions(address));
   }
 
   /** Whether its socket is a file of this machine. */
@@ -23,11 +23,11 @@ export class Engine {
     return this.address.startsWith("unix://");
   }
 
-  async ask<T>(work: Work<T>, options: { ms?: number; signal?: AbortSignal | undefined } = {}): Promise<T> {
-    const { ms = patience, signal } = options;
-    const late = new AbortController();
-    const timer = setTimeout(() => late.abort(), ms);
-    const either = signal ? AbortSignal.any([late.signal, signal]) : late.signal;
+  async call<T>(work: EngineCall<T>, options: { ms?: number; signal?: AbortSignal | undefined } = {}): Promise<T> {
+    const { ms = requestTimeoutMs, signal } = options;
+    const timeout = new AbortController();
+    const timer = setTimeout(() => timeout.abort(), ms);
+    const either = signal ? AbortSignal.any([timeout.signal, signal]) : timeout.signal;
     const ended = Promise.withResolvers<never>();
     const onAbort = () => ended.reject(either.reason);
     either.addEventListener("abort", onAbort, { once: true });
@@ -37,8 +37,8 @@ export class Engine {
       return await Promise.race([work(this.docker, either), ended.promise]);
     } catch (error) {
       signal?.throwIfAborted();
-      if (late.signal.aborted) throw this.#silent(ms);
-      throw explained(error, this.address);
+      if (timeout.signal.aborted) throw this.#createTimeoutError(ms);
+      throw toWharfError(error, this.address);
     } finally {
       clearTimeout(timer);
       either.removeEventListener("abort", onAbort);
@@ -46,26 +46,26 @@ export class Engine {
   }
 
   /** The answer, or nothing where the engine says that there is no such thing. */
-  async find<T>(work: Work<T>, options: { signal?: AbortSignal | undefined } = {}): Promise<T | undefined> {
-    return this.unless([404], work, options);
+  async find<T>(work: EngineCall<T>, options: { signal?: AbortSignal | undefined } = {}): Promise<T | undefined> {
+    return this.callIgnoring([404], work, options);
   }
 
   /** The answer, or nothing where the engine answers with one of the statuses. */
-  async unless<T>(
+  async callIgnoring<T>(
     statuses: readonly number[],
-    work: Work<T>,
+    work: EngineCall<T>,
     options: { ms?: number; signal?: AbortSignal | undefined } = {},
   ): Promise<T | undefined> {
     try {
-      return await this.ask(work, options);
+      return await this.call(work, options);
     } catch (error) {
-      const status = error instanceof WharfError ? statusOf(error.cause) : undefined;
+      const status = error instanceof WharfError ? getStatus(error.cause) : undefined;
       if (status !== undefined && statuses.includes(status)) return undefined;
       throw error;
     }
   }
 
-  #silent(ms: number): WharfError {
+  #createTimeoutError(ms: number): WharfError {
     const reason = `it gave no answer within ${ms / 1000} s`;
     return new WharfError("engine_unreachable", { engine: "Docker", address: this.address, reason });
   }

@@ -32,7 +32,7 @@ test("only the program's output is the wire, however the engine cuts it; what it
   transport.push(null);
   wire.write("to the program");
   expect(String(await buffer(wire))).toBe("one two");
-  expect(wire.words).toBe("a complaint");
+  expect(wire.errorOutput).toBe("a complaint");
   expect(String(Buffer.concat(got))).toBe("to the program");
 });
 
@@ -41,15 +41,15 @@ test("it waits for the program's first byte, and tells where none came", async (
   const lively = engine();
   const first = new ExecWire(lively.transport);
   setTimeout(() => lively.transport.push(frame(1, "x")), 20);
-  expect(await first.begun(signal)).toBe(true);
+  expect(await first.waitForFirstByte(signal)).toBe(true);
   const silent = engine();
   const second = new ExecWire(silent.transport);
   silent.transport.push(frame(2, "no daemon"));
   silent.transport.push(null);
-  expect(await second.begun(signal)).toBe(false);
-  expect(second.words).toBe("no daemon");
+  expect(await second.waitForFirstByte(signal)).toBe(false);
+  expect(second.errorOutput).toBe("no daemon");
   const third = new ExecWire(engine().transport);
-  await expect(third.begun(AbortSignal.abort(new Error("late")))).rejects.toThrow("late");
+  await expect(third.waitForFirstByte(AbortSignal.abort(new Error("late")))).rejects.toThrow("late");
 });
 
 test("bytes that nobody reads wait with the engine", async () => {

@@ -3,9 +3,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 /** The engine puts this before each piece of what a program without a terminal prints: which stream, and how many bytes. */
 const headerBytes = 8;
-const Stream = { output: 1, errors: 2 } as const;
+const streams = { output: 1, errors: 2 } as const;
 /** How much of what the program said of its trouble is kept. */
-const wordsKept = 400; // characters
+const maxErrorCharacters = 400; // characters
 
 /**
  * A program's standard input and output as one byte stream, out of the connection the engine took over for it. What it
@@ -15,27 +15,27 @@ export class ExecWire extends Duplex {
   readonly #transport: Duplex;
   readonly #header = Buffer.alloc(headerBytes);
   #headerRead = 0;
-  #left = 0;
+  #remaining = 0;
   #stream = 0;
-  #words = "";
-  #isOver = false;
+  #errorOutput = "";
+  #isEnded = false;
 
   constructor(transport: Duplex) {
     super();
     this.#transport = transport;
-    transport.on("data", (chunk: Buffer) => this.#take(chunk));
+    transport.on("data", (chunk: Buffer) => this.#handleChunk(chunk));
     transport.on("error", (error) => this.destroy(error));
-    transport.on("end", () => this.#over());
-    transport.on("close", () => this.#over());
+    transport.on("end", () => this.#endStream());
+    transport.on("close", () => this.#endStream());
   }
 
   /** What the program said of its trouble. */
-  get words(): string {
-    return this.#words.replaceAll(/\p{Cc}+/gu, " ").trim();
+  get errorOutput(): string {
+    return this.#errorOutput.replaceAll(/\p{Cc}+/gu, " ").trim();
   }
 
   /** Resolves with true once the program has let the first byte through, and with false where it ended without one. */
-  async begun(signal: AbortSignal | undefined): Promise<boolean> {
+  async waitForFirstByte(signal: AbortSignal | undefined): Promise<boolean> {
     while (this.readableLength === 0) {
       if (this.destroyed || this.readableEnded || this.#transport.readableEnded) return false;
       await sleep(2, undefined, { ...(signal && { signal }) }).catch(() => signal?.throwIfAborted());
@@ -47,65 +47,65 @@ export class ExecWire extends Duplex {
     this.#transport.resume();
   }
 
-  override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    this.#transport.write(chunk, done);
+  override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
+    this.#transport.write(chunk, callback);
   }
 
-  override _writev(pieces: { chunk: Buffer }[], done: (error?: Error | null) => void): void {
+  override _writev(pieces: { chunk: Buffer }[], callback: (error?: Error | null) => void): void {
     this.#transport.cork();
     for (const [index, { chunk }] of pieces.entries()) {
       if (index < pieces.length - 1) this.#transport.write(chunk);
-      else this.#transport.write(chunk, done);
+      else this.#transport.write(chunk, callback);
     }
     this.#transport.uncork();
   }
 
-  override _final(done: (error?: Error | null) => void): void {
+  override _final(callback: (error?: Error | null) => void): void {
     if (!this.#transport.destroyed) this.#transport.end();
-    done();
+    callback();
   }
 
-  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     this.#transport.destroy();
-    done(error);
+    callback(error);
   }
 
   /** What came is still there to be read; then both directions are over. */
-  #over(): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
+  #endStream(): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
     this.push(null);
     this.end();
   }
 
-  #take(chunk: Buffer): void {
-    let at = 0;
-    let wanted = true;
-    while (at < chunk.length) {
-      if (this.#left === 0) {
-        at = this.#readHeader(chunk, at);
-        if (at < 0) return;
+  #handleChunk(chunk: Buffer): void {
+    let offset = 0;
+    let hasRoom = true;
+    while (offset < chunk.length) {
+      if (this.#remaining === 0) {
+        offset = this.#readHeader(chunk, offset);
+        if (offset < 0) return;
         continue;
       }
-      const piece = chunk.subarray(at, at + this.#left);
-      at += piece.length;
-      this.#left -= piece.length;
-      if (this.#stream === Stream.output) wanted = this.push(piece) && wanted;
-      else this.#words = (this.#words + piece.toString("utf8")).slice(-wordsKept);
+      const piece = chunk.subarray(offset, offset + this.#remaining);
+      offset += piece.length;
+      this.#remaining -= piece.length;
+      if (this.#stream === streams.output) hasRoom = this.push(piece) && hasRoom;
+      else this.#errorOutput = (this.#errorOutput + piece.toString("utf8")).slice(-maxErrorCharacters);
     }
-    if (!wanted) this.#transport.pause();
+    if (!hasRoom) this.#transport.pause();
   }
 
   /** Where the bytes behind the header begin, or -1 where it is none. */
-  #readHeader(chunk: Buffer, at: number): number {
-    const piece = chunk.subarray(at, at + headerBytes - this.#headerRead);
+  #readHeader(chunk: Buffer, offset: number): number {
+    const piece = chunk.subarray(offset, offset + headerBytes - this.#headerRead);
     this.#header.set(piece, this.#headerRead);
     this.#headerRead += piece.length;
-    if (this.#headerRead < headerBytes) return at + piece.length;
+    if (this.#headerRead < headerBytes) return offset + piece.length;
     this.#headerRead = 0;
     this.#stream = this.#header[0] ?? 0;
-    this.#left = this.#header.readUInt32BE(4);
-    if (this.#stream === Stream.output || this.#stream === Stream.errors) return at + piece.length;
+    this.#remaining = this.#header.readUInt32BE(4);
+    if (this.#stream === streams.output || this.#stream === streams.errors) return offset + piece.length;
     this.destroy(new Error("the engine's stream is not what a program printed"));
     return -1;
   }

@@ -5,17 +5,17 @@ import type { ImageInspectInfo } from "dockerode";
 import { z } from "zod";
 import type { Log } from "../shared/log.ts";
 import type { Engine } from "./engine.ts";
-import { isAway, wordsOf } from "./engine-errors.ts";
+import { isEngineUnreachable, formatEngineError } from "./engine-errors.ts";
 import { imageLabel } from "./names.ts";
 
 /** An image of some gigabytes over a slow line. */
-const pullTime = 30 * 60_000; // ms
+const pullTimeoutMs = 30 * 60_000; // ms
 /** How often the log tells how far a pull is. */
-const toldEvery = 5_000; // ms
+const progressIntervalMs = 5_000; // ms
 /** Images of this name are built from `deploy/images`: no registry has them, and whoever took the name there is not asked. */
-const builtHere = /^wharf-[a-z0-9-]+(:[\w.-]+)?$/;
+const localImagePattern = /^wharf-[a-z0-9-]+(:[\w.-]+)?$/;
 /** Programs of the kit, which is in every runner. */
-const ofTheKit = /^wharf-/;
+const bundledProgramPattern = /^wharf-/;
 
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -36,26 +36,26 @@ export class Images {
 
   /** The image, pulled where it is not there yet. */
   async ensure(name: string, signal?: AbortSignal): Promise<Image> {
-    const there = await this.#inspect(name);
-    if (there) return imageOf(there);
+    const existing = await this.#inspect(name);
+    if (existing) return toImage(existing);
     await this.#pull(name, signal);
     const pulled = await this.#inspect(name);
-    if (pulled) return imageOf(pulled);
-    throw missing(name, "it was pulled and is not there");
+    if (pulled) return toImage(pulled);
+    throw createMissingError(name, "it was pulled and is not there");
   }
 
   /** Whether the engine has the image. One that it lacks and cannot pull is an error. */
-  async isThere(name: string): Promise<boolean> {
+  async isPresent(name: string): Promise<boolean> {
     if (await this.#inspect(name)) return true;
-    if (builtHere.test(name)) throw missing(name, "it is not built yet");
+    if (localImagePattern.test(name)) throw createMissingError(name, "it is not built yet");
     return false;
   }
 
   /** Why a program is not in the image, or nothing where it is, or where the image does not tell. */
-  async lacks(name: string, program: string): Promise<string | undefined> {
-    if (ofTheKit.test(program)) return undefined;
+  async getMissingReason(name: string, program: string): Promise<string | undefined> {
+    if (bundledProgramPattern.test(program)) return undefined;
     const image = await this.#inspect(name);
-    if (!image) return builtHere.test(name) ? `the image ${name} is not built yet` : undefined;
+    if (!image) return localImagePattern.test(name) ? `the image ${name} is not built yet` : undefined;
     const programs = image.Config.Labels?.[imageLabel.programs]?.split(/\s+/);
     if (programs === undefined || programs.includes(program)) return undefined;
     return `the image ${name} does not hold '${program}'`;
@@ -67,8 +67,8 @@ export class Images {
 
   /** Asked for by several at once it is pulled once; who waits no longer leaves it to go on. */
   async #pull(name: string, signal: AbortSignal | undefined): Promise<void> {
-    if (builtHere.test(name)) throw missing(name, "it is built, not pulled");
-    const pulling = this.#pulls.get(name) ?? this.#pullNow(name).finally(() => this.#pulls.delete(name));
+    if (localImagePattern.test(name)) throw createMissingError(name, "it is built, not pulled");
+    const pulling = this.#pulls.get(name) ?? this.#pullImage(name).finally(() => this.#pulls.delete(name));
     this.#pulls.set(name, pulling);
     pulling.catch(() => undefined);
     if (!signal) return pulling;
@@ -78,38 +78,38 @@ export class Images {
     await Promise.race([pulling, promise]).finally(() => signal.removeEventListener("abort", onAbort));
   }
 
-  async #pullNow(name: string): Promise<void> {
+  async #pullImage(name: string): Promise<void> {
     this.#log?.info({ image: name }, "an image is pulled");
     // Without a tag the engine would pull all there are.
     const reference = /[:@][^/]*$/.test(name) ? name : `${name}:latest`;
     try {
-      const answer = await this.#engine.ask((docker) => docker.pull(reference), { ms: pullTime });
-      await this.#follow(name, Readable.from(answer));
+      const answer = await this.#engine.call((docker) => docker.pull(reference), { ms: pullTimeoutMs });
+      await this.#logProgress(name, Readable.from(answer));
     } catch (error) {
-      if (isAway(error) || (error instanceof WharfError && error.code === "disk_full")) throw error;
-      throw missing(name, `pulling it failed: ${wordsOf(error)}`, error);
+      if (isEngineUnreachable(error) || (error instanceof WharfError && error.code === "disk_full")) throw error;
+      throw createMissingError(name, `pulling it failed: ${formatEngineError(error)}`, error);
     }
     this.#log?.info({ image: name }, "an image was pulled");
   }
 
-  async #follow(name: string, answer: Readable): Promise<void> {
+  async #logProgress(name: string, answer: Readable): Promise<void> {
     const layers = new Map<string, { current: number; total: number }>();
-    let told = performance.now();
+    let reportedAt = performance.now();
     for await (const line of createInterface({ input: answer })) {
-      const step = Step.safeParse(parsed(line)).data;
+      const step = Step.safeParse(parseJson(line)).data;
       if (step?.error) throw new Error(step.error);
       const { current, total } = step?.progressDetail ?? {};
       if (step?.id && current !== undefined && total !== undefined) layers.set(step.id, { current, total });
-      if (performance.now() - told < toldEvery) continue;
-      told = performance.now();
-      this.#log?.info({ image: name, percent: percentOf([...layers.values()]) }, "an image is being pulled");
+      if (performance.now() - reportedAt < progressIntervalMs) continue;
+      reportedAt = performance.now();
+      this.#log?.info({ image: name, percent: getPercent([...layers.values()]) }, "an image is being pulled");
     }
   }
 }
 
-function percentOf(layers: readonly { current: number; total: number }[]): number {
-  const sum = (key: "current" | "total") => layers.reduce((all, layer) => all + layer[key], 0);
-  return Math.floor((100 * sum("current")) / Math.max(1, sum("total")));
+function getPercent(layers: readonly { current: number; total: number }[]): number {
+  const getTotal = (key: "current" | "total") => layers.reduce((all, layer) => all + layer[key], 0);
+  return Math.floor((100 * getTotal("current")) / Math.max(1, getTotal("total")));
 }
 
 const Step = z.object({
@@ -118,7 +118,7 @@ const Step = z.object({
   progressDetail: z.object({ current: z.number().optional(), total: z.number().optional() }).optional(),
 });
 
-function parsed(line: string): unknown {
+function parseJson(line: string): unknown {
   try {
     return JSON.parse(line);
   } catch {
@@ -126,13 +126,13 @@ function parsed(line: string): unknown {
   }
 }
 
-const imageOf = ({ Id, Config }: ImageInspectInfo): Image => ({
+const toImage = ({ Id, Config }: ImageInspectInfo): Image => ({
   id: Id,
   path: Config.Env?.find((one) => one.startsWith("PATH="))?.slice("PATH=".length) ?? defaultPath,
 });
 
-function missing(image: string, reason: string, cause?: unknown): WharfError {
-  const remedy = builtHere.test(image)
+function createMissingError(image: string, reason: string, cause?: unknown): WharfError {
+  const remedy = localImagePattern.test(image)
     ? "Build it: `deploy/images/build` in a checkout, or `npm run engines` where no registry can be reached. Or name another in WHARF_RUNNER_IMAGE."
     : `Try \`docker pull ${image}\` on the engine's machine (with \`docker login\` where the registry wants one), or correct the image's name.`;
   return new WharfError("image_missing", { image, reason, remedy }, { cause });

@@ -1,5 +1,5 @@
 import type { Backend } from "../backend.ts";
-import type { DockerBackendOptions, EngineToExamine } from "./options.ts";
+import type { DockerBackendOptions, EngineOptions } from "./options.ts";
 
 export type { DockerBackendOptions } from "./options.ts";
 
@@ -10,7 +10,7 @@ export async function createDockerBackend(options: DockerBackendOptions): Promis
 }
 
 /** Says in a line what the engine is; fails with what is wrong with it. */
-export async function describeDocker(options: EngineToExamine & { readonly image: string }): Promise<string> {
-  const { describe } = await import("./describe.ts");
+export async function describeDocker(options: EngineOptions & { readonly image: string }): Promise<string> {
+  const { describeEngine: describe } = await import("./describe-engine.ts");
   return describe(options);
 }

@@ -25,7 +25,7 @@ export const imageLabel = {
   programs: "wharf.programs",
 } as const;
 
-export function containerName(id: string): string {
+export function getContainerName(id: string): string {
   if (!/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/.test(id)) {
     throw new WharfError("bad_request", {
       issues: [{ path: "runner_id", message: "must be 1 to 64 letters, digits, - or _" }],
@@ -34,11 +34,11 @@ export function containerName(id: string): string {
   return `wharf-${id}`;
 }
 
-export const volumeName = (id: string, part: string): string => `${containerName(id)}-${part}`;
+export const getVolumeName = (id: string, part: string): string => `${getContainerName(id)}-${part}`;
 
-export function labelsOf(server: string, id: string, part: string): Record<string, string> {
+export function createLabels(server: string, id: string, part: string): Record<string, string> {
   return { [label.server]: server, [label.runner]: id, [label.part]: part };
 }
 
-export const planOf = (request: unknown): string =>
+export const getPlanHash = (request: unknown): string =>
   createHash("sha256").update(JSON.stringify(request)).digest("hex").slice(0, 16);

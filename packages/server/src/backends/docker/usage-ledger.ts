@@ -2,13 +2,13 @@ import { randomUUID } from "node:crypto";
 import type { Container, ContainerInspectInfo, VolumeInspectInfo } from "dockerode";
 import { z } from "zod";
 import type { RunnerUsage } from "../backend.ts";
-import { advance, emptyLedger, Ledger, usageOf } from "../shared/ledger.ts";
+import { updateLedger, emptyLedger, Ledger, toRunnerUsage } from "../shared/ledger.ts";
 import type { Engine } from "./engine.ts";
-import { label, labelsOf, volumeName } from "./names.ts";
+import { label, createLabels, getVolumeName } from "./names.ts";
 
 const ledgerLabel = "wharf.ledger";
 /** Less than this is not worth writing down: a container that dies by itself takes it along unbilled. */
-const worthWriting = 5; // CPU seconds
+const minWrittenCpuSeconds = 5; // CPU seconds
 
 /** What the engine's answer holds; a container that is ending has some of it no more. */
 const Stats = z.object({
@@ -37,51 +37,52 @@ export class UsageLedgers {
   /** `isLast`: the container is about to end, and what is counted now is written down however little it is. */
   async measure(
     id: string,
-    container: { handle: Container; found: ContainerInspectInfo } | undefined,
+    container: { handle: Container; info: ContainerInspectInfo } | undefined,
     { isLast = false } = {},
   ): Promise<RunnerUsage> {
-    const pages = await this.#pages(id);
-    const before = pages.map(({ ledger }) => ledger).reduce(later, emptyLedger);
-    if (!container?.found.State.Running) return usageOf(before, 0);
+    const pages = await this.#readPages(id);
+    const previous = pages.map(({ ledger }) => ledger).reduce(getLater, emptyLedger);
+    if (!container?.info.State.Running) return toRunnerUsage(previous, 0);
     // The second option, which the types do not know, spares the wait for a second measurement.
-    const once = { stream: false, "one-shot": true } as const;
-    const answer = await this.#engine.find(() => container.handle.stats(once));
+    const statsOptions = { stream: false, "one-shot": true } as const;
+    const answer = await this.#engine.find(() => container.handle.stats(statsOptions));
     const stats = Stats.safeParse(answer).data;
-    if (!stats) return usageOf(before, 0);
+    if (!stats) return toRunnerUsage(previous, 0);
     const { usage, max_usage, stats: details = {} } = stats.memory_stats;
     // Pages of files that are only cached go when someone needs the memory.
     const memoryBytes = Math.max(0, usage - (details["total_inactive_file"] ?? details["inactive_file"] ?? 0));
-    const after = advance(before, {
-      launch: container.found.State.StartedAt,
+    const updated = updateLedger(previous, {
+      launch: container.info.State.StartedAt,
       cpuSeconds: stats.cpu_stats.cpu_usage.total_usage / 1e9,
       memoryPeakBytes: Math.max(max_usage, memoryBytes),
     });
-    if (isLast || sum(after) - sum(before) >= worthWriting) await this.#write(id, after, pages);
-    return usageOf(after, memoryBytes);
+    if (isLast || getTotal(updated) - getTotal(previous) >= minWrittenCpuSeconds)
+      await this.#writePage(id, updated, pages);
+    return toRunnerUsage(updated, memoryBytes);
   }
 
-  async #pages(id: string): Promise<{ name: string; ledger: Ledger }[]> {
+  async #readPages(id: string): Promise<{ name: string; ledger: Ledger }[]> {
     const filters = { label: [`${label.server}=${this.#server}`, `${label.runner}=${id}`, `${label.part}=ledger`] };
-    const { Volumes } = await this.#engine.ask((docker) => docker.listVolumes({ filters }));
+    const { Volumes } = await this.#engine.call((docker) => docker.listVolumes({ filters }));
     return (Volumes ?? []).flatMap((volume) => {
-      const ledger = read(volume);
+      const ledger = parseLedger(volume);
       return ledger ? [{ name: volume.Name, ledger }] : [];
     });
   }
 
-  async #write(id: string, ledger: Ledger, earlier: readonly { name: string }[]): Promise<void> {
-    const labels = { ...labelsOf(this.#server, id, "ledger"), [ledgerLabel]: JSON.stringify(ledger) };
-    const name = volumeName(id, `ledger-${randomUUID().slice(0, 8)}`);
-    await this.#engine.ask((docker) => docker.createVolume({ Name: name, Labels: labels }));
+  async #writePage(id: string, ledger: Ledger, earlier: readonly { name: string }[]): Promise<void> {
+    const labels = { ...createLabels(this.#server, id, "ledger"), [ledgerLabel]: JSON.stringify(ledger) };
+    const name = getVolumeName(id, `ledger-${randomUUID().slice(0, 8)}`);
+    await this.#engine.call((docker) => docker.createVolume({ Name: name, Labels: labels }));
     for (const page of earlier) await this.#engine.find((docker) => docker.getVolume(page.name).remove());
   }
 }
 
-const sum = (ledger: Ledger): number => ledger.earlierCpuSeconds + ledger.cpuSeconds;
+const getTotal = (ledger: Ledger): number => ledger.earlierCpuSeconds + ledger.cpuSeconds;
 
-const later = (one: Ledger, other: Ledger): Ledger => (sum(other) >= sum(one) ? other : one);
+const getLater = (first: Ledger, second: Ledger): Ledger => (getTotal(second) >= getTotal(first) ? second : first);
 
-function read({ Labels }: Pick<VolumeInspectInfo, "Labels">): Ledger | undefined {
+function parseLedger({ Labels }: Pick<VolumeInspectInfo, "Labels">): Ledger | undefined {
   try {
     return Ledger.parse(JSON.parse(Labels[ledgerLabel] ?? ""));
   } catch {

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Cluster } from "./cluster/cluster.ts";
-import { namesOf } from "./objects/names.ts";
+import { getObjectNames } from "./objects/names.ts";
 
-const lookEvery = 50; // ms
-const atMost = 1_500; // ms
+const pollIntervalMs = 50; // ms
+const maxWaitMs = 1_500; // ms
 
 /**
  * A pod that is made before its claims have volumes is looked at by the scheduler too early, and again only seconds later.
@@ -18,13 +18,13 @@ export class ClaimBinding {
     this.#cluster = cluster;
   }
 
-  async wait(id: string, namespace: string): Promise<void> {
-    const { workspace, home } = namesOf(id);
-    const end = performance.now() + atMost;
+  async waitUntilBound(id: string, namespace: string): Promise<void> {
+    const { workspace, home } = getObjectNames(id);
+    const end = performance.now() + maxWaitMs;
     for (const name of [workspace, home]) {
       while (this.#isOfUse && !(await this.#isBound(name, namespace))) {
         if (performance.now() > end) this.#isOfUse = false;
-        else await sleep(lookEvery);
+        else await sleep(pollIntervalMs);
       }
     }
   }

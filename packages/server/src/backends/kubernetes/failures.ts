@@ -2,10 +2,10 @@ import { WharfError } from "@wharf/contract";
 import { ApiFailure, ApiUnreachable } from "./cluster/api-failure.ts";
 import type { Cluster } from "./cluster/cluster.ts";
 
-const quotaWords = /exceeded quota|exceeds? .*quota|is forbidden: (maximum|minimum) /i;
+const quotaMessagePattern = /exceeded quota|exceeds? .*quota|is forbidden: (maximum|minimum) /i;
 
 /** What went wrong with a call to the cluster, as an error of the catalogue that says what to do. */
-export function explained(error: unknown, { address }: Pick<Cluster, "address">): unknown {
+export function toWharfError(error: unknown, { address }: Pick<Cluster, "address">): unknown {
   if (error instanceof ApiUnreachable) {
     return new WharfError("cluster_unreachable", { address, reason: error.message }, { cause: error });
   }
@@ -15,7 +15,7 @@ export function explained(error: unknown, { address }: Pick<Cluster, "address">)
   if (error.causes.includes("NamespaceTerminating")) {
     return new WharfError("namespace_ending", { namespace }, { cause: error });
   }
-  if (status === 403 && quotaWords.test(message)) {
+  if (status === 403 && quotaMessagePattern.test(message)) {
     return new WharfError("quota_exceeded", { namespace, reason: message }, { cause: error });
   }
   if (status === 401 || status === 403) {

@@ -4,41 +4,41 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { V1OwnerReference, V1StatefulSet } from "@kubernetes/client-node";
 import { WharfError } from "@wharf/contract";
 import { connectEncrypted } from "@wharf/contract/wire";
-import type { Backend, CreateHooks, RunnerSighting, RunnerSpec, RunnerUsage } from "../backend.ts";
-import { inside } from "../shared/inside.ts";
+import type { Backend, CreateHooks, ObservedRunner, RunnerSpec, RunnerUsage } from "../backend.ts";
+import { containerPaths } from "../shared/container-paths.ts";
 import type { Log } from "../shared/log.ts";
-import { ApiFailure, isNotFound, isThere } from "./cluster/api-failure.ts";
+import { ApiFailure, isNotFound, isAlreadyExists } from "./cluster/api-failure.ts";
 import type { Cluster } from "./cluster/cluster.ts";
-import { explained } from "./failures.ts";
+import { toWharfError } from "./failures.ts";
 import { ClaimBinding } from "./claim-binding.ts";
-import { type Found, search, setFound } from "./found.ts";
-import { daemonSecret } from "./objects/daemon-secret.ts";
-import { annotations, instanceLabels, runnerLabels, selectorOf } from "./objects/labels.ts";
-import { namesOf, namespaceOf } from "./objects/names.ts";
-import { barePod, containerName, stopSeconds } from "./objects/pod.ts";
-import { statefulSet } from "./objects/stateful-set.ts";
-import { claimsOf, keepsDisk } from "./objects/volumes.ts";
+import { type ClusterRunner, findClusterRunners, toSetRunner } from "./runner-lookup.ts";
+import { createDaemonSecret } from "./objects/daemon-secret.ts";
+import { annotations, getInstanceLabels, getRunnerLabels, toSelector } from "./objects/labels.ts";
+import { getObjectNames, getNamespace } from "./objects/names.ts";
+import { createBarePod, containerName, getStopSeconds } from "./objects/pod.ts";
+import { createStatefulSet } from "./objects/stateful-set.ts";
+import { createClaims, hasPersistentDisk } from "./objects/volumes.ts";
 import { isEnding, isRunning, type PodOwner, type PodView } from "./pods/pod-view.ts";
 import { PodWatch } from "./pods/pod-watch.ts";
-import { Pods } from "./pods/pods.ts";
+import { RunnerPods } from "./pods/runner-pods.ts";
 import { type KubernetesBackendOptions, type KubernetesSettings, wirePort, wireSocket } from "./settings.ts";
-import { Tenants } from "./tenant.ts";
+import { TenantNamespaces } from "./tenant-namespaces.ts";
 import { UsageMeter } from "./usage.ts";
-import { openExec } from "./wire/exec-stream.ts";
+import { openExecStream } from "./wire/exec-stream.ts";
 import { openPodStream } from "./wire/pod-stream.ts";
 
 /** How long a pod may take to go, its volumes included. A node counts as gone after about 40 s of silence. */
-const goneMs = 80_000;
-const pauseMs = 200;
+const deleteTimeoutMs = 80_000;
+const pollIntervalMs = 200;
 /** How long a program in the pod waits for its daemon to listen. */
-const listenMs = 20_000;
+const listenTimeoutMs = 20_000;
 /**
  * How long a program that ends before its daemon speaks is started again: the kubelet finds a container by its pod's name,
  * and for a moment that may be the container of the pod before.
  */
-const settleMs = 5_000;
+const settleTimeoutMs = 5_000;
 
-interface BringUpOptions extends Pick<CreateHooks, "onProgress"> {
+interface StartOptions extends Pick<CreateHooks, "onProgress"> {
   readonly signal: AbortSignal;
 }
 
@@ -59,10 +59,10 @@ export class KubernetesBackend implements Backend {
   readonly #settings: KubernetesSettings;
   readonly #log: Log | undefined;
   readonly #wireKey: (id: string) => string;
-  readonly #tenants: Tenants;
+  readonly #tenants: TenantNamespaces;
   readonly #binding: ClaimBinding;
   readonly #watch: PodWatch;
-  readonly #pods: Pods;
+  readonly #pods: RunnerPods;
   readonly #meter: UsageMeter;
 
   constructor(cluster: Cluster, { settings, wireKey, log }: Omit<KubernetesBackendOptions, "cluster">) {
@@ -70,15 +70,15 @@ export class KubernetesBackend implements Backend {
     this.#settings = settings;
     this.#wireKey = wireKey;
     this.#log = log;
-    this.#tenants = new Tenants(cluster, settings, log);
+    this.#tenants = new TenantNamespaces(cluster, settings, log);
     this.#binding = new ClaimBinding(cluster);
     this.#watch = new PodWatch({
       cluster,
-      selector: selectorOf(instanceLabels(settings.instance)),
+      selector: toSelector(getInstanceLabels(settings.instance)),
       ...("fixed" in settings.namespaces && { namespace: settings.namespaces.fixed }),
       ...(log && { log }),
     });
-    this.#pods = new Pods(cluster, this.#watch, log);
+    this.#pods = new RunnerPods(cluster, this.#watch, log);
     this.#meter = new UsageMeter(cluster);
   }
 
@@ -86,88 +86,88 @@ export class KubernetesBackend implements Backend {
     return this.#cluster.identity;
   }
 
-  create(spec: RunnerSpec, signal: AbortSignal = never(), { onProgress }: CreateHooks = {}): Promise<void> {
-    return this.#explained(async () => {
+  create(spec: RunnerSpec, signal: AbortSignal = createNeverSignal(), { onProgress }: CreateHooks = {}): Promise<void> {
+    return this.#translateErrors(async () => {
       signal.throwIfAborted();
-      await this.#bringUp(this.#bounded(spec), await this.#find(spec.id), { signal, onProgress });
+      await this.#ensureRunning(this.#capLimits(spec), await this.#findRunner(spec.id), { signal, onProgress });
     });
   }
 
-  start(spec: RunnerSpec, signal: AbortSignal = never()): Promise<void> {
-    return this.#explained(async () => {
+  start(spec: RunnerSpec, signal: AbortSignal = createNeverSignal()): Promise<void> {
+    return this.#translateErrors(async () => {
       signal.throwIfAborted();
-      await this.#bringUp(this.#bounded(spec), await this.#existing(spec.id), { signal });
+      await this.#ensureRunning(this.#capLimits(spec), await this.#getRunner(spec.id), { signal });
     });
   }
 
   stop(id: string): Promise<void> {
-    return this.#explained(async () => {
-      const found = await this.#existing(id);
-      const until = AbortSignal.timeout(goneMs);
-      if (found.kind === "pod") await this.#deletePod(found, stopSeconds(this.#settings));
-      else if (!found.stopped) await this.#scaleDown(found, await this.#cpuSoFar(found));
-      await this.#pods.untilGone(found, until);
+    return this.#translateErrors(async () => {
+      const runner = await this.#getRunner(id);
+      const deadline = AbortSignal.timeout(deleteTimeoutMs);
+      if (runner.kind === "pod") await this.#deletePod(runner, getStopSeconds(this.#settings));
+      else if (!runner.stopped) await this.#scaleDown(runner, await this.#getTotalCpuSeconds(runner));
+      await this.#pods.waitUntilDeleted(runner, deadline);
     });
   }
 
   destroy(id: string): Promise<void> {
-    return this.#explained(async () => {
-      const found = await this.#find(id);
-      if (!found) return;
-      const until = AbortSignal.timeout(goneMs);
+    return this.#translateErrors(async () => {
+      const runner = await this.#findRunner(id);
+      if (!runner) return;
+      const deadline = AbortSignal.timeout(deleteTimeoutMs);
       const { apps } = this.#cluster;
-      const { namespace } = found;
-      if (found.kind === "set") {
-        const name = namesOf(id).runner;
-        const body = { propagationPolicy: "Background", preconditions: { uid: found.uid } };
-        await apps.deleteNamespacedStatefulSet({ name, namespace, body }).catch(unlessGone);
+      const { namespace } = runner;
+      if (runner.kind === "set") {
+        const name = getObjectNames(id).runner;
+        const body = { propagationPolicy: "Background", preconditions: { uid: runner.uid } };
+        await apps.deleteNamespacedStatefulSet({ name, namespace, body }).catch(ignoreNotFound);
       }
       // Nobody needs what its daemon would still write.
-      await this.#deletePod(found, 1);
-      await this.#pods.untilGone(found, until);
-      if (found.kind === "set") await this.#untilClaimsGone(id, namespace, until);
+      await this.#deletePod(runner, 1);
+      await this.#pods.waitUntilDeleted(runner, deadline);
+      if (runner.kind === "set") await this.#waitUntilClaimsDeleted(id, namespace, deadline);
     });
   }
 
-  dial(id: string, signal: AbortSignal = never()): Promise<Duplex> {
-    return this.#explained(async () => {
-      const settled = Date.now() + settleMs;
+  dial(id: string, signal: AbortSignal = createNeverSignal()): Promise<Duplex> {
+    return this.#translateErrors(async () => {
+      const settleDeadline = Date.now() + settleTimeoutMs;
       for (;;) {
         signal.throwIfAborted();
-        const found = await this.#existing(id);
-        if (found.stopped) throw new WharfError("runner_unavailable", { runner_id: id, reason: "it is stopped" });
-        const pod = await this.#pods.untilRunning({ ...found, startMs: this.#settings.startMs }, signal);
-        const stream = await this.#stream(id, pod, signal).catch((error: unknown) => {
+        const runner = await this.#getRunner(id);
+        if (runner.stopped) throw new WharfError("runner_unavailable", { runner_id: id, reason: "it is stopped" });
+        const pod = await this.#pods.waitUntilRunning({ ...runner, startMs: this.#settings.startMs }, signal);
+        const stream = await this.#openStream(id, pod, signal).catch((error: unknown) => {
           // It went between the look and the call; the next look tells.
           if (error instanceof ApiFailure && [400, 404, 500].includes(error.status)) return undefined;
-          const isEarly = Date.now() < settled && !signal.aborted;
+          const isEarly = Date.now() < settleDeadline && !signal.aborted;
           if (isEarly && error instanceof WharfError && error.code === "runner_unavailable") return undefined;
           throw error;
         });
         if (stream) return stream;
-        await sleep(pauseMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+        await sleep(pollIntervalMs, undefined, { signal }).catch(() => signal.throwIfAborted());
       }
     });
   }
 
-  usage(id: string): Promise<RunnerUsage> {
-    return this.#explained(async () => {
-      const found = await this.#existing(id);
-      const pod = await this.#pods.now(found, AbortSignal.timeout(goneMs));
-      const now = await (pod ? this.#meter.measure(pod) : { cpuSeconds: 0, memoryBytes: 0, memoryPeakBytes: 0 });
-      return { ...now, cpuSeconds: found.cpuSeconds + now.cpuSeconds };
+  getUsage(id: string): Promise<RunnerUsage> {
+    return this.#translateErrors(async () => {
+      const runner = await this.#getRunner(id);
+      const pod = await this.#pods.getCurrent(runner, AbortSignal.timeout(deleteTimeoutMs));
+      const current = await (pod ? this.#meter.measure(pod) : { cpuSeconds: 0, memoryBytes: 0, memoryPeakBytes: 0 });
+      return { ...current, cpuSeconds: runner.cpuSeconds + current.cpuSeconds };
     });
   }
 
-  async *list(): AsyncIterable<RunnerSighting> {
-    const all = await this.#explained(() =>
-      search(this.#cluster, this.#settings, instanceLabels(this.#settings.instance)),
+  async *list(): AsyncIterable<ObservedRunner> {
+    const all = await this.#translateErrors(() =>
+      findClusterRunners(this.#cluster, this.#settings, getInstanceLabels(this.#settings.instance)),
     );
     for (const [id, { stopped }] of all) yield { id, state: stopped ? "stopped" : "running" };
   }
 
   /** What an image holds is only known inside: an agent whose program is not there says so when it is started. */
-  async missing(): Promise<undefined> {
+  async getMissingReason(): Promise<undefined> {
     return undefined;
   }
 
@@ -176,7 +176,7 @@ export class KubernetesBackend implements Backend {
     this.#cluster.close();
   }
 
-  #bounded(spec: RunnerSpec): RunnerSpec {
+  #capLimits(spec: RunnerSpec): RunnerSpec {
     const { cpu = Infinity, memoryBytes = Infinity, diskBytes = Infinity } = this.#settings.most;
     const { limits } = spec;
     return {
@@ -190,107 +190,116 @@ export class KubernetesBackend implements Backend {
     };
   }
 
-  async #bringUp(spec: RunnerSpec, there: Found | undefined, { signal, onProgress }: BringUpOptions): Promise<void> {
-    const namespace = there?.namespace ?? namespaceOf(this.#settings, spec.tenant);
-    if (there && !there.stopped) {
-      const pod = await this.#pods.now(there, signal);
+  async #ensureRunning(
+    spec: RunnerSpec,
+    existing: ClusterRunner | undefined,
+    { signal, onProgress }: StartOptions,
+  ): Promise<void> {
+    const namespace = existing?.namespace ?? getNamespace(this.#settings, spec.tenant);
+    if (existing && !existing.stopped) {
+      const pod = await this.#pods.getCurrent(existing, signal);
       if (pod && isRunning(pod) && !isEnding(pod)) return;
     }
     await this.#tenants.ensure(namespace);
     // What is there stays what it is, also where the settings have changed since.
-    const kind = there?.kind ?? (keepsDisk(spec, this.#settings) ? "set" : "pod");
-    const make = kind === "set" ? this.#makeSet(spec, namespace, there) : this.#makePod(spec, namespace, there);
+    const kind = existing?.kind ?? (hasPersistentDisk(spec, this.#settings) ? "set" : "pod");
+    const make =
+      kind === "set" ? this.#ensureSet(spec, namespace, existing) : this.#createPod(spec, namespace, existing);
     const owner = await make.catch((error: unknown) => {
       // Somebody may have changed the namespace since it was last looked at.
-      this.#tenants.forget(namespace);
+      this.#tenants.invalidate(namespace);
       throw error;
     });
     const onWait = onProgress && ((reason: string) => onProgress(`Waiting for a node: ${reason}`));
-    await this.#pods.untilRunning({ ...owner, startMs: this.#settings.startMs, onWait }, signal);
+    await this.#pods.waitUntilRunning({ ...owner, startMs: this.#settings.startMs, onWait }, signal);
   }
 
-  async #makeSet(spec: RunnerSpec, namespace: string, there: Found | undefined): Promise<PodOwner> {
+  async #ensureSet(spec: RunnerSpec, namespace: string, existing: ClusterRunner | undefined): Promise<PodOwner> {
     const { apps, core } = this.#cluster;
     const settings = { ...this.#settings, volumes: "claim" } as const;
-    const wanted = statefulSet(spec, settings);
-    const set = there ?? (await this.#newSet(spec.id, namespace, wanted));
-    const owner = ownerOf("StatefulSet", "apps/v1", namesOf(spec.id).runner, set.uid);
-    const secret = daemonSecret(spec, settings, owner);
+    const desired = createStatefulSet(spec, settings);
+    const set = existing ?? (await this.#createSet(spec.id, namespace, desired));
+    const owner = createOwnerReference("StatefulSet", "apps/v1", getObjectNames(spec.id).runner, set.uid);
+    const secret = createDaemonSecret(spec, settings, owner);
     await Promise.all([
       core.createNamespacedSecret({ namespace, body: secret }).catch((error: unknown) => {
-        if (!isThere(error)) throw error;
-        return core.replaceNamespacedSecret({ namespace, name: namesOf(spec.id).secret, body: secret });
+        if (!isAlreadyExists(error)) throw error;
+        return core.replaceNamespacedSecret({ namespace, name: getObjectNames(spec.id).secret, body: secret });
       }),
-      ...claimsOf(spec, settings, owner).map((body) =>
-        core.createNamespacedPersistentVolumeClaim({ namespace, body }).catch(unlessThere),
+      ...createClaims(spec, settings, owner).map((body) =>
+        core.createNamespacedPersistentVolumeClaim({ namespace, body }).catch(ignoreAlreadyExists),
       ),
     ]);
-    if (!there) await this.#binding.wait(spec.id, namespace);
-    const digest = wanted.metadata?.annotations?.[annotations.digest];
+    if (!existing) await this.#binding.waitUntilBound(spec.id, namespace);
+    const digest = desired.metadata?.annotations?.[annotations.digest];
     const isChanged = set.digest !== digest;
     const body = [
       // All of it, so that no key of an earlier template stays.
-      ...(isChanged ? [{ op: "replace", path: "/spec/template", value: wanted.spec?.template }] : []),
-      { op: "add", path: annotationPath(annotations.digest), value: digest },
+      ...(isChanged ? [{ op: "replace", path: "/spec/template", value: desired.spec?.template }] : []),
+      { op: "add", path: getAnnotationPath(annotations.digest), value: digest },
       { op: "replace", path: "/spec/replicas", value: 1 },
     ];
-    await apps.patchNamespacedStatefulSet({ name: namesOf(spec.id).runner, namespace, body });
+    await apps.patchNamespacedStatefulSet({ name: getObjectNames(spec.id).runner, namespace, body });
     return set;
   }
 
-  async #newSet(id: string, namespace: string, body: V1StatefulSet): Promise<Found> {
-    const made = await this.#cluster.apps.createNamespacedStatefulSet({ namespace, body }).catch(unlessThere);
-    if (made) return setFound(made);
+  async #createSet(id: string, namespace: string, body: V1StatefulSet): Promise<ClusterRunner> {
+    const created = await this.#cluster.apps
+      .createNamespacedStatefulSet({ namespace, body })
+      .catch(ignoreAlreadyExists);
+    if (created) return toSetRunner(created);
     // Another call for the same runner was quicker.
-    return this.#existing(id);
+    return this.#getRunner(id);
   }
 
-  async #makePod(spec: RunnerSpec, namespace: string, there: Found | undefined): Promise<PodOwner> {
+  async #createPod(spec: RunnerSpec, namespace: string, existing: ClusterRunner | undefined): Promise<PodOwner> {
     const { core } = this.#cluster;
-    if (there?.stopped) {
+    if (existing?.stopped) {
       this.#log?.warn({ runner_id: spec.id }, "a pod ended, and its disk with it; another is made");
-      await this.#deletePod(there, 1);
-      await this.#pods.untilGone(there, AbortSignal.timeout(goneMs));
+      await this.#deletePod(existing, 1);
+      await this.#pods.waitUntilDeleted(existing, AbortSignal.timeout(deleteTimeoutMs));
     }
-    const body = barePod(spec, { ...this.#settings, volumes: "ephemeral" });
-    const pod = await core.createNamespacedPod({ namespace, body }).catch(unlessThere);
-    if (!pod) return this.#existing(spec.id);
+    const body = createBarePod(spec, { ...this.#settings, volumes: "ephemeral" });
+    const pod = await core.createNamespacedPod({ namespace, body }).catch(ignoreAlreadyExists);
+    if (!pod) return this.#getRunner(spec.id);
     const uid = pod.metadata?.uid ?? "";
-    const owner = ownerOf("Pod", "v1", namesOf(spec.id).runner, uid);
+    const owner = createOwnerReference("Pod", "v1", getObjectNames(spec.id).runner, uid);
     // The kubelet waits for it.
-    const secret = daemonSecret(spec, this.#settings, owner);
+    const secret = createDaemonSecret(spec, this.#settings, owner);
     await core.createNamespacedSecret({ namespace, body: secret }).catch((error: unknown) => {
-      if (!isThere(error)) throw error;
+      if (!isAlreadyExists(error)) throw error;
       // Of a pod of this name that has just gone, and taken away with it in a moment: this one takes its place.
-      return core.replaceNamespacedSecret({ namespace, name: namesOf(spec.id).secret, body: secret });
+      return core.replaceNamespacedSecret({ namespace, name: getObjectNames(spec.id).secret, body: secret });
     });
     return { id: spec.id, namespace, uid };
   }
 
-  async #scaleDown({ id, namespace }: Found, cpuSeconds: number): Promise<void> {
+  async #scaleDown({ id, namespace }: ClusterRunner, cpuSeconds: number): Promise<void> {
     const body = [
-      { op: "add", path: annotationPath(annotations.cpuSeconds), value: String(cpuSeconds) },
+      { op: "add", path: getAnnotationPath(annotations.cpuSeconds), value: String(cpuSeconds) },
       { op: "replace", path: "/spec/replicas", value: 0 },
     ];
-    await this.#cluster.apps.patchNamespacedStatefulSet({ name: namesOf(id).runner, namespace, body });
+    await this.#cluster.apps.patchNamespacedStatefulSet({ name: getObjectNames(id).runner, namespace, body });
   }
 
   /** Kept with the StatefulSet, as the next pod begins at nothing. */
-  async #cpuSoFar(found: Found): Promise<number> {
-    const pod = await this.#pods.now(found, AbortSignal.timeout(goneMs));
-    const used = pod ? await this.#meter.measure(pod).catch(() => undefined) : undefined;
-    return found.cpuSeconds + (used?.cpuSeconds ?? 0);
+  async #getTotalCpuSeconds(runner: ClusterRunner): Promise<number> {
+    const pod = await this.#pods.getCurrent(runner, AbortSignal.timeout(deleteTimeoutMs));
+    const podUsage = pod ? await this.#meter.measure(pod).catch(() => undefined) : undefined;
+    return runner.cpuSeconds + (podUsage?.cpuSeconds ?? 0);
   }
 
-  async #deletePod({ id, kind, namespace }: Found, gracePeriodSeconds: number): Promise<void> {
-    const { runner } = namesOf(id);
+  async #deletePod({ id, kind, namespace }: ClusterRunner, gracePeriodSeconds: number): Promise<void> {
+    const { runner } = getObjectNames(id);
     const name = kind === "set" ? `${runner}-0` : runner;
-    await this.#cluster.core.deleteNamespacedPod({ name, namespace, body: { gracePeriodSeconds } }).catch(unlessGone);
+    await this.#cluster.core
+      .deleteNamespacedPod({ name, namespace, body: { gracePeriodSeconds } })
+      .catch(ignoreNotFound);
   }
 
   /** They wait for their pod, and for the collector that follows what is owned. */
-  async #untilClaimsGone(id: string, namespace: string, signal: AbortSignal): Promise<void> {
-    const { workspace, home } = namesOf(id);
+  async #waitUntilClaimsDeleted(id: string, namespace: string, signal: AbortSignal): Promise<void> {
+    const { workspace, home } = getObjectNames(id);
     for (const name of [workspace, home]) {
       for (;;) {
         const isGone = await this.#cluster.core.readNamespacedPersistentVolumeClaim({ name, namespace }).then(
@@ -301,12 +310,12 @@ export class KubernetesBackend implements Backend {
           },
         );
         if (isGone) break;
-        await sleep(pauseMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+        await sleep(pollIntervalMs, undefined, { signal }).catch(() => signal.throwIfAborted());
       }
     }
   }
 
-  async #stream(id: string, pod: PodView, signal: AbortSignal): Promise<Duplex> {
+  async #openStream(id: string, pod: PodView, signal: AbortSignal): Promise<Duplex> {
     const listens = pod.metadata.annotations[annotations.wire];
     const host = pod.status.podIP;
     const encryption = { key: this.#wireKey(id), runnerId: id, signal };
@@ -315,7 +324,7 @@ export class KubernetesBackend implements Backend {
     }
     // Without encryption nothing is sent to a pod's address.
     const stream = await this.#openExec(pod, listens === "socket" ? wireSocket : String(wirePort), signal);
-    if (listens === "tls") return connectEncrypted(stream, { ...encryption, timeoutMs: listenMs });
+    if (listens === "tls") return connectEncrypted(stream, { ...encryption, timeoutMs: listenTimeoutMs });
     try {
       // The daemon speaks first; until then it may not be ready, which is not to be taken for silence.
       await once(stream, "readable", { signal });
@@ -329,30 +338,32 @@ export class KubernetesBackend implements Backend {
   }
 
   #openExec({ metadata: { name, namespace } }: PodView, place: string, signal: AbortSignal): Promise<Duplex> {
-    const command = [inside.node, `${inside.kit}/lib/wharf-wire.mjs`, place];
-    return openExec(this.#cluster, { namespace, pod: name, container: containerName, command }, signal);
+    const command = [containerPaths.node, `${containerPaths.kit}/lib/wharf-wire.mjs`, place];
+    return openExecStream(this.#cluster, { namespace, pod: name, container: containerName, command }, signal);
   }
 
-  async #find(id: string): Promise<Found | undefined> {
-    return (await search(this.#cluster, this.#settings, runnerLabels(this.#settings.instance, id))).get(id);
+  async #findRunner(id: string): Promise<ClusterRunner | undefined> {
+    return (await findClusterRunners(this.#cluster, this.#settings, getRunnerLabels(this.#settings.instance, id))).get(
+      id,
+    );
   }
 
-  async #existing(id: string): Promise<Found> {
-    const found = await this.#find(id);
-    if (found) return found;
+  async #getRunner(id: string): Promise<ClusterRunner> {
+    const runner = await this.#findRunner(id);
+    if (runner) return runner;
     throw new WharfError("runner_lost", { runner_id: id, reason: "the cluster knows nothing of it" });
   }
 
-  async #explained<T>(work: () => Promise<T>): Promise<T> {
+  async #translateErrors<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
-      throw explained(error, this.#cluster);
+      throw toWharfError(error, this.#cluster);
     }
   }
 }
 
-const ownerOf = (kind: string, apiVersion: string, name: string, uid: string): V1OwnerReference => ({
+const createOwnerReference = (kind: string, apiVersion: string, name: string, uid: string): V1OwnerReference => ({
   kind,
   apiVersion,
   name,
@@ -360,15 +371,15 @@ const ownerOf = (kind: string, apiVersion: string, name: string, uid: string): V
 });
 
 /** In a JSON patch. Every StatefulSet has annotations, so that one can be added. */
-const annotationPath = (name: string): string => `/metadata/annotations/${name.replaceAll("/", "~1")}`;
+const getAnnotationPath = (name: string): string => `/metadata/annotations/${name.replaceAll("/", "~1")}`;
 
-const never = (): AbortSignal => new AbortController().signal;
+const createNeverSignal = (): AbortSignal => new AbortController().signal;
 
-function unlessThere(error: unknown): undefined {
-  if (!isThere(error)) throw error;
+function ignoreAlreadyExists(error: unknown): undefined {
+  if (!isAlreadyExists(error)) throw error;
 }
 
-function unlessGone(error: unknown): undefined {
+function ignoreNotFound(error: unknown): undefined {
   // Under another uid it is somebody else's by now.
   if (!isNotFound(error) && !(error instanceof ApiFailure && error.status === 409)) throw error;
 }

@@ -3,7 +3,7 @@ import type { Log } from "../shared/log.ts";
 import type { Cluster } from "./cluster/cluster.ts";
 import { ApiListener } from "./fixtures/api-listener.ts";
 import { someSettings } from "./fixtures/specs.ts";
-import { Tenants } from "./tenant.ts";
+import { TenantNamespaces } from "./tenant-namespaces.ts";
 
 const source = "/api/v1/namespaces/wharf/secrets/registry";
 const copy = "/api/v1/namespaces/client-acme/secrets/registry";
@@ -25,7 +25,7 @@ afterEach(async () => {
 });
 
 const log = { info: () => undefined, warn: (what: unknown) => void warnings.push(what) } as Log;
-const tenants = () => new Tenants(cluster, { ...someSettings, imagePullSecret: "registry" }, log);
+const tenants = () => new TenantNamespaces(cluster, { ...someSettings, imagePullSecret: "registry" }, log);
 
 test("the pull secret is copied from the server's namespace to a tenant's, and again when it has changed", async () => {
   api.put(source, { type, data: data("old") });

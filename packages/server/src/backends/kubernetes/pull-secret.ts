@@ -1,8 +1,8 @@
 import { WharfError } from "@wharf/contract";
 import type { Log } from "../shared/log.ts";
-import { ApiFailure, isThere } from "./cluster/api-failure.ts";
+import { ApiFailure, isAlreadyExists } from "./cluster/api-failure.ts";
 import type { Cluster } from "./cluster/cluster.ts";
-import { manager, reserved } from "./objects/labels.ts";
+import { manager, reservedLabels } from "./objects/labels.ts";
 
 /** The kinds of Secret a kubelet pulls images with. No other is copied, whatever the setting names. */
 const pullTypes = new Set(["kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg"]);
@@ -28,7 +28,7 @@ export class PullSecret {
     const name = this.#name;
     if (namespace === home) return;
     const source = await core.readNamespacedSecret({ namespace: home, name }).catch((error: unknown) => {
-      if (error instanceof ApiFailure && [403, 404].includes(error.status)) return this.#warn(error);
+      if (error instanceof ApiFailure && [403, 404].includes(error.status)) return this.#warnOnce(error);
       throw error;
     });
     if (!source) return;
@@ -37,15 +37,15 @@ export class PullSecret {
       const reason = `the Secret ${name} in namespace ${home} is of type '${type}', with which no image is pulled`;
       throw new WharfError("config_invalid", { name: "WHARF_KUBERNETES_IMAGE_PULL_SECRET", reason });
     }
-    const body = { metadata: { name, labels: { [reserved.managedBy]: manager } }, type, data };
+    const body = { metadata: { name, labels: { [reservedLabels.managedBy]: manager } }, type, data };
     await core.createNamespacedSecret({ namespace, body }).catch((error: unknown) => {
-      if (!isThere(error)) throw error;
+      if (!isAlreadyExists(error)) throw error;
       return core.replaceNamespacedSecret({ namespace, name, body });
     });
   }
 
   /** Somebody may have put the secret where the runners are; if nobody has, the kubelet says that it cannot pull. */
-  #warn({ message }: ApiFailure): undefined {
+  #warnOnce({ message }: ApiFailure): undefined {
     if (this.#isWarned) return;
     this.#isWarned = true;
     this.#log?.warn(

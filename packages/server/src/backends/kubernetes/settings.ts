@@ -1,6 +1,6 @@
 import type { RunnerSpec } from "../backend.ts";
 import type { DaemonSettings } from "../shared/daemon-settings.ts";
-import { inside } from "../shared/inside.ts";
+import { containerPaths } from "../shared/container-paths.ts";
 import type { Log } from "../shared/log.ts";
 import { socketName } from "../shared/wire-listener.ts";
 import type { ClusterOptions } from "./cluster/cluster.ts";
@@ -23,7 +23,7 @@ export interface KubernetesSettings extends DaemonSettings {
   /** How the wire is made: to the pod's address, or through the API by a program started in the pod. */
   readonly wire: "pod" | "exec";
   /** Who may reach a runner's wire where it is made to the pod's address. */
-  readonly servers: ServerPlace;
+  readonly servers: ServerSelector;
   /** What a tenant's namespace may hold at most, by the names of a ResourceQuota. */
   readonly quota: Readonly<Record<string, string>>;
   /** Addresses, as host:port, that nobody in a runner may reach, beyond those that every runner tries. */
@@ -44,7 +44,7 @@ export interface KubernetesBackendOptions {
   readonly log?: Log;
 }
 
-export interface ServerPlace {
+export interface ServerSelector {
   /** Labels of the server's pods and of their namespace. */
   readonly pods: Readonly<Record<string, string>>;
   readonly namespace: Readonly<Record<string, string>>;
@@ -67,7 +67,7 @@ export const defaultQuota: KubernetesSettings["quota"] = {
 };
 
 /** The labels of a server that `deploy/kubernetes` starts, and of its namespace. */
-export const deployedServer: ServerPlace = {
+export const deployedServer: ServerSelector = {
   pods: { "app.kubernetes.io/name": "wharf-server" },
   namespace: { "wharf.dev/role": "server" },
   cidrs: [],
@@ -76,7 +76,7 @@ export const deployedServer: ServerPlace = {
 /** What the daemon listens on where the wire is made to the pod's address. */
 export const wirePort = 4102;
 /** Where it listens otherwise. */
-export const wireSocket = `${inside.wire}/${socketName}`;
+export const wireSocket = `${containerPaths.wire}/${socketName}`;
 
 /** Where the daemon's configuration is mounted. */
 export const configFolder = "/etc/wharf";

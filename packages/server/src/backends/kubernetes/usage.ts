@@ -6,7 +6,7 @@ import { ApiFailure } from "./cluster/api-failure.ts";
 import type { Cluster } from "./cluster/cluster.ts";
 import { containerName } from "./objects/pod.ts";
 import { isRunning, type PodView } from "./pods/pod-view.ts";
-import { openExec } from "./wire/exec-stream.ts";
+import { openExecStream } from "./wire/exec-stream.ts";
 
 const Summary = z.object({
   pods: z.array(
@@ -18,8 +18,8 @@ const Summary = z.object({
   ),
 });
 
-const execMs = 15_000;
-export const unused: RunnerUsage = { cpuSeconds: 0, memoryBytes: 0, memoryPeakBytes: 0 };
+const execTimeoutMs = 15_000;
+export const zeroUsage: RunnerUsage = { cpuSeconds: 0, memoryBytes: 0, memoryPeakBytes: 0 };
 
 /**
  * What a running pod has used: by its node's kubelet where the server may ask it, else by the kernel's own files of the
@@ -35,47 +35,51 @@ export class UsageMeter {
   }
 
   async measure(pod: PodView): Promise<RunnerUsage> {
-    if (!isRunning(pod)) return unused;
+    if (!isRunning(pod)) return zeroUsage;
     if (this.#mayAskKubelet) {
-      const told = await this.#byKubelet(pod).catch((error: unknown) => {
+      const reported = await this.#getKubeletUsage(pod).catch((error: unknown) => {
         if (!(error instanceof ApiFailure)) throw error;
         if (error.status === 403) this.#mayAskKubelet = false;
         return undefined;
       });
-      if (told) return told;
+      if (reported) return reported;
     }
-    return this.#byCgroup(pod);
+    return this.#getCgroupUsage(pod);
   }
 
-  async #byKubelet({ metadata, spec }: PodView): Promise<RunnerUsage | undefined> {
+  async #getKubeletUsage({ metadata, spec }: PodView): Promise<RunnerUsage | undefined> {
     if (!spec.nodeName) return undefined;
     const answer: unknown = await this.#cluster.core.connectGetNodeProxyWithPath({
       name: spec.nodeName,
       path: "stats/summary",
     });
     const summary = Summary.safeParse(typeof answer === "string" ? JSON.parse(answer) : answer).data;
-    const mine = summary?.pods.find(({ podRef }) => podRef.uid === metadata.uid);
-    const { usageCoreNanoSeconds } = mine?.cpu ?? {};
+    const podStats = summary?.pods.find(({ podRef }) => podRef.uid === metadata.uid);
+    const { usageCoreNanoSeconds } = podStats?.cpu ?? {};
     // A young pod is not in the kubelet's figures yet.
     if (!usageCoreNanoSeconds) return undefined;
-    const memoryBytes = mine?.memory?.workingSetBytes ?? 0;
-    const memoryPeakBytes = Math.max(memoryBytes, mine?.memory?.usageBytes ?? 0);
+    const memoryBytes = podStats?.memory?.workingSetBytes ?? 0;
+    const memoryPeakBytes = Math.max(memoryBytes, podStats?.memory?.usageBytes ?? 0);
     return { cpuSeconds: usageCoreNanoSeconds / 1e9, memoryBytes, memoryPeakBytes };
   }
 
-  async #byCgroup({ metadata: { namespace, name } }: PodView): Promise<RunnerUsage> {
-    const signal = AbortSignal.timeout(execMs);
+  async #getCgroupUsage({ metadata: { namespace, name } }: PodView): Promise<RunnerUsage> {
+    const signal = AbortSignal.timeout(execTimeoutMs);
     const command = ["/bin/sh", "-c", cgroupScript];
-    const stream = await openExec(this.#cluster, { namespace, pod: name, container: containerName, command }, signal);
+    const stream = await openExecStream(
+      this.#cluster,
+      { namespace, pod: name, container: containerName, command },
+      signal,
+    );
     const lines = (await text(stream)).split("\n");
-    const figure = (word: string) => Number(lines.find((line) => line.startsWith(`${word} `))?.split(" ")[1]);
-    const microseconds = figure("usage_usec");
-    const cpuSeconds = Number.isFinite(microseconds) ? microseconds / 1e6 : figure("nanoseconds") / 1e9;
-    const memoryBytes = figure("memory");
+    const getFigure = (word: string) => Number(lines.find((line) => line.startsWith(`${word} `))?.split(" ")[1]);
+    const microseconds = getFigure("usage_usec");
+    const cpuSeconds = Number.isFinite(microseconds) ? microseconds / 1e6 : getFigure("nanoseconds") / 1e9;
+    const memoryBytes = getFigure("memory");
     if (!Number.isFinite(cpuSeconds) || !Number.isFinite(memoryBytes)) {
       throw new WharfError("backend_failed", { backend: "kubernetes", reason: "a container's cgroup cannot be read" });
     }
-    return { cpuSeconds, memoryBytes, memoryPeakBytes: Math.max(memoryBytes, figure("peak") || 0) };
+    return { cpuSeconds, memoryBytes, memoryPeakBytes: Math.max(memoryBytes, getFigure("peak") || 0) };
   }
 }
 

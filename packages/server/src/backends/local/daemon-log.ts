@@ -2,8 +2,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync, statSync } from "node:fs";
 import type { Writable } from "node:stream";
-import { coverLeaks } from "./launch.ts";
-import { allPids, identify, readProcFile, untilGone } from "./processes.ts";
+import { replaceLeakedDescriptors } from "./launch.ts";
+import { listPids, getProcessIdentity, readProcFile, waitForExit } from "./processes.ts";
 
 /** Where a daemon's output goes. */
 export const logName = "daemon.log";
@@ -12,13 +12,13 @@ export const logName = "daemon.log";
 const maxLogBytes = 10 * 2 ** 20;
 
 /** How long what is on its way to the log may take. Something that the daemon started may still have the log open. */
-const settleMs = 1000;
+const logTimeoutMs = 1000;
 
 /**
  * Copies its input to the log, one chunk at a time, and ends with the input. A chunk that a full disk does not take is dropped:
  * a daemon must never wait for its log, nor end because nobody reads what it writes.
  */
-const keeper = `
+const logWriterScript = `
 unset PWD
 while :; do
   report=$(dd bs=65536 count=1 2>&1 >> ${logName}) || report=$(dd bs=65536 count=1 2>&1 > /dev/null)
@@ -35,14 +35,14 @@ export interface DaemonOutput extends Disposable {
  * Starts the process that keeps a daemon's log in the folder. It outlives the server, and ends when nobody is left who could write.
  * A daemon that had the file itself could fill the disk with it, and so could everything beside the daemon.
  */
-export async function keepLog(folder: string): Promise<DaemonOutput> {
-  const nothing = openSync("/dev/null", "r+");
+export async function startLogWriter(folder: string): Promise<DaemonOutput> {
+  const devNull = openSync("/dev/null", "r+");
   try {
-    const child = spawn("/bin/sh", ["-c", keeper], {
+    const child = spawn("/bin/sh", ["-c", logWriterScript], {
       detached: true,
       cwd: folder,
       env: { PATH: "/usr/bin:/bin", LC_ALL: "C" },
-      stdio: coverLeaks(["pipe", "ignore", "ignore"], nothing),
+      stdio: replaceLeakedDescriptors(["pipe", "ignore", "ignore"], devNull),
     });
     child.unref();
     await once(child, "spawn");
@@ -50,24 +50,24 @@ export async function keepLog(folder: string): Promise<DaemonOutput> {
     if (input === null) throw new Error("the keeper of the log has no input");
     return { input, [Symbol.dispose]: () => input.destroy() };
   } finally {
-    closeSync(nothing);
+    closeSync(devNull);
   }
 }
 
 /** Waits until what ended processes wrote is in the log. */
-export async function settleLog(folder: string): Promise<void> {
+export async function waitForLog(folder: string): Promise<void> {
   if (process.platform !== "linux") return;
-  const keepers = await Promise.all(allPids().filter(isKeeperOf(folder)).map(identify));
-  for (const one of keepers) if (one !== undefined) await untilGone(one, settleMs);
+  const logWriters = await Promise.all(listPids().filter(createLogWriterFilter(folder)).map(getProcessIdentity));
+  for (const one of logWriters) if (one !== undefined) await waitForExit(one, logTimeoutMs);
 }
 
-function isKeeperOf(folder: string): (pid: number) => boolean {
-  const place = statSync(folder, { throwIfNoEntry: false });
+function createLogWriterFilter(folder: string): (pid: number) => boolean {
+  const folderStats = statSync(folder, { throwIfNoEntry: false });
   return (pid) => {
-    if (place === undefined || !readProcFile(pid, "cmdline")?.includes(keeper)) return false;
+    if (folderStats === undefined || !readProcFile(pid, "cmdline")?.includes(logWriterScript)) return false;
     try {
-      const at = statSync(`/proc/${pid}/cwd`);
-      return at.dev === place.dev && at.ino === place.ino;
+      const cwdStats = statSync(`/proc/${pid}/cwd`);
+      return cwdStats.dev === folderStats.dev && cwdStats.ino === folderStats.ino;
     } catch {
       return false; // it has ended
     }

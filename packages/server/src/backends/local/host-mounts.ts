@@ -2,20 +2,20 @@ import { randomUUID } from "node:crypto";
 import { existsSync, globSync, lstatSync, readdirSync, readlinkSync } from "node:fs";
 import { chmod, mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { mask, readOnly, type Mount } from "./mount.ts";
+import { createMaskMount, createReadOnlyMount, type Mount } from "./mount.ts";
 
 /** What of the host every sandbox sees: its programs, and of /etc only what programs need to start. */
-export function hostMounts(): Mount[] {
-  return [...systemFolders(), ...configuration()];
+export function getHostMounts(): Mount[] {
+  return [...getSystemMounts(), ...getConfigurationMounts()];
 }
 
 /** /usr, and /bin and the like as they are here: links into /usr, or folders of their own. */
-function systemFolders(): Mount[] {
+function getSystemMounts(): Mount[] {
   const names = ["bin", "sbin", "lib", "lib32", "lib64", "libx32"];
-  return [readOnly("/usr"), ...names.flatMap((name) => asItIs(`/${name}`))];
+  return [createReadOnlyMount("/usr"), ...names.flatMap((name) => createHostMounts(`/${name}`))];
 }
 
-function configuration(): Mount[] {
+function getConfigurationMounts(): Mount[] {
   const files = [
     "ld.so.cache",
     "ld.so.conf",
@@ -33,35 +33,35 @@ function configuration(): Mount[] {
     // A Java from a distribution keeps its settings here and does not start without; its management folder may hold passwords.
     ...globSync("java-*/*", { cwd: "/etc" }).filter((file) => !file.endsWith("/management")),
   ];
-  return files.flatMap((file) => asItIs(join("/etc", file)));
+  return files.flatMap((file) => createHostMounts(join("/etc", file)));
 }
 
-function asItIs(path: string): Mount[] {
-  const found = lstatSync(path, { throwIfNoEntry: false });
-  if (found === undefined) return [];
-  if (found.isSymbolicLink()) return [["--symlink", readlinkSync(path), path]];
-  return [readOnly(path)];
+function createHostMounts(path: string): Mount[] {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) return [];
+  if (stats.isSymbolicLink()) return [["--symlink", readlinkSync(path), path]];
+  return [createReadOnlyMount(path)];
 }
 
 /**
  * Takes the host's own affairs out of a fresh /proc. When the server is root, so is a process inside as far as files are concerned:
  * without a capability it could still set every sysctl of the machine, as bubblewrap leaves /proc/sys writable.
  */
-export function procMounts(): Mount[] {
+export function getProcMounts(): Mount[] {
   const names = readdirSync("/proc").filter((name) => !/^\d+$/.test(name));
   return names.flatMap((name) => {
     const path = `/proc/${name}`;
-    const found = lstatSync(path, { throwIfNoEntry: false });
-    if (found === undefined || found.isSymbolicLink()) return [];
-    if (found.isDirectory()) return [readOnly(path)];
-    const forEveryone = (found.mode & 0o004) !== 0;
-    if (!forEveryone || name === "kcore" || name === "keys") return [mask(path)];
-    return (found.mode & 0o222) === 0 ? [] : [readOnly(path)];
+    const stats = lstatSync(path, { throwIfNoEntry: false });
+    if (stats === undefined || stats.isSymbolicLink()) return [];
+    if (stats.isDirectory()) return [createReadOnlyMount(path)];
+    const forEveryone = (stats.mode & 0o004) !== 0;
+    if (!forEveryone || name === "kcore" || name === "keys") return [createMaskMount(path)];
+    return (stats.mode & 0o222) === 0 ? [] : [createReadOnlyMount(path)];
   });
 }
 
 /** Files of /etc that name the people of this machine or its network, replaced by ones that say nothing. */
-const inventedFiles: Readonly<Record<string, string>> = {
+const placeholderFiles: Readonly<Record<string, string>> = {
   passwd:
     "root:x:0:0:root:/:/bin/false\nwharf:x:1000:1000:wharf:/home/wharf:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
   group: "root:x:0:\ntty:x:5:\nwharf:x:1000:\nnogroup:x:65534:\n",
@@ -70,17 +70,17 @@ const inventedFiles: Readonly<Record<string, string>> = {
 };
 
 /** Writes the invented files into a folder and tells how to mount them. */
-export async function inventConfiguration(folder: string): Promise<Mount[]> {
+export async function writePlaceholderFiles(folder: string): Promise<Mount[]> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const mounts: Mount[] = [];
-  for (const [name, content] of Object.entries(inventedFiles)) {
+  for (const [name, content] of Object.entries(placeholderFiles)) {
     const file = join(folder, name);
     const next = `${file}.${randomUUID()}`;
     await writeFile(next, content);
     await chmod(next, 0o444);
     // The file of an earlier start cannot be written, and is mounted in its sandboxes.
     await rename(next, file);
-    mounts.push(readOnly(file, `/etc/${name}`));
+    mounts.push(createReadOnlyMount(file, `/etc/${name}`));
   }
   return mounts;
 }

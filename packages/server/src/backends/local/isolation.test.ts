@@ -8,8 +8,8 @@ import { createInterface } from "node:readline";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { LocalBackend } from "./index.ts";
 import { converse, expectsBubblewrap, Setting, spec, type Conversation } from "./fixtures/setting.ts";
-import { procMounts } from "./host-mounts.ts";
-import { clone3, judgedCalls, refusedCalls, type Numbers } from "./seccomp/system-calls.ts";
+import { getProcMounts } from "./host-mounts.ts";
+import { clone3, judgedCalls, refusedCalls, type CallNumbers } from "./seccomp/system-calls.ts";
 
 const architecture = process.arch === "arm64" ? "arm64" : "x64";
 const { EPERM, ENOSYS, EAFNOSUPPORT } = constants.errno;
@@ -113,7 +113,7 @@ describe.skipIf(!expectsBubblewrap)("from inside a sandbox", () => {
   });
 
   /** Makes a system call by perl and returns its error number, or `undefined` where it succeeded. */
-  const callKernel = async (numbers: Numbers, ...args: (number | string)[]): Promise<number | undefined> => {
+  const callKernel = async (numbers: CallNumbers, ...args: (number | string)[]): Promise<number | undefined> => {
     const number = numbers[architecture] ?? expect.unreachable();
     // Perl passes a text as a pointer, and only that of a variable.
     const given = args.map((argument, i) => (typeof argument === "number" ? argument : `my $text${i} = ${argument}`));
@@ -307,7 +307,7 @@ describe.skipIf(!expectsBubblewrap)("from inside a sandbox", () => {
 });
 
 test("each folder of the host's /proc is covered, and each file there that is not for everyone", () => {
-  const mounts = procMounts();
+  const mounts = getProcMounts();
   expect(mounts).toContainEqual(["--ro-bind", "/proc/sys", "/proc/sys"]);
   if (existsSync("/proc/sysrq-trigger")) expect(mounts.map((mount) => mount.at(-1))).toContain("/proc/sysrq-trigger");
 });

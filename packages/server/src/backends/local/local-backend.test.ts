@@ -239,7 +239,7 @@ describe.skipIf(!expectsBubblewrap)("a runner on this machine", () => {
     }
     await expect(backend.dial("none")).rejects.toMatchObject({ code: "runner_lost" });
     await expect(backend.stop("none")).rejects.toMatchObject({ code: "runner_lost" });
-    await expect(backend.usage("none")).rejects.toMatchObject({ code: "runner_lost" });
+    await expect(backend.getUsage("none")).rejects.toMatchObject({ code: "runner_lost" });
     await expect(backend.start(spec({ id: "none" }))).rejects.toMatchObject({ code: "runner_lost" });
     await backend.destroy("none");
     expect(await sightings(backend)).toEqual([]);
@@ -262,22 +262,24 @@ describe.skipIf(!expectsBubblewrap)("a runner on this machine", () => {
     const backend = await setting.backend();
     const runner = spec();
     await backend.create(runner);
-    const idle = await backend.usage(runner.id);
+    const idle = await backend.getUsage(runner.id);
     {
       using conversation = await converse(backend, runner.id);
       // In a child of a child, so that the time is known from those who waited for it.
       await conversation.sh("sh -c 'sh -c \"i=0; while [ \\$i -lt 300000 ]; do i=\\$((i+1)); done\"; true'");
     }
-    await expect.poll(async () => (await backend.usage(runner.id)).cpuSeconds).toBeGreaterThan(idle.cpuSeconds + 0.1);
-    const busy = await backend.usage(runner.id);
+    await expect
+      .poll(async () => (await backend.getUsage(runner.id)).cpuSeconds)
+      .toBeGreaterThan(idle.cpuSeconds + 0.1);
+    const busy = await backend.getUsage(runner.id);
     expect(busy.memoryBytes).toBeGreaterThan(20e6);
     expect(busy.memoryPeakBytes).toBeGreaterThanOrEqual(busy.memoryBytes);
     await backend.stop(runner.id);
-    const stopped = await backend.usage(runner.id);
+    const stopped = await backend.getUsage(runner.id);
     expect(stopped.cpuSeconds).toBeGreaterThanOrEqual(busy.cpuSeconds);
     expect(stopped.memoryBytes).toBe(0);
     await backend.start(runner);
-    expect((await backend.usage(runner.id)).cpuSeconds).toBeGreaterThanOrEqual(stopped.cpuSeconds);
+    expect((await backend.getUsage(runner.id)).cpuSeconds).toBeGreaterThanOrEqual(stopped.cpuSeconds);
   });
 
   test("is reached in a folder whose path is longer than a socket's address", async () => {

@@ -1,21 +1,21 @@
 import { mkdir, readdir, rm } from "node:fs/promises";
 import type { Duplex } from "node:stream";
 import { defaultStopGraceMs, WharfError } from "@wharf/contract";
-import type { Backend, RunnerSighting, RunnerSpec, RunnerUsage } from "../backend.ts";
+import type { Backend, ObservedRunner, RunnerSpec, RunnerUsage } from "../backend.ts";
 import type { Enclosure } from "./enclosure.ts";
-import { settleLog } from "./daemon-log.ts";
+import { waitForLog } from "./daemon-log.ts";
 import type { DaemonSettings } from "../shared/daemon-settings.ts";
 import { KeyedLock } from "../shared/keyed-lock.ts";
 import type { Log } from "../shared/log.ts";
 import { describeLimits } from "./limits/confinement.ts";
-import { PlainEnclosure } from "./plain.ts";
+import { PlainEnclosure } from "./plain-enclosure.ts";
 import { probeSandbox } from "./probe.ts";
-import { allProcesses, isAlive, signalProcess, untilGone, type Process, type ProcessIdentity } from "./processes.ts";
+import { listProcesses, isAlive, signalProcess, waitForExit, type Process, type ProcessIdentity } from "./processes.ts";
 import { emptyTrash, removeTree } from "./remove-tree.ts";
-import { isRunnerId, RunnerFolder, type Launched } from "./runner-folder.ts";
-import { SandboxEnclosure } from "./sandbox.ts";
-import { linkPath } from "../shared/short-path.ts";
-import { measure } from "./usage.ts";
+import { isRunnerId, RunnerFolder, type LaunchRecord } from "./runner-folder.ts";
+import { SandboxEnclosure } from "./sandbox-enclosure.ts";
+import { getLinkPath } from "../shared/short-path.ts";
+import { measureUsage } from "./usage.ts";
 import { WireListeners } from "../shared/wire-listeners.ts";
 
 export interface LocalBackendOptions extends DaemonSettings {
@@ -40,9 +40,9 @@ export type LocalBackend = Backend & {
 };
 
 /** How often a dial that waits looks whether there is still a daemon to wait for. */
-const livenessMs = 500;
+const livenessCheckIntervalMs = 500;
 /** All processes are listed once for all runners that are measured within this time. */
-const snapshotMs = 250;
+const maxSnapshotAgeMs = 250;
 
 /**
  * Runners on this machine. All that is known of one is in its folder and in what runs:
@@ -59,7 +59,7 @@ export async function createLocalBackend(options: LocalBackendOptions): Promise<
   await mkdir(options.folder, { recursive: true, mode: 0o700 });
   const foundation = await probeSandbox(options);
   const plain = new PlainEnclosure(options);
-  const limits = describeLimits("reason" in foundation ? new Set() : foundation.confinement.held);
+  const limits = describeLimits("reason" in foundation ? new Set() : foundation.confinement.enforced);
   if ("reason" in foundation) {
     options.log?.warn(
       {
@@ -119,38 +119,39 @@ class LocalRunners implements Backend {
   }
 
   async create(spec: RunnerSpec, signal?: AbortSignal): Promise<void> {
-    const folder = this.#folder(spec.id);
+    const folder = this.#getFolder(spec.id);
     await this.#locks.run(spec.id, async () => {
       signal?.throwIfAborted();
       const isNew = await folder.prepare();
-      await this.#run(spec, folder, { isNew, ...(signal && { signal }) });
+      await this.#ensureRunning(spec, folder, { isNew, ...(signal && { signal }) });
     });
   }
 
   async start(spec: RunnerSpec, signal?: AbortSignal): Promise<void> {
     await this.#locks.run(spec.id, async () => {
-      const folder = await this.#existing(spec.id);
+      const folder = await this.#getExistingFolder(spec.id);
       signal?.throwIfAborted();
       await folder.prepare();
-      await this.#run(spec, folder, { isNew: false, ...(signal && { signal }) });
+      await this.#ensureRunning(spec, folder, { isNew: false, ...(signal && { signal }) });
     });
   }
 
   async stop(id: string): Promise<void> {
-    const folder = await this.#existing(id);
+    const folder = await this.#getExistingFolder(id);
     await this.#locks.run(id, async () => {
-      const launched = await this.#launched(folder);
+      const launched = await this.#findLaunch(folder);
       // Named now: the daemon's end may leave them without a trace of whose they are.
-      const members = launched === undefined ? [] : this.#members(folder, launched, await allProcesses());
+      const members = launched === undefined ? [] : this.#getMembers(folder, launched, await listProcesses());
       if (launched !== undefined) {
         await signalProcess(launched.daemon, "SIGTERM");
-        await untilGone(launched.daemon, this.#options.stopGraceMs ?? defaultStopGraceMs);
+        await waitForExit(launched.daemon, this.#options.stopGraceMs ?? defaultStopGraceMs);
         // A disk that is full or read-only takes no figures, and must not keep the processes.
-        await measure(folder, launched, this.#members(folder, launched, await allProcesses())).catch((error: unknown) =>
-          this.#options.log?.warn({ err: error, runner_id: id }, "what a runner used could not be kept"),
+        await measureUsage(folder, launched, this.#getMembers(folder, launched, await listProcesses())).catch(
+          (error: unknown) =>
+            this.#options.log?.warn({ err: error, runner_id: id }, "what a runner used could not be kept"),
         );
       }
-      await this.#end(folder, members);
+      await this.#endProcesses(folder, members);
       await this.#listeners.close(
         id,
         new WharfError("runner_unavailable", { runner_id: id, reason: "it was stopped" }),
@@ -159,54 +160,54 @@ class LocalRunners implements Backend {
   }
 
   async destroy(id: string): Promise<void> {
-    const folder = this.#folder(id);
+    const folder = this.#getFolder(id);
     await this.#locks.run(id, async () => {
-      const gone = new WharfError("runner_lost", { runner_id: id, reason: "it was destroyed" });
-      await this.#listeners.close(id, gone);
+      const destroyedError = new WharfError("runner_lost", { runner_id: id, reason: "it was destroyed" });
+      await this.#listeners.close(id, destroyedError);
       if (await folder.exists()) {
-        await this.#end(folder);
+        await this.#endProcesses(folder);
         await removeTree(folder.path);
       }
-      await rm(linkPath(folder.wire), { force: true });
+      await rm(getLinkPath(folder.wire), { force: true });
       // A dial may have opened it again while the folder was still there.
-      await this.#listeners.close(id, gone);
+      await this.#listeners.close(id, destroyedError);
     });
   }
 
   async dial(id: string, signal?: AbortSignal): Promise<Duplex> {
-    const folder = await this.#existing(id);
-    const listener = await this.#listeners.of(folder.id, folder.wire);
-    const lost = new AbortController();
+    const folder = await this.#getExistingFolder(id);
+    const listener = await this.#listeners.getOrOpen(folder.id, folder.wire);
+    const livenessController = new AbortController();
     const check = setInterval(() => {
       if (this.#locks.isHeld(id)) return;
-      this.#failIfEnded(folder).catch((error: unknown) => lost.abort(error));
-    }, livenessMs);
+      this.#requireRunning(folder).catch((error: unknown) => livenessController.abort(error));
+    }, livenessCheckIntervalMs);
     try {
-      return await listener.next(AbortSignal.any([lost.signal, ...(signal ? [signal] : [])]));
+      return await listener.accept(AbortSignal.any([livenessController.signal, ...(signal ? [signal] : [])]));
     } finally {
       clearInterval(check);
     }
   }
 
-  async usage(id: string): Promise<RunnerUsage> {
-    const folder = await this.#existing(id);
-    const launched = await this.#launched(folder);
-    if (launched === undefined) return measure(folder, undefined, []);
-    return measure(folder, launched, this.#members(folder, launched, await this.#recentProcesses()));
+  async getUsage(id: string): Promise<RunnerUsage> {
+    const folder = await this.#getExistingFolder(id);
+    const launched = await this.#findLaunch(folder);
+    if (launched === undefined) return measureUsage(folder, undefined, []);
+    return measureUsage(folder, launched, this.#getMembers(folder, launched, await this.#getRecentProcesses()));
   }
 
-  async *list(): AsyncIterable<RunnerSighting> {
+  async *list(): AsyncIterable<ObservedRunner> {
     const names = await readdir(this.#options.folder);
     // A volume that is mounted here has a `lost+found`.
     for (const id of names.filter(isRunnerId)) {
-      const folder = this.#folder(id);
+      const folder = this.#getFolder(id);
       if (!(await folder.exists())) continue;
-      yield { id, state: (await this.#launched(folder)) === undefined ? "stopped" : "running" };
+      yield { id, state: (await this.#findLaunch(folder)) === undefined ? "stopped" : "running" };
     }
   }
 
-  async missing(program: string): Promise<string | undefined> {
-    return this.#enclosure.missing(program);
+  async getMissingReason(program: string): Promise<string | undefined> {
+    return this.#enclosure.getMissingReason(program);
   }
 
   async close(): Promise<void> {
@@ -214,78 +215,82 @@ class LocalRunners implements Backend {
     await this.#sweep;
   }
 
-  async #run(spec: RunnerSpec, folder: RunnerFolder, options: { isNew: boolean; signal?: AbortSignal }): Promise<void> {
+  async #ensureRunning(
+    spec: RunnerSpec,
+    folder: RunnerFolder,
+    options: { isNew: boolean; signal?: AbortSignal },
+  ): Promise<void> {
     // Before the daemon is there, so that its first try succeeds.
-    const listener = await this.#listeners.of(folder.id, folder.wire);
+    const listener = await this.#listeners.getOrOpen(folder.id, folder.wire);
     if (!options.isNew) {
-      if ((await this.#recorded(folder)) !== undefined) return;
+      if ((await this.#getLiveRecord(folder)) !== undefined) return;
       // One without a record may never have got its configuration, and nobody can have spoken with it.
-      await this.#end(folder);
+      await this.#endProcesses(folder);
     }
-    listener.forget();
+    listener.dropPending();
     await folder.announceLaunch();
     try {
-      await folder.record(await this.#enclosure.launch(spec, folder, options.signal));
+      await folder.writeLaunchRecord(await this.#enclosure.launch(spec, folder, options.signal));
     } catch (error) {
-      await this.#end(folder);
+      await this.#endProcesses(folder);
       throw error;
     }
   }
 
-  async #recorded(folder: RunnerFolder): Promise<Launched | undefined> {
-    const recorded = await folder.recorded();
+  async #getLiveRecord(folder: RunnerFolder): Promise<LaunchRecord | undefined> {
+    const recorded = await folder.readLaunchRecord();
     return recorded !== undefined && (await isAlive(recorded.daemon)) ? recorded : undefined;
   }
 
   /** What runs of the runner, if its daemon lives; also where there is no record of it. */
-  async #launched(folder: RunnerFolder): Promise<Launched | undefined> {
-    const recorded = await this.#recorded(folder);
+  async #findLaunch(folder: RunnerFolder): Promise<LaunchRecord | undefined> {
+    const recorded = await this.#getLiveRecord(folder);
     if (recorded !== undefined || !(await folder.isLaunchOpen())) return recorded;
     for (const enclosure of this.#enclosures) {
-      const found = await enclosure.find(folder);
-      if (found !== undefined) return found;
+      const launch = await enclosure.find(folder);
+      if (launch !== undefined) return launch;
     }
     return undefined;
   }
 
   /** Ends all that runs of the runner, whatever it was put into. */
-  async #end(folder: RunnerFolder, named: readonly ProcessIdentity[] = []): Promise<void> {
-    const recorded = await folder.recorded();
+  async #endProcesses(folder: RunnerFolder, named: readonly ProcessIdentity[] = []): Promise<void> {
+    const recorded = await folder.readLaunchRecord();
     for (const enclosure of this.#enclosures) {
-      await enclosure.end(folder, recorded?.isolation === enclosure.isolation ? recorded : undefined, named);
+      await enclosure.terminate(folder, recorded?.isolation === enclosure.isolation ? recorded : undefined, named);
     }
-    await settleLog(folder.log);
-    await folder.forget();
+    await waitForLog(folder.log);
+    await folder.removeLaunchRecord();
   }
 
-  #members(folder: RunnerFolder, launched: Launched, processes: readonly Process[]): Process[] {
+  #getMembers(folder: RunnerFolder, launched: LaunchRecord, processes: readonly Process[]): Process[] {
     const enclosure = this.#enclosures.find((one) => one.isolation === launched.isolation);
-    return enclosure?.members(folder, launched, processes) ?? [];
+    return enclosure?.getMembers(folder, launched, processes) ?? [];
   }
 
-  #recentProcesses(): Promise<Process[]> {
+  #getRecentProcesses(): Promise<Process[]> {
     const now = performance.now();
-    if (this.#snapshot === undefined || now - this.#snapshot.at > snapshotMs) {
-      this.#snapshot = { at: now, processes: allProcesses() };
+    if (this.#snapshot === undefined || now - this.#snapshot.at > maxSnapshotAgeMs) {
+      this.#snapshot = { at: now, processes: listProcesses() };
     }
     return this.#snapshot.processes;
   }
 
-  async #failIfEnded(folder: RunnerFolder): Promise<void> {
-    if ((await this.#launched(folder)) !== undefined) return;
-    const words = await folder.lastWords();
+  async #requireRunning(folder: RunnerFolder): Promise<void> {
+    if ((await this.#findLaunch(folder)) !== undefined) return;
+    const output = await folder.readLogTail();
     throw new WharfError("runner_unavailable", {
       runner_id: folder.id,
-      reason: `its daemon does not run${words && `; it said: ${words}`}`,
+      reason: `its daemon does not run${output && `; it said: ${output}`}`,
     });
   }
 
-  #folder(id: string): RunnerFolder {
+  #getFolder(id: string): RunnerFolder {
     return new RunnerFolder(this.#options.folder, id);
   }
 
-  async #existing(id: string): Promise<RunnerFolder> {
-    const folder = this.#folder(id);
+  async #getExistingFolder(id: string): Promise<RunnerFolder> {
+    const folder = this.#getFolder(id);
     if (await folder.exists()) return folder;
     throw new WharfError("runner_lost", { runner_id: id, reason: "its folder is not there" });
   }

@@ -5,14 +5,14 @@ import { mkdtemp, rm, rmdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { inventConfiguration } from "./host-mounts.ts";
+import { writePlaceholderFiles } from "./host-mounts.ts";
 import { findOnPath } from "./programs.ts";
 import { RunnerFolder } from "./runner-folder.ts";
-import { inside } from "../shared/inside.ts";
+import { containerPaths } from "../shared/container-paths.ts";
 import { describeLimits, findConfinement } from "./limits/confinement.ts";
 import { controllers } from "./limits/hierarchies.ts";
-import { giveFilter } from "./sandbox.ts";
-import { sandboxArguments, type ConfinedFoundation, type SandboxFoundation } from "./sandbox-arguments.ts";
+import { sendFilter } from "./sandbox-enclosure.ts";
+import { createSandboxArguments, type ConfinedFoundation, type SandboxFoundation } from "./sandbox-arguments.ts";
 import { compileFilter } from "./seccomp/syscall-filter.ts";
 
 export interface ProbeOptions {
@@ -22,7 +22,7 @@ export interface ProbeOptions {
   readonly searchPath: string;
 }
 
-const probeMs = 10_000;
+const probeTimeoutMs = 10_000;
 /** Older versions lack these, and some kernels the means. Without them a process may make namespaces of its own inside. */
 const userNamespaceFlags = ["--disable-userns", "--assert-userns-disabled"];
 
@@ -31,7 +31,7 @@ export async function probeSandbox(options: ProbeOptions): Promise<ConfinedFound
   if (process.platform !== "linux") return { reason: `there is no bubblewrap for ${process.platform}` };
   const bwrap = findOnPath("bwrap", options.searchPath);
   if (bwrap === undefined) return { reason: "bubblewrap is not installed" };
-  const invented = await inventConfiguration(join(options.folder, ".etc"));
+  const invented = await writePlaceholderFiles(join(options.folder, ".etc"));
   const basis = { bwrap, kit: options.kit, node: options.node, invented };
   const filter = compileFilter(process.arch);
   const filters = filter === undefined ? [{}] : [{ filter }, {}];
@@ -40,7 +40,7 @@ export async function probeSandbox(options: ProbeOptions): Promise<ConfinedFound
   for (const chosen of filters) {
     for (const extraFlags of [userNamespaceFlags, []]) {
       const foundation = { ...basis, ...chosen, extraFlags };
-      reason = await attempt(foundation, options.folder);
+      reason = await trySandbox(foundation, options.folder);
       if (reason !== undefined) continue;
       return { ...foundation, confinement: await findConfinement(bwrap, options.searchPath) };
     }
@@ -62,12 +62,12 @@ export interface SandboxDescription {
 export async function describeSandbox(options: Omit<ProbeOptions, "folder">): Promise<SandboxDescription> {
   const folder = await mkdtemp(join(tmpdir(), "wharf-probe-"));
   try {
-    const found = await probeSandbox({ ...options, folder });
-    if ("reason" in found) return { missing: found.reason, lacks: [] };
-    const { filter, confinement } = found;
-    const isLimited = controllers.every((one) => confinement.held.has(one));
+    const result = await probeSandbox({ ...options, folder });
+    if ("reason" in result) return { missing: result.reason, lacks: [] };
+    const { filter, confinement } = result;
+    const isLimited = controllers.every((one) => confinement.enforced.has(one));
     return {
-      limits: describeLimits(confinement.held),
+      limits: describeLimits(confinement.enforced),
       lacks: [...(filter === undefined ? ["filter" as const] : []), ...(isLimited ? [] : ["limits" as const])],
     };
   } finally {
@@ -75,26 +75,26 @@ export async function describeSandbox(options: Omit<ProbeOptions, "folder">): Pr
   }
 }
 
-async function attempt(foundation: SandboxFoundation, runners: string): Promise<string | undefined> {
+async function trySandbox(foundation: SandboxFoundation, runners: string): Promise<string | undefined> {
   const probes = join(runners, ".probe");
   const folder = new RunnerFolder(probes, randomUUID());
   await folder.prepare();
   const limits = { cpu: 1, memoryBytes: 2 ** 20, diskBytes: 2 ** 20, processes: 1 };
-  const bwrapArguments = sandboxArguments(foundation, folder, {
+  const bwrapArguments = createSandboxArguments(foundation, folder, {
     spec: { id: folder.id, limits },
     programs: [],
   });
   try {
-    const bubblewrap = spawn(foundation.bwrap, [...bwrapArguments, "--", inside.node, "--version"], {
-      timeout: probeMs,
+    const bubblewrap = spawn(foundation.bwrap, [...bwrapArguments, "--", containerPaths.node, "--version"], {
+      timeout: probeTimeoutMs,
       killSignal: "SIGKILL",
       env: {},
       stdio: ["ignore", "ignore", "pipe", "ignore", foundation.filter === undefined ? "ignore" : "pipe"],
     });
-    giveFilter(bubblewrap, foundation.filter);
-    const words = bubblewrap.stderr === null ? "" : text(bubblewrap.stderr);
+    sendFilter(bubblewrap, foundation.filter);
+    const errorOutput = bubblewrap.stderr === null ? "" : text(bubblewrap.stderr);
     const [code, signal] = await once(bubblewrap, "close");
-    return code === 0 ? undefined : (await words).trim() || `it ended with ${code ?? signal}`;
+    return code === 0 ? undefined : (await errorOutput).trim() || `it ended with ${code ?? signal}`;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   } finally {

@@ -2,33 +2,33 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { expect, test } from "vitest";
 import {
-  allProcesses,
-  identify,
+  listProcesses,
+  getProcessIdentity,
   isAlive,
   isOfThisBoot,
-  processesByPs,
+  listProcessesByPs,
   signalProcess,
-  untilGone,
-  withDescendants,
+  waitForExit,
+  getProcessTrees,
 } from "./processes.ts";
 
 test("a process is known by its pid and its birth, so a reused pid is another one", async () => {
   const child = spawn("sleep", ["1000"], { stdio: "ignore" });
   const exited = once(child, "exit");
-  const identity = await identify(child.pid ?? 0);
+  const identity = await getProcessIdentity(child.pid ?? 0);
   if (identity === undefined) expect.unreachable();
   expect(await isAlive(identity)).toBe(true);
   const another = { pid: identity.pid, born: `${identity.born}1` };
   expect(await isAlive(another)).toBe(false);
   await signalProcess(another, "SIGKILL");
-  expect(await untilGone(identity, 50)).toBe(false);
+  expect(await waitForExit(identity, 50)).toBe(false);
   await signalProcess(identity, "SIGKILL");
-  expect(await untilGone(identity, 5000)).toBe(true);
+  expect(await waitForExit(identity, 5000)).toBe(true);
   await exited;
 });
 
 test("what was recorded before the machine started anew is told apart", async () => {
-  const self = await identify(process.pid);
+  const self = await getProcessIdentity(process.pid);
   expect(self && isOfThisBoot(self)).toBe(true);
   expect(
     isOfThisBoot({ pid: process.pid, born: `00000000-0000-0000-0000-000000000000:${self?.born.split(":")[1]}` }),
@@ -39,9 +39,9 @@ test("descendants of all generations are found", async () => {
   const child = spawn("sh", ["-c", "sleep 1000 & wait"], { stdio: "ignore", detached: true });
   const exited = once(child, "exit");
   const treeOfChild = async () => {
-    const processes = await allProcesses();
+    const processes = await listProcesses();
     const roots = processes.filter((one) => one.pid === child.pid);
-    return withDescendants(roots, processes);
+    return getProcessTrees(roots, processes);
   };
   await expect.poll(async () => (await treeOfChild()).length).toBe(2);
   expect((await treeOfChild()).every((one) => one.session === child.pid)).toBe(true);
@@ -50,10 +50,10 @@ test("descendants of all generations are found", async () => {
 });
 
 test("ps tells the same where there is no /proc", async () => {
-  const self = (await allProcesses()).find((one) => one.pid === process.pid);
-  const [byPs] = await processesByPs(["-p", String(process.pid)]);
+  const self = (await listProcesses()).find((one) => one.pid === process.pid);
+  const [byPs] = await listProcessesByPs(["-p", String(process.pid)]);
   expect(byPs).toMatchObject({ pid: process.pid, parent: self?.parent, dead: false });
   expect(Math.abs((byPs?.cpuSeconds ?? 0) - (self?.cpuSeconds ?? 0))).toBeLessThan(3);
   expect(Date.parse(byPs?.born ?? "")).toBeGreaterThan(Date.now() - 3_600_000);
-  expect(await processesByPs(["-p", "99999999"])).toEqual([]);
+  expect(await listProcessesByPs(["-p", "99999999"])).toEqual([]);
 });

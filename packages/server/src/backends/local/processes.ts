@@ -25,27 +25,27 @@ const hasProc = process.platform === "linux";
 const bootId = hasProc ? readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim() : "";
 
 /** Every process, also those that ended and were not yet waited for. */
-export async function allProcesses(): Promise<Process[]> {
-  if (!hasProc) return processesByPs([]);
-  return allPids()
+export async function listProcesses(): Promise<Process[]> {
+  if (!hasProc) return listProcessesByPs([]);
+  return listPids()
     .map(readProcess)
-    .filter((found) => found !== undefined);
+    .filter((entry) => entry !== undefined);
 }
 
-export function allPids(): number[] {
+export function listPids(): number[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .map(Number);
 }
 
 /** The living process with this pid. */
-export async function identify(pid: number): Promise<ProcessIdentity | undefined> {
-  const found = hasProc ? readProcess(pid) : (await processesByPs(["-p", String(pid)]))[0];
-  return found === undefined || found.dead ? undefined : { pid, born: found.born };
+export async function getProcessIdentity(pid: number): Promise<ProcessIdentity | undefined> {
+  const match = hasProc ? readProcess(pid) : (await listProcessesByPs(["-p", String(pid)]))[0];
+  return match === undefined || match.dead ? undefined : { pid, born: match.born };
 }
 
 export async function isAlive(identity: ProcessIdentity): Promise<boolean> {
-  return (await identify(identity.pid))?.born === identity.born;
+  return (await getProcessIdentity(identity.pid))?.born === identity.born;
 }
 
 /** False for what was recorded before the machine was started anew: its numbers mean nothing any more. */
@@ -65,7 +65,7 @@ export async function signalProcess(identity: ProcessIdentity, signal: "SIGTERM"
 }
 
 /** Waits until the process has ended; false if it has not within the time. */
-export async function untilGone(identity: ProcessIdentity, withinMs: number): Promise<boolean> {
+export async function waitForExit(identity: ProcessIdentity, withinMs: number): Promise<boolean> {
   const deadline = performance.now() + withinMs;
   for (let pause = 1; await isAlive(identity); pause = Math.min(pause * 2, 50)) {
     if (performance.now() >= deadline) return false;
@@ -75,24 +75,24 @@ export async function untilGone(identity: ProcessIdentity, withinMs: number): Pr
 }
 
 /** How long the kernel may take to end a process; that of the first one in a sandbox includes the end of all others. */
-const endMs = 10_000;
+const killTimeoutMs = 10_000;
 
 /** Kills them all and waits until they are gone. */
-export async function endAll(identities: readonly ProcessIdentity[]): Promise<void> {
+export async function killAll(identities: readonly ProcessIdentity[]): Promise<void> {
   for (const identity of identities) await signalProcess(identity, "SIGKILL");
   for (const identity of identities) {
-    if (await untilGone(identity, endMs)) continue;
+    if (await waitForExit(identity, killTimeoutMs)) continue;
     throw new WharfError("backend_failed", { backend: "local", reason: `process ${identity.pid} does not end` });
   }
 }
 
 /** The processes and all that descend from them. */
-export function withDescendants(roots: readonly Process[], processes: readonly Process[]): Process[] {
+export function getProcessTrees(roots: readonly Process[], processes: readonly Process[]): Process[] {
   const children = Map.groupBy(processes, (one) => one.parent);
-  const found = new Set(roots);
+  const tree = new Set(roots);
   // What is added while the set is walked is walked as well.
-  for (const one of found) for (const child of children.get(one.pid) ?? []) found.add(child);
-  return [...found];
+  for (const one of tree) for (const child of children.get(one.pid) ?? []) tree.add(child);
+  return [...tree];
 }
 
 export function readProcess(pid: number): Process | undefined {
@@ -100,15 +100,15 @@ export function readProcess(pid: number): Process | undefined {
   if (text === undefined) return undefined;
   // The name stands in parentheses and may hold anything, parentheses too; the numbers begin after the last one.
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-  const field = (number: number) => fields[number - 3] ?? "";
-  const ticks = [14, 15, 16, 17].reduce((sum, number) => sum + Number(field(number)), 0);
+  const getField = (number: number) => fields[number - 3] ?? "";
+  const ticks = [14, 15, 16, 17].reduce((sum, number) => sum + Number(getField(number)), 0);
   return {
     pid,
-    born: `${bootId}:${field(22)}`,
-    parent: Number(field(4)),
-    session: Number(field(6)),
+    born: `${bootId}:${getField(22)}`,
+    parent: Number(getField(4)),
+    session: Number(getField(6)),
     cpuSeconds: ticks / ticksPerSecond,
-    dead: field(3) === "Z" || field(3) === "X",
+    dead: getField(3) === "Z" || getField(3) === "X",
   };
 }
 
@@ -122,14 +122,14 @@ export function readProcFile(pid: number, name: string): string | undefined {
 }
 
 /** A number of /proc/<pid>/status that is given in kB, in bytes. */
-export function statusBytes(status: string, name: string): number {
+export function parseStatusBytes(status: string, name: string): number {
   return Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(status)?.[1] ?? 0) * 1024;
 }
 
 const runFile = promisify(execFile);
 
 /** For systems without /proc. Their times lack the children that were waited for. */
-export async function processesByPs(selection: readonly string[]): Promise<Process[]> {
+export async function listProcessesByPs(selection: readonly string[]): Promise<Process[]> {
   const columns = ["pid", "ppid", "pgid", "state", "time", "lstart"].flatMap((column) => ["-o", `${column}=`]);
   const select = selection.length === 0 ? ["-ax"] : selection;
   const { stdout } = await runFile("ps", [...select, ...columns], {

@@ -38,7 +38,7 @@ describe.skipIf(!expectsBubblewrap)("a program of this machine", () => {
   test("of an npm prefix runs inside with its packages, by our Node, and brings nothing else along", async () => {
     await using setting = new Setting();
     const backend = await setting.backend({ searchPath: `/usr/bin:${prefix(setting.base)}` });
-    expect(await backend.missing("maker-agent")).toBeUndefined();
+    expect(await backend.getMissingReason("maker-agent")).toBeUndefined();
     const runner = spec({ programs: ["maker-agent", "no-such-program"] });
     await backend.create(runner);
     using conversation = await converse(backend, runner.id);
@@ -109,7 +109,7 @@ describe.skipIf(!expectsBubblewrap)("a program of this machine", () => {
     write(join(home, "maker-agent"), pnpmShim("global/5/node_modules/@maker/agent/main.mjs"));
     write(join(home, "broken-agent"), pnpmShim("global/5/node_modules/broken/main.mjs"));
     const backend = await setting.backend({ searchPath: `/usr/bin:${home}` });
-    expect(await backend.missing("broken-agent")).toMatch(/installed by pnpm/);
+    expect(await backend.getMissingReason("broken-agent")).toMatch(/installed by pnpm/);
     const runner = spec({ programs: ["maker-agent"] });
     await backend.create(runner);
     using conversation = await converse(backend, runner.id);
@@ -130,8 +130,10 @@ describe.skipIf(!expectsBubblewrap)("a program of this machine", () => {
     symlinkSync("../bin/volta-shim", join(shims, "of-volta"));
     const backend = await setting.backend({ searchPath: `/usr/bin:${shims}` });
     for (const manager of ["asdf", "nodenv", "mise", "volta"])
-      expect(await backend.missing(`of-${manager}`)).toMatch(new RegExp(`shim of ${manager}.*${manager} which of-`));
-    expect(await backend.missing("of-itself")).toBeUndefined();
+      expect(await backend.getMissingReason(`of-${manager}`)).toMatch(
+        new RegExp(`shim of ${manager}.*${manager} which of-`),
+      );
+    expect(await backend.getMissingReason("of-itself")).toBeUndefined();
   });
 
   test("that a sandbox can't start is told of with the reason", async () => {
@@ -140,19 +142,19 @@ describe.skipIf(!expectsBubblewrap)("a program of this machine", () => {
     write(join(setting.base, "own", "plain"), "text", 0o644);
     write(join(setting.kit, "bin", "wharf-demo-agent"), "#!/usr/bin/env node\n");
     const backend = await setting.backend({ searchPath: `/usr/bin:${join(setting.base, "own")}` });
-    expect(await backend.missing("snake")).toMatch(/venv.bin.python/);
-    expect(await backend.missing("plain")).toMatch(/not on the PATH/);
-    expect(await backend.missing("no-such-program")).toMatch(/not on the PATH/);
-    expect(await backend.missing("../own/snake")).toMatch(/does not see/);
-    expect(await backend.missing(join(setting.base, "own", "snake"))).toMatch(/does not see/);
+    expect(await backend.getMissingReason("snake")).toMatch(/venv.bin.python/);
+    expect(await backend.getMissingReason("plain")).toMatch(/not on the PATH/);
+    expect(await backend.getMissingReason("no-such-program")).toMatch(/not on the PATH/);
+    expect(await backend.getMissingReason("../own/snake")).toMatch(/does not see/);
+    expect(await backend.getMissingReason(join(setting.base, "own", "snake"))).toMatch(/does not see/);
     for (const there of ["git", "sh", "node", "wharf-demo-agent", "/usr/bin/git"])
-      expect(await backend.missing(there), there).toBeUndefined();
+      expect(await backend.getMissingReason(there), there).toBeUndefined();
   });
 });
 
 test("in plain processes every program on the PATH is there", async () => {
   await using setting = new Setting();
   const backend = await setting.plainBackend();
-  expect(await backend.missing("sleep")).toBeUndefined();
-  expect(await backend.missing("no-such-program")).toMatch(/not on the PATH/);
+  expect(await backend.getMissingReason("sleep")).toBeUndefined();
+  expect(await backend.getMissingReason("no-such-program")).toMatch(/not on the PATH/);
 });

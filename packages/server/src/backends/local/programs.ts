@@ -3,12 +3,12 @@ import { rm, symlink, writeFile } from "node:fs/promises";
 import { basename, delimiter, dirname, join, relative, resolve, sep } from "node:path";
 import { z } from "zod";
 import { isVisibleInside } from "./host-mounts.ts";
-import { readOnly, type Mount } from "./mount.ts";
-import { explainShim, followPnpm } from "./shims.ts";
-import { inside } from "../shared/inside.ts";
+import { createReadOnlyMount, type Mount } from "./mount.ts";
+import { explainShim, findPnpmScript } from "./shims.ts";
+import { containerPaths } from "../shared/container-paths.ts";
 
 /** How a program of the host gets into a sandbox. */
-type Way =
+type ProgramLocation =
   | { readonly kind: "there" }
   | { readonly kind: "missing"; readonly reason: string }
   /** `source` is mounted at `target`; `entry` is the program inside, run by our node where its own interpreter is not in there. */
@@ -28,29 +28,29 @@ export interface ProgramSearch {
 }
 
 /** Why a sandbox can't start the program, or nothing if it can. */
-export function missingProgram(program: string, search: ProgramSearch): string | undefined {
-  const way = findWay(program, search);
+export function getMissingProgramReason(program: string, search: ProgramSearch): string | undefined {
+  const way = findProgram(program, search);
   return way.kind === "missing" ? way.reason : undefined;
 }
 
 /** Fills a runner's folder of links and tells what to mount for them. Programs that are not there are left out. */
-export async function bringPrograms(
+export async function linkPrograms(
   programs: readonly string[],
   linkFolder: string,
   search: ProgramSearch,
 ): Promise<Mount[]> {
   const mounts: Mount[] = [];
   for (const program of programs) {
-    const way = findWay(program, search);
+    const way = findProgram(program, search);
     if (way.kind !== "mount") continue;
     const link = join(linkFolder, program);
     await rm(link, { force: true });
     if (way.byNode)
-      await writeFile(link, `#!/bin/sh\nexec ${inside.node} '${way.entry}' "$@"\n`, {
+      await writeFile(link, `#!/bin/sh\nexec ${containerPaths.node} '${way.entry}' "$@"\n`, {
         mode: 0o755,
       });
     else await symlink(way.entry, link);
-    mounts.push(readOnly(way.source, way.target));
+    mounts.push(createReadOnlyMount(way.source, way.target));
   }
   return mounts;
 }
@@ -64,8 +64,8 @@ export function findOnPath(program: string, searchPath: string): string | undefi
     .find(isExecutable);
 }
 
-function findWay(program: string, search: ProgramSearch): Way {
-  if (program.startsWith("/") && isVisibleInside(realpathOf(program)) && isExecutable(program))
+function findProgram(program: string, search: ProgramSearch): ProgramLocation {
+  if (program.startsWith("/") && isVisibleInside(getRealPath(program)) && isExecutable(program))
     return { kind: "there" };
   if (!/^[\w.+@-]+$/.test(program))
     return {
@@ -74,30 +74,30 @@ function findWay(program: string, search: ProgramSearch): Way {
     };
   if (program === "node" || isExecutable(join(search.kit, "bin", program))) return { kind: "there" };
   const common = findOnPath(program, "/usr/local/bin:/usr/bin:/bin");
-  if (common !== undefined && isVisibleInside(realpathOf(common))) return { kind: "there" };
-  const found = common ?? findOnPath(program, search.searchPath);
-  if (found === undefined) return { kind: "missing", reason: `the program '${program}' is not on the PATH` };
-  return wayThrough(program, realpathOf(found));
+  if (common !== undefined && isVisibleInside(getRealPath(common))) return { kind: "there" };
+  const executable = common ?? findOnPath(program, search.searchPath);
+  if (executable === undefined) return { kind: "missing", reason: `the program '${program}' is not on the PATH` };
+  return resolveProgram(program, getRealPath(executable));
 }
 
 /** What stands on the PATH may only start the program. */
-function wayThrough(program: string, file: string): Way {
+function resolveProgram(program: string, file: string): ProgramLocation {
   const shim = explainShim(program, file);
   if (shim !== undefined) return { kind: "missing", reason: shim };
-  const script = followPnpm(file);
-  if (script === undefined) return wayTo(program, file);
-  if (isFile(script)) return wayTo(program, realpathOf(script));
+  const script = findPnpmScript(file);
+  if (script === undefined) return createProgramMount(program, file);
+  if (isFile(script)) return createProgramMount(program, getRealPath(script));
   return { kind: "missing", reason: `it was installed by pnpm, and ${script} is not there; install it again` };
 }
 
-function wayTo(program: string, file: string): Way {
-  const interpreter = interpreterOf(file);
+function createProgramMount(program: string, file: string): ProgramLocation {
+  const interpreter = getInterpreter(file);
   const foreign = interpreter !== undefined && !isVisibleInside(interpreter);
   const byNode = foreign && basename(interpreter) === "node";
   if (foreign && !byNode)
     return { kind: "missing", reason: `it is run by ${interpreter}, which a sandbox does not see` };
-  const source = treeOf(file) ?? file;
-  const target = join(inside.agents, program, basename(source));
+  const source = getPackageTree(file) ?? file;
+  const target = join(containerPaths.agents, program, basename(source));
   const entry = join(target, relative(source, file));
   // The entry is quoted in a shell script.
   if (entry.includes("'")) return { kind: "missing", reason: "there is a quote in its path" };
@@ -108,7 +108,7 @@ function wayTo(program: string, file: string): Way {
  * What has to come along with a program of a package: the outermost `node_modules` it lies in, or the package that names it.
  * Never the folder around a `node_modules`: that is a project or a home, with files that are not the program's.
  */
-function treeOf(file: string): string | undefined {
+function getPackageTree(file: string): string | undefined {
   const parts = file.split(sep);
   // pnpm links packages to each other within this folder.
   const store = parts.indexOf(".pnpm");
@@ -137,7 +137,7 @@ function readManifest(folder: string): z.infer<typeof Manifest> | undefined {
 }
 
 /** The interpreter a script asks for by its full path. */
-function interpreterOf(file: string): string | undefined {
+function getInterpreter(file: string): string | undefined {
   const head = Buffer.alloc(256);
   const descriptor = openSync(file, "r");
   try {
@@ -161,7 +161,7 @@ function isExecutable(file: string): boolean {
 
 const isFile = (file: string): boolean => statSync(file, { throwIfNoEntry: false })?.isFile() ?? false;
 
-function realpathOf(file: string): string {
+function getRealPath(file: string): string {
   try {
     return realpathSync(file);
   } catch {

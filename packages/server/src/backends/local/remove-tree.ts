@@ -13,20 +13,20 @@ const trashPrefix = ".trash-";
  * anywhere, trees deeper than a path can be long. `chmod -R` and `rm` go down by open folders and follow no links, which Node's own do not.
  */
 export async function removeTree(folder: string): Promise<void> {
-  const found = await lstat(folder).catch(() => undefined);
-  if (found === undefined) return;
+  const stats = await lstat(folder).catch(() => undefined);
+  if (stats === undefined) return;
   const trash = join(dirname(folder), `${trashPrefix}${basename(folder)}-${randomUUID()}`);
   await rename(folder, trash);
-  await discard(trash);
+  await discardFolder(trash);
 }
 
 /** Removes what removals that were cut short left behind. */
 export async function emptyTrash(parent: string): Promise<void> {
   const names = await readdir(parent).catch(() => []);
-  for (const name of names.filter((one) => one.startsWith(trashPrefix))) await discard(join(parent, name));
+  for (const name of names.filter((one) => one.startsWith(trashPrefix))) await discardFolder(join(parent, name));
 }
 
-async function discard(trash: string): Promise<void> {
+async function discardFolder(trash: string): Promise<void> {
   const options = { env: { PATH: "/usr/bin:/bin", LC_ALL: "C" }, cwd: "/" };
   try {
     const isFolder = (await lstat(trash)).isDirectory();

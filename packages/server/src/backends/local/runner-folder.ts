@@ -3,19 +3,19 @@ import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { WharfError } from "@wharf/contract";
 import { z } from "zod";
-import { logName, settleLog } from "./daemon-log.ts";
+import { logName, waitForLog } from "./daemon-log.ts";
 import { isOfThisBoot, ProcessIdentity } from "./processes.ts";
 
 /** What was started for a runner: ending `root` ends everything in a sandbox; `daemon` is the process that serves the wire. */
-export const Launched = z.object({
+export const LaunchRecord = z.object({
   isolation: z.enum(["sandbox", "unsafe"]),
   root: ProcessIdentity,
   daemon: ProcessIdentity,
 });
-export type Launched = z.infer<typeof Launched>;
+export type LaunchRecord = z.infer<typeof LaunchRecord>;
 
 /** How much of the end of the log an error quotes. */
-const quotedBytes = 400;
+const maxQuotedBytes = 400;
 
 export const isRunnerId = (name: string): boolean => /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/.test(name);
 
@@ -56,32 +56,32 @@ export class RunnerFolder {
   }
 
   async exists(): Promise<boolean> {
-    const found = await lstat(this.path).catch(() => undefined);
-    return found?.isDirectory() ?? false;
+    const stats = await lstat(this.path).catch(() => undefined);
+    return stats?.isDirectory() ?? false;
   }
 
   /** Makes what is not there yet. True if the runner is new. */
   async prepare(): Promise<boolean> {
-    const made = await mkdir(this.path, { recursive: true, mode: 0o700 });
+    const createdPath = await mkdir(this.path, { recursive: true, mode: 0o700 });
     for (const folder of [this.workspace, this.home, this.state, this.wire, this.bin, this.log]) {
       await mkdir(folder, { recursive: true, mode: 0o700 });
       // The runner owns some of these and may have locked itself out.
       await chmod(folder, 0o700);
     }
-    return made !== undefined;
+    return createdPath !== undefined;
   }
 
-  async recorded(): Promise<Launched | undefined> {
-    const launched = await readJson(this.#record, Launched);
+  async readLaunchRecord(): Promise<LaunchRecord | undefined> {
+    const launched = await readJson(this.#record, LaunchRecord);
     return launched !== undefined && isOfThisBoot(launched.root) ? launched : undefined;
   }
 
-  async record(launched: Launched): Promise<void> {
+  async writeLaunchRecord(launched: LaunchRecord): Promise<void> {
     await writeJson(this.#record, launched);
     await rm(this.#launching, { force: true });
   }
 
-  async forget(): Promise<void> {
+  async removeLaunchRecord(): Promise<void> {
     await rm(this.#record, { force: true });
     await rm(this.#launching, { force: true });
   }
@@ -97,17 +97,17 @@ export class RunnerFolder {
   }
 
   /** The last words of the daemon, to tell why it ended. */
-  async lastWords(): Promise<string> {
-    await settleLog(this.log);
+  async readLogTail(): Promise<string> {
+    await waitForLog(this.log);
     const file = await open(join(this.log, logName), "r").catch(() => undefined);
     if (file === undefined) return "";
     try {
       const { size } = await file.stat();
       const { buffer, bytesRead } = await file.read(
-        Buffer.alloc(quotedBytes),
+        Buffer.alloc(maxQuotedBytes),
         0,
-        quotedBytes,
-        Math.max(0, size - quotedBytes),
+        maxQuotedBytes,
+        Math.max(0, size - maxQuotedBytes),
       );
       return buffer
         .toString("utf8", 0, bytesRead)

@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import type { RunnerSpec } from "../backend.ts";
-import { inside } from "../shared/inside.ts";
+import { containerPaths } from "../shared/container-paths.ts";
 import type { Confinement } from "./limits/confinement.ts";
-import { hostMounts, procMounts } from "./host-mounts.ts";
-import { inMemory, readOnly, readOnlyIfThere, writable, type Mount } from "./mount.ts";
+import { getHostMounts, getProcMounts } from "./host-mounts.ts";
+import { createMemoryMount, createReadOnlyMount, readOnlyIfThere, createWritableMount, type Mount } from "./mount.ts";
 import type { RunnerFolder } from "./runner-folder.ts";
 
 /** What all sandboxes of this server share. */
@@ -49,15 +49,15 @@ const namespaceFlags = [
 const memoryFiles = ["memory.events", "memory.max", "memory.oom_control", "memory.limit_in_bytes"];
 
 /** Everything between `bwrap` and the command. */
-export function sandboxArguments(
+export function createSandboxArguments(
   foundation: SandboxFoundation,
   folder: RunnerFolder,
   options: { spec: Pick<RunnerSpec, "id" | "limits">; programs: readonly Mount[] },
 ): string[] {
   const { memoryBytes } = options.spec.limits;
   const environment = {
-    PATH: `${inside.agentLinks}:${inside.kit}/bin:/opt/wharf/node/bin:/usr/local/bin:/usr/bin:/bin`,
-    HOME: inside.home,
+    PATH: `${containerPaths.agentLinks}:${containerPaths.kit}/bin:/opt/wharf/node/bin:/usr/local/bin:/usr/bin:/bin`,
+    HOME: containerPaths.home,
     USER: "wharf",
     LOGNAME: "wharf",
     SHELL: "/bin/sh",
@@ -65,24 +65,24 @@ export function sandboxArguments(
     WHARF_RUNNER_ID: options.spec.id,
   };
   const mounts: Mount[] = [
-    ...hostMounts(),
+    ...getHostMounts(),
     ...foundation.invented,
     ["--proc", "/proc"],
-    ...procMounts(),
+    ...getProcMounts(),
     ["--dev", "/dev"],
-    inMemory("/dev/shm", memoryBytes, "1777"),
-    inMemory("/tmp", memoryBytes, "1777"),
-    inMemory("/run", memoryBytes, "0755"),
-    readOnly(`${foundation.kit}/bin`, `${inside.kit}/bin`),
-    readOnly(`${foundation.kit}/lib`, `${inside.kit}/lib`),
-    readOnly(foundation.node, inside.node),
+    createMemoryMount("/dev/shm", memoryBytes, "1777"),
+    createMemoryMount("/tmp", memoryBytes, "1777"),
+    createMemoryMount("/run", memoryBytes, "0755"),
+    createReadOnlyMount(`${foundation.kit}/bin`, `${containerPaths.kit}/bin`),
+    createReadOnlyMount(`${foundation.kit}/lib`, `${containerPaths.kit}/lib`),
+    createReadOnlyMount(foundation.node, containerPaths.node),
     ...options.programs,
-    readOnly(folder.bin, inside.agentLinks),
-    writable(folder.workspace, inside.workspace),
-    writable(folder.home, inside.home),
-    writable(folder.state, inside.state),
-    readOnly(folder.wire, inside.wire),
-    ...memoryFiles.map((file) => readOnlyIfThere(join(folder.cgroup, file), join(inside.cgroup, file))),
+    createReadOnlyMount(folder.bin, containerPaths.agentLinks),
+    createWritableMount(folder.workspace, containerPaths.workspace),
+    createWritableMount(folder.home, containerPaths.home),
+    createWritableMount(folder.state, containerPaths.state),
+    createReadOnlyMount(folder.wire, containerPaths.wire),
+    ...memoryFiles.map((file) => readOnlyIfThere(join(folder.cgroup, file), join(containerPaths.cgroup, file))),
     ["--remount-ro", "/dev"],
     ["--remount-ro", "/"],
   ];
@@ -93,6 +93,6 @@ export function sandboxArguments(
     ...Object.entries(environment).flatMap(([name, value]) => ["--setenv", name, value]),
     ...mounts.flat(),
     "--chdir",
-    inside.workspace,
+    containerPaths.workspace,
   ];
 }

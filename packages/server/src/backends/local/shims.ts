@@ -26,7 +26,7 @@ function findManager(program: string, file: string): string | undefined {
 }
 
 /** The program that a shim of pnpm runs by node: a script with a path from its own folder. */
-export function followPnpm(file: string): string | undefined {
+export function findPnpmScript(file: string): string | undefined {
   const script = /^\s*exec node\s+"\$basedir\/([^"$]+)"/m.exec(readShim(file) ?? "")?.[1];
   return script === undefined ? undefined : join(dirname(file), script);
 }

@@ -42,26 +42,26 @@ export class DelayLine extends Transform {
 
   cut(): void {
     if (this.#state === "cut") return;
-    this.#drop("cut");
+    this.#dropChunks("cut");
     this.push(null);
   }
 
   silence(): void {
-    if (this.#state === "open") this.#drop("silent");
+    if (this.#state === "open") this.#dropChunks("silent");
   }
 
-  override _transform(bytes: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
-    if (this.#state !== "open") return done();
+  override _transform(bytes: Buffer, _encoding: BufferEncoding, callback: TransformCallback): void {
+    if (this.#state !== "open") return callback();
     this.#lastDueAt = Math.max(this.#lastDueAt, performance.now() + this.#options.nextDelayMs());
     this.#chunks.push({ bytes, dueAt: this.#lastDueAt });
     this.#bytesInFlight += bytes.length;
-    this.#resume = done;
+    this.#resume = callback;
     this.#deliver();
   }
 
-  override _flush(done: TransformCallback): void {
+  override _flush(callback: TransformCallback): void {
     if (this.#state === "silent") return; // nobody learns that the sender has left
-    this.#flushed = done;
+    this.#flushed = callback;
     this.#deliver();
   }
 
@@ -71,24 +71,24 @@ export class DelayLine extends Transform {
     this.#deliver();
   }
 
-  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     clearTimeout(this.#timer);
-    done(error);
+    callback(error);
   }
 
   #deliver(): void {
     if (this.#isDelivering) return; // the receiver asked for more while it was given something
     this.#isDelivering = true;
-    this.#deliverDue();
+    this.#deliverDueChunks();
     this.#isDelivering = false;
-    if (this.#bytesInFlight < maxBytesInFlight) this.#takeMore();
+    if (this.#bytesInFlight < maxBytesInFlight) this.#resumeSender();
     if (this.#chunks.length > 0) return;
     const flushed = this.#flushed;
     this.#flushed = undefined;
     flushed?.();
   }
 
-  #deliverDue(): void {
+  #deliverDueChunks(): void {
     clearTimeout(this.#timer);
     while (this.#receiverReads) {
       const [chunk] = this.#chunks;
@@ -98,15 +98,15 @@ export class DelayLine extends Transform {
         this.#timer = setTimeout(() => this.#deliver(), waitMs);
         return;
       }
-      this.#arrive(chunk);
+      this.#deliverChunk(chunk);
     }
   }
 
-  #arrive({ bytes, dueAt }: Chunk): void {
+  #deliverChunk({ bytes, dueAt }: Chunk): void {
     const { bytes: passed, strike } = this.#options.pass(bytes.length);
-    const rest = bytes.subarray(passed);
+    const remainder = bytes.subarray(passed);
     this.#chunks.shift();
-    if (rest.length > 0) this.#chunks.unshift({ bytes: rest, dueAt });
+    if (remainder.length > 0) this.#chunks.unshift({ bytes: remainder, dueAt });
     this.#bytesInFlight -= passed;
     if (passed > 0) {
       this.#receiverReads = false;
@@ -115,15 +115,15 @@ export class DelayLine extends Transform {
     strike?.();
   }
 
-  #drop(state: "cut" | "silent"): void {
+  #dropChunks(state: "cut" | "silent"): void {
     this.#state = state;
     clearTimeout(this.#timer);
     this.#chunks.length = 0;
     this.#bytesInFlight = 0;
-    this.#takeMore();
+    this.#resumeSender();
   }
 
-  #takeMore(): void {
+  #resumeSender(): void {
     const resume = this.#resume;
     this.#resume = undefined;
     resume?.();

@@ -4,12 +4,12 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { WharfError } from "@wharf/contract";
 import { isTooLongForSocket } from "@wharf/contract/data-folder";
-import { daemonSocketName } from "../local/plain.ts";
+import { daemonSocketName } from "../local/plain-enclosure.ts";
 import { isAlive } from "../local/processes.ts";
 import type { RunnerFolder } from "../local/runner-folder.ts";
-import { linkTo } from "../shared/short-path.ts";
+import { createLink } from "../shared/short-path.ts";
 
-const retryMs = 10;
+const retryIntervalMs = 10;
 
 /** Connects to a runner's daemon, as often as one likes; waits for a daemon that is starting. */
 export async function dialDaemon(folder: RunnerFolder, signal?: AbortSignal): Promise<Socket> {
@@ -17,10 +17,10 @@ export async function dialDaemon(folder: RunnerFolder, signal?: AbortSignal): Pr
   for (;;) {
     signal?.throwIfAborted();
     await requireDaemon(folder);
-    const address = isTooLongForSocket(path) ? join(await linkTo(folder.wire), daemonSocketName) : path;
+    const address = isTooLongForSocket(path) ? join(await createLink(folder.wire), daemonSocketName) : path;
     const socket = await tryConnect(address, signal);
     if (socket) return socket;
-    await sleep(retryMs);
+    await sleep(retryIntervalMs);
   }
 }
 
@@ -38,9 +38,9 @@ async function tryConnect(path: string, signal?: AbortSignal): Promise<Socket | 
 async function requireDaemon(folder: RunnerFolder): Promise<void> {
   if (!(await folder.exists()))
     throw new WharfError("runner_lost", { runner_id: folder.id, reason: "its folder is not there" });
-  const launched = await folder.recorded();
+  const launched = await folder.readLaunchRecord();
   if (launched ? await isAlive(launched.daemon) : await folder.isLaunchOpen()) return;
-  const words = await folder.lastWords();
-  const reason = `its daemon does not run${words && `; it said: ${words}`}`;
+  const output = await folder.readLogTail();
+  const reason = `its daemon does not run${output && `; it said: ${output}`}`;
   throw new WharfError("runner_unavailable", { runner_id: folder.id, reason });
 }

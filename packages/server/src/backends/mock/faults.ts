@@ -50,22 +50,22 @@ export class FaultPlan {
   }
 
   /** Adds a cut so many bytes from now. */
-  cutAfter(bytes: number): void {
+  scheduleCut(bytes: number): void {
     this.#wire.push({ kind: "cut", at_byte: this.#passed.to_server + bytes, direction: "to_server" });
   }
 
   /** How many of the next bytes pass until a fault strikes, and which one it is. */
-  pass(direction: Direction, bytes: number): { bytes: number; fault?: WireFault } {
-    const before = this.#passed[direction];
+  passBytes(direction: Direction, bytes: number): { bytes: number; fault?: WireFault } {
+    const offset = this.#passed[direction];
     const [fault] = this.#wire
-      .filter((one) => one.direction === direction && one.at_byte <= before + bytes)
+      .filter((one) => one.direction === direction && one.at_byte <= offset + bytes)
       .toSorted((a, b) => a.at_byte - b.at_byte);
     if (!fault) {
       this.#passed[direction] += bytes;
       return { bytes };
     }
     this.#wire.splice(this.#wire.indexOf(fault), 1);
-    const passed = Math.max(fault.at_byte - before, 0);
+    const passed = Math.max(fault.at_byte - offset, 0);
     this.#passed[direction] += passed;
     return { bytes: passed, fault };
   }

@@ -42,7 +42,7 @@ describe("a fault", () => {
     using first = await dial(backend, runner.id);
     const turn = "demo: say one\ndemo: hang";
     await giveTurn(first.client, "t", turn);
-    backend.fault(runner.id, [{ kind: "die", at_byte: 0 }]);
+    backend.setFaults(runner.id, [{ kind: "die", at_byte: 0 }]);
     await first.closed;
     await eventually(() => Array.fromAsync(backend.list()), [{ id: runner.id, state: "stopped" }]);
     await expect(backend.dial(runner.id)).rejects.toMatchObject({ code: "runner_unavailable" });
@@ -65,7 +65,7 @@ describe("a fault", () => {
   test("partitions the runner while its agent works on", async () => {
     const runner = await createRunner();
     using first = await dial(backend, runner.id);
-    backend.fault(runner.id, [{ kind: "partition", at_byte: 2_000, for_ms: 150 }]);
+    backend.setFaults(runner.id, [{ kind: "partition", at_byte: 2_000, for_ms: 150 }]);
     const turn = "demo: flood 100\ndemo: say done";
     await giveTurn(first.client, "t", turn).catch(mayBeLost);
     const following = until(first.client, isOver).catch(mayBeLost);
@@ -83,7 +83,7 @@ describe("a fault", () => {
   test("silences the wire, which the server finds out, and the next wire works", async () => {
     const runner = await createRunner();
     using first = await dial(backend, runner.id);
-    backend.fault(runner.id, [{ kind: "silence", at_byte: 5 }]);
+    backend.setFaults(runner.id, [{ kind: "silence", at_byte: 5 }]);
     expect(await first.closed).toMatchObject({ reason: expect.stringContaining("silent") });
     using second = await dial(backend, runner.id, 2);
     await expect(second.client.call(daemonApi.health, {})).resolves.toMatchObject({ runner_id: runner.id });
@@ -94,7 +94,7 @@ describe("a fault", () => {
     async (operation) => {
       const runner = await createRunner();
       const faults: Fault[] = [{ kind: "fail", operation }];
-      backend.fault(runner.id, faults);
+      backend.setFaults(runner.id, faults);
       const attempts = {
         create: () => backend.create(runner),
         start: () => backend.start(runner),

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
-import type { Backend, RunnerSighting, RunnerSpec, RunnerUsage } from "../backend.ts";
+import type { Backend, ObservedRunner, RunnerSpec, RunnerUsage } from "../backend.ts";
 import { createPlainBackend } from "../local/index.ts";
 import type { DaemonSettings } from "../shared/daemon-settings.ts";
 import { signalProcess } from "../local/processes.ts";
@@ -61,60 +61,60 @@ export class MockBackend implements Backend {
   }
 
   /** Replaces what goes wrong with a runner; bytes count from now. */
-  fault(id: string, faults: readonly Fault[]): void {
-    this.#runner(id).faults.set(faults);
+  setFaults(id: string, faults: readonly Fault[]): void {
+    this.#getRunner(id).faults.set(faults);
   }
 
   /** Kills the daemon, as a crash does. */
   async kill(id: string): Promise<void> {
-    const launched = await new RunnerFolder(this.folder, id).recorded();
+    const launched = await new RunnerFolder(this.folder, id).readLaunchRecord();
     if (launched) await signalProcess(launched.daemon, "SIGKILL");
   }
 
   async create(spec: RunnerSpec, signal?: AbortSignal): Promise<void> {
-    await this.#runner(spec.id).delay("create", signal);
+    await this.#getRunner(spec.id).simulateOperation("create", signal);
     await this.#plain.create(spec, signal);
   }
 
   async start(spec: RunnerSpec, signal?: AbortSignal): Promise<void> {
-    await this.#runner(spec.id).delay("start", signal);
+    await this.#getRunner(spec.id).simulateOperation("start", signal);
     await this.#plain.start(spec, signal);
   }
 
   async dial(id: string, signal?: AbortSignal): Promise<Duplex> {
-    const runner = this.#runner(id);
-    await runner.reach(signal);
+    const runner = this.#getRunner(id);
+    await runner.waitUntilReachable(signal);
     return runner.connect(await dialDaemon(new RunnerFolder(this.folder, id), signal));
   }
 
   async stop(id: string): Promise<void> {
-    await this.#runner(id).delay("stop");
+    await this.#getRunner(id).simulateOperation("stop");
     await this.#plain.stop(id);
   }
 
   async destroy(id: string): Promise<void> {
-    await this.#runner(id).delay("destroy");
+    await this.#getRunner(id).simulateOperation("destroy");
     await this.#plain.destroy(id);
     this.#runners.delete(id);
   }
 
-  usage(id: string): Promise<RunnerUsage> {
-    return this.#plain.usage(id);
+  getUsage(id: string): Promise<RunnerUsage> {
+    return this.#plain.getUsage(id);
   }
 
-  list(): AsyncIterable<RunnerSighting> {
+  list(): AsyncIterable<ObservedRunner> {
     return this.#plain.list();
   }
 
-  missing(program: string): Promise<string | undefined> {
-    return this.#plain.missing(program);
+  getMissingReason(program: string): Promise<string | undefined> {
+    return this.#plain.getMissingReason(program);
   }
 
   close(): Promise<void> {
-    return (this.#closing ??= this.#end());
+    return (this.#closing ??= this.#destroyAll());
   }
 
-  async #end(): Promise<void> {
+  async #destroyAll(): Promise<void> {
     const runners = await Array.fromAsync(this.#plain.list());
     await Promise.all(runners.map(({ id }) => this.#plain.destroy(id)));
     await this.#plain.close();
@@ -122,9 +122,9 @@ export class MockBackend implements Backend {
     await this.#guard.release();
   }
 
-  #runner(id: string): MockRunner {
-    const known = this.#runners.get(id);
-    if (known) return known;
+  #getRunner(id: string): MockRunner {
+    const existing = this.#runners.get(id);
+    if (existing) return existing;
     const { seed = "wharf", simulation = nearby, faults = [] } = this.#options;
     const runner = new MockRunner({ id, seed, simulation, kill: () => void this.kill(id) });
     runner.faults.set(faults);

@@ -4,7 +4,7 @@ import { WharfError } from "@wharf/contract";
 import { type Direction, FaultPlan, type Operation, type WireFault } from "./faults.ts";
 import { MockWire } from "./mock-wire.ts";
 import { createRandom } from "./seeded-random.ts";
-import { simulatedFailure, type Simulation, weather } from "./simulation.ts";
+import { createSimulatedFailure, type Simulation, simulateConditions } from "./simulation.ts";
 
 export interface MockRunnerOptions {
   readonly id: string;
@@ -31,13 +31,13 @@ export class MockRunner {
   }
 
   /** Lets an operation of the backend take its time, and fail where it is to fail. */
-  async delay(operation: Operation, signal?: AbortSignal): Promise<void> {
-    if (this.faults.takeFailure(operation)) throw simulatedFailure(operation);
-    await weather(this.#options.simulation.workspace, { operation, random: this.#random, signal });
+  async simulateOperation(operation: Operation, signal?: AbortSignal): Promise<void> {
+    if (this.faults.takeFailure(operation)) throw createSimulatedFailure(operation);
+    await simulateConditions(this.#options.simulation.workspace, { operation, random: this.#random, signal });
   }
 
   /** Resolves when a wire can be had. */
-  async reach(signal?: AbortSignal): Promise<void> {
+  async waitUntilReachable(signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
     const waitMs = this.#reachableAt - performance.now();
     if (waitMs > 0)
@@ -60,20 +60,20 @@ export class MockRunner {
       to_server: createRandom(`${seed} ${id} ${this.#dials} to_server`),
       to_runner: createRandom(`${seed} ${id} ${this.#dials} to_runner`),
     };
-    if (this.#random() < failureRate) this.faults.cutAfter(Math.floor(this.#random() * maxBytesBeforeBreak));
+    if (this.#random() < failureRate) this.faults.scheduleCut(Math.floor(this.#random() * maxBytesBeforeBreak));
     const wire: MockWire = new MockWire({
       transport,
       // Half a round trip on average, from half to one and a half times that.
       nextDelayMs: (direction: Direction) => (latencyMs / 2) * (0.5 + random[direction]()),
       faults: this.faults,
-      onFault: (fault) => this.#strike(fault, wire),
+      onFault: (fault) => this.#applyFault(fault, wire),
     });
     this.#wires.add(wire);
     void wire.closed.then(() => this.#wires.delete(wire));
-    return wire.near;
+    return wire.serverEnd;
   }
 
-  #strike(fault: WireFault, wire: MockWire): void {
+  #applyFault(fault: WireFault, wire: MockWire): void {
     if (fault.kind === "silence") return wire.silence();
     wire.cut();
     if (fault.kind === "die") this.#options.kill();

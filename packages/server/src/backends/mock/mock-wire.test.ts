@@ -22,7 +22,7 @@ function openWire(faults: readonly Fault[] = []) {
     },
   });
   daemon.on("error", () => undefined);
-  return { near: wire.near, daemon, transport, wire, strikes };
+  return { near: wire.serverEnd, daemon, transport, wire, strikes };
 }
 
 describe("a wire", () => {

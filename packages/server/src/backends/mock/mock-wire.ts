@@ -13,7 +13,7 @@ export interface MockWireOptions {
 /** A byte stream to a daemon with a delay line in each direction. What ends one end ends the other, except in silence. */
 export class MockWire {
   /** What the server gets. */
-  readonly near: Duplex;
+  readonly serverEnd: Duplex;
   readonly closed: Promise<void>;
   readonly #toServer: DelayLine;
   readonly #toRunner: DelayLine;
@@ -21,21 +21,21 @@ export class MockWire {
 
   constructor(options: MockWireOptions) {
     const { transport } = options;
-    const [near, far] = duplexPair();
-    this.near = near;
+    const [serverEnd, peerEnd] = duplexPair();
+    this.serverEnd = serverEnd;
     this.#toServer = createLine("to_server", options);
     this.#toRunner = createLine("to_runner", options);
-    for (const end of [near, far, transport]) end.on("error", () => undefined);
-    transport.pipe(this.#toServer).pipe(far);
-    far.pipe(this.#toRunner).pipe(transport);
+    for (const end of [serverEnd, peerEnd, transport]) end.on("error", () => undefined);
+    transport.pipe(this.#toServer).pipe(peerEnd);
+    peerEnd.pipe(this.#toRunner).pipe(transport);
     // A stream that was closed in order still has its last bytes on the way.
     transport.once("close", () => {
       if (!transport.readableEnded && !this.#isSilent) this.cut();
     });
-    near.once("close", () => {
-      if (near.writableFinished && !this.#isSilent) return;
+    serverEnd.once("close", () => {
+      if (serverEnd.writableFinished && !this.#isSilent) return;
       transport.destroy();
-      far.destroy();
+      peerEnd.destroy();
     });
     this.closed = new Promise((resolve) => transport.once("close", () => resolve()));
     if (transport.destroyed) this.cut();
@@ -59,7 +59,7 @@ const createLine = (direction: Direction, { nextDelayMs, faults, onFault }: Mock
   new DelayLine({
     nextDelayMs: () => nextDelayMs(direction),
     pass: (length) => {
-      const { bytes, fault } = faults.pass(direction, length);
+      const { bytes, fault } = faults.passBytes(direction, length);
       return { bytes, ...(fault && { strike: () => onFault(fault) }) };
     },
   });

@@ -1,15 +1,15 @@
 import { daemonApi, execApi } from "@wharf/contract";
 import { expect, test } from "vitest";
 import { dial, openMock, spec } from "./fixtures/bench.ts";
-import { farAway } from "./index.ts";
+import { createRemoteSimulation } from "./index.ts";
 
 // S-012
 test("is 100 ms and 10 % away for tools, 500 ms and 5 % for workspaces", () => {
-  expect(farAway({ failures: true })).toEqual({
+  expect(createRemoteSimulation({ failures: true })).toEqual({
     tool: { latencyMs: 100, failureRate: 0.1 },
     workspace: { latencyMs: 500, failureRate: 0.05 },
   });
-  expect(farAway({ failures: false })).toEqual({
+  expect(createRemoteSimulation({ failures: false })).toEqual({
     tool: { latencyMs: 100, failureRate: 0 },
     workspace: { latencyMs: 500, failureRate: 0 },
   });

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { WharfError } from "@wharf/contract";
 
 /** How slow and how unreliable something is made to look. */
-export interface Weather {
+export interface SimulatedConditions {
   readonly latencyMs: number;
   /** The share of operations that fail, from 0 to 1. */
   readonly failureRate: number;
@@ -13,20 +13,20 @@ export interface Simulation {
    * Requests to a daemon: the latency is that of a round trip over the wire; the failure rate is the share of dials that
    * fail, and of wires that break after some of their bytes.
    */
-  readonly tool: Weather;
+  readonly tool: SimulatedConditions;
   /** Requests to the backend: create, start, stop, destroy. */
-  readonly workspace: Weather;
+  readonly workspace: SimulatedConditions;
 }
 
 const toolLatencyMs = 100;
 const workspaceLatencyMs = 500;
-const toolFailures = 0.1;
-const workspaceFailures = 0.05;
+const toolFailureRate = 0.1;
+const workspaceFailureRate = 0.05;
 
 /** As far away as a cluster; with failures also as unreliable as a bad one. */
-export const farAway = ({ failures }: { failures: boolean }): Simulation => ({
-  tool: { latencyMs: toolLatencyMs, failureRate: failures ? toolFailures : 0 },
-  workspace: { latencyMs: workspaceLatencyMs, failureRate: failures ? workspaceFailures : 0 },
+export const createRemoteSimulation = ({ failures }: { failures: boolean }): Simulation => ({
+  tool: { latencyMs: toolLatencyMs, failureRate: failures ? toolFailureRate : 0 },
+  workspace: { latencyMs: workspaceLatencyMs, failureRate: failures ? workspaceFailureRate : 0 },
 });
 
 /** No latency and no failures. */
@@ -36,16 +36,16 @@ export const nearby: Simulation = {
 };
 
 /** Delays an operation and lets its share of them fail, before anything is done. */
-export async function weather(
-  { latencyMs, failureRate }: Weather,
+export async function simulateConditions(
+  { latencyMs, failureRate }: SimulatedConditions,
   { operation, random, signal }: { operation: string; random: () => number; signal?: AbortSignal | undefined },
 ): Promise<void> {
   if (latencyMs > 0)
     await sleep(latencyMs, undefined, { ...(signal && { signal }) }).catch((error: unknown) => {
       throw signal?.aborted ? signal.reason : error;
     });
-  if (random() < failureRate) throw simulatedFailure(operation);
+  if (random() < failureRate) throw createSimulatedFailure(operation);
 }
 
-export const simulatedFailure = (operation: string): WharfError =>
+export const createSimulatedFailure = (operation: string): WharfError =>
   new WharfError("backend_failed", { backend: "mock", reason: `a simulated failure of ${operation}` });

@@ -3,16 +3,16 @@ export class KeyedLock {
   readonly #last = new Map<string, Promise<unknown>>();
 
   async run<T>(key: string, work: () => Promise<T>): Promise<T> {
-    const before = this.#last.get(key);
-    const mine = (async () => {
-      await before?.catch(() => undefined);
+    const previous = this.#last.get(key);
+    const current = (async () => {
+      await previous?.catch(() => undefined);
       return work();
     })();
-    this.#last.set(key, mine);
+    this.#last.set(key, current);
     try {
-      return await mine;
+      return await current;
     } finally {
-      if (this.#last.get(key) === mine) this.#last.delete(key);
+      if (this.#last.get(key) === current) this.#last.delete(key);
     }
   }
 

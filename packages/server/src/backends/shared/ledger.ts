@@ -15,20 +15,20 @@ export type Ledger = z.infer<typeof Ledger>;
 export const emptyLedger: Ledger = { earlierCpuSeconds: 0, launch: "", cpuSeconds: 0, memoryPeakBytes: 0 };
 
 /** Adds what is seen of a launch to what was seen before; nothing becomes less by it. */
-export function advance(
-  before: Ledger,
-  seen: { readonly launch: string; readonly cpuSeconds: number; readonly memoryPeakBytes: number },
+export function updateLedger(
+  previous: Ledger,
+  sample: { readonly launch: string; readonly cpuSeconds: number; readonly memoryPeakBytes: number },
 ): Ledger {
-  const isSame = seen.launch === before.launch;
+  const isSame = sample.launch === previous.launch;
   return {
-    earlierCpuSeconds: before.earlierCpuSeconds + (isSame ? 0 : before.cpuSeconds),
-    launch: seen.launch,
-    cpuSeconds: Math.max(isSame ? before.cpuSeconds : 0, seen.cpuSeconds),
-    memoryPeakBytes: Math.max(before.memoryPeakBytes, seen.memoryPeakBytes),
+    earlierCpuSeconds: previous.earlierCpuSeconds + (isSame ? 0 : previous.cpuSeconds),
+    launch: sample.launch,
+    cpuSeconds: Math.max(isSame ? previous.cpuSeconds : 0, sample.cpuSeconds),
+    memoryPeakBytes: Math.max(previous.memoryPeakBytes, sample.memoryPeakBytes),
   };
 }
 
-export const usageOf = (ledger: Ledger, memoryBytes: number): RunnerUsage => ({
+export const toRunnerUsage = (ledger: Ledger, memoryBytes: number): RunnerUsage => ({
   cpuSeconds: ledger.earlierCpuSeconds + ledger.cpuSeconds,
   memoryBytes,
   memoryPeakBytes: ledger.memoryPeakBytes,

@@ -2,17 +2,17 @@ import { createHash } from "node:crypto";
 import { lstat, mkdir, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { descriptorPath, isTooLongForSocket } from "@wharf/contract/data-folder";
+import { getDescriptorPath, isTooLongForSocket } from "@wharf/contract/data-folder";
 
 /** A path to the file in the folder that fits a socket's address, for the process that has the folder open under this descriptor. */
-export async function shortPath(folder: string, name: string, descriptor: number): Promise<string> {
+export async function getShortPath(folder: string, name: string, descriptor: number): Promise<string> {
   const path = join(folder, name);
   if (!isTooLongForSocket(path)) return path;
-  return process.platform === "linux" ? descriptorPath(descriptor, name) : join(await linkTo(folder), name);
+  return process.platform === "linux" ? getDescriptorPath(descriptor, name) : join(await createLink(folder), name);
 }
 
 /** Where `linkTo` puts its link. */
-export function linkPath(folder: string, temporary = tmpdir()): string {
+export function getLinkPath(folder: string, temporary = tmpdir()): string {
   return join(
     temporary,
     `wharf-${process.getuid?.() ?? 0}`,
@@ -21,12 +21,12 @@ export function linkPath(folder: string, temporary = tmpdir()): string {
 }
 
 /** A link to the folder, short and always the same, in a folder that nobody else can write to. */
-export async function linkTo(folder: string, temporary = tmpdir()): Promise<string> {
-  const link = linkPath(folder, temporary);
+export async function createLink(folder: string, temporary = tmpdir()): Promise<string> {
+  const link = getLinkPath(folder, temporary);
   const links = join(link, "..");
   await mkdir(links, { recursive: true, mode: 0o700 });
-  const found = await lstat(links);
-  const isPrivate = found.isDirectory() && found.uid === (process.getuid?.() ?? 0) && (found.mode & 0o077) === 0;
+  const stats = await lstat(links);
+  const isPrivate = stats.isDirectory() && stats.uid === (process.getuid?.() ?? 0) && (stats.mode & 0o077) === 0;
   if (!isPrivate) throw new Error(`${links} belongs to somebody else`);
   await symlink(folder, link).catch((error: unknown) => {
     if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;

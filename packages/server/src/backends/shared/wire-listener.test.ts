@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { linkPath, linkTo } from "./short-path.ts";
+import { getLinkPath, createLink } from "./short-path.ts";
 import { socketName, WireListener } from "./wire-listener.ts";
 
 let folder: string;
@@ -44,7 +44,7 @@ test("a connection that came before anyone asked is handed over, the newest of s
   const closed = new Promise((resolve) => older.once("close", resolve));
   await arrive("newer");
   await closed;
-  const wire = await listener.next();
+  const wire = await listener.accept();
   expect(String((await once(wire, "data"))[0])).toBe("newer");
   wire.destroy();
 });
@@ -53,7 +53,7 @@ test("a connection that has waited for long is not handed over, as its daemon ma
   const stale = await arrive("stale");
   const closed = once(stale, "close");
   await sleep(3_600);
-  const wire = listener.next();
+  const wire = listener.accept();
   await closed;
   await arrive("fresh");
   expect(String((await once(await wire, "data"))[0])).toBe("fresh");
@@ -61,7 +61,7 @@ test("a connection that has waited for long is not handed over, as its daemon ma
 });
 
 test("those who wait get one connection each, in the order they asked", async () => {
-  const waiting = [listener.next(), listener.next()];
+  const waiting = [listener.accept(), listener.accept()];
   for (const word of ["first", "second"]) await arrive(word);
   for (const [index, word] of ["first", "second"].entries()) {
     const wire = await waiting[index];
@@ -74,7 +74,7 @@ test("a connection that went away is not handed over", async () => {
   const gone = await arrive("");
   gone.destroy();
   await sleep(50);
-  const next = listener.next(AbortSignal.timeout(2000));
+  const next = listener.accept(AbortSignal.timeout(2000));
   await arrive("there");
   const wire = await next;
   expect(String((await once(wire, "data"))[0])).toBe("there");
@@ -82,15 +82,15 @@ test("a connection that went away is not handed over", async () => {
 });
 
 test("who waits is told when the signal says so and when the listener closes", async () => {
-  await expect(listener.next(AbortSignal.timeout(10))).rejects.toMatchObject({ name: "TimeoutError" });
-  await expect(listener.next(AbortSignal.abort(new Error("no")))).rejects.toThrow("no");
-  const waiting = listener.next();
+  await expect(listener.accept(AbortSignal.timeout(10))).rejects.toMatchObject({ name: "TimeoutError" });
+  await expect(listener.accept(AbortSignal.abort(new Error("no")))).rejects.toThrow("no");
+  const waiting = listener.accept();
   listener.close(new Error("closed"));
   await expect(waiting).rejects.toThrow("closed");
 });
 
 test("a flood of connections is shut out for a while, keeps at most one, and the next dial still gets a wire", async () => {
-  const wire = listener.next();
+  const wire = listener.accept();
   await arrive("wire");
   const held = await wire;
   const before = readdirSync("/proc/self/fd").length;
@@ -122,7 +122,7 @@ test("a flood of connections is shut out for a while, keeps at most one, and the
   await expect
     .poll(async () => {
       // What was left of the flood is handed over too: only the handshake tells who is who.
-      const next = await listener.next(AbortSignal.timeout(5000));
+      const next = await listener.accept(AbortSignal.timeout(5000));
       const [word] = await once(next, "data");
       next.destroy();
       return String(word);
@@ -134,13 +134,13 @@ test("where a folder can't be reached by its descriptor, a short link that is ou
   const temporary = mkdtempSync(join(tmpdir(), "wharf-links-"));
   const long = join(folder, "x".repeat(120));
   mkdirSync(long);
-  const link = await linkTo(long, temporary);
-  expect(await linkTo(long, temporary)).toBe(link);
-  expect(link).toBe(linkPath(long, temporary));
+  const link = await createLink(long, temporary);
+  expect(await createLink(long, temporary)).toBe(link);
+  expect(link).toBe(getLinkPath(long, temporary));
   writeFileSync(join(link, "file"), "");
   expect(readdirSync(long)).toEqual(["file"]);
   rmSync(temporary, { recursive: true });
-  mkdirSync(join(linkPath(long, temporary), ".."), { recursive: true, mode: 0o755 });
-  await expect(linkTo(long, temporary)).rejects.toThrow(/somebody else/);
+  mkdirSync(join(getLinkPath(long, temporary), ".."), { recursive: true, mode: 0o755 });
+  await expect(createLink(long, temporary)).rejects.toThrow(/somebody else/);
   rmSync(temporary, { recursive: true });
 });

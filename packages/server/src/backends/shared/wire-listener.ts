@@ -2,23 +2,23 @@ import { once } from "node:events";
 import { chmodSync, closeSync, constants, openSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { shortPath } from "./short-path.ts";
+import { getShortPath } from "./short-path.ts";
 
 export const socketName = "wire.sock";
 
 /** More connections than this within a second are a flood: nobody needs them, and the daemon tries again by itself. */
-const floodConnections = 32;
+const maxConnectionsPerSecond = 32;
 /** How long nobody can connect after a flood. */
-const calmMs = 1000;
+const floodPauseMs = 1000;
 
 /**
  * A connection that has waited for longer is not handed over: the daemon gives one up that nobody takes within the time of
  * a handshake, and nothing tells of that here while what it said first lies unread. It comes again at once.
  */
-const freshMs = 3_500;
+const maxPendingMs = 3_500;
 
 /** The folder stays open as long as the server, whose path may lead through it. */
-interface Open {
+interface OpenServer {
   readonly server: Server;
   readonly folder: number;
 }
@@ -37,12 +37,12 @@ export class WireListener {
   readonly #folder: string;
   readonly #mode: number;
   readonly #waiters = new Set<Waiter>();
-  #waiting: { readonly socket: Socket; readonly since: number } | undefined;
-  #open: Open | undefined;
-  #recent = 0;
-  #calm: NodeJS.Timeout | undefined;
-  #second: NodeJS.Timeout | undefined;
-  #closed = false;
+  #pending: { readonly socket: Socket; readonly since: number } | undefined;
+  #openServer: OpenServer | undefined;
+  #recentConnections = 0;
+  #pauseTimer: NodeJS.Timeout | undefined;
+  #rateTimer: NodeJS.Timeout | undefined;
+  #isClosed = false;
 
   private constructor(folder: string, mode: number) {
     this.#folder = folder;
@@ -53,53 +53,53 @@ export class WireListener {
   static async open(folder: string, { mode = 0o600 } = {}): Promise<WireListener> {
     const listener = new WireListener(folder, mode);
     await listener.#listen();
-    listener.#second = setInterval(() => (listener.#recent = 0), 1000).unref();
+    listener.#rateTimer = setInterval(() => (listener.#recentConnections = 0), 1000).unref();
     return listener;
   }
 
   /** The newest connection that nobody has taken, or the next one to come. */
-  next(signal?: AbortSignal): Promise<Duplex> {
+  accept(signal?: AbortSignal): Promise<Duplex> {
     if (signal?.aborted) return Promise.reject(signal.reason);
-    const waiting = this.#waiting;
-    this.#waiting = undefined;
-    if (waiting !== undefined && !waiting.socket.destroyed) {
-      if (performance.now() - waiting.since < freshMs) return Promise.resolve(waiting.socket);
-      waiting.socket.destroy();
+    const pending = this.#pending;
+    this.#pending = undefined;
+    if (pending !== undefined && !pending.socket.destroyed) {
+      if (performance.now() - pending.since < maxPendingMs) return Promise.resolve(pending.socket);
+      pending.socket.destroy();
     }
     const { promise, resolve, reject } = Promise.withResolvers<Duplex>();
     const waiter: Waiter = { take: resolve, fail: reject };
-    const abort = () => reject(signal?.reason);
-    signal?.addEventListener("abort", abort);
+    const onAbort = () => reject(signal?.reason);
+    signal?.addEventListener("abort", onAbort);
     this.#waiters.add(waiter);
     return promise.finally(() => {
       this.#waiters.delete(waiter);
-      signal?.removeEventListener("abort", abort);
+      signal?.removeEventListener("abort", onAbort);
     });
   }
 
   /** Drops the connection that waits: it is from a daemon that has ended. */
-  forget(): void {
-    this.#waiting?.socket.destroy();
-    this.#waiting = undefined;
+  dropPending(): void {
+    this.#pending?.socket.destroy();
+    this.#pending = undefined;
   }
 
   /** Nobody can connect any more, and who waits is told why; wires that were handed out live on. */
   close(reason: Error): void {
-    this.#closed = true;
+    this.#isClosed = true;
     for (const waiter of this.#waiters) waiter.fail(reason);
-    clearTimeout(this.#calm);
-    clearInterval(this.#second);
-    this.#waiting?.socket.destroy();
-    this.#release();
+    clearTimeout(this.#pauseTimer);
+    clearInterval(this.#rateTimer);
+    this.#pending?.socket.destroy();
+    this.#closeServer();
   }
 
   async #listen(): Promise<void> {
     const folder = openSync(this.#folder, constants.O_RDONLY | constants.O_DIRECTORY);
-    const server = createServer((socket) => this.#arrived(socket));
-    this.#open = { server, folder };
+    const server = createServer((socket) => this.#handleConnection(socket));
+    this.#openServer = { server, folder };
     try {
-      const path = await shortPath(this.#folder, socketName, folder);
-      if (this.#open?.server !== server) return; // closed meanwhile
+      const path = await getShortPath(this.#folder, socketName, folder);
+      if (this.#openServer?.server !== server) return; // closed meanwhile
       // A server that was killed leaves its socket behind.
       rmSync(path, { force: true });
       server.listen({ path, backlog: 8 });
@@ -108,44 +108,44 @@ export class WireListener {
       server.on("error", () => undefined);
       chmodSync(path, this.#mode);
     } catch (error) {
-      this.#release();
+      this.#closeServer();
       throw error;
     }
   }
 
-  #release(): void {
-    const open = this.#open;
-    this.#open = undefined;
+  #closeServer(): void {
+    const open = this.#openServer;
+    this.#openServer = undefined;
     if (open === undefined) return;
     open.server.close();
     closeSync(open.folder);
   }
 
-  #arrived(socket: Socket): void {
+  #handleConnection(socket: Socket): void {
     // Whoever takes the wire adds a handler of its own; until then a reset is no more than a connection that went away.
     socket.on("error", () => undefined);
-    this.#recent += 1;
-    if (this.#recent > floodConnections) this.#calmDown();
+    this.#recentConnections += 1;
+    if (this.#recentConnections > maxConnectionsPerSecond) this.#pauseListening();
     const [waiter] = this.#waiters;
     if (waiter !== undefined) {
       this.#waiters.delete(waiter);
       waiter.take(socket);
       return;
     }
-    this.#waiting?.socket.destroy();
-    this.#waiting = { socket, since: performance.now() };
+    this.#pending?.socket.destroy();
+    this.#pending = { socket, since: performance.now() };
     socket.once("close", () => {
-      if (this.#waiting?.socket === socket) this.#waiting = undefined;
+      if (this.#pending?.socket === socket) this.#pending = undefined;
     });
   }
 
-  #calmDown(): void {
-    if (this.#closed || this.#calm !== undefined) return;
-    this.#release();
-    this.#calm = setTimeout(() => {
-      this.#calm = undefined;
+  #pauseListening(): void {
+    if (this.#isClosed || this.#pauseTimer !== undefined) return;
+    this.#closeServer();
+    this.#pauseTimer = setTimeout(() => {
+      this.#pauseTimer = undefined;
       // A folder that is gone by now has no runner to listen to.
       this.#listen().catch(() => undefined);
-    }, calmMs);
+    }, floodPauseMs);
   }
 }

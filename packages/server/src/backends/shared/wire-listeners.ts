@@ -3,7 +3,7 @@ import { WireListener } from "./wire-listener.ts";
 
 /** The sockets this process listens on for its runners' daemons, by runner. */
 export class WireListeners {
-  readonly #open = new Map<string, Promise<WireListener>>();
+  readonly #listeners = new Map<string, Promise<WireListener>>();
   readonly #mode: number;
 
   /** `mode`: who may connect; see WireListener. */
@@ -12,23 +12,24 @@ export class WireListeners {
   }
 
   /** The runner's socket in this folder, opened where it is not yet. */
-  of(id: string, folder: string): Promise<WireListener> {
-    const open = this.#open.get(id);
+  getOrOpen(id: string, folder: string): Promise<WireListener> {
+    const open = this.#listeners.get(id);
     if (open !== undefined) return open;
     const opening = WireListener.open(folder, { mode: this.#mode });
-    this.#open.set(id, opening);
-    opening.catch(() => this.#open.delete(id));
+    this.#listeners.set(id, opening);
+    opening.catch(() => this.#listeners.delete(id));
     return opening;
   }
 
   async close(id: string, reason: Error): Promise<void> {
-    const listener = this.#open.get(id);
-    this.#open.delete(id);
+    const listener = this.#listeners.get(id);
+    this.#listeners.delete(id);
     (await listener?.catch(() => undefined))?.close(reason);
   }
 
   async closeAll(): Promise<void> {
-    const ends = (id: string) => new WharfError("runner_unavailable", { runner_id: id, reason: "the server ends" });
-    await Promise.all([...this.#open.keys()].map((id) => this.close(id, ends(id))));
+    const createShutdownError = (id: string) =>
+      new WharfError("runner_unavailable", { runner_id: id, reason: "the server ends" });
+    await Promise.all([...this.#listeners.keys()].map((id) => this.close(id, createShutdownError(id))));
   }
 }

@@ -1,6 +1,6 @@
 import { type Diff, WharfError } from "@wharf/contract";
 import { startDeadline } from "./deadline.ts";
-import { type GitResult, runGit } from "./run.ts";
+import { type GitResult, runGit } from "./run-git.ts";
 
 /** Of each diff: a commit of a few kB can name more files than any machine can list. */
 export interface DiffLimits {
@@ -32,43 +32,43 @@ export async function diffBranch({ mirror, environment, base, branch, limits, ..
   const createError = () => new WharfError("git_over_limit", { command: "diff", limit });
   using deadline = startDeadline(caller.signal, limits.timeoutMs, createError);
   const options = { environment, ...limits, signal: deadline.signal };
-  const git = (args: readonly string[], maxBytes = maxStatBytes) =>
+  const runDiffGit = (args: readonly string[], maxBytes = maxStatBytes) =>
     runGit([`--git-dir=${mirror}`, ...args], { ...options, maxBytes });
-  const commitOf = async (name: string) => {
-    const found = await git(["rev-parse", "--verify", "--quiet", "--end-of-options", `${name}^{commit}`]);
-    return found.code === 0 ? found.stdout.trim() : undefined;
+  const findCommit = async (name: string) => {
+    const result = await runDiffGit(["rev-parse", "--verify", "--quiet", "--end-of-options", `${name}^{commit}`]);
+    return result.code === 0 ? result.stdout.trim() : undefined;
   };
-  const head = await commitOf(`refs/heads/${branch}`);
+  const head = await findCommit(`refs/heads/${branch}`);
   if (head === undefined) throw new WharfError("not_found", { what: "branch", id: branch });
-  const given =
-    (await commitOf(`refs/heads/${base}`)) ?? (/^[0-9a-f]{7,64}$/.test(base) ? await commitOf(base) : undefined);
-  if (given === undefined) throw new WharfError("not_found", { what: "commit", id: base });
+  const baseCommit =
+    (await findCommit(`refs/heads/${base}`)) ?? (/^[0-9a-f]{7,64}$/.test(base) ? await findCommit(base) : undefined);
+  if (baseCommit === undefined) throw new WharfError("not_found", { what: "commit", id: base });
 
-  const fork = (await git(["merge-base", given, head])).stdout.trim() || given;
-  const stats = checked(await git(["diff", ...plain, "--numstat", "-z", fork, head]));
-  const patch = checked(await git(["diff", ...plain, fork, head], maxPatchBytes));
+  const fork = (await runDiffGit(["merge-base", baseCommit, head])).stdout.trim() || baseCommit;
+  const stats = requireGitSuccess(await runDiffGit(["diff", ...plain, "--numstat", "-z", fork, head]));
+  const patch = requireGitSuccess(await runDiffGit(["diff", ...plain, fork, head], maxPatchBytes));
   return {
     base: fork,
     head,
-    files: readStats(stats.stdout),
-    patch: wholeLines(patch),
+    files: parseStats(stats.stdout),
+    patch: getWholeLines(patch),
     truncated: patch.truncated || stats.truncated,
   };
 }
 
-function checked(result: GitResult): GitResult {
+function requireGitSuccess(result: GitResult): GitResult {
   if (result.code === 0 || result.truncated) return result;
   throw new WharfError("git_failed", { command: "diff", reason: result.stderr.trim().slice(-500) });
 }
 
-const wholeLines = ({ stdout, truncated }: GitResult): string =>
+const getWholeLines = ({ stdout, truncated }: GitResult): string =>
   truncated ? stdout.slice(0, stdout.lastIndexOf("\n") + 1) : stdout;
 
 /** Binary files have no count. */
-const count = (given: string | undefined): number => (given === "-" ? 0 : Number(given));
+const parseCount = (text: string | undefined): number => (text === "-" ? 0 : Number(text));
 
 /** `--numstat -z`: `added TAB deleted TAB path NUL`; a rename has an empty path, then old and new, each with a NUL. */
-function readStats(text: string): Diff["files"] {
+function parseStats(text: string): Diff["files"] {
   const fields = text.split("\0");
   const files: Diff["files"] = [];
   for (let index = 0; index < fields.length; index++) {
@@ -79,7 +79,7 @@ function readStats(text: string): Diff["files"] {
       index += 2;
       path = fields[index] ?? "";
     }
-    files.push({ path, additions: count(match[1]), deletions: count(match[2]) });
+    files.push({ path, additions: parseCount(match[1]), deletions: parseCount(match[2]) });
   }
   return files;
 }

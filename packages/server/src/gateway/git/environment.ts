@@ -6,7 +6,7 @@ import { maxThreads } from "./limits.ts";
  */
 
 /** What a fetch or a forward needs so that the host's own credential helpers and SSH keys work. */
-const passedOn = [
+const passedVariableNames = [
   "PATH",
   "HOME",
   "USER",
@@ -40,10 +40,10 @@ const passedOn = [
   "GH_CONFIG_DIR",
 ];
 
-export type Config = readonly (readonly [name: string, value: string])[];
+export type GitConfig = readonly (readonly [name: string, value: string])[];
 
 /** Faults that old, well-known repositories have in their history and that harm nobody. */
-const forgiven = [
+const ignoredFaults = [
   "badTimezone",
   "missingSpaceBeforeDate",
   "missingSpaceBeforeEmail",
@@ -54,7 +54,7 @@ const forgiven = [
 ];
 
 /** Set on every command, above any file of configuration. */
-const always: Config = [
+const commonConfig: GitConfig = [
   // Speaks of our mirrors only: git does not pass it on to the far side of a local path, where its own rule of ownership stays.
   ["safe.directory", "*"],
   ["core.hooksPath", "/dev/null"],
@@ -65,7 +65,7 @@ const always: Config = [
   ["transfer.fsckObjects", "true"],
   ["receive.fsckObjects", "true"],
   ["fetch.fsckObjects", "true"],
-  ...forgiven.flatMap((fault): Config => [
+  ...ignoredFaults.flatMap((fault): GitConfig => [
     [`fetch.fsck.${fault}`, "ignore"],
     [`receive.fsck.${fault}`, "ignore"],
   ]),
@@ -86,7 +86,7 @@ const always: Config = [
   ["http.lowSpeedTime", "60"],
 ];
 
-function configVariables(config: Config): Record<string, string> {
+function toConfigVariables(config: GitConfig): Record<string, string> {
   const variables: Record<string, string> = { GIT_CONFIG_COUNT: String(config.length) };
   for (const [index, [name, value]] of config.entries()) {
     variables[`GIT_CONFIG_KEY_${index}`] = name;
@@ -95,7 +95,7 @@ function configVariables(config: Config): Record<string, string> {
   return variables;
 }
 
-const unattended = {
+const unattendedVariables = {
   LC_ALL: "C",
   GIT_TERMINAL_PROMPT: "0",
   GIT_ASKPASS: "false",
@@ -109,28 +109,43 @@ const unattended = {
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** For what talks to the real remote, with the host's own logins. */
-export function hostEnvironment(given: Readonly<Record<string, string>>, sshCommand: string): Record<string, string> {
-  const kept = Object.fromEntries(passedOn.flatMap((name) => (given[name] === undefined ? [] : [[name, given[name]]])));
+export function toHostEnvironment(
+  serverEnvironment: Readonly<Record<string, string>>,
+  sshCommand: string,
+): Record<string, string> {
+  const passedVariables = Object.fromEntries(
+    passedVariableNames.flatMap((name) =>
+      serverEnvironment[name] === undefined ? [] : [[name, serverEnvironment[name]]],
+    ),
+  );
   // A shared connection would outlive the command that opened it.
   const ssh = `${sshCommand} -o ControlMaster=no -o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=15 -o ServerAliveCountMax=4`;
-  return { PATH: defaultPath, ...kept, ...unattended, GIT_SSH_COMMAND: ssh, ...configVariables(always) };
+  return {
+    PATH: defaultPath,
+    ...passedVariables,
+    ...unattendedVariables,
+    GIT_SSH_COMMAND: ssh,
+    ...toConfigVariables(commonConfig),
+  };
 }
 
 /** For what reads or serves a mirror: no home, no user's or machine's configuration, no login. */
-export function servedEnvironment(
-  given: Readonly<Record<string, string>>,
-  config: Config = [],
+export function toServedEnvironment(
+  serverEnvironment: Readonly<Record<string, string>>,
+  config: GitConfig = [],
 ): Record<string, string> {
-  const kept = Object.fromEntries(
-    ["PATH", "TMPDIR", "GIT_EXEC_PATH"].flatMap((name) => (given[name] === undefined ? [] : [[name, given[name]]])),
+  const passedVariables = Object.fromEntries(
+    ["PATH", "TMPDIR", "GIT_EXEC_PATH"].flatMap((name) =>
+      serverEnvironment[name] === undefined ? [] : [[name, serverEnvironment[name]]],
+    ),
   );
   return {
     PATH: defaultPath,
-    ...kept,
-    ...unattended,
+    ...passedVariables,
+    ...unattendedVariables,
     GIT_ALLOW_PROTOCOL: "none",
     GIT_CONFIG_GLOBAL: "/dev/null",
     GIT_CONFIG_NOSYSTEM: "1",
-    ...configVariables([...always, ...config]),
+    ...toConfigVariables([...commonConfig, ...config]),
   };
 }

@@ -1,31 +1,31 @@
 import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 
-const lookIntervalMs = 150;
+const checkIntervalMs = 150;
 /** Looks at new packs between two counts of the whole folder. */
-const looksPerCount = 30;
+const checksPerCount = 30;
 
 /** Bytes of all files beneath a folder. What vanishes while it is counted counts nothing. */
-export async function folderSize(folder: string): Promise<number> {
+export async function getFolderSize(folder: string): Promise<number> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
   const sizes = await Promise.all(
     entries.map((entry) => {
       const path = join(folder, entry.name);
-      return entry.isDirectory() ? folderSize(path) : fileSize(path);
+      return entry.isDirectory() ? getFolderSize(path) : getFileSize(path);
     }),
   );
   return sizes.reduce((sum, size) => sum + size, 0);
 }
 
-const fileSize = (path: string): Promise<number> =>
+const getFileSize = (path: string): Promise<number> =>
   stat(path).then(
-    (found) => found.size,
+    (stats) => stats.size,
     () => 0,
   );
 
 const listPacks = (mirror: string): Promise<string[]> => readdir(join(mirror, "objects", "pack")).catch(() => []);
 
-interface Before {
+interface Baseline {
   readonly bytes: number;
   readonly packs: ReadonlySet<string>;
 }
@@ -38,20 +38,20 @@ export class GrowthWatch implements Disposable {
   readonly #controller = new AbortController();
   readonly #folder: string;
   readonly #limit: number;
-  readonly #before: Before;
-  #looks = 0;
+  readonly #baseline: Baseline;
+  #checkCount = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  private constructor(folder: string, limit: number, before: Before) {
+  private constructor(folder: string, limit: number, baseline: Baseline) {
     this.#folder = folder;
     this.#limit = limit;
-    this.#before = before;
-    this.#schedule();
+    this.#baseline = baseline;
+    this.#scheduleCheck();
   }
 
   static async start(folder: string, limitBytes: number): Promise<GrowthWatch> {
     const packs = new Set(await listPacks(folder));
-    return new GrowthWatch(folder, limitBytes, { bytes: await folderSize(folder), packs });
+    return new GrowthWatch(folder, limitBytes, { bytes: await getFolderSize(folder), packs });
   }
 
   get signal(): AbortSignal {
@@ -63,26 +63,26 @@ export class GrowthWatch implements Disposable {
   }
 
   async check(): Promise<boolean> {
-    if ((await folderSize(this.#folder)) - this.#before.bytes > this.#limit) this.#controller.abort();
+    if ((await getFolderSize(this.#folder)) - this.#baseline.bytes > this.#limit) this.#controller.abort();
     return this.exceeded;
   }
 
-  async #look(): Promise<void> {
-    if (++this.#looks % looksPerCount === 0) {
+  async #checkNewPacks(): Promise<void> {
+    if (++this.#checkCount % checksPerCount === 0) {
       await this.check();
       return;
     }
-    const fresh = (await listPacks(this.#folder)).filter((name) => !this.#before.packs.has(name));
-    const sizes = await Promise.all(fresh.map((name) => fileSize(join(this.#folder, "objects", "pack", name))));
+    const fresh = (await listPacks(this.#folder)).filter((name) => !this.#baseline.packs.has(name));
+    const sizes = await Promise.all(fresh.map((name) => getFileSize(join(this.#folder, "objects", "pack", name))));
     if (sizes.reduce((sum, size) => sum + size, 0) > this.#limit) this.#controller.abort();
   }
 
-  #schedule(): void {
+  #scheduleCheck(): void {
     this.#timer = setTimeout(() => {
-      void this.#look().then(() => {
-        if (this.#timer && !this.exceeded) this.#schedule();
+      void this.#checkNewPacks().then(() => {
+        if (this.#timer && !this.exceeded) this.#scheduleCheck();
       });
-    }, lookIntervalMs);
+    }, checkIntervalMs);
   }
 
   [Symbol.dispose](): void {

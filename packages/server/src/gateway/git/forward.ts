@@ -1,8 +1,8 @@
 import { WharfError } from "@wharf/contract";
-import { reasonOf, remoteFailure } from "./failure.ts";
-import { type Remote, withoutSecret } from "./remote.ts";
+import { parseGitReason, toRemoteError } from "./git-error.ts";
+import { type Remote, removeSecret } from "./remote.ts";
 import type { RunRemoteGit } from "./remote-git.ts";
-import { runGit } from "./run.ts";
+import { runGit } from "./run-git.ts";
 
 /**
  * Pushes a task's branch from the mirror to the real remote.
@@ -11,7 +11,7 @@ import { runGit } from "./run.ts";
  * forwarded last under `refs/wharf/forwarded/`; a branch that was rewritten inside (an amended commit) replaces exactly
  * that value, under a lease, and nothing else.
  */
-export interface Forwarding {
+export interface ForwardBranchOptions {
   readonly mirror: string;
   readonly remote: Remote;
   readonly branch: string;
@@ -22,23 +22,23 @@ export interface Forwarding {
   readonly signal?: AbortSignal | undefined;
 }
 
-export async function forwardBranch(forwarding: Forwarding): Promise<void> {
+export async function forwardBranch(forwarding: ForwardBranchOptions): Promise<void> {
   const { mirror, branch, sha, environment, signal } = forwarding;
-  const git = (args: readonly string[]) => runGit([`--git-dir=${mirror}`, ...args], { environment, signal });
+  const runMirrorGit = (args: readonly string[]) => runGit([`--git-dir=${mirror}`, ...args], { environment, signal });
   const remembered = `refs/wharf/forwarded/${branch}`;
 
-  const commit = await git(["cat-file", "-e", `${sha}^{commit}`]);
+  const commit = await runMirrorGit(["cat-file", "-e", `${sha}^{commit}`]);
   if (commit.code !== 0)
     throw new WharfError("git_failed", { command: "push", reason: `the mirror has no commit ${sha}` });
 
-  let outcome = await push(forwarding);
+  let outcome = await pushBranch(forwarding);
   if (outcome.kind === "behind") {
-    const last = (await git(["show-ref", "--verify", "--hash", remembered])).stdout.trim();
-    if (last !== "") outcome = await push(forwarding, last);
+    const last = (await runMirrorGit(["show-ref", "--verify", "--hash", remembered])).stdout.trim();
+    if (last !== "") outcome = await pushBranch(forwarding, last);
   }
   if (outcome.kind !== "done")
     throw new WharfError("push_rejected", { ref: `refs/heads/${branch}`, reason: outcome.reason });
-  await git(["update-ref", remembered, sha]);
+  await runMirrorGit(["update-ref", remembered, sha]);
 }
 
 /**
@@ -60,9 +60,9 @@ const localReceivePack = [
   "receive-pack",
 ].join(" ");
 
-type Outcome = { readonly kind: "done" } | { readonly kind: "behind" | "refused"; readonly reason: string };
+type PushOutcome = { readonly kind: "done" } | { readonly kind: "behind" | "refused"; readonly reason: string };
 
-async function push(forwarding: Forwarding, lease?: string): Promise<Outcome> {
+async function pushBranch(forwarding: ForwardBranchOptions, lease?: string): Promise<PushOutcome> {
   const { mirror, remote, branch, sha, environment, signal, runRemoteGit } = forwarding;
   const ref = `refs/heads/${branch}`;
   const flags = ["--porcelain", "--no-verify", "--no-signed", "--no-follow-tags", "--recurse-submodules=no"];
@@ -72,20 +72,20 @@ async function push(forwarding: Forwarding, lease?: string): Promise<Outcome> {
   const pushed = await runRemoteGit({ phase: "push", remote, args, environment, signal });
   if (pushed.code === 0) return { kind: "done" };
   const refusal = pushed.stdout.split("\n").find((line) => line.startsWith("!\t"));
-  if (refusal === undefined) throw remoteFailure(pushed.stderr, remote, forwarding.folder);
-  return readRefusal(refusal, withoutSecret(pushed.stderr, remote), forwarding);
+  if (refusal === undefined) throw toRemoteError(pushed.stderr, remote, forwarding.folder);
+  return parseRefusal(refusal, removeSecret(pushed.stderr, remote), forwarding);
 }
 
-function readRefusal(line: string, stderr: string, { remote, branch }: Forwarding): Outcome {
-  const said = withoutSecret(line.split("\t")[2] ?? "", remote);
-  if (/fetch first|non-fast-forward|stale info|needs force/.test(said)) {
+function parseRefusal(line: string, stderr: string, { remote, branch }: ForwardBranchOptions): PushOutcome {
+  const statusText = removeSecret(line.split("\t")[2] ?? "", remote);
+  if (/fetch first|non-fast-forward|stale info|needs force/.test(statusText)) {
     return { kind: "behind", reason: `${remote.shown} has commits on ${branch} that did not come from this task` };
   }
-  if (/branch is currently checked out/.test(said)) {
+  if (/branch is currently checked out/.test(statusText)) {
     return { kind: "refused", reason: `${branch} is checked out in ${remote.shown}; switch it to another branch` };
   }
-  const because = /\((.*)\)/.exec(said)?.[1] ?? said;
-  const words = reasonOf(
+  const because = /\((.*)\)/.exec(statusText)?.[1] ?? statusText;
+  const words = parseGitReason(
     stderr
       .split("\n")
       .filter((each) => each.startsWith("remote:"))

@@ -41,10 +41,10 @@ export class GroupGuard {
     this.#child = child;
     child.unref();
     child.stdin.on("error", () => undefined);
-    const forget = () => {
+    const forgetChild = () => {
       if (this.#child === child) this.#child = undefined;
     };
-    child.once("error", forget).once("exit", forget);
+    child.once("error", forgetChild).once("exit", forgetChild);
     this.#send([...this.#groups].map((group) => `start ${group}\n`).join(""));
   }
 

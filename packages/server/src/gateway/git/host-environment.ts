@@ -1,26 +1,26 @@
-import { hostEnvironment } from "./environment.ts";
-import { runGit } from "./run.ts";
+import { toHostEnvironment } from "./environment.ts";
+import { runGit } from "./run-git.ts";
 
 /** Reads the environment for what talks to remotes once it is needed, and again after a failure. */
 export function createHostEnvironment(
-  given: Readonly<Record<string, string>>,
+  serverEnvironment: Readonly<Record<string, string>>,
 ): () => Promise<Readonly<Record<string, string>>> {
-  let known: Promise<Record<string, string>> | undefined;
-  const read = async () => hostEnvironment(given, await readSshCommand(given));
+  let cachedEnvironment: Promise<Record<string, string>> | undefined;
+  const readEnvironment = async () => toHostEnvironment(serverEnvironment, await readSshCommand(serverEnvironment));
   return () => {
-    known ??= read().catch((error: unknown) => {
-      known = undefined;
+    cachedEnvironment ??= readEnvironment().catch((error: unknown) => {
+      cachedEnvironment = undefined;
       throw error;
     });
-    return known;
+    return cachedEnvironment;
   };
 }
 
 /** The person's own way to call ssh is kept; it is only told never to ask. */
-async function readSshCommand(given: Readonly<Record<string, string>>): Promise<string> {
-  if (given["GIT_SSH_COMMAND"]) return given["GIT_SSH_COMMAND"];
-  const found = await runGit(["config", "--global", "--get", "core.sshCommand"], {
-    environment: hostEnvironment(given, "ssh"),
+async function readSshCommand(serverEnvironment: Readonly<Record<string, string>>): Promise<string> {
+  if (serverEnvironment["GIT_SSH_COMMAND"]) return serverEnvironment["GIT_SSH_COMMAND"];
+  const result = await runGit(["config", "--global", "--get", "core.sshCommand"], {
+    environment: toHostEnvironment(serverEnvironment, "ssh"),
   });
-  return (found.code === 0 && found.stdout.trim()) || "ssh";
+  return (result.code === 0 && result.stdout.trim()) || "ssh";
 }

@@ -1,12 +1,12 @@
 import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { runGit } from "./run.ts";
+import { runGit } from "./run-git.ts";
 
 /** Packs a mirror may have before they are rolled together. */
 const maxPacks = 40;
-const abandonedAfter = 60 * 60_000; // ms
+const abandonedAfterMs = 60 * 60_000; // ms
 
-export const lockedOut = (stderr: string): boolean =>
+export const isLockedOut = (stderr: string): boolean =>
   /Unable to create '.*\.lock': File exists|cannot lock ref .*File exists/.test(stderr);
 
 /** Removes locks on refs that are older than any living git holds one. */
@@ -15,28 +15,28 @@ export async function clearStaleLocks(mirror: string, olderThan: number): Promis
   const locks = refs
     .filter((entry) => entry.isFile() && entry.name.endsWith(".lock"))
     .map((entry) => join(entry.parentPath, entry.name));
-  await removeOld(
+  await removeOldPaths(
     [...locks, join(mirror, "packed-refs.lock"), join(mirror, "HEAD.lock"), join(mirror, "config.lock")],
     olderThan,
   );
 }
 
-async function removeOld(paths: readonly string[], olderThan: number): Promise<void> {
+async function removeOldPaths(paths: readonly string[], olderThan: number): Promise<void> {
   for (const path of paths) {
-    const found = await stat(path).catch(() => undefined);
-    if (found && Date.now() - found.mtimeMs >= olderThan) await rm(path, { recursive: true, force: true });
+    const stats = await stat(path).catch(() => undefined);
+    if (stats && Date.now() - stats.mtimeMs >= olderThan) await rm(path, { recursive: true, force: true });
   }
 }
 
 /** Keeps a mirror quick: few packs, and nothing that a killed push left behind. Unreachable objects stay. */
-export async function tidy(
+export async function tidyMirror(
   mirror: string,
   options: { environment: Readonly<Record<string, string>>; signal: AbortSignal },
 ): Promise<void> {
   const objects = await readdir(join(mirror, "objects"));
-  await removeOld(
+  await removeOldPaths(
     objects.filter((name) => /^(?:tmp_objdir-)?incoming-/.test(name)).map((name) => join(mirror, "objects", name)),
-    abandonedAfter,
+    abandonedAfterMs,
   );
   const packs = (await readdir(join(mirror, "objects", "pack"))).filter((name) => name.endsWith(".pack"));
   if (packs.length <= maxPacks) return;
@@ -50,7 +50,7 @@ export async function tidy(
 }
 
 /** A server that was killed may have left half a mirror. */
-export async function removeUnfinished(folder: string): Promise<void> {
+export async function removeUnfinishedMirrors(folder: string): Promise<void> {
   const names = await readdir(folder).catch(() => []);
   await Promise.all(
     names

@@ -2,8 +2,8 @@ import type { ServerResponse } from "node:http";
 import { Duplex, pipeline, type Readable } from "node:stream";
 import { WharfError } from "@wharf/contract";
 import { findLimitError, getLimits, type GitLimits } from "./limits.ts";
-import { answerHook, type InspectPush } from "./push-gate.ts";
-import { endGroup, spawnGit } from "./spawn.ts";
+import { answerHook, type PushInspector } from "./push-gate.ts";
+import { endProcessGroup, spawnGit } from "./spawn-git.ts";
 
 /** One request handed to git's own `http-backend`, as a CGI program. */
 export interface CgiRequest {
@@ -12,17 +12,17 @@ export interface CgiRequest {
   /** Bytes of the body that were read already. */
   readonly head?: Buffer;
   /** It is a push: what it brings is looked at first, and git gets time to take back what it had begun to keep. */
-  readonly inspect?: InspectPush;
+  readonly inspect?: PushInspector;
   /** A runner that reads or sends more slowly than this keeps a git for too long. */
   readonly timeoutMs: number;
   /** Called when git has ended and before the answer does. */
   readonly beforeEnd: () => Promise<void>;
 }
 
-const tidyWithin = 10_000; // ms
+const tidyTimeoutMs = 10_000; // ms
 const maxHeaderBytes = 16 * 1024;
 const maxStderrBytes = 4 * 1024;
-const passedOn = new Set(["content-type", "cache-control", "expires", "pragma"]);
+const passedHeaderNames = new Set(["content-type", "cache-control", "expires", "pragma"]);
 
 /** Settles when git is gone. Rejects only while nothing has been answered yet. */
 export function runHttpBackend(request: CgiRequest, res: ServerResponse): Promise<void> {
@@ -31,27 +31,27 @@ export function runHttpBackend(request: CgiRequest, res: ServerResponse): Promis
     const { child, stdin, stdout, stderr: errors } = spawnBackend(request, limits);
     let stderr = "";
     let collected = Buffer.alloc(0);
-    let headed = false;
+    let isHeaderSent = false;
     let failure: unknown;
 
     const limit = setTimeout(() => {
       const reason = `the transfer did not end within ${request.timeoutMs / 1000} s`;
       failure ??= new WharfError("git_failed", { command: "http-backend", reason });
-      stop();
+      stopBackend();
     }, request.timeoutMs);
-    let patience: NodeJS.Timeout | undefined;
+    let killTimer: NodeJS.Timeout | undefined;
     // At the end of its input git tidies up what it took of a push; a signal would make it leave that behind.
-    const stop = () => {
-      if (patience) return;
+    const stopBackend = () => {
+      if (killTimer) return;
       stdin.destroy();
       stdout.unpipe(res).resume();
-      patience = setTimeout(() => endGroup(child), request.inspect ? tidyWithin : 0);
+      killTimer = setTimeout(() => endProcessGroup(child), request.inspect ? tidyTimeoutMs : 0);
     };
-    const clientGone = () => {
-      if (!res.writableFinished) stop();
+    const handleClientClose = () => {
+      if (!res.writableFinished) stopBackend();
     };
-    res.once("close", clientGone);
-    if (res.destroyed) stop();
+    res.once("close", handleClientClose);
+    if (res.destroyed) stopBackend();
 
     errors.setEncoding("utf8").on("data", (text: string) => (stderr = (stderr + text).slice(-maxStderrBytes)));
     stdin.on("error", () => undefined); // git may answer without having read everything
@@ -66,7 +66,7 @@ export function runHttpBackend(request: CgiRequest, res: ServerResponse): Promis
         )
           return;
         failure ??= error;
-        stop();
+        stopBackend();
       });
     } else stdin.end();
 
@@ -76,33 +76,33 @@ export function runHttpBackend(request: CgiRequest, res: ServerResponse): Promis
       if (end < 0 && collected.length <= maxHeaderBytes) return;
       stdout.off("data", readHeader);
       if (end < 0 || end > maxHeaderBytes || res.destroyed) {
-        stop();
+        stopBackend();
         return;
       }
-      headed = true;
+      isHeaderSent = true;
       const { status, headers } = parseHeader(collected.toString("latin1", 0, end));
       res.writeHead(status, headers);
       res.flushHeaders();
-      const rest = collected.subarray(end + 4);
-      if (rest.length > 0) res.write(rest);
+      const bodyStart = collected.subarray(end + 4);
+      if (bodyStart.length > 0) res.write(bodyStart);
       stdout.pipe(res, { end: false });
     };
     stdout.on("data", readHeader);
 
     child.once("error", (error) => {
-      clearTimeout(patience);
+      clearTimeout(killTimer);
       clearTimeout(limit);
-      res.off("close", clientGone);
+      res.off("close", handleClientClose);
       reject(error);
     });
     child.once("close", (code, signal) => {
-      clearTimeout(patience);
+      clearTimeout(killTimer);
       clearTimeout(limit);
-      res.off("close", clientGone);
+      res.off("close", handleClientClose);
       failure ??= findLimitError({ command: "http-backend", code, signal, stderr }, limits);
-      const end = () => {
-        if (headed && code === 0 && failure === undefined) res.end();
-        else if (headed || res.destroyed) res.destroy();
+      const finishResponse = () => {
+        if (isHeaderSent && code === 0 && failure === undefined) res.end();
+        else if (isHeaderSent || res.destroyed) res.destroy();
         else {
           const reason = stderr.trim() || `ended with ${signal ?? code}`;
           reject(
@@ -112,9 +112,9 @@ export function runHttpBackend(request: CgiRequest, res: ServerResponse): Promis
         }
         resolve();
       };
-      request.beforeEnd().then(end, (error: unknown) => {
+      request.beforeEnd().then(finishResponse, (error: unknown) => {
         failure ??= error;
-        end();
+        finishResponse();
       });
     });
   });
@@ -137,7 +137,7 @@ function parseHeader(text: string): { status: number; headers: Record<string, st
     const name = line.slice(0, colon).toLowerCase();
     const value = line.slice(colon + 1).trim();
     if (name === "status") status = /^[2-5]\d\d/.test(value) ? Number(value.slice(0, 3)) : 500;
-    else if (passedOn.has(name)) headers[name] = value;
+    else if (passedHeaderNames.has(name)) headers[name] = value;
   }
   return { status, headers };
 }

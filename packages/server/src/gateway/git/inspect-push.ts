@@ -1,9 +1,9 @@
 import { basename, join } from "node:path";
 import { WharfError } from "@wharf/contract";
-import { reasonOf } from "./failure.ts";
-import { folderSize } from "./folder-size.ts";
-import { type GitResult, runGit } from "./run.ts";
-import { type Tree, TreeReader, TreeTooLarge } from "./tree-reader.ts";
+import { parseGitReason } from "./git-error.ts";
+import { getFolderSize } from "./folder-size.ts";
+import { type GitResult, runGit } from "./run-git.ts";
+import { type Tree, TreeReader, TreeTooLargeError } from "./tree-reader.ts";
 
 /** What one push may bring. */
 export interface PushLimits {
@@ -40,7 +40,7 @@ const maxFolderEntries = 1_000_000;
 export async function inspectPush(inspection: Inspection): Promise<string | undefined> {
   const { limits, mirror } = inspection;
   if (inspection.quarantine === "") return undefined; // it brought no objects
-  const total = await folderSize(join(mirror, "objects"));
+  const total = await getFolderSize(join(mirror, "objects"));
   if (total > limits.maxTotalMb * bytesPerMb)
     return `the server's mirror of this repository would hold more than ${limits.maxTotalMb} MB; push less, or raise MAX_REPO_SIZE_MB on the server`;
   const brought = await listObjects(inspection);
@@ -51,18 +51,18 @@ export async function inspectPush(inspection: Inspection): Promise<string | unde
   try {
     return await inspectTrees(inspection, brought.commits);
   } catch (error) {
-    if (error instanceof TreeTooLarge) return "a folder in the push has too many entries";
+    if (error instanceof TreeTooLargeError) return "a folder in the push has too many entries";
     throw error;
   }
 }
 
-interface Brought {
+interface PushedObjects {
   readonly count: number;
   readonly bytes: number;
   readonly commits: readonly string[];
 }
 
-async function listObjects(inspection: Inspection): Promise<Brought> {
+async function listObjects(inspection: Inspection): Promise<PushedObjects> {
   const args = [
     "cat-file",
     "--batch-all-objects",
@@ -80,7 +80,7 @@ async function listObjects(inspection: Inspection): Promise<Brought> {
   for (const line of listed.stdout.split("\n")) {
     if (listed.truncated || line === "") continue;
     const [, type, size, id] = /^(commit|tree|blob|tag) (\d+) ([0-9a-f]+)$/.exec(line) ?? [];
-    if (id === undefined) throw unreadable(line);
+    if (id === undefined) throw createUnreadableError(line);
     count++;
     bytes += Number(size);
     if (type === "commit") commits.push(id);
@@ -90,10 +90,10 @@ async function listObjects(inspection: Inspection): Promise<Brought> {
 
 /** What could not be read whole was not inspected. */
 function requireSuccess({ code, stderr }: GitResult): void {
-  if (code !== 0) throw unreadable(reasonOf(stderr));
+  if (code !== 0) throw createUnreadableError(parseGitReason(stderr));
 }
 
-const unreadable = (reason: string) =>
+const createUnreadableError = (reason: string) =>
   new WharfError("git_failed", { command: "cat-file", reason: reason.slice(0, 500) });
 
 /** Git's own name for it, in the mirror that the push is for. */
@@ -110,7 +110,7 @@ async function inspectTrees(inspection: Inspection, commits: readonly string[]):
   const readTrees = async (names: readonly string[]) => {
     const reader = new TreeReader();
     const input = names.map((name) => `${name}\n`).join("");
-    const onOutput = (chunk: Buffer) => reader.take(chunk);
+    const onOutput = (chunk: Buffer) => reader.addChunk(chunk);
     const args = [`--git-dir=${mirror}`, "cat-file", "--batch", "--buffer"];
     requireSuccess(await runGit(args, { environment, signal, input, onOutput }));
     return reader.trees;
@@ -126,52 +126,52 @@ async function inspectTrees(inspection: Inspection, commits: readonly string[]):
     const named = new Set([...level.values()].flatMap(({ folders }) => [...folders.keys()]));
     const next = [...named].filter((id) => !trees.has(id));
     if (next.length === 0) break;
-    if (depth > limits.maxDepth) return describeDepth(limits);
+    if (depth > limits.maxDepth) return formatDepthReason(limits);
     level = await readTrees(next);
     for (const [id, tree] of level) trees.set(id, tree);
   }
-  return describeExcess(measureTrees(roots, trees), limits);
+  return getExcessReason(measureTrees(roots, trees), limits);
 }
 
-interface Extent {
+interface TreeExtent {
   readonly files: number;
   readonly depth: number;
 }
 
-const describeDepth = ({ maxDepth }: PushLimits): string =>
+const formatDepthReason = ({ maxDepth }: PushLimits): string =>
   `a commit in the push has folders that lie more than ${maxDepth} deep`;
 
-function describeExcess({ files, depth }: Extent, limits: PushLimits): string | undefined {
-  if (depth > limits.maxDepth) return describeDepth(limits);
+function getExcessReason({ files, depth }: TreeExtent, limits: PushLimits): string | undefined {
+  if (depth > limits.maxDepth) return formatDepthReason(limits);
   return files > limits.maxFiles ? `a commit in the push has more than ${limits.maxFiles} files` : undefined;
 }
 
 /** Files and depth of the largest and the deepest root, each tree counted as often as it is named. */
-function measureTrees(roots: readonly string[], trees: ReadonlyMap<string, Tree>): Extent {
-  const known = new Map<string, Extent>();
+function measureTrees(roots: readonly string[], trees: ReadonlyMap<string, Tree>): TreeExtent {
+  const knownExtents = new Map<string, TreeExtent>();
   const stack = [...roots];
   for (let id = stack.at(-1); id !== undefined; id = stack.at(-1)) {
-    const tree = known.has(id) ? undefined : trees.get(id);
-    const open = tree ? [...tree.folders.keys()].filter((each) => !known.has(each) && trees.has(each)) : [];
+    const tree = knownExtents.has(id) ? undefined : trees.get(id);
+    const open = tree ? [...tree.folders.keys()].filter((each) => !knownExtents.has(each) && trees.has(each)) : [];
     for (const each of open) stack.push(each);
     if (open.length > 0) continue;
-    if (tree) known.set(id, addUp(tree, known));
+    if (tree) knownExtents.set(id, getTreeExtent(tree, knownExtents));
     stack.pop();
   }
-  const extents = roots.map((id) => known.get(id) ?? nothing);
+  const extents = roots.map((id) => knownExtents.get(id) ?? nothing);
   return extents.reduce(
-    (most, { files, depth }) => ({ files: Math.max(most.files, files), depth: Math.max(most.depth, depth) }),
+    (largest, { files, depth }) => ({ files: Math.max(largest.files, files), depth: Math.max(largest.depth, depth) }),
     nothing,
   );
 }
 
-const nothing: Extent = { files: 0, depth: 0 };
+const nothing: TreeExtent = { files: 0, depth: 0 };
 
-function addUp(tree: Tree, known: ReadonlyMap<string, Extent>): Extent {
+function getTreeExtent(tree: Tree, knownExtents: ReadonlyMap<string, TreeExtent>): TreeExtent {
   let { files } = tree;
   let depth = 0;
   for (const [id, times] of tree.folders) {
-    const folder = known.get(id) ?? nothing;
+    const folder = knownExtents.get(id) ?? nothing;
     files += times * folder.files;
     depth = Math.max(depth, folder.depth + 1);
   }

@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { hostGit, Scratch, until } from "../testing.ts";
 import type { DiffLimits } from "./diff.ts";
-import { servedEnvironment } from "./environment.ts";
+import { toServedEnvironment } from "./environment.ts";
 import { commitEndlessTree } from "./fixtures/endless-tree.ts";
 import { openMirrors } from "./index.ts";
 import { findLimitError } from "./limits.ts";
-import { spawnGit } from "./spawn.ts";
+import { spawnGit } from "./spawn-git.ts";
 
 let scratch: Scratch;
 beforeEach(async () => {
@@ -62,7 +62,7 @@ test("a diff ends when its time is over, or its caller leaves, with no process b
 
 test("a git that computes without end is ended by the kernel, and so is a child of it", async () => {
   const limits = { memoryMb: 512, cpuSeconds: 1 };
-  const environment = servedEnvironment(hostGit, [["alias.compute", "!while :; do :; done"]]);
+  const environment = toServedEnvironment(hostGit, [["alias.compute", "!while :; do :; done"]]);
   const child = spawnGit(["compute"], { environment, input: "ignore", limits });
   let stderr = "";
   child.stderr?.on("data", (chunk: Buffer) => (stderr += chunk.toString()));

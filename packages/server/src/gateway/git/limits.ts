@@ -28,7 +28,7 @@ shift 2
 exec git "$@"`;
 const notFoundCode = 127;
 
-interface Ending {
+interface ProcessExit {
   readonly command: string;
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -36,22 +36,25 @@ interface Ending {
 }
 
 /** The error of a git that could not be started or reached one of its limits, where one of these ended it. */
-export function findLimitError({ command, code, signal, stderr }: Ending, limits: GitLimits): WharfError | undefined {
+export function findLimitError(
+  { command, code, signal, stderr }: ProcessExit,
+  limits: GitLimits,
+): WharfError | undefined {
   if (code === 0) return undefined;
-  const said = stderr
+  const output = stderr
     .split("\n")
     .filter((line) => !line.startsWith("remote:"))
     .join("\n");
-  const cause = { cause: new Error(said.slice(-2_000)) };
+  const cause = { cause: new Error(output.slice(-2_000)) };
   if (code === notFoundCode)
     return new WharfError(
       "git_failed",
       { command, reason: "git is not installed, or not in the server's PATH" },
       cause,
     );
-  if (signal === "SIGXCPU" || /died of signal 24/.test(said))
+  if (signal === "SIGXCPU" || /died of signal 24/.test(output))
     return new WharfError("git_over_limit", { command, limit: `${limits.cpuSeconds} s of processor time` }, cause);
-  if (/out of memory|cannot allocate memory|unable to create thread/i.test(said))
+  if (/out of memory|cannot allocate memory|unable to create thread/i.test(output))
     return new WharfError("git_over_limit", { command, limit: `${limits.memoryMb} MB of memory` }, cause);
   return undefined;
 }

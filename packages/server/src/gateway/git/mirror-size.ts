@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { WharfError } from "@wharf/contract";
-import { folderSize } from "./folder-size.ts";
+import { getFolderSize } from "./folder-size.ts";
 import type { MirrorUse } from "./mirror-use.ts";
-import { runGit } from "./run.ts";
+import { runGit } from "./run-git.ts";
 
 const bytesPerMb = 1024 * 1024;
 const pruneTimeoutMs = 300_000;
@@ -37,16 +37,16 @@ export class MirrorSizes {
   /** Brings a mirror back within its limit as far as that is possible now; returns its size in bytes. */
   async trim(id: string): Promise<number> {
     const mirror = this.#options.getPath(id);
-    const size = await folderSize(join(mirror, "objects"));
+    const size = await getFolderSize(join(mirror, "objects"));
     const isOver = size > this.#limit && size > (this.#sizeAfterPrune.get(id) ?? 0);
     if (!isOver && !this.#waste.has(id)) return size;
     using claim = this.#options.use.claim(id);
     if (!claim) return size;
     await removeUnreachable(mirror, this.#options.environment);
     this.#waste.delete(id);
-    const left = await folderSize(join(mirror, "objects"));
-    this.#sizeAfterPrune.set(id, left);
-    return left;
+    const remainingBytes = await getFolderSize(join(mirror, "objects"));
+    this.#sizeAfterPrune.set(id, remainingBytes);
+    return remainingBytes;
   }
 
   /** The reason why a mirror takes no push, where there is one. */
@@ -68,7 +68,7 @@ async function removeUnreachable(mirror: string, environment: Readonly<Record<st
     ["prune", "--expire=now"],
   ];
   for (const [command = "", ...args] of steps) {
-    const done = await runGit([`--git-dir=${mirror}`, command, ...args], { environment, timeoutMs: pruneTimeoutMs });
-    if (done.code !== 0) throw new WharfError("git_failed", { command, reason: done.stderr.trim().slice(-500) });
+    const result = await runGit([`--git-dir=${mirror}`, command, ...args], { environment, timeoutMs: pruneTimeoutMs });
+    if (result.code !== 0) throw new WharfError("git_failed", { command, reason: result.stderr.trim().slice(-500) });
   }
 }

@@ -8,16 +8,17 @@ export class MirrorUse {
 
   /** Enters as one of several writers, after a removal under way. */
   async share(id: string, signal?: AbortSignal): Promise<Disposable> {
-    for (let claim = this.#claims.get(id); claim; claim = this.#claims.get(id)) await waitFor(claim.promise, signal);
+    for (let claim = this.#claims.get(id); claim; claim = this.#claims.get(id))
+      await waitForPromise(claim.promise, signal);
     signal?.throwIfAborted();
     this.#sharers.set(id, (this.#sharers.get(id) ?? 0) + 1);
-    let held = true;
+    let isHeld = true;
     return {
       [Symbol.dispose]: () => {
-        if (!held) return;
-        held = false;
-        const left = (this.#sharers.get(id) ?? 1) - 1;
-        if (left > 0) this.#sharers.set(id, left);
+        if (!isHeld) return;
+        isHeld = false;
+        const remainingCount = (this.#sharers.get(id) ?? 1) - 1;
+        if (remainingCount > 0) this.#sharers.set(id, remainingCount);
         else this.#sharers.delete(id);
       },
     };
@@ -42,15 +43,15 @@ export class MirrorUse {
   }
 }
 
-async function waitFor(promise: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+async function waitForPromise(promise: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
   if (!signal) return promise;
   signal.throwIfAborted();
-  const { promise: left, reject } = Promise.withResolvers<never>();
-  const leave = () => reject(signal.reason as Error);
-  signal.addEventListener("abort", leave, { once: true });
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(signal.reason as Error);
+  signal.addEventListener("abort", onAbort, { once: true });
   try {
-    await Promise.race([promise, left]);
+    await Promise.race([promise, aborted]);
   } finally {
-    signal.removeEventListener("abort", leave);
+    signal.removeEventListener("abort", onAbort);
   }
 }

@@ -3,23 +3,23 @@ import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { type Diff, WharfError } from "@wharf/contract";
 import { defaultDiffLimits, diffBranch, type DiffLimits } from "./diff.ts";
-import { type Config, servedEnvironment } from "./environment.ts";
+import { type GitConfig, toServedEnvironment } from "./environment.ts";
 import { forwardBranch } from "./forward.ts";
 import { startDeadline } from "./deadline.ts";
 import { createHostEnvironment } from "./host-environment.ts";
-import { removeUnfinished } from "./housekeeping.ts";
+import { removeUnfinishedMirrors } from "./housekeeping.ts";
 import { defaultPushLimits, inspectPush, type PushLimits } from "./inspect-push.ts";
 import { createLocks } from "./locks.ts";
 import { MirrorSizes } from "./mirror-size.ts";
 import { MirrorUse } from "./mirror-use.ts";
 import { prepareHooks } from "./push-gate.ts";
 import { removeBranches } from "./remove-branches.ts";
-import { isShadowBranch, parseRemote, refuseInside, type Remote } from "./remote.ts";
+import { isShadowBranch, parseRemote, refuseRemoteInside, type Remote } from "./remote.ts";
 import { createRemoteGit, createRemoteTimeout, defaultNetworkLimits, type NetworkLimits } from "./remote-git.ts";
 import type { RemoteRefs } from "./remote-refs.ts";
-import { runGit } from "./run.ts";
-import { createShared } from "./shared.ts";
-import { fetchShadow, synchronise } from "./synchronise.ts";
+import { runGit } from "./run-git.ts";
+import { createShared } from "./shared-work.ts";
+import { fetchShadowBranch, synchroniseMirror } from "./synchronise-mirror.ts";
 
 export interface EnsureOptions {
   readonly signal?: AbortSignal;
@@ -66,7 +66,7 @@ export interface Mirrors {
   /** Pushes a branch of the mirror to the real remote. */
   forward(input: ForwardInput): Promise<void>;
   /** The environment in which git serves a mirror to a runner. */
-  servingEnvironment(config: Config): Record<string, string>;
+  servingEnvironment(config: GitConfig): Record<string, string>;
 }
 
 export interface MirrorsOptions {
@@ -83,32 +83,32 @@ export interface MirrorsOptions {
   readonly pushLimits?: Partial<PushLimits>;
 }
 
-const noProgress = () => undefined;
+const ignoreProgress = () => undefined;
 const isCommitId = (sha: string): boolean => /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(sha);
 
 export function openMirrors(options: MirrorsOptions): Mirrors {
   const { folder, maxRepositoryMb, gitEnvironment = {} } = options;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const locks = createLocks();
-  const served = servedEnvironment(gitEnvironment);
-  const swept = removeUnfinished(folder);
+  const mirrorEnvironment = toServedEnvironment(gitEnvironment);
+  const cleanup = removeUnfinishedMirrors(folder);
   const runRemoteGit = createRemoteGit({ ...defaultNetworkLimits, ...options.networkLimits });
-  const hosted = createHostEnvironment(gitEnvironment);
+  const getHostEnvironment = createHostEnvironment(gitEnvironment);
   const diffLimits = { ...defaultDiffLimits, ...options.diffLimits };
   const use = new MirrorUse();
   const resolveRemote = async (url: string): Promise<Remote> => {
     const remote = await parseRemote(url);
-    await refuseInside(options.privateFolder ?? folder, remote);
+    await refuseRemoteInside(options.privateFolder ?? folder, remote);
     return remote;
   };
 
-  const path = (repositoryId: string): string => {
+  const getMirrorPath = (repositoryId: string): string => {
     if (!/^[0-9a-f]{20}$/.test(repositoryId))
       throw new WharfError("not_found", { what: "repository", id: repositoryId });
     return join(folder, `${repositoryId}.git`);
   };
   const maxMirrorMb = options.maxMirrorMb ?? 2 * maxRepositoryMb;
-  const sizes = new MirrorSizes({ use, environment: served, maxMirrorMb, getPath: path });
+  const sizes = new MirrorSizes({ use, environment: mirrorEnvironment, maxMirrorMb, getPath: getMirrorPath });
 
   const pushLimits: PushLimits = {
     ...defaultPushLimits,
@@ -131,56 +131,62 @@ export function openMirrors(options: MirrorsOptions): Mirrors {
       signal,
     );
   const fetches = createShared<Remote, RemoteRefs>(async (remote, { signal, onProgress }) => {
-    await swept;
-    const environment = await hosted();
+    await cleanup;
+    const environment = await getHostEnvironment();
     const context = { folder, environment, maxRepositoryMb, runRemoteGit, signal, onProgress };
-    return fetchInto(remote, signal, () => synchronise(remote, context));
+    return fetchInto(remote, signal, () => synchroniseMirror(remote, context));
   });
 
   const mirrors: Mirrors = {
     folder,
     maxRepositoryMb,
-    path,
-    async ensure(url, { onProgress = noProgress, shadow_branch, timeoutMs, ...given } = {}) {
+    path: getMirrorPath,
+    async ensure(url, { onProgress = ignoreProgress, shadow_branch, timeoutMs, ...caller } = {}) {
       const remote = await resolveRemote(url);
-      using deadline = startDeadline(given.signal, timeoutMs, () =>
+      using deadline = startDeadline(caller.signal, timeoutMs, () =>
         createRemoteTimeout(remote, "fetch", timeoutMs ?? 0),
       );
       const { signal } = deadline;
       const refs = await fetches.join(remote.id, remote, { signal, onProgress });
       if (shadow_branch !== undefined && refs.branches.has(shadow_branch) && isShadowBranch(shadow_branch)) {
-        const environment = await hosted();
+        const environment = await getHostEnvironment();
         const context = { folder, environment, maxRepositoryMb, runRemoteGit, signal, onProgress };
-        await fetchInto(remote, signal, () => fetchShadow(remote, shadow_branch, context));
+        await fetchInto(remote, signal, () => fetchShadowBranch(remote, shadow_branch, context));
       }
       return { repository_id: remote.id, default_branch: refs.defaultBranch };
     },
     async head(repositoryId, branch) {
-      const found = await runGit(
-        [`--git-dir=${path(repositoryId)}`, "show-ref", "--verify", "--hash", `refs/heads/${branch}`],
-        { environment: served },
+      const result = await runGit(
+        [`--git-dir=${getMirrorPath(repositoryId)}`, "show-ref", "--verify", "--hash", `refs/heads/${branch}`],
+        { environment: mirrorEnvironment },
       );
-      return found.code === 0 ? found.stdout.trim() : undefined;
+      return result.code === 0 ? result.stdout.trim() : undefined;
     },
     exists: (repositoryId) =>
-      access(join(path(repositoryId), "HEAD")).then(
+      access(join(getMirrorPath(repositoryId), "HEAD")).then(
         () => true,
         () => false,
       ),
     async has(repositoryId, sha) {
       if (!isCommitId(sha)) return false;
-      const args = [`--git-dir=${path(repositoryId)}`, "cat-file", "-e", `${sha}^{commit}`];
-      return (await runGit(args, { environment: served })).code === 0;
+      const args = [`--git-dir=${getMirrorPath(repositoryId)}`, "cat-file", "-e", `${sha}^{commit}`];
+      return (await runGit(args, { environment: mirrorEnvironment })).code === 0;
     },
     async removeBranches(repositoryId, branches) {
       if (branches.length === 0 || !(await mirrors.exists(repositoryId))) return;
-      await removeBranches({ mirror: path(repositoryId), environment: served, branches });
+      await removeBranches({ mirror: getMirrorPath(repositoryId), environment: mirrorEnvironment, branches });
       sizes.markWaste(repositoryId);
       await sizes.trim(repositoryId);
     },
     prepareHooks: () => prepareHooks(join(folder, ".hooks")),
     inspectPush: async (repositoryId, quarantine, signal) =>
-      inspectPush({ mirror: path(repositoryId), quarantine, environment: served, limits: pushLimits, signal }),
+      inspectPush({
+        mirror: getMirrorPath(repositoryId),
+        quarantine,
+        environment: mirrorEnvironment,
+        limits: pushLimits,
+        signal,
+      }),
     findPushObstacle: (repositoryId) => sizes.findObstacle(repositoryId),
     async startPush(repositoryId, signal) {
       const share = await use.share(repositoryId, signal);
@@ -192,8 +198,15 @@ export function openMirrors(options: MirrorsOptions): Mirrors {
       };
     },
     diff: async (repositoryId, base, branch, signal) =>
-      diffBranch({ mirror: path(repositoryId), environment: served, base, branch, limits: diffLimits, signal }),
-    async forward({ url, repository_id, branch, sha, timeoutMs, ...given }) {
+      diffBranch({
+        mirror: getMirrorPath(repositoryId),
+        environment: mirrorEnvironment,
+        base,
+        branch,
+        limits: diffLimits,
+        signal,
+      }),
+    async forward({ url, repository_id, branch, sha, timeoutMs, ...caller }) {
       const ref = `refs/heads/${branch}`;
       if (!isShadowBranch(branch))
         throw new WharfError("push_rejected", { ref, reason: "only branches beneath shadow/ are forwarded" });
@@ -204,19 +217,19 @@ export function openMirrors(options: MirrorsOptions): Mirrors {
           ref,
           reason: `the mirror ${repository_id} is not one of ${remote.shown}`,
         });
-      using deadline = startDeadline(given.signal, timeoutMs, () =>
+      using deadline = startDeadline(caller.signal, timeoutMs, () =>
         createRemoteTimeout(remote, "push", timeoutMs ?? 0),
       );
       const { signal } = deadline;
-      const environment = await hosted();
-      const mirror = path(repository_id);
+      const environment = await getHostEnvironment();
+      const mirror = getMirrorPath(repository_id);
       await locks.run(
         `${repository_id} ${branch}`,
         () => forwardBranch({ mirror, remote, branch, sha, environment, folder, runRemoteGit, signal }),
         signal,
       );
     },
-    servingEnvironment: (config) => servedEnvironment(gitEnvironment, config),
+    servingEnvironment: (config) => toServedEnvironment(gitEnvironment, config),
   };
   return mirrors;
 }

@@ -2,7 +2,7 @@ import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { PushRefused, readPushHead, refusalReport } from "./push-commands.ts";
+import { PushRefused, readPushHead, createRefusalReport } from "./push-commands.ts";
 
 const zero = "0".repeat(40);
 const sha = "a".repeat(40);
@@ -61,7 +61,7 @@ test("whatever comes for a head is one command on one branch, none, or refused",
       const body = inPieces(bytes, size);
       const head = await readPushHead(body).catch((error: unknown) => error);
       if (head instanceof PushRefused) {
-        expect(refusalReport(head).length).toBeGreaterThan(0);
+        expect(createRefusalReport(head).length).toBeGreaterThan(0);
         return;
       }
       expect(head).toMatchObject({ bytes: expect.any(Buffer), capabilities: expect.any(Array) });
@@ -87,10 +87,10 @@ test("stops reading a head that never ends", async () => {
 
 test("says no in git's words, within the limits of its form", () => {
   const refs = Array.from({ length: 100 }, (_, n) => `refs/heads/${"x".repeat(1000)}${n}`);
-  const plain = refusalReport(new PushRefused("no", refs)).toString();
+  const plain = createRefusalReport(new PushRefused("no", refs)).toString();
   expect(plain).toContain("unpack ok\n");
   expect(plain.length).toBeLessThan(10_000);
-  expect(refusalReport(new PushRefused("no", ["refs/heads/x"], ["side-band-64k"])).toString()).toBe(
+  expect(createRefusalReport(new PushRefused("no", ["refs/heads/x"], ["side-band-64k"])).toString()).toBe(
     "000f\u0002wharf: no\n002e\u0001000eunpack ok\n0017ng refs/heads/x no\n00000000",
   );
 });

@@ -37,59 +37,59 @@ const shallowLine = /^shallow (?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 
 /** Reads up to the flush that ends the commands; the stream is left paused behind it. */
 export async function readPushHead(body: Readable): Promise<PushHead> {
-  const head = new Head();
+  const head = new PushHeadReader();
   while (!head.isWhole) {
     if (head.bytes.length > maxHeadBytes) throw new PushRefused("the push asks for too many things at once");
-    const chunk = await nextChunk(body);
+    const chunk = await readChunk(body);
     if (!chunk) throw new PushRefused("the push ended before it said what it wants");
-    head.take(chunk);
+    head.addChunk(chunk);
   }
-  return { bytes: head.bytes, ...interpret(head.lines) };
+  return { bytes: head.bytes, ...parseCommands(head.lines) };
 }
 
 /** The pkt-lines before the first flush. Each byte is looked at once, however small the pieces are in which they come. */
-class Head {
+class PushHeadReader {
   readonly lines: string[] = [];
   isWhole = false;
   #space = Buffer.alloc(4 * 1024);
   #length = 0;
-  #at = 0;
+  #offset = 0;
 
   get bytes(): Buffer {
     return this.#space.subarray(0, this.#length);
   }
 
-  take(chunk: Buffer): void {
+  addChunk(chunk: Buffer): void {
     const length = this.#length + chunk.length;
     if (length > this.#space.length)
       this.#space = Buffer.concat([this.bytes], Math.max(length, 2 * this.#space.length));
     chunk.copy(this.#space, this.#length);
     this.#length = length;
-    this.#split();
+    this.#splitLines();
   }
 
-  #split(): void {
-    while (!this.isWhole && this.#at + 4 <= this.#length) {
-      const header = this.#space.toString("latin1", this.#at, this.#at + 4);
+  #splitLines(): void {
+    while (!this.isWhole && this.#offset + 4 <= this.#length) {
+      const header = this.#space.toString("latin1", this.#offset, this.#offset + 4);
       this.isWhole = header === "0000";
       if (this.isWhole) return;
       const length = /^[0-9a-f]{4}$/i.test(header) ? Number.parseInt(header, 16) : 0;
       if (length <= 4) throw new PushRefused("the push is not in git's form");
-      const end = this.#at + length;
+      const end = this.#offset + length;
       if (end > this.#length) return;
-      this.lines.push(this.#space.toString("utf8", this.#at + 4, end).replace(/\n$/, ""));
-      this.#at = end;
+      this.lines.push(this.#space.toString("utf8", this.#offset + 4, end).replace(/\n$/, ""));
+      this.#offset = end;
     }
   }
 }
 
-function interpret(lines: readonly string[]): { command?: PushCommand; capabilities: string[] } {
-  const wanted = lines.filter((line) => !shallowLine.test(line));
-  const [first = "", features = ""] = (wanted[0] ?? "").split("\0");
+function parseCommands(lines: readonly string[]): { command?: PushCommand; capabilities: string[] } {
+  const commandLines = lines.filter((line) => !shallowLine.test(line));
+  const [first = "", features = ""] = (commandLines[0] ?? "").split("\0");
   const capabilities = features.split(" ").filter(Boolean);
-  if (wanted.length === 0) return { capabilities };
+  if (commandLines.length === 0) return { capabilities };
 
-  const texts = [first, ...wanted.slice(1)];
+  const texts = [first, ...commandLines.slice(1)];
   const commands = texts.map((text) => commandLine.exec(text));
   const refs = commands.flatMap((match) => match?.[3] ?? []);
   if (commands.includes(null)) throw new PushRefused("the push is not in git's form", refs, capabilities);
@@ -99,50 +99,50 @@ function interpret(lines: readonly string[]): { command?: PushCommand; capabilit
   return { command: { old, new: sha, ref }, capabilities };
 }
 
-function nextChunk(body: Readable): Promise<Buffer | undefined> {
+function readChunk(body: Readable): Promise<Buffer | undefined> {
   return new Promise((resolve, reject) => {
-    const done = () => {
-      body.off("readable", take).off("end", end).off("error", fail).off("close", end);
+    const removeListeners = () => {
+      body.off("readable", readAvailable).off("end", handleEnd).off("error", handleError).off("close", handleEnd);
     };
-    const take = () => {
+    const readAvailable = () => {
       const chunk = body.read() as Buffer | null;
       if (chunk === null) return;
-      done();
+      removeListeners();
       resolve(chunk);
     };
-    const end = () => {
-      done();
+    const handleEnd = () => {
+      removeListeners();
       resolve(undefined);
     };
-    const fail = (error: Error) => {
-      done();
+    const handleError = (error: Error) => {
+      removeListeners();
       reject(error);
     };
     if (body.readableEnded || body.destroyed) {
       resolve(undefined);
       return;
     }
-    body.on("readable", take).on("end", end).on("error", fail).on("close", end);
-    take();
+    body.on("readable", readAvailable).on("end", handleEnd).on("error", handleError).on("close", handleEnd);
+    readAvailable();
   });
 }
 
-const line = (text: string | Buffer): Buffer => {
+const createPacketLine = (text: string | Buffer): Buffer => {
   const content = Buffer.from(text);
   return Buffer.concat([Buffer.from((content.length + 4).toString(16).padStart(4, "0")), content]);
 };
 const flush = Buffer.from("0000");
 
 /** Git's own form of "no", so that the person at the other end reads the reason and not a status code. */
-export function refusalReport({ message, refs, capabilities }: PushRefused): Buffer {
+export function createRefusalReport({ message, refs, capabilities }: PushRefused): Buffer {
   const status = [
-    line("unpack ok\n"),
-    ...refs.slice(0, 20).map((ref) => line(`ng ${ref.slice(0, 200)} ${message}\n`)),
+    createPacketLine("unpack ok\n"),
+    ...refs.slice(0, 20).map((ref) => createPacketLine(`ng ${ref.slice(0, 200)} ${message}\n`)),
     flush,
   ];
   const report = Buffer.concat(status);
   const sideband = capabilities.includes("side-band-64k");
   if (!sideband) return report;
-  const words = line(Buffer.concat([Buffer.from([2]), Buffer.from(`wharf: ${message}\n`)]));
-  return Buffer.concat([words, line(Buffer.concat([Buffer.from([1]), report])), flush]);
+  const words = createPacketLine(Buffer.concat([Buffer.from([2]), Buffer.from(`wharf: ${message}\n`)]));
+  return Buffer.concat([words, createPacketLine(Buffer.concat([Buffer.from([1]), report])), flush]);
 }

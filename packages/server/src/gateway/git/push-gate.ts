@@ -17,7 +17,7 @@ exit 1
 `;
 
 /** The reason why the objects in a quarantine may not stay, where there is one. */
-export type InspectPush = (quarantine: string) => Promise<string | undefined>;
+export type PushInspector = (quarantine: string) => Promise<string | undefined>;
 
 /** Writes the hook where it is missing, and fails where git would skip it: git runs no hook that it may not execute. */
 export async function prepareHooks(folder: string): Promise<string> {
@@ -44,17 +44,17 @@ export async function prepareHooks(folder: string): Promise<string> {
 const maxQuestionBytes = 8 * 1024;
 
 /** Answers the hook's one question. */
-export function answerHook(channel: Duplex, inspect: InspectPush): void {
+export function answerHook(channel: Duplex, inspect: PushInspector): void {
   let question = "";
-  const answer = (text: string) => channel.write(`${text.replaceAll(/\s+/g, " ")}\n`);
+  const sendAnswer = (text: string) => channel.write(`${text.replaceAll(/\s+/g, " ")}\n`);
   channel.on("error", () => undefined);
   channel.setEncoding("utf8").on("data", (text: string) => {
     const isAsked = question.includes("\n");
     if (!isAsked) question = (question + text).slice(0, maxQuestionBytes);
     if (isAsked || !question.includes("\n")) return;
     inspect(question.trim()).then(
-      (reason) => answer(reason ?? "ok"),
-      () => answer("the server could not check the push"),
+      (reason) => sendAnswer(reason ?? "ok"),
+      () => sendAnswer("the server could not check the push"),
     );
   });
 }

@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { commit, git, gitError, hostGit, listeningGateway, Scratch, type Seen } from "../testing.ts";
 import { commitEndlessTree } from "./fixtures/endless-tree.ts";
-import { folderSize } from "./folder-size.ts";
+import { getFolderSize } from "./folder-size.ts";
 import { type Mirrors, openMirrors } from "./index.ts";
 import type { PushLimits } from "./inspect-push.ts";
 import { prepareHooks } from "./push-gate.ts";
@@ -43,13 +43,13 @@ async function startPushing(pushLimits: Partial<PushLimits> = {}): Promise<Pushi
 /** Pushes a commit and expects the reason at the pusher and in the task's log, and nothing in the mirror. */
 async function expectRefusal({ mirrors, id, work, seen }: Pushing, sha: string, reason: string): Promise<void> {
   const before = await mirrors.head(id, branch);
-  const size = await folderSize(join(mirrors.path(id), "objects"));
+  const size = await getFolderSize(join(mirrors.path(id), "objects"));
   const said = await gitError(work, "push", "--force", "origin", `${sha}:refs/heads/${branch}`);
   expect(said).toContain(`remote: wharf: ${reason}`);
   expect(said).toContain("[remote rejected]");
   expect(seen.denied.at(-1)?.reason).toContain(`push of refs/heads/${branch}: ${reason}`);
   expect(await mirrors.head(id, branch)).toBe(before);
-  expect(await folderSize(join(mirrors.path(id), "objects"))).toBe(size);
+  expect(await getFolderSize(join(mirrors.path(id), "objects"))).toBe(size);
 }
 
 const accept = ({ work }: Pushing, sha: string) =>
@@ -163,13 +163,14 @@ test("trees are read from pieces of any size, and a tree too large to hold is an
   ]);
   for (const size of [1, 7, 64, output.length]) {
     const reader = new TreeReader();
-    for (let offset = 0; offset < output.length; offset += size) reader.take(output.subarray(offset, offset + size));
+    for (let offset = 0; offset < output.length; offset += size)
+      reader.addChunk(output.subarray(offset, offset + size));
     expect([...reader.trees]).toEqual([
       [ids[0], { files: 2, folders: new Map([[ids[0], 2]]) }],
       [ids[1], { files: 0, folders: new Map() }],
     ]);
   }
-  expect(() => new TreeReader().take(Buffer.from(`${ids[0]} tree 40000000\n`))).toThrow();
+  expect(() => new TreeReader().addChunk(Buffer.from(`${ids[0]} tree 40000000\n`))).toThrow();
 });
 
 test("a quarantine that cannot be read is no reason to accept what is in it", async () => {

@@ -1,6 +1,6 @@
 import { type RepositoryPhase, WharfError } from "@wharf/contract";
 import type { Remote } from "./remote.ts";
-import { type GitResult, type GitRun, runGit } from "./run.ts";
+import { type GitResult, type GitRunOptions, runGit } from "./run-git.ts";
 import { Slots } from "./slots.ts";
 
 /** Wall-clock limits of the commands that talk to a remote. A waiter waits at most as long for its host. */
@@ -19,7 +19,7 @@ export const defaultNetworkLimits: NetworkLimits = { listMs: 60_000, fetchMs: 30
 const maxFetchesPerHost = 2;
 const maxPushesPerHost = 1;
 
-export interface RemoteCall extends Pick<GitRun, "environment" | "signal" | "onLine" | "maxBytes"> {
+export interface RemoteCall extends Pick<GitRunOptions, "environment" | "signal" | "onLine" | "maxBytes"> {
   readonly phase: "list" | "fetch" | "push";
   readonly remote: Remote;
   readonly args: readonly string[];
@@ -33,13 +33,13 @@ export function createRemoteGit(limits: NetworkLimits): RunRemoteGit {
   const pushes = new Slots(maxPushesPerHost);
   return async ({ phase, remote, args, ...options }) => {
     const timeoutMs = limits[`${phase}Ms`];
-    const createError = (at: RepositoryPhase) => () => createRemoteTimeout(remote, at, timeoutMs);
-    const run = () => runGit(args, { ...options, timeoutMs, createTimeoutError: createError(phase) });
-    if (remote.host === undefined) return run();
+    const createError = (errorPhase: RepositoryPhase) => () => createRemoteTimeout(remote, errorPhase, timeoutMs);
+    const runCommand = () => runGit(args, { ...options, timeoutMs, createTimeoutError: createError(phase) });
+    if (remote.host === undefined) return runCommand();
     const slots = phase === "push" ? pushes : fetches;
     const limit = { timeoutMs, createError: createError("wait") };
     using _slot = await slots.acquire(remote.host, { signal: options.signal, limit });
-    return await run();
+    return await runCommand();
   };
 }
 

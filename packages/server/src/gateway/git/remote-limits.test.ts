@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { git, gitServer, hostGit, Scratch, until } from "../testing.ts";
 import { type Mirrors, openMirrors } from "./index.ts";
-import { hostEnvironment } from "./environment.ts";
+import { toHostEnvironment } from "./environment.ts";
 import { parseRemote } from "./remote.ts";
 import { createRemoteGit, type NetworkLimits } from "./remote-git.ts";
 
@@ -232,7 +232,7 @@ describe("transfers with one host", () => {
           phase,
           remote,
           args: ["ls-remote", remote.address],
-          environment: hostEnvironment(hostGit, "ssh"),
+          environment: toHostEnvironment(hostGit, "ssh"),
           signal: leaving.signal,
         }),
       );

@@ -1,5 +1,5 @@
 import { WharfError } from "@wharf/contract";
-import { remoteFailure } from "./failure.ts";
+import { toRemoteError } from "./git-error.ts";
 import type { Remote } from "./remote.ts";
 import type { RunRemoteGit } from "./remote-git.ts";
 
@@ -9,7 +9,7 @@ export interface RemoteRefs {
   readonly branches: ReadonlyMap<string, string>;
 }
 
-interface Asking {
+interface RemoteRefsOptions {
   readonly environment: Readonly<Record<string, string>>;
   readonly folder: string;
   readonly runRemoteGit: RunRemoteGit;
@@ -19,8 +19,8 @@ interface Asking {
 const maxListBytes = 64 * 1024 * 1024;
 
 /** Asks a remote for its branches. The first contact: it tells whether the repository is there, open to us and has a commit. */
-export async function readRemoteRefs(remote: Remote, asking: Asking): Promise<RemoteRefs> {
-  const { environment, signal, runRemoteGit } = asking;
+export async function readRemoteRefs(remote: Remote, options: RemoteRefsOptions): Promise<RemoteRefs> {
+  const { environment, signal, runRemoteGit } = options;
   const listed = await runRemoteGit({
     phase: "list",
     remote,
@@ -29,7 +29,7 @@ export async function readRemoteRefs(remote: Remote, asking: Asking): Promise<Re
     signal,
     maxBytes: maxListBytes,
   });
-  if (listed.code !== 0) throw remoteFailure(listed.stderr, remote, asking.folder);
+  if (listed.code !== 0) throw toRemoteError(listed.stderr, remote, options.folder);
 
   let head: string | undefined;
   let headCommit: string | undefined;
@@ -41,13 +41,13 @@ export async function readRemoteRefs(remote: Remote, asking: Asking): Promise<Re
     else if (name.startsWith("refs/heads/")) branches.set(name.slice("refs/heads/".length), value);
   }
   if (branches.size === 0) throw new WharfError("repository_empty", { url: remote.shown });
-  return { defaultBranch: chooseDefault(branches, head, headCommit), branches };
+  return { defaultBranch: chooseDefaultBranch(branches, head, headCommit), branches };
 }
 
 /** Where HEAD names no branch that exists (detached, or not born yet), the likeliest is taken. */
-function chooseDefault(branches: ReadonlyMap<string, string>, head?: string, headCommit?: string): string {
+function chooseDefaultBranch(branches: ReadonlyMap<string, string>, head?: string, headCommit?: string): string {
   if (head !== undefined && branches.has(head)) return head;
-  const own = [...branches.keys()].filter((name) => !name.startsWith("shadow/"));
-  const usual = ["main", "master", ...own].filter((name) => branches.has(name));
+  const plainBranches = [...branches.keys()].filter((name) => !name.startsWith("shadow/"));
+  const usual = ["main", "master", ...plainBranches].filter((name) => branches.has(name));
   return usual.find((name) => branches.get(name) === headCommit) ?? usual[0] ?? [...branches.keys()][0] ?? "main";
 }

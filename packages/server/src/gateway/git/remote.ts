@@ -20,42 +20,43 @@ export interface Remote {
 const maxUrlLength = 2048;
 const scpLike = /^(?:[A-Za-z0-9][\w.+-]*@)?[A-Za-z0-9][\w.-]*:(?!:)[^-].*$/;
 
-const idOf = (normalised: string) => createHash("sha256").update(normalised).digest("hex").slice(0, 20);
+const getRemoteId = (normalised: string) => createHash("sha256").update(normalised).digest("hex").slice(0, 20);
 
-const refused = (message: string) => new WharfError("bad_request", { issues: [{ path: "repository_url", message }] });
+const createAddressError = (message: string) =>
+  new WharfError("bad_request", { issues: [{ path: "repository_url", message }] });
 
 /** Refuses a repository of this machine inside a folder that is Wharf's own, links followed: its mirrors hold every task's work. */
-export async function refuseInside(folder: string, remote: Remote): Promise<void> {
+export async function refuseRemoteInside(folder: string, remote: Remote): Promise<void> {
   if (!remote.local) return;
   const way = relative(await realpath(folder), remote.address);
   if (way === ".." || way.startsWith("../") || isAbsolute(way)) return;
-  throw refused("lies in Wharf's own data folder; name the repository it was made from");
+  throw createAddressError("lies in Wharf's own data folder; name the repository it was made from");
 }
 
 /** Decides what an address of a repository means. Only transports that run no program of the address's choosing pass. */
 export async function parseRemote(url: string): Promise<Remote> {
-  const given = url.trim();
+  const trimmedUrl = url.trim();
   // eslint-disable-next-line no-control-regex
-  if (given === "" || given.length > maxUrlLength || /[\u0000-\u001f\u007f]/.test(given))
-    throw refused("is not an address of a repository");
-  if (given.startsWith("-")) throw refused("must not begin with '-'");
-  if (isAbsolute(given)) return localRemote(given, given);
-  if (/^file:\/\//i.test(given)) return localRemote(given, pathOf(given));
-  if (/^(https?|ssh):\/\//i.test(given)) return networkRemote(given);
-  if (!given.includes("://") && scpLike.test(given))
+  if (trimmedUrl === "" || trimmedUrl.length > maxUrlLength || /[\u0000-\u001f\u007f]/.test(trimmedUrl))
+    throw createAddressError("is not an address of a repository");
+  if (trimmedUrl.startsWith("-")) throw createAddressError("must not begin with '-'");
+  if (isAbsolute(trimmedUrl)) return createLocalRemote(trimmedUrl, trimmedUrl);
+  if (/^file:\/\//i.test(trimmedUrl)) return createLocalRemote(trimmedUrl, parseFilePath(trimmedUrl));
+  if (/^(https?|ssh):\/\//i.test(trimmedUrl)) return createNetworkRemote(trimmedUrl);
+  if (!trimmedUrl.includes("://") && scpLike.test(trimmedUrl))
     return {
-      id: idOf(given.replace(/\/+$/, "")),
-      address: given,
-      shown: given,
+      id: getRemoteId(trimmedUrl.replace(/\/+$/, "")),
+      address: trimmedUrl,
+      shown: trimmedUrl,
       local: false,
-      host: readScpHost(given),
+      host: parseScpHost(trimmedUrl),
     };
-  throw refused("must be an https, http, ssh or file address, user@host:path, or an absolute path");
+  throw createAddressError("must be an https, http, ssh or file address, user@host:path, or an absolute path");
 }
 
-function pathOf(given: string): string {
+function parseFilePath(address: string): string {
   try {
-    return fileURLToPath(given);
+    return fileURLToPath(address);
   } catch (cause) {
     throw new WharfError(
       "bad_request",
@@ -65,36 +66,37 @@ function pathOf(given: string): string {
   }
 }
 
-async function localRemote(given: string, path: string): Promise<Remote> {
+async function createLocalRemote(address: string, path: string): Promise<Remote> {
   try {
     const real = await realpath(path);
-    if ((await stat(real)).isDirectory()) return { id: idOf(real), address: real, shown: given, local: true };
+    if ((await stat(real)).isDirectory()) return { id: getRemoteId(real), address: real, shown: address, local: true };
   } catch (cause) {
-    throw new WharfError("repository_missing", { url: given }, { cause });
+    throw new WharfError("repository_missing", { url: address }, { cause });
   }
-  throw new WharfError("repository_missing", { url: given });
+  throw new WharfError("repository_missing", { url: address });
 }
 
-function networkRemote(given: string): Remote {
-  const url = URL.parse(given);
+function createNetworkRemote(address: string): Remote {
+  const url = URL.parse(address);
   if (!url || url.hostname === "" || url.hostname.startsWith("-") || url.username.startsWith("-"))
-    throw refused("is not a valid address");
+    throw createAddressError("is not a valid address");
   const normalised = url.href.replace(/\/+$/, "");
-  const shown = new URL(url);
-  shown.password = "";
+  const shownUrl = new URL(url);
+  shownUrl.password = "";
   return {
-    id: idOf(normalised),
+    id: getRemoteId(normalised),
     address: normalised,
-    shown: shown.href.replace(/\/+$/, ""),
+    shown: shownUrl.href.replace(/\/+$/, ""),
     local: false,
     host: url.host.toLowerCase(),
-    ...secretOf(url),
+    ...getSecret(url),
   };
 }
 
-const readScpHost = (given: string): string => given.slice(given.indexOf("@") + 1, given.indexOf(":")).toLowerCase();
+const parseScpHost = (address: string): string =>
+  address.slice(address.indexOf("@") + 1, address.indexOf(":")).toLowerCase();
 
-function secretOf(url: URL): { secret?: string } {
+function getSecret(url: URL): { secret?: string } {
   return url.password === "" ? {} : { secret: url.password };
 }
 
@@ -105,7 +107,7 @@ export const isShadowBranch = (branch: string): boolean =>
   branch.startsWith("shadow/") && branch.length <= 200 && branchName.test(branch);
 
 /** Takes a password out of what git says. */
-export const withoutSecret = (text: string, remote: Remote): string =>
+export const removeSecret = (text: string, remote: Remote): string =>
   remote.secret === undefined
     ? text
     : text.replaceAll(remote.secret, "***").replaceAll(decodeURIComponent(remote.secret), "***");

@@ -11,8 +11,8 @@ interface Waiter {
 /** At most `size` users of each key at the same time; the others wait in the order in which they asked. */
 export class Slots {
   readonly #size: number;
-  readonly #used = new Map<string, number>();
-  readonly #waiting = new Map<string, Set<Waiter>>();
+  readonly #usedCounts = new Map<string, number>();
+  readonly #waiters = new Map<string, Set<Waiter>>();
 
   constructor(size: number) {
     this.#size = size;
@@ -21,51 +21,51 @@ export class Slots {
   /** Resolves with the slot once it is free; disposing gives it back. */
   async acquire(key: string, { signal, limit }: SlotRequest = {}): Promise<Disposable> {
     signal?.throwIfAborted();
-    const used = this.#used.get(key) ?? 0;
-    if (used < this.#size) this.#used.set(key, used + 1);
-    else await this.#wait(key, signal, limit);
-    let held = true;
+    const usedCount = this.#usedCounts.get(key) ?? 0;
+    if (usedCount < this.#size) this.#usedCounts.set(key, usedCount + 1);
+    else await this.#waitForSlot(key, signal, limit);
+    let isHeld = true;
     return {
       [Symbol.dispose]: () => {
-        if (held) this.#release(key);
-        held = false;
+        if (isHeld) this.#release(key);
+        isHeld = false;
       },
     };
   }
 
-  #wait(key: string, signal: AbortSignal | undefined, limit: SlotRequest["limit"]): Promise<void> {
+  #waitForSlot(key: string, signal: AbortSignal | undefined, limit: SlotRequest["limit"]): Promise<void> {
     return new Promise((resolve, reject) => {
-      const waiters = this.#waiting.get(key) ?? new Set<Waiter>();
-      this.#waiting.set(key, waiters);
-      const leave = () => {
+      const waiters = this.#waiters.get(key) ?? new Set<Waiter>();
+      this.#waiters.set(key, waiters);
+      const removeWaiter = () => {
         waiters.delete(waiter);
-        if (waiters.size === 0 && this.#waiting.get(key) === waiters) this.#waiting.delete(key);
+        if (waiters.size === 0 && this.#waiters.get(key) === waiters) this.#waiters.delete(key);
         clearTimeout(timer);
-        signal?.removeEventListener("abort", abort);
+        signal?.removeEventListener("abort", onAbort);
       };
       const waiter: Waiter = {
         enter: () => {
-          leave();
+          removeWaiter();
           resolve();
         },
       };
       const fail = (reason: Error) => {
-        leave();
+        removeWaiter();
         reject(reason);
       };
-      const abort = () => fail(signal?.reason as Error);
+      const onAbort = () => fail(signal?.reason as Error);
       const timer = limit && setTimeout(() => fail(limit.createError()), limit.timeoutMs);
-      signal?.addEventListener("abort", abort, { once: true });
+      signal?.addEventListener("abort", onAbort, { once: true });
       waiters.add(waiter);
     });
   }
 
   /** Hands the slot to the first who waits, so that nobody who comes later can take it in between. */
   #release(key: string): void {
-    const [next] = this.#waiting.get(key) ?? [];
+    const [next] = this.#waiters.get(key) ?? [];
     if (next) return next.enter();
-    const used = (this.#used.get(key) ?? 1) - 1;
-    if (used > 0) this.#used.set(key, used);
-    else this.#used.delete(key);
+    const remainingCount = (this.#usedCounts.get(key) ?? 1) - 1;
+    if (remainingCount > 0) this.#usedCounts.set(key, remainingCount);
+    else this.#usedCounts.delete(key);
   }
 }

@@ -4,7 +4,7 @@ export interface Tree {
   readonly folders: Map<string, number>;
 }
 
-export class TreeTooLarge extends Error {}
+export class TreeTooLargeError extends Error {}
 
 const maxTreeBytes = 32 * 1024 * 1024;
 const newline = 0x0a;
@@ -13,38 +13,38 @@ const treeMode = "40000 ";
 /** Reads the output of `git cat-file --batch` for ids of trees. Objects that are missing are left out. */
 export class TreeReader {
   readonly trees = new Map<string, Tree>();
-  #rest: Buffer = Buffer.alloc(0);
-  #wanted: { readonly id: string; readonly size: number } | undefined;
+  #unparsed: Buffer = Buffer.alloc(0);
+  #currentTree: { readonly id: string; readonly size: number } | undefined;
   /** Bytes of a tree that is not whole yet. */
   #pieces: Buffer[] = [];
   #length = 0;
 
-  take(chunk: Buffer): void {
+  addChunk(chunk: Buffer): void {
     this.#pieces.push(chunk);
     this.#length += chunk.length;
     // A large tree comes in many pieces, which are put together once.
-    if (this.#wanted && this.#length <= this.#wanted.size) return;
-    this.#rest = Buffer.concat(this.#pieces);
-    while (this.#wanted ? this.#takeContent(this.#wanted) : this.#takeHeader());
-    this.#pieces = [this.#rest];
-    this.#length = this.#rest.length;
+    if (this.#currentTree && this.#length <= this.#currentTree.size) return;
+    this.#unparsed = Buffer.concat(this.#pieces);
+    while (this.#currentTree ? this.#parseContent(this.#currentTree) : this.#parseHeader());
+    this.#pieces = [this.#unparsed];
+    this.#length = this.#unparsed.length;
   }
 
-  #takeHeader(): boolean {
-    const end = this.#rest.indexOf(newline);
+  #parseHeader(): boolean {
+    const end = this.#unparsed.indexOf(newline);
     if (end < 0) return false;
-    const [, id = "", size = ""] = /^([0-9a-f]+) tree (\d+)$/.exec(this.#rest.toString("latin1", 0, end)) ?? [];
-    this.#rest = this.#rest.subarray(end + 1);
-    if (Number(size) > maxTreeBytes) throw new TreeTooLarge();
-    if (id !== "") this.#wanted = { id, size: Number(size) };
+    const [, id = "", size = ""] = /^([0-9a-f]+) tree (\d+)$/.exec(this.#unparsed.toString("latin1", 0, end)) ?? [];
+    this.#unparsed = this.#unparsed.subarray(end + 1);
+    if (Number(size) > maxTreeBytes) throw new TreeTooLargeError();
+    if (id !== "") this.#currentTree = { id, size: Number(size) };
     return true;
   }
 
-  #takeContent({ id, size }: { id: string; size: number }): boolean {
-    if (this.#rest.length <= size) return false;
-    this.trees.set(id, parseTree(this.#rest.subarray(0, size), id.length / 2));
-    this.#rest = this.#rest.subarray(size + 1);
-    this.#wanted = undefined;
+  #parseContent({ id, size }: { id: string; size: number }): boolean {
+    if (this.#unparsed.length <= size) return false;
+    this.trees.set(id, parseTree(this.#unparsed.subarray(0, size), id.length / 2));
+    this.#unparsed = this.#unparsed.subarray(size + 1);
+    this.#currentTree = undefined;
     return true;
   }
 }

@@ -57,8 +57,8 @@ export class AnswerCheck {
   /** What an error says of its reason, where it says it in a way that is known. */
   get words(): string | undefined {
     const head = Buffer.from(this.#head, "latin1").toString();
-    const found = this.hasErrorEvent ? head.slice(Math.max(0, head.search(errorEvent))) : head;
-    const text = this.hasErrorEvent ? (/data: ?(\{.*)/.exec(found)?.[1] ?? "") : found;
+    const relevantText = this.hasErrorEvent ? head.slice(Math.max(0, head.search(errorEvent))) : head;
+    const text = this.hasErrorEvent ? (/data: ?(\{.*)/.exec(relevantText)?.[1] ?? "") : relevantText;
     try {
       const words = Words.safeParse(JSON.parse(text));
       return words.success ? words.data : undefined;

@@ -1,36 +1,47 @@
 import type { ModelRoute } from "../context.ts";
 
-interface Call {
+interface AllowedCall {
   readonly method: "GET" | "POST";
   readonly path: RegExp;
 }
 
 /** Providers put a version before their paths; a route's base address may contain it already. */
-const version = String.raw`^(?:/v\d+(?:(?:alpha|beta)\d*)?)?`;
-const get = (path: string): Call => ({ method: "GET", path: new RegExp(`${version}/${path}$`) });
-const post = (path: string): Call => ({ method: "POST", path: new RegExp(`${version}/${path}$`) });
+const versionPattern = String.raw`^(?:/v\d+(?:(?:alpha|beta)\d*)?)?`;
+const createGetCall = (path: string): AllowedCall => ({
+  method: "GET",
+  path: new RegExp(`${versionPattern}/${path}$`),
+});
+const createPostCall = (path: string): AllowedCall => ({
+  method: "POST",
+  path: new RegExp(`${versionPattern}/${path}$`),
+});
 
 /**
  * The calls a run may make of each API: generate, count, embed, and look at the models. Files, batches, stored answers
  * and settings belong to the account, so to every run that uses the same key.
  */
-const allowedCalls: { readonly [Api in ModelRoute["api"]]: readonly Call[] } = {
+const allowedCalls: { readonly [Api in ModelRoute["api"]]: readonly AllowedCall[] } = {
   gemini: [
-    get("models"),
-    get(String.raw`models/[\w.-]+`),
-    post(
+    createGetCall("models"),
+    createGetCall(String.raw`models/[\w.-]+`),
+    createPostCall(
       String.raw`models/[\w.-]+:(?:generateContent|streamGenerateContent|countTokens|embedContent|batchEmbedContents)`,
     ),
   ],
-  anthropic: [post("messages"), post("messages/count_tokens"), get("models"), get(String.raw`models/[\w.:@-]+`)],
+  anthropic: [
+    createPostCall("messages"),
+    createPostCall("messages/count_tokens"),
+    createGetCall("models"),
+    createGetCall(String.raw`models/[\w.:@-]+`),
+  ],
   openai: [
-    post("responses"),
-    post("chat/completions"),
-    post("completions"),
-    post("embeddings"),
-    get("models"),
+    createPostCall("responses"),
+    createPostCall("chat/completions"),
+    createPostCall("completions"),
+    createPostCall("embeddings"),
+    createGetCall("models"),
     // Servers that offer several makers' models put the maker before the name.
-    get(String.raw`models/[\w.:@-]+(?:/[\w.:@-]+)?`),
+    createGetCall(String.raw`models/[\w.:@-]+(?:/[\w.:@-]+)?`),
   ],
 };
 
@@ -41,11 +52,11 @@ const generatingCalls: { readonly [Api in ModelRoute["api"]]: RegExp } = {
 };
 
 /** Whether an allowed call asks the model for an answer. */
-export const asksForAnswer = (api: ModelRoute["api"], method: string, path: string): boolean =>
+export const isGeneratingCall = (api: ModelRoute["api"], method: string, path: string): boolean =>
   method === "POST" && generatingCalls[api].test(path);
 
 /** Whether a run may make this call. HEAD asks for the head of what GET returns. */
 export function isAllowedCall(api: ModelRoute["api"], method: string, path: string): boolean {
-  const wanted = method === "HEAD" ? "GET" : method;
-  return allowedCalls[api].some((call) => call.method === wanted && call.path.test(path));
+  const effectiveMethod = method === "HEAD" ? "GET" : method;
+  return allowedCalls[api].some((call) => call.method === effectiveMethod && call.path.test(path));
 }

@@ -8,14 +8,14 @@ const defaultIdleTimeoutMs = 30_000;
 /** Connections a run keeps open between its requests. */
 const maxIdlePerRun = 4;
 
-interface Pool {
+interface ConnectionPool {
   readonly agents: { readonly http: HttpAgent; readonly https: HttpsAgent };
   users: number;
   timer: NodeJS.Timeout | undefined;
 }
 
 /** A run's connections to its model's server for the time of one request. */
-export interface Connections extends Disposable {
+export interface RunConnections extends Disposable {
   getAgent(protocol: string): HttpAgent;
 }
 
@@ -24,7 +24,7 @@ export interface Connections extends Disposable {
  * its own cannot reach the other. A pool closes when its run has had no request for a while.
  */
 export class ConnectionPools {
-  readonly #pools = new Map<string, Pool>();
+  readonly #pools = new Map<string, ConnectionPool>();
   readonly #idleTimeoutMs: number;
 
   constructor(idleTimeoutMs = defaultIdleTimeoutMs) {
@@ -36,7 +36,7 @@ export class ConnectionPools {
     return this.#pools.size;
   }
 
-  open(runId: string): Connections {
+  open(runId: string): RunConnections {
     const pool = this.#pools.get(runId) ?? createPool(this.#idleTimeoutMs);
     this.#pools.set(runId, pool);
     clearTimeout(pool.timer);
@@ -52,7 +52,7 @@ export class ConnectionPools {
     };
   }
 
-  #closeWhenIdle(runId: string, pool: Pool): void {
+  #closeWhenIdle(runId: string, pool: ConnectionPool): void {
     if (this.#pools.get(runId) !== pool) return;
     pool.timer = setTimeout(() => {
       this.#pools.delete(runId);
@@ -67,7 +67,7 @@ export class ConnectionPools {
   }
 }
 
-function createPool(idleTimeoutMs: number): Pool {
+function createPool(idleTimeoutMs: number): ConnectionPool {
   const options = { keepAlive: true, timeout: idleTimeoutMs, maxFreeSockets: maxIdlePerRun };
   const agents = { http: new HttpAgent(options), https: new HttpsAgent(options) };
   refuseUnaskedBytes(agents.http);
@@ -75,7 +75,7 @@ function createPool(idleTimeoutMs: number): Pool {
   return { agents, users: 0, timer: undefined };
 }
 
-function destroyPool(pool: Pool): void {
+function destroyPool(pool: ConnectionPool): void {
   clearTimeout(pool.timer);
   pool.agents.http.destroy();
   pool.agents.https.destroy();

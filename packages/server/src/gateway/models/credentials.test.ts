@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { carriesToken, withoutCredentials } from "./credentials.ts";
+import { hasToken, removeCredentials } from "./credentials.ts";
 
 test.each([
   [{ "x-goog-api-key": "t" }, ""],
@@ -9,7 +9,7 @@ test.each([
   [{}, "alt=sse&key=t"],
   [{ "x-api-key": "other", authorization: "Bearer t" }, ""],
 ])("the run's token is found in %j and '%s'", (headers, query) => {
-  expect(carriesToken(headers, query, "t")).toBe(true);
+  expect(hasToken(headers, query, "t")).toBe(true);
 });
 
 test.each([
@@ -19,13 +19,13 @@ test.each([
   [{ "x-api-key": "" }, "key="],
   [{ "x-api-key": "T" }, "token=t"],
 ])("a request with %j and '%s' does not carry it", (headers, query) => {
-  expect(carriesToken(headers, query, "t")).toBe(false);
-  expect(carriesToken(headers, query, "")).toBe(false);
+  expect(hasToken(headers, query, "t")).toBe(false);
+  expect(hasToken(headers, query, "")).toBe(false);
 });
 
 test("the query stays as it was, without credentials", () => {
-  expect(withoutCredentials("alt=sse&%24x=a%20b+c&key=secret&k%65y=again&access_token=x&Key=y&&flag")).toBe(
+  expect(removeCredentials("alt=sse&%24x=a%20b+c&key=secret&k%65y=again&access_token=x&Key=y&&flag")).toBe(
     "alt=sse&%24x=a%20b+c&flag",
   );
-  expect(withoutCredentials("")).toBe("");
+  expect(removeCredentials("")).toBe("");
 });

@@ -5,42 +5,49 @@ import type { ModelRoute } from "../context.ts";
 /** Where programs put a key, by the habits of the three APIs. */
 const credentialParameters = new Set(["key", "api_key", "access_token", "oauth_token"]);
 
-const digest = (text: string) => createHash("sha256").update(text).digest();
+const getDigest = (text: string) => createHash("sha256").update(text).digest();
 
 /** One of the places must hold the run's token. Compared by digest, so that the time taken tells nothing. */
-export function carriesToken(headers: IncomingHttpHeaders, query: string, token: string): boolean {
+export function hasToken(headers: IncomingHttpHeaders, query: string, token: string): boolean {
   if (token === "") return false;
   const bearer = /^bearer +(.+)$/i.exec(headers.authorization ?? "")?.[1];
-  const given = [
+  const candidates = [
     headers["x-goog-api-key"],
     headers["x-api-key"],
     bearer?.trim(),
     new URLSearchParams(query).get("key"),
   ];
-  const wanted = digest(token);
-  return given.filter((value) => typeof value === "string" && timingSafeEqual(digest(value), wanted)).length > 0;
+  const expectedDigest = getDigest(token);
+  return (
+    candidates.filter((value) => typeof value === "string" && timingSafeEqual(getDigest(value), expectedDigest))
+      .length > 0
+  );
 }
 
-const nameOf = (part: string) => new URLSearchParams(part).keys().next().value ?? "";
+const getParameterName = (part: string) => new URLSearchParams(part).keys().next().value ?? "";
 
 /** The query as it came, without what could be a credential. */
-export function withoutCredentials(query: string): string {
+export function removeCredentials(query: string): string {
   return query
     .split("&")
-    .filter((part) => part !== "" && !credentialParameters.has(nameOf(part).toLowerCase()))
+    .filter((part) => part !== "" && !credentialParameters.has(getParameterName(part).toLowerCase()))
     .join("&");
 }
 
 /** The real key, in the header its API reads. */
-export function keyHeader({ api, key }: ModelRoute): Record<string, string> {
+export function createKeyHeader({ api, key }: ModelRoute): Record<string, string> {
   if (api === "gemini") return { "x-goog-api-key": key };
   if (api === "anthropic") return { "x-api-key": key };
   return { authorization: `Bearer ${key}` };
 }
 
 /** An error in the form the API's own clients read. */
-export function apiError(api: ModelRoute["api"], status: number, message: string): { error: object; type?: string } {
-  if (api === "gemini") return { error: { code: status, message, status: geminiStatus(status) } };
+export function createApiError(
+  api: ModelRoute["api"],
+  status: number,
+  message: string,
+): { error: object; type?: string } {
+  if (api === "gemini") return { error: { code: status, message, status: toGeminiStatus(status) } };
   const type =
     status === 401
       ? "authentication_error"
@@ -53,7 +60,7 @@ export function apiError(api: ModelRoute["api"], status: number, message: string
   return { error: { message, type, param: null, code: status === 401 ? "invalid_api_key" : null } };
 }
 
-function geminiStatus(status: number): string {
+function toGeminiStatus(status: number): string {
   if (status === 401) return "UNAUTHENTICATED";
   if (status === 403) return "PERMISSION_DENIED";
   if (status === 429) return "RESOURCE_EXHAUSTED";

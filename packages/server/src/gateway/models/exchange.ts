@@ -4,25 +4,25 @@ import { request as httpsRequest } from "node:https";
 import { pipeline } from "node:stream";
 import { WharfError } from "@wharf/contract";
 import type { AnswerWatch, GatewayContext, GatewayHooks, ModelRoute, UpstreamFault } from "../context.ts";
-import { type Asked, refuseWith } from "../refuse.ts";
+import { type GatewayRequest, refuseWithError } from "../refusal.ts";
 import { AnswerCheck } from "./answer-check.ts";
-import { asksForAnswer } from "./calls.ts";
-import { apiError, keyHeader } from "./credentials.ts";
+import { isGeneratingCall } from "./calls.ts";
+import { createApiError, createKeyHeader } from "./credentials.ts";
 import { createDecoder } from "./decoder.ts";
 import { getFraming } from "./framing.ts";
-import { requestHeaders, responseHeaders } from "./headers.ts";
+import { createRequestHeaders, createResponseHeaders } from "./headers.ts";
 import type { ModelTimes } from "./model-times.ts";
 import { SecretFilter } from "./secret-filter.ts";
 import type { SecretMatcher } from "./secret-matcher.ts";
 import { Upload } from "./upload.ts";
 import {
-  describeBrokenAnswer,
-  describeCut,
-  describeGarbage,
-  describeNoAnswer,
-  describeSilence,
-  describeSlow,
-  describeStatus,
+  createBrokenAnswerFault,
+  createCutFault,
+  createGarbageFault,
+  createNoAnswerFault,
+  createSilenceFault,
+  createSlowFault,
+  getStatusFault,
   type Upstream,
 } from "./upstream-faults.ts";
 
@@ -51,11 +51,11 @@ export interface ExchangeOptions {
  */
 export class Exchange {
   readonly #options: ExchangeOptions;
-  readonly #asked: Asked;
+  readonly #gatewayRequest: GatewayRequest;
   readonly #upload: Upload;
   readonly #check = new AnswerCheck();
   readonly #watch: AnswerWatch | undefined;
-  readonly #slow: NodeJS.Timeout;
+  readonly #slowTimer: NodeJS.Timeout;
   readonly #startedAt = performance.now();
   readonly #requestId: string;
   #request: ClientRequest;
@@ -66,22 +66,23 @@ export class Exchange {
   /** The model's server sent nothing for this long, and the request was ended. */
   #silentMs: number | undefined;
 
-  constructor(options: ExchangeOptions, asked: Asked) {
+  constructor(options: ExchangeOptions, gatewayRequest: GatewayRequest) {
     const { context, hooks, maxBodyBytes, route, times } = options;
-    const { req } = asked;
+    const { req } = gatewayRequest;
     this.#options = options;
-    this.#asked = asked;
-    const given = req.headers["x-wharf-request-id"];
-    this.#requestId = typeof given === "string" && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID();
-    const isWatched = asksForAnswer(route.api, req.method ?? "", options.url.pathname);
+    this.#gatewayRequest = gatewayRequest;
+    const requestedId = req.headers["x-wharf-request-id"];
+    this.#requestId =
+      typeof requestedId === "string" && /^[\w.:-]{1,128}$/.test(requestedId) ? requestedId : randomUUID();
+    const isWatched = isGeneratingCall(route.api, req.method ?? "", options.url.pathname);
     this.#watch = isWatched ? hooks.watchAnswer?.(context) : undefined;
-    this.#slow = setTimeout(() => this.#reportSlow(), times.slow).unref();
-    this.#request = this.#open(false);
-    this.#upload = new Upload(this.#request, { maxBytes: maxBodyBytes, onProgress: () => this.#touch() });
+    this.#slowTimer = setTimeout(() => this.#reportSlow(), times.slow).unref();
+    this.#request = this.#openRequest(false);
+    this.#upload = new Upload(this.#request, { maxBytes: maxBodyBytes, onProgress: () => this.#restartSlowTimer() });
   }
 
   run(): void {
-    const { req, res } = this.#asked;
+    const { req, res } = this.#gatewayRequest;
     res.once("close", () => this.#close());
     this.#upload.run(req.iterator({ destroyOnReturn: false })).catch((error: unknown) => {
       // It was the runner that broke off.
@@ -99,51 +100,51 @@ export class Exchange {
     return status >= 200 && status < 300;
   }
 
-  #open(isFresh: boolean): ClientRequest {
+  #openRequest(isFresh: boolean): ClientRequest {
     const { url, route, agent, times } = this.#options;
-    const { req } = this.#asked;
+    const { req } = this.#gatewayRequest;
     const send = url.protocol === "https:" ? httpsRequest : httpRequest;
     const method = req.method === "POST" || req.method === "HEAD" ? req.method : "GET";
     const headers = {
-      ...requestHeaders(req.headers, keyHeader(route)),
+      ...createRequestHeaders(req.headers, createKeyHeader(route)),
       ...getFraming(method, req.headers),
       "x-wharf-request-id": this.#requestId,
     };
     // A connection of its own where a kept one has just proved dead.
     const request = send(url, { method, headers, agent: isFresh ? false : agent });
-    limitConnecting(request, times.connect);
+    limitConnectTime(request, times.connect);
     request.setTimeout(times.firstByte, () => {
       this.#silentMs = this.#answer ? times.silence : times.firstByte;
       request.destroy(new Error(`nothing came for ${this.#silentMs / 1000} s`));
     });
     request.once("response", (response) => {
       this.#answer = response;
-      this.#upload.forget();
+      this.#upload.discardSentChunks();
       request.setTimeout(times.silence);
-      this.#relay(response);
+      this.#relayAnswer(response);
     });
     request.on("error", (error) => {
       if (this.#isOver || this.#answer || request !== this.#request) return;
       const isDead = request.reusedSocket && !isFresh && this.#silentMs === undefined;
       if (!isDead || !this.#upload.canRestart) return this.#fail(error);
-      this.#request = this.#open(true);
+      this.#request = this.#openRequest(true);
       this.#upload.restart(this.#request);
     });
     return request;
   }
 
-  #relay(response: IncomingMessage): void {
+  #relayAnswer(response: IncomingMessage): void {
     const { name, secret } = this.#options;
-    const { res } = this.#asked;
+    const { res } = this.#gatewayRequest;
     const decoder = createDecoder(response.headers);
     if (decoder === "unknown") {
       const reason = "it answered in an encoding that was not asked for";
-      this.#end({ answered: false, fault: describeGarbage(this.#upstream) });
+      this.#reportOutcome({ answered: false, fault: createGarbageFault(this.#upstream) });
       return this.#fail(new WharfError("model_unreachable", { route: name, reason }));
     }
     const status = response.statusCode ?? 502;
     res.writeHead(status, {
-      ...responseHeaders(response.headers, secret),
+      ...createResponseHeaders(response.headers, secret),
       // Some clients try for minutes with a key that is not good.
       ...((status === 401 || status === 403) && { "x-should-retry": "false" }),
     });
@@ -151,10 +152,10 @@ export class Exchange {
     const filter = new SecretFilter(secret);
     filter.on("data", (chunk: Buffer) => {
       this.#bytesOut += chunk.length;
-      this.#touch();
+      this.#restartSlowTimer();
       this.#check.add(chunk);
     });
-    filter.once("end", () => this.#judge(response));
+    filter.once("end", () => this.#judgeAnswer(response));
     // An answer that breaks off destroys the response: it is reset, never ended as if it were whole.
     const onBroken = () => this.#reportBreak(response);
     response.once("error", onBroken);
@@ -165,36 +166,39 @@ export class Exchange {
   }
 
   /** The answer is here as a whole. */
-  #judge(response: IncomingMessage): void {
+  #judgeAnswer(response: IncomingMessage): void {
     const { words, hasErrorEvent, isAnswer } = this.#check;
     const fault =
-      this.#describeStatus(response) ??
-      (hasErrorEvent ? describeBrokenAnswer(words) : isAnswer ? undefined : describeGarbage(this.#upstream));
-    this.#end(fault ? { answered: false, fault } : { answered: true });
+      this.#getStatusFault(response) ??
+      (hasErrorEvent ? createBrokenAnswerFault(words) : isAnswer ? undefined : createGarbageFault(this.#upstream));
+    this.#reportOutcome(fault ? { answered: false, fault } : { answered: true });
   }
 
   /** Unless the runner left, it was the model's server that broke off, or sent what cannot be unpacked. */
   #reportBreak(response: IncomingMessage): void {
     if (this.#isOver) return;
-    const broken = response.complete ? describeGarbage(this.#upstream) : describeCut();
-    this.#end({ answered: false, fault: this.#describeStatus(response) ?? this.#describeSilence() ?? broken });
+    const broken = response.complete ? createGarbageFault(this.#upstream) : createCutFault();
+    this.#reportOutcome({
+      answered: false,
+      fault: this.#getStatusFault(response) ?? this.#getSilenceFault() ?? broken,
+    });
   }
 
-  #describeStatus({ statusCode: status = 502, headers }: IncomingMessage): UpstreamFault | undefined {
-    return describeStatus(this.#upstream, { status, retryAfter: headers["retry-after"], words: this.#check.words });
+  #getStatusFault({ statusCode: status = 502, headers }: IncomingMessage): UpstreamFault | undefined {
+    return getStatusFault(this.#upstream, { status, retryAfter: headers["retry-after"], words: this.#check.words });
   }
 
-  #describeSilence(): UpstreamFault | undefined {
-    return this.#silentMs === undefined ? undefined : describeSilence(this.#silentMs / 1000);
+  #getSilenceFault(): UpstreamFault | undefined {
+    return this.#silentMs === undefined ? undefined : createSilenceFault(this.#silentMs / 1000);
   }
 
   #fail(thrown: unknown): void {
     const { name, route, secret } = this.#options;
-    const { req, res } = this.#asked;
-    const reason = thrown instanceof Error ? secret.coverText(thrown.message) : "unknown";
+    const { req, res } = this.#gatewayRequest;
+    const reason = thrown instanceof Error ? secret.redactText(thrown.message) : "unknown";
     if (!this.#isOver && !(thrown instanceof WharfError)) {
-      const fault = this.#describeSilence() ?? describeNoAnswer(this.#upstream, thrown, reason);
-      this.#end({ answered: false, fault });
+      const fault = this.#getSilenceFault() ?? createNoAnswerFault(this.#upstream, thrown, reason);
+      this.#reportOutcome({ answered: false, fault });
     }
     this.#isOver = true;
     this.#request.destroy();
@@ -203,21 +207,21 @@ export class Exchange {
       return;
     }
     const error = thrown instanceof WharfError ? thrown : new WharfError("model_unreachable", { route: name, reason });
-    refuseWith({ req, res }, error, { error: apiError(route.api, error.status, error.message).error });
+    refuseWithError({ req, res }, error, { error: createApiError(route.api, error.status, error.message).error });
   }
 
   /** Something moved. */
-  #touch(): void {
-    if (!this.#isOver) this.#slow.refresh();
+  #restartSlowTimer(): void {
+    if (!this.#isOver) this.#slowTimer.refresh();
   }
 
   #reportSlow(): void {
     // Where the runner reads slowly, it is not the model that is waited for.
-    if (this.#asked.res.writableNeedDrain) this.#touch();
-    else this.#watch?.slow(describeSlow(this.#options.times.slow / 1000));
+    if (this.#gatewayRequest.res.writableNeedDrain) this.#restartSlowTimer();
+    else this.#watch?.slow(createSlowFault(this.#options.times.slow / 1000));
   }
 
-  #end(outcome: { answered: boolean; fault?: UpstreamFault }): void {
+  #reportOutcome(outcome: { answered: boolean; fault?: UpstreamFault }): void {
     if (this.#answered !== undefined) return;
     this.#answered = outcome.answered;
     this.#watch?.end(outcome);
@@ -225,12 +229,12 @@ export class Exchange {
 
   #close(): void {
     const { context, name, hooks } = this.#options;
-    const { res } = this.#asked;
+    const { res } = this.#gatewayRequest;
     this.#isOver = true;
-    clearTimeout(this.#slow);
+    clearTimeout(this.#slowTimer);
     const complete = this.#answer?.complete === true && res.writableFinished;
     // Some clients leave when they have read the last event, before the connection says that it was the last.
-    this.#end({ answered: this.#isSuccess && this.#check.isAnswer && !this.#check.hasErrorEvent });
+    this.#reportOutcome({ answered: this.#isSuccess && this.#check.isAnswer && !this.#check.hasErrorEvent });
     if (!complete) this.#request.destroy();
     hooks.modelRequest(context, {
       route: name,
@@ -245,11 +249,11 @@ export class Exchange {
   }
 }
 
-function limitConnecting(request: ClientRequest, limitMs: number): void {
+function limitConnectTime(request: ClientRequest, limitMs: number): void {
   request.once("socket", (socket) => {
     if (!socket.connecting) return;
     const timer = setTimeout(() => request.destroy(new Error(`no connection within ${limitMs / 1000} s`)), limitMs);
-    const stop = () => clearTimeout(timer);
-    socket.once("connect", stop).once("close", stop);
+    const stopTimer = () => clearTimeout(timer);
+    socket.once("connect", stopTimer).once("close", stopTimer);
   });
 }

@@ -46,7 +46,7 @@ const neverReturned = new Set([
   "www-authenticate",
 ]);
 
-const namedByConnection = (headers: IncomingHttpHeaders) =>
+const getConnectionHeaderNames = (headers: IncomingHttpHeaders) =>
   new Set(
     (headers.connection ?? "")
       .toLowerCase()
@@ -55,28 +55,34 @@ const namedByConnection = (headers: IncomingHttpHeaders) =>
   );
 
 /** What goes on to the model's server. Content is asked for uncompressed, so that it can be read as it flows. */
-export function requestHeaders(given: IncomingHttpHeaders, key: Record<string, string>): OutgoingHttpHeaders {
-  const named = namedByConnection(given);
-  const kept = Object.entries(given).filter(
+export function createRequestHeaders(
+  incomingHeaders: IncomingHttpHeaders,
+  key: Record<string, string>,
+): OutgoingHttpHeaders {
+  const named = getConnectionHeaderNames(incomingHeaders);
+  const forwardedEntries = Object.entries(incomingHeaders).filter(
     ([name]) => !neverSent.has(name) && !name.startsWith("x-forwarded-") && !named.has(name),
   );
-  return { ...Object.fromEntries(kept), "accept-encoding": "identity", ...key };
+  return { ...Object.fromEntries(forwardedEntries), "accept-encoding": "identity", ...key };
 }
 
 /** What comes back to the runner. Trailers never do: nothing passes them on. */
-export function responseHeaders(given: IncomingHttpHeaders, secret: SecretMatcher): OutgoingHttpHeaders {
-  const named = namedByConnection(given);
-  const encoded = isEncoded(given);
+export function createResponseHeaders(
+  incomingHeaders: IncomingHttpHeaders,
+  secret: SecretMatcher,
+): OutgoingHttpHeaders {
+  const named = getConnectionHeaderNames(incomingHeaders);
+  const encoded = isEncoded(incomingHeaders);
   const isKept = (name: string) =>
     !neverReturned.has(name) &&
     !named.has(name) &&
     !(encoded && name === "content-length") &&
-    secret.coverText(name) === name;
-  const clean = (value: string) => secret.coverText(value);
+    secret.redactText(name) === name;
+  const hideSecret = (value: string) => secret.redactText(value);
   return Object.fromEntries(
-    Object.entries(given)
+    Object.entries(incomingHeaders)
       .filter(([name]) => isKept(name))
-      .map(([name, value]) => [name, Array.isArray(value) ? value.map(clean) : clean(value ?? "")]),
+      .map(([name, value]) => [name, Array.isArray(value) ? value.map(hideSecret) : hideSecret(value ?? "")]),
   );
 }
 

@@ -1,10 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { modelRoutes, WharfError } from "@wharf/contract";
 import type { GatewayContext, GatewayHooks, ModelRoute } from "../context.ts";
-import { refuse, refuseWith } from "../refuse.ts";
+import { refuseRequest, refuseWithError } from "../refusal.ts";
 import { isAllowedCall } from "./calls.ts";
 import { ConnectionPools } from "./connections.ts";
-import { apiError, carriesToken, withoutCredentials } from "./credentials.ts";
+import { createApiError, hasToken, removeCredentials } from "./credentials.ts";
 import { Exchange } from "./exchange.ts";
 import { hasBody } from "./framing.ts";
 import { defaultModelTimes, type ModelTimes } from "./model-times.ts";
@@ -20,7 +20,7 @@ export interface ModelProxyOptions {
 /** Requests of one runner that may be open at the same time. */
 const maxPerRunner = 64;
 
-interface Target {
+interface ModelTarget {
   readonly name: string;
   readonly route: ModelRoute;
   readonly url: URL;
@@ -42,64 +42,69 @@ export function createModelProxy({ routes, hooks, maxBodyBytes, ...options }: Mo
     return secret;
   };
 
-  const find = (context: GatewayContext, req: IncomingMessage, res: ServerResponse): Target | undefined => {
+  const findTarget = (context: GatewayContext, req: IncomingMessage, res: ServerResponse): ModelTarget | undefined => {
     const match = /^\/models\/([A-Za-z0-9._-]+)(\/[^?#]*)?(?:\?([^#]*))?$/.exec(req.url ?? "");
-    const [, name = "", rest = "", query = ""] = match ?? [];
-    const route = ownOf(routes, name);
-    const api = (route ?? ownOf(routes, context.model_route ?? ""))?.api ?? "openai";
-    const deny = (reason: string, error: WharfError): undefined => {
+    const [, name = "", subpath = "", query = ""] = match ?? [];
+    const route = getOwnRoute(routes, name);
+    const api = (route ?? getOwnRoute(routes, context.model_route ?? ""))?.api ?? "openai";
+    const denyRequest = (reason: string, error: WharfError): undefined => {
       hooks.denied(context, { host: `models/${name.slice(0, 100)}`, reason });
-      refuseWith({ req, res }, error, { error: apiError(api, error.status, error.message).error });
+      refuseWithError({ req, res }, error, { error: createApiError(api, error.status, error.message).error });
     };
-    if (!match || climbs(rest))
-      return deny("no such address of a model", new WharfError("egress_denied", { host: "models" }));
-    if (isConnectionTest(req, rest) && name === context.model_route) {
+    if (!match || isClimbingPath(subpath))
+      return denyRequest("no such address of a model", new WharfError("egress_denied", { host: "models" }));
+    if (isConnectionTest(req, subpath) && name === context.model_route) {
       // Answered here: it carries no token and wants to know no more than that somebody answers.
       res.writeHead(200).end();
       return undefined;
     }
-    if (!carriesToken(req.headers, query, context.token)) {
+    if (!hasToken(req.headers, query, context.token)) {
       hooks.denied(context, {
         host: `models/${name.slice(0, 100)}`,
         reason: "the request does not carry the run's token",
       });
-      const body = apiError(api, 401, "This token is not good for this run.");
-      refuse({ req, res }, { status: 401, type: "application/json", body, headers: { "x-should-retry": "false" } });
+      const body = createApiError(api, 401, "This token is not good for this run.");
+      refuseRequest(
+        { req, res },
+        { status: 401, type: "application/json", body, headers: { "x-should-retry": "false" } },
+      );
       return undefined;
     }
-    const missing = whyNoRoute(routes, name, context.model_route);
-    if (missing) return deny(missing.reason, missing.error);
+    const routeProblem = getRouteProblem(routes, name, context.model_route);
+    if (routeProblem) return denyRequest(routeProblem.reason, routeProblem.error);
     if (!route) return undefined;
     const method = req.method ?? "";
-    if (!isAllowedCall(route.api, method, rest)) {
-      const call = `${method} ${rest.slice(0, 200)}`;
-      return deny(`a run may not call ${call}`, new WharfError("model_call_denied", { route: name, call }));
+    if (!isAllowedCall(route.api, method, subpath)) {
+      const call = `${method} ${subpath.slice(0, 200)}`;
+      return denyRequest(`a run may not call ${call}`, new WharfError("model_call_denied", { route: name, call }));
     }
     if (method !== "POST" && hasBody(req.headers)) {
       const issues = [{ path: "", message: `${method} carries no body` }];
       const error = new WharfError("bad_request", { issues });
-      refuseWith({ req, res }, error, { error: apiError(api, error.status, error.message).error });
+      refuseWithError({ req, res }, error, { error: createApiError(api, error.status, error.message).error });
       return undefined;
     }
-    return { name, route, url: getTargetUrl(route.base_url, rest, withoutCredentials(query)) };
+    return { name, route, url: getTargetUrl(route.base_url, subpath, removeCredentials(query)) };
   };
 
   return {
     handle(context, req, res) {
       const running = busy.get(context.runner_id) ?? 0;
       if (running >= maxPerRunner)
-        return refuseWith({ req, res }, new WharfError("rate_limited", { retry_after_s: 1 }));
-      const target = find(context, req, res);
+        return refuseWithError({ req, res }, new WharfError("rate_limited", { retry_after_s: 1 }));
+      const target = findTarget(context, req, res);
       if (!target) return;
       const { name, route, url } = target;
       if (Number(req.headers["content-length"] ?? 0) > maxBodyBytes) {
         const error = new WharfError("body_too_large", { limit_bytes: maxBodyBytes });
-        return refuseWith({ req, res }, error, { error: apiError(route.api, error.status, error.message).error });
+        return refuseWithError({ req, res }, error, {
+          error: createApiError(route.api, error.status, error.message).error,
+        });
       }
       busy.set(context.runner_id, running + 1);
       res.once("close", () => {
-        const left = (busy.get(context.runner_id) ?? 1) - 1;
-        if (left > 0) busy.set(context.runner_id, left);
+        const remainingCount = (busy.get(context.runner_id) ?? 1) - 1;
+        if (remainingCount > 0) busy.set(context.runner_id, remainingCount);
         else busy.delete(context.runner_id);
       });
       const connections = pools.open(context.run_id);
@@ -112,41 +117,41 @@ export function createModelProxy({ routes, hooks, maxBodyBytes, ...options }: Mo
   };
 }
 
-const ownOf = (routes: Readonly<Record<string, ModelRoute>>, name: string) =>
+const getOwnRoute = (routes: Readonly<Record<string, ModelRoute>>, name: string) =>
   Object.hasOwn(routes, name) ? routes[name] : undefined;
 
 /** A path that would leave the route's base address, however its dots are written. */
-const climbs = (rest: string): boolean =>
-  /(?:^|[/\\]|%2f|%5c)(?:\.|%2e){1,2}(?:$|[/\\]|%2f|%5c)/i.test(rest) || rest.includes("\\");
+const isClimbingPath = (subpath: string): boolean =>
+  /(?:^|[/\\]|%2f|%5c)(?:\.|%2e){1,2}(?:$|[/\\]|%2f|%5c)/i.test(subpath) || subpath.includes("\\");
 
 /** Some agents try the connection with a request for nothing before their first one. */
-const isConnectionTest = (req: IncomingMessage, rest: string): boolean =>
-  req.method === "HEAD" && (rest === "" || rest === "/") && !hasBody(req.headers);
+const isConnectionTest = (req: IncomingMessage, subpath: string): boolean =>
+  req.method === "HEAD" && (subpath === "" || subpath === "/") && !hasBody(req.headers);
 
 /** Why a run may not use the route that it names, if it may not. */
-function whyNoRoute(
+function getRouteProblem(
   routes: Readonly<Record<string, ModelRoute>>,
   name: string,
-  own: string | undefined,
+  ownRoute: string | undefined,
 ): { reason: string; error: WharfError } | undefined {
   if (!modelRoutes.includes(name) && !Object.hasOwn(routes, name))
     return { reason: "there is no such model route", error: new WharfError("model_route_unknown", { route: name }) };
-  if (name !== own)
+  if (name !== ownRoute)
     return {
       reason: "this run may not use that model route",
-      error: new WharfError("model_route_denied", { route: name, own }),
+      error: new WharfError("model_route_denied", { route: name, own: ownRoute }),
     };
-  if (!ownOf(routes, name)?.key)
+  if (!getOwnRoute(routes, name)?.key)
     return { reason: "the server has no key for it", error: new WharfError("model_route_missing", { route: name }) };
   return undefined;
 }
 
 /** A version that ends a base address, as the SDKs of the OpenAI API want it, takes the place of the request's own. */
-function getTargetUrl(base: string, rest: string, query: string): URL {
+function getTargetUrl(base: string, subpath: string, query: string): URL {
   const url = new URL(base);
   const folder = url.pathname.replace(/\/+$/, "");
   const path = /\/v\d+(?:(?:alpha|beta)\d*)?$/.test(folder)
-    ? rest.replace(/^\/v\d+(?:(?:alpha|beta)\d*)?\//, "/")
-    : rest;
+    ? subpath.replace(/^\/v\d+(?:(?:alpha|beta)\d*)?\//, "/")
+    : subpath;
   return new URL(`${url.origin}${folder}${path}${query === "" ? "" : `?${query}`}`);
 }

@@ -137,7 +137,7 @@ describe("the secret is recognised", () => {
     "as %s, in a short text",
     (_name, encode) => {
       const secretKey = "sk-ant-api03-aB+c/d=e_9&~0123456789";
-      const out = new SecretMatcher(secretKey).coverText(`ünï ${String(encode(secretKey))} ünï`);
+      const out = new SecretMatcher(secretKey).redactText(`ünï ${String(encode(secretKey))} ünï`);
       expect(out).toMatch(/^ünï .*\*{30}.* ünï$/);
       expect(isReadable(Buffer.from(out), encode, secretKey)).toBe(false);
     },

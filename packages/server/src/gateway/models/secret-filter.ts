@@ -7,23 +7,23 @@ import type { SecretMatcher } from "./secret-matcher.ts";
  */
 export class SecretFilter extends Transform {
   readonly #matcher: SecretMatcher;
-  #held = Buffer.alloc(0);
+  #heldBytes = Buffer.alloc(0);
 
   constructor(matcher: SecretMatcher) {
     super();
     this.#matcher = matcher;
   }
 
-  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
-    const given = this.#held.length > 0 ? Buffer.concat([this.#held, chunk]) : chunk;
-    const { bytes, heldFrom } = this.#matcher.cover(given, { isEnd: false });
-    this.#held = Buffer.from(bytes.subarray(heldFrom));
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, callback: TransformCallback): void {
+    const pendingBytes = this.#heldBytes.length > 0 ? Buffer.concat([this.#heldBytes, chunk]) : chunk;
+    const { bytes, heldFrom } = this.#matcher.redact(pendingBytes, { isEnd: false });
+    this.#heldBytes = Buffer.from(bytes.subarray(heldFrom));
     if (heldFrom > 0) this.push(bytes.subarray(0, heldFrom));
-    done();
+    callback();
   }
 
-  override _flush(done: TransformCallback): void {
-    if (this.#held.length > 0) this.push(this.#matcher.cover(this.#held, { isEnd: true }).bytes);
-    done();
+  override _flush(callback: TransformCallback): void {
+    if (this.#heldBytes.length > 0) this.push(this.#matcher.redact(this.#heldBytes, { isEnd: true }).bytes);
+    callback();
   }
 }

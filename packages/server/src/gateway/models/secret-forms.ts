@@ -28,10 +28,10 @@ export function getSecretForms(secret: string): Form[] {
   if (secret === "") return [];
   if (secret.length < minEncodedLength) return [Array.from(secret, (character) => getLetter([character]))];
   const bytes = Buffer.from(secret);
-  const cases = (character: string) => [...new Set([character, character.toLowerCase(), character.toUpperCase()])];
+  const getCases = (character: string) => [...new Set([character, character.toLowerCase(), character.toUpperCase()])];
   return [
-    Array.from(secret, (character) => getLetter(cases(character))),
-    Array.from(bytes.toString("hex"), (digit) => toLetter([anyCase(digit)])),
+    Array.from(secret, (character) => getLetter(getCases(character))),
+    Array.from(bytes.toString("hex"), (digit) => toLetter([toAnyCaseSpelling(digit)])),
     ...[0, 1, 2].map((offset) => getBase64(bytes, offset)),
   ];
 }
@@ -46,7 +46,7 @@ function toLetter(spellings: readonly Spelling[]): Letter {
 }
 
 const getSpellings = (character: string): Spelling[] => [
-  text(character),
+  toSpelling(character),
   ...getEscapes(character),
   ...getEntities(character),
   ...getPercentEncodings(character),
@@ -57,10 +57,16 @@ function getEscapes(character: string): Spelling[] {
   const units = Array.from({ length: character.length }, (_, index) =>
     character.charCodeAt(index).toString(16).padStart(4, "0"),
   );
-  const unicode = units.flatMap((unit) => [backslashes, ...text("u"), ...anyCase(unit)]);
-  const braced = [backslashes, ...text("u{"), leadingZeros, ...anyCase(code.toString(16)), ...text("}")];
-  const hex = [backslashes, ...anyCase("x"), ...anyCase(code.toString(16).padStart(2, "0"))];
-  const itself = [1, 3].map((count) => text("\\".repeat(count) + character));
+  const unicode = units.flatMap((unit) => [backslashes, ...toSpelling("u"), ...toAnyCaseSpelling(unit)]);
+  const braced = [
+    backslashes,
+    ...toSpelling("u{"),
+    leadingZeros,
+    ...toAnyCaseSpelling(code.toString(16)),
+    ...toSpelling("}"),
+  ];
+  const hex = [backslashes, ...toAnyCaseSpelling("x"), ...toAnyCaseSpelling(code.toString(16).padStart(2, "0"))];
+  const itself = [1, 3].map((count) => toSpelling("\\".repeat(count) + character));
   return [
     unicode,
     braced,
@@ -88,15 +94,21 @@ const entityNames: Readonly<Record<string, readonly string[]>> = {
 function getEntities(character: string): Spelling[] {
   const code = character.codePointAt(0) ?? 0;
   return ["&", "&amp;"].flatMap((lead) => [
-    [...text(`${lead}#`), leadingZeros, ...text(String(code)), semicolon],
-    [...text(`${lead}#`), ...anyCase("x"), leadingZeros, ...anyCase(code.toString(16)), semicolon],
-    ...(entityNames[character] ?? []).map((name) => text(`${lead}${name};`)),
+    [...toSpelling(`${lead}#`), leadingZeros, ...toSpelling(String(code)), semicolon],
+    [
+      ...toSpelling(`${lead}#`),
+      ...toAnyCaseSpelling("x"),
+      leadingZeros,
+      ...toAnyCaseSpelling(code.toString(16)),
+      semicolon,
+    ],
+    ...(entityNames[character] ?? []).map((name) => toSpelling(`${lead}${name};`)),
   ]);
 }
 
 function getPercentEncodings(character: string): Spelling[] {
   const bytes = [...Buffer.from(character)].map((byte) => byte.toString(16).padStart(2, "0"));
-  return ["%", "%25"].map((lead) => bytes.flatMap((byte) => [...text(lead), ...anyCase(byte)]));
+  return ["%", "%25"].map((lead) => bytes.flatMap((byte) => [...toSpelling(lead), ...toAnyCaseSpelling(byte)]));
 }
 
 const base64Alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
@@ -129,10 +141,10 @@ function getSextet(pattern: string): Letter {
   return toLetter([[{ bytes: set, min: 1, max: 1 }], ...punctuation.flatMap(getSpellings)]);
 }
 
-const once = (...bytes: readonly number[]): Step => ({ bytes: new Set(bytes), min: 1, max: 1 });
-const text = (characters: string): Spelling => [...Buffer.from(characters)].map((byte) => once(byte));
-const anyCase = (characters: string): Spelling =>
-  Array.from(characters, (one) => once(...Buffer.from(one.toLowerCase()), ...Buffer.from(one.toUpperCase())));
-const backslashes: Step = { ...once(0x5c), max: maxBackslashes };
-const leadingZeros: Step = { ...once(0x30), min: 0, max: maxLeadingZeros };
-const semicolon: Step = { ...once(0x3b), min: 0 };
+const createStep = (...bytes: readonly number[]): Step => ({ bytes: new Set(bytes), min: 1, max: 1 });
+const toSpelling = (characters: string): Spelling => [...Buffer.from(characters)].map((byte) => createStep(byte));
+const toAnyCaseSpelling = (characters: string): Spelling =>
+  Array.from(characters, (one) => createStep(...Buffer.from(one.toLowerCase()), ...Buffer.from(one.toUpperCase())));
+const backslashes: Step = { ...createStep(0x5c), max: maxBackslashes };
+const leadingZeros: Step = { ...createStep(0x30), min: 0, max: maxLeadingZeros };
+const semicolon: Step = { ...createStep(0x3b), min: 0 };

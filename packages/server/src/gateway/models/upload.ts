@@ -11,7 +11,7 @@ const maxReplayBytes = 512 * 1024;
 export class Upload {
   readonly #maxBytes: number;
   readonly #onProgress: () => void;
-  #sent: Buffer[] | undefined = [];
+  #sentChunks: Buffer[] | undefined = [];
   #target: ClientRequest;
   #bytes = 0;
   #ended = false;
@@ -32,38 +32,38 @@ export class Upload {
       this.#bytes += chunk.length;
       this.#onProgress();
       if (this.#bytes > this.#maxBytes) throw new WharfError("body_too_large", { limit_bytes: this.#maxBytes });
-      if (this.#bytes > maxReplayBytes) this.#sent = undefined;
-      this.#sent?.push(chunk);
+      if (this.#bytes > maxReplayBytes) this.#sentChunks = undefined;
+      this.#sentChunks?.push(chunk);
       const target = this.#target;
-      if (!target.destroyed && !target.write(chunk)) await writable(target);
+      if (!target.destroyed && !target.write(chunk)) await waitUntilWritable(target);
     }
     this.#ended = true;
     this.#target.end();
   }
 
   get canRestart(): boolean {
-    return this.#sent !== undefined;
+    return this.#sentChunks !== undefined;
   }
 
   restart(target: ClientRequest): void {
     this.#target = target;
-    for (const chunk of this.#sent ?? []) target.write(chunk);
+    for (const chunk of this.#sentChunks ?? []) target.write(chunk);
     if (this.#ended) target.end();
   }
 
   /** The answer has begun: the body will not be needed again. */
-  forget(): void {
-    this.#sent = undefined;
+  discardSentChunks(): void {
+    this.#sentChunks = undefined;
   }
 }
 
 /** Until it takes more, or is closed and takes everything without effect. */
-function writable(target: ClientRequest): Promise<void> {
+function waitUntilWritable(target: ClientRequest): Promise<void> {
   return new Promise((resolve) => {
-    const done = () => {
-      target.off("drain", done).off("close", done);
+    const finish = () => {
+      target.off("drain", finish).off("close", finish);
       resolve();
     };
-    target.once("drain", done).once("close", done);
+    target.once("drain", finish).once("close", finish);
   });
 }

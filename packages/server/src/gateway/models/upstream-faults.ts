@@ -1,4 +1,4 @@
-import { addressSetting, keySetting, toOneLine } from "@wharf/contract";
+import { getAddressSetting, getKeySetting, toOneLine } from "@wharf/contract";
 import type { UpstreamFault } from "../context.ts";
 
 /** A provider's own words that are shown. */
@@ -12,15 +12,15 @@ export interface Upstream {
   readonly origin: string;
 }
 
-const checkKey = ({ route }: Upstream) =>
-  `Correct ${keySetting(route)} in the server's environment and start it again.`;
-const checkAddress = ({ route }: Upstream) =>
-  `Check ${addressSetting(route)} in the server's environment and that the server can reach that address.`;
-const noteAddress = ({ route }: Upstream) => `Check ${addressSetting(route)}.`;
+const formatKeyAdvice = ({ route }: Upstream) =>
+  `Correct ${getKeySetting(route)} in the server's environment and start it again.`;
+const formatAddressAdvice = ({ route }: Upstream) =>
+  `Check ${getAddressSetting(route)} in the server's environment and that the server can reach that address.`;
+const formatAddressNote = ({ route }: Upstream) => `Check ${getAddressSetting(route)}.`;
 const noteRetries = "Agents retry by themselves.";
 const tryLater = "The provider has to solve this. Prompt the task again later, or use another agent.";
 
-interface Answered {
+interface AnswerStatus {
   readonly status: number;
   readonly retryAfter?: string | undefined;
   /** What the answer says of its reason. */
@@ -28,46 +28,50 @@ interface Answered {
 }
 
 /** What an answer that is no success means, or nothing where it is one. */
-export function describeStatus(upstream: Upstream, { status, retryAfter, words }: Answered): UpstreamFault | undefined {
+export function getStatusFault(
+  upstream: Upstream,
+  { status, retryAfter, words }: AnswerStatus,
+): UpstreamFault | undefined {
   if (status >= 200 && status < 300) return undefined;
-  const said = quote(words);
+  const quotedReason = formatQuote(words);
   const answers = `The model's server answers ${status}`;
-  const setting = keySetting(upstream.route);
+  const setting = getKeySetting(upstream.route);
   if (status === 401 || (status === 400 && isAboutKey(words)))
-    return { kind: "key", message: `${answers}: it refuses ${setting}.`, next: checkKey(upstream) };
+    return { kind: "key", message: `${answers}: it refuses ${setting}.`, next: formatKeyAdvice(upstream) };
   if (status === 403)
     return {
       kind: "forbidden",
-      message: `${answers}: it does not permit this to ${setting}${said}.`,
+      message: `${answers}: it does not permit this to ${setting}${quotedReason}.`,
       next: `Check with the provider what ${setting} may use, and correct it in the server's environment.`,
     };
   if (status === 429) {
     const wait = parseWait(retryAfter);
-    const asked = wait === undefined ? "" : `; it asks to wait ${wait} s`;
+    const waitAdvice = wait === undefined ? "" : `; it asks to wait ${wait} s`;
     return {
       kind: "limited",
-      message: `${answers} (too many requests)${said}${asked}.`,
+      message: `${answers} (too many requests)${quotedReason}${waitAdvice}.`,
       note: noteRetries,
       next: "Wait and prompt the task again, or check the quota and the credit of the provider's account.",
     };
   }
-  if (status >= 500) return { kind: "failing", message: `${answers}${said}.`, note: noteRetries, next: tryLater };
+  if (status >= 500)
+    return { kind: "failing", message: `${answers}${quotedReason}.`, note: noteRetries, next: tryLater };
   if (status < 400)
     return {
       kind: "moved",
       message: `${answers}: it redirects to another address.`,
-      note: noteAddress(upstream),
-      next: checkAddress(upstream),
+      note: formatAddressNote(upstream),
+      next: formatAddressAdvice(upstream),
     };
   return {
     kind: "refused",
-    message: `${answers}${said}.`,
+    message: `${answers}${quotedReason}.`,
     next: "Check the model that the agent asks for, and whether the server speaks this API.",
   };
 }
 
 /** A provider repeats what it was asked, so that these may be the agent's words: they cannot leave the quotes. */
-const quote = (words: string | undefined): string =>
+const formatQuote = (words: string | undefined): string =>
   words
     ? `: "${toOneLine(words, maxWordBytes)
         .replaceAll('"', "'")
@@ -96,47 +100,47 @@ const connectionWords: Readonly<Record<string, string>> = {
 };
 
 /** No answer began. `reason` holds no secret. */
-export function describeNoAnswer(upstream: Upstream, error: unknown, reason: string): UpstreamFault {
+export function createNoAnswerFault(upstream: Upstream, error: unknown, reason: string): UpstreamFault {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   const words = connectionWords[code] ?? toOneLine(reason, maxWordBytes);
   return {
     kind: "unreachable",
     message: `The model's server at ${upstream.origin} does not answer (${words}).`,
-    note: noteAddress(upstream),
-    next: checkAddress(upstream),
+    note: formatAddressNote(upstream),
+    next: formatAddressAdvice(upstream),
   };
 }
 
-export const describeSlow = (seconds: number): UpstreamFault => ({
+export const createSlowFault = (seconds: number): UpstreamFault => ({
   kind: "slow",
   message: `The model's server has not answered for ${seconds} s.`,
   note: "Wharf still waits for it.",
   next: tryLater,
 });
 
-export const describeSilence = (seconds: number): UpstreamFault => ({
+export const createSilenceFault = (seconds: number): UpstreamFault => ({
   kind: "silent",
   message: `The model's server sent nothing for ${seconds} s, and the request was ended.`,
   next: tryLater,
 });
 
-export const describeCut = (): UpstreamFault => ({
+export const createCutFault = (): UpstreamFault => ({
   kind: "cut",
   message: "The model's server broke off in the middle of an answer.",
   note: noteRetries,
   next: tryLater,
 });
 
-export const describeBrokenAnswer = (words: string | undefined): UpstreamFault => ({
+export const createBrokenAnswerFault = (words: string | undefined): UpstreamFault => ({
   kind: "failing",
-  message: `The model's server ends an answer with an error${quote(words)}.`,
+  message: `The model's server ends an answer with an error${formatQuote(words)}.`,
   note: noteRetries,
   next: tryLater,
 });
 
-export const describeGarbage = (upstream: Upstream): UpstreamFault => ({
+export const createGarbageFault = (upstream: Upstream): UpstreamFault => ({
   kind: "garbage",
   message: `What answers at ${upstream.origin} does not answer like a model's server.`,
-  note: noteAddress(upstream),
-  next: checkAddress(upstream),
+  note: formatAddressNote(upstream),
+  next: formatAddressAdvice(upstream),
 });

@@ -9,7 +9,7 @@ import { CircuitOpenError } from "./error-class.ts";
  * the next. What began while it was closed and ends later changes nothing any more.
  */
 
-const failuresToOpen = 5;
+const maxFailures = 5;
 const openMs = 60_000;
 
 export interface CircuitOptions {
@@ -18,7 +18,7 @@ export interface CircuitOptions {
 }
 
 /** Leave to make one call. One of its methods is called once, and later ones do nothing. */
-export interface Pass {
+export interface CircuitPass {
   succeed(): void;
   fail(): void;
   /** The call ended without a word on the runner's health. */
@@ -29,7 +29,7 @@ export class Circuit {
   readonly #options: CircuitOptions;
   #failures = 0;
   #openUntil: number | undefined;
-  #probing = false;
+  #isProbing = false;
   /** Grows when the circuit opens or closes: passes of an earlier time say nothing about this one. */
   #era = 0;
 
@@ -39,44 +39,45 @@ export class Circuit {
 
   /** Whether the next call would be a probe. */
   get wantsProbe(): boolean {
-    return this.#left() === 0 && !this.#probing;
+    return this.#getRemainingMs() === 0 && !this.#isProbing;
   }
 
   /** Throws a CircuitOpenError where the call may not be made. */
-  enter(): Pass {
-    const left = this.#left();
-    if (left !== undefined && (left > 0 || this.#probing)) throw new CircuitOpenError(this.#options.runnerId, left);
-    const probe = left === 0;
-    if (probe) this.#probing = true;
+  enter(): CircuitPass {
+    const remainingMs = this.#getRemainingMs();
+    if (remainingMs !== undefined && (remainingMs > 0 || this.#isProbing))
+      throw new CircuitOpenError(this.#options.runnerId, remainingMs);
+    const probe = remainingMs === 0;
+    if (probe) this.#isProbing = true;
     const era = this.#era;
     let settled = false;
-    const settle = (verdict: () => void) => () => {
+    const createSettler = (verdict: () => void) => () => {
       if (settled) return;
       settled = true;
       if (era !== this.#era) return;
-      if (probe) this.#probing = false;
+      if (probe) this.#isProbing = false;
       verdict();
     };
     return {
-      succeed: settle(() => this.#close()),
-      fail: settle(() => this.#count(probe)),
-      leave: settle(() => undefined),
+      succeed: createSettler(() => this.#closeCircuit()),
+      fail: createSettler(() => this.#countFailure(probe)),
+      leave: createSettler(() => undefined),
     };
   }
 
-  #left(): number | undefined {
+  #getRemainingMs(): number | undefined {
     return this.#openUntil === undefined ? undefined : Math.max(0, this.#openUntil - this.#options.now());
   }
 
-  #close(): void {
+  #closeCircuit(): void {
     if (this.#openUntil !== undefined) this.#era += 1;
     this.#failures = 0;
     this.#openUntil = undefined;
   }
 
-  #count(probe: boolean): void {
+  #countFailure(probe: boolean): void {
     this.#failures += 1;
-    if (!probe && this.#failures < failuresToOpen) return;
+    if (!probe && this.#failures < maxFailures) return;
     this.#openUntil = this.#options.now() + openMs;
     this.#era += 1;
   }

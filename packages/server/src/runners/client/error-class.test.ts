@@ -1,6 +1,6 @@
 import { RemoteError, WharfError } from "@wharf/contract";
 import { expect, test } from "vitest";
-import { CircuitOpenError, classOf, isPassing } from "./error-class.ts";
+import { CircuitOpenError, getErrorClass, isTransient } from "./error-class.ts";
 
 const remote = (status: number, code = "internal") =>
   new RemoteError({ type: "t", title: "t", status, detail: "d", code, next: "n" });
@@ -22,6 +22,6 @@ test.each([
   ["UNKNOWN", false, new TypeError("x is not a function")],
   ["UNKNOWN", false, "a text"],
 ])("an error is of class %s, passing: %s", (kind, passing, error) => {
-  expect(classOf(error)).toBe(kind);
-  expect(isPassing(error)).toBe(passing);
+  expect(getErrorClass(error)).toBe(kind);
+  expect(isTransient(error)).toBe(passing);
 });

@@ -20,33 +20,33 @@ export class CircuitOpenError extends WharfError<"runner_unavailable"> {
 }
 
 /** Codes of errors that the server itself raises about a runner. */
-const classOfCode: Partial<Record<ErrorCode, ErrorClass>> = {
+const errorClassByCode: Partial<Record<ErrorCode, ErrorClass>> = {
   runner_timeout: "TIMEOUT",
   runner_unavailable: "NETWORK",
   runner_lost: "NETWORK",
 };
 
 /** UNKNOWN is also what a peer does that breaks the protocol: nothing it said can be relied on. */
-export function classOf(error: unknown): ErrorClass {
+export function getErrorClass(error: unknown): ErrorClass {
   if (error instanceof CircuitOpenError) return "CIRCUIT_BREAKER_OPEN";
-  if (error instanceof RemoteError) return classOfStatus(error.problem.status);
+  if (error instanceof RemoteError) return toErrorClass(error.problem.status);
   if (!(error instanceof WharfError)) return "UNKNOWN";
   const code: ErrorCode = error.code;
-  const known = classOfCode[code];
-  if (known) return known;
-  return code === "runner_hostile" ? "UNKNOWN" : classOfStatus(error.status);
+  const errorClass = errorClassByCode[code];
+  if (errorClass) return errorClass;
+  return code === "runner_hostile" ? "UNKNOWN" : toErrorClass(error.status);
 }
 
-function classOfStatus(status: number): ErrorClass {
+function toErrorClass(status: number): ErrorClass {
   if (status >= 400 && status < 500) return "CLIENT";
   return status >= 500 && status < 600 ? "SERVER" : "UNKNOWN";
 }
 
 /** Whether the same call may succeed later. A runner that is gone stays gone, and a route that is not there stays away. */
-export function isPassing(error: unknown): boolean {
-  if ((error instanceof WharfError || error instanceof RemoteError) && lasting.has(error.code)) return false;
-  const kind = classOf(error);
+export function isTransient(error: unknown): boolean {
+  if ((error instanceof WharfError || error instanceof RemoteError) && permanentCodes.has(error.code)) return false;
+  const kind = getErrorClass(error);
   return kind === "TIMEOUT" || kind === "NETWORK" || kind === "SERVER";
 }
 
-const lasting: ReadonlySet<string> = new Set(["runner_lost", "runner_hostile", "unsupported"]);
+const permanentCodes: ReadonlySet<string> = new Set(["runner_lost", "runner_hostile", "unsupported"]);

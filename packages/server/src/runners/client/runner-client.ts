@@ -28,7 +28,7 @@ export interface RunnerClientOptions {
 }
 
 /** How long one try may take, the wait for a wire included. */
-interface Try {
+interface AttemptLimits {
   readonly signal: AbortSignal;
   readonly timeoutMs: number;
   readonly phase: string;
@@ -54,8 +54,8 @@ export class RunnerClient implements WireClient {
     options: CallOptions = {},
   ): Promise<EndpointOutput<E>> {
     const phase = `${route.method} ${route.path}`;
-    return this.#try({ ...options, phase, retry: getRetryRule(route) }, (limits) =>
-      this.#within(limits, async (signal) => {
+    return this.#callWithRetries({ ...options, phase, retry: getRetryRule(route) }, (limits) =>
+      this.#runWithTimeout(limits, async (signal) => {
         const { client } = await this.#link(signal);
         return client.call(route, input, { signal, timeoutMs: limits.timeoutMs });
       }),
@@ -71,14 +71,14 @@ export class RunnerClient implements WireClient {
     // A stream may be silent for long, and cannot say whether the runner is well.
     if (this.#circuit.wantsProbe) await this.call(daemonApi.health, {}, { signal: options.signal });
     const phase = `${route.method} ${route.path}`;
-    const begun = await this.#try({ ...options, phase, retry: getRetryRule(route) }, async (limits) => {
-      const { client } = await this.#within(limits, (signal) => this.#link(signal));
+    const opened = await this.#callWithRetries({ ...options, phase, retry: getRetryRule(route) }, async (limits) => {
+      const { client } = await this.#runWithTimeout(limits, (signal) => this.#link(signal));
       const lines = client.stream(route, input, { ...options, timeoutMs: limits.timeoutMs });
       return { lines, first: await lines.next() };
     });
-    const { lines } = begun;
+    const { lines } = opened;
     try {
-      for (let { first } = begun; !first.done; first = await lines.next()) yield first.value;
+      for (let { first } = opened; !first.done; first = await lines.next()) yield first.value;
     } finally {
       await lines.return();
     }
@@ -87,45 +87,52 @@ export class RunnerClient implements WireClient {
   /** Any request, asked once: what became of it is for the caller to find out. */
   async request(raw: RawRequest): Promise<RawResponse> {
     const phase = `${raw.method} ${raw.path.split("?", 1)[0]}`;
-    return this.#try({ ...raw, phase, retry: "never" }, async (limits) => {
-      const { client } = await this.#within(limits, (signal) => this.#link(signal));
+    return this.#callWithRetries({ ...raw, phase, retry: "never" }, async (limits) => {
+      const { client } = await this.#runWithTimeout(limits, (signal) => this.#link(signal));
       return client.request({ ...raw, timeoutMs: limits.timeoutMs });
     });
   }
 
-  #try<T>(
+  #callWithRetries<T>(
     options: CallOptions & { readonly phase: string; readonly retry: RetryRule },
-    attempt: (limits: Try) => Promise<T>,
+    attempt: (limits: AttemptLimits) => Promise<T>,
   ): Promise<T> {
-    const { signal = never(), timeoutMs, phase, retry } = options;
+    const { signal = createNeverSignal(), timeoutMs, phase, retry } = options;
     const deadline = this.#clock.now() + (timeoutMs ?? maxCallMs);
     return withErrorHandling({ circuit: this.#circuit, clock: this.#clock, retry, signal, deadline }, () => {
-      const left = deadline - this.#clock.now();
-      return attempt({ signal, phase, timeoutMs: timeoutMs === undefined ? Math.min(left, maxTryMs) : left });
+      const remainingMs = deadline - this.#clock.now();
+      return attempt({
+        signal,
+        phase,
+        timeoutMs: timeoutMs === undefined ? Math.min(remainingMs, maxTryMs) : remainingMs,
+      });
     });
   }
 
-  async #within<T>({ signal, timeoutMs, phase }: Try, work: (until: AbortSignal) => Promise<T>): Promise<T> {
-    const over = new AbortController();
-    const late = new AbortController();
-    const until = AbortSignal.any([signal, late.signal]);
+  async #runWithTimeout<T>(
+    { signal, timeoutMs, phase }: AttemptLimits,
+    work: (until: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const timerController = new AbortController();
+    const timeoutController = new AbortController();
+    const attemptSignal = AbortSignal.any([signal, timeoutController.signal]);
     const { runnerId: runner_id } = this;
-    this.#clock.sleep(timeoutMs, over.signal).then(
-      () => late.abort(new WharfError("runner_timeout", { runner_id, phase, after_s: timeoutMs / 1000 })),
+    this.#clock.sleep(timeoutMs, timerController.signal).then(
+      () => timeoutController.abort(new WharfError("runner_timeout", { runner_id, phase, after_s: timeoutMs / 1000 })),
       () => undefined,
     );
     try {
-      return await orAborted(work(until), until);
+      return await rejectOnAbort(work(attemptSignal), attemptSignal);
     } finally {
-      over.abort();
+      timerController.abort();
     }
   }
 }
 
-const never = (): AbortSignal => new AbortController().signal;
+const createNeverSignal = (): AbortSignal => new AbortController().signal;
 
 /** Whoever provides wires may forget to look at the signal. */
-async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+async function rejectOnAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
   const onAbort = () => reject(signal.reason);
   signal.addEventListener("abort", onAbort, { once: true });

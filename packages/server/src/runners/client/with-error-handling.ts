@@ -1,12 +1,12 @@
 import type { Circuit } from "./circuit.ts";
 import type { Clock } from "./clock.ts";
-import { classOf, isPassing } from "./error-class.ts";
+import { getErrorClass, isTransient } from "./error-class.ts";
 import type { RetryRule } from "./retry-rule.ts";
 
 /** How long to wait before the second, third and fourth try. */
-const retryDelays = [1_000, 2_000, 4_000] as const; // ms
+const retryDelaysMs = [1_000, 2_000, 4_000] as const; // ms
 
-export interface Handling {
+export interface ErrorHandlingOptions {
   readonly circuit: Circuit;
   readonly clock: Clock;
   readonly retry: RetryRule;
@@ -19,7 +19,7 @@ export interface Handling {
  * Tries a call until it succeeds, fails in a way that stays, or has been tried often or long enough; keeps the circuit
  * informed. The caller's own signal ends it with its reason and says nothing about the runner.
  */
-export async function withErrorHandling<T>(handling: Handling, attempt: () => Promise<T>): Promise<T> {
+export async function withErrorHandling<T>(handling: ErrorHandlingOptions, attempt: () => Promise<T>): Promise<T> {
   const { circuit, clock, retry, signal, deadline } = handling;
   for (let tries = 0; ; tries++) {
     signal.throwIfAborted();
@@ -33,12 +33,12 @@ export async function withErrorHandling<T>(handling: Handling, attempt: () => Pr
         pass.leave();
         throw error;
       }
-      const kind = classOf(error);
-      const answered = kind === "CLIENT" || (kind === "SERVER" && retry === "unanswered");
-      if (answered) pass.succeed();
+      const kind = getErrorClass(error);
+      const hasAnswer = kind === "CLIENT" || (kind === "SERVER" && retry === "unanswered");
+      if (hasAnswer) pass.succeed();
       else pass.fail();
-      const delay = retryDelays[tries];
-      if (answered || retry === "never" || delay === undefined || !isPassing(error)) throw error;
+      const delay = retryDelaysMs[tries];
+      if (hasAnswer || retry === "never" || delay === undefined || !isTransient(error)) throw error;
       if (clock.now() + delay >= deadline) throw error;
       await clock.sleep(delay, signal);
     }

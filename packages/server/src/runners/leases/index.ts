@@ -1,6 +1,6 @@
 /** Leases on runners: their rows, and the tenures of this process. */
 export {
-  callHolders,
+  requestHolders,
   createLease,
   fenceLease,
   type Lease,

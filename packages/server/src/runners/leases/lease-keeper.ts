@@ -1,14 +1,14 @@
 import { setTimeout } from "node:timers/promises";
 import type { Logger } from "pino";
-import { type Database, isDatabaseAway } from "../../store/index.ts";
+import { type Database, isDatabaseUnavailable } from "../../store/index.ts";
 import {
   adoptLeases,
   type Lease,
   releaseLease,
-  releaseServer,
+  releaseServerLeases,
   renewalIntervalMs,
   renewLeases,
-  restLease,
+  releaseIdleLease,
 } from "./lease.ts";
 import { Tenure } from "./tenure.ts";
 
@@ -49,28 +49,28 @@ export class LeaseKeeper {
     return this.#options.place;
   }
 
-  get held(): readonly Tenure[] {
+  get tenures(): readonly Tenure[] {
     return [...this.#tenures.values()];
   }
 
   /** Begins to adopt and renew; `onAdopted` gets each lease that was taken. */
   async start(onAdopted: (tenure: Tenure) => void): Promise<void> {
-    await releaseServer(this.#options.db, this.serverId);
+    await releaseServerLeases(this.#options.db, this.serverId);
     // What an earlier process held is taken up before anything new is begun.
-    while ((await this.#adopt(onAdopted)) === maxAdoptedAtOnce);
+    while ((await this.#adoptBatch(onAdopted)) === maxAdoptedAtOnce);
     this.#loop = Promise.all([this.#renewAll(), this.#adoptAll(onAdopted)]);
   }
 
   /** Ends all tenures here. The rows still name this server, so that no other begins before its last call has ended. */
-  async letGo(): Promise<void> {
+  async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#loop;
-    for (const tenure of this.held) tenure.lose();
+    for (const tenure of this.tenures) tenure.lose();
   }
 
   /** Frees the leases, so that the next server need not wait until they run out. */
   async release(): Promise<void> {
-    await releaseServer(this.#options.db, this.serverId).catch((error: unknown) =>
+    await releaseServerLeases(this.#options.db, this.serverId).catch((error: unknown) =>
       this.#options.logger.debug({ error }, "leases could not be released; they run out"),
     );
   }
@@ -84,21 +84,21 @@ export class LeaseKeeper {
     const existing = this.#tenures.get(lease.runner_id);
     if (existing && existing.lease.epoch === lease.epoch && !existing.signal.aborted) return existing;
     existing?.lose();
-    const tenure = new Tenure(lease, (ended, dueInMs) => this.#release(ended, dueInMs));
+    const tenure = new Tenure(lease, (ended, dueInMs) => this.#releaseTenure(ended, dueInMs));
     this.#tenures.set(lease.runner_id, tenure);
-    tenure.signal.addEventListener("abort", () => this.#forget(tenure), { once: true });
+    tenure.signal.addEventListener("abort", () => this.#removeTenure(tenure), { once: true });
     return tenure;
   }
 
-  #forget(tenure: Tenure): void {
+  #removeTenure(tenure: Tenure): void {
     if (this.#tenures.get(tenure.runnerId) === tenure) this.#tenures.delete(tenure.runnerId);
   }
 
-  async #release({ lease }: Tenure, dueInMs: number | undefined): Promise<void> {
+  async #releaseTenure({ lease }: Tenure, dueInMs: number | undefined): Promise<void> {
     const { db, wakeup, logger } = this.#options;
     try {
       if (dueInMs !== undefined) await releaseLease(db, lease, dueInMs);
-      else if ((await restLease(db, lease)).isDue) wakeup.poke(wakeName);
+      else if ((await releaseIdleLease(db, lease)).isDue) wakeup.poke(wakeName);
     } catch (error) {
       // A lease that cannot be given up runs out by itself.
       logger.debug({ error, runner_id: lease.runner_id }, "a lease could not be released");
@@ -106,34 +106,34 @@ export class LeaseKeeper {
   }
 
   #renewAll(): Promise<void> {
-    return this.#repeat("renew leases", renewalIntervalMs, async () => {
-      const leases = this.held.filter((tenure) => tenure.isResponsive).map(({ lease }) => lease);
-      const lost = await renewLeases(this.#options.db, this.serverId, leases);
+    return this.#runLoop("renew leases", renewalIntervalMs, async () => {
+      const leases = this.tenures.filter((tenure) => tenure.isResponsive).map(({ lease }) => lease);
+      const lostIds = await renewLeases(this.#options.db, this.serverId, leases);
       for (const lease of leases) {
         const tenure = this.#tenures.get(lease.runner_id);
         // A lease that changed while the renewal was under way is a newer one.
-        if (lost.has(lease.runner_id) && tenure?.lease === lease) tenure.lose();
+        if (lostIds.has(lease.runner_id) && tenure?.lease === lease) tenure.lose();
       }
     });
   }
 
   #adoptAll(onAdopted: (tenure: Tenure) => void): Promise<void> {
     const { signal } = this.#stopping;
-    return this.#repeat("adopt leases", 0, async () => {
-      if ((await this.#adopt(onAdopted)) < maxAdoptedAtOnce)
+    return this.#runLoop("adopt leases", 0, async () => {
+      if ((await this.#adoptBatch(onAdopted)) < maxAdoptedAtOnce)
         await this.#options.wakeup.sleep(wakeName, renewalIntervalMs, signal);
     });
   }
 
-  async #adopt(onAdopted: (tenure: Tenure) => void): Promise<number> {
+  async #adoptBatch(onAdopted: (tenure: Tenure) => void): Promise<number> {
     const { db, place } = this.#options;
-    const held = this.held.filter((tenure) => tenure.isResponsive).map(({ runnerId }) => runnerId);
-    const leases = await adoptLeases(db, { server_id: this.serverId, place, held, limit: maxAdoptedAtOnce });
+    const heldIds = this.tenures.filter((tenure) => tenure.isResponsive).map(({ runnerId }) => runnerId);
+    const leases = await adoptLeases(db, { server_id: this.serverId, place, held: heldIds, limit: maxAdoptedAtOnce });
     for (const lease of leases) onAdopted(this.hold(lease));
     return leases.length;
   }
 
-  async #repeat(name: string, everyMs: number, work: () => Promise<void>): Promise<void> {
+  async #runLoop(name: string, everyMs: number, work: () => Promise<void>): Promise<void> {
     const { logger } = this.#options;
     const { signal } = this.#stopping;
     while (!signal.aborted) {
@@ -142,15 +142,15 @@ export class LeaseKeeper {
         if (everyMs > 0) await pause(everyMs, signal);
       } catch (error) {
         if (signal.aborted) return;
-        if (isDatabaseAway(error)) logger.warn({ loop: name }, "the database is not available; retrying");
+        if (isDatabaseUnavailable(error)) logger.warn({ loop: name }, "the database is not available; retrying");
         else logger.error({ error, loop: name }, "a loop failed; retrying");
-        await pause(retryMs, signal);
+        await pause(retryDelayMs, signal);
       }
     }
   }
 }
 
-const retryMs = 1_000;
+const retryDelayMs = 1_000;
 
 const pause = (ms: number, signal: AbortSignal): Promise<void> =>
   setTimeout(ms, undefined, { signal }).catch(() => undefined);

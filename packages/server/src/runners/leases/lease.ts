@@ -75,8 +75,8 @@ export async function takeLease(
   tx: Executor,
   { runner_id, server_id, place }: { runner_id: string; server_id: string; place: string },
 ): Promise<Lease | undefined> {
-  const here = and(eq(runner_leases.runner_id, runner_id), eq(runner_leases.place, place));
-  const [row] = await tx.select().from(runner_leases).where(here).for("update");
+  const leaseInPlace = and(eq(runner_leases.runner_id, runner_id), eq(runner_leases.place, place));
+  const [row] = await tx.select().from(runner_leases).where(leaseInPlace).for("update");
   if (!row) return undefined;
   const isRunning = row.server_id !== null && row.expires_at !== null && row.expires_at > new Date();
   if (isRunning && row.server_id === server_id) return toLease(row);
@@ -98,7 +98,7 @@ export async function moveLease(
   return toLease(row);
 }
 
-export interface Adoption {
+export interface AdoptionRequest {
   readonly server_id: string;
   readonly place: string;
   /** Runners this process holds: while the database was away it could not renew their leases, and works on. */
@@ -107,8 +107,11 @@ export interface Adoption {
 }
 
 /** Takes leases that ran out, and those of runners that are due for a holder. */
-export async function adoptLeases(db: Database, { server_id, place, held, limit }: Adoption): Promise<Lease[]> {
-  const isOwnHeld = sql`(coalesce(${runner_leases.server_id} = ${server_id}, false) and ${runner_leases.runner_id} = any(${toArray(held)}::uuid[]))`;
+export async function adoptLeases(
+  db: Database,
+  { server_id, place, held: heldIds, limit }: AdoptionRequest,
+): Promise<Lease[]> {
+  const isOwnHeld = sql`(coalesce(${runner_leases.server_id} = ${server_id}, false) and ${runner_leases.runner_id} = any(${toArray(heldIds)}::uuid[]))`;
   return db.transaction(async (tx) => {
     const due = await tx
       .select({ runner_id: runner_leases.runner_id })
@@ -132,17 +135,17 @@ export async function adoptLeases(db: Database, { server_id, place, held, limit 
 export async function renewLeases(db: Database, server_id: string, leases: readonly Lease[]): Promise<Set<string>> {
   if (leases.length === 0) return new Set();
   const ids = sql`any(${toArray(leases.map(({ runner_id }) => runner_id))}::uuid[])`;
-  const mine = and(sql`${runner_leases.runner_id} = ${ids}`, eq(runner_leases.server_id, server_id));
+  const ownLeases = and(sql`${runner_leases.runner_id} = ${ids}`, eq(runner_leases.server_id, server_id));
   const unlocked = db
     .select({ runner_id: runner_leases.runner_id })
     .from(runner_leases)
-    .where(mine)
+    .where(ownLeases)
     .for("no key update", { skipLocked: true });
   await db.update(runner_leases).set({ expires_at: leaseEnd }).where(inArray(runner_leases.runner_id, unlocked));
   const rows = await db
     .select({ runner_id: runner_leases.runner_id, epoch: runner_leases.epoch })
     .from(runner_leases)
-    .where(mine);
+    .where(ownLeases);
   const epochs = new Map(rows.map(({ runner_id, epoch }) => [runner_id, epoch]));
   return new Set(leases.filter((one) => epochs.get(one.runner_id) !== one.epoch).map(({ runner_id }) => runner_id));
 }
@@ -157,7 +160,7 @@ export async function releaseLease(db: Executor, lease: Lease, dueInMs: number):
  * Gives up the lease of a runner at rest. Whoever wants something of a runner locks its lease before they commit, so a
  * wish that came up just now is either seen here, or calls for a holder after this. Returns whether a holder is due.
  */
-export async function restLease(db: Database, lease: Lease): Promise<{ isDue: boolean }> {
+export async function releaseIdleLease(db: Database, lease: Lease): Promise<{ isDue: boolean }> {
   return db.transaction(async (tx) => {
     const [row] = await tx.select().from(runner_leases).where(isHeld(lease)).for("update");
     if (!row) return { isDue: false };
@@ -185,7 +188,7 @@ const isUnsettled = sql`(
 )`;
 
 /** Frees what an earlier process of this server held. */
-export async function releaseServer(db: Executor, server_id: string): Promise<void> {
+export async function releaseServerLeases(db: Executor, server_id: string): Promise<void> {
   await db
     .update(runner_leases)
     .set({ server_id: null, expires_at: sql`now()` })
@@ -193,7 +196,7 @@ export async function releaseServer(db: Executor, server_id: string): Promise<vo
 }
 
 /** Calls for a holder of runners that have something to do again. Part of the transaction that writes down what. */
-export async function callHolders(tx: Executor, runnerIds: readonly string[]): Promise<void> {
+export async function requestHolders(tx: Executor, runnerIds: readonly string[]): Promise<void> {
   if (runnerIds.length === 0) return;
   await tx
     .update(runner_leases)
@@ -202,10 +205,10 @@ export async function callHolders(tx: Executor, runnerIds: readonly string[]): P
 }
 
 /** Raises the epoch of a lease that still holds above one the daemon has seen: its database may be an older copy. */
-export async function raiseEpoch(db: Executor, lease: Lease, seen: number): Promise<Lease> {
+export async function raiseEpoch(db: Executor, lease: Lease, seenEpoch: number): Promise<Lease> {
   const [row] = await db
     .update(runner_leases)
-    .set({ epoch: sql`greatest(${runner_leases.epoch}, ${seen}::bigint) + 1` })
+    .set({ epoch: sql`greatest(${runner_leases.epoch}, ${seenEpoch}::bigint) + 1` })
     .where(isHeld(lease))
     .returning();
   if (!row) throw new LeaseLost();

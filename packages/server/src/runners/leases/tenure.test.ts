@@ -9,18 +9,18 @@ const never = () => new Promise<never>(() => undefined);
 
 test("a step ends with an error that names it when its time is over, also where the work ignores its signal", async () => {
   const tenure = createTenure();
-  const error = await tenure.step({ name: "clone", maxMs: 10 }, never).catch((thrown: unknown) => thrown);
+  const error = await tenure.runStep({ name: "clone", maxMs: 10 }, never).catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(WharfError);
   expect(error).toMatchObject({ code: "runner_timeout", context: { phase: "clone" } });
 });
 
 test("a step ends when the lease is lost, or when somebody wants something else", async () => {
   const lost = createTenure();
-  const first = lost.step({ name: "clone", maxMs: 60_000 }, never);
+  const first = lost.runStep({ name: "clone", maxMs: 60_000 }, never);
   lost.lose();
   await expect(first).rejects.toThrow(LeaseLost);
   const stop = new AbortController();
-  const second = createTenure().step({ name: "clone", maxMs: 60_000, signals: [stop.signal] }, never);
+  const second = createTenure().runStep({ name: "clone", maxMs: 60_000, signals: [stop.signal] }, never);
   stop.abort(new Error("stopped"));
   await expect(second).rejects.toThrow("stopped");
 });
@@ -28,7 +28,7 @@ test("a step ends when the lease is lost, or when somebody wants something else"
 test("a step that has begun gets the reason for its end, and one that begins too late never runs", async () => {
   const tenure = createTenure();
   let seen: unknown;
-  const step = tenure.step({ name: "clone", maxMs: 60_000 }, async (signal) => {
+  const step = tenure.runStep({ name: "clone", maxMs: 60_000 }, async (signal) => {
     await sleep(60_000, undefined, { signal }).catch(() => (seen = signal.reason));
     throw new Error("ended");
   });
@@ -37,14 +37,14 @@ test("a step that has begun gets the reason for its end, and one that begins too
   await sleep(0);
   expect(seen).toBeInstanceOf(LeaseLost);
   let hasRun = false;
-  await expect(tenure.step({ name: "late", maxMs: 1_000 }, async () => (hasRun = true))).rejects.toThrow(LeaseLost);
+  await expect(tenure.runStep({ name: "late", maxMs: 1_000 }, async () => (hasRun = true))).rejects.toThrow(LeaseLost);
   expect(hasRun).toBe(false);
 });
 
 test("a tenure with a step that ignores its end is not responsive until the step has settled", async () => {
   const tenure = new Tenure({ runner_id: "r", server_id: "s", epoch: 1 }, async () => undefined, 0);
   const held = Promise.withResolvers<void>();
-  await tenure.step({ name: "slow", maxMs: 1 }, () => held.promise).catch(() => undefined);
+  await tenure.runStep({ name: "slow", maxMs: 1 }, () => held.promise).catch(() => undefined);
   await sleep(1);
   expect(tenure.isResponsive).toBe(false);
   held.resolve();

@@ -4,7 +4,7 @@ import { type Lease, LeaseLost } from "./lease.ts";
 /** A step that ignores its end for this long is hung. Its lease is not renewed, so that another server can take over. */
 const hangGraceMs = 10_000;
 
-export interface Step {
+export interface TenureStep {
   /** Named in the error when the time is over. */
   readonly name: string;
   readonly maxMs: number;
@@ -42,8 +42,8 @@ export class Tenure {
 
   /** Whether no step has outlived its deadline. */
   get isResponsive(): boolean {
-    const now = performance.now();
-    return [...this.#overdueAt].every(({ at }) => now < at);
+    const nowMs = performance.now();
+    return [...this.#overdueAt].every(({ at: deadlineMs }) => nowMs < deadlineMs);
   }
 
   lose(reason: Error = new LeaseLost()): void {
@@ -62,10 +62,10 @@ export class Tenure {
    * Does one thing outside the database: it ends when the lease is lost, when one of the step's signals says so, or with
    * an error when its time is over. The caller goes on at that moment even where the work ignores its signal.
    */
-  async step<T>({ name, maxMs, signals = [] }: Step, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const late = new AbortController();
-    const timer = setTimeout(() => late.abort(this.#timeout(name, maxMs)), maxMs);
-    const signal = AbortSignal.any([this.signal, ...signals, late.signal]);
+  async runStep<T>({ name, maxMs, signals = [] }: TenureStep, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const timeoutController = new AbortController();
+    const timer = setTimeout(() => timeoutController.abort(this.#createTimeoutError(name, maxMs)), maxMs);
+    const signal = AbortSignal.any([this.signal, ...signals, timeoutController.signal]);
     const overdue = { at: performance.now() + maxMs + this.#graceMs };
     const ended = Promise.withResolvers<never>();
     const onAbort = () => ended.reject(signal.reason);
@@ -77,7 +77,7 @@ export class Tenure {
       working.catch(() => undefined).finally(() => this.#overdueAt.delete(overdue));
       return await Promise.race([working, ended.promise]);
     } catch (error) {
-      throw signal.aborted && !late.signal.aborted ? signal.reason : error;
+      throw signal.aborted && !timeoutController.signal.aborted ? signal.reason : error;
     } finally {
       clearTimeout(timer);
       signal.removeEventListener("abort", onAbort);
@@ -85,7 +85,7 @@ export class Tenure {
     }
   }
 
-  #timeout(phase: string, maxMs: number): WharfError {
+  #createTimeoutError(phase: string, maxMs: number): WharfError {
     return new WharfError("runner_timeout", { runner_id: this.runnerId, phase, after_s: Math.round(maxMs / 1000) });
   }
 }

@@ -1,37 +1,39 @@
-const firstPause = 1_000; // ms
-const longestPause = 60_000; // ms
+const firstPauseMs = 1_000; // ms
+const maxPauseMs = 60_000; // ms
 
-interface Failures {
+interface FailureRecord {
   readonly count: number;
-  readonly until: number;
+  readonly pauseEndMs: number;
 }
 
 /** Pauses that grow, for each kind of runner that could not be made. */
 export class Backoff {
-  readonly #failures = new Map<string, Failures>();
+  readonly #failures = new Map<string, FailureRecord>();
 
   /** Whether it is the first failure after a success. Several that were made at once fail together as one. */
-  failed(key: string): boolean {
+  recordFailure(key: string): boolean {
     if (this.isPausing(key)) return false;
-    const before = this.#failures.get(key)?.count ?? 0;
-    const pause = Math.min(firstPause * 2 ** before, longestPause);
-    this.#failures.set(key, { count: before + 1, until: performance.now() + pause });
-    return before === 0;
+    const failureCount = this.#failures.get(key)?.count ?? 0;
+    const pauseMs = Math.min(firstPauseMs * 2 ** failureCount, maxPauseMs);
+    this.#failures.set(key, { count: failureCount + 1, pauseEndMs: performance.now() + pauseMs });
+    return failureCount === 0;
   }
 
   /** Whether it had failed before. */
-  succeeded(key: string): boolean {
+  recordSuccess(key: string): boolean {
     return this.#failures.delete(key);
   }
 
   isPausing(key: string): boolean {
-    return (this.#failures.get(key)?.until ?? 0) > performance.now();
+    return (this.#failures.get(key)?.pauseEndMs ?? 0) > performance.now();
   }
 
   /** When the next pause ends, in ms from now. */
-  get left(): number {
-    const now = performance.now();
-    const ends = [...this.#failures.values()].map(({ until }) => until - now).filter((left) => left > 0);
-    return Math.min(...ends, longestPause);
+  get remainingMs(): number {
+    const nowMs = performance.now();
+    const ends = [...this.#failures.values()]
+      .map(({ pauseEndMs }) => pauseEndMs - nowMs)
+      .filter((durationMs) => durationMs > 0);
+    return Math.min(...ends, maxPauseMs);
   }
 }

@@ -12,7 +12,7 @@ const isLive = sql`${runner_leases.expires_at} > now()`;
 const ofRunner = eq(runner_leases.runner_id, runners.id);
 
 /** The runners that wait under this server's leases. */
-export async function listWaiting(db: Database, server: string): Promise<RunnerRow[]> {
+export async function getWaitingRunners(db: Database, server: string): Promise<RunnerRow[]> {
   const rows = await db
     .select({ runner: runners })
     .from(runners)
@@ -22,7 +22,7 @@ export async function listWaiting(db: Database, server: string): Promise<RunnerR
 }
 
 /** How many wait with other servers, by what they are like. */
-export async function countElsewhere(db: Executor, server: string): Promise<Map<string, number>> {
+export async function countOnOtherServers(db: Executor, server: string): Promise<Map<string, number>> {
   const rows = await db
     .select({ key: runners.pool_key, n: count() })
     .from(runners)
@@ -42,15 +42,15 @@ export interface WarmRunner {
 }
 
 /** Writes down one more under this server's lease, unless there are as many as are wanted. */
-export function addWaiting(
+export function createWaitingRunner(
   db: Database,
   row: NewWarmRunner,
   { server_id, place, size }: { server_id: string; place: string; size: number },
 ): Promise<WarmRunner | undefined> {
   return db.transaction(async (tx) => {
     // Two servers that count together would both add the last one.
-    await tx.select({ lock: sql`pg_advisory_xact_lock(${poolLock})` }).from(sql`(values (1)) as one`);
-    const [there] = await tx
+    await tx.select({ lock: sql`pg_advisory_xact_lock(${poolLockKey})` }).from(sql`(values (1)) as one`);
+    const [existing] = await tx
       .select({ n: count() })
       .from(runners)
       .innerJoin(runner_leases, ofRunner)
@@ -63,13 +63,13 @@ export function addWaiting(
           sql`(${runner_leases.place} = ${place} or ${isLive})`,
         ),
       );
-    if ((there?.n ?? 0) >= size) return undefined;
+    if ((existing?.n ?? 0) >= size) return undefined;
     const [runner] = await tx.insert(runners).values(row).returning();
     return { runner: runner!, lease: await createLease(tx, { runner_id: row.id, server_id, place }) };
   });
 }
 
-export interface Claim {
+export interface PoolClaim {
   readonly pool_key: string;
   readonly programs: readonly string[];
   readonly server_id: string;
@@ -82,13 +82,13 @@ export interface Claim {
  * Takes one out of the pool for good and writes down whose it is, with the lease. The caller's transaction makes it one:
  * nobody else can have the same runner, and where the transaction fails the runner waits as before.
  */
-export async function claimWaiting(
+export async function claimWaitingRunner(
   tx: Executor,
-  { pool_key, programs, server_id, place, alive }: Claim,
+  { pool_key, programs, server_id, place, alive: aliveIds }: PoolClaim,
   change: Partial<RunnerRow> = {},
 ): Promise<WarmRunner | undefined> {
-  const here = sql`(${runners.id} = any(${toArray(alive)}::uuid[]) and ${runner_leases.server_id} = ${server_id})`;
-  const elsewhere = sql`(${runner_leases.server_id} <> ${server_id} and ${isLive})`;
+  const isLocal = sql`(${runners.id} = any(${toArray(aliveIds)}::uuid[]) and ${runner_leases.server_id} = ${server_id})`;
+  const isRemote = sql`(${runner_leases.server_id} <> ${server_id} and ${isLive})`;
   const [next] = await tx
     .select({ id: runners.id, server_id: runner_leases.server_id, epoch: runner_leases.epoch })
     .from(runners)
@@ -100,10 +100,10 @@ export async function claimWaiting(
         eq(runners.state, "READY"),
         hasPrograms(programs),
         eq(runner_leases.place, place),
-        sql`(${here} or ${elsewhere})`,
+        sql`(${isLocal} or ${isRemote})`,
       ),
     )
-    .orderBy(desc(here), asc(runners.created_at))
+    .orderBy(desc(isLocal), asc(runners.created_at))
     .limit(1)
     .for("update", { of: runners, skipLocked: true });
   if (!next) return undefined;
@@ -111,10 +111,10 @@ export async function claimWaiting(
   const lease = isOwn
     ? { runner_id: next.id, server_id, epoch: next.epoch }
     : await moveLease(tx, { runner_id: next.id, server_id });
-  const now = new Date();
+  const timestamp = new Date();
   const [runner] = await tx
     .update(runners)
-    .set({ pool_key: null, created_at: now, updated_at: now, ...change })
+    .set({ pool_key: null, created_at: timestamp, updated_at: timestamp, ...change })
     .where(eq(runners.id, next.id))
     .returning();
   return { runner: runner!, lease };
@@ -131,7 +131,7 @@ export async function setWaiting(db: Database, lease: Lease, state: "CREATING" |
 }
 
 /** Gives up one that waits; false where somebody has claimed it. */
-export async function giveUpWaiting(db: Database, lease: Lease): Promise<boolean> {
+export async function discardWaitingRunner(db: Database, lease: Lease): Promise<boolean> {
   const rows = await db
     .update(runners)
     .set({ pool_key: null, desired: "DESTROYED", updated_at: new Date() })
@@ -141,4 +141,4 @@ export async function giveUpWaiting(db: Database, lease: Lease): Promise<boolean
 }
 
 /** An advisory lock's number; it only has to be Wharf's own. */
-const poolLock = 0x70_6f_6f_6c;
+const poolLockKey = 0x70_6f_6f_6c;

@@ -9,7 +9,7 @@ import { openWarmLink } from "./warm-link.ts";
 const { runners } = schema;
 const patience = { timeout: 25_000, interval: 50 };
 const ready = async (pool: WarmPool, n: number) => {
-  await expect.poll(() => pool.levels()[0]?.ready, patience).toBe(n);
+  await expect.poll(() => pool.getLevels()[0]?.ready, patience).toBe(n);
 };
 const nobody = async () => undefined;
 
@@ -37,7 +37,7 @@ test("a runner of the pool knows nothing of anybody, and what it says to the gat
   const { backend, keys } = setting;
   const id = crypto.randomUUID();
   const tenure = await setting.lease(id, { pool_key: "any" });
-  await backend.create({ ...small, id, wireKey: keys.wire(id) });
+  await backend.create({ ...small, id, wireKey: keys.getWireKey(id) });
   const warm = await openWarmLink(setting, tenure, AbortSignal.timeout(20_000));
   const ask = (path: string, token: string) =>
     said(
@@ -46,7 +46,7 @@ test("a runner of the pool knows nothing of anybody, and what it says to the gat
     );
   const model = "/models/gemini/v1beta/models/any:generateContent";
   const run = { run_id: crypto.randomUUID(), task_id: crypto.randomUUID(), runner_id: id, model_route: "gemini" };
-  const token = keys.run(run.run_id);
+  const token = keys.getRunToken(run.run_id);
   for (const path of [model, "/git/any.git/info/refs", "/"]) expect(await ask(path, token)).toBe("403 egress_denied\n");
   expect(await said(warm.link, "ls -A /workspace /home/wharf; env | grep -ci 'token\\|key'")).toBe(
     "/home/wharf:\n\n/workspace:\n0\n",
@@ -83,7 +83,7 @@ test("runners of an image are kept beside those without, and each goes to those 
     { tier: "small" as const, image, size: 2 },
   ];
   const pool = setting.pool({ size: 1, targets });
-  await expect.poll(() => pool.levels().map((level) => level.ready), patience).toEqual([1, 2]);
+  await expect.poll(() => pool.getLevels().map((level) => level.ready), patience).toEqual([1, 2]);
   const two = [await setting.claim(pool, { ...small, image }), await setting.claim(pool, { ...small, image })];
   expect(new Set(two.map((row) => row?.id)).size).toBe(2);
   expect(await setting.claim(pool, { ...small, image })).toBeUndefined();
@@ -120,7 +120,7 @@ test("one is counted as ready only when it can be claimed", async () => {
     const [row] = await tx.select({ id: runners.id }).from(runners).for("update");
     locked.resolve();
     await expect.poll(() => pool.isWarm(row!.id), patience).toBe(true);
-    expect(pool.levels()[0]?.ready).toBe(0);
+    expect(pool.getLevels()[0]?.ready).toBe(0);
   });
   await ready(pool, 1);
   expect(await setting.claim(pool, small)).toBeDefined();
@@ -196,7 +196,7 @@ test("two servers keep one pool between them, and either gives what the other ho
   const one = setting.pool({ size: 2 });
   await ready(one, 2);
   const two = setting.pool({ size: 2, server: "two" });
-  await vi.waitFor(() => expect(two.levels()).toHaveLength(1), patience);
+  await vi.waitFor(() => expect(two.getLevels()).toHaveLength(1), patience);
   expect(await setting.there()).toHaveLength(2);
   const rows = await Promise.all([setting.claim(two, small), setting.claim(one, small)]);
   expect(new Set(rows.map((row) => row?.id)).size).toBe(2);

@@ -2,23 +2,23 @@ import { randomUUID } from "node:crypto";
 import { tiers } from "@wharf/contract";
 import type { Logger } from "pino";
 import type { FindContext } from "../../gateway/index.ts";
-import { type Database, type Executor, isDatabaseAway } from "../../store/index.ts";
+import { type Database, type Executor, isDatabaseUnavailable } from "../../store/index.ts";
 import { type Lease, type LeaseKeeper, LeaseLost, type Tenure } from "../leases/index.ts";
 import type { Link } from "../link.ts";
 import type { RunnerRow, Runners } from "../runners.ts";
 import { Backoff } from "./backoff.ts";
-import { Calm } from "./calm.ts";
-import { HeldLinks } from "./held.ts";
+import { RefillDelay } from "./refill-delay.ts";
+import { HeldLinks } from "./held-links.ts";
 import {
-  addWaiting,
-  claimWaiting,
-  countElsewhere,
-  giveUpWaiting,
-  listWaiting,
+  createWaitingRunner,
+  claimWaitingRunner,
+  countOnOtherServers,
+  discardWaitingRunner,
+  getWaitingRunners,
   setWaiting,
   type WarmRunner,
 } from "./pool-rows.ts";
-import { kindOf, poolKey, type PoolTarget, type RunnerKind, wordsOf } from "./targets.ts";
+import { toRunnerKind, createPoolKey, type PoolTarget, type RunnerKind, formatTarget } from "./targets.ts";
 import { openWarmLink, type WarmLinkOptions } from "./warm-link.ts";
 
 export interface WarmPoolOptions extends WarmLinkOptions {
@@ -40,34 +40,34 @@ export interface PoolLevel extends PoolTarget {
   readonly ready: number;
 }
 
-interface Wanted {
+interface WantedKind {
   readonly target: PoolTarget;
   readonly kind: RunnerKind;
 }
 
-interface Task {
+interface WarmUpTask {
   readonly row: RunnerRow;
   readonly tenure: Tenure;
-  readonly wanted: Wanted;
+  readonly wantedKind: WantedKind;
 }
 
-interface Making {
-  readonly done: Promise<void>;
+interface WarmUp {
+  readonly completion: Promise<void>;
   readonly stop: AbortController;
 }
 
 /** Made at once; making one takes a processor's whole attention. */
-const atOnce = 4;
+const maxConcurrent = 4;
 /** How long a backend may take to make one, and its daemon to answer. */
-const makeTime = 120_000; // ms
+const createTimeoutMs = 120_000; // ms
 /** One that could not be destroyed is given to whoever adopts its lease after this. */
-const retryDestroyMs = 5_000;
+const destroyRetryDelayMs = 5_000;
 /** How often the pool looks whether something has to be done. */
-const lookIntervalMs = 5_000;
+const checkIntervalMs = 5_000;
 /** How often it is asked which agents there are: one that was added has warm runners a little later. */
-const programsEvery = 30_000; // ms
+const programsIntervalMs = 30_000; // ms
 /** How long a daemon that was heard of before may take to answer a new wire. */
-const redialTime = 5_000; // ms
+const redialTimeoutMs = 5_000; // ms
 
 /**
  * Runners made ahead of need, each an ordinary runner that nobody owns, with its daemon started and its wire open:
@@ -85,148 +85,155 @@ const redialTime = 5_000; // ms
  */
 export class WarmPool {
   readonly #options: WarmPoolOptions;
-  readonly #held = new HeldLinks();
-  readonly #making = new Map<string, Making>();
+  readonly #heldLinks = new HeldLinks();
+  readonly #warmUps = new Map<string, WarmUp>();
   readonly #stopping = new AbortController();
-  readonly #calm = new Calm();
+  readonly #refillDelay = new RefillDelay();
   readonly #backoff = new Backoff();
-  #wanted = new Map<string, Wanted>();
+  #wantedKinds = new Map<string, WantedKind>();
   #loop: Promise<void> = Promise.resolve();
-  #readAt = -programsEvery;
+  #readAt = -programsIntervalMs;
   #wake: () => void = () => undefined;
-  #woken = false;
-  #later: NodeJS.Timeout | undefined;
+  #isWoken = false;
+  #refillTimer: NodeJS.Timeout | undefined;
 
   constructor(options: WarmPoolOptions) {
     this.#options = options;
   }
 
   start(): void {
-    this.#loop = this.#keep();
+    this.#loop = this.#runLoop();
   }
 
   /** Runners wait on, and the next server takes them up. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    clearTimeout(this.#later);
-    this.#ring();
-    for (const { stop } of this.#making.values()) stop.abort();
-    await Promise.allSettled([this.#loop, ...[...this.#making.values()].map(({ done }) => done)]);
-    await this.#held.close();
+    clearTimeout(this.#refillTimer);
+    this.#wakeLoop();
+    for (const { stop } of this.#warmUps.values()) stop.abort();
+    await Promise.allSettled([this.#loop, ...[...this.#warmUps.values()].map(({ completion }) => completion)]);
+    await this.#heldLinks.close();
   }
 
   /** Stops, and gives up all that wait: when the server is taken down with its runners. */
   async empty(): Promise<void> {
     await this.stop();
     const { db, leases } = this.#options;
-    await this.#giveUp((await listWaiting(db, leases.serverId)).map(({ id }) => id));
+    await this.#discardRunners((await getWaitingRunners(db, leases.serverId)).map(({ id }) => id));
   }
 
   /** Takes a runner like this out of the pool, with its lease, and writes down whose it is. */
   async claim(tx: Executor, kind: RunnerKind, change: Partial<RunnerRow> = {}): Promise<WarmRunner | undefined> {
-    const key = this.#keyOf(kind);
-    if (!this.#wanted.has(key) || this.#stopping.signal.aborted) return undefined;
+    const key = this.#getPoolKey(kind);
+    if (!this.#wantedKinds.has(key) || this.#stopping.signal.aborted) return undefined;
     const { serverId: server_id, place } = this.#options.leases;
-    const claim = { pool_key: key, programs: kind.programs, server_id, place, alive: this.#held.alive(key) };
-    const warm = await claimWaiting(tx, claim, change);
+    const claim = { pool_key: key, programs: kind.programs, server_id, place, alive: this.#heldLinks.getAliveIds(key) };
+    const warm = await claimWaitingRunner(tx, claim, change);
     if (!warm) return undefined;
-    this.#held.claimed(warm.runner.id);
-    this.#refillLater();
+    this.#heldLinks.setClaimed(warm.runner.id);
+    this.#scheduleRefill();
     return warm;
   }
 
   /** A waiting runner has come under this server's lease. */
   adopt(): void {
-    this.#ring();
+    this.#wakeLoop();
   }
 
   /** Whether a claimed runner's wire is open and can be fetched. */
   isWarm(runnerId: string): boolean {
-    return this.#held.isAlive(runnerId);
+    return this.#heldLinks.isAlive(runnerId);
   }
 
   /** The wire of a runner that the caller has claimed, if this server held one; the gateway then answers it as `find` says. */
   handOver(runnerId: string, find: FindContext): Link | undefined {
-    return this.#held.take(runnerId, find);
+    return this.#heldLinks.takeLink(runnerId, find);
   }
 
-  levels(): PoolLevel[] {
-    return [...this.#wanted].map(([key, { target }]) => ({ ...target, ready: this.#held.count(key) }));
+  getLevels(): PoolLevel[] {
+    return [...this.#wantedKinds].map(([key, { target }]) => ({ ...target, ready: this.#heldLinks.countReady(key) }));
   }
 
-  #keyOf(kind: RunnerKind): string {
+  #getPoolKey(kind: RunnerKind): string {
     const { backend, version } = this.#options;
-    return poolKey({ backend: backend.name, version }, kind);
+    return createPoolKey({ backend: backend.name, version }, kind);
   }
 
-  async #keep(): Promise<void> {
+  async #runLoop(): Promise<void> {
     const { signal } = this.#stopping;
     const { logger, targets } = this.#options;
     while (!signal.aborted) {
       try {
-        const waiting = await this.#look();
+        const waitingCount = await this.#reconcile();
         // Once what an earlier setting left is gone there is nothing to do.
-        if (waiting === 0 && targets.length === 0) return;
+        if (waitingCount === 0 && targets.length === 0) return;
       } catch (error) {
-        if (!isDatabaseAway(error) && !signal.aborted) logger.error({ error }, "the pool could not be looked after");
+        if (!isDatabaseUnavailable(error) && !signal.aborted)
+          logger.error({ error }, "the pool could not be looked after");
       }
-      await this.#sleep(Math.min(this.#calm.left || lookIntervalMs, this.#backoff.left + 1, lookIntervalMs));
+      await this.#sleep(
+        Math.min(this.#refillDelay.remainingMs || checkIntervalMs, this.#backoff.remainingMs + 1, checkIntervalMs),
+      );
     }
   }
 
   /** Brings what waits one step nearer to what is wanted; how many of this server's wait. */
-  async #look(): Promise<number> {
+  async #reconcile(): Promise<number> {
     const { db, leases } = this.#options;
-    await this.#readWanted();
-    const rows = await listWaiting(db, leases.serverId);
-    await this.#held.sweep(new Set(rows.map(({ id }) => id)));
-    const elsewhere = await countElsewhere(db, leases.serverId);
-    const { kept, surplus } = this.#judge(rows, elsewhere);
-    await this.#giveUp(surplus);
-    for (const row of kept.filter(({ id, state }) => state !== "READY" || !this.#held.isAlive(id))) this.#begin(row);
-    if (this.#calm.left === 0) await this.#refill();
-    return kept.length;
+    await this.#updateWantedKinds();
+    const rows = await getWaitingRunners(db, leases.serverId);
+    await this.#heldLinks.sweep(new Set(rows.map(({ id }) => id)));
+    const elsewhere = await countOnOtherServers(db, leases.serverId);
+    const { kept: retainedRows, surplus } = this.#splitSurplus(rows, elsewhere);
+    await this.#discardRunners(surplus);
+    for (const row of retainedRows.filter(({ id, state }) => state !== "READY" || !this.#heldLinks.isAlive(id)))
+      this.#startWarmUp(row);
+    if (this.#refillDelay.remainingMs === 0) await this.#refill();
+    return retainedRows.length;
   }
 
-  async #readWanted(): Promise<void> {
+  async #updateWantedKinds(): Promise<void> {
     const { targets, programs, tenant } = this.#options;
-    const now = performance.now();
-    if (now - this.#readAt < programsEvery) return;
-    this.#readAt = now;
-    const wanted = new Map<string, Wanted>();
+    const nowMs = performance.now();
+    if (nowMs - this.#readAt < programsIntervalMs) return;
+    this.#readAt = nowMs;
+    const wantedKinds = new Map<string, WantedKind>();
     for (const target of targets) {
-      const kind = kindOf(target, { programs: await programs(target.image), tenant });
-      wanted.set(this.#keyOf(kind), { target, kind });
+      const kind = toRunnerKind(target, { programs: await programs(target.image), tenant });
+      wantedKinds.set(this.#getPoolKey(kind), { target, kind });
     }
-    this.#wanted = wanted;
+    this.#wantedKinds = wantedKinds;
   }
 
   /** The readiest are kept. */
-  #judge(rows: readonly RunnerRow[], counted: ReadonlyMap<string, number>): { kept: RunnerRow[]; surplus: string[] } {
-    const kept: RunnerRow[] = [];
+  #splitSurplus(
+    rows: readonly RunnerRow[],
+    counted: ReadonlyMap<string, number>,
+  ): { kept: RunnerRow[]; surplus: string[] } {
+    const retainedRows: RunnerRow[] = [];
     const surplus: string[] = [];
     const counts = new Map(counted);
-    const order = (row: RunnerRow) => Number(this.#held.isAlive(row.id)) * 2 + Number(row.state === "READY");
-    for (const row of rows.toSorted((a, b) => order(b) - order(a))) {
+    const getRank = (row: RunnerRow) => Number(this.#heldLinks.isAlive(row.id)) * 2 + Number(row.state === "READY");
+    for (const row of rows.toSorted((a, b) => getRank(b) - getRank(a))) {
       const key = row.pool_key ?? "";
-      const wanted = this.#wanted.get(key);
+      const wantedKind = this.#wantedKinds.get(key);
       const n = counts.get(key) ?? 0;
-      const isLike = wanted?.kind.programs.every((program) => row.programs.includes(program)) ?? false;
-      if (!wanted || !isLike || n >= wanted.target.size) {
+      const isLike = wantedKind?.kind.programs.every((program) => row.programs.includes(program)) ?? false;
+      if (!wantedKind || !isLike || n >= wantedKind.target.size) {
         surplus.push(row.id);
         continue;
       }
       counts.set(key, n + 1);
-      kept.push(row);
+      retainedRows.push(row);
     }
-    return { kept, surplus };
+    return { kept: retainedRows, surplus };
   }
 
   async #refill(): Promise<void> {
     const { db, backend, leases } = this.#options;
     const { serverId: server_id, place } = leases;
-    for (const [key, { target, kind }] of this.#wanted) {
-      while (this.#making.size < atOnce && !this.#backoff.isPausing(key) && !this.#stopping.signal.aborted) {
+    for (const [key, { target, kind }] of this.#wantedKinds) {
+      while (this.#warmUps.size < maxConcurrent && !this.#backoff.isPausing(key) && !this.#stopping.signal.aborted) {
         const row = {
           id: randomUUID(),
           backend: backend.name,
@@ -236,75 +243,80 @@ export class WarmPool {
           programs: [...kind.programs],
           pool_key: key,
         };
-        const added = await addWaiting(db, row, { server_id, place, size: target.size });
-        if (!added) break;
-        leases.hold(added.lease);
-        this.#begin(added.runner);
+        const created = await createWaitingRunner(db, row, { server_id, place, size: target.size });
+        if (!created) break;
+        leases.hold(created.lease);
+        this.#startWarmUp(created.runner);
       }
     }
   }
 
-  #begin(row: RunnerRow): void {
-    const wanted = this.#wanted.get(row.pool_key ?? "");
+  #startWarmUp(row: RunnerRow): void {
+    const wantedKind = this.#wantedKinds.get(row.pool_key ?? "");
     const tenure = this.#options.leases.find(row.id);
-    if (!wanted || !tenure || this.#making.has(row.id)) return;
-    if (this.#making.size >= atOnce || this.#stopping.signal.aborted) return;
+    if (!wantedKind || !tenure || this.#warmUps.has(row.id)) return;
+    if (this.#warmUps.size >= maxConcurrent || this.#stopping.signal.aborted) return;
     const stop = new AbortController();
-    const done = this.#make({ row, tenure, wanted }, stop.signal).finally(() => {
-      this.#making.delete(row.id);
-      this.#ring();
+    const completion = this.#warmUpRunner({ row, tenure, wantedKind }, stop.signal).finally(() => {
+      this.#warmUps.delete(row.id);
+      this.#wakeLoop();
     });
-    this.#making.set(row.id, { done, stop });
+    this.#warmUps.set(row.id, { completion, stop });
   }
 
   /** Makes one, or finds again one that was ready; one that cannot be is given up. Never rejects. */
-  async #make({ row, tenure, wanted: { target, kind } }: Task, signal: AbortSignal): Promise<void> {
+  async #warmUpRunner({ row, tenure, wantedKind: { target, kind } }: WarmUpTask, signal: AbortSignal): Promise<void> {
     const { db, backend, keys, logger } = this.#options;
     const key = row.pool_key ?? "";
-    const was = row.state;
-    const step = { name: "warm up", maxMs: was === "READY" ? redialTime : makeTime, signals: [signal] };
+    const previousState = row.state;
+    const step = {
+      name: "warm up",
+      maxMs: previousState === "READY" ? redialTimeoutMs : createTimeoutMs,
+      signals: [signal],
+    };
     try {
-      if (was === "READY" && !(await setWaiting(db, tenure.lease, "CREATING"))) return;
-      const spec = { ...kind, programs: row.programs, id: row.id, wireKey: keys.wire(row.id) };
-      const warm = await tenure.step(step, async (until) => {
-        if (was !== "READY") await backend.create(spec, until);
-        return openWarmLink(this.#options, tenure, until);
+      if (previousState === "READY" && !(await setWaiting(db, tenure.lease, "CREATING"))) return;
+      const spec = { ...kind, programs: row.programs, id: row.id, wireKey: keys.getWireKey(row.id) };
+      const warm = await tenure.runStep(step, async (stepSignal) => {
+        if (previousState !== "READY") await backend.create(spec, stepSignal);
+        return openWarmLink(this.#options, tenure, stepSignal);
       });
-      this.#held.add(row.id, key, warm);
-      warm.link.signal.addEventListener("abort", () => this.#ring(), { once: true });
-      tenure.signal.addEventListener("abort", () => void this.#held.drop(row.id), { once: true });
-      if (!(await setWaiting(db, tenure.lease, "READY"))) return await this.#held.drop(row.id);
-      this.#held.markReady(row.id);
-      if (this.#backoff.succeeded(key)) logger.info({ warm: wordsOf(target) }, "warm runners can be made again");
+      this.#heldLinks.add(row.id, key, warm);
+      warm.link.signal.addEventListener("abort", () => this.#wakeLoop(), { once: true });
+      tenure.signal.addEventListener("abort", () => void this.#heldLinks.drop(row.id), { once: true });
+      if (!(await setWaiting(db, tenure.lease, "READY"))) return await this.#heldLinks.drop(row.id);
+      this.#heldLinks.setReady(row.id);
+      if (this.#backoff.recordSuccess(key))
+        logger.info({ warm: formatTarget(target) }, "warm runners can be made again");
     } catch (error) {
-      if (signal.aborted || isDatabaseAway(error) || error instanceof LeaseLost) return;
-      const about = { warm: wordsOf(target), runner_id: row.id, error };
-      if (was === "READY") logger.info(about, "a warm runner does not answer any more and is replaced");
-      else if (this.#backoff.failed(key))
+      if (signal.aborted || isDatabaseUnavailable(error) || error instanceof LeaseLost) return;
+      const about = { warm: formatTarget(target), runner_id: row.id, error };
+      if (previousState === "READY") logger.info(about, "a warm runner does not answer any more and is replaced");
+      else if (this.#backoff.recordFailure(key))
         logger.warn(about, "a warm runner could not be made; retrying at growing intervals");
-      await this.#destroy(tenure.lease).catch(() => undefined);
+      await this.#destroyRunner(tenure.lease).catch(() => undefined);
     }
   }
 
-  async #giveUp(ids: readonly string[]): Promise<void> {
-    const left = [...ids];
-    const work = async () => {
-      for (let id = left.pop(); id !== undefined; id = left.pop()) {
-        const making = this.#making.get(id);
-        making?.stop.abort();
-        await making?.done;
+  async #discardRunners(ids: readonly string[]): Promise<void> {
+    const remainingIds = [...ids];
+    const discardNext = async () => {
+      for (let id = remainingIds.pop(); id !== undefined; id = remainingIds.pop()) {
+        const warmUp = this.#warmUps.get(id);
+        warmUp?.stop.abort();
+        await warmUp?.completion;
         const lease = this.#options.leases.find(id)?.lease;
-        if (lease) await this.#destroy(lease);
+        if (lease) await this.#destroyRunner(lease);
       }
     };
-    await Promise.all(Array.from({ length: atOnce }, work));
+    await Promise.all(Array.from({ length: maxConcurrent }, discardNext));
   }
 
-  async #destroy(lease: Lease): Promise<void> {
+  async #destroyRunner(lease: Lease): Promise<void> {
     const { db, backend, runners, leases, logger } = this.#options;
     const id = lease.runner_id;
-    if (!(await giveUpWaiting(db, lease))) return;
-    await this.#held.drop(id);
+    if (!(await discardWaitingRunner(db, lease))) return;
+    await this.#heldLinks.drop(id);
     const tenure = leases.find(id);
     try {
       await backend.destroy(id);
@@ -312,32 +324,32 @@ export class WarmPool {
       await tenure?.end();
     } catch (error) {
       logger.debug({ runner_id: id, error }, "a warm runner could not be destroyed; retrying later");
-      await tenure?.end(retryDestroyMs);
+      await tenure?.end(destroyRetryDelayMs);
     }
   }
 
   async #sleep(ms: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#wake = resolve;
-    if (this.#woken || this.#stopping.signal.aborted) resolve();
+    if (this.#isWoken || this.#stopping.signal.aborted) resolve();
     const timer = setTimeout(resolve, ms);
     await promise;
     clearTimeout(timer);
-    this.#woken = false;
+    this.#isWoken = false;
     this.#wake = () => undefined;
   }
 
-  #refillLater(): void {
-    this.#calm.claimed();
-    this.#later ??= setTimeout(() => {
-      this.#later = undefined;
-      this.#ring();
-    }, this.#calm.left);
+  #scheduleRefill(): void {
+    this.#refillDelay.recordClaim();
+    this.#refillTimer ??= setTimeout(() => {
+      this.#refillTimer = undefined;
+      this.#wakeLoop();
+    }, this.#refillDelay.remainingMs);
   }
 
   /** Has the loop look again, at once or as soon as it is through. */
-  #ring(): void {
-    this.#woken = true;
+  #wakeLoop(): void {
+    this.#isWoken = true;
     this.#wake();
   }
 }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { tiers } from "@wharf/contract";
 import type { RunnerSpec } from "../../backends/index.ts";
-import { limitsOf } from "../sizes.ts";
+import { toLimits } from "../sizes.ts";
 
 /** So many runners of a size, and of an image where the backend makes them of images, are kept ready. */
 export interface PoolTarget {
@@ -14,11 +14,11 @@ export interface PoolTarget {
 export type RunnerKind = Omit<RunnerSpec, "id" | "wireKey">;
 
 /** What the backend is asked for: for nobody of the tenant, and with whatever programs a run may want to start. */
-export const kindOf = (
+export const toRunnerKind = (
   { tier, image }: PoolTarget,
   { programs, tenant }: { programs: readonly string[]; tenant: string },
 ): RunnerKind => ({
-  limits: limitsOf(tiers[tier]),
+  limits: toLimits(tiers[tier]),
   programs,
   tenant,
   ...(image !== undefined && { image }),
@@ -28,19 +28,22 @@ export const kindOf = (
  * The same for runners of which one can stand in for the other. Whatever else a backend is told of a runner some day is
  * part of it by itself. Programs are compared apart: a runner that has more of them than are asked for will do.
  */
-export function poolKey(maker: { backend: string; version: string }, kind: RunnerKind): string {
+export function createPoolKey(maker: { backend: string; version: string }, kind: RunnerKind): string {
   return createHash("sha256")
-    .update(JSON.stringify(sorted({ ...maker, ...kind, programs: undefined })))
+    .update(JSON.stringify(sortKeys({ ...maker, ...kind, programs: undefined })))
     .digest("hex");
 }
 
 /** Words for people: `small`, or `medium of wharf-gemini:latest`. */
-export const wordsOf = ({ tier, image }: PoolTarget): string => (image === undefined ? tier : `${tier} of ${image}`);
+export const formatTarget = ({ tier, image }: PoolTarget): string =>
+  image === undefined ? tier : `${tier} of ${image}`;
 
 /** With its keys in order, however they were written down. */
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
+function sortKeys(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sortKeys);
   if (typeof value !== "object" || value === null) return value;
   const entries = Object.entries(value).filter(([, one]) => one !== undefined);
-  return Object.fromEntries(entries.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([name, one]) => [name, sorted(one)]));
+  return Object.fromEntries(
+    entries.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([name, one]) => [name, sortKeys(one)]),
+  );
 }

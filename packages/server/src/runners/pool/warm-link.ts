@@ -23,9 +23,12 @@ export interface WarmLink {
 export async function openWarmLink(options: WarmLinkOptions, tenure: Tenure, signal: AbortSignal): Promise<WarmLink> {
   const { backend, keys, gateway } = options;
   const { runner_id, epoch } = tenure.lease;
-  let find: FindContext = async () => undefined;
-  const context: FindContext = () => find();
-  const link = await openLink({ backend, runner_id, epoch, key: keys.wire(runner_id), gateway, context }, signal);
+  let findContext: FindContext = async () => undefined;
+  const getContext: FindContext = () => findContext();
+  const link = await openLink(
+    { backend, runner_id, epoch, key: keys.getWireKey(runner_id), gateway, context: getContext },
+    signal,
+  );
   try {
     requireProtocol(await link.client.call(daemonApi.health, {}, { signal }));
   } catch (error) {
@@ -35,7 +38,7 @@ export async function openWarmLink(options: WarmLinkOptions, tenure: Tenure, sig
   return {
     link,
     handTo(next) {
-      find = next;
+      findContext = next;
       return link;
     },
   };

@@ -4,8 +4,8 @@ import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { WharfError } from "@wharf/contract";
-import { type Account, namedAccount } from "./account.ts";
-import type { Programs } from "./programs.ts";
+import { type Account, getNamedAccount } from "./account.ts";
+import type { PostgresPrograms } from "./programs.ts";
 
 /** The one role of a cluster and the database it works in; both are there from `initdb` on. */
 export const role = "wharf";
@@ -18,10 +18,10 @@ export const environment = { PATH: "/usr/local/bin:/usr/bin:/bin", LC_ALL: "C", 
 const unfinishedPrefix = "cluster-new-";
 /** The process that makes it. */
 const makerFile = "initdb.pid";
-const makerPatienceMs = 60_000;
+const makerTimeoutMs = 60_000;
 
 interface ClusterOptions {
-  readonly programs: Programs;
+  readonly programs: PostgresPrograms;
   /** Whom the files belong to. */
   readonly account: Account | undefined;
   /** False only where the data may be lost, as in tests. */
@@ -34,10 +34,10 @@ interface ClusterOptions {
  */
 export async function createCluster(dataFolder: string, options: ClusterOptions): Promise<void> {
   const parent = dirname(dataFolder);
-  await removeUnfinished(parent);
+  await removeUnfinishedClusters(parent);
   const unfinished = await mkdtemp(join(parent, unfinishedPrefix));
   try {
-    await initialize(unfinished, options);
+    await initializeCluster(unfinished, options);
     await rename(join(unfinished, "data"), dataFolder);
     if (options.durable !== false) await syncFolder(parent);
   } finally {
@@ -45,27 +45,27 @@ export async function createCluster(dataFolder: string, options: ClusterOptions)
   }
 }
 
-async function initialize(unfinished: string, { programs, account, durable }: ClusterOptions): Promise<void> {
+async function initializeCluster(unfinished: string, { programs, account, durable }: ClusterOptions): Promise<void> {
   const folder = join(unfinished, "data");
-  const maker = await namedAccount();
+  const maker = await getNamedAccount();
   const args = ["-D", folder, "-U", role, "-A", "trust", "-E", "UTF8", "--locale=C", "--data-checksums"];
   if (durable === false) args.push("--no-sync");
   try {
     if (maker) await chown(unfinished, maker.uid, maker.gid);
     const running = promisify(execFile)(programs.initdb, args, { ...maker, env: environment, cwd: "/" });
     await Promise.all([running, writeFile(join(unfinished, makerFile), `${running.child.pid}`)]);
-    if (account) await handOver(folder, account);
+    if (account) await setOwner(folder, account);
   } catch (error) {
-    throw await explain(error, dirname(unfinished));
+    throw await toClusterError(error, dirname(unfinished));
   }
 }
 
-async function explain(error: unknown, folder: string): Promise<WharfError> {
-  const said = error instanceof Error && "stderr" in error ? String(error.stderr) : "";
-  if (/No space left on device/.test(said) || (await isFull(folder)))
+async function toClusterError(error: unknown, folder: string): Promise<WharfError> {
+  const errorOutput = error instanceof Error && "stderr" in error ? String(error.stderr) : "";
+  if (/No space left on device/.test(errorOutput) || (await isFull(folder)))
     return new WharfError("disk_full", { path: folder }, { cause: error });
-  const line = said.split("\n").find((text) => /error|fatal|could not|cannot/i.test(text));
-  const unnamed = /could not look up effective user ID/.test(said);
+  const line = errorOutput.split("\n").find((text) => /error|fatal|could not|cannot/i.test(text));
+  const unnamed = /could not look up effective user ID/.test(errorOutput);
   const reason = unnamed
     ? "initdb needs a name for the user that runs the server: add the user to /etc/passwd or set DATABASE_URL."
     : `a new cluster could not be made: ${line?.trim() ?? String(error)}`;
@@ -78,7 +78,7 @@ export async function isFull(folder: string): Promise<boolean> {
   return disk !== undefined && disk.bavail * disk.bsize < 16 * 1024 * 1024;
 }
 
-async function handOver(folder: string, { uid, gid }: Account): Promise<void> {
+async function setOwner(folder: string, { uid, gid }: Account): Promise<void> {
   await lchown(folder, uid, gid);
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
     await lchown(join(entry.parentPath, entry.name), uid, gid);
@@ -86,11 +86,11 @@ async function handOver(folder: string, { uid, gid }: Account): Promise<void> {
 }
 
 /** What a killed server was making. Its `initdb` lives on and is let finish, as it would not clean up if its files went. */
-async function removeUnfinished(parent: string): Promise<void> {
+async function removeUnfinishedClusters(parent: string): Promise<void> {
   for (const name of await readdir(parent)) {
     if (!name.startsWith(unfinishedPrefix)) continue;
     const maker = Number(await readFile(join(parent, name, makerFile), "utf8").catch(() => "0"));
-    for (const deadline = Date.now() + makerPatienceMs; maker > 0 && isAlive(maker) && Date.now() < deadline;)
+    for (const deadline = Date.now() + makerTimeoutMs; maker > 0 && isAlive(maker) && Date.now() < deadline;)
       await sleep(20);
     await removeFolder(join(parent, name));
   }

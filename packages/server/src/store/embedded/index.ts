@@ -5,13 +5,13 @@
 import { access, chmod, realpath } from "node:fs/promises";
 import { WharfError } from "@wharf/contract";
 import { lockDataFolder } from "../data-folder-lock.ts";
-import { barrier } from "./account.ts";
+import { findInaccessibleFolder } from "./account.ts";
 import { createCluster } from "./cluster.ts";
 import { adoptPostmaster, type Postmaster, startPostmaster, stopOrphan } from "./postmaster.ts";
 import { findPrograms } from "./programs.ts";
-import { type Site, siteIn } from "./site.ts";
-import { makeSocketFolder, removeSocketFolder } from "./socket-folder.ts";
-import { type Notify, Supervisor } from "./supervisor.ts";
+import { type ClusterSite, getSite } from "./cluster-site.ts";
+import { createSocketFolder, removeSocketFolder } from "./socket-folder.ts";
+import { type PostgresNoticeHandler, Supervisor } from "./supervisor.ts";
 
 export type { PostgresNotice } from "./supervisor.ts";
 
@@ -19,7 +19,7 @@ export interface EmbeddedPostgresOptions {
   /** All that belongs to the database lies here: the cluster, its log, its socket. */
   readonly folder: string;
   /** Told when PostgreSQL starts, ends and starts again. */
-  readonly notify?: Notify;
+  readonly notify?: PostgresNoticeHandler;
   /** Gives up starting. It does not stop what has started: `stop` does. */
   readonly signal?: AbortSignal;
 }
@@ -45,9 +45,9 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const { notify = () => undefined, signal = new AbortController().signal } = options;
   await using starting = new AsyncDisposableStack();
   const lock = starting.use(await lockDataFolder(options.folder));
-  const site = await siteIn(await realpath(options.folder));
-  await makeReachable(site);
-  const supervisor = new Supervisor(site, await obtain(site, notify, signal), notify);
+  const site = await getSite(await realpath(options.folder));
+  await ensureReachable(site);
+  const supervisor = new Supervisor(site, await obtainPostmaster(site, notify, signal), notify);
   starting.move();
 
   const { promise: exited, resolve: end } = Promise.withResolvers<void>();
@@ -74,13 +74,13 @@ export async function stopEmbeddedPostgres(folder: string): Promise<void> {
     if (error.code !== "ENOENT") throw error;
   };
   const path = await realpath(folder).catch(isMissing);
-  if (path !== undefined) await stopOrphan(await siteIn(path));
+  if (path !== undefined) await stopOrphan(await getSite(path));
 }
 
 /** PostgreSQL has to come to its files, also where it runs as another user than the server. */
-async function makeReachable({ folder, account }: Site): Promise<void> {
-  if ((await barrier(folder, account)) === folder) await chmod(folder, 0o711);
-  const closed = await barrier(folder, account);
+async function ensureReachable({ folder, account }: ClusterSite): Promise<void> {
+  if ((await findInaccessibleFolder(folder, account)) === folder) await chmod(folder, 0o711);
+  const closed = await findInaccessibleFolder(folder, account);
   if (!closed) return;
   throw new WharfError("config_invalid", {
     name: "WHARF_DATA",
@@ -91,23 +91,27 @@ async function makeReachable({ folder, account }: Site): Promise<void> {
 }
 
 /** The PostgreSQL to supervise: one that outlived an earlier server, or a new one. */
-async function obtain(site: Site, notify: Notify, signal: AbortSignal): Promise<Postmaster> {
+async function obtainPostmaster(
+  site: ClusterSite,
+  notify: PostgresNoticeHandler,
+  signal: AbortSignal,
+): Promise<Postmaster> {
   const began = performance.now();
-  const took = () => Math.round(performance.now() - began);
+  const getElapsedMs = () => Math.round(performance.now() - began);
   const adopted = await adoptPostmaster(site, signal);
   if (adopted) {
-    notify({ kind: "adopted", pid: adopted.pid, ms: took() });
+    notify({ kind: "adopted", pid: adopted.pid, ms: getElapsedMs() });
     return adopted;
   }
   const programs = await findPrograms(site);
   if (!(await hasCluster(site))) {
     await createCluster(site.dataFolder, { programs, account: site.account });
-    notify({ kind: "initialized", ms: took() });
+    notify({ kind: "initialized", ms: getElapsedMs() });
   }
-  const socketFolder = await makeSocketFolder(site.folder, site.account);
+  const socketFolder = await createSocketFolder(site.folder, site.account);
   try {
     const started = await startPostmaster(site, { programs, socketFolder, signal });
-    notify({ kind: "started", pid: started.pid, ms: took() });
+    notify({ kind: "started", pid: started.pid, ms: getElapsedMs() });
     return started;
   } catch (error) {
     await removeSocketFolder(site.folder);
@@ -115,7 +119,7 @@ async function obtain(site: Site, notify: Notify, signal: AbortSignal): Promise<
   }
 }
 
-const hasCluster = ({ dataFolder }: Site) =>
+const hasCluster = ({ dataFolder }: ClusterSite) =>
   access(dataFolder).then(
     () => true,
     () => false,

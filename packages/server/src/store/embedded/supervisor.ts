@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { toWharfError, type RemoteError, type WharfError } from "@wharf/contract";
-import { rotate } from "./log-file.ts";
-import { connectionTo, type Postmaster, startPostmaster, stopPostmaster } from "./postmaster.ts";
+import { rotateLog } from "./log-file.ts";
+import { getConnectionOptions, type Postmaster, startPostmaster, stopPostmaster } from "./postmaster.ts";
 import { findPrograms } from "./programs.ts";
-import { causeOfEnd, type Site } from "./site.ts";
+import { getExitError, type ClusterSite } from "./cluster-site.ts";
 import { removeSocketFolder } from "./socket-folder.ts";
 
 /**
@@ -24,26 +24,26 @@ export type PostgresNotice =
   | { readonly kind: "started" | "adopted" | "restarted"; readonly pid: number; readonly ms: number }
   | { readonly kind: "down"; readonly error: WharfError | RemoteError; readonly retry_ms: number };
 
-export type Notify = (notice: PostgresNotice) => void;
+export type PostgresNoticeHandler = (notice: PostgresNotice) => void;
 
-const firstPauseMs = 100;
-const longestPauseMs = 5_000;
-const rotateEveryMs = 60_000;
+const minPauseMs = 100;
+const maxPauseMs = 5_000;
+const rotateIntervalMs = 60_000;
 
 export class Supervisor implements AsyncDisposable {
-  readonly #site: Site;
-  readonly #notify: Notify;
+  readonly #site: ClusterSite;
+  readonly #notify: PostgresNoticeHandler;
   readonly #ending = new AbortController();
-  readonly #kept: Promise<void>;
+  readonly #supervision: Promise<void>;
   readonly #rotation: NodeJS.Timeout;
   #postmaster: Postmaster;
 
-  constructor(site: Site, postmaster: Postmaster, notify: Notify) {
+  constructor(site: ClusterSite, postmaster: Postmaster, notify: PostgresNoticeHandler) {
     this.#site = site;
     this.#postmaster = postmaster;
     this.#notify = notify;
-    this.#rotation = setInterval(() => void rotate(site.logFile).catch(() => undefined), rotateEveryMs).unref();
-    this.#kept = this.#keep();
+    this.#rotation = setInterval(() => void rotateLog(site.logFile).catch(() => undefined), rotateIntervalMs).unref();
+    this.#supervision = this.#supervise();
   }
 
   get pid(): number {
@@ -51,13 +51,13 @@ export class Supervisor implements AsyncDisposable {
   }
 
   get connection() {
-    return connectionTo(this.#postmaster.socketFolder);
+    return getConnectionOptions(this.#postmaster.socketFolder);
   }
 
   async stop(): Promise<void> {
     this.#ending.abort();
     clearInterval(this.#rotation);
-    await this.#kept;
+    await this.#supervision;
     await stopPostmaster(this.#postmaster);
     // On a disk that takes no changes the folder stays; the next start removes it.
     await removeSocketFolder(this.#site.folder).catch(() => undefined);
@@ -67,7 +67,7 @@ export class Supervisor implements AsyncDisposable {
     return this.stop();
   }
 
-  async #keep(): Promise<void> {
+  async #supervise(): Promise<void> {
     const { signal } = this.#ending;
     const ended = new Promise<undefined>((resolve) =>
       signal.addEventListener("abort", () => resolve(undefined), { once: true }),
@@ -75,7 +75,7 @@ export class Supervisor implements AsyncDisposable {
     while (!signal.aborted) {
       const how = await Promise.race([this.#postmaster.exited, ended]);
       if (how === undefined) return;
-      const cause = causeOfEnd(this.#site, this.#postmaster.logOffset, how);
+      const cause = getExitError(this.#site, this.#postmaster.logOffset, how);
       // A disk that cannot even be read must not end the supervision.
       await this.#restart(await cause.catch((error: unknown) => toWharfError(error, "postgres")));
     }
@@ -85,7 +85,7 @@ export class Supervisor implements AsyncDisposable {
   async #restart(reason: WharfError | RemoteError): Promise<void> {
     const { signal } = this.#ending;
     let error: WharfError | RemoteError = reason;
-    for (let pauseMs = firstPauseMs; !signal.aborted; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
+    for (let pauseMs = minPauseMs; !signal.aborted; pauseMs = Math.min(pauseMs * 2, maxPauseMs)) {
       this.#notify({ kind: "down", error, retry_ms: pauseMs });
       try {
         await sleep(pauseMs, undefined, { signal, ref: false });

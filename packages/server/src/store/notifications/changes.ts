@@ -41,12 +41,12 @@ export class ChangeBatch implements Changes {
 
   addTask(taskId: string, lastSeq: number): void {
     this.tasks.set(taskId, Math.max(lastSeq, this.tasks.get(taskId) ?? 0));
-    this.#limit();
+    this.#dropExcess();
   }
 
   addName(name: string): void {
     this.names.add(name);
-    this.#limit();
+    this.#dropExcess();
   }
 
   /** Takes back changes that could not be sent. */
@@ -57,7 +57,7 @@ export class ChangeBatch implements Changes {
     this.missed ||= missed;
   }
 
-  #limit(): void {
+  #dropExcess(): void {
     if (this.tasks.size + this.names.size <= maxEntries) return;
     this.tasks.clear();
     this.names.clear();
@@ -66,26 +66,26 @@ export class ChangeBatch implements Changes {
 }
 
 /** Splits changes over as many payloads as they need. */
-export function encodeChanges(from: string, { tasks, names, everyone, missed }: Changes): string[] {
-  const open = () => ({ from, tasks: [] as [string, number][], names: [] as string[] });
+export function encodeChanges(senderName: string, { tasks, names, everyone, missed }: Changes): string[] {
+  const createPayload = () => ({ from: senderName, tasks: [] as [string, number][], names: [] as string[] });
   const payloads: string[] = [];
-  let current = open();
+  let current = createPayload();
   let bytes = emptyPayload;
-  const makeRoom = (entry: unknown) => {
+  const reserveBytes = (entry: unknown) => {
     const needed = Buffer.byteLength(JSON.stringify(entry)) + 1;
     if (bytes + needed > maxPayload) {
       payloads.push(JSON.stringify(current));
-      current = open();
+      current = createPayload();
       bytes = emptyPayload;
     }
     bytes += needed;
   };
   for (const task of tasks) {
-    makeRoom(task);
+    reserveBytes(task);
     current.tasks.push(task);
   }
   for (const name of names) {
-    makeRoom(name);
+    reserveBytes(name);
     current.names.push(name);
   }
   payloads.push(JSON.stringify({ ...current, ...(everyone && { everyone }), ...(missed && { missed }) }));

@@ -93,12 +93,12 @@ export class ListeningConnection implements AsyncDisposable {
     client.on("notification", ({ payload = "" }) => onPayload(payload));
     const onClosing = () => fail(new Error("the server stops"));
     signal.addEventListener("abort", onClosing, { once: true });
-    let over = false;
+    let isClosed = false;
     let heartbeat: NodeJS.Timeout | undefined;
     const start = async () => {
       await client.connect();
       await client.query(`listen ${channel}`);
-      if (over) return;
+      if (isClosed) return;
       heartbeat = setInterval(() => void client.query("select 1").catch(fail), heartbeatIntervalMs);
       this.#open = { client, fail };
       onSuccess();
@@ -108,7 +108,7 @@ export class ListeningConnection implements AsyncDisposable {
       void start().catch(fail);
       await ended.promise;
     } finally {
-      over = true;
+      isClosed = true;
       this.#open = undefined;
       clearInterval(heartbeat);
       signal.removeEventListener("abort", onClosing);

@@ -6,7 +6,7 @@ import { ListeningConnection } from "./listening-connection.ts";
 /** Changes are collected for this long before they are sent, because each commit of a NOTIFY waits for the one before it. */
 const flushIntervalMs = 10;
 /** How long a process that stops waits for its last changes to be sent. */
-const lastFlushMs = 1_000;
+const lastFlushTimeoutMs = 1_000;
 
 export interface NotificationsOptions {
   readonly connection: pg.ClientConfig;
@@ -33,7 +33,7 @@ export class Notifications implements AsyncDisposable {
   readonly #name = randomUUID();
   readonly #subscribers = new Set<ChangeSubscriber>();
   readonly #connection: ListeningConnection;
-  #waiting = new ChangeBatch();
+  #pendingChanges = new ChangeBatch();
   #timer: NodeJS.Timeout | undefined;
   #flushing: Promise<void> | undefined;
   #flushedAt = 0;
@@ -56,21 +56,21 @@ export class Notifications implements AsyncDisposable {
   }
 
   publishTask(taskId: string, lastSeq: number): void {
-    this.#waiting.addTask(taskId, lastSeq);
+    this.#pendingChanges.addTask(taskId, lastSeq);
     this.#scheduleFlush();
   }
 
   publishWakeup(name?: string): void {
-    if (name === undefined) this.#waiting.everyone = true;
-    else this.#waiting.addName(name);
+    if (name === undefined) this.#pendingChanges.everyone = true;
+    else this.#pendingChanges.addName(name);
     this.#scheduleFlush();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearTimeout(this.#timer);
-    const late = Promise.withResolvers<void>();
-    const timer = setTimeout(late.resolve, lastFlushMs);
-    await Promise.race([(this.#flushing ?? Promise.resolve()).then(() => this.#flush()), late.promise]);
+    const expiry = Promise.withResolvers<void>();
+    const timer = setTimeout(expiry.resolve, lastFlushTimeoutMs);
+    await Promise.race([(this.#flushing ?? Promise.resolve()).then(() => this.#flush()), expiry.promise]);
     clearTimeout(timer);
     await this.#connection[Symbol.asyncDispose]();
   }
@@ -87,7 +87,7 @@ export class Notifications implements AsyncDisposable {
 
   /** The first change after a quiet time leaves at once, the next ones together. While the connection is broken they wait. */
   #scheduleFlush(): void {
-    if (this.#timer || this.#flushing || this.#waiting.isEmpty || !this.#connection.isListening) return;
+    if (this.#timer || this.#flushing || this.#pendingChanges.isEmpty || !this.#connection.isListening) return;
     const delayMs = Math.max(0, this.#flushedAt + flushIntervalMs - performance.now());
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
@@ -99,14 +99,14 @@ export class Notifications implements AsyncDisposable {
   }
 
   async #flush(): Promise<void> {
-    if (this.#waiting.isEmpty || !this.#connection.isListening) return;
-    const batch = this.#waiting;
-    this.#waiting = new ChangeBatch();
+    if (this.#pendingChanges.isEmpty || !this.#connection.isListening) return;
+    const batch = this.#pendingChanges;
+    this.#pendingChanges = new ChangeBatch();
     try {
       await this.#connection.send(encodeChanges(this.#name, batch));
     } catch {
       // The connection broke, and says so itself: what was to be sent leaves over the next one.
-      this.#waiting.addAll(batch);
+      this.#pendingChanges.addAll(batch);
     } finally {
       this.#flushedAt = performance.now();
     }

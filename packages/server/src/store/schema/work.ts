@@ -33,13 +33,13 @@ import {
 } from "drizzle-orm/pg-core";
 import { boards, organizations, stamps, users } from "./people.ts";
 
-const time = () => timestamp({ withTimezone: true });
-const number = () => bigint({ mode: "number" });
+const createTimeColumn = () => timestamp({ withTimezone: true });
+const createNumberColumn = () => bigint({ mode: "number" });
 /** Lists show the newest first; the order has to be the very same one for an index to serve it. */
-const newest = (t: { created_at: ExtraConfigColumn; id: ExtraConfigColumn }) =>
+const getNewestFirstColumns = (t: { created_at: ExtraConfigColumn; id: ExtraConfigColumn }) =>
   [t.created_at.desc().nullsFirst(), t.id.desc().nullsFirst()] as const;
 /** A check that holds a column to the words of a state machine. */
-const oneOf = (column: string, words: readonly string[]) =>
+const createOneOfCheck = (column: string, words: readonly string[]) =>
   sql.raw(`${column} in (${words.map((w) => `'${w}'`).join(", ")})`);
 
 export const agent_types = pgTable("agent_types", {
@@ -86,24 +86,24 @@ export const tasks = pgTable(
     interrupt_policy: text().$type<InterruptPolicy>().notNull().default("ask"),
     metadata: jsonb().$type<Record<string, unknown>>().notNull().default({}),
     /** The sequence of the newest event; raised under this row's lock by whoever appends. */
-    last_seq: number().notNull().default(0),
+    last_seq: createNumberColumn().notNull().default(0),
     /** What its events take together, as text. */
-    log_bytes: number().notNull().default(0),
+    log_bytes: createNumberColumn().notNull().default(0),
     created_by: uuid().references(() => users.id, { onDelete: "set null" }),
-    started_at: time(),
-    completed_at: time(),
+    started_at: createTimeColumn(),
+    completed_at: createTimeColumn(),
     /** Since when it is deleted: gone for everyone, while a job removes its rows in small steps. */
-    deleted_at: time(),
+    deleted_at: createTimeColumn(),
     ...stamps,
   },
   (t) => [
-    check("tasks_state", oneOf("state", TaskState.options)),
+    check("tasks_state", createOneOfCheck("state", TaskState.options)),
     index("tasks_board").on(t.board_id),
     index("tasks_listed")
-      .on(t.board_id, ...newest(t))
+      .on(t.board_id, ...getNewestFirstColumns(t))
       .where(sql`deleted_at is null`),
     index("tasks_listed_by_state")
-      .on(t.board_id, t.state, ...newest(t))
+      .on(t.board_id, t.state, ...getNewestFirstColumns(t))
       .where(sql`deleted_at is null`),
     index("tasks_deleted")
       .on(t.deleted_at)
@@ -143,7 +143,7 @@ export const runners = pgTable(
     isolation: text().$type<Isolation>(),
     journal_epoch: text(),
     /** Sequence of the last journal record that is in the log. */
-    journal_cursor: number().notNull().default(0),
+    journal_cursor: createNumberColumn().notNull().default(0),
     error_message: text(),
     /** What it is like, while it waits in the pool. The claim clears it, and nothing sets it again. */
     pool_key: text(),
@@ -155,13 +155,13 @@ export const runners = pgTable(
   },
   (t) => [
     index("runners_owner")
-      .on(t.owner_id, ...newest(t))
+      .on(t.owner_id, ...getNewestFirstColumns(t))
       .where(sql`state <> 'DESTROYED'`),
-    index("runners_owner_state").on(t.owner_id, t.state, ...newest(t)),
+    index("runners_owner_state").on(t.owner_id, t.state, ...getNewestFirstColumns(t)),
     index("runners_board")
-      .on(t.board_id, ...newest(t))
+      .on(t.board_id, ...getNewestFirstColumns(t))
       .where(sql`state <> 'DESTROYED'`),
-    index("runners_board_state").on(t.board_id, t.state, ...newest(t)),
+    index("runners_board_state").on(t.board_id, t.state, ...getNewestFirstColumns(t)),
     index("runners_organization").on(t.organization_id),
     index("runners_destroyed")
       .on(t.updated_at)
@@ -190,8 +190,8 @@ export const runner_leases = pgTable(
       .primaryKey()
       .references(() => runners.id, { onDelete: "cascade" }),
     server_id: text(),
-    epoch: number().notNull().default(0),
-    expires_at: time(),
+    epoch: createNumberColumn().notNull().default(0),
+    expires_at: createTimeColumn(),
     /** Where the runner lives: a backend, and its host, engine or cluster. Only servers of that place reach it. */
     place: text().notNull(),
   },
@@ -219,36 +219,36 @@ export const runs = pgTable(
     /** What a stopped run becomes, and why it was stopped. */
     stop_status: text({ enum: ["COMPLETED", "FAILED", "STOPPED"] }),
     stop_reason: text(),
-    queued_at: time(),
+    queued_at: createTimeColumn(),
     slot: boolean().notNull().default(false),
     priority: integer().notNull().default(0),
     attempt: integer().notNull().default(1),
-    next_attempt_at: time(),
+    next_attempt_at: createTimeColumn(),
     /** When the state it is in has lasted too long. */
-    deadline: time(),
+    deadline: createTimeColumn(),
     /** The mirror its runner may use. */
     repository_id: text(),
     session_id: text(),
     /** Whether a prompt may have reached the agent: from then on a failure is never retried by itself. */
     prompted: boolean().notNull().default(false),
     /** When its last turn ended with nothing in line. */
-    idle_since: time(),
+    idle_since: createTimeColumn(),
     /** What the task's log took when the run was made: what it takes more is the run's. */
-    log_start: number().notNull().default(0),
+    log_start: createNumberColumn().notNull().default(0),
     exit_code: integer(),
     error_code: text(),
     error_message: text(),
     resource_limits: jsonb().$type<ResourceLimits>(),
-    started_at: time(),
-    stopped_at: time(),
+    started_at: createTimeColumn(),
+    stopped_at: createTimeColumn(),
     ...stamps,
   },
   (t) => [
-    check("runs_status", oneOf("status", RunStatus.options)),
-    index("runs_task").on(t.task_id, ...newest(t)),
-    index("runs_board").on(t.board_id, ...newest(t)),
-    index("runs_board_status").on(t.board_id, t.status, ...newest(t)),
-    index("runs_runner").on(t.runner_id, ...newest(t)),
+    check("runs_status", createOneOfCheck("status", RunStatus.options)),
+    index("runs_task").on(t.task_id, ...getNewestFirstColumns(t)),
+    index("runs_board").on(t.board_id, ...getNewestFirstColumns(t)),
+    index("runs_board_status").on(t.board_id, t.status, ...getNewestFirstColumns(t)),
+    index("runs_runner").on(t.runner_id, ...getNewestFirstColumns(t)),
     index("runs_slot")
       .on(t.slot)
       .where(sql`slot`),
@@ -284,16 +284,16 @@ export const turns = pgTable(
     cancel_asked: boolean().notNull().default(false),
     prompt: text().notNull(),
     /** The sequence of the prompt's message in the task's log. */
-    prompt_seq: number(),
+    prompt_seq: createNumberColumn(),
     attachments: jsonb().$type<Attachments>().notNull().default([]),
     stop_reason: text(),
     created_by: uuid().references(() => users.id, { onDelete: "set null" }),
-    started_at: time(),
-    ended_at: time(),
+    started_at: createTimeColumn(),
+    ended_at: createTimeColumn(),
     ...stamps,
   },
   (t) => [
-    check("turns_state", oneOf("state", TurnState.options)),
+    check("turns_state", createOneOfCheck("state", TurnState.options)),
     index("turns_task").on(t.task_id, t.created_at, t.id),
     index("turns_open")
       .on(t.task_id)
@@ -355,7 +355,7 @@ export const pushes = pgTable(
     /** Whether the task's log says that the push is pending. */
     reported: boolean().notNull().default(false),
     attempts: integer().notNull().default(0),
-    next_attempt_at: time().notNull().defaultNow(),
+    next_attempt_at: createTimeColumn().notNull().defaultNow(),
     error_message: text(),
     ...stamps,
   },
@@ -369,7 +369,7 @@ export const dropped_branches = pgTable(
     repository_id: text().notNull(),
     branch: text().notNull(),
     attempts: integer().notNull().default(0),
-    next_attempt_at: time().notNull().defaultNow(),
+    next_attempt_at: createTimeColumn().notNull().defaultNow(),
   },
   (t) => [
     primaryKey({ columns: [t.repository_id, t.branch] }),

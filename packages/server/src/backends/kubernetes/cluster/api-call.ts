@@ -11,7 +11,7 @@ export interface ApiCall {
 
 const verbs: Readonly<Record<string, string>> = { POST: "create", PUT: "update", PATCH: "patch", DELETE: "delete" };
 
-export function apiCallOf(method: string, address: string): ApiCall {
+export function parseApiCall(method: string, address: string): ApiCall {
   const { pathname, searchParams } = new URL(address);
   const parts = pathname.split("/").filter(Boolean).map(decodeURIComponent);
   // /api/v1/… is the core group, /apis/<group>/<version>/… the others.

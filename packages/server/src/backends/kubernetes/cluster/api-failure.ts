@@ -19,13 +19,13 @@ export class ApiFailure extends Error {
   readonly retryAfterMs: number | undefined;
 
   constructor(call: ApiCall, answer: { status: number; body: string; retryAfter: string | undefined }) {
-    const said = Status.safeParse(parsed(answer.body)).data;
-    super(said?.message || answer.body.trim().slice(0, 300) || `HTTP ${answer.status}`);
+    const parsedStatus = Status.safeParse(parseJson(answer.body)).data;
+    super(parsedStatus?.message || answer.body.trim().slice(0, 300) || `HTTP ${answer.status}`);
     this.name = "ApiFailure";
     this.call = call;
     this.status = answer.status;
-    this.reason = said?.reason ?? "";
-    this.causes = said?.details.causes.flatMap(({ reason }) => reason ?? []) ?? [];
+    this.reason = parsedStatus?.reason ?? "";
+    this.causes = parsedStatus?.details.causes.flatMap(({ reason }) => reason ?? []) ?? [];
     const seconds = Number(answer.retryAfter);
     this.retryAfterMs = Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : undefined;
   }
@@ -42,9 +42,10 @@ export class ApiUnreachable extends Error {
 }
 
 export const isNotFound = (error: unknown): boolean => error instanceof ApiFailure && error.status === 404;
-export const isThere = (error: unknown): boolean => error instanceof ApiFailure && error.reason === "AlreadyExists";
+export const isAlreadyExists = (error: unknown): boolean =>
+  error instanceof ApiFailure && error.reason === "AlreadyExists";
 
-function parsed(body: string): unknown {
+function parseJson(body: string): unknown {
   try {
     return JSON.parse(body);
   } catch {

@@ -38,7 +38,7 @@ export interface Cluster {
   /** What a WebSocket to the API server has to show. */
   streamOptions(): Promise<ClientOptions>;
   /** Told of calls that do not go through the client's APIs. */
-  note(call: ApiCall): void;
+  recordCall(call: ApiCall): void;
   close(): void;
 }
 
@@ -48,7 +48,7 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
   const config = new client.KubeConfig();
   loadConfig(config, options);
   const address = config.getCurrentCluster()?.server.replace(/\/+$/, "");
-  if (address === undefined) throw invalid(options, "it names no cluster for its current context");
+  if (address === undefined) throw createConfigError(options, "it names no cluster for its current context");
   const namespace = config.getContextObject(config.getCurrentContext())?.namespace ?? "default";
   const isPullSecret = ({ verb, resource, ...call }: ApiCall) =>
     verb === "get" && resource === "secrets" && call.namespace === namespace && call.name === options.pullSecret;
@@ -68,7 +68,7 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
     networking: new client.NetworkingV1Api(configuration),
     watch: new client.Watch(config),
     address,
-    identity: identify(config, address),
+    identity: getClusterIdentity(config, address),
     inCluster: options.inCluster,
     namespace,
     async streamOptions() {
@@ -76,12 +76,12 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
       await config.applyToHTTPSOptions(stream);
       return stream;
     },
-    note: (call) => options.onCall?.(call),
+    recordCall: (call) => options.onCall?.(call),
     close: () => transport.close(),
   };
 }
 
-function identify(config: KubeConfig, address: string): string {
+function getClusterIdentity(config: KubeConfig, address: string): string {
   const { caData, caFile } = config.getCurrentCluster() ?? {};
   const authority = caData ? Buffer.from(caData, "base64") : caFile ? readFileSync(caFile) : address;
   return createHash("sha256").update(authority.toString().trim()).digest("hex").slice(0, 16);
@@ -90,14 +90,14 @@ function identify(config: KubeConfig, address: string): string {
 function loadConfig(config: KubeConfig, options: ClusterOptions): void {
   try {
     if (options.kubeconfig === undefined && options.inCluster) config.loadFromCluster();
-    else config.loadFromFile(fileOf(options));
+    else config.loadFromFile(getConfigFile(options));
     if (options.context !== undefined) config.setCurrentContext(options.context);
   } catch (error) {
-    throw invalid(options, error instanceof Error ? error.message : String(error), error);
+    throw createConfigError(options, error instanceof Error ? error.message : String(error), error);
   }
 }
 
-function fileOf({ kubeconfig }: ClusterOptions): string {
+function getConfigFile({ kubeconfig }: ClusterOptions): string {
   const file = kubeconfig ?? join(homedir(), ".kube", "config");
   if (existsSync(file)) return file;
   throw new Error(
@@ -105,7 +105,7 @@ function fileOf({ kubeconfig }: ClusterOptions): string {
   );
 }
 
-const invalid = ({ kubeconfig }: ClusterOptions, reason: string, cause?: unknown) =>
+const createConfigError = ({ kubeconfig }: ClusterOptions, reason: string, cause?: unknown) =>
   new WharfError(
     "config_invalid",
     { name: "KUBECONFIG", reason: kubeconfig === undefined ? reason : `${kubeconfig}: ${reason}` },

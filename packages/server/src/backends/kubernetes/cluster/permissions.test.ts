@@ -4,7 +4,7 @@ import { loadAllYaml } from "@kubernetes/client-node";
 import { version } from "@wharf/contract";
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { apiCallOf } from "./api-call.ts";
+import { parseApiCall } from "./api-call.ts";
 import {
   isPermitted,
   nodePermissions,
@@ -129,12 +129,12 @@ test.each([
   ["PUT", "/api/v1/namespaces/client-a/secrets/runner-1", "update secrets client-a"],
   ["GET", "/api/v1/nodes/one/proxy/stats/summary", "get nodes/proxy"],
 ])("%s %s is known as what access rules call it", (method, path, expected) => {
-  const { verb, resource, namespace } = apiCallOf(method, `https://cluster${path}`);
+  const { verb, resource, namespace } = parseApiCall(method, `https://cluster${path}`);
   expect([verb, resource, namespace].filter(Boolean).join(" ")).toBe(expected);
 });
 
 test("a call that no role grants is told apart", () => {
-  expect(isPermitted(apiCallOf("GET", "https://cluster/api/v1/namespaces/kube-system/secrets"))).toBe(false);
-  expect(isPermitted(apiCallOf("DELETE", "https://cluster/api/v1/namespaces/client-a"))).toBe(false);
-  expect(isPermitted(apiCallOf("GET", "https://cluster/api/v1/pods"))).toBe(true);
+  expect(isPermitted(parseApiCall("GET", "https://cluster/api/v1/namespaces/kube-system/secrets"))).toBe(false);
+  expect(isPermitted(parseApiCall("DELETE", "https://cluster/api/v1/namespaces/client-a"))).toBe(false);
+  expect(isPermitted(parseApiCall("GET", "https://cluster/api/v1/pods"))).toBe(true);
 });

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { explained } from "../failures.ts";
+import { toWharfError } from "../failures.ts";
 import { writeKubeconfig } from "../fixtures/api-listener.ts";
 import { type Cluster, openCluster } from "./cluster.ts";
 
@@ -93,7 +93,7 @@ test.each([
   answer = (_, response) => say(response, status, { kind: "Status", ...body });
   const failed = cluster.core
     .listNamespacedPod({ namespace: "t" })
-    .catch((error: unknown) => explained(error, cluster));
+    .catch((error: unknown) => toWharfError(error, cluster));
   expect(await failed).toMatchObject({ code });
 });
 

@@ -4,17 +4,17 @@ import type { IncomingHttpHeaders } from "node:http";
 import { buffer } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { KubeConfig, RequestContext, ResponseContext } from "@kubernetes/client-node";
-import { type ApiCall, apiCallOf } from "./api-call.ts";
+import { type ApiCall, parseApiCall } from "./api-call.ts";
 import { ApiFailure, ApiUnreachable } from "./api-failure.ts";
 
 /** How long one request may take, tries and pauses together. */
-const timeoutMs = 60_000;
+const requestTimeoutMs = 60_000;
 /** An API server that is started anew is away for about this long; every call here may be sent twice. */
-const awayMs = 15_000;
-const firstPauseMs = 100;
-const longestPauseMs = 2_000;
+const maxOutageMs = 15_000;
+const minRetryDelayMs = 100;
+const maxRetryDelayMs = 2_000;
 
-interface Answer {
+interface ApiResponse {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
@@ -40,19 +40,19 @@ export interface TransportOptions {
  */
 export class Transport {
   readonly #options: TransportOptions;
-  #kept: { readonly agent: Agent; readonly credentials: string } | undefined;
+  #cachedAgent: { readonly agent: Agent; readonly credentials: string } | undefined;
 
   constructor(options: TransportOptions) {
     this.#options = options;
   }
 
   async send(request: RequestContext): Promise<ResponseContext> {
-    const call = apiCallOf(request.getHttpMethod(), request.getUrl());
+    const call = parseApiCall(request.getHttpMethod(), request.getUrl());
     if (!this.#options.allows(call))
       throw new Error(`no role allows to ${call.verb} ${call.resource} of group '${call.group}'`);
     // Every patch is a list of operations: a merge would leave keys that are wanted no more.
     if (call.verb === "patch") request.setHeaderParam("Content-Type", "application/json-patch+json");
-    const { status, headers, body } = await this.#patiently(call, request);
+    const { status, headers, body } = await this.#sendWithRetries(call, request);
     const flat = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]));
     return new this.#options.Response(status, flat, {
       text: async () => body.toString("utf8"),
@@ -62,45 +62,45 @@ export class Transport {
   }
 
   close(): void {
-    this.#kept?.agent.destroy();
+    this.#cachedAgent?.agent.destroy();
   }
 
-  async #patiently(call: ApiCall, request: RequestContext): Promise<Answer> {
+  async #sendWithRetries(call: ApiCall, request: RequestContext): Promise<ApiResponse> {
     const started = performance.now();
-    for (let pause = firstPauseMs; ; pause = Math.min(pause * 2, longestPauseMs)) {
-      const left = timeoutMs - (performance.now() - started);
-      const failure = await this.#once(call, request, left).then(
-        (answer) => (answer.status < 400 ? answer : failureOf(call, answer)),
+    for (let pause = minRetryDelayMs; ; pause = Math.min(pause * 2, maxRetryDelayMs)) {
+      const remainingMs = requestTimeoutMs - (performance.now() - started);
+      const failure = await this.#sendOnce(call, request, remainingMs).then(
+        (answer) => (answer.status < 400 ? answer : toApiFailure(call, answer)),
         (error: unknown) => new ApiUnreachable(call, error),
       );
       if (!(failure instanceof Error)) return failure;
       const spent = performance.now() - started;
-      const wait = pauseAfter(failure, pause, spent);
-      if (wait === undefined || spent + wait > timeoutMs) throw failure;
+      const wait = getRetryDelayMs(failure, pause, spent);
+      if (wait === undefined || spent + wait > requestTimeoutMs) throw failure;
       await sleep(wait);
     }
   }
 
-  async #once(call: ApiCall, request: RequestContext, timeout: number): Promise<Answer> {
+  async #sendOnce(call: ApiCall, request: RequestContext, timeout: number): Promise<ApiResponse> {
     this.#options.onCall?.(call);
     const address = new URL(request.getUrl());
     const credentials: RequestOptions = {};
     await this.#options.config.applyToHTTPSOptions(credentials);
-    const given = request.getBody();
-    const body = typeof given === "string" ? Buffer.from(given) : undefined;
+    const requestBody = request.getBody();
+    const body = typeof requestBody === "string" ? Buffer.from(requestBody) : undefined;
     const options: RequestOptions = {
       method: request.getHttpMethod(),
       headers: {
         ...request.getHeaders(),
-        ...headersOf(credentials),
+        ...getHeaders(credentials),
         // Node leaves it away for a DELETE, and the server then takes the body for the next request.
         ...(body && { "content-length": String(body.length) }),
       },
       ...(credentials.auth && { auth: credentials.auth }),
-      agent: this.#agent(credentials),
+      agent: this.#getAgent(credentials),
       signal: AbortSignal.timeout(Math.max(1, Math.ceil(timeout))),
     };
-    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    const { promise, resolve, reject } = Promise.withResolvers<ApiResponse>();
     const outgoing = (address.protocol === "http:" ? sendPlain : send)(address, options, (incoming) => {
       buffer(incoming).then(
         (content) => resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: content }),
@@ -113,41 +113,41 @@ export class Transport {
   }
 
   /** A proxy's agent is the client's own; any other is replaced by one that keeps its connections. */
-  #agent({ agent, ca, cert, key, rejectUnauthorized, servername }: RequestOptions): RequestOptions["agent"] {
+  #getAgent({ agent, ca, cert, key, rejectUnauthorized, servername }: RequestOptions): RequestOptions["agent"] {
     const plain = agent instanceof Agent && Object.getPrototypeOf(agent) === Agent.prototype;
     if (!plain) return agent;
     const tls = { ca, cert, key, servername, rejectUnauthorized };
     const credentials = JSON.stringify(tls, (_, value: unknown) => (value === undefined ? null : value));
-    if (this.#kept?.credentials !== credentials) {
-      this.#kept?.agent.destroy();
-      const given = Object.fromEntries(Object.entries(tls).filter(([, value]) => value !== undefined));
-      this.#kept = { credentials, agent: new Agent({ ...given, keepAlive: true, maxSockets: 16 }) };
+    if (this.#cachedAgent?.credentials !== credentials) {
+      this.#cachedAgent?.agent.destroy();
+      const definedOptions = Object.fromEntries(Object.entries(tls).filter(([, value]) => value !== undefined));
+      this.#cachedAgent = { credentials, agent: new Agent({ ...definedOptions, keepAlive: true, maxSockets: 16 }) };
     }
-    return this.#kept.agent;
+    return this.#cachedAgent.agent;
   }
 }
 
-function failureOf(call: ApiCall, { status, headers, body }: Answer): ApiFailure {
+function toApiFailure(call: ApiCall, { status, headers, body }: ApiResponse): ApiFailure {
   return new ApiFailure(call, { status, body: body.toString("utf8"), retryAfter: headers["retry-after"] });
 }
 
 /** How long to wait before the next try; nothing where none is of use. */
-function pauseAfter(failure: ApiFailure | ApiUnreachable, pause: number, spent: number): number | undefined {
+function getRetryDelayMs(failure: ApiFailure | ApiUnreachable, pause: number, spent: number): number | undefined {
   const chance = pause * (0.5 + Math.random() / 2);
-  if (failure instanceof ApiUnreachable) return spent < awayMs && isAway(failure) ? chance : undefined;
+  if (failure instanceof ApiUnreachable) return spent < maxOutageMs && isOutage(failure) ? chance : undefined;
   if (failure.status === 429) return failure.retryAfterMs ?? chance;
   // It starts, or has just lost its store. What a node says through it is the node's own word.
-  if (failure.status >= 500 && failure.call.resource !== "nodes/proxy" && spent < awayMs)
+  if (failure.status >= 500 && failure.call.resource !== "nodes/proxy" && spent < maxOutageMs)
     return failure.retryAfterMs ?? chance;
   return undefined;
 }
 
-const awayCodes = new Set(["ECONNREFUSED", "ECONNRESET", "EPIPE", "ETIMEDOUT", "EHOSTUNREACH"]);
-function isAway({ cause }: ApiUnreachable): boolean {
-  return cause instanceof Error && "code" in cause && awayCodes.has(String(cause.code));
+const outageCodes = new Set(["ECONNREFUSED", "ECONNRESET", "EPIPE", "ETIMEDOUT", "EHOSTUNREACH"]);
+function isOutage({ cause }: ApiUnreachable): boolean {
+  return cause instanceof Error && "code" in cause && outageCodes.has(String(cause.code));
 }
 
-function headersOf({ headers }: RequestOptions): Record<string, string> {
+function getHeaders({ headers }: RequestOptions): Record<string, string> {
   if (headers === undefined || Array.isArray(headers)) return {};
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]));
 }

@@ -2,10 +2,10 @@ import type { V1OwnerReference, V1Secret } from "@kubernetes/client-node";
 import type { DaemonConfig } from "@wharf/contract";
 import type { RunnerSpec } from "../../backend.ts";
 import { configFile, type KubernetesSettings, wirePort, wireSocket } from "../settings.ts";
-import { runnerLabels } from "./labels.ts";
-import { namesOf } from "./names.ts";
+import { getRunnerLabels } from "./labels.ts";
+import { getObjectNames } from "./names.ts";
 import { getDaemonSettings } from "../../shared/daemon-settings.ts";
-import { inside } from "../../shared/inside.ts";
+import { containerPaths } from "../../shared/container-paths.ts";
 
 /**
  * What must not be reachable from inside. Names in `${…}` are the daemon's own environment, where the kubelet writes the
@@ -15,26 +15,26 @@ const alwaysUnreachable = ["${KUBERNETES_SERVICE_HOST}:${KUBERNETES_SERVICE_PORT
 const kubelet = "${WHARF_NODE_ADDRESS}:10250";
 
 /** The daemon's configuration with the key of its wire. Only the runner's pod mounts it, and it goes with its owner. */
-export function daemonSecret(spec: RunnerSpec, settings: KubernetesSettings, owner: V1OwnerReference): V1Secret {
+export function createDaemonSecret(spec: RunnerSpec, settings: KubernetesSettings, owner: V1OwnerReference): V1Secret {
   return {
     metadata: {
-      name: namesOf(spec.id).secret,
-      labels: runnerLabels(settings.instance, spec.id),
+      name: getObjectNames(spec.id).secret,
+      labels: getRunnerLabels(settings.instance, spec.id),
       ownerReferences: [owner],
     },
     type: "Opaque",
-    stringData: { [configFile]: JSON.stringify(daemonConfig(spec, settings)) },
+    stringData: { [configFile]: JSON.stringify(createDaemonConfig(spec, settings)) },
   };
 }
 
-function daemonConfig(spec: RunnerSpec, settings: KubernetesSettings): DaemonConfig {
+function createDaemonConfig(spec: RunnerSpec, settings: KubernetesSettings): DaemonConfig {
   return {
     runner_id: spec.id,
     wire_key: spec.wireKey,
     wire: settings.wire === "pod" ? { by: "port", port: wirePort } : { by: "listen", path: wireSocket },
-    workspace: inside.workspace,
-    home: inside.home,
-    state: inside.state,
+    workspace: containerPaths.workspace,
+    home: containerPaths.home,
+    state: containerPaths.state,
     relay_port: 4100,
     isolation: "container",
     ...getDaemonSettings(settings),

@@ -1,5 +1,5 @@
 /** Labels by which this backend finds its own, and which nobody else may set. */
-export const reserved = {
+export const reservedLabels = {
   managedBy: "app.kubernetes.io/managed-by",
   component: "app.kubernetes.io/component",
   instance: "wharf.dev/instance",
@@ -19,7 +19,7 @@ export const annotations = {
 } as const;
 
 /** Ask those who remove nodes to leave a pod's node alone: an agent may be at its turn, and its disk may go with its pod. */
-export const keepsNode: Readonly<Record<string, string>> = {
+export const keepNodeAnnotations: Readonly<Record<string, string>> = {
   "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
   "karpenter.sh/do-not-disrupt": "true",
 };
@@ -29,23 +29,23 @@ export const manager = "wharf";
 export type Labels = Readonly<Record<string, string>>;
 
 /** All objects of a server's runners have these. */
-export const instanceLabels = (instance: string): Labels => ({
-  [reserved.managedBy]: manager,
-  [reserved.instance]: instance,
+export const getInstanceLabels = (instance: string): Labels => ({
+  [reservedLabels.managedBy]: manager,
+  [reservedLabels.instance]: instance,
 });
 
-const runnerComponent = { [reserved.component]: "runner" };
+const runnerComponent = { [reservedLabels.component]: "runner" };
 
 /** Selects the runners of every Wharf server. */
-export const anyRunner: Labels = { [reserved.managedBy]: manager, ...runnerComponent };
+export const anyRunnerLabels: Labels = { [reservedLabels.managedBy]: manager, ...runnerComponent };
 
-export const runnerLabels = (instance: string, id: string): Labels => ({
-  ...instanceLabels(instance),
+export const getRunnerLabels = (instance: string, id: string): Labels => ({
+  ...getInstanceLabels(instance),
   ...runnerComponent,
-  [reserved.runner]: id,
+  [reservedLabels.runner]: id,
 });
 
-export const selectorOf = (labels: Labels): string =>
+export const toSelector = (labels: Labels): string =>
   Object.entries(labels)
     .map(([name, value]) => `${name}=${value}`)
     .join(",");
@@ -55,8 +55,8 @@ const namePart = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
 const domain = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/;
 
 /** What a tenant may label its runners with: valid labels, none of a domain that means something to the cluster or to us. */
-export function tenantLabels(wanted: Labels = {}): Labels {
-  return Object.fromEntries(Object.entries(wanted).filter(([name, value]) => isTenants(name) && isValue(value)));
+export function getTenantLabels(requested: Labels = {}): Labels {
+  return Object.fromEntries(Object.entries(requested).filter(([name, value]) => isTenants(name) && isValue(value)));
 }
 
 const isValue = (value: string) => value === "" || namePart.test(value);

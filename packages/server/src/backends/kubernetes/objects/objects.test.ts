@@ -3,13 +3,13 @@ import { DaemonConfig } from "@wharf/contract";
 import { describe, expect, test } from "vitest";
 import { someSettings, someSpec, variants } from "../fixtures/specs.ts";
 import { defaultQuota } from "../settings.ts";
-import { daemonSecret } from "./daemon-secret.ts";
-import { tenantLabels } from "./labels.ts";
-import { namespaceOf } from "./names.ts";
-import { barePod } from "./pod.ts";
-import { statefulSet } from "./stateful-set.ts";
-import { tenantObjects } from "./tenant.ts";
-import { claimsOf, keepsDisk } from "./volumes.ts";
+import { createDaemonSecret } from "./daemon-secret.ts";
+import { getTenantLabels } from "./labels.ts";
+import { getNamespace } from "./names.ts";
+import { createBarePod } from "./pod.ts";
+import { createStatefulSet } from "./stateful-set.ts";
+import { createTenantObjects } from "./tenant.ts";
+import { createClaims, hasPersistentDisk } from "./volumes.ts";
 
 /** The kinds of volume that the restricted Pod Security Standard knows; no path of the host is among them. */
 const allowedVolumes = new Set([
@@ -59,15 +59,15 @@ function breaches(pod: V1PodSpec): string[] {
 test("a daemon is given the server's settings, and its pod the same grace, so that it ends in order before it is killed", () => {
   const settings = { ...someSettings, stopGraceMs: 20_000, gitTimeoutMs: 600_000 };
   const owner = { apiVersion: "v1", kind: "Pod", name: "runner", uid: "1" };
-  const config = daemonSecret(someSpec, settings, owner).stringData?.["daemon.json"] ?? "";
-  expect(barePod(someSpec, settings).spec?.terminationGracePeriodSeconds).toBe(20);
+  const config = createDaemonSecret(someSpec, settings, owner).stringData?.["daemon.json"] ?? "";
+  expect(createBarePod(someSpec, settings).spec?.terminationGracePeriodSeconds).toBe(20);
   expect(DaemonConfig.parse(JSON.parse(config))).toMatchObject({ stop_grace_ms: 20_000, git_timeout_ms: 600_000 });
 });
 
 describe("every pod that can be emitted", () => {
   const all = [...variants()].flatMap(({ spec, settings }) => [
-    { spec, settings, pod: barePod(spec, settings) },
-    { spec, settings, pod: statefulSet(spec, settings).spec!.template },
+    { spec, settings, pod: createBarePod(spec, settings) },
+    { spec, settings, pod: createStatefulSet(spec, settings).spec!.template },
   ]);
 
   // G-054, S-049
@@ -78,7 +78,7 @@ describe("every pod that can be emitted", () => {
 
   test("and the check finds what is against it", () => {
     const spoilt = (spoil: (pod: V1PodSpec) => void): V1PodSpec => {
-      const pod = structuredClone(barePod(someSpec, someSettings).spec!);
+      const pod = structuredClone(createBarePod(someSpec, someSettings).spec!);
       spoil(pod);
       return pod;
     };
@@ -139,7 +139,7 @@ describe("every pod that can be emitted", () => {
 
   // S-038, R-021
   test("asks for the limits of its tier, and reserves the part that is set", () => {
-    const { resources } = barePod(someSpec, { ...someSettings, reserve: 0.5 }).spec!.containers[0]!;
+    const { resources } = createBarePod(someSpec, { ...someSettings, reserve: 0.5 }).spec!.containers[0]!;
     expect(resources).toMatchObject({
       limits: { cpu: "2000m", memory: "4096Mi" },
       requests: { cpu: "1000m", memory: "2048Mi" },
@@ -150,23 +150,23 @@ describe("every pod that can be emitted", () => {
 // G-021, G-024, G-025
 test("a long runner is a StatefulSet of one with claims of its own that go with it; a short one a pod with its disk", () => {
   const owner = { kind: "StatefulSet", apiVersion: "apps/v1", name: "runner", uid: "u" };
-  const claims = claimsOf(someSpec, { ...someSettings, storageClass: "fast-ssd" }, owner);
+  const claims = createClaims(someSpec, { ...someSettings, storageClass: "fast-ssd" }, owner);
   expect(claims.map(({ metadata }) => metadata?.name)).toEqual([`workspace-${someSpec.id}`, `home-${someSpec.id}`]);
   for (const { metadata, spec } of claims) {
     expect(metadata?.ownerReferences).toEqual([owner]);
     expect(spec).toMatchObject({ accessModes: ["ReadWriteOnce"], storageClassName: "fast-ssd" });
   }
   expect(claims.map(({ spec }) => spec?.resources?.requests?.["storage"])).toEqual(["51200Mi", "10240Mi"]);
-  expect(statefulSet(someSpec, someSettings).spec).toMatchObject({ replicas: 0, serviceName: "" });
-  expect(keepsDisk(someSpec, someSettings)).toBe(true);
-  expect(keepsDisk({ lifetime: "short" }, someSettings)).toBe(false);
-  const volumes = barePod({ ...someSpec, lifetime: "short" }, someSettings).spec!.volumes!;
+  expect(createStatefulSet(someSpec, someSettings).spec).toMatchObject({ replicas: 0, serviceName: "" });
+  expect(hasPersistentDisk(someSpec, someSettings)).toBe(true);
+  expect(hasPersistentDisk({ lifetime: "short" }, someSettings)).toBe(false);
+  const volumes = createBarePod({ ...someSpec, lifetime: "short" }, someSettings).spec!.volumes!;
   expect(volumes.some(({ persistentVolumeClaim }) => persistentVolumeClaim)).toBe(false);
 });
 
 test("the daemon's configuration is a Secret that belongs to its runner, and is one that a daemon reads", () => {
   const owner = { kind: "Pod", apiVersion: "v1", name: "runner", uid: "u" };
-  const secret = daemonSecret(someSpec, someSettings, owner);
+  const secret = createDaemonSecret(someSpec, someSettings, owner);
   expect(secret.metadata?.ownerReferences).toEqual([owner]);
   const config = DaemonConfig.parse(JSON.parse(secret.stringData!["daemon.json"]!));
   expect(config).toMatchObject({ runner_id: someSpec.id, wire_key: someSpec.wireKey, wire: { by: "listen" } });
@@ -176,7 +176,7 @@ test("the daemon's configuration is a Secret that belongs to its runner, and is 
 test("the node's kubelet is among what must not answer, unless the network always lets runners reach their node", () => {
   const owner = { kind: "Pod", apiVersion: "v1", name: "runner", uid: "u" };
   const targets = (isNodeReachable: boolean) => {
-    const { stringData } = daemonSecret(someSpec, { ...someSettings, isNodeReachable }, owner);
+    const { stringData } = createDaemonSecret(someSpec, { ...someSettings, isNodeReachable }, owner);
     return DaemonConfig.parse(JSON.parse(stringData!["daemon.json"]!)).isolation_check?.targets;
   };
   expect(targets(false)).toContain("${WHARF_NODE_ADDRESS}:10250");
@@ -186,7 +186,7 @@ test("the node's kubelet is among what must not answer, unless the network alway
 
 describe("a tenant's namespace", () => {
   test("is named for the tenant, and no two tenants share one", () => {
-    const of = (tenant?: string) => namespaceOf(someSettings, tenant);
+    const of = (tenant?: string) => getNamespace(someSettings, tenant);
     expect(of("5d9f7a10-1111-4222-8333-444455556666")).toBe("client-5d9f7a10-1111-4222-8333-444455556666");
     const odd = ["acme", "Acme", "acme!", "acme?", "a".repeat(80), "a".repeat(81), "../kube-system", "-", ""];
     const names = odd.map(of);
@@ -199,9 +199,9 @@ describe("a tenant's namespace", () => {
   // G-053, G-056, S-048
   test("lets nothing out, and only the server in, to the wire alone", () => {
     const own = { isShared: false };
-    const closed = tenantObjects("t", someSettings, own).policy.spec;
+    const closed = createTenantObjects("t", someSettings, own).policy.spec;
     expect(closed).toEqual({ podSelector: {}, policyTypes: ["Ingress", "Egress"], ingress: [], egress: [] });
-    const open = tenantObjects("t", { ...someSettings, wire: "pod" }, own).policy.spec;
+    const open = createTenantObjects("t", { ...someSettings, wire: "pod" }, own).policy.spec;
     expect(open?.egress).toEqual([]);
     expect(open?.ingress).toEqual([
       {
@@ -217,17 +217,17 @@ describe("a tenant's namespace", () => {
   });
 
   test("isolates runners and nothing else where it is shared", () => {
-    const { podSelector } = tenantObjects("t", someSettings, { isShared: true }).policy.spec!;
+    const { podSelector } = createTenantObjects("t", someSettings, { isShared: true }).policy.spec!;
     expect(podSelector).toEqual({
       matchLabels: { "app.kubernetes.io/managed-by": "wharf", "app.kubernetes.io/component": "runner" },
     });
-    const pod = barePod(someSpec, someSettings);
+    const pod = createBarePod(someSpec, someSettings);
     expect(pod.metadata?.labels).toMatchObject(podSelector!.matchLabels!);
   });
 
   // G-043
   test("has the quota and the limits", () => {
-    const { quota, limits, account } = tenantObjects("t", someSettings, { isShared: false });
+    const { quota, limits, account } = createTenantObjects("t", someSettings, { isShared: false });
     expect(quota.spec?.hard).toEqual(defaultQuota);
     expect(limits.spec?.limits).toContainEqual(
       expect.objectContaining({
@@ -242,7 +242,7 @@ describe("a tenant's namespace", () => {
 
 test("of a tenant's labels those are kept that are valid and nobody else's", () => {
   expect(
-    tenantLabels({
+    getTenantLabels({
       team: "blue",
       "example.com/x": "y",
       "wharf.dev/runner": "z",

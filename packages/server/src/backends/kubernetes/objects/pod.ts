@@ -2,17 +2,17 @@ import type { V1Container, V1Pod, V1PodSpec, V1PodTemplateSpec } from "@kubernet
 import { defaultStopGraceMs } from "@wharf/contract";
 import type { RunnerSpec } from "../../backend.ts";
 import { configFile, configFolder, type KubernetesSettings, wirePort } from "../settings.ts";
-import { annotations, keepsNode, runnerLabels, tenantLabels } from "./labels.ts";
-import { accountName, namesOf } from "./names.ts";
-import { inside } from "../../shared/inside.ts";
-import { diskMounts, diskVolumes, keepsDisk, mebibytes } from "./volumes.ts";
+import { annotations, keepNodeAnnotations, getRunnerLabels, getTenantLabels } from "./labels.ts";
+import { accountName, getObjectNames } from "./names.ts";
+import { containerPaths } from "../../shared/container-paths.ts";
+import { diskMounts, createDiskVolumes, hasPersistentDisk, toMebibytes } from "./volumes.ts";
 
 /** Within it the daemon brings its journal to disk and commits what nobody committed. */
-export const stopSeconds = ({ stopGraceMs = defaultStopGraceMs }: KubernetesSettings): number =>
+export const getStopSeconds = ({ stopGraceMs = defaultStopGraceMs }: KubernetesSettings): number =>
   Math.ceil(stopGraceMs / 1_000);
 /** Pods of a node that is away are given up after this, not after the cluster's five minutes. */
 const nodeAwaySeconds = 30;
-const user = 1000;
+const runnerUserId = 1000;
 /** Beside what a spec grants: what programs leave in /tmp, which goes with the pod. */
 const tmpBytes = 2 * 1024 ** 3;
 
@@ -21,22 +21,22 @@ const tmpBytes = 2 * 1024 ** 3;
  * are no probes: the server's wire to the daemon is looked at every second, and a program started every few seconds in
  * every pod would cost more than it tells.
  */
-export function podTemplate(spec: RunnerSpec, settings: KubernetesSettings): V1PodTemplateSpec {
-  return { metadata: podMetadata(spec, settings), spec: podSpec(spec, settings) };
+export function createPodTemplate(spec: RunnerSpec, settings: KubernetesSettings): V1PodTemplateSpec {
+  return { metadata: createPodMetadata(spec, settings), spec: createPodSpec(spec, settings) };
 }
 
 /** A runner without a controller: its disk goes with it. */
-export function barePod(spec: RunnerSpec, settings: KubernetesSettings): V1Pod {
-  const metadata = { ...podMetadata(spec, settings), name: namesOf(spec.id).runner };
-  return { metadata, spec: podSpec(spec, settings) };
+export function createBarePod(spec: RunnerSpec, settings: KubernetesSettings): V1Pod {
+  const metadata = { ...createPodMetadata(spec, settings), name: getObjectNames(spec.id).runner };
+  return { metadata, spec: createPodSpec(spec, settings) };
 }
 
-const podMetadata = (spec: RunnerSpec, settings: KubernetesSettings) => ({
-  labels: { ...tenantLabels(spec.labels), ...runnerLabels(settings.instance, spec.id) },
-  annotations: { ...keepsNode, [annotations.wire]: settings.wire === "pod" ? "tls" : "socket" },
+const createPodMetadata = (spec: RunnerSpec, settings: KubernetesSettings) => ({
+  labels: { ...getTenantLabels(spec.labels), ...getRunnerLabels(settings.instance, spec.id) },
+  annotations: { ...keepNodeAnnotations, [annotations.wire]: settings.wire === "pod" ? "tls" : "socket" },
 });
 
-function podSpec(spec: RunnerSpec, settings: KubernetesSettings): V1PodSpec {
+function createPodSpec(spec: RunnerSpec, settings: KubernetesSettings): V1PodSpec {
   return {
     serviceAccountName: accountName,
     automountServiceAccountToken: false,
@@ -48,14 +48,14 @@ function podSpec(spec: RunnerSpec, settings: KubernetesSettings): V1PodSpec {
     // The sandbox's first process then reaps what agents leave behind.
     shareProcessNamespace: true,
     restartPolicy: "Always",
-    terminationGracePeriodSeconds: stopSeconds(settings),
+    terminationGracePeriodSeconds: getStopSeconds(settings),
     ...(settings.runtimeClass !== undefined && { runtimeClassName: settings.runtimeClass }),
     ...(settings.imagePullSecret !== undefined && { imagePullSecrets: [{ name: settings.imagePullSecret }] }),
     securityContext: {
       runAsNonRoot: true,
-      runAsUser: user,
-      runAsGroup: user,
-      fsGroup: user,
+      runAsUser: runnerUserId,
+      runAsGroup: runnerUserId,
+      fsGroup: runnerUserId,
       fsGroupChangePolicy: "OnRootMismatch",
       seccompProfile: { type: "RuntimeDefault" },
     },
@@ -65,41 +65,41 @@ function podSpec(spec: RunnerSpec, settings: KubernetesSettings): V1PodSpec {
       effect: "NoExecute",
       tolerationSeconds: nodeAwaySeconds,
     })),
-    containers: [container(spec, settings)],
+    containers: [createContainer(spec, settings)],
     volumes: [
-      ...diskVolumes(spec, settings),
-      { name: "tmp", emptyDir: { sizeLimit: mebibytes(tmpBytes) } },
+      ...createDiskVolumes(spec, settings),
+      { name: "tmp", emptyDir: { sizeLimit: toMebibytes(tmpBytes) } },
       { name: "run", emptyDir: { medium: "Memory", sizeLimit: "1Mi" } },
-      { name: "config", secret: { secretName: namesOf(spec.id).secret, defaultMode: 0o440 } },
+      { name: "config", secret: { secretName: getObjectNames(spec.id).secret, defaultMode: 0o440 } },
     ],
   };
 }
 
 export const containerName = "runner";
 
-function container(spec: RunnerSpec, settings: KubernetesSettings): V1Container {
+function createContainer(spec: RunnerSpec, settings: KubernetesSettings): V1Container {
   const { cpu, memoryBytes, diskBytes } = spec.limits;
-  const millicores = (part: number) => `${Math.max(1, Math.ceil(cpu * part * 1000))}m`;
+  const toMillicores = (part: number) => `${Math.max(1, Math.ceil(cpu * part * 1000))}m`;
   // What is written beside the claims, and the whole disk where there are none; the images' own layers are read only.
-  const scratch = mebibytes(tmpBytes + (keepsDisk(spec, settings) ? 0 : 2 * diskBytes));
+  const scratch = toMebibytes(tmpBytes + (hasPersistentDisk(spec, settings) ? 0 : 2 * diskBytes));
   return {
     name: containerName,
     image: spec.image ?? settings.image,
     imagePullPolicy: "IfNotPresent",
-    command: [inside.node, "--max-semi-space-size=2", `${inside.kit}/lib/wharf-daemon.mjs`],
+    command: [containerPaths.node, "--max-semi-space-size=2", `${containerPaths.kit}/lib/wharf-daemon.mjs`],
     args: ["--config", `${configFolder}/${configFile}`],
-    workingDir: inside.workspace,
+    workingDir: containerPaths.workspace,
     env: [
-      { name: "HOME", value: inside.home },
+      { name: "HOME", value: containerPaths.home },
       { name: "WHARF_RUNNER_ID", value: spec.id },
       { name: "WHARF_NODE_ADDRESS", valueFrom: { fieldRef: { fieldPath: "status.hostIP" } } },
     ],
     ...(settings.wire === "pod" && { ports: [{ name: "wire", containerPort: wirePort, protocol: "TCP" }] }),
     resources: {
-      limits: { cpu: millicores(1), memory: mebibytes(memoryBytes), "ephemeral-storage": scratch },
+      limits: { cpu: toMillicores(1), memory: toMebibytes(memoryBytes), "ephemeral-storage": scratch },
       requests: {
-        cpu: millicores(settings.reserve),
-        memory: mebibytes(memoryBytes * settings.reserve),
+        cpu: toMillicores(settings.reserve),
+        memory: toMebibytes(memoryBytes * settings.reserve),
         "ephemeral-storage": "64Mi",
       },
     },
@@ -113,7 +113,7 @@ function container(spec: RunnerSpec, settings: KubernetesSettings): V1Container 
     volumeMounts: [
       ...diskMounts,
       { name: "tmp", mountPath: "/tmp" },
-      { name: "run", mountPath: inside.wire },
+      { name: "run", mountPath: containerPaths.wire },
       { name: "config", mountPath: configFolder, readOnly: true },
     ],
   };

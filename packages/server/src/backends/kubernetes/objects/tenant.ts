@@ -9,7 +9,7 @@ import type {
   V1ServiceAccount,
 } from "@kubernetes/client-node";
 import { type KubernetesSettings, wirePort } from "../settings.ts";
-import { anyRunner, instanceLabels, manager, reserved } from "./labels.ts";
+import { anyRunnerLabels, getInstanceLabels, manager, reservedLabels } from "./labels.ts";
 import { accountName } from "./names.ts";
 
 /** What a tenant's namespace consists of, besides its runners. */
@@ -26,26 +26,26 @@ export interface TenantOptions {
   readonly isShared: boolean;
 }
 
-export function tenantObjects(
+export function createTenantObjects(
   namespace: string,
   settings: KubernetesSettings,
   { isShared }: TenantOptions,
 ): TenantObjects {
-  const labels = { [reserved.managedBy]: manager };
-  const marked = <S>(name: string, spec: S) => ({ metadata: { name, labels }, spec });
+  const labels = { [reservedLabels.managedBy]: manager };
+  const createObject = <S>(name: string, spec: S) => ({ metadata: { name, labels }, spec });
   return {
     namespace: {
       metadata: {
         name: namespace,
-        labels: { ...instanceLabels(settings.instance), "pod-security.kubernetes.io/enforce": "restricted" },
+        labels: { ...getInstanceLabels(settings.instance), "pod-security.kubernetes.io/enforce": "restricted" },
       },
     },
     account: { metadata: { name: accountName, labels }, automountServiceAccountToken: false },
-    quota: marked("wharf-quota", { hard: { ...settings.quota } }),
-    limits: marked("wharf-limits", limitRange),
-    policy: marked("sandbox-isolation", {
-      ...networkPolicy(settings),
-      podSelector: isShared ? { matchLabels: { ...anyRunner } } : {},
+    quota: createObject("wharf-quota", { hard: { ...settings.quota } }),
+    limits: createObject("wharf-limits", limitRange),
+    policy: createObject("sandbox-isolation", {
+      ...createNetworkPolicySpec(settings),
+      podSelector: isShared ? { matchLabels: { ...anyRunnerLabels } } : {},
     }),
   };
 }
@@ -65,14 +65,14 @@ const limitRange: V1LimitRangeSpec = {
 };
 
 /** Nothing goes out, and only servers come in, to the wire alone. A wire by exec needs no way in at all. */
-function networkPolicy({ wire, servers }: KubernetesSettings): Omit<V1NetworkPolicySpec, "podSelector"> {
-  const from: V1NetworkPolicyPeer[] = [
+function createNetworkPolicySpec({ wire, servers }: KubernetesSettings): Omit<V1NetworkPolicySpec, "podSelector"> {
+  const sources: V1NetworkPolicyPeer[] = [
     { namespaceSelector: { matchLabels: { ...servers.namespace } }, podSelector: { matchLabels: { ...servers.pods } } },
     ...servers.cidrs.map((cidr) => ({ ipBlock: { cidr } })),
   ];
   return {
     policyTypes: ["Ingress", "Egress"],
-    ingress: wire === "pod" ? [{ _from: from, ports: [{ protocol: "TCP", port: wirePort }] }] : [],
+    ingress: wire === "pod" ? [{ _from: sources, ports: [{ protocol: "TCP", port: wirePort }] }] : [],
     egress: [],
   };
 }

@@ -5,7 +5,7 @@ import { Nodes } from "./nodes.ts";
 import type { PodView } from "./pod-view.ts";
 
 /** What a pod gets beyond its own grace period before its node is looked at. */
-const lateMs = 3_000;
+const defaultLateMs = 3_000;
 /** Where its node seems well, or cannot be looked at: kubelets may be busy, and volumes slow to unmount. */
 const defaultGiveUpMs = 5 * 60_000;
 const maxRemembered = 1_000;
@@ -26,34 +26,34 @@ export class EndingPods {
   readonly #log: Log | undefined;
   readonly #options: Required<EndingPodsOptions>;
   /** By the pod's uid. */
-  readonly #since = new Map<string, number>();
+  readonly #firstSeen = new Map<string, number>();
 
   constructor(cluster: Cluster, log?: Log, options: EndingPodsOptions = {}) {
     this.#cluster = cluster;
     this.#nodes = new Nodes(cluster);
     this.#log = log;
-    this.#options = { giveUpMs: defaultGiveUpMs, lateMs, ...options };
+    this.#options = { giveUpMs: defaultGiveUpMs, lateMs: defaultLateMs, ...options };
   }
 
   /** To be called again and again for as long as the pod is ending. */
-  async force(pod: PodView): Promise<void> {
+  async forceDelete(pod: PodView): Promise<void> {
     const { name, namespace, uid, deletionGracePeriodSeconds } = pod.metadata;
-    const waitedMs = performance.now() - this.#firstSeen(uid);
+    const waitedMs = performance.now() - this.#getFirstSeen(uid);
     if (waitedMs < (deletionGracePeriodSeconds ?? 0) * 1000 + this.#options.lateMs) return;
     if (waitedMs < this.#options.giveUpMs && !(await this.#isAbandoned(pod))) return;
     this.#log?.warn({ pod: name, namespace, node: pod.spec.nodeName }, "a pod does not end; it is deleted by force");
     const body = { gracePeriodSeconds: 0, preconditions: { uid } };
-    await this.#cluster.core.deleteNamespacedPod({ name, namespace, body }).catch(unlessGone);
-    this.#since.delete(uid);
+    await this.#cluster.core.deleteNamespacedPod({ name, namespace, body }).catch(ignoreNotFound);
+    this.#firstSeen.delete(uid);
   }
 
-  #firstSeen(uid: string): number {
-    const known = this.#since.get(uid);
-    if (known !== undefined) return known;
+  #getFirstSeen(uid: string): number {
+    const seenAt = this.#firstSeen.get(uid);
+    if (seenAt !== undefined) return seenAt;
     const now = performance.now();
-    const [oldest] = this.#since.keys();
-    if (this.#since.size >= maxRemembered && oldest !== undefined) this.#since.delete(oldest);
-    this.#since.set(uid, now);
+    const [oldest] = this.#firstSeen.keys();
+    if (this.#firstSeen.size >= maxRemembered && oldest !== undefined) this.#firstSeen.delete(oldest);
+    this.#firstSeen.set(uid, now);
     return now;
   }
 
@@ -63,7 +63,7 @@ export class EndingPods {
   }
 }
 
-function unlessGone(error: unknown): void {
+function ignoreNotFound(error: unknown): void {
   // Another pod of the same name exists by now, or none.
   if (error instanceof ApiFailure && [404, 409].includes(error.status)) return;
   throw error;

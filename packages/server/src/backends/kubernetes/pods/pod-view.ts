@@ -66,7 +66,7 @@ export interface PodOwner {
   readonly uid: string;
 }
 
-export const belongsTo = ({ metadata }: PodView, { namespace, uid }: PodOwner): boolean =>
+export const isOwnedBy = ({ metadata }: PodView, { namespace, uid }: PodOwner): boolean =>
   metadata.namespace === namespace &&
   (metadata.uid === uid || metadata.ownerReferences.some((owner) => owner.uid === uid));
 

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../../shared/log.ts";
 import type { Cluster } from "../cluster/cluster.ts";
-import { belongsTo, isEnding, type PodOwner, PodView } from "./pod-view.ts";
+import { isOwnedBy, isEnding, type PodOwner, PodView } from "./pod-view.ts";
 
 /** Everything is listed anew after this, whatever the watch said meanwhile. */
-const resyncMs = 5 * 60_000;
-const firstPauseMs = 200;
-const longestPauseMs = 5_000;
+const resyncIntervalMs = 5 * 60_000;
+const minRetryDelayMs = 200;
+const maxRetryDelayMs = 5_000;
 
 export interface PodWatchOptions {
   readonly cluster: Cluster;
@@ -41,29 +41,33 @@ export class PodWatch {
    * Calls `look` with the runner's pod, or with nothing where it has none, until it answers with something. It begins with
    * what the watch knows by now, which may be a moment old: whoever acts on it finds out by the act.
    */
-  async until<T>(owner: PodOwner, look: (pod: PodView | undefined) => T | undefined, signal: AbortSignal): Promise<T> {
-    this.#running ??= this.#run();
+  async waitFor<T>(
+    owner: PodOwner,
+    look: (pod: PodView | undefined) => T | undefined,
+    signal: AbortSignal,
+  ): Promise<T> {
+    this.#running ??= this.#runLoop();
     for (;;) {
       signal.throwIfAborted();
       this.#stop.signal.throwIfAborted();
-      const changed = this.#changed.promise;
+      const change = this.#changed.promise;
       // A failure is the answer only for who asked while there was nothing to look at.
       if (this.#listings === 0 && this.#failure !== undefined) throw this.#failure;
-      const found = this.#listings > 0 ? look(this.#find(owner)) : undefined;
-      if (found !== undefined) return found;
-      await changedOr(changed, signal);
+      const result = this.#listings > 0 ? look(this.#findPod(owner)) : undefined;
+      if (result !== undefined) return result;
+      await waitForChange(change, signal);
     }
   }
 
   /** The same for a while; nothing where it did not come. */
-  async within<T>(
+  async waitWithTimeout<T>(
     owner: PodOwner,
     look: (pod: PodView | undefined) => T | undefined,
     { signal, ms }: { signal: AbortSignal; ms: number },
   ): Promise<T | undefined> {
     const time = AbortSignal.timeout(ms);
     try {
-      return await this.until(owner, look, AbortSignal.any([signal, time]));
+      return await this.waitFor(owner, look, AbortSignal.any([signal, time]));
     } catch (error) {
       if (error !== time.reason) throw error;
       return undefined;
@@ -72,68 +76,68 @@ export class PodWatch {
 
   async close(): Promise<void> {
     this.#stop.abort(new Error("the server ends"));
-    this.#ring();
+    this.#notifyWaiters();
     await this.#running;
   }
 
   /** The newest where one is ending and its successor is there already. */
-  #find(owner: PodOwner): PodView | undefined {
-    const all = [...this.#pods.values()].filter((pod) => belongsTo(pod, owner));
+  #findPod(owner: PodOwner): PodView | undefined {
+    const all = [...this.#pods.values()].filter((pod) => isOwnedBy(pod, owner));
     return all.find((pod) => !isEnding(pod)) ?? all[0];
   }
 
-  async #run(): Promise<void> {
+  async #runLoop(): Promise<void> {
     const { signal } = this.#stop;
-    for (let pause = firstPauseMs; !signal.aborted;) {
+    for (let pause = minRetryDelayMs; !signal.aborted;) {
       try {
-        const version = await this.#list();
-        pause = firstPauseMs;
-        await this.#follow(version);
+        const version = await this.#listPods();
+        pause = minRetryDelayMs;
+        await this.#watchChanges(version);
       } catch (error) {
         if (signal.aborted) return;
         this.#failure = error;
-        this.#ring();
+        this.#notifyWaiters();
         this.#options.log?.warn({ err: error }, "the cluster does not tell of its pods; it is asked again");
         await sleep(pause, undefined, { signal }).catch(() => undefined);
-        pause = Math.min(pause * 2, longestPauseMs);
+        pause = Math.min(pause * 2, maxRetryDelayMs);
       }
     }
   }
 
-  async #list(): Promise<string> {
+  async #listPods(): Promise<string> {
     const { cluster, selector, namespace } = this.#options;
     const list = namespace
       ? await cluster.core.listNamespacedPod({ namespace, labelSelector: selector })
       : await cluster.core.listPodForAllNamespaces({ labelSelector: selector });
     this.#pods.clear();
-    for (const item of list.items) this.#keep(item);
+    for (const item of list.items) this.#updatePod(item);
     this.#listings += 1;
     this.#failure = undefined;
-    this.#ring();
+    this.#notifyWaiters();
     return list.metadata?.resourceVersion ?? "";
   }
 
   /** Until the watch ends; fails where it must not be taken up from where it was. */
-  async #follow(from: string): Promise<void> {
+  async #watchChanges(startVersion: string): Promise<void> {
     const { cluster, selector, namespace } = this.#options;
     const path = namespace ? `/api/v1/namespaces/${namespace}/pods` : "/api/v1/pods";
-    const resync = performance.now() + resyncMs;
-    let version = from;
+    const resync = performance.now() + resyncIntervalMs;
+    let version = startVersion;
     while (performance.now() < resync && !this.#stop.signal.aborted) {
       const query = { labelSelector: selector, resourceVersion: version };
-      cluster.note({ verb: "watch", group: "", resource: "pods", ...(namespace && { namespace }) });
+      cluster.recordCall({ verb: "watch", group: "", resource: "pods", ...(namespace && { namespace }) });
       version = await this.#watchOnce(path, query, version);
     }
   }
 
-  async #watchOnce(path: string, query: Record<string, string>, from: string): Promise<string> {
+  async #watchOnce(path: string, query: Record<string, string>, startVersion: string): Promise<string> {
     const ended = Promise.withResolvers<void>();
-    let version = from;
+    let version = startVersion;
     const onEvent = (phase: string, object: unknown) => {
       if (phase === "ERROR") return ended.reject(new Error("the watch fell behind"));
-      const pod = this.#keep(object, phase === "DELETED");
+      const pod = this.#updatePod(object, phase === "DELETED");
       if (pod) version = pod.metadata.resourceVersion;
-      this.#ring();
+      this.#notifyWaiters();
     };
     const watching = await this.#options.cluster.watch.watch(path, query, onEvent, (error: unknown) => {
       // Silence is no failure: the watch goes on from where it was.
@@ -153,15 +157,15 @@ export class PodWatch {
     return version;
   }
 
-  #keep(object: unknown, gone = false): PodView | undefined {
+  #updatePod(object: unknown, isDeleted = false): PodView | undefined {
     const pod = PodView.safeParse(object).data;
     if (!pod) return undefined;
-    if (gone) this.#pods.delete(pod.metadata.uid);
+    if (isDeleted) this.#pods.delete(pod.metadata.uid);
     else this.#pods.set(pod.metadata.uid, pod);
     return pod;
   }
 
-  #ring(): void {
+  #notifyWaiters(): void {
     const { resolve } = this.#changed;
     this.#changed = Promise.withResolvers();
     resolve();
@@ -170,12 +174,12 @@ export class PodWatch {
 
 const isTimeout = (error: unknown) => error instanceof Error && error.name === "TimeoutError";
 
-async function changedOr(changed: Promise<void>, signal: AbortSignal): Promise<void> {
+async function waitForChange(change: Promise<void>, signal: AbortSignal): Promise<void> {
   const aborted = Promise.withResolvers<never>();
   const onAbort = () => aborted.reject(signal.reason);
   signal.addEventListener("abort", onAbort, { once: true });
   try {
-    await Promise.race([changed, aborted.promise]);
+    await Promise.race([change, aborted.promise]);
   } finally {
     signal.removeEventListener("abort", onAbort);
   }

@@ -9,10 +9,10 @@ import type { Cluster } from "../cluster/cluster.ts";
 /** Each message begins with the number of its channel. */
 const channel = { stdin: 0, stdout: 1, stderr: 2, status: 3 } as const;
 const protocols = ["v5.channel.k8s.io", "v4.channel.k8s.io"];
-const connectMs = 20_000;
+const connectTimeoutMs = 20_000;
 /** One message holds at most this much, so that a large write does not hold up a small one behind it. */
-const messageBytes = 64 * 1024;
-const wordsKept = 2_000; // characters
+const maxMessageBytes = 64 * 1024;
+const maxErrorCharacters = 2_000; // characters
 
 export interface ExecTarget {
   readonly namespace: string;
@@ -30,17 +30,19 @@ const Outcome = z.object({ status: z.string().catch(""), message: z.string().cat
  */
 class ExecStream extends Duplex {
   readonly #socket: WebSocket;
-  #words = "";
+  #errorOutput = "";
 
   constructor(socket: WebSocket) {
     super({ allowHalfOpen: false, autoDestroy: true });
     this.#socket = socket;
-    socket.on("message", (data: Buffer) => this.#arrived(data));
+    socket.on("message", (data: Buffer) => this.#handleMessage(data));
     socket.on("error", (error) => this.destroy(error));
     socket.on("close", (code) => {
       if (this.readableEnded || this.destroyed) return;
       // The program said nothing of its end: the connection went.
-      this.destroy(new Error(`the stream to the pod was cut (${code})${this.#words && `: ${this.#words}`}`));
+      this.destroy(
+        new Error(`the stream to the pod was cut (${code})${this.#errorOutput && `: ${this.#errorOutput}`}`),
+      );
     });
   }
 
@@ -48,48 +50,48 @@ class ExecStream extends Duplex {
     this.#socket.resume();
   }
 
-  override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    for (let at = 0; at < chunk.length; at += messageBytes) {
-      const part = chunk.subarray(at, at + messageBytes);
-      const isLast = at + messageBytes >= chunk.length;
+  override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
+    for (let offset = 0; offset < chunk.length; offset += maxMessageBytes) {
+      const part = chunk.subarray(offset, offset + maxMessageBytes);
+      const isLast = offset + maxMessageBytes >= chunk.length;
       this.#socket.send(Buffer.concat([Buffer.of(channel.stdin), part]), { binary: true }, (error) => {
-        if (isLast || error) done(error);
+        if (isLast || error) callback(error);
       });
     }
   }
 
-  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+  override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
     this.#socket.terminate();
-    done(error);
+    callback(error);
   }
 
-  #arrived(data: Buffer): void {
+  #handleMessage(data: Buffer): void {
     const content = data.subarray(1);
     if (data[0] === channel.stdout) {
       if (content.length > 0 && !this.push(content)) this.#socket.pause();
     } else if (data[0] === channel.stderr) {
-      this.#words = (this.#words + content.toString("utf8")).slice(-wordsKept);
+      this.#errorOutput = (this.#errorOutput + content.toString("utf8")).slice(-maxErrorCharacters);
     } else if (data[0] === channel.status) {
       const { status, message } = Outcome.parse(JSON.parse(content.toString("utf8")));
       if (status === "Success") this.push(null);
-      else this.destroy(new Error(this.#words.trim() || message));
+      else this.destroy(new Error(this.#errorOutput.trim() || message));
     }
   }
 }
 
 /** Resolves when the program has been started; rejects with the API's answer where it was not. */
-export async function openExec(cluster: Cluster, target: ExecTarget, signal: AbortSignal): Promise<Duplex> {
+export async function openExecStream(cluster: Cluster, target: ExecTarget, signal: AbortSignal): Promise<Duplex> {
   const { namespace, pod, container, command } = target;
   const query = new URLSearchParams({ container, stdin: "true", stdout: "true", stderr: "true" });
   for (const word of command) query.append("command", word);
   const path = `/api/v1/namespaces/${namespace}/pods/${pod}/exec?${query.toString()}`;
   const call: ApiCall = { verb: "get", group: "", resource: "pods/exec", namespace, name: pod };
-  cluster.note(call);
+  cluster.recordCall(call);
   signal.throwIfAborted();
   const socket = new WebSocket(cluster.address.replace(/^http/, "ws") + path, protocols, {
     ...(await cluster.streamOptions()),
     perMessageDeflate: false,
-    handshakeTimeout: connectMs,
+    handshakeTimeout: connectTimeoutMs,
   });
   const refused = Promise.withResolvers<never>();
   socket.on("error", (error) => refused.reject(new ApiUnreachable(call, error)));

@@ -1,10 +1,10 @@
 import { access, constants, mkdir, readFile, rmdir, symlink, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { allProcesses, withDescendants, type Process } from "../processes.ts";
+import { listProcesses, getProcessTrees, type Process } from "../processes.ts";
 import { findCgroups, type CgroupFolder, type Controller } from "./hierarchies.ts";
 import type { Limiter } from "./limiter.ts";
-import { limitSetting, swapSetting, type Limits } from "./settings.ts";
+import { getLimitSetting, getSwapSetting, type Limits } from "./cgroup-settings.ts";
 import { isBootedBySystemd } from "./systemd.ts";
 
 /** Joins the cgroups before the `--`, then becomes the command after it. */
@@ -13,20 +13,21 @@ const joinScript =
 
 /** How often and how long a cgroup is tried to be removed while the kernel ends its processes. */
 const removeIntervalMs = 10;
-const removeTries = 200;
+const maxRemoveTries = 200;
 
 /** Makes a cgroup for each runner below the server's own, where the server may. */
 export async function findWritableCgroups(): Promise<Limiter | undefined> {
   const parents = new Map<Controller, CgroupFolder>();
-  for (const [controller, own] of findCgroups("self")) {
+  for (const [controller, ownFolder] of findCgroups("self")) {
     // An earlier server in the same place has moved aside, and this one with it.
-    const folder = basename(own.path) === asideName ? { ...own, path: dirname(own.path) } : own;
+    const folder =
+      basename(ownFolder.path) === serverCgroupName ? { ...ownFolder, path: dirname(ownFolder.path) } : ownFolder;
     if (await canHaveChildren(folder, controller)) parents.set(controller, folder);
   }
-  return parents.size === 0 ? undefined : new Cgroups(parents);
+  return parents.size === 0 ? undefined : new CgroupLimiter(parents);
 }
 
-class Cgroups implements Limiter {
+class CgroupLimiter implements Limiter {
   readonly environment = {};
   readonly #parents: ReadonlyMap<Controller, CgroupFolder>;
 
@@ -35,37 +36,37 @@ class Cgroups implements Limiter {
   }
 
   async enter(id: string, limits: Limits, link?: string): Promise<readonly string[]> {
-    await this.leave(id); // of a server that died
+    await this.release(id); // of a server that died
     for (const [controller, { version, path: parent }] of this.#parents) {
-      const path = join(parent, nameOf(id));
+      const path = join(parent, getCgroupName(id));
       await mkdir(path, { recursive: true });
-      const { file, value } = limitSetting(version, controller, limits);
+      const { file, value } = getLimitSetting(version, controller, limits);
       await writeFile(join(path, file), value);
       if (controller !== "memory") continue;
       if (link !== undefined) await symlink(path, link);
-      const swap = swapSetting(version, limits);
+      const swap = getSwapSetting(version, limits);
       await writeFile(join(path, swap.file), swap.value, { flag: "r+" }).catch(() => undefined);
     }
-    return ["/bin/sh", "-c", joinScript, "wharf-limits", ...this.#folders(id), "--"];
+    return ["/bin/sh", "-c", joinScript, "wharf-limits", ...this.#getFolders(id), "--"];
   }
 
-  async leave(id: string): Promise<void> {
-    await removeCgroups(this.#folders(id));
+  async release(id: string): Promise<void> {
+    await removeCgroups(this.#getFolders(id));
   }
 
   /** In version 2 all controllers share one. */
-  #folders(id: string): string[] {
-    return [...new Set([...this.#parents.values()].map(({ path }) => join(path, nameOf(id))))];
+  #getFolders(id: string): string[] {
+    return [...new Set([...this.#parents.values()].map(({ path }) => join(path, getCgroupName(id))))];
   }
 }
 
-const asideName = "wharf-server";
-const nameOf = (id: string): string => `wharf-${id}`;
+const serverCgroupName = "wharf-server";
+const getCgroupName = (id: string): string => `wharf-${id}`;
 
 /** The cgroups made for the runner that the process is in. Another server may have made them, and below a cgroup of its own. */
 export function findRunnerCgroups(id: string, pid: number): string[] {
   const paths = [...findCgroups(pid).values()].map(({ path }) => path);
-  return [...new Set(paths)].filter((path) => basename(path) === nameOf(id));
+  return [...new Set(paths)].filter((path) => basename(path) === getCgroupName(id));
 }
 
 export async function removeCgroups(folders: readonly string[]): Promise<void> {
@@ -74,7 +75,7 @@ export async function removeCgroups(folders: readonly string[]): Promise<void> {
 
 /** A cgroup can be removed as soon as its last process is gone for good. What cannot be removed holds nothing any more. */
 async function removeCgroup(folder: string): Promise<void> {
-  for (let tries = 0; tries < removeTries; tries += 1) {
+  for (let tries = 0; tries < maxRemoveTries; tries += 1) {
     const error: unknown = await rmdir(folder).then(
       () => undefined,
       (reason: unknown) => reason,
@@ -88,7 +89,7 @@ async function canHaveChildren({ version, path }: CgroupFolder, controller: Cont
   try {
     await access(path, constants.W_OK);
     await access(join(path, "cgroup.procs"), constants.W_OK);
-    if (version === 2) await delegate(path, controller);
+    if (version === 2) await delegateController(path, controller);
     return true;
   } catch {
     return false;
@@ -99,7 +100,7 @@ async function canHaveChildren({ version, path }: CgroupFolder, controller: Cont
  * Gives children of a cgroup of version 2 a controller. Only a cgroup without processes can do so (the root can always), so the server
  * moves aside with those that it started. It leaves a cgroup alone that others work in.
  */
-async function delegate(path: string, controller: Controller): Promise<void> {
+async function delegateController(path: string, controller: Controller): Promise<void> {
   const available = await readFile(join(path, "cgroup.controllers"), "utf8");
   if (!available.trim().split(" ").includes(controller)) throw new Error(`${controller} is not delegated`);
   const isRoot = await access(join(path, "cgroup.events")).then(
@@ -111,19 +112,19 @@ async function delegate(path: string, controller: Controller): Promise<void> {
 }
 
 async function moveAside(path: string): Promise<void> {
-  const aside = join(path, asideName);
-  for (let pids = await members(path); pids.length > 0; pids = await members(path)) {
-    const processes = await allProcesses();
+  const aside = join(path, serverCgroupName);
+  for (let pids = await readMembers(path); pids.length > 0; pids = await readMembers(path)) {
+    const processes = await listProcesses();
     const self = processes.filter(({ pid }) => pid === process.pid);
-    const own = new Set([...withDescendants(self, processes), ...ancestors(processes)].map(({ pid }) => pid));
-    const isAnothers = (pid: number) => !own.has(pid) && processes.some((one) => one.pid === pid && !one.dead);
+    const ownPids = new Set([...getProcessTrees(self, processes), ...getAncestors(processes)].map(({ pid }) => pid));
+    const isAnothers = (pid: number) => !ownPids.has(pid) && processes.some((one) => one.pid === pid && !one.dead);
     if (pids.some(isAnothers)) throw new Error("others work in this cgroup");
     await mkdir(aside, { recursive: true });
     for (const pid of pids) await writeFile(join(aside, "cgroup.procs"), String(pid)).catch(ignoreEnded);
   }
 }
 
-async function members(path: string): Promise<number[]> {
+async function readMembers(path: string): Promise<number[]> {
   const text = await readFile(join(path, "cgroup.procs"), "utf8");
   return text.split("\n").filter(Boolean).map(Number);
 }
@@ -133,14 +134,14 @@ function ignoreEnded(error: unknown): void {
 }
 
 /** Those that started the server. On a machine of systemd they are a session's or systemd's own. */
-function ancestors(processes: readonly Process[]): Process[] {
+function getAncestors(processes: readonly Process[]): Process[] {
   if (isBootedBySystemd()) return [];
-  const found: Process[] = [];
+  const chain: Process[] = [];
   for (let pid = process.ppid; pid > 0;) {
     const one = processes.find((candidate) => candidate.pid === pid);
     if (one === undefined) break;
-    found.push(one);
+    chain.push(one);
     pid = one.parent;
   }
-  return found;
+  return chain;
 }

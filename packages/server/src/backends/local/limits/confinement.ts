@@ -5,74 +5,82 @@ import { text } from "node:stream/consumers";
 import { findWritableCgroups } from "./cgroups.ts";
 import { controllers, findCgroups, type Controller } from "./hierarchies.ts";
 import { unlimited, type Limiter } from "./limiter.ts";
-import { isHeld, type Limits } from "./settings.ts";
+import { isEnforced, type Limits } from "./cgroup-settings.ts";
 import { findSystemd } from "./systemd.ts";
 
 /** How runners are held to their limits on this machine, and to which: found out by trying. */
 export interface Confinement {
   readonly limiter: Limiter;
-  readonly held: ReadonlySet<Controller>;
+  readonly enforced: ReadonlySet<Controller>;
   /** What goes before the command inside the sandbox. */
   readonly insidePrefix: (limits: Limits) => readonly string[];
 }
 
-const tryMs = 5000;
-const tryLimits: Limits = { cpu: 0.5, memoryBytes: 64 * 2 ** 20, processes: 50 };
-const nothing = (): readonly string[] => [];
+const probeTimeoutMs = 5000;
+const probeLimits: Limits = { cpu: 0.5, memoryBytes: 64 * 2 ** 20, processes: 50 };
+const getEmptyPrefix = (): readonly string[] => [];
 
 /** The best of what there is: systemd's scopes, cgroups that the server may make, or a limit on processes alone. */
 export async function findConfinement(bwrap: string, searchPath: string): Promise<Confinement> {
   for (const find of [() => findSystemd(searchPath), findWritableCgroups]) {
     const limiter = await find();
-    const held = limiter === undefined ? new Set<Controller>() : await tryOut(limiter);
-    if (limiter !== undefined && held.size > 0) return { limiter, held, insidePrefix: nothing };
+    const enforced = limiter === undefined ? new Set<Controller>() : await probeLimiter(limiter);
+    if (limiter !== undefined && enforced.size > 0) return { limiter, enforced, insidePrefix: getEmptyPrefix };
   }
-  if (!(await canLimitProcesses(bwrap))) return { limiter: unlimited, held: new Set(), insidePrefix: nothing };
-  return { limiter: unlimited, held: new Set(["pids"]), insidePrefix: ({ processes }) => prlimit(processes) };
+  if (!(await canLimitProcesses(bwrap)))
+    return { limiter: unlimited, enforced: new Set(), insidePrefix: getEmptyPrefix };
+  return {
+    limiter: unlimited,
+    enforced: new Set(["pids"]),
+    insidePrefix: ({ processes }) => getPrlimitPrefix(processes),
+  };
 }
 
 const names: Readonly<Record<Controller, string>> = { cpu: "CPU", memory: "memory", pids: "processes" };
 
 /** One sentence about what is limited. */
-export function describeLimits(held: ReadonlySet<Controller>): string {
-  const [limited, others] = [controllers.filter((one) => held.has(one)), controllers.filter((one) => !held.has(one))];
-  const free = [...others.map((one) => names[one]), "disk"];
-  const first = limited.length === 0 ? "" : `limited: ${list(limited.map((one) => names[one]))}; `;
-  return `${first}not limited: ${list(free)}`;
+export function describeLimits(enforced: ReadonlySet<Controller>): string {
+  const [limited, unenforced] = [
+    controllers.filter((one) => enforced.has(one)),
+    controllers.filter((one) => !enforced.has(one)),
+  ];
+  const free = [...unenforced.map((one) => names[one]), "disk"];
+  const first = limited.length === 0 ? "" : `limited: ${formatList(limited.map((one) => names[one]))}; `;
+  return `${first}not limited: ${formatList(free)}`;
 }
 
-function list(words: readonly string[]): string {
+function formatList(words: readonly string[]): string {
   return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
 }
 
 /** Starts a command under the limiter and asks the kernel what it is held to. */
-async function tryOut(limiter: Limiter): Promise<Set<Controller>> {
+async function probeLimiter(limiter: Limiter): Promise<Set<Controller>> {
   const id = `probe-${randomUUID()}`;
   try {
-    const [command, ...args] = [...(await limiter.enter(id, tryLimits)), "/bin/sh", "-c", "echo; read end"];
+    const [command, ...args] = [...(await limiter.enter(id, probeLimits)), "/bin/sh", "-c", "echo; read end"];
     const child = spawn(command, args, {
       env: limiter.environment,
       stdio: ["pipe", "pipe", "ignore"],
-      timeout: tryMs,
+      timeout: probeTimeoutMs,
       killSignal: "SIGKILL",
     });
     await once(child, "spawn");
     const ended = once(child, "close");
     await Promise.race([once(child.stdout, "data"), ended]);
-    const held = child.exitCode === null ? findCgroups(child.pid ?? 0) : new Map();
-    const found = [...held].filter(([controller, folder]) => isHeld(folder, controller, tryLimits));
+    const cgroups = child.exitCode === null ? findCgroups(child.pid ?? 0) : new Map();
+    const matches = [...cgroups].filter(([controller, folder]) => isEnforced(folder, controller, probeLimits));
     child.stdin.on("error", () => undefined);
     child.stdin.end();
     await ended;
-    return new Set(found.map(([controller]) => controller));
+    return new Set(matches.map(([controller]) => controller));
   } catch {
     return new Set();
   } finally {
-    await limiter.leave(id);
+    await limiter.release(id);
   }
 }
 
-const prlimit = (processes: number): readonly string[] => ["/usr/bin/prlimit", `--nproc=${processes}`, "--"];
+const getPrlimitPrefix = (processes: number): readonly string[] => ["/usr/bin/prlimit", `--nproc=${processes}`, "--"];
 
 /**
  * Since Linux 5.14 this limit counts per user namespace, so each sandbox has its own. It never holds for root. More processes than
@@ -83,10 +91,10 @@ async function canLimitProcesses(bwrap: string): Promise<boolean> {
   const sandbox = [...namespaces, "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev"];
   const script = "(for i in 1 2 3 4 5 6 7 8; do sleep 10 & done); kill 0";
   try {
-    const child = spawn(bwrap, [...sandbox, ...prlimit(5), "/bin/sh", "-c", script], {
+    const child = spawn(bwrap, [...sandbox, ...getPrlimitPrefix(5), "/bin/sh", "-c", script], {
       env: { PATH: "/usr/bin:/bin" },
       stdio: ["ignore", "ignore", "pipe"],
-      timeout: tryMs,
+      timeout: probeTimeoutMs,
       killSignal: "SIGKILL",
     });
     const [words] = await Promise.all([text(child.stderr), once(child, "close")]);

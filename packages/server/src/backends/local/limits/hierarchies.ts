@@ -11,7 +11,7 @@ export interface CgroupFolder {
   readonly path: string;
 }
 
-interface Tree {
+interface CgroupMount {
   readonly version: 1 | 2;
   readonly mountPoint: string;
   /** The cgroup that is mounted there; in a container it may be the container's own. */
@@ -21,9 +21,9 @@ interface Tree {
 
 /** Where the process is, for each controller; `self` is this one. A process that has ended is nowhere. */
 export function findCgroups(pid: number | "self"): Map<Controller, CgroupFolder> {
-  const places = readCgroups(pid).trim().split("\n").map(parsePlace);
-  const trees = readFileSync("/proc/self/mountinfo", "utf8").trim().split("\n").flatMap(parseTree);
-  const found = new Map<Controller, CgroupFolder>();
+  const places = readCgroups(pid).trim().split("\n").map(parseMembership);
+  const trees = readFileSync("/proc/self/mountinfo", "utf8").trim().split("\n").flatMap(parseMount);
+  const folders = new Map<Controller, CgroupFolder>();
   for (const controller of controllers) {
     const place = places.find(({ names }) => names.includes(controller)) ?? places.find(({ names }) => names[0] === "");
     const tree = trees.find(({ version, options }) =>
@@ -31,9 +31,9 @@ export function findCgroups(pid: number | "self"): Map<Controller, CgroupFolder>
     );
     if (place === undefined || tree === undefined) continue;
     const inside = place.path.startsWith(tree.root) ? place.path.slice(tree.root.length) : place.path;
-    found.set(controller, { version: tree.version, path: join(tree.mountPoint, inside) });
+    folders.set(controller, { version: tree.version, path: join(tree.mountPoint, inside) });
   }
-  return found;
+  return folders;
 }
 
 function readCgroups(pid: number | "self"): string {
@@ -45,15 +45,15 @@ function readCgroups(pid: number | "self"): string {
 }
 
 /** A line such as `4:memory:/a/b`, or `0::/a/b` in version 2. */
-function parsePlace(line: string): { readonly names: readonly string[]; readonly path: string } {
+function parseMembership(line: string): { readonly names: readonly string[]; readonly path: string } {
   const [, names = "", path = "/"] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
   return { names: names.split(","), path };
 }
 
-function parseTree(line: string): Tree[] {
-  const [before = "", after = ""] = line.split(" - ");
-  const [, , , root = "/", mountPoint = ""] = before.split(" ");
-  const [type, , options = ""] = after.split(" ");
+function parseMount(line: string): CgroupMount[] {
+  const [mountFields = "", filesystemFields = ""] = line.split(" - ");
+  const [, , , root = "/", mountPoint = ""] = mountFields.split(" ");
+  const [type, , options = ""] = filesystemFields.split(" ");
   if (type !== "cgroup" && type !== "cgroup2") return [];
   return [{ version: type === "cgroup2" ? 2 : 1, mountPoint, root, options: options.split(",") }];
 }

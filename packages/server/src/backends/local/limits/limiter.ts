@@ -1,4 +1,4 @@
-import type { Limits } from "./settings.ts";
+import type { Limits } from "./cgroup-settings.ts";
 
 /** A way to hold a runner, with all it starts, to its limits. */
 export interface Limiter {
@@ -10,8 +10,8 @@ export interface Limiter {
    */
   enter(id: string, limits: Limits, link?: string): Promise<readonly string[]>;
   /** Removes what bounded the runner once its processes have ended. */
-  leave(id: string): Promise<void>;
+  release(id: string): Promise<void>;
 }
 
 /** Where nothing can be bounded. */
-export const unlimited: Limiter = { environment: {}, enter: async () => [], leave: async () => undefined };
+export const unlimited: Limiter = { environment: {}, enter: async () => [], release: async () => undefined };

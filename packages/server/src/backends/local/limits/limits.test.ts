@@ -5,7 +5,7 @@ import type { LocalBackend } from "../index.ts";
 import { converse, expectsBubblewrap, Setting, spec, type Conversation } from "../fixtures/setting.ts";
 import { describeLimits } from "./confinement.ts";
 import { findCgroups } from "./hierarchies.ts";
-import { isHeld } from "./settings.ts";
+import { isEnforced } from "./cgroup-settings.ts";
 
 describe.skipIf(!expectsBubblewrap)("what the server says is limited", () => {
   const runner = spec();
@@ -39,7 +39,7 @@ describe.skipIf(!expectsBubblewrap)("what the server says is limited", () => {
   test("is what the kernel holds the daemon to", () => {
     const names = { cpu: "CPU", memory: "memory", pids: "processes" } as const;
     for (const [controller, folder] of cgroupsOfDaemon()) {
-      const held = isHeld(folder, controller, runner.limits);
+      const held = isEnforced(folder, controller, runner.limits);
       // Processes may also be limited inside, without a cgroup.
       if (held || controller !== "pids") expect(isLimited(names[controller]), controller).toBe(held);
     }

@@ -30,6 +30,6 @@ export function findSystemd(searchPath: string): Limiter | undefined {
       // A sandbox shows the environment of its first process.
       ...(link === undefined ? ["/usr/bin/env", "-i"] : ["/bin/sh", "-c", linkScript, "wharf-scope", link]),
     ],
-    leave: async () => undefined,
+    release: async () => undefined,
   };
 }

@@ -15,16 +15,24 @@ export const label = (name: string): Line => ({ label: name });
 export const load = (offset: number): Line => ({ code: codes.load, value: offset });
 
 /** Without a label, a test that holds (or fails) continues with the next line. */
-interface Targets {
+interface JumpTargets {
   readonly to?: string;
   readonly elseTo?: string;
 }
 
-export const ifEqual = (value: number, targets: Targets): Line => ({ code: codes.jumpIfEqual, value, ...targets });
+export const ifEqual = (value: number, targets: JumpTargets): Line => ({ code: codes.jumpIfEqual, value, ...targets });
 
-export const ifAtLeast = (value: number, targets: Targets): Line => ({ code: codes.jumpIfAtLeast, value, ...targets });
+export const ifAtLeast = (value: number, targets: JumpTargets): Line => ({
+  code: codes.jumpIfAtLeast,
+  value,
+  ...targets,
+});
 
-export const ifAnySet = (value: number, targets: Targets): Line => ({ code: codes.jumpIfAnySet, value, ...targets });
+export const ifAnySet = (value: number, targets: JumpTargets): Line => ({
+  code: codes.jumpIfAnySet,
+  value,
+  ...targets,
+});
 
 export const finish = (value: number): Line => ({ code: codes.return, value });
 
@@ -41,21 +49,22 @@ export function assemble(lines: readonly Line[]): Buffer {
   });
   const program = Buffer.alloc(instructions.length * instructionBytes);
   instructions.forEach((instruction, index) => {
-    const jump = (target: string | undefined) => distance(index, target, offsets);
-    const at = index * instructionBytes;
-    program.writeUInt16LE(instruction.code, at);
-    program.writeUInt8(jump(instruction.to), at + 2);
-    program.writeUInt8(jump(instruction.elseTo), at + 3);
-    program.writeUInt32LE(instruction.value, at + 4);
+    const getDistance = (target: string | undefined) => getJumpDistance(index, target, offsets);
+    const offset = index * instructionBytes;
+    program.writeUInt16LE(instruction.code, offset);
+    program.writeUInt8(getDistance(instruction.to), offset + 2);
+    program.writeUInt8(getDistance(instruction.elseTo), offset + 3);
+    program.writeUInt32LE(instruction.value, offset + 4);
   });
   return program;
 }
 
 /** How many instructions a jump skips. */
-function distance(from: number, target: string | undefined, offsets: ReadonlyMap<string, number>): number {
+function getJumpDistance(source: number, target: string | undefined, offsets: ReadonlyMap<string, number>): number {
   if (target === undefined) return 0;
-  const to = offsets.get(target);
-  const skipped = to === undefined ? -1 : to - from - 1;
-  if (skipped < 0 || skipped > maxJump) throw new RangeError(`'${target}' is not within reach of instruction ${from}`);
+  const destination = offsets.get(target);
+  const skipped = destination === undefined ? -1 : destination - source - 1;
+  if (skipped < 0 || skipped > maxJump)
+    throw new RangeError(`'${target}' is not within reach of instruction ${source}`);
   return skipped;
 }

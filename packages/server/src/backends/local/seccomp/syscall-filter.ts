@@ -1,17 +1,17 @@
 import { assemble, finish, ifAnySet, ifAtLeast, ifEqual, label, load, type Line } from "./bpf.ts";
-import { clone3, judgedCalls, refusedCalls, type Architecture, type Numbers } from "./system-calls.ts";
+import { clone3, judgedCalls, refusedCalls, type Architecture, type CallNumbers } from "./system-calls.ts";
 
 /** How the kernel names an architecture to a filter (`AUDIT_ARCH_…`). */
 export const auditArchitectures: Readonly<Record<Architecture, number>> = { x64: 0xc000003e, arm64: 0xc00000b7 };
 
 /** Verdicts: what a filter returns. */
-const fail = (errno: number): number => 0x0005_0000 | errno;
+const createErrorVerdict = (errno: number): number => 0x0005_0000 | errno;
 export const verdicts = {
   allow: 0x7fff_0000,
   kill: 0x8000_0000,
-  notPermitted: fail(1), // EPERM
-  notImplemented: fail(38), // ENOSYS
-  noSuchFamily: fail(97), // EAFNOSUPPORT
+  notPermitted: createErrorVerdict(1), // EPERM
+  notImplemented: createErrorVerdict(38), // ENOSYS
+  noSuchFamily: createErrorVerdict(97), // EAFNOSUPPORT
 } as const;
 
 /** Offsets in `struct seccomp_data`. The lower half of an argument is all that the calls judged here look at themselves. */
@@ -46,11 +46,11 @@ export function compileFilter(architecture: string): Buffer | undefined {
     ifEqual(auditArchitectures[architecture], { elseTo: "kill" }),
     load(data.call),
     ...(architecture === "x64" ? [ifAtLeast(x32Bit, { to: "not implemented" })] : []),
-    ...Object.entries(judgedCalls).flatMap(([name, numbers]) => sendTo(name, numbers, architecture)),
-    ...sendTo("not implemented", clone3, architecture),
-    ...Object.values(refusedCalls).flatMap((numbers) => sendTo("not permitted", numbers, architecture)),
+    ...Object.entries(judgedCalls).flatMap(([name, numbers]) => createJumps(name, numbers, architecture)),
+    ...createJumps("not implemented", clone3, architecture),
+    ...Object.values(refusedCalls).flatMap((numbers) => createJumps("not permitted", numbers, architecture)),
     finish(verdicts.allow),
-    ...judgements(),
+    ...createArgumentChecks(),
     label("allow"),
     finish(verdicts.allow),
     label("not permitted"),
@@ -64,13 +64,13 @@ export function compileFilter(architecture: string): Buffer | undefined {
   ]);
 }
 
-function sendTo(target: string, numbers: Numbers, architecture: Architecture): Line[] {
+function createJumps(target: string, numbers: CallNumbers, architecture: Architecture): Line[] {
   const number = numbers[architecture];
   return number === undefined ? [] : [ifEqual(number, { to: target })];
 }
 
 /** One section for each call whose arguments decide. */
-function judgements(): Line[] {
+function createArgumentChecks(): Line[] {
   return [
     label("clone"),
     load(data.argument(0)),

@@ -2,9 +2,9 @@
 export type Architecture = "x64" | "arm64";
 
 /** A system call's number by architecture; missing where the architecture lacks the call. */
-export type Numbers = Readonly<Partial<Record<Architecture, number>>>;
+export type CallNumbers = Readonly<Partial<Record<Architecture, number>>>;
 
-const call = (x64: number, arm64?: number): Numbers => ({ x64, ...(arm64 !== undefined && { arm64 }) });
+const call = (x64: number, arm64?: number): CallNumbers => ({ x64, ...(arm64 !== undefined && { arm64 }) });
 
 /** System calls that the filter refuses whatever their arguments are. */
 export const refusedCalls = {
@@ -73,7 +73,7 @@ export const refusedCalls = {
   lookup_dcookie: call(212, 18),
   uselib: call(134),
   _sysctl: call(156),
-} satisfies Readonly<Record<string, Numbers>>;
+} satisfies Readonly<Record<string, CallNumbers>>;
 
 /** System calls whose arguments decide. */
 export const judgedCalls = {
@@ -83,7 +83,7 @@ export const judgedCalls = {
   ioctl: call(16, 29),
   socket: call(41, 198),
   socketpair: call(53, 199),
-} satisfies Readonly<Record<string, Numbers>>;
+} satisfies Readonly<Record<string, CallNumbers>>;
 
 /** Its flags are behind a pointer, where no filter can look. C libraries use `clone` where it does not exist. */
 export const clone3 = call(435, 435);

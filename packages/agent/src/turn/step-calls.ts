@@ -1,0 +1,51 @@
+import { WharfError } from "@wharf/contract";
+import type { RequestedCall } from "../model/index.ts";
+import { createTextContent, type Session, type ToolCall } from "../session/index.ts";
+import { toFailedOutcome, type Tool, type ToolOutcome } from "../tools/index.ts";
+
+/** The tool calls of one step: shown as soon as the model begins to write them, run when its answer is complete. */
+export class StepCalls {
+  readonly #session: Session;
+  readonly #tools: readonly Tool[];
+  readonly #signal: AbortSignal;
+  readonly #shown = new Map<string, ToolCall>();
+
+  constructor(session: Session, tools: readonly Tool[], signal: AbortSignal) {
+    this.#session = session;
+    this.#tools = tools;
+    this.#signal = signal;
+  }
+
+  async beginCall(id: string, toolName: string): Promise<void> {
+    if (this.#shown.has(id)) return;
+    const kind = this.#getTool(toolName)?.kind ?? "other";
+    this.#shown.set(id, await this.#session.createToolCall({ title: toolName, kind }, this.#signal));
+  }
+
+  async run({ id, toolName, input }: RequestedCall): Promise<ToolOutcome> {
+    await this.beginCall(id, toolName);
+    const call = this.#shown.get(id);
+    const tool = this.#getTool(toolName);
+    if (!call) throw new WharfError("not_found", { what: "tool call", id });
+    if (tool) await call.describe(tool.view(input));
+    // Edits and commands begin when they are permitted.
+    if (tool?.kind !== "edit" && tool?.kind !== "execute") await call.start();
+    const outcome = tool
+      ? await tool.run(input, call).catch(toFailedOutcome)
+      : toFailedOutcome(new WharfError("not_found", { what: "tool", id: toolName }));
+    this.#signal.throwIfAborted();
+    const content = outcome.content ?? [createTextContent(outcome.text)];
+    if (outcome.failed) await call.fail(content, outcome.rawOutput);
+    else await call.complete(content, outcome.rawOutput);
+    return outcome;
+  }
+
+  /** Ends in the client's sight what was begun and will not be run. */
+  async abandon(reason: string): Promise<void> {
+    for (const call of this.#shown.values()) await call.fail([createTextContent(reason)]);
+  }
+
+  #getTool(name: string): Tool | undefined {
+    return this.#tools.find((tool) => tool.name === name);
+  }
+}

@@ -1,0 +1,37 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { tryProgram } from "./try-program.ts";
+
+const node = (script: string) => [process.execPath, ["-e", script]] as const;
+
+it("tells what a program said and how it failed", async () => {
+  expect(await tryProgram(...node("console.log('1.2')"))).toEqual({ ok: true, stdout: "1.2", reason: "" });
+  expect(await tryProgram(...node("console.error('a');console.error('no room');process.exit(3)"))).toMatchObject({
+    ok: false,
+    reason: "no room",
+  });
+  expect(await tryProgram("/nonexistent/program", [])).toMatchObject({
+    ok: false,
+    reason: expect.stringContaining("ENOENT"),
+  });
+  expect(await tryProgram(...node("setInterval(() => {}, 1000)"), { timeoutMs: 200 })).toMatchObject({
+    ok: false,
+    reason: "no answer within 0.2 s",
+  });
+});
+
+it.runIf(process.platform === "linux")(
+  "keeps the answer of a program that ended while this process was busy",
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), "wharf-attempt-"));
+    const file = join(folder, "pid");
+    const trying = tryProgram("/bin/sh", ["-c", `echo 1.2; echo $$ > '${file}'`], { timeoutMs: 1 });
+    // Holds the loop up until the program has ended and its time is over.
+    while (!existsSync(file) || readFileSync(file, "utf8") === "");
+    while (!/\) Z /.test(readFileSync(`/proc/${readFileSync(file, "utf8").trim()}/stat`, "utf8")));
+    rmSync(folder, { recursive: true });
+    expect(await trying).toEqual({ ok: true, stdout: "1.2", reason: "" });
+  },
+);

@@ -1,0 +1,182 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Event, EventType, taskStreamPath, getEndpointUrl } from "@wharf/contract";
+import type { RawData, WebSocket } from "ws";
+import { z } from "zod";
+import { toConnectionError, isUnreachable, toServerError, createUnreachableError } from "./client.ts";
+import { type ServerAddress, type LocateServer, getServerName } from "./server-address.ts";
+import { createWebSocket } from "./transport.ts";
+
+export interface FollowOptions {
+  readonly locate: LocateServer;
+  readonly taskId: string;
+  /** Events up to this sequence are known already. */
+  readonly after: number;
+  readonly signal: AbortSignal;
+  /** How long to look for a server that is gone before giving up. */
+  readonly retryTimeoutMs?: number; // ms
+  /** Told when the server is lost and when it is back. */
+  readonly onConnection?: (state: "lost" | "back") => void;
+}
+
+const firstDelayMs = 200; // ms
+const maxDelayMs = 2_000; // ms
+const defaultRetryTimeoutMs = 120_000; // ms
+/** The server pings every 15 s; a connection on which nothing came for this long is dead though nobody said so. */
+const silenceTimeoutMs = 45_000; // ms
+/** A reader that has this many events waiting stops reading from the socket. */
+const maxQueuedEvents = 1_000;
+
+/**
+ * A task's log from a cursor and then live, every event once and in order, until the signal ends it:
+ *
+ *   connecting ── upgraded ──► reading ── closed or silent ──► connecting, after the last event that was read
+ *       │ └── no server: again after 0.2–2 s, until `patience` is used up
+ *       └── refused (no such task, no token): the error is thrown
+ */
+export async function* follow(options: FollowOptions): AsyncGenerator<Event, void, undefined> {
+  const { signal, retryTimeoutMs = defaultRetryTimeoutMs } = options;
+  let cursor = options.after;
+  let lostAt: number | undefined;
+  for (let attempt = 0; !signal.aborted; attempt++) {
+    try {
+      const socket = await openEventSocket(options, cursor);
+      if (lostAt !== undefined) options.onConnection?.("back");
+      lostAt = undefined;
+      for await (const event of readEvents(socket, signal)) {
+        if (event.seq <= cursor) continue;
+        cursor = event.seq;
+        attempt = 0;
+        yield event;
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!isUnreachable(error) || (lostAt !== undefined && performance.now() - lostAt > retryTimeoutMs)) throw error;
+    }
+    if (signal.aborted) return;
+    if (lostAt === undefined) options.onConnection?.("lost");
+    lostAt ??= performance.now();
+    await sleep(Math.min(maxDelayMs, firstDelayMs * 2 ** Math.min(attempt, 10)), undefined, { signal }).catch(
+      () => undefined,
+    );
+  }
+}
+
+/** Events of a kind that this version does not know keep all they say, as reports. */
+const LooseEvent = z.object({
+  seq: z.number().int().positive(),
+  type: EventType,
+  timestamp: z.string(),
+  agent_id: z.string().optional(),
+  task_id: z.string(),
+  data: z.looseObject({}).transform((data) => ({ ...data, kind: "report" as const })),
+});
+
+function parseEvent(text: string): Event | undefined {
+  const value = parseJson(text);
+  const event = Event.safeParse(value);
+  if (event.success) return event.data;
+  const loose = LooseEvent.safeParse(value);
+  if (!loose.success) return undefined;
+  const { agent_id, ...rest } = loose.data;
+  return agent_id === undefined ? rest : { ...rest, agent_id };
+}
+
+async function openEventSocket(options: FollowOptions, cursor: number): Promise<WebSocket> {
+  const address = await options.locate();
+  options.signal.throwIfAborted();
+  const path = getEndpointUrl(
+    { method: "GET", path: taskStreamPath, summary: "", response: "stream" },
+    { params: { task_id: options.taskId }, query: { after: cursor } },
+  );
+  const socket = createWebSocket(address, path, { handshakeTimeout: 10_000 });
+  const abort = () => socket.terminate();
+  options.signal.addEventListener("abort", abort, { once: true });
+  try {
+    await waitForOpen(socket, address);
+    return socket;
+  } finally {
+    options.signal.removeEventListener("abort", abort);
+  }
+}
+
+function waitForOpen(socket: WebSocket, address: ServerAddress): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.once("open", () => {
+      // Nothing may be read off the socket before there is a reader for it, and the first events may be here already.
+      socket.pause();
+      resolve();
+    });
+    // Also after it was opened: an error without a listener would end the process, and the close that follows says enough.
+    socket.on("error", (error) => reject(toConnectionError(address, error)));
+    socket.once("unexpected-response", (_request, response) => {
+      let text = "";
+      response.setEncoding("utf8");
+      response.on("data", (chunk: string) => (text += text.length < 65_536 ? chunk : ""));
+      response.on("close", () => {
+        const status = response.statusCode ?? 0;
+        reject(
+          status >= 500
+            ? createUnreachableError(getServerName(address), `it says ${status}`)
+            : toServerError(getServerName(address), status, text),
+        );
+        socket.terminate();
+      });
+    });
+  });
+}
+
+/** The events of one connection until it ends, however it ends. */
+async function* readEvents(socket: WebSocket, signal: AbortSignal): AsyncGenerator<Event, void, undefined> {
+  const queue: Event[] = [];
+  let open = true;
+  let wake: (() => void) | undefined;
+  let lastReceivedAt = performance.now();
+  const markReceived = () => (lastReceivedAt = performance.now());
+  const watch = setInterval(() => {
+    if (!socket.isPaused && performance.now() - lastReceivedAt > silenceTimeoutMs) socket.terminate();
+  }, silenceTimeoutMs / 4);
+  const stop = () => {
+    open = false;
+    wake?.();
+  };
+  const onMessage = (data: RawData) => {
+    markReceived();
+    const event = Buffer.isBuffer(data) ? parseEvent(data.toString()) : undefined;
+    if (event !== undefined) queue.push(event);
+    if (queue.length >= maxQueuedEvents) socket.pause();
+    wake?.();
+  };
+  socket.on("ping", markReceived);
+  socket.on("message", onMessage);
+  socket.on("close", stop);
+  signal.addEventListener("abort", stop);
+  socket.resume();
+  try {
+    for (;;) {
+      const event = signal.aborted ? undefined : queue.shift();
+      if (event !== undefined) {
+        yield event;
+        continue;
+      }
+      if (!open || signal.aborted) return;
+      if (socket.isPaused) {
+        markReceived();
+        socket.resume();
+      }
+      await new Promise<void>((resolve) => (wake = resolve));
+      wake = undefined;
+    }
+  } finally {
+    clearInterval(watch);
+    signal.removeEventListener("abort", stop);
+    socket.terminate();
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

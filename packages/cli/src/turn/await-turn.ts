@@ -1,0 +1,106 @@
+import { api, type Event, RemoteError } from "@wharf/contract";
+import type { Client } from "../client.ts";
+import { follow } from "../event-stream.ts";
+import type { TurnOutcome } from "./outcome.ts";
+import { TurnProgress } from "./progress.ts";
+
+export interface FollowTurnOptions {
+  readonly client: Client;
+  readonly taskId: string;
+  readonly turnId: string;
+  /** Events up to this sequence are known already. */
+  readonly after: number;
+  /** Leaves the turn where it is. */
+  readonly signal: AbortSignal;
+  readonly onEvent: (event: Event) => void;
+  readonly onConnection?: (state: "lost" | "back") => void;
+}
+
+/** How long the branch may take to reach its remote once the turn has ended; the server goes on trying after that. */
+const pushTimeoutMs = 120_000; // ms
+/** How long to wait for what a runner used, which is told right after a turn. */
+const usageTimeoutMs = 5_000; // ms
+/** A log that says nothing for this long may be of a task that was deleted. */
+const checkIntervalMs = 10_000; // ms
+/** How long a server that is being started again is waited for by calls around the turn. */
+export const restartTimeoutMs = 30_000; // ms
+
+/** Follows a task's log until the turn has ended, its branch is pushed and its use is known. */
+export async function followTurn(options: FollowTurnOptions): Promise<TurnOutcome> {
+  const { client, taskId, signal, onEvent, onConnection } = options;
+  const watch = new TurnProgress(options.turnId);
+  const enough = new AbortController();
+  const stopSignal = AbortSignal.any([signal, enough.signal]);
+  using _check = createTaskCheck(client, taskId, enough);
+  using deadline = new Deadline(enough);
+  for await (const event of follow({
+    locate: client.locate,
+    taskId,
+    after: options.after,
+    signal: stopSignal,
+    ...(onConnection && { onConnection }),
+  })) {
+    watch.update(event);
+    onEvent(event);
+    if (watch.isSettled) break;
+    if (watch.end) deadline.set(watch.waitsForPush ? pushTimeoutMs : usageTimeoutMs);
+  }
+  if (enough.signal.reason instanceof RemoteError) throw enough.signal.reason;
+  signal.throwIfAborted();
+  return getTurnOutcome(watch, client);
+}
+
+/** A deadline that begins anew only when its length changes. */
+class Deadline implements Disposable {
+  readonly #controller: AbortController;
+  #timer: NodeJS.Timeout | undefined;
+  #length: number | undefined;
+
+  constructor(controller: AbortController) {
+    this.#controller = controller;
+  }
+
+  set(length: number): void {
+    if (length === this.#length) return;
+    this[Symbol.dispose]();
+    this.#length = length;
+    this.#timer = setTimeout(() => this.#controller.abort(), length);
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+  }
+}
+
+/** Nobody tells of a task's deletion in its log, as the log goes with it. */
+function createTaskCheck(client: Client, taskId: string, controller: AbortController): Disposable {
+  const timer = setInterval(() => {
+    client
+      .call(api.getTask, { params: { task_id: taskId } }, { timeoutMs: checkIntervalMs })
+      .catch((error: unknown) => {
+        if (error instanceof RemoteError && error.code === "not_found") controller.abort(error);
+      });
+  }, checkIntervalMs);
+  return { [Symbol.dispose]: () => clearInterval(timer) };
+}
+
+async function getTurnOutcome(watch: TurnProgress, client: Client): Promise<TurnOutcome> {
+  const { end, commit, push, failure, exit, runId } = watch;
+  const status = end?.status === "ended" || end?.status === "cancelled" ? end.status : "interrupted";
+  const run =
+    status === "ended" || runId === undefined
+      ? undefined
+      : await client.call(api.getAgent, { params: { agent_id: runId } }, { retryTimeoutMs: restartTimeoutMs });
+  const pushed = push && push.status !== "pending" ? push.status : commit ? "waiting" : "none";
+  return {
+    status,
+    push: pushed,
+    used: watch.used,
+    ...(end?.stop_reason !== undefined && { stop_reason: end.stop_reason }),
+    ...(end?.reason !== undefined ? { reason: end.reason } : exit && { reason: exit.message }),
+    ...(commit && { commit }),
+    ...(push?.message !== undefined && { push_message: push.message }),
+    ...(failure && { failure }),
+    ...(run?.error_code !== undefined && { error_code: run.error_code }),
+  };
+}

@@ -1,0 +1,126 @@
+import { api, type Diff, type Event, type EventDataByKind, RemoteError, type Task } from "@wharf/contract";
+import { type Cli, toJsonLine } from "../cli.ts";
+import type { Interrupts } from "../interrupts.ts";
+import { LogView } from "../render/log-view.ts";
+import { toShortId } from "../tasks.ts";
+import { PermissionPrompt } from "./permission-prompt.ts";
+import { followTurn, restartTimeoutMs } from "./await-turn.ts";
+import type { Summary } from "./summary.ts";
+
+export interface WatchTurnOptions {
+  readonly task: Task;
+  readonly turnId: string;
+  readonly after: number;
+  /** The first interruption asks the server to stop the task, and what then comes is still shown; the next one leaves. */
+  readonly interrupts: Pick<Interrupts, "signal" | "hurry">;
+}
+
+/** How long a task may take to end after it was told to; the server sees to it also when nobody looks. */
+const stopTimeoutMs = 30_000; // ms
+
+/** Shows a turn as it goes, lets the person answer what the agent asks, and tells how it came out. */
+export async function watchTurn(cli: Cli, options: WatchTurnOptions): Promise<Summary> {
+  const { client, terminal, settings } = cli;
+  const { task, turnId, interrupts } = options;
+  const view = new LogView({ style: terminal.style });
+  const params = { task_id: task.id };
+  const began = performance.now();
+  await using asker = cli.terminal.isInteractive && !settings.json ? createPermissionPrompt(cli, task.id) : undefined;
+  using stopper = new StopOnAbort(interrupts, async () => {
+    terminal.err(`${settings.json ? "" : view.endLine()}Stopping the task; Ctrl-C again leaves at once.\n`);
+    await client.call(
+      api.stopTask,
+      { params, body: { reason: "the person at the command line stopped it" } },
+      { retryTimeoutMs: stopTimeoutMs },
+    );
+  });
+
+  const onEvent = (event: Event) => {
+    if (settings.json) terminal.out(toJsonLine(event));
+    else terminal.out(view.show(event));
+    if (event.data.kind !== "permission") return;
+    if (asker) asker.handlePermission(event.data);
+    else if (event.data.status === "asked") terminal.err(formatAnswerHint(task, event.data));
+  };
+  const onConnection = (state: "lost" | "back") => {
+    if (!settings.json) terminal.out(view.endLine());
+    terminal.err(state === "lost" ? "The server does not answer; waiting for it …\n" : "The server is back.\n");
+  };
+  const outcome = await followTurn({
+    client,
+    taskId: task.id,
+    turnId,
+    after: options.after,
+    signal: stopper.abandonSignal,
+    onEvent,
+    onConnection,
+  });
+  if (!settings.json) terminal.out(view.endLine());
+  const endedTask = await client.call(api.getTask, { params }, { retryTimeoutMs: restartTimeoutMs });
+  return {
+    task: endedTask,
+    turnId,
+    outcome,
+    diff: outcome.commit && (await getDiff(cli, task.id)),
+    tookMs: performance.now() - began,
+  };
+}
+
+function createPermissionPrompt({ client }: Cli, taskId: string): PermissionPrompt {
+  return new PermissionPrompt({
+    input: process.stdin,
+    output: process.stdout,
+    answer: async (permission_id, option_id) => {
+      const body = option_id === undefined ? {} : { option_id };
+      await client.call(
+        api.answerPermission,
+        { params: { task_id: taskId, permission_id }, body },
+        { retryTimeoutMs: restartTimeoutMs },
+      );
+    },
+  });
+}
+
+/** Asks once for the task to be stopped, and gives up waiting for its end after a while. */
+class StopOnAbort implements Disposable {
+  readonly #signal: AbortSignal;
+  readonly #abandonment = new AbortController();
+  readonly #onAbort: () => void;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor({ signal, hurry }: Pick<Interrupts, "signal" | "hurry">, stop: () => Promise<void>) {
+    this.#signal = signal;
+    this.#onAbort = () => {
+      this.#timer = setTimeout(() => this.#abandonment.abort(signal.reason), stopTimeoutMs);
+      stop().catch((error: unknown) => {
+        // The turn may have ended by itself in this moment; its end is in the log then.
+        if (!(error instanceof RemoteError)) this.#abandonment.abort(error);
+      });
+    };
+    hurry.addEventListener("abort", () => this.#abandonment.abort(signal.reason), { once: true });
+    if (signal.aborted) this.#onAbort();
+    else signal.addEventListener("abort", this.#onAbort, { once: true });
+  }
+
+  get abandonSignal(): AbortSignal {
+    return this.#abandonment.signal;
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    this.#signal.removeEventListener("abort", this.#onAbort);
+  }
+}
+
+const formatAnswerHint = (task: Task, { options = [] }: EventDataByKind<"permission">): string =>
+  `The agent waits for an answer. Give one with \`wharf task answer ${toShortId(task.id)} <option>\`${options.length > 0 ? ` (${options.map((_, i) => i + 1).join(", ")})` : ""}, or refuse with \`wharf task answer ${toShortId(task.id)} --refuse\`.\n`;
+
+/** A task may have no change that could be told of. */
+async function getDiff({ client }: Cli, taskId: string): Promise<Diff | undefined> {
+  try {
+    return await client.call(api.getTaskDiff, { params: { task_id: taskId } }, { retryTimeoutMs: restartTimeoutMs });
+  } catch (error) {
+    if (error instanceof RemoteError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,398 @@
+import {
+  client,
+  methods,
+  PROTOCOL_VERSION,
+  RequestError,
+  type ClientConnection,
+  type McpServer as AcpMcpServer,
+} from "@agentclientprotocol/sdk";
+import { type McpServer, version, WharfError } from "@wharf/contract";
+import { z } from "zod";
+import { registerRequestHandlers } from "./client-requests.ts";
+import { createAcpStream } from "./stream.ts";
+import type { AgentDriver, PromptInput, PromptResult, AgentSession } from "../agent-driver.ts";
+import {
+  exitWords,
+  LoadFailed,
+  notPrepared,
+  outOfMemory,
+  startFailed,
+  unexpectedExit,
+} from "../process/exit-messages.ts";
+import { CallOutputs } from "./call-outputs.ts";
+import { ByteBudget } from "../events/byte-budget.ts";
+import type { ConfinedFolder } from "../confined-folder.ts";
+import { drainOutput } from "../process/drain.ts";
+import { LineTooLongError } from "../process/lines.ts";
+import { offerMcpServers } from "./mcp-servers.ts";
+import type { Permissions } from "../turn/permissions.ts";
+import { omitUndefined } from "../omit-undefined.ts";
+import { createPromptBlocks, type PromptCapabilities } from "./prompt-blocks.ts";
+import { MemoryWatch } from "../../support/memory-watch.ts";
+import { ProcessGroup, type ProcessExit } from "../process/process-group.ts";
+import type { Recorder } from "../events/recorder.ts";
+import { SessionChoices } from "./session-choices.ts";
+import { authRequired, type OpenedSession, SessionOpening } from "./session-opening.ts";
+import { SessionUpdates } from "./session-updates.ts";
+import { StderrReader } from "../process/stderr-reader.ts";
+import { ClientTerminals } from "./client-terminals.ts";
+import { maxTimerMs, type Timing } from "../timing.ts";
+import type { ToolCalls } from "../turn/tool-calls.ts";
+import { Initialized, OptionsSet, Prompted, reasonOf } from "./schemas.ts";
+
+const clientInfo = { name: "wharf", title: "Wharf", version };
+const notStarted = "it did not start";
+
+interface AcpAgentOptions {
+  command: readonly string[];
+  environment: Record<string, string>;
+  workspace: string;
+  home: string;
+  files: ConfinedFolder;
+  recorder: Recorder;
+  permissions: Permissions;
+  toolCalls: ToolCalls;
+  timing: Timing;
+  startTimeoutS: number;
+  mcpServers: readonly McpServer[];
+  loadSessionId: string | undefined;
+  turnOpen(): boolean;
+  /** Waited for right before a command of the agent is started. */
+  waitForResume(): Promise<void>;
+  onActivity(): void;
+  onProcess(pid: number): Promise<void>;
+}
+
+interface Deadline {
+  readonly signal: AbortSignal;
+  readonly after_s: number;
+}
+
+const deadlineIn = (after_s: number): Deadline => ({
+  signal: AbortSignal.timeout(Math.min(Math.ceil(after_s * 1_000), maxTimerMs)),
+  after_s,
+});
+
+/** An agent that speaks the Agent Client Protocol on its stdio. */
+export class AcpAgent implements AgentDriver {
+  readonly #options: AcpAgentOptions;
+  readonly #gone = new AbortController();
+  readonly #terminals: ClientTerminals;
+  readonly #updates: SessionUpdates;
+  #group: ProcessGroup | undefined;
+  #stderr: StderrReader | undefined;
+  #connection: ClientConnection | undefined;
+  #can: PromptCapabilities = { image: false, embeddedContext: false };
+  #session: { id: string; loaded: boolean; mode: string | undefined; model: string | undefined } | undefined;
+  #choices = new SessionChoices({});
+  #ready = false;
+  #opening: SessionOpening | undefined;
+  #endReason: string | undefined;
+  #brokenBy: string | undefined;
+  /** Counts from the agent's start, then from the start of its last turn. */
+  #memory = new MemoryWatch();
+  #ended: Promise<ProcessExit> | undefined;
+
+  constructor(options: AcpAgentOptions) {
+    this.#options = options;
+    const { files, environment, onActivity, waitForResume, recorder, toolCalls } = options;
+    this.#terminals = new ClientTerminals({ workspace: files, environment, onOutput: onActivity, waitForResume });
+    const outputs = new CallOutputs((id) => this.#terminals.getPrintedText(id));
+    this.#updates = new SessionUpdates({ recorder, toolCalls, outputs });
+    this.#updates.onOptions = (configOptions) => this.#choices.setOptions(configOptions);
+  }
+
+  get gone(): AbortSignal {
+    return this.#gone.signal;
+  }
+
+  async start(): Promise<AgentSession> {
+    const { command, environment, workspace, recorder, startTimeoutS, timing } = this.#options;
+    const deadline = deadlineIn(startTimeoutS);
+    const group = await ProcessGroup.start(command, { cwd: workspace, environment }).catch((error: unknown) => {
+      throw startFailed(command, error instanceof Error ? error.message : "it could not be started", error);
+    });
+    this.#group = group;
+    this.#stderr = new StderrReader(group, recorder, this.#options.onActivity);
+    const exited = this.#connect(group);
+    this.#ended = exited;
+    try {
+      await this.#options.onProcess(group.pid);
+      const session = await this.#open(deadline);
+      if (group.hasExited) throw new Error("it exited");
+      this.#ready = true;
+      return session;
+    } catch (error) {
+      this.#endReason ??= notStarted;
+      const running = !group.hasExited && !this.#connection?.signal.aborted;
+      await group.end(timing);
+      const exit = await exited;
+      throw this.#startError(error, running ? undefined : exit);
+    }
+  }
+
+  async prompt(input: PromptInput): Promise<PromptResult> {
+    const { recorder, home } = this.#options;
+    const sessionId = this.#session?.id;
+    if (!this.#connection || sessionId === undefined) return { kind: "refused", reason: "it has no session" };
+    let prompt: Awaited<ReturnType<typeof createPromptBlocks>>;
+    try {
+      prompt = await createPromptBlocks(input, { home, capabilities: this.#can });
+    } catch (error) {
+      return { kind: "refused", reason: notPrepared(error) };
+    }
+    await this.#updates.endReplay();
+    this.#memory = new MemoryWatch();
+    try {
+      const answer = Prompted.parse(
+        await this.#connection.agent.request<unknown>(methods.agent.session.prompt, { sessionId, prompt }),
+      );
+      const { usage, stopReason } = answer;
+      if (usage) {
+        const { inputTokens: input_tokens, outputTokens: output_tokens } = usage;
+        await recorder.record(
+          omitUndefined({
+            kind: "usage" as const,
+            source: "agent" as const,
+            input_tokens,
+            output_tokens,
+            raw: new ByteBudget().clipValue(usage),
+          }),
+        );
+      }
+      return { kind: "answered", stopReason };
+    } catch (error) {
+      if (error instanceof RequestError) return { kind: "refused", reason: reasonOf(error) };
+      if (error instanceof z.ZodError)
+        return { kind: "refused", reason: "its answer to the prompt has no stop reason" };
+      return { kind: "exited", exit: (await this.#ended) ?? {} };
+    }
+  }
+
+  async setMode(id: string): Promise<void> {
+    await this.#choose(this.#choices.getModeRequest(id));
+    await this.#tellSession({ mode: id });
+  }
+
+  async setModel(id: string): Promise<void> {
+    await this.#choose(this.#choices.getModelRequest(id));
+    await this.#tellSession({ model: id });
+  }
+
+  cancel(): void {
+    const sessionId = this.#session?.id;
+    if (!this.#connection || sessionId === undefined) return;
+    void this.#connection.agent.notify(methods.agent.session.cancel, { sessionId }).catch(() => {});
+  }
+
+  kill(): void {
+    this.#endReason ??= "it did not end its turn";
+    this.#group?.kill();
+  }
+
+  async end(reason: string): Promise<void> {
+    this.#endReason ??= reason;
+    await this.#group?.end(this.#options.timing);
+    await this.#ended;
+  }
+
+  /** Joins the SDK and the process; resolves when the agent is gone, all it said recorded. */
+  async #connect(group: ProcessGroup): Promise<ProcessExit> {
+    const { recorder, files, permissions, toolCalls, turnOpen, onActivity, timing } = this.#options;
+    const stream = createAcpStream(group, {
+      onActivity,
+      onUpdate: (params) => this.#updates.take(params),
+      onLine: (text) => recorder.text({ kind: "output", stream: "stdout", text }),
+      onBroken: (error) => this.#onBroken(error),
+    });
+    const app = registerRequestHandlers(client(), {
+      recorder,
+      files,
+      terminals: this.#terminals,
+      permissions,
+      toolCalls,
+      isTurnOpen: turnOpen,
+    });
+    const connection = app.connect(stream);
+    this.#connection = connection;
+    // An agent that closed its stdout can say nothing more.
+    void connection.closed.then(() => void (group.hasExited || group.end(timing)));
+    const exit = await group.exited;
+    group.kill();
+    const all = Promise.all([connection.closed, this.#stderr?.ended]);
+    await drainOutput(all, { group, recorder, limitMs: timing.drainMs });
+    connection.close();
+    await Promise.all([this.#terminals.close(), permissions.cancelAll()]);
+    if (this.#ready) await this.#recordExit(exit);
+    this.#gone.abort();
+    return exit;
+  }
+
+  async #recordExit(exit: ProcessExit): Promise<void> {
+    const { recorder } = this.#options;
+    const how = exitWords(exit);
+    const failure = this.#failureOf(exit);
+    if (failure) {
+      const { code, message, next } = failure;
+      await recorder.record({ kind: "failure", code, message, next });
+    }
+    const reason = this.#brokenBy ?? this.#endReason;
+    const message =
+      reason === undefined
+        ? [`The agent ended by itself (${how}).`, this.#stderr?.tail].filter(Boolean).join("\n")
+        : `The agent was ended: ${reason} (${how}).`;
+    await recorder.record(
+      { kind: "agent_exit", ...exit, message },
+      this.#brokenBy === undefined && reason !== undefined ? "status" : "error",
+    );
+  }
+
+  /** Undefined where the agent was to end, or ended between turns. */
+  #failureOf(exit: ProcessExit): WharfError | undefined {
+    if (this.#brokenBy !== undefined) return new WharfError("agent_exited", { exit: this.#brokenBy });
+    const isExpected = this.#endReason !== undefined || !this.#options.turnOpen();
+    return isExpected ? undefined : unexpectedExit(exit, this.#memory);
+  }
+
+  async #open(deadline: Deadline): Promise<AgentSession> {
+    const { workspace: cwd, loadSessionId } = this.#options;
+    const clientCapabilities = {
+      fs: { readTextFile: true, writeTextFile: true },
+      terminal: true,
+      session: { notices: {}, compaction: {} },
+    };
+    const { protocolVersion, agentCapabilities } = await this.#ask(
+      Initialized,
+      methods.agent.initialize,
+      { protocolVersion: PROTOCOL_VERSION, clientCapabilities, clientInfo },
+      deadline,
+    );
+    if (protocolVersion !== PROTOCOL_VERSION)
+      throw new WharfError("agent_refused", {
+        reason: `it speaks version ${protocolVersion} of the Agent Client Protocol, and ${PROTOCOL_VERSION} is spoken here`,
+      });
+    this.#can = agentCapabilities?.promptCapabilities ?? this.#can;
+    this.#opening = new SessionOpening({
+      ask: (schema, method, params) => this.#ask(schema, method, params, deadline),
+      updates: this.#updates,
+    });
+    const place = { cwd, mcpServers: await this.#mcpServers(agentCapabilities?.mcpCapabilities?.http ?? false) };
+    return await this.#opened(await this.#opening.open(place, agentCapabilities, loadSessionId));
+  }
+
+  async #mcpServers(http: boolean): Promise<AcpMcpServer[]> {
+    const { mcpServers, environment, recorder } = this.#options;
+    const { servers, notices } = await offerMcpServers(mcpServers, { path: environment["PATH"] ?? "", http });
+    for (const message of notices) await recorder.record({ kind: "notice", message });
+    return servers;
+  }
+
+  async #opened({ id, opened, loaded }: OpenedSession): Promise<AgentSession> {
+    const { recorder } = this.#options;
+    const mode = opened.modes?.currentModeId.slice(0, 1_024);
+    const model = opened.models?.currentModelId.slice(0, 1_024);
+    this.#session = { id, loaded, mode, model };
+    this.#choices = new SessionChoices(opened);
+    await this.#tellSession({});
+    const choices = omitUndefined({
+      modes: opened.modes ?? undefined,
+      models: opened.models ?? undefined,
+      config_options: opened.configOptions ?? undefined,
+    });
+    if (Object.keys(choices).length > 0)
+      await recorder.record({ ...new ByteBudget().clipRecord(choices), kind: "agent_info", update: "session" });
+    await this.#updates.opened(id);
+    return { session_id: id, loaded };
+  }
+
+  #tellSession(change: { mode?: string; model?: string }): Promise<void> {
+    const session = Object.assign(
+      this.#session ?? { id: "", loaded: false, mode: undefined, model: undefined },
+      change,
+    );
+    const { id, loaded, mode, model } = session;
+    return this.#options.recorder.record(
+      omitUndefined({ kind: "session" as const, session_id: id, loaded, mode, model }),
+    );
+  }
+
+  /** Has the agent take a choice. What it offers afterwards may be another. */
+  async #choose({ method, params }: ReturnType<SessionChoices["getModeRequest"]>): Promise<void> {
+    const { recorder, timing } = this.#options;
+    const sessionId = this.#session?.id;
+    const deadline = deadlineIn(timing.choiceMs / 1_000);
+    const answer = await this.#ask(OptionsSet, method, { sessionId, ...params }, deadline).catch((error: unknown) => {
+      if (error instanceof WharfError) throw error;
+      if (error instanceof RequestError)
+        throw new WharfError("agent_refused", { reason: reasonOf(error) }, { cause: error });
+      throw new WharfError("agent_exited", { exit: "while it was asked" }, { cause: error });
+    });
+    if (!answer?.configOptions) return;
+    this.#choices.setOptions(answer.configOptions);
+    const { configOptions } = answer;
+    await recorder.record({
+      ...new ByteBudget().clipRecord({ configOptions }),
+      kind: "agent_info",
+      update: "config_option_update",
+    });
+  }
+
+  async #ask<S extends z.ZodType>(
+    schema: S,
+    method: string,
+    params: unknown,
+    { signal, after_s }: Deadline,
+  ): Promise<z.output<S>> {
+    if (!this.#connection) throw new Error("not connected");
+    const answer = this.#connection.agent.request<unknown>(method, params);
+    const late = new WharfError("agent_timeout", { after_s, waiting_for: method });
+    using lateness = abortion(signal, late);
+    const parsed = schema.safeParse(await Promise.race([answer, lateness.promise]));
+    if (!parsed.success)
+      throw new WharfError("agent_refused", {
+        reason: `its answer to ${method} is not valid (${z.prettifyError(parsed.error).slice(0, 500)})`,
+      });
+    return parsed.data;
+  }
+
+  #onBroken(error: unknown): void {
+    this.#brokenBy ??=
+      error instanceof LineTooLongError
+        ? `it sent ${error.message} and was ended`
+        : "its output could not be read and it was ended";
+    this.#group?.kill();
+  }
+
+  #startError(error: unknown, exit: ProcessExit | undefined): WharfError {
+    if (error instanceof WharfError) return error;
+    if (exit && this.#memory.kills > 0) return outOfMemory(exit);
+    if (error instanceof RequestError && error.code === authRequired)
+      return new WharfError("agent_refused", { reason: reasonOf(error) }, { cause: error });
+    if (this.#opening?.isReopening && this.#endReason === notStarted)
+      return new LoadFailed(this.#options.command, this.#whyNot(error, exit), error);
+    return startFailed(this.#options.command, this.#whyNot(error, exit), error);
+  }
+
+  #whyNot(error: unknown, exit: ProcessExit | undefined): string {
+    const said = this.#stderr?.tail;
+    const what =
+      this.#brokenBy ??
+      (error instanceof RequestError
+        ? reasonOf(error)
+        : exit
+          ? `it ended before it was ready (${exitWords(exit)})`
+          : error instanceof Error
+            ? error.message
+            : "unknown");
+    return said ? `${what}\n${said}` : what;
+  }
+}
+
+function abortion(signal: AbortSignal, reason: Error): Disposable & { promise: Promise<never> } {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const abort = (): void => reject(reason);
+  promise.catch(() => {});
+  signal.addEventListener("abort", abort, { once: true });
+  if (signal.aborted) abort();
+  return { promise, [Symbol.dispose]: () => signal.removeEventListener("abort", abort) };
+}

@@ -1,0 +1,52 @@
+import { execFileSync } from "node:child_process";
+import { expect, test } from "vitest";
+import { Bench } from "../fixtures/bench.ts";
+
+const shell = execFileSync("/bin/sh", ["-c", "command -v sh"], { encoding: "utf8" }).trim();
+const words = { name: "words", command: "sh", args: ["-c", "${WHARF_GATEWAY}"], env: { AT: "${WHARF_GATEWAY}/x" } };
+const docs = {
+  name: "docs",
+  url: "http://127.0.0.1:9/${WHARF_GATEWAY}",
+  headers: { Authorization: "${WHARF_GATEWAY}" },
+};
+const gone = { name: "gone", command: "no-such-program", args: [], env: {} };
+const gateway = "http://127.0.0.1:4100";
+const wordsInProtocol = {
+  name: "words",
+  command: shell,
+  args: ["-c", gateway],
+  env: [{ name: "AT", value: `${gateway}/x` }],
+};
+
+test.each(["new", "load", "resume"])(
+  "the MCP servers of its type reach an agent whose session is opened by %s",
+  async (mode) => {
+    await using bench = await Bench.open();
+    const earlier = mode === "new" ? {} : { session_id: "s-before" };
+    await bench.start(mode, { mcp_servers: [words], ...earlier });
+    await bench.turn("servers");
+    expect(JSON.parse(bench.journal.words)).toEqual([wordsInProtocol]);
+  },
+);
+
+test("servers over HTTP reach an agent that takes such, and what cannot be used is left out with a word", async () => {
+  await using bench = await Bench.open();
+  await bench.start("http", { mcp_servers: [docs, gone, words] });
+  await bench.turn("servers");
+  const docsInProtocol = {
+    type: "http",
+    name: "docs",
+    url: `http://127.0.0.1:9/${gateway}`,
+    headers: [{ name: "Authorization", value: gateway }],
+  };
+  expect(JSON.parse(bench.journal.words)).toEqual([docsInProtocol, wordsInProtocol]);
+  await using other = await Bench.open();
+  await other.start("plain", { mcp_servers: [docs] });
+  await other.turn("servers");
+  expect(JSON.parse(other.journal.words)).toEqual([]);
+  const notices = [bench, other].flatMap(({ journal }) => journal.of("notice").map(({ message }) => message));
+  expect(notices).toEqual([
+    "The program 'no-such-program' of the MCP server 'gone' is not here; it is left out.",
+    "The agent takes no MCP server over HTTP; 'docs' is left out.",
+  ]);
+});

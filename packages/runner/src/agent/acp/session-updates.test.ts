@@ -1,0 +1,25 @@
+import { expect, test } from "vitest";
+import { CallOutputs } from "./call-outputs.ts";
+import { MemoryJournal } from "../fixtures/memory-journal.ts";
+import { Recorder } from "../events/recorder.ts";
+import { SessionUpdates } from "./session-updates.ts";
+import { ToolCalls } from "../turn/tool-calls.ts";
+
+const saying = (text: string) => ({
+  sessionId: "s",
+  update: { sessionUpdate: "agent_message_chunk", content: { type: "text", text } },
+});
+
+test("what an agent says ahead of its session is kept up to a bound, and what is left out is named", async () => {
+  const journal = new MemoryJournal();
+  const recorder = new Recorder(journal, "run-1", 10);
+  const outputs = new CallOutputs(() => undefined);
+  const updates = new SessionUpdates({ recorder, toolCalls: new ToolCalls(), outputs });
+  for (let i = 0; i < 20; i++) await updates.take(saying("x".repeat(200_000)));
+  await updates.opened("s");
+  await recorder.settled();
+  expect(journal.words).toHaveLength(1_000_000);
+  expect(journal.of("notice")).toEqual([
+    { kind: "notice", message: expect.stringContaining("more updates ahead of its session than are kept") },
+  ]);
+});

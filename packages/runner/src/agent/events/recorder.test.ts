@@ -1,0 +1,45 @@
+import { expect, test } from "vitest";
+import { until } from "../fixtures/bench.ts";
+import { MemoryJournal } from "../fixtures/memory-journal.ts";
+import { Recorder } from "./recorder.ts";
+
+test("text of one kind is joined for a moment, and anything else sends it ahead of itself", async () => {
+  const journal = new MemoryJournal();
+  const recorder = new Recorder(journal, "run-1", 10);
+  for (const text of ["a", "b"]) void recorder.text({ kind: "message", text });
+  void recorder.text({ kind: "thought", text: "c" });
+  void recorder.text({ kind: "output", stream: "stdout", text: "one" });
+  void recorder.text({ kind: "output", stream: "stdout", text: "two" });
+  void recorder.text({ kind: "output", stream: "stderr", text: "three" });
+  void recorder.record({ kind: "notice", message: "d" });
+  await recorder.text({ kind: "message", text: "e" });
+  expect(journal.records.map(({ data }) => ("text" in data ? `${data.kind} ${String(data.text)}` : data.kind))).toEqual(
+    ["message ab", "thought c", "output one\ntwo", "output three", "notice"],
+  );
+  await until(() => journal.records.length === 6, 500); // the last text goes by itself
+  expect(journal.records[5]?.data).toEqual({ kind: "message", role: "agent", text: "e" });
+});
+
+test("much text is not held back, and none of its events is too large", async () => {
+  const journal = new MemoryJournal();
+  const recorder = new Recorder(journal, "run-1", 10);
+  await recorder.text({ kind: "message", text: "é".repeat(8 * 1024) });
+  expect(journal.records).toHaveLength(1);
+  await recorder.text({ kind: "message", text: "é".repeat(300_000) });
+  const sizes = journal.of("message").map(({ text }) => Buffer.byteLength(text));
+  expect(Math.max(...sizes)).toBeLessThanOrEqual(256 * 1024);
+  expect(journal.words).toBe("é".repeat(8 * 1024 + 300_000));
+});
+
+test("while the journal is full whoever records waits", async () => {
+  const journal = new MemoryJournal();
+  const recorder = new Recorder(journal, "run-1", 10);
+  journal.full = true;
+  let taken = false;
+  const waits = recorder.record({ kind: "notice", message: "x" }).then(() => (taken = true));
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  expect([taken, recorder.waiting]).toEqual([false, true]);
+  journal.full = false;
+  await waits;
+  expect(recorder.waiting).toBe(false);
+});

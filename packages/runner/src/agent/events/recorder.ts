@@ -1,0 +1,124 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { eventTypeByKind, type EventData, type EventType } from "@wharf/contract";
+import { splitText, toStorable } from "./byte-budget.ts";
+import type { AgentJournal, JournalEntry, JournalPlace } from "../types.ts";
+
+/** How long text may wait for more of its kind, in ms. */
+const joinDelayMs = 50;
+/** Text of this length (in characters) waits no longer. */
+const maxJoinedCharacters = 8 * 1024;
+
+export type TextChunk =
+  | { kind: "message"; text: string }
+  | { kind: "thought"; text: string }
+  | { kind: "output"; stream: "stdout" | "stderr"; text: string };
+
+/** Appends an event, and calls `prepare` with its place before it is there, again where it or the journal failed. */
+type PutPrepared = (
+  data: EventData,
+  options: { type: EventType; prepare: (place: JournalPlace) => Promise<void> },
+) => Promise<void>;
+
+/**
+ * Writes a run's events to the journal in the order they came. Chunks of text of one kind are joined for a moment;
+ * any other event sends what waits ahead of itself.
+ *
+ * Every method resolves when the journal has taken all that was given before. Whoever reads an agent awaits it before
+ * reading on: that is how a full journal stops the agent. Nothing is dropped: what the journal refuses is tried again.
+ */
+export class Recorder {
+  readonly #journal: AgentJournal;
+  readonly #runId: string;
+  readonly #retryMs: number;
+  #tail: Promise<void> = Promise.resolve();
+  #open = 0;
+  #joined: { like: TextChunk; text: string } | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(journal: AgentJournal, runId: string, retryMs: number) {
+    this.#journal = journal;
+    this.#runId = runId;
+    this.#retryMs = retryMs;
+  }
+
+  /** Whether the journal has yet to take something. */
+  get waiting(): boolean {
+    return this.#open > 0;
+  }
+
+  record(data: EventData, type: EventType = eventTypeByKind[data.kind]): Promise<void> {
+    this.#sendJoined();
+    return this.#append({ run_id: this.#runId, type, data });
+  }
+
+  text(chunk: TextChunk): Promise<void> {
+    if (this.#joined && !alike(this.#joined.like, chunk)) this.#sendJoined();
+    if (!this.#joined) {
+      this.#joined = { like: chunk, text: chunk.text };
+      this.#timer = setTimeout(() => this.#sendJoined(), joinDelayMs);
+    } else {
+      this.#joined.text += chunk.kind === "output" ? `\n${chunk.text}` : chunk.text;
+    }
+    if (this.#joined.text.length >= maxJoinedCharacters) this.#sendJoined();
+    return this.#tail;
+  }
+
+  /** All that was recorded is accepted. */
+  settled(): Promise<void> {
+    this.#sendJoined();
+    return this.#tail;
+  }
+
+  /** Runs work after all that was recorded and before anything that comes later; `put` appends in its midst. */
+  alone(work: (put: PutPrepared) => Promise<void>): Promise<void> {
+    this.#sendJoined();
+    const put: PutPrepared = (data, { type, prepare }) =>
+      this.insist(() => this.#journal.appendPrepared({ run_id: this.#runId, type, data: toStorable(data) }, prepare));
+    return this.#chain(() => work(put));
+  }
+
+  /** Does what may fail on a disk until it succeeds. */
+  async insist(action: () => Promise<void>): Promise<void> {
+    for (;;) {
+      try {
+        return await action();
+      } catch {
+        await sleep(this.#retryMs, undefined, { ref: false });
+      }
+    }
+  }
+
+  #sendJoined(): void {
+    clearTimeout(this.#timer);
+    const joined = this.#joined;
+    if (!joined) return;
+    this.#joined = undefined;
+    for (const text of splitText(joined.text)) {
+      const data: EventData =
+        joined.like.kind === "output"
+          ? { kind: "output", stream: joined.like.stream, text }
+          : joined.like.kind === "message"
+            ? { kind: "message", role: "agent", text }
+            : { kind: "thought", text };
+      void this.#append({ run_id: this.#runId, type: eventTypeByKind[data.kind], data });
+    }
+  }
+
+  #append(entry: JournalEntry): Promise<void> {
+    return this.#chain(() => this.#put(entry));
+  }
+
+  #put(entry: JournalEntry): Promise<void> {
+    const clean = { ...entry, data: toStorable(entry.data) };
+    return this.insist(() => this.#journal.append(clean));
+  }
+
+  #chain(work: () => Promise<void>): Promise<void> {
+    this.#open++;
+    this.#tail = this.#tail.then(work).finally(() => this.#open--);
+    return this.#tail;
+  }
+}
+
+const alike = (a: TextChunk, b: TextChunk): boolean =>
+  a.kind === b.kind && (a.kind !== "output" || b.kind !== "output" || a.stream === b.stream);

@@ -1,0 +1,194 @@
+import { randomUUID } from "node:crypto";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, test } from "vitest";
+import { Bench, until } from "../fixtures/bench.ts";
+import type { Timing } from "../timing.ts";
+
+/** Each host has a run of its own: a pause finds processes by it, also those of tests that run at the same time. */
+const open = (timing: Partial<Timing> = {}): Promise<Bench> => Bench.open({ runId: randomUUID(), timing });
+const never = new AbortController().signal;
+
+/** How often each of an agent's processes has said that it runs. */
+async function counts(bench: Bench): Promise<number[]> {
+  const names = ["agent", "child", "terminal", "daemon"];
+  return await Promise.all(
+    names.map((name) =>
+      stat(join(bench.workspace, name)).then(
+        ({ size }) => size,
+        () => 0,
+      ),
+    ),
+  );
+}
+
+/** The answer comes soon, the freezing on a busy machine perhaps later. */
+async function paused(bench: Bench): Promise<void> {
+  await bench.host.pause();
+  await until(() => bench.host.state().paused === true);
+}
+
+async function counting(bench: Bench): Promise<string> {
+  await bench.start();
+  const turn = await bench.prompt("count background", { idle_timeout_s: 0.6 });
+  for (let now = [0]; now.some((n) => n === 0); now = await counts(bench)) await sleep(20);
+  return turn;
+}
+
+/** The processes that carry the run's mark, and the state of each. */
+function marked(bench: Bench): { pid: number; state: string }[] {
+  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  return pids.flatMap((pid) => {
+    try {
+      if (!readFileSync(`/proc/${pid}/environ`, "utf8").includes(`WHARF_RUN=${bench.runId}\0`)) return [];
+      const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+      return [{ pid: Number(pid), state: stat.slice(stat.lastIndexOf(")") + 2, stat.lastIndexOf(")") + 3) }];
+    } catch {
+      return [];
+    }
+  });
+}
+
+async function endMarked(bench: Bench): Promise<void> {
+  for (let left = marked(bench); left.length > 0; left = marked(bench)) {
+    for (const { pid, state } of left) {
+      try {
+        if (state !== "Z") process.kill(pid, "SIGKILL");
+      } catch {
+        continue; // It ended by itself.
+      }
+    }
+    await sleep(10);
+  }
+}
+
+// X-028, G-044
+test("a pause freezes the agent and all it started, wherever that went, and resume lets it go on in the same turn", async () => {
+  await using bench = await open();
+  // The one that left the group is nobody's to end but this test's, however it goes.
+  await using _ = { [Symbol.asyncDispose]: () => endMarked(bench) };
+  const turn = await counting(bench);
+  await paused(bench);
+  expect(bench.host.state()).toMatchObject({ status: "busy", turn_id: turn, paused: true });
+  // A process that waits for the disk stops when the disk has answered.
+  await expect
+    .poll(() => new Set(marked(bench).map(({ state }) => state)), { timeout: 10_000 })
+    .toEqual(new Set(["T"]));
+  const before = await counts(bench);
+  // Longer than the turn may be idle: the clock stands still with the agent.
+  await sleep(1_200);
+  expect(await counts(bench)).toEqual(before);
+  expect(bench.host.state()).toMatchObject({ turn_id: turn, paused: true });
+  expect(await bench.host.pause()).toEqual({ pausing: false, paused: true });
+
+  expect(await bench.host.resume()).toEqual({ pausing: false, paused: false });
+  for (let now = before; now.some((n, i) => n <= (before[i] ?? 0)); now = await counts(bench)) await sleep(20);
+  expect(await bench.host.resume()).toEqual({ pausing: false, paused: false });
+  await bench.host.cancel(turn);
+  expect(await bench.end(turn)).toMatchObject({ status: "cancelled" });
+  expect(bench.journal.of("notice").map(({ message }) => message)).toEqual([
+    expect.stringMatching(/^The agent is paused: \d+ processes frozen\.$/),
+    "The agent goes on.",
+  ]);
+});
+
+test("model requests that are out are waited for, those that come are held, and after the limit the log says so", async () => {
+  await using bench = await open({ modelDrainMs: 300, pauseAnswerMs: 50 });
+  await bench.start();
+  const first = await bench.models.enter(never);
+  const answer = await bench.host.pause();
+  expect(answer).toEqual({ pausing: true, paused: false });
+  expect(bench.host.state()).toMatchObject({ status: "ready", pausing: true });
+  let held = true;
+  const second = bench.models.enter(never).then((pass) => {
+    held = false;
+    return pass;
+  });
+  first[Symbol.dispose]();
+  await until(() => bench.host.state().paused === true);
+  expect(held).toBe(true);
+  await bench.host.resume();
+  const pass = await second;
+
+  await bench.host.pause();
+  await until(() => bench.host.state().paused === true);
+  pass[Symbol.dispose]();
+  await bench.host.resume();
+  expect(bench.journal.of("notice").map(({ message }) => message)).toEqual([
+    "The agent is paused: 1 process frozen.",
+    "The agent goes on.",
+    "1 model request did not end within 0.3 s; the agent is paused in the midst of it.",
+    "The agent is paused: 1 process frozen.",
+    "The agent goes on.",
+  ]);
+});
+
+test("a paused agent is neither prompted nor started nor asked for another mode, and says why", async () => {
+  await using bench = await open();
+  await bench.start();
+  await paused(bench);
+  const conflict = { code: "conflict", context: { what: "agent", from: "paused" } };
+  await expect(bench.prompt("talk")).rejects.toMatchObject(conflict);
+  await expect(bench.start("plain", { run_id: "run-2" })).rejects.toMatchObject(conflict);
+  await expect(bench.host.setMode("plan")).rejects.toMatchObject(conflict);
+  await bench.host.resume();
+  expect(await bench.turn("talk")).toMatchObject({ stop_reason: "end_turn" });
+});
+
+test("an agent that is being paused works on, and a resume in the midst of it leaves nothing frozen", async () => {
+  await using bench = await open({ pauseAnswerMs: 20 });
+  await bench.start();
+  const out = await bench.models.enter(never);
+  await bench.host.pause();
+  expect(await bench.host.resume()).toEqual({ pausing: false, paused: false });
+  out[Symbol.dispose]();
+  expect(await bench.turn("talk")).toMatchObject({ stop_reason: "end_turn" });
+});
+
+test("stopping a paused agent ends its turn in order, and its models are held until it is gone", async () => {
+  await using bench = await open();
+  const turn = await (async () => {
+    await bench.start();
+    const id = await bench.prompt("hang");
+    await until(() => bench.journal.words.includes("working"));
+    return id;
+  })();
+  await paused(bench);
+  let left = false;
+  const held = bench.models.enter(never).then((pass) => {
+    left = bench.host.state().status !== "exited";
+    pass[Symbol.dispose]();
+  });
+  await bench.host.stop("enough");
+  await held;
+  expect(left).toBe(false);
+  expect(await bench.end(turn)).toMatchObject({ status: "cancelled" });
+  expect(bench.journal.of("agent_exit")).toHaveLength(1);
+  expect(bench.host.state()).toEqual({ run_id: bench.runId, status: "exited", session_id: expect.any(String) });
+});
+
+test("a program that prints is frozen and goes on as well", async () => {
+  await using bench = await open();
+  const script = "echo one; until [ -e released ]; do sleep 0.02; done; echo two";
+  await bench.start("", { protocol: "text", command: ["/bin/sh", "-c", script] });
+  const turn = await bench.prompt("go");
+  await until(() => bench.journal.words.includes("one"));
+  await paused(bench);
+  writeFileSync(join(bench.workspace, "released"), "");
+  await sleep(500);
+  expect(bench.journal.words).toBe("one\n");
+  await bench.host.resume();
+  expect(await bench.end(turn)).toMatchObject({ stop_reason: "end_turn" });
+  expect(bench.journal.words).toBe("one\ntwo\n");
+});
+
+test("a pause without an agent holds what comes, until it is resumed", async () => {
+  await using bench = await open();
+  expect(await bench.host.pause()).toEqual({ pausing: false, paused: true });
+  expect(bench.host.state()).toEqual({ status: "none", paused: true });
+  await expect(bench.start()).rejects.toMatchObject({ code: "conflict" });
+  await bench.host.resume();
+  await bench.start();
+});

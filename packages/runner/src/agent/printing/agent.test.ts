@@ -1,0 +1,140 @@
+import { tmpdir } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, test } from "vitest";
+import { agentAt, Bench, until } from "../fixtures/bench.ts";
+import { MemoryJournal } from "../fixtures/memory-journal.ts";
+import { PrintingAgent } from "./agent.ts";
+import { Recorder } from "../events/recorder.ts";
+import { defaultTiming } from "../timing.ts";
+
+const command = (what: string): string[] => [process.execPath, agentAt("printing-agent.mjs"), what];
+
+// K-007 K-009 K-010 K-011 K-012
+test("each JSON line of the six types is an event of that type, its data kept; other lines are output", async () => {
+  await using bench = await Bench.open();
+  expect(await bench.start("", { protocol: "json-lines", command: command("six") })).toEqual({ loaded: false });
+  expect(await bench.turn("do it")).toMatchObject({ status: "ended", stop_reason: "end_turn" });
+  const said = bench.journal.records.slice(1, -1).map(({ type, data }) => ({ type, ...data }));
+  const at = { kind: "report", reported_at: "2026-01-02T03:04:05Z" };
+  expect(said).toEqual([
+    {
+      ...at,
+      type: "progress",
+      progress: 40,
+      message: "halfway",
+      current_file: "a.ts",
+      files_processed: 2,
+      total_files: 5,
+    },
+    { ...at, type: "log", level: "info", message: "do it", metadata: { a: 1 } },
+    { ...at, type: "status", status: "thinking", reported_kind: "mood" },
+    { ...at, type: "heartbeat" },
+    {
+      kind: "output",
+      type: "log",
+      stream: "stdout",
+      text: expect.stringMatching(/^Just a line\n\{broken json\n.*a type that is none/),
+    },
+    { ...at, type: "error", message: "bad", stack: "at x" },
+    { ...at, type: "result", status: "completed", summary: "all done", artifacts: [{ type: "file", path: "a.ts" }] },
+  ]);
+});
+
+test("the prompt comes on stdin, and in WHARF_PROMPT where it fits", async () => {
+  await using bench = await Bench.open();
+  await bench.start("", { protocol: "json-lines", command: command("env") });
+  await bench.turn("short");
+  expect(bench.journal.of("report")[0]).toMatchObject({ prompt: "short", variable: "short", cwd: bench.workspace });
+  await bench.turn("l".repeat(200_000));
+  expect(bench.journal.of("report")[1]).toMatchObject({ variable: null, prompt: "l".repeat(200_000) });
+});
+
+test("a program that fails ends its turn with an error, and gets the next prompt all the same", async () => {
+  await using bench = await Bench.open();
+  await bench.start("", { protocol: "text", command: command("fail") });
+  expect(await bench.turn("x")).toMatchObject({ status: "ended", stop_reason: "error" });
+  expect(bench.journal.of("failure")).toEqual([
+    {
+      kind: "failure",
+      code: "agent_exited",
+      message: expect.stringMatching(/exit code 9[^]*out of luck/),
+      next: expect.any(String),
+    },
+  ]);
+  expect(bench.host.state()).toEqual({ run_id: "run-1", status: "ready" });
+  expect(await bench.turn("y")).toMatchObject({ stop_reason: "error" });
+});
+
+test("plain text is the agent's message, whole characters whatever the pieces", async () => {
+  await using bench = await Bench.open();
+  await bench.start("", { protocol: "text", command: command("text") });
+  await bench.turn("hi");
+  expect(bench.journal.words).toBe("You said: hi – färdig ✓");
+});
+
+test("a program that is missing is told of at the start", async () => {
+  await using bench = await Bench.open();
+  for (const name of ["no-such-agent", "./no-such-agent", bench.workspace]) {
+    await expect(bench.start("", { protocol: "text", command: [name] })).rejects.toMatchObject({
+      code: "agent_start_failed",
+    });
+  }
+  expect(await bench.start("", { protocol: "text", command: ["sh", "-c", "exit 0"] })).toEqual({ loaded: false });
+});
+
+test("a program that does not end is cancelled, or given up when it is silent", async () => {
+  await using bench = await Bench.open();
+  await bench.start("", { protocol: "text", command: command("hang") });
+  const turn = await bench.prompt("x");
+  await until(() => bench.journal.words.includes("here"));
+  await bench.host.cancel(turn);
+  expect(await bench.end(turn)).toMatchObject({ status: "cancelled" });
+  expect(await bench.turn("x", { idle_timeout_s: 0.2 })).toMatchObject({ status: "ended", stop_reason: "timeout" });
+  const last = await bench.prompt("x");
+  await bench.host.stop("enough");
+  expect(await bench.end(last)).toMatchObject({ status: "cancelled" });
+});
+
+test("100 MB of lines are recorded in full, joined, and a full journal makes the program wait", async () => {
+  await using bench = await Bench.open();
+  await bench.start("", { protocol: "json-lines", command: command("flood") });
+  let bytes = 0;
+  let largest = 0;
+  let wasFull = false;
+  bench.journal.onAppend = ({ data }) => {
+    if (data.kind !== "output") return;
+    bytes += data.text.length + 1;
+    largest = Math.max(largest, data.text.length);
+    if (bytes > 1_000_000 && !wasFull) bench.journal.full = wasFull = true;
+    bench.journal.records.length = 0;
+  };
+  const turn = await bench.prompt("x", { idle_timeout_s: 0.3 });
+  await until(() => bench.journal.full);
+  await new Promise((resolve) => setTimeout(resolve, 500)); // longer than the idle time
+  expect(bytes).toBeLessThan(1_050_000);
+  bench.journal.full = false;
+  expect(await bench.end(turn)).toMatchObject({ stop_reason: "end_turn" });
+  expect(bytes).toBe(100_000_000);
+  expect(largest).toBeLessThan(9_000);
+});
+
+test("what a program printed is kept, though it was gone before its process was written down", async () => {
+  const journal = new MemoryJournal();
+  const recorder = new Recorder(journal, "run-1", 10);
+  const agent = new PrintingAgent({
+    protocol: "text",
+    command: ["/bin/sh", "-c", "echo said; echo cried >&2"],
+    environment: {},
+    home: tmpdir(),
+    waitForResume: () => Promise.resolve(),
+    workspace: "/",
+    recorder,
+    timing: defaultTiming,
+    onActivity: () => {},
+    onProcess: () => sleep(200),
+  });
+  expect(await agent.prompt({ turn_id: "turn-1", text: "x" })).toEqual({ kind: "answered", stopReason: "end_turn" });
+  await recorder.settled();
+  expect(journal.of("message").map(({ text }) => text)).toEqual(["said\n"]);
+  expect(journal.of("output").map(({ text }) => text)).toEqual(["cried"]);
+});

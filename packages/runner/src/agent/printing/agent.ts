@@ -1,0 +1,194 @@
+import { access, constants, stat } from "node:fs/promises";
+import { delimiter, resolve } from "node:path";
+import { EventType, WharfError, type EventDataByKind } from "@wharf/contract";
+import { z } from "zod";
+import { notPrepared, startFailed, unexpectedExit } from "../process/exit-messages.ts";
+import type { AgentDriver, PromptInput, PromptResult, AgentSession } from "../agent-driver.ts";
+import { ByteBudget } from "../events/byte-budget.ts";
+import { drainOutput } from "../process/drain.ts";
+import { readLines } from "../process/lines.ts";
+import { createPromptText } from "../acp/prompt-blocks.ts";
+import { MemoryWatch } from "../../support/memory-watch.ts";
+import { ProcessGroup } from "../process/process-group.ts";
+import type { Recorder } from "../events/recorder.ts";
+import { maxOutputLineBytes, StderrReader } from "../process/stderr-reader.ts";
+import type { Timing } from "../timing.ts";
+
+/** Linux takes no longer string in an environment (128 KiB, with the name). */
+const maxEnvironmentBytes = 120_000;
+/** The longest JSON line of a message. */
+const maxMessageBytes = 1024 * 1024;
+
+const Message = z.object({
+  type: EventType,
+  timestamp: z.string().max(100).optional(),
+  data: z.record(z.string(), z.unknown()).default({}),
+});
+
+interface PrintingAgentOptions {
+  protocol: "json-lines" | "text";
+  command: readonly string[];
+  environment: Record<string, string>;
+  workspace: string;
+  home: string;
+  recorder: Recorder;
+  timing: Timing;
+  /** Waited for right before the program is started. */
+  waitForResume(): Promise<void>;
+  onActivity(): void;
+  onProcess(pid: number): Promise<void>;
+}
+
+/**
+ * An agent that is a program which prints: JSON lines of the six message types, or plain text. It is started for every
+ * turn, gets the prompt on stdin (and in WHARF_PROMPT where it fits), and its exit is the turn's end.
+ */
+export class PrintingAgent implements AgentDriver {
+  readonly #options: PrintingAgentOptions;
+  readonly #gone = new AbortController();
+  #group: ProcessGroup | undefined;
+  #cancelled = false;
+
+  constructor(options: PrintingAgentOptions) {
+    this.#options = options;
+  }
+
+  get gone(): AbortSignal {
+    return this.#gone.signal;
+  }
+
+  async start(): Promise<AgentSession> {
+    const { command, environment, workspace } = this.#options;
+    if (!(await isProgram(command[0] ?? "", { path: environment["PATH"] ?? "", workspace }))) {
+      throw startFailed(command, "there is no such program", undefined);
+    }
+    return { loaded: false };
+  }
+
+  async prompt(prompt: PromptInput): Promise<PromptResult> {
+    const { command, environment, workspace, recorder, timing, onActivity, onProcess, waitForResume } = this.#options;
+    this.#cancelled = false;
+    let text: string;
+    try {
+      text = await createPromptText(prompt, this.#options.home);
+    } catch (error) {
+      return { kind: "refused", reason: notPrepared(error) };
+    }
+    await waitForResume();
+    const fits = Buffer.byteLength(text) <= maxEnvironmentBytes && !text.includes("\0");
+    const memory = new MemoryWatch();
+    let group: ProcessGroup;
+    try {
+      group = await ProcessGroup.start(command, {
+        cwd: workspace,
+        environment: fits ? { ...environment, WHARF_PROMPT: text } : environment,
+      });
+    } catch (error) {
+      return {
+        kind: "refused",
+        reason: startFailed(command, error instanceof Error ? error.message : "unknown", error).message,
+      };
+    }
+    this.#group = group;
+    if (this.#cancelled || this.#gone.signal.aborted) group.kill();
+    // Before anything is waited for: Node throws away what a program printed that exits while nobody reads.
+    const stderr = new StderrReader(group, recorder, onActivity);
+    const stdout = this.#read(group).catch(() => group.kill());
+    await onProcess(group.pid).catch(() => {});
+    group.stdin.end(text);
+    const exit = await group.exited;
+    group.kill();
+    await drainOutput(Promise.all([stdout, stderr.ended]), { group, recorder, limitMs: timing.drainMs });
+    this.#group = undefined;
+    if (this.#cancelled) return { kind: "answered", stopReason: "cancelled" };
+    if (exit.exit_code === 0) return { kind: "answered", stopReason: "end_turn" };
+    const { code, message, next } = unexpectedExit(exit, memory);
+    await recorder.record({ kind: "failure", code, message: [message, stderr.tail].filter(Boolean).join("\n"), next });
+    return { kind: "exited", exit };
+  }
+
+  setMode(): Promise<void> {
+    return Promise.reject(new WharfError("unsupported", { what: "Choosing a mode of this agent" }));
+  }
+
+  setModel(): Promise<void> {
+    return Promise.reject(new WharfError("unsupported", { what: "Choosing a model of this agent" }));
+  }
+
+  cancel(): void {
+    this.#cancelled = true;
+    void this.#group?.end(this.#options.timing);
+  }
+
+  kill(): void {
+    this.#cancelled = true;
+    this.#group?.kill();
+  }
+
+  async end(): Promise<void> {
+    this.#gone.abort();
+    this.#cancelled = true;
+    await this.#group?.end(this.#options.timing);
+  }
+
+  #read(group: ProcessGroup): Promise<void> {
+    return this.#options.protocol === "text" ? this.#readText(group) : this.#readMessages(group);
+  }
+
+  async #readText(group: ProcessGroup): Promise<void> {
+    const decoder = new TextDecoder();
+    for await (const chunk of group.stdout) {
+      this.#options.onActivity();
+      await this.#options.recorder.text({
+        kind: "message",
+        text: decoder.decode(z.instanceof(Buffer).parse(chunk), { stream: true }),
+      });
+    }
+    const rest = decoder.decode();
+    if (rest) await this.#options.recorder.text({ kind: "message", text: rest });
+  }
+
+  async #readMessages(group: ProcessGroup): Promise<void> {
+    const { recorder, onActivity } = this.#options;
+    for await (const line of readLines(group.stdout, { maxBytes: maxMessageBytes, overlong: "split" })) {
+      onActivity();
+      const message = messageOf(line);
+      if (message) await recorder.record(message.data, message.type);
+      else for (const piece of cut(line)) await recorder.text({ kind: "output", stream: "stdout", text: piece });
+    }
+  }
+}
+
+function messageOf(line: string): { type: EventType; data: EventDataByKind<"report"> } | undefined {
+  if (!line.trimStart().startsWith("{")) return undefined;
+  try {
+    const { type, timestamp, data } = Message.parse(JSON.parse(line));
+    const kept = new ByteBudget().clipRecord(data);
+    // What the agent calls a kind is kept beside the one that says what this event is.
+    const own = "kind" in kept ? { reported_kind: kept["kind"] } : {};
+    return {
+      type,
+      data: { ...kept, ...own, ...(timestamp !== undefined && { reported_at: timestamp }), kind: "report" },
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+function* cut(line: string): Generator<string> {
+  for (let at = 0; at === 0 || at < line.length; at += maxOutputLineBytes)
+    yield line.slice(at, at + maxOutputLineBytes);
+}
+
+async function isProgram(name: string, places: { path: string; workspace: string }): Promise<boolean> {
+  const folders = name.includes("/") ? [""] : places.path.split(delimiter);
+  for (const folder of folders) {
+    const path = resolve(places.workspace, folder, name);
+    const runnable = await access(path, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (runnable && (await stat(path)).isFile()) return true;
+  }
+  return false;
+}

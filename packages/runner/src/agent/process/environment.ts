@@ -1,0 +1,51 @@
+import type { McpServer } from "@wharf/contract";
+import type { AgentStartInput } from "../types.ts";
+
+/** Where an agent type writes this, the address of the relay inside the runner stands. */
+const gatewayMark = "${WHARF_GATEWAY}";
+
+export const withGateway = (value: string, gatewayUrl: string): string => value.replaceAll(gatewayMark, gatewayUrl);
+
+const withGatewayIn = (values: Readonly<Record<string, string>>, gatewayUrl: string): Record<string, string> =>
+  Object.fromEntries(Object.entries(values).map(([name, value]) => [name, withGateway(value, gatewayUrl)]));
+
+/** MCP servers with the relay's address in place. */
+export const mcpServersOf = (input: AgentStartInput, gatewayUrl: string): McpServer[] =>
+  input.mcp_servers.map((server) =>
+    "url" in server
+      ? {
+          ...server,
+          url: withGateway(server.url, gatewayUrl),
+          headers: withGatewayIn(server.headers, gatewayUrl),
+        }
+      : {
+          ...server,
+          args: server.args.map((arg) => withGateway(arg, gatewayUrl)),
+          env: withGatewayIn(server.env, gatewayUrl),
+        },
+  );
+
+/** Stands in the environment of the agent and of all it starts, and nowhere else. */
+export const runMark = (runId: string): string => `WHARF_RUN=${runId}`;
+
+/**
+ * All that an agent sees of the environment: a minimal base and what its agent type names. Nothing else of the
+ * daemon's own environment gets in.
+ */
+export function agentEnvironment(
+  input: AgentStartInput,
+  places: { home: string; gatewayUrl: string },
+): Record<string, string> {
+  const base = {
+    PATH: process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin",
+    HOME: places.home,
+    USER: process.env["USER"] ?? "agent",
+    LANG: "C.UTF-8",
+    TERM: "dumb",
+    TMPDIR: process.env["TMPDIR"] ?? "/tmp",
+    NO_COLOR: "1",
+    // There only where a runner was given the way to its owner's ssh agent.
+    ...(process.env["SSH_AUTH_SOCK"] && { SSH_AUTH_SOCK: process.env["SSH_AUTH_SOCK"] }),
+  };
+  return { ...base, ...withGatewayIn(input.environment, places.gatewayUrl), WHARF_RUN: input.run_id };
+}

@@ -1,0 +1,35 @@
+import type { EventDataByKind } from "@wharf/contract";
+
+/** Tool calls remembered at once; beyond, the oldest are forgotten. */
+const maxRemembered = 10_000;
+const closedStatuses = new Set(["completed", "failed", "cancelled"]);
+
+/** What is known of a run's tool calls, by id: whether one is open, and of what kind it is. */
+export class ToolCalls {
+  readonly #calls = new Map<string, { open: boolean; kind: string | undefined }>();
+
+  update(call: EventDataByKind<"tool_call">): void {
+    const previous = this.#calls.get(call.tool_call_id);
+    this.#calls.delete(call.tool_call_id);
+    this.#calls.set(call.tool_call_id, {
+      open: call.status === undefined ? (previous?.open ?? true) : !closedStatuses.has(call.status),
+      kind: call.tool_kind ?? previous?.kind,
+    });
+    const oldest = this.#calls.size > maxRemembered ? this.#calls.keys().next().value : undefined;
+    if (oldest !== undefined) this.#calls.delete(oldest);
+  }
+
+  getKind(id: string): string | undefined {
+    return this.#calls.get(id)?.kind;
+  }
+
+  /** Ends what the agent left open and says what was ended. */
+  closeAll(status: "completed" | "failed"): EventDataByKind<"tool_call">[] {
+    const open = [...this.#calls].filter(([, call]) => call.open).map(([id]) => id);
+    return open.map((tool_call_id) => {
+      const event: EventDataByKind<"tool_call"> = { kind: "tool_call", tool_call_id, status };
+      this.update(event);
+      return event;
+    });
+  }
+}

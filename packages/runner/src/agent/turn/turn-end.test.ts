@@ -1,0 +1,194 @@
+import { appendFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { eventTypeByKind, type EventDataByKind } from "@wharf/contract";
+import { expect, test } from "vitest";
+import { openJournal } from "../../journal/index.ts";
+import { StateDisk } from "../../support/state-disk.ts";
+import { Bench, until } from "../fixtures/bench.ts";
+import { MemoryJournal } from "../fixtures/memory-journal.ts";
+import { Recorder } from "../events/recorder.ts";
+import { endTurn, recoverTurn } from "./turn-end.ts";
+import { TurnLog } from "./turn-log.ts";
+import type { JournalPlace } from "../types.ts";
+
+const ended: EventDataByKind<"turn"> = { kind: "turn", turn_id: "t", status: "ended", stop_reason: "end_turn" };
+
+const someNotice = {
+  run_id: "run-1",
+  type: eventTypeByKind.notice,
+  data: { kind: "notice", message: "files changed" },
+} as const;
+
+interface Scene extends AsyncDisposable {
+  path: string;
+  journal: MemoryJournal;
+  open(): Promise<{ journal: MemoryJournal; log: TurnLog; recorder: Recorder; disk: StateDisk }>;
+}
+
+async function scene(): Promise<Scene> {
+  const folder = await mkdtemp(join(tmpdir(), "wharf-turn-"));
+  const path = join(folder, "turns.log");
+  const journal = new MemoryJournal();
+  return {
+    path,
+    journal,
+    open: async () => ({
+      journal,
+      log: await TurnLog.open(path),
+      recorder: new Recorder(journal, "run-1", 10),
+      disk: new StateDisk(folder),
+    }),
+    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
+  };
+}
+
+/** Opens what a dead daemon left, and settles it. */
+async function recovered(at: Scene): Promise<string[]> {
+  const places = await at.open();
+  for (const turn of places.log.getOpenTurns()) await recoverTurn(places, turn);
+  expect(places.log.getOpenTurns()).toEqual([]);
+  return at.journal.of("turn").map(({ status }) => status);
+}
+
+test("wherever the daemon dies, a turn's end is in the journal exactly once", async () => {
+  // Each stop leaves the log and the journal as a crash at that moment would.
+  const stops = ["before the intent", "after the intent", "after the append", "after the flush", "after done"] as const;
+  for (const stop of stops) {
+    await using at = await scene();
+    const places = await at.open();
+    const { journal, log, recorder, disk } = places;
+    await log.recordRunning({ turn_id: "t", run_id: "run-1" });
+    await recorder.record({ kind: "notice", message: "before" });
+    const dies = new Promise<never>(() => {});
+    const reached = Promise.withResolvers<void>();
+    const die = (here: (typeof stops)[number]): Promise<void> => {
+      if (here !== stop) return Promise.resolve();
+      reached.resolve();
+      return dies;
+    };
+    const dying = {
+      journal: {
+        append: journal.append.bind(journal),
+        appendPrepared: async (...[entry, prepare]: Parameters<MemoryJournal["appendPrepared"]>) => {
+          const prepareAndDie = (place: JournalPlace) => prepare(place).then(() => die("after the intent"));
+          await journal.appendPrepared(entry, prepareAndDie);
+          await die("after the append");
+        },
+        flush: async () => {
+          await journal.flush();
+          if (journal.of("turn").length > 0) await die("after the flush");
+          else await die("before the intent");
+        },
+        state: () => journal.state(),
+        read: (from: { after: number }) => journal.read(from),
+      },
+      log,
+      disk,
+      recorder: new Recorder(journal, "run-1", 10),
+    };
+    dying.recorder = new Recorder(dying.journal, "run-1", 10);
+    void endTurn(dying, { turn_id: "t", state: "ENDED", data: ended }).then(() => die("after done"));
+    await reached.promise;
+    journal.lose();
+
+    expect(await recovered(at), stop).toEqual([stop === "before the intent" ? "interrupted" : "ended"]);
+    expect(await recovered(at), `${stop}, twice`).toHaveLength(1);
+  }
+});
+
+test("the end of a turn has the place that the log names, whatever else is recorded at that moment", async () => {
+  await using at = await scene();
+  const { log, disk } = await at.open();
+  await using journal = await openJournal({ folder: join(dirname(at.path), "journal"), segmentBytes: 1 });
+  const recorder = new Recorder(journal, "run-1", 10);
+  await log.recordRunning({ turn_id: "t", run_id: "run-1" });
+  const keepEnding = log.recordEnding.bind(log);
+  const others: Promise<void>[] = [];
+  log.recordEnding = async (ending) => {
+    await keepEnding(ending);
+    // The watcher and the relay record without the recorder.
+    for (let n = 0; n < 3; n++) others.push(journal.append(someNotice));
+  };
+  for (let n = 0; n < 3; n++) others.push(journal.append(someNotice));
+  await endTurn({ journal, log, recorder, disk }, { turn_id: "t", state: "ENDED", data: ended });
+  await Promise.all(others);
+  await journal.flush();
+  const records = await Array.fromAsync(journal.read({ after: 0 }));
+  expect(records).toHaveLength(7);
+  expect(records.find(({ data }) => data.kind === "turn")?.seq).toBe(log.get("t")?.ending?.seq);
+});
+
+test("an end that was read and trimmed is not repeated, one that was lost with its journal is", async () => {
+  for (const [epoch, first, expected] of [
+    ["epoch-1", 50, 0],
+    ["epoch-2", 1, 1],
+  ] as const) {
+    await using at = await scene();
+    const { log, journal, recorder, disk } = await at.open();
+    await log.recordRunning({ turn_id: "t", run_id: "run-1" });
+    await log.recordEnding({ turn_id: "t", state: "ENDED", epoch: "epoch-1", seq: 7, type: "result", data: ended });
+    const state = { epoch, first, last: first === 50 ? 60 : 0, acked: 0 };
+    const elsewhere = {
+      append: journal.append.bind(journal),
+      appendPrepared: journal.appendPrepared.bind(journal),
+      flush: () => journal.flush(),
+      state: () => state,
+      read: (from: { after: number }) => journal.read(from),
+    };
+    const [turn] = log.getOpenTurns();
+    if (!turn) throw new Error("the turn is not open");
+    await recoverTurn({ journal: elsewhere, log, recorder, disk }, turn);
+    expect(journal.of("turn")).toHaveLength(expected);
+    expect(log.get("t")?.isDone).toBe(true);
+  }
+});
+
+test("a line that a crash cut is forgotten, and what follows is readable", async () => {
+  await using at = await scene();
+  const { log } = await at.open();
+  await log.recordRunning({ turn_id: "whole", run_id: "run-1" });
+  await appendFile(at.path, '{"step":"running","turn_id":"cut","run');
+  const again = await TurnLog.open(at.path);
+  expect([again.get("whole")?.isDone, again.get("cut")]).toEqual([false, undefined]);
+  await again.recordRunning({ turn_id: "next", run_id: "run-1" });
+  const third = await TurnLog.open(at.path);
+  expect(third.getOpenTurns().map(({ turn_id }) => turn_id)).toEqual(["whole", "next"]);
+});
+
+test("a daemon that starts again says that the turn it died in was interrupted, and never runs its key again", async () => {
+  await using first = await Bench.open();
+  await first.start();
+  await first.prompt("deaf", { turn_id: "t" });
+  await until(() => first.journal.words === "working");
+  const { session_id } = first.host.state();
+
+  await using second = await first.successor();
+  const { journal } = second;
+  await second.host.recover();
+  // The agent of the daemon that died is killed.
+  await until(() => first.journal.of("agent_exit").length > 0);
+  expect(journal.of("turn").filter(({ status }) => status === "interrupted")).toEqual([
+    { kind: "turn", turn_id: "t", status: "interrupted", reason: expect.stringContaining("daemon") },
+  ]);
+  expect(await second.host.turn("t")).toEqual({ turn_id: "t", state: "INTERRUPTED" });
+  expect((await second.start()).session_id).not.toBe(session_id);
+  const commit = { message: "m", author_name: "a", author_email: "e" };
+  expect(await second.host.prompt({ run_id: "run-1", turn_id: "t", text: "talk", idle_timeout_s: 5, commit })).toEqual({
+    duplicate: true,
+  });
+  expect(journal.of("turn").filter(({ status }) => status === "started")).toHaveLength(1);
+});
+
+test("a key that cannot be written is not handed over", async () => {
+  await using bench = await Bench.open();
+  await bench.start();
+  await rm(join(bench.options.state, "turns.log"));
+  await mkdir(join(bench.options.state, "turns.log"));
+  await expect(bench.prompt("talk", { turn_id: "t" })).rejects.toThrow("EISDIR");
+  expect(bench.host.state().status).toBe("ready");
+  await rm(join(bench.options.state, "turns.log"), { recursive: true });
+  await writeFile(join(bench.options.state, "turns.log"), "");
+  expect(await bench.turn("order", { turn_id: "t" })).toMatchObject({ stop_reason: "end_turn" });
+  expect(await readFile(join(bench.options.state, "turns.log"), "utf8")).toMatch(/"running".*\n.*"ending".*\n.*"done"/);
+});

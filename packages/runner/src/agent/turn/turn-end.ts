@@ -1,0 +1,73 @@
+import { eventTypeByKind, type EventDataByKind, type EventType } from "@wharf/contract";
+import type { StateDisk } from "../../support/state-disk.ts";
+import type { Recorder } from "../events/recorder.ts";
+import type { LoggedTurn, TurnEnding, TurnLog } from "./turn-log.ts";
+import type { AgentJournal, JournalPlace } from "../types.ts";
+
+/**
+ * How a turn's last event gets into the journal exactly once, though the daemon may die at any moment and the journal
+ * takes whatever it is given:
+ *
+ * 1. All that was recorded is flushed, and the journal names the event's place, which nothing else can take.
+ * 2. The log keeps the event and that place (`ending`, on disk).
+ * 3. The event is appended and flushed.
+ * 4. The log says `done`, on disk.
+ *
+ * Dying before 2 leaves an open turn, which ends as interrupted. Dying between 2 and 4 leaves an ending: the event is
+ * in if and only if the journal of that epoch reaches its place, so it is appended again or not.
+ */
+interface TurnEndContext {
+  journal: AgentJournal;
+  log: TurnLog;
+  recorder: Recorder;
+  /** Gives up its reserve where nothing else lets the end be written. */
+  disk: Pick<StateDisk, "makeRoom">;
+}
+
+type EndedTurn = Pick<TurnEnding, "turn_id" | "state" | "data">;
+
+export async function endTurn(context: TurnEndContext, ended: EndedTurn): Promise<void> {
+  const { journal, log, recorder, disk } = context;
+  const writeStep = (step: () => Promise<void>) =>
+    recorder.insist(async () => {
+      await disk.makeRoom();
+      await step();
+    });
+  const type: EventType = ended.data.stop_reason === "error" ? "error" : eventTypeByKind.turn;
+  await recorder.alone(async (put) => {
+    await writeStep(() => journal.flush());
+    const prepare = async (place: JournalPlace) => {
+      await disk.makeRoom();
+      await log.recordEnding({ ...ended, ...place, type });
+    };
+    await put(ended.data, { type, prepare });
+    await writeStep(() => journal.flush());
+  });
+  await writeStep(() => log.recordDone(ended.turn_id));
+}
+
+/** Settles a turn that an earlier daemon left open. */
+export async function recoverTurn(places: TurnEndContext, turn: LoggedTurn): Promise<void> {
+  const { journal, log } = places;
+  const { ending, turn_id } = turn;
+  if (!ending) {
+    const reason = "The runner's daemon ended in the middle of the turn; how far the agent got is not known.";
+    const data: EventDataByKind<"turn"> = { kind: "turn", turn_id, status: "interrupted", reason };
+    return await endTurn(places, { turn_id, state: "INTERRUPTED", data });
+  }
+  if (await isInJournal(journal, ending)) return await log.recordDone(turn_id);
+  await endTurn(places, { turn_id, state: ending.state, data: ending.data });
+}
+
+async function isInJournal(journal: AgentJournal, ending: TurnEnding): Promise<boolean> {
+  const { epoch, first, last } = journal.state();
+  // The journal was lost, and this event with it.
+  if (epoch !== ending.epoch || last < ending.seq) return false;
+  // Read by the server and trimmed.
+  if (first > ending.seq) return true;
+  for await (const { seq, data } of journal.read({ after: ending.seq - 1 })) {
+    if (data.kind === "turn" && data.turn_id === ending.turn_id && data.status === ending.data.status) return true;
+    if (seq >= last) return false;
+  }
+  return false;
+}

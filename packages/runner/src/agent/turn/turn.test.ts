@@ -1,0 +1,200 @@
+import { expect, test } from "vitest";
+import { Bench, until } from "../fixtures/bench.ts";
+
+test("a key is run once, whoever sends it again and when", async () => {
+  await using bench = await Bench.open();
+  await bench.start();
+  const commit = { message: "m", author_name: "a", author_email: "e" };
+  const input = { run_id: "run-1", turn_id: "once", text: "order", idle_timeout_s: 5, commit };
+  const answers = await Promise.all([bench.host.prompt(input), bench.host.prompt(input), bench.host.prompt(input)]);
+  expect(answers.map(({ duplicate }) => duplicate)).toEqual([false, true, true]);
+  await bench.end("once");
+  expect(await bench.host.prompt({ ...input, text: "talk" })).toEqual({ duplicate: true });
+  expect(bench.journal.of("turn").map(({ status }) => status)).toEqual(["started", "ended"]);
+  expect(await bench.host.turn("once")).toEqual({ turn_id: "once", state: "ENDED" });
+  expect(await bench.host.turn("never")).toEqual({ turn_id: "never", state: "unknown" });
+});
+
+test("a second turn is refused while one is open, and welcome as soon as its end can be read", async () => {
+  await using bench = await Bench.open();
+  await bench.start();
+  let next: Promise<string> | undefined;
+  bench.journal.onAppend = ({ data }) => {
+    if (data.kind === "turn" && data.status === "ended" && data.turn_id === "first")
+      next = bench.prompt("order", { turn_id: "second" });
+  };
+  await bench.prompt("ask edit", { turn_id: "first" });
+  await expect(bench.prompt("talk", { turn_id: "refused" })).rejects.toMatchObject({ code: "turn_open" });
+  expect(await bench.host.turn("refused")).toMatchObject({ state: "unknown" });
+  expect(bench.host.state()).toMatchObject({ status: "busy", turn_id: "first" });
+  await until(() => next !== undefined);
+  expect(await next).toBe("second");
+  expect(await bench.end("second")).toMatchObject({ stop_reason: "end_turn" });
+});
+
+test("a prompt without a ready agent is refused and its key stays free", async () => {
+  await using bench = await Bench.open();
+  await expect(bench.prompt("talk", { turn_id: "t" })).rejects.toMatchObject({ code: "conflict" });
+  await bench.start();
+  await expect(bench.prompt("talk", { turn_id: "t", run_id: "run-2" })).rejects.toMatchObject({
+    code: "conflict",
+    message: expect.stringContaining("another run"),
+  });
+  await bench.host.stop("enough");
+  await expect(bench.prompt("talk", { turn_id: "t" })).rejects.toMatchObject({
+    code: "conflict",
+    message: expect.stringContaining("exited"),
+  });
+  expect(await bench.host.turn("t")).toMatchObject({ state: "unknown" });
+});
+
+// S-063
+test("what a turn changed is committed before it ends, and a commit that fails is only told of", async () => {
+  let commits = 0;
+  const commit = {
+    kind: "commit" as const,
+    sha: "abc",
+    branch: "shadow/task-1",
+    message: "Work",
+    files: 1,
+    additions: 2,
+    deletions: 3,
+  };
+  await using bench = await Bench.open({
+    commit: async (input) => {
+      expect(input).toEqual({ message: "Work", author_name: "A", author_email: "a@example.org" });
+      if (++commits === 2) throw new Error("index.lock exists");
+      return commit;
+    },
+  });
+  await bench.start();
+  await bench.turn("order");
+  expect(bench.journal.records.slice(-2).map(({ data }) => data)).toMatchObject([
+    commit,
+    { kind: "turn", status: "ended" },
+  ]);
+  expect(await bench.turn("order")).toMatchObject({ status: "ended", stop_reason: "end_turn" });
+  expect(bench.journal.of("failure")).toEqual([
+    {
+      kind: "failure",
+      code: "work_not_committed",
+      message: expect.stringContaining("index.lock exists"),
+      next: expect.any(String),
+    },
+  ]);
+});
+
+test("a commit that hangs does not hold the turn for ever", async () => {
+  await using bench = await Bench.open({ timing: { commitMs: 100 }, commit: () => new Promise(() => {}) });
+  await bench.start();
+  expect(await bench.turn("order")).toMatchObject({ status: "ended" });
+  expect(bench.journal.of("failure")[0]).toMatchObject({ code: "work_not_committed" });
+});
+
+test("tool calls left open are closed with the turn", async () => {
+  await using bench = await Bench.open();
+  await bench.start();
+  await bench.turn("openTool");
+  expect(bench.journal.of("tool_call").at(-1)).toEqual({
+    kind: "tool_call",
+    tool_call_id: "left",
+    status: "completed",
+  });
+});
+
+test("an agent that is asked to cancel does, and can be prompted again", async () => {
+  await using bench = await Bench.open();
+  await bench.start();
+  const turn = await bench.prompt("hang");
+  await until(() => bench.journal.words === "working");
+  await bench.host.cancel(turn);
+  expect(await bench.end(turn)).toEqual({
+    kind: "turn",
+    turn_id: turn,
+    status: "cancelled",
+    stop_reason: "cancelled",
+    reason: "It was cancelled.",
+  });
+  expect(await bench.host.turn(turn)).toMatchObject({ state: "CANCELLED" });
+  await bench.host.cancel(turn);
+  await expect(bench.host.cancel("never")).rejects.toMatchObject({ code: "not_found" });
+  expect(await bench.turn("order")).toMatchObject({ stop_reason: "end_turn" });
+});
+
+test("an agent that does not cancel is killed, and the turn is cancelled all the same", async () => {
+  await using bench = await Bench.open();
+  await bench.start();
+  const turn = await bench.prompt("deaf");
+  await until(() => bench.journal.words === "working");
+  await bench.host.cancel(turn);
+  expect(await bench.end(turn)).toMatchObject({ status: "cancelled" });
+  expect(bench.journal.of("agent_exit")[0]?.message).toContain("did not end its turn");
+  expect(bench.host.state().status).toBe("exited");
+  expect(await bench.start()).toMatchObject({ loaded: false });
+  expect(await bench.turn("order")).toMatchObject({ stop_reason: "end_turn" });
+});
+
+test("a cancel that comes before the agent has the prompt keeps it from getting it", async () => {
+  await using bench = await Bench.open();
+  await bench.start();
+  bench.journal.full = true;
+  const turn = await bench.prompt("talk");
+  await bench.host.cancel(turn);
+  bench.journal.full = false;
+  expect(await bench.end(turn)).toMatchObject({ status: "cancelled" });
+  expect(bench.journal.of("message")).toEqual([]);
+  expect(bench.host.state().status).toBe("ready");
+});
+
+test("an agent that says nothing more is given up: failure, cancel, kill, and a turn ended by timeout", async () => {
+  await using bench = await Bench.open();
+  await bench.start();
+  expect(await bench.turn("hang", { idle_timeout_s: 0.2 })).toMatchObject({ status: "ended", stop_reason: "timeout" });
+  expect(bench.host.state().status).toBe("ready");
+  expect(await bench.turn("deaf", { idle_timeout_s: 0.2 })).toMatchObject({ status: "ended", stop_reason: "timeout" });
+  expect(bench.host.state().status).toBe("exited");
+  expect(bench.journal.of("failure").map(({ code }) => code)).toEqual(["agent_timeout", "agent_timeout"]);
+});
+
+test("an agent that exits in a turn leaves its exit, its last words and an ended turn", async () => {
+  let commits = 0;
+  await using bench = await Bench.open({ commit: async () => void commits++ });
+  await bench.start();
+  expect(await bench.turn("exit")).toMatchObject({ status: "ended", stop_reason: "error" });
+  expect(bench.journal.words).toBe("before");
+  expect(bench.journal.of("agent_exit")).toEqual([
+    { kind: "agent_exit", exit_code: 3, message: "The agent ended by itself (exit code 3).\nit went boom" },
+  ]);
+  expect(bench.journal.of("failure")).toMatchObject([
+    { code: "agent_exited", message: expect.stringContaining("exit code 3"), next: expect.any(String) },
+  ]);
+  const kinds = bench.journal.records.map(({ data }) => data.kind);
+  expect(kinds.indexOf("agent_exit")).toBeLessThan(kinds.lastIndexOf("turn"));
+  expect(bench.journal.records.at(-1)?.type).toBe("error");
+  expect(commits).toBe(1);
+  expect(bench.host.state().status).toBe("exited");
+});
+
+test("an agent that answers a prompt with an error ends the turn with its words", async () => {
+  await using bench = await Bench.open();
+  await bench.start();
+  expect(await bench.turn("refuse")).toMatchObject({ status: "ended", stop_reason: "error" });
+  expect(bench.journal.of("failure")[0]).toMatchObject({
+    code: "agent_refused",
+    message: expect.stringContaining("no credit left"),
+  });
+  expect(bench.host.state().status).toBe("ready");
+});
+
+test("an agent of another run takes the place of the one before, but not during its turn", async () => {
+  await using bench = await Bench.open();
+  const first = await bench.start();
+  const turn = await bench.prompt("hang");
+  await expect(bench.start("plain", { run_id: "run-2" })).rejects.toMatchObject({ code: "conflict" });
+  await bench.host.cancel(turn);
+  await bench.end(turn);
+  const second = await bench.start("plain", { run_id: "run-2" });
+  expect(second.session_id).not.toBe(first.session_id);
+  expect(bench.host.state()).toMatchObject({ run_id: "run-2", status: "ready" });
+  expect(await bench.turn("order", { run_id: "run-2" })).toMatchObject({ stop_reason: "end_turn" });
+});

@@ -1,0 +1,8 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** Waits for a promise, but no longer than this. */
+export async function waitAtMost(promise: Promise<void>, ms: number): Promise<void> {
+  const abortController = new AbortController();
+  await Promise.race([promise, sleep(ms, undefined, { signal: abortController.signal }).catch(() => {})]);
+  abortController.abort();
+}

@@ -1,0 +1,60 @@
+import type { IncomingMessage } from "node:http";
+import { readNdjsonLines } from "@wharf/contract/wire";
+import { maxInputBytes, toWharfError, ViewerMessage, WharfError } from "@wharf/contract";
+import type { Terminals, Viewer } from "../terminals/index.ts";
+
+/** A line of the most input there may be, every character of it escaped. */
+const maxLineBytes = 6 * maxInputBytes + 1024;
+
+interface ViewerInputOptions {
+  readonly terminals: Terminals;
+  readonly terminal_id: string;
+  readonly viewer: Viewer;
+}
+
+/** Does what a viewer sends on the stream it is attached by. What is refused is told there. Never fails. */
+export async function receiveViewerInput(request: IncomingMessage, options: ViewerInputOptions): Promise<void> {
+  const { viewer } = options;
+  try {
+    for await (const line of readNdjsonLines(request, maxLineBytes)) {
+      const message = parseMessage(line);
+      try {
+        if (!message)
+          throw new WharfError("bad_request", { issues: [{ path: "", message: "not a viewer's message" }] });
+        await handleMessage(message, options);
+      } catch (thrown) {
+        const { code, message: detail } = toWharfError(thrown, "typing");
+        viewer.send({ type: "refused", what: message?.type ?? "line", code, detail });
+      }
+    }
+  } catch {
+    // Cut, or no lines: the answer ends with its connection.
+    request.destroy();
+  }
+}
+
+function parseMessage(line: string): ViewerMessage | undefined {
+  try {
+    return ViewerMessage.safeParse(JSON.parse(line)).data;
+  } catch {
+    return undefined;
+  }
+}
+
+async function handleMessage(
+  message: ViewerMessage,
+  { terminals, terminal_id, viewer }: ViewerInputOptions,
+): Promise<void> {
+  if (message.type === "ack") return viewer.acknowledge(message.offset);
+  const terminal = terminals.get(terminal_id);
+  switch (message.type) {
+    case "input":
+      return terminal.writeInput(viewer.id, { data: message.data, take: message.take ?? false });
+    case "resize":
+      return terminal.resize(message.cols, message.rows);
+    case "take":
+      return terminal.takeKeyboard(viewer.id);
+    case "release":
+      return terminal.releaseKeyboard(viewer.id);
+  }
+}

@@ -1,0 +1,56 @@
+import { WharfError } from "@wharf/contract";
+import { writeCheckout, type Checkout } from "./checkout-state.ts";
+import { git, type GitOptions } from "./command.ts";
+import { listRemoteBranches, toRemoteError } from "./remote.ts";
+import { branchOf, commitOf, headOf, isAncestor, type Workspace } from "./workspace.ts";
+
+const fetchTimeoutMs = 10 * 60 * 1000; // ms
+const listTimeoutMs = 60 * 1000; // ms
+
+/**
+ * Fetches what is newer on the remote's base and shadow branch. The working tree goes on to the newer shadow branch only
+ * where that loses nothing: it is checked out, unchanged, and its commits are all in the newer one. A remote that is away
+ * is no failure: the clone is kept as it is.
+ */
+export async function fetchUpdates(workspace: Workspace, checkout: Checkout): Promise<void> {
+  try {
+    await fetchBranches(workspace, checkout);
+  } catch (error) {
+    if (error instanceof WharfError && error.code === "repository_unreachable") return;
+    throw error;
+  }
+  await fastForward(workspace, checkout);
+}
+
+async function fetchBranches(workspace: Workspace, checkout: Checkout): Promise<void> {
+  const url = workspace.remoteUrl(checkout.remote_path);
+  const options: GitOptions = workspace.options({ timeoutMs: fetchTimeoutMs });
+  const { branches } = await listRemoteBranches(url, { ...options, timeoutMs: listTimeoutMs });
+  const refspecs: string[] = [];
+  for (const name of new Set([checkout.base_branch, checkout.shadow_branch])) {
+    const sha = branches.get(name);
+    const ref = `refs/remotes/origin/${name}`;
+    if (sha !== undefined && sha !== (await commitOf(workspace, ref))) refspecs.push(`+refs/heads/${name}:${ref}`);
+  }
+  if (refspecs.length === 0) return;
+  const how = ["--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head"];
+  await git(["fetch", ...how, "--", url, ...refspecs], options).catch((error: unknown) => {
+    throw toRemoteError(error, checkout.remote_path);
+  });
+}
+
+async function fastForward(workspace: Workspace, checkout: Checkout): Promise<void> {
+  const { shadow_branch } = checkout;
+  const remoteCommit = await commitOf(workspace, `refs/remotes/origin/${shadow_branch}`);
+  if (remoteCommit === undefined || (await branchOf(workspace)) !== shadow_branch) return;
+  const head = await headOf(workspace);
+  if (remoteCommit === head || !(await isAncestor(workspace, head, remoteCommit))) return;
+  const { stdout } = await git(
+    ["status", "--porcelain", "--untracked-files=no", "--ignore-submodules=dirty"],
+    workspace.options({ maxOutputBytes: 1 }),
+  );
+  if (stdout !== "") return;
+  // An untracked file in the way makes it fail, and stays.
+  const merged = await git(["merge", "--quiet", "--ff-only", remoteCommit], workspace.options({ accept: [1, 128] }));
+  if (merged.code === 0) await writeCheckout(workspace.state, { ...checkout, told: remoteCommit });
+}

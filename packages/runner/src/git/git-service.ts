@@ -1,0 +1,319 @@
+import { dirname, join } from "node:path";
+import {
+  defaultGitTimeoutMs,
+  type Diff,
+  type EventDataByKind,
+  type GitCloned,
+  type GitDiff,
+  type GitLogEntry,
+  type GitStatus,
+  type Health,
+  WharfError,
+} from "@wharf/contract";
+import type { z } from "zod";
+import { branch, checkoutRevision } from "./branch.ts";
+import { readCheckout, writeCheckout, type Checkout } from "./checkout-state.ts";
+import { cloneRepository, type CloneInput, type CloneOptions } from "./clone.ts";
+import { git, GitFailure } from "./command.ts";
+import { formatOmissions, formatManyFilesWarning } from "./commit-notices.ts";
+import { commit, type Committed, rememberTold, type CommitInput } from "./commit.ts";
+import { writeUser } from "./user-config.ts";
+import { compareWithCommit, toDiff, type CompareInput } from "./diff.ts";
+import { readHead } from "./head.ts";
+import { getCurrentCommit, readLog, type LogInput } from "./log.ts";
+import { pushBranch } from "./push.ts";
+import { isDamaged, repairRepository } from "./repair.ts";
+import { retryWhileLocked } from "./stale-locks.ts";
+import { readStatus } from "./status.ts";
+import { branchOf, commitOf, resolveRevision, type Workspace } from "./workspace.ts";
+import { IsolatedConfig } from "./isolated-config.ts";
+
+interface GitWorkspaceOptions {
+  workspace: string;
+  state: string;
+  /** What the remote's paths are put behind: the relay, such as `http://127.0.0.1:4100`. */
+  remoteBase: string;
+  /** Ends what is being done. */
+  signal?: AbortSignal;
+  /** Protocols besides http that the remote may have. */
+  protocols?: readonly string[];
+  /** Called before git changes files of the workspace; what it gives is disposed of afterwards. */
+  quiet?: () => Disposable;
+  /** Larger files are left out of commits. */
+  maxFileBytes?: number;
+  /** How long one step may take that reaches no remote: the setting WHARF_GIT_TIMEOUT. */
+  stepTimeoutMs?: number;
+  /** After how long a commit or a push reports that it is still at it. */
+  progressDelayMs?: number;
+  /** Called with what a person should know about the work that is committed. */
+  notice?: (message: string) => Promise<void>;
+}
+
+const defaultMaxFileBytes = 100e6;
+const defaultProgressDelayMs = 5_000;
+const progressIntervalMs = 30_000;
+
+/** The daemon's git: it clones, commits, compares and pushes the workspace, one thing at a time. */
+export class GitWorkspace {
+  readonly #workspace: Workspace;
+  readonly #quiet: () => Disposable;
+  readonly #progressDelayMs: number;
+  readonly #notice: (message: string) => Promise<void>;
+  #queue: Promise<unknown> = Promise.resolve();
+  /** What was left out of the last commit: it is reported once, not after every turn. */
+  #leftOut: string | undefined;
+  /** The newest commit that was handed out. It is kept on disk by the next step, so that none is forgotten. */
+  #told: string | undefined;
+
+  constructor({ workspace, state, remoteBase, signal, protocols = [], quiet, ...more }: GitWorkspaceOptions) {
+    const view = new IsolatedConfig({ workspace, state });
+    const allowed = { GIT_ALLOW_PROTOCOL: ["http", ...protocols].join(":") };
+    const outside = { ...allowed, GIT_CEILING_DIRECTORIES: dirname(workspace) };
+    const inside = { ...allowed, ...view.environment };
+    const { stepTimeoutMs = defaultGitTimeoutMs } = more;
+    this.#progressDelayMs = more.progressDelayMs ?? defaultProgressDelayMs;
+    this.#notice = more.notice ?? (async () => undefined);
+    this.#quiet = quiet ?? (() => ({ [Symbol.dispose]: () => undefined }));
+    this.#workspace = {
+      folder: workspace,
+      state,
+      maxFileBytes: more.maxFileBytes ?? defaultMaxFileBytes,
+      stepTimeoutMs,
+      remoteUrl: (path) => remoteBase + path,
+      prepare: () => view.prepare(signal),
+      options: ({ environment, ...more } = {}) => ({
+        cwd: workspace,
+        signal,
+        stepTimeoutMs,
+        ...more,
+        environment: { ...inside, ...environment },
+      }),
+      outside: ({ environment, ...more } = {}) => ({
+        cwd: workspace,
+        signal,
+        stepTimeoutMs,
+        ...more,
+        environment: { ...outside, ...environment },
+      }),
+    };
+  }
+
+  clone(input: CloneInput, options: CloneOptions = {}): Promise<z.infer<typeof GitCloned>> {
+    return this.#inTurn(async () => {
+      using _ = this.#quiet();
+      await this.#settled();
+      const cloned = await cloneRepository(this.#workspace, input, options);
+      this.#told = undefined;
+      return cloned;
+    });
+  }
+
+  /** Commits what changed since the last call; nothing where nothing did. */
+  commit(input: CommitInput): Promise<EventDataByKind<"commit"> | undefined> {
+    return this.#inTurn(async () => {
+      const checkout = await this.#settled();
+      if (!checkout) return undefined;
+      using _ = this.#quiet();
+      const committed = await this.#withProgress("committing the work of this turn", () =>
+        this.#commitWork(checkout, input),
+      );
+      const { made } = committed;
+      this.#told = made?.sha ?? this.#told;
+      const left = formatOmissions(committed, this.#workspace.maxFileBytes);
+      const isNews = left !== undefined && left !== this.#leftOut;
+      this.#leftOut = left;
+      if (isNews && !made) throw new WharfError("work_not_committed", { reason: left });
+      if (isNews) await this.#notice(`Not everything was committed: ${left}.`);
+      const many = made && formatManyFilesWarning(committed);
+      if (many) await this.#notice(many);
+      return made;
+    });
+  }
+
+  /** The agent can do with its repository what it likes; its work is to be committed all the same. */
+  async #commitWork(checkout: Checkout, input: CommitInput): Promise<Committed> {
+    try {
+      await this.#workspace.prepare();
+      return await retryWhileLocked(this.#workspace, () => commit(this.#workspace, checkout, input));
+    } catch (error) {
+      if (!(error instanceof GitFailure) || !(await isDamaged(this.#workspace, checkout))) throw error;
+      const repaired = await repairRepository(this.#workspace, checkout).catch((failure: unknown) => {
+        const words = failure instanceof Error ? failure.message : String(failure);
+        const reason = `the repository in the workspace is damaged and could not be repaired (${words})`;
+        throw new WharfError("work_not_committed", { reason }, { cause: failure });
+      });
+      this.#told = undefined;
+      await this.#notice(
+        repaired === checkout
+          ? "The repository in the workspace was damaged and was repaired."
+          : "The repository in the workspace was damaged and was built again from the remote; files were not changed.",
+      );
+      return await retryWhileLocked(this.#workspace, () => commit(this.#workspace, repaired, input));
+    }
+  }
+
+  /**
+   * The cleanup commit before a runner is stopped: what nobody committed yet, in the name of whose work it is. Nothing
+   * where there is nothing, or where it cannot be done in time: the disk is kept, and the next commit has it.
+   */
+  async commitLeftovers({ withinMs }: { withinMs: number }): Promise<EventDataByKind<"commit"> | undefined> {
+    const late = Promise.withResolvers<undefined>();
+    const timer = setTimeout(() => late.resolve(undefined), withinMs);
+    try {
+      const checkout = await readCheckout(this.#workspace.state);
+      if (checkout?.status !== "cloned") return undefined;
+      const made = this.commit({
+        message: "Keep uncommitted work as the runner stops",
+        author_name: checkout.author?.name ?? "",
+        author_email: checkout.author?.email ?? "",
+      });
+      return await Promise.race([made, late.promise]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  push({ shadow_branch }: { shadow_branch: string }): Promise<{ sha: string }> {
+    return this.#inTurn(async () => {
+      const checkout = await this.#settled();
+      if (checkout?.shadow_branch !== shadow_branch)
+        throw new WharfError("not_found", { what: "branch", id: shadow_branch });
+      await this.#workspace.prepare();
+      return this.#withProgress("pushing the work to the server", () => pushBranch(this.#workspace, checkout));
+    });
+  }
+
+  shadowBranch(): Promise<string> {
+    return this.#withClone((_, { shadow_branch }) => Promise.resolve(shadow_branch));
+  }
+
+  /** The difference between a commit and the working tree, as a run shows it. */
+  diff({ base }: { base: string }): Promise<Diff> {
+    return this.#withClone(async (workspace) => {
+      const commitId = await commitOf(workspace, base);
+      if (commitId === undefined) throw new WharfError("not_found", { what: "commit", id: base });
+      return toDiff(await compareWithCommit(workspace, { base: commitId }));
+    });
+  }
+
+  /** The difference between any revision (the newest commit where none is given) and the working tree. */
+  compare({ base, ...rest }: Omit<CompareInput, "base"> & { base?: string | undefined }): Promise<GitDiff> {
+    return this.#withClone(async (workspace) => {
+      const from = base === undefined ? await getCurrentCommit(workspace) : await resolveRevision(workspace, base);
+      return compareWithCommit(workspace, { base: from.sha, ...rest });
+    });
+  }
+
+  /** The difference between where the task's work began and the working tree. */
+  compareWithBase(input: Omit<CompareInput, "base">): Promise<GitDiff> {
+    return this.#withClone((workspace, { base_commit_sha }) =>
+      compareWithCommit(workspace, { base: base_commit_sha, ...input }),
+    );
+  }
+
+  config(user: { name: string; email: string }): Promise<void> {
+    return this.#withClone(async (workspace, checkout) => {
+      await retryWhileLocked(workspace, () => writeUser(workspace, user));
+      await writeCheckout(workspace.state, { ...checkout, author: user });
+    });
+  }
+
+  /** Goes on with another shadow branch. */
+  branch(input: {
+    branch: string;
+    from?: string | undefined;
+  }): Promise<{ branch: string; head: string; created: boolean }> {
+    return this.#withClone(async (workspace, checkout) => {
+      using _ = this.#quiet();
+      const switched = await branch(workspace, checkout, input);
+      this.#told = undefined;
+      return switched;
+    });
+  }
+
+  checkout(input: { revision: string; discard: boolean }): Promise<{ branch?: string; head: string }> {
+    return this.#withClone(async (workspace) => {
+      using _ = this.#quiet();
+      return await checkoutRevision(workspace, input);
+    });
+  }
+
+  treeStatus(): Promise<GitStatus> {
+    return this.#withClone(readStatus);
+  }
+
+  log(input: LogInput): Promise<{ commits: GitLogEntry[]; more: boolean }> {
+    return this.#withClone((workspace) => readLog(workspace, input));
+  }
+
+  /** Commits since the task's work began. */
+  ownLog({ limit }: { limit: number }): Promise<{ commits: GitLogEntry[]; more: boolean }> {
+    return this.#withClone((workspace, { base_commit_sha }) => readLog(workspace, { limit, since: base_commit_sha }));
+  }
+
+  currentBranch(): Promise<string | undefined> {
+    return this.#withClone(branchOf);
+  }
+
+  currentCommit(): Promise<GitLogEntry> {
+    return this.#withClone(getCurrentCommit);
+  }
+
+  /** Read from the files, without starting git where that can be done. */
+  async status(): Promise<Health["workspace"]> {
+    // A runner whose record of its clone is damaged is still reached; what needs the clone says why it fails.
+    const checkout = await readCheckout(this.#workspace.state).catch(() => undefined);
+    if (checkout?.status !== "cloned") return { cloned: false };
+    const { branch: name, sha } = await readHead(join(this.#workspace.folder, ".git"));
+    if (name === undefined) return { cloned: true, ...(sha && { head: sha }) };
+    const head = sha ?? (await this.#packed(name));
+    return { cloned: true, branch: name, ...(head && { head }) };
+  }
+
+  async #packed(name: string): Promise<string | undefined> {
+    const options = this.#workspace.outside({ accept: [1, 128] });
+    const { stdout } = await git(["rev-parse", "--quiet", "--verify", `refs/heads/${name}`], options);
+    return stdout.trim() || undefined;
+  }
+
+  #withClone<T>(action: (workspace: Workspace, checkout: Checkout) => Promise<T>): Promise<T> {
+    return this.#inTurn(async () => {
+      const checkout = await this.#settled();
+      if (!checkout) throw new WharfError("not_found", { what: "clone", id: "of the workspace" });
+      await this.#workspace.prepare();
+      return action(this.#workspace, checkout);
+    });
+  }
+
+  async #settled(): Promise<Checkout | undefined> {
+    const checkout = await readCheckout(this.#workspace.state);
+    if (checkout?.status !== "cloned") return undefined;
+    return rememberTold(this.#workspace, checkout, this.#told ?? checkout.told);
+  }
+
+  /** Reports work that takes longer than a few seconds, so that nobody takes it for stuck. */
+  async #withProgress<T>(what: string, work: () => Promise<T>): Promise<T> {
+    const began = performance.now();
+    let told: Promise<unknown> = Promise.resolve();
+    const tell = () => {
+      const seconds = Math.round((performance.now() - began) / 1_000);
+      told = told
+        .then(() => this.#notice(`Still ${what} (${seconds} s); many or large files take a while.`))
+        .catch(() => {});
+      timer = setTimeout(tell, progressIntervalMs);
+    };
+    let timer = setTimeout(tell, this.#progressDelayMs);
+    try {
+      return await work();
+    } finally {
+      clearTimeout(timer);
+      await told;
+    }
+  }
+
+  #inTurn<T>(action: () => Promise<T>): Promise<T> {
+    const done = this.#queue.then(action);
+    this.#queue = done.catch(() => undefined);
+    return done;
+  }
+}

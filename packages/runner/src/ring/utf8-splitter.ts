@@ -1,0 +1,34 @@
+/** Cuts a stream of bytes between characters: the beginning of one that is not whole yet waits for the rest. */
+export class Utf8Splitter {
+  #pending: Buffer | undefined;
+
+  get isHolding(): boolean {
+    return this.#pending !== undefined;
+  }
+
+  write(chunk: Buffer): Buffer {
+    const bytes = this.#pending ? Buffer.concat([this.#pending, chunk]) : chunk;
+    const open = getIncompleteLength(bytes);
+    this.#pending = open > 0 ? Buffer.from(bytes.subarray(bytes.length - open)) : undefined;
+    return open > 0 ? bytes.subarray(0, bytes.length - open) : bytes;
+  }
+
+  /** What waits, whole or not. */
+  end(): Buffer {
+    const pendingBytes = this.#pending ?? Buffer.alloc(0);
+    this.#pending = undefined;
+    return pendingBytes;
+  }
+}
+
+/** How many bytes at the end begin a character that is not whole. Bytes that are no UTF-8 begin none. */
+function getIncompleteLength(bytes: Buffer): number {
+  for (let distance = 1; distance <= Math.min(3, bytes.length); distance++) {
+    const byte = bytes[bytes.length - distance] ?? 0;
+    if ((byte & 0xc0) === 0x80) continue;
+    if (byte >= 0xf0 && byte <= 0xf4) return distance < 4 ? distance : 0;
+    if (byte >= 0xe0 && byte < 0xf0) return distance < 3 ? distance : 0;
+    return byte >= 0xc2 && byte < 0xe0 && distance < 2 ? distance : 0;
+  }
+  return 0;
+}

@@ -1,0 +1,174 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { accessSync, constants } from "node:fs";
+import { delimiter, isAbsolute, join } from "node:path";
+import { text } from "node:stream/consumers";
+import { z } from "zod";
+import type { ContentSearch } from "@wharf/contract";
+import { IgnoreLookup } from "../files/index.ts";
+import { openFolder } from "../support/rooted-path.ts";
+import { expandBraces } from "../support/glob.ts";
+import { readBoundedLines } from "./bounded-lines.ts";
+import { maxBeginBytes, maxFileBytes, type MatchedFile, type MatchedLine, type Locator } from "./locator.ts";
+import { isEnding } from "./scope-filter.ts";
+
+const maxLineBytes = 4 * 1024 * 1024; // bytes of one line of ripgrep's output
+
+/** Where ripgrep is on this machine; nothing where it is not. */
+export function findRipgrep(searchPath = process.env["PATH"] ?? ""): string | undefined {
+  return searchPath
+    .split(delimiter)
+    .filter((folder) => isAbsolute(folder))
+    .map((folder) => join(folder, "rg"))
+    .find((path) => {
+      try {
+        accessSync(path, constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+}
+
+/** What ripgrep has against a pattern; nothing where it takes it. */
+export async function getRipgrepError(
+  program: string,
+  input: ContentSearch,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const child = start(program, [...patternArguments(input), "--", "-"], { cwd: "/", errors: true });
+  using _ = endWith(child, signal);
+  const [errorText, [code]] = await Promise.all([child.stderr ? text(child.stderr) : "", once(child, "close")]);
+  signal.throwIfAborted();
+  return code === 2 ? errorText.trim() || "is not a regular expression" : undefined;
+}
+
+export const locateWithRipgrep = (program: string): Locator =>
+  async function* (options) {
+    const { workspace, input, leaveOut, signal } = options;
+    await using root = await openFolder(workspace, ".");
+    const args = [
+      ...patternArguments(input),
+      ...scopeArguments(input),
+      "--json",
+      "--",
+      input.path === "." ? "./" : `./${input.path}`,
+    ];
+    const child = start(program, args, { cwd: root.getEntryPath("."), errors: false });
+    using _ = endWith(child, signal);
+    const closed = once(child, "close");
+    closed.catch(() => undefined);
+    const summary = { tooLarge: false };
+    // By its own rules ripgrep only skips what it need not read: it drops a whole .gitignore for one pattern that is not
+    // valid, and misreads rules from above the folder it is given.
+    const base = input.path === "." ? "" : input.path;
+    const ignored = input.gitignore ? new IgnoreLookup(workspace) : undefined;
+    if (child.stdout)
+      for await (const file of filesOf(child.stdout, summary, input.limit + 1)) {
+        if (leaveOut({ path: file.path, type: "file" }) || (await ignored?.isIgnored(file.path, base))) continue;
+        yield file;
+      }
+    const [code, killedBy] = await closed;
+    signal.throwIfAborted();
+    // 2 says that some file could not be read, which is no reason to tell nothing.
+    if (code === null || code > 2) throw new Error(`ripgrep ended with ${code ?? killedBy}`);
+    return summary;
+  };
+
+async function* filesOf(
+  output: AsyncIterable<Buffer>,
+  seen: { tooLarge: boolean },
+  mostLines: number,
+): AsyncGenerator<MatchedFile, void, undefined> {
+  // A file's lines wait for its end, which says whether it is binary.
+  let lines: MatchedLine[] = [];
+  for await (const line of readBoundedLines(output, maxLineBytes)) {
+    if (line === "too long") {
+      seen.tooLarge = true;
+      continue;
+    }
+    const { type, data } = Message.parse(JSON.parse(line.toString()));
+    if (type === "begin") lines = [];
+    if (type === "match" && lines.length < mostLines) lines.push(foundLine(data));
+    if (type !== "end" || lines.length === 0 || data.binary_offset !== null) continue;
+    const path = data.path && bytesOf(data.path).toString().replace(/^\.\//, "");
+    if (path) yield { path, lines };
+  }
+}
+
+function foundLine(data: Message["data"]): MatchedLine {
+  const bytes = data.lines ? bytesOf(data.lines) : Buffer.alloc(0);
+  return {
+    line: data.line_number ?? 1,
+    offset: data.absolute_offset ?? 0,
+    length: bytes.length,
+    ranges: data.submatches ?? [],
+    begin: Buffer.from(bytes.subarray(0, maxBeginBytes)),
+  };
+}
+
+const Bytes = z.union([z.object({ text: z.string() }), z.object({ bytes: z.string() })]);
+const bytesOf = (value: z.infer<typeof Bytes>): Buffer =>
+  "text" in value ? Buffer.from(value.text) : Buffer.from(value.bytes, "base64");
+
+const Count = z.int().min(0);
+const Message = z.object({
+  type: z.string(),
+  data: z.object({
+    path: Bytes.nullish(),
+    lines: Bytes.nullish(),
+    line_number: Count.nullish(),
+    absolute_offset: Count.nullish(),
+    submatches: z.array(z.object({ start: Count, end: Count })).nullish(),
+    binary_offset: Count.nullish(),
+  }),
+});
+type Message = z.infer<typeof Message>;
+
+function patternArguments({ pattern, mode, whole_word, ...input }: ContentSearch): string[] {
+  const how = { sensitive: "--case-sensitive", insensitive: "--ignore-case", smart: "--smart-case" }[input.case];
+  const literal = mode === "literal" ? ["--fixed-strings"] : [];
+  const whole = whole_word ? ["--word-regexp"] : [];
+  // No byte-order mark is looked for: offsets must be those of the file.
+  return ["--no-config", "--crlf", "--encoding", "none", how, ...literal, ...whole, "--regexp", pattern];
+}
+
+function scopeArguments({ gitignore, include, exclude }: ContentSearch): string[] {
+  const args = ["--no-messages", "--hidden", "--no-mmap", "--glob", "!.git", "--max-filesize", String(maxFileBytes)];
+  if (!gitignore) args.push("--no-ignore");
+  else args.push("--no-require-git", "--no-ignore-parent", "--no-ignore-dot", "--no-ignore-global");
+  // The globs are judged by the caller; here the plain ones save ripgrep work.
+  const endings = include.flatMap((pattern) => expandBraces(pattern));
+  if (endings.length > 0 && endings.every(isEnding))
+    args.push(...endings.flatMap((ending) => ["--type-add", `wharf:${ending}`]), "--type", "wharf");
+  for (const pattern of exclude) if (/^[\w.*-]+\/?$/.test(pattern)) args.push("--glob", `!${pattern}`);
+  return args;
+}
+
+function start(
+  program: string,
+  args: readonly string[],
+  { cwd, errors }: { cwd: string; errors: boolean },
+): ChildProcess {
+  const child = spawn(program, args, {
+    cwd,
+    env: { LC_ALL: "C.UTF-8" },
+    stdio: ["ignore", "pipe", errors ? "pipe" : "ignore"],
+  });
+  // Told where the exit is waited for.
+  child.on("error", () => undefined);
+  return child;
+}
+
+/** Kills it when the signal says so, or when its user is done with it. */
+function endWith(child: ChildProcess, signal: AbortSignal): Disposable {
+  const kill = (): void => void child.kill("SIGKILL");
+  signal.addEventListener("abort", kill, { once: true });
+  if (signal.aborted) kill();
+  return {
+    [Symbol.dispose]() {
+      signal.removeEventListener("abort", kill);
+      if (child.exitCode === null) kill();
+    },
+  };
+}

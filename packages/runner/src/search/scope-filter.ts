@@ -1,0 +1,38 @@
+import type { ContentSearch } from "@wharf/contract";
+import type { TreeEntry } from "../files/index.ts";
+import { expandBraces, parseGlob, type Glob } from "../support/glob.ts";
+import { isTemporary } from "../support/temporary-name.ts";
+
+/** What a search's globs leave out. A glob that covers a folder covers what is in it. */
+export function createScopeFilter(
+  { include, exclude }: Pick<ContentSearch, "include" | "exclude">,
+  base: string,
+): (entry: Pick<TreeEntry, "path" | "type">) => boolean {
+  const included = include.flatMap((pattern) => expandBraces(pattern)).map(parseScopeGlob);
+  const excluded = exclude.flatMap((pattern) => expandBraces(pattern)).map(parseScopeGlob);
+  return ({ path, type }) => {
+    if (isTemporary(path)) return true;
+    const relativePath = base === "" ? path : path.slice(base.length + 1);
+    const isFolder = type === "directory";
+    if (excluded.some((glob) => isCovered(glob, relativePath, isFolder))) return true;
+    // A folder that is not included may hold files that are.
+    return !isFolder && included.length > 0 && !included.some((glob) => isCovered(glob, relativePath, false));
+  };
+}
+
+interface ScopeGlob extends Glob {
+  /** An ending such as `*.ts` is meant of files; nobody means the folder of that name. */
+  readonly filesOnly: boolean;
+}
+
+/** Whether a pattern is nothing but an ending. */
+export const isEnding = (pattern: string): boolean => /^\*\.[A-Za-z0-9_.-]+$/.test(pattern);
+const parseScopeGlob = (pattern: string): ScopeGlob => ({ ...parseGlob(pattern), filesOnly: isEnding(pattern) });
+
+function isCovered(glob: ScopeGlob, path: string, isFolder: boolean): boolean {
+  if (!(isFolder ? glob.filesOnly : glob.folderOnly) && glob.matches(path)) return true;
+  if (glob.filesOnly) return false;
+  for (let slash = path.lastIndexOf("/"); slash > 0; slash = path.lastIndexOf("/", slash - 1))
+    if (glob.matches(path.slice(0, slash))) return true;
+  return false;
+}

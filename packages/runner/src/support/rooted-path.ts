@@ -1,0 +1,296 @@
+import { constants, type Stats } from "node:fs";
+import { lstat, mkdir, open, readlink, realpath, type FileHandle } from "node:fs/promises";
+import { isAbsolute, join, relative, resolve, sep } from "node:path";
+import { WharfError } from "@wharf/contract";
+import { toFileError, createNotAFileError } from "./file-errors.ts";
+import { isSystemError } from "./files.ts";
+
+/**
+ * Paths of callers who may reach what lies beneath one root and nothing else.
+ *
+ * A path is walked name by name. Each folder on the way is opened relative to the one before, which is held open, and
+ * never through a link: a link is read and its target walked in the same way. So there is no moment between a check and
+ * a use: who exchanges a folder for a link meanwhile makes the walk fail, or makes it walk the link's target beneath
+ * the root. `..` goes back to the folder that was held before. What is used in the end is a name in a held folder.
+ *
+ * On Linux a held folder is entered through `/proc/self/fd`. Elsewhere Node offers nothing like it and the path that was
+ * walked is used: links and `..` are refused as well, a race is not.
+ */
+
+const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
+const stepFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK;
+const maxLinks = 40;
+const byDescriptor = process.platform === "linux";
+
+/** A folder beneath a root, held open. */
+export class FolderHandle implements AsyncDisposable {
+  readonly handle: FileHandle;
+  /** Where it was found, for people and for platforms that cannot enter a folder by its descriptor. */
+  readonly #location: string;
+
+  constructor(handle: FileHandle, location: string) {
+    this.handle = handle;
+    this.#location = location;
+  }
+
+  /** A path to an entry of this very folder, whatever became of the folder's own path. */
+  getEntryPath(name: string): string {
+    return byDescriptor ? `/proc/self/fd/${this.handle.fd}/${name}` : join(this.#location, name);
+  }
+
+  /** Opens a folder in it; never through a link. */
+  async openFolder(name: string): Promise<FolderHandle> {
+    return new FolderHandle(await open(this.getEntryPath(name), stepFlags), join(this.#location, name));
+  }
+
+  /** The folder's path on this machine, all links followed. */
+  async getRealPath(): Promise<string> {
+    return byDescriptor ? await readlink(`/proc/self/fd/${this.handle.fd}`) : this.#location;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.handle.close();
+  }
+}
+
+/** A name in a held folder; the name is empty where the path leads to the folder itself. */
+export interface EntryHandle extends AsyncDisposable {
+  readonly folder: FolderHandle;
+  readonly name: string;
+  /** What stands there, a link for itself; undefined where nothing does. */
+  stat(): Promise<Stats | undefined>;
+}
+
+/** Where a path is walked from: a folder that may be trusted to stay where it is, or one that is held already. */
+export type RootFolder = string | FolderHandle;
+
+export interface WalkOptions {
+  /** Makes missing folders on the way. */
+  create?: boolean | undefined;
+  /** Whether links are followed: all; all but one at the path's end; none, and one on the way is `path_outside`. */
+  links?: "follow" | "keep-last" | "refuse" | undefined;
+}
+
+/** Holds the folder that a path's last name stands in. The name itself may be missing. */
+export async function openEntry(root: RootFolder, path: string, options: WalkOptions = {}): Promise<EntryHandle> {
+  try {
+    const walk = await PathWalk.create(root, path, options);
+    const { folder, name } = await walk.toEntry();
+    return {
+      folder,
+      name,
+      stat: () => (name === "" ? folder.handle.stat() : lstat(folder.getEntryPath(name))).catch(ignoreMissing),
+      [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
+    };
+  } catch (error) {
+    throw toFileError(error, path);
+  }
+}
+
+/** Holds a folder beneath the root. */
+export async function openFolder(root: RootFolder, path: string, options: WalkOptions = {}): Promise<FolderHandle> {
+  try {
+    const walk = await PathWalk.create(root, path, options);
+    return await walk.toFolder();
+  } catch (error) {
+    throw toFileError(error, path, "folder");
+  }
+}
+
+/** Opens a regular file for reading. */
+export async function openFile(root: RootFolder, path: string): Promise<{ file: FileHandle; stats: Stats }> {
+  await using entry = await openEntry(root, path);
+  if (entry.name === "") throw createNotAFileError(path);
+  try {
+    return await openRegularFile(entry.folder, entry.name);
+  } catch (error) {
+    throw toFileError(error, path);
+  }
+}
+
+/** Opens a regular file of a held folder for reading; never through a link, and a pipe does not make it wait. */
+export async function openRegularFile(folder: FolderHandle, name: string): Promise<{ file: FileHandle; stats: Stats }> {
+  const file = await open(folder.getEntryPath(name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  try {
+    const stats = await file.stat();
+    if (!stats.isFile()) throw createNotAFileError(name);
+    return { file, stats };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+/** The real path of something that exists beneath the root, links followed. Beyond the root it is `path_outside`. */
+export async function resolveRootedPath(root: string, path: string): Promise<string> {
+  await using entry = await openEntry(root, path);
+  if (!(await entry.stat())) throw new WharfError("not_found", { what: "folder", id: path });
+  return join(await entry.folder.getRealPath(), entry.name);
+}
+
+/** A path as callers see it: relative to the root, `.` for the root itself. Says nothing of what exists. */
+export const toShownPath = (root: string, path: string): string => relative(root, resolve(root, path)) || ".";
+
+class PathWalk {
+  readonly #root: FolderHandle;
+  readonly #rootPaths: readonly string[];
+  readonly #requestedPath: string;
+  readonly #options: WalkOptions;
+  /** Folders on the way, the root not among them. */
+  readonly #folders: FolderHandle[] = [];
+  /** Names still to be walked, the next one last. */
+  #pendingNames: string[] = [];
+  #links = 0;
+
+  private constructor(root: FolderHandle, rootPaths: readonly string[], requestedPath: string, options: WalkOptions) {
+    this.#root = root;
+    this.#rootPaths = rootPaths;
+    this.#requestedPath = requestedPath;
+    this.#options = options;
+  }
+
+  static async create(source: RootFolder, path: string, options: WalkOptions): Promise<PathWalk> {
+    if (path.includes("\0")) throw new WharfError("path_outside", { path: path.replaceAll("\0", "\uFFFD") });
+    const root = typeof source === "string" ? await openRootFolder(source) : await source.openFolder(".");
+    try {
+      const real = await root.getRealPath();
+      const base = typeof source === "string" ? resolve(source) : real;
+      const walk = new PathWalk(root, [base, real], path, options);
+      // Said before looking, so that nobody learns what exists outside.
+      walk.#pushPath(resolve(base, path));
+      return walk;
+    } catch (error) {
+      await root[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  async toFolder(): Promise<FolderHandle> {
+    return await this.#takeLastFolder(async () => {
+      for (let name = this.#pendingNames.pop(); name !== undefined; name = this.#pendingNames.pop())
+        await this.#enterName(name);
+    });
+  }
+
+  async toEntry(): Promise<{ folder: FolderHandle; name: string }> {
+    const follow = (this.#options.links ?? "follow") === "follow";
+    let last = "";
+    const folder = await this.#takeLastFolder(async () => {
+      for (let name = this.#pendingNames.pop(); name !== undefined; name = this.#pendingNames.pop()) {
+        if (this.#pendingNames.length > 0 || name === "..") {
+          await this.#enterName(name);
+          continue;
+        }
+        const target = follow ? await getLinkTarget(this.#currentFolder.getEntryPath(name)) : undefined;
+        if (target === undefined) last = name;
+        else await this.#followLink(target);
+      }
+    });
+    return { folder, name: last };
+  }
+
+  get #currentFolder(): FolderHandle {
+    return this.#folders.at(-1) ?? this.#root;
+  }
+
+  async #enterName(name: string): Promise<void> {
+    if (name === "..") {
+      const closedFolder = this.#folders.pop();
+      if (!closedFolder) throw this.#createOutsideError();
+      await closedFolder[Symbol.asyncDispose]();
+      return;
+    }
+    for (let wasCreated = false; ; wasCreated = true) {
+      try {
+        this.#folders.push(await this.#currentFolder.openFolder(name));
+        return;
+      } catch (error) {
+        if (isSystemError(error, "ENOENT") && this.#options.create && !wasCreated) {
+          await mkdir(this.#currentFolder.getEntryPath(name)).catch(ignoreExisting);
+          continue;
+        }
+        if (!isSystemError(error, "ENOTDIR", "ELOOP")) throw error;
+        const target = await getLinkTarget(this.#currentFolder.getEntryPath(name));
+        if (target === undefined) throw error;
+        return await this.#followLink(target);
+      }
+    }
+  }
+
+  async #followLink(target: string): Promise<void> {
+    this.#links += 1;
+    if (this.#links > maxLinks || this.#options.links === "refuse") throw this.#createOutsideError();
+    if (!isAbsolute(target)) return void this.#pendingNames.push(...toPendingNames(target));
+    this.#pushPath(resolve(target));
+    for (let folder = this.#folders.pop(); folder; folder = this.#folders.pop()) await folder[Symbol.asyncDispose]();
+  }
+
+  /** Walks an absolute path from the root, before what is still to be walked. */
+  #pushPath(path: string): void {
+    const base = this.#rootPaths.find((base) => isInside(base, path));
+    if (base === undefined) throw this.#createOutsideError();
+    this.#pendingNames.push(...toPendingNames(relative(base, path)));
+  }
+
+  /** Gives the folder the walk ended in to the caller and closes all others. */
+  async #takeLastFolder(walk: () => Promise<void>): Promise<FolderHandle> {
+    try {
+      await walk();
+      const last = this.#folders.pop();
+      // A folder that was moved away while it was held is no longer beneath the root.
+      if (last && !isInside(await this.#root.getRealPath(), await last.getRealPath())) {
+        this.#folders.push(last);
+        throw this.#createOutsideError();
+      }
+      await this.#closeFolders(last === undefined);
+      return last ?? this.#root;
+    } catch (error) {
+      await this.#closeFolders();
+      throw error;
+    }
+  }
+
+  async #closeFolders(keepRoot = false): Promise<void> {
+    const all = keepRoot ? this.#folders : [this.#root, ...this.#folders];
+    for (const folder of all) await folder[Symbol.asyncDispose]();
+  }
+
+  #createOutsideError(): WharfError {
+    return new WharfError("path_outside", { path: this.#requestedPath });
+  }
+}
+
+async function openRootFolder(root: string): Promise<FolderHandle> {
+  return new FolderHandle(await open(root, O_RDONLY | O_DIRECTORY), byDescriptor ? root : await realpath(root));
+}
+
+const toPendingNames = (path: string): string[] =>
+  path
+    .split(sep)
+    .filter((name) => name !== "" && name !== ".")
+    .toReversed();
+
+/** Where a link points; undefined where there is no link. */
+async function getLinkTarget(path: string): Promise<string | undefined> {
+  try {
+    return await readlink(path);
+  } catch (error) {
+    if (isSystemError(error, "EINVAL", "ENOENT", "ENOTDIR")) return undefined;
+    throw error;
+  }
+}
+
+function ignoreMissing(error: unknown): undefined {
+  if (!isSystemError(error, "ENOENT")) throw error;
+}
+
+function ignoreExisting(error: unknown): void {
+  if (!isSystemError(error, "EEXIST")) throw error;
+}
+
+function isInside(root: string, path: string): boolean {
+  const relativePath = relative(root, path);
+  return (
+    relativePath === "" || (relativePath !== ".." && !relativePath.startsWith(`..${sep}`) && !isAbsolute(relativePath))
+  );
+}

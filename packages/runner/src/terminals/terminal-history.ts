@@ -1,0 +1,201 @@
+import { randomUUID } from "node:crypto";
+import { Ring, type RingPiece, getDataSpan } from "../ring/index.ts";
+import {
+  type AttachQuery,
+  type EntryType,
+  type TerminalEntry,
+  type TerminalEvent,
+  type TerminalGap,
+  type TerminalStats,
+  WharfError,
+} from "@wharf/contract";
+import { getTypeNumber, toTerminalPiece, type NoticeData, encodeNotice } from "./terminal-entry.ts";
+import { Viewer } from "./viewer.ts";
+
+/** Of one page of history. */
+const pageBytes = 1024 * 1024;
+const maxViewers = 256;
+/** How long a viewer may be silent that has a window full of lines. */
+const stallTimeoutMs = 10_000; // ms
+
+export interface HistoryOptions {
+  readonly folder: string;
+  readonly maxEntries: number;
+  readonly maxBytes: number;
+  readonly onFault: (error: unknown) => void;
+  /** Something was appended, or someone saw more, came or went. */
+  readonly onChange?: (() => void) | undefined;
+  readonly stallAfter?: number | undefined; // ms
+  /** The last line for those who have read it all. */
+  readonly createEnding: () => TerminalEvent;
+}
+
+export interface AttachOptions {
+  readonly query: Pick<AttachQuery, "after" | "history" | "viewer_id" | "flow">;
+  readonly createGreeting: (viewer: string) => TerminalEvent;
+}
+
+type HistoryStats = Omit<TerminalStats, "terminal_id" | "state" | "paused">;
+
+/** What a terminal showed, and those who look on. */
+export class TerminalHistory {
+  readonly ring: Ring;
+  readonly #options: HistoryOptions;
+  readonly #viewers = new Map<string, Viewer>();
+  #attached = 0;
+  #detached = 0;
+  /** Who has not read beyond this offset missed what was cleared, and is not slow. */
+  #clearedOffset = 0;
+
+  private constructor(ring: Ring, options: HistoryOptions) {
+    this.ring = ring;
+    this.#options = options;
+  }
+
+  static async open(options: HistoryOptions): Promise<{ history: TerminalHistory; damaged: boolean }> {
+    const { ring, damaged } = await Ring.open(options);
+    return { history: new TerminalHistory(ring, options), damaged };
+  }
+
+  get viewers(): number {
+    return this.#viewers.size;
+  }
+
+  /** How far the fastest of those is who have caught up once; nothing where there is none. */
+  get fastest(): number | undefined {
+    let fastest: number | undefined;
+    for (const { isLive, seenOffset } of this.#viewers.values())
+      if (isLive) fastest = Math.max(fastest ?? 0, seenOffset);
+    return fastest;
+  }
+
+  append(type: EntryType, data: Buffer): void {
+    this.ring.append(getTypeNumber(type), data);
+    for (const viewer of this.#viewers.values())
+      if (viewer.isOvertaken && this.ring.first > this.#clearedOffset) this.#detachSlow(viewer);
+    this.#options.onChange?.();
+  }
+
+  appendNotice(notice: NoticeData): void {
+    this.append("system", encodeNotice(notice));
+  }
+
+  hasViewer(viewer: string): boolean {
+    return this.#viewers.has(viewer);
+  }
+
+  attach({ query, createGreeting }: AttachOptions): Viewer {
+    if (this.#viewers.size >= maxViewers)
+      throw new WharfError("conflict", { what: "terminal", from: `watched by ${maxViewers}`, to: "watched by more" });
+    const { ring } = this;
+    const id = query.viewer_id ?? randomUUID();
+    const viewer: Viewer = new Viewer({
+      id,
+      ring,
+      after: query.after ?? (query.history ? ring.first : ring.end),
+      acknowledges: query.flow === "ack",
+      createGreeting: () => createGreeting(id),
+      createEnding: this.#options.createEnding,
+      onProgress: () => this.#options.onChange?.(),
+      onStall: () => this.detachStalled(viewer),
+      stallAfter: this.#options.stallAfter ?? stallTimeoutMs,
+    });
+    // Who comes again under its name before the loss of its wire was noticed is the same.
+    this.#viewers.get(id)?.detach("replaced");
+    this.#viewers.set(id, viewer);
+    this.#attached += 1;
+    this.#options.onChange?.();
+    return viewer;
+  }
+
+  /** Whether it was this one that left, and no one came in its place. */
+  removeViewer(viewer: Viewer): boolean {
+    if (this.#viewers.get(viewer.id) !== viewer) return false;
+    this.#viewers.delete(viewer.id);
+    this.#options.onChange?.();
+    return true;
+  }
+
+  acknowledge(viewer: string, offset: number): void {
+    const attachedViewer = this.#viewers.get(viewer);
+    if (!attachedViewer) throw new WharfError("not_found", { what: "viewer", id: viewer });
+    attachedViewer.acknowledge(offset);
+  }
+
+  broadcast(event: TerminalEvent): void {
+    for (const viewer of this.#viewers.values()) viewer.send(event);
+  }
+
+  /** Lets go of those who see nothing more and hold up the program with it. */
+  detachIdleViewers(ms: number): void {
+    for (const viewer of this.#viewers.values()) if (viewer.isLive && viewer.idleMs >= ms) this.#detachSlow(viewer);
+    this.#options.onChange?.();
+  }
+
+  detachAll(reason: "removed" | "daemon_stops"): void {
+    for (const viewer of this.#viewers.values()) viewer.detach(reason);
+  }
+
+  detachStalled(viewer: Viewer): void {
+    if (this.#viewers.get(viewer.id) === viewer) this.#detachSlow(viewer);
+  }
+
+  async getPage(
+    startOffset: number | undefined,
+    limit: number,
+  ): Promise<{
+    entries: (TerminalEntry | TerminalGap)[];
+    next: number;
+    has_more: boolean;
+    first: number;
+    end: number;
+  }> {
+    const { first, end } = this.ring;
+    const cursor = this.ring.createCursor(startOffset ?? first);
+    const entries: (TerminalEntry | TerminalGap)[] = [];
+    let next = cursor.position;
+    let bytes = 0;
+    while (entries.length < limit && bytes < pageBytes) {
+      const pieces = await cursor.readNext(pageBytes - bytes);
+      if (pieces.length === 0) break;
+      for (const piece of pieces.slice(0, limit - entries.length)) {
+        const entry = toTerminalPiece(piece);
+        entries.push(entry);
+        next = entry.type === "gap" ? entry.to : entry.next;
+        bytes += getSize(piece);
+      }
+    }
+    return { entries, next, has_more: next < this.ring.end, first, end };
+  }
+
+  getStats(): HistoryStats {
+    const { ring } = this;
+    const { maxEntries, maxBytes } = ring.limits;
+    return {
+      entries: ring.entries,
+      bytes: ring.bytes,
+      max_entries: maxEntries,
+      max_bytes: maxBytes,
+      usage: Math.max(ring.entries / maxEntries, ring.bytes / maxBytes),
+      first: ring.first,
+      end: ring.end,
+      dropped_entries: ring.dropped,
+      dropped_bytes: ring.end - ring.bytes,
+      viewers: this.#viewers.size,
+      attached: this.#attached,
+      detached: this.#detached,
+    };
+  }
+
+  async clear(): Promise<void> {
+    this.#clearedOffset = this.ring.end;
+    await this.ring.clear(getTypeNumber("system"), encodeNotice({ text: "The history was cleared.", notice: "clear" }));
+  }
+
+  #detachSlow(viewer: Viewer): void {
+    viewer.detach("slow");
+    if (this.removeViewer(viewer)) this.#detached += 1;
+  }
+}
+
+const getSize = (piece: RingPiece): number => ("gap" in piece ? 1 : getDataSpan(piece.entry.data));

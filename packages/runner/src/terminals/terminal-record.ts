@@ -1,0 +1,52 @@
+import { readdir, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { isSystemError } from "../support/files.ts";
+import { readStateFile } from "../support/state-file.ts";
+import { TerminalInfo } from "@wharf/contract";
+
+/** What is kept of a terminal beside its history. */
+export const TerminalRecord = TerminalInfo.omit({ viewers: true, typist: true, first: true, end: true }).extend({
+  terminal_id: z.uuid(),
+  max_entries: z.number().int().positive(),
+  max_bytes: z.number().int().positive(),
+  started_ticks: z.string().optional(),
+  /** The history's extent, where it had one end. */
+  extent: z.object({ first: z.number(), end: z.number() }).optional(),
+});
+export type TerminalRecord = z.infer<typeof TerminalRecord>;
+
+const recordFile = "terminal.json";
+const maxRecordBytes = 1024 * 1024;
+
+export async function writeRecord(folder: string, record: TerminalRecord): Promise<void> {
+  const path = join(folder, recordFile);
+  await writeFile(`${path}.new`, JSON.stringify(record), { mode: 0o600 });
+  await rename(`${path}.new`, path);
+}
+
+/**
+ * The records beneath a folder. One that cannot be read is told of and left out; what has none is removed: its daemon died
+ * before there was a program.
+ */
+export async function readRecords(folder: string, onFault: (error: unknown) => void): Promise<TerminalRecord[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
+    if (isSystemError(error, "ENOENT")) return [];
+    throw error;
+  });
+  const records: TerminalRecord[] = [];
+  for (const entry of entries) {
+    if (!entry.isDirectory() || !z.uuid().safeParse(entry.name).success) continue;
+    try {
+      const file = await readStateFile(join(folder, entry.name, recordFile), maxRecordBytes);
+      if (file.kind === "missing") await rm(join(folder, entry.name), { recursive: true, force: true });
+      if (file.kind === "unusable") onFault(new Error(`the record of terminal ${entry.name} is ${file.reason}`));
+      if (file.kind !== "read") continue;
+      const record = TerminalRecord.parse(JSON.parse(file.content.toString("utf8")));
+      if (record.terminal_id === entry.name) records.push(record);
+    } catch (error) {
+      onFault(error);
+    }
+  }
+  return records;
+}

@@ -1,0 +1,23 @@
+/** How much may be told: a store that empties by what is told and fills again with time. */
+export class TokenBucket {
+  readonly #capacity: number;
+  readonly #perSecond: number;
+  #tokens: number;
+  #updatedAt = performance.now();
+
+  constructor({ capacity, perSecond }: { capacity: number; perSecond: number }) {
+    this.#capacity = capacity;
+    this.#perSecond = perSecond;
+    this.#tokens = capacity;
+  }
+
+  /** As much of the wanted as is there, taken out. */
+  consume(requestedCount: number): number {
+    const currentTime = performance.now();
+    this.#tokens = Math.min(this.#capacity, this.#tokens + ((currentTime - this.#updatedAt) / 1_000) * this.#perSecond);
+    this.#updatedAt = currentTime;
+    const grantedCount = Math.min(requestedCount, Math.floor(this.#tokens));
+    this.#tokens -= grantedCount;
+    return grantedCount;
+  }
+}

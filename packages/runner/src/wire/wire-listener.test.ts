@@ -1,0 +1,113 @@
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { connect, type Socket } from "node:net";
+import { networkInterfaces, tmpdir } from "node:os";
+import { join } from "node:path";
+import { acceptWire, connectEncrypted, Mux } from "@wharf/contract/wire";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { WireKeeper } from "./wire-keeper.ts";
+
+const runnerId = "r-1";
+const key = randomBytes(32).toString("hex");
+let folder: string;
+let path: string;
+let keeper: WireKeeper;
+const sockets: Socket[] = [];
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), "wharf-listening-"));
+  path = join(folder, "run", "wire.sock");
+  keeper = await open();
+});
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+  await keeper.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const open = () => WireKeeper.open({ by: "listen", path }, { key, runnerId, onStream: (stream) => stream.destroy() });
+
+async function connected(): Promise<Socket> {
+  const socket = connect(path);
+  socket.on("error", () => undefined);
+  sockets.push(socket);
+  await once(socket, "connect");
+  return socket;
+}
+
+/** A server with this epoch, connected and proved. */
+async function served(epoch: number, ownKey = key): Promise<Mux> {
+  const socket = await connected();
+  await acceptWire(socket, { key: ownKey, runnerId, epoch });
+  return new Mux(socket, { side: "server", onStream: (stream) => stream.destroy() });
+}
+
+const soon = () => AbortSignal.timeout(5_000);
+
+test("a server that connects has the wire; one with a later lease takes its place, and the earlier one stays out", async () => {
+  const first = await served(1);
+  const held = await keeper.waitForMux(soon());
+  const second = await served(2);
+  await first.closed;
+  expect(held.ended).toBeDefined();
+  expect((await keeper.waitForMux(soon(), held)).ended).toBeUndefined();
+  await expect(served(1)).rejects.toMatchObject({ code: "conflict" });
+  expect(second.ended).toBeUndefined();
+  expect(statSync(path).mode & 0o777).toBe(0o600);
+});
+
+test("whoever has no key never touches the wire that is held, however many come", async () => {
+  const real = await served(3);
+  const held = await keeper.waitForMux(soon());
+  await expect(served(9, randomBytes(32).toString("hex"))).rejects.toMatchObject({
+    code: expect.stringMatching(/^runner_(hostile|unavailable)$/),
+  });
+  const crowd = await Promise.all(Array.from({ length: 200 }, connected));
+  for (const socket of crowd) socket.resume();
+  for (const socket of crowd.slice(0, 100)) socket.write("GET / HTTP/1.1\r\n\r\n");
+  await expect.poll(() => crowd.filter((socket) => !socket.closed).length, { timeout: 10_000 }).toBeLessThanOrEqual(64);
+  expect(held.ended).toBeUndefined();
+  await expect(real.ping()).resolves.toBeGreaterThan(0);
+  // In the middle of all that the next server is let in.
+  const next = await served(4);
+  await expect(next.ping()).resolves.toBeGreaterThan(0);
+});
+
+test("the socket of a daemon that was killed is in nobody's way; where there can be none the daemon says so", async () => {
+  await keeper.close();
+  writeFileSync(path, "");
+  keeper = await open();
+  await served(1);
+  const there = { by: "listen", path: join(path, "beneath-a-file") } as const;
+  await expect(WireKeeper.open(there, { key, runnerId, onStream: () => undefined })).rejects.toThrow();
+});
+
+test("a port of the runner's own network does as well, on all its addresses and for encrypted streams only", async () => {
+  await keeper.close();
+  const { createServer } = await import("node:net");
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const address = probe.address();
+  const port = typeof address === "object" && address ? address.port : 0;
+  probe.close();
+  keeper = await WireKeeper.open({ by: "port", port }, { key, runnerId, onStream: (stream) => stream.destroy() });
+  const dial = async (host: string) => {
+    const socket = connect(port, host);
+    sockets.push(socket.on("error", () => undefined));
+    await once(socket, "connect");
+    return socket;
+  };
+  const hosts = hasIpv6() ? ["127.0.0.1", "::1"] : ["127.0.0.1"];
+  for (const [index, host] of hosts.entries()) {
+    const stream = await connectEncrypted(await dial(host), { key, runnerId });
+    await acceptWire(stream, { key, runnerId, epoch: index + 1 });
+    const mux = new Mux(stream, { side: "server", onStream: (opened) => opened.destroy() });
+    await expect(mux.ping()).resolves.toBeGreaterThan(0);
+  }
+  await expect(acceptWire(await dial("127.0.0.1"), { key, runnerId, epoch: 9, timeoutMs: 300 })).rejects.toThrow();
+  expect((await keeper.waitForMux(soon())).ended).toBeUndefined();
+});
+
+const hasIpv6 = () =>
+  Object.values(networkInterfaces()).some((addresses) => addresses?.some(({ address }) => address === "::1"));

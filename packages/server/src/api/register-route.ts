@@ -1,0 +1,73 @@
+import type { Endpoint, EndpointOutput } from "@wharf/contract";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { z } from "zod";
+import type { Principal } from "../access/index.ts";
+import { requireStorable } from "./storable-text.ts";
+
+type SchemaOutput<S> = S extends z.ZodType ? z.output<S> : undefined;
+type EndpointPart<E, K extends string> = K extends keyof E ? SchemaOutput<E[K]> : undefined;
+
+export interface EndpointCall<E extends Endpoint> {
+  readonly params: EndpointPart<E, "params">;
+  readonly query: EndpointPart<E, "query">;
+  readonly body: EndpointPart<E, "body">;
+  readonly principal: Principal;
+}
+
+/** Rows may hold dates and nulls where the wire has text and nothing; `present` makes the one into the other. */
+type RowLike<T> = T extends readonly (infer I)[]
+  ? readonly RowLike<I>[]
+  : T extends object
+    ? { [K in keyof T]: RowLike<T[K]> | Date | null }
+    : T;
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** Answers without a token. */
+    isOpen?: boolean;
+  }
+  interface FastifyRequest {
+    principal: Principal;
+  }
+}
+
+/** Serves one route of the contract: its schemas validate what comes and strip what goes. */
+export function registerRoute<E extends Endpoint>(
+  app: FastifyInstance,
+  route: E,
+  handler: (call: EndpointCall<E>, reply: FastifyReply) => Promise<RowLike<EndpointOutput<E>>>,
+  /** In bytes, where a body may be larger than others. */
+  options: { readonly bodyLimit?: number } = {},
+): void {
+  const { method, path, summary, params, query, body, response, status = 200, isOpen = false } = route;
+  const answer = typeof response === "string" ? {} : { response: { [status]: response } };
+  app.route({
+    ...options,
+    method,
+    url: path,
+    config: { isOpen },
+    schema: {
+      summary,
+      ...(params && { params }),
+      ...(query && { querystring: query }),
+      ...(body && { body }),
+      ...answer,
+    },
+    // Fastify says null where nothing came; the contract's defaults are for what is undefined.
+    preValidation: async (request: FastifyRequest) => {
+      if (request.body === null) request.body = undefined;
+    },
+    handler: async (request: FastifyRequest, reply: FastifyReply) => {
+      // The contract's schemas have parsed these three; Fastify's own types cannot say so for a route given as a value.
+      const call = {
+        params: request.params,
+        query: request.query,
+        body: request.body,
+        principal: request.principal,
+      } as EndpointCall<E>;
+      for (const part of [call.params, call.query, call.body]) requireStorable(part);
+      const result = await handler(call, reply);
+      return reply.status(status).send(response === "none" ? undefined : result);
+    },
+  });
+}

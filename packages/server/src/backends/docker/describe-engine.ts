@@ -1,0 +1,17 @@
+import { Engine } from "./engine.ts";
+import { inspectEngine } from "./inspect-engine.ts";
+import { Images } from "./images.ts";
+import type { EngineOptions } from "./options.ts";
+
+/** Says in a line what the engine is; fails with what is wrong with it, or with the image that is not there. */
+export async function describeEngine({
+  image,
+  ...options
+}: EngineOptions & { readonly image: string }): Promise<string> {
+  const engine = new Engine(options.engine);
+  const facts = await inspectEngine(engine, options);
+  const { Version } = await engine.call((docker) => docker.version());
+  const isPresent = await new Images(engine, undefined).isPresent(image);
+  const wire = facts.sharesMachine ? "on this machine" : "elsewhere";
+  return `${Version} at ${engine.address}, ${wire}; the image ${image} ${isPresent ? "is there" : "will be pulled"}`;
+}

@@ -1,0 +1,59 @@
+import { WharfError } from "@wharf/contract";
+import type { Container, ContainerInspectInfo } from "dockerode";
+import type { Engine } from "./engine.ts";
+
+/** A daemon that ends this soon by itself has never worked. */
+const minLifetimeMs = 5_000; // ms
+const maxLogLines = 20;
+const maxQuotedCharacters = 400; // characters
+const megabyte = 1024 ** 2;
+/** SIGKILL and SIGTERM: somebody ended it. */
+const externalExitCodes = new Set([0, 137, 143]);
+
+/** Why a container that does not run has ended, as far as the engine and its last lines tell. */
+export async function createExitError(
+  engine: Engine,
+  id: string,
+  { handle, info }: { handle: Container; info: ContainerInspectInfo },
+): Promise<WharfError> {
+  const { State: state, Config, HostConfig } = info;
+  const words = await readLogTail(engine, handle);
+  const quote = words && `; it said: ${words}`;
+  if (state.Status === "created") return createUnavailableError(id, "its container was never started");
+  if (state.OOMKilled) {
+    const limit = Math.round((HostConfig.Memory ?? 0) / megabyte);
+    return createUnavailableError(id, `its container used more than its ${limit} MB of memory and was ended${quote}`);
+  }
+  const lived = Date.parse(state.FinishedAt) - Date.parse(state.StartedAt);
+  if (lived < minLifetimeMs && !externalExitCodes.has(state.ExitCode)) {
+    const reason = `its daemon ended at once with exit code ${state.ExitCode}${quote}`;
+    return new WharfError("image_unusable", { image: Config.Image, reason });
+  }
+  const why = state.Error && ` (${state.Error})`;
+  return createUnavailableError(id, `its container ended with exit code ${state.ExitCode}${why}${quote}`);
+}
+
+const createUnavailableError = (id: string, reason: string) =>
+  new WharfError("runner_unavailable", { runner_id: id, reason });
+
+async function readLogTail(engine: Engine, handle: Container): Promise<string> {
+  const options = { stdout: true, stderr: true, tail: maxLogLines, follow: false } as const;
+  const log = await engine.find(() => handle.logs(options)).catch(() => undefined);
+  if (log === undefined) return "";
+  return removeLogHeaders(log)
+    .toString("utf8")
+    .replaceAll(/\p{Cc}+/gu, " ")
+    .trim()
+    .slice(-maxQuotedCharacters);
+}
+
+/** The log comes in pieces, each with eight bytes before it, the last four of which are its length. */
+function removeLogHeaders(log: Buffer): Buffer {
+  const pieces: Buffer[] = [];
+  for (let offset = 0; offset + 8 <= log.length;) {
+    const end = offset + 8 + log.readUInt32BE(offset + 4);
+    pieces.push(log.subarray(offset + 8, end));
+    offset = end;
+  }
+  return Buffer.concat(pieces);
+}

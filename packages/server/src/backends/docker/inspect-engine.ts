@@ -1,0 +1,100 @@
+import { randomUUID } from "node:crypto";
+import { hostname, release } from "node:os";
+import { WharfError } from "@wharf/contract";
+import { z } from "zod";
+import type { Engine } from "./engine.ts";
+import type { EngineOptions } from "./options.ts";
+
+/** Docker 20.10: measuring without a wait of two seconds. */
+const minApiVersion = [1, 41] as const;
+
+/** What the client's types leave open. */
+const Info = z.object({
+  ID: z.string(),
+  Name: z.string(),
+  KernelVersion: z.string(),
+  OperatingSystem: z.string(),
+  SecurityOptions: z.array(z.string()).nullish(),
+  CPUCfsQuota: z.boolean().optional(),
+  MemoryLimit: z.boolean().optional(),
+  PidsLimit: z.boolean().optional(),
+});
+type Info = z.infer<typeof Info>;
+
+export interface EngineFacts {
+  /** The engine's own, which stays the same. */
+  readonly id: string;
+  /** The engine's containers can be given files of this machine. */
+  readonly sharesMachine: boolean;
+  /** Volumes can be given a size. */
+  readonly quota: boolean;
+  /** A user in a container is another one outside. */
+  readonly remapsUsers: boolean;
+}
+
+/** Finds out what the engine is, refuses one that is no use, and tells what it cannot hold runners to. */
+export async function inspectEngine(engine: Engine, options: EngineOptions): Promise<EngineFacts> {
+  const { ApiVersion } = await engine.call((docker) => docker.version());
+  const [major = 0, minor = 0] = ApiVersion.split(".").map(Number);
+  if (major < minApiVersion[0] || (major === minApiVersion[0] && minor < minApiVersion[1])) {
+    const needed = minApiVersion.join(".");
+    throw new WharfError("engine_outdated", { engine: "Docker", address: engine.address, found: ApiVersion, needed });
+  }
+  const info = Info.parse(await engine.call((docker) => docker.info()));
+  requireSafeEngine(info, engine, options);
+  const quota = await hasVolumeQuota(engine, options.server);
+  const unenforced = [
+    ...(info.CPUCfsQuota === false ? ["cpu"] : []),
+    ...(info.MemoryLimit === false ? ["memory"] : []),
+    ...(info.PidsLimit === false ? ["processes"] : []),
+    ...(quota ? [] : ["disk"]),
+  ];
+  const remapsUsers = (info.SecurityOptions ?? []).some((option) => /^name=(userns|rootless)\b/.test(option));
+  const facts = { id: info.ID, sharesMachine: isOnSameMachine(engine, info), quota, remapsUsers };
+  options.log?.info({ engine: engine.address, ...facts, unenforced }, "runners are Docker's containers");
+  return facts;
+}
+
+function requireSafeEngine({ SecurityOptions }: Info, engine: Engine, { allowUnsafe, log }: EngineOptions): void {
+  const seccomp = SecurityOptions?.find((option) => option.split(",").includes("name=seccomp"));
+  if (seccomp !== undefined && !seccomp.includes("profile=unconfined")) return;
+  const reason = "it starts containers without a seccomp profile, so every system call is open to them";
+  if (allowUnsafe !== true)
+    throw new WharfError("engine_unsafe", { engine: "Docker", address: engine.address, reason });
+  log?.warn({ engine: engine.address, reason }, "the engine is accepted though it is not safe");
+}
+
+/**
+ * An engine behind a socket of this machine may still be elsewhere: in Docker Desktop's virtual machine, or outside of the
+ * container that the server itself is in. It then has another kernel or another name.
+ */
+const isOnSameMachine = (engine: Engine, info: Info): boolean =>
+  engine.isLocal &&
+  process.platform === "linux" &&
+  info.KernelVersion === release() &&
+  info.Name === hostname() &&
+  !info.OperatingSystem.includes("Docker Desktop");
+
+const probeLabel = "wharf.probe";
+
+/** Of servers that died between creating one and removing it. Another server's at this moment has shown what it had to. */
+async function removeProbes(engine: Engine, server: string): Promise<void> {
+  const filters = { label: [`${probeLabel}=${server}`] };
+  const { Volumes } = await engine.call((docker) => docker.listVolumes({ filters }));
+  for (const { Name } of Volumes ?? []) await engine.find((docker) => docker.getVolume(Name).remove());
+}
+
+/** Whether the engine's disk can do it shows when it is asked to: on XFS with project quotas it can. */
+async function hasVolumeQuota(engine: Engine, server: string): Promise<boolean> {
+  const name = `wharf-probe-${randomUUID()}`;
+  try {
+    await removeProbes(engine, server);
+    const Labels = { [probeLabel]: server };
+    await engine.call((docker) => docker.createVolume({ Name: name, DriverOpts: { size: "10485760" }, Labels }));
+  } catch (error) {
+    if (error instanceof WharfError && error.code === "backend_failed") return false;
+    throw error;
+  }
+  await engine.find((docker) => docker.getVolume(name).remove());
+  return true;
+}

@@ -1,0 +1,62 @@
+import { expect, test } from "vitest";
+import { PodView } from "./pod-view.ts";
+import { getPodFailure, getPendingReason } from "./pod-failure.ts";
+
+const pod = (status: object): PodView =>
+  PodView.parse({
+    metadata: { name: "runner-1-0", namespace: "t", uid: "u", resourceVersion: "1" },
+    spec: {},
+    status,
+  });
+const waiting = (reason: string, message = "", more: object = {}) =>
+  pod({ phase: "Pending", containerStatuses: [{ state: { waiting: { reason, message } }, ...more }] });
+
+// S-040
+test("an image that cannot be had is a verdict only when the kubelet has given up", () => {
+  expect(getPodFailure(waiting("ErrImagePull"))).toBeUndefined();
+  expect(getPodFailure(waiting("ImagePullBackOff", "no such image"))).toEqual({
+    cause: "image",
+    reason: "its image cannot be had (ImagePullBackOff): no such image",
+  });
+  expect(getPodFailure(waiting("RunContainerError", 'exec: "node": executable file not found'))?.cause).toBe("image");
+});
+
+test("a daemon that never worked is told from one that worked and died", () => {
+  const ended = (seconds: number) => ({
+    restartCount: 1,
+    lastState: {
+      terminated: {
+        exitCode: 1,
+        reason: "Error",
+        startedAt: "2026-01-01T00:00:00Z",
+        finishedAt: new Date(Date.parse("2026-01-01T00:00:00Z") + seconds * 1000).toISOString(),
+      },
+    },
+  });
+  expect(getPodFailure(waiting("CrashLoopBackOff", "", ended(1)))?.cause).toBe("crash");
+  expect(getPodFailure(waiting("CrashLoopBackOff", "", ended(600)))).toBeUndefined();
+  const again = pod({ phase: "Running", containerStatuses: [{ state: { running: {} }, ...ended(1) }] });
+  expect(getPodFailure(again)).toBeUndefined();
+});
+
+test("a pod that used up its disk says so", () => {
+  const evicted = pod({
+    phase: "Failed",
+    reason: "Evicted",
+    message: 'Usage of EmptyDir volume "workspace" exceeds the limit',
+  });
+  expect(getPodFailure(evicted)).toMatchObject({ cause: "volume_full" });
+});
+
+test("what the scheduler waits for is room or a volume", () => {
+  const unscheduled = (message: string) =>
+    getPendingReason(
+      pod({
+        phase: "Pending",
+        conditions: [{ type: "PodScheduled", status: "False", reason: "Unschedulable", message }],
+      }),
+    );
+  expect(unscheduled("0/3 nodes are available: 3 Insufficient cpu.")?.cause).toBe("no_room");
+  expect(unscheduled("pod has unbound immediate PersistentVolumeClaims")?.cause).toBe("volume");
+  expect(getPendingReason(waiting("ContainerCreating"))).toBeUndefined();
+});

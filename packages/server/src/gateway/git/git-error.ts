@@ -1,0 +1,45 @@
+import { WharfError } from "@wharf/contract";
+import { removeSecret, type Remote } from "./remote.ts";
+
+const patterns = {
+  full: /No space left on device/,
+  auth: /could not read (?:Username|Password)|terminal prompts disabled|Authentication failed|Permission denied|invalid credentials|returned error: 40[137]\b|HTTP 40[13]\b|Access denied|access rights?.*denied/i,
+  foreign: /dubious ownership/,
+  missing:
+    /not found|does not appear to be a git repository|not a git repository|does not exist|returned error: (?:404|410)\b|no such file or directory/i,
+};
+
+/** The lines of git's stderr that say what went wrong, without its progress. */
+export function parseGitReason(stderr: string): string {
+  const lines = stderr.split("\n").map((line) => line.trim());
+  const telling = lines.filter(
+    (line) =>
+      /^(?:fatal|error|remote|ssh|warning): ?|^(?:Host key|kex_|Connection|ssh:)/.test(line) &&
+      !/^remote: (?:Enumerating|Counting|Compressing|Total|Finding)/.test(line),
+  );
+  const fatal = telling.filter((line) => !line.startsWith("warning:"));
+  const chosen =
+    fatal.length > 0 ? fatal : telling.length > 0 ? telling : lines.filter((line) => line !== "").slice(-1);
+  return (
+    chosen
+      .slice(0, 4)
+      .map((line) => line.replace(/^(?:fatal|error): /, ""))
+      .join("; ")
+      .slice(0, 500) || "git gave no reason"
+  );
+}
+
+/** Turns what git said about a remote into the error that tells a person what to do. */
+export function toRemoteError(stderr: string, remote: Remote, folder: string): WharfError {
+  const output = removeSecret(stderr, remote);
+  const cause = new Error(output.slice(-2_000));
+  const url = remote.shown;
+  if (patterns.full.test(output)) return new WharfError("disk_full", { path: folder }, { cause });
+  if (patterns.foreign.test(output)) {
+    const reason = `the folder belongs to another user; allow it with: git config --global --add safe.directory ${remote.address}`;
+    return new WharfError("repository_unreachable", { url, reason }, { cause });
+  }
+  if (patterns.auth.test(output)) return new WharfError("repository_auth", { url }, { cause });
+  if (patterns.missing.test(output)) return new WharfError("repository_missing", { url }, { cause });
+  return new WharfError("repository_unreachable", { url, reason: parseGitReason(output) }, { cause });
+}

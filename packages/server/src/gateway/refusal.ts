@@ -1,0 +1,62 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { WharfError } from "@wharf/contract";
+
+/** What is read and thrown away of a refused request's body, so that its sender gets to read the answer. */
+const maxDrainedBytes = 64 * 1024 * 1024;
+const maxDrainMs = 10_000; // ms
+
+/** A request and the way to answer it. */
+export interface GatewayRequest {
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+}
+
+interface Refusal {
+  readonly status: number;
+  readonly type: string;
+  readonly body: object;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Answers without having done anything. Where an answer has begun it is reset, so that nobody takes it as complete. */
+export function refuseRequest({ req, res }: GatewayRequest, refusal: Refusal): void {
+  if (res.destroyed || res.writableEnded) return;
+  if (res.headersSent) {
+    res.destroy();
+    return;
+  }
+  const body = Buffer.from(JSON.stringify(refusal.body));
+  res.writeHead(refusal.status, { ...refusal.headers, "content-type": refusal.type, "content-length": body.length });
+  if (req.method !== "HEAD") res.write(body);
+  drainRequest(req, () => res.end());
+}
+
+export function refuseWithError(request: GatewayRequest, error: WharfError, extra: object = {}): void {
+  refuseRequest(request, {
+    status: error.status,
+    type: "application/problem+json",
+    body: { ...error.toProblem(), ...extra },
+    // Agents try a refused request again for up to a minute unless they are told not to.
+    headers: error.status < 500 && error.status !== 429 ? { "x-should-retry": "false" } : {},
+  });
+}
+
+/** The answer can be read at once, but is ended only then: ending it may close a connection that is still being written to. */
+function drainRequest(req: IncomingMessage, onDone: () => void): void {
+  if (req.readableEnded || req.destroyed) {
+    onDone();
+    return;
+  }
+  let drained = 0;
+  const timer = setTimeout(onDone, maxDrainMs);
+  const finishDraining = () => {
+    clearTimeout(timer);
+    onDone();
+  };
+  req.once("end", finishDraining).once("close", finishDraining);
+  req.on("data", (chunk: Buffer) => {
+    drained += chunk.length;
+    if (drained > maxDrainedBytes) req.destroy();
+  });
+  req.resume();
+}

@@ -1,0 +1,97 @@
+import { WharfError } from "@wharf/contract";
+import { IsolationWatch } from "./isolation-watch.ts";
+import { type LeaseKeeper, LeaseLost, type Tenure } from "./leases/index.ts";
+import type { Link } from "./link.ts";
+import { type LeasedLinkOptions, openLeasedLink } from "./open-leased-link.ts";
+import type { WarmPool } from "./pool/index.ts";
+import { createRunnerSpec, createUnusableError } from "./runner-worker.ts";
+import type { Runners } from "./runners.ts";
+import { createStandaloneContext } from "./standalone-context.ts";
+
+export interface StandaloneLinkOptions extends LeasedLinkOptions {
+  readonly runners: Runners;
+  readonly leases: Pick<LeaseKeeper, "find">;
+  /** Resolves when a runner that is being created is ready. */
+  readonly waitUntilReady: (id: string, signal: AbortSignal) => Promise<void>;
+  /** Hands over the wire of one that was claimed from the pool. */
+  readonly pool: Pick<WarmPool, "handOver">;
+  /** How long a daemon may take to answer the wire. */
+  readonly connectMs: number;
+  /** Whether a runner whose walls do not hold is refused. */
+  readonly requireIsolation?: boolean;
+}
+
+/** Starting the daemon again would change nothing. */
+const finalCodes: ReadonlySet<string> = new Set(["runner_hostile", "isolation_unenforced"]);
+const createTimeoutMs = 120_000;
+const stopTimeoutMs = 90_000;
+
+/**
+ * Opens a wire to a runner that a person created. A daemon that has died is started again, and one that does not answer
+ * twice is stopped first. Nothing leads out of such a runner but the model route that its owner allowed.
+ */
+export async function openStandaloneLink(
+  options: StandaloneLinkOptions,
+  id: string,
+  signal: AbortSignal,
+): Promise<Link> {
+  const { backend, runners, keys, waitUntilReady, pool, connectMs } = options;
+  const context = createStandaloneContext(options, id);
+  const warm = pool.handOver(id, context);
+  if (warm) return watchIsolation(options, getTenure(options, id), warm);
+  for (let tries = 0; ; tries++) {
+    await waitUntilReady(id, signal);
+    const tenure = getTenure(options, id);
+    const runner = await runners.get(id);
+    if (!runner) throw new WharfError("not_found", { what: "runner", id });
+    if (runner.state === "ERROR") throw createUnusableError(runner);
+    const signals = [signal];
+    await tenure.runStep({ name: "create", maxMs: createTimeoutMs, signals }, (stepSignal) =>
+      backend.create(createRunnerSpec(runner, keys), stepSignal),
+    );
+    try {
+      const link = await tenure.runStep({ name: "connect", maxMs: connectMs, signals }, (stepSignal) =>
+        openLeasedLink(options, { tenure, context }, stepSignal),
+      );
+      return await watchIsolation(options, tenure, link);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof LeaseLost) throw createUnavailableError(id, "another server took it over");
+      if (error instanceof WharfError && finalCodes.has(error.code)) throw error;
+      // Once may be this server's fault, twice is the daemon's.
+      if (tries > 0) await tenure.runStep({ name: "stop", maxMs: stopTimeoutMs, signals }, () => backend.stop(id));
+      if (tries > 1)
+        throw isIncompatible(error)
+          ? error
+          : createUnavailableError(id, "its daemon does not answer, even after a new start", error);
+    }
+  }
+}
+
+function getTenure({ leases }: StandaloneLinkOptions, id: string): Tenure {
+  const tenure = leases.find(id);
+  if (!tenure) throw createUnavailableError(id, "another server is about to take it over");
+  return tenure;
+}
+
+/** A new start brings the kit of this server, where it is not the image that is of another version. */
+const isIncompatible = (error: unknown) => error instanceof WharfError && error.code === "runner_incompatible";
+
+const createUnavailableError = (runner_id: string, reason: string, cause?: unknown) =>
+  new WharfError("runner_unavailable", { runner_id, reason }, { cause });
+
+async function watchIsolation(
+  { runners, requireIsolation }: StandaloneLinkOptions,
+  { lease }: Tenure,
+  link: Link,
+): Promise<Link> {
+  const watch = new IsolationWatch({ link, lease, rows: runners, required: requireIsolation ?? false });
+  try {
+    await watch.verified;
+  } catch (error) {
+    await link[Symbol.asyncDispose]();
+    throw error;
+  }
+  watch.refused.catch(() => link[Symbol.asyncDispose]());
+  return link;
+}

@@ -1,0 +1,79 @@
+import type { FindContext } from "../../gateway/index.ts";
+import type { Link } from "../link.ts";
+import type { WarmLink } from "./warm-link.ts";
+
+interface HeldLink {
+  readonly warm: WarmLink;
+  readonly pool_key: string;
+  /** Whether its row says that it can be claimed. */
+  isReady: boolean;
+  /** Since when it waits no more, though nobody has fetched its wire. */
+  claimedAt: number | undefined;
+}
+
+/** How long the wire to a runner that was claimed is kept for whoever claimed it. */
+const maxUnfetchedMs = 60_000;
+
+/** The live wires of this server's waiting runners. */
+export class HeldLinks {
+  readonly #links = new Map<string, HeldLink>();
+
+  add(id: string, pool_key: string, warm: WarmLink): void {
+    this.#links.set(id, { warm, pool_key, isReady: false, claimedAt: undefined });
+  }
+
+  setReady(id: string): void {
+    const entry = this.#links.get(id);
+    if (entry) entry.isReady = true;
+  }
+
+  isAlive(id: string): boolean {
+    const entry = this.#links.get(id);
+    return entry !== undefined && !entry.warm.link.signal.aborted;
+  }
+
+  /** Those that may wait still: only their rows tell for sure. */
+  getAliveIds(pool_key: string): string[] {
+    return [...this.#links].filter(([id, entry]) => entry.pool_key === pool_key && this.isAlive(id)).map(([id]) => id);
+  }
+
+  /** How many can be claimed, as far as is known here. */
+  countReady(pool_key: string): number {
+    const isClaimable = (entry?: HeldLink) => entry?.isReady === true && entry.claimedAt === undefined;
+    return this.getAliveIds(pool_key).filter((id) => isClaimable(this.#links.get(id))).length;
+  }
+
+  setClaimed(id: string): void {
+    const entry = this.#links.get(id);
+    if (entry) entry.claimedAt ??= performance.now();
+  }
+
+  /** Gives the wire away; nothing where it is gone. */
+  takeLink(id: string, find: FindContext): Link | undefined {
+    const isAlive = this.isAlive(id);
+    const entry = this.#links.get(id);
+    this.#links.delete(id);
+    return isAlive ? entry?.warm.handTo(find) : undefined;
+  }
+
+  /** Lets go of wires that nobody will ask for: broken ones, and those of runners that were claimed long ago. */
+  async sweep(waitingIds: ReadonlySet<string>): Promise<void> {
+    const nowMs = performance.now();
+    for (const [id, entry] of this.#links) {
+      if (waitingIds.has(id)) entry.claimedAt = undefined;
+      else entry.claimedAt ??= nowMs;
+      const isForgotten = entry.claimedAt !== undefined && nowMs - entry.claimedAt > maxUnfetchedMs;
+      if (isForgotten || !this.isAlive(id)) await this.drop(id);
+    }
+  }
+
+  async drop(id: string): Promise<void> {
+    const entry = this.#links.get(id);
+    this.#links.delete(id);
+    await entry?.warm.link[Symbol.asyncDispose]();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#links.keys()].map((id) => this.drop(id)));
+  }
+}

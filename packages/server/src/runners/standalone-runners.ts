@@ -1,0 +1,180 @@
+import { type RunnerCreate, type RunnerState, WharfError } from "@wharf/contract";
+import type { Logger } from "pino";
+import type { Principal } from "../access/index.ts";
+import type { Backend } from "../backends/index.ts";
+import { type Database, isDatabaseUnavailable } from "../store/index.ts";
+import {
+  toRunnerClaim,
+  getVisibleRunner,
+  createStandaloneRunner,
+  listVisibleRunners,
+  stopAllStandalone,
+  type RunnerPage,
+  type RunnerQuery,
+  type RunnerWithRun,
+  setDesiredState,
+} from "./standalone-rows.ts";
+import type { LeaseKeeper } from "./leases/index.ts";
+import type { WarmPool, WarmRunner } from "./pool/index.ts";
+import { createUnusableError } from "./runner-worker.ts";
+import type { RunnerWorkers } from "./runner-workers.ts";
+import type { RunnerRow, Runners } from "./runners.ts";
+import { toLimits, getResources } from "./sizes.ts";
+
+export interface StandaloneRunnersOptions {
+  readonly db: Database;
+  readonly backend: Pick<Backend, "name" | "can">;
+  /** The model routes that a runner may be given. */
+  readonly routes: Readonly<Record<string, unknown>>;
+  readonly runners: Runners;
+  readonly leases: LeaseKeeper;
+  readonly workers: Pick<RunnerWorkers, "begin">;
+  readonly logger: Logger;
+  readonly pool: Pick<WarmPool, "claim">;
+  /** Wakes the holder of a runner, wherever it is, and whoever waits for a change. */
+  readonly poke: (name: string) => void;
+  readonly sleep: (runnerId: string, ms: number, signal: AbortSignal) => Promise<void>;
+  /** Whoever holds a wire to the runner lets go of it. */
+  readonly release: (runnerId: string) => Promise<void>;
+}
+
+/** Backends whose runners are made of images. */
+const imageBackends: ReadonlySet<Backend["name"]> = new Set(["docker", "kubernetes"]);
+/** A change of a runner that nobody announced is seen after this. */
+const pollIntervalMs = 1_000;
+/** How long a caller waits for a runner to stop or to be destroyed; its holder tries on. */
+const settleTimeoutMs = 20_000;
+
+/**
+ * Runners that a person or a script created. Each call writes down what is wanted; the runner's worker follows, on the
+ * server that holds its lease:
+ *
+ *   create  → claimed from the pool: READY at once; else wanted READY, CREATING → READY, or ERROR after three tries
+ *   stop    → wanted STOPPED → STOPPED
+ *   start   → wanted READY, CREATING → as above, on the disk that is there
+ *   destroy → wanted DESTROYED → DESTROYED
+ */
+export class StandaloneRunners {
+  readonly #options: StandaloneRunnersOptions;
+
+  constructor(options: StandaloneRunnersOptions) {
+    this.#options = options;
+  }
+
+  async create(principal: Principal, input: RunnerCreate): Promise<RunnerWithRun> {
+    const { db, backend, leases, workers } = this.#options;
+    const { serverId: server_id, place } = leases;
+    this.#checkInput(input);
+    const { runner, lease } =
+      (await this.#claimWarmRunner(principal, input)) ??
+      (await createStandaloneRunner(db, principal, { ...input, backend, server_id, place }));
+    if (lease) workers.begin(leases.hold(lease));
+    return { ...runner, run_id: null };
+  }
+
+  #checkInput({ image, model_route }: RunnerCreate): void {
+    const { backend, routes } = this.#options;
+    if (image !== undefined && !imageBackends.has(backend.name)) {
+      const message = `the backend '${backend.name}' does not make runners of images`;
+      throw new WharfError("bad_request", { issues: [{ path: "image", message }] });
+    }
+    if (model_route !== undefined && !Object.hasOwn(routes, model_route))
+      throw new WharfError("model_route_missing", { route: model_route });
+  }
+
+  list(principal: Principal, query: RunnerQuery): Promise<RunnerPage> {
+    return listVisibleRunners(this.#options.db, principal.user_id, query);
+  }
+
+  get(principal: Principal, id: string): Promise<RunnerWithRun> {
+    return getVisibleRunner(this.#options.db, principal.user_id, id);
+  }
+
+  /** Resolves when the runner is ready; rejects with the reason why it never will be. */
+  async waitUntilReady(id: string, signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const runner = await this.#options.runners.get(id);
+      if (!runner) throw new WharfError("not_found", { what: "runner", id });
+      if (runner.state === "ERROR") throw createUnusableError(runner);
+      if (runner.desired !== "READY") throw createConflictError(runner.desired, "used");
+      if (runner.state === "READY") return;
+      signal.throwIfAborted();
+      await this.#options.sleep(id, pollIntervalMs, signal);
+    }
+  }
+
+  async stop(principal: Principal, id: string): Promise<RunnerWithRun> {
+    const { db } = this.#options;
+    const runner = await this.#getOwnRunner(principal, id);
+    await this.#setDesired(runner, "STOPPED", { desired: "STOPPED" });
+    await this.#waitForState(runner.id, ["STOPPED", "ERROR"]);
+    return getVisibleRunner(db, principal.user_id, runner.id);
+  }
+
+  async start(principal: Principal, id: string): Promise<RunnerWithRun> {
+    const { db } = this.#options;
+    const runner = await this.#getOwnRunner(principal, id);
+    if (runner.state !== "READY" || runner.desired !== "READY")
+      await this.#setDesired(runner, "READY", { desired: "READY", state: "CREATING", error_message: null });
+    return getVisibleRunner(db, principal.user_id, runner.id);
+  }
+
+  async destroy(principal: Principal, id: string): Promise<void> {
+    const runner = await this.#getOwnRunner(principal, id);
+    if (runner.state === "DESTROYED") return;
+    await this.#setDesired(runner, "DESTROYED", { desired: "DESTROYED" });
+    await this.#waitForState(runner.id, ["DESTROYED"]);
+  }
+
+  /** The server is taken down with its runners: their processes end and their disks are kept. */
+  async stopAll(): Promise<void> {
+    for (const id of await stopAllStandalone(this.#options.db)) this.#options.poke(id);
+  }
+
+  /** One that waits in the pool. An id of the caller's own wants a new one, and a request made before has its runner. */
+  async #claimWarmRunner(principal: Principal, input: RunnerCreate): Promise<WarmRunner | undefined> {
+    const { db, pool, logger } = this.#options;
+    if (input.id !== undefined) return undefined;
+    try {
+      const image = input.image === undefined ? {} : { image: input.image };
+      const kind = { limits: toLimits(getResources(input)), programs: [], tenant: principal.organization_id, ...image };
+      return await db.transaction((tx) => pool.claim(tx, kind, toRunnerClaim(principal, input)));
+    } catch (error) {
+      if (isDatabaseUnavailable(error)) throw error;
+      logger.debug({ error }, "nothing was claimed from the pool; creating a runner instead");
+      return undefined;
+    }
+  }
+
+  /** One that the person created. What a run works in is the run's. */
+  async #getOwnRunner(principal: Principal, id: string): Promise<RunnerWithRun> {
+    const runner = await this.get(principal, id);
+    if (runner.owner_id !== principal.user_id)
+      throw createConflictError("at work for a run", "changed by hand: stop its task");
+    return runner;
+  }
+
+  async #setDesired(
+    runner: RunnerWithRun,
+    state: RunnerState,
+    change: Parameters<typeof setDesiredState>[2],
+  ): Promise<void> {
+    if (!(await setDesiredState(this.#options.db, runner.id, change))) throw createConflictError("DESTROYED", state);
+    if (state !== "READY") await this.#options.release(runner.id);
+    this.#options.poke(runner.id);
+    this.#options.poke("leases");
+  }
+
+  /** Waits until the runner's worker has brought it there, for a while. */
+  async #waitForState(id: string, states: readonly RunnerRow["state"][]): Promise<void> {
+    const signal = AbortSignal.timeout(settleTimeoutMs);
+    for (;;) {
+      const runner = await this.#options.runners.get(id);
+      if (!runner || states.includes(runner.state) || signal.aborted) return;
+      await this.#options.sleep(id, pollIntervalMs, signal);
+    }
+  }
+}
+
+const createConflictError = (currentState: string, targetState: string) =>
+  new WharfError("conflict", { what: "runner", from: currentState, to: targetState });

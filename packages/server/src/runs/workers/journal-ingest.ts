@@ -1,0 +1,131 @@
+import { daemonApi, type JournalRecord, WharfError } from "@wharf/contract";
+import { eq } from "drizzle-orm";
+import { setJournalCursor, fenceLease, type Link, type Tenure } from "../../runners/index.ts";
+import { isDatabaseUnavailable, schema } from "../../store/index.ts";
+import { lockTask } from "../../tasks/index.ts";
+import { interruptTurn } from "../apply-record.ts";
+import type { RunDeps } from "../deps.ts";
+import { type JournalCursor, JournalReader } from "../journal.ts";
+import type { RunLease } from "../lease.ts";
+import { getOpenTurn } from "../transitions.ts";
+
+const { runners } = schema;
+
+/** Records that may wait to be trimmed from the runner's disk, and for how long. */
+const maxUnacknowledged = 500;
+const acknowledgeIntervalMs = 1_000;
+const retryDelayMs = 500;
+const callTimeoutMs = 30_000;
+
+export interface JournalIngestOptions {
+  readonly tenure: Tenure;
+  readonly runLease: RunLease;
+  readonly link: Link;
+  /** Called when the cursor is known. No record may follow: an earlier server may have read the whole journal. */
+  readonly onOpened: () => void;
+  /** Called with the records that are in the log now. */
+  readonly onStored: (records: readonly JournalRecord[]) => void;
+}
+
+/**
+ * Copies the runner's journal into the task's log, from where the log ends, and tells the daemon what it may trim. A
+ * database that is away is waited for; any other failure ends the worker.
+ */
+export class JournalIngest {
+  readonly #deps: RunDeps;
+  readonly #options: JournalIngestOptions;
+  #cursor: JournalCursor = { epoch: "", seq: 0 };
+  #acknowledgedSeq = 0;
+  #isAcknowledging = false;
+
+  constructor(deps: RunDeps, options: JournalIngestOptions) {
+    this.#deps = deps;
+    this.#options = options;
+  }
+
+  /** Sequence of the last record that is in the log. */
+  get storedSeq(): number {
+    return this.#cursor.seq;
+  }
+
+  async run(signal: AbortSignal): Promise<never> {
+    for (;;) {
+      try {
+        await this.#followJournal(signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!isDatabaseUnavailable(error)) throw error;
+        await this.#deps.wakeup.sleep(`ingest:${this.#options.tenure.runnerId}`, retryDelayMs, signal);
+      }
+    }
+  }
+
+  async #followJournal(signal: AbortSignal): Promise<never> {
+    const { tenure, runLease, link, onOpened, onStored } = this.#options;
+    this.#cursor = await this.#openCursor(signal);
+    onOpened();
+    const { log, modelHealth: faults } = this.#deps;
+    const reader = new JournalReader(log, runLease, { runner_id: tenure.runnerId, cursor: this.#cursor, faults });
+    const query = { after: reader.cursor.seq, follow: "true" } as const;
+    const stream = link.client.stream(daemonApi.journal, { query }, { signal });
+    await reader.follow(stream, (cursor, records) => {
+      this.#cursor = cursor;
+      onStored(records);
+      void this.#acknowledge(signal);
+    });
+    signal.throwIfAborted();
+    throw new WharfError("runner_unavailable", { runner_id: tenure.runnerId, reason: "its journal ended" });
+  }
+
+  /** Where the log ends. A journal of another epoch means that the old one is lost, and with it what was not read. */
+  async #openCursor(signal: AbortSignal): Promise<JournalCursor> {
+    const { tenure, runLease, link } = this.#options;
+    const { journal } = await tenure.runStep(
+      { name: "journal", maxMs: callTimeoutMs, signals: [signal] },
+      (stepSignal) => link.client.call(daemonApi.health, {}, { signal: stepSignal }),
+    );
+    return this.#deps.log.write(async (writer) => {
+      await lockTask(writer.tx, runLease.task_id);
+      await fenceLease(writer.tx, tenure.lease);
+      const [runner] = await writer.tx.select().from(runners).where(eq(runners.id, tenure.runnerId));
+      const storedCursor = { epoch: runner?.journal_epoch ?? "", seq: runner?.journal_cursor ?? 0 };
+      if (storedCursor.epoch === journal.epoch && storedCursor.seq + 1 >= journal.first) return storedCursor;
+      // A database that was restored knows less than the daemon has already been allowed to trim.
+      const seq = storedCursor.epoch === journal.epoch ? journal.first - 1 : 0;
+      if (storedCursor.epoch !== "") await this.#reportLoss(writer, storedCursor.epoch === journal.epoch);
+      await setJournalCursor(writer.tx, tenure.runnerId, { epoch: journal.epoch, seq });
+      return { epoch: journal.epoch, seq };
+    });
+  }
+
+  async #reportLoss(writer: Parameters<Parameters<RunDeps["log"]["write"]>[0]>[0], wasTrimmed: boolean): Promise<void> {
+    const { tenure, runLease } = this.#options;
+    const name = tenure.runnerId.slice(0, 8);
+    const message = wasTrimmed
+      ? `The database is older than runner ${name}: what the runner reported in between is missing from this log.`
+      : `The disk of runner ${name} was lost; what it had not reported yet is lost with it.`;
+    await writer.append(runLease.task_id, [{ run_id: runLease.run_id, data: { kind: "notice", message } }]);
+    const turn = await getOpenTurn(writer.tx, runLease.task_id);
+    if (turn?.state === "RUNNING" && !wasTrimmed) await interruptTurn(writer, turn, "the runner's disk was lost");
+  }
+
+  /** Failing to acknowledge costs only disk: the next acknowledgement includes this one. */
+  async #acknowledge(signal: AbortSignal): Promise<void> {
+    if (this.#isAcknowledging) return;
+    this.#isAcknowledging = true;
+    try {
+      while (this.#cursor.seq > this.#acknowledgedSeq && !signal.aborted) {
+        if (this.#cursor.seq - this.#acknowledgedSeq < maxUnacknowledged)
+          await this.#deps.wakeup.sleep(`acknowledge:${this.#options.tenure.runnerId}`, acknowledgeIntervalMs, signal);
+        if (signal.aborted) return;
+        const cursor = this.#cursor;
+        await this.#options.link.client.call(daemonApi.ackJournal, { body: cursor }, { signal });
+        this.#acknowledgedSeq = cursor.seq;
+      }
+    } catch (error) {
+      this.#deps.logger.debug({ error, runner_id: this.#options.tenure.runnerId }, "a journal was not acknowledged");
+    } finally {
+      this.#isAcknowledging = false;
+    }
+  }
+}
