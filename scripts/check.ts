@@ -6,6 +6,7 @@ const checks = [
   { name: "lint", command: "oxlint", args: ["--type-aware", "--deny-warnings"] },
   { name: "types", command: "tsc", args: ["--project", "."] },
   { name: "dead code", command: "knip", args: ["--no-progress"] },
+  { name: "names", command: "node", args: ["scripts/voice/names.ts", "--check"] },
   { name: "proofs", command: "node", args: ["scripts/acceptance.ts", "--check"] },
 ] as const;
 
