@@ -50,7 +50,9 @@ export class Freezer {
     const deadline = performance.now() + this.#options.limitMs;
     const strangers = new Map<number, string>();
     for (;;) {
-      const moving = (await this.#findProcesses(strangers)).filter(isMoving);
+      const processes = await this.#findProcesses(strangers);
+      const parents = getStoppedParents(processes);
+      const moving = processes.filter((one) => isMoving(one) && !(this.#isSignalled(one) && parents.has(one.pid)));
       if (moving.length === 0 || signal.aborted || performance.now() > deadline)
         return { processes: this.#frozen.size, moving: moving.length };
       for (const one of moving) {
@@ -58,6 +60,10 @@ export class Freezer {
       }
       await sleep(pollIntervalMs);
     }
+  }
+
+  #isSignalled({ pid, started }: ProcessInfo): boolean {
+    return this.#frozen.get(pid) === started;
   }
 
   /** Children before their parents, so that none of these sees a child that stands still. */
@@ -104,6 +110,15 @@ async function isMarked(pid: number, runVariable: string | undefined): Promise<b
 
 const stoppedStates = new Set(["T", "t", "Z", "X", "x"]);
 const isMoving = ({ state }: ProcessInfo): boolean => !stoppedStates.has(state);
+
+/**
+ * Parents that wait in the kernel (state D) and have a stopped child. A child that is stopped between
+ * vfork and exec keeps its parent there; a parent that received SIGSTOP runs no further instruction.
+ */
+function getStoppedParents(processes: readonly ProcessInfo[]): ReadonlySet<number> {
+  const parents = new Set(processes.filter(({ state }) => state === "T").map(({ parent }) => parent));
+  return new Set(processes.filter(({ pid, state }) => state === "D" && parents.has(pid)).map(({ pid }) => pid));
+}
 
 /** This process and all above it. */
 function getAncestors(all: readonly ProcessInfo[]): Set<number> {

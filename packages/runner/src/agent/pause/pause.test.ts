@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { Bench, until } from "../fixtures/bench.ts";
 import type { Timing } from "../timing.ts";
 
@@ -181,6 +181,26 @@ test("a program that prints is frozen and goes on as well", async () => {
   await bench.host.resume();
   expect(await bench.end(turn)).toMatchObject({ stop_reason: "end_turn" });
   expect(bench.journal.words).toBe("one\ntwo\n");
+});
+
+test.runIf(process.arch === "x64")("a parent that waits in vfork for a stopped child counts as frozen", async () => {
+  await using bench = await open();
+  const until = `until (-e "released") { select(undef, undef, undef, 0.02) }`;
+  const clone = 56; // with CLONE_VFORK and SIGCHLD
+  const script = `$| = 1; print "one\n"; if (syscall(${clone}, 0x4011, 0, 0, 0, 0) == 0) { ${until} exec "true" } print "two\n";`;
+  await bench.start("", { protocol: "text", command: ["/usr/bin/perl", "-e", script] });
+  const turn = await bench.prompt("go");
+  await vi.waitUntil(() => marked(bench).some(({ state }) => state === "D"), { timeout: 10_000 });
+  await paused(bench);
+  writeFileSync(join(bench.workspace, "released"), "");
+  expect(new Set(marked(bench).map(({ state }) => state))).toEqual(new Set(["T", "D"]));
+  await bench.host.resume();
+  expect(await bench.end(turn)).toMatchObject({ stop_reason: "end_turn" });
+  expect(bench.journal.words).toBe("one\ntwo\n");
+  expect(bench.journal.of("notice").map(({ message }) => message)).toEqual([
+    "The agent is paused: 2 processes frozen.",
+    "The agent goes on.",
+  ]);
 });
 
 test("a pause without an agent holds what comes, until it is resumed", async () => {
