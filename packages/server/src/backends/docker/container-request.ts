@@ -6,9 +6,11 @@ import { socketName } from "../shared/wire-listener.ts";
 import { getContainerName, label, createLabels, getPlanHash, getVolumeName } from "./names.ts";
 import type { WireMode } from "./options.ts";
 
-/** Everyone inside is this user, the daemon and the agent alike, as in every other backend. */
+/**
+ * The daemon, the agent and everything else in the runner use this user, as in every other backend.
+ */
 export const runnerUserId = 1000;
-/** Where a runner may write that is kept. */
+/** Only these places keep what a runner writes. */
 export const volumes = {
   workspace: containerPaths.workspace,
   home: containerPaths.home,
@@ -19,7 +21,7 @@ export const socketPath = `${containerPaths.wire}/${socketName}`;
 const logOptions = { "max-size": "1m", "max-file": "2" };
 const megabyte = 1024 ** 2;
 
-/** Things of this machine to be read inside, and where the programs there find them. */
+/** Mounts files of this machine read-only, with the variables that point programs to them. */
 export interface ReadOnlyMounts {
   readonly mounts: readonly { readonly source: string; readonly target: string }[];
   readonly environment: Readonly<Record<string, string>>;
@@ -28,24 +30,25 @@ export interface ReadOnlyMounts {
 export interface ContainerOptions {
   readonly server: string;
   readonly image: string;
-  /** The image's own PATH: its programs come before the kit's. */
+  /** Holds the image's own PATH: its programs come before those of the kit. */
   readonly path: string;
   readonly wire: WireMode;
-  /** The folder with the socket, on this machine; with the wire `socket` only. */
+  /** Names the folder on this machine with the socket; set for the wire mode `socket` only. */
   readonly wireFolder?: string;
-  /** What of this machine the runner is run by, where it is not in the image. */
+  /** Names the files of this machine that run the runner, where the image does not contain them. */
   readonly kit?: { readonly folder: string; readonly node: string };
-  /** Whether volumes can be given a size. */
+  /** Whether the engine can limit the size of volumes. */
   readonly quota: boolean;
-  /** Of the host's credentials, where the runner may have any. */
+  /** Mounts the host's credentials, where the runner may have any. */
   readonly credentials?: ReadOnlyMounts;
-  /** Between SIGTERM, with which the daemon ends in order, and SIGKILL. */
+  /** Sets the time between SIGTERM, which lets the daemon end in order, and SIGKILL. */
   readonly stopSeconds: number;
 }
 
 /**
- * Everything the engine is told of a runner's container. No key is in it: what is here can be read by whoever may ask the
- * engine. The container has no network, no capability, nothing to write to but its volumes and memory, and cannot get more.
+ * Builds everything that the engine learns about a runner's container. The request contains no key,
+ * because everyone with access to the engine can read it. The container has no network and no
+ * capability, can write only to its volumes and memory, and cannot gain more.
  */
 export function createContainerRequest(
   spec: RunnerSpec,
@@ -84,7 +87,8 @@ export function createContainerRequest(
       PidsLimit: processes,
       Ulimits: [{ Name: "core", Soft: 0, Hard: 0 }],
       LogConfig: { Type: "json-file", Config: logOptions },
-      // What lies in memory counts as memory used: it must be full before the runner's own programs have none left.
+      // Files in a tmpfs count as used memory: each tmpfs must be full before the runner's own
+      // programs run out.
       Tmpfs: {
         "/tmp": `rw,exec,nosuid,nodev,size=${Math.floor(memoryBytes / 2)},mode=1777`,
         "/run": `rw,nosuid,nodev,noexec,size=${16 * megabyte},mode=755`,
@@ -120,7 +124,7 @@ const createVolumeMount = (spec: RunnerSpec, options: ContainerOptions, part: st
   },
 });
 
-/** As the label says it. */
+/** Formats the credentials as the container's label holds them. */
 export const formatCredentials = ({ credentials = [] }: Pick<RunnerSpec, "credentials">): string =>
   credentials.join(" ");
 

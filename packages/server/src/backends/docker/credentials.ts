@@ -11,7 +11,7 @@ interface CredentialFile {
   readonly mode: number;
 }
 
-/** Beneath the home folder. Nothing else in it is looked at. */
+/** Paths are relative to the home folder. Wharf reads nothing else in it. */
 const files: Record<Exclude<HostCredential, "ssh-agent">, readonly CredentialFile[]> = {
   gitconfig: [{ path: ".gitconfig", mode: 0o644 }],
   "git-credentials": [{ path: ".git-credentials", mode: 0o600 }],
@@ -21,10 +21,10 @@ const files: Record<Exclude<HostCredential, "ssh-agent">, readonly CredentialFil
     { path: ".ssh/known_hosts", mode: 0o644 },
   ],
 };
-const maxFileBytes = 1024 ** 2; // bytes
+const maxFileBytes = 1024 ** 2;
 const agentSocket = "/run/ssh-agent.sock";
 
-/** What a container is made with, so that its runner has what it may have. */
+/** These mounts and variables give a container the credentials that its runner may have. */
 export interface CredentialMounts extends ReadOnlyMounts {
   readonly use: CredentialUse;
 }
@@ -32,9 +32,10 @@ export interface CredentialMounts extends ReadOnlyMounts {
 const noCredentials: CredentialMounts = { mounts: [], environment: {}, use: { given: [], missing: [] } };
 
 /**
- * The credentials of this machine that runners are given: copies, made each time a runner is started and removed when it
- * stops, in a folder for each runner that only the runner's user may look into. The originals are never mounted, so their
- * modes need not suit the runner's user, and what is changed meanwhile does not reach into a runner.
+ * Manages the credentials of this machine that runners receive. They are copies, which Wharf
+ * creates at each start of a runner and removes when it stops, in a folder per runner that only the
+ * runner's user can read. Wharf never mounts the originals, so their modes need not suit the
+ * runner's user, and later changes to them do not reach a runner.
  */
 export class HostCredentials {
   readonly #folder: string;
@@ -45,7 +46,10 @@ export class HostCredentials {
     this.#sources = sources;
   }
 
-  /** Copies what is asked for and tells of it before anybody gets it: where that fails, nobody does. */
+  /**
+   * Copies the requested credentials and reports their use before the runner gets them: if the
+   * report fails, the runner gets none.
+   */
   async provide(
     id: string,
     requested: readonly HostCredential[],
@@ -93,7 +97,7 @@ export class HostCredentials {
           continue;
         }
         provided.push(`~/${path}`);
-        // A folder is mounted whole: what would have to be made for its files would belong to root.
+        // Mount the whole folder: the engine would create the parents of single files as root.
         const mounted = dirname(path) === "." ? path : dirname(path);
         mounts.set(join(containerPaths.home, mounted), join(folder, mounted));
       }
@@ -105,7 +109,7 @@ export class HostCredentials {
     };
   }
 
-  /** No runner's id has a dot in it. */
+  /** Runner ids contain no dot, so this name cannot collide with another runner's folder. */
   #getFolder(id: string): string {
     return join(this.#folder, `${id}.credentials`);
   }
@@ -113,7 +117,7 @@ export class HostCredentials {
 
 const settingName = "WHARF_HOST_CREDENTIALS";
 
-/** What stands in the way of giving anybody anything, found out when the server starts. */
+/** Checks at the server's start that nothing prevents giving credentials to runners. */
 export function requireCredentialSupport({
   sharesMachine,
   remapsUsers,
@@ -135,7 +139,7 @@ export function requireCredentialSupport({
     );
 }
 
-/** Why it could not be copied, or nothing. */
+/** Returns why the file could not be copied, or undefined. */
 async function copyFile(
   source: string,
   { destination, mode }: { destination: string; mode: number },
@@ -155,7 +159,7 @@ async function copyFile(
   return undefined;
 }
 
-/** An agent answers nobody but its own user, whatever its socket's mode. */
+/** An agent answers only its own user, regardless of its socket's mode. */
 async function getAgentProblem(socket: string | undefined): Promise<string | undefined> {
   if (socket === undefined) return "SSH_AUTH_SOCK is not set";
   let stats: Stats;

@@ -3,7 +3,9 @@ import { inspectEngine } from "./inspect-engine.ts";
 import { Images } from "./images.ts";
 import type { EngineOptions } from "./options.ts";
 
-/** Says in a line what the engine is; fails with what is wrong with it, or with the image that is not there. */
+/**
+ * Describes the engine in one line. Fails with the engine's problem, or if the image is missing.
+ */
 export async function describeEngine({
   image,
   ...options

@@ -8,10 +8,10 @@ import { createExitError } from "./exit-error.ts";
 import type { Engine } from "./engine.ts";
 import { ExecWire } from "./exec-wire.ts";
 
-/** How often a dial that waits looks whether there is still a container to wait for. */
+/** A waiting dial checks this often whether its container still exists. */
 const livenessCheckIntervalMs = 500;
 
-/** A runner's container, as it was a moment ago. */
+/** Holds a runner's container, as the engine described it a moment ago. */
 export interface RunnerContainer {
   readonly handle: Container;
   readonly info: ContainerInspectInfo;
@@ -24,7 +24,10 @@ export interface DialRequest {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Waits for the daemon to connect to the socket it shares with this server. The engine has no part in it. */
+/**
+ * Waits for the daemon to connect to the socket that it shares with this server. The engine is not
+ * involved.
+ */
 export async function dialSocket(
   { engine, id, signal }: DialRequest,
   options: { listener: WireListener; isChanging: () => boolean; look: () => Promise<RunnerContainer | undefined> },
@@ -45,7 +48,10 @@ export async function dialSocket(
   }
 }
 
-/** Starts a program in the container that connects to the daemon's socket there, with its standard input and output as the wire. */
+/**
+ * Starts a program in the container that connects to the daemon's socket there; the program's
+ * standard input and output become the wire.
+ */
 export async function dialExec({ engine, id, container, signal }: DialRequest): Promise<Duplex> {
   const { handle } = container;
   const request = {
@@ -56,7 +62,7 @@ export async function dialExec({ engine, id, container, signal }: DialRequest): 
     AttachStderr: true,
     Tty: false,
   };
-  // A container that ended in this moment is a conflict.
+  // The engine reports a conflict if the container has just ended.
   const exec = await engine.callIgnoring([404, 409], () => handle.exec(request), { signal });
   if (!exec) throw await createDialError(engine, id, container);
   const startExec = async (_: unknown, aborted: AbortSignal) => {

@@ -22,22 +22,28 @@ import type { DockerBackendOptions, WireMode } from "./options.ts";
 import { UsageLedgers } from "./usage-ledger.ts";
 import { setVolumeOwner } from "./volumes.ts";
 
-/** Another user inside connects to the socket; on this machine its folder's parent keeps everybody out. */
+/**
+ * The daemon connects to the socket as another user; on this machine the parent folder keeps
+ * everyone else out.
+ */
 const sharedSocketMode = 0o666;
-/** How long the engine may take to stop a container, beside what the daemon takes. */
+/** The engine may take this long to stop a container, in addition to the daemon's own time. */
 const engineStopTimeoutMs = 30_000;
-/** A volume is in use for a moment after its container went. */
+/** A volume stays in use for a moment after its container is removed. */
 const removalRetries = { tries: 20, pause: 100 } as const; // ms
 
 /**
- * Runners in containers of an engine. All that is known of one is with the engine, found by its labels:
+ * Hosts runners in containers of an engine. The engine holds all that is known of a runner, and the
+ * backend finds it by its labels:
  *
- * - absent: neither a container nor a volume. `create` makes both.
- * - running: its container runs. `create` and `start` leave it as it is, whoever started it.
- * - stopped: its container does not run, or is gone and its volumes are there. `start` starts it again, or makes another where what
- *   it would be made from has changed meanwhile. `destroy` leads back to absent, from anywhere.
+ * - absent: neither a container nor a volume exists. `create` creates both.
+ * - running: its container runs. `create` and `start` leave it as it is, no matter which server
+ *   started it.
+ * - stopped: its container does not run, or only its volumes exist. `start` starts the container
+ *   again, or creates another one if its plan has changed meanwhile. `destroy` leads back to
+ *   absent, from every state.
  *
- * What changes a runner is done one at a time for each.
+ * Changes to the same runner happen one at a time.
  */
 export async function openDockerBackend(options: DockerBackendOptions): Promise<Backend> {
   const engine = new Engine(options.engine);
@@ -169,12 +175,12 @@ class DockerBackend implements Backend {
     signal?.throwIfAborted();
     const existing = await this.#findContainer(spec.id);
     if (existing?.info.State.Running && getCredentialLabel(existing) === formatCredentials(spec)) {
-      // Its daemon may be looking for this server already.
+      // Its daemon may already be trying to connect to this server.
       if (getWireMode(existing) === "socket")
         await this.#listeners.getOrOpen(spec.id, getMountedWireFolder(existing) ?? this.#getWireFolder(spec.id));
       return;
     }
-    // It was started for an agent with other credentials: this one gets no more than is its own.
+    // The container was started for an agent with other credentials: this runner gets only its own.
     if (existing?.info.State.Running) await this.#stopContainer(spec.id, existing);
     const image = spec.image ?? this.#options.image;
     const { path } = await this.#images.ensure(image, signal);
@@ -193,21 +199,24 @@ class DockerBackend implements Backend {
     signal?.throwIfAborted();
     const reused = isSame ? existing : undefined;
     const handle = reused?.handle ?? (await this.#engine.call((docker) => docker.createContainer(request)));
-    // A server that died here may have made the container and not yet seen to its volumes.
+    // A server that died here may have created the container without setting its volumes' owner.
     if (!reused || reused.info.State.Status === "created")
       await setVolumeOwner(this.#engine, handle, { spec, image, server: this.#options.server });
     if (this.#wire === "socket") (await this.#getListener(spec.id)).dropPending();
     await launchDaemon(this.#engine, handle, { image, config: this.#createDaemonConfig(spec) });
   }
 
-  /** Ends its processes. The engine answers when they have ended; one that never started, or has ended, is as it should be. */
+  /**
+   * Ends the container's processes. The engine answers once they have ended; a container that never
+   * started or has already ended is fine.
+   */
   async #stopContainer(id: string, container: RunnerContainer | undefined): Promise<void> {
     if (container?.info.State.Running) await this.#ledgers.measure(id, container, { isLast: true });
     const ms = this.#stopGraceMs + engineStopTimeoutMs;
     await this.#engine.callIgnoring([304, 404], async () => container?.handle.stop({ t: this.#stopSeconds }), { ms });
   }
 
-  /** What of a runner's making is the same for all of this server. */
+  /** Collects the container options that are the same for all runners of this server. */
   async #getContainerOptions(id: string) {
     const { server, kit, node } = this.#options;
     return {
@@ -215,7 +224,7 @@ class DockerBackend implements Backend {
       stopSeconds: this.#stopSeconds,
       wire: this.#wire,
       quota: this.#facts.quota,
-      // What the server and its runners speak to each other is then always of one version.
+      // With a mounted kit, the server and its runners always speak the same version.
       ...(this.#facts.sharesMachine && { kit: { folder: kit, node } }),
       ...(this.#wire === "socket" && { wireFolder: await this.#prepareWireFolder(id) }),
     };
@@ -259,7 +268,7 @@ class DockerBackend implements Backend {
     const handle = this.#engine.docker.getContainer(getContainerName(id));
     const info: ContainerInspectInfo | undefined = await this.#engine.find(() => handle.inspect());
     if (!info) return undefined;
-    // The name is taken, by a runner of another server or by something else altogether.
+    // The name is taken, by a runner of another server or by an unrelated container.
     if (info.Config.Labels[label.server] === this.#options.server) return { handle, info };
     throw new WharfError("backend_failed", {
       backend: this.name,
@@ -267,7 +276,7 @@ class DockerBackend implements Backend {
     });
   }
 
-  /** The runner's container, or nothing where only its volumes are there. */
+  /** Returns the runner's container, or undefined where only its volumes exist. */
   async #getExistingContainer(id: string): Promise<RunnerContainer | undefined> {
     const container = await this.#findContainer(id);
     if (container || (await this.#listVolumes(id)).length > 0) return container;
@@ -292,7 +301,7 @@ class DockerBackend implements Backend {
 
   async #removeContainer(name: string): Promise<void> {
     const remove = () =>
-      // Another removal of it may be under way.
+      // Another removal of the container may be in progress.
       this.#engine.callIgnoring([404, 409], (docker) => docker.getContainer(name).remove({ force: true, v: true }));
     await remove();
     await this.#waitUntilGone(async () => {
@@ -318,7 +327,7 @@ class DockerBackend implements Backend {
   }
 }
 
-/** Another server of this machine may have made the container, with a folder of its own. */
+/** Another server of this machine may have created the container, with its own folder. */
 const getMountedWireFolder = ({ info }: RunnerContainer): string | undefined =>
   info.Mounts.find(({ Destination }) => Destination === dirname(socketPath))?.Source;
 

@@ -3,14 +3,14 @@ import { join } from "node:path";
 import { WharfError } from "@wharf/contract";
 import type Dockerode from "dockerode";
 
-/** Where the engine is, as Docker's own command is told. */
+/** Addresses the engine with the same settings as Docker's own command. */
 export interface EngineAddress {
-  /** `unix://`, `tcp://` or `ssh://`; without one, this machine's usual socket. */
+  /** `unix://`, `tcp://` or `ssh://`. Defaults to this machine's usual socket. */
   readonly host?: string | undefined;
-  /** The folder with ca.pem, cert.pem and key.pem. */
+  /** Names the folder with ca.pem, cert.pem and key.pem. */
   readonly certificates?: string | undefined;
   readonly tls?: boolean | undefined;
-  /** Where the user's ssh agent listens, for `ssh://`. */
+  /** Names the socket of the user's ssh agent, for `ssh://`. */
   readonly sshAgent?: string | undefined;
 }
 
@@ -19,7 +19,10 @@ const tlsPort = "2376";
 
 export const getHost = ({ host }: EngineAddress): string => host ?? `unix://${defaultSocket}`;
 
-/** In the client's words. Everything is named, as what is not it would read from the environment itself. */
+/**
+ * Converts the address to the client's options. The result names every option, because the client
+ * would read missing ones from the environment.
+ */
 export function toClientOptions(address: EngineAddress): Dockerode.DockerOptions {
   const host = getHost(address);
   if (host.startsWith("unix://")) return { ...emptyOptions, socketPath: host.slice("unix://".length) || defaultSocket };

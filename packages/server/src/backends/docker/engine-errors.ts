@@ -15,19 +15,22 @@ const unreachableCodes = new Set([
 ]);
 const tlsCodePattern = /^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|EPROTO|ERR_OSSL)/;
 
-/** The engine's answer that was not what was asked for, where it gave one. */
+/** Returns the HTTP status of the engine's failure, where the engine answered at all. */
 export function getStatus(error: unknown): number | undefined {
   if (!(error instanceof Error) || !("statusCode" in error)) return undefined;
   return typeof error.statusCode === "number" ? error.statusCode : undefined;
 }
 
-/** The engine's own words, without what its client puts around them. */
+/** Returns the engine's own message, without the client's prefix. */
 export function formatEngineError(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   return message.replace(/^\(HTTP code \d+\) [^-]*- /, "").trim() || "it gave no reason";
 }
 
-/** An error of a call to the engine as one of the catalogue: where it could not be reached, why; else what it said. */
+/**
+ * Converts a failed call to the engine to a catalogue error, with the engine's message or the
+ * reason why the engine was unreachable.
+ */
 export function toWharfError(error: unknown, address: string): WharfError {
   if (error instanceof WharfError) return error;
   const engine = "Docker";
@@ -51,6 +54,8 @@ export function toWharfError(error: unknown, address: string): WharfError {
 
 const transientErrorCodes = new Set(["engine_missing", "engine_unreachable"]);
 
-/** Whether the engine may be back in a moment: it was there when the server started. */
+/**
+ * Returns whether the engine may come back in a moment: it was reachable when the server started.
+ */
 export const isEngineUnreachable = (error: unknown): boolean =>
   error instanceof WharfError && transientErrorCodes.has(error.code);

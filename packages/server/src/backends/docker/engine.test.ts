@@ -54,7 +54,7 @@ const info = {
   OperatingSystem: "Docker Desktop",
   SecurityOptions: ["name=seccomp,profile=default"],
 };
-/** As much of an engine as a server looks at when it starts. */
+/** This listener answers only the requests that a server sends when it starts. */
 const engine =
   (answers: { api?: string; info?: Partial<typeof info> }): RequestListener =>
   ({ url = "" }, response) => {

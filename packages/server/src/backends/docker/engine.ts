@@ -3,12 +3,15 @@ import Dockerode from "dockerode";
 import { toClientOptions, type EngineAddress, getHost } from "./engine-address.ts";
 import { toWharfError, getStatus } from "./engine-errors.ts";
 
-/** How long the engine may take for what is not a pull. A busy one makes a container in 300 ms. */
-const requestTimeoutMs = 60_000; // ms
+/**
+ * The engine may take this long for any call except a pull. A busy engine creates a container in
+ * 300 ms.
+ */
+const requestTimeoutMs = 60_000;
 
 type EngineCall<T> = (docker: Dockerode, abortSignal: AbortSignal) => Promise<T>;
 
-/** The engine and how it is asked: every call ends in its time, and every failure is one of the catalogue. */
+/** Calls the engine: every call has a timeout, and every failure is a catalogue error. */
 export class Engine {
   readonly address: string;
   readonly docker: Dockerode;
@@ -18,7 +21,7 @@ export class Engine {
     this.docker = new Dockerode(toClientOptions(address));
   }
 
-  /** Whether its socket is a file of this machine. */
+  /** Whether the engine's socket is a file of this machine. */
   get isLocal(): boolean {
     return this.address.startsWith("unix://");
   }
@@ -45,12 +48,12 @@ export class Engine {
     }
   }
 
-  /** The answer, or nothing where the engine says that there is no such thing. */
+  /** Returns the answer, or undefined if the engine answers "not found". */
   async find<T>(work: EngineCall<T>, options: { signal?: AbortSignal | undefined } = {}): Promise<T | undefined> {
     return this.callIgnoring([404], work, options);
   }
 
-  /** The answer, or nothing where the engine answers with one of the statuses. */
+  /** Returns the answer, or undefined if the engine answers with one of the statuses. */
   async callIgnoring<T>(
     statuses: readonly number[],
     work: EngineCall<T>,

@@ -11,7 +11,7 @@ function frame(stream: number, payload: string | Buffer): Buffer {
   return Buffer.concat([header, bytes]);
 }
 
-/** The engine's end of the connection: what it sends is pushed, what it gets is kept. */
+/** Plays the engine's end of the connection: tests push what it sends and read what it received. */
 function engine() {
   const got: Buffer[] = [];
   const transport = new Duplex({

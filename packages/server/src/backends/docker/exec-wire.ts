@@ -1,15 +1,19 @@
 import { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** The engine puts this before each piece of what a program without a terminal prints: which stream, and how many bytes. */
+/**
+ * The engine puts a header of this size before each piece of a program's output without a terminal:
+ * the stream and the byte count.
+ */
 const headerBytes = 8;
 const streams = { output: 1, errors: 2 } as const;
-/** How much of what the program said of its trouble is kept. */
-const maxErrorCharacters = 400; // characters
+/** The wire keeps this much of the program's error output. */
+const maxErrorCharacters = 400;
 
 /**
- * A program's standard input and output as one byte stream, out of the connection the engine took over for it. What it
- * prints to its standard error never gets into the stream: it is kept as the reason why the stream ended.
+ * Presents a program's standard input and output as one byte stream, over the connection that the
+ * engine upgraded for it. The program's standard error never enters the stream: the wire keeps it
+ * as the reason why the stream ended.
  */
 export class ExecWire extends Duplex {
   readonly #transport: Duplex;
@@ -29,12 +33,15 @@ export class ExecWire extends Duplex {
     transport.on("close", () => this.#endStream());
   }
 
-  /** What the program said of its trouble. */
+  /** Returns the program's error output as one line. */
   get errorOutput(): string {
     return this.#errorOutput.replaceAll(/\p{Cc}+/gu, " ").trim();
   }
 
-  /** Resolves with true once the program has let the first byte through, and with false where it ended without one. */
+  /**
+   * Resolves with true once the program has passed the first byte on, and with false if it ended
+   * without one.
+   */
   async waitForFirstByte(signal: AbortSignal | undefined): Promise<boolean> {
     while (this.readableLength === 0) {
       if (this.destroyed || this.readableEnded || this.#transport.readableEnded) return false;
@@ -70,7 +77,7 @@ export class ExecWire extends Duplex {
     callback(error);
   }
 
-  /** What came is still there to be read; then both directions are over. */
+  /** Ends both directions; bytes that have arrived stay readable. */
   #endStream(): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
@@ -96,7 +103,7 @@ export class ExecWire extends Duplex {
     if (!hasRoom) this.#transport.pause();
   }
 
-  /** Where the bytes behind the header begin, or -1 where it is none. */
+  /** Returns the offset of the bytes after the header, or -1 if the header is invalid. */
   #readHeader(chunk: Buffer, offset: number): number {
     const piece = chunk.subarray(offset, offset + headerBytes - this.#headerRead);
     this.#header.set(piece, this.#headerRead);

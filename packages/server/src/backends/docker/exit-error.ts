@@ -2,15 +2,17 @@ import { WharfError } from "@wharf/contract";
 import type { Container, ContainerInspectInfo } from "dockerode";
 import type { Engine } from "./engine.ts";
 
-/** A daemon that ends this soon by itself has never worked. */
-const minLifetimeMs = 5_000; // ms
+/** A daemon that exits by itself this soon has never worked. */
+const minLifetimeMs = 5_000;
 const maxLogLines = 20;
-const maxQuotedCharacters = 400; // characters
+const maxQuotedCharacters = 400;
 const megabyte = 1024 ** 2;
-/** SIGKILL and SIGTERM: somebody ended it. */
+/** The codes of SIGKILL and SIGTERM mean that someone ended the container. */
 const externalExitCodes = new Set([0, 137, 143]);
 
-/** Why a container that does not run has ended, as far as the engine and its last lines tell. */
+/**
+ * Explains why a container has ended, as far as the engine and the container's last lines show it.
+ */
 export async function createExitError(
   engine: Engine,
   id: string,
@@ -47,7 +49,10 @@ async function readLogTail(engine: Engine, handle: Container): Promise<string> {
     .slice(-maxQuotedCharacters);
 }
 
-/** The log comes in pieces, each with eight bytes before it, the last four of which are its length. */
+/**
+ * The log comes in pieces, each after an eight-byte header whose last four bytes are the piece's
+ * length.
+ */
 function removeLogHeaders(log: Buffer): Buffer {
   const pieces: Buffer[] = [];
   for (let offset = 0; offset + 8 <= log.length;) {

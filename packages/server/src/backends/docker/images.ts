@@ -8,13 +8,16 @@ import type { Engine } from "./engine.ts";
 import { isEngineUnreachable, formatEngineError } from "./engine-errors.ts";
 import { imageLabel } from "./names.ts";
 
-/** An image of some gigabytes over a slow line. */
-const pullTimeoutMs = 30 * 60_000; // ms
-/** How often the log tells how far a pull is. */
-const progressIntervalMs = 5_000; // ms
-/** Images of this name are built from `deploy/images`: no registry has them, and whoever took the name there is not asked. */
+/** An image of some gigabytes takes this long over a slow line. */
+const pullTimeoutMs = 30 * 60_000;
+/** The log reports a pull's progress this often. */
+const progressIntervalMs = 5_000;
+/**
+ * Images of this name are built from `deploy/images`. No registry has them, so Wharf never pulls
+ * them: the name may belong to someone else there.
+ */
 const localImagePattern = /^wharf-[a-z0-9-]+(:[\w.-]+)?$/;
-/** Programs of the kit, which is in every runner. */
+/** Programs of the kit are in every runner. */
 const bundledProgramPattern = /^wharf-/;
 
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -34,7 +37,7 @@ export class Images {
     this.#log = log;
   }
 
-  /** The image, pulled where it is not there yet. */
+  /** Returns the image after pulling it if it is missing. */
   async ensure(name: string, signal?: AbortSignal): Promise<Image> {
     const existing = await this.#inspect(name);
     if (existing) return toImage(existing);
@@ -44,14 +47,19 @@ export class Images {
     throw createMissingError(name, "it was pulled and is not there");
   }
 
-  /** Whether the engine has the image. One that it lacks and cannot pull is an error. */
+  /**
+   * Returns whether the engine has the image. A missing image that cannot be pulled is an error.
+   */
   async isPresent(name: string): Promise<boolean> {
     if (await this.#inspect(name)) return true;
     if (localImagePattern.test(name)) throw createMissingError(name, "it is not built yet");
     return false;
   }
 
-  /** Why a program is not in the image, or nothing where it is, or where the image does not tell. */
+  /**
+   * Returns why a program is not in the image, or undefined if it is or if the image has no list of
+   * programs.
+   */
   async getMissingReason(name: string, program: string): Promise<string | undefined> {
     if (bundledProgramPattern.test(program)) return undefined;
     const image = await this.#inspect(name);
@@ -65,7 +73,9 @@ export class Images {
     return this.#engine.find((docker) => docker.getImage(name).inspect());
   }
 
-  /** Asked for by several at once it is pulled once; who waits no longer leaves it to go on. */
+  /**
+   * Concurrent calls for an image share one pull; a caller that stops waiting does not cancel it.
+   */
   async #pull(name: string, signal: AbortSignal | undefined): Promise<void> {
     if (localImagePattern.test(name)) throw createMissingError(name, "it is built, not pulled");
     const pulling = this.#pulls.get(name) ?? this.#pullImage(name).finally(() => this.#pulls.delete(name));
@@ -80,7 +90,7 @@ export class Images {
 
   async #pullImage(name: string): Promise<void> {
     this.#log?.info({ image: name }, "an image is pulled");
-    // Without a tag the engine would pull all there are.
+    // Without a tag the engine would pull all tags.
     const reference = /[:@][^/]*$/.test(name) ? name : `${name}:latest`;
     try {
       const answer = await this.#engine.call((docker) => docker.pull(reference), { ms: pullTimeoutMs });

@@ -5,10 +5,10 @@ import { z } from "zod";
 import type { Engine } from "./engine.ts";
 import type { EngineOptions } from "./options.ts";
 
-/** Docker 20.10: measuring without a wait of two seconds. */
+/** Docker 20.10 is the first version that measures usage without a wait of two seconds. */
 const minApiVersion = [1, 41] as const;
 
-/** What the client's types leave open. */
+/** The client's types leave these fields out. */
 const Info = z.object({
   ID: z.string(),
   Name: z.string(),
@@ -22,17 +22,20 @@ const Info = z.object({
 type Info = z.infer<typeof Info>;
 
 export interface EngineFacts {
-  /** The engine's own, which stays the same. */
+  /** Holds the engine's own id, which never changes. */
   readonly id: string;
-  /** The engine's containers can be given files of this machine. */
+  /** Whether the engine's containers can mount files of this machine. */
   readonly sharesMachine: boolean;
-  /** Volumes can be given a size. */
+  /** Whether the engine can limit the size of volumes. */
   readonly quota: boolean;
-  /** A user in a container is another one outside. */
+  /** Whether a user in a container is a different one outside. */
   readonly remapsUsers: boolean;
 }
 
-/** Finds out what the engine is, refuses one that is no use, and tells what it cannot hold runners to. */
+/**
+ * Inspects the engine, refuses an unusable one, and logs the limits that it cannot enforce on
+ * runners.
+ */
 export async function inspectEngine(engine: Engine, options: EngineOptions): Promise<EngineFacts> {
   const { ApiVersion } = await engine.call((docker) => docker.version());
   const [major = 0, minor = 0] = ApiVersion.split(".").map(Number);
@@ -65,8 +68,8 @@ function requireSafeEngine({ SecurityOptions }: Info, engine: Engine, { allowUns
 }
 
 /**
- * An engine behind a socket of this machine may still be elsewhere: in Docker Desktop's virtual machine, or outside of the
- * container that the server itself is in. It then has another kernel or another name.
+ * An engine behind a socket of this machine may still be elsewhere: in Docker Desktop's virtual
+ * machine, or outside of the server's own container. It then has another kernel or another name.
  */
 const isOnSameMachine = (engine: Engine, info: Info): boolean =>
   engine.isLocal &&
@@ -77,14 +80,20 @@ const isOnSameMachine = (engine: Engine, info: Info): boolean =>
 
 const probeLabel = "wharf.probe";
 
-/** Of servers that died between creating one and removing it. Another server's at this moment has shown what it had to. */
+/**
+ * Removes probe volumes of servers that died between creating and removing one. A concurrent
+ * server's probe may go too: its creation has already succeeded.
+ */
 async function removeProbes(engine: Engine, server: string): Promise<void> {
   const filters = { label: [`${probeLabel}=${server}`] };
   const { Volumes } = await engine.call((docker) => docker.listVolumes({ filters }));
   for (const { Name } of Volumes ?? []) await engine.find((docker) => docker.getVolume(Name).remove());
 }
 
-/** Whether the engine's disk can do it shows when it is asked to: on XFS with project quotas it can. */
+/**
+ * Creates a volume with a size to find out whether the engine's disk supports limits, as XFS with
+ * project quotas does.
+ */
 async function hasVolumeQuota(engine: Engine, server: string): Promise<boolean> {
   const name = `wharf-probe-${randomUUID()}`;
   try {

@@ -6,19 +6,20 @@ import type { Container } from "dockerode";
 import type { Engine } from "./engine.ts";
 import { getStatus, formatEngineError } from "./engine-errors.ts";
 
-/** How long the engine may keep a standard input open that has been told all. */
-const detachTimeoutMs = 5_000; // ms
+/** The engine may keep a standard input open for this long after its end. */
+const detachTimeoutMs = 5_000;
 
 /**
- * Starts the container's daemon and tells it its configuration on its standard input, which ends with that. A server that dies
- * in between closes the input of a daemon that was told nothing, which then ends: it is started again by whoever needs it.
+ * Starts the container's daemon and sends its configuration over its standard input, which then
+ * ends. If the server dies in between, the input closes, the daemon ends without a configuration,
+ * and the next call that needs it starts it again.
  */
 export async function launchDaemon(
   engine: Engine,
   container: Container,
   { image, config }: { image: string; config: DaemonConfig },
 ): Promise<void> {
-  // The types do not say that a connection that was taken over is a socket.
+  // The types do not declare that an upgraded connection is a socket.
   const input = Duplex.from(await engine.call(() => container.attach({ stream: true, stdin: true, hijack: true })));
   input.on("error", () => undefined);
   input.resume();
@@ -35,7 +36,7 @@ export async function launchDaemon(
   input.once("close", () => clearTimeout(timer));
 }
 
-/** What a start fails of is nearly always the image; the engine says it in its runtime's words. */
+/** The image causes nearly every failed start; the engine reports it in its runtime's words. */
 function toLaunchError(error: unknown, image: string): unknown {
   const cause = error instanceof WharfError ? error.cause : undefined;
   const status = getStatus(cause);

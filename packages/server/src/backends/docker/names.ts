@@ -2,26 +2,29 @@ import { createHash } from "node:crypto";
 import { WharfError } from "@wharf/contract";
 
 /**
- * Labels of everything that belongs to a runner. They are set after all others, and nobody but the backend sets those that
- * begin with `wharf.`.
+ * Everything that belongs to a runner has these labels. Wharf sets them after all others, and only
+ * the backend sets labels that begin with `wharf.`.
  */
 export const label = {
-  /** Whose runner it is: several servers may share an engine. */
+  /** Names the server that owns the runner: several servers may share an engine. */
   server: "wharf.server",
   runner: "wharf.runner",
-  /** Which of a runner's things: `container`, `volume`, `ledger` or `helper`. */
+  /** Names the object's role for its runner: `container`, `volume`, `ledger` or `helper`. */
   part: "wharf.part",
-  /** How the wire of this container is made. */
+  /** Names the container's wire mode. */
   wire: "wharf.wire",
-  /** A hash of all that the container was made from: another one is made when it differs. */
+  /**
+   * Holds a hash of all inputs of the container: Wharf creates another container when the hash
+   * differs.
+   */
   plan: "wharf.plan",
-  /** Which of the host's credentials this container was asked to be given. */
+  /** Lists the host's credentials that this container was created for. */
   credentials: "wharf.credentials",
 } as const;
 
-/** Labels that an image may have for the backend. */
+/** An image may carry these labels for the backend. */
 export const imageLabel = {
-  /** The programs on its PATH that agents may be, separated by spaces. */
+  /** Lists the programs on its PATH that agents may be, separated by spaces. */
   programs: "wharf.programs",
 } as const;
 

@@ -4,7 +4,7 @@ const ownerBytes = 8;
 
 const formatOctal = (value: number, bytes: number): string => `${value.toString(8).padStart(bytes - 1, "0")}\0`;
 
-/** A tar archive of nothing but folders that belong to the user. */
+/** Creates a tar archive that contains only folders, which belong to the given user. */
 export function createFolderArchive(paths: readonly string[], owner: number): Buffer {
   return Buffer.concat([...paths.map((path) => createFolderEntry(path, owner)), Buffer.alloc(2 * blockBytes)]);
 }
@@ -25,7 +25,7 @@ function createFolderEntry(path: string, owner: number): Buffer {
   return block;
 }
 
-/** Whose the first entry of an archive is. */
+/** Returns the owner of an archive's first entry. */
 export function parseOwner(block: Buffer | undefined): number | undefined {
   if (block === undefined || block.length < blockBytes) return undefined;
   const owner = Number.parseInt(block.toString("latin1", ownerOffset, ownerOffset + ownerBytes), 8);

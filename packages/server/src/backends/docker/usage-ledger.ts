@@ -7,10 +7,10 @@ import type { Engine } from "./engine.ts";
 import { label, createLabels, getVolumeName } from "./names.ts";
 
 const ledgerLabel = "wharf.ledger";
-/** Less than this is not worth writing down: a container that dies by itself takes it along unbilled. */
-const minWrittenCpuSeconds = 5; // CPU seconds
+/** The ledger does not record less than this: a container that dies by itself loses it unbilled. */
+const minWrittenCpuSeconds = 5;
 
-/** What the engine's answer holds; a container that is ending has some of it no more. */
+/** The engine's answer holds these fields; some are missing while a container ends. */
 const Stats = z.object({
   cpu_stats: z.object({ cpu_usage: z.object({ total_usage: z.number() }) }),
   memory_stats: z.object({
@@ -21,9 +21,10 @@ const Stats = z.object({
 });
 
 /**
- * What runners have used. The kernel's count ends with each start of a container, so the sum of all starts is kept in the
- * engine itself, as the label of an empty volume that nothing inside can reach: a label cannot be changed, so a new volume
- * comes before the old one goes, and the highest count is the true one.
+ * Records how much runners have used. The kernel's count ends with each start of a container, so
+ * the engine itself keeps the sum of all starts, in the label of an empty volume that nothing
+ * inside can reach. A label cannot change, so Wharf creates a new volume before it removes the old
+ * one, and the highest count is the true one.
  */
 export class UsageLedgers {
   readonly #engine: Engine;
@@ -34,7 +35,9 @@ export class UsageLedgers {
     this.#server = server;
   }
 
-  /** `isLast`: the container is about to end, and what is counted now is written down however little it is. */
+  /**
+   * `isLast` means that the container is about to end: the ledger then records even a small amount.
+   */
   async measure(
     id: string,
     container: { handle: Container; info: ContainerInspectInfo } | undefined,
@@ -43,13 +46,13 @@ export class UsageLedgers {
     const pages = await this.#readPages(id);
     const previous = pages.map(({ ledger }) => ledger).reduce(getLater, emptyLedger);
     if (!container?.info.State.Running) return toRunnerUsage(previous, 0);
-    // The second option, which the types do not know, spares the wait for a second measurement.
+    // The second option, which the types do not know, avoids the wait for a second measurement.
     const statsOptions = { stream: false, "one-shot": true } as const;
     const answer = await this.#engine.find(() => container.handle.stats(statsOptions));
     const stats = Stats.safeParse(answer).data;
     if (!stats) return toRunnerUsage(previous, 0);
     const { usage, max_usage, stats: details = {} } = stats.memory_stats;
-    // Pages of files that are only cached go when someone needs the memory.
+    // The kernel frees cached pages of files when another program needs the memory.
     const memoryBytes = Math.max(0, usage - (details["total_inactive_file"] ?? details["inactive_file"] ?? 0));
     const updated = updateLedger(previous, {
       launch: container.info.State.StartedAt,

@@ -8,9 +8,10 @@ import { getContainerName, createLabels, getVolumeName } from "./names.ts";
 import { createFolderArchive, parseOwner } from "./tar-folders.ts";
 
 /**
- * A new volume belongs to whom the image says, or to root where the image has no such folder; the runner's user must own it.
- * Nothing is started for that: files put into a container that never runs get the owner they are sent with, and a folder is
- * no different. It is put in by way of a second container whose own root may be written to, as the runner's may not.
+ * Makes the runner's user the owner of its volumes. A new volume has the owner that the image
+ * defines, or root where the image has no such folder. No process starts for this: files copied
+ * into a container that never runs keep the owner they are sent with, and so do folders. The copy
+ * goes through a second container with a writable root, because the runner's own root is read-only.
  */
 export async function setVolumeOwner(
   engine: Engine,
@@ -21,7 +22,7 @@ export async function setVolumeOwner(
   const parts = Object.keys(volumes);
   const getMountPath = (part: string) => `/wharf-volumes/${part}`;
   const name = `${getContainerName(spec.id)}-owner`;
-  // Of a server that died before it removed it.
+  // A server that died may have left this container behind.
   await engine.find((docker) => docker.getContainer(name).remove({ force: true }));
   const helper = await engine.call((docker) =>
     docker.createContainer({
