@@ -2,13 +2,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Cluster } from "./cluster/cluster.ts";
 import { getObjectNames } from "./objects/names.ts";
 
-const pollIntervalMs = 50; // ms
-const maxWaitMs = 1_500; // ms
+const pollIntervalMs = 50;
+const maxWaitMs = 1_500;
 
 /**
- * A pod that is made before its claims have volumes is looked at by the scheduler too early, and again only seconds later.
- * So new claims are waited for, where that is of use: a storage class that makes volumes only for a pod that is there lets
- * every wait run out, and after the first of them none is made again.
+ * Waits until new claims have volumes. The scheduler sees a pod that is created earlier too soon,
+ * and looks again only seconds later. A storage class that creates volumes only for an existing pod
+ * makes every wait run out, so after the first timeout no further wait happens.
  */
 export class ClaimBinding {
   readonly #cluster: Cluster;

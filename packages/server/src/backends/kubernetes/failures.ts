@@ -4,7 +4,7 @@ import type { Cluster } from "./cluster/cluster.ts";
 
 const quotaMessagePattern = /exceeded quota|exceeds? .*quota|is forbidden: (maximum|minimum) /i;
 
-/** What went wrong with a call to the cluster, as an error of the catalogue that says what to do. */
+/** Converts a failed call to the cluster to a catalogue error with a next step. */
 export function toWharfError(error: unknown, { address }: Pick<Cluster, "address">): unknown {
   if (error instanceof ApiUnreachable) {
     return new WharfError("cluster_unreachable", { address, reason: error.message }, { cause: error });

@@ -3,7 +3,10 @@ import type { KubernetesBackendOptions } from "./settings.ts";
 
 export { defaultQuota, deployedServer, type KubernetesBackendOptions, type KubernetesSettings } from "./settings.ts";
 
-/** Runners in pods of a Kubernetes cluster. The client is loaded here, so that a server without a cluster never does. */
+/**
+ * Creates a backend for pods of a Kubernetes cluster. The client is loaded here, so that a server
+ * without a cluster never loads it.
+ */
 export async function createKubernetesBackend({ cluster, ...options }: KubernetesBackendOptions): Promise<Backend> {
   const [{ openCluster }, { KubernetesBackend }] = await Promise.all([
     import("./cluster/cluster.ts"),
@@ -12,7 +15,7 @@ export async function createKubernetesBackend({ cluster, ...options }: Kubernete
   const { imagePullSecret } = options.settings;
   const opened = await openCluster({ ...cluster, ...(imagePullSecret && { pullSecret: imagePullSecret }) });
   const backend = new KubernetesBackend(opened, options);
-  // A kubeconfig that is wrong, or an account that may do nothing, is told of at the start and not with the first task.
+  // Report a wrong kubeconfig or an account without rights at the start, not with the first task.
   try {
     for await (const _ of backend.list()) break;
   } catch (error) {

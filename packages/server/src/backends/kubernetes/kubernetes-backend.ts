@@ -27,14 +27,17 @@ import { UsageMeter } from "./usage.ts";
 import { openExecStream } from "./wire/exec-stream.ts";
 import { openPodStream } from "./wire/pod-stream.ts";
 
-/** How long a pod may take to go, its volumes included. A node counts as gone after about 40 s of silence. */
+/**
+ * A pod and its volumes may take this long to be deleted. The cluster treats a node as gone after
+ * about 40 s of silence.
+ */
 const deleteTimeoutMs = 80_000;
 const pollIntervalMs = 200;
-/** How long a program in the pod waits for its daemon to listen. */
+/** A program in the pod waits this long for its daemon to listen. */
 const listenTimeoutMs = 20_000;
 /**
- * How long a program that ends before its daemon speaks is started again: the kubelet finds a container by its pod's name,
- * and for a moment that may be the container of the pod before.
+ * A program that ends before its daemon speaks is started again for this long: the kubelet finds a
+ * container by its pod's name, and for a moment that may be the container of the previous pod.
  */
 const settleTimeoutMs = 5_000;
 
@@ -43,14 +46,15 @@ interface StartOptions extends Pick<CreateHooks, "onProgress"> {
 }
 
 /**
- * Runners in pods. All that is known of one is in the cluster, under labels with its id:
+ * Hosts runners in pods. The cluster holds all that is known of a runner, under labels with its id:
  *
- * - absent: nothing. `create` makes a StatefulSet of one and, as its own, a Secret and two claims; or a bare pod with its
- *   Secret, where the disk may go with the pod.
- * - running: the StatefulSet wants one pod. A daemon that dies is started again by the kubelet, a pod that is lost is made
- *   again by the controller, on the same volumes.
- * - stopped: the StatefulSet wants none; its volumes stay. A bare pod cannot be stopped without losing its disk: it is then
- *   absent. `destroy` leads to absent from anywhere; what the StatefulSet or the pod owns goes with it.
+ * - absent: nothing exists. `create` creates a StatefulSet of one with a Secret and two claims that
+ *   it owns; or a bare pod with its Secret, where the disk may go with the pod.
+ * - running: the StatefulSet wants one pod. The kubelet restarts a daemon that dies; the controller
+ *   replaces a lost pod, on the same volumes.
+ * - stopped: the StatefulSet wants none; its volumes stay. A bare pod cannot stop without losing
+ *   its disk: it is then absent. `destroy` leads to absent from every state; objects that the
+ *   StatefulSet or the pod owns are deleted with it.
  */
 export class KubernetesBackend implements Backend {
   readonly name = "kubernetes";
@@ -122,7 +126,7 @@ export class KubernetesBackend implements Backend {
         const body = { propagationPolicy: "Background", preconditions: { uid: runner.uid } };
         await apps.deleteNamespacedStatefulSet({ name, namespace, body }).catch(ignoreNotFound);
       }
-      // Nobody needs what its daemon would still write.
+      // No reader needs what the daemon would still write.
       await this.#deletePod(runner, 1);
       await this.#pods.waitUntilDeleted(runner, deadline);
       if (runner.kind === "set") await this.#waitUntilClaimsDeleted(id, namespace, deadline);
@@ -138,7 +142,7 @@ export class KubernetesBackend implements Backend {
         if (runner.stopped) throw new WharfError("runner_unavailable", { runner_id: id, reason: "it is stopped" });
         const pod = await this.#pods.waitUntilRunning({ ...runner, startMs: this.#settings.startMs }, signal);
         const stream = await this.#openStream(id, pod, signal).catch((error: unknown) => {
-          // It went between the look and the call; the next look tells.
+          // The pod was deleted between the lookup and the call; the next lookup shows it.
           if (error instanceof ApiFailure && [400, 404, 500].includes(error.status)) return undefined;
           const isEarly = Date.now() < settleDeadline && !signal.aborted;
           if (isEarly && error instanceof WharfError && error.code === "runner_unavailable") return undefined;
@@ -166,7 +170,10 @@ export class KubernetesBackend implements Backend {
     for (const [id, { stopped }] of all) yield { id, state: stopped ? "stopped" : "running" };
   }
 
-  /** What an image holds is only known inside: an agent whose program is not there says so when it is started. */
+  /**
+   * Only the runner knows what its image contains: an agent whose program is missing reports it at
+   * its start.
+   */
   async getMissingReason(): Promise<undefined> {
     return undefined;
   }
@@ -201,12 +208,12 @@ export class KubernetesBackend implements Backend {
       if (pod && isRunning(pod) && !isEnding(pod)) return;
     }
     await this.#tenants.ensure(namespace);
-    // What is there stays what it is, also where the settings have changed since.
+    // An existing runner keeps its kind, even if the settings have changed since.
     const kind = existing?.kind ?? (hasPersistentDisk(spec, this.#settings) ? "set" : "pod");
     const make =
       kind === "set" ? this.#ensureSet(spec, namespace, existing) : this.#createPod(spec, namespace, existing);
     const owner = await make.catch((error: unknown) => {
-      // Somebody may have changed the namespace since it was last looked at.
+      // Someone may have changed the namespace since the last check.
       this.#tenants.invalidate(namespace);
       throw error;
     });
@@ -234,7 +241,7 @@ export class KubernetesBackend implements Backend {
     const digest = desired.metadata?.annotations?.[annotations.digest];
     const isChanged = set.digest !== digest;
     const body = [
-      // All of it, so that no key of an earlier template stays.
+      // Replace the whole template, so that no key of an earlier one stays.
       ...(isChanged ? [{ op: "replace", path: "/spec/template", value: desired.spec?.template }] : []),
       { op: "add", path: getAnnotationPath(annotations.digest), value: digest },
       { op: "replace", path: "/spec/replicas", value: 1 },
@@ -248,7 +255,7 @@ export class KubernetesBackend implements Backend {
       .createNamespacedStatefulSet({ namespace, body })
       .catch(ignoreAlreadyExists);
     if (created) return toSetRunner(created);
-    // Another call for the same runner was quicker.
+    // Another call for the same runner was faster.
     return this.#getRunner(id);
   }
 
@@ -264,11 +271,12 @@ export class KubernetesBackend implements Backend {
     if (!pod) return this.#getRunner(spec.id);
     const uid = pod.metadata?.uid ?? "";
     const owner = createOwnerReference("Pod", "v1", getObjectNames(spec.id).runner, uid);
-    // The kubelet waits for it.
+    // The kubelet waits for this Secret.
     const secret = createDaemonSecret(spec, this.#settings, owner);
     await core.createNamespacedSecret({ namespace, body: secret }).catch((error: unknown) => {
       if (!isAlreadyExists(error)) throw error;
-      // Of a pod of this name that has just gone, and taken away with it in a moment: this one takes its place.
+      // The Secret belongs to a deleted pod of this name and is about to be deleted with it:
+      // replace it.
       return core.replaceNamespacedSecret({ namespace, name: getObjectNames(spec.id).secret, body: secret });
     });
     return { id: spec.id, namespace, uid };
@@ -282,7 +290,7 @@ export class KubernetesBackend implements Backend {
     await this.#cluster.apps.patchNamespacedStatefulSet({ name: getObjectNames(id).runner, namespace, body });
   }
 
-  /** Kept with the StatefulSet, as the next pod begins at nothing. */
+  /** The StatefulSet keeps the sum, because the next pod starts at zero. */
   async #getTotalCpuSeconds(runner: ClusterRunner): Promise<number> {
     const pod = await this.#pods.getCurrent(runner, AbortSignal.timeout(deleteTimeoutMs));
     const podUsage = pod ? await this.#meter.measure(pod).catch(() => undefined) : undefined;
@@ -297,7 +305,7 @@ export class KubernetesBackend implements Backend {
       .catch(ignoreNotFound);
   }
 
-  /** They wait for their pod, and for the collector that follows what is owned. */
+  /** Claims wait for their pod, and for the garbage collector that deletes owned objects. */
   async #waitUntilClaimsDeleted(id: string, namespace: string, signal: AbortSignal): Promise<void> {
     const { workspace, home } = getObjectNames(id);
     for (const name of [workspace, home]) {
@@ -322,11 +330,11 @@ export class KubernetesBackend implements Backend {
     if (listens === "tls" && this.#settings.wire === "pod" && host) {
       return connectEncrypted(await openPodStream({ host, port: wirePort }, signal), encryption);
     }
-    // Without encryption nothing is sent to a pod's address.
+    // Without encryption, send nothing to a pod's address.
     const stream = await this.#openExec(pod, listens === "socket" ? wireSocket : String(wirePort), signal);
     if (listens === "tls") return connectEncrypted(stream, { ...encryption, timeoutMs: listenTimeoutMs });
     try {
-      // The daemon speaks first; until then it may not be ready, which is not to be taken for silence.
+      // The daemon speaks first; until then it may not be ready, so its silence is no failure yet.
       await once(stream, "readable", { signal });
       return stream;
     } catch (error) {
@@ -370,7 +378,10 @@ const createOwnerReference = (kind: string, apiVersion: string, name: string, ui
   uid,
 });
 
-/** In a JSON patch. Every StatefulSet has annotations, so that one can be added. */
+/**
+ * Returns the annotation's path in a JSON patch. Every StatefulSet has annotations, so a patch can
+ * add one.
+ */
 const getAnnotationPath = (name: string): string => `/metadata/annotations/${name.replaceAll("/", "~1")}`;
 
 const createNeverSignal = (): AbortSignal => new AbortController().signal;
@@ -380,6 +391,6 @@ function ignoreAlreadyExists(error: unknown): undefined {
 }
 
 function ignoreNotFound(error: unknown): undefined {
-  // Under another uid it is somebody else's by now.
+  // An object with another uid belongs to someone else by now.
   if (!isNotFound(error) && !(error instanceof ApiFailure && error.status === 409)) throw error;
 }

@@ -4,12 +4,16 @@ import { ApiFailure, isAlreadyExists } from "./cluster/api-failure.ts";
 import type { Cluster } from "./cluster/cluster.ts";
 import { manager, reservedLabels } from "./objects/labels.ts";
 
-/** The kinds of Secret a kubelet pulls images with. No other is copied, whatever the setting names. */
+/**
+ * A kubelet pulls images with these kinds of Secret. Wharf copies no other kind, even if the
+ * setting names one.
+ */
 const pullTypes = new Set(["kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg"]);
 
 /**
- * Copies the image pull secret from the server's own namespace to where runners are: a pod can only name one of its own
- * namespace. The copy is written without being read, and the API stores nothing where it is the same already.
+ * Copies the image pull secret from the server's namespace to the runners' namespaces, because a
+ * pod can only use a secret in its own namespace. Wharf writes the copy without reading it, and the
+ * API stores nothing if it is unchanged.
  */
 export class PullSecret {
   readonly #cluster: Cluster;
@@ -44,7 +48,10 @@ export class PullSecret {
     });
   }
 
-  /** Somebody may have put the secret where the runners are; if nobody has, the kubelet says that it cannot pull. */
+  /**
+   * The owner may have created the secret in the runners' namespace; otherwise the kubelet reports
+   * that it cannot pull.
+   */
   #warnOnce({ message }: ApiFailure): undefined {
     if (this.#isWarned) return;
     this.#isWarned = true;

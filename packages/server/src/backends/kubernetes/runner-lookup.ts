@@ -4,7 +4,7 @@ import { annotations, type Labels, reservedLabels, toSelector } from "./objects/
 import { isEnding, type PodOwner, PodView } from "./pods/pod-view.ts";
 import type { KubernetesSettings } from "./settings.ts";
 
-/** What a runner is in the cluster: a StatefulSet, which may have no pod, or a pod alone. */
+/** Describes a runner in the cluster: a StatefulSet, which may have no pod, or a bare pod. */
 export interface ClusterRunner extends PodOwner {
   readonly kind: "set" | "pod";
   readonly stopped: boolean;
@@ -12,7 +12,10 @@ export interface ClusterRunner extends PodOwner {
   readonly cpuSeconds: number;
 }
 
-/** The StatefulSets with these labels in namespaces of this server, and the pods there that belong to none. */
+/**
+ * Finds the StatefulSets with these labels in this server's namespaces, and the pods there without
+ * a StatefulSet.
+ */
 export async function findClusterRunners(
   { apps, core }: Cluster,
   { namespaces }: Pick<KubernetesSettings, "namespaces">,
@@ -24,7 +27,7 @@ export async function findClusterRunners(
     scope ? apps.listNamespacedStatefulSet(scope) : apps.listStatefulSetForAllNamespaces({ labelSelector }),
     scope ? core.listNamespacedPod(scope) : core.listPodForAllNamespaces({ labelSelector }),
   ]);
-  // Whoever may create objects elsewhere can give them any label.
+  // Anyone who may create objects in another namespace can give them any label.
   const isOwn = (name: string) =>
     "fixed" in namespaces ? name === namespaces.fixed : name.startsWith(namespaces.prefix);
   const runners = new Map<string, ClusterRunner>();

@@ -5,54 +5,69 @@ import type { Log } from "../shared/log.ts";
 import { socketName } from "../shared/wire-listener.ts";
 import type { ClusterOptions } from "./cluster/cluster.ts";
 
-/** How this backend makes runners; all of it is the same for every runner but what a spec says. */
+/** Configures how this backend creates runners; only the spec differs between runners. */
 export interface KubernetesSettings extends DaemonSettings {
-  /** Tells the runners of this server, or of the replicas that share a database, from another's in the same cluster. */
+  /**
+   * Distinguishes the runners of this server, or of the replicas that share a database, from
+   * another's in the same cluster.
+   */
   readonly instance: string;
-  /** One namespace for all, which is there already; or one for each tenant, made when it is first needed. */
+  /**
+   * Names one existing namespace for all runners, or the prefix of a namespace per tenant, which
+   * Wharf creates on first use.
+   */
   readonly namespaces: { readonly fixed: string } | { readonly prefix: string };
   readonly image: string;
   readonly imagePullSecret?: string;
-  /** Where a runner's disk is: on volumes that outlive its pod, or with its pod. A short runner's always goes with its pod. */
+  /**
+   * Places a runner's disk on volumes that outlive its pod, or in its pod. A short runner's disk
+   * always goes with its pod.
+   */
   readonly volumes: "claim" | "ephemeral";
-  /** The cluster's default where none is named. */
+  /** Defaults to the cluster's default class. */
   readonly storageClass?: string;
   readonly runtimeClass?: string;
-  /** What part of its limits a runner reserves; 1 gives it all of them for itself. */
+  /** Sets the share of its limits that a runner reserves; 1 reserves all of them. */
   readonly reserve: number;
-  /** How the wire is made: to the pod's address, or through the API by a program started in the pod. */
+  /** Connects the wire to the pod's address, or through the API to a program started in the pod. */
   readonly wire: "pod" | "exec";
-  /** Who may reach a runner's wire where it is made to the pod's address. */
+  /** Selects who may reach a runner's wire at the pod's address. */
   readonly servers: ServerSelector;
-  /** What a tenant's namespace may hold at most, by the names of a ResourceQuota. */
+  /** Limits what a tenant's namespace may hold, by the names of a ResourceQuota. */
   readonly quota: Readonly<Record<string, string>>;
-  /** Addresses, as host:port, that nobody in a runner may reach, beyond those that every runner tries. */
+  /**
+   * Lists addresses, as host:port, that a runner must not reach, in addition to those that every
+   * runner tries.
+   */
   readonly unreachable: readonly string[];
-  /** Whether a runner may reach its own node, as some network plugins always let it. */
+  /** Whether a runner may reach its own node, as some network plugins always allow. */
   readonly isNodeReachable: boolean;
-  /** A runner's limits go no further than this. */
+  /** A runner's limits never exceed these. */
   readonly most: Partial<RunnerSpec["limits"]>;
-  /** How long a pod may take from being made to running. */
+  /** A pod may take this long from its creation until it runs. */
   readonly startMs: number;
 }
 
 export interface KubernetesBackendOptions {
   readonly cluster: ClusterOptions;
   readonly settings: KubernetesSettings;
-  /** The key of a runner's wire, in hex. */
+  /** Returns the key of a runner's wire, in hex. */
   readonly wireKey: (id: string) => string;
   readonly log?: Log;
 }
 
 export interface ServerSelector {
-  /** Labels of the server's pods and of their namespace. */
+  /** Selects the server's pods by their labels and those of their namespace. */
   readonly pods: Readonly<Record<string, string>>;
   readonly namespace: Readonly<Record<string, string>>;
-  /** Addresses of servers outside the cluster, in CIDR notation. */
+  /** Lists the addresses of servers outside the cluster, in CIDR notation. */
   readonly cidrs: readonly string[];
 }
 
-/** A namespace's quota (S-046); secrets are counted up, as each runner has one of its own. */
+/**
+ * A namespace's quota (S-046) allows more secrets than pods, because each runner has its own
+ * secret.
+ */
 export const defaultQuota: KubernetesSettings["quota"] = {
   pods: "50",
   "requests.cpu": "20",
@@ -66,18 +81,18 @@ export const defaultQuota: KubernetesSettings["quota"] = {
   secrets: "60",
 };
 
-/** The labels of a server that `deploy/kubernetes` starts, and of its namespace. */
+/** A server that `deploy/kubernetes` starts has these labels, and so does its namespace. */
 export const deployedServer: ServerSelector = {
   pods: { "app.kubernetes.io/name": "wharf-server" },
   namespace: { "wharf.dev/role": "server" },
   cidrs: [],
 };
 
-/** What the daemon listens on where the wire is made to the pod's address. */
+/** The daemon listens on this port if the wire connects to the pod's address. */
 export const wirePort = 4102;
-/** Where it listens otherwise. */
+/** The daemon listens on this socket otherwise. */
 export const wireSocket = `${containerPaths.wire}/${socketName}`;
 
-/** Where the daemon's configuration is mounted. */
+/** The pod mounts the daemon's configuration here. */
 export const configFolder = "/etc/wharf";
 export const configFile = "daemon.json";

@@ -9,12 +9,12 @@ import { type TenantObjects, createTenantObjects } from "./objects/tenant.ts";
 import { PullSecret } from "./pull-secret.ts";
 import type { KubernetesSettings } from "./settings.ts";
 
-/** How long a namespace is trusted to be as it was last seen. */
+/** Wharf trusts a namespace to be unchanged for this long. */
 const recheckIntervalMs = 60_000;
 
 /**
- * Creates the namespaces of tenants, and restores what was changed in them: the quota, the limits, the
- * network policy, the copy of the pull secret.
+ * Creates the namespaces of tenants, and restores changed objects in them: the quota, the limits,
+ * the network policy, the copy of the pull secret.
  */
 export class TenantNamespaces {
   readonly #cluster: Cluster;
@@ -36,7 +36,7 @@ export class TenantNamespaces {
     if (checkedAt !== undefined && performance.now() - checkedAt < recheckIntervalMs) return;
     const isOwn = "prefix" in this.#settings.namespaces && (await this.#ensureNamespace(namespace));
     const objects = createTenantObjects(namespace, this.#settings, { isShared: !isOwn });
-    // The policy exists before any pod it isolates.
+    // The policy exists before any pod that it isolates.
     await this.#ensurePolicy(namespace, objects);
     await Promise.all([
       this.#cluster.core
@@ -49,12 +49,15 @@ export class TenantNamespaces {
     this.#checkedAt.set(namespace, performance.now());
   }
 
-  /** Makes the next `ensure` look again: something in the namespace was not as expected. */
+  /** Makes the next `ensure` check the namespace again, because something in it was unexpected. */
   invalidate(namespace: string): void {
     this.#checkedAt.delete(namespace);
   }
 
-  /** Whether the namespace is Wharf's own; one of somebody else's is refused unless its owner has labelled it. */
+  /**
+   * Returns whether the namespace is Wharf's own; refuses another owner's unless that owner has
+   * labelled it.
+   */
   async #ensureNamespace(name: string): Promise<boolean> {
     const { core } = this.#cluster;
     const existing = await core.readNamespace({ name }).catch((error: unknown) => {
@@ -112,8 +115,8 @@ export class TenantNamespaces {
   }
 
   /**
-   * An existing object is always replaced: the API stores nothing when that changes nothing, and it alone knows which
-   * spellings of a spec are the same.
+   * Always replaces an existing object: the API stores nothing if nothing changes, and only the API
+   * knows which spellings of a spec are equal.
    */
   async #ensureSpec<T extends KubernetesObject>(
     target: { namespace: string; name: string },

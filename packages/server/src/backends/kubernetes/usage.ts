@@ -22,9 +22,9 @@ const execTimeoutMs = 15_000;
 export const zeroUsage: RunnerUsage = { cpuSeconds: 0, memoryBytes: 0, memoryPeakBytes: 0 };
 
 /**
- * What a running pod has used: by its node's kubelet where the server may ask it, else by the kernel's own files of the
- * container's cgroup, read by a program the API starts beside the daemon. The metrics API tells a rate and no sum, so it
- * is of no use here; the daemon is never asked.
+ * Measures a running pod's usage: through its node's kubelet if the server may ask it, otherwise
+ * with a program that the API starts beside the daemon to read the container's cgroup files. The
+ * metrics API reports a rate and no sum, so Wharf does not use it; Wharf never asks the daemon.
  */
 export class UsageMeter {
   readonly #cluster: Cluster;
@@ -56,7 +56,7 @@ export class UsageMeter {
     const summary = Summary.safeParse(typeof answer === "string" ? JSON.parse(answer) : answer).data;
     const podStats = summary?.pods.find(({ podRef }) => podRef.uid === metadata.uid);
     const { usageCoreNanoSeconds } = podStats?.cpu ?? {};
-    // A young pod is not in the kubelet's figures yet.
+    // A young pod is missing from the kubelet's figures.
     if (!usageCoreNanoSeconds) return undefined;
     const memoryBytes = podStats?.memory?.workingSetBytes ?? 0;
     const memoryPeakBytes = Math.max(memoryBytes, podStats?.memory?.usageBytes ?? 0);
@@ -83,7 +83,7 @@ export class UsageMeter {
   }
 }
 
-/** Both versions of cgroups; a file that is not there adds no line. */
+/** Reads both versions of cgroups; a missing file adds no line. */
 const cgroupScript = [
   "cd /sys/fs/cgroup",
   "cat cpu.stat 2>/dev/null",

@@ -1,21 +1,21 @@
 import { z } from "zod";
 import type { ApiCall } from "./api-call.ts";
 
-/** What the API says when it refuses. */
+/** The API sends this body when it refuses a request. */
 const Status = z.object({
   message: z.string().catch(""),
   reason: z.string().catch(""),
   details: z.object({ causes: z.array(z.object({ reason: z.string().optional() })).catch([]) }).catch({ causes: [] }),
 });
 
-/** The API answered, and not with what was asked for. */
+/** The API answered with a failure. */
 export class ApiFailure extends Error {
   readonly call: ApiCall;
   readonly status: number;
-  /** The API's own word for it, such as `AlreadyExists`. */
+  /** Holds the API's own word for the failure, such as `AlreadyExists`. */
   readonly reason: string;
   readonly causes: readonly string[];
-  /** How long the API wants to be left alone, where it says so. */
+  /** The API asks clients to wait this long, where it names a time. */
   readonly retryAfterMs: number | undefined;
 
   constructor(call: ApiCall, answer: { status: number; body: string; retryAfter: string | undefined }) {
@@ -31,7 +31,7 @@ export class ApiFailure extends Error {
   }
 }
 
-/** No answer came. */
+/** The API sent no answer. */
 export class ApiUnreachable extends Error {
   readonly call: ApiCall;
   constructor(call: ApiCall, cause: unknown) {

@@ -10,39 +10,47 @@ import { isPermitted } from "./permissions.ts";
 import { Transport } from "./transport.ts";
 
 export interface ClusterOptions {
-  /** A kubeconfig file. Without it: the account of the pod this runs in, or else `~/.kube/config`. */
+  /**
+   * Names a kubeconfig file. Defaults to the account of the pod that this process runs in, then to
+   * `~/.kube/config`.
+   */
   readonly kubeconfig?: string;
   readonly context?: string;
   /** Whether this process runs in a pod of the cluster. */
   readonly inCluster: boolean;
-  /** The one Secret that may be read, in the server's own namespace. */
+  /** Names the only Secret that Wharf may read, in the server's own namespace. */
   readonly pullSecret?: string;
-  /** What may be asked of the API; without it, what the roles in `deploy/kubernetes` grant. */
+  /**
+   * Decides which calls may reach the API. Defaults to what the roles in `deploy/kubernetes` grant.
+   */
   readonly allows?: (call: ApiCall) => boolean;
   readonly onCall?: (call: ApiCall) => void;
 }
 
-/** The client's APIs over one transport, and what streams need. */
+/** Combines the client's APIs over one transport with what streams need. */
 export interface Cluster {
   readonly core: CoreV1Api;
   readonly apps: AppsV1Api;
   readonly networking: NetworkingV1Api;
   readonly watch: Watch;
-  /** `https://…`, for messages and for streams. */
+  /** Holds `https://…`, for messages and for streams. */
   readonly address: string;
-  /** The same for everyone who uses the cluster, under whatever address: made from its certificate authority. */
+  /**
+   * Identifies the cluster for all its users, under every address: Wharf derives it from the
+   * certificate authority.
+   */
   readonly identity: string;
   readonly inCluster: boolean;
-  /** The server's own namespace: of the pod it runs in, or of the kubeconfig's context. */
+  /** Names the server's own namespace: that of its pod, or of the kubeconfig's context. */
   readonly namespace: string;
-  /** What a WebSocket to the API server has to show. */
+  /** Returns the credentials for a WebSocket to the API server. */
   streamOptions(): Promise<ClientOptions>;
-  /** Told of calls that do not go through the client's APIs. */
+  /** Records a call that does not go through the client's APIs. */
   recordCall(call: ApiCall): void;
   close(): void;
 }
 
-/** The client is large, so it is loaded when a cluster is used and not before. */
+/** The client is large, so it is loaded only when a cluster is used. */
 export async function openCluster(options: ClusterOptions): Promise<Cluster> {
   const client = await import("@kubernetes/client-node");
   const config = new client.KubeConfig();

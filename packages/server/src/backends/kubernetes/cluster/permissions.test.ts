@@ -27,7 +27,7 @@ const Role = z.object({
   rules: z.array(Rule).default([]),
 });
 
-/** The rules of a manifest's roles, each as one line, by where they hold. */
+/** Reads the rules of a manifest's roles, each as one line, grouped by where they apply. */
 function granted(file: string): Record<string, string[]> {
   const objects = z.array(Role).parse(loadAllYaml(readFileSync(join(deployed, file), "utf8")));
   const roles = objects.filter(({ kind }) => kind.endsWith("Role"));
@@ -75,17 +75,17 @@ const plural = (kind: string) => {
   const one = kind.toLowerCase();
   return one.endsWith("y") ? `${one.slice(0, -1)}ies` : `${one}s`;
 };
-/** What is not called by a method of the client's that is named for it. */
+/** The client has no method that is named after these calls. */
 const byOtherMeans = [
   "watch pods",
-  // A stream is opened by GET; clusters of today ask for the right to create as well.
+  // GET opens a stream; current clusters also require the right to create.
   "get pods/exec",
   "create pods/exec",
-  // Through kubelets' proxy.
+  // This call goes through the kubelets' proxy.
   "get nodes/proxy",
 ];
 
-/** The calls that stand in the sources, by the names of the client's methods. */
+/** Finds the calls in the sources, by the names of the client's methods. */
 function called(): string[] {
   const folder = join(import.meta.dirname, "..");
   const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) =>
@@ -105,7 +105,7 @@ function called(): string[] {
 test("every verb that is granted is one that the sources use", () => {
   const all = [...permissions, ...tenantPermissions, ...nodePermissions, ...usagePermissions];
   const allowed = all.flatMap(({ resource, verbs: of }) => of.map((verb) => `${verb} ${resource}`));
-  // The one secret that is read is granted by its name.
+  // The role grants the only readable secret by its name.
   expect(called()).toEqual([...allowed, "get secrets"].toSorted());
 });
 

@@ -1,6 +1,6 @@
 import type { ApiCall } from "./api-call.ts";
 
-/** One rule of access, as roles write it. */
+/** Describes one access rule, as roles write it. */
 export interface Permission {
   readonly group: string;
   readonly resource: string;
@@ -8,9 +8,9 @@ export interface Permission {
 }
 
 /**
- * What this backend asks of the API in the namespaces of runners. A call beyond it and the lists below is a fault of the
- * program and is never sent; the roles in `deploy/kubernetes` grant exactly this. There is no reading of secrets: they are
- * written, and go with their owner.
+ * Lists what this backend may request from the API in the runners' namespaces. A call beyond this
+ * list and the ones below is a bug and is never sent; the roles in `deploy/kubernetes` grant
+ * exactly these. Wharf never reads secrets: it writes them, and they are deleted with their owner.
  */
 export const permissions: readonly Permission[] = [
   { group: "", resource: "serviceaccounts", verbs: ["create"] },
@@ -26,15 +26,21 @@ export const permissions: readonly Permission[] = [
   { group: "", resource: "events", verbs: ["list"] },
 ];
 
-/** Needed where each tenant has a namespace, which the server creates. */
+/** Required where each tenant has a namespace, which the server creates. */
 export const tenantPermissions: readonly Permission[] = [
   { group: "", resource: "namespaces", verbs: ["get", "create"] },
 ];
 
-/** Tells whether a pod's node is gone; without it, a pod that does not end is given up after minutes. */
+/**
+ * Shows whether a pod's node is gone; without it, Wharf force-deletes a pod that does not end only
+ * after minutes.
+ */
 export const nodePermissions: readonly Permission[] = [{ group: "", resource: "nodes", verbs: ["get"] }];
 
-/** Lets kubelets be asked for usage; without it, the container's own cgroup is read. */
+/**
+ * Lets the server read usage from kubelets; without it, the server reads the container's own
+ * cgroup.
+ */
 export const usagePermissions: readonly Permission[] = [{ group: "", resource: "nodes/proxy", verbs: ["get"] }];
 
 const all = [...permissions, ...tenantPermissions, ...nodePermissions, ...usagePermissions];

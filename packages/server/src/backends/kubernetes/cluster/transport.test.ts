@@ -10,7 +10,7 @@ import { toWharfError } from "../failures.ts";
 import { writeKubeconfig } from "../fixtures/api-listener.ts";
 import { type Cluster, openCluster } from "./cluster.ts";
 
-/** A listener that answers as an API server in trouble does, which the real one cannot be asked to be. */
+/** Answers like an API server in trouble, which a real one cannot be made to do. */
 let answer: (request: IncomingMessage, response: ServerResponse) => void;
 let server: Server;
 let port: number;

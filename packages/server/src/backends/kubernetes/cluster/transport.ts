@@ -7,9 +7,12 @@ import type { KubeConfig, RequestContext, ResponseContext } from "@kubernetes/cl
 import { type ApiCall, parseApiCall } from "./api-call.ts";
 import { ApiFailure, ApiUnreachable } from "./api-failure.ts";
 
-/** How long one request may take, tries and pauses together. */
+/** Each request may take this long, including its retries and pauses. */
 const requestTimeoutMs = 60_000;
-/** An API server that is started anew is away for about this long; every call here may be sent twice. */
+/**
+ * An API server that restarts is unavailable for about this long; every call here is safe to send
+ * twice.
+ */
 const maxOutageMs = 15_000;
 const minRetryDelayMs = 100;
 const maxRetryDelayMs = 2_000;
@@ -22,21 +25,22 @@ interface ApiResponse {
 
 export interface TransportOptions {
   readonly config: KubeConfig;
-  /** The client's class for an answer, which is only there once the client was loaded. */
+  /** Holds the client's response class, which exists only once the client is loaded. */
   readonly Response: new (
     status: number,
     headers: Record<string, string>,
     body: { text(): Promise<string>; binary(): Promise<Buffer>; stream(): null },
   ) => ResponseContext;
-  /** What may be sent. */
+  /** Decides which calls may be sent. */
   readonly allows: (call: ApiCall) => boolean;
-  /** Told of every call that is sent. */
+  /** Receives every call that is sent. */
   readonly onCall?: (call: ApiCall) => void;
 }
 
 /**
- * Carries the client's requests to the API server over connections that are kept. It waits as long as a throttling server
- * asks for, tries again while the server is away, and refuses to send what no role would allow.
+ * Carries the client's requests to the API server over persistent connections. It waits as long as
+ * a throttling server asks, retries while the server is unavailable, and refuses to send what no
+ * role would allow.
  */
 export class Transport {
   readonly #options: TransportOptions;
@@ -50,7 +54,7 @@ export class Transport {
     const call = parseApiCall(request.getHttpMethod(), request.getUrl());
     if (!this.#options.allows(call))
       throw new Error(`no role allows to ${call.verb} ${call.resource} of group '${call.group}'`);
-    // Every patch is a list of operations: a merge would leave keys that are wanted no more.
+    // Send every patch as a list of operations: a merge would leave keys that are no longer wanted.
     if (call.verb === "patch") request.setHeaderParam("Content-Type", "application/json-patch+json");
     const { status, headers, body } = await this.#sendWithRetries(call, request);
     const flat = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]));
@@ -93,7 +97,7 @@ export class Transport {
       headers: {
         ...request.getHeaders(),
         ...getHeaders(credentials),
-        // Node leaves it away for a DELETE, and the server then takes the body for the next request.
+        // Node omits it for a DELETE, and the server then takes the body for the next request.
         ...(body && { "content-length": String(body.length) }),
       },
       ...(credentials.auth && { auth: credentials.auth }),
@@ -112,7 +116,10 @@ export class Transport {
     return promise;
   }
 
-  /** A proxy's agent is the client's own; any other is replaced by one that keeps its connections. */
+  /**
+   * Keeps the client's agent if it is a proxy's, and replaces any other with one that keeps its
+   * connections.
+   */
   #getAgent({ agent, ca, cert, key, rejectUnauthorized, servername }: RequestOptions): RequestOptions["agent"] {
     const plain = agent instanceof Agent && Object.getPrototypeOf(agent) === Agent.prototype;
     if (!plain) return agent;
@@ -131,12 +138,13 @@ function toApiFailure(call: ApiCall, { status, headers, body }: ApiResponse): Ap
   return new ApiFailure(call, { status, body: body.toString("utf8"), retryAfter: headers["retry-after"] });
 }
 
-/** How long to wait before the next try; nothing where none is of use. */
+/** Returns the delay before the next retry, or undefined if a retry is useless. */
 function getRetryDelayMs(failure: ApiFailure | ApiUnreachable, pause: number, spent: number): number | undefined {
   const chance = pause * (0.5 + Math.random() / 2);
   if (failure instanceof ApiUnreachable) return spent < maxOutageMs && isOutage(failure) ? chance : undefined;
   if (failure.status === 429) return failure.retryAfterMs ?? chance;
-  // It starts, or has just lost its store. What a node says through it is the node's own word.
+  // The API server is starting, or has just lost its store. A node's failure through the proxy is
+  // the node's own answer.
   if (failure.status >= 500 && failure.call.resource !== "nodes/proxy" && spent < maxOutageMs)
     return failure.retryAfterMs ?? chance;
   return undefined;

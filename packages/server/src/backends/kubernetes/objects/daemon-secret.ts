@@ -8,13 +8,16 @@ import { getDaemonSettings } from "../../shared/daemon-settings.ts";
 import { containerPaths } from "../../shared/container-paths.ts";
 
 /**
- * What must not be reachable from inside. Names in `${…}` are the daemon's own environment, where the kubelet writes the
- * API server's address and the pod asks for its node's.
+ * Runners must not reach these addresses. Names in `${…}` are variables of the daemon's
+ * environment, where the kubelet writes the API server's address and the pod requests its node's.
  */
 const alwaysUnreachable = ["${KUBERNETES_SERVICE_HOST}:${KUBERNETES_SERVICE_PORT}", "169.254.169.254:80"];
 const kubelet = "${WHARF_NODE_ADDRESS}:10250";
 
-/** The daemon's configuration with the key of its wire. Only the runner's pod mounts it, and it goes with its owner. */
+/**
+ * Builds the Secret with the daemon's configuration and the key of its wire. Only the runner's pod
+ * mounts it, and it is deleted with its owner.
+ */
 export function createDaemonSecret(spec: RunnerSpec, settings: KubernetesSettings, owner: V1OwnerReference): V1Secret {
   return {
     metadata: {

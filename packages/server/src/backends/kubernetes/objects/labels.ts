@@ -1,24 +1,32 @@
-/** Labels by which this backend finds its own, and which nobody else may set. */
+/** This backend finds its own objects by these labels; no other party may set them. */
 export const reservedLabels = {
   managedBy: "app.kubernetes.io/managed-by",
   component: "app.kubernetes.io/component",
   instance: "wharf.dev/instance",
   runner: "wharf.dev/runner",
-  /** Set to `true` on a namespace by its owner: Wharf may use it although Wharf did not create it. */
+  /**
+   * An owner sets it to `true` on a namespace that Wharf may use although Wharf did not create it.
+   */
   allow: "wharf.dev/allow",
 } as const;
 
 export const annotations = {
-  /** How the daemon listens: `socket`, `tls` on its port, or `port` where an earlier version made it, without encryption. */
+  /**
+   * Names how the daemon listens: `socket`, `tls` on its port, or `port` (without encryption) on
+   * runners of earlier versions.
+   */
   wire: "wharf.dev/wire",
-  /** Of what was asked for when the object was last written. */
+  /** Holds the digest of the object that Wharf last wrote. */
   digest: "wharf.dev/digest",
   createdAt: "wharf.dev/created-at",
-  /** Processor seconds of the runner's earlier pods. */
+  /** Holds the processor seconds of the runner's earlier pods. */
   cpuSeconds: "wharf.dev/cpu-seconds",
 } as const;
 
-/** Ask those who remove nodes to leave a pod's node alone: an agent may be at its turn, and its disk may go with its pod. */
+/**
+ * These annotations ask autoscalers to keep a pod's node: an agent may be in a turn, and its disk
+ * may be deleted with its pod.
+ */
 export const keepNodeAnnotations: Readonly<Record<string, string>> = {
   "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
   "karpenter.sh/do-not-disrupt": "true",
@@ -28,7 +36,7 @@ export const manager = "wharf";
 
 export type Labels = Readonly<Record<string, string>>;
 
-/** All objects of a server's runners have these. */
+/** All objects of a server's runners have these labels. */
 export const getInstanceLabels = (instance: string): Labels => ({
   [reservedLabels.managedBy]: manager,
   [reservedLabels.instance]: instance,
@@ -54,7 +62,10 @@ const reservedDomain = /(^|\.)(kubernetes\.io|k8s\.io|wharf\.dev)$/;
 const namePart = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
 const domain = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/;
 
-/** What a tenant may label its runners with: valid labels, none of a domain that means something to the cluster or to us. */
+/**
+ * Returns the labels that a tenant may set on its runners: valid ones, outside the domains that the
+ * cluster or Wharf interprets.
+ */
 export function getTenantLabels(requested: Labels = {}): Labels {
   return Object.fromEntries(Object.entries(requested).filter(([name, value]) => isTenants(name) && isValue(value)));
 }

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import type { KubernetesSettings } from "../settings.ts";
 
-/** Names of the objects that make up a runner. All follow from its id, so whoever knows the id finds them. */
+/** Derives the names of a runner's objects from its id, so that the id is enough to find them. */
 export const getObjectNames = (id: string) => ({
-  /** The StatefulSet, or the bare pod. */
+  /** Names the StatefulSet, or the bare pod. */
   runner: `runner-${id}`,
   secret: `runner-${id}`,
   workspace: `workspace-${id}`,
@@ -14,7 +14,7 @@ export const accountName = "wharf-runner";
 
 const maxNameLength = 63;
 
-/** The namespace a tenant's runners live in. */
+/** Returns the namespace of a tenant's runners. */
 export function getNamespace(
   { namespaces }: Pick<KubernetesSettings, "namespaces">,
   tenant: string | undefined,
@@ -27,7 +27,7 @@ export function getNamespace(
     .replace(/^-+/, "")
     .replace(/-+$/, "");
   if (allowed === requested && allowed.length <= maxNameLength) return requested;
-  // Two tenants whose names differ only in what is not allowed must not share a namespace.
+  // Two tenants whose names differ only in disallowed characters must not share a namespace.
   const mark = createHash("sha256").update(requested).digest("hex").slice(0, 10);
   return `${allowed.slice(0, maxNameLength - mark.length - 1).replace(/-+$/, "")}-${mark}`;
 }

@@ -11,7 +11,10 @@ import { createStatefulSet } from "./stateful-set.ts";
 import { createTenantObjects } from "./tenant.ts";
 import { createClaims, hasPersistentDisk } from "./volumes.ts";
 
-/** The kinds of volume that the restricted Pod Security Standard knows; no path of the host is among them. */
+/**
+ * The restricted Pod Security Standard knows these kinds of volume; none of them is a path of the
+ * host.
+ */
 const allowedVolumes = new Set([
   "configMap",
   "csi",
@@ -23,7 +26,7 @@ const allowedVolumes = new Set([
   "secret",
 ]);
 
-/** What in a pod is against the restricted Pod Security Standard, in its own words. */
+/** Lists a pod's breaches of the restricted Pod Security Standard, in the standard's terms. */
 function breaches(pod: V1PodSpec): string[] {
   const found: string[] = [];
   const must = (holds: boolean, what: string) => void (holds || found.push(what));

@@ -7,25 +7,29 @@ import { accountName, getObjectNames } from "./names.ts";
 import { containerPaths } from "../../shared/container-paths.ts";
 import { diskMounts, createDiskVolumes, hasPersistentDisk, toMebibytes } from "./volumes.ts";
 
-/** Within it the daemon brings its journal to disk and commits what nobody committed. */
+/** The daemon flushes its journal and commits uncommitted work within this time. */
 export const getStopSeconds = ({ stopGraceMs = defaultStopGraceMs }: KubernetesSettings): number =>
   Math.ceil(stopGraceMs / 1_000);
-/** Pods of a node that is away are given up after this, not after the cluster's five minutes. */
+/**
+ * Pods of an unreachable node are evicted after this time, instead of the cluster's five minutes.
+ */
 const nodeAwaySeconds = 30;
 const runnerUserId = 1000;
-/** Beside what a spec grants: what programs leave in /tmp, which goes with the pod. */
+/**
+ * Programs may leave this much in /tmp, in addition to the spec's disk; it is deleted with the pod.
+ */
 const tmpBytes = 2 * 1024 ** 3;
 
 /**
- * The pod of a runner: all that the restricted Pod Security Standard asks, and no network of its own but the wire. There
- * are no probes: the server's wire to the daemon is looked at every second, and a program started every few seconds in
- * every pod would cost more than it tells.
+ * Builds a runner's pod: it meets the restricted Pod Security Standard and has no network except
+ * the wire. There are no probes: the server checks its wire to the daemon every second, and a
+ * program started every few seconds in every pod would cost more than it reveals.
  */
 export function createPodTemplate(spec: RunnerSpec, settings: KubernetesSettings): V1PodTemplateSpec {
   return { metadata: createPodMetadata(spec, settings), spec: createPodSpec(spec, settings) };
 }
 
-/** A runner without a controller: its disk goes with it. */
+/** Builds a runner without a controller: its disk is deleted with it. */
 export function createBarePod(spec: RunnerSpec, settings: KubernetesSettings): V1Pod {
   const metadata = { ...createPodMetadata(spec, settings), name: getObjectNames(spec.id).runner };
   return { metadata, spec: createPodSpec(spec, settings) };
@@ -41,11 +45,11 @@ function createPodSpec(spec: RunnerSpec, settings: KubernetesSettings): V1PodSpe
     serviceAccountName: accountName,
     automountServiceAccountToken: false,
     enableServiceLinks: false,
-    // There is nobody to ask for names inside; the gateway resolves them.
+    // The runner has no name server inside; the gateway resolves names.
     dnsPolicy: "None",
     dnsConfig: { nameservers: ["127.0.0.1"] },
     hostname: "runner",
-    // The sandbox's first process then reaps what agents leave behind.
+    // The sandbox's first process then reaps processes that agents leave behind.
     shareProcessNamespace: true,
     restartPolicy: "Always",
     terminationGracePeriodSeconds: getStopSeconds(settings),
@@ -80,7 +84,8 @@ export const containerName = "runner";
 function createContainer(spec: RunnerSpec, settings: KubernetesSettings): V1Container {
   const { cpu, memoryBytes, diskBytes } = spec.limits;
   const toMillicores = (part: number) => `${Math.max(1, Math.ceil(cpu * part * 1000))}m`;
-  // What is written beside the claims, and the whole disk where there are none; the images' own layers are read only.
+  // Covers writes beside the claims, and the whole disk where there are none; the image's own
+  // layers are read-only.
   const scratch = toMebibytes(tmpBytes + (hasPersistentDisk(spec, settings) ? 0 : 2 * diskBytes));
   return {
     name: containerName,

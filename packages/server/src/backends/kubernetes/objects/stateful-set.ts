@@ -7,8 +7,9 @@ import { getObjectNames } from "./names.ts";
 import { createPodTemplate } from "./pod.ts";
 
 /**
- * A runner that keeps its disk. It is made without a pod, so that what the pod needs can be made as its own: whatever
- * becomes of the server in between, all of it goes with the StatefulSet. A new image or size waits for the next start.
+ * Builds a runner that keeps its disk. Wharf creates it without a pod, so that the StatefulSet can
+ * own what the pod needs: even if the server dies in between, all of it is deleted with the
+ * StatefulSet. A new image or size waits for the next start.
  */
 export function createStatefulSet(spec: RunnerSpec, settings: KubernetesSettings): V1StatefulSet {
   const template = createPodTemplate(spec, settings);
@@ -23,7 +24,7 @@ export function createStatefulSet(spec: RunnerSpec, settings: KubernetesSettings
     },
     spec: {
       replicas: 0,
-      // No Service is made: the wire takes its place.
+      // The runner needs no Service: the wire replaces it.
       serviceName: "",
       podManagementPolicy: "Parallel",
       updateStrategy: { type: "OnDelete" },

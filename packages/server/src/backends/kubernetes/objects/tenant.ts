@@ -12,7 +12,7 @@ import { type KubernetesSettings, wirePort } from "../settings.ts";
 import { anyRunnerLabels, getInstanceLabels, manager, reservedLabels } from "./labels.ts";
 import { accountName } from "./names.ts";
 
-/** What a tenant's namespace consists of, besides its runners. */
+/** A tenant's namespace consists of these objects, besides its runners. */
 export interface TenantObjects {
   readonly namespace: V1Namespace;
   readonly account: V1ServiceAccount;
@@ -22,7 +22,10 @@ export interface TenantObjects {
 }
 
 export interface TenantOptions {
-  /** Whether the namespace may hold what is not Wharf's; the network policy then selects runners only. */
+  /**
+   * Whether the namespace may hold objects that are not Wharf's; the network policy then selects
+   * runners only.
+   */
   readonly isShared: boolean;
 }
 
@@ -50,7 +53,10 @@ export function createTenantObjects(
   };
 }
 
-/** For pods that say nothing (S-047), and no pod or claim beyond the largest tier. */
+/**
+ * Sets defaults for pods without requests (S-047), and keeps every pod and claim within the largest
+ * tier.
+ */
 const limitRange: V1LimitRangeSpec = {
   limits: [
     { type: "Pod", max: { cpu: "8", memory: "8Gi" } },
@@ -64,7 +70,10 @@ const limitRange: V1LimitRangeSpec = {
   ],
 };
 
-/** Nothing goes out, and only servers come in, to the wire alone. A wire by exec needs no way in at all. */
+/**
+ * Blocks all outgoing traffic, and admits only servers to the wire's port. A wire by exec needs no
+ * incoming traffic at all.
+ */
 function createNetworkPolicySpec({ wire, servers }: KubernetesSettings): Omit<V1NetworkPolicySpec, "podSelector"> {
   const sources: V1NetworkPolicyPeer[] = [
     { namespaceSelector: { matchLabels: { ...servers.namespace } }, podSelector: { matchLabels: { ...servers.pods } } },

@@ -5,16 +5,19 @@ import { getRunnerLabels } from "./labels.ts";
 import { getObjectNames } from "./names.ts";
 import { containerPaths } from "../../shared/container-paths.ts";
 
-/** Room for what agents install in their home (G-025). */
+/** Agents install their tools in their home (G-025). */
 const homeBytes = 10 * 1024 ** 3;
 
-/** Whether the runner's disk outlives its pod. */
+/** Returns whether the runner's disk outlives its pod. */
 export const hasPersistentDisk = (
   spec: Pick<RunnerSpec, "lifetime">,
   settings: Pick<KubernetesSettings, "volumes">,
 ): boolean => settings.volumes === "claim" && spec.lifetime !== "short";
 
-/** The claims of a runner that keeps its disk: one for the workspace and the daemon's state, one for the home. */
+/**
+ * Builds the claims of a runner that keeps its disk: one for the workspace and the daemon's state,
+ * one for the home.
+ */
 export function createClaims(
   spec: RunnerSpec,
   settings: KubernetesSettings,
@@ -33,7 +36,10 @@ export function createClaims(
   return [createClaim(names.workspace, diskBytes), createClaim(names.home, Math.min(homeBytes, diskBytes))];
 }
 
-/** The disks in the pod's words. What goes with the pod is bounded by size; what is claimed, by the claim. */
+/**
+ * Describes the disks as the pod's volumes. A size limits volumes that go with the pod; the claim
+ * limits claimed ones.
+ */
 export function createDiskVolumes(spec: RunnerSpec, settings: KubernetesSettings): V1Volume[] {
   const names = getObjectNames(spec.id);
   if (hasPersistentDisk(spec, settings)) {

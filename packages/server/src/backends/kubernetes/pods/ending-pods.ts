@@ -4,9 +4,12 @@ import type { Cluster } from "../cluster/cluster.ts";
 import { Nodes } from "./nodes.ts";
 import type { PodView } from "./pod-view.ts";
 
-/** What a pod gets beyond its own grace period before its node is looked at. */
+/** A pod gets this long beyond its own grace period before Wharf checks its node. */
 const defaultLateMs = 3_000;
-/** Where its node seems well, or cannot be looked at: kubelets may be busy, and volumes slow to unmount. */
+/**
+ * Wharf waits this long if the pod's node seems well or cannot be read: kubelets may be busy, and
+ * volumes slow to unmount.
+ */
 const defaultGiveUpMs = 5 * 60_000;
 const maxRemembered = 1_000;
 
@@ -16,16 +19,17 @@ export interface EndingPodsOptions {
 }
 
 /**
- * Deletes pods by force that nobody ends any more. Such a deletion removes the object while the processes may still run, so
- * that a successor could open the same volumes beside them: it is used only where the pod's node is gone, or after minutes.
- * Time is counted by this process from when it first saw the pod ending; clocks of the cluster are not compared with its own.
+ * Force-deletes pods that no kubelet ends any more. A forced deletion removes the object while the
+ * processes may still run, so that a successor could open the same volumes at the same time: Wharf
+ * uses it only if the pod's node is gone, or after minutes. This process counts the time from when
+ * it first saw the pod ending, and never compares its clock with the cluster's.
  */
 export class EndingPods {
   readonly #cluster: Cluster;
   readonly #nodes: Nodes;
   readonly #log: Log | undefined;
   readonly #options: Required<EndingPodsOptions>;
-  /** By the pod's uid. */
+  /** Keys are the pods' uids. */
   readonly #firstSeen = new Map<string, number>();
 
   constructor(cluster: Cluster, log?: Log, options: EndingPodsOptions = {}) {
@@ -35,7 +39,7 @@ export class EndingPods {
     this.#options = { giveUpMs: defaultGiveUpMs, lateMs: defaultLateMs, ...options };
   }
 
-  /** To be called again and again for as long as the pod is ending. */
+  /** Callers repeat this call as long as the pod is ending. */
   async forceDelete(pod: PodView): Promise<void> {
     const { name, namespace, uid, deletionGracePeriodSeconds } = pod.metadata;
     const waitedMs = performance.now() - this.#getFirstSeen(uid);
@@ -57,7 +61,7 @@ export class EndingPods {
     return now;
   }
 
-  /** A pod that no node ever had has no processes. */
+  /** A pod that never had a node has no processes. */
   async #isAbandoned({ spec: { nodeName } }: PodView): Promise<boolean> {
     return !nodeName || (await this.#nodes.isGone(nodeName));
   }

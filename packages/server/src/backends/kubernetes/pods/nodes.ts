@@ -9,10 +9,10 @@ const NodeView = z.object({
     .default({ conditions: [] }),
 });
 
-/** Set by whoever has made sure that a node is switched off. */
+/** An administrator or controller sets this taint after making sure that a node is switched off. */
 const outOfService = "node.kubernetes.io/out-of-service";
 
-/** Tells nodes that still run their pods from nodes that are gone. */
+/** Distinguishes nodes that still run their pods from nodes that are gone. */
 export class Nodes {
   readonly #cluster: Cluster;
   #mayRead = true;
@@ -21,7 +21,10 @@ export class Nodes {
     this.#cluster = cluster;
   }
 
-  /** Whether nobody on the node can end a pod any more; false also where the server may not read nodes. */
+  /**
+   * Returns whether no process on the node can end a pod any more; false also if the server may not
+   * read nodes.
+   */
   async isGone(name: string): Promise<boolean> {
     if (!this.#mayRead) return false;
     try {

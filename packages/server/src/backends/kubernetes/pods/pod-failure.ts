@@ -6,13 +6,16 @@ export interface PodFailure {
   readonly reason: string;
 }
 
-/** The kubelet has given up on the image, or soon will: what it says while it still tries is not yet a verdict. */
+/**
+ * The kubelet has stopped trying to get the image, or soon will; while it still tries, its message
+ * is not final.
+ */
 const imageErrorReasons = new Set(["ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"]);
 const creationErrorReasons = new Set(["CreateContainerConfigError", "CreateContainerError", "RunContainerError"]);
-/** A container that ended this soon never worked; one that worked and died is started again. */
+/** A container that ends this soon never worked; the kubelet restarts one that worked and died. */
 const minWorkingMs = 5_000;
 
-/** Why a pod that should run does not and will not by waiting; nothing where it may still come up. */
+/** Returns why a pod that should run never will, or undefined if it may still start. */
 export function getPodFailure({ status }: PodView): PodFailure | undefined {
   const container = status.containerStatuses[0];
   const waitingState = container?.state.waiting;
@@ -42,7 +45,10 @@ export function getPodFailure({ status }: PodView): PodFailure | undefined {
 const getCreationCause = (message: string): StartObstacle =>
   /executable file not found|no such file or directory/i.test(message) ? "image" : "unknown";
 
-/** Why the scheduler has found no node for it so far. This may pass, so it is a reason only once waiting is over. */
+/**
+ * Returns why the scheduler has found no node for the pod so far. The reason may pass, so it counts
+ * only once the wait is over.
+ */
 export function getPendingReason({ status }: PodView): PodFailure | undefined {
   const scheduled = status.conditions.find(({ type }) => type === "PodScheduled");
   if (scheduled?.status === "False") {

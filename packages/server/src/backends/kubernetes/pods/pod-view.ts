@@ -13,7 +13,7 @@ const ContainerState = z.object({
     .nullish(),
 });
 
-/** What this backend looks at of a pod, the same from a list as from a watch. */
+/** Parses the parts of a pod that this backend reads, the same from a list as from a watch. */
 export const PodView = z.object({
   metadata: z.object({
     name: z.string(),
@@ -58,11 +58,14 @@ export const PodView = z.object({
 });
 export type PodView = z.infer<typeof PodView>;
 
-/** Where a runner's pod is, and whose it is. Labels prove nothing: whoever may create pods somewhere can set them. */
+/**
+ * Locates a runner's pod and identifies its owner. Labels prove nothing: anyone who may create pods
+ * in a namespace can set them.
+ */
 export interface PodOwner {
   readonly id: string;
   readonly namespace: string;
-  /** Of the StatefulSet that owns the pod, or of the bare pod itself. */
+  /** Identifies the StatefulSet that owns the pod, or the bare pod itself. */
   readonly uid: string;
 }
 
@@ -72,6 +75,6 @@ export const isOwnedBy = ({ metadata }: PodView, { namespace, uid }: PodOwner): 
 
 export const isEnding = (pod: PodView): boolean => Boolean(pod.metadata.deletionTimestamp);
 
-/** Its processes run, as far as the kubelet has told. */
+/** Returns whether the pod's processes run, as far as the kubelet has reported. */
 export const isRunning = ({ status }: PodView): boolean =>
   status.phase === "Running" && Boolean(status.containerStatuses[0]?.state.running);

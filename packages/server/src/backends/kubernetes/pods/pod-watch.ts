@@ -3,7 +3,7 @@ import type { Log } from "../../shared/log.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import { isOwnedBy, isEnding, type PodOwner, PodView } from "./pod-view.ts";
 
-/** Everything is listed anew after this, whatever the watch said meanwhile. */
+/** The watch lists everything again after this time, regardless of earlier events. */
 const resyncIntervalMs = 5 * 60_000;
 const minRetryDelayMs = 200;
 const maxRetryDelayMs = 5_000;
@@ -11,17 +11,18 @@ const maxRetryDelayMs = 5_000;
 export interface PodWatchOptions {
   readonly cluster: Cluster;
   readonly selector: string;
-  /** One namespace, or all. */
+  /** Limits the watch to one namespace; undefined means all. */
   readonly namespace?: string;
   readonly log?: Log;
 }
 
 /**
- * The pods of this server's runners as the cluster tells of them, for whoever waits for one to change.
+ * Watches the pods of this server's runners, for callers that wait for a pod to change.
  *
- *   *idle*: nobody has asked yet. *listing*: all pods are read, what was known is replaced. *watching*: changes come as they
- *   happen. A watch that ends or fails, or is older than the resync time, leads back to listing, with a pause after failures.
- *   It holds nothing that the cluster does not know, and a new one begins where any other would.
+ * *idle*: no caller has asked yet. *listing*: the watch reads all pods and replaces what it knew.
+ * *watching*: changes arrive as they happen. A watch that ends or fails, or is older than the
+ * resync interval, leads back to listing, with a pause after failures. The watch holds nothing that
+ * the cluster does not know, and a new one starts in the same state as any other.
  */
 export class PodWatch {
   readonly #options: PodWatchOptions;
@@ -30,7 +31,7 @@ export class PodWatch {
   #changed = Promise.withResolvers<void>();
   #running: Promise<void> | undefined;
   #failure: unknown;
-  /** Raised by each full listing. */
+  /** Each full listing increments this count. */
   #listings = 0;
 
   constructor(options: PodWatchOptions) {
@@ -38,8 +39,9 @@ export class PodWatch {
   }
 
   /**
-   * Calls `look` with the runner's pod, or with nothing where it has none, until it answers with something. It begins with
-   * what the watch knows by now, which may be a moment old: whoever acts on it finds out by the act.
+   * Calls `look` with the runner's pod, or with undefined if it has none, until `look` returns a
+   * value. The first call uses the current state of the watch, which may be a moment old: a caller
+   * that acts on it must handle a changed pod.
    */
   async waitFor<T>(
     owner: PodOwner,
@@ -51,7 +53,7 @@ export class PodWatch {
       signal.throwIfAborted();
       this.#stop.signal.throwIfAborted();
       const change = this.#changed.promise;
-      // A failure is the answer only for who asked while there was nothing to look at.
+      // A failure ends the wait only for callers that asked before the first listing.
       if (this.#listings === 0 && this.#failure !== undefined) throw this.#failure;
       const result = this.#listings > 0 ? look(this.#findPod(owner)) : undefined;
       if (result !== undefined) return result;
@@ -59,7 +61,7 @@ export class PodWatch {
     }
   }
 
-  /** The same for a while; nothing where it did not come. */
+  /** Waits like `waitFor` for a limited time; returns undefined on timeout. */
   async waitWithTimeout<T>(
     owner: PodOwner,
     look: (pod: PodView | undefined) => T | undefined,
@@ -80,7 +82,7 @@ export class PodWatch {
     await this.#running;
   }
 
-  /** The newest where one is ending and its successor is there already. */
+  /** Prefers a successor that already exists to a pod that is ending. */
   #findPod(owner: PodOwner): PodView | undefined {
     const all = [...this.#pods.values()].filter((pod) => isOwnedBy(pod, owner));
     return all.find((pod) => !isEnding(pod)) ?? all[0];
@@ -117,7 +119,7 @@ export class PodWatch {
     return list.metadata?.resourceVersion ?? "";
   }
 
-  /** Until the watch ends; fails where it must not be taken up from where it was. */
+  /** Watches until the watch ends; fails if a new watch must not continue from the last version. */
   async #watchChanges(startVersion: string): Promise<void> {
     const { cluster, selector, namespace } = this.#options;
     const path = namespace ? `/api/v1/namespaces/${namespace}/pods` : "/api/v1/pods";
@@ -140,13 +142,13 @@ export class PodWatch {
       this.#notifyWaiters();
     };
     const watching = await this.#options.cluster.watch.watch(path, query, onEvent, (error: unknown) => {
-      // Silence is no failure: the watch goes on from where it was.
+      // Silence is no failure: the next watch continues from the last version.
       if (error === null || error === undefined || isTimeout(error)) ended.resolve();
       else ended.reject(error);
     });
     const onStop = () => watching.abort();
     this.#stop.signal.addEventListener("abort", onStop, { once: true });
-    // It may have been closed while the watch began.
+    // The backend may have closed while the watch started.
     if (this.#stop.signal.aborted) onStop();
     try {
       await ended.promise;

@@ -34,7 +34,7 @@ afterEach(async () => {
 });
 
 describe("a pod that does not end is deleted by force", () => {
-  /** Long after it should have ended by the server's clock, which says nothing. */
+  /** The pod should have ended long ago by the cluster's clock, which proves nothing. */
   const metadata = { ...owned, deletionTimestamp: "2020-01-01T00:00:00Z", deletionGracePeriodSeconds: 0 };
   const ready = (status: string) => ({ spec: {}, status: { conditions: [{ type: "Ready", status }] } });
   const outOfService = { spec: { taints: [{ key: "node.kubernetes.io/out-of-service" }] }, status: {} };
@@ -88,7 +88,7 @@ describe("a pod that waits for a node", () => {
     const reported: string[] = [];
     const onWait = async (reason: string) => {
       reported.push(reason);
-      // The scheduler's words change with every look at the nodes.
+      // The scheduler's message changes with every check of the nodes.
       api.put(path, { metadata: owned, spec: {}, status: unscheduled("0/4 nodes are available: 1 not ready.") });
       setTimeout(() => api.put(path, { metadata: owned, spec: { nodeName: "node-1" }, status: running }), 1_500);
     };

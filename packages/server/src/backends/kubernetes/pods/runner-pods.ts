@@ -8,24 +8,29 @@ import { isEnding, isRunning, type PodOwner, type PodView } from "./pod-view.ts"
 import type { PodWatch } from "./pod-watch.ts";
 import { type PodFailure, getPodFailure, getPendingReason } from "./pod-failure.ts";
 
-/** How often it is looked at what no change tells of. */
+/** Conditions without a change event are polled this often. */
 const pollIntervalMs = 1_000;
-/** A pod that is not there after this is not made, and the controller says why in its events. */
+/**
+ * A pod that is missing after this time was never created, and the controller's events explain why.
+ */
 const missingPodTimeoutMs = 2_000;
-/** A volume may take this long to be made before it is asked after. */
+/** A volume may take this long to be created before Wharf checks its claim. */
 const volumeTimeoutMs = 15_000;
-/** A pod that no node has taken after this waits for one; a cluster that scales takes minutes to add it. */
+/**
+ * A pod without a node after this time waits for one; a cluster that scales takes minutes to add
+ * it.
+ */
 const nodeTimeoutMs = 2_000;
 const maxLogLines = 20;
-const maxLogCharacters = 1_500; // characters
+const maxLogCharacters = 1_500;
 
 export interface StartingRunner extends PodOwner {
   readonly startMs: number;
-  /** Told once that the pod waits for a node, in the scheduler's words. */
+  /** Receives the scheduler's reason, once, if the pod waits for a node. */
   readonly onWait?: ((reason: string) => Promise<void>) | undefined;
 }
 
-/** Waits for the pods of runners to come up or to go, and finds out why one does not. */
+/** Waits for the pods of runners to start or to be deleted, and finds out why one does not. */
 export class RunnerPods {
   readonly #cluster: Cluster;
   readonly #watch: PodWatch;
@@ -37,12 +42,12 @@ export class RunnerPods {
     this.#ending = new EndingPods(cluster, log);
   }
 
-  /** The runner's pod as it is now. */
+  /** Returns the runner's current pod. */
   async getCurrent(owner: PodOwner, signal: AbortSignal): Promise<PodView | undefined> {
     return (await this.#watch.waitFor(owner, (pod) => pod ?? null, signal)) ?? undefined;
   }
 
-  /** Resolves when the pod runs; rejects with what keeps it from running. */
+  /** Resolves when the pod runs; rejects with the failure that keeps it from running. */
   async waitUntilRunning(runner: StartingRunner, signal: AbortSignal): Promise<PodView> {
     const startedAt = performance.now();
     let isNotified = false;
@@ -63,7 +68,7 @@ export class RunnerPods {
     }
   }
 
-  /** Resolves when there is no pod any more. One whose node is gone is deleted by force. */
+  /** Resolves when the pod no longer exists. A pod whose node is gone is force-deleted. */
   async waitUntilDeleted(owner: PodOwner, signal: AbortSignal): Promise<void> {
     for (;;) {
       const isGone = await this.#watch.waitWithTimeout(owner, (pod) => (pod ? undefined : true), {
@@ -76,7 +81,7 @@ export class RunnerPods {
     }
   }
 
-  /** What only shows by waiting. */
+  /** Finds the failures that only waiting reveals. */
   async #getSlowStartFailure(
     { id, namespace }: StartingRunner,
     pod: PodView | undefined,
@@ -96,7 +101,7 @@ export class RunnerPods {
     return undefined;
   }
 
-  /** Why a claim has no volume, where waiting is of no use. */
+  /** Returns why a claim has no volume, if waiting is useless. */
   async #getUnboundClaimFailure(namespace: string, id: string): Promise<PodFailure | undefined> {
     const { workspace, home } = getObjectNames(id);
     for (const name of [workspace, home]) {
@@ -144,7 +149,7 @@ export class RunnerPods {
     });
   }
 
-  /** The last lines of a container that has ended. */
+  /** Returns the last lines of a container that has ended. */
   async readLogTail({ metadata: { name, namespace } }: PodView): Promise<string> {
     const logOptions = { name, namespace, container: containerName, tailLines: maxLogLines };
     const log = await this.#cluster.core
@@ -154,7 +159,7 @@ export class RunnerPods {
     return String(log).trim().slice(-maxLogCharacters);
   }
 
-  /** The newest warning about an object. */
+  /** Returns the newest warning about an object. */
   async #getLatestWarning(namespace: string, name: string): Promise<string | undefined> {
     const fieldSelector = `involvedObject.name=${name},type=Warning`;
     const { items } = await this.#cluster.core.listNamespacedEvent({ namespace, fieldSelector });

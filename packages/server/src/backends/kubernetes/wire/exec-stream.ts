@@ -10,9 +10,11 @@ import type { Cluster } from "../cluster/cluster.ts";
 const channel = { stdin: 0, stdout: 1, stderr: 2, status: 3 } as const;
 const protocols = ["v5.channel.k8s.io", "v4.channel.k8s.io"];
 const connectTimeoutMs = 20_000;
-/** One message holds at most this much, so that a large write does not hold up a small one behind it. */
+/**
+ * Each message holds at most this much, so that a large write does not delay a small one behind it.
+ */
 const maxMessageBytes = 64 * 1024;
-const maxErrorCharacters = 2_000; // characters
+const maxErrorCharacters = 2_000;
 
 export interface ExecTarget {
   readonly namespace: string;
@@ -24,9 +26,10 @@ export interface ExecTarget {
 const Outcome = z.object({ status: z.string().catch(""), message: z.string().catch("") });
 
 /**
- * A program started in a pod through the API: what is written goes to its standard input, what it prints is read. It ends
- * with the program, and fails with the program's own last words where that failed. Reading slowly holds the program up;
- * the API server's socket tells how fast may be written. Whoever needs signs of life sends them itself, as the wire does.
+ * Runs a program in a pod through the API: writes go to its standard input, and its output is
+ * readable. The stream ends with the program, and fails with the program's last error output if the
+ * program fails. A slow reader blocks the program; the socket to the API server limits the speed of
+ * writes. The stream sends no keepalives: users that need them send their own, as the wire does.
  */
 class ExecStream extends Duplex {
   readonly #socket: WebSocket;
@@ -39,7 +42,7 @@ class ExecStream extends Duplex {
     socket.on("error", (error) => this.destroy(error));
     socket.on("close", (code) => {
       if (this.readableEnded || this.destroyed) return;
-      // The program said nothing of its end: the connection went.
+      // The program did not report its end: the connection was cut.
       this.destroy(
         new Error(`the stream to the pod was cut (${code})${this.#errorOutput && `: ${this.#errorOutput}`}`),
       );
@@ -79,7 +82,7 @@ class ExecStream extends Duplex {
   }
 }
 
-/** Resolves when the program has been started; rejects with the API's answer where it was not. */
+/** Resolves when the program has started; rejects with the API's answer if it has not. */
 export async function openExecStream(cluster: Cluster, target: ExecTarget, signal: AbortSignal): Promise<Duplex> {
   const { namespace, pod, container, command } = target;
   const query = new URLSearchParams({ container, stdin: "true", stdout: "true", stderr: "true" });
@@ -106,7 +109,8 @@ export async function openExecStream(cluster: Cluster, target: ExecTarget, signa
       request.destroy();
     });
   });
-  // From its first byte on: what comes with the answer to the handshake must not be lost.
+  // Create the stream before the handshake's answer: bytes that arrive with the answer must not be
+  // lost.
   const stream = new ExecStream(socket);
   stream.on("error", () => undefined);
   try {

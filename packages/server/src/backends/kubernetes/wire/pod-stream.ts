@@ -6,7 +6,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 const connectTimeoutMs = 5_000;
 const retryIntervalMs = 100;
 
-/** The byte stream to a daemon that listens on its pod's address. A refusal means that it does not listen yet. */
+/**
+ * Opens the byte stream to a daemon that listens on its pod's address. A refused connection means
+ * that the daemon does not listen yet.
+ */
 export async function openPodStream(address: { host: string; port: number }, signal: AbortSignal): Promise<Duplex> {
   for (;;) {
     signal.throwIfAborted();
@@ -23,7 +26,7 @@ export async function openPodStream(address: { host: string; port: number }, sig
   }
 }
 
-/** Until the wire's handshake takes it, nobody else listens for its errors. */
+/** The stream has no other error handler until the wire's handshake takes it. */
 const ignoreErrors = (socket: Socket): Socket => socket.on("error", () => undefined);
 
 const isRefused = (error: unknown) => error instanceof Error && "code" in error && error.code === "ECONNREFUSED";
