@@ -5,18 +5,22 @@ import type { Writable } from "node:stream";
 import { replaceLeakedDescriptors } from "./launch.ts";
 import { listPids, getProcessIdentity, readProcFile, waitForExit } from "./processes.ts";
 
-/** Where a daemon's output goes. */
+/** A daemon's output goes to this file. */
 export const logName = "daemon.log";
 
-/** A log of this size makes room for the next one; the one before is kept. */
+/** At this size the writer starts a new log and keeps the previous one. */
 const maxLogBytes = 10 * 2 ** 20;
 
-/** How long what is on its way to the log may take. Something that the daemon started may still have the log open. */
+/**
+ * Output on its way to the log may take this long. A program that the daemon started may still have
+ * the log open.
+ */
 const logTimeoutMs = 1000;
 
 /**
- * Copies its input to the log, one chunk at a time, and ends with the input. A chunk that a full disk does not take is dropped:
- * a daemon must never wait for its log, nor end because nobody reads what it writes.
+ * Copies its input to the log, one chunk at a time, and ends with the input. The script drops a
+ * chunk that does not fit on a full disk: a daemon must never wait for its log, nor end because its
+ * output has no reader.
  */
 const logWriterScript = `
 unset PWD
@@ -26,14 +30,18 @@ while :; do
   [ "$(wc -c < ${logName})" -lt ${maxLogBytes} ] || mv -f ${logName} ${logName}.1
 done`;
 
-/** Takes a daemon's output; whoever started the daemon disposes of it, and the daemon writes on. */
+/**
+ * Receives a daemon's output. The starter disposes of it once the daemon runs; the daemon keeps
+ * writing.
+ */
 export interface DaemonOutput extends Disposable {
   readonly input: Writable;
 }
 
 /**
- * Starts the process that keeps a daemon's log in the folder. It outlives the server, and ends when nobody is left who could write.
- * A daemon that had the file itself could fill the disk with it, and so could everything beside the daemon.
+ * Starts the process that writes a daemon's log to the folder. It outlives the server, and ends
+ * once no writer is left. With direct access to the file, the daemon and everything beside it could
+ * fill the disk.
  */
 export async function startLogWriter(folder: string): Promise<DaemonOutput> {
   const devNull = openSync("/dev/null", "r+");
@@ -54,7 +62,7 @@ export async function startLogWriter(folder: string): Promise<DaemonOutput> {
   }
 }
 
-/** Waits until what ended processes wrote is in the log. */
+/** Waits until the output of ended processes is in the log. */
 export async function waitForLog(folder: string): Promise<void> {
   if (process.platform !== "linux") return;
   const logWriters = await Promise.all(listPids().filter(createLogWriterFilter(folder)).map(getProcessIdentity));
@@ -69,7 +77,7 @@ function createLogWriterFilter(folder: string): (pid: number) => boolean {
       const cwdStats = statSync(`/proc/${pid}/cwd`);
       return cwdStats.dev === folderStats.dev && cwdStats.ino === folderStats.ino;
     } catch {
-      return false; // it has ended
+      return false; // the process has ended
     }
   };
 }

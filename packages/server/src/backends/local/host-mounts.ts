@@ -4,12 +4,18 @@ import { chmod, mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createMaskMount, createReadOnlyMount, type Mount } from "./mount.ts";
 
-/** What of the host every sandbox sees: its programs, and of /etc only what programs need to start. */
+/**
+ * Mounts what every sandbox sees of the host: its programs, and only the files of /etc that
+ * programs need to start.
+ */
 export function getHostMounts(): Mount[] {
   return [...getSystemMounts(), ...getConfigurationMounts()];
 }
 
-/** /usr, and /bin and the like as they are here: links into /usr, or folders of their own. */
+/**
+ * Mounts /usr, and /bin and its siblings as the host has them: links into /usr, or separate
+ * folders.
+ */
 function getSystemMounts(): Mount[] {
   const names = ["bin", "sbin", "lib", "lib32", "lib64", "libx32"];
   return [createReadOnlyMount("/usr"), ...names.flatMap((name) => createHostMounts(`/${name}`))];
@@ -30,7 +36,8 @@ function getConfigurationMounts(): Mount[] {
     "timezone",
     "os-release",
     "mime.types",
-    // A Java from a distribution keeps its settings here and does not start without; its management folder may hold passwords.
+    // A distribution's Java keeps its settings here and does not start without them; its management
+    // folder may hold passwords.
     ...globSync("java-*/*", { cwd: "/etc" }).filter((file) => !file.endsWith("/management")),
   ];
   return files.flatMap((file) => createHostMounts(join("/etc", file)));
@@ -44,8 +51,9 @@ function createHostMounts(path: string): Mount[] {
 }
 
 /**
- * Takes the host's own affairs out of a fresh /proc. When the server is root, so is a process inside as far as files are concerned:
- * without a capability it could still set every sysctl of the machine, as bubblewrap leaves /proc/sys writable.
+ * Hides the host's own files in a fresh /proc. If the server is root, a process inside has root's
+ * access to files: even without a capability it could set every sysctl of the machine, because
+ * bubblewrap leaves /proc/sys writable.
  */
 export function getProcMounts(): Mount[] {
   const names = readdirSync("/proc").filter((name) => !/^\d+$/.test(name));
@@ -60,7 +68,9 @@ export function getProcMounts(): Mount[] {
   });
 }
 
-/** Files of /etc that name the people of this machine or its network, replaced by ones that say nothing. */
+/**
+ * These contents replace files of /etc that would name the people of this machine or its network.
+ */
 const placeholderFiles: Readonly<Record<string, string>> = {
   passwd:
     "root:x:0:0:root:/:/bin/false\nwharf:x:1000:1000:wharf:/home/wharf:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
@@ -69,7 +79,7 @@ const placeholderFiles: Readonly<Record<string, string>> = {
   "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
 };
 
-/** Writes the invented files into a folder and tells how to mount them. */
+/** Writes the placeholder files to a folder and returns their mounts. */
 export async function writePlaceholderFiles(folder: string): Promise<Mount[]> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const mounts: Mount[] = [];
@@ -78,14 +88,14 @@ export async function writePlaceholderFiles(folder: string): Promise<Mount[]> {
     const next = `${file}.${randomUUID()}`;
     await writeFile(next, content);
     await chmod(next, 0o444);
-    // The file of an earlier start cannot be written, and is mounted in its sandboxes.
+    // The file of an earlier start is read-only and mounted in its sandboxes, so replace it.
     await rename(next, file);
     mounts.push(createReadOnlyMount(file, `/etc/${name}`));
   }
   return mounts;
 }
 
-/** Where the host's own files are that a sandbox sees at the same place. */
+/** Returns whether a sandbox sees this file of the host at the same path. */
 export function isVisibleInside(path: string): boolean {
   const folders = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
   return existsSync(path) && folders.some((folder) => path === folder || path.startsWith(`${folder}/`));

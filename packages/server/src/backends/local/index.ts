@@ -1,4 +1,7 @@
-/** Runners on this machine: in a bubblewrap sandbox where that works, as plain, loudly marked processes where it does not. */
+/**
+ * Hosts runners on this machine: in a bubblewrap sandbox if that works, otherwise as clearly marked
+ * plain processes.
+ */
 export { createLocalBackend, createPlainBackend } from "./local-backend.ts";
 export type { LocalBackend, LocalBackendOptions } from "./local-backend.ts";
 export { describeSandbox } from "./probe.ts";

@@ -14,16 +14,16 @@ import { clone3, judgedCalls, refusedCalls, type CallNumbers } from "./seccomp/s
 const architecture = process.arch === "arm64" ? "arm64" : "x64";
 const { EPERM, ENOSYS, EAFNOSUPPORT } = constants.errno;
 
-/** A program of 32 bits that does nothing but `exit(7)`. */
+/** This 32-bit program only calls `exit(7)`. */
 const exitOfI386 = Buffer.from(
-  // ELF header, program header, and: mov $7, %ebx; mov $1, %eax; int $0x80
+  // The bytes are: ELF header, program header, mov $7, %ebx; mov $1, %eax; int $0x80
   "7f454c46010101000000000000000000020003000100000054800408340000000000000000000000340020000100000000000000" +
     "0100000000000000008004080080040860000000600000000500000000100000" +
     "bb07000000b801000000cd80",
   "hex",
 );
 
-/** Every attempt is made by a program inside, with all the rights that an agent has there. */
+/** A program inside makes every attempt, with all the rights that an agent has there. */
 describe.skipIf(!expectsBubblewrap)("from inside a sandbox", () => {
   const runner = spec();
   let setting: Setting;
@@ -33,7 +33,7 @@ describe.skipIf(!expectsBubblewrap)("from inside a sandbox", () => {
   beforeAll(async () => {
     setting = new Setting();
     backend = await setting.backend();
-    // What follows would do harm in a plain process.
+    // The following tests would do harm in a plain process.
     if (backend.can.isolation !== "sandbox") throw new Error(`no sandbox: ${backend.isolationReason}`);
     await backend.create(runner);
     inside = await converse(backend, runner.id);
@@ -60,7 +60,7 @@ describe.skipIf(!expectsBubblewrap)("from inside a sandbox", () => {
   test("no setting of the machine can be changed, not even where the server is root", async () => {
     const rewrite = 'value=$(cat /proc/sys/vm/swappiness) && echo "$value" > /proc/sys/vm/swappiness';
     expect(await output(rewrite)).toMatch(/Read-only file system|Permission denied/);
-    // Opening a file for appending changes nothing, but shows whether it could be changed.
+    // Opening a file for appending changes nothing, but shows whether a write would succeed.
     const open =
       'for file in $(find /proc/sys /proc/irq /proc/bus /proc/fs /proc/sysrq-trigger /proc/acpi -type f 2>/dev/null); do ( : >> "$file" ) 2>/dev/null && echo "$file"; done';
     expect(await output(open)).toBe("");
@@ -112,10 +112,10 @@ describe.skipIf(!expectsBubblewrap)("from inside a sandbox", () => {
     }
   });
 
-  /** Makes a system call by perl and returns its error number, or `undefined` where it succeeded. */
+  /** Makes a system call with perl and returns its error number, or `undefined` if it succeeds. */
   const callKernel = async (numbers: CallNumbers, ...args: (number | string)[]): Promise<number | undefined> => {
     const number = numbers[architecture] ?? expect.unreachable();
-    // Perl passes a text as a pointer, and only that of a variable.
+    // Perl passes only a text in a variable as a pointer.
     const given = args.map((argument, i) => (typeof argument === "number" ? argument : `my $text${i} = ${argument}`));
     const script = `my $r = syscall(${[number, ...given].join(", ")}); print $r == -1 ? $! + 0 : "done"`;
     const answer = (await inside.run("perl", "-e", script)).stdout;
@@ -255,7 +255,8 @@ describe.skipIf(!expectsBubblewrap)("from inside a sandbox", () => {
 
   test("no file that the server had open is open inside", async () => {
     const [rootFolder, file] = [openSync("/", "r"), openSync("/etc/passwd", "r")];
-    // Open in the server as if whoever started it had left them so, where Node's own start does not look for them.
+    // The server inherits these descriptors as if its parent had left them open, at numbers that
+    // Node's own start does not check.
     const leaks: ("ignore" | number)[] = [...Array<"ignore">(37).fill("ignore"), rootFolder, file];
     const script = join(import.meta.dirname, "fixtures", "server.ts");
     const server = spawn(process.execPath, [script, setting.folder, setting.kit, "leaky", "/usr/bin:/bin"], {

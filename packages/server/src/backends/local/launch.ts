@@ -6,16 +6,16 @@ import type { DaemonConfig } from "@wharf/contract";
 export interface LaunchOptions {
   readonly environment: Readonly<Record<string, string>>;
   readonly cwd: string;
-  /** Takes standard output and error. */
+  /** Receives standard output and error. */
   readonly output: Writable;
-  /** What the new process gets as its file descriptors from 3 on. */
+  /** Becomes the new process's file descriptors from 3 on. */
   readonly extraDescriptors: readonly ("pipe" | number)[];
   readonly config: DaemonConfig;
 }
 
 /**
- * Starts a program in a session of its own that outlives the server, with the configuration on its standard input.
- * Its end and failure to start are the caller's to watch.
+ * Starts a program in a new session that outlives the server, with the configuration on its
+ * standard input. The caller watches for its end and for a failure to start.
  */
 export function launchProgram(
   command: string,
@@ -31,7 +31,7 @@ export function launchProgram(
       stdio: replaceLeakedDescriptors(["pipe", options.output, options.output, ...options.extraDescriptors], devNull),
     });
     child.unref();
-    // A daemon that ends before it has read its configuration shows by its end.
+    // If the daemon ends before it has read its configuration, its exit reports the failure.
     child.stdin?.on("error", () => undefined);
     child.stdin?.end(JSON.stringify(options.config));
     return child;
@@ -42,14 +42,17 @@ export function launchProgram(
 
 type StdioEntries = Exclude<StdioOptions, string>;
 
-/** A descriptor that leaked into the server would be a way out of a sandbox, so something harmless takes its place. */
+/**
+ * A descriptor that leaked into the server would be a way out of a sandbox, so a harmless one
+ * replaces it.
+ */
 export function replaceLeakedDescriptors(chosen: StdioEntries, harmless: number): StdioEntries {
   const stdio = [...chosen];
   for (const leaked of getInheritableDescriptors()) stdio[leaked] ??= harmless;
   return Array.from(stdio, (entry) => entry ?? "ignore");
 }
 
-/** Open files of this process, beyond the standard ones, that a new process would get. */
+/** Lists open files of this process, beyond the standard ones, that a new process would inherit. */
 export function getInheritableDescriptors(): number[] {
   if (process.platform !== "linux") return [];
   return readdirSync("/proc/self/fd")
@@ -64,6 +67,6 @@ function isClosedOnExec(descriptor: number): boolean {
     const flags = /^flags:\s+([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${descriptor}`, "utf8"))?.[1];
     return flags !== undefined && (Number.parseInt(flags, 8) & closeOnExecFlag) !== 0;
   } catch {
-    return true; // it is closed by now: it was the listing's own
+    return true; // already closed: the listing itself used it
   }
 }

@@ -10,7 +10,10 @@ import { converse, expectsBubblewrap, processesNaming, Setting, sightings, spec 
 const Recorded = (setting: Setting, id: string): { root: { pid: number }; daemon: { pid: number } } =>
   JSON.parse(readFileSync(join(setting.folder, id, "run.json"), "utf8"));
 
-/** Another server process on the same folder, killed some time after it has said the word, with no time to do anything. */
+/**
+ * Starts another server process on the same folder and kills it some time after it has printed the
+ * word, before it can clean up.
+ */
 async function killedServer(setting: Setting, id: string, when: { word: string; afterMs: number }): Promise<void> {
   const script = join(import.meta.dirname, "fixtures", "server.ts");
   const server = spawn(process.execPath, [script, setting.folder, setting.kit, id, "/usr/bin:/bin"], {
@@ -88,7 +91,7 @@ describe.skipIf(!expectsBubblewrap)("a runner on this machine", () => {
       using conversation = await converse(second, runner.id);
       expect((await conversation.run("echo", "found")).stdout).toBe("found\n");
     }
-    // It may lack its configuration, so it is not kept.
+    // The daemon may lack its configuration, so the backend does not keep it.
     await second.create(runner);
     const after = Recorded(setting, runner.id);
     expect(processesNaming(join(setting.folder, runner.id, "state"))).not.toContain(before.root.pid);
@@ -104,12 +107,12 @@ describe.skipIf(!expectsBubblewrap)("a runner on this machine", () => {
       await backend.create(runner);
       using conversation = await converse(backend, runner.id);
       expect((await conversation.run("echo", "here")).stdout).toBe("here\n");
-      // In its environment only the daemon carries the id.
+      // Only the daemon carries the id in its environment.
       expect(processesNaming(`WHARF_RUNNER_ID=${runner.id}`)).toEqual([Recorded(setting, runner.id).daemon.pid]);
       await backend.destroy(runner.id);
       expect(processesNaming(join(setting.folder, runner.id))).toEqual([]);
     });
-    // All of them, so that none is still at it when the folder goes.
+    // Wait for all rounds, so that none still runs when the folder is removed.
     expect((await Promise.allSettled(rounds)).filter((round) => round.status === "rejected")).toEqual([]);
   });
 
@@ -265,7 +268,7 @@ describe.skipIf(!expectsBubblewrap)("a runner on this machine", () => {
     const idle = await backend.getUsage(runner.id);
     {
       using conversation = await converse(backend, runner.id);
-      // In a child of a child, so that the time is known from those who waited for it.
+      // Run the loop in a grandchild, so that only a waiting parent knows its time.
       await conversation.sh("sh -c 'sh -c \"i=0; while [ \\$i -lt 300000 ]; do i=\\$((i+1)); done\"; true'");
     }
     await expect

@@ -19,41 +19,47 @@ import { measureUsage } from "./usage.ts";
 import { WireListeners } from "../shared/wire-listeners.ts";
 
 export interface LocalBackendOptions extends DaemonSettings {
-  /** Holds a folder for each runner. */
+  /** Contains a folder for each runner. */
   readonly folder: string;
-  /** Holds `bin` and `lib` with the bundles of the daemon and the agents. */
+  /** Contains `bin` and `lib` with the bundles of the daemon and the agents. */
   readonly kit: string;
-  /** The Node that runs them. */
+  /** Names the Node program that runs them. */
   readonly node: string;
-  /** Whether the owner lets plain processes have real keys. The keys are given out elsewhere; here it is only told of. */
+  /**
+   * Whether the owner lets plain processes use real keys. Other code gives out the keys; this
+   * backend only logs the setting.
+   */
   readonly allowUnsafe: boolean;
-  /** Where the programs of this machine are looked for, as in PATH. */
+  /** Lists the folders with this machine's programs, as in PATH. */
   readonly searchPath: string;
   readonly log?: Log;
 }
 
 export type LocalBackend = Backend & {
-  /** Why there is no sandbox, where there is none. */
+  /** Explains why runners have no sandbox, if they have none. */
   readonly isolationReason?: string;
-  /** One sentence about what a runner is limited to on this machine. */
+  /** Describes in one sentence the limits of a runner on this machine. */
   readonly limits?: string;
 };
 
-/** How often a dial that waits looks whether there is still a daemon to wait for. */
+/** A waiting dial checks this often whether its daemon still exists. */
 const livenessCheckIntervalMs = 500;
-/** All processes are listed once for all runners that are measured within this time. */
+/** Runners that are measured within this time share one list of all processes. */
 const maxSnapshotAgeMs = 250;
 
 /**
- * Runners on this machine. All that is known of one is in its folder and in what runs:
+ * Hosts runners on this machine. A runner's folder and its processes hold all that is known of it:
  *
- * - absent: no folder. `create` makes it.
- * - running: the daemon is alive. `run.json` says which process it is, checked against the time it was born; where the server died before
- *   it wrote that file, the daemon is found among all processes. `create` and `start` leave a runner as it is if there is a record of it.
- * - stopped: the folder is there and no daemon lives, because of `stop`, or because the daemon or the machine died. Whatever still runs of
- *   the runner is ended before another daemon is started on the same state. `destroy` leads back to absent, from anywhere.
+ * - absent: there is no folder. `create` creates it.
+ * - running: the daemon is alive. `run.json` identifies its process, checked against the process's
+ *   start time; if the server died before it wrote that file, the backend finds the daemon among
+ *   all processes. `create` and `start` leave a recorded runner as it is.
+ * - stopped: the folder exists and no daemon lives, because of `stop`, or because the daemon or the
+ *   machine died. The backend ends the runner's remaining processes before it starts another daemon
+ *   on the same state. `destroy` leads back to absent, from every state.
  *
- * What changes a runner is done one at a time for each; that no other server uses the folder is for the caller to see to.
+ * Changes to the same runner happen one at a time; the caller makes sure that no other server uses
+ * the folder.
  */
 export async function createLocalBackend(options: LocalBackendOptions): Promise<LocalBackend> {
   await mkdir(options.folder, { recursive: true, mode: 0o700 });
@@ -86,7 +92,10 @@ export async function createLocalBackend(options: LocalBackendOptions): Promise<
   return Object.assign(new LocalRunners(options, sandbox, [sandbox, plain]), { limits });
 }
 
-/** The runners beneath the mock backend: never in a sandbox, with daemons that listen (`dialDaemon`) and can be reached in no other way. */
+/**
+ * Creates the runners of the mock backend: never in a sandbox, with daemons that listen
+ * (`dialDaemon`) and accept no other connection.
+ */
 export async function createPlainBackend(
   options: Omit<LocalBackendOptions, "allowUnsafe">,
 ): Promise<Omit<Backend, "dial">> {
@@ -99,9 +108,9 @@ class LocalRunners implements Backend {
   readonly name = "local";
   readonly can: Backend["can"];
   readonly #options: LocalBackendOptions;
-  /** What new runners are put into. */
+  /** New runners use this enclosure. */
   readonly #enclosure: Enclosure;
-  /** Also what older ones may be in. */
+  /** Older runners may use any of these enclosures. */
   readonly #enclosures: readonly Enclosure[];
   readonly #locks = new KeyedLock();
   readonly #listeners = new WireListeners();
@@ -140,12 +149,13 @@ class LocalRunners implements Backend {
     const folder = await this.#getExistingFolder(id);
     await this.#locks.run(id, async () => {
       const launched = await this.#findLaunch(folder);
-      // Named now: the daemon's end may leave them without a trace of whose they are.
+      // Collect the members now: after the daemon's end, nothing may show that they belong to the
+      // runner.
       const members = launched === undefined ? [] : this.#getMembers(folder, launched, await listProcesses());
       if (launched !== undefined) {
         await signalProcess(launched.daemon, "SIGTERM");
         await waitForExit(launched.daemon, this.#options.stopGraceMs ?? defaultStopGraceMs);
-        // A disk that is full or read-only takes no figures, and must not keep the processes.
+        // A full or read-only disk cannot store the usage, but the processes must end anyway.
         await measureUsage(folder, launched, this.#getMembers(folder, launched, await listProcesses())).catch(
           (error: unknown) =>
             this.#options.log?.warn({ err: error, runner_id: id }, "what a runner used could not be kept"),
@@ -169,7 +179,7 @@ class LocalRunners implements Backend {
         await removeTree(folder.path);
       }
       await rm(getLinkPath(folder.wire), { force: true });
-      // A dial may have opened it again while the folder was still there.
+      // A dial may have opened the listener again while the folder still existed.
       await this.#listeners.close(id, destroyedError);
     });
   }
@@ -198,7 +208,7 @@ class LocalRunners implements Backend {
 
   async *list(): AsyncIterable<ObservedRunner> {
     const names = await readdir(this.#options.folder);
-    // A volume that is mounted here has a `lost+found`.
+    // A volume mounted here contains a `lost+found`.
     for (const id of names.filter(isRunnerId)) {
       const folder = this.#getFolder(id);
       if (!(await folder.exists())) continue;
@@ -220,11 +230,11 @@ class LocalRunners implements Backend {
     folder: RunnerFolder,
     options: { isNew: boolean; signal?: AbortSignal },
   ): Promise<void> {
-    // Before the daemon is there, so that its first try succeeds.
+    // Open the listener before the daemon starts, so that the daemon's first try succeeds.
     const listener = await this.#listeners.getOrOpen(folder.id, folder.wire);
     if (!options.isNew) {
       if ((await this.#getLiveRecord(folder)) !== undefined) return;
-      // One without a record may never have got its configuration, and nobody can have spoken with it.
+      // A daemon without a record may lack its configuration, and no server can have used it.
       await this.#endProcesses(folder);
     }
     listener.dropPending();
@@ -242,7 +252,7 @@ class LocalRunners implements Backend {
     return recorded !== undefined && (await isAlive(recorded.daemon)) ? recorded : undefined;
   }
 
-  /** What runs of the runner, if its daemon lives; also where there is no record of it. */
+  /** Returns the runner's processes if its daemon lives, even without a record of it. */
   async #findLaunch(folder: RunnerFolder): Promise<LaunchRecord | undefined> {
     const recorded = await this.#getLiveRecord(folder);
     if (recorded !== undefined || !(await folder.isLaunchOpen())) return recorded;
@@ -253,7 +263,7 @@ class LocalRunners implements Backend {
     return undefined;
   }
 
-  /** Ends all that runs of the runner, whatever it was put into. */
+  /** Ends all processes of the runner, in every enclosure. */
   async #endProcesses(folder: RunnerFolder, named: readonly ProcessIdentity[] = []): Promise<void> {
     const recorded = await folder.readLaunchRecord();
     for (const enclosure of this.#enclosures) {

@@ -1,4 +1,4 @@
-/** One instruction to bubblewrap that puts something into the sandbox, as arguments. */
+/** Holds bubblewrap's arguments that put one thing into the sandbox. */
 export type Mount = readonly string[];
 
 export const createReadOnlyMount = (source: string, target = source): Mount => ["--ro-bind", source, target];
@@ -7,10 +7,10 @@ export const readOnlyIfThere = (source: string, target: string): Mount => ["--ro
 
 export const createWritableMount = (source: string, target: string): Mount => ["--bind", source, target];
 
-/** The path is there and cannot be opened. */
+/** Makes the path exist without being readable. */
 export const createMaskMount = (path: string): Mount => ["--ro-bind", "/dev/null", path];
 
-/** An empty folder in memory. */
+/** Mounts an empty folder in memory. */
 export const createMemoryMount = (path: string, bytes: number, mode: string): Mount => [
   "--perms",
   mode,

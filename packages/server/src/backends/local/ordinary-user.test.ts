@@ -7,7 +7,7 @@ import { expectsBubblewrap } from "./fixtures/setting.ts";
 
 const nobody = 65534;
 
-/** Whether a user without rights gets to the sources and to Node. */
+/** Returns whether a user without rights can read the sources and Node. */
 function isOpenToAll(path: string): boolean {
   accessSync(path, constants.R_OK);
   for (let folder = dirname(path); ; folder = dirname(folder)) {
@@ -29,7 +29,8 @@ test.skipIf(!canTry)(
       env: { PATH: "/usr/bin:/bin", HOME: "/nonexistent" },
     });
     const { limits, forks, ...seen } = JSON.parse(stdout);
-    // A user without a session and without cgroups can limit processes alone, where the kernel counts them per user namespace.
+    // A user without a session and without cgroups can limit processes alone, if the kernel counts
+    // them per user namespace.
     if (limits.startsWith("limited:")) expect(forks).toBeLessThanOrEqual(100);
     expect(seen).toEqual({
       user: nobody,

@@ -20,11 +20,11 @@ import { getShortPath } from "../shared/short-path.ts";
 import { type DaemonSettings, getDaemonSettings } from "../shared/daemon-settings.ts";
 import { socketName } from "../shared/wire-listener.ts";
 
-/** Processes that start others faster than they are killed get this many rounds. */
+/** Processes that start others faster than Wharf kills them get this many rounds. */
 const maxKillRounds = 50;
 const runnerIdVariable = "WHARF_RUNNER_ID";
 
-/** Where a daemon listens that does not connect, in the folder of its wire. */
+/** A daemon that does not connect listens on this socket, in the folder of its wire. */
 export const daemonSocketName = "daemon.sock";
 
 export interface PlainOptions extends DaemonSettings {
@@ -36,8 +36,9 @@ export interface PlainOptions extends DaemonSettings {
 }
 
 /**
- * No sandbox at all: a process that can do what the server's user can do. What belongs to the runner is the daemon's tree, its session,
- * and (where the system tells) whatever has the runner's id or home in its environment: what the daemon starts has only the home.
+ * Hosts runners without any sandbox: the process can do what the server's user can do. The runner's
+ * processes are the daemon's tree, its session, and (where the system shows it) every process with
+ * the runner's id or home in its environment: the daemon's children have only the home.
  */
 export class PlainEnclosure implements Enclosure {
   readonly isolation = "unsafe";
@@ -61,7 +62,7 @@ export class PlainEnclosure implements Enclosure {
         },
         cwd: folder.workspace,
         output: output.input,
-        // The folder of the socket, for an address that would be too long.
+        // The daemon reaches the socket through this folder if the full path would be too long.
         extraDescriptors: [wireFolder],
         config: {
           runner_id: spec.id,
@@ -93,7 +94,8 @@ export class PlainEnclosure implements Enclosure {
 
   async find(folder: RunnerFolder): Promise<LaunchRecord | undefined> {
     const processes = await listProcesses();
-    // Started in a session of its own, the daemon leads one; the agent's processes may do so as well but run something else.
+    // The daemon leads the session in which it was started; the agent's processes may lead one as
+    // well but run another program.
     const daemon = processes.find(
       (one) =>
         !one.dead &&
@@ -122,7 +124,8 @@ export class PlainEnclosure implements Enclosure {
   }
 
   getMembers(folder: RunnerFolder, launched: LaunchRecord | undefined, processes: readonly Process[]): Process[] {
-    // A session keeps its number while anyone is in it, so only a process with that pid can tell that it is another's by now.
+    // A session keeps its number while it has members, so only a process with that pid can show
+    // that the number now belongs to another session.
     const isOthers = processes.some((one) => one.pid === launched?.root.pid && one.born !== launched.root.born);
     const session = isOthers ? undefined : launched?.root.pid;
     const roots = processes.filter((one) => one.session === session || isRunnerProcess(one.pid, folder));

@@ -23,10 +23,16 @@ export interface ProbeOptions {
 }
 
 const probeTimeoutMs = 10_000;
-/** Older versions lack these, and some kernels the means. Without them a process may make namespaces of its own inside. */
+/**
+ * Older versions lack these flags, and some kernels the means. Without them a process inside may
+ * create namespaces.
+ */
 const userNamespaceFlags = ["--disable-userns", "--assert-userns-disabled"];
 
-/** Finds out whether a sandbox can be made here, by making one with all that a runner's has and running our Node in it. */
+/**
+ * Tests whether this machine can create a sandbox by creating one with all parts of a runner's and
+ * running Wharf's Node in it.
+ */
 export async function probeSandbox(options: ProbeOptions): Promise<ConfinedFoundation | { readonly reason: string }> {
   if (process.platform !== "linux") return { reason: `there is no bubblewrap for ${process.platform}` };
   const bwrap = findOnPath("bwrap", options.searchPath);
@@ -36,7 +42,7 @@ export async function probeSandbox(options: ProbeOptions): Promise<ConfinedFound
   const filter = compileFilter(process.arch);
   const filters = filter === undefined ? [{}] : [{ filter }, {}];
   let reason: string | undefined;
-  // From the strongest sandbox to the weakest.
+  // Try the strongest sandbox first and the weakest last.
   for (const chosen of filters) {
     for (const extraFlags of [userNamespaceFlags, []]) {
       const foundation = { ...basis, ...chosen, extraFlags };
@@ -48,17 +54,17 @@ export async function probeSandbox(options: ProbeOptions): Promise<ConfinedFound
   return { reason: `bubblewrap does not work here: ${reason}` };
 }
 
-/** What sandboxes on this machine hold, or why none can be made. */
+/** Describes this machine's sandboxes, or why it cannot create one. */
 export interface SandboxDescription {
-  /** The reason why there is none. */
+  /** Explains why there is no sandbox. */
   readonly missing?: string;
-  /** One sentence about what is limited. */
+  /** Describes the limits in one sentence. */
   readonly limits?: string;
-  /** What a sandbox should have and this machine does not give it. */
+  /** Lists the parts of a sandbox that this machine does not provide. */
   readonly lacks: readonly ("filter" | "limits")[];
 }
 
-/** Finds out by making one, as a server does. */
+/** Creates a sandbox to describe it, as a server does. */
 export async function describeSandbox(options: Omit<ProbeOptions, "folder">): Promise<SandboxDescription> {
   const folder = await mkdtemp(join(tmpdir(), "wharf-probe-"));
   try {

@@ -6,15 +6,18 @@ import { promisify } from "node:util";
 import { WharfError } from "@wharf/contract";
 import { z } from "zod";
 
-/** Which process it is: a pid alone may have gone to another one since. */
+/** Identifies a process: a pid alone may belong to another process by now. */
 export const ProcessIdentity = z.object({ pid: z.number().int().positive(), born: z.string() });
 export type ProcessIdentity = z.infer<typeof ProcessIdentity>;
 
 export interface Process extends ProcessIdentity {
   readonly parent: number;
-  /** The session on Linux; elsewhere the process group, which is the same for what we start. */
+  /**
+   * Holds the session on Linux; elsewhere the process group, which is the same for processes that
+   * Wharf starts.
+   */
   readonly session: number;
-  /** Its own and that of the children it has waited for. */
+  /** Includes the children that the process has waited for. */
   readonly cpuSeconds: number;
   readonly dead: boolean;
 }
@@ -24,7 +27,7 @@ const ticksPerSecond = 100;
 const hasProc = process.platform === "linux";
 const bootId = hasProc ? readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim() : "";
 
-/** Every process, also those that ended and were not yet waited for. */
+/** Lists every process, including those that ended and have not been reaped. */
 export async function listProcesses(): Promise<Process[]> {
   if (!hasProc) return listProcessesByPs([]);
   return listPids()
@@ -38,7 +41,7 @@ export function listPids(): number[] {
     .map(Number);
 }
 
-/** The living process with this pid. */
+/** Returns the living process with this pid. */
 export async function getProcessIdentity(pid: number): Promise<ProcessIdentity | undefined> {
   const match = hasProc ? readProcess(pid) : (await listProcessesByPs(["-p", String(pid)]))[0];
   return match === undefined || match.dead ? undefined : { pid, born: match.born };
@@ -48,7 +51,10 @@ export async function isAlive(identity: ProcessIdentity): Promise<boolean> {
   return (await getProcessIdentity(identity.pid))?.born === identity.born;
 }
 
-/** False for what was recorded before the machine was started anew: its numbers mean nothing any more. */
+/**
+ * Returns false for a process that was recorded before the machine's last boot: its numbers no
+ * longer mean anything.
+ */
 export function isOfThisBoot(identity: ProcessIdentity): boolean {
   if (hasProc) return identity.born.startsWith(`${bootId}:`);
   return Date.parse(identity.born) >= Date.now() - (uptime() + 1) * 1000;
@@ -64,7 +70,7 @@ export async function signalProcess(identity: ProcessIdentity, signal: "SIGTERM"
   }
 }
 
-/** Waits until the process has ended; false if it has not within the time. */
+/** Waits until the process has ended; returns false on timeout. */
 export async function waitForExit(identity: ProcessIdentity, withinMs: number): Promise<boolean> {
   const deadline = performance.now() + withinMs;
   for (let pause = 1; await isAlive(identity); pause = Math.min(pause * 2, 50)) {
@@ -74,10 +80,13 @@ export async function waitForExit(identity: ProcessIdentity, withinMs: number): 
   return true;
 }
 
-/** How long the kernel may take to end a process; that of the first one in a sandbox includes the end of all others. */
+/**
+ * The kernel may take this long to end a process; the end of a sandbox's first process includes the
+ * end of all others.
+ */
 const killTimeoutMs = 10_000;
 
-/** Kills them all and waits until they are gone. */
+/** Kills the processes and waits until they are gone. */
 export async function killAll(identities: readonly ProcessIdentity[]): Promise<void> {
   for (const identity of identities) await signalProcess(identity, "SIGKILL");
   for (const identity of identities) {
@@ -86,11 +95,11 @@ export async function killAll(identities: readonly ProcessIdentity[]): Promise<v
   }
 }
 
-/** The processes and all that descend from them. */
+/** Returns the processes and all their descendants. */
 export function getProcessTrees(roots: readonly Process[], processes: readonly Process[]): Process[] {
   const children = Map.groupBy(processes, (one) => one.parent);
   const tree = new Set(roots);
-  // What is added while the set is walked is walked as well.
+  // The loop also visits processes that are added during the walk.
   for (const one of tree) for (const child of children.get(one.pid) ?? []) tree.add(child);
   return [...tree];
 }
@@ -98,7 +107,8 @@ export function getProcessTrees(roots: readonly Process[], processes: readonly P
 export function readProcess(pid: number): Process | undefined {
   const text = readProcFile(pid, "stat");
   if (text === undefined) return undefined;
-  // The name stands in parentheses and may hold anything, parentheses too; the numbers begin after the last one.
+  // The name is in parentheses and may contain anything, even parentheses; the numbers begin after
+  // the last one.
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   const getField = (number: number) => fields[number - 3] ?? "";
   const ticks = [14, 15, 16, 17].reduce((sum, number) => sum + Number(getField(number)), 0);
@@ -112,7 +122,10 @@ export function readProcess(pid: number): Process | undefined {
   };
 }
 
-/** A file below /proc/<pid>, or nothing if the process is gone or not ours to look at. */
+/**
+ * Reads a file below /proc/<pid>; returns undefined if the process is gone or the file is not
+ * readable for us.
+ */
 export function readProcFile(pid: number, name: string): string | undefined {
   try {
     return readFileSync(`/proc/${pid}/${name}`, "utf8");
@@ -121,14 +134,14 @@ export function readProcFile(pid: number, name: string): string | undefined {
   }
 }
 
-/** A number of /proc/<pid>/status that is given in kB, in bytes. */
+/** Returns in bytes a number that /proc/<pid>/status gives in kB. */
 export function parseStatusBytes(status: string, name: string): number {
   return Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(status)?.[1] ?? 0) * 1024;
 }
 
 const runFile = promisify(execFile);
 
-/** For systems without /proc. Their times lack the children that were waited for. */
+/** Lists processes on systems without /proc. Their times lack the children that were waited for. */
 export async function listProcessesByPs(selection: readonly string[]): Promise<Process[]> {
   const columns = ["pid", "ppid", "pgid", "state", "time", "lstart"].flatMap((column) => ["-o", `${column}=`]);
   const select = selection.length === 0 ? ["-ax"] : selection;

@@ -8,7 +8,10 @@ function write(file: string, content: string, mode = 0o755): void {
   writeFileSync(file, content, { mode });
 }
 
-/** A prefix as npm makes it: a link in bin to a script in a package, which needs another package beside it. */
+/**
+ * Creates a prefix as npm does: a link in bin to a script in a package, which needs a neighbouring
+ * package.
+ */
 function prefix(base: string, shebang = "#!/usr/bin/env node"): string {
   const modules = join(base, "prefix", "lib", "node_modules");
   write(
@@ -23,7 +26,7 @@ function prefix(base: string, shebang = "#!/usr/bin/env node"): string {
   return join(base, "prefix", "bin");
 }
 
-/** As pnpm writes them for its global packages. */
+/** pnpm writes such shims for its global packages. */
 const pnpmShim = (script: string): string => `#!/bin/sh
 basedir=$(dirname "$(echo "$0" | sed -e 's,\\\\,/,g')")
 

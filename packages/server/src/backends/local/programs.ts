@@ -7,11 +7,14 @@ import { createReadOnlyMount, type Mount } from "./mount.ts";
 import { explainShim, findPnpmScript } from "./shims.ts";
 import { containerPaths } from "../shared/container-paths.ts";
 
-/** How a program of the host gets into a sandbox. */
+/** Describes how a program of the host gets into a sandbox. */
 type ProgramLocation =
   | { readonly kind: "there" }
   | { readonly kind: "missing"; readonly reason: string }
-  /** `source` is mounted at `target`; `entry` is the program inside, run by our node where its own interpreter is not in there. */
+  /**
+   * `source` is mounted at `target`; `entry` is the program inside, run by Wharf's Node if the
+   * sandbox lacks its own interpreter.
+   */
   | {
       readonly kind: "mount";
       readonly source: string;
@@ -21,19 +24,22 @@ type ProgramLocation =
     };
 
 export interface ProgramSearch {
-  /** The bundles' folder; what lies in its `bin` is on every runner's PATH. */
+  /** Names the bundles' folder; its `bin` is on every runner's PATH. */
   readonly kit: string;
-  /** Folders of the host to look in, as in PATH. */
+  /** Lists folders of the host to search, as in PATH. */
   readonly searchPath: string;
 }
 
-/** Why a sandbox can't start the program, or nothing if it can. */
+/** Returns why a sandbox cannot start the program, or undefined if it can. */
 export function getMissingProgramReason(program: string, search: ProgramSearch): string | undefined {
   const way = findProgram(program, search);
   return way.kind === "missing" ? way.reason : undefined;
 }
 
-/** Fills a runner's folder of links and tells what to mount for them. Programs that are not there are left out. */
+/**
+ * Fills a runner's folder of links and returns the mounts that they need. Missing programs are left
+ * out.
+ */
 export async function linkPrograms(
   programs: readonly string[],
   linkFolder: string,
@@ -55,7 +61,7 @@ export async function linkPrograms(
   return mounts;
 }
 
-/** Where a program of the host is, or nothing. */
+/** Returns the path of a program of the host, or undefined. */
 export function findOnPath(program: string, searchPath: string): string | undefined {
   return searchPath
     .split(delimiter)
@@ -80,7 +86,7 @@ function findProgram(program: string, search: ProgramSearch): ProgramLocation {
   return resolveProgram(program, getRealPath(executable));
 }
 
-/** What stands on the PATH may only start the program. */
+/** The file on the PATH may only be a shim that starts the program. */
 function resolveProgram(program: string, file: string): ProgramLocation {
   const shim = explainShim(program, file);
   if (shim !== undefined) return { kind: "missing", reason: shim };
@@ -99,14 +105,15 @@ function createProgramMount(program: string, file: string): ProgramLocation {
   const source = getPackageTree(file) ?? file;
   const target = join(containerPaths.agents, program, basename(source));
   const entry = join(target, relative(source, file));
-  // The entry is quoted in a shell script.
+  // A shell script quotes the entry.
   if (entry.includes("'")) return { kind: "missing", reason: "there is a quote in its path" };
   return { kind: "mount", source, target, entry, byNode };
 }
 
 /**
- * What has to come along with a program of a package: the outermost `node_modules` it lies in, or the package that names it.
- * Never the folder around a `node_modules`: that is a project or a home, with files that are not the program's.
+ * Returns the folder that a packaged program needs: the outermost `node_modules` that contains it,
+ * or the package that names it. Never the folder around a `node_modules`: that is a project or a
+ * home, with files that are not the program's.
  */
 function getPackageTree(file: string): string | undefined {
   const parts = file.split(sep);
@@ -136,7 +143,7 @@ function readManifest(folder: string): z.infer<typeof Manifest> | undefined {
   }
 }
 
-/** The interpreter a script asks for by its full path. */
+/** Returns the interpreter that a script names by its full path. */
 function getInterpreter(file: string): string | undefined {
   const head = Buffer.alloc(256);
   const descriptor = openSync(file, "r");

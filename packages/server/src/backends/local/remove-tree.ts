@@ -9,8 +9,9 @@ const runFile = promisify(execFile);
 const trashPrefix = ".trash-";
 
 /**
- * Removes a folder that a runner filled. It disappears at once under its name; what is in it may be odd: locked folders, links to
- * anywhere, trees deeper than a path can be long. `chmod -R` and `rm` go down by open folders and follow no links, which Node's own do not.
+ * Removes a folder that a runner filled. Its name disappears at once; its contents may be odd:
+ * locked folders, links to anywhere, trees deeper than the longest path. `chmod -R` and `rm`
+ * descend through open folders and follow no links, unlike Node's own functions.
  */
 export async function removeTree(folder: string): Promise<void> {
   const stats = await lstat(folder).catch(() => undefined);
@@ -20,7 +21,7 @@ export async function removeTree(folder: string): Promise<void> {
   await discardFolder(trash);
 }
 
-/** Removes what removals that were cut short left behind. */
+/** Removes the remains of interrupted removals. */
 export async function emptyTrash(parent: string): Promise<void> {
   const names = await readdir(parent).catch(() => []);
   for (const name of names.filter((one) => one.startsWith(trashPrefix))) await discardFolder(join(parent, name));

@@ -6,7 +6,10 @@ import { z } from "zod";
 import { logName, waitForLog } from "./daemon-log.ts";
 import { isOfThisBoot, ProcessIdentity } from "./processes.ts";
 
-/** What was started for a runner: ending `root` ends everything in a sandbox; `daemon` is the process that serves the wire. */
+/**
+ * Records what was started for a runner: ending `root` ends everything in a sandbox; `daemon` is
+ * the process that serves the wire.
+ */
 export const LaunchRecord = z.object({
   isolation: z.enum(["sandbox", "unsafe"]),
   root: ProcessIdentity,
@@ -14,12 +17,15 @@ export const LaunchRecord = z.object({
 });
 export type LaunchRecord = z.infer<typeof LaunchRecord>;
 
-/** How much of the end of the log an error quotes. */
+/** An error quotes this much of the end of the log. */
 const maxQuotedBytes = 400;
 
 export const isRunnerId = (name: string): boolean => /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/.test(name);
 
-/** The folder of one runner and what is kept where in it. Its name is checked, so no id leads out of the folder of all runners. */
+/**
+ * Locates a runner's folder and the files in it. The constructor checks the name, so no id leads
+ * out of the folder of all runners.
+ */
 export class RunnerFolder {
   readonly id: string;
   readonly path: string;
@@ -30,7 +36,7 @@ export class RunnerFolder {
   readonly bin: string;
   readonly usageFile: string;
   readonly log: string;
-  /** A link to the cgroup that bounds the memory of what was last started, where there is one. */
+  /** Links to the cgroup that limits the memory of the last start, if there is one. */
   readonly cgroup: string;
   readonly #record: string;
   readonly #launching: string;
@@ -60,7 +66,7 @@ export class RunnerFolder {
     return stats?.isDirectory() ?? false;
   }
 
-  /** Makes what is not there yet. True if the runner is new. */
+  /** Creates missing folders. Returns true if the runner is new. */
   async prepare(): Promise<boolean> {
     const createdPath = await mkdir(this.path, { recursive: true, mode: 0o700 });
     for (const folder of [this.workspace, this.home, this.state, this.wire, this.bin, this.log]) {
@@ -86,17 +92,20 @@ export class RunnerFolder {
     await rm(this.#launching, { force: true });
   }
 
-  /** Says that a process is about to be started of which there is no record yet. */
+  /** Records that a process is about to start that has no record yet. */
   async announceLaunch(): Promise<void> {
     await writeFile(this.#launching, "", { mode: 0o600 });
   }
 
-  /** True where a launch was announced and its record never written: there may be a process that only a search finds. */
+  /**
+   * Returns true if a launch was announced and its record never written: a process may exist that
+   * only a search finds.
+   */
   async isLaunchOpen(): Promise<boolean> {
     return (await lstat(this.#launching).catch(() => undefined)) !== undefined;
   }
 
-  /** The last words of the daemon, to tell why it ended. */
+  /** Returns the daemon's last output, to explain why it ended. */
   async readLogTail(): Promise<string> {
     await waitForLog(this.log);
     const file = await open(join(this.log, logName), "r").catch(() => undefined);
@@ -119,7 +128,7 @@ export class RunnerFolder {
   }
 }
 
-/** What the file holds, or nothing where it is missing or cut. */
+/** Returns the file's content, or undefined if the file is missing or incomplete. */
 export async function readJson<T>(file: string, schema: z.ZodType<T>): Promise<T | undefined> {
   try {
     return schema.parse(JSON.parse(await readFile(file, "utf8")));
@@ -128,7 +137,7 @@ export async function readJson<T>(file: string, schema: z.ZodType<T>): Promise<T
   }
 }
 
-/** Readers see the old content or the new, never half of it. */
+/** Replaces the file at once: readers see the old content or the new, never half of it. */
 export async function writeJson(file: string, value: unknown): Promise<void> {
   const next = `${file}.${randomUUID()}`;
   await writeFile(next, JSON.stringify(value), { mode: 0o600 });

@@ -6,29 +6,33 @@ import { getHostMounts, getProcMounts } from "./host-mounts.ts";
 import { createMemoryMount, createReadOnlyMount, readOnlyIfThere, createWritableMount, type Mount } from "./mount.ts";
 import type { RunnerFolder } from "./runner-folder.ts";
 
-/** What all sandboxes of this server share. */
+/** All sandboxes of this server share these parts. */
 export interface SandboxFoundation {
   readonly bwrap: string;
   readonly kit: string;
   readonly node: string;
   readonly invented: readonly Mount[];
-  /** Flags that this machine's bubblewrap may lack. */
+  /** Lists flags that this machine's bubblewrap may lack. */
   readonly extraFlags: readonly string[];
-  /** The program that judges system calls, where there is one for this machine. */
+  /** Holds the seccomp program that checks system calls, if this machine has one. */
   readonly filter?: Buffer;
 }
 
-/** A foundation that sandboxes were made on, and what holds them to their limits. */
+/** Adds the limits of its sandboxes to a foundation that a probe has shown to work. */
 export interface ConfinedFoundation extends SandboxFoundation {
   readonly confinement: Confinement;
 }
 
-/** The file descriptors bubblewrap gets: it writes its status to the first and reads the filter from the second. */
+/**
+ * bubblewrap writes its status to the first of these file descriptors and reads the filter from the
+ * second.
+ */
 export const statusDescriptor = 3;
 export const filterDescriptor = 4;
 
 /**
- * No `--die-with-parent`: a runner outlives the server. `--unshare-user` even for root, who would keep all capabilities without it.
+ * `--die-with-parent` is missing because a runner outlives the server. `--unshare-user` applies
+ * even to root, who would keep all capabilities without it.
  */
 const namespaceFlags = [
   "--unshare-all",
@@ -45,10 +49,13 @@ const namespaceFlags = [
   "--clearenv",
 ];
 
-/** What the daemon reads to tell that the kernel killed something for want of memory, in both versions of cgroups. */
+/**
+ * The daemon reads these files, in both versions of cgroups, to detect that the kernel killed a
+ * process for lack of memory.
+ */
 const memoryFiles = ["memory.events", "memory.max", "memory.oom_control", "memory.limit_in_bytes"];
 
-/** Everything between `bwrap` and the command. */
+/** Creates all arguments between `bwrap` and the command. */
 export function createSandboxArguments(
   foundation: SandboxFoundation,
   folder: RunnerFolder,

@@ -39,15 +39,18 @@ interface SandboxOptions extends ProgramSearch, DaemonSettings {}
 const startTimeoutMs = 15_000;
 
 /**
- * A runner in a bubblewrap sandbox consists of three layers of processes: bubblewrap's monitor on the host, which nothing depends on;
- * the init inside (pid 1 there), whose end is the end of everything inside; and the daemon (pid 2 there), started by the init.
- * The daemon may end while others inside go on, so a runner is alive only as long as its daemon is.
+ * A runner in a bubblewrap sandbox consists of three layers of processes: bubblewrap's monitor on
+ * the host, which nothing depends on; the init inside (pid 1 there), whose end ends everything
+ * inside; and the daemon (pid 2 there), started by the init. Other processes inside may survive the
+ * daemon, so a runner is alive only as long as its daemon is.
  *
- * A sandbox is recognised by what its init has mounted, which nobody inside can change. Command lines tell less, as a process may
- * rewrite its own: they only serve to find sandboxes that are not set up yet, and only to end them.
+ * The enclosure recognises a sandbox by the init's mounts, which no process inside can change.
+ * Command lines prove less, because a process may rewrite its own: they only serve to find
+ * sandboxes that are not set up yet, and only to end them.
  *
- * A server that is killed while it starts one may leave a process that is not bubblewrap yet and can't be found. It never becomes a second
- * daemon: the monitor lets the init go on only after it has written to the status pipe, and that write kills it when no server reads.
+ * A server that is killed during a start may leave a process that is not bubblewrap yet and cannot
+ * be found. That process never becomes a second daemon: the monitor lets the init continue only
+ * after it has written to the status pipe, and that write kills it when no server reads.
  */
 export class SandboxEnclosure implements Enclosure {
   readonly isolation = "sandbox";
@@ -92,7 +95,7 @@ export class SandboxEnclosure implements Enclosure {
       },
     });
     sendFilter(monitor, this.#foundation.filter);
-    // From now on the sandbox alone can write.
+    // From now on only the sandbox can write.
     output[Symbol.dispose]();
     try {
       return await this.#waitForStart(
@@ -122,7 +125,8 @@ export class SandboxEnclosure implements Enclosure {
   async terminate(folder: RunnerFolder, launched: LaunchRecord | undefined): Promise<void> {
     const cgroups = launched === undefined ? [] : findRunnerCgroups(folder.id, launched.root.pid);
     if (launched !== undefined) await killAll([launched.root]);
-    // A monitor that is killed while it sets up may leave an init behind, so look again until there is none.
+    // A monitor killed during its setup may leave an init behind, so search again until there is
+    // none.
     for (let strays = await this.#findStrays(folder); strays.length > 0; strays = await this.#findStrays(folder))
       await killAll(strays);
     await removeCgroups(cgroups);
@@ -159,7 +163,7 @@ export class SandboxEnclosure implements Enclosure {
     return (await Promise.all(pids.map(getProcessIdentity))).filter((identity) => identity !== undefined);
   }
 
-  /** Monitors on the host, and inits that have not mounted anything yet. */
+  /** Finds monitors on the host, and inits that have not mounted anything yet. */
   #findStartingPids(folder: RunnerFolder): number[] {
     return listPids().filter((pid) => {
       const line = readProcFile(pid, "cmdline")?.split("\0") ?? [];
@@ -170,7 +174,7 @@ export class SandboxEnclosure implements Enclosure {
   }
 }
 
-/** The inits of sandboxes that have this runner's state mounted. */
+/** Finds the inits of sandboxes that have this runner's state mounted. */
 function findInits(folder: RunnerFolder): number[] {
   const state = statSync(folder.state, { throwIfNoEntry: false });
   if (state === undefined) return [];
@@ -180,12 +184,12 @@ function findInits(folder: RunnerFolder): number[] {
       const mounted = statSync(`/proc/${pid}/root${containerPaths.state}`);
       return mounted.dev === state.dev && mounted.ino === state.ino;
     } catch {
-      return false; // another one's sandbox, or gone
+      return false; // another runner's sandbox, or gone
     }
   });
 }
 
-/** The process's pid in every namespace it is in, from ours to its own. */
+/** Returns the process's pid in every namespace that contains it, from ours to its own. */
 function getNamespacePids(pid: number): number[] {
   const line = /^NSpid:\s+(.+)$/m.exec(readProcFile(pid, "status") ?? "")?.[1] ?? "";
   return line.split(/\s+/).map(Number);
@@ -200,7 +204,7 @@ async function findDaemon(init: number): Promise<ProcessIdentity | undefined> {
     daemon === undefined ? undefined : getExecutable(daemon),
     getExecutable(init),
   ];
-  // Until it runs our program it is still bubblewrap, and may yet fail.
+  // Until the process runs our program it is still bubblewrap, and may yet fail.
   const runs =
     daemon !== undefined &&
     daemonExecutable !== undefined &&
@@ -217,19 +221,22 @@ function getExecutable(pid: number): string | undefined {
   }
 }
 
-/** Hands bubblewrap the filter. It reads up to the end before it starts anything, so a server that dies here starts nothing. */
+/**
+ * Passes the filter to bubblewrap, which reads to the end before it starts anything: if the server
+ * dies here, nothing starts.
+ */
 export function sendFilter(monitor: ChildProcess, filter: Buffer | undefined): void {
   if (filter === undefined) return;
   const pipe = monitor.stdio[filterDescriptor];
   if (pipe === null || pipe === undefined || !("writable" in pipe)) throw new Error("bubblewrap has no filter pipe");
-  // A bubblewrap that ends before it has read shows by its end.
+  // If bubblewrap ends before it has read the filter, its exit reports the failure.
   pipe.on("error", () => undefined);
   pipe.end(filter);
 }
 
 const Status = z.object({ "child-pid": z.number().int().positive() });
 
-/** bubblewrap's own word for which process is the init. */
+/** Reads the init's pid from bubblewrap's status pipe. */
 async function readInitPid(monitor: ChildProcess, signal: AbortSignal): Promise<number> {
   const pipe = monitor.stdio[statusDescriptor];
   if (pipe === null || pipe === undefined || !("readable" in pipe)) throw new Error("bubblewrap has no status pipe");

@@ -2,15 +2,18 @@ import { readFileSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 
 /**
- * Version managers put shims on the PATH: small programs that look up at their start, in the home folder, what to run.
- * In a sandbox there is nothing to look up.
+ * Version managers put shims on the PATH: small programs that look up in the home folder what to
+ * run. A sandbox contains nothing to look up.
  */
 const managers = ["asdf", "mise", "volta", "nodenv", "pyenv", "rbenv"];
 
 /** Longer files are programs, not shims. */
 const maxShimBytes = 16 * 1024;
 
-/** Why a sandbox cannot start the program where a version manager's shim stands for it. `file` has no links in its path. */
+/**
+ * Returns why a sandbox cannot start the program if the file is a version manager's shim. `file`
+ * has no links in its path.
+ */
 export function explainShim(program: string, file: string): string | undefined {
   const manager = findManager(program, file);
   if (manager === undefined) return undefined;
@@ -18,14 +21,16 @@ export function explainShim(program: string, file: string): string | undefined {
 }
 
 function findManager(program: string, file: string): string | undefined {
-  // The shims of mise and volta are links to one program that looks at the name it was started by.
+  // The shims of mise and volta are links to one program that checks the name of its link.
   const linked = basename(file).replace(/-shim$/, "");
   if (linked !== program && managers.includes(linked)) return linked;
   const named = /^exec\s+"?(?:\S*\/)?(\w+)"?\s+exec\b/m.exec(readShim(file) ?? "")?.[1];
   return named !== undefined && managers.includes(named) ? named : undefined;
 }
 
-/** The program that a shim of pnpm runs by node: a script with a path from its own folder. */
+/**
+ * Returns the script that a pnpm shim runs with node; the shim names it relative to its own folder.
+ */
 export function findPnpmScript(file: string): string | undefined {
   const script = /^\s*exec node\s+"\$basedir\/([^"$]+)"/m.exec(readShim(file) ?? "")?.[1];
   return script === undefined ? undefined : join(dirname(file), script);

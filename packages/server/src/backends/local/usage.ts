@@ -3,7 +3,10 @@ import { updateLedger, emptyLedger, Ledger, toRunnerUsage } from "../shared/ledg
 import { readProcFile, parseStatusBytes, type Process } from "./processes.ts";
 import { readJson, writeJson, type LaunchRecord, type RunnerFolder } from "./runner-folder.ts";
 
-/** Adds what is seen now to what was seen before. `members` are the runner's processes, none where it is stopped. */
+/**
+ * Adds the current usage to the recorded usage. `members` are the runner's processes, none if it is
+ * stopped.
+ */
 export async function measureUsage(
   folder: RunnerFolder,
   launched: LaunchRecord | undefined,
@@ -15,7 +18,7 @@ export async function measureUsage(
   const updated = updateLedger(previous, {
     launch: launched === undefined ? previous.launch : `${launched.root.pid}@${launched.root.born}`,
     cpuSeconds: members.reduce((sum, member) => sum + member.cpuSeconds, 0),
-    // One process's own peak may have been between two looks.
+    // A process's own peak may have been between two samples.
     memoryPeakBytes: Math.max(memoryBytes, ...statuses.map((status) => parseStatusBytes(status, "VmHWM"))),
   });
   if (JSON.stringify(updated) !== JSON.stringify(previous)) await writeJson(folder.usageFile, updated);

@@ -5,7 +5,7 @@ import type { CgroupFolder, Controller } from "./hierarchies.ts";
 
 export type Limits = Pick<RunnerSpec["limits"], "cpu" | "memoryBytes" | "processes">;
 
-/** A file of a cgroup and what is written to it. */
+/** Pairs a file of a cgroup with the value to write to it. */
 interface CgroupSetting {
   readonly file: string;
   readonly value: string;
@@ -14,7 +14,7 @@ interface CgroupSetting {
 const periodUs = 100_000;
 const pageBytes = 4096;
 
-/** The setting that bounds what the controller counts. */
+/** Returns the setting that limits the controller's resource. */
 export function getLimitSetting(version: 1 | 2, controller: Controller, limits: Limits): CgroupSetting {
   const quota = Math.ceil(limits.cpu * periodUs);
   if (controller === "pids") return { file: "pids.max", value: String(limits.processes) };
@@ -25,18 +25,21 @@ export function getLimitSetting(version: 1 | 2, controller: Controller, limits: 
     : { file: "cpu.cfs_quota_us", value: String(quota) };
 }
 
-/** Takes swap from what memory a runner has beyond its limit. Kernels without swap accounting lack the file. */
+/**
+ * Keeps a runner from using swap beyond its memory limit. Kernels without swap accounting lack the
+ * file.
+ */
 export const getSwapSetting = (version: 1 | 2, limits: Limits): CgroupSetting =>
   version === 2
     ? { file: "memory.swap.max", value: "0" }
     : { file: "memory.memsw.limit_in_bytes", value: String(limits.memoryBytes) };
 
-/** Whether the kernel has the limit for the cgroup. */
+/** Returns whether the kernel enforces the limit for the cgroup. */
 export function isEnforced({ version, path }: CgroupFolder, controller: Controller, limits: Limits): boolean {
   const { file, value } = getLimitSetting(version, controller, limits);
   try {
     const actual = readFileSync(join(path, file), "utf8").trim();
-    // The kernel rounds memory to pages, and systemd chooses a period of its own.
+    // The kernel rounds memory to pages, and systemd chooses another period.
     if (controller === "memory") return Math.abs(Number(actual) - Number(value)) < pageBytes;
     if (controller === "cpu" && version === 2) return Math.abs(parseCpus(actual) - parseCpus(value)) < 0.01;
     return actual === value;

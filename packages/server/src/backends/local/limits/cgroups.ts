@@ -11,15 +11,18 @@ import { isBootedBySystemd } from "./systemd.ts";
 const joinScript =
   'while [ "$1" != -- ]; do echo $$ > "$1/cgroup.procs" || exit 1; shift; done; shift; exec env -i "$@"';
 
-/** How often and how long a cgroup is tried to be removed while the kernel ends its processes. */
+/**
+ * Wharf retries the removal of a cgroup this often and this long while the kernel ends its
+ * processes.
+ */
 const removeIntervalMs = 10;
 const maxRemoveTries = 200;
 
-/** Makes a cgroup for each runner below the server's own, where the server may. */
+/** Creates a cgroup for each runner below the server's own, if the server may. */
 export async function findWritableCgroups(): Promise<Limiter | undefined> {
   const parents = new Map<Controller, CgroupFolder>();
   for (const [controller, ownFolder] of findCgroups("self")) {
-    // An earlier server in the same place has moved aside, and this one with it.
+    // An earlier server here has moved into its subgroup, and this server starts in it.
     const folder =
       basename(ownFolder.path) === serverCgroupName ? { ...ownFolder, path: dirname(ownFolder.path) } : ownFolder;
     if (await canHaveChildren(folder, controller)) parents.set(controller, folder);
@@ -36,7 +39,7 @@ class CgroupLimiter implements Limiter {
   }
 
   async enter(id: string, limits: Limits, link?: string): Promise<readonly string[]> {
-    await this.release(id); // of a server that died
+    await this.release(id); // a server that died may have left cgroups
     for (const [controller, { version, path: parent }] of this.#parents) {
       const path = join(parent, getCgroupName(id));
       await mkdir(path, { recursive: true });
@@ -54,7 +57,7 @@ class CgroupLimiter implements Limiter {
     await removeCgroups(this.#getFolders(id));
   }
 
-  /** In version 2 all controllers share one. */
+  /** In version 2 all controllers share one folder. */
   #getFolders(id: string): string[] {
     return [...new Set([...this.#parents.values()].map(({ path }) => join(path, getCgroupName(id))))];
   }
@@ -63,7 +66,10 @@ class CgroupLimiter implements Limiter {
 const serverCgroupName = "wharf-server";
 const getCgroupName = (id: string): string => `wharf-${id}`;
 
-/** The cgroups made for the runner that the process is in. Another server may have made them, and below a cgroup of its own. */
+/**
+ * Finds the runner's cgroups that contain the process. Another server may have created them, below
+ * its own cgroup.
+ */
 export function findRunnerCgroups(id: string, pid: number): string[] {
   const paths = [...findCgroups(pid).values()].map(({ path }) => path);
   return [...new Set(paths)].filter((path) => basename(path) === getCgroupName(id));
@@ -73,7 +79,10 @@ export async function removeCgroups(folders: readonly string[]): Promise<void> {
   for (const folder of folders) await removeCgroup(folder);
 }
 
-/** A cgroup can be removed as soon as its last process is gone for good. What cannot be removed holds nothing any more. */
+/**
+ * A cgroup can be removed once its last process is reaped. A cgroup that cannot be removed contains
+ * nothing any more.
+ */
 async function removeCgroup(folder: string): Promise<void> {
   for (let tries = 0; tries < maxRemoveTries; tries += 1) {
     const error: unknown = await rmdir(folder).then(
@@ -97,8 +106,9 @@ async function canHaveChildren({ version, path }: CgroupFolder, controller: Cont
 }
 
 /**
- * Gives children of a cgroup of version 2 a controller. Only a cgroup without processes can do so (the root can always), so the server
- * moves aside with those that it started. It leaves a cgroup alone that others work in.
+ * Enables a controller for the children of a cgroup of version 2. Only a cgroup without processes
+ * can do so (the root always can), so the server moves into a subgroup, with its children and
+ * ancestors. It leaves a cgroup alone that other processes use.
  */
 async function delegateController(path: string, controller: Controller): Promise<void> {
   const available = await readFile(join(path, "cgroup.controllers"), "utf8");
@@ -133,7 +143,10 @@ function ignoreEnded(error: unknown): void {
   if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
 }
 
-/** Those that started the server. On a machine of systemd they are a session's or systemd's own. */
+/**
+ * Returns the processes that started the server. On a machine with systemd they belong to a session
+ * or to systemd itself.
+ */
 function getAncestors(processes: readonly Process[]): Process[] {
   if (isBootedBySystemd()) return [];
   const chain: Process[] = [];

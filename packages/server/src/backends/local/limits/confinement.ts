@@ -8,11 +8,13 @@ import { unlimited, type Limiter } from "./limiter.ts";
 import { isEnforced, type Limits } from "./cgroup-settings.ts";
 import { findSystemd } from "./systemd.ts";
 
-/** How runners are held to their limits on this machine, and to which: found out by trying. */
+/**
+ * Describes how this machine enforces the runners' limits, and which ones; a probe finds it out.
+ */
 export interface Confinement {
   readonly limiter: Limiter;
   readonly enforced: ReadonlySet<Controller>;
-  /** What goes before the command inside the sandbox. */
+  /** Returns the arguments to put before the command inside the sandbox. */
   readonly insidePrefix: (limits: Limits) => readonly string[];
 }
 
@@ -20,7 +22,10 @@ const probeTimeoutMs = 5000;
 const probeLimits: Limits = { cpu: 0.5, memoryBytes: 64 * 2 ** 20, processes: 50 };
 const getEmptyPrefix = (): readonly string[] => [];
 
-/** The best of what there is: systemd's scopes, cgroups that the server may make, or a limit on processes alone. */
+/**
+ * Chooses the best available limiter: systemd's scopes, cgroups that the server may create, or a
+ * limit on processes alone.
+ */
 export async function findConfinement(bwrap: string, searchPath: string): Promise<Confinement> {
   for (const find of [() => findSystemd(searchPath), findWritableCgroups]) {
     const limiter = await find();
@@ -38,7 +43,7 @@ export async function findConfinement(bwrap: string, searchPath: string): Promis
 
 const names: Readonly<Record<Controller, string>> = { cpu: "CPU", memory: "memory", pids: "processes" };
 
-/** One sentence about what is limited. */
+/** Describes the enforced limits in one sentence. */
 export function describeLimits(enforced: ReadonlySet<Controller>): string {
   const [limited, unenforced] = [
     controllers.filter((one) => enforced.has(one)),
@@ -53,7 +58,7 @@ function formatList(words: readonly string[]): string {
   return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
 }
 
-/** Starts a command under the limiter and asks the kernel what it is held to. */
+/** Starts a command under the limiter and asks the kernel which limits apply to it. */
 async function probeLimiter(limiter: Limiter): Promise<Set<Controller>> {
   const id = `probe-${randomUUID()}`;
   try {
@@ -83,8 +88,8 @@ async function probeLimiter(limiter: Limiter): Promise<Set<Controller>> {
 const getPrlimitPrefix = (processes: number): readonly string[] => ["/usr/bin/prlimit", `--nproc=${processes}`, "--"];
 
 /**
- * Since Linux 5.14 this limit counts per user namespace, so each sandbox has its own. It never holds for root. More processes than
- * are allowed show whether it does.
+ * Since Linux 5.14 this limit counts per user namespace, so each sandbox has its own. It never
+ * applies to root. The probe starts more processes than allowed to see whether the limit applies.
  */
 async function canLimitProcesses(bwrap: string): Promise<boolean> {
   const namespaces = ["--unshare-all", "--unshare-user", "--uid", "1000", "--new-session"];

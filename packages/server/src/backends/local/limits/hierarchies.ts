@@ -1,11 +1,14 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** What a cgroup can bound here, by the name of the kernel's controller. */
+/** A cgroup can limit these resources here, by the name of the kernel's controller. */
 export const controllers = ["cpu", "memory", "pids"] as const;
 export type Controller = (typeof controllers)[number];
 
-/** A folder of the cgroup file system. Version 1 has a tree of folders for each controller, version 2 one for all. */
+/**
+ * A folder of the cgroup file system. Version 1 has a tree of folders for each controller, version
+ * 2 has one for all.
+ */
 export interface CgroupFolder {
   readonly version: 1 | 2;
   readonly path: string;
@@ -14,12 +17,15 @@ export interface CgroupFolder {
 interface CgroupMount {
   readonly version: 1 | 2;
   readonly mountPoint: string;
-  /** The cgroup that is mounted there; in a container it may be the container's own. */
+  /** Names the mounted cgroup; in a container it may be the container's own. */
   readonly root: string;
   readonly options: readonly string[];
 }
 
-/** Where the process is, for each controller; `self` is this one. A process that has ended is nowhere. */
+/**
+ * Returns the cgroup of the process for each controller; `self` is this process. A process that has
+ * ended has none.
+ */
 export function findCgroups(pid: number | "self"): Map<Controller, CgroupFolder> {
   const places = readCgroups(pid).trim().split("\n").map(parseMembership);
   const trees = readFileSync("/proc/self/mountinfo", "utf8").trim().split("\n").flatMap(parseMount);
@@ -44,7 +50,7 @@ function readCgroups(pid: number | "self"): string {
   }
 }
 
-/** A line such as `4:memory:/a/b`, or `0::/a/b` in version 2. */
+/** Parses a line such as `4:memory:/a/b`, or `0::/a/b` in version 2. */
 function parseMembership(line: string): { readonly names: readonly string[]; readonly path: string } {
   const [, names = "", path = "/"] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
   return { names: names.split(","), path };

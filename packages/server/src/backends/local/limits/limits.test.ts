@@ -40,7 +40,7 @@ describe.skipIf(!expectsBubblewrap)("what the server says is limited", () => {
     const names = { cpu: "CPU", memory: "memory", pids: "processes" } as const;
     for (const [controller, folder] of cgroupsOfDaemon()) {
       const held = isEnforced(folder, controller, runner.limits);
-      // Processes may also be limited inside, without a cgroup.
+      // The sandbox may also limit processes without a cgroup.
       if (held || controller !== "pids") expect(isLimited(names[controller]), controller).toBe(held);
     }
   });

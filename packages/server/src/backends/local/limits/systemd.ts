@@ -2,14 +2,14 @@ import { existsSync } from "node:fs";
 import { findOnPath } from "../programs.ts";
 import type { Limiter } from "./limiter.ts";
 
-/** Links the scope that the shell is in, then becomes the command. */
+/** Links the scope that contains the shell, then becomes the command. */
 const linkScript = 'ln -s "/sys/fs/cgroup$(sed -n s/^0:://p /proc/self/cgroup)" "$1"; shift; exec env -i "$@"';
 
 export const isBootedBySystemd = (): boolean => existsSync("/run/systemd/system");
 
 /**
- * Puts each runner into a scope of systemd: the user's own, or the system's where the server is root. systemd-run becomes the
- * command, and systemd removes the scope when its last process ends.
+ * Puts each runner into a systemd scope: the user's, or the system's if the server is root.
+ * systemd-run becomes the command, and systemd removes the scope when its last process ends.
  */
 export function findSystemd(searchPath: string): Limiter | undefined {
   const systemdRun = findOnPath("systemd-run", searchPath);
@@ -27,7 +27,7 @@ export function findSystemd(searchPath: string): Limiter | undefined {
       "--property=MemorySwapMax=0",
       `--property=TasksMax=${processes}`,
       "--",
-      // A sandbox shows the environment of its first process.
+      // A sandbox exposes the environment of its first process.
       ...(link === undefined ? ["/usr/bin/env", "-i"] : ["/bin/sh", "-c", linkScript, "wharf-scope", link]),
     ],
     release: async () => undefined,

@@ -1,12 +1,12 @@
 /**
- * An assembler for classic BPF, as far as seccomp filters need it. A program is a list of lines; jumps name labels further down.
- * The kernel runs it with one accumulator on `struct seccomp_data`.
+ * Assembles classic BPF, as far as seccomp filters need it. A program is a list of lines; jumps
+ * name labels further down. The kernel runs it with one accumulator on `struct seccomp_data`.
  */
 export type Line =
   | { readonly label: string }
   | { readonly code: number; readonly value: number; readonly to?: string; readonly elseTo?: string };
 
-/** Instruction codes of <linux/bpf_common.h>. */
+/** These instruction codes come from <linux/bpf_common.h>. */
 export const codes = { load: 0x20, jumpIfEqual: 0x15, jumpIfAtLeast: 0x35, jumpIfAnySet: 0x45, return: 0x06 } as const;
 
 export const label = (name: string): Line => ({ label: name });
@@ -14,7 +14,7 @@ export const label = (name: string): Line => ({ label: name });
 /** Loads 32 bits of the data into the accumulator. */
 export const load = (offset: number): Line => ({ code: codes.load, value: offset });
 
-/** Without a label, a test that holds (or fails) continues with the next line. */
+/** Without a label, a test that succeeds (or fails) continues with the next line. */
 interface JumpTargets {
   readonly to?: string;
   readonly elseTo?: string;
@@ -59,7 +59,7 @@ export function assemble(lines: readonly Line[]): Buffer {
   return program;
 }
 
-/** How many instructions a jump skips. */
+/** Returns how many instructions a jump skips. */
 function getJumpDistance(source: number, target: string | undefined, offsets: ReadonlyMap<string, number>): number {
   if (target === undefined) return 0;
   const destination = offsets.get(target);

@@ -1,10 +1,10 @@
 import { assemble, finish, ifAnySet, ifAtLeast, ifEqual, label, load, type Line } from "./bpf.ts";
 import { clone3, judgedCalls, refusedCalls, type Architecture, type CallNumbers } from "./system-calls.ts";
 
-/** How the kernel names an architecture to a filter (`AUDIT_ARCH_…`). */
+/** The kernel names an architecture to a filter by these numbers (`AUDIT_ARCH_…`). */
 export const auditArchitectures: Readonly<Record<Architecture, number>> = { x64: 0xc000003e, arm64: 0xc00000b7 };
 
-/** Verdicts: what a filter returns. */
+/** A filter returns one of these verdicts. */
 const createErrorVerdict = (errno: number): number => 0x0005_0000 | errno;
 export const verdicts = {
   allow: 0x7fff_0000,
@@ -14,30 +14,36 @@ export const verdicts = {
   noSuchFamily: createErrorVerdict(97), // EAFNOSUPPORT
 } as const;
 
-/** Offsets in `struct seccomp_data`. The lower half of an argument is all that the calls judged here look at themselves. */
+/**
+ * The filter finds values at these offsets in `struct seccomp_data`. The calls checked here read
+ * only the lower half of an argument themselves.
+ */
 const data = {
   call: 0,
   architecture: 4,
   argument: (index: number) => 16 + 8 * index,
 } as const;
 
-/** Calls of the x32 ABI carry this bit: other numbers for the same things. */
+/** Calls of the x32 ABI carry this bit: other numbers for the same calls. */
 const x32Bit = 0x4000_0000;
-/** CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET. */
+/** The bits are CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET. */
 const namespaceFlags = 0x7e02_0000;
 /** In `clone` this bit belongs to a signal's number. */
 const newTimeNamespace = 0x80;
-/** Both put input into a terminal, which whoever reads there takes for typed: TIOCSTI and TIOCLINUX. */
+/** TIOCSTI and TIOCLINUX both put input into a terminal, whose reader takes it for typed text. */
 const typingRequests = [0x5412, 0x541c];
-/** PER_LINUX, PER_LINUX32, each also with UNAME26, and the question for the current one. */
+/**
+ * The values are PER_LINUX, PER_LINUX32, each also with UNAME26, and the query for the current one.
+ */
 const usualPersonalities = [0, 0x8, 0x2_0000, 0x2_0008, 0xffff_ffff];
 const families = { unix: 1, inet: 2, inet6: 10, netlink: 16 } as const;
-/** The protocol of netlink by which programs list their network interfaces. */
+/** Programs list their network interfaces with this protocol of netlink. */
 const netlinkRoute = 0;
 
 /**
- * The seccomp filter of a local sandbox, for `bwrap --seccomp`. Calls of another architecture end the process; refused calls fail
- * with an error that programs know. Nothing where no table exists for the architecture.
+ * Compiles the seccomp filter of a local sandbox, for `bwrap --seccomp`. Calls of another
+ * architecture end the process; refused calls fail with an error that programs know. Returns
+ * undefined if the architecture has no table.
  */
 export function compileFilter(architecture: string): Buffer | undefined {
   if (architecture !== "x64" && architecture !== "arm64") return undefined;
@@ -69,7 +75,7 @@ function createJumps(target: string, numbers: CallNumbers, architecture: Archite
   return number === undefined ? [] : [ifEqual(number, { to: target })];
 }
 
-/** One section for each call whose arguments decide. */
+/** Each call that depends on its arguments has a section. */
 function createArgumentChecks(): Line[] {
   return [
     label("clone"),

@@ -1,26 +1,30 @@
-/** The architectures a filter exists for, as Node names them. */
+/** A filter exists for these architectures, as Node names them. */
 export type Architecture = "x64" | "arm64";
 
-/** A system call's number by architecture; missing where the architecture lacks the call. */
+/**
+ * Maps an architecture to a system call's number; a missing entry means that the architecture lacks
+ * the call.
+ */
 export type CallNumbers = Readonly<Partial<Record<Architecture, number>>>;
 
 const call = (x64: number, arm64?: number): CallNumbers => ({ x64, ...(arm64 !== undefined && { arm64 }) });
 
-/** System calls that the filter refuses whatever their arguments are. */
+/** The filter refuses these system calls regardless of their arguments. */
 export const refusedCalls = {
-  // The kernel's keyrings: a sandbox inherits the session keyring of whoever started the server.
+  // These calls use the kernel's keyrings: a sandbox inherits the session keyring of the user who
+  // started the server.
   keyctl: call(250, 219),
   add_key: call(248, 217),
   request_key: call(249, 218),
 
-  // Memory and files of other processes.
+  // These calls access memory and files of other processes.
   ptrace: call(101, 117),
   process_vm_readv: call(310, 270),
   process_vm_writev: call(311, 271),
   pidfd_getfd: call(438, 438),
   kcmp: call(312, 272),
 
-  // Large, young parts of the kernel that an agent does not need.
+  // These calls lead to large, young parts of the kernel that an agent does not need.
   bpf: call(321, 280),
   perf_event_open: call(298, 241),
   userfaultfd: call(323, 282),
@@ -30,7 +34,7 @@ export const refusedCalls = {
   io_uring_enter: call(426, 426),
   io_uring_register: call(427, 427),
 
-  // Mounts and namespaces.
+  // These calls change mounts and namespaces.
   mount: call(165, 40),
   umount2: call(166, 39),
   pivot_root: call(155, 41),
@@ -44,10 +48,10 @@ export const refusedCalls = {
   fspick: call(433, 433),
   mount_setattr: call(442, 442),
   setns: call(308, 268),
-  // It finds files by number, whatever is mounted.
+  // This call finds files by number, regardless of mounts.
   open_by_handle_at: call(304, 265),
 
-  // What administers the machine.
+  // These calls administer the machine.
   kexec_load: call(246, 104),
   kexec_file_load: call(320, 294),
   create_module: call(174),
@@ -75,7 +79,7 @@ export const refusedCalls = {
   _sysctl: call(156),
 } satisfies Readonly<Record<string, CallNumbers>>;
 
-/** System calls whose arguments decide. */
+/** The arguments of these system calls decide the verdict. */
 export const judgedCalls = {
   clone: call(56, 220),
   unshare: call(272, 97),
@@ -85,5 +89,8 @@ export const judgedCalls = {
   socketpair: call(53, 199),
 } satisfies Readonly<Record<string, CallNumbers>>;
 
-/** Its flags are behind a pointer, where no filter can look. C libraries use `clone` where it does not exist. */
+/**
+ * The flags of `clone3` are behind a pointer, where no filter can look. C libraries use `clone` if
+ * `clone3` does not exist.
+ */
 export const clone3 = call(435, 435);
