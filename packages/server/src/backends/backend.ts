@@ -4,7 +4,7 @@ import type { CredentialUse, HostCredential } from "./shared/host-credential.ts"
 
 export interface RunnerSpec {
   readonly id: string;
-  /** Hex key of the wire; see `DaemonConfig`. */
+  /** Holds the wire's key in hex; see `DaemonConfig`. */
   readonly wireKey: string;
   readonly limits: {
     readonly cpu: number;
@@ -12,41 +12,58 @@ export interface RunnerSpec {
     readonly diskBytes: number;
     readonly processes: number;
   };
-  /** Programs that must be found on the PATH inside, such as `gemini`. */
+  /** Lists programs that must be on the runner's PATH, such as `gemini`. */
   readonly programs: readonly string[];
-  /** What the runner is made of, where the backend makes them of images; without one, the backend's own choice. */
+  /**
+   * Names the image to create the runner from, on backends that use images. Defaults to the
+   * backend's image.
+   */
   readonly image?: string;
-  /** Whose it is. Where a backend can, the runners of different tenants share nothing. */
+  /**
+   * Names the tenant that owns the runner. Where a backend can, runners of different tenants share
+   * nothing.
+   */
   readonly tenant?: string;
-  /** `short`: its disk may go with its processes. */
+  /** `short` means that the runner's disk may be deleted with its processes. */
   readonly lifetime?: "long" | "short";
-  /** A tenant's own, for those who look at the engine. They never replace one of the backend's. */
+  /**
+   * Holds the tenant's labels, for people who inspect the engine. They never replace a label that
+   * the backend sets.
+   */
   readonly labels?: Readonly<Record<string, string>>;
-  /** What of the server's machine it may read. Only a backend whose runners are on that machine is asked for any. */
+  /**
+   * Lists the credentials of the server's machine that the runner may read. Only a backend whose
+   * runners are on that machine receives any.
+   */
   readonly credentials?: readonly HostCredential[];
 }
 
-/** Measured outside; what the daemon says of itself is never billed. */
+/**
+ * The backend measures usage outside the runner; Wharf never bills what the daemon itself reports.
+ */
 export interface RunnerUsage {
   readonly cpuSeconds: number;
   readonly memoryBytes: number;
   readonly memoryPeakBytes: number;
 }
 
-/** What is really there, for the reconciler. */
+/** The reconciler compares these observed runners with the desired ones. */
 export interface ObservedRunner {
   readonly id: string;
   readonly state: "running" | "stopped";
 }
 
 export interface CreateHooks {
-  /** Called before the runner gets credentials of the server's machine; where it fails, the runner is not started. */
+  /**
+   * Runs before the runner gets credentials of the server's machine; if it fails, the runner does
+   * not start.
+   */
   readonly onCredentials?: ((use: CredentialUse) => Promise<void>) | undefined;
-  /** Called with what the runner's start waits for, in a sentence for people. */
+  /** Receives a sentence for people that names what the runner's start waits for. */
   readonly onProgress?: ((message: string) => Promise<void>) | undefined;
 }
 
-/** Where runners live. Implementations are idempotent by id and hold no state of their own. */
+/** A backend hosts runners. Implementations are idempotent by id and hold no state themselves. */
 export interface Backend {
   readonly name: BackendName;
   readonly can: {
@@ -54,21 +71,32 @@ export interface Backend {
     readonly isolation: Isolation;
     readonly packages: "volume" | "image" | "disk";
   };
-  /** Makes the runner and starts its daemon. Done again for the same id it makes sure both are there. */
+  /**
+   * Creates the runner and starts its daemon. A repeated call for the same id makes sure that both
+   * exist.
+   */
   create(spec: RunnerSpec, signal?: AbortSignal, hooks?: CreateHooks): Promise<void>;
-  /** The wire: one byte stream to the daemon. Waits for the daemon until the signal ends it. */
+  /**
+   * Opens the wire, a single byte stream to the daemon. Waits for the daemon until the signal
+   * aborts.
+   */
   dial(id: string, signal?: AbortSignal): Promise<Duplex>;
-  /** Processes go, the disk stays. */
+  /** Ends the runner's processes and keeps its disk. */
   stop(id: string): Promise<void>;
   start(spec: RunnerSpec, signal?: AbortSignal): Promise<void>;
-  /** Nothing stays. */
+  /** Removes the runner with everything that belongs to it. */
   destroy(id: string): Promise<void>;
   getUsage(id: string): Promise<RunnerUsage>;
   list(): AsyncIterable<ObservedRunner>;
-  /** Identifies the engine or cluster, where runners do not live in this server's own data folder. */
+  /**
+   * Identifies the engine or cluster, where runners do not live in this server's own data folder.
+   */
   locate?(): Promise<string>;
-  /** Why a program could not be started in this backend's runners (of that image), or nothing if it could. */
+  /**
+   * Returns why a program could not start in this backend's runners (of that image), or undefined
+   * if it could.
+   */
   getMissingReason(program: string, image?: string): Promise<string | undefined>;
-  /** Releases what this process holds (listeners); runners stay at work. */
+  /** Releases what this process holds (listeners); runners keep running. */
   close(): Promise<void>;
 }

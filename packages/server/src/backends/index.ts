@@ -1,4 +1,4 @@
-/** Where runners live: what every backend can do, and the backends there are. */
+/** Exports the interface of every backend, and the backends themselves. */
 export type { Backend, CreateHooks, RunnerSpec } from "./backend.ts";
 export { createDockerBackend, describeDocker, type DockerBackendOptions } from "./docker/index.ts";
 export {

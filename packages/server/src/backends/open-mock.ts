@@ -2,7 +2,7 @@ import { WharfError } from "@wharf/contract";
 import type { MockBackend, MockBackendOptions } from "./mock/index.ts";
 
 export interface OpenMockOptions extends Omit<MockBackendOptions, "simulation" | "faults"> {
-  /** Whether some of what is asked of the runners fails. */
+  /** Whether some requests to the runners fail. */
   readonly failures: boolean;
 }
 

@@ -1,4 +1,4 @@
-// Ends the runners that a server left in its folder, and removes the folder.
+// This script ends the runners that a server left in its folder, and removes the folder.
 import { rm } from "node:fs/promises";
 import { createPlainBackend } from "../local/index.ts";
 

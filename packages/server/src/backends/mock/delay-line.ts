@@ -1,13 +1,16 @@
 import { Transform, type TransformCallback } from "node:stream";
 
 export interface DelayLineOptions {
-  /** How long the next chunk is on its way. */
+  /** Returns the delay of the next chunk. */
   readonly nextDelayMs: () => number;
-  /** How many of the bytes that are due arrive, and what happens behind them where those are not all. */
+  /**
+   * Returns how many of the due bytes arrive, and the fault that strikes after them if not all
+   * arrive.
+   */
   readonly pass: (bytes: number) => { readonly bytes: number; readonly strike?: () => void };
 }
 
-/** Bytes on their way at once; the sender waits beyond that. */
+/** The sender waits while this many bytes are in flight. */
 const maxBytesInFlight = 4 * 2 ** 20;
 
 interface Chunk {
@@ -16,11 +19,11 @@ interface Chunk {
 }
 
 /**
- * One direction of a slow byte stream: every chunk arrives after its delay, in order, and a receiver that does not read
- * holds the sender back.
+ * Delays one direction of a byte stream: every chunk arrives after its delay, in order, and a
+ * receiver that does not read blocks the sender.
  *
- * A line is open → cut (it has ended behind what arrived so far) or silent (it stays open and nothing arrives any more).
- * In both, what is sent is dropped.
+ * A line is open → cut (it has ended after the bytes that arrived so far) or silent (it stays open
+ * and nothing more arrives). In both states the line drops what is sent.
  */
 export class DelayLine extends Transform {
   readonly #options: DelayLineOptions;
@@ -60,7 +63,7 @@ export class DelayLine extends Transform {
   }
 
   override _flush(callback: TransformCallback): void {
-    if (this.#state === "silent") return; // nobody learns that the sender has left
+    if (this.#state === "silent") return; // the receiver does not learn that the sender has left
     this.#flushed = callback;
     this.#deliver();
   }
@@ -77,7 +80,7 @@ export class DelayLine extends Transform {
   }
 
   #deliver(): void {
-    if (this.#isDelivering) return; // the receiver asked for more while it was given something
+    if (this.#isDelivering) return; // the receiver asked for more during a delivery
     this.#isDelivering = true;
     this.#deliverDueChunks();
     this.#isDelivering = false;

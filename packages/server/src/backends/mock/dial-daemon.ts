@@ -11,7 +11,7 @@ import { createLink } from "../shared/short-path.ts";
 
 const retryIntervalMs = 10;
 
-/** Connects to a runner's daemon, as often as one likes; waits for a daemon that is starting. */
+/** Connects to a runner's daemon, any number of times; waits for a daemon that is starting. */
 export async function dialDaemon(folder: RunnerFolder, signal?: AbortSignal): Promise<Socket> {
   const path = join(folder.wire, daemonSocketName);
   for (;;) {
@@ -31,7 +31,7 @@ async function tryConnect(path: string, signal?: AbortSignal): Promise<Socket | 
     return socket;
   } catch {
     signal?.throwIfAborted();
-    return undefined; // nobody listens yet
+    return undefined; // the daemon does not listen yet
   }
 }
 

@@ -3,17 +3,23 @@ import { z } from "zod";
 const Direction = z.enum(["to_server", "to_runner"]);
 export type Direction = z.infer<typeof Direction>;
 
-/** Bytes are counted in one direction over all wires of the runner, from the moment the faults are set. */
+/**
+ * The offset counts bytes in one direction over all wires of the runner, from the moment the faults
+ * are set.
+ */
 const place = { at_byte: z.number().int().min(0), direction: Direction.default("to_server") };
 
 const WireFault = z.discriminatedUnion("kind", [
-  /** The wire ends behind exactly this byte. */
+  /** The wire ends after exactly this byte. */
   z.object({ kind: z.literal("cut"), ...place }),
   /** The wire stays open, and nothing more passes in either direction. */
   z.object({ kind: z.literal("silence"), ...place }),
   /** The daemon is killed. */
   z.object({ kind: z.literal("die"), ...place }),
-  /** All wires end, and no other one can be had for this time. The daemon and its agent keep working. */
+  /**
+   * All wires end, and no new one can connect during this time. The daemon and its agent keep
+   * working.
+   */
   z.object({ kind: z.literal("partition"), for_ms: z.number().min(0), ...place }),
 ]);
 export type WireFault = z.infer<typeof WireFault>;
@@ -28,17 +34,20 @@ const OperationFault = z.object({
   times: z.number().int().min(1).default(1),
 });
 
-/** What goes wrong with a runner, and when. Each fault strikes once, also when the daemon is started again in between. */
+/**
+ * A fault defines how and when a runner fails. Each fault strikes once, even if the daemon restarts
+ * in between.
+ */
 const Fault = z.union([WireFault, OperationFault]);
 export type Fault = z.input<typeof Fault>;
 
-/** The faults of one runner that are still to come. */
+/** Holds the faults of one runner that have not struck yet. */
 export class FaultPlan {
   readonly #wire: WireFault[] = [];
   readonly #failures = new Map<Operation, number>();
   readonly #passed: Record<Direction, number> = { to_server: 0, to_runner: 0 };
 
-  /** Replaces all earlier faults and counts from here. */
+  /** Replaces all earlier faults and starts counting bytes from zero. */
   set(faults: readonly Fault[]): void {
     this.#wire.length = 0;
     this.#failures.clear();
@@ -49,12 +58,12 @@ export class FaultPlan {
       else this.#wire.push(fault);
   }
 
-  /** Adds a cut so many bytes from now. */
+  /** Adds a cut after this many more bytes. */
   scheduleCut(bytes: number): void {
     this.#wire.push({ kind: "cut", at_byte: this.#passed.to_server + bytes, direction: "to_server" });
   }
 
-  /** How many of the next bytes pass until a fault strikes, and which one it is. */
+  /** Returns how many of the next bytes pass until a fault strikes, and the fault. */
   passBytes(direction: Direction, bytes: number): { bytes: number; fault?: WireFault } {
     const offset = this.#passed[direction];
     const [fault] = this.#wire
@@ -70,7 +79,7 @@ export class FaultPlan {
     return { bytes: passed, fault };
   }
 
-  /** Whether this call of the operation is one that fails. */
+  /** Returns whether this call of the operation fails. */
   takeFailure(operation: Operation): boolean {
     const times = this.#failures.get(operation) ?? 0;
     this.#failures.set(operation, times - 1);

@@ -5,15 +5,16 @@ import { join } from "node:path";
 const script = join(import.meta.dirname, "clean-up.ts");
 
 /**
- * Ends the runners in a folder when the server dies without ending them itself. It is a shell that reads from a pipe of the
- * server's: a line says that all is done; the end of the pipe without one says that the server is gone.
+ * Ends the runners in a folder when the server dies without ending them itself. The guard is a
+ * shell that reads from a pipe of the server: a line means that all is done; the end of the pipe
+ * without a line means that the server is gone.
  */
 export class Guard {
   readonly #child;
 
   constructor(cleanUpArguments: readonly string[]) {
     const command = ["sh", process.execPath, script, ...cleanUpArguments];
-    // In a session of its own: a signal to the server's group must not take the guard along.
+    // Start a new session: a signal to the server's group must not end the guard.
     this.#child = spawn("/bin/sh", ["-c", 'read -r done || exec "$@"', ...command], {
       detached: true,
       cwd: "/",

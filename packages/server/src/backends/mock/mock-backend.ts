@@ -14,32 +14,32 @@ import { MockRunner } from "./mock-runner.ts";
 import { nearby, type Simulation } from "./simulation.ts";
 
 export interface MockBackendOptions extends DaemonSettings {
-  /** Holds `bin` and `lib` with the bundles of the daemon and the agents. */
+  /** Contains `bin` and `lib` with the bundles of the daemon and the agents. */
   readonly kit: string;
-  /** The Node that runs them. */
+  /** Names the Node program that runs them. */
   readonly node: string;
-  /** Where the programs of this machine are looked for, as in PATH. */
+  /** Lists the folders with this machine's programs, as in PATH. */
   readonly searchPath: string;
   /** @default nearby */
   readonly simulation?: Simulation;
   /** The same seed and the same runner id lead to the same delays and failures. */
   readonly seed?: string;
-  /** What goes wrong with every new runner. */
+  /** Every new runner gets these faults. */
   readonly faults?: readonly Fault[];
 }
 
 /**
- * Real runners that look far away and unreliable: each is the real daemon in a plain process with a folder of its own, and
- * the wire to it delays, breaks and falls silent as configured.
+ * Hosts real runners that look far away and unreliable: each is the real daemon in a plain process
+ * with its own folder, and the wire to it delays, breaks and falls silent as configured.
  *
- * Alone among the backends it owns its runners: they live in a temporary folder and end with `close`, or with the server's
- * process, however that ends.
+ * Unlike the other backends it owns its runners: they live in a temporary folder and end with
+ * `close`, or with the server's process, however that ends.
  */
 export class MockBackend implements Backend {
   readonly name = "mock";
   readonly can;
   readonly isolationReason = "mock runners are plain processes";
-  /** Holds a folder for each runner. */
+  /** Contains a folder for each runner. */
   readonly folder: string;
   readonly #plain: Omit<Backend, "dial">;
   readonly #guard: Guard;
@@ -60,7 +60,7 @@ export class MockBackend implements Backend {
     return new MockBackend(folder, await createPlainBackend({ ...options, folder }), options);
   }
 
-  /** Replaces what goes wrong with a runner; bytes count from now. */
+  /** Replaces a runner's faults; bytes count from now. */
   setFaults(id: string, faults: readonly Fault[]): void {
     this.#getRunner(id).faults.set(faults);
   }

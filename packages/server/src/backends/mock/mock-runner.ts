@@ -16,7 +16,10 @@ export interface MockRunnerOptions {
 /** A wire that is chosen to break does so within this many bytes. */
 const maxBytesBeforeBreak = 256 * 2 ** 10;
 
-/** What lies between the server and one runner. The runner itself knows nothing of it. */
+/**
+ * Simulates the connection between the server and one runner. The runner itself does not know of
+ * it.
+ */
 export class MockRunner {
   readonly faults = new FaultPlan();
   readonly #options: MockRunnerOptions;
@@ -30,13 +33,13 @@ export class MockRunner {
     this.#random = createRandom(`${options.seed} ${options.id}`);
   }
 
-  /** Lets an operation of the backend take its time, and fail where it is to fail. */
+  /** Delays an operation of the backend, and fails it if it is due to fail. */
   async simulateOperation(operation: Operation, signal?: AbortSignal): Promise<void> {
     if (this.faults.takeFailure(operation)) throw createSimulatedFailure(operation);
     await simulateConditions(this.#options.simulation.workspace, { operation, random: this.#random, signal });
   }
 
-  /** Resolves when a wire can be had. */
+  /** Resolves when a wire can connect. */
   async waitUntilReachable(signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
     const waitMs = this.#reachableAt - performance.now();
@@ -51,7 +54,7 @@ export class MockRunner {
     });
   }
 
-  /** The same byte stream, as slow and as unreliable as it is to be. */
+  /** Returns the same byte stream, as slow and as unreliable as configured. */
   connect(transport: Duplex): Duplex {
     const { id, seed, simulation } = this.#options;
     const { latencyMs, failureRate } = simulation.tool;
@@ -63,7 +66,7 @@ export class MockRunner {
     if (this.#random() < failureRate) this.faults.scheduleCut(Math.floor(this.#random() * maxBytesBeforeBreak));
     const wire: MockWire = new MockWire({
       transport,
-      // Half a round trip on average, from half to one and a half times that.
+      // Use half a round trip on average, from half to one and a half times that.
       nextDelayMs: (direction: Direction) => (latencyMs / 2) * (0.5 + random[direction]()),
       faults: this.faults,
       onFault: (fault) => this.#applyFault(fault, wire),

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { type Fault, FaultPlan } from "./faults.ts";
 import { MockWire } from "./mock-wire.ts";
 
-/** A wire between two ends of a test's own. */
+/** Opens a wire between two ends that the test controls. */
 function openWire(faults: readonly Fault[] = []) {
   const [transport, daemon] = duplexPair();
   const plan = new FaultPlan();
@@ -59,7 +59,7 @@ describe("a wire", () => {
     expect(daemon.read()).toBeNull();
     transport.destroy();
     await once(transport, "close");
-    // Streams tell of an end in the next turns of the event loop.
+    // Streams report an end in the next turns of the event loop.
     for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve));
     expect(seen).toBe("answ");
   });

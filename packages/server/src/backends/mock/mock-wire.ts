@@ -3,16 +3,19 @@ import { DelayLine } from "./delay-line.ts";
 import type { Direction, FaultPlan, WireFault } from "./faults.ts";
 
 export interface MockWireOptions {
-  /** The byte stream to the daemon. */
+  /** Carries bytes to and from the daemon. */
   readonly transport: Duplex;
   readonly nextDelayMs: (direction: Direction) => number;
   readonly faults: FaultPlan;
   readonly onFault: (fault: WireFault) => void;
 }
 
-/** A byte stream to a daemon with a delay line in each direction. What ends one end ends the other, except in silence. */
+/**
+ * Connects to a daemon through a delay line in each direction. The end of one side ends the other,
+ * except during silence.
+ */
 export class MockWire {
-  /** What the server gets. */
+  /** The server uses this end. */
   readonly serverEnd: Duplex;
   readonly closed: Promise<void>;
   readonly #toServer: DelayLine;
@@ -28,7 +31,7 @@ export class MockWire {
     for (const end of [serverEnd, peerEnd, transport]) end.on("error", () => undefined);
     transport.pipe(this.#toServer).pipe(peerEnd);
     peerEnd.pipe(this.#toRunner).pipe(transport);
-    // A stream that was closed in order still has its last bytes on the way.
+    // A stream that was closed in order still has its last bytes in flight.
     transport.once("close", () => {
       if (!transport.readableEnded && !this.#isSilent) this.cut();
     });
@@ -41,13 +44,13 @@ export class MockWire {
     if (transport.destroyed) this.cut();
   }
 
-  /** Each end sees the end of the stream behind the bytes that have arrived. */
+  /** Ends the stream at both ends after the bytes that have arrived. */
   cut(): void {
     this.#toServer.cut();
     this.#toRunner.cut();
   }
 
-  /** Neither end sees anything any more, as when a network drops all packets. */
+  /** Stops all traffic to both ends, as when a network drops all packets. */
   silence(): void {
     this.#isSilent = true;
     this.#toServer.silence();

@@ -1,4 +1,4 @@
-/** Where things are inside a runner, whatever their place outside. */
+/** Programs in a runner find things at these paths, regardless of their place outside. */
 export const containerPaths = {
   kit: "/opt/wharf",
   node: "/opt/wharf/node/bin/node",
@@ -8,6 +8,6 @@ export const containerPaths = {
   home: "/home/wharf",
   state: "/var/lib/wharf",
   wire: "/run/wharf",
-  /** The files of the cgroup that bounds a local runner's memory. */
+  /** Contains the files of the cgroup that limits a local runner's memory. */
   cgroup: "/opt/wharf/cgroup",
 } as const;

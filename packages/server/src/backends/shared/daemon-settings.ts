@@ -1,10 +1,10 @@
 import { type DaemonConfig, defaultGitTimeoutMs, defaultStopGraceMs } from "@wharf/contract";
 
-/** What the server's settings say about every daemon, whatever its backend is. */
+/** These server settings apply to every daemon, regardless of its backend. */
 export interface DaemonSettings {
-  /** How long a daemon may take to end when it is asked to. */
+  /** A daemon may take this long to end after a request to stop. */
   readonly stopGraceMs?: number;
-  /** How long one step of a daemon's git may take. */
+  /** Each step of a daemon's git may take this long. */
   readonly gitTimeoutMs?: number;
 }
 

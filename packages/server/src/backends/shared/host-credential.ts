@@ -1,15 +1,21 @@
-/** What of its own machine a server may let a runner read, where its setting names the runner's agent. */
+/**
+ * A server may let a runner read these credentials of its machine, if its setting names the
+ * runner's agent.
+ */
 export const hostCredentials = ["gitconfig", "git-credentials", "ssh", "ssh-agent"] as const;
 export type HostCredential = (typeof hostCredentials)[number];
 
-/** Where they are on the server's machine. */
+/** Locates the credentials on the server's machine. */
 export interface CredentialSources {
   readonly home: string;
-  /** The socket of the user's ssh agent. */
+  /** Names the socket of the user's ssh agent. */
   readonly sshAgent?: string | undefined;
 }
 
-/** What a runner is given, by name and never with its content, and what it should have been given and why it was not. */
+/**
+ * Lists the credentials that a runner gets, by name and never with their content, and the missing
+ * ones with the reason.
+ */
 export interface CredentialUse {
   readonly given: readonly string[];
   readonly missing: readonly string[];

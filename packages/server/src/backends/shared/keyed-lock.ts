@@ -1,4 +1,4 @@
-/** Does things one at a time for each key, in the order they were asked for. */
+/** Runs work one at a time for each key, in the order of the calls. */
 export class KeyedLock {
   readonly #last = new Map<string, Promise<unknown>>();
 

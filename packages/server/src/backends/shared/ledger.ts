@@ -1,11 +1,14 @@
 import { z } from "zod";
 import type { RunnerUsage } from "../backend.ts";
 
-/** What a runner has used, kept where it never falls: not when processes end, nor when the runner is started again. */
+/**
+ * Holds a runner's usage, which never falls: not when processes end, nor when the runner starts
+ * again.
+ */
 export const Ledger = z.object({
-  /** By launches before this one. */
+  /** Sums the launches before this one. */
   earlierCpuSeconds: z.number(),
-  /** Which start of the runner the next numbers are of. */
+  /** Identifies the launch of the runner that the next numbers count. */
   launch: z.string(),
   cpuSeconds: z.number(),
   memoryPeakBytes: z.number(),
@@ -14,7 +17,7 @@ export type Ledger = z.infer<typeof Ledger>;
 
 export const emptyLedger: Ledger = { earlierCpuSeconds: 0, launch: "", cpuSeconds: 0, memoryPeakBytes: 0 };
 
-/** Adds what is seen of a launch to what was seen before; nothing becomes less by it. */
+/** Adds a sample of a launch to the recorded usage; no number becomes smaller. */
 export function updateLedger(
   previous: Ledger,
   sample: { readonly launch: string; readonly cpuSeconds: number; readonly memoryPeakBytes: number },

@@ -4,14 +4,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { getDescriptorPath, isTooLongForSocket } from "@wharf/contract/data-folder";
 
-/** A path to the file in the folder that fits a socket's address, for the process that has the folder open under this descriptor. */
+/**
+ * Returns a path to the file in the folder that fits a socket's address, for the process that has
+ * the folder open under this descriptor.
+ */
 export async function getShortPath(folder: string, name: string, descriptor: number): Promise<string> {
   const path = join(folder, name);
   if (!isTooLongForSocket(path)) return path;
   return process.platform === "linux" ? getDescriptorPath(descriptor, name) : join(await createLink(folder), name);
 }
 
-/** Where `linkTo` puts its link. */
+/** Returns the path where `createLink` puts its link. */
 export function getLinkPath(folder: string, temporary = tmpdir()): string {
   return join(
     temporary,
@@ -20,7 +23,10 @@ export function getLinkPath(folder: string, temporary = tmpdir()): string {
   );
 }
 
-/** A link to the folder, short and always the same, in a folder that nobody else can write to. */
+/**
+ * Creates a link to the folder, short and always the same, in a folder that no other user can write
+ * to.
+ */
 export async function createLink(folder: string, temporary = tmpdir()): Promise<string> {
   const link = getLinkPath(folder, temporary);
   const links = join(link, "..");

@@ -14,7 +14,7 @@ const sockets: Socket[] = [];
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), "wharf-wire-"));
-  // As a killed server leaves it.
+  // A killed server leaves this file behind.
   writeFileSync(join(folder, socketName), "");
   listener = await WireListener.open(folder);
 });
@@ -103,9 +103,10 @@ test("a flood of connections is shut out for a while, keeps at most one, and the
   }
   expect(accepted).toBeGreaterThan(10);
   expect(accepted).toBeLessThan(50);
-  // Both ends of the one that waits, and what the test itself holds open on its side.
+  // The count includes both ends of the pending connection, and the descriptors that the test
+  // itself holds open.
   expect(readdirSync("/proc/self/fd").length).toBeLessThan(before + 10);
-  // A wire in use notices nothing.
+  // The flood does not affect a wire in use.
   held.write("x");
   expect(held.destroyed).toBe(false);
   held.destroy();
@@ -121,7 +122,8 @@ test("a flood of connections is shut out for a while, keeps at most one, and the
     .toBe(true);
   await expect
     .poll(async () => {
-      // What was left of the flood is handed over too: only the handshake tells who is who.
+      // The listener also hands over the remains of the flood: only the handshake identifies a
+      // connection.
       const next = await listener.accept(AbortSignal.timeout(5000));
       const [word] = await once(next, "data");
       next.destroy();

@@ -6,14 +6,18 @@ import { getShortPath } from "./short-path.ts";
 
 export const socketName = "wire.sock";
 
-/** More connections than this within a second are a flood: nobody needs them, and the daemon tries again by itself. */
+/**
+ * More connections than this within a second are a flood: no dial needs them, and the daemon
+ * retries by itself.
+ */
 const maxConnectionsPerSecond = 32;
-/** How long nobody can connect after a flood. */
+/** The listener accepts no connection for this long after a flood. */
 const floodPauseMs = 1000;
 
 /**
- * A connection that has waited for longer is not handed over: the daemon gives one up that nobody takes within the time of
- * a handshake, and nothing tells of that here while what it said first lies unread. It comes again at once.
+ * The listener drops a connection that has waited for longer: the daemon closes one that no dial
+ * takes within the time of a handshake, and the server does not notice while the daemon's first
+ * bytes are unread. The daemon reconnects at once.
  */
 const maxPendingMs = 3_500;
 
@@ -29,9 +33,10 @@ interface Waiter {
 }
 
 /**
- * The server's end of a runner's wire: a socket in a folder that the runner can read and not write. The daemon connects as often as it
- * likes; the newest connection waits for the next `next()`, older ones are dropped. What connects is not trusted here: the wire's own
- * handshake finds out who it is.
+ * The server's end of a runner's wire: a socket in a folder that the runner can read but not write.
+ * The daemon connects any number of times; the newest connection waits for the next `accept()`, and
+ * older ones are dropped. The listener trusts no connection: the wire's own handshake identifies
+ * it.
  */
 export class WireListener {
   readonly #folder: string;
@@ -49,7 +54,10 @@ export class WireListener {
     this.#mode = mode;
   }
 
-  /** `mode`: who may connect. Another user inside needs to, where the folder's parents keep all others of the machine out. */
+  /**
+   * `mode` sets who may connect. A runner with another user needs a wider mode, while the folder's
+   * parents keep all other users of the machine out.
+   */
   static async open(folder: string, { mode = 0o600 } = {}): Promise<WireListener> {
     const listener = new WireListener(folder, mode);
     await listener.#listen();
@@ -57,7 +65,7 @@ export class WireListener {
     return listener;
   }
 
-  /** The newest connection that nobody has taken, or the next one to come. */
+  /** Returns the newest pending connection, or the next one to arrive. */
   accept(signal?: AbortSignal): Promise<Duplex> {
     if (signal?.aborted) return Promise.reject(signal.reason);
     const pending = this.#pending;
@@ -77,13 +85,16 @@ export class WireListener {
     });
   }
 
-  /** Drops the connection that waits: it is from a daemon that has ended. */
+  /** Drops the pending connection, which comes from a daemon that has ended. */
   dropPending(): void {
     this.#pending?.socket.destroy();
     this.#pending = undefined;
   }
 
-  /** Nobody can connect any more, and who waits is told why; wires that were handed out live on. */
+  /**
+   * Refuses all further connections and rejects all waiters with the reason; wires in use stay
+   * open.
+   */
   close(reason: Error): void {
     this.#isClosed = true;
     for (const waiter of this.#waiters) waiter.fail(reason);
@@ -100,11 +111,11 @@ export class WireListener {
     try {
       const path = await getShortPath(this.#folder, socketName, folder);
       if (this.#openServer?.server !== server) return; // closed meanwhile
-      // A server that was killed leaves its socket behind.
+      // A killed server leaves its socket behind.
       rmSync(path, { force: true });
       server.listen({ path, backlog: 8 });
       await once(server, "listening");
-      // A failed accept (too many open files) concerns one connection only.
+      // A failed accept (too many open files) affects one connection only.
       server.on("error", () => undefined);
       chmodSync(path, this.#mode);
     } catch (error) {
@@ -122,7 +133,7 @@ export class WireListener {
   }
 
   #handleConnection(socket: Socket): void {
-    // Whoever takes the wire adds a handler of its own; until then a reset is no more than a connection that went away.
+    // The wire's user adds its own handler; until then a reset is no more than a closed connection.
     socket.on("error", () => undefined);
     this.#recentConnections += 1;
     if (this.#recentConnections > maxConnectionsPerSecond) this.#pauseListening();
@@ -144,7 +155,7 @@ export class WireListener {
     this.#closeServer();
     this.#pauseTimer = setTimeout(() => {
       this.#pauseTimer = undefined;
-      // A folder that is gone by now has no runner to listen to.
+      // A removed folder has no runner to listen to.
       this.#listen().catch(() => undefined);
     }, floodPauseMs);
   }

@@ -1,17 +1,17 @@
 import { WharfError } from "@wharf/contract";
 import { WireListener } from "./wire-listener.ts";
 
-/** The sockets this process listens on for its runners' daemons, by runner. */
+/** Holds the sockets on which this process listens for its runners' daemons, by runner. */
 export class WireListeners {
   readonly #listeners = new Map<string, Promise<WireListener>>();
   readonly #mode: number;
 
-  /** `mode`: who may connect; see WireListener. */
+  /** `mode` sets who may connect; see WireListener. */
   constructor({ mode = 0o600 } = {}) {
     this.#mode = mode;
   }
 
-  /** The runner's socket in this folder, opened where it is not yet. */
+  /** Returns the runner's listener in this folder, and opens it if needed. */
   getOrOpen(id: string, folder: string): Promise<WireListener> {
     const open = this.#listeners.get(id);
     if (open !== undefined) return open;
