@@ -1,4 +1,4 @@
-/** Wakes one loop. A ring that comes while the loop is busy is kept for its next wait. */
+/** Wakes one loop. A ring during the loop's work is kept for its next wait. */
 export class Alarm {
   #isRung = false;
   #wake: (() => void) | undefined;
@@ -8,7 +8,7 @@ export class Alarm {
     this.#wake?.();
   }
 
-  /** Resolves with the next ring, with the signal, or after the time where one is given. */
+  /** Resolves on the next ring, when the signal aborts, or after `ms` if given. */
   async wait(signal: AbortSignal, ms?: number): Promise<void> {
     if (!this.#isRung && !signal.aborted) {
       const { promise, resolve } = Promise.withResolvers<void>();

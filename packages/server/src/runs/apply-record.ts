@@ -9,7 +9,9 @@ import { queueNextTurn, queueTurn } from "./turn-queue.ts";
 
 const { events, permissions, pushes, runs, turns } = schema;
 
-/** How many of a run's failures are looked through for its agent's own: a commit that failed may stand behind it. */
+/**
+ * The number of failures to search for the agent's own: a failed commit may follow it in the log.
+ */
 const maxFailures = 5;
 
 interface RunIds {
@@ -17,13 +19,13 @@ interface RunIds {
   readonly run_id: string;
 }
 
-/** What a person finds in the next prompt when the task's policy is to go on after an interruption. */
+/** Text of the next prompt when the task's policy is to continue after an interruption. */
 const continuePrompt =
   "Your last turn was interrupted and it is not known how far it got. Look at the state of the workspace, then go on with what was asked.";
 
 /**
- * What a journal record means for the rows: turns end, permissions open and close, commits want to be pushed. It runs in
- * the transaction that appends the record, so the rows never say anything else than the log.
+ * Applies a journal record to the rows: ends turns, opens and closes permissions, requests pushes.
+ * This runs in the transaction that appends the record, so the rows never disagree with the log.
  */
 export async function applyRecord(
   writer: LogWriter,
@@ -37,7 +39,7 @@ export async function applyRecord(
     await writer.tx.update(runs).set({ session_id: data.session_id }).where(eq(runs.id, ids.run_id));
 }
 
-/** A turn's end, as the journal told it or as it is known without it. */
+/** Ends a turn, as the journal reports it or as the server knows without the journal. */
 export async function applyTurn(writer: LogWriter, ids: RunIds, data: EventDataByKind<"turn">): Promise<void> {
   if (data.status === "queued" || data.status === "started") return;
   const [turn] = await writer.tx
@@ -68,7 +70,10 @@ export async function applyTurn(writer: LogWriter, ids: RunIds, data: EventDataB
   await moveTask(writer, task, nextState, { reason: reason ?? stopReason });
 }
 
-/** What the run last told of its agent's failing: the reason why a turn ended badly stands in the log before its end. */
+/**
+ * Finds the agent's last failure in this run. The log holds the cause of a failed turn before its
+ * end.
+ */
 async function getAgentFailure({ tx }: LogWriter, ids: RunIds): Promise<{ code: string; message: string } | undefined> {
   const isFailure = sql`${events.kind} = 'failure'`;
   const ownFailures = and(eq(events.task_id, ids.task_id), isFailure, eq(events.run_id, ids.run_id));
@@ -83,7 +88,10 @@ async function getAgentFailure({ tx }: LogWriter, ids: RunIds): Promise<{ code: 
   )[0];
 }
 
-/** Nobody knows how far the turn got: it is never run again by itself. The task asks a person, or goes on with a new turn if its policy says so. */
+/**
+ * The agent's progress in the turn is unknown, so Wharf never reruns the turn automatically. The
+ * task waits for a person or, if its policy allows, continues with a new turn.
+ */
 export async function interruptTurn(writer: LogWriter, turn: TurnRow, reason: string): Promise<void> {
   if (!(await setTurnState(writer, turn, "INTERRUPTED", reason))) return;
   await freeSlot(writer, turn.run_id);
@@ -95,11 +103,11 @@ export async function interruptTurn(writer: LogWriter, turn: TurnRow, reason: st
   if (run?.desired !== "RUN") return;
   const blocked = await lockTask(writer.tx, turn.task_id);
   const prompt = { text: continuePrompt, by: turn.created_by, agent_type: run.agent_type };
-  // Not counted: what the journal says must always be storable.
+  // The limit does not apply: every journal record must remain storable.
   await queueTurn(writer, blocked, prompt, { isLimited: false });
 }
 
-/** A turn is over: its run gives its slot back, and there is nothing left to be paused. */
+/** After a turn the run returns its slot, and a pause no longer has anything to pause. */
 const freeSlot = (writer: LogWriter, runId: string) =>
   writer.tx
     .update(runs)
@@ -130,7 +138,7 @@ async function applyPermission(writer: LogWriter, ids: RunIds, data: EventDataBy
     await moveTask(writer, task, "IN_PROGRESS", { reason: "the agent goes on" });
 }
 
-/** The newest commit is to be on the remote; an older one still on its way is part of it. */
+/** Requests a push of the newest commit, which includes any older commit not yet delivered. */
 async function requestPush(writer: LogWriter, ids: RunIds, data: EventDataByKind<"commit">): Promise<void> {
   const [run] = await writer.tx.select({ runner_id: runs.runner_id }).from(runs).where(eq(runs.id, ids.run_id));
   const pushValues = {

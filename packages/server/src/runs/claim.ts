@@ -5,15 +5,15 @@ import { type Database, type Executor, schema } from "../store/index.ts";
 
 const { runner_leases, runners, runs } = schema;
 
-/** A server that was not seen for this long serves its place no more. */
+/** A server not seen for this long no longer serves its place. */
 const serverGoneSeconds = 60;
 
 export interface ClaimLimits {
-  /** Turns at work at once. */
+  /** Maximum number of turns running at once. */
   readonly maxRuns: number;
-  /** Runners that are not at rest; nothing where there is no limit. */
+  /** Maximum number of runners that are not stopped; undefined means no limit. */
   readonly maxRunners: number | undefined;
-  /** Whether the limits are this server's, or those of all servers together. */
+  /** Whether the limits apply to this server or to all servers together. */
   readonly scope: "server" | "all";
 }
 
@@ -22,7 +22,7 @@ export interface ClaimOptions extends ClaimLimits {
   readonly place: string;
   readonly fresh: Pick<RunnerRow, "backend" | "tier" | "isolation">;
   readonly pool: Pick<WarmPool, "claim">;
-  /** What the agent type of a run needs of a runner. */
+  /** Returns the agent type's requirements for the run's runner. */
   readonly findKind: (run: RunCandidate) => Promise<RunnerKind>;
 }
 
@@ -34,7 +34,7 @@ export interface RunCandidate {
   readonly organization_id: string;
 }
 
-/** What a run needs of a runner, and whose it will be. */
+/** The run's requirements for its runner, and the board that will own the runner. */
 interface RunnerNeed {
   readonly kind: RunnerKind;
   readonly board_id: string;
@@ -48,13 +48,14 @@ export interface ClaimedRun {
 
 export interface ClaimResult {
   readonly claimed: readonly ClaimedRun[];
-  /** Whether a run waits that only the number of runners keeps from its slot. */
+  /** Whether a run has a free slot but waits because of the runner limit. */
   readonly needsRunner: boolean;
 }
 
 /**
- * Gives free slots to the runs that wait for one, most important first, then longest waiting, and each the lease of its
- * runner: the one its task left, a warm one, or a new one. A run whose runner another server holds is left to that one.
+ * Assigns free slots to waiting runs by priority, then by waiting time, and leases each a runner:
+ * the one its task left, a warm one, or a new one. A run whose runner another server holds is left
+ * to that server.
  */
 export async function claimQueuedRuns(db: Database, options: ClaimOptions): Promise<ClaimResult> {
   const candidates = await getCandidates(db, options);
@@ -64,7 +65,8 @@ export async function claimQueuedRuns(db: Database, options: ClaimOptions): Prom
   for (const candidate of candidates)
     needs.set(candidate.run_id, { kind: await options.findKind(candidate), board_id: candidate.board_id });
   return db.transaction(async (tx) => {
-    // One claim at a time: two servers that count the slots together would give the last one away twice.
+    // Claims run one at a time: two servers counting slots together would assign the last one
+    // twice.
     await tx.select({ lock: sql`pg_advisory_xact_lock(${queueLockKey})` }).from(sql`(values (1)) as one`);
     let remainingSlots = options.maxRuns - (await countUsedSlots(tx, options));
     let remainingRunners =
@@ -92,12 +94,15 @@ export async function claimQueuedRuns(db: Database, options: ClaimOptions): Prom
   });
 }
 
-/** Runs looked at in one claim: those that other servers hold are passed over, and must not hide the others. */
+/**
+ * Maximum number of runs per claim. Runs held by other servers are skipped and must not hide the
+ * rest.
+ */
 const maxCandidates = 1_000;
 
 /**
- * Looks without locks, so that a tick with nothing to give costs one statement. Each look-up is a row by its key: the
- * queue is short however large the tables are, which the planner cannot know.
+ * Reads without locks, so a tick with nothing to assign costs one statement. Each lookup is by key:
+ * the queue is short however large the tables are, and the planner cannot know that.
  */
 async function getCandidates(db: Database, { server_id, place, maxRuns }: ClaimOptions): Promise<RunCandidate[]> {
   const { rows } = await db.execute<RunCandidate & Record<string, unknown>>(sql`
@@ -127,7 +132,10 @@ async function getCandidates(db: Database, { server_id, place, maxRuns }: ClaimO
   return rows;
 }
 
-/** The runs that still wait, in order, with the runner each has. Those another server is about to claim are left out. */
+/**
+ * Locks the runs that still wait, in order, with their runners. Skips runs that another server is
+ * claiming.
+ */
 async function lockQueuedRuns(tx: Executor, ids: readonly string[]) {
   const rows = await tx
     .select()
@@ -181,7 +189,7 @@ async function countUsedSlots(tx: Executor, { scope, server_id }: ClaimOptions):
   return row?.n ?? 0;
 }
 
-/** Runners that use a machine. Those that wait in the pool do not count: their number is the pool's own. */
+/** Counts runners that use a machine, except those in the pool, which has its own limit. */
 async function countActiveRunners(tx: Executor, { scope, server_id }: ClaimOptions): Promise<number> {
   const ownLeases = scope === "all" ? undefined : eq(runner_leases.server_id, server_id);
   const [row] = await tx
@@ -192,5 +200,5 @@ async function countActiveRunners(tx: Executor, { scope, server_id }: ClaimOptio
   return row?.n ?? 0;
 }
 
-/** An advisory lock's number; it only has to be Wharf's own. */
+/** Number of the advisory lock; Wharf must use it for nothing else. */
 const queueLockKey = 0x71_75_65_75;

@@ -14,27 +14,31 @@ import { lockLiveRun, type TurnPrompt, queueTurn, RunStoppingError } from "./tur
 
 const { permissions, pushes, runners, runs, tasks, turns } = schema;
 
-/** How long a prompt waits for a run to come to its end, which includes the last of its journal and its push. */
-const stoppingTimeoutMs = 20_000; // ms
-const stoppingPollIntervalMs = 100; // ms
+/**
+ * How long a prompt waits for a stopping run to end, including the last of its journal and its
+ * push.
+ */
+const stoppingTimeoutMs = 20_000;
+const stoppingPollIntervalMs = 100;
 
 /**
- * What people ask of runs. Each is one transaction that writes down what is wanted; whoever holds the run's lease sees
- * it there and acts on it, in this process or another, now or after a crash.
+ * Commands that people issue for runs. Each is one transaction that stores the desired state; the
+ * holder of the run's lease reads it and acts on it, in this process or another, now or after a
+ * crash.
  */
 export class RunCommands {
   readonly #log: Log;
   readonly #poke: (taskId?: string) => void;
   readonly #isAway: (runnerId: string) => boolean;
 
-  /** `isAway`: whether a runner that is at work can't be reached just now. */
+  /** `isAway` returns whether a running runner is unreachable at the moment. */
   constructor(log: Log, poke: (taskId?: string) => void, isAway: (runnerId: string) => boolean = () => false) {
     this.#log = log;
     this.#poke = poke;
     this.#isAway = isAway;
   }
 
-  /** A run that is just coming to its end is waited for: the prompt is for the one after it. */
+  /** Waits for a stopping run to end: the prompt belongs to the next run. */
   async prompt(taskId: string, prompt: TurnPrompt): Promise<TurnRow> {
     const deadline = Date.now() + stoppingTimeoutMs;
     for (;;) {
@@ -62,7 +66,10 @@ export class RunCommands {
     return turn;
   }
 
-  /** Ends one turn and nothing else: one that waits at once, the one at work as soon as its agent has heard of it. */
+  /**
+   * Ends one turn and nothing else: a queued turn at once, a running one when its agent gets the
+   * request.
+   */
   async cancelTurn(taskId: string, turnId: string, { by: userId }: { by: string }): Promise<TurnRow> {
     const turn = await this.#log.write(async (writer) => {
       const task = await lockTask(writer.tx, taskId);
@@ -77,7 +84,7 @@ export class RunCommands {
     return turn;
   }
 
-  /** With the last turn that waited, there is nothing left that a run would wait or be started for. */
+  /** When the last queued turn is withdrawn, the run has no reason left to wait or start. */
   async #withdrawTurn(writer: LogWriter, task: LockedTask, turn: TurnRow, userId: string): Promise<void> {
     await closeTurn(writer, turn, { status: "cancelled", reason: withdrawnReason });
     if (await getOpenTurn(writer.tx, task.id)) return;
@@ -92,7 +99,7 @@ export class RunCommands {
     if (task.state === "IN_PROGRESS") await moveTask(writer, task, "REVIEW", { by: userId, reason: withdrawnReason });
   }
 
-  /** Has the task's agent work in another mode or with another model, now where it is at work and in every later run. */
+  /** Sets the mode or model of the task's agent, for the current run and every later one. */
   async setAgentChoice(taskId: string, choice: AgentChoice, { by: userId }: { by: string }): Promise<void> {
     await this.#log.write(async (writer) => {
       const task = await lockTask(writer.tx, taskId);
@@ -102,7 +109,7 @@ export class RunCommands {
         .update(tasks)
         .set({ ...choice, updated_at })
         .where(eq(tasks.id, taskId));
-      // Whoever drives the run looks at the choices only when the run has been touched.
+      // `RunSync` looks at the choices only after the run row changes.
       if (run) await writer.tx.update(runs).set({ updated_at }).where(eq(runs.id, run.id));
       const message = formatChoice(choice);
       await writer.append(task.id, [
@@ -112,7 +119,10 @@ export class RunCommands {
     this.#poke(taskId);
   }
 
-  /** Stops the run at work; its runner's disk is kept and the task goes where the caller says. */
+  /**
+   * Stops the current run, keeps its runner's disk, and moves the task to the state the caller
+   * gives.
+   */
   async stop(taskId: string, state: TaskState, options: { by: string; reason?: string | undefined }): Promise<void> {
     await this.#log.write(async (writer) => {
       const task = await lockTask(writer.tx, taskId);
@@ -129,7 +139,10 @@ export class RunCommands {
     this.#poke(taskId);
   }
 
-  /** Has the open turn stand still; asked again, nothing happens again. With the turn's end, or a stop, the pause is over. */
+  /**
+   * Pauses the agent during its open turn; idempotent. The turn's end or a stop also ends the
+   * pause.
+   */
   async pause(taskId: string, options: { by: string }): Promise<void> {
     await this.#log.write(async (writer) => {
       const run = await this.#getRunInTurn(writer, taskId, "paused");
@@ -157,19 +170,22 @@ export class RunCommands {
     return run;
   }
 
-  /** Ends the run, gives up the runner with its disk, and has the task removed with its log. */
+  /** Ends the run, discards the runner with its disk, and has the task removed with its log. */
   async delete(taskId: string): Promise<void> {
     await deleteTask(this.#log, taskId);
     this.#poke();
   }
 
-  /** Deletes a board with its tasks, and gives up the runners of all of them. Both are gone for everyone at once. */
+  /**
+   * Deletes a board with its tasks and discards their runners. Board and tasks become invisible at
+   * once.
+   */
   async deleteBoard(boardId: string): Promise<void> {
     await deleteBoard(this.#log, boardId);
     this.#poke();
   }
 
-  /** Has the runner of a run between turns start again, for whoever wants into it. */
+  /** Starts the stopped runner of a run between turns, for a user who wants to access it. */
   async startRunner(runnerId: string): Promise<void> {
     const isStarting = await this.#log.write(async ({ tx }) => {
       const isLive = sql`exists (
@@ -187,7 +203,10 @@ export class RunCommands {
     if (isStarting) this.#poke();
   }
 
-  /** Has the task's newest commit delivered again, from the runner on, after its delivery was given up. */
+  /**
+   * Delivers the task's newest commit again, starting at the runner, after its delivery failed for
+   * good.
+   */
   async retryPush(taskId: string, { by: userId }: { by: string }): Promise<void> {
     await this.#log.write(async (writer) => {
       const task = await lockTask(writer.tx, taskId);
@@ -203,7 +222,7 @@ export class RunCommands {
     this.#poke(taskId);
   }
 
-  /** Stops every run at work: when the server is told to take its runners down with it. */
+  /** Stops every live run, for a server shutdown that includes its runners. */
   async stopAllRuns(reason: string): Promise<void> {
     const live = await this.#log.write(({ tx }) =>
       tx
@@ -248,7 +267,7 @@ export class RunCommands {
   }
 }
 
-/** Whoever accepts a task learns that its branch is still on its way. */
+/** Notifies the user who accepts a task that its branch is not delivered yet. */
 async function reportOpenPush(writer: LogWriter, task: LockedTask): Promise<void> {
   const isOpen = inArray(pushes.state, ["WANTED", "MIRRORED"]);
   const [push] = await writer.tx
@@ -262,7 +281,10 @@ async function reportOpenPush(writer: LogWriter, task: LockedTask): Promise<void
 
 const withdrawnReason = "it was withdrawn before it began";
 
-/** The daemon is told by whoever drives the run; a pause would keep the turn from ending. */
+/**
+ * Stores the request, which `RunSync` forwards to the daemon. A pause would keep the turn from
+ * ending.
+ */
 async function requestCancellation(writer: LogWriter, turn: TurnRow, userId: string): Promise<void> {
   if (turn.cancel_asked) return;
   await writer.tx.update(turns).set({ cancel_asked: true, updated_at: new Date() }).where(eq(turns.id, turn.id));
@@ -273,7 +295,7 @@ async function requestCancellation(writer: LogWriter, turn: TurnRow, userId: str
   await writer.append(turn.task_id, [{ run_id: turn.run_id, created_by: userId, data: { kind: "notice", message } }]);
 }
 
-/** What a person may choose of what an agent offers; nothing at all takes a choice back. */
+/** A user's choice among the modes or models of an agent; null clears the choice. */
 export type AgentChoice = { readonly agent_mode: string | null } | { readonly agent_model: string | null };
 
 function formatChoice(choice: AgentChoice): string {
@@ -286,7 +308,7 @@ async function getTurn(tx: Executor, id: string): Promise<TurnRow | undefined> {
   return turn;
 }
 
-/** Writes down that a run shall work or stand still, and tells of it where that is new. */
+/** Stores whether a run should work or pause, and logs a notice if that changes. */
 async function setDesired(
   writer: LogWriter,
   run: RunRow,
@@ -303,7 +325,9 @@ interface RunOutcome {
   readonly error_code?: string;
 }
 
-/** Writes down that a run shall end. One that nobody has begun yet, or that waits to be tried again, ends at once. */
+/**
+ * Requests the end of a run. A run that has not started yet, or waits for a retry, ends at once.
+ */
 export async function stopRun(writer: LogWriter, run: RunRow, end: RunOutcome): Promise<void> {
   if (run.desired === "STOP") return;
   const change = {
@@ -315,7 +339,7 @@ export async function stopRun(writer: LogWriter, run: RunRow, end: RunOutcome): 
   };
   if (run.status !== "PENDING" || run.slot) {
     await writer.tx.update(runs).set(change).where(eq(runs.id, run.id));
-    // The runner of a run between turns may be at rest, with nobody to end the run.
+    // The runner of a run between turns may be stopped, so that no worker would end the run.
     if (run.runner_id) await requestHolders(writer.tx, [run.runner_id]);
     return;
   }

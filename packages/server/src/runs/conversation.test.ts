@@ -17,7 +17,7 @@ const session = (session_id: string): EventData => ({ kind: "session", session_i
 const agent = (text: string): EventData => ({ kind: "message", role: "agent", text });
 const started = (turn_id: string): EventData => ({ kind: "turn", turn_id, status: "started" });
 
-/** A task whose first turn is over, and a second one that is queued. */
+/** Creates a task whose first turn has ended and whose second one is queued. */
 async function secondTurn(f: Fixture) {
   const task = await f.newTask();
   const first = await f.prompt(task, "mend the sum");
@@ -33,7 +33,7 @@ describe("the conversation before a turn", () => {
     const { task, turn_id } = await secondTurn(f);
     const told = "The person:\n> mend the sum\n\nYou:\n> It is mended.\n";
     const at = { task_id: task.id, turn_id, session_id: "new" };
-    // The log may not have heard of the session yet.
+    // The log may not have the session yet.
     expect(await getEarlierConversation(f.db, at)).toBe(told);
     await say(f, task, session("new"));
     expect(await getEarlierConversation(f.db, at)).toBe(told);

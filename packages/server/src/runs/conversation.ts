@@ -3,24 +3,27 @@ import { type Database, schema } from "../store/index.ts";
 
 const { events, turns } = schema;
 
-/** What the daemon takes as a summary, in characters. */
+/** The daemon's limit for a summary, in characters. */
 const maxSummaryLength = 20_000;
-/** Of one message: a long one must not push out all before it. */
+/** Limit for one message, in characters: a long message must not displace all earlier ones. */
 const maxMessageLength = 4_000;
-/** Messages come in pieces; so many are looked through, newest first, and so many are read at once. */
+/**
+ * Messages are stored in pieces: this many are searched, newest first, and this many read at a
+ * time.
+ */
 const maxPieces = 5_000;
 const pageSize = 500;
 
 interface ConversationKey {
   readonly task_id: string;
-  /** The turn that is about to be given. */
+  /** The turn to be dispatched next. */
   readonly turn_id: string;
   readonly session_id: string;
 }
 
 /**
- * What was said on a task before, for a session that does not know it: one that was opened anew and has had no turn yet.
- * Nothing where there was no conversation, or the session has it.
+ * Returns the task's earlier conversation for a session that does not know it: a new session
+ * without any turn yet. Undefined if there was no conversation, or if the session has it.
  */
 export async function getEarlierConversation(db: Database, key: ConversationKey): Promise<string | undefined> {
   if (await hasHadTurn(db, key)) return undefined;
@@ -39,7 +42,10 @@ interface MessagePiece extends Message {
   readonly seq: number;
 }
 
-/** A page of what was said, newest first. Of a long piece only its two ends are read: more of it is never shown. */
+/**
+ * Reads a page of messages, newest first. Only both ends of a long piece are read: the summary
+ * never shows more.
+ */
 async function getPieces(db: Database, taskId: string, endSeq: number): Promise<MessagePiece[]> {
   const text = sql`${events.data} ->> 'text'`;
   const role = sql<Message["role"]>`${events.data} ->> 'role'`;
@@ -53,13 +59,13 @@ async function getPieces(db: Database, taskId: string, endSeq: number): Promise<
     .limit(pageSize);
 }
 
-/** Whether there is more than a summary has room for, and the oldest message of it is whole. */
+/** Whether the pieces exceed a summary's size and the oldest message in it is complete. */
 function isEnough(pieces: readonly MessagePiece[]): boolean {
   const messages = toMessages(pieces.toReversed()).slice(1);
   return messages.reduce((sum, { text }) => sum + Math.min(text.length, maxMessageLength), 0) > maxSummaryLength;
 }
 
-/** The words of this turn, and of those that wait behind it: they were not said yet. */
+/** Prompts of this turn and of the queued turns: the agent has not received them yet. */
 async function getPendingPromptSeqs(db: Database, { task_id, turn_id }: ConversationKey): Promise<ReadonlySet<number>> {
   const isWaiting = and(eq(turns.task_id, task_id), sql`${turns.state} = 'QUEUED'`);
   const rows = await db
@@ -69,7 +75,10 @@ async function getPendingPromptSeqs(db: Database, { task_id, turn_id }: Conversa
   return new Set(rows.flatMap(({ seq }) => seq ?? []));
 }
 
-/** A session the log does not know yet was opened just now: a turn's end, and all before it, are in the log before the next. */
+/**
+ * Whether the session had a turn. A session missing from the log is new: a turn's end, and all
+ * before it, reach the log before the next turn.
+ */
 async function hasHadTurn(db: Database, { task_id, session_id }: ConversationKey): Promise<boolean> {
   const ofTask = eq(events.task_id, task_id);
   const isOpening = and(sql`${events.kind} = 'session'`, sql`${events.data} ->> 'session_id' = ${session_id}`);
@@ -95,7 +104,10 @@ interface Message {
   readonly text: string;
 }
 
-/** The newest of it that has room, in the order it was said. Every line is quoted: it is nothing that is asked for now. */
+/**
+ * Keeps the newest messages that fit, in their original order. Every line is quoted, because none
+ * of them is a request for the current turn.
+ */
 export function createSummary(pieces: readonly Message[]): string | undefined {
   const parts: string[] = [];
   let remainingLength = maxSummaryLength;
@@ -118,7 +130,7 @@ function toMessages(pieces: readonly Message[]): Message[] {
   return messages.filter(({ text }) => text.trim() !== "");
 }
 
-/** Its beginning and its end: the middle says the least. */
+/** Keeps the beginning and the end of a message: its middle matters least. */
 function clipMessage(text: string): string {
   if (text.length <= maxMessageLength) return text;
   const half = maxMessageLength / 2;

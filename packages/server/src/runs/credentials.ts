@@ -4,8 +4,8 @@ import type { RunLease } from "./lease.ts";
 import { appendNotice } from "./notices.ts";
 
 /**
- * Every use of the host's credentials is in the task's log and in the server's, by name: what was given away, and what
- * should have been and was not there.
+ * Logs every use of the host's credentials by name, in the task's log and the server's: those
+ * provided and those missing.
  */
 export async function logCredentialUse(
   { log, logger }: Pick<RunDeps, "log" | "logger">,
@@ -13,7 +13,7 @@ export async function logCredentialUse(
   use: CredentialUse & { readonly agent_type: string; readonly runner_id: string },
 ): Promise<void> {
   await appendNotice(log, lease, formatCredentialUse(use));
-  // Whatever is logged else: who keeps only warnings wants to know of this.
+  // Logged as a warning, so that operators who keep only warnings see it.
   logger.warn(
     { task_id: lease.task_id, run_id: lease.run_id, ...use },
     "a runner was given credentials of this machine",

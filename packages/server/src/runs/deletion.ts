@@ -7,8 +7,9 @@ import { lockTask } from "../tasks/index.ts";
 const { boards, tasks } = schema;
 
 /**
- * Deleting is a mark that makes a task or a board invisible at once; `Removal` deletes the rows afterwards. From the
- * mark on nothing may be appended to the task's log, its run is over, and its runner is to be destroyed with its disk.
+ * A deletion mark makes a task or a board invisible at once; `Removal` deletes the rows afterwards.
+ * From then on nothing may be appended to the task's log, its run ends, and its runner is destroyed
+ * with its disk.
  */
 export async function deleteTask(log: Log, taskId: string): Promise<void> {
   await log.write(async ({ tx }) => {
@@ -17,7 +18,7 @@ export async function deleteTask(log: Log, taskId: string): Promise<void> {
   });
 }
 
-/** The board alone is marked here, whatever it holds; `Removal` marks its tasks. */
+/** Marks only the board, however large it is; `Removal` marks its tasks. */
 export async function deleteBoard(log: Log, boardId: string): Promise<void> {
   const deletedAt = new Date();
   await log.write(({ tx }) =>
@@ -28,7 +29,10 @@ export async function deleteBoard(log: Log, boardId: string): Promise<void> {
   );
 }
 
-/** Marks tasks as deleted, ends their runs and gives up their runners. The caller holds the tasks' locks. */
+/**
+ * Marks tasks as deleted, ends their runs and discards their runners. The caller holds the tasks'
+ * locks.
+ */
 export async function markDeleted(tx: Executor, ids: readonly string[]): Promise<void> {
   const anyTask = sql`any(${sql.param(ids)}::uuid[])`;
   await tx.execute(sql`

@@ -8,18 +8,18 @@ import type { Database } from "../store/index.ts";
 import type { LinksByRunner } from "./task-diffs.ts";
 import type { Wakeup } from "./wakeup.ts";
 
-/** How long each step may take and how often it is tried; see K-083 and X-011. */
+/** Timeout and retry delay of each step; see K-083 and X-011. */
 export interface RunTimes {
   readonly connect: number; // ms
   readonly clone: number; // ms
-  /** From the mirror to the remote. */
+  /** Limits a delivery from the mirror to the remote. */
   readonly deliver: number; // ms
   readonly agentStart: number; // ms
-  /** A run that is not RUNNING by then has failed. */
+  /** A run that is not RUNNING by then fails. */
   readonly start: number; // ms
-  /** Before the first retry of a failed start; doubled for each after it. */
+  /** Delays the first retry of a failed start and doubles for each later one. */
   readonly retryDelay: number; // ms
-  /** A turn in which the agent gives no sign of life for this long is ended. */
+  /** A turn ends after this long without a sign of life from the agent. */
   readonly turnIdle: number; // ms
   readonly permission: number; // ms
 }
@@ -35,17 +35,17 @@ export const defaultRunTimes: RunTimes = {
   permission: 86_400_000,
 };
 
-/** What is known of a run's model. */
+/** Known faults of the models that runs use. */
 export interface ModelFaults {
   getFault(runId: string): UpstreamFault | undefined;
-  /** The last fault since then, where requests failed and none succeeded or is still open. */
+  /** Returns the last fault since then, if requests failed and none succeeded or is still open. */
   getFaultSince(runId: string, since: Date): UpstreamFault | undefined;
 }
 
-/** What the scheduler and the workers of runs share. */
+/** Dependencies that the scheduler and the workers of runs share. */
 export interface RunDeps {
   readonly db: Database;
-  /** For loops: connections that requests cannot use up. */
+  /** Database connections for loops, which requests cannot use up. */
   readonly background: Database;
   readonly log: Log;
   readonly backend: Backend;
@@ -61,12 +61,12 @@ export interface RunDeps {
   readonly wakeup: Wakeup;
   readonly links: LinksByRunner;
   readonly modelHealth: ModelFaults;
-  /** How long a run without a turn keeps a runner of this tier. */
+  /** Returns how long a run without a turn keeps a runner of this tier, in ms. */
   readonly idleMs: (tier: string) => number;
-  /** Whether a person or a program uses the runner's wire. */
+  /** Whether a person or a program uses the runner's link. */
   readonly isInUse: (runnerId: string) => boolean;
-  /** Whether a runner whose walls do not hold is refused. */
+  /** Whether to refuse a runner whose isolation is ineffective. */
   readonly requireIsolation?: boolean;
-  /** What of this machine agents may read, by the name of their type. */
+  /** Credentials of this machine that agents may read, by the name of their type. */
   readonly hostCredentials?: ReadonlyMap<string, readonly HostCredential[]>;
 }

@@ -10,9 +10,12 @@ import { closeTurn, setRunStatus, getOpenTurns } from "./transitions.ts";
 
 const { runners } = schema;
 
-/** A start is tried this often in all: once, and two retries. */
+/** Number of start attempts: one, and two retries. */
 const maxAttempts = 3;
-/** Failures of the platform; an agent's own result, or what the person asked for, is the same the next time. */
+/**
+ * Failures of the platform. An agent's own result, or the person's request, would be the same on a
+ * retry.
+ */
 const retryableCodes: ReadonlySet<string> = new Set([
   "runner_unavailable",
   "runner_lost",
@@ -31,7 +34,7 @@ const retryableCodes: ReadonlySet<string> = new Set([
   "git_failed",
 ]);
 
-/** Ends a run as it was wished: the task has been moved already by whoever wished it. */
+/** Ends a run as requested; the requester has already moved the task. */
 export function endRun(deps: RunDeps, lease: RunLease): Promise<void> {
   return deps.log.write(async (writer) => {
     await lockTask(writer.tx, lease.task_id);
@@ -39,7 +42,7 @@ export function endRun(deps: RunDeps, lease: RunLease): Promise<void> {
     const reason = run.stop_reason ?? "it was stopped";
     await closeTurns(writer, run, reason);
     const requestedStatus = run.stop_status ?? "STOPPED";
-    // Only a run that worked can have completed or failed at it.
+    // A run that never worked cannot have completed or failed.
     const status = run.status === "STARTING" && requestedStatus === "COMPLETED" ? "STOPPED" : requestedStatus;
     await setRunStatus(
       writer,
@@ -51,7 +54,7 @@ export function endRun(deps: RunDeps, lease: RunLease): Promise<void> {
   });
 }
 
-/** Ends a run with an error, and its task with it. */
+/** Ends a run and its task with an error. */
 export async function failRun(deps: RunDeps, lease: RunLease, thrown: unknown): Promise<void> {
   const error = toRunError(deps, lease, thrown);
   await deps.log.write(async (writer) => {
@@ -66,7 +69,7 @@ export async function failRun(deps: RunDeps, lease: RunLease, thrown: unknown): 
   });
 }
 
-/** Puts a run whose start failed back into the queue; answers false where that is no use. */
+/** Puts a run whose start failed back into the queue; returns false if a retry is of no use. */
 export async function retryRun(deps: RunDeps, lease: RunLease, thrown: unknown): Promise<boolean> {
   const error = toRunError(deps, lease, thrown);
   if (!retryableCodes.has(error.code)) return false;
@@ -106,7 +109,10 @@ const appendFailure = (writer: LogWriter, run: RunRow, error: WharfError | Remot
     { run_id: run.id, data: { kind: "failure", code: error.code, message: error.message, next: error.next } },
   ]);
 
-/** No turn stays open behind a run that is over. One that may have reached the agent is interrupted, not cancelled. */
+/**
+ * Leaves no turn open after a run's end. A turn that may have reached the agent is interrupted, not
+ * cancelled.
+ */
 async function closeTurns(writer: LogWriter, run: RunRow, reason: string): Promise<void> {
   const ownTurns = (await getOpenTurns(writer.tx, run.task_id)).filter((turn) => turn.run_id === run.id);
   for (const turn of ownTurns) {
@@ -115,7 +121,10 @@ async function closeTurns(writer: LogWriter, run: RunRow, reason: string): Promi
   }
 }
 
-/** The runner keeps its disk and gives up its processes when its last commit is delivered. A broken one is used by no later run. */
+/**
+ * The runner keeps its disk, and its processes end when its last commit is delivered. No later run
+ * uses a broken runner.
+ */
 async function setRunnerStopped(writer: LogWriter, run: RunRow, broken?: string): Promise<void> {
   if (!run.runner_id) return;
   const change = { desired: "STOPPED" as const, ...(broken && { error_message: broken }) };

@@ -5,7 +5,10 @@ import { stopIdleRunner } from "./workers/stop-idle-runner.ts";
 
 const { runner_leases, runners, runs } = schema;
 
-/** Makes room for a run that waits for a runner: the run without a turn for the longest gives up its own. */
+/**
+ * Makes room for a run that waits for a runner: stops the runner of the run that has been idle
+ * longest.
+ */
 export async function stopLongestIdleRunner(deps: RunDeps, server_id: string): Promise<string | undefined> {
   const [idle] = await deps.background
     .select({ run: runs, lease: runner_leases })

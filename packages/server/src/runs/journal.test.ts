@@ -20,7 +20,7 @@ interface Setting {
   reader(seq?: number): JournalReader;
 }
 
-/** A run at work in a runner whose journal has epoch `e`. */
+/** Creates a live run in a runner whose journal has epoch `e`. */
 async function setting(f: Fixture): Promise<Setting> {
   const turn = await f.prompt(await f.newTask());
   const [lease] = await claim(f.db, "a");
@@ -54,7 +54,7 @@ const texts = async (s: Setting) =>
   );
 
 describe("what a runner's journal says", () => {
-  // Rule 1: nothing is lost and nothing doubled, wherever the reader is cut off
+  // Rule 1: nothing is lost or duplicated, wherever the reader is cut off
   it("is in the log once and in order, however often the reader is cut off and begins again", async () => {
     await using f = await fixture();
     const s = await setting(f);
@@ -163,7 +163,10 @@ describe("what a runner's journal says", () => {
     for (const at of stored) expect(Date.parse(at)).toBeGreaterThanOrEqual(began);
   });
 
-  /** JSON's worst: numbers at the edges, keys like those of a prototype, nesting, halves of characters. */
+  /**
+   * JSON's hardest cases: numbers at the limits, keys of a prototype, nesting, halves of
+   * characters.
+   */
   const odd = fc.oneof(
     fc.jsonValue({ maxDepth: 5 }),
     fc.constantFrom<unknown>(1e308, -1e308, 5e-324, 2 ** 63, -0, "\0", "\ud800", "9".repeat(400), { __proto__: 1 }),
@@ -415,7 +418,7 @@ describe("a turn in which the agent's model failed", () => {
     return { task, run, data: log.map((event) => event.data) };
   };
 
-  /** What the log says of a request that a server's gateway passed on. */
+  /** Logs a request that a server's gateway forwarded. */
   const answer = (s: Setting, timestamp: Date) => {
     const use = { kind: "usage", source: "gateway", model_requests: 1, raw: { answered: true } } as const;
     return s.f.log.write((writer) =>

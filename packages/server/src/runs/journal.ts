@@ -25,9 +25,9 @@ export interface JournalCursor {
   readonly seq: number;
 }
 
-/** Records written to the log in one transaction. */
+/** Maximum number of records per transaction. */
 const batchSize = 100;
-/** What only the server can know; a runner that says it lies. */
+/** Only the server can know these; a runner that reports them is hostile. */
 const serverKinds: ReadonlySet<EventKind> = new Set(["state", "phase", "push"]);
 
 function isServerEvent(data: EventData): boolean {
@@ -37,16 +37,18 @@ function isServerEvent(data: EventData): boolean {
 }
 
 /**
- * Takes what a runner's journal says into the task's log: in order, each record once. The cursor moves in the
- * transaction that appends, under the runner's lock, so whichever process dies at whatever moment, the next one reads on
- * exactly where the log ends.
+ * Copies a runner's journal into the task's log: in order, each record once. The cursor moves in
+ * the transaction that appends, under the runner's lock, so if any process dies at any moment, the
+ * next one continues exactly at the end of the log.
  */
 export class JournalReader {
   readonly #log: Log;
   readonly #lease: RunLease;
   readonly #runnerId: string;
   readonly #faults: ModelFaults;
-  /** Runs of this task: a record may name an earlier one, never a stranger's. */
+  /**
+   * Runs of this task: a record may name an earlier run of the task, but no run of another task.
+   */
   #knownRunIds = new Set<string>();
   cursor: JournalCursor;
 
@@ -58,7 +60,10 @@ export class JournalReader {
     this.cursor = options.cursor;
   }
 
-  /** Reads the stream until it ends; `stored` is told what the log holds and how far, so that the daemon may trim. */
+  /**
+   * Reads the stream until it ends. `stored` receives the records and the new cursor, so that the
+   * daemon may trim its journal.
+   */
   async follow(
     stream: AsyncIterable<unknown>,
     stored: (cursor: JournalCursor, records: readonly JournalRecord[]) => void,
@@ -66,7 +71,7 @@ export class JournalReader {
     for await (const batch of toBatches(stream, batchSize)) {
       const records = batch.map((line) => this.#parseRecord(line));
       await this.#storeRecords(records).catch((error: unknown) => {
-        // Tried again it would fail again, and the log would stop here for good.
+        // A retry would fail again, and the log would stop here permanently.
         throw isUnstorable(error)
           ? this.#createHostileError("a journal record holds a value that cannot be stored", error)
           : error;
@@ -88,8 +93,9 @@ export class JournalReader {
   }
 
   /**
-   * A notice, a refusal and a failure read like the server's own words, and a failure has a next step that a person may
-   * follow: they are marked, and the step is the catalogue's, or what is known of the model that failed the agent.
+   * A notice, a refusal and a failure read like the server's own messages, and a person may follow
+   * a failure's next step. So they are marked with their source, and the step comes from the
+   * catalogue or from the known fault of the agent's model.
    */
   #markSource(data: RunnerRecord["data"]): EventData {
     if (data.kind === "notice" || data.kind === "denied") return { ...data, source: "runner" };
@@ -130,7 +136,10 @@ export class JournalReader {
     this.cursor = { epoch, seq: seq + records.length };
   }
 
-  /** Takes the row's lock and the step in one statement; it is the row that says whether this reader is still the one. */
+  /**
+   * Locks the row and moves the cursor in one statement; the row decides whether this reader is
+   * still current.
+   */
   async #advanceCursor(tx: Executor, count: number): Promise<void> {
     const { epoch, seq } = this.cursor;
     const currentRow = and(
@@ -164,13 +173,19 @@ export class JournalReader {
 const earliest = Date.UTC(2000);
 const latest = Date.UTC(2200);
 
-/** The runner's clock is its own: a time that is none, or of another century, is replaced by ours. */
+/**
+ * Replaces an invalid time, or one of another century, by the server's: the runner's clock is not
+ * trusted.
+ */
 function parseTimestamp(text: string): Date {
   const time = Date.parse(text);
   return time >= earliest && time < latest ? new Date(time) : new Date();
 }
 
-/** Groups what is already there, so that a burst is one transaction and a single record waits for nobody. */
+/**
+ * Groups the available records, so that a burst is one transaction and a single record is not
+ * delayed.
+ */
 async function* toBatches<T>(source: AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
   const iterator = source[Symbol.asyncIterator]();
   let next = iterator.next();
@@ -189,13 +204,14 @@ async function* toBatches<T>(source: AsyncIterable<T>, size: number): AsyncGener
       yield batch;
     }
   } finally {
-    // Not waited for: the source ends with what it reads from, and may wait until then for a line that never comes.
+    // Not awaited: the source ends only with its stream, and until then may wait for a line that
+    // never comes.
     next.catch(() => undefined);
     iterator.return?.().catch(() => undefined);
   }
 }
 
-/** Failures that a model may be the cause of. */
+/** Failures that a model may have caused. */
 const isOfAgent = (code: string) => code === "agent_refused" || code === "agent_exited" || code === "agent_timeout";
 
 const waitForImmediate = () => new Promise<undefined>((resolve) => setImmediate(resolve, undefined));

@@ -16,7 +16,7 @@ export interface RunLease {
 const isLeased = ({ lease, run_id }: RunLease) =>
   and(eq(runs.id, run_id), eq(runs.runner_id, lease.runner_id), ownsRunner(lease));
 
-/** The run as it is now. Run and lease are locked until the transaction ends. */
+/** Reads the run and locks it and its lease until the transaction ends. */
 export async function lockLeasedRun(tx: Executor, runLease: RunLease): Promise<RunRow> {
   await fenceLease(tx, runLease.lease);
   const [run] = await tx
@@ -47,7 +47,7 @@ export async function updateLeasedRun(
   if (changedRows.length === 0) throw new LeaseLost();
 }
 
-/** Runs that are not over. */
+/** Counts the runs that have not ended. */
 export async function countLiveRuns(db: Database): Promise<number> {
   const [live] = await db
     .select({ n: count() })

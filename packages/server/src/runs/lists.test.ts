@@ -13,7 +13,7 @@ interface AnyPage<T> {
   readonly next_cursor?: string | undefined;
 }
 
-/** All pages of a list, one after the other. */
+/** Reads all pages of a list, one after the other. */
 async function readAll<T>(read: (cursor?: string) => Promise<AnyPage<T>>): Promise<{ rows: T[]; pages: number }> {
   const rows: T[] = [];
   let cursor: string | undefined;
@@ -25,7 +25,10 @@ async function readAll<T>(read: (cursor?: string) => Promise<AnyPage<T>>): Promi
   }
 }
 
-/** Two boards whose rows lie between each other in time, several of them in one microsecond, and another person's. */
+/**
+ * Creates two boards whose rows alternate in time, several of them in one microsecond, and a board
+ * of another person.
+ */
 async function seed(f: Fixture, count: number): Promise<{ boardId: string }> {
   const { id: boardId } = await new Boards(f.db).create(f.owner, { name: "second", description: "" });
   const strangerId = crypto.randomUUID();
@@ -206,7 +209,7 @@ describe("a page", () => {
       count += events.length;
     }
     expect(count).toBe(21);
-    // What does not fit at all is a page of its own.
+    // An event larger than the limit gets a separate page.
     const large = { ...data, text: "o".repeat(3 << 20) };
     await f.log.write(({ append }) => append(task.id, [{ data: large }, { data }]));
     expect(await f.log.read(task.id, 21, 1000)).toHaveLength(1);

@@ -2,16 +2,19 @@ import type { Logger } from "pino";
 import { isDatabaseUnavailable } from "../store/index.ts";
 import type { Wakeup } from "./wakeup.ts";
 
-/** Background work that is done in steps, each short and complete in itself. */
+/** Background work in steps, each short and complete in itself. */
 export interface MaintenanceJob {
   readonly name: string;
-  /** Takes one step; answers whether there may be more to do. */
+  /** Takes one step; returns whether there may be more to do. */
   step(): Promise<boolean>;
 }
 
-/** How often jobs are looked at that nobody woke. */
+/** How often jobs run without a wakeup. */
 const idleCheckIntervalMs = 60_000;
-/** A step is followed by a pause as long as itself, so that a job never takes more than half of a connection's time. */
+/**
+ * A pause as long as the step follows each step, so that a job never takes more than half of a
+ * connection's time.
+ */
 const maxPauseMs = 200;
 
 export interface MaintenanceDeps {
@@ -21,7 +24,7 @@ export interface MaintenanceDeps {
   readonly lead: <T>(work: () => Promise<T>) => Promise<T | undefined>;
 }
 
-/** Takes the steps of jobs, one at a time, until none has more to do. */
+/** Takes the steps of jobs, one at a time, until no job has more to do. */
 export class Maintenance {
   readonly #jobs: readonly MaintenanceJob[];
   readonly #deps: MaintenanceDeps;
@@ -37,7 +40,7 @@ export class Maintenance {
     this.#loop = this.#runLoop();
   }
 
-  /** Resolves when the step at work is done. */
+  /** Resolves when the current step is done. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#loop;
@@ -67,5 +70,5 @@ export class Maintenance {
   }
 }
 
-/** The name under which the jobs are woken. */
+/** Name under which other code wakes the jobs. */
 export const maintenanceWakeupName = "maintenance";

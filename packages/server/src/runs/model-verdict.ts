@@ -8,13 +8,13 @@ const { events, turns } = schema;
 
 interface TurnVerdict {
   readonly record: JournalRecord;
-  /** What the log says before the record. */
+  /** Events to log before the record. */
   readonly precedingEvents: readonly NewEvent[];
 }
 
 /**
- * Some agents end their turn in good order though no model ever answered them. Such a turn ends with an error, whose
- * reason is the last fault of the model's server.
+ * Some agents end their turn normally though no model ever answered them. Such turns end with an
+ * error instead, whose reason is the last fault of the model's server.
  */
 export async function getTurnVerdict(
   tx: Executor,
@@ -45,7 +45,10 @@ interface JudgedTurn {
   readonly prompt_seq: number | null;
 }
 
-/** Whether a model answered in the turn, as the log says: another server may have had the run's wire, or this one before it was started again. */
+/**
+ * Reads from the log whether a model answered in the turn: the run's link may have been at another
+ * server, or at this one before a restart.
+ */
 async function wasAnswered(tx: Executor, at: { run_id: string; task_id: string }, turn: JudgedTurn): Promise<boolean> {
   const rows = await tx
     .select({ seq: events.seq })
@@ -64,7 +67,10 @@ async function wasAnswered(tx: Executor, at: { run_id: string; task_id: string }
   return rows.length > 0;
 }
 
-/** The sequence in the log behind which the turn began: that of its prompt, or of the end of the turn it waited for. */
+/**
+ * Returns the sequence in the log after which the turn began: that of its prompt, or of the end of
+ * the turn it waited for.
+ */
 async function findBeginning(tx: Executor, taskId: string, { id, prompt_seq }: JudgedTurn): Promise<number> {
   const isEnd = sql`${events.data} ->> 'status' in ('ended', 'cancelled', 'interrupted')`;
   const isOther = sql`${events.data} ->> 'turn_id' <> ${id}`;

@@ -2,7 +2,7 @@ import { lockTask } from "../tasks/index.ts";
 import type { RunDeps } from "./deps.ts";
 import { lockLeasedRun, type RunLease } from "./lease.ts";
 
-/** Writes a notice about a run to its task's log, for as long as the lease holds. */
+/** Writes a notice about a run to its task's log while the lease is valid. */
 export async function appendNotice(log: RunDeps["log"], lease: RunLease, message: string): Promise<void> {
   await log.write(async (writer) => {
     await lockTask(writer.tx, lease.task_id);

@@ -9,7 +9,7 @@ import { OldRunnerCleanup } from "./old-runners.ts";
 const { pushes, runner_leases, runners, runs, tasks } = schema;
 const day = 86_400_000;
 
-/** A task that was accepted two days ago, with its runner at rest. */
+/** Creates a task that was accepted two days ago, with a stopped runner. */
 async function accept(f: Fixture) {
   const task = await f.newTask();
   await f.prompt(task);

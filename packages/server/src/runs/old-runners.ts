@@ -5,7 +5,7 @@ import type { MaintenanceJob } from "./maintenance.ts";
 
 const { runners } = schema;
 
-/** Runners looked at in one step. */
+/** Runners to check in one step. */
 const maxRunnersPerStep = 200;
 
 export interface OldRunnersOptions {
@@ -21,9 +21,9 @@ interface RestingRunner extends Record<string, unknown> {
 }
 
 /**
- * Gives up the runners of tasks that were accepted or cancelled so long ago, where the remote has all of their commits. A
- * later prompt of such a task gets a new runner, with the branch as it is on the remote. It walks through the runners at
- * rest, a few in each step, and begins again when it has seen them all.
+ * Discards the runners of tasks accepted or cancelled more than `keepMs` ago whose commits are all
+ * on the remote. A later prompt of the task gets a new runner, with the branch from the remote.
+ * Each step checks a few stopped runners; after the last one, the cleanup starts over.
  */
 export class OldRunnerCleanup implements MaintenanceJob {
   readonly name = "old runners";
@@ -57,7 +57,7 @@ export class OldRunnerCleanup implements MaintenanceJob {
   }
 }
 
-/** Each is looked up by its keys: without the limits the planner would join whole tables. */
+/** Looks up each row by its key: without the limits the planner would join whole tables. */
 const getRestingRunners = (tx: Executor, cursor: RestingRunner | undefined, keepMs: number) =>
   tx.execute<RestingRunner>(sql`
     with resting as materialized (

@@ -11,7 +11,7 @@ export interface PhaseWork<T> {
   readonly message?: string;
 }
 
-/** Does one step of a run's start, and reports in the log that it began and how it ended, with its time. */
+/** Runs one step of a run's start and logs its beginning, its result and its duration. */
 export async function runPhase<T>(
   { log }: Pick<RunDeps, "log">,
   runLease: RunLease,

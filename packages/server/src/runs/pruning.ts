@@ -4,12 +4,12 @@ import type { MaintenanceJob } from "./maintenance.ts";
 
 const { permissions, runners } = schema;
 
-/** Rows that one step deletes. */
+/** Maximum number of rows to delete per step. */
 const maxRows = 500;
-/** How long it can still be looked up what became of a runner, or who answered what. */
+/** How long users can look up the end of a runner, or the answers to permission requests. */
 const retentionDays = 30;
 
-/** Deletes rows that nobody needs any more: runners that were destroyed and permission requests that were settled. */
+/** Deletes rows that are no longer needed: destroyed runners and settled permission requests. */
 export class Pruning implements MaintenanceJob {
   readonly name = "pruning";
   readonly #db: Database;

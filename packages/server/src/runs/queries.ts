@@ -21,7 +21,7 @@ const { boards, runners, runs, tasks, turns } = schema;
 type RunRow = typeof runs.$inferSelect;
 export type RunView = RunRow & Partial<Pick<typeof runners.$inferSelect, "isolation" | "backend">>;
 
-/** What is on a person's boards; deleted tasks and boards are nowhere. */
+/** Selects rows on a person's boards, without deleted tasks and boards. */
 const isVisibleTo = (ownerId: string) =>
   and(eq(boards.owner_id, ownerId), isNull(boards.deleted_at), isNull(tasks.deleted_at));
 
@@ -39,7 +39,7 @@ interface QueuedRun {
   readonly queued_at: Date;
 }
 
-/** A list of runs is not counted beyond the first, what waits for a slot not beyond the second. */
+/** Counting stops at the first limit for a list of runs and at the second for the queue. */
 const maxCounted = 1_000;
 const maxQueueCounted = 10_000;
 
@@ -51,7 +51,7 @@ export class RunQueries {
     this.#db = db;
   }
 
-  /** Newest first. */
+  /** Returns the newest runs first. */
   async list(ownerId: string, filter: PageQuery & { status?: RunStatus | undefined }): Promise<RunPage & TotalCount> {
     const where = filter.status ? sql`status = ${filter.status}` : sql`true`;
     const newest: NewestQuery = { table: "runs", where, ownerId };
@@ -66,7 +66,7 @@ export class RunQueries {
     return { agents: page, ...total, ...end };
   }
 
-  /** A task's runs, newest first. */
+  /** Returns a task's runs, newest first. */
   async listForTask(taskId: string, page: PageQuery): Promise<RunPage> {
     const cursor = parseCursor(page.cursor, ["time", "uuid"]);
     const afterCursor =
@@ -84,7 +84,7 @@ export class RunQueries {
     return { agents, ...end };
   }
 
-  /** The task's run at work, or its last one. */
+  /** Returns the task's current run, or its last one. */
   async getLatestRun(taskId: string): Promise<RunView | undefined> {
     return (await this.listForTask(taskId, { limit: 1 })).agents[0];
   }
@@ -98,7 +98,10 @@ export class RunQueries {
     return toView(rows[0]);
   }
 
-  /** A task's turns, oldest first. Prompts may be long: which of them fit is known before they are read. */
+  /**
+   * Returns a task's turns, oldest first. Prompts may be long, so their sizes decide how many are
+   * read.
+   */
   async listTurns(taskId: string, page: PageQuery): Promise<{ turns: TurnRow[]; next_cursor?: string }> {
     const cursor = parseCursor(page.cursor, ["time", "uuid"]);
     const afterCursor =
@@ -125,7 +128,7 @@ export class RunQueries {
     return { turns: sortByKeys(rows, pageKeys), ...(hasMore && { next_cursor: formatCursor([last.at, last.id]) }) };
   }
 
-  /** Runs that wait for a slot, in the order they will get one. */
+  /** Returns runs that wait for a slot, in the order of the queue. */
   async getQueue(ownerId: string, page: PageQuery): Promise<{ tasks: QueuedRun[]; next_cursor?: string } & TotalCount> {
     const { limit, offset = 0 } = page;
     const cursor = parseCursor(page.cursor, ["number", "time", "uuid"]);
@@ -164,7 +167,7 @@ export class RunQueries {
   }
 
   #selectRuns(where: Parameters<ReturnType<ReturnType<Database["select"]>["from"]>["where"]>[0]) {
-    // With its own limit it stays a look-up for each run: joined, it is a scan of all runners.
+    // The limit keeps this a lookup per run; a plain join would scan all runners.
     const runner = this.#db
       .select({ isolation: runners.isolation, backend: runners.backend })
       .from(runners)

@@ -14,7 +14,7 @@ import { Removal, type RemovalOptions } from "./removal.ts";
 const { boards, dropped_branches, events, permissions, pushes, runners, runs, tasks, turns } = schema;
 const logger = pino({ level: "silent" });
 
-/** A board with tasks that each have a run at work in a runner. */
+/** Creates a board with tasks that each have a live run in a runner. */
 async function newBoard(f: Fixture, count: number): Promise<{ id: string; made: TaskRow[] }> {
   const board = await new Boards(f.db).create(f.owner, { name: "b", description: "" });
   const made: TaskRow[] = [];
@@ -32,12 +32,12 @@ async function newBoard(f: Fixture, count: number): Promise<{ id: string; made: 
   return { id: board.id, made };
 }
 
-/** Every step in an instance of its own, as if the process had ended after each. */
+/** Runs every step in a new instance, as if the process had ended after each. */
 async function finish(f: Fixture, options: Partial<RemovalOptions> = {}): Promise<number> {
   for (let steps = 0; ; steps++) if (!(await new Removal({ db: f.db, logger, ...options }).step())) return steps;
 }
 
-/** The rows that are left, by table. */
+/** Counts the remaining rows by table. */
 async function countRows(f: Fixture) {
   const counted = { boards, tasks, runs, turns, events, permissions, pushes };
   const counts: Record<string, number> = {};

@@ -6,35 +6,36 @@ import type { MaintenanceJob } from "./maintenance.ts";
 
 const { boards, dropped_branches, tasks } = schema;
 
-/** Tasks that one step takes. */
+/** Tasks to remove per step. */
 const maxTasks = 100;
 const maxBoards = 20;
-/** Rows that one step deletes from one table. */
+/** Rows to delete per step from one table. */
 const maxRows = 500;
 const maxBranches = 100;
-/** Before a mirror's branches are tried again, doubled for each attempt. */
+/** Delay before the first retry for a mirror's branches, doubled for each further attempt. */
 const firstRetrySeconds = 60;
 const maxRetrySeconds = 3_600;
 
 export interface RemovalOptions {
   readonly db: Database;
   readonly logger: Logger;
-  /** Removes branches from a mirror; branches that are not there are no error. Without it they stay listed. */
-  /** Runners have to be destroyed. */
+  /** Called when runners have to be destroyed. */
   readonly onDestroyNeeded?: () => void;
+  /** Removes branches from a mirror; ignores missing ones. Without this option they stay listed. */
   readonly removeBranches?: (repositoryId: string, branches: readonly string[]) => Promise<void>;
 }
 
 /**
- * Removes what is marked as deleted:
+ * Removes everything marked as deleted:
  *
  *   deleted board  → its tasks are marked, so that their runs end first
- *   marked task    → its events, permissions, turns and runs go, then its own row
- *   empty board    → its row goes
+ *   marked task    → its events, permissions, turns and runs are deleted, then its own row
+ *   empty board    → its row is deleted
  *   dropped branch → the mirror removes it
  *
- * Each step is one short transaction whose effect is complete, so the process may end between any two; what is left is
- * found again by its mark. Two servers may run it at once: rows that one works on the other skips.
+ * Each step is one short transaction that is complete in itself, so the process may end between any
+ * two; the next step finds the rest by its mark. Two servers may run it at once: each skips the
+ * rows that the other has locked.
  */
 export class Removal implements MaintenanceJob {
   readonly name = "removal";
@@ -79,8 +80,8 @@ export class Removal implements MaintenanceJob {
 }
 
 async function markTasks(tx: Executor): Promise<boolean> {
-  // The statistics say nothing of a board that is being emptied. Without sorting, only the index of tasks that are not
-  // deleted is left to read them by, and the tasks that are marked already are not looked at again.
+  // The statistics do not reflect a board that is being emptied. Without sorting, the planner can
+  // only use the index of tasks that are not deleted, so it does not read the marked tasks again.
   await tx.execute(sql`set local enable_sort = off`);
   const deleted = await tx
     .select({ id: boards.id })
@@ -105,7 +106,7 @@ async function markTasks(tx: Executor): Promise<boolean> {
   return false;
 }
 
-/** What hangs on the oldest deleted tasks goes first; the tasks themselves go when nothing is left of it. */
+/** Removes the rows of the oldest deleted tasks first, and each task when none are left. */
 async function removeTasks(tx: Executor): Promise<boolean> {
   const marked = await tx
     .select({ id: tasks.id })

@@ -10,11 +10,11 @@ interface PushReport {
   readonly task: Pick<TaskRow, "id" | "shadow_branch" | "repository_url">;
   readonly status: "pending" | "pushed" | "failed";
   readonly message?: string;
-  /** Who asked for it. */
+  /** The user who requested the push. */
   readonly by?: string;
 }
 
-/** One line of the task's log about its branch's way to the remote. */
+/** Appends one event about the delivery of the task's branch to its log. */
 export async function appendPush(
   writer: LogWriter,
   { push, task, status, message, by: userId }: PushReport,

@@ -69,7 +69,7 @@ describe("pruning", () => {
 
 describe("a log that a runner fills", () => {
   const limits = { maxTaskMb: 3, maxRunMb: 1 };
-  /** Appends so many records of 256 KiB, as a journal's reader does. */
+  /** Appends records of 256 KiB, as a journal's reader does. */
   const report = (f: Fixture, at: { task: TaskRow; run_id: string; from: number; count: number }) =>
     new Log(f.db, { limits }).write(({ append }) =>
       append(

@@ -20,9 +20,9 @@ import type { RunnerView, RunWatch } from "./workers/run-watch.ts";
 
 const { boards, tasks } = schema;
 
-/** An image may have to be pulled. */
+/** The backend may have to pull an image. */
 const createTimeoutMs = 900_000;
-/** What the server waits beyond the daemon's own time for an agent's start. */
+/** Time the server waits beyond the daemon's own timeout for an agent's start. */
 const extraAnswerMs = 30_000;
 
 export interface RunStartOptions {
@@ -34,8 +34,8 @@ export interface RunStartOptions {
 }
 
 /**
- * The phases of a run's start, each harmless when done again. Provision and connect are also what a later session begins
- * with, when the wire broke or the runner rested.
+ * The phases of a run's start; repeating one is harmless. A later session, after a broken link or a
+ * stopped runner, also begins with provision and connect.
  */
 export class RunStart {
   readonly #deps: RunDeps;
@@ -67,7 +67,7 @@ export class RunStart {
     return (await this.#watch.refresh()).run;
   }
 
-  /** Makes sure that the runner is there and its daemon was started. */
+  /** Ensures that the runner exists and its daemon is started. */
   provision({ runner, isLive }: RunnerView, signal: AbortSignal): Promise<void> {
     const { run } = this.#watch.view;
     return this.#runPhase(run, "provision", async () => {
@@ -164,12 +164,12 @@ export class RunStart {
     await this.#watch.refresh();
   }
 
-  /** A step of a live run ends when the run is stopped; what is done afterward does not. */
+  /** A step of a live run ends when the run is stopped; a step after the run does not. */
   #getSignals(signal: AbortSignal, isLive: boolean): AbortSignal[] {
     return isLive ? [signal, this.#watch.stopSignal] : [signal];
   }
 
-  /** A step of a run's start is reported with its time; the same steps after a lost wire are not. */
+  /** Reports a step of a run's start with its duration, but not the same step after a lost link. */
   #runPhase<T>(run: RunRow, phase: RunPhase, work: () => Promise<T>, message?: string): Promise<T> {
     if (run.status !== "STARTING") return work();
     return runPhase(this.#deps, this.toRunLease(run), { phase, work, ...(message && { message }) });

@@ -2,7 +2,7 @@ import type { Alarm } from "./alarm.ts";
 import type { RunDeps } from "./deps.ts";
 import { getLeasedRun, type RunLease, updateLeasedRun } from "./lease.ts";
 
-/** A remote that answers within this costs a start nothing. */
+/** A start keeps its slot if the remote answers within this time. */
 const slotGraceMs = 300;
 
 export interface RemoteWork<T> {
@@ -16,8 +16,9 @@ export interface RemoteWork<T> {
 }
 
 /**
- * Does work that waits for a remote host. A run that waits longer than a moment gives up its slot meanwhile and queues for
- * it afterward at its old place, so that slow hosts never keep other runs from starting.
+ * Does work that waits for a remote host. A run that waits longer than a moment returns its slot
+ * meanwhile and then queues for it at its old place, so that slow hosts never keep other runs from
+ * starting.
  */
 export async function runWithoutSlot<T>(deps: RunDeps, runLease: RunLease, options: RemoteWork<T>): Promise<T> {
   const { work, hasSlot, refresh, alarm, signal } = options;

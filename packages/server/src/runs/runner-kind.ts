@@ -8,7 +8,7 @@ export interface RunnerKindSources {
   readonly hostCredentials?: ReadonlyMap<string, readonly HostCredential[]>;
 }
 
-/** What a run's agent type needs of a runner. */
+/** Returns the agent type's requirements for the run's runner. */
 export async function getRunnerKind(
   { agentTypes, hostCredentials }: RunnerKindSources,
   { agent_type, organization_id }: { agent_type: string; organization_id: string },

@@ -8,7 +8,7 @@ import { TaskWork } from "./task-work.ts";
 
 const { pushes, runs } = schema;
 
-/** What a runner has to do for its task: a run that is under way, or a commit that was not delivered yet. */
+/** Returns the work of a runner for its task: a live run, or a commit that is not delivered yet. */
 export async function getRunnerWork(deps: RunDeps, runner: RunnerRow, tenure: Tenure): Promise<RunnerWork | undefined> {
   const [run] = await deps.db
     .select()
@@ -25,7 +25,10 @@ export async function getRunnerWork(deps: RunDeps, runner: RunnerRow, tenure: Te
   return () => work.run();
 }
 
-/** Fails the run of a runner whose work cannot be done, whatever the reason. The error itself is in the server's log. */
+/**
+ * Fails the run of a runner whose work cannot be done, for any reason. The server's log holds the
+ * error itself.
+ */
 export async function failRunnerWork(deps: RunDeps, runnerId: string, { lease }: Tenure): Promise<void> {
   const [run] = await deps.db
     .select()

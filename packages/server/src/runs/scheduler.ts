@@ -10,9 +10,11 @@ import { countLiveRuns } from "./lease.ts";
 
 const { runners, runs } = schema;
 
-/** Runs whose next attempt is due, or that another server could not begin, are seen after this. */
+/**
+ * Finds runs whose next attempt is due, or that another server could not start, within this time.
+ */
 const queuePollIntervalMs = 5_000;
-/** A change that nobody announced is seen after this. */
+/** Finds changes without a notification within this time. */
 const safetyPollIntervalMs = 60_000;
 const retryDelayMs = 1_000;
 
@@ -20,11 +22,11 @@ export interface SchedulerOptions {
   readonly leases: LeaseKeeper;
   readonly workers: RunnerWorkers;
   readonly limits: ClaimLimits;
-  /** What new runners are. */
+  /** Properties of new runners. */
   readonly fresh: Parameters<typeof claimQueuedRuns>[1]["fresh"];
 }
 
-/** Gives slots to the runs that wait for one, and has the workers of leased runners look now and then. */
+/** Assigns slots to waiting runs, and periodically pokes the workers of leased runners. */
 export class Scheduler {
   readonly #deps: RunDeps;
   readonly #options: SchedulerOptions;
@@ -49,7 +51,7 @@ export class Scheduler {
     ];
   }
 
-  /** Waits until no run is at work any more and every runner is at rest. */
+  /** Waits until no run is live and every runner is stopped. */
   async waitUntilIdle(signal: AbortSignal): Promise<void> {
     while (!signal.aborted && ((await countLiveRuns(this.#deps.db)) > 0 || this.#options.workers.count > 0))
       await this.#deps.wakeup.sleep("settled", idlePollIntervalMs, signal);
@@ -78,7 +80,10 @@ export class Scheduler {
     this.heartbeat = new Date();
   }
 
-  /** One statement for all leased runners: whose rows changed since the last look, and may not have been told. */
+  /**
+   * Finds, in one statement for all leased runners, rows that changed since the last check: their
+   * workers may have missed the notification.
+   */
   async #pokeChangedRunners(): Promise<void> {
     const ids = this.#options.leases.tenures.map(({ runnerId }) => runnerId);
     if (ids.length === 0) return;

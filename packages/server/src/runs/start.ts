@@ -10,7 +10,7 @@ import { toDisplayUrl } from "./display-url.ts";
 
 const { runs, tasks } = schema;
 
-/** Who commits in a workspace, until accounts bring names of their own. */
+/** Author of commits in a workspace, until accounts have names. */
 export const author = { author_name: "Wharf", author_email: "wharf@localhost" };
 
 export interface StartContext {
@@ -24,7 +24,7 @@ interface ClonedWorkspace {
   readonly base_commit_sha: string;
 }
 
-/** Has the daemon clone the task's repository from the mirror that `fetchMirror` brought up to date. */
+/** Has the daemon clone the task's repository from the mirror that `fetchMirror` updated. */
 export async function cloneWorkspace(
   deps: RunDeps,
   { task_id, repository_id }: { task_id: string; repository_id: string },
@@ -41,7 +41,7 @@ export async function cloneWorkspace(
   const cloned = await link.client
     .call(daemonApi.clone, { body }, { signal, timeoutMs: deps.times.clone })
     .catch((error: unknown) => {
-      // The daemon knows no other address than the mirror's, which tells a person nothing.
+      // The daemon knows only the mirror's address, which means nothing to a person.
       if (!(error instanceof RemoteError) || error.code !== "branch_missing") throw error;
       throw new WharfError(
         "branch_missing",
@@ -57,7 +57,7 @@ export async function cloneWorkspace(
   return { shadow_branch, base_branch: cloned.base_branch, base_commit_sha: cloned.base_commit_sha };
 }
 
-/** Brings the mirror of the task's repository up to date. Returns the mirror's id. */
+/** Updates the mirror of the task's repository. Returns the mirror's id. */
 export async function fetchMirror(deps: RunDeps, task_id: string, signal: AbortSignal): Promise<string> {
   const { repository_url, shadow_branch } = await getTask(deps, task_id);
   const mirror = await deps.mirrors.ensure(repository_url, { signal, shadow_branch });
@@ -72,15 +72,17 @@ async function getTask(deps: RunDeps, task_id: string) {
 
 interface AgentSession {
   readonly session_id?: string | undefined;
-  /** Whether it knows what was said in it before. */
+  /** Whether the agent knows the session's earlier conversation. */
   readonly loaded: boolean;
 }
 interface StartedAgent extends AgentSession {
-  /** The mode it works in unless a person chose another for the task. */
+  /** The agent's mode unless a person chose another for the task. */
   readonly usualMode: string | undefined;
 }
 
-/** Starts the run's agent, or finds it at work; loads the session that this run or the one before it left. */
+/**
+ * Starts the run's agent or finds it running; loads the session of this run or the previous one.
+ */
 export async function startAgent(deps: RunDeps, lease: RunLease, context: StartContext): Promise<StartedAgent> {
   const run = await getLeasedRun(deps.db, lease);
   const [task] = await deps.db.select().from(tasks).where(eq(tasks.id, lease.task_id));
@@ -112,7 +114,7 @@ export async function startAgent(deps: RunDeps, lease: RunLease, context: StartC
   return started;
 }
 
-/** The newest session that an earlier run of the task left with the same agent in the same runner. */
+/** Finds the newest session that an earlier run of the task left with the same agent and runner. */
 async function getLastSession(deps: RunDeps, run: RunRow): Promise<string | undefined> {
   if (!run.runner_id) return undefined;
   const [earlier] = await deps.db

@@ -1,10 +1,11 @@
 import type { RunStatus, TurnState } from "@wharf/contract";
 
 /**
- * A run waits as PENDING until a slot is free, goes through the phases of STARTING and is RUNNING from its first prompt
- * on. Between turns it stays RUNNING: it keeps its runner and gives its slot back. STARTING → PENDING is a retry after a
- * failure of the platform, possible only while no prompt was handed over. The three ends are final: a later prompt
- * makes a new run, which takes over the runner and loads the session.
+ * A run waits as PENDING until a slot is free, goes through the phases of STARTING, and is RUNNING
+ * from its first prompt on. Between turns it stays RUNNING: it keeps its runner and returns its
+ * slot. STARTING → PENDING is a retry after a platform failure, possible only before a prompt is
+ * handed over. The three ends are final: a later prompt creates a new run, which takes over the
+ * runner and loads the session.
  */
 export const runTransitions: { readonly [From in RunStatus]: readonly RunStatus[] } = {
   PENDING: ["STARTING", "STOPPED", "FAILED"],
@@ -17,9 +18,10 @@ export const runTransitions: { readonly [From in RunStatus]: readonly RunStatus[
 };
 
 /**
- * A turn is QUEUED until the daemon is about to be given it: behind the turn at work where there is one, and as long as
- * an interrupted turn waits for a person's decision. It is RUNNING from the commit before that call until the journal
- * tells its end. INTERRUPTED: the runner died in it, or its disk was lost, so that nobody knows how far it got.
+ * A turn is QUEUED until just before its dispatch to the daemon: while another turn runs, and while
+ * an interrupted turn waits for a person's decision. It is RUNNING from the commit before that call
+ * until the journal reports its end. INTERRUPTED means that the runner died during the turn, or
+ * lost its disk, so the agent's progress is unknown.
  */
 export const turnTransitions: { readonly [From in TurnState]: readonly TurnState[] } = {
   QUEUED: ["RUNNING", "CANCELLED"],

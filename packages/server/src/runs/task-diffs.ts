@@ -7,10 +7,16 @@ import type { TaskRow } from "../tasks/index.ts";
 
 const { runs } = schema;
 
-/** The wires that runs hold in this process, by runner: for whoever wants to look into a runner at work. */
+/**
+ * The links that runs hold in this process, by runner, for requests that need access to a running
+ * runner.
+ */
 export type LinksByRunner = Map<string, Link>;
 
-/** What a task changed: from its workspace while a runner is at work, else from the branch in the mirror. */
+/**
+ * Returns a task's changes: from its workspace while its runner runs, otherwise from the mirror's
+ * branch.
+ */
 export class TaskDiffs {
   readonly #db: Database;
   readonly #mirrors: Mirrors;

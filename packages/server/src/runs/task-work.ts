@@ -12,34 +12,35 @@ import { JournalIngest } from "./workers/journal-ingest.ts";
 import { RunSync } from "./workers/run-sync.ts";
 import { RunWatch } from "./workers/run-watch.ts";
 
-/** A daemon that cannot be worked with this often in a row, though its runner was started again, is given up. */
+/** Consecutive failures, despite a restart of the runner, after which the daemon counts as lost. */
 const maxFailures = 3;
-/** How long a run waits for its backend's engine to come back. */
+/** How long a run waits for its backend's engine to return. */
 const maxEngineAwayMs = 300_000;
 const stopMs = 90_000;
 const callMs = 30_000;
 const retryDelayMs = 200;
-/** A wire that lasted this long was a good one, whatever was said on it. */
+/** A link that lasted this long resets the failure count, even if nothing was done on it. */
 const steadyMs = 30_000;
-/** A disk that is full is not free again in the next moment, and an engine takes a while to start. */
+/** A full disk does not become free at once, and an engine needs time to start. */
 const slowRetryDelayMs = 2_000;
 
 /**
- * What a leased runner does for its task, from a run's start until its branch is delivered. Three workers share the
- * lease and nothing else:
+ * The work of a leased runner for its task, from a run's start until its branch is delivered. Three
+ * workers share the lease and nothing else:
  *
- *   Ingest   copies the runner's journal into the log          (workers/ingest.ts)
- *   Steer    brings the daemon to what is wanted of the run    (workers/steer.ts)
- *   Deliver  takes commits to the mirror and to the remote     (workers/deliver.ts)
+ *   JournalIngest   copies the runner's journal into the log            (workers/journal-ingest.ts)
+ *   RunSync         brings the daemon to the desired state of the run   (workers/run-sync.ts)
+ *   BranchDelivery  takes commits to the mirror and to the remote       (workers/branch-delivery.ts)
  *
- * This class gives them a wire: it creates the runner, connects, and does so again when the wire breaks. Everything it
- * knows it reads from the database and asks of the daemon, so another holder of the lease may begin anywhere:
+ * This class provides their link: it creates the runner, connects, and reconnects when the link
+ * breaks. All its knowledge comes from the database and the daemon, so another holder of the lease
+ * may begin anywhere:
  *
  *   PENDING   → STARTING, with a deadline
- *   STARTING  → provision, connect, clone, branch, agent; each step is harmless when done again → RUNNING
- *   RUNNING   → the workers, on one wire after another
- *   STOP      → whatever is under way ends at once; the agent is stopped, the run gets the status that was asked for
- *   afterward → the rest of the journal is read and the last commit delivered; then the runner may be stopped
+ *   STARTING  → provision, connect, clone, branch, agent; repeating a step is harmless → RUNNING
+ *   RUNNING   → the workers, on one link after another
+ *   STOP      → all work ends at once; the agent is stopped, the run gets the requested status
+ *   afterward → the rest of the journal is read, the last commit delivered; the runner may stop
  */
 export class TaskWork {
   readonly #deps: RunDeps;
@@ -51,9 +52,9 @@ export class TaskWork {
   readonly #delivery: BranchDelivery;
   readonly #start: RunStart;
   #link: Link | undefined;
-  /** Whether the log has all that the runner's journal will say. */
+  /** Whether the log has the complete journal of the runner. */
   #isDrained = false;
-  /** Failures since a record was stored or a turn given. */
+  /** Failures since the last stored record or dispatched turn. */
   #failures = 0;
   #engineAwaySince: number | undefined;
 
@@ -72,7 +73,7 @@ export class TaskWork {
     this.#start = new RunStart(deps, { tenure, taskId, watch: this.#watch, alarm: this.#alarm });
   }
 
-  /** Ends when nothing is left to do in the runner, or with the tenure. */
+  /** Ends when the runner has nothing left to do, or with the tenure. */
   async run(): Promise<void> {
     const workController = new AbortController();
     const signal = AbortSignal.any([this.#tenure.signal, workController.signal]);
@@ -114,7 +115,7 @@ export class TaskWork {
     }
   }
 
-  /** One wire's worth of work. */
+  /** Works on one link until it ends. */
   async #runSession(signal: AbortSignal): Promise<void> {
     const view = this.#watch.view;
     if (view.isLive && view.run.desired === "STOP" && view.runner.state !== "READY") return this.#endRun();
@@ -124,7 +125,7 @@ export class TaskWork {
     await this.#start.provision(view, signal);
     await using link = await this.#start.connect(view, signal);
     const linkSignal = AbortSignal.any([signal, link.signal]);
-    // What broke the wire says more than the call that broke with it.
+    // The link's error explains more than the error of the call that failed with it.
     const throwCause = (error: unknown): never => {
       throw link.signal.aborted && !signal.aborted ? link.signal.reason : error;
     };
@@ -201,7 +202,10 @@ export class TaskWork {
     await this.#drainJournal(link, ingest, signal);
   }
 
-  /** Reads the journal to its end and waits for the last commit to leave the runner, unless a new run begins in it. */
+  /**
+   * Reads the journal to its end and waits until the last commit leaves the runner, unless a new
+   * run begins there.
+   */
   async #drainJournal(link: Link, ingest: JournalIngest, signal: AbortSignal): Promise<void> {
     const step = { name: "drain", maxMs: callMs, signals: [signal] };
     const { journal } = await this.#tenure.runStep(step, (stepSignal) =>
@@ -238,7 +242,7 @@ export class TaskWork {
   async #endRun(): Promise<void> {
     const { run, runner } = this.#watch.view;
     await endRun(this.#deps, this.#start.toRunLease(run));
-    // A runner that was never there has nothing to say.
+    // A runner that never existed has no journal.
     if (runner.state !== "READY") this.#isDrained = true;
     await this.#watch.refresh();
   }
@@ -248,7 +252,7 @@ export class TaskWork {
     this.#engineAwaySince = undefined;
   }
 
-  /** Decides what an error means: try again, start the run again later, or fail it. */
+  /** Decides how to handle an error: retry, start the run again later, or fail it. */
   async #handleError(error: unknown, signal: AbortSignal): Promise<void> {
     const { logger } = this.#deps;
     if (isDatabaseUnavailable(error))
@@ -258,7 +262,8 @@ export class TaskWork {
     if (isLive && run.desired === "STOP") return this.#endRun();
     if (this.#watch.stopSignal.aborted) return;
     const code = error instanceof Error && "code" in error ? error.code : undefined;
-    // What the catalogue names is in the task's log with its next step; the rest is ours to look into.
+    // The task's log has catalogue errors with their next step; all others need the full error
+    // here.
     const isNamed = error instanceof WharfError || error instanceof RemoteError;
     logger.warn(
       { run_id: run.id, ...(isNamed ? { code, message: error.message } : { error }) },
@@ -269,10 +274,10 @@ export class TaskWork {
       if (performance.now() - this.#engineAwaySince < maxEngineAwayMs) return this.#pause(slowRetryDelayMs, signal);
     }
     const isAway = code === "runner_unavailable" || (code === "runner_timeout" && run.status !== "STARTING");
-    // A new start brings the kit of this server, where it is not the image that is of another version.
+    // A restart installs this server's runtime, unless the image itself contains another version.
     const isIncompatible = code === "runner_incompatible";
     if ((isAway || isIncompatible) && ++this.#failures < maxFailures) {
-      // Once may be the wire's fault; twice without anything done in between is the daemon's.
+      // A single failure may be the link's; two without progress between them are the daemon's.
       if (this.#failures > 1) await this.#stopDaemon(view.runner);
       return this.#pause(retryDelayMs * 2 ** this.#failures, signal);
     }
@@ -282,12 +287,12 @@ export class TaskWork {
     const isRetried = run.status === "STARTING" && !run.prompted && (await retryRun(this.#deps, runLease, reason));
     if (!isRetried) await failRun(this.#deps, runLease, reason);
     this.#failures = 0;
-    // A hostile runner, or one that does not answer, is not asked for the rest of its journal.
+    // A hostile or unresponsive runner is not asked for the rest of its journal.
     this.#isDrained = isRetried || isAway || isIncompatible || isFinal(reason);
     await this.#watch.refresh();
   }
 
-  /** After a run: what cannot be read or delivered stays on the runner's disk. */
+  /** After a run, data that cannot be read or delivered stays on the runner's disk. */
   async #abandonRunner(error: unknown): Promise<void> {
     const reason = error instanceof Error ? error.message : String(error);
     this.#deps.logger.warn({ runner_id: this.#tenure.runnerId, reason }, "a runner could not be reached after its run");
@@ -316,16 +321,16 @@ function checkDeadline({ status, deadline, runner_id, phase }: RunRow, startMs: 
   throw new WharfError("runner_timeout", context);
 }
 
-/** A runner that could not be worked with, described without its own name for the second time. */
+/** Creates the error of a lost runner, without repeating the runner's name from the cause. */
 function createLostError(runner_id: string, error: unknown): WharfError {
   const reason =
     error instanceof WharfError && "reason" in error.context ? error.context.reason : "its daemon does not answer";
   return new WharfError("runner_lost", { runner_id, reason }, { cause: error });
 }
 
-/** Another start of the runner changes nothing of these. */
+/** Another start of the runner cannot fix these. */
 const isFinal = (error: unknown) =>
   error instanceof WharfError && (error.code === "runner_hostile" || error.code === "image_unusable");
-/** What runners live on is gone, and nothing is known of the runner itself. */
+/** The engine that runs runners is unavailable, so the runner's own state is unknown. */
 const awayCodes: ReadonlySet<string> = new Set(["engine_unreachable", "engine_missing", "cluster_unreachable"]);
 const isEngineAway = (error: unknown) => error instanceof WharfError && awayCodes.has(error.code);

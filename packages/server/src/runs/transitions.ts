@@ -7,14 +7,20 @@ import { openTurnStates, runTransitions, turnTransitions } from "./states.ts";
 
 const { runs, turns } = schema;
 export type TurnRow = Omit<typeof turns.$inferSelect, "attachments">;
-/** All of a turn but the files that came with it: they may be large, and only the daemon wants them. */
+/**
+ * All columns of a turn except its attached files: they may be large, and only the daemon needs
+ * them.
+ */
 const { attachments: _, ...turnColumns } = getTableColumns(turns);
 export { turnColumns };
-/** A turn without its words, for whoever only asks where it stands. */
+/** A turn without its prompt, for callers that need only its state. */
 const { prompt: __, ...headColumns } = turnColumns;
 type TurnSummary = Omit<TurnRow, "prompt">;
 
-/** Takes one step of a run's state machine and writes it into the task's log. The caller holds the lease, or the run has no holder. */
+/**
+ * Takes one step of a run's state machine and appends it to the task's log. The caller holds the
+ * lease, or the run has no holder.
+ */
 export async function setRunStatus(
   writer: LogWriter,
   run: RunRow,
@@ -48,11 +54,13 @@ export async function setRunStatus(
 
 type TurnReader = Pick<LogWriter["tx"], "select">;
 
-/** Written out: a value that comes as a parameter does not lead to an index on open turns alone. */
+/**
+ * Uses literals: with a parameter, the planner would not use the index that covers only open turns.
+ */
 const isOpen = sql`${turns.state} in (${sql.raw(openTurnStates.map((state) => `'${state}'`).join(", "))})`;
 const queueOrder = [sql`${turns.state} = 'QUEUED'`, asc(turns.place), asc(turns.created_at)];
 
-/** The turns that are not over yet: the one at work, if there is one, and those that wait, in the order they will be given. */
+/** Returns the open turns: the running one, if any, then the queued ones in order. */
 export function getOpenTurns(tx: TurnReader, taskId: string): Promise<TurnSummary[]> {
   return tx
     .select(headColumns)
@@ -61,7 +69,7 @@ export function getOpenTurns(tx: TurnReader, taskId: string): Promise<TurnSummar
     .orderBy(...queueOrder);
 }
 
-/** The turn at work, else the one that is next. */
+/** Returns the running turn, or otherwise the next one. */
 export async function getOpenTurn(tx: TurnReader, taskId: string): Promise<TurnRow | undefined> {
   const [turn] = await tx
     .select(turnColumns)
@@ -72,7 +80,9 @@ export async function getOpenTurn(tx: TurnReader, taskId: string): Promise<TurnR
   return turn;
 }
 
-/** Ends a turn that the agent never got, or never will say more of, and tells why. */
+/**
+ * Ends a turn that the agent never received, or will not report on any more, and logs the reason.
+ */
 export async function closeTurn(
   writer: LogWriter,
   turn: TurnSummary,
@@ -84,7 +94,9 @@ export async function closeTurn(
   ]);
 }
 
-/** Takes one step of a turn's state machine; a turn that is there already, or is over, stays as it is. */
+/**
+ * Takes one step of a turn's state machine; returns false if the turn's state does not allow it.
+ */
 export async function setTurnState(
   writer: LogWriter,
   turn: Pick<TurnRow, "id" | "state">,
@@ -93,7 +105,7 @@ export async function setTurnState(
 ): Promise<boolean> {
   if (!turnTransitions[turn.state].includes(state)) return false;
   const timestamp = new Date();
-  // Nobody asks for a turn's files once it is over, and they may be large.
+  // A turn's files are not needed after its end, and may be large.
   const change = state === "RUNNING" ? { started_at: timestamp } : { ended_at: timestamp, attachments: [] };
   await writer.tx
     .update(turns)

@@ -11,7 +11,7 @@ import { getOpenTurns, type TurnRow } from "./transitions.ts";
 const { runs, tasks, turns } = schema;
 const codeOf = (thrown: unknown) => (thrown instanceof WharfError ? thrown.code : String(thrown));
 
-/** A task whose first turn is at work, with two more in line. */
+/** Creates a task whose first turn is running, with two more queued. */
 async function lineOf(f: Fixture) {
   const task = await f.newTask();
   const first = await f.prompt(task, "first");

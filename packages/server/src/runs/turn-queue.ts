@@ -11,28 +11,28 @@ import { getOpenTurn, getOpenTurns, type TurnRow, turnColumns } from "./transiti
 
 const { runs, tasks, turns } = schema;
 
-/** Prompts of one task that may wait behind its turn at work: more are a mistake, and each may carry 10 MB of files. */
+/** Limit of queued prompts per task: more are a mistake, and each may carry 10 MB of files. */
 const maxQueuedTurns = 20;
 
 export interface TurnPrompt {
   readonly text: string;
   readonly by: string;
-  /** The idempotency key; the same key again answers with the turn that is there. */
+  /** The idempotency key; the same key again returns the existing turn. */
   readonly turn_id?: string | undefined;
-  /** What a new run is started with; ignored while one is at work. */
+  /** Agent type of a new run; ignored while a run is live. */
   readonly agent_type: string;
   readonly priority?: number | undefined;
   readonly attachments?: Attachments | undefined;
 }
 
-/** The run at work is just coming to its end: a prompt is for the one after it. */
+/** The current run is stopping: a prompt is for the next one. */
 export class RunStoppingError extends WharfError<"conflict"> {
   constructor() {
     super("conflict", { what: "run", from: "stopping", to: "prompted" });
   }
 }
 
-/** The task's run that is not over, locked. */
+/** Returns the task's live run, locked. */
 export async function lockLiveRun(tx: Executor, taskId: string): Promise<RunRow | undefined> {
   const [run] = await tx
     .select()
@@ -43,9 +43,9 @@ export async function lockLiveRun(tx: Executor, taskId: string): Promise<RunRow 
 }
 
 /**
- * Puts a turn in line: in the run at work, or in a new one. It goes behind what waits already, unless the line stands
- * still because a turn was interrupted: then it is the decision that was waited for, and comes first. The caller holds
- * the task's lock.
+ * Queues a turn in the live run or in a new one. The turn goes behind the queued ones, unless an
+ * interrupted turn holds the queue: then it is the awaited decision and goes first. The caller
+ * holds the task's lock.
  */
 export async function queueTurn(
   writer: LogWriter,
@@ -84,12 +84,15 @@ export async function queueTurn(
     ...(prompt.attachments && { attachments: prompt.attachments }),
   };
   const [turn] = await tx.insert(turns).values(values).returning(turnColumns);
-  // A question of the turn at work is not answered by a prompt that waits behind it.
+  // A queued prompt does not answer a question of the running turn.
   if (!isAtWork) await moveTask(writer, task, "IN_PROGRESS", { by: prompt.by });
   return turn!;
 }
 
-/** A turn has ended as it should: the run waits for a slot for the next in line. Answers whether there is one. */
+/**
+ * After a turn's normal end, queues the run for a slot for its next turn. Returns whether there is
+ * one.
+ */
 export async function queueNextTurn(tx: Executor, ended: TurnRow): Promise<boolean> {
   const next = await getOpenTurn(tx, ended.task_id);
   if (next?.state !== "QUEUED") return false;

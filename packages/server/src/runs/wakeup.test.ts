@@ -46,7 +46,7 @@ describe("all together", () => {
     const sleeping = wakeup.sleep("a", long, never);
     wakeup.poke();
     await sleeping;
-    // It works now: what comes up meanwhile is not slept over.
+    // The loop works now: a poke meanwhile ends its next sleep at once.
     wakeup.poke();
     await wakeup.sleep("a", long, never);
     const stop = new AbortController();

@@ -1,15 +1,18 @@
 import type { Notifications } from "../store/index.ts";
 
-/** Names in each of the two sets below. Beyond it the oldest is dropped; its owner notices at its next look. */
+/**
+ * Limit of names in each of the two sets below. Beyond it the oldest is dropped; its owner notices
+ * at its next poll.
+ */
 const maxNames = 10_000;
 
 /**
- * Wakes those who wait for something to do, by name or all together. Everyone also looks now and then without being woken.
+ * Wakes loops that wait for work, by name or all together. Every loop also polls without a wakeup.
  *
- * - A name that is poked while its owner works is kept, so that its next sleep ends at once.
- * - With `Notifications` a poke also reaches the other processes on the database, and theirs reach this one. Names with a
- *   colon (`drain:<run>`) concern this process alone.
- * - After notifications may have been lost, everyone is woken, and those who work look once more.
+ * - A name that is poked while its owner works is kept, so its owner's next sleep ends at once.
+ * - With `Notifications` a poke also reaches the other processes on the database, and theirs reach
+ *   this one. Names with a colon (`drain:<run>`) concern this process alone.
+ * - After notifications may have been lost, every loop wakes, and each busy one polls once more.
  */
 export class Wakeup {
   readonly #notifications: Notifications | undefined;
@@ -27,7 +30,10 @@ export class Wakeup {
     });
   }
 
-  /** Ends at the next poke for the name, after the time, or with the signal, whichever comes first. */
+  /**
+   * Ends at the next poke for the name, after `ms`, or when the signal aborts, whichever comes
+   * first.
+   */
   async sleep(name: string, ms: number, signal: AbortSignal): Promise<void> {
     if (signal.aborted || this.#pokedNames.delete(name)) return;
     const { promise, resolve } = Promise.withResolvers<void>();

@@ -13,10 +13,10 @@ type PushRow = typeof pushes.$inferSelect;
 
 const firstRetryMs = 2_000;
 const maxRetryMs = 300_000;
-/** With the intervals above, about an hour. */
+/** With the intervals above, the attempts take about an hour. */
 const maxAttempts = 20;
 const databaseRetryDelayMs = 500;
-/** Failures that may be over at the next attempt. */
+/** Failures that may not recur at the next attempt. */
 const retryableCodes: ReadonlySet<string> = new Set([
   "repository_unreachable",
   "repository_timeout",
@@ -34,29 +34,30 @@ interface Delivery {
   readonly push: PushRow;
   readonly task: TaskRow;
   readonly repositoryId: string | null;
-  /** Until the next attempt is due, by the database's clock. */
+  /** Time until the next attempt is due, by the database's clock. */
   readonly waitMs: number;
 }
 
 export interface BranchDeliveryOptions {
   readonly tenure: Tenure;
   readonly taskId: string;
-  /** The runner's wire, while there is one. */
+  /** Returns the runner's link while there is one. */
   readonly findLink: () => Link | undefined;
-  /** Told when the delivery has moved on. */
+  /** Called when the delivery has progressed. */
   readonly onProgress: () => void;
 }
 
 /**
  * Takes a task's newest commit from its runner to the mirror, and from the mirror to the remote:
  *
- *   WANTED   → MIRRORED  the daemon pushed its branch to this server's mirror; needs the wire
- *   MIRRORED → PUSHED    the remote has it
- *   MIRRORED → WANTED    this server's mirror does not have it: another server's had, and the runner still does
- *   either   → FAILED    after the last attempt, or at once where trying again changes nothing
+ *   WANTED   → MIRRORED  the daemon pushed its branch to this server's mirror; needs the link
+ *   MIRRORED → PUSHED    the remote has the commit
+ *   MIRRORED → WANTED    this server's mirror lacks the commit: another server's had it, and the
+ *                        runner still does
+ *   either   → FAILED    after the last attempt, or at once if a retry would change nothing
  *
- * The log says `pending` once when an attempt has failed, and `pushed` or `failed` at the end. The runner keeps its disk
- * until then.
+ * The log has `pending` once when an attempt has failed, and `pushed` or `failed` at the end. The
+ * runner keeps its disk until then.
  */
 export class BranchDelivery {
   readonly alarm = new Alarm();
@@ -69,7 +70,7 @@ export class BranchDelivery {
     this.#options = options;
   }
 
-  /** Whether a commit is still on its way. */
+  /** Whether a commit is not delivered yet. */
   get isOpen(): boolean {
     return this.#openState !== undefined;
   }
@@ -114,7 +115,9 @@ export class BranchDelivery {
     }
   }
 
-  /** The runner cannot be reached any more: what it alone has cannot be delivered. */
+  /**
+   * Ends the delivery of a commit that only the runner has, when the runner is no longer reachable.
+   */
   async abandon(reason: string): Promise<void> {
     const delivery = await this.refresh();
     if (delivery?.push.state !== "WANTED") return;
@@ -212,7 +215,7 @@ export class BranchDelivery {
     });
   }
 
-  /** Writes under the lease, unless a newer commit has taken this one's place. */
+  /** Writes under the lease, unless a newer commit has replaced this one. */
   async #writePush({ push }: Delivery, work: (writer: LogWriter) => Promise<void>): Promise<void> {
     await this.#deps.log.write(async (writer) => {
       await lockTask(writer.tx, push.task_id);

@@ -11,7 +11,7 @@ import { getOpenTurn } from "../transitions.ts";
 
 const { runners } = schema;
 
-/** Records that may wait to be trimmed from the runner's disk, and for how long. */
+/** Maximum number of records, and maximum time, before the runner may trim them from its disk. */
 const maxUnacknowledged = 500;
 const acknowledgeIntervalMs = 1_000;
 const retryDelayMs = 500;
@@ -21,15 +21,19 @@ export interface JournalIngestOptions {
   readonly tenure: Tenure;
   readonly runLease: RunLease;
   readonly link: Link;
-  /** Called when the cursor is known. No record may follow: an earlier server may have read the whole journal. */
+  /**
+   * Called when the cursor is known. No record may follow: an earlier server may have read the
+   * whole journal.
+   */
   readonly onOpened: () => void;
-  /** Called with the records that are in the log now. */
+  /** Called with the records that are now in the log. */
   readonly onStored: (records: readonly JournalRecord[]) => void;
 }
 
 /**
- * Copies the runner's journal into the task's log, from where the log ends, and tells the daemon what it may trim. A
- * database that is away is waited for; any other failure ends the worker.
+ * Copies the runner's journal into the task's log, starting at the end of the log, and acknowledges
+ * stored records so that the daemon may trim them. During a database outage the worker waits; any
+ * other failure ends it.
  */
 export class JournalIngest {
   readonly #deps: RunDeps;
@@ -77,7 +81,10 @@ export class JournalIngest {
     throw new WharfError("runner_unavailable", { runner_id: tenure.runnerId, reason: "its journal ended" });
   }
 
-  /** Where the log ends. A journal of another epoch means that the old one is lost, and with it what was not read. */
+  /**
+   * Finds the end of the log. A journal of another epoch means that the old one is lost, including
+   * its unread records.
+   */
   async #openCursor(signal: AbortSignal): Promise<JournalCursor> {
     const { tenure, runLease, link } = this.#options;
     const { journal } = await tenure.runStep(
@@ -90,7 +97,8 @@ export class JournalIngest {
       const [runner] = await writer.tx.select().from(runners).where(eq(runners.id, tenure.runnerId));
       const storedCursor = { epoch: runner?.journal_epoch ?? "", seq: runner?.journal_cursor ?? 0 };
       if (storedCursor.epoch === journal.epoch && storedCursor.seq + 1 >= journal.first) return storedCursor;
-      // A database that was restored knows less than the daemon has already been allowed to trim.
+      // A restored database may be older than the last acknowledgement, so the daemon has trimmed
+      // more.
       const seq = storedCursor.epoch === journal.epoch ? journal.first - 1 : 0;
       if (storedCursor.epoch !== "") await this.#reportLoss(writer, storedCursor.epoch === journal.epoch);
       await setJournalCursor(writer.tx, tenure.runnerId, { epoch: journal.epoch, seq });
@@ -109,7 +117,7 @@ export class JournalIngest {
     if (turn?.state === "RUNNING" && !wasTrimmed) await interruptTurn(writer, turn, "the runner's disk was lost");
   }
 
-  /** Failing to acknowledge costs only disk: the next acknowledgement includes this one. */
+  /** A failed acknowledgement costs only disk: the next one includes it. */
   async #acknowledge(signal: AbortSignal): Promise<void> {
     if (this.#isAcknowledging) return;
     this.#isAcknowledging = true;

@@ -8,7 +8,7 @@ import { type RunLease, lockLeasedRun, type RunRow } from "../lease.ts";
 
 const { tasks } = schema;
 
-/** What can be chosen: where the wish stands, and how the daemon is told. */
+/** For each choice, where the task stores the desired value and how the daemon receives it. */
 const choices = {
   mode: {
     getDesired: (task: AgentPreferences) => task.agent_mode,
@@ -29,19 +29,20 @@ interface AgentPreferences {
   readonly agent_model: string | null;
 }
 
-/** What an agent is brought to where a person chose nothing. */
+/** The agent's mode or model if a person chose none. */
 type DefaultChoices = Partial<Record<keyof typeof choices, string | undefined>>;
 
 /**
- * Brings the agent to the mode and the model that a person chose for the task, or to the mode in which it keeps the task's
- * permission policy. The agent itself keeps neither over a new start, so both are told again before each turn, and at once
- * when the wish changes. A turn is given only to an agent that took both.
+ * Sets the agent's mode and model to a person's choice for the task, or to the mode that respects
+ * the task's permission policy. The agent keeps neither over a restart, so both are sent again
+ * before each turn, and at once when a choice changes. A turn is dispatched only to an agent that
+ * accepted both.
  */
 export class ModeSync {
   readonly #deps: RunDeps;
   readonly #lease: RunLease;
   readonly #link: Link;
-  /** What the agent was told over this wire. */
+  /** The choices sent to the agent over this link. */
   readonly #sentChoices = new Map<keyof typeof choices, string | null>();
 
   #defaults: DefaultChoices = {};
@@ -53,7 +54,10 @@ export class ModeSync {
     this.#link = link;
   }
 
-  /** Tells only what is new since it was last told; a wish is written down with a touch of the run. */
+  /**
+   * Sends only choices that changed since they were last sent; every new choice touches the run's
+   * row.
+   */
   async sync(run: RunRow, signal: AbortSignal): Promise<void> {
     if (run.updated_at.getTime() === this.#syncedAt) return;
     this.#syncedAt = run.updated_at.getTime();
@@ -61,7 +65,7 @@ export class ModeSync {
       if (this.#sentChoices.get(what) !== id) await this.#tryChoice(what, id, signal);
   }
 
-  /** Tells all of it, since the agent may have been started again, and fails where the agent does not take it. */
+  /** Sends all choices, since the agent may have restarted, and fails if the agent rejects one. */
   async applyAll(defaults: DefaultChoices, signal: AbortSignal): Promise<void> {
     this.#defaults = defaults;
     for (const [what, id] of await this.#getDesiredChoices()) await this.#setChoice(what, id, signal);
@@ -86,7 +90,10 @@ export class ModeSync {
     this.#sentChoices.set(what, id);
   }
 
-  /** A choice the agent does not know is told and forgotten; one that comes at the wrong moment is told again later. */
+  /**
+   * If the agent rejects a choice, Wharf logs it and discards it; after a conflict, Wharf sends it
+   * again later.
+   */
   async #tryChoice(what: keyof typeof choices, id: string, signal: AbortSignal): Promise<void> {
     try {
       await this.#setChoice(what, id, signal);

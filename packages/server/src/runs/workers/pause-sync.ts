@@ -6,14 +6,15 @@ import { type RunLease, lockLeasedRun, type RunRow } from "../lease.ts";
 import { setRunStatus } from "../transitions.ts";
 
 /**
- * Brings the daemon, and then the run's status, to what is desired. The daemon keeps the pause, over lost wires and over
- * this server's end: what a new wire finds is asked of it once, and a pause that nobody wants any more is ended.
+ * Brings the daemon, and then the run's status, to the desired state. The daemon keeps the pause
+ * across lost links and server restarts: each new link queries it once, and an unwanted pause is
+ * ended.
  */
 export class PauseSync {
   readonly #deps: RunDeps;
   readonly #lease: RunLease;
   readonly #link: Link;
-  /** Whether the daemon may be pausing, or be paused; not known on a new wire. */
+  /** Whether the daemon may be pausing or paused; unknown on a new link. */
   #mayBePaused: boolean | undefined;
 
   constructor(deps: RunDeps, lease: RunLease, link: Link) {
@@ -22,7 +23,7 @@ export class PauseSync {
     this.#link = link;
   }
 
-  /** Answers whether the run shall stand still: then no turn is given. */
+  /** Returns whether the run should pause, in which case no turn is dispatched. */
   async sync(run: RunRow, signal: AbortSignal): Promise<boolean> {
     if (run.desired === "PAUSE") {
       this.#mayBePaused = true;
@@ -42,7 +43,10 @@ export class PauseSync {
     return agent.paused === true || agent.pausing === true;
   }
 
-  /** Only where it is still what is wanted: a turn may have ended, or a person changed their mind. */
+  /**
+   * Changes the status only if it is still the desired one: a turn may have ended, or a person
+   * changed their mind.
+   */
   #setStatus(status: "PAUSED" | "RUNNING"): Promise<void> {
     return this.#deps.log.write(async (writer) => {
       await lockTask(writer.tx, this.#lease.task_id);

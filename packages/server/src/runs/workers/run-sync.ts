@@ -18,18 +18,21 @@ import type { RunWatch } from "./run-watch.ts";
 
 const { permissions, tasks, turns } = schema;
 
-/** The first line of a commit message, from what was asked. */
+/** Length of a commit message's first line, taken from the task's title or prompt. */
 const maxSubjectLength = 72;
-/** How often the daemon is asked what became of a running turn; its journal says so long before. */
+/**
+ * How often the daemon is polled for the state of a running turn; its journal usually reports the
+ * end long before.
+ */
 const pollIntervalMs = 15_000;
-/** After a failure that says nothing about the runner. */
+/** Delay after a failure that does not indicate the runner's health. */
 const retryDelayMs = 500;
-/** What a round may take beyond the start of an agent: the few calls that the daemon answers at once. */
+/** Time for a round beyond the start of an agent: the few calls that the daemon answers at once. */
 const extraAnswerMs = 60_000;
 /** How long a stopped run waits for its agent to end, and for the last of its journal. */
 const endTimeoutMs = 1_500;
 
-/** Records of these kinds call for nothing but to be shown. */
+/** Records of these kinds need no action; they are only displayed. */
 const displayOnlyKinds: ReadonlySet<EventKind> = new Set([
   "message",
   "thought",
@@ -46,17 +49,18 @@ export interface RunSyncOptions {
   readonly runLease: RunLease;
   readonly link: Link;
   readonly watch: RunWatch;
-  /** How much of the journal is in the log. */
+  /** Sequence of the last journal record in the log. */
   readonly getStoredSeq: () => number;
-  /** Whether nobody but the run's task uses the runner, and nothing of it waits to be delivered. */
+  /** Whether only the run's task uses the runner, and no commit waits for delivery. */
   readonly isUnused: () => boolean;
   /** Called when the daemon has accepted a prompt. */
   readonly onDispatched: () => void;
 }
 
 /**
- * Brings the daemon to what is wanted of a run: gives turns, cancels them, pauses and resumes, chooses mode and model,
- * delivers answers, and at last ends the agent. It acts when it is woken, and looks after a running turn now and then.
+ * Brings the daemon to the desired state of a run: dispatches turns, cancels them, pauses and
+ * resumes, sets mode and model, delivers answers, and finally ends the agent. It acts on each
+ * wakeup, and checks a running turn periodically.
  */
 export class RunSync {
   readonly alarm: Alarm;
@@ -66,13 +70,15 @@ export class RunSync {
   readonly #runLease: RunLease;
   readonly #pauseSync: PauseSync;
   readonly #modeSync: ModeSync;
-  /** When the daemon is next asked what became of the running turn: at once on a new wire, then now and then. */
+  /**
+   * When to poll the daemon next for the running turn: at once on a new link, then periodically.
+   */
   #nextCheckMs = 0;
-  /** The turn that was over for the daemon at the last look. */
+  /** The turn that the daemon reported as ended at the last check. */
   #endedTurn: string | undefined;
-  /** The turn that the daemon was asked to cancel over this wire. */
+  /** The turn whose cancellation was requested over this link. */
   #cancelledTurn: string | undefined;
-  /** The open turn at the last round: with another one, or none, its usage is measured. */
+  /** The open turn in the last round: when it changes or ends, its usage is measured. */
   #measuredTurn: string | undefined;
 
   constructor(deps: RunDeps, options: RunSyncOptions, alarm: Alarm) {
@@ -85,12 +91,12 @@ export class RunSync {
     this.#modeSync = new ModeSync(deps, options.runLease, options.link);
   }
 
-  /** Has the rows looked at again where a record may have changed them; text alone does not. */
+  /** Rereads the rows if a record may have changed them; text alone does not. */
   handleRecords(records: readonly JournalRecord[]): void {
     if (records.some(({ data }) => !displayOnlyKinds.has(data.kind))) this.#deps.wakeup.poke(this.#runLease.task_id);
   }
 
-  /** Works until the run has ended or its runner rests. */
+  /** Works until the run has ended or its runner is to be stopped. */
   async run(signal: AbortSignal): Promise<void> {
     for (;;) {
       signal.throwIfAborted();
@@ -112,13 +118,13 @@ export class RunSync {
     }
   }
 
-  /** Does all that is to be done now; returns when to look again, if without being woken. */
+  /** Does all current work; returns the delay until the next round without a wakeup, in ms. */
   async #runRound(run: RunRow, signal: AbortSignal): Promise<number | undefined> {
     const isPaused = await this.#pauseSync.sync(run, signal);
     const turn = await getOpenTurn(this.#deps.db, this.#runLease.task_id);
     if (this.#measuredTurn !== undefined && this.#measuredTurn !== turn?.id) await this.#reportUsage();
     this.#measuredTurn = turn?.id;
-    // Before a turn is given, all that was chosen is applied, or the turn is not given.
+    // All choices are applied before a turn is dispatched; otherwise the turn is not dispatched.
     if (!isPaused && turn?.state !== "QUEUED") await this.#modeSync.sync(run, signal);
     if (turn?.state === "QUEUED" && run.slot && !isPaused) await this.#dispatchTurn(turn, signal);
     if (turn?.state === "RUNNING" && turn.cancel_asked) await this.#cancelTurn(turn, signal);
@@ -127,7 +133,7 @@ export class RunSync {
     return turn ? pollIntervalMs : this.#stopIfIdle(run);
   }
 
-  /** A run without a turn lets its runner rest when its time is over. */
+  /** Stops the runner of a run without a turn after the idle time. */
   async #stopIfIdle(run: RunRow): Promise<number | undefined> {
     if (run.queued_at !== null || run.slot) return undefined;
     const idleMs = this.#deps.idleMs(this.#options.watch.view.runner.tier);
@@ -139,7 +145,10 @@ export class RunSync {
     return 0;
   }
 
-  /** Ends the agent, and waits a little for what it said last. The rest of the journal is read after the run's end. */
+  /**
+   * Ends the agent, and waits briefly for its last records. The rest of the journal is read after
+   * the run's end.
+   */
   async #endRun(signal: AbortSignal): Promise<void> {
     const endSignal = AbortSignal.any([signal, AbortSignal.timeout(endTimeoutMs)]);
     try {
@@ -156,13 +165,16 @@ export class RunSync {
     await this.#options.watch.refresh();
   }
 
-  /** Hands a queued turn over. That it is about to be is on disk first: from then on it is never handed over blindly. */
+  /**
+   * Dispatches a queued turn. The database stores the intent first: from then on the turn is never
+   * dispatched without checking the daemon.
+   */
   async #dispatchTurn(turn: TurnRow, signal: AbortSignal): Promise<void> {
     const context = await this.#prepareAgent(turn, signal);
     const isNext = await this.#deps.log.write(async (writer) => {
       await lockTask(writer.tx, this.#runLease.task_id);
       await lockLeasedRun(writer.tx, this.#runLease);
-      // It may have been taken back, or another put ahead of it, since it was looked at.
+      // The turn may have been withdrawn, or another put ahead of it, since it was read.
       const next = await getOpenTurn(writer.tx, this.#runLease.task_id);
       if (next?.id !== turn.id || !(await setTurnState(writer, next, "RUNNING"))) return false;
       await updateLeasedRun(writer.tx, this.#runLease, { prompted: true });
@@ -171,7 +183,10 @@ export class RunSync {
     if (isNext) await this.#sendPrompt(turn, context, signal);
   }
 
-  /** Has the agent at work, and answers with what it must be told because its session does not know it. */
+  /**
+   * Starts the agent if needed, and returns the earlier conversation if its session does not know
+   * it.
+   */
   async #prepareAgent(turn: TurnRow, signal: AbortSignal): Promise<string | undefined> {
     const { session_id, loaded, usualMode } = await startAgent(this.#deps, this.#runLease, {
       link: this.#link,
@@ -182,7 +197,10 @@ export class RunSync {
     return getEarlierConversation(this.#deps.db, { task_id: turn.task_id, turn_id: turn.id, session_id });
   }
 
-  /** A running turn: the daemon must have it, and gets it if an earlier wire broke before it did. */
+  /**
+   * Checks that the daemon has the running turn, and sends the turn again if an earlier link broke
+   * before it arrived.
+   */
   async #watchTurn(turn: TurnRow, signal: AbortSignal): Promise<void> {
     if (performance.now() < this.#nextCheckMs) return;
     this.#nextCheckMs = performance.now() + pollIntervalMs;
@@ -192,13 +210,14 @@ export class RunSync {
       return this.#sendPrompt(turn, await this.#prepareAgent(turn, signal), signal);
     }
     const isOver = state === "ENDED" || state === "CANCELLED" || state === "INTERRUPTED";
-    // A turn that has long been over for the daemon and whose end its journal never told does not stay open for ever.
+    // If the daemon reports a turn as ended but its journal never does, the turn must not stay
+    // open.
     if (isOver && this.#endedTurn === turn.id)
       await this.#closeTurn(turn, "interrupted", "the runner says that it is over and its journal does not say how");
     this.#endedTurn = isOver ? turn.id : undefined;
   }
 
-  /** Writes down the end of a turn of which the journal will say nothing: as if it had. */
+  /** Stores the end of a turn that the journal will not report, as if it had. */
   async #closeTurn(
     { id, task_id, run_id }: TurnRow,
     status: "cancelled" | "interrupted",
@@ -215,7 +234,7 @@ export class RunSync {
     });
   }
 
-  /** Its end comes as any other's, through the journal. */
+  /** The journal reports the end of a cancelled turn like any other. */
   async #cancelTurn(turn: TurnRow, signal: AbortSignal): Promise<void> {
     if (this.#cancelledTurn === turn.id) return;
     await this.#link.client.call(daemonApi.cancelTurn, { body: { turn_id: turn.id } }, { signal }).catch(ignoreSettled);
@@ -259,7 +278,7 @@ export class RunSync {
     }
   }
 
-  /** What the runner has used so far, measured outside. */
+  /** Logs the runner's usage so far, as the backend measures it. */
   async #reportUsage(): Promise<void> {
     const { tenure } = this.#options;
     const usage = await tenure
@@ -282,7 +301,10 @@ export class RunSync {
   }
 }
 
-/** An answer the daemon no longer wants (timed out, cancelled, given before a crash) has come to its end all the same. */
+/**
+ * An answer that the daemon no longer needs (timed out, cancelled, sent before a crash) counts as
+ * delivered.
+ */
 function ignoreSettled(error: unknown): void {
   if (error instanceof RemoteError && (error.code === "not_found" || error.code === "conflict")) return;
   throw error;
@@ -290,6 +312,6 @@ function ignoreSettled(error: unknown): void {
 
 const measureTimeoutMs = 2_000;
 const drainPollIntervalMs = 50;
-/** A runner that a person has a terminal in is not idle; this is how often that is looked at. */
+/** Poll interval for a runner with an open terminal, which is not idle. */
 const busyPollIntervalMs = 60_000;
 const maxTimerMs = 2 ** 31 - 1;

@@ -8,15 +8,15 @@ import type { Wakeup } from "../wakeup.ts";
 
 const { runners, runs } = schema;
 
-/** What is wanted of a runner and of the newest run in it. */
+/** The desired state of a runner and of its newest run. */
 export interface RunnerView {
   readonly runner: RunnerRow;
   readonly run: RunRow;
-  /** Whether the run is under way: it has begun, or it has its slot to begin with. */
+  /** Whether the run is live: it has begun, or it has its slot to begin with. */
   readonly isLive: boolean;
 }
 
-/** Why a step ended: somebody wants something else. */
+/** A step ended because the desired state changed. */
 export class InterruptedError extends Error {
   override readonly name = "Interrupted";
 }
@@ -26,15 +26,15 @@ export interface RunWatchOptions {
   readonly wakeup: Wakeup;
   readonly tenure: Tenure;
   readonly taskId: string;
-  /** Rung after each look. */
+  /** Rung after each refresh. */
   readonly alarms: readonly Alarm[];
 }
 
 const retryDelayMs = 500;
 
 /**
- * Knows what is wanted now, so that steps can be ended as soon as it is something else. It looks when it is woken; with
- * nothing going on it asks nothing.
+ * Tracks the desired state, so that steps can end as soon as it changes. The watch queries the
+ * database only when it is woken.
  */
 export class RunWatch {
   readonly #options: RunWatchOptions;
@@ -88,7 +88,7 @@ export class RunWatch {
     }
   }
 
-  /** A later run in the same runner is wanted again. */
+  /** Resets the signal when a later run in the same runner begins. */
   #updateStopSignal({ run, runner, isLive }: RunnerView): void {
     if (runner.desired === "DESTROYED")
       return this.#stopController.abort(new InterruptedError("The runner is not wanted any more."));
@@ -104,7 +104,7 @@ export class RunWatch {
 const isUnderWay = ({ status, slot }: RunRow): boolean =>
   liveRunStatuses.some((live) => live === status) && (status !== "PENDING" || slot);
 
-/** With its task a runner's runs are gone, and nothing is wanted of the runner any more. */
+/** A deleted task takes its runner's runs with it, so the runner is no longer needed. */
 function toDestroyedView(view: RunnerView | undefined): RunnerView {
   if (!view) throw new InterruptedError("The runner's task is gone.");
   return { ...view, isLive: false, runner: { ...view.runner, desired: "DESTROYED" } };

@@ -8,7 +8,10 @@ import { getOpenTurn } from "../transitions.ts";
 
 const { runners } = schema;
 
-/** Lets the runner of a run between turns rest, unless something has come up since. The run goes on with the next prompt. */
+/**
+ * Stops the runner of a run between turns, unless work has come up since. The run continues with
+ * the next prompt.
+ */
 export function stopIdleRunner({ log }: Pick<RunDeps, "log">, runLease: RunLease, idleMs: number): Promise<void> {
   return log.write(async (writer) => {
     await lockTask(writer.tx, runLease.task_id);
