@@ -1,4 +1,4 @@
-/** Runners: their rows and leases, the keys they are known by, their workers, and the wire to each. */
+/** Runners: their rows and leases, their keys, their workers, and the link to each. */
 export { type Keys, createKeys } from "./keys.ts";
 export { IsolationWatch } from "./isolation-watch.ts";
 export {

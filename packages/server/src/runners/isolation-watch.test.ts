@@ -24,7 +24,7 @@ afterEach(async () => {
   expect(unhandled.splice(0)).toEqual([]);
 });
 
-/** A daemon that says of its isolation what `check` holds at the moment it is asked. */
+/** Watches a daemon that reports the current value of `check` as its isolation. */
 function watch(required: boolean): IsolationWatch {
   const health = (): Health =>
     Health.parse({

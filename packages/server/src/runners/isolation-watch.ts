@@ -5,28 +5,34 @@ import type { Link } from "./link.ts";
 import type { Runners } from "./runners.ts";
 
 const pendingPollIntervalMs = 200;
-/** A wall that is taken away while an agent works is noticed after this and what the daemon itself takes. */
+/**
+ * If isolation fails while an agent works, Wharf notices after this time plus the daemon's own
+ * delay.
+ */
 const checkIntervalMs = 60_000;
 
 export interface IsolationWatchOptions {
   readonly link: Link;
   readonly lease: Lease;
   readonly rows: Pick<Runners, "setIsolation">;
-  /** Whether a runner that is not held in may be worked with. */
+  /** Whether to refuse a runner whose isolation is ineffective. */
   readonly required: boolean;
-  /** Told once of each change that was written down. */
+  /** Called once for each change that is stored. */
   readonly onChange?: (change: { held: boolean; reason: string }) => Promise<void>;
 }
 
 /**
- * Writes down what a runner's daemon finds out about its isolation, for as long as its wire lasts. A daemon that has
- * nothing to try is asked once. What it says only ever takes from what the backend promises: the row goes from the
- * backend's word to `unenforced` and back, and no further.
+ * Stores the results of a daemon's isolation checks while its link lasts. A daemon without checks
+ * is queried once. Results only ever reduce the backend's promise: the row goes from the backend's
+ * value to `unenforced` and back, and no further.
  */
 export class IsolationWatch {
-  /** Resolves when it is known, where it has to be; rejects where it is known and not good enough. */
+  /**
+   * Resolves when isolation is verified, or at once if it is not required; rejects if verification
+   * fails.
+   */
   readonly verified: Promise<void>;
-  /** Rejects when a runner that was good enough is so no more. It never resolves. */
+  /** Rejects when a verified runner's isolation fails. It never resolves. */
   readonly refused: Promise<never>;
   readonly #options: IsolationWatchOptions;
 
@@ -36,10 +42,10 @@ export class IsolationWatch {
     const refused = Promise.withResolvers<never>();
     this.verified = options.required ? Promise.race([verification.promise, refused.promise]) : Promise.resolve();
     this.refused = refused.promise;
-    // Whoever does not wait for one of them is not to be ended by it.
+    // A caller that does not await one of these must not get an unhandled rejection.
     for (const promise of [verification.promise, this.verified, this.refused]) promise.catch(() => undefined);
     void this.#run(verification.resolve).catch((error: unknown) => {
-      // Without a wire there is nothing to watch, and whoever uses it hears of that from the wire.
+      // Without a link there is nothing to watch, and the link itself reports its end to its users.
       if (!options.link.signal.aborted) refused.reject(error);
       else verification.reject(options.link.signal.reason);
     });

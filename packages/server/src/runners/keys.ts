@@ -1,12 +1,15 @@
 import { createHmac } from "node:crypto";
 
-/** Keys follow from the server's secret: nothing to store, and nothing a reader of the database could use. */
+/**
+ * Keys are derived from the server's secret: nothing to store, and nothing of use to a reader of
+ * the database.
+ */
 export interface Keys {
-  /** What the daemon and the server prove to each other when a wire opens. */
+  /** Key with which the daemon and the server authenticate each other when a link opens. */
   getWireKey(runnerId: string): string;
-  /** What programs inside show the gateway; good for one run. */
+  /** Token that programs in the runner present to the gateway; valid for one run. */
   getRunToken(runId: string): string;
-  /** The same for a runner that was created by hand; good for that runner. */
+  /** The same for a standalone runner; valid for that runner. */
   getStandaloneToken(runnerId: string): string;
 }
 

@@ -13,10 +13,13 @@ import type { Backend } from "../backends/index.ts";
 import type { FindContext, Gateway } from "../gateway/index.ts";
 import { guardFromTransactions } from "../store/index.ts";
 
-/** A live wire to a runner: requests to its daemon go in, and what the runner asks of the gateway comes back on it. */
+/**
+ * A live connection to a runner: carries requests to its daemon, and the runner's own requests to
+ * the gateway.
+ */
 export interface Link extends AsyncDisposable {
   readonly client: WireClient;
-  /** Aborted when the wire is gone, with the reason. */
+  /** Aborted when the connection ends, with the reason. */
   readonly signal: AbortSignal;
 }
 
@@ -25,15 +28,18 @@ export interface LinkOptions {
   readonly runner_id: string;
   readonly epoch: number;
   readonly key: string;
-  /** Answers what comes backwards out of this runner. */
+  /** Answers the requests that come out of this runner. */
   readonly gateway: Pick<Gateway, "handle" | "handleConnect">;
   readonly context: FindContext;
 }
 
-/** A longer line of the journal is no daemon's: it cuts an event to 256 KiB, which escapes make six times longer at most. */
+/**
+ * No daemon sends a longer journal line: events are cut to 256 KiB, and escapes make them at most
+ * six times longer.
+ */
 const maxLineBytes = 2 * 1024 * 1024;
 
-/** Dials, proves who is who, and starts the multiplexer. */
+/** Dials, authenticates both sides, and starts the multiplexer. */
 export async function openLink(options: LinkOptions, signal: AbortSignal): Promise<Link> {
   const { backend, runner_id, epoch, key } = options;
   const duplex = await backend.dial(runner_id, signal);
@@ -57,7 +63,7 @@ export async function openLink(options: LinkOptions, signal: AbortSignal): Promi
   };
 }
 
-/** An HTTP server that never listens: the wire's sub-streams are its connections. */
+/** Creates an HTTP server that never listens: the link's sub-streams are its connections. */
 function createGatewayServer({ gateway, context }: LinkOptions): Server {
   const options = { keepAlive: true, keepAliveTimeout: 0, requestTimeout: 0 };
   const server = createServer(options, (req, res) => gateway.handle(context, req, res));

@@ -5,17 +5,17 @@ import { RunnerClient } from "./client/index.ts";
 import type { Link } from "./link.ts";
 
 export interface RunnerLinksOptions {
-  /** The wires that runs hold, by runner. */
+  /** The links that runs hold, by runner. */
   readonly runLinks: ReadonlyMap<string, Link>;
-  /** Whether a run works in the runner; its wire is then the run's and is waited for. */
+  /** Whether a run works in the runner; the client then waits for the run's link. */
   readonly hasActiveRun: (runnerId: string) => Promise<boolean>;
-  /** Opens a wire to a runner that was created by hand. */
+  /** Opens a link to a standalone runner. */
   readonly openLink: (runnerId: string, signal: AbortSignal) => Promise<Link>;
-  /** How long a wire that nobody uses is kept. */
+  /** How long an unused link is kept, in ms. */
   readonly idleMs?: number;
 }
 
-/** Someone's use of a runner, until it is disposed of: so long its wire is not closed as idle. */
+/** Use of a runner until it is disposed of; meanwhile its link is not closed as idle. */
 export interface RunnerUse extends Disposable {
   readonly client: RunnerClient;
 }
@@ -29,16 +29,18 @@ interface RunnerEntry {
   idle: NodeJS.Timeout | undefined;
 }
 
-const defaultIdleMs = 60_000; // ms
-/** How often the wire of a run is looked for. */
-const pollIntervalMs = 100; // ms
+const defaultIdleMs = 60_000;
+/** How often to check for a run's link. */
+const pollIntervalMs = 100;
 
 /**
- * Wires for whoever wants into a runner: one a runner, shared by all, as a higher epoch displaces a lower one.
+ * Links for requests that access a runner: one per runner, shared by all, as a higher epoch
+ * displaces a lower one.
  *
- * - a run's runner: the wire its driver holds, or will hold in a moment. None is ever opened beside it.
- * - one created by hand: *none* → *opening*, once for all who wait → *open* while it is used and 60 s longer → *none*.
- *   A wire that broke or was displaced leads back to none; the next call opens another.
+ * - A run's runner: the link that the run holds, or is about to. No second link is ever opened.
+ * - A standalone runner: *none* → *opening*, once for all waiters → *open* while in use and 60 s
+ *   more → *none*. A link that broke or was displaced leads back to none; the next call opens
+ *   another.
  */
 export class RunnerLinks {
   readonly #options: RunnerLinksOptions;
@@ -49,7 +51,7 @@ export class RunnerLinks {
     this.#options = options;
   }
 
-  /** A client of the runner, and its wire kept while the work goes on. */
+  /** Gives the work a client of the runner, and keeps the link open meanwhile. */
   async use<T>(runner: Pick<RunnerRow, "id" | "owner_id">, work: (client: RunnerClient) => Promise<T>): Promise<T> {
     using use = this.acquire(runner);
     return await work(use.client);
@@ -74,12 +76,12 @@ export class RunnerLinks {
     };
   }
 
-  /** Whether somebody uses the runner this moment. */
+  /** Whether anyone uses the runner at the moment. */
   isInUse(runnerId: string): boolean {
     return (this.#entries.get(runnerId)?.users ?? 0) > 0;
   }
 
-  /** Closes the wire, whoever uses it. */
+  /** Closes the link even if it is in use. */
   async release(runnerId: string): Promise<void> {
     const entry = this.#entries.get(runnerId);
     if (!entry) return;
@@ -118,7 +120,8 @@ export class RunnerLinks {
     entry.stop.signal.throwIfAborted();
     if (entry.link && !entry.link.signal.aborted) return entry.link;
     entry.link = undefined;
-    // Not ended by the caller's signal: others may wait for the same wire, and the next who calls will.
+    // The caller's signal does not end the opening: others may wait for the same link, or use it
+    // next.
     entry.opening ??= this.#options
       .openLink(id, entry.stop.signal)
       .then((link) => (entry.link = link))

@@ -16,8 +16,9 @@ export interface LeasedLinkOptions {
 }
 
 /**
- * Opens a wire under the lease. A daemon that has seen a higher epoch belongs to another holder, unless the lease still
- * holds: then the database is older than the runner, as after a restore, and the lease catches up with it.
+ * Opens a link under the lease. A daemon that has seen a higher epoch belongs to another holder,
+ * unless the lease is still valid: then the database is older than the runner, as after a restore,
+ * and the lease raises its epoch to match.
  */
 export async function openLeasedLink(
   { db, backend, keys, gateway }: LeasedLinkOptions,

@@ -11,24 +11,25 @@ import { createStandaloneContext } from "./standalone-context.ts";
 export interface StandaloneLinkOptions extends LeasedLinkOptions {
   readonly runners: Runners;
   readonly leases: Pick<LeaseKeeper, "find">;
-  /** Resolves when a runner that is being created is ready. */
+  /** Resolves when a runner under creation is ready. */
   readonly waitUntilReady: (id: string, signal: AbortSignal) => Promise<void>;
-  /** Hands over the wire of one that was claimed from the pool. */
+  /** Hands over the link of a runner that was claimed from the pool. */
   readonly pool: Pick<WarmPool, "handOver">;
-  /** How long a daemon may take to answer the wire. */
+  /** Timeout for a daemon's answer on the link. */
   readonly connectMs: number;
-  /** Whether a runner whose walls do not hold is refused. */
+  /** Whether to refuse a runner whose isolation is ineffective. */
   readonly requireIsolation?: boolean;
 }
 
-/** Starting the daemon again would change nothing. */
+/** Errors that a restart of the daemon would not fix. */
 const finalCodes: ReadonlySet<string> = new Set(["runner_hostile", "isolation_unenforced"]);
 const createTimeoutMs = 120_000;
 const stopTimeoutMs = 90_000;
 
 /**
- * Opens a wire to a runner that a person created. A daemon that has died is started again, and one that does not answer
- * twice is stopped first. Nothing leads out of such a runner but the model route that its owner allowed.
+ * Opens a link to a standalone runner. A dead daemon is restarted, and after the second failure to
+ * answer the runner is stopped first. The gateway allows the runner only the model route that its
+ * owner chose.
  */
 export async function openStandaloneLink(
   options: StandaloneLinkOptions,
@@ -58,7 +59,7 @@ export async function openStandaloneLink(
       signal.throwIfAborted();
       if (error instanceof LeaseLost) throw createUnavailableError(id, "another server took it over");
       if (error instanceof WharfError && finalCodes.has(error.code)) throw error;
-      // Once may be this server's fault, twice is the daemon's.
+      // The first failure may be this server's fault, the second is the daemon's.
       if (tries > 0) await tenure.runStep({ name: "stop", maxMs: stopTimeoutMs, signals }, () => backend.stop(id));
       if (tries > 1)
         throw isIncompatible(error)
@@ -74,7 +75,7 @@ function getTenure({ leases }: StandaloneLinkOptions, id: string): Tenure {
   return tenure;
 }
 
-/** A new start brings the kit of this server, where it is not the image that is of another version. */
+/** A restart installs this server's runtime, unless the image itself contains another version. */
 const isIncompatible = (error: unknown) => error instanceof WharfError && error.code === "runner_incompatible";
 
 const createUnavailableError = (runner_id: string, reason: string, cause?: unknown) =>

@@ -7,7 +7,7 @@ import { schema } from "../store/index.ts";
 import { Orphans } from "./orphans.ts";
 import { Runners } from "./runners.ts";
 
-/** A backend that has these runners, and remembers what was done to them. */
+/** Creates a backend with these runners that records the calls on them. */
 function createBackend(ids: readonly string[]) {
   const there = new Map<string, "running" | "stopped">(ids.map((id) => [id, "running"]));
   const backend = {

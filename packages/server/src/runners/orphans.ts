@@ -8,7 +8,7 @@ const { orphans } = schema;
 
 const checkIntervalMs = 60_000;
 const firstCheckDelayMs = 5_000;
-/** Stopped or removed at once. */
+/** Maximum number of concurrent stops or removals. */
 const maxConcurrent = 4;
 
 export interface OrphansOptions {
@@ -31,9 +31,9 @@ export interface Orphan {
 }
 
 /**
- * Runners that the backend has and no row knows, as after a restore of the database. They are stopped and reported, keep
- * their disks, and are removed by a person or when their time is over. Where most of what the backend has is unknown,
- * something else is wrong, and nothing is removed.
+ * Runners that the backend has without a row in the database, as after a restore. Wharf stops and
+ * reports them and keeps their disks until a person removes them or their time has passed. If most
+ * of the backend's runners are unknown, something else is wrong, and Wharf removes none.
  */
 export class Orphans {
   readonly #options: OrphansOptions;
@@ -58,7 +58,7 @@ export class Orphans {
     return db.select().from(orphans).where(eq(orphans.place, place)).orderBy(orphans.found_at);
   }
 
-  /** Removes all of them with their disks, as a person asked. */
+  /** Removes all orphans with their disks, as a person requested. */
   async removeAll(): Promise<string[]> {
     await this.reconcile();
     const ids = (await this.list()).map(({ runner_id }) => runner_id);
@@ -97,7 +97,10 @@ export class Orphans {
     await this.#removeOrphans(due.map(({ runner_id }) => runner_id));
   }
 
-  /** Returns those that were not known as orphans yet. One that has a row again, or is gone, is none any more. */
+  /**
+   * Records orphans and returns the new ones. Entries that have a row again, or no longer exist,
+   * are deleted.
+   */
   async #recordOrphans(unknownIds: readonly string[]): Promise<string[]> {
     const { db, place } = this.#options;
     const ownPlace = eq(orphans.place, place);
@@ -119,7 +122,7 @@ export class Orphans {
     });
   }
 
-  /** One that fails holds up no other; it comes up again at the next look. */
+  /** Continues after a failure; the next check retries it. */
   async #runForEach(ids: readonly string[], work: (id: string) => Promise<void>): Promise<void> {
     const remainingIds = [...ids];
     const runNext = async () => {

@@ -7,7 +7,7 @@ import { LeaseLost, type Tenure } from "./leases/index.ts";
 import type { RunnerRow, Runners } from "./runners.ts";
 import { toLimits } from "./sizes.ts";
 
-/** What a runner is asked to do besides being there: a task's work, from a run's start to its branch's delivery. */
+/** The work of a runner for a task, from a run's start to its branch's delivery. */
 export type RunnerWork = () => Promise<void>;
 
 export interface RunnerWorkerOptions {
@@ -15,38 +15,41 @@ export interface RunnerWorkerOptions {
   readonly runners: Runners;
   readonly keys: Keys;
   readonly logger: Logger;
-  /** What there is to do in the runner for a task, if anything. */
+  /** Returns the runner's work for a task, if any. */
   readonly findWork: (runner: RunnerRow, tenure: Tenure) => Promise<RunnerWork | undefined>;
-  /** Fails what the runner was to do, where that ends in an error again and again. */
+  /** Fails the runner's work if it fails repeatedly. */
   readonly failWork: (runnerId: string, tenure: Tenure) => Promise<void>;
-  /** Wakes whoever waits for a change of the runner. */
+  /** Wakes code that waits for a change of the runner. */
   readonly poke: (runnerId: string) => void;
   /** Waits for a poke for the runner. */
   readonly sleep: (runnerId: string, ms: number, signal: AbortSignal) => Promise<void>;
 }
 
-/** An image may have to be pulled, or a node be added to a cluster. */
+/** The backend may have to pull an image, or the cluster to add a node. */
 const createTimeoutMs = 900_000;
 const stopTimeoutMs = 90_000;
 const destroyTimeoutMs = 120_000;
-/** Before the second and third try to create a runner that a person asked for. */
+/** Delays before the second and third attempt to create a runner that a person requested. */
 const createRetryDelaysMs = [500, 2_000] as const;
 const firstRetryDelayMs = 500;
 const maxRetryDelayMs = 60_000;
-/** Work that fails this often in a row, each time with an error of Wharf's own, is given up. */
+/** Consecutive failures after which the work fails, unless the database is unavailable. */
 const maxFailures = 6;
-/** The scheduler pokes runners whose rows have changed, so nobody looks on the chance. A timer cannot wait longer. */
+/**
+ * The scheduler pokes runners whose rows have changed, so the worker does not poll. A timer cannot
+ * wait longer.
+ */
 const maxTimerMs = 2 ** 31 - 1;
 
 /**
- * Brings one leased runner to what its row wants, until it is at rest:
+ * Brings one leased runner to the desired state of its row, until it is at rest:
  *
  *   desired DESTROYED → the backend destroys it → DESTROYED, at rest
- *   work for a task   → done first, whatever else is desired, so that nothing unsaved is stopped
+ *   work for a task   → done first, regardless of the desired state, so that unsaved work is kept
  *   desired STOPPED   → the backend stops it → STOPPED, at rest
- *   desired READY     → created where a person asked for it; one without a purpose is stopped
+ *   desired READY     → created if a person requested it; a runner without a purpose is stopped
  *
- * A failure of the backend is retried at growing intervals for as long as the lease holds.
+ * After a failure of the backend the worker retries at growing intervals while it holds the lease.
  */
 export class RunnerWorker {
   readonly #options: RunnerWorkerOptions;
@@ -115,7 +118,7 @@ export class RunnerWorker {
     return "at rest";
   }
 
-  /** Where it is wanted again by then, the tenure's end finds out. */
+  /** If the runner is needed again by then, the tenure's end notices. */
   async #stopRunner(runner: RunnerRow): Promise<"at rest"> {
     const { backend, runners, poke } = this.#options;
     if (runner.state !== "CREATING" && runner.state !== "READY") return "at rest";
@@ -125,7 +128,7 @@ export class RunnerWorker {
     return "at rest";
   }
 
-  /** Creates the runner of a person, with three tries. What it came to is in the row. */
+  /** Creates a standalone runner, with three attempts. The row stores the result. */
   async #createWithRetries(runner: RunnerRow): Promise<void> {
     const { runners, logger, poke, sleep } = this.#options;
     const { signal, lease } = this.#tenure;
@@ -156,7 +159,7 @@ export class RunnerWorker {
   }
 }
 
-/** What a backend is told of a runner that a person created. */
+/** Builds the backend's spec of a standalone runner. */
 export function createRunnerSpec({ id, programs, organization_id, resources, image }: RunnerRow, keys: Keys) {
   const tenant = organization_id === null ? {} : { tenant: organization_id };
   return {
@@ -169,6 +172,6 @@ export function createRunnerSpec({ id, programs, organization_id, resources, ima
   };
 }
 
-/** Why a runner cannot be used. */
+/** Creates the error for a runner that cannot be used. */
 export const createUnusableError = (runner: RunnerRow): WharfError =>
   new WharfError("runner_unavailable", { runner_id: runner.id, reason: runner.error_message ?? "it has failed" });

@@ -20,7 +20,7 @@ export class RunnerWorkers {
     return this.#working.size;
   }
 
-  /** Sees to a runner whose lease was taken over, whatever it is for. */
+  /** Starts the right work for a runner whose lease was adopted. */
   adopt(tenure: Tenure): void {
     void this.#startAdopted(tenure).catch((error: unknown) => {
       this.#options.logger.warn({ runner_id: tenure.runnerId, error }, "an adopted runner could not be read");
@@ -28,7 +28,7 @@ export class RunnerWorkers {
     });
   }
 
-  /** Begins the work of a runner that is for a task or a person; one that is at work already looks again. */
+  /** Starts the worker of a runner for a task or a person; wakes a worker that already runs. */
   begin(tenure: Tenure): void {
     if (this.#working.has(tenure)) return this.#options.poke(tenure.runnerId);
     const working = new RunnerWorker(this.#options, tenure)
@@ -41,7 +41,7 @@ export class RunnerWorkers {
     this.#working.set(tenure, working);
   }
 
-  /** Resolves when every worker has ended; their tenures have been ended before. */
+  /** Resolves when every worker has ended, after their tenures have ended. */
   async waitForAll(): Promise<void> {
     while (this.#working.size > 0) await Promise.all(this.#working.values());
   }

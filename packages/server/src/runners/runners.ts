@@ -7,7 +7,10 @@ import { createLease, type Lease, LeaseLost, ownsRunner, takeLease, toArray } fr
 const { runner_leases, runners, runs } = schema;
 export type RunnerRow = typeof runners.$inferSelect;
 
-/** The rows of runners: what should be and what was last seen. Only the lease's holder says what was seen. */
+/**
+ * The rows of runners: their desired state and their last observed one. Only the lease's holder
+ * writes the observed state.
+ */
 export class Runners {
   readonly #db: Database;
 
@@ -38,7 +41,7 @@ export class Runners {
     if (changedRows.length === 0) throw new LeaseLost();
   }
 
-  /** The runner's processes have ended. One that is broken says so for good. */
+  /** Records that the runner's processes have ended. A broken runner stays in ERROR. */
   async setStopped(lease: Lease): Promise<void> {
     await this.#db
       .update(runners)
@@ -49,7 +52,10 @@ export class Runners {
       .where(and(eq(runners.id, lease.runner_id), ownsRunner(lease)));
   }
 
-  /** What was found out about its walls; answers whether that is new. Only a container can turn out to be open. */
+  /**
+   * Stores the result of an isolation check; returns whether it is new. Only a container can turn
+   * out unenforced.
+   */
   async setIsolation(lease: Lease, isEnforced: boolean): Promise<boolean> {
     const [currentIsolation, newIsolation] = isEnforced
       ? (["unenforced", "container"] as const)
@@ -62,7 +68,7 @@ export class Runners {
     return changedRows.length > 0;
   }
 
-  /** Gives runners that were made before leases the place of the backend that has them. */
+  /** Gives runners that predate leases the place of the backend that has them. */
   async setPlace(backend: RunnerRow["backend"], place: string): Promise<void> {
     const isHere = sql`exists (select 1 from runners where runners.id = runner_leases.runner_id and runners.backend = ${backend})`;
     await this.#db
@@ -71,7 +77,7 @@ export class Runners {
       .where(and(eq(runner_leases.place, ""), isHere));
   }
 
-  /** Which of these ids are runners that should be somewhere. */
+  /** Returns the ids that belong to runners which should exist. */
   async getKnownIds(ids: readonly string[]): Promise<Set<string>> {
     if (ids.length === 0) return new Set();
     const rows = await this.#db
@@ -82,7 +88,7 @@ export class Runners {
   }
 }
 
-/** Sets where the log has the runner's journal from now on. The caller has fenced the lease. */
+/** Sets the journal position from which the log continues. The caller has fenced the lease. */
 export async function setJournalCursor(
   tx: Executor,
   runnerId: string,
@@ -91,7 +97,10 @@ export async function setJournalCursor(
   await tx.update(runners).set({ journal_epoch: epoch, journal_cursor: seq }).where(eq(runners.id, runnerId));
 }
 
-/** The runner that a task's earlier run left, with its workspace and the agent's sessions on its disk. */
+/**
+ * Returns the runner that a task's earlier run left, with its workspace and the agent's sessions on
+ * its disk.
+ */
 export async function getPreviousRunnerId(tx: Executor, taskId: string): Promise<string | undefined> {
   const [previousRunner] = await tx
     .select({ id: runners.id })
@@ -113,13 +122,13 @@ export async function getPreviousRunnerId(tx: Executor, taskId: string): Promise
 
 export interface NewRunnerOptions {
   readonly fresh: Pick<RunnerRow, "backend" | "tier" | "isolation">;
-  /** Whose members see the runner. */
+  /** The board whose members see the runner. */
   readonly board_id: string;
   readonly server_id: string;
   readonly place: string;
 }
 
-/** Writes a new runner down, leased by this server. */
+/** Stores a new runner, leased by this server. */
 export async function createRunner(
   tx: Executor,
   { fresh, board_id, server_id, place }: NewRunnerOptions,
@@ -129,7 +138,10 @@ export async function createRunner(
   return createLease(tx, { runner_id: id, server_id, place });
 }
 
-/** Has a runner be wanted again, under this server's lease; nothing where another server holds it. */
+/**
+ * Sets a runner's desired state to READY, under this server's lease; returns undefined if another
+ * server holds it.
+ */
 export async function leaseExistingRunner(
   tx: Executor,
   target: { readonly runner_id: string; readonly server_id: string; readonly place: string },
@@ -139,5 +151,5 @@ export async function leaseExistingRunner(
   return lease;
 }
 
-/** A backend may list what has another kind of name: no row has it. */
+/** A backend may list names in another format, which no row has. */
 const isUuid = (id: string): boolean => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id);

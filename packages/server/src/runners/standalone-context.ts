@@ -3,8 +3,8 @@ import type { Keys } from "./keys.ts";
 import type { RunnerRow, Runners } from "./runners.ts";
 
 /**
- * What the gateway knows of a runner that a person created: nothing, which denies everything, or the one model route that
- * its owner allowed. That never changes, so its row is read once.
+ * Finds the gateway's context for a standalone runner: none, which denies everything, or the model
+ * route that its owner allowed. The route never changes, so the row is read once.
  */
 export function createStandaloneContext(
   { runners, keys }: { readonly runners: Pick<Runners, "get">; readonly keys: Keys },
@@ -21,7 +21,10 @@ export function createStandaloneContext(
   };
 }
 
-/** What commands and terminals in a runner find in their environment besides their caller's own. */
+/**
+ * Returns the environment of commands and terminals in a runner, to which callers may add their
+ * own.
+ */
 export function createStandaloneEnvironment(
   { id, environment, model_route }: Pick<RunnerRow, "id" | "environment" | "model_route">,
   keys: Keys,

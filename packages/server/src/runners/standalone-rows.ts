@@ -21,15 +21,15 @@ import { getResources } from "./sizes.ts";
 
 const { boards, runners, runs } = schema;
 
-/** A runner and the newest run it was made for. Without a run it was created by hand. */
+/** A runner with the newest run it was created for. A runner without a run is standalone. */
 export type RunnerWithRun = RunnerRow & { readonly run_id: string | null };
 
-/** Names written out: in what is selected, drizzle leaves the table's away. */
+/** Table names are literal because drizzle omits them in selected columns. */
 const runId = sql<string | null>`(
   select r.id from runs r where r.runner_id = "runners"."id" order by r.created_at desc limit 1
 )`;
 
-/** A person's own: what they created by hand, and what the runs on their boards work in. */
+/** Selects a person's runners: their standalone runners, and those of the runs on their boards. */
 const isVisible = (ownerId: string): SQL =>
   or(
     eq(runners.owner_id, ownerId),
@@ -41,7 +41,7 @@ const isVisible = (ownerId: string): SQL =>
 
 const selectRunners = (db: Database) => db.select({ ...getTableColumns(runners), run_id: runId }).from(runners);
 
-/** What makes a runner a person's: whose it is, and what they want of it. */
+/** Returns the columns that assign a runner to a person, with the person's options. */
 export function toRunnerClaim({ organization_id, user_id }: Principal, input: RunnerCreate) {
   const { name = null, tier, environment, request_id = null, image = null, model_route = null } = input;
   const resources = getResources(input);
@@ -55,8 +55,8 @@ export interface NewStandaloneRunner extends RunnerCreate {
 }
 
 /**
- * Writes a runner down, leased by this server. Asked again with the same id or for the same request it answers with the
- * one that is there, without a lease.
+ * Stores a runner, leased by this server. A repeated call with the same id or request returns the
+ * existing runner, without a lease.
  */
 export async function createStandaloneRunner(
   db: Database,
@@ -75,7 +75,10 @@ export async function createStandaloneRunner(
   return { runner: existing };
 }
 
-/** The runner that was made when the same was asked before. One that is gone is not made again. */
+/**
+ * Finds the runner that an earlier identical request created. A destroyed runner is not created
+ * again.
+ */
 async function getRequestedRunner(
   db: Database,
   { user_id }: Principal,
@@ -96,7 +99,7 @@ export interface RunnerQuery extends PageQuery {
   readonly status?: RunnerState | undefined;
 }
 
-/** Runners are not counted beyond this. */
+/** Counting of runners stops at this limit. */
 const maxCounted = 10_000;
 
 export interface RunnerPage {
@@ -106,7 +109,7 @@ export interface RunnerPage {
   readonly next_cursor?: string;
 }
 
-/** Newest first, without the environments, which may be long. */
+/** Returns the newest runners first, without the environments, which may be long. */
 export async function listVisibleRunners(db: Database, ownerId: string, query: RunnerQuery): Promise<RunnerPage> {
   const where = query.status ? sql`state = ${query.status}` : sql`state <> 'DESTROYED'`;
   const newest: NewestQuery = { table: "runners", where, ownerId, own: sql`owner_id = ${ownerId}` };
@@ -121,7 +124,7 @@ export async function listVisibleRunners(db: Database, ownerId: string, query: R
   return { runners: page, ...total, ...end };
 }
 
-/** By its id or the beginning of one. */
+/** Finds a runner by its id or a prefix of it. */
 export async function getVisibleRunner(db: Database, ownerId: string, id: string): Promise<RunnerWithRun> {
   const matches = createIdCondition(runners.id, id);
   if (!matches) throw new WharfError("not_found", { what: "runner", id });
@@ -133,7 +136,10 @@ export async function getVisibleRunner(db: Database, ownerId: string, id: string
   return rows[0];
 }
 
-/** Writes down what a person wants of a runner they created, and calls for its holder; false where it is being destroyed. */
+/**
+ * Stores the desired state of a standalone runner and requests its holder; returns false if the
+ * runner is being destroyed.
+ */
 export function setDesiredState(
   db: Database,
   id: string,
@@ -150,7 +156,7 @@ export function setDesiredState(
   });
 }
 
-/** Lets all of them rest: when the server is taken down with its runners. */
+/** Stops all standalone runners, for a server shutdown that includes its runners. */
 export function stopAllStandalone(db: Database): Promise<string[]> {
   return db.transaction(async (tx) => {
     const rows = await tx
@@ -164,7 +170,7 @@ export function stopAllStandalone(db: Database): Promise<string[]> {
   });
 }
 
-/** Whether a run works in the runner, so that its wire is the run's. */
+/** Whether a run works in the runner, so that its link belongs to the run. */
 export async function hasActiveRun(db: Database, runnerId: string): Promise<boolean> {
   const [row] = await db
     .select({ id: runs.id })

@@ -24,35 +24,38 @@ import { toLimits, getResources } from "./sizes.ts";
 export interface StandaloneRunnersOptions {
   readonly db: Database;
   readonly backend: Pick<Backend, "name" | "can">;
-  /** The model routes that a runner may be given. */
+  /** The available model routes, by name. */
   readonly routes: Readonly<Record<string, unknown>>;
   readonly runners: Runners;
   readonly leases: LeaseKeeper;
   readonly workers: Pick<RunnerWorkers, "begin">;
   readonly logger: Logger;
   readonly pool: Pick<WarmPool, "claim">;
-  /** Wakes the holder of a runner, wherever it is, and whoever waits for a change. */
+  /** Wakes the runner's holder, on any server, and code that waits for a change. */
   readonly poke: (name: string) => void;
   readonly sleep: (runnerId: string, ms: number, signal: AbortSignal) => Promise<void>;
-  /** Whoever holds a wire to the runner lets go of it. */
+  /** Closes this server's link to the runner. */
   readonly release: (runnerId: string) => Promise<void>;
 }
 
-/** Backends whose runners are made of images. */
+/** Backends that create their runners from images. */
 const imageBackends: ReadonlySet<Backend["name"]> = new Set(["docker", "kubernetes"]);
-/** A change of a runner that nobody announced is seen after this. */
+/** Finds changes of a runner without a notification within this time. */
 const pollIntervalMs = 1_000;
-/** How long a caller waits for a runner to stop or to be destroyed; its holder tries on. */
+/**
+ * How long a caller waits for a runner to stop or to be destroyed; afterwards its holder continues.
+ */
 const settleTimeoutMs = 20_000;
 
 /**
- * Runners that a person or a script created. Each call writes down what is wanted; the runner's worker follows, on the
- * server that holds its lease:
+ * Runners that a person or a script created. Each call stores the desired state; the runner's
+ * worker follows, on the server that holds its lease:
  *
- *   create  → claimed from the pool: READY at once; else wanted READY, CREATING → READY, or ERROR after three tries
- *   stop    → wanted STOPPED → STOPPED
- *   start   → wanted READY, CREATING → as above, on the disk that is there
- *   destroy → wanted DESTROYED → DESTROYED
+ *   create  → claimed from the pool: READY at once; otherwise desired READY, CREATING → READY, or
+ *             ERROR after three attempts
+ *   stop    → desired STOPPED → STOPPED
+ *   start   → desired READY, CREATING → as above, on the existing disk
+ *   destroy → desired DESTROYED → DESTROYED
  */
 export class StandaloneRunners {
   readonly #options: StandaloneRunnersOptions;
@@ -90,7 +93,7 @@ export class StandaloneRunners {
     return getVisibleRunner(this.#options.db, principal.user_id, id);
   }
 
-  /** Resolves when the runner is ready; rejects with the reason why it never will be. */
+  /** Resolves when the runner is ready; rejects with the reason if it never will be. */
   async waitUntilReady(id: string, signal: AbortSignal): Promise<void> {
     for (;;) {
       const runner = await this.#options.runners.get(id);
@@ -126,12 +129,18 @@ export class StandaloneRunners {
     await this.#waitForState(runner.id, ["DESTROYED"]);
   }
 
-  /** The server is taken down with its runners: their processes end and their disks are kept. */
+  /**
+   * Stops all standalone runners for a server shutdown: their processes end and their disks are
+   * kept.
+   */
   async stopAll(): Promise<void> {
     for (const id of await stopAllStandalone(this.#options.db)) this.#options.poke(id);
   }
 
-  /** One that waits in the pool. An id of the caller's own wants a new one, and a request made before has its runner. */
+  /**
+   * Claims a runner from the pool. A caller's own id requires a new runner, and a repeated request
+   * gets its existing one.
+   */
   async #claimWarmRunner(principal: Principal, input: RunnerCreate): Promise<WarmRunner | undefined> {
     const { db, pool, logger } = this.#options;
     if (input.id !== undefined) return undefined;
@@ -146,7 +155,7 @@ export class StandaloneRunners {
     }
   }
 
-  /** One that the person created. What a run works in is the run's. */
+  /** Returns a runner that the person created. A runner with a run belongs to the run. */
   async #getOwnRunner(principal: Principal, id: string): Promise<RunnerWithRun> {
     const runner = await this.get(principal, id);
     if (runner.owner_id !== principal.user_id)
@@ -165,7 +174,7 @@ export class StandaloneRunners {
     this.#options.poke("leases");
   }
 
-  /** Waits until the runner's worker has brought it there, for a while. */
+  /** Waits for a limited time until the runner's worker has reached one of the states. */
   async #waitForState(id: string, states: readonly RunnerRow["state"][]): Promise<void> {
     const signal = AbortSignal.timeout(settleTimeoutMs);
     for (;;) {

@@ -8,7 +8,7 @@ function setting() {
   const fail = (times: number) => {
     for (let i = 0; i < times; i++) circuit.enter().fail();
   };
-  /** How long it keeps calls away, or that it lets one through. */
+  /** Returns how long the circuit refuses calls, or its state if it admits one. */
   const state = () => {
     try {
       circuit.enter().leave();
@@ -48,7 +48,7 @@ test("half open it lets one probe pass; its success closes it, its failure opens
   pass(60_000);
   circuit.enter().succeed();
   expect(state()).toBe("closed");
-  // The failures of before count no more.
+  // Earlier failures no longer count.
   fail(4);
   expect(state()).toBe("closed");
 });

@@ -1,12 +1,13 @@
 import { CircuitOpenError } from "./error-class.ts";
 
 /**
- * Keeps calls from a runner that does not answer.
+ * Stops calls to a runner that does not answer.
  *
- * *closed*: calls pass; failures in a row are counted, and the fifth opens it. *open*: for 60 s every call is refused at
- * once. *half open*: after that one call passes as a probe, and others are refused until it is over. The probe's success
- * closes the circuit, its failure opens it for another 60 s, and a probe that its caller gave up leaves it half open for
- * the next. What began while it was closed and ends later changes nothing any more.
+ * *closed*: calls pass; consecutive failures are counted, and the fifth opens the circuit. *open*:
+ * every call is refused at once for 60 s. *half open*: after that one call passes as a probe, and
+ * others are refused until it ends. The probe's success closes the circuit, its failure opens it
+ * for another 60 s, and a probe that its caller aborts leaves it half open for the next. A call
+ * that began before the circuit last opened or closed has no effect on it.
  */
 
 const maxFailures = 5;
@@ -17,11 +18,13 @@ export interface CircuitOptions {
   readonly now: () => number;
 }
 
-/** Leave to make one call. One of its methods is called once, and later ones do nothing. */
+/**
+ * Permission to make one call. The first call of one of its methods counts; later ones do nothing.
+ */
 export interface CircuitPass {
   succeed(): void;
   fail(): void;
-  /** The call ended without a word on the runner's health. */
+  /** The call ended without evidence of the runner's health. */
   leave(): void;
 }
 
@@ -30,7 +33,7 @@ export class Circuit {
   #failures = 0;
   #openUntil: number | undefined;
   #isProbing = false;
-  /** Grows when the circuit opens or closes: passes of an earlier time say nothing about this one. */
+  /** Grows when the circuit opens or closes: passes of an earlier era are ignored. */
   #era = 0;
 
   constructor(options: CircuitOptions) {
@@ -42,7 +45,7 @@ export class Circuit {
     return this.#getRemainingMs() === 0 && !this.#isProbing;
   }
 
-  /** Throws a CircuitOpenError where the call may not be made. */
+  /** Throws a CircuitOpenError if the call may not be made. */
   enter(): CircuitPass {
     const remainingMs = this.#getRemainingMs();
     if (remainingMs !== undefined && (remainingMs > 0 || this.#isProbing))

@@ -1,10 +1,10 @@
 import { setTimeout as wait } from "node:timers/promises";
 
-/** Time as the client sees it, so that a test need not wait for it. */
+/** The client's clock, which tests replace to avoid waiting. */
 export interface Clock {
-  /** Milliseconds that only grow. */
+  /** Monotonic time in ms. */
   now(): number;
-  /** Rejects with the signal's reason when that comes first. */
+  /** Rejects with the signal's reason if the signal aborts first. */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
 }
 

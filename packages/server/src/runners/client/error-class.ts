@@ -1,11 +1,13 @@
 import { type ErrorCode, RemoteError, WharfError } from "@wharf/contract";
 
-/** What kind of failure a call to a runner met. */
+/** Class of a failed call to a runner. */
 export type ErrorClass = "TIMEOUT" | "CLIENT" | "SERVER" | "NETWORK" | "CIRCUIT_BREAKER_OPEN" | "UNKNOWN";
 
-/** Refused here, without a word to the runner: too many calls to it failed one after the other. */
+/**
+ * The circuit refused the call without contacting the runner: too many consecutive calls failed.
+ */
 export class CircuitOpenError extends WharfError<"runner_unavailable"> {
-  /** When the next call is let through, in ms from now. */
+  /** Time until the next call may pass, in ms. */
   readonly retryAfterMs: number;
 
   constructor(runnerId: string, retryAfterMs: number) {
@@ -26,7 +28,7 @@ const errorClassByCode: Partial<Record<ErrorCode, ErrorClass>> = {
   runner_lost: "NETWORK",
 };
 
-/** UNKNOWN is also what a peer does that breaks the protocol: nothing it said can be relied on. */
+/** UNKNOWN includes a peer that breaks the protocol, because no part of its answer is reliable. */
 export function getErrorClass(error: unknown): ErrorClass {
   if (error instanceof CircuitOpenError) return "CIRCUIT_BREAKER_OPEN";
   if (error instanceof RemoteError) return toErrorClass(error.problem.status);
@@ -42,7 +44,10 @@ function toErrorClass(status: number): ErrorClass {
   return status >= 500 && status < 600 ? "SERVER" : "UNKNOWN";
 }
 
-/** Whether the same call may succeed later. A runner that is gone stays gone, and a route that is not there stays away. */
+/**
+ * Whether the same call may succeed later. A lost runner stays lost, and a missing route stays
+ * missing.
+ */
 export function isTransient(error: unknown): boolean {
   if ((error instanceof WharfError || error instanceof RemoteError) && permanentCodes.has(error.code)) return false;
   const kind = getErrorClass(error);

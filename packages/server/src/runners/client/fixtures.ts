@@ -3,11 +3,11 @@ import { duplexPair } from "node:stream";
 import { createWireClient, Mux, serveHttp, type WireClient } from "@wharf/contract/wire";
 import type { Clock } from "./clock.ts";
 
-/** What tests of the client share. */
+/** Helpers that the client's tests share. */
 
 export type Answering = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** A wire to a daemon that answers as it is told, over the real multiplexer. */
+/** A link to a daemon with the given answers, over the real multiplexer. */
 export class TestLink implements Disposable {
   readonly client: WireClient;
   readonly #server: Mux;
@@ -37,10 +37,12 @@ export class TestLink implements Disposable {
   }
 }
 
-/** A clock that stands still unless it is told to go on; sleepers are told when their time has come. */
+/**
+ * A clock that moves only when a test advances it, and then wakes the sleepers whose time has come.
+ */
 export class TestClock implements Clock {
   readonly slept: number[] = [];
-  /** Sleeps of this length and less are over at once, and the time has passed. */
+  /** Sleeps up to this length in ms end at once and advance the clock. */
   skip: number;
   #now = 0;
   readonly #sleepers = new Set<{ at: number; wake: () => void }>();
@@ -62,7 +64,7 @@ export class TestClock implements Clock {
     for (const sleeper of this.#sleepers) if (sleeper.at <= this.#now) sleeper.wake();
   }
 
-  /** To when the first sleeper wakes. */
+  /** Advances the clock to the moment when the first sleeper wakes. */
   advanceToNext(): void {
     const next = Math.min(...[...this.#sleepers].map(({ at }) => at));
     if (Number.isFinite(next)) this.advance(Math.max(0, next - this.#now));

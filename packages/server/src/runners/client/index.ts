@@ -1,2 +1,5 @@
-/** The client in the server: every call to a runner's daemon, over whatever wire there is, with its retries and its circuit. */
+/**
+ * The server's client: makes every call to a runner's daemon over the current link, with retries
+ * and a circuit.
+ */
 export { RunnerClient } from "./runner-client.ts";

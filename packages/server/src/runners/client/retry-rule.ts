@@ -11,13 +11,16 @@ import {
 } from "@wharf/contract";
 
 /**
- * Whether a call may be made a second time. `always`: it changes nothing, or done twice it is as done once. `unanswered`:
- * only where no answer came; what the daemon answers is its considered word, a failed clone for one. `never`: asked twice
- * it would be done twice.
+ * Whether a call may be repeated. `always`: the call changes nothing or is idempotent.
+ * `unanswered`: only if no answer came; the daemon's answer, such as a failed clone, is final.
+ * `never`: a repeated call would repeat its effect.
  */
 export type RetryRule = "always" | "unanswered" | "never";
 
-/** The routes that are no GET and may be asked again; of any other it is not known how far the first call got. */
+/**
+ * Routes other than GET that may be repeated; for all others, the progress of the first call is
+ * unknown.
+ */
 const always: ReadonlySet<Endpoint> = new Set<Endpoint>([
   coreApi.ackJournal,
   coreApi.cancelTurn,

@@ -14,7 +14,7 @@ function linkTo(answering: Answering): TestLink {
   return link;
 }
 
-/** A client whose pauses are over at once, and what the daemon was asked. */
+/** Creates a client whose pauses end at once, and records the requests to the daemon. */
 function clientOf(answering: Answering) {
   const asked: string[] = [];
   const link = linkTo((request, response) => {

@@ -7,27 +7,31 @@ import { getRetryRule, type RetryRule } from "./retry-rule.ts";
 import { withErrorHandling } from "./with-error-handling.ts";
 
 /**
- * One client for a runner, whatever wire leads to it at the moment.
+ * A client for one runner, over whichever link currently leads to it.
  *
- * A call goes *waiting* (for a wire; the time it may take runs) → *asked* → *answered*, or it fails. A failure that may
- * pass sends a call that may be made twice back to waiting, after 1, 2 and 4 s: by then there may be another wire. The
- * circuit stands before each try: while it is open a call fails without waiting. A stream is tried again only until its
- * first line came; from then on its reader knows better where to go on.
+ * A call goes *waiting* (for a link; its timeout runs) → *asked* → *answered*, or it fails. A
+ * transient failure returns a repeatable call to waiting, after 1, 2 and 4 s: by then there may be
+ * another link. The circuit guards each attempt: while it is open a call fails without waiting. A
+ * stream is retried only until its first line arrives; after that its reader knows better where to
+ * continue.
  */
 
-/** A runner that is silent for so long in one try is asked again where it may be. */
+/** Time without an answer after which an attempt ends and, where allowed, is repeated. */
 const maxTryMs = 30_000;
-/** What a caller waits for all tries, unless it says otherwise. */
+/** Default timeout of a call over all of its attempts. */
 const maxCallMs = 35_000;
 
 export interface RunnerClientOptions {
   readonly runnerId: string;
-  /** The wire there is, or the next one; rejects with the signal's reason when that comes first. */
+  /**
+   * Returns the current link, or the next one; rejects with the signal's reason if the signal
+   * aborts first.
+   */
   readonly link: (signal: AbortSignal) => Promise<Pick<Link, "client">>;
   readonly clock?: Clock;
 }
 
-/** How long one try may take, the wait for a wire included. */
+/** Limits for one attempt, including the wait for a link. */
 interface AttemptLimits {
   readonly signal: AbortSignal;
   readonly timeoutMs: number;
@@ -47,7 +51,10 @@ export class RunnerClient implements WireClient {
     this.#circuit = new Circuit({ runnerId, now: () => clock.now() });
   }
 
-  /** The runner's own answer, or the error that kept it from us. `timeoutMs` bounds all tries together. */
+  /**
+   * Returns the runner's answer, or throws the error that prevented one. `timeoutMs` bounds all
+   * attempts together.
+   */
   async call<E extends Endpoint>(
     route: E,
     input: EndpointInput<E>,
@@ -62,13 +69,16 @@ export class RunnerClient implements WireClient {
     );
   }
 
-  /** The lines of a streamed answer, not looked at. Ends with an error when it was cut. */
+  /**
+   * Yields the lines of a streamed answer without parsing them. Ends with an error if the stream
+   * was cut.
+   */
   async *stream<E extends Endpoint>(
     route: E,
     input: EndpointInput<E>,
     options: StreamOptions = {},
   ): AsyncGenerator<unknown, void, undefined> {
-    // A stream may be silent for long, and cannot say whether the runner is well.
+    // A stream may be silent for long, so it cannot probe the runner's health.
     if (this.#circuit.wantsProbe) await this.call(daemonApi.health, {}, { signal: options.signal });
     const phase = `${route.method} ${route.path}`;
     const opened = await this.#callWithRetries({ ...options, phase, retry: getRetryRule(route) }, async (limits) => {
@@ -84,7 +94,7 @@ export class RunnerClient implements WireClient {
     }
   }
 
-  /** Any request, asked once: what became of it is for the caller to find out. */
+  /** Sends any request, once: the caller must find out whether a failed request took effect. */
   async request(raw: RawRequest): Promise<RawResponse> {
     const phase = `${raw.method} ${raw.path.split("?", 1)[0]}`;
     return this.#callWithRetries({ ...raw, phase, retry: "never" }, async (limits) => {
@@ -131,7 +141,7 @@ export class RunnerClient implements WireClient {
 
 const createNeverSignal = (): AbortSignal => new AbortController().signal;
 
-/** Whoever provides wires may forget to look at the signal. */
+/** The link's provider may ignore the signal. */
 async function rejectOnAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
   const onAbort = () => reject(signal.reason);

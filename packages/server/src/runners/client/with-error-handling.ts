@@ -3,21 +3,22 @@ import type { Clock } from "./clock.ts";
 import { getErrorClass, isTransient } from "./error-class.ts";
 import type { RetryRule } from "./retry-rule.ts";
 
-/** How long to wait before the second, third and fourth try. */
-const retryDelaysMs = [1_000, 2_000, 4_000] as const; // ms
+/** Delays before the second, third and fourth attempt. */
+const retryDelaysMs = [1_000, 2_000, 4_000] as const;
 
 export interface ErrorHandlingOptions {
   readonly circuit: Circuit;
   readonly clock: Clock;
   readonly retry: RetryRule;
   readonly signal: AbortSignal;
-  /** When all tries together are over, by the clock. */
+  /** When all attempts together must end, by the clock. */
   readonly deadline: number;
 }
 
 /**
- * Tries a call until it succeeds, fails in a way that stays, or has been tried often or long enough; keeps the circuit
- * informed. The caller's own signal ends it with its reason and says nothing about the runner.
+ * Repeats a call until it succeeds, fails permanently, or reaches the limit of attempts or the
+ * deadline; reports each result to the circuit. The caller's own signal ends the call with its
+ * reason and does not count for or against the runner.
  */
 export async function withErrorHandling<T>(handling: ErrorHandlingOptions, attempt: () => Promise<T>): Promise<T> {
   const { circuit, clock, retry, signal, deadline } = handling;

@@ -12,14 +12,14 @@ import {
 } from "./lease.ts";
 import { Tenure } from "./tenure.ts";
 
-/** Leases taken at once: each begins work of its own. */
+/** Maximum number of leases per batch: each starts a worker. */
 const maxAdoptedAtOnce = 50;
 
-/** Poked where a lease may be free. */
+/** Poked when a lease may be free. */
 const wakeName = "leases";
 
 export interface LeaseKeeperOptions {
-  /** Connections of their own: a burst of requests must not starve the leases. */
+  /** Separate database connections: a burst of requests must not starve the leases. */
   readonly db: Database;
   readonly serverId: string;
   readonly place: string;
@@ -30,7 +30,7 @@ export interface LeaseKeeperOptions {
   };
 }
 
-/** The leases this process holds: renews them, gives notice of lost ones, and takes those that are free. */
+/** The leases of this process: renews them, ends the tenures of lost ones, and adopts free ones. */
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
   readonly #tenures = new Map<string, Tenure>();
@@ -53,22 +53,25 @@ export class LeaseKeeper {
     return [...this.#tenures.values()];
   }
 
-  /** Begins to adopt and renew; `onAdopted` gets each lease that was taken. */
+  /** Starts to adopt and renew; `onAdopted` gets each adopted lease. */
   async start(onAdopted: (tenure: Tenure) => void): Promise<void> {
     await releaseServerLeases(this.#options.db, this.serverId);
-    // What an earlier process held is taken up before anything new is begun.
+    // Leases of an earlier process are adopted before any new work begins.
     while ((await this.#adoptBatch(onAdopted)) === maxAdoptedAtOnce);
     this.#loop = Promise.all([this.#renewAll(), this.#adoptAll(onAdopted)]);
   }
 
-  /** Ends all tenures here. The rows still name this server, so that no other begins before its last call has ended. */
+  /**
+   * Ends all tenures here. The rows still name this server, so that no other begins before its last
+   * call has ended.
+   */
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#loop;
     for (const tenure of this.tenures) tenure.lose();
   }
 
-  /** Frees the leases, so that the next server need not wait until they run out. */
+  /** Frees the leases, so that the next server need not wait until they expire. */
   async release(): Promise<void> {
     await releaseServerLeases(this.#options.db, this.serverId).catch((error: unknown) =>
       this.#options.logger.debug({ error }, "leases could not be released; they run out"),
@@ -79,7 +82,10 @@ export class LeaseKeeper {
     return this.#tenures.get(runnerId);
   }
 
-  /** Begins the tenure of a lease that a transaction has taken; done again for the same lease it returns the same. */
+  /**
+   * Begins the tenure of a lease taken by a transaction; returns the existing tenure for the same
+   * lease.
+   */
   hold(lease: Lease): Tenure {
     const existing = this.#tenures.get(lease.runner_id);
     if (existing && existing.lease.epoch === lease.epoch && !existing.signal.aborted) return existing;
@@ -100,7 +106,7 @@ export class LeaseKeeper {
       if (dueInMs !== undefined) await releaseLease(db, lease, dueInMs);
       else if ((await releaseIdleLease(db, lease)).isDue) wakeup.poke(wakeName);
     } catch (error) {
-      // A lease that cannot be given up runs out by itself.
+      // A lease that cannot be released expires by itself.
       logger.debug({ error, runner_id: lease.runner_id }, "a lease could not be released");
     }
   }
@@ -111,7 +117,7 @@ export class LeaseKeeper {
       const lostIds = await renewLeases(this.#options.db, this.serverId, leases);
       for (const lease of leases) {
         const tenure = this.#tenures.get(lease.runner_id);
-        // A lease that changed while the renewal was under way is a newer one.
+        // A lease that changed during the renewal is a newer one.
         if (lostIds.has(lease.runner_id) && tenure?.lease === lease) tenure.lose();
       }
     });

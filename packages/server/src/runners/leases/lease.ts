@@ -3,19 +3,19 @@ import { type Database, type Executor, schema } from "../../store/index.ts";
 
 const { pushes, runner_leases, runners } = schema;
 
-/** A lease that is not renewed for this long may be taken by another server. */
+/** Another server may take a lease that is not renewed for this long. */
 const leaseSeconds = 15;
 const leaseEnd = sql`now() + make_interval(secs => ${leaseSeconds})`;
-/** Well within the lease. */
+/** Much shorter than the lease. */
 export const renewalIntervalMs = 5_000;
 
 /**
- * The right of one server to act on a runner: to call its backend, to open its wire, and to write about it and its runs.
- * Each new holder has a higher epoch, which is also the epoch of its wires, so an earlier holder can neither write nor
- * reach the daemon.
+ * The right of one server to act on a runner: to call its backend, to open its link, and to write
+ * about it and its runs. Each new holder has a higher epoch, which is also the epoch of its links,
+ * so an earlier holder can neither write nor reach the daemon.
  *
- * In the row, `expires_at` says when the next server may take the lease. Where no server holds it, that is when a holder
- * is due; without a time the runner is at rest and needs none.
+ * In the row, `expires_at` is the time when the next server may take the lease. If no server holds
+ * it, a holder is due at that time; without a time the runner is stopped and needs none.
  */
 export interface Lease {
   readonly runner_id: string;
@@ -23,7 +23,10 @@ export interface Lease {
   readonly epoch: number;
 }
 
-/** The lease has passed to another holder, or its runner is gone. Whoever sees this stops without a trace. */
+/**
+ * The lease has passed to another holder, or its runner is deleted. The previous holder stops
+ * without writing anything more.
+ */
 export class LeaseLost extends Error {
   override readonly name = "LeaseLost";
 }
@@ -37,7 +40,7 @@ const toLease = (row: typeof runner_leases.$inferSelect): Lease => ({
   epoch: row.epoch,
 });
 
-/** Makes sure until the end of the transaction that the lease holds: nobody can take it over meanwhile. */
+/** Ensures that no other server takes the lease before the transaction ends. */
 export async function fenceLease(tx: Executor, lease: Lease): Promise<void> {
   const [row] = await tx
     .select({ epoch: runner_leases.epoch })
@@ -47,7 +50,7 @@ export async function fenceLease(tx: Executor, lease: Lease): Promise<void> {
   if (!row) throw new LeaseLost();
 }
 
-/** The same as a condition of a statement about the runner. */
+/** Expresses the same check as a condition for a statement about the runner. */
 export const ownsRunner = ({ runner_id, server_id, epoch }: Lease): SQL => sql`exists (
   select 1 from ${runner_leases}
   where ${runner_leases.runner_id} = ${runner_id}
@@ -55,7 +58,7 @@ export const ownsRunner = ({ runner_id, server_id, epoch }: Lease): SQL => sql`e
     and ${runner_leases.epoch} = ${epoch}
 )`;
 
-/** Writes down a new runner's lease. The runner's row is written in the same transaction. */
+/** Stores a new runner's lease, in the same transaction as the runner's row. */
 export async function createLease(
   tx: Executor,
   lease: { readonly runner_id: string; readonly server_id: string; readonly place: string },
@@ -68,8 +71,8 @@ export async function createLease(
 }
 
 /**
- * Takes the lease of a runner in this place, unless another server holds it. A lease that this server holds already is
- * returned as it is.
+ * Takes the lease of a runner in this place, unless another server holds it. A lease that this
+ * server already holds is returned unchanged.
  */
 export async function takeLease(
   tx: Executor,
@@ -84,7 +87,7 @@ export async function takeLease(
   return moveLease(tx, { runner_id, server_id });
 }
 
-/** Passes the lease to the server, whoever holds it. */
+/** Moves the lease to the server, regardless of its current holder. */
 export async function moveLease(
   tx: Executor,
   { runner_id, server_id }: { runner_id: string; server_id: string },
@@ -101,12 +104,15 @@ export async function moveLease(
 export interface AdoptionRequest {
   readonly server_id: string;
   readonly place: string;
-  /** Runners this process holds: while the database was away it could not renew their leases, and works on. */
+  /**
+   * Runners this process holds: during a database outage it could not renew their leases, but
+   * continues to work.
+   */
   readonly held: readonly string[];
   readonly limit: number;
 }
 
-/** Takes leases that ran out, and those of runners that are due for a holder. */
+/** Takes expired leases, and those of runners that are due for a holder. */
 export async function adoptLeases(
   db: Database,
   { server_id, place, held: heldIds, limit }: AdoptionRequest,
@@ -131,7 +137,10 @@ export async function adoptLeases(
   });
 }
 
-/** Extends leases, leaving out rows that are locked this moment. Returns the runners whose lease is gone. */
+/**
+ * Extends leases, except rows that are locked at the moment. Returns the runners whose lease is
+ * lost.
+ */
 export async function renewLeases(db: Database, server_id: string, leases: readonly Lease[]): Promise<Set<string>> {
   if (leases.length === 0) return new Set();
   const ids = sql`any(${toArray(leases.map(({ runner_id }) => runner_id))}::uuid[])`;
@@ -150,15 +159,16 @@ export async function renewLeases(db: Database, server_id: string, leases: reado
   return new Set(leases.filter((one) => epochs.get(one.runner_id) !== one.epoch).map(({ runner_id }) => runner_id));
 }
 
-/** Gives the lease up, to be taken again after the time. */
+/** Releases the lease; a holder is due again after the given time. */
 export async function releaseLease(db: Executor, lease: Lease, dueInMs: number): Promise<void> {
   const expires_at = sql`now() + make_interval(secs => ${dueInMs / 1000})`;
   await db.update(runner_leases).set({ server_id: null, expires_at }).where(isHeld(lease));
 }
 
 /**
- * Gives up the lease of a runner at rest. Whoever wants something of a runner locks its lease before they commit, so a
- * wish that came up just now is either seen here, or calls for a holder after this. Returns whether a holder is due.
+ * Releases the lease of a stopped runner. Every request for a runner locks its lease before the
+ * commit, so a concurrent request is either visible here or requests a holder afterwards. Returns
+ * whether a holder is due.
  */
 export async function releaseIdleLease(db: Database, lease: Lease): Promise<{ isDue: boolean }> {
   return db.transaction(async (tx) => {
@@ -177,7 +187,10 @@ export async function releaseIdleLease(db: Database, lease: Lease): Promise<{ is
   });
 }
 
-/** Runners that need a holder: their state is not the desired one, or they have what was not delivered yet. */
+/**
+ * Runners that need a holder: their actual state differs from the desired one, or they have
+ * undelivered commits.
+ */
 const isUnsettled = sql`(
   ${runners.state} in ('CREATING', 'READY')
   or (${runners.desired} = 'READY' and ${runners.state} = 'STOPPED')
@@ -187,7 +200,7 @@ const isUnsettled = sql`(
   )
 )`;
 
-/** Frees what an earlier process of this server held. */
+/** Releases the leases of an earlier process of this server. */
 export async function releaseServerLeases(db: Executor, server_id: string): Promise<void> {
   await db
     .update(runner_leases)
@@ -195,7 +208,7 @@ export async function releaseServerLeases(db: Executor, server_id: string): Prom
     .where(eq(runner_leases.server_id, server_id));
 }
 
-/** Calls for a holder of runners that have something to do again. Part of the transaction that writes down what. */
+/** Requests a holder for runners with new work, in the transaction that stores the work. */
 export async function requestHolders(tx: Executor, runnerIds: readonly string[]): Promise<void> {
   if (runnerIds.length === 0) return;
   await tx
@@ -204,7 +217,10 @@ export async function requestHolders(tx: Executor, runnerIds: readonly string[])
     .where(sql`${runner_leases.runner_id} = any(${toArray(runnerIds)}::uuid[])`);
 }
 
-/** Raises the epoch of a lease that still holds above one the daemon has seen: its database may be an older copy. */
+/**
+ * Raises the epoch of a valid lease above one the daemon has seen: its database may be an older
+ * copy.
+ */
 export async function raiseEpoch(db: Executor, lease: Lease, seenEpoch: number): Promise<Lease> {
   const [row] = await db
     .update(runner_leases)
@@ -215,5 +231,5 @@ export async function raiseEpoch(db: Executor, lease: Lease, seenEpoch: number):
   return toLease(row);
 }
 
-/** A PostgreSQL array of ids as one parameter. */
+/** Formats ids as a PostgreSQL array, to pass them as one parameter. */
 export const toArray = (ids: readonly string[]): string => `{${ids.join(",")}}`;

@@ -1,18 +1,26 @@
 import { WharfError } from "@wharf/contract";
 import { type Lease, LeaseLost } from "./lease.ts";
 
-/** A step that ignores its end for this long is hung. Its lease is not renewed, so that another server can take over. */
+/**
+ * A step that ignores its end for this long is hung. Its lease is not renewed, so that another
+ * server can take over.
+ */
 const hangGraceMs = 10_000;
 
 export interface TenureStep {
-  /** Named in the error when the time is over. */
+  /** Named in the timeout error. */
   readonly name: string;
   readonly maxMs: number;
-  /** What else ends the step, such as another wish of a person; it fails with that signal's reason. */
+  /**
+   * Further signals that end the step, such as a person's new request; it fails with that signal's
+   * reason.
+   */
   readonly signals?: readonly AbortSignal[];
 }
 
-/** The time in which this process holds a lease. Everything done with the runner is a step of it. */
+/**
+ * The time in which this process holds a lease. Everything done with the runner is a step of it.
+ */
 export class Tenure {
   lease: Lease;
   readonly #lost = new AbortController();
@@ -35,7 +43,7 @@ export class Tenure {
     return this.lease.runner_id;
   }
 
-  /** Aborted when the lease is lost or given up. */
+  /** Aborted when the lease is lost or released. */
   get signal(): AbortSignal {
     return this.#lost.signal;
   }
@@ -50,17 +58,20 @@ export class Tenure {
     this.#lost.abort(reason);
   }
 
-  /** Gives the lease up. Without a time the runner is at rest; with one, a holder is due then. */
+  /**
+   * Releases the lease. Without a time the runner is stopped; with one, a holder is due after it.
+   */
   async end(dueInMs?: number): Promise<void> {
     if (this.signal.aborted) return;
-    // The row first: as long as it names this server, a claim here finds this very tenure.
+    // Releases the row first: while it names this server, a claim here finds this very tenure.
     await this.#onEnd(this, dueInMs);
     this.lose();
   }
 
   /**
-   * Does one thing outside the database: it ends when the lease is lost, when one of the step's signals says so, or with
-   * an error when its time is over. The caller goes on at that moment even where the work ignores its signal.
+   * Runs one step outside the database. The step ends when the lease is lost, when one of its
+   * signals aborts, or with an error at its timeout. The caller continues at that moment even if
+   * the work ignores its signal.
    */
   async runStep<T>({ name, maxMs, signals = [] }: TenureStep, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const timeoutController = new AbortController();

@@ -1,16 +1,18 @@
-const firstPauseMs = 1_000; // ms
-const maxPauseMs = 60_000; // ms
+const firstPauseMs = 1_000;
+const maxPauseMs = 60_000;
 
 interface FailureRecord {
   readonly count: number;
   readonly pauseEndMs: number;
 }
 
-/** Pauses that grow, for each kind of runner that could not be made. */
+/** Pauses that grow with each failure to create a kind of runner. */
 export class Backoff {
   readonly #failures = new Map<string, FailureRecord>();
 
-  /** Whether it is the first failure after a success. Several that were made at once fail together as one. */
+  /**
+   * Returns whether this is the first failure after a success. Concurrent failures count as one.
+   */
   recordFailure(key: string): boolean {
     if (this.isPausing(key)) return false;
     const failureCount = this.#failures.get(key)?.count ?? 0;
@@ -19,7 +21,7 @@ export class Backoff {
     return failureCount === 0;
   }
 
-  /** Whether it had failed before. */
+  /** Returns whether the kind had failed before. */
   recordSuccess(key: string): boolean {
     return this.#failures.delete(key);
   }
@@ -28,7 +30,7 @@ export class Backoff {
     return (this.#failures.get(key)?.pauseEndMs ?? 0) > performance.now();
   }
 
-  /** When the next pause ends, in ms from now. */
+  /** Time until the next pause ends, in ms. */
   get remainingMs(): number {
     const nowMs = performance.now();
     const ends = [...this.#failures.values()]

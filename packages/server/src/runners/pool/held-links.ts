@@ -5,16 +5,16 @@ import type { WarmLink } from "./warm-link.ts";
 interface HeldLink {
   readonly warm: WarmLink;
   readonly pool_key: string;
-  /** Whether its row says that it can be claimed. */
+  /** Whether its row shows that it can be claimed. */
   isReady: boolean;
-  /** Since when it waits no more, though nobody has fetched its wire. */
+  /** When it stopped waiting, while its link is not fetched yet. */
   claimedAt: number | undefined;
 }
 
-/** How long the wire to a runner that was claimed is kept for whoever claimed it. */
+/** How long the link to a claimed runner is kept for its claimant. */
 const maxUnfetchedMs = 60_000;
 
-/** The live wires of this server's waiting runners. */
+/** The live links of this server's waiting runners. */
 export class HeldLinks {
   readonly #links = new Map<string, HeldLink>();
 
@@ -32,12 +32,12 @@ export class HeldLinks {
     return entry !== undefined && !entry.warm.link.signal.aborted;
   }
 
-  /** Those that may wait still: only their rows tell for sure. */
+  /** Returns runners that may still wait: only their rows are certain. */
   getAliveIds(pool_key: string): string[] {
     return [...this.#links].filter(([id, entry]) => entry.pool_key === pool_key && this.isAlive(id)).map(([id]) => id);
   }
 
-  /** How many can be claimed, as far as is known here. */
+  /** Counts claimable runners, as far as this server knows. */
   countReady(pool_key: string): number {
     const isClaimable = (entry?: HeldLink) => entry?.isReady === true && entry.claimedAt === undefined;
     return this.getAliveIds(pool_key).filter((id) => isClaimable(this.#links.get(id))).length;
@@ -48,7 +48,7 @@ export class HeldLinks {
     if (entry) entry.claimedAt ??= performance.now();
   }
 
-  /** Gives the wire away; nothing where it is gone. */
+  /** Returns the link and stops tracking it; undefined if the link is lost. */
   takeLink(id: string, find: FindContext): Link | undefined {
     const isAlive = this.isAlive(id);
     const entry = this.#links.get(id);
@@ -56,7 +56,7 @@ export class HeldLinks {
     return isAlive ? entry?.warm.handTo(find) : undefined;
   }
 
-  /** Lets go of wires that nobody will ask for: broken ones, and those of runners that were claimed long ago. */
+  /** Closes links that will not be fetched: broken ones, and those of runners claimed long ago. */
   async sweep(waitingIds: ReadonlySet<string>): Promise<void> {
     const nowMs = performance.now();
     for (const [id, entry] of this.#links) {

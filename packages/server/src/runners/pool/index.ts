@@ -1,4 +1,4 @@
-/** Warm runners: made ahead, so that whoever needs one has it at once. */
+/** Warm runners: created ahead of need, so that a run or a person gets one at once. */
 export { WarmPool } from "./pool.ts";
 export type { WarmRunner } from "./pool-rows.ts";
 export type { RunnerKind } from "./targets.ts";

@@ -11,7 +11,7 @@ const hasPrograms = (programs: readonly string[]): SQL =>
 const isLive = sql`${runner_leases.expires_at} > now()`;
 const ofRunner = eq(runner_leases.runner_id, runners.id);
 
-/** The runners that wait under this server's leases. */
+/** Returns the runners that wait under this server's leases. */
 export async function getWaitingRunners(db: Database, server: string): Promise<RunnerRow[]> {
   const rows = await db
     .select({ runner: runners })
@@ -21,7 +21,7 @@ export async function getWaitingRunners(db: Database, server: string): Promise<R
   return rows.map(({ runner }) => runner);
 }
 
-/** How many wait with other servers, by what they are like. */
+/** Counts the runners that wait on other servers, by pool key. */
 export async function countOnOtherServers(db: Executor, server: string): Promise<Map<string, number>> {
   const rows = await db
     .select({ key: runners.pool_key, n: count() })
@@ -41,7 +41,7 @@ export interface WarmRunner {
   readonly lease: Lease;
 }
 
-/** Writes down one more under this server's lease, unless there are as many as are wanted. */
+/** Stores one more waiting runner under this server's lease, unless the target size is reached. */
 export function createWaitingRunner(
   db: Database,
   row: NewWarmRunner,
@@ -59,7 +59,7 @@ export function createWaitingRunner(
           isWaiting,
           eq(runners.pool_key, row.pool_key),
           hasPrograms(row.programs),
-          // One of this place without a server is about to be adopted.
+          // A runner of this place without a server is about to be adopted.
           sql`(${runner_leases.place} = ${place} or ${isLive})`,
         ),
       );
@@ -74,13 +74,17 @@ export interface PoolClaim {
   readonly programs: readonly string[];
   readonly server_id: string;
   readonly place: string;
-  /** Those this server has a live wire to. Of its own only these are given; for others' their server stands. */
+  /**
+   * Runners to which this server has a live link. Among this server's runners, only these are
+   * claimable; other servers vouch for theirs.
+   */
   readonly alive: readonly string[];
 }
 
 /**
- * Takes one out of the pool for good and writes down whose it is, with the lease. The caller's transaction makes it one:
- * nobody else can have the same runner, and where the transaction fails the runner waits as before.
+ * Takes a runner out of the pool permanently and stores its owner, with the lease. The caller's
+ * transaction makes this atomic: no other claim gets the same runner, and if the transaction fails
+ * the runner keeps waiting.
  */
 export async function claimWaitingRunner(
   tx: Executor,
@@ -120,7 +124,7 @@ export async function claimWaitingRunner(
   return { runner: runner!, lease };
 }
 
-/** Whether it waits still, and is now in the state. */
+/** Sets the state of a runner; returns false if it no longer waits. */
 export async function setWaiting(db: Database, lease: Lease, state: "CREATING" | "READY"): Promise<boolean> {
   const rows = await db
     .update(runners)
@@ -130,7 +134,7 @@ export async function setWaiting(db: Database, lease: Lease, state: "CREATING" |
   return rows.length > 0;
 }
 
-/** Gives up one that waits; false where somebody has claimed it. */
+/** Discards a waiting runner; returns false if it has been claimed. */
 export async function discardWaitingRunner(db: Database, lease: Lease): Promise<boolean> {
   const rows = await db
     .update(runners)
@@ -140,5 +144,5 @@ export async function discardWaitingRunner(db: Database, lease: Lease): Promise<
   return rows.length > 0;
 }
 
-/** An advisory lock's number; it only has to be Wharf's own. */
+/** Number of the advisory lock; Wharf must use it for nothing else. */
 const poolLockKey = 0x70_6f_6f_6c;

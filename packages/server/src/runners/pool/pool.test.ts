@@ -53,7 +53,8 @@ test("a runner of the pool knows nothing of anybody, and what it says to the gat
   );
   warm.handTo(async () => ({ ...run, token }));
   expect(await ask(model, "another")).toMatch(/^40[13] /);
-  // The model's own address is nobody's: this far the request came.
+  // No server has the model's address, so an error of 50x shows that the gateway forwarded the
+  // request.
   expect(await ask(model, token)).toMatch(/^50[0-9] /);
   await warm.link[Symbol.asyncDispose]();
 });
@@ -140,7 +141,7 @@ test("a claim that is taken back leaves the runner where it was", async () => {
     throw new Error("undone");
   });
   await claimed.promise;
-  // Meanwhile the runner is not given to anyone else, and nobody waits for it.
+  // Until the rollback no other claim gets the runner or waits for it.
   expect(await setting.claim(pool, small)).toBeUndefined();
   looked.resolve();
   await expect(undone).rejects.toThrow("undone");
@@ -202,7 +203,7 @@ test("two servers keep one pool between them, and either gives what the other ho
   expect(new Set(rows.map((row) => row?.id)).size).toBe(2);
   const theirs = rows[0]!.id;
   expect(two.isWarm(theirs)).toBe(false);
-  // A new wire, under a higher epoch, ends the one that the other server holds.
+  // A new link, under a higher epoch, ends the one that the other server holds.
   const tenure = setting.leases("two").hold({ runner_id: theirs, server_id: "two", epoch: 2 });
   const dialled = await openWarmLink(setting, tenure, AbortSignal.timeout(5_000));
   await expect.poll(() => one.isWarm(theirs)).toBe(false);

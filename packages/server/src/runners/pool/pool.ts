@@ -26,16 +26,19 @@ export interface WarmPoolOptions extends WarmLinkOptions {
   readonly runners: Pick<Runners, "setState">;
   readonly leases: Pick<LeaseKeeper, "serverId" | "place" | "hold" | "find">;
   readonly logger: Logger;
-  /** A runner that an older version made may have an older daemon: it is replaced. */
+  /** A runner of an older version may have an older daemon: the pool replaces it. */
   readonly version: string;
   readonly targets: readonly PoolTarget[];
-  /** Whose runners they are: a backend may keep those of different tenants apart from their making on. */
+  /**
+   * The tenant of all warm runners: a backend may separate runners of different tenants from their
+   * creation on.
+   */
   readonly tenant: string;
-  /** The programs of all agents that can be started in runners (of that image). */
+  /** Returns the programs of all agents that can start in runners (of that image). */
   readonly programs: (image?: string) => Promise<readonly string[]>;
 }
 
-/** What the pool has of one target. */
+/** The pool's level for one target. */
 export interface PoolLevel extends PoolTarget {
   readonly ready: number;
 }
@@ -56,32 +59,37 @@ interface WarmUp {
   readonly stop: AbortController;
 }
 
-/** Made at once; making one takes a processor's whole attention. */
+/** Maximum number of concurrent creations; each uses a whole processor. */
 const maxConcurrent = 4;
-/** How long a backend may take to make one, and its daemon to answer. */
-const createTimeoutMs = 120_000; // ms
-/** One that could not be destroyed is given to whoever adopts its lease after this. */
+/** Timeout for the backend to create a runner and for its daemon to answer. */
+const createTimeoutMs = 120_000;
+/** After a failed destruction, the lease is free for adoption after this delay. */
 const destroyRetryDelayMs = 5_000;
-/** How often the pool looks whether something has to be done. */
+/** How often the pool checks for work. */
 const checkIntervalMs = 5_000;
-/** How often it is asked which agents there are: one that was added has warm runners a little later. */
-const programsIntervalMs = 30_000; // ms
-/** How long a daemon that was heard of before may take to answer a new wire. */
-const redialTimeoutMs = 5_000; // ms
+/**
+ * How often the pool reads the list of agents: a new agent gets warm runners after the next read.
+ */
+const programsIntervalMs = 30_000;
+/** Timeout for a known daemon to answer a new link. */
+const redialTimeoutMs = 5_000;
 
 /**
- * Runners made ahead of need, each an ordinary runner that nobody owns, with its daemon started and its wire open:
+ * Runners created ahead of need, each an ordinary runner without an owner, with its daemon started
+ * and its link open:
  *
- *   (none)   → CREATING  fewer wait than are wanted: a row is written, then the backend makes it
- *   CREATING → READY     its daemon answers on the wire, which is kept
- *   READY    → CREATING  its wire broke, or another server held it: it is dialled once more; who does not answer is given up
- *   READY    → claimed   one statement takes it out of the pool and says whose it is. It never comes back. Whoever claimed
- *                        fetches the wire; where it is another server's it dials anew, under a higher epoch
- *   any      → given up  more wait than are wanted, or it is not like what is wanted now: it is destroyed, and where that
- *                        fails the reconciler tries on
+ *   (none)   → CREATING   fewer wait than the target: a row is stored, then the backend creates it
+ *   CREATING → READY      its daemon answers on the link, which the pool keeps
+ *   READY    → CREATING   its link broke, or another server held it: the pool dials once more, and
+ *                         discards the runner if it does not answer
+ *   READY    → claimed    one statement takes it out of the pool and sets its owner, permanently.
+ *                         The claimant fetches the link; if another server has the link, the
+ *                         claimant dials again under a higher epoch
+ *   any      → discarded  more wait than the target, or the target has changed: the runner is
+ *                         destroyed, and if that fails the reconciler retries
  *
- * A claim that finds nothing answers with nothing, and the caller makes a runner of its own. Until it is claimed nobody has
- * been in a runner, there is no run and no token for it, and the gateway denies whatever comes out of it.
+ * If no runner matches a claim, the caller creates one on demand. Until the claim no person or run
+ * has used the runner, there is no token for it, and the gateway denies all its requests.
  */
 export class WarmPool {
   readonly #options: WarmPoolOptions;
@@ -105,7 +113,7 @@ export class WarmPool {
     this.#loop = this.#runLoop();
   }
 
-  /** Runners wait on, and the next server takes them up. */
+  /** Stops the pool; its runners keep waiting, and the next server adopts them. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     clearTimeout(this.#refillTimer);
@@ -115,14 +123,17 @@ export class WarmPool {
     await this.#heldLinks.close();
   }
 
-  /** Stops, and gives up all that wait: when the server is taken down with its runners. */
+  /**
+   * Stops the pool and discards all waiting runners, for a server shutdown that includes its
+   * runners.
+   */
   async empty(): Promise<void> {
     await this.stop();
     const { db, leases } = this.#options;
     await this.#discardRunners((await getWaitingRunners(db, leases.serverId)).map(({ id }) => id));
   }
 
-  /** Takes a runner like this out of the pool, with its lease, and writes down whose it is. */
+  /** Takes a matching runner out of the pool, with its lease, and stores its owner. */
   async claim(tx: Executor, kind: RunnerKind, change: Partial<RunnerRow> = {}): Promise<WarmRunner | undefined> {
     const key = this.#getPoolKey(kind);
     if (!this.#wantedKinds.has(key) || this.#stopping.signal.aborted) return undefined;
@@ -135,17 +146,20 @@ export class WarmPool {
     return warm;
   }
 
-  /** A waiting runner has come under this server's lease. */
+  /** Notices that this server has adopted the lease of a waiting runner. */
   adopt(): void {
     this.#wakeLoop();
   }
 
-  /** Whether a claimed runner's wire is open and can be fetched. */
+  /** Whether a claimed runner's link is open and can be fetched. */
   isWarm(runnerId: string): boolean {
     return this.#heldLinks.isAlive(runnerId);
   }
 
-  /** The wire of a runner that the caller has claimed, if this server held one; the gateway then answers it as `find` says. */
+  /**
+   * Returns the link of a runner that the caller has claimed, if this server held one; the gateway
+   * then answers the runner according to `find`.
+   */
   handOver(runnerId: string, find: FindContext): Link | undefined {
     return this.#heldLinks.takeLink(runnerId, find);
   }
@@ -165,7 +179,7 @@ export class WarmPool {
     while (!signal.aborted) {
       try {
         const waitingCount = await this.#reconcile();
-        // Once what an earlier setting left is gone there is nothing to do.
+        // Without targets, the loop ends when the runners of an earlier configuration are gone.
         if (waitingCount === 0 && targets.length === 0) return;
       } catch (error) {
         if (!isDatabaseUnavailable(error) && !signal.aborted)
@@ -177,7 +191,10 @@ export class WarmPool {
     }
   }
 
-  /** Brings what waits one step nearer to what is wanted; how many of this server's wait. */
+  /**
+   * Brings the pool one step nearer to its targets; returns the number of this server's waiting
+   * runners.
+   */
   async #reconcile(): Promise<number> {
     const { db, leases } = this.#options;
     await this.#updateWantedKinds();
@@ -205,7 +222,7 @@ export class WarmPool {
     this.#wantedKinds = wantedKinds;
   }
 
-  /** The readiest are kept. */
+  /** Keeps the runners that are closest to ready. */
   #splitSurplus(
     rows: readonly RunnerRow[],
     counted: ReadonlyMap<string, number>,
@@ -264,7 +281,9 @@ export class WarmPool {
     this.#warmUps.set(row.id, { completion, stop });
   }
 
-  /** Makes one, or finds again one that was ready; one that cannot be is given up. Never rejects. */
+  /**
+   * Creates a runner, or reconnects to one that was ready; discards it on failure. Never rejects.
+   */
   async #warmUpRunner({ row, tenure, wantedKind: { target, kind } }: WarmUpTask, signal: AbortSignal): Promise<void> {
     const { db, backend, keys, logger } = this.#options;
     const key = row.pool_key ?? "";
@@ -347,7 +366,7 @@ export class WarmPool {
     }, this.#refillDelay.remainingMs);
   }
 
-  /** Has the loop look again, at once or as soon as it is through. */
+  /** Makes the loop check again, at once or after its current round. */
   #wakeLoop(): void {
     this.#isWoken = true;
     this.#wake();

@@ -1,9 +1,12 @@
-/** Others may be about to claim, and who claimed has work to do: what takes a runner's place is made a little later. */
+/**
+ * Delay refilling the pool after a claim: claims come in bursts, and starting a runner competes
+ * with the run that just started.
+ */
 const refillDelayMs = 1_000;
-/** But not later than this, however often somebody claims. */
+/** Maximum total delay, however often claims occur. */
 const maxRefillDelayMs = 5_000;
 
-/** When what was claimed may be made anew. */
+/** Computes when the pool may replace claimed runners. */
 export class RefillDelay {
   #startMs: number | undefined;
   #endMs = 0;
@@ -14,7 +17,7 @@ export class RefillDelay {
     this.#endMs = Math.min(nowMs + refillDelayMs, this.#startMs + maxRefillDelayMs);
   }
 
-  /** How long to wait still, in ms. */
+  /** Remaining delay in ms. */
   get remainingMs(): number {
     const durationMs = Math.max(0, this.#endMs - performance.now());
     if (durationMs === 0) this.#startMs = undefined;

@@ -3,17 +3,20 @@ import { tiers } from "@wharf/contract";
 import type { RunnerSpec } from "../../backends/index.ts";
 import { toLimits } from "../sizes.ts";
 
-/** So many runners of a size, and of an image where the backend makes them of images, are kept ready. */
+/** Number of runners to keep ready of a size, and of an image if the backend uses images. */
 export interface PoolTarget {
   readonly tier: keyof typeof tiers;
   readonly image?: string;
   readonly size: number;
 }
 
-/** All that runners may differ in when they are made: everything of them but which one it is. */
+/** All properties in which runners may differ at creation, without their identity. */
 export type RunnerKind = Omit<RunnerSpec, "id" | "wireKey">;
 
-/** What the backend is asked for: for nobody of the tenant, and with whatever programs a run may want to start. */
+/**
+ * Builds the backend's request: for the tenant as a whole, and with every program that a run may
+ * start.
+ */
 export const toRunnerKind = (
   { tier, image }: PoolTarget,
   { programs, tenant }: { programs: readonly string[]; tenant: string },
@@ -25,8 +28,9 @@ export const toRunnerKind = (
 });
 
 /**
- * The same for runners of which one can stand in for the other. Whatever else a backend is told of a runner some day is
- * part of it by itself. Programs are compared apart: a runner that has more of them than are asked for will do.
+ * Returns the same key for runners that can replace each other. Any property added to the spec
+ * later becomes part of the key automatically. Programs are compared separately: a runner with more
+ * programs than requested also matches.
  */
 export function createPoolKey(maker: { backend: string; version: string }, kind: RunnerKind): string {
   return createHash("sha256")
@@ -34,11 +38,11 @@ export function createPoolKey(maker: { backend: string; version: string }, kind:
     .digest("hex");
 }
 
-/** Words for people: `small`, or `medium of wharf-gemini:latest`. */
+/** Formats a target for people: `small`, or `medium of wharf-gemini:latest`. */
 export const formatTarget = ({ tier, image }: PoolTarget): string =>
   image === undefined ? tier : `${tier} of ${image}`;
 
-/** With its keys in order, however they were written down. */
+/** Sorts the keys, so that their original order does not matter. */
 function sortKeys(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sortKeys);
   if (typeof value !== "object" || value === null) return value;

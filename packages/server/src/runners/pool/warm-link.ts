@@ -12,14 +12,18 @@ export interface WarmLinkOptions {
   readonly gateway: Pick<Gateway, "handle" | "handleConnect">;
 }
 
-/** A wire to a runner that waits in the pool. */
+/** A link to a runner that waits in the pool. */
 export interface WarmLink {
   readonly link: Link;
-  /** From now on the gateway answers the runner as `find` says. Before, it knows nobody for it and denies everything. */
+  /**
+   * From now on the gateway answers the runner according to `find`; before, it denies everything.
+   */
   handTo(find: FindContext): Link;
 }
 
-/** Opens a wire and waits for the daemon behind it: a wire may be there before anything is answered on it. */
+/**
+ * Opens a link and waits for the daemon behind it: a link may exist before anything answers on it.
+ */
 export async function openWarmLink(options: WarmLinkOptions, tenure: Tenure, signal: AbortSignal): Promise<WarmLink> {
   const { backend, keys, gateway } = options;
   const { runner_id, epoch } = tenure.lease;
