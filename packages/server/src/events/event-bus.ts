@@ -2,7 +2,10 @@ import type { Event } from "@wharf/contract";
 
 export type EventBusListener = (events: readonly Event[]) => void;
 
-/** Tells readers in this process that a task's log has grown. It carries the new events, but the log is the truth: a reader that sees a gap reads the log. */
+/**
+ * Notifies readers in this process that a task's log has grown. The notification carries the new
+ * events, but the log is authoritative: a reader that sees a gap reads the log.
+ */
 export class EventBus {
   readonly #listeners = new Map<string, Set<EventBusListener>>();
 

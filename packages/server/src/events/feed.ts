@@ -1,7 +1,7 @@
 import type { Event } from "@wharf/contract";
 import { encodeEvent } from "./frame.ts";
 
-/** How much of the end of a log is kept for viewers that are a little behind. */
+/** How much of a log's end the feed keeps for viewers that lag a little. */
 const maxRecentEvents = 1_000;
 const maxRecentBytes = 256 * 1024;
 
@@ -9,24 +9,25 @@ interface FeedViewer {
   wake: (() => void) | undefined;
 }
 
-/** One viewer's place at a feed; disposing of it is leaving. */
+/** The position of a viewer in a feed. Disposing of it leaves the feed. */
 export interface FeedSubscription extends Disposable {
   /**
-   * The events after the cursor, as soon as there are any; none when the signal ends. `undefined` means that the feed no
-   * longer has them: the viewer reads a page of the log itself, and asks again from there.
+   * Returns the events after the cursor as soon as there are any, and none when the signal aborts.
+   * `undefined` means that the feed no longer has them: the viewer reads a page of the log itself
+   * and then continues from there.
    */
   next(cursor: number): Promise<readonly Event[] | undefined>;
 }
 
 /**
- * The end of one task's log, shared by all who view it in this process. It keeps the latest events until everyone has
- * them, and when another process appends, it reads the log once for all.
+ * The end of one task's log, shared by all its viewers in this process. It keeps the latest events
+ * until every viewer has them, and when another process appends, it reads the log once for all.
  *
- *   recent: │ tail-2 │ tail-1 │ tail │   known: the last sequence that is in the log, as far as this process knows
+ *   recent: │ tail-2 │ tail-1 │ tail │   known: the log's last sequence known to this process
  *
- * A viewer at a cursor below the recent events reads pages of its own; within them it is handed the rest; at the tail it
- * waits, or has the feed read on where `known` is ahead. Nothing is missed: the feed receives changes before it first
- * looks up where the log ends, and until then everyone waits.
+ * A viewer at a cursor below the recent events reads pages itself; within them it gets the rest; at
+ * the tail it waits, or has the feed read on if `known` is ahead. The feed misses nothing: it
+ * receives changes before it first looks up the end of the log, and until then every viewer waits.
  */
 export class Feed {
   readonly #read: (after: number) => Promise<readonly Event[]>;
@@ -45,7 +46,10 @@ export class Feed {
     this.#onEmpty = onEmpty;
   }
 
-  /** Takes events that are in the log, in their order. What does not join on to the tail is read from the log. */
+  /**
+   * Takes events that are in the log, in order. Events that leave a gap after the tail are read
+   * from the log instead.
+   */
   add(events: readonly Event[]): void {
     const [first, last] = [events[0], events.at(-1)];
     if (!first || !last) return;
@@ -54,7 +58,7 @@ export class Feed {
     this.updateKnownSeq(last.seq);
   }
 
-  /** Takes the log's last sequence as it was read. */
+  /** Sets the log's last sequence as read from the log. */
   setTail(lastSeq: number): void {
     const isFirst = this.#tail === undefined;
     this.#tail ??= lastSeq;
@@ -62,14 +66,14 @@ export class Feed {
     if (isFirst || this.#knownSeq > (this.#tail ?? 0)) this.#wakeViewers();
   }
 
-  /** Takes what was said to be the log's last sequence. A notification is a hint: the log decides. */
+  /** Takes a notification's last sequence as a hint: the log decides. */
   updateKnownSeq(lastSeq: number): void {
     if (lastSeq <= this.#knownSeq) return;
     this.#knownSeq = lastSeq;
     this.#wakeViewers();
   }
 
-  /** Ends everyone's view. */
+  /** Ends the feed for all viewers with an error. */
   fail(error: unknown): void {
     this.#failure = { error };
     this.#wakeViewers();
@@ -106,7 +110,8 @@ export class Feed {
     try {
       const page = await this.#read(this.#tail ?? 0);
       this.add(page);
-      // What was announced is not there and nothing newer was announced meanwhile: it was a mistake.
+      // The announced events are missing and no newer ones were announced: the announcement was
+      // wrong.
       if (page.length === 0 && this.#knownSeq === knownSeq) this.#knownSeq = this.#tail ?? 0;
     } finally {
       this.#reading = undefined;
@@ -142,7 +147,7 @@ export class Feed {
     return promise;
   }
 
-  /** When everyone waits, everyone has everything. */
+  /** When every viewer waits, every viewer has all events. */
   #forgetRecent(): void {
     if (this.#waitingCount < this.#viewers.size) return;
     this.#recent = [];

@@ -17,7 +17,10 @@ async function sharedDatabase(): Promise<TestDatabase> {
   return database;
 }
 
-/** One server process on a database: connections and a log of its own. It counts the statements outside transactions. */
+/**
+ * A server process on a database, with its own connections and log. It counts the statements
+ * outside transactions.
+ */
 async function openProcess(database: TestDatabase, options: FollowerOptions & { deaf?: boolean } = {}) {
   const { db, pool, close } = openDatabase({ ...database.connection, max: 4 }, () => undefined);
   onTestFinished(close);
@@ -54,7 +57,7 @@ interface TestTask {
   readonly id: string;
 }
 
-/** Tasks without a log. */
+/** Creates tasks without a log. */
 async function insertTasks({ db }: Process, count: number): Promise<readonly TestTask[]> {
   const { default_board_id } = await ensureOwner(db);
   const { rows } = await db.execute<{ id: string }>(
@@ -64,14 +67,14 @@ async function insertTasks({ db }: Process, count: number): Promise<readonly Tes
   return rows;
 }
 
-/** A task whose log has one entry. */
+/** Creates a task whose log has one entry. */
 async function newTask(own: Process): Promise<TestTask> {
   const [task] = await insertTasks(own, 1);
   await own.append(task!);
   return task!;
 }
 
-/** Someone who views a task until the test ends. */
+/** A viewer of a task until the test ends. */
 class TestViewer {
   readonly seqs: number[] = [];
   readonly ended: Promise<void>;
@@ -222,7 +225,7 @@ describe("viewers of a task", () => {
     };
     const viewer = new TestViewer(own.log, task);
     await reading.promise;
-    // More than a feed keeps, all while the first page is on its way.
+    // More events than a feed keeps, all during the read of the first page.
     for (let n = 0; n < 30; n++) await own.append(task, 100);
     goOn.resolve();
     await viewer.until(3_001);
@@ -267,7 +270,7 @@ describe("viewers of a task", () => {
     await own.append(task);
     await viewer.until(2);
     expect(viewer.seqs).toEqual([1, 2]);
-    // A page, and the empty one behind it.
+    // Allows one page and the empty page after it.
     expect(own.statements()).toBeLessThanOrEqual(2);
   });
 

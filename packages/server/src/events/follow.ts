@@ -4,17 +4,20 @@ import type { Log } from "./log.ts";
 import type { Permits } from "./permits.ts";
 
 export interface FollowOptions {
-  /** Events up to this sequence are known already. */
+  /** The caller already has the events up to this sequence. */
   readonly after: number;
   readonly signal: AbortSignal;
-  /** Bounds the pages that one who follows many tasks holds at once; a permit is held until the page was dealt with. */
+  /**
+   * Limits how many pages a follower of many tasks holds at once. A permit is held until the page
+   * is processed.
+   */
   readonly pages?: Permits;
 }
 
 /**
- * A task's log from a cursor, then live, until the signal ends it: every event once, in order. Viewers at the end of the
- * log share what is read; one that is behind reads pages until it has caught up. A database that is away for a moment
- * only delays it.
+ * Yields a task's log from a cursor on, then live, until the signal aborts: every event once, in
+ * order. Viewers at the end of the log share each read; a viewer that lags reads pages until it
+ * catches up. A short database outage only delays the events.
  */
 export async function* followTaskLog(
   log: Log,
@@ -30,11 +33,11 @@ export async function* followTaskLog(
         using _permit = await pages?.acquire();
         if (signal.aborted) return;
         const page = await log.followers.readPage(taskId, cursor, signal);
-        // The feed knows of later events, and a log only grows.
+        // The feed knows of later events, and a log only grows, so the task was deleted.
         if (page.length === 0) throw new WharfError("not_found", { what: "task", id: taskId });
         yield page;
         cursor = page.at(-1)?.seq ?? cursor;
-        // Someone who reads a large log leaves room for everything else between two pages.
+        // Readers of a large log yield to other work between two pages.
         await setImmediate();
       } else if (events.length > 0) {
         yield events;

@@ -5,16 +5,16 @@ import { Feed, type FeedSubscription } from "./feed.ts";
 import { Permits } from "./permits.ts";
 import { retryWhileUnavailable } from "./retry.ts";
 
-/** Events of one page at most, for viewers and feeds that catch up. */
+/** Maximum number of events per page, for viewers and feeds that catch up. */
 const maxPageEvents = 250;
-/** Pages that are read at once: those of viewers that are behind, and those that a feed reads for all of its viewers. */
+/** Maximum concurrent page reads: by lagging viewers, and by feeds for all of their viewers. */
 const maxPageReads = 2;
 const maxFeedReads = 4;
-/** Tasks whose last sequences are read in one statement. */
+/** Maximum number of tasks whose last sequences are read in one statement. */
 const maxLookTasks = 5_000;
 const defaultLookIntervalMs = 60_000;
 
-/** What followers need of the log. */
+/** The parts of the log that followers use. */
 export interface FollowedLog {
   read(taskId: string, after: number, limit: number): Promise<readonly Event[]>;
   readLastSeqs(taskIds: readonly string[]): Promise<ReadonlyMap<string, number>>;
@@ -22,16 +22,20 @@ export interface FollowedLog {
 }
 
 export interface FollowerOptions {
-  /** Announce what other processes append. Without them only the regular look finds it. */
+  /** Announces appends by other processes. Without it, only the periodic lookup finds them. */
   readonly notifications?: Notifications | undefined;
-  /** How often the ends of all followed logs are looked up, in case a notification was lost. @default 60_000 */
+  /**
+   * Interval at which the ends of all followed logs are looked up, in case a notification was lost.
+   * @default 60_000
+   */
   readonly lookIntervalMs?: number | undefined;
 }
 
 /**
- * The feeds of the tasks that are viewed in this process, one for each. This process's own appends reach a feed as they
- * are committed; other processes' as a sequence to read up to. Where each log ends is looked up when its feed begins, once
- * a minute and after notifications may have been lost, for all feeds together.
+ * The feeds of the tasks that are viewed in this process, one per task. This process's own appends
+ * reach a feed when they are committed; those of other processes as a sequence to read up to. The
+ * end of each log is looked up when its feed begins, once a minute, and after notifications may
+ * have been lost, for all feeds together.
  */
 export class Followers {
   readonly #log: FollowedLog;
@@ -56,7 +60,7 @@ export class Followers {
     return (this.#feeds.get(taskId) ?? this.#openFeed(taskId)).join(signal);
   }
 
-  /** A page for a viewer that is behind its feed. */
+  /** Reads a page for a viewer that lags behind its feed. */
   readPage(taskId: string, cursor: number, signal: AbortSignal): Promise<readonly Event[]> {
     return retryWhileUnavailable(() => this.#readPermitted(this.#pageReads, taskId, cursor), signal);
   }
@@ -91,7 +95,7 @@ export class Followers {
 
   async #lookUpLastSeqs(): Promise<void> {
     this.#isLookingUp = true;
-    // Those who come in one go are looked up in one statement.
+    // Feeds that open at the same time share one statement.
     await setImmediate();
     while (this.#dueTasks.size > 0) {
       const taskIds = [...this.#dueTasks].slice(0, maxLookTasks);
@@ -106,7 +110,7 @@ export class Followers {
     this.#isLookingUp = false;
   }
 
-  /** The next viewer of the task begins with a feed of its own. */
+  /** The next viewer of the task gets a new feed. */
   #failFeed(taskId: string, error: unknown): void {
     const feed = this.#feeds.get(taskId);
     this.#feeds.delete(taskId);

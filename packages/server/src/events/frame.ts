@@ -2,7 +2,7 @@ import type { Event } from "@wharf/contract";
 
 const frames = new WeakMap<Event, Buffer>();
 
-/** An event as JSON. It is made once, however many viewers it is sent to. */
+/** Encodes an event as JSON, once for all of its viewers. */
 export function encodeEvent(event: Event): Buffer {
   const cachedFrame = frames.get(event);
   if (cachedFrame) return cachedFrame;

@@ -3,7 +3,7 @@ import { type Database, schema } from "../store/index.ts";
 
 const { tasks } = schema;
 
-/** The last sequence of each of these tasks' logs, in one statement. Tasks that are gone are left out. */
+/** Reads the last sequence of each task's log in one statement. Deleted tasks are left out. */
 export async function readLastSeqs(db: Database, taskIds: readonly string[]): Promise<ReadonlyMap<string, number>> {
   const rows = await db
     .select({ id: tasks.id, last_seq: tasks.last_seq })

@@ -5,21 +5,21 @@ import { EventBus } from "./event-bus.ts";
 import { type FollowerOptions, Followers } from "./followers.ts";
 import { readLastSeqs } from "./last-seqs.ts";
 
-/** What a writer hands over; the log gives it its sequence. */
+/** An event as its writer creates it; the log assigns its sequence. */
 export interface NewEvent {
   readonly data: EventData;
   readonly type?: EventType;
   readonly run_id?: string;
   readonly timestamp?: Date;
-  /** Where in a runner's journal it stands, if it came from one. */
+  /** Position in the runner's journal, if the event came from one. */
   readonly journal?: { readonly epoch: string; readonly seq: number };
   readonly created_by?: string;
 }
 
-/** One transaction that may change rows and append events; both are seen together or not at all. */
+/** A transaction that may change rows and append events; readers see both together or neither. */
 export interface LogWriter {
   readonly tx: Executor;
-  /** Answers with the events as they stand in the log. */
+  /** Returns the events as the log stores them. */
   append(taskId: string, events: readonly NewEvent[]): Promise<readonly Event[]>;
 }
 
@@ -27,10 +27,13 @@ const { events, runs, tasks } = schema;
 
 const megabyte = 1 << 20;
 
-/** Events of one statement: each takes eleven of the 65,535 parameters that a statement may have. */
+/**
+ * Maximum number of events per statement: each takes eleven of the 65,535 parameters that a
+ * statement may have.
+ */
 const maxInsertedEvents = 1_000;
 
-/** What runners may fill a log with; what the server itself has to say is always taken. */
+/** Limits what runners may add to a log; the server's own events are always accepted. */
 export interface LogLimits {
   readonly maxTaskMb: number;
   readonly maxRunMb: number;
@@ -42,13 +45,16 @@ export interface LogOptions extends FollowerOptions {
 
 const noLimits: LogLimits = { maxTaskMb: Infinity, maxRunMb: Infinity };
 
-/** The log of every task: appended in the transaction that changes what it tells of, read by cursor. */
+/**
+ * The log of every task: appended in the transaction that makes the change it reports, read by
+ * cursor.
+ */
 export class Log {
   readonly #db: Database;
   readonly #limits: LogLimits;
   readonly #bus = new EventBus();
   readonly #notifications: FollowerOptions["notifications"];
-  /** Who views logs in this process; see `follow`. */
+  /** Viewers of logs in this process; see `follow`. */
   readonly followers: Followers;
 
   constructor(db: Database, { limits = noLimits, ...options }: LogOptions = {}) {
@@ -58,7 +64,10 @@ export class Log {
     this.followers = new Followers(this, options);
   }
 
-  /** Runs a transaction; what it appended reaches subscribers, here and in other processes, once it is committed. */
+  /**
+   * Runs a transaction; its events reach subscribers, here and in other processes, after the
+   * commit.
+   */
   async write<T>(work: (writer: LogWriter) => Promise<T>): Promise<T> {
     const appended: Event[][] = [];
     const result = await this.#db.transaction(async (tx) => {
@@ -79,9 +88,13 @@ export class Log {
     return result;
   }
 
-  /** The events after a cursor, up to a limit or to 1 MiB, whichever comes first: only an empty page is the end. */
+  /**
+   * Reads the events after a cursor, up to a limit or to 1 MiB, whichever comes first: only an
+   * empty page marks the end.
+   */
   async read(taskId: string, cursor: number, limit: number): Promise<Event[]> {
-    // Rows of an earlier version do not tell their size; what they take on disk is known without reading them.
+    // Rows of an earlier version do not store their size; their size on disk is known without
+    // reading them.
     const size = sql<number>`greatest(${events.bytes}, pg_column_size(${events.data}))`;
     const page = this.#db
       .select({
@@ -103,15 +116,18 @@ export class Log {
     return readLastSeqs(this.#db, taskIds);
   }
 
-  /** Told of every append to a task's log in this process, in no promised order; see `follow` for one that is. */
+  /**
+   * Calls the listener for every append to a task's log in this process, in no guaranteed order;
+   * see `follow` for ordered events.
+   */
   subscribe(taskId: string, listener: (events: readonly Event[]) => void): () => void {
     return this.#bus.subscribe(taskId, listener);
   }
 }
 
 /**
- * Gives the events the task's next sequences under the lock of the task's row, held until the transaction ends: whoever
- * reads by cursor therefore never sees a later event before an earlier one.
+ * Assigns the task's next sequences to the events under the lock of the task's row, held until the
+ * transaction ends: so no reader by cursor ever sees a later event before an earlier one.
  */
 async function insertEvents(
   tx: Executor,
@@ -148,7 +164,10 @@ async function insertEvents(
   return rows.map(toEvent);
 }
 
-/** Ends a run that reports without end: its journal's reader fails with this, and the run with it. */
+/**
+ * Stops a run that reports endlessly: the reader of its journal fails with this error, and the run
+ * with it.
+ */
 async function requireLogSpace(
   tx: Executor,
   { log_bytes, run_id, limits }: { log_bytes: number; run_id: string | undefined; limits: LogLimits },

@@ -1,4 +1,4 @@
-/** Lets a limited number of holders in at once; the others wait in line. */
+/** Admits a limited number of holders at once; the others wait in line. */
 export class Permits {
   readonly #waiters: (() => void)[] = [];
   #freeCount: number;
@@ -7,7 +7,7 @@ export class Permits {
     this.#freeCount = count;
   }
 
-  /** Resolves when there is room. Disposing of the permit lets the next one in. */
+  /** Resolves when there is room. Disposing of the permit admits the next waiter. */
   async acquire(): Promise<Disposable> {
     if (this.#freeCount > 0) this.#freeCount--;
     else await new Promise<void>((resolve) => this.#waiters.push(resolve));

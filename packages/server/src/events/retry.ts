@@ -5,8 +5,9 @@ const minRetryMs = 50;
 const maxRetryMs = 2_000;
 
 /**
- * Repeats a read while the database is away, until the signal ends it. The pauses are jittered, because many readers
- * lose the same database at the same moment. Any other error is the caller's.
+ * Repeats a read while the database is unavailable, until the signal aborts. The pauses are
+ * jittered, because many readers lose the same database at the same moment. Any other error goes to
+ * the caller.
  */
 export async function retryWhileUnavailable<T>(read: () => Promise<T>, signal?: AbortSignal): Promise<T> {
   for (let failures = 0; ; failures++) {
