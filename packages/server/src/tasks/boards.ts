@@ -8,7 +8,7 @@ export type BoardRow = typeof boards.$inferSelect;
 
 const isVisibleTo = (ownerId: string) => and(eq(boards.owner_id, ownerId), isNull(boards.deleted_at));
 
-/** The boards of one person. Another's board is not there for them. */
+/** The boards of one person. A board of another person counts as missing. */
 export class Boards {
   readonly #db: Database;
 

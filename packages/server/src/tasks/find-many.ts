@@ -5,15 +5,15 @@ import { isVisibleTo } from "./visibility.ts";
 const { boards, tasks } = schema;
 
 export interface TaskMatches {
-  /** By what was asked for. */
+  /** Matches by the requested id. */
   readonly found: ReadonlyMap<string, { readonly id: string; readonly last_seq: number }>;
   readonly missing: readonly string[];
-  /** More than one task begins with these. */
+  /** Requested prefixes that match more than one task. */
   readonly ambiguous: readonly string[];
 }
 
 /**
- * Finds tasks on a person's boards by their ids, or by enough of the first letters, in one statement. A beginning of an id
+ * Finds tasks on a person's boards by their ids or by unique prefixes, in one statement. A prefix
  * is looked up as a range of ids, which the primary key answers.
  */
 export async function findTasks(db: Database, ownerId: string, ids: readonly string[]): Promise<TaskMatches> {

@@ -1,9 +1,10 @@
 import type { TaskState } from "@wharf/contract";
 
 /**
- * TODO → IN_PROGRESS when a run is asked for. IN_PROGRESS ⇄ BLOCKED while the agent waits for a person (a permission, or
- * a turn of which nobody knows how far it got). IN_PROGRESS → REVIEW when a turn ends; REVIEW → COMPLETED when a person
- * accepts. A prompt takes BLOCKED, REVIEW and the three ends back to IN_PROGRESS: nothing a person wants done again is lost.
+ * TODO → IN_PROGRESS when a run is requested. IN_PROGRESS ⇄ BLOCKED while the agent waits for a
+ * person (for a permission, or after an interrupted turn whose progress is unknown). IN_PROGRESS →
+ * REVIEW when a turn ends; REVIEW → COMPLETED when a person accepts. A prompt returns BLOCKED,
+ * REVIEW and the three ends to IN_PROGRESS, so a person can always ask for more work.
  */
 export const taskTransitions: { readonly [From in TaskState]: readonly TaskState[] } = {
   TODO: ["IN_PROGRESS", "COMPLETED", "CANCELLED"],

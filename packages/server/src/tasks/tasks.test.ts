@@ -25,7 +25,7 @@ describe("changing a task", () => {
     const holding = f.log.write(async ({ tx, append }) => {
       await lockTask(tx, task.id);
       locked();
-      // The other transaction comes to the lock within these statements.
+      // The other transaction reaches the lock during these statements.
       for (let i = 0; i < 20; i++) await append(task.id, [{ data: { kind: "notice", message: `${i}` } }]);
       order.push("holder");
     });

@@ -22,7 +22,10 @@ import { isVisibleTo } from "./visibility.ts";
 
 const { boards, tasks } = schema;
 export type TaskRow = typeof tasks.$inferSelect;
-/** What a transaction that changes a task reads of it: not the texts, which may be long and stay as they are. */
+/**
+ * The columns that a transaction on a task reads: not the texts, which may be long and do not
+ * change.
+ */
 const { description: _, metadata: __, ...lockedColumns } = getTableColumns(tasks);
 export type LockedTask = Omit<TaskRow, "description" | "metadata">;
 
@@ -38,10 +41,10 @@ interface TaskPage {
   readonly next_cursor?: string;
 }
 
-/** A list of tasks is not counted beyond this. */
+/** Counting stops at this limit for a list of tasks. */
 const maxCountedTasks = 1_000;
 
-/** Tasks on the boards of the person who asks, and the one way their state changes. */
+/** Tasks on the boards of the requesting person, and the only way their state changes. */
 export class Tasks {
   readonly #db: Database;
   readonly #log: Log;
@@ -70,7 +73,7 @@ export class Tasks {
     });
   }
 
-  /** Newest first, without the texts that may be long. */
+  /** Returns the newest tasks first, without the texts that may be long. */
   async list(ownerId: string, filter: TaskFilter): Promise<TaskPage> {
     const inState = filter.state ? sql`state = ${filter.state}` : sql`true`;
     const where = sql`deleted_at is null and ${inState}`;
@@ -89,7 +92,7 @@ export class Tasks {
     return { tasks: page, ...total, ...end };
   }
 
-  /** By id, or by enough of its first letters to tell it from the others. */
+  /** Finds a task by its id or by a unique prefix of it. */
   async find(ownerId: string, id: string): Promise<TaskRow> {
     const matches = createIdCondition(tasks.id, id);
     if (!matches) throw new WharfError("not_found", { what: "task", id });
@@ -104,12 +107,12 @@ export class Tasks {
     return rows[0].tasks;
   }
 
-  /** As `find`, for many ids in one statement. */
+  /** Works like `find`, for many ids in one statement. */
   findMany(ownerId: string, ids: readonly string[]): Promise<TaskMatches> {
     return findTasks(this.#db, ownerId, ids);
   }
 
-  /** Changes the named fields and says in the log which they were. */
+  /** Changes the named fields and logs their names. */
   update(id: string, change: TaskUpdate, { by: actorId }: { by: string }): Promise<TaskRow> {
     const fields = omitUndefined(change);
     return this.#log.write(async ({ tx, append }) => {
@@ -125,7 +128,7 @@ export class Tasks {
     });
   }
 
-  /** Changes the state alone; a task whose state means that an agent works is moved by `runs`. */
+  /** Changes only the state; `runs` moves a task whose state means that an agent works. */
   move(id: string, targetState: TaskState, options: MoveOptions): Promise<TaskRow> {
     return this.#log.write(async (writer) => {
       await moveTask(writer, await lockTask(writer.tx, id), targetState, options);
@@ -140,7 +143,10 @@ async function getTask(tx: Executor, id: string): Promise<TaskRow> {
   return row;
 }
 
-/** Every transaction that changes a task, its runs or its turns takes this lock first, so that two of them never wait for each other. */
+/**
+ * Every transaction that changes a task, its runs or its turns takes this lock first, so that two
+ * of them cannot deadlock.
+ */
 export async function lockTask(tx: Executor, id: string): Promise<LockedTask> {
   const [row] = await tx
     .select(lockedColumns)
@@ -156,7 +162,7 @@ export interface MoveOptions {
   readonly by?: string | undefined;
 }
 
-/** Takes one step of the task's state machine and writes it into the log; staying where it is is no step. */
+/** Takes one step of the task's state machine and logs it; an unchanged state is no step. */
 export async function moveTask(
   writer: LogWriter,
   task: Pick<TaskRow, "id" | "state" | "started_at">,

@@ -3,6 +3,6 @@ import { schema } from "../store/index.ts";
 
 const { boards, tasks } = schema;
 
-/** What is on a person's boards; deleted tasks and boards are nowhere. */
+/** Selects rows on a person's boards, without deleted tasks and boards. */
 export const isVisibleTo = (ownerId: string) =>
   and(eq(boards.owner_id, ownerId), isNull(boards.deleted_at), isNull(tasks.deleted_at));
