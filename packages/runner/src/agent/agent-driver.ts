@@ -1,11 +1,11 @@
 import type { Attachments } from "@wharf/contract";
 import type { ProcessExit } from "./process/process-group.ts";
 
-/** What became of a prompt. */
+/** A prompt ends with one of these results. */
 export type PromptResult =
   | { kind: "answered"; stopReason: string }
   | { kind: "refused"; reason: string }
-  /** The agent's process is gone; the driver has recorded how it ended. */
+  /** The agent's process has exited; the driver has recorded how. */
   | { kind: "exited"; exit: ProcessExit };
 
 export interface AgentSession {
@@ -13,7 +13,7 @@ export interface AgentSession {
   loaded: boolean;
 }
 
-/** What an agent is given in a turn. */
+/** The agent receives this input in a turn. */
 export interface PromptInput {
   turn_id: string;
   text: string;
@@ -21,21 +21,27 @@ export interface PromptInput {
   attachments?: Attachments | undefined;
 }
 
-/** One way of talking to a program that is an agent. Made for one run; started once. */
+/**
+ * AgentDriver communicates with one kind of agent program. Each instance serves one run and starts
+ * once.
+ */
 export interface AgentDriver {
-  /** Resolves when the agent can be prompted. Rejects with an error of the catalogue, and then nothing is left running. */
+  /**
+   * Resolves when the agent accepts prompts. Rejects with an error of the catalogue after stopping
+   * every process.
+   */
   start(): Promise<AgentSession>;
-  /** Gives the agent its turn. Never rejects. */
+  /** Starts the agent's turn. Never rejects. */
   prompt(prompt: PromptInput): Promise<PromptResult>;
-  /** Rejects where the agent offers no such mode, or none at all. */
+  /** Rejects if the agent does not offer the mode, or offers none. */
   setMode(id: string): Promise<void>;
   setModel(id: string): Promise<void>;
   /** Asks the agent to end its turn. */
   cancel(): void;
-  /** Ends a turn that does not end: at once, and the process with it. */
+  /** Kills the process at once, to end a turn that does not end. */
   kill(): void;
-  /** Ends the agent politely; resolves when nothing of it is left. */
+  /** Ends the agent gracefully; resolves when all its processes have exited. */
   end(reason: string): Promise<void>;
-  /** Aborted when the agent can be prompted no more. */
+  /** Aborted when the agent can no longer be prompted. */
   readonly gone: AbortSignal;
 }

@@ -3,10 +3,13 @@ import { openFolder, openFile } from "../support/rooted-path.ts";
 import { readWholeFile } from "../support/read-bounded.ts";
 import { replaceRootedFile } from "../support/replace-rooted-file.ts";
 
-/** The largest file that is read or written here. */
+/** ConfinedFolder reads and writes files up to this size. */
 const maxFileBytes = 50 * 1024 * 1024;
 
-/** Files beneath one folder, for a client that is not trusted with any other. */
+/**
+ * ConfinedFolder gives access to the files in one folder, for a client that is trusted with no
+ * other.
+ */
 export class ConfinedFolder {
   readonly #root: string;
 
@@ -14,7 +17,7 @@ export class ConfinedFolder {
     this.#root = root;
   }
 
-  /** Text of a file; undefined where there is none. */
+  /** Returns the text of a file, or undefined if the file does not exist. */
   async read(path: string): Promise<string | undefined> {
     const opened = await openFile(this.#root, path).catch(ignoreNotFound);
     if (!opened) return undefined;
@@ -24,15 +27,18 @@ export class ConfinedFolder {
     return bytes.toString();
   }
 
-  /** Writes a whole file so that a reader sees the old or the new one. Its mode is kept, missing folders are made. */
+  /**
+   * Replaces a whole file atomically: a reader sees the old content or the new. The mode is kept;
+   * missing folders are created.
+   */
   async write(path: string, content: string): Promise<void> {
     if (Buffer.byteLength(content) > maxFileBytes)
       throw new WharfError("file_too_large", { path, limit_bytes: maxFileBytes });
-    // Not synced: a turn's commit is what survives a loss of power.
+    // The file is not synced: only a turn's commit survives a loss of power.
     await replaceRootedFile({ root: this.#root, path }, (file) => file.writeFile(content), { durable: false });
   }
 
-  /** The real path of a folder beneath the root. */
+  /** Returns the real path of a folder in the root. */
   async getRealPath(path: string): Promise<string> {
     await using folder = await openFolder(this.#root, path);
     return await folder.getRealPath();

@@ -30,25 +30,26 @@ import type {
   TurnKnowledgeOutput,
 } from "./types.ts";
 
-/** The agent of one run, and what belongs to it. */
+/** ActiveAgent holds the agent of one run and the state that belongs to it. */
 interface ActiveAgent {
   readonly runId: string;
   readonly recorder: Recorder;
   readonly permissions: Permissions;
   readonly toolCalls: ToolCalls;
-  /** None while the one before it is being ended. */
+  /** The driver is missing while the previous agent ends. */
   driver?: AgentDriver;
-  /** Set when it can be prompted. */
+  /** The session is set once the agent accepts prompts. */
   session?: AgentSession;
   stopReason?: string;
 }
 
-/** How long a stop waits for the last event of the turn it ended, in ms. */
+/** A stop waits this long for the last event of the turn that it ended. */
 const stopTimeoutMs = 30_000;
 
 /**
- * The one agent of a runner: none → starting → ready ⇄ busy (a turn is open) → exited; started again from any of these
- * but busy. A start that fails leaves none. Any of them may be paused (pause.ts): then it is neither started nor prompted.
+ * A runner has one agent: none → starting → ready ⇄ busy (a turn is open) → exited. The agent can
+ * start from every state but busy. A failed start leads back to none. The agent can be paused in
+ * every state (pause.ts): a paused agent is neither started nor prompted.
  */
 export class SingleAgentHost implements AgentHost {
   readonly #options: AgentHostOptions;
@@ -60,7 +61,7 @@ export class SingleAgentHost implements AgentHost {
   #activeAgent: ActiveAgent | undefined;
   #starting: Promise<AgentSession> | undefined;
   #turn: Turn | undefined;
-  /** The turn whose key is being written to disk. */
+  /** The host is writing this turn's key to disk. */
   #pendingTurn: { turnId: string; written: Promise<void> } | undefined;
 
   constructor(options: AgentHostOptions, timing: Timing = defaultTiming) {
@@ -93,7 +94,8 @@ export class SingleAgentHost implements AgentHost {
       if (isSameRun && this.#starting) return await this.#starting;
       if (isSameRun && activeAgent.session && !activeAgent.driver?.gone.aborted) return activeAgent.session;
       if (this.#turn?.told) {
-        // Its end can be read already; whoever read it need not know that a last fsync is under way.
+        // Readers can already see the turn's end; its last fsync is an internal detail, so wait for
+        // it.
         await this.#turn.over;
         continue;
       }
@@ -166,9 +168,10 @@ export class SingleAgentHost implements AgentHost {
   }
 
   async turn(turnId: string): Promise<TurnKnowledgeOutput> {
-    // Whoever has read a turn's end in the journal hears the same here, though its last fsync is under way.
+    // A caller that read the turn's end in the journal gets the same answer here, so wait for the
+    // last fsync.
     if (this.#turn?.id === turnId && this.#turn.told) await this.#turn.over;
-    // One that is still being settled is open, and answered as such.
+    // A turn that is still being settled is open, and reported as open.
     await this.#recovery.waitBriefly();
     const history = await this.#turnHistory();
     if (this.#pendingTurn?.turnId === turnId) await this.#pendingTurn.written.catch(() => {});
@@ -178,7 +181,7 @@ export class SingleAgentHost implements AgentHost {
     return { turn_id: turnId, state: loggedTurn.isDone && loggedTurn.ending ? loggedTurn.ending.state : "RUNNING" };
   }
 
-  /** A turn that is over already stays as it ended. */
+  /** Cancels an open turn; a turn that is already over keeps its ending. */
   async cancel(turnId: string): Promise<void> {
     if (this.#pendingTurn?.turnId === turnId) await this.#pendingTurn.written;
     if (this.#turn?.id === turnId) {
@@ -217,7 +220,10 @@ export class SingleAgentHost implements AgentHost {
     await this.#getReadyDriver("another model").setModel(modelId);
   }
 
-  /** An open turn is cancelled, and ends with the agent; a frozen one is thawed for that, without its models; an agent that is starting does not get to start. */
+  /**
+   * Cancels an open turn and ends the agent. A frozen agent is first thawed, without its models; an
+   * agent that is starting does not finish its start.
+   */
   async stop(reason: string, { killAfterMs }: StopOptions = {}): Promise<void> {
     const activeAgent = this.#activeAgent;
     if (!activeAgent) return await this.#pause.end();
@@ -262,7 +268,7 @@ export class SingleAgentHost implements AgentHost {
     void this.#activeAgent?.recorder.record({ kind: "notice", message });
   }
 
-  /** The agent, where it can be asked something at once. */
+  /** Returns the agent's driver if the agent can take a request now. */
   #getReadyDriver(request: string): AgentDriver {
     const { status } = this.state();
     const { driver } = this.#activeAgent ?? {};
@@ -298,7 +304,10 @@ export class SingleAgentHost implements AgentHost {
     return session;
   }
 
-  /** An agent that cannot take its earlier session in starts with a new one; who prompts it then says what came before. */
+  /**
+   * Starts the agent with a new session if it cannot reopen the earlier one; the caller's prompt
+   * then includes the earlier conversation.
+   */
   async #startDriver(
     activeAgent: ActiveAgent,
     input: AgentStartInput,

@@ -1,7 +1,7 @@
 /**
- * The agent host: starts the agent of a run inside the runner, gives it turns (each at most once), answers what it asks
- * of its client, and writes all that happens to the journal. Agents speak the Agent Client Protocol, print JSON lines
- * of the six message types, or print text.
+ * The agent host starts the agent of a run inside the runner, sends it turns (each at most once),
+ * answers its requests to its client, and writes all events to the journal. Agents speak the Agent
+ * Client Protocol, print JSON lines of the six message types, or print text.
  */
 import { SingleAgentHost } from "./host.ts";
 import type { AgentHost, AgentHostOptions } from "./types.ts";

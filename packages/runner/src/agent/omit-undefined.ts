@@ -2,7 +2,7 @@ type WithoutUndefined<T> = { [K in keyof T as undefined extends T[K] ? never : K
   [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>;
 };
 
-/** An object without its undefined keys. */
+/** Copies an object without its undefined keys. */
 export function omitUndefined<T extends object>(value: T): WithoutUndefined<T>;
 export function omitUndefined(value: object): object {
   return Object.fromEntries(Object.entries(value).filter(([, one]) => one !== undefined));

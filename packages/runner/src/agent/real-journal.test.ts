@@ -36,6 +36,6 @@ test("a turn is in the real journal, the agent waits while it is full, and a new
   await next.recover();
   expect(await next.turn("t")).toEqual({ turn_id: "t", state: "ENDED" });
   await journal.flush();
-  expect(journal.state().last).toBeLessThanOrEqual(last + 1); // the agent that recover() ended
+  expect(journal.state().last).toBeLessThanOrEqual(last + 1); // recover() ended the agent
   await host.stop("the test is over");
 });

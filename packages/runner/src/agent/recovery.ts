@@ -5,7 +5,10 @@ import type { AgentHostOptions } from "./types.ts";
 import type { Timing } from "./timing.ts";
 import { waitAtMost } from "./wait-at-most.ts";
 
-/** How far the host is with what an earlier daemon left open. On a full disk that takes until there is room. */
+/**
+ * Recovery tracks how far the host has settled the work of an earlier daemon. On a full disk,
+ * recovery lasts until there is room.
+ */
 export class Recovery {
   readonly #options: Pick<AgentHostOptions, "disk" | "state">;
   readonly #timing: Pick<Timing, "recoveryMs" | "retryMs">;
@@ -21,12 +24,14 @@ export class Recovery {
     return this.#done;
   }
 
-  /** Waits for it, but not long. */
+  /** Waits for recovery, but only briefly. */
   async waitBriefly(): Promise<void> {
     await waitAtMost(this.#done, this.#timing.recoveryMs);
   }
 
-  /** Waits for it. A caller on a full disk is told, instead of kept waiting for good. */
+  /**
+   * Waits for recovery. Throws on a full disk, instead of keeping the caller waiting indefinitely.
+   */
   async waitUntilDone(): Promise<void> {
     const { disk, state } = this.#options;
     let isDone = false;

@@ -5,18 +5,20 @@ import { readStateFile, setAside } from "../support/state-file.ts";
 
 const maxBytes = 64 * 1024;
 
-/** What a daemon must know of the agent that an earlier one started. */
+/** A daemon needs this record of the agent that an earlier daemon started. */
 const AgentRecord = z.object({
   run_id: z.string(),
   session_id: z.string().optional(),
-  /** The agent's process group and when its leader started, so that a number used again is not taken for it. */
+  /** The leader's start time guards against a reused process group number. */
   process: z.object({ pid: z.number().int().positive(), started: z.string() }).optional(),
-  /** The newest turn that the daemon accepted, of whichever run: a second witness beside the turn log. */
+  /**
+   * The newest turn that the daemon accepted, of any run, is a second witness beside the turn log.
+   */
   last_turn: z.object({ turn_id: z.string(), run_id: z.string() }).optional(),
 });
 type AgentRecord = z.infer<typeof AgentRecord>;
 
-/** What the file says about turns. A file that exists and cannot be read may have named one. */
+/** The file reports this about turns. A file that exists but is unreadable may have named one. */
 export type TurnWitness =
   | "missing"
   | "unreadable"
@@ -30,7 +32,7 @@ export class SessionFile {
     this.#path = path;
   }
 
-  /** The session that the run's agent had last. */
+  /** Returns the last session of the run's agent. */
   async getSessionId(runId: string): Promise<string | undefined> {
     const remembered = await this.#readRecord();
     return remembered?.run_id === runId ? remembered.session_id : undefined;
@@ -45,12 +47,18 @@ export class SessionFile {
     if (started !== undefined) await this.#updateRecord(runId, { process: { pid, started } });
   }
 
-  /** Called before the turn log takes the turn: a log without it is incomplete, or the daemon died between the two. */
+  /**
+   * Called before the turn log records the turn: a log without the turn is incomplete, or the
+   * daemon died in between.
+   */
   setLastTurn(runId: string, turnId: string): Promise<void> {
     return this.#updateRecord(runId, { last_turn: { turn_id: turnId, run_id: runId } });
   }
 
-  /** Reads what the file says about turns, and moves an unreadable file out of the way of the next write. */
+  /**
+   * Reads the file's record of turns, and moves an unreadable file out of the way of the next
+   * write.
+   */
   async readTurnWitness(): Promise<TurnWitness> {
     const file = await readStateFile(this.#path, maxBytes);
     if (file.kind === "missing") return "missing";
@@ -62,18 +70,21 @@ export class SessionFile {
     return { last_turn: remembered.last_turn };
   }
 
-  /** Ends the agent of a daemon that is no more: nobody hears it, and it would work on beside its successor. */
+  /**
+   * Kills the agent of a dead daemon: nothing reads its output, and it would run beside its
+   * successor.
+   */
   async killOrphan(): Promise<void> {
     const { process: orphan } = (await this.#readRecord()) ?? {};
     if (!orphan || (await getStartTime(orphan.pid)) !== orphan.started) return;
     try {
       process.kill(-orphan.pid, "SIGKILL");
     } catch {
-      // It has ended meanwhile.
+      // The agent has already ended.
     }
   }
 
-  /** Undefined where there is none, or one that was damaged. */
+  /** Returns undefined if the record is missing or damaged. */
   async #readRecord(): Promise<AgentRecord | undefined> {
     try {
       const file = await readStateFile(this.#path, maxBytes);
@@ -95,11 +106,11 @@ export class SessionFile {
   }
 }
 
-/** When a process started, in the kernel's own clock; undefined where that is not known. */
+/** Returns a process's start time, in the kernel's clock, or undefined if unknown. */
 async function getStartTime(pid: number): Promise<string | undefined> {
   try {
     const stat = await readFile(`/proc/${pid}/stat`, "utf8");
-    // The name may hold spaces and brackets; the 22nd field is the 20th after it.
+    // The name may contain spaces and brackets; the 22nd field is the 20th after it.
     return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
   } catch {
     return undefined;

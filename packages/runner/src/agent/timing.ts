@@ -1,32 +1,35 @@
-/** How long the host waits for what, in ms. */
+/** Timing sets the host's waits, in milliseconds. */
 export interface Timing {
-  /** From the end of stdin to SIGTERM. */
+  /** After the end of stdin, the agent gets this long before SIGTERM. */
   stdinGraceMs: number;
-  /** From SIGTERM to SIGKILL. */
+  /** After SIGTERM, the agent gets this long before SIGKILL. */
   termGraceMs: number;
-  /** From the request to end a turn to the agent's end. */
+  /** After the request to end a turn, the agent gets this long before it is killed. */
   cancelGraceMs: number;
-  /** From a stop in the middle of a turn to the end of the agent. */
+  /** After a stop during a turn, the agent gets this long to end. */
   stopGraceMs: number;
-  /** For the output of an agent that has exited, while someone else holds its pipe. */
+  /**
+   * The host waits this long for the output of an exited agent while another process holds its pipe
+   * open.
+   */
   drainMs: number;
-  /** For model requests that are out when the agent is paused. */
+  /** A pause waits this long for open model requests. */
   modelDrainMs: number;
-  /** For its processes to stand still. */
+  /** A pause waits this long for the agent's processes to stop. */
   freezeMs: number;
-  /** How long a caller who pauses is kept waiting for that; it goes on without him. */
+  /** A caller of pause gets an answer after this long; the pause continues in the background. */
   pauseAnswerMs: number;
-  /** For the answer to a choice of mode or model. */
+  /** The agent has this long to answer a choice of mode or model. */
   choiceMs: number;
-  /** For the commit after a turn. */
+  /** The host waits this long for the commit after a turn. */
   commitMs: number;
-  /** How long a caller waits for what an earlier daemon left open to be settled, before the disk is looked at. */
+  /** A caller waits this long for recovery before the host checks the disk. */
   recoveryMs: number;
-  /** Between two tries of what failed on a disk. */
+  /** The host waits this long before it retries an operation that failed on a disk. */
   retryMs: number;
 }
 
-/** Node fires a longer timer at once. */
+/** Node fires a timer with a longer delay at once. */
 export const maxTimerMs = 2 ** 31 - 1;
 
 export const defaultTiming: Timing = {

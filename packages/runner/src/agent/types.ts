@@ -30,46 +30,61 @@ export interface JournalEntry {
   data: EventData;
 }
 
-/** What the agent host needs of the journal, which has other writers too. */
+/**
+ * AgentJournal is the part of the journal that the agent host uses; the journal has other writers
+ * too.
+ */
 export interface AgentJournal {
-  /** Resolves when the entry is accepted; waits while the journal is full. A rejection means that it was not taken. */
+  /**
+   * Resolves when the entry is accepted; waits while the journal is full. A rejection means that
+   * the entry was not accepted.
+   */
   append(entry: JournalEntry): Promise<void>;
-  /** Like `append`, and calls `prepare` first, with the entry's place, which nothing else takes. A failure of it means that the entry was not taken. */
+  /**
+   * Works like `append`, but first calls `prepare` with the entry's place, which no other entry
+   * takes. If `prepare` fails, the entry was not accepted.
+   */
   appendPrepared(entry: JournalEntry, prepare: (place: JournalPlace) => Promise<void>): Promise<void>;
-  /** Resolves when all that was accepted is on disk. */
+  /** Resolves when all accepted entries are on disk. */
   flush(): Promise<void>;
   state(): JournalState;
-  /** The records on disk after a sequence, to the newest. */
+  /** Yields the records on disk after a sequence, up to the newest. */
   read(from: { after: number }): AsyncIterable<JournalRecord>;
 }
 
 export interface AgentHostOptions {
   journal: AgentJournal;
-  /** The git checkout the agent works in. Absolute, as are the other folders. */
+  /** The agent works in this git checkout. The path is absolute, as are the other folders. */
   workspace: string;
-  /** Home of the agent. */
+  /** The agent uses this folder as its home. */
   home: string;
-  /** Where the turns' keys and the session are kept. The agent has no business here. */
+  /** The host keeps the turns' keys and the session here. The agent must not use this folder. */
   state: string;
-  /** The relay inside the runner, such as `http://127.0.0.1:4100`. */
+  /** The relay inside the runner has this URL, for example `http://127.0.0.1:4100`. */
   gatewayUrl: string;
-  /** The agent's way to its models, which is closed while it is paused. */
+  /** The host closes this gate for the agent's model requests while the agent is paused. */
   models: ModelRequests;
-  /** The disk that the state is on. */
+  /** The host keeps its state on this disk. */
   disk: Pick<StateDisk, "isFull" | "makeRoom" | "keepReserve">;
-  /** Commits what the turn changed; nothing where it changed nothing. */
+  /** Commits the turn's changes; returns undefined if there are none. */
   commit(input: AgentPromptInput["commit"]): Promise<EventDataByKind<"commit"> | undefined>;
-  /** Called when a file of the state was damaged and could not be trusted. */
+  /** Called when a state file was damaged and could not be trusted. */
   onDamage?(error: Error): void;
 }
 
 export interface StopOptions {
-  /** After this, what is left of the agent is killed; without it, it gets all its graces. */
+  /**
+   * After this time the agent's remaining processes are killed; by default, the agent gets all its
+   * grace periods.
+   */
   killAfterMs?: number;
 }
 
 export interface AgentHost {
-  /** Settles what an earlier daemon left open. Called once, before anything else; where the disk is full it takes until there is room. */
+  /**
+   * Settles the turns that an earlier daemon left open. Called once, before any other method; on a
+   * full disk, waits until there is room.
+   */
   recover(): Promise<void>;
   start(input: AgentStartInput): Promise<{ session_id?: string; loaded: boolean }>;
   /** Resolves when the turn is handed over, not when it ends. */
@@ -77,7 +92,10 @@ export interface AgentHost {
   turn(turnId: string): Promise<TurnKnowledgeOutput>;
   cancel(turnId: string): Promise<void>;
   answerPermission(input: { permission_id: string; option_id?: string; by: string }): Promise<void>;
-  /** Resolves when its processes are frozen, or soon; the pause goes on by itself. Asked again it says how far it is. */
+  /**
+   * Resolves when the agent's processes are frozen, or after a short wait; the pause then continues
+   * in the background. A repeated call reports the progress.
+   */
   pause(): Promise<PauseState>;
   resume(): Promise<PauseState>;
   setMode(modeId: string): Promise<void>;

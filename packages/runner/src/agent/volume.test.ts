@@ -28,11 +28,11 @@ test("50,000 updates are all recorded, in order, and a full journal makes the ag
   };
   const turn = await bench.prompt("flood 50000", { idle_timeout_s: 0.5 });
   await until(() => bench.journal.full && bench.journal.waiting > 0);
-  // The agent itself comes to a stand: what it sent beyond the journal is in pipes, not in the host.
+  // The agent itself blocks: its output beyond the journal is in pipes, not in the host.
   const progress = async (): Promise<number> => Number(await readFile(join(bench.workspace, "progress"), "utf8"));
   for (let last = -1, now = await progress(); now !== last; now = await progress()) {
     last = now;
-    await new Promise((resolve) => setTimeout(resolve, 700)); // longer than the idle time
+    await new Promise((resolve) => setTimeout(resolve, 700)); // the wait exceeds the idle timeout
   }
   expect(await progress()).toBeLessThan(4_000);
   bench.journal.full = false;

@@ -57,7 +57,7 @@ interface AcpAgentOptions {
   mcpServers: readonly McpServer[];
   loadSessionId: string | undefined;
   turnOpen(): boolean;
-  /** Waited for right before a command of the agent is started. */
+  /** AcpAgent awaits this right before it starts a command of the agent. */
   waitForResume(): Promise<void>;
   onActivity(): void;
   onProcess(pid: number): Promise<void>;
@@ -73,7 +73,7 @@ const deadlineIn = (after_s: number): Deadline => ({
   after_s,
 });
 
-/** An agent that speaks the Agent Client Protocol on its stdio. */
+/** AcpAgent drives an agent that speaks the Agent Client Protocol on its stdio. */
 export class AcpAgent implements AgentDriver {
   readonly #options: AcpAgentOptions;
   readonly #gone = new AbortController();
@@ -89,7 +89,7 @@ export class AcpAgent implements AgentDriver {
   #opening: SessionOpening | undefined;
   #endReason: string | undefined;
   #brokenBy: string | undefined;
-  /** Counts from the agent's start, then from the start of its last turn. */
+  /** The watch counts from the agent's start, then from the start of its last turn. */
   #memory = new MemoryWatch();
   #ended: Promise<ProcessExit> | undefined;
 
@@ -196,7 +196,10 @@ export class AcpAgent implements AgentDriver {
     await this.#ended;
   }
 
-  /** Joins the SDK and the process; resolves when the agent is gone, all it said recorded. */
+  /**
+   * Connects the SDK to the process; resolves when the agent has exited and all its output is
+   * recorded.
+   */
   async #connect(group: ProcessGroup): Promise<ProcessExit> {
     const { recorder, files, permissions, toolCalls, turnOpen, onActivity, timing } = this.#options;
     const stream = createAcpStream(group, {
@@ -215,7 +218,7 @@ export class AcpAgent implements AgentDriver {
     });
     const connection = app.connect(stream);
     this.#connection = connection;
-    // An agent that closed its stdout can say nothing more.
+    // An agent that closed its stdout can send nothing more.
     void connection.closed.then(() => void (group.hasExited || group.end(timing)));
     const exit = await group.exited;
     group.kill();
@@ -247,7 +250,7 @@ export class AcpAgent implements AgentDriver {
     );
   }
 
-  /** Undefined where the agent was to end, or ended between turns. */
+  /** Returns undefined if the agent was asked to end, or ended between turns. */
   #failureOf(exit: ProcessExit): WharfError | undefined {
     if (this.#brokenBy !== undefined) return new WharfError("agent_exited", { exit: this.#brokenBy });
     const isExpected = this.#endReason !== undefined || !this.#options.turnOpen();
@@ -316,7 +319,7 @@ export class AcpAgent implements AgentDriver {
     );
   }
 
-  /** Has the agent take a choice. What it offers afterwards may be another. */
+  /** Sends a choice to the agent, which may offer other choices afterwards. */
   async #choose({ method, params }: ReturnType<SessionChoices["getModeRequest"]>): Promise<void> {
     const { recorder, timing } = this.#options;
     const sessionId = this.#session?.id;

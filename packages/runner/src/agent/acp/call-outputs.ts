@@ -1,13 +1,13 @@
 import type { EventDataByKind, ToolCallContent } from "@wharf/contract";
 import { OutputTail } from "../process/output-tail.ts";
 
-/** What is kept of one call's output: its end says how it went. */
+/** The end of one call's output is kept, because it shows how the call went. */
 const maxOutputBytes = 16 * 1024;
-/** Calls whose output is kept at once; beyond, the oldest lose theirs. */
+/** Output is kept for this many calls at once; beyond, the oldest calls lose theirs. */
 const maxCalls = 256;
 const finalStatuses = new Set(["completed", "failed", "cancelled"]);
 
-/** What an update says about the command behind its call, beside what it says about the call. */
+/** An update carries this data about the command behind its call. */
 export interface CommandOutput {
   readonly text?: string | undefined;
   readonly exit_code?: number | undefined;
@@ -20,19 +20,20 @@ interface CallOutput {
 }
 
 /**
- * What the commands behind tool calls print. Some agents send it piece by piece; it becomes part of the event that ends
- * the call, bounded, as the output that other agents send with the call's end.
+ * Collects the output of the commands behind tool calls. Some agents send it piece by piece; the
+ * pieces become part of the event that ends the call, bounded, like the output that other agents
+ * send with the call's end.
  */
 export class CallOutputs {
   readonly #calls = new Map<string, CallOutput>();
   readonly #readTerminal: (id: string) => string | undefined;
 
-  /** @param readTerminal what a terminal of the client has printed */
+  /** @param readTerminal returns the output of a client terminal */
   constructor(readTerminal: (id: string) => string | undefined) {
     this.#readTerminal = readTerminal;
   }
 
-  /** The event to record; undefined where an update brings output and nothing else. */
+  /** Returns the event to record, or undefined if an update brings output and nothing else. */
   add(
     call: EventDataByKind<"tool_call">,
     { text, exit_code }: CommandOutput,
@@ -65,7 +66,7 @@ export class CallOutputs {
 
   #formatOutput({ output, content, exitCode }: CallOutput): string {
     for (const part of content) {
-      // What the agent sends with the call's end is the output.
+      // Text that the agent sends with the call's end replaces the collected output.
       if (part.type === "text" && part.text !== "") return "";
       if (part.type === "terminal") output.push(Buffer.from(this.#readTerminal(part.terminal_id) ?? ""));
     }
@@ -76,5 +77,5 @@ export class CallOutputs {
   }
 }
 
-/** Whether it has more than its `kind` and its `tool_call_id`. */
+/** Checks for fields besides `kind` and `tool_call_id`. */
 const hasOtherFields = (call: EventDataByKind<"tool_call">): boolean => Object.keys(call).length > 2;

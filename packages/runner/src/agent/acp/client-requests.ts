@@ -10,7 +10,7 @@ import type { ClientTerminals } from "./client-terminals.ts";
 import type { ToolCalls } from "../turn/tool-calls.ts";
 import { toolCallEvent, ToolCallUpdate } from "./translate.ts";
 
-/** Options a permission request may offer. */
+/** A permission request may offer this many options. */
 const maxOptions = 50;
 
 interface RequestContext {
@@ -19,11 +19,11 @@ interface RequestContext {
   terminals: ClientTerminals;
   permissions: Permissions;
   toolCalls: ToolCalls;
-  /** Outside a turn nobody is asked. */
+  /** Permission requests outside a turn are cancelled without a prompt. */
   isTurnOpen(): boolean;
 }
 
-/** Answers what an agent asks of its client: files, terminals, permissions. */
+/** Answers the agent's requests to its client: files, terminals, permissions. */
 export function registerRequestHandlers(app: ClientApp, context: RequestContext): ClientApp {
   const { files, terminals } = context;
   const runGuarded = async <T>(action: () => Promise<T>): Promise<T> => {
@@ -39,7 +39,8 @@ export function registerRequestHandlers(app: ClientApp, context: RequestContext)
     )
     .onRequest(methods.client.fs.readTextFile, ({ params: { path, line, limit } }) =>
       runGuarded(async () => {
-        // Some agents read a file before they make it, and take an error for the end of the tool call.
+        // Some agents read a file before they create it, and treat an error as the end of the tool
+        // call.
         const content = (await files.read(path)) ?? "";
         return { content: getLines(content, line ?? undefined, limit ?? undefined) };
       }),
@@ -103,7 +104,7 @@ async function askPermission(
   }
   const cancelled: PermissionAnswer = { outcome: { outcome: "cancelled" } };
   if (!context.isTurnOpen()) return cancelled;
-  // A tool call may show itself here first.
+  // A permission request may be the first message about its tool call.
   const call = toolCallEvent(ToolCallUpdate.parse(params.toolCall));
   toolCalls.update(call);
   const recording = recorder.record(call);
@@ -116,7 +117,9 @@ async function askPermission(
   return optionId === undefined ? cancelled : { outcome: { outcome: "selected", optionId } };
 }
 
-/** The JSON-RPC error for what was thrown. What a person should know of is recorded too. */
+/**
+ * Converts a thrown error to a JSON-RPC error, and records the errors that a person needs to see.
+ */
 async function toRequestError(error: unknown, recorder: Recorder): Promise<RequestError> {
   if (error instanceof RequestError) return error;
   const failure = isSystemError(error, "ENOSPC")
@@ -137,7 +140,7 @@ async function toRequestError(error: unknown, recorder: Recorder): Promise<Reque
 
 const toExitStatus = ({ exit_code, signal }: ProcessExit) => ({ exitCode: exit_code ?? null, signal: signal ?? null });
 
-/** Lines from a number (the first is 1), at most so many. */
+/** Returns up to `limit` lines, starting at line number `line` (the first is 1). */
 function getLines(content: string, line: number | undefined, limit: number | undefined): string {
   if (line === undefined && limit === undefined) return content;
   const firstIndex = Math.max(0, (line ?? 1) - 1);

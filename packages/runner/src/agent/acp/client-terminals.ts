@@ -7,17 +7,24 @@ import { ProcessGroup, type ProcessExit } from "../process/process-group.ts";
 import { OutputTail } from "../process/output-tail.ts";
 import { defaultTiming } from "../timing.ts";
 
-/** Terminals an agent may have open at once. */
+/** An agent may have this many terminals open at once. */
 const maxTerminals = 32;
-/** Output kept of a terminal whose agent names no limit, and the most it may name. */
+/**
+ * The default applies if the agent names no output limit; the agent may name at most the maximum.
+ */
 const defaultOutputBytes = 1024 * 1024;
 const maxOutputBytes = 16 * 1024 * 1024;
-/** Agents release a terminal before they say how its tool call ended. */
+/**
+ * Output outlives its terminal, because agents release a terminal before they report the end of its
+ * tool call.
+ */
 const maxReleased = { terminals: 32, characters: 16 * 1024 };
-/** How long the last output of a command may take after its exit, in ms. */
+/** The last output of a command may take this long after its exit. */
 const drainTimeoutMs = 200;
 
-/** Both outputs in one pipe, so that they stand in the order they were written in, as on a terminal. */
+/**
+ * Both outputs share one pipe, so that they keep the order they were written in, as on a terminal.
+ */
 const mergedOutputCommand = ["/bin/sh", "-c", 'exec "$@" 2>&1', "sh"];
 
 interface TerminalRequest {
@@ -32,7 +39,7 @@ interface ClientTerminal {
   group: ProcessGroup;
   output: OutputTail;
   exit?: ProcessExit;
-  /** Resolves when it has exited and all its output is in. */
+  /** Resolves when the command has exited and all its output has arrived. */
   exited: Promise<ProcessExit>;
 }
 
@@ -40,14 +47,16 @@ interface ClientTerminalsOptions {
   workspace: ConfinedFolder;
   environment: Record<string, string>;
   onOutput: () => void;
-  /** Waited for right before a command is started. */
+  /** ClientTerminals awaits this right before it starts a command. */
   waitForResume: () => Promise<void>;
 }
 
-/** The commands an agent runs through its client. Each has a process group of its own; none outlives the agent. */
+/**
+ * Runs an agent's commands for it. Each command has its own process group; none outlives the agent.
+ */
 export class ClientTerminals {
   readonly #terminals = new Map<string, ClientTerminal>();
-  /** The end of what was printed in terminals that are released. */
+  /** The map keeps the end of the output of released terminals. */
   readonly #released = new Map<string, string>();
   readonly #workspace: ConfinedFolder;
   readonly #environment: Record<string, string>;
@@ -99,7 +108,10 @@ export class ClientTerminals {
     return { output: output.getText(), truncated: output.truncated, ...(exit && { exit }) };
   }
 
-  /** What a command has printed so far, also shortly after its terminal was released; nothing where it is not known. */
+  /**
+   * Returns a command's output so far, also shortly after the release of its terminal; undefined if
+   * unknown.
+   */
   getPrintedText(id: string): string | undefined {
     return this.#terminals.get(id)?.output.getText() ?? this.#released.get(id);
   }
@@ -147,7 +159,7 @@ export class ClientTerminals {
     });
     const closed = once(group.stdout, "close");
     const exited = group.exited.then(async (exit) => {
-      // A child left in the background may hold the pipe for ever; what it prints later still arrives.
+      // A background child may hold the pipe open indefinitely; its later output still arrives.
       const abortController = new AbortController();
       await Promise.race([
         closed,

@@ -4,19 +4,22 @@ import type { McpServer as AcpMcpServer } from "@agentclientprotocol/sdk";
 import type { McpServer } from "@wharf/contract";
 
 interface Surroundings {
-  /** The PATH that the agent gets. */
+  /** The agent runs with this PATH. */
   readonly path: string;
-  /** Whether the agent takes servers over HTTP. */
+  /** The agent accepts servers over HTTP. */
   readonly http: boolean;
 }
 
 interface Offered {
   readonly servers: AcpMcpServer[];
-  /** What was left out, for people. */
+  /** Each notice explains to a person why a server was left out. */
   readonly notices: string[];
 }
 
-/** The MCP servers of an agent type in the form of the protocol, which wants programs by their full path. */
+/**
+ * Converts the MCP servers of an agent type to the protocol's form, which requires full paths to
+ * programs.
+ */
 export async function offerMcpServers(all: readonly McpServer[], { path, http }: Surroundings): Promise<Offered> {
   const servers: AcpMcpServer[] = [];
   const notices: string[] = [];

@@ -3,7 +3,7 @@ import { getDecodedBytes, type Attachments } from "@wharf/contract";
 import { replaceRootedFile } from "../../support/replace-rooted-file.ts";
 import type { PromptInput } from "../agent-driver.ts";
 
-/** What an agent says it takes in a prompt besides text. */
+/** The agent declares which prompt content it accepts besides text. */
 export interface PromptCapabilities {
   readonly image: boolean;
   readonly embeddedContext: boolean;
@@ -14,12 +14,12 @@ type PromptBlock =
   | { type: "image"; mimeType: string; data: string }
   | { type: "resource"; resource: { uri: string; mimeType: string; text: string } };
 
-/** Folder beneath the agent's home for files that it takes in no other way. */
+/** This folder in the agent's home holds files that the agent accepts in no other way. */
 const attachmentsFolder = "attachments";
 
 /**
- * A prompt as blocks, the person's words last. Files go into the prompt where the agent takes them there; the others are
- * written to its home, and the prompt says where.
+ * Converts a prompt to blocks, with the person's text last. Files become blocks if the agent
+ * accepts them; the others are written to its home, and the prompt names their paths.
  */
 export async function createPromptBlocks(
   { turn_id, text, context, attachments = [] }: PromptInput,
@@ -37,7 +37,7 @@ export async function createPromptBlocks(
   return [...blocks, { type: "text", text }];
 }
 
-/** The same for a program that takes nothing but text. */
+/** Formats a prompt for a program that accepts only text. */
 export async function createPromptText(prompt: PromptInput, home: string): Promise<string> {
   const blocks = await createPromptBlocks(prompt, { home, capabilities: { image: false, embeddedContext: false } });
   return blocks.flatMap((block) => (block.type === "text" ? [block.text] : [])).join("\n\n");
@@ -60,7 +60,7 @@ function toBlock(
   return { type: "resource", resource: { uri: `attachment:///${encodeURIComponent(name)}`, mimeType, text } };
 }
 
-/** Undefined where it is not text, whatever its type says. */
+/** Returns undefined if the bytes are not text, regardless of the declared type. */
 function parseText(base64: string): string | undefined {
   try {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(Buffer.from(base64, "base64"));

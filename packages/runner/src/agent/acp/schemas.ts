@@ -1,7 +1,10 @@
 import { RequestError } from "@agentclientprotocol/sdk";
 import { z } from "zod";
 
-/** What an agent answers, as far as it is of use here: it may say more, and nothing it says is believed unread. */
+/**
+ * These schemas parse only the parts of an agent's answers that Wharf uses. Answers may contain
+ * more, and no part is trusted unparsed.
+ */
 
 export const Initialized = z.object({
   protocolVersion: z.number(),
@@ -44,7 +47,7 @@ const Details = z.union([
   z.object({ message: z.string() }).transform((data) => data.message),
 ]);
 
-/** An agent's own words for why it refused. */
+/** Returns the agent's own reason for a refusal. */
 export function reasonOf(error: RequestError): string {
   const details = Details.safeParse(error.data).data;
   const words =

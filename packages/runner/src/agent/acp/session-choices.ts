@@ -8,13 +8,16 @@ import {
   WharfError,
 } from "@wharf/contract";
 
-/** Left out of the protocol since models became options; agents that list models still know it. */
+/**
+ * The protocol dropped this method when models became options; agents that list models still
+ * support it.
+ */
 const setModelMethod = "session/set_model";
 
-/** How many of an agent's modes or models an error names. */
+/** An error names at most this many of an agent's modes or models. */
 const maxNamed = 12;
 
-/** As the agent said it. */
+/** The agent sends these fields when a session opens; they are not yet parsed. */
 interface SessionOffer {
   modes?: unknown;
   models?: unknown;
@@ -37,7 +40,7 @@ export class SessionChoices {
     this.setOptions(configOptions);
   }
 
-  /** The agent's options have changed: it always tells all of them. */
+  /** Replaces the agent's options: an update always lists all of them. */
   setOptions(configOptions: unknown): void {
     this.#options = parseSessionOptions(configOptions);
   }

@@ -15,11 +15,14 @@ interface Place {
 export interface OpenedSession {
   readonly id: string;
   readonly opened: z.infer<typeof Opened>;
-  /** Whether it is the earlier one. */
+  /** The agent reopened the earlier session. */
   readonly loaded: boolean;
 }
 
-/** Opens an agent's session: resumes the earlier one or loads it, as the agent can, and otherwise begins a new one. */
+/**
+ * Opens an agent's session: resumes or loads the earlier one, depending on the agent, or starts a
+ * new one.
+ */
 export class SessionOpening {
   readonly #ask: Ask;
   readonly #updates: SessionUpdates;
@@ -30,7 +33,7 @@ export class SessionOpening {
     this.#updates = updates;
   }
 
-  /** The agent was asked for an earlier session and has not answered. */
+  /** The agent was asked for an earlier session and has not answered yet. */
   get isReopening(): boolean {
     return this.#isReopening;
   }
@@ -47,7 +50,10 @@ export class SessionOpening {
     return { id: opened.sessionId, opened, loaded: false };
   }
 
-  /** An agent repeats a session that it loads, and says nothing of one that it resumes. */
+  /**
+   * Loads the earlier session: an agent replays a session that it loads, but not one that it
+   * resumes.
+   */
   async #load(earlier: Place & { readonly sessionId: string }): Promise<z.infer<typeof Opened> | undefined> {
     this.#updates.beginReplay();
     const loaded = await this.#reopen(methods.agent.session.load, earlier);
@@ -55,7 +61,7 @@ export class SessionOpening {
     return loaded;
   }
 
-  /** Undefined where the agent does not know the session any more. */
+  /** Returns undefined if the agent no longer knows the session. */
   async #reopen(
     method: string,
     earlier: Place & { readonly sessionId: string },

@@ -6,13 +6,19 @@ import type { Recorder } from "../events/recorder.ts";
 import type { ToolCalls } from "../turn/tool-calls.ts";
 import { translateUpdate } from "./translate.ts";
 
-/** Updates kept for a session whose id is not yet known, and the characters they may have in all. */
+/**
+ * Updates wait while the id of their session is unknown, up to this many and this many characters
+ * in total.
+ */
 const maxEarly = 100;
 const maxEarlyLength = 1024 * 1024;
-/** An agent that repeats its session has come to the end when it was quiet for so long; it gets no more than the maximum. */
+/**
+ * A session's replay is complete once the agent was quiet for `replayQuietMs`; the wait for that
+ * ends after `maxReplayMs`.
+ */
 const replayQuietMs = 100;
 const maxReplayMs = 5_000;
-/** Complaints about what an agent sends, per agent. */
+/** An agent causes at most this many complaints about its messages. */
 const maxComplaints = 20;
 
 type TranslatedCall = Extract<NonNullable<ReturnType<typeof translateUpdate>>, { call: unknown }>;
@@ -21,14 +27,15 @@ const Notification = z.object({ sessionId: z.string(), update: z.unknown().optio
 type Notification = z.infer<typeof Notification>;
 
 /**
- * Records the updates of an agent's session. While its id is not known they are kept. While it is loading they repeat
- * what is in the log, and are dropped; so are those that some agents send behind the answer, until the first prompt, but
- * for what can be chosen. Afterwards they are recorded, and those of any other session are not.
+ * Records the updates of an agent's session. Updates wait while the session's id is unknown. While
+ * the session is loading, updates repeat the log and are dropped. Some agents send more of these
+ * after their answer; they are dropped until the first prompt, except for the available choices.
+ * From then on the session's updates are recorded, and updates of any other session are not.
  */
 export class SessionUpdates {
   #replay: "none" | "loading" | "loaded" = "none";
   #replayedAt = 0;
-  /** Told when the agent's options change. */
+  /** Called when the agent's options change. */
   onOptions: ((configOptions: unknown) => void) | undefined;
   readonly #recorder: Recorder;
   readonly #toolCalls: ToolCalls;
@@ -46,7 +53,10 @@ export class SessionUpdates {
     this.#outputs = outputs;
   }
 
-  /** From the request to load a session on; whether that came to something is said with `loaded`. */
+  /**
+   * Starts the replay when a load is requested; `endLoading` reports whether the session was
+   * loaded.
+   */
   beginReplay(): void {
     this.#replay = "loading";
   }
@@ -56,7 +66,10 @@ export class SessionUpdates {
     this.#replayedAt = performance.now();
   }
 
-  /** Called before the first prompt: an agent that repeats the session behind its answer is waited for until it is quiet. */
+  /**
+   * Waits, before the first prompt, until an agent that replays the session after its answer is
+   * quiet.
+   */
   async endReplay(): Promise<void> {
     if (this.#replay !== "loaded") return;
     for (const began = performance.now(); performance.now() - began < maxReplayMs;) {
@@ -74,7 +87,7 @@ export class SessionUpdates {
     for (const notification of early) await this.#record(notification, sessionId);
   }
 
-  /** Resolves when the journal has taken it. */
+  /** Resolves when the update is in the journal. */
   async take(params: unknown): Promise<void> {
     if (this.#replay === "loading") return;
     const notification = Notification.safeParse(params);
@@ -118,7 +131,7 @@ export class SessionUpdates {
     if (plan) await this.#recordPlan(plan);
   }
 
-  /** Every update of a call may repeat the plan that it writes. */
+  /** Skips repeats: every update of a call may repeat the plan that it writes. */
   async #recordPlan(plan: EventDataByKind<"plan">): Promise<void> {
     const text = JSON.stringify(plan);
     if (text === this.#lastPlan) return;
@@ -126,7 +139,10 @@ export class SessionUpdates {
     await this.#recorder.record(plan);
   }
 
-  /** Chunks are joined in order by whoever reads them, so the border between two messages must be in the text. */
+  /**
+   * Returns the text between two messages: readers join chunks in order, so the text itself must
+   * separate them.
+   */
   #border(kind: string, messageId: string | undefined): string {
     const last = this.#last;
     this.#last = { kind, messageId };

@@ -4,9 +4,9 @@ import { z } from "zod";
 import { readLines } from "../process/lines.ts";
 import type { ProcessGroup } from "../process/process-group.ts";
 
-/** The longest message an agent may send. */
+/** An agent may send messages up to this size. */
 const maxMessageBytes = 16 * 1024 * 1024;
-/** Requests of the agent that may be unanswered at once; beyond, it is not read. */
+/** The agent may have this many unanswered requests at once; beyond, reading from it pauses. */
 const maxInFlight = 256;
 
 const MessageId = z.union([z.string(), z.number(), z.null()]);
@@ -21,26 +21,27 @@ const Envelope = z.object({
 const Failure = z.object({ code: z.int(), message: z.string(), data: z.unknown().optional() });
 
 interface StreamHandlers {
-  /** Anything the agent printed. */
+  /** Called for all output of the agent. */
   onActivity(): void;
-  /** An update of a session. What comes after it waits until this resolves. */
+  /** Called with a session update. Reading continues when the promise resolves. */
   onUpdate(params: unknown): Promise<void>;
-  /** A line that is no message of the protocol. */
+  /** Called with a line that is not a protocol message. */
   onLine(line: string): Promise<void>;
-  /** The stream can be read no further, because of the agent. */
+  /** Called when the agent has made the stream unreadable. */
   onBroken(error: unknown): void;
 }
 
 /**
- * The protocol on an agent's stdin and stdout, as the SDK's stream of messages.
+ * Creates the SDK's stream of messages from an agent's stdin and stdout.
  *
- * It stands in for the SDK's own reader, which takes all there is whether or not anybody handles it, and which does not
- * wait for the handlers of notifications. Here nothing is read before what came earlier is dealt with, so a full
- * journal stops the agent, and updates are recorded in the order of the wire and ahead of the answer that follows them.
+ * The stream replaces the SDK's own reader, which reads everything regardless of whether it is
+ * handled, and which does not wait for the handlers of notifications. This stream reads nothing
+ * before earlier messages are handled, so a full journal stops the agent, and updates are recorded
+ * in wire order and before the answer that follows them.
  */
 export function createAcpStream(group: ProcessGroup, handlers: StreamHandlers): Stream {
   const lines = readLines(group.stdout, { maxBytes: maxMessageBytes, overlong: "fail" });
-  // Read from the start: Node throws away what a program printed that exits while nobody reads.
+  // Read from the start: Node discards the output of a program that exits before anyone reads it.
   let first: Promise<IteratorResult<string, void>> | undefined = lines.next();
   first.catch(() => {});
   const pendingIds = new Set<unknown>();
@@ -48,7 +49,8 @@ export function createAcpStream(group: ProcessGroup, handlers: StreamHandlers): 
   let nextAnswer = Promise.withResolvers<void>();
   let isClosed = false;
 
-  // Files are large and answered in no time, so one at a time: memory is bounded by one of them.
+  // File requests run one at a time: files are large but answered quickly, so memory holds at most
+  // one.
   const isFull = (): boolean =>
     inFlight.size >= maxInFlight || [...inFlight.values()].some((method) => method.startsWith("fs/"));
 
@@ -80,7 +82,7 @@ export function createAcpStream(group: ProcessGroup, handlers: StreamHandlers): 
   const readable = new ReadableStream<AnyMessage>(
     {
       async pull(controller) {
-        // The handler of the message before has begun once the microtasks it waits for have run.
+        // The handler of the previous message has started once its pending microtasks have run.
         await nextTask();
         try {
           const message = await readMessage();
@@ -125,7 +127,10 @@ function parseMessage(line: string): z.infer<typeof Envelope> | undefined {
   }
 }
 
-/** A request's parameters are checked by the SDK, an answer's result by whoever asked. */
+/**
+ * Trusts params and result: the SDK checks a request's parameters, the caller checks an answer's
+ * result.
+ */
 function toAnyMessage({ id, method, params, result, error }: z.infer<typeof Envelope>): AnyMessage {
   if (method !== undefined)
     return id === undefined ? { jsonrpc: "2.0", method, params } : { jsonrpc: "2.0", id, method, params };
@@ -134,7 +139,7 @@ function toAnyMessage({ id, method, params, result, error }: z.infer<typeof Enve
   return { jsonrpc: "2.0", id: id ?? null, error: failure };
 }
 
-/** Resolves when the program has room again, or is gone. */
+/** Resolves when the program can take more input or has exited. */
 function writeText(group: ProcessGroup, text: string): Promise<void> {
   const { stdin } = group;
   if (stdin.destroyed || stdin.write(text)) return Promise.resolve();

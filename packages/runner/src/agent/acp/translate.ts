@@ -5,11 +5,11 @@ import { ByteBudget } from "../events/byte-budget.ts";
 import { omitUndefined } from "../omit-undefined.ts";
 import type { TextChunk } from "../events/recorder.ts";
 
-/** Session updates of the Agent Client Protocol, version 1, and the events they become. */
+/** This module translates session updates of the Agent Client Protocol, version 1, to events. */
 
 const Id = z.string().min(1).max(1_024);
 const toOptional = <S extends z.ZodType>(schema: S) => schema.nullish().transform((value) => value ?? undefined);
-/** A field that is left out rather than refused where an agent gets it wrong. */
+/** Makes a field optional; an invalid value is dropped instead of refused. */
 const toLenient = <S extends z.ZodType>(schema: S) => toOptional(schema).catch(undefined);
 
 const Block = z.looseObject({ type: z.string() });
@@ -33,7 +33,7 @@ export const ToolCallUpdate = z.object({
   locations: toLenient(z.array(Location)),
   rawInput: z.unknown().optional(),
   rawOutput: z.unknown().optional(),
-  /** Codex sends here what its commands print, and how they exit. */
+  /** Codex sends the output and exit of its commands here. */
   _meta: toLenient(
     z.object({
       terminal_output_delta: toLenient(Printed),
@@ -58,7 +58,7 @@ const Update = z.discriminatedUnion("sessionUpdate", [
   z.object({ sessionUpdate: z.literal("notice"), title: z.string(), description: toLenient(z.string()) }),
 ]);
 
-/** Updates that change what a person may choose, or tell of the session itself: kept as they come. */
+/** These updates change a person's choices or describe the session; they are kept unchanged. */
 const infoUpdates = new Set([
   "available_commands_update",
   "current_mode_update",
@@ -76,7 +76,10 @@ type UpdateTranslation =
   | { call: EventDataByKind<"tool_call">; output: CommandOutput; plan: EventDataByKind<"plan"> | undefined }
   | { data: EventData };
 
-/** The event an update becomes; undefined where it says nothing new. Throws where it is not an update. */
+/**
+ * Returns the event for an update, or undefined if the update adds nothing. Throws if it is not an
+ * update.
+ */
 export function translateUpdate(update: unknown): UpdateTranslation | undefined {
   const info = Info.safeParse(update);
   if (info.success) {
@@ -86,7 +89,7 @@ export function translateUpdate(update: unknown): UpdateTranslation | undefined 
   const knownUpdate = Update.parse(update);
   switch (knownUpdate.sessionUpdate) {
     case "user_message_chunk":
-      return undefined; // The person's words are in the log already; this is their echo.
+      return undefined; // The log already has the person's text; this is its echo.
     case "agent_message_chunk":
       return { text: { kind: "message", text: blockText(knownUpdate.content) }, messageId: knownUpdate.messageId };
     case "agent_thought_chunk":
@@ -165,7 +168,7 @@ const Todos = z.object({
     .min(1),
 });
 
-/** The plan that a call writes: some agents have a tool for their plan and tell of its calls alone. */
+/** Returns the plan that a call writes: some agents have a plan tool and report only its calls. */
 function planOf({ rawInput }: z.infer<typeof ToolCallUpdate>): EventDataByKind<"plan"> | undefined {
   const written = Todos.safeParse(rawInput);
   return written.success ? planEvent(written.data.todos) : undefined;
@@ -195,7 +198,7 @@ const Resource = z.object({
   resource: z.object({ uri: z.string().catch("resource"), text: z.string().optional().catch(undefined) }),
 });
 
-/** Text of a content block; what is not text is named, not shown. */
+/** Returns the text of a content block; other content is named, not shown. */
 function blockText(block: z.infer<typeof Block>): string {
   if (block.type === "text") return Words.parse(block).text;
   if (block.type === "resource_link") {

@@ -1,13 +1,13 @@
-/** Text of one event, in bytes. */
+/** The text of one event has at most this size. */
 const maxEventBytes = 256 * 1024;
 
 const maxDepth = 32;
-/** What a value costs besides its text. */
+/** Each value costs this much besides its text. */
 const valueOverheadBytes = 8;
 
 /**
- * A budget of bytes that the untrusted parts of one event share. What does not fit is cut, with a mark that says how
- * much is gone.
+ * The untrusted parts of one event share a budget of bytes. The budget cuts values that do not fit,
+ * and a mark states how much is missing.
  */
 export class ByteBudget {
   #remainingBytes: number;
@@ -32,7 +32,7 @@ export class ByteBudget {
     return `${clipped}… [${bytes - room} bytes cut]`;
   }
 
-  /** A copy of any JSON value that fits; arrays and objects lose their last entries. */
+  /** Copies any JSON value within the budget; arrays and objects lose their last entries. */
   clipValue(value: unknown, depth = 0): unknown {
     if (typeof value === "string") return this.clipText(value);
     this.#remainingBytes -= valueOverheadBytes;
@@ -59,7 +59,7 @@ export class ByteBudget {
   }
 }
 
-/** Cuts a text into pieces of at most so many bytes, never within a character. */
+/** Splits a text into pieces of at most `bytes` bytes, never within a character. */
 export function* splitText(text: string, bytes = maxEventBytes): Generator<string> {
   if (text.length * 3 <= bytes || Buffer.byteLength(text) <= bytes) {
     yield text;
@@ -73,7 +73,7 @@ export function* splitText(text: string, bytes = maxEventBytes): Generator<strin
   }
 }
 
-/** The last place at or before `end` where UTF-8 text may be cut. */
+/** Returns the last offset at or before `end` where UTF-8 text may be cut. */
 export function getCharacterEnd(buffer: Buffer, end: number): number {
   if (end >= buffer.length) return buffer.length;
   let index = end;
@@ -81,7 +81,10 @@ export function getCharacterEnd(buffer: Buffer, end: number): number {
   return index > 0 && ((buffer[index] ?? 0) & 0xc0) !== 0x80 ? index : end;
 }
 
-/** A copy whose texts every reader can store: no NUL (PostgreSQL refuses it) and no half surrogates. */
+/**
+ * Copies a value so that every reader can store its texts: without NUL (PostgreSQL refuses it) and
+ * half surrogates.
+ */
 export function toStorable<T>(value: T): T;
 export function toStorable(value: unknown): unknown {
   if (typeof value === "string") return value.toWellFormed().replaceAll("\0", "\uFFFD");

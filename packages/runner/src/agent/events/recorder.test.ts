@@ -16,7 +16,7 @@ test("text of one kind is joined for a moment, and anything else sends it ahead 
   expect(journal.records.map(({ data }) => ("text" in data ? `${data.kind} ${String(data.text)}` : data.kind))).toEqual(
     ["message ab", "thought c", "output one\ntwo", "output three", "notice"],
   );
-  await until(() => journal.records.length === 6, 500); // the last text goes by itself
+  await until(() => journal.records.length === 6, 500); // the timer sends the last text
   expect(journal.records[5]?.data).toEqual({ kind: "message", role: "agent", text: "e" });
 });
 

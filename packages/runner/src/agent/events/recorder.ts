@@ -3,9 +3,9 @@ import { eventTypeByKind, type EventData, type EventType } from "@wharf/contract
 import { splitText, toStorable } from "./byte-budget.ts";
 import type { AgentJournal, JournalEntry, JournalPlace } from "../types.ts";
 
-/** How long text may wait for more of its kind, in ms. */
+/** Text may wait this long for more of its kind. */
 const joinDelayMs = 50;
-/** Text of this length (in characters) waits no longer. */
+/** Text of this length is sent without waiting. */
 const maxJoinedCharacters = 8 * 1024;
 
 export type TextChunk =
@@ -13,18 +13,22 @@ export type TextChunk =
   | { kind: "thought"; text: string }
   | { kind: "output"; stream: "stdout" | "stderr"; text: string };
 
-/** Appends an event, and calls `prepare` with its place before it is there, again where it or the journal failed. */
+/**
+ * Appends an event. Before the append, calls `prepare` with the event's place; repeats both if
+ * either fails.
+ */
 type PutPrepared = (
   data: EventData,
   options: { type: EventType; prepare: (place: JournalPlace) => Promise<void> },
 ) => Promise<void>;
 
 /**
- * Writes a run's events to the journal in the order they came. Chunks of text of one kind are joined for a moment;
- * any other event sends what waits ahead of itself.
+ * Writes a run's events to the journal in the order they arrive. Chunks of text of one kind are
+ * joined for a short time; any other event sends the waiting text first.
  *
- * Every method resolves when the journal has taken all that was given before. Whoever reads an agent awaits it before
- * reading on: that is how a full journal stops the agent. Nothing is dropped: what the journal refuses is tried again.
+ * Every method resolves when the journal has accepted all earlier events. The code that reads an
+ * agent awaits this before reading on: that is how a full journal stops the agent. Nothing is
+ * dropped: the recorder retries events that the journal refuses.
  */
 export class Recorder {
   readonly #journal: AgentJournal;
@@ -41,7 +45,7 @@ export class Recorder {
     this.#retryMs = retryMs;
   }
 
-  /** Whether the journal has yet to take something. */
+  /** The journal has not yet accepted every event. */
   get waiting(): boolean {
     return this.#open > 0;
   }
@@ -63,13 +67,15 @@ export class Recorder {
     return this.#tail;
   }
 
-  /** All that was recorded is accepted. */
+  /** Resolves when every recorded event is accepted. */
   settled(): Promise<void> {
     this.#sendJoined();
     return this.#tail;
   }
 
-  /** Runs work after all that was recorded and before anything that comes later; `put` appends in its midst. */
+  /**
+   * Runs work after all earlier events and before any later one; during the work, `put` appends.
+   */
   alone(work: (put: PutPrepared) => Promise<void>): Promise<void> {
     this.#sendJoined();
     const put: PutPrepared = (data, { type, prepare }) =>
@@ -77,7 +83,7 @@ export class Recorder {
     return this.#chain(() => work(put));
   }
 
-  /** Does what may fail on a disk until it succeeds. */
+  /** Retries an action that may fail on a disk until it succeeds. */
   async insist(action: () => Promise<void>): Promise<void> {
     for (;;) {
       try {

@@ -2,14 +2,16 @@ import { readdir, readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /**
- * Freezes all processes that belong to an agent, and lets exactly those go on that it froze.
+ * The freezer stops all processes that belong to an agent, and later continues exactly those that
+ * it stopped.
  *
- * Whose process one is, is told by its group, its session, its parents, or by the mark in the environment it was started
- * with: one that made itself a daemon has nothing else left. A process may start another just before it is stopped, so
- * the list is made again until all that are on it stand still.
+ * A process belongs to the agent by its group, its session, its parents, or the run variable in its
+ * initial environment: a process that became a daemon has only the variable left. A process may
+ * start another just before it is stopped, so the freezer lists processes again until all listed
+ * ones are stopped.
  */
 
-/** Between two looks, in ms: a signal is taken when the process next runs. */
+/** Time between two scans: a signal takes effect when the process next runs. */
 const pollIntervalMs = 2;
 
 interface ProcessInfo {
@@ -18,28 +20,30 @@ interface ProcessInfo {
   readonly group: number;
   readonly session: number;
   readonly state: string;
-  /** When it started, in the kernel's own clock: a number used again is another process. */
+  /**
+   * The start time, in the kernel's clock, identifies the process: a reused pid has another one.
+   */
   readonly started: string;
 }
 
 interface FreezerOptions {
-  /** A line of the environment, `NAME=value`, that nothing but the agent and what it starts has. */
+  /** Returns an environment line, `NAME=value`, that only the agent and its descendants have. */
   getRunVariable(): string | undefined;
-  /** Process groups of the agent and of the commands it runs through its client. */
+  /** Returns the process groups of the agent and of the commands it runs through its client. */
   getGroups(): readonly number[];
-  /** How long processes may take to stand still, in ms. */
+  /** Processes may take this long to stop. */
   readonly limitMs: number;
 }
 
 export interface FreezeResult {
   readonly processes: number;
-  /** Processes that did not stand still in time: they wait in the kernel, or are another user's. */
+  /** These processes did not stop in time: they wait in the kernel, or belong to another user. */
   readonly moving: number;
 }
 
 export class Freezer {
   readonly #options: FreezerOptions;
-  /** In the order they were stopped: parents before their children. */
+  /** Processes are in the order they were stopped: parents before their children. */
   readonly #frozen = new Map<number, string>();
 
   constructor(options: FreezerOptions) {
@@ -66,14 +70,17 @@ export class Freezer {
     return this.#frozen.get(pid) === started;
   }
 
-  /** Children before their parents, so that none of these sees a child that stands still. */
+  /** Continues children before their parents, so that no parent sees a stopped child. */
   async thaw(): Promise<void> {
     const frozen = [...this.#frozen].toReversed();
     this.#frozen.clear();
     for (const [pid, started] of frozen) if ((await readProcess(pid))?.started === started) sendSignal(pid, "SIGCONT");
   }
 
-  /** `strangers` are those that were looked into before: a mark is inherited, so nobody comes to one later. */
+  /**
+   * Finds the agent's processes. `strangers` are processes checked earlier: the variable is
+   * inherited, so no process gets it later.
+   */
   async #findProcesses(strangers: Map<number, string>): Promise<ProcessInfo[]> {
     const all = await listProcesses();
     const ancestors = getAncestors(all);
@@ -97,14 +104,14 @@ export class Freezer {
   }
 }
 
-/** Nothing where it can't be told: a process that is just becoming another program has no environment for a moment. */
+/** Returns undefined if the answer is unknown: during exec a process briefly has no environment. */
 async function isMarked(pid: number, runVariable: string | undefined): Promise<boolean | undefined> {
   if (runVariable === undefined) return false;
   try {
     const environment = await readFile(`/proc/${pid}/environ`, "utf8");
     return environment === "" ? undefined : environment.split("\0").includes(runVariable);
   } catch {
-    return false; // It ended, or is another user's.
+    return false; // The process ended, or belongs to another user.
   }
 }
 
@@ -120,7 +127,7 @@ function getStoppedParents(processes: readonly ProcessInfo[]): ReadonlySet<numbe
   return new Set(processes.filter(({ pid, state }) => state === "D" && parents.has(pid)).map(({ pid }) => pid));
 }
 
-/** This process and all above it. */
+/** Returns this process and all its ancestors. */
 function getAncestors(all: readonly ProcessInfo[]): Set<number> {
   const parents = new Map(all.map(({ pid, parent }) => [pid, parent]));
   const pids = new Set<number>([1]);
@@ -137,7 +144,7 @@ async function listProcesses(): Promise<ProcessInfo[]> {
 async function readProcess(pid: number): Promise<ProcessInfo | undefined> {
   try {
     const stat = await readFile(`/proc/${pid}/stat`, "utf8");
-    // The name may hold spaces and brackets.
+    // The name may contain spaces and brackets.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     const [state = "X", parent, group, session] = fields;
     return {
@@ -157,6 +164,6 @@ function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
   try {
     return process.kill(pid, signal);
   } catch {
-    return false; // It ended meanwhile, or is another user's.
+    return false; // The process has ended, or belongs to another user.
   }
 }

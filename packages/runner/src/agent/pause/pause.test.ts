@@ -7,11 +7,13 @@ import { expect, test, vi } from "vitest";
 import { Bench, until } from "../fixtures/bench.ts";
 import type { Timing } from "../timing.ts";
 
-/** Each host has a run of its own: a pause finds processes by it, also those of tests that run at the same time. */
+/**
+ * Each host has a unique run: a pause finds processes by run, including those of concurrent tests.
+ */
 const open = (timing: Partial<Timing> = {}): Promise<Bench> => Bench.open({ runId: randomUUID(), timing });
 const never = new AbortController().signal;
 
-/** How often each of an agent's processes has said that it runs. */
+/** Returns how often each of the agent's processes has counted. */
 async function counts(bench: Bench): Promise<number[]> {
   const names = ["agent", "child", "terminal", "daemon"];
   return await Promise.all(
@@ -24,7 +26,7 @@ async function counts(bench: Bench): Promise<number[]> {
   );
 }
 
-/** The answer comes soon, the freezing on a busy machine perhaps later. */
+/** Waits for the freeze, which on a busy machine may follow the answer. */
 async function paused(bench: Bench): Promise<void> {
   await bench.host.pause();
   await until(() => bench.host.state().paused === true);
@@ -37,7 +39,7 @@ async function counting(bench: Bench): Promise<string> {
   return turn;
 }
 
-/** The processes that carry the run's mark, and the state of each. */
+/** Finds the processes that carry the run's variable, and the state of each. */
 function marked(bench: Bench): { pid: number; state: string }[] {
   const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
   return pids.flatMap((pid) => {
@@ -57,7 +59,7 @@ async function endMarked(bench: Bench): Promise<void> {
       try {
         if (state !== "Z") process.kill(pid, "SIGKILL");
       } catch {
-        continue; // It ended by itself.
+        continue; // The process ended without a signal.
       }
     }
     await sleep(10);
@@ -67,7 +69,7 @@ async function endMarked(bench: Bench): Promise<void> {
 // X-028, G-044
 test("a pause freezes the agent and all it started, wherever that went, and resume lets it go on in the same turn", async () => {
   await using bench = await open();
-  // The one that left the group is nobody's to end but this test's, however it goes.
+  // Only this test ends the process that left the group, even if the test fails.
   await using _ = { [Symbol.asyncDispose]: () => endMarked(bench) };
   const turn = await counting(bench);
   await paused(bench);
@@ -76,7 +78,7 @@ test("a pause freezes the agent and all it started, wherever that went, and resu
   const isFrozen = ({ state }: { state: string }) => state === "T" || state === "D";
   await expect.poll(() => marked(bench).filter((one) => !isFrozen(one)), { timeout: 10_000 }).toEqual([]);
   const before = await counts(bench);
-  // Longer than the turn may be idle: the clock stands still with the agent.
+  // The sleep exceeds the turn's idle timeout: the idle clock stops with the agent.
   await sleep(1_200);
   expect(await counts(bench)).toEqual(before);
   expect(bench.host.state()).toMatchObject({ turn_id: turn, paused: true });

@@ -1,15 +1,15 @@
 import type { FreezeResult } from "./freezer.ts";
 
 /**
- * Whether the agent works, or is kept from it:
+ * The agent runs, or a pause keeps it from running:
  *
- *   running ── begin() ─► draining ── model requests that are out have ended, or the limit ─► freezing ──► frozen
- *      ▲                     │                                                                  │            │
- *      └──────── end() ──────┴──────────────────────────────────────────────────────────────────┴────────────┘
+ *   running ── begin() ─► draining ── open requests have ended, or the limit ─► freezing ──► frozen
+ *      ▲                     │                                                     │            │
+ *      └──────── end() ──────┴─────────────────────────────────────────────────────┴────────────┘
  *
- * draining: no new model request leaves; the agent works on with what it has. freezing: nothing new is started for it, and
- * its processes are stopped. frozen: they stand still, the daemon does not. `end` may come at any moment and undoes what
- * was done up to there.
+ * draining: no new model request leaves; the agent continues with the responses it has. freezing:
+ * nothing new starts for the agent, and its processes are being stopped. frozen: its processes are
+ * stopped, the daemon is not. `end` may come at any moment and undoes all steps so far.
  */
 export class Pause {
   readonly #options: PauseOptions;
@@ -23,7 +23,7 @@ export class Pause {
     this.#options = options;
   }
 
-  /** It was asked for, and not yet ended. */
+  /** The pause was requested, and has not ended yet. */
   get isRequested(): boolean {
     return this.#phase !== "running";
   }
@@ -32,7 +32,7 @@ export class Pause {
     return this.#phase === "frozen";
   }
 
-  /** Resolves when the agent is frozen, or when the pause was ended before. */
+  /** Resolves when the agent is frozen, or when the pause has ended earlier. */
   begin(): Promise<void> {
     if (this.#phase !== "running") return this.#work;
     this.#phase = "draining";
@@ -43,7 +43,9 @@ export class Pause {
     return this.#work;
   }
 
-  /** Lets the agent go on; its model requests only with `release` where they are to be held. */
+  /**
+   * Lets the agent continue; with `holdModels`, its model requests wait until `releaseModels()`.
+   */
   async end({ holdModels = false } = {}): Promise<void> {
     if (this.#phase === "running") return;
     this.#ending.abort();
@@ -61,7 +63,9 @@ export class Pause {
     this.#options.models.open();
   }
 
-  /** Resolves at once, or when the freezing is over: nothing is started for an agent that is being frozen. */
+  /**
+   * Resolves at once, or when the freeze is over: nothing starts for an agent that is being frozen.
+   */
   async waitForResume(): Promise<void> {
     while (this.#resumed) await this.#resumed.promise;
   }
@@ -85,19 +89,21 @@ export class Pause {
 }
 
 export interface ModelRequests {
-  /** From now on none leaves; those that come wait. */
+  /** Holds new model requests from now on; they wait. */
   close(): void;
   open(): void;
-  /** Waits for those that are out; answers how many still are when the limit or the signal ended the waiting. */
+  /**
+   * Waits for open requests; returns how many remain when the limit or the signal ends the wait.
+   */
   waitForDrain(limitMs: number, signal: AbortSignal): Promise<number>;
 }
 
 interface PauseOptions {
   readonly models: ModelRequests;
   readonly freezer: { freeze(signal: AbortSignal): Promise<FreezeResult>; thaw(): Promise<void> };
-  /** How long model requests that are out are waited for, in ms. */
+  /** A pause waits this long for open model requests. */
   readonly drainMs: number;
-  /** Writes into the log; never waited for. */
+  /** Writes a notice to the log; nothing waits for it. */
   recordNotice(message: string): void;
 }
 

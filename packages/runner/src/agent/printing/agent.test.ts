@@ -110,7 +110,7 @@ test("100 MB of lines are recorded in full, joined, and a full journal makes the
   };
   const turn = await bench.prompt("x", { idle_timeout_s: 0.3 });
   await until(() => bench.journal.full);
-  await new Promise((resolve) => setTimeout(resolve, 500)); // longer than the idle time
+  await new Promise((resolve) => setTimeout(resolve, 500)); // the wait exceeds the idle timeout
   expect(bytes).toBeLessThan(1_050_000);
   bench.journal.full = false;
   expect(await bench.end(turn)).toMatchObject({ stop_reason: "end_turn" });

@@ -14,9 +14,9 @@ import type { Recorder } from "../events/recorder.ts";
 import { maxOutputLineBytes, StderrReader } from "../process/stderr-reader.ts";
 import type { Timing } from "../timing.ts";
 
-/** Linux takes no longer string in an environment (128 KiB, with the name). */
+/** Linux accepts no longer string in an environment (128 KiB, with the name). */
 const maxEnvironmentBytes = 120_000;
-/** The longest JSON line of a message. */
+/** The JSON line of a message has at most this size. */
 const maxMessageBytes = 1024 * 1024;
 
 const Message = z.object({
@@ -33,15 +33,16 @@ interface PrintingAgentOptions {
   home: string;
   recorder: Recorder;
   timing: Timing;
-  /** Waited for right before the program is started. */
+  /** PrintingAgent awaits this right before it starts the program. */
   waitForResume(): Promise<void>;
   onActivity(): void;
   onProcess(pid: number): Promise<void>;
 }
 
 /**
- * An agent that is a program which prints: JSON lines of the six message types, or plain text. It is started for every
- * turn, gets the prompt on stdin (and in WHARF_PROMPT where it fits), and its exit is the turn's end.
+ * PrintingAgent drives a program that prints JSON lines of the six message types, or plain text.
+ * The program starts for every turn and gets the prompt on stdin (and in WHARF_PROMPT if it fits);
+ * its exit ends the turn.
  */
 export class PrintingAgent implements AgentDriver {
   readonly #options: PrintingAgentOptions;
@@ -91,7 +92,8 @@ export class PrintingAgent implements AgentDriver {
     }
     this.#group = group;
     if (this.#cancelled || this.#gone.signal.aborted) group.kill();
-    // Before anything is waited for: Node throws away what a program printed that exits while nobody reads.
+    // Read before the first await: Node discards the output of a program that exits before anyone
+    // reads it.
     const stderr = new StderrReader(group, recorder, onActivity);
     const stdout = this.#read(group).catch(() => group.kill());
     await onProcess(group.pid).catch(() => {});
@@ -164,7 +166,7 @@ function messageOf(line: string): { type: EventType; data: EventDataByKind<"repo
   try {
     const { type, timestamp, data } = Message.parse(JSON.parse(line));
     const kept = new ByteBudget().clipRecord(data);
-    // What the agent calls a kind is kept beside the one that says what this event is.
+    // The event keeps the agent's own kind beside the kind of the event.
     const own = "kind" in kept ? { reported_kind: kept["kind"] } : {};
     return {
       type,

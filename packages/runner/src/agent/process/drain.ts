@@ -3,8 +3,8 @@ import type { ProcessGroup } from "./process-group.ts";
 import type { Recorder } from "../events/recorder.ts";
 
 /**
- * Waits until an exited program's output is read to its end. A process that left the group may hold the pipes open for
- * ever: after a time in which nothing but it was waited for, they are closed.
+ * Waits until the output of an exited program is read completely. A process that left the group may
+ * hold the pipes open indefinitely, so the pipes are closed after `limitMs` without other activity.
  */
 export async function drainOutput(
   ends: Promise<unknown>,

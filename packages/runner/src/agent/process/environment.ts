@@ -1,7 +1,7 @@
 import type { McpServer } from "@wharf/contract";
 import type { AgentStartInput } from "../types.ts";
 
-/** Where an agent type writes this, the address of the relay inside the runner stands. */
+/** The address of the relay inside the runner replaces this text in an agent type. */
 const gatewayMark = "${WHARF_GATEWAY}";
 
 export const withGateway = (value: string, gatewayUrl: string): string => value.replaceAll(gatewayMark, gatewayUrl);
@@ -9,7 +9,7 @@ export const withGateway = (value: string, gatewayUrl: string): string => value.
 const withGatewayIn = (values: Readonly<Record<string, string>>, gatewayUrl: string): Record<string, string> =>
   Object.fromEntries(Object.entries(values).map(([name, value]) => [name, withGateway(value, gatewayUrl)]));
 
-/** MCP servers with the relay's address in place. */
+/** Returns the MCP servers with the relay's address in place. */
 export const mcpServersOf = (input: AgentStartInput, gatewayUrl: string): McpServer[] =>
   input.mcp_servers.map((server) =>
     "url" in server
@@ -25,12 +25,12 @@ export const mcpServersOf = (input: AgentStartInput, gatewayUrl: string): McpSer
         },
   );
 
-/** Stands in the environment of the agent and of all it starts, and nowhere else. */
+/** Returns the variable that only the agent and its descendants have in their environment. */
 export const runMark = (runId: string): string => `WHARF_RUN=${runId}`;
 
 /**
- * All that an agent sees of the environment: a minimal base and what its agent type names. Nothing else of the
- * daemon's own environment gets in.
+ * Returns an agent's whole environment: a minimal base and the variables of its agent type. No
+ * other variable of the daemon gets in.
  */
 export function agentEnvironment(
   input: AgentStartInput,
@@ -44,7 +44,7 @@ export function agentEnvironment(
     TERM: "dumb",
     TMPDIR: process.env["TMPDIR"] ?? "/tmp",
     NO_COLOR: "1",
-    // There only where a runner was given the way to its owner's ssh agent.
+    // The variable is set only if a runner has access to its owner's ssh agent.
     ...(process.env["SSH_AUTH_SOCK"] && { SSH_AUTH_SOCK: process.env["SSH_AUTH_SOCK"] }),
   };
   return { ...base, ...withGatewayIn(input.environment, places.gatewayUrl), WHARF_RUN: input.run_id };

@@ -2,7 +2,10 @@ import { WharfError } from "@wharf/contract";
 import { describeMemoryLimit, type MemoryWatch } from "../../support/memory-watch.ts";
 import type { ProcessExit } from "./process-group.ts";
 
-/** The agent ended while it loaded an earlier session; it may start with a new one. */
+/**
+ * LoadFailed reports that the agent ended while it loaded an earlier session; a new session may
+ * work.
+ */
 export class LoadFailed extends WharfError<"agent_start_failed"> {
   constructor(command: readonly string[], reason: string, cause: unknown) {
     super("agent_start_failed", { command: command.join(" ").slice(0, 500), reason }, { cause });
@@ -24,8 +27,9 @@ export const exitWords = ({ exit_code, signal }: ProcessExit): string =>
   signal === undefined ? `exit code ${exit_code ?? "unknown"}` : `signal ${signal}`;
 
 /**
- * Why an agent ended that nobody asked to end. The kernel may have killed a part of it only, and the rest then ends with a code of
- * its own, so any end after a kill is taken for the memory's.
+ * Explains why an agent ended without a request. The kernel may have killed only a part of the
+ * agent, and the rest then ends with its own exit code, so any end after a memory kill counts as
+ * out of memory.
  */
 export const unexpectedExit = (exit: ProcessExit, memory: MemoryWatch): WharfError =>
   memory.kills > 0 ? outOfMemory(exit) : new WharfError("agent_exited", { exit: exitWords(exit) });

@@ -1,6 +1,6 @@
 /**
- * Runs out after a time without `touch()`. It stands still while `paused()` says that the waiting is not the agent's
- * fault (a person is asked, the journal is full).
+ * IdleClock fires after a time without `touch()`. The clock pauses while `isPaused()` reports that
+ * the wait is not the agent's fault (a person is asked, the journal is full).
  */
 export class IdleClock {
   readonly #limitMs: number;
@@ -13,7 +13,7 @@ export class IdleClock {
     let lastTick = performance.now();
     this.#timer = setInterval(() => {
       const now = performance.now();
-      // A stalled process must not count as a silent agent.
+      // A stalled daemon must not count as a silent agent.
       if (!options.isPaused()) this.#idleMs += Math.min(now - lastTick, tickMs * 2);
       lastTick = now;
       if (this.#idleMs < this.#limitMs) return;

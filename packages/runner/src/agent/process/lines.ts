@@ -9,13 +9,13 @@ export class LineTooLongError extends Error {
 
 interface LineLimit {
   maxBytes: number;
-  /** What becomes of a longer line: cut into several, or the end of reading. */
+  /** A longer line is split into several, or ends reading. */
   overlong: "split" | "fail";
 }
 
 /**
- * The lines of a byte stream, read no faster than they are taken: while the reader waits, the pipe fills and the
- * program at its other end stands still. Memory is bounded by the longest line and one chunk.
+ * Yields the lines of a byte stream, at the reader's pace: while the reader waits, the pipe fills
+ * and the program at its other end blocks. Memory is bounded by the longest line and one chunk.
  */
 export async function* readLines(
   stream: AsyncIterable<Buffer>,

@@ -1,4 +1,4 @@
-/** The last bytes of an output, cut at its beginning between two characters. */
+/** OutputTail keeps the last bytes of an output, cut at the beginning between two characters. */
 export class OutputTail {
   readonly #maxBytes: number;
   #chunks: Buffer[] = [];
@@ -12,7 +12,8 @@ export class OutputTail {
   push(chunk: Buffer): void {
     this.#chunks.push(chunk);
     this.#bytes += chunk.length;
-    // Joined only now and then, so that many small chunks cost no more than few large ones.
+    // Chunks are joined only occasionally, so that many small chunks cost no more than a few large
+    // ones.
     if (this.#bytes > this.#maxBytes * 2 || this.#chunks.length > 4_096) this.#trim();
   }
 

@@ -13,16 +13,19 @@ interface SpawnOptions {
   environment: Record<string, string>;
 }
 
-/** Groups that still run. They end with this process, however it exits. */
+/** These groups still run. They end with this process, however it exits. */
 const alive = new Set<ProcessGroup>();
 const killAll = (): void => {
   for (const group of alive) group.kill();
 };
 
-/** The groups whose leader still runs. */
+/** Returns the groups whose leader still runs. */
 export const livingGroups = (): number[] => [...alive].map(({ pid }) => pid);
 
-/** A program in a process group of its own, so that all it starts can be ended with it. */
+/**
+ * ProcessGroup runs a program in a new process group, so that all its descendants can be ended with
+ * it.
+ */
 export class ProcessGroup {
   readonly pid: number;
   readonly stdin: Writable;
@@ -30,7 +33,7 @@ export class ProcessGroup {
   readonly stderr: Readable;
   readonly exited: Promise<ProcessExit>;
   #leaderExited = false;
-  /** Nobody is left in the group, so its number may soon be another's. */
+  /** The group is empty, so its number may soon belong to another. */
   #gone = false;
 
   private constructor(pid: number, child: ChildProcessByStdio<Writable, Readable, Readable>) {
@@ -38,7 +41,8 @@ export class ProcessGroup {
     this.stdin = child.stdin;
     this.stdout = child.stdout;
     this.stderr = child.stderr;
-    // A program that reads no more is noticed by its silence or its exit; a broken pipe says nothing else.
+    // A program that stops reading shows itself by its silence or its exit; a broken pipe adds
+    // nothing.
     this.stdin.on("error", () => this.stdin.destroy());
     this.exited = new Promise((resolve) => {
       child.once("exit", (code, signal) => {
@@ -57,7 +61,7 @@ export class ProcessGroup {
     alive.add(this);
   }
 
-  /** Rejects with the system's error where the program cannot be started. */
+  /** Rejects with the system's error if the program cannot be started. */
   static start(command: readonly string[], options: SpawnOptions): Promise<ProcessGroup> {
     const [program = "", ...rest] = command;
     return new Promise((resolve, reject) => {
@@ -70,7 +74,7 @@ export class ProcessGroup {
       child.once("error", reject);
       child.once("spawn", () => {
         child.off("error", reject);
-        child.on("error", () => {}); // A signal that could not be delivered; `exit` tells the rest.
+        child.on("error", () => {}); // The error is an undelivered signal; `exit` reports the rest.
         if (child.pid !== undefined) resolve(new ProcessGroup(child.pid, child));
       });
     });
@@ -84,12 +88,12 @@ export class ProcessGroup {
     this.#send(signal);
   }
 
-  /** Ends all of the group at once, also what outlived its leader. */
+  /** Kills the whole group at once, including processes that outlived the leader. */
   kill(): void {
     this.signal("SIGKILL");
   }
 
-  /** Ends it politely: end of input, SIGTERM, SIGKILL. */
+  /** Ends the group gracefully: end of input, SIGTERM, SIGKILL. */
   async end(timing: Timing): Promise<ProcessExit> {
     this.stdin.end();
     if (!(await this.#exitsWithin(timing.stdinGraceMs))) this.signal("SIGTERM");

@@ -2,22 +2,22 @@ import { readLines } from "./lines.ts";
 import type { ProcessGroup } from "./process-group.ts";
 import type { Recorder } from "../events/recorder.ts";
 
-/** The longest line of plain output that is kept in one piece. */
+/** A line of plain output stays in one piece up to this size. */
 export const maxOutputLineBytes = 64 * 1024;
 const maxTailLines = 20;
 const maxTailCharacters = 2_000;
 
-/** Records what an agent says on stderr, and remembers its last lines for when it fails. */
+/** Records an agent's stderr, and remembers the last lines for when the agent fails. */
 export class StderrReader {
   readonly #lastLines: string[] = [];
-  /** Resolves at its end; never rejects. */
+  /** Resolves at the end of stderr; never rejects. */
   readonly ended: Promise<void>;
 
   constructor(group: ProcessGroup, recorder: Recorder, onActivity: () => void) {
     this.ended = this.#recordLines(group, recorder, onActivity);
   }
 
-  /** The last lines, or nothing. */
+  /** Returns the last lines, or an empty string. */
   get tail(): string {
     return this.#lastLines.join("\n").slice(-maxTailCharacters).trim();
   }
@@ -31,7 +31,7 @@ export class StderrReader {
         await recorder.text({ kind: "output", stream: "stderr", text: line });
       }
     } catch {
-      // The pipe was closed because its program is gone.
+      // The pipe is closed because its program has exited.
     }
   }
 }

@@ -5,11 +5,14 @@ import { omitUndefined } from "../omit-undefined.ts";
 import type { Recorder } from "../events/recorder.ts";
 import { maxTimerMs } from "../timing.ts";
 
-/** Requests that may wait for a person at once; an agent that asks more gets `cancelled` for the rest. */
+/**
+ * At most this many requests wait for a person at once; further requests are answered with
+ * `cancelled`.
+ */
 const maxOpen = 100;
-/** Settled requests remembered, so that a late answer is told apart from a wrong one. */
+/** Settled requests are remembered, to distinguish a late answer from a wrong one. */
 const maxSettled = 1_000;
-/** What `allow-edits` lets an agent do unasked. */
+/** `allow-edits` allows these kinds without a prompt. */
 const editKinds = new Set(["edit", "delete", "move", "read", "search", "think"]);
 
 interface PermissionOption {
@@ -23,7 +26,7 @@ interface PermissionRequest {
   toolCallId?: string;
   toolKind?: string;
 }
-/** The option that was chosen; none means that the request is cancelled. */
+/** The person or policy chose this option; undefined cancels the request. */
 type ChosenOptionId = string | undefined;
 type Settlement = { status: "answered" | "timed_out" | "cancelled"; optionId?: string; by?: string };
 interface PendingRequest {
@@ -32,8 +35,9 @@ interface PendingRequest {
 }
 
 /**
- * Permission requests of an agent. Each is asked → answered (by a person or the policy) | timed_out | cancelled, once;
- * the event of a step is in the journal before the agent hears of it.
+ * Permissions tracks an agent's permission requests. Each request is asked → answered (by a person
+ * or the policy) | timed_out | cancelled, once. The event of a step is in the journal before the
+ * agent gets the answer.
  */
 export class Permissions {
   readonly #recorder: Recorder;
@@ -54,7 +58,8 @@ export class Permissions {
   }
 
   async request(request: PermissionRequest, signal: AbortSignal): Promise<ChosenOptionId> {
-    // For this once where that is offered: "always" changes the agent's own mode, which some agents refuse.
+    // Prefer a single permission if offered: "always" changes the agent's own mode, which some
+    // agents refuse.
     const allowed =
       request.options.find(({ kind }) => kind === "allow_once") ??
       request.options.find(({ kind }) => kind.startsWith("allow"));

@@ -1,10 +1,10 @@
 import type { EventDataByKind } from "@wharf/contract";
 
-/** Tool calls remembered at once; beyond, the oldest are forgotten. */
+/** At most this many tool calls are remembered; beyond, the oldest are forgotten. */
 const maxRemembered = 10_000;
 const closedStatuses = new Set(["completed", "failed", "cancelled"]);
 
-/** What is known of a run's tool calls, by id: whether one is open, and of what kind it is. */
+/** ToolCalls records a run's tool calls by id: their kind, and whether they are open. */
 export class ToolCalls {
   readonly #calls = new Map<string, { open: boolean; kind: string | undefined }>();
 
@@ -23,7 +23,7 @@ export class ToolCalls {
     return this.#calls.get(id)?.kind;
   }
 
-  /** Ends what the agent left open and says what was ended. */
+  /** Ends the calls that the agent left open and returns their events. */
   closeAll(status: "completed" | "failed"): EventDataByKind<"tool_call">[] {
     const open = [...this.#calls].filter(([, call]) => call.open).map(([id]) => id);
     return open.map((tool_call_id) => {

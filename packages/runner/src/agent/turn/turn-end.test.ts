@@ -43,7 +43,7 @@ async function scene(): Promise<Scene> {
   };
 }
 
-/** Opens what a dead daemon left, and settles it. */
+/** Opens and settles the state of a dead daemon. */
 async function recovered(at: Scene): Promise<string[]> {
   const places = await at.open();
   for (const turn of places.log.getOpenTurns()) await recoverTurn(places, turn);
@@ -107,7 +107,7 @@ test("the end of a turn has the place that the log names, whatever else is recor
   const others: Promise<void>[] = [];
   log.recordEnding = async (ending) => {
     await keepEnding(ending);
-    // The watcher and the relay record without the recorder.
+    // The watcher and the relay append without the recorder.
     for (let n = 0; n < 3; n++) others.push(journal.append(someNotice));
   };
   for (let n = 0; n < 3; n++) others.push(journal.append(someNotice));
@@ -166,7 +166,7 @@ test("a daemon that starts again says that the turn it died in was interrupted, 
   await using second = await first.successor();
   const { journal } = second;
   await second.host.recover();
-  // The agent of the daemon that died is killed.
+  // Recovery kills the agent of the dead daemon.
   await until(() => first.journal.of("agent_exit").length > 0);
   expect(journal.of("turn").filter(({ status }) => status === "interrupted")).toEqual([
     { kind: "turn", turn_id: "t", status: "interrupted", reason: expect.stringContaining("daemon") },

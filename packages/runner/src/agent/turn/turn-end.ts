@@ -5,22 +5,24 @@ import type { LoggedTurn, TurnEnding, TurnLog } from "./turn-log.ts";
 import type { AgentJournal, JournalPlace } from "../types.ts";
 
 /**
- * How a turn's last event gets into the journal exactly once, though the daemon may die at any moment and the journal
- * takes whatever it is given:
+ * A turn's last event gets into the journal exactly once, though the daemon may die at any moment
+ * and the journal accepts any entry:
  *
- * 1. All that was recorded is flushed, and the journal names the event's place, which nothing else can take.
+ * 1. The host flushes all recorded events, and the journal names the event's place, which no
+ *    other entry can take.
  * 2. The log keeps the event and that place (`ending`, on disk).
- * 3. The event is appended and flushed.
- * 4. The log says `done`, on disk.
+ * 3. The host appends and flushes the event.
+ * 4. The log records `done`, on disk.
  *
- * Dying before 2 leaves an open turn, which ends as interrupted. Dying between 2 and 4 leaves an ending: the event is
- * in if and only if the journal of that epoch reaches its place, so it is appended again or not.
+ * A death before 2 leaves an open turn, which ends as interrupted. A death between 2 and 4 leaves
+ * an ending: the event is in the journal if and only if the journal of that epoch reaches its
+ * place, which decides whether recovery appends it again.
  */
 interface TurnEndContext {
   journal: AgentJournal;
   log: TurnLog;
   recorder: Recorder;
-  /** Gives up its reserve where nothing else lets the end be written. */
+  /** The disk releases its reserve if there is no other room for the ending. */
   disk: Pick<StateDisk, "makeRoom">;
 }
 
@@ -63,7 +65,7 @@ async function isInJournal(journal: AgentJournal, ending: TurnEnding): Promise<b
   const { epoch, first, last } = journal.state();
   // The journal was lost, and this event with it.
   if (epoch !== ending.epoch || last < ending.seq) return false;
-  // Read by the server and trimmed.
+  // The server read the event, and the journal trimmed it.
   if (first > ending.seq) return true;
   for await (const { seq, data } of journal.read({ after: ending.seq - 1 })) {
     if (data.kind === "turn" && data.turn_id === ending.turn_id && data.status === ending.data.status) return true;

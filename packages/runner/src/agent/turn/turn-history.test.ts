@@ -9,7 +9,7 @@ import { TurnLog } from "./turn-log.ts";
 const commit = { message: "m", author_name: "a", author_email: "e" };
 const prompt = (turn_id: string) => ({ run_id: "run-1", turn_id, text: "talk", idle_timeout_s: 5, commit });
 
-/** The state of a daemon that died during turn `second`, after it ended turn `first`. */
+/** Creates the state of a daemon that died during turn `second`, after it ended turn `first`. */
 async function deadDaemon(journal: MemoryJournal): Promise<Bench> {
   const bench = await Bench.open({ journal });
   await bench.start();
@@ -72,7 +72,7 @@ for (const [name, damage] of Object.entries(damages)) {
       expect(await next.host.turn("first"), round).toEqual({ turn_id: "first", state: "ENDED" });
       await next.start();
       expect(await next.host.prompt(prompt("second")), round).toEqual({ duplicate: true });
-      // A turn that no daemon has seen is executed as always.
+      // A turn that no daemon has seen is executed as usual.
       expect(await next.turn("order", { turn_id: round }), round).toMatchObject({ stop_reason: "end_turn" });
       await next.host.stop("the next start");
     }

@@ -7,13 +7,13 @@ import type { LoggedTurn, TurnEnding, TurnLog } from "./turn-log.ts";
 import type { AgentJournal } from "../types.ts";
 
 /**
- * Which turns have begun in this runner. The turn log answers that as long as it is complete. Two witnesses show that
- * it is not, even where it looks intact: the session file names the newest turn, and a journal with records needs a
- * history that wrote them.
+ * TurnHistory records which turns have begun in this runner. The turn log knows them as long as it
+ * is complete. Two witnesses reveal an incomplete log, even if it looks intact: the session file
+ * names the newest turn, and a journal with records implies a history that wrote them.
  *
- * Of an incomplete history, an absent turn says nothing. The server asks about a turn only when it may have handed it
- * over, so such a turn counts as begun: it ends as interrupted and is never executed. A new turn, which the server gives
- * without asking, is executed as usual.
+ * In an incomplete history, a missing turn proves nothing. The server asks about a turn only when
+ * it may have handed it over, so a missing turn counts as begun: it ends as interrupted and is
+ * never executed. A new turn, which the server sends without asking, is executed as usual.
  */
 export class TurnHistory {
   readonly log: TurnLog;
@@ -38,19 +38,19 @@ export class TurnHistory {
     return new TurnHistory(log, typeof witness === "object" ? witness.last_turn : undefined, options);
   }
 
-  /** Settles what an earlier daemon left open. */
+  /** Settles the turns that an earlier daemon left open. */
   async recover(): Promise<void> {
     for (const turn of this.log.getOpenTurns()) await this.#settleTurn(turn);
   }
 
-  /** Called before a turn is accepted: afterwards, the log holds every turn of which there is a trace. */
+  /** Called before a turn is accepted: afterwards, the log has every turn that left a trace. */
   async settleBeforeAccept(turnId: string): Promise<void> {
     if (!this.#isInDoubt(turnId)) return;
     const isBegun = this.#lastTurn?.turn_id === turnId || this.#settling.has(turnId);
     if (isBegun || (await this.#searchJournal(turnId)).isBegun) await this.#settleOnce(turnId);
   }
 
-  /** Called before a turn that the server may have handed over is looked up. */
+  /** Called before the lookup of a turn that the server may have handed over. */
   async settleBeforeLookup(turnId: string): Promise<void> {
     if (this.#isInDoubt(turnId)) await this.#settleOnce(turnId);
   }
@@ -86,7 +86,7 @@ export class TurnHistory {
     await endTurn(context, { turn_id: turn.turn_id, state: "INTERRUPTED", data });
   }
 
-  /** What the journal still holds about a turn, and the run that wrote its newest record. */
+  /** Returns the journal's records of a turn, and the run that wrote the newest record. */
   async #searchJournal(turnId: string): Promise<JournalTrace> {
     const { epoch, first, last } = this.#journal.state();
     const trace: JournalTrace = { isBegun: false, ending: undefined, runId: undefined };
@@ -127,7 +127,7 @@ const endStates: Partial<Record<EventDataByKind<"turn">["status"], TurnEnding["s
   interrupted: "INTERRUPTED",
 };
 
-/** Whether the witnesses know of more than the log does. */
+/** Checks whether the witnesses know of more than the log does. */
 function isContradicted(log: TurnLog, witness: TurnWitness, journal: AgentJournal): boolean {
   if (witness === "unreadable") return true;
   // The session file is written before the journal's first record and before the log's first step.

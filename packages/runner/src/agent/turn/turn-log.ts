@@ -6,27 +6,29 @@ import { parseCheckedLine, toCheckedLine } from "../../support/checked-line.ts";
 import { replaceFile, syncFolder } from "../../support/files.ts";
 import { readStateFile, setAside } from "../../support/state-file.ts";
 
-/** About a hundred thousand turns: a larger file is none that a daemon wrote. */
+/** The limit allows about a hundred thousand turns: a larger file was not written by a daemon. */
 const maxBytes = 64 * 1024 * 1024;
 
 /**
- * What is known of every turn, on disk, one JSON line a step with its checksum, never trimmed:
+ * The turn log records the steps of every turn on disk, one JSON line with a checksum per step,
+ * never trimmed:
  *
  * - `running`: the key is taken; the agent may get the prompt from now on.
- * - `ending`: the turn's last event and the place in the journal where it will stand, written before it is appended.
- *   Whoever finds this step without the next looks at that place to know whether the event is in.
+ * - `ending`: the turn's last event and its future place in the journal, written before the
+ *   append. If the next step is missing, recovery checks that place to see whether the event is in.
  * - `done`: the event is in the journal.
- * - `incomplete`: steps before this one were lost, so a turn that is not in the log may have begun all the same.
+ * - `incomplete`: steps before this one were lost, so a turn that is not in the log may have
+ *   begun.
  *
- * A last line without a line feed was cut by a crash and never acted upon: it is removed when the file is opened. Any
- * other line that is not as it was written makes the log incomplete; the damaged file is kept beside it.
+ * A last line without a line feed was cut by a crash and never acted upon: opening the file removes
+ * it. Any other altered line makes the log incomplete; the damaged file is kept beside it.
  */
 const Running = z.object({ step: z.literal("running"), turn_id: z.string(), run_id: z.string(), at: z.string() });
 const Ending = z.object({
   step: z.literal("ending"),
   turn_id: z.string(),
   state: z.enum(["ENDED", "CANCELLED", "INTERRUPTED"]),
-  /** The journal's epoch, and the sequence the event will have in it. */
+  /** The journal's epoch, and the event's future sequence in it, form the event's place. */
   epoch: z.string(),
   seq: z.number(),
   type: EventType,
@@ -69,12 +71,12 @@ export class TurnLog {
     return log;
   }
 
-  /** Whether no turn has ever begun, as far as this file tells. */
+  /** The file records no turn. */
   get isEmpty(): boolean {
     return this.#turns.size === 0;
   }
 
-  /** Whether turns may have begun that are not in the log. */
+  /** Turns may have begun that are not in the log. */
   get isIncomplete(): boolean {
     return this.#hasLostSteps;
   }
@@ -83,7 +85,7 @@ export class TurnLog {
     return this.#turns.get(turnId);
   }
 
-  /** Turns whose last event may not be in the journal. */
+  /** Returns the turns whose last event may not be in the journal. */
   getOpenTurns(): LoggedTurn[] {
     return [...this.#turns.values()].filter((turn) => !turn.isDone);
   }
@@ -104,7 +106,7 @@ export class TurnLog {
     return this.#writeStep(createIncompleteStep());
   }
 
-  /** Creates the file where there is none, and cuts a torn last line. */
+  /** Creates the file if it is missing, and cuts a torn last line. */
   async #prepareFile(torn: boolean): Promise<void> {
     await using file = await open(this.#path, "a", 0o600);
     if (torn) await file.truncate(this.#size);
@@ -112,7 +114,7 @@ export class TurnLog {
     await syncFolder(dirname(this.#path));
   }
 
-  /** Sets a damaged file aside and continues with the steps that are intact. */
+  /** Sets a damaged file aside and continues with the intact steps. */
   async #replaceFile(intact: readonly LogStep[]): Promise<void> {
     await setAside(this.#path);
     const marker = createIncompleteStep();

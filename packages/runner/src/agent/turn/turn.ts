@@ -12,26 +12,28 @@ import type { TurnLog } from "./turn-log.ts";
 import type { AgentHostOptions, AgentPromptInput } from "../types.ts";
 
 /**
- * One prompt and all that the agent does until it answers. Its key is on disk as running before this begins.
+ * A turn is one prompt and all that the agent does until it answers. The turn's key is on disk as
+ * running before the turn starts.
  *
  *   working ── the agent answers ─────────────────────────────────────────► closing
- *      │   └── the agent refuses the prompt, or its process is gone ──────► closing
+ *      │   └── the agent refuses the prompt, or its process has exited ───► closing
  *      │ cancel(), or no sign of life for the idle time
  *      ▼
- *   ending ─── the agent answers, or its process is gone ─────────────────► closing
+ *   ending ─── the agent answers, or its process has exited ──────────────► closing
  *      │ no answer within the grace: its processes are killed
  *      ▼
- *   killed ─── its process is gone ───────────────────────────────────────► closing
+ *   killed ─── its process has exited ────────────────────────────────────► closing
  *
- *   closing: what is asked is cancelled, open tool calls are closed, the work is committed. Then it is told: the last
- *   event gets into the journal (turn-end.ts), the turn is over, and its promise resolves.
+ *   closing: permission requests are cancelled, open tool calls are closed, the work is committed.
+ *   Then the phase is `told`: the last event gets into the journal (turn-end.ts), the turn is over,
+ *   and its promise resolves.
  *
- * The idle time and the grace stand still while a person is asked, while the journal is full and while the agent is
- * paused: none of these is the agent's doing.
+ * The idle and grace clocks pause while a person is asked, while the journal is full and while the
+ * agent is paused: none of these is the agent's fault.
  */
 export class Turn {
   readonly id: string;
-  /** Resolves when all of it is on disk. Never rejects. */
+  /** Resolves when the whole turn is on disk. Never rejects. */
   readonly over: Promise<void>;
   readonly #parts: TurnParts;
   #phase: "working" | "ending" | "killed" | "closing" | "told" = "working";
@@ -45,17 +47,17 @@ export class Turn {
     this.over = this.#run();
   }
 
-  /** Whether a person may be asked: not once the turn is to end. */
+  /** The agent may ask a person only while the turn works, not once it has to end. */
   get working(): boolean {
     return this.#phase === "working";
   }
 
-  /** Whether its last event may be read already: who reads it may send the next prompt at once. */
+  /** The turn's last event may already be visible: a reader may send the next prompt at once. */
   get told(): boolean {
     return this.#phase === "told";
   }
 
-  /** A sign of life. */
+  /** Resets the idle clock after a sign of life. */
   touch(): void {
     this.#idle?.reset();
   }
@@ -80,12 +82,12 @@ export class Turn {
     idle[Symbol.dispose]();
     this.#grace?.[Symbol.dispose]();
     this.#phase = "closing";
-    // The failure of an agent that is gone says it.
+    // If the agent has exited, its failure already reports the kills.
     if (result.kind !== "exited") await this.#noteKills(memory.kills);
     await this.#close(await this.#outcome(result));
   }
 
-  /** The agent went on, but a command that it or a person started did not. */
+  /** Notes that the agent survived, but a command that it or a person started did not. */
   async #noteKills(kills: number): Promise<void> {
     if (kills === 0) return;
     const processes = kills === 1 ? "a process" : `${kills} processes`;
@@ -105,7 +107,7 @@ export class Turn {
   }
 
   #askToEnd(): void {
-    // Before the agent has the prompt there is nothing to end; #run sees why.
+    // Before the agent has the prompt there is nothing to end; #run checks the reason.
     if (this.#phase !== "working" || !this.#idle) return;
     this.#phase = "ending";
     const { driver, permissions, recorder, timing } = this.#parts;
@@ -152,7 +154,10 @@ export class Turn {
     await endTurn(this.#parts, { turn_id: this.id, state, data });
   }
 
-  /** A commit that fails is a warning: the work is in the workspace, and the next turn's commit has it. */
+  /**
+   * Commits the turn's work. A failure is a warning: the work is in the workspace, and the next
+   * turn's commit includes it.
+   */
   async #commit(): Promise<void> {
     const { commit, input, recorder, timing } = this.#parts;
     const late = Promise.withResolvers<never>();
@@ -196,6 +201,6 @@ interface TurnParts {
   commit: AgentHostOptions["commit"];
   timing: Timing;
   input: AgentPromptInput;
-  /** Whether the agent is kept from working. */
+  /** The agent is paused. */
   paused(): boolean;
 }
