@@ -8,8 +8,9 @@ import { branchOf, commitOf, headOf, resolveRevision, type Workspace } from "./w
 const minCheckoutTimeoutMs = 10 * 60 * 1000;
 
 /**
- * Makes a branch the shadow branch and checks it out: the one that is here, else the remote's, else a new one from
- * `from`. Uncommitted work comes along, or it stays as it is and nothing is switched.
+ * Makes a branch the shadow branch and checks it out: the local one, else the remote's, else a new
+ * one from `from`. Uncommitted work moves along; if it cannot, it stays unchanged and nothing is
+ * switched.
  */
 export async function branch(
   workspace: Workspace,
@@ -32,7 +33,7 @@ export async function branch(
   return { branch: name, head, created: here === undefined };
 }
 
-/** A branch here is checked out, a remote's is made one here, and a commit is checked out by itself. */
+/** Checks out a local branch, a new local branch for a remote one, or a detached commit. */
 export async function checkoutRevision(
   workspace: Workspace,
   { revision, discard }: { revision: string; discard: boolean },

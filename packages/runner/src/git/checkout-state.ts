@@ -6,7 +6,10 @@ import { replaceFile } from "../support/files.ts";
 import { parseJson } from "../support/parse-json.ts";
 import { readStateFile, setAside } from "../support/state-file.ts";
 
-/** What the daemon keeps about the clone, outside the workspace. `cloning` while it is not finished. */
+/**
+ * The daemon keeps this record of the clone outside the workspace. The status is `cloning` until
+ * the clone is finished.
+ */
 export const CheckoutState = z.discriminatedUnion("status", [
   z.object({ status: z.literal("cloning"), remote_path: z.string() }),
   z.object({
@@ -15,11 +18,11 @@ export const CheckoutState = z.discriminatedUnion("status", [
     shadow_branch: z.string(),
     base_branch: z.string(),
     base_commit_sha: z.string(),
-    /** Whether the shadow branch was on the remote already. */
+    /** The shadow branch already existed on the remote. */
     resumed: z.boolean(),
-    /** The newest commit that was told of. */
+    /** This commit is the newest reported one. */
     told: z.string(),
-    /** Whose work it is, where no turn says so. */
+    /** This author is used if no turn names one. */
     author: z.object({ name: z.string(), email: z.string() }).optional(),
   }),
 ]);
@@ -27,7 +30,10 @@ export type CheckoutState = z.infer<typeof CheckoutState>;
 export type Checkout = Extract<CheckoutState, { status: "cloned" }>;
 
 const maxBytes = 1024 * 1024;
-/** Written one after the other: without it nobody knows what the workspace holds, so a damaged file has a copy. */
+/**
+ * The files are written one after the other: without the record the workspace's content is unknown,
+ * so a damaged file has a copy.
+ */
 const getStateFiles = (state: string): string[] =>
   ["checkout.json", "checkout.copy.json"].map((name) => join(state, name));
 

@@ -10,10 +10,10 @@ import { createProgressReader } from "./progress.ts";
 import { listRemoteBranches, toRemoteError } from "./remote.ts";
 import { commitOf, headOf, type Workspace } from "./workspace.ts";
 
-const cloneTimeoutMs = 30 * 60 * 1000; // ms; a slow remote is noticed much earlier
+const cloneTimeoutMs = 30 * 60 * 1000; // a slow remote is noticed much earlier
 
 export interface CloneInput extends GitClone {
-  /** How many commits of each branch; all where none is given. */
+  /** The clone has this many commits of each branch; all by default. */
   depth?: number | undefined;
 }
 export interface CloneOptions {
@@ -21,8 +21,8 @@ export interface CloneOptions {
 }
 
 /**
- * Clones and checks out the shadow branch. A finished clone is kept and takes what is newer on its branch; one that was
- * interrupted is removed and done again.
+ * Clones and checks out the shadow branch. A finished clone is kept and fetches the newer commits
+ * of its branch; an interrupted clone is removed and repeated.
  */
 export async function cloneRepository(
   workspace: Workspace,
@@ -47,7 +47,8 @@ export async function cloneRepository(
   if (base === undefined || !branches.has(base)) {
     throw new WharfError("branch_missing", { url: input.remote_path, branch: base ?? "HEAD" });
   }
-  // Not earlier, and not for longer than the clone is begun: what somebody puts there after one that failed is theirs.
+  // The record covers exactly the time of the clone: files that appear after a failed clone belong
+  // to somebody else.
   await writeCheckout(workspace.state, { status: "cloning", remote_path: input.remote_path });
   await clearFolder(workspace.folder);
   const depth = input.depth === undefined ? [] : [`--depth=${input.depth}`, "--no-single-branch"];
@@ -109,7 +110,10 @@ async function reuseClone(
   return { base_branch, base_commit_sha, head: await headOf(workspace), resumed };
 }
 
-/** Where the work began on a branch that was taken from the remote. A shallow clone that does not reach there is deepened. */
+/**
+ * Returns the commit where the work began on a branch from the remote. Deepens a shallow clone that
+ * does not reach that commit.
+ */
 export async function getForkPoint(
   workspace: Workspace,
   { base, url }: { base: string; url: string },
@@ -122,7 +126,8 @@ export async function getForkPoint(
   const shallow = await git(["rev-parse", "--is-shallow-repository"], workspace.options());
   if (shallow.stdout.trim() === "true") {
     const refs = "+refs/heads/*:refs/remotes/origin/*";
-    // Not through the view: its link to the list of shallow commits would be removed instead of the list.
+    // The view is bypassed: git would remove its link to the list of shallow commits instead of the
+    // list.
     const options = workspace.outside({ timeoutMs: cloneTimeoutMs });
     await git(["fetch", "--quiet", "--unshallow", "--no-tags", "--no-write-fetch-head", "--", url, refs], options);
     const deepAncestor = await getMergeBase();
@@ -131,7 +136,7 @@ export async function getForkPoint(
   return (await commitOf(workspace, origin)) ?? headOf(workspace);
 }
 
-/** The folder itself stays: it may be a mount. */
+/** Empties the folder but keeps it: it may be a mount. */
 async function clearFolder(folder: string): Promise<void> {
   for (const name of await readdir(folder)) await rm(join(folder, name), { recursive: true, force: true });
 }

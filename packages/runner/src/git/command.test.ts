@@ -19,7 +19,7 @@ test("a helper that has left git's group does not keep the call waiting either",
     await expect(git(["-c", leaving, "leave"], { cwd, timeoutMs: 1_000 })).rejects.toMatchObject({
       message: expect.stringContaining("it took longer than 1 s"),
     });
-    // The helper is still there: the call did not wait for it.
+    // The helper still runs: the call did not wait for it.
     await expect.poll(async () => process.kill(await helperPid(), 0)).toBe(true);
   } finally {
     process.kill(await helperPid(), "SIGKILL");

@@ -4,12 +4,13 @@ import { StringDecoder } from "node:string_decoder";
 import { defaultGitTimeoutMs, WharfError } from "@wharf/contract";
 import { describeMemoryLimit, MemoryWatch } from "../support/memory-watch.ts";
 
-const maxErrorCharacters = 16 * 1024; // characters of git's own words that are kept
-const maxOutputBytes = 64 * 1024 * 1024; // bytes of output that are kept where the caller sets no bound
+const maxErrorCharacters = 16 * 1024; // longer error output is cut
+const maxOutputBytes = 64 * 1024 * 1024; // the default output limit
 
 /**
- * Settings that stand above all others. What the agent wrote into its repository's configuration is not read at all: see
- * `view.ts`. The agent runs as the same user in the same sandbox, so this keeps the daemon working, it is no wall.
+ * These settings override all others. git does not read the agent's configuration of its repository
+ * at all: see `isolated-config.ts`. The agent runs as the same user in the same sandbox, so this
+ * keeps the daemon working but is no security boundary.
  */
 const gitSettings: Readonly<Record<string, string>> = {
   "core.hooksPath": "/dev/null",
@@ -37,34 +38,34 @@ const gitSettings: Readonly<Record<string, string>> = {
 };
 
 export interface GitOptions {
-  /** Folder it runs in. */
+  /** git runs in this folder. */
   cwd: string;
   environment?: Readonly<Record<string, string>>;
   input?: string;
   /** Each character of input and output is one byte. */
   binary?: boolean;
-  /** Exit codes that are an answer and not a failure; 0 always is. */
+  /** These exit codes are answers, not failures; 0 always is. */
   accept?: readonly number[];
-  /** The limit of this one call. */
+  /** The timeout applies to this call. */
   timeoutMs?: number;
-  /** The configured limit of calls that have none of their own. */
+  /** The configured timeout applies to calls without `timeoutMs`. */
   stepTimeoutMs?: number;
   maxOutputBytes?: number;
   signal?: AbortSignal | undefined;
-  /** Told of what git says about its progress, line by line. */
+  /** Called with each line of git's progress output. */
   onProgress?: (line: string) => void;
 }
 
 export interface GitResult {
   readonly code: number;
   readonly stdout: string;
-  /** The end of what git said beside its output. */
+  /** The text is the end of git's stderr. */
   readonly stderr: string;
-  /** The output was longer than the bound; git was stopped there. */
+  /** The output exceeded the limit; git was stopped there. */
   readonly truncated: boolean;
 }
 
-/** git's own words on a failure, so that the caller can tell what they mean. */
+/** GitFailure carries git's stderr, so that the caller can interpret it. */
 export class GitFailure extends WharfError<"git_failed"> {
   readonly stderr: string;
   constructor(command: string, stderr: string) {
@@ -90,9 +91,10 @@ export async function git(args: readonly string[], options: GitOptions): Promise
   const memory = new MemoryWatch();
   const closed = once(child, "close");
   const kill = (): void => {
-    // git's helpers are in its group and end with it, also those that outlived it.
+    // git's helpers are in its group and end with it, including those that outlived it.
     if (child.pid !== undefined) tryKill(-child.pid);
-    // One that left the group may hold the pipes for ever; nobody waits for that.
+    // A helper that left the group may hold the pipes open indefinitely, so they are closed without
+    // a wait.
     child.stdout.destroy();
     child.stderr.destroy();
   };
@@ -119,7 +121,7 @@ export async function git(args: readonly string[], options: GitOptions): Promise
       throw new GitFailure(name, `the runner reached ${describeMemoryLimit()}`);
     if (code === null && !truncated) throw new GitFailure(name, `it was ended by ${ended}\n${stderr}`);
     if (code !== 0 && !truncated && !options.accept?.includes(code)) throw new GitFailure(name, stderr);
-    // A character cut at the bound is left out.
+    // A character cut at the limit is left out.
     const stdout = new StringDecoder(options.binary ? "latin1" : "utf8").write(Buffer.concat(chunks));
     return { code: typeof code === "number" ? code : 0, stdout, stderr, truncated };
   } catch (error) {
@@ -138,12 +140,12 @@ function describeLate({ timeoutMs, stepTimeoutMs = defaultGitTimeoutMs }: GitOpt
 
 const progressPattern = /[^\r\n]*\d+% \(\d+\/\d+\)[^\r\n]*[\r\n]/g;
 
-/** Lines of progress are handed on and not kept as words of a failure. */
+/** Passes lines of progress on, and removes them from the text of a failure. */
 function withoutProgress(text: string, onProgress: ((line: string) => void) | undefined): string {
   return onProgress ? text.replace(progressPattern, (line) => (onProgress(line.trim()), "")) : text;
 }
 
-/** What every git of the daemon is started with. */
+/** Returns the environment for every git of the daemon. */
 export function gitEnvironment(more: Readonly<Record<string, string>> = {}): Record<string, string> {
   return {
     PATH: process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin",
@@ -155,13 +157,14 @@ export function gitEnvironment(more: Readonly<Record<string, string>> = {}): Rec
     GIT_OPTIONAL_LOCKS: "0",
     GIT_LFS_SKIP_SMUDGE: "1",
     GIT_ATTR_NOSYSTEM: "1",
-    // Stands above the configuration, where `protocol.ext.allow` could turn a fetch into a command.
+    // The variable overrides the configuration, where `protocol.ext.allow` could turn a fetch into
+    // a command.
     GIT_ALLOW_PROTOCOL: "http",
-    // A path is a path, whatever characters it begins with.
+    // Paths are literal, even if they begin with a pathspec character.
     GIT_LITERAL_PATHSPECS: "1",
     GIT_NO_REPLACE_OBJECTS: "1",
     GIT_GRAFT_FILE: "/nonexistent/grafts",
-    // The relay is reached directly, whatever the repository's settings name as a proxy.
+    // The relay is reached directly, regardless of a proxy in the repository's settings.
     no_proxy: "*",
     ...more,
   };
@@ -171,6 +174,6 @@ function tryKill(pid: number): void {
   try {
     process.kill(pid, "SIGKILL");
   } catch {
-    // It ended by itself.
+    // The process has already ended.
   }
 }

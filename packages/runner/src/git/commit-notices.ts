@@ -1,10 +1,10 @@
 import type { StageResult } from "./stage.ts";
 
-/** New files of one commit from which on the log warns: more are seldom meant. */
+/** A commit with this many new files is rarely intended, so the log warns. */
 export const manyFilesThreshold = 10_000;
 const maxListedNames = 5;
 
-/** Why some of the work was not committed, for a person; undefined where all of it was. */
+/** Explains to a person why some of the work was not committed; undefined if all of it was. */
 export function formatOmissions({ refused, large }: StageResult, maxFileBytes: number): string | undefined {
   const reasons: string[] = [];
   if (refused.length > 0)
@@ -17,7 +17,7 @@ export function formatOmissions({ refused, large }: StageResult, maxFileBytes: n
   return reasons.length > 0 ? reasons.join("; ") : undefined;
 }
 
-/** A warning about a commit of very many new files, with the folder that most of them are in. */
+/** Formats a warning about a commit of very many new files, naming the folder with most of them. */
 export function formatManyFilesWarning({ added: addedPaths }: StageResult): string | undefined {
   if (addedPaths.length < manyFilesThreshold) return undefined;
   const folders = new Map<string, number>();

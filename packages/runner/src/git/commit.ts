@@ -8,19 +8,23 @@ import { stageAll, type StageResult } from "./stage.ts";
 import { headOf, isAncestor, parseNumstat, type Workspace } from "./workspace.ts";
 
 /**
- * Commits what a turn changed so that it ends on the shadow branch, whatever the agent did with git meanwhile, and so
- * that the branch only ever grows: what was told of (and perhaps pushed) stays an ancestor.
+ * Committing a turn's changes puts them on the shadow branch, regardless of what the agent did with
+ * git, and the branch only ever grows: reported (and perhaps pushed) commits stay ancestors.
  *
  * - The agent stayed on the shadow branch: a commit on it.
- * - It went on from the shadow branch, detached or on a branch of its own: the shadow branch is moved to there.
- * - It went elsewhere (an older commit, another branch) and made nothing new there: back to the shadow branch.
- * - It made something new elsewhere: that is merged into the shadow branch, where both changed the same lines its side
- *   wins, and where even that fails its tree is taken as it is.
- * - It rewrote what was told of (amend, reset, rebase): a commit joins both histories, with the tree the agent left.
+ * - The agent continued from the shadow branch, detached or on another branch: the shadow branch
+ *   moves to that commit.
+ * - The agent moved elsewhere (an older commit, another branch) and made nothing new there: back
+ *   to the shadow branch.
+ * - The agent made something new elsewhere: those commits are merged into the shadow branch.
+ *   Where both changed the same lines the agent's side wins, and if even that fails its tree is
+ *   used as is.
+ * - The agent rewrote reported commits (amend, reset, rebase): a commit joins both histories,
+ *   with the tree the agent left.
  */
 
 export type CommitInput = z.infer<typeof AgentPrompt>["commit"] & {
-  /** Wharf where none is given. */
+  /** The co-author is Wharf by default. */
   co_author?: { name: string; email: string } | undefined;
 };
 
@@ -39,11 +43,11 @@ export async function commit(workspace: Workspace, checkout: Checkout, input: Co
 }
 
 export interface Committed extends StageResult {
-  /** Undefined where nothing changed. */
+  /** The commit is undefined if nothing changed. */
   readonly made: EventDataByKind<"commit"> | undefined;
 }
 
-/** Remembers that a commit was told of, so that the next one is counted from it. */
+/** Remembers that a commit was reported, so that the next commit counts from it. */
 export async function rememberTold(workspace: Workspace, checkout: Checkout, told: string): Promise<Checkout> {
   if (checkout.told === told) return checkout;
   const next = { ...checkout, told };
@@ -72,7 +76,9 @@ class Committer {
     };
   }
 
-  /** A rebase or the like that the agent left half-done is given up; the tree stays as it is. */
+  /**
+   * Quits a rebase or similar operation that the agent left unfinished; the tree stays unchanged.
+   */
   async leaveOperations(): Promise<void> {
     for (const operation of ["rebase", "am"]) {
       const folder = (
@@ -111,7 +117,7 @@ class Committer {
     }
     await this.#git(["checkout", "--quiet", this.#shadow, "--"]);
     if (await isAncestor(this.#workspace, work, tip)) return;
-    // Not `git merge`: it stashes first, and for that starts git inside each submodule.
+    // `git merge` would stash first, and for that start git inside each submodule.
     if ((await this.#code(["merge-recursive", "--theirs", "--", tip, work])) === 0) {
       const tree = (await this.#git(["write-tree"])).trim();
       await this.#git(["update-ref", "HEAD", await this.#joined(tree, [tip, work])]);
@@ -127,7 +133,7 @@ class Committer {
     await this.#takeTree(head, told);
   }
 
-  /** A commit with the tree of `work` that follows both, checked out. */
+  /** Checks out a new commit that has the tree of `work` and both commits as parents. */
   async #takeTree(work: string, follows: string): Promise<void> {
     await this.#git(["reset", "--quiet", "--hard", await this.#joined(`${work}^{tree}`, [follows, work])]);
   }

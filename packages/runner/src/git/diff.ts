@@ -7,7 +7,7 @@ import { stageAll } from "./stage.ts";
 import { getFileState } from "./status.ts";
 import { headOf, type Workspace } from "./workspace.ts";
 
-const maxPatchBytes = 5 * 1024 * 1024; // bytes
+const maxPatchBytes = 5 * 1024 * 1024;
 const maxFiles = 10_000;
 const diffFormat = [
   "--cached",
@@ -21,15 +21,18 @@ const diffFormat = [
 ];
 
 export interface CompareInput {
-  /** The commit's full id. */
+  /** The base is the commit's full id. */
   base: string;
-  /** Only this file or folder. */
+  /** Restricts the diff to this file or folder. */
   path?: string | undefined;
-  /** Only the figures, without the patch. */
+  /** Omits the patch and returns only the figures. */
   stat?: boolean;
 }
 
-/** What the working tree, untracked files included, differs in from a commit. The agent's own index is not touched. */
+/**
+ * Compares the working tree, including untracked files, with a commit. The agent's index is not
+ * touched.
+ */
 export async function compareWithCommit(
   workspace: Workspace,
   { base, path, stat = false }: CompareInput,
@@ -68,7 +71,10 @@ export const toDiff = ({ files, ...rest }: GitDiff): Diff => ({
   files: files.map(({ path, additions, deletions }) => ({ path, additions, deletions })),
 });
 
-/** From `--raw --numstat -z`: first each file's state, then its figures; binary files have none. */
+/**
+ * Parses `--raw --numstat -z` output: first each file's state, then its figures; binary files have
+ * none.
+ */
 export function parseChanges(text: string): GitFileChange[] {
   const files = new Map<string, GitFileChange>();
   const entries = text.split("\0");
@@ -90,14 +96,14 @@ export function parseChanges(text: string): GitFileChange[] {
   return [...files.values()];
 }
 
-/** Begun from the real index, unchanged files need not be read again. */
+/** Copies the real index, so that git need not read unchanged files again. */
 async function copyIndex(workspace: Workspace, target: string): Promise<void> {
   const { stdout } = await git(["rev-parse", "--absolute-git-dir"], workspace.options());
   const source = join(stdout.trim(), "index");
   try {
     const { atime, mtime } = await stat(source);
     await copyFile(source, target);
-    // git tells by the index's own time which entries it must not trust.
+    // git uses the index's own modification time to decide which entries it must not trust.
     await utimes(target, atime, mtime);
   } catch (error) {
     if (!isSystemError(error, "ENOENT")) throw error;

@@ -8,7 +8,10 @@ import { temporaryRule } from "../support/temporary-name.ts";
 const maxBytes = 1024 * 1024;
 const { O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_RDWR } = constants;
 
-/** Has the agent's git overlook the files that are being written. What cannot be changed stays as it is. */
+/**
+ * Makes the agent's git ignore files that are being written. An exclude file that cannot be changed
+ * stays unchanged.
+ */
 export async function excludeTemporaryFiles(repository: string): Promise<void> {
   const folder = join(repository, "info");
   try {
@@ -23,7 +26,10 @@ export async function excludeTemporaryFiles(repository: string): Promise<void> {
   }
 }
 
-/** What the agent may have put in its place, or a disk that takes nothing. */
+/**
+ * These codes come from a file the agent may have put in place of the real one, or from a disk that
+ * accepts no writes.
+ */
 const ignoredCodes = ["ENOENT", "ENOTDIR", "ELOOP", "EISDIR", "ENXIO", "EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT"];
 const ignoreErrors =
   (...codes: string[]) =>

@@ -4,13 +4,13 @@ import { git, type GitOptions } from "./command.ts";
 import { listRemoteBranches, toRemoteError } from "./remote.ts";
 import { branchOf, commitOf, headOf, isAncestor, type Workspace } from "./workspace.ts";
 
-const fetchTimeoutMs = 10 * 60 * 1000; // ms
-const listTimeoutMs = 60 * 1000; // ms
+const fetchTimeoutMs = 10 * 60 * 1000;
+const listTimeoutMs = 60 * 1000;
 
 /**
- * Fetches what is newer on the remote's base and shadow branch. The working tree goes on to the newer shadow branch only
- * where that loses nothing: it is checked out, unchanged, and its commits are all in the newer one. A remote that is away
- * is no failure: the clone is kept as it is.
+ * Fetches newer commits of the remote's base and shadow branch. The working tree moves to the newer
+ * shadow branch only if that loses nothing: the branch is checked out, unchanged, and the newer one
+ * contains its commits. An unreachable remote is no failure: the clone stays unchanged.
  */
 export async function fetchUpdates(workspace: Workspace, checkout: Checkout): Promise<void> {
   try {
@@ -50,7 +50,7 @@ async function fastForward(workspace: Workspace, checkout: Checkout): Promise<vo
     workspace.options({ maxOutputBytes: 1 }),
   );
   if (stdout !== "") return;
-  // An untracked file in the way makes it fail, and stays.
+  // An untracked file in the way makes the merge fail, and stays.
   const merged = await git(["merge", "--quiet", "--ff-only", remoteCommit], workspace.options({ accept: [1, 128] }));
   if (merged.code === 0) await writeCheckout(workspace.state, { ...checkout, told: remoteCommit });
 }

@@ -24,7 +24,7 @@ const environment = {
 };
 const gitIn = (cwd: string, ...args: string[]): string =>
   execFileSync("git", args, { cwd, env: environment, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }).trim();
-/** What the agent does by itself in its workspace. */
+/** Runs git in the workspace as the agent does. */
 const agentGit = (...args: string[]): string => gitIn(workspace, ...args);
 const write = (name: string, text: string): Promise<void> => writeFile(join(workspace, name), text);
 

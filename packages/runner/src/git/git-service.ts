@@ -31,21 +31,24 @@ import { IsolatedConfig } from "./isolated-config.ts";
 interface GitWorkspaceOptions {
   workspace: string;
   state: string;
-  /** What the remote's paths are put behind: the relay, such as `http://127.0.0.1:4100`. */
+  /** Remote paths are appended to this base: the relay, for example `http://127.0.0.1:4100`. */
   remoteBase: string;
-  /** Ends what is being done. */
+  /** Aborts the running operation. */
   signal?: AbortSignal;
-  /** Protocols besides http that the remote may have. */
+  /** Remotes may use these protocols besides http. */
   protocols?: readonly string[];
-  /** Called before git changes files of the workspace; what it gives is disposed of afterwards. */
+  /**
+   * Called before git changes files of the workspace; the returned object is disposed of
+   * afterwards.
+   */
   quiet?: () => Disposable;
   /** Larger files are left out of commits. */
   maxFileBytes?: number;
-  /** How long one step may take that reaches no remote: the setting WHARF_GIT_TIMEOUT. */
+  /** Limits one step that contacts no remote: the setting WHARF_GIT_TIMEOUT. */
   stepTimeoutMs?: number;
-  /** After how long a commit or a push reports that it is still at it. */
+  /** A commit or a push that takes longer reports its progress. */
   progressDelayMs?: number;
-  /** Called with what a person should know about the work that is committed. */
+  /** Called with notices for a person about the committed work. */
   notice?: (message: string) => Promise<void>;
 }
 
@@ -53,16 +56,22 @@ const defaultMaxFileBytes = 100e6;
 const defaultProgressDelayMs = 5_000;
 const progressIntervalMs = 30_000;
 
-/** The daemon's git: it clones, commits, compares and pushes the workspace, one thing at a time. */
+/**
+ * GitWorkspace is the daemon's git: it clones, commits, compares and pushes the workspace, one
+ * operation at a time.
+ */
 export class GitWorkspace {
   readonly #workspace: Workspace;
   readonly #quiet: () => Disposable;
   readonly #progressDelayMs: number;
   readonly #notice: (message: string) => Promise<void>;
   #queue: Promise<unknown> = Promise.resolve();
-  /** What was left out of the last commit: it is reported once, not after every turn. */
+  /** Files left out of the last commit are reported once, not after every turn. */
   #leftOut: string | undefined;
-  /** The newest commit that was handed out. It is kept on disk by the next step, so that none is forgotten. */
+  /**
+   * The newest commit that was returned is saved to disk by the next step, so that none is
+   * forgotten.
+   */
   #told: string | undefined;
 
   constructor({ workspace, state, remoteBase, signal, protocols = [], quiet, ...more }: GitWorkspaceOptions) {
@@ -108,7 +117,7 @@ export class GitWorkspace {
     });
   }
 
-  /** Commits what changed since the last call; nothing where nothing did. */
+  /** Commits the changes since the last call; returns undefined if there are none. */
   commit(input: CommitInput): Promise<EventDataByKind<"commit"> | undefined> {
     return this.#inTurn(async () => {
       const checkout = await this.#settled();
@@ -130,7 +139,7 @@ export class GitWorkspace {
     });
   }
 
-  /** The agent can do with its repository what it likes; its work is to be committed all the same. */
+  /** Commits the work even if the agent damaged its repository. */
   async #commitWork(checkout: Checkout, input: CommitInput): Promise<Committed> {
     try {
       await this.#workspace.prepare();
@@ -153,8 +162,9 @@ export class GitWorkspace {
   }
 
   /**
-   * The cleanup commit before a runner is stopped: what nobody committed yet, in the name of whose work it is. Nothing
-   * where there is nothing, or where it cannot be done in time: the disk is kept, and the next commit has it.
+   * Makes the cleanup commit before a runner stops: uncommitted work, in the name of its author.
+   * Returns undefined if there is none, or if the time runs out: the disk is kept, and the next
+   * commit includes the work.
    */
   async commitLeftovers({ withinMs }: { withinMs: number }): Promise<EventDataByKind<"commit"> | undefined> {
     const late = Promise.withResolvers<undefined>();
@@ -187,7 +197,7 @@ export class GitWorkspace {
     return this.#withClone((_, { shadow_branch }) => Promise.resolve(shadow_branch));
   }
 
-  /** The difference between a commit and the working tree, as a run shows it. */
+  /** Returns the difference between a commit and the working tree, as a run shows it. */
   diff({ base }: { base: string }): Promise<Diff> {
     return this.#withClone(async (workspace) => {
       const commitId = await commitOf(workspace, base);
@@ -196,7 +206,9 @@ export class GitWorkspace {
     });
   }
 
-  /** The difference between any revision (the newest commit where none is given) and the working tree. */
+  /**
+   * Returns the difference between a revision (the newest commit by default) and the working tree.
+   */
   compare({ base, ...rest }: Omit<CompareInput, "base"> & { base?: string | undefined }): Promise<GitDiff> {
     return this.#withClone(async (workspace) => {
       const from = base === undefined ? await getCurrentCommit(workspace) : await resolveRevision(workspace, base);
@@ -204,7 +216,7 @@ export class GitWorkspace {
     });
   }
 
-  /** The difference between where the task's work began and the working tree. */
+  /** Returns the difference between the start of the task's work and the working tree. */
   compareWithBase(input: Omit<CompareInput, "base">): Promise<GitDiff> {
     return this.#withClone((workspace, { base_commit_sha }) =>
       compareWithCommit(workspace, { base: base_commit_sha, ...input }),
@@ -218,7 +230,7 @@ export class GitWorkspace {
     });
   }
 
-  /** Goes on with another shadow branch. */
+  /** Continues with another shadow branch. */
   branch(input: {
     branch: string;
     from?: string | undefined;
@@ -246,7 +258,7 @@ export class GitWorkspace {
     return this.#withClone((workspace) => readLog(workspace, input));
   }
 
-  /** Commits since the task's work began. */
+  /** Returns the commits since the task's work began. */
   ownLog({ limit }: { limit: number }): Promise<{ commits: GitLogEntry[]; more: boolean }> {
     return this.#withClone((workspace, { base_commit_sha }) => readLog(workspace, { limit, since: base_commit_sha }));
   }
@@ -259,9 +271,10 @@ export class GitWorkspace {
     return this.#withClone(getCurrentCommit);
   }
 
-  /** Read from the files, without starting git where that can be done. */
+  /** Reads the status from files where possible, without starting git. */
   async status(): Promise<Health["workspace"]> {
-    // A runner whose record of its clone is damaged is still reached; what needs the clone says why it fails.
+    // A runner with a damaged clone record stays reachable; operations that need the clone report
+    // the damage.
     const checkout = await readCheckout(this.#workspace.state).catch(() => undefined);
     if (checkout?.status !== "cloned") return { cloned: false };
     const { branch: name, sha } = await readHead(join(this.#workspace.folder, ".git"));
@@ -291,7 +304,7 @@ export class GitWorkspace {
     return rememberTold(this.#workspace, checkout, this.#told ?? checkout.told);
   }
 
-  /** Reports work that takes longer than a few seconds, so that nobody takes it for stuck. */
+  /** Reports work that takes longer than a few seconds, so that it does not seem stuck. */
   async #withProgress<T>(what: string, work: () => Promise<T>): Promise<T> {
     const began = performance.now();
     let told: Promise<unknown> = Promise.resolve();

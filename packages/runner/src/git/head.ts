@@ -3,11 +3,11 @@ import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { isSystemError } from "../support/files.ts";
 
-const maxLineBytes = 4 * 1024; // bytes
+const maxLineBytes = 4 * 1024;
 const branchPrefix = "ref: refs/heads/";
 const shaPattern = /^[0-9a-f]{40}(?:[0-9a-f]{24})?$/;
 
-/** What is checked out, read from the files: the branch and, where it is not packed, its commit. */
+/** Reads from files what is checked out: the branch and, unless it is packed, its commit. */
 export async function readHead(repository: string): Promise<{ branch?: string; sha?: string }> {
   const head = await readFirstLine(join(repository, "HEAD"));
   if (!head?.startsWith(branchPrefix)) return parseSha(head);
@@ -16,10 +16,10 @@ export async function readHead(repository: string): Promise<{ branch?: string; s
   return { branch, ...parseSha(await readFirstLine(join(repository, "refs/heads", branch))) };
 }
 
-/** Nothing where the line is of another file: the agent may have put a link there. */
+/** Returns nothing if the line is not a commit id: the agent may have put a link there. */
 const parseSha = (line: string | undefined): { sha?: string } => (line && shaPattern.test(line) ? { sha: line } : {});
 
-/** Of a plain file only: the agent may have put a pipe there that nobody ever writes to. */
+/** Reads only a plain file: the agent may have put a pipe there that never gets a writer. */
 async function readFirstLine(path: string): Promise<string | undefined> {
   try {
     await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);

@@ -28,7 +28,7 @@ const wasSprung = (): Promise<boolean> =>
     () => false,
   );
 
-/** Everything that may run a program or read content, once. */
+/** Runs once every operation that may start a program or read content. */
 async function everything(): Promise<void> {
   await daemonGit.treeStatus();
   await daemonGit.compare({});
@@ -44,7 +44,7 @@ async function everything(): Promise<void> {
   await daemonGit.clone({ ...wanted, shadow_branch: "shadow/task-2" });
 }
 
-// S-065: what is committed is what stands in the file, with or without a filter.
+// S-065: a commit contains the file's content as it is, with or without a filter.
 test("filters, diff and merge drivers and textconv of the agent are not run by the daemon's git", async () => {
   await repository.write(".gitattributes", "* filter=evil diff=evil merge=evil\n");
   for (const name of ["filter.evil.clean", "filter.evil.smudge", "filter.evil.process", "diff.evil.textconv"])
@@ -121,7 +121,7 @@ test("a nested repository without a commit and names that are no text are no obs
   expect(await daemonGit.commit(turn)).toMatchObject({ files: 3 });
   const listed = repository.agent("ls-files", "-z").split("\0");
   expect(listed).toHaveLength(5);
-  // A folder becomes a link to where the same name is.
+  // A folder becomes a link to a folder with the same file names.
   await rm(join(repository.workspace, "folder"), { recursive: true });
   execFileSync("bash", [
     "-c",
@@ -160,7 +160,7 @@ test("a pipe in the place of HEAD holds nobody up", async () => {
   await rm(head);
   execFileSync("mkfifo", [head]);
   for (let times = 0; times < 8; times++) expect(await daemonGit.status()).toEqual({ cloned: true });
-  // Nor is what a link leads to told as a commit.
+  // The target of a link is not reported as a commit either.
   await rm(head);
   await symlink("/etc/passwd", head);
   expect(await daemonGit.status()).toEqual({ cloned: true });

@@ -1,6 +1,6 @@
 /**
- * The workspace's git as the daemon does it: clone, branch, commit, compare, look back, push. It knows no credential, and
- * nothing that the agent configured is run by it.
+ * The daemon's git operations on the workspace: clone, branch, commit, compare, log, push. The
+ * daemon's git has no credentials, and runs nothing that the agent configured.
  */
 export { GitWorkspace } from "./git-service.ts";
 export type { CloneInput } from "./clone.ts";

@@ -146,7 +146,7 @@ test("a difference is of the working tree, against any commit or the base, of on
     "data/x.bin",
     "link",
   ]);
-  // A path is no pattern.
+  // A path is not a pattern.
   expect((await git.compare({ path: "*.txt" })).files).toEqual([]);
   await expect(git.compare({ base: "nope" })).rejects.toMatchObject({ code: "not_found" });
 });
@@ -228,7 +228,7 @@ test("what is left uncommitted is committed before the runner stops, in the name
   expect(repository.agent("log", "-1", "--format=%an <%ae>")).toBe("Bea Ö <bea@example.com>");
   await repository.write("late.txt", "x");
   expect(await git.commitLeftovers({ withinMs: 0 })).toBeUndefined();
-  // It goes on all the same; the next one waits for it.
+  // The commit continues in the background; the next operation waits for it.
   await git.treeStatus();
 });
 
@@ -270,7 +270,7 @@ test("a file that is being written is in no commit, neither of a turn nor of the
   expect((await git.treeStatus()).files).toEqual([]);
   repository.agent("add", "--all");
   expect(repository.agent("status", "--porcelain")).toBe("");
-  // Also where the agent has its own rules.
+  // The file is ignored even if the agent has its own rules.
   await repository.write(".git/info/exclude", "*.log");
   repository.agent("config", "core.excludesFile", "/dev/null");
   await repository.write("again.txt", "again");

@@ -5,12 +5,13 @@ import { git } from "./command.ts";
 import { excludeTemporaryFiles } from "./exclude-temporary-files.ts";
 
 /**
- * The daemon's own view of the workspace's repository. Objects, refs, index and HEAD are the workspace's; configuration
- * and hooks are the daemon's: git takes what worktrees share from GIT_COMMON_DIR, and that is a folder of the daemon
- * with links to the workspace's objects and refs and a configuration of its own. So no filter, diff or merge driver,
- * textconv, hook, fsmonitor, remote, proxy or rewritten address that the agent configured is known here, and nothing is
- * won by changing the configuration while the daemon's git runs. Settings that decide how files and objects are read are
- * taken over by name and value.
+ * The daemon uses its own view of the workspace's repository. Objects, refs, index and HEAD are the
+ * workspace's; configuration and hooks are the daemon's. git takes the parts that worktrees share
+ * from GIT_COMMON_DIR, which is a folder of the daemon with links to the workspace's objects and
+ * refs and a separate configuration. So the view contains no filter, diff or merge driver,
+ * textconv, hook, fsmonitor, remote, proxy or rewritten address that the agent configured, and
+ * changing the configuration while the daemon's git runs achieves nothing. Settings that decide how
+ * files and objects are read are copied by name and value.
  */
 
 const linkedPaths = ["objects", "refs", "packed-refs", "logs", "shallow", "info"];
@@ -43,17 +44,17 @@ export class IsolatedConfig {
     this.#workTree = workspace;
   }
 
-  /** What makes git see the repository this way. */
+  /** Returns the variables that make git use the view. */
   get environment(): Record<string, string> {
     return { GIT_DIR: this.#repository, GIT_COMMON_DIR: this.#folder, GIT_WORK_TREE: this.#workTree };
   }
 
-  /** Brings the view in line with the repository; to be done before git is run with it. */
+  /** Updates the view from the repository; required before git runs with it. */
   async prepare(signal?: AbortSignal): Promise<void> {
-    // Nothing in it but links and what is read below, so a damaged one is made again.
+    // The folder contains only links and copied settings, so a damaged one is recreated.
     if (this.#writtenStamp === undefined) await rm(this.#folder, { recursive: true, force: true });
     await mkdir(this.#folder, { recursive: true });
-    // git does not make the folder that a link leads to.
+    // git does not create the target folder of a link.
     await mkdir(join(this.#repository, "logs")).catch(ignoreErrors("EEXIST", "ENOENT", "ENOTDIR"));
     for (const name of linkedPaths)
       await symlink(join(this.#repository, name), join(this.#folder, name)).catch(ignoreErrors("EEXIST"));
@@ -75,7 +76,7 @@ export class IsolatedConfig {
   async #readSettings(path: string, signal: AbortSignal | undefined): Promise<(readonly [string, string])[]> {
     const { stdout, code } = await git(["config", "--file", path, "--no-includes", "--null", "--list"], {
       cwd: this.#folder,
-      // Configuration that cannot be read names nothing that is taken over.
+      // Unreadable configuration yields no settings to copy.
       accept: [1, 3, 128, 255],
       timeoutMs: 5_000,
       maxOutputBytes: maxConfigBytes,
@@ -85,7 +86,9 @@ export class IsolatedConfig {
   }
 }
 
-/** Changes whenever the file does; nothing where there is no plain file of a sensible size. */
+/**
+ * Returns a stamp that changes with the file, or undefined without a plain file of reasonable size.
+ */
 async function getFileStamp(path: string): Promise<string | undefined> {
   const stats = await lstat(path, { bigint: true }).catch(ignoreErrors("ENOENT", "ENOTDIR"));
   if (!stats?.isFile() || stats.size > maxConfigBytes) return undefined;

@@ -25,7 +25,7 @@ test("a file over the limit is left out and named, and the rest is committed", a
   expect(notices).toEqual([
     expect.stringMatching(/files over 1 MB are left out: größe\/big\.bin \(3 MB\) .*\.gitignore/),
   ]);
-  // The notice is not repeated, and a file that was made smaller is committed.
+  // The notice is not repeated, and a file that became smaller is committed.
   await repository.write("more.txt", "m\n");
   expect(await daemonGit.commit(turn)).toMatchObject({ files: 1 });
   expect(notices).toHaveLength(1);

@@ -2,14 +2,17 @@ import { type GitLogEntry, WharfError } from "@wharf/contract";
 import { git } from "./command.ts";
 import { resolveRevision, type Workspace } from "./workspace.ts";
 
-const maxOutputBytes = 4 * 1024 * 1024; // bytes
-const maxBodyCharacters = 8 * 1024; // characters of one message's body
-/** One field a line, the body last; with `-z` a zero byte stands between commits, and no message holds one. */
+const maxOutputBytes = 4 * 1024 * 1024;
+const maxBodyCharacters = 8 * 1024; // the body of a longer message is cut
+/**
+ * Each field takes one line, the body last; with `-z` a zero byte separates commits, and no message
+ * contains one.
+ */
 const logFormat = "%H%n%P%n%an%n%ae%n%cI%n%s%n%b";
 
 export interface LogInput {
   revision?: string | undefined;
-  /** Commits that this one reaches are left out. */
+  /** Commits reachable from this one are left out. */
   since?: string | undefined;
   path?: string | undefined;
   limit: number;

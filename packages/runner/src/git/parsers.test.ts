@@ -21,7 +21,7 @@ import { parseStatus } from "./status.ts";
 import { parseNumstat } from "./workspace.ts";
 
 const numRuns = Number(process.env["FUZZ_CASES"] ?? 1_000);
-/** Text that looks like git's for a while. */
+/** The text starts like git's output. */
 const words = ["1 ", "2 ", "u ", "? ", "# branch.oid ", "# branch.head ", "MM", ".A", "N...", "100644", "0".repeat(40)];
 const gitLike = fc
   .array(

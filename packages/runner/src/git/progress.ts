@@ -1,7 +1,7 @@
 import type { GitProgress } from "@wharf/contract";
 
 const progressLinePattern = /^(?:remote: )?([A-Z][a-z]+ [a-z]+): +(\d{1,3})% \((\d{1,12})\/(\d{1,12})\)/;
-const reportStepPercent = 5; // per cent that one report is apart from the next
+const reportStepPercent = 5; // consecutive reports are this far apart
 
 const progressPhases: ReadonlyMap<string, GitProgress["phase"]> = new Map([
   ["Counting objects", "counting"],
@@ -11,7 +11,7 @@ const progressPhases: ReadonlyMap<string, GitProgress["phase"]> = new Map([
   ["Updating files", "checking_out"],
 ]);
 
-/** A reader of git's lines of progress that reports each phase in a few steps. */
+/** Creates a reader of git's progress lines that reports each phase in a few steps. */
 export function createProgressReader(report: (progress: GitProgress) => void): (line: string) => void {
   const lastSteps = new Map<string, number>();
   return (line) => {

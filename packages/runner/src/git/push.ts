@@ -4,9 +4,12 @@ import { git, GitFailure } from "./command.ts";
 import { toRemoteError } from "./remote.ts";
 import type { Workspace } from "./workspace.ts";
 
-const pushTimeoutMs = 10 * 60 * 1000; // ms
+const pushTimeoutMs = 10 * 60 * 1000;
 
-/** Pushes the shadow branch; done again it changes nothing. The caller tries again when the remote could not be reached. */
+/**
+ * Pushes the shadow branch; repeating the push changes nothing. The caller retries if the remote is
+ * unreachable.
+ */
 export async function pushBranch(workspace: Workspace, checkout: Checkout): Promise<{ sha: string }> {
   const ref = `refs/heads/${checkout.shadow_branch}`;
   const tip = await git(["rev-parse", "--verify", `${ref}^{commit}`], workspace.options());

@@ -1,9 +1,9 @@
 import { WharfError } from "@wharf/contract";
 import { git, GitFailure, type GitOptions } from "./command.ts";
 
-/** What the remote has, as far as a clone must know. */
+/** A clone needs this information about the remote. */
 export interface RemoteBranches {
-  /** The branch its HEAD names; missing where that branch does not exist. */
+  /** The remote's HEAD names this branch; undefined if the branch does not exist. */
   readonly defaultBranch: string | undefined;
   readonly branches: ReadonlyMap<string, string>;
 }
@@ -23,7 +23,7 @@ export async function listRemoteBranches(url: string, options: GitOptions): Prom
   return { defaultBranch: head !== undefined && branches.has(head) ? head : undefined, branches };
 }
 
-/** What git's words on a failed exchange with the remote mean to a person. */
+/** Translates git's error output from a remote operation to an error for a person. */
 export function toRemoteError(error: unknown, url: string): unknown {
   if (!(error instanceof GitFailure)) return error;
   const errorText = error.stderr;

@@ -50,7 +50,7 @@ for (const [name, damage] of Object.entries(damages))
       expect(pushed("first.txt")).toBe("first");
       expect(pushed("second.txt")).toBe("second");
       expect(() => pushed("a.txt")).toThrow();
-      // The next turn is as any other.
+      // The next turn is normal.
       await repository.write("third.txt", "third\n");
       expect(await repository.open().commit(turn)).toMatchObject({ files: 1, parent: second?.sha });
       expect(await daemonGit.treeStatus()).toMatchObject({ branch: shadow_branch, clean: true });
@@ -81,7 +81,7 @@ test("what git cannot take is named: as an error where nothing else was to be co
     code: "work_not_committed",
     message: expect.stringContaining("git~1"),
   });
-  // Said once, it does not make a failure of every later turn.
+  // The notice appears once and does not fail later turns.
   expect(await daemonGit.commit(turn)).toBeUndefined();
   await repository.write("more/.git~1", "taken\n");
   await repository.write("more/GIT~1", "no name for git either\n");

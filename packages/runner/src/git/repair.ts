@@ -8,17 +8,22 @@ import { listRemoteBranches, toRemoteError } from "./remote.ts";
 import { commitOf, headOf, type Workspace } from "./workspace.ts";
 
 /**
- * Repairs a repository that the agent damaged, so that the work in the working tree can be committed. The working tree is
- * never touched. In this order, until the repository can be used:
+ * Repairs make a repository that the agent damaged usable again, so that the work in the working
+ * tree can be committed. They never touch the working tree, and proceed in this order until the
+ * repository is usable:
  *
- * 1. HEAD is written again, and a damaged index removed: nothing is lost by either.
- * 2. The repository is built again from the remote and the old one is kept in the daemon's state. Commits that were not
- *    pushed are not in the new one; their files are in the working tree and are committed anew.
+ * 1. HEAD is rewritten, and a damaged index removed: neither loses anything.
+ * 2. The repository is rebuilt from the remote, and the old one is kept in the daemon's state.
+ *    The new one lacks unpushed commits; their files are in the working tree and are committed
+ *    again.
  */
 const fetchTimeoutMs = 10 * 60 * 1000;
 const checkTimeoutMs = 60_000;
 
-/** Whether no commit can succeed: HEAD names none, what it consists of is missing, or it is another repository's. */
+/**
+ * Checks whether no commit can succeed: HEAD names none, its objects are missing, or the repository
+ * is a different one.
+ */
 export async function isDamaged(workspace: Workspace, { told: reportedSha }: Checkout): Promise<boolean> {
   const isSuccessful = async (args: readonly string[], codes: readonly number[] = []) => {
     const options = workspace.options({ accept: [1, 2, 3, 128], timeoutMs: checkTimeoutMs });
@@ -30,7 +35,9 @@ export async function isDamaged(workspace: Workspace, { told: reportedSha }: Che
   return !(await isSuccessful(["fsck", "--connectivity-only", "--no-dangling", "--no-progress", "HEAD"]));
 }
 
-/** What the repository is a clone of from now on; its newest told commit may have been lost. */
+/**
+ * Repairs the repository and returns its new clone record; the newest reported commit may be lost.
+ */
 export async function repairRepository(workspace: Workspace, checkout: Checkout): Promise<Checkout> {
   const repository = join(workspace.folder, ".git");
   const isRewritten = await rewriteHead(repository, checkout.shadow_branch).then(
@@ -52,7 +59,7 @@ async function rewriteHead(repository: string, branch: string): Promise<void> {
 async function rebuildRepository(workspace: Workspace, checkout: Checkout): Promise<Checkout> {
   const { shadow_branch, base_branch, remote_path, told: reportedSha } = checkout;
   const url = workspace.remoteUrl(remote_path);
-  // Asked before anything is moved: without the remote there is nothing to build from.
+  // The remote is checked before anything moves: without it a rebuild is impossible.
   const { branches } = await listRemoteBranches(
     url,
     workspace.outside({ cwd: workspace.state, timeoutMs: checkTimeoutMs }),
@@ -94,7 +101,10 @@ async function findFirstCommit(workspace: Workspace, names: readonly string[]): 
   throw new Error("the remote has neither the task's branch nor the one it began at");
 }
 
-/** Workspace and state may be on different disks. Only the newest damaged repository is kept. */
+/**
+ * Moves the damaged repository aside, possibly to another disk. Only the newest damaged repository
+ * is kept.
+ */
 async function moveAside(repository: string, aside: string): Promise<void> {
   await rm(aside, { recursive: true, force: true });
   await rename(repository, aside).catch(async (error: unknown) => {

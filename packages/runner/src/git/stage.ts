@@ -4,10 +4,11 @@ import { git, GitFailure, type GitOptions } from "./command.ts";
 import type { Workspace } from "./workspace.ts";
 
 /**
- * Brings all of the working tree into the index. Not with `git add`: that starts git inside each submodule, under the
- * settings the agent gave it there, and it fails as a whole for one nested repository without a commit. A file that
- * cannot be read, or a pipe where a file was, keeps itself out of the index and nothing else, and so does one that is
- * larger than the workspace's limit: git would keep it in every clone for good.
+ * Stages the whole working tree. `git add` does not work here: it starts git inside each submodule,
+ * with the settings the agent gave it there, and it fails completely for one nested repository
+ * without a commit. An unreadable file, or a pipe in place of a file, keeps only itself out of the
+ * index. The same holds for a file larger than the workspace's limit: git would keep it in every
+ * clone permanently.
  */
 export async function stageAll(workspace: Workspace, environment: Record<string, string> = {}): Promise<StageResult> {
   const refused = new Set<string>();
@@ -15,12 +16,12 @@ export async function stageAll(workspace: Workspace, environment: Record<string,
   const addedPaths = new Set<string>();
   const how = ["--porcelain=v2", "-z", "--untracked-files=all", "--ignore-submodules=dirty", "--no-renames"];
   for (let hasMore = true; hasMore;) {
-    // Names that are no UTF-8 stay what they are.
+    // Names that are not UTF-8 stay unchanged.
     const options = workspace.options({ environment, binary: true });
     const { stdout, truncated } = await git(["status", ...how], options);
     const changes = parseChangedPaths(truncated ? stdout.slice(0, stdout.lastIndexOf("\0") + 1) : stdout);
     if (changes.deleted.length > 0) {
-      // Forced: what lies beneath a folder that became a link is refused otherwise.
+      // Without force, git refuses paths in a folder that became a link.
       const args = ["update-index", "-z", "--force-remove", "--stdin"];
       await git(args, { ...options, input: formatPathList(changes.deleted) });
     }
@@ -31,7 +32,7 @@ export async function stageAll(workspace: Workspace, environment: Record<string,
     const { stagedCount, refused: newlyRefused } = await stagePaths(present, options);
     for (const path of newlyRefused) refused.add(toText(path));
     for (const path of changes.nested) {
-      // A repository without a commit has nothing that could be recorded.
+      // A repository without a commit has nothing to record.
       const args = ["update-index", "-z", "--add", "--replace", "--stdin"];
       await git(args, { ...options, input: formatPathList([path]), accept: [128] });
     }
@@ -41,15 +42,15 @@ export async function stageAll(workspace: Workspace, environment: Record<string,
 }
 
 export interface StageResult {
-  /** Files that git cannot take: for their name, or because they cannot be read. */
+  /** git refuses these files for their name, or because they are unreadable. */
   readonly refused: readonly string[];
-  /** Files over the limit that were left out, with their sizes in bytes. */
+  /** Files over the limit were left out; the values are their sizes in bytes. */
   readonly large: ReadonlyMap<string, number>;
-  /** Files that are new to git. */
+  /** These files are new to git. */
   readonly added: readonly string[];
 }
 
-/** How many files are looked at side by side. */
+/** Files are checked in parallel, this many at once. */
 const batchSize = 256;
 
 async function findLargeFiles(
@@ -69,10 +70,10 @@ async function findLargeFiles(
 }
 
 const toBytes = (path: string): string => Buffer.from(path, "utf8").toString("latin1");
-/** A name as a person reads it, of one whose characters are bytes. */
+/** Decodes a name whose characters are bytes, for people. */
 const toText = (path: string): string => Buffer.from(path, "latin1").toString("utf8");
 
-/** git stops at the first that it cannot take: that one is found by halves. */
+/** Stages paths. git stops at the first path that it refuses: bisection finds that one. */
 async function stagePaths(
   paths: readonly string[],
   options: GitOptions,
@@ -81,7 +82,8 @@ async function stagePaths(
   try {
     const args = ["update-index", "-z", "--add", "--remove", "--replace", "--stdin"];
     const { stderr } = await git(args, { ...options, input: formatPathList(paths) });
-    // For names such as `git~1`, which would be `.git` elsewhere, git says so and goes on.
+    // git ignores names such as `git~1`, which would be `.git` elsewhere, with a message and
+    // continues.
     const refused = [...stderr.matchAll(/^Ignoring path (.+)$/gm)].map(([, path = ""]) => toBytes(path));
     return { stagedCount: paths.length - refused.length, refused };
   } catch (error) {
@@ -99,13 +101,13 @@ async function stagePaths(
 interface ChangedPaths {
   readonly deleted: string[];
   readonly present: string[];
-  /** Those of them that are new. */
+  /** Some of the present files are new. */
   readonly added: string[];
-  /** Repositories within the repository that are not known yet. */
+  /** The nested repositories are not yet known to git. */
   readonly nested: string[];
 }
 
-/** Only what differs between index and working tree. */
+/** Parses only the differences between index and working tree. */
 function parseChangedPaths(text: string): ChangedPaths {
   const changes: ChangedPaths = { deleted: [], present: [], added: [], nested: [] };
   for (const entry of text.split("\0")) {

@@ -13,7 +13,7 @@ beforeEach(async () => {
 });
 afterEach(() => repository[Symbol.dispose]());
 
-/** A lock as a git leaves it that was killed some seconds ago. */
+/** Creates a lock like one left by a git that was killed some seconds ago. */
 async function leaveLock(name: string): Promise<string> {
   const path = join(repository.workspace, ".git", name);
   await writeFile(path, "");
@@ -28,7 +28,7 @@ test("the locks of a git that was killed keep no turn from being committed", asy
     await repository.write(`${names.indexOf(name)}.txt`, name);
     expect(await git.commit(turn), name).toMatchObject({ files: 1, branch: wanted.shadow_branch });
   }
-  // All at once, while the agent has gone to another branch.
+  // All locks exist at once, while the agent has switched to another branch.
   await Promise.all(names.slice(0, 3).map(leaveLock));
   await repository.write(".git/HEAD", "ref: refs/heads/elsewhere\n");
   await repository.write("last.txt", "last");

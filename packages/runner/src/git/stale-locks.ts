@@ -5,15 +5,16 @@ import { isOpenAnywhere } from "../support/open-files.ts";
 import { GitFailure } from "./command.ts";
 import type { Workspace } from "./workspace.ts";
 
-/** git holds a lock for the time of one write; only a git that was killed leaves one for longer. */
+/** git holds a lock during one write; only a killed git leaves one for longer. */
 const staleAfterMs = 2_000;
 const waitMs = 250;
 const maxTries = 14;
 
 /**
- * Does what git may refuse because something is locked. A lock of the repository (the index, HEAD, a branch, the packed
- * refs, the configuration) that is seconds old and that no process has open was left by a git that was killed: it is
- * removed. Any other is waited for. Called while no other git of the daemon's is at work.
+ * Retries an action that git may refuse because of a lock. A lock of the repository (the index,
+ * HEAD, a branch, the packed refs, the configuration) that is seconds old and not open in any
+ * process was left by a killed git and is removed. Any other lock is waited for. Called while the
+ * daemon runs no other git.
  */
 export async function retryWhileLocked<T>(workspace: Workspace, action: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
@@ -30,7 +31,7 @@ export async function retryWhileLocked<T>(workspace: Workspace, action: () => Pr
   }
 }
 
-/** The lock that git names in its own words. */
+/** Returns the lock that git's error message names. */
 function parseLockPath(words: string): string | undefined {
   const [, lock] = /Unable to create '(\/[^\n]+\.lock)': File exists/.exec(words) ?? [];
   if (lock !== undefined) return lock;
@@ -38,7 +39,10 @@ function parseLockPath(words: string): string | undefined {
   return config && `${config}.lock`;
 }
 
-/** The lock's real path, if it is of the workspace's repository: the agent may have put a link on the way. */
+/**
+ * Returns the lock's real path if it is in the workspace's repository: the agent may have put a
+ * link in its path.
+ */
 async function getOwnLock({ folder }: Workspace, lock: string): Promise<string | undefined> {
   const [repository, parent] = await Promise.all([realpath(join(folder, ".git")), realpath(dirname(lock))]);
   return `${parent}${sep}`.startsWith(`${repository}${sep}`) ? join(parent, basename(lock)) : undefined;
@@ -46,6 +50,6 @@ async function getOwnLock({ folder }: Workspace, lock: string): Promise<string |
 
 async function isStale(lock: string): Promise<boolean> {
   const stats = await lstat(lock).catch(() => undefined);
-  // The time may have been set back since.
+  // The clock may have been set back since.
   return stats !== undefined && Math.abs(Date.now() - stats.mtimeMs) > staleAfterMs && !(await isOpenAnywhere(lock));
 }

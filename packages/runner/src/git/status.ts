@@ -2,10 +2,13 @@ import type { GitFileState, GitStatus, GitStatusEntry } from "@wharf/contract";
 import { git } from "./command.ts";
 import type { Workspace } from "./workspace.ts";
 
-const maxOutputBytes = 8 * 1024 * 1024; // bytes
+const maxOutputBytes = 8 * 1024 * 1024;
 const maxFiles = 10_000;
 
-/** What differs from the newest commit, each untracked file by itself. Submodules are compared by their commit only. */
+/**
+ * Lists the differences from the newest commit, including each untracked file. Submodules are
+ * compared by commit only.
+ */
 export async function readStatus(workspace: Workspace): Promise<GitStatus> {
   const how = [
     "--porcelain=v2",
@@ -36,7 +39,9 @@ const fileStates: ReadonlyMap<string, GitFileState> = new Map([
 ]);
 export const getFileState = (letter: string): GitFileState | undefined => fileStates.get(letter);
 
-/** Entries of `--porcelain=v2 -z`; lines it does not know are left out, as git's documentation wants it. */
+/**
+ * Parses entries of `--porcelain=v2 -z`; unknown lines are left out, as git's documentation asks.
+ */
 export function parseStatus(text: string): Pick<GitStatus, "branch" | "head" | "files"> {
   const header: { branch?: string; head?: string } = {};
   const files: GitStatusEntry[] = [];
@@ -67,7 +72,7 @@ function parseFileStates(xy: string): { staged?: GitFileState; unstaged?: GitFil
   return { ...(staged && { staged }), ...(unstaged && { unstaged }) };
 }
 
-/** What stands behind that many fields; a path may hold spaces. */
+/** Returns the text after `count` fields; a path may contain spaces. */
 function getRemainingFields(entry: string, count: number): string {
   let index = -1;
   for (let field = 0; field < count; field++) {

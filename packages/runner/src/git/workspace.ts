@@ -1,21 +1,21 @@
 import { WharfError } from "@wharf/contract";
 import { git, type GitOptions } from "./command.ts";
 
-/** The git checkout and what the daemon's git needs to know of its surroundings. */
+/** Workspace is the git checkout and the context that the daemon's git needs. */
 export interface Workspace {
   readonly folder: string;
   readonly state: string;
   /** Larger files are left out of commits. */
   readonly maxFileBytes: number;
-  /** How long one step may take that reaches no remote. */
+  /** Limits one step that contacts no remote. */
   readonly stepTimeoutMs: number;
-  /** The remote's address for a path on the gateway. */
+  /** Returns the remote's URL for a path on the gateway. */
   remoteUrl(path: string): string;
-  /** Brings the daemon's view of the repository up to date; done before `options` are used. */
+  /** Updates the daemon's view of the repository; required before `options` are used. */
   prepare(): Promise<void>;
-  /** How git is run on the repository. */
+  /** Returns the options for git on the repository. */
   options(more?: Partial<GitOptions>): GitOptions;
-  /** How git is run where there is no repository yet. */
+  /** Returns the options for git without a repository. */
   outside(overrides?: Partial<GitOptions>): GitOptions;
 }
 
@@ -34,7 +34,7 @@ export async function branchOf(workspace: Workspace): Promise<string | undefined
   return stdout.trim() || undefined;
 }
 
-/** The commit that a full name or an id stands for. */
+/** Resolves a full name or an id to a commit. */
 export async function commitOf(workspace: Workspace, name: string): Promise<string | undefined> {
   const { stdout } = await git(
     ["rev-parse", "--quiet", "--verify", "--end-of-options", `${name}^{commit}`],
@@ -43,7 +43,10 @@ export async function commitOf(workspace: Workspace, name: string): Promise<stri
   return stdout.trim() || undefined;
 }
 
-/** What a person means by a branch or a commit's id: a branch here, then one of the remote, then a commit. */
+/**
+ * Resolves a branch or a commit id as a person means it: first a local branch, then a remote one,
+ * then a commit.
+ */
 export async function resolveRevision(workspace: Workspace, revision: string): Promise<Revision> {
   for (const kind of ["heads", "remotes/origin"] as const) {
     const sha = await commitOf(workspace, `refs/${kind}/${revision}`);
@@ -58,7 +61,7 @@ export type Revision =
   | { readonly sha: string; readonly kind: "local" | "remote"; readonly branch: string }
   | { readonly sha: string; readonly kind: "commit" };
 
-/** Lines added and removed by file, from `--numstat -z`; binary files count none. */
+/** Parses added and removed lines per file from `--numstat -z`; binary files count none. */
 export function parseNumstat(text: string): { path: string; additions: number; deletions: number }[] {
   return text
     .split("\0")
