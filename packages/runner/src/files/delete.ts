@@ -5,7 +5,7 @@ import { openEntry, toShownPath, type FolderHandle } from "../support/rooted-pat
 import { toFileError } from "../support/file-errors.ts";
 import { isSystemError } from "../support/files.ts";
 
-const maxDepth = 256; // folders; each one is held open while what is in it is removed
+const maxDepth = 256; // folders; each stays open while its content is removed
 const entriesPerBatch = 32;
 const maxRounds = 4;
 
@@ -15,7 +15,10 @@ interface DeleteInput {
   missing_ok: boolean;
 }
 
-/** Removes a file, a link, an empty folder, or a folder with all in it. Links are removed, never followed. */
+/**
+ * Removes a file, a link, an empty folder, or a folder with its content. Links are removed, never
+ * followed.
+ */
 export async function deletePath(
   workspace: string,
   { path, recursive, missing_ok }: DeleteInput,
@@ -43,8 +46,8 @@ export async function deletePath(
 }
 
 /**
- * Removes what is in a folder, held open all the while, so that nobody can put a link in its place. What somebody adds
- * meanwhile is removed too, a few times.
+ * Empties a folder and keeps it open meanwhile, so that it cannot be replaced by a link. Entries
+ * added meanwhile are removed too, for a few rounds.
  */
 async function clearFolder(
   parent: FolderHandle,

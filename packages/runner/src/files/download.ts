@@ -7,7 +7,7 @@ import type { FileSettings } from "./settings.ts";
 
 interface DownloadInput {
   path: string;
-  /** The request's headers of these names. */
+  /** Both values are the request's headers with these names. */
   range: string | undefined;
   ifRange: string | undefined;
 }
@@ -15,11 +15,14 @@ interface DownloadInput {
 export interface Download extends AsyncDisposable {
   readonly status: 200 | 206 | 416;
   readonly headers: Readonly<Record<string, string | number>>;
-  /** As many bytes as the headers say; fails where the file turns out to have fewer. */
+  /** Yields as many bytes as the headers declare; fails if the file has fewer. */
   bytes(): AsyncGenerator<Buffer, void, undefined>;
 }
 
-/** A file's bytes as an HTTP answer, or one range of them. A range may be of a file that is too large as a whole. */
+/**
+ * Opens a file's bytes, or one range of them, as an HTTP answer. A range may come from a file that
+ * is too large as a whole.
+ */
 export async function openDownload(settings: FileSettings, { path, range, ifRange }: DownloadInput): Promise<Download> {
   const { file, stats } = await openFile(settings.workspace, path);
   try {
@@ -60,7 +63,7 @@ function createDownload(
       let remainingBytes = end - start;
       for await (const piece of readChunks(file, start, end)) {
         remainingBytes -= piece.length;
-        // The socket may still hold the piece when the next one is read.
+        // The socket may still hold the piece during the next read.
         yield Buffer.from(piece);
       }
       if (remainingBytes > 0)
@@ -70,7 +73,10 @@ function createDownload(
   };
 }
 
-/** One range, its end not included. What is no single range of bytes is no range, as HTTP has it. */
+/**
+ * Parses one range; its end is exclusive. HTTP ignores any header that is not a single range of
+ * bytes.
+ */
 export function parseRange(
   header: string | undefined,
   size: number,

@@ -2,7 +2,9 @@ import { openFolder } from "../support/rooted-path.ts";
 import { IgnoreRules } from "../support/ignore-rules.ts";
 import { readRules, readText } from "./walk.ts";
 
-/** What git ignores in a workspace, by path. Each folder's rules are read once. */
+/**
+ * IgnoreLookup checks which paths git ignores in a workspace. Each folder's rules are read once.
+ */
 export class IgnoreLookup {
   readonly #workspace: string;
   readonly #rules = new Map<string, Promise<IgnoreRules>>();
@@ -11,19 +13,19 @@ export class IgnoreLookup {
     this.#workspace = workspace;
   }
 
-  /** The rules that hold for the entries of a folder (`` for the workspace). */
+  /** Returns the rules for the entries of a folder (`` for the workspace). */
   getRules(folder: string): Promise<IgnoreRules> {
     let rules = this.#rules.get(folder);
     if (!rules) this.#rules.set(folder, (rules = this.#readRules(folder)));
     return rules;
   }
 
-  /** The rules of the folders above one. */
+  /** Returns the rules of a folder's parents. */
   getParentRules(folder: string): Promise<IgnoreRules> {
     return folder === "" ? this.#readExcludeFile() : this.getRules(getParent(folder));
   }
 
-  /** Whether a file beneath a folder is ignored, or a folder between the two. */
+  /** Checks whether a file in a folder, or a folder between the two, is ignored. */
   async isIgnored(path: string, baseFolder: string): Promise<boolean> {
     const names = path.split("/");
     for (let depth = baseFolder === "" ? 1 : baseFolder.split("/").length + 1; depth <= names.length; depth++) {
@@ -39,7 +41,7 @@ export class IgnoreLookup {
       await using folderHandle = await openFolder(this.#workspace, folder || ".");
       return await readRules(folderHandle, folder, parentRules);
     } catch {
-      // A folder that is gone has no rules.
+      // A missing folder has no rules.
       return parentRules;
     }
   }

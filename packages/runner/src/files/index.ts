@@ -1,6 +1,6 @@
 /**
- * The workspace's files for callers over the wire: read, write, stat, delete, list, replace text, send and receive as
- * streams, pack and unpack. Every path is resolved beneath the workspace.
+ * Callers over the wire access the workspace's files here: read, write, stat, delete, list, replace
+ * text, send and receive as streams, pack and unpack. Every path is resolved inside the workspace.
  */
 export { removeLeftovers } from "./remove-leftovers.ts";
 export { deletePath } from "./delete.ts";

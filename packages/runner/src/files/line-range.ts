@@ -2,26 +2,29 @@ import type { FileHandle } from "node:fs/promises";
 import { readChunks } from "../support/read-bounded.ts";
 
 const newlineByte = 0x0a;
-/** How far behind the wanted lines the file's lines are still counted, in bytes from the file's begin. */
+/** Lines after the range are counted up to this offset in the file. */
 const maxCountedBytes = 50 * 1024 * 1024;
 
 interface LineRange {
-  /** Where the lines begin and end in the file, in bytes. */
+  /** The range has these byte offsets in the file. */
   startOffset: number;
   endOffset: number;
-  /** Number of the last line within; one less than asked for at the start where there is none. */
+  /**
+   * The last line in the range has this number; the requested start minus one if the range is
+   * empty.
+   */
   last: number;
-  /** Lines of the whole file; unknown where it is too large to be counted. */
+  /** The whole file has this many lines; undefined if the file is too large to count. */
   total?: number;
 }
 
-/** Finds lines by number, the first is 1. A file is never in memory as a whole. */
+/** Finds lines by number, the first is 1. The file is never in memory as a whole. */
 export async function findLines(
   file: FileHandle,
   { start, end, signal }: { start: number; end: number; signal: AbortSignal },
 ): Promise<LineRange> {
   let offset = 0;
-  /** Lines that are complete. */
+  /** The count includes only complete lines. */
   let line = 0;
   let lineBegin = 0;
   let rangeStart = start === 1 ? 0 : undefined;

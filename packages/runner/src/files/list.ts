@@ -7,7 +7,10 @@ import { toFileStats } from "./stats.ts";
 
 const entriesPerBatch = 64;
 
-/** One page of a folder's entries. However many there are, only a page of names is in memory. */
+/**
+ * Returns one page of a folder's entries. Memory holds only one page of names, even for a huge
+ * folder.
+ */
 export async function listFolder(workspace: string, input: FolderList, signal: AbortSignal): Promise<FolderPage> {
   const { path, after: afterName, limit } = input;
   await using folder = await openFolder(workspace, path);
@@ -29,7 +32,7 @@ export async function listFolder(workspace: string, input: FolderList, signal: A
   }
 }
 
-/** The first names behind a name, in order. */
+/** Returns the first names after a name, in order. */
 async function readFirstNames(
   folder: FolderHandle,
   { after: afterName, count, signal }: { after: string | undefined; count: number; signal: AbortSignal },
@@ -45,12 +48,12 @@ async function readFirstNames(
   return sortNames(names).slice(0, count);
 }
 
-/** By code units, so that every page agrees on the order. */
+/** Compares by code units, so that every page uses the same order. */
 const isBefore = (a: string, b: string): boolean => a < b;
 export const sortNames = (names: readonly string[]): string[] =>
   names.toSorted((a, b) => (isBefore(a, b) ? -1 : isBefore(b, a) ? 1 : 0));
 
-/** Nothing where it is gone by now. */
+/** Returns undefined if the entry no longer exists. */
 async function readEntry(folder: FolderHandle, name: string): Promise<FolderPage["entries"][number] | undefined> {
   try {
     const stats = toFileStats(await lstat(folder.getEntryPath(name)));

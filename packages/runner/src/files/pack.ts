@@ -10,8 +10,8 @@ import type { FileSettings } from "./settings.ts";
 import { openTree } from "./tree.ts";
 import type { TreeEntry } from "./walk.ts";
 
-const entriesPerBatch = 16; // entries that are read together
-const smallFileBytes = 64 * 1024; // bytes of a file that is read at once
+const entriesPerBatch = 16; // each batch is read together
+const smallFileBytes = 64 * 1024; // smaller files are read at once
 
 interface PackTotals {
   entries: number;
@@ -19,8 +19,9 @@ interface PackTotals {
 }
 
 /**
- * A folder as a tar stream, paths relative to it. Links are packed as links. What vanishes meanwhile is left out; devices
- * and the like always are. The folder is there when this resolves.
+ * Packs a folder as a tar stream with relative paths. Links are packed as links. Entries that
+ * disappear meanwhile are left out, and so are devices and other special files. The folder is open
+ * when the promise resolves.
  */
 export async function packFolder(
   settings: FileSettings,
@@ -54,7 +55,10 @@ export async function packFolder(
   })();
 }
 
-/** All blocks of an entry that is no large file; nothing where it is gone, or is nothing to be packed. */
+/**
+ * Packs all blocks of an entry that is not a large file; undefined if the entry disappeared or
+ * cannot be packed.
+ */
 async function packSmallEntry(
   folder: FolderHandle,
   { name, type }: TreeEntry,
@@ -92,12 +96,12 @@ async function* packLargeFile(
   yield* readContent(file, size);
 }
 
-/** Exactly as many bytes as the header said: a file that shrank meanwhile is filled up with zeros. */
+/** Yields exactly the number of bytes in the header: a file that shrank is padded with zeros. */
 async function* readContent(file: FileHandle, size: number): AsyncGenerator<Buffer, void, undefined> {
   let remainingBytes = size;
   for await (const piece of readChunks(file, 0, size)) {
     remainingBytes -= piece.length;
-    // The reader of the stream may still hold the piece when the next one is read.
+    // The reader of the stream may still hold the piece during the next read.
     yield Buffer.from(piece);
   }
   for (; remainingBytes > 0; remainingBytes -= Math.min(remainingBytes, 65_536))

@@ -8,7 +8,7 @@ import { findLines } from "./line-range.ts";
 import { maxContentBytes, type FileSettings } from "./settings.ts";
 import { toFileStats } from "./stats.ts";
 
-/** A file's content, whole or a range of it, as text or as base64. */
+/** Returns a file's content, whole or a range, as text or as base64. */
 export async function readFile(settings: FileSettings, input: FileRead, signal: AbortSignal): Promise<FileContent> {
   const { workspace } = settings;
   const { file, stats } = await openFile(workspace, input.path);

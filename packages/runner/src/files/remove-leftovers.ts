@@ -4,7 +4,7 @@ import { isSystemError } from "../support/files.ts";
 import { isLeftover } from "../support/temporary-name.ts";
 import { walkTree } from "./walk.ts";
 
-/** Removes the half-written files that a daemon left in the workspace when it was killed. */
+/** Removes the partial files that a killed daemon left in the workspace. */
 export async function removeLeftovers(workspace: string, signal: AbortSignal): Promise<void> {
   await using root = await openFolder(workspace, ".");
   const isGitFolder = ({ name }: { name: string }) => name === ".git";

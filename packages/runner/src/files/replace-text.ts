@@ -7,7 +7,10 @@ import { createTooLargeError } from "./read.ts";
 import type { FileSettings } from "./settings.ts";
 import { toFileStats } from "./stats.ts";
 
-/** Replaces a text in a file, byte for byte, whatever its encoding. A file that changed meanwhile is a conflict. */
+/**
+ * Replaces a text in a file, byte for byte, in any encoding. A file that changed meanwhile is a
+ * conflict.
+ */
 export async function replaceText(
   settings: FileSettings,
   input: TextReplace,
@@ -15,7 +18,7 @@ export async function replaceText(
   return await replaceQueue.run(toShownPath(settings.workspace, input.path), () => replaceOnce(settings, input));
 }
 
-/** Those who replace in the same file at once all succeed, one after the other. */
+/** Concurrent replacements in one file all succeed, one after the other. */
 const replaceQueue = new KeyedQueue();
 
 async function replaceOnce(

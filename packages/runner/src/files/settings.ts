@@ -1,17 +1,17 @@
-/** Where files are served from, and how much of them. */
+/** FileSettings define the folder that files are served from, and size limits. */
 export interface FileSettings {
-  /** The root of every path. */
+  /** Every path is relative to this root. */
   readonly workspace: string;
-  /** The largest file that is read or written as a whole. */
+  /** Files up to this size are read or written as a whole. */
   readonly maxFileBytes: number;
-  /** What an archive may hold, packed or unpacked. */
+  /** An archive may contain this much, packed or unpacked. */
   readonly maxArchiveBytes: number;
   readonly maxArchiveEntries: number;
 }
 
 /**
- * The most content of one JSON answer, in bytes. Even where every byte of it has to be escaped as `\u0000`, the answer
- * stays beneath the 64 MiB that a caller over the wire takes.
+ * A JSON answer has at most this much content. Even if every byte is escaped as `\u0000`, the
+ * answer stays below the 64 MiB that a caller over the wire accepts.
  */
 export const maxContentBytes = 10 * 1024 * 1024;
 

@@ -4,7 +4,7 @@ import { type FileStats, type FileType, WharfError } from "@wharf/contract";
 import { openEntry, toShownPath } from "../support/rooted-path.ts";
 import { toFileError } from "../support/file-errors.ts";
 
-/** What stands at a path; of a link what it leads to, unless it is asked for itself. */
+/** Returns what is at a path; for a link, the target, unless the link itself is requested. */
 export async function getFileStats(workspace: string, input: { path: string; follow: boolean }): Promise<FileStats> {
   const { path, follow } = input;
   await using entry = await openEntry(workspace, path, { links: follow ? "follow" : "keep-last" });
@@ -23,7 +23,7 @@ export const toFileStats = (stats: Stats): Omit<FileStats, "path" | "link_target
   type: getFileType(stats),
   size_bytes: stats.size,
   mode: stats.mode & 0o7777,
-  // A time no calendar knows is possible on some file systems.
+  // Some file systems allow a time outside the calendar.
   modified_at: new Date(Number.isFinite(stats.mtime.getTime()) ? stats.mtimeMs : 0).toISOString(),
 });
 

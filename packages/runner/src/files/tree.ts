@@ -4,7 +4,9 @@ import { toFileError } from "../support/file-errors.ts";
 import { IgnoreLookup } from "./ignore-lookup.ts";
 import { walkTree, type TreeFolder, type WalkOptions } from "./walk.ts";
 
-/** The entries beneath a folder, as they are found. The folder is there when this resolves. */
+/**
+ * Yields the entries in a folder as they are found. The folder is open when the promise resolves.
+ */
 export async function listTree(
   workspace: string,
   { path, max_depth, limit, gitignore }: TreeList,
@@ -28,7 +30,7 @@ export async function listTree(
 }
 
 export interface Tree extends AsyncDisposable {
-  /** Path of its root from the workspace, `` for the workspace. */
+  /** The tree's root has this path in the workspace, `` for the workspace. */
   readonly path: string;
   readonly root: FolderHandle;
   readFolders(): AsyncGenerator<TreeFolder, void, undefined>;
@@ -39,7 +41,7 @@ export interface TreeOptions extends Pick<WalkOptions, "leaveOut" | "maxDepth" |
   gitignore: boolean;
 }
 
-/** Holds a folder to be walked, with the rules of every .gitignore above it. */
+/** Opens a folder for a walk, with the rules of every .gitignore above it. */
 export async function openTree(workspace: string, { path, gitignore, ...options }: TreeOptions): Promise<Tree> {
   const root = await openFolder(workspace, path);
   try {
@@ -57,7 +59,10 @@ export async function openTree(workspace: string, { path, gitignore, ...options 
   }
 }
 
-/** Links on the asked path were followed: rules and results go by where that led. */
+/**
+ * Returns the folder's real path: links on the requested path were followed, and rules and results
+ * use the target.
+ */
 async function getWorkspacePath(workspace: string, root: FolderHandle): Promise<string> {
   await using top = await openFolder(workspace, ".");
   return (await root.getRealPath()).slice((await top.getRealPath()).length).replace(/^\/+/, "");

@@ -10,14 +10,15 @@ import { createTooLargeError } from "./read.ts";
 import type { FileSettings } from "./settings.ts";
 import { maxWalkDepth } from "./walk.ts";
 
-/** For every path of an archive. */
+/** These options apply to every path of an archive. */
 const entryOptions = { create: true, links: "refuse" } as const;
 const writeOptions = { durable: false, links: "refuse" } as const;
 
 /**
- * Unpacks a tar stream into a folder. What is there with the same name is replaced, folders are kept and filled. No
- * entry reaches through a link, whether the archive or somebody else put it there; owners, set-user bits and devices are
- * not taken over. Each file appears as a whole; when the stream breaks off, those before are there.
+ * Unpacks a tar stream into a folder. Existing entries with the same name are replaced; folders are
+ * kept and filled. No entry reaches through a link, from the archive or from anywhere else; owners,
+ * set-user bits and devices are ignored. Each file appears as a whole; if the stream breaks off,
+ * earlier files remain.
  */
 export async function unpackFolder(
   settings: FileSettings,
@@ -88,7 +89,10 @@ async function createLink(root: FolderHandle, { path, target }: TarEntry): Promi
   await symlink(target, entry.folder.getEntryPath(entry.name));
 }
 
-/** A second name of a file becomes a file of its own: nobody gets a name of a file that he could not reach. */
+/**
+ * Copies the target of a hard link into a separate file: no archive entry may name an otherwise
+ * unreachable file.
+ */
 async function copyLinkedFile(root: FolderHandle, { path, target }: TarEntry): Promise<void> {
   await using source = await openEntry(root, parseEntryPath(target), { links: "refuse" });
   const { file, stats } = await openRegularFile(source.folder, source.name);
@@ -103,7 +107,9 @@ async function copyLinkedFile(root: FolderHandle, { path, target }: TarEntry): P
   );
 }
 
-/** An entry's path as names joined by `/`; one that would lead out is refused as a whole. */
+/**
+ * Parses an entry's path to names joined by `/`; a path that leads outside is refused completely.
+ */
 function parseEntryPath(path: string): string {
   const names = path.split("/").filter((name) => name !== "" && name !== ".");
   if (path.startsWith("/") || names.includes("..")) throw new WharfError("path_outside", { path: shortenPath(path) });

@@ -10,39 +10,45 @@ import { getFileType } from "./stats.ts";
 
 export interface TreeEntry {
   readonly name: string;
-  /** From the root. */
+  /** The path starts from the root. */
   readonly path: string;
   readonly type: FileType;
 }
 
-/** What stands in one folder, which is held until the next one is asked for. */
+/** TreeFolder is one folder, held open until the next one is requested. */
 export interface TreeFolder {
   readonly folder: FolderHandle;
-  /** By name. */
+  /** The entries are sorted by name. */
   readonly entries: readonly TreeEntry[];
-  /** Something in it was left out, because there is too much or it lies too deep. */
+  /** Entries were left out, because there are too many or they are too deep. */
   readonly cut: boolean;
 }
 
 export interface WalkOptions {
-  /** Path of the folder it begins with, from the root; `` for the root itself. */
+  /** The walk starts at this path from the root; `` is the root itself. */
   readonly path: string;
-  /** Rules from above that folder; with them, what is ignored is left out, and `.git`. */
+  /**
+   * The rules come from above the start folder; with them, the walk leaves out ignored entries and
+   * `.git`.
+   */
   readonly ignore: IgnoreRules | undefined;
-  /** Leaves out more, and what lies in it. */
+  /** Leaves out further entries, with their content. */
   readonly leaveOut?: ((entry: TreeEntry) => boolean) | undefined;
-  /** Whether files that are being written are among the entries. */
+  /** Includes files that are being written. */
   readonly temporary?: boolean;
   readonly maxDepth?: number;
   readonly signal: AbortSignal;
 }
 
-/** Folders that are held open at once. */
+/** A walk holds this many folders open at once. */
 export const maxWalkDepth = 128;
-const maxEntries = 200_000; // of one folder
+const maxEntries = 200_000; // the limit applies to each folder
 const maxRuleBytes = 1024 * 1024;
 
-/** A folder, then the folders in it, and so on. Links are told of and not followed. What vanishes meanwhile is left out. */
+/**
+ * Yields a folder, then its subfolders, and so on. Links are reported but not followed. Entries
+ * that disappear meanwhile are left out.
+ */
 export async function* walkTree(
   start: FolderHandle,
   options: WalkOptions,
@@ -62,7 +68,7 @@ export async function* walkTree(
   }
 }
 
-/** The rules that hold in a folder: its own .gitignore before those above it. */
+/** Returns a folder's rules: its .gitignore takes precedence over the parents' rules. */
 export async function readRules(folder: FolderHandle, path: string, parentRules: IgnoreRules): Promise<IgnoreRules> {
   const text = await readText(folder, ".gitignore");
   return text === undefined ? parentRules : IgnoreRules.parse(text, path, parentRules);
@@ -74,7 +80,7 @@ export async function readText(folder: FolderHandle, name: string): Promise<stri
     await using _ = file;
     return (await readWholeFile(file, maxRuleBytes))?.toString();
   } catch {
-    // None, or none that may be read: then it says nothing.
+    // A missing or unreadable file contains no rules.
     return undefined;
   }
 }
@@ -103,7 +109,7 @@ async function readEntries(
   return { entries, cut: entryCount > maxEntries };
 }
 
-/** A folder that is gone, is something else by now, or may not be read. */
+/** Ignores errors for a folder that disappeared, was replaced, or may not be read. */
 function ignoreInaccessible(error: unknown): undefined {
   if (!isSystemError(error, "ENOENT", "ENOTDIR", "ELOOP", "EACCES", "EPERM")) throw error;
 }

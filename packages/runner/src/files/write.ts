@@ -21,7 +21,10 @@ export async function writeFile({ workspace, maxFileBytes }: FileSettings, input
   return toFileWritten(workspace, input.path, replaced);
 }
 
-/** Writes a whole file from bytes as they come. When they break off, or are too many, nothing has changed. */
+/**
+ * Writes a whole file from a stream of bytes. If the stream breaks off or is too long, nothing
+ * changes.
+ */
 export async function writeStream(
   { workspace, maxFileBytes }: FileSettings,
   input: WriteTarget,
@@ -57,7 +60,7 @@ const toFileWritten = (workspace: string, path: string, { stats, created }: Repl
 
 function parseContent({ content, encoding }: FileWrite): Buffer {
   const bytes = Buffer.from(content, encoding);
-  // Node takes any text for base64 and skips what is none.
+  // Node accepts any text as base64 and skips invalid characters.
   if (encoding === "base64" && bytes.toString("base64") !== content)
     throw new WharfError("bad_request", { issues: [{ path: "content", message: "is not base64" }] });
   return bytes;
