@@ -1,6 +1,6 @@
 const newlineByte = 0x0a;
 
-/** Lines of a byte stream; one that is longer than the bound is only said to have been there. */
+/** Yields the lines of a byte stream, with a marker for each line over the limit. */
 export async function* readBoundedLines(
   chunks: AsyncIterable<Buffer>,
   maxBytes: number,

@@ -2,19 +2,19 @@ import { StringDecoder } from "node:string_decoder";
 import type { SearchMatch } from "@wharf/contract";
 import type { MatchedLine } from "./locator.ts";
 
-/** Bytes read before and after a line for what surrounds it. */
+/** Context is read up to this far before and after a line. */
 export const excerptBytes = 16 * 1024;
-const maxTextCharacters = 1_000; // characters of a line that are shown
+const maxTextCharacters = 1_000; // the excerpt cuts longer lines
 const maxRanges = 100;
 
-/** A piece of a file's bytes. */
+/** ByteWindow is a part of a file's bytes. */
 export interface ByteWindow {
   readonly bytes: Buffer;
-  /** Of its begin in the file. */
+  /** The window starts at this byte of the file. */
   readonly offset: number;
 }
 
-/** What is shown of a matching line, from the bytes around it. */
+/** Creates the excerpt for a matching line, from the bytes around it. */
 export function createExcerpt(
   match: MatchedLine,
   { bytes, offset }: ByteWindow,
@@ -43,10 +43,10 @@ export function createExcerpt(
   };
 }
 
-/** Lines of a piece; the first is left out where it may have begun before. */
+/** Splits a window into lines; the first is left out if it may have started earlier. */
 function parseLines(bytes: Buffer, { startsAtLine }: { startsAtLine: boolean }): string[] {
   const lines = new StringDecoder("utf8").write(bytes).split("\n");
-  // Behind the last line's end nothing stands.
+  // No line follows the last line end.
   if (lines.at(-1) === "") lines.pop();
   return (startsAtLine ? lines : lines.slice(1)).map((line) => trimLineEnd(line).slice(0, maxTextCharacters));
 }

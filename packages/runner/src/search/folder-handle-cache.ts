@@ -2,17 +2,20 @@ import { openFolder, openRegularFile, type FolderHandle } from "../support/roote
 
 const maxFolders = 8;
 
-/** Opens files of a workspace. The folders of the last ones stay held, because the next file is often beside them. */
+/**
+ * Opens files of a workspace. The most recent folders stay open, because the next file is often in
+ * one of them.
+ */
 export class FolderHandleCache implements AsyncDisposable {
   readonly #workspace: string;
-  /** The one used last is the last. */
+  /** The most recently used handle is the last. */
   readonly #handles = new Map<string, FolderHandle>();
 
   constructor(workspace: string) {
     this.#workspace = workspace;
   }
 
-  /** Opens a regular file, which is no link. */
+  /** Opens a regular file that is not a link. */
   async openFile(path: string): ReturnType<typeof openRegularFile> {
     const slash = path.lastIndexOf("/");
     return await openRegularFile(

@@ -1,6 +1,7 @@
 /**
- * How well a few typed characters fit a path. All must occur in it in their order; capitals matter where the query has
- * some. What scores: characters in a row, at the begin of a word or of the name, in the name rather than in its folders.
+ * Scores how well a few typed characters fit a path. The path must contain all of them in order;
+ * case matters if the query has capitals. Points go to characters in a row, at the start of a word
+ * or of the name, and in the name rather than in its folders.
  */
 
 export interface FuzzyMatch {
@@ -14,7 +15,7 @@ const wordScore = 10;
 const nameScore = 8;
 const nameStartScore = 12;
 const exactNameScore = 60;
-const gapPenalty = 1; // for each character left out between two that matched
+const gapPenalty = 1; // applies to each character skipped between two matches
 const maxGapPenalty = 12;
 
 export interface FuzzyQuery {
@@ -28,10 +29,10 @@ export const parseQuery = (query: string): FuzzyQuery => {
   return { text, exactCase };
 };
 
-/** Nothing where it does not fit. */
+/** Returns undefined if the query does not fit. */
 export function matchPath(query: FuzzyQuery, path: string): FuzzyMatch | undefined {
   const folded = query.exactCase ? path : path.toLowerCase();
-  // A few letters become two when they are made small; then positions would be wrong.
+  // A few letters become two in lower case; positions would then be wrong.
   const subject = folded.length === path.length ? folded : path;
   const nameStart = path.lastIndexOf("/") + 1;
   const inName = query.text.includes("/") ? undefined : getPositions(query.text, subject, nameStart);
@@ -43,7 +44,7 @@ export function matchPath(query: FuzzyQuery, path: string): FuzzyMatch | undefin
   };
 }
 
-/** The shortest stretch that ends where the first one found ends. */
+/** Finds the shortest match that ends where the first match ends. */
 function getPositions(query: string, path: string, start: number): number[] | undefined {
   let index = start - 1;
   for (const char of query) {
@@ -75,7 +76,7 @@ function getScore(
     if (position === nameStart) score += nameStartScore;
     previousPosition = position;
   }
-  // Of two that fit alike the shorter one is meant.
+  // Prefer the shorter of two equally good matches.
   return score - path.length / 16;
 }
 

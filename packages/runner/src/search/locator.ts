@@ -1,26 +1,29 @@
 import type { ContentSearch } from "@wharf/contract";
 import type { TreeEntry } from "../files/index.ts";
 
-/** Where a line with matches stands in a file. */
+/** MatchedLine locates a line with matches in a file. */
 export interface MatchedLine {
-  /** Counted from 1. */
+  /** Line numbers start at 1. */
   readonly line: number;
-  /** Of the line's begin in the file, in bytes. */
+  /** The line starts at this byte of the file. */
   readonly offset: number;
-  /** Of the line with its end, in bytes. */
+  /** The length includes the line end, in bytes. */
   readonly length: number;
-  /** Matches within the line, in bytes from its begin. */
+  /** The matches have these byte offsets from the line's start. */
   readonly ranges: readonly { start: number; end: number }[];
-  /** The line's bytes, or its first ones where it is long: what is shown must be what was found. */
+  /**
+   * The line's bytes, or the first ones of a long line: the excerpt must show the line that was
+   * found.
+   */
   readonly begin: Uint8Array;
 }
 
-/** How much of a line is kept to know it again. */
-export const maxBeginBytes = 4_096; // bytes
+/** A match keeps this much of a line to recognize it again. */
+export const maxBeginBytes = 4_096;
 
-/** The lines of one file that match. */
+/** MatchedFile lists the matching lines of one file. */
 export interface MatchedFile {
-  /** From the workspace. */
+  /** The path is relative to the workspace. */
   readonly path: string;
   readonly lines: readonly MatchedLine[];
 }
@@ -28,13 +31,16 @@ export interface MatchedFile {
 export interface LocateOptions {
   readonly workspace: string;
   readonly input: ContentSearch;
-  /** Whether the globs leave a file or folder out. */
+  /** The globs exclude the file or folder. */
   readonly leaveOut: (entry: Pick<TreeEntry, "path" | "type">) => boolean;
   readonly signal: AbortSignal;
 }
 
-/** Finds matching lines, file by file; the value at its end says whether a file or line was too large to be searched. */
+/**
+ * Finds matching lines, file by file; the return value reports whether a file or line was too large
+ * to search.
+ */
 export type Locator = (options: LocateOptions) => AsyncGenerator<MatchedFile, { tooLarge: boolean }, undefined>;
 
-/** Files that are larger are not searched. */
-export const maxFileBytes = 16 * 1024 * 1024; // bytes
+/** Larger files are not searched. */
+export const maxFileBytes = 16 * 1024 * 1024;

@@ -8,14 +8,14 @@ export interface MatchWorkerOptions {
   maxFileBytes: number;
 }
 
-/** Of each file its lines that match; files that are no text, or are gone, have none. */
+/** Each file has a list of matching lines, empty for binary or missing files. */
 export type MatchResult = (MatchedLine[] | "too large")[];
 
 /**
- * Runs in a thread of its own, because a regular expression may take for ever and only a thread can be ended then. It
- * gets paths in folders that the daemon holds open, and reads there without following a link. The function is handed
- * over as text, so it uses nothing from around it: the daemon is one file, and a thread's own file would have to be found
- * beside it.
+ * Matches in a separate thread, because a regular expression may run indefinitely and only a thread
+ * can be stopped then. The thread gets paths in folders that the daemon holds open, and reads there
+ * without following links. The function is passed as text, so it uses nothing from its module: the
+ * daemon is one file, and a thread would need a second one.
  */
 export function serveMatches(): void {
   const { parentPort, workerData } = process.getBuiltinModule("node:worker_threads");
@@ -24,8 +24,9 @@ export function serveMatches(): void {
   const expression = new RegExp(source, flags);
 
   /**
-   * How many bytes the first characters of a line stand for. What was no UTF-8 has become one sign for each beginning of a
-   * character that came to nothing, as the standard has it; the sign's own length says nothing.
+   * Counts the bytes that the first characters of a line take. Each invalid UTF-8 sequence was
+   * decoded to one replacement character, as the standard requires; that character's own length is
+   * meaningless.
    */
   const countPrefixBytes = (bytes: Buffer, characters: number): number => {
     let offset = 0;
@@ -64,7 +65,7 @@ export function serveMatches(): void {
     for (const [index, line] of bytes.toString().split("\n").entries()) {
       const newline = bytes.indexOf(10, offset);
       const end = newline === -1 ? bytes.length : newline + 1;
-      // Behind the last line's end stands no further line.
+      // No line follows the last line end.
       if (offset === bytes.length || lines.length === maxLines) break;
       const ranges = getRanges(line.endsWith("\r") ? line.slice(0, -1) : line, bytes.subarray(offset, end));
       const begin = new Uint8Array(bytes.subarray(offset, Math.min(end, offset + maxBeginBytes)));

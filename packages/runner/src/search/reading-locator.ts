@@ -5,9 +5,9 @@ import { maxBeginBytes, maxFileBytes, type Locator } from "./locator.ts";
 import { serveMatches, type MatchResult, type MatchWorkerOptions } from "./match-worker.ts";
 import { toExpression } from "./pattern.ts";
 
-const filesPerBatch = 64; // files
+const filesPerBatch = 64;
 
-/** Reads every file and matches it in a thread, where there is no program for it. */
+/** Reads every file and matches it in a thread, if ripgrep is missing. */
 export const locateByReading: Locator = async function* ({ workspace, input, leaveOut, signal }) {
   const { path, gitignore, limit } = input;
   const isExcluded = (entry: TreeEntry): boolean => entry.name === ".git" || leaveOut(entry);
@@ -31,7 +31,7 @@ export const locateByReading: Locator = async function* ({ workspace, input, lea
   return summary;
 };
 
-/** The thread that reads and matches. It ends with the signal, also in the middle of a regular expression. */
+/** MatchThread reads and matches. The signal stops it, even during a regular expression. */
 class MatchThread implements AsyncDisposable {
   readonly #worker: Worker;
   readonly #signal: AbortSignal;

@@ -12,9 +12,9 @@ import { readBoundedLines } from "./bounded-lines.ts";
 import { maxBeginBytes, maxFileBytes, type MatchedFile, type MatchedLine, type Locator } from "./locator.ts";
 import { isEnding } from "./scope-filter.ts";
 
-const maxLineBytes = 4 * 1024 * 1024; // bytes of one line of ripgrep's output
+const maxLineBytes = 4 * 1024 * 1024; // longer lines are skipped
 
-/** Where ripgrep is on this machine; nothing where it is not. */
+/** Returns ripgrep's path on this machine, or undefined. */
 export function findRipgrep(searchPath = process.env["PATH"] ?? ""): string | undefined {
   return searchPath
     .split(delimiter)
@@ -30,7 +30,7 @@ export function findRipgrep(searchPath = process.env["PATH"] ?? ""): string | un
     });
 }
 
-/** What ripgrep has against a pattern; nothing where it takes it. */
+/** Returns ripgrep's error for a pattern, or undefined if the pattern is valid. */
 export async function getRipgrepError(
   program: string,
   input: ContentSearch,
@@ -59,8 +59,8 @@ export const locateWithRipgrep = (program: string): Locator =>
     const closed = once(child, "close");
     closed.catch(() => undefined);
     const summary = { tooLarge: false };
-    // By its own rules ripgrep only skips what it need not read: it drops a whole .gitignore for one pattern that is not
-    // valid, and misreads rules from above the folder it is given.
+    // ripgrep's own ignore rules only save it work: it drops a whole .gitignore for one invalid
+    // pattern, and misreads rules from above the folder it is given.
     const base = input.path === "." ? "" : input.path;
     const ignored = input.gitignore ? new IgnoreLookup(workspace) : undefined;
     if (child.stdout)
@@ -70,7 +70,7 @@ export const locateWithRipgrep = (program: string): Locator =>
       }
     const [code, killedBy] = await closed;
     signal.throwIfAborted();
-    // 2 says that some file could not be read, which is no reason to tell nothing.
+    // ripgrep exits with 2 if some file was unreadable; the other results are still valid.
     if (code === null || code > 2) throw new Error(`ripgrep ended with ${code ?? killedBy}`);
     return summary;
   };
@@ -80,7 +80,7 @@ async function* filesOf(
   seen: { tooLarge: boolean },
   mostLines: number,
 ): AsyncGenerator<MatchedFile, void, undefined> {
-  // A file's lines wait for its end, which says whether it is binary.
+  // A file's lines wait for the end of the file, which reports whether it is binary.
   let lines: MatchedLine[] = [];
   for await (const line of readBoundedLines(output, maxLineBytes)) {
     if (line === "too long") {
@@ -129,7 +129,7 @@ function patternArguments({ pattern, mode, whole_word, ...input }: ContentSearch
   const how = { sensitive: "--case-sensitive", insensitive: "--ignore-case", smart: "--smart-case" }[input.case];
   const literal = mode === "literal" ? ["--fixed-strings"] : [];
   const whole = whole_word ? ["--word-regexp"] : [];
-  // No byte-order mark is looked for: offsets must be those of the file.
+  // Byte-order marks are not interpreted: offsets must be those of the file.
   return ["--no-config", "--crlf", "--encoding", "none", how, ...literal, ...whole, "--regexp", pattern];
 }
 
@@ -137,7 +137,7 @@ function scopeArguments({ gitignore, include, exclude }: ContentSearch): string[
   const args = ["--no-messages", "--hidden", "--no-mmap", "--glob", "!.git", "--max-filesize", String(maxFileBytes)];
   if (!gitignore) args.push("--no-ignore");
   else args.push("--no-require-git", "--no-ignore-parent", "--no-ignore-dot", "--no-ignore-global");
-  // The globs are judged by the caller; here the plain ones save ripgrep work.
+  // The caller evaluates the globs; the plain ones here save ripgrep work.
   const endings = include.flatMap((pattern) => expandBraces(pattern));
   if (endings.length > 0 && endings.every(isEnding))
     args.push(...endings.flatMap((ending) => ["--type-add", `wharf:${ending}`]), "--type", "wharf");
@@ -155,12 +155,12 @@ function start(
     env: { LC_ALL: "C.UTF-8" },
     stdio: ["ignore", "pipe", errors ? "pipe" : "ignore"],
   });
-  // Told where the exit is waited for.
+  // The code that waits for the exit reports the error.
   child.on("error", () => undefined);
   return child;
 }
 
-/** Kills it when the signal says so, or when its user is done with it. */
+/** Kills the child on the signal, or on disposal. */
 function endWith(child: ChildProcess, signal: AbortSignal): Disposable {
   const kill = (): void => void child.kill("SIGKILL");
   signal.addEventListener("abort", kill, { once: true });

@@ -3,7 +3,7 @@ import type { TreeEntry } from "../files/index.ts";
 import { expandBraces, parseGlob, type Glob } from "../support/glob.ts";
 import { isTemporary } from "../support/temporary-name.ts";
 
-/** What a search's globs leave out. A glob that covers a folder covers what is in it. */
+/** Creates the filter for a search's globs. A glob that covers a folder covers its content. */
 export function createScopeFilter(
   { include, exclude }: Pick<ContentSearch, "include" | "exclude">,
   base: string,
@@ -15,17 +15,17 @@ export function createScopeFilter(
     const relativePath = base === "" ? path : path.slice(base.length + 1);
     const isFolder = type === "directory";
     if (excluded.some((glob) => isCovered(glob, relativePath, isFolder))) return true;
-    // A folder that is not included may hold files that are.
+    // A folder that is not included may contain files that are.
     return !isFolder && included.length > 0 && !included.some((glob) => isCovered(glob, relativePath, false));
   };
 }
 
 interface ScopeGlob extends Glob {
-  /** An ending such as `*.ts` is meant of files; nobody means the folder of that name. */
+  /** An ending such as `*.ts` applies to files, not to a folder with that name. */
   readonly filesOnly: boolean;
 }
 
-/** Whether a pattern is nothing but an ending. */
+/** Checks whether a pattern is only an ending. */
 export const isEnding = (pattern: string): boolean => /^\*\.[A-Za-z0-9_.-]+$/.test(pattern);
 const parseScopeGlob = (pattern: string): ScopeGlob => ({ ...parseGlob(pattern), filesOnly: isEnding(pattern) });
 

@@ -10,12 +10,13 @@ import { getPatternError } from "./pattern.ts";
 import { locateWithRipgrep, getRipgrepError } from "./ripgrep-locator.ts";
 import { createScopeFilter } from "./scope-filter.ts";
 
-const binaryProbeBytes = 8_000; // bytes, as git has it
+const binaryProbeBytes = 8_000; // git probes the same length
 
 /**
- * Lines of files that match, as they are found. A locator (ripgrep, or the daemon's own reading where there is none) says
- * where; what is shown is then read here, beneath the workspace: a locator that was led astray by a folder that became
- * a link finds nothing that is told. The pattern and the folder are found good when this resolves.
+ * Yields matching lines of files, as they are found. A locator (ripgrep, or the daemon's own
+ * reading if ripgrep is missing) finds the lines; the excerpts are then read here, inside the
+ * workspace: if a folder became a link and misled the locator, its finds are not shown. The pattern
+ * and the folder are valid when the promise resolves.
  */
 export async function searchContents(
   workspace: string,
@@ -82,7 +83,10 @@ async function* findMatches(
   }
 }
 
-/** What is shown of a file; nothing where it is gone, is binary, or is not what the locator saw. */
+/**
+ * Yields the excerpts of a file; none if the file is missing, binary, or not the one the locator
+ * saw.
+ */
 async function* readMatches(
   folders: FolderHandleCache,
   { path, lines }: MatchedFile,
@@ -101,7 +105,7 @@ async function* readMatches(
   }
 }
 
-/** Whether the line stands where it was found. */
+/** Checks whether the line is still where it was found. */
 function isUnchangedLine(bytes: Buffer, { offset, length, begin, ranges }: MatchedLine, windowStart: number): boolean {
   const lineStart = offset - windowStart;
   const line = bytes.subarray(lineStart, lineStart + length);

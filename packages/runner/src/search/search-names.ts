@@ -2,10 +2,10 @@ import type { NameMatch, NameMatches, NameSearch } from "@wharf/contract";
 import { openTree } from "../files/index.ts";
 import { matchPath, parseQuery } from "./fuzzy-match.ts";
 
-const maxScannedEntries = 1_000_000; // entries
-const maxScanMs = 10_000; // ms
+const maxScannedEntries = 1_000_000;
+const maxScanMs = 10_000;
 
-/** The paths that fit a query best. However many fit, only a page of them is in memory. */
+/** Returns the paths that fit a query best. Memory holds only one page of them. */
 export async function searchNames(workspace: string, input: NameSearch, signal: AbortSignal): Promise<NameMatches> {
   const { path, gitignore, limit, include_folders } = input;
   const query = parseQuery(input.query);
