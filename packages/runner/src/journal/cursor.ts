@@ -4,17 +4,20 @@ import { isSystemError } from "../support/files.ts";
 import { parseLine } from "./line.ts";
 import { getOffset, type JournalSegment } from "./segment.ts";
 
-const chunkBytes = 128 * 1024; // bytes
+const chunkBytes = 128 * 1024;
 const lineFeedByte = 0x0a;
 
-/** What a cursor sees of the journal; always as it is now. */
+/** JournalView is a cursor's live view of the journal. */
 export interface JournalView {
   readonly segments: readonly JournalSegment[];
-  /** Sequence of the newest fsynced record. */
+  /** Returns the sequence of the newest fsynced record. */
   readonly last: () => number;
 }
 
-/** Reads records in order from the files. It holds one open file, so a segment trimmed while it is read stays readable. */
+/**
+ * Reads records in order from the files. The cursor holds one file open, so a segment stays
+ * readable when it is trimmed during reading.
+ */
 export class JournalCursor implements AsyncDisposable {
   #next: number;
   #position: { segment: JournalSegment; handle: FileHandle; offset: number } | undefined;
@@ -25,12 +28,12 @@ export class JournalCursor implements AsyncDisposable {
     this.#next = afterSequence + 1;
   }
 
-  /** Whether a record is ready to be taken now. */
+  /** A record can be read now. */
   get ready(): boolean {
     return this.#next <= this.#source.last();
   }
 
-  /** The next records, some at a time; none when all were taken. */
+  /** Returns the next batch of records, or none when all were read. */
   async readNext(): Promise<JournalRecord[]> {
     for (let chunk = chunkBytes; this.ready;) {
       const position = (this.#position ??= await this.#openSegment());
@@ -43,7 +46,8 @@ export class JournalCursor implements AsyncDisposable {
       await readFully(position.handle, bytes, position.offset);
       const records = this.#decodeRecords(bytes, position);
       if (records.length > 0) return records;
-      // Not one whole record in it: a record larger than the chunk, or only records before the wanted one.
+      // The chunk has no complete wanted record: the record is larger than the chunk, or all are
+      // before the wanted one.
       if (position.offset + length < position.segment.bytes) chunk *= 2;
     }
     return [];

@@ -197,7 +197,7 @@ test("an acknowledgement that fails is answered with its failure, and the next o
     await journal.flush();
   }
   const { epoch } = journal.state();
-  // A folder in a segment's place cannot be unlinked, by root either.
+  // A folder in a segment's place cannot be unlinked, even by root.
   const [oldest = "", second = ""] = await segmentsOf();
   await replaceByFolder(join(folder, second));
   await expect(journal.ack({ epoch, seq: 15 })).rejects.toThrow(/unlink/);
@@ -270,7 +270,7 @@ test("a follower that waits ends with its signal and with the journal", async ()
 });
 
 test("while the disk refuses, appenders wait and the fault is told; when it takes writes again nothing is missing", async () => {
-  // A folder in the place of the next segment stands for the disk that refuses: it fails for root too.
+  // A folder in the place of the next segment simulates a failing disk: writes fail even for root.
   await using journal = await openJournal({ folder, segmentBytes: 100 });
   await journal.append(entry("first"));
   await journal.flush();

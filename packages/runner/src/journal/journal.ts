@@ -9,20 +9,21 @@ import { getOffset, type JournalSegment } from "./segment.ts";
 import { SegmentWriter, type PendingRecord } from "./writer.ts";
 
 /**
- * The way of a record: *waiting* (append was called; there is no room) → *accepted* (it has a sequence and stands in
- * memory) → *readable* (its group is fsynced) → *acknowledged* (it is safe elsewhere) → trimmed with its segment.
- * There is room while the unacknowledged bytes are below the capacity, little is unwritten, and the disk takes writes.
- * Nothing leaves this way: without room the appender waits, and so does the agent behind it.
+ * A record goes through these states: *waiting* (append was called; there is no room) → *accepted*
+ * (the record has a sequence and is in memory) → *readable* (its group is fsynced) → *acknowledged*
+ * (it is safe elsewhere) → trimmed with its segment. There is room while the unacknowledged bytes
+ * are below the capacity, little is unwritten, and the disk accepts writes. No record is dropped:
+ * without room the appender waits, and so does the agent behind it.
  *
- * A record can be *prepared* between waiting and accepted: its appender learns the place that it gets, and nothing else
- * is accepted until the appender is done with that.
+ * A record can be *prepared* between waiting and accepted: its appender learns the record's place,
+ * and nothing else is accepted until the appender has finished its preparation.
  */
 
-const capacityBytes = 64 * 1024 * 1024; // bytes that may be unacknowledged
-const segmentBytes = 4 * 1024 * 1024; // bytes
-const maxUnwrittenBytes = 1024 * 1024; // bytes that may stand in memory only
-const groupBytes = 256 * 1024; // bytes fsynced at once
-const maxRecordCharacters = 8 * 1024 * 1024; // characters of one record; readers take lines of 16 MiB
+const capacityBytes = 64 * 1024 * 1024; // the limit of unacknowledged bytes
+const segmentBytes = 4 * 1024 * 1024;
+const maxUnwrittenBytes = 1024 * 1024; // the limit of bytes that are in memory only
+const groupBytes = 256 * 1024; // a group of this size is fsynced at once
+const maxRecordCharacters = 8 * 1024 * 1024; // readers accept lines of 16 MiB
 
 export interface JournalOptions {
   folder: string;
@@ -36,7 +37,7 @@ export interface JournalEntry {
   data: EventData;
 }
 
-/** Where a record is: the epoch of the journal and the record's sequence in it. */
+/** A record's place is the epoch of the journal and the record's sequence in it. */
 export interface JournalPlace {
   readonly epoch: string;
   readonly seq: number;
@@ -75,7 +76,7 @@ export class Journal implements AsyncDisposable {
   #writing: Promise<void> | undefined;
   #isPreparing = false;
   #ackedOnDisk: number;
-  /** Segments that are acknowledged and not deleted yet. */
+  /** These segments are acknowledged but not yet deleted. */
   readonly #trimmed: JournalSegment[] = [];
   #acknowledging: Promise<void> = Promise.resolve();
 
@@ -101,37 +102,43 @@ export class Journal implements AsyncDisposable {
   }
 
   /**
-   * Like `append`, and calls `prepare` first, with the place of the record: all records before it are readable, and no
-   * other record takes the place. Where `prepare` fails the record is not taken.
+   * Works like `append`, but first calls `prepare` with the record's place: all earlier records are
+   * readable, and no other record takes the place. If `prepare` fails, the record is not accepted.
    */
   appendPrepared(entry: JournalEntry, prepare: Prepare): Promise<void> {
     return this.#enqueue(entry, prepare);
   }
 
-  /** Resolves when everything appended before is readable. */
+  /** Resolves when everything appended earlier is readable. */
   async flush(): Promise<void> {
-    // A record that is refused holds up nobody but its own appender.
+    // A refused record affects only its own appender.
     await this.#waiting.at(-1)?.accepted.catch(() => this.#closing.signal.throwIfAborted());
     await this.#flushAccepted();
   }
 
-  /** Readable records after the cursor, from disk. Throws at once for a cursor that was trimmed, or lies beyond the end. */
+  /**
+   * Yields readable records after the cursor, from disk. Throws at once for a cursor that was
+   * trimmed, or is beyond the end.
+   */
   read({ after: afterSequence, limit = Infinity }: { after: number; limit?: number }): AsyncIterable<JournalRecord> {
     return readRecords(limit, this.#createCursor(afterSequence));
   }
 
-  /** Like `read`, and then every new record as soon as it is readable, until the signal or the journal's end. */
+  /**
+   * Works like `read`, then yields every new record once it is readable, until the signal or the
+   * journal's end.
+   */
   follow({ after: afterSequence, signal }: { after: number; signal: AbortSignal }): AsyncIterable<JournalRecord> {
     return this.#follow(this.#createCursor(afterSequence), AbortSignal.any([signal, this.#closing.signal]));
   }
 
-  /** Records up to `seq` are safe elsewhere: whole segments of them are deleted. */
+  /** Confirms that records up to `seq` are safe elsewhere, and deletes their complete segments. */
   async ack({ epoch, seq }: { epoch: string; seq: number }): Promise<void> {
     if (epoch !== this.#epoch)
       throw new WharfError("conflict", { what: "journal's epoch", from: this.#epoch, to: epoch });
     if (seq > this.#last)
       throw new WharfError("conflict", { what: "journal's newest record", from: String(this.#last), to: String(seq) });
-    // Sent again, an acknowledgement removes what it could not remove before.
+    // A repeated acknowledgement removes the segments that an earlier one could not.
     if (seq <= this.#acked) return await this.#queueTrim();
     this.#acked = seq;
     this.#ackedPosition = this.#getPositionAfter(seq);
@@ -146,12 +153,12 @@ export class Journal implements AsyncDisposable {
     return { epoch: this.#epoch, first: this.#segments[0]?.first ?? 1, last: this.#last, acked: this.#acked };
   }
 
-  /** Why records are not taken at the moment, when it is the disk. */
+  /** Returns the disk's error while it prevents the journal from accepting records. */
   getFault(): Error | undefined {
     return this.#writer.fault;
   }
 
-  /** Ends appending and following. What was accepted but not flushed may be missing afterwards. */
+  /** Ends appending and following. Records that were accepted but not flushed may be lost. */
   async close(): Promise<void> {
     this.#closing.abort(new WharfError("conflict", { what: "journal", from: "closed", to: "written" }));
     for (const { refuse } of this.#waiting.splice(0)) refuse(this.#closing.signal.reason);
@@ -227,7 +234,7 @@ export class Journal implements AsyncDisposable {
     while (this.#last < target) await this.#readable.wait(this.#closing.signal);
   }
 
-  /** One group at a time; all that came meanwhile goes with the next. */
+  /** Writes one group at a time; records that arrive meanwhile go into the next group. */
   async #writeGroups(): Promise<void> {
     // Appends of the same tick share the first group.
     await Promise.resolve();
@@ -241,7 +248,7 @@ export class Journal implements AsyncDisposable {
         this.#acceptPending();
       }
     } catch {
-      // Only closing ends the trying, and what was not flushed by then is given up.
+      // Only closing ends the retries; records not flushed by then are lost.
     } finally {
       this.#writing = undefined;
     }
@@ -277,14 +284,14 @@ export class Journal implements AsyncDisposable {
     return new JournalCursor({ segments: this.#segments, last: () => this.#last }, afterSequence);
   }
 
-  /** Where the record after this one begins, or a little before. */
+  /** Returns the start of the record after this one, or an offset slightly earlier. */
   #getPositionAfter(seq: number): number {
     const segment = this.#segments.findLast(({ first }) => first <= seq + 1);
     if (!segment) return 0;
     return segment.base + (seq === this.#last ? segment.bytes : getOffset(segment, seq + 1));
   }
 
-  /** One after the other. The failure of one is its caller's, and the next one tries again. */
+  /** Queues one trim after the other. A failure goes to its caller, and the next trim retries. */
   #queueTrim(): Promise<void> {
     const trimming = this.#acknowledging.then(() => this.#trim());
     this.#acknowledging = trimming.catch(() => undefined);
@@ -298,7 +305,8 @@ export class Journal implements AsyncDisposable {
     }
     const seq = this.#acked;
     if (seq === this.#ackedOnDisk) return;
-    // On a full disk the deletions above are what helps; the names of the segments kept say as much as this file.
+    // On a full disk the deletions above are what helps; the names of the remaining segments carry
+    // the same information as this file.
     await writeAcknowledged(this.#folder, { epoch: this.#epoch, seq }).catch(ignoreFullDisk);
     this.#ackedOnDisk = seq;
   }

@@ -9,7 +9,7 @@ import { openJournal } from "./index.ts";
 
 const roundCount = 12;
 
-/** Appends as fast as it can and prints every sequence that it was told is readable. */
+/** Appends at full speed and prints every sequence reported as readable. */
 const appender = (folder: string): string => `
   import { openJournal } from ${JSON.stringify(import.meta.resolve("./index.ts"))};
   const journal = await openJournal({ folder: ${JSON.stringify(folder)}, segmentBytes: 20000 });

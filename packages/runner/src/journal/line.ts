@@ -1,19 +1,20 @@
 import { crc32 } from "node:zlib";
 
 /**
- * One record on disk: the checksum in eight hex digits, a space, the record as JSON, a line feed.
- * The JSON begins with the sequence, so recovery need not parse it. The first line of a group ends with a space (which
- * JSON allows and the checksum covers): everything before it was fsynced before it was written.
+ * A record on disk consists of the checksum in eight hex digits, a space, the record as JSON, and a
+ * line feed. The JSON begins with the sequence, so recovery need not parse it. The first line of a
+ * group ends with a space (which JSON allows and the checksum covers): everything before that line
+ * was fsynced before the line was written.
  */
 
 const spaceByte = 0x20;
-const checksumBytes = 9; // bytes of checksum and space
+const checksumBytes = 9; // the checksum takes 8 bytes, the space 1
 const seqPrefix = '{"seq":';
 
-/** What a line adds to its JSON, at most. */
-export const lineOverheadBytes = checksumBytes + 2; // bytes
+/** A line adds at most this much to its JSON. */
+export const lineOverheadBytes = checksumBytes + 2;
 
-/** The record's JSON; `rest` is the JSON object of all its other fields. */
+/** Builds the record's JSON; `fieldsJson` is the JSON object of all its other fields. */
 export const toRecordJson = (seq: number, fieldsJson: string): string => `${seqPrefix}${seq},${fieldsJson.slice(1)}`;
 
 export function encodeLine(json: string, opensGroup: boolean): string {
@@ -27,7 +28,7 @@ export interface JournalLine {
   readonly opensGroup: boolean;
 }
 
-/** Reads a line without its line feed; nothing when it is not intact. */
+/** Parses a line without its line feed; undefined if the line is not intact. */
 export function parseLine(line: Buffer): JournalLine | undefined {
   if (line.length <= checksumBytes + seqPrefix.length || line[checksumBytes - 1] !== spaceByte) return undefined;
   const checksum = line.toString("latin1", 0, checksumBytes - 1);

@@ -7,15 +7,19 @@ import { ensureStateFolder, readStateFile, setAside } from "../support/state-fil
 import { parseSegment, getSegmentName, parseSequence, type JournalSegment } from "./segment.ts";
 
 /**
- * Brings a journal's folder into a state that can be written on, whatever stopped the process before.
- * What was being written at the end of the last segment is cut off: it was never readable. Records that were lost in
- * any other way end the epoch: the files are put aside and a new epoch begins, so that new records never look old. An
- * epoch file that does not hold an epoch ends it too: nobody could tell which journal the records belong to.
+ * Recovery makes a journal's folder writable again after any kind of crash. An unfinished write at
+ * the end of the last segment is cut off: it was never readable. Any other loss of records ends the
+ * epoch: the files are set aside and a new epoch begins, so that new records never look old. An
+ * epoch file without a valid epoch ends the epoch too: without it, the journal of the records is
+ * unknown.
  */
 
-const maxSmallFileBytes = 1024; // bytes
-/** A segment takes one group more than its limit, and a group may be one record of 8 million characters. */
-const maxSegmentBytes = 128 * 1024 * 1024; // bytes
+const maxSmallFileBytes = 1024;
+/**
+ * A segment exceeds its limit by at most one group, and a group may be one record of 8 million
+ * characters.
+ */
+const maxSegmentBytes = 128 * 1024 * 1024;
 
 const Epoch = z.uuid();
 const Acknowledged = z.object({ epoch: z.string(), seq: z.number().int().min(0) });
@@ -45,7 +49,10 @@ export async function recoverJournal(folder: string): Promise<RecoveredJournal> 
   return { epoch, ...recovered, acked };
 }
 
-/** Failing to keep this is harmless: after a restart the reader acknowledges again. */
+/**
+ * Writes the acknowledged position. A failure is harmless: after a restart the reader acknowledges
+ * again.
+ */
 export function writeAcknowledged(folder: string, acknowledged: z.infer<typeof Acknowledged>): Promise<void> {
   return replaceFile(getAcknowledgedPath(folder), JSON.stringify(acknowledged));
 }
@@ -58,7 +65,7 @@ export async function createSegment(folder: string, first: number, base: number)
   return { path, first, base, bytes: 0, marks: [] };
 }
 
-/** The segments with their intact records; nothing when records are missing that had been readable. */
+/** Returns the segments with their intact records; undefined if readable records are missing. */
 async function readSegments(
   folder: string,
   firsts: readonly number[],
@@ -91,7 +98,10 @@ async function truncateFile(path: string, length: number): Promise<void> {
   }
 }
 
-/** The segments go aside before the new epoch is named: a process that ends in between finds no segment and names one again. */
+/**
+ * Sets the segments aside before naming the new epoch: after a crash in between, recovery finds no
+ * segment and names another epoch.
+ */
 async function startEpoch(folder: string, damaged: readonly number[]): Promise<RecoveredJournal> {
   const epoch = randomUUID();
   if (damaged.length > 0) {
@@ -104,7 +114,10 @@ async function startEpoch(folder: string, damaged: readonly number[]): Promise<R
   return { epoch, segments: [await createSegment(folder, 1, 0)], last: 0, acked: 0 };
 }
 
-/** The text of a small file. Whatever else is in its place is set aside, so that the next write does not fail on it. */
+/**
+ * Reads the text of a small file. Anything else in its place is set aside, so that the next write
+ * does not fail.
+ */
 async function getText(path: string): Promise<string | undefined> {
   const file = await readStateFile(path, maxSmallFileBytes);
   if (file.kind === "unusable") await setAside(path);
@@ -116,7 +129,8 @@ async function getAcknowledged(folder: string): Promise<z.infer<typeof Acknowled
   try {
     return Acknowledged.parse(JSON.parse(text ?? ""));
   } catch {
-    // A missing or half-written file says nothing; the segments' names say the least that was acknowledged.
+    // A missing or partial file counts as empty; the segments' names imply the least that was
+    // acknowledged.
     return undefined;
   }
 }

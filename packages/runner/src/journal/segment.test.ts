@@ -48,7 +48,7 @@ test("one changed byte never passes as a record, and is damage exactly when a la
       bytes[position] = (bytes[position] ?? 0) ^ change;
       const scan = parseSegment(bytes, 1);
       expect(scan.count).toBe(hit);
-      // A line feed that was lost joins the next record to the bad one.
+      // A lost line feed joins the next record to the bad one.
       const lostFeed = position === lines.slice(0, hit + 1).reduce((sum, { length }) => sum + length, 0) - 1;
       const later = written.slice(hit + (lostFeed ? 2 : 1)).some(({ opensGroup }) => opensGroup);
       expect(scan.end).toBe(later ? "damaged" : "torn");

@@ -1,30 +1,36 @@
 import { parseLine } from "./line.ts";
 
 const lineFeedByte = 0x0a;
-const markDistanceBytes = 16 * 1024; // bytes
+const markDistanceBytes = 16 * 1024;
 const segmentSuffix = ".log";
 
-/** Where a record begins in its segment. */
+/** SegmentMark is the start of a record in its segment. */
 interface SegmentMark {
   readonly seq: number;
   readonly offset: number;
 }
 
-/** A file of the journal. Its name is the sequence of its first record, so that even an empty one tells the next sequence. */
+/**
+ * JournalSegment is a file of the journal. Its name is the sequence of its first record, so that
+ * even an empty file shows the next sequence.
+ */
 export interface JournalSegment {
   readonly path: string;
   readonly first: number;
-  /** Bytes of the segments before it, those that were trimmed since the start included. */
+  /** The bytes of all earlier segments count, including those trimmed since the start. */
   readonly base: number;
-  /** Fsynced bytes: only these are read. */
+  /** Readers read only these fsynced bytes. */
   bytes: number;
-  /** Some of its records, in order, to begin reading near a sequence. */
+  /** Some of the records, in order, allow reading to start near a sequence. */
   readonly marks: SegmentMark[];
 }
 
 export const getSegmentName = (first: number): string => String(first).padStart(16, "0") + segmentSuffix;
 
-/** The first sequence of the segment with this name; nothing when it is not a segment's name. */
+/**
+ * Returns the first sequence of the segment with this name; undefined if the name is not a
+ * segment's.
+ */
 export function parseSequence(name: string): number | undefined {
   const first = /^\d{16}\.log$/.test(name) ? Number.parseInt(name, 10) : 0;
   return first > 0 ? first : undefined;
@@ -35,7 +41,7 @@ export function addMark(marks: SegmentMark[], mark: SegmentMark): void {
   if (!newest || mark.offset - newest.offset >= markDistanceBytes) marks.push(mark);
 }
 
-/** An offset at or before the record; the segment's beginning where nothing nearer is known. */
+/** Returns an offset at or before the record; the segment's start if no closer mark exists. */
 export function getOffset(segment: JournalSegment, seq: number): number {
   let low = 0;
   let high = segment.marks.length;
@@ -48,19 +54,20 @@ export function getOffset(segment: JournalSegment, seq: number): number {
 }
 
 export interface SegmentScan {
-  /** Intact records from the beginning on, without a gap. */
+  /** The intact records from the start have no gap. */
   readonly count: number;
-  /** Their bytes. */
+  /** The intact records have this many bytes. */
   readonly length: number;
   readonly marks: SegmentMark[];
   /**
-   * `torn`: what follows was being written when the process ended and was never readable.
-   * `damaged`: a later group stands behind the bad record, so the record had been fsynced and was lost since.
+   * `torn`: the remaining bytes were being written when the process ended and were never readable.
+   * `damaged`: a later group follows the bad record, so the record had been fsynced and was lost
+   * since.
    */
   readonly end: "clean" | "torn" | "damaged";
 }
 
-/** Reads a segment's bytes as far as they are intact. */
+/** Parses a segment's bytes up to the first damage. */
 export function parseSegment(bytes: Buffer, first: number): SegmentScan {
   const marks: SegmentMark[] = [];
   let offset = 0;

@@ -5,15 +5,18 @@ import { encodeLine } from "./line.ts";
 import { createSegment } from "./recovery.ts";
 import { addMark, type JournalSegment } from "./segment.ts";
 
-const firstRetryMs = 50; // ms
-const maxRetryMs = 1_000; // ms
+const firstRetryMs = 50;
+const maxRetryMs = 1_000;
 
 export interface PendingRecord {
   readonly seq: number;
   readonly json: string;
 }
 
-/** Writes groups of records onto the newest segment and fsyncs each group; a full or failing disk is tried until it takes them. */
+/**
+ * Appends groups of records to the newest segment and fsyncs each group; on a full or failing disk,
+ * retries until it accepts them.
+ */
 export class SegmentWriter {
   readonly #folder: string;
   readonly #segmentBytes: number;
@@ -21,19 +24,19 @@ export class SegmentWriter {
   #handle: FileHandle | undefined;
   #fault: Error | undefined;
 
-  /** The list is shared with the readers; new segments are put at its end. */
+  /** Shares the list with the readers; new segments are added at its end. */
   constructor(options: { folder: string; segmentBytes: number; segments: JournalSegment[] }) {
     this.#folder = options.folder;
     this.#segmentBytes = options.segmentBytes;
     this.#segments = options.segments;
   }
 
-  /** Why the disk does not take records at the moment. */
+  /** Returns the error that currently prevents the disk from accepting records. */
   get fault(): Error | undefined {
     return this.#fault;
   }
 
-  /** Resolves when the group is on disk. Rejects only when the signal ends the trying. */
+  /** Resolves when the group is on disk. Rejects only when the signal ends the retries. */
   async write(group: readonly PendingRecord[], options: { onFault: () => void; signal: AbortSignal }): Promise<void> {
     const lines = group.map(({ json }, position) => Buffer.from(encodeLine(json, position === 0)));
     const bytes = Buffer.concat(lines);
@@ -50,7 +53,7 @@ export class SegmentWriter {
         segment.bytes = offset;
         return;
       } catch (error) {
-        // The whole group is written again: after a failed fsync the kernel may have dropped its pages.
+        // Rewrite the whole group: after a failed fsync the kernel may have dropped its pages.
         this.#fault = toWharfError(error, "journal");
         options.onFault();
         await this.close();

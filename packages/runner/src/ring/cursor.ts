@@ -3,7 +3,7 @@ import type { Ring } from "./ring.ts";
 import { readSegment, type RingSegment } from "./segment.ts";
 import type { RingTail } from "./ring-tail.ts";
 
-/** What was between two offsets is not there any more. */
+/** RingGap marks data between two offsets that no longer exists. */
 export interface RingGap {
   readonly from: number;
   readonly to: number;
@@ -15,35 +15,37 @@ interface RingSource {
   readonly tail: RingTail;
 }
 
-/** Bytes read from a file at once: enough for the longest entry. */
+/** Each read from a file has this size: enough for the longest entry. */
 const readBytes = 4 * (maxDataBytes + headerBytes);
 
-/** A reader's place in a ring. It holds nothing that is not being read. */
+/** RingCursor is a reader's position in a ring. The cursor holds no resources between reads. */
 export class RingCursor {
   readonly #ring: Ring;
   readonly #source: RingSource;
   #position: number;
-  /** Where in which file the next entry begins; found anew where it is not known. */
+  /**
+   * The next entry begins at this position of the file; the cursor searches it again if unknown.
+   */
   #filePosition: { readonly segment: RingSegment; readonly position: number } | undefined;
 
   constructor(ring: Ring, source: RingSource, offset: number) {
     this.#ring = ring;
     this.#source = source;
-    // Nothing is beyond the end: who asks for it waits there.
+    // No data exists beyond the end: a reader that asks for it waits there.
     this.#position = Math.min(offset, ring.end);
   }
 
-  /** The offset that is read next. */
+  /** Returns the offset that is read next. */
   get position(): number {
     return this.#position;
   }
 
-  /** Whether it would have to skip what was overwritten. */
+  /** The next read would have to skip overwritten data. */
   get isOvertaken(): boolean {
     return this.#position < this.#ring.first;
   }
 
-  /** What is there now, about so many bytes. Nothing at the end. */
+  /** Returns the available entries, about `bytes` bytes. Returns none at the end. */
   async readNext(bytes = readBytes): Promise<RingPiece[]> {
     for (;;) {
       const { first, end } = this.#ring;
@@ -56,7 +58,7 @@ export class RingCursor {
     }
   }
 
-  /** As `next`; waits at the end. Nothing when the ring is complete. */
+  /** Works like `readNext`, but waits at the end. Returns none when the ring is complete. */
   async waitForNext(signal: AbortSignal, bytes?: number): Promise<RingPiece[]> {
     for (;;) {
       const complete = this.#ring.complete;
@@ -67,7 +69,7 @@ export class RingCursor {
     }
   }
 
-  /** Nothing where the ring moved on while the file was read: then it has to be looked at again. */
+  /** Returns undefined if the ring advanced while the file was read: the caller then retries. */
   async #readFromDisk(bytes: number): Promise<RingPiece[] | undefined> {
     const position = this.#position;
     const segment = this.#source.segments().find(({ start, end }) => start <= position && position < end);
@@ -81,12 +83,12 @@ export class RingCursor {
       place += usedBytes;
       this.#filePosition = { segment, position: place };
       if (entries.length > 0) return this.#toPieces(entries);
-      // The file is not what was written to it.
+      // The file differs from the data written to it.
       if (damaged || usedBytes === 0) return [this.#skipTo(segment.end)];
     }
   }
 
-  /** The entries of a piece of a file that are not behind this reader. */
+  /** Parses the entries of a chunk that this reader has not passed. */
   #parseEntries(chunk: Buffer, bytes: number): { entries: RingEntry[]; usedBytes: number; damaged: boolean } {
     const entries: RingEntry[] = [];
     let usedBytes = 0;
@@ -130,7 +132,10 @@ export class RingCursor {
   }
 }
 
-/** The rest of an entry; where the cut falls into a character, all of that character. */
+/**
+ * Returns the rest of an entry; if the cut falls into a character, the rest includes the whole
+ * character.
+ */
 function toPartialEntry(entry: RingEntry, skipped: number): RingEntry {
   let start = skipped;
   while (start > 0 && skipped - start < 3 && ((entry.data[start] ?? 0) & 0xc0) === 0x80) start -= 1;

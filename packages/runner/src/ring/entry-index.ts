@@ -1,4 +1,7 @@
-/** The offsets and lengths of the entries that are kept, oldest first: what says which of them have to go. */
+/**
+ * EntryIndex keeps the offsets and lengths of the current entries, oldest first, to decide what to
+ * drop.
+ */
 export class EntryIndex {
   #offsets: number[] = [];
   #lengths: number[] = [];
@@ -11,7 +14,7 @@ export class EntryIndex {
   get bytes(): number {
     return this.#bytes;
   }
-  /** Where the oldest begins; nothing where there is none. */
+  /** Returns the offset of the oldest entry, or undefined. */
   get first(): number | undefined {
     return this.#offsets[this.#head];
   }
@@ -26,7 +29,8 @@ export class EntryIndex {
     if (this.count === 0) return;
     this.#bytes -= this.#lengths[this.#head] ?? 0;
     this.#head += 1;
-    // What went is given back now and then: doing it each time would move all that stay.
+    // Dropped space is freed only occasionally: freeing it each time would move all remaining
+    // entries.
     if (this.#head < 1024 || this.#head * 2 < this.#offsets.length) return;
     this.#offsets = this.#offsets.slice(this.#head);
     this.#lengths = this.#lengths.slice(this.#head);

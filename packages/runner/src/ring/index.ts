@@ -1,6 +1,6 @@
 /**
- * Rings: output kept up to a limit on disk, under absolute offsets, for any number of readers. Commands and terminals
- * keep theirs in them.
+ * A ring keeps output up to a limit on disk, under absolute offsets, for any number of readers.
+ * Commands and terminals keep their output in rings.
  */
 export { Ring } from "./ring.ts";
 export type { RingCursor, RingPiece } from "./cursor.ts";

@@ -1,28 +1,31 @@
 import { crc32 } from "node:zlib";
 
 /**
- * One entry as it lies in a segment: a header, then the data. The checksum is over everything behind it, so a write
- * that was cut or a byte that changed is noticed, and reading goes no further there.
+ * An entry in a segment is a header, then the data. The checksum covers everything after it, so a
+ * write that was cut or a byte that changed is noticed, and reading stops there.
  *
  *   0 checksum u32 | 4 length u32 | 8 type u32 | 12 offset f64 | 20 sequence f64 | 28 time f64 | 36 data
  */
 export const headerBytes = 36;
-/** More data is several entries. */
+/** More data is split into several entries. */
 export const maxDataBytes = 64 * 1024;
 
 export interface RingEntry {
-  /** What kind of entry it is; its meaning is the owner's. */
+  /** The owner of the ring defines the meaning of the type. */
   readonly type: number;
-  /** Where it begins, counted from the very first entry. */
+  /** The offset is the entry's start, counted from the very first entry. */
   readonly offset: number;
-  /** Its number, from 0. */
+  /** The sequence is the entry's number, from 0. */
   readonly sequence: number;
-  /** When it came, in ms since 1970. */
+  /** The entry arrived at this time, in ms since 1970. */
   readonly time: number;
   readonly data: Buffer;
 }
 
-/** How many offsets an entry takes. One without data takes one, so that every reader is before or behind it. */
+/**
+ * Returns how many offsets an entry takes. An entry without data takes one, so that every reader is
+ * before or after it.
+ */
 export const getDataSpan = (data: Uint8Array): number => Math.max(1, data.length);
 export const getEntryEnd = (entry: RingEntry): number => entry.offset + getDataSpan(entry.data);
 
@@ -37,7 +40,10 @@ export function createHeader(entry: RingEntry): Buffer {
   return header;
 }
 
-/** The entry that begins there. Nothing where it is not whole yet; `damaged` where it never will be. */
+/**
+ * Parses the entry at a position. Returns undefined if the entry is not complete yet; `damaged` if
+ * it never will be.
+ */
 export function parseEntry(bytes: Buffer, position: number): RingEntry | "damaged" | undefined {
   if (bytes.length - position < headerBytes) return undefined;
   const length = bytes.readUInt32LE(position + 4);
@@ -58,4 +64,4 @@ export function parseEntry(bytes: Buffer, position: number): RingEntry | "damage
 }
 
 const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 0;
-const isTime = (value: number): boolean => value >= 0 && value <= 8.64e15; // what a Date can say
+const isTime = (value: number): boolean => value >= 0 && value <= 8.64e15; // a Date has this range

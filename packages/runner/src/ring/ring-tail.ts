@@ -1,6 +1,9 @@
 import { getEntryEnd, getDataSpan, type RingEntry } from "./ring-entry.ts";
 
-/** The newest entries in memory, without a hole between them: all that is not on disk yet, and a little more for readers. */
+/**
+ * RingTail keeps the newest entries in memory, without gaps: all that are not on disk yet, and some
+ * more for readers.
+ */
 export class RingTail {
   #entries: RingEntry[] = [];
   #head = 0;
@@ -15,7 +18,9 @@ export class RingTail {
     this.#bytes += getDataSpan(entry.data);
   }
 
-  /** Lets go of the oldest entries beyond so many bytes, as long as they are numbered below `sequence`. */
+  /**
+   * Drops the oldest entries beyond `keepBytes` bytes, as long as their number is below `sequence`.
+   */
   trim(keepBytes: number, sequence: number): void {
     for (let oldest = this.#entries[this.#head]; oldest; oldest = this.#entries[this.#head]) {
       if (this.#bytes <= keepBytes || oldest.sequence >= sequence) break;
@@ -27,7 +32,10 @@ export class RingTail {
     this.#head = 0;
   }
 
-  /** Entries from the one that holds this offset on, up to about so many bytes. The first may begin before it. */
+  /**
+   * Returns entries from the one that contains this offset, up to about `bytes` bytes. The first
+   * may begin before it.
+   */
   getEntries(offset: number, bytes: number): RingEntry[] {
     let low = this.#head;
     let high = this.#entries.length;

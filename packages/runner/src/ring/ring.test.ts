@@ -79,7 +79,7 @@ test("everything is there again after the ring was opened anew, and offsets go o
   for (let n = 0; n < 3000; n++) first.ring.append(1 + (n % 4), Buffer.from(`line ${n}\n`), 1_000 + n);
   await first.ring.flush();
   const before = await readAll(first.ring);
-  // Not closed: as after a kill.
+  // The ring is not closed, as after a kill.
   const { ring, damaged } = await open(1000);
   expect(damaged).toBe(false);
   expect([ring.entries, ring.first, ring.end, ring.bytes, ring.dropped]).toEqual([

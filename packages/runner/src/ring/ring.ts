@@ -9,34 +9,35 @@ import { createSegment, restoreSegments, type RingSegment } from "./segment.ts";
 import { RingTail } from "./ring-tail.ts";
 
 /**
- * Output that is kept up to a limit, on disk, under absolute offsets. The oldest entries make room for new ones.
+ * A ring keeps output up to a limit, on disk, under absolute offsets. The oldest entries make room
+ * for new ones.
  *
- * An entry is in memory at once and in a file soon after: whoever appends waits for nothing, looks at `isBehind` and
- * waits for `caughtUp()` where the disk does not follow. What was appended survives the daemon's death; a loss of power
- * may take the last seconds. A disk that fails costs the entries it did not take, which readers are told of as a gap,
- * and never the program that prints.
+ * An entry is in memory at once and in a file soon after. Appending never waits; the caller checks
+ * `isBehind` and awaits `waitForDisk()` if the disk cannot keep up. Appended entries survive the
+ * daemon's death; a loss of power may lose the last seconds. A failing disk loses the entries it
+ * did not accept, which readers see as a gap, and never affects the program that prints.
  */
 
 export interface RingOptions {
   readonly folder: string;
   readonly maxEntries: number;
-  /** Of the entries' data. */
+  /** Limits the entries' data. */
   readonly maxBytes: number;
-  /** Told once when the disk does not take what is appended. */
+  /** Called once when the disk does not accept appended entries. */
   readonly onFault?: (error: unknown) => void;
 }
 
-/** Files a full ring is made of. One more is on disk while the oldest is emptied. */
+/** A full ring consists of this many files. One more is on disk while the oldest is emptied. */
 const segmentCount = 8;
 const tailBytes = 512 * 1024;
 const maxBehindBytes = 4 * 1024 * 1024;
 const batchEntries = 256;
-/** Entries wait so long for others to be written with, unless there are many. */
+/** Entries wait this long to be written together, unless there are many. */
 const gatherMs = 20;
 const gatherBytes = 1024 * 1024;
 
 export class Ring implements AsyncDisposable {
-  /** Rings when there is something to read, or nothing more to come. */
+  /** Notifies when there is something to read, or when the ring is complete. */
   readonly changed = new Notifier();
   readonly #options: RingOptions;
   readonly #index = new EntryIndex();
@@ -45,7 +46,7 @@ export class Ring implements AsyncDisposable {
   #segments: RingSegment[] = [];
   #end = 0;
   #sequence = 0;
-  /** Entries from this offset on go to a file of their own. */
+  /** Entries from this offset on go to a separate file. */
   #clearedOffset = 0;
   #pending: RingEntry[] = [];
   #pendingBytes = 0;
@@ -60,7 +61,7 @@ export class Ring implements AsyncDisposable {
     this.#options = options;
   }
 
-  /** What is on disk is there again; `damaged` says whether some of it was not. */
+  /** Restores the entries on disk; `damaged` reports whether some of them were lost. */
   static async open(options: RingOptions): Promise<{ ring: Ring; damaged: boolean }> {
     await ensureStateFolder(options.folder);
     const ring = new Ring(options);
@@ -77,11 +78,11 @@ export class Ring implements AsyncDisposable {
     return { ring, damaged };
   }
 
-  /** Where the oldest entry that is kept begins. */
+  /** Returns the start of the oldest entry in the ring. */
   get first(): number {
     return this.#index.first ?? this.#end;
   }
-  /** Behind the newest. */
+  /** Returns the offset after the newest entry. */
   get end(): number {
     return this.#end;
   }
@@ -91,27 +92,27 @@ export class Ring implements AsyncDisposable {
   get bytes(): number {
     return this.#index.bytes;
   }
-  /** Bytes on disk, and on their way there. */
+  /** Returns the bytes on disk and waiting to be written. */
   get size(): number {
     return this.#segments.reduce((sum, { size }) => sum + size, this.#pendingBytes);
   }
-  /** Entries that were here and are no more. */
+  /** Returns the number of entries that were dropped. */
   get dropped(): number {
     return this.#sequence - this.#index.count;
   }
   get limits(): { maxEntries: number; maxBytes: number } {
     return this.#options;
   }
-  /** Whether nothing will be appended any more. */
+  /** No more entries will be appended. */
   get complete(): boolean {
     return this.#complete;
   }
-  /** Whether the disk does not follow: more now would only fill memory. */
+  /** The disk cannot keep up: more data would only fill memory. */
   get isBehind(): boolean {
     return this.#pendingBytes > maxBehindBytes;
   }
 
-  /** Data longer than an entry may be becomes several. The buffer is the ring's from now on. */
+  /** Appends data, split into several entries if too long. The ring owns the buffer from now on. */
   append(type: number, data: Buffer, time = Date.now()): void {
     if (this.#closed || this.#complete) return;
     for (let start = 0; start === 0 || start < data.length; start += maxDataBytes) {
@@ -129,24 +130,24 @@ export class Ring implements AsyncDisposable {
     this.changed.notify();
   }
 
-  /** Resolves when the disk follows again. */
+  /** Resolves when the disk has caught up. */
   async waitForDisk(): Promise<void> {
     while (this.isBehind) await this.#diskCaughtUp.wait();
   }
 
-  /** Nothing will be appended any more: readers that come to the end are done. */
+  /** Marks the ring complete: readers that reach the end are done. */
   finish(): void {
     this.#complete = true;
     this.changed.notify();
   }
 
-  /** Readers start where they like; each reads at its own pace and slows nobody. */
+  /** Creates a reader at any offset; each reads at its own pace and slows no other. */
   createCursor(offset: number): RingCursor {
     const source = { segments: () => this.#segments, tail: this.#tail };
     return new RingCursor(this, source, offset);
   }
 
-  /** Forgets all entries, on disk too, and begins again with this one. Offsets go on. */
+  /** Drops all entries, also on disk, and starts again with this one. Offsets continue. */
   async clear(type: number, data: Buffer): Promise<void> {
     this.#clearedOffset = this.#end;
     this.#index.clear();
@@ -154,7 +155,10 @@ export class Ring implements AsyncDisposable {
     await this.flush();
   }
 
-  /** Forgets the oldest file's entries, unless the file is being written to. Returns how many bytes of disk that frees. */
+  /**
+   * Drops the oldest file's entries, unless the file is being written to. Returns how many bytes of
+   * disk that frees.
+   */
   dropOldest(): number {
     const oldest = this.#segments[0];
     if (!oldest || oldest === this.#handle?.segment) return 0;
@@ -163,7 +167,7 @@ export class Ring implements AsyncDisposable {
     return oldest.size;
   }
 
-  /** Resolves when everything appended so far was handed to the disk. */
+  /** Resolves when everything appended so far was passed to the disk. */
   async flush(): Promise<void> {
     while (this.#writing) {
       this.#flushNow?.();
@@ -171,7 +175,7 @@ export class Ring implements AsyncDisposable {
     }
   }
 
-  /** As `flush`, and no loss of power takes it back. */
+  /** Works like `flush`, and also protects the entries from a loss of power. */
   async save(): Promise<void> {
     await this.flush();
     await this.#handle?.file.sync().catch((error: unknown) => this.#reportFault(error));
@@ -205,7 +209,7 @@ export class Ring implements AsyncDisposable {
     if ((this.#segments[0]?.end ?? Infinity) <= this.first) this.#dropSegments();
   }
 
-  /** Removes the files that hold nothing any more, but not the one that is written to. */
+  /** Removes files without kept entries, except the one being written to. */
   #dropSegments(): void {
     const emptySegments = this.#segments.filter(
       (segment) => segment.end <= this.first && segment !== this.#handle?.segment,
@@ -286,7 +290,7 @@ export class Ring implements AsyncDisposable {
     return segment.start < this.#clearedOffset && entry.offset >= this.#clearedOffset;
   }
 
-  /** After a write that failed: what is behind the good entries of this file is never looked at. */
+  /** Abandons the file after a failed write: bytes after its good entries are never read. */
   async #abandonFile(): Promise<void> {
     const segment = this.#handle?.segment;
     await this.#closeFile();
@@ -308,7 +312,10 @@ export class Ring implements AsyncDisposable {
   }
 }
 
-/** At a position of its own, so that what a failed write left behind is overwritten or lies behind the good entries. */
+/**
+ * Writes at an explicit position, so that the remains of a failed write are overwritten or come
+ * after the good entries.
+ */
 async function writeAll(file: FileHandle, pieces: Buffer[], position: number): Promise<void> {
   const total = pieces.reduce((sum, { length }) => sum + length, 0);
   const { bytesWritten } = await file.writev(pieces, position);

@@ -3,15 +3,17 @@ import { join } from "node:path";
 import { isSystemError } from "../support/files.ts";
 import { getEntryEnd, parseEntry, headerBytes, type RingEntry } from "./ring-entry.ts";
 
-/** A file of a ring: entries one behind the other. Its name is the offset of the first. */
+/**
+ * RingSegment is a file of a ring with consecutive entries. Its name is the offset of the first.
+ */
 export interface RingSegment {
   readonly path: string;
   readonly start: number;
-  /** Behind its last entry. */
+  /** The segment ends at this offset, after its last entry. */
   end: number;
-  /** Bytes of the file that hold entries. */
+  /** This many bytes of the file hold entries. */
   size: number;
-  /** Entries in it. */
+  /** The file has this many entries. */
   count: number;
 }
 
@@ -27,13 +29,14 @@ export const createSegment = (folder: string, start: number): RingSegment => ({
 
 interface RestoreResult {
   readonly segments: RingSegment[];
-  /** Whether anything was lost. A last entry that was cut by a kill is not counted: nobody was ever told of it. */
+  /** Data was lost. A last entry that was cut by a kill does not count: it was never reported. */
   readonly damaged: boolean;
 }
 
 /**
- * What is in a ring's folder. Each file is read up to its first damage; files whose offsets do not go on behind the one
- * before are removed. `onEntry` is told of every entry that is kept, oldest first.
+ * Restores the segments in a ring's folder. Each file is read up to its first damage; files whose
+ * offsets do not continue the previous file are removed. `onEntry` gets every kept entry, oldest
+ * first.
  */
 export async function restoreSegments(
   folder: string,
@@ -75,7 +78,7 @@ export async function restoreSegments(
   return { segments, damaged };
 }
 
-/** A file that is longer than a ring makes them is not read whole. */
+/** Reads at most `longest` bytes: a longer file was not written by a ring. */
 async function readStart(path: string, longest: number): Promise<Buffer> {
   await using handle = await open(path, "r");
   const buffer = Buffer.allocUnsafe(Math.min((await handle.stat()).size, longest));
@@ -86,10 +89,10 @@ async function readStart(path: string, longest: number): Promise<Buffer> {
 const getSize = (entries: readonly RingEntry[]): number =>
   entries.reduce((sum, { data }) => sum + headerBytes + data.length, 0);
 
-/** Whether what is behind the good entries is the beginning of one. */
+/** Checks whether the bytes after the good entries are the start of an entry. */
 const isTruncated = (bytes: Buffer, position: number): boolean => parseEntry(bytes, position) === undefined;
 
-/** The entries from the beginning on, each behind the one before. */
+/** Parses consecutive entries from the start. */
 export function parseEntries(
   bytes: Buffer,
   previous: { end: number; sequence: number },
@@ -110,7 +113,7 @@ export function parseEntries(
   return { entries, isComplete: position === bytes.length };
 }
 
-/** Bytes of a segment from a position on; nothing where the file is gone. */
+/** Reads bytes of a segment from a position; undefined if the file is missing. */
 export async function readSegment(
   segment: RingSegment,
   range: { position: number; bytes: number },

@@ -1,4 +1,7 @@
-/** Cuts a stream of bytes between characters: the beginning of one that is not whole yet waits for the rest. */
+/**
+ * Splits a stream of bytes between characters: an incomplete character waits for its remaining
+ * bytes.
+ */
 export class Utf8Splitter {
   #pending: Buffer | undefined;
 
@@ -13,7 +16,7 @@ export class Utf8Splitter {
     return open > 0 ? bytes.subarray(0, bytes.length - open) : bytes;
   }
 
-  /** What waits, whole or not. */
+  /** Returns the waiting bytes, complete or not. */
   end(): Buffer {
     const pendingBytes = this.#pending ?? Buffer.alloc(0);
     this.#pending = undefined;
@@ -21,7 +24,7 @@ export class Utf8Splitter {
   }
 }
 
-/** How many bytes at the end begin a character that is not whole. Bytes that are no UTF-8 begin none. */
+/** Counts the bytes at the end that begin an incomplete character. Invalid UTF-8 begins none. */
 function getIncompleteLength(bytes: Buffer): number {
   for (let distance = 1; distance <= Math.min(3, bytes.length); distance++) {
     const byte = bytes[bytes.length - distance] ?? 0;
