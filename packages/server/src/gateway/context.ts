@@ -1,17 +1,20 @@
-/** Who asks. The wire attributes a request to a runner; the caller looks the rest up for each request. */
+/**
+ * The sender of a request. The wire maps a request to a runner; the caller looks up the other
+ * fields for each request.
+ */
 export interface GatewayContext {
   readonly runner_id: string;
-  /** The run that works in it, or the runner itself where a person created it. */
+  /** The run that uses the runner, or the runner's own id if a person created it. */
   readonly run_id: string;
   /** The task of the run. */
   readonly task_id?: string;
-  /** The run's token: a second proof after the wire, which requests to models must carry. */
+  /** The run's token: requests to models must carry it as a second proof besides the wire. */
   readonly token: string;
-  /** The only mirror it may use. */
+  /** The only mirror that the run may use. */
   readonly repository_id?: string;
-  /** The only branch it may push, beneath `shadow/`. */
+  /** The only branch that the run may push, under `shadow/`. */
   readonly shadow_branch?: string;
-  /** The only model route it may use. */
+  /** The only model route that the run may use. */
   readonly model_route?: string;
 }
 
@@ -22,13 +25,13 @@ export interface ModelUsage {
   readonly bytes_in: number;
   readonly bytes_out: number;
   readonly duration_ms: number;
-  /** The whole answer came from the model's server and was handed to the runner. */
+  /** The model's server sent a complete answer and the runner received all of it. */
   readonly complete: boolean;
-  /** It was a model's answer, and the model's server did not break it off. */
+  /** The answer came from a model, and the model's server did not break it off. */
   readonly answered: boolean;
 }
 
-/** What is wrong with a model's server, in words for a person. */
+/** A problem with a model's server, described for a person. */
 export interface UpstreamFault {
   readonly kind:
     | "key"
@@ -43,17 +46,20 @@ export interface UpstreamFault {
     | "cut"
     | "garbage";
   readonly message: string;
-  /** What to know while the agent is at work. */
+  /** Shown while the agent is still running. */
   readonly note?: string;
-  /** What to do when the agent has failed by it. */
+  /** The next step for a person after the agent failed because of this fault. */
   readonly next: string;
 }
 
-/** Told how one request for an answer comes out. */
+/** Observes the outcome of one request for an answer. */
 export interface AnswerWatch {
-  /** The model's server has sent nothing for a while; the request goes on. */
+  /** Called when the model's server has sent nothing for a while. The request continues. */
   slow(fault: UpstreamFault): void;
-  /** Called once, before the runner can see the end. With neither, the runner itself left the request. */
+  /**
+   * Called once, before the runner can see the end. If `answered` is false and there is no fault,
+   * the runner itself ended the request.
+   */
   end(outcome: { readonly answered: boolean; readonly fault?: UpstreamFault }): void;
 }
 
@@ -65,13 +71,17 @@ export interface PushedRef {
 
 export interface GatewayHooks {
   /**
-   * The mirror took a push. The runner's `git push` ends after this has settled. When the server dies in between it is
-   * not called again: compare the mirror's `head()` when a turn ends.
+   * Called when the mirror has accepted a push. The runner's `git push` ends after this promise has
+   * settled. The call is not repeated if the server dies in between: compare the mirror's `head()`
+   * when a turn ends.
    */
   pushed(context: GatewayContext, push: PushedRef): Promise<void>;
   denied(context: GatewayContext, what: { host: string; reason: string }): void;
   modelRequest(context: GatewayContext, use: ModelUsage): void;
-  /** A run asks a model for an answer; requests that count tokens or list models are not watched. */
+  /**
+   * Called when a run asks a model for an answer. Requests that count tokens or list models are not
+   * watched.
+   */
   watchAnswer?(context: GatewayContext): AnswerWatch;
 }
 

@@ -15,20 +15,23 @@ export interface GatewayOptions {
   readonly maxModelBodyBytes?: number;
   readonly modelTimes?: Partial<ModelTimes>;
   readonly maxPushBytes?: number;
-  /** Fetches of all runners that may keep a git at work at the same time. */
+  /** Maximum number of concurrent fetches of all runners. */
   readonly maxFetches?: number;
   /** Limit of one fetch or push of a runner. */
   readonly gitTimeoutMs?: number;
 }
 
-/** Who sent a request, or nothing where no run is known for it. */
+/** Finds the sender of a request; resolves with undefined if no run is known for it. */
 export type FindContext = () => Promise<GatewayContext | undefined>;
 
 export interface Gateway {
   handle(context: FindContext, req: IncomingMessage, res: ServerResponse): void;
-  /** For the HTTP server's `connect` event: a tunnel is never opened, but the attempt is shown. */
+  /**
+   * Handles the HTTP server's `connect` event: the gateway never opens a tunnel, but it reports the
+   * attempt.
+   */
   handleConnect(context: FindContext, req: IncomingMessage, socket: Duplex): void;
-  /** Closes connections to models that wait unused. */
+  /** Closes idle connections to models. */
   close(): void;
 }
 
@@ -75,7 +78,8 @@ export function createGateway(options: GatewayOptions): Gateway {
 
   return {
     handle(find, req, res) {
-      // The other end may vanish at any time; whoever works for it hears of that by `close`.
+      // The other end may disconnect at any time; the code that serves it learns of that by
+      // `close`.
       req.on("error", () => undefined);
       res.on("error", () => undefined);
       routeRequest(find, req, res).catch((thrown: unknown) =>
@@ -107,7 +111,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   };
 }
 
-/** Where a request was meant for. Programs that were told of a proxy send the whole address. */
+/** Returns the host that a request was meant for. Programs that use a proxy send the whole URL. */
 function getRequestedHost(req: IncomingMessage): string {
   const meant = URL.canParse(req.url ?? "") ? new URL(req.url ?? "").host : req.headers.host;
   return (meant ?? "").slice(0, 255) || "the gateway";

@@ -1,11 +1,14 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { WharfError } from "@wharf/contract";
 
-/** What is read and thrown away of a refused request's body, so that its sender gets to read the answer. */
+/**
+ * Maximum bytes of a refused request's body that are read and discarded so that its sender gets to
+ * read the answer.
+ */
 const maxDrainedBytes = 64 * 1024 * 1024;
-const maxDrainMs = 10_000; // ms
+const maxDrainMs = 10_000;
 
-/** A request and the way to answer it. */
+/** A request and its response. */
 export interface GatewayRequest {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
@@ -18,7 +21,10 @@ interface Refusal {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Answers without having done anything. Where an answer has begun it is reset, so that nobody takes it as complete. */
+/**
+ * Answers without any other effect. A response that has already begun is reset, so that no client
+ * takes it as complete.
+ */
 export function refuseRequest({ req, res }: GatewayRequest, refusal: Refusal): void {
   if (res.destroyed || res.writableEnded) return;
   if (res.headersSent) {
@@ -36,12 +42,15 @@ export function refuseWithError(request: GatewayRequest, error: WharfError, extr
     status: error.status,
     type: "application/problem+json",
     body: { ...error.toProblem(), ...extra },
-    // Agents try a refused request again for up to a minute unless they are told not to.
+    // Agents retry a refused request for up to a minute unless the answer forbids it.
     headers: error.status < 500 && error.status !== 429 ? { "x-should-retry": "false" } : {},
   });
 }
 
-/** The answer can be read at once, but is ended only then: ending it may close a connection that is still being written to. */
+/**
+ * Delays the end of the answer until the request has ended; the client can read the answer at once.
+ * Ending the answer early may close a connection to which the client still writes.
+ */
 function drainRequest(req: IncomingMessage, onDone: () => void): void {
   if (req.readableEnded || req.destroyed) {
     onDone();

@@ -1,4 +1,7 @@
-/** What the gateway's tests stand on: real repositories, a real git server with a login, and a gateway that listens. */
+/**
+ * Fixtures for the gateway's tests: real repositories, a real git server with a login, and a
+ * listening gateway.
+ */
 import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer, type RequestListener, type Server } from "node:http";
@@ -20,7 +23,7 @@ const identity = {
   GIT_COMMITTER_EMAIL: "ada@example.org",
 };
 
-/** Git as a person or a daemon runs it, away from this machine's own configuration. */
+/** Runs git as a person or a daemon does, without this machine's own configuration. */
 export async function git(folder: string, ...args: string[]): Promise<string> {
   const env = {
     PATH: process.env["PATH"],
@@ -39,7 +42,7 @@ export async function git(folder: string, ...args: string[]): Promise<string> {
   return args.includes("push") ? stdout + stderr : stdout.trim();
 }
 
-/** What git said when it failed. */
+/** Returns the output of a git that failed. */
 export const gitError = (folder: string, ...args: string[]): Promise<string> =>
   git(folder, ...args).then(
     (said) => {
@@ -58,7 +61,7 @@ export async function commit(folder: string, files: Record<string, string>, mess
   return git(folder, "rev-parse", "HEAD");
 }
 
-/** A folder that is gone after the test. */
+/** A folder that is removed after the test. */
 export class Scratch implements AsyncDisposable {
   readonly path: string;
   readonly #closing: (() => Promise<unknown>)[] = [];
@@ -107,7 +110,10 @@ interface GitServerOptions {
   readonly hooks?: string;
 }
 
-/** A git server on loopback that serves a folder of repositories, to those with the password where one is set. */
+/**
+ * Starts a git server on loopback that serves a folder of repositories, and requires the login if
+ * one is set.
+ */
 export async function gitServer(scratch: Scratch, { login, hooks }: GitServerOptions = {}): Promise<string> {
   const wanted = login === undefined ? undefined : `Basic ${Buffer.from(login).toString("base64")}`;
   const { url } = await scratch.listen((req, res) => {
@@ -141,7 +147,7 @@ export interface Seen {
   readonly pushed: PushedRef[];
   readonly denied: { host: string; reason: string }[];
   readonly used: ModelUsage[];
-  /** How requests for an answer came out. */
+  /** Outcomes of requests for an answer. */
   readonly outcomes: { answered: boolean; fault?: UpstreamFault }[];
   readonly slow: UpstreamFault[];
 }
@@ -153,7 +159,7 @@ export const somebody: GatewayContext = {
   token: "run-token-1",
 };
 
-/** A gateway on a port of its own. */
+/** Starts a gateway on a separate port. */
 export async function listeningGateway(
   scratch: Scratch,
   options: {
@@ -185,7 +191,7 @@ export async function listeningGateway(
   return { url, seen, server };
 }
 
-/** The environment a person's server has, as far as git is concerned. */
+/** The environment of a person's server, as far as git is concerned. */
 export const hostGit = { PATH: process.env["PATH"] ?? "", HOME: "/nonexistent" };
 
 export async function until(what: () => boolean | Promise<boolean>, within = 5_000): Promise<void> {

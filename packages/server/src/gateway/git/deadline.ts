@@ -1,4 +1,7 @@
-/** A signal that aborts with its caller's, or after a time with an error of its own. */
+/**
+ * A signal that aborts with its caller's signal, or after a timeout with the error that the caller
+ * creates.
+ */
 export interface Deadline extends Disposable {
   readonly signal: AbortSignal;
 }

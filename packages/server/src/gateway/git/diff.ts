@@ -2,7 +2,7 @@ import { type Diff, WharfError } from "@wharf/contract";
 import { startDeadline } from "./deadline.ts";
 import { type GitResult, runGit } from "./run-git.ts";
 
-/** Of each diff: a commit of a few kB can name more files than any machine can list. */
+/** Limits of each diff: a commit of a few kB can name more files than any machine can list. */
 export interface DiffLimits {
   /** @default 60 s */
   readonly timeoutMs: number;
@@ -14,7 +14,7 @@ export const defaultDiffLimits: DiffLimits = { timeoutMs: 60_000, memoryMb: 1_02
 const maxPatchBytes = 5 * 1024 * 1024;
 const maxStatBytes = 5 * 1024 * 1024;
 
-/** Programs that a repository's attributes could name are never started. */
+/** These options never start programs that a repository's attributes could name. */
 const plain = ["--no-color", "--no-ext-diff", "--no-textconv", "--find-renames", "--ignore-submodules=none"];
 
 interface Comparison {
@@ -26,7 +26,9 @@ interface Comparison {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What a branch changed since it left its base: a commit, or a branch's name. */
+/**
+ * Returns what a branch changed since it left its base, which is a commit or the name of a branch.
+ */
 export async function diffBranch({ mirror, environment, base, branch, limits, ...caller }: Comparison): Promise<Diff> {
   const limit = `${limits.timeoutMs / 1000} s`;
   const createError = () => new WharfError("git_over_limit", { command: "diff", limit });
@@ -64,10 +66,13 @@ function requireGitSuccess(result: GitResult): GitResult {
 const getWholeLines = ({ stdout, truncated }: GitResult): string =>
   truncated ? stdout.slice(0, stdout.lastIndexOf("\n") + 1) : stdout;
 
-/** Binary files have no count. */
+/** Git shows `-` instead of a count for binary files. */
 const parseCount = (text: string | undefined): number => (text === "-" ? 0 : Number(text));
 
-/** `--numstat -z`: `added TAB deleted TAB path NUL`; a rename has an empty path, then old and new, each with a NUL. */
+/**
+ * Parses `--numstat -z`: `added TAB deleted TAB path NUL`. A rename has an empty path, then the old
+ * and the new one, each with a NUL.
+ */
 function parseStats(text: string): Diff["files"] {
   const fields = text.split("\0");
   const files: Diff["files"] = [];

@@ -1,11 +1,14 @@
 import { maxThreads } from "./limits.ts";
 
 /**
- * The environments git runs in. Nothing of the server's environment reaches git but what is named here, and nothing in
- * them ever lets git wait for a person.
+ * The environments in which git runs. Git gets only the variables of the server that are named
+ * here, and none of these environments lets git wait for a person.
  */
 
-/** What a fetch or a forward needs so that the host's own credential helpers and SSH keys work. */
+/**
+ * Fetches and forwards need these variables so that the host's own credential helpers and SSH keys
+ * work.
+ */
 const passedVariableNames = [
   "PATH",
   "HOME",
@@ -42,7 +45,7 @@ const passedVariableNames = [
 
 export type GitConfig = readonly (readonly [name: string, value: string])[];
 
-/** Faults that old, well-known repositories have in their history and that harm nobody. */
+/** Harmless faults that the histories of old, well-known repositories contain. */
 const ignoredFaults = [
   "badTimezone",
   "missingSpaceBeforeDate",
@@ -53,9 +56,10 @@ const ignoredFaults = [
   "zeroPaddedDate",
 ];
 
-/** Set on every command, above any file of configuration. */
+/** Every command gets these settings, which take precedence over any configuration file. */
 const commonConfig: GitConfig = [
-  // Speaks of our mirrors only: git does not pass it on to the far side of a local path, where its own rule of ownership stays.
+  // This setting affects our mirrors only: git does not pass it on to the far side of a local path,
+  // where git's own ownership check remains.
   ["safe.directory", "*"],
   ["core.hooksPath", "/dev/null"],
   ["core.fsmonitor", "false"],
@@ -69,9 +73,10 @@ const commonConfig: GitConfig = [
     [`fetch.fsck.${fault}`, "ignore"],
     [`receive.fsck.${fault}`, "ignore"],
   ]),
-  // Every fetch and push stays one pack, so that loose objects never pile up.
+  // Every fetch and push stays one pack, so that loose objects never accumulate.
   ["transfer.unpackLimit", "1"],
-  // What is larger passes through in pieces, is stored without a delta, and counts as binary in a diff.
+  // Git streams larger files in pieces, stores them without a delta, and counts them as binary in a
+  // diff.
   ["core.bigFileThreshold", "64m"],
   ["pack.threads", String(maxThreads)],
   ["pack.windowMemory", "256m"],
@@ -81,7 +86,7 @@ const commonConfig: GitConfig = [
   ["push.gpgSign", "false"],
   ["push.followTags", "false"],
   ["credential.interactive", "false"],
-  // A remote that sends nothing for a minute is gone.
+  // Git disconnects from a remote that sends nothing for a minute.
   ["http.lowSpeedLimit", "1"],
   ["http.lowSpeedTime", "60"],
 ];
@@ -108,7 +113,7 @@ const unattendedVariables = {
 
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/** For what talks to the real remote, with the host's own logins. */
+/** The environment of commands that access the real remote, with the host's own logins. */
 export function toHostEnvironment(
   serverEnvironment: Readonly<Record<string, string>>,
   sshCommand: string,
@@ -129,7 +134,10 @@ export function toHostEnvironment(
   };
 }
 
-/** For what reads or serves a mirror: no home, no user's or machine's configuration, no login. */
+/**
+ * The environment of commands that read or serve a mirror: no home, no configuration of a user or
+ * machine, no login.
+ */
 export function toServedEnvironment(
   serverEnvironment: Readonly<Record<string, string>>,
   config: GitConfig = [],

@@ -2,10 +2,13 @@ import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 
 const checkIntervalMs = 150;
-/** Looks at new packs between two counts of the whole folder. */
+/** Number of checks of new packs between two counts of the whole folder. */
 const checksPerCount = 30;
 
-/** Bytes of all files beneath a folder. What vanishes while it is counted counts nothing. */
+/**
+ * Returns the bytes of all files in a folder and its subfolders. Files that vanish during the count
+ * do not count.
+ */
 export async function getFolderSize(folder: string): Promise<number> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
   const sizes = await Promise.all(
@@ -31,8 +34,9 @@ interface Baseline {
 }
 
 /**
- * Aborts its signal as soon as a mirror has grown by more than the limit. Git writes what it fetches into new packs, so
- * these are looked at often, and the whole mirror, which may hold many thousand files, seldom.
+ * Aborts its signal as soon as a mirror has grown by more than the limit. Git writes fetched
+ * objects into new packs, so this class checks new packs often and the whole mirror, which may hold
+ * many thousand files, rarely.
  */
 export class GrowthWatch implements Disposable {
   readonly #controller = new AbortController();
@@ -91,7 +95,10 @@ export class GrowthWatch implements Disposable {
   }
 }
 
-/** Removes what a killed fetch left in a mirror: git does not name these files to its own clean-up. */
+/**
+ * Removes the leftovers of a killed fetch from a mirror: git's own clean-up does not know these
+ * files.
+ */
 export async function removeLeftovers(mirror: string): Promise<void> {
   const packs = join(mirror, "objects", "pack");
   const names = await listPacks(mirror);

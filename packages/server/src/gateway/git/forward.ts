@@ -7,9 +7,10 @@ import { runGit } from "./run-git.ts";
 /**
  * Pushes a task's branch from the mirror to the real remote.
  *
- * A commit on the remote's branch that this mirror did not put there is never overwritten. The mirror remembers what it
- * forwarded last under `refs/wharf/forwarded/`; a branch that was rewritten inside (an amended commit) replaces exactly
- * that value, under a lease, and nothing else.
+ * Wharf never overwrites a commit on the remote's branch that this mirror did not put there. The
+ * mirror records the last forwarded commit under `refs/wharf/forwarded/`; a branch that was
+ * rewritten in the runner (an amended commit) replaces exactly that value, under a lease, and
+ * nothing else.
  */
 export interface ForwardBranchOptions {
   readonly mirror: string;
@@ -42,9 +43,10 @@ export async function forwardBranch(forwarding: ForwardBranchOptions): Promise<v
 }
 
 /**
- * The far side of a push to a path of this machine is a program of this machine. It gets none of the sender's settings, so
- * these come with the command: nothing that the repository names is executed, and a checked-out branch is never updated
- * under its owner, because that would run the owner's filters on what an agent wrote.
+ * The far side of a push to a path of this machine is a program of this machine. That program does
+ * not inherit the sender's settings, so the command carries these: git executes nothing that the
+ * repository names, and never updates a checked-out branch, because that would run its owner's
+ * filters on files that an agent wrote.
  */
 const localReceivePack = [
   "git",

@@ -9,7 +9,7 @@ const patterns = {
     /not found|does not appear to be a git repository|not a git repository|does not exist|returned error: (?:404|410)\b|no such file or directory/i,
 };
 
-/** The lines of git's stderr that say what went wrong, without its progress. */
+/** Returns the lines of git's stderr that explain the failure, without its progress. */
 export function parseGitReason(stderr: string): string {
   const lines = stderr.split("\n").map((line) => line.trim());
   const telling = lines.filter(
@@ -29,7 +29,7 @@ export function parseGitReason(stderr: string): string {
   );
 }
 
-/** Turns what git said about a remote into the error that tells a person what to do. */
+/** Converts git's output about a remote into an error that explains the next step to a person. */
 export function toRemoteError(stderr: string, remote: Remote, folder: string): WharfError {
   const output = removeSecret(stderr, remote);
   const cause = new Error(output.slice(-2_000));

@@ -12,18 +12,21 @@ import { PushRefused, readPushHead, createRefusalReport, type PushHead } from ".
 import { isShadowBranch } from "./remote.ts";
 import { Slots } from "./slots.ts";
 
-/** What a fetch may say before it is answered: names of commits, nothing large. Counted after decompression. */
+/**
+ * Maximum body of a fetch, counted after decompression. A fetch names commits and sends nothing
+ * large.
+ */
 const maxFetchBodyBytes = 8 * 1024 * 1024;
-/** A fetch waits this long for its turn among those of all runners. */
+/** Maximum time that a fetch waits for a slot among the fetches of all runners. */
 const fetchTurnTimeoutMs = 60_000;
-/** Requests of one runner that may keep a git at work at the same time. */
+/** Maximum number of concurrent git requests of one runner. */
 const maxPerRunner = 6;
 
 export interface GitServerOptions {
   readonly mirrors: Mirrors;
   readonly hooks: GatewayHooks;
   readonly maxPushBytes: number;
-  /** Fetches of all runners that may keep a git at work at the same time. */
+  /** Maximum number of concurrent fetches of all runners. */
   readonly maxFetches: number;
   /** Limit of one fetch or push of a runner. */
   readonly timeoutMs: number;
@@ -36,7 +39,10 @@ interface GitService {
   readonly query: string;
 }
 
-/** The two requests each that fetching and pushing consist of; there is no other way into a mirror. */
+/**
+ * Accepts the two requests that a fetch consists of and the two of a push; there is no other way
+ * into a mirror.
+ */
 function parseService(method: string | undefined, url: string): GitService | undefined {
   const match = /^\/git\/([0-9a-f]{20})\.git\/(info\/refs\?service=)?(git-upload-pack|git-receive-pack)$/.exec(url);
   if (!match) return undefined;
@@ -48,7 +54,7 @@ function parseService(method: string | undefined, url: string): GitService | und
     : { repositoryId, name, path: name, query: "" };
 }
 
-/** Serves the task's own mirror, and takes pushes to the task's own branch. */
+/** Serves the task's own mirror, and accepts pushes to the task's own branch. */
 export function createGitServer(
   serving: GitServerOptions,
 ): (context: GatewayContext, req: IncomingMessage, res: ServerResponse) => Promise<void> {
@@ -108,7 +114,7 @@ export function createGitServer(
 }
 
 interface GitRequest extends GatewayRequest {
-  /** Aborts when the runner has gone away. */
+  /** Aborts when the runner has disconnected. */
   readonly gone: AbortSignal;
   readonly serving: GitServerOptions;
   readonly service: GitService;
@@ -173,7 +179,10 @@ function requireOwnRef({ command, capabilities }: PushHead, ref: string): void {
     throw new PushRefused("the task's branch may not be deleted", [command.ref], capabilities);
 }
 
-/** The sender reads the answer only after it has sent everything, so that is read and thrown away first. */
+/**
+ * Reads and discards the rest of the push first, because the sender reads the answer only after it
+ * has sent everything.
+ */
 async function reportRefusal(error: PushRefused, body: Readable, res: ServerResponse): Promise<void> {
   for await (const chunk of body) void chunk;
   if (res.destroyed) return;
@@ -207,13 +216,14 @@ function createServiceEnvironment(
     QUERY_STRING: service.query,
     REQUEST_METHOD: req.method === "POST" ? "POST" : "GET",
     CONTENT_TYPE: `${req.headers["content-type"] ?? ""}`.slice(0, 200),
-    // Protocol 2 is not offered: in it git hands out any commit whose id is known, hidden or not.
-    // Git's http-backend takes pushes only from somebody with a name.
+    // The server does not offer protocol 2, in which git serves any commit whose id is known,
+    // hidden or not.
+    // Git's http-backend accepts pushes only from a named user.
     ...(service.name === "git-receive-pack" ? { REMOTE_USER: "wharf", REMOTE_ADDR: "runner" } : {}),
   };
 }
 
-/** The request's body, decompressed and bounded here, so that git is never given more than was meant. */
+/** Decompresses and limits the request's body here, so that git never gets more than the limit. */
 function createBodyStream(req: IncomingMessage, maxBytes: number): Readable | undefined {
   if (req.method !== "POST") return undefined;
   let size = 0;
@@ -225,7 +235,7 @@ function createBodyStream(req: IncomingMessage, maxBytes: number): Readable | un
   });
   const fail = (error: Error) => bound.destroy(error);
   req.once("error", fail);
-  // A request that breaks off says so by closing early, and only sometimes by an error.
+  // A request that breaks off always closes early, but emits an error only sometimes.
   req.once("close", () => (req.complete ? undefined : bound.destroy(new Error("the request broke off"))));
   if (req.headers["content-encoding"] !== "gzip" && req.headers["content-encoding"] !== "x-gzip")
     return req.pipe(bound);

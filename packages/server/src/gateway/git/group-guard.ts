@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 
-/** Keeps a list of process groups, and kills those that are left when its input ends. */
+/** Keeps a list of process groups, and kills the remaining ones when its input ends. */
 const script = `
 groups=' '
 while read -r change group; do
@@ -12,9 +12,10 @@ done
 for group in $groups; do kill -KILL "-$group"; done`;
 
 /**
- * Kills process groups when the server dies without ending them itself. A killed server ends nothing, and a git that waits
- * for a silent remote would wait for ever. One shell knows the groups; it reads them from a pipe whose other end only the
- * server holds, so the end of the pipe is the end of the server.
+ * Kills process groups when the server dies without ending them itself. A killed server ends
+ * nothing, and a git that waits for a silent remote would wait indefinitely. One shell knows the
+ * groups and reads them from a pipe. Only the server holds the other end of that pipe, so the pipe
+ * ends when the server ends.
  */
 export class GroupGuard {
   readonly #groups = new Set<number>();
@@ -31,7 +32,7 @@ export class GroupGuard {
   }
 
   #start(): void {
-    // In a session of its own: a signal to the server's group must not end the guard.
+    // The guard runs in a separate session: a signal to the server's group must not end it.
     const child = spawn("/bin/sh", ["-c", script], {
       detached: true,
       cwd: "/",

@@ -1,7 +1,7 @@
 import { toHostEnvironment } from "./environment.ts";
 import { runGit } from "./run-git.ts";
 
-/** Reads the environment for what talks to remotes once it is needed, and again after a failure. */
+/** Reads the environment of remote commands on first use, and again after a failure. */
 export function createHostEnvironment(
   serverEnvironment: Readonly<Record<string, string>>,
 ): () => Promise<Readonly<Record<string, string>>> {
@@ -16,7 +16,7 @@ export function createHostEnvironment(
   };
 }
 
-/** The person's own way to call ssh is kept; it is only told never to ask. */
+/** Keeps the person's own ssh command; Wharf only adds options that prevent prompts. */
 async function readSshCommand(serverEnvironment: Readonly<Record<string, string>>): Promise<string> {
   if (serverEnvironment["GIT_SSH_COMMAND"]) return serverEnvironment["GIT_SSH_COMMAND"];
   const result = await runGit(["config", "--global", "--get", "core.sshCommand"], {

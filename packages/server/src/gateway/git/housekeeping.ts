@@ -2,14 +2,14 @@ import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { runGit } from "./run-git.ts";
 
-/** Packs a mirror may have before they are rolled together. */
+/** Maximum number of packs in a mirror before they are combined. */
 const maxPacks = 40;
-const abandonedAfterMs = 60 * 60_000; // ms
+const abandonedAfterMs = 60 * 60_000;
 
 export const isLockedOut = (stderr: string): boolean =>
   /Unable to create '.*\.lock': File exists|cannot lock ref .*File exists/.test(stderr);
 
-/** Removes locks on refs that are older than any living git holds one. */
+/** Removes ref locks that are older than any running git holds one. */
 export async function clearStaleLocks(mirror: string, olderThan: number): Promise<void> {
   const refs = await readdir(join(mirror, "refs"), { recursive: true, withFileTypes: true }).catch(() => []);
   const locks = refs
@@ -28,7 +28,10 @@ async function removeOldPaths(paths: readonly string[], olderThan: number): Prom
   }
 }
 
-/** Keeps a mirror quick: few packs, and nothing that a killed push left behind. Unreachable objects stay. */
+/**
+ * Keeps a mirror fast: combines packs and removes the leftovers of killed pushes. Unreachable
+ * objects remain.
+ */
 export async function tidyMirror(
   mirror: string,
   options: { environment: Readonly<Record<string, string>>; signal: AbortSignal },
@@ -49,7 +52,7 @@ export async function tidyMirror(
   }
 }
 
-/** A server that was killed may have left half a mirror. */
+/** Removes incomplete mirrors that a killed server may have left. */
 export async function removeUnfinishedMirrors(folder: string): Promise<void> {
   const names = await readdir(folder).catch(() => []);
   await Promise.all(

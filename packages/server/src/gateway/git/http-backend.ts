@@ -5,26 +5,32 @@ import { findLimitError, getLimits, type GitLimits } from "./limits.ts";
 import { answerHook, type PushInspector } from "./push-gate.ts";
 import { endProcessGroup, spawnGit } from "./spawn-git.ts";
 
-/** One request handed to git's own `http-backend`, as a CGI program. */
+/** One request passed to git's own `http-backend` as a CGI program. */
 export interface CgiRequest {
   readonly environment: Readonly<Record<string, string>>;
   readonly body: Readable | undefined;
   /** Bytes of the body that were read already. */
   readonly head?: Buffer;
-  /** It is a push: what it brings is looked at first, and git gets time to take back what it had begun to keep. */
+  /**
+   * Present for a push: the server inspects its objects first, and git gets time to remove what it
+   * had begun to store.
+   */
   readonly inspect?: PushInspector;
-  /** A runner that reads or sends more slowly than this keeps a git for too long. */
+  /**
+   * Limit of the request: a runner that reads or sends more slowly occupies a git process for too
+   * long.
+   */
   readonly timeoutMs: number;
-  /** Called when git has ended and before the answer does. */
+  /** Called when git has ended and before the answer ends. */
   readonly beforeEnd: () => Promise<void>;
 }
 
-const tidyTimeoutMs = 10_000; // ms
+const tidyTimeoutMs = 10_000;
 const maxHeaderBytes = 16 * 1024;
 const maxStderrBytes = 4 * 1024;
 const passedHeaderNames = new Set(["content-type", "cache-control", "expires", "pragma"]);
 
-/** Settles when git is gone. Rejects only while nothing has been answered yet. */
+/** Settles when git has exited. Rejects only before any part of the answer was sent. */
 export function runHttpBackend(request: CgiRequest, res: ServerResponse): Promise<void> {
   return new Promise((resolve, reject) => {
     const limits = getLimits(request.timeoutMs);
@@ -40,7 +46,8 @@ export function runHttpBackend(request: CgiRequest, res: ServerResponse): Promis
       stopBackend();
     }, request.timeoutMs);
     let killTimer: NodeJS.Timeout | undefined;
-    // At the end of its input git tidies up what it took of a push; a signal would make it leave that behind.
+    // At the end of its input git removes the objects of an unfinished push; a signal would make it
+    // leave them behind.
     const stopBackend = () => {
       if (killTimer) return;
       stdin.destroy();
@@ -54,11 +61,12 @@ export function runHttpBackend(request: CgiRequest, res: ServerResponse): Promis
     if (res.destroyed) stopBackend();
 
     errors.setEncoding("utf8").on("data", (text: string) => (stderr = (stderr + text).slice(-maxStderrBytes)));
-    stdin.on("error", () => undefined); // git may answer without having read everything
+    // Git may answer without having read everything.
+    stdin.on("error", () => undefined);
     if (request.head) stdin.write(request.head);
     if (request.body) {
       pipeline(request.body, stdin, (error) => {
-        // A body that broke or went over its bound must not look complete to git.
+        // A body that broke off or exceeded its limit must not look complete to git.
         if (
           !error ||
           error.code === "EPIPE" ||

@@ -1,3 +1,6 @@
-/** Git without credentials inside: bare mirrors outside of the runners, served to them and forwarded to the real remotes. */
+/**
+ * Git without credentials in the runners: the server keeps bare mirrors outside, serves them to
+ * runners and forwards branches to the real remotes.
+ */
 export { type Mirrors, openMirrors } from "./mirrors.ts";
 export { createGitServer } from "./git-server.ts";

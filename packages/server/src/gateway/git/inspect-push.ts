@@ -5,17 +5,17 @@ import { getFolderSize } from "./folder-size.ts";
 import { type GitResult, runGit } from "./run-git.ts";
 import { type Tree, TreeReader, TreeTooLargeError } from "./tree-reader.ts";
 
-/** What one push may bring. */
+/** Limits of one push. */
 export interface PushLimits {
-  /** Of all its objects, without compression and deltas. */
+  /** Size of all its objects, without compression and deltas. */
   readonly maxUnpackedMb: number;
   /** @default 500,000 */
   readonly maxObjects: number;
-  /** Of one of its commits, checked out. @default 5,000,000 */
+  /** Files in one of its commits, checked out. @default 5,000,000 */
   readonly maxFiles: number;
-  /** Folders in folders. @default 250 */
+  /** Depth of nested folders. @default 250 */
   readonly maxDepth: number;
-  /** Of the mirror, with all pushes under way. */
+  /** Size of the mirror, including all pushes in progress. */
   readonly maxTotalMb: number;
 }
 
@@ -31,15 +31,22 @@ export interface Inspection {
 }
 
 const bytesPerMb = 1024 * 1024;
-/** `type size id` of the longest kind. */
+/** Length of a line `type size id` of the longest kind. */
 const listLineBytes = 96;
-/** Folders in all trees that are read, each as often as a tree names it. */
+/**
+ * Maximum number of folder entries in all trees that are read; a folder counts once per tree that
+ * names it.
+ */
 const maxFolderEntries = 1_000_000;
 
-/** Reads what a push brought, before the mirror takes it; returns why it may not stay, where there is a reason. */
+/**
+ * Inspects the objects of a push before the mirror accepts them; returns the reason to reject them,
+ * if any.
+ */
 export async function inspectPush(inspection: Inspection): Promise<string | undefined> {
   const { limits, mirror } = inspection;
-  if (inspection.quarantine === "") return undefined; // it brought no objects
+  // The push brought no objects.
+  if (inspection.quarantine === "") return undefined;
   const total = await getFolderSize(join(mirror, "objects"));
   if (total > limits.maxTotalMb * bytesPerMb)
     return `the server's mirror of this repository would hold more than ${limits.maxTotalMb} MB; push less, or raise MAX_REPO_SIZE_MB on the server`;
@@ -70,7 +77,7 @@ async function listObjects(inspection: Inspection): Promise<PushedObjects> {
     "--batch-check=%(objecttype) %(objectsize) %(objectname)",
   ];
   const { limits, mirror, signal } = inspection;
-  // Without the mirror's own objects.
+  // This environment excludes the mirror's own objects.
   const environment = { ...inspection.environment, GIT_OBJECT_DIRECTORY: getQuarantine(inspection) };
   const maxBytes = limits.maxObjects * listLineBytes;
   const listed = await runGit([`--git-dir=${mirror}`, ...args], { environment, signal, maxBytes });
@@ -88,7 +95,7 @@ async function listObjects(inspection: Inspection): Promise<PushedObjects> {
   return { count, bytes, commits };
 }
 
-/** What could not be read whole was not inspected. */
+/** Throws if git did not list the objects completely: incomplete output is not an inspection. */
 function requireSuccess({ code, stderr }: GitResult): void {
   if (code !== 0) throw createUnreadableError(parseGitReason(stderr));
 }
@@ -96,10 +103,13 @@ function requireSuccess({ code, stderr }: GitResult): void {
 const createUnreadableError = (reason: string) =>
   new WharfError("git_failed", { command: "cat-file", reason: reason.slice(0, 500) });
 
-/** Git's own name for it, in the mirror that the push is for. */
+/**
+ * Returns the quarantine under the path that git itself uses, inside the mirror that the push is
+ * for.
+ */
 const getQuarantine = ({ mirror, quarantine }: Inspection): string => join(mirror, "objects", basename(quarantine));
 
-/** Follows the trees of new commits, each tree once, however often it is named. */
+/** Follows the trees of new commits; reads each tree once, however often it is named. */
 async function inspectTrees(inspection: Inspection, commits: readonly string[]): Promise<string | undefined> {
   const { limits, mirror, signal } = inspection;
   const environment = {
@@ -146,7 +156,10 @@ function getExcessReason({ files, depth }: TreeExtent, limits: PushLimits): stri
   return files > limits.maxFiles ? `a commit in the push has more than ${limits.maxFiles} files` : undefined;
 }
 
-/** Files and depth of the largest and the deepest root, each tree counted as often as it is named. */
+/**
+ * Returns the files and depth of the largest and the deepest root. Each tree counts as often as it
+ * is named.
+ */
 function measureTrees(roots: readonly string[], trees: ReadonlyMap<string, Tree>): TreeExtent {
   const knownExtents = new Map<string, TreeExtent>();
   const stack = [...roots];

@@ -1,24 +1,30 @@
 import { WharfError } from "@wharf/contract";
 
-/** What git may use. The processes that it starts have the same limits, each for itself. */
+/** Limits of git. The processes that git starts have the same limits individually. */
 export interface GitLimits {
-  /** Files that are mapped into memory do not count. */
+  /** Memory-mapped files do not count. */
   readonly memoryMb: number;
-  /** Of all threads together. A git whose server hangs, or is stopped, ends by this one. */
+  /** Time of all threads together. This limit ends a git whose server hangs or is stopped. */
   readonly cpuSeconds: number;
 }
 
-/** Threads of one git, as far as git starts several. */
+/** Maximum number of threads of one git, where git is multithreaded. */
 export const maxThreads = 4;
 const defaultMemoryMb = 4_096;
 
-/** Limits that a git within its time does not reach, unless something is wrong with what it reads. */
+/**
+ * Returns limits that a git within its timeout does not reach, unless its input is malicious or
+ * broken.
+ */
 export const getLimits = (timeoutMs: number, memoryMb = defaultMemoryMb): GitLimits => ({
   memoryMb,
   cpuSeconds: Math.ceil(timeoutMs / 1000) * maxThreads,
 });
 
-/** Run by `sh` with processor time in seconds, memory in kB, and git's arguments. A lower limit of the server's own stays. */
+/**
+ * A script for `sh` with the CPU time in seconds, the memory in kB, and git's arguments. A lower
+ * limit of the server remains in force.
+ */
 export const limitScript = `
 ulimit -c 0
 ulimit -S -t "$1" 2>/dev/null
@@ -35,7 +41,10 @@ interface ProcessExit {
   readonly stderr: string;
 }
 
-/** The error of a git that could not be started or reached one of its limits, where one of these ended it. */
+/**
+ * Returns the error of a git that could not start or that one of its limits ended; undefined
+ * otherwise.
+ */
 export function findLimitError(
   { command, code, signal, stderr }: ProcessExit,
   limits: GitLimits,

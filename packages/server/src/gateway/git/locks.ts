@@ -1,6 +1,9 @@
 import { Slots } from "./slots.ts";
 
-/** One at a time by key, in the order asked; who waits leaves when its signal aborts. */
+/**
+ * Runs work one at a time per key, in request order; a waiter leaves the queue when its signal
+ * aborts.
+ */
 export function createLocks(): {
   run<T>(key: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T>;
 } {

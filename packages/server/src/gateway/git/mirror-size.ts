@@ -15,26 +15,32 @@ interface MirrorSizeOptions {
 }
 
 /**
- * Keeps each mirror within its limit. Objects that no branch needs any more, such as those of an overwritten push, stay
- * until the mirror is over its limit or a branch was removed; then they go.
+ * Keeps each mirror within its limit. Objects that no branch needs any more, such as those of an
+ * overwritten push, remain until the mirror exceeds its limit or a branch is removed.
  */
 export class MirrorSizes {
   readonly #options: MirrorSizeOptions;
   /** Mirrors that hold objects of removed branches. */
   readonly #waste = new Set<string>();
-  /** What was left after the last removal: another one is of use only after the mirror has grown. */
+  /** The size after the last removal: another removal is useful only after the mirror has grown. */
   readonly #sizeAfterPrune = new Map<string, number>();
 
   constructor(options: MirrorSizeOptions) {
     this.#options = options;
   }
 
-  /** Removes a mirror's unreachable objects when the next trim finds nobody writing into it. */
+  /**
+   * Marks a mirror so that the next trim during which there is no writer removes its unreachable
+   * objects.
+   */
   markWaste(id: string): void {
     this.#waste.add(id);
   }
 
-  /** Brings a mirror back within its limit as far as that is possible now; returns its size in bytes. */
+  /**
+   * Brings a mirror back within its limit as far as that is possible now; returns its size in
+   * bytes.
+   */
   async trim(id: string): Promise<number> {
     const mirror = this.#options.getPath(id);
     const size = await getFolderSize(join(mirror, "objects"));
@@ -49,7 +55,7 @@ export class MirrorSizes {
     return remainingBytes;
   }
 
-  /** The reason why a mirror takes no push, where there is one. */
+  /** Returns the reason why a mirror accepts no push, if any. */
   async findObstacle(id: string): Promise<string | undefined> {
     const size = await this.trim(id);
     if (size <= this.#limit) return undefined;

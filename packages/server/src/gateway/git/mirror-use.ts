@@ -1,12 +1,13 @@
 /**
- * Who writes into a mirror. Fetches and pushes share it; removing unreachable objects needs it alone, because objects
- * that have just arrived are unreachable until their ref is written. Readers do not count: nothing reachable is removed.
+ * Tracks the writers of a mirror. Fetches and pushes share it; the removal of unreachable objects
+ * needs exclusive access, because new objects are unreachable until their ref is written. Readers
+ * do not count: no reachable object is removed.
  */
 export class MirrorUse {
   readonly #sharers = new Map<string, number>();
   readonly #claims = new Map<string, PromiseWithResolvers<void>>();
 
-  /** Enters as one of several writers, after a removal under way. */
+  /** Enters as one of several writers, after any removal in progress. */
   async share(id: string, signal?: AbortSignal): Promise<Disposable> {
     for (let claim = this.#claims.get(id); claim; claim = this.#claims.get(id))
       await waitForPromise(claim.promise, signal);
@@ -29,7 +30,10 @@ export class MirrorUse {
     return await work();
   }
 
-  /** Takes the mirror alone, or nothing while somebody writes: a removal can wait for the next occasion. */
+  /**
+   * Claims exclusive access, or returns undefined while there are writers: a removal can wait for
+   * the next opportunity.
+   */
   claim(id: string): Disposable | undefined {
     if (this.#sharers.has(id) || this.#claims.has(id)) return undefined;
     const claim = Promise.withResolvers<void>();

@@ -23,9 +23,9 @@ import { fetchShadowBranch, synchroniseMirror } from "./synchronise-mirror.ts";
 
 export interface EnsureOptions {
   readonly signal?: AbortSignal;
-  /** Git's own progress, line by line. */
+  /** Receives git's own progress, line by line. */
   readonly onProgress?: (line: string) => void;
-  /** A task's branch, taken from the remote where the mirror does not have it. */
+  /** A task's branch, fetched from the remote if the mirror does not have it. */
   readonly shadow_branch?: string;
   /** Limit of the whole call, besides the limits of its commands. */
   readonly timeoutMs?: number;
@@ -45,38 +45,44 @@ export interface ForwardInput {
 export interface Mirrors {
   readonly folder: string;
   readonly maxRepositoryMb: number;
-  /** Creates the mirror or brings it up to date. Calls for one address at the same time share one fetch. */
+  /** Creates or updates the mirror. Concurrent calls for one URL share one fetch. */
   ensure(url: string, options?: EnsureOptions): Promise<{ repository_id: string; default_branch: string }>;
   path(repositoryId: string): string;
   head(repositoryId: string, branch: string): Promise<string | undefined>;
   exists(repositoryId: string): Promise<boolean>;
-  /** Whether the mirror holds this commit. */
+  /** Returns whether the mirror holds this commit. */
   has(repositoryId: string, sha: string): Promise<boolean>;
   diff(repositoryId: string, base: string, branch: string, signal?: AbortSignal): Promise<Diff>;
-  /** Removes tasks' branches, then what nothing else needs; where somebody writes into the mirror, after a later push or fetch. */
+  /**
+   * Removes tasks' branches, then objects that nothing else needs. While the mirror has writers, a
+   * later push or fetch removes these objects.
+   */
   removeBranches(repositoryId: string, branches: readonly string[]): Promise<void>;
-  /** Why a mirror takes no push, where there is a reason. */
+  /** Returns the reason why a mirror accepts no push, if any. */
   findPushObstacle(repositoryId: string): Promise<string | undefined>;
-  /** The folder of the hook that asks about each push. */
+  /** Writes the hook that inspects each push, and returns its folder. */
   prepareHooks(): Promise<string>;
-  /** Why the objects that git holds in a push's quarantine may not stay, where there is a reason. */
+  /** Returns the reason to reject the objects that git holds in a push's quarantine, if any. */
   inspectPush(repositoryId: string, quarantine: string, signal: AbortSignal): Promise<string | undefined>;
-  /** Enters a mirror to push into it. Disposing leaves, and brings the mirror back within its limit. */
+  /**
+   * Enters a mirror as a writer for a push. Disposing leaves the mirror and brings it back within
+   * its limit.
+   */
   startPush(repositoryId: string, signal: AbortSignal): Promise<AsyncDisposable>;
   /** Pushes a branch of the mirror to the real remote. */
   forward(input: ForwardInput): Promise<void>;
-  /** The environment in which git serves a mirror to a runner. */
+  /** Returns the environment in which git serves a mirror to a runner. */
   servingEnvironment(config: GitConfig): Record<string, string>;
 }
 
 export interface MirrorsOptions {
   readonly folder: string;
   readonly maxRepositoryMb: number;
-  /** No repository is taken from this folder, Wharf's own. @default the mirrors' folder */
+  /** Wharf's own folder, from which it accepts no repository. @default the mirrors' folder */
   readonly privateFolder?: string;
-  /** What a mirror may hold in all, unreachable objects included. @default twice `maxRepositoryMb` */
+  /** Maximum size of a mirror, including unreachable objects. @default twice `maxRepositoryMb` */
   readonly maxMirrorMb?: number;
-  /** The server's own environment; only what git needs for its logins is taken from it. */
+  /** The server's own environment, of which git gets only the variables that its logins need. */
   readonly gitEnvironment?: Readonly<Record<string, string>>;
   readonly networkLimits?: Partial<NetworkLimits>;
   readonly diffLimits?: Partial<DiffLimits>;
@@ -113,18 +119,22 @@ export function openMirrors(options: MirrorsOptions): Mirrors {
   const pushLimits: PushLimits = {
     ...defaultPushLimits,
     maxUnpackedMb: maxRepositoryMb,
-    // A push is let in while the mirror is within its limit; what it replaces goes after it.
+    // A mirror within its limit accepts a push; the objects that the push replaces are removed
+    // after it.
     maxTotalMb: maxMirrorMb + maxRepositoryMb,
     ...options.pushLimits,
   };
 
-  /** Fetches into a mirror, one after the other, and brings it back within its limit. */
+  /**
+   * Fetches into a mirror, one fetch after the other, and brings the mirror back within its limit.
+   */
   const fetchInto = <T>(remote: Remote, signal: AbortSignal, work: () => Promise<T>): Promise<T> =>
     locks.run(
       remote.id,
       async () => {
         const result = await use.runShared(remote.id, signal, work);
-        // A mirror that cannot be trimmed, for lack of disk space say, still serves; it takes no push while it is too large.
+        // A mirror that cannot be trimmed, for example on a full disk, is still served; it accepts
+        // no push while it is too large.
         await sizes.trim(remote.id).catch(() => undefined);
         return result;
       },

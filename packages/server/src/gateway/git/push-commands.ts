@@ -1,14 +1,15 @@
 import type { Readable } from "node:stream";
 
 /**
- * The head of a push: what it wants to do, before any object. Read here, strictly, before git sees a byte of it, so
- * that nothing but one update of the task's own branch ever reaches the mirror. The grammar is a narrow part of git's:
- * `shallow` lines, at most one command, a flush. Anything else is refused.
+ * The head of a push: its commands, before any object. The server parses the head strictly before
+ * git sees a byte of it, so that only one update of the task's own branch ever reaches the mirror.
+ * The grammar is a narrow part of git's: `shallow` lines, at most one command, a flush. The parser
+ * refuses anything else.
  */
 export interface PushHead {
-  /** What was read, to be handed on unchanged; it may hold the beginning of the pack. */
+  /** The bytes read so far, to be passed on unchanged; they may hold the beginning of the pack. */
   readonly bytes: Buffer;
-  /** Missing in git's own probe of whether it may push, which carries no command. */
+  /** Missing when git only probes whether it may push. */
   readonly command?: PushCommand;
   readonly capabilities: readonly string[];
 }
@@ -19,7 +20,9 @@ export interface PushCommand {
   readonly ref: string;
 }
 
-/** The head of a push is not what it must be. `refs` names what was asked for, as far as it could be read. */
+/**
+ * The head of a push is invalid. `refs` holds the requested refs, as far as they could be parsed.
+ */
 export class PushRefused extends Error {
   readonly refs: readonly string[];
   readonly capabilities: readonly string[];
@@ -35,7 +38,7 @@ const maxHeadBytes = 64 * 1024;
 const commandLine = /^((?:[0-9a-f]{40}|[0-9a-f]{64})) ((?:[0-9a-f]{40}|[0-9a-f]{64})) ([^\0\n]+)$/;
 const shallowLine = /^shallow (?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 
-/** Reads up to the flush that ends the commands; the stream is left paused behind it. */
+/** Reads up to the flush that ends the commands, and leaves the stream paused after it. */
 export async function readPushHead(body: Readable): Promise<PushHead> {
   const head = new PushHeadReader();
   while (!head.isWhole) {
@@ -47,7 +50,10 @@ export async function readPushHead(body: Readable): Promise<PushHead> {
   return { bytes: head.bytes, ...parseCommands(head.lines) };
 }
 
-/** The pkt-lines before the first flush. Each byte is looked at once, however small the pieces are in which they come. */
+/**
+ * Reads the pkt-lines before the first flush. The reader scans each byte once, however small the
+ * chunks are.
+ */
 class PushHeadReader {
   readonly lines: string[] = [];
   isWhole = false;
@@ -133,7 +139,9 @@ const createPacketLine = (text: string | Buffer): Buffer => {
 };
 const flush = Buffer.from("0000");
 
-/** Git's own form of "no", so that the person at the other end reads the reason and not a status code. */
+/**
+ * Creates a refusal in git's own format, so that a person sees the reason and not a status code.
+ */
 export function createRefusalReport({ message, refs, capabilities }: PushRefused): Buffer {
   const status = [
     createPacketLine("unpack ok\n"),

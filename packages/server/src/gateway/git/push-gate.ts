@@ -5,9 +5,10 @@ import type { Duplex } from "node:stream";
 import { WharfError } from "@wharf/contract";
 
 /**
- * Git keeps the objects of a push in a folder of their own, its quarantine, until the hook `pre-receive` has agreed. The
- * hook is a few lines of shell that ask the server over a channel which git inherits: the hook names the quarantine, the
- * server answers. Without the channel or an answer the hook refuses.
+ * Git keeps the objects of a push in a separate folder, its quarantine, until the hook
+ * `pre-receive` has agreed. The hook is a few lines of shell that ask the server over a channel
+ * which git inherits: the hook sends the path of the quarantine, the server answers. Without the
+ * channel or an answer the hook refuses.
  */
 const hook = `#!/bin/sh
 printf '%s\\n' "$GIT_QUARANTINE_PATH" >&3 && IFS= read -r answer <&3 || exit 1
@@ -16,10 +17,13 @@ printf 'wharf: %s\\n' "$answer" >&2
 exit 1
 `;
 
-/** The reason why the objects in a quarantine may not stay, where there is one. */
+/** Returns the reason to reject the objects in a quarantine, if any. */
 export type PushInspector = (quarantine: string) => Promise<string | undefined>;
 
-/** Writes the hook where it is missing, and fails where git would skip it: git runs no hook that it may not execute. */
+/**
+ * Writes the hook where it is missing. Fails if the hook is not executable, because git would skip
+ * it.
+ */
 export async function prepareHooks(folder: string): Promise<string> {
   const path = join(folder, "pre-receive");
   if ((await readFile(path, "utf8").catch(() => undefined)) !== hook) {

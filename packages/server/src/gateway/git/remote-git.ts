@@ -3,7 +3,10 @@ import type { Remote } from "./remote.ts";
 import { type GitResult, type GitRunOptions, runGit } from "./run-git.ts";
 import { Slots } from "./slots.ts";
 
-/** Wall-clock limits of the commands that talk to a remote. A waiter waits at most as long for its host. */
+/**
+ * Wall-clock limits of the commands that access a remote. A command also waits at most this long
+ * for a slot of its host.
+ */
 export interface NetworkLimits {
   /** @default 60 s */
   readonly listMs: number;
@@ -15,7 +18,10 @@ export interface NetworkLimits {
 
 export const defaultNetworkLimits: NetworkLimits = { listMs: 60_000, fetchMs: 300_000, pushMs: 300_000 };
 
-/** Connections to one host at the same time, across repositories; more make hosts slow or refuse. */
+/**
+ * Maximum concurrent connections to one host, across repositories; with more connections, hosts
+ * become slow or refuse.
+ */
 const maxFetchesPerHost = 2;
 const maxPushesPerHost = 1;
 
@@ -25,7 +31,7 @@ export interface RemoteCall extends Pick<GitRunOptions, "environment" | "signal"
   readonly args: readonly string[];
 }
 
-/** Runs a git command that talks to a remote: in its host's turn, and within its limit. */
+/** Runs a git command that accesses a remote, in a slot of its host and within its limit. */
 export type RunRemoteGit = (call: RemoteCall) => Promise<GitResult>;
 
 export function createRemoteGit(limits: NetworkLimits): RunRemoteGit {

@@ -5,7 +5,7 @@ import type { RunRemoteGit } from "./remote-git.ts";
 
 export interface RemoteRefs {
   readonly defaultBranch: string;
-  /** Branch to commit. */
+  /** Maps a branch to its commit. */
   readonly branches: ReadonlyMap<string, string>;
 }
 
@@ -18,7 +18,10 @@ interface RemoteRefsOptions {
 
 const maxListBytes = 64 * 1024 * 1024;
 
-/** Asks a remote for its branches. The first contact: it tells whether the repository is there, open to us and has a commit. */
+/**
+ * Lists a remote's branches. This first contact shows whether the repository exists, is accessible
+ * and has a commit.
+ */
 export async function readRemoteRefs(remote: Remote, options: RemoteRefsOptions): Promise<RemoteRefs> {
   const { environment, signal, runRemoteGit } = options;
   const listed = await runRemoteGit({
@@ -44,7 +47,9 @@ export async function readRemoteRefs(remote: Remote, options: RemoteRefsOptions)
   return { defaultBranch: chooseDefaultBranch(branches, head, headCommit), branches };
 }
 
-/** Where HEAD names no branch that exists (detached, or not born yet), the likeliest is taken. */
+/**
+ * Chooses the likeliest branch where HEAD names no existing branch (detached, or not created yet).
+ */
 function chooseDefaultBranch(branches: ReadonlyMap<string, string>, head?: string, headCommit?: string): string {
   if (head !== undefined && branches.has(head)) return head;
   const plainBranches = [...branches.keys()].filter((name) => !name.startsWith("shadow/"));

@@ -6,11 +6,14 @@ import { WharfError } from "@wharf/contract";
 
 export interface Remote {
   readonly id: string;
-  /** What git is given. */
+  /** The address that git gets. */
   readonly address: string;
-  /** What people may see: without a password. */
+  /** The address without a password, for display. */
   readonly shown: string;
-  /** A password inside the address; taken out of git's own words before anyone reads them. */
+  /**
+   * A password inside the address; the server removes it from git's output before anyone reads
+   * that.
+   */
   readonly secret?: string;
   readonly local: boolean;
   /** Name and port of the server; missing for a path of this machine. */
@@ -25,7 +28,10 @@ const getRemoteId = (normalised: string) => createHash("sha256").update(normalis
 const createAddressError = (message: string) =>
   new WharfError("bad_request", { issues: [{ path: "repository_url", message }] });
 
-/** Refuses a repository of this machine inside a folder that is Wharf's own, links followed: its mirrors hold every task's work. */
+/**
+ * Refuses a local repository inside a folder of Wharf's own, following links: Wharf's mirrors hold
+ * every task's work.
+ */
 export async function refuseRemoteInside(folder: string, remote: Remote): Promise<void> {
   if (!remote.local) return;
   const way = relative(await realpath(folder), remote.address);
@@ -33,7 +39,10 @@ export async function refuseRemoteInside(folder: string, remote: Remote): Promis
   throw createAddressError("lies in Wharf's own data folder; name the repository it was made from");
 }
 
-/** Decides what an address of a repository means. Only transports that run no program of the address's choosing pass. */
+/**
+ * Parses the URL of a repository. Allows only transports that do not run a program of the URL's
+ * choice.
+ */
 export async function parseRemote(url: string): Promise<Remote> {
   const trimmedUrl = url.trim();
   // eslint-disable-next-line no-control-regex
@@ -102,11 +111,11 @@ function getSecret(url: URL): { secret?: string } {
 
 const branchName = /^(?!.*(?:\.\.|\/\/|\.lock(?:\/|$)|\/\.|\.\/))[A-Za-z0-9_][A-Za-z0-9._/-]*[A-Za-z0-9_-]$/;
 
-/** The names Wharf gives to tasks' branches, narrower than what git allows. */
+/** Checks the names that Wharf gives to tasks' branches, which are narrower than git's rules. */
 export const isShadowBranch = (branch: string): boolean =>
   branch.startsWith("shadow/") && branch.length <= 200 && branchName.test(branch);
 
-/** Takes a password out of what git says. */
+/** Removes a password from git's output. */
 export const removeSecret = (text: string, remote: Remote): string =>
   remote.secret === undefined
     ? text

@@ -4,7 +4,7 @@ import { clearStaleLocks, isLockedOut } from "./housekeeping.ts";
 import { isShadowBranch } from "./remote.ts";
 import { runGit } from "./run-git.ts";
 
-/** Older than any lock on a ref that a living git holds. */
+/** Longer than any running git holds a lock on a ref. */
 const staleLockMs = 60_000;
 
 interface BranchRemoval {
@@ -13,7 +13,10 @@ interface BranchRemoval {
   readonly branches: readonly string[];
 }
 
-/** Removes tasks' branches from a mirror, and the memory of what was forwarded of them. Missing ones are no error. */
+/**
+ * Removes tasks' branches from a mirror, and the record of their forwarded commits. Ignores missing
+ * branches.
+ */
 export async function removeBranches({ mirror, environment, branches }: BranchRemoval): Promise<void> {
   for (const branch of branches) {
     if (isShadowBranch(branch)) continue;

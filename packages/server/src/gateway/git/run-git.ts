@@ -8,19 +8,22 @@ const maxStderrBytes = 16 * 1024;
 export interface GitRunOptions {
   readonly environment: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
-  /** What git reads from its standard input. */
+  /** Git's standard input. */
   readonly input?: string;
-  /** Each line git writes to stderr, progress included. */
+  /** Receives each line that git writes to stderr, progress included. */
   readonly onLine?: ((line: string) => void) | undefined;
-  /** Takes the output instead of the result. What it throws ends the command and is its error. */
+  /**
+   * Receives the output, which the result then lacks. An error thrown here ends the command and
+   * becomes its error.
+   */
   readonly onOutput?: ((chunk: Buffer) => void) | undefined;
-  /** Output beyond this ends the command; the result says so. */
+  /** Maximum output; more ends the command and sets `truncated` in the result. */
   readonly maxBytes?: number;
   /** A command that takes longer is ended and fails. @default 120 s */
   readonly timeoutMs?: number;
   /** Memory of each process. @default 4 GB */
   readonly memoryMb?: number;
-  /** The error of a command that took too long. @default `git_over_limit` */
+  /** Creates the error of a command that exceeded its timeout. @default `git_over_limit` */
   readonly createTimeoutError?: () => Error;
 }
 
@@ -32,8 +35,8 @@ export interface GitResult {
 }
 
 /**
- * Runs git to its end, within limits of time, memory and output. Rejects with the signal's reason or the limit's error,
- * and only after the processes are gone.
+ * Runs git to its end, within limits of time, memory and output. Rejects with the signal's reason
+ * or the limit's error, and only after the processes have ended.
  */
 export function runGit(args: readonly string[], options: GitRunOptions): Promise<GitResult> {
   const { environment, signal, onLine, maxBytes = 64 * 1024 * 1024, timeoutMs = defaultTimeoutMs } = options;
@@ -44,7 +47,7 @@ export function runGit(args: readonly string[], options: GitRunOptions): Promise
     }
     const limits = getLimits(timeoutMs, options.memoryMb);
     const child = spawnGit(args, { environment, limits, input: options.input === undefined ? "ignore" : "pipe" });
-    // Git may end without having read everything; its exit code tells.
+    // Git may exit without having read everything; its exit code shows whether that is a failure.
     child.stdin?.on("error", () => undefined).end(options.input);
     const output: Buffer[] = [];
     let size = 0;

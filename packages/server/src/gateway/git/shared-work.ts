@@ -1,4 +1,4 @@
-/** What a shared piece of work gets: it ends when all who wait for it have given up. */
+/** The context of a shared piece of work. The signal aborts once every caller has left. */
 export interface SharedWork {
   readonly signal: AbortSignal;
   readonly onProgress: (line: string) => void;
@@ -10,7 +10,10 @@ interface InFlightWork<R> {
   readonly result: Promise<R>;
 }
 
-/** Callers that want the same thing at the same time share one piece of work; each may leave without ending it for others. */
+/**
+ * Concurrent callers with the same key share one piece of work; each may leave without ending it
+ * for the others.
+ */
 export function createShared<A, R>(
   work: (argument: A, shared: SharedWork) => Promise<R>,
 ): {
@@ -36,7 +39,7 @@ export function createShared<A, R>(
     async join(key, argument, { signal, onProgress }) {
       signal.throwIfAborted();
       const flight = flights.get(key) ?? startWork(key, argument);
-      // A function of its own for each caller: two may pass the same one.
+      // Each caller gets a separate function: two callers may pass the same one.
       const listener = (line: string) => onProgress(line);
       flight.listeners.add(listener);
       const abandonment = Promise.withResolvers<never>();

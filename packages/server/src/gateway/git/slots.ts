@@ -1,6 +1,9 @@
 export interface SlotRequest {
   readonly signal?: AbortSignal | undefined;
-  /** How long to wait for a slot, and the error when none becomes free. Without it the wait has no limit of its own. */
+  /**
+   * The wait's timeout and the error when no slot becomes free. Without this option the wait has no
+   * timeout.
+   */
   readonly limit?: { readonly timeoutMs: number; readonly createError: () => Error } | undefined;
 }
 
@@ -8,7 +11,7 @@ interface Waiter {
   readonly enter: () => void;
 }
 
-/** At most `size` users of each key at the same time; the others wait in the order in which they asked. */
+/** Allows at most `size` concurrent users of each key; the others wait in request order. */
 export class Slots {
   readonly #size: number;
   readonly #usedCounts = new Map<string, number>();
@@ -18,7 +21,7 @@ export class Slots {
     this.#size = size;
   }
 
-  /** Resolves with the slot once it is free; disposing gives it back. */
+  /** Resolves with the slot once it is free; disposing releases it. */
   async acquire(key: string, { signal, limit }: SlotRequest = {}): Promise<Disposable> {
     signal?.throwIfAborted();
     const usedCount = this.#usedCounts.get(key) ?? 0;
@@ -60,7 +63,7 @@ export class Slots {
     });
   }
 
-  /** Hands the slot to the first who waits, so that nobody who comes later can take it in between. */
+  /** Passes the slot to the first waiter, so that a later caller cannot take it in between. */
   #release(key: string): void {
     const [next] = this.#waiters.get(key) ?? [];
     if (next) return next.enter();

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { GroupGuard } from "./group-guard.ts";
 import { type GitLimits, limitScript } from "./limits.ts";
 
-/** How long a process group may take to clean up after SIGTERM. */
+/** Time for a process group to clean up after SIGTERM. */
 const killDelayMs = 2_000;
 
 const closed = new WeakSet<ChildProcess>();
@@ -18,8 +18,9 @@ interface GitSpawnOptions {
 }
 
 /**
- * Starts git. Every git of the gateway starts here. It leads a session and a process group of its own: it has no terminal
- * to ask at, and it ends together with its children (ssh, index-pack, remote helpers), also when the server is killed.
+ * Starts git. Every git of the gateway starts here. Git leads a new session and process group: it
+ * has no terminal for prompts, and it ends together with its children (ssh, index-pack, remote
+ * helpers), even when the server is killed.
  */
 export function spawnGit(
   args: readonly string[],
@@ -38,8 +39,9 @@ export function spawnGit(
 }
 
 /**
- * Ends git and all that it started: SIGTERM first, SIGKILL for what is left. Its streams close at the latest with the
- * SIGKILL, so that a process which left the group cannot keep a caller waiting.
+ * Ends git and all processes that it started: SIGTERM first, then SIGKILL for the remaining ones.
+ * Git's streams close at the latest with the SIGKILL, so that a process which left the group cannot
+ * keep a caller waiting.
  */
 export function endProcessGroup(child: ChildProcess): void {
   const { pid } = child;

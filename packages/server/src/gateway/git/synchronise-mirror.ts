@@ -20,14 +20,17 @@ export interface SynchroniseOptions {
   readonly onProgress: (line: string) => void;
 }
 
-/** Branches, tags, and never what tasks pushed to the mirror: that is neither overwritten nor pruned. */
+/**
+ * Branches and tags, but never the branches that tasks pushed to the mirror: a fetch neither
+ * overwrites nor prunes these.
+ */
 const refspecs = [
   "+refs/heads/*:refs/heads/*",
   "+refs/tags/*:refs/tags/*",
   "^refs/heads/shadow/*",
   "^refs/heads/shadow",
 ];
-const lockTimeoutMs = 1_000; // ms
+const lockTimeoutMs = 1_000;
 
 const isAccessible = (path: string) =>
   access(path).then(
@@ -35,7 +38,7 @@ const isAccessible = (path: string) =>
     () => false,
   );
 
-/** Makes the mirror, or brings it up to date. A new one appears whole or not at all. */
+/** Creates or updates the mirror. A new mirror appears whole or not at all. */
 export async function synchroniseMirror(remote: Remote, options: SynchroniseOptions): Promise<RemoteRefs> {
   const refs = await readRemoteRefs(remote, options);
   const mirror = join(options.folder, `${remote.id}.git`);
@@ -79,7 +82,7 @@ async function updateMirror(mirror: string, options: UpdateOptions): Promise<voi
   await tidyMirror(mirror, options);
 }
 
-/** Takes one task's branch from the remote into a mirror that does not have it. */
+/** Fetches one task's branch from the remote into a mirror that does not have it. */
 export async function fetchShadowBranch(remote: Remote, branch: string, options: SynchroniseOptions): Promise<void> {
   const mirror = join(options.folder, `${remote.id}.git`);
   const ref = `refs/heads/${branch}`;
@@ -101,7 +104,8 @@ async function fetchRefs(mirror: string, remote: Remote, options: FetchOptions):
   const fetching = { ...options, signal };
   try {
     let fetched = await fetchOnce(mirror, remote, fetching);
-    // A git killed with the server leaves its lock behind, and nothing else would ever remove it.
+    // A git killed with the server leaves its lock behind, and nothing else would ever remove the
+    // lock.
     if (fetched.code !== 0 && isLockedOut(fetched.stderr)) {
       await pause(lockTimeoutMs, undefined, { signal });
       await clearStaleLocks(mirror, lockTimeoutMs);

@@ -1,4 +1,7 @@
-/** What one tree object holds: files, and how often each smaller tree. */
+/**
+ * The contents of one tree object: the number of files, and how often it contains each smaller
+ * tree.
+ */
 export interface Tree {
   files: number;
   readonly folders: Map<string, number>;
@@ -10,19 +13,19 @@ const maxTreeBytes = 32 * 1024 * 1024;
 const newline = 0x0a;
 const treeMode = "40000 ";
 
-/** Reads the output of `git cat-file --batch` for ids of trees. Objects that are missing are left out. */
+/** Parses the output of `git cat-file --batch` for tree ids. Leaves out missing objects. */
 export class TreeReader {
   readonly trees = new Map<string, Tree>();
   #unparsed: Buffer = Buffer.alloc(0);
   #currentTree: { readonly id: string; readonly size: number } | undefined;
-  /** Bytes of a tree that is not whole yet. */
+  /** Bytes of a tree that is not complete yet. */
   #pieces: Buffer[] = [];
   #length = 0;
 
   addChunk(chunk: Buffer): void {
     this.#pieces.push(chunk);
     this.#length += chunk.length;
-    // A large tree comes in many pieces, which are put together once.
+    // A large tree arrives in many chunks, which are joined once.
     if (this.#currentTree && this.#length <= this.#currentTree.size) return;
     this.#unparsed = Buffer.concat(this.#pieces);
     while (this.#currentTree ? this.#parseContent(this.#currentTree) : this.#parseHeader());
@@ -49,7 +52,7 @@ export class TreeReader {
   }
 }
 
-/** `mode SP name NUL id`, with the id in bytes. */
+/** Parses entries `mode SP name NUL id`, with the id in bytes. */
 function parseTree(content: Buffer, idBytes: number): Tree {
   const tree: Tree = { files: 0, folders: new Map() };
   for (let offset = 0; offset < content.length;) {

@@ -1,15 +1,17 @@
 import { z } from "zod";
 
-/** What is kept of an answer's beginning, to read an error's words from. */
+/** Bytes kept of the beginning of an answer, for the message of an error. */
 const maxHeadBytes = 16 * 1024;
-/** A line that begins an event may be cut anywhere. */
+/**
+ * Characters kept of the end of a chunk, because a line that begins an event may be split anywhere.
+ */
 const maxTailCharacters = 8;
 
 const stream = /^\s*(?:data|event|id|retry)?:/;
 const json = /^\s*[[{]/;
 const firstData = /(?:^|[\r\n])data:/;
 const nextData = /[\r\n]data:/;
-/** A stream may begin well and tell of an error as an event. */
+/** A stream may begin well and report an error as an event. */
 const errorEvent =
   /(?:^|[\r\n])(?:event: ?(?:error|response\.failed)\b|data: ?\{\s*"(?:error"\s*:\s*\{|type"\s*:\s*"error"))/;
 
@@ -23,8 +25,8 @@ const Words = z.union([
 ]);
 
 /**
- * Looks at an answer as it passes, with bounded memory: whether it has the form of a model's answer (JSON, or a stream
- * with at least one event), and what an error says.
+ * Checks an answer as it passes, with bounded memory: whether it has the form of a model's answer
+ * (JSON, or a stream with at least one event), and which message an error contains.
  */
 export class AnswerCheck {
   #head = "";
@@ -44,7 +46,7 @@ export class AnswerCheck {
     this.#sawEvent = /\S[\r\n]/.test(text.slice(start));
   }
 
-  /** Whether what came is a model's answer, as far as its form tells. */
+  /** Whether the answer has the form of a model's answer. */
   get isAnswer(): boolean {
     if (json.test(this.#head)) return true;
     return stream.test(this.#head) && this.#sawEvent;
@@ -54,7 +56,7 @@ export class AnswerCheck {
     return stream.test(this.#head) && errorEvent.test(this.#head);
   }
 
-  /** What an error says of its reason, where it says it in a way that is known. */
+  /** The message of an error, if the error has a known format. */
   get words(): string | undefined {
     const head = Buffer.from(this.#head, "latin1").toString();
     const relevantText = this.hasErrorEvent ? head.slice(Math.max(0, head.search(errorEvent))) : head;

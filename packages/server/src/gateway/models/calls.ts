@@ -5,7 +5,7 @@ interface AllowedCall {
   readonly path: RegExp;
 }
 
-/** Providers put a version before their paths; a route's base address may contain it already. */
+/** Providers put a version before their paths; a route's base URL may contain it already. */
 const versionPattern = String.raw`^(?:/v\d+(?:(?:alpha|beta)\d*)?)?`;
 const createGetCall = (path: string): AllowedCall => ({
   method: "GET",
@@ -17,8 +17,9 @@ const createPostCall = (path: string): AllowedCall => ({
 });
 
 /**
- * The calls a run may make of each API: generate, count, embed, and look at the models. Files, batches, stored answers
- * and settings belong to the account, so to every run that uses the same key.
+ * The calls that a run may make of each API: generate, count, embed, and list models. Files,
+ * batches, stored answers and settings belong to the account, and so to every run that uses the
+ * same key.
  */
 const allowedCalls: { readonly [Api in ModelRoute["api"]]: readonly AllowedCall[] } = {
   gemini: [
@@ -40,7 +41,7 @@ const allowedCalls: { readonly [Api in ModelRoute["api"]]: readonly AllowedCall[
     createPostCall("completions"),
     createPostCall("embeddings"),
     createGetCall("models"),
-    // Servers that offer several makers' models put the maker before the name.
+    // Servers that offer models of several makers put the maker before the name.
     createGetCall(String.raw`models/[\w.:@-]+(?:/[\w.:@-]+)?`),
   ],
 };
@@ -55,7 +56,7 @@ const generatingCalls: { readonly [Api in ModelRoute["api"]]: RegExp } = {
 export const isGeneratingCall = (api: ModelRoute["api"], method: string, path: string): boolean =>
   method === "POST" && generatingCalls[api].test(path);
 
-/** Whether a run may make this call. HEAD asks for the head of what GET returns. */
+/** Whether a run may make this call. HEAD returns the headers of a GET. */
 export function isAllowedCall(api: ModelRoute["api"], method: string, path: string): boolean {
   const effectiveMethod = method === "HEAD" ? "GET" : method;
   return allowedCalls[api].some((call) => call.method === effectiveMethod && call.path.test(path));

@@ -3,9 +3,9 @@ import { Agent as HttpsAgent } from "node:https";
 import type { Duplex } from "node:stream";
 import type { Socket } from "node:net";
 
-/** Unused connections are closed before a model's server closes them. */
+/** The pool closes idle connections before a model's server closes them. */
 const defaultIdleTimeoutMs = 30_000;
-/** Connections a run keeps open between its requests. */
+/** Connections that a run keeps open between its requests. */
 const maxIdlePerRun = 4;
 
 interface ConnectionPool {
@@ -14,14 +14,14 @@ interface ConnectionPool {
   timer: NodeJS.Timeout | undefined;
 }
 
-/** A run's connections to its model's server for the time of one request. */
+/** A run's connections to its model's server for the duration of one request. */
 export interface RunConnections extends Disposable {
   getAgent(protocol: string): HttpAgent;
 }
 
 /**
- * Connections to model servers, a pool for each run. Two runs never share a connection: whatever one of them puts onto
- * its own cannot reach the other. A pool closes when its run has had no request for a while.
+ * Connections to model servers, one pool per run. Two runs never share a connection, so bytes that
+ * one run sends cannot reach the other. A pool closes when its run has had no request for a while.
  */
 export class ConnectionPools {
   readonly #pools = new Map<string, ConnectionPool>();
@@ -31,7 +31,7 @@ export class ConnectionPools {
     this.#idleTimeoutMs = idleTimeoutMs;
   }
 
-  /** Runs that have a pool. */
+  /** The number of runs that have a pool. */
   get size(): number {
     return this.#pools.size;
   }
@@ -82,8 +82,8 @@ function destroyPool(pool: ConnectionPool): void {
 }
 
 /**
- * Closes a kept connection on which bytes came while no request was assigned to it: they answer none of ours. Only recent
- * versions of Node do so themselves.
+ * Closes a kept connection that received bytes while no request was assigned to it, because they
+ * answer none of ours. Only recent versions of Node do this themselves.
  */
 function refuseUnaskedBytes(agent: HttpAgent): void {
   const bytesAtRest = new WeakMap<Duplex, number>();

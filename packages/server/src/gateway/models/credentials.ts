@@ -2,12 +2,15 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import type { ModelRoute } from "../context.ts";
 
-/** Where programs put a key, by the habits of the three APIs. */
+/** Query parameters in which programs of the three APIs put a key. */
 const credentialParameters = new Set(["key", "api_key", "access_token", "oauth_token"]);
 
 const getDigest = (text: string) => createHash("sha256").update(text).digest();
 
-/** One of the places must hold the run's token. Compared by digest, so that the time taken tells nothing. */
+/**
+ * Whether one of the usual places holds the run's token. The digests are compared, so that the
+ * timing reveals nothing.
+ */
 export function hasToken(headers: IncomingHttpHeaders, query: string, token: string): boolean {
   if (token === "") return false;
   const bearer = /^bearer +(.+)$/i.exec(headers.authorization ?? "")?.[1];
@@ -26,7 +29,7 @@ export function hasToken(headers: IncomingHttpHeaders, query: string, token: str
 
 const getParameterName = (part: string) => new URLSearchParams(part).keys().next().value ?? "";
 
-/** The query as it came, without what could be a credential. */
+/** Returns the query unchanged except for parameters that could be credentials. */
 export function removeCredentials(query: string): string {
   return query
     .split("&")
@@ -34,14 +37,14 @@ export function removeCredentials(query: string): string {
     .join("&");
 }
 
-/** The real key, in the header its API reads. */
+/** Returns the real key in the header that its API reads. */
 export function createKeyHeader({ api, key }: ModelRoute): Record<string, string> {
   if (api === "gemini") return { "x-goog-api-key": key };
   if (api === "anthropic") return { "x-api-key": key };
   return { authorization: `Bearer ${key}` };
 }
 
-/** An error in the form the API's own clients read. */
+/** Returns an error in the format that the API's own clients parse. */
 export function createApiError(
   api: ModelRoute["api"],
   status: number,

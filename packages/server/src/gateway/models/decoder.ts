@@ -3,7 +3,10 @@ import type { Transform } from "node:stream";
 import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from "node:zlib";
 import { isEncoded } from "./headers.ts";
 
-/** Some servers compress although they were asked not to, and what is compressed cannot be looked through. */
+/**
+ * Some servers compress although the request forbids it, and the gateway cannot search compressed
+ * content.
+ */
 export function createDecoder(headers: IncomingHttpHeaders): Transform | "unknown" | undefined {
   if (!isEncoded(headers)) return undefined;
   const encoding = headers["content-encoding"]?.toLowerCase();

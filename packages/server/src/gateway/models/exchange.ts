@@ -28,7 +28,7 @@ import {
 
 export interface ExchangeOptions {
   readonly context: GatewayContext;
-  /** Of the route. */
+  /** Name of the route. */
   readonly name: string;
   readonly route: ModelRoute;
   readonly secret: SecretMatcher;
@@ -42,12 +42,13 @@ export interface ExchangeOptions {
 /**
  * One request to a model's server and its answer.
  *
- *   sending ──── the answer's head comes ───────────────► relaying ── its end ──► over
+ *   sending ──── the answer's head arrives ─────────────► relaying ── its end ──► over
  *      │  └───── no connection, or silence ─► refused ───────────────────────────► over
  *      └ a kept connection was dead ─► sending, once more, on a new connection
  *
- * How it comes out is reported twice: to the answer's watch, before the runner can see the end, and as the use of the
- * model when the runner's side has closed. A runner that leaves ends the request, which is nobody's fault.
+ * The exchange reports its outcome twice: to the answer's watch, before the runner can see the end,
+ * and as model usage when the runner's side has closed. A runner that disconnects ends the request,
+ * which is not a fault.
  */
 export class Exchange {
   readonly #options: ExchangeOptions;
@@ -63,7 +64,7 @@ export class Exchange {
   #bytesOut = 0;
   #isOver = false;
   #answered: boolean | undefined;
-  /** The model's server sent nothing for this long, and the request was ended. */
+  /** How long the model's server had sent nothing when the request was ended. */
   #silentMs: number | undefined;
 
   constructor(options: ExchangeOptions, gatewayRequest: GatewayRequest) {
@@ -85,7 +86,7 @@ export class Exchange {
     const { req, res } = this.#gatewayRequest;
     res.once("close", () => this.#close());
     this.#upload.run(req.iterator({ destroyOnReturn: false })).catch((error: unknown) => {
-      // It was the runner that broke off.
+      // The runner broke off.
       if (!(error instanceof WharfError)) this.#isOver = true;
       this.#fail(error);
     });
@@ -110,7 +111,7 @@ export class Exchange {
       ...getFraming(method, req.headers),
       "x-wharf-request-id": this.#requestId,
     };
-    // A connection of its own where a kept one has just proved dead.
+    // A retry after a dead kept connection uses a new connection.
     const request = send(url, { method, headers, agent: isFresh ? false : agent });
     limitConnectTime(request, times.connect);
     request.setTimeout(times.firstByte, () => {
@@ -145,7 +146,7 @@ export class Exchange {
     const status = response.statusCode ?? 502;
     res.writeHead(status, {
       ...createResponseHeaders(response.headers, secret),
-      // Some clients try for minutes with a key that is not good.
+      // Some clients retry for minutes with an invalid key.
       ...((status === 401 || status === 403) && { "x-should-retry": "false" }),
     });
     res.flushHeaders();
@@ -156,7 +157,8 @@ export class Exchange {
       this.#check.add(chunk);
     });
     filter.once("end", () => this.#judgeAnswer(response));
-    // An answer that breaks off destroys the response: it is reset, never ended as if it were whole.
+    // An answer that breaks off destroys the response: it is reset, never ended as if it were
+    // complete.
     const onBroken = () => this.#reportBreak(response);
     response.once("error", onBroken);
     decoder?.once("error", onBroken);
@@ -165,7 +167,7 @@ export class Exchange {
     });
   }
 
-  /** The answer is here as a whole. */
+  /** Called when the whole answer has arrived. */
   #judgeAnswer(response: IncomingMessage): void {
     const { words, hasErrorEvent, isAnswer } = this.#check;
     const fault =
@@ -174,7 +176,10 @@ export class Exchange {
     this.#reportOutcome(fault ? { answered: false, fault } : { answered: true });
   }
 
-  /** Unless the runner left, it was the model's server that broke off, or sent what cannot be unpacked. */
+  /**
+   * Unless the runner left, the model's server broke off or sent content that cannot be
+   * decompressed.
+   */
   #reportBreak(response: IncomingMessage): void {
     if (this.#isOver) return;
     const broken = response.complete ? createGarbageFault(this.#upstream) : createCutFault();
@@ -210,13 +215,13 @@ export class Exchange {
     refuseWithError({ req, res }, error, { error: createApiError(route.api, error.status, error.message).error });
   }
 
-  /** Something moved. */
+  /** Called when bytes moved in either direction. */
   #restartSlowTimer(): void {
     if (!this.#isOver) this.#slowTimer.refresh();
   }
 
   #reportSlow(): void {
-    // Where the runner reads slowly, it is not the model that is waited for.
+    // A slow reader in the runner is not a slow model.
     if (this.#gatewayRequest.res.writableNeedDrain) this.#restartSlowTimer();
     else this.#watch?.slow(createSlowFault(this.#options.times.slow / 1000));
   }
@@ -233,7 +238,7 @@ export class Exchange {
     this.#isOver = true;
     clearTimeout(this.#slowTimer);
     const complete = this.#answer?.complete === true && res.writableFinished;
-    // Some clients leave when they have read the last event, before the connection says that it was the last.
+    // Some clients disconnect after the last event, before the connection signals the end.
     this.#reportOutcome({ answered: this.#isSuccess && this.#check.isAnswer && !this.#check.hasErrorEvent });
     if (!complete) this.#request.destroy();
     hooks.modelRequest(context, {

@@ -14,7 +14,10 @@ const hopByHop = [
   "http2-settings",
 ];
 
-/** Set here or by the request's own framing, a credential, or something that tells where the request came from. */
+/**
+ * Headers that the gateway or the request's framing sets, credentials, and headers that reveal the
+ * origin of the request.
+ */
 const neverSent = new Set([
   ...hopByHop,
   "host",
@@ -34,7 +37,7 @@ const neverSent = new Set([
   "via",
   "x-real-ip",
 ]);
-/** Speaks to the server only, or would lead the agent elsewhere. */
+/** Headers that concern only the server, or would redirect the agent. */
 const neverReturned = new Set([
   ...hopByHop,
   "set-cookie",
@@ -54,7 +57,10 @@ const getConnectionHeaderNames = (headers: IncomingHttpHeaders) =>
       .map((name) => name.trim()),
   );
 
-/** What goes on to the model's server. Content is asked for uncompressed, so that it can be read as it flows. */
+/**
+ * Returns the headers for the model's server. The gateway requests uncompressed content, so that it
+ * can inspect the stream.
+ */
 export function createRequestHeaders(
   incomingHeaders: IncomingHttpHeaders,
   key: Record<string, string>,
@@ -66,7 +72,7 @@ export function createRequestHeaders(
   return { ...Object.fromEntries(forwardedEntries), "accept-encoding": "identity", ...key };
 }
 
-/** What comes back to the runner. Trailers never do: nothing passes them on. */
+/** Returns the headers for the runner. The gateway never passes on trailers. */
 export function createResponseHeaders(
   incomingHeaders: IncomingHttpHeaders,
   secret: SecretMatcher,

@@ -1,3 +1,6 @@
-/** Requests to models: the run's token is checked outside, the real key is added there and never comes back. */
+/**
+ * Requests to models: the gateway checks the run's token, adds the real key, and never returns that
+ * key to the runner.
+ */
 export { createModelProxy } from "./proxy.ts";
 export type { ModelTimes } from "./model-times.ts";

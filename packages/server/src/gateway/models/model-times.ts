@@ -1,15 +1,17 @@
-/** How long a model's server may take, in ms. */
+/** Timeouts of a model's server, in ms. */
 export interface ModelTimes {
   readonly connect: number;
   /** Until the answer begins. */
   readonly firstByte: number;
-  /** Between two pieces of an answer. */
+  /** Between two chunks of an answer. */
   readonly silence: number;
-  /** After this long without a byte a person is told. */
+  /** Silence after which the server notifies a person. */
   readonly slow: number;
 }
 
-/** A model may think for long before it answers: ten minutes is what the providers' own clients wait. */
+/**
+ * A model may think for a long time before it answers: the providers' own clients wait ten minutes.
+ */
 export const defaultModelTimes: ModelTimes = {
   connect: 15_000,
   firstByte: 10 * 60_000,

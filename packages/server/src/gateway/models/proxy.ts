@@ -17,7 +17,7 @@ export interface ModelProxyOptions {
   readonly times?: Partial<ModelTimes> | undefined;
 }
 
-/** Requests of one runner that may be open at the same time. */
+/** Maximum number of open requests of one runner. */
 const maxPerRunner = 64;
 
 interface ModelTarget {
@@ -26,7 +26,10 @@ interface ModelTarget {
   readonly url: URL;
 }
 
-/** `/models/<route>/<rest>` goes to `<base_url>/<rest>`, with the real key, and streams back. */
+/**
+ * Forwards `/models/<route>/<rest>` to `<base_url>/<rest>`, with the real key, and streams the
+ * answer back.
+ */
 export function createModelProxy({ routes, hooks, maxBodyBytes, ...options }: ModelProxyOptions): {
   handle(context: GatewayContext, req: IncomingMessage, res: ServerResponse): void;
   close(): void;
@@ -54,7 +57,8 @@ export function createModelProxy({ routes, hooks, maxBodyBytes, ...options }: Mo
     if (!match || isClimbingPath(subpath))
       return denyRequest("no such address of a model", new WharfError("egress_denied", { host: "models" }));
     if (isConnectionTest(req, subpath) && name === context.model_route) {
-      // Answered here: it carries no token and wants to know no more than that somebody answers.
+      // The gateway answers this itself: the request carries no token and only tests whether the
+      // server answers.
       res.writeHead(200).end();
       return undefined;
     }
@@ -120,15 +124,15 @@ export function createModelProxy({ routes, hooks, maxBodyBytes, ...options }: Mo
 const getOwnRoute = (routes: Readonly<Record<string, ModelRoute>>, name: string) =>
   Object.hasOwn(routes, name) ? routes[name] : undefined;
 
-/** A path that would leave the route's base address, however its dots are written. */
+/** Whether a path would leave the route's base URL, in any encoding of its dots. */
 const isClimbingPath = (subpath: string): boolean =>
   /(?:^|[/\\]|%2f|%5c)(?:\.|%2e){1,2}(?:$|[/\\]|%2f|%5c)/i.test(subpath) || subpath.includes("\\");
 
-/** Some agents try the connection with a request for nothing before their first one. */
+/** Some agents test the connection with an empty request before their first one. */
 const isConnectionTest = (req: IncomingMessage, subpath: string): boolean =>
   req.method === "HEAD" && (subpath === "" || subpath === "/") && !hasBody(req.headers);
 
-/** Why a run may not use the route that it names, if it may not. */
+/** Returns why a run may not use the route that it names, if it may not. */
 function getRouteProblem(
   routes: Readonly<Record<string, ModelRoute>>,
   name: string,
@@ -146,7 +150,10 @@ function getRouteProblem(
   return undefined;
 }
 
-/** A version that ends a base address, as the SDKs of the OpenAI API want it, takes the place of the request's own. */
+/**
+ * A version at the end of a base URL, as the SDKs of the OpenAI API expect it, replaces the version
+ * of the request.
+ */
 function getTargetUrl(base: string, subpath: string, query: string): URL {
   const url = new URL(base);
   const folder = url.pathname.replace(/\/+$/, "");

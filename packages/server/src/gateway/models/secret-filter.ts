@@ -2,8 +2,9 @@ import { Transform, type TransformCallback } from "node:stream";
 import type { SecretMatcher } from "./secret-matcher.ts";
 
 /**
- * Takes a secret out of bytes that flow past, wherever chunks are cut. Only bytes that may be the beginning of the
- * secret are held back, so nothing else is ever delayed. The replacement has the secret's length: a content-length stays true.
+ * Removes a secret from a stream of bytes, regardless of chunk boundaries. Only bytes that may be
+ * the beginning of the secret are held back, so the filter delays nothing else. The replacement has
+ * the secret's length, so a content-length remains valid.
  */
 export class SecretFilter extends Transform {
   readonly #matcher: SecretMatcher;

@@ -4,25 +4,29 @@ interface Step {
   readonly min: number;
   readonly max: number;
 }
-/** One way to write a character. No step can take what the next one begins with, so that nothing is tried twice. */
+/**
+ * One way to write a character. No step matches the first byte of the next one, so matching never
+ * backtracks.
+ */
 export type Spelling = readonly Step[];
-/** All ways to write one character, by the byte they begin with. */
+/** All ways to write one character, by their first byte. */
 export type Letter = ReadonlyMap<number, readonly Spelling[]>;
 /** A secret in one encoding, letter by letter. */
 export type Form = readonly Letter[];
 
 /**
- * A shorter key is a placeholder for a server that wants none, such as "none" or "ollama": only the word itself is
- * hidden, because its encodings and other spellings stand in any text.
+ * A shorter key is a placeholder for a server that needs none, such as "none" or "ollama": Wharf
+ * hides only the word itself, because its encodings and other spellings occur in any text.
  */
 const minEncodedLength = 8;
-/** Escapes of escapes, such as JSON inside JSON, put so many backslashes before a character. */
+/** Nested escapes, such as JSON inside JSON, put this many backslashes before a character. */
 const maxBackslashes = 8;
 const maxLeadingZeros = 6;
 
 /**
- * The forms in which a secret is recognised: as it is and in other case, each character on its own possibly escaped
- * (JSON, HTML, URL); in hex; in base64 at each of the three offsets a surrounding text gives it.
+ * Returns the forms in which Wharf recognises a secret: as it is and in other case, each character
+ * individually escaped or not (JSON, HTML, URL); in hex; in base64 at each of the three offsets
+ * that a surrounding text gives it.
  */
 export function getSecretForms(secret: string): Form[] {
   if (secret === "") return [];
@@ -71,7 +75,8 @@ function getEscapes(character: string): Spelling[] {
     unicode,
     braced,
     ...(code < 256 ? [hex] : []),
-    // Encoders escape punctuation by itself, as in `\/`; before a letter a backslash means something else.
+    // Encoders escape punctuation with a plain backslash, as in `\/`; before a letter a backslash
+    // has another meaning.
     ...(/^[\p{L}\p{N}]$/u.test(character) ? [] : itself),
   ];
 }
@@ -112,15 +117,15 @@ function getPercentEncodings(character: string): Spelling[] {
 }
 
 const base64Alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-/** The last two characters, in the usual alphabet and in the one for addresses. */
+/** The last two characters, in the standard alphabet and in the one for URLs. */
 const base64Punctuation = [
   ["+", "-"],
   ["/", "_"],
 ];
 
 /**
- * Base64 of a text that holds the secret behind `offset` other bytes. A character that also holds bits of a neighbour
- * is any of those that agree with the secret's own bits.
+ * Base64 of a text that holds the secret after `offset` other bytes. A character that also holds
+ * bits of a neighbour matches every character that agrees with the secret's own bits.
  */
 function getBase64(secret: Buffer, offset: number): Form {
   const bits = [...secret].map((byte) => byte.toString(2).padStart(8, "0")).join("");

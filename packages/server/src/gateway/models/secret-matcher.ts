@@ -3,27 +3,30 @@ import { type Form, getSecretForms, type Letter, type Spelling } from "./secret-
 /** UTF-16 and UTF-32 put zero bytes between the characters. */
 const maxZeros = 3;
 const starByte = 0x2a;
-/** More than one form has the bits for. */
+/** Marks a pair that has not been computed yet: no set of forms has all eight bits. */
 const unknownForms = 0xff;
 const allForms = 0x7f;
 
 interface RedactedBytes {
   readonly bytes: Buffer;
-  /** From here on the bytes may be the beginning of the secret. */
+  /** From this offset on the bytes may be the beginning of the secret. */
   readonly heldFrom: number;
 }
 
-/** Finds a secret in bytes, in all its forms, and puts stars in its place: as many as the bytes it took. */
+/** Finds a secret in bytes, in all its forms, and overwrites every byte of it with a star. */
 export class SecretMatcher {
   readonly #forms: readonly Form[];
-  /** For each pair of bytes which forms may begin with it, as a bit for each form; filled as pairs come. */
+  /**
+   * Maps each pair of bytes to the forms that may begin with it, one bit per form; computed when a
+   * pair first occurs.
+   */
   readonly #formsByPair = new Uint8Array(1 << 16).fill(unknownForms);
 
   constructor(secret: string) {
     this.#forms = getSecretForms(secret);
   }
 
-  /** What has come so far, without the secret. The given bytes are not changed. */
+  /** Returns the input without the secret. The given bytes are not changed. */
   redact(input: Buffer, { isEnd }: { isEnd: boolean }): RedactedBytes {
     let bytes = input;
     for (let offset = this.#findStart(bytes, 0); offset < bytes.length;) {
@@ -38,14 +41,14 @@ export class SecretMatcher {
     return { bytes, heldFrom: bytes.length };
   }
 
-  /** The same for a short text, such as a header's value. */
+  /** Redacts a short text, such as the value of a header. */
   redactText(text: string): string {
     const input = Buffer.from(text);
     const { bytes } = this.redact(input, { isEnd: true });
     return bytes === input ? text : bytes.toString();
   }
 
-  /** The next place where a form may begin: almost all bytes are passed over here. */
+  /** Returns the next offset at which a form may begin. This loop skips almost all bytes. */
   #findStart(bytes: Buffer, start: number): number {
     const formsByPair = this.#formsByPair;
     const last = bytes.length - 1;
@@ -54,7 +57,10 @@ export class SecretMatcher {
     return Math.max(start, last);
   }
 
-  /** Where a form that begins at `at` ends; `open` where the bytes end before that is decided. */
+  /**
+   * Returns where a form that begins at `offset` ends; `open` if the bytes end before that is
+   * decided.
+   */
   #findEnd(bytes: Buffer, offset: number): number | "open" | "none" {
     const possible = this.#getForms(bytes, offset);
     let isOpen = false;
@@ -100,7 +106,10 @@ function skipZeros(bytes: Buffer, start: number): number {
   return offset;
 }
 
-/** Adds where a letter that begins at `at` may end; answers whether the bytes end in the middle of one. */
+/**
+ * Adds the offsets at which a letter that begins at `offset` may end; returns whether the bytes end
+ * inside the letter.
+ */
 function matchLetter(
   bytes: Buffer,
   { offset, letter, ends }: { offset: number; letter: Letter; ends: number[] },

@@ -1,4 +1,4 @@
-/** What the tests of model requests stand on: a gateway in front of a model's server that does as it is told. */
+/** Fixtures for tests of model requests: a gateway in front of a scripted model server. */
 import { once } from "node:events";
 import { type IncomingMessage, request, type RequestListener } from "node:http";
 import { join } from "node:path";
@@ -20,7 +20,7 @@ export interface Setting {
   readonly limits?: Partial<GatewayOptions>;
 }
 
-/** A gateway with routes to a model's server; the run may use `main`. */
+/** Starts a gateway with routes to a model's server; the run may use `main`. */
 export async function startGateway(
   scratch: Scratch,
   model: Model,
@@ -43,7 +43,7 @@ export async function startGateway(
   return { ...made, upstream };
 }
 
-/** An answer as it came, chunk by chunk, to its end or its break. */
+/** Sends a request; the answer arrives chunk by chunk, to its end or its break. */
 export async function send(
   url: string,
   options: { headers?: Record<string, string>; body?: Buffer | string; method?: string } = {},

@@ -1,12 +1,12 @@
 import type { ClientRequest } from "node:http";
 import { WharfError } from "@wharf/contract";
 
-/** A request of at most this size can be sent a second time without asking for it again. */
+/** The gateway can resend a request of at most this size without asking the runner for it again. */
 const maxReplayBytes = 512 * 1024;
 
 /**
- * Sends a request's body on as it comes, at the speed of the slower side. A kept connection may turn out to be dead
- * just when it is used again; `restart` then gives the beginning once more, to a new connection.
+ * Streams a request's body at the speed of the slower side. A kept connection may turn out to be
+ * dead just when it is used again; `restart` then resends the beginning over a new connection.
  */
 export class Upload {
   readonly #maxBytes: number;
@@ -51,13 +51,13 @@ export class Upload {
     if (this.#ended) target.end();
   }
 
-  /** The answer has begun: the body will not be needed again. */
+  /** Called when the answer has begun: the body will not be needed again. */
   discardSentChunks(): void {
     this.#sentChunks = undefined;
   }
 }
 
-/** Until it takes more, or is closed and takes everything without effect. */
+/** Resolves when the request accepts more, or is closed and ignores further writes. */
 function waitUntilWritable(target: ClientRequest): Promise<void> {
   return new Promise((resolve) => {
     const finish = () => {

@@ -1,9 +1,9 @@
 import { getAddressSetting, getKeySetting, toOneLine } from "@wharf/contract";
 import type { UpstreamFault } from "../context.ts";
 
-/** A provider's own words that are shown. */
+/** Maximum length of a quoted message of a provider. */
 const maxWordBytes = 300;
-/** A longer wait is no advice to an agent. */
+/** A longer wait is no useful advice to an agent. */
 const maxWaitSeconds = 24 * 3600;
 
 /** A model's server as a person knows it: by its settings and its address. */
@@ -23,11 +23,11 @@ const tryLater = "The provider has to solve this. Prompt the task again later, o
 interface AnswerStatus {
   readonly status: number;
   readonly retryAfter?: string | undefined;
-  /** What the answer says of its reason. */
+  /** The reason that the answer contains. */
   readonly words?: string | undefined;
 }
 
-/** What an answer that is no success means, or nothing where it is one. */
+/** Explains an unsuccessful answer; returns undefined for a successful one. */
 export function getStatusFault(
   upstream: Upstream,
   { status, retryAfter, words }: AnswerStatus,
@@ -70,7 +70,10 @@ export function getStatusFault(
   };
 }
 
-/** A provider repeats what it was asked, so that these may be the agent's words: they cannot leave the quotes. */
+/**
+ * A provider may repeat its input, so the message may contain text of the agent, which must not
+ * leave the quotes.
+ */
 const formatQuote = (words: string | undefined): string =>
   words
     ? `: "${toOneLine(words, maxWordBytes)
@@ -78,7 +81,7 @@ const formatQuote = (words: string | undefined): string =>
         .replace(/[.\s]+$/, "")}"`
     : "";
 
-/** Gemini answers 400 to a key that is not good. */
+/** Gemini answers 400 to an invalid key. */
 const isAboutKey = (words = ""): boolean => /api.?key/i.test(words) && /valid|expired|incorrect/i.test(words);
 
 function parseWait(text: string | undefined): number | undefined {
@@ -99,7 +102,7 @@ const connectionWords: Readonly<Record<string, string>> = {
   EPROTO: "it does not speak TLS there",
 };
 
-/** No answer began. `reason` holds no secret. */
+/** Creates the fault for a request without an answer. `reason` holds no secret. */
 export function createNoAnswerFault(upstream: Upstream, error: unknown, reason: string): UpstreamFault {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   const words = connectionWords[code] ?? toOneLine(reason, maxWordBytes);
