@@ -1,12 +1,13 @@
 import type { IncomingMessage } from "node:http";
 
-/** How much of a refused body is read, and for how long. */
+/** Maximum size and duration of reading a refused body. */
 const maxDiscardedBytes = 128 * 1024 * 1024;
 const maxDiscardMs = 60_000;
 
 /**
- * Reads the rest of a refused body and throws it away, up to a bound. Resolves when the answer can be sent: an answer on
- * a connection that is closed with bytes unread is lost to the reset, and many callers read nothing before all is sent.
+ * Reads the rest of a refused body and discards it, up to a limit. Resolves when the answer can be
+ * sent: if a connection closes with unread bytes, the reset destroys the answer, and many callers
+ * read nothing before they have sent everything.
  */
 export function discardBody(request: IncomingMessage): Promise<void> {
   if (request.complete) return Promise.resolve();

@@ -7,7 +7,7 @@ import { HeldElsewhereError, type Peers } from "./peers.ts";
 import { isDatabaseUnavailable, isDatabaseFull } from "../store/index.ts";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
 
-/** Every error leaves as problem+json from the catalogue, whatever was thrown. */
+/** Sends every error as problem+json from the catalogue, regardless of what was thrown. */
 export function setErrorHandlers(app: FastifyInstance, limits: { bodyBytes: number; peers?: Peers | undefined }): void {
   const { peers } = limits;
   app.setErrorHandler((thrown: FastifyError | HeldElsewhereError, request, reply) => {
@@ -42,7 +42,7 @@ function sendProblem(reply: FastifyReply, error: WharfError | RemoteError): void
 
 const createAddressError = (message: string) => new WharfError("bad_request", { issues: [{ path: "", message }] });
 
-/** The router's refusals of an address that no route could have. */
+/** Handles URLs that the router refuses because no route could have them. */
 export function refuseAddress(thrown: FastifyError, _request: FastifyRequest, reply: FastifyReply): void {
   const isLong = thrown.code === "FST_ERR_MAX_PARAM_LENGTH";
   sendProblem(
@@ -51,7 +51,7 @@ export function refuseAddress(thrown: FastifyError, _request: FastifyRequest, re
   );
 }
 
-/** Bytes that are no HTTP request: there is a socket to answer, and no request. */
+/** Answers bytes that are not an HTTP request: there is a socket, but no request. */
 export function refuseBytes(thrown: Error & { code?: string }, socket: Socket): void {
   if (thrown.code === "ECONNRESET" || !socket.writable) return void socket.destroy();
   const problem = createAddressError("it is not an HTTP request, or its head is too large").toProblem();
@@ -66,7 +66,10 @@ export function refuseBytes(thrown: Error & { code?: string }, socket: Socket): 
   socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
 }
 
-/** A statement that fails because the database is away or full may be asked for again; one that fails otherwise is a fault of ours. */
+/**
+ * Converts errors of a database that is unavailable or full, which a client may retry. Any other
+ * failed statement is a bug in Wharf.
+ */
 export function toDatabaseError(thrown: unknown): WharfError | undefined {
   if (isDatabaseFull(thrown)) return new WharfError("disk_full", { path: "the database's folder" }, { cause: thrown });
   if (!isDatabaseUnavailable(thrown)) return undefined;

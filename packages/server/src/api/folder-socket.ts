@@ -6,13 +6,15 @@ import { join } from "node:path";
 import { getDescriptorPath, isTooLongForSocket, socketFile } from "@wharf/contract/data-folder";
 
 /**
- * Serves the API on a socket in the data folder too, for clients on this machine: only the folder's owner can be behind it,
- * while anybody can take the port of a server that has died. The caller holds the folder's lock, so a socket that is there
- * already is a dead server's. Disposing stops listening; the HTTP server closes the connections.
+ * Serves the API also on a socket in the data folder, for clients on this machine: only the
+ * folder's owner can create that socket, while any program can take the port of a dead server. The
+ * caller holds the folder's lock, so an existing socket belongs to a dead server. Disposing stops
+ * listening; the HTTP server closes the connections.
  */
 export async function listenInFolder(http: HttpServer, folder: string): Promise<AsyncDisposable> {
   const path = join(folder, socketFile);
-  // Stays open until the socket is removed, because its path may lead through this descriptor.
+  // The directory remains open until the socket is removed, because the socket's path may lead
+  // through this descriptor.
   const directory = await open(folder, constants.O_RDONLY | constants.O_DIRECTORY);
   const server = createServer({ allowHalfOpen: true }, (socket) => http.emit("connection", socket));
   const close = async () => {

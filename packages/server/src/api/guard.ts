@@ -3,21 +3,26 @@ import { WharfError } from "@wharf/contract";
 import { type Principal, isSameToken } from "../access/index.ts";
 
 export interface GuardOptions {
-  /** The address it listens on. */
+  /** The address on which the server listens. */
   readonly host: string;
-  /** Further names it answers to. One with a scheme (`https://wharf.example.com`) allows pages of that scheme only. */
+  /**
+   * Further accepted host names. A name with a scheme (`https://wharf.example.com`) allows only
+   * pages of that scheme.
+   */
   readonly allowedHosts: readonly string[];
   readonly token: string;
-  /** What other servers of the installation show when they send a request on. */
+  /** The token that other servers of the installation send when they forward a request. */
   readonly peerToken?: string;
   readonly owner: Principal;
 }
 
 /**
- * Who may come in at all. The Host check keeps out pages that had a name of theirs point here (DNS rebinding). The Origin
- * check keeps out the pages of others that a person's browser has open: a page is this server's own when it has the
- * scheme, the name and the port that the request itself came to, so a program on another port of this machine is a
- * stranger. The token keeps out everyone else; a route is open without one only where the contract says so.
+ * Decides which requests are accepted at all. The Host check rejects pages that pointed one of
+ * their names at this server (DNS rebinding). The Origin check rejects foreign pages that a
+ * person's browser has open: a page belongs to this server if it has the scheme, the name and the
+ * port of the request itself, so a program on another port of this machine is foreign. The token
+ * check rejects every other client; a route needs no token only where the contract marks it as
+ * open.
  */
 export class Guard {
   readonly #options: GuardOptions;
@@ -28,7 +33,7 @@ export class Guard {
     this.#options = options;
     const direct = ["localhost", "127.0.0.1", "::1", options.host].map((name) => `http://${toUrlHost(name)}`);
     const schemes = new Map<string, Set<string>>();
-    // A bare name may be that of a proxy, which brings TLS.
+    // A bare name may belong to a proxy that adds TLS.
     const named = options.allowedHosts.flatMap((name) =>
       name.includes("://") ? [name] : [`http://${toUrlHost(name)}`, `https://${toUrlHost(name)}`],
     );
@@ -41,7 +46,7 @@ export class Guard {
     this.#schemes = schemes;
   }
 
-  /** Nobody where the route is open to everybody. */
+  /** Returns the principal of a request, or undefined for an open route. */
   check(request: Pick<IncomingMessage, "headers">, route: { readonly isOpen?: boolean } = {}): Principal | undefined {
     const { host = "", origin, authorization = "" } = request.headers;
     const isName = hostForm.test(host) && this.#schemes.has(parseUrl(`http://${host}`)?.hostname ?? "");
@@ -59,7 +64,8 @@ export class Guard {
 
   #isOwnPage(origin: string, host: string): boolean {
     const page = parseUrl(origin);
-    // The port of a scheme is left out in both, so a comparison under the page's own scheme compares the ports too.
+    // Parsing omits the scheme's default port on both sides, so a comparison under the page's
+    // scheme also compares the ports.
     const target = page && parseUrl(`${page.protocol}//${host}`);
     return (
       target !== undefined &&
@@ -69,10 +75,13 @@ export class Guard {
   }
 }
 
-/** A name or an address, and a port. A URL parser also takes `evil.example@localhost` and `localhost#.evil.example`. */
+/**
+ * A name or an address, and a port. A URL parser also accepts `evil.example@localhost` and
+ * `localhost#.evil.example`.
+ */
 const hostForm = /^(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i;
 
 const createOriginError = (name: string) => new WharfError("forbidden_origin", { host: name.slice(0, 300) });
 const parseUrl = (address: string): URL | undefined => URL.parse(address) ?? undefined;
-/** The URL form of an IPv6 address. */
+/** Returns the URL form of an IPv6 address. */
 const toUrlHost = (name: string): string => (/^[^[\]]*:[^[\]]*:/.test(name) ? `[${name}]` : name);

@@ -2,15 +2,21 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { RawData, WebSocket } from "ws";
 import type { Viewer } from "./viewer.ts";
 
-/** Messages that may wait. Nothing is read while one is handled, so only a flood that came in one piece gets here. */
+/**
+ * Maximum number of queued messages. Reading pauses while a message is handled, so only a flood in
+ * one chunk reaches this limit.
+ */
 const maxWaiting = 1_000;
-/** A viewer may send this many messages at once, and then so many a second; the rest waits unread. */
+/**
+ * A viewer may send this many messages at once, then `messagesPerSecond`; further messages remain
+ * unread until then.
+ */
 const maxBurst = 100;
 const messagesPerSecond = 20;
 
 /**
- * Handles what a viewer sends one message at a time, and no faster than the rate. `handle` deals with its own failures.
- * Meanwhile nothing more is read from the viewer.
+ * Handles a viewer's messages one at a time, and no faster than the rate. `handle` deals with its
+ * own failures. Meanwhile the server reads nothing more from the viewer.
  */
 export function handleMessages(ws: WebSocket, viewer: Viewer, handle: (text: string) => Promise<void>): void {
   const queuedMessages: string[] = [];

@@ -20,7 +20,7 @@ export interface ApiOptions {
   readonly logger: FastifyBaseLogger;
 }
 
-/** Builds the HTTP server; the caller has it listen. */
+/** Builds the HTTP server; the caller starts listening. */
 export async function createApi({ guard: guardOptions, modules, logger }: ApiOptions): Promise<FastifyInstance> {
   const app = Fastify({
     loggerInstance: logger,
@@ -29,11 +29,11 @@ export async function createApi({ guard: guardOptions, modules, logger }: ApiOpt
     forceCloseConnections: true,
     frameworkErrors: refuseAddress,
     clientErrorHandler: refuseBytes,
-    // A request without a name is the guard's to refuse, with a problem.
+    // The guard refuses a request without a host, with a problem.
     http: { requireHostHeader: false },
-    // The longest id, each of its characters escaped.
+    // The longest id, with each of its characters escaped.
     routerOptions: { maxParamLength: 600 },
-    // An upload may take its time; the head of a request has a limit of its own.
+    // An upload may take long; the head of a request has a separate timeout.
     requestTimeout: 3_600_000, // ms
   });
   const guard = new Guard(guardOptions);
@@ -59,7 +59,8 @@ export async function createApi({ guard: guardOptions, modules, logger }: ApiOpt
     openapi: { openapi: "3.1.0", info: { title: "Wharf", version: modules.server.version } },
     transform: jsonSchemaTransform,
   });
-  // Routes are registered in a plugin: Fastify shows the document only those added after its own plugin is ready.
+  // The routes are in a plugin, because Fastify's API document includes only routes that were added
+  // after its plugin is ready.
   await app.register(async (routes) => {
     serveRoutes(routes, modules);
     await serveRunnerRoutes(routes, modules);

@@ -4,7 +4,9 @@ import type { FastifyInstance } from "fastify";
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 const notUtf8 = { issues: [{ path: "", message: "the body is not valid UTF-8" }] };
 
-/** Reads JSON bodies strictly: other parsers put a replacement character where bytes are no text. */
+/**
+ * Reads JSON bodies strictly: other parsers substitute a replacement character for invalid bytes.
+ */
 export function setJsonBodyParser(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser("error", "error");
   app.addContentTypeParser<Buffer>("application/json", { parseAs: "buffer" }, (request, body, callback) => {

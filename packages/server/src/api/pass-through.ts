@@ -4,22 +4,22 @@ import { type RawRequest, type RawResponse, readRunnerFailure } from "@wharf/con
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { RunnerUse } from "../runners/index.ts";
 
-/** Headers of a daemon's answer that are its caller's business. What the answer holds is for the route to say. */
+/** Headers of a daemon's answer that concern its caller. The route decides the content type. */
 const passedHeaders = ["content-length", "content-range", "accept-ranges", "etag", "last-modified"] as const;
 
 /**
- * What a runner sends is nobody's page: it is not rendered, not run, and not taken for anything but what it says it is,
- * also where the browser has a page of this server open.
+ * A runner's answer must never act as a page: browsers must not render it, run it, or guess another
+ * content type, even if they have a page of this server open.
  */
 const asDownload = {
   "x-content-type-options": "nosniff",
   "content-disposition": "attachment",
   "content-security-policy": "sandbox; default-src 'none'",
 } as const;
-/** The successes an answer may have: a whole, a part, and a part that is not there. */
+/** The successful statuses of an answer: complete, partial, and a range that does not exist. */
 const passedStatuses: ReadonlySet<number> = new Set([200, 206, 416]);
 
-/** Aborted when the caller left before the answer was complete. */
+/** Aborts when the caller left before the answer was complete. */
 export function getCallerSignal(reply: FastifyReply): AbortSignal {
   const controller = new AbortController();
   reply.raw.once("close", () => {
@@ -30,13 +30,14 @@ export function getCallerSignal(reply: FastifyReply): AbortSignal {
 
 interface PassThroughRequest extends RawRequest {
   readonly use: RunnerUse;
-  /** Of the answer. @default bytes of any kind */
+  /** Content type of the answer. @default bytes of any kind */
   readonly type?: "application/octet-stream" | "application/x-ndjson" | "application/x-tar" | "application/json";
 }
 
 /**
- * Asks a runner's daemon and hands its answer on as it comes, no faster than the caller reads. Either end's leaving ends
- * it at the other. The runner's wire is in use for as long as that lasts, and given back here.
+ * Sends a request to a runner's daemon and streams the answer, no faster than the caller reads. If
+ * either end disconnects, the other end is disconnected too. The runner's wire is in use until
+ * then, and released here.
  */
 export async function passThrough(
   reply: FastifyReply,
@@ -62,7 +63,7 @@ export async function passThrough(
   }
 }
 
-/** Throws what a daemon says went wrong, where it does not answer with what it was asked for. */
+/** Throws the daemon's error if its answer is not a success. */
 export async function refuseFailure(answer: RawResponse, runnerId: string): Promise<void> {
   const { status } = answer;
   if ((status >= 200 && status < 300) || status === 416) return;
@@ -70,8 +71,8 @@ export async function refuseFailure(answer: RawResponse, runnerId: string): Prom
 }
 
 /**
- * A request's body for another request. It is a stream between the two: when the daemon has enough before the end, the
- * caller's connection must live on for the answer that says so.
+ * Wraps a request's body for another request. A separate stream is between the two: if the daemon
+ * answers before the end of the body, the caller's connection must remain open for that answer.
  */
 export function createRequestBody(request: FastifyRequest): Readable {
   const source: IncomingMessage = request.raw;

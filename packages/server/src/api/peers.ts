@@ -4,17 +4,20 @@ import type { Duplex, Readable } from "node:stream";
 import { WharfError } from "@wharf/contract";
 import type { FastifyReply, FastifyRequest } from "fastify";
 
-/** Says that a server sent the request on; the receiver answers it or refuses it, and never sends it on again. */
+/**
+ * Marks a request that a server forwarded; the receiver answers or refuses it, and never forwards
+ * it again.
+ */
 export const forwardedHeader = "x-wharf-forwarded";
 
 export interface PeersOptions {
-  /** Where the server that holds the runner answers, if that is another one. */
+  /** Returns the address of the server that holds the runner, if that is a different server. */
   readonly findHolder: (runnerId: string) => Promise<string | undefined>;
-  /** What servers of one installation show each other. */
+  /** The token by which servers of one installation authenticate each other. */
   readonly token: string;
 }
 
-/** Another server holds the runner's lease, and only it has the wire. */
+/** Another server holds the runner's lease, and only that server has the wire. */
 export class HeldElsewhereError extends Error {
   override readonly name = "HeldElsewhere";
   readonly address: string;
@@ -30,7 +33,10 @@ export class HeldElsewhereError extends Error {
 const hopHeaders = new Set(["connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "host"]);
 const connectTimeoutMs = 5_000;
 
-/** The other servers of the installation: requests that need a runner's wire are sent on to the one that has it. */
+/**
+ * The other servers of the installation: requests that need a runner's wire are forwarded to the
+ * server that has it.
+ */
 export class Peers {
   readonly #options: PeersOptions;
 
@@ -38,13 +44,13 @@ export class Peers {
     this.#options = options;
   }
 
-  /** Throws where another server holds the runner. */
+  /** Throws if another server holds the runner. */
   async requireLocalRunner(runnerId: string): Promise<void> {
     const address = await this.#options.findHolder(runnerId);
     if (address !== undefined) throw new HeldElsewhereError(address, runnerId);
   }
 
-  /** Sends a request on and hands the answer back as it comes. */
+  /** Forwards a request and streams the answer back. */
   async forwardRequest(holder: HeldElsewhereError, request: FastifyRequest, reply: FastifyReply): Promise<void> {
     refuseSecondHop(holder, request.raw);
     const isParsed = request.body !== undefined && request.body !== null;
@@ -58,7 +64,7 @@ export class Peers {
     await reply.status(answer.statusCode ?? 502).send(answer);
   }
 
-  /** Sends an upgrade on, and joins the two sockets when the other server has accepted it. */
+  /** Forwards an upgrade, and joins the two sockets when the other server has accepted it. */
   async forwardUpgrade(
     holder: HeldElsewhereError,
     { message, socket, head }: { message: IncomingMessage; socket: Duplex; head: Buffer },
@@ -119,7 +125,7 @@ export class Peers {
   }
 }
 
-/** The lease has just moved on: the client asks again, and by then the servers agree. */
+/** The lease has just moved on: the client retries, and by then the servers agree. */
 function refuseSecondHop(holder: HeldElsewhereError, { headers }: IncomingMessage): void {
   if (headers[forwardedHeader] === undefined) return;
   const reason = "another server is about to take it over";

@@ -14,7 +14,10 @@ export interface EndpointCall<E extends Endpoint> {
   readonly principal: Principal;
 }
 
-/** Rows may hold dates and nulls where the wire has text and nothing; `present` makes the one into the other. */
+/**
+ * Rows may hold dates and nulls where the wire has text and missing fields; `toWireValue` converts
+ * them.
+ */
 type RowLike<T> = T extends readonly (infer I)[]
   ? readonly RowLike<I>[]
   : T extends object
@@ -23,7 +26,7 @@ type RowLike<T> = T extends readonly (infer I)[]
 
 declare module "fastify" {
   interface FastifyContextConfig {
-    /** Answers without a token. */
+    /** Whether the route needs no token. */
     isOpen?: boolean;
   }
   interface FastifyRequest {
@@ -31,12 +34,12 @@ declare module "fastify" {
   }
 }
 
-/** Serves one route of the contract: its schemas validate what comes and strip what goes. */
+/** Serves one route of the contract, whose schemas validate requests and strip responses. */
 export function registerRoute<E extends Endpoint>(
   app: FastifyInstance,
   route: E,
   handler: (call: EndpointCall<E>, reply: FastifyReply) => Promise<RowLike<EndpointOutput<E>>>,
-  /** In bytes, where a body may be larger than others. */
+  /** The limit in bytes, for routes with larger bodies than others. */
   options: { readonly bodyLimit?: number } = {},
 ): void {
   const { method, path, summary, params, query, body, response, status = 200, isOpen = false } = route;
@@ -53,12 +56,13 @@ export function registerRoute<E extends Endpoint>(
       ...(body && { body }),
       ...answer,
     },
-    // Fastify says null where nothing came; the contract's defaults are for what is undefined.
+    // Fastify uses null for a missing body; the contract's defaults apply to undefined.
     preValidation: async (request: FastifyRequest) => {
       if (request.body === null) request.body = undefined;
     },
     handler: async (request: FastifyRequest, reply: FastifyReply) => {
-      // The contract's schemas have parsed these three; Fastify's own types cannot say so for a route given as a value.
+      // The contract's schemas have parsed these three; Fastify's types cannot express that for a
+      // route passed as a value.
       const call = {
         params: request.params,
         query: request.query,

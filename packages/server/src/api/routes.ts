@@ -10,7 +10,7 @@ import { getCallerSignal } from "./pass-through.ts";
 import { registerRoute } from "./register-route.ts";
 import type { RunnerModules } from "./runner-routes.ts";
 
-/** A prompt with all the files it may have, as base64. */
+/** Maximum size of a prompt with all its files, as base64. */
 const maxPromptBytes = 16 << 20;
 
 export interface ApiModules extends RunnerModules {
@@ -23,7 +23,7 @@ export interface ApiModules extends RunnerModules {
   readonly diffs: TaskDiffs;
   readonly log: Log;
   readonly pool: Pick<WarmPool, "getLevels">;
-  /** What is known of the server's health; asking waits for nothing. */
+  /** The known health of the server; the call does not wait for a check. */
   readonly health: () => { status: "ok" | "degraded"; problems: string[] };
   readonly server: {
     version: string;
@@ -37,7 +37,9 @@ export interface ApiModules extends RunnerModules {
   readonly shutdown: (options: { runners: boolean }) => void;
 }
 
-/** Parse, call, present: what a route does is the module's business. */
+/**
+ * Routes only parse, call a module, and present the result: the modules implement the behaviour.
+ */
 export function serveRoutes(app: FastifyInstance, modules: ApiModules): void {
   serveBoards(app, modules);
   serveTasks(app, modules);
@@ -143,7 +145,10 @@ function serveTasks(app: FastifyInstance, modules: ApiModules): void {
   });
 }
 
-/** Where a person may move a task by hand: states that only an agent's work brings about are not among them. */
+/**
+ * Moves a task to a state that a person may set. States that only an agent's work causes are
+ * excluded.
+ */
 async function setState(
   modules: ApiModules,
   move: { task: TaskRow; principal: Principal; to: TaskState; reason: string | undefined },
@@ -171,7 +176,7 @@ interface PromptRequest {
   readonly attachments?: Attachments | undefined;
 }
 
-/** Without words of its own a prompt is the task itself. */
+/** Prompts an agent. Without a text, the prompt is the task's description. */
 async function promptTask({ commands, agentTypes }: ApiModules, call: PromptRequest) {
   const { task, principal, turn_id, priority, attachments, text = task.description } = call;
   const type = await agentTypes.chooseType(call.agent_type ?? task.agent_type ?? undefined);

@@ -33,25 +33,25 @@ export interface RunnerModules {
   readonly runnerLinks: RunnerLinks;
   readonly orphans: Pick<Orphans, "list" | "removeAll">;
   readonly commands: Pick<RunCommands, "startRunner">;
-  /** Other servers, where there may be any. */
+  /** The other servers, if the installation may have several. */
   readonly peers?: Peers;
 }
 
-/** How long `wait` waits. What is made goes on being made. */
-const settleTimeoutMs = 50_000; // ms
-/** How long a file's or a folder's bytes may be on their way up. */
-const uploadTimeoutMs = 3_600_000; // ms
-/** A command is given this much longer than its own timeout to be ended and to say so. */
-const execGraceMs = 10_000; // ms
+/** Maximum time that `wait` waits. The creation of the runner continues afterwards. */
+const settleTimeoutMs = 50_000;
+/** Maximum duration of an upload of a file or folder. */
+const uploadTimeoutMs = 3_600_000;
+/** Time in addition to a command's own timeout, for ending the command and reporting that. */
+const execGraceMs = 10_000;
 
-/** Runners by hand: their lives, and what people and programs do in them. */
+/** Routes of standalone runners: their lifecycle, and the commands, files and terminals in them. */
 export async function serveRunnerRoutes(app: FastifyInstance, modules: RunnerModules): Promise<void> {
   serveLifecycle(app, modules);
   serveCommands(app, modules);
   serveFiles(app, modules);
   serveTerminals(app, modules);
   await app.register(async (raw) => {
-    // Bodies that go on to the runner as they are, whatever they say they hold.
+    // These bodies are passed to the runner unchanged, regardless of their content type.
     raw.removeAllContentTypeParsers();
     raw.addContentTypeParser("*", (_request, _payload, callback) => callback(null, undefined));
     serveUploads(raw, modules);
@@ -61,7 +61,7 @@ export async function serveRunnerRoutes(app: FastifyInstance, modules: RunnerMod
 function serveLifecycle(app: FastifyInstance, { standaloneRunners, orphans }: RunnerModules): void {
   const getSettledRunner = async (principal: Principal, id: string): Promise<RunnerWithRun> => {
     await standaloneRunners.waitUntilReady(id, AbortSignal.timeout(settleTimeoutMs)).catch((error: unknown) => {
-      // Its row says what it has come to.
+      // The runner's row contains the outcome.
       if (error instanceof WharfError && ["conflict", "not_found"].includes(error.code)) throw error;
     });
     return standaloneRunners.get(principal, id);
@@ -113,7 +113,8 @@ function serveCommands(app: FastifyInstance, modules: RunnerModules): void {
   });
   registerRoute(app, runnerApi.writeRunnerCommand, async ({ principal, params: { runner_id, command_id }, body }) => {
     const runner = await getReadyRunner(modules, principal, runner_id);
-    // Answered when the command has read it: that is the command's time, not the runner's.
+    // The daemon answers when the command has read the input, so the time depends on the command
+    // and not on the runner.
     const options = { timeoutMs: uploadTimeoutMs };
     return runnerLinks.use(runner, (client) =>
       client.call(execApi.writeCommand, { params: { command_id }, body }, options),
@@ -210,7 +211,7 @@ function serveTerminals(app: FastifyInstance, modules: RunnerModules): void {
   });
 }
 
-/** The runner a person names; one that is still being made is waited for. */
+/** Returns the runner that a person names, after waiting until it is ready. */
 export async function getReadyRunner(
   { standaloneRunners, peers, commands }: RunnerModules,
   principal: Principal,
@@ -226,7 +227,7 @@ export async function getReadyRunner(
 
 const isReady = ({ state, desired }: RunnerWithRun) => state === "READY" && desired === "READY";
 
-/** What a command is told comes before what its runner was told. */
+/** The environment of a command takes precedence over that of its runner. */
 export function addEnvironment<B extends Pick<ExecRequest, "environment">>(
   { keys }: Pick<RunnerModules, "keys">,
   runner: RunnerWithRun,
@@ -240,7 +241,7 @@ interface StreamedCall<E extends Endpoint> extends EndpointCall<E> {
   readonly reply: FastifyReply;
 }
 
-/** Serves a route whose answer is handed on as it comes. */
+/** Serves a route whose answer is streamed. */
 function registerStream<E extends Endpoint>(
   app: FastifyInstance,
   route: E,
@@ -257,7 +258,10 @@ function toRouteOptions({ method, path, summary, params, query, body }: Endpoint
   return { method, url: path, schema: { summary, ...parts } };
 }
 
-/** The contract's schemas have parsed these; Fastify's own types cannot say so for a route given as a value. */
+/**
+ * The contract's schemas have parsed these; Fastify's types cannot express that for a route passed
+ * as a value.
+ */
 const toEndpointCall = <E extends Endpoint>({ params, query, body, principal }: FastifyRequest): EndpointCall<E> =>
   ({ params, query, body, principal }) as EndpointCall<E>;
 

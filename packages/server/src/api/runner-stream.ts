@@ -21,8 +21,8 @@ import { pipeTyping } from "./terminal-typing.ts";
 import { parseJson, requireStorable } from "./storable-text.ts";
 import type { PreparedStream } from "./upgrades.ts";
 
-/** A longer line is no daemon's. */
-const maxLineBytes = 2 * 1024 * 1024; // bytes
+/** No daemon sends a longer line. */
+const maxLineBytes = 2 * 1024 * 1024;
 
 const pattern = new RegExp(
   `^${terminalStreamPath.replace(":runner_id", "([0-9a-f-]{8,36})").replace(":terminal_id", "([^/]+)")}$`,
@@ -30,9 +30,9 @@ const pattern = new RegExp(
 const TerminalName = z.union([z.uuid(), z.literal("new")]);
 
 /**
- * Terminals of runners over WebSocket, for whoever upgrades requests: the stream, or nothing where the address is
- * another's. What a viewer asks wrongly is refused before the upgrade. Without the upgrade the runner is let go, and a
- * terminal that was started for it is removed.
+ * Opens terminals of runners over WebSocket, for the upgrade handler: returns the stream, or
+ * undefined if the URL belongs to another one. Invalid requests are refused before the upgrade.
+ * Without an upgrade the runner is released, and a terminal that was started for it is removed.
  */
 export async function openTerminalStream(
   modules: RunnerModules,
@@ -72,7 +72,9 @@ async function createTerminal(
   return (await use.client.call(terminalsApi.createTerminal, { body })).terminal_id;
 }
 
-/** One viewer: what the terminal shows goes out, what is typed goes in, until either end leaves. */
+/**
+ * Serves one viewer: sends the terminal's output and receives the input, until either end leaves.
+ */
 async function serveTerminal(
   ws: WebSocket,
   { use, terminal_id, query }: { use: RunnerUse; terminal_id: string; query: TerminalStreamQuery },
@@ -83,7 +85,7 @@ async function serveTerminal(
   pipeTyping(ws, typing);
   try {
     const { after: startOffset, history, viewer_id } = query;
-    // Nothing that was typed is lost meanwhile: it waits in `typing`.
+    // Input is not lost meanwhile: it waits in `typing`.
     const answer = await use.client.request({
       method: terminalStreams.attach.method,
       path: getEndpointUrl(terminalStreams.attach, {

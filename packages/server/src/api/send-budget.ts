@@ -1,4 +1,7 @@
-/** What all viewers together may have unsent before each is given more only when it has read everything. */
+/**
+ * Maximum of unsent bytes of all viewers together. Beyond it, each viewer gets more only after it
+ * has read everything.
+ */
 const defaultMaxBytes = 64 << 20;
 
 /** Counts the bytes that wait in this process for viewers to read them. */

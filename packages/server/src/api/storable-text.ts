@@ -1,11 +1,11 @@
 import { WharfError } from "@wharf/contract";
 
-/** Nesting beyond this is nobody's data and more than a database's parser takes. */
+/** Real data is never nested more deeply, and a database's parser does not accept more. */
 const maxDepth = 64;
 
 /**
- * Refuses what the schemas let through and no database keeps: text with NUL or half a surrogate pair in it, and data
- * that is nested without end.
+ * Refuses values that the schemas accept and no database stores: text that contains NUL or half a
+ * surrogate pair, and data that is nested too deeply.
  */
 export function requireStorable(value: unknown, path: readonly string[] = []): void {
   if (typeof value === "string") return requireText(value, path);
@@ -26,7 +26,7 @@ function throwBadRequest(path: readonly string[], message: string): never {
   throw new WharfError("bad_request", { issues: [{ path: path.join("."), message }] });
 }
 
-/** What a message says, or nothing where it is no JSON. */
+/** Parses a message; returns undefined if it is not JSON. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);

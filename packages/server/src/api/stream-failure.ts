@@ -5,7 +5,10 @@ import { toDatabaseError } from "./errors.ts";
 
 export type FailureLogger = Pick<FastifyBaseLogger, "error">;
 
-/** What a client of a stream is told of an error. A fault of ours is logged under the reference that it names. */
+/**
+ * Converts an error for a client of a stream. A bug in Wharf is logged with the reference that the
+ * client gets.
+ */
 export function toStreamError(thrown: unknown, logger: FailureLogger): WharfError | RemoteError {
   const reference = randomUUID();
   const error = toDatabaseError(thrown) ?? toWharfError(thrown, reference);

@@ -21,7 +21,10 @@ export interface StreamOptions {
   readonly log: Log;
   readonly tasks: Pick<Tasks, "find" | "findMany">;
   readonly commands: Pick<RunCommands, "pause" | "resume">;
-  /** Streams that are others' to serve; nothing where the address is not theirs either. */
+  /**
+   * Finds streams that other modules serve; resolves with undefined if the URL does not belong to
+   * them either.
+   */
   readonly more: (url: URL, principal: Principal) => Promise<PreparedStream | undefined>;
   readonly peers?: Peers | undefined;
   readonly limits?: ViewerLimits & { readonly maxTasks?: number };
@@ -29,7 +32,10 @@ export interface StreamOptions {
 
 const taskStream = new RegExp(`^${taskStreamPath.replace(":task_id", "([^/]+)")}$`);
 
-/** Live logs over WebSocket: each message is one event, in the order of the log; `after` resumes where a reader stopped. */
+/**
+ * Live logs over WebSocket: each message is one event, in the order of the log; `after` resumes
+ * where a reader stopped.
+ */
 export class Streams {
   readonly #options: StreamOptions;
   readonly #upgrades: Upgrades;
@@ -99,7 +105,10 @@ export class Streams {
     }
   }
 
-  /** What a viewer of a task sends: pause the agent, or resume it. The log tells the outcome. */
+  /**
+   * Handles a control message of a task's viewer: pause or resume the agent. The log shows the
+   * outcome.
+   */
   async #handleControl(
     viewer: Viewer,
     text: string,
@@ -120,7 +129,7 @@ const createStatelessStream = (start: (ws: WebSocket) => void): PreparedStream =
   [Symbol.asyncDispose]: async () => {},
 });
 
-/** An id in an address, or text that no database is asked about. */
+/** Parses an id in a URL, and refuses text that cannot be used in a query. */
 function parseId(text: string): string {
   let id: string;
   try {

@@ -5,11 +5,14 @@ import type { Tasks } from "../tasks/index.ts";
 import { parseJson, requireStorable } from "./storable-text.ts";
 import type { Viewer } from "./viewer.ts";
 
-/** Tasks one connection follows. */
+/** Maximum number of tasks that one connection follows. */
 const maxTasks = 5_000;
-/** Pages of tasks it is behind on that it holds at once. */
+/**
+ * Maximum number of pages that one connection holds at once for tasks whose log it has not caught
+ * up with.
+ */
 const maxPages = 2;
-/** Wrong ids of one message that are answered one by one. */
+/** Maximum number of wrong ids of one message that are answered individually. */
 const maxErrors = 10;
 
 export interface SubscriptionOptions {
@@ -19,7 +22,7 @@ export interface SubscriptionOptions {
   readonly maxTasks?: number | undefined;
 }
 
-/** The tasks that one viewer of the global stream follows, each from a cursor of its own. */
+/** The tasks that one viewer of the global stream follows, each from a separate cursor. */
 export class Subscriptions {
   readonly #viewer: Viewer;
   readonly #options: SubscriptionOptions;
@@ -31,7 +34,10 @@ export class Subscriptions {
     this.#options = options;
   }
 
-  /** Follows the tasks that a message names. Those it names wrongly are answered with an error and do not stop the others. */
+  /**
+   * Follows the tasks that a message names. Invalid ids are answered with an error and do not
+   * affect the others.
+   */
   async handle(text: string): Promise<void> {
     try {
       await this.#subscribe(parseSubscribe(text));
@@ -75,7 +81,7 @@ export class Subscriptions {
         await this.#viewer.sendEvents(events);
     } catch (thrown) {
       this.#followed.delete(taskId);
-      // A task that was deleted is no reason to end the others.
+      // A deleted task is no reason to end the others.
       if (thrown instanceof WharfError && thrown.code === "not_found") await this.#viewer.sendFailure(thrown);
       else this.#viewer.fail(thrown);
     }

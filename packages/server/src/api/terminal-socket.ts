@@ -1,21 +1,22 @@
 import { RemoteError, type TerminalControl, type TerminalEvent, WharfError } from "@wharf/contract";
 import type { WebSocket } from "ws";
 
-/** A viewer that has this much unsent is given nothing more until it has read. */
-const maxUnsentBytes = 1 << 20; // bytes
-/** How long it may take to read on. */
-const stallTimeoutMs = 30_000; // ms
-const pingIntervalMs = 15_000; // ms
-/** Where the bytes have led is said after so many of them, or when nothing more came for a moment. */
+/** A viewer with this many unsent bytes gets no more until it has read. */
+const maxUnsentBytes = 1 << 20;
+/** Maximum time without reading. */
+const stallTimeoutMs = 30_000;
+const pingIntervalMs = 15_000;
+/** The present offset is sent after this many bytes, or when no more bytes came for a moment. */
 const offsetBytes = 16 * 1024;
-const offsetDelayMs = 10; // ms
+const offsetDelayMs = 10;
 
-/** The close codes that tell why a stream ended: RFC 6455's, and those that are free for use. */
+/** The close codes that explain the end of a stream: RFC 6455's, and those for private use. */
 const closeCodes = { done: 1000, failed: 1011, slow: 4000, removed: 4001 } as const;
 
 /**
- * The server's end of one viewer's WebSocket. Bytes go out as binary messages, the rest as JSON. The viewer acknowledges
- * offsets; one that does not is detached by the runner, and one that does not even read is cut off here.
+ * The server's end of one viewer's WebSocket. Bytes are sent as binary messages, everything else as
+ * JSON. The viewer acknowledges offsets. The runner detaches a viewer that does not, and this class
+ * disconnects one that does not even read.
  */
 export class TerminalSocket implements Disposable {
   readonly #ws: WebSocket;
@@ -32,14 +33,14 @@ export class TerminalSocket implements Disposable {
     ws.on("error", () => ws.terminate());
     ws.on("close", () => this.#controller.abort(new Error("the viewer left")));
     this.#ping = setInterval(() => {
-      // One that is held back reads no pong either.
+      // A paused socket does not read pongs either.
       if (!this.#isAlive && !ws.isPaused) return ws.terminate();
       this.#isAlive = false;
       ws.ping();
     }, pingIntervalMs);
   }
 
-  /** Aborted when the viewer left. */
+  /** Aborts when the viewer left. */
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
@@ -51,7 +52,7 @@ export class TerminalSocket implements Disposable {
         await this.#send(Buffer.from(event.data));
         return this.#setOffset(event.next, event.next - event.offset);
       case "command":
-        // What was started is for the history; the program itself shows what it shows.
+        // The start of a command is for the history; the program itself writes its output.
         return this.#setOffset(event.next, 0);
       case "system":
         if (event.notice === "resize" && event.cols && event.rows)
@@ -69,7 +70,7 @@ export class TerminalSocket implements Disposable {
     }
   }
 
-  /** Says how it ended, when all before has been sent. */
+  /** Sends the reason of the end, after everything before it has been sent. */
   async close(): Promise<void> {
     this.#sendOffset();
     await this.#send("", true);
@@ -86,7 +87,7 @@ export class TerminalSocket implements Disposable {
     clearInterval(this.#ping);
     clearTimeout(this.#offsetTimer);
     if (this.#ws.readyState === this.#ws.OPEN) this.#ws.close(closeCodes.failed);
-    // A viewer that does not answer the close either.
+    // A viewer may not answer the close either.
     const closeTimer = setTimeout(() => this.#ws.terminate(), stallTimeoutMs).unref();
     this.#ws.once("close", () => clearTimeout(closeTimer));
   }
@@ -111,7 +112,7 @@ export class TerminalSocket implements Disposable {
     this.#ws.send(JSON.stringify(control), () => undefined);
   }
 
-  /** Waits while too much is unsent, or for all of it. */
+  /** Sends data, and waits while too much is unsent, or with `all` until everything is sent. */
   async #send(data: Buffer | string, all = false): Promise<void> {
     if (this.signal.aborted) return;
     const { promise, resolve } = Promise.withResolvers<void>();

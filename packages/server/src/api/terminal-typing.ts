@@ -4,11 +4,12 @@ import type { RawData, WebSocket } from "ws";
 import { maxInputBytes, TerminalRequest, ViewerMessage } from "@wharf/contract";
 
 /**
- * What a viewer sends, as the lines a daemon hears. While the runner does not take them, nothing more is read from the
- * viewer. A message that nobody understands is left out: it is the viewer's own business.
+ * Converts a viewer's messages into lines for a daemon. While the runner does not accept them, the
+ * server reads nothing more from the viewer. Invalid messages are skipped: they affect only the
+ * viewer itself.
  */
 export function pipeTyping(ws: WebSocket, lines: PassThrough): void {
-  // A letter may be cut in two by the end of a message.
+  // The end of a message may split a character.
   const decoder = new StringDecoder("utf8");
   const writeMessage = (message: ViewerMessage) => {
     if (lines.destroyed || lines.write(`${JSON.stringify(message)}\n`)) return;

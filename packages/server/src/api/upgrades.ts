@@ -7,7 +7,10 @@ import type { Guard } from "./guard.ts";
 import { HeldElsewhereError, type Peers } from "./peers.ts";
 import { toStreamError, type FailureLogger } from "./stream-failure.ts";
 
-/** What a stream holds ready for its WebSocket. Where the upgrade does not come about, it is disposed of instead. */
+/**
+ * Resources of a stream that is ready for its WebSocket. If the upgrade fails, they are disposed of
+ * instead.
+ */
 export interface PreparedStream extends AsyncDisposable {
   start(ws: WebSocket): void;
 }
@@ -15,19 +18,21 @@ export interface PreparedStream extends AsyncDisposable {
 export interface UpgradeOptions {
   readonly guard: Guard;
   readonly logger: FailureLogger;
-  /** Finds the stream of an address, or throws what the client is told instead. */
+  /** Finds the stream for a URL, or throws the error for the client. */
   readonly route: (url: URL, principal: Principal) => Promise<PreparedStream>;
   /** Other servers, for streams of runners that they hold. */
   readonly peers?: Peers | undefined;
-  /** How long a socket may take to close when the server stops, or to read why it was refused. @default 2_000 */
+  /**
+   * Time for a socket to close when the server stops, or to read why it was refused. @default 2_000
+   */
   readonly closeTimeoutMs?: number | undefined;
 }
 
-const maxMessageBytes = 256 * 1024; // bytes
+const maxMessageBytes = 256 * 1024;
 const handshakeKey = /^[+/0-9A-Za-z]{22}==$/;
 
 /**
- * Turns requests into WebSockets, or refuses them with a problem:
+ * Upgrades requests to WebSockets, or refuses them with a problem:
  *
  *   upgrade ── address, guard, handshake ── route ──► prepared ──► started
  *                 └── refused: problem+json          └── the client left, or ws refuses it: disposed of
@@ -36,7 +41,7 @@ export class Upgrades {
   readonly #options: UpgradeOptions;
   readonly #closeTimeoutMs: number;
   readonly #sockets = new WebSocketServer({ noServer: true, maxPayload: maxMessageBytes });
-  /** Sockets that are no WebSockets yet, or never will be. */
+  /** Sockets that are not WebSockets yet, or never will be. */
   readonly #pending = new Set<Duplex>();
 
   constructor(server: Server, options: UpgradeOptions) {
@@ -48,7 +53,7 @@ export class Upgrades {
     server.on("upgrade", (request, socket, head) => void this.#upgrade(request, socket, head));
   }
 
-  /** Closes every socket. One whose client does not answer is terminated. */
+  /** Closes every socket, and terminates those whose client does not answer. */
   async close(): Promise<void> {
     for (const socket of this.#sockets.clients) socket.close(1001, "the server stops");
     for (const socket of this.#pending) socket.destroy();
@@ -70,7 +75,8 @@ export class Upgrades {
       requireHandshake(request);
       const stream = await this.#options.route(url, principal);
       let isStarted = false;
-      // Called back before it returns, or never: where ws finds fault with the rest of the handshake, or the client left.
+      // The callback runs before the call returns, or never: if ws rejects the rest of the
+      // handshake, or the client left.
       this.#sockets.handleUpgrade(request, socket, head, (ws) => {
         isStarted = true;
         this.#pending.delete(socket);
@@ -95,8 +101,8 @@ export class Upgrades {
 }
 
 /**
- * The raw answer to a refused upgrade. A problem may be a runner's, so its words go into the body only, as JSON: the status
- * line is ours.
+ * Formats the raw answer to a refused upgrade. A problem may come from a runner, so its text is
+ * only in the body, as JSON: the status line is ours.
  */
 export function formatRefusal(error: WharfError | RemoteError): string {
   const problem = error.toProblem();
@@ -119,7 +125,7 @@ function parseAddress(address: string): URL {
   return url;
 }
 
-/** Checked before anything is prepared, because ws would find out only afterwards. */
+/** Checks the handshake before anything is prepared, because ws would reject it only afterwards. */
 function requireHandshake({ method, headers }: IncomingMessage): void {
   const isHandshake =
     method === "GET" &&

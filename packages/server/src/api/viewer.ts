@@ -5,13 +5,13 @@ import type { SendBudget } from "./send-budget.ts";
 import { toStreamError, type FailureLogger } from "./stream-failure.ts";
 
 export interface ViewerLimits {
-  /** A viewer that has this much unsent is not given more until it has read. @default 1 MiB */
+  /** A viewer with this many unsent bytes gets no more until it has read. @default 1 MiB */
   readonly maxUnsentBytes?: number | undefined;
   /** A viewer that neither reads nor answers a ping for this long is closed. @default 60_000 */
   readonly stallTimeoutMs?: number | undefined;
   /** @default 15_000 */
   readonly pingIntervalMs?: number | undefined;
-  /** How long a viewer that is closed may take to read why. @default 2_000 */
+  /** Time for a closed viewer to read the reason. @default 2_000 */
   readonly closeTimeoutMs?: number | undefined;
 }
 
@@ -21,10 +21,10 @@ export interface ViewerOptions {
   readonly limits?: ViewerLimits | undefined;
 }
 
-/** The close code of a viewer that does not read; terminals use the same one. */
+/** The close code of a viewer that does not read; terminals use the same code. */
 const tooSlowCode = 4000;
 
-/** The server's end of one WebSocket that events go out on. A slow viewer delays only itself. */
+/** The server's end of one WebSocket that receives events. A slow viewer delays only itself. */
 export class Viewer {
   readonly #ws: WebSocket;
   readonly #budget: SendBudget;
@@ -33,7 +33,7 @@ export class Viewer {
   readonly #controller = new AbortController();
   #unsentBytes = 0;
   #aliveAt = performance.now();
-  /** Those who send to one viewer take turns: each waits until there is room again. */
+  /** Senders to one viewer take turns: each waits until there is room again. */
   #turn: Promise<void> = Promise.resolve();
 
   constructor(ws: WebSocket, { budget, logger, limits = {} }: ViewerOptions) {
@@ -58,17 +58,17 @@ export class Viewer {
     });
   }
 
-  /** Aborted when the viewer is gone. */
+  /** Aborts when the viewer disconnects. */
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
 
-  /** Sends events and waits until the viewer may be given more. */
+  /** Sends events and waits until the viewer can receive more. */
   sendEvents(events: readonly Event[]): Promise<void> {
     return this.#sendFrames(events.map(encodeEvent));
   }
 
-  /** Sends what went wrong with something the viewer asked for. */
+  /** Sends the error of a request of the viewer. */
   sendFailure(thrown: unknown): Promise<void> {
     const problem = toStreamError(thrown, this.#logger).toProblem();
     return this.#sendFrames([Buffer.from(JSON.stringify({ type: "error", data: { kind: "failure", ...problem } }))]);
@@ -79,7 +79,7 @@ export class Viewer {
     if (!this.signal.aborted) this.close(1011, toStreamError(thrown, this.#logger).code);
   }
 
-  /** A client that does not answer in time is terminated. */
+  /** Closes the socket. A client that does not answer in time is terminated. */
   close(code: number, reason: string): void {
     if (this.#ws.readyState !== this.#ws.OPEN) return;
     this.#ws.close(code, reason);

@@ -1,7 +1,7 @@
-/** Values that people and agents chose: there a null is a value, and not a column without one. */
+/** Values that people and agents chose: a null there is a value, and not an empty column. */
 const freeFormKeys: ReadonlySet<string> = new Set(["metadata", "data"]);
 
-/** A row as it goes over the wire: times in RFC 3339, and what is not there left out. */
+/** Converts a row for the wire: times in RFC 3339, and missing values omitted. */
 export function toWireValue(value: unknown): unknown {
   if (value instanceof Date) return value.toISOString();
   if (Array.isArray(value)) return value.map(toWireValue);

@@ -7,40 +7,49 @@ import { requireClosedFolder } from "@wharf/contract/closed-folder";
 import { getClaimantPid, claimFolder, type FolderClaim } from "./folder-claim.ts";
 
 /**
- * One server per data folder. The lock has to go when its holder dies in whatever way, and must never be taken by two, so
- * only the kernel can keep it: a file naming a process is stale after a kill, and whoever clears it away races with the next.
- * There are two walls, because each has a gap that the other closes:
+ * Allows one server per data folder. The lock has to vanish when its holder dies for any reason,
+ * and two servers must never hold it, so only the kernel can keep it: a file that names a process
+ * is stale after a kill, and a process that removes it races with the next one. There are two
+ * mechanisms, because each has a gap that the other closes:
  *
- * - A lock on a file in the folder. It holds between containers that share the folder. It guards nothing once somebody has
- *   removed the file. Node has no file locks of its own, but SQLite, which is inside Node, takes a POSIX record lock for
- *   `BEGIN EXCLUSIVE`, on Linux and macOS alike. The "database" stays empty; nothing is ever written, so a full disk does
- *   not matter. The file is never removed, and nothing else in the process may open it: POSIX drops a process's locks on a
+ * - A lock on a file in the folder. The lock works across containers that share the folder, but
+ *   protects nothing once somebody has removed the file. Node has no file locks, but SQLite, which
+ *   is part of Node, takes a POSIX record lock for `BEGIN EXCLUSIVE`, on Linux and macOS alike. The
+ *   "database" stays empty; nothing is ever written, so a full disk does not matter. The file is
+ *   never removed, and nothing else in the process may open it: POSIX drops a process's locks on a
  *   file when any of its descriptors for that file is closed.
- * - A claim on the folder itself (`folder-claim.ts`), which no file can take away, on Linux and within one network namespace.
+ * - A claim on the folder itself (`folder-claim.ts`), which does not depend on a file, on Linux and
+ *   within one network namespace.
  *
- * A removed lock file is noticed within seconds, created and locked again. If another server was quicker, it has the
- * folder, and `onLost` is called.
+ * The server notices a removed lock file within seconds, and creates and locks it again. If another
+ * server was quicker, that server has the folder, and `onLost` is called.
  */
 const lockFile = "wharf.lock";
 
-/** Names the holder for people. It is only believed while the lock is held. */
+/** Names the holder for people. The file is valid only while the lock is held. */
 const holderFile = "wharf.pid";
 
-/** Two who try at the same moment can each stop the other; a held lock is told from that by trying again. */
+/**
+ * Two processes that try at the same moment can block each other; retries distinguish that from a
+ * held lock.
+ */
 const maxAttempts = 6;
 const getPauseMs = () => 5 + Math.random() * 20;
 
 const checkIntervalMs = 2_000;
 
-/** SQLite's code for "another holds it". */
+/** SQLite's code for a lock that another connection holds. */
 const sqliteBusy = 5;
 
-/** Keeps held locks from the garbage collector, which would close and so release one whose holder lost sight of it. */
+/**
+ * Keeps held locks from the garbage collector, which would close and so release a lock whose holder
+ * dropped the reference.
+ */
 const heldLocks = new Set<HeldLock>();
 
 interface HeldLock {
   file: DatabaseSync;
-  /** Identifies the locked file, so that another one at its path is noticed. */
+  /** Identifies the locked file, so that a different file at its path is noticed. */
   inode: string | undefined;
 }
 
@@ -54,7 +63,10 @@ export interface DataFolderLockOptions {
   readonly checkIntervalMs?: number;
 }
 
-/** Makes the folder if need be and locks it until it is released or this process dies; `data_folder_busy` if it is held. */
+/**
+ * Creates the folder if necessary and locks it until it is released or this process dies; throws
+ * `data_folder_busy` if it is held.
+ */
 export async function lockDataFolder(folder: string, options: DataFolderLockOptions = {}): Promise<DataFolderLock> {
   const path = await createDataFolder(folder);
   const file = await acquireLock(path);
@@ -76,7 +88,7 @@ export async function lockDataFolder(folder: string, options: DataFolderLockOpti
   const release = async () => {
     if (!heldLocks.delete(lock)) return;
     clearInterval(checks);
-    // A disk that takes no changes keeps the file; it is not believed without the lock.
+    // A read-only disk keeps the file, which is not valid without the lock.
     await rm(join(path, holderFile), { force: true }).catch(() => undefined);
     lock.file.close();
     await claim?.release();
@@ -92,7 +104,8 @@ function watchLock(path: string, lock: HeldLock, options: DataFolderLockOptions)
     try {
       await restoreLock(path, lock);
     } catch (error) {
-      // A disk that cannot be read now says nothing about the lock; the next check looks again.
+      // A disk that is temporarily unreadable does not mean that the lock is lost; the next check
+      // tries again.
       if (!heldLocks.has(lock) || !(error instanceof WharfError) || error.code !== "data_folder_busy") return;
       clearInterval(checks);
       options.onLost?.(error);
@@ -104,7 +117,10 @@ function watchLock(path: string, lock: HeldLock, options: DataFolderLockOptions)
   return checks;
 }
 
-/** Locks a new file where the locked one was removed. Fails where another process holds the file that is there now. */
+/**
+ * Locks a new file where the locked one was removed. Fails if another process holds the present
+ * file.
+ */
 async function restoreLock(folder: string, lock: HeldLock): Promise<void> {
   const inode = await getInode(folder);
   if (!heldLocks.has(lock) || inode === lock.inode) return;
@@ -117,7 +133,10 @@ async function restoreLock(folder: string, lock: HeldLock): Promise<void> {
   await writeHolderFile(folder);
 }
 
-/** A full disk must not keep a server from starting: then the next one just does not learn who holds the folder. */
+/**
+ * A full disk must not prevent a start: without the file, the next server just cannot name the
+ * holder of the folder.
+ */
 async function writeHolderFile(folder: string): Promise<void> {
   const holder = join(folder, holderFile);
   await writeFile(holder, `${process.pid}\n`).catch(() => rm(holder, { force: true }).catch(() => undefined));
@@ -132,7 +151,10 @@ const getInode = (folder: string): Promise<string | undefined> =>
     },
   );
 
-/** The server's own, and where root runs it passable (not readable) for the user that its database runs as. */
+/**
+ * Creates the folder for the server alone; if root runs the server, also traversable (not readable)
+ * for the user that its database runs as.
+ */
 async function createDataFolder(folder: string): Promise<string> {
   try {
     await mkdir(folder, { recursive: true, mode: process.getuid?.() === 0 ? 0o711 : 0o700 });
@@ -145,7 +167,10 @@ async function createDataFolder(folder: string): Promise<string> {
   }
 }
 
-/** Made here and not by SQLite so that nobody else may open it: whoever can read a file can lock it. */
+/**
+ * Creates the file here and not in SQLite so that no other user may open it: any reader of a file
+ * can lock it.
+ */
 async function createLockFile(folder: string): Promise<void> {
   await writeFile(join(folder, lockFile), "", { flag: "wx", mode: 0o600 }).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== "EEXIST") throw error;
@@ -174,7 +199,10 @@ function tryLock(folder: string): DatabaseSync | undefined {
   }
 }
 
-/** The holder says itself who it is; one in another container is known from its file alone. */
+/**
+ * The holder answers with its process id; a holder in another container is known only from its
+ * file.
+ */
 async function createBusyError(folder: string): Promise<WharfError> {
   const holderText = await readFile(join(folder, holderFile), "utf8").catch(() => "");
   const pid = (await getClaimantPid(folder)) ?? (holderText.trim() || "unknown");

@@ -4,12 +4,15 @@ import * as schema from "./schema/index.ts";
 import { assertOutsideTransaction, runInTransaction } from "./transaction-guard.ts";
 
 export type Database = NodePgDatabase<typeof schema>;
-/** What a statement needs: the database itself, or a transaction on it. */
+/** Executes statements: the database itself, or a transaction on it. */
 export type Executor = Pick<Database, "select" | "insert" | "update" | "delete" | "execute">;
 
 export interface DatabaseConnections {
   readonly db: Database;
-  /** The same database on a few connections of its own, for leases and loops: requests cannot use them up. */
+  /**
+   * The same database on a few separate connections, for leases and loops: requests cannot exhaust
+   * them.
+   */
   readonly background: Database;
   readonly pool: pg.Pool;
   close(): Promise<void>;
@@ -18,7 +21,10 @@ export interface DatabaseConnections {
 const maxConnections = 16;
 const maxBackgroundConnections = 4;
 
-/** PostgreSQL gives up on a statement, a lock or a forgotten transaction after these, and so do callers. */
+/**
+ * Timeouts after which PostgreSQL, and so its callers, abort a statement, a wait for a lock or a
+ * forgotten transaction.
+ */
 const limits = {
   connectionTimeoutMillis: 5_000,
   statement_timeout: 30_000, // ms
@@ -28,7 +34,10 @@ const limits = {
   keepAliveInitialDelayMillis: 10_000,
 } as const satisfies pg.PoolConfig;
 
-/** Connections to a database. A connection that breaks is replaced; the statement that was on it fails and is the caller's to repeat. */
+/**
+ * Opens the connections to a database. The pool replaces a broken connection; the statement on it
+ * fails and the caller has to retry it.
+ */
 export function openDatabase(connection: pg.PoolConfig, onError: (error: Error) => void): DatabaseConnections {
   const pool = openPool({ max: maxConnections, ...limits, ...connection }, onError);
   const reserved = openPool({ ...limits, ...connection, max: maxBackgroundConnections }, onError);
@@ -44,7 +53,8 @@ export function openDatabase(connection: pg.PoolConfig, onError: (error: Error) 
 
 function openPool(config: pg.PoolConfig, onError: (error: Error) => void): pg.Pool {
   const pool = new GuardedPool(config);
-  // Without a handler on pool and clients, a server that goes away ends this process. While the pool ends it may go.
+  // Without a handler on pool and clients, a server that disconnects ends this process. While the
+  // pool ends, errors are expected.
   const reportError = (error: Error) => pool.ending || onError(error);
   pool.on("error", reportError);
   pool.on("connect", (client) => void client.on("error", reportError));
@@ -58,7 +68,10 @@ function openDrizzle(pool: pg.Pool): Database {
   return db;
 }
 
-/** A pool that refuses a second connection to whoever is inside a transaction: enough of them would wait for each other. */
+/**
+ * A pool that refuses a second connection inside a transaction: enough such callers would deadlock
+ * on the pool.
+ */
 class GuardedPool extends pg.Pool {
   override connect(): Promise<pg.PoolClient>;
   override connect(callback: Parameters<pg.Pool["connect"]>[0]): void;

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { stat } from "node:fs/promises";
 import { connect, createServer, type Server } from "node:net";
 
-/** How long the holder of a claim may take to say who it is. */
+/** Maximum time for the holder of a claim to identify itself. */
 const answerTimeoutMs = 2_000;
 
 export interface FolderClaim {
@@ -10,9 +10,10 @@ export interface FolderClaim {
 }
 
 /**
- * Claims a folder for this process through a socket in Linux's abstract namespace; undefined where another process has
- * it. The socket's name is the folder's device and inode, so it is the same by whatever path, there is no file that could
- * be removed, and the kernel frees it with the process.
+ * Claims a folder for this process through a socket in Linux's abstract namespace; returns
+ * undefined if another process has the claim. The socket's name is the folder's device and inode,
+ * so it is the same for every path, there is no file that could be removed, and the kernel frees
+ * the socket with the process.
  */
 export async function claimFolder(folder: string): Promise<FolderClaim | undefined> {
   if (process.platform !== "linux") return noClaim;
@@ -22,14 +23,14 @@ export async function claimFolder(folder: string): Promise<FolderClaim | undefin
     await once(server, "listening");
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "EADDRINUSE") return undefined;
-    // A system that forbids abstract sockets has the lock file alone.
+    // A system that forbids abstract sockets has only the lock file.
     return noClaim;
   }
   server.on("error", () => undefined);
   return { release: () => closeServer(server) };
 }
 
-/** The process id of the folder's holder, as it says itself. */
+/** Returns the process id that the folder's holder reports. */
 export async function getClaimantPid(folder: string): Promise<string | undefined> {
   if (process.platform !== "linux") return undefined;
   try {

@@ -1,13 +1,16 @@
 import { between, eq, type SQL } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
 
-/** The fewest letters of an id that stand for it, as the contract says. */
+/** The shortest prefix that identifies an id, as the contract specifies. */
 const minLetters = 8;
 const lowest = "00000000-0000-0000-0000-000000000000";
 const highest = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
-/** The lowest and the highest id that begin with these letters; nothing for a text that no id begins with. */
+/**
+ * Returns the lowest and the highest id that begin with these letters; undefined for a text that no
+ * id begins with.
+ */
 export function parseIdRange(text: string): { low: string; high: string } | undefined {
   const letters = text.toLowerCase();
   if (letters.length < minLetters || letters.length > lowest.length) return undefined;
@@ -16,8 +19,9 @@ export function parseIdRange(text: string): { low: string; high: string } | unde
 }
 
 /**
- * The condition that an id begins with these letters, as a range on the key, so that an index answers it. Nothing for a
- * text that no id begins with: wildcards, NUL and misplaced dashes never reach the database.
+ * Returns the condition that an id begins with these letters, as a range on the key, so that an
+ * index answers it. Returns undefined for a text that no id begins with: wildcards, NUL and
+ * misplaced dashes never reach the database.
  */
 export function createIdCondition(column: PgColumn, text: string): SQL | undefined {
   const range = parseIdRange(text);

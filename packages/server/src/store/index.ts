@@ -1,4 +1,4 @@
-/** The database: its schema, how it is reached, and how it is brought up to date. */
+/** The database: its schema, its connections, and its migrations. */
 export * as schema from "./schema/index.ts";
 export { migrateDatabase } from "./migrate.ts";
 export { type Database, type Executor, type DatabaseConnections, openDatabase } from "./database.ts";

@@ -2,28 +2,29 @@ import { type SQL, sql } from "drizzle-orm";
 import type { Executor } from "./database.ts";
 import { type PageQuery, parseCursor } from "./pages.ts";
 
-/** Where a row stands in a list. */
+/** The position of a row in a list. */
 export interface RowKey {
   readonly id: string;
-  /** The time it was created, in the database's own words. */
+  /** The time the row was created, in the database's text format. */
   readonly at: string;
 }
 
 export interface NewestQuery {
   readonly table: "tasks" | "runs" | "runners";
-  /** Which rows, besides whose they are. */
+  /** The condition on rows, apart from their owner. */
   readonly where: SQL;
   readonly ownerId: string;
   readonly boardId?: string | undefined;
-  /** Rows that are the person's by themselves, on no board. */
+  /** The condition on rows that belong to the person directly and to no board. */
   readonly own?: SQL;
 }
 
 const newestFirst = sql`order by created_at desc, id desc`;
 
 /**
- * The rows on a person's boards, newest first. Each board is read by an index that has them in this order, and no
- * further than the page goes: a page costs the same wherever it lies and however many rows others have.
+ * Selects the rows on a person's boards, newest first. Each board is read through an index in this
+ * order, and only as far as the page needs: a page costs the same at any offset and regardless of
+ * other people's rows.
  */
 function createRowsQuery(
   { table, where, ownerId, boardId, own: ownedCondition }: NewestQuery,
@@ -38,7 +39,7 @@ function createRowsQuery(
   return ownedCondition ? sql`(${createSelect(ownedCondition)}) union all (${onBoards})` : onBoards;
 }
 
-/** The keys of one page and of the row after it, where there is one. */
+/** Reads the keys of one page and of the row after it, if there is one. */
 export async function readNewestKeys(db: Executor, newest: NewestQuery, page: PageQuery): Promise<RowKey[]> {
   const { limit, offset = 0 } = page;
   const cursor = parseCursor(page.cursor, ["time", "uuid"]);
@@ -49,7 +50,7 @@ export async function readNewestKeys(db: Executor, newest: NewestQuery, page: Pa
   return rows;
 }
 
-/** How many there are, counted no further than up to a bound. */
+/** Counts the rows, up to a bound. */
 export async function countNewest(
   db: Executor,
   newest: NewestQuery,
@@ -62,13 +63,13 @@ export async function countNewest(
   return n > bound ? { total: bound, total_capped: true } : { total: n };
 }
 
-/** Brings rows that were read by their ids into the order of their keys. */
+/** Sorts rows that were read by their ids into the order of their keys. */
 export function sortByKeys<T extends { readonly id: string }>(rows: readonly T[], keys: readonly RowKey[]): T[] {
   const byId = new Map(rows.map((row) => [row.id, row]));
   return keys.flatMap(({ id }) => byId.get(id) ?? []);
 }
 
-/** The cursor behind a row of the page that these keys are of. */
+/** Creates a function that returns the cursor after a row of the page with these keys. */
 export const createCursorLookup =
   (keys: readonly RowKey[]) =>
   ({ id }: { readonly id: string }): [string, string] => [keys.find((key) => key.id === id)?.at ?? "", id];

@@ -1,6 +1,8 @@
 type DefinedFields<T> = { [K in keyof T]: Exclude<T[K], undefined> };
 
-/** A row's fields without those that are undefined: a statement then leaves their columns alone. */
+/**
+ * Returns a row's fields without undefined ones, so that a statement does not touch their columns.
+ */
 export function omitUndefined<T extends object>(fields: T): DefinedFields<T> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as DefinedFields<T>;
 }

@@ -1,17 +1,23 @@
 import { WharfError } from "@wharf/contract";
 import { z } from "zod";
 
-/** The part of a list that is asked for. */
+/** The requested part of a list. */
 export interface PageQuery {
   readonly limit: number;
   readonly offset?: number | undefined;
   readonly cursor?: string | undefined;
 }
 
-/** Answers are turned into JSON in one go: beyond this a page ends, so that no request keeps the others waiting. */
+/**
+ * The server converts answers to JSON in one step: a page ends at this size, so that no request
+ * blocks the others.
+ */
 export const maxPageBytes = 1 << 20;
 
-/** The sort key of a page's last row, in the database's own words: a JavaScript date would round its time. */
+/**
+ * The sort key of a page's last row, in the database's text format: a JavaScript date would round
+ * its time.
+ */
 export type Cursor = readonly string[];
 
 const Keys = z.array(z.string().max(100));
@@ -23,7 +29,7 @@ const forms = {
 
 export const formatCursor = (keys: Cursor): string => Buffer.from(JSON.stringify(keys)).toString("base64url");
 
-/** A cursor comes from outside: each of its keys has the form that the database expects. */
+/** A cursor is untrusted input: each of its keys must have the form that the database expects. */
 export function parseCursor<const F extends readonly (keyof typeof forms)[]>(
   text: string | undefined,
   expected: F,
@@ -43,7 +49,9 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** How many of these rows make a page: at least one, and no more than are asked for or fit. */
+/**
+ * Returns how many of these rows form a page: at least one, and no more than requested or than fit.
+ */
 export function countPageRows(sizes: readonly number[], limit: number): number {
   let bytes = 0;
   let count = 0;
@@ -55,7 +63,7 @@ export function countPageRows(sizes: readonly number[], limit: number): number {
   return count;
 }
 
-/** Ends a page of rows of which one more than the limit was read, where there is one. */
+/** Ends a page. The rows include one more than the limit if there is one. */
 export function toPage<T>(
   rows: readonly T[],
   { limit, cursorAfter }: { limit: number; cursorAfter: (row: T) => Cursor },

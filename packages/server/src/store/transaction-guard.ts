@@ -1,13 +1,18 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 
-/** The transaction that the present call chain runs in. A timer it leaves behind outlives it, hence the flag. */
+/**
+ * The transaction of the present call chain. A timer that the chain leaves behind outlives the
+ * transaction, hence the flag.
+ */
 const current = new AsyncLocalStorage<{ open: boolean }>();
 
-/** Runs a transaction's work so that `assertOutsideTransaction` recognises everything it calls. */
+/**
+ * Runs a transaction's work so that `assertOutsideTransaction` recognises everything that it calls.
+ */
 export async function runInTransaction<T>(work: () => Promise<T>): Promise<T> {
   const transaction = { open: true };
   try {
-    // Awaited inside: a statement that is only returned starts with its first `then`.
+    // The work is awaited inside: a statement that is only returned starts with its first `then`.
     return await current.run(transaction, async () => await work());
   } finally {
     transaction.open = false;
@@ -15,14 +20,15 @@ export async function runInTransaction<T>(work: () => Promise<T>): Promise<T> {
 }
 
 /**
- * Throws where the caller is inside a transaction. A transaction holds row locks and one of few connections, so whatever
- * may take long (a second connection, an engine, a runner, git) must wait until it has ended.
+ * Throws if the caller is inside a transaction. A transaction holds row locks and one of few
+ * connections, so slow operations (a second connection, an engine, a runner, git) must wait until
+ * it has ended.
  */
 export function assertOutsideTransaction(what: string): void {
   if (current.getStore()?.open) throw new Error(`${what} must not be used inside a transaction.`);
 }
 
-/** The same object, each of whose methods refuses to be called inside a transaction. */
+/** Returns the same object, with methods that refuse calls inside a transaction. */
 export function guardFromTransactions<T extends object>(target: T, what: string): T {
   return new Proxy(target, {
     get(object, name) {

@@ -2,22 +2,27 @@ import { readFile, realpath, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { WharfError } from "@wharf/contract";
 
-/** Whom a process runs as. Absent where it is simply whoever runs the server. */
+/**
+ * The user and group that a process runs as. Absent if the process runs as the server's own user.
+ */
 export interface Account {
   readonly uid: number;
   readonly gid: number;
 }
 
 /**
- * PostgreSQL refuses to run as root. For a server run by root its database runs under this number, which lies between
- * the ranges that people, services and containers are given: nobody else on the machine is this user, so a folder that
- * only it may enter needs no password.
+ * PostgreSQL refuses to run as root. If root runs the server, the database runs under this number,
+ * which is between the ranges for people, services and containers: nothing else on the machine uses
+ * it, so a folder that only this user may enter needs no password.
  */
 const dedicatedAccount: Account = { uid: 60_632, gid: 60_632 };
 
 const isRoot = () => process.getuid?.() === 0;
 
-/** The account of a cluster: whoever owns its files already, or the dedicated one for a new one. */
+/**
+ * Returns the account of a cluster: the owner of its files, or the dedicated account for a new
+ * cluster.
+ */
 export async function chooseAccount(dataFolder: string): Promise<Account | undefined> {
   const folderStats = await stat(dataFolder).catch(() => undefined);
   if (isRoot())
@@ -30,8 +35,8 @@ export async function chooseAccount(dataFolder: string): Promise<Account | undef
 }
 
 /**
- * An account that has a name: `initdb` asks the system for the name of its user and stops where there is none, which the
- * server itself does not. Its files are handed to the account of the cluster afterwards.
+ * Returns an account that has a name: `initdb` looks up the name of its user and fails without one,
+ * while the server itself needs none. The files are handed to the cluster's account afterwards.
  */
 export async function getNamedAccount(): Promise<Account | undefined> {
   if (!isRoot()) return undefined;
@@ -44,7 +49,7 @@ export async function getNamedAccount(): Promise<Account | undefined> {
   return (entries.find(({ name }) => name === "nobody") ?? entries[0])?.account ?? { uid: 65_534, gid: 65_534 };
 }
 
-/** Which of a folder and those above it the account may not pass, if there is one. */
+/** Returns the first of a folder and its parents that the account may not traverse, if any. */
 export async function findInaccessibleFolder(
   targetPath: string,
   account: Account | undefined,

@@ -4,7 +4,7 @@ import { type Account, chooseAccount } from "./account.ts";
 import { isFull } from "./cluster.ts";
 import { readLastFatalMessage } from "./log-file.ts";
 
-/** One cluster's places, and whom it runs as. */
+/** The paths of one cluster, and the account that it runs as. */
 export interface ClusterSite {
   readonly folder: string;
   readonly dataFolder: string;
@@ -17,7 +17,10 @@ export async function getSite(folder: string): Promise<ClusterSite> {
   return { folder, dataFolder, logFile: join(folder, "postgres.log"), account: await chooseAccount(dataFolder) };
 }
 
-/** Why PostgreSQL ended, as far as its log (from `offset` on) and the disk tell; on a full disk the log may be cut. */
+/**
+ * Determines why PostgreSQL ended, from its log (from `offset` on) and the disk; on a full disk the
+ * log may be truncated.
+ */
 export async function getExitError(
   { folder, logFile }: ClusterSite,
   offset: number,

@@ -7,30 +7,37 @@ import { WharfError } from "@wharf/contract";
 import { type Account, getNamedAccount } from "./account.ts";
 import type { PostgresPrograms } from "./programs.ts";
 
-/** The one role of a cluster and the database it works in; both are there from `initdb` on. */
+/** The only role of a cluster and the database that Wharf uses; `initdb` creates both. */
 export const role = "wharf";
 export const database = "postgres";
 
-/** PostgreSQL sees none of the server's environment: it holds keys, and PG variables would change what it does. */
+/**
+ * PostgreSQL gets none of the server's environment, which holds keys and PG variables that would
+ * change PostgreSQL's behaviour.
+ */
 export const environment = { PATH: "/usr/local/bin:/usr/bin:/bin", LC_ALL: "C", PGTZ: "UTC" };
 
-/** Clusters are made beside their place under this name, so that one half made is never taken for one. */
+/**
+ * Clusters are created next to their final path under this name, so that an incomplete one is never
+ * taken for a cluster.
+ */
 const unfinishedPrefix = "cluster-new-";
-/** The process that makes it. */
+/** Holds the id of the process that creates the cluster. */
 const makerFile = "initdb.pid";
 const makerTimeoutMs = 60_000;
 
 interface ClusterOptions {
   readonly programs: PostgresPrograms;
-  /** Whom the files belong to. */
+  /** The owner of the files. */
   readonly account: Account | undefined;
   /** False only where the data may be lost, as in tests. */
   readonly durable?: boolean;
 }
 
 /**
- * Makes an empty cluster at `dataFolder`. It is there whole or not at all, whenever this process dies. It takes half a
- * second and is not to be given up midway: an `initdb` that is killed leaves shared memory behind.
+ * Creates an empty cluster at `dataFolder`. The cluster appears whole or not at all, even if this
+ * process dies. The creation takes half a second and must not be aborted: an `initdb` that is
+ * killed leaves shared memory behind.
  */
 export async function createCluster(dataFolder: string, options: ClusterOptions): Promise<void> {
   const parent = dirname(dataFolder);
@@ -72,7 +79,10 @@ async function toClusterError(error: unknown, folder: string): Promise<WharfErro
   return new WharfError("database_unavailable", { reason }, { cause: error });
 }
 
-/** A PostgreSQL that finds less than one segment of its write-ahead log (16 MiB) free will stop soon, if it has not yet. */
+/**
+ * A PostgreSQL with less free space than one segment of its write-ahead log (16 MiB) will stop
+ * soon, if it has not yet.
+ */
 export async function isFull(folder: string): Promise<boolean> {
   const disk = await statfs(folder).catch(() => undefined);
   return disk !== undefined && disk.bavail * disk.bsize < 16 * 1024 * 1024;
@@ -85,7 +95,10 @@ async function setOwner(folder: string, { uid, gid }: Account): Promise<void> {
   }
 }
 
-/** What a killed server was making. Its `initdb` lives on and is let finish, as it would not clean up if its files went. */
+/**
+ * Removes the unfinished clusters of a killed server. Its `initdb` may still run and is allowed to
+ * finish, because it would not clean up if its files vanished.
+ */
 async function removeUnfinishedClusters(parent: string): Promise<void> {
   for (const name of await readdir(parent)) {
     if (!name.startsWith(unfinishedPrefix)) continue;
@@ -107,7 +120,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** A rename is on the disk when the folder that holds it is. */
+/** A rename is durable only once its folder is synced. */
 async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder);
   try {

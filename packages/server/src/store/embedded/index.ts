@@ -1,6 +1,7 @@
 /**
- * A PostgreSQL of the server's own, for one machine: made on first use, adopted or replaced when an earlier server left it
- * running, started again when it dies, reached only over a unix socket in a folder that nobody else may enter.
+ * A PostgreSQL that the server manages, for one machine: created on first use, adopted or replaced
+ * if an earlier server left it running, restarted when it dies, and reachable only over a unix
+ * socket in a folder that no other user may enter.
  */
 import { access, chmod, realpath } from "node:fs/promises";
 import { WharfError } from "@wharf/contract";
@@ -16,16 +17,16 @@ import { type PostgresNoticeHandler, Supervisor } from "./supervisor.ts";
 export type { PostgresNotice } from "./supervisor.ts";
 
 export interface EmbeddedPostgresOptions {
-  /** All that belongs to the database lies here: the cluster, its log, its socket. */
+  /** Holds everything that belongs to the database: the cluster, its log, its socket. */
   readonly folder: string;
-  /** Told when PostgreSQL starts, ends and starts again. */
+  /** Called when PostgreSQL starts, ends and restarts. */
   readonly notify?: PostgresNoticeHandler;
-  /** Gives up starting. It does not stop what has started: `stop` does. */
+  /** Aborts the start. A PostgreSQL that has started continues until `stop`. */
   readonly signal?: AbortSignal;
 }
 
 export interface EmbeddedPostgres extends AsyncDisposable {
-  /** What `pg` takes. It stays the same when PostgreSQL is started again. */
+  /** Options for `pg`. They stay the same when PostgreSQL restarts. */
   readonly connection: {
     readonly host: string;
     readonly port: number;
@@ -33,14 +34,17 @@ export interface EmbeddedPostgres extends AsyncDisposable {
     readonly database: string;
     readonly ssl: false;
   };
-  /** Of the PostgreSQL that runs now, or ran last. */
+  /** The id of the PostgreSQL process that is running or ran last. */
   readonly pid: number;
-  /** Resolves once it was stopped for good. */
+  /** Resolves once the database was stopped for good. */
   readonly exited: Promise<void>;
   stop(): Promise<void>;
 }
 
-/** Resolves when the database accepts connections. A second one on the same folder is refused with `data_folder_busy`. */
+/**
+ * Resolves when the database accepts connections. A second start on the same folder fails with
+ * `data_folder_busy`.
+ */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const { notify = () => undefined, signal = new AbortController().signal } = options;
   await using starting = new AsyncDisposableStack();
@@ -68,7 +72,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   };
 }
 
-/** Ends the PostgreSQL of a folder that no server uses any more. Its data stays. */
+/** Ends the PostgreSQL of a folder that no server uses any more. Its data remains. */
 export async function stopEmbeddedPostgres(folder: string): Promise<void> {
   const isMissing = (error: NodeJS.ErrnoException): undefined => {
     if (error.code !== "ENOENT") throw error;
@@ -77,7 +81,7 @@ export async function stopEmbeddedPostgres(folder: string): Promise<void> {
   if (path !== undefined) await stopOrphan(await getSite(path));
 }
 
-/** PostgreSQL has to come to its files, also where it runs as another user than the server. */
+/** PostgreSQL has to reach its files, even if it runs as a different user than the server. */
 async function ensureReachable({ folder, account }: ClusterSite): Promise<void> {
   if ((await findInaccessibleFolder(folder, account)) === folder) await chmod(folder, 0o711);
   const closed = await findInaccessibleFolder(folder, account);
@@ -90,7 +94,7 @@ async function ensureReachable({ folder, account }: ClusterSite): Promise<void> 
   });
 }
 
-/** The PostgreSQL to supervise: one that outlived an earlier server, or a new one. */
+/** Returns the PostgreSQL to supervise: one that outlived an earlier server, or a new one. */
 async function obtainPostmaster(
   site: ClusterSite,
   notify: PostgresNoticeHandler,

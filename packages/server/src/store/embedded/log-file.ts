@@ -1,9 +1,9 @@
 import { copyFile, open, stat, truncate } from "node:fs/promises";
 
-/** PostgreSQL's own log: two files of at most about this many bytes each. */
+/** Approximate maximum size of each of the two files of PostgreSQL's own log. */
 const maxBytes = 4 * 1024 * 1024;
 
-/** How much of the end is read to tell why PostgreSQL ended. */
+/** Bytes read from the end of the log to find out why PostgreSQL ended. */
 const tailBytes = 16 * 1024;
 
 export const getFileSize = (path: string) =>
@@ -12,17 +12,20 @@ export const getFileSize = (path: string) =>
     () => 0,
   );
 
-/** Sets a full log aside. PostgreSQL keeps appending to the same file, which is why it is copied and emptied, not renamed. */
+/**
+ * Sets a full log aside. PostgreSQL keeps appending to the same file, so the file is copied and
+ * emptied, not renamed.
+ */
 export async function rotateLog(path: string): Promise<void> {
   if ((await getFileSize(path)) < maxBytes) return;
   await copyFile(path, `${path}.1`);
   await truncate(path);
 }
 
-/** Fatal to one connection only. */
+/** Errors that are fatal to one connection only. */
 const connectionErrorPattern = /FATAL:\s+(the database system is|terminating connection|connection to client)/;
 
-/** The last fatal words that PostgreSQL wrote about itself after `offset`. */
+/** Returns the last fatal message that PostgreSQL logged about itself after `offset`. */
 export async function readLastFatalMessage(path: string, offset: number): Promise<string | undefined> {
   const handle = await open(path).catch(() => undefined);
   if (!handle) return undefined;

@@ -3,7 +3,7 @@ import { chown, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 
-/** What a running PostgreSQL says of itself in `postmaster.pid` of its data folder. */
+/** The status that a running PostgreSQL writes to `postmaster.pid` in its data folder. */
 export interface PostmasterFile {
   readonly pid: number;
   readonly socketFolder: string;
@@ -14,7 +14,10 @@ const statuses = ["starting", "stopping", "ready", "standby"] as const;
 
 const getPostmasterFilePath = (dataFolder: string) => join(dataFolder, "postmaster.pid");
 
-/** Lines: process, data folder, start time, port, socket folder, address, shared memory, status. It is written line by line. */
+/**
+ * Parses the lines: process, data folder, start time, port, socket folder, address, shared memory,
+ * status. PostgreSQL writes them one by one.
+ */
 export async function readPostmasterFile(dataFolder: string): Promise<PostmasterFile | undefined> {
   const text = await readFile(getPostmasterFilePath(dataFolder), "utf8").catch(() => "");
   const lines = text.split("\n").map((line) => line.trim());
@@ -23,13 +26,19 @@ export async function readPostmasterFile(dataFolder: string): Promise<Postmaster
   return { pid, socketFolder: lines[4] ?? "", status: statuses.find((status) => status === lines[7]) ?? "unknown" };
 }
 
-/** The file and the process it names, if that is alive and really a PostgreSQL of this folder: numbers are used again. */
+/**
+ * Returns the file if the process it names is alive and really a PostgreSQL of this folder: process
+ * ids are reused.
+ */
 export async function findPostmaster(dataFolder: string): Promise<PostmasterFile | undefined> {
   const file = await readPostmasterFile(dataFolder);
   return file && (await isServingFolder(file.pid, dataFolder)) ? file : undefined;
 }
 
-/** PostgreSQL works in its data folder, so that names its process beyond doubt; macOS shows only the command. */
+/**
+ * PostgreSQL's working directory is its data folder, which identifies the process reliably; macOS
+ * shows only the command.
+ */
 export async function isServingFolder(pid: number, dataFolder: string): Promise<boolean> {
   if (process.platform !== "linux") {
     const command = await promisify(execFile)("ps", ["-o", "command=", "-p", `${pid}`]).catch(() => ({ stdout: "" }));
@@ -47,10 +56,11 @@ export async function isServingFolder(pid: number, dataFolder: string): Promise<
 }
 
 /**
- * After a kill and a restart of the machine or container the file may name a process that is alive and somebody else, and
- * PostgreSQL then refuses to start. The file is not removed, because PostgreSQL also finds in it the shared memory of a
- * predecessor whose processes may not all be gone. It is made to name this process instead, whose child PostgreSQL will
- * be: it takes a file that names its parent for stale, and still looks at the memory.
+ * After a kill and a restart of the machine or container the file may name a live process of
+ * another program, and PostgreSQL then refuses to start. The file must remain, because PostgreSQL
+ * also finds in it the shared memory of a predecessor whose processes may still be running. This
+ * function makes the file name the present process instead, which will be PostgreSQL's parent:
+ * PostgreSQL regards a file that names its parent as stale, and still checks the memory.
  */
 export async function disownPostmasterFile(dataFolder: string): Promise<void> {
   const file = await readPostmasterFile(dataFolder);

@@ -19,33 +19,39 @@ import { getExitError, type ClusterSite } from "./cluster-site.ts";
 import { port } from "./socket-folder.ts";
 
 /**
- * A PostgreSQL that accepts connections. It leads a session of its own, so that neither an interrupt at the terminal nor
- * this process's death ends it: it is either this process's child, or an orphan that was found and adopted.
+ * A PostgreSQL that accepts connections. The process leads a separate session, so that neither an
+ * interrupt at the terminal nor this process's death ends it: it is either this process's child, or
+ * an orphan that was found and adopted.
  */
 export interface Postmaster {
   readonly pid: number;
   readonly socketFolder: string;
-  /** Resolves with how it ended, once it has. */
+  /** Resolves when the process has ended, with the way it ended. */
   readonly exited: Promise<string>;
-  /** Where its words begin in the log. */
+  /** The offset in the log at which its messages begin. */
   readonly logOffset: number;
   kill(signal: NodeJS.Signals): Promise<void>;
 }
 
-/** How often its status is looked at while it starts. */
+/** Interval of status checks while PostgreSQL starts. */
 const statusPollIntervalMs = 5;
-/** How often an adopted one, whose end nobody is told of, is looked at. */
+/** Interval of liveness checks of an adopted process, whose end sends no event. */
 const lifePollIntervalMs = 250;
-/** How long a first connection may take before the server counts as hung: a new one, and one that was found. */
+/**
+ * Maximum duration of a first connection before the server counts as hung: of a new server, and of
+ * an orphan.
+ */
 const startProbeTimeoutMs = 15_000;
 const orphanProbeTimeoutMs = 4_000;
-/** How long an orphan may be neither ready nor starting (recovering) before it is stopped. */
+/**
+ * Maximum time that an orphan may be neither ready nor starting (recovering) before it is stopped.
+ */
 const orphanReadyTimeoutMs = 5_000;
-/** How long a fast shutdown may take, that of one that does not answer, and what is harsher. */
+/** Timeouts of a fast shutdown, of one whose orphan does not answer, and of the harsher steps. */
 const fastShutdownTimeoutMs = 10_000;
 const orphanShutdownTimeoutMs = 2_000;
 const immediateShutdownTimeoutMs = 5_000;
-/** Processes of a predecessor that was killed may keep the folder for a moment. */
+/** Processes of a killed predecessor may occupy the folder for a moment. */
 const predecessorTimeoutMs = 5_000;
 const predecessor = /lock file .* already exists|pre-existing shared memory block/;
 
@@ -58,7 +64,10 @@ interface StartOptions {
   readonly signal: AbortSignal;
 }
 
-/** Starts PostgreSQL on an existing cluster that none runs on, and waits until it accepts connections. */
+/**
+ * Starts PostgreSQL on an existing cluster without a running one, and waits until it accepts
+ * connections.
+ */
 export async function startPostmaster(site: ClusterSite, options: StartOptions): Promise<Postmaster> {
   const deadline = Date.now() + predecessorTimeoutMs;
   for (;;) {
@@ -104,7 +113,7 @@ interface LifetimeHandlers<T> {
   ended(how: string): Promise<T>;
 }
 
-/** Waits for something of a PostgreSQL, but not longer than that lives. */
+/** Runs work on a PostgreSQL, but stops waiting when that PostgreSQL ends. */
 async function runWhileAlive<T>(
   { exited }: Postmaster,
   signal: AbortSignal,
@@ -135,7 +144,7 @@ async function spawnDetached({ account, logFile }: ClusterSite, program: string,
   return { pid: child.pid ?? 0, exited, kill: async (signal: NodeJS.Signals) => void child.kill(signal) };
 }
 
-/** Recovery after a crash takes as long as it takes; whoever waits has the signal. */
+/** Recovery after a crash has no timeout; the caller has the signal. */
 async function waitUntilReady({ dataFolder }: ClusterSite, pid: number, signal: AbortSignal): Promise<void> {
   for (;;) {
     signal.throwIfAborted();
@@ -160,7 +169,7 @@ async function probeConnection(socketFolder: string, ms: number): Promise<void> 
   }
 }
 
-/** Nobody runs on the cluster, so whatever sockets lie there are of one that was killed. */
+/** No PostgreSQL runs on the cluster, so any sockets in its folder belong to a killed one. */
 async function removeSockets(folder: string): Promise<void> {
   const names = await readdir(folder).catch(() => []);
   await Promise.all(
@@ -168,7 +177,9 @@ async function removeSockets(folder: string): Promise<void> {
   );
 }
 
-/** A PostgreSQL that outlived its server, if there is one and it is well; one that is not is stopped. */
+/**
+ * Returns a PostgreSQL that outlived its server, if there is a healthy one; stops an unhealthy one.
+ */
 export async function adoptPostmaster(site: ClusterSite, signal: AbortSignal): Promise<Postmaster | undefined> {
   const postmasterFile = await findPostmaster(site.dataFolder);
   if (!postmasterFile) return undefined;
@@ -182,7 +193,7 @@ export async function adoptPostmaster(site: ClusterSite, signal: AbortSignal): P
   return undefined;
 }
 
-/** Ends a PostgreSQL that outlived its server, if there is one. */
+/** Stops a PostgreSQL that outlived its server, if there is one. */
 export async function stopOrphan(site: ClusterSite): Promise<void> {
   const postmasterFile = await findPostmaster(site.dataFolder);
   if (postmasterFile) await stopPostmaster(await createOrphanPostmaster(site, postmasterFile));
@@ -221,7 +232,10 @@ async function waitForExit({ dataFolder }: ClusterSite, pid: number): Promise<st
   return "has ended";
 }
 
-/** Fast (open transactions are undone, all is written), then immediate (the next start recovers), then by force. */
+/**
+ * Stops fast (open transactions are rolled back, all data is written), then immediately (the next
+ * start recovers), then with SIGKILL.
+ */
 export async function stopPostmaster({ kill, exited }: Postmaster, patienceMs = fastShutdownTimeoutMs): Promise<void> {
   const steps = [
     ["SIGINT", patienceMs],

@@ -19,14 +19,17 @@ import { WharfError } from "@wharf/contract";
 import { z } from "zod";
 import { findInaccessibleFolder, type Account } from "./account.ts";
 
-/** The two programs of PostgreSQL that a cluster needs. They find their libraries relative to where they stand. */
+/**
+ * The two PostgreSQL programs that a cluster needs. They locate their libraries relative to their
+ * own path.
+ */
 export interface PostgresPrograms {
   readonly postgres: string;
   readonly initdb: string;
 }
 
 interface ProgramOptions {
-  /** Where a private copy may be kept. */
+  /** The folder for a private copy. */
   readonly folder: string;
   readonly account: Account | undefined;
 }
@@ -34,18 +37,22 @@ interface ProgramOptions {
 const Package = z.object({ postgres: z.string(), initdb: z.string() });
 const Links = z.array(z.object({ source: z.string(), target: z.string() }));
 
-/** Older servers lack what the schema uses. */
+/** Older servers lack features that the schema uses. */
 const oldestMajor = 15;
 
 const platform = `${process.platform}-${process.arch}`;
 
-/** The dynamic linker that the packaged programs name; distributions with another C library lack it. */
+/**
+ * The dynamic linker that the packaged programs name; distributions with another C library lack it.
+ */
 const linkers: Readonly<Record<string, string>> = {
   "linux-x64": "/lib64/ld-linux-x86-64.so.2",
   "linux-arm64": "/lib/ld-linux-aarch64.so.1",
 };
 
-/** Programs that the account can run: those of the platform's package, else those on the PATH. */
+/**
+ * Finds programs that the account can run: those of the platform's package, else those on the PATH.
+ */
 export async function findPrograms(options: ProgramOptions): Promise<PostgresPrograms> {
   const packaged = await findPackagedPrograms();
   if (packaged) return ensureUsablePrograms(packaged, options);
@@ -68,7 +75,7 @@ async function findPackagedPrograms(): Promise<PostgresPrograms | undefined> {
   return programs && (await isAccessible(programs.postgres)) ? programs : undefined;
 }
 
-/** Those of the machine, where they are new enough. */
+/** Finds the machine's own programs, if they are recent enough. */
 export async function findInstalledPrograms(): Promise<PostgresPrograms | undefined> {
   const output = await runProgram("/bin/sh", ["-c", "command -v postgres && command -v initdb"]);
   const [postgres, initdb] = output.trim().split("\n");
@@ -84,9 +91,10 @@ const runProgram = (program: string, args: readonly string[]) =>
   );
 
 /**
- * The packaged programs as they are, where they are whole and within reach. Their library links are made by the package's
- * install script; where that did not run they are made here, in place if possible. Where the account cannot come to the
- * package (a clone under root's home) or the links cannot be made, a copy in the data folder is used.
+ * Returns the packaged programs as they are, if they are complete and accessible. The package's
+ * install script creates their library links; if it did not run, this function creates them, in
+ * place if possible. If the account cannot access the package (a clone under root's home) or the
+ * links cannot be created, a copy in the data folder is used.
  */
 export async function ensureUsablePrograms(
   programs: PostgresPrograms,
@@ -116,10 +124,13 @@ async function linkLibraries(home: string): Promise<void> {
   }
 }
 
-/** The list names paths from the package's root, of which `home` is the folder `native`. */
+/** The list contains paths from the package's root; `home` is its folder `native`. */
 const toHomePath = (home: string, path: string) => join(home, ...path.split("/").slice(1));
 
-/** Named after the programs' size and time, so that a newer package is copied anew and the copy of the older one goes. */
+/**
+ * The copy is named after the programs' size and time, so that a newer package gets a new copy and
+ * the old copy is removed.
+ */
 async function createPrivateCopy(home: string, folder: string): Promise<string> {
   const { size, mtimeMs } = await stat(join(home, "bin", "postgres"));
   const name = `programs-${size}-${Math.trunc(mtimeMs)}`;
@@ -142,7 +153,9 @@ async function createPrivateCopy(home: string, folder: string): Promise<string> 
   return copy;
 }
 
-/** A copy keeps modes that were narrowed for its owner alone; the account of the cluster is somebody else. */
+/**
+ * A copy keeps modes that were restricted to its owner; the cluster's account is a different user.
+ */
 async function makePassable(folder: string): Promise<void> {
   await chmod(folder, 0o755);
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {

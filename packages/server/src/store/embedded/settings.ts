@@ -1,6 +1,7 @@
 /**
- * Small, and durable: a commit that was answered is on the disk. Given on the command line, so that every start has those
- * of this version whatever stands in the cluster's own files.
+ * Settings for a small, durable server: an acknowledged commit is on the disk. The command line
+ * carries the settings, so that every start uses those of this version regardless of the cluster's
+ * own files.
  */
 const settings = {
   listen_addresses: "",
@@ -10,10 +11,12 @@ const settings = {
   fsync: "on",
   synchronous_commit: "on",
   full_page_writes: "on",
-  // In the data folder, where it goes with the cluster, and where no container's small /dev/shm limits it.
+  // The memory is a file in the data folder, which is removed with the cluster and not limited by a
+  // container's small /dev/shm.
   dynamic_shared_memory_type: "mmap",
   jit: "off",
-  // One machine, many small statements: no helpers for single queries, no standby.
+  // The server runs on one machine with many small statements: no helpers for single queries, no
+  // standby.
   max_parallel_workers_per_gather: 0,
   max_worker_processes: 2,
   autovacuum_max_workers: 2,
@@ -22,13 +25,14 @@ const settings = {
   max_wal_size: "256MB",
   timezone: "UTC",
   log_timezone: "UTC",
-  // What goes wrong with the server itself; failed statements are told to those who sent them, and carry people's data.
+  // The log holds problems of the server itself; failed statements are reported to their senders,
+  // and contain people's data.
   log_min_messages: "log",
   log_min_error_statement: "panic",
   log_checkpoints: "off",
 } as const;
 
-/** PostgreSQL 18 would keep three processes for reading ahead. */
+/** PostgreSQL 18 would start three processes for reading ahead. */
 const settingsFrom18 = { io_method: "sync" } as const;
 
 export function getPostgresArguments(major: number, socketFolder: string): string[] {

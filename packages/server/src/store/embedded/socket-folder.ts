@@ -6,17 +6,18 @@ import type { Account } from "./account.ts";
 /** PostgreSQL's number for a socket's name; nothing listens on the network. */
 export const port = 5432;
 
-/** The longest path a socket may have, in bytes. */
+/** The longest path that a socket may have. */
 const maxSocketPathBytes = process.platform === "linux" ? 107 : 103;
 
 const prefix = "wharf-postgres-";
-/** Where a socket folder outside the data folder is written down, so that the next start finds or removes it. */
+/** Records a socket folder outside the data folder, so that the next start finds or removes it. */
 const getRecordPath = (folder: string) => join(folder, "socket-folder");
 const getNearbyFolder = (folder: string) => join(folder, "socket");
 
 /**
- * A folder for the socket that only the account (and root) may enter: that is what guards the database. It lies in the
- * data folder; where that makes too long a path, a private one under the system's temporary folder takes its place.
+ * Creates a folder for the socket that only the account (and root) may enter: this is what protects
+ * the database. The folder is in the data folder; if that makes the path too long, a private folder
+ * in the system's temporary folder replaces it.
  */
 export async function createSocketFolder(folder: string, account: Account | undefined): Promise<string> {
   await removeSocketFolder(folder);
@@ -34,7 +35,10 @@ async function createFolder(folder: string): Promise<string> {
   return folder;
 }
 
-/** Takes away what `makeSocketFolder` made; only ever called when no PostgreSQL of the folder runs. */
+/**
+ * Removes what `createSocketFolder` created; must only be called when no PostgreSQL of the folder
+ * runs.
+ */
 export async function removeSocketFolder(folder: string): Promise<void> {
   await rm(getNearbyFolder(folder), { recursive: true, force: true });
   const recorded = await readFile(getRecordPath(folder), "utf8").catch(() => "");

@@ -7,18 +7,19 @@ import { getExitError, type ClusterSite } from "./cluster-site.ts";
 import { removeSocketFolder } from "./socket-folder.ts";
 
 /**
- * Keeps a PostgreSQL alive. It is in one of three states:
+ * Keeps a PostgreSQL alive. The supervisor is in one of three states:
  *
- * - *running*: entered with a postmaster that accepts connections. Left for *restarting* when that ends by itself, and for
- *   *stopped* by `stop()`.
- * - *restarting*: it tries to start another one, after 0.1 s, and where that fails after ever longer pauses up to 5 s, for as
- *   long as it takes: a disk that is full today has room tomorrow. Left for *running* on success, and for *stopped* by `stop()`.
- * - *stopped*: nothing of it is left but the data. Final.
+ * - *running*: entered with a postmaster that accepts connections. Left for *restarting* when that
+ *   postmaster ends unexpectedly, and for *stopped* by `stop()`.
+ * - *restarting*: tries to start another postmaster, after 0.1 s, and after increasing pauses of up
+ *   to 5 s if that fails, without a limit: a disk that is full today has room tomorrow. Left for
+ *   *running* on success, and for *stopped* by `stop()`.
+ * - *stopped*: only the data remains. Final.
  *
- * Connections break when it leaves *running*; a pool replaces them.
+ * Connections break when the supervisor leaves *running*; a pool replaces them.
  */
 
-/** What became of the database, for the server's log. */
+/** A change of the database's state, for the server's log. */
 export type PostgresNotice =
   | { readonly kind: "initialized"; readonly ms: number }
   | { readonly kind: "started" | "adopted" | "restarted"; readonly pid: number; readonly ms: number }
@@ -59,7 +60,7 @@ export class Supervisor implements AsyncDisposable {
     clearInterval(this.#rotation);
     await this.#supervision;
     await stopPostmaster(this.#postmaster);
-    // On a disk that takes no changes the folder stays; the next start removes it.
+    // A read-only disk keeps the folder; the next start removes it.
     await removeSocketFolder(this.#site.folder).catch(() => undefined);
   }
 
@@ -76,7 +77,7 @@ export class Supervisor implements AsyncDisposable {
       const how = await Promise.race([this.#postmaster.exited, ended]);
       if (how === undefined) return;
       const cause = getExitError(this.#site, this.#postmaster.logOffset, how);
-      // A disk that cannot even be read must not end the supervision.
+      // An unreadable disk must not end the supervision.
       await this.#restart(await cause.catch((error: unknown) => toWharfError(error, "postgres")));
     }
   }

@@ -2,24 +2,27 @@ import { z } from "zod";
 
 /** PostgreSQL refuses a payload of 8,000 bytes or more. */
 const maxPayload = 7_900; // bytes
-/** What a payload takes without entries. */
+/** Size of a payload without entries. */
 const emptyPayload = 150; // bytes
-/** Changes that may wait to be sent. Beyond it a notification asks the other processes to look at everything. */
+/**
+ * Maximum number of pending changes. Beyond it a notification asks the other processes to check
+ * everything.
+ */
 const maxEntries = 10_000;
 
 /** Changes in one process that concern the others. */
 export interface Changes {
   /** The tasks whose logs have grown, with the last sequence of each. */
   readonly tasks: ReadonlyMap<string, number>;
-  /** The names of those to wake. */
+  /** The names of the subscribers to wake. */
   readonly names: ReadonlySet<string>;
-  /** Wake everyone. */
+  /** Wakes every subscriber. */
   readonly everyone: boolean;
-  /** Changes were dropped: look at everything. */
+  /** Changes were dropped: receivers have to check everything. */
   readonly missed: boolean;
 }
 
-/** One payload. The keys are short because a payload is. */
+/** One payload. Its keys are short because payloads are limited. */
 const Payload = z.object({
   from: z.string().max(64),
   tasks: z.array(z.tuple([z.string().max(64), z.number().int().nonnegative()])).default([]),
@@ -28,7 +31,7 @@ const Payload = z.object({
   missed: z.boolean().default(false),
 });
 
-/** Collects changes until they are sent: of several about one task only the last counts. */
+/** Collects changes until they are sent: of several changes to one task only the last counts. */
 export class ChangeBatch implements Changes {
   readonly tasks = new Map<string, number>();
   readonly names = new Set<string>();
@@ -49,7 +52,7 @@ export class ChangeBatch implements Changes {
     this.#dropExcess();
   }
 
-  /** Takes back changes that could not be sent. */
+  /** Restores changes that could not be sent. */
   addAll({ tasks, names, everyone, missed }: Changes): void {
     for (const [taskId, lastSeq] of tasks) this.addTask(taskId, lastSeq);
     for (const name of names) this.addName(name);
@@ -65,7 +68,7 @@ export class ChangeBatch implements Changes {
   }
 }
 
-/** Splits changes over as many payloads as they need. */
+/** Splits changes into as many payloads as they need. */
 export function encodeChanges(senderName: string, { tasks, names, everyone, missed }: Changes): string[] {
   const createPayload = () => ({ from: senderName, tasks: [] as [string, number][], names: [] as string[] });
   const payloads: string[] = [];

@@ -5,7 +5,10 @@ import pg from "pg";
 /** All Wharf servers on a database use one channel. */
 const channel = "wharf";
 const connectTimeoutMs = 10_000;
-/** A statement that takes longer means that the connection is dead, whatever TCP says. */
+/**
+ * A statement that takes longer means that the connection is dead, even if TCP still considers it
+ * open.
+ */
 const queryTimeoutMs = 10_000;
 const heartbeatIntervalMs = 30_000;
 const minRetryMs = 50;

@@ -10,7 +10,7 @@ const lastFlushTimeoutMs = 1_000;
 
 export interface NotificationsOptions {
   readonly connection: pg.ClientConfig;
-  /** Called when the listening connection breaks. It is opened again. */
+  /** Called when the listening connection breaks. The connection is opened again. */
   readonly onError: (error: Error) => void;
 }
 
@@ -18,16 +18,17 @@ export interface NotificationsOptions {
 export interface ChangeSubscriber {
   /** A task's log has grown to this sequence. */
   onTask?(taskId: string, lastSeq: number): void;
-  /** Someone by this name has something to do; without a name, everyone. */
+  /** A subscriber of this name has work to do; without a name, every subscriber. */
   onWakeup?(name?: string): void;
-  /** Notifications may have been lost: look by cursor. */
+  /** Notifications may have been lost: read on from the cursor. */
   onMissed?(): void;
 }
 
 /**
- * Publishes what this process changes to the other processes on the database, and receives their changes, with LISTEN and
- * NOTIFY. A notification is a hint and may be lost: it names where to look, and a process that was not listening for a
- * while looks at everything. A process ignores its own notifications.
+ * Publishes the changes of this process to the other processes on the database, and receives their
+ * changes, with LISTEN and NOTIFY. A notification is a hint and may be lost: it names the changed
+ * rows, and a process that did not listen for a while checks everything. A process ignores its own
+ * notifications.
  */
 export class Notifications implements AsyncDisposable {
   readonly #name = randomUUID();
@@ -85,7 +86,10 @@ export class Notifications implements AsyncDisposable {
     }
   }
 
-  /** The first change after a quiet time leaves at once, the next ones together. While the connection is broken they wait. */
+  /**
+   * The first change after a quiet period is sent at once, the next ones together. While the
+   * connection is broken they wait.
+   */
   #scheduleFlush(): void {
     if (this.#timer || this.#flushing || this.#pendingChanges.isEmpty || !this.#connection.isListening) return;
     const delayMs = Math.max(0, this.#flushedAt + flushIntervalMs - performance.now());
@@ -105,7 +109,7 @@ export class Notifications implements AsyncDisposable {
     try {
       await this.#connection.send(encodeChanges(this.#name, batch));
     } catch {
-      // The connection broke, and says so itself: what was to be sent leaves over the next one.
+      // The connection broke, and reports that itself: the next connection sends these changes.
       this.#pendingChanges.addAll(batch);
     } finally {
       this.#flushedAt = performance.now();

@@ -17,7 +17,10 @@ import {
 } from "drizzle-orm/pg-core";
 import { tasks } from "./work.ts";
 
-/** Every message of every task, in order. What a runner reported is known by (run, journal epoch, journal sequence). */
+/**
+ * Every message of every task, in order. A runner's report is identified by (run, journal epoch,
+ * journal sequence).
+ */
 export const events = pgTable(
   "events",
   {
@@ -25,13 +28,13 @@ export const events = pgTable(
       .notNull()
       .references(() => tasks.id, { onDelete: "cascade" }),
     seq: bigint({ mode: "number" }).notNull(),
-    /** A number across tasks, for the old tables' views. */
+    /** A number across tasks, for the views of the old tables. */
     id: bigserial({ mode: "number" }).notNull(),
     run_id: uuid(),
     type: text().$type<EventType>().notNull(),
     kind: text().notNull(),
     data: jsonb().$type<EventData>().notNull(),
-    /** How long `data` is as text; 0 in rows of an earlier version. */
+    /** Length of `data` as text; 0 in rows of an earlier version. */
     bytes: integer().notNull().default(0),
     timestamp: timestamp({ withTimezone: true }).notNull(),
     journal_epoch: text(),
@@ -41,10 +44,10 @@ export const events = pgTable(
   },
   (t) => [
     primaryKey({ columns: [t.task_id, t.seq] }),
-    /** An event that comes twice is refused by the database itself. */
+    /** The database itself refuses a duplicate event. */
     uniqueIndex("events_identity").on(t.run_id, t.journal_epoch, t.journal_seq),
     index("events_created").on(t.created_at),
-    /** The kinds that are looked for by themselves, however long the log is. */
+    /** Kinds that are queried separately, however long the log is. */
     index("events_by_kind")
       .on(t.task_id, t.kind, t.seq)
       .where(sql`kind in ('failure', 'message', 'turn')`),
@@ -54,7 +57,10 @@ export const events = pgTable(
   ],
 );
 
-/** The tables of the systems before, for scripts that read them. The migration that makes the views writes their SQL. */
+/**
+ * The tables of the predecessor systems, for scripts that read them. The migration that creates the
+ * views contains their SQL.
+ */
 export const agent_instances = pgView("agent_instances", {
   id: uuid(),
   task_id: uuid(),

@@ -2,15 +2,18 @@ import { sql } from "drizzle-orm";
 import { index, pgTable, text, timestamp, uuid, varchar } from "drizzle-orm/pg-core";
 
 /**
- * Timestamps of every row. `updated_at` is the last change that a person or a state machine made; statements that renew
- * a lease, move a cursor or append to a log leave it alone, so that it is of use for sorting and comparing.
+ * Timestamps of every row. `updated_at` is the last change by a person or a state machine;
+ * statements that renew a lease, move a cursor or append to a log leave it unchanged, so that it is
+ * useful for sorting and comparing.
  */
 export const stamps = {
   created_at: timestamp({ withTimezone: true }).notNull().defaultNow(),
   updated_at: timestamp({ withTimezone: true }).notNull().defaultNow(),
 };
 
-/** A tenant. A laptop has one; every board and user belongs to one from the first migration on. */
+/**
+ * A tenant. A laptop has one; every board and user has belonged to one since the first migration.
+ */
 export const organizations = pgTable("organizations", {
   id: uuid().primaryKey(),
   name: varchar({ length: 255 }).notNull(),
@@ -27,7 +30,7 @@ export const users = pgTable(
       .references(() => organizations.id, { onDelete: "cascade" }),
     email: varchar({ length: 255 }).notNull().unique(),
     username: varchar({ length: 100 }).notNull().unique(),
-    /** Absent for the owner of a laptop, who proves who they are with the owner token. */
+    /** Absent for the owner of a laptop, who authenticates with the owner token. */
     password_hash: text(),
     role: text({ enum: ["admin", "member", "viewer"] })
       .notNull()
@@ -49,7 +52,10 @@ export const boards = pgTable(
     owner_id: uuid()
       .notNull()
       .references(() => users.id, { onDelete: "cascade" }),
-    /** Since when it is deleted: gone for everyone, while a job removes its rows in small steps. */
+    /**
+     * When the board was deleted. A deleted board is invisible while a job removes its rows in
+     * small steps.
+     */
     deleted_at: timestamp({ withTimezone: true }),
     ...stamps,
   },

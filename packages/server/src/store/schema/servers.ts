@@ -3,12 +3,15 @@ import { boolean, check, pgTable, primaryKey, text, timestamp, uuid } from "driz
 
 const createTimeColumn = () => timestamp({ withTimezone: true });
 
-/** What this database belongs to. A server with another secret, or with the data folder of another, does not start. */
+/**
+ * The identity of this database. A server with another secret, or with another database's data
+ * folder, does not start.
+ */
 export const installation = pgTable(
   "installation",
   {
     id: uuid().primaryKey(),
-    /** Keeps it to one row. */
+    /** Limits the table to one row. */
     only: boolean().notNull().default(true).unique(),
     secret_fingerprint: text().notNull(),
     created_at: createTimeColumn().notNull().defaultNow(),
@@ -16,7 +19,7 @@ export const installation = pgTable(
   (t) => [check("installation_only", sql`${t.only}`)],
 );
 
-/** The servers of the installation, and where they answer each other. */
+/** The servers of the installation, and the addresses at which they reach each other. */
 export const servers = pgTable("servers", {
   id: text().primaryKey(),
   address: text().notNull(),
@@ -25,14 +28,17 @@ export const servers = pgTable("servers", {
   seen_at: createTimeColumn().notNull().defaultNow(),
 });
 
-/** Who does what only one server should do at a time. */
+/** The leader of each duty that only one server should perform at a time. */
 export const leaderships = pgTable("leaderships", {
   duty: text().primaryKey(),
   server_id: text().notNull(),
   expires_at: createTimeColumn().notNull(),
 });
 
-/** Runners that a backend has and no row knows. They keep their disks until a person or the grace period removes them. */
+/**
+ * Runners of a backend without a row in `runners`. They keep their disks until a person or the
+ * grace period removes them.
+ */
 export const orphans = pgTable(
   "orphans",
   {

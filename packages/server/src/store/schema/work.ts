@@ -35,10 +35,10 @@ import { boards, organizations, stamps, users } from "./people.ts";
 
 const createTimeColumn = () => timestamp({ withTimezone: true });
 const createNumberColumn = () => bigint({ mode: "number" });
-/** Lists show the newest first; the order has to be the very same one for an index to serve it. */
+/** Lists show the newest rows first; an index serves that only with exactly the same order. */
 const getNewestFirstColumns = (t: { created_at: ExtraConfigColumn; id: ExtraConfigColumn }) =>
   [t.created_at.desc().nullsFirst(), t.id.desc().nullsFirst()] as const;
-/** A check that holds a column to the words of a state machine. */
+/** Creates a check that restricts a column to the states of a state machine. */
 const createOneOfCheck = (column: string, words: readonly string[]) =>
   sql.raw(`${column} in (${words.map((w) => `'${w}'`).join(", ")})`);
 
@@ -77,22 +77,25 @@ export const tasks = pgTable(
     branch: text(),
     shadow_branch: text().notNull(),
     base_commit_sha: text(),
-    /** The run at work, or the last one. */
+    /** The active run, or the last one. */
     assigned_agent_id: uuid(),
-    /** What a person chose of what the agent offers; each run of the task is brought to it. */
+    /** The person's choice among the agent's modes and models; each run of the task applies it. */
     agent_mode: text(),
     agent_model: text(),
     permission_policy: text().$type<PermissionPolicy>().notNull().default("ask"),
     interrupt_policy: text().$type<InterruptPolicy>().notNull().default("ask"),
     metadata: jsonb().$type<Record<string, unknown>>().notNull().default({}),
-    /** The sequence of the newest event; raised under this row's lock by whoever appends. */
+    /** The sequence of the newest event; appending raises it under this row's lock. */
     last_seq: createNumberColumn().notNull().default(0),
-    /** What its events take together, as text. */
+    /** Total size of the task's events, as text. */
     log_bytes: createNumberColumn().notNull().default(0),
     created_by: uuid().references(() => users.id, { onDelete: "set null" }),
     started_at: createTimeColumn(),
     completed_at: createTimeColumn(),
-    /** Since when it is deleted: gone for everyone, while a job removes its rows in small steps. */
+    /**
+     * When the task was deleted. A deleted task is invisible while a job removes its rows in small
+     * steps.
+     */
     deleted_at: createTimeColumn(),
     ...stamps,
   },
@@ -114,25 +117,29 @@ export const tasks = pgTable(
 );
 
 /**
- * A sandbox and the daemon in it. `desired` is what should be, `state` what was last seen; the reconciler brings the
- * second to the first. The journal's cursor lives here because the journal is the runner's, whichever run wrote to it.
+ * A sandbox and its daemon. `desired` is the target state, `state` the last known one; the
+ * reconciler brings `state` to `desired`. The journal's cursor is here because the journal belongs
+ * to the runner, whichever run wrote to it.
  */
 export const runners = pgTable(
   "runners",
   {
     id: uuid().primaryKey(),
     name: varchar({ length: 100 }),
-    /** Whose it is, where a person or a script created it by hand. A run's runner belongs to the run. */
+    /**
+     * The owner of a standalone runner, which a person or a script created. A run's runner belongs
+     * to the run.
+     */
     organization_id: uuid().references(() => organizations.id, { onDelete: "cascade" }),
     owner_id: uuid().references(() => users.id, { onDelete: "cascade" }),
-    /** The board of the task whose runs work in it; nothing where a person or a script created it. */
+    /** The board of the task whose runs use the runner; null for a standalone runner. */
     board_id: uuid().references(() => boards.id, { onDelete: "set null" }),
-    /** For every command and terminal in one that was created by hand. */
+    /** Environment of every command and terminal in a standalone runner. */
     environment: jsonb().$type<Record<string, string>>().notNull().default({}),
     resources: jsonb().$type<RunnerResources>(),
-    /** What one that was created by hand is made of, where that is not the backend's own choice. */
+    /** The image of a standalone runner, unless it uses the backend's default. */
     image: text(),
-    /** The model route that programs in one that was created by hand may use. */
+    /** The model route that programs in a standalone runner may use. */
     model_route: text(),
     backend: text().$type<BackendName>().notNull(),
     tier: text().notNull(),
@@ -145,11 +152,14 @@ export const runners = pgTable(
     /** Sequence of the last journal record that is in the log. */
     journal_cursor: createNumberColumn().notNull().default(0),
     error_message: text(),
-    /** What it is like, while it waits in the pool. The claim clears it, and nothing sets it again. */
+    /**
+     * The configuration of the runner, while it waits in the pool. The claim clears this column,
+     * and nothing sets it again.
+     */
     pool_key: text(),
-    /** The programs it was made with, where it was made for the pool. */
+    /** The programs that the runner was created with, if it was created for the pool. */
     programs: jsonb().$type<string[]>().notNull().default([]),
-    /** The caller's name for its wish: the same wish again makes no second runner. */
+    /** The caller's id of its request: a repeated request creates no second runner. */
     request_id: uuid().unique(),
     ...stamps,
   },
@@ -166,10 +176,10 @@ export const runners = pgTable(
     index("runners_destroyed")
       .on(t.updated_at)
       .where(sql`state = 'DESTROYED'`),
-    /** Those whose actual state differs from the desired one are found without reading the others. */
     index("runners_resting")
       .on(t.updated_at, t.id)
       .where(sql`state = 'STOPPED' and desired = 'STOPPED' and owner_id is null`),
+    /** Finds runners whose actual state differs from the desired one without reading the others. */
     index("runners_desired")
       .on(t.desired, t.state)
       .where(sql`state <> 'DESTROYED'`),
@@ -180,8 +190,9 @@ export const runners = pgTable(
 );
 
 /**
- * Which server may act on a runner. `epoch` grows with every holder and is the epoch of its wires. Nobody holds a lease
- * without a server; `expires_at` then says when a holder is due, and is absent while the runner is at rest.
+ * The server that may act on a runner. `epoch` grows with every holder and is the epoch of its
+ * wires. A lease may have no server; `expires_at` is then the time by which a server should take
+ * it, and is null while the runner is stopped.
  */
 export const runner_leases = pgTable(
   "runner_leases",
@@ -192,13 +203,19 @@ export const runner_leases = pgTable(
     server_id: text(),
     epoch: createNumberColumn().notNull().default(0),
     expires_at: createTimeColumn(),
-    /** Where the runner lives: a backend, and its host, engine or cluster. Only servers of that place reach it. */
+    /**
+     * The location of the runner: a backend, and its host, engine or cluster. Only servers of that
+     * place can reach it.
+     */
     place: text().notNull(),
   },
   (t) => [index("runner_leases_due").on(t.place, t.expires_at), index("runner_leases_server").on(t.server_id)],
 );
 
-/** One attempt of an agent at a task. The table is also the queue: a run with `queued_at` waits for a slot. */
+/**
+ * One attempt of an agent at a task. The table is also the queue: a run with `queued_at` waits for
+ * a slot.
+ */
 export const runs = pgTable(
   "runs",
   {
@@ -206,17 +223,17 @@ export const runs = pgTable(
     task_id: uuid()
       .notNull()
       .references(() => tasks.id, { onDelete: "cascade" }),
-    /** The task's board, by which lists of runs are read; nothing once the task is deleted. */
+    /** The task's board, by which lists of runs are read; null once the task is deleted. */
     board_id: uuid().references(() => boards.id, { onDelete: "set null" }),
     agent_type: text().notNull(),
     runner_id: uuid().references(() => runners.id, { onDelete: "set null" }),
     status: text().$type<RunStatus>().notNull().default("PENDING"),
     phase: text().$type<RunPhase>(),
-    /** What a person wants of it: to work, to stand still in the midst of its turn, or to stop. */
+    /** The state that a person requested: to run, to pause during a turn, or to stop. */
     desired: text({ enum: ["RUN", "PAUSE", "STOP"] })
       .notNull()
       .default("RUN"),
-    /** What a stopped run becomes, and why it was stopped. */
+    /** The final status of a stopped run, and why it was stopped. */
     stop_status: text({ enum: ["COMPLETED", "FAILED", "STOPPED"] }),
     stop_reason: text(),
     queued_at: createTimeColumn(),
@@ -224,16 +241,19 @@ export const runs = pgTable(
     priority: integer().notNull().default(0),
     attempt: integer().notNull().default(1),
     next_attempt_at: createTimeColumn(),
-    /** When the state it is in has lasted too long. */
+    /** When the present state times out. */
     deadline: createTimeColumn(),
-    /** The mirror its runner may use. */
+    /** The mirror that the run's runner may use. */
     repository_id: text(),
     session_id: text(),
-    /** Whether a prompt may have reached the agent: from then on a failure is never retried by itself. */
+    /**
+     * Whether a prompt may have reached the agent: from then on Wharf never retries a failure
+     * automatically.
+     */
     prompted: boolean().notNull().default(false),
-    /** When its last turn ended with nothing in line. */
+    /** When the last turn ended with no queued turn. */
     idle_since: createTimeColumn(),
-    /** What the task's log took when the run was made: what it takes more is the run's. */
+    /** The size of the task's log when the run was created: any growth counts for the run. */
     log_start: createNumberColumn().notNull().default(0),
     exit_code: integer(),
     error_code: text(),
@@ -255,11 +275,11 @@ export const runs = pgTable(
     index("runs_queue")
       .on(t.priority.desc().nullsFirst(), t.queued_at, t.id)
       .where(sql`queued_at is not null`),
-    /** The same order with one direction, so that a page of it begins at a comparison of rows. */
+    /** The same order in a single direction, so that a page of it begins at a row comparison. */
     index("runs_queue_board")
       .on(t.board_id, sql`(-priority)`, t.queued_at, t.id)
       .where(sql`queued_at is not null`),
-    /** Two runs never work on one task at once. */
+    /** At most one run works on a task at a time. */
     uniqueIndex("runs_one_at_work")
       .on(t.task_id)
       .where(sql`status in ('PENDING', 'STARTING', 'RUNNING', 'PAUSED')`),
@@ -269,7 +289,7 @@ export const runs = pgTable(
 export const turns = pgTable(
   "turns",
   {
-    /** Also the idempotency key that the daemon keeps. */
+    /** The id is also the idempotency key that the daemon keeps. */
     id: uuid().primaryKey(),
     task_id: uuid()
       .notNull()
@@ -278,9 +298,12 @@ export const turns = pgTable(
       .notNull()
       .references(() => runs.id, { onDelete: "cascade" }),
     state: text().$type<TurnState>().notNull().default("QUEUED"),
-    /** Its place among the queued turns of its task: the lowest is given first. */
+    /** The position among the queued turns of the task: the lowest is dispatched first. */
     place: integer().notNull().default(0),
-    /** A person wants it to end; kept until it has, so that no crash loses it. */
+    /**
+     * A person requested the end of the turn; kept until the turn has ended, so that no crash loses
+     * the request.
+     */
     cancel_asked: boolean().notNull().default(false),
     prompt: text().notNull(),
     /** The sequence of the prompt's message in the task's log. */
@@ -300,14 +323,17 @@ export const turns = pgTable(
       .where(sql`state in ('QUEUED', 'RUNNING')`),
     index("turns_run").on(t.run_id),
     index("turns_created_by").on(t.created_by),
-    /** One turn at a time: what is prompted during a turn waits as QUEUED. */
+    /** One turn at a time: a prompt during a turn waits as QUEUED. */
     uniqueIndex("turns_one_running")
       .on(t.task_id)
       .where(sql`state = 'RUNNING'`),
   ],
 );
 
-/** What an agent asks a person. The answer is kept until the daemon has it, so that no crash loses it. */
+/**
+ * An agent's question to a person. The answer is kept until the daemon has it, so that no crash
+ * loses it.
+ */
 export const permissions = pgTable(
   "permissions",
   {
@@ -338,7 +364,10 @@ export const permissions = pgTable(
   ],
 );
 
-/** The branch of a task on its way to the real remote: from the runner to the mirror, from the mirror to the remote. */
+/**
+ * The branch of a task on its way to the real remote: from the runner to the mirror, from the
+ * mirror to the remote.
+ */
 export const pushes = pgTable(
   "pushes",
   {
@@ -352,7 +381,7 @@ export const pushes = pgTable(
     runner_id: uuid().references(() => runners.id, { onDelete: "set null" }),
     sha: text().notNull(),
     state: text({ enum: ["WANTED", "MIRRORED", "PUSHED", "FAILED"] }).notNull(),
-    /** Whether the task's log says that the push is pending. */
+    /** Whether the task's log shows that the push is pending. */
     reported: boolean().notNull().default(false),
     attempts: integer().notNull().default(0),
     next_attempt_at: createTimeColumn().notNull().defaultNow(),
@@ -362,7 +391,7 @@ export const pushes = pgTable(
   (t) => [index("pushes_run").on(t.run_id), index("pushes_runner").on(t.runner_id)],
 );
 
-/** Branches of deleted tasks that their mirrors still have. */
+/** Branches of deleted tasks that still exist in their mirrors. */
 export const dropped_branches = pgTable(
   "dropped_branches",
   {
