@@ -13,8 +13,8 @@ interface AnnouncementOptions {
 }
 
 /**
- * Lets clients find the server of a data folder: by the socket in it, which the command line uses, and by a file with the
- * address, for people and other tools. Both are removed when the server stops.
+ * Lets clients find the server of a data folder: by the socket in it, which the command line uses,
+ * and by a file with the URL, for people and other tools. Both are removed when the server stops.
  */
 export async function announceServer({ folder, url, http, logger }: AnnouncementOptions): Promise<AsyncDisposable> {
   const file = join(folder, addressFile);
@@ -22,13 +22,14 @@ export async function announceServer({ folder, url, http, logger }: Announcement
   try {
     parts.use(await listenInFolder(http, folder));
   } catch (error) {
-    // Some file systems hold no sockets.
+    // Some file systems do not support sockets.
     logger.error({ error }, "the data folder takes no socket: set WHARF_URL and WHARF_TOKEN to use the command line");
   }
-  // Moved into place, so that nobody reads half of it.
+  // The file is moved into place, so that no client reads an incomplete one.
   await writeFile(`${file}.new`, JSON.stringify({ url, pid: process.pid }), { mode: 0o600 });
   await rename(`${file}.new`, file);
-  // A disk that takes no changes keeps the file; nothing is sent to its address because of it.
+  // A read-only disk keeps the file, which does no harm: clients do not send anything to a URL just
+  // because of it.
   parts.defer(() => rm(file, { force: true }).catch(() => undefined));
   return parts.move();
 }

@@ -16,54 +16,68 @@ const list = z.string().transform((text) =>
     .filter(Boolean),
 );
 
-/** Shorter, an agent that does not end leaves no time for its work; longer, stopping a runner would time out. */
+/**
+ * With a shorter time, an agent that does not end leaves none for its work; with a longer one,
+ * stopping a runner would time out.
+ */
 const stopGrace = z.number().min(5_000, "at least 5s").max(45_000, "at most 45s");
 
-/** Shorter, no large repository is ever committed; longer, a step that hangs holds up the runner's other git calls for days. */
+/**
+ * With a shorter time, no large repository is ever committed; with a longer one, a hanging step
+ * blocks the runner's other git calls for days.
+ */
 const gitTimeout = z.number().min(10_000, "at least 10s").max(86_400_000, "at most 1d");
 
 const backends = z.enum(["local", "docker", "kubernetes", "mock"]);
 
-/** Every setting there is, by the name of its environment variable. */
+/** All settings, by the name of their environment variable. */
 const Environment = z.object({
-  /** Where everything is kept: database, runners, mirrors, the owner's token. */
+  /** The folder of the database, the runners, the mirrors and the owner's token. */
   WHARF_DATA: z.string().min(1).optional(),
   WHARF_HOST: z.string().min(1).default("127.0.0.1"),
   WHARF_PORT: port.default(4000),
-  /** Names besides its own address that requests may come under. */
+  /** Accepted host names besides the server's own address. */
   WHARF_ALLOWED_HOSTS: list.default([]),
-  /** Runs at work at once. */
+  /** Maximum number of active runs. */
   WHARF_MAX_RUNS: z.coerce.number().int().min(1).max(10_000).default(8),
-  /** Runners that are not at rest at once; without it there is no limit. */
+  /** Maximum number of runners that are not stopped; unlimited by default. */
   WHARF_MAX_RUNNERS: z.coerce.number().int().min(1).max(100_000).optional(),
-  /** Whether the two limits above are each server's, or all servers' together. */
+  /** Whether the two limits above apply to each server or to all servers together. */
   WHARF_LIMITS: z.enum(["server", "all"]).default("server"),
-  /** How long a run between turns keeps its runner, as `15m`, or by tier as `small=15m,large=2h`. */
+  /**
+   * How long a run between turns keeps its runner, as `15m`, or by tier as `small=15m,large=2h`.
+   */
   WHARF_IDLE: z.string().default("15m").transform(parseIdle),
-  /** How long the runner of an accepted or cancelled task is kept. */
+  /** How long Wharf keeps the runner of an accepted or cancelled task. */
   WHARF_KEEP_RUNNERS: z.string().default("1d").transform(parseTime),
-  /** How long a runner is kept that the database does not know. */
+  /** How long Wharf keeps a runner that is missing in the database. */
   WHARF_ORPHAN_GRACE: z.string().default("3d").transform(parseTime),
-  /** How long a daemon may take to end: its backend waits so long between SIGTERM and SIGKILL. */
+  /** How long a daemon may take to end: its backend waits this long between SIGTERM and SIGKILL. */
   WHARF_STOP_GRACE: z.string().default("12s").transform(parseTime).pipe(stopGrace),
-  /** How long one step of a runner's git may take that reaches no remote. */
+  /** Timeout of one local step of a runner's git; steps that access a remote have other limits. */
   WHARF_GIT_TIMEOUT: z.string().default("5m").transform(parseTime).pipe(gitTimeout),
-  /** What runners' keys follow from; the same on all servers of a database. Without it each data folder has its own. */
+  /**
+   * The secret from which runners' keys are derived; the same on all servers of a database. By
+   * default each data folder has a separate one.
+   */
   WHARF_SECRET: z.string().min(32, "at least 32 characters").optional(),
-  /** A file that holds it. */
+  /** A file that contains the secret. */
   WHARF_SECRET_FILE: z.string().min(1).optional(),
-  /** Where other servers of the database reach this one; without it, the address it listens on. */
+  /**
+   * The URL at which other servers of the database reach this one; by default, the address on which
+   * it listens.
+   */
   WHARF_ADVERTISED_URL: z.url().optional(),
-  /** Where runners live. */
+  /** The backend of the runners. */
   WHARF_BACKEND: backends.optional(),
-  /** The same by an older name; `remote` says that WHARF_BACKEND names which. */
+  /** An older name of WHARF_BACKEND; `remote` means that WHARF_BACKEND names the backend. */
   AGENT_MODE: z.enum(["local", "remote", "mock"]).optional(),
-  /** The engine of the backend `docker`, by the names that Docker's own command knows. */
+  /** The engine of the backend `docker`, by the variables of Docker's own command. */
   DOCKER_HOST: z.string().min(1).optional(),
   DOCKER_TLS_VERIFY: z.string().optional(),
   DOCKER_CERT_PATH: z.string().min(1).optional(),
   SSH_AUTH_SOCK: z.string().min(1).optional(),
-  /** Where images called `wharf-…` come from, and under which tag. */
+  /** The registry and the tag of images called `wharf-…`. */
   WHARF_IMAGE_PREFIX: z
     .string()
     .regex(/^$|\/$/, "a registry and path that end with a slash, such as registry.example.com/team/")
@@ -72,31 +86,37 @@ const Environment = z.object({
     .string()
     .regex(/^[\w.-]*$/, "a tag, such as 0.1.0")
     .default(""),
-  /** What runners are made of whose agent names no image. */
+  /** The image of runners whose agent names none. */
   WHARF_RUNNER_IMAGE: z.string().min(1).optional(),
-  /** The same by an older name. */
+  /** An older name of WHARF_RUNNER_IMAGE. */
   RUNNER_IMAGE: z.string().min(1).optional(),
   /** Whether runners' wires are sockets on this machine or programs started through the engine. */
   WHARF_DOCKER_WIRE: z.enum(["auto", "socket", "exec"]).default("auto"),
-  /** Runners kept ready, as `small=4`, with an image as `medium:wharf-gemini:latest=2`; several with commas. */
+  /**
+   * Runners kept ready, as `small=4`, with an image as `medium:wharf-gemini:latest=2`; several with
+   * commas.
+   */
   WHARF_POOL: z.string().default("").transform(parsePool),
-  /** What of this machine's user the runners of an agent type may read, as `gemini=gitconfig,ssh;claude=ssh-agent`. */
+  /**
+   * Credentials of this machine's user that the runners of an agent type may read, as
+   * `gemini=gitconfig,ssh;claude=ssh-agent`.
+   */
   WHARF_HOST_CREDENTIALS: z.string().default("").transform(parseHostCredentials),
   HOME: z.string().optional(),
   ...kubernetesEnvironment,
-  /** Refuse runners whose network lets pass what it was told to stop. */
+  /** Refuses runners whose network does not block what it should. */
   WHARF_REQUIRE_ISOLATION: flag.default(false),
-  /** Let a part of what is asked of mock runners fail. */
+  /** Makes some operations on mock runners fail. */
   WHARF_MOCK_FAILURES: flag.default(false),
-  /** Give real model keys to runs even where no sandbox can be made. */
+  /** Gives real model keys to runs even if no sandbox is available. */
   WHARF_LOCAL_UNSAFE: flag.default(false),
-  /** A PostgreSQL server to use instead of one of Wharf's own. */
+  /** A PostgreSQL server to use instead of the embedded one. */
   DATABASE_URL: z
     .string()
     .regex(/^postgres(ql)?:\/\//, "an address that begins with postgresql://")
     .optional(),
   MAX_REPO_SIZE_MB: z.coerce.number().int().min(1).default(500),
-  /** What runners may write into the log of one task and of one run. */
+  /** Maximum size of what runners write into the log of one task and of one run. */
   WHARF_MAX_TASK_LOG_MB: z.coerce.number().int().min(1).default(1_024),
   WHARF_MAX_RUN_LOG_MB: z.coerce.number().int().min(1).default(256),
   LOG_LEVEL: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
@@ -105,7 +125,7 @@ const Environment = z.object({
   ANTHROPIC_API_KEY: z.string().min(1).optional(),
   ANTHROPIC_BASE_URL: z.url().default("https://api.anthropic.com"),
   OPENAI_API_KEY: z.string().min(1).optional(),
-  /** With a version or without: the agent asks for `/v1/…` itself. */
+  /** The URL may include a version: the agent itself requests `/v1/…`. */
   OPENAI_BASE_URL: z.url().default("https://api.openai.com"),
   /** How long a model may take to begin its answer. */
   WHARF_MODEL_TIMEOUT: z.string().default("10m").transform(parseTime),
@@ -118,7 +138,7 @@ export interface ModelRouteConfig {
   readonly key: string;
 }
 
-/** So many runners of a size, and of an image where the backend has images, are kept ready. */
+/** The number of runners to keep ready of a tier, and of an image if the backend has images. */
 export interface PoolConfig {
   readonly tier: keyof typeof tiers;
   readonly image?: string;
@@ -141,7 +161,7 @@ export interface Config {
   readonly maxRuns: number;
   readonly maxRunners: number | undefined;
   readonly limitScope: "server" | "all";
-  /** By the name of the tier. */
+  /** Keyed by the name of the tier. */
   readonly idleMs: ReadonlyMap<string, number>;
   readonly defaultIdleMs: number;
   readonly keepRunnersMs: number;
@@ -153,9 +173,9 @@ export interface Config {
   readonly backend: z.infer<typeof backends>;
   readonly pool: readonly PoolConfig[];
   readonly mockFailures: boolean;
-  /** By the name of the agent type. */
+  /** Keyed by the name of the agent type. */
   readonly hostCredentials: ReadonlyMap<string, readonly HostCredential[]>;
-  /** Where they are. */
+  /** The folder that contains the credentials. */
   readonly home: string;
   readonly docker: DockerConfig;
   readonly kubernetes: KubernetesConfig;
@@ -170,11 +190,11 @@ export interface Config {
   readonly logLevel: string;
   readonly modelRoutes: Readonly<Record<string, ModelRouteConfig>>;
   readonly modelTimeoutMs: number;
-  /** Where agents' programs are looked for. */
+  /** The PATH in which agents' programs are searched. */
   readonly searchPath: string;
 }
 
-/** The one reader of the environment. */
+/** Reads the environment. No other code does. */
 export function readConfig(environment: Record<string, string | undefined>): Config {
   const parsed = Environment.safeParse(environment);
   if (!parsed.success) {
@@ -236,7 +256,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
   };
 }
 
-/** Runners of this machine are made of no image. */
+/** Runners of this machine have no image. */
 function requireImageSupport(e: z.infer<typeof Environment>): void {
   const backend = getBackendName(e);
   const named = e.WHARF_POOL.find(({ image }) => image !== undefined);
@@ -245,7 +265,7 @@ function requireImageSupport(e: z.infer<typeof Environment>): void {
   throw new WharfError("config_invalid", { name: "WHARF_POOL", reason });
 }
 
-/** Only a container that is on this machine can be given what is on it. */
+/** Only a container on this machine can use credentials of this machine. */
 function requireContainerBackend(e: z.infer<typeof Environment>): void {
   const backend = getBackendName(e);
   if (backend === "docker" || e.WHARF_HOST_CREDENTIALS.size === 0) return;
@@ -266,7 +286,7 @@ function parseTime(text: string, context: z.RefinementCtx): number {
 
 const minSecretLength = 32;
 
-/** The setting itself, or the file it names. */
+/** Returns the setting itself, or the content of the file it names. */
 function readSecret(e: z.infer<typeof Environment>): { secret?: string } {
   if (e.WHARF_SECRET) return { secret: e.WHARF_SECRET };
   if (!e.WHARF_SECRET_FILE) return {};
@@ -281,7 +301,7 @@ function readSecret(e: z.infer<typeof Environment>): { secret?: string } {
   throw createSecretFileError(`the secret in it has fewer than ${minSecretLength} characters`);
 }
 
-/** A time for every tier is kept under the empty name. */
+/** Parses idle times. A time for every tier has the empty name. */
 function parseIdle(text: string, context: z.RefinementCtx): Map<string, number> {
   const times = new Map<string, number>();
   for (const entry of text.split(",").map((one) => one.trim())) {
@@ -298,7 +318,9 @@ function parseIdle(text: string, context: z.RefinementCtx): Map<string, number> 
 
 const maxPoolSize = 1_000;
 
-/** The number is behind the last `=`, the image between the first `:` and that. */
+/**
+ * Parses pool sizes. The number is after the last `=`, the image between the first `:` and that.
+ */
 function parsePool(text: string, context: z.RefinementCtx): PoolConfig[] {
   const targets = new Map<string, PoolConfig>();
   for (const entry of text.split(",").map((one) => one.trim())) {
@@ -315,7 +337,10 @@ function parsePool(text: string, context: z.RefinementCtx): PoolConfig[] {
   return [...targets.values()].filter(({ size }) => size > 0);
 }
 
-/** Each agent type once, with what it may read in one order, so that the same setting makes the same runners. */
+/**
+ * Parses credentials by agent type, each in a fixed order, so that the same setting creates the
+ * same runners.
+ */
 function parseHostCredentials(text: string, context: z.RefinementCtx): Map<string, HostCredential[]> {
   const granted = new Map<string, HostCredential[]>();
   for (const entry of text.split(";").map((one) => one.trim())) {
@@ -356,7 +381,9 @@ function getBackendName({
   throw new WharfError("config_invalid", { name: "AGENT_MODE", reason });
 }
 
-/** PostgreSQL does not run as root, and the user it runs as then cannot look into root's home. */
+/**
+ * PostgreSQL does not run as root, and the user that it runs as instead cannot access root's home.
+ */
 function getDefaultDataFolder(): string {
   return process.getuid?.() === 0 ? "/var/lib/wharf" : join(homedir(), ".wharf");
 }

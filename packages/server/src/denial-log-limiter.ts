@@ -1,8 +1,13 @@
 import { RecentRuns } from "./recent-runs.ts";
 
-/** The same host is listed once in this time: an agent that asks again and again fills no log. */
+/**
+ * Time during which a host is not listed again: an agent that keeps trying does not fill the log.
+ */
 const quietPeriodMs = 60_000;
-/** The names of hosts are the agent's choice: a run that tries ever new ones is listed so far and no further. */
+/**
+ * The agent chooses the names of hosts: a run that keeps trying new ones is listed only up to this
+ * limit.
+ */
 const maxLinesPerRun = 200;
 
 interface RunDenials {
@@ -10,11 +15,14 @@ interface RunDenials {
   lines: number;
 }
 
-/** Decides which refusals of a run appear in its task's log. */
+/** Decides which denials of a run appear in its task's log. */
 export class DenialLogLimiter {
   readonly #runs = new RecentRuns<RunDenials>(() => ({ shownAt: new Map(), lines: 0 }));
 
-  /** `list` a refusal, pass over it with `skip`, or `close` the list: the last line for this run. */
+  /**
+   * Returns `list` to log a denial, `skip` to ignore it, or `close` to log the last line for this
+   * run.
+   */
   classifyDenial(runId: string, host: string): "list" | "skip" | "close" {
     const run = this.#runs.get(runId);
     if (run.lines > maxLinesPerRun) return "skip";

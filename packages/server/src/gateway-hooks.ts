@@ -5,9 +5,12 @@ import type { Log } from "./events/index.ts";
 import type { GatewayContext, GatewayHooks } from "./gateway/index.ts";
 import type { ModelHealth } from "./model-health.ts";
 
-/** What the gateway saw is written together this much later, so that no answer of a model waits for the database. */
+/**
+ * Delay before the gateway's events are written together, so that no answer of a model waits for
+ * the database.
+ */
 const writeDelayMs = 100;
-/** Events of one transaction: short enough for one insert, and for others who want to write to the task. */
+/** Events of one transaction: short enough for one insert, and for other writers of the task. */
 const maxEventsPerWrite = 500;
 
 interface LogEntry {
@@ -21,7 +24,10 @@ export interface GatewayHooksOptions {
   readonly modelHealth: ModelHealth;
 }
 
-/** What the gateway sees goes into the task's log: what was refused, what a model was asked and how its server fails. */
+/**
+ * Writes the gateway's events into the task's log: denials, model usage, and faults of model
+ * servers.
+ */
 export function createGatewayHooks({ log, logger, modelHealth }: GatewayHooksOptions): GatewayHooks & AsyncDisposable {
   const denials = new DenialLogLimiter();
   const pendingByTask = new Map<string, LogEntry[]>();
@@ -37,7 +43,7 @@ export function createGatewayHooks({ log, logger, modelHealth }: GatewayHooksOpt
         .catch((error: unknown) => logger.warn({ error, task_id: taskId }, "what the gateway saw could not be logged"));
     }
   };
-  /** One writer per task, so that its lines stay in order. */
+  /** Runs one writer per task, so that its lines stay in order. */
   const writeAllEvents = async () => {
     timer = undefined;
     for (const taskId of pendingByTask.keys()) {

@@ -4,13 +4,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 export interface HealthReport {
   readonly status: "ok" | "degraded";
-  /** What does not work, in sentences for people. They name no path: `/health` needs no token. */
+  /** The problems, in sentences for people. The texts contain no path: `/health` needs no token. */
   readonly problems: string[];
 }
 
 interface HealthMonitorOptions {
   readonly dataFolder: string;
-  /** Asks the database for anything. */
+  /** Runs any query on the database. */
   readonly pingDatabase: () => Promise<unknown>;
   /** Called when a problem appears, changes or ends. */
   readonly onChange?: (report: HealthReport) => void;
@@ -22,13 +22,13 @@ const defaultIntervalMs = 5_000;
 const defaultPatienceMs = 5_000;
 
 const checkFile = ".health-check";
-/** A full disk may still take an empty file. */
+/** A full disk may still accept an empty file. */
 const checkBytes = 4096;
 
 /**
- * Checks regularly whether the data folder takes files and the database answers, so that `/health` can report it without
- * waiting for either. A disk that hangs keeps a check for as long as it lasts; the check counts as failed after a while,
- * and no other is started beside it.
+ * Checks regularly whether the data folder is writable and the database answers, so that `/health`
+ * can report it without waiting for either. A hanging disk blocks a check until it recovers; the
+ * check counts as failed after a timeout, and no second one is started meanwhile.
  */
 export class HealthMonitor implements Disposable {
   readonly #options: HealthMonitorOptions;
@@ -79,11 +79,11 @@ class HealthCheck {
     this.#timeoutMessage = options.hung;
   }
 
-  /** The problem, or undefined where there is none. */
+  /** Returns the problem, or undefined if there is none. */
   async run(): Promise<string | undefined> {
     const isHung = this.#running !== undefined;
     this.#running ??= this.#attempt().finally(() => (this.#running = undefined));
-    // A check that already hung for its time is not waited for again.
+    // A check that already exceeded its timeout gets no second one.
     return Promise.race([this.#running, sleep(isHung ? 0 : this.#patienceMs, this.#timeoutMessage, { ref: false })]);
   }
 }

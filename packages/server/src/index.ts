@@ -1,4 +1,4 @@
-/** The server as a library: what the command line starts, and what tests start in their own process. */
+/** The server as a library: the command line starts it, and tests start it in their own process. */
 export { describeDocker, describeSandbox } from "./backends/index.ts";
 export { type Config, readConfig } from "./config.ts";
 export { type RunningServer, type ServerOptions, startServer } from "./main.ts";

@@ -28,7 +28,7 @@ const namespace = z
   .optional()
   .or(z.literal("").transform(() => undefined));
 
-/** `pods=50,limits.cpu=100`: what differs from the quota that a tenant's namespace has by itself. */
+/** Deviations from the default quota of a tenant's namespace, as `pods=50,limits.cpu=100`. */
 const quota = list.transform((entries, context) => {
   const pairs = entries.map((entry) => entry.split("="));
   for (const [name, amount, ...surplus] of pairs)
@@ -50,14 +50,14 @@ const bytes = z
 
 /** The settings of the backend `kubernetes`, by the names of their environment variables. */
 export const kubernetesEnvironment = {
-  /** Without one: the account of the pod that the server runs in, or else ~/.kube/config. */
+  /** The default is the account of the server's pod, or else ~/.kube/config. */
   KUBECONFIG: optional,
   WHARF_KUBERNETES_CONTEXT: optional,
-  /** Set by the cluster in every pod. */
+  /** The cluster sets this variable in every pod. */
   KUBERNETES_SERVICE_HOST: optional,
-  /** One namespace for all runners, which is there already. Without it each tenant has one, which is made. */
+  /** An existing namespace for all runners. By default Wharf creates one per tenant. */
   WHARF_KUBERNETES_NAMESPACE: namespace,
-  /** The same by an older name. */
+  /** An older name of WHARF_KUBERNETES_NAMESPACE. */
   KUBERNETES_NAMESPACE: namespace,
   WHARF_KUBERNETES_NAMESPACE_PREFIX: z
     .string()
@@ -67,30 +67,36 @@ export const kubernetesEnvironment = {
   /** Whether a runner's disk is a volume that outlives its pod. */
   WHARF_KUBERNETES_VOLUMES: z.enum(["claim", "ephemeral"]).default("claim"),
   WHARF_KUBERNETES_STORAGE_CLASS: optional,
-  /** Such as gVisor's or Kata's. */
+  /** A runtime such as gVisor's or Kata's. */
   WHARF_KUBERNETES_RUNTIME_CLASS: optional,
-  /** What part of its limits a runner reserves on its node. */
+  /** The fraction of its limits that a runner reserves on its node. */
   WHARF_KUBERNETES_RESERVE: z.coerce.number().gt(0).max(1).default(1),
-  /** `pod`: to the pods' addresses. `exec`: through the API. `auto`: the first where the server itself runs in the cluster. */
+  /**
+   * The route of runners' wires. `pod`: to the pods' addresses. `exec`: through the API. `auto`:
+   * `pod` if the server itself runs in the cluster, else `exec`.
+   */
   WHARF_KUBERNETES_WIRE: z.enum(["auto", "pod", "exec"]).default("auto"),
   WHARF_KUBERNETES_QUOTA: z.string().default("").pipe(quota),
-  /** From where servers outside the cluster come, with the wire `pod`. */
+  /** The addresses of servers outside the cluster, for the wire `pod`. */
   WHARF_KUBERNETES_SERVER_CIDRS: z.string().default("").pipe(list).pipe(z.array(cidr)),
-  /** How long a runner's pod may take to run. */
+  /** Timeout for the start of a runner's pod. */
   WHARF_KUBERNETES_START_TIMEOUT: z.coerce.number().int().min(1).max(3_600).default(300), // s
-  /** No runner gets more than this, by the older names. */
+  /** Maximum resources of a runner, by the older names. */
   REMOTE_CPU_LIMIT: cores,
   REMOTE_MEMORY_LIMIT: bytes,
   REMOTE_STORAGE_LIMIT: bytes,
-  /** Addresses as host:port that must not be reachable from a runner, tried besides those that always are. */
   /** Some network plugins always let a pod reach its own node. */
   WHARF_KUBERNETES_NODE_REACHABLE: z.enum(["", "0", "1"]).default("0"),
+  /**
+   * Addresses as host:port that must not be reachable from a runner, tested in addition to the default
+   * ones.
+   */
   WHARF_UNREACHABLE: z.string().default("").pipe(list),
 };
 
 const Environment = z.object(kubernetesEnvironment);
 
-/** What is known of the backend's settings before the server knows who it is. */
+/** The backend's settings, before the server's identity is known. */
 export interface KubernetesConfig {
   readonly cluster: KubernetesBackendOptions["cluster"];
   readonly settings: Omit<KubernetesSettings, "instance" | "image" | keyof DaemonSettings>;

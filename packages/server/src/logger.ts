@@ -1,11 +1,14 @@
 import pino, { type Logger } from "pino";
 
-/** A failed statement's message holds all its values: prompts, descriptions, whole batches of events. */
+/**
+ * The message of a failed statement contains all its values: prompts, descriptions, whole batches
+ * of events.
+ */
 const maxTextLength = 1_000;
 
 const truncateText = (text: string) => (text.length > maxTextLength ? `${text.slice(0, maxTextLength)}…` : text);
 
-/** What is worth reading of an error: drivers hang whole connections on theirs. */
+/** Returns the useful parts of an error: drivers attach whole connections to theirs. */
 function toLogValue(thrown: unknown): unknown {
   if (!(thrown instanceof Error)) return thrown;
   const code = "code" in thrown ? thrown.code : undefined;
@@ -19,11 +22,14 @@ function toLogValue(thrown: unknown): unknown {
   };
 }
 
-/** One JSON line for each thing that happened, on stderr, so that stdout stays what a command prints. */
+/**
+ * Creates a logger that writes one JSON line per event to stderr, so that stdout contains only a
+ * command's output.
+ */
 export function createLogger(level: string): Logger {
   const destination = pino.destination(2);
-  // A terminal that was closed, or a pipe that nobody reads, ends the log and not the server. Without a flush, because at
-  // the process's exit that would try again and again to write what is left.
+  // A closed terminal, or a pipe without a reader, ends the log and not the server. The flush is
+  // disabled too, because at the process's exit it would retry endlessly to write the rest.
   destination.on("error", () => {
     const discardWrite = () => true;
     Object.assign(destination, {

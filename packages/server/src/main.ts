@@ -54,32 +54,35 @@ import { Boards, Tasks } from "./tasks/index.ts";
 
 export interface ServerOptions {
   readonly config: Config;
-  /** The folder with the daemon and the agents, which is put into every runner. */
+  /** The folder with the daemon and the agents, which every runner gets. */
   readonly kit: string;
   readonly version: string;
   readonly times?: Partial<RunTimes>;
-  /** Called when the data folder is this server's. */
+  /** Called when this server holds the data folder. */
   readonly onLocked?: () => void;
-  /** What the server's own git may know of the machine: where its user's keys and helpers are. */
+  /** Environment of the server's own git: where its user's keys and credential helpers are. */
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
 export interface StopOptions {
   readonly runners: boolean;
-  /** Ends the runners without waiting for their tasks to end in order. */
+  /** Ends the runners without waiting for their tasks to end properly. */
   readonly hurry?: AbortSignal;
 }
 
 export interface RunningServer extends AsyncDisposable {
   readonly url: string;
   readonly token: string;
-  /** Resolves when the server has stopped, for whatever reason. */
+  /** Resolves when the server has stopped, for any reason. */
   readonly stopped: Promise<void>;
-  /** Stops the server; runners stay at work unless they are asked to end too. */
+  /** Stops the server; runners continue unless `runners` is set. */
   stop(options?: StopOptions): Promise<void>;
 }
 
-/** The only place that knows all parts. What is started first is stopped last, also when a later part fails to start. */
+/**
+ * Wires all parts together; no other place knows them all. The first part to start stops last, even
+ * if a later part fails to start.
+ */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { config } = options;
   const { requireIsolation } = config;
@@ -122,7 +125,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const log = new Log(db, { notifications, limits });
   const wakeup = new Wakeup(notifications);
   const links: LinksByRunner = new Map();
-  // A plain process sees what its owner sees: it gets no real key, not even a way to use one, unless the owner says so.
+  // A plain process sees everything that its owner sees: it gets no real key, nor a way to use one,
+  // unless the owner allows it.
   const routes = backend.can.isolation === "unsafe" && !config.localUnsafe ? {} : config.modelRoutes;
   const findMissingReason = (program: string, image?: string) => backend.getMissingReason(program, image);
   const agentTypes = new AgentTypes(db, { routes, images: config.images, findMissingReason });
@@ -361,7 +365,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   return { url, token, stopped, stop, [Symbol.asyncDispose]: () => stop() };
 }
 
-/** The same on every server of the secret; kept in a file for the command line. */
+/**
+ * Returns a token that is the same on every server with this secret, and writes it to a file for
+ * the command line.
+ */
 async function createSharedToken({ dataFolder, secret }: Config): Promise<string> {
   const token = createHmac("sha256", secret ?? "")
     .update("owner token")

@@ -1,7 +1,10 @@
 import type { UpstreamFault } from "./gateway/index.ts";
 import { RecentRuns } from "./recent-runs.ts";
 
-/** The same kind of fault is shown again after this time, and a run shows so many lines in all. */
+/**
+ * A fault of the same kind is shown again after this time, up to the maximum number of lines per
+ * run.
+ */
 const quietPeriodMs = 10 * 60_000;
 const maxLinesPerRun = 30;
 
@@ -10,14 +13,15 @@ interface RunModelHealth {
   answeredAt: number;
   failed: { readonly at: number; readonly fault: UpstreamFault } | undefined;
   readonly shownAt: Map<string, number>;
-  /** A fault was shown and no answer came since. */
+  /** A fault was shown and no answer has succeeded since. */
   isShownFailing: boolean;
   lines: number;
 }
 
 /**
- * What this process knows of the models' servers, run by run: whether the last request for an answer succeeded, and which
- * faults a person has been told of. Agents retry for minutes, so a fault is shown when it appears, not with each retry.
+ * The state of the models' servers, run by run: whether the last request for an answer succeeded,
+ * and which faults a person has seen. Agents retry for minutes, so a fault is shown when it
+ * appears, not with each retry.
  */
 export class ModelHealth {
   readonly #runs = new RecentRuns<RunModelHealth>(() => ({
@@ -33,7 +37,7 @@ export class ModelHealth {
     this.#runs.get(runId).open++;
   }
 
-  /** Keeps how a request came out. Answers with what a person should read of it. */
+  /** Records the outcome of a request. Returns a notice for a person, if any. */
   endRequest(runId: string, outcome: { answered: boolean; fault?: UpstreamFault }): string | undefined {
     const run = this.#runs.get(runId);
     run.open = Math.max(0, run.open - 1);
@@ -48,7 +52,7 @@ export class ModelHealth {
     return "The model's server answers again.";
   }
 
-  /** What a person should read of a fault, where it has not been shown lately. */
+  /** Returns a notice of a fault for a person, unless the fault was shown recently. */
   getFaultNotice(runId: string, { kind, message, note }: UpstreamFault): string | undefined {
     const run = this.#runs.get(runId);
     const nowMs = Date.now();
@@ -60,13 +64,16 @@ export class ModelHealth {
     return note ? `${message} ${note}` : message;
   }
 
-  /** What is wrong with the run's model as far as its last request tells. */
+  /** Returns the fault of the run's model, judging by its last request. */
   getFault(runId: string): UpstreamFault | undefined {
     const run = this.#runs.find(runId);
     return run?.failed && run.failed.at >= run.answeredAt ? run.failed.fault : undefined;
   }
 
-  /** The last fault since then, where requests failed and none succeeded or is still open. */
+  /**
+   * Returns the last fault since `startTime`, if requests failed and none succeeded or is still
+   * open.
+   */
   getFaultSince(runId: string, startTime: Date): UpstreamFault | undefined {
     const run = this.#runs.find(runId);
     if (!run?.failed || run.open > 0 || run.failed.at < startTime.getTime()) return undefined;

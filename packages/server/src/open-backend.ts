@@ -11,7 +11,7 @@ import {
 import type { Config } from "./config.ts";
 import type { Keys } from "./runners/index.ts";
 
-/** The backend that the settings name; from here on none looks different from another. */
+/** Opens the configured backend; from here on all backends look the same. */
 export async function openBackend(
   { config, kit }: { config: Config; kit: string },
   { logger, installation, keys }: { logger: Logger; installation: string; keys: Keys },
@@ -59,6 +59,9 @@ export async function openBackend(
   });
 }
 
-/** Tells this installation's runners from another's on the same engine. Its servers share them. */
+/**
+ * Distinguishes this installation's runners from another's on the same engine. The installation's
+ * servers share them.
+ */
 const createOwnerLabel = (installation: string): string =>
   createHash("sha256").update(`wharf installation ${installation}`).digest("hex").slice(0, 16);

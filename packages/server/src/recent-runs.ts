@@ -1,6 +1,6 @@
 const maxRuns = 1_000;
 
-/** Something about each run, in bounded memory: the run that was asked about least recently is forgotten first. */
+/** An entry per run, in bounded memory: the least recently used run is forgotten first. */
 export class RecentRuns<T> {
   readonly #entries = new Map<string, T>();
   readonly #create: () => T;
@@ -9,7 +9,7 @@ export class RecentRuns<T> {
     this.#create = create;
   }
 
-  /** The run's entry, made where there is none. */
+  /** Returns the run's entry, after creating a missing one. */
   get(runId: string): T {
     const entry = this.#entries.get(runId) ?? this.#create();
     this.#entries.delete(runId);

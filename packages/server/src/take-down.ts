@@ -8,7 +8,7 @@ import { createLogger } from "./logger.ts";
 import { lockDataFolder } from "./store/data-folder-lock.ts";
 import { stopEmbeddedPostgres } from "./store/embedded/index.ts";
 
-/** How long runs may take to end when the server is taken down with its runners. */
+/** Maximum time for runs to end when the server is stopped with its runners. */
 const endRunsTimeoutMs = 30_000;
 const haltTimeoutMs = 5_000;
 
@@ -19,13 +19,13 @@ interface TakeDownOptions {
   readonly halt: () => Promise<void>;
   readonly backend: Backend;
   readonly logger: Logger;
-  /** Gives up the order at once. */
+  /** Skips the orderly end at once. */
   readonly hurry: AbortSignal | undefined;
 }
 
 /**
- * Ends what is at work before the server stops: in order, so that the tasks know of it. Where that fails or takes too
- * long (the disk is full, the database is down) the runners are stopped all the same.
+ * Ends all runs properly before the server stops, so that their tasks record it. If that fails or
+ * takes too long (the disk is full, the database is down), the runners are stopped anyway.
  */
 export async function takeDownServer({ endRuns, halt, backend, logger, hurry }: TakeDownOptions): Promise<void> {
   const timeout = AbortSignal.timeout(endRunsTimeoutMs);
@@ -42,7 +42,7 @@ export async function takeDownServer({ endRuns, halt, backend, logger, hurry }: 
   }
 }
 
-/** Stops every runner that a backend has, and logs those that it cannot stop. Disks are kept. */
+/** Stops every runner of a backend, and logs those that it cannot stop. Disks are kept. */
 async function stopRunners(backend: Backend, logger: Logger): Promise<void> {
   for await (const { id, state } of backend.list()) {
     if (state !== "running") continue;
@@ -51,9 +51,10 @@ async function stopRunners(backend: Backend, logger: Logger): Promise<void> {
 }
 
 /**
- * Ends what a server left running in a data folder, without a server: where the disk is full or the secret is lost none
- * starts. It needs neither the database nor a key, so it knows nothing of tasks, and the next server takes up what they
- * wait for. Only local runners are found this way: on an engine, the secret tells which runners are this server's.
+ * Stops the runners that a server left in a data folder, without a server: with a full disk or a
+ * lost secret no server starts. The function needs neither the database nor a key, so it does not
+ * update tasks; the next server handles those. Only local runners are found this way: on an engine,
+ * the secret determines which runners belong to this server.
  */
 export async function stopLeftoverRunners({ config, kit }: { config: Config; kit: string }): Promise<void> {
   await using _lock = await lockDataFolder(config.dataFolder);

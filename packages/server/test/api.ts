@@ -14,7 +14,10 @@ export interface ServedApi extends AsyncDisposable {
   readonly url: string;
 }
 
-/** The API over a fixture's database, listening; modules that a test does not bring and that stand on more are absent. */
+/**
+ * Serves the API over a fixture's database. Modules with further dependencies are absent unless the
+ * test provides them.
+ */
 export async function serveApi(f: Fixture, more: Partial<Modules> = {}): Promise<ServedApi> {
   const modules: Partial<Modules> = {
     boards: new Boards(f.db),

@@ -4,7 +4,7 @@ import { database, role } from "../src/store/embedded/cluster.ts";
 
 export interface TestDatabase extends AsyncDisposable {
   readonly pool: pg.Pool;
-  /** For what opens connections of its own. */
+  /** Connection options for code that opens its own connections. */
   readonly connection: { readonly host: string; readonly user: string; readonly database: string };
   readonly url: string;
 }
@@ -12,13 +12,13 @@ export interface TestDatabase extends AsyncDisposable {
 let count = 0;
 let shared: pg.Pool | undefined;
 
-/** Databases are made and dropped on one connection of each test file. */
+/** Each test file creates and drops its databases on one connection. */
 const admin = () =>
   (shared ??= guarded(
     new pg.Pool({ host: inject("postgresHost"), user: role, database, max: 1, allowExitOnIdle: true }),
   ));
 
-/** A migrated database of the test's own. It is gone when the test is. */
+/** Creates a migrated database for a test, which is dropped after the test. */
 export async function testDatabase(): Promise<TestDatabase> {
   const host = inject("postgresHost");
   const name = `test_${process.pid}_${process.env["VITEST_POOL_ID"] ?? 0}_${count++}`;
@@ -37,8 +37,8 @@ export async function testDatabase(): Promise<TestDatabase> {
 }
 
 /**
- * `pool.end()` resolves before the server's side of a connection is gone. Dropping the database ends that side with 57P01,
- * which without a listener on pool and client ends the test process.
+ * `pool.end()` resolves before the server's side of a connection is closed. Dropping the database
+ * ends that side with 57P01, which without a listener on pool and client ends the test process.
  */
 function guarded(pool: pg.Pool): pg.Pool {
   const ignore = () => undefined;

@@ -17,7 +17,7 @@ export interface Fixture extends AsyncDisposable {
   prompt(task: TaskRow, text?: string): ReturnType<RunCommands["prompt"]>;
 }
 
-/** A database of the test's own with an owner and a board, and the modules that stand on it. */
+/** Creates a database for a test with an owner and a board, and the modules that use it. */
 export async function fixture(): Promise<Fixture> {
   const database = await testDatabase();
   const { db, pool, close } = openDatabase({ ...database.connection, max: 8 }, () => undefined);

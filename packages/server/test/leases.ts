@@ -2,7 +2,7 @@ import type { ClaimResult } from "../src/runs/claim.ts";
 import { claimQueuedRuns } from "../src/runs/claim.ts";
 import type { Database } from "../src/store/index.ts";
 
-/** Gives slots as a server without warm runners does. */
+/** Claims slots as a server without warm runners does. */
 export async function claim(
   db: Database,
   server_id: string,

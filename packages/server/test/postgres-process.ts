@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { z } from "zod";
 
-/** A server that does nothing but supervise a database, in a process of its own that can be killed. */
+/** A server that only supervises a database, in a separate process that a test can kill. */
 const source = JSON.stringify(join(import.meta.dirname, "../src/store/embedded/index.ts"));
 const script = (folder: string) => `
   const { startEmbeddedPostgres } = await import(${source});
@@ -37,9 +37,9 @@ const Line = z.object({
 
 export interface PostgresProcess extends AsyncDisposable {
   readonly child: ChildProcess;
-  /** What it says first: that it is ready, or why not. */
+  /** The first line of output: whether the process is ready, or why not. */
   readonly said: Promise<z.infer<typeof Line>>;
-  /** SIGKILL, which leaves its PostgreSQL running. */
+  /** Sends SIGKILL, which leaves its PostgreSQL running. */
   kill(): Promise<void>;
 }
 
@@ -63,8 +63,9 @@ export function supervisorProcess(folder: string, options: ProcessOptions = {}):
 }
 
 /**
- * What cleans up for a test that could not: when the standard input closes, because the test's process died or is done,
- * it ends the folder's PostgreSQL (not with SIGKILL, after which nobody gives back its shared memory) and the folder.
+ * Cleans up for a test that could not: when the standard input closes, because the test's process
+ * died or is done, the guard ends the folder's PostgreSQL (not with SIGKILL, after which its shared
+ * memory would remain) and removes the folder.
  */
 const guard = `
   read -r _
@@ -76,7 +77,10 @@ const guard = `
   rm -rf "$1"
 `;
 
-/** A folder under the system's temporary one that is gone after the test, with any PostgreSQL that still runs in it. */
+/**
+ * Creates a temporary folder that is removed after the test, together with any PostgreSQL that
+ * still runs in it.
+ */
 export async function databaseFolder(...path: string[]): Promise<{ readonly folder: string } & AsyncDisposable> {
   const top = await mkdtemp(join(tmpdir(), "wharf-db-"));
   await chmod(top, 0o1777);

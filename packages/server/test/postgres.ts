@@ -14,15 +14,17 @@ import { migrateDatabase } from "../src/store/index.ts";
 
 declare module "vitest" {
   export interface ProvidedContext {
-    /** The socket folder of the run's PostgreSQL. */
+    /** The socket folder of the test run's PostgreSQL. */
     postgresHost: string;
   }
 }
 
-/** One PostgreSQL for a run of the tests, in memory where there is any to be had, with a migrated `template` to clone. */
+/**
+ * Starts one PostgreSQL per test run, in memory if possible, with a migrated `template` to clone.
+ */
 const prefix = "wharf-test-pg-";
 
-/** Nothing here outlives the run, so nothing is synced. */
+/** No data here outlives the test run, so nothing is synced. */
 const settings = [
   "fsync=off",
   "synchronous_commit=off",
@@ -37,8 +39,9 @@ const settings = [
 ];
 
 /**
- * PostgreSQL's own guard: when the standard input closes, because the run ended or died in whatever way, it stops the
- * server and removes the folder. It leads a session of its own, so that an interrupt at the terminal leaves it its work.
+ * PostgreSQL's guard: when the standard input closes, because the test run ended or died for any
+ * reason, the guard stops the server and removes the folder. The guard leads a separate session, so
+ * that an interrupt at the terminal does not end it.
  */
 const guard = `
   folder=$1; shift
@@ -112,7 +115,7 @@ async function makeTemplate(host: string): Promise<void> {
   }
 }
 
-/** Folders of runs that died together with their guard, such as at a power cut. */
+/** Removes folders of test runs that died together with their guard, as after a power cut. */
 function removeLeftovers(base: string): void {
   for (const name of readdirSync(base)) {
     const pid = new RegExp(`^${prefix}(\\d+)-`).exec(name)?.[1];

@@ -4,7 +4,7 @@ import { type Database, schema } from "../store/index.ts";
 
 const { boards, organizations, users } = schema;
 
-/** Who a request comes from. */
+/** The sender of a request. */
 export interface Principal {
   readonly user_id: string;
   readonly organization_id: string;
@@ -13,11 +13,14 @@ export interface Principal {
 
 const getDigest = (text: string) => createHash("sha256").update(text).digest();
 
-/** Compares without telling by its time where two tokens differ. */
+/** Compares two tokens without revealing by its timing where they differ. */
 export const isSameToken = (presentedToken: string, real: string): boolean =>
   timingSafeEqual(getDigest(presentedToken), getDigest(real));
 
-/** Makes the organisation, the owner and the first board of an empty database; in any other it finds them. */
+/**
+ * Creates the organisation, the owner and the first board in an empty database; returns the
+ * existing ones in any other.
+ */
 export async function ensureOwner(db: Database): Promise<Principal> {
   return db.transaction(async (tx) => {
     await tx.insert(organizations).values({ id: randomUUID(), name: "Home", slug: "home" }).onConflictDoNothing();

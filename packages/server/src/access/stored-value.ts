@@ -5,17 +5,21 @@ import { join } from "node:path";
 import { WharfError } from "@wharf/contract";
 
 /**
- * Values that a data folder's server creates once and reads at every start: the owner's token, the secret that all keys
- * follow from, the server's name. Each is in a file that only its owner can read. A file that is empty, too short or no
- * text counts as damaged, and its content is never used: with an empty secret anybody could compute every key.
+ * Values that a data folder's server creates once and reads at every start: the owner's token, the
+ * secret from which all keys are derived, the server's name. Each value has a file that only its
+ * owner can read. A file that is empty, too short or not text counts as damaged, and its content is
+ * never used: with an empty secret anybody could compute every key.
  */
 export interface StoredValue {
   readonly value: string;
-  /** What was done about a damaged file, for the server's log. */
+  /** The repair of a damaged file, for the server's log. */
   readonly repair?: string;
 }
 
-/** A token or a name: nothing depends on the old one, so a damaged file is replaced and kept beside the new one. */
+/**
+ * Ensures a token or a name. Nothing depends on the old value, so a damaged file is replaced and
+ * kept next to the new one.
+ */
 export async function ensureStoredValue(folder: string, name: string): Promise<StoredValue> {
   const path = join(folder, name);
   const storedFile = await readStoredFile(path, minValueLength);
@@ -27,8 +31,9 @@ export async function ensureStoredValue(folder: string, name: string): Promise<S
 }
 
 /**
- * The secret, and the name under which the server holds its runners. A new one would cut runners off, so each has a copy,
- * from which a damaged file is restored; without an intact one, the server does not start.
+ * Ensures the secret, or the name under which the server holds its runners. A new value would
+ * disconnect runners, so each file has a copy, from which a damaged file is restored; without an
+ * intact one, the server does not start.
  */
 export async function ensureStoredSecret(folder: string, name: string): Promise<StoredValue> {
   const path = join(folder, name);
@@ -85,8 +90,8 @@ async function readStoredFile(path: string, minLength: number): Promise<StoredFi
 }
 
 /**
- * Creates a file that appears whole under its name or not at all: of two starters one wins, and the other reads what it
- * wrote.
+ * Creates a file that appears whole under its name or not at all: if two servers start at once, one
+ * creates the file and the other reads it.
  */
 async function createFile(path: string, value: string): Promise<string> {
   const fresh = `${path}.${randomUUID()}`;
@@ -104,7 +109,7 @@ async function createFile(path: string, value: string): Promise<string> {
   return storedFile.value;
 }
 
-/** A folder that takes no copy must not keep the server from starting. */
+/** A folder that accepts no copy must not prevent a start. */
 async function writeCopy(path: string, value: string): Promise<void> {
   const fresh = `${path}.${randomUUID()}`;
   await rm(path, { recursive: true, force: true })

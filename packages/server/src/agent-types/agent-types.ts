@@ -22,7 +22,7 @@ export type AgentTypeView = AgentTypeRow & { available: boolean; unavailable_rea
 interface AgentTypeContext {
   readonly routes: ConfiguredRoutes;
   readonly images: ImageNames;
-  /** Why a program can't be started in a runner here (of that image), or nothing. */
+  /** Returns why runners here (of that image) cannot start a program, or undefined if they can. */
   readonly findMissingReason: (program: string, image?: string) => Promise<string | undefined>;
 }
 
@@ -34,7 +34,7 @@ const builtInNames: ReadonlySet<string> = new Set(builtInAgentTypes.map(({ name 
 const createBadRequest = (path: string, message: string) =>
   new WharfError("bad_request", { issues: [{ path, message }] });
 
-/** Only the Agent Client Protocol has words for MCP servers. */
+/** Only the Agent Client Protocol supports MCP servers. */
 function requireAcp({ protocol, mcp_servers }: Pick<AgentTypeInput, "protocol" | "mcp_servers">): void {
   if (mcp_servers.length > 0 && protocol !== "acp")
     throw createBadRequest(
@@ -43,16 +43,21 @@ function requireAcp({ protocol, mcp_servers }: Pick<AgentTypeInput, "protocol" |
     );
 }
 
-/** Whether PostgreSQL refused a statement for a value that another row has; the driver's error is a cause of Drizzle's. */
+/**
+ * Whether PostgreSQL refused a statement for a value that another row has; the driver's error is a
+ * cause of Drizzle's.
+ */
 function isDuplicate(error: unknown): boolean {
   for (let one = error; one instanceof Error; one = one.cause) if ("code" in one && one.code === "23505") return true;
   return false;
 }
 
-/** What is not named stays, also of the resources. */
+/**
+ * An update of an agent type. Missing fields remain unchanged, including those of the resources.
+ */
 type AgentTypeChange = { [K in keyof AgentTypeUpdate]?: AgentTypeUpdate[K] | undefined };
 
-/** How agents are started, and which of them can be here. */
+/** The agent types: how agents are started, and which are available. */
 export class AgentTypes {
   readonly #db: Database;
   readonly #context: AgentTypeContext;
@@ -63,8 +68,8 @@ export class AgentTypes {
   }
 
   /**
-   * Adds the agents that come with Wharf, and brings those that an earlier version added up to date; what a person made or
-   * changed stays as it is.
+   * Adds Wharf's built-in agents, and updates those that an earlier version added; types that a
+   * person created or changed remain as they are.
    */
   async seed(): Promise<void> {
     const rows = builtInAgentTypes.map((type) => ({ id: randomUUID(), ...omitUndefined(AgentTypeInput.parse(type)) }));
@@ -75,7 +80,7 @@ export class AgentTypes {
       .values(rows)
       .onConflictDoUpdate({
         target: agent_types.name,
-        // It stays untouched by a person.
+        // The row still counts as untouched by a person.
         set: {
           docker_image: sql`excluded.docker_image`,
           docker_tag: sql`excluded.docker_tag`,
@@ -125,14 +130,14 @@ export class AgentTypes {
       .where(eq(agent_types.id, previousType.id))
       .returning()
       .catch((error: unknown) => {
-        // The index decides: of two renames at once, both saw the name free.
+        // The index decides: two concurrent renames both saw that the name was free.
         throw change.name !== undefined && isDuplicate(error) ? createNameTakenError(change.name, error) : error;
       });
     if (!row) throw new WharfError("not_found", { what: "agent type", id: idOrName });
     return this.#toView(row);
   }
 
-  /** The image runners of this type are made of, or nothing where the backend decides. */
+  /** Returns the image of this type's runners, or undefined if the backend decides. */
   getImage(type: Pick<AgentTypeRow, "docker_image" | "docker_tag">): string | undefined {
     return getAgentImage(type, this.#context.images);
   }
@@ -153,7 +158,10 @@ export class AgentTypes {
       throw new WharfError("conflict", { what: `agent type '${name}'`, from: "used by a run", to: "removed" });
   }
 
-  /** A path that runners do not have never starts; a name may yet be installed. */
+  /**
+   * Rejects a path that runners do not have, because it never starts; a plain name may still be
+   * installed later.
+   */
   async #requireProgram({ command, docker_image, docker_tag }: AgentTypeInput | AgentTypeRow): Promise<void> {
     const [program = ""] = command;
     if (!program.includes("/")) return;
@@ -169,7 +177,10 @@ export class AgentTypes {
     if (missingReason) throw createBadRequest("command", missingReason);
   }
 
-  /** What agents are started with that runners (of that image) can start: whichever a run asks for is among them. */
+  /**
+   * Lists all agents' programs that runners (of that image) can start, so that such a runner suits
+   * every run.
+   */
   async listPrograms(image?: string): Promise<string[]> {
     const rows = await this.#db.select().from(agent_types).where(eq(agent_types.enabled, true));
     const all = [...new Set(rows.flatMap(allProgramsOf))].sort();
@@ -177,7 +188,9 @@ export class AgentTypes {
     return all.filter((_, n) => missingReasons[n] === undefined);
   }
 
-  /** The type a task asks for, or without a wish the first that can be started and has a model. */
+  /**
+   * Returns the type that a task names, or else the first one that can be started and has a model.
+   */
   async chooseType(name: string | undefined): Promise<AgentTypeView> {
     if (name) {
       const type = await this.get(name);
@@ -194,7 +207,10 @@ export class AgentTypes {
     return type;
   }
 
-  /** Throws where an agent cannot keep a policy; an agent that does not exist is found missing when it is prompted. */
+  /**
+   * Throws if an agent cannot enforce a policy; a missing agent is only detected when it is
+   * prompted.
+   */
   async requirePolicy(name: string, policy: PermissionPolicy): Promise<void> {
     const [type] = await this.#db.select().from(agent_types).where(eq(agent_types.name, name));
     const reason = type && getPolicyConflict(type, policy);

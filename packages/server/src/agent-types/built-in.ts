@@ -3,8 +3,8 @@ import type { AgentTypeInput } from "@wharf/contract";
 type BuiltInAgentType = Pick<AgentTypeInput, "name" | "description" | "command"> & Partial<AgentTypeInput>;
 
 /**
- * The agents that are there from the start. Their addresses lead to the gateway and their keys are the run's own
- * token; the names of variables are each program's own.
+ * The built-in agents. Their URLs point to the gateway and their keys are the run's token; each
+ * program determines the names of its variables.
  */
 export const builtInAgentTypes: readonly BuiltInAgentType[] = [
   {
@@ -61,9 +61,10 @@ export const builtInAgentTypes: readonly BuiltInAgentType[] = [
     model_route: "openai",
     environment_vars: { WHARF_TOKEN: "${WHARF_TOKEN}" },
     home_files: {
-      // In the profile `wharf` nothing may be written unasked. Codex's own sandbox fails before a command begins in it, in
-      // words in which Codex sees a refusal of the sandbox, and asks to run the command without it. Codex's usual sandbox
-      // fails inside Wharf's as well, in words that Codex takes for the command's own.
+      // The profile `wharf` allows no writes without a permission. Codex's own sandbox fails before
+      // a command begins in it, with a message that Codex takes for a refusal by the sandbox, so
+      // Codex asks to run the command without it. Codex's default sandbox fails inside Wharf's as
+      // well, but with a message that Codex attributes to the command.
       ".codex/config.toml": [
         'model_provider = "wharf"',
         'default_permissions = "wharf"',
@@ -127,7 +128,8 @@ export const builtInAgentTypes: readonly BuiltInAgentType[] = [
       OPENAI_API_KEY: "${WHARF_TOKEN}",
       OPENAI_MODEL: "qwen3-coder-plus",
     },
-    // Before its first command it compiles a parser for the shell, which takes 1.8 GB for two seconds.
+    // Before its first command the program compiles a parser for the shell, which takes 1.8 GB for
+    // two seconds.
     default_resources: { cpu: "1.0", memory: "4g", disk: "10g" },
     capabilities: ["code_generation", "debugging", "refactoring", "testing"],
   },

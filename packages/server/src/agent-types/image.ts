@@ -1,28 +1,34 @@
 import type { McpServer } from "@wharf/contract";
 
-/** Where Wharf's own images come from; see `qualifyImage`. */
+/** The source of Wharf's own images; see `qualifyImage`. */
 export interface ImageNames {
   /** Empty, or a registry and path that end with a slash. */
   readonly prefix: string;
   readonly tag: string;
 }
 
-/** As `deploy/images` names them: without a registry, and with a tag only where somebody chose one. */
+/**
+ * Images named as in `deploy/images`: without a registry, and with a tag only if somebody chose
+ * one.
+ */
 const ownImage = /^(wharf-[a-z0-9-]+)(?::([\w.-]+))?$/;
 
-/** An image that is called `wharf-…` gets the configured registry and tag; every other name stays as it is. */
+/**
+ * Adds the configured registry and tag to an image called `wharf-…`; every other name remains
+ * unchanged.
+ */
 export function qualifyImage(image: string, { prefix, tag }: ImageNames): string {
   const [, name, ownTag = "latest"] = ownImage.exec(image) ?? [];
   return name === undefined ? image : `${prefix}${name}:${ownTag === "latest" ? tag : ownTag}`;
 }
 
-/** The image an agent type's runners are made of, or nothing where it leaves that to the backend. */
+/** Returns the image of an agent type's runners, or undefined if the backend decides. */
 export function getAgentImage(
   type: { readonly docker_image: string | null; readonly docker_tag: string },
   names: ImageNames,
 ): string | undefined {
   if (!type.docker_image) return undefined;
-  // An address by digest has no tag.
+  // An image reference by digest has no tag.
   if (type.docker_image.includes("@")) return type.docker_image;
   return qualifyImage(`${type.docker_image}:${type.docker_tag}`, names);
 }
@@ -32,12 +38,15 @@ interface Programs {
   readonly programs: readonly string[];
 }
 
-/** The programs without which an agent type cannot start: the one it is started with, and those it starts itself. */
+/**
+ * The programs without which an agent type cannot start: its command, and the programs that the
+ * command starts.
+ */
 export const programsOf = ({ command, programs }: Programs): string[] => [command[0] ?? "", ...programs];
 
 /**
- * The programs to bring into an agent type's runners. Of its MCP servers those that have a path are inside or in the
- * repository, and `node` is in every runner; an agent starts without a server that is missing.
+ * The programs to provide in an agent type's runners. MCP servers with a path are inside the runner
+ * or in the repository, and `node` is in every runner; an agent starts even if a server is missing.
  */
 export function allProgramsOf(type: Programs & { readonly mcp_servers: readonly McpServer[] }): string[] {
   const servers = type.mcp_servers.flatMap((server) => ("command" in server ? [server.command] : []));

@@ -1,4 +1,7 @@
-/** Agent types: how to start an agent, which of them can be started here, and what one run hands to its own. */
+/**
+ * Agent types: how to start an agent, which agents are available, and what one run passes to its
+ * agent.
+ */
 export { AgentTypes } from "./agent-types.ts";
 export { allProgramsOf, type ImageNames, qualifyImage } from "./image.ts";
 export { getUsualMode } from "./policy.ts";

@@ -1,12 +1,15 @@
 import type { McpServer } from "@wharf/contract";
 import type { AgentTypeRow } from "./agent-types.ts";
 
-/** The APIs a model route may speak; see the gateway. */
+/** The APIs of model routes; see the gateway. */
 type ModelApi = "gemini" | "anthropic" | "openai";
-/** The routes the server has a key for, by name. */
+/** The routes for which the server has a key, by name. */
 export type ConfiguredRoutes = Readonly<Record<string, { readonly api: ModelApi }>>;
 
-/** How one run starts its agent: everything expanded but the gateway's address, which only the daemon knows. */
+/**
+ * How one run starts its agent: everything is expanded except for the gateway's address, which only
+ * the daemon knows.
+ */
 export interface AgentLaunch {
   readonly command: string[];
   readonly environment: Record<string, string>;
@@ -15,13 +18,16 @@ export interface AgentLaunch {
   readonly model_route?: string;
 }
 
-/** The route an agent type's runs use: its own, or for `auto` the first one there is a key for. */
+/** Returns the route of an agent type's runs: its own, or for `auto` the first one with a key. */
 export function getModelRoute(type: Pick<AgentTypeRow, "model_route">, routes: ConfiguredRoutes): string | undefined {
   if (type.model_route !== "auto") return type.model_route ?? undefined;
   return Object.keys(routes)[0];
 }
 
-/** Only Wharf's own names are replaced: no agent type can pull a value out of the server's environment into a sandbox. */
+/**
+ * Replaces only Wharf's own names: no agent type can copy a value of the server's environment into
+ * a sandbox.
+ */
 export function createLaunch(type: AgentTypeRow, token: string, routes: ConfiguredRoutes): AgentLaunch {
   const route = getModelRoute(type, routes);
   const values: ReadonlyMap<string, string> = new Map([

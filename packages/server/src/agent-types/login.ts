@@ -3,7 +3,7 @@ import type { AgentTypeRow } from "./agent-types.ts";
 
 interface Login {
   readonly variable: string;
-  /** Where the program keeps it in its home. */
+  /** The path of the login in the program's home. */
   readonly file: string;
 }
 
@@ -12,7 +12,10 @@ const logins: ReadonlyMap<string, Login> = new Map([
   ["auggie", { variable: "AUGMENT_SESSION_AUTH", file: ".augment/session.json" }],
 ]);
 
-/** Why a program that wants a login has none, or nothing. A runner has no login of its host: only the agent type can bring one. */
+/**
+ * Explains why a program has no login although it needs one; undefined otherwise. Runners have no
+ * login of their host: only the agent type can provide one.
+ */
 export function explainMissingLogin(
   type: Pick<AgentTypeRow, "name" | "command" | "environment_vars" | "home_files">,
 ): string | undefined {

@@ -7,12 +7,14 @@ type PolicyModes = Readonly<Record<PermissionPolicy, string>>;
 const createConstantModes = (mode: string): PolicyModes => ({ ask: mode, "allow-edits": mode, "allow-all": mode });
 
 /**
- * The mode in which a program asks before it edits a file or runs a command. Wharf answers what it asks by the task's
- * permission policy; a program that starts in a mode in which it decides for itself would leave nothing to answer. They
- * are known by program, so that an agent type that a person made of one of them keeps its policy as well.
+ * The mode in which a program asks before it edits a file or runs a command. Wharf answers these
+ * questions by the task's permission policy; a program in a mode in which it decides for itself
+ * would ask none. The modes are keyed by program, so that they also apply to agent types that a
+ * person created with one of these programs.
  *
- * Codex runs commands in a sandbox of its own, which does not start inside Wharf's. In the profile that its settings in
- * `built-in.ts` define, a command that this stops is asked about and then runs without it.
+ * Codex runs commands in its own sandbox, which does not start inside Wharf's. In the profile that
+ * its settings in `built-in.ts` define, Codex asks about a command that this prevents and then runs
+ * it without the sandbox.
  */
 const modesByProgram: ReadonlyMap<string, PolicyModes> = new Map([
   ["claude-agent-acp", createConstantModes("default")],
@@ -21,13 +23,15 @@ const modesByProgram: ReadonlyMap<string, PolicyModes> = new Map([
   ["qwen", createConstantModes("default")],
 ]);
 
-/** The mode an agent works in unless a person chose another; none where the agent's own is right. */
+/**
+ * Returns an agent's mode unless a person chose another; undefined if the agent's default is right.
+ */
 export const getUsualMode = (
   { command: [program = ""] }: Pick<AgentTypeRow, "command">,
   policy: PermissionPolicy,
 ): string | undefined => modesByProgram.get(basename(program))?.[policy];
 
-/** Why an agent cannot keep a policy, or nothing. */
+/** Returns why an agent cannot enforce a policy, or undefined if it can. */
 export function getPolicyConflict(
   { protocol }: Pick<AgentTypeRow, "protocol">,
   policy: PermissionPolicy,

@@ -9,8 +9,9 @@ type FolderLocation = z.infer<typeof FolderLocation>;
 export const locationFile = "location.json";
 
 /**
- * Refuses a data folder that was copied while the original is still there: both would know the same runners, by the same
- * keys, and each would act on those of the other. One that was moved remembers its new place.
+ * Refuses a copied data folder while the original still exists: both servers would know the same
+ * runners, by the same keys, and each would act on the other's. A moved folder records its new
+ * location.
  */
 export async function refuseCopiedFolder(folder: string): Promise<void> {
   const path = await realpath(folder);
@@ -32,7 +33,7 @@ async function getLocation(path: string): Promise<FolderLocation> {
   return { path, device: dev, inode: ino };
 }
 
-/** A file that says nothing protects nothing; it is written again. */
+/** An unreadable file protects nothing, so it is written again. */
 async function readLocation(file: string): Promise<FolderLocation | undefined> {
   try {
     return FolderLocation.parse(JSON.parse(await readFile(file, "utf8")));

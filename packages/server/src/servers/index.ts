@@ -1,4 +1,4 @@
-/** The servers of one installation: what they share, who leads, and where each answers. */
+/** The servers of one installation: their shared data, leadership, and addresses. */
 export { joinInstallation } from "./installation.ts";
 export { Servers } from "./servers.ts";
 export { refuseCopiedFolder } from "./copied-folder.ts";

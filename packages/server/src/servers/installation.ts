@@ -14,9 +14,10 @@ export interface JoinOptions {
 }
 
 /**
- * Makes sure that database, secret and data folder belong together, and returns the installation's id. Runners are known
- * by keys that follow from the secret, and by rows of this database: a server with another secret would stop runners that
- * it cannot reach, and one with another database would take all of them for unknown.
+ * Ensures that database, secret and data folder belong together, and returns the installation's id.
+ * Runners are known by keys that are derived from the secret, and by rows of this database: a
+ * server with another secret would stop runners that it cannot reach, and a server with another
+ * database would regard all of them as unknown.
  */
 export async function joinInstallation(db: Database, { secret, dataFolder }: JoinOptions): Promise<string> {
   const file = join(dataFolder, installationFile);
@@ -35,7 +36,7 @@ export async function joinInstallation(db: Database, { secret, dataFolder }: Joi
   return row.id;
 }
 
-/** Two servers that begin at once write one row, and both read it. */
+/** Two servers that start at once write one row, and both read it. */
 async function createInstallation(db: Database, secret: string): Promise<typeof installation.$inferSelect> {
   await db
     .insert(installation)

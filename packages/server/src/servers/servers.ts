@@ -7,10 +7,13 @@ import { type Database, isDatabaseUnavailable, schema } from "../store/index.ts"
 const { leaderships, runner_leases, servers } = schema;
 
 const heartbeatIntervalMs = 5_000;
-/** A server that was not seen for this long is gone. */
+/** A server without a heartbeat for this long counts as stopped. */
 const serverTimeoutSeconds = 20;
 
-/** How long a duty is its leader's: longer than it takes, and than the time between two looks. */
+/**
+ * How long a leader holds a duty: longer than the duty takes, and than the interval between two
+ * attempts.
+ */
 const leadershipSeconds = 180;
 
 export interface ServersOptions {
@@ -20,7 +23,7 @@ export interface ServersOptions {
   readonly logger: Logger;
 }
 
-/** The servers of an installation: this one says that it is there, and knows where the others answer. */
+/** The servers of an installation: announces this server, and knows the addresses of the others. */
 export class Servers {
   readonly #options: ServersOptions;
   readonly #stopping = new AbortController();
@@ -31,7 +34,7 @@ export class Servers {
     this.#options = options;
   }
 
-  /** Announces this server. Runners of one machine can be reached from that machine alone. */
+  /** Announces this server. Runners of one machine can be reached only from that machine. */
   async start(address: string, { isShared }: { isShared: boolean }): Promise<void> {
     this.#address = address;
     if (!isShared) await this.#refuseSecondHost();
@@ -39,7 +42,7 @@ export class Servers {
     this.#loop = this.#runHeartbeatLoop();
   }
 
-  /** Others see at once that this server is gone. */
+  /** Removes this server's row, so that the others notice its stop at once. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#loop;
@@ -50,7 +53,7 @@ export class Servers {
       .catch((error: unknown) => logger.debug({ error }, "the server could not sign off"));
   }
 
-  /** Where the server that holds the runner answers, if that is another one. */
+  /** Returns the address of the server that holds the runner, if that is a different server. */
   async findHolder(runnerId: string): Promise<string | undefined> {
     const { db, id } = this.#options;
     const [holder] = await db
@@ -61,7 +64,10 @@ export class Servers {
     return holder && holder.id !== id ? holder.address : undefined;
   }
 
-  /** Does the work if no other server does the same duty now. A leader that is gone is replaced when its time is over. */
+  /**
+   * Runs the work unless another server performs the same duty now. A stopped leader is replaced
+   * when its term expires.
+   */
   async runAsLeader<T>(duty: string, work: () => Promise<T>): Promise<T | undefined> {
     const { db, id } = this.#options;
     const expires_at = sql`now() + make_interval(secs => ${leadershipSeconds})`;
