@@ -35,7 +35,7 @@ test("a database that fails or does not answer is reported, and so is its return
     );
     expect(monitor.report).toEqual(report);
   }
-  // The ping that hangs is the only one until it ends.
+  // The hanging ping is the only one until it ends.
   ping = () => Promise.reject(new Error("a second ping"));
   expect(await monitor.check()).toMatchObject({ status: "degraded" });
   waiting.resolve();

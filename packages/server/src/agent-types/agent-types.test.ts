@@ -18,7 +18,7 @@ test("an agent that an earlier version added gets its image, and one that a pers
   await types.seed();
   await f.db.delete(agent_types).where(eq(agent_types.name, "codex"));
   await types.create(AgentTypeInput.parse({ name: "codex", command: ["my-codex"] }));
-  // As a version left them that knew no images.
+  // The rows are as a version without images left them.
   await f.db
     .update(agent_types)
     .set({ docker_image: null, home_files: { old: "1" }, updated_at: sql`${agent_types.updated_at}` })

@@ -20,7 +20,7 @@ afterAll(async () => {
 
 const authorization = `Bearer ${token}`;
 
-/** What comes back on a socket of its own for these lines, to its end. */
+/** Sends these lines over a separate socket and returns the whole answer. */
 async function answerTo(lines: readonly string[]): Promise<{ status: number; head: string; body: string }> {
   const socket = connect(served.port, "127.0.0.1");
   socket.on("error", () => undefined);
@@ -167,6 +167,6 @@ it("a null in what a person keeps with a task is still there", async () => {
   expect(created.headers.get("x-content-type-options")).toBe("nosniff");
   const task: Record<string, unknown> = JSON.parse(await created.text());
   expect(task).toMatchObject({ metadata: { a: null, b: [null, { c: null }] } });
-  // A column without a value is left out as before.
+  // A column without a value is still omitted.
   expect(task).not.toHaveProperty("started_at");
 });

@@ -7,7 +7,9 @@ import { RunnerClient } from "../runners/client/index.ts";
 import { setErrorHandlers } from "./errors.ts";
 import { passThrough } from "./pass-through.ts";
 
-/** An API of one route that hands on what a runner's daemon answers, over a real wire. */
+/**
+ * Serves an API with one route that passes on the answer of a runner's daemon, over a real wire.
+ */
 async function answered(daemon: (response: ServerResponse) => void) {
   const [near, far] = duplexPair();
   const server: Server = createServer((_, response) => daemon(response.on("error", () => undefined)));
@@ -89,7 +91,7 @@ test("of an error without an end no more is read than a problem has", async () =
   expect(got.status).toBe(502);
   expect(JSON.parse(await got.text())).toMatchObject({ code: "runner_hostile" });
   await cut.promise;
-  // What fits into the wire's window, and not 400 MiB.
+  // The wire's window limits the sent bytes, which are far less than 400 MiB.
   expect(sent).toBeLessThan(32 * 2 ** 20);
   expect(api.uses()).toBe(0);
 });

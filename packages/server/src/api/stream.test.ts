@@ -14,7 +14,7 @@ import { formatRefusal } from "./upgrades.ts";
 const token = "the-token";
 const path = "/api/v1/orchestrator";
 
-/** The streams of a server on a database of its own. */
+/** Opens the streams of a server with a separate database. */
 async function openStreams(options: Partial<Pick<StreamOptions, "more" | "limits">> = {}) {
   const f = await fixture();
   const server = createServer();
@@ -45,7 +45,7 @@ async function openStreams(options: Partial<Pick<StreamOptions, "more" | "limits
     "sec-websocket-version": "13",
     "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
   };
-  /** A socket on which an upgrade was asked for, byte by byte as given. */
+  /** Opens a socket and requests an upgrade, byte by byte as given. */
   const request = (address: string, headers: Record<string, string | undefined> = {}) => {
     const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
     onTestFinished(() => void socket.destroy());
@@ -55,7 +55,7 @@ async function openStreams(options: Partial<Pick<StreamOptions, "more" | "limits
     socket.write([`GET ${address} HTTP/1.1`, ...lines, "", ""].join("\r\n"));
     return socket;
   };
-  /** How a request for an upgrade is refused. */
+  /** Returns how a request for an upgrade is refused. */
   const refusal = async (address: string, headers: Record<string, string | undefined> = {}) => {
     const answer = await text(request(address, headers));
     const [head = "", body = ""] = answer.split("\r\n\r\n");
@@ -247,7 +247,7 @@ describe("the stream of many tasks", () => {
     const ids = [...tasks.map(({ id }) => id), randomUUID()];
     for (let n = 0; n < 50; n++) viewer.socket.send(subscribe(ids));
     await viewer.until(50);
-    // One for each message, and the first look where the logs end.
+    // There is one statement per message, and the first query for the ends of the logs.
     expect(statements).toBeLessThanOrEqual(52);
     expect(most).toBeLessThanOrEqual(2);
   });

@@ -7,7 +7,7 @@ import { WebSocket, WebSocketServer } from "ws";
 import { SendBudget } from "./send-budget.ts";
 import { Viewer, type ViewerLimits } from "./viewer.ts";
 
-/** A viewer, and the client at the other end of its WebSocket. */
+/** Opens a viewer, and the client at the other end of its WebSocket. */
 async function openViewer(budget: SendBudget, limits: ViewerLimits = {}) {
   const http = createServer().listen(0, "127.0.0.1");
   const sockets = new WebSocketServer({ server: http });
@@ -34,7 +34,7 @@ const event = (bytes: number): Event => ({
   data: { kind: "notice", message: "x".repeat(bytes) },
 });
 
-/** More than any buffer of the system takes. */
+/** The flood exceeds every buffer of the system. */
 const flood = () => Array.from({ length: 64 }, () => event(1 << 20));
 
 describe("a viewer", () => {
@@ -57,7 +57,7 @@ describe("a viewer", () => {
     const limits = { pingIntervalMs: 20, stallTimeoutMs: 100, closeTimeoutMs: 50 };
     const { client, viewer } = await openViewer(budget, limits);
     client.pause();
-    // Those who send are not left waiting.
+    // Senders do not keep waiting.
     await viewer.sendEvents(flood());
     await viewer.sendEvents(flood());
     await expect.poll(() => viewer.signal.aborted).toBe(true);
@@ -84,7 +84,7 @@ describe("a viewer", () => {
     })();
     await expect.poll(() => budget.isExhausted).toBe(true);
     expect(sent).toBeLessThan(64);
-    // A viewer that reads gets on: it only waits until it has read what it was given.
+    // A viewer that reads makes progress: it only waits until it has read everything that was sent.
     let received = 0;
     quick.client.on("message", () => received++);
     for (let n = 0; n < 20; n++) await quick.viewer.sendEvents([event(1_000)]);

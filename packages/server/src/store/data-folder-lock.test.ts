@@ -24,7 +24,10 @@ afterEach(async () => {
   await rm(join(folder, ".."), { recursive: true });
 });
 
-/** Another process that tries for the lock, says "held" or the error's code, and keeps what it has until it is killed. */
+/**
+ * Another process that tries to lock, prints "held" or the error's code, and keeps its lock until
+ * it is killed.
+ */
 const contender = (code = "") => {
   const script = `
     const { lockDataFolder } = await import(${JSON.stringify(join(import.meta.dirname, "data-folder-lock.ts"))});
@@ -139,7 +142,7 @@ test("a removed or replaced lock file is locked again while the lock is held", a
 test("a holder learns that another process has the lock file that took the place of its own", async () => {
   const lost = Promise.withResolvers<WharfError>();
   await using _lock = await lockDataFolder(folder, { checkIntervalMs: 1, onLost: lost.resolve });
-  // A process in another container: it shares the folder and nothing else.
+  // The lock simulates a process in another container, which shares only the folder.
   const other = join(folder, "other.lock");
   const file = new DatabaseSync(other, { timeout: 0 });
   using _closed = { [Symbol.dispose]: () => file.close() };

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { testDatabase } from "../../test/database.ts";
 
-/** The SQL of one migration, as statements. */
+/** Returns the SQL of one migration, as statements. */
 async function readMigration(name: string): Promise<string[]> {
   const text = await readFile(join(import.meta.dirname, "migrations", `${name}.sql`), "utf8");
   return text.split("--> statement-breakpoint");

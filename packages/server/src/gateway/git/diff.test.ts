@@ -61,7 +61,7 @@ test("programs that a repository names in its attributes are not started", async
   const id = await mirrored();
   const proof = join(scratch.path, "proof");
   await writeFile(join(scratch.path, "evil.sh"), `#!/bin/sh\ntouch ${proof}\n`, { mode: 0o755 });
-  // Even a mirror whose own configuration had been tampered with would not run them.
+  // Even a mirror with a manipulated configuration would not run them.
   await git(mirrors.path(id), "config", "diff.evil.command", join(scratch.path, "evil.sh"));
   await git(mirrors.path(id), "config", "diff.evil.textconv", join(scratch.path, "evil.sh"));
   await mkdir(join(mirrors.path(id), "info"), { recursive: true });

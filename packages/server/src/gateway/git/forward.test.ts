@@ -18,7 +18,7 @@ beforeEach(async () => {
 });
 afterEach(() => scratch[Symbol.asyncDispose]());
 
-/** A commit on the task's branch in the mirror, as a push from a runner leaves it. */
+/** Creates a commit on the task's branch in the mirror, as a push from a runner leaves it. */
 async function taskCommit(text: string, parent = "main"): Promise<string> {
   const sha = await git(mirrors.path(id), "commit-tree", "-m", text, "-p", parent, "main^{tree}");
   await git(mirrors.path(id), "update-ref", `refs/heads/${branch}`, sha);
@@ -165,7 +165,7 @@ test("over HTTP the login is the host's: with it the branch arrives, without it 
   });
   id = (await mirrors.ensure(open)).repository_id;
   const next = await taskCommit("second");
-  await expect(forward(next, wrong)).rejects.toMatchObject({ code: "push_rejected" }); // not this mirror's address
+  await expect(forward(next, wrong)).rejects.toMatchObject({ code: "push_rejected" }); // The URL is not this mirror's.
   await git(source, "update-ref", "-d", `refs/heads/${branch}`);
   await forward(next, open);
   expect(await remoteHead()).toBe(next);

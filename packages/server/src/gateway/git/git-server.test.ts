@@ -248,7 +248,7 @@ describe("a request to the mirrors", () => {
     const good = await post(gzipSync(`0032want ${main}\n00000009done\n`));
     expect(good.status).toBe(200);
     expect(Buffer.from(await good.arrayBuffer()).toString("latin1")).toContain("PACK");
-    // Git may have begun its answer when it is cut; then it is reset, never ended.
+    // Git may have begun its answer when it is cut off; the answer is then reset, never ended.
     const whole = (body: Buffer) =>
       post(body)
         .then(
@@ -315,7 +315,7 @@ describe("a request to the mirrors", () => {
   test("ends with its git when its limit is over, though its runner stays", async () => {
     const { url } = await gateway({}, { gitTimeoutMs: 100 });
     const socket = connect(Number(new URL(url).port), "127.0.0.1");
-    // Git's answer may have begun; then it is reset, never ended.
+    // Git's answer may have begun; it is then reset, never ended.
     const closed = once(socket.on("error", () => undefined).resume(), "close");
     socket.write(
       `POST /git/${id}.git/git-upload-pack HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-git-upload-pack-request\r\ncontent-length: 1000\r\n\r\n0032want`,
@@ -343,7 +343,7 @@ describe("a request to the mirrors", () => {
   });
 });
 
-/** Without a client that tidies addresses up. */
+/** Sends the path without a client that normalises URLs. */
 function rawGet(url: string, path: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(Number(new URL(url).port), "127.0.0.1");
@@ -354,7 +354,7 @@ function rawGet(url: string, path: string): Promise<string> {
   });
 }
 
-/** The gits this process has at work for others. */
+/** Returns the git processes that this process runs for others. */
 function gitProcesses(): Promise<number[]> {
   return new Promise((resolve) => {
     const ps = spawn("ps", ["-eo", "pid,ppid,args"]);

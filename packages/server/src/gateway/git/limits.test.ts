@@ -16,13 +16,15 @@ beforeEach(async () => {
 });
 afterEach(() => scratch[Symbol.asyncDispose]());
 
-/** Processes of this machine whose command line names the text. */
+/** Returns the processes of this machine whose command line contains the text. */
 function findProcesses(text: string | number): string[] {
   const lines = execFileSync("ps", ["-eo", "pid,args"], { encoding: "utf8" }).split("\n");
   return lines.filter((line) => line.includes(`${text}`) && !line.includes("ps -eo"));
 }
 
-/** A mirror of a repository with a commit of a few kB that names 10 thousand million files. */
+/**
+ * Creates a mirror of a repository with a commit of a few kB that names 10 thousand million files.
+ */
 async function mirrorEndless(diffLimits: Partial<DiffLimits>, name = "source") {
   const source = await scratch.repository(name);
   await commitEndlessTree(source, 10).then((sha) =>

@@ -15,7 +15,10 @@ afterEach(() => scratch[Symbol.asyncDispose]());
 
 const inMirror = (...args: string[]) => git(mirrors.path(id), ...args);
 
-/** A commit on a task's branch in the mirror that was forwarded once, as a push from a runner leaves it. */
+/**
+ * Creates a commit on a task's branch in the mirror that was forwarded once, as a push from a
+ * runner leaves it.
+ */
 async function addBranch(branch: string): Promise<string> {
   const sha = await inMirror("commit-tree", "-m", branch, "-p", "main", "main^{tree}");
   await inMirror("update-ref", `refs/heads/${branch}`, sha);

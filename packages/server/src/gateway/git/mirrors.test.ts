@@ -277,7 +277,8 @@ describe("a repository that cannot be mirrored is told of by what is wrong", () 
       res.write("0008NAK\n");
       const header = Buffer.from("PACK\0\0\0\x02\0\0\xff\xff", "latin1");
       res.write(band(header));
-      // One blob after another, stored without compression: a pack that promises 65,535 objects and means it.
+      // The host sends one blob after another, stored without compression: a pack that announces
+      // 65,535 objects and really sends them.
       const object = Buffer.concat([Buffer.from([0xbf, 0x60]), storedBlob(0x60f)]);
       const more = () => {
         while (!res.destroyed) {
@@ -311,7 +312,7 @@ const hex4 = (length: number) => length.toString(16).padStart(4, "0");
 const line = (text: string) => hex4(text.length + 4) + text;
 const band = (bytes: Buffer) => Buffer.concat([Buffer.from(hex4(bytes.length + 5)), Buffer.from([1]), bytes]);
 
-/** zlib's stored form of this many random bytes. */
+/** Returns zlib's stored form of this many random bytes. */
 function storedBlob(size: number): Buffer {
   const content = randomBytes(size);
   let a = 1;

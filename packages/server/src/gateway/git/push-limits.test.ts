@@ -40,7 +40,10 @@ async function startPushing(pushLimits: Partial<PushLimits> = {}): Promise<Pushi
   return { mirrors, id, work: join(scratch.path, "work"), seen };
 }
 
-/** Pushes a commit and expects the reason at the pusher and in the task's log, and nothing in the mirror. */
+/**
+ * Pushes a commit and expects the reason at the pusher and in the task's log, and no change in the
+ * mirror.
+ */
 async function expectRefusal({ mirrors, id, work, seen }: Pushing, sha: string, reason: string): Promise<void> {
   const before = await mirrors.head(id, branch);
   const size = await getFolderSize(join(mirrors.path(id), "objects"));
@@ -93,7 +96,7 @@ describe("a push is refused", () => {
     const blob = await git(work, "rev-parse", "main:README.md");
     await git(work, "update-index", "--add", "--cacheinfo", `100644,${blob},${"f/".repeat(22)}x`);
     const tree = await git(work, "write-tree");
-    // Short cuts from the root to each folder do not make the way down shorter.
+    // Short cuts from the root to each folder do not shorten the longest path.
     const folders = (await git(work, "ls-tree", "-r", "-d", tree)).split("\n").map((line) => line.split(/\s/)[2]);
     const input = folders.map((id, n) => `040000 tree ${id}\t${n}\n`).join("");
     const wide = execFileSync("git", ["mktree"], { cwd: work, encoding: "utf8", input }).trim();

@@ -26,13 +26,13 @@ const getError = (work: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => error,
   );
 
-/** Processes of this machine, git's and ssh's, that name this port. */
+/** Returns the git and ssh processes of this machine whose command line contains this port. */
 function findProcesses(port: number): string[] {
   const lines = execFileSync("ps", ["-eo", "pid,args"], { encoding: "utf8" }).split("\n");
   return lines.filter((line) => /git|ssh/.test(line) && line.includes(`${port}`));
 }
 
-/** Accepts connections and never sends a byte. */
+/** Starts a host that accepts connections and never sends a byte. */
 async function openSilentHost(): Promise<{ port: number; connected: Promise<unknown> }> {
   const server = createServer((socket) => {
     socket.on("error", () => undefined);
@@ -43,7 +43,7 @@ async function openSilentHost(): Promise<{ port: number; connected: Promise<unkn
   return { port: (server.address() as AddressInfo).port, connected: once(server, "connection") };
 }
 
-/** Answers each half second with one byte of a git answer, without an end. */
+/** Sends one byte of a git answer each half second, without an end. */
 function sendSlowly(req: IncomingMessage, res: ServerResponse): void {
   const service = req.url?.includes("receive-pack") ? "git-receive-pack" : "git-upload-pack";
   res.writeHead(200, { "content-type": `application/x-${service}-advertisement` });
@@ -52,7 +52,7 @@ function sendSlowly(req: IncomingMessage, res: ServerResponse): void {
   res.once("close", () => clearInterval(timer));
 }
 
-/** A host that says nothing over ssh, and one that says too little over HTTP. */
+/** A host that sends nothing over ssh, and one that sends too little over HTTP. */
 const slowHosts = [
   {
     what: "an ssh remote that accepts and says nothing",
@@ -101,7 +101,10 @@ describe.each(slowHosts)("$what", ({ start }) => {
   });
 });
 
-/** A git host that works, and answers requests of one kind too slowly, from the given one of each repository on. */
+/**
+ * Starts a working git host that answers requests of one kind too slowly, from the given count per
+ * repository on.
+ */
 async function openTurningHost(slow: RegExp, from: number) {
   const behind = await gitServer(scratch);
   const seen = new Map<string, number>();

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { Slots } from "./slots.ts";
 
-/** Whether a promise has settled by the time everything that is ready has run. */
+/** Returns whether a promise has settled by the time all ready callbacks have run. */
 async function hasSettled(promise: Promise<unknown>): Promise<boolean> {
   const ready = new Promise((resolve) => setImmediate(resolve, "pending"));
   return (await Promise.race([promise.catch(() => undefined), ready])) !== "pending";

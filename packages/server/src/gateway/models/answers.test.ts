@@ -24,7 +24,8 @@ describe("a model's answer", () => {
       }
       res.end();
     });
-    const answer = await send(`${url}/models/main/${call}`); // the head, before any of the body
+    // The call resolves with the head, before any of the body.
+    const answer = await send(`${url}/models/main/${call}`);
     expect(answer.headers["content-type"]).toBe("text/event-stream");
     const chunks = answer.setEncoding("utf8")[Symbol.asyncIterator]();
     for (const [index, step] of steps.entries()) {

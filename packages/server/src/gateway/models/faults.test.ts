@@ -20,11 +20,11 @@ interface Came {
   readonly status: number | undefined;
   readonly retry: unknown;
   readonly bytes: number;
-  /** Whether the answer ended as a whole; otherwise it was reset. */
+  /** Whether the answer ended completely; otherwise it was reset. */
   readonly isWhole: boolean;
 }
 
-/** Asks as an agent does and reads to the end, whatever that is. */
+/** Sends a request as an agent does and reads to the end or the reset. */
 async function ask(gateway: string, path = call, onBytes: (bytes: number) => void = () => undefined): Promise<Came> {
   const headers = { "x-goog-api-key": somebody.token };
   const req = request(`${gateway}/models/gemini/${path}`, { method: "POST", headers, agent: false });

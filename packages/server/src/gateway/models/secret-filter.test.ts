@@ -53,7 +53,7 @@ test("nothing is held back but what may begin the secret", () => {
 const hexOf = (character: string, digits: number) => character.charCodeAt(0).toString(16).padStart(digits, "0");
 const perCharacter = (spell: (character: string) => string) => (key: string) => Array.from(key, spell).join("");
 
-/** A key in each form that is promised in docs/security.md. */
+/** A key in each form that docs/security.md promises. */
 const forms: Readonly<Record<string, (key: string) => Buffer | string>> = {
   plain: (key) => key,
   "lower case": (key) => key.toLowerCase(),
@@ -95,7 +95,10 @@ const forms: Readonly<Record<string, (key: string) => Buffer | string>> = {
   "UTF-16, big end first": (key) => Buffer.from(key, "utf16le").swap16(),
 };
 
-/** Whether a part of the key is left in what came out: one that another key in the same form does not have. */
+/**
+ * Returns whether a part of the key remains in the output that another key in the same form does
+ * not contain.
+ */
 function isReadable(out: Buffer, encode: (key: string) => Buffer | string, key: string): boolean {
   const form = Buffer.from(encode(key));
   const other = Buffer.from(encode("?".repeat(key.length)));
@@ -104,7 +107,7 @@ function isReadable(out: Buffer, encode: (key: string) => Buffer | string, key: 
 }
 
 describe("the secret is recognised", () => {
-  // Keys as providers hand them out, and with what encodings treat in another way.
+  // Keys as providers issue them, with characters that encodings treat differently.
   const key = fc
     .array(fc.constantFrom(...Array.from("ABCXYZabcxyz0189-_+/=.&~")), { minLength: 16, maxLength: 60 })
     .map((characters) => `sk-${characters.join("")}`);

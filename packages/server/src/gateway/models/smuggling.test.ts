@@ -13,7 +13,7 @@ beforeEach(async () => {
 });
 afterEach(() => scratch[Symbol.asyncDispose]());
 
-/** One proxy before one model server, with a port for each run. */
+/** Opens one proxy in front of one model server, with a port for each run. */
 function openProxy(upstream: string): (run: string) => Promise<string> {
   const proxy = createModelProxy({
     routes: { main: { api: "gemini", base_url: upstream, key: "real-key-0123456789" } },

@@ -49,7 +49,7 @@ describe.runIf(canMount)("a database on a disk that gets full (needs root on Lin
   });
 });
 
-/** 96 MB in memory: room for one cluster and little more. */
+/** Mounts 96 MB of memory: room for one cluster and little more. */
 async function smallDisk() {
   const mount = await mkdtemp(join(tmpdir(), "wharf-disk-"));
   execFileSync("mount", ["-t", "tmpfs", "-o", "size=96m,mode=755", "tmpfs", mount]);
@@ -68,7 +68,10 @@ async function smallDisk() {
   };
 }
 
-/** The ids of the rows that were committed. Each carries 100 kB into the write-ahead log, which fills before the tables do. */
+/**
+ * Returns the ids of the committed rows. Each row adds 100 kB to the write-ahead log, which fills
+ * before the tables do.
+ */
 async function writeUntil(connection: pg.ClientConfig, over: () => boolean): Promise<number[]> {
   const pool = new pg.Pool({ ...connection, max: 1 });
   pool.on("error", () => undefined).on("connect", (client) => void client.on("error", () => undefined));

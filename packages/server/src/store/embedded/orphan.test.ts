@@ -33,7 +33,7 @@ test("PostgreSQL outlives a server that is killed, and the next server adopts it
   expect(kinds()).toEqual(["adopted"]);
   expect(await query(database.connection, "select number from kept")).toEqual([{ number: 7 }]);
 
-  // The end of one that is not a child is noticed too.
+  // The supervisor also notices the end of a process that is not a child.
   process.kill(ready.pid, "SIGKILL");
   await until(() => kinds().includes("restarted"));
   expect(told[1]).toMatchObject({ kind: "down", error: { code: "database_unavailable" } });
@@ -120,7 +120,10 @@ async function halfMade(folder: string): Promise<string[]> {
   return unfinished ? readdir(join(folder, unfinished, "data")).catch(() => []) : [];
 }
 
-/** A living process of the database's user that is no PostgreSQL: what a number that was used again names. */
+/**
+ * Starts a process of the database's user that is not PostgreSQL, as a reused process id would name
+ * it.
+ */
 async function strangerOf(dataFolder: string) {
   const { uid, gid } = await stat(dataFolder);
   return spawn("sleep", ["30"], { ...(asRoot && { uid, gid }), cwd: "/", stdio: "ignore" });

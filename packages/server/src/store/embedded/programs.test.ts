@@ -25,7 +25,7 @@ const links = async () =>
     .filter((entry) => entry.isSymbolicLink())
     .map(({ name }) => name);
 
-/** The package as it lies there when its install script was not allowed to run. */
+/** Creates the package in the state in which its install script was not allowed to run. */
 beforeAll(async () => {
   top = await mkdtemp(join(tmpdir(), "wharf-programs-"));
   await chmod(top, 0o755);

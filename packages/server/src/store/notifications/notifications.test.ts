@@ -4,7 +4,7 @@ import { testDatabase, type TestDatabase } from "../../../test/database.ts";
 import { ChangeBatch, encodeChanges, parseChanges } from "./changes.ts";
 import { Notifications } from "./notifications.ts";
 
-/** One process: what it publishes, and what it hears from the others. */
+/** Opens one process: the changes that it publishes, and those that it receives from the others. */
 async function openProcess(database: TestDatabase) {
   const errors: Error[] = [];
   const heard: string[] = [];
@@ -20,7 +20,7 @@ async function openProcess(database: TestDatabase) {
     onWakeup: (name = "everyone") => (heard.push(name), check()),
     onMissed: () => (missed++, check()),
   });
-  /** Waits until what was heard is as it should be. */
+  /** Waits until the received changes satisfy the condition. */
   const until = (condition: () => boolean) =>
     new Promise<void>((resolve) => {
       check = () => condition() && resolve();
