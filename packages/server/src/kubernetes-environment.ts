@@ -88,8 +88,8 @@ export const kubernetesEnvironment = {
   /** Some network plugins always let a pod reach its own node. */
   WHARF_KUBERNETES_NODE_REACHABLE: z.enum(["", "0", "1"]).default("0"),
   /**
-   * Addresses as host:port that must not be reachable from a runner, tested in addition to the default
-   * ones.
+   * Addresses as host:port that must not be reachable from a runner, tested in addition to the
+   * default ones.
    */
   WHARF_UNREACHABLE: z.string().default("").pipe(list),
 };

@@ -178,8 +178,8 @@ export class AgentTypes {
   }
 
   /**
-   * Lists all agents' programs that runners (of that image) can start, so that such a runner suits
-   * every run.
+   * Lists all agents' programs that runners (of that image) can start, so that a runner with them
+   * suits every run.
    */
   async listPrograms(image?: string): Promise<string[]> {
     const rows = await this.#db.select().from(agent_types).where(eq(agent_types.enabled, true));

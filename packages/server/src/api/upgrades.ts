@@ -35,7 +35,7 @@ const handshakeKey = /^[+/0-9A-Za-z]{22}==$/;
  * Upgrades requests to WebSockets, or refuses them with a problem:
  *
  *   upgrade ── address, guard, handshake ── route ──► prepared ──► started
- *                 └── refused: problem+json          └── the client left, or ws refuses it: disposed of
+ *                 └── refused: problem+json          └── the client left, or ws refuses: disposed
  */
 export class Upgrades {
   readonly #options: UpgradeOptions;

@@ -46,7 +46,7 @@ export interface UpstreamFault {
     | "cut"
     | "garbage";
   readonly message: string;
-  /** Shown while the agent is still running. */
+  /** Advice that is shown while the agent is still running. */
   readonly note?: string;
   /** The next step for a person after the agent failed because of this fault. */
   readonly next: string;

@@ -4,7 +4,8 @@ import { migrate as runMigrations } from "drizzle-orm/node-postgres/migrator";
 import type pg from "pg";
 
 /**
- * One server migrates at a time; the others wait for it. The number only has to be unique to Wharf.
+ * The lock lets one server migrate at a time; the others wait for it. The number only has to be
+ * unique to Wharf.
  */
 const migrationLock = 0x77_68_61_72;
 

@@ -165,7 +165,8 @@ test("over HTTP the login is the host's: with it the branch arrives, without it 
   });
   id = (await mirrors.ensure(open)).repository_id;
   const next = await taskCommit("second");
-  await expect(forward(next, wrong)).rejects.toMatchObject({ code: "push_rejected" }); // The URL is not this mirror's.
+  // The URL is not this mirror's.
+  await expect(forward(next, wrong)).rejects.toMatchObject({ code: "push_rejected" });
   await git(source, "update-ref", "-d", `refs/heads/${branch}`);
   await forward(next, open);
   expect(await remoteHead()).toBe(next);

@@ -5,7 +5,7 @@ import { findLimitError, getLimits, type GitLimits } from "./limits.ts";
 import { answerHook, type PushInspector } from "./push-gate.ts";
 import { endProcessGroup, spawnGit } from "./spawn-git.ts";
 
-/** One request passed to git's own `http-backend` as a CGI program. */
+/** A request passed to git's own `http-backend` as a CGI program. */
 export interface CgiRequest {
   readonly environment: Readonly<Record<string, string>>;
   readonly body: Readable | undefined;

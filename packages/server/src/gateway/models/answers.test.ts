@@ -163,6 +163,7 @@ describe("a model's answer", () => {
     };
     await median(`${url}/models/main/${call}`);
     const added = (await median(`${url}/models/main/${call}`)) - (await median(upstream.url));
-    expect(added).toBeLessThan(20); // ms; a bound against stalls such as delayed acknowledgements, not a benchmark
+    // The limit is 20 ms: a bound against stalls such as delayed acknowledgements, not a benchmark.
+    expect(added).toBeLessThan(20);
   });
 });

@@ -5,7 +5,7 @@ interface Step {
   readonly max: number;
 }
 /**
- * One way to write a character. No step matches the first byte of the next one, so matching never
+ * A way to write a character. No step matches the first byte of the next one, so matching never
  * backtracks.
  */
 export type Spelling = readonly Step[];

@@ -47,7 +47,10 @@ const orphanProbeTimeoutMs = 4_000;
  * Maximum time that an orphan may be neither ready nor starting (recovering) before it is stopped.
  */
 const orphanReadyTimeoutMs = 5_000;
-/** Timeouts of a fast shutdown, of one whose orphan does not answer, and of the harsher steps. */
+/**
+ * Timeouts of a fast shutdown, of a fast shutdown of an orphan that does not answer, and of the
+ * harsher steps.
+ */
 const fastShutdownTimeoutMs = 10_000;
 const orphanShutdownTimeoutMs = 2_000;
 const immediateShutdownTimeoutMs = 5_000;

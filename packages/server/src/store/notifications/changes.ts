@@ -22,7 +22,7 @@ export interface Changes {
   readonly missed: boolean;
 }
 
-/** One payload. Its keys are short because payloads are limited. */
+/** The format of a payload. Its keys are short because payloads are limited. */
 const Payload = z.object({
   from: z.string().max(64),
   tasks: z.array(z.tuple([z.string().max(64), z.number().int().nonnegative()])).default([]),
@@ -95,7 +95,10 @@ export function encodeChanges(senderName: string, { tasks, names, everyone, miss
   return payloads;
 }
 
-/** Parses a payload of another process. Ignores this process's own, and payloads that no Wharf server wrote. */
+/**
+ * Parses a payload of another process. Ignores this process's own, and payloads that no Wharf
+ * server wrote.
+ */
 export function parseChanges(ownName: string, payload: string): Changes | undefined {
   const parsed = Payload.safeParse(parseJson(payload));
   if (!parsed.success || parsed.data.from === ownName) return undefined;

@@ -24,10 +24,11 @@ export interface ListeningOptions {
 }
 
 /**
- * A dedicated connection that listens for notifications, and sends them. A pooled connection cannot listen, and a burst of
- * requests would delay what it sends.
+ * A dedicated connection that listens for notifications, and sends them. A pooled connection cannot
+ * listen, and a burst of requests would delay its notifications. A silent connection does not
+ * answer the heartbeat.
  *
- *   connecting ── LISTEN ──► listening ── broken, or no answer to the heartbeat ──► waiting (jittered) ──► connecting
+ *   connecting ── LISTEN ──► listening ── broken or silent ──► waiting (jittered) ──► connecting
  */
 export class ListeningConnection implements AsyncDisposable {
   readonly #options: ListeningOptions;
@@ -44,7 +45,10 @@ export class ListeningConnection implements AsyncDisposable {
     return this.#open !== undefined;
   }
 
-  /** Sends payloads in one statement: each commit of a NOTIFY waits for the one before it. A failure ends the connection. */
+  /**
+   * Sends payloads in one statement: each commit of a NOTIFY waits for the one before it. A failure
+   * ends the connection.
+   */
   async send(payloads: readonly string[]): Promise<void> {
     const open = this.#open;
     if (!open) throw new Error("the listening connection is broken");
@@ -75,7 +79,7 @@ export class ListeningConnection implements AsyncDisposable {
     }
   }
 
-  /** One connection, from its start to its end. */
+  /** Runs a single connection, from its start to its end. */
   async #listen(onSuccess: () => void): Promise<void> {
     const { signal } = this.#closing;
     const { connection, onListening, onPayload } = this.#options;

@@ -3,7 +3,10 @@ import type pg from "pg";
 import { ChangeBatch, type Changes, encodeChanges, parseChanges } from "./changes.ts";
 import { ListeningConnection } from "./listening-connection.ts";
 
-/** Changes are collected for this long before they are sent, because each commit of a NOTIFY waits for the one before it. */
+/**
+ * Interval for which changes are collected before they are sent, because each commit of a NOTIFY
+ * waits for the one before it.
+ */
 const flushIntervalMs = 10;
 /** How long a process that stops waits for its last changes to be sent. */
 const lastFlushTimeoutMs = 1_000;

@@ -213,8 +213,8 @@ export const runner_leases = pgTable(
 );
 
 /**
- * One attempt of an agent at a task. The table is also the queue: a run with `queued_at` waits for
- * a slot.
+ * An attempt of an agent at a task. The table is also the queue: a run with `queued_at` waits for a
+ * slot.
  */
 export const runs = pgTable(
   "runs",
@@ -323,7 +323,7 @@ export const turns = pgTable(
       .where(sql`state in ('QUEUED', 'RUNNING')`),
     index("turns_run").on(t.run_id),
     index("turns_created_by").on(t.created_by),
-    /** One turn at a time: a prompt during a turn waits as QUEUED. */
+    /** At most one turn runs at a time: a prompt during a turn waits as QUEUED. */
     uniqueIndex("turns_one_running")
       .on(t.task_id)
       .where(sql`state = 'RUNNING'`),
