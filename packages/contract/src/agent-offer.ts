@@ -1,9 +1,9 @@
 import { z } from "zod";
 
 /**
- * What a person may choose of in an agent's session, as agents tell it in `agent_info`: as options of the session, of
- * which one has the category `mode` or `model`, or, before there were options, as lists of modes and of models. What is
- * no list, or not of such things, is an empty one.
+ * The choices that an agent's session offers, as agents report them in `agent_info`. Newer agents
+ * send session options, some of which have the category `mode` or `model`; older agents send lists
+ * of modes and models. Anything that does not parse as such a list counts as empty.
  */
 
 const createListSchema = <S extends z.ZodType>(item: S) =>
@@ -12,7 +12,7 @@ const createListSchema = <S extends z.ZodType>(item: S) =>
     .catch([])
     .transform((items) => items.flatMap((one) => item.safeParse(one).data ?? []));
 
-/** One that can be chosen. */
+/** A mode or model that can be chosen. */
 export interface OfferedChoice {
   readonly id: string;
   readonly name: string;
@@ -38,7 +38,7 @@ export type SessionOption = z.infer<typeof Option>;
 
 export const parseSessionOptions = (configOptions: unknown): SessionOption[] =>
   createListSchema(Option).parse(configOptions);
-/** The list of modes, or of models, of an agent that has one beside its options. */
+/** Parses the separate list of modes or models that some agents send beside their options. */
 export const parseModes = (modes: unknown): OfferedChoice[] | undefined => Modes.safeParse(modes).data?.availableModes;
 export const parseModels = (models: unknown): OfferedChoice[] | undefined =>
   Models.safeParse(models).data?.availableModels;

@@ -6,7 +6,10 @@ import { ShortId } from "./short-id.ts";
 import { RunStatus, TaskState } from "./states.ts";
 import { boardRoutes, taskRoutes } from "./task-api.ts";
 
-/** The server's REST routes. Ids of tasks and runs may be shortened to eight or more letters that are enough to tell. */
+/**
+ * The server's REST routes. Task and run ids may be shortened to an unambiguous prefix of eight or
+ * more characters.
+ */
 
 const page = { ...pageQuery, ...offsetQuery };
 const taskId = z.object({ task_id: ShortId });
@@ -174,7 +177,7 @@ const system = {
     response: z.object({
       status: z.enum(["ok", "degraded"]),
       version: z.string(),
-      /** What does not work, in sentences. */
+      /** Each problem is a sentence that describes a part that does not work. */
       problems: z.array(z.string()).optional(),
     }),
   }),
@@ -190,9 +193,9 @@ const system = {
       backend: z.string(),
       isolation: z.string(),
       isolation_reason: z.string().optional(),
-      /** What this machine limits of its local runners, in one sentence. */
+      /** One sentence that names the limits this machine puts on its local runners. */
       limits: z.string().optional(),
-      /** Runners that are kept ready, and how many are; absent where none are wanted. */
+      /** The pool of warm runners and how many are ready. Absent if no pool is configured. */
       pool: z
         .array(z.object({ tier: z.string(), image: z.string().optional(), size: z.number(), ready: z.number() }))
         .optional(),
@@ -210,13 +213,13 @@ const system = {
 
 export const api = { ...boardRoutes, ...taskRoutes, ...agents, ...orchestrator, ...system } as const;
 
-/** WebSocket: one task's log from a cursor (`?after=`), then live. */
+/** WebSocket: sends one task's log from a cursor (`?after=`), then live events. */
 export const taskStreamPath = "/api/v1/orchestrator/tasks/:task_id/stream";
-/** What a client may send on a task's stream. */
+/** The message that a client may send on a task's stream. */
 export const StreamControl = z.object({ type: z.literal("control"), action: z.enum(["pause", "resume"]) });
-/** WebSocket: many tasks at once. The client sends `Subscribe`. */
+/** WebSocket: streams many tasks at once. The client sends `Subscribe`. */
 export const globalStreamPath = "/api/v1/orchestrator/stream";
-/** `after` holds the last sequence seen per task; a task without one starts at its end. */
+/** `after` holds the last sequence seen per task; a task without an entry starts at its end. */
 export const Subscribe = z.object({
   action: z.literal("subscribe"),
   task_ids: z.array(ShortId).max(1000),

@@ -8,8 +8,9 @@ const othersMayWrite = 0o002;
 const sticky = 0o1000;
 
 /**
- * Fails where another user of this machine may write into a data folder, or may put another one in its place: what is read
- * from it decides whom the owner's token is sent to, and what a server runs. A folder that is missing is no error.
+ * Fails if another user of this machine may write into a data folder or replace it: the folder's
+ * content decides who receives the owner's token and what a server runs. A missing folder is not an
+ * error.
  */
 export async function requireClosedFolder(folder: string): Promise<void> {
   const real = await realpath(folder).catch(() => undefined);
@@ -20,17 +21,24 @@ export async function requireClosedFolder(folder: string): Promise<void> {
   for (const path of new Set([...getParents(resolve(folder)), ...getParents(real)])) await requireClosedParent(path);
 }
 
-/** Others may rename what is in a folder that they may write to, unless it is sticky as `/tmp` is. */
+/**
+ * Users with write access to a folder may rename its entries, unless the folder is sticky like
+ * `/tmp`.
+ */
 async function requireClosedParent(path: string): Promise<void> {
   const { mode, dev } = await stat(path);
   if (!(mode & othersMayWrite) || mode & sticky) return;
-  // Who else mounts a volume is decided elsewhere, and provisioners open its root to everyone.
+  // The parent of a volume is outside Wharf's control, and provisioners open a volume's root to
+  // everyone.
   const parentStats = await stat(dirname(path));
   if (parentStats.dev !== dev) return;
   throw createOpenFolderError(path, `chmod o-w '${path}'`);
 }
 
-/** Written to by a group that this process is in, a volume's in a pod say, the folder is not open to others. */
+/**
+ * A group that this process belongs to may write to the folder, for example on a pod's volume. That
+ * does not open the folder to others.
+ */
 const isWritableByForeignGroup = ({ mode, gid }: Stats): boolean =>
   (mode & groupMayWrite) !== 0 && ![0, process.getegid?.(), ...(process.getgroups?.() ?? [])].includes(gid);
 

@@ -5,14 +5,14 @@ import { createEndpoint } from "./endpoint.ts";
 import { McpServers } from "./mcp-server.ts";
 import { AgentProtocol, Isolation, PermissionPolicy, TurnState } from "./states.ts";
 
-/** The routes of the daemon inside a runner. Requests come over the wire; nothing else reaches it. */
+/** The routes of the daemon inside a runner. Requests arrive only over the wire. */
 
 export const JournalState = z.object({
-  /** Random per journal: a lost disk never makes new records look old. */
+  /** The epoch is random per journal, so that new records never look old after a disk is lost. */
   epoch: JournalEpoch,
-  /** Sequence of the oldest record kept; 1 while nothing was trimmed. */
+  /** Sequence of the oldest record kept; 1 until the journal is trimmed. */
   first: Sequence,
-  /** Sequence of the newest fsynced record; 0 while there is none. */
+  /** Sequence of the newest fsynced record; 0 while the journal is empty. */
   last: Sequence,
   acked: Sequence,
 });
@@ -23,22 +23,34 @@ export const AgentState = z.object({
   status: z.enum(["none", "starting", "ready", "busy", "exited"]),
   session_id: RecordId.optional(),
   turn_id: RecordId.optional(),
-  /** It shall be paused: no model request leaves, and its processes are frozen once those that left have ended. */
+  /**
+   * The agent is being paused: new model requests are held back, and its processes are frozen once
+   * the pending requests have ended.
+   */
   pausing: z.boolean().optional(),
-  /** All its processes are frozen. */
+  /** All processes of the agent are frozen. */
   paused: z.boolean().optional(),
 });
 
-/** Grows whenever a daemon and a server of two versions can no longer work together. */
+/**
+ * The version grows with every change that stops an older daemon or server from working with a
+ * newer one.
+ */
 export const daemonProtocol = 1;
 
 export const Health = z.object({
   runner_id: RecordId,
   version: Word,
-  /** Which protocol the daemon speaks; daemons that do not say so are older than the first. */
+  /**
+   * The protocol that the daemon speaks. Daemons that do not report a protocol predate the first
+   * version.
+   */
   protocol: z.int().min(0).default(0),
   isolation: Isolation,
-  /** What came of trying what must not be reachable; absent where nothing is tried. */
+  /**
+   * The result of connecting to targets that must be unreachable. Absent if the daemon checks no
+   * targets.
+   */
   isolation_check: z
     .object({ state: z.enum(["under_way", "held", "unenforced"]), reason: ShortText.optional() })
     .optional(),
@@ -48,11 +60,11 @@ export const Health = z.object({
   agent: AgentState,
   workspace: z.object({
     cloned: z.boolean(),
-    /** The agent may check out any. */
+    /** The agent may check out any branch. */
     branch: z.string().max(4_096).optional(),
     head: CommitSha.optional(),
   }),
-  /** No space is left: the agent waits until some is freed. Absent where there is. */
+  /** The disk is full, and the agent waits until space is freed. Absent while there is space. */
   disk_full: z.boolean().optional(),
 });
 export type Health = z.infer<typeof Health>;
@@ -62,41 +74,52 @@ export const AgentStart = z.object({
   command: z.array(z.string()).min(1),
   protocol: AgentProtocol,
   environment: z.record(z.string(), z.string()),
-  /** Files to write beneath the agent's home before it starts. */
+  /** Files to write to the agent's home folder before the agent starts. */
   home_files: z.record(z.string(), z.string()),
   mcp_servers: McpServers.default([]),
   permission_policy: PermissionPolicy,
   permission_timeout_s: z.number().positive(),
-  /** A session of an earlier run to load where the agent can. */
+  /** A session of an earlier run that the agent loads if it can. */
   session_id: z.string().optional(),
-  /** How long the agent may take to be ready. */
+  /** How long the agent may take to become ready. */
   start_timeout_s: z.number().positive(),
 });
 export type AgentStart = z.infer<typeof AgentStart>;
 
 export const AgentPrompt = z.object({
   run_id: z.string(),
-  /** The idempotency key: a turn is given to the agent at most once. */
+  /** The idempotency key: the daemon gives a turn to the agent at most once. */
   turn_id: z.string(),
   text: z.string(),
-  /** What was said earlier, for a session that does not know it: given to the agent before the prompt, as a summary. */
+  /**
+   * A summary of the earlier conversation, for a session that does not know it. The agent gets the
+   * summary before the prompt.
+   */
   context: z.string().max(20_000).optional(),
   attachments: Attachments.optional(),
-  /** A turn without any sign of life from the agent for this long is ended with `agent_timeout`. */
+  /** A turn ends with `agent_timeout` after this long without any activity from the agent. */
   idle_timeout_s: z.number().positive(),
   commit: z.object({ message: z.string(), author_name: z.string(), author_email: z.string() }),
 });
 export type AgentPrompt = z.infer<typeof AgentPrompt>;
 
-/** What the daemon knows of a turn. `unknown`: it was never handed over, and may be sent. */
+/**
+ * The state of a turn as the daemon knows it. `unknown`: the daemon never received the turn, so the
+ * server may send it.
+ */
 export const TurnKnowledge = z.object({ turn_id: RecordId, state: z.enum(["unknown", ...TurnState.options]) });
 
 export const GitClone = z.object({
-  /** Path on the gateway, such as `/git/<repository>.git`: never an address and never a credential. */
+  /**
+   * Path on the gateway, such as `/git/<repository>.git`: never an address and never a credential.
+   */
   remote_path: z.string().regex(/^\/git\/[A-Za-z0-9._-]+\.git$/),
-  /** The branch work begins at; the remote's default where none is given. */
+  /** The branch that work starts from. Defaults to the remote's default branch. */
   base_branch: z.string().optional(),
-  /** The branch work is committed to. Taken from the remote when it is there already. */
+  /**
+   * The branch that work is committed to. The daemon checks it out from the remote if it exists
+   * there.
+   */
   shadow_branch: z.string(),
   author_name: z.string().max(100),
   author_email: z.string().max(254),

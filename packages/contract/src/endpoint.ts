@@ -1,8 +1,9 @@
 import type { z } from "zod";
 
 /**
- * One route, written once: the receiving side registers it with its validation, the calling side gets its types.
- * `response: "stream"` is a body that is read as it comes (NDJSON unless the route says otherwise).
+ * A route, declared once: the receiving side registers it with its validation, and the calling side
+ * gets its types. A `response: "stream"` is a body that the caller reads as it arrives (NDJSON
+ * unless the route declares another format).
  */
 export interface Endpoint {
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -12,14 +13,15 @@ export interface Endpoint {
   readonly params?: z.ZodObject;
   readonly query?: z.ZodObject;
   readonly body?: z.ZodType;
-  /** Status of a success; 200 where none is given. */
+  /** Status of a success. Defaults to 200. */
   readonly status?: number;
   readonly response: z.ZodType | "stream" | "none";
-  /** Answers without a token. */
+  /** The route answers without a token. */
   readonly isOpen?: boolean;
   /**
-   * The answer holds what files or programs hold: it may be large, is handed on character by character, and is never
-   * stored. Any other answer of a daemon is at most 1 MiB, and its texts are made storable.
+   * The answer carries the content of files or the output of programs: it may be large, is passed
+   * on unchanged, and is never stored. Any other answer of a daemon is at most 1 MiB, and its texts
+   * are made storable.
    */
   readonly carriesContent?: boolean;
 }
@@ -36,12 +38,14 @@ type RoutePart<E, K extends "params" | "query" | "body"> = K extends keyof E
       : { [P in K]: SchemaInput<E[K]> }
   : unknown;
 
-/** What a caller hands over: only the parts the route declares, optional where all their fields are. */
+/**
+ * The input of a call: only the parts that the route declares, optional if all their fields are.
+ */
 export type EndpointInput<E extends Endpoint> = RoutePart<E, "params"> & RoutePart<E, "query"> & RoutePart<E, "body">;
 
 export type EndpointOutput<E extends Endpoint> = E["response"] extends z.ZodType ? z.output<E["response"]> : void;
 
-/** The path and query of one call. */
+/** Builds the path and query of one call. */
 export function getEndpointUrl(
   route: Endpoint,
   input: { params?: Record<string, unknown>; query?: Record<string, unknown> },

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { FsChanges } from "./daemon/watch.ts";
 import { RunPhase } from "./states.ts";
 
-/** The six types that every client knows; `data.kind` says what exactly happened. */
+/** The six types that every client knows; `data.kind` gives the exact event. */
 export const EventType = z.enum(["progress", "log", "result", "error", "status", "heartbeat"]);
 export type EventType = z.infer<typeof EventType>;
 
@@ -18,18 +18,21 @@ export type PermissionOption = z.infer<typeof PermissionOption>;
 
 const PlanEntry = z.object({ content: z.string(), status: z.string(), priority: z.string().optional() });
 
-/** Set by the server on what a runner said. Without it the words are the server's own. */
+/**
+ * The server sets this on text that a runner reported. Without it, the text is the server's own.
+ */
 const source = z.literal("runner").optional();
 
 /**
- * What an event says, by kind. Events a runner reports and events the server writes share this union,
- * so a reader of the log needs one parser. Kinds unknown to a reader are still events of one of the six types.
+ * The data of an event, by kind. Events that a runner reports and events that the server writes
+ * share this union, so that a reader of the log needs one parser. Kinds unknown to a reader are
+ * still events of one of the six types.
  */
 export const eventKinds = {
   /** Text of the agent or of the person, in chunks that are joined in order. */
   message: z.object({ kind: z.literal("message"), role: z.enum(["agent", "user"]), text: z.string() }),
   thought: z.object({ kind: z.literal("thought"), text: z.string() }),
-  /** A tool call is upserted by id: later events carry only what changed. */
+  /** A tool call is upserted by id: later events carry only the changed fields. */
   tool_call: z.object({
     kind: z.literal("tool_call"),
     tool_call_id: z.string(),
@@ -53,7 +56,10 @@ export const eventKinds = {
     by: z.string().optional(),
     expires_at: z.string().optional(),
   }),
-  /** What was used: the agent's own words (`source: agent`) or what was measured outside (`source: backend`, `gateway`). */
+  /**
+   * Resource usage: reported by the agent (`source: agent`) or measured outside (`source: backend`,
+   * `gateway`).
+   */
   usage: z.object({
     kind: z.literal("usage"),
     source: z.enum(["agent", "backend", "gateway"]),
@@ -65,14 +71,17 @@ export const eventKinds = {
     output_tokens: z.number().optional(),
     raw: z.unknown().optional(),
   }),
-  /** A line the agent printed that is not protocol: its stderr, or stdout of an agent that prints. */
+  /**
+   * A line of the agent's output that is not protocol: its stderr, or the stdout of a plain-text
+   * agent.
+   */
   output: z.object({
     kind: z.literal("output"),
     stream: z.enum(["stdout", "stderr"]),
     text: z.string(),
     level: z.string().optional(),
   }),
-  /** A message of the six types from an agent that prints JSON lines, kept as it came. */
+  /** A message of the six types from an agent that prints JSON lines, kept unchanged. */
   report: z.looseObject({ kind: z.literal("report") }),
   /** A step of a run's start. */
   phase: z.object({
@@ -83,7 +92,7 @@ export const eventKinds = {
     elapsed_ms: z.number().optional(),
     percent: z.number().optional(),
   }),
-  /** A state machine took a step. */
+  /** A state machine changed its state. */
   state: z.object({
     kind: z.literal("state"),
     entity: z.enum(["task", "run", "runner"]),
@@ -129,7 +138,7 @@ export const eventKinds = {
     remote: z.string(),
     message: z.string().optional(),
   }),
-  /** Something the sandbox asked for and was refused, by the gateway or by the relay in the runner. */
+  /** A request from the sandbox that the gateway, or the relay in the runner, refused. */
   denied: z.object({ kind: z.literal("denied"), host: z.string(), reason: z.string(), source }),
   failure: z.object({
     kind: z.literal("failure"),
@@ -139,9 +148,9 @@ export const eventKinds = {
     source,
   }),
   notice: z.object({ kind: z.literal("notice"), message: z.string(), source }),
-  /** What changed in the workspace, whoever changed it. */
+  /** Changes in the workspace, regardless of their cause. */
   fs_change: FsChanges,
-  /** Updates of the agent that change what a person may choose: modes, commands, options. */
+  /** Updates of the agent that change the available choices: modes, commands, options. */
   agent_info: z.looseObject({ kind: z.literal("agent_info"), update: z.string() }),
 } as const;
 
@@ -171,7 +180,7 @@ export const EventData = z.discriminatedUnion("kind", [
 ]);
 export type EventData = z.infer<typeof EventData>;
 
-/** Which of the six types an event of each kind has, unless the kind `report` brought its own. */
+/** The type of each kind's events. An event of kind `report` may carry its own type instead. */
 export const eventTypeByKind: Record<EventKind, EventType> = {
   message: "log",
   thought: "log",
@@ -195,7 +204,10 @@ export const eventTypeByKind: Record<EventKind, EventType> = {
   fs_change: "progress",
 };
 
-/** One line of a task's log. `agent_id` is the run; `seq` is per task, without gaps, in the order of commit. */
+/**
+ * One line of a task's log. `agent_id` is the run; `seq` is per task, without gaps, in the order of
+ * commit.
+ */
 export const Event = z.object({
   seq: z.number().int().positive(),
   type: EventType,
@@ -206,7 +218,10 @@ export const Event = z.object({
 });
 export type Event = z.infer<typeof Event>;
 
-/** One record of a runner's journal. Only fsynced records are readable; `seq` is per journal epoch, without gaps. */
+/**
+ * One record of a runner's journal. Only fsynced records are readable; `seq` is per journal epoch,
+ * without gaps.
+ */
 export const JournalRecord = z.object({
   seq: z.number().int().positive(),
   at: z.string(),

@@ -1,16 +1,17 @@
 /**
- * What another process sent, made fit to be stored and shown. PostgreSQL refuses NUL and halves of surrogate pairs, and a
- * parser refuses endless nesting; a terminal obeys control characters. Nothing else is changed.
+ * Makes data from other processes safe to store and show. PostgreSQL refuses NUL and halves of
+ * surrogate pairs, parsers refuse endless nesting, and terminals obey control characters. All other
+ * data stays unchanged.
  */
 
-/** Deeper nesting than this is more than a database's parser takes. */
+/** A database's parser refuses deeper nesting than this. */
 const maxDepth = 64;
 
-/** The same text, with NUL and halves of surrogate pairs replaced. */
+/** Replaces NUL and halves of surrogate pairs in a text. */
 export const toStorableText = (text: string): string =>
   (text.includes("\0") ? text.replaceAll("\0", "\uFFFD") : text).toWellFormed();
 
-/** A copy of a JSON value with storable texts, cut where it is nested too deeply. */
+/** Copies a JSON value with storable texts and cuts nesting that is too deep. */
 export function toStorable<T>(value: T): T;
 export function toStorable(value: unknown): unknown {
   return toStorableCopy(value, 0);
@@ -26,12 +27,14 @@ function toStorableCopy(value: unknown, depth: number): unknown {
   );
 }
 
-/** C0 and C1 controls, ESC among them, and the characters that reverse or hide the text around them. */
+/**
+ * C0 and C1 controls, including ESC, and the characters that reverse or hide the text around them.
+ */
 const invisible = /[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]+/gu;
 
-/** A single storable line of at most `maxBytes` bytes of UTF-8. */
+/** Returns a single storable line of at most `maxBytes` bytes of UTF-8. */
 export function toOneLine(text: string, maxBytes: number): string {
-  // Every character takes a byte or more, so that a huge text is cut before it is looked at.
+  // Every character takes at least one byte, so the slice cuts a huge text before any further work.
   const line = text.slice(0, maxBytes).toWellFormed().replace(invisible, " ").trim();
   const bytes = Buffer.from(line);
   if (bytes.length <= maxBytes && text.length <= maxBytes) return line;

@@ -1,4 +1,7 @@
-/** What crosses a process boundary: resources, events, errors, and the routes of the server and of the daemon. */
+/**
+ * Everything that crosses a process boundary: resources, events, errors, and the routes of the
+ * server and the daemon.
+ */
 export * from "./states.ts";
 export * from "./event.ts";
 export * from "./runner-record.ts";

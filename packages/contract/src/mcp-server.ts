@@ -3,7 +3,10 @@ import { z } from "zod";
 const name = z.string().regex(/^[\w-]{1,64}$/, "letters, digits, _ and -, at most 64");
 const texts = z.record(z.string().min(1).max(200), z.string().max(100_000));
 
-/** A program that the agent starts inside its runner and talks to on stdio: a name on the PATH there, or a full path. */
+/**
+ * A program that the agent starts inside its runner and uses over stdio: a name on the PATH there,
+ * or a full path.
+ */
 export const McpProgram = z.strictObject({
   name,
   command: z

@@ -29,7 +29,7 @@ export const BoardInput = z.object({
   name: z.string().trim().min(1).max(255),
   description: z.string().max(10_000).default(""),
 });
-/** An update names what changes and nothing is put back to a default. */
+/** An update changes only the fields that it names and resets no field to a default. */
 export const BoardUpdate = BoardInput.extend({ description: BoardInput.shape.description.unwrap() }).partial();
 
 export const Task = z.object({
@@ -45,7 +45,7 @@ export const Task = z.object({
   shadow_branch: z.string(),
   base_commit_sha: optionalText,
   assigned_agent_id: optionalText,
-  /** Chosen of what the agent offers; without them it works as it does by itself. */
+  /** Choices from the agent's offer; without them the agent uses its defaults. */
   agent_mode: optionalText,
   agent_model: optionalText,
   permission_policy: PermissionPolicy,
@@ -58,11 +58,14 @@ export const Task = z.object({
   completed_at: optionalText,
 });
 export type Task = z.infer<typeof Task>;
-/** A task in a list: without what may be long. */
+/** A task in a list, without fields that may be long. */
 export const TaskSummary = Task.omit({ description: true, metadata: true });
 export type TaskSummary = z.infer<typeof TaskSummary>;
 
-/** A login in an address would end in the database and in every list of tasks; logins are the server's user's own. */
+/**
+ * A login in an address would end up in the database and in every list of tasks. Logins belong to
+ * the server's user.
+ */
 const hasLogin = (address: string): boolean => {
   const url = URL.canParse(address) ? new URL(address) : undefined;
   return url !== undefined && (url.password !== "" || (/^https?:$/.test(url.protocol) && url.username !== ""));
@@ -79,7 +82,7 @@ const branchName = z
   .max(250)
   .regex(/^[a-zA-Z0-9][a-zA-Z0-9._/-]*$/, "a branch name: letters, digits, . _ / -");
 
-/** The id of a mode or a model, in the agent's own words. */
+/** The id of a mode or a model, as the agent names it. */
 export const AgentChoice = z.string().trim().min(1).max(1024);
 
 /** Title ≤500 and required; description required; priority 0–10. */
@@ -97,7 +100,7 @@ export const TaskInput = z.object({
   metadata: z.record(z.string(), z.unknown()).optional(),
 });
 export type TaskInput = z.infer<typeof TaskInput>;
-/** An update names what changes and nothing is put back to a default. */
+/** An update changes only the fields that it names and resets no field to a default. */
 export const TaskUpdate = TaskInput.extend({ priority: z.number().int().min(0).max(10) }).partial();
 export type TaskUpdate = z.infer<typeof TaskUpdate>;
 
@@ -127,7 +130,7 @@ export const Turn = z.object({
   task_id: z.uuid(),
   run_id: optionalText,
   state: TurnState,
-  /** A person wants it to end, and the agent has not yet. */
+  /** A person asked to cancel the turn, and the agent has not stopped yet. */
   cancel_asked: z.boolean(),
   prompt: z.string(),
   stop_reason: optionalText,
@@ -144,7 +147,10 @@ export const ResourceLimits = z.object({
 });
 export type ResourceLimits = z.infer<typeof ResourceLimits>;
 
-/** Values may name `${WHARF_GATEWAY}`, `${WHARF_TOKEN}`, `${WHARF_MODEL_ROUTE}` and `${WHARF_MODEL_API}`; nothing else of the server gets into a sandbox this way. */
+/**
+ * Values may name `${WHARF_GATEWAY}`, `${WHARF_TOKEN}`, `${WHARF_MODEL_ROUTE}` and
+ * `${WHARF_MODEL_API}`; no other value of the server reaches a sandbox this way.
+ */
 export const AgentTypeInput = z.object({
   name: z
     .string()
@@ -153,7 +159,10 @@ export const AgentTypeInput = z.object({
     .regex(/^[a-z0-9][a-z0-9._-]*$/, "lower-case letters, digits, . _ -"),
   description: z.string().max(2000).default(""),
   command: z.array(z.string().min(1)).min(1).max(100),
-  /** Further programs that the agent starts, such as `pi` for `pi-acp`: they are brought into its runners too. */
+  /**
+   * Further programs that the agent starts, such as `pi` for `pi-acp`: Wharf installs them in its
+   * runners too.
+   */
   programs: z
     .array(z.string().regex(/^[\w.+@-]+$/, "the name of a program on the PATH"))
     .max(20)
@@ -164,16 +173,18 @@ export const AgentTypeInput = z.object({
   docker_tag: z.string().max(128).default("latest"),
   default_resources: ResourceLimits.default({ cpu: "1.0", memory: "2g", disk: "10g" }),
   environment_vars: z.record(z.string(), z.string()).default({}),
-  /** Files the agent finds in its home, by path; values take the same `${…}` as the environment. */
+  /**
+   * Files in the agent's home folder, by path; values may use the same `${…}` as the environment.
+   */
   home_files: z.record(z.string(), z.string()).default({}),
-  /** MCP servers that the agent uses in its runner; their values take the same `${…}`. */
+  /** MCP servers that the agent uses in its runner; their values may use the same `${…}`. */
   mcp_servers: McpServers.default([]),
   capabilities: z.array(z.string().max(100)).default([]),
   enabled: z.boolean().default(true),
 });
 export type AgentTypeInput = z.infer<typeof AgentTypeInput>;
 const { shape: agentType } = AgentTypeInput;
-/** An update names what changes and nothing is put back to a default. */
+/** An update changes only the fields that it names and resets no field to a default. */
 export const AgentTypeUpdate = AgentTypeInput.extend({
   description: agentType.description.unwrap(),
   programs: agentType.programs.unwrap(),
@@ -190,7 +201,7 @@ export type AgentTypeUpdate = z.infer<typeof AgentTypeUpdate>;
 
 export const AgentType = AgentTypeInput.extend({
   id: z.uuid(),
-  /** Whether this machine can start it now, and if not, what is missing. */
+  /** Whether this machine can start the agent now; `unavailable_reason` names the missing part. */
   available: z.boolean(),
   unavailable_reason: optionalText,
   created_at: z.string(),

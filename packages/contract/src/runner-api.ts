@@ -9,11 +9,11 @@ import { ShortId } from "./short-id.ts";
 import { RunnerState } from "./states.ts";
 
 /**
- * The server's routes for runners that people and scripts create by hand, and for looking into those of their runs.
- * Ids may be shortened to eight or more letters that are enough to tell.
+ * The server's routes for runners that people and scripts create directly, and for inspecting the
+ * runners of runs. Ids may be shortened to an unambiguous prefix of eight or more characters.
  */
 
-/** What a runner may use; what it asks for is also its limit. */
+/** The resources of a runner; each value is both request and limit. */
 export const RunnerResources = z.object({
   cpu_millicores: z.number().int().min(100).max(256_000),
   memory_mb: z.number().int().min(64).max(4_194_304),
@@ -27,7 +27,7 @@ const createResources = (cpus: number, memory_gb: number, storage_gb: number): R
   storage_gb,
 });
 
-/** The named sizes. `custom` is the only other one, and says its own. */
+/** The named sizes. `custom` is the only other size and lists its own resources. */
 export const tiers = {
   small: createResources(1, 2, 10),
   medium: createResources(2, 4, 50),
@@ -49,7 +49,7 @@ export type Tier = z.infer<typeof Tier>;
 
 const Environment = z.record(z.string().min(1).max(1024), z.string().max(131_072));
 
-/** An image's name as registries take it. */
+/** An image name that registries accept. */
 const ImageName = z
   .string()
   .max(500)
@@ -61,14 +61,20 @@ const RouteName = z
 
 export const RunnerCreate = z
   .object({
-    /** Chosen by the caller, so that a request whose answer was lost is sent again without making a second runner. */
+    /**
+     * The caller chooses the id, so that it can repeat a request whose answer was lost without
+     * creating a second runner.
+     */
     id: z.uuid().optional(),
-    /** To the same end, where the server may choose the id: then it may be a warm runner, which has one already. */
+    /**
+     * Serves the same purpose if the server may choose the id. The server may then return a warm
+     * runner, which already has an id.
+     */
     request_id: z.uuid().optional(),
     name: z.string().trim().min(1).max(100).optional(),
     tier: Tier.default("small"),
     resources: RunnerResources.optional(),
-    /** For every command and terminal in it. */
+    /** The environment of every command and terminal in the runner. */
     environment: Environment.default({}),
     image: ImageName.optional().describe("what it is made of, where the backend makes runners of images"),
     model_route: RouteName.optional().describe(
@@ -84,16 +90,16 @@ export type RunnerCreate = z.output<typeof RunnerCreate>;
 /** A runner as its owner sees it. */
 export const RunnerView = Runner.extend({
   environment: Environment,
-  /** Absent where nobody asked for a size, in a run's runner. */
+  /** Absent in a run's runner without a requested size. */
   resources: RunnerResources.optional(),
-  /** The run it was made for; one that was created by hand has none. */
+  /** The run that the runner was created for. Standalone runners have none. */
   run_id: z.uuid().optional(),
-  /** Of one that was created by hand: what it was made of, and the model route that is open to it. */
+  /** The image and the model route of a standalone runner. */
   image: z.string().optional(),
   model_route: z.string().optional(),
 });
 export type RunnerView = z.infer<typeof RunnerView>;
-/** A runner in a list: without what may be long. */
+/** A runner in a list, without fields that may be long. */
 export const RunnerSummary = RunnerView.omit({ environment: true });
 export type RunnerSummary = z.infer<typeof RunnerSummary>;
 
@@ -109,7 +115,7 @@ const params = z.object({
 const command = params.extend({ command_id: z.uuid() });
 const path = z.string().max(4_096);
 const wait = z.object({
-  /** Answer when the runner is ready, or has failed, and not before. */
+  /** Answers only once the runner is ready or has failed. */
   wait: z.stringbool().default(false),
 });
 
@@ -314,16 +320,17 @@ const terminals = {
 export const runnerApi = { ...lifecycle, ...commands, ...files, ...terminals } as const;
 
 /**
- * WebSocket: a terminal, both ways. Binary messages are bytes of the terminal: what it shows, and what a person types.
- * Text messages are JSON: `TerminalControl` from the server, `TerminalRequest` to it. The server's first message is
- * `attached`; `offset` says how far the bytes behind it lead. `terminal_id` may be `new`: a shell is started for it.
+ * WebSocket: a terminal, both ways. Binary messages are bytes of the terminal: its output, and a
+ * person's input. Text messages are JSON: `TerminalControl` from the server, `TerminalRequest` to
+ * the server. The server's first message is `attached`; an `offset` message gives the offset after
+ * the preceding bytes. `terminal_id` may be `new`: the server then starts a shell.
  */
 export const terminalStreamPath = "/api/v1/runners/:runner_id/terminals/:terminal_id";
 
 export const TerminalStreamQuery = AttachQuery.pick({ after: true, history: true, viewer_id: true }).extend({
   cols: z.coerce.number().int().min(1).max(1000).default(80),
   rows: z.coerce.number().int().min(1).max(1000).default(24),
-  /** Of a new terminal. */
+  /** These fields apply to a new terminal. */
   command: z.string().min(1).max(100_000).optional(),
   shell: z.string().min(1).max(4096).default("bash"),
   working_dir: z.string().max(4096).default("."),
@@ -332,10 +339,10 @@ export type TerminalStreamQuery = z.output<typeof TerminalStreamQuery>;
 
 const offset = z.number().int().min(0);
 
-/** What the server says beside the bytes. */
+/** The server's messages beside the bytes. */
 export const TerminalControl = z.discriminatedUnion("type", [
   z.object({ type: z.literal("attached"), viewer_id: z.string(), terminal: TerminalInfo }),
-  /** Behind the bytes that lead up to the offset; it is to be acknowledged when they were shown. */
+  /** The offset after the preceding bytes; the viewer acknowledges it once it has shown them. */
   z.object({ type: z.literal("offset"), offset }),
   z.object({ type: z.literal("gap"), from: offset, to: offset }),
   z.object({ type: z.literal("resize"), cols: z.number(), rows: z.number() }),
@@ -347,7 +354,7 @@ export const TerminalControl = z.discriminatedUnion("type", [
 ]);
 export type TerminalControl = z.infer<typeof TerminalControl>;
 
-/** What a viewer says beside what it types. */
+/** A viewer's messages beside its input. */
 export const TerminalRequest = z.discriminatedUnion("type", [
   z.object({ type: z.literal("ack"), offset }),
   z.object({

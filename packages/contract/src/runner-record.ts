@@ -15,8 +15,9 @@ import {
 import { eventKinds, JournalRecord } from "./event.ts";
 
 /**
- * What a runner may put into a task's log: the kinds that are not the server's alone, with a bound on every text. Readers
- * of the log use `Event`, which is wider, so that a line that is stored already can always be read.
+ * The event kinds that a runner may write to a task's log, with a limit on every text; the server's
+ * own kinds are excluded. Readers of the log use the wider `Event`, so that every stored line stays
+ * readable.
  */
 
 const content = z.discriminatedUnion("type", [
@@ -77,6 +78,6 @@ const RunnerEventData = z.discriminatedUnion("kind", [
   eventKinds.fs_change.extend({ changes: z.array(change).max(1_000) }),
 ]);
 
-/** A record of a runner's journal as the server takes it. */
+/** A record of a runner's journal in the form that the server accepts. */
 export const RunnerRecord = JournalRecord.extend({ at: Timestamp, run_id: RecordId, data: RunnerEventData });
 export type RunnerRecord = z.infer<typeof RunnerRecord>;

@@ -4,7 +4,7 @@ const template = "00000000-0000-0000-0000-000000000000";
 const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const minLength = 8;
 
-/** An id, or its first letters where they are enough to tell. It holds nothing that a pattern of SQL takes for a wildcard. */
+/** An id, or an unambiguous prefix of one. The pattern admits no SQL wildcards. */
 export const ShortId = z
   .string()
   .min(minLength)

@@ -1,6 +1,9 @@
 import { z } from "zod";
 
-/** A task is what a person wants done. BLOCKED: the agent waits for a person. REVIEW: a turn ended and nobody has accepted it. */
+/**
+ * A task is a piece of work that a person requests. BLOCKED: the agent waits for a person. REVIEW:
+ * a turn ended and is not accepted yet.
+ */
 export const TaskState = z.enum(["TODO", "IN_PROGRESS", "BLOCKED", "REVIEW", "COMPLETED", "FAILED", "CANCELLED"]);
 export type TaskState = z.infer<typeof TaskState>;
 
@@ -24,20 +27,24 @@ export const BackendName = z.enum(["local", "docker", "kubernetes", "microvm", "
 export type BackendName = z.infer<typeof BackendName>;
 
 /**
- * How strongly a runner is separated from its host. `unsafe`: a plain process that sees what its owner sees. `unenforced`: a
- * container whose network lets pass what it was told to stop.
+ * How strongly a runner is separated from its host. `unsafe`: a plain process with its owner's
+ * access. `unenforced`: a container whose network lets traffic through that it is configured to
+ * block.
  */
 export const Isolation = z.enum(["sandbox", "container", "vm", "unsafe", "unenforced"]);
 export type Isolation = z.infer<typeof Isolation>;
 
-/** How a program that is an agent talks: the Agent Client Protocol, JSON lines of the six event types, or plain text. */
+/**
+ * The protocol of an agent's program: the Agent Client Protocol, JSON lines of the six event types,
+ * or plain text.
+ */
 export const AgentProtocol = z.enum(["acp", "json-lines", "text"]);
 export type AgentProtocol = z.infer<typeof AgentProtocol>;
 
-/** What an agent may do without asking a person. */
+/** The actions that an agent may take without asking a person. */
 export const PermissionPolicy = z.enum(["ask", "allow-edits", "allow-all"]);
 export type PermissionPolicy = z.infer<typeof PermissionPolicy>;
 
-/** What happens to a turn of which it can't be known how far it got. */
+/** What happens to an interrupted turn whose progress is unknown. */
 export const InterruptPolicy = z.enum(["ask", "continue"]);
 export type InterruptPolicy = z.infer<typeof InterruptPolicy>;

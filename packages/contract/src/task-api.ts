@@ -63,7 +63,7 @@ export const boardRoutes = {
   }),
 };
 
-/** The routes of tasks: what is wanted, said, asked and changed. */
+/** The routes of tasks: their definition, conversation, permission requests and changes. */
 export const taskRoutes = {
   createTask: createEndpoint({
     method: "POST",

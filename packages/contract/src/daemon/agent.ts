@@ -3,13 +3,16 @@ import { createEndpoint } from "../endpoint.ts";
 
 export * from "./attachments.ts";
 
-/** The agent's routes that came after the first ones: pausing it, and choosing how it works. */
+/**
+ * The agent routes that were added after the first ones: pausing the agent, and choosing how it
+ * works.
+ */
 
 const choiceId = z.string().min(1).max(1_024);
 const ok = z.object({ ok: z.literal(true) });
 
 export const PauseState = z.object({
-  /** No model request leaves, and those that left are waited for. */
+  /** New model requests are held back until the pending ones have ended. */
   pausing: z.boolean(),
   /** The agent's processes are frozen. */
   paused: z.boolean(),

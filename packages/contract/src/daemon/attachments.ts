@@ -1,10 +1,10 @@
 import { z } from "zod";
 
-/** Files that come with one prompt, and what they weigh together. */
+/** Limits on the files of one prompt: their number and their total size. */
 export const maxAttachments = 20;
 export const maxAttachmentBytes = 10 * 1024 * 1024;
 
-/** A file that comes with a prompt. Its name is a name and no path. */
+/** A file that comes with a prompt. Its name must not be a path. */
 export const Attachment = z.object({
   name: z
     .string()
@@ -29,7 +29,7 @@ export const Attachments = z
   );
 export type Attachments = z.infer<typeof Attachments>;
 
-/** What base64 stands for, in bytes. */
+/** Computes the size in bytes of the data that a base64 text encodes. */
 export function getDecodedBytes(base64: string): number {
   const padding = base64.endsWith("==") ? 2 : base64.endsWith("=") ? 1 : 0;
   return (base64.length / 4) * 3 - padding;

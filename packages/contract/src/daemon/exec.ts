@@ -2,10 +2,10 @@ import { z } from "zod";
 import { createEndpoint } from "../endpoint.ts";
 
 /**
- * Commands in a runner. A command in the foreground belongs to its caller: it is held back while the caller does not
- * read, loses nothing, and ends when the caller leaves. One in the background belongs to the runner: it never waits for
- * a reader, its output lies in a ring on disk under absolute offsets, and it is followed from any of them as often as
- * one likes.
+ * Commands in a runner. A foreground command belongs to its caller: it is held back while the
+ * caller does not read, loses no output, and ends when the caller disconnects. A background command
+ * belongs to the runner: it never waits for a reader, it writes its output to a ring on disk under
+ * absolute offsets, and readers may follow it from any offset as often as they like.
  */
 
 const Uuid = z.uuid();
@@ -18,13 +18,22 @@ export const ExecCommand = z.object({
   shell: z.string().min(1).max(4096).default("bash"),
   working_dir: z.string().max(4096).default("."),
   environment: z.record(z.string().min(1).max(1024), z.string().max(131_072)).default({}),
-  /** Chosen by the caller, so that input can be sent and the command be killed before its first output. */
+  /**
+   * The caller chooses the id, so that it can send input or kill the command before the first
+   * output.
+   */
   command_id: Uuid.optional(),
-  /** How output, and `stdin`, are written in JSON. Bytes that are no UTF-8 survive base64 only. */
+  /**
+   * The encoding of the output and of `stdin` in JSON. Bytes that are not UTF-8 survive only as
+   * base64.
+   */
   encoding: OutputEncoding.default("utf8"),
-  /** Input that is there from the start. */
+  /** Input that is available from the start. */
   stdin: z.string().optional(),
-  /** Whether more input comes by `POST /commands/:command_id/stdin`. Otherwise the input ends behind `stdin`. */
+  /**
+   * Whether more input follows through `POST /commands/:command_id/stdin`. Otherwise the input ends
+   * after `stdin`.
+   */
   stdin_open: z.boolean().default(false),
 });
 const timeout = z.number().positive().max(86_400);
@@ -32,41 +41,50 @@ const timeout = z.number().positive().max(86_400);
 export const ExecRequest = ExecCommand.extend({ timeout_s: timeout.default(30) });
 export type ExecRequest = z.output<typeof ExecRequest>;
 
-/** A command in the background runs as long as it likes where no timeout is given. */
+/** A background command without a timeout runs until it exits. */
 export const BackgroundRequest = ExecCommand.omit({ encoding: true }).extend({
   timeout_s: timeout.optional(),
-  /** How `stdin` is written. The output's encoding is chosen by whoever follows it. */
+  /** The encoding of `stdin`. Each reader chooses the encoding of the output. */
   encoding: OutputEncoding.default("utf8"),
 });
 export type BackgroundRequest = z.output<typeof BackgroundRequest>;
 
 const output = {
   data: z.string(),
-  /** Where the data lies in the command's output, and where what follows it begins. Only in the background. */
+  /**
+   * Offset of the data in the command's output, and offset of the data after it. Background
+   * commands only.
+   */
   offset: z.number().int().min(0).optional(),
   next: z.number().int().min(0).optional(),
   timestamp: z.string().optional(),
 };
 
-/** What a command says. The exit is the last, behind all output; its code stands nowhere else. */
+/**
+ * The events of a command. The exit comes last, after all output, and only the exit event carries
+ * the exit code.
+ */
 export const ExecEvent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("stdout"), ...output }),
   z.object({ type: z.literal("stderr"), ...output }),
-  /** Output from one offset to another was overwritten before it was read. */
+  /** Output between the two offsets was overwritten before the caller read it. */
   z.object({ type: z.literal("gap"), from: z.number().int().min(0), to: z.number().int().min(0) }),
   z.object({
     type: z.literal("exit"),
-    /** Neither a code nor a signal: the daemon died with the command at work, and nobody knows how it ended. */
+    /**
+     * Both the code and the signal are null if the daemon died while the command ran: how the
+     * command ended is unknown.
+     */
     exit_code: z.number().int().nullable(),
     signal: z.string().nullable(),
     timed_out: z.boolean(),
-    /** True where the kernel ended it because the runner's memory was used up. */
+    /** True if the kernel killed the command because the runner ran out of memory. */
     out_of_memory: z.boolean().optional(),
   }),
 ]);
 export type ExecEvent = z.infer<typeof ExecEvent>;
 
-/** A whole command's result. Of an output longer than 1 MiB its end is there. */
+/** The complete result of a command. Output longer than 1 MiB is reduced to its end. */
 export const ExecResult = z.object({
   command_id: Uuid,
   stdout: z.string(),
@@ -81,7 +99,7 @@ export const ExecResult = z.object({
 });
 export type ExecResult = z.infer<typeof ExecResult>;
 
-/** `unknown`: the daemon died while the command ran. What it had printed is still there. */
+/** `unknown`: the daemon died while the command ran. The output up to then is kept. */
 export const CommandState = z.enum(["running", "exited", "unknown"]);
 export type CommandState = z.infer<typeof CommandState>;
 
@@ -98,9 +116,9 @@ export const CommandInfo = z.object({
   signal: z.string().nullable().optional(),
   timed_out: z.boolean().optional(),
   out_of_memory: z.boolean().optional(),
-  /** The output that is kept, from the first offset up to, and without, the end. */
+  /** The retained output, from the first offset up to, but not including, the end. */
   output: z.object({ first: z.number(), end: z.number() }).optional(),
-  /** How much input the command was given, in bytes. */
+  /** How much input the command has received, in bytes. */
   stdin: z.number().int().min(0),
 });
 export type CommandInfo = z.infer<typeof CommandInfo>;
@@ -109,15 +127,16 @@ export const CommandInput = z.object({
   data: z.string().default(""),
   encoding: OutputEncoding.default("utf8"),
   /**
-   * Where the data begins in all of the input, in bytes. What the command has already is left out, so that a request
-   * whose answer was lost is sent again without harm. Behind where the input stands, it is refused.
+   * Offset of the data in the whole input, in bytes. The daemon drops data that the command already
+   * has, so that a caller can repeat a request whose answer was lost. An offset past the end of the
+   * received input is refused.
    */
   offset: z.number().int().min(0).optional(),
-  /** The input ends behind this data. */
+  /** The input ends after this data. */
   end: z.boolean().default(false),
 });
 
-/** The signals that a person sends; `SIGTERM` is followed by SIGKILL after 2 s. */
+/** The signals that a person can send; SIGKILL follows `SIGTERM` after 2 s. */
 export const CommandSignal = z.enum(["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGKILL", "SIGUSR1", "SIGUSR2"]);
 
 const params = z.object({ command_id: Uuid });
@@ -167,7 +186,7 @@ export const execApi = {
     params,
     query: z.object({
       after: z.coerce.number().int().min(0).default(0),
-      /** Without it the stream ends with what is there now. */
+      /** Without `follow` the stream ends after the output available now. */
       follow: z.stringbool().default(true),
       encoding: OutputEncoding.default("utf8"),
     }),

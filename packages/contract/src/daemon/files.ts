@@ -1,28 +1,31 @@
 import { z } from "zod";
 import { createEndpoint } from "../endpoint.ts";
 
-/** The daemon's routes for files. Every path is resolved beneath the workspace; a link that leads out of it is refused. */
+/**
+ * The daemon's routes for files. Every path is resolved inside the workspace; a link that leads out
+ * of it is refused.
+ */
 
-/** Relative to the workspace, or absolute beneath it. */
+/** The path is relative to the workspace, or absolute inside it. */
 const Path = z.string().max(4_096);
 
 export const FileType = z.enum(["file", "directory", "symlink", "other"]);
 export type FileType = z.infer<typeof FileType>;
 
 export const FileStats = z.object({
-  /** Relative to the workspace; `.` is the workspace itself. */
+  /** The path is relative to the workspace; `.` is the workspace itself. */
   path: z.string(),
   type: FileType,
   size_bytes: z.number(),
   /** Permission bits, such as 0o644. */
   mode: z.number(),
   modified_at: z.iso.datetime(),
-  /** Where a symbolic link points, as it is written in it. */
+  /** The target of a symbolic link, exactly as the link stores it. */
   link_target: z.string().optional(),
 });
 export type FileStats = z.infer<typeof FileStats>;
 
-/** `auto` answers text where the bytes are UTF-8 and base64 where they are not. */
+/** `auto` answers with text if the bytes are UTF-8, and with base64 otherwise. */
 export const ReadEncoding = z.enum(["auto", "utf8", "base64"]);
 export const ContentEncoding = z.enum(["utf8", "base64"]);
 
@@ -54,26 +57,29 @@ export const FileContent = z.object({
   path: z.string(),
   encoding: ContentEncoding,
   content: z.string(),
-  /** Of the whole file. */
+  /** Size of the whole file. */
   size_bytes: z.number(),
   modified_at: z.iso.datetime(),
-  /** Where the content begins in the file, in bytes. */
+  /** Offset of the content in the file, in bytes. */
   offset: z.number(),
-  /** Lines of the content, where lines were asked for; an empty content has an `end_line` before its `start_line`. */
+  /**
+   * Line numbers of the content, if the request asked for lines. Empty content has an `end_line`
+   * before its `start_line`.
+   */
   start_line: z.number().optional(),
   end_line: z.number().optional(),
-  /** Lines of the whole file, where they were counted. */
+  /** Number of lines in the whole file, if the daemon counted them. */
   total_lines: z.number().optional(),
-  /** Nothing follows the content in the file. */
+  /** The content reaches the end of the file. */
   end_of_file: z.boolean(),
 });
 export type FileContent = z.infer<typeof FileContent>;
 
 const writeOptions = {
   path: Path,
-  /** Makes the folders on the way that are missing. */
+  /** Creates missing parent folders. */
   create_parents: z.boolean().default(true),
-  /** Without it, a file that is there is a conflict. */
+  /** Without `overwrite`, an existing file is a conflict. */
   overwrite: z.boolean().default(true),
 };
 const Mode = z.int().min(0).max(0o777);
@@ -82,7 +88,7 @@ export const FileWrite = z.object({
   ...writeOptions,
   content: z.string(),
   encoding: ContentEncoding.default("utf8"),
-  /** Permission bits; those of the file that is replaced where none are given. */
+  /** Permission bits. Defaults to those of the file that is replaced. */
   mode: Mode.optional(),
 });
 export type FileWrite = z.output<typeof FileWrite>;
@@ -92,7 +98,7 @@ export type FileWritten = z.infer<typeof FileWritten>;
 
 export const FolderList = z.object({
   path: Path.default("."),
-  /** Names after this one, as `next` of the page before says. */
+  /** Lists names after this one, which is the `next` of the previous page. */
   after: z.string().max(4_096).optional(),
   limit: z.int().min(1).max(10_000).default(1_000),
 });
@@ -100,9 +106,9 @@ export type FolderList = z.output<typeof FolderList>;
 
 export const FolderPage = z.object({
   path: z.string(),
-  /** Sorted by name. */
+  /** Entries are sorted by name. */
   entries: z.array(FileStats.omit({ path: true }).extend({ name: z.string() })),
-  /** There are more entries than these; ask for them with `after`. */
+  /** More entries follow; request them with this value as `after`. */
   next: z.string().optional(),
 });
 export type FolderPage = z.infer<typeof FolderPage>;
@@ -111,24 +117,24 @@ export const TreeList = z.object({
   path: Path.default("."),
   max_depth: z.int().min(1).max(128).default(128),
   limit: z.int().min(1).max(1_000_000).default(100_000),
-  /** Leaves out what git ignores, and `.git`. */
+  /** Leaves out files that git ignores, and `.git`. */
   gitignore: z.boolean().default(false),
 });
 export type TreeList = z.output<typeof TreeList>;
 
 export const TreeLine = z.discriminatedUnion("type", [
   z.object({ type: z.literal(FileType.options), path: z.string() }),
-  /** The last line. `truncated`: there is more than was listed. */
+  /** The last line. `truncated` is true if some entries were not listed. */
   z.object({ type: z.literal("end"), count: z.number(), truncated: z.boolean() }),
 ]);
 export type TreeLine = z.infer<typeof TreeLine>;
 
 export const TextReplace = z.object({
   path: Path,
-  /** Found byte for byte. */
+  /** The daemon compares this text byte for byte. */
   search: z.string().min(1),
   replace: z.string(),
-  /** Refuses a text that occurs more than once; without it every occurrence is replaced. */
+  /** Refuses a text that occurs more than once; otherwise every occurrence is replaced. */
   must_match_once: z.boolean().default(true),
 });
 export type TextReplace = z.output<typeof TextReplace>;
@@ -138,7 +144,7 @@ export const ArchiveUnpacked = z.object({
   folders: z.number(),
   links: z.number(),
   bytes: z.number(),
-  /** Devices, pipes and the like, which are never made. */
+  /** Devices, pipes and other special files, which the daemon never creates. */
   skipped: z.number(),
 });
 export type ArchiveUnpacked = z.infer<typeof ArchiveUnpacked>;
@@ -158,7 +164,7 @@ export const filesApi = {
     summary: "What stands at a path",
     body: z.object({
       path: Path,
-      /** Tells of what a link leads to instead of the link. */
+      /** Describes the target of a link instead of the link. */
       follow: z.boolean().default(true),
     }),
     response: FileStats,
@@ -177,7 +183,7 @@ export const filesApi = {
     body: z.object({
       path: Path,
       recursive: z.boolean().default(false),
-      /** What is not there is no error. */
+      /** A missing path is not an error. */
       missing_ok: z.boolean().default(false),
     }),
     response: z.object({ path: z.string(), deleted: z.number() }),

@@ -4,7 +4,7 @@ import { createEndpoint } from "../endpoint.ts";
 import { eventKinds } from "../event.ts";
 import { CommitSha } from "./fields.ts";
 
-/** What the daemon does with the workspace's git besides what a run needs of it. */
+/** The daemon's git routes for the workspace, beyond those that a run needs. */
 
 const refPart = /^(?!\.)(?!.*\.\.)(?!.*\.$)(?!.*\.lock$)[a-zA-Z0-9._-]+$/;
 const isRefName = (name: string): boolean =>
@@ -17,7 +17,7 @@ export const GitBranchName = z
   .max(250)
   .regex(/^[a-zA-Z0-9._/-]+$/)
   .refine(isRefName, "is not a name that a branch can have");
-/** A branch or a commit's id. */
+/** A branch or a commit id. */
 export const GitRevision = z.union([CommitSha, GitBranchName]);
 /** `<`, `>` and control characters would end the name in a commit's header. */
 export const GitUserName = z
@@ -36,7 +36,7 @@ export const GitMessage = z
   .min(1)
   .max(2_000)
   .refine((text) => !text.includes("\0"), "holds a zero byte");
-/** A path in the workspace, relative to it. It is taken as it is, never as a pattern. */
+/** A path relative to the workspace. Git takes it literally, never as a pattern. */
 export const GitPath = z.string().min(1).max(4_096).refine(isPath, "is not a path beneath the workspace");
 
 const ClonePhase = z.enum(["counting", "compressing", "receiving", "resolving", "checking_out"]);
@@ -48,7 +48,7 @@ export const GitProgress = z.object({
   total: z.number(),
 });
 export type GitProgress = z.infer<typeof GitProgress>;
-/** One line of a clone's stream: progress, then one `cloned` or `failed`. */
+/** One line of a clone's stream: progress lines, then one `cloned` or `failed`. */
 export const GitCloneEvent = z.discriminatedUnion("type", [
   GitProgress,
   GitCloned.extend({ type: z.literal("cloned") }),
@@ -69,11 +69,11 @@ export const GitFileState = z.enum([
 export type GitFileState = z.infer<typeof GitFileState>;
 export const GitStatusEntry = z.object({
   path: z.string(),
-  /** Where it was before, of what is renamed or copied. */
+  /** The previous path of a renamed or copied file. */
   from_path: z.string().optional(),
-  /** What the index differs in from the newest commit. */
+  /** How the index differs from the newest commit. */
   staged: GitFileState.optional(),
-  /** What the working tree differs in from the index. */
+  /** How the working tree differs from the index. */
   unstaged: GitFileState.optional(),
 });
 export type GitStatusEntry = z.infer<typeof GitStatusEntry>;
@@ -95,7 +95,7 @@ export const GitLogEntry = z.object({
   author_email: z.string(),
   at: z.string(),
   subject: z.string(),
-  /** The message below its subject. */
+  /** The message after its subject line. */
   body: z.string(),
 });
 export type GitLogEntry = z.infer<typeof GitLogEntry>;
@@ -113,7 +113,7 @@ export const GitDiff = z.object({
   base: z.string(),
   head: z.string(),
   files: z.array(GitFileChange),
-  /** Empty where only the figures were asked for. */
+  /** Empty if the request asked only for the figures. */
   patch: z.string(),
   truncated: z.boolean(),
 });
@@ -130,15 +130,15 @@ export const GitCloneRequest = GitClone.extend({
   shadow_branch: GitBranchName,
   author_name: GitUserName,
   author_email: GitUserEmail,
-  /** How many commits of each branch; all where none is given. */
+  /** How many commits of each branch to fetch. Defaults to all. */
   depth: z.number().int().min(1).max(1_000_000).optional(),
 });
 export const GitCommitRequest = z.object({
-  /** One that names the changed files where none is given. */
+  /** Defaults to a message that names the changed files. */
   message: GitMessage.optional(),
   author_name: GitUserName,
   author_email: GitUserEmail,
-  /** Wharf where none is given. */
+  /** Defaults to Wharf. */
   co_author: Person.optional(),
 });
 

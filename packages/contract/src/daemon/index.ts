@@ -7,7 +7,10 @@ import { searchApi } from "./search.ts";
 import { terminalsApi } from "./terminals.ts";
 import { watchApi } from "./watch.ts";
 
-/** Every route of JSON or NDJSON that a daemon answers; streams of raw bytes stand beside them in their modules. */
+/**
+ * Every JSON or NDJSON route of a daemon. The routes for raw bytes are exported separately by their
+ * modules.
+ */
 export const daemonApi = {
   ...coreApi,
   ...agentApi,

@@ -5,15 +5,15 @@ import { FileType } from "./files.ts";
 /** The daemon's routes for finding files by name and by content. */
 
 const scope = {
-  /** The folder that is searched. */
+  /** The folder to search. */
   path: z.string().max(4_096).default("."),
-  /** Leaves out what git ignores. `.git` is never searched. */
+  /** Leaves out files that git ignores. The search never covers `.git`. */
   gitignore: z.boolean().default(true),
 };
 
 export const NameSearch = z.object({
   ...scope,
-  /** Its characters must occur in a path in this order; blanks are left out. */
+  /** The characters must occur in a path in this order; blanks are ignored. */
   query: z.string().max(256),
   limit: z.int().min(1).max(1_000).default(100),
   include_folders: z.boolean().default(false),
@@ -23,18 +23,18 @@ export type NameSearch = z.output<typeof NameSearch>;
 export const NameMatch = z.object({
   path: z.string(),
   type: FileType,
-  /** Higher is better; comparable within one answer only. */
+  /** A higher score is better; scores are comparable within one answer only. */
   score: z.number(),
-  /** Which characters of the path were matched. */
+  /** Positions of the matched characters in the path. */
   positions: z.array(z.number()),
 });
 export type NameMatch = z.infer<typeof NameMatch>;
 
 export const NameMatches = z.object({
-  /** The best first. */
+  /** The best match comes first. */
   matches: z.array(NameMatch),
   scanned: z.number(),
-  /** There are more matches, or the search gave up before it had seen everything. */
+  /** There are more matches, or the search stopped before it had seen every path. */
   truncated: z.boolean(),
 });
 export type NameMatches = z.infer<typeof NameMatches>;
@@ -48,15 +48,18 @@ export const ContentSearch = z.object({
     .min(1)
     .max(4_096)
     .refine((pattern) => !/[\n\r\0]/.test(pattern), { message: "is searched for line by line: it has no line break" }),
-  /** A text to be found as it is, or a regular expression. */
+  /** The pattern is a literal text or a regular expression. */
   mode: z.enum(["literal", "regex"]).default("literal"),
-  /** `smart`: capitals matter where the pattern has some. */
+  /** `smart`: case matters if the pattern contains a capital. */
   case: z.enum(["sensitive", "insensitive", "smart"]).default("sensitive"),
   whole_word: z.boolean().default(false),
-  /** Only files that one of these covers, relative to `path`. Without `/` a glob is of names at any depth. */
+  /**
+   * Includes only files that match one of these globs, relative to `path`. A glob without `/`
+   * matches names at any depth.
+   */
   include: z.array(Glob).max(64).default([]),
   exclude: z.array(Glob).max(64).default([]),
-  /** Lines before and after each match. */
+  /** Number of lines to return before and after each match. */
   context: z.int().min(0).max(20).default(0),
   limit: z.int().min(1).max(10_000).default(1_000),
   timeout_s: z.number().positive().max(300).default(30),
@@ -68,16 +71,18 @@ export const SearchLine = z.discriminatedUnion("type", [
     type: z.literal("match"),
     path: z.string(),
     line: z.number(),
-    /** Of the first match in the line, counted from 1 in characters of the whole line. */
+    /** Column of the first match in the line, counted from 1 in characters of the whole line. */
     column: z.number(),
-    /** The line without its end; of a very long line the part around the first match. */
+    /**
+     * The line without its line end. A very long line is cut to the part around the first match.
+     */
     text: z.string(),
-    /** Where in `text` it matches. */
+    /** Ranges of `text` that match. */
     ranges: z.array(z.object({ start: z.number(), end: z.number() })),
     before: z.array(z.string()),
     after: z.array(z.string()),
   }),
-  /** The last line. `truncated` says why there may be more matches than these. */
+  /** The last line. `truncated` gives the reason why more matches may exist. */
   z.object({
     type: z.literal("end"),
     matches: z.number(),

@@ -2,11 +2,13 @@ import { WireProtocolError } from "../wire/errors.ts";
 import { TerminalEvent } from "./terminals.ts";
 
 /**
- * A terminal's stream as frames (`format=frames`): its text as it is, without the price of JSON for every byte.
+ * A terminal's stream as frames (`format=frames`), which carry text as it is and avoid the cost of
+ * JSON for every byte.
  *
  *   0 kind u8 | 1 length u32 | 5 payload
  *
- * The payload of kind 0 is a `TerminalEvent` as JSON. Of kind 1, stdout, and 2, stderr, it is an entry:
+ * The payload of kind 0 is a `TerminalEvent` as JSON. The payload of kinds 1 (stdout) and 2
+ * (stderr) is an entry:
  *
  *   0 offset f64 | 8 time in ms since 1970 f64 | 16 the text's bytes
  */
@@ -14,18 +16,18 @@ export const frameHeaderBytes = 5;
 export const entryHeaderBytes = frameHeaderBytes + 16;
 export const FrameKind = { event: 0, stdout: 1, stderr: 2 } as const;
 
-/** Text as it came, cut between characters where it is text at all. */
+/** Terminal output as it arrived, cut only between characters if it is valid text. */
 export interface TerminalText {
   readonly type: "text";
   readonly stream: "stdout" | "stderr";
   readonly offset: number;
   readonly next: number;
-  /** ms since 1970 */
+  /** Milliseconds since 1970. */
   readonly time: number;
   readonly data: Buffer;
 }
 
-/** The header that goes before an entry's bytes. */
+/** Creates the header that precedes an entry's bytes. */
 export function createEntryHeader(entry: { kind: 1 | 2; offset: number; time: number; bytes: number }): Buffer {
   const header = Buffer.allocUnsafe(entryHeaderBytes);
   header.writeUInt8(entry.kind, 0);
@@ -43,10 +45,13 @@ export function createEventFrame(event: TerminalEvent): Buffer {
   return Buffer.concat([header, json]);
 }
 
-/** Nothing happened; the sender is there. */
+/** An empty frame: nothing happened, and the sender is alive. */
 export const emptyFrame: Uint8Array = new Uint8Array(frameHeaderBytes);
 
-/** The frames of a stream. Anything that is none of the above is a WireProtocolError, also an end within a frame. */
+/**
+ * Reads the frames of a stream. Any other input, including an end within a frame, is a
+ * WireProtocolError.
+ */
 export async function* readTerminalFrames(
   chunks: AsyncIterable<Buffer>,
   maxBytes: number,
@@ -75,7 +80,7 @@ export async function* readTerminalFrames(
   if (length > 0) throw new WireProtocolError("the end of a terminal's stream within a frame");
 }
 
-/** How long the frame there is, or as much of it as can be known yet. */
+/** Gets the size of the frame at `start`, or of its header while the length is still incomplete. */
 function getFrameSize(bytes: Buffer, start: number, maxBytes: number): number {
   if (bytes.length - start < frameHeaderBytes) return frameHeaderBytes;
   const length = bytes.readUInt32LE(start + 1);

@@ -2,16 +2,18 @@ import { z } from "zod";
 import { createEndpoint } from "../endpoint.ts";
 
 /**
- * Terminals in a runner, and their history. Everything a terminal ever showed has an absolute offset: an entry of text
- * takes as many as it has bytes, any other at least one. A reader that keeps the `next` of the last entry it got goes
- * on there, on another wire, after a restart of the daemon or of the server.
+ * Terminals in a runner, and their history. Everything that a terminal ever showed has an absolute
+ * offset: an entry of text takes as many offsets as it has bytes, any other entry at least one. A
+ * reader that keeps the `next` of its last entry resumes there, on another wire or after a restart
+ * of the daemon or the server.
  *
- * Typing and looking on go by one stream in both directions (`attach`): lines of JSON in the request's body, lines of
- * JSON in the answer's. It is plain HTTP/1.1 and needs no upgrade; both ends must be able to send and receive at once.
- * The body begins with an empty line: node:http keeps a request's head back until there is something behind it.
+ * Typing and viewing share one stream in both directions (`attach`): lines of JSON in the request's
+ * body and in the answer's. The stream is plain HTTP/1.1 and needs no upgrade; both ends must be
+ * able to send and receive at once. The body begins with an empty line, because node:http holds a
+ * request's head back until body data follows.
  */
 
-/** The history of all commands in the runner. It is a terminal nobody types in. */
+/** The history of all commands in the runner: a terminal without a typist. */
 export const consoleId = "console";
 
 export const TerminalId = z.union([z.uuid(), z.literal(consoleId)]);
@@ -22,16 +24,16 @@ const rows = z.number().int().min(1).max(1000);
 const offset = z.number().int().min(0);
 
 export const TerminalCreate = z.object({
-  /** Chosen by the caller; with an id that is there already nothing is started. */
+  /** The caller chooses the id. If a terminal with this id exists, no new one starts. */
   terminal_id: z.uuid().optional(),
-  /** Run by the shell; without it the shell itself is what runs. */
+  /** The shell runs this command; without a command the shell itself runs. */
   command: z.string().min(1).max(1_000_000).optional(),
   shell: z.string().min(1).max(4096).default("bash"),
   working_dir: z.string().max(4096).default("."),
   environment: z.record(z.string().min(1).max(1024), z.string().max(131_072)).default({}),
   cols: cols.default(80),
   rows: rows.default(24),
-  /** How much of the history is kept. */
+  /** Limits on the history that is kept. */
   max_entries: z.number().int().min(16).max(1_000_000).default(10_000),
   max_bytes: z
     .number()
@@ -42,7 +44,7 @@ export const TerminalCreate = z.object({
 });
 export type TerminalCreate = z.output<typeof TerminalCreate>;
 
-/** `unknown`: the daemon died while it ran. Its history is still there. */
+/** `unknown`: the daemon died while the terminal ran. Its history is kept. */
 export const TerminalState = z.enum(["running", "exited", "unknown"]);
 export type TerminalState = z.infer<typeof TerminalState>;
 
@@ -59,7 +61,7 @@ export const TerminalInfo = z.object({
   exit_code: z.number().nullable().optional(),
   signal: z.string().nullable().optional(),
   viewers: z.number(),
-  /** Nobody where nothing is said: what is null is left out of the server's answers. */
+  /** Null or absent if no viewer types: the server leaves null fields out of its answers. */
   typist: z.string().nullable().default(null),
   first: offset,
   end: offset,
@@ -69,14 +71,14 @@ export type TerminalInfo = z.infer<typeof TerminalInfo>;
 export const EntryType = z.enum(["stdout", "stderr", "command", "system"]);
 export type EntryType = z.infer<typeof EntryType>;
 
-/** What happened, where `type` is `system`. */
+/** The event, where `type` is `system`. */
 export const SystemNotice = z.enum(["resize", "clear", "restored", "exit"]);
 export type SystemNotice = z.infer<typeof SystemNotice>;
 
 export const TerminalEntry = z.object({
   type: EntryType,
   offset,
-  /** Where what follows begins. */
+  /** Offset of the next entry. */
   next: offset,
   timestamp: z.string(),
   data: z.string(),
@@ -86,34 +88,37 @@ export const TerminalEntry = z.object({
 });
 export type TerminalEntry = z.infer<typeof TerminalEntry>;
 
-/** What is between two offsets was overwritten, cleared or damaged. */
+/** The history between the two offsets was overwritten, cleared or damaged. */
 export const TerminalGap = z.object({ type: z.literal("gap"), from: offset, to: offset });
 export type TerminalGap = z.infer<typeof TerminalGap>;
 
 export const TerminalEvent = z.union([
   TerminalEntry,
   TerminalGap,
-  /** The first of every stream. */
+  /** The first event of every stream. */
   z.object({ type: z.literal("attached"), viewer_id: z.string(), terminal: TerminalInfo }),
-  /** Who may type changed. */
+  /** The viewer who may type changed. */
   z.object({ type: z.literal("typist"), viewer_id: z.string().nullable() }),
-  /** This viewer was too slow, or the terminal was removed. It may come again, at this offset. */
+  /**
+   * The viewer was too slow, the terminal was removed, or the daemon stops. The viewer may attach
+   * again at this offset.
+   */
   z.object({ type: z.literal("detached"), offset, reason: z.enum(["slow", "removed", "daemon_stops"]) }),
-  /** Something this viewer sent was not done. */
+  /** The daemon refused a message of this viewer. */
   z.object({ type: z.literal("refused"), what: z.string(), code: z.string(), detail: z.string() }),
-  /** The last of a stream to its end. */
+  /** The last event of a stream that reaches the terminal's end. */
   z.object({ type: z.literal("exit"), exit_code: z.number().nullable(), signal: z.string().nullable() }),
 ]);
 export type TerminalEvent = z.infer<typeof TerminalEvent>;
 
-/** Most characters in one piece of typing; more is sent in several. */
+/** Limit on one input message; longer input is sent in several messages. */
 export const maxInputBytes = 65_536;
 
-/** A line that a viewer sends on the stream it is attached by. */
+/** A line that a viewer sends on the stream it is attached through. */
 export const ViewerMessage = z.discriminatedUnion("type", [
-  /** The first to type is the typist; another one takes over with `take`. */
+  /** The first viewer to type becomes the typist; another viewer takes over with `take`. */
   z.object({ type: z.literal("input"), data: z.string().max(maxInputBytes), take: z.boolean().optional() }),
-  /** All before this offset was shown. */
+  /** The viewer has shown everything before this offset. */
   z.object({ type: z.literal("ack"), offset }),
   z.object({ type: z.literal("resize"), cols, rows }),
   z.object({ type: z.literal("take") }),
@@ -128,19 +133,22 @@ export const TerminalStats = z.object({
   bytes: z.number(),
   max_entries: z.number(),
   max_bytes: z.number(),
-  /** The fuller of the two limits, 0 to 1. */
+  /** The fuller of the two limits, from 0 to 1. */
   usage: z.number(),
   first: offset,
   end: offset,
-  /** Overwritten, cleared or lost since the terminal began. */
+  /** Entries and bytes that were overwritten, cleared or lost since the terminal started. */
   dropped_entries: z.number(),
   dropped_bytes: z.number(),
   viewers: z.number(),
-  /** How often someone attached: one more than the reconnections where there is one viewer. */
+  /**
+   * How often a viewer attached. With a single viewer, this is the number of reconnections plus
+   * one.
+   */
   attached: z.number(),
-  /** Viewers that were too slow. */
+  /** How many viewers were detached because they were too slow. */
   detached: z.number(),
-  /** Whether the program is held back until a viewer has caught up. */
+  /** Whether the program is held back until a viewer catches up. */
   paused: z.boolean(),
 });
 export type TerminalStats = z.infer<typeof TerminalStats>;
@@ -148,7 +156,7 @@ export type TerminalStats = z.infer<typeof TerminalStats>;
 export const TerminalHistory = z.object({
   terminal_id: TerminalId,
   entries: z.array(z.union([TerminalEntry, TerminalGap])),
-  /** Where the next page begins. */
+  /** Offset of the next page. */
   next: offset,
   has_more: z.boolean(),
   first: offset,
@@ -161,14 +169,20 @@ const ok = z.object({ ok: z.literal(true) });
 const optionalOffset = z.coerce.number().int().min(0).optional();
 
 export const AttachQuery = z.object({
-  /** Where to begin. Without it: at the beginning with `history`, otherwise at the end. */
+  /** The offset to start from. Defaults to the beginning with `history`, otherwise to the end. */
   after: optionalOffset,
   history: z.stringbool().default(true),
-  /** Named to others as the one who types; made up where none is given. */
+  /** The name of this viewer that others see as the typist. Defaults to a generated id. */
   viewer_id: z.string().min(1).max(100).optional(),
-  /** `ack`: the viewer says how far it is. `read`: what it has read off the wire counts. */
+  /**
+   * `ack`: the viewer acknowledges how far it is. `read`: data that the viewer has read off the
+   * wire counts as shown.
+   */
   flow: z.enum(["ack", "read"]).default("read"),
-  /** Frames carry the text as it is and are the fastest; server-sent events are for those who can read nothing else. */
+  /**
+   * Frames carry the text as it is and are the fastest; server-sent events are for clients that
+   * support no other format.
+   */
   format: z.enum(["ndjson", "sse", "frames"]).default("ndjson"),
 });
 export type AttachQuery = z.output<typeof AttachQuery>;
@@ -269,7 +283,7 @@ export const terminalsApi = {
   }),
 } as const;
 
-/** Routes whose bytes are read and written as they come. Every line of an answer is a `TerminalEvent`. */
+/** Routes that stream bytes in either direction. Every line of an answer is a `TerminalEvent`. */
 export const terminalStreams = {
   stream: createEndpoint({
     method: "GET",

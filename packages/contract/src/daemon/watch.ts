@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { createEndpoint } from "../endpoint.ts";
 
-/** What happens to the workspace's files, whoever does it. */
+/** Changes to the workspace's files, regardless of their cause. */
 
 export const FsChangeType = z.enum([
   "file-created",
@@ -15,7 +15,7 @@ export type FsChangeType = z.infer<typeof FsChangeType>;
 export const FsChange = z.object({
   id: z.string().optional(),
   type: FsChangeType,
-  /** Relative to the workspace, with `/`. */
+  /** The path is relative to the workspace and uses `/`. */
   path: z.string(),
   timestamp: z.string(),
   is_directory: z.boolean(),
@@ -23,15 +23,15 @@ export const FsChange = z.object({
 });
 export type FsChange = z.infer<typeof FsChange>;
 
-/** Most changes that one event carries. */
+/** Limit on the changes of one event. */
 export const maxFsChanges = 1_000;
 
 export const FsChanges = z.object({
   kind: z.literal("fs_change"),
   changes: z.array(FsChange).max(maxFsChanges),
-  /** Changes were left out. An event with `rescan` follows when it is quiet again. */
+  /** Changes were left out. An event with `rescan` follows once the changes stop. */
   overflow: z.boolean().optional(),
-  /** What was known of the tree may be stale: read again what you show of it. */
+  /** Known state of the tree may be stale: a client must read again the parts that it shows. */
   rescan: z.boolean().optional(),
 });
 export type FsChanges = z.infer<typeof FsChanges>;
@@ -40,13 +40,15 @@ export const WatcherStatus = z.object({
   status: z.enum(["stopped", "starting", "watching", "paused"]),
   directories: z.number(),
   files: z.number(),
-  /** Changes that were told of since the start. */
+  /** Number of changes reported since the start. */
   reported: z.number(),
   overflows: z.number(),
   rescans: z.number(),
-  /** Directories that the system would not watch; their changes are only seen at the next rescan. */
+  /**
+   * Directories that the system refused to watch; their changes appear only after the next rescan.
+   */
   unwatched: z.number(),
-  /** Why it does not watch, or not all. */
+  /** Why the watcher does not run, or covers only part of the workspace. */
   problem: z.string().optional(),
 });
 export type WatcherStatus = z.infer<typeof WatcherStatus>;

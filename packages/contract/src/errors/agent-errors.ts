@@ -3,7 +3,7 @@ import type { CatalogueEntry } from "./catalogue-entry.ts";
 
 type AgentError = "agent_start_failed" | "agent_exited" | "agent_out_of_memory" | "agent_refused" | "agent_timeout";
 
-/** How an agent's program fails. */
+/** Failures of an agent's program. */
 export const agentErrors: { readonly [Code in AgentError]: CatalogueEntry<ErrorContexts[Code]> } = {
   agent_start_failed: {
     http: 502,

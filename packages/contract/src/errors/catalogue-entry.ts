@@ -16,8 +16,8 @@ type GrpcStatus =
 export interface CatalogueEntry<C> {
   readonly http: number;
   readonly grpc: GrpcStatus;
-  /** What happened, for the person who reads it. */
+  /** Describes for the reader what happened. */
   readonly message: (context: C) => string;
-  /** What to do next. */
+  /** Describes what to do next. */
   readonly next: (context: C) => string;
 }

@@ -4,7 +4,7 @@ import { agentErrors } from "./agent-errors.ts";
 import { engineErrors } from "./engine-errors.ts";
 import { modelErrors } from "./model-errors.ts";
 
-/** Every error Wharf tells of. A code without an entry does not compile. */
+/** Every error that Wharf reports. A code without an entry does not compile. */
 export const errorCatalogue: { readonly [Code in ErrorCode]: CatalogueEntry<ErrorContexts[Code]> } = {
   ...agentErrors,
   ...engineErrors,

@@ -1,10 +1,10 @@
-/** What keeps a runner that was made from starting: each has a remedy of its own. */
+/** The reasons why an existing runner does not start. Each has its own remedy. */
 export type StartObstacle = "image" | "crash" | "volume" | "volume_full" | "no_room" | "unknown";
 
-/** What Wharf was doing with a remote repository when the time was over. */
+/** The operation on a remote repository that timed out. */
 export type RepositoryPhase = "wait" | "list" | "fetch" | "push";
 
-/** What each error carries, typed, so that its message can name the thing that went wrong. */
+/** The typed data of each error, so that its message can name the thing that failed. */
 export interface ErrorContexts {
   bad_request: { issues: readonly { path: string; message: string }[] };
   unauthenticated: Record<never, never>;

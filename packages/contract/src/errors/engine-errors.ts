@@ -28,7 +28,7 @@ const startRemedies: Readonly<Record<StartObstacle, string>> = {
   unknown: "`kubectl describe pod` in its namespace says more.",
 };
 
-/** What goes wrong with the engines that runners live on: Docker, and Kubernetes. */
+/** Failures of the engines that run runners: Docker and Kubernetes. */
 export const engineErrors: { readonly [Code in EngineErrorCode]: CatalogueEntry<ErrorContexts[Code]> } = {
   engine_missing: {
     http: 503,

@@ -9,12 +9,13 @@ export type { ErrorCode, ErrorContexts, RepositoryPhase, StartObstacle } from ".
 export { Problem } from "./problem.ts";
 export { getRunnerNextStep, toRunnerCode } from "./runner-problem.ts";
 
-/** A longer message would be a log; the logs of what failed are elsewhere. */
+/** A longer message would be a log; the failed operation's logs are kept elsewhere. */
 const maxMessageLength = 16_384;
 
 /**
- * An error of the catalogue. Everything that is thrown on purpose is one of these. Its texts hold what git, engines and
- * models said, so they are made storable here: an error that the database refuses could end no run.
+ * An error of the catalogue. Every error thrown on purpose has this class. Its texts may quote git,
+ * engines and models, so the constructor makes them storable: a run could not end with an error
+ * that the database refuses.
  */
 export class WharfError<Code extends ErrorCode = ErrorCode> extends Error {
   readonly code: Code;
@@ -50,7 +51,10 @@ export class WharfError<Code extends ErrorCode = ErrorCode> extends Error {
 
 const isCode = (code: string): code is ErrorCode => Object.hasOwn(errorCatalogue, code);
 
-/** An error that another process reported: its code is kept where it is one of ours, its message always. */
+/**
+ * An error that another process reported. The error keeps a code that the catalogue knows, and
+ * always keeps its message.
+ */
 export class RemoteError extends Error {
   readonly problem: Problem;
   constructor(problem: Problem) {
@@ -59,7 +63,10 @@ export class RemoteError extends Error {
     this.problem = problem;
   }
 
-  /** The error of a runner's daemon. The plain constructor is for a server's, which its caller trusts. */
+  /**
+   * Creates the error of a runner's daemon. The plain constructor is for a server's errors, which
+   * its caller trusts.
+   */
   static fromRunner(problem: Problem): RemoteError {
     return new RemoteError(toSafeProblem(problem));
   }
@@ -75,7 +82,7 @@ export class RemoteError extends Error {
   }
 }
 
-/** The one place where an unknown throwable becomes an error of the catalogue. */
+/** The only place where an unknown throwable becomes an error of the catalogue. */
 export function toWharfError(thrown: unknown, reference: string): WharfError | RemoteError {
   if (thrown instanceof WharfError || thrown instanceof RemoteError) return thrown;
   if (thrown instanceof Error && "code" in thrown && thrown.code === "ENOSPC") {

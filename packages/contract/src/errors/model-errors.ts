@@ -11,7 +11,7 @@ type ModelErrorCode =
   | "model_unreachable"
   | "model_answer_cut";
 
-/** What can be wrong with a model route, or with the server behind it. */
+/** Failures of a model route, or of the server behind it. */
 export const modelErrors: { readonly [Code in ModelErrorCode]: CatalogueEntry<ErrorContexts[Code]> } = {
   agent_model_failed: {
     http: 502,

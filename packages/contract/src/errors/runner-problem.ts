@@ -4,12 +4,13 @@ import type { ErrorCode } from "./contexts.ts";
 import type { Problem } from "./problem.ts";
 
 /**
- * The door for errors that come out of a runner. A daemon is taken to be the agent's, so of its error only three things
- * count: a code that is a daemon's to use, one line of text, and a context that is data and nothing more. Status, title
- * and next step are the catalogue's: a daemon cannot have the API ask for a login, or tell a person what to run.
+ * All errors from a runner pass through this module. The agent may control the daemon, so only
+ * three parts of a daemon's error count: a code that a daemon may use, one line of text, and a
+ * context that is plain data. Status, title and next step come from the catalogue: a daemon cannot
+ * make the API ask for a login or recommend a command to a person.
  */
 
-/** What a daemon may say went wrong. */
+/** The error codes that a daemon may report. */
 const runnerCodes = [
   "agent_exited",
   "agent_out_of_memory",
@@ -41,7 +42,10 @@ const runnerCodes = [
 ] as const satisfies readonly ErrorCode[];
 type RunnerCode = (typeof runnerCodes)[number];
 
-/** The steps whose text in the catalogue names a part of the context, which here would be the daemon's. */
+/**
+ * Next steps for codes whose catalogue text names a part of the context, which here comes from the
+ * daemon.
+ */
 const ownNext: { readonly [Code in RunnerCode]?: string } = {
   not_found: "List what there is in the runner and check the name.",
   conflict: "Look at it again: it may have changed since you read it.",
@@ -53,16 +57,16 @@ const maxContextBytes = 4_000;
 
 const isRunnerCode = (code: string): code is RunnerCode => runnerCodes.some((one) => one === code);
 
-/** The code of a daemon's error; `runner_failed` where it is not a daemon's to use. */
+/** Returns the code of a daemon's error, or `runner_failed` if a daemon may not use the code. */
 export const toRunnerCode = (code: string): RunnerCode => (isRunnerCode(code) ? code : "runner_failed");
 
-/** What to do about a daemon's error. */
+/** Returns the next step for a daemon's error. */
 export const getRunnerNextStep = (code: RunnerCode): string => ownNext[code] ?? errorCatalogue[code].next({} as never);
 
-/** A daemon's error as the server passes it on. */
+/** Converts a daemon's error to the form that the server passes on. */
 export function toSafeProblem({ code: reportedCode, detail, context }: Problem): Problem {
   const code = toRunnerCode(reportedCode);
-  // Copied first: its nesting may be deeper than JSON.stringify goes.
+  // Copy first: the context may be nested deeper than JSON.stringify supports.
   const data = toStorable(context);
   return {
     type: `urn:wharf:error:${code}`,

@@ -1,6 +1,7 @@
 /**
- * Headers of tar archives: 512 bytes, texts of fixed width and numbers in octal. What does not fit stands in a pax
- * header before it: an entry of its own (`x`) whose content is lines of `length key=value`.
+ * Headers of tar archives: 512 bytes, with texts of fixed width and numbers in octal. Values that
+ * do not fit go into a preceding pax header: a separate entry (`x`) whose content is lines of
+ * `length key=value`.
  */
 
 export const blockBytes = 512;
@@ -14,7 +15,7 @@ export interface TarEntry {
   readonly mode: number;
   /** Seconds since 1970. */
   readonly mtime: number;
-  /** Of links. */
+  /** The target of a link. */
   readonly target: string;
 }
 
@@ -26,7 +27,7 @@ const flags: Readonly<Record<Exclude<TarType, "other">, string>> = {
 };
 const maxOctal = 0o77777777777;
 
-/** A header's blocks, the pax header before it where one is needed. */
+/** Packs a header into blocks, preceded by a pax header if needed. */
 export function packHeader(entry: TarEntry & { type: Exclude<TarType, "other"> }): Buffer {
   const paxRecords: Record<string, string> = {};
   const path = entry.type === "directory" ? `${entry.path}/` : entry.path;
@@ -51,7 +52,7 @@ export function packHeader(entry: TarEntry & { type: Exclude<TarType, "other"> }
   return Buffer.concat([paxHeader, lines, createPadding(lines.length), ownHeader]);
 }
 
-/** Zeros to the end of a block. */
+/** Creates the zeros that fill the last block. */
 export const createPadding = (size: number): Buffer => Buffer.alloc((blockBytes - (size % blockBytes)) % blockBytes);
 
 function createBlock(entry: Omit<TarEntry, "type"> & { flag: string }): Buffer {
@@ -81,7 +82,7 @@ function createPaxLine(key: string, value: string): string {
   return `${length} ${key}=${value}\n`;
 }
 
-/** The sum of all bytes, with blanks in the checksum's own place. */
+/** Sums all bytes of a header; the checksum's own bytes count as blanks. */
 export function getChecksum(header: Buffer): number {
   let sum = 0;
   for (let index = 0; index < blockBytes; index++) sum += index >= 148 && index < 156 ? 0x20 : (header[index] ?? 0);

@@ -1,7 +1,7 @@
 import { WharfError } from "../errors/index.ts";
 import { blockBytes, getChecksum, type TarEntry, type TarType } from "./header.ts";
 
-/** What a header's own fields say; `flag` is the kind of entry. */
+/** The fields of one header; `flag` is the kind of entry. */
 export interface RawHeader {
   readonly entry: TarEntry;
   readonly flag: string;
@@ -10,7 +10,7 @@ export interface RawHeader {
 export const createTarError = (message: string): WharfError =>
   new WharfError("bad_request", { issues: [{ path: "", message: `the archive is not valid: ${message}` }] });
 
-/** Reads one header block; nothing where it is empty, as at an archive's end. */
+/** Reads one header block; returns undefined for an empty block, which marks an archive's end. */
 export function parseHeader(header: Buffer): RawHeader | undefined {
   if (header.every((byte) => byte === 0)) return undefined;
   if (parseNumber(header, 148, 8) !== getChecksum(header)) throw createTarError("a header's checksum is wrong");
@@ -31,7 +31,7 @@ export function parseHeader(header: Buffer): RawHeader | undefined {
   };
 }
 
-/** What a pax header says of the entry behind it. */
+/** Parses the fields that a pax header sets for the entries after it. */
 export function parsePax(content: Buffer): Partial<TarEntry> {
   const fields: { -readonly [K in keyof TarEntry]?: TarEntry[K] } = {};
   for (let offset = 0; offset < content.length;) {
@@ -54,11 +54,11 @@ export function parsePax(content: Buffer): Partial<TarEntry> {
   return fields;
 }
 
-/** The text of a long name as GNU's tar writes it. */
+/** Parses a long name as GNU tar writes it. */
 export const parseLongName = (content: Buffer): string => parseText(content, 0, content.length);
 
 function getTarType(flag: string, path: string): TarType {
-  // Before there were flags for folders, a slash said it.
+  // Archives from before the folder flag mark a folder with a trailing slash.
   if (flag === "0" || flag === "\0" || flag === "7") return path.endsWith("/") ? "directory" : "file";
   if (flag === "5") return "directory";
   if (flag === "2") return "symlink";
@@ -83,7 +83,7 @@ function parseNumber(header: Buffer, offset: number, length: number): number {
   return Number.parseInt(text, 8);
 }
 
-/** GNU's way for numbers that are too large; those below zero count as zero. */
+/** Parses GNU's format for numbers that do not fit in octal. Negative numbers count as zero. */
 function parseBase256(bytes: Buffer): number {
   if (bytes[0] === 0xff) return 0;
   let value = (bytes[0] ?? 0) & 0x7f;

@@ -3,13 +3,16 @@ import { toBlockSize, createTarError, parseHeader, parseLongName, parsePax } fro
 
 const maxExtraBytes = 64 * 1024; // bytes of a pax header or a long name
 
-/** An entry and its content, which is read, or skipped, before the next entry comes. */
+/** An entry and its content, which is read or skipped before the next entry. */
 export interface TarItem {
   readonly entry: TarEntry;
   readonly content: AsyncIterable<Buffer>;
 }
 
-/** Entries of a tar stream (ustar, pax, GNU's long names), one at a time. Anything else is a `bad_request`. */
+/**
+ * Reads the entries of a tar stream (ustar, pax, GNU long names), one at a time. Any other input is
+ * a `bad_request`.
+ */
 export async function* readTar(source: AsyncIterable<Buffer>): AsyncGenerator<TarItem, void, undefined> {
   const bytes = new ByteSource(source);
   let common: Partial<TarEntry> = {};
@@ -30,14 +33,14 @@ export async function* readTar(source: AsyncIterable<Buffer>): AsyncGenerator<Ta
     const rawEntry = header.entry;
     const entry = { ...rawEntry, ...common, ...next };
     next = {};
-    // Only these have content; some programs write a size for the others too.
+    // Only files have content; some programs write a size for the other types too.
     const size = entry.type === "symlink" || entry.type === "hardlink" || entry.type === "directory" ? 0 : entry.size;
     const content = bytes.readContent(size);
     yield { entry: { ...entry, size }, content };
     for await (const _ of content);
     await bytes.skip(toBlockSize(size) - size);
   }
-  // What is left is padding; a sender may wait until it is taken.
+  // The rest is padding; a sender may wait until the reader drains it.
   await bytes.drain();
 }
 
@@ -56,7 +59,7 @@ class ByteSource {
     this.#source = source[Symbol.asyncIterator]();
   }
 
-  /** Nothing at the stream's end. */
+  /** Returns undefined at the stream's end. */
   async readBlock(): Promise<Buffer | undefined> {
     const pieces: Buffer[] = [];
     let length = 0;
@@ -70,7 +73,7 @@ class ByteSource {
     return pieces.length === 1 ? pieces[0] : Buffer.concat(pieces);
   }
 
-  /** The next bytes, for one reader, who may stop and be followed by another. */
+  /** Returns the next bytes to one reader; a later reader continues where an earlier one stops. */
   readContent(size: number): AsyncIterable<Buffer> {
     let remainingBytes = size;
     const next = async (): Promise<IteratorResult<Buffer>> => {

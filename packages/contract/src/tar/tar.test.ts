@@ -6,7 +6,7 @@ import { blockBytes, packHeader, createPadding, readTar, type TarEntry } from ".
 
 const fuzzCases = Number(process.env["FUZZ_CASES"] ?? 2_000);
 
-/** The bytes in pieces of a size, as a network might bring them. */
+/** Yields the bytes in pieces of `size`, as a network might deliver them. */
 async function* inPieces(bytes: Buffer, size: number): AsyncGenerator<Buffer> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
 }
@@ -103,7 +103,7 @@ test("an archive that is none, or that was spoiled anywhere, is a bad request an
   );
 }, 3_600_000);
 
-/** Gives a block a right checksum, so that what else is wrong with it is looked at. */
+/** Writes a correct checksum into a block, so that the reader examines the block's other errors. */
 function repair(block: Buffer): void {
   if (block.every((byte) => byte === 0)) return;
   block.write("        ", 148, "latin1");

@@ -1,6 +1,9 @@
 const firstBlockBytes = 4096;
 
-/** Puts bytes together in one buffer that doubles, so that many small pieces cost no more than few large ones. */
+/**
+ * Collects bytes in one buffer that doubles in size, so that many small pieces cost no more than a
+ * few large ones.
+ */
 export class ByteAccumulator {
   #buffer = Buffer.alloc(0);
   #length = 0;
@@ -20,7 +23,7 @@ export class ByteAccumulator {
     this.#length = needed;
   }
 
-  /** What was added, as text; empties it. */
+  /** Returns the collected bytes as text and empties the buffer. */
   takeText(): string {
     const text = this.#buffer.toString("utf8", 0, this.#length);
     this.#buffer = Buffer.alloc(0);

@@ -40,7 +40,7 @@ const nothing = createEndpoint({
 });
 const lines = createEndpoint({ method: "GET", path: "/lines", summary: "Lines", response: "stream" });
 
-/** A client on one side of a wire, and a server on the other. */
+/** Connects a client on one side of a wire to a server on the other. */
 function serve(
   server: Server,
   options: Partial<Parameters<typeof createWireClient>[1]> = {},
@@ -61,7 +61,7 @@ const answering = (answer: (response: ServerResponse) => void, options = {}) =>
     options,
   );
 
-/** A peer that is no HTTP server. */
+/** Creates a client whose peer is not an HTTP server. */
 function saying(bytes: string) {
   const wire = muxPair({}, { onStream: (stream) => stream.once("data", () => stream.write(bytes)) });
   return { client: createWireClient(wire.client, { runnerId }), [Symbol.dispose]: () => wire[Symbol.dispose]() };

@@ -12,13 +12,16 @@ import { parseJson } from "./json.ts";
 import { readNdjsonLines } from "./ndjson.ts";
 
 export interface WireClientOptions {
-  /** Named in every error. */
+  /** The runner id appears in every error. */
   readonly runnerId: string;
-  /** How long a call may take, and how long another answer may take to begin. */
+  /** The timeout of a call, and of the wait for any other answer to begin. */
   readonly timeoutMs?: number;
-  /** A larger answer to a call is hostile. Answers that carry no content are held to 1 MiB in any case. */
+  /**
+   * A larger answer to a call is hostile. Answers that carry no content are limited to 1 MiB in any
+   * case.
+   */
   readonly maxBytes?: number;
-  /** So is a longer line of a stream. */
+  /** A longer line of a stream is hostile too. */
   readonly maxLineBytes?: number;
 }
 
@@ -28,37 +31,49 @@ export interface CallOptions {
 }
 
 export interface StreamOptions extends CallOptions {
-  /** Ends a stream on which nothing, not even an empty line, came for this long. */
+  /** Ends a stream that receives nothing, not even an empty line, for this long. */
   readonly idleTimeoutMs?: number | undefined;
 }
 
 export interface RawResponse {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
-  /** To be read to its end or destroyed. An answer that was cut ends with an error. */
+  /**
+   * The caller must read the body to its end or destroy it. A truncated answer ends with an error.
+   */
   readonly body: IncomingMessage;
 }
 
 /**
- * Calls the routes of a peer over its wire. Every error is a WharfError or a RemoteError, or the signal's own reason.
- * The peer is not trusted: its errors are cleaned, and so are the texts of its answers unless the route carries content.
+ * Calls the routes of a peer over its wire. Every error is a WharfError or a RemoteError, or the
+ * signal's own reason. The peer is not trusted: the client cleans its errors, and also the texts of
+ * its answers unless the route carries content.
  */
 export interface WireClient {
   call<E extends Endpoint>(endpoint: E, input: EndpointInput<E>, options?: CallOptions): Promise<EndpointOutput<E>>;
-  /** The lines of a streamed answer, parsed as JSON and not looked at further. Ends with an error when it was cut. */
+  /**
+   * Yields the lines of a streamed answer, parsed as JSON but not validated. A truncated answer
+   * ends with an error.
+   */
   stream<E extends Endpoint>(
     endpoint: E,
     input: EndpointInput<E>,
     options?: StreamOptions,
   ): AsyncGenerator<unknown, void, undefined>;
-  /** Any request, and its answer whatever its status. `timeoutMs` bounds the time until the answer begins. */
+  /**
+   * Sends any request and returns its answer regardless of the status. `timeoutMs` limits the time
+   * until the answer begins.
+   */
   request(request: RawRequest): Promise<RawResponse>;
 }
 
 const defaultTimeoutMs = 30_000;
 const maxAnswerBytes = 64 * 1024 * 1024;
 const defaultMaxLineBytes = 16 * 1024 * 1024;
-/** Enough for every answer that describes something, and too little to fill a row of the database. */
+/**
+ * This limit fits every answer that describes something, and is too small to fill a row of the
+ * database.
+ */
 const maxPlainBytes = 1024 * 1024;
 
 export function createWireClient(wire: Mux | WireAgent, options: WireClientOptions): WireClient {
@@ -131,6 +146,7 @@ function parseAnswer<E extends Endpoint>(exchange: Exchange, endpoint: E, text: 
     typeof response === "string" ? undefined : response.safeParse(carriesContent ? value : toStorable(value));
   if (answer && !answer.success)
     throw exchange.createHostileError(`${exchange.name}: an answer that is not valid`, answer.error);
-  // The schema is the endpoint's own, which the type of a generic endpoint cannot show.
+  // The endpoint's schema has validated the data, which the type of a generic endpoint cannot
+  // express.
   return answer?.data as EndpointOutput<E>;
 }

@@ -1,7 +1,10 @@
 import { Flag, FrameType } from "./frames.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 
-/** What may wait for a transport that takes nothing. Pongs beyond it are left out: the peer has asked often enough. */
+/**
+ * Limits on the frames that wait for a blocked transport. Further pongs are dropped: the peer has
+ * pinged often enough.
+ */
 const maxRefusals = 4096;
 const maxPongs = 64;
 const maxPingValue = 0xffff_ffff;
@@ -12,7 +15,10 @@ interface PendingPing {
   readonly reject: (error: Error) => void;
 }
 
-/** Frames that belong to no stream: pings, their answers, and refusals of streams. They go before all others. */
+/**
+ * Frames that belong to no stream: pings, their answers, and refusals of streams. They are sent
+ * before all other frames.
+ */
 export class ControlQueue {
   #pings: number[] = [];
   #pongs: number[] = [];
@@ -24,19 +30,19 @@ export class ControlQueue {
     return this.#pings.length + this.#pongs.length + this.#refusals.length > 0;
   }
 
-  /** Asks for a sign of life. One question that waits to be sent is enough. */
+  /** Queues a ping, unless a ping is waiting to be sent already. */
   ping(): void {
     if (this.#pings.length === 0) this.#addPing();
   }
 
-  /** Asks, and tells how many milliseconds the answer took. */
+  /** Sends a ping and returns the round-trip time in milliseconds. */
   measureRoundTrip(): Promise<number> {
     const { promise, resolve, reject } = Promise.withResolvers<number>();
     this.#pendingPings.set(this.#addPing(), { sentAt: performance.now(), resolve, reject });
     return promise;
   }
 
-  /** An answer came. Returns whether anybody measures by it. */
+  /** Handles a pong. Returns whether a caller measures the round trip of its ping. */
   resolvePing(value: number): boolean {
     const pendingPing = this.#pendingPings.get(value);
     this.#pendingPings.delete(value);
@@ -48,7 +54,7 @@ export class ControlQueue {
     if (this.#pongs.length < maxPongs) this.#pongs.push(value);
   }
 
-  /** Returns false where too many wait already. */
+  /** Returns false if too many refusals are waiting already. */
   addRefusal(id: number): boolean {
     return this.#refusals.length < maxRefusals && this.#refusals.push(id) > 0;
   }

@@ -11,7 +11,7 @@ const runnerId = "r-1";
 const key = randomBytes(32).toString("hex");
 const secret = "a prompt, a token, a line of code";
 
-/** The network between both ends, and all bytes it carried. */
+/** The network between both ends, and all bytes that it carried. */
 let network: Server;
 let listener: Server;
 let carried: Buffer[];
@@ -39,7 +39,7 @@ afterEach(() => {
   for (const server of [listener, network]) server.close();
 });
 
-/** The server's end and the daemon's, of one connection. */
+/** Opens a connection and returns the server's end and the daemon's end. */
 async function pair(): Promise<{ near: Socket; far: Socket }> {
   const arrived = once(listener, "connection");
   const near = dial(network);

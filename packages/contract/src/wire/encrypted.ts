@@ -4,9 +4,10 @@ import type { TLSSocket } from "node:tls";
 import { WharfError } from "../errors/index.ts";
 
 /**
- * TLS for a wire that crosses a network. Both ends derive its key from the runner's, so there is no certificate. Whoever lacks
- * the key can neither read nor change what is sent, and ephemeral keys keep that so where it becomes known later. The wire's
- * own handshake follows inside, and decides about epochs.
+ * TLS for a wire that crosses a network. Both ends derive its key from the runner's key, so there
+ * is no certificate. A party without the key can neither read nor change the traffic, and ephemeral
+ * keys protect past traffic even if the key leaks later. The wire's own handshake runs inside and
+ * decides about epochs.
  */
 
 export interface EncryptionOptions {
@@ -14,18 +15,21 @@ export interface EncryptionOptions {
   readonly key: string;
   readonly runnerId: string;
   readonly signal?: AbortSignal;
-  /** How long the peer may take. */
+  /** The timeout of the TLS handshake. */
   readonly timeoutMs?: number;
 }
 
 const defaultTimeoutMs = 5_000;
-/** A pre-shared key and ephemeral ones, and nothing else: no certificate could stand in for the key. */
+/**
+ * The suite allows only a pre-shared key with ephemeral keys, so that no certificate can replace
+ * the key.
+ */
 const suite = { ciphers: "ECDHE-PSK-CHACHA20-POLY1305", minVersion: "TLSv1.2", maxVersion: "TLSv1.2" } as const;
 
-/** Loaded by those who listen on a port or connect to one; most daemons do neither. */
+/** Only processes that listen on or connect to a port load TLS; most daemons do neither. */
 const getTls = () => process.getBuiltinModule("node:tls");
 
-/** The end that connects. Where it fails, the stream is destroyed. */
+/** Opens TLS at the connecting end. On failure the stream is destroyed. */
 export function connectEncrypted(stream: Duplex, options: EncryptionOptions): Promise<Duplex> {
   const psk = createTlsKey(options);
   return openWithTimeout(stream, options, ({ resolve, reject }) => {
@@ -33,14 +37,14 @@ export function connectEncrypted(stream: Duplex, options: EncryptionOptions): Pr
       ...suite,
       socket: stream,
       pskCallback: () => ({ psk, identity: options.runnerId }),
-      // The suite knows no certificates.
+      // The suite uses no certificates.
       checkServerIdentity: () => undefined,
     });
     socket.once("secureConnect", () => resolve(socket)).on("error", reject);
   });
 }
 
-/** The end that listens. Where it fails, the stream is destroyed. */
+/** Opens TLS at the listening end. On failure the stream is destroyed. */
 export function acceptEncrypted(stream: Duplex, options: EncryptionOptions): Promise<Duplex> {
   const psk = createTlsKey(options);
   return openWithTimeout(stream, options, ({ resolve, reject }) => {
@@ -67,7 +71,7 @@ async function openWithTimeout(
   const onAbort = () => opening.reject(signal?.reason);
   const onClose = () => opening.reject(new Error("the connection was closed during the handshake"));
   signal?.addEventListener("abort", onAbort, { once: true });
-  // An error after this has a close behind it; it must not end the process.
+  // A close event follows any later error; the error must not end the process.
   stream.once("close", onClose).on("error", opening.reject);
   try {
     signal?.throwIfAborted();

@@ -1,4 +1,7 @@
-/** The peer broke the protocol. The wire is dropped; whoever knows the runner makes `runner_hostile` of it. */
+/**
+ * The peer broke the protocol. The wire is dropped, and a caller that knows the runner converts
+ * this error to `runner_hostile`.
+ */
 export class WireProtocolError extends Error {
   readonly reason: string;
 
@@ -10,8 +13,9 @@ export class WireProtocolError extends Error {
 }
 
 /**
- * A sub-stream was cut, or the wire beneath it is gone. The code is the one node:http knows a lost socket by. It has no
- * stack: that would show the mux's insides only, and a peer could have thousands made in a second.
+ * A sub-stream was cut, or its wire is gone. The code is the one that node:http uses for a lost
+ * socket. The error has no stack: a stack would only show the mux's internals, and a peer could
+ * trigger thousands of them per second.
  */
 export class WireClosedError extends Error {
   readonly code = "ECONNRESET";

@@ -8,12 +8,12 @@ import type { WireAgent } from "./http.ts";
 
 export interface RawRequest {
   readonly method: string;
-  /** With the query. */
+  /** The path includes the query. */
   readonly path: string;
   readonly headers?: OutgoingHttpHeaders;
   readonly body?: string | Uint8Array | Readable | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** How long the peer may take. */
+  /** The timeout for the peer's answer. */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -23,12 +23,12 @@ interface Caller {
 }
 
 /**
- * One request and its answer. Knows why it failed: node:http tells of a cut socket only, whether the peer, the clock or
- * the caller cut it.
+ * One request and its answer. The exchange tracks why it failed, because node:http only reports a
+ * cut socket, whether the peer, the timeout or the caller cut it.
  */
 export class Exchange implements Disposable {
   readonly name: string;
-  /** Fails with an error that is explained already. */
+  /** Rejects with an error that already has its explanation. */
   readonly response: Promise<IncomingMessage>;
   readonly #caller: Caller;
   readonly #request: ClientRequest;
@@ -44,7 +44,7 @@ export class Exchange implements Disposable {
     this.name = `${raw.method} ${raw.path.split("?", 1)[0]}`;
     this.#caller = caller;
     this.#signal = raw.signal;
-    // The host names no one: the agent has one peer only.
+    // The host is a placeholder: the agent has only one peer.
     this.#request = httpRequest({
       agent: caller.agent,
       host: "wire",
@@ -58,7 +58,7 @@ export class Exchange implements Disposable {
     this.#rejectResponse = reject;
     this.#request.once("response", resolve);
     this.#request.on("error", (error) => {
-      // Behind the answer's head, only the request is told what was wrong with the rest.
+      // After the answer's head, only the request receives errors of the body.
       this.#failure ??= error;
       reject(this.toCallerError(error));
     });
@@ -67,7 +67,7 @@ export class Exchange implements Disposable {
     this.#sendBody(raw.body);
   }
 
-  /** Gives the peer so long from now, or as long as it likes. */
+  /** Sets the peer's timeout from now on, or removes it. */
   setDeadline(ms: number | undefined): void {
     clearTimeout(this.#timer);
     if (ms === undefined) return;
@@ -80,7 +80,7 @@ export class Exchange implements Disposable {
     return new WharfError("runner_hostile", { runner_id: this.#caller.runnerId, reason }, { cause });
   }
 
-  /** What an error of this exchange means to its caller. */
+  /** Converts an error of this exchange to the error that the caller gets. */
   toCallerError(error: unknown): unknown {
     if (this.#cancellation) return this.#cancellation.reason;
     if (error instanceof WharfError || error instanceof RemoteError) return error;
@@ -92,7 +92,7 @@ export class Exchange implements Disposable {
     return new WharfError("runner_unavailable", { runner_id: this.#caller.runnerId, reason }, { cause: error });
   }
 
-  /** The answer's body as text. A larger one is hostile. */
+  /** Reads the answer's body as text. A larger body is hostile. */
   async readBody(maxBytes: number): Promise<string> {
     const response = await this.response;
     try {
@@ -102,7 +102,10 @@ export class Exchange implements Disposable {
     }
   }
 
-  /** The answer's body as it comes. From each piece to the next the peer has `idleMs`; the reader has all the time it wants. */
+  /**
+   * Yields the answer's body as it arrives. The peer has `idleMs` for each piece; the reader has
+   * unlimited time.
+   */
   async *readPieces(idleMs: number | undefined): AsyncGenerator<Buffer, void, undefined> {
     const response = await this.response;
     this.setDeadline(idleMs);
@@ -113,17 +116,21 @@ export class Exchange implements Disposable {
     }
   }
 
-  /** The exchange goes on without its owner, until the answer was read or destroyed. */
+  /**
+   * Releases the exchange from its owner. The exchange continues until the answer is read or
+   * destroyed.
+   */
   release(response: IncomingMessage): void {
     this.setDeadline(undefined);
     response.once("close", () => this.#stopListening());
   }
 
-  /** Ends what is not over. */
+  /** Ends an unfinished exchange. */
   [Symbol.dispose](): void {
     this.setDeadline(undefined);
     this.#stopListening();
-    // Where all was read the stream is back with the agent, and this does nothing to it.
+    // If the whole answer was read, the agent owns the stream again, and this call does not affect
+    // it.
     this.#request.destroy();
   }
 
@@ -133,7 +140,7 @@ export class Exchange implements Disposable {
 
   #cancel(reason: unknown): void {
     this.#cancellation ??= { reason };
-    // A request that waits for a stream is not told of its end before it gets one.
+    // A request that waits for a stream gets no abort event before it has one.
     this.#rejectResponse(this.#cancellation.reason);
     this.#request.destroy();
   }
@@ -145,13 +152,16 @@ export class Exchange implements Disposable {
     }
     body.once("error", (error) => this.#cancel(error));
     this.#request.once("close", () => body.destroy());
-    // Whoever answers may do so before there is anything of the body.
+    // The peer may answer before any part of the body is available.
     this.#request.flushHeaders();
     body.pipe(this.#request);
   }
 }
 
-/** The body of an answer as text. A body of more than `maxBytes` is destroyed, and its sender broke the protocol. */
+/**
+ * Reads the body of an answer as text. A body of more than `maxBytes` is destroyed, and its sender
+ * broke the protocol.
+ */
 export function readText(response: IncomingMessage, maxBytes: number): Promise<string> {
   return new Promise((resolve, reject) => {
     const rejectTruncated = () => reject(new Error("the answer was cut"));

@@ -4,19 +4,22 @@ import { WireProtocolError } from "./errors.ts";
 import { readText } from "./exchange.ts";
 import { parseJson } from "./json.ts";
 
-/** A problem is a few lines. */
+/** A problem is a few lines long. */
 export const maxProblemBytes = 64 * 1024;
 const problemTimeoutMs = 10_000;
 
-/** What the body of a failed answer means: the daemon's problem, cleaned, or a breach of the protocol where it has none. */
+/**
+ * Converts the body of a failed answer: either to the daemon's problem, cleaned, or to a protocol
+ * violation if the body contains no problem.
+ */
 export function toRunnerFailure(text: string, createError: (why: string) => WharfError): RemoteError | WharfError {
   const problem = Problem.safeParse(parseJson(text));
   return problem.success ? RemoteError.fromRunner(problem.data) : createError("without a problem");
 }
 
 /**
- * Reads why a request to a daemon failed, with a bound on size and time of its own: the answer's head came long before,
- * and its body is whatever the daemon sends.
+ * Reads why a request to a daemon failed. The body has its own limits on size and time: the
+ * answer's head came long before, and the daemon may send anything as the body.
  */
 export async function readRunnerFailure(answer: RawResponse, runnerId: string): Promise<RemoteError | WharfError> {
   const { status, body } = answer;

@@ -2,15 +2,18 @@ import type { Writable } from "node:stream";
 import { headerBytes, writeHeader } from "./frames.ts";
 import type { FrameHeader } from "./frames.ts";
 
-/** Payloads up to this are copied beside their header: cheaper than one more piece for the kernel to gather. */
+/**
+ * Payloads up to this size are copied next to their header, which is cheaper than another piece for
+ * the kernel to gather.
+ */
 const copyBelowBytes = 4096;
 const blockBytes = 16 * 1024;
 
 type WriteCallback = (error?: Error | null) => void;
 
 /**
- * Puts frames together into one write. Headers and small payloads are laid into blocks whose bytes are written once
- * and never again (a transport may keep them); large payloads are passed on as they are.
+ * Combines frames into one write. Headers and small payloads go into blocks whose bytes are written
+ * only once (a transport may keep them); large payloads are passed on uncopied.
  */
 export class FrameWriter {
   #block = Buffer.allocUnsafeSlow(blockBytes);
@@ -39,12 +42,15 @@ export class FrameWriter {
     this.#segmentEnd += piece.length;
   }
 
-  /** Called when the transport has taken what was put in so far, or will never. */
+  /**
+   * Registers a callback for the time when the transport has accepted the data added so far, or
+   * failed.
+   */
   onWritten(callback: WriteCallback): void {
     this.#callbacks.push(callback);
   }
 
-  /** Writes all at once and gives back whom to tell when it is done. */
+  /** Writes all data at once and returns the callbacks to run when the write is done. */
   writeTo(transport: Writable, callback: WriteCallback): WriteCallback[] {
     this.#closeSegment();
     const segments = this.#segments;

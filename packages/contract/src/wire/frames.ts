@@ -1,16 +1,19 @@
 import { WireProtocolError } from "./errors.ts";
 
 /**
- * yamux's published framing: a header of twelve bytes (version, type, flags, stream id, length; big-endian), followed
- * by `length` bytes where the type is data. In a window frame `length` is the credit, in a ping an opaque value, in a
- * goaway a code.
+ * Yamux's published framing: a header of twelve bytes (version, type, flags, stream id, length;
+ * big-endian), followed by `length` bytes if the type is data. In a window frame `length` is the
+ * credit, in a ping an opaque value, in a goaway a code.
  */
 export const FrameType = { data: 0, window: 1, ping: 2, goaway: 3 } as const;
 export const Flag = { syn: 1, ack: 2, fin: 4, rst: 8 } as const;
 export const GoawayCode = { normal: 0, protocolError: 1, internalError: 2 } as const;
 
 export const headerBytes = 12;
-/** What either side may send on a new stream before it is given credit; fixed by yamux. */
+/**
+ * The number of bytes that either side may send on a new stream before it gets credit; fixed by
+ * yamux.
+ */
 export const initialWindowBytes = 256 * 1024;
 const frameVersion = 0;
 const allFlags = Flag.syn | Flag.ack | Flag.fin | Flag.rst;
@@ -37,13 +40,16 @@ export function encodeFrame(header: FrameHeader, payload?: Uint8Array): Buffer {
   return frame;
 }
 
-/** Who is told of frames. The payload of a data frame comes in pieces, as it arrives, so that none is ever put together. */
+/** The receiver of frames. The payload of a data frame arrives in pieces and is never joined. */
 export interface FrameSink {
   onFrame(header: FrameHeader): void;
   onPayload(piece: Buffer, last: boolean): void;
 }
 
-/** Reads frames out of bytes that are split anywhere. Holds at most one unfinished header; payloads are passed on uncopied. */
+/**
+ * Reads frames from bytes that are split anywhere. The decoder holds at most one unfinished header
+ * and passes payloads on uncopied.
+ */
 export class FrameDecoder {
   readonly #sink: FrameSink;
   readonly #maxPayload: number;
@@ -62,12 +68,12 @@ export class FrameDecoder {
     return this.#partialBytes > 0 || this.#remainingPayloadBytes > 0;
   }
 
-  /** Nothing more is told, not even of bytes that were pushed already. */
+  /** Stops all reports, including those of bytes that were pushed already. */
   stop(): void {
     this.#isStopped = true;
   }
 
-  /** Throws WireProtocolError at the first frame that cannot be. */
+  /** Throws a WireProtocolError at the first invalid frame. */
   push(chunk: Buffer): void {
     let offset = 0;
     while (offset < chunk.length && !this.#isStopped) {

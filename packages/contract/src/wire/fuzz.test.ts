@@ -11,7 +11,10 @@ import { acceptWire, offerWire } from "./handshake.ts";
 import { readNdjsonLines } from "./ndjson.ts";
 import { muxPair } from "./testing.ts";
 
-/** Whatever a peer says, its reader answers with what it may, and with an error of its own otherwise. */
+/**
+ * For any input from a peer, a reader either returns a permitted value or throws one of its own
+ * errors.
+ */
 const runs = { numRuns: Number(process.env["FUZZ_CASES"] ?? 1_000) };
 
 const noise = fc.uint8Array({ maxLength: 80 }).map((bytes) => Buffer.from(bytes));

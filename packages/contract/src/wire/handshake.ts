@@ -4,24 +4,24 @@ import { WharfError } from "../errors/index.ts";
 import { readExactly } from "./read-exactly.ts";
 
 /**
- * How a wire opens. Each side proves that it holds the runner's key without showing it, and the server's lease epoch
- * is part of what is proved, so an old server cannot be taken for the present one.
+ * The opening of a wire. Each side proves that it holds the runner's key without revealing it. The
+ * server's lease epoch is part of the proof, so an old server cannot pose as the current one.
  *
  *   daemon → server   magic, the daemon's nonce
  *   server → daemon   magic, the server's nonce, the epoch, proof
  *   daemon → server   verdict, the highest epoch the daemon has seen, proof
  *
- * A proof is an HMAC over the direction and all that was said before, the runner's id included; with two fresh nonces
- * it is good for this wire only, and cannot be sent back to where it came from. Messages have fixed lengths, and not a
- * byte is read beyond them.
+ * A proof is an HMAC over the direction and all earlier messages, including the runner's id. With
+ * two fresh nonces a proof is valid for this wire only, and cannot be sent back to its sender.
+ * Messages have fixed lengths, and no byte is read beyond them.
  */
 
 export interface HandshakeOptions {
-  /** Hex, at least 16 bytes. */
+  /** Hex key of at least 16 bytes. */
   readonly key: string;
   readonly runnerId: string;
   readonly signal?: AbortSignal;
-  /** How long the peer may take for all of it. */
+  /** The peer's timeout for the whole handshake. */
   readonly timeoutMs?: number;
 }
 
@@ -36,7 +36,9 @@ const minKeyBytes = 16;
 const handshakeTimeoutMs = 5000;
 const Verdict = { accepted: 1, superseded: 2 } as const;
 
-/** The server's side. Resolves when the daemon has proved itself and taken the epoch. */
+/**
+ * Runs the server's side. Resolves when the daemon has proved its identity and accepted the epoch.
+ */
 export async function acceptWire(
   duplex: Duplex,
   options: HandshakeOptions & { readonly epoch: number },
@@ -61,7 +63,10 @@ export async function acceptWire(
   });
 }
 
-/** The daemon's side. Refuses a server whose epoch is lower than `lastEpoch`, the highest it has seen. */
+/**
+ * Runs the daemon's side. Refuses a server whose epoch is lower than `lastEpoch`, the highest that
+ * the daemon has seen.
+ */
 export async function offerWire(
   duplex: Duplex,
   options: HandshakeOptions & { readonly lastEpoch: number },
@@ -90,7 +95,7 @@ export async function offerWire(
       duplex.write(answer);
       return { epoch };
     }
-    // The server is to read why before the wire goes.
+    // The server must read the reason before the wire closes.
     await new Promise<void>((resolve) => duplex.write(answer, () => resolve()));
     throw new WireSupersededError(options.lastEpoch, epoch);
   });
@@ -98,14 +103,18 @@ export async function offerWire(
 
 type ReadBytes = (bytes: number, prefix?: Buffer) => Promise<Buffer>;
 
-/** Runs one side within its time. Whatever goes wrong, the duplex is destroyed and the error is one of the catalogue. */
+/**
+ * Runs one side within its timeout. On any failure the duplex is destroyed and the error is one of
+ * the catalogue.
+ */
 async function runHandshake<T>(
   duplex: Duplex,
   options: HandshakeOptions,
   side: (read: ReadBytes) => Promise<T>,
 ): Promise<T> {
   const { runnerId, signal, timeoutMs = handshakeTimeoutMs } = options;
-  // Stays: between the handshake and the mux a lost connection must not end the process.
+  // The listener remains: a connection lost between the handshake and the mux must not end the
+  // process.
   duplex.on("error", () => {});
   const abort = new AbortController();
   const timer = setTimeout(
@@ -168,7 +177,7 @@ function createHostileError(runnerId: string, reason: string): WharfError {
   return new WharfError("runner_hostile", { runner_id: runnerId, reason });
 }
 
-/** The daemon has accepted a wire of a higher epoch before. */
+/** The daemon has already accepted a wire of a higher epoch. */
 export class WireSupersededError extends WharfError<"conflict"> {
   readonly highestEpoch: number;
 

@@ -1,17 +1,17 @@
 import type { MuxKeepalive } from "./limits.ts";
 
-/** What a heartbeat needs of its wire. */
+/** The operations of a wire that a heartbeat needs. */
 export interface HeartbeatHost {
   ping(): void;
-  /** A write is under way. */
+  /** Whether a write is in progress. */
   isWriting(): boolean;
   onDead(why: "silent" | "stalled"): void;
 }
 
 /**
- * Notices a peer that says nothing or takes nothing. It beats twice in each `pingMs`, and beats are counted instead of
- * reading the clock: a process that was itself held up beats late, finds what came meanwhile, and does not take its own
- * pause for the peer's silence.
+ * Detects a peer that sends nothing or accepts nothing. The heartbeat fires twice in each `pingMs`
+ * and counts beats instead of reading the clock: a process that was itself suspended beats late,
+ * finds the data that arrived meanwhile, and does not mistake its own pause for the peer's silence.
  */
 export class Heartbeat {
   readonly #keepalive: MuxKeepalive;
@@ -27,12 +27,12 @@ export class Heartbeat {
     this.#timer = setInterval(() => this.#beat(), keepalive.pingMs / 2).unref();
   }
 
-  /** Something came. */
+  /** Records that data arrived. */
   onReceive(): void {
     this.#quietBeats = 0;
   }
 
-  /** A write began. */
+  /** Records that a write began. */
   onWrite(): void {
     this.#stalledBeats = 0;
   }

@@ -181,7 +181,7 @@ describe("a hostile peer", () => {
     expect(peer.mux.bufferedBytes).toBe(streams * perStream);
     const after = process.memoryUsage();
     const grown = after.heapUsed + after.arrayBuffers - before.heapUsed - before.arrayBuffers;
-    // Two million slices would be 200 MB.
+    // Two million slices would take 200 MB.
     expect(grown).toBeLessThan(60 * megabyte);
   }, 20_000);
 
@@ -195,7 +195,7 @@ describe("a hostile peer", () => {
     transport.on("error", () => {});
     for (let i = 0; i < 50; i++) mux.open().write(Buffer.alloc(megabyte));
     await pause(50);
-    // A batch is under way; the rest waits in its streams, whose writers are told so.
+    // A batch is in progress; the rest waits in its streams, whose writers see the backpressure.
     expect(end.writableLength).toBeLessThan(megabyte);
     const pings = encodeFrame({ type: ping, flags: syn, id: 0, length: 1 });
     for (let i = 0; i < 100; i++) transport.write(pings);

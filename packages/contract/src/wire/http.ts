@@ -4,14 +4,17 @@ import type { Duplex } from "node:stream";
 import { WireClosedError } from "./errors.ts";
 import type { Mux } from "./mux.ts";
 
-/** Hands a stream of a wire to an HTTP server, which never has to listen for it. */
+/** Passes a stream of a wire to an HTTP server, which never has to listen. */
 export function serveHttp(stream: Duplex, server: Server): void {
   server.emit("connection", stream);
 }
 
-/** Requests open at once on one wire; further ones wait. Below what a peer lets be opened. */
+/**
+ * Limit on the open requests of one wire; further requests wait. The value is below the number of
+ * streams that a peer accepts.
+ */
 const maxSockets = 1000;
-/** Idle streams kept for the next request. */
+/** Limit on the idle streams that are kept for later requests. */
 const maxFreeSockets = 64;
 
 /** An agent for node:http whose connections are streams of a wire. */
@@ -21,14 +24,17 @@ export class WireAgent extends Agent {
   constructor(mux: Mux) {
     super({ keepAlive: true, maxSockets: maxSockets, maxFreeSockets: maxFreeSockets, scheduling: "lifo" });
     this.mux = mux;
-    // Nothing is left to reuse, and what waits for a stream is to hear of it.
+    // No stream is left for reuse, and requests that wait for a stream must learn of the failure.
     void mux.closed.then(({ reason }) => {
       this.#rejectQueued(new WireClosedError(`the wire is gone: ${reason}`));
       this.destroy();
     });
   }
 
-  /** Gives the stream at once: were it given later, node:http would count it later too, and a burst would pass `maxSockets`. */
+  /**
+   * Returns the stream synchronously: node:http counts a stream passed later only later, and a
+   * burst would exceed `maxSockets`.
+   */
   override createConnection(
     _options: ClientRequestArgs,
     callback?: (error: Error | null, stream: Duplex) => void,
@@ -37,18 +43,22 @@ export class WireAgent extends Agent {
       return this.mux.open();
     } catch (error) {
       this.#rejectQueued(error);
-      // node:http's own type wants a stream beside an error, which it then does not look at.
+      // The type in node:http requires a stream beside an error, but node:http then ignores the
+      // stream.
       const fail = callback as ((error: unknown) => void) | undefined;
       process.nextTick(() => fail?.(error));
       return undefined;
     }
   }
 
-  /** Tells every request that waits for a stream. node:http itself tells the first one only, and lets the others wait for ever. */
+  /**
+   * Rejects every request that waits for a stream. Without this, node:http rejects only the first
+   * request, and the others wait endlessly.
+   */
   #rejectQueued(error: unknown): void {
     for (const [name, queue] of Object.entries(this.requests)) {
       Reflect.deleteProperty(this.requests, name);
-      // Typed as IncomingMessage, they are what was asked for.
+      // The type is IncomingMessage, but the values are the queued requests.
       for (const request of (queue ?? []) as unknown as QueuedRequest[]) {
         let hasFailed = false;
         request.once("error", () => (hasFailed = true));
@@ -59,6 +69,8 @@ export class WireAgent extends Agent {
 }
 
 interface QueuedRequest extends Pick<ClientRequest, "once"> {
-  /** How node:http gives a request its socket, or the reason why it gets none. */
+  /**
+   * The method through which node:http gives a request its socket, or the reason why it gets none.
+   */
   onSocket(socket: undefined, error: unknown): void;
 }

@@ -1,13 +1,17 @@
 /**
- * The wire: many streams on the one byte stream between the server and a runner, in both directions, HTTP/1.1 on each.
+ * The wire: many streams on the one byte stream between the server and a runner, in both
+ * directions, HTTP/1.1 on each.
  *
- *   server   await acceptWire(duplex, { key, runnerId, epoch });   new Mux(duplex, { side: "server", … })
- *   daemon   await offerWire(duplex, { key, runnerId, lastEpoch }); new Mux(duplex, { side: "client", … })
+ *   server await acceptWire(duplex, { key, runnerId, epoch }); new Mux(duplex, { side: "server", …
+ *   })
+ *   daemon await offerWire(duplex, { key, runnerId, lastEpoch }); new Mux(duplex, { side: "client",
+ *   … })
  *
- * Where the byte stream crosses a network, it is encrypted first: `connectEncrypted` and `acceptEncrypted`.
+ * A byte stream that crosses a network is encrypted first: `connectEncrypted` and
+ * `acceptEncrypted`.
  *
- * Whoever is called hands each stream to its HTTP server with `serveHttp`; whoever calls uses `createWireClient`, or
- * `WireAgent` with node:http, or `mux.open()` for bytes of any kind.
+ * The called side passes each stream to its HTTP server with `serveHttp`; the calling side uses
+ * `createWireClient`, or `WireAgent` with node:http, or `mux.open()` for bytes of any kind.
  */
 export { acceptWire, offerWire, WireSupersededError } from "./handshake.ts";
 export type { HandshakeOptions } from "./handshake.ts";

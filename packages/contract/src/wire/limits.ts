@@ -1,22 +1,27 @@
-/** What a peer may do within a stretch of time. */
+/** The rate at which a peer may do something. */
 export interface Rate {
-  /** How many at once. */
+  /** How many events are allowed at once. */
   readonly burst: number;
-  /** How many more each second. */
+  /** How many more events are allowed each second. */
   readonly perSecond: number;
 }
 
-/** What a peer may make this side hold or do. Going beyond drops the wire, except where said. */
+/**
+ * The state and the work that a peer may cause on this side. Exceeding a limit drops the wire,
+ * except where noted.
+ */
 export interface MuxLimits {
-  /** Streams the peer may have open at once; further ones are refused one by one. */
+  /** Streams that the peer may have open at once; further streams are refused one by one. */
   readonly maxStreams: number;
   /** Payload of one data frame. */
   readonly maxFrameBytes: number;
-  /** Received bytes that nobody has read, of all streams together; beyond it the fullest stream is reset. */
+  /**
+   * Unread received bytes of all streams together; beyond this limit the fullest stream is reset.
+   */
   readonly maxBufferedBytes: number;
   readonly opens: Rate;
   readonly pings: Rate;
-  /** Frames that carry nothing, or belong to a stream that is gone. */
+  /** Frames without content, or for a stream that is gone. */
   readonly idleFrames: Rate;
 }
 
@@ -30,16 +35,20 @@ export const defaultLimits: MuxLimits = {
 };
 
 export interface MuxKeepalive {
-  /** How often this side pings. */
+  /** The interval between this side's pings. */
   readonly pingMs: number;
-  /** A wire on which nothing came for this long is dead. It is noticed up to half a `pingMs` later. */
+  /**
+   * A wire that receives nothing for this long is dead. Detection may take up to half a `pingMs`
+   * longer.
+   */
   readonly silenceMs: number;
-  /** A peer that takes no byte for this long is dropped. */
+  /** A peer that accepts no byte for this long is dropped. */
   readonly stallMs: number;
 }
 
 /**
- * A peer may be held up for seconds by a single large request, and all its wires with it: to drop them then would make
- * the reconnects the next thing to hold it up. Five pings without an answer are a wire whose other end is gone.
+ * A single large request may block a peer for seconds, together with all its wires. Dropping these
+ * wires then would block the peer again with reconnects. After five unanswered pings, the other end
+ * of a wire is gone.
  */
 export const defaultKeepalive: MuxKeepalive = { pingMs: 3_000, silenceMs: 15_000, stallMs: 60_000 };

@@ -145,7 +145,7 @@ describe("a mux", () => {
     const small = pair.client.open();
     small.end("small");
     expect((await readAll(small)).toString()).toBe("small");
-    // Its way there and back takes a few rounds of the large ones, not all 64 MiB of them.
+    // The round trip takes a few rounds of the large streams, not all their 64 MiB.
     expect(received - before).toBeLessThan(16 * megabyte);
   });
 

@@ -15,21 +15,28 @@ import type { StreamHost } from "./wire-stream.ts";
 /**
  * Many streams on one byte stream.
  *
- * A mux is open → closing (the peer said goaway: no new streams) → ended, and ended is final: every stream that was
- * open sees an error at once, and `closed` tells why. It ends when the transport does, when `close` or `destroy` is
- * called, when the peer is silent or takes nothing for too long, and when the peer breaks the protocol.
+ * A mux is open → closing (the peer sent goaway: no new streams) → ended, and ended is final: every
+ * stream that was open sees an error at once, and `closed` resolves with the reason. A mux ends
+ * when the transport ends, when `close` or `destroy` is called, when the peer is silent or accepts
+ * nothing for too long, and when the peer breaks the protocol.
  *
- * The peer is taken to be hostile. Reading never waits, so a stream that nobody reads holds up no other; what can pile
- * up is bounded by the windows, by `maxBufferedBytes` and by the number of streams. Everything this side has to say is
- * kept as state of the streams and turned into frames only when the transport takes them: one write is under way at a
- * time, so a peer that does not read makes nothing grow either.
+ * The peer may be hostile. Reading never waits, so a stream without a reader does not hold up other
+ * streams. The windows, `maxBufferedBytes` and the number of streams limit the data that can pile
+ * up. All outgoing data is kept as state of the streams and turned into frames only when the
+ * transport accepts them: one write is in progress at a time, so a peer that does not read causes
+ * no growth either.
  */
 
 export interface MuxOptions {
-  /** The two ends of a wire must differ in this: the client's streams have odd ids, the server's even ones. */
+  /**
+   * The two ends of a wire must have different sides: the client's streams have odd ids, the
+   * server's even ids.
+   */
   readonly side: "server" | "client";
   readonly onStream: (stream: WireStream) => void;
-  /** Who is at the other end, such as a runner's id. It is what streams give as their `remoteAddress`. */
+  /**
+   * The name of the other end, such as a runner's id. Streams report it as their `remoteAddress`.
+   */
   readonly peer?: string;
   readonly limits?: Partial<MuxLimits>;
   readonly keepalive?: Partial<MuxKeepalive>;
@@ -37,15 +44,21 @@ export interface MuxOptions {
 
 export interface MuxEnd {
   readonly reason: string;
-  /** A WireProtocolError where the peer broke the protocol; nothing where the wire was closed on purpose. */
+  /**
+   * A WireProtocolError if the peer broke the protocol; undefined if the wire was closed on
+   * purpose.
+   */
   readonly error: Error | undefined;
 }
 
-/** Bytes handed to the transport at once. */
+/** Limit on the bytes passed to the transport at once. */
 const batchBytes = 256 * 1024;
 const maxStreamId = 0xffff_ffff;
 const closeGraceMs = 1000;
-/** Writes that may follow each other before the event loop has its turn: one the transport takes at once is done without it. */
+/**
+ * Limit on consecutive writes before the event loop runs: a write that the transport accepts at
+ * once needs no turn of the loop.
+ */
 const maxConsecutiveWrites = 16;
 
 export class Mux implements StreamHost {
@@ -73,13 +86,15 @@ export class Mux implements StreamHost {
   #peerStreams = 0;
   #bufferedBytes = 0;
 
-  // The data frame whose payload is coming in
+  // The data frame whose payload is arriving.
   #target: WireStream | undefined;
   #targetEnds = false;
-  /** Bytes that may still come for streams that are gone: what was granted and not used. */
+  /**
+   * Bytes that may still arrive for streams that are gone: credit that was granted and not used.
+   */
   #strayBytes = 0;
 
-  // Waiting for the transport
+  // State of the writes to the transport.
   #isFlushScheduled = false;
   #isWriting = false;
   #writesInARow = 0;
@@ -116,7 +131,10 @@ export class Mux implements StreamHost {
     this.#listen();
   }
 
-  /** A new stream to the peer. It can be written to at once. Throws WireClosedError when there is no wire to open it on. */
+  /**
+   * Opens a stream to the peer, which is writable at once. Throws a WireClosedError if the wire is
+   * gone.
+   */
   open(): WireStream {
     if (this.#end) throw new WireClosedError(`the wire is gone: ${this.#end.reason}`, { cause: this.#end.error });
     if (this.#isPeerLeaving) throw new WireClosedError("the peer takes no new streams");
@@ -130,7 +148,7 @@ export class Mux implements StreamHost {
     return stream;
   }
 
-  /** Milliseconds to the peer and back. */
+  /** Measures the round trip to the peer, in milliseconds. */
   ping(): Promise<number> {
     if (this.#end) return Promise.reject(new WireClosedError(`the wire is gone: ${this.#end.reason}`));
     const answer = this.#control.measureRoundTrip();
@@ -138,7 +156,7 @@ export class Mux implements StreamHost {
     return answer;
   }
 
-  /** Says goodbye and ends the wire. Streams still open see an error, here and at the peer. */
+  /** Sends a goaway and ends the wire. Open streams see an error, here and at the peer. */
   close(reason = "closed"): void {
     if (this.#end) return;
     this.#finish({ reason, error: undefined });
@@ -147,7 +165,7 @@ export class Mux implements StreamHost {
     this.#transport.end(createGoawayFrame(GoawayCode.normal), () => this.#transport.destroy());
   }
 
-  /** Drops the wire without a word. */
+  /** Drops the wire without a goaway. */
   destroy(error: Error): void {
     if (this.#end) return;
     this.#finish({ reason: error.message, error });
@@ -158,17 +176,17 @@ export class Mux implements StreamHost {
     return this.#end;
   }
 
-  /** Streams that are open, or were closed and the peer does not know yet. */
+  /** Number of streams that are open, or closed without the peer's knowledge yet. */
   get streamCount(): number {
     return this.#streams.size;
   }
 
-  /** Bytes received that nobody has read. */
+  /** Bytes received but not read yet. */
   get bufferedBytes(): number {
     return this.#bufferedBytes;
   }
 
-  // What streams ask for
+  // The methods that streams call.
 
   schedule(stream: WireStream): void {
     if (stream.queued || this.#end) return;
@@ -287,7 +305,10 @@ export class Mux implements StreamHost {
     this.#scheduleFlush();
   }
 
-  /** The stream of a frame that opens none; nothing where it is gone already, which the peer may not know yet. */
+  /**
+   * Gets the stream of a frame that opens none. Returns undefined for a stream that is gone, which
+   * the peer may not know yet.
+   */
   #getStream(id: number): WireStream | undefined {
     const stream = this.#streams.get(id);
     if (stream) return stream;
@@ -308,7 +329,7 @@ export class Mux implements StreamHost {
       this.#scheduleFlush();
       return;
     }
-    // Answers to the heartbeat measure nothing.
+    // Pongs for the heartbeat measure nothing.
     if (!this.#control.resolvePing(length)) this.#spendToken(this.#idleFrames, "frames that carry nothing");
   }
 

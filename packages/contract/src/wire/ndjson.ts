@@ -3,7 +3,10 @@ import { WireProtocolError } from "./errors.ts";
 
 const newlineByte = 0x0a;
 
-/** The lines of a byte stream, without empty ones. A line longer than `maxBytes` is a WireProtocolError. */
+/**
+ * Yields the lines of a byte stream, without empty ones. A line longer than `maxBytes` is a
+ * WireProtocolError.
+ */
 export async function* readNdjsonLines(
   chunks: AsyncIterable<Buffer>,
   maxBytes: number,

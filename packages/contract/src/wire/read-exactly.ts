@@ -1,10 +1,13 @@
 import type { Readable } from "node:stream";
 
-/** Reads so many bytes and leaves those behind them in the stream; nothing where the stream ends before. */
+/**
+ * Reads exactly `bytes` bytes and leaves the following ones in the stream. Returns undefined if the
+ * stream ends earlier.
+ */
 export async function readExactly(stream: Readable, bytes: number, signal: AbortSignal): Promise<Buffer | undefined> {
   for (;;) {
     const chunk: Buffer | null = stream.read(bytes);
-    // At its end a stream hands over what is left, however little.
+    // At its end a stream returns the remaining bytes, even if there are fewer.
     if (chunk) return chunk.length === bytes ? chunk : undefined;
     if (stream.readableEnded || stream.destroyed) return undefined;
     await waitForReadable(stream, signal);

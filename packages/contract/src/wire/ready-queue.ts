@@ -1,4 +1,4 @@
-/** First in, first out, without moving what waits. */
+/** A FIFO queue that does not move its waiting items. */
 export class ReadyQueue<T> {
   #items: T[] = [];
   #head = 0;

@@ -1,4 +1,7 @@
-/** Smaller pieces are copied together: a slice keeps the whole 64 KiB read alive, and a million one-byte slices would cost a hundred times their size. */
+/**
+ * Smaller pieces are copied together: a slice keeps the whole 64 KiB read alive, and a million
+ * one-byte slices would cost a hundred times their size.
+ */
 const copyBelowBytes = 32 * 1024;
 const minBlockBytes = 1024;
 
@@ -7,7 +10,10 @@ interface Block {
   used: number;
 }
 
-/** Bytes that came for a stream and that nobody has asked for yet. Takes about twice their number, however they were cut. */
+/**
+ * Bytes received for a stream and not read yet. The backlog takes about twice their size, however
+ * they were cut.
+ */
 export class ReceiveBacklog {
   #blocks: Block[] = [];
   #bytes = 0;

@@ -7,7 +7,7 @@ import { Mux } from "./mux.ts";
 import type { MuxOptions } from "./mux.ts";
 import type { WireStream } from "./wire-stream.ts";
 
-/** What tests of the wire share. */
+/** Helpers shared by the wire's tests. */
 
 export interface MuxPair extends Disposable {
   readonly client: Mux;
@@ -39,12 +39,12 @@ export const echo = (stream: WireStream): void => {
   stream.on("end", () => stream.end());
 };
 
-/** A peer that writes its own frames, and keeps what it is told. */
+/** A peer that writes its own frames and records the frames that it receives. */
 export interface RawPeer extends Disposable {
   readonly mux: Mux;
   readonly transport: Duplex;
   readonly heard: FrameHeader[];
-  /** Resolves when the mux has taken the bytes, or is gone. */
+  /** Resolves when the mux has accepted the bytes, or is gone. */
   send(header: Partial<FrameHeader>, payload?: Uint8Array): Promise<void>;
   sendBytes(bytes: Uint8Array): Promise<void>;
 }
@@ -80,7 +80,7 @@ export async function readAll(stream: Duplex): Promise<Buffer> {
   return Buffer.concat(pieces);
 }
 
-/** The error a stream is destroyed with. Rejects when it closes without one. */
+/** Returns the error that a stream is destroyed with. Rejects if the stream closes without one. */
 export async function errorOf(stream: Duplex): Promise<Error & { code?: string }> {
   if (stream.errored) return stream.errored;
   const [error] = await Promise.race([
@@ -92,7 +92,7 @@ export async function errorOf(stream: Duplex): Promise<Error & { code?: string }
 
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Waits for a condition, and fails when it does not come true. */
+/** Waits for a condition, and fails if it does not become true. */
 export async function until(condition: () => boolean, what: string): Promise<void> {
   for (let i = 0; i < 500; i++) {
     if (condition()) return;

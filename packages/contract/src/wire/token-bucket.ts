@@ -1,6 +1,6 @@
 import type { Rate } from "./limits.ts";
 
-/** Lets a burst through, then a rate. */
+/** Allows a burst, then a rate. */
 export class TokenBucket {
   readonly #rate: Rate;
   #tokens: number;

@@ -5,39 +5,41 @@ import type { FrameWriter } from "./frame-writer.ts";
 import { ReceiveBacklog } from "./receive-backlog.ts";
 
 /**
- * One stream of a wire: a Duplex that node:http takes for a socket.
+ * One stream of a wire: a Duplex that node:http accepts as a socket.
  *
- * Each direction ends by itself. Sending: data → FIN after `end()`. Receiving: data → FIN, seen as 'end' once all was
- * read. A stream destroyed before both FINs passed sends RST, and the other end sees ECONNRESET instead of an end. An
- * RST that comes behind the peer's FIN takes nothing back: what was received is still read to its end.
+ * Each direction ends separately. Sending: data → FIN after `end()`. Receiving: data → FIN, which
+ * appears as 'end' once all data was read. A stream destroyed before both FINs passed sends RST,
+ * and the other end sees ECONNRESET instead of an end. An RST after the peer's FIN discards
+ * nothing: received data can still be read to its end.
  *
- * A stream never writes to the wire itself. It asks for a turn, and in its turn puts at most one quantum into the
- * writer; so streams share the wire fairly, and what waits for the wire is bounded by the number of streams.
+ * A stream never writes to the wire itself. It asks for a turn, and in its turn puts at most one
+ * quantum into the writer. Streams therefore share the wire fairly, and the number of streams
+ * limits the data that waits for the wire.
  */
 
-/** Bytes one stream may send in its turn, before the next stream has one. */
+/** Limit on the bytes that a stream may send in its turn, before the next stream has one. */
 const quantumBytes = 64 * 1024;
 const maxWindowBytes = 0xffff_ffff;
 type WriteCallback = (error?: Error | null) => void;
 
-/** What a stream needs of the mux it belongs to. */
+/** The operations of the mux that a stream needs. */
 export interface StreamHost {
-  /** Whose wire it is. */
+  /** The name of the wire's peer. */
   readonly peer: string;
   /** Gives the stream a turn. */
   schedule(stream: WireStream): void;
-  /** The stream will not send another frame, and none may come for it. */
+  /** Reports that the stream sends no more frames, and that none may arrive for it. */
   forget(stream: WireStream, unusedWindow: number): void;
-  /** Bytes came into or left a backlog. */
+  /** Reports that bytes entered or left a backlog. */
   addBufferedBytes(delta: number): void;
 }
 
 export class WireStream extends Duplex {
   readonly id: number;
   readonly connecting = false;
-  /** Milliseconds of quiet after which 'timeout' is emitted, as on a net.Socket. */
+  /** Milliseconds without traffic after which 'timeout' is emitted, as on a net.Socket. */
   timeout: number | undefined;
-  /** Whether the stream waits for its turn. Kept by the mux. */
+  /** Whether the stream waits for its turn. The mux maintains this field. */
   queued = false;
 
   readonly #host: StreamHost;
@@ -46,16 +48,16 @@ export class WireStream extends Duplex {
 
   // Receiving
   readonly #backlog = new ReceiveBacklog();
-  #granted = initialWindowBytes; // what the peer may still send
-  #pushed = 0; // what lay in the Readable's own buffer when last looked at
-  #due = 0; // read since credit was given last
+  #granted = initialWindowBytes; // what the peer may still send, in bytes
+  #pushed = 0; // bytes in the Readable's own buffer at the last look
+  #due = 0; // bytes read since the last credit
   #wantsData = false;
   #finReceived = false;
   #ended = false;
 
   // Sending
   #openingFlag: number; // SYN or ACK, until the first frame has carried it
-  #window = initialWindowBytes; // what the peer lets us send
+  #window = initialWindowBytes; // what the peer lets this side send, in bytes
   #pending: Buffer[] = [];
   #pendingBytes = 0;
   #pendingCallback: WriteCallback | undefined;
@@ -64,12 +66,14 @@ export class WireStream extends Duplex {
   #resetByPeer = false;
 
   constructor(host: StreamHost, id: number, opener: boolean) {
-    // Readable's own buffer holds no more than a piece: everything beyond lies in the backlog, where small pieces are joined.
+    // The Readable's own buffer holds no more than a piece: the rest is in the backlog, which joins
+    // small pieces.
     super({ allowHalfOpen: true, readableHighWaterMark: 1 });
     this.#host = host;
     this.id = id;
     this.#openingFlag = opener ? Flag.syn : Flag.ack;
-    // A peer can cut any stream at any moment: an error nobody listens to must not end the process.
+    // A peer can cut any stream at any moment: an error without a listener must not end the
+    // process.
     this.on("error", () => {});
     host.schedule(this);
   }
@@ -79,9 +83,12 @@ export class WireStream extends Duplex {
     return this.#backlog.bytes;
   }
 
-  // What the mux tells
+  // The methods that the mux calls.
 
-  /** A data frame begins. Its bytes count against what was granted, whether they have come yet or not. */
+  /**
+   * Handles the start of a data frame. Its bytes count against the granted credit even before they
+   * arrive.
+   */
   claimWindow(length: number): void {
     if (this.#finReceived) throw new WireProtocolError(`data on stream ${this.id} after its end`);
     if (length > this.#granted)
@@ -122,7 +129,7 @@ export class WireStream extends Duplex {
     this.once("end", () => this.destroy());
   }
 
-  /** The wire is gone. */
+  /** Handles the end of the wire. */
   terminate(error: Error): void {
     this.#isForgotten = true;
     this.destroy(error);
@@ -135,7 +142,7 @@ export class WireStream extends Duplex {
     if (this.#pendingBytes > 0) this.#host.schedule(this);
   }
 
-  /** The stream's turn. Returns whether it wants another. */
+  /** Runs the stream's turn. Returns whether the stream wants another. */
   sendTurn(writer: FrameWriter): boolean {
     if (this.#isForgotten) return false;
     if (this.destroyed) {
@@ -195,7 +202,7 @@ export class WireStream extends Duplex {
     writer.onWritten(callback);
   }
 
-  // What Duplex asks
+  // The methods that Duplex calls.
 
   override _read(): void {
     this.#wantsData = true;
@@ -245,7 +252,7 @@ export class WireStream extends Duplex {
     callback(error);
   }
 
-  // What node:http expects of a socket
+  // The members that node:http expects of a socket.
 
   get remoteAddress(): string {
     return this.#host.peer;
@@ -277,7 +284,7 @@ export class WireStream extends Duplex {
     return this;
   }
 
-  /** Ends, and lets go of what the peer may still say. */
+  /** Ends the stream and ignores further data from the peer. */
   destroySoon(): void {
     if (this.writable) this.end();
     if (this.writableFinished) this.destroy();
@@ -316,7 +323,10 @@ export class WireStream extends Duplex {
     return flag;
   }
 
-  /** Counts as read what has left the Readable's buffer, and returns what is still in it. */
+  /**
+   * Counts bytes that have left the Readable's buffer as read, and returns the number of bytes
+   * still in it.
+   */
   #countRead(): number {
     const unreadBytes = this.readableLength;
     this.#due += this.#pushed - unreadBytes;
