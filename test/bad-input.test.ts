@@ -9,7 +9,10 @@ import { peakMemory } from "./support/processes.ts";
 import { git, makeRepository } from "./support/repository.ts";
 import { chosenServer, isPushed, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
 
-/** Bad repositories and bad agents get a clear error and lose nothing: what was in the log stays there, and others are served as before. */
+/**
+ * Bad repositories and bad agents cause a clear error and no loss: the log keeps its events, and
+ * other tasks work as before.
+ */
 const times = { agentStart: 4_000, turnIdle: 4_000, retryDelay: 200 }; // ms
 
 let folder: string;
@@ -42,13 +45,16 @@ type Failure = ReturnType<typeof failures>[number];
 interface Bad {
   readonly fields?: Partial<TaskInput>;
   readonly prompt?: string;
-  /** The error as a person reads it, and the next step. */
+  /** The error and the next step, as a person reads them. */
   readonly code: string;
   readonly message: RegExp;
   readonly next: RegExp;
 }
 
-/** Has a task fail, and sees that it says why, that the run says the same, and that a prompt that is right works afterwards. */
+/**
+ * Makes a task fail, then checks that the task and its run report the reason, and that a valid
+ * prompt works afterwards.
+ */
 async function failsWell(bad: Bad): Promise<Event[]> {
   const task = await wharf.createTask({ repository_url: good, ...bad.fields });
   const before = await wholeLog(wharf, task);
@@ -86,7 +92,7 @@ async function agentType(
   return name;
 }
 
-/** Needs 400 MiB. */
+/** Needs 400 MiB of memory. */
 const eat = `perl -e '$x = "x" x (400 * 2 ** 20)'`;
 
 describe.concurrent("an agent that", () => {
@@ -151,7 +157,7 @@ describe.concurrent("an agent that", () => {
     }
     const { tasks } = await wharf.client.call(api.listTasks, { query: { limit: 100 } });
     expect(tasks.map(({ title }) => title)).not.toContain("Never there");
-    // A task that names no agent is refused when it is prompted for one.
+    // A task that names no agent refuses a prompt for one.
     const task = await wharf.createTask({ repository_url: good, permission_policy: "ask" });
     const params = { task_id: task.id };
     await expect(
@@ -226,7 +232,7 @@ describe.concurrent("an agent that", () => {
     const withMemory = (name: string, gibibytes: string) =>
       wharf.cli("agent-types", "set", name, "--memory", gibibytes);
 
-    // The kernel kills the largest process: here the agent, not what its command needs.
+    // The kernel kills the largest process: here the agent, not the process of its command.
     const body = {
       name: "fat",
       command: ["wharf-demo-agent"],

@@ -14,7 +14,7 @@ import { noTraces, tracesOf } from "./support/processes.ts";
 import { makeRepository } from "./support/repository.ts";
 import { scratchFolder, spoken, Wharf } from "./support/wharf.ts";
 
-/** Requests that cannot be done get a clear error and change nothing; those at the wrong moment too. */
+/** Invalid requests, and requests at the wrong moment, get a clear error and change nothing. */
 let folder: string;
 let wharf: Wharf;
 let good: string;
@@ -277,7 +277,7 @@ describe("a prompt", () => {
 });
 
 describe("what is deleted while its agent works", () => {
-  /** By which the processes that the agent leaves in the background are known: a time to sleep. */
+  /** A sleep time that identifies the processes that the agent leaves in the background. */
   const mark = String(randomInt(1e8, 1e9));
 
   async function atWork(boardId?: string): Promise<{ task: Task; runner: string }> {
@@ -290,7 +290,7 @@ describe("what is deleted while its agent works", () => {
       repository_url: good,
     };
     const task = await wharf.client.call(api.createTask, { params: { board_id: boardId ?? default_board_id }, body });
-    // In a session of its own before the command ends, it is nobody's child any more.
+    // The process is in its own session before the command ends, so it no longer has a parent.
     await wharf.prompt(task, `demo: run (setsid sleep ${mark} &) > /dev/null 2>&1; sleep 0.3\ndemo: hang`);
     await wharf.until(task.id, ({ data }) => data.kind === "message" && data.text.includes("exit code"));
     const { agents } = await wharf.client.call(api.listTaskAgents, { params: { task_id: task.id } });

@@ -6,7 +6,10 @@ import { type ModelServer, type Script, startAnthropic, startGemini, startOpenai
 import { git, makeRepository } from "./support/repository.ts";
 import { isPushed, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
 
-/** Reads the file, mends it, runs the test and tells; what was read has to come back from the workspace. */
+/**
+ * Reads the file, fixes it, runs the test and reports; the content must really come from the
+ * workspace.
+ */
 const script: Script = ({ toolResults = [], prompt = "" }) => {
   const status = /answer with (\d+)/.exec(prompt)?.[1];
   if (status) return { status: Number(status), message: "As you wish.", headers: { "retry-after": "1" } };
@@ -55,7 +58,7 @@ afterAll(async () => {
 });
 
 describe("Wharf's own agent", () => {
-  // The agent speaks to the gateway with the run's token, and the key is added outside
+  // The agent uses the run's token at the gateway, and the gateway adds the key outside.
   it.each(providers)("mends a repository with a $name model through the gateway", async ({ name }) => {
     const type = await wharf.client.call(api.getAgentType, { params: { type_id: "wharf" } });
     const { command, environment_vars } = type;
@@ -73,7 +76,7 @@ describe("Wharf's own agent", () => {
       (await wharf.events(task.id)).filter(({ data }) => data.kind === "usage" && data.source === "gateway").length;
     await expect.poll(used).toBe(model.requests.length);
 
-    // A second prompt goes on with the same conversation.
+    // A second prompt continues the same conversation.
     const again = await wharf.turn(task, "And what did you do?");
     expect(spoken(again)).toContain("As I said");
     expect(JSON.stringify(model.requests.at(-1)?.body)).toContain("Mend it and run the test.");

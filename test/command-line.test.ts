@@ -11,7 +11,7 @@ import { eventually } from "./support/eventually.ts";
 import { makeRepository } from "./support/repository.ts";
 import { scratchFolder, spoken, Wharf } from "./support/wharf.ts";
 
-/** The command line against a server, command by command, with the codes that each ends with. */
+/** Runs every command of the command line against a server and checks its exit codes. */
 const launcher = join(import.meta.dirname, "../packages/cli/bin/wharf.js");
 let folder: string;
 let repository: string;
@@ -43,7 +43,10 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** A command by its path, what follows it, and what it reads. Answers with its code and what it prints. */
+/**
+ * Runs a command by its path, with arguments and standard input. Returns its exit code and its
+ * output.
+ */
 async function run(path: string, words: readonly string[] = [], stdin = "") {
   covered.add(path);
   const child = spawn(process.execPath, [launcher, ...path.split(" "), ...words], {
@@ -62,7 +65,7 @@ async function codeOf(...line: Parameters<typeof run>): Promise<unknown> {
 const failed = expect.objectContaining({ code: 2 });
 const parse = ({ out }: { out: string }) => JSON.parse(out.trim().split("\n").at(-1) ?? "");
 
-/** What a person sees of a command in a terminal of so many columns. */
+/** Returns what a person sees of a command in a terminal of `columns` columns. */
 async function seen(columns: number, ...words: string[]): Promise<string[]> {
   const { spawn: spawnPty } = await import("@lydell/node-pty");
   const pty = spawnPty(process.execPath, [launcher, ...words], { env: wharf.environment, cols: columns, rows: 24 });

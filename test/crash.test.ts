@@ -10,8 +10,9 @@ import { git, makeRepository } from "./support/repository.ts";
 import { patience, scratchFolder, Wharf } from "./support/wharf.ts";
 
 /**
- * Kills the server, the daemons and PostgreSQL at random moments while agents work, and then holds what is left to the
- * rule: nothing lost, nothing doubled, no cut answer taken for a whole one, no prompt run twice, nothing stuck.
+ * Kills the server, the daemons and PostgreSQL at random moments while agents work, and then checks
+ * the result: nothing is lost or duplicated, no truncated answer passes as complete, no prompt runs
+ * twice, and nothing is stuck.
  */
 const kills = process.env["CI"] ? 100 : 25;
 const taskCount = 4;
@@ -24,7 +25,7 @@ let model: ModelServer;
 
 beforeAll(async () => {
   folder = scratchFolder();
-  // Slow enough that many answers are under way when a process dies.
+  // The answers are slow, so that many are in progress when a process dies.
   model = await startGemini({ key: "real-key", script: () => ({ text: modelAnswer, pieceDelayMs: 40 }) });
   wharf = new Wharf(folder, {
     GEMINI_API_KEY: "real-key",
@@ -65,7 +66,7 @@ it(`keeps its word through ${kills} kills at random moments`, { timeout: 900_000
     ),
   );
   const prompted = Promise.all(tasks.map((task, i) => keepPrompting(task, `t${i}`, working.signal)));
-  // Its failure is the test's, at the moment it is waited for.
+  // The caller handles a failure when it awaits the promise.
   prompted.catch(() => undefined);
 
   const killed = await killAtRandom();
@@ -82,7 +83,7 @@ it(`keeps its word through ${kills} kills at random moments`, { timeout: 900_000
   console.log(`${names.length} turns, ${interrupted.flat().length} interrupted; killed: ${JSON.stringify(killed)}`);
 });
 
-/** Prompts a task again whenever its turn is over, until the signal; answers with the names of the turns. */
+/** Prompts a task again after each turn until the signal aborts; returns the names of the turns. */
 async function keepPrompting(task: Task, prefix: string, signal: AbortSignal): Promise<string[]> {
   const names: string[] = [];
   while (!signal.aborted) {
@@ -132,7 +133,7 @@ function killDaemon(): boolean {
     process.kill(daemon.pid, "SIGKILL");
     return true;
   } catch {
-    return false; // it is just being started, or was killed a moment ago
+    return false; // the process is just starting, or was killed a moment ago
   }
 }
 
@@ -146,7 +147,7 @@ function killPostgres(): boolean {
   }
 }
 
-/** Every turn comes to an end and every branch to its remote. */
+/** Waits until every turn has ended and every branch has reached its remote. */
 async function settle(tasks: Task[]): Promise<void> {
   const deadline = Date.now() + settleTime;
   for (const task of tasks) {
@@ -170,7 +171,10 @@ async function settle(tasks: Task[]): Promise<void> {
   }
 }
 
-/** The task's log has no gap, and each of its turns says all it had to say, once and in order; one that was interrupted says the beginning of it. */
+/**
+ * Checks that the task's log has no gap, and that each turn contains all its text, once and in
+ * order. An interrupted turn contains the beginning of its text.
+ */
 async function verifyTask(task: Task): Promise<string[]> {
   const events = await wharf.events(task.id);
   expect(events.map((event) => event.seq)).toEqual(events.map((_, i) => i + 1));
@@ -193,7 +197,7 @@ async function verifyTask(task: Task): Promise<string[]> {
   return interrupted;
 }
 
-/** What the agent said from the turn's start to its end. */
+/** Joins the agent's text from the turn's start to its end. */
 function textOf(events: Event[], turn: Turn): string {
   const at = (status: string[]) =>
     events.findIndex((e) => e.data.kind === "turn" && e.data.turn_id === turn.id && status.includes(e.data.status));
@@ -202,7 +206,7 @@ function textOf(events: Event[], turn: Turn): string {
   return inside.map((e) => (e.data.kind === "message" && e.data.role === "agent" ? e.data.text : "")).join("");
 }
 
-/** The agent itself wrote down each prompt it was given. */
+/** Checks the file in which the agent itself recorded each prompt it received. */
 function verifyGivenOnce(names: string[]): void {
   const given = wharf.runnerIds().flatMap((id) => {
     const file = join(wharf.data, "runners", id, "home", "given");
@@ -212,12 +216,15 @@ function verifyGivenOnce(names: string[]): void {
   expect(names).toEqual(expect.arrayContaining(given));
 }
 
-/** Every turn that ended is on the task's branch at the remote. */
+/** Checks that every ended turn is on the task's branch at the remote. */
 function verifyBranches(remote: string, tasks: Task[]): void {
   for (const task of tasks) expect(git(remote, "branch", "--list", task.shadow_branch)).toContain(task.shadow_branch);
 }
 
-/** The log holds each journal from its first record to its last without a gap, and what the journals still keep is word for word in the log. */
+/**
+ * Checks that the log holds each journal from its first record to its last without a gap, and that
+ * the records still in the journals match the log exactly.
+ */
 async function verifyJournals(): Promise<void> {
   const db = new pg.Client({ host: join(wharf.data, "postgres", "socket"), user: "wharf", database: "postgres" });
   await db.connect();
@@ -238,7 +245,7 @@ async function verifyJournals(): Promise<void> {
           epoch,
           record.seq,
         ]);
-        // What may be taken for the server's own words is marked as the runner's.
+        // Events that could pass as the server's own are marked as the runner's.
         const { source: _, ...data } = found.rows[0]?.data ?? {};
         const { source: __, ...recorded } = record.data;
         expect([{ type: found.rows[0]?.type, data }]).toEqual([{ type: record.type, data: recorded }]);

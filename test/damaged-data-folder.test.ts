@@ -6,7 +6,7 @@ import { makeRepository } from "./support/repository.ts";
 import { tracesOf } from "./support/processes.ts";
 import { scratchFolder, spoken, Wharf } from "./support/wharf.ts";
 
-/** A data folder whose small files were damaged while no server ran, or while one did. */
+/** A data folder whose small files were damaged while the server was stopped, or while it ran. */
 
 let folder: string;
 let remote: string;
@@ -18,16 +18,17 @@ beforeEach(() => {
 });
 afterEach(async () => {
   await wharf[Symbol.asyncDispose]();
-  // A server that adopted a runner ends it in order, also where the log already holds its whole journal.
+  // A server that adopted a runner ends it in order, even if the log already holds its whole
+  // journal.
   expect(wharf.output).not.toContain("cannot end the agents in order");
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** What still runs of the data folder: its server, its PostgreSQL, its sandboxes. */
+/** The running processes of the data folder: its server, its PostgreSQL, its sandboxes. */
 const atWork = () => tracesOf(wharf.data).processes;
 const file = (name: string) => join(wharf.data, name);
 
-/** A server that was killed while an agent is at work. */
+/** Kills the server while an agent works. */
 async function killedAtWork(): Promise<string> {
   await wharf.start();
   const task = await wharf.createTask({ repository_url: remote });
@@ -65,7 +66,7 @@ test("without a secret the server refuses to start and says why, and `down` leav
   expect({ code, stderr }).toMatchObject({ code: 2, stderr: expect.stringMatching(/secret is damaged/) });
   expect(stderr).toMatch(/Nothing is left at work/);
   expect(atWork()).toEqual([]);
-  // Nothing was made up in its place.
+  // The server does not generate a replacement.
   expect(readFileSync(file("secret"), "utf8")).toBe("");
 });
 

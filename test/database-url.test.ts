@@ -23,7 +23,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-// A database server in place of Wharf's own
+// This database server replaces Wharf's own.
 it("works the same on a database server of one's own, and starts none beside it", async () => {
   const task = await wharf.createTask({ repository_url: makeRepository(join(folder, "remote")) });
   await wharf.prompt(task, "demo: say hello\ndemo: write a.txt one");

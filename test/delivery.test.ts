@@ -29,7 +29,7 @@ const pushes = (events: readonly Event[]) =>
   events.flatMap(({ data }) => (data.kind === "push" ? [{ status: data.status, message: data.message }] : []));
 const isPush = (status: string) => (event: Event) => event.data.kind === "push" && event.data.status === status;
 
-/** A remote whose hook refuses pushes with these words, or accepts them. */
+/** Makes the remote's hook refuse pushes with these words, or accept them. */
 function refusePushes(remote: string, words: string | undefined): void {
   const hook = join(remote, ".git", "hooks", "pre-receive");
   if (words === undefined) return rmSync(hook, { force: true });
@@ -105,7 +105,7 @@ describe("remotes that never come to an end", () => {
     const began = Date.now();
     await wharf.cli("task", "stop", slow[0]!.id);
     await eventually(async () => (await runOf(slow[0]!))?.status, "STOPPED");
-    // Nobody waits for the remote, whose limit is minutes.
+    // The cancellation does not wait for the remote, whose timeout is minutes long.
     expect(Date.now() - began).toBeLessThan(30_000);
     await Promise.all(slow.slice(1).map((task) => wharf.cli("task", "cancel", task.id)));
     for (const task of slow) await eventually(async () => (await runOf(task))?.status, "STOPPED");

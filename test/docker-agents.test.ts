@@ -11,7 +11,7 @@ import { eventually } from "./support/eventually.ts";
 import { makeRepository } from "./support/repository.ts";
 import { scratchFolder, Wharf } from "./support/wharf.ts";
 
-/** Real agents in containers, each in its own image as `deploy/images` makes it. */
+/** Real agents in containers, each in its own image as `deploy/images` builds it. */
 const { it, present } = withEngine("docker");
 const isSkipped = !present && !process.env["CI"];
 const host = dockerAddress();

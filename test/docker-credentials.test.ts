@@ -12,13 +12,15 @@ import { eventually } from "./support/eventually.ts";
 import { makeRepository } from "./support/repository.ts";
 import { scratchFolder, spoken, Wharf } from "./support/wharf.ts";
 
-/** The host's credentials in containers of a real engine: for the agents that a setting names, and for no other. */
+/**
+ * The host's credentials in containers of a real engine: only for the agents that a setting names.
+ */
 const { it, present } = withEngine("docker");
 const isSkipped = !present && !process.env["CI"];
 const host = dockerAddress();
 const docker = dockerAt(host);
 const runnerUser = 1000;
-/** In every file that is secret, to be looked for where it must not be. */
+/** Every secret file contains this text, so that a test can search for leaks. */
 const secret = "s3cret-that-nobody-else-reads";
 
 let folder: string;
@@ -51,7 +53,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** The person's ssh agent; as a runner's user, since it answers nobody else. */
+/** Starts the person's ssh agent as the runner's user, the only user that it answers. */
 async function startAgent(place: string) {
   mkdirSync(place);
   const isRoot = process.getuid?.() === 0;
@@ -92,7 +94,7 @@ describe("a server that gives credentials to one agent", () => {
       WHARF_RUNNER_IMAGE: image,
       WHARF_HOST_CREDENTIALS: "trusted=gitconfig,git-credentials,ssh,ssh-agent",
       SSH_AUTH_SOCK: sshAgent.socket,
-      // What waits in the pool was made for nobody, so it is nothing for this agent.
+      // The runners in the pool have no credentials, so this agent cannot use them.
       WHARF_POOL: "small=1",
     });
     await wharf.start();
@@ -119,7 +121,7 @@ describe("a server that gives credentials to one agent", () => {
     };
     const look = "demo: run ssh-add -l > seen.txt 2>&1; git config --global user.name >> seen.txt\ndemo: read seen.txt";
     const { task, said, id } = await runnerOf("trusted", look);
-    // The agent finds its way to the ssh agent, which has no key, and is its owner for git.
+    // The agent finds the ssh agent, which has no key, and uses its owner's identity for git.
     expect(said).toMatch(/The agent has no identities\.\nThe Owner/);
     expect(inside(id, listing).split("\n")).toEqual(whole);
     const key = readFileSync(join(folder, ".ssh/id_ed25519"), "utf8");
@@ -153,7 +155,7 @@ describe("a server that gives credentials to one agent", () => {
 
     for (const one of [task, other.task]) await wharf.client.call(api.deleteTask, { params: { task_id: one.id } });
     await eventually(() => existsSync(join(wharf.data, "docker", `${id}.credentials`)), false, 60_000);
-    // Nothing of it is anywhere in what the server keeps, its database least of all, nor in what it said.
+    // The secret appears nowhere in the server's files, its database or its logs.
     expect(execFileSync("sh", ["-c", `grep -rl '${secret}' "$0" || true`, wharf.data], { encoding: "utf8" })).toBe("");
     expect(readFileSync(serverLog, "utf8")).toContain("a runner was given credentials of this machine");
     expect(readFileSync(serverLog, "utf8")).not.toContain(secret);

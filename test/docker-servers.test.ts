@@ -13,7 +13,10 @@ import { git, makeRepository } from "./support/repository.ts";
 import { expectShared, installationOn } from "./support/two-servers.ts";
 import { isPushed, patience, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
 
-/** Two servers, one PostgreSQL, one Docker engine. `WHARF_KILLS` says how often one of them, or a runner, is killed. */
+/**
+ * Two servers, one PostgreSQL, one Docker engine. `WHARF_KILLS` sets how often the test kills one
+ * of them, or a runner.
+ */
 const { it, present } = withEngine("docker");
 const isSkipped = !present && !process.env["CI"];
 const rounds = Number(process.env["WHARF_KILLS"] ?? 12);
@@ -59,9 +62,9 @@ afterAll(async () => {
 });
 
 const either = () => servers[Math.random() < 0.5 ? 0 : 1];
-/** Asks either server until one answers: the other may have been killed just now. */
+/** Asks either server until one answers: the other may have just been killed. */
 async function ask<T>(work: (server: Wharf) => Promise<T>): Promise<T> {
-  const deadline = Date.now() + 2 * patience; // one attempt may use up its own
+  const deadline = Date.now() + 2 * patience; // one attempt may use up its own timeout
   for (;;) {
     try {
       return await work(either());
@@ -82,7 +85,7 @@ const containers = () =>
     .split("\n")
     .filter((name) => name !== "");
 
-/** The whole log as a viewer gets it over WebSocket. */
+/** Reads the whole log as a viewer gets it over WebSocket. */
 async function watchLog(server: Wharf, task: Task, last: number): Promise<Event[]> {
   const { url, token } = await server.client.locate();
   const address = `${url.replace("http", "ws")}${taskStreamPath.replace(":task_id", task.id)}?after=0`;
@@ -131,7 +134,7 @@ describe("two servers on one database", () => {
   });
 });
 
-/** Each leaves what it killed at work again. */
+/** Each function brings back the process that it killed. */
 const kills = {
   server: async () => {
     const server = either();
@@ -144,7 +147,10 @@ const kills = {
     const names = containers();
     docker("kill", names[Math.floor(Math.random() * names.length)]!);
   },
-  /** The supervisor in this process restarts PostgreSQL; an earlier kill may still be under repair. */
+  /**
+   * The supervisor in this process restarts PostgreSQL, which may still be recovering from an
+   * earlier kill.
+   */
   postgres: () => eventually(killPostgres, true, settleMs),
   engine: async () => {
     await engine.kill();
@@ -192,7 +198,7 @@ async function keepPrompting(task: Task, prefix: string, signal: AbortSignal): P
   return names;
 }
 
-/** Holds the logs and the remote to what the turns say. Returns how many turns were interrupted. */
+/** Compares the logs and the remote with the turns. Returns how many turns were interrupted. */
 async function verify(tasks: readonly Task[], names: readonly (readonly string[])[]): Promise<number> {
   let interrupted = 0;
   for (const [i, task] of tasks.entries()) {

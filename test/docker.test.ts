@@ -14,12 +14,15 @@ import { noTraces, tracesOf } from "./support/processes.ts";
 import { git, makeRepository } from "./support/repository.ts";
 import { isPushed, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
 
-/** Whole workflows with runners in containers of a real engine, near and far; at the end nothing of them is left there. */
+/**
+ * Whole workflows with runners in containers of a real engine, near and far. Afterwards the engine
+ * holds no trace of them.
+ */
 const { it, present } = withEngine("docker");
 const isSkipped = !present && !process.env["CI"];
 const host = dockerAddress();
 const docker = dockerAt(host);
-/** Servers' marks on what they made, to count what is left of it. */
+/** The labels of the servers' objects, to count the objects that remain. */
 const servers = new Set<string>();
 
 let folder: string;
@@ -49,7 +52,7 @@ const serverOn = (name: string, environment: Record<string, string> = {}) =>
     ...environment,
   });
 
-/** A server of the test's own: its tasks, their runs and their runners. */
+/** A server for one test: its tasks, their runs and their runners. */
 class Scene implements AsyncDisposable {
   readonly wharf: Wharf;
 
@@ -75,14 +78,17 @@ class Scene implements AsyncDisposable {
     return (await this.wharf.client.call(api.listTaskTurns, { params: { task_id: task.id } })).turns;
   }
 
-  /** The runner of the task's first run; from then on what its server made is counted at the end. */
+  /**
+   * Returns the runner of the task's first run, and registers its server's label for the final
+   * count.
+   */
   async runner(task: Task): Promise<string> {
     const id = (await this.runs(task))[0]?.runner_id ?? "";
     servers.add(labelsOf(id)["wharf.server"] ?? "");
     return id;
   }
 
-  /** The task's files go with it; then the server. */
+  /** Deletes the tasks with their files, then stops the server. */
   async [Symbol.asyncDispose](): Promise<void> {
     const { tasks } = await this.wharf.client.call(api.listTasks, { query: {} });
     for (const { id } of tasks) await this.wharf.client.call(api.deleteTask, { params: { task_id: id } });
@@ -101,7 +107,7 @@ interface Container {
   readonly State: { readonly StartedAt: string; readonly Pid: number };
 }
 
-/** Containers and volumes that carry a server's mark. */
+/** Lists the containers and volumes that carry a server's label. */
 const leftOf = (marks: readonly string[]): string[] =>
   marks.flatMap((mark) => {
     const ours = ["--filter", `label=wharf.server=${mark}`, "--quiet"];
@@ -112,7 +118,7 @@ const isSaid = ({ data }: Event) => data.kind === "message" && data.role === "ag
 const steps = Array.from({ length: 10 }, (_, i) => `step ${i + 1}`);
 const slowly = (lines: readonly string[]) => lines.flatMap((line) => [`demo: say ${line}`, "demo: sleep 300ms"]);
 const work = [...slowly(steps), "demo: write done.txt yes", "demo: say done"].join("\n");
-/** A script that wants all the memory there is. */
+/** A script that allocates all available memory. */
 const hog = "const all=[];for(;;)all.push(Buffer.alloc(64*1024*1024,1))";
 const workSaid = [...steps, "wrote done.txt", "done", ""].join("\n");
 
@@ -147,7 +153,7 @@ describe.each(places)("a task whose runner's wire is %s", (_, place, environment
       "wharf.runner": id,
       "wharf.wire": place === "near" ? "socket" : "exec",
     });
-    // Two things alone are long and random: what proves an identity is not in what the engine shows to whoever asks.
+    // The engine shows this description to all its users, so it must contain no credentials.
     expect(JSON.stringify(container)).not.toMatch(/wire_key|WHARF_TOKEN|owner-token/);
     expect(docker("logs", `wharf-${id}`)).not.toMatch(/wire_key/);
   });
@@ -209,7 +215,8 @@ describe("from inside a container", () => {
     for (const target of ["{host:'1.1.1.1',port:53}", "{host:'172.17.0.1',port:22}", "'/var/run/docker.sock'"])
       expect((await reach(target)).stdout).toMatch(/^(ENETUNREACH|EHOSTUNREACH|ENOENT)\n$/);
     expect((await runner.exec("getent hosts example.com; echo $?")).stdout.trim()).toBe("2");
-    // Nothing of this checkout or of the server is to be seen, and of its own files only the socket.
+    // The runner sees no files of this checkout or of the server, and of its own files only the
+    // socket.
     const mounted = await runner.exec("cat /proc/self/mounts");
     expect(mounted.stdout).not.toMatch(/docker\.sock/);
     expect((await runner.exec("ls /run/wharf; touch /run/wharf/x; mv /run/wharf/wire.sock /tmp")).stderr).toMatch(
@@ -279,7 +286,7 @@ describe("from inside a container", () => {
       name: "hog",
       protocol: "text" as const,
       command: ["wharf-demo-agent"],
-      // Read before the program itself.
+      // Node.js loads this module before the program itself.
       environment_vars: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(hog)}` },
       default_resources: { cpu: "1.0", memory: "256m", disk: "1g" },
     };
@@ -320,7 +327,7 @@ describe("what is made", () => {
     try {
       await using bench = await Bench.open(nearDocker);
       const spec = { ...specOf(), image: plain };
-      // What a server left that died while it made the same runner.
+      // A leftover of a server that died while it created the same runner.
       docker("create", "--name", `wharf-${spec.id}-owner`, plain);
       await bench.backend.create(spec);
       const runner = bench.adopt(spec);
@@ -483,7 +490,8 @@ describe("the engine itself, killed in the middle of a turn", () => {
       expect(turn).toMatchObject({ status: "ended" });
       expect(spoken(events)).toBe(workSaid);
     } else {
-      // This engine ends its containers when it is back: each runner's daemon is asked to end, and says so.
+      // This engine stops its containers when it is back: each runner's daemon gets a request to
+      // end, and reports it.
       expect(turn).toMatchObject({ status: expect.stringMatching(/^(cancelled|interrupted)$/) });
       const said = spoken(events).split("\n").filter(Boolean);
       expect(said).toEqual(steps.slice(0, said.length));

@@ -35,7 +35,7 @@ function pipe(...args: readonly string[]): ChildProcess {
   return spawn(process.execPath, [launcher, ...args], { env: environment, stdio: ["ignore", "pipe", "pipe"] });
 }
 
-/** `wharf` on a terminal of its own. */
+/** Runs `wharf` on a separate terminal. */
 function open(...args: readonly string[]) {
   const pty = spawnPty(process.execPath, [launcher, ...args], { env: environment, cols: 100, rows: 30 });
   const screen = { text: "" };
@@ -44,7 +44,7 @@ function open(...args: readonly string[]) {
   return { pty, screen, exitCode };
 }
 
-/** Closes the terminal, as a closed window does: the program is told, and whatever it writes fails. */
+/** Closes the terminal like a closed window: the program gets a signal, and its writes fail. */
 const closeWindow = (pty: IPty) => (pty as IPty & { destroy(): void }).destroy();
 
 const expectNothingLeft = () => eventually(() => tracesOf(data), noTraces, 30_000);

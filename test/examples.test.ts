@@ -9,7 +9,7 @@ import { lifecycle } from "./conformance/parts/lifecycle.ts";
 import { git, makeRepository } from "./support/repository.ts";
 import { scratchFolder, Wharf } from "./support/wharf.ts";
 
-/** Runs each example as its README says, with the `wharf` of this checkout on the PATH. */
+/** Runs each example as its README describes, with the `wharf` of this checkout on the PATH. */
 const examples = join(import.meta.dirname, "../examples");
 const launcher = join(import.meta.dirname, "../packages/cli/bin/wharf.js");
 const run = promisify(execFile);

@@ -11,8 +11,8 @@ import { makeRepository } from "./support/repository.ts";
 import { isPushed, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
 
 /**
- * A data folder on a disk that gets full while an agent works: nothing gives up, everyone is told why it waits, and when
- * there is space again the turn ends with all it had to say.
+ * A data folder on a disk that fills up while an agent works: no task fails, everyone sees why it
+ * waits, and once there is space the turn ends with its complete text.
  */
 const canMount =
   process.getuid?.() === 0 && process.platform === "linux" && spawnSync("unshare", ["--mount", "true"]).status === 0;
@@ -46,7 +46,7 @@ describe.runIf(canMount)("on a disk that gets full (needs root on Linux, to moun
     const { bavail, bsize } = statfsSync(disk);
     return bavail * bsize;
   };
-  /** Others write meanwhile, so the last of it may not fit. */
+  /** Other processes write in the meantime, so the last part may not fit. */
   const fill = (leave: number) => {
     try {
       appendFileSync(ballast(), Buffer.alloc(Math.max(0, left() - leave)));
@@ -56,7 +56,7 @@ describe.runIf(canMount)("on a disk that gets full (needs root on Linux, to moun
   };
   const free = () => rmSync(ballast(), { force: true });
 
-  /** A task whose agent is in the middle of a turn with a step every half second. */
+  /** Starts a task whose agent runs a turn with a step every half second. */
   async function atWork(): Promise<Task> {
     const task = await wharf.createTask({ repository_url: remote });
     const said = steps.flatMap((step) => [`demo: say ${step}`, "demo: sleep 500ms"]);
@@ -75,7 +75,7 @@ describe.runIf(canMount)("on a disk that gets full (needs root on Linux, to moun
     return events;
   }
 
-  /** What a person is told who asks for something that needs space. */
+  /** Collects the errors that a person gets for requests that need space. */
   async function refusals(
     work: () => Promise<unknown>,
     time: number,
@@ -151,7 +151,7 @@ describe.runIf(canMount)("on a disk that gets full (needs root on Linux, to moun
     expect(spoken(await wharf.turn(other, "demo: say there again"))).toBe("there again\n");
   });
 
-  /** Writes to the write-ahead log, and to no table, until the database goes down. */
+  /** Writes to the write-ahead log, and to no table, until the database stops. */
   async function exhaustLog(): Promise<void> {
     const db = new pg.Client({ host: join(wharf.data, "postgres", "socket"), user: "wharf", database: "postgres" });
     db.on("error", () => undefined);
@@ -167,7 +167,10 @@ describe.runIf(canMount)("on a disk that gets full (needs root on Linux, to moun
   }
 });
 
-/** The kernel takes a sandbox's own mounts apart a moment after its last process has gone; until then the disk is busy. */
+/**
+ * The kernel removes a sandbox's mounts a moment after its last process has ended; until then the
+ * disk is busy.
+ */
 async function unmount(disk: string): Promise<void> {
   for (const until = Date.now() + 10_000; ; await sleep(100)) {
     const { status, stderr } = spawnSync("umount", [disk], { encoding: "utf8" });

@@ -15,9 +15,10 @@ import { seedGrowth, type Seeded, sizes } from "./support/growth/seed.ts";
 import { makeRepository } from "./support/repository.ts";
 
 /**
- * A whole server on a database of the sizes that nothing may slow down at. Its routes are called and its loops and workers
- * run; PostgreSQL itself tells the plan of every statement they issue, foreign keys' included. What reads a large table
- * from end to end fails the test. A new route or loop is covered as soon as something here uses it.
+ * Runs a whole server on a database of the sizes that must not slow it down. The test calls its
+ * routes and runs its loops and workers; PostgreSQL reports the plan of every statement, including
+ * those of foreign keys. A full read of a large table fails the test. Any route or loop that runs
+ * here is covered.
  */
 let folder: string;
 let database: EmbeddedPostgres;
@@ -68,7 +69,7 @@ afterAll(async () => {
 const events = async (task: Pick<Task, "id">, after: number) =>
   (await client.call(api.listTaskEvents, { params: { task_id: task.id }, query: { after, limit: 1000 } })).events;
 
-/** Prompts a task, and waits until the log says what is waited for. */
+/** Prompts a task, and waits until its log fulfils the condition. */
 async function prompt(task: Pick<Task, "id">, text: string, isReached: (kinds: string[]) => boolean): Promise<void> {
   const params = { task_id: task.id };
   const { last_seq } = await client.call(api.listTaskEvents, { params, query: { limit: 1 } });
@@ -186,7 +187,8 @@ it("no statement of a route, a loop or a worker reads a large table from end to 
   await eventually(isLeft, 0, 60_000);
 
   expect(watch.complaints).toEqual([]);
-  // What must have been among them: a claim, a renewal, a due push, the reconciler, the pool, a foreign key, the log.
+  // The statements must include a claim, a renewal, a due push, the reconciler, the pool, a foreign
+  // key and the log.
   for (const words of [
     /skip locked/i,
     /runner_leases/,

@@ -10,13 +10,13 @@ import { makeRepository } from "./support/repository.ts";
 import { chosenServer, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
 
 /**
- * A daemon is taken to be the agent's by now. Whatever it does on its wire, its own run ends with a reason, the server
- * stays as small as it was, and the tasks of others go on as if nothing happened.
+ * The agent may control the daemon. For any behaviour on its wire, only its own run ends, with a
+ * reason; the server stays small, and other tasks continue undisturbed.
  */
 const times = { connect: 4_000, clone: 2_000, agentStart: 5_000, retryDelay: 100 }; // ms
-/** Some wires are dropped for their silence only, twice. */
+/** Some wires end only because of their silence, twice. */
 const patience = 90_000; // ms
-/** What one wire may make the server hold is 128 MiB of unread bytes, and one answer 64 MiB. */
+/** One wire may make the server hold 128 MiB of unread bytes, and one answer 64 MiB. */
 const maxGrowth = 400 * 2 ** 20; // bytes
 
 let folder: string;
@@ -59,7 +59,7 @@ async function timedTurn(): Promise<number> {
   return performance.now() - began;
 }
 
-/** The turns of a good neighbour, one after the other, for as long as the others are hostile. */
+/** Times the turns of an honest task, one after the other, while the others are hostile. */
 async function watchBystander(): Promise<number[]> {
   const turns: number[] = [];
   while (!watching.signal.aborted) {
@@ -74,7 +74,7 @@ const median = (numbers: readonly number[]) =>
 const runsOf = async (task: Task): Promise<Run[]> =>
   (await wharf.client.call(api.listTaskAgents, { params: { task_id: task.id } })).agents;
 
-/** Runners are given their nature one at a time. */
+/** Runners get their mode one at a time. */
 let turnstile: Promise<unknown> = Promise.resolve();
 function startHostile(mode: string): Promise<{ task: Task; runner: string }> {
   const started = turnstile.then(async () => {
@@ -123,7 +123,8 @@ describe.concurrent("a runner whose daemon sends", () => {
     ["100,000 streams", hostile, /too many streams/],
     ["ignored windows", hostile, /./],
     ["endless pings", hostile, /too many pings/],
-    // The wire finds the silence, or the first call on the next wire has no answer in time: whichever is the last of three.
+    // Either the wire detects the silence, or the first call on the next wire times out: the last
+    // of three attempts decides.
     ["half frames once it has its prompt", useless, /silent inside a frame|its daemon does not answer/],
     ["bytes that are no frames", hostile, /./],
     ["an answer of 500 MB", hostile, /more than \d+ bytes/],

@@ -14,7 +14,9 @@ import { wholeLog } from "./support/log.ts";
 import { git } from "./support/repository.ts";
 import { isPushed, scratchFolder, spoken } from "./support/wharf.ts";
 
-/** `kubectl apply -k deploy/kubernetes`, the server in the cluster beside its runners. */
+/**
+ * Applies `kubectl apply -k deploy/kubernetes`, with the server in the cluster beside its runners.
+ */
 const { it, present } = withEngine("kubernetes");
 const isSkipped = !present && !process.env["CI"];
 const minutes = 60_000; // ms
@@ -80,9 +82,9 @@ it(
     const { shadow_branch } = await wharf.task(mine.id);
     expect(git(wharf.remote, "-c", "safe.directory=*", "show", `${shadow_branch}:hello.txt`)).toBe("hello");
     const { agents } = await wharf.client.call(api.listTaskAgents, { params: { task_id: mine.id } });
-    // Nothing is enforced in this cluster, and everybody is told.
+    // This cluster enforces no isolation, and every user sees that.
     await eventually(async () => (await runOf(agents[0]?.id ?? "")).isolation, "unenforced", 20_000);
-    // No Service is made for a runner.
+    // Wharf creates no Service for a runner.
     const { items: services } = await admin.core.listNamespacedService({ namespace: runnersNamespace });
     expect(services).toEqual([]);
   },

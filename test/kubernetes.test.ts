@@ -14,7 +14,10 @@ import { failures, settled, wholeLog } from "./support/log.ts";
 import { git, makeRepository } from "./support/repository.ts";
 import { isPushed, scratchFolder, spoken } from "./support/wharf.ts";
 
-/** Whole workflows with runners in pods of a real cluster, the server outside it; at the end nothing of them is left there. */
+/**
+ * Whole workflows with runners in pods of a real cluster and the server outside it. Afterwards the
+ * cluster holds no trace of them.
+ */
 const { it, present } = withEngine("kubernetes");
 const isSkipped = !present && !process.env["CI"];
 const minutes = 60_000; // ms
@@ -71,7 +74,7 @@ it(
       "networkpolicy.networking.k8s.io/sandbox-isolation",
       "resourcequota/wharf-quota",
     ]);
-    // What is shown to whoever may look at pods holds no secret.
+    // The pod's description, which everyone with access to pods can read, contains no secret.
     expect(await kube("get", "pod", name, "-n", namespace, "-o", "json")).not.toMatch(/wire_key|WHARF_TOKEN/);
   },
   5 * minutes,
@@ -128,7 +131,7 @@ const pidOf = (program: string): number =>
   Number(readFileSync(join(kubeconfig(), "..", "run", `${program}.pid`), "utf8"));
 
 describe("killed in the middle of a turn", () => {
-  /** The turn goes on behind it: nothing is lost, nothing said twice. */
+  /** The turn continues after the kill: no text is lost or repeated. */
   async function survives(name: string, kill: (scene: ClusterScene, task: Task) => Promise<void>): Promise<void> {
     await using scene = await open(name);
     const task = await taskAt(scene);
@@ -246,7 +249,7 @@ describe("killed in the middle of a turn", () => {
 });
 
 describe("what stands in the way is told with what to do", () => {
-  /** The first failure of a task that cannot be started. */
+  /** Returns the first failure of a task that cannot start. */
   async function failure(scene: ClusterScene, fields: Partial<Task> = {}) {
     const task = await taskAt(scene, fields);
     await scene.wharf.prompt(task, "demo: say hello");

@@ -10,7 +10,10 @@ import { noTraces, tracesOf } from "./support/processes.ts";
 import { git, makeRepository } from "./support/repository.ts";
 import { isPushed, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
 
-/** A whole server whose runners are real daemons behind a simulated wire: tasks, turns and branches are as real as ever. */
+/**
+ * A whole server whose runners are real daemons behind a simulated wire, with real tasks, turns and
+ * branches.
+ */
 const launcher = join(import.meta.dirname, "../packages/cli/bin/wharf.js");
 let folder: string;
 let remote: string;

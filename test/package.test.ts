@@ -7,7 +7,10 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { pack } from "../scripts/pack.ts";
 
-/** The published package as a stranger gets it: installed by npm into an empty folder, far from this checkout. */
+/**
+ * The published package as a new user gets it: installed by npm into an empty folder, far from this
+ * checkout.
+ */
 let home = "";
 let folder = "";
 let environment: Record<string, string> = {};
@@ -21,7 +24,8 @@ beforeAll(async () => {
   for (const name of ["project", "tmp", "home", "packed"]) await mkdir(join(home, name));
   await chmod(join(home, "tmp"), 0o711);
   const tarball = await pack(join(home, "packed"));
-  // Without what this checkout has installed: the machine's own Node and npm, whatever their age.
+  // The PATH excludes this checkout's packages: the test uses the machine's own Node and npm, of
+  // any version.
   const path = (process.env.PATH ?? "")
     .split(delimiter)
     .filter((one) => !one.includes("node_modules"))
@@ -57,7 +61,7 @@ function start(program: string, args: readonly string[]) {
 }
 const wharf = (...args: string[]) => start("npx", ["wharf", ...args]).ended;
 
-/** Command lines of processes that were started from here. */
+/** Command lines of the processes that this test started. */
 async function leftProcesses(): Promise<string[]> {
   const ids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
   const lines = await Promise.all(ids.map((id) => readFile(`/proc/${id}/cmdline`, "utf8").catch(() => "")));
@@ -133,7 +137,7 @@ describe("the published package", () => {
     expect(out).toContain("Wharf works here.");
   });
 
-  // Libraries of the backends are bundled too, and only loaded where they are needed.
+  // The package bundles the backends' libraries too, and loads them only on demand.
   it("brings what it takes to use Docker, and says where it looked for one", async () => {
     const settings = ["WHARF_BACKEND=docker", `DOCKER_HOST=unix://${home}/none.sock`];
     const { code, out } = await start("env", [...settings, "npx", "wharf", "doctor"]).ended;

@@ -12,7 +12,7 @@ import { noTraces, tracesOf } from "./support/processes.ts";
 import { git, makeRepository } from "./support/repository.ts";
 import { isPushed, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
 
-/** A task whose agent is to stand still for a while, and what is given to an agent besides words. */
+/** Pausing a task's agent, and passing an agent more than text. */
 let folder: string;
 let wharf: Wharf;
 let remote: string;
@@ -42,7 +42,9 @@ const statusIs = (task: Task, status: Run["status"]) =>
   eventually(async () => (await runOf(task)).status, status, 20_000);
 const says = (words: string) => (event: Event) => spoken([event]).includes(words);
 
-/** The processes that a run's agent has, with their states, as the kernel of this machine sees them. */
+/**
+ * Lists the processes of a run's agent with their states, as this machine's kernel reports them.
+ */
 function processesOf({ id }: Run): { pid: number; state: string }[] {
   return readdirSync("/proc").flatMap((name) => {
     try {
@@ -56,7 +58,7 @@ function processesOf({ id }: Run): { pid: number; state: string }[] {
   });
 }
 
-/** Another's end may have taken it along. */
+/** The end of another process may have ended this one. */
 function kill(pid: number): void {
   try {
     process.kill(pid, "SIGKILL");
@@ -67,7 +69,10 @@ function kill(pid: number): void {
 
 const statesOf = (run: Run): string[] => [...new Set(processesOf(run).map(({ state }) => state))];
 
-/** A turn that counts for three seconds, in the agent and in a command that left its group: for one that has not yet, its leader's end would be its own. */
+/**
+ * A turn that counts for three seconds, in the agent and in a command that has left its process
+ * group. A command that has not left yet would end together with its group leader.
+ */
 const counting = [
   "demo: run setsid -f sh -c 'echo left; exec sleep 1000 > /dev/null 2>&1' | head -n 1 > /dev/null",
   "demo: say begun",
@@ -76,7 +81,7 @@ const counting = [
 ].join("\n");
 const counted = ["begun", ...Array.from({ length: 12 }, (_, i) => String(i)), "wrote counted.txt", ""].join("\n");
 
-/** The first command says its exit code. */
+/** The first command prints its exit code. */
 const isCounted = (events: readonly Event[]) => expect(spoken(events)).toContain(counted);
 
 describe("a paused task", () => {
@@ -157,7 +162,8 @@ describe("a paused task", () => {
     await sleep(500);
     expect((await runOf(task)).status).toBe("RUNNING");
     await statusIs(task, "PAUSED");
-    // The first answer is in; a second request, if the agent got to it, waits inside.
+    // The first answer has arrived; a second request, if the agent sent one, waits inside the
+    // runner.
     await wharf.until(task.id, says("model answered: the answer"), 2_000).catch(() => undefined);
     await sleep(1_000);
     expect(model.requests).toHaveLength(1);
@@ -221,7 +227,7 @@ describe("a paused task", () => {
   });
 });
 
-/** The demo agent with a note of all it is told, and without a memory. */
+/** The demo agent, which records all its prompts and has no memory. */
 const forgetful = {
   name: "forgetful",
   command: [
@@ -232,7 +238,7 @@ const forgetful = {
   environment_vars: { WHARF_GATEWAY: "${WHARF_GATEWAY}", WHARF_TOKEN: "${WHARF_TOKEN}" },
 };
 
-/** What a command of the agent showed. */
+/** Returns the output of the agent's commands. */
 const shown = (events: readonly Event[]): string =>
   events
     .flatMap(({ data }) => (data.kind === "tool_call" ? (data.content ?? []) : []))
@@ -278,7 +284,7 @@ describe("what an agent is given", () => {
     const told = shown(await wharf.turn(task, summaries));
     expect(told).toContain("> demo: say the word is heron");
     expect(told).toContain("You:\\n> the word is heron");
-    // Told once: the session it has now knows the rest.
+    // The summary is sent once: the new session knows the rest.
     expect(told.split("<earlier-conversation>")).toHaveLength(2);
   });
 });

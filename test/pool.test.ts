@@ -7,7 +7,7 @@ import { makeRepository } from "./support/repository.ts";
 import { noTraces, tracesOf } from "./support/processes.ts";
 import { isPushed, patience, scratchFolder, Wharf } from "./support/wharf.ts";
 
-/** Warm runners, as the people of a server with a pool see them. */
+/** Warm runners, as the users of a server with a pool see them. */
 let folder: string;
 let wharf: Wharf;
 
@@ -28,7 +28,7 @@ const exec = async (id: string, command: string) => {
   return wharf.client.call(runnerApi.execRunnerOnce, { params: { runner_id: id }, body });
 };
 const listed = async () => (await wharf.client.call(runnerApi.listRunners, {})).runners.map(({ id }) => id);
-/** Those that wait, once there are so many and none is still being made. */
+/** Returns the waiting runners once there are `n` and none is being created. */
 async function waiting(n: number): Promise<string[]> {
   const pool = async () => (await wharf.client.call(api.serverInfo, {}, { retryTimeoutMs: patience })).pool ?? [];
   await eventually(async () => (await pool()).reduce((sum, { ready }) => sum + ready, 0), n, 30_000);

@@ -6,7 +6,7 @@ import { wholeLog } from "./support/log.ts";
 import { makeRepository } from "./support/repository.ts";
 import { isPushed, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
 
-/** A person who says more while the agent is at work: prompts that wait, turns that are cancelled, modes that are changed. */
+/** A person intervenes while the agent works: prompts wait, turns are cancelled, modes change. */
 let folder: string;
 let wharf: Wharf;
 let remote: string;

@@ -38,7 +38,8 @@ describe("the real agent", () => {
       await addWordsServer(wharf, agent);
       const conversation = new Conversation(wharf, { models, agent, remote, words: true });
       await conversation.work();
-      // Beside what the agent's own shell looked at: every file of the runner, and the environment and command line of each of its processes.
+      // The agent's own shell searched already; this check covers every file of the runner, and the
+      // environment and command line of each of its processes.
       const { greeting } = conversation;
       const runner = wharf.runnerIds().find((id) => filesWith(join(wharf.data, "runners", id), greeting)) ?? "none";
       expect(filesWith(join(wharf.data, "runners", runner), realKey)).toBeUndefined();

@@ -9,7 +9,7 @@ import { noTraces, tracesOf } from "./support/processes.ts";
 import { git, makeRepository } from "./support/repository.ts";
 import { isPushed, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
 
-/** What people rely on when the server, or a runner, ends while agents work. */
+/** The guarantees for people when the server, or a runner, ends while agents work. */
 let folder: string;
 let wharf: Wharf;
 let remote: string;
@@ -172,7 +172,7 @@ describe("a runner that is killed in a turn", () => {
       expect(shown.join("\n")).toMatch(/kept[^]*given/);
       expect(events.some(({ data }) => data.kind === "session" && data.loaded)).toBe(true);
       await wholeLog(wharf, task, told);
-      // The prompt was given to an agent once, and never again by itself.
+      // The agent received the prompt once; no server sent it again.
       expect(readFileSync(join(wharf.data, "runners", runner, "home", "given"), "utf8")).toBe("given\n");
       await stateIs(task, "REVIEW");
     },

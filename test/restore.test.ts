@@ -9,7 +9,7 @@ import { eventually } from "./support/eventually.ts";
 import { makeRepository } from "./support/repository.ts";
 import { isPushed, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
 
-/** What becomes of runners when the database is not the one they were made with. */
+/** What happens to runners when the database is not the one that they were created with. */
 let folder: string;
 let database: EmbeddedPostgres;
 let remote: string;

@@ -11,7 +11,7 @@ import { WebSocket } from "ws";
 import { eventually } from "./support/eventually.ts";
 import { scratchFolder, Wharf } from "./support/wharf.ts";
 
-/** What goes on in a runner while somebody looks on, and how it fares when that one is slow, lost or impatient. */
+/** Viewers of a runner's activity, including viewers that are slow, disconnected or impatient. */
 const launcher = join(import.meta.dirname, "../packages/cli/bin/wharf.js");
 let folder: string;
 let wharf: Wharf;
@@ -113,7 +113,7 @@ describe("a terminal's viewer", () => {
     slow.socket.pause();
     fast.socket.send(Buffer.from("\r"));
     await eventually(() => fast.bytes > size, true, 60_000);
-    // It is let go by the runner when it has been silent for 10 s.
+    // The runner detaches a viewer that has been silent for 10 s.
     await sleep(11_000);
     slow.socket.resume();
     expect(await slow.closed).toBe(4000);
@@ -141,7 +141,7 @@ describe("a terminal's viewer", () => {
     await wharf.kill();
     await eventually(() => shown.includes("connection is lost"), true);
     await wharf.start();
-    // What was typed at nobody is lost; it is typed until somebody hears it.
+    // Input without a receiver is lost, so the test repeats it until the program answers.
     await eventually(async () => {
       if (!shown.includes("got two")) pty.write("two\r");
       await sleep(500);

@@ -14,7 +14,7 @@ import { makeRepository } from "./support/repository.ts";
 import { noTraces, tracesOf } from "./support/processes.ts";
 import { scratchFolder, Wharf } from "./support/wharf.ts";
 
-/** Runners by hand, through the command line as people use it. */
+/** Standalone runners, through the command line as people use it. */
 const launcher = join(import.meta.dirname, "../packages/cli/bin/wharf.js");
 let folder: string;
 let wharf: Wharf;
@@ -222,7 +222,7 @@ describe("exec", () => {
 });
 
 describe("a model route", () => {
-  /** Asks a model from inside a runner, and prints the status and what came back. */
+  /** A program that calls a model from inside a runner, and prints the status and the answer. */
   const program = (route: string, token = "process.env.WHARF_TOKEN") => `
     const url = process.env.WHARF_GATEWAY + "/models/${route}/v1beta/models/gemini-2.5-flash:generateContent";
     const headers = { "content-type": "application/json", "x-goog-api-key": ${token} ?? "none" };

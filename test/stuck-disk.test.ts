@@ -8,7 +8,10 @@ import { eventually } from "./support/eventually.ts";
 import { makeRepository } from "./support/repository.ts";
 import { isPushed, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
 
-/** A data folder on a disk that answers nobody for a while, as a network disk does that has lost its server. */
+/**
+ * A data folder on a disk that does not respond for a while, like a network disk that has lost its
+ * server.
+ */
 const canFreeze =
   process.getuid?.() === 0 &&
   process.platform === "linux" &&
@@ -48,7 +51,7 @@ describe.runIf(canFreeze)("on a disk that hangs (needs root on Linux, to freeze 
   const thaw = () => void spawnSync("fsfreeze", ["--unfreeze", disk]);
   const freeze = () => {
     execFileSync("fsfreeze", ["--freeze", disk]);
-    // Also where this process is killed: nothing on a frozen disk can be ended.
+    // The timer also covers a killed test process: no process on a frozen disk can be ended.
     spawn("sh", ["-c", `sleep 60; fsfreeze --unfreeze ${disk}`], { detached: true, stdio: "ignore" }).unref();
   };
 

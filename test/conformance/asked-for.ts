@@ -5,8 +5,8 @@ import { conformance } from "./conformance.ts";
 const asked = process.env["WHARF_CONFORMANCE"]?.split(",").filter(Boolean);
 
 /**
- * Holds these backends to the suite, or those of them that WHARF_CONFORMANCE names. What runs on an engine has a file of
- * its own, because most of its time is spent in waiting for that engine.
+ * Runs the suite on these backends, or on those of them that WHARF_CONFORMANCE names. Each engine
+ * has its own test file, because most of the test time is spent waiting for that engine.
  */
 export function conform(names: readonly string[], halves?: Parameters<typeof conformance>[2]): void {
   // S-002, S-003

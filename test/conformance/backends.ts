@@ -12,7 +12,7 @@ import type { BackendUnderTest, Place } from "./place.ts";
 const programs = { node: process.execPath, searchPath: "/usr/local/bin:/usr/bin:/bin" };
 const Launched = z.object({ daemon: z.object({ pid: z.number() }) });
 
-/** Runners of this machine. A hostile one gets a kit with another daemon. */
+/** Opens runners on this machine. A hostile runner gets a kit with another daemon. */
 async function openLocal(folder: string): Promise<Place> {
   const runners = join(folder, "runners");
   mkdirSync(runners, { recursive: true });
@@ -29,7 +29,10 @@ async function openLocal(folder: string): Promise<Place> {
   };
 }
 
-/** The same behind a simulated wire. A hostile one is put beneath it. */
+/**
+ * Opens the same runners behind a simulated wire. A hostile runner is created on the folder below
+ * the wire.
+ */
 async function openMock(folder: string): Promise<Place> {
   const backend = await MockBackend.open({ ...programs, kit: kitFolder });
   const open = (kit: string) => createPlainBackend({ ...programs, kit, folder: backend.folder });
@@ -41,7 +44,10 @@ async function openMock(folder: string): Promise<Place> {
   };
 }
 
-/** Another view of the same folder makes what is hostile: a backend keeps nothing of its own. */
+/**
+ * Creates hostile runners through a second view of the same folder: a backend keeps no state
+ * outside it.
+ */
 function hostilityOf(
   backend: Backend,
   { folder, open }: { folder: string; open: (kit: string) => Promise<Pick<Backend, "create" | "close">> },
@@ -62,7 +68,7 @@ function hostilityOf(
   };
 }
 
-/** The backends that the suite knows, by the name that WHARF_CONFORMANCE gives them. */
+/** The backends that the suite knows, by their names in WHARF_CONFORMANCE. */
 export const backends: Readonly<Record<string, BackendUnderTest>> = {
   local: { capabilities: { outlivesServer: true }, open: openLocal },
   mock: { capabilities: { outlivesServer: false }, open: openMock },

@@ -18,7 +18,9 @@ export function specOf(id: string = randomUUID()): RunnerSpec {
   return { id, wireKey: keys.getWireKey(id), limits, programs: ["wharf-demo-agent"] };
 }
 
-/** The part of a server below its database: a backend, the gateway with its mirrors, and the links. */
+/**
+ * The part of a server below its database: a backend, the gateway with its mirrors, and the links.
+ */
 export class Bench implements AsyncDisposable {
   readonly folder: string;
   readonly mirrors: Mirrors;
@@ -41,7 +43,7 @@ export class Bench implements AsyncDisposable {
     return new Bench(under, { folder, place: await under.open(folder) });
   }
 
-  /** On a place that somebody else disposes of. */
+  /** Creates a bench on a place that another owner disposes of. */
   static over(under: BackendUnderTest, at: { folder: string; place: Place }): Bench {
     return new Bench(under, at);
   }
@@ -50,21 +52,21 @@ export class Bench implements AsyncDisposable {
     return this.place.backend;
   }
 
-  /** A new runner, made and dialled. */
+  /** Creates and dials a new runner. */
   async runner(): Promise<Runner> {
     const spec = specOf();
     await this.backend.create(spec);
     return this.adopt(spec);
   }
 
-  /** A runner that is there already. */
+  /** Adopts an existing runner. */
   adopt(spec: RunnerSpec, epoch = 0): Runner {
     const runner = new Runner({ bench: this, gateway: this.#gateway, spec, epoch });
     this.#runners.push(runner);
     return runner;
   }
 
-  /** Ends what `over` began. */
+  /** Releases the resources of `over`. */
   release(): void {
     this.#gateway.close();
   }
@@ -78,11 +80,11 @@ export class Bench implements AsyncDisposable {
   }
 }
 
-/** One runner as the server knows it: dialled when it is first needed, and again when its wire is gone. */
+/** One runner as the server knows it: dialled on first use, and again when its wire is gone. */
 export class Runner {
   readonly spec: RunnerSpec;
   readonly client: RunnerClient;
-  /** What it may reach through the gateway. */
+  /** The repository that the runner may reach through the gateway. */
   repository: { repository_id: string; shadow_branch: string } | undefined;
   epoch: number;
   readonly #bench: Bench;
@@ -105,7 +107,7 @@ export class Runner {
     const known = this.#link;
     const open = await known?.catch(() => undefined);
     if (open && !open.signal.aborted) return open;
-    // Another call has dialled meanwhile.
+    // Another call has dialled in the meantime.
     if (this.#link && this.#link !== known) return this.link();
     this.epoch += 1;
     return (this.#link = this.dial(this.epoch));
@@ -125,7 +127,7 @@ export class Runner {
     );
   }
 
-  /** The wire goes, the runner stays. */
+  /** Closes the wire; the runner remains. */
   async hangUp(): Promise<void> {
     const link = await this.#link?.catch(() => undefined);
     this.#link = undefined;
@@ -143,7 +145,7 @@ export class Runner {
     return result;
   }
 
-  /** Whether the daemon knows the route. It is asked without what it would need. */
+  /** Checks whether the daemon knows the route, with a request that lacks its required fields. */
   async knows(route: Endpoint): Promise<boolean> {
     const path = route.path.replace(/:\w+/g, "none");
     const { status, body } = await this.client.request({ method: route.method, path });
@@ -179,7 +181,7 @@ export class Runner {
     );
   }
 
-  /** Follows the journal until a record is what is looked for. */
+  /** Follows the journal until `found` matches a record. */
   async until(found: (data: EventData) => boolean, after = 0): Promise<JournalRecord[]> {
     const records: JournalRecord[] = [];
     const query = { after, follow: "true" };
@@ -192,7 +194,7 @@ export class Runner {
     return records;
   }
 
-  /** Gives a turn and reads on to its end. */
+  /** Sends a turn and reads the journal up to its end. */
   async turn(run_id: string, text: string): Promise<JournalRecord[]> {
     const { last } = (await this.client.call(daemonApi.health, {})).journal;
     const turn_id = randomUUID();
@@ -208,6 +210,6 @@ export const isEnd =
   (data: EventData): boolean =>
     data.kind === "turn" && data.turn_id === turn_id && data.status !== "started";
 
-/** All that the agent said, joined. */
+/** Joins all text of the agent. */
 export const spoken = (records: readonly JournalRecord[]): string =>
   records.map(({ data }) => (data.kind === "message" && data.role === "agent" ? data.text : "")).join("");

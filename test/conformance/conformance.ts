@@ -20,19 +20,21 @@ const grouped: Part = (under) => {
     tools(under);
   });
 };
-// What a hostile one is lies on its disk before it starts; where none is kept, it has the same daemon and wire.
+// The hostile part needs a kept disk, which stores a runner's mode before it starts. Backends
+// without one use the same daemon and wire.
 const hostileWhereKept: Part = (under) => (under.capabilities.keepsDisk === false ? undefined : hostile(under));
 const dying: Part = (under, name) => deaths(name, under);
 
-/** What depends on the wire and the disk, and what is the daemon's own doing. */
+/** The parts that depend on the wire and the disk, and the parts that depend on the daemon only. */
 const parts: Record<Half, { backend: readonly Part[]; daemon: readonly Part[] }> = {
   some: { backend: [lifecycle, streams], daemon: [exec, agent, pause] },
   others: { backend: [dying, hostileWhereKept], daemon: [git, grouped, terminals] },
 };
 
 /**
- * What every backend must pass: the same for all, but for what one says of itself in its capabilities. Where it says that
- * it cannot do something, it is held to that too. Where it is slow, `some` and the `others` are run side by side.
+ * The tests that every backend must pass: the same for all, except for declared capabilities. A
+ * backend that declares that it cannot do something is tested for that too. For a slow backend,
+ * `some` and the `others` run side by side.
  */
 export function conformance(name: string, under: BackendUnderTest, halves: readonly Half[] = ["some", "others"]): void {
   const missing = isMissing(under);
@@ -43,9 +45,15 @@ export function conformance(name: string, under: BackendUnderTest, halves: reado
   });
 }
 
-/** Behind another wire, or on another kind of disk, the daemon is the same: only where it is asked for by name is all of it tried again. */
+/**
+ * A variant has the same daemon behind another wire or on another kind of disk. All of its tests
+ * run only if WHARF_CONFORMANCE names it.
+ */
 const isVariant = ({ variant }: BackendUnderTest): boolean => variant === true && !process.env["WHARF_CONFORMANCE"];
 
-/** Without its engine it is skipped and named at the end, except where all engines are required. */
+/**
+ * A backend without its engine is skipped and listed at the end, except if all engines are
+ * required.
+ */
 const isMissing = ({ engine }: BackendUnderTest): boolean =>
   engine !== undefined && !process.env["CI"] && !withEngine(engine).present;

@@ -11,12 +11,13 @@ import { HostileKit } from "../support/hostile/kit.ts";
 import type { BackendUnderTest, Place } from "./place.ts";
 
 const run = promisify(execFile);
-/** One of the tests' own, unless a person named theirs. */
+/** The tests' own image, unless a person named another one. */
 const imageName = () => process.env["WHARF_RUNNER_IMAGE"] ?? ensureImage("runner");
 
 /**
- * Containers of a real engine. `near`: it shares this machine, so the wire is a socket and the kit this checkout's. `far`: it
- * is behind a port, so the wire is an exec and the kit the image's. A hostile runner gets a kit with another daemon.
+ * Containers of a real engine. `near`: the engine shares this machine, so the wire is a socket and
+ * the kit comes from this checkout. `far`: the engine is behind a port, so the wire is an exec and
+ * the kit comes from the image. A hostile runner gets a kit with another daemon.
  */
 async function open(folder: string, place: "near" | "far"): Promise<Place> {
   const host = dockerAddress();
@@ -44,12 +45,13 @@ async function open(folder: string, place: "near" | "far"): Promise<Place> {
       hostile ??= await HostileKit.build(join(folder, "kit"));
       const kit = hostile;
       kit.become(mode);
-      // Another view of the same engine makes what is hostile: the backend keeps nothing of its own.
+      // A second view of the same engine creates hostile runners: the backend keeps no state of its
+      // own.
       backend.create = async (spec, signal) => {
         const wire = far ? "exec" : "socket";
         const other = await createDockerBackend({ ...options, engine: { host }, kit: kit.folder, wire });
         await other.create(spec, signal);
-        // The daemon connects to the socket of whoever listened last.
+        // The daemon connects to the socket of the latest listener.
         await other.close();
       };
     },

@@ -1,7 +1,10 @@
 import { backends } from "./backends.ts";
 import { Bench, specOf } from "./bench.ts";
 
-/** A server in a process of its own, to be killed: makes a runner, gives its agent a turn, and says so. */
+/**
+ * A server in a separate process, for a test to kill: creates a runner, sends its agent a turn, and
+ * reports the start.
+ */
 const [name = "", folder = "", runnerId = "", turnId = ""] = process.argv.slice(2);
 const under = backends[name];
 if (!under) throw new Error(`there is no backend '${name}'`);

@@ -19,7 +19,7 @@ import type { BackendUnderTest, Place } from "./place.ts";
 
 type Choice = Pick<KubernetesSettings, "wire" | "volumes">;
 
-/** Pods of a real cluster, each place with namespaces and volumes of its own. */
+/** Pods of a real cluster; each place has its own namespaces and volumes. */
 async function open(folder: string, choice: Choice): Promise<Place> {
   const instance = createHash("sha256").update(folder).digest("hex").slice(0, 12);
   const image = ensureClusterImage("runner");
@@ -27,7 +27,7 @@ async function open(folder: string, choice: Choice): Promise<Place> {
   const storageClass = `wharf-test-${instance}`;
   const disks = join(folder, "volumes");
   mkdirSync(disks, { recursive: true });
-  // The kubelet passes through on its way to the volumes.
+  // The kubelet must pass through these folders to reach the volumes.
   for (const path of [folder, disks]) chmodSync(path, 0o755);
   let mode = "good";
   const hostile = new Map<string, string>();
@@ -49,13 +49,13 @@ async function open(folder: string, choice: Choice): Promise<Place> {
     namespaces: { prefix: `wharf-test-${instance}-` },
     image,
     storageClass,
-    // Many runners share a machine of two processors here.
+    // Many runners share a machine with two processors here.
     reserve: 0.02,
     servers: { ...deployedServer, cidrs: ["0.0.0.0/0"] },
     quota: defaultQuota,
     unreachable: [],
     isNodeReachable: false,
-    // A hostile daemon uses all of it, each time.
+    // A hostile daemon uses the whole grace period every time.
     stopGraceMs: 5_000,
     most: {},
     startMs: 60_000,
@@ -79,7 +79,7 @@ async function open(folder: string, choice: Choice): Promise<Place> {
       const pod = choice.volumes === "claim" ? `runner-${id}-0` : `runner-${id}`;
       await kube("exec", "--namespace", namespace, pod, "--", "pkill", "-KILL", "-f", "wharf-daemon.mjs").catch(
         (error: unknown) => {
-          // The program that kills goes with what it has killed.
+          // The killing program dies together with the processes that it kills.
           if (!String(error).includes("137")) throw error;
         },
       );
@@ -98,7 +98,10 @@ async function open(folder: string, choice: Choice): Promise<Place> {
 
 let hostileImage: Promise<string> | undefined;
 
-/** The image with another daemon before the real one; what it is lies on the runner's volume. */
+/**
+ * Builds the image with another daemon in front of the real one; the runner's volume stores its
+ * mode.
+ */
 async function buildHostileImage(image: string): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), "wharf-hostile-"));
   try {
@@ -129,7 +132,7 @@ export const kubernetesPod: BackendUnderTest = {
   variant: true,
   open: (folder) => open(folder, { wire: "pod", volumes: "claim" }),
 };
-/** Without volumes: the disk goes with the pod, and so does a runner that is stopped. */
+/** A variant without volumes: the disk is lost with the pod, and a stopped runner is lost too. */
 export const kubernetesShort: BackendUnderTest = {
   capabilities: { ...capabilities, keepsDisk: false },
   engine,

@@ -1,29 +1,32 @@
 import type { engines } from "../../scripts/engines/engines.ts";
 import type { Backend } from "../../packages/server/src/backends/index.ts";
 
-/** What a backend is by nature. The suite holds it to this, in both directions. */
+/** The properties of a backend. The suite tests both values of each. */
 export interface Capabilities {
-  /** Runners go on when the server that made them is gone, and the next one finds them. */
+  /** Runners continue after their server is gone, and the next server finds them. */
   readonly outlivesServer: boolean;
-  /** False: a runner's disk goes with its processes when it is stopped, and with it all there is of the runner. */
+  /** False: a stopped runner loses its disk with its processes, and is gone completely. */
   readonly keepsDisk?: boolean;
 }
 
-/** A backend with a place of its own; nothing of it is left when it is disposed of. */
+/** A backend with its own place; disposing of the place removes everything. */
 export interface Place extends AsyncDisposable {
   readonly backend: Backend;
-  /** Ends a runner's daemon as a crash does, with nothing said to it. */
+  /** Kills a runner's daemon without a warning, like a crash. */
   killDaemon(id: string): Promise<void>;
-  /** What the next runner that is created turns out to be: the name of a way to break one's word, or `good`. */
+  /** Sets the mode of the next runner to be created: the name of a misbehaviour, or `good`. */
   become(mode: string): Promise<void>;
 }
 
 export interface BackendUnderTest {
   readonly capabilities: Capabilities;
-  /** It differs from another entry only in its wire or its disk. */
+  /** The backend differs from another entry only in its wire or its disk. */
   readonly variant?: true;
-  /** What it needs beyond `npm ci`, by its name among the engines. */
+  /** The engine that the backend needs beyond `npm ci`. */
   readonly engine?: keyof typeof engines;
-  /** A backend on what is in the folder, as a server opens it: what an earlier one left there, it finds. */
+  /**
+   * Opens a backend on the folder's content, as a server does: it finds what an earlier backend
+   * left there.
+   */
   open(folder: string): Promise<Place>;
 }

@@ -1,4 +1,4 @@
 import { buildKit } from "../../scripts/build.ts";
 
-/** Tests run what users run: the bundles, made from the sources of this moment. */
+/** Builds the bundles from the current sources, so that tests run the same code as users. */
 export default buildKit;

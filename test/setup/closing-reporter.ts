@@ -3,8 +3,9 @@ import type { Reporter, TestCase, TestModule, TestSuite, Vitest } from "vitest/n
 import { type Proof, readProofs } from "../../scripts/acceptance.ts";
 
 /**
- * Ends a run with what was skipped, by name, and with one plain line of counts. Where every engine is required (`CI`), it
- * also fails a run in which a test that claims to prove a requirement did not pass.
+ * Ends a run with the names of the skipped tests and one plain line of counts. If every engine is
+ * required (`CI`), the reporter also fails a run in which a test that claims to prove a requirement
+ * did not pass.
  */
 export default class ClosingReporter implements Reporter {
   #vitest: Vitest | undefined;
@@ -23,7 +24,8 @@ export default class ClosingReporter implements Reporter {
       for (const test of skipped) console.log(`  – ${test.module.relativeModuleId}: ${test.fullName}`);
     }
     if (process.env["CI"] && !this.#vitest?.config.testNamePattern) this.#checkProofs(modules);
-    // A file or group whose set-up or clean-up failed has failed, though each of its tests may have passed.
+    // A file or group with a failed set-up or clean-up has failed, even if each of its tests
+    // passed.
     const silent = modules.filter((module) => !module.ok() && ![...module.children.allTests("failed")].length).length;
     const broken = silent + errors.length;
     console.log(
@@ -31,7 +33,7 @@ export default class ClosingReporter implements Reporter {
     );
   }
 
-  /** Looks only at the files of this run, so that one file can be run alone. */
+  /** Checks only the files of this run, so that a single file can run alone. */
   #checkProofs(modules: readonly TestModule[]): void {
     const unproved = [...readProofs()].flatMap(([id, proofs]) =>
       proofs.filter((proof) => isUnproved(proof, modules)).map(({ file, test }) => `${id}: ${file}: ${test}`),
@@ -48,7 +50,7 @@ function isUnproved({ file, test }: Proof, modules: readonly TestModule[]): bool
   const own = modules.filter(({ moduleId }) =>
     isPart ? moduleId.includes("/test/conformance/") : relative(process.cwd(), moduleId) === file,
   );
-  // The parts that only some backends pass are proved by any of them.
+  // Any backend proves the parts that only some backends pass.
   if (own.length === 0 || (isPart && !own.some((module) => module.moduleId.endsWith("/here.test.ts")))) return false;
   const pattern = toPattern(test);
   const named = own.flatMap((module) => [
@@ -64,7 +66,7 @@ const hasPassed = (one: TestCase | TestSuite): boolean =>
 const hasFailed = (one: TestCase | TestSuite): boolean =>
   isTest(one) ? one.result().state === "failed" : [...one.children.allTests("failed")].length > 0;
 
-/** A title as it stands in the source, with whatever a table or a template fills in. */
+/** Converts a title from the source to a pattern that accepts any value of a table or template. */
 function toPattern(title: string): RegExp {
   const parts = title.split(/\$\{[^}]*\}|\$\w+|%[sdifjoO#$]/);
   return new RegExp(

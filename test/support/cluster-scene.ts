@@ -11,21 +11,24 @@ import { LocalVolumes, type LocalVolumesOptions } from "./local-volumes.ts";
 import { Wharf } from "./wharf.ts";
 
 export interface SceneOptions {
-  /** A short word that nobody else in the cluster uses. */
+  /** A short word that no other test in the cluster uses. */
   readonly name: string;
   readonly folder: string;
   readonly image: string;
   readonly environment?: Record<string, string>;
-  /** What is done to the folder of a volume when it is made, and undone before it is removed. */
+  /** Hooks that prepare a new volume's folder and release it before its removal. */
   readonly disks?: Pick<LocalVolumesOptions, "prepare" | "release">;
 }
 
-/** A server outside the cluster with namespaces and storage of its own, and what is left of it in the end: nothing. */
+/**
+ * A server outside the cluster with its own namespaces and storage. The scene removes everything at
+ * its end.
+ */
 export class ClusterScene implements AsyncDisposable {
   readonly wharf: Wharf;
   readonly admin: Cluster;
   readonly prefix: string;
-  /** What the server was told, for another one beside it. */
+  /** The server's settings, for another server beside it. */
   readonly settings: Record<string, string>;
   readonly #volumes: LocalVolumes;
 
@@ -75,7 +78,7 @@ export class ClusterScene implements AsyncDisposable {
     return (await this.wharf.client.call(api.listTaskAgents, { params: { task_id: task.id } })).agents;
   }
 
-  /** The pod that the task's newest run works in. */
+  /** Returns the pod of the task's newest run. */
   async pod(task: Pick<Task, "id">): Promise<{ name: string; namespace: string; uid: string }> {
     const id = (await this.runs(task))[0]?.runner_id ?? "";
     const { items } = await this.admin.core.listPodForAllNamespaces({ labelSelector: `wharf.dev/runner=${id}` });
@@ -83,7 +86,7 @@ export class ClusterScene implements AsyncDisposable {
     return { name, namespace, uid };
   }
 
-  /** Namespaces of this server's, pods and claims in them, and volumes. */
+  /** Lists this server's namespaces, the pods and claims in them, and its volumes. */
   async left(): Promise<string[]> {
     const { core, apps } = this.admin;
     const here = (item: { metadata?: { namespace?: string; name?: string } }) =>
@@ -97,7 +100,7 @@ export class ClusterScene implements AsyncDisposable {
     return [...lists.flatMap(({ items }) => items.flatMap(here)), ...(await this.#volumes.list())];
   }
 
-  /** The tasks' runners go with them; then the server, and the tenants' namespaces. */
+  /** Deletes the tasks with their runners, then the server and the tenants' namespaces. */
   async [Symbol.asyncDispose](): Promise<void> {
     try {
       const { tasks } = await this.wharf.client.call(api.listTasks, { query: {} });
@@ -112,7 +115,10 @@ export class ClusterScene implements AsyncDisposable {
   }
 }
 
-/** Kills what runs in a pod, all at once, as a node that loses power does; the pod's own first process stays. */
+/**
+ * Kills all processes in a pod at once, like a node that loses power; the pod's own first process
+ * stays.
+ */
 export async function killPod(uid: string): Promise<void> {
   const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name) && isOf(name, uid));
   if (pids.length === 0) throw new Error(`nothing runs in the pod ${uid}`);

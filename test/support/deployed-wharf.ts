@@ -7,7 +7,7 @@ import { makeRepository } from "./repository.ts";
 import { Wharf } from "./wharf.ts";
 
 const manifests = join(import.meta.dirname, "../../deploy/kubernetes");
-/** Where the manifests put runners. */
+/** The namespace in which the manifests put runners. */
 export const runnersNamespace = "wharf-runners";
 const serverUser = "1000";
 
@@ -17,10 +17,13 @@ export interface DeployedOptions {
   readonly runnerImage: string;
 }
 
-/** A server that `kubectl apply -k` of the overlay `local` starts, with a repository on its volume, which is a folder here. */
+/**
+ * A server that `kubectl apply -k` of the overlay `local` starts, with a repository on its volume,
+ * which is a folder on this machine.
+ */
 export class DeployedWharf extends Wharf {
   override readonly client: Client;
-  /** Its place as the server knows it; beneath, as this machine does. */
+  /** The repository's path as the server sees it; `remote` is the path on this machine. */
   readonly repository = "/var/lib/wharf/remote";
   readonly remote: string;
   readonly #overlay: string;
@@ -53,7 +56,7 @@ export class DeployedWharf extends Wharf {
     return new DeployedWharf({ folder, overlay, url: `http://${address}:4000` });
   }
 
-  /** The uid of the server's pod. */
+  /** Returns the uid of the server's pod. */
   async pod(): Promise<string> {
     const query = ["--selector=app.kubernetes.io/name=wharf-server", "--output=jsonpath={.items[0].metadata.uid}"];
     return kube("get", "pods", "--namespace=wharf", ...query);
@@ -64,7 +67,7 @@ export class DeployedWharf extends Wharf {
   }
 }
 
-/** One that the cluster has not given away, from where it gives them from. */
+/** Returns an unassigned address from the cluster's Service range. */
 async function serviceAddress(): Promise<string> {
   const first = await kube("get", "service", "kubernetes", "--output=jsonpath={.spec.clusterIP}");
   return `${first.split(".").slice(0, 2).join(".")}.40.40`;

@@ -6,7 +6,7 @@ import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { eventually } from "./eventually.ts";
 
-/** Docker's own command at an engine. */
+/** Runs Docker's own command against an engine. */
 export const dockerAt =
   (host: string) =>
   (...args: string[]): string =>
@@ -16,7 +16,7 @@ export const dockerAt =
       maxBuffer: 64 * 1024 * 1024,
     }).trim();
 
-/** An engine as if on another machine: its unix socket behind a port. */
+/** An engine that appears to be on another machine: its unix socket is behind a port. */
 export class FarEngine implements AsyncDisposable {
   readonly address: string;
   readonly #close: () => Promise<void>;
@@ -58,12 +58,16 @@ export class FarEngine implements AsyncDisposable {
   }
 }
 
-/** Everything in its containers is in groups beneath this one, and nothing else is. */
+/**
+ * All processes of the engine's containers are in groups below this one, and no other processes
+ * are.
+ */
 const cgroup = `/wharf-test-docker-${process.pid}`;
 
 /**
- * An engine of a test's own, which it may kill. It touches nothing of the machine's network, and leaves its containers at work
- * when it goes, or ends them when it is back, as it is told.
+ * A separate engine, which its test may kill. The engine does not touch the machine's network.
+ * Depending on its settings, it leaves its containers running when it dies, or stops them when it
+ * is back.
  */
 export class OwnEngine implements AsyncDisposable {
   readonly address: string;
@@ -89,7 +93,7 @@ export class OwnEngine implements AsyncDisposable {
   }
 
   async start(): Promise<void> {
-    // What a killed engine leaves behind; another process may have its containerd's number by now.
+    // Remove the files of a killed engine: another process may have its containerd's pid by now.
     for (const name of ["pid", "d.sock", "exec/containerd/containerd.pid"]) rmSync(this.#at(name), { force: true });
     const log = openSync(this.#at("log"), "a");
     this.#dockerd = spawn("dockerd", this.#arguments, { stdio: ["ignore", log, log] });
@@ -104,7 +108,7 @@ export class OwnEngine implements AsyncDisposable {
 
   async kill(): Promise<void> {
     await this.#end("SIGKILL");
-    // What the engine keeps itself by ends a moment after it.
+    // The engine's helper processes end a moment after it.
     await eventually(() => this.#processes("containerd").length, 0);
   }
 
@@ -117,7 +121,7 @@ export class OwnEngine implements AsyncDisposable {
     this.#endGroups();
   }
 
-  /** What an engine that did not come back left at work, and its groups. */
+  /** Kills the processes of an engine that did not come back, and removes its groups. */
   #endGroups(): void {
     const ours = ["/sys/fs/cgroup", "-depth", "-path", `*${cgroup}*`];
     const files = spawnSync("find", [...ours, "-name", "cgroup.procs"], { encoding: "utf8" }).stdout.split("\n");
@@ -126,13 +130,13 @@ export class OwnEngine implements AsyncDisposable {
       try {
         if (pid) process.kill(Number(pid), "SIGKILL");
       } catch {
-        // It ended with one before it.
+        // The process ended together with an earlier one.
       }
     }
     spawnSync("find", [...ours, "-type", "d", "-exec", "rmdir", "{}", "+"], { stdio: "ignore" });
   }
 
-  /** Those of the engine's programs that are this one's: they name its folder. */
+  /** Lists the processes of a program that belong to this engine: they name its folder. */
   #processes(program: string): number[] {
     const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
     return pids.map(Number).filter((pid) => {
@@ -143,7 +147,7 @@ export class OwnEngine implements AsyncDisposable {
           words.some((word) => word.startsWith(`${this.#folder}/`))
         );
       } catch {
-        return false; // it has ended
+        return false; // the process has ended
       }
     });
   }

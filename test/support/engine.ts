@@ -2,7 +2,7 @@ import { it } from "vitest";
 import type { Engine } from "../../scripts/engines/engine.ts";
 import { engines } from "../../scripts/engines/engines.ts";
 
-/** Where Docker's socket and the cluster's kubeconfig are, the images to run there, and the packets to drop. */
+/** Docker's socket, the cluster's kubeconfig, the images to run there, and the packets to drop. */
 export { dockerAddress } from "../../scripts/engines/docker/engine.ts";
 export { enforceIsolation, kubeconfig, kubectl } from "../../scripts/engines/kubernetes/engine.ts";
 export { ensureClusterImage, ensureImage } from "../../scripts/engines/images/index.ts";
@@ -10,8 +10,8 @@ export { ensureClusterImage, ensureImage } from "../../scripts/engines/images/in
 const found = new Map<string, boolean>();
 
 /**
- * Tests that need an engine: `withEngine("gemini").it(…)`. Where it is missing they are skipped and named at the end, and
- * where all engines are required (`CI`) they run, and fail.
+ * Tests that need an engine: `withEngine("gemini").it(…)`. If the engine is missing they are
+ * skipped and listed at the end; if all engines are required (`CI`) they run and fail.
  */
 export function withEngine(name: keyof typeof engines): { it: typeof it; present: boolean } {
   const engine: Engine = engines[name];

@@ -2,7 +2,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { expect } from "vitest";
 
-/** Looks again and again until it sees what is expected; also in tests that run side by side, where `expect.poll` does not. */
+/**
+ * Polls until the value is as expected; works in concurrent tests too, where `expect.poll` does
+ * not.
+ */
 export async function eventually<T>(look: () => T | Promise<T>, expected: T, patience = 15_000): Promise<void> {
   const deadline = Date.now() + patience;
   for (;;) {

@@ -3,11 +3,14 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** Repositories in a folder over HTTP, by git's own http-backend, for clients that know the login if there is one. */
+/**
+ * Serves the repositories of a folder over HTTP through git's own http-backend, with an optional
+ * login.
+ */
 export interface GitServer extends AsyncDisposable {
-  /** Without the login. */
+  /** The URL without the login. */
   readonly url: string;
-  /** Requests that came, with or without it. */
+  /** Number of requests, with or without the login. */
   readonly requests: number;
 }
 

@@ -4,16 +4,18 @@ import { join } from "node:path";
 import { expect } from "vitest";
 import type { Wharf } from "./wharf.ts";
 
-/** The files below a folder that hold a text, or nothing. */
+/** Lists the files below a folder that contain a text, or returns undefined. */
 export function filesWith(below: string, text: string): string | undefined {
   try {
     return execFileSync("grep", ["--recursive", "--files-with-matches", "--binary-files=text", text, below]).toString();
   } catch {
-    return undefined; // grep's way to say that it found nothing
+    return undefined; // grep fails if it finds nothing
   }
 }
 
-/** Processes of the runner's sandbox whose environment or command line holds a text. */
+/**
+ * Lists the processes of the runner's sandbox whose environment or command line contains a text.
+ */
 export function processesWith({ data }: Wharf, { runner, text }: { runner: string; text: string }): string[] {
   const record = JSON.parse(readFileSync(join(data, "runners", runner, "run.json"), "utf8"));
   const space = (pid: string | number) => {

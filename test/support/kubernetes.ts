@@ -6,14 +6,14 @@ import { kubeconfig, kubectl } from "./engine.ts";
 
 const run = promisify(execFile);
 
-/** Asks the cluster as its administrator does. */
+/** Runs kubectl as the cluster's administrator. */
 export async function kube(...args: string[]): Promise<string> {
   const options = { maxBuffer: 16 * 1024 * 1024, timeout: 120_000 };
   const { stdout } = await run(kubectl(), ["--kubeconfig", kubeconfig(), ...args], options);
   return stdout;
 }
 
-/** All of the API, for what a test makes and looks at around the backend. */
+/** Opens the whole API, for objects that a test creates and inspects around the backend. */
 export const administrator = (): Promise<Cluster> =>
   openCluster({ kubeconfig: kubeconfig(), inCluster: false, allows: () => true });
 
@@ -22,7 +22,7 @@ export async function nodeName({ core }: Cluster): Promise<string> {
   return node?.metadata?.name ?? "";
 }
 
-/** Deletes the namespaces with these labels and this beginning, and waits until nothing of them is there. */
+/** Deletes the namespaces with these labels and this prefix, and waits until they are gone. */
 export async function removeNamespaces({ core }: Cluster, labelSelector: string, prefix = ""): Promise<void> {
   const left = async () =>
     (await core.listNamespace({ labelSelector })).items
@@ -30,7 +30,7 @@ export async function removeNamespaces({ core }: Cluster, labelSelector: string,
       .filter((name) => name.startsWith(prefix));
   for (const namespace of await left()) {
     const { items } = await core.listNamespacedPod({ namespace });
-    // By force: what a namespace's end takes its time for has nothing left to say.
+    // Delete the pods without a grace period, which would only delay the end of the namespace.
     for (const pod of items)
       await core
         .deleteNamespacedPod({ namespace, name: pod.metadata?.name ?? "", body: { gracePeriodSeconds: 0 } })

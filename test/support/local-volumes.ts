@@ -7,21 +7,21 @@ const lookEvery = 100; // ms
 const label = "wharf.dev/test-volumes";
 
 export interface LocalVolumesOptions {
-  /** An administrator's view of the cluster. */
+  /** A client with an administrator's access to the cluster. */
   readonly cluster: Cluster;
   readonly storageClass: string;
-  /** On the machine that is the cluster's node. */
+  /** A folder on the machine that is the cluster's node. */
   readonly folder: string;
   readonly node: string;
-  /** What is to be in a claim's volume from the beginning. */
+  /** Creates the initial content of a claim's volume. */
   readonly prepare?: (claim: string, folder: string) => void;
-  /** Undoes it, before the folder is removed. */
+  /** Undoes `prepare` before the folder is removed. */
   readonly release?: (folder: string) => void;
 }
 
 /**
- * Makes a volume for every claim of one storage class, and removes it when the claim is gone, as a cluster with dynamic
- * storage does. The volumes are folders of this machine.
+ * Creates a volume for every claim of one storage class, and removes it when the claim is gone,
+ * like a cluster with dynamic storage. The volumes are folders of this machine.
  */
 export class LocalVolumes implements AsyncDisposable {
   readonly #options: LocalVolumesOptions;
@@ -33,7 +33,7 @@ export class LocalVolumes implements AsyncDisposable {
     this.#running = this.#run();
   }
 
-  /** Those that are there, whether claimed or not. */
+  /** Lists the existing volumes, claimed or not. */
   async list(): Promise<string[]> {
     const { items } = await this.#options.cluster.core.listPersistentVolume({ labelSelector: this.#selector });
     return items.flatMap(({ metadata }) => metadata?.name ?? []);
@@ -52,7 +52,7 @@ export class LocalVolumes implements AsyncDisposable {
   async #run(): Promise<void> {
     const { signal } = this.#stop;
     while (!signal.aborted) {
-      // While the API server is away nothing is asked for either.
+      // While the API server is unavailable, no new claims arrive either.
       await this.#look().catch(() => undefined);
       await sleep(lookEvery, undefined, { signal }).catch(() => undefined);
     }
@@ -86,7 +86,8 @@ export class LocalVolumes implements AsyncDisposable {
         persistentVolumeReclaimPolicy: "Retain",
         storageClassName: storageClass,
         local: { path },
-        // With its uid, the claim is bound at once and not when the controller looks at all of them again.
+        // The uid binds the claim at once, without waiting for the controller's next pass over all
+        // claims.
         claimRef: { apiVersion: "v1", kind: "PersistentVolumeClaim", ...claim },
         nodeAffinity: {
           required: {

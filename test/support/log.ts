@@ -5,7 +5,9 @@ import { spoken, type Wharf } from "./wharf.ts";
 
 type Named = Pick<Task, "id">;
 
-/** A task's log: it has no gap, and still begins with what was read of it before. */
+/**
+ * Reads a task's log and checks that it has no gap and still begins with the events read before.
+ */
 export async function wholeLog(wharf: Wharf, task: Named, before: readonly Event[] = []): Promise<Event[]> {
   const events = await wharf.events(task.id);
   expect(events.map(({ seq }) => seq)).toEqual(events.map((_, i) => i + 1));
@@ -13,7 +15,7 @@ export async function wholeLog(wharf: Wharf, task: Named, before: readonly Event
   return events;
 }
 
-/** The task as it is when it is no longer in progress. */
+/** Waits until the task is no longer in progress, and returns it. */
 export async function settled(wharf: Wharf, task: Named, patience = 30_000): Promise<Task> {
   const deadline = Date.now() + patience;
   for (;;) {
@@ -28,7 +30,10 @@ export async function settled(wharf: Wharf, task: Named, patience = 30_000): Pro
 export const failures = (events: readonly Event[]) =>
   events.flatMap(({ data }) => (data.kind === "failure" ? [data] : []));
 
-/** Another task at the same server, which began before anything went wrong, and whose log is looked after to the end. */
+/**
+ * Another task on the same server, which started before any failure, and whose log is checked to
+ * the end.
+ */
 export class Bystander {
   readonly #wharf: Wharf;
   readonly #task: Task;
@@ -43,7 +48,7 @@ export class Bystander {
     return new Bystander(wharf, await wharf.createTask({ title: "Bystander", repository_url: repository }));
   }
 
-  /** It still gets a turn done; one at a time, whoever asks. */
+  /** Checks that the task completes a turn. Concurrent callers get one turn at a time. */
   async works(): Promise<void> {
     const mine = this.#turns.then(async (before) => {
       expect(spoken(await this.#wharf.turn(this.#task, "demo: say all is well"))).toBe("all is well\n");

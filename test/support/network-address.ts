@@ -7,7 +7,10 @@ import type { LocateServer } from "../../packages/cli/src/server-address.ts";
 
 const ServerFile = z.object({ url: z.url() });
 
-/** Where the server of a data folder listens on the network, for tests that speak to it as other programs do. */
+/**
+ * Finds the network address of a data folder's server, for tests that connect to it as other
+ * programs do.
+ */
 export const networkAddress =
   (data: string): LocateServer =>
   async () => {

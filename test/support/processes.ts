@@ -1,13 +1,18 @@
 import { readdirSync, readFileSync } from "node:fs";
 
-/** What this machine knows of something by a piece of its name: a runner's id, a data folder. */
+/**
+ * The traces of an object on this machine, found by part of its name: a runner's id, a data folder.
+ */
 export interface Traces {
   readonly processes: string[];
   readonly mounts: string[];
   readonly sockets: string[];
 }
 
-/** Processes that name it in their command line or environment, and mounts and listening sockets that name it in their path. */
+/**
+ * Finds processes that contain the name in their command line or environment, and mounts and
+ * listening sockets that contain it in their path.
+ */
 export function tracesOf(name: string): Traces {
   const pids = readdirSync("/proc").filter((entry) => /^\d+$/.test(entry) && Number(entry) !== process.pid);
   const naming = (file: string) => lines(file).filter((line) => line.includes(name));
@@ -24,7 +29,7 @@ export const noTraces: Traces = { processes: [], mounts: [], sockets: [] };
 
 const lines = (file: string) => read(file).split("\n");
 
-/** Nothing where the process is gone by now. */
+/** Returns an empty text if the process is gone. */
 function read(file: string): string {
   try {
     return readFileSync(file, "utf8");
@@ -33,7 +38,7 @@ function read(file: string): string {
   }
 }
 
-/** The most memory a process has had since it began, in bytes. */
+/** The peak memory of a process since its start, in bytes. */
 export const peakMemory = (pid: number): number => memory(pid, "VmHWM");
 export const memoryNow = (pid: number): number => memory(pid, "VmRSS");
 

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
-/** Runs git in a folder with nothing of the machine's configuration, and answers with what it printed. */
+/** Runs git in a folder without the machine's configuration, and returns its output. */
 export function git(folder: string, ...args: string[]): string {
   const env = {
     PATH: process.env["PATH"],
@@ -16,7 +16,7 @@ export function git(folder: string, ...args: string[]): string {
     .trim();
 }
 
-/** A repository on disk with one commit on `main`. */
+/** Creates a repository on disk with one commit on `main`. */
 export function makeRepository(
   folder: string,
   files: Record<string, string> = { "README.md": "# A sample\n" },

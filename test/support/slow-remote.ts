@@ -2,12 +2,12 @@ import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** A remote over HTTP that never comes to an end: it sends a byte now and then, or nothing at all. */
+/** A remote over HTTP that never completes: it sends a byte now and then, or nothing at all. */
 export interface SlowRemote extends AsyncDisposable {
   readonly url: string;
 }
 
-/** Far more often than git's own limit for slow transfers takes notice of. */
+/** The interval is far too short for git's own limit on slow transfers to apply. */
 const byteEveryMs = 250;
 
 export async function startSlowRemote({ isSilent = false } = {}): Promise<SlowRemote> {

@@ -3,7 +3,7 @@ import { expect } from "vitest";
 import type { EmbeddedPostgres } from "../../packages/server/src/store/embedded/index.ts";
 import { isPushed, spoken, type Wharf } from "./wharf.ts";
 
-/** What servers with data folders of their own need to be one installation. */
+/** The settings that join servers with separate data folders into one installation. */
 export function installationOn({ connection }: EmbeddedPostgres): Record<string, string> {
   const { host, user, database } = connection;
   return {
@@ -12,7 +12,10 @@ export function installationOn({ connection }: EmbeddedPostgres): Record<string,
   };
 }
 
-/** Tasks prompted at either server become branches, and either server reads files and diffs of all runners. */
+/**
+ * Checks that tasks prompted at either server become branches, and that either server reads files
+ * and diffs of all runners.
+ */
 export async function expectShared([a, b]: readonly [Wharf, Wharf], remote: string, count: number): Promise<void> {
   const tasks = await Promise.all(Array.from({ length: count }, () => a.createTask({ repository_url: remote })));
   await Promise.all(tasks.map((task, i) => (i % 2 ? a : b).prompt(task, "demo: say hello\ndemo: write x.txt x")));

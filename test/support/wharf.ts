@@ -10,18 +10,24 @@ import { Client } from "../../packages/cli/src/client.ts";
 import { networkAddress } from "./network-address.ts";
 
 const launcher = join(import.meta.dirname, "../../packages/cli/bin/wharf.js");
-/** A busy machine takes its time to bring a killed PostgreSQL back; what a test waits for is the work, not the clock. */
+/**
+ * A busy machine needs time to restart a killed PostgreSQL; tests wait for the work, not for the
+ * clock.
+ */
 const startTime = 90_000; // ms
 export const patience = 90_000; // ms
 
-/** A folder of the test's own that PostgreSQL's user can pass when the tests run as root. */
+/** Creates a folder for the test that PostgreSQL's user can enter when the tests run as root. */
 export function scratchFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "wharf-test-"));
   if (process.getuid?.() === 0) chmodSync(folder, 0o711);
   return folder;
 }
 
-/** A Wharf server as a person starts it: `wharf up` in a process of its own, with a data folder and nothing else of this machine. */
+/**
+ * A Wharf server as a person starts it: `wharf up` in a separate process, with a data folder and
+ * nothing else of this machine.
+ */
 export class Wharf implements AsyncDisposable {
   readonly data: string;
   readonly client: Client;
@@ -30,7 +36,7 @@ export class Wharf implements AsyncDisposable {
   #child: ChildProcess | undefined;
   #output = "";
 
-  /** Without a launcher of the test's own it is started as people do. */
+  /** Without a test's own launcher, the server starts as it does for people. */
   constructor(folder: string, environment: Record<string, string> = {}, start: string = launcher) {
     this.#launcher = start;
     this.data = join(folder, "data");
@@ -49,7 +55,7 @@ export class Wharf implements AsyncDisposable {
     return this.#environment;
   }
 
-  /** The end of what its servers have printed and logged. */
+  /** The end of the output and logs of its servers. */
   get output(): string {
     return this.#output;
   }
@@ -80,7 +86,7 @@ export class Wharf implements AsyncDisposable {
     }
   }
 
-  /** The end that nothing can prepare for. */
+  /** Kills the server without a warning. */
   async kill(): Promise<void> {
     const child = this.#child;
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
@@ -89,7 +95,7 @@ export class Wharf implements AsyncDisposable {
     await gone;
   }
 
-  /** Ctrl-C. */
+  /** Interrupts the server like Ctrl-C. */
   async interrupt(): Promise<void> {
     const child = this.#child;
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
@@ -148,7 +154,7 @@ export class Wharf implements AsyncDisposable {
     }
   }
 
-  /** Reads the task's log until an event is what is looked for. */
+  /** Reads the task's log until `found` matches an event. */
   async until(id: string, found: (event: Event) => boolean, within = 30_000): Promise<Event[]> {
     const deadline = Date.now() + within;
     for (;;) {
@@ -165,7 +171,7 @@ export class Wharf implements AsyncDisposable {
     }
   }
 
-  /** Gives a turn and waits for its end and, where it changed something, for its branch to be pushed. */
+  /** Sends a turn and waits for its end and, if it changed files, until its branch is pushed. */
   async turn(task: Pick<Task, "id">, text: string): Promise<Event[]> {
     const turn = await this.prompt(task, text);
     const over = (event: Event) =>
@@ -176,7 +182,7 @@ export class Wharf implements AsyncDisposable {
     return events.slice(events.findIndex((event) => event.data.kind === "turn" && event.data.turn_id === turn.id));
   }
 
-  /** The command line, as a person in front of this server uses it. */
+  /** Runs the command line, as a person on this server uses it. */
   async cli(...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
     const child = spawn(process.execPath, [launcher, ...args], {
       env: this.#environment,
@@ -192,10 +198,10 @@ export class Wharf implements AsyncDisposable {
   }
 }
 
-/** A server whose waiting times or kit a test has chosen: a launcher for `Wharf`. */
+/** A launcher for `Wharf`: a server whose timeouts or kit a test has chosen. */
 export const chosenServer = join(import.meta.dirname, "serve.ts");
 
-/** All that the agent said, joined. */
+/** Joins all text of the agent. */
 export const spoken = (events: readonly Event[]): string =>
   events.map(({ data }) => (data.kind === "message" && data.role === "agent" ? data.text : "")).join("");
 

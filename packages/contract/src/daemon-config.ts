@@ -26,8 +26,8 @@ export type WireConfig = z.infer<typeof WireConfig>;
 
 const IsolationTargets = z.object({
   /**
-   * Targets as host:port. `${NAME}` stands for a variable of the daemon's environment; a target
-   * with a missing variable is left out.
+   * Targets as host:port. `${NAME}` refers to a variable of the daemon's environment; a target with
+   * a missing variable is left out.
    */
   targets: z.array(z.string()),
 });

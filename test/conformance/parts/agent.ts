@@ -75,7 +75,8 @@ export function agent(under: BackendUnderTest): void {
       expect(last).toBeGreaterThanOrEqual(journal.last);
       expect(all.map(({ seq }) => seq)).toEqual(Array.from({ length: last }, (_, i) => i + 1));
       expect(spoken(all)).toContain(Array.from({ length: 300 }, (_, i) => `flood ${i + 1}\n`).join(""));
-      // What belongs to no turn (a file that changed, what the agent offers) may be recorded at any moment, also from here on.
+      // Records outside any turn (a changed file, the agent's choices) may arrive at any moment,
+      // also after this point.
       expect((await runner.records(last - 2)).slice(0, 2)).toEqual(all.slice(-2));
       const acked = await runner.client.call(daemonApi.ackJournal, { body: { epoch: journal.epoch, seq: last } });
       expect(acked).toMatchObject({ epoch: journal.epoch, acked: last });

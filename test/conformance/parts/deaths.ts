@@ -12,7 +12,7 @@ import { noTraces, tracesOf } from "../../support/processes.ts";
 import { Bench, isEnd, type Runner, specOf, spoken } from "../bench.ts";
 import type { BackendUnderTest } from "../place.ts";
 
-/** A call to each route that streams lines, with more to come when it is cut. */
+/** One call to each route that streams lines, with more lines to come when the wire is cut. */
 const streamingCalls: Readonly<Record<string, (runner: Runner) => AsyncGenerator<unknown>>> = {
   journal: (runner) => runner.client.stream(daemonApi.journal, { query: { after: 0, follow: "true" } }),
   exec: (runner) => runner.client.stream(daemonApi.exec, { body: { command: "echo begun; sleep 20" } }),
@@ -23,7 +23,7 @@ const streamingCalls: Readonly<Record<string, (runner: Runner) => AsyncGenerator
 
 const deep = Array.from({ length: 15 }, () => "d".repeat(240)).join("/");
 
-/** Long lines: more than a wire holds on its way. */
+/** Lists a tree with long lines, more than the wire buffers. */
 async function* listTree(runner: Runner): AsyncGenerator<unknown> {
   const names = Array.from({ length: 600 }, (_, i) => `f${i}`).join(" ");
   await runner.exec(`mkdir -p ${deep} && cd ${deep} && touch ${names}`);
@@ -52,7 +52,8 @@ export function deaths(name: string, under: BackendUnderTest): void {
     test("every streaming call is known to this suite", () => {
       const routes: [string, Endpoint][] = Object.entries(daemonApi);
       const streaming = routes.flatMap(([route, { response }]) => (response === "stream" ? [route] : []));
-      // Streams of bytes and of terminals are not among these routes, and are cut in parts of their own, as is a clone.
+      // Streams of bytes and of terminals are not among these routes; other parts cut them, and
+      // clones too.
       expect(streaming.toSorted()).toEqual([...Object.keys(streamingCalls), "gitClone"].toSorted());
     });
 

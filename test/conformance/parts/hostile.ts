@@ -6,7 +6,7 @@ import type { BackendUnderTest } from "../place.ts";
 const maxGrowth = 300 * 2 ** 20; // bytes
 const patience = 10_000; // ms
 
-/** What a daemon that is not what it should be gets its server to say, by what it does. */
+/** Each hostile mode, with the call through which the server notices it. */
 const modes: Readonly<Record<string, (runner: Runner) => Promise<unknown>>> = {
   "garbage for a handshake": (runner) => runner.dial(1),
   "a wrong key": (runner) => runner.dial(1),

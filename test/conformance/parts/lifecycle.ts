@@ -31,7 +31,7 @@ export function lifecycle(under: BackendUnderTest): void {
       expect((await runner.client.call(daemonApi.health, {})).uptime_s).toBeGreaterThanOrEqual(before);
     });
 
-    // Whatever is asked of a runner, the daemon knows of.
+    // The daemon knows every route that a caller may use.
     test("every route of the contract is known", async () => {
       const runner = await bench.runner();
       const routes: [string, Endpoint][] = Object.entries({ ...daemonApi, ...rawFilesApi, ...terminalStreams });
@@ -41,7 +41,8 @@ export function lifecycle(under: BackendUnderTest): void {
     });
 
     const { keepsDisk = true } = under.capabilities;
-    // What does not apply to a backend is not among its tests: one that is skipped is one that is missing.
+    // Tests that do not apply to a backend are not registered: a skipped test counts as a missing
+    // one.
     const whereKept = keepsDisk ? test : unregistered;
     const whereLost = keepsDisk ? unregistered : test;
 
@@ -118,7 +119,7 @@ export function lifecycle(under: BackendUnderTest): void {
       const runner = await bench.runner();
       await runner.link();
       const reason = new Error("it took too long");
-      // Where another wire may be had at once there is nothing to wait for.
+      // A backend that offers another wire at once has nothing to wait for.
       const second = bench.backend.dial(runner.id, AbortSignal.abort(reason)).then((wire) => wire.destroy());
       await expect(second).rejects.toBe(reason);
     });

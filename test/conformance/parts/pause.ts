@@ -20,7 +20,7 @@ export function pause(under: BackendUnderTest): void {
 
     const agent = async () => (await runner.client.call(daemonApi.health, {})).agent;
     const last = async () => (await runner.client.call(daemonApi.health, {})).journal.last;
-    /** It may answer before all stands still; asked again it says how far it is. */
+    /** The call may answer before all processes are frozen; repeated calls report the progress. */
     async function stop(): Promise<void> {
       for (let state: PauseState | undefined; !state?.paused; await sleep(20))
         state = await runner.client.call(agentApi.pauseAgent, {});

@@ -25,7 +25,7 @@ export function streams(under: BackendUnderTest): void {
   });
 }
 
-/** Asks one of the routes whose body or answer is bytes. */
+/** Calls a route whose body or answer is raw bytes. */
 const ask = (runner: Runner, route: Endpoint, query: object, more: object = {}) =>
   runner.client.request({ method: route.method, path: getEndpointUrl(route, { query: { ...query } }), ...more });
 

@@ -113,7 +113,7 @@ function whole(at: At): void {
     expect(replayed).toBe(seen);
     const stats = await client.call(terminalsApi.terminalStats, { query });
     expect(stats).toMatchObject({ state: "exited", end: history.end });
-    // What an ended one said is kept; one at work begins anew.
+    // The history of an ended terminal is kept; a running terminal starts with an empty one.
     const ended = client.call(terminalsApi.clearTerminal, { body: { terminal_id } });
     await expect(ended).rejects.toMatchObject({ code: "conflict" });
     const live = await client.call(terminalsApi.createTerminal, { body: { command: "cat", cols: 80, rows: 24 } });

@@ -17,7 +17,7 @@ import { makeRepository } from "../../support/repository.ts";
 import { Bench, type Runner } from "../bench.ts";
 import type { BackendUnderTest } from "../place.ts";
 
-/** What people and programs do in a workspace. */
+/** Tests the actions of people and programs in a workspace. */
 export function tools(under: BackendUnderTest): void {
   let bench: Bench;
   let runner: Runner;

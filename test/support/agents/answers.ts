@@ -4,7 +4,7 @@ import type { Wharf } from "../wharf.ts";
 export const dataOf = <K extends Event["data"]["kind"]>(events: readonly Event[], kind: K) =>
   events.flatMap(({ data }) => (data.kind === kind ? [data as unknown as EventDataByKind<K>] : []));
 
-/** Allows once whatever the agent asks until the turn is over; answers with what was asked. */
+/** Allows every permission request once until the turn is over; returns the requests. */
 export async function answerUntilEnd(
   wharf: Wharf,
   task: Pick<Task, "id">,

@@ -8,11 +8,11 @@ import { reversed, sayReversed } from "./words.ts";
 import type { AgentModels } from "./models.ts";
 import type { RealAgent } from "./table.ts";
 
-/** What the agent's own shell looks for: the key in every process and every file it can read. */
+/** The search of the agent's own shell: for the key in every process and file that it can read. */
 const search = `(cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n'; env; grep -rsh "AIzaReal" /workspace /home /tmp /run /etc /var 2>/dev/null) | grep -c "AIzaReal[K]ey"; echo searched | tr a-z A-Z`;
 const patience = 60_000; // ms
 
-/** The kinds of work that a policy has an agent ask about. */
+/** The kinds of work that need a permission under each policy. */
 const askedKinds: Readonly<Record<PermissionPolicy, readonly string[]>> = {
   ask: ["edit", "execute"],
   "allow-edits": ["execute"],
@@ -27,7 +27,7 @@ interface Setting {
   readonly words?: boolean;
 }
 
-/** A conversation with a real agent: turns in which it works, is cancelled and remembers. */
+/** A conversation with a real agent: turns in which the agent works, is cancelled and remembers. */
 export class Conversation {
   readonly #wharf: Wharf;
   readonly #models: AgentModels;
@@ -55,7 +55,10 @@ export class Conversation {
     return this.#task;
   }
 
-  /** Streams, writes a file and runs a command, and asks first where its policy says so; its branch is pushed. */
+  /**
+   * Checks that the agent streams, writes a file, runs a command, and asks first if its policy
+   * requires it; its branch is pushed.
+   */
   async work(): Promise<void> {
     const { name: agent_type, policy, showsOutput } = this.#agent;
     const fields = { repository_url: this.#remote, agent_type, permission_policy: policy };
@@ -101,7 +104,7 @@ export class Conversation {
     expect(usage.length).toBeGreaterThanOrEqual(3);
   }
 
-  /** Is given another mode and model, begins to answer and is cancelled. */
+  /** Sets another mode and model, then cancels the agent once it begins to answer. */
   async cancel(): Promise<void> {
     const { otherMode, otherModel } = this.#agent;
     const params = { task_id: this.task.id };
@@ -121,7 +124,7 @@ export class Conversation {
     await this.#wharf.until(this.task.id, isCancelled, patience);
   }
 
-  /** Tells from the same conversation what was said in its first turn. */
+  /** Checks that the agent recalls the first turn of the same conversation. */
   async remember(): Promise<void> {
     const events = await this.#wharf.turn(this.task, toPrompt("What was it?", [{ recall: "The word is" }]));
     expect(spoken(events)).toContain("The word is quince.");

@@ -1,10 +1,13 @@
 import { type ModelServer, playSteps, startAnthropic, startGemini, startOpenai } from "../models/index.ts";
 import type { Route } from "./table.ts";
 
-/** The key of every route. Nothing in a sandbox may ever see it. */
+/** The key of every route. No process in a sandbox may ever see it. */
 export const realKey = "AIzaRealKeyThatNobodyInsideMayEverSee0123";
 
-/** Stand-ins for the models of the real agents. An answer that holds waits for the gate that was closed last. */
+/**
+ * Stand-ins for the models of the real agents. A held answer waits for the gate that was closed
+ * last.
+ */
 export class AgentModels implements AsyncDisposable {
   readonly servers: Readonly<Record<Route, ModelServer>>;
   readonly #gate: { current: PromiseWithResolvers<void> };
@@ -33,7 +36,7 @@ export class AgentModels implements AsyncDisposable {
     this.#gate.current.resolve();
   }
 
-  /** What a server needs to reach them. */
+  /** The settings with which a server reaches the models. */
   get environment(): Record<string, string> {
     const pairs = Object.entries(this.servers).flatMap(([name, { url }]) => [
       [`${name.toUpperCase()}_API_KEY`, realKey],

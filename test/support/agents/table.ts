@@ -2,19 +2,22 @@ import type { PermissionPolicy } from "@wharf/contract";
 
 export type Route = "gemini" | "anthropic" | "openai";
 
-/** A real agent in a test: how it works and what it reports. */
+/** The behaviour of a real agent in a test, and the events that it reports. */
 export interface RealAgent {
   readonly name: string;
   readonly route: Route;
   readonly policy: PermissionPolicy;
-  /** Whether it reports what its commands print. */
+  /** Whether the agent reports the output of its commands. */
   readonly showsOutput: boolean;
-  /** Whether it has a tool for its plan, and reports it. */
+  /** Whether the agent has a planning tool and reports its plan. */
   readonly plans: boolean;
-  /** What it needs in its environment so that its model sees the tools of MCP servers at once; absent where it does not show them. */
+  /**
+   * The environment in which the agent shows its model the tools of MCP servers at once; absent if
+   * the agent does not show them.
+   */
   readonly mcp?: Readonly<Record<string, string>>;
   readonly otherMode: string;
-  /** Part of the other model's name, where it offers one that its route leads to. */
+  /** Part of another model's name, if the agent offers one that its route supports. */
   readonly otherModel?: string;
 }
 

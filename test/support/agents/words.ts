@@ -8,11 +8,13 @@ import type { RealAgent } from "./table.ts";
 const source = readFileSync(join(import.meta.dirname, "words-server.mjs"), "utf8");
 const mark = "words:";
 
-/** A call of the server's tool, and what comes back from it: its text, and what is in its environment. */
+/**
+ * A call of the server's tool, and its result: the reversed text, and a value from its environment.
+ */
 export const sayReversed: WrittenStep = { use: "reverse", args: { words: "quince" } };
 export const reversed = `${mark}ecniuq`;
 
-/** Gives an agent the MCP server `words`, as a program in its home. */
+/** Adds the MCP server `words` to an agent, as a program in its home folder. */
 export async function addWordsServer(wharf: Wharf, { name: type_id, mcp }: RealAgent): Promise<void> {
   if (!mcp) return;
   const { home_files, environment_vars } = await wharf.client.call(api.getAgentType, { params: { type_id } });

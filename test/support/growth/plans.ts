@@ -1,7 +1,9 @@
 import pg from "pg";
 import { z } from "zod";
 
-/** Tables of which a statement may read all: they hold a few rows however long a server is in use. */
+/**
+ * Tables that a statement may read completely: their few rows do not grow with the use of a server.
+ */
 const smallTables: ReadonlySet<string> = new Set([
   "organizations",
   "users",
@@ -13,10 +15,13 @@ const smallTables: ReadonlySet<string> = new Set([
   "agent_types",
   "__drizzle_migrations",
 ]);
-/** Rows that one statement may look at. A page has 1,000 at most, a count stops at 10,000. */
+/**
+ * Limit on the rows that one statement may read. A page has at most 1,000 rows, and a count stops
+ * at 10,000.
+ */
 const maxRows = 12_000;
 
-/** What PostgreSQL says of one step of a plan, with what it really did. */
+/** PostgreSQL's description of one step of a plan, with its actual figures. */
 const Node = z.object({
   "Node Type": z.string(),
   "Relation Name": z.string().optional(),
@@ -32,7 +37,9 @@ type Node = z.infer<typeof Node>;
 const Notice = z.object({ message: z.string() });
 const Explained = z.object({ "Query Text": z.string(), Plan: Node });
 
-/** Settings of a database under which each of its statements tells its plan, those of foreign keys too. */
+/**
+ * Database settings with which each statement reports its plan, including those of foreign keys.
+ */
 const settings = {
   session_preload_libraries: "auto_explain",
   "auto_explain.log_min_duration": "0",
@@ -53,9 +60,9 @@ export interface Complaint {
   readonly why: string;
 }
 
-/** Reads the plans of all statements that this process issues from now on, whoever issues them. */
+/** Reads the plans of all further statements that this process issues. */
 export class PlanWatch implements Disposable {
-  /** Statements with different values, or a different number of them, are one. */
+  /** Statements that differ only in their values, or in the number of values, count as the same. */
   readonly #plans = new Map<string, string | undefined>();
   readonly #emit = pg.Client.prototype.emit;
 
@@ -73,7 +80,7 @@ export class PlanWatch implements Disposable {
     pg.Client.prototype.emit = this.#emit;
   }
 
-  /** How many different statements were seen. */
+  /** Number of different statements. */
   get count(): number {
     return this.#plans.size;
   }
@@ -82,7 +89,10 @@ export class PlanWatch implements Disposable {
     return [...this.#plans.keys()].some((statement) => words.test(statement));
   }
 
-  /** Those that read a large table from end to end, or more of one than a page or a bounded count needs. */
+  /**
+   * Lists the statements that read a large table completely, or read more of it than a page or a
+   * bounded count needs.
+   */
   get complaints(): Complaint[] {
     return [...this.#plans].flatMap(([statement, why]) => (why === undefined ? [] : [{ statement, why }]));
   }

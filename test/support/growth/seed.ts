@@ -1,29 +1,30 @@
 import type { Client, Pool } from "pg";
 
 export interface SeedSizes {
-  /** In one task. */
+  /** Number of events in one task. */
   readonly events: number;
-  /** On one board, each with two runs. */
+  /** Number of tasks on one board, each with two runs. */
   readonly tasks: number;
   readonly runners: number;
 }
 
-/** The sizes at which nothing may have become slower than it has to be. */
+/** The sizes up to which no operation may slow down unnecessarily. */
 export const sizes: SeedSizes = { events: 1_000_000, tasks: 100_000, runners: 10_000 };
 
 export interface Seeded {
   readonly ownerId: string;
   readonly boardId: string;
-  /** The task with the long log. Its repository is the one given. */
+  /** The task with the long log, which uses the given repository. */
   readonly taskId: string;
 }
 
 /**
- * Fills a migrated database that a server has already given its owner and its board. All of it is at rest or in another
- * server's hands, so that a server on this database has nothing to take over.
+ * Fills a migrated database to which a server has already added its owner and its board. All rows
+ * are at rest or belong to another server, so that a server on this database has nothing to take
+ * over.
  */
 export async function seedGrowth(
-  /** One connection. */
+  /** A single connection. */
   pool: Pick<Pool | Client, "query">,
   { events, tasks, runners }: SeedSizes,
   repository: string,
@@ -33,7 +34,7 @@ export async function seedGrowth(
   );
   const { owner = "", board = "" } = rows[0] ?? {};
   const run = (text: string, values: unknown[] = []) => pool.query(text, values);
-  // Foreign keys are not looked up: the rows are right, and looking takes most of the time.
+  // Disable foreign key checks: the rows are correct, and the checks take most of the time.
   await run("set session_replication_role = replica");
   await run(
     `insert into tasks (id, board_id, title, description, shadow_branch, state, created_by, metadata, created_at, updated_at)
@@ -61,7 +62,9 @@ export async function seedGrowth(
 
 type Run = (text: string, values?: unknown[]) => Promise<unknown>;
 
-/** Of ten: one that a person created, one at work, four at rest, four that are gone. */
+/**
+ * Of each ten runners, a person created one, one is running, four are at rest, and four are gone.
+ */
 async function seedRunners(
   run: Run,
   { owner, board, runners }: { owner: string; board: string; runners: number },
@@ -77,7 +80,10 @@ async function seedRunners(
   );
 }
 
-/** Two runs of each task with a turn, a permission and a push; of every hundred tasks one has a run that another server drives. */
+/**
+ * Creates two runs of each task with a turn, a permission and a push; one of every hundred tasks
+ * has a run that another server drives.
+ */
 async function seedRuns(run: Run, owner: string): Promise<void> {
   await run(`create temporary table numbered as
     select id, board_id, created_at, row_number() over (order by created_at desc) as n from tasks`);
@@ -92,7 +98,7 @@ async function seedRuns(run: Run, owner: string): Promise<void> {
     from numbered t cross join generate_series(1, 2) i
       cross join lateral (select i = 2 and t.n % 100 = 0 as is_live) l
       left join used on used.n = 1 + (t.n * 2 + i) % (select max(many) from used)`);
-  // Waiting for their next attempt: no server takes them up meanwhile.
+  // These runs wait for their next attempt, so no server takes them in the meantime.
   await run(`
     insert into runs (id, task_id, board_id, agent_type, status, queued_at, next_attempt_at, priority, created_at)
     select gen_random_uuid(), id, board_id, 'demo', 'PENDING', created_at, now() + interval '1 day', n % 11, created_at
@@ -110,7 +116,7 @@ async function seedRuns(run: Run, owner: string): Promise<void> {
   await run(`
     insert into pushes (task_id, run_id, runner_id, sha, state)
     select distinct on (task_id) task_id, id, runner_id, 'a', 'PUSHED' from runs order by task_id, created_at desc`);
-  // Runners at work are held by another server; those at rest need none.
+  // Another server holds the running runners; runners at rest need no lease holder.
   await run(`
     insert into runner_leases (runner_id, server_id, epoch, expires_at, place)
     select id, case when state = 'READY' then 'elsewhere' end, 1, case when state = 'READY' then now() + interval '1 day' end,
@@ -120,7 +126,10 @@ async function seedRuns(run: Run, owner: string): Promise<void> {
   await run("drop table numbered, used");
 }
 
-/** A log as a long conversation leaves it: mostly output, some messages, a turn for every two hundred lines. */
+/**
+ * Creates a log like that of a long conversation: mostly output, some messages, a turn for every
+ * two hundred lines.
+ */
 async function seedEvents(
   run: Run,
   { taskId, board, events }: { taskId: string; board: string; events: number },

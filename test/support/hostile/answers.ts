@@ -3,7 +3,10 @@ import type { Duplex } from "node:stream";
 import { daemonProtocol } from "@wharf/contract";
 import { Mux, serveHttp } from "@wharf/contract/wire";
 
-/** How a daemon answers, by route (`POST /git/clone`). Routes it does not name are answered as a new, empty daemon would. */
+/**
+ * The answers of a daemon, by route (`POST /git/clone`). Other routes answer like a new, empty
+ * daemon.
+ */
 export type Answers = Readonly<Record<string, (request: IncomingMessage, response: ServerResponse) => void>>;
 
 export function sendJson(response: ServerResponse, value: unknown): void {
@@ -25,7 +28,7 @@ export const health = (runnerId: string) => ({
   workspace: { cloned: false },
 });
 
-/** Enough of a daemon to get a run to its first turn. */
+/** Answers that suffice to bring a run to its first turn. */
 const plain = (runnerId: string): Answers => ({
   "GET /health": (_, response) => sendJson(response, health(runnerId)),
   "GET /journal": (_, response) => void response.writeHead(200).write("\n"),

@@ -12,12 +12,16 @@ import { abuses } from "./frames.ts";
 import { lies } from "./lies.ts";
 
 /**
- * Stands in the kit where the real daemon does. The word in the kit's file `mode` says what it is, and a runner stays what
- * it was at its first start: `good` is the real daemon, all others break their word in one way each.
+ * Replaces the real daemon in the kit. The kit's file `mode` names the behaviour, and a runner
+ * keeps the mode of its first start: `good` is the real daemon, and each other mode misbehaves in
+ * one way.
  */
 const state = process.env["HOME"] === "/home/wharf" ? "/var/lib/wharf" : join(process.env["HOME"] ?? "/", "../state");
 const memory = join(state, "mode");
-/** There where the daemon took a prompt and left at once, to be no use from then on. */
+/**
+ * The file exists once the daemon took a prompt and exited at once; the daemon is useless from then
+ * on.
+ */
 const prompted = join(state, "prompted");
 const mode = readFileSync(existsSync(memory) ? memory : join(import.meta.dirname, "mode"), "utf8").trim();
 writeFileSync(memory, mode);
@@ -75,7 +79,7 @@ function leave(): void {
   process.exit(0);
 }
 
-/** All of the handshake, with a proof that proves nothing. */
+/** Runs the whole handshake with an invalid proof. */
 async function guessKey(socket: Duplex): Promise<void> {
   socket.write(Buffer.concat([Buffer.from("wharf/1\n"), randomBytes(32)]));
   await once(socket, "data");

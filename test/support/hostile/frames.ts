@@ -1,7 +1,10 @@
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** What a peer may do to a multiplexer, by what it is called in the test. Frames are yamux's: version, type, flags, id, length. */
+/**
+ * Attacks on a multiplexer, by their names in the test. Frames are yamux's: version, type, flags,
+ * id, length.
+ */
 type Abuse = (socket: Duplex) => Promise<void>;
 
 const type = { data: 0, window: 1, ping: 2 };
@@ -16,7 +19,7 @@ function frame(kind: number, flags: number, { id = 0, length = 0 }: { id?: numbe
   return header;
 }
 
-/** As fast as the other end takes it. */
+/** Writes as fast as the other end reads. */
 async function write(socket: Duplex, bytes: Buffer): Promise<void> {
   if (socket.destroyed || socket.write(bytes)) return;
   await new Promise<void>((resolve) => {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { rolldown } from "rolldown";
 import { kitFolder } from "../../../scripts/build.ts";
 
-/** A kit whose daemon is what its file `mode` says, at the moment a runner is first started. */
+/** A kit whose daemon behaves as its file `mode` names it when a runner first starts. */
 export class HostileKit {
   readonly folder: string;
 

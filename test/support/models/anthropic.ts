@@ -7,10 +7,12 @@ import { check, Refusal, type Incoming, type ModelApi, type Outgoing, type Under
 const blocksOf = ({ content }: Message): z.infer<typeof Block>[] =>
   typeof content === "string" ? [{ type: "text", text: content }] : content;
 
-/** Between the others, where a beta of the API allows it. */
+/** A system message may occur between the others if a beta of the API allows it. */
 const isInstruction = ({ role }: Message): boolean => role === "system";
 
-/** Each message of tool uses is followed by one that begins with exactly their results. */
+/**
+ * Checks that each message of tool uses is followed by one that begins with exactly their results.
+ */
 function checkOrder(messages: readonly Message[]): void {
   if (messages[0]?.role !== "user") throw new Refusal(400, 'messages: first message must use the "user" role');
   for (const [index, message] of messages.entries()) {
@@ -139,7 +141,7 @@ async function answer(step: Step, { model, operation }: Understood, out: Outgoin
     );
   }
   if (step.cut === true) {
-    await out.pause(20); // so that what was sent arrives before the reset
+    await out.pause(20); // so that the sent data arrives before the reset
     return out.reset();
   }
   if (step.cut) return out.end();

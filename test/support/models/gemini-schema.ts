@@ -1,6 +1,8 @@
 import { z } from "zod";
 
-/** The request of `generateContent`, as strict as the real one: it refuses fields it does not know. */
+/**
+ * The request of `generateContent`, as strict as the real one: the schema refuses unknown fields.
+ */
 
 const Part = z
   .strictObject({

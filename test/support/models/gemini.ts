@@ -20,7 +20,10 @@ const calls = (content: Content | undefined): number => content?.parts.filter((p
 const responses = (content: Content | undefined): number =>
   content?.parts.filter((part) => part.functionResponse).length ?? 0;
 
-/** Turns must begin with the user, and each turn of calls must be answered at once and in full. */
+/**
+ * Checks that turns begin with the user, and that the next turn answers each turn of calls
+ * completely.
+ */
 function checkOrder(contents: readonly Content[], model: string): void {
   if (contents[0]?.role === "model")
     throw new Refusal(400, "Please ensure that multiturn requests begin with a user turn.");
@@ -86,7 +89,10 @@ function understand({ method, url, body }: Incoming): Understood {
 
 type AnswerPart = Record<string, unknown>;
 
-/** The step as the chunks the API streams: thoughts, text, calls. A call carries the signature of the thinking behind it. */
+/**
+ * Converts the step to the chunks that the API streams: thoughts, text, calls. A call carries the
+ * signature of the thought that precedes it.
+ */
 function chunksOf(step: Step): AnswerPart[][] {
   const chunks: AnswerPart[][] = [];
   if (step.thought) chunks.push([{ text: step.thought, thought: true }]);
@@ -140,7 +146,7 @@ async function answer(step: Step, understood: Understood, out: Outgoing, incomin
     if (index < last) await out.pause(step.pieceDelayMs);
   }
   if (step.cut === true) {
-    await out.pause(20); // so that what was sent arrives before the reset
+    await out.pause(20); // so that the sent data arrives before the reset
     return out.reset();
   }
   if (chunks.length === 0 && !step.cut) out.write(`data: ${JSON.stringify(body([{ text: "" }], finish))}\r\n\r\n`);

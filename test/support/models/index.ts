@@ -1,6 +1,7 @@
 /**
- * Stand-in model servers on the loopback, one per API. They refuse what the real APIs refuse: a wrong key, an unknown
- * field, roles out of order, a tool result without its call. What they answer is a script, in the API's own stream form.
+ * Stand-in model servers on the loopback interface, one per API. They refuse what the real APIs
+ * refuse: a wrong key, an unknown field, roles out of order, a tool result without its call. Their
+ * answers come from a script, in the API's own stream format.
  */
 import { anthropic } from "./anthropic.ts";
 import { gemini } from "./gemini.ts";

@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-/** The request of `/v1/responses`, as strict as the real one: it refuses fields it does not know. */
+/** The request of `/v1/responses`, as strict as the real one: the schema refuses unknown fields. */
 
 const extra = z.unknown().optional();
 const status = z.enum(["in_progress", "completed", "incomplete"]).optional();
@@ -113,7 +113,7 @@ export const Responses = z.strictObject({
   truncation: z.enum(["auto", "disabled"]).nullish(),
 });
 
-/** Every tool that a request declares, those of namespaces and of its items too. */
+/** Lists every tool that a request declares, including those of namespaces and of its items. */
 export const listTools = ({ tools = [], input }: z.infer<typeof Responses>): z.infer<typeof NamedTool>[] =>
   [...tools, ...input.flatMap((item) => (item.type === "additional_tools" ? item.tools : []))].flatMap((tool) => {
     if (tool.type === "namespace") return tool.tools;

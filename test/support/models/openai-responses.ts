@@ -8,7 +8,7 @@ const getText = (content: string | readonly object[]): string =>
     ? content
     : content.map((part) => ("text" in part && typeof part.text === "string" ? part.text : "")).join("");
 
-/** Each call has one output after it, and each output a call before it. */
+/** Checks that each call has one later output, and that each output has an earlier call. */
 function checkOrder(input: readonly Item[]): void {
   const open = new Map<string, string>();
   for (const item of input) {
@@ -46,7 +46,10 @@ export function readResponsesRequest({ method, body }: Incoming): Understood {
 
 type Output = Record<string, unknown> & { readonly type: string; readonly id: string };
 
-/** What the step calls, as items; a tool that was declared as a custom one takes its input as plain text. */
+/**
+ * Converts the step's calls to items; a tool declared as a custom one takes its input as plain
+ * text.
+ */
 function toCalls(step: Step, body: unknown): Output[] {
   const custom = listTools(Responses.parse(body)).flatMap(({ type, name }) => (type === "custom" ? [name] : []));
   return (step.toolCalls ?? []).map(({ name, args }) => {
@@ -122,7 +125,7 @@ export async function answerResponses(
   }
   for (const call of calls) sendItem(call);
   if (step.cut === true) {
-    await out.pause(20); // so that what was sent arrives before the reset
+    await out.pause(20); // so that the sent data arrives before the reset
     return out.reset();
   }
   if (!step.cut) send(isIncomplete ? "response.incomplete" : "response.completed", { response: done(output) });

@@ -1,6 +1,9 @@
 import { z } from "zod";
 
-/** The request of `/v1/chat/completions`, as strict as the real one: it refuses fields it does not know. */
+/**
+ * The request of `/v1/chat/completions`, as strict as the real one: the schema refuses unknown
+ * fields.
+ */
 
 const extra = z.unknown().optional();
 const Json = z.string().refine(

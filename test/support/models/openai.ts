@@ -10,7 +10,10 @@ const textOf = (message: Message | undefined): string => {
   return (content ?? []).map((part) => (part.type === "text" ? part.text : "")).join("");
 };
 
-/** Calls are answered by tool messages at once, each call once, and no tool message comes without its call. */
+/**
+ * Checks that tool messages follow their calls at once, one per call, and that none comes without
+ * its call.
+ */
 function checkOrder(messages: readonly Message[]): void {
   let open = new Set<string>();
   for (const message of messages) {
@@ -114,7 +117,7 @@ async function answer(step: Step, { model, operation }: Understood, out: Outgoin
     delta({ tool_calls: [{ index, function: { arguments: called.arguments.slice(middle) } }] });
   }
   if (step.cut === true) {
-    await out.pause(20); // so that what was sent arrives before the reset
+    await out.pause(20); // so that the sent data arrives before the reset
     return out.reset();
   }
   if (step.cut) return out.end();

@@ -8,26 +8,26 @@ export interface Step {
   readonly thought?: string;
   readonly text?: string;
   readonly toolCalls?: readonly ToolCall[];
-  /** Before the first byte. */
+  /** Delay before the first byte. */
   readonly delayMs?: number;
-  /** Between two pieces of text. */
+  /** Delay between two pieces of text. */
   readonly pieceDelayMs?: number;
-  /** Waited for when the text has been sent, before what follows it. */
+  /** The server awaits this promise after the text, before it sends the rest. */
   readonly hold?: Promise<unknown>;
   /**
-   * Half of the text and all tool calls are sent, and then the end is missing: the connection is reset (`true`) or the
-   * body ends in good order without a finish reason (`"clean"`).
+   * Sends half of the text and all tool calls, but no end: the connection is reset (`true`), or the
+   * body ends cleanly without a finish reason (`"clean"`).
    */
   readonly cut?: boolean | "clean";
   readonly finish?: "stop" | "length" | "refusal";
-  /** Refuses with this HTTP status in the API's error form instead of answering. */
+  /** Refuses with this HTTP status in the API's error format instead of answering. */
   readonly status?: number;
   readonly message?: string;
-  /** Headers of such a refusal. */
+  /** Headers of the refusal. */
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** One message of a conversation, in one form for all APIs. */
+/** One message of a conversation, in the same form for all APIs. */
 export interface Said {
   readonly from: "user" | "model";
   readonly text: string;
@@ -38,34 +38,34 @@ export interface Said {
 export const lastPrompt = (conversation: readonly Said[]): string =>
   conversation.findLast(({ from, text }) => from === "user" && text !== "")?.text ?? "";
 
-/** What came back from the tools that the model called last. */
+/** Returns the results of the tools that the model called last. */
 export const lastResults = (conversation: readonly Said[]): string[] =>
   conversation.slice(conversation.findLastIndex(({ from }) => from === "model") + 1).flatMap(({ results }) => results);
 
-/** What was asked of the model, in one form for all APIs; `body` is the request as it came. */
+/** A request to the model, in the same form for all APIs; `body` is the original request. */
 export interface ModelRequest {
   readonly method: string;
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: unknown;
-  /** Absent where the request was refused before it was understood. */
+  /** Absent if the request was refused before it was parsed. */
   readonly model?: string;
   readonly operation?: "generate" | "stream" | "count";
   readonly conversation?: readonly Said[];
-  /** Text of the last message of the user. */
+  /** Text of the user's last message. */
   readonly prompt?: string;
   readonly instructions?: string;
   /** Names of the declared tools. */
   readonly tools?: readonly string[];
-  /** Results in the last message, as text. */
+  /** Tool results in the last message, as text. */
   readonly toolResults?: readonly string[];
-  /** HTTP status that was answered. */
+  /** HTTP status of the answer. */
   readonly status: number;
 }
 
 export type Script = readonly Step[] | ((request: ModelRequest) => Step | Promise<Step>);
 
-/** Gives the steps of a script one by one. */
+/** Returns the steps of a script one by one. */
 export class Player {
   #position = 0;
   readonly #script: Script;
@@ -83,7 +83,7 @@ export class Player {
 
 const pieceCharacters = 12;
 
-/** Text in the small pieces a model streams; only half of it where the step is cut. */
+/** Cuts text into the small pieces that a model streams; only half of it if the step is cut. */
 export function pieces(step: Step): string[] {
   const text = step.text ?? "";
   const sent = step.cut ? text.slice(0, Math.ceil(text.length / 2)) : text;
@@ -92,6 +92,6 @@ export function pieces(step: Step): string[] {
   );
 }
 
-/** About four characters make a token. */
+/** Estimates tokens at about four characters each. */
 export const tokens = (value: unknown): number =>
   Math.ceil((typeof value === "string" ? value : JSON.stringify(value ?? "")).length / 4);

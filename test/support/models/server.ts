@@ -6,22 +6,25 @@ import { lastPrompt, lastResults, Player, type ModelRequest, type Said, type Scr
 const maxBodyBytes = 64 * 1024 * 1024;
 
 export interface ModelServerOptions {
-  /** The only key that is good. */
+  /** The only valid key. */
   readonly key: string;
   readonly script: Script;
-  /** A free one where none is given. */
+  /** Defaults to a free port. */
   readonly port?: number;
 }
 
 export interface ModelServer extends AsyncDisposable {
   readonly port: number;
   readonly url: string;
-  /** All requests so far, refused ones too. */
+  /** All requests so far, including refused ones. */
   readonly requests: readonly ModelRequest[];
   close(): Promise<void>;
 }
 
-/** A refusal, told in the API's own error form. `kind` is the API's word for it where the status does not settle it. */
+/**
+ * A refusal in the API's own error format. `kind` is the API's error type, if the status does not
+ * determine it.
+ */
 export class Refusal extends Error {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -32,7 +35,7 @@ export class Refusal extends Error {
   }
 }
 
-/** What an API makes of a request before any of it is played. */
+/** A request as the API parses it, before any step is played. */
 export interface Understood {
   readonly model: string;
   readonly operation: "generate" | "stream" | "count";
@@ -48,7 +51,7 @@ export interface Incoming {
   readonly body: unknown;
 }
 
-/** Where an answer goes. Writing stops with an abort when the client is gone. */
+/** The receiver of an answer. Writing aborts when the client is gone. */
 export interface Outgoing {
   json(status: number, body: unknown, headers?: Readonly<Record<string, string>>): void;
   startStream(): void;
@@ -62,7 +65,9 @@ export interface Outgoing {
 }
 
 export interface ModelApi {
-  /** Whether the request carries the key; false or the refusal's own words. */
+  /**
+   * Checks whether the request carries the key. Otherwise the server refuses it with `wrongKey`.
+   */
   authorise(incoming: Incoming, key: string): boolean;
   readonly wrongKey: string;
   understand(incoming: Incoming): Understood;
@@ -71,7 +76,7 @@ export interface ModelApi {
   error(status: number, message: string): unknown;
 }
 
-/** The body as the API knows it, or its refusal naming the first thing that is wrong. */
+/** Parses the body by the API's schema, or refuses it with the first issue. */
 export function check<Schema extends z.ZodType>(schema: Schema, body: unknown): z.infer<Schema> {
   const parsed = schema.safeParse(body);
   if (parsed.success) return parsed.data;

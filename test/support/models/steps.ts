@@ -1,17 +1,20 @@
 import type { Said, Script, Step } from "./script.ts";
 
-/** Work for the model of any agent, written into the prompt: `playSteps` plays it with the tools that the agent has. */
+/**
+ * Work for the model of any agent, written into the prompt: `playSteps` plays it with the agent's
+ * own tools.
+ */
 export type WrittenStep =
   | { readonly say: string }
   | { readonly write: string; readonly content: string }
   | { readonly run: string }
   /** Calls a tool of an MCP server. */
   | { readonly use: string; readonly args: Readonly<Record<string, unknown>> }
-  /** Writes a plan of one step, with the tool that the agent has for that. */
+  /** Writes a plan of one step with the agent's planning tool. */
   | { readonly plan: string }
-  /** Says how the user's first line with these words continues from there. */
+  /** Completes the user's first line that contains these words. */
   | { readonly recall: string }
-  /** Says the words and continues when `hold` resolves. */
+  /** Outputs the words and continues when `hold` resolves. */
   | { readonly hold: string };
 
 export const toPrompt = (words: string, steps: readonly WrittenStep[]): string =>
@@ -24,12 +27,12 @@ const parseSteps = (text: string): WrittenStep[] | undefined => {
 
 type Call = NonNullable<Step["toolCalls"]>[number];
 
-/** How an agent writes a file and runs a command; `shell` is the tool by which the agent is recognised. */
+/** The tools with which an agent writes a file and runs a command; `shell` identifies the agent. */
 interface Hands {
   readonly shell: string;
   write(path: string, content: string): Call;
   run(command: string): Call;
-  /** Absent where the agent keeps no plan, or keeps it to itself. */
+  /** Absent if the agent keeps no plan or does not report it. */
   plan?(step: string): Call;
 }
 
@@ -72,14 +75,14 @@ const hands: readonly Hands[] = [
   },
 ];
 
-/** Agents put the name of the server before that of its tool. */
+/** Agents prefix a tool's name with that of its server. */
 function findTool(tools: readonly string[], name: string): string {
   const tool = tools.find((one) => one.endsWith(`_${name}`));
   if (tool === undefined) throw new Error(`the agent has no tool '${name}', only ${tools.join(", ")}`);
   return tool;
 }
 
-/** Steps up to and with the next call of a tool: what one answer of the model holds. */
+/** Splits the steps after each tool call: each group is one answer of the model. */
 function toAnswers(steps: readonly WrittenStep[]): WrittenStep[][] {
   const answers: WrittenStep[][] = [[]];
   for (const step of steps) {
@@ -96,8 +99,9 @@ function recall(conversation: readonly Said[], words: string): string {
 }
 
 /**
- * Plays the steps of the last prompt that has some. Which of them is next is read from the request: each result of a
- * tool since that prompt is one answer. Whatever else an agent asks its model, such as a title, gets a short answer.
+ * Plays the steps of the last prompt that has some. The request determines the next step: each tool
+ * result since that prompt counts as one answer. Any other request of the agent, such as one for a
+ * title, gets a short answer.
  */
 export const playSteps =
   (hold: () => Promise<unknown> = () => new Promise(() => {})): Script =>
