@@ -1,4 +1,7 @@
-/** Runs every benchmark in a process of its own, one after the other, and prints one table: `npm run bench`. */
+/**
+ * Runs every benchmark in its own process, one after the other, and prints one table: `npm run
+ * bench`.
+ */
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { cpus, loadavg, totalmem } from "node:os";
@@ -23,7 +26,10 @@ const names = [
   "watch",
 ];
 
-/** The figures come as a message from a program of ours: what is wrong with them is seen in the table. */
+/**
+ * The figures come as a message from our own program, unvalidated: an error in them shows in the
+ * table.
+ */
 async function figuresOf(name: string): Promise<Figure[]> {
   const child = fork(join(import.meta.dirname, `${name}.ts`), { silent: false });
   let figures: Figure[] = [];

@@ -1,6 +1,7 @@
 /**
- * How long the daemon takes from its start to a finished handshake and to its first answer, and what memory it then has,
- * beside Node alone. The first start has no compile cache yet and is given apart. `node bench/daemon.ts [rounds]`
+ * Measures how long the daemon takes from its start to a finished handshake and to its first
+ * answer, and its memory then, beside Node alone. The first start has no compile cache yet and is
+ * listed separately. `node bench/daemon.ts [rounds]`
  */
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";

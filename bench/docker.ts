@@ -1,6 +1,7 @@
 /**
- * Runners in containers: from nothing to a first command's result, and one command after another in a runner that is there,
- * with both kinds of wire, beside `docker run` and `docker exec` on the same engine. `node bench/docker.ts [rounds]`
+ * Measures runners in containers: from nothing to a first command's result, and consecutive
+ * commands in an existing runner, with both kinds of wire, beside `docker run` and `docker exec` on
+ * the same engine. `node bench/docker.ts [rounds]`
  */
 import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
@@ -18,7 +19,7 @@ import { scratch } from "./support/scratch.ts";
 
 const warmUp = 20;
 const commands = 300;
-/** Docker's own way takes long enough to be measured with fewer. */
+/** Docker's own commands take long enough for fewer rounds to suffice. */
 const beside = 30;
 const run = promisify(execFile);
 

@@ -1,7 +1,8 @@
 /**
- * Events from a runner's journal to a subscriber: a real server, a real daemon, an agent that prints JSON lines at a
- * steady rate and then as fast as it can. An event's timestamp is when the daemon took it, in whole milliseconds: up to
- * one millisecond of each latency is rounding. `node bench/events.ts [seconds]`
+ * Measures events from a runner's journal to a subscriber: a real server, a real daemon, an agent
+ * that prints JSON lines at a steady rate and then as fast as it can. An event's timestamp is the
+ * time when the daemon received it, in whole milliseconds: up to one millisecond of each latency is
+ * rounding. `node bench/events.ts [seconds]`
  */
 import { spawn } from "node:child_process";
 import { open, readdir, readFile } from "node:fs/promises";
@@ -19,7 +20,7 @@ import { scratch } from "./support/scratch.ts";
 import { Server } from "./support/server.ts";
 import { type Seen, Subscriber } from "./support/subscriber.ts";
 
-/** Prints `count` messages, `rate` a second or, without a rate, as fast as they are taken. */
+/** Prints `count` messages, `rate` per second or, without a rate, as fast as they are read. */
 const script = `
 const { count, rate } = JSON.parse(process.env.WHARF_PROMPT);
 const line = (n) => JSON.stringify({ type: "progress", data: { n, message: "step " + n + " of the work is done" } }) + "\\n";
@@ -94,7 +95,10 @@ async function measure(): Promise<Figure[]> {
   ];
 }
 
-/** One turn's messages as they came. That none is missing, doubled or out of its order is checked. */
+/**
+ * Collects one turn's messages as they arrive, and checks that none is missing, duplicated or out
+ * of order.
+ */
 async function turn({ server, task, subscriber }: Setting, work: { count: number; rate?: number }): Promise<Seen[]> {
   const id = await prompt(server, task, JSON.stringify(work));
   const seen = (await subscriber.until((event) => endsTurn(event, id))).filter(
@@ -120,7 +124,7 @@ const latencies = (seen: readonly Seen[]) => spreadOf(seen.map(({ event, at }) =
 const rateOf = (seen: readonly Seen[]) =>
   (seen.length / ((seen.at(-1)?.at ?? 0) - Date.parse(seen[0]?.event.timestamp ?? ""))) * 1000;
 
-/** The same agent's lines, read by a program that does nothing else with them. */
+/** Measures the same agent's lines, read by a program that does nothing else with them. */
 async function rateAlone(): Promise<number> {
   const env = { ...process.env, WHARF_PROMPT: JSON.stringify({ count: flood }) };
   const child = spawn(process.execPath, ["-e", script], { env, stdio: ["ignore", "pipe", "inherit"] });
@@ -134,7 +138,7 @@ async function rateAlone(): Promise<number> {
   return (lines / (performance.now() - (first ?? 0))) * 1000;
 }
 
-/** What a line on disk costs at least: a small write and an fdatasync, in ms. */
+/** Measures the minimum cost of a line on disk: a small write and an fdatasync, in ms. */
 async function syncTime(folder: string): Promise<number> {
   await using file = await open(join(folder, "lines"), "a");
   const times: number[] = [];

@@ -1,6 +1,7 @@
 /**
- * What the gateway adds to a request to a model: a program inside a runner asks a stand-in for a model's server through
- * relay, wire and gateway; the same program outside asks it directly. `node bench/gateway.ts [requests]`
+ * Measures what the gateway adds to a model request: a program inside a runner calls a stand-in for
+ * a model's server through relay, wire and gateway; the same program outside calls it directly.
+ * `node bench/gateway.ts [requests]`
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -19,7 +20,10 @@ import { Subscriber } from "./support/subscriber.ts";
 const pieces = 20;
 const piece = `data: ${JSON.stringify({ choices: [{ delta: { content: "some words of an answer, ".repeat(4) } }] })}\n\n`;
 
-/** Asks again and again on one connection; prints how long each first byte and each whole answer took, in ms. */
+/**
+ * Sends requests one after the other on one connection; prints the time to each first byte and to
+ * each whole answer, in ms.
+ */
 const script = `
 const { request, Agent } = require("node:http");
 const agent = new Agent({ keepAlive: true });
@@ -50,7 +54,7 @@ const ask = () => new Promise((resolve, reject) => {
 const Result = z.object({ first: z.array(z.number()), whole: z.array(z.number()), bad: z.literal(0) });
 type Result = z.infer<typeof Result>;
 
-/** Answers like a model that is very quick: piece by piece, each in its turn of the event loop. */
+/** Answers like a very fast model: piece by piece, each in a separate turn of the event loop. */
 function startModel(): HttpServer {
   return createServer((request, response) => {
     request.resume();
@@ -81,7 +85,7 @@ async function measure(): Promise<Figure[]> {
     await server.start();
     await addPrintingAgent(server, { name: "asker", script, route: "openai" });
     const task = await newTask(server, "asker", folder.path);
-    // Twice and by turns, so that what else the machine does falls on both.
+    // Both variants run twice, alternating, so that other load on the machine affects both.
     const before = await askDirectly(url, requests);
     const first = await askThrough(server, task, requests);
     const after = await askDirectly(url, requests);

@@ -1,7 +1,8 @@
 /**
- * What a server answers when its database is large: a list of tasks, a task, a page of a log and others at 1,000,000 events in
- * one task, 100,000 tasks, 200,000 runs and 10,000 runners, beside the same on a database with one page of each; then the
- * longest pause others see while a board of 10,000 tasks is deleted. `node bench/growth.ts [requests of each kind]`.
+ * Measures a server's answers with a large database: a list of tasks, a task, a page of a log and
+ * others at 1,000,000 events in one task, 100,000 tasks, 200,000 runs and 10,000 runners, beside
+ * the same on a database with one page of each; then the longest pause for other requests while a
+ * board of 10,000 tasks is deleted. `node bench/growth.ts [requests of each kind]`.
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -15,7 +16,7 @@ import { present, size, tell } from "./support/program.ts";
 import { scratch } from "./support/scratch.ts";
 import { Server } from "./support/server.ts";
 
-/** One page of everything: the least that the same requests can be asked of. */
+/** One page of each list: the smallest database that supports the same requests. */
 const onePage: SeedSizes = { events: 1_000, tasks: 100, runners: 100 };
 const deletedTasks = 10_000;
 const maxDeleteMs = 600_000;
@@ -33,7 +34,7 @@ const requests = {
 } as const satisfies Record<string, (seeded: Seeded, sizes: SeedSizes) => string>;
 type Name = keyof typeof requests;
 
-/** Asks as a program does, without parsing what comes. */
+/** Sends requests as a program does, without parsing the answers. */
 async function asker(server: Server): Promise<(path: string) => Promise<number>> {
   const token = (await readFile(join(server.data, "owner-token"), "utf8")).trim();
   const { url } = JSON.parse(await readFile(join(server.data, "server.json"), "utf8")) as { url: string };
@@ -59,7 +60,10 @@ async function startSeeded(folder: string, seedSizes: SeedSizes) {
   return { server, pool, seeded, ask: await asker(server) };
 }
 
-/** Longest of what a reader of another task sees while a board goes, and how long the board takes. */
+/**
+ * Measures the longest request of another task's reader while a board is deleted, and the duration
+ * of the deletion.
+ */
 async function deleteBoard({ server, pool, seeded, ask }: Awaited<ReturnType<typeof startSeeded>>) {
   const { id } = await server.client.call(api.createBoard, { body: { name: "to be deleted" } });
   await pool.query(
@@ -136,7 +140,7 @@ async function measure(): Promise<Figure[]> {
 
 type Target = Awaited<ReturnType<typeof startSeeded>>;
 
-/** In turn, so that whatever else the machine does happens to both. */
+/** Alternates between the two, so that other load on the machine affects both. */
 async function compare(
   name: Name,
   { few, many, rounds }: { few: Target; many: Target; rounds: number },

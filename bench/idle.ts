@@ -1,6 +1,7 @@
 /**
- * What runs without a turn cost the database: statements a second with none, with some whose runners are at work, and
- * with a thousand whose runners rest. `node bench/idle.ts [seconds]`
+ * Measures what runs without a turn cost the database: statements per second with no runs, with
+ * some whose runners are live, and with a thousand whose runners are stopped. `node bench/idle.ts
+ * [seconds]`
  */
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -20,7 +21,10 @@ const script = `process.stdout.write(JSON.stringify({ type: "progress", data: { 
 /** Each is a sandbox with a daemon of 80 MB. */
 const liveCount = 40;
 const restingCount = 1_000;
-/** PostgreSQL's processes report what they did a second after they did it; one that has nothing more to do, after ten. */
+/**
+ * PostgreSQL's processes report their statistics a second after the work; idle processes report
+ * after ten.
+ */
 const settleMs = 11_000;
 const heldStatements = 5;
 
@@ -80,7 +84,7 @@ async function runOnce(server: Server, folder: string): Promise<Task> {
   return task;
 }
 
-/** Runs between turns whose runners were stopped, as the idle policy leaves them. */
+/** Inserts runs between turns whose runners were stopped, as the idle policy leaves them. */
 async function insertResting(database: pg.Client, taskId: string): Promise<void> {
   await database.query(
     `with made as (
@@ -100,7 +104,9 @@ async function insertResting(database: pg.Client, taskId: string): Promise<void>
   );
 }
 
-/** Transactions that PostgreSQL committed a second, less those that ask for their number. */
+/**
+ * Counts the transactions that PostgreSQL commits per second, without those that query the count.
+ */
 async function measureRate(database: pg.Client, seconds: number): Promise<number> {
   const count = async () => {
     const { rows } = await database.query<{ n: string }>("select sum(xact_commit) as n from pg_stat_database");

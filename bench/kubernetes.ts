@@ -1,6 +1,7 @@
 /**
- * Runners in pods: from nothing to a first command's result, and one command after another in a runner that is there, with
- * both kinds of wire, beside `kubectl run` and `kubectl exec` on the same cluster. `node bench/kubernetes.ts [rounds]`
+ * Measures runners in pods: from nothing to a first command's result, and consecutive commands in
+ * an existing runner, with both kinds of wire, beside `kubectl run` and `kubectl exec` on the same
+ * cluster. `node bench/kubernetes.ts [rounds]`
  */
 import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
@@ -17,7 +18,7 @@ import { present, size, tell } from "./support/program.ts";
 
 const warmUp = 20;
 const commands = 300;
-/** kubectl's own way takes long enough to be measured with fewer. */
+/** Kubectl's own commands take long enough for fewer rounds to suffice. */
 const beside = 30;
 const run = promisify(execFile);
 const kube = (...args: string[]) => run(kubectl(), ["--kubeconfig", kubeconfig(), ...args]);
@@ -41,7 +42,7 @@ async function measure(): Promise<Figure[]> {
   return figures;
 }
 
-/** As people do it: a pod that runs one command, and its result. */
+/** Runs a pod as people do: with one command, and its result. */
 async function podOfItsOwn(image: string): Promise<void> {
   const name = `bench-${randomUUID()}`;
   await kube("run", name, `--image=${image}`, "--image-pull-policy=IfNotPresent", "--command", "--", "sleep", "600");
@@ -56,7 +57,7 @@ async function figuresOf(
   started: ReturnType<typeof spreadOf>,
 ): Promise<Figure[]> {
   await using bench = await Bench.open(under);
-  // The tenant's namespace is made with the first.
+  // The first runner also creates the tenant's namespace.
   await bench.backend.destroy((await bench.runner()).id);
   const first: number[] = [];
   for (let round = 0; round < size(5); round++) {

@@ -1,6 +1,7 @@
 /**
- * Warm runners: from asking a server for a runner to a first command's result, warm and cold in turn on the same server,
- * and as many at once as wait. `node bench/pool.ts [size of the burst]`; `WHARF_BENCH_BACKEND` names another backend.
+ * Measures warm runners: from the request for a runner to a first command's result, warm and cold
+ * alternating on the same server, and as many at once as the pool holds. `node bench/pool.ts [size
+ * of the burst]`; `WHARF_BENCH_BACKEND` names another backend.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { api, runnerApi } from "@wharf/contract";
@@ -11,7 +12,7 @@ import { scratch } from "./support/scratch.ts";
 import { Server } from "./support/server.ts";
 
 const rounds = 20;
-/** What is made behind a claim, and what a removed runner leaves, is over by then. */
+/** The refill after a claim and the clean-up of a removed runner end within this time. */
 const settleMs = 500;
 const waitMs = 300_000;
 
@@ -25,7 +26,10 @@ async function untilWaiting({ client }: Server, n: number): Promise<void> {
   }
 }
 
-/** From nothing to a command's result, in ms, and how long the runner alone took. A runner with an id of ours is never warm. */
+/**
+ * Measures the time from nothing to a command's result, and the time for the runner alone, in ms. A
+ * runner with an id from the caller is never warm.
+ */
 async function first({ client }: Server, { warm }: { warm: boolean }) {
   const began = performance.now();
   const wish = warm ? { request_id: crypto.randomUUID() } : { id: crypto.randomUUID() };

@@ -1,6 +1,7 @@
 /**
- * A runner on this machine: from nothing to a first command's result, and one command after another in a runner that is
- * there, beside starting the same command without a runner and by `docker exec`. `node bench/runner.ts [rounds]`
+ * Measures a runner on this machine: from nothing to a first command's result, and consecutive
+ * commands in an existing runner, beside starting the same command without a runner and by `docker
+ * exec`. `node bench/runner.ts [rounds]`
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";

@@ -1,6 +1,7 @@
 /**
- * How long `wharf up` takes from the start of its process until it answers, on existing data, and what memory it then
- * has, beside PostgreSQL alone on the same data and Node alone. `node bench/server-start.ts [rounds]`
+ * Measures how long `wharf up` takes from the start of its process until it answers, on existing
+ * data, and its memory then, beside PostgreSQL alone on the same data and Node alone. `node
+ * bench/server-start.ts [rounds]`
  */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
@@ -15,7 +16,7 @@ import { scratch } from "./support/scratch.ts";
 import { Server, sources } from "./support/server.ts";
 
 const tasks = 200;
-/** Until what a start needed is given back. */
+/** The time until memory needed only for the start is released. */
 const settle = 5_000; // ms
 
 interface Measured {
@@ -75,7 +76,7 @@ async function measure(): Promise<Figure[]> {
   ];
 }
 
-/** The data that there is already. */
+/** Creates the existing data. */
 async function fill(folder: string): Promise<void> {
   await using server = new Server(folder);
   await server.start();

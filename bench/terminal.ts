@@ -1,7 +1,8 @@
 /**
- * A terminal over the wire against a bare PTY: `cat` of a large file, to one viewer that acknowledges and to a hundred,
- * and how long a typed character takes to be seen. The daemon's part is a process of its own behind a unix socket, as on
- * a machine with local runners; the bare PTY is read in a process of its own too. `node bench/terminal.ts [megabytes]`
+ * Measures a terminal over the wire against a bare PTY: `cat` of a large file, to one viewer that
+ * acknowledges and to a hundred, and the time until a typed character appears. The daemon's part is
+ * a separate process behind a unix socket, as on a machine with local runners; a separate process
+ * reads the bare PTY too. `node bench/terminal.ts [megabytes]`
  */
 import { fork } from "node:child_process";
 import { once } from "node:events";
@@ -49,7 +50,7 @@ async function daemon(folder: string): Promise<void> {
 
 const tellFault = (error: unknown): void => tell(String(error));
 
-/** MB/s of a PTY that is read and thrown away. */
+/** Measures the throughput of a PTY whose output is read and discarded, in MB/s. */
 async function bare(file: string): Promise<number> {
   const { spawn } = await import("@lydell/node-pty");
   const began = performance.now();
@@ -67,7 +68,9 @@ interface Seen {
   took: number;
 }
 
-/** One who attaches, begins to read when the greeting is there, and acknowledges what it reads. */
+/**
+ * A viewer that attaches, starts to read at the greeting, and acknowledges the data that it reads.
+ */
 async function view(client: WireClient, id: string, { name, start }: { name: string; start: boolean }): Promise<Seen> {
   const body = new PassThrough();
   body.write("\n");
@@ -195,7 +198,7 @@ async function measure(): Promise<Figure[]> {
   }
 }
 
-/** Lines as a build prints them. */
+/** Writes lines as a build prints them. */
 async function write(path: string, megabytes: number): Promise<void> {
   await using file = await open(path, "w");
   const lines = Array.from(

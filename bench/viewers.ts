@@ -1,6 +1,7 @@
 /**
- * What viewers of live logs cost: statements a second with a thousand viewers of one task and with fifty of a thousand
- * tasks, and how long others wait while ten viewers read a large log. `node bench/viewers.ts [seconds]`
+ * Measures what viewers of live logs cost: statements per second with a thousand viewers of one
+ * task and with fifty of a thousand tasks, and how long other requests wait while ten viewers read
+ * a large log. `node bench/viewers.ts [seconds]`
  */
 import { get } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -38,7 +39,10 @@ const watcherCount = 50;
 const readerCount = 10;
 const rate = 10; // events/s
 const largeLog = 50_000; // events
-/** PostgreSQL's processes report what they did a second after they did it; one that has nothing more to do, after ten. */
+/**
+ * PostgreSQL's processes report their statistics a second after the work; idle processes report
+ * after ten.
+ */
 const reportTime = 1_500; // ms
 const settleTime = 11_000; // ms
 
@@ -131,7 +135,10 @@ async function turn({ server, task }: Setting, work: { count: number; rate?: num
   await subscriber.until((event) => endsTurn(event, id));
 }
 
-/** Transactions that PostgreSQL committed a second meanwhile, less those that ask for their number. */
+/**
+ * Counts the transactions that PostgreSQL commits per second during `work`, without those that
+ * query the count.
+ */
 async function statementRate({ database }: Setting, work: () => Promise<void>): Promise<number> {
   const count = async () => {
     await sleep(reportTime);

@@ -1,6 +1,7 @@
 /**
- * The watcher beside a bare `fs.watch` on one directory: 10,000 files created, all of them reported; and what watching a
- * tree of 100,000 files costs in time and memory. `node bench/watch.ts [files]`
+ * Measures the watcher beside a bare `fs.watch` on one directory: 10,000 files created, all of them
+ * reported; and the time and memory that watching a tree of 100,000 files costs. `node
+ * bench/watch.ts [files]`
  */
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -15,7 +16,7 @@ import { scratch } from "./support/scratch.ts";
 
 const treeSize = { folders: 100, each: 100, files: 10 };
 
-/** In a process of its own, as an agent does it. */
+/** The files are created in a separate process, as by an agent. */
 const creator = `const { mkdirSync, writeFileSync } = require("node:fs");
 const [folder, count] = [process.argv[1], Number(process.argv[2])];
 for (let number = 0; number < count; number++) {
@@ -38,7 +39,7 @@ async function create(folder: string, count: number): Promise<number> {
   return performance.now() - began;
 }
 
-/** How long until the last file was seen, from the start of the creating program. */
+/** Measures the time from the start of the creating program until the last file is reported. */
 async function seen(folder: string, count: number, reported: () => number): Promise<{ took: number; alone: number }> {
   const began = performance.now();
   const creating = create(folder, count);
@@ -90,7 +91,7 @@ async function measure(): Promise<Figure[]> {
   const late = await seen(join(workspace, "late"), files, () => names.size);
   await watcher.stop();
 
-  // What Node's own watch takes for one flat directory of as many files.
+  // Measures Node's own watch on one flat directory with the same number of files.
   const bare = join(folder.path, "bare");
   await mkdir(bare);
   const flat = new Set<string>();

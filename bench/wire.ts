@@ -1,7 +1,8 @@
 /**
- * HTTP over the wire against HTTP on a socket of its own: latency, throughput, and small requests beside large ones.
- * Two processes and one unix socket each, as on a machine with local runners. The server calls the daemon and the
- * daemon calls the server on the same wire. Run it with `node bench/wire.ts [megabytes]`.
+ * Measures HTTP over the wire against HTTP on a separate socket: latency, throughput, and small
+ * requests beside large ones. Each variant uses two processes and one unix socket, as on a machine
+ * with local runners. The server calls the daemon and the daemon calls the server on the same wire.
+ * Run it with `node bench/wire.ts [megabytes]`.
  */
 import { fork } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
@@ -33,7 +34,7 @@ interface Figures {
   beside: Spread;
 }
 
-/** What both ends serve: `/small`, `/large?mb=` and `/upload`. */
+/** Both ends serve `/small`, `/large?mb=` and `/upload`. */
 function pieceServer(): Server {
   return createServer((incoming, answer) => {
     if (incoming.url === "/small") {
@@ -93,7 +94,7 @@ async function latencies(options: RequestOptions, atOnce: number, count: number)
   return times;
 }
 
-/** MB/s of so many transfers at once. */
+/** Measures the throughput of `lanes` simultaneous transfers, in MB/s. */
 async function throughput(transfer: () => Promise<unknown>, lanes: number, megabytes: number): Promise<number> {
   const from = performance.now();
   await Promise.all(Array.from({ length: lanes }, transfer));
@@ -131,7 +132,7 @@ function muxOn(socket: Socket, side: "server" | "client", server: Server): WireA
   return new WireAgent(new Mux(socket, { side, onStream: (stream) => serveHttp(stream, server) }));
 }
 
-/** The daemon's process: serves on both ways, and measures when told to. */
+/** Runs the daemon's process: serves on both connections, and measures on request. */
 async function child(folder: string): Promise<void> {
   const server = pieceServer();
   server.listen(join(folder, "child.sock"));

@@ -3,18 +3,19 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 /**
- * Writes docs/acceptance.md: each requirement's number and sentence with the tests that prove it. A test names its numbers
- * in a comment directly above it (`// K-056`, ranges as `K-007…K-012`); docs/requirements.md has the sentences. With
- * --check nothing is written, and the run fails when the document is not what the tests claim, above all when a number has
- * lost its last test. `test/setup/closing-reporter.ts` fails a CI run in which one of these tests did not pass.
+ * Writes docs/acceptance.md: each requirement's number and sentence with the tests that prove it. A
+ * test names its numbers in a comment directly above it (`// K-056`, ranges as `K-007…K-012`);
+ * docs/requirements.md contains the sentences. With --check nothing is written, and the run fails
+ * if the document does not match the tests' claims, above all if a number has lost its last test.
+ * `test/setup/closing-reporter.ts` fails a CI run in which one of these tests did not pass.
  */
 const root = join(import.meta.dirname, "..");
 const target = join(root, "docs/acceptance.md");
 const requirements = join(root, "docs/requirements.md");
 const number = /\b([GSRKX])-(\d{3})(?:…(?:\1-)?(\d{3}))?/g;
-/** The first line of a test or a group, also of one for each row of a table. */
+/** Matches the first line of a test or a group, including tests for each row of a table. */
 const testBegin = /^\s*(?:withEngine\("\w+"\)\.)?(?:it|describe|test|whereKept)\b/;
-/** Its title: the first argument, which may stand on the next line or follow a table. */
+/** Matches the title: the first argument, which may be on the next line or follow a table. */
 const testTitle = /\(\s*(["'`])((?:(?!\1)[^\\]|\\.)+)\1,/;
 const tableTitle = /^\s*\](?: as const)?\)\(\s*(["'`])((?:(?!\1)[^\\]|\\.)+)\1,/;
 
@@ -30,7 +31,7 @@ export function numbersIn(comment: string): string[] {
   });
 }
 
-/** The title of the test that begins on the first line. */
+/** Returns the title of the test that begins on the first line. */
 function getTitle([first = "", second = "", ...rest]: readonly string[]): string | undefined {
   if (!testBegin.test(first)) return undefined;
   if (!first.endsWith("([")) return testTitle.exec(first + second)?.[2];
@@ -40,7 +41,10 @@ function getTitle([first = "", second = "", ...rest]: readonly string[]): string
 
 const commentOf = (line: string): string | undefined => /^\s*\/\/(.*)$/.exec(line)?.[1];
 
-/** The numbers of a test file, each with the title of the test or group directly below its comment. */
+/**
+ * Finds the numbers of a test file, each with the title of the test or group directly below its
+ * comment.
+ */
 export function findProofs(file: string, source: string): [string, Proof][] {
   const lines = source.split("\n");
   return lines.flatMap((line, i) => {
@@ -55,7 +59,10 @@ export function findProofs(file: string, source: string): [string, Proof][] {
   });
 }
 
-/** Every claim of the repository's tests. The parts of the conformance suite are no test files: each backend runs them. */
+/**
+ * Reads all claims of the repository's tests. The parts of the conformance suite are not test
+ * files: each backend runs them.
+ */
 export function readProofs(): Map<string, Proof[]> {
   const parts = ["asked-for.ts", "conformance.ts", "parts"].map((name) => `test/conformance/${name}`);
   const files = execFileSync("git", ["ls-files", "*.test.ts", ...parts], { cwd: root, encoding: "utf8" });

@@ -5,15 +5,17 @@ import { join } from "node:path";
 import { type Plugin, rolldown } from "rolldown";
 
 /**
- * Builds the kit: what is mounted into every runner. The daemon and Wharf's own agents are single files there, because
- * a daemon that loads its sources one by one starts twice as slowly, and a sandbox sees no node_modules.
+ * Builds the kit, which is mounted into every runner. The daemon and Wharf's own agents are single
+ * files there, because a daemon that loads its sources one by one starts twice as slowly, and a
+ * sandbox sees no node_modules.
  */
 const root = join(import.meta.dirname, "..");
 export const kitFolder = join(root, "packages/runner/dist/kit");
 
 /**
- * A module of Node's that is imported is read whole, lazy parts and all: `node:http` brings undici and HTTP/2 with it, 6 MB
- * in every runner. What is required is not, so the programs that are there all the time are CommonJS inside.
+ * Node loads an imported built-in module completely, including its lazy parts: `node:http` brings
+ * undici and HTTP/2 with it, 6 MB in every runner. A required module stays lazy, so the
+ * long-running programs are CommonJS inside.
  */
 const programs = [
   { name: "wharf-daemon", input: "packages/runner/src/main.ts", format: "cjs" },
@@ -23,7 +25,7 @@ const programs = [
 ] as const;
 
 /**
- * A kit that came out the same stays where it is, and one that did not is moved aside, not removed: runners at work have
+ * An unchanged kit stays in place. A changed kit is moved aside, not removed: running runners have
  * its files mounted.
  */
 export async function buildKit(): Promise<void> {
@@ -40,7 +42,10 @@ export async function buildKit(): Promise<void> {
   await rename(fresh, kitFolder);
 }
 
-/** The packages that hold a terminal's native part, one for each platform; those that are installed come along. */
+/**
+ * The packages with a terminal's native part, one for each platform; the installed ones are
+ * included.
+ */
 const nativeScope = join(root, "node_modules/@lydell");
 const nativePackage = /^node-pty-/;
 
@@ -49,7 +54,9 @@ async function copyNatives(folder: string): Promise<void> {
   for (const name of names) await cp(join(nativeScope, name), join(folder, "@lydell", name), { recursive: true });
 }
 
-/** A sandbox has no node_modules: what the terminal library looks for there it finds beside the bundle. */
+/**
+ * A sandbox has no node_modules, so the terminal library finds its native part beside the bundle.
+ */
 const besideTheBundle: Plugin = {
   name: "beside-the-bundle",
   transform(code, id) {

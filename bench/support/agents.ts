@@ -3,7 +3,7 @@ import { api, type Event, type Task } from "@wharf/contract";
 import { makeRepository } from "../../test/support/repository.ts";
 import type { Server } from "./server.ts";
 
-/** Adds an agent that prints JSON lines: a script for Node, which finds its prompt in WHARF_PROMPT. */
+/** Adds an agent that prints JSON lines: a Node script that reads its prompt from WHARF_PROMPT. */
 export async function addPrintingAgent(
   server: Server,
   options: { name: string; script: string; route?: string },
@@ -19,7 +19,7 @@ export async function addPrintingAgent(
   await server.client.call(api.createAgentType, { body });
 }
 
-/** Puts a task for this agent on the board, with a repository of its own. */
+/** Creates a task for this agent on the board, with a separate repository. */
 export async function newTask(server: Server, agent: string, folder: string): Promise<Task> {
   const { default_board_id } = await server.client.call(api.serverInfo, {});
   const repository_url = makeRepository(join(folder, "repository"));
@@ -27,13 +27,13 @@ export async function newTask(server: Server, agent: string, folder: string): Pr
   return server.client.call(api.createTask, { params: { board_id: default_board_id }, body });
 }
 
-/** Gives the task a turn; its id tells the turn's end in the log. */
+/** Prompts the task; the returned id identifies the turn's end in the log. */
 export async function prompt(server: Server, task: Task, text: string): Promise<string> {
   const turn = await server.client.call(api.promptTask, { params: { task_id: task.id }, body: { text } });
   return turn.id;
 }
 
-/** Whether the event says that the turn is over; throws where it ended in another way than by itself. */
+/** Returns whether the event ends the turn; throws if the turn ended abnormally. */
 export function endsTurn({ data }: Event, turnId: string): boolean {
   if (data.kind !== "turn" || data.turn_id !== turnId || data.status === "queued" || data.status === "started")
     return false;

@@ -9,7 +9,10 @@ const env = { ...process.env, DOCKER_HOST: dockerAddress() };
 const run = (program: string, args: readonly string[]) => promisify(execFile)(program, [...args], { env });
 const image = "wharf-bench";
 
-/** A container that waits, made of this machine's own bash, or nothing where no engine answers. */
+/**
+ * Starts a waiting container made of this machine's own bash. Returns undefined if no engine
+ * answers.
+ */
 export async function startContainer(): Promise<(AsyncDisposable & { readonly id: string }) | undefined> {
   const hasEngine = await run("docker", ["info"]).then(
     () => true,
@@ -28,7 +31,7 @@ export async function startContainer(): Promise<(AsyncDisposable & { readonly id
   };
 }
 
-/** No registry is asked: the image holds bash and what it is linked with. */
+/** The image needs no registry: it contains bash and the libraries that bash is linked with. */
 async function importImage(): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "wharf-bench-image-"));
   try {

@@ -1,11 +1,11 @@
 import { daemonApi, ExecEvent } from "@wharf/contract";
 import type { WireClient } from "@wharf/contract/wire";
 
-/** What every comparison of commands runs, and what it must say. */
+/** The command of every comparison, and its expected output. */
 export const command = "echo here";
 export const said = "here\n";
 
-/** Runs it in a runner, and fails where it did not say what it should. */
+/** Runs the command in a runner, and fails if the output is not as expected. */
 export async function execInside(client: WireClient): Promise<void> {
   let output = "";
   for await (const line of client.stream(daemonApi.exec, { body: { command } })) {
@@ -16,7 +16,7 @@ export async function execInside(client: WireClient): Promise<void> {
   throw new Error(`the command said '${output}'`);
 }
 
-/** Answers with the time of each step that `work` took, in ms. */
+/** Repeats `work` and returns the time of each call, in ms. */
 export async function repeat(times: number, work: () => Promise<unknown>): Promise<number[]> {
   const all: number[] = [];
   for (let n = 0; n < times; n++) {

@@ -1,4 +1,4 @@
-/** What was measured: numbers, and rows of the one table that all benchmarks share. */
+/** A measurement: numbers, and rows of the one table that all benchmarks share. */
 export interface Figure {
   readonly what: string;
   readonly wharf: string;
@@ -6,7 +6,7 @@ export interface Figure {
   readonly beside?: string;
   /** Wharf's figure divided by the one beside it. */
   readonly ratio?: number;
-  /** What the design says it must hold. */
+  /** The limit that the design requires. */
   readonly hold?: string;
 }
 
@@ -24,7 +24,7 @@ export function spreadOf(values: readonly number[]): Spread {
 
 export const median = (values: readonly number[]): number => spreadOf(values).p50;
 
-/** Three digits that mean something, whatever the size. */
+/** Formats a value with three significant digits, regardless of its size. */
 export function digits(value: number): string {
   if (value >= 100) return Math.round(value).toLocaleString("en-US");
   return value >= 10 ? value.toFixed(1) : value.toFixed(2);
@@ -32,7 +32,7 @@ export function digits(value: number): string {
 
 export const ms = (value: number): string => `${digits(value)} ms`;
 export const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
-/** With few values the second number is the largest of them. */
+/** With fewer than 100 values the second number is the largest of them. */
 export const spread = ({ p50, p99, count }: Spread): string =>
   `${digits(p50)} / ${digits(p99)} ms${count < 100 ? ` (of ${count})` : ""}`;
 

@@ -5,8 +5,8 @@ import { promisify } from "node:util";
 import { pack } from "../../scripts/pack.ts";
 
 /**
- * The program in the package as it is published, unpacked into a folder. Nothing is fetched: the platform's binaries that
- * it depends on are those of this checkout.
+ * Unpacks the program into a folder as it is published. The platform's binaries come from this
+ * checkout, without any download.
  */
 export async function unpackPublished(folder: string): Promise<string> {
   const tarball = await pack(folder);

@@ -10,10 +10,10 @@ import { getConnectionOptions } from "../../packages/server/src/store/embedded/p
 import { findPrograms } from "../../packages/server/src/store/embedded/programs.ts";
 import { getPostgresArguments } from "../../packages/server/src/store/embedded/settings.ts";
 
-/** PostgreSQL alone on a data folder of Wharf's, with the same settings. */
+/** PostgreSQL alone on one of Wharf's data folders, with the same settings. */
 export interface BarePostgres extends AsyncDisposable {
   readonly pid: number;
-  /** From the start of the process to the first answer, in ms. */
+  /** Time from the start of the process to the first answer, in ms. */
   readonly startMs: number;
 }
 
@@ -58,7 +58,7 @@ async function answers(socketFolder: string): Promise<boolean> {
   }
 }
 
-/** How long one row takes to be committed, again and again, in ms each. */
+/** Measures how long each of `count` single-row commits takes, in ms. */
 export async function commitTimes(socketFolder: string, count: number): Promise<number[]> {
   const client = new pg.Client(getConnectionOptions(socketFolder));
   await client.connect();

@@ -2,10 +2,10 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 
-/** Resident memory of one process. */
+/** Returns the resident memory of one process. */
 export const residentBytes = (pid: number): number => kilobytesOf(`/proc/${pid}/status`, "VmRSS") * 1024;
 
-/** Memory of several processes that share some of theirs: what is shared counts once. */
+/** Returns the memory of several processes; memory that they share counts once. */
 export function sharedBytes(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => sum + kilobytesOf(`/proc/${pid}/smaps_rollup`, "Pss") * 1024, 0);
 }
@@ -21,7 +21,7 @@ export function childrenOf(parent: number): number[] {
   return pids.filter((pid) => parentOf(pid) === parent);
 }
 
-/** The fields after the name, which may itself hold spaces and brackets. */
+/** Parses the fields after the name, which may itself contain spaces and brackets. */
 function parentOf(pid: number): number | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
@@ -31,7 +31,7 @@ function parentOf(pid: number): number | undefined {
   }
 }
 
-/** How long a program takes from its start to its end, in ms. */
+/** Measures how long a program takes from its start to its end, in ms. */
 export async function timeOf(command: string, args: readonly string[]): Promise<number> {
   const began = performance.now();
   const [code] = await once(spawn(command, args, { stdio: "ignore" }), "exit");

@@ -1,15 +1,15 @@
 import type { Figure } from "./figures.ts";
 import { table } from "./figures.ts";
 
-/** A benchmark run by itself prints its table; one that `all.ts` started hands its figures over. */
+/** Prints the table of a benchmark that runs alone, or sends its figures to `all.ts`. */
 export async function present(measure: () => Promise<Figure[]>): Promise<void> {
   const figures = await measure();
   if (process.send) process.send(figures);
   else process.stdout.write(table(figures));
 }
 
-/** The first argument as a number of rounds, megabytes or seconds. */
+/** Reads the first argument as a number of rounds, megabytes or seconds. */
 export const size = (otherwise: number): number => Number(process.argv[2] ?? otherwise);
 
-/** Says on stderr how far it is: stdout is for the table. */
+/** Reports progress on stderr, because stdout is for the table. */
 export const tell = (text: string): void => void process.stderr.write(`${text}\n`);

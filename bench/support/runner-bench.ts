@@ -11,7 +11,7 @@ export const newRunner = (): RunnerSpec => ({
   programs: [],
 });
 
-/** What stands between a backend and a command in its runners: a gateway that nobody uses, and the wire. */
+/** The layers between a backend and a command in its runners: an unused gateway, and the wire. */
 export class RunnerBench implements AsyncDisposable {
   readonly #backend: Backend;
   readonly #gateway: ReturnType<typeof createGateway>;
@@ -23,7 +23,7 @@ export class RunnerBench implements AsyncDisposable {
     this.#gateway = createGateway({ mirrors, routes: {}, hooks });
   }
 
-  /** A runner that is made, and the wire to it. */
+  /** Creates a runner and opens the wire to it. */
   async create(spec: RunnerSpec): Promise<Link> {
     const backend = this.#backend;
     await backend.create(spec);

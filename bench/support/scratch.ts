@@ -2,7 +2,10 @@ import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** A folder that is gone afterwards. For a server run by root, PostgreSQL's user must be able to pass it. */
+/**
+ * Creates a temporary folder that disposal removes. For a server run by root, PostgreSQL's user
+ * must be able to enter it.
+ */
 export async function scratch(): Promise<AsyncDisposable & { readonly path: string }> {
   const path = await mkdtemp(join(tmpdir(), "wharf-bench-"));
   if (process.getuid?.() === 0) await chmod(path, 0o711);

@@ -12,13 +12,16 @@ import { networkAddress } from "../../test/support/network-address.ts";
 
 const cli = join(import.meta.dirname, "../../packages/cli");
 
-/** `wharf` as a checkout runs it. */
+/** The `wharf` command of a checkout. */
 export const sources = join(cli, "bin/wharf.js");
 
 const startPatience = 30_000; // ms
 const Address = z.object({ url: z.url(), pid: z.number() });
 
-/** A server as a person starts it, `wharf up` in a process of its own, on a data folder that outlives it. */
+/**
+ * A server as a person starts it: `wharf up` in a separate process, on a data folder that outlives
+ * it.
+ */
 export class Server implements AsyncDisposable {
   readonly data: string;
   readonly client: Client;
@@ -40,7 +43,10 @@ export class Server implements AsyncDisposable {
     };
   }
 
-  /** Answers with the time from the start of the process until `GET /health` is answered, in ms. */
+  /**
+   * Starts the server. Returns the time from the start of the process to the answer of `GET
+   * /health`, in ms.
+   */
   async start(): Promise<number> {
     const file = join(this.data, "server.json");
     await rm(file, { force: true });
@@ -67,12 +73,12 @@ export class Server implements AsyncDisposable {
     return Address.parse(JSON.parse(await readFile(join(this.data, "server.json"), "utf8")));
   }
 
-  /** The head of PostgreSQL's processes. */
+  /** Returns the process id of the PostgreSQL postmaster. */
   async postgres(): Promise<number> {
     return Number((await this.#postmasterFile())[0]);
   }
 
-  /** Where PostgreSQL's socket is. */
+  /** Returns the folder of PostgreSQL's socket. */
   async postgresSocket(): Promise<string> {
     return (await this.#postmasterFile())[4] ?? "";
   }
@@ -81,7 +87,7 @@ export class Server implements AsyncDisposable {
     return (await readFile(join(this.data, "postgres/data/postmaster.pid"), "utf8")).split("\n");
   }
 
-  /** The server goes, what it left at work stays; with `runners` they end too. */
+  /** Stops the server but not its running agents; with `runners` those end too. */
   async stop(runners = false): Promise<void> {
     if (!this.#isAlive) return;
     const gone = this.#gone();
@@ -89,7 +95,7 @@ export class Server implements AsyncDisposable {
     await gone;
   }
 
-  /** The end that nothing can prepare for. */
+  /** Kills the server without a warning. */
   async kill(): Promise<void> {
     if (!this.#isAlive) return;
     const gone = this.#gone();

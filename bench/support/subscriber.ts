@@ -3,11 +3,11 @@ import type { Server } from "./server.ts";
 
 export interface Seen {
   readonly event: Event;
-  /** When it came, in ms since 1970, finer than a millisecond. */
+  /** Time of arrival, in ms since 1970, with a resolution finer than a millisecond. */
   readonly at: number;
 }
 
-/** Follows a task's log over a WebSocket, as a program would that has nothing else to do. */
+/** Follows a task's log over a WebSocket, like a program without other work. */
 export class Subscriber implements Disposable {
   readonly #socket: WebSocket;
   #seen: Seen[] = [];
@@ -39,7 +39,7 @@ export class Subscriber implements Disposable {
     return subscriber;
   }
 
-  /** All that came since the last call, up to the first event that is looked for. */
+  /** Returns all events since the last call, up to the first that matches `found`. */
   async until(found: (event: Event) => boolean): Promise<Seen[]> {
     for (let checked = 0; ;) {
       for (; checked < this.#seen.length; checked++) {

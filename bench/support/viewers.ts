@@ -3,7 +3,7 @@ import { globalStreamPath, taskStreamPath } from "@wharf/contract";
 import { WebSocket } from "ws";
 import type { Server } from "./server.ts";
 
-/** Many WebSockets that count what they are sent and do not look into it. */
+/** Many WebSockets that count their messages without parsing them. */
 export class Viewers implements Disposable {
   readonly #sockets: WebSocket[] = [];
   #received = 0;
@@ -22,7 +22,7 @@ export class Viewers implements Disposable {
     for (const socket of await this.#open(server, globalStreamPath, count)) socket.send(message);
   }
 
-  /** Waits until all viewers together have been sent so many messages. */
+  /** Waits until all viewers together have received `messages` messages. */
   async until(messages: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#wanted = messages;

@@ -10,9 +10,12 @@ import type { Backend, ObservedRunner, RunnerSpec, RunnerUsage } from "../../pac
 import { KeyedLock } from "../../packages/server/src/backends/shared/keyed-lock.ts";
 
 export interface ProcessBackendOptions {
-  /** Holds one folder per runner. Keep the path short: it contains unix sockets, whose addresses end at 107 bytes. */
+  /**
+   * Contains one folder per runner. Keep the path short: it contains unix sockets, whose addresses
+   * end at 107 bytes.
+   */
   readonly folder: string;
-  /** Holds `bin` and `lib` with the daemon and Wharf's own agents. */
+  /** Contains `bin` and `lib` with the daemon and Wharf's own agents. */
   readonly kit: string;
 }
 
@@ -20,8 +23,9 @@ const pollIntervalMs = 20;
 const clockTicksPerSecond = 100;
 
 /**
- * The smallest backend that runs tasks: each runner is a process of this machine, without a sandbox. It keeps everything on
- * disk and nothing in memory, so a restarted server finds the same runners.
+ * The smallest backend that runs tasks: each runner is a process of this machine, without a
+ * sandbox. The backend keeps everything on disk and nothing in memory, so a restarted server finds
+ * the same runners.
  */
 export class ProcessBackend implements Backend {
   /** A new backend adds its own name to `BackendName` in packages/contract/src/states.ts. */
@@ -133,7 +137,10 @@ export class ProcessBackend implements Backend {
     };
   }
 
-  /** The daemon's process id while it runs. Its working directory tells it from a later process with the same id. */
+  /**
+   * Returns the daemon's process id while the daemon runs. The working directory distinguishes it
+   * from a later process with the same id.
+   */
   async #findDaemon(id: string): Promise<number | undefined> {
     const { pid: file, root, workspace } = this.#locate(id);
     if (!(await exists(root))) throw new WharfError("runner_lost", { runner_id: id, reason: "its folder is missing" });
@@ -148,7 +155,7 @@ export class ProcessBackend implements Backend {
     await using output = await open(log, "a");
     const daemon = spawn(process.execPath, [join(this.#options.kit, "lib/wharf-daemon.mjs")], {
       cwd: workspace,
-      detached: true, // it outlives the server and leads a process group
+      detached: true, // the daemon outlives the server and leads a process group
       env: { PATH: this.#searchPath, HOME: home, LANG: "C.UTF-8" },
       stdio: ["pipe", output.fd, output.fd],
     });

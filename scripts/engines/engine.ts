@@ -2,17 +2,20 @@ import { execFileSync, spawnSync } from "node:child_process";
 
 export interface Engine {
   readonly name: string;
-  /** What it is for, for the list of what was skipped. */
+  /** The engine's purpose, for the list of skipped tests. */
   readonly purpose: string;
-  /** It can be used at this moment. */
+  /** Whether the engine can be used now. */
   present(): boolean;
-  /** Brings its programs; what is there is left alone. */
+  /** Installs the engine's programs; existing ones stay unchanged. */
   install(): void;
-  /** For engines with processes: starts what of them is not at work. Nothing is started where the machine has its own. */
+  /**
+   * Starts the engine's missing processes, if it has any. Where the machine has its own engine,
+   * nothing starts.
+   */
   start?(): void;
-  /** Ends what `start` started, and nothing else. */
+  /** Stops only the processes that `start` started. */
   stop?(): void;
-  /** It was started by `start`, and runs. */
+  /** Whether `start` started the engine and it still runs. */
   ours?(): boolean;
 }
 
@@ -21,7 +24,9 @@ const probeTimeoutMs = 20_000; // ms
 export const works = (command: string, ...args: string[]): boolean =>
   spawnSync(command, args, { stdio: "ignore", timeout: probeTimeoutMs }).status === 0;
 
-/** Runs one of the scripts beside this file; it tells the person itself what it does and what went wrong. */
+/**
+ * Runs one of the scripts beside this file; the script itself reports its progress and its errors.
+ */
 export function script(path: string, args: readonly string[], withinMinutes: number): void {
   const { status, error } = spawnSync(path, args, {
     stdio: ["ignore", "inherit", "inherit"],
@@ -33,7 +38,7 @@ export function script(path: string, args: readonly string[], withinMinutes: num
 
 const aptTimeoutMs = 15 * 60_000; // ms
 
-/** Debian's packages, where this is Debian and we may install them. */
+/** Installs Debian packages, if this system is Debian and the process has the permission. */
 export function debian(...packages: string[]): void {
   if (process.getuid?.() !== 0 || !works("apt-get", "--version")) {
     throw new Error(`install ${packages.join(", ")} with this machine's package manager`);

@@ -10,7 +10,10 @@ import { kubernetes } from "./kubernetes/engine.ts";
 
 const buildTimeoutMs = 10 * 60_000; // ms
 
-/** What a shell inside the image prints; nothing of it can reach the network or change the image. */
+/**
+ * Returns the output of a shell inside the image; the shell can neither reach the network nor
+ * change the image.
+ */
 const inside = (image: string, command: string) =>
   execFileSync("docker", ["run", "--rm", "--network", "none", "--read-only", image, "sh", "-c", command], {
     env: { ...process.env, DOCKER_HOST: dockerAddress() },

@@ -3,7 +3,7 @@ import { docker } from "./docker/engine.ts";
 import { debian, type Engine, works } from "./engine.ts";
 import { kubernetes } from "./kubernetes/engine.ts";
 
-/** In the order in which they are brought. */
+/** The engines in the order of their installation. */
 export const engines = {
   bubblewrap: {
     name: "bubblewrap",

@@ -4,11 +4,12 @@ import { engines } from "./engines.ts";
 import { ensureImage, testImages } from "./images/index.ts";
 
 /**
- * Brings this machine all that the tests can use, and ends it again. What is there is left alone.
+ * Installs and starts all engines that the tests can use on this machine, and stops them again.
+ * Existing programs stay unchanged.
  *
  *     npm run engines [name…]                       install and start
- *     npm run engines -- ours                       name those that were started by this and run
- *     npm run engines -- stop [--except name]…      end what was started by this
+ *     npm run engines -- ours                       list running engines that this program started
+ *     npm run engines -- stop [--except name]…      stop engines that this program started
  */
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -3,9 +3,10 @@ import { Visitor } from "oxc-parser";
 import { getLine, listPaths, readSource, type Source } from "./sources.ts";
 
 /**
- * Counts how the product's code names things: values whose whole name is a preposition, an adverb or
- * a participle; functions named `xOf`; functions named verb + noun; constants in capitals. With
- * --check the run fails when a share is worse than its limit. --list prints each poor name.
+ * Counts the kinds of names in the product's code: values whose whole name is a preposition, an
+ * adverb or a participle; functions named `xOf`; functions named verb + noun; constants in
+ * capitals. With --check the run fails if a share is worse than its limit. --list prints each poor
+ * name.
  */
 const bareWords: ReadonlySet<string> = new Set(
   (
@@ -19,7 +20,7 @@ const bareWords: ReadonlySet<string> = new Set(
 /** The verbs that the libraries we compare ourselves with use most. */
 const verbNoun = /^(?:get|to|parse|create|is|has|set)[A-Z]/;
 const xOf = /^[a-z][A-Za-z0-9]*Of$/;
-/** The flags of `open(2)` keep the names that the system gives them. */
+/** The flags of `open(2)` keep their system names. */
 const capitals = /^(?!O_)[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$/;
 
 interface Counts {

@@ -5,7 +5,7 @@ import { type Program, type Comment, parseSync } from "oxc-parser";
 export const root = join(import.meta.dirname, "../..");
 
 export interface Source {
-  /** Relative to the repository's root. */
+  /** Path relative to the repository's root. */
   readonly path: string;
   readonly text: string;
   readonly program: Program;

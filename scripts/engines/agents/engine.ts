@@ -8,7 +8,7 @@ import { enginesFolder } from "../folder.ts";
 const manifests = ["package.json", "package-lock.json"] as const;
 const lock = readFileSync(join(import.meta.dirname, "package-lock.json"));
 const folder = join(enginesFolder, `agents-${createHash("sha256").update(lock).digest("hex").slice(0, 12)}`);
-/** Holds the programs of the agents. */
+/** The folder with the agents' programs. */
 export const agentsBin = join(folder, "node_modules", ".bin");
 const programs = ["claude-agent-acp", "codex-acp", "gemini", "opencode", "qwen"] as const;
 
@@ -34,8 +34,9 @@ export const agents: Engine = {
 };
 
 /**
- * `npm ci` refuses the lock file on a registry that has the optional binaries of this platform alone; `npm install` takes
- * from it what there is. Of the install scripts only OpenCode's is needed: it puts its program in place.
+ * `npm ci` refuses the lock file on a registry that has the optional binaries of this platform
+ * alone; `npm install` installs the available ones. Only OpenCode needs its install script, which
+ * puts its program in place.
  */
 function installPackages(into: string): void {
   const args = ["install", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"];

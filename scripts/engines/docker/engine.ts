@@ -11,7 +11,10 @@ const machineSocket = "/var/run/docker.sock";
 const answers = (address: string) =>
   works("docker", "--host", address, "version") && spawnSync("docker", ["--host", address, "info"]).status === 0;
 
-/** Where Docker is: the one that `DOCKER_HOST` names, the machine's own, or else the one that `npm run engines` starts. */
+/**
+ * Returns Docker's address: the one that `DOCKER_HOST` names, the machine's own, or else the one
+ * that `npm run engines` starts.
+ */
 export function dockerAddress(): string {
   const named = process.env["DOCKER_HOST"];
   if (named) return named;

@@ -5,7 +5,10 @@ import { has, older, pipe } from "./docker.ts";
 const answerTimeoutMs = 30_000; // ms
 const prefix = "docker.io/library/";
 
-/** The image that Docker has, in the node of the cluster that `npm run engines` started as well; answers with its name in a pod. */
+/**
+ * Copies one of Docker's images to the node of the cluster that `npm run engines` started; returns
+ * its name in a pod.
+ */
 export function ensureInCluster(image: string): string {
   if (!has(image)) throw new Error(`Docker has no image ${image} to hand to the cluster`);
   const [program, ...args] = clusterCtr();

@@ -4,7 +4,7 @@ import { dockerAddress } from "../docker/engine.ts";
 
 const buildTimeoutMs = 30 * 60_000; // ms
 
-/** The old builder: the engine that Debian has knows no other. */
+/** Selects the old builder, the only one that Debian's engine supports. */
 const environment = () => ({ ...process.env, DOCKER_HOST: dockerAddress(), DOCKER_BUILDKIT: "0" });
 
 export const has = (image: string): boolean =>
@@ -22,24 +22,26 @@ export function docker(...args: string[]): string {
   throw new Error(`docker ${args[0]} failed: ${lastLines}`, { cause: error });
 }
 
-/** Where nothing uses it: Docker refuses to remove the image of a container. */
+/** Removes an unused image; Docker refuses to remove the image of a container. */
 export const forget = (image: string): void =>
   void spawnSync("docker", ["image", "rm", image], { env: environment(), stdio: "ignore" });
 
-/** Builds with the machine's own network, since its name servers may not be reachable from another. */
+/**
+ * Builds with the machine's own network, since its name servers may not be reachable from another.
+ */
 export function build(image: string, context: string, settings: Readonly<Record<string, string>> = {}): void {
   const args = Object.entries(settings).flatMap(([name, value]) => ["--build-arg", `${name}=${value}`]);
   docker("build", "--quiet", "--force-rm", "--network", "host", "--tag", image, ...args, context);
 }
 
-/** A short name for what goes in: an image whose parts are the same is not made again. */
+/** Returns a short hash of the parts, so that an image with the same parts is not built twice. */
 export function keyOf(...parts: readonly (string | Buffer)[]): string {
   const hash = createHash("sha256");
   for (const part of parts) hash.update(createHash("sha256").update(part).digest());
   return hash.digest("hex").slice(0, 12);
 }
 
-/** One program's output into another, such as `docker save` into `ctr images import`. */
+/** Pipes one program's output into another, such as `docker save` into `ctr images import`. */
 export function pipe(from: readonly string[], into: readonly string[]): void {
   const quoted = (words: readonly string[]) => words.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(" ");
   execFileSync("bash", ["-c", `set -o pipefail; ${quoted(from)} | ${quoted(into)}`], {
@@ -49,7 +51,10 @@ export function pipe(from: readonly string[], into: readonly string[]): void {
   });
 }
 
-/** Earlier images of the same name, the newest first, but for a few: tests in another checkout may be about to use theirs. */
+/**
+ * Lists earlier images of the same name, newest first, without the most recent four: tests in
+ * another checkout may still need theirs.
+ */
 export function older(images: readonly string[], newest: string): string[] {
   const name = newest.slice(0, newest.indexOf(":") + 1);
   return images.filter((one) => one.startsWith(name) && one !== newest && one !== `${name}latest`).slice(4);

@@ -6,8 +6,8 @@ import { debian, works } from "../engine.ts";
 import { build, has, keyOf, pipe } from "./docker.ts";
 
 /**
- * What the images of `deploy/images` stand on where no registry of images can be reached: Debian's own packages, with Node and npm from
- * npm's registry in the places where the official image has them.
+ * The base of the images of `deploy/images` if no image registry can be reached: Debian's own
+ * packages, with Node and npm from npm's registry at the same paths as in the official image.
  */
 const suite = "bookworm";
 const nodeVersion = "24.21.0";
@@ -15,10 +15,13 @@ const npmVersion = "11.21.2";
 const officialImage = `node:${nodeVersion}-${suite}-slim`;
 const leftOut = ["doc", "info", "locale", "man"];
 const sources = "/etc/apt/sources.list.d/debian.sources";
-/** Authorities that the machine's owner added: in a company's network nothing can be fetched without them. */
+/**
+ * Certificate authorities that the machine's owner added: in a company's network no download works
+ * without them.
+ */
 const authorities = "/usr/local/share/ca-certificates";
 
-/** Answers with the image's name. */
+/** Returns the image's name. */
 export function ensureFoundation(): string {
   if (has(officialImage) || !existsSync(sources)) return officialImage;
   const debianImage = `wharf-engines/debian:${keyOf(suite, ...leftOut)}`;

@@ -8,14 +8,15 @@ import { build, docker, forget, has, keyOf, older } from "./docker.ts";
 import { ensureFoundation, inFolder } from "./foundation.ts";
 
 /**
- * The images of `deploy/images`, made for tests. Each is built once from its own Dockerfile, and the kit or package of this moment is
- * laid over it as one more small layer: those change with every edit, and the rest hardly ever.
+ * The images of `deploy/images`, built for tests. Each is built once from its own Dockerfile, and
+ * the current kit or package is added as one more small layer: that layer changes with every edit,
+ * and the rest hardly ever.
  */
 const root = join(import.meta.dirname, "../../..");
 const recipes = join(root, "deploy/images");
 const packageFolder = join(root, "packages/cli/dist/package");
 
-/** Built on the runner, each from the folder of its name. */
+/** Images based on the runner, each from the folder of its name. */
 const onRunner = ["python", "gemini", "claude", "codex", "opencode", "qwen", "auggie"] as const;
 export type ImageName = "runner" | "server" | (typeof onRunner)[number];
 
@@ -23,10 +24,15 @@ const isOnRunner = (name: ImageName) => onRunner.some((one) => one === name);
 const contentOf = (name: ImageName) =>
   name === "server" ? ({ folder: packageFolder, at: "package" } as const) : ({ folder: kitFolder, at: "kit" } as const);
 
-/** The ones that tests use; `npm run engines` makes them, for it takes minutes the first time. */
+/**
+ * The images that tests use; `npm run engines` builds them, because the first build takes minutes.
+ */
 export const testImages: readonly ImageName[] = ["runner", "gemini", "claude", "auggie", "server"];
 
-/** Answers with the image's name: one that changes with what is in it. It is `wharf-<name>:latest` as well, the last that was made. */
+/**
+ * Returns the image's name, which changes with its content. The latest image is also named
+ * `wharf-<name>:latest`.
+ */
 export function ensureImage(name: ImageName): string {
   if (name === "server") packServer();
   const { folder: content } = contentOf(name);
@@ -44,7 +50,7 @@ export function ensureImage(name: ImageName): string {
   return image;
 }
 
-/** The same for pods of the cluster that `npm run engines` started. */
+/** Provides the same image for pods of the cluster that `npm run engines` started. */
 export const ensureClusterImage = (name: ImageName): string => ensureInCluster(ensureImage(name));
 
 function ensureBase(name: ImageName): string {
@@ -61,7 +67,7 @@ function ensureBase(name: ImageName): string {
     build(image, context, {
       [isOnRunner(name) ? "RUNNER" : "NODE"]: foundation,
       KIT: kit,
-      // Where the machine's owner added authorities, the foundation has them.
+      // The foundation contains the authorities that the machine's owner added.
       NODE_EXTRA_CA_CERTS: "/etc/ssl/certs/ca-certificates.crt",
       ...(index && { PIP_INDEX_URL: index }),
     });
@@ -70,7 +76,7 @@ function ensureBase(name: ImageName): string {
   return image;
 }
 
-/** Where the Dockerfiles take Wharf itself from. */
+/** Builds the image from which the Dockerfiles copy Wharf itself. */
 function withKit({ content, at }: { content: string; at: string }, work: (image: string) => void): void {
   const image = `wharf-engines/${at}:${process.pid}`;
   inFolder((folder) => {
@@ -85,7 +91,7 @@ function withKit({ content, at }: { content: string; at: string }, work: (image:
   }
 }
 
-/** The package of this moment. */
+/** Packs the current package. */
 function packServer(): void {
   const { status, stderr } = spawnSync(process.execPath, [join(root, "scripts/pack.ts")], {
     cwd: root,

@@ -8,13 +8,18 @@ const ourKubeconfig = join(folder, "admin.kubeconfig");
 const run = (name: string, minutes: number, ...args: string[]) =>
   script(join(import.meta.dirname, name), [folder, ...args], minutes);
 
-/** The administrator's kubeconfig: the one that the environment names, or else of the cluster that `npm run engines` starts. */
+/**
+ * The administrator's kubeconfig: the one that the environment names, or else that of the cluster
+ * that `npm run engines` starts.
+ */
 export const kubeconfig = (): string =>
   process.env["WHARF_TEST_KUBECONFIG"] ?? process.env["KUBECONFIG"] ?? ourKubeconfig;
 
 const isOurs = () => kubeconfig() === ourKubeconfig;
 
-/** The cluster's own kubectl where we built it, for it is of the cluster's version. */
+/**
+ * Uses the cluster's own kubectl if the cluster is ours, because its version matches the cluster's.
+ */
 export const kubectl = (): string => (isOurs() ? join(folder, "bin", "kubectl") : "kubectl");
 
 const answers = (file: string) =>
@@ -32,7 +37,7 @@ const needed = {
 };
 const neededToBuild = { go: "golang-go", "dpkg-source": "dpkg-dev", gcc: "gcc", "/usr/include/stdio.h": "libc6-dev" };
 
-/** Packages of programs that are missing here. */
+/** Lists the packages of missing programs. */
 const missing = (programs: Record<string, string>) =>
   Object.entries(programs)
     .filter(([program]) => !(program.startsWith("/") ? existsSync(program) : works("which", program)))
@@ -57,15 +62,16 @@ export const kubernetes: Engine = {
   ours: () => answers(ourKubeconfig),
 };
 
-/** How to speak to the node's containerd, to hand it images. */
+/** Returns the command to access the node's containerd, for importing images. */
 export function clusterCtr(): [program: string, ...args: string[]] {
   if (!isOurs()) throw new Error("images can be handed over only to the cluster that `npm run engines` starts");
   return ["ctr", "--address", join(folder, "containerd.sock"), "--namespace", "k8s.io"];
 }
 
 /**
- * On: pods answer and begin nothing of their own, but for those of the namespaces that are named, with the addresses they have
- * now. Only in the cluster that `npm run engines` started.
+ * Turns isolation on or off. When on, pods answer but open no connections, except for those of the
+ * named namespaces, with their current addresses. Only in the cluster that `npm run engines`
+ * started.
  */
 export function enforceIsolation(how: "on" | "off", ...openNamespaces: string[]): void {
   if (!isOurs()) throw new Error("packets can be dropped only in the cluster that `npm run engines` starts");
