@@ -16,7 +16,7 @@ import { present, size, tell } from "./support/program.ts";
 import { scratch } from "./support/scratch.ts";
 import { Server } from "./support/server.ts";
 
-/** One page of each list: the smallest database that supports the same requests. */
+/** A page of each list is the smallest database that supports the same requests. */
 const onePage: SeedSizes = { events: 1_000, tasks: 100, runners: 100 };
 const deletedTasks = 10_000;
 const maxDeleteMs = 600_000;

@@ -16,7 +16,7 @@ import { chosenServer, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
 const times = { connect: 4_000, clone: 2_000, agentStart: 5_000, retryDelay: 100 }; // ms
 /** Some wires end only because of their silence, twice. */
 const patience = 90_000; // ms
-/** One wire may make the server hold 128 MiB of unread bytes, and one answer 64 MiB. */
+/** A single wire may make the server hold 128 MiB of unread bytes, and one answer 64 MiB. */
 const maxGrowth = 400 * 2 ** 20; // bytes
 
 let folder: string;

@@ -9,7 +9,7 @@ import { eventually } from "./support/eventually.ts";
 import { makeRepository } from "./support/repository.ts";
 import { isPushed, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
 
-/** What happens to runners when the database is not the one that they were created with. */
+/** The fate of runners when the database is not the one that they were created with. */
 let folder: string;
 let database: EmbeddedPostgres;
 let remote: string;

@@ -12,7 +12,7 @@ import { networkAddress } from "../../test/support/network-address.ts";
 
 const cli = join(import.meta.dirname, "../../packages/cli");
 
-/** The `wharf` command of a checkout. */
+/** The `wharf` command that a checkout runs. */
 export const sources = join(cli, "bin/wharf.js");
 
 const startPatience = 30_000; // ms

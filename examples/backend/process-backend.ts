@@ -87,7 +87,10 @@ export class ProcessBackend implements Backend {
     await rm(root, { recursive: true, force: true });
   }
 
-  /** Counts the daemon since its last start. A real backend counts every process, and keeps the sum across starts. */
+  /**
+   * Counts the daemon since its last start. A real backend counts every process, and keeps the sum
+   * across starts.
+   */
   async getUsage(id: string): Promise<RunnerUsage> {
     const pid = await this.#findDaemon(id);
     if (pid === undefined) return { cpuSeconds: 0, memoryBytes: 0, memoryPeakBytes: 0 };

@@ -19,7 +19,7 @@ export interface Engine {
   ours?(): boolean;
 }
 
-const probeTimeoutMs = 20_000; // ms
+const probeTimeoutMs = 20_000;
 
 export const works = (command: string, ...args: string[]): boolean =>
   spawnSync(command, args, { stdio: "ignore", timeout: probeTimeoutMs }).status === 0;
@@ -36,7 +36,7 @@ export function script(path: string, args: readonly string[], withinMinutes: num
   if (status !== 0) throw new Error(`${path} ended with ${status ?? "a signal"}`);
 }
 
-const aptTimeoutMs = 15 * 60_000; // ms
+const aptTimeoutMs = 15 * 60_000;
 
 /** Installs Debian packages, if this system is Debian and the process has the permission. */
 export function debian(...packages: string[]): void {

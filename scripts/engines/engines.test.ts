@@ -8,7 +8,7 @@ import { docker } from "./docker/engine.ts";
 import { enginesFolder } from "./folder.ts";
 import { kubernetes } from "./kubernetes/engine.ts";
 
-const buildTimeoutMs = 10 * 60_000; // ms
+const buildTimeoutMs = 10 * 60_000;
 
 /**
  * Returns the output of a shell inside the image; the shell can neither reach the network nor

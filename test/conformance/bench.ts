@@ -80,7 +80,7 @@ export class Bench implements AsyncDisposable {
   }
 }
 
-/** One runner as the server knows it: dialled on first use, and again when its wire is gone. */
+/** A runner as the server knows it: dialled on first use, and again when its wire is gone. */
 export class Runner {
   readonly spec: RunnerSpec;
   readonly client: RunnerClient;

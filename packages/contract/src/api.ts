@@ -193,7 +193,7 @@ const system = {
       backend: z.string(),
       isolation: z.string(),
       isolation_reason: z.string().optional(),
-      /** One sentence that names the limits this machine puts on its local runners. */
+      /** A sentence that names the limits this machine puts on its local runners. */
       limits: z.string().optional(),
       /** The pool of warm runners and how many are ready. Absent if no pool is configured. */
       pool: z

@@ -205,7 +205,7 @@ export const eventTypeByKind: Record<EventKind, EventType> = {
 };
 
 /**
- * One line of a task's log. `agent_id` is the run; `seq` is per task, without gaps, in the order of
+ * A line of a task's log. `agent_id` is the run; `seq` is per task, without gaps, in the order of
  * commit.
  */
 export const Event = z.object({
@@ -219,7 +219,7 @@ export const Event = z.object({
 export type Event = z.infer<typeof Event>;
 
 /**
- * One record of a runner's journal. Only fsynced records are readable; `seq` is per journal epoch,
+ * A record of a runner's journal. Only fsynced records are readable; `seq` is per journal epoch,
  * without gaps.
  */
 export const JournalRecord = z.object({

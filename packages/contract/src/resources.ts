@@ -85,7 +85,7 @@ const branchName = z
 /** The id of a mode or a model, as the agent names it. */
 export const AgentChoice = z.string().trim().min(1).max(1024);
 
-/** Title ≤500 and required; description required; priority 0–10. */
+/** A title of at most 500 characters and a description are required; the priority is 0–10. */
 export const TaskInput = z.object({
   title: z.string().trim().min(1).max(500),
   description: z.string().min(1).max(200_000),

@@ -45,6 +45,6 @@ export type AgentProtocol = z.infer<typeof AgentProtocol>;
 export const PermissionPolicy = z.enum(["ask", "allow-edits", "allow-all"]);
 export type PermissionPolicy = z.infer<typeof PermissionPolicy>;
 
-/** What happens to an interrupted turn whose progress is unknown. */
+/** The policy for an interrupted turn whose progress is unknown. */
 export const InterruptPolicy = z.enum(["ask", "continue"]);
 export type InterruptPolicy = z.infer<typeof InterruptPolicy>;

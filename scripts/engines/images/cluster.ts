@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { clusterCtr } from "../kubernetes/engine.ts";
 import { has, older, pipe } from "./docker.ts";
 
-const answerTimeoutMs = 30_000; // ms
+const answerTimeoutMs = 30_000;
 const prefix = "docker.io/library/";
 
 /**

@@ -2,7 +2,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { dockerAddress } from "../docker/engine.ts";
 
-const buildTimeoutMs = 30 * 60_000; // ms
+const buildTimeoutMs = 30 * 60_000;
 
 /** Selects the old builder, the only one that Debian's engine supports. */
 const environment = () => ({ ...process.env, DOCKER_HOST: dockerAddress(), DOCKER_BUILDKIT: "0" });

@@ -12,7 +12,7 @@ import { noTraces, tracesOf } from "../../support/processes.ts";
 import { Bench, isEnd, type Runner, specOf, spoken } from "../bench.ts";
 import type { BackendUnderTest } from "../place.ts";
 
-/** One call to each route that streams lines, with more lines to come when the wire is cut. */
+/** Calls each route that streams lines, with more lines to come when the wire is cut. */
 const streamingCalls: Readonly<Record<string, (runner: Runner) => AsyncGenerator<unknown>>> = {
   journal: (runner) => runner.client.stream(daemonApi.journal, { query: { after: 0, follow: "true" } }),
   exec: (runner) => runner.client.stream(daemonApi.exec, { body: { command: "echo begun; sleep 20" } }),
@@ -176,7 +176,7 @@ function ended({ name, under }: Survival): void {
     const first = startFirstServer([name, folder, id, randomUUID()]);
     try {
       await said(first, "prompted");
-      // The first server, the daemon and its agent.
+      // The first server, the daemon and its agent are running.
       expect(tracesOf(id).processes.length).toBeGreaterThan(2);
       const gone = once(first, "exit");
       first.kill("SIGKILL");

@@ -153,7 +153,10 @@ async function answer(step: Step, understood: Understood, out: Outgoing, incomin
   out.end();
 }
 
-/** The Gemini API: `/v1beta/models/<m>:generateContent`, `:streamGenerateContent?alt=sse`, `:countTokens`. */
+/**
+ * The Gemini API: `/v1beta/models/<m>:generateContent`, `:streamGenerateContent?alt=sse`,
+ * `:countTokens`.
+ */
 export const gemini: ModelApi = {
   wrongKey: "Request had invalid authentication credentials. Expected a valid API key.",
   authorise: ({ headers, url }, key) => (headers["x-goog-api-key"] ?? url.searchParams.get("key")) === key,

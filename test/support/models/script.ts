@@ -3,7 +3,7 @@ interface ToolCall {
   readonly args: Readonly<Record<string, unknown>>;
 }
 
-/** One answer of the model. */
+/** An answer of the model. */
 export interface Step {
   readonly thought?: string;
   readonly text?: string;
@@ -27,7 +27,7 @@ export interface Step {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** One message of a conversation, in the same form for all APIs. */
+/** A message of a conversation, in the same form for all APIs. */
 export interface Said {
   readonly from: "user" | "model";
   readonly text: string;

@@ -48,7 +48,7 @@ export const GitProgress = z.object({
   total: z.number(),
 });
 export type GitProgress = z.infer<typeof GitProgress>;
-/** One line of a clone's stream: progress lines, then one `cloned` or `failed`. */
+/** A line of a clone's stream: progress lines, then one `cloned` or `failed`. */
 export const GitCloneEvent = z.discriminatedUnion("type", [
   GitProgress,
   GitCloned.extend({ type: z.literal("cloned") }),

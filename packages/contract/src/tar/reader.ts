@@ -1,7 +1,7 @@
 import { blockBytes, type TarEntry } from "./header.ts";
 import { toBlockSize, createTarError, parseHeader, parseLongName, parsePax } from "./parse.ts";
 
-const maxExtraBytes = 64 * 1024; // bytes of a pax header or a long name
+const maxExtraBytes = 64 * 1024; // of a pax header or a long name
 
 /** An entry and its content, which is read or skipped before the next entry. */
 export interface TarItem {

@@ -23,8 +23,8 @@ interface Caller {
 }
 
 /**
- * One request and its answer. The exchange tracks why it failed, because node:http only reports a
- * cut socket, whether the peer, the timeout or the caller cut it.
+ * A request and its answer. The exchange tracks why it failed, because node:http only reports a cut
+ * socket, whether the peer, the timeout or the caller cut it.
  */
 export class Exchange implements Disposable {
   readonly name: string;
@@ -140,7 +140,7 @@ export class Exchange implements Disposable {
 
   #cancel(reason: unknown): void {
     this.#cancellation ??= { reason };
-    // A request that waits for a stream gets no abort event before it has one.
+    // A request that waits for a stream reports its destruction only once it has one.
     this.#rejectResponse(this.#cancellation.reason);
     this.#request.destroy();
   }

@@ -5,7 +5,7 @@ import type { FrameWriter } from "./frame-writer.ts";
 import { ReceiveBacklog } from "./receive-backlog.ts";
 
 /**
- * One stream of a wire: a Duplex that node:http accepts as a socket.
+ * A stream of a wire: a Duplex that node:http accepts as a socket.
  *
  * Each direction ends separately. Sending: data → FIN after `end()`. Receiving: data → FIN, which
  * appears as 'end' once all data was read. A stream destroyed before both FINs passed sends RST,
