@@ -29,13 +29,15 @@ interface ApiOptions {
   commands: Promise<Commands>;
   terminals: Promise<Terminals>;
   workspace: string;
-  /** Whether the runner has no space left. */
+  /** Checks whether the runner has no disk space left. */
   isDiskFull: () => Promise<boolean>;
-  /** Told of failures that are nobody's request's fault. */
+  /** Receives unexpected failures, which are not the fault of a request. */
   onInternal: (reference: string, error: unknown) => void;
 }
 
-/** The daemon's HTTP server. It never listens: connections are given to it. */
+/**
+ * Creates the daemon's HTTP server. The server never listens: its owner passes connections to it.
+ */
 export function createApi(parts: ApiOptions): Server {
   const { agent, git, onCommit, watcher, commands, terminals, workspace, onInternal } = parts;
   const files = getDefaultFileSettings(workspace);

@@ -9,11 +9,11 @@ import { parseValue } from "./parse.ts";
 import type { RawHandler } from "./raw-routes.ts";
 
 /**
- * Serves the contract's routes with node:http. zod validates them: a framework would add
- * nothing but a tenth of the daemon's memory and a third of its start.
+ * Serves the contract's routes with node:http. zod validates them: a framework would add nothing
+ * but a tenth of the daemon's memory and a third of its start time.
  */
 
-const keepAliveIntervalMs = 5_000; // ms
+const keepAliveIntervalMs = 5_000;
 
 interface RequestParts {
   params?: unknown;
@@ -29,9 +29,9 @@ interface ApiRoute {
 
 interface EndpointServerOptions {
   readonly routes: readonly ApiRoute[];
-  /** Routes of raw bytes, asked first. */
+  /** Routes of raw bytes, which are tried first. */
   readonly raw: readonly RawHandler[];
-  /** Told of what nobody foresaw, under the reference that the caller got. */
+  /** Receives unexpected errors with the reference that the caller got. */
   readonly onInternal: (reference: string, error: unknown) => void;
 }
 
@@ -40,26 +40,27 @@ export function createRoutes<Api extends Readonly<Record<string, Endpoint>>>(
   handlers: RouteHandlers<Api>,
 ): readonly ApiRoute[] {
   return Object.entries(api).map(([name, endpoint]): ApiRoute => {
-    // The parts are made by the schemas that the handler's type is made of; an entry of a record cannot show that.
+    // The parts come from the same schemas as the handler's type; the type of a record entry cannot
+    // show that.
     const handle = handlers[name] as ApiRoute["handle"];
     return { endpoint, handle, pattern: toPattern(endpoint.path) };
   });
 }
 
-/** A server for connections that are given to it; nobody has to let it listen. */
+/** Creates a server that never listens: its owner passes connections to it. */
 export function createEndpointServer({ routes, raw, onInternal }: EndpointServerOptions): Server {
   return createServer({ requestTimeout: 0 }, (request, response) => {
     request.on("error", () => undefined);
     response.on("error", () => undefined);
     const rawAnswer = raw.map((handler) => handler(request, response)).find((answering) => answering !== undefined);
     (rawAnswer ?? handleRequest(routes, request, response)).catch((thrown: unknown) => {
-      // An answer that has begun is cut, so that it is never taken as complete.
+      // Cut a response that has begun, so that the caller never takes it as complete.
       if (response.headersSent) return response.destroy();
       const reference = randomUUID();
       const error = toWharfError(thrown, reference);
       if (error.code === "internal") onInternal(reference, thrown);
       const problem = error.toProblem();
-      // What is left of the body is not read.
+      // Leave the rest of the body unread.
       if (!request.complete) response.setHeader("connection", "close");
       sendJson(response, { status: problem.status, type: "application/problem+json", value: problem });
     });

@@ -2,7 +2,7 @@ import { execApi } from "@wharf/contract";
 import type { Commands } from "../exec/index.ts";
 import type { RouteHandlers } from "./route-handlers.ts";
 
-/** Commands over the wire. A request that comes before the daemon has found its old commands waits for that. */
+/** Serves commands over the wire. Requests wait until the daemon has found its old commands. */
 export function createExecHandlers(commandsPromise: Promise<Commands>): RouteHandlers<typeof execApi> {
   return {
     exec: async ({ body }, signal) => (await commandsPromise).run(body, signal),

@@ -19,7 +19,7 @@ import {
 import type { RouteHandlers } from "./route-handlers.ts";
 import { createRawHandler, type RawHandler, type RawRouteHandlers } from "./raw-routes.ts";
 
-/** The file routes with JSON or NDJSON. */
+/** Creates the file routes with JSON or NDJSON. */
 export const createFileHandlers = (settings: FileSettings): RouteHandlers<typeof filesApi> => ({
   readFile: ({ body }, signal) => readFile(settings, body, signal),
   fileStats: ({ body }) => getFileStats(settings.workspace, body),
@@ -30,7 +30,7 @@ export const createFileHandlers = (settings: FileSettings): RouteHandlers<typeof
   replaceText: ({ body }) => replaceText(settings, body),
 });
 
-/** The file routes with raw bytes. */
+/** Creates the file routes with raw bytes. */
 export const createRawFileHandler = (settings: FileSettings): RawHandler =>
   createRawHandler(rawFilesApi, createRawHandlers(settings));
 
@@ -57,7 +57,10 @@ const createRawHandlers = (settings: FileSettings): RawRouteHandlers<typeof rawF
     unpackFolder(settings, query.path, { bytes: readBody(request), signal }),
 });
 
-/** The body's bytes; the request stays open for its answer when they are not read to the end. */
+/**
+ * Yields the body's bytes. The request stays open for its response even when a reader stops before
+ * the end.
+ */
 async function* readBody(request: IncomingMessage): AsyncGenerator<Buffer, void, undefined> {
   for await (const piece of request.iterator({ destroyOnReturn: false }))
     yield Buffer.isBuffer(piece) ? piece : Buffer.from(String(piece));

@@ -5,9 +5,12 @@ import type { RouteHandlers } from "./route-handlers.ts";
 
 export interface GitRouteOptions {
   git: GitWorkspace;
-  /** Told of commits that a request made, so that they are in the journal like those of a turn. */
+  /**
+   * Receives commits that a request made, so that the journal holds them like the commits of a
+   * turn.
+   */
   onCommit: (commit: EventDataByKind<"commit">) => Promise<void>;
-  /** Told of failures that are nobody's request's fault. */
+  /** Receives unexpected failures, which are not the fault of a request. */
   onInternal: (reference: string, error: unknown) => void;
 }
 
@@ -58,7 +61,7 @@ export function createGitHandlers({ git, onCommit, onInternal }: GitRouteOptions
   };
 }
 
-/** A clone goes on when the caller leaves: the next one finds it done. */
+/** A clone continues when the caller leaves: the next caller finds the finished clone. */
 async function* streamCloneEvents(
   git: GitWorkspace,
   input: CloneInput,
@@ -92,7 +95,7 @@ async function* streamCloneEvents(
 
 const maxNamedFiles = 3;
 
-/** A message for work that nobody described. */
+/** Creates a commit message for changes that came without one. */
 function formatSummary(paths: readonly string[]): string {
   const named = paths.slice(0, maxNamedFiles).join(", ");
   const remainingCount = paths.length - maxNamedFiles;

@@ -1,2 +1,2 @@
-/** The routes of the contract's `daemonApi`, answered over the wire. */
+/** This folder answers the routes of the contract's `daemonApi` over the wire. */
 export { createApi } from "./api.ts";

@@ -1,9 +1,9 @@
 import type { IncomingMessage } from "node:http";
 import { WharfError } from "@wharf/contract";
 
-const maxBodyBytes = 16 * 1024 * 1024; // bytes
+const maxBodyBytes = 16 * 1024 * 1024;
 
-/** The request's body as JSON; nothing where it has none. */
+/** Reads the request's body as JSON, or undefined if the body is empty. */
 export async function readJsonBody(request: IncomingMessage): Promise<unknown> {
   const chunks: Buffer[] = [];
   let size = 0;

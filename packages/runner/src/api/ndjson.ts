@@ -1,6 +1,6 @@
 /**
- * Values as lines of JSON. An empty line comes at once, so that the answer begins before there is a value, and again
- * whenever nothing was said for `quietMs`.
+ * Streams values as lines of JSON. An empty line goes out immediately, so that the response begins
+ * before the first value, and again after every `quietMs` without a value.
  */
 export async function* streamNdjson(values: AsyncIterable<unknown>, quietMs: number): AsyncIterable<string> {
   const iterator = values[Symbol.asyncIterator]();
@@ -14,7 +14,7 @@ export async function* streamNdjson(values: AsyncIterable<unknown>, quietMs: num
       }
       if (result.done) return;
       next = iterator.next();
-      // Failing is told when its turn comes.
+      // The loop handles the failure when it awaits this value.
       next.catch(() => undefined);
       yield `${JSON.stringify(result.value)}\n`;
     }
@@ -23,7 +23,7 @@ export async function* streamNdjson(values: AsyncIterable<unknown>, quietMs: num
   }
 }
 
-/** Nothing when it is not there in time. */
+/** Resolves to undefined if the promise takes longer than `ms`. */
 function waitAtMost<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<undefined>((resolve) => {

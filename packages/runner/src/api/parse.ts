@@ -1,7 +1,7 @@
 import { WharfError } from "@wharf/contract";
 import type { z } from "zod";
 
-/** What a schema makes of a value, or an error that names each field that is wrong. */
+/** Parses a value with a schema. The error names each invalid field. */
 export function parseValue<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;

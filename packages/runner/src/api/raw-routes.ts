@@ -3,24 +3,30 @@ import type { Endpoint } from "@wharf/contract";
 import type { z } from "zod";
 import { parseValue } from "./parse.ts";
 
-/** Routes whose body or answer is raw bytes: they get the request as it is, and their query validated. */
+/** Routes whose body or response is raw bytes get the request as it is, with a validated query. */
 
 export interface RawExchange<Query> {
   readonly query: Query;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
-  /** Aborted when the caller leaves. */
+  /** Aborts when the caller disconnects. */
   readonly signal: AbortSignal;
 }
 
-/** It answers by itself where it sends bytes; what it returns is sent as JSON. */
+/**
+ * A handler that sends bytes writes the response itself; any other handler's return value is sent
+ * as JSON.
+ */
 export type RawRouteHandlers<Api extends Readonly<Record<string, Endpoint>>> = {
   readonly [K in keyof Api]: (
     exchange: RawExchange<Api[K]["query"] extends z.ZodType ? z.output<Api[K]["query"]> : unknown>,
   ) => Promise<Api[K]["response"] extends z.ZodType ? z.input<Api[K]["response"]> : void>;
 };
 
-/** Answers what is one of these routes; anything else is left alone. When it fails after its answer began, that has to be cut. */
+/**
+ * Handles requests for these routes and returns undefined for any other request. After a failure in
+ * mid-response, the caller of the handler has to cut the response.
+ */
 export type RawHandler = (request: IncomingMessage, response: ServerResponse) => Promise<void> | undefined;
 
 export function createRawHandler<Api extends Readonly<Record<string, Endpoint>>>(
@@ -31,7 +37,8 @@ export function createRawHandler<Api extends Readonly<Record<string, Endpoint>>>
     const [path = "/", search = ""] = (request.url ?? "/").split("?", 2);
     for (const [name, route] of Object.entries(api)) {
       if (route.method !== request.method || route.path !== path) continue;
-      // The query is made by the schema that the handler's type is made of; an entry of a record cannot show that.
+      // The query comes from the same schema as the handler's type; the type of a record entry
+      // cannot show that.
       const handle = handlers[name] as (exchange: RawExchange<unknown>) => Promise<unknown>;
       return serveRoute(route, handle, { request, response, search });
     }

@@ -11,7 +11,7 @@ test("a caller who leaves while the request is read is known to have left", asyn
   };
   const routes = createRoutes({ execOnce: execApi.execOnce }, { execOnce });
   const server = createEndpointServer({ routes, raw: [], onInternal: () => undefined });
-  // The connection closes with the body's last byte, before anyone has read on.
+  // The connection closes with the body's last byte, before the server has read on.
   server.prependListener("request", (request) => request.once("end", () => request.socket.destroy()));
   const [caller, accepted] = duplexPair();
   server.emit("connection", accepted);

@@ -10,7 +10,10 @@ type HandlerResponse<E extends Endpoint> = E["response"] extends z.ZodType
   ? z.input<E["response"]>
   : AsyncIterable<unknown>;
 
-/** What a route of JSON or NDJSON does with its validated parts. The signal says that the caller left. */
+/**
+ * Handles the validated parts of JSON or NDJSON routes. The signal aborts when the caller
+ * disconnects.
+ */
 export type RouteHandlers<Api extends Readonly<Record<string, Endpoint>>> = {
   readonly [K in keyof Api]: (
     input: ParsedPart<Api[K], "params"> & ParsedPart<Api[K], "query"> & ParsedPart<Api[K], "body">,

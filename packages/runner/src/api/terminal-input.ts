@@ -3,7 +3,7 @@ import { readNdjsonLines } from "@wharf/contract/wire";
 import { maxInputBytes, toWharfError, ViewerMessage, WharfError } from "@wharf/contract";
 import type { Terminals, Viewer } from "../terminals/index.ts";
 
-/** A line of the most input there may be, every character of it escaped. */
+/** This limit fits the largest input with every character escaped. */
 const maxLineBytes = 6 * maxInputBytes + 1024;
 
 interface ViewerInputOptions {
@@ -12,7 +12,10 @@ interface ViewerInputOptions {
   readonly viewer: Viewer;
 }
 
-/** Does what a viewer sends on the stream it is attached by. What is refused is told there. Never fails. */
+/**
+ * Executes the messages that a viewer sends on its attach stream and reports refusals on the same
+ * stream. Never fails.
+ */
 export async function receiveViewerInput(request: IncomingMessage, options: ViewerInputOptions): Promise<void> {
   const { viewer } = options;
   try {
@@ -28,7 +31,7 @@ export async function receiveViewerInput(request: IncomingMessage, options: View
       }
     }
   } catch {
-    // Cut, or no lines: the answer ends with its connection.
+    // The stream was cut or holds invalid lines: the response ends with its connection.
     request.destroy();
   }
 }

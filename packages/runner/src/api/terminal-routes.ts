@@ -6,7 +6,7 @@ import { serveViewer } from "./terminal-stream.ts";
 import { receiveViewerInput } from "./terminal-input.ts";
 import { parseValue } from "./parse.ts";
 
-/** Terminals over the wire. A request that comes before the daemon has found its old terminals waits for that. */
+/** Serves terminals over the wire. Requests wait until the daemon has found its old terminals. */
 export function createTerminalHandlers(terminalsPromise: Promise<Terminals>): RouteHandlers<typeof terminalsApi> {
   const success = { ok: true } as const;
   const getTerminal = async (id: string) => (await terminalsPromise).get(id);
@@ -45,8 +45,8 @@ export function createTerminalHandlers(terminalsPromise: Promise<Terminals>): Ro
 }
 
 /**
- * Answers what is one of the terminals' streams, whose bytes go both ways as they come; anything else is left alone.
- * It fails before its answer has begun, or not at all.
+ * Handles requests for the terminals' streams, whose bytes flow both ways as they arrive, and
+ * returns undefined for any other request. A failure always comes before the response begins.
  */
 export function createTerminalStreamHandler(
   terminalsPromise: Promise<Terminals>,

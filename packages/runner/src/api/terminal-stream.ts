@@ -2,20 +2,23 @@ import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import type { Encoder, Viewer } from "../terminals/index.ts";
 
-const keepAliveIntervalMs = 5_000; // ms
-/** How long a viewer may take nothing of what waits for it. */
-const stallTimeoutMs = 10_000; // ms
-/** How long one that was let go may take to read its last line. */
-const lastLineTimeoutMs = 30_000; // ms
+const keepAliveIntervalMs = 5_000;
+/** A viewer may leave its pending output unread for this long. */
+const stallTimeoutMs = 10_000;
+/** A detached viewer has this long to read its last line. */
+const lastLineTimeoutMs = 30_000;
 
 interface ServeViewerOptions {
   readonly viewer: Viewer;
   readonly encoder: Encoder;
-  /** It takes nothing. */
+  /** Runs when the viewer has stalled. */
   readonly onStall: () => void;
 }
 
-/** Sends a viewer its lines, each as soon as it takes them. Ends with the terminal, with the viewer or with its caller. */
+/**
+ * Sends a viewer its lines, each as soon as the viewer accepts it. The stream ends with the
+ * terminal, with the viewer or with its caller.
+ */
 export async function serveViewer(
   response: ServerResponse,
   { viewer, encoder, onStall }: ServeViewerOptions,
@@ -25,7 +28,7 @@ export async function serveViewer(
   response.writeHead(200, {
     "content-type": encoder.contentType,
     "cache-control": "no-store",
-    // Where the caller still sends, nothing else can follow on this stream.
+    // The caller may still be sending, so no other request can follow on this connection.
     connection: "close",
   });
   const keepAliveTimer = setInterval(() => {
@@ -33,7 +36,7 @@ export async function serveViewer(
   }, keepAliveIntervalMs);
   try {
     for await (const lines of viewer.streamLines(disconnect.signal, encoder)) {
-      // One write for many small lines; a long one is not copied.
+      // Send many small lines in a single write; cork does not copy long lines.
       response.cork();
       for (const line of lines) response.write(line);
       response.uncork();
@@ -43,7 +46,7 @@ export async function serveViewer(
     const closeTimer = setTimeout(() => response.destroy(), lastLineTimeoutMs).unref();
     response.once("close", () => clearTimeout(closeTimer));
   } catch (error) {
-    // Cut, so that what was sent is not taken as all there was.
+    // Cut the connection, so that the viewer does not take the output as complete.
     response.destroy();
     if (!disconnect.signal.aborted) throw error;
   } finally {
@@ -51,7 +54,7 @@ export async function serveViewer(
   }
 }
 
-/** Resolves when the viewer took what was sent, or when it was let go. */
+/** Resolves when the viewer has read what was sent, or when it is detached. */
 async function waitForDrain(
   response: ServerResponse,
   { viewer, gone: disconnected, onStall }: { viewer: Viewer; gone: AbortSignal; onStall: () => void },

@@ -8,24 +8,25 @@ import { type CommandFolders, CommandProcess } from "./process.ts";
 import { type CommandRecord, getStartTicks, writeRecord } from "./command-record.ts";
 
 /**
- * A command that goes on by itself, its output in a ring beside its record.
+ * A background command, whose output is in a ring beside its record.
  *
- * *running*: its pipes are read as fast as the disk takes them, whoever looks on. *exited*: its exit is in the record
- * and the ring is complete. *unknown*: a daemon that died left it behind; the next one ends what is left of it.
+ * *running*: the daemon reads the command's pipes as fast as the disk allows, with or without
+ * followers. *exited*: the record holds the exit and the ring is complete. *unknown*: a previous
+ * daemon died during the command; the next daemon kills what is left of the command.
  */
 
-/** Entries kept of each command's output. */
+/** Limits how many entries of each command's output are kept. */
 const maxOutputEntries = 100_000;
-/** How long the rest of a character is waited for. */
+/** The rest of a split character has this long to arrive. */
 const characterWaitMs = 10;
 const outputTypes: Record<OutputType, number> = { stdout: 1, stderr: 2 };
 const getOutputType = (entry: RingEntry): OutputType => (entry.type === outputTypes.stderr ? "stderr" : "stdout");
 
 export interface BackgroundOptions {
   readonly folder: string;
-  /** Of the command's output. */
+  /** Limits the command's output. */
   readonly maxOutputBytes: number;
-  /** Called when there is more output on disk, or on its way there. */
+  /** Runs when output was added to the disk or is about to be. */
   readonly onGrowth: () => void;
   readonly onFault: (error: unknown) => void;
   readonly onOutput?: OnOutput | undefined;
@@ -33,7 +34,7 @@ export interface BackgroundOptions {
 
 export class BackgroundCommand {
   readonly id: string;
-  /** Resolves when it has ended and all its output is in the ring. */
+  /** Resolves when the command has ended and all its output is in the ring. */
   readonly done: Promise<void>;
   readonly #folder: string;
   readonly #options: BackgroundOptions;
@@ -42,7 +43,7 @@ export class BackgroundCommand {
   readonly #finish: () => void;
   #ringPromise: Promise<Ring> | undefined;
   #ring: Ring | undefined;
-  /** Bytes of an earlier daemon's output that was not opened yet. */
+  /** Counts the bytes of an earlier daemon's output until the ring is opened. */
   #unopenedBytes = 0;
   #dropping: Promise<void> | undefined;
   #process: CommandProcess | undefined;
@@ -65,7 +66,8 @@ export class BackgroundCommand {
   ): Promise<BackgroundCommand> {
     const { stdin = "", stdin_open, encoding, command, working_dir, command_id, timeout_s } = request;
     const process = await CommandProcess.start(request, { folders, input: stdin_open || stdin !== "" });
-    // Read from at once: what a program that ends meanwhile has printed would be gone with nobody to read it.
+    // Read the pipes immediately: otherwise the output of a program that ends meanwhile would be
+    // lost.
     const output = new CommandOutput();
     output.addSource("stdout", process.stdout);
     output.addSource("stderr", process.stderr);
@@ -98,7 +100,7 @@ export class BackgroundCommand {
     }
   }
 
-  /** One that an earlier daemon started. Its output is looked at when someone asks for it. */
+  /** Restores a command that an earlier daemon started. Its output is opened on first use. */
   static async restore(record: CommandRecord, options: BackgroundOptions): Promise<BackgroundCommand> {
     const ended =
       record.state === "running" ? { ...record, state: "unknown" as const, ended_at: getTimestamp() } : record;
@@ -116,21 +118,21 @@ export class BackgroundCommand {
     return this.#record.started_at;
   }
 
-  /** Empty while it runs. */
+  /** Returns an empty string while the command runs. */
   get endedAt(): string {
     return this.#record.ended_at ?? "";
   }
-  /** Bytes that the output takes on disk. */
+  /** Returns the number of bytes that the output takes on disk. */
   get outputBytes(): number {
     return this.#ring?.size ?? this.#unopenedBytes;
   }
 
-  /** Drops the oldest part of the output. Returns how many bytes that frees. */
+  /** Drops the oldest part of the output and returns the number of freed bytes. */
   dropOldestOutput(): number {
     return this.#ring?.dropOldest() ?? 0;
   }
 
-  /** Drops the output of a command that has ended. Returns how many bytes that frees. */
+  /** Drops the output of a command that has ended and returns the number of freed bytes. */
   dropOutput(): number {
     const before = this.outputBytes;
     if (this.#ring) while (this.#ring.dropOldest() > 0);
@@ -152,7 +154,7 @@ export class BackgroundCommand {
     };
   }
 
-  /** With the extent of its output, for which the ring has to be opened. */
+  /** Adds the extent of the output, for which the ring has to be opened. */
   async getFullInfo(): Promise<CommandInfo> {
     await this.#getRing();
     return this.getInfo();
@@ -171,7 +173,10 @@ export class BackgroundCommand {
     await this.done;
   }
 
-  /** Its output from an offset on; with `wait` to its exit, which comes last. */
+  /**
+   * Yields the output from an offset; with `wait`, the output continues until the exit, which comes
+   * last.
+   */
   async *follow(
     startOffset: number,
     options: { wait: boolean; encoding: OutputEncoding; signal: AbortSignal },
@@ -186,7 +191,7 @@ export class BackgroundCommand {
       if (pieces.length === 0) break;
       for (const piece of pieces) {
         if ("gap" in piece) {
-          // A character whose rest is in the gap is none.
+          // Drop a partial character: the rest of it is in the gap.
           text = new OutputDecoder(options.encoding);
           yield { type: "gap", ...piece.gap };
         } else {
@@ -277,7 +282,10 @@ export class BackgroundCommand {
   }
 }
 
-/** Puts one pipe's output into the ring, cut between characters where they come whole soon. */
+/**
+ * Puts one pipe's output into the ring. Cuts fall between characters whose bytes arrive soon
+ * enough.
+ */
 class PipeWriter {
   readonly #edge = new Utf8Splitter();
   readonly #type: number;
@@ -293,7 +301,7 @@ class PipeWriter {
     clearTimeout(this.#timer);
     const completeBytes = this.#edge.write(data);
     if (completeBytes.length > 0) this.#ring.append(this.#type, completeBytes);
-    // Bytes that only look like the beginning of a character are not kept back from who waits for them.
+    // Do not keep readers waiting for bytes that only look like the beginning of a character.
     if (this.#edge.isHolding) this.#timer = setTimeout(() => this.end(), characterWaitMs);
   }
 
@@ -304,7 +312,7 @@ class PipeWriter {
   }
 }
 
-/** Neighbours of one pipe as one piece. */
+/** Joins neighbouring pieces of the same pipe. */
 function joinPieces(pieces: readonly { type: OutputType; data: Buffer }[]): { type: OutputType; data: Buffer }[] {
   const runs: { type: OutputType; parts: Buffer[] }[] = [];
   for (const { type, data } of pieces) {
@@ -318,7 +326,7 @@ function joinPieces(pieces: readonly { type: OutputType; data: Buffer }[]): { ty
   }));
 }
 
-/** Bytes of the files in a folder that may be missing. */
+/** Adds up the bytes of the files in a folder that may be missing. */
 async function sizeOfFiles(folder: string): Promise<number> {
   const names = await readdir(folder).catch(() => []);
   const sizes = names.map((name) =>

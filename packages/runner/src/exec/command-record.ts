@@ -4,25 +4,33 @@ import { CommandInfo } from "@wharf/contract";
 import { parseJson } from "../support/parse-json.ts";
 import { readStateFile } from "../support/state-file.ts";
 
-/** What is kept of a command in the background beside its output, so that it is known after the daemon's death. */
+/**
+ * The record of a background command is kept beside its output, so that it survives the daemon's
+ * death.
+ */
 
 const recordFile = "command.json";
-const maxRecordBytes = 16 * 1024 * 1024; // of which a long command line is most
-const startTimeField = 19; // of /proc/<pid>/stat, counted behind the program's name
+// A long command line takes most of a large record.
+const maxRecordBytes = 16 * 1024 * 1024;
+// This field of /proc/<pid>/stat is counted from behind the program's name.
+const startTimeField = 19;
 
 export const CommandRecord = CommandInfo.omit({ output: true, background: true });
 export type CommandRecord = Omit<CommandInfo, "output" | "background"> & {
   readonly started_ticks?: string | undefined;
 };
 
-/** Not fsynced: a command that is lost with the machine's power is lost anyway. */
+/** The record is not fsynced: a power failure that loses the record kills the command too. */
 export async function writeRecord(folder: string, record: CommandRecord): Promise<void> {
   const path = join(folder, recordFile);
   await writeFile(`${path}.new`, JSON.stringify(record), { mode: 0o600 });
   await rename(`${path}.new`, path);
 }
 
-/** The records beneath a folder. One that cannot be read is left out; what has none, as its daemon died too early, is removed. */
+/**
+ * Reads the records in a folder. Unreadable records are left out; folders without a record, left by
+ * a daemon that died too early, are removed.
+ */
 export async function readRecords(folder: string): Promise<CommandRecord[]> {
   const names = await readdir(folder);
   const records: CommandRecord[] = [];
@@ -44,7 +52,10 @@ async function readRecord(path: string): Promise<CommandRecord | "none" | undefi
   return { ...record.data, started_ticks: typeof ticks === "string" ? ticks : undefined };
 }
 
-/** When a process was started, in the kernel's own ticks: with its id it names that process and no later one. */
+/**
+ * Returns the start time of a process in kernel ticks: together with the pid, it identifies the
+ * process even after the pid is reused.
+ */
 export async function getStartTicks(pid: number): Promise<string | undefined> {
   try {
     const stat = await readFile(`/proc/${pid}/stat`, "utf8");

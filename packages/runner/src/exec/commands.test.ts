@@ -199,7 +199,8 @@ test("all output together has a limit: what ended first goes first, then the old
   const [first] = await Array.fromAsync(follow(ended[0] ?? ""));
   expect(first).toEqual({ type: "gap", from: 0, to: 2 * megabyte });
 
-  // Running ones share what is left, and the next daemon holds to its own limit before it reads any output.
+  // Running commands share the rest of the limit, and the next daemon enforces its own limit before
+  // it reads any output.
   running.push(await startRunning());
   await expect.poll(onDisk).toBeLessThan(5 * megabyte);
   for (const id of running) expect((await kept(id)).bytes).toBeGreaterThan(1 * megabyte);
@@ -243,7 +244,7 @@ test("a daemon that is killed leaves its command's output; the next one ends the
   await exit;
   expect(process.kill(Number(pid), 0)).toBe(true);
   await commands.close();
-  // One that was being started when the daemon died is nobody's.
+  // The daemon removes a command that was still starting when an earlier daemon died.
   const unborn = randomUUID();
   await mkdir(join(folder.state, "commands", unborn));
   commands = await Commands.open(folder);

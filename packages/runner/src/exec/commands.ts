@@ -19,20 +19,20 @@ import { type CommandRecord, readRecords, getStartTicks } from "./command-record
 import { toExecResult } from "./result.ts";
 import { runCommand } from "./run-command.ts";
 
-/** Commands that may run at once. */
+/** Limits how many commands may run at once. */
 const maxRunning = 128;
-/** Commands in the background whose output is kept after they have ended. */
+/** Limits how many ended background commands keep their output. */
 const maxEnded = 32;
 
-/** Bytes of output that are kept on disk. */
+/** Limits the bytes of output that are kept on disk. */
 export interface OutputLimits {
   readonly ofOne: number;
-  /** Of all commands in the background together. */
+  /** Applies to all background commands together. */
   readonly ofAll: number;
 }
 const defaultOutputLimits: OutputLimits = { ofOne: 64 * 1024 * 1024, ofAll: 1024 * 1024 * 1024 };
 
-/** Where all commands of the runner are seen by whoever looks on: what was started, what it printed, how it ended. */
+/** Shows all commands of the runner to its viewers: the command line, the output and the exit. */
 export interface CommandConsole {
   logCommand(text: string): void;
   logOutput: OnOutput;
@@ -40,7 +40,7 @@ export interface CommandConsole {
 }
 
 export interface CommandsOptions extends CommandFolders {
-  /** The daemon's own folder: nothing of it is in the checkout. */
+  /** The daemon keeps its state in this folder, outside the checkout. */
   readonly state: string;
   readonly onFault: (error: unknown) => void;
   readonly console?: CommandConsole | undefined;
@@ -53,7 +53,7 @@ interface ForegroundCommand {
   readonly input: CommandInput;
 }
 
-/** All commands of the runner by their ids, in the foreground and in the background. */
+/** Holds all commands of the runner by their ids, in the foreground and in the background. */
 export class Commands {
   readonly #options: CommandsOptions;
   readonly #folder: string;
@@ -72,7 +72,10 @@ export class Commands {
     this.#budget = new OutputBudget(this.#outputLimits.ofAll, () => [...this.#background.values()]);
   }
 
-  /** Commands that an earlier daemon left behind are ended, and known. Their output is not read before it is asked for. */
+  /**
+   * Kills and lists the commands that an earlier daemon left behind. Their output is read on first
+   * use.
+   */
   static async open(options: CommandsOptions): Promise<Commands> {
     const self = new Commands(options);
     await ensureStateFolder(self.#folder);
@@ -85,7 +88,7 @@ export class Commands {
     return self;
   }
 
-  /** Runs a command for a caller who reads its events. It ends with the signal. */
+  /** Runs a command for a caller who reads its events. The command ends with the signal. */
   async run(request: ExecRequest, signal: AbortSignal): Promise<AsyncIterable<ExecEvent>> {
     const { id, release } = this.#reserveId(request.command_id);
     const { workspace, home, console } = this.#options;
@@ -100,7 +103,7 @@ export class Commands {
           const info = toCommandInfo(request, { command_id: id, pid: process.pid, started_at: startedAt });
           this.#foreground.set(id, { info, process, input });
           console?.logCommand(request.command);
-          // Without a reader there may be no one to see it end.
+          // Wait for the exit here: nothing else might see it if the events have no reader.
           void process.exited.then(() => this.#foreground.delete(id)).finally(release);
           if (this.#closed) void process.stop();
         },
@@ -118,7 +121,7 @@ export class Commands {
     return toExecResult(await this.run({ ...request, command_id }, signal), { command_id, encoding: request.encoding });
   }
 
-  /** Starts a command that goes on by itself. One with the same id is not started again. */
+  /** Starts a background command. A second request with the same id does not start another. */
   async start(request: BackgroundRequest): Promise<{ command_id: string; duplicate: boolean }> {
     const { command_id } = request;
     if (command_id !== undefined && (this.#background.has(command_id) || this.#starting.has(command_id))) {
@@ -187,7 +190,7 @@ export class Commands {
     this.#background.delete(id);
   }
 
-  /** Ends all that run. */
+  /** Stops all running commands. */
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.allSettled(this.#starting.values());
@@ -227,7 +230,7 @@ export class Commands {
     };
   }
 
-  /** The oldest that have ended make room. */
+  /** Removes the oldest ended commands to make room. */
   async #handleEnd(command: BackgroundCommand): Promise<void> {
     this.#options.console?.logExit(formatExit(command.getInfo()));
     const ended = [...this.#background.values()].filter(({ isRunning }) => !isRunning);
@@ -265,7 +268,10 @@ const toCommandInfo = (
   process: Pick<CommandInfo, "command_id" | "pid" | "started_at">,
 ): CommandInfo => ({ ...process, command, working_dir, background: false, state: "running", stdin: 0 });
 
-/** What a daemon that was killed left running. Only where the process is surely that one. */
+/**
+ * Kills a command that a dead daemon left running, but only if the pid still belongs to that
+ * command.
+ */
 async function killLeftover({ pid, started_ticks }: CommandRecord): Promise<void> {
   if (pid === undefined || started_ticks === undefined || (await getStartTicks(pid)) !== started_ticks) return;
   signalGroup(pid, "SIGKILL");

@@ -1,4 +1,6 @@
-/** What a command or a terminal finds in its environment before its caller's own. */
+/**
+ * Returns the environment of commands and terminals, to which their caller's variables are added.
+ */
 export function getBaseEnvironment(home: string, term: string): Record<string, string> {
   return {
     PATH: process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin",
@@ -7,9 +9,9 @@ export function getBaseEnvironment(home: string, term: string): Record<string, s
     LANG: "C.UTF-8",
     TERM: term,
     TMPDIR: process.env["TMPDIR"] ?? "/tmp",
-    // Where the relay listens: the way to the models, for a program that has a token.
+    // The relay listens at this address: it leads programs with a token to the models.
     ...(process.env["WHARF_GATEWAY"] && { WHARF_GATEWAY: process.env["WHARF_GATEWAY"] }),
-    // There only where a runner was given the way to its owner's ssh agent.
+    // This variable exists only in runners that forward their owner's ssh agent.
     ...(process.env["SSH_AUTH_SOCK"] && { SSH_AUTH_SOCK: process.env["SSH_AUTH_SOCK"] }),
   };
 }

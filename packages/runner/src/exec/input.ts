@@ -2,8 +2,9 @@ import type { Writable } from "node:stream";
 import { WharfError } from "@wharf/contract";
 
 /**
- * A command's input, in pieces that come by requests of their own. Each may say where it begins, so one whose answer
- * was lost is sent again without harm. A piece is answered when the pipe has taken it; one at a time is on its way.
+ * A command's input, which arrives in pieces by separate requests. Each piece may name its offset,
+ * so a client can safely resend a piece whose response was lost. A piece is acknowledged when the
+ * pipe has accepted it; only one piece is in flight at a time.
  */
 export class CommandInput {
   readonly #pipe: Writable | null;
@@ -11,16 +12,16 @@ export class CommandInput {
   #last: Promise<void> = Promise.resolve();
   #ended: boolean;
 
-  /** Without a pipe, or with `open` false, nothing more is taken behind the first piece. */
+  /** Without a pipe, or with `open` false, the input ends after the first piece. */
   constructor(pipe: Writable | null, { first, open }: { first: Buffer; open: boolean }) {
     this.#pipe = pipe;
     this.#ended = false;
-    // Who started the command does not wait for it to read.
+    // The start request does not wait until the command reads its input.
     if (first.length > 0) this.#enqueue(first);
     if (!open) this.#closePipe();
   }
 
-  /** Bytes taken so far. */
+  /** Counts the accepted bytes. */
   get offset(): number {
     return this.#offset;
   }
@@ -48,7 +49,7 @@ export class CommandInput {
         new Promise<void>((resolve) => {
           const pipe = this.#pipe;
           if (!pipe?.writable) return resolve();
-          // A command that ends without reading takes its pipe along; its exit says how.
+          // A command that ends without reading closes its pipe; its exit reports how it ended.
           pipe.once("close", resolve);
           pipe.write(data, () => {
             pipe.off("close", resolve);

@@ -1,10 +1,12 @@
 import type { BackgroundCommand } from "./background-command.ts";
 
 /**
- * One limit for the output of all commands in the background, so that they do not fill the runner's disk together.
+ * Enforces one limit for the output of all background commands, so that together they cannot fill
+ * the runner's disk.
  *
- * Over it, commands that have ended lose all their output, the one that ended first before the others; their exit codes
- * stay. If that is not enough, the running command with the most output loses its oldest. Readers are told of a gap.
+ * Over the limit, ended commands lose all their output, in the order in which they ended; their
+ * exit codes stay. If that is not enough, the running command with the most output loses its oldest
+ * output. Readers get a gap event.
  */
 export class OutputBudget {
   readonly #maxBytes: number;
@@ -15,7 +17,7 @@ export class OutputBudget {
     this.#commands = commands;
   }
 
-  /** Called whenever there is more output. */
+  /** Runs whenever output is added. */
   enforce(): void {
     const commands = this.#commands();
     let excess = commands.reduce((sum, { outputBytes }) => sum + outputBytes, -this.#maxBytes);

@@ -3,8 +3,9 @@ import { StringDecoder } from "node:string_decoder";
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { Notifier } from "../support/notifier.ts";
 
-const highWaterBytes = 256 * 1024; // bytes that wait for the reader before the pipes are no longer read
-const tickMs = 20; // ms
+// The pipes pause when more bytes than this wait for the reader.
+const highWaterBytes = 256 * 1024;
+const tickMs = 20;
 const quietTicks = 5;
 const maxTicks = 100;
 
@@ -14,14 +15,17 @@ export interface OutputPiece {
   readonly data: Buffer;
 }
 
-/** Told of all output. What it returns is waited for before more is read. */
+/** Receives all output. Reading pauses until the returned promise resolves. */
 export type OnOutput = (type: OutputType, data: Buffer) => Promise<void> | undefined;
 
-/** Joins a command's two pipes into one sequence of pieces. It reads no faster than it is read. */
+/**
+ * Joins a command's two pipes into one sequence of pieces. The pipes are read no faster than the
+ * sequence.
+ */
 export class CommandOutput {
   readonly #sources: Readable[] = [];
   readonly #changed = new Notifier();
-  /** Aborted when the last pipe is closed. */
+  /** Aborts when the last pipe is closed. */
   readonly #ended = new AbortController();
   #pending: OutputPiece[] = [];
   #size = 0;
@@ -29,7 +33,7 @@ export class CommandOutput {
   #chunks = 0;
 
   addSource(type: OutputType, source: Readable): void {
-    // One that closed before says so to nobody any more.
+    // A closed source emits no further events.
     if (source.closed) return;
     this.#sources.push(source);
     this.#openCount += 1;
@@ -40,7 +44,7 @@ export class CommandOutput {
       if (this.#size > highWaterBytes) for (const one of this.#sources) one.pause();
       this.#changed.notify();
     });
-    // A pipe that fails closes too, and what it brought was handed on.
+    // A pipe that fails closes too, after its data was passed on.
     source.on("error", () => undefined);
     source.once("close", () => {
       this.#openCount -= 1;
@@ -49,7 +53,10 @@ export class CommandOutput {
     });
   }
 
-  /** What came by now; waits for more while the pipes are open. Nothing is the end. */
+  /**
+   * Returns the output so far; waits for more while the pipes are open. An empty result marks the
+   * end.
+   */
   async readNext(): Promise<OutputPiece[]> {
     while (this.#pending.length === 0) {
       if (this.#openCount === 0) return [];
@@ -63,16 +70,18 @@ export class CommandOutput {
   }
 
   /**
-   * Called when the command itself has ended: children it left behind may hold the pipes open for ever. What is in the
-   * pipes is still read; they are closed when nothing came for 100 ms, or when such a child goes on for 2 s.
+   * Called when the command itself has ended: children that it left behind may hold the pipes open
+   * indefinitely. The pipes are still read and are closed after 100 ms without data, or after 2 s
+   * if such a child keeps writing.
    */
   async closeWhenQuiet(): Promise<void> {
     let quiet = 0;
     for (let ticks = 0; this.#openCount > 0 && quiet < quietTicks && ticks < maxTicks;) {
       const previousChunks = this.#chunks;
-      // Nearly always the pipes close just after the command ends: whoever waits for its result waits no tick.
+      // The pipes nearly always close just after the command ends, so that its result is not
+      // delayed by a tick.
       await sleep(tickMs, undefined, { signal: this.#ended.signal }).catch(() => undefined);
-      // A busy process comes to its timers late; the pipes are looked at between them and this.
+      // Timers run late in a busy process, so let pending pipe data arrive before checking again.
       await nextTurn();
       if (this.#sources.some((source) => source.isPaused())) continue;
       quiet = this.#chunks === previousChunks ? quiet + 1 : 0;
@@ -86,12 +95,15 @@ export class CommandOutput {
   }
 }
 
-/** Writes pieces of output as text: each whole in UTF-8, or as base64. A character split between pieces comes whole. */
+/**
+ * Decodes pieces of output to UTF-8 text or base64. A UTF-8 character that is split between pieces
+ * is emitted whole.
+ */
 export class OutputDecoder {
   readonly #decoders: Record<OutputType, StringDecoder> | undefined;
 
   constructor(encoding: "utf8" | "base64") {
-    // Base64 of each piece by itself: a reader decodes every event alone.
+    // Base64 encodes each piece separately, because a reader decodes every event alone.
     if (encoding === "utf8") this.#decoders = { stdout: new StringDecoder("utf8"), stderr: new StringDecoder("utf8") };
   }
 
@@ -99,7 +111,7 @@ export class OutputDecoder {
     return this.#decoders?.[type].write(data) ?? data.toString("base64");
   }
 
-  /** What waits for the rest of its character, which never came. */
+  /** Returns the buffered part of a character whose rest never arrived. */
   end(type: OutputType): string {
     return this.#decoders?.[type].end() ?? "";
   }

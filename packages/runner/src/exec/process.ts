@@ -8,7 +8,7 @@ import { isSystemError } from "../support/files.ts";
 import { MemoryWatch } from "../support/memory-watch.ts";
 import { getBaseEnvironment } from "./environment.ts";
 
-/** Where commands run. */
+/** Commands run in these folders. */
 export interface CommandFolders {
   readonly workspace: string;
   readonly home: string;
@@ -25,14 +25,15 @@ export interface CommandExit {
   readonly exit_code: number | null;
   readonly signal: string | null;
   readonly timed_out: boolean;
-  /** There only where it is so. */
+  /** Present only when the command ran out of memory. */
   readonly out_of_memory?: true;
 }
 
-const killDelayMs = 2_000; // ms between SIGTERM and SIGKILL
-const groupPollIntervalMs = 20; // ms
+// SIGKILL follows SIGTERM after this delay.
+const killDelayMs = 2_000;
+const groupPollIntervalMs = 20;
 
-/** Whether anyone was left in the group to get it. */
+/** Sends a signal to a process group and returns whether the group still had a process. */
 export function signalGroup(pid: number, signal: NodeJS.Signals | 0): boolean {
   try {
     return process.kill(-pid, signal);
@@ -41,19 +42,22 @@ export function signalGroup(pid: number, signal: NodeJS.Signals | 0): boolean {
   }
 }
 
-/** Groups whose leader runs. They end with this process, however it exits. */
+/** Groups whose leader is running. They are killed when this process exits, for any reason. */
 const liveGroups = new Set<number>();
 const killLiveGroups = (): void => {
   for (const pid of liveGroups) signalGroup(pid, "SIGKILL");
 };
 
-/** A command in a process group of its own. Children it leaves in the background when it ends by itself stay. */
+/**
+ * Runs a command in a separate process group. Background children stay when the command ends
+ * normally.
+ */
 export class CommandProcess {
   readonly pid: number;
   readonly stdin: Writable | null;
   readonly stdout: Readable;
   readonly stderr: Readable;
-  /** Of the command itself; its output may still be on its way. */
+  /** Resolves when the command itself exits; its output may still be in flight. */
   readonly exited: Promise<CommandExit>;
   #timedOut = false;
   #hasExited = false;
@@ -64,7 +68,7 @@ export class CommandProcess {
     this.stdin = child.stdin;
     this.stdout = child.stdout;
     this.stderr = child.stderr;
-    // A command that reads no more says so by its exit.
+    // A command that stops reading reports the reason by its exit.
     this.stdin?.on("error", () => this.stdin?.destroy());
     const memory = new MemoryWatch();
     this.exited = new Promise((resolve) => {
@@ -88,14 +92,14 @@ export class CommandProcess {
     const cwd = await resolveRootedPath(folders.workspace, spec.working_dir);
     rejectNulCharacters(spec);
     const child = spawnShell(spec, { cwd, home: folders.home, input });
-    // The exit may come right behind the start: it is listened for before anything is waited for.
+    // The exit may follow the start immediately, so listen for it before the first await.
     const started = child.pid === undefined ? undefined : new CommandProcess(child.pid, child);
     try {
       await once(child, "spawn");
     } catch (error) {
       throw toStartError(spec.shell, error);
     }
-    // A signal that cannot be delivered is told here; the exit tells the rest.
+    // Signals that cannot be delivered emit an error here; the exit reports every other failure.
     child.on("error", () => undefined);
     if (!started) throw toStartError(spec.shell, new Error("it has no process id"));
     return started;
@@ -105,9 +109,9 @@ export class CommandProcess {
     return this.#hasExited;
   }
 
-  /** Ends it when it takes longer. Whoever started it stops the clock. */
+  /** Stops the command when the limit expires. The caller disposes of the timer. */
   setTimeLimit(seconds: number): Disposable {
-    // A timer takes no more than 24 days.
+    // A timer is limited to 24 days.
     const timer = setTimeout(() => {
       this.#timedOut = true;
       void this.stop();
@@ -115,19 +119,22 @@ export class CommandProcess {
     return { [Symbol.dispose]: () => clearTimeout(timer) };
   }
 
-  /** To all of the group; SIGTERM is followed by SIGKILL. */
+  /** Sends a signal to the whole group; SIGKILL follows SIGTERM. */
   sendSignal(signal: NodeJS.Signals): void {
     if (signal === "SIGTERM") void this.stop();
     else signalGroup(this.pid, signal);
   }
 
-  /** Ends the group: SIGTERM, and SIGKILL for who is still there after 2 s. Resolves when nobody is. */
+  /**
+   * Stops the group: SIGTERM, and after 2 s SIGKILL for remaining processes. Resolves when the
+   * group is empty.
+   */
   stop(): Promise<void> {
     this.#stopping ??= this.#terminate();
     return this.#stopping;
   }
 
-  /** Resolves when an end that was begun is over. */
+  /** Resolves when a stop in progress is complete. */
   async waitForStop(): Promise<void> {
     await this.#stopping;
   }
@@ -151,12 +158,13 @@ function spawnShell(spec: CommandSpec, { cwd, home, input }: { cwd: string; home
       stdio: [input ? "pipe" : "ignore", "pipe", "pipe"],
     }) as ChildProcessByStdio<Writable | null, Readable, Readable>;
   } catch (error) {
-    // Node reports some of the kernel's refusals by an event and throws others, such as a name that is too long.
+    // Node reports some refusals of the kernel by an event and throws others, for example for a
+    // name that is too long.
     throw toStartError(spec.shell, error);
   }
 }
 
-/** Node throws an error of its own for these, which is the caller's fault here. */
+/** Node would throw an internal error for NUL characters, which are the caller's fault here. */
 function rejectNulCharacters(spec: CommandSpec): void {
   const texts = Object.entries({ command: spec.command, shell: spec.shell, ...spec.environment }).flat();
   if (texts.some((text) => text.includes("\0")))

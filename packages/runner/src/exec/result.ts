@@ -1,8 +1,12 @@
 import type { ExecEvent, ExecResult, OutputEncoding } from "@wharf/contract";
 
-const maxResultBytes = 1024 * 1024; // bytes of each output that are answered
+// Longer output is cut to this many bytes, for stdout and stderr each.
+const maxResultBytes = 1024 * 1024;
 
-/** The whole of a command. Of an output that is too long its end is kept. */
+/**
+ * Collects a command's events into one result. The result keeps only the end of an output that is
+ * too long.
+ */
 export async function toExecResult(
   events: AsyncIterable<ExecEvent>,
   about: { command_id: string; encoding: OutputEncoding },
@@ -38,7 +42,8 @@ class OutputTail {
   push(piece: Buffer): void {
     this.#pieces.push(piece);
     this.#bytes += piece.length;
-    // Joined now and then only, so that many small pieces cost no more than few large ones.
+    // Join the pieces only occasionally, so that many small pieces cost no more than a few large
+    // ones.
     if (this.#bytes > 2 * maxResultBytes) this.#trim();
   }
 

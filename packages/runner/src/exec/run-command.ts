@@ -14,14 +14,17 @@ export interface RunOptions {
   readonly workspace: string;
   readonly home: string;
   readonly signal: AbortSignal;
-  /** Told of the process as soon as there is one, and of every piece of its output. */
+  /**
+   * Receives the process as soon as it has started; `onOutput` receives every piece of its output.
+   */
   readonly onStart?: (process: CommandProcess, input: CommandInput) => void;
   readonly onOutput?: OnOutput;
 }
 
 /**
- * Starts a command in a process group of its own and tells what it prints and how it ends, the end last.
- * Its timeout and the signal end the whole group. Background children of a command that ended by itself stay.
+ * Starts a command in a separate process group and yields its output and, last, its exit. The
+ * timeout and the signal stop the whole group. Background children stay when the command ends
+ * normally.
  */
 export async function runCommand(input: RunInput, options: RunOptions): Promise<AsyncIterable<ExecEvent>> {
   const { signal, onStart, onOutput } = options;
