@@ -6,7 +6,10 @@ import { IsolationCheck } from "./index.ts";
 import { isReachable } from "./reachability.ts";
 import { parseTarget } from "./target.ts";
 
-/** A listener that is held, with a full queue: the kernel answers nobody who comes now, as a wall would not. */
+/**
+ * A stopped listener with a full queue: the kernel leaves new connections unanswered, like a
+ * firewall.
+ */
 let silent: string;
 let held: ChildProcess;
 const queued: Socket[] = [];

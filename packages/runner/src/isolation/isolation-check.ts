@@ -3,12 +3,12 @@ import type { DaemonConfig, Health } from "@wharf/contract";
 import { isReachable } from "./reachability.ts";
 import { type Target, parseTarget } from "./target.ts";
 
-/** What is held back is silent, so this is how long a check takes where all is well. */
+/** Blocked packets get no answer, so a successful check takes this long. */
 const answerTimeoutMs = 1_500;
-/** What holds packets back may be put up a moment after the runner was started. */
+/** The firewall may become active a moment after the runner starts. */
 const settleMs = 2_000;
 const settleTries = 3;
-/** A wall that is taken away later is noticed after this. */
+/** This interval limits how long a removed firewall goes unnoticed. */
 const checkIntervalMs = 3 * 60_000;
 
 type IsolationState = Pick<Health, "isolation" | "isolation_check">;
@@ -20,11 +20,13 @@ interface IsolationCheckOptions {
 }
 
 /**
- * What the daemon says of its isolation, and how it finds out.
+ * Reports the daemon's isolation and checks it.
  *
- *   *under way*: it has just started. *held*: nothing answered. *unenforced*: something did, and again after a moment.
+ *   *under way*: the daemon has just started. *held*: no target answered. *unenforced*: a target
+ *   answered, and answered again a moment later.
  *
- * It is tried again every few minutes, so both of the latter may become the other. Nothing waits for it.
+ * The check repeats every few minutes, so *held* and *unenforced* may replace each other. Nothing
+ * waits for the check.
  */
 export class IsolationCheck {
   readonly #options: IsolationCheckOptions;
@@ -49,7 +51,7 @@ export class IsolationCheck {
     return { isolation: isOpen ? "unenforced" : isolation, isolation_check: this.#check };
   }
 
-  /** What is being tried is not waited for. */
+  /** Stops the checks without waiting for one in progress. */
   stop(): void {
     this.#stop.abort();
   }
@@ -66,7 +68,9 @@ export class IsolationCheck {
     }
   }
 
-  /** One that answers, and answers again once walls had the time to be put up. */
+  /**
+   * Returns a target that answers, and still answers after the firewall had time to become active.
+   */
   async #getReachableTarget(): Promise<Target | undefined> {
     for (let tries = 1; ; tries++) {
       const reachable = await getFirstReachable(this.#targets);
@@ -80,7 +84,7 @@ export class IsolationCheck {
   }
 }
 
-/** The others are not waited for. */
+/** Resolves to the first target that answers, without waiting for the others. */
 function getFirstReachable(targets: readonly Target[]): Promise<Target | undefined> {
   const answering = targets.map(async (target) => {
     if (await isReachable(target, answerTimeoutMs)) return target;

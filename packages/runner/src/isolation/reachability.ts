@@ -2,12 +2,14 @@ import { connect } from "node:net";
 import type { Target } from "./target.ts";
 
 /**
- * Whether anything there answers. A connection proves that packets pass, and so does a refusal: somebody received the
- * first packet and sent one back. Silence, and a router's word that it lets nobody through, do not.
+ * Returns whether a target answers. A connection proves that packets pass, and so does a refusal:
+ * the target received the first packet and sent one back. Silence proves nothing, nor does a
+ * router's report that it blocks the packet.
  */
 export function isReachable({ host, port }: Target, timeoutMs: number): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
-  // Names are resolved by nobody in here, so only addresses are of use; a lookup that fails is silence too.
+  // The runner has no name resolution, so only addresses are useful; a failed lookup counts as
+  // silence.
   const socket = connect({ host, port, timeout: timeoutMs }).unref();
   const resolveWith = (isAnswered: boolean) => {
     socket.destroy();

@@ -1,4 +1,4 @@
-/** Where a packet must not get to. */
+/** Packets must not reach this address. */
 export interface Target {
   readonly host: string;
   readonly port: number;
@@ -7,7 +7,10 @@ export interface Target {
 const variable = /\$\{(\w+)\}/g;
 const addressPattern = /^\[?([^\]]+?)\]?:(\d{1,5})$/;
 
-/** `host:port` with variables of the environment; nothing where one is not set or the rest is no address. */
+/**
+ * Parses `host:port` after expanding environment variables. Returns undefined if a variable is
+ * missing or the address is invalid.
+ */
 export function parseTarget(
   text: string,
   environment: Readonly<Record<string, string | undefined>>,

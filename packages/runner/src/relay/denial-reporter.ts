@@ -1,9 +1,10 @@
 import type { EventDataByKind } from "@wharf/contract";
 
-const quietMs = 60_000; // ms in which a host is told of once
+// Each host is reported once in this period.
+const quietMs = 60_000;
 const maxHosts = 1_000;
 
-/** Tells of the hosts that a program asked for and may not reach, each at most once a minute. */
+/** Reports the forbidden hosts that programs request, each at most once a minute. */
 export class DenialReporter {
   readonly #onDenied: (denied: EventDataByKind<"denied">) => void;
   readonly #reportedAt = new Map<string, number>();
@@ -15,7 +16,7 @@ export class DenialReporter {
   report(host: string): void {
     const currentTime = performance.now();
     for (const [reportedHost, time] of this.#reportedAt) {
-      // The oldest stand first.
+      // The map's order puts the oldest entries first.
       if (currentTime - time < quietMs) break;
       this.#reportedAt.delete(reportedHost);
     }

@@ -8,8 +8,9 @@ import type { RequestBody } from "./request-body.ts";
 const requestIdHeader = "x-wharf-request-id";
 
 /**
- * How one sending of a request over one wire ended. `answered`: the response began, and is complete or was reset.
- * `unsent`: the wire took no stream. `lost`: no byte of a response came.
+ * The outcome of sending a request once over one wire. `answered`: the response began, and is
+ * complete or was reset. `unsent`: the wire accepted no stream. `lost`: no byte of a response
+ * arrived.
  */
 export type SendResult = "answered" | "unsent" | "lost";
 
@@ -30,19 +31,21 @@ export async function sendRequest(mux: Mux, exchange: Exchange): Promise<SendRes
       method: request.method,
       path: exchange.path,
       headers: createHeaders(exchange),
-      // A stream for each request: one that is kept could have been closed just when the next request is written.
+      // Use a new stream for each request: a reused stream could close just as the next request is
+      // written.
       createConnection: () => stream,
     });
   } catch {
     return "unsent";
   }
-  // Whatever fails is seen where it is waited for.
+  // The awaits below report every failure.
   upstream.on("error", () => undefined);
   const destroyUpstream = (): void => void upstream.destroy();
   response.once("close", destroyUpstream);
   try {
     const responseEvent = once(upstream, "response");
-    // An answer may come before the body was sent, and the body's failure is the answer's.
+    // A response may arrive before the body was sent, and a failure of the body shows in the
+    // response.
     pipeline(exchange.body.read(), upstream).catch(() => undefined);
     const [incoming] = await responseEvent;
     await forwardResponse(incoming, response);
@@ -57,7 +60,7 @@ export async function sendRequest(mux: Mux, exchange: Exchange): Promise<SendRes
 
 function createHeaders({ request, id }: Exchange): string[] {
   const headers = [...getEndToEndHeaders(request.rawHeaders, [requestIdHeader]), requestIdHeader, id];
-  // HTTP/1.0 knows no host; what goes on is HTTP/1.1.
+  // HTTP/1.0 has no host header, but the forwarded request is HTTP/1.1.
   if (request.headers.host === undefined) headers.push("host", "gateway");
   if (request.headers["content-length"] !== undefined) return headers;
   const framing =
@@ -66,7 +69,10 @@ function createHeaders({ request, id }: Exchange): string[] {
   return bodiless ? headers : [...headers, ...framing];
 }
 
-/** A response that is cut is reset towards the client, so that it can never be taken as complete. */
+/**
+ * Forwards a response. A cut response is reset towards the client, so that the client never takes
+ * it as complete.
+ */
 async function forwardResponse(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
   const { socket } = response;
   const resetIfIncomplete = (): void => {

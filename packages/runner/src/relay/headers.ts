@@ -11,7 +11,7 @@ const hopByHopHeaders = new Set([
   "expect",
 ]);
 
-/** Raw headers, name and value in turn, without those that belong to one connection only. */
+/** Returns raw headers (alternating names and values) without those of a single connection. */
 export function getEndToEndHeaders(raw: readonly string[], drop: readonly string[] = []): string[] {
   const pairs = toPairs(raw);
   const named = pairs

@@ -1,2 +1,5 @@
-/** The only way out of a runner: requests of programs inside go over the wire to the gateway. */
+/**
+ * The relay is the only way out of a runner: requests of programs inside travel over the wire to
+ * the gateway.
+ */
 export { startRelay, type Relay } from "./relay.ts";

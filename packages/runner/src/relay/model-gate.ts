@@ -1,15 +1,15 @@
 import { once } from "node:events";
 
 /**
- * Holds requests to models back while it is closed, for as long as that takes: they are neither refused nor lost. Those
- * that were let through before go on, and can be waited for.
+ * Delays requests to models while the gate is closed, for any length of time: they are neither
+ * refused nor lost. Requests that passed before continue, and callers can wait for them.
  */
 export class ModelGate {
   #activeCount = 0;
   #reopening: PromiseWithResolvers<void> | undefined;
   readonly #drainEvents = new EventTarget();
 
-  /** Whether the request is for a model, in any spelling that the gateway would take for one. */
+  /** Returns whether the request is for a model, in any spelling that the gateway accepts. */
   static isModelPath(path: string): boolean {
     return /^\/+models(?:\/|$)/i.test(path);
   }
@@ -23,7 +23,10 @@ export class ModelGate {
     this.#reopening = undefined;
   }
 
-  /** Resolves when the request may leave; the caller disposes of what it gets when the request is over. Rejects with the signal. */
+  /**
+   * Resolves when the request may leave; the caller disposes of the result when the request is
+   * over. Rejects with the signal.
+   */
   async enter(signal: AbortSignal): Promise<Disposable> {
     while (this.#reopening) {
       const { promise } = this.#reopening;
@@ -40,7 +43,10 @@ export class ModelGate {
     };
   }
 
-  /** Waits for the requests that are out, no longer than the limit and the signal let it; answers how many still are. */
+  /**
+   * Waits for the requests in flight until the limit or the signal ends the wait; returns how many
+   * remain.
+   */
   async waitForDrain(limitMs: number, signal: AbortSignal): Promise<number> {
     if (this.#activeCount === 0 || signal.aborted) return this.#activeCount;
     const end = AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
@@ -49,7 +55,7 @@ export class ModelGate {
   }
 }
 
-/** A signal to be waited for that leaves no listener behind. */
+/** Turns a signal into a promise and leaves no listener behind. */
 class AbortWait implements Disposable {
   readonly aborted: Promise<never>;
   readonly #signal: AbortSignal;

@@ -17,7 +17,10 @@ import { afterEach, expect, test } from "vitest";
 import { Notifier } from "../support/notifier.ts";
 import { startRelay, type Relay } from "./index.ts";
 
-/** A wire as the daemon sees it, and the gateway behind it; it can be cut and another put in its place. */
+/**
+ * Provides the daemon's end of a wire and the gateway behind it; a test can cut the wire and
+ * replace it.
+ */
 class TestWire {
   readonly #arrived = new Notifier();
   #ends: { daemon: Mux; server: Mux } | undefined;
@@ -63,7 +66,7 @@ async function ask(options: RequestOptions, body: string | Buffer = ""): Promise
   const request = httpRequest({ host: "127.0.0.1", port: relay?.port, agent: false, ...options });
   request.end(body);
   const [response] = (await once(request, "response")) as [IncomingMessage];
-  // A reset is told to the request as well as to the response, where the tests look for it.
+  // A reset emits an error on the request and on the response; the tests check the response.
   request.on("error", () => undefined);
   return response;
 }

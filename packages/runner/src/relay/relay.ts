@@ -11,22 +11,24 @@ import { ModelGate } from "./model-gate.ts";
 import { RequestBody } from "./request-body.ts";
 
 /**
- * The way out of a runner: an HTTP server on the loopback inside whose requests go over the wire to the gateway.
+ * The way out of a runner: an HTTP server on the inner loopback that forwards requests over the
+ * wire to the gateway.
  *
- * A request is *held* until there is a wire, *sent*, and *answered*. When the wire dies before any byte of its response
- * came, a request to a model, or one that only reads, is held and sent once more under the same id; every other is told
- * that it failed. A response that has begun and is cut is reset. Nothing else can be reached: a request for another host
- * is refused here. Ahead of all this stands the gate for requests to models, closed while the agent is paused.
+ * A request is *held* until there is a wire, *sent*, and *answered*. If the wire dies before the
+ * first byte of the response, a model request or a read-only request is held and sent once more
+ * under the same id; every other request fails. A response that is cut after its beginning is
+ * reset. Programs can reach nothing else: the relay refuses requests for other hosts. A gate
+ * precedes these steps for requests to models, and is closed while the agent is paused.
  */
 
-const holdMs = 60_000; // ms
+const holdMs = 60_000;
 
-/** As long as requests may be held there may be many, but no more than the wire takes. */
+/** Many requests may be held for that long, but no more than the wire accepts. */
 const maxConnections = 1_000;
-const idleConnectionMs = 65_000; // ms
+const idleConnectionMs = 65_000;
 
 export interface RelayOptions {
-  /** Another is taken where this one is in use. */
+  /** The relay listens on another port if this port is in use. */
   port: number;
   wire: { waitForMux(signal: AbortSignal, except?: Mux): Promise<Mux> };
   onDenied: (denied: EventDataByKind<"denied">) => void;
@@ -89,7 +91,7 @@ export class Relay implements AsyncDisposable {
   }
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    // The client may leave at any moment; `close` tells it where it matters.
+    // The client may leave at any moment; the `close` event reports that wherever it matters.
     request.on("error", () => undefined);
     response.on("error", () => undefined);
     const target = parseTarget(request.url ?? "/");
@@ -101,7 +103,7 @@ export class Relay implements AsyncDisposable {
     if (failure && !response.headersSent) sendError(response, failure);
   }
 
-  /** What to tell the client when no response came. */
+  /** Returns the error for the client if no response arrived. */
   async #forward(request: IncomingMessage, response: ServerResponse, path: string): Promise<WharfError | undefined> {
     const id = randomUUID();
     const disconnect = new AbortController();
@@ -126,7 +128,10 @@ export class Relay implements AsyncDisposable {
     }
   }
 
-  /** What is to be held on to while the request is out; nothing where it needs none, or its client left while it waited. */
+  /**
+   * Returns what the caller must dispose of after the request, or undefined if the request needs no
+   * gate or its client left while waiting.
+   */
   #enterGate(path: string, signal: AbortSignal): Promise<Disposable | undefined> | undefined {
     return ModelGate.isModelPath(path) ? this.models.enter(signal).catch(() => undefined) : undefined;
   }
@@ -145,13 +150,16 @@ export class Relay implements AsyncDisposable {
     socket.end(`${head.join("\r\n")}\r\n\r\n${problem}`);
   }
 
-  /** A program that takes the relay for its proxy asks for the relay itself in the same form. */
+  /** A program that uses the relay as its proxy addresses the relay itself in the same form. */
   #isOwn(host: string): boolean {
     return host === `127.0.0.1:${this.#port}` || host === `localhost:${this.#port}`;
   }
 }
 
-/** A model request changes nothing at the gateway until it is answered; the gateway counts it by its id. */
+/**
+ * Model requests are repeatable: they change nothing at the gateway until they are answered, and
+ * the gateway counts them by id.
+ */
 const isRepeatable = (method: string | undefined, path: string): boolean =>
   method === "GET" || method === "HEAD" || path.startsWith("/models/");
 
@@ -163,7 +171,7 @@ function parseTarget(url: string): { host?: string; path: string } {
   return { host: (match[1] ?? "").toLowerCase(), path: path.startsWith("/") ? path : `/${path}` };
 }
 
-/** Without a login, without the port, and of a bounded length: it goes into the log. */
+/** Strips the login and the port and limits the length, because the name goes into the log. */
 const getHostname = (authority: string): string =>
   authority.replace(/^.*@/, "").replace(/:\d*$/, "").toLowerCase().slice(0, 253);
 
@@ -178,7 +186,7 @@ function createUnansweredError(path: string): WharfError {
 
 function sendError(response: ServerResponse, error: WharfError): void {
   const problem = JSON.stringify(error.toProblem());
-  // What the client still sends of its body is not read: the connection cannot be used again.
+  // The rest of the client's body stays unread, so the connection cannot be used again.
   response.writeHead(error.status, {
     "content-type": "application/problem+json",
     "content-length": Buffer.byteLength(problem),

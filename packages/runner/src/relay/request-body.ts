@@ -1,11 +1,16 @@
 import type { IncomingMessage } from "node:http";
 
-const maxBodyBytes = 32 * 1024 * 1024; // bytes of one request that are kept to be sent again
-const maxTotalBytes = 64 * 1024 * 1024; // bytes of all requests
+// Larger bodies are not kept for a second attempt.
+const maxBodyBytes = 32 * 1024 * 1024;
+// All requests share this limit.
+const maxTotalBytes = 64 * 1024 * 1024;
 
 let retainedBytes = 0;
 
-/** A request's body that can be sent more than once. What goes beyond the limits is sent once and not kept. */
+/**
+ * A request's body that can be sent more than once. Data beyond the limits is sent once and not
+ * kept.
+ */
 export class RequestBody implements Disposable {
   readonly #source: AsyncIterator<Buffer>;
   #chunks: Buffer[] | undefined = [];
@@ -17,14 +22,17 @@ export class RequestBody implements Disposable {
     this.#source = request[Symbol.asyncIterator]();
   }
 
-  /** Whether `read` can begin anew. */
+  /** Reports whether `read` can start from the beginning again. */
   get repeatable(): boolean {
     return this.#chunks !== undefined;
   }
 
-  /** From the beginning while it is repeatable. A reading that was left is gone on with by the next, without loss. */
+  /**
+   * Reads from the beginning while the body is repeatable. After an abandoned read, the next read
+   * continues without loss.
+   */
   async *read(): AsyncIterable<Buffer> {
-    // Held on to: what is read here stays readable when it is no longer kept for another time.
+    // This reference keeps the chunks readable here after the body stops being repeatable.
     const chunks = this.#chunks ?? [];
     for (let index = 0; ; index++) {
       const chunk = chunks[index] ?? (this.#ended ? undefined : await (this.#next ??= this.#readChunk()));
