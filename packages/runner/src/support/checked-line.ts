@@ -1,6 +1,9 @@
 import { crc32 } from "node:zlib";
 
-/** A line of a file with its checksum in eight hexadecimal digits before it, so that a garbled line is not read as another. */
+/**
+ * A file's line begins with its checksum in eight hexadecimal digits, so that a garbled line is
+ * detected.
+ */
 
 const linePattern = /^([0-9a-f]{8}) /;
 

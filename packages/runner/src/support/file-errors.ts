@@ -1,11 +1,14 @@
 import { WharfError } from "@wharf/contract";
 import { isDiskFull, isSystemError } from "./files.ts";
 
-/** What a failed system call on a caller's path means to the caller. What it cannot mean stays as it is. */
+/**
+ * Translates a failed system call on a caller's path into an error for the caller. Unrelated errors
+ * stay as they are.
+ */
 export function toFileError(error: unknown, path: string, what = "file"): unknown {
   const cause = { cause: error };
   if (isSystemError(error, "ENOENT", "ENOTDIR")) return new WharfError("not_found", { what, id: path }, cause);
-  // A link where none may be: it appeared a moment ago, or leads to itself.
+  // A forbidden link appeared a moment ago, or a link leads to itself.
   if (isSystemError(error, "ELOOP")) return new WharfError("path_outside", { path }, cause);
   if (isSystemError(error, "EEXIST")) return createAlreadyExistsError(path, what, error);
   if (isSystemError(error, "ENOTEMPTY"))

@@ -1,7 +1,7 @@
 import { open, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 
-/** Makes the creation, renaming or removal of the folder's entries survive a loss of power. */
+/** Makes the creation, renaming or removal of the folder's entries survive a power failure. */
 export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, "r");
   try {
@@ -11,7 +11,7 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** Replaces a file as a whole: whatever happens, the old or the new content is there afterwards. */
+/** Replaces a file atomically: after a crash, the file has either the old or the new content. */
 export async function replaceFile(path: string, content: string): Promise<void> {
   const temporaryPath = `${path}.new`;
   const handle = await open(temporaryPath, "w", 0o600);
@@ -25,9 +25,9 @@ export async function replaceFile(path: string, content: string): Promise<void> 
   await syncFolder(dirname(path));
 }
 
-/** Whether the thrown value is a system error of one of these codes, such as `ENOENT`. */
+/** Returns whether the thrown value is a system error with one of these codes, such as `ENOENT`. */
 export const isSystemError = (thrown: unknown, ...codes: string[]): thrown is NodeJS.ErrnoException =>
   thrown instanceof Error && "code" in thrown && typeof thrown.code === "string" && codes.includes(thrown.code);
 
-/** Whether a write failed because no space is left. */
+/** Returns whether a write failed because no space is left. */
 export const isDiskFull = (thrown: unknown): boolean => isSystemError(thrown, "ENOSPC", "EDQUOT");

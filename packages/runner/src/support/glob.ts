@@ -1,7 +1,7 @@
 /**
- * Patterns of paths as .gitignore has them: `*` and `?` within a name, `[…]`, `**` for any number of folders, `\` before
- * what is meant literally. Matching takes time in proportion to pattern times path at most, whatever the pattern: no
- * backtracking that a hostile repository could make exponential.
+ * Path patterns with the syntax of .gitignore: `*` and `?` within a name, `[…]`, `**` for any
+ * number of folders, `\` before a literal character. Matching takes time proportional to pattern
+ * times path at most, for any pattern: a hostile repository cannot cause exponential backtracking.
  */
 
 type GlobToken =
@@ -12,32 +12,32 @@ type GlobToken =
 
 interface GlobSegment {
   readonly tokens: readonly GlobToken[];
-  /** Where the pattern is plain text. */
+  /** Set if the segment is plain text. */
   readonly literal: string | undefined;
 }
 
-/** Any number of folders. */
+/** `**` matches any number of folders. */
 const anyFolders = "**";
 
 export interface Glob {
-  /** Whether it is of the whole path and not of its last name only. */
+  /** Reports whether the pattern applies to the whole path and not only to its last name. */
   readonly anchored: boolean;
   readonly folderOnly: boolean;
   matches(path: string): boolean;
 }
 
-/** Compiles one pattern. A pattern that is not valid, such as one with an open `[`, matches nothing. */
+/** Compiles one pattern. An invalid pattern, such as one with an open `[`, matches nothing. */
 export function parseGlob(pattern: string): Glob {
   const folderOnly = pattern.endsWith("/");
   const body = folderOnly ? pattern.slice(0, -1) : pattern;
   const anchored = body.includes("/");
   const relative = body.startsWith("/") ? body.slice(1) : body;
-  // A slash that is escaped is a slash.
+  // An escaped slash is still a slash.
   const names = relative.replace(/\\(.)/gs, (match, char: string) => (char === "/" ? char : match)).split("/");
   const segments = names.map((name) => (anchored && name === anyFolders ? anyFolders : parseSegment(name)));
   const valid = segments.every((segment) => segment !== undefined);
   const parts = valid ? segments.filter((segment) => segment !== undefined) : [];
-  // `a/**` is what lies in `a`, not `a`.
+  // `a/**` matches everything in `a`, but not `a` itself.
   if (parts.at(-1) === anyFolders) parts.push({ tokens: [{ is: "star" }], literal: undefined });
   if (!valid) return { anchored, folderOnly, matches: () => false };
   const onlyPart = parts[0];
@@ -46,7 +46,10 @@ export function parseGlob(pattern: string): Glob {
   return { anchored, folderOnly, matches: (path) => matchesPath(parts, path.split("/")) };
 }
 
-/** Alternatives in braces written out, such as `*.{ts,tsx}`; a pattern with too many of them stays as it is. */
+/**
+ * Expands alternatives in braces, such as `*.{ts,tsx}`; a pattern with too many alternatives stays
+ * as it is.
+ */
 export function expandBraces(pattern: string, maxPatterns = 64): string[] {
   let patterns = [pattern];
   for (;;) {
@@ -57,7 +60,7 @@ export function expandBraces(pattern: string, maxPatterns = 64): string[] {
   }
 }
 
-/** The last group that has no other within. */
+/** Expands the last group that contains no other group. */
 function expandLastGroup(pattern: string): string[] {
   const match = /^((?:[^\\]|\\.)*)\{((?:[^\\{}]|\\.)*,(?:[^\\{}]|\\.)*)\}(.*)$/s.exec(pattern);
   if (!match) return [pattern];
@@ -65,7 +68,7 @@ function expandLastGroup(pattern: string): string[] {
   return choices.split(",").map((choice) => prefix + choice + suffix);
 }
 
-/** Two positions, and where to take up again with one more folder in the last `**`. */
+/** Advances two positions and, on a mismatch, retries with one more folder in the last `**`. */
 function matchesPath(parts: readonly (GlobSegment | typeof anyFolders)[], names: readonly string[]): boolean {
   let part = 0;
   let retryPart = -1;
@@ -119,7 +122,7 @@ function matchesChar(token: GlobToken, char: string): boolean {
   return token.is === "class" ? token.has(char) : true;
 }
 
-/** Nothing where it is not valid. */
+/** Returns undefined if the segment is invalid. */
 function parseSegment(text: string): GlobSegment | undefined {
   const tokens: GlobToken[] = [];
   for (let index = 0; index < text.length; index++) {
@@ -156,7 +159,7 @@ const characterClasses: Readonly<Record<string, RegExp>> = {
   xdigit: /[A-Fa-f0-9]/,
 };
 
-/** What stands between brackets, from behind the opening one. */
+/** Parses a bracket expression from behind its opening bracket. */
 function parseBracket(text: string, start: number): { has: (char: string) => boolean; end: number } | undefined {
   const negated = text[start] === "!" || text[start] === "^";
   const members: ((char: string) => boolean)[] = [];

@@ -46,7 +46,8 @@ test("a .gitignore is read as git reads it, whatever stands in it", async () => 
       "ab",
       "a/b",
     );
-    // Where `**` is not between slashes, git's answer depends on what stands before it: a bug of its own.
+    // If `**` is not between slashes, git's answer depends on the preceding characters, which is a
+    // bug in git.
     const line = fc
       .array(piece, { maxLength: 7 })
       .map((pieces) => pieces.join(""))
@@ -89,7 +90,7 @@ test.each([
   { what: "stars in a name", unit: "a*", path: (length: number) => "a".repeat(length) },
   { what: "folders in a path", unit: "**/a/", path: (length: number) => Array(length).fill("a").join("/") },
 ])("twice as many $what take no more than pattern times path", ({ unit, path }) => {
-  /** The shortest of many times, in ms: no other work of the machine is in it. */
+  /** Returns the shortest of many times in ms, which excludes other work of the machine. */
   const shortest = (count: number): number => {
     const { matches } = parseGlob(`${unit.repeat(count)}b`);
     const text = path(4 * count);
@@ -101,7 +102,7 @@ test.each([
     return Math.min(...times);
   };
   shortest(3);
-  // Trying every way takes a thousand times as long.
+  // Exhaustive backtracking takes a thousand times as long.
   expect(shortest(6) / shortest(3)).toBeLessThan(100);
 });
 

@@ -7,13 +7,13 @@ interface IgnoreRule {
 
 const maxRules = 10_000;
 
-/** Each character is one byte: `?` and `[…]` stand for a byte, as git has it. */
+/** Each character is one byte: `?` and `[…]` match a byte, as in git. */
 const toBytes = (text: string): string => (/[^\0-\x7f]/.test(text) ? Buffer.from(text).toString("latin1") : text);
 
-/** The rules of one .gitignore, and those of the folders above it. */
+/** Holds the rules of one .gitignore and of the folders above it. */
 export class IgnoreRules {
   readonly #parent: IgnoreRules | undefined;
-  /** Where the file stands, with a `/` at its end unless it is the root. */
+  /** The file's folder, with a trailing `/` unless it is the root. */
   readonly #base: string;
   readonly #rules: readonly IgnoreRule[];
 
@@ -23,15 +23,18 @@ export class IgnoreRules {
     this.#rules = rules;
   }
 
-  /** The rules of a file's text, which stands in `folder` (`` for the root). */
+  /** Parses a .gitignore in `folder` (`` for the root). */
   static parse(text: string, folder = "", parent?: IgnoreRules): IgnoreRules {
     const lines = toBytes(text.replace(/^\uFEFF/, "")).split("\n", maxRules);
-    // The last rule that matches decides.
+    // The last matching rule decides.
     const rules = lines.flatMap((line) => parseRule(line)).toReversed();
     return new IgnoreRules(parent, folder === "" ? "" : `${toBytes(folder)}/`, rules);
   }
 
-  /** Whether a path (from the root) is ignored. What lies in an ignored folder has to be left out by the caller. */
+  /**
+   * Returns whether a path (from the root) is ignored. The caller has to exclude the contents of
+   * ignored folders.
+   */
   isIgnored(path: string, isFolder: boolean): boolean {
     return this.#ignoresBytes(toBytes(path), isFolder);
   }
@@ -52,7 +55,7 @@ function parseRule(line: string): IgnoreRule[] {
   return pattern === "" || pattern === "/" ? [] : [{ glob: parseGlob(pattern), negated }];
 }
 
-/** A blank behind a `\` is part of the pattern. */
+/** A blank after a `\` is part of the pattern. */
 function trimTrailingSpaces(text: string): string {
   let end = 0;
   for (let index = 0; index < text.length; index++) {

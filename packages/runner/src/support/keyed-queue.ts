@@ -1,11 +1,11 @@
-/** Lets actions of the same key wait for each other, in the order they came. */
+/** Runs actions of the same key one after the other, in the order of their calls. */
 export class KeyedQueue {
   readonly #last = new Map<string, Promise<unknown>>();
 
   async run<T>(key: string, action: () => Promise<T>): Promise<T> {
     const previous = this.#last.get(key) ?? Promise.resolve();
     const current = previous.then(action);
-    // How it ends is its caller's matter, not the next one's.
+    // A failure belongs to its caller and does not affect the next action.
     const completion = current.then(
       () => undefined,
       () => undefined,

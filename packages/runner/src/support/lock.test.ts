@@ -37,7 +37,7 @@ test("of many that come at once, one has the folder, also where a dead one's loc
       const tries = await Promise.allSettled(Array.from({ length: 8 }, () => lockFolder(folder)));
       const held = tries.filter((one) => one.status === "fulfilled");
       expect(held).toHaveLength(1);
-      // Its name stays, and nobody answers there.
+      // The socket's name stays after the release, but no process answers on it.
       for (const { value } of held) await value[Symbol.asyncDispose]();
       expect(await readdir(folder)).toEqual([`lock-${round + 1}`]);
     }

@@ -6,16 +6,19 @@ import { WharfError } from "@wharf/contract";
 import { isSystemError } from "./files.ts";
 
 /**
- * Keeps a folder for one process: a socket in it that only a living process answers on. It needs no process id, which
- * means something else in another sandbox, and nothing is left to clean up after a kill.
+ * Locks a folder for one process: a socket in it answers only while its process lives. A process id
+ * would not do, because it means something else in another sandbox. A kill leaves nothing to clean
+ * up.
  *
- * Locks are numbered, and the highest number counts. Whoever finds that nobody answers there links its own socket under
- * the next number, which fails for all but one; only then are the lower numbers removed. A number that somebody takes
- * after it was removed is not the highest, so it is given up again.
+ * Locks are numbered, and the highest number counts. A process that gets no answer on that socket
+ * links its own socket under the next number, which fails for all processes but one; only then are
+ * the lower numbers removed. A process that claims a number after its removal finds that it is not
+ * the highest, and releases it.
  */
 export async function lockFolder(folder: string): Promise<AsyncDisposable> {
   const handle = await open(folder, "r");
-  // By the descriptor: a socket's path may have 108 bytes, the folder's own may have more.
+  // Use the descriptor: a socket's path is limited to 108 bytes, which the folder's path may
+  // exceed.
   const folderPath = process.platform === "linux" ? `/proc/self/fd/${handle.fd}` : folder;
   const ownSocket = `${folderPath}/taking-${randomBytes(4).toString("hex")}`;
   const server = createServer((socket) => socket.destroy());

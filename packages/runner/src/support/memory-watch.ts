@@ -1,9 +1,12 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** Where the files of this runner's control group are: in a local sandbox, and in a container with version 2 or 1. */
+/**
+ * The runner's control group files are in one of these folders: in a local sandbox, and in a
+ * container with version 2 or 1.
+ */
 const folders = ["/opt/wharf/cgroup", "/sys/fs/cgroup", "/sys/fs/cgroup/memory"];
-/** The names of both versions. */
+/** The file names differ between the two versions. */
 const names = [
   { kills: "memory.events", limit: "memory.max" },
   { kills: "memory.oom_control", limit: "memory.limit_in_bytes" },
@@ -15,9 +18,10 @@ interface MemoryFiles {
 }
 let files: MemoryFiles | undefined | null = null;
 
-/** Version 1 has no word for "no limit", only the largest number of pages. */
+/** Version 1 expresses "no limit" only as the largest number of pages. */
 const noLimitBytes = 2 ** 60;
-const killedCode = 128 + 9; // a shell's, for what SIGKILL ended
+// A shell exits with this code after SIGKILL ended its command.
+const killedCode = 128 + 9;
 
 interface Exit {
   readonly exit_code?: number | null;
@@ -25,24 +29,27 @@ interface Exit {
 }
 
 /**
- * Counts the processes of this runner that the kernel kills for want of memory, from the moment it is made. The kernel does not say
- * which processes they are.
+ * Counts the runner's processes that the kernel kills for lack of memory after the watch is
+ * created. The kernel does not report which processes they are.
  */
 export class MemoryWatch {
   readonly #before = countKills();
 
-  /** 0 where the count cannot be read. */
+  /** Returns 0 if the count cannot be read. */
   get kills(): number {
     return countKills() - this.#before;
   }
 
-  /** Whether a program that ended like this was killed for want of memory. A kill by somebody else at the same time is taken for one. */
+  /**
+   * Returns whether a program with this exit was killed for lack of memory. An unrelated kill at
+   * the same time counts too.
+   */
   hasKilled({ exit_code, signal }: Exit): boolean {
     return (signal === "SIGKILL" || exit_code === killedCode) && this.kills > 0;
   }
 }
 
-/** The limit that the runner reached, as the end of a sentence. */
+/** Describes the memory limit that the runner reached, as the end of a sentence. */
 export function describeMemoryLimit(): string {
   const limit = parseLimit(read("limit"));
   return limit === undefined ? "its memory limit" : `its memory limit of ${formatLimit(limit)}`;

@@ -1,4 +1,4 @@
-/** Lets any number of waiters know that something happened. A wait that was not begun before the ring misses it. */
+/** Wakes any number of waiters. A wait that begins after a notification misses it. */
 export class Notifier {
   readonly #listeners = new Set<() => void>();
 
@@ -8,7 +8,9 @@ export class Notifier {
     for (const wake of pendingListeners) wake();
   }
 
-  /** Resolves at the next ring; rejects with the signal's reason when that comes first. */
+  /**
+   * Resolves at the next notification; rejects with the signal's reason if the signal aborts first.
+   */
   wait(signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason);

@@ -1,6 +1,9 @@
 import { readdir, readlink } from "node:fs/promises";
 
-/** Whether a process that this one may look at has the file open. Where the system does not tell, none has. */
+/**
+ * Returns whether a visible process has the file open. On systems without /proc, the answer is
+ * false.
+ */
 export async function isOpenAnywhere(realPath: string): Promise<boolean> {
   const pids = (await readdir("/proc").catch(() => [])).filter((name) => /^\d+$/.test(name));
   for (const pid of pids) {

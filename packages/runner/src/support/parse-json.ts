@@ -1,4 +1,4 @@
-/** Parses JSON from a file that may be damaged; undefined where it is not JSON. */
+/** Parses JSON from a file that may be damaged; returns undefined if the text is not JSON. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -1,8 +1,8 @@
 import type { FileHandle } from "node:fs/promises";
 
-const chunkBytes = 256 * 1024; // bytes
+const chunkBytes = 256 * 1024;
 
-/** Bytes of a file from a position, at most so many. Fewer only where the file ends. */
+/** Reads up to `length` bytes of a file from a position, and fewer only at the end of the file. */
 export async function readBytes(file: FileHandle, position: number, length: number): Promise<Buffer> {
   const buffer = Buffer.allocUnsafe(length);
   let filled = 0;
@@ -14,7 +14,10 @@ export async function readBytes(file: FileHandle, position: number, length: numb
   return buffer.subarray(0, filled);
 }
 
-/** A whole file; undefined where it is larger than the limit, also when it grew to that while it was read. */
+/**
+ * Reads a whole file; returns undefined if the file exceeds the limit or grows beyond it during the
+ * read.
+ */
 export async function readWholeFile(file: FileHandle, limit: number): Promise<Buffer | undefined> {
   const { size } = await file.stat();
   if (size > limit) return undefined;
@@ -30,7 +33,10 @@ export async function readWholeFile(file: FileHandle, limit: number): Promise<Bu
   return total > limit ? undefined : Buffer.concat(chunks, total);
 }
 
-/** A file's bytes from a position to its end or to `end` (not included). A piece is valid until the next one. */
+/**
+ * Yields a file's bytes from a position to its end or to `end` (exclusive). A piece is valid until
+ * the next one.
+ */
 export async function* readChunks(file: FileHandle, start = 0, end = Number.MAX_SAFE_INTEGER): AsyncGenerator<Buffer> {
   const buffer = Buffer.allocUnsafe(Math.min(chunkBytes, Math.max(1, end - start)));
   for (let offset = start; offset < end;) {

@@ -8,21 +8,24 @@ import { createTemporaryName } from "./temporary-name.ts";
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
 
-/** No write of this process comes between another's look at the old file and its taking that one's place. */
+/**
+ * The queue keeps other writes of this process from running between a check of the old file and its
+ * replacement.
+ */
 const replaceQueue = new KeyedQueue();
 
 export interface ReplaceOptions {
-  /** Makes missing folders on the way. */
+  /** Creates missing parent folders. */
   createParents?: boolean | undefined;
-  /** Without it, a file that is there is a conflict. */
+  /** Without this option, an existing file is a conflict. */
   overwrite?: boolean | undefined;
-  /** Permission bits; those of the file that is replaced where none are given. */
+  /** Sets permission bits; the default is those of the replaced file. */
   mode?: number | undefined;
-  /** Whether it must survive a loss of power. */
+  /** Makes the file survive a power failure. */
   durable?: boolean | undefined;
-  /** As for any path; a link at the path's end that is not followed is replaced. */
+  /** Handles links like any walk; a link at the path's end that is not followed is replaced. */
   links?: WalkOptions["links"];
-  /** The file that was read: another one, or a changed one, in its place is a conflict. */
+  /** Expects this file, as it was read: a different or changed file in its place is a conflict. */
   unchanged?: Stats | undefined;
 }
 
@@ -32,8 +35,9 @@ export interface ReplaceResult {
 }
 
 /**
- * Writes a file beneath the root as a whole: whoever reads it, whatever happens, finds the old or the new content. The
- * content is written into a new file, so other names of the old one (hard links) keep what they had.
+ * Writes a file inside the root atomically: readers always find the old or the new content, even
+ * after a crash. The content goes into a new file, so other names of the old file (hard links) keep
+ * its content.
  */
 export async function replaceRootedFile(
   { root, path }: { root: RootFolder; path: string },
@@ -66,7 +70,7 @@ async function replaceEntry(
   const temporary = folder.getEntryPath(temporaryName.name);
   const file = await open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, fileMode ?? 0o666);
   try {
-    // Creating a file subtracts the process's mask.
+    // The process's umask reduces the mode of a new file, so set it again.
     if (fileMode !== undefined) await file.chmod(fileMode);
     await fill(file);
     if (durable) await file.sync();
@@ -85,7 +89,7 @@ async function replaceEntry(
   }
 }
 
-/** Whether a file is the one that was read, as it was then. */
+/** Returns whether a file is still the unchanged file that was read. */
 const isSame = (read: Stats, current: Stats | undefined): boolean =>
   current !== undefined &&
   read.ino === current.ino &&

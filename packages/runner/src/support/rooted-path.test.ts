@@ -141,7 +141,7 @@ test.runIf(process.platform === "linux")(
     {
       await using _ = await startFlipping(folder.at("flip"), outside);
       await during(2_000, async (round) => {
-        // That the flipping is seen at all: the same path without any care.
+        // A plain read of the same path proves that the flipping is visible at all.
         const plain = await readFile(folder.at("flip/deep/file"), "utf8").catch(() => "");
         if (plain === "outside") seen.plain += 1;
         await attempt(async () => {

@@ -6,15 +6,16 @@ import { toFileError, createNotAFileError } from "./file-errors.ts";
 import { isSystemError } from "./files.ts";
 
 /**
- * Paths of callers who may reach what lies beneath one root and nothing else.
+ * Resolves paths for callers who may reach everything inside one root and nothing else.
  *
- * A path is walked name by name. Each folder on the way is opened relative to the one before, which is held open, and
- * never through a link: a link is read and its target walked in the same way. So there is no moment between a check and
- * a use: who exchanges a folder for a link meanwhile makes the walk fail, or makes it walk the link's target beneath
- * the root. `..` goes back to the folder that was held before. What is used in the end is a name in a held folder.
+ * A path is walked name by name. Each folder on the way is opened relative to the previous folder,
+ * which is held open, and never through a link: a link is read and its target is walked in the same
+ * way. This leaves no gap between check and use: if a folder is exchanged for a link meanwhile, the
+ * walk fails or walks the link's target inside the root. `..` returns to the previously held
+ * folder. The result of a walk is a name in a held folder.
  *
- * On Linux a held folder is entered through `/proc/self/fd`. Elsewhere Node offers nothing like it and the path that was
- * walked is used: links and `..` are refused as well, a race is not.
+ * On Linux a held folder is entered through `/proc/self/fd`. On other platforms Node offers no
+ * equivalent, so the walked path is used: links and `..` are refused as well, but races are not.
  */
 
 const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
@@ -22,10 +23,13 @@ const stepFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK;
 const maxLinks = 40;
 const byDescriptor = process.platform === "linux";
 
-/** A folder beneath a root, held open. */
+/** A folder inside a root, held open. */
 export class FolderHandle implements AsyncDisposable {
   readonly handle: FileHandle;
-  /** Where it was found, for people and for platforms that cannot enter a folder by its descriptor. */
+  /**
+   * The path under which the folder was found, for messages and for platforms that cannot enter a
+   * folder by its descriptor.
+   */
   readonly #location: string;
 
   constructor(handle: FileHandle, location: string) {
@@ -33,17 +37,17 @@ export class FolderHandle implements AsyncDisposable {
     this.#location = location;
   }
 
-  /** A path to an entry of this very folder, whatever became of the folder's own path. */
+  /** Returns a path to an entry of this very folder, even if the folder has been moved. */
   getEntryPath(name: string): string {
     return byDescriptor ? `/proc/self/fd/${this.handle.fd}/${name}` : join(this.#location, name);
   }
 
-  /** Opens a folder in it; never through a link. */
+  /** Opens a subfolder; never follows a link. */
   async openFolder(name: string): Promise<FolderHandle> {
     return new FolderHandle(await open(this.getEntryPath(name), stepFlags), join(this.#location, name));
   }
 
-  /** The folder's path on this machine, all links followed. */
+  /** Returns the folder's path on this machine with all links resolved. */
   async getRealPath(): Promise<string> {
     return byDescriptor ? await readlink(`/proc/self/fd/${this.handle.fd}`) : this.#location;
   }
@@ -53,25 +57,31 @@ export class FolderHandle implements AsyncDisposable {
   }
 }
 
-/** A name in a held folder; the name is empty where the path leads to the folder itself. */
+/** A name in a held folder; the name is empty if the path leads to the folder itself. */
 export interface EntryHandle extends AsyncDisposable {
   readonly folder: FolderHandle;
   readonly name: string;
-  /** What stands there, a link for itself; undefined where nothing does. */
+  /** Returns the entry's stats without following a link, or undefined if the entry is missing. */
   stat(): Promise<Stats | undefined>;
 }
 
-/** Where a path is walked from: a folder that may be trusted to stay where it is, or one that is held already. */
+/**
+ * A walk starts from a folder that is trusted to stay in place, or from a folder that is held
+ * already.
+ */
 export type RootFolder = string | FolderHandle;
 
 export interface WalkOptions {
-  /** Makes missing folders on the way. */
+  /** Creates missing folders on the way. */
   create?: boolean | undefined;
-  /** Whether links are followed: all; all but one at the path's end; none, and one on the way is `path_outside`. */
+  /**
+   * Selects the links to follow: all; all but a link at the path's end; none, so that a link on the
+   * way is `path_outside`.
+   */
   links?: "follow" | "keep-last" | "refuse" | undefined;
 }
 
-/** Holds the folder that a path's last name stands in. The name itself may be missing. */
+/** Opens and holds the folder of a path's last name. The entry of that name may be missing. */
 export async function openEntry(root: RootFolder, path: string, options: WalkOptions = {}): Promise<EntryHandle> {
   try {
     const walk = await PathWalk.create(root, path, options);
@@ -87,7 +97,7 @@ export async function openEntry(root: RootFolder, path: string, options: WalkOpt
   }
 }
 
-/** Holds a folder beneath the root. */
+/** Opens and holds a folder inside the root. */
 export async function openFolder(root: RootFolder, path: string, options: WalkOptions = {}): Promise<FolderHandle> {
   try {
     const walk = await PathWalk.create(root, path, options);
@@ -108,7 +118,10 @@ export async function openFile(root: RootFolder, path: string): Promise<{ file: 
   }
 }
 
-/** Opens a regular file of a held folder for reading; never through a link, and a pipe does not make it wait. */
+/**
+ * Opens a regular file of a held folder for reading; never follows a link and never blocks on a
+ * pipe.
+ */
 export async function openRegularFile(folder: FolderHandle, name: string): Promise<{ file: FileHandle; stats: Stats }> {
   const file = await open(folder.getEntryPath(name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   try {
@@ -121,14 +134,20 @@ export async function openRegularFile(folder: FolderHandle, name: string): Promi
   }
 }
 
-/** The real path of something that exists beneath the root, links followed. Beyond the root it is `path_outside`. */
+/**
+ * Returns the real path of an existing entry inside the root, with links resolved. Paths outside
+ * the root are `path_outside`.
+ */
 export async function resolveRootedPath(root: string, path: string): Promise<string> {
   await using entry = await openEntry(root, path);
   if (!(await entry.stat())) throw new WharfError("not_found", { what: "folder", id: path });
   return join(await entry.folder.getRealPath(), entry.name);
 }
 
-/** A path as callers see it: relative to the root, `.` for the root itself. Says nothing of what exists. */
+/**
+ * Formats a path for callers: relative to the root, `.` for the root itself. The path need not
+ * exist.
+ */
 export const toShownPath = (root: string, path: string): string => relative(root, resolve(root, path)) || ".";
 
 class PathWalk {
@@ -136,9 +155,9 @@ class PathWalk {
   readonly #rootPaths: readonly string[];
   readonly #requestedPath: string;
   readonly #options: WalkOptions;
-  /** Folders on the way, the root not among them. */
+  /** Folders on the way, excluding the root. */
   readonly #folders: FolderHandle[] = [];
-  /** Names still to be walked, the next one last. */
+  /** Names that remain to be walked, the next one last. */
   #pendingNames: string[] = [];
   #links = 0;
 
@@ -156,7 +175,8 @@ class PathWalk {
       const real = await root.getRealPath();
       const base = typeof source === "string" ? resolve(source) : real;
       const walk = new PathWalk(root, [base, real], path, options);
-      // Said before looking, so that nobody learns what exists outside.
+      // Reject the path before any access, so that callers cannot learn what exists outside the
+      // root.
       walk.#pushPath(resolve(base, path));
       return walk;
     } catch (error) {
@@ -225,19 +245,19 @@ class PathWalk {
     for (let folder = this.#folders.pop(); folder; folder = this.#folders.pop()) await folder[Symbol.asyncDispose]();
   }
 
-  /** Walks an absolute path from the root, before what is still to be walked. */
+  /** Walks an absolute path from the root before the pending names. */
   #pushPath(path: string): void {
     const base = this.#rootPaths.find((base) => isInside(base, path));
     if (base === undefined) throw this.#createOutsideError();
     this.#pendingNames.push(...toPendingNames(relative(base, path)));
   }
 
-  /** Gives the folder the walk ended in to the caller and closes all others. */
+  /** Passes the final folder of the walk to the caller and closes all others. */
   async #takeLastFolder(walk: () => Promise<void>): Promise<FolderHandle> {
     try {
       await walk();
       const last = this.#folders.pop();
-      // A folder that was moved away while it was held is no longer beneath the root.
+      // A held folder may have been moved out of the root meanwhile.
       if (last && !isInside(await this.#root.getRealPath(), await last.getRealPath())) {
         this.#folders.push(last);
         throw this.#createOutsideError();
@@ -270,7 +290,7 @@ const toPendingNames = (path: string): string[] =>
     .filter((name) => name !== "" && name !== ".")
     .toReversed();
 
-/** Where a link points; undefined where there is no link. */
+/** Returns a link's target, or undefined if the path is not a link. */
 async function getLinkTarget(path: string): Promise<string | undefined> {
   try {
     return await readlink(path);

@@ -10,8 +10,9 @@ export type StateFileResult =
   | { readonly kind: "unusable"; readonly reason: string };
 
 /**
- * Reads a file of the daemon's own state. A folder, a socket, a file over the limit or one that the disk refuses is
- * reported instead of thrown: a damaged file must not keep the daemon from starting.
+ * Reads a file of the daemon's own state. A folder, a socket, a file over the limit or a file that
+ * the disk refuses is reported instead of thrown: a damaged file must not keep the daemon from
+ * starting.
  */
 export async function readStateFile(path: string, maxBytes: number): Promise<StateFileResult> {
   try {
@@ -28,14 +29,16 @@ export async function readStateFile(path: string, maxBytes: number): Promise<Sta
   }
 }
 
-/** Moves a damaged file or folder out of the way and keeps the newest one for a person to look at. */
+/** Moves a damaged file or folder out of the way and keeps the newest one for inspection. */
 export async function setAside(path: string): Promise<void> {
   const aside = `${path}.damaged`;
   await rm(aside, { recursive: true, force: true });
   await rename(path, aside);
 }
 
-/** Creates a folder of the daemon's own state. Something else in its place is set aside. */
+/**
+ * Creates a folder of the daemon's own state. An entry of another kind in its place is set aside.
+ */
 export async function ensureStateFolder(path: string): Promise<void> {
   const createFolder = () => mkdir(path, { recursive: true, mode: 0o700 });
   await createFolder().catch(async (error: unknown) => {

@@ -1,7 +1,10 @@
-/** What of the grace is left for the process to exit, in ms. */
+/** This part of the grace period is reserved for the process to exit. */
 const exitMs = 500;
 
-/** The time that a daemon has to end, shared out between the steps of its end. Parts are of the whole: 0.3 is not over before 30 % are. */
+/**
+ * Divides the daemon's shutdown time between the steps. Parts are fractions of the whole: part 0.3
+ * ends when 30 % of the time has passed.
+ */
 export class StopBudget {
   readonly totalMs: number;
   readonly #begun = performance.now();
@@ -11,12 +14,15 @@ export class StopBudget {
     this.totalMs = Math.max(graceMs - exitMs, graceMs / 2);
   }
 
-  /** What is left until this part is over, in ms. */
+  /** Returns the time until the end of this part in ms. */
   getRemainingMs(part: number): number {
     return Math.max(0, this.totalMs * part - (performance.now() - this.#begun));
   }
 
-  /** Waits for a step until this part is over at the latest. A failed step does not keep the next one from being taken. */
+  /**
+   * Waits for a step, at the latest until the end of this part. A failed step does not prevent the
+   * next one.
+   */
   async waitForStep(part: number, step: Promise<unknown>): Promise<void> {
     const timeout = Promise.withResolvers<void>();
     const timer = setTimeout(timeout.resolve, this.getRemainingMs(part));

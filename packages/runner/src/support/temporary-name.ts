@@ -1,25 +1,28 @@
 import { randomBytes } from "node:crypto";
 
 /**
- * Files that are being written stand beside the file they will replace, under a name of this form. They are nobody's work:
- * no listing, no watcher and no commit shows them.
+ * A file that is being written is next to the file it replaces, under a name of this form. Such
+ * files belong to no change: listings, the watcher and commits leave them out.
  */
 const temporaryPattern = /^(?:.*\/)?\.wharf-[0-9a-f]{16}\.tmp$/s;
 
-/** The same as a rule of git's. */
+/** The same pattern as a git ignore rule. */
 export const temporaryRule = `.wharf-${"?".repeat(16)}.tmp`;
 
 const activeNames = new Set<string>();
 
-/** A new name, and its end. */
+/** Creates a new name; disposal releases it. */
 export function createTemporaryName(): Disposable & { readonly name: string } {
   const name = `.wharf-${randomBytes(8).toString("hex")}.tmp`;
   activeNames.add(name);
   return { name, [Symbol.dispose]: () => void activeNames.delete(name) };
 }
 
-/** Whether a path's last name has the form. */
+/** Returns whether a path's last name has the form. */
 export const isTemporary = (path: string): boolean => temporaryPattern.test(path);
 
-/** Whether a name has the form, and this process does not write under it: a daemon that was killed left it behind. */
+/**
+ * Returns whether a name has the form and is not in use by this process: a killed daemon left the
+ * file behind.
+ */
 export const isLeftover = (name: string): boolean => isTemporary(name) && !activeNames.has(name);
