@@ -7,11 +7,14 @@ import type { Viewer } from "./viewer.ts";
 const maxBufferEntries = 10_000;
 const maxBufferBytes = 50 * 1024 * 1024;
 
-/** The history of all commands: what was run, what it printed and how it ended. A terminal that nobody types in. */
+/**
+ * A read-only terminal with the history of all commands: the command lines, the output and the
+ * exits.
+ */
 export class ConsoleTerminal {
   readonly history: TerminalHistory;
   readonly #openedAt = new Date().toISOString();
-  /** What commands tell of themselves. */
+  /** Commands report to the terminal through this console. */
   readonly commands: CommandConsole;
 
   private constructor(history: TerminalHistory) {

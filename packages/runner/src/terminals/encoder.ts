@@ -2,16 +2,16 @@ import { getDataSpan, type RingEntry, type RingPiece } from "../ring/index.ts";
 import { emptyFrame, createEntryHeader, createEventFrame, FrameKind, type TerminalEvent } from "@wharf/contract";
 import { toTerminalEntry, getTypeNumber } from "./terminal-entry.ts";
 
-/** How a viewer's stream is written. */
+/** Encodes a viewer's stream. */
 export interface Encoder {
   readonly contentType: string;
-  /** What says that the daemon is there. */
+  /** Shows the viewer that the daemon is alive. */
   readonly keepAlive: Uint8Array;
   encodeEvent(event: TerminalEvent): Buffer;
   encodePiece(piece: RingPiece): Buffer[];
 }
 
-/** Of entries in memory: many look on, and each line is written once. */
+/** Caches the lines of entries in memory, so that each line is encoded once for many viewers. */
 const lineCache = new WeakMap<RingEntry, Buffer>();
 
 function getLine(entry: RingEntry): Buffer {

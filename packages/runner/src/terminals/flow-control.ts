@@ -1,13 +1,16 @@
 /**
- * Holds a program back while nobody has seen what it printed.
+ * Pauses a program while its output is unseen.
  *
- * *free*: it prints as it likes; so it is whenever nobody looks on. *paused*: the fastest of those who look on is more
- * than 100,000 bytes behind, or the disk does not follow. It is free again when the fastest is less than 5,000 behind.
- * One who never says that it saw anything would hold it back for ever: after 5 s without a word `onStall` takes it out.
+ * *free*: the program prints without limits; a program without viewers is always free. *paused*:
+ * the fastest viewer is more than 100,000 bytes behind, or the disk is too slow. The program is
+ * free again when the fastest viewer is less than 5,000 bytes behind. A viewer that never
+ * acknowledges would block the program indefinitely: after 5 s without an acknowledgement,
+ * `onStall` removes it.
  */
-export const pauseAboveBytes = 100_000; // bytes of UTF-8 that the fastest viewer has not acknowledged
-export const resumeBelowBytes = 5_000; // bytes
-const stallTimeoutMs = 5_000; // ms
+// The program pauses when the fastest viewer has more unacknowledged UTF-8 bytes than this.
+export const pauseAboveBytes = 100_000;
+export const resumeBelowBytes = 5_000;
+const stallTimeoutMs = 5_000;
 
 interface FlowControlOptions {
   readonly pause: () => void;
@@ -30,7 +33,10 @@ export class FlowControl implements Disposable {
     return this.#paused;
   }
 
-  /** Called whenever one of them changed. `fastest` is the offset that the fastest viewer has seen; nothing without one. */
+  /**
+   * Called after every change of these values. `fastest` is the fastest viewer's acknowledged
+   * offset, or undefined without viewers.
+   */
   update({ end, fastest, isBehind }: { end: number; fastest: number | undefined; isBehind: boolean }): void {
     const unseen = fastest === undefined ? 0 : end - fastest;
     if (!this.#paused && (isBehind || unseen > pauseAboveBytes)) {

@@ -1,12 +1,15 @@
 import { WharfError } from "@wharf/contract";
 
 interface KeyboardLockOptions {
-  /** Whether someone of this name looks on: who does not, holds nothing. */
+  /** Returns whether a viewer of this name is attached: a detached viewer cannot hold the lock. */
   readonly isAttached: (viewer: string) => boolean;
   readonly onChange: (typist: string | null) => void;
 }
 
-/** One types at a time. The first to type is the typist, until it leaves, lets go, or another takes over. */
+/**
+ * Lets one viewer type at a time. The first viewer to type becomes the typist until that viewer
+ * leaves, releases the lock, or loses it to another viewer.
+ */
 export class KeyboardLock {
   readonly #options: KeyboardLockOptions;
   #typist: string | null = null;
@@ -19,7 +22,7 @@ export class KeyboardLock {
     return this.#typist;
   }
 
-  /** Refuses who does not have it and does not take it. */
+  /** Rejects a viewer that neither holds nor takes the lock. */
   acquire(viewer: string, take: boolean): void {
     const holder = this.#typist;
     if (holder !== null && holder !== viewer && !take && this.#options.isAttached(holder))

@@ -2,20 +2,22 @@ import { readdir, readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /**
- * The processes of a terminal. An interactive shell gives every job a process group of its own, so one signal to one
- * group does not reach them all: they are found by their session, which is the terminal's.
+ * Finds and ends the processes of a terminal. An interactive shell puts every job into a separate
+ * process group, so a signal to one group does not reach them all: their common session, which is
+ * the terminal's, identifies them.
  */
 
-const hangUpGraceMs = 1_000; // ms between SIGHUP and SIGKILL
-const pollIntervalMs = 20; // ms
+// SIGKILL follows SIGHUP after this delay.
+const hangUpGraceMs = 1_000;
+const pollIntervalMs = 20;
 
-/** Ends all of them. Resolves when nobody is left. */
+/** Ends all processes of the session. Resolves when none remain. */
 export async function endSession(leader: number, graceMs = hangUpGraceMs): Promise<void> {
   for (const startedAt = performance.now(); ;) {
     const remainingPids = await getMemberPids(leader);
     if (remainingPids.length === 0) return;
     const isOverdue = performance.now() - startedAt >= graceMs;
-    // Those that stopped are woken, so that they can go.
+    // Stopped processes are woken, so that they can exit.
     for (const pid of remainingPids)
       for (const signal of isOverdue ? killSignals : hangUpSignals) sendSignal(pid, signal);
     await sleep(pollIntervalMs);
@@ -30,13 +32,13 @@ function sendSignal(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch {
-    // It went by itself.
+    // The process has already exited.
   }
 }
 
 async function getMemberPids(session: number): Promise<number[]> {
   const names = await readdir("/proc").catch(() => []);
-  // Without /proc, the leader's group is what can be named.
+  // Without /proc, only the leader's group is known.
   if (names.length === 0) return isAlive(-session) ? [-session] : [];
   const pids: number[] = [];
   for (const name of names) {

@@ -20,35 +20,40 @@ interface PtyOptions {
   readonly environment: Record<string, string>;
   readonly cols: number;
   readonly rows: number;
-  /** Text cut between characters. */
+  /** Receives output that is cut between characters. */
   readonly onData: (data: Buffer) => void;
-  /** Behind all output. */
+  /** Receives the exit after all output. */
   readonly onExit: (exit: PtyExit) => void;
 }
 
-/** A kernel hands out a terminal's output 4 KiB at a time; what is there at once becomes one piece. */
+/**
+ * The kernel delivers a terminal's output 4 KiB at a time; available output is joined into one
+ * piece.
+ */
 const pieceBytes = 32 * 1024;
-/** Input that the program has not taken. */
+/** Limits the input that the program has not read. */
 const maxInputBytes = 1024 * 1024;
-const retryIntervalMs = 10; // ms
-const quietMs = 50; // ms without output after which a terminal whose program ended is closed
-const lingerMs = 2_000; // ms that a child left behind may go on printing
+const retryIntervalMs = 10;
+// A terminal whose program has ended is closed after this time without output.
+const quietMs = 50;
+// A child left behind may continue to print for this long.
+const lingerMs = 2_000;
 
-/** A program on a terminal of its own. */
+/** A program on its dedicated terminal. */
 export interface Pty {
   readonly pid: number;
-  /** Refused where too much waits for the program to read it. */
+  /** Throws if too much input is unread. */
   write(data: string): void;
   resize(cols: number, rows: number): void;
   pause(): void;
   resume(): void;
-  /** Takes the terminal away from whoever still holds it. */
+  /** Closes the terminal, even for processes that still hold it. */
   close(): void;
 }
 
 export async function createPty(options: PtyOptions): Promise<Pty> {
   const file = await getProgramPath(options);
-  // A native module: loaded when the first terminal is opened, not when the daemon starts.
+  // Load this native module with the first terminal, so that the daemon starts faster.
   const { spawn } = await import("@lydell/node-pty");
   const { command, cwd, environment: env, cols, rows } = options;
   const pty = spawn(file, command === undefined ? [] : ["-c", command], {
@@ -60,7 +65,7 @@ export async function createPty(options: PtyOptions): Promise<Pty> {
     encoding: null,
   });
   const collector = new OutputCollector(options.onData);
-  // With `encoding: null` these are bytes, which the type does not say.
+  // With `encoding: null` the data is bytes, which the type does not express.
   pty.onData((data: unknown) => collector.add(Buffer.isBuffer(data) ? data : Buffer.from(String(data))));
   pty.onExit(({ exitCode, signal }) => {
     collector.end();
@@ -87,8 +92,8 @@ export async function createPty(options: PtyOptions): Promise<Pty> {
 }
 
 /**
- * The library closes a terminal 200 ms after its program ended, also one that is paused and whose last output was not
- * read yet. Here it is read first, for as long as something comes.
+ * The library closes a terminal 200 ms after its program ended, even if the terminal is paused or
+ * its last output is unread. This closer first reads the output until no more arrives.
  */
 function createCloser(socket: Socket, collector: OutputCollector): () => void {
   const destroy = socket.destroy.bind(socket);
@@ -115,8 +120,9 @@ function createCloser(socket: Socket, collector: OutputCollector): () => void {
 }
 
 /**
- * Input that waits for its program. Not written by the library: a terminal whose program does not read says it can be
- * written to and then takes nothing, and waiting for that is a loop at full speed.
+ * Queues input for the program. The library's own queue is not used: a terminal whose program does
+ * not read reports that it is writable but accepts nothing, so the library would retry in a busy
+ * loop.
  */
 class InputQueue {
   readonly #fd: number;
@@ -145,7 +151,7 @@ class InputQueue {
   #writePending(): void {
     this.#timer = undefined;
     for (let data = this.#pendingChunks[0]; data; data = this.#pendingChunks[0]) {
-      // Closed, the number is soon another file's.
+      // A closed descriptor's number may already belong to another file.
       if (this.#socket.destroyed) return;
       const writtenBytes = this.#writeChunk(data);
       this.#bytes -= writtenBytes;
@@ -163,7 +169,7 @@ class InputQueue {
       return writeSync(this.#fd, data);
     } catch (error) {
       if (isSystemError(error, "EAGAIN")) return 0;
-      // The program has gone; its exit says so.
+      // The program has exited; its exit reports that.
       return data.length;
     }
   }
@@ -175,7 +181,7 @@ class OutputCollector {
   #chunks: Buffer[] = [];
   #bytes = 0;
   #flushTimer: NodeJS.Immediate | undefined;
-  /** How often something came. */
+  /** Counts the received chunks. */
   count = 0;
 
   constructor(onData: (data: Buffer) => void) {
@@ -207,7 +213,7 @@ class OutputCollector {
   }
 }
 
-/** The library tells of a program that is not there only by its exit. */
+/** Finds the program before the start: the library reports a missing program only by its exit. */
 async function getProgramPath({ shell: name, cwd, environment }: PtyOptions): Promise<string> {
   const folders = name.includes("/") ? ["."] : (environment["PATH"] ?? "").split(delimiter);
   const candidates = folders.map((folder) => resolve(cwd, folder, name));

@@ -2,9 +2,12 @@ import { z } from "zod";
 import { getEntryEnd, type RingEntry, type RingPiece } from "../ring/index.ts";
 import { EntryType, SystemNotice, type TerminalEntry, type TerminalGap } from "@wharf/contract";
 
-/** Entries of a terminal's history as they lie in its ring, and as events for those who look on. */
+/**
+ * This file converts entries of a terminal's history between their form in the ring and events for
+ * viewers.
+ */
 
-/** What lies in a ring as the data of a `system` entry. */
+/** A ring stores this as the data of a `system` entry. */
 const Notice = z.object({
   text: z.string(),
   notice: SystemNotice,
@@ -14,7 +17,7 @@ const Notice = z.object({
 export type NoticeData = z.infer<typeof Notice>;
 
 const types = EntryType.options;
-/** The number is on disk: a type that is added comes last. */
+/** The number is stored on disk, so append new types at the end. */
 export const getTypeNumber = (type: EntryType): number => types.indexOf(type);
 
 export const encodeNotice = (notice: NoticeData): Buffer => Buffer.from(JSON.stringify(notice));
@@ -29,7 +32,7 @@ export function toTerminalEntry(entry: RingEntry): TerminalEntry {
   return { ...base, data, ...notice };
 }
 
-/** Nothing where the entry was read from its middle on. */
+/** Returns undefined if the entry was read from its middle. */
 function parseNotice(text: string): NoticeData | undefined {
   try {
     return Notice.safeParse(JSON.parse(text)).data;

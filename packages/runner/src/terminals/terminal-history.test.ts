@@ -84,7 +84,7 @@ test("a daemon that is killed leaves the history; what still runs is ended, and 
   daemon.kill("SIGKILL");
   await exit;
   await writeFile(join(bench.folder.state, "terminals", first, "terminal.json"), "{ not json");
-  // One that was being made when the daemon died is nobody's.
+  // The daemon removes a terminal that was still being created when an earlier daemon died.
   const unborn = randomUUID();
   await mkdir(join(bench.folder.state, "terminals", unborn, "history"), { recursive: true });
   const history = join(bench.folder.state, "terminals", second, "history");

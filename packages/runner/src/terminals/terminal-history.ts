@@ -12,21 +12,21 @@ import {
 import { getTypeNumber, toTerminalPiece, type NoticeData, encodeNotice } from "./terminal-entry.ts";
 import { Viewer } from "./viewer.ts";
 
-/** Of one page of history. */
+/** Limits one page of history. */
 const pageBytes = 1024 * 1024;
 const maxViewers = 256;
-/** How long a viewer may be silent that has a window full of lines. */
-const stallTimeoutMs = 10_000; // ms
+/** A viewer with a full window of unseen lines may be silent for this long. */
+const stallTimeoutMs = 10_000;
 
 export interface HistoryOptions {
   readonly folder: string;
   readonly maxEntries: number;
   readonly maxBytes: number;
   readonly onFault: (error: unknown) => void;
-  /** Something was appended, or someone saw more, came or went. */
+  /** Runs after the history grew, a viewer saw more, or a viewer came or left. */
   readonly onChange?: (() => void) | undefined;
   readonly stallAfter?: number | undefined; // ms
-  /** The last line for those who have read it all. */
+  /** Creates the last line for viewers that have read everything. */
   readonly createEnding: () => TerminalEvent;
 }
 
@@ -37,14 +37,14 @@ export interface AttachOptions {
 
 type HistoryStats = Omit<TerminalStats, "terminal_id" | "state" | "paused">;
 
-/** What a terminal showed, and those who look on. */
+/** Holds a terminal's output and its viewers. */
 export class TerminalHistory {
   readonly ring: Ring;
   readonly #options: HistoryOptions;
   readonly #viewers = new Map<string, Viewer>();
   #attached = 0;
   #detached = 0;
-  /** Who has not read beyond this offset missed what was cleared, and is not slow. */
+  /** A viewer that has not read beyond this offset missed cleared entries, and is not slow. */
   #clearedOffset = 0;
 
   private constructor(ring: Ring, options: HistoryOptions) {
@@ -61,7 +61,10 @@ export class TerminalHistory {
     return this.#viewers.size;
   }
 
-  /** How far the fastest of those is who have caught up once; nothing where there is none. */
+  /**
+   * Returns the offset of the fastest viewer that has caught up once, or undefined without such
+   * viewers.
+   */
   get fastest(): number | undefined {
     let fastest: number | undefined;
     for (const { isLive, seenOffset } of this.#viewers.values())
@@ -100,7 +103,8 @@ export class TerminalHistory {
       onStall: () => this.detachStalled(viewer),
       stallAfter: this.#options.stallAfter ?? stallTimeoutMs,
     });
-    // Who comes again under its name before the loss of its wire was noticed is the same.
+    // A viewer that reconnects under its name, before the loss of its wire was noticed, replaces
+    // itself.
     this.#viewers.get(id)?.detach("replaced");
     this.#viewers.set(id, viewer);
     this.#attached += 1;
@@ -108,7 +112,7 @@ export class TerminalHistory {
     return viewer;
   }
 
-  /** Whether it was this one that left, and no one came in its place. */
+  /** Returns false if another viewer has already replaced this one. */
   removeViewer(viewer: Viewer): boolean {
     if (this.#viewers.get(viewer.id) !== viewer) return false;
     this.#viewers.delete(viewer.id);
@@ -126,7 +130,7 @@ export class TerminalHistory {
     for (const viewer of this.#viewers.values()) viewer.send(event);
   }
 
-  /** Lets go of those who see nothing more and hold up the program with it. */
+  /** Detaches viewers that see nothing more and thereby block the program. */
   detachIdleViewers(ms: number): void {
     for (const viewer of this.#viewers.values()) if (viewer.isLive && viewer.idleMs >= ms) this.#detachSlow(viewer);
     this.#options.onChange?.();

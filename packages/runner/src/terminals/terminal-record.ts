@@ -5,13 +5,13 @@ import { isSystemError } from "../support/files.ts";
 import { readStateFile } from "../support/state-file.ts";
 import { TerminalInfo } from "@wharf/contract";
 
-/** What is kept of a terminal beside its history. */
+/** The record of a terminal is kept beside its history. */
 export const TerminalRecord = TerminalInfo.omit({ viewers: true, typist: true, first: true, end: true }).extend({
   terminal_id: z.uuid(),
   max_entries: z.number().int().positive(),
   max_bytes: z.number().int().positive(),
   started_ticks: z.string().optional(),
-  /** The history's extent, where it had one end. */
+  /** The history's extent, once it is complete. */
   extent: z.object({ first: z.number(), end: z.number() }).optional(),
 });
 export type TerminalRecord = z.infer<typeof TerminalRecord>;
@@ -26,8 +26,8 @@ export async function writeRecord(folder: string, record: TerminalRecord): Promi
 }
 
 /**
- * The records beneath a folder. One that cannot be read is told of and left out; what has none is removed: its daemon died
- * before there was a program.
+ * Reads the records in a folder. An unreadable record is reported and left out; a folder without a
+ * record is removed, because its daemon died before the program started.
  */
 export async function readRecords(folder: string, onFault: (error: unknown) => void): Promise<TerminalRecord[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {

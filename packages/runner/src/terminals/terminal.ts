@@ -19,20 +19,21 @@ import { endSession } from "./process-session.ts";
 import type { Viewer } from "./viewer.ts";
 
 /**
- * A program on a terminal, its history and those who look on.
+ * A program on a terminal, its history and its viewers.
  *
- * *running*: what it prints goes into the history and from there to everyone, each at its own pace; `Flow` holds it back
- * while not even the fastest has seen it. *exited*: the history ends with the exit. *unknown*: a daemon that died left
- * it behind; the history ends where that daemon had written it to.
+ * *running*: the program's output goes into the history and from there to each viewer, at the
+ * viewer's pace; `FlowControl` pauses the program while not even the fastest viewer has seen the
+ * output. *exited*: the history ends with the exit. *unknown*: a previous daemon died during the
+ * program; the history ends where that daemon stopped writing.
  */
 
-/** How long the end of a terminal whose processes have all gone is waited for. */
-const closeDelayMs = 500; // ms
+/** A terminal whose processes have all exited has this long to close. */
+const closeDelayMs = 500;
 
 export interface TerminalFolders {
   readonly workspace: string;
   readonly home: string;
-  /** Of all terminals. */
+  /** Contains the folders of all terminals. */
   readonly terminals: string;
 }
 
@@ -116,12 +117,13 @@ export class Terminal {
     }
   }
 
-  /** One that an earlier daemon started. Its history is read when someone asks for it. */
+  /** Restores a terminal that an earlier daemon started. Its history is read on first use. */
   static async restore(record: TerminalRecord, context: TerminalContext): Promise<Terminal> {
     const self = new Terminal(record, context);
     const { pid, started_ticks } = record;
     if (record.state === "running") {
-      // Its terminal went with the daemon, and it got a SIGHUP; who ignores that is ended here.
+      // The terminal died with the daemon and its processes got a SIGHUP; end the processes that
+      // ignored it.
       const isSame = pid !== undefined && started_ticks !== undefined && (await getStartTicks(pid)) === started_ticks;
       if (isSame) await endSession(pid, 0);
       self.#updateRecord({ state: "unknown", ended_at: new Date().toISOString() });
@@ -185,15 +187,15 @@ export class Terminal {
     this.#history?.appendNotice({ text: `${cols}×${rows}`, notice: "resize", cols, rows });
   }
 
-  /** Ends all its processes. Resolves when the history ends with the exit. */
+  /** Ends all the terminal's processes. Resolves when the history ends with the exit. */
   async stop(): Promise<void> {
     const { pid } = this.#record;
     if (this.isRunning && pid !== undefined) {
-      // What it still prints is read: a program that waits for its reader does not end.
+      // Read the remaining output: a program that waits for its reader does not exit.
       this.#isEnding = true;
       this.#pty?.resume();
       await endSession(pid);
-      // Someone outside may hold the terminal open: its history ends all the same.
+      // A process outside the session may hold the terminal open: its history ends anyway.
       const closeTimer = setTimeout(() => this.#pty?.close(), closeDelayMs);
       await this.#stopped.promise;
       clearTimeout(closeTimer);
@@ -210,7 +212,7 @@ export class Terminal {
     await rm(this.#folder, { recursive: true, force: true });
   }
 
-  /** Ends it and saves all of it. */
+  /** Stops the program and saves the whole history. */
   async close(): Promise<void> {
     await this.stop();
     await this.#history?.ring.close();
@@ -249,9 +251,9 @@ export class Terminal {
     history.appendNotice({ text, notice: "exit" });
     const { first, end } = history.ring;
     this.#updateRecord({ ...exit, state: "exited", ended_at: new Date().toISOString(), extent: { first, end } });
-    // Not earlier: until here whatever changed may have set its clock again.
+    // Dispose of the flow control only here: earlier changes could restart its timer.
     this.#flow[Symbol.dispose]();
-    // Not before the record: who reads to the end is told the exit.
+    // Close the ring after the record is updated: a viewer at the end of the ring gets the exit.
     await history.ring.close();
     await this.#writing;
     this.#stopped.resolve();

@@ -121,7 +121,7 @@ test("a slow viewer is let go with its offset and slows nobody; it comes again w
   expect(String(first.value?.[0])).toContain('"attached"');
   await lines.next();
   const fast = await bench.watch(id, { viewer_id: "fast" }, { keep: false });
-  // Both have seen what there was.
+  // Both viewers have seen the existing output.
   const pending = lines.next();
   await fast.until(() => fast.next > 0);
   bench.terminals.get(id).writeInput("fast", { data: "\r", take: false });
@@ -147,7 +147,7 @@ test("the only viewer that never says what it saw is let go, and the program goe
   await watcher.done;
   expect(watcher.text.endsWith("end\r\n")).toBe(true);
   expect(watcher.bytes).toBe(3_000_007);
-  // Also one that only replays what is there.
+  // The limit applies equally to a viewer that only replays existing output.
   const replay = await bench.watch(id, { flow: "ack" });
   await replay.done;
   expect(replay.events.at(-1)).toMatchObject({ type: "detached", reason: "slow" });
@@ -168,7 +168,7 @@ test("a viewer that was at rest with its terminal for long has its time when muc
         last = TerminalEvent.parse(JSON.parse(line.toString()));
         if ("next" in last) seen = last.next;
       }
-      // Its word takes a while to come here.
+      // The acknowledgement takes a while to arrive.
       const offset = seen;
       setTimeout(() => viewer.acknowledge(offset), stallAfter / 3);
     }
@@ -195,7 +195,7 @@ test("a program that reads nothing, or whose output was stopped by a key, holds 
     const id = await bench.create({ command });
     const terminal = bench.terminals.get(id);
     const paste = (data: string) => terminal.writeInput("ann", { data, take: true });
-    // Ctrl-S stops what is printed.
+    // Ctrl-S stops the output.
     if (command === "cat") paste("\x13");
     for (let n = 0; n < 15; n++) paste("hello hello hello\r".repeat(3000));
     expect(() => {
@@ -205,7 +205,7 @@ test("a program that reads nothing, or whose output was stopped by a key, holds 
     const began = performance.now();
     await sleep(300);
     const { user, system } = process.cpuUsage(cpu);
-    // The rest waits without being tried again and again.
+    // The remaining input waits without a busy retry loop.
     expect((user + system) / 1_000 / (performance.now() - began)).toBeLessThan(0.5);
     await terminal.stop();
   }

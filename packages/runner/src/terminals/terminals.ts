@@ -16,22 +16,22 @@ import { readRecords } from "./terminal-record.ts";
 import { Terminal, type TerminalContext } from "./terminal.ts";
 import type { Viewer } from "./viewer.ts";
 
-/** Terminals whose programs may run at once. */
+/** Limits how many terminals may run programs at once. */
 const maxRunning = 32;
-/** Terminals that have ended and whose history is kept. */
+/** Limits how many ended terminals keep their history. */
 const maxEnded = 16;
 
 export interface TerminalsOptions {
   readonly workspace: string;
   readonly home: string;
-  /** The daemon's own folder: nothing of it is in the checkout. */
+  /** The daemon keeps its state in this folder, outside the checkout. */
   readonly state: string;
   readonly onFault: (error: unknown) => void;
-  /** How long a viewer that sees nothing may hold a program back, in ms. */
+  /** A viewer that sees nothing may block a program for this long, in ms. */
   readonly stallAfter?: number;
 }
 
-/** All terminals of the runner by their ids, and the console of its commands. */
+/** Holds all terminals of the runner by their ids, and the console of its commands. */
 export class Terminals {
   readonly #context: TerminalContext;
   readonly #console: ConsoleTerminal;
@@ -44,7 +44,7 @@ export class Terminals {
     this.#console = console;
   }
 
-  /** What an earlier daemon left is known again; what still runs of it is ended. */
+  /** Restores the terminals of an earlier daemon and ends their remaining processes. */
   static async open({ workspace, home, state, onFault, stallAfter }: TerminalsOptions): Promise<Terminals> {
     const terminals = join(state, "terminals");
     await ensureStateFolder(terminals);
@@ -55,15 +55,15 @@ export class Terminals {
     return self;
   }
 
-  /** Where commands are told of. */
+  /** Commands report to this console. */
   get console(): CommandConsole {
     return this.#console.commands;
   }
 
-  /** With an id that is there already nothing is started. */
+  /** Starts nothing if the id exists already. */
   async create(request: TerminalCreate): Promise<TerminalInfo> {
     const id = request.terminal_id ?? randomUUID();
-    // Waited for only where there is one: nothing may come between the look and the start.
+    // Await only an existing terminal: no other call may come between this check and the start.
     const existingTerminal = this.#terminals.get(id) ?? this.#starting.get(id);
     if (existingTerminal) return (await existingTerminal).getInfo();
     if (this.#closed) throw new WharfError("conflict", { what: "daemon", from: "stopping", to: "given a terminal" });
@@ -125,7 +125,7 @@ export class Terminals {
     this.#terminals.delete(id);
   }
 
-  /** One that a program runs on: not the console. */
+  /** Returns a terminal that runs a program, which excludes the console. */
   get(id: string): Terminal {
     const terminal = this.#terminals.get(id);
     if (!terminal) throw new WharfError("not_found", { what: "terminal", id });

@@ -4,32 +4,37 @@ import type { TerminalEvent } from "@wharf/contract";
 import { type Encoder, ndjson } from "./encoder.ts";
 
 /**
- * One who looks on. It reads the ring at its own pace and is waited for by nobody but the program's flow control, and
- * only where it is the fastest.
+ * A viewer of a terminal. A viewer reads the ring at its own pace and delays nothing except, if it
+ * is the fastest viewer, the program (by flow control).
  *
- * *catching up*: it reads what was there when it came. *live*: it has seen all of that, and counts for the flow control.
- * *detached*: the history it had still to read was overwritten, it stalled, or the terminal is gone. It is told at which
- * offset it may come again.
+ * *catching up*: the viewer reads the history from before it attached. *live*: the viewer has seen
+ * all of that, and counts for the flow control. *detached*: unread history was overwritten, the
+ * viewer stalled, or the terminal was removed. The last event names the offset at which the viewer
+ * may attach again.
  */
 
-/** Sent and not acknowledged: more would only lie in the viewer's memory. */
+/**
+ * Limits the bytes that are sent but not acknowledged: more would only fill the viewer's memory.
+ */
 const windowBytes = 1024 * 1024;
-/** Read from the ring at once. */
+/** Limits a single read from the ring. */
 const batchBytes = 128 * 1024;
 
 export interface ViewerOptions {
   readonly id: string;
   readonly ring: Ring;
   readonly after: number;
-  /** Whether it says what it has seen; otherwise what was taken from it counts as seen. */
+  /** Selects explicit acknowledgements; otherwise lines count as seen once they are taken. */
   readonly acknowledges: boolean;
-  /** The first line. */
+  /** Creates the first line. */
   readonly createGreeting: () => TerminalEvent;
-  /** The last line, where the ring has come to its end. */
+  /** Creates the last line at the end of the ring. */
   readonly createEnding: () => TerminalEvent;
-  /** It has seen more. */
+  /** Runs when the viewer has seen more. */
   readonly onProgress: () => void;
-  /** It was sent as much as it may be, and has said nothing for `stallAfter` ms since. */
+  /**
+   * Runs when the viewer's window is full and the viewer has been silent for `stallAfter` ms since.
+   */
   readonly onStall: () => void;
   readonly stallAfter: number;
 }
@@ -58,22 +63,25 @@ export class Viewer {
     this.#initialEnd = options.ring.end;
   }
 
-  /** All before this offset it has seen. */
+  /** The viewer has seen everything before this offset. */
   get seenOffset(): number {
     return this.#seen;
   }
   get isLive(): boolean {
     return this.#detached === undefined && this.#seen >= this.#initialEnd;
   }
-  /** What it would read next was overwritten. Who still catches up goes on behind the gap. */
+  /**
+   * Reports whether the next unread entry was overwritten. A viewer that is still catching up
+   * continues behind the gap.
+   */
   get isOvertaken(): boolean {
     return this.#cursor.isOvertaken && this.isLive;
   }
-  /** ms since it last saw something. */
+  /** Returns the ms since the viewer last saw something. */
   get idleMs(): number {
     return performance.now() - this.#progressAt;
   }
-  /** Aborted when nothing more is to be read for it. */
+  /** Aborts when the viewer reads no more. */
   get detached(): AbortSignal {
     return this.#detach.signal;
   }
@@ -95,19 +103,23 @@ export class Viewer {
     this.#options.ring.changed.notify();
   }
 
-  /** What it is to be sent, some lines at a time. Asking for more says that those before were taken. */
+  /**
+   * Yields the lines to send, a few at a time. A request for more confirms that the previous lines
+   * were taken.
+   */
   async *streamLines(signal: AbortSignal, encoder: Encoder = ndjson): AsyncGenerator<Buffer[], void, undefined> {
     const { ring, acknowledges, createGreeting, createEnding } = this.#options;
     yield [encoder.encodeEvent(createGreeting())];
     for (;;) {
       if (this.#pendingEvents.length > 0) yield this.#pendingEvents.splice(0).map(encoder.encodeEvent);
       if (this.#detached !== undefined) return yield this.#createFinalEvents().map(encoder.encodeEvent);
-      // Before reading: what ends while it is read is read again.
+      // Check before reading: a ring that ends during the read is read once more.
       const { complete } = ring;
       const isFull = acknowledges && this.#sent - this.#seen > windowBytes;
       const pieces = isFull ? [] : await this.#cursor.readNext(batchBytes);
       if (pieces.length > 0) {
-        // Before they are handed over: the word that they were seen may come before they were asked to go on.
+        // Update these before the yield: the acknowledgement may arrive before the next line is
+        // requested.
         this.#sent = getEndOffset(pieces);
         this.#sentAt = performance.now();
         yield pieces.flatMap(encoder.encodePiece);
@@ -123,10 +135,13 @@ export class Viewer {
     }
   }
 
-  /** Until something changes. Who has a window full of lines and says nothing for long is let go. */
+  /**
+   * Waits until something changes. A viewer with a full window that stays silent for too long is
+   * detached.
+   */
   async #waitForChange(signal: AbortSignal, isFull: boolean): Promise<void> {
     const { ring, stallAfter, onStall } = this.#options;
-    // Before it was sent anything it had nothing to say.
+    // Silence counts only from the time of the last lines sent.
     const silentFor = Math.min(this.idleMs, performance.now() - this.#sentAt);
     const timer = isFull ? setTimeout(onStall, Math.max(0, stallAfter - silentFor)) : undefined;
     try {
