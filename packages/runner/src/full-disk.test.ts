@@ -13,14 +13,14 @@ const canMount =
 
 const pageBytes = 4_096;
 
-/** Adds a step of no meaning to a turn log, so that the next one needs another page of the disk. */
+/** Adds a meaningless step to a turn log, so that the next step needs another page of the disk. */
 function fillLastPage(path: string): void {
   const lineOf = (id: string) => toCheckedLine(JSON.stringify({ step: "done", turn_id: id }));
   const left = pageBytes - ((statSync(path).size + lineOf("").length) % pageBytes);
   appendFileSync(path, lineOf("x".repeat(left)));
 }
 
-/** The kernel lets go of the disk a moment after the last process that used it has gone. */
+/** The kernel releases the disk a moment after the last process that used it has exited. */
 async function unmount(disk: string): Promise<void> {
   for (const until = Date.now() + 20_000; ; await sleep(50)) {
     const { status, stderr } = spawnSync("umount", [disk], { encoding: "utf8" });
@@ -46,16 +46,19 @@ describe.runIf(canMount)("a daemon killed in a turn, started again without a byt
     rmSync(disk, { recursive: true });
   });
 
-  /** A daemon that is killed right after its agent's first word may not have written down yet who that is. */
+  /**
+   * A daemon that is killed right after its agent's first output may not have recorded the agent's
+   * pid.
+   */
   function killAgent(): void {
     try {
       process.kill(Number(readFileSync(join(bench.workspace, "pid"), "utf8")), "SIGKILL");
     } catch {
-      // The daemon that came back had ended it.
+      // The restarted daemon has already stopped the agent.
     }
   }
 
-  /** Leaves an open turn behind, on a disk that others then fill. */
+  /** Leaves an open turn behind, on a disk that the test then fills. */
   async function dieInTurn({ withReserve }: { withReserve: boolean }) {
     const daemon = bench.startDaemon();
     const server = await bench.serve({ epoch: 1 });

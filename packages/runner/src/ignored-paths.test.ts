@@ -143,7 +143,7 @@ test.each([
       const input = ContentSearch.parse({ pattern: "needle" });
       const lines = await Array.fromAsync(await searchContents(folder.workspace, input, { signal, ripgrep }));
       const byContent = new Set(lines.flatMap((line) => (line.type === "match" ? [line.path] : [])));
-      // ripgrep takes a tab at the end of a pattern for a blank, and skips the file.
+      // ripgrep reads a tab at the end of a pattern as a blank, and skips the file.
       if (ripgrep !== undefined) byContent.add("tab-at-end");
       expect.soft([...byContent].toSorted(), ripgrep ?? "own reading").toEqual(withoutLinks);
     }

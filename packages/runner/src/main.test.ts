@@ -137,11 +137,11 @@ test.each(Object.keys(killedDaemons))(
     expect(await client.call(daemonApi.prompt, turnOf("turn-1"))).toEqual({ duplicate: true });
     const ran = (await readFile(join(bench.folder, "ran"), "utf8")).trim().split("\n");
     expect(ran).toHaveLength(1);
-    // Outside of a sandbox nothing else ends what the killed daemon had started.
+    // Outside of a sandbox, only the test stops the processes of the killed daemon.
     try {
       process.kill(Number(ran[0]), "SIGKILL");
     } catch {
-      // The daemon that came back had ended it.
+      // The restarted daemon has already stopped the process.
     }
   },
 );
@@ -203,7 +203,7 @@ test("a server without the runner's key, or with an older epoch, gets no wire", 
   const old = await bench.serve({ epoch: 4 });
   while (old.refused.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
   expect(old.refused[0]).toMatchObject({ code: "conflict" });
-  // Nor from the next daemon.
+  // The next daemon refuses the old server too.
   await endDaemon(daemon, "SIGKILL");
   bench.startDaemon();
   const refusals = old.refused.length;
@@ -257,7 +257,7 @@ test("a daemon that is stopped in a turn commits the work and keeps all records,
   await client.call(daemonApi.prompt, { body: { ...turnOf("turn-1").body, text: "deaf" } });
   await until(client, ({ data }) => data.kind === "message");
   await writeFile(join(bench.workspace, "work.txt"), "done");
-  // The backend's own way to end it.
+  // A backend stops the daemon in the same way.
   const kill = setTimeout(() => daemon.kill("SIGKILL"), graceMs);
   expect(await endDaemon(daemon, "SIGTERM")).toBe(0);
   clearTimeout(kill);

@@ -31,18 +31,22 @@ import { Terminals } from "./terminals/index.ts";
 import { Watcher } from "./watch/index.ts";
 import { EpochFile, WireKeeper } from "./wire/index.ts";
 
-/** The daemon inside a runner, put together. It works on without a wire and ends with SIGTERM. */
+/**
+ * Assembles the daemon inside a runner. The daemon works with or without a wire and stops on
+ * SIGTERM.
+ */
 
-const cacheDelayMs = 3_000; // ms
+const cacheDelayMs = 3_000;
 
 async function main(): Promise<void> {
-  // The server's terminal and its end are none of the daemon's business.
+  // Signals of the server's terminal, and its end, must not stop the daemon.
   for (const signal of ["SIGINT", "SIGHUP"] as const) process.on(signal, () => undefined);
   process.stderr.on("error", () => undefined);
   const config = await getDaemonConfig(process.argv.slice(2));
   process.stdin.destroy();
   const stop = await startDaemon(config);
-  // Where the backend set NODE_COMPILE_CACHE: a killed daemon must not leave the next one without.
+  // Flush the cache early (if the backend set NODE_COMPILE_CACHE), so that the next daemon has it
+  // even if this one is killed.
   setTimeout(flushCompileCache, cacheDelayMs).unref();
   process.once("SIGTERM", () => {
     const budget = new StopBudget(config.stop_grace_ms);
@@ -57,13 +61,13 @@ async function main(): Promise<void> {
   });
 }
 
-/** `--config <file>` names a file where no backend could write to the standard input. */
+/** `--config <file>` names a file for cases in which no backend can write to the standard input. */
 function getDaemonConfig(words: readonly string[]): Promise<DaemonConfig> {
   const { values } = parseArgs({ args: [...words], options: { config: { type: "string" } } });
   return readConfig(values.config === undefined ? process.stdin : createReadStream(values.config));
 }
 
-/** Resolves to what ends it in order. */
+/** Resolves to a function that shuts the daemon down in order. */
 async function startDaemon(config: DaemonConfig): Promise<(budget: StopBudget) => Promise<void>> {
   const { workspace, home, state } = config;
   for (const folder of [workspace, home, state]) await mkdir(folder, { recursive: true });
@@ -83,7 +87,7 @@ async function startDaemon(config: DaemonConfig): Promise<(budget: StopBudget) =
     onEpoch: (epoch) => epochs.write(epoch).catch(onFault),
     key: config.wire_key,
     runnerId: config.runner_id,
-    // A wire may be there before the daemon is ready; what comes over it waits.
+    // The wire may connect before the daemon is ready; its requests wait.
     onStream: (stream) => void api.promise.then((server) => serveHttp(stream, server)),
   });
   const relay = await startRelay({
@@ -92,9 +96,9 @@ async function startDaemon(config: DaemonConfig): Promise<(budget: StopBudget) =
     onDenied: (data) => void recordEvent(data).catch((error: unknown) => reportError("journal", error)),
   });
   const gatewayUrl = `http://127.0.0.1:${relay.port}`;
-  // Commands and terminals are given it.
+  // Commands and terminals inherit the variable.
   process.env["WHARF_GATEWAY"] = gatewayUrl;
-  /** Told under the run at work; what happens while there is none is nobody's. */
+  /** Records the event under the current run; events without a run are dropped. */
   const recordEvent = async (data: EventData) => {
     const { run_id } = agent.state();
     if (run_id !== undefined) await journal.append({ run_id, type: eventTypeByKind[data.kind], data });
@@ -123,7 +127,8 @@ async function startDaemon(config: DaemonConfig): Promise<(budget: StopBudget) =
     commit: commitTurn,
     onDamage: onFault,
   });
-  // Not waited for: on a full disk it takes until there is room, and room is made through this daemon.
+  // Do not wait for the recovery: on a full disk it blocks until there is room, and the user makes
+  // room through this daemon.
   agent.recover().catch(exitOnStartError);
   const terminals = Terminals.open({ workspace, home, state, onFault });
   const commands = terminals.then(({ console }) => Commands.open({ workspace, home, state, onFault, console }));
@@ -149,7 +154,7 @@ async function startDaemon(config: DaemonConfig): Promise<(budget: StopBudget) =
   void watcher.start();
   removeLeftovers(workspace, shutdown.signal).catch((error: unknown) => shutdown.signal.aborted || onFault(error));
 
-  // The console is a terminal: it closes behind the commands that are told of there.
+  // The console is a terminal, so it closes after the commands that report to it.
   const closeCommands = () => closeWhenOpen(commands).finally(() => closeWhenOpen(terminals));
   const stopOthers = () => Promise.allSettled([watcher.stop(), closeCommands()]);
   return async (budget) => {
@@ -163,7 +168,7 @@ async function startDaemon(config: DaemonConfig): Promise<(budget: StopBudget) =
 
 const closeWhenOpen = async (opened: Promise<{ close(): Promise<void> }>) => (await opened).close();
 
-/** One line on the standard error for whoever keeps it; a person sees the reference. */
+/** Writes one line to the standard error, which a backend may keep; the user sees the reference. */
 function reportError(reference: string, error: unknown): void {
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), reference, error: text })}\n`);

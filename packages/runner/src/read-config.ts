@@ -1,9 +1,12 @@
 import { DaemonConfig, WharfError } from "@wharf/contract";
 import type { Readable } from "node:stream";
 
-const maxConfigCharacters = 64 * 1024; // characters
+const maxConfigCharacters = 64 * 1024;
 
-/** Reads the configuration from the first line of the stream, or from all of it where it has no line end. */
+/**
+ * Reads the configuration from the first line of the stream, or from the whole stream if it has no
+ * line end.
+ */
 export async function readConfig(input: Readable): Promise<DaemonConfig> {
   let text = "";
   input.setEncoding("utf8");

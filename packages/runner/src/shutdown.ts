@@ -5,7 +5,7 @@ import type { Journal } from "./journal/index.ts";
 import type { StateDisk } from "./support/state-disk.ts";
 import type { StopBudget } from "./support/stop-budget.ts";
 
-/** When which step is over at the latest, as parts of the budget. */
+/** Each share of the budget is the latest end of its step. */
 const flushShare = 0.1;
 const agentKillShare = 0.3;
 const agentEndShare = 0.6;
@@ -17,14 +17,14 @@ interface ShutdownOptions {
   readonly agent: Pick<AgentHost, "state" | "stop">;
   readonly git: Pick<GitWorkspace, "commitLeftovers">;
   readonly disk: Pick<StateDisk, "makeRoom">;
-  /** Ends whatever else works in the runner. */
+  /** Stops all other work in the runner. */
   readonly stopOthers: () => Promise<unknown>;
 }
 
 /**
- * Ends what a daemon has at work, in the order of what is lost where the time runs out: what was recorded so far is
- * flushed, the agent is ended (politely, then by SIGKILL), what nobody committed is committed, and what the end itself
- * recorded is flushed.
+ * Shuts the daemon down, in the order of what is lost if the time runs out: flushes the records so
+ * far, stops the agent (politely, then by SIGKILL), commits the uncommitted work, and flushes the
+ * records of the shutdown itself.
  */
 export async function shutDown(
   { journal, agent, git, disk, stopOthers }: ShutdownOptions,
@@ -40,7 +40,7 @@ export async function shutDown(
   const leftovers = await git.commitLeftovers({ withinMs: budget.getRemainingMs(commitShare) });
   if (leftovers && run_id !== undefined)
     await budget.waitForStep(recordShare, journal.append({ run_id, type: eventTypeByKind.commit, data: leftovers }));
-  // The turn's own commit may have been the one that took long.
+  // The turn's own commit may be the step that took long.
   await budget.waitForStep(recordShare, stopped);
   await budget.waitForStep(1, journal.flush());
 }

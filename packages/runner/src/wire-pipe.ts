@@ -1,14 +1,15 @@
 import { connect, Socket } from "node:net";
 
 /**
- * `wharf-wire <socket>`: carries a daemon's wire between its unix socket and the standard input and output, for servers
- * that reach a runner by starting a program in it. It waits for a daemon that is about to listen, and ends with whichever
- * side ends first. A server that is alive pings every second, so one that is silent for long is gone without a word.
+ * `wharf-wire <socket>` carries a daemon's wire between its unix socket and the standard input and
+ * output, for servers that reach a runner by starting a program in it. The pipe waits for a daemon
+ * that is about to listen, and ends when either side ends. A live server pings every second, so a
+ * server that is silent for long has died without closing the pipe.
  */
 
-const silenceTimeoutMs = 15_000; // ms
-const appearTimeoutMs = 20_000; // ms
-const retryIntervalMs = 20; // ms
+const silenceTimeoutMs = 15_000;
+const appearTimeoutMs = 20_000;
+const retryIntervalMs = 20;
 
 const path = process.argv[2];
 const connectDeadline = performance.now() + appearTimeoutMs;
@@ -31,8 +32,8 @@ function connectWithRetry(socketPath: string): void {
 }
 
 function pipeStreams(socket: Socket): void {
-  // Node writes to a standard output that is a pipe without giving way: a server that takes nothing for a while would hold up
-  // what it sends itself.
+  // For a pipe, Node writes to the standard output synchronously: a server that stops reading for a
+  // while would block the data that it sends itself.
   const output = new Socket({ fd: 1, readable: false, writable: true });
   const silenceTimer = setTimeout(() => exitPipe("the server is silent"), silenceTimeoutMs);
   process.stdin.on("data", () => silenceTimer.refresh());

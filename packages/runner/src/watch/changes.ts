@@ -6,8 +6,10 @@ import { isSystemError } from "../support/files.ts";
 import type { GitIgnoreRules } from "./git-ignore-rules.ts";
 import type { WatchedTree } from "./watched-tree.ts";
 
-const pathsPerBatch = 500; // paths looked at between two breaths
-const maxChanges = 50_000; // that are kept of one batch
+// The event loop gets a turn after this many paths.
+const pathsPerBatch = 500;
+// A batch keeps at most this many changes.
+const maxChanges = 50_000;
 
 export interface TreeChange {
   readonly type: FsChangeType;
@@ -21,7 +23,7 @@ interface ScanContext {
   readonly rules: GitIgnoreRules;
 }
 
-/** What became of the paths that were touched, found by looking; the tree is brought up to date with it. */
+/** Finds out what happened to the touched paths by checking each of them, and updates the tree. */
 export async function collectChanges(
   touched: ReadonlyMap<string, boolean>,
   context: ScanContext,
@@ -46,7 +48,10 @@ export async function collectChanges(
   return { changes: changeSet.list(), complete: changeSet.complete };
 }
 
-/** Notes what happened to something known. What is not known but there is given back: whether it is a directory. */
+/**
+ * Records the change of a known path. For an existing but unknown path, returns whether it is a
+ * directory.
+ */
 function recordChange(
   path: string,
   isRename: boolean,
@@ -64,14 +69,14 @@ function recordChange(
   if (knownKind === undefined) return isDirectory;
   if (knownKind === (isDirectory ? "directory" : "file")) {
     if (!isDirectory) changeSet.addModified(path);
-    // Another directory under the same name is another directory.
+    // A replaced directory is a different directory even under the same name.
     if (!isDirectory || !isRename || tree.isSame(path, stats)) return undefined;
   }
   removeFromTree();
   return isDirectory;
 }
 
-/** One change a path: gone and there again is a modification. */
+/** Keeps one change for each path: a deletion followed by a creation is a modification. */
 class ChangeSet {
   readonly #byPath = new Map<string, TreeChange>();
   complete = true;

@@ -1,12 +1,16 @@
-/** One answer of `git check-ignore -z -v -n`: the pattern that decided, and the path it was asked about. */
+/**
+ * An answer of `git check-ignore -z -v -n`: the requested path and whether the deciding pattern
+ * ignores it.
+ */
 interface IgnoreAnswer {
   readonly path: string;
   readonly ignored: boolean;
 }
 
-const fieldCount = 4; // source, line, pattern, path
+// The fields are source, line, pattern and path.
+const fieldCount = 4;
 
-/** Reads answers out of the text as it comes. */
+/** Parses answers from chunks of text. */
 export class CheckIgnoreParser {
   #remainder = "";
   #fields: string[] = [];

@@ -3,8 +3,10 @@ import type { Readable, Writable } from "node:stream";
 import { gitEnvironment } from "../git/command.ts";
 import { CheckIgnoreParser } from "./check-ignore-parser.ts";
 
-const answerTimeoutMs = 5_000; // ms without any answer
-const maxStarts = 8; // of git for one question: it ends at a path it does not like
+// git may take this long between answers.
+const answerTimeoutMs = 5_000;
+// git exits at a path that it rejects, so a request may start git this often.
+const maxStarts = 8;
 
 interface CheckIgnoreOptions {
   readonly cwd: string;
@@ -12,7 +14,10 @@ interface CheckIgnoreOptions {
   readonly answerTimeoutMs?: number;
 }
 
-/** One `git check-ignore` that stays and is asked again and again. It keeps the rules it has read. */
+/**
+ * Keeps one `git check-ignore` process for many requests. The process caches the rules that it has
+ * read.
+ */
 export class CheckIgnore {
   readonly #options: CheckIgnoreOptions;
   #child: ChildProcessByStdio<Writable, Readable, null> | undefined;
@@ -39,15 +44,15 @@ export class CheckIgnore {
     let answeredCount = 0;
     for (let starts = 0; answeredCount < paths.length && starts < maxStarts && !this.#closed; starts++) {
       const { count, hasTimedOut } = await this.#readAnswers(paths.slice(answeredCount), ignored);
-      // A pipe in the place of a .gitignore holds git up for ever.
+      // A pipe in place of a .gitignore blocks git indefinitely.
       if (hasTimedOut) break;
-      // git ended at the next one; it is passed over.
+      // git exited at the next path, so skip that path.
       answeredCount += count + 1;
     }
     return ignored;
   }
 
-  /** How many were answered before git ended, or all. */
+  /** Counts the paths that were answered, which are fewer than all if git exits early. */
   #readAnswers(paths: readonly string[], ignored: Set<string>): Promise<{ count: number; hasTimedOut: boolean }> {
     const child = this.#getChild();
     const reader = new CheckIgnoreParser();
@@ -82,7 +87,8 @@ export class CheckIgnore {
     const args = ["check-ignore", "--stdin", "-z", "--verbose", "--non-matching", "--no-index"];
     const child = spawn("git", args, {
       cwd: this.#options.cwd,
-      // It refuses to take paths literally; one that begins with `./` is no pattern either.
+      // `check-ignore` rejects literal pathspecs; a path that begins with `./` is no pattern
+      // either.
       env: gitEnvironment({ ...this.#options.environment, GIT_LITERAL_PATHSPECS: "0" }),
       stdio: ["pipe", "pipe", "ignore"],
     });

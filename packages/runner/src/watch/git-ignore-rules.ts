@@ -4,12 +4,13 @@ import { git } from "../git/command.ts";
 import { isSystemError } from "../support/files.ts";
 import { CheckIgnore } from "./check-ignore.ts";
 
-const maxTrackedBytes = 16 * 1024 * 1024; // of the list of tracked files that a rule names
+// The list of tracked files that a rule names is limited to this size.
+const maxTrackedBytes = 16 * 1024 * 1024;
 
 /**
- * What git ignores in the workspace, by git's own rules: each .gitignore and .git/info/exclude, and that what is tracked
- * is never ignored. git is given a folder of the daemon for a repository, so that it works before there is a clone, and
- * nothing the agent configured has a say.
+ * Finds the paths that git ignores in the workspace, by git's own rules: each .gitignore and
+ * .git/info/exclude apply, and tracked files are never ignored. git uses a folder of the daemon as
+ * its repository, so that this works before the clone, and without the agent's configuration.
  */
 export class GitIgnoreRules {
   readonly #workspace: string;
@@ -25,7 +26,7 @@ export class GitIgnoreRules {
     this.#environment = { GIT_DIR: this.#repository, GIT_WORK_TREE: workspace };
   }
 
-  /** Which of the paths are ignored. Whatever git fails at is not ignored. */
+  /** Returns the ignored paths. A path that git fails on is not ignored. */
   async getIgnoredPaths(paths: readonly string[]): Promise<ReadonlySet<string>> {
     if (paths.length === 0) return new Set();
     this.#check ??= await this.#createCheck();
@@ -35,12 +36,12 @@ export class GitIgnoreRules {
     return tracked.size === 0 ? ignored : ignored.difference(tracked);
   }
 
-  /** Whether a rule changed that stands in no file of the tree. */
+  /** Reports whether a rule outside of the tree's files has changed. */
   async hasChanged(): Promise<boolean> {
     return (await getStamp(join(this.#workspace, ".git/info/exclude"))) !== this.#excludeStamp;
   }
 
-  /** Rules are read anew at the next question. */
+  /** Discards the rules, so that the next request reads them again. */
   reset(): void {
     this.#check?.close();
     this.#check = undefined;
@@ -57,7 +58,7 @@ export class GitIgnoreRules {
     return new CheckIgnore({ cwd: this.#workspace, environment: this.#environment });
   }
 
-  /** Tracked files that a rule names, and the folders above them. */
+  /** Returns the tracked files that a rule names, and their parent folders. */
   async #getTrackedPaths(): Promise<ReadonlySet<string>> {
     const index = join(this.#workspace, ".git/index");
     const stamp = await getStamp(index);

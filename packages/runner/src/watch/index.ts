@@ -1,2 +1,5 @@
-/** Tells what happens to the workspace's files: batched, without what git ignores, quiet while git itself is at work. */
+/**
+ * The watcher reports changes to the workspace's files: in batches, without ignored paths, and not
+ * while git itself is changing the files.
+ */
 export { Watcher, type WatcherOptions } from "./watcher.ts";

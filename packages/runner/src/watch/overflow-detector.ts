@@ -1,11 +1,13 @@
 import { readFileSync } from "node:fs";
 
-const defaultQueueLength = 16_384; // events that the kernel keeps where it does not say how many
+// The kernel's default limit, in events.
+const defaultQueueLength = 16_384;
 
 /**
- * Tells when the kernel may have thrown events away. It does that when its queue is full, and neither Node nor any
- * watcher on npm says so. A full queue is then read in one go: that many events within one turn of the event loop are
- * the sign. Half of that is taken for it already, as some events of the queue are never seen here.
+ * Detects when the kernel may have dropped events. The kernel drops events when its queue is full,
+ * and neither Node nor any watcher on npm reports that. A full queue is then read all at once, so
+ * that many events within one turn of the event loop are the sign. Half of that number is enough,
+ * as some events of the queue never arrive here.
  */
 export class OverflowDetector {
   readonly #limit: number;
@@ -16,7 +18,7 @@ export class OverflowDetector {
     this.#limit = limit;
   }
 
-  /** Whether the event is one too many. */
+  /** Counts an event and returns whether it exceeds the limit. */
   countEvent(): boolean {
     if (!this.#counting) {
       this.#counting = true;
@@ -34,7 +36,7 @@ function getQueueLength(): number {
   try {
     return Number.parseInt(readFileSync("/proc/sys/fs/inotify/max_queued_events", "utf8"), 10) || defaultQueueLength;
   } catch {
-    // Not on Linux, or covered in the sandbox.
+    // The system is not Linux, or the sandbox hides the file.
     return defaultQueueLength;
   }
 }

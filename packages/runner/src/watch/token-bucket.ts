@@ -1,4 +1,4 @@
-/** How much may be told: a store that empties by what is told and fills again with time. */
+/** Limits how much may be reported: reports take tokens, and time refills the bucket. */
 export class TokenBucket {
   readonly #capacity: number;
   readonly #perSecond: number;
@@ -11,7 +11,7 @@ export class TokenBucket {
     this.#tokens = capacity;
   }
 
-  /** As much of the wanted as is there, taken out. */
+  /** Takes up to the requested number of tokens and returns the number taken. */
   consume(requestedCount: number): number {
     const currentTime = performance.now();
     this.#tokens = Math.min(this.#capacity, this.#tokens + ((currentTime - this.#updatedAt) / 1_000) * this.#perSecond);

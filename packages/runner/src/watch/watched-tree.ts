@@ -6,15 +6,19 @@ import { isTemporary } from "../support/temporary-name.ts";
 import type { GitIgnoreRules } from "./git-ignore-rules.ts";
 
 /**
- * The directories of the workspace that are not ignored, each watched by itself, and the names in them. A directory is
- * watched before it is read, so that nothing falls between.
+ * Watches each directory of the workspace that is not ignored, and keeps the names in it. A
+ * directory is watched before it is read, so that no change is missed in between.
  */
 
-const maxDirectories = 50_000; // that are watched at most
-const maxNames = 400_000; // that are remembered at most
+// At most this many directories are watched.
+const maxDirectories = 50_000;
+// At most this many names are kept.
+const maxNames = 400_000;
 const tooManyMessage = `it holds more than ${maxNames} files`;
-const directoriesPerBatch = 64; // directories read between two breaths
-const pathsPerQuestion = 4_000; // paths given to git in one question
+// The event loop gets a turn after this many directories.
+const directoriesPerBatch = 64;
+// Each request to git has at most this many paths.
+const pathsPerQuestion = 4_000;
 
 interface WatchedDirectory {
   readonly identity: string;
@@ -31,7 +35,10 @@ interface TreeEntry {
 interface TreeOptions {
   readonly root: string;
   readonly rules: GitIgnoreRules;
-  /** Something happened to this path; `moved` when it may have come or gone. */
+  /**
+   * Runs when something happened to this path; `isRename` means that the path may have come or
+   * gone.
+   */
   readonly onTouched: (path: string, isRename: boolean) => void;
 }
 
@@ -62,12 +69,16 @@ export class WatchedTree implements Disposable {
     return directory?.directories.has(name) ? "directory" : undefined;
   }
 
-  /** Whether the directory above is watched: what happens beneath others is not of interest. */
+  /**
+   * Returns whether the path's directory is watched: changes in other directories do not matter.
+   */
   isParentWatched(path: string): boolean {
     return this.#directories.has(parsePath(path)[0]);
   }
 
-  /** The same directory as when it was read, and no other under its name. */
+  /**
+   * Returns whether this is still the directory that was read, and not another under the same name.
+   */
   isSame(path: string, stats: Stats): boolean {
     return this.#directories.get(path)?.identity === getIdentity(stats);
   }
@@ -81,7 +92,10 @@ export class WatchedTree implements Disposable {
     this.#names++;
   }
 
-  /** Watches and reads a directory and all beneath it that is not ignored; what is found beneath it is told of. */
+  /**
+   * Watches and reads a directory and all its contents that are not ignored; `onFound` receives the
+   * contents.
+   */
   async addDirectory(path: string, onFound?: EntryListener): Promise<void> {
     if (path !== "") {
       const [parent, name] = parsePath(path);
@@ -102,7 +116,7 @@ export class WatchedTree implements Disposable {
     }
   }
 
-  /** Forgets what stood there; everything that stood beneath it is told of, the deepest first. */
+  /** Removes a path; `onRemoved` receives everything inside, the deepest entries first. */
   remove(path: string, onRemoved?: EntryListener): void {
     const [parent, name] = parsePath(path);
     const parentDirectory = this.#directories.get(parent);
@@ -136,7 +150,7 @@ export class WatchedTree implements Disposable {
     this.#directories.delete(path);
   }
 
-  /** Remembers what is not ignored, and gives the directories among it. */
+  /** Adds the entries that are not ignored, and returns their directories. */
   async #addEntries(entries: readonly TreeEntry[], onFound: EntryListener | undefined): Promise<string[]> {
     const ignored = await this.#options.rules.getIgnoredPaths(entries.map(({ path }) => path));
     const directories: string[] = [];
@@ -158,7 +172,7 @@ export class WatchedTree implements Disposable {
     return directories;
   }
 
-  /** Begins to watch and reads the names. */
+  /** Starts to watch a directory and reads its names. */
   #watchDirectory(path: string): TreeEntry[] {
     if (this.#directories.has(path) || this.#closed) return [];
     if (this.#directories.size >= maxDirectories) {
@@ -168,7 +182,7 @@ export class WatchedTree implements Disposable {
     const full = join(this.#options.root, path);
     try {
       const stats = lstatSync(full);
-      // Never through a link, wherever that leads.
+      // The watcher never follows a link, not even one that leads into the workspace.
       if (!stats.isDirectory() && path !== "") return [];
       const watcher = watch(full, { persistent: false }, (event, name) => {
         if (name !== null && isOfInterest(name)) this.#options.onTouched(join(path, name), event === "rename");
@@ -177,7 +191,7 @@ export class WatchedTree implements Disposable {
       this.#directories.set(path, { identity: getIdentity(stats), watcher, files: new Set(), directories: new Set() });
       return getEntries(full, path);
     } catch (error) {
-      // It went away meanwhile, which the watcher above it tells.
+      // The directory was removed meanwhile, which the watcher of its parent reports.
       if (isSystemError(error, "ENOENT", "ENOTDIR")) return [];
       this.#recordProblem(error instanceof Error ? error.message : String(error));
       return [];
@@ -205,5 +219,5 @@ function parsePath(path: string): readonly [string, string] {
   return slashIndex < 0 ? ["", path] : [path.slice(0, slashIndex), path.slice(slashIndex + 1)];
 }
 
-/** A number of an inode is given again at once where it became free. */
+/** The birth time is needed because a freed inode number is reused immediately. */
 const getIdentity = ({ dev, ino, birthtimeMs }: Stats): string => `${dev}:${ino}:${birthtimeMs}`;

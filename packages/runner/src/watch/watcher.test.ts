@@ -37,7 +37,10 @@ async function watching(options: Partial<WatcherOptions> = {}): Promise<void> {
 const at = (path: string): string => join(workspace, path);
 const git = (...args: string[]): string =>
   execFileSync("git", args, { cwd: workspace, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
-/** What was told of, in one line a path, sorted; and forgotten. What is made may be written to a moment later. */
+/**
+ * Returns and clears the reported changes, one sorted line for each path. A created file may be
+ * reported as modified a moment later.
+ */
 function said(): string[] {
   const lines = told.flatMap(({ changes }) => changes.map(({ type, path }) => `${type} ${path}`));
   told = [];
@@ -45,7 +48,7 @@ function said(): string[] {
     .filter((line) => !line.startsWith("file-modified ") || !lines.includes(line.replace("modified", "created")))
     .toSorted();
 }
-/** Waits for it, and then until it is calm. */
+/** Waits for the condition, and then until no more events arrive. */
 async function until(holds: () => boolean): Promise<void> {
   for (const end = Date.now() + 5_000; Date.now() < end && !holds();) await sleep(20);
   for (let count = -1; count !== told.length; await sleep(150)) count = told.length;
@@ -79,7 +82,7 @@ test("files and directories that come, change, move and go are told of by kind, 
     "file-created src/b.ts",
   ]);
   await appendFile(at("src/a.ts"), "more");
-  // Written aside and put in its place, as editors do.
+  // Editors write a temporary file and rename it over the old one.
   await writeFile(at("src/.b.tmp"), "b2");
   await rename(at("src/.b.tmp"), at("src/b.ts"));
   expect(await saidOf(2)).toEqual(["file-modified src/a.ts", "file-modified src/b.ts"]);
@@ -239,7 +242,7 @@ test("more than may be told is cut, said, and followed by one rescan", async () 
 
 test("a full queue of the kernel is noticed, though the kernel's word of it never arrives", async () => {
   await watching();
-  // More than the queue holds, while nobody reads it.
+  // These changes exceed the kernel's queue while no event is read.
   for (const name of ["one", "two"]) writeFileSync(at(name), "");
   for (let number = 0; number < 18_000; number++) utimesSync(at(number % 2 === 0 ? "one" : "two"), number, number);
   writeFileSync(at("last"), "");
@@ -270,11 +273,11 @@ test("what happens while the tree is read for the first time is told when that i
   watcher = new Watcher({ workspace, state: join(folder, "state"), onEvent: async (event) => void told.push(event) });
   const began = performance.now();
   const started = watcher.start();
-  // The uppermost folder has been read by now.
+  // The top folder has been read by now.
   await sleep(1);
   writeFileSync(at("early"), "");
   await started;
-  // Longer than a batch is collected for: its clock has run out meanwhile.
+  // The start took longer than a batch is collected for, so the batch timer has already fired.
   expect(performance.now() - began).toBeGreaterThan(150);
   expect(await saidOf(1)).toEqual(["file-created early"]);
 });

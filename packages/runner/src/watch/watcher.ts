@@ -8,38 +8,46 @@ import { OverflowDetector } from "./overflow-detector.ts";
 import { WatchedTree } from "./watched-tree.ts";
 
 /**
- * Tells what happens to the workspace's files, whoever does it.
+ * Reports changes to the workspace's files, by any process.
  *
- * - *stopped* → start() → *starting*: the tree is read and each directory that is not ignored is watched.
- * - *watching*: what is touched is collected for 100 ms, looked at, and told in events of at most 1,000 changes.
- * - *quiet*, while somebody holds it (git at work, a person's pause): nothing is collected. The last to let go brings one
- *   event `rescan`; the tree was read again where something had happened.
- * - *behind*, entered when more happens than can be known or told: the kernel's queue was full, too many paths wait, the
- *   budget is used up. It is said at once with `overflow`, nothing is collected, and when it has been calm for a while
- *   (or has lasted long) the tree is read again and one event `rescan` ends it.
- * - A changed ignore rule makes the tree be read again, with one `rescan`.
+ * - *stopped* → start() → *starting*: the tree is read and each directory that is not ignored is
+ *   watched.
+ * - *watching*: touched paths are collected for 100 ms, checked, and reported in events of at most
+ *   1,000 changes.
+ * - *quiet*, while the watcher is suspended (a git operation, a person's pause): nothing is
+ *   collected. When the last suspension ends, the watcher sends one `rescan` event; the tree was
+ *   read again if anything had changed.
+ * - *behind*, entered when more happens than can be detected or reported: the kernel's queue was
+ *   full, too many paths wait, the budget is used up. The watcher immediately reports `overflow`
+ *   and collects nothing. After a calm period (or a time limit), it reads the tree again and ends
+ *   the state with one `rescan` event.
+ * - A changed ignore rule causes the tree to be read again, with one `rescan`.
  *
- * Looking, reading and telling are done one after the other; who is told is waited for.
+ * Checks, reads and reports run one after the other and wait for the receiver.
  */
 
-const batchIntervalMs = 100; // ms
-const calmMs = 500; // ms without anything that end being behind
-const maxBehindMs = 5_000; // ms
-const stopTimeoutMs = 1_000; // ms; a full journal does not keep the watcher from ending
-const maxWaitingPaths = 50_000; // paths that may wait to be looked at
-const changeBudget = { capacity: 20_000, perSecond: 2_000 }; // changes
+const batchIntervalMs = 100;
+// A calm period of this length ends being behind.
+const calmMs = 500;
+const maxBehindMs = 5_000;
+// A full journal delays the watcher's stop by no more than this.
+const stopTimeoutMs = 1_000;
+// At most this many paths may wait for a check.
+const maxWaitingPaths = 50_000;
+// Both numbers count changes.
+const changeBudget = { capacity: 20_000, perSecond: 2_000 };
 
 export interface WatcherOptions {
   readonly workspace: string;
-  /** Where the daemon keeps what is its own. */
+  /** The daemon keeps its own files in this folder. */
   readonly state: string;
-  /** Takes an event; the next one waits for it. */
+  /** Receives an event; the next event waits for the promise. */
   readonly onEvent: (event: FsChanges) => Promise<void>;
   readonly source?: FsChange["source"];
   readonly budget?: { capacity: number; perSecond: number };
-  /** Events within one turn of the event loop that are a sign of lost ones. */
+  /** This many events within one turn of the event loop suggest lost events. */
   readonly queueLimit?: number;
-  /** How long it stays behind while it is never calm, in ms. */
+  /** Without a calm period, being behind ends after this time in ms. */
   readonly maxBehindMs?: number;
 }
 
@@ -52,7 +60,7 @@ export class Watcher {
   #state: "stopped" | "starting" | "watching" = "stopped";
   #touched = new Map<string, boolean>();
   #batchTimer: NodeJS.Timeout | undefined;
-  /** What was collected is being looked at and told; more is collected until that is done. */
+  /** A batch is being checked and reported; new paths are collected until that is done. */
   #isProcessing = false;
   #suspensionCount = 0;
   #hasMissedChanges = false;
@@ -72,7 +80,7 @@ export class Watcher {
     this.#ticks = new OverflowDetector(options.queueLimit);
   }
 
-  /** Resolves when changes are seen. Started already, it waits for that. */
+  /** Resolves when changes are visible. Repeated calls wait for the first start. */
   start(): Promise<void> {
     if (this.#state !== "stopped") return this.#work;
     this.#state = "starting";
@@ -80,12 +88,12 @@ export class Watcher {
       await this.#rebuildTree();
       if (this.#state !== "starting") return;
       this.#state = "watching";
-      // What happened while the tree was read, in what was read already.
+      // Process changes from the time of the read, in directories that had already been read.
       this.#flush();
     });
   }
 
-  /** What was collected is told before it ends. */
+  /** Stops after reporting the collected changes. */
   async stop(): Promise<void> {
     if (this.#state === "stopped") return;
     await this.#waitForWork();
@@ -101,7 +109,7 @@ export class Watcher {
     this.#touched.clear();
   }
 
-  /** Keeps it quiet until disposed of; anybody may, at the same time as others. */
+  /** Suspends the watcher until disposal; several suspensions may overlap. */
   suspend(): Disposable {
     if (this.#suspensionCount++ === 0) this.#flush();
     let isHeld = true;
@@ -181,18 +189,18 @@ export class Watcher {
       const batch = allowedChanges.slice(start, start + maxFsChanges);
       this.#reported += batch.length;
       const stampedChanges = batch.map((change) => ({ ...change, timestamp, source }));
-      // What is not watched may have changed too.
+      // Unwatched directories may have changed too.
       await this.#sendEvent({ changes: stampedChanges, ...(tree.size.unwatched > 0 && { rescan: true }) });
     }
     if (allowedChanges.length < changes.length || !result.complete) this.#fallBehind();
     else if (await this.#needsRescan(touched)) await this.#rescan();
   }
 
-  /** Whether what is known of the tree no longer holds. */
+  /** Returns whether the known tree may be outdated. */
   async #needsRescan(touched: ReadonlyMap<string, boolean>): Promise<boolean> {
     for (const path of touched.keys()) if (basename(path) === ".gitignore") return true;
     const { workspace } = this.#options;
-    // A directory that goes itself is told of under its own name.
+    // The watcher of a removed directory reports the directory's own name.
     if (touched.has(basename(workspace))) {
       const stats = lstatSync(workspace, { throwIfNoEntry: false });
       if (stats && !this.#tree?.isSame("", stats)) return true;
@@ -207,7 +215,7 @@ export class Watcher {
     this.#overflows++;
     void this.#enqueue(() => this.#sendEvent({ changes: [], overflow: true }));
     this.#calmTimer = setTimeout(() => this.#catchUp(), calmMs);
-    // In the place of the batch that was collected and is not looked at any more.
+    // This timer replaces the batch timer: the collected batch is dropped.
     clearTimeout(this.#batchTimer);
     this.#batchTimer = setTimeout(() => this.#catchUp(), this.#options.maxBehindMs ?? maxBehindMs);
   }
@@ -226,14 +234,14 @@ export class Watcher {
   #finishSuspension(): void {
     if (this.#state === "stopped" || this.#behindSince !== undefined) return;
     void this.#enqueue(async () => {
-      // What git did last is still on its way.
+      // The last changes by git may still be arriving.
       await new Promise((resolve) => setTimeout(resolve, batchIntervalMs).unref());
       if (this.#hasMissedChanges || (await this.#rules.hasChanged())) await this.#rescan();
       else await this.#reportRescan();
     });
   }
 
-  /** The tree is read again, and whoever shows it is told to do so too. */
+  /** Reads the tree again and asks every viewer of the tree to do so too. */
   async #rescan(): Promise<void> {
     this.#hasMissedChanges = false;
     if (this.#state === "stopped") return;
@@ -263,14 +271,17 @@ export class Watcher {
     await this.#options.onEvent({ kind: "fs_change", ...event });
   }
 
-  /** All that was begun is done, or somebody who is told keeps it waiting for too long. */
+  /** Waits for the work in progress, but not beyond a timeout, in case a receiver blocks. */
   async #waitForWork(): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const timeout = new Promise<void>((resolve) => (timer = setTimeout(resolve, stopTimeoutMs)));
     await Promise.race([this.#work, timeout]).finally(() => clearTimeout(timer));
   }
 
-  /** One thing after the other. A failure is kept to be seen in the status, and the next rescan mends it. */
+  /**
+   * Runs actions one after the other. A failure shows in the status, and the next rescan recovers
+   * from it.
+   */
   #enqueue(action: () => Promise<void>): Promise<void> {
     this.#work = this.#work.then(action).catch((error: unknown) => {
       this.#problem = error instanceof Error ? error.message : String(error);

@@ -25,7 +25,7 @@ test("what the daemon's git does to the files is one rescan, and what anybody el
     await git.checkout({ revision: "main", discard: false });
     await sleep(400);
     expect(told.splice(0)).toEqual(Array.from({ length: 2 }, () => ({ kind: "fs_change", changes: [], rescan: true })));
-    // The agent's own git is anybody else.
+    // Changes by the agent's own git are reported like any other.
     repository.agent("checkout", "-q", wanted.shadow_branch);
     await sleep(250);
     expect(told.flatMap((event) => event.changes)).toMatchObject([{ type: "file-created", path: "b.txt" }]);

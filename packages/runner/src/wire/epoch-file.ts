@@ -7,7 +7,10 @@ import { readStateFile, setAside } from "../support/state-file.ts";
 const maxBytes = 100;
 const Epoch = z.int().min(0);
 
-/** The highest epoch that was ever seen, on disk: also the next daemon refuses a server that lost its lease. */
+/**
+ * Stores the highest epoch seen on disk, so that the next daemon also refuses a server that lost
+ * its lease.
+ */
 export class EpochFile {
   readonly #path: string;
 
@@ -15,7 +18,7 @@ export class EpochFile {
     this.#path = join(state, "wire-epoch");
   }
 
-  /** 0 where none was seen, or the file is damaged. */
+  /** Returns 0 if no epoch was stored or the file is damaged. */
   async read(): Promise<number> {
     const file = await readStateFile(this.#path, maxBytes);
     if (file.kind === "unusable") await setAside(this.#path);

@@ -3,23 +3,23 @@ import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { WireHolder } from "./wire-holder.ts";
 
-const firstPauseMs = 50; // ms
-const maxPauseMs = 1_000; // ms
-/** A wire that held this long is tried again without the pauses of those before it. */
-const goodWireMs = 1_000; // ms
+const firstPauseMs = 50;
+const maxPauseMs = 1_000;
+/** A wire that lasted this long resets the pause before the next attempt. */
+const goodWireMs = 1_000;
 
-/** Connects to the socket the server listens on, and again with growing pauses whenever there is no wire, until the daemon ends. */
+/** Connects to the server's socket and reconnects with growing pauses until the daemon stops. */
 export async function maintainConnection(path: string, holder: WireHolder): Promise<void> {
   const { stopped: signal } = holder;
   for (let pause = firstPauseMs; !signal.aborted;) {
     const heldMs = await connectOnce(path, holder);
     pause = heldMs >= goodWireMs ? firstPauseMs : Math.min(pause * 2, maxPauseMs);
-    // Half of the pause is chance, so that many runners do not all come at once.
+    // Half of the pause is random, so that many runners do not connect at once.
     await sleep(pause * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => undefined);
   }
 }
 
-/** Tries once, and stays until that wire has ended. For how long it was held, in ms. */
+/** Tries once, and stays until that wire has ended. Returns how long the wire lasted, in ms. */
 async function connectOnce(path: string, holder: WireHolder): Promise<number> {
   const socket = connect(path);
   try {
@@ -29,7 +29,7 @@ async function connectOnce(path: string, holder: WireHolder): Promise<number> {
     await mux.closed;
     return performance.now() - startedAt;
   } catch {
-    // No server listens, or it is not the one this daemon belongs to: both may change.
+    // No server listens, or a server that this daemon does not belong to: both may change.
     return 0;
   } finally {
     socket.on("error", () => undefined).destroy();

@@ -5,20 +5,21 @@ import { Notifier } from "../support/notifier.ts";
 export interface WireHolderOptions {
   readonly key: string;
   readonly runnerId: string;
-  /** The highest epoch that an earlier daemon has seen. */
+  /** An earlier daemon has seen epochs up to this one. */
   readonly lastEpoch?: number;
-  /** Keeps a higher epoch for the next daemon. */
+  /** Stores a higher epoch for the next daemon. */
   readonly onEpoch?: (epoch: number) => Promise<void>;
-  /** Takes what the server opens. */
+  /** Receives the streams that the server opens. */
   readonly onStream: (stream: WireStream) => void;
 }
 
 /**
- * The one wire there may be, however its byte stream came about.
+ * Holds at most one wire, for any kind of byte stream.
  *
- * *absent*: there is none. *offered*: a byte stream came and the two ends prove who they are; a wire that is held is not
- * touched by it. *held*: streams go both ways. A server that has proved itself under the same epoch or a higher one
- * takes the place of the one before, whose wire is then cut. A wire on which the server falls silent is noticed by the mux.
+ * *absent*: there is no wire. *offered*: a byte stream arrived and both ends prove their identity;
+ * an existing wire is not affected. *held*: streams flow both ways. A server that has proved its
+ * identity under the same or a higher epoch replaces the previous server, whose wire is then cut.
+ * The mux notices a wire whose server falls silent.
  */
 export class WireHolder {
   readonly #options: WireHolderOptions;
@@ -32,12 +33,15 @@ export class WireHolder {
     this.#lastEpoch = options.lastEpoch ?? 0;
   }
 
-  /** Aborted when the daemon ends. */
+  /** Aborts when the daemon stops. */
   get stopped(): AbortSignal {
     return this.#stop.signal;
   }
 
-  /** The wire, as soon as there is one other than `except`; rejects with the signal's reason when that comes first. */
+  /**
+   * Resolves to a wire other than `except` as soon as there is one; rejects with the signal's
+   * reason if the signal aborts first.
+   */
   async waitForMux(signal: AbortSignal, except?: Mux): Promise<Mux> {
     const combinedSignal = AbortSignal.any([signal, this.#stop.signal]);
     for (;;) {
@@ -48,16 +52,20 @@ export class WireHolder {
     }
   }
 
-  /** Makes the byte stream the wire, and returns it once both ends have proved themselves. Fails where they do not. */
+  /**
+   * Turns the byte stream into the wire, and resolves once both ends have proved their identity.
+   * Rejects if either fails.
+   */
   async acceptWire(duplex: Duplex): Promise<Mux> {
     const { key, runnerId, onStream, onEpoch } = this.#options;
     const { signal } = this.#stop;
     const { epoch } = await offerWire(duplex, { key, runnerId, lastEpoch: this.#lastEpoch, signal });
     const isHigher = epoch > this.#lastEpoch;
-    // Set before it is on disk: the next server's offer is judged by it at once.
+    // Set the epoch before it is on disk: the next server's offer must be compared with it
+    // immediately.
     this.#lastEpoch = Math.max(epoch, this.#lastEpoch);
     if (isHigher) await onEpoch?.(epoch);
-    // Another may have come with a higher one meanwhile.
+    // Another server may have arrived with a higher epoch meanwhile.
     if (epoch < this.#lastEpoch) {
       duplex.destroy();
       throw new Error("a server with a later lease was quicker");
@@ -71,7 +79,7 @@ export class WireHolder {
     return mux;
   }
 
-  /** The same for a byte stream that came over a network. */
+  /** Accepts a byte stream that came over a network. */
   async acceptEncryptedWire(duplex: Duplex): Promise<Mux> {
     const { key, runnerId } = this.#options;
     return this.acceptWire(await acceptEncrypted(duplex, { key, runnerId, signal: this.#stop.signal }));

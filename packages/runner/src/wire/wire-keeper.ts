@@ -5,8 +5,8 @@ import { WireListener } from "./wire-listener.ts";
 import { WireHolder, type WireHolderOptions } from "./wire-holder.ts";
 
 /**
- * Keeps a wire to the server for as long as the daemon lives, by connecting or by listening. The highest epoch seen is
- * demanded of every later wire, so a server that lost its lease is refused.
+ * Keeps a wire to the server for as long as the daemon lives, by connecting or by listening. Every
+ * later wire must have at least the highest epoch seen, so a server that lost its lease is refused.
  */
 export class WireKeeper implements AsyncDisposable {
   readonly #holder: WireHolder;
@@ -17,7 +17,7 @@ export class WireKeeper implements AsyncDisposable {
     this.#waitForStop = waitForStop;
   }
 
-  /** Fails where the daemon is to listen and cannot: nobody would ever reach it. */
+  /** Rejects if the daemon has to listen and cannot: no server could ever reach it. */
   static async open(config: WireConfig, options: WireHolderOptions): Promise<WireKeeper> {
     const holder = new WireHolder(options);
     if (config.by === "connect") {
@@ -28,7 +28,10 @@ export class WireKeeper implements AsyncDisposable {
     return new WireKeeper(holder, () => listener.close());
   }
 
-  /** The wire, as soon as there is one other than `except`; rejects with the signal's reason when that comes first. */
+  /**
+   * Resolves to a wire other than `except` as soon as there is one; rejects with the signal's
+   * reason if the signal aborts first.
+   */
   waitForMux(signal: AbortSignal, except?: Mux): Promise<Mux> {
     return this.#holder.waitForMux(signal, except);
   }

@@ -36,7 +36,7 @@ async function connected(): Promise<Socket> {
   return socket;
 }
 
-/** A server with this epoch, connected and proved. */
+/** Connects a server with this epoch and completes its proof. */
 async function served(epoch: number, ownKey = key): Promise<Mux> {
   const socket = await connected();
   await acceptWire(socket, { key: ownKey, runnerId, epoch });
@@ -69,7 +69,7 @@ test("whoever has no key never touches the wire that is held, however many come"
   await expect.poll(() => crowd.filter((socket) => !socket.closed).length, { timeout: 10_000 }).toBeLessThanOrEqual(64);
   expect(held.ended).toBeUndefined();
   await expect(real.ping()).resolves.toBeGreaterThan(0);
-  // In the middle of all that the next server is let in.
+  // The listener accepts the next server in the middle of the flood.
   const next = await served(4);
   await expect(next.ping()).resolves.toBeGreaterThan(0);
 });

@@ -6,14 +6,15 @@ import type { WireConfig } from "@wharf/contract";
 import type { WireHolder } from "./wire-holder.ts";
 
 /**
- * Connections that have not proved who they are, at most. The agent may open as many as it likes; beyond this the oldest
- * goes, as the server's proof takes two round trips and whoever stays longer has none.
+ * Limits the connections that have not proved their identity. The agent may open any number; beyond
+ * the limit, the oldest is closed, as the server's proof takes two round trips and a slower
+ * connection has no proof.
  */
 const maxUnprovedWires = 64;
 
 type ListenConfig = Exclude<WireConfig, { by: "connect" }>;
 
-/** Listens where the server's byte stream will come, and offers the wire to whoever connects. */
+/** Listens for the server's byte stream, and offers the wire to every connection. */
 export class WireListener {
   readonly #holder: WireHolder;
   readonly #server: Server;
@@ -22,7 +23,7 @@ export class WireListener {
 
   private constructor(holder: WireHolder, { by: transport }: ListenConfig) {
     this.#holder = holder;
-    // A socket of one machine is nobody else's; a port's bytes cross the network of a cluster.
+    // A unix socket stays on one machine; a port's bytes cross the network of a cluster.
     this.#isEncrypted = transport === "port";
     this.#server = createServer({ noDelay: true, keepAlive: true }, (socket) => void this.#acceptSocket(socket));
   }
@@ -43,11 +44,12 @@ export class WireListener {
   async #startListening(config: ListenConfig): Promise<void> {
     if (config.by === "listen") {
       mkdirSync(dirname(config.path), { recursive: true });
-      // A daemon that was killed leaves its socket behind; the lock on its state says that none is alive.
+      // A killed daemon leaves its socket behind; the lock on the state proves that no daemon is
+      // alive.
       rmSync(config.path, { force: true });
       this.#server.listen({ path: config.path });
     } else {
-      // All addresses, of IPv6 where the machine has it.
+      // Listen on all addresses, including IPv6 if the machine supports it.
       this.#server.listen({ port: config.port });
     }
     await once(this.#server, "listening");
@@ -61,7 +63,8 @@ export class WireListener {
     const [oldest] = this.#unproved;
     if (this.#unproved.size >= maxUnprovedWires) oldest?.destroy();
     this.#unproved.add(socket.once("close", () => this.#unproved.delete(socket)));
-    // Who fails to prove itself is cut, in the handshake's own time at the latest.
+    // A connection that fails to prove its identity is closed, at the latest after the handshake
+    // timeout.
     const handshake = this.#isEncrypted ? this.#holder.acceptEncryptedWire(socket) : this.#holder.acceptWire(socket);
     await handshake.catch(() => socket.destroy());
     this.#unproved.delete(socket);
