@@ -6,7 +6,7 @@ import { TestClient } from "../test/acp-client.ts";
 import { TestFolders } from "../test/workspace.ts";
 import { sampleFiles } from "./demo/sample.ts";
 
-/** One file, as the kit in a runner has it. */
+/** Builds a single file, like the kit in a runner has. */
 async function bundle(input: string, folder: string): Promise<string> {
   const build = await rolldown({
     input: join(import.meta.dirname, input),

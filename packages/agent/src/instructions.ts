@@ -16,7 +16,7 @@ const createOwnInstructions = (
 - If the person refuses something, do not do it in another way.
 - When you are done, say in a few sentences what you changed, how you checked it, and what is left open. Never claim what you did not see.`;
 
-/** What the model is told before the conversation: how to work, and what the project says for itself in AGENTS.md. */
+/** Creates the system prompt: how to work, and the project's own instructions from AGENTS.md. */
 export async function createInstructions(workspace: Workspace): Promise<string> {
   const project = await workspace.readIfExists("AGENTS.md").catch(() => undefined);
   if (!project?.trim()) return createOwnInstructions(workspace.root);

@@ -9,7 +9,7 @@ export type Provider = z.infer<typeof Provider>;
 export interface ModelSettings {
   readonly provider: Provider;
   readonly model: string;
-  /** Without the API's own path, such as `http://127.0.0.1:4100/models/gemini`. */
+  /** The URL excludes the API's own path, for example `http://127.0.0.1:4100/models/gemini`. */
   readonly baseUrl: string;
   readonly token: string;
 }
@@ -21,13 +21,16 @@ const defaultModels: Record<Provider, string> = {
   openai: "gpt-5.1",
 };
 
-/** Where the gateway answers, and the token that is good for this run. */
+/** Returns the gateway's address and the token of this run. */
 export const getGateway = (environment: NodeJS.ProcessEnv): { url: string; token: string } => ({
   url: (environment["WHARF_GATEWAY"] || defaultGateway).replace(/\/+$/, ""),
   token: environment["WHARF_TOKEN"] ?? "",
 });
 
-/** Which model to ask, from WHARF_MODEL_PROVIDER, WHARF_MODEL, WHARF_MODEL_BASE_URL and WHARF_TOKEN. */
+/**
+ * Reads the model settings from WHARF_MODEL_PROVIDER, WHARF_MODEL, WHARF_MODEL_BASE_URL and
+ * WHARF_TOKEN.
+ */
 export function getModelSettings(environment: NodeJS.ProcessEnv): ModelSettings {
   const named = environment["WHARF_MODEL_PROVIDER"];
   const provider = Provider.safeParse(named);
@@ -43,6 +46,6 @@ export function getModelSettings(environment: NodeJS.ProcessEnv): ModelSettings 
   return { provider: provider.data, model: environment["WHARF_MODEL"] || defaultModels[provider.data], baseUrl, token };
 }
 
-/** Where sessions are kept, so that they can be loaded in a later process. */
+/** Returns the folder of the sessions, from which a later process can load them. */
 export const getSessionFolder = (environment: NodeJS.ProcessEnv): string =>
   join(environment["HOME"] ?? homedir(), ".wharf-agent", "sessions");

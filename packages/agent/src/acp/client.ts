@@ -6,7 +6,10 @@ import {
   type SessionUpdate,
 } from "@agentclientprotocol/sdk";
 
-/** The client of one session: who is shown updates, asked for permission, and may own the files. */
+/**
+ * The client of one session: it displays updates, answers permission requests, and may own the
+ * files.
+ */
 export class Client {
   readonly canRead: boolean;
   readonly canWrite: boolean;
@@ -24,7 +27,7 @@ export class Client {
     await this.#context.notify(methods.client.session.update, { sessionId: this.#sessionId, update });
   }
 
-  /** The chosen option, or undefined where the question was cancelled. */
+  /** Returns the chosen option, or undefined if the question was cancelled. */
   async requestPermission(
     question: Omit<RequestPermissionRequest, "sessionId">,
     signal: AbortSignal,

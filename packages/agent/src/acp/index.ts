@@ -1,2 +1,5 @@
-/** The Agent Client Protocol side that all of Wharf's own agents share: sessions, loading, cancelling, errors. */
+/**
+ * This folder implements the Agent Client Protocol for all of Wharf's own agents: sessions,
+ * loading, cancelling, errors.
+ */
 export { serveAgent } from "./serve.ts";

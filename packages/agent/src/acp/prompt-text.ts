@@ -10,5 +10,5 @@ function formatBlock(block: ContentBlock): string {
     : `[binary ${resource.uri} left out]`;
 }
 
-/** A prompt as plain text: files that came with it are quoted, what is not text is named. */
+/** Formats a prompt as plain text: attached files are quoted, and non-text content is named. */
 export const formatPrompt = (prompt: readonly ContentBlock[]): string => prompt.map(formatBlock).join("\n");

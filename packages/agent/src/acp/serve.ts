@@ -22,9 +22,9 @@ interface AgentProgram {
   readonly name: string;
   readonly title: string;
   readonly version: string;
-  /** Where sessions are kept. */
+  /** Sessions are kept in this folder. */
   readonly sessions: string;
-  /** Throws where a setting is missing, so that a person hears of it before the first prompt. */
+  /** Throws if a setting is missing, so that the user sees the error before the first prompt. */
   check(): void;
   turn(session: Session, prompt: string, signal: AbortSignal): Promise<PromptResponse>;
 }
@@ -43,7 +43,10 @@ const runGuarded = async <T>(work: () => T | Promise<T>): Promise<T> => {
   }
 };
 
-/** Serves a program to one client over stdio until the client closes it, then ends what is still open. */
+/**
+ * Serves a program to one client over stdio until the client closes the connection, then ends the
+ * open sessions.
+ */
 export async function serveAgent(program: AgentProgram): Promise<void> {
   const sessions = new Map<string, Session>();
   let capabilities: ClientCapabilities = {};

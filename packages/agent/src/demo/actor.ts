@@ -3,10 +3,13 @@ import type { PlanEntry } from "@agentclientprotocol/sdk";
 import { createTextContent, type Session } from "../session/index.ts";
 import { toFailedOutcome, runShell, getTool, type ToolOutcome } from "../tools/index.ts";
 
-/** Between two words: slow enough to be seen coming, quick enough not to be waited for. */
+/** This pause between words is long enough to be visible and short enough not to be annoying. */
 const wordPauseMs = 6;
 
-/** What a script does in front of the client: the same updates, tools and questions as an agent with a model. */
+/**
+ * Performs a script for the client: with the same updates, tools and questions as an agent with a
+ * model.
+ */
 export class Actor {
   readonly session: Session;
   readonly signal: AbortSignal;
@@ -29,7 +32,7 @@ export class Actor {
     return this.session.sendThought(`${words}\n`);
   }
 
-  /** Shows a plan with its first step begun. */
+  /** Shows a plan whose first step is in progress. */
   async startPlan(...steps: string[]): Promise<void> {
     this.#plan = steps.map((content, index) => ({
       content,
@@ -39,7 +42,7 @@ export class Actor {
     await this.#sendPlan();
   }
 
-  /** The step at work is done, and the next one begins. */
+  /** Completes the current step and starts the next one. */
   async advancePlan(): Promise<void> {
     const current = this.#plan.findIndex(({ status }) => status === "in_progress");
     this.#plan = this.#plan.map((entry, index) => {
@@ -49,7 +52,7 @@ export class Actor {
     await this.#sendPlan();
   }
 
-  /** Uses one of the tools that the agent with a model has; what it fails with is its outcome. */
+  /** Uses a tool of the agent with a model; an error of the tool becomes its outcome. */
   async useTool(name: string, input: Readonly<Record<string, unknown>>): Promise<ToolOutcome> {
     const tool = getTool(name);
     const call = await this.session.createToolCall(tool.view(input), this.signal);
@@ -61,7 +64,7 @@ export class Actor {
     return outcome;
   }
 
-  /** Runs a command that changes nothing a person would want to be asked about. */
+  /** Runs a harmless command that needs no permission. */
   async runCommand(command: string, title = command): Promise<{ output: string; exitCode: number | null }> {
     const call = await this.session.createToolCall({ title, kind: "execute", rawInput: { command } }, this.signal);
     try {

@@ -76,7 +76,10 @@ ${prompts.map((prompt) => `- ${prompt}`).join("\n")}
 `;
 }
 
-/** On a repository that the script does not know it does the one thing it can do for any: it counts and writes that down. */
+/**
+ * Handles a repository that the script does not know in the only way that fits any repository:
+ * counts its contents and writes that down.
+ */
 export async function describeRepository(actor: Actor, notebook: Notebook, prompt: string): Promise<string> {
   const { workspace } = actor.session;
   await actor.startPlan("List the files", "Count languages and lines", `Write ${demoFile}`);

@@ -1,29 +1,32 @@
 /**
- * Directives: lines of a prompt that say exactly what the demo agent does, so that a test can drive a real ACP agent.
- * They are done in order; a prompt that has any is nothing but its directives.
+ * Directives are lines of a prompt that state exactly what the demo agent does, so that a test can
+ * drive a real ACP agent. They run in order; a prompt with directives must contain nothing else.
  *
- *   demo: say TEXT             a message
- *   demo: think TEXT           a thought
- *   demo: plan A | B | C       a plan with its first entry in progress
- *   demo: sleep 5s             waits (ms or s); ends when cancelled
- *   demo: write PATH CONTENT   writes a file through the client where it owns files, the path as it stands, unchecked;
- *                              \n in CONTENT is a line break. Says what came of it. Asks nobody.
- *   demo: read PATH            reads a file in the same way and says its text
- *   demo: run COMMAND          runs a shell command, shows its output, says the exit code. Asks nobody.
- *   demo: ask TITLE            asks for permission to run a command and says the answer
- *   demo: ask edit TITLE       asks for permission to edit a file and says the answer
- *   demo: flood N              N messages as fast as they go
- *   demo: model PROMPT         asks the gateway's model once: "model answered: …" or "model failed: …"
- *   demo: recall               says the prompts of the session's earlier turns
- *   demo: stderr TEXT          a line on standard error
- *   demo: print TEXT           a line on standard output that is not protocol
- *   demo: print-bytes N        N bytes of such lines
+ *   demo: say TEXT             sends a message
+ *   demo: think TEXT           sends a thought
+ *   demo: plan A | B | C       sends a plan whose first entry is in progress
+ *   demo: sleep 5s             waits (ms or s); a cancel ends the wait
+ *   demo: write PATH CONTENT   writes a file without asking, through the client if it owns files,
+ *                              with the unchecked path; \n in CONTENT is a line break. Sends the
+ *                              outcome.
+ *   demo: read PATH            reads a file in the same way and sends its text
+ *   demo: run COMMAND          runs a shell command without asking, shows its output, and sends the
+ *                              exit code
+ *   demo: ask TITLE            asks for permission to run a command and sends the answer
+ *   demo: ask edit TITLE       asks for permission to edit a file and sends the answer
+ *   demo: flood N              sends N messages as fast as possible
+ *   demo: model PROMPT         asks the gateway's model once and sends "model answered: …" or
+ *                              "model failed: …"
+ *   demo: recall               sends the prompts of the session's earlier turns
+ *   demo: stderr TEXT          prints a line on standard error
+ *   demo: print TEXT           prints a line on standard output that is not protocol
+ *   demo: print-bytes N        prints N bytes of such lines
  *   demo: fail TEXT            ends the turn with an error
  *   demo: stop REASON          ends the turn with this stop reason
- *   demo: exit N               ends the process at once
- *   demo: die                  kills the process that started it, a runner's daemon, and ends
+ *   demo: exit N               exits immediately
+ *   demo: die                  kills the process that started it, a runner's daemon, and exits
  *   demo: hang                 does nothing until the turn is cancelled
- *   demo: hang deaf            does nothing, ever
+ *   demo: hang deaf            does nothing and ignores a cancel
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
@@ -48,10 +51,11 @@ export interface DirectiveContext {
 }
 
 const Stop = z.enum(["end_turn", "max_tokens", "max_turn_requests", "refusal", "cancelled"]);
-const foreverMs = 2 ** 31 - 1; // the longest a timer takes
+// A timer is limited to this delay.
+const foreverMs = 2 ** 31 - 1;
 const printedLine = `${"x".repeat(1023)}\n`;
 
-/** Undefined: go on with the next directive. */
+/** Undefined continues with the next directive. */
 type DirectiveHandler = (rest: string, context: DirectiveContext) => Promise<StopReason | undefined | void>;
 
 const getErrorMessage = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : String(thrown));
@@ -161,7 +165,7 @@ export const parseDirectives = (prompt: string): Directive[] =>
     argument: argument.trimEnd(),
   }));
 
-/** Does the directives in order, until one ends the turn. */
+/** Performs the directives in order, until one ends the turn. */
 export async function performDirectives(
   directives: readonly Directive[],
   context: DirectiveContext,

@@ -13,7 +13,7 @@ const program = join(import.meta.dirname, "main.ts");
 const demo = (folders: TestFolders, options: Partial<TestClientOptions> = {}): TestClient =>
   new TestClient({ program, cwd: folders.cwd, home: folders.home, permit: () => "allow_once", ...options });
 
-/** What the sample's own tests say, run by hand. */
+/** Runs the sample's own tests outside of the agent. */
 function sampleTests(cwd: string): ReturnType<typeof parseTestReport> {
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
   try {

@@ -1,4 +1,6 @@
-/** The demo agent: a real agent over the Agent Client Protocol, with a script where others have a model. */
+/**
+ * The demo agent is a real agent over the Agent Client Protocol, with a script in place of a model.
+ */
 import { version } from "@wharf/contract";
 import { serveAgent } from "../acp/index.ts";
 import { getGateway, getSessionFolder } from "../settings.ts";

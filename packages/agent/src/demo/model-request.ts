@@ -34,12 +34,15 @@ function formatRefusal(status: number, body: string): string {
     const problem = Problem.safeParse(JSON.parse(body));
     if (problem.success) return `${status} ${problem.data.code}: ${problem.data.detail}`;
   } catch {
-    // not the gateway's own words
+    // The body is not a problem document of the gateway.
   }
   return `${status} ${body.slice(0, 300)}`;
 }
 
-/** Asks the gateway's gemini route once, streamed. An answer without a finish reason is cut, however it ended. */
+/**
+ * Sends one streamed request to the gateway's gemini route. An answer without a finish reason
+ * counts as cut, however it ended.
+ */
 export async function askModel(
   prompt: string,
   gateway: { url: string; token: string },

@@ -6,7 +6,9 @@ type Note = z.infer<typeof Note>;
 
 const notebooks = new WeakMap<Session, Notebook>();
 
-/** What the script remembers of the session's earlier turns, in this process and in those before it. */
+/**
+ * Stores the script's notes on the session's earlier turns, from this process and previous ones.
+ */
 export class Notebook {
   readonly #session: Session;
   readonly #notes: Note[];

@@ -15,7 +15,10 @@ async function runTests(actor: Actor): Promise<TestReport | undefined> {
 
 const formatSummary = ({ passed, failed }: TestReport): string => `${passed} passed, ${failed} failed`;
 
-/** The first turn on the sample repository: find the failing test, mend what it shows, and see that it passes. */
+/**
+ * Performs the first turn on the sample repository: finds the failing test, fixes its cause, and
+ * verifies that the test passes.
+ */
 export async function fixSample(actor: Actor): Promise<string> {
   await actor.startPlan("Look at the repository", "Run the tests", "Mend what fails", "Run the tests again");
   await actor.sendThought("I look at which files there are and read the code and its tests before I run anything.");
@@ -99,7 +102,10 @@ async function addChange(actor: Actor, changes: string | undefined): Promise<str
   return `noted the change in ${sampleChange.path}`;
 }
 
-/** A later turn: says what it remembers and does the next useful thing the script knows. */
+/**
+ * Performs a later turn: describes what the notebook remembers and does the next useful thing the
+ * script knows.
+ */
 export async function continueSample(actor: Actor, notebook: Notebook): Promise<string> {
   const { workspace } = actor.session;
   const tests = (await workspace.readIfExists(sampleRegressionTest.path)) ?? "";

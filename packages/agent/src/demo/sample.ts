@@ -1,6 +1,6 @@
 /**
- * The sample repository: a small JavaScript project without dependencies. One of its tests fails, since the parser
- * tries `m` before `ms` and so reads "250ms" as 250 minutes and a stray `s`.
+ * The sample repository is a small JavaScript project without dependencies. One of its tests fails,
+ * since the parser tries `m` before `ms` and so reads "250ms" as 250 minutes and a stray `s`.
  */
 export const sampleFiles: Readonly<Record<string, string>> = {
   "package.json": `${JSON.stringify(
@@ -82,7 +82,7 @@ test("writes the largest unit first", () => {
 `,
 };
 
-/** What mends the sample, and the two things that may be added to it afterwards. */
+/** This edit fixes the sample; two additions may follow afterwards. */
 export const sampleFix = { path: "src/duration.js", search: "(h|m|s|ms)/g", replace: "(ms|h|m|s)/g" } as const;
 
 export const sampleRegressionTest = {

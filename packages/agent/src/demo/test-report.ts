@@ -15,7 +15,10 @@ const unquote = (text: string): string =>
     .replace(/^(['"])(.*)\1$/, "$2")
     .replaceAll("\\n", " ");
 
-/** The message of a failure stands in the YAML below its line, on the same line as its key or indented beneath it. */
+/**
+ * Reads the message of a failure from the YAML below its line, on the line of its key or indented
+ * below.
+ */
 function parseError(block: string): string {
   const [, inline = "", beneath = ""] = /^\s*error: (.*)\n((?: {4,}.*\n)*)/m.exec(block) ?? [];
   if (!/^[|>]-?$/.test(inline)) return unquote(inline);
@@ -26,7 +29,10 @@ function parseError(block: string): string {
     .join(" ");
 }
 
-/** What `node --test` says in the Test Anything Protocol; undefined where its closing counts are missing. */
+/**
+ * Parses `node --test` output in the Test Anything Protocol; returns undefined if the final counts
+ * are missing.
+ */
 export function parseTestReport(output: string): TestReport | undefined {
   const passed = parseCount(output, "pass");
   const failed = parseCount(output, "fail");

@@ -31,7 +31,10 @@ async function performScript(actor: Actor, notebook: Notebook, prompt: string): 
   return last ? continueSample(actor, notebook) : fixSample(actor);
 }
 
-/** One turn of the demo agent: the prompt's directives where it has any, else the script that fits the repository. */
+/**
+ * Runs one turn of the demo agent: the prompt's directives if it has any, otherwise the script that
+ * fits the repository.
+ */
 export async function runDemoTurn(
   session: Session,
   prompt: string,

@@ -2,9 +2,9 @@ import { Problem, RemoteError, WharfError } from "@wharf/contract";
 import { APICallError, InvalidResponseDataError, NoOutputGeneratedError } from "ai";
 import { z } from "zod";
 
-/** The three APIs agree on this much of an error's body. */
+/** The error bodies of the three APIs have this much in common. */
 const ApiError = z.object({ error: z.object({ message: z.string() }) });
-/** What the SDK throws when it gave up asking again. */
+/** The SDK throws this after its last retry. */
 const GaveUp = z.object({ lastError: z.unknown() });
 
 const maxReasonCharacters = 500;
@@ -23,7 +23,7 @@ const createUnreachableError = (route: string, reason: string, cause?: unknown):
 export const createAnswerCutError = (route: string, cause?: unknown): WharfError =>
   new WharfError("model_answer_cut", { route }, { cause });
 
-/** Whether the same request may bring a whole answer. */
+/** Returns whether a retry of the same request may bring a complete answer. */
 export const isCut = (error: unknown): boolean => error instanceof WharfError && error.code === "model_answer_cut";
 
 function toCallError(error: APICallError, route: string): WharfError | RemoteError {
@@ -36,13 +36,16 @@ function toCallError(error: APICallError, route: string): WharfError | RemoteErr
   return createUnreachableError(route, error.statusCode ? `HTTP ${error.statusCode}: ${words}` : words, error);
 }
 
-/** Why a model gave no answer: the gateway's own problem where it told one, else what is known. */
+/**
+ * Explains why a model gave no answer: with the gateway's own problem if there is one, otherwise
+ * with the known facts.
+ */
 export function toModelError(thrown: unknown, route: string): WharfError | RemoteError {
   if (thrown instanceof WharfError || thrown instanceof RemoteError) return thrown;
   const gaveUp = GaveUp.safeParse(thrown);
   if (gaveUp.success && gaveUp.data.lastError !== undefined) return toModelError(gaveUp.data.lastError, route);
   if (APICallError.isInstance(thrown)) return toCallError(thrown, route);
-  // undici's words for a body that ended too early, and the SDK's for one without a finish reason
+  // These are undici's message for a truncated body, and the SDK's for one without a finish reason.
   if (thrown instanceof TypeError && thrown.message === "terminated") return createAnswerCutError(route, thrown);
   const hasNoEnd =
     (InvalidResponseDataError.isInstance(thrown) && thrown.message.includes("without a finish reason")) ||

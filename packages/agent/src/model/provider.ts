@@ -4,10 +4,12 @@ import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import type { LanguageModel } from "ai";
 import type { ModelSettings, Provider } from "../settings.ts";
 
-/** Tokens a model of the provider takes; its own models differ, so this is the least that is common now. */
+/**
+ * Context size in tokens, by provider. A provider's models differ, so this is the current minimum.
+ */
 export const contextTokens: Record<Provider, number> = { gemini: 1_000_000, anthropic: 200_000, openai: 128_000 };
 
-/** The model to ask, through the gateway: the token goes where the provider's own key would go. */
+/** Creates the model behind the gateway: the token replaces the provider's own key. */
 export function createLanguageModel({ provider, model, baseUrl, token }: ModelSettings): LanguageModel {
   if (provider === "gemini") return createGoogleGenerativeAI({ baseURL: `${baseUrl}/v1beta`, apiKey: token })(model);
   if (provider === "anthropic") return createAnthropic({ baseURL: `${baseUrl}/v1`, apiKey: token })(model);

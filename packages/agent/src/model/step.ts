@@ -12,7 +12,7 @@ import { createAnswerCutError, toModelError } from "./failure.ts";
 
 interface StepRequest {
   readonly model: LanguageModel;
-  /** Name of the provider, for people who read of a failure. */
+  /** The provider's name appears in failure messages. */
   readonly route: string;
   readonly instructions: string;
   readonly messages: ModelMessage[];
@@ -20,7 +20,7 @@ interface StepRequest {
   readonly signal: AbortSignal;
 }
 
-/** What is told while the answer streams. Nothing of it is final until the step returns. */
+/** Receives the answer while it streams. Nothing is final until the step returns. */
 interface StepListener {
   onText(text: string): Promise<void>;
   onThought(text: string): Promise<void>;
@@ -45,8 +45,8 @@ const toToolSet = (tools: readonly Tool[]): ToolSet =>
   Object.fromEntries(tools.map(({ name, description, input }) => [name, tool({ description, inputSchema: input })]));
 
 /**
- * Asks the model once. The answer is complete only when the model said why it stopped: a stream that ends without a
- * reason was cut on its way, and then none of its tool calls may be run.
+ * Sends one request to the model. The answer is complete only if the model gave a stop reason: a
+ * stream without one was cut on its way, and then none of its tool calls may be run.
  */
 export async function runStep(request: StepRequest, listener: StepListener): Promise<Step> {
   const { model, route, instructions, messages, tools, signal } = request;
@@ -82,8 +82,9 @@ export async function runStep(request: StepRequest, listener: StepListener): Pro
 }
 
 /**
- * What of the answer goes into the conversation: not the results the SDK makes up for calls it finds invalid, since every
- * call is answered in one place; and input that is no object as one, since the APIs refuse to see it again otherwise.
+ * Selects the messages for the conversation. Results that the SDK invents for invalid calls are
+ * dropped, since every call is answered in one place. Input that is no object is wrapped into one,
+ * since the APIs refuse to accept it again otherwise.
  */
 function getConversationMessages(messages: readonly ModelMessage[]): ModelMessage[] {
   return messages.flatMap((message): ModelMessage[] => {

@@ -11,7 +11,7 @@ const Role = z.looseObject({
 });
 const Update = z.looseObject({ sessionUpdate: z.string() });
 
-/** One line of a session's file. */
+/** Each record is one line of a session's file. */
 export const HistoryRecord = z.discriminatedUnion("kind", [
   z.object({
     kind: z.literal("session"),
@@ -20,20 +20,23 @@ export const HistoryRecord = z.discriminatedUnion("kind", [
     cwd: z.string(),
     created_at: z.string(),
   }),
-  /** What the client was shown; shown again when the session is loaded. */
+  /** The client saw this update, and sees it again when the session is loaded. */
   z.object({ kind: z.literal("update"), update: z.custom<SessionUpdate>((value) => Update.safeParse(value).success) }),
-  /** What the model was told and answered. */
+  /** The model received or sent this message. */
   z.object({ kind: z.literal("message"), message: z.custom<ModelMessage>((value) => Role.safeParse(value).success) }),
-  /** The person allowed this for the rest of the session. */
+  /** The user allowed this for the rest of the session. */
   z.object({ kind: z.literal("allowed"), what: z.enum(["edit", "command"]) }),
-  /** What a scripted agent remembers of a turn. */
+  /** A scripted agent keeps this note of a turn. */
   z.object({ kind: z.literal("note"), note: z.record(z.string(), z.string()) }),
 ]);
 export type HistoryRecord = z.infer<typeof HistoryRecord>;
 
 const SessionId = z.uuid();
 
-/** A session's file: one JSON record a line, appended at once, so that a killed agent loses nothing it has shown. */
+/**
+ * Stores a session's file: one JSON record on each line, appended immediately, so that a killed
+ * agent loses nothing it has shown.
+ */
 export class History {
   readonly records: readonly HistoryRecord[];
   readonly #file: string;
@@ -55,7 +58,8 @@ export class History {
     if (!SessionId.safeParse(id).success || !existsSync(file))
       throw new WharfError("not_found", { what: "session", id });
     const text = readFileSync(file, "utf8");
-    // A process that was killed while it wrote leaves half a line: it must not swallow the next one.
+    // A process that was killed during a write leaves half a line, which must not swallow the next
+    // one.
     if (!text.endsWith("\n")) appendFileSync(file, "\n");
     return new History(file, text.split("\n").flatMap(parseLine));
   }
@@ -71,6 +75,7 @@ function parseLine(line: string): HistoryRecord[] {
     const record = HistoryRecord.safeParse(JSON.parse(line));
     return record.success ? [record.data] : [];
   } catch {
-    return []; // the torn line of a killed process
+    // A killed process leaves a torn line.
+    return [];
   }
 }

@@ -1,4 +1,7 @@
-/** A conversation: what the client is shown, what is kept of it, and what the person allowed. */
+/**
+ * A session is a conversation: its updates to the client, its stored history, and the user's
+ * permissions.
+ */
 export { History } from "./history.ts";
 export { PermissionMode, modes } from "./permissions.ts";
 export { Session } from "./session.ts";

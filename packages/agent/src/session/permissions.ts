@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { Client } from "../acp/client.ts";
 import type { History } from "./history.ts";
 
-/** What a person is asked about before it happens. */
+/** The user is asked before these actions. */
 export type PermittedAction = "edit" | "command";
 
 export const PermissionMode = z.enum(["ask", "allow-edits", "allow-all"]);
@@ -21,7 +21,10 @@ const createOptions = (what: PermittedAction): PermissionOption[] => [
   { optionId: "reject", name: "Reject", kind: "reject_once" },
 ];
 
-/** Whether the person lets something happen. An answer for always holds for the session, also when it is loaded again. */
+/**
+ * Decides whether the user allows an action. An "always" answer applies to the session, even after
+ * it is loaded again.
+ */
 export class Permissions {
   mode: PermissionMode = "ask";
   readonly #client: Client;

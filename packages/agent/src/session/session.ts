@@ -7,7 +7,7 @@ import { Permissions } from "./permissions.ts";
 import { ToolCall, type ToolCallView } from "./tool-call.ts";
 import { Transcript } from "./transcript.ts";
 
-/** One conversation with one client about one folder. It has at most one turn at a time. */
+/** A conversation with one client about one folder, with at most one turn at a time. */
 export class Session {
   readonly id: string;
   readonly client: Client;
@@ -26,14 +26,14 @@ export class Session {
     this.#transcript = new Transcript(parts.history);
   }
 
-  /** Shows the client everything again that it was shown before. */
+  /** Sends the client all previous updates again. */
   async replay(): Promise<void> {
     for (const record of this.history.records) {
       if (record.kind === "update") await this.client.sendUpdate(record.update);
     }
   }
 
-  /** Shows the client something and keeps it. */
+  /** Sends an update to the client and stores it. */
   async show(update: SessionUpdate): Promise<void> {
     this.#transcript.add(update);
     await this.client.sendUpdate(update);
@@ -53,7 +53,10 @@ export class Session {
     return call;
   }
 
-  /** Runs one turn; a second one at the same time is refused. `turn` gets a signal that `cancel` fires. */
+  /**
+   * Runs one turn; a second concurrent turn is refused. `cancel` aborts the signal that `turn`
+   * receives.
+   */
   async runTurn<T>(prompt: string, turn: (signal: AbortSignal) => Promise<T>): Promise<T> {
     if (this.#turn)
       throw new WharfError("conflict", { what: "session", from: "in the middle of a turn", to: "prompted" });
@@ -70,7 +73,7 @@ export class Session {
     }
   }
 
-  /** Asks the open turn to end, and waits until it has. */
+  /** Cancels the open turn, and waits until it has ended. */
   async cancel(): Promise<void> {
     const turn = this.#turn;
     turn?.controller.abort(new DOMException("The turn was cancelled.", "AbortError"));

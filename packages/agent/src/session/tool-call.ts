@@ -7,12 +7,15 @@ import type { Session } from "./session.ts";
 export interface ToolCallView {
   readonly title: string;
   readonly kind: ToolKind;
-  /** Paths may be relative to the workspace; the client gets them absolute, as the protocol wants. */
+  /**
+   * Paths may be relative to the workspace; the client gets absolute paths, as the protocol
+   * requires.
+   */
   readonly locations?: ToolCallLocation[];
   readonly rawInput?: unknown;
 }
 
-/** An update as the protocol wants it: an optional field is there or it is not. */
+/** The protocol requires optional fields to be absent rather than undefined. */
 type ToolCallChange = Partial<
   Omit<Extract<SessionUpdate, { sessionUpdate: "tool_call_update" }>, "sessionUpdate" | "toolCallId">
 >;
@@ -22,7 +25,7 @@ export const createTextContent = (value: string): ToolCallContent => ({
   content: { type: "text", text: value },
 });
 
-/** One tool call as the client sees it: pending, in progress, and completed or failed. */
+/** A tool call as the client sees it: pending, in progress, and completed or failed. */
 export class ToolCall {
   readonly id: string = randomUUID();
   readonly session: Session;
@@ -40,7 +43,7 @@ export class ToolCall {
     await this.session.show({ sessionUpdate: "tool_call", toolCallId: this.id, status: "pending", ...this.#view });
   }
 
-  /** Tells more of a call that was opened before all of it was known. */
+  /** Adds details to a call that was opened before all of them were known. */
   async describe(view: ToolCallView): Promise<void> {
     this.#view = this.#toAbsolute(view);
     await this.#sendChange({ ...this.#view });
@@ -54,7 +57,7 @@ export class ToolCall {
     if (!this.#isEnded) await this.#sendChange({ content });
   }
 
-  /** Whether the person lets it happen. A question that is cancelled cancels the turn. */
+  /** Returns whether the user allows the call. A cancelled question cancels the turn. */
   async requestPermission(what: PermittedAction, content: ToolCallContent[] = []): Promise<boolean> {
     const { title, kind, locations, rawInput } = this.#view;
     const toolCall = {

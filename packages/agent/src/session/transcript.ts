@@ -11,7 +11,7 @@ type ToolCallUpdate = Extract<SessionUpdate, { sessionUpdate: "tool_call_update"
 const isChunk = (update: SessionUpdate): update is Chunk =>
   update.sessionUpdate.endsWith("_chunk") && "content" in update;
 
-/** Later fields win; what an update leaves out stays. */
+/** Later fields win; fields missing from an update stay. */
 function mergeCall(call: ToolCall, update: ToolCallUpdate): ToolCall {
   const changes = Object.fromEntries(
     Object.entries(update).filter(([, value]) => value !== undefined && value !== null),
@@ -20,8 +20,8 @@ function mergeCall(call: ToolCall, update: ToolCallUpdate): ToolCall {
 }
 
 /**
- * Writes what the client is shown into the session's history in as few records as show the same: chunks of text are
- * joined, a tool call is one record with its last state.
+ * Records the client's updates in the session's history, in as few records as possible: chunks of
+ * text are joined, and a tool call is one record with its last state.
  */
 export class Transcript {
   readonly #history: History;
@@ -44,7 +44,7 @@ export class Transcript {
     this.#history.append({ kind: "update", update });
   }
 
-  /** At the end of a turn nothing may be left open. */
+  /** Writes all open records at the end of a turn. */
   flush(): void {
     this.#endText();
     for (const update of this.#open.values()) this.#history.append({ kind: "update", update });

@@ -1,6 +1,9 @@
 const maxOutputCharacters = 30_000;
 
-/** Text of any length kept in bounded memory: its beginning and its end, with a marker where the middle was. */
+/**
+ * Keeps text of any length in bounded memory: its beginning and its end, with a marker in place of
+ * the middle.
+ */
 export class BoundedText {
   readonly #half: number;
   #head = "";

@@ -1,7 +1,7 @@
 import type { ToolCallContent } from "@agentclientprotocol/sdk";
 import { createTextContent } from "../session/index.ts";
 
-/** A diff larger than this is only described: it would be sent and kept several times. */
+/** A larger diff is only described, because a diff is sent and stored several times. */
 const maxDiffCharacters = 200_000;
 
 export function createDiffContent(path: string, oldText: string | undefined, newText: string): ToolCallContent[] {

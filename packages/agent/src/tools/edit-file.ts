@@ -8,7 +8,7 @@ const Input = z.object({
   replace: z.string().describe("what stands there afterwards"),
 });
 
-/** Text with its one occurrence replaced; nothing in `replace` has a special meaning. */
+/** Replaces the only occurrence; `replace` has no special characters. */
 export function replaceOnce(text: string, search: string, replace: string): string {
   const first = text.indexOf(search);
   if (first === -1)

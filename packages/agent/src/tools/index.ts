@@ -1,4 +1,4 @@
-/** What the agent can do in the workspace. */
+/** These tools let the agent work in the workspace. */
 import { WharfError } from "@wharf/contract";
 import { editFile } from "./edit-file.ts";
 import { listFiles } from "./list-files.ts";
@@ -14,7 +14,7 @@ export { toFailedOutcome, type Tool, type ToolOutcome } from "./tool.ts";
 export { listFolder } from "./list-files.ts";
 export { runShell } from "./run-command.ts";
 
-/** One of the tools; naming another is a mistake of the caller's code. */
+/** Returns a tool by name; an unknown name is a bug in the caller. */
 export function getTool(name: string): Tool {
   const tool = tools.find((candidate) => candidate.name === name);
   if (!tool) throw new WharfError("not_found", { what: "tool", id: name });

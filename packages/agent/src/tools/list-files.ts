@@ -10,7 +10,7 @@ const listTimeoutMs = 30_000;
 const maxListCharacters = 4_000_000;
 const skipped = new Set([".git", "node_modules"]);
 
-/** Files beneath a folder where git does not know them; links are listed and not followed. */
+/** Yields the files in a folder that git does not know; links are listed and not followed. */
 export async function* walkFiles(folder: string, signal: AbortSignal): AsyncGenerator<string> {
   signal.throwIfAborted();
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
@@ -22,7 +22,10 @@ export async function* walkFiles(folder: string, signal: AbortSignal): AsyncGene
   }
 }
 
-/** Files of a folder relative to `root`: those git tracks or does not ignore, else all there are. Bounded. */
+/**
+ * Lists a folder's files relative to `root`: in a git repository those that are tracked or not
+ * ignored, otherwise all. The list is bounded.
+ */
 export async function listFolder(
   root: string,
   folder: string,

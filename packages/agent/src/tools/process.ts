@@ -2,7 +2,9 @@ import { spawn } from "node:child_process";
 import { BoundedText } from "./bounded-text.ts";
 
 const terminateGraceMs = 2_000;
-/** How long output may still come from a process that left the group, after the command itself is gone. */
+/**
+ * After the command has exited, processes that left the group may continue to write for this long.
+ */
 const drainMs = 300;
 
 export interface ProcessOptions {
@@ -14,14 +16,14 @@ export interface ProcessOptions {
 }
 
 export interface ProcessResult {
-  /** Standard output and error as they came, bounded. */
+  /** Holds standard output and error in order of arrival, bounded. */
   readonly output: string;
   readonly exitCode: number | null;
   readonly signal: NodeJS.Signals | null;
   readonly timedOut: boolean;
 }
 
-/** The run's token is for asking models; what is run has no use for it. */
+/** The run's token is for model requests; commands do not need it. */
 function createCommandEnvironment(): NodeJS.ProcessEnv {
   const { WHARF_TOKEN: _, NODE_TEST_CONTEXT: __, ...rest } = process.env;
   return { ...rest, GIT_TERMINAL_PROMPT: "0", PAGER: "cat", GIT_PAGER: "cat" };
@@ -31,13 +33,13 @@ function signalGroup(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(-pid, signal);
   } catch {
-    // nobody of the group is left
+    // The group has no processes left.
   }
 }
 
 /**
- * Runs a program in a process group of its own, without input. When it ends, is cancelled or runs out of time, the
- * whole group ends: nothing it started is left behind.
+ * Runs a program in a separate process group, without input. When the program ends, is cancelled or
+ * times out, the whole group is stopped: no process is left behind.
  */
 export function runProcess(command: readonly [string, ...string[]], options: ProcessOptions): Promise<ProcessResult> {
   options.signal.throwIfAborted();

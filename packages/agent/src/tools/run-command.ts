@@ -6,7 +6,7 @@ import { createTool, refused } from "./tool.ts";
 
 const defaultTimeoutSeconds = 120;
 const maxTimeoutSeconds = 1_800;
-/** Output is shown while it comes, no more often than this; each showing replaces the one before. */
+/** Live output is sent at most this often; each update replaces the previous one. */
 const showIntervalMs = 500;
 const maxShownCharacters = 4_000;
 
@@ -24,7 +24,8 @@ class LiveOutput implements Disposable {
     this.#recent = (this.#recent + chunk).slice(-maxShownCharacters);
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
-      void this.#call.show([createTextContent(this.#recent)]).catch(() => {}); // a client that is gone ends the turn by itself
+      // A disconnected client ends the turn, so ignore the failure.
+      void this.#call.show([createTextContent(this.#recent)]).catch(() => {});
     }, showIntervalMs);
   }
 
@@ -38,7 +39,7 @@ function formatEnding({ exitCode, signal, timedOut }: ProcessResult, timeout_s: 
   return signal ? `[ended by ${signal}]` : `[exit code ${exitCode}]`;
 }
 
-/** Runs a shell command for a tool call that the client sees, its output as it comes. */
+/** Runs a shell command for a visible tool call, and streams its output. */
 export async function runShell(
   command: string,
   call: ToolCall,

@@ -13,7 +13,7 @@ const maxWalkedBytes = 1_000_000;
 
 interface SearchQuery {
   readonly root: string;
-  /** Relative to the root. */
+  /** The path is relative to the root. */
   readonly path: string;
   readonly pattern: string;
   readonly ignoreCase: boolean;
@@ -57,7 +57,9 @@ const createGitGrepCommand = ({ pattern, path, ignoreCase }: SearchQuery): Comma
   path,
 ];
 
-/** Exit 0: found, 1: nothing found; anything else, or a program that is missing, is no answer. */
+/**
+ * Exit code 0 means matches and 1 means none; any other code or a missing program gives no answer.
+ */
 async function runGrep(command: Command, { root, signal }: SearchQuery): Promise<ProcessResult | undefined> {
   const result = await runProcess(command, { cwd: root, signal, timeoutMs: searchTimeoutMs }).catch(() => undefined);
   signal.throwIfAborted();
@@ -89,7 +91,10 @@ function parsePattern(pattern: string): void {
   }
 }
 
-/** Matches as `path:line:text`, by the first of ripgrep, git and this program itself that can. */
+/**
+ * Returns matches as `path:line:text`, from the first that works of ripgrep, git and this program's
+ * own search.
+ */
 export async function getMatches(query: SearchQuery): Promise<string[]> {
   for (const command of [createRipgrepCommand(query), createGitGrepCommand(query)]) {
     const result = await runGrep(command, query);

@@ -4,9 +4,9 @@ import { z } from "zod";
 import type { ToolCall, ToolCallView } from "../session/index.ts";
 
 export interface ToolOutcome {
-  /** For the model. */
+  /** The model receives this text. */
   readonly text: string;
-  /** For the client, where it differs from the text. */
+  /** The client receives this content if it differs from the text. */
   readonly content?: ToolCallContent[];
   readonly failed?: boolean;
   readonly rawOutput?: unknown;
@@ -27,12 +27,12 @@ interface ToolDefinition<Schema extends z.ZodType> {
   readonly kind: ToolKind;
   readonly input: Schema;
   title(input: z.infer<Schema>): string;
-  /** Path the call is about. */
+  /** Returns the path that the call is about. */
   path?(input: z.infer<Schema>): { path: string; line?: number } | undefined;
   run(input: z.infer<Schema>, call: ToolCall): Promise<ToolOutcome>;
 }
 
-/** A tool whose input is checked before any of its own code sees it. */
+/** Creates a tool whose input is validated before its own code runs. */
 export function createTool<Schema extends z.ZodType>(definition: ToolDefinition<Schema>): Tool {
   const { name, description, kind, input: schema } = definition;
   return {
@@ -63,7 +63,7 @@ export const refused: ToolOutcome = {
 export const createInputError = (path: string, message: string): WharfError =>
   new WharfError("bad_request", { issues: [{ path, message }] });
 
-/** What a tool threw, in words that help whoever called it. */
+/** Describes a tool's error in a form that helps its caller. */
 export function toFailedOutcome(error: unknown): ToolOutcome {
   const wharfError = toWharfError(error, "tool");
   const words =

@@ -18,7 +18,7 @@ const createResultMessage = ({ id, toolName }: RequestedCall, { text, failed }: 
 const unanswered =
   "It is not known whether this was done: the agent ended before it could tell. Look before you do it again.";
 
-/** Calls that have no result, of the last message of the assistant. */
+/** Returns the calls of the last assistant message that have no result. */
 function getOpenCalls(messages: readonly ModelMessage[]): RequestedCall[] {
   const last = messages.findLastIndex(({ role }) => role === "assistant");
   const message = messages[last];
@@ -37,7 +37,10 @@ function getOpenCalls(messages: readonly ModelMessage[]): RequestedCall[] {
   );
 }
 
-/** What the model was told and answered in a session, kept in its history. Every call in it has a result, always. */
+/**
+ * Keeps the messages to and from the model in the session's history. Every call in it always has a
+ * result.
+ */
 export class Conversation {
   readonly #history: History;
   readonly #messages: ModelMessage[];
@@ -57,12 +60,12 @@ export class Conversation {
     this.add(createResultMessage(call, result));
   }
 
-  /** Gives every call that has no result this one. */
+  /** Adds this result to every call without one. */
   closeCalls(text: string): void {
     for (const call of getOpenCalls(this.#messages)) this.addResult(call, { text, failed: true });
   }
 
-  /** The messages to send, the oldest tool results left out where they would not fit. */
+  /** Returns the messages to send; the oldest tool results are left out if they do not fit. */
   getMessages(maxCharacters: number): ModelMessage[] {
     trimMessages(this.#messages, maxCharacters);
     return [...this.#messages];

@@ -1,4 +1,4 @@
-/** What the agent does with one prompt. */
+/** This folder handles one prompt. */
 import type { PromptResponse } from "@agentclientprotocol/sdk";
 import type { Session } from "../session/index.ts";
 import type { ModelSettings } from "../settings.ts";

@@ -3,7 +3,10 @@ import type { RequestedCall } from "../model/index.ts";
 import { createTextContent, type Session, type ToolCall } from "../session/index.ts";
 import { toFailedOutcome, type Tool, type ToolOutcome } from "../tools/index.ts";
 
-/** The tool calls of one step: shown as soon as the model begins to write them, run when its answer is complete. */
+/**
+ * The tool calls of one step: shown as soon as the model begins to write them, and run when the
+ * answer is complete.
+ */
 export class StepCalls {
   readonly #session: Session;
   readonly #tools: readonly Tool[];
@@ -28,7 +31,7 @@ export class StepCalls {
     const tool = this.#getTool(toolName);
     if (!call) throw new WharfError("not_found", { what: "tool call", id });
     if (tool) await call.describe(tool.view(input));
-    // Edits and commands begin when they are permitted.
+    // Edits and commands start when the user permits them.
     if (tool?.kind !== "edit" && tool?.kind !== "execute") await call.start();
     const outcome = tool
       ? await tool.run(input, call).catch(toFailedOutcome)
@@ -40,7 +43,7 @@ export class StepCalls {
     return outcome;
   }
 
-  /** Ends in the client's sight what was begun and will not be run. */
+  /** Marks shown calls as failed if they will not run. */
   async abandon(reason: string): Promise<void> {
     for (const call of this.#shown.values()) await call.fail([createTextContent(reason)]);
   }

@@ -1,8 +1,11 @@
 import type { ModelMessage, ToolModelMessage } from "ai";
 
-/** Trimmed well below the limit at once, so that the beginning stays the same for a while and can be cached. */
+/**
+ * Trimming goes well below the limit, so that the beginning stays the same for a while and can be
+ * cached.
+ */
 const trimTarget = 0.7;
-/** The newest messages stay whole: they are what the model is working with. */
+/** The newest messages stay complete: the model is working with them. */
 const retainedMessages = 6;
 const minTrimCharacters = 500;
 
@@ -17,7 +20,7 @@ function toShortenedMessage(message: ToolModelMessage): ToolModelMessage {
   return { ...message, content };
 }
 
-/** Leaves out the oldest tool results, in place, once all messages together are longer than `maxCharacters`. */
+/** Drops the oldest tool results, in place, once all messages together exceed `maxCharacters`. */
 export function trimMessages(messages: ModelMessage[], maxCharacters: number): void {
   let total = messages.reduce((sum, message) => sum + getSize(message), 0);
   if (total <= maxCharacters) return;

@@ -12,12 +12,17 @@ import { Conversation } from "./conversation.ts";
 import { Usage } from "./usage.ts";
 
 const maxSteps = 100;
-/** An answer that is cut before anything of it was shown is asked for again, so often in all. */
+/**
+ * An answer that is cut before any of it was shown is requested again, up to this many attempts.
+ */
 const maxTries = 3;
-/** Before the second try; twice as long before the third. */
+/** The pause before the second attempt; the third waits twice as long. */
 const retryMs = 500;
 const charactersPerToken = 4;
-/** Part of the context that the conversation may fill: instructions, tools and the answer need room too. */
+/**
+ * The conversation may fill this part of the context: instructions, tools and the answer need room
+ * too.
+ */
 const conversationShare = 0.7;
 
 const stopReasons: Partial<Record<FinishReason, StopReason>> = {
@@ -34,9 +39,10 @@ function toStopReason({ finish, rawFinish }: Step, route: string): StopReason {
 }
 
 /**
- * A turn: the model is asked, its tool calls are run, it is asked again with their results, until it calls none.
- * Ways to leave: the model stops by itself; it runs out of tokens or refuses; too many steps; the person cancels; the
- * model fails, which is the turn's error. On each way every tool call in the conversation has a result.
+ * A turn asks the model, runs its tool calls and asks again with their results, until the model
+ * calls no tool. A turn ends when the model stops; when it runs out of tokens or refuses; after too
+ * many steps; when the user cancels; or when the model fails, which is the turn's error. In each
+ * case every tool call in the conversation has a result.
  */
 export class Turn {
   readonly #session: Session;
@@ -74,7 +80,7 @@ export class Turn {
         const step = await this.#requestStep(instructions, calls);
         for (const message of step.messages) this.#conversation.add(message);
         await this.#session.show(this.#usage.add(step.usage));
-        // An answer that ran out of tokens may hold half a call.
+        // An answer that ran out of tokens may contain half a call.
         if (step.calls.length === 0 || step.finish === "length") return toStopReason(step, this.#settings.provider);
         for (const call of step.calls) this.#conversation.addResult(call, await calls.run(call));
       } finally {
@@ -84,14 +90,18 @@ export class Turn {
     return "max_turn_requests";
   }
 
-  /** Asks until an answer is whole, unless a part of one was shown: said twice, it would be shown twice. */
+  /**
+   * Retries until an answer is complete, unless a part was already shown: a retry would show it
+   * twice.
+   */
   async #requestStep(instructions: string, calls: StepCalls): Promise<Step> {
     for (let tries = 1; ; tries += 1) {
       const shownAnswer = { isAny: false, text: "" };
       try {
         return await this.#requestStepOnce(instructions, calls, shownAnswer);
       } catch (error) {
-        // What the person saw of a cancelled answer, the model should know of too. A failed answer is as if never given.
+        // The model must know the visible part of a cancelled answer. A failed answer leaves no
+        // trace.
         if (this.#signal.aborted && shownAnswer.text)
           this.#conversation.add({ role: "assistant", content: `${shownAnswer.text} [ended here by the person]` });
         if (!isCut(error) || shownAnswer.isAny || tries === maxTries) throw error;

@@ -7,7 +7,7 @@ interface TokenCounts {
   output_tokens: number;
 }
 
-/** What a turn used by the model's own count. What is billed is counted at the gateway. */
+/** Counts a turn's usage as the model reports it. The gateway counts the billed usage. */
 export class Usage {
   readonly #contextTokens: number;
   #total: TokenCounts = { model_requests: 0, input_tokens: 0, output_tokens: 0 };

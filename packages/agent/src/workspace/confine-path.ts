@@ -11,7 +11,7 @@ const isPresent = (path: string): Promise<boolean> =>
     () => false,
   );
 
-/** Where a path really leads, be its last parts there or not. A link that leads nowhere is not followed. */
+/** Resolves the real path, even if its last parts are missing. A dangling link is not followed. */
 async function getRealPath(path: string): Promise<string | undefined> {
   try {
     return await realpath(path);
@@ -24,7 +24,7 @@ async function getRealPath(path: string): Promise<string | undefined> {
   return real && join(real, basename(path));
 }
 
-/** The absolute path of a file beneath `root`; refused where it, or a link on its way, leads out. */
+/** Returns the absolute path of a file inside `root`; refuses paths and links that lead outside. */
 export async function confinePath(root: string, path: string): Promise<string> {
   const target = resolve(root, path);
   const base = await realpath(root);

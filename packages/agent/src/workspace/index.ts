@@ -1,2 +1,2 @@
-/** The files of a session, confined to its folder. */
+/** The workspace holds the files of a session, confined to its folder. */
 export { Workspace } from "./workspace.ts";

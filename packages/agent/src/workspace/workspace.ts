@@ -6,7 +6,10 @@ import { confinePath } from "./confine-path.ts";
 
 const maxFileBytes = 10_000_000;
 
-/** The files an agent works on: all beneath one root, through the client where it owns them, else from the disk. */
+/**
+ * Accesses an agent's files, all inside one root: through the client if the client owns them,
+ * otherwise on disk.
+ */
 export class Workspace {
   readonly root: string;
   readonly #client: Client;
@@ -16,17 +19,20 @@ export class Workspace {
     this.#client = client;
   }
 
-  /** The absolute path of something in the workspace. */
+  /** Returns the absolute path of a workspace entry. */
   resolvePath(path: string): Promise<string> {
     return confinePath(this.root, path);
   }
 
-  /** As people would name it. */
+  /** Returns the path relative to the workspace, for display. */
   toDisplayPath(path: string): string {
     return relative(this.root, path) || ".";
   }
 
-  /** The file's text, or undefined where there is none: clients may answer "" for a file that is missing. */
+  /**
+   * Returns the file's text, or undefined if it is missing: clients may answer "" for a missing
+   * file.
+   */
   async readIfExists(path: string): Promise<string | undefined> {
     const file = await this.resolvePath(path);
     const stats = await stat(file).catch(() => undefined);
