@@ -4,7 +4,7 @@ import { type Attachments, maxAttachmentBytes, maxAttachments } from "@wharf/con
 import { createUsageError } from "./failure.ts";
 import { toSingleLine } from "./render/safe-text.ts";
 
-/** What agents tell apart by its type; all else is text or a file. */
+/** Agents distinguish these types; any other file is sent as text or as a plain file. */
 const types: Readonly<Record<string, string>> = {
   ".png": "image/png",
   ".jpg": "image/jpeg",
@@ -18,7 +18,7 @@ const types: Readonly<Record<string, string>> = {
   ".mp3": "audio/mpeg",
 };
 
-/** The files that go with a prompt, read where the command was typed. */
+/** Reads the files to attach to a prompt, relative to the current folder. */
 export async function readAttachments(paths: readonly string[], folder: string): Promise<Attachments> {
   if (paths.length > maxAttachments)
     throw createUsageError(`--attach: expected at most ${maxAttachments} files, got ${paths.length}`);

@@ -9,7 +9,7 @@ import type { TableStyle } from "./render/table.ts";
 import { type Environment, type GlobalOptions, getLocalSettings, getSettings, type Settings } from "./settings.ts";
 import type { Terminal } from "./terminal.ts";
 
-/** What surrounds a command line. */
+/** The surroundings of a command line. */
 export interface Host {
   readonly environment: Environment;
   readonly terminal: Terminal;
@@ -17,14 +17,14 @@ export interface Host {
   readonly folder: string;
 }
 
-/** What every command works with. */
+/** Every command receives this context. */
 export interface Cli extends Host {
   readonly settings: Settings;
-  /** What the command line says about settings. */
+  /** Holds the global options of the command line. */
   readonly options: GlobalOptions;
-  /** How tables look at this terminal. */
+  /** Sets the appearance of tables on this terminal. */
   readonly look: TableStyle;
-  /** Speaks to the server that is there; nothing is asked before it is used. */
+  /** Talks to the running server; no request is sent before the first use. */
   readonly client: Client;
 }
 
@@ -37,7 +37,7 @@ export type RegisterCommand = <S extends z.ZodType>(
   command: Command,
   options: S,
   run: (cli: Cli, input: CommandLineInput<z.output<S>>) => Promise<number | void>,
-  /** Whether the command works on this machine alone, whatever server is named. */
+  /** Marks a command that works on this machine alone, no matter which server is named. */
   scope?: { readonly isLocal: true },
 ) => void;
 
@@ -48,7 +48,7 @@ const Globals = z.object({
   wide: z.boolean().default(false),
 });
 
-/** Gives commands their work: `done` is told the code that each ends with. */
+/** Registers the actions of commands: `onExit` receives the exit code of each command. */
 export function createRegistrar(host: Host, onExit: (exitCode: number) => void): RegisterCommand {
   return (command, schema, run, scope) => {
     command.action(async () => {
@@ -64,12 +64,15 @@ export function createRegistrar(host: Host, onExit: (exitCode: number) => void):
   };
 }
 
-/** The columns that a person sees: nothing where what is printed goes to a file or a program. */
+/**
+ * Returns the columns of a person's terminal, or undefined if the output goes to a file or a
+ * program.
+ */
 function getTableWidth({ terminal, environment }: Host): number | undefined {
   if (!terminal.isTty) return undefined;
   const columns = Number(environment.COLUMNS);
   return Number.isSafeInteger(columns) && columns > 0 ? columns : process.stdout.columns;
 }
 
-/** One line for programs. */
+/** Formats one line for programs. */
 export const toJsonLine = (value: unknown): string => `${escapeControls(JSON.stringify(value))}\n`;

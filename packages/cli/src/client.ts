@@ -14,10 +14,10 @@ import { sendRequest } from "./transport.ts";
 
 export interface CallOptions {
   readonly signal?: AbortSignal;
-  /** How long the server may take to answer. */
-  readonly timeoutMs?: number; // ms
-  /** How long a server that does not answer is asked again. Only for calls that do no harm when they are made twice. */
-  readonly retryTimeoutMs?: number; // ms
+  /** Limits how long the server may take to answer. */
+  readonly timeoutMs?: number;
+  /** Limits how long an unresponsive server is retried. Only idempotent calls may set this. */
+  readonly retryTimeoutMs?: number;
 }
 
 interface RequestParts {
@@ -26,10 +26,12 @@ interface RequestParts {
   readonly body?: unknown;
 }
 
-const defaultTimeoutMs = 60_000; // ms
-const retryIntervalMs = 500; // ms
+const defaultTimeoutMs = 60_000;
+const retryIntervalMs = 500;
 
-/** Calls the server's routes. Every error is a WharfError, a RemoteError or the signal's own reason. */
+/**
+ * Calls the server's routes. Every error is a WharfError, a RemoteError or the signal's own reason.
+ */
 export class Client {
   readonly locate: LocateServer;
 
@@ -61,9 +63,9 @@ export class Client {
     options: CallOptions,
   ): Promise<EndpointOutput<E>> {
     const address = await this.locate();
-    // The type of a generic endpoint's input cannot show that it has no other parts than these.
+    // The input type of a generic endpoint cannot show that it has no other parts than these.
     const parts = input as RequestParts;
-    // A route that takes a body gets one, also where all of it may be left out.
+    // A route that takes a body gets one, even if all of its fields are optional and missing.
     const body = route.body === undefined ? undefined : JSON.stringify(parts.body ?? {});
     const timeout = AbortSignal.timeout(options.timeoutMs ?? defaultTimeoutMs);
     const request = {
@@ -94,12 +96,12 @@ export class Client {
         "what answers there is not this version of Wharf",
         answer.error,
       );
-    // The schema is the endpoint's own, which the type of a generic endpoint cannot show.
+    // The schema belongs to the endpoint, which the type of a generic endpoint cannot show.
     return answer.data as EndpointOutput<E>;
   }
 }
 
-/** What an answer that is no success says. */
+/** Converts an unsuccessful response into an error. */
 export function toServerError(url: string, status: number, text: string): RemoteError | WharfError {
   const problem = Problem.safeParse(parseJson(text));
   return problem.success
@@ -113,11 +115,11 @@ export const createUnreachableError = (url: string, reason: string, cause?: unkn
 export const isUnreachable = (error: unknown): boolean =>
   error instanceof WharfError && error.code === "server_unreachable";
 
-/** A server that starts again, or whose database does: what was asked may be asked again. */
+/** A restarting server or database recovers, so the request may be retried. */
 const isTransient = (error: unknown): boolean =>
   isUnreachable(error) || (error instanceof RemoteError && error.code === "database_unavailable");
 
-/** A connection that could not be made, or that broke. */
+/** Describes a connection that failed to open, or that broke. */
 export function toConnectionError(address: ServerAddress, error: unknown): WharfError {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   const isRefused = code === "ECONNREFUSED";
@@ -127,7 +129,7 @@ export function toConnectionError(address: ServerAddress, error: unknown): Wharf
   return createUnreachableError(getServerName(address), isRefused ? "nothing listens there" : reason, error);
 }
 
-/** Nothing where the text is not JSON. */
+/** Returns undefined if the text is not JSON. */
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);

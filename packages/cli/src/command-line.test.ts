@@ -15,11 +15,11 @@ afterAll(() => rm(folder, { recursive: true }));
 const typed = (...line: string[]) => runCommandLine(line, { folder });
 
 const id = "0b0e1f9c-5c3e-4a39-9d0e-3f8f7f6f5e4d";
-/** What stands for a command's arguments, by their names. */
+/** These values stand in for a command's arguments, by name. */
 const goodArguments: Readonly<Record<string, string>> = { command: "true", text: "hello" };
 const long = "x".repeat(200_001);
 
-/** Free text: every value is good, or only the server can judge it. */
+/** Free text accepts every value, or only the server can validate it. */
 const free = Symbol("free text");
 const agentTypeOptions = {
   "--protocol": ["http", "one of acp, json-lines, text"],
@@ -32,7 +32,7 @@ const agentTypeOptions = {
   "--image": [long, "at most 500 characters"],
   "--description": [long, "at most 2000 characters"],
 } as const;
-/** For each option that takes a value: one that is bad, and the form that the error names. */
+/** Each option that takes a value has an invalid one here, with the form that the error names. */
 const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | readonly [string, string]>>>> = {
   up: { "--port": ["70000", "a whole number from 0 to 65535"], "--host": ["", "at least 1 character"] },
   run: {
@@ -183,7 +183,7 @@ describe("a command line that commander refuses", () => {
     expect({ code, out }).toEqual({ code: 2, out: "" });
     expect(err).toContain(words);
     expect(err).toContain("→ Add --help");
-    // In front of an option that waits for its value.
+    // The bad words also come before an option that waits for its value.
     const told = await typed("--json", ...line);
     expect(told).toMatchObject({ code: 2, out: "" });
     expect(JSON.parse(told.err)).toMatchObject({ code: "usage_invalid", detail: expect.stringContaining(words) });

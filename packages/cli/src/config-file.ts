@@ -22,24 +22,24 @@ export type Profile = z.infer<typeof Profile>;
 
 const Content = z.strictObject({ profile: z.string().optional(), profiles: z.record(z.string(), Profile).default({}) });
 
-/** The client's settings of a person: servers by name. */
+/** The user's client settings: servers by name. */
 export interface ConfigFile {
   readonly path: string;
-  /** The profile that is used without `--profile` and WHARF_PROFILE. */
+  /** Names the default profile, without `--profile` and WHARF_PROFILE. */
   readonly profile: string | undefined;
   readonly profiles: Readonly<Record<string, Profile>>;
-  /** Where a key stands, as `path:line`. */
+  /** Returns the position of a key, as `path:line`. */
   locate(key: string, profile?: string): string;
 }
 
-/** The path of the settings file, and whether the environment names it. */
+/** Returns the path of the settings file, and whether the environment names it. */
 export function getConfigPath(environment: Environment): { readonly path: string; readonly isNamed: boolean } {
   if (environment.WHARF_CONFIG) return { path: resolve(environment.WHARF_CONFIG), isNamed: true };
   const folder = environment.XDG_CONFIG_HOME || join(environment.HOME || homedir(), ".config");
   return { path: join(folder, "wharf/config.toml"), isNamed: false };
 }
 
-/** Reads the settings file; undefined where there is none and nothing names one. */
+/** Reads the settings file; returns undefined if it is missing and the environment names none. */
 export function readConfigFile(environment: Environment): ConfigFile | undefined {
   const { path, isNamed } = getConfigPath(environment);
   const text = readText(path);
@@ -65,7 +65,7 @@ export function requirePrivate(path: string): void {
   throw createConfigError(path, `${reason}; run \`chmod 600 ${path}\``);
 }
 
-/** A path of the settings file, which is relative to the folder of that file. */
+/** Resolves a path of the settings file relative to that file's folder. */
 export const toAbsolutePath = (config: Pick<ConfigFile, "path">, path: string): string =>
   resolve(dirname(config.path), path.replace(/^~(?=\/)/, homedir()));
 
@@ -88,7 +88,7 @@ function parseContent(path: string, text: string): z.infer<typeof Content> {
     values = parse(text);
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
-    // The rest of its message quotes the line, which may hold a token.
+    // The rest of the message quotes the line, which may hold a token.
     throw createConfigError(`${path}:${error.line}`, error.message.split("\n")[0] ?? "it is not TOML");
   }
   const parsed = Content.safeParse(values);
@@ -108,7 +108,7 @@ function getIssueMessage(issue: z.core.$ZodIssue): string {
   return `expected ${issue.message}`;
 }
 
-/** The line of a key, or of its profile where the key is written in some other form. */
+/** Returns the line of a key, or of its profile if the key is written in some other form. */
 function getKeyLocation({ path, text }: { path: string; text: string }, key: string, profile?: string): string {
   let section: string | undefined;
   let sectionLine: number | undefined;

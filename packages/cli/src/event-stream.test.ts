@@ -12,7 +12,7 @@ afterEach(() => running.splice(0).forEach((one) => one.close()));
 const line = (seq: number, data: Record<string, unknown> = { kind: "notice", message: `line ${seq}` }) =>
   JSON.stringify({ seq, type: "log", timestamp: "2026-01-01T00:00:00Z", task_id: "t", data });
 
-/** A server that says what the test tells it to, on every connection anew. */
+/** Starts a server that sends what the test chooses for each new connection. */
 async function serve(onConnection: (socket: WebSocket, after: number, connection: number) => void) {
   const http = createServer();
   const sockets = new WebSocketServer({ noServer: true });
@@ -47,7 +47,7 @@ const seqs = (events: readonly Event[]) => events.map(({ seq }) => seq);
 describe("following a log", () => {
   it("resumes after the last event that was read, without losing or doubling one", async () => {
     const afters: number[] = [];
-    // Every connection breaks after three lines, and begins with one that was seen already.
+    // Every connection breaks after three lines, and begins with a line that was already sent.
     const { url, tokens } = await serve((socket, after) => {
       afters.push(after);
       for (let seq = Math.max(1, after); seq <= after + 3; seq++) socket.send(line(seq));

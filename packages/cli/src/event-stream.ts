@@ -12,26 +12,30 @@ export interface FollowOptions {
   /** Events up to this sequence are known already. */
   readonly after: number;
   readonly signal: AbortSignal;
-  /** How long to look for a server that is gone before giving up. */
-  readonly retryTimeoutMs?: number; // ms
-  /** Told when the server is lost and when it is back. */
+  /** Limits how long a lost server is retried. */
+  readonly retryTimeoutMs?: number;
+  /** Runs when the server is lost and when it is back. */
   readonly onConnection?: (state: "lost" | "back") => void;
 }
 
-const firstDelayMs = 200; // ms
-const maxDelayMs = 2_000; // ms
-const defaultRetryTimeoutMs = 120_000; // ms
-/** The server pings every 15 s; a connection on which nothing came for this long is dead though nobody said so. */
-const silenceTimeoutMs = 45_000; // ms
-/** A reader that has this many events waiting stops reading from the socket. */
+const firstDelayMs = 200;
+const maxDelayMs = 2_000;
+const defaultRetryTimeoutMs = 120_000;
+/**
+ * The server pings every 15 s; a connection that is silent for this long is dead without having
+ * been closed.
+ */
+const silenceTimeoutMs = 45_000;
+/** A reader with this many queued events stops reading from the socket. */
 const maxQueuedEvents = 1_000;
 
 /**
- * A task's log from a cursor and then live, every event once and in order, until the signal ends it:
+ * Yields a task's log from a cursor and then live, every event once and in order, until the signal
+ * ends it:
  *
- *   connecting ── upgraded ──► reading ── closed or silent ──► connecting, after the last event that was read
- *       │ └── no server: again after 0.2–2 s, until `patience` is used up
- *       └── refused (no such task, no token): the error is thrown
+ *   connecting ── upgraded ──► reading ── closed or silent ──► connecting after the last read event
+ *       │ └── no server: retries after 0.2–2 s, until `retryTimeoutMs` has passed
+ *       └── refused (unknown task, no token): the error is thrown
  */
 export async function* follow(options: FollowOptions): AsyncGenerator<Event, void, undefined> {
   const { signal, retryTimeoutMs = defaultRetryTimeoutMs } = options;
@@ -61,7 +65,7 @@ export async function* follow(options: FollowOptions): AsyncGenerator<Event, voi
   }
 }
 
-/** Events of a kind that this version does not know keep all they say, as reports. */
+/** Events of unknown kinds keep all their fields, as reports. */
 const LooseEvent = z.object({
   seq: z.number().int().positive(),
   type: EventType,
@@ -102,11 +106,12 @@ async function openEventSocket(options: FollowOptions, cursor: number): Promise<
 function waitForOpen(socket: WebSocket, address: ServerAddress): Promise<void> {
   return new Promise((resolve, reject) => {
     socket.once("open", () => {
-      // Nothing may be read off the socket before there is a reader for it, and the first events may be here already.
+      // Pause until a reader exists: the first events may be here already.
       socket.pause();
       resolve();
     });
-    // Also after it was opened: an error without a listener would end the process, and the close that follows says enough.
+    // Keep this listener after the open: an unhandled error would end the process, and the close
+    // event that follows suffices.
     socket.on("error", (error) => reject(toConnectionError(address, error)));
     socket.once("unexpected-response", (_request, response) => {
       let text = "";
@@ -125,7 +130,7 @@ function waitForOpen(socket: WebSocket, address: ServerAddress): Promise<void> {
   });
 }
 
-/** The events of one connection until it ends, however it ends. */
+/** Yields the events of one connection until it ends, for any reason. */
 async function* readEvents(socket: WebSocket, signal: AbortSignal): AsyncGenerator<Event, void, undefined> {
   const queue: Event[] = [];
   let open = true;

@@ -16,7 +16,7 @@ it("the codes that `wharf --help` lists are the documented ones", async () => {
     expect(out).toMatch(new RegExp(`^  ${code} +${RegExp.escape(meaning)}$`, "m"));
 });
 
-/** What stands for a command's arguments, by their names. */
+/** These values stand in for a command's arguments, by name. */
 const goodArguments: Readonly<Record<string, string>> = {
   from: import.meta.filename,
   to: "00000000:y",
@@ -24,7 +24,7 @@ const goodArguments: Readonly<Record<string, string>> = {
   what: "x",
   kind: "task",
 };
-/** These need no server. */
+/** These commands need no server. */
 const local: ReadonlySet<string> = new Set([
   "up",
   "down",

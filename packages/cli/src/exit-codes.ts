@@ -1,4 +1,4 @@
-/** What every code that a command ends with means. `docs/commands.md` holds the same table. */
+/** Explains every exit code of a command. `docs/commands.md` holds the same table. */
 export const exitCodeMeanings: readonly (readonly [codes: string, meaning: string])[] = [
   ["0", "done"],
   ["1", "the agent failed, or left work that could not be committed (run, task prompt --follow)"],
@@ -8,7 +8,7 @@ export const exitCodeMeanings: readonly (readonly [codes: string, meaning: strin
   ["any other", "the command's own in runner exec and attach; 128 and its number for a signal that ended it"],
 ];
 
-/** The table for `wharf --help`. */
+/** Formats the table for `wharf --help`. */
 export const exitCodeHelp = `
 Exit codes:
 ${exitCodeMeanings.map(([codes, meaning]) => `  ${codes.padEnd(14)} ${meaning}`).join("\n")}

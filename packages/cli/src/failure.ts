@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { type Problem, RemoteError, toWharfError, WharfError } from "@wharf/contract";
 
-/** Ends a command with a code; what there was to say has been said. */
+/** Ends a command with a code; all output has been written. */
 export class Exit extends Error {
   readonly exitCode: number;
 
@@ -12,10 +12,10 @@ export class Exit extends Error {
   }
 }
 
-/** A command line that cannot be understood or carried out. */
+/** Creates an error for a command line that cannot be understood or executed. */
 export const createUsageError = (reason: string): WharfError => new WharfError("usage_invalid", { reason });
 
-/** What went wrong, with a next step, whatever was thrown. */
+/** Converts any thrown value into a problem with a next step. */
 export function toProblem(thrown: unknown): Problem {
   if (thrown instanceof WharfError || thrown instanceof RemoteError) return thrown.toProblem();
   const error = toWharfError(thrown, randomUUID());

@@ -5,14 +5,15 @@ import { getLastSeq } from "./tasks.ts";
 
 type FollowToEndOptions = Pick<FollowOptions, "after" | "signal" | "onConnection"> & { readonly task: Task };
 
-/** A task in one of these does nothing more until somebody prompts it again. */
+/** A task in one of these states does nothing more until the next prompt. */
 const finalStates: ReadonlySet<string> = new Set(["COMPLETED", "FAILED", "CANCELLED"]);
 const finalRunStatuses: ReadonlySet<string> = new Set(["COMPLETED", "FAILED", "STOPPED"]);
 const checkIntervalMs = 500;
 
 /**
- * A task's log until there is no more to come: the task is over, its last run has ended, its branch is where it goes, and
- * all of the log was read. A task in review is not over, because its agent waits for the next prompt.
+ * Yields a task's log to its end: until the task is over, its last run has ended, its branch is
+ * pushed, and the whole log was read. A task in review is not over, because its agent waits for the
+ * next prompt.
  */
 export async function* followToEnd(
   client: Client,
@@ -30,7 +31,7 @@ export async function* followToEnd(
     try {
       if (await isAllRead(client, task.id, () => cursor)) completion.abort();
     } catch {
-      // A server that is away is waited for by the log itself.
+      // The log itself waits for an unreachable server.
     } finally {
       isChecking = false;
     }

@@ -22,7 +22,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-/** A command line with everything that it printed, to a terminal or to a pipe. */
+/** Runs a command line and returns everything that it printed, to a terminal or to a pipe. */
 async function typed(line: readonly string[], isTTY: boolean) {
   const printed = { text: "" };
   const stream = () => {
@@ -38,10 +38,14 @@ async function typed(line: readonly string[], isTTY: boolean) {
   return { code, text: printed.text };
 }
 
-/** These hand on bytes as they are, or work on this machine and print nothing of a server's. */
+/**
+ * These commands pass bytes on unchanged, or work on this machine and print no text from a server.
+ */
 const exempt = new Set(["up", "down", "demo", "runner exec", "runner attach", "runner cp"]);
 
-/** What a command needs besides an id for each of its arguments, and further ways to call it. */
+/**
+ * Lists what a command needs besides an id for each of its arguments, and further ways to call it.
+ */
 const calls: Readonly<Record<string, readonly (readonly string[])[]>> = {
   run: [[evil, "--repo", "/srv/repository", "--agent", evil]],
   "task prompt": [[id], [id, evil, "--follow"]],
@@ -70,7 +74,7 @@ const all = lines(createCommandTree());
 
 // oxlint-disable-next-line no-control-regex
 const obeyed = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/u;
-/** The styles of this program. None of them is in the hostile text. */
+/** These are the styles of this program. The hostile text contains none of them. */
 // oxlint-disable-next-line no-control-regex
 const styles = /\u001b\[(?:0|1|2|7|31|32|33|34|36)m/g;
 

@@ -1,9 +1,15 @@
 import { constants } from "node:os";
 
-/** One Ctrl-C can arrive twice: from the terminal, and from the launcher or npm that pass on what they got. */
+/**
+ * A single Ctrl-C can arrive twice: from the terminal, and from the launcher or npm, which forward
+ * theirs.
+ */
 const sameGestureMs = 400;
 
-/** The work was ended from outside: by a signal, or because nobody reads its output any more. */
+/**
+ * Reports that the work was interrupted from outside: by a signal, or because its output has lost
+ * its reader.
+ */
 export class InterruptedError extends Error {
   readonly signal: NodeJS.Signals;
   readonly exitCode: number;
@@ -16,33 +22,37 @@ export class InterruptedError extends Error {
   }
 }
 
-/** Work that ends what it began before the process exits. */
+/** Work that cleans up before the process exits. */
 interface Interruptible {
   interrupt(reason: InterruptedError): void;
 }
 
 const activeWork = new Set<Interruptible>();
 
-/** Registers work that a lost output interrupts, until it is disposed of. */
+/** Registers work that a lost output interrupts, until disposal. */
 export function registerWork(work: Interruptible): Disposable {
   activeWork.add(work);
   return { [Symbol.dispose]: () => void activeWork.delete(work) };
 }
 
-/** Ends the work of this process; with none to end, the process itself. */
+/** Interrupts the registered work of this process, or exits if there is none. */
 export function interruptWork(reason: InterruptedError): void {
   if (activeWork.size === 0) process.exit(reason.exitCode);
   for (const work of activeWork) work.interrupt(reason);
 }
 
 export interface InterruptsOptions {
-  /** Serves others, so a lost output ends nothing. Neither does a hang-up where it was started without a terminal. */
+  /**
+   * Marks a service: a lost output does not interrupt it, nor does a hang-up if it was started
+   * without a terminal.
+   */
   readonly isService?: boolean;
 }
 
 /**
- * Signals and lost outputs, while it is held. The first one aborts `signal`, and whoever works ends what it began. Another
- * Ctrl-C or SIGTERM exits at once; after `holdExit` it aborts `hurry` instead, and the process exits when all has ended.
+ * Listens for signals and lost outputs until disposal. The first one aborts `signal`, and the work
+ * cleans up. Another Ctrl-C or SIGTERM exits immediately; after `preventExit` it aborts `hurry`
+ * instead, and the process exits when everything has stopped.
  */
 export class Interrupts implements Disposable {
   readonly #controller = new AbortController();
@@ -55,7 +65,8 @@ export class Interrupts implements Disposable {
   #firstAt: number | undefined;
 
   constructor({ isService = false }: InterruptsOptions = {}) {
-    // Node resets the ignored SIGHUP that `nohup` hands down. What nohup leaves to be seen is that no stream is a terminal.
+    // Node resets the ignored SIGHUP that `nohup` passes on. The only remaining trace of nohup is
+    // that no stream is a terminal.
     this.#ignoresHangUp = isService && ![process.stdin, process.stdout, process.stderr].some(({ isTTY }) => isTTY);
     this.#isService = isService;
     this.#registration = registerWork({ interrupt: (reason) => void (isService || this.#interrupt(reason)) });
@@ -66,12 +77,15 @@ export class Interrupts implements Disposable {
     return this.#controller.signal;
   }
 
-  /** Aborted by whoever does not want to wait for an orderly end. */
+  /** Aborts when the user does not want to wait for an orderly end. */
   get hurry(): AbortSignal {
     return this.#hurry.signal;
   }
 
-  /** From now on this process holds what must not outlive it, such as a server, and never exits on its own accord. */
+  /**
+   * From now on this process owns something that must not outlive it, such as a server, and no
+   * longer exits from here.
+   */
   preventExit(): void {
     this.#holdsExit = true;
   }
@@ -84,7 +98,7 @@ export class Interrupts implements Disposable {
 
   [Symbol.dispose](): void {
     for (const signal of this.#signals) process.off(signal, this.#onSignal);
-    // How a server ended is no matter of its outputs either.
+    // The end of a service does not depend on its outputs either.
     if (!this.#isService) this.#registration[Symbol.dispose]();
   }
 

@@ -7,11 +7,11 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 const launcher = join(import.meta.dirname, "../bin/wharf.js");
 const system = `${process.platform}-${process.arch}`;
-/** Makes this Node say that it is an old one. */
+/** Makes Node report an old version. */
 const pretendOld =
   'data:text/javascript,Object.defineProperty(process,"versions",{value:{...process.versions,node:"20.1.0"}})';
 
-/** A published package with a main that tells what became of it, and a Node beside it. */
+/** A published package whose main reports its outcome, and a Node beside it. */
 let home = "";
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), "wharf-launcher-"));

@@ -7,12 +7,12 @@ import { toSingleLine } from "./render/safe-text.ts";
 
 const option = "--mcp-servers";
 
-/** The file that many programs read, such as `.mcp.json`; some of them name the transport. */
+/** Many programs read files of this form, such as `.mcp.json`; some of them name the transport. */
 const McpFile = z.object({
   mcpServers: z.record(z.string(), z.looseObject({ type: z.enum(["stdio", "http"], "stdio or http").optional() })),
 });
 
-/** The MCP servers in a file, or in stdin (`-`); undefined without either. */
+/** Reads the MCP servers from a file or from stdin (`-`); returns undefined without a file. */
 export async function readMcpServers(host: Host, file: string | undefined): Promise<McpServer[] | undefined> {
   const text = await readPromptText(host, { text: undefined, file, option });
   if (text === undefined) return undefined;

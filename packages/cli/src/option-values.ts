@@ -4,7 +4,10 @@ import { z } from "zod";
 import { createUsageError } from "./failure.ts";
 import { toSingleLine } from "./render/safe-text.ts";
 
-/** An option that takes one of a few words. Its schema checks the value, so that all errors read alike. */
+/**
+ * Creates an option that takes one of a few words. Its schema checks the value, so that all errors
+ * have the same form.
+ */
 export const createChoiceOption = (flags: string, description: string, choices: readonly string[]): Option =>
   new Option(flags, description).choices(choices).argParser((text) => text);
 
@@ -24,11 +27,11 @@ const createNumberSchema = ({ min, max = Number.MAX_SAFE_INTEGER }: NumberRange,
     return z.NEVER;
   });
 
-/** The value of an option that takes a number. */
+/** Parses the value of an option that takes a number. */
 export const createDecimalSchema = (range: NumberRange) => createNumberSchema(range, decimal, "a number");
 export const createIntegerSchema = (range: NumberRange) => createNumberSchema(range, /^-?\d+$/, "a whole number");
 
-/** The values of a repeatable option that takes pairs, such as `--env NAME=VALUE`. */
+/** Parses the values of a repeatable option that takes pairs, such as `--env NAME=VALUE`. */
 export const createPairsSchema = (form: string) =>
   z
     .array(z.string().regex(/^[^=]+=/, form))
@@ -40,10 +43,13 @@ function parsePair(text: string): [string, string] {
   return [text.slice(0, end), text.slice(end + 1)];
 }
 
-/** For an option that may be repeated. */
+/** Collects the values of a repeatable option. */
 export const collect = (value: string, all: string[]): string[] => [...all, value];
 
-/** The values of a command's options; one that does not fit is an error that names the option and what it takes. */
+/**
+ * Parses a command's options; the error for an invalid value names the option and its accepted
+ * form.
+ */
 export function parseOptions<S extends z.ZodType>(command: Command, schema: S): z.output<S> {
   const values: Record<string, unknown> = command.opts();
   const parsed = schema.safeParse(values);
@@ -63,7 +69,7 @@ function getIssueMessage(command: Command, values: Record<string, unknown>, issu
 const formatExpectation = (name: string, form: string, value: string): string =>
   `${name}: expected ${form}, got '${toSingleLine(value, 60)}'`;
 
-/** The accepted form in words. Schemas with rules of their own say it in their message. */
+/** Describes the accepted form. Schemas with their own rules describe it in their message. */
 function formatAcceptedForm(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
     case "invalid_value":

@@ -8,10 +8,13 @@ import type { Interrupts } from "./interrupts.ts";
 import { createLocator } from "./server-address.ts";
 import type { Environment, Settings } from "./settings.ts";
 
-/** Where the daemon and Wharf's own agents lie: beside the bundle in the published package, with the runner in a checkout. */
+/**
+ * The daemon and Wharf's own agents are in these folders: beside the bundle in the published
+ * package, with the runner in a checkout.
+ */
 const kits = [join(import.meta.dirname, "kit"), join(import.meta.dirname, "../../runner/dist/kit")];
 
-/** The programs that are put into every runner. */
+/** Returns the folder with the programs of every runner. */
 export function getKitFolder(): string {
   const kit = kits.find((folder) => existsSync(join(folder, "bin")));
   if (kit !== undefined) return kit;
@@ -19,7 +22,10 @@ export function getKitFolder(): string {
   throw new WharfError("backend_failed", { backend: "local", reason });
 }
 
-/** Starts a server in this process. Loading it takes longer than most commands do, so only those that need it do. */
+/**
+ * Starts a server in this process. Loading the server takes longer than most commands do, so only
+ * the commands that need it load it.
+ */
 export async function startOwnServer(
   environment: Environment,
   { isQuiet = true, onLocked }: { isQuiet?: boolean; onLocked?: () => void } = {},
@@ -31,25 +37,28 @@ export async function startOwnServer(
   return startServer({ config: { ...config, logLevel }, kit, version, environment, ...(onLocked && { onLocked }) });
 }
 
-/** Ends what a server of the data folder left running, where none can be started for that. */
+/**
+ * Stops what a server of the data folder left running, for cases in which no server can be started
+ * for that.
+ */
 export async function stopLeftovers(environment: Environment): Promise<void> {
   const server = await import("@wharf/server");
   await server.stopLeftoverRunners({ config: server.readConfig(environment), kit: getKitFolder() });
 }
 
-/** A server to work with: one that runs already, or one of this process for as long as it is held. */
+/** A server to use: an existing one, or one in this process until disposal. */
 export interface ServerHandle extends AsyncDisposable {
   readonly client: Client;
   readonly isOwn: boolean;
 }
 
-/** How long a server that holds the data folder may take to say where it serves, or to be gone. */
-const settleTimeoutMs = 10_000; // ms
+/** A server that holds the data folder has this long to publish its address or to exit. */
+const settleTimeoutMs = 10_000;
 
 export interface OwnServerOptions {
-  /** A server of this process is stopped before the process exits. */
+  /** Ensures that a server in this process is stopped before the process exits. */
   readonly interrupts: Interrupts;
-  /** Called when none serves the data folder and one is started. */
+  /** Runs when the data folder has no server and one is started. */
   readonly onStart: () => void;
 }
 
@@ -76,7 +85,7 @@ export async function getOrStartServer(
   }
 }
 
-/** Whether a server answers; a named one that does not is an error. */
+/** Returns whether a server answers; an unreachable named server is an error. */
 async function isAnswering(client: Client, settings: Settings): Promise<boolean> {
   try {
     await client.call(api.health, {}, { timeoutMs: 5_000 });
@@ -90,8 +99,8 @@ async function isAnswering(client: Client, settings: Settings): Promise<boolean>
 const busyTasks = ["IN_PROGRESS", "BLOCKED"] as const;
 
 /**
- * A server that was started for one command leaves no agent behind that nobody sees. Work of others that it took up (an
- * earlier server may have left it) stays at work for the next one.
+ * Stops a server that was started for one command, so that no agent is left running unseen. Other
+ * work that it adopted (an earlier server may have left it) continues for the next server.
  */
 async function stopOwnServer(client: Client, server: RunningServer, hurry: AbortSignal): Promise<void> {
   const lists = await Promise.all(

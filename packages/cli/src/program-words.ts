@@ -1,8 +1,9 @@
 import type { Argument, Command, Option } from "commander";
 
 /**
- * Puts `--` in front of the words that belong to another program: `runner exec R node --version` becomes
- * `runner exec R -- node --version`. Commander would otherwise read that program's options as Wharf's own.
+ * Puts `--` before the words that belong to another program: `runner exec R node --version` becomes
+ * `runner exec R -- node --version`. Commander would otherwise read that program's options as
+ * Wharf's own.
  */
 export function separateProgramWords(program: Command, args: readonly string[]): string[] {
   let command = program;
@@ -28,7 +29,7 @@ const hasProgramWords = (argument: Argument): boolean => argument.variadic && ar
 export const getCommand = (parent: Command, word: string): Command | undefined =>
   parent.commands.find((command) => command.name() === word || command.aliases().includes(word));
 
-/** The options a command takes: its own, and those of the commands it belongs to. */
+/** Returns a command's options: its own, and those of its parent commands. */
 function getOptions(command: Command | null): Option[] {
   return command ? [...command.options, ...getOptions(command.parent)] : [];
 }

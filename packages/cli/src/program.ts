@@ -18,9 +18,9 @@ const about = `Runs coding agents on your tasks, each in a sandbox of its own, a
 Environment: WHARF_DATA (data folder), WHARF_URL and WHARF_TOKEN (a server elsewhere), WHARF_PROFILE and WHARF_CONFIG.`;
 
 interface ProgramHooks {
-  /** Takes the code that a command ended with. */
+  /** Receives the exit code of a command. */
   readonly onExit: (exitCode: number) => void;
-  /** Takes the help of a command that is incomplete. */
+  /** Receives the help of an incomplete command. */
   readonly showHelp: (text: string) => void;
 }
 
@@ -36,7 +36,7 @@ export function createProgram(host: Host, { onExit, showHelp }: ProgramHooks): C
     .configureOutput({
       writeOut: (text) => host.terminal.out(text),
       writeErr: showHelp,
-      // What commander throws says the same.
+      // The error that commander throws has the same text.
       outputError: () => undefined,
     })
     .addHelpText("after", exitCodeHelp)

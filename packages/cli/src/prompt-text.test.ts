@@ -21,7 +21,7 @@ describe("a prompt", () => {
     const bytes = Buffer.from(text);
     await writeFile(join(folder, "prompt.md"), text);
     expect(await readPromptText(hostWith(), { text: "do it", file: undefined })).toBe("do it");
-    // A character may come in two pieces.
+    // A character may be split between two pieces.
     const cut = bytes.indexOf(0xe2) + 1;
     const inPieces = piped(bytes.subarray(0, cut), bytes.subarray(cut));
     expect(await readPromptText(inPieces, { text: "-", file: undefined })).toBe(text);

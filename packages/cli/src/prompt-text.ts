@@ -4,20 +4,23 @@ import type { Host } from "./cli.ts";
 import { createUsageError } from "./failure.ts";
 import { toSingleLine } from "./render/safe-text.ts";
 
-/** The most characters that the server takes as a prompt or a description. */
+/** The server limits prompts and descriptions to this many characters. */
 const maxCharacters = 200_000;
 
 interface TextInput {
-  /** The text itself, or `-` for stdin. */
+  /** Holds the text itself, or `-` for stdin. */
   readonly text: string | undefined;
-  /** A path, or `-` for stdin. */
+  /** Holds a path, or `-` for stdin. */
   readonly file: string | undefined;
   readonly max?: number; // characters
-  /** The option that names the file. */
+  /** Names the option for the file. */
   readonly option?: string;
 }
 
-/** Text that a person gives as an argument, through stdin (`-`) or in a file (`--file`); undefined without any of them. */
+/**
+ * Reads the user's text from an argument, stdin (`-`) or a file (`--file`); returns undefined
+ * without any of them.
+ */
 export async function readPromptText(
   host: Host,
   { text, file, max = maxCharacters, option = "--file" }: TextInput,
@@ -40,12 +43,12 @@ export async function readPromptText(
 }
 
 interface TextSource {
-  /** What the person typed to name it. */
+  /** Names the source as the user typed it. */
   readonly name: string;
   readonly max: number; // characters
 }
 
-/** Reads a stream, and no further than the text can be long: a character takes four bytes at most. */
+/** Reads a stream up to the longest possible text: a character takes four bytes at most. */
 async function readBounded(stream: AsyncIterable<Buffer | string>, source: TextSource): Promise<string> {
   const pieces: Buffer[] = [];
   let length = 0;

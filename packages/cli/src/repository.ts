@@ -4,16 +4,19 @@ import { resolve } from "node:path";
 import { promisify } from "node:util";
 import { createUsageError } from "./failure.ts";
 
-/** Addresses git fetches from: a scheme, or `user@host:path`. */
+/** Git fetches from these addresses: a scheme, or `user@host:path`. */
 const isAddress = (text: string): boolean => /^[a-z][a-z0-9+.-]*:\/\//i.test(text) || /^[\w.-]+@[\w.-]+:/.test(text);
 
-/** What a person names as a repository, as the server takes it: addresses as they are, paths in full. */
+/**
+ * Converts a user's repository name for the server: addresses stay as they are, paths become
+ * absolute.
+ */
 export function toRepositoryUrl(named: string, folder: string): string {
   if (isAddress(named)) return named;
   return resolve(folder, named.replace(/^~(?=\/|$)/, homedir()));
 }
 
-/** The repository that was named, else the one that the command was typed in. */
+/** Returns the named repository, or else the repository of the current folder. */
 export async function getRepositoryUrl(named: string | undefined, folder: string): Promise<string> {
   if (named !== undefined) return toRepositoryUrl(named, folder);
   try {

@@ -6,25 +6,25 @@ import { addressFile, socketFile, tokenFile } from "@wharf/contract/data-folder"
 import { z } from "zod";
 import type { Settings } from "./settings.ts";
 
-/** Where a server is and what it lets one in with. */
+/** A server's address and the token for it. */
 export interface ServerAddress {
   readonly url: string;
   readonly token?: string;
-  /** The data folder whose server is meant: it is reached by the socket in it, and `url` only names it. */
+  /** Names the server's data folder: requests use the socket in it, and `url` is only a name. */
   readonly folder?: string;
 }
 
-/** Asked anew before every attempt: a server that was started again may have another port. */
+/** Runs before every attempt: a restarted server may have another port. */
 export type LocateServer = () => Promise<ServerAddress>;
 
 const ServerFile = z.object({ url: z.url() });
 
-/** The name of a folder's server in requests, which never leave this machine. */
+/** Requests to a folder's server use this name and never leave this machine. */
 const folderUrl = "http://localhost";
 
 /**
- * The server that was named, else the one that serves the data folder. The folder's token goes through the folder's socket
- * and nowhere else: anybody may listen at an address that a server left in a file.
+ * Locates the named server, or else the server of the data folder. The folder's token is sent only
+ * through the folder's socket: any process may listen at an address that a server left in a file.
  */
 export function createLocator(settings: Settings): LocateServer {
   const { url, token, dataFolder } = settings;
@@ -37,7 +37,7 @@ export function createLocator(settings: Settings): LocateServer {
   };
 }
 
-/** How a server is called in messages. */
+/** Returns a server's name for messages. */
 export const getServerName = ({ url, folder }: ServerAddress): string => folder ?? url;
 
 async function getFolderAddress(folder: string, named?: string): Promise<ServerAddress> {
@@ -54,7 +54,7 @@ async function getFolderAddress(folder: string, named?: string): Promise<ServerA
 export const createUnservedError = (folder: string, cause?: unknown): WharfError =>
   new WharfError("server_unreachable", { url: folder, reason: "no server uses this data folder" }, { cause });
 
-/** The address in the file a server leaves while it serves; also there when it was killed. */
+/** Reads the address file of a running server; a killed server leaves the file behind. */
 async function getServedAddress(dataFolder: string): Promise<string | undefined> {
   const text = await readFile(join(dataFolder, addressFile), "utf8").catch(() => undefined);
   if (text === undefined) return undefined;

@@ -9,7 +9,7 @@ import { createLocator } from "./server-address.ts";
 import { toRepositoryUrl } from "./repository.ts";
 import { getResolvedSettings, getLocalSettings, getSettings, isColourEnabled } from "./settings.ts";
 
-/** No settings file of the person who runs the tests. */
+/** This home excludes the settings file of the user who runs the tests. */
 const home = { HOME: "/nonexistent" };
 
 describe("settings", () => {

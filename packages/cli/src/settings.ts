@@ -7,12 +7,15 @@ import { createTokenSource, type TokenSource } from "./token-source.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** What a command may know of its surroundings. This file is the only reader of the client's part of the environment. */
+/**
+ * A command's view of its surroundings. This file is the only reader of the client's part of the
+ * environment.
+ */
 export interface Settings {
-  /** Handed on whole to a server that is started in this process. */
+  /** Passed on unchanged to a server that is started in this process. */
   readonly environment: Environment;
   readonly dataFolder: string;
-  /** A server that was named, instead of the one that serves the data folder. */
+  /** Names a server to use instead of the data folder's. */
   readonly url?: string;
   readonly token?: string;
   readonly json: boolean;
@@ -24,13 +27,16 @@ export interface GlobalOptions {
   readonly profile?: string | undefined;
 }
 
-/** A value and where it was found: an option, a variable, a line of the settings file, or the default. */
+/** A value and its source: an option, a variable, a line of the settings file, or the default. */
 interface SettingValue<T> {
   readonly value: T;
   readonly source: string;
 }
 
-/** Every setting of the client with its origin. The first of these that has a value wins: option, environment, profile, default. */
+/**
+ * Every setting of the client with its origin. The first of these that has a value wins: option,
+ * environment, profile, default.
+ */
 export interface ResolvedSettings {
   readonly config: SettingValue<string>;
   readonly profile: SettingValue<string> | undefined;
@@ -59,7 +65,10 @@ export function getResolvedSettings(environment: Environment, options: GlobalOpt
   };
 }
 
-/** The settings of one command line. A profile's token is read only for a command that speaks to a server. */
+/**
+ * Returns the settings of one command line. A profile's token is read only for a command that uses
+ * a server.
+ */
 export async function getSettings(environment: Environment, options: GlobalOptions = {}): Promise<Settings> {
   const { url, token, dataFolder } = getResolvedSettings(environment, options);
   const value = typeof token?.value === "object" ? await token.value.read() : token?.value;
@@ -71,7 +80,10 @@ export async function getSettings(environment: Environment, options: GlobalOptio
   };
 }
 
-/** The settings of a command that works on this machine alone, whatever server is named. */
+/**
+ * Returns the settings of a command that works on this machine alone, no matter which server is
+ * named.
+ */
 export function getLocalSettings(environment: Environment, { json = false }: GlobalOptions = {}): Settings {
   return { environment, dataFolder: resolve(environment.WHARF_DATA || getDefaultDataFolder()), json };
 }
@@ -112,7 +124,10 @@ function getUrl(
   throw source === "--url" ? createUsageError(`--url: ${reason}`) : createConfigError(source, reason);
 }
 
-/** A profile's token is for the profile's server and for no other that an option or a variable names. */
+/**
+ * A profile's token is only for the profile's server, and not for another server that an option or
+ * a variable names.
+ */
 function getToken(
   environment: Environment,
   url: string | undefined,
@@ -125,11 +140,14 @@ function getToken(
   return source && { value: source, source: source.place };
 }
 
-/** Colours are for terminals, and not for people who said that they want none (https://no-color.org). */
+/** Colours are for terminals, unless the user disabled them (https://no-color.org). */
 export const isColourEnabled = (environment: Environment, isTty: boolean): boolean =>
   isTty && !environment.NO_COLOR && environment.TERM !== "dumb";
 
-/** Where a server keeps everything when it is not told: the same rule as the server's own, which takes long to load. */
+/**
+ * Returns the server's default data folder; the rule is duplicated because the server takes long to
+ * load.
+ */
 function getDefaultDataFolder(): string {
   return process.getuid?.() === 0 ? "/var/lib/wharf" : join(homedir(), ".wharf");
 }

@@ -1,10 +1,10 @@
 import { api, type Event, type EventDataByKind, type Turn } from "@wharf/contract";
 import type { Client } from "./client.ts";
 
-/** What one request for a log may bring. */
+/** Limits a single request for a log. */
 const pageSize = 1_000;
 
-/** The whole of a task's log as it stands. */
+/** Yields all existing events of a task's log. */
 export async function* readLog(
   client: Client,
   taskId: string,
@@ -21,7 +21,7 @@ export async function* readLog(
   }
 }
 
-/** All turns of a task, oldest first. */
+/** Returns all turns of a task, oldest first. */
 export async function getTurns(client: Client, taskId: string): Promise<Turn[]> {
   const turns: Turn[] = [];
   for (let cursor: string | undefined; ;) {
@@ -35,13 +35,13 @@ export async function getTurns(client: Client, taskId: string): Promise<Turn[]> 
   }
 }
 
-/** The newest sequence of a task's log. */
+/** Returns the newest sequence of a task's log. */
 export async function getLastSeq(client: Client, taskId: string): Promise<number> {
   const { last_seq } = await client.call(api.listTaskEvents, { params: { task_id: taskId }, query: { limit: 1 } });
   return last_seq;
 }
 
-/** What the agent asks and nobody has answered yet. */
+/** Returns the agent's unanswered questions. */
 export async function getOpenQuestions(client: Client, taskId: string): Promise<EventDataByKind<"permission">[]> {
   const open = new Map<string, EventDataByKind<"permission">>();
   for await (const { data } of readLog(client, taskId)) {

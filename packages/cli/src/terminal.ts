@@ -5,33 +5,33 @@ import { createStyle, type Style } from "./render/style.ts";
 import { watchOutput, writeText } from "./runner/output.ts";
 import { type Environment, isColourEnabled } from "./settings.ts";
 
-/** Where a command writes, and whether a person reads it and can answer. */
+/** A command's output streams, and whether a user reads them and can answer. */
 export interface Terminal {
-  /** What was asked for: it may be piped on. */
+  /** Writes the requested output, which may be piped on. */
   out(text: string): void;
-  /** All else. */
+  /** Writes all other messages. */
   err(text: string): void;
   readonly style: Style;
   readonly errStyle: Style;
-  /** Someone who can be asked. */
+  /** Reports whether a user can answer questions. */
   readonly isInteractive: boolean;
   readonly isTty: boolean;
 }
 
-/** The streams of a process, of which a person may be behind each. */
+/** The streams of a process; each may be connected to a user. */
 export interface Streams {
   readonly stdin: NodeJS.ReadStream;
   readonly stdout: NodeJS.WriteStream;
   readonly stderr: NodeJS.WriteStream;
 }
 
-/** A terminal to which nothing is written that could command it but this process's own styles. */
+/** Creates a terminal that receives no control sequences except this process's own styles. */
 export function createTerminal(environment: Environment, { stdin, stdout, stderr }: Streams): Terminal {
   watchOutput(stdout, (error) => endWork(error, stderr));
-  // Messages that nobody reads are no reason to end: the exit code still says how it went.
+  // Unread messages are no reason to stop: the exit code still reports the result.
   watchOutput(stderr, () => undefined);
   const isTty = stdout.isTTY === true;
-  // A terminal that is closed fails its readers; the hang-up that comes with it ends the work.
+  // Reads from a closed terminal fail; the accompanying hang-up ends the work.
   if (isTty) stdin.on("error", () => undefined);
   const mark = String(randomInt(1e9, 1e10));
   const print = createPrinter(mark);
@@ -45,7 +45,10 @@ export function createTerminal(environment: Environment, { stdin, stdout, stderr
   };
 }
 
-/** Ends as other programs do that can write no more: as if by the signal for it (`wharf task logs … | head`). */
+/**
+ * Ends like other programs that lost their output: as if by the matching signal (`wharf task logs …
+ * | head`).
+ */
 function endWork(error: NodeJS.ErrnoException, stderr: NodeJS.WriteStream): void {
   if (error.code === "EPIPE") return interruptWork(new InterruptedError("SIGPIPE"));
   if (error.code === "EIO") return interruptWork(new InterruptedError("SIGHUP"));

@@ -7,7 +7,7 @@ import { createStyle } from "./render/style.ts";
 import { runWharf } from "./wharf.ts";
 
 interface Around {
-  /** Where it is typed; no server uses the data folder, which is in it. */
+  /** The command runs in this folder, which also holds a data folder without a server. */
   readonly folder: string;
   readonly environment?: Readonly<Record<string, string | undefined>>;
   readonly stdin?: Readable;
@@ -31,7 +31,7 @@ export function createHost(
   };
 }
 
-/** A command line in this process, with what it writes. */
+/** Runs a command line in this process and returns its output. */
 export async function runCommandLine(line: readonly string[], around: Around) {
   let out = "";
   let err = "";
@@ -44,12 +44,12 @@ export async function runCommandLine(line: readonly string[], around: Around) {
   return { code, out, err };
 }
 
-/** The whole tree of commands. */
+/** Creates the whole tree of commands. */
 export function createCommandTree(): Command {
   return createProgram(createHost({ folder: "/" }), { onExit: discard, showHelp: discard });
 }
 
-/** Every command that does something, with the words that lead to it. */
+/** Lists every executable command, with the words that select it. */
 export function listCommands(
   command: Command = createCommandTree(),
   path: readonly string[] = [],

@@ -3,14 +3,14 @@ import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { type ConfigFile, createConfigError, type Profile, requirePrivate, toAbsolutePath } from "./config-file.ts";
 
-/** Where a profile's token comes from. It is read when a command needs it. */
+/** The source of a profile's token, which is read when a command needs it. */
 export interface TokenSource {
-  /** The file, the line and the key. */
+  /** Names the file, the line and the key. */
   readonly place: string;
   read(): Promise<string>;
 }
 
-/** How long a command may take to print a token: a person may have to unlock a store. */
+/** A command may take this long to print a token, because the user may have to unlock a store. */
 const commandTimeoutMs = 120_000;
 const maxTokenBytes = 16_384;
 
@@ -39,7 +39,7 @@ async function readTokenFile(path: string, place: string): Promise<string> {
   return parseToken(text, place);
 }
 
-/** Its stdin and stderr are the person's, so that it can ask for a password. */
+/** The command shares the user's stdin and stderr, so that it can ask for a password. */
 async function runTokenCommand(command: string, place: string): Promise<string> {
   const child = spawn("/bin/sh", ["-c", command], { stdio: ["inherit", "pipe", "inherit"], timeout: commandTimeoutMs });
   let text = "";
@@ -53,7 +53,7 @@ async function runTokenCommand(command: string, place: string): Promise<string> 
   return parseToken(text, place);
 }
 
-/** A token goes into a header: one word of printable characters. */
+/** A token is sent in a header, so it must be one word of printable characters. */
 function parseToken(text: string, place: string): string {
   const token = text.trim();
   if (!/^[\x21-\x7e]+$/.test(token))

@@ -8,14 +8,14 @@ import type { ServerAddress } from "./server-address.ts";
 
 export interface OutgoingRequest {
   readonly method: string;
-  /** With its query. */
+  /** Includes the query. */
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | Readable | undefined;
   readonly signal: AbortSignal;
 }
 
-/** Sends a request to a server, and resolves when its answer begins. */
+/** Sends a request to a server, and resolves when its response begins. */
 export function sendRequest(
   address: ServerAddress,
   { method, path, headers, body, signal }: OutgoingRequest,
@@ -29,14 +29,14 @@ export function sendRequest(
   });
   return new Promise((resolve, reject) => {
     request.once("response", resolve);
-    // What comes after the answer began ends the answer too.
+    // An error after the beginning of the response also ends the response.
     request.on("error", reject);
     if (body instanceof Readable) pipeline(body, request).catch(reject);
     else request.end(body);
   });
 }
 
-/** A WebSocket to a server, not open yet. */
+/** Creates a WebSocket to a server, not open yet. */
 export const createWebSocket = (address: ServerAddress, path: string, options: ClientOptions = {}): WebSocket =>
   new WebSocket(address.url.replace(/^http/, "ws") + path, {
     ...options,

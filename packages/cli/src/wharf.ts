@@ -7,7 +7,10 @@ import { getCommand, separateProgramWords } from "./program-words.ts";
 import { formatProblem } from "./render/problem.ts";
 import { exitCodes } from "./turn/outcome.ts";
 
-/** Carries out one command line and answers the code to exit with. Every error is told on stderr with a next step. */
+/**
+ * Executes one command line and resolves to its exit code. Every error is printed on stderr with a
+ * next step.
+ */
 export async function runWharf(args: readonly string[], host: Host): Promise<number> {
   let exitCode: number = exitCodes.done;
   let help = "";
@@ -31,13 +34,13 @@ export async function runWharf(args: readonly string[], host: Host): Promise<num
   }
 }
 
-/** The words of the command line without those of another program. */
+/** Returns the words of the command line without those of another program. */
 function getOwnWords(words: readonly string[]): readonly string[] {
   const end = words.indexOf("--");
   return end === -1 ? words : words.slice(0, end);
 }
 
-/** A command line that commander refused, as an error of Wharf's. */
+/** Converts commander's error into one of Wharf's. */
 function toUsageError({ code, message }: CommanderError, program: Command, words: readonly string[]): Error {
   if (code !== "commander.help")
     return createUsageError(

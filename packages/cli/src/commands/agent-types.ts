@@ -117,7 +117,7 @@ async function removeType({ client, settings, terminal }: Cli, { args }: Command
   terminal.out(settings.json ? toJsonLine({ deleted: type_id }) : `The agent '${type_id}' is removed.\n`);
 }
 
-/** What the options name, as the server's fields; what they leave out is left out. */
+/** Converts the options into the server's fields; missing options stay missing. */
 async function toTypeFields(
   cli: Cli,
   options: z.infer<typeof Options>,
@@ -145,7 +145,7 @@ async function getHomeFiles(cli: Cli, paths: Readonly<Record<string, string>>): 
   return files;
 }
 
-/** A tag follows the last colon that is behind the registry's port; an address by digest has none. */
+/** A tag follows the last colon behind the registry's port; an address by digest has no tag. */
 function parseImage(image: string): Pick<AgentTypeUpdate, "docker_image" | "docker_tag"> {
   const [, name = image, tag] = /^([^@]+?)(?::([\w.-]+))?$/.exec(image) ?? [];
   return tag === undefined ? { docker_image: image, docker_tag: "latest" } : { docker_image: name, docker_tag: tag };

@@ -7,8 +7,8 @@ import { toShortId } from "../tasks.ts";
 
 const kinds = ["task", "runner", "agent"] as const;
 const maxIds = 100;
-/** A person waits at a half-typed line. */
-const timeoutMs = 3_000; // ms
+/** The limit is short because the user is waiting at a half-typed line. */
+const timeoutMs = 3_000;
 
 export function addCompletion(program: Command, register: RegisterCommand): void {
   const group = program.command("completion").description("completion of commands, options and ids for your shell");

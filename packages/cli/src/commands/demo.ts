@@ -15,7 +15,7 @@ export function addDemo(program: Command, register: RegisterCommand): void {
 
 async function runDemo(cli: Cli, { options }: CommandLineInput<z.infer<typeof Options>>): Promise<void> {
   using interrupts = new Interrupts();
-  // Nobody comes back to clean up after a demonstration.
+  // The demo must clean up before it exits, because the user will not.
   interrupts.preventExit();
   interrupts.signal.addEventListener("abort", () => cli.terminal.err("\nCleaning up …\n"), { once: true });
   const { Demo } = await import("../demo/demo.ts");

@@ -10,12 +10,12 @@ import { type Client, isUnreachable } from "../client.ts";
 import { Interrupts } from "../interrupts.ts";
 import { startOwnServer, stopLeftovers } from "../own-server.ts";
 
-/** How long a server may take to end its runners and itself. */
-const stopTimeoutMs = 60_000; // ms
-/** How long a fresh server may take to find the runs that an earlier one left. */
-const adoptTimeoutMs = 5_000; // ms
+/** Limits how long a server may take to stop its runners and itself. */
+const stopTimeoutMs = 60_000;
+/** Limits how long a new server may take to find the runs that an earlier server left. */
+const adoptTimeoutMs = 5_000;
 
-/** Any of these shows that a server has used the data folder. */
+/** Any of these files proves that a server has used the data folder. */
 const serverFiles = ["secret", "runners", "postgres"];
 
 export function addDown(program: Command, register: RegisterCommand): void {
@@ -40,7 +40,10 @@ async function stopServer(cli: Cli): Promise<number> {
   return 0;
 }
 
-/** The process of the server that was asked to stop, and whether it ends its agents too; undefined where there is none. */
+/**
+ * Asks the server to stop. Returns its pid and whether it also stops its agents, or undefined if no
+ * server runs.
+ */
 async function requestStop({ client, settings }: Cli): Promise<{ pid: number; withAgents: boolean } | undefined> {
   try {
     const { pid } = await client.call(api.serverInfo, {}, { timeoutMs: 10_000 });
@@ -50,7 +53,8 @@ async function requestStop({ client, settings }: Cli): Promise<{ pid: number; wi
     if (settings.url !== undefined) throw error;
     if (isUnreachable(error)) return undefined;
     if (settings.token !== undefined || !isUnauthenticated(error)) throw error;
-    // The token's file was lost while the server ran. Who may signal its process may stop it without a token.
+    // The token's file was lost while the server ran. A user who may signal the process may stop it
+    // without a token.
     const pid = Number(await readFile(join(settings.dataFolder, "wharf.pid"), "utf8").catch(() => ""));
     if (!Number.isSafeInteger(pid) || pid <= 0 || !isAlive(pid)) throw error;
     process.kill(pid, "SIGTERM");
@@ -60,7 +64,10 @@ async function requestStop({ client, settings }: Cli): Promise<{ pid: number; wi
 
 const isUnauthenticated = (error: unknown) => error instanceof RemoteError && error.code === "unauthenticated";
 
-/** A server stops answering before it is gone, and whoever waits may want its data folder at once: the last it does is to let go of that. */
+/**
+ * A server stops answering before it exits, and the caller may need its data folder immediately:
+ * the server releases the folder last.
+ */
 async function waitForStop({ client, settings }: Cli, pid: number, signal: AbortSignal): Promise<void> {
   const deadline = performance.now() + stopTimeoutMs;
   const isThere =
@@ -77,7 +84,10 @@ async function waitForStop({ client, settings }: Cli, pid: number, signal: Abort
   }
 }
 
-/** The file that names the holder of a data folder goes when the folder is let go; a killed process leaves it. */
+/**
+ * The file that names the holder of a data folder is removed when the folder is released; a killed
+ * process leaves the file.
+ */
 async function isHoldingFolder(folder: string, pid: number): Promise<boolean> {
   const holder = await readFile(join(folder, "wharf.pid"), "utf8").catch(() => "");
   return Number(holder) === pid && isAlive(pid);
@@ -98,14 +108,17 @@ const isAnswering = (client: Client): Promise<boolean> =>
     (error: unknown) => !isUnreachable(error),
   );
 
-/** The error of the server that could not be started is what the person has to know; what still runs is stopped first. */
+/**
+ * The user needs to know why the server could not be started; the remaining agents are stopped
+ * first.
+ */
 async function stopWithoutServer({ settings, terminal }: Cli, error: unknown): Promise<never> {
   await stopLeftovers(settings.environment);
   terminal.err("Nothing is left at work, but the tasks do not know of it: no server could be started.\n");
   throw error;
 }
 
-/** Only a server can end what a server began: one is started for that, out of everyone's way. */
+/** Only a server can stop what a server started, so start one temporarily on a free port. */
 async function endLeftovers({ client, settings }: Cli, interrupts: Interrupts): Promise<void> {
   interrupts.preventExit();
   const { signal, hurry } = interrupts;

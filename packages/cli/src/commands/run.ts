@@ -42,7 +42,7 @@ const Options = z.object({
 });
 type RunInput = CommandLineInput<z.infer<typeof Options>>;
 
-/** A title made of what is to be done. */
+/** Limits a title that is derived from the prompt. */
 const maxTitleLength = 100;
 
 export function addRun(program: Command, register: RegisterCommand): void {
@@ -65,7 +65,7 @@ async function runWithSummary(cli: Cli, input: RunInput): Promise<number> {
   try {
     return await runTask(cli, input);
   } catch (error) {
-    // Whoever reads the lines finds how it ended in the last of them, whatever went wrong.
+    // A reader of the JSON lines finds the result in the last line, after any failure.
     if (cli.settings.json) {
       const exit_code = error instanceof InterruptedError ? error.exitCode : exitCodes.wharfFailed;
       cli.terminal.out(
@@ -80,7 +80,7 @@ async function runWithSummary(cli: Cli, input: RunInput): Promise<number> {
   }
 }
 
-/** Throws before a task is created that could not begin. */
+/** Throws before a task is created that could not start. */
 async function requireAvailable(client: Client, name: string, signal: AbortSignal): Promise<void> {
   const type = await client.call(api.getAgentType, { params: { type_id: name } }, { signal });
   if (!type.available)
@@ -131,7 +131,7 @@ async function runTask(cli: Cli, { args, options }: RunInput): Promise<number> {
   }
 
   const summary = await watchTurn({ ...cli, client }, { task, turnId, after: 0, interrupts });
-  // Nobody would look after an agent that waits for its next prompt when the server is gone.
+  // The agent would wait unattended for its next prompt after the server exits.
   if (server.isOwn)
     await client
       .call(api.stopTask, {
@@ -146,7 +146,7 @@ async function runTask(cli: Cli, { args, options }: RunInput): Promise<number> {
   return exitCode;
 }
 
-/** Starts the task's first turn. A task that can't be started at all is not left on the board. */
+/** Starts the task's first turn. A task that cannot start is removed from the board. */
 async function sendFirstPrompt(
   { client }: Cli,
   task: Task,

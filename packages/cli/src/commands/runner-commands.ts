@@ -18,7 +18,7 @@ import { flushOutput, writeBytes } from "../runner/output.ts";
 import { parsePlace } from "../runner/place.ts";
 import { readPieces, requestStream } from "../runner/request.ts";
 
-const maxTimeoutSeconds = 86_400; // s
+const maxTimeoutSeconds = 86_400;
 const ExecOptions = z.object({
   interactive: z.boolean().default(false),
   workdir: z.string().max(4096),
@@ -34,9 +34,9 @@ const AttachOptions = z.object({
 });
 const LogsOptions = z.object({ follow: z.boolean().default(false), after: createIntegerSchema({ min: 0 }).optional() });
 const maxCommandLength = 1_000_000; // characters
-const maxLineBytes = 2 * 1024 * 1024; // bytes
+const maxLineBytes = 2 * 1024 * 1024;
 
-/** What people do in a runner. */
+/** Adds the commands that people use inside a runner. */
 export function addRunnerCommands(group: Command, register: RegisterCommand): void {
   const run = group
     .command("exec <runner> [command...]")

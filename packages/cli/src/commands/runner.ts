@@ -82,7 +82,7 @@ async function createRunner(cli: Cli, { options }: CommandLineInput<z.infer<type
   const { client, settings, terminal } = cli;
   const resources = toResources(options);
   const body = {
-    // Made here, so that asking again makes no second one.
+    // The client creates the id, so that a retry creates no second runner.
     request_id: randomUUID(),
     tier: options.tier ?? (resources ? ("custom" as const) : ("small" as const)),
     environment: options.env,
@@ -170,7 +170,7 @@ function printState({ settings, terminal }: Cli, runner: RunnerView): void {
   terminal.out(settings.json ? toJsonLine(runner) : `Runner ${toShortId(runner.id)} is ${runner.state}.\n`);
 }
 
-/** One that failed is there and says why; the command that was to make it has failed too. */
+/** A failed runner exists and holds its error; the command that creates it fails too. */
 function requireHealthy({ settings, terminal }: Cli, { state, error_message }: RunnerView): void {
   if (state !== "ERROR") return;
   if (!settings.json)

@@ -20,7 +20,7 @@ export const ChoiceOptions = z.object({ default: z.boolean().default(false) });
 const getChosenId = (task: Task, what: ChoiceKind): string | undefined =>
   what === "mode" ? task.agent_mode : task.agent_model;
 
-/** Sets the task's mode or model, or shows what there is to choose from. */
+/** Sets the task's mode or model, or shows the available choices. */
 export const createChoiceCommand =
   (what: ChoiceKind) =>
   async (cli: Cli, { args, options }: CommandLineInput<z.infer<typeof ChoiceOptions>>): Promise<void> => {
@@ -53,7 +53,7 @@ async function showChoices({ client, settings, terminal }: Cli, task: Task, what
     );
 }
 
-/** What the task's agent said last that it offers, and what of it is in force. */
+/** Finds the agent's latest offer, and the choice in effect. */
 async function getOffer(
   log: AsyncIterable<Event>,
   what: ChoiceKind,

@@ -55,7 +55,7 @@ export async function promptTask(
   return exitCode;
 }
 
-/** Behind how many others it waits; nothing where it is next. */
+/** Reports how many turns are ahead, or an empty string if the turn is next. */
 async function formatQueuePosition({ client }: Cli, turn: Turn): Promise<string> {
   const turns = await getTurns(client, turn.task_id);
   const ahead = turns.filter(({ id, state }) => id !== turn.id && (state === "RUNNING" || state === "QUEUED")).length;

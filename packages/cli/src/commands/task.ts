@@ -194,7 +194,7 @@ async function resumeTask(cli: Cli, { args }: CommandLineInput<unknown>): Promis
   printState(cli, await cli.client.call(api.resumeTask, { params: getParams(args) }), "The agent goes on.");
 }
 
-/** Without a turn it is the one at work, else the one that is next. */
+/** Without an argument, the command cancels the running turn, or else the next one. */
 async function cancelTurn({ client, settings, terminal }: Cli, { args }: CommandLineInput<unknown>): Promise<void> {
   const turns = await getTurns(client, args[0] ?? "");
   const wish = args[1];
@@ -247,7 +247,7 @@ async function showDiff(
   if (settings.json) return terminal.out(toJsonLine(diff));
   if (options.stat) return terminal.out(`${formatDiffStat(diff.files, terminal.style)}\n`);
   if (terminal.isTty) terminal.out(formatPatch(diff.patch, terminal.style));
-  // What is piped on has to stay byte for byte what git can apply.
+  // Piped output has to stay byte for byte what git can apply.
   else await writeBytes(process.stdout, Buffer.from(diff.patch));
   if (diff.truncated) terminal.err("The patch is too large to show whole; fetch the branch to see all of it.\n");
 }

@@ -31,7 +31,7 @@ async function runServer(cli: Cli, { options }: { options: z.infer<typeof Option
     ...(options.port !== undefined && { WHARF_PORT: String(options.port) }),
     ...(options.host !== undefined && { WHARF_HOST: options.host }),
   };
-  // A person at a terminal reads what is below; a service's log keeps every line.
+  // A user at a terminal reads the text below; a service's log keeps every line.
   await using server = await startOwnServer(environment, { isQuiet: terminal.isTty && !settings.json });
   const { signal } = interrupts;
   const ended = new Promise<void>((resolve) => {
@@ -46,7 +46,7 @@ async function runServer(cli: Cli, { options }: { options: z.infer<typeof Option
         ? "\nStopping. Agents at work go on and are taken up by the next start.\n"
         : "Stopped on request.\n",
     );
-  // Ctrl-C and SIGTERM are how a server is stopped; a terminal that was closed under it is not.
+  // Ctrl-C and SIGTERM are the normal ways to stop a server; a closed terminal is not.
   return signal.reason instanceof InterruptedError && signal.reason.signal === "SIGHUP" ? signal.reason.exitCode : 0;
 }
 

@@ -10,7 +10,7 @@ let folder = "";
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "wharf-completion-"));
   await writeFile(join(folder, "notes.txt"), "");
-  // The ids come from `wharf completion ids`, whose own test asks a server.
+  // The ids come from `wharf completion ids`, which has a separate test with a server.
   await writeFile(join(folder, "wharf"), '#!/bin/sh\necho "$3-1111"\necho "$3-2222"\n', { mode: 0o755 });
 });
 afterAll(() => rm(folder, { recursive: true }));
@@ -28,7 +28,7 @@ const run = (program: string, ...args: string[]) => {
 };
 const isInstalled = (program: string) => spawnSync(program, ["--version"]).error === undefined;
 
-/** What bash offers for words as its line editor cuts them. */
+/** Completes words in bash, split like its line editor splits them. */
 function inBash(...words: string[]): string[] {
   const given = ["wharf", ...words].map((word) => `'${word}'`).join(" ");
   const ask = `COMP_WORDS=(${given}); COMP_CWORD=${words.length}; _wharf; printf '%s\\n' "\${COMPREPLY[@]}"`;
@@ -37,7 +37,7 @@ function inBash(...words: string[]): string[] {
   return lines;
 }
 
-/** What the functions offer in the shell that fish starts. */
+/** Runs the functions in the shell that fish starts. */
 function inSh(...words: string[]): string[] {
   const functions = createScript("bash", tree).split("\n_wharf() {")[0] ?? "";
   const { stderr, lines } = run("sh", "-c", `${functions}\n_wharf_candidates "$@"`, "wharf", ...words);

@@ -5,8 +5,9 @@ export const shells = ["bash", "zsh", "fish"] as const;
 export type Shell = (typeof shells)[number];
 
 /**
- * Reads a command line and prints what may stand at its end, one a line. It is plain POSIX, so that bash, zsh and the
- * `sh` that fish starts run the same: without arrays, and without splitting words where they are not quoted.
+ * Reads a command line and prints the possible last words, one on each line. The script is plain
+ * POSIX, so that bash, zsh and the `sh` that fish starts run the same code: no arrays, and no
+ * splitting of unquoted words.
  */
 const engine = String.raw`_wharf_print() {
   case "$1" in
@@ -44,7 +45,7 @@ _wharf_candidates() {
   esac
 }`;
 
-/** In bash the words break at `=`, which is no word of its own here. */
+/** Bash splits words at `=`, which is not a separate word here. */
 const bash = String.raw`_wharf() {
   local current=${"$"}{COMP_WORDS[COMP_CWORD]} candidates word
   local -a typed=()
@@ -89,10 +90,10 @@ const createFishScript = (program: string) => `function __wharf_complete
 end
 complete -c wharf -f -a '(__wharf_complete)'`;
 
-/** In single quotes fish knows two escapes. */
+/** Single quotes in fish have two escapes. */
 const toFishString = (text: string): string => `'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
 
-/** The completion script of a shell, made from the tree of commands. */
+/** Creates a shell's completion script from the tree of commands. */
 export function createScript(shell: Shell, program: Command): string {
   const functions = `${createTables(program)}\n${engine}`;
   if (shell === "bash") return `# source <(wharf completion bash)\n${functions}\n${bash}\n`;

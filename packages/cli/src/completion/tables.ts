@@ -1,10 +1,13 @@
 import type { Argument, Command, Option } from "commander";
 
-/** What stands for a value in the tables besides words: see `engine.ts`. */
+/** The tables use this marker for a value that is not a word: see `scripts.ts`. */
 const anything = "@any";
 const idKinds: Readonly<Record<string, string>> = { task: "@task", runner: "@runner", runners: "@runner" };
 
-/** The tables of the completion scripts, as functions of a POSIX shell: what may stand where, by the path of a command. */
+/**
+ * Creates the tables of the completion scripts as functions of a POSIX shell: the possible words at
+ * each position, by the path of a command.
+ */
 export function createTables(program: Command): string {
   const all = getCommands(program, "");
   const global = program.options;
@@ -38,7 +41,7 @@ export function createTables(program: Command): string {
   ].join("\n");
 }
 
-/** One line of a shell's `case`: what it matches, and the words it prints. */
+/** Each row is one line of a shell's `case`: its pattern, and the words it prints. */
 type Row = readonly [pattern: string, words: string];
 
 const getOptionPatterns = (path: string, option: Option): string =>
@@ -46,7 +49,7 @@ const getOptionPatterns = (path: string, option: Option): string =>
     .map((flag) => toShellString(`${path} ${flag}`))
     .join("|");
 
-/** All further words are ids too where a command takes several. */
+/** For a command that takes several ids, all further words are ids too. */
 const getArgumentPattern = (path: string, argument: Argument, i: number): string =>
   argument.variadic && argument.name() !== "command" ? `${toShellString(path)}' '*` : toShellString(`${path} ${i}`);
 

@@ -6,12 +6,15 @@ import { Client } from "../client.ts";
 import { startOwnServer } from "../own-server.ts";
 import type { Environment } from "../settings.ts";
 
-/** What stays when the demonstration has ended: nothing, the sample repository, or all of it. */
+/** The demo leaves behind nothing, the sample repository, or everything. */
 export type RetainedFiles = "nothing" | "sample" | "all";
 
 const sampleName = "tidy-duration";
 
-/** A server in a folder of its own. Ended, it leaves no process behind and only what is to remain. */
+/**
+ * Runs a server in a temporary folder. After its end, no process and only the retained files are
+ * left.
+ */
 export class DemoServer implements AsyncDisposable {
   readonly home: string;
   readonly client: Client;
@@ -29,7 +32,7 @@ export class DemoServer implements AsyncDisposable {
   static async open(environment: Environment): Promise<DemoServer> {
     const home = await mkdtemp(join(await realpath(tmpdir()), "wharf-demo-"));
     try {
-      // Where root runs this, PostgreSQL runs as somebody else, who has to come to its files.
+      // If root runs the demo, PostgreSQL runs as another user, who needs access to its files.
       await chmod(home, 0o711);
       const { DATABASE_URL: _, ...rest } = environment;
       const server = await startOwnServer({
@@ -69,14 +72,17 @@ export class DemoServer implements AsyncDisposable {
     await rm(remains === "sample" ? this.dataFolder : this.home, { recursive: true, force: true, maxRetries: 5 });
   }
 
-  /** A runner goes with its task; what the backend made for it outside the data folder goes with the runner. */
+  /**
+   * Deleting a task removes its runner, and with it everything that the backend created outside the
+   * data folder.
+   */
   async #deleteTasks(): Promise<void> {
     try {
       const { tasks } = await this.client.call(api.listTasks, {}, { timeoutMs: 10_000 });
       for (const { id } of tasks)
         await this.client.call(api.deleteTask, { params: { task_id: id } }, { timeoutMs: 10_000 });
     } catch {
-      // The server is stopped with its runners all the same.
+      // The server is stopped with its runners in any case.
     }
   }
 }

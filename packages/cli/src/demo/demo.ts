@@ -15,7 +15,7 @@ import { formatReport, runSampleTests } from "./sample-tests.ts";
 import { DemoServer } from "./demo-server.ts";
 
 export interface DemoOptions {
-  /** Goes on serving at the end, and keeps all folders. */
+  /** Keeps the server running at the end, and keeps all folders. */
   readonly keep: boolean;
   readonly interrupts: Interrupts;
 }
@@ -24,8 +24,9 @@ const title = "Mend the failing test";
 const prompt = "A test of this library fails. Find out why, mend it, and see that all tests pass.";
 
 /**
- * The whole way once, with nothing but this machine: a server with its own database, a repository, a task, an agent in a
- * sandbox, a branch. Whatever happens on the way, what was begun is ended; only the sample stays, for a look at its branch.
+ * Demonstrates the complete workflow on this machine alone: a server with its own database, a
+ * repository, a task, an agent in a sandbox, a branch. Everything that was started is stopped even
+ * after a failure; only the sample stays, so that the user can look at its branch.
  */
 export class Demo {
   readonly #cli: Cli;
@@ -92,7 +93,7 @@ export class Demo {
     return watchTurn({ ...this.#cli, client }, { task, turnId: turn_id, after: 0, interrupts });
   }
 
-  /** The branch, as the repository itself has it. */
+  /** Reads the branch from the repository itself. */
   async #getBranch(sample: SampleRepository, { outcome, task }: Summary): Promise<Branch> {
     this.#options.interrupts.signal.throwIfAborted();
     const { style } = this.#cli.terminal;
@@ -123,7 +124,7 @@ export class Demo {
     if (!passes) throw new Exit(exitCodes.agentFailed);
   }
 
-  /** Ends by itself; what there is to look at stays. */
+  /** Stops the server; the sample stays for inspection. */
   async #finish(stage: DemoServer, summary: Summary): Promise<void> {
     const { style } = this.#cli.terminal;
     const { shadow_branch: branch } = summary.task;
@@ -139,7 +140,7 @@ ${style.green("✓")} ${style.bold(`Done in ${this.#getElapsedTime()}.`)} Server
 `);
   }
 
-  /** Serves until it is interrupted, for a look around. */
+  /** Serves until it is interrupted, so that the user can look around. */
   async #serveUntilInterrupted(stage: DemoServer, summary: Summary): Promise<void> {
     const { style } = this.#cli.terminal;
     const { interrupts } = this.#options;

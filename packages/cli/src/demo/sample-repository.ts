@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { sampleFiles } from "@wharf/agent/sample";
 
-/** A branch of the sample as the demonstration finds it afterwards. */
+/** A branch of the sample after the demo. */
 export interface Branch {
   readonly name: string;
   readonly sha: string;
@@ -17,7 +17,7 @@ const author = {
   GIT_COMMITTER_EMAIL: "sample@localhost",
 };
 
-/** A small git repository with a failing test, like one of a person's own. */
+/** A small git repository with a failing test, like a user's own. */
 export class SampleRepository {
   readonly folder: string;
 
@@ -45,7 +45,7 @@ export class SampleRepository {
     return this.#runGit("diff", "--no-ext-diff", "--no-color", `main...${branch.name}`);
   }
 
-  /** A copy of a branch's files in a folder of its own, while it is held. */
+  /** Checks out a branch's files into a separate folder until disposal. */
   async checkOut(branch: Branch): Promise<AsyncDisposable & { readonly folder: string }> {
     const folder = `${this.folder}-on-branch`;
     await this.#runGit("worktree", "add", "--quiet", "--detach", folder, branch.sha);
@@ -58,7 +58,9 @@ export class SampleRepository {
     };
   }
 
-  /** Without the person's own settings of git: hooks, signing and the like would be theirs to blame. */
+  /**
+   * The user's own git settings are left out: hooks, signing and the like could make the demo fail.
+   */
   async #runGit(...args: string[]): Promise<string> {
     const environment = {
       PATH: process.env.PATH,

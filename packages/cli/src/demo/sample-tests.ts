@@ -3,13 +3,13 @@ import { execFile } from "node:child_process";
 export interface TestReport {
   readonly passed: number;
   readonly failed: number;
-  /** Names of those that failed. */
+  /** Lists the names of the failed tests. */
   readonly failures: readonly string[];
 }
 
-const testTimeoutMs = 60_000; // ms
+const testTimeoutMs = 60_000;
 
-/** Runs the sample's tests in a folder, as a person would. */
+/** Runs the sample's tests in a folder, as a user would. */
 export function runSampleTests(folder: string, signal: AbortSignal): Promise<TestReport> {
   return new Promise((resolve, reject) => {
     const options = { cwd: folder, env: { PATH: process.env.PATH }, signal, timeout: testTimeoutMs };

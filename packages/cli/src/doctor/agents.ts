@@ -3,7 +3,7 @@ import { type Check, getProgramPath, type DoctorContext } from "./check.ts";
 
 const keys = ["GEMINI_API_KEY", "ANTHROPIC_API_KEY", "OPENAI_API_KEY"] as const;
 
-/** Only names are told: a key is nobody's to see. */
+/** Reports only the names: keys are secret. */
 export async function checkModelKeys({ settings }: DoctorContext): Promise<Check> {
   const presentKeys = keys.filter((key) => settings.environment[key]);
   if (presentKeys.length > 0) return { name: "model keys", status: "ok", text: presentKeys.join(", ") };
@@ -15,7 +15,10 @@ export async function checkModelKeys({ settings }: DoctorContext): Promise<Check
   };
 }
 
-/** Programs of the agents that come with Wharf, and the npm packages that bring them. */
+/**
+ * Maps the agents that come with Wharf to their programs, and to the npm packages that contain
+ * them.
+ */
 const packages: Readonly<Record<string, { readonly program: string; readonly package: string }>> = {
   gemini: { program: "gemini", package: "@google/gemini-cli" },
   claude: { program: "claude-agent-acp", package: "@agentclientprotocol/claude-agent-acp" },
@@ -47,7 +50,7 @@ export async function checkAgents({ settings, client }: DoctorContext): Promise<
   return { name, status: availableAgents.length > 0 ? "ok" : "warn", text, next };
 }
 
-/** The server of the data folder, and what it says of itself. */
+/** Checks the data folder's server and reports its own description. */
 export async function checkServer({ client, settings }: DoctorContext): Promise<Check> {
   const name = "server";
   try {

@@ -3,7 +3,10 @@ import { delimiter, resolve } from "node:path";
 import type { Client } from "../client.ts";
 import type { Settings } from "../settings.ts";
 
-/** One thing that was looked at. `fail`: Wharf does not work without it. `warn`: something is missing that one may want. */
+/**
+ * The result of one check. `fail`: Wharf does not work without it. `warn`: something optional is
+ * missing.
+ */
 export interface Check {
   readonly name: string;
   readonly status: "ok" | "warn" | "fail";
@@ -16,7 +19,7 @@ export interface DoctorContext {
   readonly client: Client;
 }
 
-/** Where a program is on the PATH, or nothing. */
+/** Finds a program on the PATH, or returns undefined. */
 export function getProgramPath(program: string, path: string | undefined): string | undefined {
   return (path ?? "")
     .split(delimiter)

@@ -6,11 +6,14 @@ import { formatSize } from "../render/numbers.ts";
 import type { Check, DoctorContext } from "./check.ts";
 
 const name = "data folder";
-/** Runners, mirrors and a database want some room. */
-const comfortableBytes = 2 * 1024 ** 3; // bytes
-const scarceBytes = 200 * 1024 ** 2; // bytes
+/** Runners, mirrors and a database need some space. */
+const comfortableBytes = 2 * 1024 ** 3;
+const scarceBytes = 200 * 1024 ** 2;
 
-/** Whether everything can be kept there: by the server, and where root runs it also by the user that PostgreSQL runs as. */
+/**
+ * Checks whether the data folder is usable: by the server, and if root runs it, also by the user
+ * that PostgreSQL runs as.
+ */
 export async function checkDataFolder({ settings }: DoctorContext): Promise<Check> {
   const { dataFolder, environment } = settings;
   const existingFolder = await getExistingFolder(dataFolder);
@@ -55,7 +58,7 @@ export async function checkDataFolder({ settings }: DoctorContext): Promise<Chec
   };
 }
 
-/** The folder itself, or the nearest above it that is there. */
+/** Returns the folder itself, or its nearest existing parent. */
 async function getExistingFolder(folder: string): Promise<string> {
   for (let one = folder; ; one = dirname(one)) {
     const stats = await stat(one).catch(() => undefined);
@@ -63,7 +66,7 @@ async function getExistingFolder(folder: string): Promise<string> {
   }
 }
 
-/** The nearest folder on the way there that a user without any rights of its own may not pass. */
+/** Returns the nearest folder on the path that an unprivileged user may not pass. */
 async function getClosedFolder(folder: string): Promise<string | undefined> {
   for (let one = folder; ; one = dirname(one)) {
     const { mode } = await stat(one);

@@ -3,7 +3,7 @@ import type { Check, DoctorContext } from "./check.ts";
 
 const name = "Docker";
 
-/** The engine is asked only where runners are to live there: everybody else need not have one. */
+/** Checks the engine only if runners use it: other users need not have one. */
 export async function checkDocker({ settings }: DoctorContext): Promise<Check> {
   const { describeDocker, readConfig } = await import("@wharf/server");
   try {

@@ -1,4 +1,4 @@
-/** What this machine can do for Wharf, and how to get what is missing. */
+/** The doctor checks what this machine can do for Wharf, and how to install what is missing. */
 import { checkAgents, checkModelKeys, checkServer } from "./agents.ts";
 import type { Check, DoctorContext } from "./check.ts";
 import { checkDataFolder } from "./data-folder.ts";

@@ -3,7 +3,7 @@ import type { Check, DoctorContext } from "./check.ts";
 
 const name = "orphaned runners";
 
-/** Runners without a row: the database may be an older copy, or not the one it should be. */
+/** A runner without a row suggests that the database is an older copy, or the wrong one. */
 export async function checkOrphans({ client }: DoctorContext): Promise<Check> {
   const answer = await client.call(runnerApi.listOrphans, {}, { timeoutMs: 5_000 }).catch(() => undefined);
   if (!answer) return { name, status: "ok", text: "not known while no server runs" };

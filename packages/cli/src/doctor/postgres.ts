@@ -9,7 +9,7 @@ const oldestMajor = 15;
 const platform = `${process.platform}-${process.arch}`;
 const Package = z.object({ postgres: z.string() });
 
-/** The server that was named, or the programs that a server of Wharf's own starts. */
+/** Checks the named server, or the programs that Wharf's built-in server starts. */
 export async function checkPostgres({ settings }: DoctorContext): Promise<Check> {
   const url = settings.environment.DATABASE_URL;
   if (url) return checkServer(url);
@@ -17,7 +17,7 @@ export async function checkPostgres({ settings }: DoctorContext): Promise<Check>
   const packaged = Package.safeParse(loaded).data?.postgres;
   if (packaged !== undefined && existsSync(packaged)) {
     const { ok, stdout } = await tryProgram(packaged, ["--version"]);
-    // Its libraries may not be linked yet: the server sees to that when it starts.
+    // The libraries may not be linked yet: the server links them when it starts.
     return { name, status: "ok", text: ok ? `${parseVersion(stdout)}, of Wharf's own` : "of Wharf's own" };
   }
   const installed = getProgramPath("postgres", settings.environment.PATH);
@@ -44,7 +44,7 @@ async function checkServer(text: string): Promise<Check> {
   return { name, status: "fail", text: `the server at ${where} (DATABASE_URL) does not answer: ${reason}`, next };
 }
 
-const connectTimeoutMs = 5_000; // ms
+const connectTimeoutMs = 5_000;
 
 function getConnectError(host: string, port: number): Promise<string | undefined> {
   return new Promise((resolve) => {

@@ -20,7 +20,10 @@ export async function checkNode(): Promise<Check> {
 
 const installGit = "Install git (`apt install git`, `dnf install git`, `brew install git`).";
 
-/** The gateway serves repositories with git's own http-backend, which some distributions package apart. */
+/**
+ * The gateway serves repositories with git's own http-backend, which some distributions package
+ * separately.
+ */
 export async function checkGit({ settings }: DoctorContext): Promise<Check> {
   const git = getProgramPath("git", settings.environment.PATH);
   if (git === undefined) return { name: "git", status: "fail", text: "is not on the PATH", next: installGit };
@@ -43,7 +46,7 @@ export async function checkGit({ settings }: DoctorContext): Promise<Check> {
   };
 }
 
-/** What helps where bubblewrap is missing, and where it is there and may not do its work. */
+/** These hints help if bubblewrap is missing, and if it is installed but not permitted to run. */
 const install = "Install it: `apt install bubblewrap`, `dnf install bubblewrap` or `pacman -S bubblewrap`.";
 const allowNamespaces =
   "Allow user namespaces: `sysctl kernel.unprivileged_userns_clone=1`, on Ubuntu `sysctl kernel.apparmor_restrict_unprivileged_userns=0`, in a container `--security-opt seccomp=unconfined`. Until then agents run as plain processes.";
@@ -52,7 +55,7 @@ const allowFilter = "Filters need x86_64 or aarch64 and a kernel that allows sec
 const allowLimits =
   "Limits need systemd (`systemd-run`, with a user session unless the server is root) or a cgroup that the server may write to.";
 
-/** Whether a sandbox can be made is found out by making one, as the server does. */
+/** Creates a sandbox, like the server does, to find out whether that works. */
 export async function checkSandbox({ settings }: DoctorContext): Promise<Check> {
   const name = "sandbox";
   const { describeSandbox } = await import("@wharf/server");

@@ -28,7 +28,7 @@ it.runIf(process.platform === "linux")(
     const folder = mkdtempSync(join(tmpdir(), "wharf-attempt-"));
     const file = join(folder, "pid");
     const trying = tryProgram("/bin/sh", ["-c", `echo 1.2; echo $$ > '${file}'`], { timeoutMs: 1 });
-    // Holds the loop up until the program has ended and its time is over.
+    // These loops block the event loop until the program has ended and its timeout is over.
     while (!existsSync(file) || readFileSync(file, "utf8") === "");
     while (!/\) Z /.test(readFileSync(`/proc/${readFileSync(file, "utf8").trim()}/stat`, "utf8")));
     rmSync(folder, { recursive: true });

@@ -2,13 +2,13 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
 
-/** How long a program that is tried may take. */
+/** Limits how long a tested program may take. */
 const defaultTimeoutMs = 10_000;
 
 export interface AttemptResult {
   readonly ok: boolean;
   readonly stdout: string;
-  /** What it said of its failure. */
+  /** Holds the program's last error line. */
   readonly reason: string;
 }
 
@@ -17,7 +17,7 @@ export interface AttemptOptions {
   readonly timeoutMs?: number;
 }
 
-/** Runs a program and tells how it went; it never throws. */
+/** Runs a program and reports the result; never throws. */
 export async function tryProgram(
   program: string,
   args: readonly string[],
@@ -25,7 +25,8 @@ export async function tryProgram(
 ): Promise<AttemptResult> {
   const child = spawn(program, args, { env: environment, stdio: ["ignore", "pipe", "pipe"] });
   let isLate = false;
-  // This process may have been held up for longer than the program took: what it said meanwhile is read first.
+  // The event loop may have been blocked for longer than the program took, so read pending output
+  // before the kill.
   const kill = () => setImmediate(() => (isLate = child.exitCode === null && child.kill("SIGKILL")));
   const timer = setTimeout(kill, timeoutMs);
   try {

@@ -2,20 +2,23 @@ const segmenter = new Intl.Segmenter();
 const wide =
   /^(?:\p{Emoji_Presentation}|.\ufe0f|[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}])/u;
 const invisible = /^[\p{Mark}\p{Format}]+$/u;
-/** What sets a colour: the only sequences in a cell. */
+/** Colour sequences are the only control sequences in a cell. */
 // oxlint-disable-next-line no-control-regex
 const sequence = /(\u001b\[[0-9;]*m)/g;
 
 const getLetterWidth = (letter: string): number => (invisible.test(letter) ? 0 : wide.test(letter) ? 2 : 1);
 
-/** How many columns text takes: wide letters and most emoji take two. */
+/** Counts the columns of a text: wide letters and most emoji take two. */
 export function getTextWidth(text: string): number {
   let columns = 0;
   for (const { segment } of segmenter.segment(text.replaceAll(sequence, ""))) columns += getLetterWidth(segment);
   return columns;
 }
 
-/** Text in at most so many columns, with … where something is left out. Its colours stay, and end where they did. */
+/**
+ * Shortens text to a number of columns, with … for the omitted part. Colours stay, and end where
+ * they did.
+ */
 export function truncateText(text: string, max: number): string {
   if (getTextWidth(text) <= max) return text;
   let room = max - 1;
@@ -26,7 +29,7 @@ export function truncateText(text: string, max: number): string {
       for (const { segment } of segmenter.segment(piece)) {
         if (room < 0) break;
         const width = getLetterWidth(segment);
-        // The first letter without room ends the text.
+        // The first letter that does not fit ends the text.
         result += width <= room ? segment : "…";
         room = width <= room ? room - width : -1;
       }

@@ -16,10 +16,10 @@ export const getChangeCount = (files: readonly FileChange[]): ChangeCount => ({
 export const formatChangeCount = ({ files, additions, deletions }: ChangeCount, style: Style): string =>
   `${formatCount(files, "file")}, ${style.green(`+${additions}`)} ${style.red(`−${deletions}`)}`;
 
-/** Beyond this many files only their number is told. */
+/** Beyond this limit, only the number of files is reported. */
 const maxFiles = 20;
 
-/** One line a file, and what they come to. */
+/** Formats one line for each file, and the totals. */
 export function formatDiffStat(files: readonly FileChange[], style: Style): string {
   if (files.length === 0) return "nothing was changed";
   const shownFiles = files.slice(0, maxFiles);
@@ -33,7 +33,7 @@ export function formatDiffStat(files: readonly FileChange[], style: Style): stri
   return [formatChangeCount(getChangeCount(files), style), ...lines].join("\n");
 }
 
-/** A patch, its lines coloured as git does. */
+/** Formats a patch with git's line colours. */
 export function formatPatch(patch: string, style: Style): string {
   return toSafeText(patch)
     .split("\n")

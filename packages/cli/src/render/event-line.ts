@@ -4,13 +4,16 @@ import { formatChangeCount } from "./diff.ts";
 import { formatDuration, formatCount, formatSize } from "./numbers.ts";
 import type { Style } from "./style.ts";
 
-/** Kinds that are told in lines of their own, without regard to what came before. */
+/** Events of these kinds get separate lines, independent of earlier events. */
 export type LineData = Exclude<
   EventData,
   { kind: "message" | "thought" | "tool_call" | "plan" | "permission" | "output" | "phase" }
 >;
 
-/** What an event says, in lines; none where it says nothing to a person. `detail` shows also what is only of use when looking back. */
+/**
+ * Formats an event as lines, or as none if it is not useful to a person. `detail` includes events
+ * that matter only in retrospect.
+ */
 export function formatEvent(data: LineData, style: Style, detail: boolean): string[] {
   switch (data.kind) {
     case "commit":
@@ -57,7 +60,7 @@ export function formatEvent(data: LineData, style: Style, detail: boolean): stri
   }
 }
 
-/** A runner's words are told apart from the server's. */
+/** Distinguishes a runner's messages from the server's. */
 const getSpeaker = ({ source }: EventDataByKind<"notice" | "failure">): string =>
   source === "runner" ? "the runner says: " : "";
 
@@ -95,7 +98,7 @@ function formatTurn(data: EventDataByKind<"turn">, style: Style, detail: boolean
   return detail ? [style.dim("· the turn ended")] : [];
 }
 
-/** That a person cancelled it is what "cancelled" says already. */
+/** The default reason only repeats that the turn was cancelled, so it is left out. */
 export const formatCancellation = (reason: string | undefined): string =>
   `The turn was cancelled${!reason || /^it was cancelled\.?$/i.test(reason) ? "." : `: ${toSingleLine(reason, 300)}`}`;
 
@@ -107,11 +110,11 @@ const stopWords: Readonly<Record<string, string>> = {
   timeout: "The agent gave no sign of life and was ended.",
 };
 
-/** Why an agent stopped, in words. */
+/** Explains why an agent stopped. */
 export const formatStopReason = (stopReason: string): string =>
   stopWords[stopReason] ?? `The turn ended: ${toSingleLine(stopReason)}`;
 
-/** A message of an agent that prints JSON lines, in whatever form it has. */
+/** Formats a message of an agent that prints JSON lines, in any form. */
 function formatReport(data: EventDataByKind<"report">): string[] {
   const { kind: _, ...content } = data;
   const words = ["message", "text", "content"].map((name) => content[name]).find((one) => typeof one === "string");

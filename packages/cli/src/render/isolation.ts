@@ -15,13 +15,13 @@ export const formatIsolation = ({ backend, isolation }: IsolationInfo, style: St
     ? style.red("UNSAFE: none")
     : `${formatIsolationLevel(isolation, style)} (${toSingleLine(backend, 40)})`;
 
-/** How a runner is held in, loudly where it is not. */
+/** Formats a runner's isolation, with emphasis if it is missing. */
 export const formatIsolationLevel = (isolation: string, style: Style): string => {
   if (isolation === "unsafe") return style.red("WITHOUT A SANDBOX");
   return isolation === "unenforced" ? style.red("ISOLATION NOT ENFORCED") : toSingleLine(isolation, 40);
 };
 
-/** Agents without a sandbox are nothing to be told of in passing. */
+/** Missing sandboxes deserve a prominent warning. */
 export function formatUnsafeWarning({ isolation, isolation_reason }: IsolationInfo, style: Style): string {
   if (isolation !== "unsafe") return "";
   const lines = [

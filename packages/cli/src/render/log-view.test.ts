@@ -5,7 +5,7 @@ import { createStyle } from "./style.ts";
 
 const at = (ms: number) => new Date(Date.UTC(2026, 0, 1) + ms).toISOString();
 
-/** What is on the screen after these events. */
+/** Returns the screen's content after these events. */
 function shown(events: readonly (EventData | readonly [EventData, number])[], detail = false): string {
   const view = new LogView({ style: createStyle(false), detail });
   const text = events.map((one, i) => {

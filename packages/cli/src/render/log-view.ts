@@ -17,36 +17,42 @@ import {
 
 export interface LogViewOptions {
   readonly style: Style;
-  /** Shows also what is only of use when looking back: states, ends of turns, figures, the person's own words. */
+  /**
+   * Includes details that matter only in retrospect: states, ends of turns, figures, the user's own
+   * prompts.
+   */
   readonly detail?: boolean;
 }
 
-/** Tool calls and questions that are remembered at once. */
+/** Limits how many tool calls and questions are kept at once. */
 const maxRemembered = 1_000;
 const indent = "  ";
 const phaseWidth = 9;
 
-/** A line that an agent prints for its own developers, such as `[session/create] phase=register`; no error or warning is one. */
+/**
+ * Matches a line that an agent prints for its developers, such as `[session/create]
+ * phase=register`; errors and warnings do not match.
+ */
 const diagnostic = /^\[(?!err|warn|fatal|crit)[\w./-]+\] /i;
 
 /**
- * What a task's log looks like to a person. `show` gives the text to write for one more event; the last line may still be
- * open. What is open is one of:
+ * Formats a task's log for a person. `show` returns the text to write for one more event; the last
+ * line may still be open. The open part is one of:
  *
- * - nothing: the cursor stands at the beginning of a line.
- * - a block of text (message, thought or output): more text of its kind goes on in it.
- * - the line of a phase or of a tool call: its ending goes on it, if nothing else came between.
+ * - nothing: the cursor is at the beginning of a line.
+ * - a block of text (message, thought or output): more text of its kind continues it.
+ * - the line of a phase or of a tool call: its ending is added to it, if nothing else came between.
  */
 export class LogView {
   readonly #style: Style;
   readonly #detail: boolean;
   #open: { readonly key: string; readonly block?: TextBlock; readonly title?: string } | undefined;
-  /** What stands above: text and other lines are kept apart by a blank line. */
+  /** Records what was printed last: a blank line separates text from other lines. */
   #above: "nothing" | "text" | "lines" = "nothing";
   #plan: PlanEntries = [];
   readonly #calls = new Map<string, ToolCall>();
   readonly #questions = new Map<string, EventDataByKind<"permission">>();
-  /** Calls that were not allowed. Some agents report these as completed. */
+  /** Remembers calls that were not allowed. Some agents report these as completed. */
   readonly #refused = new Map<string, true>();
   #failure: string | undefined;
   #isBetweenTurns = false;
@@ -76,11 +82,11 @@ export class LogView {
         return this.#showPermission(data);
       case "turn":
         this.#isBetweenTurns = data.status !== "queued" && data.status !== "started";
-        // The failure that ended it stands above.
+        // The failure that ended the turn has been printed already.
         if (data.reason !== undefined && data.reason === this.#failure) return "";
         return this.#showLines(formatEvent(data, this.#style, this.#detail));
       case "agent_exit":
-        // That it is ended when it has nothing to do is no news.
+        // The end of an idle agent is no news.
         if (this.#isBetweenTurns && !this.#detail) return "";
         return this.#showLines(formatEvent(data, this.#style, this.#detail));
       default:
@@ -89,7 +95,7 @@ export class LogView {
     }
   }
 
-  /** Ends the line that is open, so that something else may be written. */
+  /** Ends the open line, so that other text can be written. */
   endLine(): string {
     const ended = this.#open === undefined ? "" : "\n";
     this.#open = undefined;
@@ -157,7 +163,7 @@ export class LogView {
     remember(this.#calls, id, call);
     const key = `call ${id}`;
     const goesOn = this.#open?.key === key;
-    // Where something else was written since its line began, it gets another one when it has ended.
+    // If other text has interrupted its line, the call gets another line when it has ended.
     if (!isFinal(call) && existingCall && !goesOn) return "";
     const lead = goesOn ? this.#retitle(key, formatCallTitle(call)) : this.#openCall(key, formatCallTitle(call));
     if (!isFinal(call)) return lead;
@@ -178,7 +184,7 @@ export class LogView {
     return line;
   }
 
-  /** Adds to the open line what an agent says only later about what it does. */
+  /** Appends what the agent later reveals about the call to the open line. */
   #retitle(key: string, title: string): string {
     const shownTitle = this.#open?.title ?? "";
     if (title === shownTitle) return "";

@@ -1,4 +1,4 @@
-/** Times and sizes as people read them. */
+/** This file formats times and sizes for people. */
 export function formatDuration(milliseconds: number): string {
   if (milliseconds < 60_000) return `${(milliseconds / 1000).toFixed(1)} s`;
   const seconds = Math.round(milliseconds / 1000);
@@ -20,7 +20,7 @@ export function formatSize(bytes: number): string {
 
 export const formatCount = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
-/** How long ago something was, roughly. */
+/** Formats the approximate age of a timestamp. */
 export function formatAge(timestamp: string, nowMs = Date.now()): string {
   const seconds = Math.max(0, Math.round((nowMs - Date.parse(timestamp)) / 1000));
   if (seconds < 60) return `${seconds} s ago`;

@@ -4,7 +4,7 @@ import type { Style } from "./style.ts";
 
 type Permission = EventDataByKind<"permission">;
 
-/** What the agent asks and the answers it takes, numbered. */
+/** Formats the agent's question and its numbered answers. */
 export function formatQuestion(question: Permission, style: Style): string[] {
   const options = (question.options ?? []).map(
     ({ name, option_kind }, i) =>
@@ -16,7 +16,7 @@ export function formatQuestion(question: Permission, style: Style): string[] {
   ];
 }
 
-/** Whether what was asked for was not allowed, by whomever. */
+/** Returns whether the request was refused, by anyone. */
 export function isRefusal(data: Permission, question: Permission | undefined): boolean {
   if (data.status === "timed_out") return true;
   if (data.status !== "answered") return false;
@@ -25,7 +25,7 @@ export function isRefusal(data: Permission, question: Permission | undefined): b
   return data.option_id === undefined || chosen?.option_kind.startsWith("reject") === true;
 }
 
-/** What became of a question, where it was not the policy that answered. */
+/** Formats the outcome of a question, unless the policy answered it. */
 export function formatAnswer(data: Permission, question: Permission | undefined, style: Style): string | undefined {
   if (data.status === "asked" || data.by === "policy") return undefined;
   if (data.status === "timed_out") return `${style.yellow("!")} Nobody answered in time: it was refused.`;
@@ -34,7 +34,7 @@ export function formatAnswer(data: Permission, question: Permission | undefined,
   return `${style.green("✓")} Answered: ${option ? toSingleLine(option.name, 80) : toSingleLine(data.option_id ?? "refused", 80)}`;
 }
 
-/** The option a person means: its number, its id, or the beginning of its name or kind if only one begins so. */
+/** Finds the option for an answer: its number, its id, or a unique prefix of its name or kind. */
 export function getOptionId(answer: string, options: NonNullable<Permission["options"]>): string | undefined {
   const text = answer.trim().toLowerCase();
   if (text === "") return undefined;
@@ -45,6 +45,6 @@ export function getOptionId(answer: string, options: NonNullable<Permission["opt
     ({ name, option_kind }) => name.toLowerCase().startsWith(text) || option_kind.toLowerCase().startsWith(text),
   );
   if (alike.length === 1) return alike[0]?.option_id;
-  // "allow" means once where an agent offers once and always.
+  // "allow" means once if an agent offers both once and always.
   return alike.find(({ option_kind }) => option_kind.endsWith("_once"))?.option_id;
 }

@@ -12,7 +12,9 @@ function formatEntry({ content, status }: PlanEntries[number], style: Style): st
   return status === "completed" ? text : style.dim(text);
 }
 
-/** The whole checklist where its entries changed, else only the entries that moved on. */
+/**
+ * Formats the whole checklist if its entries changed, otherwise only the entries with a new status.
+ */
 export function formatPlan(previousEntries: PlanEntries, entries: PlanEntries, style: Style): string[] {
   const sameEntries =
     previousEntries.length === entries.length &&

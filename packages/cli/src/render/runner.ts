@@ -28,7 +28,9 @@ export function formatRunnerTable(runners: readonly RunnerSummary[], look: Table
   return formatTable(["RUNNER", "STATE", "TIER", "BACKEND", "RUN", "CREATED", "NAME"], rows, look);
 }
 
-/** `limits`: what the server's machine limits of its local runners, in one sentence. */
+/**
+ * `limits` describes in one sentence which limits the server's machine sets on its local runners.
+ */
 export function runnerText(
   runner: RunnerView,
   { style, limits }: { style: Style; limits?: string | undefined },

@@ -1,33 +1,36 @@
-/** Commands to a terminal, as whole sequences: ESC [ …, ESC ] … and the short ones. */
+/** Terminal commands as whole sequences: ESC [ …, ESC ] … and the short ones. */
 const sequences =
   // oxlint-disable-next-line no-control-regex
   /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[PX^_][^\u001b]*(?:\u001b\\)?|[ -/]*[0-~])/g;
-/** Control characters but newline and tab, and characters that turn the direction of what follows or break its line. */
+/**
+ * These are control characters except newline and tab, and characters that change the direction of
+ * the following text or break its line.
+ */
 const unsafe = "\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069";
 const controls = new RegExp(`[${unsafe}]`, "g");
 const controlsButLineEnds = new RegExp(`\\r\\n|[${unsafe}]`, "g");
 
 /**
- * Text of an agent or of another person, fit for a terminal. What it says may look like anything, but it moves no
- * cursor, sets no title, writes no clipboard and hides nothing of what stands beside it.
+ * Makes text of an agent or of another person safe for a terminal. The text may look like anything,
+ * but it moves no cursor, sets no title, writes no clipboard and hides no text beside it.
  */
 export const toSafeText = (text: string): string =>
   text.replaceAll("\r\n", "\n").replaceAll(sequences, "").replaceAll(controls, "");
 
-/** The same on one line, and not longer than `max` characters. */
+/** Makes text safe on a single line of at most `max` characters. */
 export function toSingleLine(text: string, max = 120): string {
   const line = toSafeText(text).replaceAll(/\s+/g, " ").trim();
   const letters = Array.from(line);
   return letters.length > max ? `${letters.slice(0, max - 1).join("")}…` : line;
 }
 
-/** JSON that a terminal may show: the same value, with everything a terminal obeys escaped. */
+/** Escapes JSON for a terminal: the same value, without characters that a terminal obeys. */
 export const escapeControls = (json: string): string =>
   json.replaceAll(controls, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);
 
 /**
- * What everything that is printed goes through, so that no text from elsewhere commands the terminal, wherever it was
- * forgotten to clean it. Styles pass because they carry the mark, which nothing outside this process knows.
+ * Cleans all printed text, so that no foreign text commands the terminal even if a caller forgot to
+ * clean it. Styles pass because they carry the mark, which nothing outside this process knows.
  */
 export function createPrinter(mark: string): (text: string) => string {
   const style = new RegExp(`\u001b\\[(\\d+);${mark}m`);

@@ -1,9 +1,9 @@
 const codes = { bold: 1, dim: 2, inverse: 7, red: 31, green: 32, yellow: 33, blue: 34, cyan: 36 } as const;
 
-/** Marks text for a terminal, or leaves it as it is. */
+/** Adds terminal styles to text, or returns the text unchanged. */
 export type Style = { readonly [Name in keyof typeof codes]: (text: string) => string };
 
-/** `mark` goes into each of its sequences, for the printer to know them by. */
+/** Each sequence contains `mark`, by which the printer recognizes it. */
 export function createStyle(enabled: boolean, mark = ""): Style {
   const end = mark && `;${mark}`;
   const createPaint = (code: number) => (text: string) =>

@@ -3,20 +3,23 @@ import type { Style } from "./style.ts";
 
 const padText = (text: string, width: number) => text + " ".repeat(Math.max(0, width - getTextWidth(text)));
 
-/** How a table looks where it is shown. */
+/** Sets the appearance of a table. */
 export interface TableStyle {
   readonly style: Style;
-  /** The columns of the terminal; without them a table is as wide as what it holds. */
+  /** Holds the columns of the terminal; without it, a table is as wide as its content. */
   readonly width?: number | undefined;
 }
 
-/** A prompt may be a whole document: this much of it is shown where nothing limits the width. */
+/** A prompt may be a whole document: without a width limit, this much of it is shown. */
 export const maxCellLength = 500;
 const gap = 2;
-/** No column is made narrower. */
+/** Columns are never narrower than this. */
 const minColumnWidth = 8;
 
-/** Rows in columns as wide as their widest cell, or narrower so that the table fits; the last column is not filled up. */
+/**
+ * Formats rows in columns as wide as their widest cell, or narrower so that the table fits; the
+ * last column is not padded.
+ */
 export function formatTable(
   header: readonly string[],
   rows: readonly (readonly string[])[],
@@ -36,7 +39,7 @@ export function formatTable(
   return [style.dim(formatRow(header)), ...rows.map(formatRow)].map((text) => `${text}\n`).join("");
 }
 
-/** Takes what is too much from the widest columns. */
+/** Narrows the widest columns until the table fits. */
 function getFittedWidths(widths: readonly number[], total: number): number[] {
   const fitted = [...widths];
   const getTotalWidth = () => fitted.reduce((sum, width) => sum + width, gap * (fitted.length - 1));
@@ -49,7 +52,7 @@ function getFittedWidths(widths: readonly number[], total: number): number[] {
   return fitted;
 }
 
-/** Names and what they stand for, one beneath the other; those without a value are left out. */
+/** Formats names and values on separate lines; entries without a value are left out. */
 export function formatFields(
   entries: readonly (readonly [name: string, value: string | undefined])[],
   style: Style,

@@ -1,8 +1,8 @@
 import { toSafeText } from "./safe-text.ts";
 
 /**
- * Text that comes in chunks, indented as it comes. Blank lines at its ends are left out: those at the end are kept back
- * until it is known that more follows.
+ * Indents text that arrives in chunks. Blank lines at both ends are dropped: trailing ones are held
+ * back until more text follows.
  */
 export class TextBlock {
   readonly #indent: string;

@@ -11,10 +11,10 @@ export interface ToolCall {
 }
 
 const finalStatuses = new Set(["completed", "failed", "cancelled", "refused"]);
-/** Lines of a failed call's output that are shown. */
+/** Limits how many output lines of a failed call are shown. */
 const maxFailureLines = 3;
 
-/** A call as it stands after one more event about it: what the event leaves out stays. */
+/** Merges an event into a call: fields missing from the event stay. */
 export function mergeToolCall(
   existing: ToolCall | undefined,
   data: EventDataByKind<"tool_call">,
@@ -31,7 +31,7 @@ export function mergeToolCall(
 
 export const isFinal = ({ status }: ToolCall): boolean => finalStatuses.has(status);
 
-/** What it does, as the agent calls it; with the file where the title does not name it. */
+/** Formats the agent's title of a call, with the file if the title does not name it. */
 export function formatCallTitle(call: ToolCall): string {
   const title = toSingleLine(call.title, 100);
   const file = call.path === undefined ? "" : toSingleLine(call.path.split("/").slice(-2).join("/"), 60);
@@ -39,7 +39,7 @@ export function formatCallTitle(call: ToolCall): string {
   return name === "" || title.includes(name) ? title : `${title}  ${file}`;
 }
 
-/** How it ended, to stand behind its title. */
+/** Formats the outcome of a call, which follows its title. */
 export function formatCallEnding(call: ToolCall, style: Style): string {
   if (call.status !== "completed") return style.red(toSingleLine(call.status, 40));
   const changes = call.content.flatMap((part) => (part.type === "diff" ? [getLineChanges(part)] : []));
@@ -48,7 +48,7 @@ export function formatCallEnding(call: ToolCall, style: Style): string {
   return changes.length > 0 ? `${style.green(`+${addedLines}`)} ${style.red(`−${removedLines}`)}` : style.green("✓");
 }
 
-/** The last lines of what a failed call said. */
+/** Returns the last output lines of a failed call. */
 export function getFailureLines(call: ToolCall): string[] {
   if (call.status !== "failed") return [];
   const text = call.content.map((part) => (part.type === "text" ? part.text : "")).join("\n");
@@ -59,7 +59,10 @@ export function getFailureLines(call: ToolCall): string[] {
   return lines.slice(-maxFailureLines).map((line) => toSingleLine(line, 160));
 }
 
-/** Lines that an edit touches: what stands between the common beginning and the common end. */
+/**
+ * Counts the lines that an edit touches, which are those between the common beginning and the
+ * common end.
+ */
 function getLineChanges({ old_text, new_text }: { old_text?: string | undefined; new_text: string }): {
   additions: number;
   deletions: number;

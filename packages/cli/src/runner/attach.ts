@@ -19,14 +19,14 @@ import { TerminalModes } from "./terminal-modes.ts";
 export interface AttachOptions {
   readonly locate: LocateServer;
   readonly runner_id: string;
-  /** A terminal that is there; without it a shell is started. */
+  /** Names an existing terminal; without it a shell is started. */
   readonly terminal_id: string | undefined;
   readonly command: string | undefined;
   readonly shell: string;
   readonly working_dir: string;
   readonly stdin: NodeJS.ReadStream;
   readonly stdout: NodeJS.WriteStream;
-  /** Said to the person beside what the terminal shows. */
+  /** Shows a message to the user beside the terminal's output. */
   readonly notify: (text: string) => void;
 }
 
@@ -36,15 +36,15 @@ export type AttachResult =
 
 type Control = TerminalControl;
 
-/** How long a server that is gone is looked for. */
-const reconnectTimeoutMs = 20_000; // ms
-const retryIntervalMs = 500; // ms
+/** Limits how long a lost server is retried. */
+const reconnectTimeoutMs = 20_000;
+const retryIntervalMs = 500;
 const defaultSize = { cols: 80, rows: 24 };
 
 /**
- * A person's terminal on one in a runner, until the program there ends or they leave with ctrl-p ctrl-q. A connection that
- * breaks is made again where the last one stopped, unless Ctrl-C is pressed meanwhile; this terminal is as it was when it
- * is over, however that comes.
+ * Connects the user's terminal to one in a runner, until the program there ends or the user leaves
+ * with ctrl-p ctrl-q. A broken connection is restored at the same position, unless the user presses
+ * Ctrl-C meanwhile; the user's terminal is always restored at the end.
  */
 export async function attachToTerminal(options: AttachOptions): Promise<AttachResult> {
   const { stdin, stdout, notify } = options;
@@ -120,7 +120,7 @@ async function openTerminalSocket(
     signal.addEventListener("abort", abort, { once: true });
     socket.once("close", () => signal.removeEventListener("abort", abort));
     socket.once("open", () => {
-      // The first bytes may be here before there is a reader for them.
+      // The first bytes may arrive before their reader exists.
       socket.pause();
       resolve();
     });
@@ -142,11 +142,11 @@ interface AttachSession {
   readonly keys: DetachKeys;
   readonly state: { terminal_id: string | undefined; offset: number | undefined };
   readonly notify: (text: string) => void;
-  /** Ends it, whatever it does. */
+  /** Ends the session in any state. */
   readonly signal: AbortSignal;
 }
 
-/** One connection's worth; answers nothing when it broke. */
+/** Runs one connection; resolves to undefined if the connection broke. */
 async function runConnection(socket: WebSocket, session: AttachSession): Promise<AttachResult | undefined> {
   const { stdin, stdout, modes, keys, state, signal } = session;
   const { promise, resolve, reject } = Promise.withResolvers<AttachResult | undefined>();
@@ -182,7 +182,8 @@ async function runConnection(socket: WebSocket, session: AttachSession): Promise
         return undefined;
     }
   };
-  // Shown in order: what is written only in part holds back what comes behind it, and with it the acknowledgement.
+  // Process messages in order: an incomplete write delays the following messages, and with them the
+  // acknowledgement.
   let last = Promise.resolve();
   socket.on("message", (data, isBinary) => {
     const bytes = Array.isArray(data) ? Buffer.concat(data) : Buffer.isBuffer(data) ? data : Buffer.from(data);
@@ -229,9 +230,9 @@ function listenForInput(stdin: NodeJS.ReadStream, onInput: (bytes: Buffer) => vo
   return { [Symbol.dispose]: () => void stdin.off("data", onInput).pause() };
 }
 
-/** Every key goes on as it is. Also an exit that nobody foresaw gives the terminal back as it was. */
+/** Passes every key on unchanged. Even an unexpected exit restores the terminal. */
 function enterRawMode(stdin: NodeJS.ReadStream, stdout: NodeJS.WriteStream, modes: TerminalModes): Disposable {
-  // A terminal that was closed takes no more settings.
+  // A closed terminal rejects settings.
   stdin.on("error", () => undefined);
   const restore = () => {
     if (stdin.isTTY) stdin.setRawMode(false);

@@ -1,14 +1,17 @@
 import { InterruptedError, registerWork } from "../interrupts.ts";
 
-/** One Ctrl-C can arrive twice: from the terminal, and from the launcher or npm that pass on what they got. */
-const sameGestureMs = 400; // ms
+/**
+ * A single Ctrl-C can arrive twice: from the terminal, and from the launcher or npm, which forward
+ * theirs.
+ */
+const sameGestureMs = 400;
 
 /**
- * Ctrl-C while a command runs in a runner.
+ * Handles Ctrl-C while a command runs in a runner.
  *
- * *listening* → SIGINT → *forwarded*: the command hears it, and what it does with it is its own affair. Where it cannot be
- * told, and at the next SIGINT, → *left*: `signal` is aborted, with which the command ends. SIGTERM, SIGHUP and a lost output
- * leave at once.
+ * *listening* → SIGINT → *forwarded*: the command receives the signal and decides what to do. If
+ * the signal cannot be forwarded, or at the next SIGINT, → *left*: `signal` is aborted, which ends
+ * the command. SIGTERM, SIGHUP and a lost output leave immediately.
  */
 export class CommandInterrupts implements Disposable {
   readonly #controller = new AbortController();
@@ -26,7 +29,7 @@ export class CommandInterrupts implements Disposable {
     return this.#controller.signal;
   }
 
-  /** Who tells the command. */
+  /** Sets the function that forwards an interrupt to the command. */
   forwardTo(sendInterrupt: () => Promise<void>): void {
     this.#forward = sendInterrupt;
   }

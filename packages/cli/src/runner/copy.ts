@@ -18,7 +18,7 @@ export interface CopyResult {
   readonly to: string;
   readonly bytes: number;
   readonly files: number;
-  /** What the runner sent and was not written here. */
+  /** Lists paths from the runner that were not written here. */
   readonly skipped?: readonly string[];
 }
 
@@ -28,7 +28,10 @@ interface CopyEnds {
   readonly signal: AbortSignal;
 }
 
-/** Copies a file or a folder into a runner or out of it. Into a folder that is there it goes under its own name. */
+/**
+ * Copies a file or a folder into a runner or out of it. A copy into an existing folder keeps its
+ * name.
+ */
 export async function copyPath(
   client: Client,
   { from: source, to: destination, signal }: CopyEnds,
@@ -51,7 +54,7 @@ async function downloadPath(
   const source = `${runner_id}:${path}`;
   if (remoteStats.type === "directory") {
     await mkdir(target, { recursive: true });
-    // A folder that the caller named may be a link; one that has the name of the runner's folder may not.
+    // The caller may name a folder that is a link; a folder with the runner's name must not be one.
     await using folder = await HeldFolder.open(target, { followLink: target === destination }).catch(
       (error: unknown) => {
         throw createUsageError(`'${target}' is no folder that can be written into (${getErrorCode(error)})`);
@@ -118,7 +121,7 @@ async function uploadPath(
   const ended = waitForTar(tar);
   ended.catch(() => undefined);
   try {
-    // Read from now on: what a child that has ended left unread is thrown away.
+    // Start reading here: unread output of a child that has exited is discarded.
     const archiveUpload = { signal, upload: tar.stdout.pipe(new PassThrough()) };
     const answer = await requestStream(
       client.locate,

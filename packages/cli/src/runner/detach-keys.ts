@@ -2,7 +2,8 @@ const ctrlP = 0x10;
 const ctrlQ = 0x11;
 
 /**
- * Finds ctrl-p ctrl-q in what is typed. A ctrl-p waits for the key behind it: with any other, both go on.
+ * Finds ctrl-p ctrl-q in the input. A ctrl-p waits for the next key: with any other key, both are
+ * sent.
  */
 export class DetachKeys {
   #isPrefixHeld = false;

@@ -17,22 +17,25 @@ export interface ExecInput {
 
 export interface ExecOptions {
   readonly interrupts: Pick<CommandInterrupts, "signal" | "forwardTo">;
-  /** What the command reads; without it the command's input is empty. */
+  /** Provides the command's input; without it the input is empty. */
   readonly stdin: NodeJS.ReadStream | undefined;
-  /** Base64 keeps every byte; text is for those who read JSON. */
+  /** Base64 keeps every byte; text is for readers of JSON. */
   readonly encoding: "base64" | "utf8";
   readonly show: (event: ExecEvent) => Promise<void>;
 }
 
 type ExecExit = Extract<ExecEvent, { type: "exit" }>;
 
-const maxLineBytes = 2 * 1024 * 1024; // bytes
-/** Of the command's input that goes in one request. */
+const maxLineBytes = 2 * 1024 * 1024;
+/** Limits how much of the command's input is sent in one request. */
 const maxInputBytes = 256 * 1024;
-/** As `timeout` has it. */
+/** The `timeout` program uses the same code. */
 const timedOutExitCode = 124;
 
-/** Runs a command in a runner and shows what it says. Its end is answered; a cut answer is an error. */
+/**
+ * Runs a command in a runner and shows its output. Resolves to its exit; a cut response is an
+ * error.
+ */
 export async function runCommand(client: Client, input: ExecInput, options: ExecOptions): Promise<ExecExit> {
   const { runner_id, ...rest } = input;
   const { interrupts, stdin, encoding, show } = options;
@@ -43,7 +46,7 @@ export async function runCommand(client: Client, input: ExecInput, options: Exec
   interrupts.forwardTo(async () => {
     const interrupt = { params: { runner_id, command_id }, body: { signal: "SIGINT" as const } };
     await client.call(runnerApi.killRunnerCommand, interrupt, { signal }).catch((error: unknown) => {
-      // It has ended meanwhile, and its exit is on its way.
+      // The command has ended meanwhile, and its exit is in flight.
       if (hasBegun && error instanceof RemoteError && error.code === "not_found") return;
       throw error;
     });
@@ -52,7 +55,7 @@ export async function runCommand(client: Client, input: ExecInput, options: Exec
   hasBegun = true;
   const completion = new AbortController();
   const feeding = stdin && sendInput(client, { runner_id, command_id }, { stdin, over: completion.signal });
-  // Told when the command has ended.
+  // A failure is reported when the command has ended.
   feeding?.catch(() => undefined);
   try {
     for await (const line of readNdjsonLines(readPieces(answer, signal), maxLineBytes)) {
@@ -71,7 +74,9 @@ export async function runCommand(client: Client, input: ExecInput, options: Exec
   });
 }
 
-/** The code to exit with: the command's own; 124 for one that took too long, 128 and its number for a signal. */
+/**
+ * Returns the exit code: the command's own; 124 after a timeout, 128 and the number for a signal.
+ */
 export function getExitCode({ exit_code, signal, timed_out }: ExecExit): number {
   if (timed_out) return timedOutExitCode;
   if (exit_code !== null) return exit_code;
@@ -79,7 +84,10 @@ export function getExitCode({ exit_code, signal, timed_out }: ExecExit): number 
   return number === undefined ? 2 : 128 + number;
 }
 
-/** Gives the command its input piece by piece, each when it has taken the one before, and its end. */
+/**
+ * Sends the command its input piece by piece, each after the previous piece was accepted, and then
+ * its end.
+ */
 async function sendInput(
   client: Client,
   params: { runner_id: string; command_id: string },
@@ -101,15 +109,16 @@ async function sendInput(
     for await (const piece of stdin) await sendPiece(Buffer.from(piece), false);
     await sendPiece(Buffer.alloc(0), true);
   } catch (error) {
-    // A command that has ended, or wants no more, takes nothing; its exit tells the rest.
+    // A command that has ended, or has closed its input, accepts nothing; its exit explains the
+    // rest.
     if (endSignal.aborted || (error instanceof RemoteError && ["conflict", "not_found"].includes(error.code))) return;
-    // Destroyed with the command's end.
+    // The end of the command destroys the input.
     if (error instanceof Error && "code" in error && error.code === "ERR_STREAM_PREMATURE_CLOSE") return;
     throw error;
   }
 }
 
-/** One argument is a line for the shell; several are one program's own, each kept as it is. */
+/** A single argument is a shell line; several are one program's arguments, each kept as it is. */
 export function toShellLine(words: readonly string[]): string {
   const [first = ""] = words;
   return words.length === 1 ? first : words.map(toShellWord).join(" ");

@@ -7,12 +7,13 @@ const byDescriptor = process.platform === "linux";
 const isCode = (error: unknown, ...codes: string[]) =>
   error instanceof Error && "code" in error && codes.includes(String(error.code));
 
-/** Something other than a folder is where a folder is needed: a link, a file, a device. */
+/** Reports that a link, a file or a device is in place of a required folder. */
 export class NotAFolderError extends Error {}
 
 /**
- * A folder that is held open. What is in it is reached through the open folder, so that replacing the folder by a link
- * changes nothing. Where the system has no `/proc/self/fd` the folder's path is used.
+ * A folder that is held open. Its entries are reached through the open folder, so that replacing
+ * the folder by a link changes nothing. On systems without `/proc/self/fd` the folder's path is
+ * used.
  */
 export class HeldFolder implements AsyncDisposable {
   readonly #handle: FileHandle;
@@ -23,18 +24,18 @@ export class HeldFolder implements AsyncDisposable {
     this.#path = path;
   }
 
-  /** Opens a folder. Its last name may be a link where that is the caller's own choice. */
+  /** Opens a folder. Its last name may be a link only if the caller chose it. */
   static async open(path: string, { followLink = false } = {}): Promise<HeldFolder> {
     const flags = O_RDONLY | O_DIRECTORY | O_NONBLOCK | (followLink ? 0 : O_NOFOLLOW);
     return new HeldFolder(await open(path, flags), path);
   }
 
-  /** A path to an entry of this very folder. */
+  /** Returns a path to an entry of this very folder. */
   getPath(name: string): string {
     return byDescriptor ? `/proc/self/fd/${this.#handle.fd}/${name}` : join(this.#path, name);
   }
 
-  /** Opens a folder in it, which is made where nothing has its name; never through a link. */
+  /** Opens a subfolder, and creates it if its name is free; never follows a link. */
   async enter(name: string, mode?: number): Promise<HeldFolder> {
     const path = this.getPath(name);
     const isNew = await mkdir(path, 0o700).then(

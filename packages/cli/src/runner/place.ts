@@ -1,19 +1,19 @@
 import { basename, join } from "node:path";
 import { createUsageError } from "../failure.ts";
 
-/** One end of a copy: a path here, or one in a runner. */
+/** One end of a copy: a local path, or a path in a runner. */
 export type Place =
   | { readonly path: string; readonly runner?: undefined }
   | { readonly path: string; readonly runner: string };
 
-/** `RUNNER:PATH` is in a runner; anything else is here, also `./a:b`. */
+/** `RUNNER:PATH` is in a runner; any other text is a local path, including `./a:b`. */
 export function parsePlace(text: string): Place {
   const match = /^([0-9a-f-]{8,36}):(.*)$/is.exec(text);
   if (!match) return { path: text };
   return { runner: (match[1] ?? "").toLowerCase(), path: match[2] || "." };
 }
 
-/** A name for what stands at a path, in the folder it is copied into. */
+/** Returns the path of a copy inside the destination folder, under the source's name. */
 export function getTargetPath(folder: string, path: string): string {
   const name = basename(path);
   if (name === "" || name === "." || name === "..")

@@ -9,9 +9,9 @@ import { sendRequest } from "../transport.ts";
 
 export interface RequestOptions {
   readonly signal: AbortSignal;
-  /** Bytes that are sent as they come, instead of JSON. */
+  /** Provides bytes to stream instead of JSON. */
   readonly upload?: Readable | undefined;
-  /** How long they are, where that is known. */
+  /** Holds the length of the upload in bytes, if it is known. */
   readonly length?: number | undefined;
 }
 
@@ -21,14 +21,14 @@ interface RequestParts {
   readonly body?: unknown;
 }
 
-/** An answer that has begun. */
+/** A response that has begun. */
 export interface StreamedAnswer {
   readonly serverName: string;
   readonly message: IncomingMessage;
   json(): Promise<unknown>;
 }
 
-/** Asks a route whose answer, or whose body, is read as it comes. What is no success is thrown. */
+/** Requests a route whose response or body is streamed. Unsuccessful responses throw. */
 export async function requestStream<E extends Endpoint>(
   locate: LocateServer,
   route: E,
@@ -37,7 +37,7 @@ export async function requestStream<E extends Endpoint>(
 ): Promise<StreamedAnswer> {
   const address = await locate();
   const serverName = getServerName(address);
-  // The type of a generic endpoint's input cannot show that it has no other parts than these.
+  // The input type of a generic endpoint cannot show that it has no other parts than these.
   const parts = input as RequestParts;
   const body = upload ?? (parts.body === undefined ? undefined : JSON.stringify(parts.body));
   const headers = {
@@ -58,7 +58,7 @@ export async function requestStream<E extends Endpoint>(
   return { serverName, message, json: () => json(message) };
 }
 
-/** A file that changes while it is read would leave the server waiting, or with a broken request. */
+/** A file that changes during the read would leave the server waiting, or with a broken request. */
 async function* readExactLength(upload: Readable, length: number): AsyncGenerator<Buffer, void, undefined> {
   let sentBytes = 0;
   for await (const piece of upload) {
@@ -70,7 +70,7 @@ async function* readExactLength(upload: Readable, length: number): AsyncGenerato
   if (sentBytes !== length) throw createUsageError("the file changed while it was read");
 }
 
-/** The body's pieces. One that was cut fails. */
+/** Yields the body's pieces. A cut body throws. */
 export async function* readPieces(
   { serverName, message }: StreamedAnswer,
   signal: AbortSignal,

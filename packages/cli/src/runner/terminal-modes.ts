@@ -1,17 +1,23 @@
-/** Private modes that programs turn on and a plain terminal has off, but for the last two, which it has on. */
+/**
+ * Programs turn on these private modes, which are off in a plain terminal; the last two are on by
+ * default.
+ */
 const offModes = new Set([
   1, 5, 6, 9, 47, 66, 69, 1000, 1001, 1002, 1003, 1004, 1005, 1006, 1015, 1016, 1047, 1049, 2004, 2026, 2031, 2048,
 ]);
 const onModes = new Set([7, 25]);
 
-/** Sets and resets of private modes, keyboard protocols, scroll regions and cursor shapes, and the two resets of all. */
+/**
+ * Matches sets and resets of private modes, keyboard protocols, scroll regions and cursor shapes,
+ * and the two full resets.
+ */
 // oxlint-disable-next-line no-control-regex
 const commands = /\u001b(?:\[(?:\?([\d;]*)([hl])|([<>=][\d;:]*)([um])|([\d;]*)(r)|(\d*) (q))|c|\[!p)/g;
-/** An unfinished one at the end of a piece. */
+/** Matches an unfinished sequence at the end of a piece. */
 // oxlint-disable-next-line no-control-regex
 const unfinished = /\u001b(?:\[[<-?\d;:! ]{0,60})?$/;
 
-/** Knows what the program on the other side changed of a terminal, and how to change it back. */
+/** Tracks a remote program's changes to the terminal, and reverts them. */
 export class TerminalModes {
   readonly #changed = new Set<number>();
   readonly #others = new Set<"keyboard" | "keys" | "region" | "cursor">();
@@ -37,7 +43,10 @@ export class TerminalModes {
     else this.#changed.add(mode);
   }
 
-  /** What brings the terminal back: the screen first, then its modes, then letters and colours. */
+  /**
+   * Returns the sequence that restores the terminal: the screen first, then its modes, then letters
+   * and colours.
+   */
   getRestoreSequence(): string {
     if (!this.#isUsed) return "";
     const modes = [...this.#changed].toSorted((a, b) => Number(isScreen(b)) - Number(isScreen(a)));

@@ -31,7 +31,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 interface Item extends Partial<TarEntry> {
   readonly content?: string;
-  /** Fields of the header that no honest packer writes, in octal. */
+  /** Sets header fields that no honest packer writes, in octal. */
   readonly raw?: { readonly mode?: string; readonly owner?: string; readonly flag?: string };
 }
 

@@ -11,17 +11,18 @@ const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
 export interface UnpackResult {
   bytes: number;
   files: number;
-  /** Paths that were left out: devices, hard links, and links that lead out of the folder. */
+  /** Lists the omitted paths: devices, hard links, and links that lead out of the folder. */
   readonly skipped: string[];
 }
 
-/** Paths of the archive that are kept to be shown. */
+/** Limits how many omitted paths are kept for display. */
 const maxSkippedPaths = 20;
 
 /**
- * Unpacks a runner's archive into a folder here. The runner may be hostile: nothing is written through a link, whoever
- * made it, and no link that leads out of the folder is made. Files belong to the caller, with permissions alone: no
- * set-user bits, no owner, no devices. A file appears as a whole; a file or a link of the same name is replaced.
+ * Unpacks a runner's archive into a local folder. The runner may be hostile: nothing is written
+ * through any link, and no link that leads out of the folder is created. Files belong to the caller
+ * and keep only their permissions: no set-user bits, no owner, no devices. Files appear atomically;
+ * an existing file or link of the same name is replaced.
  */
 export async function unpackArchive(root: HeldFolder, pieces: AsyncIterable<Buffer>): Promise<UnpackResult> {
   const result: UnpackResult = { bytes: 0, files: 0, skipped: [] };
@@ -47,7 +48,10 @@ export async function unpackArchive(root: HeldFolder, pieces: AsyncIterable<Buff
 const createArchiveError = (path: string, reason: string) =>
   createUsageError(`the runner's archive has '${toSingleLine(path, 200)}': ${reason}`);
 
-/** The names of a path; one that leads out of the folder ends the whole copy, because no honest daemon sends it. */
+/**
+ * Splits a path into names; a path that leads out of the folder aborts the whole copy, because no
+ * honest daemon sends it.
+ */
 function parsePath(path: string): string[] {
   const names = path.split("/").filter((name) => name !== "" && name !== ".");
   if (path.startsWith("/") || names.includes("..") || path.includes("\0"))
@@ -55,7 +59,7 @@ function parsePath(path: string): string[] {
   return names;
 }
 
-/** Returns whether the entry was taken. */
+/** Returns whether the entry was unpacked. */
 async function unpackEntry(root: HeldFolder, names: readonly string[], { entry, content }: TarItem): Promise<boolean> {
   if (entry.type === "other" || entry.type === "hardlink") return false;
   if (entry.type === "symlink" && !isInside(entry.target, names.length - 1)) return false;
@@ -74,7 +78,7 @@ async function unpackEntry(root: HeldFolder, names: readonly string[], { entry, 
   return true;
 }
 
-/** The folders of a path, of which only the last stays open. */
+/** Walks the folders of a path; only the last folder stays open. */
 class HeldPath implements AsyncDisposable {
   last: HeldFolder | undefined;
 
@@ -89,7 +93,7 @@ class HeldPath implements AsyncDisposable {
   }
 }
 
-/** Makes the file or the link under a name of its own, then puts it in its place. */
+/** Creates the file or the link under a temporary name, then renames it. */
 async function placeEntry(folder: HeldFolder, name: string, { entry, content }: TarItem): Promise<void> {
   const fresh = folder.getPath(`.wharf-${randomUUID().slice(0, 8)}`);
   try {
@@ -113,8 +117,9 @@ async function createFile(path: string, { mode, mtime }: TarEntry, content: Asyn
 }
 
 /**
- * Whether a link's target lies in the folder that is copied. The link is so many real folders deep: it may climb so many,
- * and then go down by names. A `..` behind a name could climb further than it seems, where the name is a link.
+ * Returns whether a link's target is inside the copied folder. The link is `depth` real folders
+ * deep: it may climb that many, and then go down by names. A `..` behind a name could climb further
+ * than it seems, if the name is a link.
  */
 function isInside(target: string, depth: number): boolean {
   if (target === "" || target.startsWith("/") || target.includes("\0")) return false;

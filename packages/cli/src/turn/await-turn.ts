@@ -10,22 +10,25 @@ export interface FollowTurnOptions {
   readonly turnId: string;
   /** Events up to this sequence are known already. */
   readonly after: number;
-  /** Leaves the turn where it is. */
+  /** Stops following and leaves the turn running. */
   readonly signal: AbortSignal;
   readonly onEvent: (event: Event) => void;
   readonly onConnection?: (state: "lost" | "back") => void;
 }
 
-/** How long the branch may take to reach its remote once the turn has ended; the server goes on trying after that. */
-const pushTimeoutMs = 120_000; // ms
-/** How long to wait for what a runner used, which is told right after a turn. */
-const usageTimeoutMs = 5_000; // ms
-/** A log that says nothing for this long may be of a task that was deleted. */
-const checkIntervalMs = 10_000; // ms
-/** How long a server that is being started again is waited for by calls around the turn. */
-export const restartTimeoutMs = 30_000; // ms
+/**
+ * The branch may take this long to reach its remote after the turn; the server continues to try
+ * after that.
+ */
+const pushTimeoutMs = 120_000;
+/** Limits the wait for a runner's usage, which is reported right after a turn. */
+const usageTimeoutMs = 5_000;
+/** A log that is silent for this long may belong to a deleted task. */
+const checkIntervalMs = 10_000;
+/** Calls around the turn wait this long for a restarting server. */
+export const restartTimeoutMs = 30_000;
 
-/** Follows a task's log until the turn has ended, its branch is pushed and its use is known. */
+/** Follows a task's log until the turn has ended, its branch is pushed and its usage is known. */
 export async function followTurn(options: FollowTurnOptions): Promise<TurnOutcome> {
   const { client, taskId, signal, onEvent, onConnection } = options;
   const watch = new TurnProgress(options.turnId);
@@ -50,7 +53,7 @@ export async function followTurn(options: FollowTurnOptions): Promise<TurnOutcom
   return getTurnOutcome(watch, client);
 }
 
-/** A deadline that begins anew only when its length changes. */
+/** A deadline that restarts only when its length changes. */
 class Deadline implements Disposable {
   readonly #controller: AbortController;
   #timer: NodeJS.Timeout | undefined;
@@ -72,7 +75,7 @@ class Deadline implements Disposable {
   }
 }
 
-/** Nobody tells of a task's deletion in its log, as the log goes with it. */
+/** A task's log never reports the task's deletion, as the log is deleted too. */
 function createTaskCheck(client: Client, taskId: string, controller: AbortController): Disposable {
   const timer = setInterval(() => {
     client

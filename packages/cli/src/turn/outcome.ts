@@ -1,37 +1,37 @@
 import type { EventDataByKind } from "@wharf/contract";
 import type { UsageTotals } from "./progress.ts";
 
-/** How a turn came out, with all that is told of it. */
+/** The outcome of a turn, with all reported details. */
 export interface TurnOutcome {
   readonly status: "ended" | "cancelled" | "interrupted";
   readonly stop_reason?: string;
   readonly reason?: string;
   readonly commit?: EventDataByKind<"commit">;
-  /** `waiting`: it was not pushed in the time there was, and the server goes on trying. */
+  /** `waiting`: the branch was not pushed in time, and the server continues to try. */
   readonly push: "none" | "pushed" | "failed" | "waiting";
   readonly push_message?: string;
   readonly failure?: EventDataByKind<"failure">;
   readonly used: UsageTotals;
-  /** Of the run, where it failed. */
+  /** Holds the error code of the run, if it failed. */
   readonly error_code?: string;
 }
 
 export const exitCodes = { done: 0, agentFailed: 1, wharfFailed: 2, interrupted: 130 } as const;
 
-/** Ends of a turn that are the agent's own failure. */
+/** A turn with one of these stop reasons failed because of the agent. */
 const failures: ReadonlySet<string> = new Set(["error", "timeout", "refusal"]);
 
-/** Whether the agent left work of which nothing could be committed. */
+/** Returns whether the agent left work that could not be committed. */
 export const isUncommitted = ({ commit, failure }: TurnOutcome): boolean =>
   commit === undefined && failure?.code === "work_not_committed";
 
-/** Whether a person ended it, and nothing failed. */
+/** Returns whether a user cancelled the turn, and nothing failed. */
 export const isCancelled = ({ status, error_code }: TurnOutcome): boolean =>
   status === "cancelled" && error_code === undefined;
 
 /**
- * 0: the agent did its turn and the branch is where it belongs. 1: the agent failed, or left what cannot be committed.
- * 2: Wharf failed. 130: a person cancelled it.
+ * Returns 0 if the agent finished its turn and the branch was pushed, 1 if the agent failed or left
+ * work that cannot be committed, 2 if Wharf failed, and 130 if a user cancelled the turn.
  */
 export function getExitCode(outcome: TurnOutcome): number {
   if (outcome.status === "ended") {

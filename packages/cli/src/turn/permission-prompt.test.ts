@@ -16,7 +16,7 @@ const asked = (permission_id: string): EventDataByKind<"permission"> => ({
   options,
 });
 
-/** A person at a terminal, and what is handed over. */
+/** Simulates a user at a terminal, and records the answers. */
 function person() {
   const input = new PassThrough();
   const output = new PassThrough();

@@ -9,11 +9,14 @@ type SendAnswer = (permissionId: string, optionId: string | undefined) => Promis
 export interface PermissionPromptOptions {
   readonly input: NodeJS.ReadableStream;
   readonly output: NodeJS.WritableStream;
-  /** Hands over what the person chose; without an option it is refused. */
+  /** Sends the user's choice; without an option the request is refused. */
   readonly answer: SendAnswer;
 }
 
-/** Asks the person at the terminal what the agent asks, one question after the other. One that was settled elsewhere is dropped. */
+/**
+ * Asks the user at the terminal the agent's questions, one after the other. A question that was
+ * answered elsewhere is dropped.
+ */
 export class PermissionPrompt implements AsyncDisposable {
   readonly #options: PermissionPromptOptions;
   readonly #open = new Map<string, AbortController>();
@@ -46,9 +49,9 @@ export class PermissionPrompt implements AsyncDisposable {
     const lines = createInterface({ input, output });
     const closed = new AbortController();
     lines.once("close", () => closed.abort());
-    // A terminal that was closed.
+    // A closed terminal causes this error.
     lines.on("error", () => lines.close());
-    // A terminal that reads a line takes Ctrl-C for itself.
+    // readline captures Ctrl-C while it reads a line, so pass it on.
     lines.on("SIGINT", () => process.kill(process.pid, "SIGINT"));
     const questionOptions = { signal: AbortSignal.any([signal, closed.signal]) };
     try {

@@ -8,12 +8,13 @@ export interface UsageTotals {
   readonly output_tokens?: number;
 }
 
-/** A run in one of these tells nothing more. */
+/** A run with one of these statuses reports nothing more. */
 const finalStatuses: ReadonlySet<string> = new Set(["COMPLETED", "FAILED", "STOPPED"]);
 
 /**
- * What becomes of one turn, read off the task's log: open → ended, and then settled once its branch is pushed (or can't
- * be) and its use is told, or its run is over. A runner's figures are of its whole life, not of the turn alone.
+ * Tracks one turn in the task's log: open → ended, and then settled once its branch is pushed (or
+ * cannot be) and its usage is reported, or its run is over. A runner's figures cover its whole
+ * life, not the turn alone.
  */
 export class TurnProgress {
   readonly #turnId: string;
@@ -42,14 +43,14 @@ export class TurnProgress {
   get commit(): EventDataByKind<"commit"> | undefined {
     return this.#commit;
   }
-  /** Of the newest commit. */
+  /** Returns the push of the newest commit. */
   get push(): EventDataByKind<"push"> | undefined {
     return this.#push;
   }
   get failure(): EventDataByKind<"failure"> | undefined {
     return this.#failure;
   }
-  /** The agent's process ended in the midst of the turn. */
+  /** Returns the exit of the agent's process, if it came in the middle of the turn. */
   get exit(): EventDataByKind<"agent_exit"> | undefined {
     return this.#exit;
   }

@@ -11,14 +11,19 @@ export interface WatchTurnOptions {
   readonly task: Task;
   readonly turnId: string;
   readonly after: number;
-  /** The first interruption asks the server to stop the task, and what then comes is still shown; the next one leaves. */
+  /**
+   * The first interruption asks the server to stop the task, and its last events are still shown;
+   * the next interruption leaves.
+   */
   readonly interrupts: Pick<Interrupts, "signal" | "hurry">;
 }
 
-/** How long a task may take to end after it was told to; the server sees to it also when nobody looks. */
-const stopTimeoutMs = 30_000; // ms
+/** Limits the wait for a task to stop; the server stops it even after the command has left. */
+const stopTimeoutMs = 30_000;
 
-/** Shows a turn as it goes, lets the person answer what the agent asks, and tells how it came out. */
+/**
+ * Shows a turn as it happens, lets the user answer the agent's questions, and reports the outcome.
+ */
 export async function watchTurn(cli: Cli, options: WatchTurnOptions): Promise<Summary> {
   const { client, terminal, settings } = cli;
   const { task, turnId, interrupts } = options;
@@ -81,7 +86,7 @@ function createPermissionPrompt({ client }: Cli, taskId: string): PermissionProm
   });
 }
 
-/** Asks once for the task to be stopped, and gives up waiting for its end after a while. */
+/** Asks once for the task to be stopped, and stops waiting for its end after a while. */
 class StopOnAbort implements Disposable {
   readonly #signal: AbortSignal;
   readonly #abandonment = new AbortController();
@@ -93,7 +98,7 @@ class StopOnAbort implements Disposable {
     this.#onAbort = () => {
       this.#timer = setTimeout(() => this.#abandonment.abort(signal.reason), stopTimeoutMs);
       stop().catch((error: unknown) => {
-        // The turn may have ended by itself in this moment; its end is in the log then.
+        // The turn may have just ended normally; its end is in the log then.
         if (!(error instanceof RemoteError)) this.#abandonment.abort(error);
       });
     };
@@ -115,7 +120,7 @@ class StopOnAbort implements Disposable {
 const formatAnswerHint = (task: Task, { options = [] }: EventDataByKind<"permission">): string =>
   `The agent waits for an answer. Give one with \`wharf task answer ${toShortId(task.id)} <option>\`${options.length > 0 ? ` (${options.map((_, i) => i + 1).join(", ")})` : ""}, or refuse with \`wharf task answer ${toShortId(task.id)} --refuse\`.\n`;
 
-/** A task may have no change that could be told of. */
+/** Returns undefined if the task has no change to report. */
 async function getDiff({ client }: Cli, taskId: string): Promise<Diff | undefined> {
   try {
     return await client.call(api.getTaskDiff, { params: { task_id: taskId } }, { retryTimeoutMs: restartTimeoutMs });

@@ -11,12 +11,12 @@ export interface Summary {
   readonly task: Task;
   readonly turnId: string;
   readonly outcome: TurnOutcome;
-  /** What the task's branch changed, where it changed anything that is known of. */
+  /** Holds the changes of the task's branch, if any are known. */
   readonly diff: Diff | undefined;
-  readonly tookMs: number; // ms
+  readonly tookMs: number;
 }
 
-/** The last line for a program that reads `--json`. */
+/** Creates the last line for a program that reads `--json`. */
 export function toSummaryJson(
   { task, turnId, outcome, diff, tookMs }: Summary,
   exitCode = getExitCode(outcome),
@@ -43,7 +43,7 @@ export function toSummaryJson(
   };
 }
 
-/** How it came out, in one line, and below it where everything is. */
+/** Formats the outcome in one line, and the locations of all results below. */
 export function formatSummary(summary: Summary, style: Style): string {
   const { task, outcome, diff } = summary;
   const id = task.id.slice(0, 8);
