@@ -9,7 +9,7 @@ import type { TableStyle } from "./render/table.ts";
 import { type Environment, type GlobalOptions, getLocalSettings, getSettings, type Settings } from "./settings.ts";
 import type { Terminal } from "./terminal.ts";
 
-/** The surroundings of a command line. */
+/** Holds the surroundings of a command line. */
 export interface Host {
   readonly environment: Environment;
   readonly terminal: Terminal;

@@ -22,7 +22,7 @@ export type Profile = z.infer<typeof Profile>;
 
 const Content = z.strictObject({ profile: z.string().optional(), profiles: z.record(z.string(), Profile).default({}) });
 
-/** The user's client settings: servers by name. */
+/** Holds the user's client settings, with servers by name. */
 export interface ConfigFile {
   readonly path: string;
   /** Names the default profile, without `--profile` and WHARF_PROFILE. */

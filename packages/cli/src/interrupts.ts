@@ -22,7 +22,7 @@ export class InterruptedError extends Error {
   }
 }
 
-/** Work that cleans up before the process exits. */
+/** Represents work that cleans up before the process exits. */
 interface Interruptible {
   interrupt(reason: InterruptedError): void;
 }

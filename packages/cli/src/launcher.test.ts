@@ -11,7 +11,7 @@ const system = `${process.platform}-${process.arch}`;
 const pretendOld =
   'data:text/javascript,Object.defineProperty(process,"versions",{value:{...process.versions,node:"20.1.0"}})';
 
-/** A published package whose main reports its outcome, and a Node beside it. */
+/** This folder holds a published package, whose main reports its outcome, and a Node beside it. */
 let home = "";
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), "wharf-launcher-"));

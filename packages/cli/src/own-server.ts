@@ -46,7 +46,7 @@ export async function stopLeftovers(environment: Environment): Promise<void> {
   await server.stopLeftoverRunners({ config: server.readConfig(environment), kit: getKitFolder() });
 }
 
-/** A server to use: an existing one, or one in this process until disposal. */
+/** Holds a server to use: an existing one, or one in this process until disposal. */
 export interface ServerHandle extends AsyncDisposable {
   readonly client: Client;
   readonly isOwn: boolean;

@@ -6,7 +6,7 @@ import { addressFile, socketFile, tokenFile } from "@wharf/contract/data-folder"
 import { z } from "zod";
 import type { Settings } from "./settings.ts";
 
-/** A server's address and the token for it. */
+/** Holds a server's address and the token for it. */
 export interface ServerAddress {
   readonly url: string;
   readonly token?: string;

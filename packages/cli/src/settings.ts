@@ -8,11 +8,11 @@ import { createTokenSource, type TokenSource } from "./token-source.ts";
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * A command's view of its surroundings. This file is the only reader of the client's part of the
- * environment.
+ * Holds a command's view of its surroundings. This file is the only reader of the client's part of
+ * the environment.
  */
 export interface Settings {
-  /** Passed on unchanged to a server that is started in this process. */
+  /** Is passed on unchanged to a server that is started in this process. */
   readonly environment: Environment;
   readonly dataFolder: string;
   /** Names a server to use instead of the data folder's. */
@@ -27,15 +27,18 @@ export interface GlobalOptions {
   readonly profile?: string | undefined;
 }
 
-/** A value and its source: an option, a variable, a line of the settings file, or the default. */
+/**
+ * Combines a value with its source: an option, a variable, a line of the settings file, or the
+ * default.
+ */
 interface SettingValue<T> {
   readonly value: T;
   readonly source: string;
 }
 
 /**
- * Every setting of the client with its origin. The first of these that has a value wins: option,
- * environment, profile, default.
+ * Holds every setting of the client with its origin. The first of these that has a value wins:
+ * option, environment, profile, default.
  */
 export interface ResolvedSettings {
   readonly config: SettingValue<string>;

@@ -5,7 +5,9 @@ import { createStyle, type Style } from "./render/style.ts";
 import { watchOutput, writeText } from "./runner/output.ts";
 import { type Environment, isColourEnabled } from "./settings.ts";
 
-/** A command's output streams, and whether a user reads them and can answer. */
+/**
+ * Connects a command to its output streams, and reports whether a user reads them and can answer.
+ */
 export interface Terminal {
   /** Writes the requested output, which may be piped on. */
   out(text: string): void;
@@ -18,7 +20,7 @@ export interface Terminal {
   readonly isTty: boolean;
 }
 
-/** The streams of a process; each may be connected to a user. */
+/** Holds the streams of a process; each may be connected to a user. */
 export interface Streams {
   readonly stdin: NodeJS.ReadStream;
   readonly stdout: NodeJS.WriteStream;
@@ -31,7 +33,7 @@ export function createTerminal(environment: Environment, { stdin, stdout, stderr
   // Unread messages are no reason to stop: the exit code still reports the result.
   watchOutput(stderr, () => undefined);
   const isTty = stdout.isTTY === true;
-  // Reads from a closed terminal fail; the accompanying hang-up ends the work.
+  // A closed terminal fails its reads; the accompanying hang-up ends the work.
   if (isTty) stdin.on("error", () => undefined);
   const mark = String(randomInt(1e9, 1e10));
   const print = createPrinter(mark);

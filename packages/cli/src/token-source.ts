@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { type ConfigFile, createConfigError, type Profile, requirePrivate, toAbsolutePath } from "./config-file.ts";
 
-/** The source of a profile's token, which is read when a command needs it. */
+/** Reads a profile's token from its source when a command needs it. */
 export interface TokenSource {
   /** Names the file, the line and the key. */
   readonly place: string;

@@ -7,8 +7,8 @@ import {
 } from "@agentclientprotocol/sdk";
 
 /**
- * The client of one session: it displays updates, answers permission requests, and may own the
- * files.
+ * Represents the client of one session, which displays updates, answers permission requests, and
+ * may own the files.
  */
 export class Client {
   readonly canRead: boolean;

@@ -5,7 +5,8 @@ import type { LanguageModel } from "ai";
 import type { ModelSettings, Provider } from "../settings.ts";
 
 /**
- * Context size in tokens, by provider. A provider's models differ, so this is the current minimum.
+ * Lists the context size in tokens by provider. A provider's models differ, so this is the current
+ * minimum.
  */
 export const contextTokens: Record<Provider, number> = { gemini: 1_000_000, anthropic: 200_000, openai: 128_000 };
 

@@ -7,7 +7,7 @@ import { Permissions } from "./permissions.ts";
 import { ToolCall, type ToolCallView } from "./tool-call.ts";
 import { Transcript } from "./transcript.ts";
 
-/** A conversation with one client about one folder, with at most one turn at a time. */
+/** Holds a conversation with one client about one folder, with at most one turn at a time. */
 export class Session {
   readonly id: string;
   readonly client: Client;

@@ -25,7 +25,7 @@ export const createTextContent = (value: string): ToolCallContent => ({
   content: { type: "text", text: value },
 });
 
-/** A tool call as the client sees it: pending, in progress, and completed or failed. */
+/** Reports a tool call to the client: pending, in progress, and completed or failed. */
 export class ToolCall {
   readonly id: string = randomUUID();
   readonly session: Session;

@@ -10,7 +10,7 @@ const listTimeoutMs = 30_000;
 const maxListCharacters = 4_000_000;
 const skipped = new Set([".git", "node_modules"]);
 
-/** Yields the files in a folder that git does not know; links are listed and not followed. */
+/** Yields the files in a folder if git cannot list them; links are listed and not followed. */
 export async function* walkFiles(folder: string, signal: AbortSignal): AsyncGenerator<string> {
   signal.throwIfAborted();
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);

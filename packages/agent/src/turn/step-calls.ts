@@ -4,8 +4,8 @@ import { createTextContent, type Session, type ToolCall } from "../session/index
 import { toFailedOutcome, type Tool, type ToolOutcome } from "../tools/index.ts";
 
 /**
- * The tool calls of one step: shown as soon as the model begins to write them, and run when the
- * answer is complete.
+ * Handles the tool calls of one step: shows them as soon as the model begins to write them, and
+ * runs them when the answer is complete.
  */
 export class StepCalls {
   readonly #session: Session;

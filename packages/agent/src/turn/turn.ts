@@ -16,7 +16,7 @@ const maxSteps = 100;
  * An answer that is cut before any of it was shown is requested again, up to this many attempts.
  */
 const maxTries = 3;
-/** The pause before the second attempt; the third waits twice as long. */
+/** The second attempt waits this long; the third waits twice as long. */
 const retryMs = 500;
 const charactersPerToken = 4;
 /**

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { sampleFiles } from "@wharf/agent/sample";
 
-/** A branch of the sample after the demo. */
+/** Describes a branch of the sample after the demo. */
 export interface Branch {
   readonly name: string;
   readonly sha: string;
@@ -17,7 +17,7 @@ const author = {
   GIT_COMMITTER_EMAIL: "sample@localhost",
 };
 
-/** A small git repository with a failing test, like a user's own. */
+/** Creates a small git repository with a failing test, like a user's own. */
 export class SampleRepository {
   readonly folder: string;
 

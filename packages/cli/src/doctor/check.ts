@@ -4,8 +4,8 @@ import type { Client } from "../client.ts";
 import type { Settings } from "../settings.ts";
 
 /**
- * The result of one check. `fail`: Wharf does not work without it. `warn`: something optional is
- * missing.
+ * Holds the result of one check. `fail`: Wharf does not work without it. `warn`: something optional
+ * is missing.
  */
 export interface Check {
   readonly name: string;

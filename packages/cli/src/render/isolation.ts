@@ -21,7 +21,7 @@ export const formatIsolationLevel = (isolation: string, style: Style): string =>
   return isolation === "unenforced" ? style.red("ISOLATION NOT ENFORCED") : toSingleLine(isolation, 40);
 };
 
-/** Missing sandboxes deserve a prominent warning. */
+/** Warns prominently that agents run without a sandbox. */
 export function formatUnsafeWarning({ isolation, isolation_reason }: IsolationInfo, style: Style): string {
   if (isolation !== "unsafe") return "";
   const lines = [

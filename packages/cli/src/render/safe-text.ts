@@ -1,4 +1,4 @@
-/** Terminal commands as whole sequences: ESC [ …, ESC ] … and the short ones. */
+/** Matches terminal commands as whole sequences: ESC [ …, ESC ] … and the short ones. */
 const sequences =
   // oxlint-disable-next-line no-control-regex
   /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[PX^_][^\u001b]*(?:\u001b\\)?|[ -/]*[0-~])/g;

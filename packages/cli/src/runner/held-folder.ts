@@ -11,9 +11,8 @@ const isCode = (error: unknown, ...codes: string[]) =>
 export class NotAFolderError extends Error {}
 
 /**
- * A folder that is held open. Its entries are reached through the open folder, so that replacing
- * the folder by a link changes nothing. On systems without `/proc/self/fd` the folder's path is
- * used.
+ * Holds a folder open. Its entries are reached through the open folder, so that replacing the
+ * folder by a link changes nothing. On systems without `/proc/self/fd` the folder's path is used.
  */
 export class HeldFolder implements AsyncDisposable {
   readonly #handle: FileHandle;

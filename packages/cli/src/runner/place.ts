@@ -1,7 +1,7 @@
 import { basename, join } from "node:path";
 import { createUsageError } from "../failure.ts";
 
-/** One end of a copy: a local path, or a path in a runner. */
+/** Names one end of a copy: a local path, or a path in a runner. */
 export type Place =
   | { readonly path: string; readonly runner?: undefined }
   | { readonly path: string; readonly runner: string };

@@ -21,7 +21,7 @@ interface RequestParts {
   readonly body?: unknown;
 }
 
-/** A response that has begun. */
+/** Represents a response that has begun. */
 export interface StreamedAnswer {
   readonly serverName: string;
   readonly message: IncomingMessage;

@@ -53,7 +53,7 @@ export async function followTurn(options: FollowTurnOptions): Promise<TurnOutcom
   return getTurnOutcome(watch, client);
 }
 
-/** A deadline that restarts only when its length changes. */
+/** Aborts the controller at a deadline, which restarts only when its length changes. */
 class Deadline implements Disposable {
   readonly #controller: AbortController;
   #timer: NodeJS.Timeout | undefined;

@@ -1,7 +1,7 @@
 import type { EventDataByKind } from "@wharf/contract";
 import type { UsageTotals } from "./progress.ts";
 
-/** The outcome of a turn, with all reported details. */
+/** Describes the outcome of a turn, with all reported details. */
 export interface TurnOutcome {
   readonly status: "ended" | "cancelled" | "interrupted";
   readonly stop_reason?: string;

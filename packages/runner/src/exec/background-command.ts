@@ -8,7 +8,7 @@ import { type CommandFolders, CommandProcess } from "./process.ts";
 import { type CommandRecord, getStartTicks, writeRecord } from "./command-record.ts";
 
 /**
- * A background command, whose output is in a ring beside its record.
+ * Runs a command in the background, with its output in a ring beside its record.
  *
  * *running*: the daemon reads the command's pipes as fast as the disk allows, with or without
  * followers. *exited*: the record holds the exit and the ring is complete. *unknown*: a previous

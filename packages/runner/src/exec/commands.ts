@@ -73,8 +73,8 @@ export class Commands {
   }
 
   /**
-   * Kills and lists the commands that an earlier daemon left behind. Their output is read on first
-   * use.
+   * Opens the runner's commands. Those that an earlier daemon left behind are killed and listed;
+   * their output is read on first use.
    */
   static async open(options: CommandsOptions): Promise<Commands> {
     const self = new Commands(options);

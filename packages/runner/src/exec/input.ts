@@ -2,9 +2,9 @@ import type { Writable } from "node:stream";
 import { WharfError } from "@wharf/contract";
 
 /**
- * A command's input, which arrives in pieces by separate requests. Each piece may name its offset,
- * so a client can safely resend a piece whose response was lost. A piece is acknowledged when the
- * pipe has accepted it; only one piece is in flight at a time.
+ * Passes input to a command in pieces, which arrive by separate requests. Each piece may name its
+ * offset, so a client can safely resend a piece whose response was lost. A piece is acknowledged
+ * when the pipe has accepted it; only one piece is in flight at a time.
  */
 export class CommandInput {
   readonly #pipe: Writable | null;

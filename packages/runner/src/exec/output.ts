@@ -70,9 +70,9 @@ export class CommandOutput {
   }
 
   /**
-   * Called when the command itself has ended: children that it left behind may hold the pipes open
-   * indefinitely. The pipes are still read and are closed after 100 ms without data, or after 2 s
-   * if such a child keeps writing.
+   * Closes the pipes after the command itself has ended: children that it left behind may hold them
+   * open indefinitely. The pipes are still read and are closed after 100 ms without data, or after
+   * 2 s if a child keeps writing.
    */
   async closeWhenQuiet(): Promise<void> {
     let quiet = 0;

@@ -25,7 +25,7 @@ export interface CommandExit {
   readonly exit_code: number | null;
   readonly signal: string | null;
   readonly timed_out: boolean;
-  /** Present only when the command ran out of memory. */
+  /** Is present only if the command ran out of memory. */
   readonly out_of_memory?: true;
 }
 
@@ -42,7 +42,10 @@ export function signalGroup(pid: number, signal: NodeJS.Signals | 0): boolean {
   }
 }
 
-/** Groups whose leader is running. They are killed when this process exits, for any reason. */
+/**
+ * Holds the groups whose leader is running. They are killed when this process exits, for any
+ * reason.
+ */
 const liveGroups = new Set<number>();
 const killLiveGroups = (): void => {
   for (const pid of liveGroups) signalGroup(pid, "SIGKILL");

@@ -7,8 +7,8 @@ import { isReachable } from "./reachability.ts";
 import { parseTarget } from "./target.ts";
 
 /**
- * A stopped listener with a full queue: the kernel leaves new connections unanswered, like a
- * firewall.
+ * This listener is stopped and its queue is full: the kernel leaves new connections unanswered,
+ * like a firewall.
  */
 let silent: string;
 let held: ChildProcess;

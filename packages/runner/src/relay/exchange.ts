@@ -8,9 +8,9 @@ import type { RequestBody } from "./request-body.ts";
 const requestIdHeader = "x-wharf-request-id";
 
 /**
- * The outcome of sending a request once over one wire. `answered`: the response began, and is
- * complete or was reset. `unsent`: the wire accepted no stream. `lost`: no byte of a response
- * arrived.
+ * Describes the outcome of sending a request once over one wire. `answered`: the response began,
+ * and is complete or was reset. `unsent`: the wire accepted no stream. `lost`: no byte of a
+ * response arrived.
  */
 export type SendResult = "answered" | "unsent" | "lost";
 

@@ -11,7 +11,7 @@ import { ModelGate } from "./model-gate.ts";
 import { RequestBody } from "./request-body.ts";
 
 /**
- * The way out of a runner: an HTTP server on the inner loopback that forwards requests over the
+ * Provides the way out of a runner: an HTTP server on the inner loopback forwards requests over the
  * wire to the gateway.
  *
  * A request is *held* until there is a wire, *sent*, and *answered*. If the wire dies before the

@@ -8,8 +8,8 @@ const maxTotalBytes = 64 * 1024 * 1024;
 let retainedBytes = 0;
 
 /**
- * A request's body that can be sent more than once. Data beyond the limits is sent once and not
- * kept.
+ * Keeps a request's body, so that it can be sent more than once. Data beyond the limits is sent
+ * once and not kept.
  */
 export class RequestBody implements Disposable {
   readonly #source: AsyncIterator<Buffer>;

@@ -1,7 +1,8 @@
 /**
- * Path patterns with the syntax of .gitignore: `*` and `?` within a name, `[…]`, `**` for any
- * number of folders, `\` before a literal character. Matching takes time proportional to pattern
- * times path at most, for any pattern: a hostile repository cannot cause exponential backtracking.
+ * This file matches paths with the patterns of .gitignore: `*` and `?` within a name, `[…]`, `**`
+ * for any number of folders, `\` before a literal character. Matching takes time proportional to
+ * pattern times path at most, for any pattern: a hostile repository cannot cause exponential
+ * backtracking.
  */
 
 type GlobToken =
@@ -12,7 +13,7 @@ type GlobToken =
 
 interface GlobSegment {
   readonly tokens: readonly GlobToken[];
-  /** Set if the segment is plain text. */
+  /** Is set if the segment is plain text. */
   readonly literal: string | undefined;
 }
 

@@ -13,7 +13,7 @@ const toBytes = (text: string): string => (/[^\0-\x7f]/.test(text) ? Buffer.from
 /** Holds the rules of one .gitignore and of the folders above it. */
 export class IgnoreRules {
   readonly #parent: IgnoreRules | undefined;
-  /** The file's folder, with a trailing `/` unless it is the root. */
+  /** Holds the file's folder, with a trailing `/` unless it is the root. */
   readonly #base: string;
   readonly #rules: readonly IgnoreRule[];
 

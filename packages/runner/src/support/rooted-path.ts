@@ -23,12 +23,12 @@ const stepFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK;
 const maxLinks = 40;
 const byDescriptor = process.platform === "linux";
 
-/** A folder inside a root, held open. */
+/** Holds a folder inside a root open. */
 export class FolderHandle implements AsyncDisposable {
   readonly handle: FileHandle;
   /**
-   * The path under which the folder was found, for messages and for platforms that cannot enter a
-   * folder by its descriptor.
+   * Holds the path under which the folder was found, for messages and for platforms that cannot
+   * enter a folder by its descriptor.
    */
   readonly #location: string;
 
@@ -57,7 +57,10 @@ export class FolderHandle implements AsyncDisposable {
   }
 }
 
-/** A name in a held folder; the name is empty if the path leads to the folder itself. */
+/**
+ * Combines a held folder and a name in it; the name is empty if the path leads to the folder
+ * itself.
+ */
 export interface EntryHandle extends AsyncDisposable {
   readonly folder: FolderHandle;
   readonly name: string;
@@ -155,9 +158,9 @@ class PathWalk {
   readonly #rootPaths: readonly string[];
   readonly #requestedPath: string;
   readonly #options: WalkOptions;
-  /** Folders on the way, excluding the root. */
+  /** Holds the folders on the way, excluding the root. */
   readonly #folders: FolderHandle[] = [];
-  /** Names that remain to be walked, the next one last. */
+  /** Holds the names that remain to be walked, the next one last. */
   #pendingNames: string[] = [];
   #links = 0;
 

@@ -11,9 +11,9 @@ const reserveBytes = 512 * 1024;
 const fullBelowBytes = 64 * 1024;
 
 /**
- * The disk of the daemon's state. A reserve file on it keeps some space back and is removed when
- * the disk is full and a turn has to end: the turn's last records then fit, no matter what filled
- * the disk.
+ * Watches the disk of the daemon's state. A reserve file on it keeps some space back and is removed
+ * when the disk is full and a turn has to end: the turn's last records then fit, no matter what
+ * filled the disk.
  */
 export class StateDisk {
   readonly #folder: string;

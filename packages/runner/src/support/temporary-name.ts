@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto";
  */
 const temporaryPattern = /^(?:.*\/)?\.wharf-[0-9a-f]{16}\.tmp$/s;
 
-/** The same pattern as a git ignore rule. */
+/** Expresses the same pattern as a git ignore rule. */
 export const temporaryRule = `.wharf-${"?".repeat(16)}.tmp`;
 
 const activeNames = new Set<string>();

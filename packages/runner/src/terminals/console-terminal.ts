@@ -8,7 +8,7 @@ const maxBufferEntries = 10_000;
 const maxBufferBytes = 50 * 1024 * 1024;
 
 /**
- * A read-only terminal with the history of all commands: the command lines, the output and the
+ * Shows the history of all commands on a read-only terminal: the command lines, the output and the
  * exits.
  */
 export class ConsoleTerminal {

@@ -34,7 +34,7 @@ export class FlowControl implements Disposable {
   }
 
   /**
-   * Called after every change of these values. `fastest` is the fastest viewer's acknowledged
+   * Must run after every change of these values. `fastest` is the fastest viewer's acknowledged
    * offset, or undefined without viewers.
    */
   update({ end, fastest, isBehind }: { end: number; fastest: number | undefined; isBehind: boolean }): void {

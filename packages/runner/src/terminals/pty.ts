@@ -39,7 +39,7 @@ const quietMs = 50;
 // A child left behind may continue to print for this long.
 const lingerMs = 2_000;
 
-/** A program on its dedicated terminal. */
+/** Controls a program on its dedicated terminal. */
 export interface Pty {
   readonly pid: number;
   /** Throws if too much input is unread. */

@@ -11,7 +11,7 @@ export const TerminalRecord = TerminalInfo.omit({ viewers: true, typist: true, f
   max_entries: z.number().int().positive(),
   max_bytes: z.number().int().positive(),
   started_ticks: z.string().optional(),
-  /** The history's extent, once it is complete. */
+  /** Holds the history's extent, once it is complete. */
   extent: z.object({ first: z.number(), end: z.number() }).optional(),
 });
 export type TerminalRecord = z.infer<typeof TerminalRecord>;

@@ -19,7 +19,7 @@ import { endSession } from "./process-session.ts";
 import type { Viewer } from "./viewer.ts";
 
 /**
- * A program on a terminal, its history and its viewers.
+ * Runs a program on a terminal, with its history and its viewers.
  *
  * *running*: the program's output goes into the history and from there to each viewer, at the
  * viewer's pace; `FlowControl` pauses the program while not even the fastest viewer has seen the

@@ -4,8 +4,8 @@ import type { TerminalEvent } from "@wharf/contract";
 import { type Encoder, ndjson } from "./encoder.ts";
 
 /**
- * A viewer of a terminal. A viewer reads the ring at its own pace and delays nothing except, if it
- * is the fastest viewer, the program (by flow control).
+ * Sends a terminal's history to one viewer. A viewer reads the ring at its own pace and delays
+ * nothing except, if it is the fastest viewer, the program (by flow control).
  *
  * *catching up*: the viewer reads the history from before it attached. *live*: the viewer has seen
  * all of that, and counts for the flow control. *detached*: unread history was overwritten, the

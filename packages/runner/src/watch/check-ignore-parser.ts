@@ -1,6 +1,6 @@
 /**
- * An answer of `git check-ignore -z -v -n`: the requested path and whether the deciding pattern
- * ignores it.
+ * Holds an answer of `git check-ignore -z -v -n`: the requested path and whether the deciding
+ * pattern ignores it.
  */
 interface IgnoreAnswer {
   readonly path: string;

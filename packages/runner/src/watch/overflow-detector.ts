@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 
-// The kernel's default limit, in events.
+// The kernel's queue holds this many events by default.
 const defaultQueueLength = 16_384;
 
 /**

@@ -11,7 +11,7 @@ export class TokenBucket {
     this.#tokens = capacity;
   }
 
-  /** Takes up to the requested number of tokens and returns the number taken. */
+  /** Removes at most the requested number of tokens and returns the number removed. */
   consume(requestedCount: number): number {
     const currentTime = performance.now();
     this.#tokens = Math.min(this.#capacity, this.#tokens + ((currentTime - this.#updatedAt) / 1_000) * this.#perSecond);

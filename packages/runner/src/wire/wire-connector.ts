@@ -29,7 +29,7 @@ async function connectOnce(path: string, holder: WireHolder): Promise<number> {
     await mux.closed;
     return performance.now() - startedAt;
   } catch {
-    // No server listens, or a server that this daemon does not belong to: both may change.
+    // No server listens, or the server is not the daemon's own: both may change.
     return 0;
   } finally {
     socket.on("error", () => undefined).destroy();
