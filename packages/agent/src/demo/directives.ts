@@ -1,6 +1,6 @@
 /**
  * Directives are lines of a prompt that state exactly what the demo agent does, so that a test can
- * drive a real ACP agent. They run in order; a prompt with directives must contain nothing else.
+ * drive a real ACP agent. They run in order; the other lines of the prompt are ignored.
  *
  *   demo: say TEXT             sends a message
  *   demo: think TEXT           sends a thought

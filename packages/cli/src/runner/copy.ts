@@ -54,7 +54,7 @@ async function downloadPath(
   const source = `${runner_id}:${path}`;
   if (remoteStats.type === "directory") {
     await mkdir(target, { recursive: true });
-    // The caller may name a folder that is a link; a folder with the runner's name must not be one.
+    // The caller may name a link to a folder; a folder named after the runner's must not be a link.
     await using folder = await HeldFolder.open(target, { followLink: target === destination }).catch(
       (error: unknown) => {
         throw createUsageError(`'${target}' is no folder that can be written into (${getErrorCode(error)})`);
