@@ -10,6 +10,7 @@ const checks = [
   { name: "types", command: "tsc", args: ["--project", "."] },
   { name: "dead code", command: "knip", args: ["--no-progress"] },
   { name: "names", command: "node", args: ["scripts/voice/names.ts", "--check"] },
+  { name: "words", command: "node", args: ["scripts/voice/words.ts"] },
   { name: "proofs", command: "node", args: ["scripts/acceptance.ts", "--check"] },
 ] as const;
 

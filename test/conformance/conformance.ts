@@ -38,7 +38,7 @@ const parts: Record<Half, { backend: readonly Part[]; daemon: readonly Part[] }>
  */
 export function conformance(name: string, under: BackendUnderTest, halves: readonly Half[] = ["some", "others"]): void {
   const missing = isMissing(under);
-  // S-001, S-004, S-013: one client and one set of calls, whatever is behind it.
+  // S-001, S-004, S-013: one client and one set of calls for every backend.
   describe.skipIf(missing)(`the backend '${name}'`, () => {
     const chosen = halves.flatMap((half) => [...parts[half].backend, ...(isVariant(under) ? [] : parts[half].daemon)]);
     for (const part of chosen) part(under, name);

@@ -12,8 +12,8 @@ import { readNdjsonLines } from "./ndjson.ts";
 import { muxPair } from "./testing.ts";
 
 /**
- * For any input from a peer, a reader either returns a permitted value or throws one of its own
- * errors.
+ * For any input from a peer, a reader either returns a permitted value or throws an error of the
+ * catalogue.
  */
 const runs = { numRuns: Number(process.env["FUZZ_CASES"] ?? 1_000) };
 
