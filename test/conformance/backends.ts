@@ -71,7 +71,7 @@ function hostilityOf(
 /** The backends that the suite knows, by their names in WHARF_CONFORMANCE. */
 export const backends: Readonly<Record<string, BackendUnderTest>> = {
   local: { capabilities: { outlivesServer: true }, open: openLocal },
-  mock: { capabilities: { outlivesServer: false }, open: openMock },
+  mock: { capabilities: { outlivesServer: false, isolates: false }, open: openMock },
   docker,
   "docker-exec": dockerExec,
   kubernetes,

@@ -1,5 +1,6 @@
 import { describe } from "vitest";
 import { agent } from "./parts/agent.ts";
+import { attacks } from "./parts/attacks.ts";
 import { deaths } from "./parts/deaths.ts";
 import { exec } from "./parts/exec.ts";
 import { git } from "./parts/git.ts";
@@ -23,12 +24,18 @@ const grouped: Part = (under) => {
 // The hostile part needs a kept disk, which stores a runner's mode before it starts. Backends
 // without one use the same daemon and wire.
 const hostileWhereKept: Part = (under) => (under.capabilities.keepsDisk === false ? undefined : hostile(under));
+const attacked: Part = (under) => {
+  if (under.capabilities.isolates === false) return;
+  describe("an attacker", () => {
+    attacks(under);
+  });
+};
 const dying: Part = (under, name) => deaths(name, under);
 
 /** The parts that depend on the wire and the disk, and the parts that depend on the daemon only. */
 const parts: Record<Half, { backend: readonly Part[]; daemon: readonly Part[] }> = {
   some: { backend: [lifecycle, streams], daemon: [exec, agent, pause] },
-  others: { backend: [dying, hostileWhereKept], daemon: [git, grouped, terminals] },
+  others: { backend: [dying, hostileWhereKept], daemon: [attacked, git, grouped, terminals] },
 };
 
 /**

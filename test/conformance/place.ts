@@ -7,6 +7,8 @@ export interface Capabilities {
   readonly outlivesServer: boolean;
   /** False: a stopped runner loses its disk with its processes, and is gone completely. */
   readonly keepsDisk?: boolean;
+  /** False: runners are ordinary processes of the machine. */
+  readonly isolates?: boolean;
 }
 
 /** A backend with its own place; disposing of the place removes everything. */

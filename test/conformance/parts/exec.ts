@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { daemonApi, execApi } from "@wharf/contract";
+import { daemonApi, execApi, ExecEvent } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Bench, type Runner } from "../bench.ts";
 import type { BackendUnderTest } from "../place.ts";
@@ -108,10 +108,17 @@ export function exec(under: BackendUnderTest): void {
     });
 
     test("a command ends when its caller leaves", async () => {
-      const body = { command: "echo begun; sleep 0.6; echo late > late", timeout_s: 30 };
-      for await (const _ of runner.client.stream(daemonApi.exec, { body })) break;
-      await sleep(1_200);
-      expect((await runner.exec("cat late")).exit?.exit_code).not.toBe(0);
+      const body = { command: "echo $$; sleep 600", timeout_s: 600 };
+      let pid = "";
+      for await (const line of runner.client.stream(daemonApi.exec, { body })) {
+        const event = ExecEvent.parse(line);
+        if (event.type !== "stdout") continue;
+        pid = event.data.trim();
+        break;
+      }
+      const isGone = async () => (await runner.exec(`kill -0 ${pid}`)).exit?.exit_code !== 0;
+      expect(Number(pid)).toBeGreaterThan(0);
+      await expect.poll(isGone, { timeout: 30_000 }).toBe(true);
     });
 
     test("its whole process group ends with it", async () => {
