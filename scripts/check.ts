@@ -11,6 +11,7 @@ const checks = [
   { name: "dead code", command: "knip", args: ["--no-progress"] },
   { name: "names", command: "node", args: ["scripts/voice/names.ts", "--check"] },
   { name: "words", command: "node", args: ["scripts/voice/words.ts"] },
+  { name: "references", command: "node", args: ["scripts/references/main.ts", "--check"] },
   { name: "proofs", command: "node", args: ["scripts/acceptance.ts", "--check"] },
 ] as const;
 

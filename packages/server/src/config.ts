@@ -32,56 +32,84 @@ const backends = z.enum(["local", "docker", "kubernetes", "mock"]);
 
 /** All settings, by the name of their environment variable. */
 const Environment = z.object({
-  /** The folder of the database, the runners, the mirrors and the owner's token. */
-  WHARF_DATA: z.string().min(1).optional(),
-  WHARF_HOST: z.string().min(1).default("127.0.0.1"),
-  WHARF_PORT: port.default(4000),
-  /** Accepted host names besides the server's own address. */
-  WHARF_ALLOWED_HOSTS: list.default([]),
-  /** Maximum number of active runs. */
-  WHARF_MAX_RUNS: z.coerce.number().int().min(1).max(10_000).default(8),
-  /** Maximum number of runners that are not stopped; unlimited by default. */
-  WHARF_MAX_RUNNERS: z.coerce.number().int().min(1).max(100_000).optional(),
-  /** Whether the two limits above apply to each server or to all servers together. */
-  WHARF_LIMITS: z.enum(["server", "all"]).default("server"),
   /**
-   * How long a run between turns keeps its runner, as `15m`, or by tier as `small=15m,large=2h`.
+   * The data folder: the database, the runners, the mirrors and the owner's token. By default
+   * `~/.wharf`, for root `/var/lib/wharf`.
    */
+  WHARF_DATA: z.string().min(1).optional(),
+  /** The address on which the server listens. */
+  WHARF_HOST: z.string().min(1).default("127.0.0.1"),
+  /** The port on which the server listens; 0 takes a free one. */
+  WHARF_PORT: port.default(4000),
+  /**
+   * Further host names that the server accepts, separated by commas; `https://name` accepts browser
+   * pages over TLS only.
+   */
+  WHARF_ALLOWED_HOSTS: list.default([]),
+  /** Maximum number of concurrent runs. */
+  WHARF_MAX_RUNS: z.coerce.number().int().min(1).max(10_000).default(8),
+  /**
+   * Maximum number of runners that are not stopped. If a run needs one more, the run that has been
+   * without a turn for the longest releases its runner.
+   */
+  WHARF_MAX_RUNNERS: z.coerce.number().int().min(1).max(100_000).optional(),
+  /** `server` applies both limits to each server, `all` to all servers together. */
+  WHARF_LIMITS: z.enum(["server", "all"]).default("server"),
+  /** How long a run between turns keeps its runner; by tier as `small=15m,large=2h`. */
   WHARF_IDLE: z.string().default("15m").transform(parseIdle),
-  /** How long Wharf keeps the runner of an accepted or cancelled task. */
+  /**
+   * How long Wharf keeps the runner of an accepted or cancelled task. A runner with an unpushed
+   * commit is kept forever.
+   */
   WHARF_KEEP_RUNNERS: z.string().default("1d").transform(parseTime),
-  /** How long Wharf keeps a runner that is missing in the database. */
+  /** How long Wharf keeps a runner that is missing from the database. */
   WHARF_ORPHAN_GRACE: z.string().default("3d").transform(parseTime),
-  /** How long a daemon may take to end: its backend waits this long between SIGTERM and SIGKILL. */
+  /**
+   * How long a runner may take to stop (5 to 45 s): the daemon ends its agent and commits the work,
+   * then the backend kills it.
+   */
   WHARF_STOP_GRACE: z.string().default("12s").transform(parseTime).pipe(stopGrace),
-  /** Timeout of one local step of a runner's git; steps that access a remote have other limits. */
+  /**
+   * Timeout of one local git step in a runner, such as scanning all files before a commit (10 s to
+   * 1 day). Steps that access a remote have other limits.
+   */
   WHARF_GIT_TIMEOUT: z.string().default("5m").transform(parseTime).pipe(gitTimeout),
   /**
-   * The secret from which runners' keys are derived; the same on all servers of a database. By
-   * default each data folder has a separate one.
+   * The secret from which Wharf derives the runners' keys: at least 32 characters, the same on all
+   * servers of a database. By default it is in the data folder.
    */
   WHARF_SECRET: z.string().min(32, "at least 32 characters").optional(),
   /** A file that contains the secret. */
   WHARF_SECRET_FILE: z.string().min(1).optional(),
   /**
-   * The URL at which other servers of the database reach this one; by default, the address on which
+   * The URL at which other servers of the database reach this one. By default, the address on which
    * it listens.
    */
   WHARF_ADVERTISED_URL: z.url().optional(),
-  /** The backend of the runners. */
+  /**
+   * Where runners are: `local` (the default), `docker`, `kubernetes`, or, in a source checkout,
+   * `mock`, which creates slow runners without a sandbox for development.
+   */
   WHARF_BACKEND: backends.optional(),
   /** An older name of WHARF_BACKEND; `remote` means that WHARF_BACKEND names the backend. */
   AGENT_MODE: z.enum(["local", "remote", "mock"]).optional(),
-  /** The engine of the backend `docker`, by the variables of Docker's own command. */
+  /** The address of the engine of the backend `docker`, as Docker's own command reads it. */
   DOCKER_HOST: z.string().min(1).optional(),
+  /** Whether Wharf connects to Docker's engine over TLS. */
   DOCKER_TLS_VERIFY: z.string().optional(),
+  /** The folder of the certificates for Docker's engine. */
   DOCKER_CERT_PATH: z.string().min(1).optional(),
+  /**
+   * The socket of the SSH agent that git uses for repositories, and that `WHARF_HOST_CREDENTIALS`
+   * can give to runners.
+   */
   SSH_AUTH_SOCK: z.string().min(1).optional(),
-  /** The registry and the tag of images called `wharf-…`. */
+  /** The registry and path of images called `wharf-…`, with a slash at the end. */
   WHARF_IMAGE_PREFIX: z
     .string()
     .regex(/^$|\/$/, "a registry and path that end with a slash, such as registry.example.com/team/")
     .default(""),
+  /** The tag of images called `wharf-…`. */
   WHARF_IMAGE_TAG: z
     .string()
     .regex(/^[\w.-]*$/, "a tag, such as 0.1.0")
@@ -93,8 +121,8 @@ const Environment = z.object({
   /** Whether runners' wires are sockets on this machine or programs started through the engine. */
   WHARF_DOCKER_WIRE: z.enum(["auto", "socket", "exec"]).default("auto"),
   /**
-   * Runners kept ready, as `small=4`, with an image as `medium:wharf-gemini:latest=2`; several with
-   * commas.
+   * The warm runners to keep, as `small=4` or, with an image, `medium:wharf-gemini:latest=2`,
+   * separated by commas.
    */
   WHARF_POOL: z.string().default("").transform(parsePool),
   /**
@@ -104,30 +132,50 @@ const Environment = z.object({
   WHARF_HOST_CREDENTIALS: z.string().default("").transform(parseHostCredentials),
   HOME: z.string().optional(),
   ...kubernetesEnvironment,
-  /** Refuses runners whose network does not block what it should. */
+  /** `1` refuses runners whose network does not block what it should. */
   WHARF_REQUIRE_ISOLATION: flag.default(false),
-  /** Makes some operations on mock runners fail. */
+  /** `1` makes some requests to mock runners fail. */
   WHARF_MOCK_FAILURES: flag.default(false),
-  /** Gives real model keys to runs even if no sandbox is available. */
+  /** `1` gives model keys to runs even if no sandbox is available. */
   WHARF_LOCAL_UNSAFE: flag.default(false),
-  /** A PostgreSQL server to use instead of the embedded one. */
+  /** A PostgreSQL server in place of the embedded one. */
   DATABASE_URL: z
     .string()
     .regex(/^postgres(ql)?:\/\//, "an address that begins with postgresql://")
     .optional(),
+  /** Maximum size of a repository; a mirror may take twice as much. */
   MAX_REPO_SIZE_MB: z.coerce.number().int().min(1).default(500),
-  /** Maximum size of what runners write into the log of one task and of one run. */
+  /** How much runners may write into the log of one task. */
   WHARF_MAX_TASK_LOG_MB: z.coerce.number().int().min(1).default(1_024),
+  /**
+   * How much a runner may write into the log of one run; a run that reaches the limit ends with
+   * `log_full`.
+   */
   WHARF_MAX_RUN_LOG_MB: z.coerce.number().int().min(1).default(256),
+  /**
+   * The lowest level of the log, which is JSON lines on stderr: `debug`, `info`, `warn`, `error` or
+   * `silent`.
+   */
   LOG_LEVEL: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
+  /** The key for Gemini. It never enters a runner. */
   GEMINI_API_KEY: z.string().min(1).optional(),
+  /** The address of Gemini's API or of a compatible one. */
   GEMINI_BASE_URL: z.url().default("https://generativelanguage.googleapis.com"),
+  /** The key for Anthropic. It never enters a runner. */
   ANTHROPIC_API_KEY: z.string().min(1).optional(),
+  /** The address of Anthropic's API or of a compatible one. */
   ANTHROPIC_BASE_URL: z.url().default("https://api.anthropic.com"),
+  /** The key for OpenAI. It never enters a runner. */
   OPENAI_API_KEY: z.string().min(1).optional(),
-  /** The URL may include a version: the agent itself requests `/v1/…`. */
+  /**
+   * The address of OpenAI's API or of a compatible one. Each of the three addresses may end with a
+   * version such as `/v1`.
+   */
   OPENAI_BASE_URL: z.url().default("https://api.openai.com"),
-  /** How long a model may take to begin its answer. */
+  /**
+   * How long a model may take to begin its response. After a minute without a byte the task's log
+   * reports the delay.
+   */
   WHARF_MODEL_TIMEOUT: z.string().default("10m").transform(parseTime),
   PATH: z.string().default("/usr/local/bin:/usr/bin:/bin"),
 });

@@ -50,8 +50,9 @@ const bytes = z
 
 /** The settings of the backend `kubernetes`, by the names of their environment variables. */
 export const kubernetesEnvironment = {
-  /** The default is the account of the server's pod, or else ~/.kube/config. */
+  /** The kubeconfig. The default is the account of the server's pod, or else `~/.kube/config`. */
   KUBECONFIG: optional,
+  /** The context of the kubeconfig to use. */
   WHARF_KUBERNETES_CONTEXT: optional,
   /** The cluster sets this variable in every pod. */
   KUBERNETES_SERVICE_HOST: optional,
@@ -59,15 +60,18 @@ export const kubernetesEnvironment = {
   WHARF_KUBERNETES_NAMESPACE: namespace,
   /** An older name of WHARF_KUBERNETES_NAMESPACE. */
   KUBERNETES_NAMESPACE: namespace,
+  /** How the names of tenants' namespaces begin. */
   WHARF_KUBERNETES_NAMESPACE_PREFIX: z
     .string()
     .regex(/^[a-z0-9][a-z0-9-]{0,30}$/, "the beginning of a namespace's name, of at most 31 letters")
     .default("client-"),
+  /** The pull secret of the runners' images, by its name in their namespace. */
   WHARF_KUBERNETES_IMAGE_PULL_SECRET: optional,
   /** Whether a runner's disk is a volume that outlives its pod. */
   WHARF_KUBERNETES_VOLUMES: z.enum(["claim", "ephemeral"]).default("claim"),
+  /** The storage class of runners' volumes. */
   WHARF_KUBERNETES_STORAGE_CLASS: optional,
-  /** A runtime such as gVisor's or Kata's. */
+  /** The runtime class of runners' pods, such as gVisor's or Kata's. */
   WHARF_KUBERNETES_RUNTIME_CLASS: optional,
   /** The fraction of its limits that a runner reserves on its node. */
   WHARF_KUBERNETES_RESERVE: z.coerce.number().gt(0).max(1).default(1),
@@ -76,16 +80,19 @@ export const kubernetesEnvironment = {
    * `pod` if the server itself runs in the cluster, else `exec`.
    */
   WHARF_KUBERNETES_WIRE: z.enum(["auto", "pod", "exec"]).default("auto"),
+  /** The quota of a tenant's namespace, as `pods=50,limits.cpu=100`. */
   WHARF_KUBERNETES_QUOTA: z.string().default("").pipe(quota),
   /** The addresses of servers outside the cluster, for the wire `pod`. */
   WHARF_KUBERNETES_SERVER_CIDRS: z.string().default("").pipe(list).pipe(z.array(cidr)),
-  /** Timeout for the start of a runner's pod. */
-  WHARF_KUBERNETES_START_TIMEOUT: z.coerce.number().int().min(1).max(3_600).default(300), // s
-  /** Maximum resources of a runner, by the older names. */
+  /** Timeout for the start of a runner's pod, in seconds. */
+  WHARF_KUBERNETES_START_TIMEOUT: z.coerce.number().int().min(1).max(3_600).default(300),
+  /** Maximum number of processors of a runner. */
   REMOTE_CPU_LIMIT: cores,
+  /** Maximum memory of a runner. */
   REMOTE_MEMORY_LIMIT: bytes,
+  /** Maximum disk of a runner. */
   REMOTE_STORAGE_LIMIT: bytes,
-  /** Some network plugins always let a pod reach its own node. */
+  /** `1` accepts that pods reach their own node, which some network plugins always allow. */
   WHARF_KUBERNETES_NODE_REACHABLE: z.enum(["", "0", "1"]).default("0"),
   /**
    * Addresses as host:port that must not be reachable from a runner, tested in addition to the
