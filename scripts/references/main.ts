@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "../voice/sources.ts";
+import { formatApi } from "./api.ts";
 import { formatCommands } from "./commands.ts";
 import { formatSettings } from "./settings.ts";
 
@@ -8,7 +9,11 @@ import { formatSettings } from "./settings.ts";
  * Writes the references of docs/ from the code: `npm run references`. With --check it writes nothing
  * and fails if a page is not what the code says.
  */
-const pages = { "docs/settings.md": formatSettings(), "docs/command-reference.md": formatCommands() };
+const pages = {
+  "docs/settings.md": formatSettings(),
+  "docs/command-reference.md": formatCommands(),
+  "docs/api.md": formatApi(),
+};
 
 const isCheck = process.argv.includes("--check");
 for (const [path, text] of Object.entries(pages)) {

@@ -232,7 +232,7 @@ const commands = {
   followRunnerLogs: createEndpoint({
     method: "GET",
     path: "/api/v1/runners/:runner_id/logs/stream",
-    summary: "The same as it goes on; NDJSON of TerminalEvent",
+    summary: "A terminal's output, live, as NDJSON of TerminalEvent",
     params,
     query: z.object({ after: z.coerce.number().int().min(0).optional() }),
     response: "stream",
@@ -296,7 +296,7 @@ const terminals = {
   createRunnerTerminal: createEndpoint({
     method: "POST",
     path: "/api/v1/runners/:runner_id/terminals",
-    summary: "Start a program on a terminal of its own",
+    summary: "Start a program on a new terminal",
     params,
     body: TerminalCreate,
     response: TerminalInfo,

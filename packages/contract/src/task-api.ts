@@ -131,7 +131,7 @@ export const taskRoutes = {
     method: "POST",
     path: "/api/v1/tasks/:task_id/prompt",
     summary:
-      "Give the task's agent its next turn; starts a run where none is at work. During a turn it waits as QUEUED, behind those that wait already",
+      "Give the task's agent its next turn, and start a run if there is none. During a turn the prompt waits as QUEUED, behind earlier ones",
     params: taskId,
     body: z.object({
       text: z.string().min(1).max(200_000),
@@ -152,7 +152,7 @@ export const taskRoutes = {
   cancelTurn: createEndpoint({
     method: "POST",
     path: "/api/v1/tasks/:task_id/turns/:turn_id/cancel",
-    summary: "End one turn: take back one that waits, or have the agent end the one at work; the run stays",
+    summary: "End one turn: withdraw a queued one, or have the agent end the current one. The run stays",
     params: taskId.extend({ turn_id: z.uuid() }),
     status: 202,
     response: Turn,

@@ -192,7 +192,7 @@ export const terminalsApi = {
   createTerminal: createEndpoint({
     method: "POST",
     path: "/terminals",
-    summary: "Start a program on a terminal of its own",
+    summary: "Start a program on a new terminal",
     body: TerminalCreate,
     response: TerminalInfo,
     carriesContent: true,

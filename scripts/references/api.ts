@@ -1,0 +1,93 @@
+import { api, type Endpoint, globalStreamPath, runnerApi, taskStreamPath } from "@wharf/contract";
+import { z } from "zod";
+
+/** A part of a JSON schema, as far as this page shows it. */
+const Schema = z.looseObject({
+  type: z.union([z.string(), z.array(z.string())]).optional(),
+  format: z.string().optional(),
+  enum: z.array(z.unknown()).optional(),
+  const: z.unknown().optional(),
+  default: z.unknown().optional(),
+  required: z.array(z.string()).default([]),
+  properties: z.record(z.string(), z.unknown()).optional(),
+  items: z.unknown().optional(),
+  anyOf: z.array(z.unknown()).optional(),
+  minimum: z.number().optional(),
+  maximum: z.number().optional(),
+  maxLength: z.number().optional(),
+});
+
+/** Writes every route of the server from the contract, with its fields. */
+export function formatApi(): string {
+  const routes = Object.values<Endpoint>({ ...api, ...runnerApi }).toSorted((a, b) => a.path.localeCompare(b.path));
+  const sections = Map.groupBy(routes, ({ path }) => path.split("/")[3] ?? path);
+  return [
+    "# API reference",
+    "",
+    "This page is written by `npm run references` from the contract. A running server has the same as an OpenAPI",
+    "document at `/api/v1/openapi.json`. Requests carry `Authorization: Bearer <token>`; errors are problem documents",
+    "(RFC 9457) with a `code`, a `detail` and a `next` step. A route marked *stream* answers with lines of JSON.",
+    "",
+    "## WebSocket streams",
+    "",
+    `- \`${toTemplate(taskStreamPath)}?after=<seq>\` sends one task's log from a cursor, then live events.`,
+    `- \`${toTemplate(globalStreamPath)}\` follows many tasks. The client sends`,
+    '  `{"action":"subscribe","task_ids":[…],"after":{"<task id>":<seq>}}`.',
+    ...[...sections].flatMap(([name, group]) => ["", `## ${name}`, ...group.flatMap(formatRoute)]),
+    "",
+  ].join("\n");
+}
+
+const toTemplate = (path: string): string => path.replace(/:([a-z_]+)/g, "{$1}");
+
+function formatRoute({ method, path, summary, params, query, body, status = 200, response }: Endpoint): string[] {
+  const fields = [...listFields("path", params), ...listFields("query", query), ...listFields("body", body)];
+  const table = ["| in | field | type |", "| --- | --- | --- |", ...fields];
+  return [
+    "",
+    `### ${method} \`${toTemplate(path)}\``,
+    "",
+    `${summary}. Answers ${status}${response === "stream" ? ", *stream*" : ""}.`,
+    ...(fields.length > 0 ? ["", ...table] : []),
+  ];
+}
+
+function listFields(place: string, schema: z.ZodType | undefined): string[] {
+  if (!schema) return [];
+  const root = readSchema(z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }));
+  const properties = Object.entries(root.properties ?? {});
+  if (properties.length === 0) return place === "path" ? [] : [`| ${place} | | ${formatType(root)} |`];
+  return properties.map(([name, property]) => {
+    const field = readSchema(property);
+    const optional = root.required.includes(name) ? "" : formatDefault(field.default);
+    return `| ${place} | \`${name}\` | ${formatType(field)}${optional} |`;
+  });
+}
+
+const readSchema = (schema: unknown): z.infer<typeof Schema> => Schema.parse(schema);
+
+const formatDefault = (value: unknown): string =>
+  value === undefined ? ", optional" : `, default \`${JSON.stringify(value)}\``;
+
+function formatType({
+  type,
+  format,
+  enum: values,
+  const: constant,
+  items,
+  anyOf,
+  ...bounds
+}: z.infer<typeof Schema>): string {
+  if (constant !== undefined) return `\`${JSON.stringify(constant)}\``;
+  if (values) return values.map((value) => `\`${String(value)}\``).join(", ");
+  if (anyOf) return [...new Set(anyOf.map((one) => formatType(readSchema(one))))].join(" or ");
+  if (type === "array") return `list of ${formatType(readSchema(items ?? {}))}`;
+  const { minimum, maximum, maxLength } = bounds;
+  const isSafe = (bound: number | undefined) => bound !== undefined && Math.abs(bound) < Number.MAX_SAFE_INTEGER;
+  const range = [
+    ...(isSafe(minimum) ? [`from ${minimum}`] : []),
+    ...(isSafe(maximum) ? [`to ${maximum}`] : []),
+    ...(maxLength === undefined ? [] : [`at most ${maxLength} characters`]),
+  ].join(" ");
+  return [format ?? [type ?? "any"].flat().join(" or "), range].filter(Boolean).join(", ");
+}
