@@ -1,8 +1,8 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { numbersIn, findProofs } from "./acceptance.ts";
 
 describe("the list of proofs", () => {
-  it("reads single numbers and ranges", () => {
+  test("reads single numbers and ranges", () => {
     expect(numbersIn(" K-007…K-009, X-010: because of G-001…003")).toEqual([
       "K-007",
       "K-008",
@@ -14,22 +14,25 @@ describe("the list of proofs", () => {
     ]);
   });
 
-  it("names the test directly below the comment, and refuses a comment that is elsewhere", () => {
-    const source = ["// K-056", "// because of this", '  it("stops a run", () => {});'].join("\n");
+  test("names the test directly below the comment, and refuses a comment that is elsewhere", () => {
+    const source = ["// K-056", "// because of this", '  test("stops a run", () => {});'].join("\n");
     expect(findProofs("a.test.ts", source)).toEqual([["K-056", { file: "a.test.ts", test: "stops a run" }]]);
     for (const between of ["", "const run = 1;"]) {
-      const apart = ["// K-057", between, 'it("stops a run", () => {});'].join("\n");
+      const apart = ["// K-057", between, 'test("stops a run", () => {});'].join("\n");
       expect(() => findProofs("a.test.ts", apart)).toThrow("a.test.ts:1 names K-057");
     }
   });
 
-  it.each(['withEngine("docker").it.for(["a"])(', "test.runIf(true)(", "it("])("finds the title below %s", (begin) => {
-    const source = ["// S-037", begin, '  "is a title",', "  () => {},", ");"].join("\n");
-    expect(findProofs("a.test.ts", source)).toEqual([["S-037", { file: "a.test.ts", test: "is a title" }]]);
-  });
+  test.each(['withEngine("docker").test.for(["a"])(', "test.runIf(true)(", "test("])(
+    "finds the title below %s",
+    (begin) => {
+      const source = ["// S-037", begin, '  "is a title",', "  () => {},", ");"].join("\n");
+      expect(findProofs("a.test.ts", source)).toEqual([["S-037", { file: "a.test.ts", test: "is a title" }]]);
+    },
+  );
 
-  it("finds the title behind a table of cases", () => {
-    const source = ["// S-037", "it.each(cases)(`is ${name}`, () => {});"].join("\n");
+  test("finds the title behind a table of cases", () => {
+    const source = ["// S-037", "test.each(cases)(`is ${name}`, () => {});"].join("\n");
     expect(findProofs("a.test.ts", source)).toHaveLength(1);
   });
 });

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { api, type AgentTypeInput, type Event, type TaskInput } from "@wharf/contract";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type GitServer, startGitServer } from "./support/git-server.ts";
 import { Bystander, failures, settled, wholeLog } from "./support/log.ts";
 import { peakMemory } from "./support/processes.ts";
@@ -96,7 +96,7 @@ async function agentType(
 const eat = `perl -e '$x = "x" x (400 * 2 ** 20)'`;
 
 describe.concurrent("an agent that", () => {
-  it("never answers a prompt is ended, its process too", async () => {
+  test("never answers a prompt is ended, its process too", async () => {
     const events = await failsWell({
       prompt: "demo: say before\ndemo: hang deaf",
       code: "agent_timeout",
@@ -107,7 +107,7 @@ describe.concurrent("an agent that", () => {
     expect(events.some(({ data }) => data.kind === "agent_exit" && data.signal === "SIGKILL")).toBe(true);
   });
 
-  it("never answers at its start is given up", async () => {
+  test("never answers at its start is given up", async () => {
     const agent_type = await agentType("mute", ["sh", "-c", "cat > /dev/null"]);
     await failsWell({
       fields: { agent_type },
@@ -117,7 +117,7 @@ describe.concurrent("an agent that", () => {
     });
   });
 
-  it("prints garbage and nothing else is given up, and the garbage can be read", async () => {
+  test("prints garbage and nothing else is given up, and the garbage can be read", async () => {
     const agent_type = await agentType("garbage", ["sh", "-c", "while :; do echo '<<garbage>>'; sleep 0.2; done"]);
     const events = await failsWell({
       fields: { agent_type },
@@ -128,7 +128,7 @@ describe.concurrent("an agent that", () => {
     expect(events.some(({ data }) => data.kind === "output" && data.text.includes("<<garbage>>"))).toBe(true);
   });
 
-  it("is not installed is refused before anything starts", async () => {
+  test("is not installed is refused before anything starts", async () => {
     const agent_type = await agentType("not-there", ["no-such-program"]);
     const task = await wharf.createTask({ repository_url: good, agent_type });
     const before = await wholeLog(wharf, task);
@@ -142,7 +142,7 @@ describe.concurrent("an agent that", () => {
     await bystander.works();
   });
 
-  it("that asks nobody is refused under a policy that wants questions, before there is a task", async () => {
+  test("that asks nobody is refused under a policy that wants questions, before there is a task", async () => {
     const type = { name: "printer", command: ["sh", "-c", "cat"], protocol: "text" as const };
     await wharf.client.call(api.createAgentType, { body: type });
     const fields = { title: "Never there", repository_url: good, agent_type: "printer" };
@@ -165,7 +165,7 @@ describe.concurrent("an agent that", () => {
     ).rejects.toMatchObject({ code: "policy_unsupported" });
   });
 
-  it("has no such mode or model fails with what it offers, and is not prompted", async () => {
+  test("has no such mode or model fails with what it offers, and is not prompted", async () => {
     for (const choice of [{ agent_mode: "chaos" }, { agent_model: "huge" }]) {
       const [[what, id] = []] = Object.entries(choice);
       const task = await wharf.createTask({ repository_url: good, ...choice });
@@ -179,7 +179,7 @@ describe.concurrent("an agent that", () => {
     await bystander.works();
   });
 
-  it("does not start leaves its last words", async () => {
+  test("does not start leaves its last words", async () => {
     const agent_type = await agentType("no-start", ["sh", "-c", "echo I cannot find my model >&2; exit 3"]);
     await failsWell({
       fields: { agent_type },
@@ -189,7 +189,7 @@ describe.concurrent("an agent that", () => {
     });
   });
 
-  it("prints garbage among its messages does its work all the same", async () => {
+  test("prints garbage among its messages does its work all the same", async () => {
     const task = await wharf.createTask({ repository_url: good });
     await wharf.prompt(
       task,
@@ -208,7 +208,7 @@ describe.concurrent("an agent that", () => {
     );
   });
 
-  it("prints what is not JSON, where JSON lines are due, ends with its exit code and all it printed", async () => {
+  test("prints what is not JSON, where JSON lines are due, ends with its exit code and all it printed", async () => {
     const agent_type = await agentType(
       "odd-lines",
       ["sh", "-c", 'echo odd; echo "{}"; echo \'{"type":"log","data":{"message":"even"}}\'; exit 5'],
@@ -225,7 +225,9 @@ describe.concurrent("an agent that", () => {
   });
 
   // G-057 K-073
-  it("is killed for want of memory, or a part of it, fails for that, and works once it has more", async ({ skip }) => {
+  test("is killed for want of memory, or a part of it, fails for that, and works once it has more", async ({
+    skip,
+  }) => {
     const { limits } = await wharf.client.call(api.serverInfo, {});
     skip(!limits?.split("not limited")[0]?.includes("memory"), limits);
     const fill = "globalThis.kept = Buffer.alloc(250 * 2 ** 20, 1)";
@@ -261,7 +263,7 @@ describe.concurrent("an agent that", () => {
     expect(spoken(await wharf.turn(task, "eat"))).toBe("fed\n");
   });
 
-  it("has a command killed for want of memory goes on, and the task says so", async ({ skip }) => {
+  test("has a command killed for want of memory goes on, and the task says so", async ({ skip }) => {
     const { limits } = await wharf.client.call(api.serverInfo, {});
     skip(!limits?.split("not limited")[0]?.includes("memory"), limits);
     const agent_type = await agentType("frugal", ["wharf-demo-agent"]);
@@ -275,7 +277,7 @@ describe.concurrent("an agent that", () => {
   });
 
   // K-073
-  it("exits in the middle of its turn leaves what it did and said", async () => {
+  test("exits in the middle of its turn leaves what it did and said", async () => {
     const events = await failsWell({
       prompt: "demo: say before\ndemo: stderr my last words\ndemo: exit 7",
       code: "agent_exited",
@@ -290,7 +292,7 @@ describe.concurrent("an agent that", () => {
     ).toBe(true);
   });
 
-  it("refuses says why", async () => {
+  test("refuses says why", async () => {
     await failsWell({
       prompt: "demo: fail I want a login",
       code: "agent_refused",
@@ -299,7 +301,7 @@ describe.concurrent("an agent that", () => {
     });
   });
 
-  it("floods updates loses none of them", async () => {
+  test("floods updates loses none of them", async () => {
     const task = await wharf.createTask({ repository_url: good });
     await wharf.prompt(task, "demo: flood 50000");
     await bystander.works();
@@ -309,7 +311,7 @@ describe.concurrent("an agent that", () => {
     );
   });
 
-  it("asks to write or read outside the workspace, or through a symlink, gets an error and goes on", async () => {
+  test("asks to write or read outside the workspace, or through a symlink, gets an error and goes on", async () => {
     const task = await wharf.createTask({ repository_url: good });
     const attempts = ["/etc/passwd", "../../outside", "link/inside", "file"];
     const prepare = [
@@ -346,7 +348,7 @@ describe.concurrent("an agent that", () => {
 });
 
 describe.concurrent("a repository that", () => {
-  it("does not exist is named", async () => {
+  test("does not exist is named", async () => {
     const at = join(folder, "nowhere");
     await failsWell({
       fields: { repository_url: at },
@@ -356,7 +358,7 @@ describe.concurrent("a repository that", () => {
     });
   });
 
-  it("is empty has no commit to begin at", async () => {
+  test("is empty has no commit to begin at", async () => {
     mkdirSync(join(folder, "empty"));
     git(join(folder, "empty"), "init", "--quiet");
     await failsWell({
@@ -367,7 +369,7 @@ describe.concurrent("a repository that", () => {
     });
   });
 
-  it("is larger than the limit is not taken, and leaves nothing in the data folder", async () => {
+  test("is larger than the limit is not taken, and leaves nothing in the data folder", async () => {
     const huge = makeRepository(join(folder, "huge"), { "big.bin": randomBytes(3 << 20).toString("latin1") });
     await failsWell({
       fields: { repository_url: huge },
@@ -377,7 +379,7 @@ describe.concurrent("a repository that", () => {
     });
   });
 
-  it("needs a password says so, and is fetched and pushed to with a login of the server's own user, which is in no log", async () => {
+  test("needs a password says so, and is fetched and pushed to with a login of the server's own user, which is in no log", async () => {
     const url = `${gitServer.url}/good/.git`;
     await failsWell({
       fields: { repository_url: url },
@@ -394,7 +396,7 @@ describe.concurrent("a repository that", () => {
     expect(JSON.stringify(log)).not.toMatch(/ada|password=right/);
   });
 
-  it.each(["https://ada:right@localhost/r.git", "https://ghp_token@localhost/r.git"])(
+  test.each(["https://ada:right@localhost/r.git", "https://ghp_token@localhost/r.git"])(
     "whose address holds a login (%s) is refused before anything is written down",
     async (repository_url) => {
       const refused = await wharf.createTask({ repository_url }).catch((error: unknown) => error);
@@ -403,7 +405,7 @@ describe.concurrent("a repository that", () => {
     },
   );
 
-  it("lacks the branch that was named is called by the name the person gave it", async () => {
+  test("lacks the branch that was named is called by the name the person gave it", async () => {
     await failsWell({
       fields: { branch: "no-such-branch" },
       code: "branch_missing",
@@ -412,7 +414,7 @@ describe.concurrent("a repository that", () => {
     });
   });
 
-  it("is not an address at all is refused", async () => {
+  test("is not an address at all is refused", async () => {
     await failsWell({
       fields: { repository_url: "ext::sh -c true" },
       code: "bad_request",
@@ -422,7 +424,7 @@ describe.concurrent("a repository that", () => {
   });
 });
 
-it("an agent that prints 100 MB is heard to the end, in bounded memory", { timeout: 60_000 }, async () => {
+test("an agent that prints 100 MB is heard to the end, in bounded memory", { timeout: 60_000 }, async () => {
   const task = await wharf.createTask({ repository_url: good });
   await wharf.prompt(task, "demo: print-bytes 104857600\ndemo: say done");
   await bystander.works();

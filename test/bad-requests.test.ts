@@ -5,7 +5,7 @@ import { createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { api, Problem, type Task } from "@wharf/contract";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { readConfig, startServer } from "../packages/server/src/index.ts";
 import { eventually } from "./support/eventually.ts";
@@ -78,7 +78,7 @@ describe("a request that", () => {
   });
 
   // K-030 K-042
-  it.each([
+  test.each([
     ["is not JSON", '{"title": ', /JSON/],
     ["is JSON of the wrong kind", "[]", /object/],
     ["is empty", "", /./],
@@ -113,14 +113,14 @@ describe("a request that", () => {
     expect((await wharf.client.call(api.listTasks, { query: { limit: 1 } })).total).toBe(count);
   });
 
-  it("is too large is refused before it is read", async () => {
+  test("is too large is refused before it is read", async () => {
     expect(await send(await tasksPath(), { body: Buffer.alloc(2 << 20, "x") })).toMatchObject({
       status: 413,
       problem: { code: "body_too_large" },
     });
   });
 
-  it("asks for what is not there is told so", async () => {
+  test("asks for what is not there is told so", async () => {
     const missing = randomUUID();
     expect(await send(`/api/v1/tasks/${missing}`)).toMatchObject({
       status: 404,
@@ -144,7 +144,7 @@ describe("a request that", () => {
     expect(await wharf.task(task.id)).toMatchObject({ state: "TODO" });
   });
 
-  it("has no token, or a wrong one, does not get in", async () => {
+  test("has no token, or a wrong one, does not get in", async () => {
     for (const authorization of ["", "Bearer wrong", `Bearer ${"x".repeat(5_000)}`, "Basic b3duZXI6"]) {
       expect(await send("/api/v1/tasks", { headers: { authorization } })).toMatchObject({
         status: 401,
@@ -154,7 +154,7 @@ describe("a request that", () => {
     expect(await send("/health", { headers: { authorization: "" } })).toMatchObject({ status: 200 });
   });
 
-  it("comes under another name, or from another's page, does not get in", async () => {
+  test("comes under another name, or from another's page, does not get in", async () => {
     const { url } = await wharf.client.locate();
     for (const headers of [
       { host: "evil.example" },
@@ -172,7 +172,7 @@ describe("a request that", () => {
   });
 
   // K-066 K-067 S-079
-  it("opens a WebSocket is held to the same, and a message without meaning does not end it", async () => {
+  test("opens a WebSocket is held to the same, and a message without meaning does not end it", async () => {
     const { url, token } = await wharf.client.locate();
     const task = await wharf.createTask({ repository_url: good });
     const address = `${url.replace("http", "ws")}/api/v1/orchestrator`;
@@ -215,7 +215,7 @@ describe("a request that", () => {
 });
 
 describe("a prompt", () => {
-  it("sent again during its turn is the same one, and the turn goes on undisturbed", async () => {
+  test("sent again during its turn is the same one, and the turn goes on undisturbed", async () => {
     const task = await wharf.createTask({ repository_url: good });
     const turnId = randomUUID();
     const first = await wharf.prompt(task, "demo: say one\ndemo: sleep 1s\ndemo: say two", turnId);
@@ -229,7 +229,7 @@ describe("a prompt", () => {
   });
 
   // K-019, X-008: the ends of a task are not the end of its conversation
-  it("after completion begins a new run that knows the conversation", async () => {
+  test("after completion begins a new run that knows the conversation", async () => {
     const task = await wharf.createTask({ repository_url: good });
     await wharf.turn(task, "demo: say the first turn");
     await wharf.client.call(api.setTaskState, { params: { task_id: task.id }, body: { state: "COMPLETED" } });
@@ -242,7 +242,7 @@ describe("a prompt", () => {
     expect(new Set(agents.map(({ session_id }) => session_id)).size).toBe(1);
   });
 
-  it("after a failure and after a cancellation works, and knows the conversation", async () => {
+  test("after a failure and after a cancellation works, and knows the conversation", async () => {
     const task = await wharf.createTask({ repository_url: good });
     await wharf.turn(task, "demo: say kept");
     await wharf.turn(task, "demo: fail on purpose");
@@ -254,7 +254,7 @@ describe("a prompt", () => {
     expect(await settled(wharf, task)).toMatchObject({ state: "REVIEW" });
   });
 
-  it("to a task without a repository, and an answer or a stop where there is nothing to answer or stop, say what is missing", async () => {
+  test("to a task without a repository, and an answer or a stop where there is nothing to answer or stop, say what is missing", async () => {
     const { default_board_id } = await wharf.client.call(api.serverInfo, {});
     const task = await wharf.client.call(api.createTask, {
       params: { board_id: default_board_id },
@@ -304,7 +304,7 @@ describe("what is deleted while its agent works", () => {
     });
 
   // K-034
-  it("a task goes with its log, and its runner's folder and processes soon after", async () => {
+  test("a task goes with its log, and its runner's folder and processes soon after", async () => {
     const { task, runner } = await atWork();
     expect(tracesOf(runner).processes.length).toBeGreaterThan(0);
     expect(tracesOf(mark).processes.length).toBeGreaterThan(0);
@@ -316,7 +316,7 @@ describe("what is deleted while its agent works", () => {
   });
 
   // K-041
-  it("a board goes with its tasks and their runners", async () => {
+  test("a board goes with its tasks and their runners", async () => {
     const { default_board_id } = await wharf.client.call(api.serverInfo, {});
     const first = { params: { board_id: default_board_id } };
     await expect(wharf.client.call(api.deleteBoard, first)).rejects.toMatchObject({ code: "conflict" });
@@ -338,7 +338,7 @@ describe("a second server", () => {
       environment,
     });
 
-  it("on the same data folder is told who uses it, and the first is unharmed", async () => {
+  test("on the same data folder is told who uses it, and the first is unharmed", async () => {
     await expect(start({})).rejects.toMatchObject({
       code: "data_folder_busy",
       context: { pid: String(wharf.pid), path: wharf.data },
@@ -347,7 +347,7 @@ describe("a second server", () => {
     await bystander.works();
   });
 
-  it("on a port that is taken says so, and leaves no lock and no database behind", async () => {
+  test("on a port that is taken says so, and leaves no lock and no database behind", async () => {
     const other = createServer().listen(0, "127.0.0.1");
     await once(other, "listening");
     const { port } = other.address() as AddressInfo;

@@ -1,7 +1,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { api } from "@wharf/contract";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ModelServer, type Script, startAnthropic, startGemini, startOpenai } from "./support/models/index.ts";
 import { git, makeRepository } from "./support/repository.ts";
 import { isPushed, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
@@ -59,7 +59,7 @@ afterAll(async () => {
 
 describe("Wharf's own agent", () => {
   // The agent uses the run's token at the gateway, and the gateway adds the key outside.
-  it.each(providers)("mends a repository with a $name model through the gateway", async ({ name }) => {
+  test.each(providers)("mends a repository with a $name model through the gateway", async ({ name }) => {
     const type = await wharf.client.call(api.getAgentType, { params: { type_id: "wharf" } });
     const { command, environment_vars } = type;
     await wharf.client.call(api.createAgentType, {
@@ -82,7 +82,7 @@ describe("Wharf's own agent", () => {
     expect(JSON.stringify(model.requests.at(-1)?.body)).toContain("Mend it and run the test.");
   });
 
-  it("is refused by the gateway on another route than its own, and the turn says why", async () => {
+  test("is refused by the gateway on another route than its own, and the turn says why", async () => {
     const environment_vars = {
       WHARF_MODEL_PROVIDER: "openai",
       WHARF_MODEL_BASE_URL: "${WHARF_GATEWAY}/models/openai",
@@ -112,7 +112,7 @@ describe("wharf run with a model that fails", () => {
     return { code, state, screen: `${stdout}${stderr}`, lines: stdout.split("\n") };
   };
 
-  it.each([
+  test.each([
     {
       status: 401,
       line: "The model's server answers 401: it refuses GEMINI_API_KEY.",
@@ -136,7 +136,7 @@ describe("wharf run with a model that fails", () => {
     expect([code, state]).toEqual([1, "FAILED"]);
   });
 
-  it("exits 1 where the agent ends its turn in good order, though no model answered", async () => {
+  test("exits 1 where the agent ends its turn in good order, though no model answered", async () => {
     const environment_vars = { WHARF_GATEWAY: "${WHARF_GATEWAY}", WHARF_TOKEN: "${WHARF_TOKEN}" };
     await wharf.client.call(api.createAgentType, {
       body: { name: "content", command: ["wharf-demo-agent"], environment_vars, model_route: "gemini" },
@@ -150,7 +150,7 @@ describe("wharf run with a model that fails", () => {
     expect(good.screen).toContain("The model's server answers again.");
   });
 
-  it("exits 1 where nothing listens at the model's address, and names the setting", async () => {
+  test("exits 1 where nothing listens at the model's address, and names the setting", async () => {
     const { url } = models.get("gemini")!;
     await models.get("gemini")!.close();
     const { code, state, screen } = await run("wharf", "Do something.");

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { stripVTControlCharacters } from "node:util";
 import { api } from "@wharf/contract";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { listCommands } from "../packages/cli/src/testing.ts";
 import { eventually } from "./support/eventually.ts";
 import { makeRepository } from "./support/repository.ts";
@@ -75,7 +75,7 @@ async function seen(columns: number, ...words: string[]): Promise<string[]> {
   return stripVTControlCharacters(shown).trimEnd().split(/\r?\n/);
 }
 
-it("tables fit the terminal, and are whole with --wide and for programs", async () => {
+test("tables fit the terminal, and are whole with --wide and for programs", async () => {
   const longest = (lines: readonly string[]) => Math.max(...lines.map((line) => line.length));
   const narrow = await seen(60, "agent-types");
   expect(longest(narrow)).toBe(60);
@@ -90,7 +90,7 @@ it("tables fit the terminal, and are whole with --wide and for programs", async 
 describe("every command ends with its code", () => {
   let task: string;
 
-  it("of runs: done 0, the agent failed 1, Wharf failed 2", async () => {
+  test("of runs: done 0, the agent failed 1, Wharf failed 2", async () => {
     const demo = ["--repo", repository, "--agent", "demo", "--json"];
     const [ran, crashed, nowhere] = await Promise.all([
       run("run", ["-", ...demo], "demo: write a.txt ä 🙂"),
@@ -106,7 +106,7 @@ describe("every command ends with its code", () => {
     expect(spoken(await wharf.events(task))).toContain("from a file");
   });
 
-  it("of tasks that are read", async () => {
+  test("of tasks that are read", async () => {
     const reads = ["show", "logs", "diff", "answer", "mode", "model"].map((name) => codeOf(`task ${name}`, [task]));
     const missing = codeOf("task show", [crypto.randomUUID()]);
     const [ids] = await Promise.all([run("completion ids", ["task"]), codeOf("task ls")]);
@@ -114,7 +114,7 @@ describe("every command ends with its code", () => {
     expect([await Promise.all(reads), await missing]).toEqual([reads.map(() => 0), failed]);
   });
 
-  it("of tasks that change", async () => {
+  test("of tasks that change", async () => {
     const created = await run(
       "task create",
       ["later", "--description", "-", "--repo", repository, "--json"],
@@ -130,7 +130,7 @@ describe("every command ends with its code", () => {
     expect(await codeOf("task rm", [later])).toEqual(failed);
   });
 
-  it("of a turn that is paused, resumed and cancelled", async () => {
+  test("of a turn that is paused, resumed and cancelled", async () => {
     const task = await wharf.createTask({ repository_url: repository });
     const turn = await wharf.prompt(task, "demo: say begun\ndemo: hang");
     await wharf.until(task.id, (event) => spoken([event]).includes("begun"));
@@ -143,7 +143,7 @@ describe("every command ends with its code", () => {
     );
   });
 
-  it("of runners: the command's own, 124 for a timeout, 130 for Ctrl-C", async () => {
+  test("of runners: the command's own, 124 for a timeout, 130 for Ctrl-C", async () => {
     const created = await run("runner create", ["--json"]);
     const { id } = parse(created);
     expect(created.code).toBe(0);
@@ -167,7 +167,7 @@ describe("every command ends with its code", () => {
     expect(await codeOf("runner get", ["ffffffff"])).toEqual(failed);
   });
 
-  it("of agent types, and an agent of two programs gets its prompt, its file and its second program", async () => {
+  test("of agent types, and an agent of two programs gets its prompt, its file and its second program", async () => {
     const options = ["--protocol", "json-lines", "--program", "helper-program"];
     const added = await run("agent-types add", [
       "mine",
@@ -201,7 +201,7 @@ describe("every command ends with its code", () => {
     expect(await codeOf("agent-types rm", ["mine"])).toEqual(failed);
   });
 
-  it("of an agent with MCP servers, which are read from a file", async () => {
+  test("of an agent with MCP servers, which are read from a file", async () => {
     const words = { command: "words", args: ["--all"] };
     const docs = { url: "http://127.0.0.1:9", headers: { Accept: "x" } };
     const mcpServers = { words: { type: "stdio", ...words }, docs: { type: "http", ...docs } };
@@ -234,7 +234,7 @@ describe("every command ends with its code", () => {
     expect(await codeOf("agent-types rm", ["with-mcp"])).toBe(0);
   });
 
-  it("that names an agent which has no login is refused, and leaves no task", async () => {
+  test("that names an agent which has no login is refused, and leaves no task", async () => {
     const ids = async () => (await wharf.client.call(api.listTasks, { query: {} })).tasks.map(({ id }) => id);
     const before = await ids();
     const refused = await run("run", ["x", "--repo", repository, "--agent", "auggie"]);
@@ -242,7 +242,7 @@ describe("every command ends with its code", () => {
     expect(await ids()).toEqual(before);
   });
 
-  it("of what works without a server", async () => {
+  test("of what works without a server", async () => {
     expect(await codeOf("config show")).toBe(0);
     for (const shell of ["bash", "zsh", "fish"]) expect(await codeOf(`completion ${shell}`)).toBe(0);
     expect(await codeOf("doctor")).toBe(0);
@@ -252,7 +252,7 @@ describe("every command ends with its code", () => {
     expect(await codeOf("task ls")).toEqual(failed);
   });
 
-  it("and all of them are here but the demonstration, which has a test of its own", () => {
+  test("and all of them are here but the demonstration, which has a test of its own", () => {
     const commands = listCommands().filter(([path, { commands }]) => commands.length === 0 || path === "agent-types");
     expect([...covered, "demo"].toSorted()).toEqual(commands.map(([path]) => path).toSorted());
   });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { api, type Event, type Task, type Turn } from "@wharf/contract";
 import pg from "pg";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { startGemini, type ModelServer } from "./support/models/index.ts";
 import { git, makeRepository } from "./support/repository.ts";
 import { patience, scratchFolder, Wharf } from "./support/wharf.ts";
@@ -50,7 +50,7 @@ const promptOf = (turn: string) =>
     `demo: model ${turn}`,
   ].join("\n");
 
-it(`keeps its word through ${kills} kills at random moments`, { timeout: 900_000 }, async () => {
+test(`keeps its word through ${kills} kills at random moments`, { timeout: 900_000 }, async () => {
   const type = {
     name: "crash",
     command: ["wharf-demo-agent"],

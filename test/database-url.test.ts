@@ -1,6 +1,6 @@
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../packages/server/src/store/embedded/index.ts";
 import { makeRepository } from "./support/repository.ts";
 import { isPushed, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
@@ -24,7 +24,7 @@ afterAll(async () => {
 });
 
 // This database server replaces Wharf's own.
-it("works the same on a database server of one's own, and starts none beside it", async () => {
+test("works the same on a database server of one's own, and starts none beside it", async () => {
   const task = await wharf.createTask({ repository_url: makeRepository(join(folder, "remote")) });
   await wharf.prompt(task, "demo: say hello\ndemo: write a.txt one");
   const events = await wharf.until(task.id, isPushed);

@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { api, type Event, type Task } from "@wharf/contract";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { eventually } from "./support/eventually.ts";
 import { startGitServer } from "./support/git-server.ts";
 import { git, makeRepository } from "./support/repository.ts";
@@ -38,7 +38,7 @@ function refusePushes(remote: string, words: string | undefined): void {
 }
 
 describe("a task that is accepted while its branch is on its way", () => {
-  it("says so, and the branch arrives when the remote is back", async () => {
+  test("says so, and the branch arrives when the remote is back", async () => {
     const remote = newRemote();
     const name = remote.split("/").at(-1)!;
     let server = await startGitServer(folder);
@@ -58,7 +58,7 @@ describe("a task that is accepted while its branch is on its way", () => {
     expect(git(remote, "show", `${task.shadow_branch}:a.txt`)).toBe("a");
   });
 
-  it("keeps its commit on the runner's disk when the remote refuses it, until a person has it pushed again", async () => {
+  test("keeps its commit on the runner's disk when the remote refuses it, until a person has it pushed again", async () => {
     const remote = newRemote();
     git(remote, "config", "http.receivepack", "true");
     refusePushes(remote, "the gates are closed");
@@ -89,7 +89,7 @@ describe("remotes that never come to an end", () => {
     await silent[Symbol.asyncDispose]();
   });
 
-  it("keep no healthy task from its start, and their tasks are stopped at once", { timeout: 180_000 }, async () => {
+  test("keep no healthy task from its start, and their tasks are stopped at once", { timeout: 180_000 }, async () => {
     const slow = await Promise.all(
       Array.from({ length: 8 }, (_, i) =>
         wharf.createTask({ repository_url: `${(i % 2 ? trickling : silent).url}/repository-${i}.git` }),
@@ -122,7 +122,7 @@ describe("a run between turns", () => {
   afterAll(() => idle[Symbol.asyncDispose]());
   const rests = ({ data }: Event) => data.kind === "notice" && data.message.includes("The runner is stopped after");
 
-  it("gives up its runner, and the next prompt goes on with the conversation on the same disk", async () => {
+  test("gives up its runner, and the next prompt goes on with the conversation on the same disk", async () => {
     const task = await idle.createTask({ repository_url: newRemote() });
     await idle.turn(task, "demo: say the sea\ndemo: run echo kept > kept.txt");
     await idle.until(task.id, rests);
@@ -135,7 +135,7 @@ describe("a run between turns", () => {
     expect(agents).toHaveLength(1);
   });
 
-  it("is started again by a person who looks into its runner", async () => {
+  test("is started again by a person who looks into its runner", async () => {
     const task = await idle.createTask({ repository_url: newRemote() });
     await idle.turn(task, "demo: run echo here > look.txt");
     await idle.until(task.id, rests);
@@ -144,14 +144,14 @@ describe("a run between turns", () => {
     expect(shown).toMatchObject({ code: 0, stdout: "here\n" });
   });
 
-  it("makes room for another when there are as many runners as are allowed", async () => {
+  test("makes room for another when there are as many runners as are allowed", async () => {
     const tasks = await Promise.all(Array.from({ length: 4 }, () => idle.createTask({ repository_url: newRemote() })));
     for (const task of tasks) await idle.prompt(task, "demo: say done");
     const isOver = ({ data }: Event) => data.kind === "turn" && data.status === "ended";
     for (const task of tasks) await idle.until(task.id, isOver, 60_000);
   });
 
-  it("whose server was killed while it rests goes on with the next prompt", async () => {
+  test("whose server was killed while it rests goes on with the next prompt", async () => {
     const task = await idle.createTask({ repository_url: newRemote() });
     await idle.turn(task, "demo: say the hills");
     await idle.until(task.id, rests);

@@ -12,7 +12,7 @@ import { makeRepository } from "./support/repository.ts";
 import { scratchFolder, Wharf } from "./support/wharf.ts";
 
 /** Real agents in containers, each in its own image as `deploy/images` builds it. */
-const { it, present } = withEngine("docker");
+const { test, present } = withEngine("docker");
 const isSkipped = !present && !process.env["CI"];
 const host = dockerAddress();
 const docker = dockerAt(host);
@@ -46,7 +46,7 @@ afterAll(async () => {
 
 describe("the real agent in a container", () => {
   // G-016
-  it.for(agents)(
+  test.for(agents)(
     "$name streams, writes a file, runs a command, asks first, is cancelled and remembers, and the real key is nowhere inside",
     { timeout: 240_000 },
     async (agent) => {

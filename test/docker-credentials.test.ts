@@ -15,7 +15,7 @@ import { scratchFolder, spoken, Wharf } from "./support/wharf.ts";
 /**
  * The host's credentials in containers of a real engine: only for the agents that a setting names.
  */
-const { it, present } = withEngine("docker");
+const { test, present } = withEngine("docker");
 const isSkipped = !present && !process.env["CI"];
 const host = dockerAddress();
 const docker = dockerAt(host);
@@ -84,7 +84,7 @@ const whole = [
 
 describe("a server that gives credentials to one agent", () => {
   // K-027 K-074 K-075 K-078
-  it("lets that one read them, tells so by name, and leaves nothing of them; another has none", async () => {
+  test("lets that one read them, tells so by name, and leaves nothing of them; another has none", async () => {
     const serverLog = join(folder, "server.log");
     vi.stubEnv("WHARF_TEST_LOG", serverLog);
     using _ = { [Symbol.dispose]: () => void vi.unstubAllEnvs() };
@@ -175,7 +175,7 @@ describe("a runner with credentials", () => {
     });
 
   // K-078
-  it("has none of them while it is stopped, or when an agent without them comes, or when it cannot be told of", async () => {
+  test("has none of them while it is stopped, or when an agent without them comes, or when it cannot be told of", async () => {
     await using parts = new AsyncDisposableStack();
     const backend = await openBackend(folder);
     parts.defer(() => backend.close());
@@ -208,7 +208,7 @@ describe("a runner with credentials", () => {
   });
 
   // K-074 K-075
-  it("starts without what is not there, and says what and why", async () => {
+  test("starts without what is not there, and says what and why", async () => {
     const home = join(folder, "empty");
     mkdirSync(join(home, ".git-credentials"), { recursive: true });
     writeFileSync(join(home, "socket"), "");

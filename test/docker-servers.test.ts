@@ -17,7 +17,7 @@ import { isPushed, patience, scratchFolder, spoken, Wharf } from "./support/whar
  * Two servers, one PostgreSQL, one Docker engine. `WHARF_KILLS` sets how often the test kills one
  * of them, or a runner.
  */
-const { it, present } = withEngine("docker");
+const { test, present } = withEngine("docker");
 const isSkipped = !present && !process.env["CI"];
 const rounds = Number(process.env["WHARF_KILLS"] ?? 12);
 const taskCount = Number(process.env["WHARF_TASKS"] ?? 4);
@@ -103,12 +103,12 @@ async function watchLog(server: Wharf, task: Task, last: number): Promise<Event[
 }
 
 describe("two servers on one database", () => {
-  it("share the tasks, and either answers for the runners of the other", { timeout: 240_000 }, async () => {
+  test("share the tasks, and either answers for the runners of the other", { timeout: 240_000 }, async () => {
     await expectShared(servers, remote, 4);
     await eventually(() => containers().length, 0, 60_000);
   });
 
-  it(`lose and double nothing through ${rounds} kills`, { timeout: 1_500_000 }, async () => {
+  test(`lose and double nothing through ${rounds} kills`, { timeout: 1_500_000 }, async () => {
     const tasks = await Promise.all(
       Array.from({ length: taskCount }, (_, i) =>
         ask((server) => server.createTask({ title: `t${i}`, repository_url: remote })),

@@ -18,7 +18,7 @@ import { isPushed, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
  * Whole workflows with runners in containers of a real engine, near and far. Afterwards the engine
  * holds no trace of them.
  */
-const { it, present } = withEngine("docker");
+const { test, present } = withEngine("docker");
 const isSkipped = !present && !process.env["CI"];
 const host = dockerAddress();
 const docker = dockerAt(host);
@@ -129,7 +129,7 @@ const places = [
 
 describe.each(places)("a task whose runner's wire is %s", (_, place, environment) => {
   // K-068 K-069 K-070 K-071 K-073 K-077 K-078 G-057
-  it("becomes a branch; its container is as narrow as its tier says and knows no secret", async () => {
+  test("becomes a branch; its container is as narrow as its tier says and knows no secret", async () => {
     await using scene = await Scene.open(`end-to-end-${place}`, environment());
     const task = await scene.task();
     await scene.wharf.prompt(task, "demo: write hello.txt hello\ndemo: say done");
@@ -159,7 +159,7 @@ describe.each(places)("a task whose runner's wire is %s", (_, place, environment
   });
 
   // G-048 G-074 K-072
-  it("goes on when its server is killed, and the next server takes it up where it was", async () => {
+  test("goes on when its server is killed, and the next server takes it up where it was", async () => {
     await using scene = await Scene.open(`server-kill-${place}`, environment());
     const { wharf } = scene;
     const task = await scene.task();
@@ -180,7 +180,7 @@ describe.each(places)("a task whose runner's wire is %s", (_, place, environment
 });
 
 // Issue 4: twenty at once on this machine.
-it("twenty runners work at once", { timeout: 300_000 }, async () => {
+test("twenty runners work at once", { timeout: 300_000 }, async () => {
   await using scene = await Scene.open("twenty", { WHARF_MAX_RUNS: "20" });
   const tasks = await Promise.all(Array.from({ length: 20 }, () => scene.task()));
   await Promise.all(
@@ -204,7 +204,7 @@ describe("from inside a container", () => {
   afterAll(() => bench?.[Symbol.asyncDispose]());
 
   // K-078 K-068
-  it("there is no way out and nothing of the machine", async () => {
+  test("there is no way out and nothing of the machine", async () => {
     const node = (script: string) => runner.exec(`/opt/wharf/node/bin/node -e ${JSON.stringify(script)}`);
     const interfaces = await runner.exec("ls /sys/class/net; cat /proc/net/route | tail -n +2");
     expect(interfaces.stdout.trim()).toBe("lo");
@@ -224,7 +224,7 @@ describe("from inside a container", () => {
   });
 
   // G-057 K-078
-  it("nobody has a capability, may gain one, or write where it is not theirs", async () => {
+  test("nobody has a capability, may gain one, or write where it is not theirs", async () => {
     const status = (await runner.exec("cat /proc/self/status")).stdout;
     for (const set of ["Inh", "Prm", "Eff", "Bnd", "Amb"]) expect(status).toMatch(new RegExp(`Cap${set}:\\s+0{16}`));
     expect(status).toMatch(/NoNewPrivs:\s+1/);
@@ -254,7 +254,7 @@ describe("from inside a container", () => {
   });
 
   // G-057
-  it("a fork bomb and a memory bomb end at the runner's own limits, and a neighbour hears nothing", async () => {
+  test("a fork bomb and a memory bomb end at the runner's own limits, and a neighbour hears nothing", async () => {
     const neighbour = await bench.runner();
     expect((await neighbour.exec("echo fine")).stdout).toBe("fine\n");
     const bomb = await runner.exec("for i in $(seq 2000); do sleep 20 & done; echo survived", { timeout_s: 20 });
@@ -279,7 +279,7 @@ describe("from inside a container", () => {
   });
 
   // G-057 K-073
-  it("an agent that uses up its runner's memory is ended, and the task says of what", async () => {
+  test("an agent that uses up its runner's memory is ended, and the task says of what", async () => {
     await using scene = await Scene.open("memory");
     const body = {
       name: "hog",
@@ -302,7 +302,7 @@ describe("from inside a container", () => {
   });
 
   // K-072 K-073
-  it("a container that ends by itself says how, with its last words", async () => {
+  test("a container that ends by itself says how, with its last words", async () => {
     const doomed = await bench.runner();
     await doomed.exec("true");
     docker("kill", "--signal", "KILL", `wharf-${doomed.id}`);
@@ -316,7 +316,7 @@ describe("from inside a container", () => {
 
 describe("what is made", () => {
   // K-070
-  it("works on an image that knows nothing of Wharf: its volumes are the runner's own", async () => {
+  test("works on an image that knows nothing of Wharf: its volumes are the runner's own", async () => {
     const plain = "wharf-test-plain:latest";
     execFileSync("docker", ["--host", host, "build", "--quiet", "--network", "none", "--tag", plain, "-"], {
       input: `FROM ${image}\nUSER root\nRUN rm -rf /workspace /home/wharf /var/lib/wharf /opt/wharf\nENTRYPOINT ["false"]\n`,
@@ -338,7 +338,7 @@ describe("what is made", () => {
   });
 
   // G-048: between the start of a daemon and its first word.
-  it("is made anew when its server died before it told the daemon who it is", async () => {
+  test("is made anew when its server died before it told the daemon who it is", async () => {
     await using bench = await Bench.open(nearDocker);
     const runner = await bench.runner();
     await runner.exec("echo kept > file");
@@ -356,7 +356,7 @@ describe("what is made", () => {
 });
 
 describe("a runner of one's own", () => {
-  it("is made of the image that its owner names", async () => {
+  test("is made of the image that its owner names", async () => {
     const chosen = `wharf-chosen:${process.pid}`;
     docker("tag", image, chosen);
     try {
@@ -371,7 +371,7 @@ describe("a runner of one's own", () => {
     }
   });
 
-  it("has the agent that examples/custom-image adds", () => {
+  test("has the agent that examples/custom-image adds", () => {
     const built = `wharf-test-example:${process.pid}`;
     const examples = join(import.meta.dirname, "../examples");
     const options = ["--quiet", "--network", "none", "--tag", built, "--build-arg", `RUNNER=${image}`];
@@ -392,7 +392,7 @@ describe("a runner of one's own", () => {
 
 describe("what is used", () => {
   // K-072
-  it("is counted over stops and starts, and by nobody inside", async () => {
+  test("is counted over stops and starts, and by nobody inside", async () => {
     await using bench = await Bench.open(nearDocker);
     const runner = await bench.runner();
     await runner.exec("/opt/wharf/node/bin/node -e 'while (process.cpuUsage().user < 800_000);'");
@@ -413,7 +413,7 @@ describe("what is used", () => {
 
 describe("what is wrong", () => {
   // K-070
-  it("an image that is not there, and one that cannot start, are said with what to do", async () => {
+  test("an image that is not there, and one that cannot start, are said with what to do", async () => {
     await using bench = await Bench.open(nearDocker);
     const spec = { ...(await bench.runner()).spec, id: crypto.randomUUID() };
     await expect(bench.backend.create({ ...spec, image: "wharf-nothing:latest" })).rejects.toMatchObject({
@@ -427,7 +427,7 @@ describe("what is wrong", () => {
   });
 
   // K-070 K-073
-  it("an image in which nothing can run fails the task with the last words of what was tried", async () => {
+  test("an image in which nothing can run fails the task with the last words of what was tried", async () => {
     const empty = "wharf-test-empty:latest";
     execFileSync("docker", ["--host", host, "import", "-", empty], {
       input: Buffer.alloc(1024),
@@ -451,7 +451,7 @@ describe("what is wrong", () => {
     }
   });
 
-  it("a server without its engine does not start, and says how to get one", async () => {
+  test("a server without its engine does not start, and says how to get one", async () => {
     const wharf = serverOn("no-engine", { DOCKER_HOST: `unix://${join(folder, "none.sock")}` });
     await expect(wharf.start()).rejects.toThrow(/No Docker engine is at .*none\.sock[^]*DOCKER_HOST/);
   });
@@ -459,7 +459,7 @@ describe("what is wrong", () => {
 
 describe("the engine itself, killed in the middle of a turn", () => {
   // Issue 4: kill -9 of dockerd.
-  it.each([
+  test.each([
     { liveRestore: true, wire: "socket" },
     { liveRestore: true, wire: "exec" },
     { liveRestore: false, wire: "socket" },
@@ -502,7 +502,7 @@ describe("the engine itself, killed in the middle of a turn", () => {
 });
 
 describe("at the end", () => {
-  it("no container, volume, process or socket of all this is left", async () => {
+  test("no container, volume, process or socket of all this is left", async () => {
     expect(servers.size).toBeGreaterThan(0);
     expect(leftOf([...servers])).toEqual([]);
     expect(docker("ps", "--all", "--quiet", "--filter", "name=-owner")).toBe("");

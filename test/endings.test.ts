@@ -4,7 +4,7 @@ import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type IPty, spawn as spawnPty } from "@lydell/node-pty";
 import { api } from "@wharf/contract";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Client } from "../packages/cli/src/client.ts";
 import { createLocator } from "../packages/cli/src/server-address.ts";
 import { eventually } from "./support/eventually.ts";
@@ -50,7 +50,7 @@ const closeWindow = (pty: IPty) => (pty as IPty & { destroy(): void }).destroy()
 const expectNothingLeft = () => eventually(() => tracesOf(data), noTraces, 30_000);
 
 describe("a run with its own server leaves nothing at work", () => {
-  it("when the reader of its output has had enough, and says so by its code", async () => {
+  test("when the reader of its output has had enough, and says so by its code", async () => {
     const child = pipe(...runArguments("demo: say one\ndemo: sleep 200ms\ndemo: say two\ndemo: hang"));
     let shown = "";
     const exit = once(child, "exit");
@@ -62,7 +62,7 @@ describe("a run with its own server leaves nothing at work", () => {
     await expectNothingLeft();
   });
 
-  it("when its terminal is closed", async () => {
+  test("when its terminal is closed", async () => {
     const { pty, screen, exitCode } = open(...runArguments("demo: say at work\ndemo: hang"));
     await eventually(() => screen.text.includes("at work"), true, 60_000);
     closeWindow(pty);
@@ -70,7 +70,7 @@ describe("a run with its own server leaves nothing at work", () => {
     await expectNothingLeft();
   });
 
-  it("when Ctrl-C is pressed again and again, though the agent does not end", async () => {
+  test("when Ctrl-C is pressed again and again, though the agent does not end", async () => {
     const { pty, screen, exitCode } = open(...runArguments("demo: say at work\ndemo: hang deaf"));
     await eventually(() => screen.text.includes("at work"), true, 60_000);
     const presses = setInterval(() => pty.write("\u0003"), 100);
@@ -80,7 +80,7 @@ describe("a run with its own server leaves nothing at work", () => {
 });
 
 describe("a server", () => {
-  it("serves on without its outputs and without a terminal to hang up, until it is stopped", async () => {
+  test("serves on without its outputs and without a terminal to hang up, until it is stopped", async () => {
     const child = pipe("up");
     const exit = once(child, "exit");
     await once(child.stdout!, "data");
@@ -94,7 +94,7 @@ describe("a server", () => {
     await expectNothingLeft();
   });
 
-  it("ends in order when its terminal is closed", async () => {
+  test("ends in order when its terminal is closed", async () => {
     const { pty, screen, exitCode } = open("up");
     await eventually(() => screen.text.includes("Wharf"), true, 60_000);
     closeWindow(pty);
@@ -104,7 +104,7 @@ describe("a server", () => {
   });
 });
 
-it("a log that is followed ends as its signal says, and by itself when the task is over", async () => {
+test("a log that is followed ends as its signal says, and by itself when the task is over", async () => {
   await using wharf = new Wharf(folder);
   await wharf.start();
   const task = await wharf.createTask({ repository_url: repository });

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Event, RemoteError, type Task, WharfError } from "@wharf/contract";
 import pg from "pg";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { noTraces, tracesOf } from "./support/processes.ts";
 import { makeRepository } from "./support/repository.ts";
 import { isPushed, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
@@ -103,7 +103,7 @@ describe.runIf(canMount)("on a disk that gets full (needs root on Linux, to moun
   const largeTask = () =>
     wharf.createTask({ repository_url: remote, description: randomBytes(130_000).toString("base64") });
 
-  it("without a byte left, a turn waits for space and what needs it is refused with the reason", async () => {
+  test("without a byte left, a turn waits for space and what needs it is refused with the reason", async () => {
     const task = await atWork();
     fill(0);
     expect(left()).toBe(0);
@@ -113,7 +113,7 @@ describe.runIf(canMount)("on a disk that gets full (needs root on Linux, to moun
     await endsWell(task);
   });
 
-  it("where the agent has room and the database none, nothing of the turn is lost", async () => {
+  test("where the agent has room and the database none, nothing of the turn is lost", async () => {
     const task = await atWork();
     fill(3_000_000);
     const told = await refusals(largeTask, 4_000);
@@ -123,7 +123,7 @@ describe.runIf(canMount)("on a disk that gets full (needs root on Linux, to moun
     await endsWell(task);
   });
 
-  it("where the database's own log is full and it goes down, it comes back and the turn goes on", async () => {
+  test("where the database's own log is full and it goes down, it comes back and the turn goes on", async () => {
     const task = await atWork();
     fill(6_000_000);
     await exhaustLog();
@@ -134,7 +134,7 @@ describe.runIf(canMount)("on a disk that gets full (needs root on Linux, to moun
     expect(spoken(await wharf.turn(other, "demo: say as if nothing had been"))).toBe("as if nothing had been\n");
   });
 
-  it.each([
+  test.each([
     ["of the server that is at work", async () => undefined],
     ["after the server was killed", () => wharf.kill()],
   ])("`down` %s leaves nothing running, and the next server works", async (_, before) => {

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { api, runnerApi, type Task } from "@wharf/contract";
 import pg from "pg";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { Client } from "../packages/cli/src/client.ts";
 import { createLocator } from "../packages/cli/src/server-address.ts";
 import { readConfig, type RunningServer, startServer } from "../packages/server/src/index.ts";
@@ -164,7 +164,7 @@ async function removeTask(task: Pick<Task, "id">): Promise<void> {
   await eventually(isLeft, 0, 60_000);
 }
 
-it("no statement of a route, a loop or a worker reads a large table from end to end", async () => {
+test("no statement of a route, a loop or a worker reads a large table from end to end", async () => {
   const { board_id } = { board_id: seeded.boardId };
   const long = { id: seeded.taskId };
   await readLists(long);
@@ -203,7 +203,7 @@ it("no statement of a route, a loop or a worker reads a large table from end to 
   expect(watch.count).toBeGreaterThan(100);
 }, 300_000);
 
-it("a board of 20,000 tasks is deleted at once, and its rows go while other requests are answered", async () => {
+test("a board of 20,000 tasks is deleted at once, and its rows go while other requests are answered", async () => {
   const board = await client.call(api.createBoard, { body: { name: "large" } });
   await pool.query(
     `insert into tasks (id, board_id, title, description, shadow_branch)

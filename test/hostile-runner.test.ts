@@ -2,7 +2,7 @@ import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { api, type Event, type Run, type Task } from "@wharf/contract";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { eventually } from "./support/eventually.ts";
 import { HostileKit } from "./support/hostile/kit.ts";
 import { memoryNow, noTraces, peakMemory, tracesOf } from "./support/processes.ts";
@@ -114,7 +114,7 @@ const failing = ["runner_failed"];
 const useless = ["runner_lost", "runner_timeout"];
 
 describe.concurrent("a runner whose daemon sends", () => {
-  it.each([
+  test.each([
     ["garbage for a handshake", hostile, /does not speak the wire's protocol/],
     ["silence for a handshake", useless, /./],
     ["a wrong key", hostile, /does not know the runner's key/],
@@ -163,7 +163,7 @@ describe.concurrent("a runner whose daemon sends", () => {
     await eventually(() => tracesOf(runner), noTraces);
   });
 
-  it("a turn that never ends can be stopped", async () => {
+  test("a turn that never ends can be stopped", async () => {
     const { task, runner } = await startHostile("a turn that never ends");
     await wharf.until(task.id, ({ data }) => data.kind === "state" && data.entity === "run" && data.to === "RUNNING");
     await sleep(500);
@@ -173,7 +173,7 @@ describe.concurrent("a runner whose daemon sends", () => {
   });
 });
 
-it("a task that had a hostile runner gets another one", async () => {
+test("a task that had a hostile runner gets another one", async () => {
   const { task, runner } = await startHostile("a gap in its journal");
   await failed(task);
   await turnstile;
@@ -181,7 +181,7 @@ it("a task that had a hostile runner gets another one", async () => {
   expect((await runsOf(task))[0]?.runner_id).not.toBe(runner);
 });
 
-it("through all of this a neighbour's turns took their usual time, and the server stayed small", async () => {
+test("through all of this a neighbour's turns took their usual time, and the server stayed small", async () => {
   watching.abort();
   const turns = await watch;
   const growth = peakMemory(wharf.pid!) - before.memory;

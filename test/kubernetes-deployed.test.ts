@@ -17,7 +17,7 @@ import { isPushed, scratchFolder, spoken } from "./support/wharf.ts";
 /**
  * Applies `kubectl apply -k deploy/kubernetes`, with the server in the cluster beside its runners.
  */
-const { it, present } = withEngine("kubernetes");
+const { test, present } = withEngine("kubernetes");
 const isSkipped = !present && !process.env["CI"];
 const minutes = 60_000; // ms
 
@@ -63,7 +63,7 @@ const work = [...steps.flatMap((line) => [`demo: say ${line}`, "demo: sleep 400m
 const workSaid = [...steps, "wrote done.txt", ""].join("\n");
 const task = () => wharf.createTask({ repository_url: wharf.repository });
 
-it.for(["base", ...overlays.map((name) => `overlays/${name}`)])(
+test.for(["base", ...overlays.map((name) => `overlays/${name}`)])(
   "the manifests in %s are ones that this kubectl takes",
   async (path) => {
     const objects = await kube("apply", "--dry-run=client", "--output=name", "-k", join(manifests, path));
@@ -72,7 +72,7 @@ it.for(["base", ...overlays.map((name) => `overlays/${name}`)])(
 );
 
 // G-054 S-039 S-044 S-048 S-050 R-004 X-027
-it(
+test(
   "from kubectl apply to a branch, with no more rights than the role grants",
   async () => {
     const mine = await task();
@@ -114,7 +114,7 @@ async function survives(kill: () => Promise<void>): Promise<void> {
 }
 
 // S-043 R-025
-it(
+test(
   "the server's pod is killed in the middle of a turn: the agent works on, and the next server reads what it did",
   async () => {
     await survives(async () => killPod(await wharf.pod()));
@@ -122,7 +122,7 @@ it(
   5 * minutes,
 );
 
-it(
+test(
   "the API server is killed in the middle of a turn: nobody in the cluster notices",
   async () => {
     await survives(async () => {

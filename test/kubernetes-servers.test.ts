@@ -8,9 +8,9 @@ import { makeRepository } from "./support/repository.ts";
 import { expectShared, installationOn } from "./support/two-servers.ts";
 import { isPushed, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
 
-const { it } = withEngine("kubernetes");
+const { test } = withEngine("kubernetes");
 
-it(
+test(
   "two servers share one cluster, and whichever is killed in a turn, the other goes on with it",
   { timeout: 360_000 },
   async () => {

@@ -18,7 +18,7 @@ import { isPushed, scratchFolder, spoken } from "./support/wharf.ts";
  * Whole workflows with runners in pods of a real cluster and the server outside it. Afterwards the
  * cluster holds no trace of them.
  */
-const { it, present } = withEngine("kubernetes");
+const { test, present } = withEngine("kubernetes");
 const isSkipped = !present && !process.env["CI"];
 const minutes = 60_000; // ms
 
@@ -51,7 +51,7 @@ const work = [...steps.flatMap((line) => [`demo: say ${line}`, "demo: sleep 400m
 const workSaid = [...steps, "wrote done.txt", ""].join("\n");
 
 // G-001 G-002 G-003 G-021 G-024 G-025 S-038 R-004
-it(
+test(
   "a task becomes a branch; its runner is a StatefulSet with volumes in its tenant's namespace, and goes with it",
   async () => {
     await using scene = await open("branch");
@@ -81,7 +81,7 @@ it(
 );
 
 // G-053 G-056
-it(
+test(
   "a runner that the network holds nothing back from says so on every surface; one that is held says nothing",
   async () => {
     await using scene = await open("walls");
@@ -106,7 +106,7 @@ it(
 );
 
 // G-056
-it(
+test(
   "where isolation is required, a runner without it is refused, and one that is held works",
   async () => {
     await using scene = await open("required", { WHARF_REQUIRE_ISOLATION: "1" });
@@ -145,7 +145,7 @@ describe("killed in the middle of a turn", () => {
   }
 
   // R-025
-  it(
+  test(
     "the server: the agent works on, and the next server reads what it did",
     async () => {
       await survives("server", async ({ wharf }) => {
@@ -157,7 +157,7 @@ describe("killed in the middle of a turn", () => {
     5 * minutes,
   );
 
-  it(
+  test(
     "the API server: the wire breaks and comes back",
     async () => {
       await survives("api", async () => {
@@ -169,7 +169,7 @@ describe("killed in the middle of a turn", () => {
     5 * minutes,
   );
 
-  it(
+  test(
     "the kubelet: the pod runs on, and its wire comes back",
     async () => {
       await survives("kubelet", async () => {
@@ -181,7 +181,7 @@ describe("killed in the middle of a turn", () => {
     5 * minutes,
   );
 
-  it(
+  test(
     "a pod whose node is away is taken away by force, and its successor has the same volumes",
     async () => {
       await using bench = await Bench.open(underTest);
@@ -201,7 +201,7 @@ describe("killed in the middle of a turn", () => {
   );
 
   // G-057 K-073
-  it(
+  test(
     "an agent that uses up its pod's memory: its failure says so",
     async () => {
       await using scene = await open("memory");
@@ -226,7 +226,7 @@ describe("killed in the middle of a turn", () => {
   );
 
   // S-040
-  it(
+  test(
     "the pod: the turn is interrupted once, on the disk that was kept, and the next one goes on",
     async () => {
       await using scene = await open("pod");
@@ -257,7 +257,7 @@ describe("what stands in the way is told with what to do", () => {
     return failures(events)[0];
   }
 
-  it(
+  test(
     "an image that is not to be had",
     async () => {
       await using scene = await open("image", { WHARF_RUNNER_IMAGE: "localhost:1/no-such-image:1" });
@@ -270,7 +270,7 @@ describe("what stands in the way is told with what to do", () => {
   );
 
   // G-043
-  it(
+  test(
     "a quota that is used up",
     async () => {
       await using scene = await open("quota", { WHARF_KUBERNETES_QUOTA: "pods=0" });
@@ -281,7 +281,7 @@ describe("what stands in the way is told with what to do", () => {
     5 * minutes,
   );
 
-  it(
+  test(
     "a claim that no storage class has a volume for",
     async () => {
       await using scene = await open("unbound", { WHARF_KUBERNETES_STORAGE_CLASS: "no-such-class" });
@@ -293,7 +293,7 @@ describe("what stands in the way is told with what to do", () => {
     5 * minutes,
   );
 
-  it(
+  test(
     "no room for the runner: the task's log says that it waits for a node, and in the end that none came",
     async () => {
       await using scene = await open("room", { WHARF_KUBERNETES_RESERVE: "1", WHARF_KUBERNETES_START_TIMEOUT: "5" });
@@ -320,7 +320,7 @@ describe("what stands in the way is told with what to do", () => {
     5 * minutes,
   );
 
-  it(
+  test(
     "a volume that is full",
     async () => {
       const prepare = (claim: string, path: string) => {
@@ -334,7 +334,7 @@ describe("what stands in the way is told with what to do", () => {
     5 * minutes,
   );
 
-  it(
+  test(
     "a namespace that is being deleted",
     async () => {
       await using scene = await open("ending");
@@ -355,7 +355,7 @@ describe("what stands in the way is told with what to do", () => {
   );
 
   // S-048
-  it(
+  test(
     "an account that may do nothing",
     async () => {
       const token = await nobodysToken();
@@ -369,7 +369,7 @@ describe("what stands in the way is told with what to do", () => {
     5 * minutes,
   );
 
-  it(
+  test(
     "a kubeconfig that is not there, or names nothing that answers",
     async () => {
       await expect(open("no-file", { KUBECONFIG: "/no/such/kubeconfig" })).rejects.toThrow("/no/such/kubeconfig");

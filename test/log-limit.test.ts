@@ -1,7 +1,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { api } from "@wharf/contract";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { makeRepository } from "./support/repository.ts";
 import { scratchFolder, spoken, Wharf } from "./support/wharf.ts";
 
@@ -17,7 +17,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-it("a run that fills its log ends with a clear line, and other tasks go on", async () => {
+test("a run that fills its log ends with a clear line, and other tasks go on", async () => {
   const task = await wharf.createTask({ repository_url: makeRepository(join(folder, "remote")) });
   await wharf.prompt(task, "demo: flood 200000");
   const events = await wharf.until(task.id, ({ data }) => data.kind === "failure", 90_000);

@@ -4,7 +4,7 @@ import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { api, runnerApi } from "@wharf/contract";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { eventually } from "./support/eventually.ts";
 import { noTraces, tracesOf } from "./support/processes.ts";
 import { git, makeRepository } from "./support/repository.ts";
@@ -30,7 +30,7 @@ afterAll(async () => {
 });
 
 // S-003, S-004, S-013
-it("works on a task and pushes its branch, and says that its runners are no sandboxes", async () => {
+test("works on a task and pushes its branch, and says that its runners are no sandboxes", async () => {
   const server = await wharf.client.call(api.serverInfo, {});
   expect(server).toMatchObject({ backend: "mock", isolation: "unsafe", isolation_reason: expect.any(String) });
   const task = await wharf.createTask({ repository_url: remote });
@@ -41,7 +41,7 @@ it("works on a task and pushes its branch, and says that its runners are no sand
   expect(wharf.runnerIds()).toEqual([]);
 });
 
-it("goes on after its runner died in the middle of a turn: the turn is interrupted, the next one is given", async () => {
+test("goes on after its runner died in the middle of a turn: the turn is interrupted, the next one is given", async () => {
   const task = await wharf.createTask({ repository_url: remote });
   await wharf.prompt(task, "demo: say before\ndemo: die\ndemo: say after");
   const interrupted = await wharf.until(task.id, ({ data }) => data.kind === "turn" && data.status === "interrupted");
@@ -50,7 +50,7 @@ it("goes on after its runner died in the middle of a turn: the turn is interrupt
 });
 
 // S-013 R-033
-it("has runners by hand too, with commands, their input, and files", async () => {
+test("has runners by hand too, with commands, their input, and files", async () => {
   const created = await runnerCli(["create", "--json"]);
   const { id } = JSON.parse(created.stdout);
   expect(await runnerCli(["exec", id, "--", "echo out; echo err >&2; exit 7"])).toMatchObject({
@@ -71,7 +71,7 @@ it("has runners by hand too, with commands, their input, and files", async () =>
   await eventually(() => tracesOf(id), noTraces);
 });
 
-it("its runners end with a server that is killed, and the next server gives a task another one", async () => {
+test("its runners end with a server that is killed, and the next server gives a task another one", async () => {
   const task = await wharf.createTask({ repository_url: remote });
   await wharf.turn(task, "demo: say one");
   const { agents } = await wharf.client.call(api.listTaskAgents, { params: { task_id: task.id } });

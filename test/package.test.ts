@@ -4,7 +4,7 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, realpath, rm } from "node:fs/
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { pack } from "../scripts/pack.ts";
 
 /**
@@ -69,7 +69,7 @@ async function leftProcesses(): Promise<string[]> {
 }
 
 describe("the published package", () => {
-  it("holds programs and no sources, and brings nothing but the platform's binaries", async () => {
+  test("holds programs and no sources, and brings nothing but the platform's binaries", async () => {
     const files = await readdir(join(folder, "node_modules/wharf"), { recursive: true });
     expect(files.filter((file) => file.endsWith(".ts"))).toEqual([]);
     expect(files).toEqual(
@@ -96,7 +96,7 @@ describe("the published package", () => {
     ).toEqual([]);
   });
 
-  it("runs the demonstration to a branch whose tests pass, and leaves only the sample behind", async () => {
+  test("runs the demonstration to a branch whose tests pass, and leaves only the sample behind", async () => {
     const { code, out, err } = await wharf("demo");
     expect({ code, err }, out).toEqual({ code: 0, err: "" });
     expect(out).toContain("I am Wharf's demo agent: a script, not a model.");
@@ -119,7 +119,7 @@ describe("the published package", () => {
     expect(await readdir(join(home, "tmp"))).toEqual([]);
   });
 
-  it("leaves nothing behind when the demonstration is interrupted in the midst of its work", async () => {
+  test("leaves nothing behind when the demonstration is interrupted in the midst of its work", async () => {
     const { child, said, ended } = start(join(folder, "node_modules/.bin/wharf"), ["demo"]);
     while (!said.out.includes("I am Wharf's demo agent") && child.exitCode === null)
       await new Promise((resolve) => setTimeout(resolve, 20));
@@ -129,7 +129,7 @@ describe("the published package", () => {
     expect(await leftProcesses()).toEqual([]);
   });
 
-  it("says what this machine can do", async () => {
+  test("says what this machine can do", async () => {
     const { code, out, err } = await wharf("doctor");
     expect({ code, err }, out).toEqual({ code: 0, err: "" });
     expect(out).toMatch(/^ok +Node +v(2[4-9]|[3-9]\d)\./m);
@@ -138,14 +138,14 @@ describe("the published package", () => {
   });
 
   // The package bundles the backends' libraries too, and loads them only on demand.
-  it("brings what it takes to use Docker, and says where it looked for one", async () => {
+  test("brings what it takes to use Docker, and says where it looked for one", async () => {
     const settings = ["WHARF_BACKEND=docker", `DOCKER_HOST=unix://${home}/none.sock`];
     const { code, out } = await start("env", [...settings, "npx", "wharf", "doctor"]).ended;
     expect(out).toMatch(/^FAIL +Docker +No Docker engine is at unix:.*none\.sock/m);
     expect(code).toBe(2);
   });
 
-  it("holds no mock backend, and says so where it is asked for", async () => {
+  test("holds no mock backend, and says so where it is asked for", async () => {
     const files = await readdir(join(folder, "node_modules/wharf/dist"));
     const code = await Promise.all(
       files
@@ -159,7 +159,7 @@ describe("the published package", () => {
     expect(await leftProcesses()).toEqual([]);
   });
 
-  it("runs a task without a server, and its exit code says whose fault it was", async () => {
+  test("runs a task without a server, and its exit code says whose fault it was", async () => {
     const repository = join(home, "repository");
     const git = (...args: string[]) =>
       run("git", ["-C", repository, "-c", "user.name=a", "-c", "user.email=a@b", ...args]);

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { api, type Event, type Run, type Task, type TaskInput, taskStreamPath } from "@wharf/contract";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import WebSocket from "ws";
 import { eventually } from "./support/eventually.ts";
 import { wholeLog } from "./support/log.ts";
@@ -86,7 +86,7 @@ const isCounted = (events: readonly Event[]) => expect(spoken(events)).toContain
 
 describe("a paused task", () => {
   // G-044 K-057 K-058 X-007 X-028
-  it("stands still with all it started, stays in progress and says so, and goes on in the same turn to its whole end", async () => {
+  test("stands still with all it started, stays in progress and says so, and goes on in the same turn to its whole end", async () => {
     const task = await newTask();
     const turn = await wharf.prompt(task, counting);
     await wharf.until(task.id, says("begun"));
@@ -118,7 +118,7 @@ describe("a paused task", () => {
   });
 
   // K-065
-  it("is paused and resumed on its stream, and by the command line", async () => {
+  test("is paused and resumed on its stream, and by the command line", async () => {
     const task = await newTask();
     await wharf.prompt(task, counting);
     await wharf.until(task.id, says("begun"));
@@ -145,7 +145,7 @@ describe("a paused task", () => {
     isCounted(await wharf.until(task.id, isPushed));
   });
 
-  it("lets a model request that is out end first, and none out until it is resumed", async () => {
+  test("lets a model request that is out end first, and none out until it is resumed", async () => {
     const task = await newTask();
     await wharf.client.call(api.createAgentType, {
       body: {
@@ -176,7 +176,7 @@ describe("a paused task", () => {
     expect(model.requests).toHaveLength(2);
   });
 
-  it("stays paused over the end of the server, and the next one resumes it", async () => {
+  test("stays paused over the end of the server, and the next one resumes it", async () => {
     const task = await newTask();
     await wharf.prompt(task, counting);
     await wharf.until(task.id, says("begun"));
@@ -195,7 +195,7 @@ describe("a paused task", () => {
     isCounted(await wholeLog(wharf, task, before));
   });
 
-  it("is interrupted when its runner dies, and works on with the next prompt", async () => {
+  test("is interrupted when its runner dies, and works on with the next prompt", async () => {
     const task = await newTask();
     await wharf.prompt(task, counting);
     await wharf.until(task.id, says("begun"));
@@ -209,7 +209,7 @@ describe("a paused task", () => {
     expect(spoken(await wharf.turn(task, "demo: say and on"))).toBe("and on\n");
   });
 
-  it("is stopped and deleted as any other, and nothing of it is left", async () => {
+  test("is stopped and deleted as any other, and nothing of it is left", async () => {
     const [stopped, deleted] = [await newTask(), await newTask()];
     for (const task of [stopped, deleted]) {
       await wharf.prompt(task, counting);
@@ -248,7 +248,7 @@ const shown = (events: readonly Event[]): string =>
 describe("what an agent is given", () => {
   beforeAll(() => wharf.client.call(api.createAgentType, { body: forgetful }));
 
-  it("holds the files that came with a prompt: text in it, the rest on its disk, byte for byte", async () => {
+  test("holds the files that came with a prompt: text in it, the rest on its disk, byte for byte", async () => {
     const task = await newTask({ agent_type: "forgetful" });
     const bytes = Buffer.from(Array.from({ length: 3_000_000 }, (_, i) => (i * 7) % 256));
     const attachments = [
@@ -272,7 +272,7 @@ describe("what an agent is given", () => {
     await expect(tooMuch).rejects.toMatchObject({ code: "bad_request" });
   });
 
-  it("is what was said before, where it was killed and can't load its session", async () => {
+  test("is what was said before, where it was killed and can't load its session", async () => {
     const task = await newTask({ agent_type: "forgetful" });
     await wharf.turn(task, "demo: say the word is heron");
     await wharf.prompt(task, "demo: say now I crash\ndemo: hang");

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { api, runnerApi, type RunnerCreate } from "@wharf/contract";
 import { eventually } from "./support/eventually.ts";
 import { makeRepository } from "./support/repository.ts";
@@ -40,7 +40,7 @@ async function waiting(n: number): Promise<string[]> {
 const daemonOf = (id: string): unknown =>
   JSON.parse(readFileSync(join(wharf.data, "runners", id, "run.json"), "utf8")).daemon;
 
-it("gives one that waits to whoever creates a runner, as theirs alone, and the same wish twice is one runner", async () => {
+test("gives one that waits to whoever creates a runner, as theirs alone, and the same wish twice is one runner", async () => {
   const before = await waiting(2);
   expect(await listed()).toEqual([]);
   const request_id = crypto.randomUUID();
@@ -65,7 +65,7 @@ it("gives one that waits to whoever creates a runner, as theirs alone, and the s
   expect(await waiting(2)).toEqual(next);
 });
 
-it("gives one that waits to a run, which goes on like any other", async () => {
+test("gives one that waits to a run, which goes on like any other", async () => {
   const before = await waiting(2);
   const repository = makeRepository(join(folder, "repository"));
   const task = await wharf.createTask({ repository_url: repository });
@@ -81,7 +81,7 @@ it("gives one that waits to a run, which goes on like any other", async () => {
   await eventually(async () => existsSync(join(wharf.data, "runners", runner!)), false);
 });
 
-it("belongs to exactly one and none is lost when the server is killed while many claim", async () => {
+test("belongs to exactly one and none is lost when the server is killed while many claim", async () => {
   const before = await waiting(2);
   const daemons = before.map(daemonOf);
   await wharf.kill();
@@ -100,7 +100,7 @@ it("belongs to exactly one and none is lost when the server is killed while many
   expect(wharf.runnerIds()).toHaveLength(2);
 });
 
-it("has fewer when fewer are wanted, none when none are, and leaves nothing behind when it is taken down", async () => {
+test("has fewer when fewer are wanted, none when none are, and leaves nothing behind when it is taken down", async () => {
   const before = await waiting(2);
   await wharf.interrupt();
   wharf.environment["WHARF_POOL"] = "small=1";

@@ -1,7 +1,7 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { api, type Event, type Task, type TaskInput } from "@wharf/contract";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { wholeLog } from "./support/log.ts";
 import { makeRepository } from "./support/repository.ts";
 import { isPushed, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
@@ -32,7 +32,7 @@ const turnsOf = async (task: Task) => (await wharf.client.call(api.listTaskTurns
 const slow = "demo: say begun\ndemo: sleep 1500ms\ndemo: say one";
 
 describe("prompts during a turn", () => {
-  it("are given one after the other, in one run and one conversation, also when the server dies meanwhile", async () => {
+  test("are given one after the other, in one run and one conversation, also when the server dies meanwhile", async () => {
     const task = await newTask();
     const first = await wharf.prompt(task, slow);
     await wharf.until(task.id, says("begun"));
@@ -53,7 +53,7 @@ describe("prompts during a turn", () => {
     await wharf.until(task.id, isPushed);
   });
 
-  it("are taken back, and the turn at work is ended, by the command line; the next one goes on", async () => {
+  test("are taken back, and the turn at work is ended, by the command line; the next one goes on", async () => {
     const task = await newTask();
     const first = await wharf.prompt(task, "demo: say begun\ndemo: sleep 60s");
     await wharf.until(task.id, says("begun"));
@@ -72,7 +72,7 @@ describe("prompts during a turn", () => {
 });
 
 describe("an agent's mode", () => {
-  it("is chosen for the task before it begins, and in the midst of a turn; what it does not offer is told and forgotten", async () => {
+  test("is chosen for the task before it begins, and in the midst of a turn; what it does not offer is told and forgotten", async () => {
     const task = await newTask({ agent_mode: "allow-edits", permission_policy: "ask" });
     const script = [
       "ask edit a file",
@@ -101,7 +101,7 @@ describe("an agent's mode", () => {
 });
 
 describe("files that go with a prompt", () => {
-  it("are attached on the command line, and lie where the agent is told of them", async () => {
+  test("are attached on the command line, and lie where the agent is told of them", async () => {
     const task = await newTask();
     const file = join(folder, "notes.txt");
     writeFileSync(file, "remember the milk");

@@ -30,7 +30,7 @@ afterAll(async () => {
 
 describe("the real agent", () => {
   // G-016
-  withEngine("agents").it.for(realAgents)(
+  withEngine("agents").test.for(realAgents)(
     "$name under the policy $policy streams, plans, uses an MCP server, writes a file, runs a command, asks as it is told, is cancelled and remembers, and the real key is nowhere inside its sandbox",
     { timeout: 240_000 },
     async (agent) => {

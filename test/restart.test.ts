@@ -2,7 +2,7 @@ import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { api, type Event, type Run, type Task, type TaskInput, type Turn } from "@wharf/contract";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { eventually } from "./support/eventually.ts";
 import { wholeLog } from "./support/log.ts";
 import { noTraces, tracesOf } from "./support/processes.ts";
@@ -52,7 +52,7 @@ const launched = (runner: string): Launched =>
 
 describe("Ctrl-C on the server", () => {
   // G-048 G-074
-  it("leaves agents at work, and the next start takes them up: the turn goes on and nothing is lost", async () => {
+  test("leaves agents at work, and the next start takes them up: the turn goes on and nothing is lost", async () => {
     const steps = Array.from({ length: 12 }, (_, i) => `step ${i + 1}`);
     const task = await newTask();
     await wharf.prompt(
@@ -81,7 +81,7 @@ describe("Ctrl-C on the server", () => {
     expect(git(remote, "show", `${task.shadow_branch}:done.txt`)).toBe("yes");
   });
 
-  it("a turn that ends while there is no server is told by the next one, and a prompt that was just given is given to an agent once", async () => {
+  test("a turn that ends while there is no server is told by the next one, and a prompt that was just given is given to an agent once", async () => {
     const ending = await newTask();
     await wharf.prompt(ending, "demo: say soon\ndemo: sleep 600ms\ndemo: say over\ndemo: write late.txt yes");
     await wharf.until(ending.id, isSaid);
@@ -100,7 +100,7 @@ describe("Ctrl-C on the server", () => {
 
 describe("a question of the agent", () => {
   // X-008: BLOCKED is a task whose agent waits for a person
-  it("outlives the server, and the answer given to the next one lets the agent go on", async () => {
+  test("outlives the server, and the answer given to the next one lets the agent go on", async () => {
     const task = await newTask({ permission_policy: "ask" });
     await wharf.prompt(
       task,
@@ -143,7 +143,7 @@ describe("a question of the agent", () => {
 });
 
 describe("a runner that is killed in a turn", () => {
-  it.each(["daemon", "root"] as const)(
+  test.each(["daemon", "root"] as const)(
     "(its %s) leaves the turn interrupted and the task to a person, and the next prompt goes on with the conversation",
     async (what) => {
       const task = await newTask();
@@ -178,7 +178,7 @@ describe("a runner that is killed in a turn", () => {
     },
   );
 
-  it("goes on by itself where the task's policy says so", async () => {
+  test("goes on by itself where the task's policy says so", async () => {
     const task = await newTask({ interrupt_policy: "continue" });
     await wharf.turn(task, "demo: say the first turn");
     await wharf.prompt(task, "demo: say working\ndemo: hang");
@@ -197,7 +197,7 @@ describe("a runner that is killed in a turn", () => {
 
 describe("`down`", () => {
   // K-073
-  it("ends the runners too and leaves no process, mount or socket, and the work can be taken up again", async () => {
+  test("ends the runners too and leaves no process, mount or socket, and the work can be taken up again", async () => {
     const atWork = await newTask();
     const waiting = await newTask();
     await wharf.turn(waiting, "demo: say before it went down\ndemo: write kept.txt kept");

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { api, type Task } from "@wharf/contract";
 import pg from "pg";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../packages/server/src/store/embedded/index.ts";
 import { eventually } from "./support/eventually.ts";
 import { makeRepository } from "./support/repository.ts";
@@ -44,7 +44,7 @@ async function work(wharf: Wharf, file: string): Promise<{ task: Task; runner: s
 
 const fileIn = (wharf: Wharf, runner: string, name: string) => join(wharf.data, "runners", runner, "workspace", name);
 
-it("yesterday's dump beside today's runners: the younger keep their disks and are reported, the older go on", async () => {
+test("yesterday's dump beside today's runners: the younger keep their disks and are reported, the older go on", async () => {
   await run("create database wharf");
   const wharf = new Wharf(join(folder, "server"), { DATABASE_URL: urlOf("wharf") });
   await wharf.start();
@@ -82,7 +82,7 @@ it("yesterday's dump beside today's runners: the younger keep their disks and ar
   await wharf[Symbol.asyncDispose]();
 });
 
-it("an empty database: the server does not start, says why, and every disk is kept", async () => {
+test("an empty database: the server does not start, says why, and every disk is kept", async () => {
   await run("create database wharf", "create database empty");
   const wharf = new Wharf(join(folder, "server"), { DATABASE_URL: urlOf("wharf") });
   await wharf.start();
@@ -97,7 +97,7 @@ it("an empty database: the server does not start, says why, and every disk is ke
   await wharf[Symbol.asyncDispose]();
 });
 
-it("a copied data folder: the copy does not start while the original is there, and touches nothing of it", async () => {
+test("a copied data folder: the copy does not start while the original is there, and touches nothing of it", async () => {
   await run("create database wharf");
   const wharf = new Wharf(join(folder, "server"), { DATABASE_URL: urlOf("wharf") });
   await wharf.start();

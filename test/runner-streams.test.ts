@@ -6,7 +6,7 @@ import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { runnerApi, type RunnerView, type TerminalControl } from "@wharf/contract";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { eventually } from "./support/eventually.ts";
 import { scratchFolder, Wharf } from "./support/wharf.ts";
@@ -48,7 +48,7 @@ describe("Ctrl-C", () => {
   }
   const codeOf = async (child: Command): Promise<unknown> => (await once(child, "exit"))[0];
 
-  it("is the command's: it ends in its own way, with its own code and its last words", async () => {
+  test("is the command's: it ends in its own way, with its own code and its last words", async () => {
     const { child, rest } = await begun("trap 'echo caught; exit 9' INT; echo begun; while :; do sleep 0.1; done");
     const code = codeOf(child);
     child.kill("SIGINT");
@@ -59,7 +59,7 @@ describe("Ctrl-C", () => {
     expect(await ended).toBe(130);
   });
 
-  it("given again ends it, whatever it thinks of that", async () => {
+  test("given again ends it, whatever it thinks of that", async () => {
     const mark = `sleep 97${Math.trunc(Math.random() * 1e6)}`;
     const { child } = await begun(`trap '' INT; echo begun; ${mark}`);
     const code = codeOf(child);
@@ -100,7 +100,7 @@ describe("a terminal's viewer", () => {
   }
 
   // S-072
-  it("that is slow holds up nobody, is let go where it was, and gets the rest when it comes again", async () => {
+  test("that is slow holds up nobody, is let go where it was, and gets the rest when it comes again", async () => {
     const size = 30_000_000;
     const params = { runner_id: runner.id };
     const body = { command: `read x; head -c ${size} /dev/zero | tr '\\0' x; read y` };
@@ -128,7 +128,7 @@ describe("a terminal's viewer", () => {
   });
 
   // S-072, S-078
-  it("whose server is killed comes back by itself to the next one, and has missed nothing", async () => {
+  test("whose server is killed comes back by itself to the next one, and has missed nothing", async () => {
     const { spawn: spawnPty } = await import("@lydell/node-pty");
     const command = `"${process.execPath}" "${launcher}" runner attach ${runner.id} -- 'echo ready; while read line; do echo "got $line"; [ "$line" = end ] && exit 6; done'; echo "code $?"`;
     const pty = spawnPty("/bin/sh", ["-c", command], { env: wharf.environment, cols: 100, rows: 30 });

@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, wri
 import { request } from "node:http";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { api, runnerApi, type RunnerView, type TerminalControl } from "@wharf/contract";
 import { eventually } from "./support/eventually.ts";
@@ -67,7 +67,7 @@ const exec = (runner: Pick<RunnerView, "id">, command: string, ...options: strin
 
 describe("a life", () => {
   // R-009 R-026
-  it("is created with a size and an environment, listed, stopped, started, and removed without a trace", async () => {
+  test("is created with a size and an environment, listed, stopped, started, and removed without a trace", async () => {
     const runner = await create("-n", "my own", "--tier", "grad-medium", "-e", "GREETING=hello there");
     expect(runner).toMatchObject({
       name: "my own",
@@ -109,7 +109,7 @@ describe("a life", () => {
     expect(gone.total).toBe(2);
   });
 
-  it("is created once however often it is asked for, and a name too long or a tier unknown is refused", async () => {
+  test("is created once however often it is asked for, and a name too long or a tier unknown is refused", async () => {
     const id = crypto.randomUUID();
     const ask = (body: object) => wharf.client.call(runnerApi.createRunner, { query: { wait: "true" }, body });
     const [a, b] = await Promise.all([ask({ id }), ask({ id })]);
@@ -130,7 +130,7 @@ describe("exec", () => {
   });
 
   // R-011 R-033 X-019
-  it("keeps stdout and stderr apart and exits as the command does", async () => {
+  test("keeps stdout and stderr apart and exits as the command does", async () => {
     const ended = await exec(runner, "echo out; echo err >&2; exit 7");
     expect([ended.code, ended.stdout.toString(), ended.stderr]).toEqual([7, "out\n", "err\n"]);
     expect((await exec(runner, "kill -TERM $$")).code).toBe(143);
@@ -152,7 +152,7 @@ describe("exec", () => {
     );
   });
 
-  it("gives the command what is piped in with -i, every byte, and brings back every byte", async () => {
+  test("gives the command what is piped in with -i, every byte, and brings back every byte", async () => {
     const bytes = randomBytes(3_000_001);
     const { code, stdout } = await cli(["exec", "-i", runner.id, "--", "cat"], bytes);
     expect([code, stdout.equals(bytes)]).toEqual([0, true]);
@@ -161,14 +161,14 @@ describe("exec", () => {
     expect((await cli(["exec", "-i", runner.id, "--", "exit 3"], bytes)).code).toBe(3);
   });
 
-  it("leaves stdin alone without -i, so that a loop over lines runs to its end", async () => {
+  test("leaves stdin alone without -i, so that a loop over lines runs to its end", async () => {
     const loop = `while read -r word; do "${process.execPath}" "${launcher}" runner exec ${runner.id} echo "<$word>"; done`;
     const child = spawn("/bin/sh", ["-c", loop], { env: wharf.environment, stdio: ["pipe", "pipe", "ignore"] });
     child.stdin.end("one\ntwo\nthree\n");
     expect((await buffer(child.stdout)).toString()).toBe("<one>\n<two>\n<three>\n");
   });
 
-  it("leaves a program's options to the program, with and without --", async () => {
+  test("leaves a program's options to the program, with and without --", async () => {
     const script = "console.log(process.argv.slice(1).join(' '))";
     for (const line of [["node"], ["--", "node"]]) {
       const { stdout } = await cli(["exec", "-w", ".", runner.id, ...line, "-e", script, "--", "--json", "--version"]);
@@ -177,7 +177,7 @@ describe("exec", () => {
     expect((await cli(["exec", runner.id, "node", "--version"])).stdout.toString()).toBe(`${process.version}\n`);
   });
 
-  it("loses nothing of 200 MB, and the server does not keep it", async () => {
+  test("loses nothing of 200 MB, and the server does not keep it", async () => {
     const child = begin(["exec", runner.id, "--", "yes 0123456789abcdef | head -c 200000000; echo end >&2"]);
     let [length, said] = [0, ""];
     child.stdout!.on("data", (piece: Buffer) => (length += piece.length));
@@ -188,7 +188,7 @@ describe("exec", () => {
     expect(memory).toBeLessThan(450 * 1024 * 1024);
   });
 
-  it("ends the command when its caller leaves", async () => {
+  test("ends the command when its caller leaves", async () => {
     const mark = `sleep 98${Math.trunc(Math.random() * 1e6)}`;
     const child = begin(["exec", "-t", "600", runner.id, "--", `echo begun; ${mark}`]);
     await once(child.stdout!, "data");
@@ -200,7 +200,7 @@ describe("exec", () => {
     );
   });
 
-  it("serves two at once, and a log tells what both did", async () => {
+  test("serves two at once, and a log tells what both did", async () => {
     const wait =
       "touch here-$ME; for i in $(seq 200); do [ -e here-$OTHER ] && break; sleep 0.05; done; [ -e here-$OTHER ] && echo met-$OTHER";
     const [a, b] = await Promise.all([
@@ -212,7 +212,7 @@ describe("exec", () => {
     expect([code, ...["met-a\n", "met-b\n"].map((words) => stdout.includes(words))]).toEqual([0, true, true]);
   });
 
-  it("answers a program with all of it at once, and says what went wrong in words", async () => {
+  test("answers a program with all of it at once, and says what went wrong in words", async () => {
     const params = { runner_id: runner.id };
     const result = await wharf.client.call(runnerApi.execRunnerOnce, { params, body: { command: "echo hi; exit 4" } });
     expect(result).toMatchObject({ stdout: "hi\n", exit_code: 4, timed_out: false });
@@ -232,7 +232,7 @@ describe("a model route", () => {
   const ask = async (runner: RunnerView, ...asked: Parameters<typeof program>) =>
     (await cli(["exec", runner.id, "node", "-e", program(...asked)])).stdout.toString();
 
-  it("is open to the programs of a runner that was created with it, with a token of its own", async () => {
+  test("is open to the programs of a runner that was created with it, with a token of its own", async () => {
     const runner = await create("--model-route", "gemini");
     expect(runner).toMatchObject({ model_route: "gemini" });
     expect(await ask(runner, "gemini")).toMatch(/^200 .*"candidates"/);
@@ -250,7 +250,7 @@ describe("a model route", () => {
     expect(model.requests).toHaveLength(1);
   });
 
-  it("without a key in the server, and an image where runners are not made of any, are refused", async () => {
+  test("without a key in the server, and an image where runners are not made of any, are refused", async () => {
     const route = await cli(["create", "--model-route", "openai"]);
     expect(route).toMatchObject({ code: 2, stderr: expect.stringContaining("no key for the model route 'openai'") });
     const image = await cli(["create", "--image", "wharf-python:latest"]);
@@ -259,7 +259,7 @@ describe("a model route", () => {
 });
 
 describe("cp", () => {
-  it("brings files and folders in and out as they were", async () => {
+  test("brings files and folders in and out as they were", async () => {
     const runner = await create();
     const bytes = randomBytes(5_000_003);
     const at = (...path: string[]) => join(folder, "cp", ...path);
@@ -321,7 +321,7 @@ describe("a terminal", () => {
   }
   const shows = ({ text }: Viewer, words: string) => eventually(() => text().includes(words), true);
 
-  it("carries bytes both ways, is resized, shown again from the beginning to another viewer, and tells its end", async () => {
+  test("carries bytes both ways, is resized, shown again from the beginning to another viewer, and tells its end", async () => {
     const runner = await create();
     const one = await view(runner, "new", "cols=100&rows=30");
     await eventually(() => one.controls.some(({ type }) => type === "attached"), true);
@@ -350,7 +350,7 @@ describe("a terminal", () => {
   });
 
   // S-079
-  it("is refused without a token, to another's page, and where there is no such runner", async () => {
+  test("is refused without a token, to another's page, and where there is no such runner", async () => {
     const { url, token } = await wharf.client.locate();
     const status = async (path: string, headers: Record<string, string>) => {
       const socket = new WebSocket(`${url.replace("http", "ws")}/api/v1/runners/${path}`, { headers });
@@ -366,7 +366,7 @@ describe("a terminal", () => {
     expect(await status(nobody, { authorization })).toBe(404);
   });
 
-  it("is not left behind by an upgrade that does not come about, however it fails", async () => {
+  test("is not left behind by an upgrade that does not come about, however it fails", async () => {
     const runner = await create();
     const { url, token } = await wharf.client.locate();
     const upgrade = (path: string, headers: Record<string, string>) => {
@@ -393,7 +393,7 @@ describe("a terminal", () => {
     await eventually(terminals, []);
   });
 
-  it("is a person's: keys go in, ctrl-p ctrl-q leaves it at work, the local terminal is as it was", async () => {
+  test("is a person's: keys go in, ctrl-p ctrl-q leaves it at work, the local terminal is as it was", async () => {
     const runner = await create();
     const { spawn: spawnPty } = await import("@lydell/node-pty");
     const pty = spawnPty(
@@ -423,7 +423,7 @@ describe("a terminal", () => {
 });
 
 describe("a terminal that is attached", () => {
-  it("gives the local one back as it was when it is ended by a signal in the midst of a full-screen program", async () => {
+  test("gives the local one back as it was when it is ended by a signal in the midst of a full-screen program", async () => {
     const runner = await create();
     const { spawn: spawnPty } = await import("@lydell/node-pty");
     const line = `trap '' TERM; "${process.execPath}" "${launcher}" runner attach ${runner.id}; echo "code $?"; stty -a`;
@@ -444,7 +444,7 @@ describe("a terminal that is attached", () => {
 });
 
 describe("a server that is killed", () => {
-  it("leaves the runner at work, and the next one goes on with it; a daemon that is killed is started again", async () => {
+  test("leaves the runner at work, and the next one goes on with it; a daemon that is killed is started again", async () => {
     const runner = await create();
     await exec(runner, "echo 1 > kept");
     const before = tracesOf(runner.id).processes.length;
@@ -458,7 +458,7 @@ describe("a server that is killed", () => {
     await eventually(async () => (await exec(runner, "cat kept")).stdout.toString(), "1\n");
   });
 
-  it("and one whose creation was cut off makes it all the same", async () => {
+  test("and one whose creation was cut off makes it all the same", async () => {
     const id = crypto.randomUUID();
     await wharf.client.call(runnerApi.createRunner, { body: { id } });
     await wharf.kill();
@@ -470,7 +470,7 @@ describe("a server that is killed", () => {
 });
 
 describe("a run's runner", () => {
-  it("is open to its owner over the run's own wire, and is not theirs to remove", async () => {
+  test("is open to its owner over the run's own wire, and is not theirs to remove", async () => {
     const task = await wharf.createTask({ repository_url: makeRepository(join(folder, "remote")) });
     await wharf.turn(task, "demo: write made.txt by the agent");
     const all = await wharf.client.call(runnerApi.listRunners, {});
@@ -483,7 +483,7 @@ describe("a run's runner", () => {
 });
 
 // K-073
-it("`down` ends them too, keeps their disks, and leaves no process", async () => {
+test("`down` ends them too, keeps their disks, and leaves no process", async () => {
   const runner = await create();
   await exec(runner, "echo x > kept");
   await wharf[Symbol.asyncDispose]();

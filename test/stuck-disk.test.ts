@@ -3,7 +3,7 @@ import { mkdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { api } from "@wharf/contract";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { eventually } from "./support/eventually.ts";
 import { makeRepository } from "./support/repository.ts";
 import { isPushed, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
@@ -55,7 +55,7 @@ describe.runIf(canFreeze)("on a disk that hangs (needs root on Linux, to freeze 
     spawn("sh", ["-c", `sleep 60; fsfreeze --unfreeze ${disk}`], { detached: true, stdio: "ignore" }).unref();
   };
 
-  it("the health of the server says so at once, and when the disk is back the turn ends with all it said", async () => {
+  test("the health of the server says so at once, and when the disk is back the turn ends with all it said", async () => {
     const task = await wharf.createTask({ repository_url: remote });
     const said = steps.flatMap((step) => [`demo: say ${step}`, "demo: sleep 300ms"]);
     await wharf.prompt(task, [...said, "demo: write done.txt it is"].join("\n"));

@@ -2,7 +2,7 @@ import { execFileSync, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { dockerAddress, ensureImage, withEngine } from "../../test/support/engine.ts";
 import { docker } from "./docker/engine.ts";
 import { enginesFolder } from "./folder.ts";
@@ -28,7 +28,7 @@ const labelOf = (image: string, label: string) =>
 
 describe("an image", () => {
   // K-028
-  withEngine("docker").it.for(["runner", "gemini", "auggie"] as const)(
+  withEngine("docker").test.for(["runner", "gemini", "auggie"] as const)(
     "%s runs as an ordinary user, has no program that changes user, and has the programs that its label names",
     { timeout: buildTimeoutMs },
     (name) => {
@@ -49,13 +49,13 @@ describe("an engine", () => {
   const ours = (name: "docker" | "kubernetes") => join(enginesFolder, name);
   const pidIn = (file: string) => Number(readFileSync(file, "utf8"));
 
-  it.runIf(docker.ours?.())("docker that is started twice is one", () => {
+  test.runIf(docker.ours?.())("docker that is started twice is one", () => {
     const before = pidIn(join(ours("docker"), "run/dockerd.pid"));
     docker.start?.();
     expect(pidIn(join(ours("docker"), "run/dockerd.pid"))).toBe(before);
   });
 
-  it.runIf(kubernetes.ours?.())(
+  test.runIf(kubernetes.ours?.())(
     "kubernetes that lost a part gets it back and keeps the others",
     { timeout: 120_000 },
     () => {
@@ -71,7 +71,7 @@ describe("an engine", () => {
     },
   );
 
-  it("leaves a process alone that has the id of one of its own by now", () => {
+  test("leaves a process alone that has the id of one of its own by now", () => {
     const home = mkdtempSync(join(tmpdir(), "wharf-engine-"));
     const other = spawn("sleep", ["60"]);
     try {

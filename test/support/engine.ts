@@ -1,4 +1,4 @@
-import { it } from "vitest";
+import { test } from "vitest";
 import type { Engine } from "../../scripts/engines/engine.ts";
 import { engines } from "../../scripts/engines/engines.ts";
 
@@ -10,13 +10,13 @@ export { ensureClusterImage, ensureImage } from "../../scripts/engines/images/in
 const found = new Map<string, boolean>();
 
 /**
- * Tests that need an engine: `withEngine("gemini").it(…)`. If the engine is missing they are
+ * Tests that need an engine: `withEngine("gemini").test(…)`. If the engine is missing they are
  * skipped and listed at the end; if all engines are required (`CI`) they run and fail.
  */
-export function withEngine(name: keyof typeof engines): { it: typeof it; present: boolean } {
+export function withEngine(name: keyof typeof engines): { test: typeof test; present: boolean } {
   const engine: Engine = engines[name];
   const present = found.get(name) ?? engine.present();
   found.set(name, present);
   const required = Boolean(process.env["CI"]);
-  return { it: required || present ? it : (it.skip as unknown as typeof it), present };
+  return { test: required || present ? test : (test.skip as unknown as typeof test), present };
 }

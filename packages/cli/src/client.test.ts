@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { api, RemoteError, WharfError } from "@wharf/contract";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { Client } from "./client.ts";
 
 let server: Server | undefined;
@@ -33,7 +33,7 @@ const caught = (work: Promise<unknown>): Promise<unknown> =>
 const id = "0b0e1f9c-5c3e-4a39-9d0e-3f8f7f6f5e4d";
 
 describe("the client", () => {
-  it("sends path, query, body and token, and gives back what the schema knows", async () => {
+  test("sends path, query, body and token, and gives back what the schema knows", async () => {
     let seen = {};
     const client = await serve((request, response, body) => {
       const { url, method, headers } = request;
@@ -53,7 +53,7 @@ describe("the client", () => {
     });
   });
 
-  it("sends an empty body where all of it may be left out, and none where the route takes none", async () => {
+  test("sends an empty body where all of it may be left out, and none where the route takes none", async () => {
     const bodies: string[] = [];
     const client = await serve((_, response, body) => {
       bodies.push(body);
@@ -64,7 +64,7 @@ describe("the client", () => {
     expect(bodies).toEqual(["{}", ""]);
   });
 
-  it("throws what the server says is wrong, with its next step", async () => {
+  test("throws what the server says is wrong, with its next step", async () => {
     const problem = new WharfError("not_found", { what: "task", id: "x" }).toProblem();
     const client = await serve((_, response) => void response.writeHead(404).end(JSON.stringify(problem)));
     const error = await caught(client.call(api.getTask, { params: { task_id: id } }));
@@ -72,7 +72,7 @@ describe("the client", () => {
     expect(error).toMatchObject({ code: "not_found", next: problem.next, message: "There is no task 'x'." });
   });
 
-  it.each([
+  test.each([
     ["an answer that is no JSON", 200, "<html>"],
     ["an answer of another shape", 200, '{"status":"fine"}'],
     ["an error of something that is not Wharf", 502, "Bad Gateway"],
@@ -81,7 +81,7 @@ describe("the client", () => {
     expect(await caught(client.call(api.health, {}))).toMatchObject({ code: "server_unreachable" });
   });
 
-  it("says what a connection failed of", async () => {
+  test("says what a connection failed of", async () => {
     const client = await serve(() => undefined);
     const { port } = server!.address() as AddressInfo;
     server!.close();
@@ -93,7 +93,7 @@ describe("the client", () => {
     });
   });
 
-  it("says that an answer took too long", async () => {
+  test("says that an answer took too long", async () => {
     const client = await serve(() => undefined);
     expect(await caught(client.call(api.health, {}, { timeoutMs: 50 }))).toMatchObject({
       code: "server_unreachable",
@@ -101,7 +101,7 @@ describe("the client", () => {
     });
   });
 
-  it("asks again while its patience lasts, and looks anew where the server is", async () => {
+  test("asks again while its patience lasts, and looks anew where the server is", async () => {
     const client = await serve((_, response) => void response.end('{"status":"ok","version":"1"}'));
     let asked = 0;
     const moving = new Client(async () => (++asked === 1 ? { url: "http://127.0.0.1:1" } : client.locate()));
@@ -109,7 +109,7 @@ describe("the client", () => {
     expect(asked).toBe(2);
   });
 
-  it("ends with the signal's own reason, also while it waits to ask again", async () => {
+  test("ends with the signal's own reason, also while it waits to ask again", async () => {
     const reason = new Error("enough");
     const nowhere = new Client(async () => ({ url: "http://127.0.0.1:1" }));
     const stop = new AbortController();

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Argument } from "commander";
 import { separateProgramWords } from "./program-words.ts";
 import { createCommandTree, listCommands, runCommandLine } from "./testing.ts";
@@ -109,7 +109,7 @@ function goodLine(path: string, isNeeded: (argument: Argument) => boolean = ({ r
 }
 
 describe("a bad value", () => {
-  it("is in the table for every option of every command", () => {
+  test("is in the table for every option of every command", () => {
     const inTable = Object.entries(badValues).flatMap(([path, options]) => Object.keys(options).map((o) => [path, o]));
     expect(inTable.map(String).toSorted()).toEqual(valueOptions.map(String).toSorted());
   });
@@ -119,7 +119,7 @@ describe("a bad value", () => {
       typeof entry === "symbol" ? [] : [[path, flag, ...entry] as const],
     ),
   );
-  it.each(bad)("of `%s %s` is refused with the accepted form", async (path, flag, value, form) => {
+  test.each(bad)("of `%s %s` is refused with the accepted form", async (path, flag, value, form) => {
     const line = [...path.split(" "), `${flag}=${value}`, ...goodLine(path)];
     const { code, out, err } = await typed(...line);
     const shown = value.length > 60 ? `${value.slice(0, 59)}…` : value;
@@ -130,7 +130,7 @@ describe("a bad value", () => {
     expect(err).not.toContain("fault");
   });
 
-  it.each(bad)("of `%s %s` is JSON for programs", async (path, flag, value, form) => {
+  test.each(bad)("of `%s %s` is JSON for programs", async (path, flag, value, form) => {
     const { code, err } = await typed(...path.split(" "), "--json", `${flag}=${value}`, ...goodLine(path));
     expect(code).toBe(2);
     expect(JSON.parse(err)).toMatchObject({
@@ -145,7 +145,7 @@ describe("a bad value", () => {
       .map((argument, i) => [path, argument.name(), i] as const)
       .filter(([, name]) => ["task", "runner", "runners"].includes(name)),
   );
-  it.each(idCommands)("of `%s <%s>` is refused with the accepted form", async (path, name, i) => {
+  test.each(idCommands)("of `%s <%s>` is refused with the accepted form", async (path, name, i) => {
     const { code, err } = await typed(...path.split(" "), ...goodLine(path, () => true).with(i, "../x"));
     expect({ code, err }).toMatchObject({
       code: 2,
@@ -153,7 +153,7 @@ describe("a bad value", () => {
     });
   });
 
-  it.each([
+  test.each([
     [["task", "ls", "--url", "elsewhere:1"], "--url: expected an http or https address, got 'elsewhere:1'"],
     [["runner", "create", "--cpus", "1"], "--cpus, --memory and --disk"],
     [["runner", "exec", id], "--file"],
@@ -178,7 +178,7 @@ describe("a command line that commander refuses", () => {
     ...incomplete.map(([path]): [string[], string] => [path.split(" "), "missing required argument"]),
   ];
 
-  it.each(refused)("is told to people and to programs: %j", async (line, words) => {
+  test.each(refused)("is told to people and to programs: %j", async (line, words) => {
     const { code, out, err } = await typed(...line);
     expect({ code, out }).toEqual({ code: 2, out: "" });
     expect(err).toContain(words);
@@ -189,7 +189,7 @@ describe("a command line that commander refuses", () => {
     expect(JSON.parse(told.err)).toMatchObject({ code: "usage_invalid", detail: expect.stringContaining(words) });
   });
 
-  it.each(groups.filter(([path]) => path !== "agent-types"))(
+  test.each(groups.filter(([path]) => path !== "agent-types"))(
     "shows what `%s` has, or names it to programs",
     async (path, group) => {
       const names = group.commands.map((command) => command.name());
@@ -206,7 +206,7 @@ describe("a command line that commander refuses", () => {
 describe("words of another program", () => {
   const separated = (...line: string[]) => separateProgramWords(createCommandTree(), line).join(" ");
 
-  it.each([
+  test.each([
     ["runner exec R node --version", "runner exec R -- node --version"],
     ["runner exec R npm ls --json", "runner exec R -- npm ls --json"],
     ["runner exec -w src -t 5 R npm ls --json", "runner exec -w src -t 5 R -- npm ls --json"],
@@ -225,7 +225,7 @@ describe("words of another program", () => {
     expect(separated(...line.split(" "))).toBe(expected);
   });
 
-  it("are no options of Wharf's, with and without --", async () => {
+  test("are no options of Wharf's, with and without --", async () => {
     for (const line of [
       ["node", "--version", "--json"],
       ["--", "node", "--version", "--json"],

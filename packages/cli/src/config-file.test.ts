@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { getResolvedSettings, getSettings } from "./settings.ts";
 import { runCommandLine } from "./testing.ts";
 
@@ -48,7 +48,7 @@ const typed = (line: readonly string[], environment: Record<string, string> = {}
   runCommandLine(line, { folder, environment });
 
 describe("the settings file", () => {
-  it("gives servers names: option before environment before profile before default", async () => {
+  test("gives servers names: option before environment before profile before default", async () => {
     expect(await settings()).toMatchObject({ url: "http://127.0.0.1:4000" });
     expect(await settings({ WHARF_PROFILE: "work" })).toMatchObject({
       url: "https://wharf.example.com",
@@ -62,7 +62,7 @@ describe("the settings file", () => {
     expect(await settings()).not.toHaveProperty("url");
   });
 
-  it("is found by XDG_CONFIG_HOME and by WHARF_CONFIG, which must lead to one", async () => {
+  test("is found by XDG_CONFIG_HOME and by WHARF_CONFIG, which must lead to one", async () => {
     await mkdir(join(folder, "xdg/wharf"), { recursive: true });
     await writeFile(join(folder, "xdg/wharf/config.toml"), 'profile = "x"\n[profiles.x]\nurl = "http://xdg"\n');
     const xdg = { XDG_CONFIG_HOME: join(folder, "xdg") };
@@ -72,19 +72,19 @@ describe("the settings file", () => {
     expect(await settings({ XDG_CONFIG_HOME: folder })).not.toHaveProperty("url");
   });
 
-  it("gives a profile's token to the profile's server and to no other", async () => {
+  test("gives a profile's token to the profile's server and to no other", async () => {
     expect(await settings({}, { profile: "work", url: "http://elsewhere:1" })).not.toHaveProperty("token");
     expect(await settings({ WHARF_URL: "http://elsewhere:1" }, { profile: "work" })).not.toHaveProperty("token");
     expect((await settings({}, { profile: "work", url: "https://wharf.example.com/" })).token).toBe(secret);
   });
 
-  it("takes a token from a file beside it and from what a command prints", async () => {
+  test("takes a token from a file beside it and from what a command prints", async () => {
     await writeFile(join(folder, ".config/wharf/work-token"), "in-a-file\n", { mode: 0o600 });
     expect((await settings({}, { profile: "by file" })).token).toBe("in-a-file");
     expect((await settings({}, { profile: "store" })).token).toBe("from-the-store");
   });
 
-  it.each([
+  test.each([
     ["exit 3", "the command ended with code 3"],
     ["kill -TERM $$", "the command ended with SIGTERM"],
     ["true", "it gives no token"],
@@ -94,7 +94,7 @@ describe("the settings file", () => {
     await expect(settings({}, { profile: "a" })).rejects.toThrow(`${path}:3 (token_command) is not valid: ${words}`);
   });
 
-  it("is refused with what to run when it holds a token that others may read", async () => {
+  test("is refused with what to run when it holds a token that others may read", async () => {
     await chmod(path, 0o640);
     await expect(settings()).rejects.toThrow(`(mode 0640); run \`chmod 600 ${path}\``);
     await writeConfig('[profiles.a]\nurl = "http://a"\ntoken_file = "open"\n', 0o644);
@@ -105,7 +105,7 @@ describe("the settings file", () => {
     await expect(settings({}, { profile: "a" })).rejects.toThrow("ENOENT");
   });
 
-  it.each([
+  test.each([
     ['profile = "home', ":1", "Invalid TOML document"],
     [`x = 1\n[profiles.a]\nurl = "http://a"\ntoken = "${secret}`, ":4", "Invalid TOML document"],
     ['[profiles.a]\nurl = "a:1"', ":2", "profiles.a.url: expected an http or https address"],
@@ -122,7 +122,7 @@ describe("the settings file", () => {
     expect(err).not.toContain(secret);
   });
 
-  it("names the profiles there are when another is asked for", async () => {
+  test("names the profiles there are when another is asked for", async () => {
     const expected = "expected one of home, work, by file, store, got 'nowhere'";
     expect((await typed(["task", "ls", "--profile", "nowhere"])).err).toContain(`✗ --profile: ${expected}`);
     expect((await typed(["task", "ls"], { WHARF_PROFILE: "nowhere" })).err).toContain(expected);
@@ -132,7 +132,7 @@ describe("the settings file", () => {
     );
   });
 
-  it("leads a command to the profile's server with its token", async () => {
+  test("leads a command to the profile's server with its token", async () => {
     const seen: unknown[] = [];
     const server = createServer((request, response) => {
       seen.push(request.headers.authorization);
@@ -149,7 +149,7 @@ describe("the settings file", () => {
 });
 
 describe("`config show`", () => {
-  it("says where each value comes from, and never shows a token", async () => {
+  test("says where each value comes from, and never shows a token", async () => {
     const shown = async (line: readonly string[], environment: Record<string, string> = {}) => {
       const { code, out, err } = await typed(["config", "show", ...line], environment);
       expect({ code, err }).toEqual({ code: 0, err: "" });
@@ -175,7 +175,7 @@ describe("`config show`", () => {
     );
   });
 
-  it("starts no command for a token, and asks no server", async () => {
+  test("starts no command for a token, and asks no server", async () => {
     await writeConfig(`[profiles.a]\nurl = "http://127.0.0.1:1"\ntoken_command = "touch ${join(folder, "ran")}"\n`);
     const { out } = await typed(["config", "show", "--profile", "a"]);
     expect(out).toContain("(token_command)");

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 const launcher = join(import.meta.dirname, "../bin/wharf.js");
 const system = `${process.platform}-${process.arch}`;
@@ -54,12 +54,12 @@ function launch(args: readonly string[], isOld: boolean) {
 }
 
 describe("the launcher", () => {
-  it("runs the program itself where Node is new enough", async () => {
+  test("runs the program itself where Node is new enough", async () => {
     const { code, out } = await launch(["7", "a b"], false).ended;
     expect({ code, said: JSON.parse(out) }).toEqual({ code: 7, said: { args: ["7", "a b"] } });
   });
 
-  it("hands over to the Node that was installed with it where this one is old, and ends as that ends", async () => {
+  test("hands over to the Node that was installed with it where this one is old, and ends as that ends", async () => {
     const remove = await addNode();
     const { code, out } = await launch(["7", "--flag"], true).ended;
     expect({ code, said: JSON.parse(out) }).toEqual({ code: 7, said: { args: ["7", "--flag"], viaNode: "bundled" } });
@@ -67,7 +67,7 @@ describe("the launcher", () => {
     await remove();
   });
 
-  it("passes signals on", async () => {
+  test("passes signals on", async () => {
     const remove = await addNode();
     const { child, ended } = launch(["wait"], true);
     await once(child.stdout, "data");
@@ -76,7 +76,7 @@ describe("the launcher", () => {
     await remove();
   });
 
-  it("says what to install where there is no Node that is new enough", async () => {
+  test("says what to install where there is no Node that is new enough", async () => {
     const { code, out, err } = await launch([], true).ended;
     expect({ code, out }).toEqual({ code: 2, out: "" });
     expect(err).toContain("It needs Node 24 or newer");

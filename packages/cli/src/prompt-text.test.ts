@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readPromptText } from "./prompt-text.ts";
 import { createHost, runCommandLine } from "./testing.ts";
 
@@ -16,7 +16,7 @@ const hostWith = (stdin: Readable = Readable.from([])) => createHost({ folder, s
 const piped = (...pieces: (string | Buffer)[]) => hostWith(Readable.from(pieces.map((piece) => Buffer.from(piece))));
 
 describe("a prompt", () => {
-  it("is the argument, stdin, or a file, and is taken as it is", async () => {
+  test("is the argument, stdin, or a file, and is taken as it is", async () => {
     const text = "Fix the parser.\n\n  – it drops “ä” 🙂\n";
     const bytes = Buffer.from(text);
     await writeFile(join(folder, "prompt.md"), text);
@@ -30,7 +30,7 @@ describe("a prompt", () => {
     expect(await readPromptText(hostWith(), { text: undefined, file: undefined })).toBeUndefined();
   });
 
-  it("is read no further than it may be long", async () => {
+  test("is read no further than it may be long", async () => {
     let given = 0;
     const endless = Readable.from(
       (function* () {
@@ -50,7 +50,7 @@ describe("a prompt", () => {
     );
   });
 
-  it.each([
+  test.each([
     ["bytes that are no UTF-8", Buffer.from([0x66, 0xff, 0x66]), "text in UTF-8"],
     ["a file of a program", Buffer.from("a\0b"), "got a NUL character"],
     ["nothing", Buffer.from(" \n"), "got nothing"],
@@ -60,7 +60,7 @@ describe("a prompt", () => {
     await expect(readPromptText(hostWith(), { text: undefined, file: "bad" })).rejects.toThrow(`--file: expected`);
   });
 
-  it("is refused when it is a folder, or given twice, or missing", async () => {
+  test("is refused when it is a folder, or given twice, or missing", async () => {
     await expect(readPromptText(hostWith(), { text: undefined, file: "." })).rejects.toThrow("got '.' (EISDIR)");
     await expect(readPromptText(hostWith(), { text: "a", file: "b" })).rejects.toThrow("not both");
     const line = ["run", "--repo", "."];
@@ -70,7 +70,7 @@ describe("a prompt", () => {
     });
   });
 
-  it("is not waited for at a terminal", async () => {
+  test("is not waited for at a terminal", async () => {
     const terminal = hostWith(Object.assign(Readable.from([]), { isTTY: true }));
     await expect(readPromptText(terminal, { text: "-", file: undefined })).rejects.toThrow("got a terminal");
   });

@@ -4,7 +4,7 @@ import { createServer, type Server } from "node:net";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { readConfig } from "@wharf/server";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createLocator } from "./server-address.ts";
 import { toRepositoryUrl } from "./repository.ts";
 import { getResolvedSettings, getLocalSettings, getSettings, isColourEnabled } from "./settings.ts";
@@ -13,19 +13,19 @@ import { getResolvedSettings, getLocalSettings, getSettings, isColourEnabled } f
 const home = { HOME: "/nonexistent" };
 
 describe("settings", () => {
-  it("look for a server where the server keeps its data, named or not", () => {
+  test("look for a server where the server keeps its data, named or not", () => {
     expect(getLocalSettings({}).dataFolder).toBe(readConfig({}).dataFolder);
     expect(getLocalSettings({ WHARF_DATA: "here" }).dataFolder).toBe(readConfig({ WHARF_DATA: "here" }).dataFolder);
   });
 
-  it("take the address from the command line before the environment, and refuse one that is none", () => {
+  test("take the address from the command line before the environment, and refuse one that is none", () => {
     const urlOf = (...input: Parameters<typeof getResolvedSettings>) => getResolvedSettings(...input).url?.value;
     expect(urlOf({ ...home, WHARF_URL: "http://a:1" }, { url: "http://b:2/" })).toBe("http://b:2");
     expect(urlOf({ ...home, WHARF_URL: "http://a:1" })).toBe("http://a:1");
     expect(() => getResolvedSettings({ ...home, WHARF_URL: "a:1" })).toThrow("WHARF_URL");
   });
 
-  it("want colours on a terminal only, and not from who declined", () => {
+  test("want colours on a terminal only, and not from who declined", () => {
     expect([
       isColourEnabled({}, true),
       isColourEnabled({}, false),
@@ -55,7 +55,7 @@ describe("finding the server", () => {
     await once(server, "listening");
   };
 
-  it("says that there is none while no server serves the folder, whatever a file says", async () => {
+  test("says that there is none while no server serves the folder, whatever a file says", async () => {
     await expect(locate({})).rejects.toMatchObject({ code: "server_unreachable" });
     await announce("http://127.0.0.1:4000");
     await expect(locate({})).rejects.toMatchObject({ code: "server_unreachable" });
@@ -63,7 +63,7 @@ describe("finding the server", () => {
     await expect(locate({})).rejects.toMatchObject({ code: "server_unreachable" });
   });
 
-  it("gives the folder's token to the folder's socket and to no address", async () => {
+  test("gives the folder's token to the folder's socket and to no address", async () => {
     await announce("http://127.0.0.1:4000");
     const named = { WHARF_URL: "http://localhost:4000" };
     await expect(locate(named)).rejects.toMatchObject({ code: "server_unreachable" });
@@ -79,13 +79,13 @@ describe("finding the server", () => {
     expect(await locate({ WHARF_URL: "http://elsewhere:4000" })).toEqual({ url: "http://elsewhere:4000" });
   });
 
-  it.runIf(process.getuid?.() === 0)("trusts no socket of another user", async () => {
+  test.runIf(process.getuid?.() === 0)("trusts no socket of another user", async () => {
     await listen();
     await chown(join(folder, "server.sock"), 65_534, 65_534);
     await expect(locate({})).rejects.toThrow("another user's");
   });
 
-  it("reads nothing from a folder that others may write to", async () => {
+  test("reads nothing from a folder that others may write to", async () => {
     await chmod(folder, 0o777);
     await expect(locate({})).rejects.toMatchObject({ code: "data_folder_open" });
     expect(await locate({ WHARF_URL: "http://a:1", WHARF_TOKEN: "t" })).toEqual({ url: "http://a:1", token: "t" });
@@ -93,7 +93,7 @@ describe("finding the server", () => {
   });
 });
 
-it("takes a repository's address as it is and a path in full", () => {
+test("takes a repository's address as it is and a path in full", () => {
   const addresses = ["https://example.com/a.git", "ssh://git@host/a", "git@host:team/a.git", "file:///srv/a"];
   expect(addresses.map((one) => toRepositoryUrl(one, "/home/me"))).toEqual(addresses);
   expect(["a", "./a/b", "/srv/a", "~/a", "../a:b"].map((one) => toRepositoryUrl(one, "/home/me"))).toEqual([

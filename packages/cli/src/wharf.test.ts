@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "@wharf/contract";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { runCommandLine } from "./testing.ts";
 
 let folder = "";
@@ -18,7 +18,7 @@ const typed = (line: readonly string[], environment: Record<string, string> = {}
   runCommandLine(line, { folder, environment });
 
 describe("a command line", () => {
-  it("answers help and version on stdout with 0", async () => {
+  test("answers help and version on stdout with 0", async () => {
     expect(await typed(["--version"])).toMatchObject({ code: 0, out: `${version}\n`, err: "" });
     const { code, out, err } = await typed(["run", "--help"]);
     expect({ code, err }).toEqual({ code: 0, err: "" });
@@ -26,7 +26,7 @@ describe("a command line", () => {
     expect(out).toContain("--json");
   });
 
-  it.each([
+  test.each([
     [["nonsense"]],
     [["task"]],
     [["run"]],
@@ -39,14 +39,14 @@ describe("a command line", () => {
     expect(err).not.toBe("");
   });
 
-  it("without a server ends with 2, says so and what to do, on stderr", async () => {
+  test("without a server ends with 2, says so and what to do, on stderr", async () => {
     const { code, out, err } = await typed(["task", "ls"]);
     expect({ code, out }).toEqual({ code: 2, out: "" });
     expect(err).toContain("No Wharf server answers");
     expect(err).toContain("wharf up");
   });
 
-  it("sends nothing to whoever listens at the address that a dead server left", async () => {
+  test("sends nothing to whoever listens at the address that a dead server left", async () => {
     const data = await mkdtemp(join(folder, "stale-"));
     let received = "";
     const thief = createTcpServer((socket) => {
@@ -76,27 +76,27 @@ describe("a command line", () => {
     }
   });
 
-  it("tells an error to programs as they can read it", async () => {
+  test("tells an error to programs as they can read it", async () => {
     const { err } = await typed(["task", "ls", "--json"]);
     expect(JSON.parse(err)).toMatchObject({ code: "server_unreachable", next: "Start one with `wharf up`." });
   });
 
-  it("ends the lines of a run with a summary also when nothing could be begun", async () => {
+  test("ends the lines of a run with a summary also when nothing could be begun", async () => {
     const { code, out } = await typed(["run", "x", "--repo", "a", "--json", "--url", "http://127.0.0.1:1"]);
     expect(code).toBe(2);
     expect(JSON.parse(out)).toMatchObject({ type: "summary", exit_code: 2, failure: { code: "server_unreachable" } });
   });
 
-  it("asks for a repository where there is none to be seen", async () => {
+  test("asks for a repository where there is none to be seen", async () => {
     expect(await typed(["run", "x"])).toMatchObject({ code: 2, err: expect.stringContaining("--repo") });
   });
 
-  it("has nothing to stop where no server ever was, and makes no folder for that", async () => {
+  test("has nothing to stop where no server ever was, and makes no folder for that", async () => {
     expect(await typed(["down"])).toMatchObject({ code: 0, out: expect.stringContaining("nothing to stop") });
     expect(await typed(["down", "--json"])).toMatchObject({ code: 0, out: '{"type":"down","result":"nothing"}\n' });
   });
 
-  it("keeps the words of an agent's command apart from its own options", async () => {
+  test("keeps the words of an agent's command apart from its own options", async () => {
     const server = createServer((request, response) => {
       let body = "";
       request.on("data", (chunk) => (body += String(chunk)));
@@ -137,7 +137,7 @@ describe("a command line", () => {
   });
 });
 
-it("gives a command in a runner a day and no stdin unless it is told otherwise", async () => {
+test("gives a command in a runner a day and no stdin unless it is told otherwise", async () => {
   const asked: unknown[] = [];
   const server = createServer((request, response) => {
     let body = "";
@@ -160,7 +160,7 @@ it("gives a command in a runner a day and no stdin unless it is told otherwise",
 });
 
 describe("doctor", () => {
-  it("ends with 2 and says how to get what is missing", async () => {
+  test("ends with 2 and says how to get what is missing", async () => {
     const { code, out } = await typed(["doctor", "--json"], { PATH: folder });
     const { ok, checks } = JSON.parse(out) as {
       ok: boolean;
@@ -172,7 +172,7 @@ describe("doctor", () => {
     for (const { status, next } of checks) if (status !== "ok") expect(next).toBeTruthy();
   });
 
-  it("does not trust that a sandbox can be made because its program is there", async () => {
+  test("does not trust that a sandbox can be made because its program is there", async () => {
     await writeFile(join(folder, "bwrap"), "#!/bin/sh\necho 'no permission to make namespaces' >&2\nexit 1\n", {
       mode: 0o755,
     });
@@ -180,12 +180,12 @@ describe("doctor", () => {
     expect(out).toMatch(/^warn {2}sandbox .*no permission to make namespaces.*WITHOUT A SANDBOX/m);
   });
 
-  it("says what of a local runner is limited, and that its disk is not", async () => {
+  test("says what of a local runner is limited, and that its disk is not", async () => {
     const { out } = await typed(["doctor"], {});
     expect(out).toMatch(/^(ok|warn) +sandbox +.*(not limited: .*disk|WITHOUT A SANDBOX)/m);
   });
 
-  it("names keys and never shows them", async () => {
+  test("names keys and never shows them", async () => {
     const { out } = await typed(["doctor"], { GEMINI_API_KEY: "sk-very-secret" });
     expect(out).toMatch(/^ok +model keys +GEMINI_API_KEY$/m);
     expect(out).not.toContain("sk-very-secret");

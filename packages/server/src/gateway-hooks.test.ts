@@ -1,7 +1,7 @@
 import type { Event } from "@wharf/contract";
 import { randomUUID } from "node:crypto";
 import { pino } from "pino";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { fixture } from "../test/fixture.ts";
 import { createGatewayHooks } from "./gateway-hooks.ts";
 import { ModelHealth } from "./model-health.ts";
@@ -19,7 +19,7 @@ const use = {
 };
 
 describe("what the gateway sees", () => {
-  it("lists a run's refusals up to a limit, says that it stops, and lists another run's", async () => {
+  test("lists a run's refusals up to a limit, says that it stops, and lists another run's", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     const [flooding, other] = [randomUUID(), randomUUID()].map((run_id) => ({
@@ -43,7 +43,7 @@ describe("what the gateway sees", () => {
     ]);
   });
 
-  it("says once in the task's log and in the server's what is wrong with a model's server, and once that it is well", async () => {
+  test("says once in the task's log and in the server's what is wrong with a model's server, and once that it is well", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     const context = { runner_id: "r", run_id: randomUUID(), task_id: task.id, token: "t" };
@@ -63,7 +63,7 @@ describe("what the gateway sees", () => {
     );
   });
 
-  it("reaches the log in order, though more came at once than one insert takes", async () => {
+  test("reaches the log in order, though more came at once than one insert takes", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     const context = { runner_id: "r", run_id: randomUUID(), task_id: task.id, token: "t" };

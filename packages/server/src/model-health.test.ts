@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { UpstreamFault } from "./gateway/index.ts";
 import { ModelHealth } from "./model-health.ts";
 
@@ -13,7 +13,7 @@ const fail = (health: ModelHealth, kind: UpstreamFault["kind"], run = "run") =>
 const succeed = (health: ModelHealth, run = "run") => ask(health, run, { answered: true });
 
 describe("what a person reads of a model's server", () => {
-  it("is each kind of fault once, not each retry, and once that it answers again", () => {
+  test("is each kind of fault once, not each retry, and once that it answers again", () => {
     const health = new ModelHealth();
     const lines = Array.from({ length: 20 }, () => fail(health, "limited"));
     expect(lines.filter(Boolean)).toEqual(["It is limited."]);
@@ -24,7 +24,7 @@ describe("what a person reads of a model's server", () => {
     expect(ask(health, "a run that leaves", { answered: false })).toBeUndefined();
   });
 
-  it("is the same again after a while, and bounded for a run", () => {
+  test("is the same again after a while, and bounded for a run", () => {
     vi.useFakeTimers();
     try {
       const health = new ModelHealth();
@@ -41,7 +41,7 @@ describe("what a person reads of a model's server", () => {
 });
 
 describe("the fault of a run", () => {
-  it("is that of its last request for as long as none succeeds", () => {
+  test("is that of its last request for as long as none succeeds", () => {
     const health = new ModelHealth();
     expect(health.getFault("run")).toBeUndefined();
     fail(health, "limited");
@@ -50,7 +50,7 @@ describe("the fault of a run", () => {
     expect(health.getFault("another run")).toBeUndefined();
   });
 
-  it("is a turn's where a request failed in it, none succeeded and none is open", () => {
+  test("is a turn's where a request failed in it, none succeeded and none is open", () => {
     vi.useFakeTimers();
     try {
       const health = new ModelHealth();
@@ -79,7 +79,7 @@ describe("the fault of a run", () => {
     }
   });
 
-  it("is known for a bounded number of runs", () => {
+  test("is known for a bounded number of runs", () => {
     const health = new ModelHealth();
     for (let n = 0; n <= 1_000; n++) fail(health, "key", `run ${n}`);
     expect([health.getFault("run 0"), health.getFault("run 1")]).toMatchObject([undefined, { kind: "key" }]);

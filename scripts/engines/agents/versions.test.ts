@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, it } from "vitest";
+import { expect, test } from "vitest";
 
 const root = join(import.meta.dirname, "../../..");
 const read = (path: string) => readFileSync(join(root, path), "utf8");
@@ -12,7 +12,7 @@ const packages = {
   qwen: "@qwen-code/qwen-code",
 };
 
-it.each(Object.entries(packages))(
+test.each(Object.entries(packages))(
   "%s is tested in the version that its image and the documentation name",
   (agent, name) => {
     const { dependencies } = JSON.parse(read("scripts/engines/agents/package.json"));
@@ -28,7 +28,7 @@ it.each(Object.entries(packages))(
   },
 );
 
-it("every agent that is installed for the tests is one of these", () => {
+test("every agent that is installed for the tests is one of these", () => {
   const { dependencies } = JSON.parse(read("scripts/engines/agents/package.json"));
   expect(Object.keys(dependencies).toSorted()).toEqual(Object.values(packages).toSorted());
 });

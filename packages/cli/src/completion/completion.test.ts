@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createCommandTree, runCommandLine } from "../testing.ts";
 import { createScript } from "./scripts.ts";
 
@@ -46,7 +46,7 @@ function inSh(...words: string[]): string[] {
 }
 
 describe("completion in bash", () => {
-  it("offers the commands of every group, and those alone", () => {
+  test("offers the commands of every group, and those alone", () => {
     const names = tree.commands.map((command) => command.name());
     expect(inBash("")).toEqual(names);
     for (const group of tree.commands.filter(({ commands }) => commands.length > 0))
@@ -55,7 +55,7 @@ describe("completion in bash", () => {
     expect(inBash("runners", "at")).toEqual(["attach"]);
   });
 
-  it.each([
+  test.each([
     [["task", "ls", "--st"], ["--state"]],
     [["--json", "task", "ls", "--j"], ["--json"]],
     [["task", "ls", "--state", "IN"], ["IN_PROGRESS"]],
@@ -98,7 +98,7 @@ describe("completion in bash", () => {
     expect(inBash(...words)).toEqual(offered);
   });
 
-  it("offers every visible option of every command", () => {
+  test("offers every visible option of every command", () => {
     expect(inBash("task", "ls", "-")).toEqual(
       expect.arrayContaining(["--state", "--limit", "--json", "--url", "--profile", "--wide", "--help"]),
     );
@@ -106,14 +106,14 @@ describe("completion in bash", () => {
   });
 });
 
-it("the functions do the same in the plain shell that fish starts", () => {
+test("the functions do the same in the plain shell that fish starts", () => {
   expect(inSh("task", "ls", "--state", "")).toEqual(inBash("task", "ls", "--state", ""));
   expect(inSh("")).toEqual(inBash(""));
   expect(inSh("run", "--file", "")).toEqual(["@file"]);
   expect(inSh("runner", "exec", "R", "npm", "")).toEqual([]);
 });
 
-it("the script of fish holds them in quotes that fish reads as they were", async () => {
+test("the script of fish holds them in quotes that fish reads as they were", async () => {
   const { out } = await runCommandLine(["completion", "fish"], { folder });
   const [, quoted = ""] = /sh -c '((?:[^'\\]|\\.)*)' wharf/s.exec(out) ?? [];
   const functions = quoted.replaceAll(/\\(['\\])/g, "$1");
@@ -125,7 +125,7 @@ it("the script of fish holds them in quotes that fish reads as they were", async
   }
 });
 
-it("the script of zsh is one that zsh reads", async () => {
+test("the script of zsh is one that zsh reads", async () => {
   const { out } = await runCommandLine(["completion", "zsh"], { folder });
   expect(out).toMatch(/^#compdef wharf\n/);
   expect(out).toContain("compdef _wharf wharf");

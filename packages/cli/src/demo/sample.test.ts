@@ -1,11 +1,11 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, it } from "vitest";
+import { expect, test } from "vitest";
 import { SampleRepository } from "./sample-repository.ts";
 import { runSampleTests } from "./sample-tests.ts";
 
-it("makes a repository in which one test fails, and finds out by running it", async () => {
+test("makes a repository in which one test fails, and finds out by running it", async () => {
   const folder = await mkdtemp(join(tmpdir(), "wharf-sample-"));
   try {
     const sample = new SampleRepository(join(folder, "repo"));

@@ -1,12 +1,12 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, it } from "vitest";
+import { expect, test } from "vitest";
 import { tryProgram } from "./try-program.ts";
 
 const node = (script: string) => [process.execPath, ["-e", script]] as const;
 
-it("tells what a program said and how it failed", async () => {
+test("tells what a program said and how it failed", async () => {
   expect(await tryProgram(...node("console.log('1.2')"))).toEqual({ ok: true, stdout: "1.2", reason: "" });
   expect(await tryProgram(...node("console.error('a');console.error('no room');process.exit(3)"))).toMatchObject({
     ok: false,
@@ -22,7 +22,7 @@ it("tells what a program said and how it failed", async () => {
   });
 });
 
-it.runIf(process.platform === "linux")(
+test.runIf(process.platform === "linux")(
   "keeps the answer of a program that ended while this process was busy",
   async () => {
     const folder = mkdtempSync(join(tmpdir(), "wharf-attempt-"));

@@ -1,8 +1,8 @@
-import { expect, it } from "vitest";
+import { expect, test } from "vitest";
 import { formatDiffStat, formatPatch } from "./diff.ts";
 import { createStyle } from "./style.ts";
 
-it("tells how much was changed, file by file, and keeps a long list short", () => {
+test("tells how much was changed, file by file, and keeps a long list short", () => {
   const plain = createStyle(false);
   expect(formatDiffStat([], plain)).toBe("nothing was changed");
   expect(
@@ -18,7 +18,7 @@ it("tells how much was changed, file by file, and keeps a long list short", () =
   expect(formatDiffStat(many, plain).split("\n").at(-1)).toBe("and 5 more");
 });
 
-it("colours what was added and removed, but not the names of the files", () => {
+test("colours what was added and removed, but not the names of the files", () => {
   const style = createStyle(true);
   expect(formatPatch("--- a/x\n+++ b/x\n@@ -1 +1 @@\n-old\n+new\n same", style)).toBe(
     [

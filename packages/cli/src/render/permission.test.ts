@@ -1,4 +1,4 @@
-import { expect, it } from "vitest";
+import { expect, test } from "vitest";
 import { getOptionId } from "./permission.ts";
 
 const options = [
@@ -7,7 +7,7 @@ const options = [
   { option_id: "no", name: "Reject", option_kind: "reject_once" },
 ];
 
-it("takes an answer by number, id, or the beginning of a name or kind", () => {
+test("takes an answer by number, id, or the beginning of a name or kind", () => {
   expect(["1", "ever", "reject", "Allow always", " 3 "].map((answer) => getOptionId(answer, options))).toEqual([
     "once",
     "ever",
@@ -17,11 +17,11 @@ it("takes an answer by number, id, or the beginning of a name or kind", () => {
   ]);
 });
 
-it("takes a plain yes as yes for once, never for always", () => {
+test("takes a plain yes as yes for once, never for always", () => {
   expect(getOptionId("allow", options)).toBe("once");
 });
 
-it("takes nothing that it does not understand", () => {
+test("takes nothing that it does not understand", () => {
   expect(["", "4", "0", "perhaps"].map((answer) => getOptionId(answer, options))).toEqual([
     undefined,
     undefined,

@@ -1,7 +1,7 @@
 import { PassThrough } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { EventDataByKind } from "@wharf/contract";
-import { expect, it } from "vitest";
+import { expect, test } from "vitest";
 import { PermissionPrompt } from "./permission-prompt.ts";
 
 const options = [
@@ -29,7 +29,7 @@ function person() {
   return { input, output, asker, answers, until };
 }
 
-it("asks one question after the other and hands over what the person chose", async () => {
+test("asks one question after the other and hands over what the person chose", async () => {
   const { input, asker, until } = person();
   await using _ = asker;
   asker.handlePermission(asked("first"));
@@ -45,7 +45,7 @@ it("asks one question after the other and hands over what the person chose", asy
   ]);
 });
 
-it("asks again when it did not understand", async () => {
+test("asks again when it did not understand", async () => {
   const { input, output, asker, until } = person();
   await using _ = asker;
   asker.handlePermission(asked("p"));
@@ -57,7 +57,7 @@ it("asks again when it did not understand", async () => {
   expect(String(output.read())).toContain("none of them");
 });
 
-it("drops a question that was settled elsewhere, and ends when nobody is there any more", async () => {
+test("drops a question that was settled elsewhere, and ends when nobody is there any more", async () => {
   const { input, asker, answers } = person();
   asker.handlePermission(asked("p"));
   await sleep(20);

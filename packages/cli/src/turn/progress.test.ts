@@ -1,5 +1,5 @@
 import type { EventData, EventDataByKind } from "@wharf/contract";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { getExitCode, type TurnOutcome } from "./outcome.ts";
 import { TurnProgress } from "./progress.ts";
 
@@ -26,31 +26,31 @@ const pushed: EventData = { kind: "push", status: "pushed", ref: "shadow/x", sha
 const measured: EventData = { kind: "usage", source: "backend", cpu_seconds: 2, memory_peak_bytes: 10 };
 
 describe("a turn is settled", () => {
-  it("when it has ended, its branch is pushed and its use is told, in whatever order these came", () => {
+  test("when it has ended, its branch is pushed and its use is told, in whatever order these came", () => {
     expect(watched(started, commit, ended, measured, pushed).isSettled).toBe(true);
     expect(watched(started, commit, pushed, ended, measured).isSettled).toBe(true);
     expect(watched(started, ended, measured).isSettled).toBe(true);
   });
 
-  it("not before", () => {
+  test("not before", () => {
     expect(watched(started, commit, measured, pushed).isSettled).toBe(false);
     expect(watched(started, commit, ended, measured).isSettled).toBe(false);
     expect(watched(started, measured, ended).isSettled).toBe(false);
     expect(watched(started, commit, pushed, { ...commit, sha: "b" }, ended, measured).waitsForPush).toBe(true);
   });
 
-  it("without figures when its run is over: they would have come before", () => {
+  test("without figures when its run is over: they would have come before", () => {
     const over: EventData = { kind: "state", entity: "run", from: "STARTING", to: "FAILED" };
     expect(watched(started, { ...ended, status: "cancelled" }, over).isSettled).toBe(true);
     expect(watched(started, commit, { ...ended, status: "cancelled" }, over).isSettled).toBe(false);
   });
 
-  it("not by another turn's end", () => {
+  test("not by another turn's end", () => {
     expect(watched(started, { ...ended, turn_id: "other" }, measured).end).toBeUndefined();
   });
 });
 
-it("adds up what the gateway counted and takes the newest of what the backend measured", () => {
+test("adds up what the gateway counted and takes the newest of what the backend measured", () => {
   const asked: EventData = { kind: "usage", source: "gateway", model_requests: 1, input_tokens: 5, output_tokens: 1 };
   const claimed: EventData = { kind: "usage", source: "agent", model_requests: 1_000, input_tokens: 1 };
   const watch = watched({ ...measured, cpu_seconds: 1 }, asked, claimed, asked, measured);
@@ -72,13 +72,13 @@ describe("a command ends with", () => {
     ...more,
   });
 
-  it("0 when the agent did its turn, also where it stopped at a limit or changed nothing", () => {
+  test("0 when the agent did its turn, also where it stopped at a limit or changed nothing", () => {
     expect(getExitCode(outcome({}))).toBe(0);
     expect(getExitCode(outcome({ push: "none" }))).toBe(0);
     expect(getExitCode(outcome({ stop_reason: "max_tokens" }))).toBe(0);
   });
 
-  it.each(["error", "timeout", "refusal"])(
+  test.each(["error", "timeout", "refusal"])(
     "1 when the agent failed with %s, whatever became of its branch",
     (stop_reason) => {
       expect(getExitCode(outcome({ stop_reason }))).toBe(1);
@@ -86,21 +86,21 @@ describe("a command ends with", () => {
     },
   );
 
-  it("1 when nothing of the work could be committed, and 0 when it could after all", () => {
+  test("1 when nothing of the work could be committed, and 0 when it could after all", () => {
     const uncommitted = { kind: "failure", code: "work_not_committed", message: "m", next: "n" } as const;
     expect(getExitCode(outcome({ push: "none", failure: uncommitted }))).toBe(1);
     expect(getExitCode(outcome({ commit, failure: uncommitted }))).toBe(0);
   });
 
-  it("1 when the agent did not start", () => {
+  test("1 when the agent did not start", () => {
     expect(getExitCode(outcome({ status: "cancelled", error_code: "agent_start_failed" }))).toBe(1);
   });
 
-  it("130 when a person cancelled it", () => {
+  test("130 when a person cancelled it", () => {
     expect(getExitCode(outcome({ status: "cancelled", stop_reason: "cancelled", push: "none" }))).toBe(130);
   });
 
-  it.each([
+  test.each([
     ["the branch was refused", outcome({ push: "failed" })],
     ["the branch is still on its way", outcome({ push: "waiting" })],
     ["the repository is not there", outcome({ status: "cancelled", error_code: "repository_missing" })],

@@ -3,7 +3,7 @@ import { request } from "node:http";
 import { connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { api, Problem, getEndpointUrl } from "@wharf/contract";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ServedApi, serveApi, token } from "../../test/api.ts";
 import { type Fixture, fixture } from "../../test/fixture.ts";
 
@@ -36,7 +36,7 @@ const get = (path: string) =>
 
 describe("an address", () => {
   const id = "0".repeat(8);
-  it.each([
+  test.each([
     "//",
     "///",
     "//[",
@@ -68,7 +68,7 @@ describe("an address", () => {
     expect(Problem.parse(JSON.parse(body)).code).toMatch(/bad_request|not_found/);
   });
 
-  it("with the first letters of an id finds the task, and with a wildcard none", async () => {
+  test("with the first letters of an id finds the task, and with a wildcard none", async () => {
     const task = await f.newTask();
     expect((await get(`/api/v1/tasks/${task.id.slice(0, 8)}`)).status).toBe(200);
     expect((await get(`/api/v1/tasks/${task.id}`)).status).toBe(200);
@@ -78,7 +78,7 @@ describe("an address", () => {
 });
 
 describe("bytes that are no request", () => {
-  it.each([
+  test.each([
     ["no HTTP", ["hello"]],
     ["a head of 100 kB", ["GET / HTTP/1.1", `x: ${"y".repeat(100_000)}`]],
     ["two lengths", ["POST / HTTP/1.1", "host: localhost", "content-length: 1", "content-length: 2"]],
@@ -89,13 +89,13 @@ describe("bytes that are no request", () => {
     expect(Problem.parse(JSON.parse(body)).code).toBe("bad_request");
   });
 
-  it("a request without a name is refused by the guard", async () => {
+  test("a request without a name is refused by the guard", async () => {
     const { status, body } = await answerTo(["GET /health HTTP/1.1", "connection: close"]);
     expect([status, Problem.parse(JSON.parse(body)).code]).toEqual([403, "forbidden_origin"]);
   });
 });
 
-it("only the routes that say so are open, by whatever address they are asked", async () => {
+test("only the routes that say so are open, by whatever address they are asked", async () => {
   const status = async (path: string) =>
     (await answerTo([`GET ${path} HTTP/1.1`, "host: localhost", "connection: close"])).status;
   expect(await status("/health")).toBe(200);
@@ -116,7 +116,7 @@ it("only the routes that say so are open, by whatever address they are asked", a
     expect([path, await status(path)]).toEqual([path, 401]);
 });
 
-it("a body of 50 MB is answered with 413, and not with a reset", async () => {
+test("a body of 50 MB is answered with 413, and not with a reset", async () => {
   const { id } = await f.newTask();
   const path = getEndpointUrl(api.promptTask, { params: { task_id: id } });
   const body = Buffer.alloc(50 << 20, "x");
@@ -133,7 +133,7 @@ it("a body of 50 MB is answered with 413, and not with a reset", async () => {
   }
 });
 
-it("a body that is not UTF-8, JSON or an object is answered with 400, and nothing is made of it", async () => {
+test("a body that is not UTF-8, JSON or an object is answered with 400, and nothing is made of it", async () => {
   const path = getEndpointUrl(api.createTask, { params: { board_id: f.owner.default_board_id } });
   const send = async (body: Buffer) => {
     const headers = { authorization, "content-type": "application/json" };
@@ -153,7 +153,7 @@ it("a body that is not UTF-8, JSON or an object is answered with 400, and nothin
   expect([status, (JSON.parse(created) as { title: string }).title]).toEqual([201, "grüße 😀"]);
 });
 
-it("a null in what a person keeps with a task is still there", async () => {
+test("a null in what a person keeps with a task is still there", async () => {
   const body = JSON.stringify({ title: "t", description: "d", metadata: { a: null, b: [null, { c: null }] } });
   const created = await fetch(
     `${served.url}${getEndpointUrl(api.createTask, { params: { board_id: f.owner.default_board_id } })}`,

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { connectToFolder, socketFile } from "@wharf/contract/data-folder";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { listenInFolder } from "./folder-socket.ts";
 
 let scratch = "";
@@ -21,7 +21,7 @@ async function ask(folder: string): Promise<string> {
   return text(answer);
 }
 
-it.each([
+test.each([
   ["a folder", ""],
   ["a folder whose path is too long for a socket", "x".repeat(120)],
 ])("serves HTTP on a socket in %s that its owner alone may use", async (_, name) => {
@@ -38,7 +38,7 @@ it.each([
   await expect(ask(folder)).rejects.toThrow("ENOENT");
 });
 
-it("replaces the socket of a server that was killed", async () => {
+test("replaces the socket of a server that was killed", async () => {
   await writeFile(join(scratch, socketFile), "");
   await chmod(join(scratch, socketFile), 0o444);
   await using _listening = await listenInFolder(http, scratch);

@@ -1,6 +1,6 @@
 import { type Event, WharfError } from "@wharf/contract";
 import { sql } from "drizzle-orm";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { fixture } from "../../test/fixture.ts";
 import { schema } from "../store/index.ts";
 import { followTaskLog } from "./follow.ts";
@@ -18,7 +18,7 @@ async function collect(source: AsyncIterable<readonly Event[]>, until: (events: 
 
 describe("the log", () => {
   // X-010
-  it("gives sequences without gap or double to writers that append at the same time", async () => {
+  test("gives sequences without gap or double to writers that append at the same time", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     await Promise.all(
@@ -30,7 +30,7 @@ describe("the log", () => {
     expect(events.map((event) => event.seq)).toEqual(Array.from({ length: 81 }, (_, i) => i + 1));
   });
 
-  it("appends nothing when the transaction it belongs to fails", async () => {
+  test("appends nothing when the transaction it belongs to fails", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     const failing = f.log.write(async ({ append }) => {
@@ -41,7 +41,7 @@ describe("the log", () => {
     expect(await f.log.readLastSeqs([task.id])).toEqual(new Map([[task.id, 1]]));
   });
 
-  it("refuses the same journal record a second time", async () => {
+  test("refuses the same journal record a second time", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     const record = { ...notice("once"), run_id: crypto.randomUUID(), journal: { epoch: "e", seq: 1 } };
@@ -50,7 +50,7 @@ describe("the log", () => {
     expect(await f.log.readLastSeqs([task.id])).toEqual(new Map([[task.id, 2]]));
   });
 
-  it("appends more events at once than one statement has parameters for", async () => {
+  test("appends more events at once than one statement has parameters for", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     const many = Array.from({ length: 7_000 }, (_, i) => notice(`${i}`));
@@ -60,20 +60,20 @@ describe("the log", () => {
     expect(last?.data).toEqual({ kind: "notice", message: "6999" });
   });
 
-  it("leaves the task's time of change alone: nobody changed the task", async () => {
+  test("leaves the task's time of change alone: nobody changed the task", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     await f.log.write(({ append }) => append(task.id, [notice("more")]));
     expect((await f.tasks.find(f.owner.user_id, task.id)).updated_at).toEqual(task.updated_at);
   });
 
-  it("says not_found for a task that is gone", async () => {
+  test("says not_found for a task that is gone", async () => {
     await using f = await fixture();
     await expect(f.log.write(({ append }) => append(crypto.randomUUID(), [notice("x")]))).rejects.toThrow(WharfError);
   });
 
   // K-021 K-022 K-023: scripts that read the old tables find them
-  it("is readable through the old tables' names", async () => {
+  test("is readable through the old tables' names", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     await f.prompt(task);
@@ -90,7 +90,7 @@ describe("the log", () => {
 });
 
 describe("a reader by cursor", () => {
-  it("sees every event once and in order while many are appended", async () => {
+  test("sees every event once and in order while many are appended", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     const stop = new AbortController();
@@ -107,7 +107,7 @@ describe("a reader by cursor", () => {
     expect(seen.map((event) => event.seq)).toEqual(Array.from({ length: 301 }, (_, i) => i + 1));
   });
 
-  it("that is slow reads on from the log what it could not hold", async () => {
+  test("that is slow reads on from the log what it could not hold", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     const stop = new AbortController();
@@ -124,7 +124,7 @@ describe("a reader by cursor", () => {
     expect([...seen, ...rest.map((event) => event.seq)]).toEqual(Array.from({ length: 3001 }, (_, i) => i + 1));
   });
 
-  it("ends with its signal, also while it waits", async () => {
+  test("ends with its signal, also while it waits", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     const stop = new AbortController();

@@ -1,5 +1,5 @@
 import { and, eq, sql } from "drizzle-orm";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { type Fixture, fixture } from "../../test/fixture.ts";
 import { claim, claimAll } from "../../test/leases.ts";
 import { adoptLeases, renewLeases, releaseIdleLease } from "../runners/leases/lease.ts";
@@ -16,7 +16,7 @@ const adopt = (f: Fixture, server_id: string, held: string[] = []) =>
   adoptLeases(f.db, { server_id, place: "here", held, limit: 100 });
 
 describe("the queue", () => {
-  it("gives slots by priority, then by age, and no more than there are", async () => {
+  test("gives slots by priority, then by age, and no more than there are", async () => {
     await using f = await fixture();
     const low = await f.newTask({ title: "low" });
     const high = await f.newTask({ title: "high", priority: 5 });
@@ -29,7 +29,7 @@ describe("the queue", () => {
     expect((await claim(f.db, "a", { maxRuns: 2 })).map(({ task_id }) => task_id)).toEqual([low.id]);
   });
 
-  it("gives no run to two servers, and no slot of all of them twice", async () => {
+  test("gives no run to two servers, and no slot of all of them twice", async () => {
     await using f = await fixture();
     await prompted(f, 12);
     const servers = ["a", "b", "c", "d"];
@@ -39,21 +39,21 @@ describe("the queue", () => {
     expect(new Set(ids).size).toBe(7);
   });
 
-  it("counts each server's own slots where the limit is a server's", async () => {
+  test("counts each server's own slots where the limit is a server's", async () => {
     await using f = await fixture();
     await prompted(f, 5);
     expect(await claim(f.db, "a", { maxRuns: 2 })).toHaveLength(2);
     expect(await claim(f.db, "b", { maxRuns: 2 })).toHaveLength(2);
   });
 
-  it("leaves a run alone until its next attempt is due", async () => {
+  test("leaves a run alone until its next attempt is due", async () => {
     await using f = await fixture();
     await prompted(f, 1);
     await f.db.update(runs).set({ next_attempt_at: sql`now() + interval '1 hour'` });
     expect(await claim(f.db, "a")).toEqual([]);
   });
 
-  it("starts no more runners than are allowed, and says that one is missing", async () => {
+  test("starts no more runners than are allowed, and says that one is missing", async () => {
     await using f = await fixture();
     await prompted(f, 3);
     const { claimed, needsRunner } = await claimAll(f.db, "a", { maxRunners: 2 });
@@ -82,7 +82,7 @@ describe("the runner of a task's next run", () => {
     return { first: first!.lease };
   };
 
-  it("is the one that the run before left, wanted again", async () => {
+  test("is the one that the run before left, wanted again", async () => {
     await using f = await fixture();
     const { first } = await next(f, {});
     await releaseIdleLease(f.db, first);
@@ -91,14 +91,14 @@ describe("the runner of a task's next run", () => {
     expect(await f.db.select().from(runners)).toMatchObject([{ desired: "READY" }]);
   });
 
-  it("is left to the server that holds it", async () => {
+  test("is left to the server that holds it", async () => {
     await using f = await fixture();
     const { first } = await next(f, {});
     expect(await claim(f.db, "b")).toEqual([]);
     expect((await claim(f.db, "a"))[0]?.lease).toEqual(first);
   });
 
-  it("is a new one where the old one is broken, or out of every server's reach", async () => {
+  test("is a new one where the old one is broken, or out of every server's reach", async () => {
     await using f = await fixture();
     const broken = await next(f, { error_message: "hostile" });
     expect((await claim(f.db, "a"))[0]?.lease.runner_id).not.toBe(broken.first.runner_id);
@@ -110,7 +110,7 @@ describe("the runner of a task's next run", () => {
     expect((await claim(f.db, "a"))[0]?.lease.runner_id).not.toBe(far.first.runner_id);
   });
 
-  it("is waited for where another server reaches it", async () => {
+  test("is waited for where another server reaches it", async () => {
     await using f = await fixture();
     const { first } = await next(f, {});
     await f.db.update(runner_leases).set({ place: "elsewhere" });
@@ -122,7 +122,7 @@ describe("the runner of a task's next run", () => {
 });
 
 describe("a lease", () => {
-  it("that was taken over lets its first holder write nothing more", async () => {
+  test("that was taken over lets its first holder write nothing more", async () => {
     await using f = await fixture();
     await prompted(f, 1);
     const [mine] = await claim(f.db, "a");
@@ -135,7 +135,7 @@ describe("a lease", () => {
     await updateLeasedRun(f.db, { ...mine!, lease: lease! }, { phase: "clone" });
   });
 
-  it("that holds is adopted by nobody, and by its own server only where no process holds it", async () => {
+  test("that holds is adopted by nobody, and by its own server only where no process holds it", async () => {
     await using f = await fixture();
     await prompted(f, 1);
     const [mine] = await claim(f.db, "a");
@@ -146,7 +146,7 @@ describe("a lease", () => {
     expect(await adopt(f, "a")).toHaveLength(1);
   });
 
-  it("is never adopted from another place", async () => {
+  test("is never adopted from another place", async () => {
     await using f = await fixture();
     await prompted(f, 1);
     await claim(f.db, "a");
@@ -154,7 +154,7 @@ describe("a lease", () => {
     expect(await adopt(f, "b")).toEqual([]);
   });
 
-  it("of a runner at rest is due again as soon as something is wanted of it", async () => {
+  test("of a runner at rest is due again as soon as something is wanted of it", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     await f.prompt(task);
@@ -167,7 +167,7 @@ describe("a lease", () => {
     expect(await adopt(f, "b")).toHaveLength(1);
   });
 
-  it("is not given up for good while its runner has something to do", async () => {
+  test("is not given up for good while its runner has something to do", async () => {
     await using f = await fixture();
     await prompted(f, 1);
     const [mine] = await claim(f.db, "a");
@@ -178,7 +178,7 @@ describe("a lease", () => {
     expect(await adopt(f, "b")).toHaveLength(1);
   });
 
-  it("is renewed beside a row that is locked, and the locked one with the next renewal", async () => {
+  test("is renewed beside a row that is locked, and the locked one with the next renewal", async () => {
     await using f = await fixture();
     await prompted(f, 2);
     const claims = await claim(f.db, "a");
@@ -204,7 +204,7 @@ describe("a lease", () => {
     await holding;
   });
 
-  it("is gone with its task", async () => {
+  test("is gone with its task", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     await f.prompt(task);

@@ -10,7 +10,7 @@ import {
   WharfError,
 } from "@wharf/contract";
 import { eq } from "drizzle-orm";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { type Fixture, fixture } from "../../test/fixture.ts";
 import { schema } from "../store/index.ts";
 import { taskTransitions } from "../tasks/states.ts";
@@ -27,7 +27,7 @@ const codeOf = (thrown: unknown) => (thrown instanceof WharfError ? thrown.code 
 
 describe("a prompt", () => {
   // K-018: a run and its first turn appear together, and the task is in progress
-  it("makes a run, a turn and their log lines in one step", async () => {
+  test("makes a run, a turn and their log lines in one step", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     const turn = await f.prompt(task, "mend it");
@@ -41,7 +41,7 @@ describe("a prompt", () => {
     expect(kinds).toEqual(["state", "state", "turn", "message", "state"]);
   });
 
-  it("with a key that was used answers with the turn that is there", async () => {
+  test("with a key that was used answers with the turn that is there", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     const prompt = { text: "once", by: f.owner.user_id, agent_type: "demo", turn_id: randomUUID() };
@@ -50,7 +50,7 @@ describe("a prompt", () => {
     expect(await f.db.select().from(turns)).toHaveLength(1);
   });
 
-  it("given thirty times at once makes one run and a line of twenty, and the rest are told that it is full", async () => {
+  test("given thirty times at once makes one run and a line of twenty, and the rest are told that it is full", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     const outcomes = await Promise.all(
@@ -63,7 +63,7 @@ describe("a prompt", () => {
     expect(places).toEqual(Array.from({ length: 20 }, (_, i) => i));
   });
 
-  it("needs a repository", async () => {
+  test("needs a repository", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     await f.db.update(tasks).set({ repository_url: null }).where(eq(tasks.id, task.id));
@@ -72,7 +72,7 @@ describe("a prompt", () => {
 });
 
 describe("stopping", () => {
-  it("ends a run that waits in the queue at once, with its turn", async () => {
+  test("ends a run that waits in the queue at once, with its turn", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     await f.prompt(task);
@@ -83,7 +83,7 @@ describe("stopping", () => {
     expect(again.state).toBe("QUEUED");
   });
 
-  it("ends a run that waits to be tried again, and its runner rests", async () => {
+  test("ends a run that waits to be tried again, and its runner rests", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     const turn = await f.prompt(task);
@@ -94,7 +94,7 @@ describe("stopping", () => {
     expect(await f.db.select().from(schema.runners)).toMatchObject([{ desired: "STOPPED" }]);
   });
 
-  it("is waited for by the prompt after it, which begins a new run", async () => {
+  test("is waited for by the prompt after it, which begins a new run", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     const first = await f.prompt(task);
@@ -110,7 +110,7 @@ describe("stopping", () => {
     expect(await f.tasks.find(f.owner.user_id, task.id)).toMatchObject({ state: "IN_PROGRESS" });
   });
 
-  it("says so when nothing is at work", async () => {
+  test("says so when nothing is at work", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     expect(await f.commands.stop(task.id, "REVIEW", { by: f.owner.user_id }).catch(codeOf)).toBe("no_run");
@@ -125,7 +125,7 @@ describe("a state machine", () => {
   ];
 
   // K-019, K-021, X-007, X-008
-  it.each(machines)("of a $name reaches every state from its first and names no other", ({ states, table }) => {
+  test.each(machines)("of a $name reaches every state from its first and names no other", ({ states, table }) => {
     const known: readonly string[] = states;
     const reached = new Set<string>([known[0]!]);
     const rows = Object.entries<readonly string[]>(table);
@@ -136,7 +136,7 @@ describe("a state machine", () => {
     expect([...reached].toSorted()).toEqual([...known].toSorted());
   });
 
-  it("of a task takes every step of its table and refuses every other", async () => {
+  test("of a task takes every step of its table and refuses every other", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     for (const from of TaskStates.options) {
@@ -150,7 +150,7 @@ describe("a state machine", () => {
 });
 
 describe("pushing again", () => {
-  it("is for a push that was given up, and calls the runner's holder", async () => {
+  test("is for a push that was given up, and calls the runner's holder", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     const again = () => f.commands.retryPush(task.id, { by: f.owner.user_id });

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { type Fixture, fixture } from "../../test/fixture.ts";
 import type { EventData } from "@wharf/contract";
 import { getEarlierConversation, createSummary } from "./conversation.ts";
@@ -28,7 +28,7 @@ async function secondTurn(f: Fixture) {
 }
 
 describe("the conversation before a turn", () => {
-  it("is told to a session that was opened anew, without the prompt it stands ahead of", async () => {
+  test("is told to a session that was opened anew, without the prompt it stands ahead of", async () => {
     await using f = await fixture();
     const { task, turn_id } = await secondTurn(f);
     const told = "The person:\n> mend the sum\n\nYou:\n> It is mended.\n";
@@ -41,7 +41,7 @@ describe("the conversation before a turn", () => {
     expect(await getEarlierConversation(f.db, at)).toBeUndefined();
   });
 
-  it("has the newest pieces of a long log, and leaves out every prompt that waits", async () => {
+  test("has the newest pieces of a long log, and leaves out every prompt that waits", async () => {
     await using f = await fixture();
     const { task, turn_id } = await secondTurn(f);
     await f.prompt(task, "and then the rest");
@@ -54,7 +54,7 @@ describe("the conversation before a turn", () => {
     expect(told).not.toContain("and then the rest");
   });
 
-  it("is not told to the session that had it, nor where there was none", async () => {
+  test("is not told to the session that had it, nor where there was none", async () => {
     await using f = await fixture();
     const { task, turn_id } = await secondTurn(f);
     expect(await getEarlierConversation(f.db, { task_id: task.id, turn_id, session_id: "old" })).toBeUndefined();
@@ -66,11 +66,11 @@ describe("the conversation before a turn", () => {
 });
 
 describe("a summary", () => {
-  it("quotes every line, so that nothing in it looks like a prompt of now", () => {
+  test("quotes every line, so that nothing in it looks like a prompt of now", () => {
     expect(createSummary([{ role: "user", text: "one\ntwo\n" }])).toBe("The person:\n> one\n> two\n");
   });
 
-  it("has the newest that there is room for, and of a long message its ends", () => {
+  test("has the newest that there is room for, and of a long message its ends", () => {
     const pieces = Array.from({ length: 50 }, (_, i) => ({ role: "user" as const, text: `${i} ${"x".repeat(900)}` }));
     const summary = createSummary(pieces) ?? "";
     expect(summary.length).toBeLessThanOrEqual(20_000);

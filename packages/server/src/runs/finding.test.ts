@@ -1,5 +1,5 @@
 import { eq } from "drizzle-orm";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { fixture } from "../../test/fixture.ts";
 import { getVisibleRunner } from "../runners/standalone-rows.ts";
 import { RunQueries } from "./queries.ts";
@@ -8,7 +8,7 @@ import { schema } from "../store/index.ts";
 const { runners, tasks } = schema;
 
 describe("finding by a shortened id", () => {
-  it("finds a task, a run and a runner by the whole id and by its beginning", async () => {
+  test("finds a task, a run and a runner by the whole id and by its beginning", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     const { run_id } = await f.prompt(task);
@@ -23,7 +23,7 @@ describe("finding by a shortened id", () => {
     }
   });
 
-  it("says which letters are not enough, and needs more of them", async () => {
+  test("says which letters are not enough, and needs more of them", async () => {
     await using f = await fixture();
     const ids = ["0a1b2c3d-0000-4000-8000-000000000001", "0a1b2c3d-0000-4000-8000-000000000002"];
     for (const id of ids) {
@@ -36,7 +36,7 @@ describe("finding by a shortened id", () => {
     expect((await find(ids[1]!)).id).toBe(ids[1]);
   });
 
-  it.each(["%_%_%_%_", "________", "%%%%%%%%", "\\\\\\\\\\\\\\\\", "", "\0\0\0\0\0\0\0\0"])(
+  test.each(["%_%_%_%_", "________", "%%%%%%%%", "\\\\\\\\\\\\\\\\", "", "\0\0\0\0\0\0\0\0"])(
     "finds nothing by %j, though there is one of each",
     async (id) => {
       await using f = await fixture();

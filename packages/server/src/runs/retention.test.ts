@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { eq, sql } from "drizzle-orm";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { type Fixture, fixture } from "../../test/fixture.ts";
 import { Log } from "../events/index.ts";
 import { schema } from "../store/index.ts";
@@ -11,7 +11,7 @@ import { Pruning } from "./pruning.ts";
 const { events, permissions, runners, runs, tasks, turns } = schema;
 
 describe("a prompt's files", () => {
-  it.each(["ended", "cancelled", "interrupted"] as const)(
+  test.each(["ended", "cancelled", "interrupted"] as const)(
     "are gone when its turn is %s, and not before",
     async (status) => {
       await using f = await fixture();
@@ -29,7 +29,7 @@ describe("a prompt's files", () => {
 });
 
 describe("pruning", () => {
-  it("deletes destroyed runners and settled permissions after 30 days, and nothing else", async () => {
+  test("deletes destroyed runners and settled permissions after 30 days, and nothing else", async () => {
     await using f = await fixture();
     const { run_id, task_id } = await f.prompt(await f.newTask());
     const old = sql`now() - interval '31 days'`;
@@ -55,7 +55,7 @@ describe("pruning", () => {
     expect((await f.db.select().from(runs))[0]?.runner_id).toBeNull();
   });
 
-  it("goes on while there is more than one step takes", async () => {
+  test("goes on while there is more than one step takes", async () => {
     await using f = await fixture();
     await f.pool.query(
       `insert into runners (id, backend, tier, state, updated_at)
@@ -82,7 +82,7 @@ describe("a log that a runner fills", () => {
       ),
     );
 
-  it("ends the run at the run's limit, and gives the next run room of its own up to the task's", async () => {
+  test("ends the run at the run's limit, and gives the next run room of its own up to the task's", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     for (let n = 0; n < 3; n++) {

@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers/promises";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { testDatabase } from "../../test/database.ts";
 import { Notifications } from "../store/index.ts";
 import { Wakeup } from "./wakeup.ts";
@@ -14,7 +14,7 @@ async function took(work: Promise<void>): Promise<number> {
 }
 
 describe("who waits for something to do", () => {
-  it("is woken by its name, and by no other", async () => {
+  test("is woken by its name, and by no other", async () => {
     const wakeup = new Wakeup();
     const woken: string[] = [];
     const sleeping = ["a", "b"].map((name) => wakeup.sleep(name, long, never).then(() => woken.push(name)));
@@ -25,7 +25,7 @@ describe("who waits for something to do", () => {
     await Promise.all(sleeping);
   });
 
-  it("does not sleep over what came up while it was at work, and sleeps again after that", async () => {
+  test("does not sleep over what came up while it was at work, and sleeps again after that", async () => {
     const wakeup = new Wakeup();
     wakeup.poke("a");
     wakeup.poke("a");
@@ -33,7 +33,7 @@ describe("who waits for something to do", () => {
     expect(await took(wakeup.sleep("a", 30, never))).toBeGreaterThan(20);
   });
 
-  it("ends with its signal", async () => {
+  test("ends with its signal", async () => {
     const stop = new AbortController();
     setTimeout(() => stop.abort(), 5);
     expect(await took(new Wakeup().sleep("a", long, stop.signal))).toBeLessThan(1_000);
@@ -41,7 +41,7 @@ describe("who waits for something to do", () => {
 });
 
 describe("all together", () => {
-  it("are woken, and those who work look once more", async () => {
+  test("are woken, and those who work look once more", async () => {
     const wakeup = new Wakeup();
     const sleeping = wakeup.sleep("a", long, never);
     wakeup.poke();
@@ -58,7 +58,7 @@ describe("all together", () => {
     await again;
   });
 
-  it("keep what they were told last, however many names there are", async () => {
+  test("keep what they were told last, however many names there are", async () => {
     const wakeup = new Wakeup();
     for (let n = 0; n < 20_000; n++) wakeup.poke(`run ${n}`);
     wakeup.poke("queue");
@@ -83,7 +83,7 @@ describe("who waits in another process", () => {
     );
   }
 
-  it("is woken by name and with all others, asleep or at work", async () => {
+  test("is woken by name and with all others, asleep or at work", async () => {
     const [a, b] = await processes();
     const asleep = b!.sleep("queue", long, never);
     a!.poke("queue");
@@ -97,7 +97,7 @@ describe("who waits in another process", () => {
     await Promise.all(all);
   });
 
-  it("hears nothing of names that concern one process alone", async () => {
+  test("hears nothing of names that concern one process alone", async () => {
     const [a, b] = await processes();
     const stop = new AbortController();
     let woken = false;

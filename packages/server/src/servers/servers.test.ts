@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { WharfError } from "@wharf/contract";
 import { eq, sql } from "drizzle-orm";
 import { pino } from "pino";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Fixture, fixture } from "../../test/fixture.ts";
 import { schema } from "../store/index.ts";
 import { installationFile, joinInstallation } from "./installation.ts";
@@ -23,7 +23,7 @@ afterEach(() => rmSync(dataFolder, { recursive: true, force: true }));
 describe("an installation", () => {
   const join_ = (f: Fixture, secret = "one") => joinInstallation(f.db, { secret, dataFolder });
 
-  it("is made once, also by servers that begin at the same moment", async () => {
+  test("is made once, also by servers that begin at the same moment", async () => {
     await using f = await fixture();
     const ids = await Promise.all([join_(f), join_(f), join_(f)]);
     expect(new Set(ids).size).toBe(1);
@@ -31,7 +31,7 @@ describe("an installation", () => {
     expect((await readFile(join(dataFolder, installationFile), "utf8")).trim()).toBe(ids[0]);
   });
 
-  it("refuses a server with another secret", async () => {
+  test("refuses a server with another secret", async () => {
     await using f = await fixture();
     await join_(f);
     const error = await join_(f, "two").catch((thrown: unknown) => thrown);
@@ -41,7 +41,7 @@ describe("an installation", () => {
     });
   });
 
-  it("refuses a data folder that belongs to another database, be it empty or not", async () => {
+  test("refuses a data folder that belongs to another database, be it empty or not", async () => {
     await using mine = await fixture();
     await join_(mine);
     await using empty = await fixture();
@@ -56,7 +56,7 @@ describe("an installation", () => {
 });
 
 describe("a data folder", () => {
-  it("that was copied is refused while the original is there", async () => {
+  test("that was copied is refused while the original is there", async () => {
     const original = join(dataFolder, "original");
     const copy = join(dataFolder, "copy");
     cpSync(mkdtempSync(join(dataFolder, "x-")), original, { recursive: true });
@@ -68,7 +68,7 @@ describe("a data folder", () => {
     await refuseCopiedFolder(copy);
   });
 
-  it("that was moved, or lost its record, is taken as it is", async () => {
+  test("that was moved, or lost its record, is taken as it is", async () => {
     const before = mkdtempSync(join(dataFolder, "x-"));
     await refuseCopiedFolder(before);
     const after = join(dataFolder, "after");
@@ -86,7 +86,7 @@ describe("servers of one database", () => {
     return Object.assign(servers, { [Symbol.asyncDispose]: () => servers.stop() });
   };
 
-  it("find the one that holds a runner, and nobody where it is their own or its server is gone", async () => {
+  test("find the one that holds a runner, and nobody where it is their own or its server is gone", async () => {
     await using f = await fixture();
     await using a = await start(f, "a");
     await using b = await start(f, "b");
@@ -104,7 +104,7 @@ describe("servers of one database", () => {
     expect(await a.findHolder(id)).toBeUndefined();
   });
 
-  it("let one lead a duty until its time is over", async () => {
+  test("let one lead a duty until its time is over", async () => {
     await using f = await fixture();
     await using a = await start(f, "a");
     await using b = await start(f, "b");
@@ -120,7 +120,7 @@ describe("servers of one database", () => {
     expect(done).toEqual(["a", "a", "b"]);
   });
 
-  it("are not two where runners are on one machine alone", async () => {
+  test("are not two where runners are on one machine alone", async () => {
     await using f = await fixture();
     await using _a = await start(f, "a");
     expect(await start(f, "b", { isShared: false }).catch(codeOf)).toBe("backend_not_shared");

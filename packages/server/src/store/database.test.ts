@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { expect, it } from "vitest";
+import { expect, test } from "vitest";
 import { testDatabase } from "../../test/database.ts";
 import { openDatabase } from "./database.ts";
 import { assertOutsideTransaction, guardFromTransactions } from "./transaction-guard.ts";
@@ -16,7 +16,7 @@ async function open() {
   };
 }
 
-it("a transaction that asks for a second connection fails instead of waiting for itself", async () => {
+test("a transaction that asks for a second connection fails instead of waiting for itself", async () => {
   await using store = await open();
   const nested = store.db.transaction(async (tx) => {
     await tx.execute(sql`select 1`);
@@ -29,7 +29,7 @@ it("a transaction that asks for a second connection fails instead of waiting for
   await store.db.execute(sql`select 1`);
 });
 
-it("what a transaction left behind may use the database once it has ended", async () => {
+test("what a transaction left behind may use the database once it has ended", async () => {
   await using store = await open();
   const later = Promise.withResolvers<void>();
   let use: Promise<unknown> | undefined;
@@ -41,7 +41,7 @@ it("what a transaction left behind may use the database once it has ended", asyn
   await use;
 });
 
-it("loops have connections of their own when requests use up all others", async () => {
+test("loops have connections of their own when requests use up all others", async () => {
   await using store = await open();
   const held = Promise.withResolvers<void>();
   const started = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
@@ -58,7 +58,7 @@ it("loops have connections of their own when requests use up all others", async 
   await Promise.all(requests);
 });
 
-it("every connection has a limit for statements, locks and forgotten transactions", async () => {
+test("every connection has a limit for statements, locks and forgotten transactions", async () => {
   await using store = await open();
   const names = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"];
   for (const db of [store.db, store.background]) {
@@ -73,7 +73,7 @@ it("every connection has a limit for statements, locks and forgotten transaction
   }
 });
 
-it("what is guarded refuses to be called inside a transaction, and works outside", async () => {
+test("what is guarded refuses to be called inside a transaction, and works outside", async () => {
   await using store = await open();
   const guarded = guardFromTransactions({ name: "local", async stop() {} }, "A backend");
   const refused = store.db.transaction(() => guarded.stop());

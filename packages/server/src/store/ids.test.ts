@@ -1,5 +1,5 @@
 import { drizzle } from "drizzle-orm/node-postgres";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { createIdCondition } from "./ids.ts";
 import * as schema from "./schema/index.ts";
 
@@ -11,13 +11,13 @@ const parametersFor = (text: string): unknown[] | undefined => {
 };
 
 describe("a shortened id", () => {
-  it("is one value of the key when it is whole, in any case", () => {
+  test("is one value of the key when it is whole, in any case", () => {
     const id = "0a1b2c3d-4e5f-4a6b-8c7d-0123456789ab";
     expect(parametersFor(id)).toEqual([id]);
     expect(parametersFor(id.toUpperCase())).toEqual([id]);
   });
 
-  it("is a range of the key when it is a beginning", () => {
+  test("is a range of the key when it is a beginning", () => {
     expect(parametersFor("0a1b2c3d")).toEqual([
       "0a1b2c3d-0000-0000-0000-000000000000",
       "0a1b2c3d-ffff-ffff-ffff-ffffffffffff",
@@ -28,7 +28,7 @@ describe("a shortened id", () => {
     ]);
   });
 
-  it.each([
+  test.each([
     "%%%%%%%%",
     "%_%_%_%_",
     "0a1b2c3%",

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, it } from "vitest";
+import { expect, test } from "vitest";
 import { testDatabase } from "../../test/database.ts";
 
 /** Returns the SQL of one migration, as statements. */
@@ -9,7 +9,7 @@ async function readMigration(name: string): Promise<string[]> {
   return text.split("--> statement-breakpoint");
 }
 
-it("gives the rows of an earlier version what a later one needs of them", async () => {
+test("gives the rows of an earlier version what a later one needs of them", async () => {
   await using database = await testDatabase();
   const { pool } = database;
   await pool.query("drop schema public cascade; create schema public");

@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { sql } from "drizzle-orm";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { fixture } from "../../test/fixture.ts";
 
 describe("many tasks at once", () => {
-  it("are found by id and by a beginning of it, in one statement", async () => {
+  test("are found by id and by a beginning of it, in one statement", async () => {
     await using f = await fixture();
     const [a, b] = [await f.newTask(), await f.newTask()];
     await f.prompt(b);
@@ -43,7 +43,7 @@ describe("many tasks at once", () => {
     expect(ambiguous).toEqual([]);
   });
 
-  it("are not found on others' boards, nor where a beginning fits several", async () => {
+  test("are not found on others' boards, nor where a beginning fits several", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     const shared = task.id.slice(0, 8);

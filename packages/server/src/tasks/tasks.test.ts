@@ -1,9 +1,9 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { fixture } from "../../test/fixture.ts";
 import { lockTask } from "./tasks.ts";
 
 describe("changing a task", () => {
-  it("says in the log what was changed, and nothing where nothing was", async () => {
+  test("says in the log what was changed, and nothing where nothing was", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     const by = f.owner.user_id;
@@ -17,7 +17,7 @@ describe("changing a task", () => {
     ]);
   });
 
-  it("waits for whoever holds the task's lock", async () => {
+  test("waits for whoever holds the task's lock", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     const order: string[] = [];

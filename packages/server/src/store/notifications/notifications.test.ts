@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { testDatabase, type TestDatabase } from "../../../test/database.ts";
 import { ChangeBatch, encodeChanges, parseChanges } from "./changes.ts";
 import { Notifications } from "./notifications.ts";
@@ -42,7 +42,7 @@ const breakConnections = (database: TestDatabase) =>
   );
 
 describe("notifications", () => {
-  it("reach every other process and never come back to their own", async () => {
+  test("reach every other process and never come back to their own", async () => {
     const database = await openDatabase();
     const [a, b, c] = await Promise.all([openProcess(database), openProcess(database), openProcess(database)]);
     a.notifications.publishTask("task", 7);
@@ -57,7 +57,7 @@ describe("notifications", () => {
     expect(c.heard.toSorted()).toEqual(all);
   });
 
-  it("about one task in a row are sent as one", async () => {
+  test("about one task in a row are sent as one", async () => {
     const database = await openDatabase();
     const [a, b] = await Promise.all([openProcess(database), openProcess(database)]);
     for (let seq = 1; seq <= 1_000; seq++) a.notifications.publishTask("task", seq);
@@ -65,7 +65,7 @@ describe("notifications", () => {
     expect(b.heard.length).toBeLessThan(3);
   });
 
-  it("wait while the connection is broken, and then everyone is told to look", async () => {
+  test("wait while the connection is broken, and then everyone is told to look", async () => {
     const database = await openDatabase();
     const [a, b] = await Promise.all([openProcess(database), openProcess(database)]);
     await breakConnections(database);
@@ -77,7 +77,7 @@ describe("notifications", () => {
     await b.until(() => b.heard.some((entry) => entry === "task 2"));
   });
 
-  it("are sent before the process stops", async () => {
+  test("are sent before the process stops", async () => {
     const database = await openDatabase();
     const [a, b] = await Promise.all([openProcess(database), openProcess(database)]);
     a.notifications.publishWakeup("first");
@@ -88,7 +88,7 @@ describe("notifications", () => {
 });
 
 describe("a payload", () => {
-  it("never exceeds what PostgreSQL takes, and nothing is left out", () => {
+  test("never exceeds what PostgreSQL takes, and nothing is left out", () => {
     const batch = new ChangeBatch();
     for (let n = 0; n < 2_000; n++) {
       batch.addTask(randomUUID(), Number.MAX_SAFE_INTEGER - n);
@@ -101,7 +101,7 @@ describe("a payload", () => {
     expect(parsed).toEqual(batch);
   });
 
-  it("of too many changes says that some are missing", () => {
+  test("of too many changes says that some are missing", () => {
     const batch = new ChangeBatch();
     for (let n = 0; n < 10_001; n++) batch.addName(`name ${n}`);
     expect(batch).toMatchObject({ missed: true });
@@ -109,7 +109,7 @@ describe("a payload", () => {
     expect(parseChanges("other", encodeChanges("own", batch)[0]!)).toMatchObject({ missed: true });
   });
 
-  it.each(["", "no json", "{}", '{"from":1}', '{"from":"x","tasks":[["t",-1]]}', "null"])(
+  test.each(["", "no json", "{}", '{"from":1}', '{"from":"x","tasks":[["t",-1]]}', "null"])(
     "that no Wharf server wrote is left out: %s",
     (payload) => {
       expect(parseChanges("own", payload)).toBeUndefined();
