@@ -215,7 +215,7 @@ describe("from inside a container", () => {
     for (const target of ["{host:'1.1.1.1',port:53}", "{host:'172.17.0.1',port:22}", "'/var/run/docker.sock'"])
       expect((await reach(target)).stdout).toMatch(/^(ENETUNREACH|EHOSTUNREACH|ENOENT)\n$/);
     expect((await runner.exec("getent hosts example.com; echo $?")).stdout.trim()).toBe("2");
-    // The runner sees no files of this checkout or of the server, and only the socket in /run/wharf.
+    // The runner sees no file of this checkout or the server, and only the socket in /run/wharf.
     const mounted = await runner.exec("cat /proc/self/mounts");
     expect(mounted.stdout).not.toMatch(/docker\.sock/);
     expect((await runner.exec("ls /run/wharf; touch /run/wharf/x; mv /run/wharf/wire.sock /tmp")).stderr).toMatch(

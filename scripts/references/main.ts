@@ -6,8 +6,8 @@ import { formatCommands } from "./commands.ts";
 import { formatSettings } from "./settings.ts";
 
 /**
- * Writes the references of docs/ from the code: `npm run references`. With --check it writes nothing
- * and fails if a page is not what the code says.
+ * Writes the references of docs/ from the code: `npm run references`. With --check it writes
+ * nothing and fails if a page is not what the code says.
  */
 const pages = {
   "docs/settings.md": formatSettings(),

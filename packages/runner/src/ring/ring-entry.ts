@@ -4,7 +4,8 @@ import { crc32 } from "node:zlib";
  * An entry in a segment is a header, then the data. The checksum covers everything after it, so a
  * write that was cut or a byte that changed is noticed, and reading stops there.
  *
- *   0 checksum u32 | 4 length u32 | 8 type u32 | 12 offset f64 | 20 sequence f64 | 28 time f64 | 36 data
+ *   0 checksum u32 | 4 length u32 | 8 type u32 | 12 offset f64 | 20 sequence f64 | 28 time f64
+ *   36 data
  */
 export const headerBytes = 36;
 /** More data is split into several entries. */

@@ -30,7 +30,7 @@ const slowRetryDelayMs = 2_000;
  *
  *   JournalIngest   copies the runner's journal into the log            (workers/journal-ingest.ts)
  *   RunSync         brings the daemon to the desired state of the run   (workers/run-sync.ts)
- *   BranchDelivery  takes commits to the mirror and to the remote       (workers/branch-delivery.ts)
+ *   BranchDelivery  takes commits to the mirror and the remote      (workers/branch-delivery.ts)
  *
  * This class provides their link: it creates the runner, connects, and reconnects when the link
  * breaks. All its knowledge comes from the database and the daemon, so another holder of the lease

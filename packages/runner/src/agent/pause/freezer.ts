@@ -119,8 +119,9 @@ const stoppedStates = new Set(["T", "t", "Z", "X", "x"]);
 const isMoving = ({ state }: ProcessInfo): boolean => !stoppedStates.has(state);
 
 /**
- * Parents that wait in the kernel (state D) and have a stopped child. A child that is stopped between
- * vfork and exec keeps its parent there; a parent that received SIGSTOP runs no further instruction.
+ * Parents that wait in the kernel (state D) and have a stopped child. A child that is stopped
+ * between vfork and exec keeps its parent there; a parent that received SIGSTOP runs no further
+ * instruction.
  */
 function getStoppedParents(processes: readonly ProcessInfo[]): ReadonlySet<number> {
   const parents = new Set(processes.filter(({ state }) => state === "T").map(({ parent }) => parent));

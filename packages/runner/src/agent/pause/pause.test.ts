@@ -74,7 +74,7 @@ test("a pause freezes the agent and all it started, wherever that went, and resu
   const turn = await counting(bench);
   await paused(bench);
   expect(bench.host.state()).toMatchObject({ status: "busy", turn_id: turn, paused: true });
-  // A process whose child was stopped between vfork and exec is in state D until the child continues.
+  // A process whose child was stopped between vfork and exec is in state D until it continues.
   const isFrozen = ({ state }: { state: string }) => state === "T" || state === "D";
   await expect.poll(() => marked(bench).filter((one) => !isFrozen(one)), { timeout: 10_000 }).toEqual([]);
   const before = await counts(bench);
