@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect } from "vitest";
 import { Conversation } from "./support/agents/conversation.ts";
 import { AgentModels, realKey } from "./support/agents/models.ts";
 import { realAgents } from "./support/agents/table.ts";
+import { addWordsServer } from "./support/agents/words.ts";
 import { dockerAt } from "./support/docker.ts";
 import { dockerAddress, ensureImage, withEngine } from "./support/engine.ts";
 import { eventually } from "./support/eventually.ts";
@@ -51,7 +52,10 @@ describe("the real agent in a container", () => {
     { timeout: 240_000 },
     async (agent) => {
       const remote = makeRepository(join(folder, agent.name));
-      const conversation = new Conversation(wharf, { models, agent, remote });
+      // Gemini uses MCP servers in a trusted folder only; here it runs in one that is not.
+      const words = agent.name === "claude";
+      if (words) await addWordsServer(wharf, agent);
+      const conversation = new Conversation(wharf, { models, agent, remote, words });
       await conversation.work();
       const { agents: runs } = await wharf.client.call(api.listTaskAgents, {
         params: { task_id: conversation.task.id },
