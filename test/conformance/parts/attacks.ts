@@ -63,7 +63,10 @@ const commands = {
   ],
 } satisfies Readonly<Record<string, readonly string[]>>;
 
-/** Containers permit these calls, because they reach the runner's own processes only. */
+/**
+ * Containers permit these calls, because they reach the runner's own processes only. The default
+ * profiles of engines before Docker 25 also permit io_uring.
+ */
 const permittedInContainers: ReadonlySet<string> = new Set([
   "ptrace",
   "process_vm_readv",
@@ -71,6 +74,9 @@ const permittedInContainers: ReadonlySet<string> = new Set([
   "pidfd_getfd",
   "kcmp",
   "modify_ldt",
+  "io_uring_setup",
+  "io_uring_enter",
+  "io_uring_register",
 ]);
 const architecture = process.arch === "arm64" ? "arm64" : "x64";
 /** The kernel refuses with EPERM or EACCES, or does not have the call (ENOSYS). */
