@@ -18,7 +18,6 @@ const commands = {
     "echo x >> /etc/passwd",
     "echo x >> /opt/wharf/node/bin/node",
     "rm -rf /opt/wharf/node/bin/node",
-    "touch /run/wharf/x",
   ],
   "the settings of the kernel": [
     "echo 1 > /proc/sys/kernel/sysrq",
