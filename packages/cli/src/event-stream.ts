@@ -2,9 +2,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Event, EventType, taskStreamPath, getEndpointUrl } from "@wharf/contract";
 import type { RawData, WebSocket } from "ws";
 import { z } from "zod";
-import { toConnectionError, isUnreachable, toServerError, createUnreachableError } from "./client.ts";
-import { type ServerAddress, type LocateServer, getServerName } from "./server-address.ts";
+import { isUnreachable, toServerError, createUnreachableError } from "./client.ts";
+import { type LocateServer, getServerName } from "./server-address.ts";
 import { createWebSocket } from "./transport.ts";
+import { waitForOpen } from "./socket-opening.ts";
 
 export interface FollowOptions {
   readonly locate: LocateServer;
@@ -96,38 +97,15 @@ async function openEventSocket(options: FollowOptions, cursor: number): Promise<
   const abort = () => socket.terminate();
   options.signal.addEventListener("abort", abort, { once: true });
   try {
-    await waitForOpen(socket, address);
+    await waitForOpen(socket, address, (status, text) =>
+      status >= 500
+        ? createUnreachableError(getServerName(address), `it says ${status}`)
+        : toServerError(getServerName(address), status, text),
+    );
     return socket;
   } finally {
     options.signal.removeEventListener("abort", abort);
   }
-}
-
-function waitForOpen(socket: WebSocket, address: ServerAddress): Promise<void> {
-  return new Promise((resolve, reject) => {
-    socket.once("open", () => {
-      // Pause until a reader exists: the first events may be here already.
-      socket.pause();
-      resolve();
-    });
-    // Keep this listener after the open: an unhandled error would end the process, and the close
-    // event that follows suffices.
-    socket.on("error", (error) => reject(toConnectionError(address, error)));
-    socket.once("unexpected-response", (_request, response) => {
-      let text = "";
-      response.setEncoding("utf8");
-      response.on("data", (chunk: string) => (text += text.length < 65_536 ? chunk : ""));
-      response.on("close", () => {
-        const status = response.statusCode ?? 0;
-        reject(
-          status >= 500
-            ? createUnreachableError(getServerName(address), `it says ${status}`)
-            : toServerError(getServerName(address), status, text),
-        );
-        socket.terminate();
-      });
-    });
-  });
 }
 
 /** Yields the events of one connection until it ends, for any reason. */

@@ -8,9 +8,9 @@ import {
   WharfError,
 } from "@wharf/contract";
 import type { WebSocket } from "ws";
-import { toConnectionError, toServerError } from "../client.ts";
 import { InterruptedError, Interrupts } from "../interrupts.ts";
-import { type LocateServer, getServerName } from "../server-address.ts";
+import type { LocateServer } from "../server-address.ts";
+import { waitForOpen } from "../socket-opening.ts";
 import { createWebSocket } from "../transport.ts";
 import { DetachKeys } from "./detach-keys.ts";
 import { writeBytes, writeText } from "./output.ts";
@@ -112,26 +112,15 @@ async function openTerminalSocket(
     },
   );
   const socket = createWebSocket(address, path);
-  await new Promise<void>((resolve, reject) => {
-    const abort = () => {
-      reject(signal.reason);
-      socket.terminate();
-    };
-    signal.addEventListener("abort", abort, { once: true });
-    socket.once("close", () => signal.removeEventListener("abort", abort));
-    socket.once("open", () => {
-      // The first bytes may arrive before their reader exists.
-      socket.pause();
-      resolve();
-    });
-    socket.on("error", (error) => reject(toConnectionError(address, error)));
-    socket.once("unexpected-response", (_request, response) => {
-      let text = "";
-      response.on("data", (piece: Buffer) => (text += piece.toString()));
-      response.on("end", () => reject(toServerError(getServerName(address), response.statusCode ?? 0, text)));
-      response.on("error", reject);
-    });
-  });
+  const abort = () => socket.terminate();
+  signal.addEventListener("abort", abort, { once: true });
+  socket.once("close", () => signal.removeEventListener("abort", abort));
+  try {
+    await waitForOpen(socket, address);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  }
   return socket;
 }
 
