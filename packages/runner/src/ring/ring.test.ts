@@ -73,6 +73,23 @@ test("replay begins at any offset, also within an entry, and never within a char
   await ring.close();
 });
 
+test("entries that fill several files count once while they are being written", async () => {
+  const { ring } = await open(10_000, 8 * megabyte);
+  for (let n = 0; n < 64; n++) ring.append(1, Buffer.alloc(65_000, "x"));
+  const appendedSize = ring.size;
+  let writing = true;
+  const flushed = ring.flush().then(() => (writing = false));
+  const sizes: number[] = [];
+  while (writing) {
+    sizes.push(ring.size);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await flushed;
+  expect(new Set(sizes)).toEqual(new Set([appendedSize]));
+  expect(ring.size).toBe(appendedSize);
+  await ring.close();
+});
+
 // S-073, S-078
 test("everything is there again after the ring was opened anew, and offsets go on", async () => {
   const first = await open(1000);

@@ -224,14 +224,15 @@ export class Ring implements AsyncDisposable {
     while (this.#pending.length > 0) {
       await this.#waitForBatch();
       const batch = this.#pending.splice(0, batchEntries);
+      const unwritten = [...batch];
       try {
-        await this.#writeBatch(batch);
+        while (unwritten.length > 0) await this.#writeToSegment(unwritten);
         this.#hasFault = false;
       } catch (error) {
         await this.#abandonFile();
         this.#reportFault(error);
+        this.#pendingBytes -= getBytesOnDisk(unwritten);
       }
-      for (const { data } of batch) this.#pendingBytes -= data.length + headerBytes;
       this.#tail.trim(tailBytes, (batch.at(-1)?.sequence ?? 0) + 1);
       if (!this.isBehind) this.#diskCaughtUp.notify();
     }
@@ -250,23 +251,28 @@ export class Ring implements AsyncDisposable {
     this.#flushNow = undefined;
   }
 
-  async #writeBatch(batch: readonly RingEntry[]): Promise<void> {
-    let index = 0;
-    while (index < batch.length) {
-      const { segment, file } = await this.#getFile(batch[index]);
-      const pieces: Buffer[] = [];
-      const { maxBytes, maxEntries } = this.#options;
-      let { size, count, end } = segment;
-      for (let entry = batch[index]; entry; entry = batch[++index]) {
-        if (size > maxBytes / segmentCount || count >= maxEntries / segmentCount || this.#isCut(segment, entry)) break;
-        pieces.push(createHeader(entry), entry.data);
-        size += headerBytes + entry.data.length;
-        count += 1;
-        end = getEntryEnd(entry);
-      }
-      await writeAll(file, pieces, segment.size);
-      Object.assign(segment, { size, count, end });
+  /** Writes as many of these entries as the segment takes and removes them from the array. */
+  async #writeToSegment(unwritten: RingEntry[]): Promise<void> {
+    const { segment, file } = await this.#getFile(unwritten[0]);
+    const { maxBytes, maxEntries } = this.#options;
+    const fitting: RingEntry[] = [];
+    let size = segment.size;
+    for (const entry of unwritten) {
+      const isFull = size > maxBytes / segmentCount || segment.count + fitting.length >= maxEntries / segmentCount;
+      if (isFull || this.#isCut(segment, entry)) break;
+      fitting.push(entry);
+      size += getBytesOnDisk([entry]);
     }
+    await writeAll(
+      file,
+      fitting.flatMap((entry) => [createHeader(entry), entry.data]),
+      segment.size,
+    );
+    // The bytes are pending until here and the segment's from here on: `size` counts them once.
+    this.#pendingBytes -= size - segment.size;
+    const last = fitting.at(-1);
+    Object.assign(segment, { size, count: segment.count + fitting.length, ...(last && { end: getEntryEnd(last) }) });
+    unwritten.splice(0, fitting.length);
   }
 
   async #getFile(entry: RingEntry | undefined): Promise<{ segment: RingSegment; file: FileHandle }> {
@@ -311,6 +317,9 @@ export class Ring implements AsyncDisposable {
     this.#options.onFault?.(error);
   }
 }
+
+const getBytesOnDisk = (entries: readonly RingEntry[]): number =>
+  entries.reduce((sum, { data }) => sum + headerBytes + data.length, 0);
 
 /**
  * Writes at an explicit position, so that the remains of a failed write are overwritten or come
