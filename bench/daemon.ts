@@ -16,7 +16,7 @@ import { sharedBytes, timeOf } from "./support/processes.ts";
 import { present, size } from "./support/program.ts";
 import { scratch } from "./support/scratch.ts";
 
-const daemon = join(import.meta.dirname, "../packages/runner/dist/kit/lib/wharf-daemon.mjs");
+const daemon = join(import.meta.dirname, "../packages/daemon/dist/kit/lib/wharf-daemon.mjs");
 
 interface Figures {
   readonly handshake_ms: number;

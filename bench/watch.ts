@@ -9,7 +9,7 @@ import { watch } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Watcher } from "../packages/runner/src/watch/index.ts";
+import { Watcher } from "../packages/daemon/src/watch/index.ts";
 import { type Figure, megabytes, ms } from "./support/figures.ts";
 import { present, size } from "./support/program.ts";
 import { scratch } from "./support/scratch.ts";

@@ -10,7 +10,7 @@ import { type Plugin, rolldown } from "rolldown";
  * sandbox sees no node_modules.
  */
 const root = join(import.meta.dirname, "..");
-export const kitFolder = join(root, "packages/runner/dist/kit");
+export const kitFolder = join(root, "packages/daemon/dist/kit");
 
 /**
  * Node loads an imported built-in module completely, including its lazy parts: `node:http` brings
@@ -18,8 +18,8 @@ export const kitFolder = join(root, "packages/runner/dist/kit");
  * long-running programs are CommonJS inside.
  */
 const programs = [
-  { name: "wharf-daemon", input: "packages/runner/src/main.ts", format: "cjs" },
-  { name: "wharf-wire", input: "packages/runner/src/wire-pipe.ts", format: "cjs" },
+  { name: "wharf-daemon", input: "packages/daemon/src/main.ts", format: "cjs" },
+  { name: "wharf-wire", input: "packages/daemon/src/wire-pipe.ts", format: "cjs" },
   { name: "wharf-agent", input: "packages/agent/src/main.ts", format: "esm" },
   { name: "wharf-demo-agent", input: "packages/agent/src/demo/main.ts", format: "esm" },
 ] as const;

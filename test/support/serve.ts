@@ -5,7 +5,7 @@ import { readConfig, startServer } from "../../packages/server/src/index.ts";
  * A server in a separate process, like `wharf up`. A test may set its timeouts (`WHARF_TEST_TIMES`,
  * JSON) or the runners' kit (`WHARF_TEST_KIT`), which only tests need.
  */
-const built = join(import.meta.dirname, "../../packages/runner/dist/kit");
+const built = join(import.meta.dirname, "../../packages/daemon/dist/kit");
 const { WHARF_TEST_KIT: kit = built, WHARF_TEST_TIMES: times = "{}", ...environment } = process.env;
 const server = await startServer({
   config: readConfig(environment),

@@ -12,7 +12,7 @@ import type { Environment, Settings } from "./settings.ts";
  * The daemon and Wharf's own agents are in these folders: beside the bundle in the published
  * package, with the runner in a checkout.
  */
-const kits = [join(import.meta.dirname, "kit"), join(import.meta.dirname, "../../runner/dist/kit")];
+const kits = [join(import.meta.dirname, "kit"), join(import.meta.dirname, "../../daemon/dist/kit")];
 
 /** Returns the folder with the programs of every runner. */
 export function getKitFolder(): string {

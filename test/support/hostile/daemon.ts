@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { acceptEncrypted, offerWire } from "@wharf/contract/wire";
-import { readConfig } from "../../../packages/runner/src/read-config.ts";
+import { readConfig } from "../../../packages/daemon/src/read-config.ts";
 import { type Answers, serveAnswers } from "./answers.ts";
 import { abuses } from "./frames.ts";
 import { lies } from "./lies.ts";
