@@ -120,8 +120,8 @@ test.each(Object.keys(killedDaemons))(
     await client.call(daemonApi.prompt, turnOf("turn-1"));
     const before = await until(client, (record) => JSON.stringify(record.data).includes("begun"));
     const { journal } = await client.call(daemonApi.health, {});
-    server.cut();
     await endDaemon(daemon, "SIGKILL");
+    server.cut();
     await killedDaemons[name]?.();
 
     bench.startDaemon();
@@ -171,8 +171,8 @@ test.each(Object.keys(damages))(
     await client.call(daemonApi.startAgent, agentOf("echo done"));
     await client.call(daemonApi.prompt, turnOf("turn-1"));
     await until(client, isTurn("ended"));
-    server.cut();
     await endDaemon(daemon, "SIGTERM");
+    server.cut();
     const files = await stateFiles();
     expect(files.map((file) => basename(file))).toEqual(
       expect.arrayContaining(["epoch", "turns.log", "agent.json", "terminal.json", "command.json"]),
