@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import { z } from "zod";
 
 /**
  * A route, declared once: the receiving side registers it with its validation, and the calling side
@@ -25,6 +25,9 @@ export interface Endpoint {
    */
   readonly carriesContent?: boolean;
 }
+
+/** The answer of a route that has nothing to report. */
+export const Ok = z.object({ ok: z.literal(true) });
 
 /** Keeps the literal types of a route's parts. */
 export const createEndpoint = <const E extends Endpoint>(route: E): E => route;

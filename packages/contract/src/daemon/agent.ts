@@ -1,15 +1,65 @@
 import { z } from "zod";
-import { createEndpoint } from "../endpoint.ts";
+import { Attachments } from "../attachments.ts";
+import { RecordId } from "../bounded-fields.ts";
+import { createEndpoint, Ok } from "../endpoint.ts";
+import { McpServers } from "../mcp-server.ts";
+import { AgentProtocol, PermissionPolicy, TurnState } from "../states.ts";
 
-export * from "./attachments.ts";
+/** The agent in a runner: starting and stopping it, its turns, and how it works. */
+
+export const AgentState = z.object({
+  run_id: RecordId.optional(),
+  status: z.enum(["none", "starting", "ready", "busy", "exited"]),
+  session_id: RecordId.optional(),
+  turn_id: RecordId.optional(),
+  /**
+   * The agent is being paused: new model requests are held back, and its processes are frozen once
+   * the pending requests have ended.
+   */
+  pausing: z.boolean().optional(),
+  /** All processes of the agent are frozen. */
+  paused: z.boolean().optional(),
+});
+
+export const AgentStart = z.object({
+  run_id: z.string(),
+  command: z.array(z.string()).min(1),
+  protocol: AgentProtocol,
+  environment: z.record(z.string(), z.string()),
+  /** Files to write to the agent's home folder before the agent starts. */
+  home_files: z.record(z.string(), z.string()),
+  mcp_servers: McpServers.default([]),
+  permission_policy: PermissionPolicy,
+  permission_timeout_s: z.number().positive(),
+  /** A session of an earlier run that the agent loads if it can. */
+  session_id: z.string().optional(),
+  /** How long the agent may take to become ready. */
+  start_timeout_s: z.number().positive(),
+});
+export type AgentStart = z.infer<typeof AgentStart>;
+
+export const AgentPrompt = z.object({
+  run_id: z.string(),
+  /** The idempotency key: the daemon gives a turn to the agent at most once. */
+  turn_id: z.string(),
+  text: z.string(),
+  /**
+   * A summary of the earlier conversation, for a session that does not know it. The agent gets the
+   * summary before the prompt.
+   */
+  context: z.string().max(20_000).optional(),
+  attachments: Attachments.optional(),
+  /** A turn ends with `agent_timeout` after this long without any activity from the agent. */
+  idle_timeout_s: z.number().positive(),
+  commit: z.object({ message: z.string(), author_name: z.string(), author_email: z.string() }),
+});
+export type AgentPrompt = z.infer<typeof AgentPrompt>;
 
 /**
- * The agent routes that were added after the first ones: pausing the agent, and choosing how it
- * works.
+ * The state of a turn as the daemon knows it. `unknown`: the daemon never received the turn, so the
+ * server may send it.
  */
-
-const choiceId = z.string().min(1).max(1_024);
-const ok = z.object({ ok: z.literal(true) });
+export const TurnKnowledge = z.object({ turn_id: RecordId, state: z.enum(["unknown", ...TurnState.options]) });
 
 export const PauseState = z.object({
   /** New model requests are held back until the pending ones have ended. */
@@ -19,7 +69,52 @@ export const PauseState = z.object({
 });
 export type PauseState = z.infer<typeof PauseState>;
 
+const choiceId = z.string().min(1).max(1_024);
+
 export const agentApi = {
+  startAgent: createEndpoint({
+    method: "POST",
+    path: "/agent/start",
+    summary: "Start the agent and its session; for a run whose agent already runs it answers with that session",
+    body: AgentStart,
+    response: z.object({ session_id: RecordId.optional(), loaded: z.boolean() }),
+  }),
+  prompt: createEndpoint({
+    method: "POST",
+    path: "/agent/prompt",
+    summary: "Give the agent a turn. The key is on disk before the agent gets it; sent again it is not run again",
+    body: AgentPrompt,
+    response: z.object({ duplicate: z.boolean() }),
+  }),
+  turn: createEndpoint({
+    method: "GET",
+    path: "/agent/turns/:turn_id",
+    summary: "What became of a turn",
+    params: z.object({ turn_id: z.string() }),
+    response: TurnKnowledge,
+  }),
+  cancelTurn: createEndpoint({
+    method: "POST",
+    path: "/agent/cancel",
+    summary: "Ask the agent to end its turn",
+    body: z.object({ turn_id: z.string() }),
+    response: Ok,
+  }),
+  answerPermission: createEndpoint({
+    method: "POST",
+    path: "/agent/permissions/:permission_id",
+    summary: "Answer a permission request; without an option it is refused",
+    params: z.object({ permission_id: z.string() }),
+    body: z.object({ option_id: z.string().optional(), by: z.string() }),
+    response: Ok,
+  }),
+  stopAgent: createEndpoint({
+    method: "POST",
+    path: "/agent/stop",
+    summary: "End the agent's processes",
+    body: z.object({ reason: z.string() }),
+    response: Ok,
+  }),
   pauseAgent: createEndpoint({
     method: "POST",
     path: "/agent/pause",
@@ -38,13 +133,13 @@ export const agentApi = {
     path: "/agent/mode",
     summary: "Choose one of the modes the agent offers",
     body: z.object({ mode_id: choiceId }),
-    response: ok,
+    response: Ok,
   }),
   setModel: createEndpoint({
     method: "POST",
     path: "/agent/model",
     summary: "Choose one of the models the agent offers",
     body: z.object({ model_id: choiceId }),
-    response: ok,
+    response: Ok,
   }),
 } as const;

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { createEndpoint } from "../endpoint.ts";
+import { createEndpoint, Ok } from "../endpoint.ts";
 
 /**
  * Commands in a runner. A foreground command belongs to its caller: it is held back while the
@@ -214,6 +214,6 @@ export const execApi = {
     path: "/commands/:command_id",
     summary: "End a command in the background where it still runs, and remove its output",
     params,
-    response: z.object({ ok: z.literal(true) }),
+    response: Ok,
   }),
 } as const;

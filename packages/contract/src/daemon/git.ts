@@ -1,10 +1,9 @@
 import { z } from "zod";
-import { GitClone, GitCloned } from "../daemon-api.ts";
-import { createEndpoint } from "../endpoint.ts";
-import { eventKinds } from "../event.ts";
-import { CommitSha } from "./fields.ts";
+import { createEndpoint, Ok } from "../endpoint.ts";
+import { AnyBranchName, CommitSha } from "../bounded-fields.ts";
+import { eventKinds } from "../events/index.ts";
 
-/** The daemon's git routes for the workspace, beyond those that a run needs. */
+/** Git in the workspace. */
 
 const refPart = /^(?!\.)(?!.*\.\.)(?!.*\.$)(?!.*\.lock$)[a-zA-Z0-9._-]+$/;
 const isRefName = (name: string): boolean =>
@@ -38,6 +37,29 @@ export const GitMessage = z
   .refine((text) => !text.includes("\0"), "holds a zero byte");
 /** A path relative to the workspace. Git takes it literally, never as a pattern. */
 export const GitPath = z.string().min(1).max(4_096).refine(isPath, "is not a path beneath the workspace");
+
+export const GitClone = z.object({
+  /**
+   * Path on the gateway, such as `/git/<repository>.git`: never an address and never a credential.
+   */
+  remote_path: z.string().regex(/^\/git\/[A-Za-z0-9._-]+\.git$/),
+  /** The branch that work starts from. Defaults to the remote's default branch. */
+  base_branch: z.string().optional(),
+  /**
+   * The branch that work is committed to. The daemon checks it out from the remote if it exists
+   * there.
+   */
+  shadow_branch: z.string(),
+  author_name: z.string().max(100),
+  author_email: z.string().max(254),
+});
+export type GitClone = z.infer<typeof GitClone>;
+export const GitCloned = z.object({
+  base_branch: AnyBranchName,
+  base_commit_sha: CommitSha,
+  head: CommitSha,
+  resumed: z.boolean(),
+});
 
 const ClonePhase = z.enum(["counting", "compressing", "receiving", "resolving", "checking_out"]);
 export const GitProgress = z.object({
@@ -87,6 +109,16 @@ export const GitStatus = z.object({
   truncated: z.boolean(),
 });
 export type GitStatus = z.infer<typeof GitStatus>;
+
+const DiffStat = z.object({ path: z.string(), additions: z.number(), deletions: z.number() });
+export const Diff = z.object({
+  base: z.string(),
+  head: z.string(),
+  files: z.array(DiffStat),
+  patch: z.string(),
+  truncated: z.boolean(),
+});
+export type Diff = z.infer<typeof Diff>;
 
 export const GitLogEntry = z.object({
   sha: z.string(),
@@ -143,6 +175,28 @@ export const GitCommitRequest = z.object({
 });
 
 export const gitApi = {
+  clone: createEndpoint({
+    method: "POST",
+    path: "/git/clone",
+    summary: "Clone and check out the shadow branch; done again it changes nothing",
+    body: GitClone,
+    response: GitCloned,
+  }),
+  push: createEndpoint({
+    method: "POST",
+    path: "/git/push",
+    summary: "Push the shadow branch to the gateway's mirror",
+    body: z.object({ shadow_branch: z.string() }),
+    response: z.object({ sha: CommitSha }),
+  }),
+  diff: createEndpoint({
+    method: "GET",
+    path: "/git/diff",
+    summary: "Difference between a commit and the working tree",
+    query: z.object({ base: z.string().regex(/^[0-9a-f]{7,64}$/) }),
+    response: Diff,
+    carriesContent: true,
+  }),
   gitClone: createEndpoint({
     method: "POST",
     path: "/api/git/clone",
@@ -155,7 +209,7 @@ export const gitApi = {
     path: "/api/git/config",
     summary: "Whose name the agent's own commits carry",
     body: z.object({ user_name: GitUserName, user_email: GitUserEmail }),
-    response: z.object({ ok: z.literal(true) }),
+    response: Ok,
   }),
   gitBranch: createEndpoint({
     method: "POST",

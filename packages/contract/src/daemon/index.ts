@@ -1,18 +1,32 @@
-import { coreApi } from "../daemon-api.ts";
 import { agentApi } from "./agent.ts";
 import { execApi } from "./exec.ts";
 import { filesApi } from "./files.ts";
 import { gitApi } from "./git.ts";
+import { healthApi } from "./health.ts";
+import { journalApi } from "./journal.ts";
 import { searchApi } from "./search.ts";
 import { terminalsApi } from "./terminals.ts";
 import { watchApi } from "./watch.ts";
 
+export * from "./agent.ts";
+export * from "./config.ts";
+export * from "./exec.ts";
+export * from "./files.ts";
+export * from "./git.ts";
+export * from "./health.ts";
+export * from "./journal.ts";
+export * from "./search.ts";
+export * from "./terminal-frames.ts";
+export * from "./terminals.ts";
+export * from "./watch.ts";
+
 /**
- * Every JSON or NDJSON route of a daemon. The routes for raw bytes are exported separately by their
- * modules.
+ * The routes of the daemon inside a runner, which arrive only over the wire. Routes for raw bytes
+ * are exported separately by their modules.
  */
 export const daemonApi = {
-  ...coreApi,
+  ...healthApi,
+  ...journalApi,
   ...agentApi,
   ...gitApi,
   ...filesApi,

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { createEndpoint } from "../endpoint.ts";
+import { createEndpoint, Ok } from "../endpoint.ts";
 
 /**
  * Terminals in a runner, and their history. Everything that a terminal ever showed has an absolute
@@ -165,7 +165,6 @@ export const TerminalHistory = z.object({
 
 const id = z.uuid();
 const params = z.object({ terminal_id: TerminalId });
-const ok = z.object({ ok: z.literal(true) });
 const optionalOffset = z.coerce.number().int().min(0).optional();
 
 export const AttachQuery = z.object({
@@ -222,7 +221,7 @@ export const terminalsApi = {
       data: z.string().max(maxInputBytes),
       take: z.boolean().default(false),
     }),
-    response: ok,
+    response: Ok,
   }),
   resizeTerminal: createEndpoint({
     method: "POST",
@@ -230,7 +229,7 @@ export const terminalsApi = {
     summary: "Set the size; it is kept in the history",
     params: z.object({ terminal_id: id }),
     body: z.object({ cols, rows }),
-    response: ok,
+    response: Ok,
   }),
   ackTerminal: createEndpoint({
     method: "POST",
@@ -238,7 +237,7 @@ export const terminalsApi = {
     summary: "All before the offset was shown to a viewer that attached with flow=ack",
     params,
     body: z.object({ viewer_id: z.string().min(1).max(100), offset }),
-    response: ok,
+    response: Ok,
   }),
   killTerminal: createEndpoint({
     method: "POST",
@@ -253,7 +252,7 @@ export const terminalsApi = {
     path: "/terminals/:terminal_id",
     summary: "End all processes on the terminal and remove its history",
     params: z.object({ terminal_id: id }),
-    response: ok,
+    response: Ok,
   }),
   terminalHistory: createEndpoint({
     method: "GET",

@@ -17,7 +17,7 @@ export { acceptWire, offerWire, WireSupersededError } from "./handshake.ts";
 export type { HandshakeOptions } from "./handshake.ts";
 export { acceptEncrypted, connectEncrypted } from "./encrypted.ts";
 export { Mux } from "./mux.ts";
-export type { MuxEnd, MuxOptions } from "./mux.ts";
+export type { MuxEnd, MuxOptions } from "./mux-options.ts";
 export type { WireStream } from "./wire-stream.ts";
 export { defaultKeepalive, defaultLimits } from "./limits.ts";
 export type { MuxKeepalive, MuxLimits, Rate } from "./limits.ts";

@@ -6,7 +6,8 @@ import type { FrameHeader } from "./frames.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { defaultKeepalive, defaultLimits } from "./limits.ts";
-import type { MuxKeepalive, MuxLimits } from "./limits.ts";
+import type { MuxLimits } from "./limits.ts";
+import type { MuxEnd, MuxOptions } from "./mux-options.ts";
 import { ReadyQueue } from "./ready-queue.ts";
 import { TokenBucket } from "./token-bucket.ts";
 import { WireStream } from "./wire-stream.ts";
@@ -26,30 +27,6 @@ import type { StreamHost } from "./wire-stream.ts";
  * transport accepts them: one write is in progress at a time, so a peer that does not read causes
  * no growth either.
  */
-
-export interface MuxOptions {
-  /**
-   * The two ends of a wire must have different sides: the client's streams have odd ids, the
-   * server's even ids.
-   */
-  readonly side: "server" | "client";
-  readonly onStream: (stream: WireStream) => void;
-  /**
-   * The name of the other end, such as a runner's id. Streams report it as their `remoteAddress`.
-   */
-  readonly peer?: string;
-  readonly limits?: Partial<MuxLimits>;
-  readonly keepalive?: Partial<MuxKeepalive>;
-}
-
-export interface MuxEnd {
-  readonly reason: string;
-  /**
-   * A WireProtocolError if the peer broke the protocol; undefined if the wire was closed on
-   * purpose.
-   */
-  readonly error: Error | undefined;
-}
 
 /** Limit on the bytes passed to the transport at once. */
 const batchBytes = 256 * 1024;

@@ -4,7 +4,7 @@ import type { Duplex } from "node:stream";
 import { encodeFrame, FrameDecoder } from "./frames.ts";
 import type { FrameHeader } from "./frames.ts";
 import { Mux } from "./mux.ts";
-import type { MuxOptions } from "./mux.ts";
+import type { MuxOptions } from "./mux-options.ts";
 import type { WireStream } from "./wire-stream.ts";
 
 /** Helpers shared by the wire's tests. */

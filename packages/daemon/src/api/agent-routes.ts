@@ -5,6 +5,26 @@ import type { RouteHandlers } from "./route-handlers.ts";
 export function createAgentHandlers(agent: AgentHost): RouteHandlers<typeof agentApi> {
   const success = { ok: true } as const;
   return {
+    startAgent: ({ body }) => agent.start(body),
+    prompt: ({ body }) => agent.prompt(body),
+    turn: ({ params }) => agent.turn(params.turn_id),
+    cancelTurn: async ({ body }) => {
+      await agent.cancel(body.turn_id);
+      return success;
+    },
+    answerPermission: async ({ params, body }) => {
+      const { option_id, by: answeredBy } = body;
+      await agent.answerPermission({
+        permission_id: params.permission_id,
+        by: answeredBy,
+        ...(option_id !== undefined && { option_id }),
+      });
+      return success;
+    },
+    stopAgent: async ({ body }) => {
+      await agent.stop(body.reason);
+      return success;
+    },
     pauseAgent: () => agent.pause(),
     resumeAgent: () => agent.resume(),
     setMode: async ({ body }) => {

@@ -1,5 +1,5 @@
 import type { Server } from "node:http";
-import { type coreApi, daemonApi, type Health } from "@wharf/contract";
+import { daemonApi, type Health, type healthApi, type journalApi } from "@wharf/contract";
 import type { AgentHost } from "../agent/index.ts";
 import type { Commands } from "../exec/index.ts";
 import { getDefaultFileSettings } from "../files/index.ts";
@@ -43,7 +43,7 @@ export function createApi(parts: ApiOptions): Server {
   const files = getDefaultFileSettings(workspace);
   return createEndpointServer({
     routes: createRoutes(daemonApi, {
-      ...createCoreHandlers(parts),
+      ...createHealthAndJournalHandlers(parts),
       ...createAgentHandlers(agent),
       ...createGitHandlers({ git, onCommit, onInternal }),
       ...createFileHandlers(files),
@@ -57,15 +57,14 @@ export function createApi(parts: ApiOptions): Server {
   });
 }
 
-function createCoreHandlers({
+function createHealthAndJournalHandlers({
   about,
   isolation,
   journal,
   agent,
   git,
   isDiskFull,
-}: ApiOptions): RouteHandlers<typeof coreApi> {
-  const success = { ok: true } as const;
+}: ApiOptions): RouteHandlers<typeof healthApi & typeof journalApi> {
   return {
     health: async () => ({
       ...about,
@@ -82,29 +81,6 @@ function createCoreHandlers({
     ackJournal: async ({ body }) => {
       await journal.ack(body);
       return journal.state();
-    },
-    clone: ({ body }) => git.clone(body),
-    push: ({ body }) => git.push(body),
-    diff: ({ query }) => git.diff(query),
-    startAgent: ({ body }) => agent.start(body),
-    prompt: ({ body }) => agent.prompt(body),
-    turn: ({ params }) => agent.turn(params.turn_id),
-    cancelTurn: async ({ body }) => {
-      await agent.cancel(body.turn_id);
-      return success;
-    },
-    answerPermission: async ({ params, body }) => {
-      const { option_id, by: answeredBy } = body;
-      await agent.answerPermission({
-        permission_id: params.permission_id,
-        by: answeredBy,
-        ...(option_id !== undefined && { option_id }),
-      });
-      return success;
-    },
-    stopAgent: async ({ body }) => {
-      await agent.stop(body.reason);
-      return success;
     },
   };
 }

@@ -16,6 +16,9 @@ export interface GitRouteOptions {
 
 export function createGitHandlers({ git, onCommit, onInternal }: GitRouteOptions): RouteHandlers<typeof gitApi> {
   return {
+    clone: ({ body }) => git.clone(body),
+    push: ({ body }) => git.push(body),
+    diff: ({ query }) => git.diff(query),
     gitClone: ({ body }) => streamCloneEvents(git, body, onInternal),
     gitConfig: async ({ body }) => {
       await git.config({ name: body.user_name, email: body.user_email });

@@ -1,10 +1,10 @@
 import {
   agentApi,
-  coreApi,
   type Endpoint,
   execApi,
   filesApi,
   gitApi,
+  journalApi,
   searchApi,
   terminalsApi,
   watchApi,
@@ -22,9 +22,9 @@ export type RetryRule = "always" | "unanswered" | "never";
  * unknown.
  */
 const always: ReadonlySet<Endpoint> = new Set<Endpoint>([
-  coreApi.ackJournal,
-  coreApi.cancelTurn,
-  coreApi.stopAgent,
+  journalApi.ackJournal,
+  agentApi.cancelTurn,
+  agentApi.stopAgent,
   agentApi.pauseAgent,
   agentApi.resumeAgent,
   filesApi.readFile,
@@ -35,10 +35,10 @@ const always: ReadonlySet<Endpoint> = new Set<Endpoint>([
   searchApi.searchContents,
 ]);
 const unanswered: ReadonlySet<Endpoint> = new Set<Endpoint>([
-  coreApi.clone,
-  coreApi.push,
-  coreApi.startAgent,
-  coreApi.prompt,
+  gitApi.clone,
+  gitApi.push,
+  agentApi.startAgent,
+  agentApi.prompt,
   agentApi.setMode,
   agentApi.setModel,
   execApi.killCommand,

@@ -13,3 +13,7 @@ export const ShortId = z
     (text) => uuid.test(text + template.slice(text.length)),
     `is not an id, or the first ${minLength} or more letters of one`,
   );
+
+/** The parameters of paths that name a task or a runner. */
+export const taskParams = z.object({ task_id: ShortId });
+export const runnerParams = z.object({ runner_id: ShortId });

@@ -3,22 +3,45 @@ import {
   AgentChosenId,
   AnyBranchName,
   CommitSha,
+  JournalEpoch,
   LongText,
   PathText,
   RecordId,
+  Sequence,
   ShortText,
   Timestamp,
   Title,
   TurnId,
   Word,
-} from "./daemon/fields.ts";
-import { eventKinds, JournalRecord } from "./event.ts";
+} from "../bounded-fields.ts";
+import { createEndpoint } from "../endpoint.ts";
+import { EventData, eventKinds, EventType } from "../events/index.ts";
+
+/** The daemon's journal: its records and its routes. */
+
+export const JournalState = z.object({
+  /** The epoch is random per journal, so that new records never look old after a disk is lost. */
+  epoch: JournalEpoch,
+  /** Sequence of the oldest record kept; 1 until the journal is trimmed. */
+  first: Sequence,
+  /** Sequence of the newest fsynced record; 0 while the journal is empty. */
+  last: Sequence,
+  acked: Sequence,
+});
+export type JournalState = z.infer<typeof JournalState>;
 
 /**
- * The event kinds that a runner may write to a task's log, with a limit on every text; the server's
- * own kinds are excluded. Readers of the log use the wider `Event`, so that every stored line stays
- * readable.
+ * A record of a runner's journal. Only fsynced records are readable; `seq` is per journal epoch,
+ * without gaps.
  */
+export const JournalRecord = z.object({
+  seq: z.number().int().positive(),
+  at: z.string(),
+  run_id: z.string(),
+  type: EventType,
+  data: EventData,
+});
+export type JournalRecord = z.infer<typeof JournalRecord>;
 
 const content = z.discriminatedUnion("type", [
   z.object({ type: z.literal("text"), text: LongText }),
@@ -34,6 +57,11 @@ const change = eventKinds.fs_change.shape.changes.element.extend({
   timestamp: Timestamp,
 });
 
+/**
+ * The event kinds that a runner may write to a task's log, with a limit on every text; the server's
+ * own kinds are excluded. Readers of the log use the wider `Event`, so that every stored line stays
+ * readable.
+ */
 const RunnerEventData = z.discriminatedUnion("kind", [
   eventKinds.message.extend({ role: z.literal("agent"), text: LongText }),
   eventKinds.thought.extend({ text: LongText }),
@@ -81,3 +109,21 @@ const RunnerEventData = z.discriminatedUnion("kind", [
 /** A record of a runner's journal in the form that the server accepts. */
 export const RunnerRecord = JournalRecord.extend({ at: Timestamp, run_id: RecordId, data: RunnerEventData });
 export type RunnerRecord = z.infer<typeof RunnerRecord>;
+
+export const journalApi = {
+  journal: createEndpoint({
+    method: "GET",
+    path: "/journal",
+    summary:
+      "Journal records after a cursor, as NDJSON; with follow=true the stream stays open. An empty line is a sign of life.",
+    query: z.object({ after: z.coerce.number().int().min(0), follow: z.stringbool().default(false) }),
+    response: "stream",
+  }),
+  ackJournal: createEndpoint({
+    method: "POST",
+    path: "/journal/ack",
+    summary: "Records up to `seq` are safe elsewhere and may be trimmed",
+    body: z.object({ epoch: z.string(), seq: z.number().int().min(0) }),
+    response: JournalState,
+  }),
+} as const;

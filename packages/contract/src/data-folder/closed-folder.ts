@@ -1,7 +1,7 @@
 import type { Stats } from "node:fs";
 import { realpath, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { WharfError } from "./errors/index.ts";
+import { WharfError } from "../errors/index.ts";
 
 const groupMayWrite = 0o020;
 const othersMayWrite = 0o002;

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { FsChanges } from "./daemon/watch.ts";
-import { RunPhase } from "./states.ts";
+import { FsChanges } from "./fs-change.ts";
+import { RunPhase } from "../states.ts";
 
 /** The six types that every client knows; `data.kind` gives the exact event. */
 export const EventType = z.enum(["progress", "log", "result", "error", "status", "heartbeat"]);
@@ -217,16 +217,3 @@ export const Event = z.object({
   data: EventData,
 });
 export type Event = z.infer<typeof Event>;
-
-/**
- * A record of a runner's journal. Only fsynced records are readable; `seq` is per journal epoch,
- * without gaps.
- */
-export const JournalRecord = z.object({
-  seq: z.number().int().positive(),
-  at: z.string(),
-  run_id: z.string(),
-  type: EventType,
-  data: EventData,
-});
-export type JournalRecord = z.infer<typeof JournalRecord>;

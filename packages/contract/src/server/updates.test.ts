@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
-import { AgentTypeUpdate, BoardUpdate, TaskUpdate } from "./resources.ts";
+import { AgentTypeUpdate } from "./agent-types.ts";
+import { BoardUpdate } from "./boards.ts";
+import { TaskUpdate } from "./tasks.ts";
 
 test("an update holds what was named and puts nothing back to a default", () => {
   expect(AgentTypeUpdate.parse({ enabled: false })).toEqual({ enabled: false });

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Isolation } from "./states.ts";
+import { Isolation } from "../states.ts";
 
 /**
  * How the daemon's end of the wire is created. Each peer proves its identity in the wire's own

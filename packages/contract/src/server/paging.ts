@@ -18,3 +18,7 @@ export const pageEnd = {
 };
 /** The count has an upper limit: `total_capped` means that there are more rows than `total`. */
 export const pageTotal = { total: z.number(), total_capped: z.literal(true).optional() };
+
+/** A list that can be read by cursor or by offset, with its total. */
+export const listQuery = { ...pageQuery, ...offsetQuery };
+export const listEnd = { ...pageTotal, ...pageEnd };

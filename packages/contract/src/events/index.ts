@@ -1,0 +1,3 @@
+export * from "./agent-info.ts";
+export * from "./event.ts";
+export * from "./fs-change.ts";

@@ -1,0 +1,116 @@
+import { z } from "zod";
+import { createEndpoint } from "../endpoint.ts";
+import { McpServers } from "../mcp-server.ts";
+import { AgentProtocol } from "../states.ts";
+
+export const ResourceLimits = z.object({
+  cpu: z.string().regex(/^\d+(\.\d+)?$/),
+  memory: z.string().regex(/^\d+[kmg]$/),
+  disk: z.string().regex(/^\d+[kmg]$/),
+});
+export type ResourceLimits = z.infer<typeof ResourceLimits>;
+
+/**
+ * Values may name `${WHARF_GATEWAY}`, `${WHARF_TOKEN}`, `${WHARF_MODEL_ROUTE}` and
+ * `${WHARF_MODEL_API}`; no other value of the server reaches a sandbox this way.
+ */
+export const AgentTypeInput = z.object({
+  name: z
+    .string()
+    .min(1)
+    .max(100)
+    .regex(/^[a-z0-9][a-z0-9._-]*$/, "lower-case letters, digits, . _ -"),
+  description: z.string().max(2000).default(""),
+  command: z.array(z.string().min(1)).min(1).max(100),
+  /**
+   * Further programs that the agent starts, such as `pi` for `pi-acp`: Wharf installs them in its
+   * runners too.
+   */
+  programs: z
+    .array(z.string().regex(/^[\w.+@-]+$/, "the name of a program on the PATH"))
+    .max(20)
+    .default([]),
+  protocol: AgentProtocol.default("acp"),
+  model_route: z.string().max(100).optional(),
+  docker_image: z.string().max(500).optional(),
+  docker_tag: z.string().max(128).default("latest"),
+  default_resources: ResourceLimits.default({ cpu: "1.0", memory: "2g", disk: "10g" }),
+  environment_vars: z.record(z.string(), z.string()).default({}),
+  /**
+   * Files in the agent's home folder, by path; values may use the same `${…}` as the environment.
+   */
+  home_files: z.record(z.string(), z.string()).default({}),
+  /** MCP servers that the agent uses in its runner; their values may use the same `${…}`. */
+  mcp_servers: McpServers.default([]),
+  capabilities: z.array(z.string().max(100)).default([]),
+  enabled: z.boolean().default(true),
+});
+export type AgentTypeInput = z.infer<typeof AgentTypeInput>;
+
+const { shape: agentType } = AgentTypeInput;
+/** An update changes only the fields that it names and resets no field to a default. */
+export const AgentTypeUpdate = AgentTypeInput.extend({
+  description: agentType.description.unwrap(),
+  programs: agentType.programs.unwrap(),
+  protocol: agentType.protocol.unwrap(),
+  docker_tag: agentType.docker_tag.unwrap(),
+  default_resources: ResourceLimits.partial(),
+  environment_vars: agentType.environment_vars.unwrap(),
+  home_files: agentType.home_files.unwrap(),
+  mcp_servers: agentType.mcp_servers.unwrap(),
+  capabilities: agentType.capabilities.unwrap(),
+  enabled: agentType.enabled.unwrap(),
+}).partial();
+export type AgentTypeUpdate = z.infer<typeof AgentTypeUpdate>;
+
+export const AgentType = AgentTypeInput.extend({
+  id: z.uuid(),
+  /** Whether this machine can start the agent now; `unavailable_reason` names the missing part. */
+  available: z.boolean(),
+  unavailable_reason: z.string().optional(),
+  created_at: z.string(),
+  updated_at: z.string(),
+});
+export type AgentType = z.infer<typeof AgentType>;
+
+const agentTypeParams = z.object({ type_id: z.string().min(1).max(100) });
+
+export const agentTypesApi = {
+  listAgentTypes: createEndpoint({
+    method: "GET",
+    path: "/api/v1/agent-types",
+    summary: "Agents that can be chosen",
+    response: z.object({ agent_types: z.array(AgentType) }),
+  }),
+  getAgentType: createEndpoint({
+    method: "GET",
+    path: "/api/v1/agent-types/:type_id",
+    summary: "One agent type, by id or name",
+    params: agentTypeParams,
+    response: AgentType,
+  }),
+  createAgentType: createEndpoint({
+    method: "POST",
+    path: "/api/v1/agent-types",
+    summary: "Add an agent type",
+    body: AgentTypeInput,
+    status: 201,
+    response: AgentType,
+  }),
+  updateAgentType: createEndpoint({
+    method: "PUT",
+    path: "/api/v1/agent-types/:type_id",
+    summary: "Change an agent type",
+    params: agentTypeParams,
+    body: AgentTypeUpdate,
+    response: AgentType,
+  }),
+  deleteAgentType: createEndpoint({
+    method: "DELETE",
+    path: "/api/v1/agent-types/:type_id",
+    summary: "Remove an agent type that was added; those that come with Wharf can only be switched off",
+    params: agentTypeParams,
+    status: 204,
+    response: "none",
+  }),
+} as const;

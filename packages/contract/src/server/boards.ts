@@ -1,0 +1,61 @@
+import { z } from "zod";
+import { createEndpoint } from "../endpoint.ts";
+
+export const Board = z.object({
+  id: z.uuid(),
+  name: z.string(),
+  description: z.string(),
+  owner_id: z.uuid(),
+  created_at: z.string(),
+  updated_at: z.string(),
+});
+export type Board = z.infer<typeof Board>;
+
+export const BoardInput = z.object({
+  name: z.string().trim().min(1).max(255),
+  description: z.string().max(10_000).default(""),
+});
+/** An update changes only the fields that it names and resets no field to a default. */
+export const BoardUpdate = BoardInput.extend({ description: BoardInput.shape.description.unwrap() }).partial();
+
+export const boardParams = z.object({ board_id: z.uuid() });
+
+export const boardsApi = {
+  createBoard: createEndpoint({
+    method: "POST",
+    path: "/api/v1/boards",
+    summary: "Create a board",
+    body: BoardInput,
+    status: 201,
+    response: Board,
+  }),
+  listBoards: createEndpoint({
+    method: "GET",
+    path: "/api/v1/boards",
+    summary: "Your boards",
+    response: z.object({ boards: z.array(Board) }),
+  }),
+  getBoard: createEndpoint({
+    method: "GET",
+    path: "/api/v1/boards/:board_id",
+    summary: "One board",
+    params: boardParams,
+    response: Board,
+  }),
+  updateBoard: createEndpoint({
+    method: "PUT",
+    path: "/api/v1/boards/:board_id",
+    summary: "Change a board",
+    params: boardParams,
+    body: BoardUpdate,
+    response: Board,
+  }),
+  deleteBoard: createEndpoint({
+    method: "DELETE",
+    path: "/api/v1/boards/:board_id",
+    summary: "Delete a board and its tasks",
+    params: boardParams,
+    status: 204,
+    response: "none",
+  }),
+} as const;

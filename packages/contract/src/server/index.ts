@@ -1,0 +1,45 @@
+import { agentTypesApi } from "./agent-types.ts";
+import { boardsApi } from "./boards.ts";
+import { orchestratorApi } from "./orchestrator.ts";
+import { runnerCommandsApi } from "./runner-commands.ts";
+import { runnerFilesApi } from "./runner-files.ts";
+import { runnerTerminalsApi } from "./runner-terminals.ts";
+import { runnersApi } from "./runners.ts";
+import { runsApi } from "./runs.ts";
+import { systemApi } from "./system.ts";
+import { tasksApi } from "./tasks.ts";
+import { turnsApi } from "./turns.ts";
+
+export * from "./agent-types.ts";
+export * from "./boards.ts";
+export * from "./ids.ts";
+export * from "./orchestrator.ts";
+export * from "./paging.ts";
+export * from "./runner-commands.ts";
+export * from "./runner-files.ts";
+export * from "./runner-terminals.ts";
+export * from "./runners.ts";
+export * from "./runs.ts";
+export * from "./streams.ts";
+export * from "./system.ts";
+export * from "./tasks.ts";
+export * from "./turns.ts";
+
+/** The server's REST routes for tasks, runs and the server itself. */
+export const api = {
+  ...boardsApi,
+  ...tasksApi,
+  ...turnsApi,
+  ...runsApi,
+  ...agentTypesApi,
+  ...orchestratorApi,
+  ...systemApi,
+} as const;
+
+/** The server's REST routes for runners and what is in them. */
+export const runnerApi = {
+  ...runnersApi,
+  ...runnerCommandsApi,
+  ...runnerFilesApi,
+  ...runnerTerminalsApi,
+} as const;

@@ -1,0 +1,89 @@
+import { z } from "zod";
+import { createEndpoint } from "../endpoint.ts";
+import { TaskState } from "../states.ts";
+import { taskParams } from "./ids.ts";
+import { listEnd, listQuery } from "./paging.ts";
+import { Task } from "./tasks.ts";
+
+/** Starting, stopping and pausing the work on tasks, and the scheduler that does it. */
+export const orchestratorApi = {
+  startTask: createEndpoint({
+    method: "POST",
+    path: "/api/v1/orchestrator/tasks/:task_id/start",
+    summary: "Start a run at a task",
+    params: taskParams,
+    body: z
+      .object({ agent_type: z.string().max(100).optional(), priority: z.number().int().min(0).max(10).optional() })
+      .default({}),
+    status: 202,
+    response: z.object({ agent_instance_id: z.uuid(), turn_id: z.uuid() }),
+  }),
+  stopTask: createEndpoint({
+    method: "POST",
+    path: "/api/v1/orchestrator/tasks/:task_id/stop",
+    summary: "Stop the task's run; its runner's disk is kept",
+    params: taskParams,
+    body: z
+      .object({ reason: z.string().max(2000).optional(), force: z.boolean().default(false) })
+      .default({ force: false }),
+    response: Task,
+  }),
+  pauseTask: createEndpoint({
+    method: "POST",
+    path: "/api/v1/orchestrator/tasks/:task_id/pause",
+    summary:
+      "Have the agent stand still in the midst of its turn: its model requests end, then its processes are frozen. The task's log says when they are",
+    params: taskParams,
+    response: Task,
+  }),
+  resumeTask: createEndpoint({
+    method: "POST",
+    path: "/api/v1/orchestrator/tasks/:task_id/resume",
+    summary: "Have a paused agent go on",
+    params: taskParams,
+    response: Task,
+  }),
+  taskStatus: createEndpoint({
+    method: "GET",
+    path: "/api/v1/orchestrator/tasks/:task_id/status",
+    summary: "Where a task stands",
+    params: taskParams,
+    response: z.object({
+      task_id: z.uuid(),
+      state: TaskState,
+      agent_instance_id: z.uuid().optional(),
+      agent_type: z.string().optional(),
+      started_at: z.string().optional(),
+      current_operation: z.string().optional(),
+    }),
+  }),
+  orchestratorStatus: createEndpoint({
+    method: "GET",
+    path: "/api/v1/orchestrator/status",
+    summary: "What the scheduler is doing",
+    response: z.object({
+      status: z.enum(["running", "stopping"]),
+      active_agents: z.number(),
+      queued_tasks: z.number(),
+      uptime_seconds: z.number(),
+      last_heartbeat: z.string(),
+    }),
+  }),
+  orchestratorQueue: createEndpoint({
+    method: "GET",
+    path: "/api/v1/orchestrator/queue",
+    summary: "Runs that wait for a slot, in the order they will get one",
+    query: z.object(listQuery),
+    response: z.object({
+      tasks: z.array(
+        z.object({
+          task_id: z.uuid(),
+          priority: z.number(),
+          queued_at: z.string(),
+          estimated_start: z.string().optional(),
+        }),
+      ),
+      ...listEnd,
+    }),
+  }),
+} as const;

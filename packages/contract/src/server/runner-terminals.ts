@@ -1,0 +1,78 @@
+import { z } from "zod";
+import { AttachQuery, TerminalCreate, TerminalInfo } from "../daemon/terminals.ts";
+import { createEndpoint, Ok } from "../endpoint.ts";
+import { runnerParams } from "./ids.ts";
+
+/** Terminals in a runner. */
+export const runnerTerminalsApi = {
+  createRunnerTerminal: createEndpoint({
+    method: "POST",
+    path: "/api/v1/runners/:runner_id/terminals",
+    summary: "Start a program on a new terminal",
+    params: runnerParams,
+    body: TerminalCreate,
+    response: TerminalInfo,
+  }),
+  listRunnerTerminals: createEndpoint({
+    method: "GET",
+    path: "/api/v1/runners/:runner_id/terminals",
+    summary: "All terminals, also those that have ended and whose history is kept",
+    params: runnerParams,
+    response: z.object({ terminals: z.array(TerminalInfo) }),
+  }),
+  removeRunnerTerminal: createEndpoint({
+    method: "DELETE",
+    path: "/api/v1/runners/:runner_id/terminals/:terminal_id",
+    summary: "End all processes on the terminal and remove its history",
+    params: runnerParams.extend({ terminal_id: z.uuid() }),
+    response: Ok,
+  }),
+} as const;
+
+/**
+ * WebSocket: a terminal, both ways. Binary messages are bytes of the terminal: its output, and a
+ * person's input. Text messages are JSON: `TerminalControl` from the server, `TerminalRequest` to
+ * the server. The server's first message is `attached`; an `offset` message gives the offset after
+ * the preceding bytes. `terminal_id` may be `new`: the server then starts a shell.
+ */
+export const terminalStreamPath = "/api/v1/runners/:runner_id/terminals/:terminal_id";
+
+export const TerminalStreamQuery = AttachQuery.pick({ after: true, history: true, viewer_id: true }).extend({
+  cols: z.coerce.number().int().min(1).max(1000).default(80),
+  rows: z.coerce.number().int().min(1).max(1000).default(24),
+  /** These fields apply to a new terminal. */
+  command: z.string().min(1).max(100_000).optional(),
+  shell: z.string().min(1).max(4096).default("bash"),
+  working_dir: z.string().max(4096).default("."),
+});
+export type TerminalStreamQuery = z.output<typeof TerminalStreamQuery>;
+
+const offset = z.number().int().min(0);
+
+/** The server's messages beside the bytes. */
+export const TerminalControl = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("attached"), viewer_id: z.string(), terminal: TerminalInfo }),
+  /** The offset after the preceding bytes; the viewer acknowledges it once it has shown them. */
+  z.object({ type: z.literal("offset"), offset }),
+  z.object({ type: z.literal("gap"), from: offset, to: offset }),
+  z.object({ type: z.literal("resize"), cols: z.number(), rows: z.number() }),
+  z.object({ type: z.literal("notice"), notice: z.string(), data: z.string() }),
+  z.object({ type: z.literal("typist"), viewer_id: z.string().nullable() }),
+  z.object({ type: z.literal("refused"), what: z.string(), code: z.string(), detail: z.string() }),
+  z.object({ type: z.literal("detached"), offset, reason: z.enum(["slow", "removed", "daemon_stops"]) }),
+  z.object({ type: z.literal("exit"), exit_code: z.number().nullable(), signal: z.string().nullable() }),
+]);
+export type TerminalControl = z.infer<typeof TerminalControl>;
+
+/** A viewer's messages beside its input. */
+export const TerminalRequest = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("ack"), offset }),
+  z.object({
+    type: z.literal("resize"),
+    cols: z.number().int().min(1).max(1000),
+    rows: z.number().int().min(1).max(1000),
+  }),
+  z.object({ type: z.literal("take") }),
+  z.object({ type: z.literal("release") }),
+]);
+export type TerminalRequest = z.infer<typeof TerminalRequest>;

@@ -1,0 +1,189 @@
+import { z } from "zod";
+import { createEndpoint } from "../endpoint.ts";
+import { BackendName, Isolation, RunnerState } from "../states.ts";
+import { runnerParams } from "./ids.ts";
+import { listEnd, listQuery, pageQuery } from "./paging.ts";
+
+/**
+ * Runners that people and scripts create directly, and the runners of runs. Each value of
+ * `RunnerResources` is both request and limit.
+ */
+
+export const Runner = z.object({
+  id: z.uuid(),
+  name: z.string().optional(),
+  backend: BackendName,
+  tier: z.string(),
+  state: RunnerState,
+  isolation: Isolation.optional(),
+  error_message: z.string().optional(),
+  created_at: z.string(),
+  updated_at: z.string(),
+});
+export type Runner = z.infer<typeof Runner>;
+
+/** The resources of a runner; each value is both request and limit. */
+export const RunnerResources = z.object({
+  cpu_millicores: z.number().int().min(100).max(256_000),
+  memory_mb: z.number().int().min(64).max(4_194_304),
+  storage_gb: z.number().int().min(1).max(65_536),
+});
+export type RunnerResources = z.infer<typeof RunnerResources>;
+
+const createResources = (cpus: number, memory_gb: number, storage_gb: number): RunnerResources => ({
+  cpu_millicores: cpus * 1000,
+  memory_mb: memory_gb * 1024,
+  storage_gb,
+});
+
+/** The named sizes. `custom` is the only other size and lists its own resources. */
+export const tiers = {
+  small: createResources(1, 2, 10),
+  medium: createResources(2, 4, 50),
+  large: createResources(4, 8, 100),
+  "grad-small": createResources(2, 2, 40),
+  "grad-medium": createResources(4, 4, 40),
+  "grad-large": createResources(8, 8, 40),
+} as const satisfies Record<string, RunnerResources>;
+const tierNames = [
+  "small",
+  "medium",
+  "large",
+  "grad-small",
+  "grad-medium",
+  "grad-large",
+] as const satisfies readonly (keyof typeof tiers)[];
+export const Tier = z.enum([...tierNames, "custom"]);
+export type Tier = z.infer<typeof Tier>;
+
+const Environment = z.record(z.string().min(1).max(1024), z.string().max(131_072));
+
+/** An image name that registries accept. */
+const ImageName = z
+  .string()
+  .max(500)
+  .regex(/^[a-zA-Z0-9][\w./:@-]*$/, "an image's name, such as wharf-python:latest");
+const RouteName = z
+  .string()
+  .max(100)
+  .regex(/^[a-z0-9][a-z0-9._-]*$/, "a model route, such as gemini, anthropic or openai");
+
+export const RunnerCreate = z
+  .object({
+    /**
+     * The caller chooses the id, so that it can repeat a request whose answer was lost without
+     * creating a second runner.
+     */
+    id: z.uuid().optional(),
+    /**
+     * Serves the same purpose if the server may choose the id. The server may then return a warm
+     * runner, which already has an id.
+     */
+    request_id: z.uuid().optional(),
+    name: z.string().trim().min(1).max(100).optional(),
+    tier: Tier.default("small"),
+    resources: RunnerResources.optional(),
+    /** The environment of every command and terminal in the runner. */
+    environment: Environment.default({}),
+    image: ImageName.optional().describe("what it is made of, where the backend makes runners of images"),
+    model_route: RouteName.optional().describe(
+      "the model route that programs in it may use, at `$WHARF_GATEWAY/models/<route>` with `$WHARF_TOKEN`",
+    ),
+  })
+  .refine(({ tier, resources }) => (tier === "custom") === (resources !== undefined), {
+    message: "is given with the tier custom, and only with it",
+    path: ["resources"],
+  });
+export type RunnerCreate = z.output<typeof RunnerCreate>;
+
+/** A runner as its owner sees it. */
+export const RunnerView = Runner.extend({
+  environment: Environment,
+  /** Absent in a run's runner without a requested size. */
+  resources: RunnerResources.optional(),
+  /** The run that the runner was created for. Standalone runners have none. */
+  run_id: z.uuid().optional(),
+  /** The image and the model route of a standalone runner. */
+  image: z.string().optional(),
+  model_route: z.string().optional(),
+});
+export type RunnerView = z.infer<typeof RunnerView>;
+/** A runner in a list, without fields that may be long. */
+export const RunnerSummary = RunnerView.omit({ environment: true });
+export type RunnerSummary = z.infer<typeof RunnerSummary>;
+
+const OrphanView = z.object({
+  runner_id: z.string(),
+  found_at: z.string(),
+  stopped_at: z.string().optional(),
+});
+
+const wait = z.object({
+  /** Answers only once the runner is ready or has failed. */
+  wait: z.stringbool().default(false),
+});
+
+export const runnersApi = {
+  createRunner: createEndpoint({
+    method: "POST",
+    path: "/api/v1/runners",
+    summary: "Create a runner by hand",
+    query: wait,
+    body: RunnerCreate,
+    status: 201,
+    response: RunnerView,
+  }),
+  listRunners: createEndpoint({
+    method: "GET",
+    path: "/api/v1/runners",
+    summary: "Your runners, newest first; destroyed ones only where `status` asks for them",
+    query: z.object({
+      status: RunnerState.optional(),
+      ...listQuery,
+      limit: pageQuery.limit.default(50),
+    }),
+    response: z.object({ runners: z.array(RunnerSummary), ...listEnd }),
+  }),
+  listOrphans: createEndpoint({
+    method: "GET",
+    path: "/api/v1/runners/orphans",
+    summary: "Runners that the backend has and the database does not know; they are stopped and keep their disks",
+    response: z.object({ orphans: z.array(OrphanView) }),
+  }),
+  deleteOrphans: createEndpoint({
+    method: "DELETE",
+    path: "/api/v1/runners/orphans",
+    summary: "Destroy all orphaned runners with their disks",
+    response: z.object({ deleted: z.array(z.string()) }),
+  }),
+  getRunner: createEndpoint({
+    method: "GET",
+    path: "/api/v1/runners/:runner_id",
+    summary: "One runner",
+    params: runnerParams,
+    response: RunnerView,
+  }),
+  deleteRunner: createEndpoint({
+    method: "DELETE",
+    path: "/api/v1/runners/:runner_id",
+    summary: "Destroy a runner with its disk",
+    params: runnerParams,
+    status: 204,
+    response: "none",
+  }),
+  stopRunner: createEndpoint({
+    method: "POST",
+    path: "/api/v1/runners/:runner_id/stop",
+    summary: "End a runner's processes; its disk is kept",
+    params: runnerParams,
+    response: RunnerView,
+  }),
+  startRunner: createEndpoint({
+    method: "POST",
+    path: "/api/v1/runners/:runner_id/start",
+    summary: "Start a runner that was stopped or has failed",
+    params: runnerParams,
+    query: wait,
+    response: RunnerView,
+  }),
+} as const;

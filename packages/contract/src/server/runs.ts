@@ -1,0 +1,61 @@
+import { z } from "zod";
+import { createEndpoint } from "../endpoint.ts";
+import { BackendName, Isolation, RunPhase, RunStatus } from "../states.ts";
+import { ShortId, taskParams } from "./ids.ts";
+import { listEnd, listQuery, pageEnd, pageQuery } from "./paging.ts";
+
+export const Run = z.object({
+  id: z.uuid(),
+  task_id: z.uuid(),
+  agent_type: z.string(),
+  status: RunStatus,
+  phase: RunPhase.optional(),
+  runner_id: z.string().optional(),
+  isolation: Isolation.optional(),
+  backend: BackendName.optional(),
+  session_id: z.string().optional(),
+  attempt: z.number().int(),
+  exit_code: z.number().int().optional(),
+  error_code: z.string().optional(),
+  error_message: z.string().optional(),
+  created_at: z.string(),
+  updated_at: z.string(),
+  started_at: z.string().optional(),
+  stopped_at: z.string().optional(),
+});
+export type Run = z.infer<typeof Run>;
+
+const runParams = z.object({ agent_id: ShortId });
+
+/** The routes of runs. The API calls a run an agent. */
+export const runsApi = {
+  listAgents: createEndpoint({
+    method: "GET",
+    path: "/api/v1/agents",
+    summary: "Runs, newest first",
+    query: z.object({ status: RunStatus.optional(), ...listQuery }),
+    response: z.object({ agents: z.array(Run), ...listEnd }),
+  }),
+  listTaskAgents: createEndpoint({
+    method: "GET",
+    path: "/api/v1/tasks/:task_id/agents",
+    summary: "Runs of a task, newest first",
+    params: taskParams,
+    query: z.object(pageQuery),
+    response: z.object({ agents: z.array(Run), ...pageEnd }),
+  }),
+  getAgent: createEndpoint({
+    method: "GET",
+    path: "/api/v1/agents/:agent_id",
+    summary: "One run",
+    params: runParams,
+    response: Run,
+  }),
+  stopAgent: createEndpoint({
+    method: "POST",
+    path: "/api/v1/agents/:agent_id/stop",
+    summary: "Stop a run; its runner's disk is kept",
+    params: runParams,
+    response: Run,
+  }),
+} as const;

@@ -1,0 +1,46 @@
+import { z } from "zod";
+import { createEndpoint, Ok } from "../endpoint.ts";
+
+/** The server itself. */
+export const systemApi = {
+  health: createEndpoint({
+    method: "GET",
+    path: "/health",
+    summary: "Whether the server lives, and what it cannot do at the moment; needs no token",
+    isOpen: true,
+    response: z.object({
+      status: z.enum(["ok", "degraded"]),
+      version: z.string(),
+      /** Each problem is a sentence that describes a part that does not work. */
+      problems: z.array(z.string()).optional(),
+    }),
+  }),
+  serverInfo: createEndpoint({
+    method: "GET",
+    path: "/api/v1/server",
+    summary: "What this server is",
+    response: z.object({
+      version: z.string(),
+      pid: z.number(),
+      data_folder: z.string(),
+      default_board_id: z.uuid(),
+      backend: z.string(),
+      isolation: z.string(),
+      isolation_reason: z.string().optional(),
+      /** A sentence that names the limits this machine puts on its local runners. */
+      limits: z.string().optional(),
+      /** The pool of warm runners and how many are ready. Absent if no pool is configured. */
+      pool: z
+        .array(z.object({ tier: z.string(), image: z.string().optional(), size: z.number(), ready: z.number() }))
+        .optional(),
+    }),
+  }),
+  shutdown: createEndpoint({
+    method: "POST",
+    path: "/api/v1/server/shutdown",
+    summary: "Stop the server; with runners=true end the runners too",
+    body: z.object({ runners: z.boolean().default(false) }).default({ runners: false }),
+    status: 202,
+    response: Ok,
+  }),
+} as const;

@@ -1,0 +1,194 @@
+import { z } from "zod";
+import { Diff } from "../daemon/git.ts";
+import { createEndpoint, Ok } from "../endpoint.ts";
+import { Event } from "../events/index.ts";
+import { InterruptPolicy, PermissionPolicy, TaskState } from "../states.ts";
+import { boardParams } from "./boards.ts";
+import { taskParams } from "./ids.ts";
+import { listEnd, listQuery, pageQuery } from "./paging.ts";
+
+export const Task = z.object({
+  id: z.uuid(),
+  board_id: z.uuid(),
+  title: z.string(),
+  description: z.string(),
+  state: TaskState,
+  priority: z.number().int(),
+  agent_type: z.string().optional(),
+  repository_url: z.string().optional(),
+  branch: z.string().optional(),
+  shadow_branch: z.string(),
+  base_commit_sha: z.string().optional(),
+  assigned_agent_id: z.string().optional(),
+  /** Choices from the agent's offer; without them the agent uses its defaults. */
+  agent_mode: z.string().optional(),
+  agent_model: z.string().optional(),
+  permission_policy: PermissionPolicy,
+  interrupt_policy: InterruptPolicy,
+  metadata: z.record(z.string(), z.unknown()),
+  created_by: z.string().optional(),
+  created_at: z.string(),
+  updated_at: z.string(),
+  started_at: z.string().optional(),
+  completed_at: z.string().optional(),
+});
+export type Task = z.infer<typeof Task>;
+
+/** A task in a list, without fields that may be long. */
+export const TaskSummary = Task.omit({ description: true, metadata: true });
+export type TaskSummary = z.infer<typeof TaskSummary>;
+
+/**
+ * A login in an address would end up in the database and in every list of tasks. Logins belong to
+ * the server's user.
+ */
+const hasLogin = (address: string): boolean => {
+  const url = URL.canParse(address) ? new URL(address) : undefined;
+  return url !== undefined && (url.password !== "" || (/^https?:$/.test(url.protocol) && url.username !== ""));
+};
+const repositoryUrl = z
+  .string()
+  .trim()
+  .min(1)
+  .max(2000)
+  .refine((address) => !hasLogin(address), "an address without a login: give the server's user a git credential helper")
+  .describe("https, ssh or git URL, or the path of a repository on the server's machine");
+const branchName = z
+  .string()
+  .max(250)
+  .regex(/^[a-zA-Z0-9][a-zA-Z0-9._/-]*$/, "a branch name: letters, digits, . _ / -");
+
+/** The id of a mode or a model, as the agent names it. */
+export const AgentChoice = z.string().trim().min(1).max(1024);
+
+/** A title of at most 500 characters and a description are required; the priority is 0–10. */
+export const TaskInput = z.object({
+  title: z.string().trim().min(1).max(500),
+  description: z.string().min(1).max(200_000),
+  priority: z.number().int().min(0).max(10).default(0),
+  agent_type: z.string().max(100).optional(),
+  agent_mode: AgentChoice.optional(),
+  agent_model: AgentChoice.optional(),
+  repository_url: repositoryUrl.optional(),
+  branch: branchName.optional(),
+  permission_policy: PermissionPolicy.optional(),
+  interrupt_policy: InterruptPolicy.optional(),
+  metadata: z.record(z.string(), z.unknown()).optional(),
+});
+export type TaskInput = z.infer<typeof TaskInput>;
+/** An update changes only the fields that it names and resets no field to a default. */
+export const TaskUpdate = TaskInput.extend({ priority: z.number().int().min(0).max(10) }).partial();
+export type TaskUpdate = z.infer<typeof TaskUpdate>;
+
+export const tasksApi = {
+  createTask: createEndpoint({
+    method: "POST",
+    path: "/api/v1/boards/:board_id/tasks",
+    summary: "Put a task on a board",
+    params: boardParams,
+    body: TaskInput,
+    status: 201,
+    response: Task,
+  }),
+  listBoardTasks: createEndpoint({
+    method: "GET",
+    path: "/api/v1/boards/:board_id/tasks",
+    summary: "Tasks of a board",
+    params: boardParams,
+    query: z.object({ state: TaskState.optional(), ...listQuery }),
+    response: z.object({ tasks: z.array(TaskSummary), ...listEnd }),
+  }),
+  listTasks: createEndpoint({
+    method: "GET",
+    path: "/api/v1/tasks",
+    summary: "Tasks of all your boards, newest first",
+    query: z.object({ state: TaskState.optional(), ...listQuery }),
+    response: z.object({ tasks: z.array(TaskSummary), ...listEnd }),
+  }),
+  getTask: createEndpoint({
+    method: "GET",
+    path: "/api/v1/tasks/:task_id",
+    summary: "One task",
+    params: taskParams,
+    response: Task,
+  }),
+  updateTask: createEndpoint({
+    method: "PUT",
+    path: "/api/v1/tasks/:task_id",
+    summary: "Change a task",
+    params: taskParams,
+    body: TaskUpdate,
+    response: Task,
+  }),
+  deleteTask: createEndpoint({
+    method: "DELETE",
+    path: "/api/v1/tasks/:task_id",
+    summary: "Stop a task's run and delete it with its log",
+    params: taskParams,
+    status: 204,
+    response: "none",
+  }),
+  setTaskState: createEndpoint({
+    method: "PATCH",
+    path: "/api/v1/tasks/:task_id/state",
+    summary: "Move a task: IN_PROGRESS starts it, COMPLETED accepts it, CANCELLED ends it",
+    params: taskParams,
+    body: z.object({ state: TaskState, reason: z.string().max(2000).optional() }),
+    response: Task,
+  }),
+  cancelTask: createEndpoint({
+    method: "POST",
+    path: "/api/v1/tasks/:task_id/cancel",
+    summary: "Cancel a task",
+    params: taskParams,
+    response: Task,
+  }),
+  pushTask: createEndpoint({
+    method: "POST",
+    path: "/api/v1/tasks/:task_id/push",
+    summary: "Try again to deliver the task's branch to its remote",
+    params: taskParams,
+    response: Task,
+  }),
+  setTaskMode: createEndpoint({
+    method: "PUT",
+    path: "/api/v1/tasks/:task_id/mode",
+    summary: "Have the task's agent work in one of its modes, from now on; without one, in its own choice",
+    params: taskParams,
+    body: z.object({ mode_id: AgentChoice.optional() }),
+    response: Task,
+  }),
+  setTaskModel: createEndpoint({
+    method: "PUT",
+    path: "/api/v1/tasks/:task_id/model",
+    summary: "Have the task's agent work with one of its models, from now on; without one, with its own choice",
+    params: taskParams,
+    body: z.object({ model_id: AgentChoice.optional() }),
+    response: Task,
+  }),
+  answerPermission: createEndpoint({
+    method: "POST",
+    path: "/api/v1/tasks/:task_id/permissions/:permission_id",
+    summary: "Answer what the agent asks; without an option it is refused",
+    params: taskParams.extend({ permission_id: z.string().max(200) }),
+    body: z.object({ option_id: z.string().max(200).optional() }),
+    status: 202,
+    response: Ok,
+  }),
+  listTaskEvents: createEndpoint({
+    method: "GET",
+    path: "/api/v1/tasks/:task_id/events",
+    summary:
+      "The task's log after a cursor. A page is full at 1 MiB, too: there is more as long as it ends before `last_seq`",
+    params: taskParams,
+    query: z.object({ after: z.coerce.number().int().min(0).default(0), limit: pageQuery.limit }),
+    response: z.object({ events: z.array(Event), last_seq: z.number() }),
+  }),
+  getTaskDiff: createEndpoint({
+    method: "GET",
+    path: "/api/v1/tasks/:task_id/diff",
+    summary: "What the task's branch changed against its base",
+    params: taskParams,
+    response: Diff,
+  }),
+} as const;

@@ -1,0 +1,55 @@
+import { z } from "zod";
+import { Attachments } from "../attachments.ts";
+import { createEndpoint } from "../endpoint.ts";
+import { TurnState } from "../states.ts";
+import { taskParams } from "./ids.ts";
+import { pageEnd, pageQuery } from "./paging.ts";
+
+export const Turn = z.object({
+  id: z.uuid(),
+  task_id: z.uuid(),
+  run_id: z.string().optional(),
+  state: TurnState,
+  /** A person asked to cancel the turn, and the agent has not stopped yet. */
+  cancel_asked: z.boolean(),
+  prompt: z.string(),
+  stop_reason: z.string().optional(),
+  created_at: z.string(),
+  started_at: z.string().optional(),
+  ended_at: z.string().optional(),
+});
+export type Turn = z.infer<typeof Turn>;
+
+export const turnsApi = {
+  promptTask: createEndpoint({
+    method: "POST",
+    path: "/api/v1/tasks/:task_id/prompt",
+    summary:
+      "Give the task's agent its next turn, and start a run if there is none. During a turn the prompt waits as QUEUED, behind earlier ones",
+    params: taskParams,
+    body: z.object({
+      text: z.string().min(1).max(200_000),
+      turn_id: z.uuid().optional().describe("an idempotency key: sent again, nothing happens again"),
+      agent_type: z.string().max(100).optional(),
+      attachments: Attachments.optional().describe("at most 20 files and 10 MB, as base64"),
+    }),
+    status: 202,
+    response: Turn,
+  }),
+  cancelTurn: createEndpoint({
+    method: "POST",
+    path: "/api/v1/tasks/:task_id/turns/:turn_id/cancel",
+    summary: "End one turn: withdraw a queued one, or have the agent end the current one. The run stays",
+    params: taskParams.extend({ turn_id: z.uuid() }),
+    status: 202,
+    response: Turn,
+  }),
+  listTaskTurns: createEndpoint({
+    method: "GET",
+    path: "/api/v1/tasks/:task_id/turns",
+    summary: "The task's turns, oldest first",
+    params: taskParams,
+    query: z.object(pageQuery),
+    response: z.object({ turns: z.array(Turn), ...pageEnd }),
+  }),
+} as const;
