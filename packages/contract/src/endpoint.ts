@@ -32,6 +32,15 @@ export const Ok = z.object({ ok: z.literal(true) });
 /** Keeps the literal types of a route's parts. */
 export const createEndpoint = <const E extends Endpoint>(route: E): E => route;
 
+/**
+ * Declares a route that does the same as `original` under another path, on this or another server.
+ * The named parts replace those of the original.
+ */
+export const aliasEndpoint = <E extends Endpoint, const C extends Partial<Endpoint> & Pick<Endpoint, "path">>(
+  original: E,
+  changes: C,
+): Omit<E, keyof C> & C => ({ ...original, ...changes });
+
 type SchemaInput<S> = S extends z.ZodType ? z.input<S> : undefined;
 type RoutePart<E, K extends "params" | "query" | "body"> = K extends keyof E
   ? undefined extends SchemaInput<E[K]>

@@ -1,31 +1,17 @@
 import { z } from "zod";
-import { AttachQuery, TerminalCreate, TerminalInfo } from "../daemon/terminals.ts";
-import { createEndpoint, Ok } from "../endpoint.ts";
+import { AttachQuery, TerminalInfo, terminalsApi } from "../daemon/terminals.ts";
+import { aliasEndpoint } from "../endpoint.ts";
 import { runnerParams } from "./ids.ts";
 
-/** Terminals in a runner. */
+const path = "/api/v1/runners/:runner_id/terminals";
+
+/** Terminals in a runner; the runner's daemon answers them. */
 export const runnerTerminalsApi = {
-  createRunnerTerminal: createEndpoint({
-    method: "POST",
-    path: "/api/v1/runners/:runner_id/terminals",
-    summary: "Start a program on a new terminal",
-    params: runnerParams,
-    body: TerminalCreate,
-    response: TerminalInfo,
-  }),
-  listRunnerTerminals: createEndpoint({
-    method: "GET",
-    path: "/api/v1/runners/:runner_id/terminals",
-    summary: "All terminals, also those that have ended and whose history is kept",
-    params: runnerParams,
-    response: z.object({ terminals: z.array(TerminalInfo) }),
-  }),
-  removeRunnerTerminal: createEndpoint({
-    method: "DELETE",
-    path: "/api/v1/runners/:runner_id/terminals/:terminal_id",
-    summary: "End all processes on the terminal and remove its history",
+  createRunnerTerminal: aliasEndpoint(terminalsApi.createTerminal, { path, params: runnerParams }),
+  listRunnerTerminals: aliasEndpoint(terminalsApi.terminals, { path, params: runnerParams }),
+  removeRunnerTerminal: aliasEndpoint(terminalsApi.removeTerminal, {
+    path: `${path}/:terminal_id`,
     params: runnerParams.extend({ terminal_id: z.uuid() }),
-    response: Ok,
   }),
 } as const;
 
