@@ -10,8 +10,8 @@ export const Attachment = z.object({
     .string()
     .min(1)
     .max(200)
-    .regex(/^[^/\\\p{Cc}]+$/u, "a file's name, without a folder")
-    .refine((name) => name !== "." && name !== "..", "a file's name"),
+    .regex(/^[^/\\\p{Cc}]+$/u, "a file name without a folder")
+    .refine((name) => name !== "." && name !== "..", "a file name"),
   mime_type: z
     .string()
     .max(200)
@@ -25,7 +25,7 @@ export const Attachments = z
   .max(maxAttachments)
   .refine(
     (all) => all.reduce((sum, { data }) => sum + getDecodedBytes(data), 0) <= maxAttachmentBytes,
-    `no more than ${maxAttachmentBytes} bytes together`,
+    `at most ${maxAttachmentBytes} bytes in total`,
   );
 export type Attachments = z.infer<typeof Attachments>;
 

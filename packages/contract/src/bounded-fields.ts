@@ -18,13 +18,13 @@ export const PathText = z.string().max(8_192);
 export const ShortText = z.string().max(65_536);
 /** An event's own text, which the daemon cuts at 256 KiB. */
 export const LongText = z.string().max(1_048_576);
-export const CommitSha = z.string().regex(/^[0-9a-f]{7,64}$/, "a commit's id");
+export const CommitSha = z.string().regex(/^[0-9a-f]{7,64}$/, "a commit id");
 /** Any branch name that git accepts: Wharf does not choose the branches of a repository. */
 export const AnyBranchName = z
   .string()
   .min(1)
   .max(255)
-  .regex(/^[^\s\p{Cc}~^:?*[\\]+$/u, "a branch's name");
+  .regex(/^[^\s\p{Cc}~^:?*[\\]+$/u, "a branch name");
 /** Epoch of a journal. */
 export const JournalEpoch = z.string().regex(/^[\w-]{1,100}$/, "an epoch of letters and digits");
 /** Sequence of a journal record, small enough for exact arithmetic. */

@@ -33,5 +33,5 @@ export const McpServers = z
   .max(50)
   .refine(
     (servers) => new Set(servers.map((server) => server.name)).size === servers.length,
-    "each server's name once",
+    "server names that occur only once",
   );

@@ -145,14 +145,15 @@ export const execApi = {
   exec: createEndpoint({
     method: "POST",
     path: "/execute/command/stream",
-    summary: "Run a command; NDJSON of ExecEvent, all output before the exit. It ends when the caller leaves",
+    summary:
+      "Run a command and stream its output as NDJSON of ExecEvent, the exit last. The command ends when the caller disconnects",
     body: ExecRequest,
     response: "stream",
   }),
   execOnce: createEndpoint({
     method: "POST",
     path: "/execute/command",
-    summary: "Run a command and answer with all of it, when it has ended",
+    summary: "Run a command and answer with its complete result when it has ended",
     body: ExecRequest,
     response: ExecResult,
     carriesContent: true,
@@ -160,21 +161,21 @@ export const execApi = {
   startCommand: createEndpoint({
     method: "POST",
     path: "/commands/background",
-    summary: "Start a command that goes on by itself. With a `command_id` that is there already nothing is started",
+    summary: "Start a command in the background. If its `command_id` exists already, nothing starts",
     body: BackgroundRequest,
     response: z.object({ command_id: Uuid, duplicate: z.boolean() }),
   }),
   commands: createEndpoint({
     method: "GET",
     path: "/commands",
-    summary: "All commands that run, and those in the background that have ended",
+    summary: "List all running commands, and the background commands that have ended",
     response: z.object({ commands: z.array(CommandInfo) }),
     carriesContent: true,
   }),
   command: createEndpoint({
     method: "GET",
     path: "/commands/:command_id",
-    summary: "One command",
+    summary: "Get a command",
     params,
     response: CommandInfo,
     carriesContent: true,
@@ -182,7 +183,7 @@ export const execApi = {
   followCommand: createEndpoint({
     method: "GET",
     path: "/commands/:command_id/stream",
-    summary: "Output of a command in the background from an offset on, as NDJSON of ExecEvent, to its exit",
+    summary: "Stream a background command's output from an offset to its exit, as NDJSON of ExecEvent",
     params,
     query: z.object({
       after: z.coerce.number().int().min(0).default(0),
@@ -195,7 +196,7 @@ export const execApi = {
   writeCommand: createEndpoint({
     method: "POST",
     path: "/commands/:command_id/stdin",
-    summary: "Give a command input. It is answered when the command's pipe has taken the data",
+    summary: "Send input to a command. Answers when the command's pipe has taken the data",
     params,
     body: CommandInput,
     response: z.object({ offset: z.number().int().min(0) }),
@@ -212,7 +213,7 @@ export const execApi = {
   removeCommand: createEndpoint({
     method: "DELETE",
     path: "/commands/:command_id",
-    summary: "End a command in the background where it still runs, and remove its output",
+    summary: "Stop a background command if it still runs, and delete its output",
     params,
     response: Ok,
   }),

@@ -45,10 +45,10 @@ export const FileRead = z
   .refine(
     ({ start_line, end_line, offset, length }) =>
       (start_line ?? end_line) === undefined || (offset ?? length) === undefined,
-    { message: "name lines or bytes, not both", path: ["offset"] },
+    { message: "give a range of lines or of bytes, not both", path: ["offset"] },
   )
   .refine(({ start_line = 1, end_line }) => end_line === undefined || end_line >= start_line, {
-    message: "lies before start_line",
+    message: "must not be less than start_line",
     path: ["end_line"],
   });
 export type FileRead = z.output<typeof FileRead>;
@@ -161,7 +161,7 @@ export const filesApi = {
   fileStats: createEndpoint({
     method: "POST",
     path: "/files/stats",
-    summary: "What stands at a path",
+    summary: "Get the type, size and times of a path",
     body: z.object({
       path: Path,
       /** Describes the target of a link instead of the link. */
@@ -172,14 +172,14 @@ export const filesApi = {
   writeFile: createEndpoint({
     method: "POST",
     path: "/files/write",
-    summary: "Write a whole file; readers see the old or the new one",
+    summary: "Write a whole file. Readers see either the old or the new content",
     body: FileWrite,
     response: FileWritten,
   }),
   deletePath: createEndpoint({
     method: "POST",
     path: "/files/delete",
-    summary: "Delete a file, a link or an empty folder; with `recursive` a folder and all in it",
+    summary: "Delete a file, a link or an empty folder. With `recursive` delete a folder with its content",
     body: z.object({
       path: Path,
       recursive: z.boolean().default(false),
@@ -191,7 +191,7 @@ export const filesApi = {
   listFolder: createEndpoint({
     method: "POST",
     path: "/files/list",
-    summary: "Entries of a folder, by pages",
+    summary: "List a folder, page by page",
     body: FolderList,
     response: FolderPage,
     carriesContent: true,
@@ -199,7 +199,7 @@ export const filesApi = {
   listTree: createEndpoint({
     method: "POST",
     path: "/files/list-recursive",
-    summary: "All entries beneath a folder; NDJSON of TreeLine, a folder before what is in it",
+    summary: "List all entries of a folder tree as NDJSON of TreeLine. A folder comes before its content",
     body: TreeList,
     response: "stream",
   }),
@@ -219,14 +219,14 @@ export const rawFilesApi = {
   download: createEndpoint({
     method: "GET",
     path: "/files/download",
-    summary: "A file's bytes, with its length; a `Range` header of one range is answered with 206",
+    summary: "Download a file. A `Range` header with one range is answered with 206",
     query: z.object({ path: Path }),
     response: "stream",
   }),
   upload: createEndpoint({
     method: "PUT",
     path: "/files/upload",
-    summary: "Write a file with the request's body as its bytes; readers see the old or the new one",
+    summary: "Write a file from the bytes of the request's body. Readers see either the old or the new content",
     query: z.object({
       path: Path,
       create_parents: createFlagSchema(true),
@@ -238,14 +238,14 @@ export const rawFilesApi = {
   packFolder: createEndpoint({
     method: "GET",
     path: "/files/archive",
-    summary: "A folder as a tar stream; links are packed as links",
+    summary: "Download a folder as a tar stream. Links are packed as links",
     query: z.object({ path: Path.default("."), gitignore: createFlagSchema(false) }),
     response: "stream",
   }),
   unpackFolder: createEndpoint({
     method: "PUT",
     path: "/files/archive",
-    summary: "Unpack a tar stream into a folder; no entry is written through a link",
+    summary: "Unpack a tar stream into a folder. No entry is written through a link",
     query: z.object({ path: Path.default(".") }),
     response: ArchiveUnpacked,
   }),

@@ -15,7 +15,7 @@ export const GitBranchName = z
   .string()
   .max(250)
   .regex(/^[a-zA-Z0-9._/-]+$/)
-  .refine(isRefName, "is not a name that a branch can have");
+  .refine(isRefName, "a valid branch name");
 /** A branch or a commit id. */
 export const GitRevision = z.union([CommitSha, GitBranchName]);
 /** `<`, `>` and control characters would end the name in a commit's header. */
@@ -34,9 +34,9 @@ export const GitMessage = z
   .trim()
   .min(1)
   .max(2_000)
-  .refine((text) => !text.includes("\0"), "holds a zero byte");
+  .refine((text) => !text.includes("\0"), "a text without zero bytes");
 /** A path relative to the workspace. Git takes it literally, never as a pattern. */
-export const GitPath = z.string().min(1).max(4_096).refine(isPath, "is not a path beneath the workspace");
+export const GitPath = z.string().min(1).max(4_096).refine(isPath, "a relative path inside the workspace");
 
 export const GitClone = z.object({
   /**
@@ -178,7 +178,7 @@ export const gitApi = {
   clone: createEndpoint({
     method: "POST",
     path: "/git/clone",
-    summary: "Clone and check out the shadow branch; done again it changes nothing",
+    summary: "Clone the repository and check out the shadow branch. A repeated call changes nothing",
     body: GitClone,
     response: GitCloned,
   }),
@@ -192,7 +192,7 @@ export const gitApi = {
   diff: createEndpoint({
     method: "GET",
     path: "/git/diff",
-    summary: "Difference between a commit and the working tree",
+    summary: "Get the difference between a commit and the working tree",
     query: z.object({ base: z.string().regex(/^[0-9a-f]{7,64}$/) }),
     response: Diff,
     carriesContent: true,
@@ -200,28 +200,29 @@ export const gitApi = {
   gitClone: createEndpoint({
     method: "POST",
     path: "/api/git/clone",
-    summary: "Clone and check out the shadow branch; NDJSON of GitCloneEvent. A kept clone takes what is newer",
+    summary:
+      "Clone the repository and check out the shadow branch, with progress as NDJSON of GitCloneEvent. An existing clone fetches newer commits",
     body: GitCloneRequest,
     response: "stream",
   }),
   gitConfig: createEndpoint({
     method: "POST",
     path: "/api/git/config",
-    summary: "Whose name the agent's own commits carry",
+    summary: "Set the author of the agent's own commits",
     body: z.object({ user_name: GitUserName, user_email: GitUserEmail }),
     response: Ok,
   }),
   gitBranch: createEndpoint({
     method: "POST",
     path: "/api/git/branch",
-    summary: "Switch to a shadow branch, made from `from` or the newest commit where it is not there yet",
+    summary: "Switch to a shadow branch. A missing branch is created from `from`, by default the newest commit",
     body: z.object({ branch: GitBranchName, from: GitRevision.optional() }),
     response: z.object({ branch: GitBranchName, head: CommitSha, created: z.boolean() }),
   }),
   gitStatus: createEndpoint({
     method: "GET",
     path: "/api/git/status",
-    summary: "What the working tree and the index differ in from the newest commit",
+    summary: "Get the differences between the newest commit, the index and the working tree",
     response: GitStatus,
     carriesContent: true,
   }),
@@ -229,7 +230,7 @@ export const gitApi = {
     method: "GET",
     path: "/api/git/diff",
     summary:
-      "Difference between a commit (the newest where none is given) and the working tree, untracked files included",
+      "Get the difference between a commit, by default the newest, and the working tree, including untracked files",
     query: z.object({ base: GitRevision.optional(), path: GitPath.optional(), stat }),
     response: GitDiff,
     carriesContent: true,
@@ -237,7 +238,7 @@ export const gitApi = {
   gitDiffAgainstBase: createEndpoint({
     method: "GET",
     path: "/api/git/diff-against-base",
-    summary: "Difference between where the task's work began and the working tree",
+    summary: "Get the difference between the start of the task's work and the working tree",
     query: z.object({ path: GitPath.optional(), stat }),
     response: GitDiff,
     carriesContent: true,
@@ -245,7 +246,7 @@ export const gitApi = {
   gitFileChanges: createEndpoint({
     method: "GET",
     path: "/api/git/file-changes",
-    summary: "The files that differ from where the task's work began, or from another commit",
+    summary: "List the files that differ from the start of the task's work, or from another commit",
     query: z.object({ base: GitRevision.optional() }),
     response: z.object({ base: z.string(), files: z.array(GitFileChange), truncated: z.boolean() }),
     carriesContent: true,
@@ -253,7 +254,7 @@ export const gitApi = {
   gitCommit: createEndpoint({
     method: "POST",
     path: "/api/git/commit",
-    summary: "Commit all that changed to the shadow branch; without a commit in the answer where nothing did",
+    summary: "Commit all changes to the shadow branch. The answer has no commit if nothing changed",
     body: GitCommitRequest,
     response: z.object({ commit: eventKinds.commit.optional() }),
   }),
@@ -267,7 +268,7 @@ export const gitApi = {
   gitLog: createEndpoint({
     method: "GET",
     path: "/api/git/log",
-    summary: "Commits from a revision (the newest where none is given) backwards",
+    summary: "List commits backwards from a revision, by default the newest commit",
     query: z.object({ revision: GitRevision.optional(), path: GitPath.optional(), limit, skip }),
     response: z.object({ commits: z.array(GitLogEntry), more: z.boolean() }),
     carriesContent: true,
@@ -275,7 +276,7 @@ export const gitApi = {
   gitCommitMessages: createEndpoint({
     method: "GET",
     path: "/api/git/commit-messages",
-    summary: "Messages of the commits since the task's work began, newest first",
+    summary: "List the messages of the commits since the start of the task's work, newest first",
     query: z.object({ limit }),
     response: z.object({ messages: z.array(z.object({ sha: z.string(), message: z.string() })), more: z.boolean() }),
     carriesContent: true,
@@ -283,20 +284,20 @@ export const gitApi = {
   gitCheckout: createEndpoint({
     method: "POST",
     path: "/api/git/checkout",
-    summary: "Check out a branch or a commit of this repository; uncommitted work is only lost with `discard`",
+    summary: "Check out a branch or a commit of this repository. Uncommitted work is lost only with `discard`",
     body: z.object({ revision: GitRevision, discard: z.boolean().default(false) }),
     response: z.object({ branch: z.string().max(4_096).optional(), head: CommitSha }),
   }),
   gitCurrentBranch: createEndpoint({
     method: "GET",
     path: "/api/git/current-branch",
-    summary: "The branch that is checked out; none on a detached HEAD",
+    summary: "Get the current branch, which is absent on a detached HEAD",
     response: z.object({ branch: z.string().max(4_096).optional() }),
   }),
   gitCurrentCommit: createEndpoint({
     method: "GET",
     path: "/api/git/current-commit",
-    summary: "The commit that is checked out",
+    summary: "Get the current commit",
     response: GitLogEntry,
     carriesContent: true,
   }),

@@ -43,5 +43,10 @@ export const Health = z.object({
 export type Health = z.infer<typeof Health>;
 
 export const healthApi = {
-  health: createEndpoint({ method: "GET", path: "/health", summary: "What the daemon is and holds", response: Health }),
+  health: createEndpoint({
+    method: "GET",
+    path: "/health",
+    summary: "Get the daemon's version and state",
+    response: Health,
+  }),
 } as const;

@@ -115,14 +115,14 @@ export const journalApi = {
     method: "GET",
     path: "/journal",
     summary:
-      "Journal records after a cursor, as NDJSON; with follow=true the stream stays open. An empty line is a sign of life.",
+      "List the journal's records after a cursor as NDJSON. With follow=true the stream stays open, and an empty line is a sign of life",
     query: z.object({ after: z.coerce.number().int().min(0), follow: z.stringbool().default(false) }),
     response: "stream",
   }),
   ackJournal: createEndpoint({
     method: "POST",
     path: "/journal/ack",
-    summary: "Records up to `seq` are safe elsewhere and may be trimmed",
+    summary: "Acknowledge that the records up to `seq` are stored elsewhere and may be trimmed",
     body: z.object({ epoch: z.string(), seq: z.number().int().min(0) }),
     response: JournalState,
   }),

@@ -47,7 +47,9 @@ export const ContentSearch = z.object({
     .string()
     .min(1)
     .max(4_096)
-    .refine((pattern) => !/[\n\r\0]/.test(pattern), { message: "is searched for line by line: it has no line break" }),
+    .refine((pattern) => !/[\n\r\0]/.test(pattern), {
+      message: "a pattern without line breaks: the search goes line by line",
+    }),
   /** The pattern is a literal text or a regular expression. */
   mode: z.enum(["literal", "regex"]).default("literal"),
   /** `smart`: case matters if the pattern contains a capital. */
@@ -97,7 +99,7 @@ export const searchApi = {
   searchNames: createEndpoint({
     method: "POST",
     path: "/search/files",
-    summary: "Files whose paths match a few characters, the best first",
+    summary: "Find files whose paths match a few characters, the best match first",
     body: NameSearch,
     response: NameMatches,
     carriesContent: true,
@@ -105,7 +107,7 @@ export const searchApi = {
   searchContents: createEndpoint({
     method: "POST",
     path: "/search/grep",
-    summary: "Lines that match, as they are found; NDJSON of SearchLine. Binary files are left out",
+    summary: "Stream matching lines as NDJSON of SearchLine. Binary files are skipped",
     body: ContentSearch,
     response: "stream",
   }),

@@ -199,14 +199,14 @@ export const terminalsApi = {
   terminals: createEndpoint({
     method: "GET",
     path: "/terminals",
-    summary: "All terminals, also those that have ended and whose history is kept",
+    summary: "List all terminals, including ended ones whose history is kept",
     response: z.object({ terminals: z.array(TerminalInfo) }),
     carriesContent: true,
   }),
   terminal: createEndpoint({
     method: "GET",
     path: "/terminals/:terminal_id",
-    summary: "One terminal",
+    summary: "Get a terminal",
     params,
     response: TerminalInfo,
     carriesContent: true,
@@ -214,7 +214,7 @@ export const terminalsApi = {
   typeTerminal: createEndpoint({
     method: "POST",
     path: "/terminals/:terminal_id/input",
-    summary: "Type. Several requests at once may arrive in any order: wait for each answer",
+    summary: "Type into a terminal. Concurrent requests may arrive in any order: wait for each answer",
     params: z.object({ terminal_id: id }),
     body: z.object({
       viewer_id: z.string().min(1).max(100),
@@ -226,7 +226,7 @@ export const terminalsApi = {
   resizeTerminal: createEndpoint({
     method: "POST",
     path: "/terminals/:terminal_id/resize",
-    summary: "Set the size; it is kept in the history",
+    summary: "Resize a terminal. Its history keeps the size",
     params: z.object({ terminal_id: id }),
     body: z.object({ cols, rows }),
     response: Ok,
@@ -234,7 +234,7 @@ export const terminalsApi = {
   ackTerminal: createEndpoint({
     method: "POST",
     path: "/terminals/:terminal_id/ack",
-    summary: "All before the offset was shown to a viewer that attached with flow=ack",
+    summary: "Acknowledge that a viewer with flow=ack has shown everything before the offset",
     params,
     body: z.object({ viewer_id: z.string().min(1).max(100), offset }),
     response: Ok,
@@ -242,7 +242,7 @@ export const terminalsApi = {
   killTerminal: createEndpoint({
     method: "POST",
     path: "/terminals/:terminal_id/kill",
-    summary: "End all processes on the terminal; its history is kept",
+    summary: "End all processes on a terminal; keep its history",
     params: z.object({ terminal_id: id }),
     response: TerminalInfo,
     carriesContent: true,
@@ -250,14 +250,14 @@ export const terminalsApi = {
   removeTerminal: createEndpoint({
     method: "DELETE",
     path: "/terminals/:terminal_id",
-    summary: "End all processes on the terminal and remove its history",
+    summary: "End all processes on a terminal and delete its history",
     params: z.object({ terminal_id: id }),
     response: Ok,
   }),
   terminalHistory: createEndpoint({
     method: "GET",
     path: "/terminal/history",
-    summary: "A page of a terminal's history; the console's where none is named",
+    summary: "Get a page of a terminal's history, by default the console's",
     query: z.object({
       terminal_id: TerminalId.default(consoleId),
       after: optionalOffset,
@@ -269,14 +269,14 @@ export const terminalsApi = {
   terminalStats: createEndpoint({
     method: "GET",
     path: "/terminal/stats",
-    summary: "How full a terminal's history is, and who looks on",
+    summary: "Get the size of a terminal's history and the number of its viewers",
     query: z.object({ terminal_id: TerminalId.default(consoleId) }),
     response: TerminalStats,
   }),
   clearTerminal: createEndpoint({
     method: "POST",
     path: "/terminal/clear",
-    summary: "Forget a terminal's history; a notice says so, and offsets go on",
+    summary: "Clear a terminal's history. A notice records it, and offsets continue",
     body: z.object({ terminal_id: TerminalId.default(consoleId) }).default({ terminal_id: consoleId }),
     response: TerminalStats,
   }),
@@ -287,14 +287,14 @@ export const terminalStreams = {
   stream: createEndpoint({
     method: "GET",
     path: "/terminal/stream",
-    summary: "The console, or the terminal that is named, as it goes on",
+    summary: "Stream a terminal, by default the console",
     query: AttachQuery.extend({ terminal_id: TerminalId.default(consoleId) }),
     response: "stream",
   }),
   watch: createEndpoint({
     method: "GET",
     path: "/terminals/:terminal_id/stream",
-    summary: "A terminal from an offset on, to its exit",
+    summary: "Stream a terminal from an offset to its exit",
     params,
     query: AttachQuery,
     response: "stream",
@@ -302,7 +302,7 @@ export const terminalStreams = {
   attach: createEndpoint({
     method: "POST",
     path: "/terminals/:terminal_id/attach",
-    summary: "The same, with lines of `ViewerMessage` as the request's body for as long as the answer lasts",
+    summary: "Stream a terminal while the request's body sends lines of `ViewerMessage`",
     params,
     query: AttachQuery.extend({ flow: AttachQuery.shape.flow.unwrap().default("ack") }),
     response: "stream",

@@ -24,19 +24,19 @@ export const watchApi = {
   watcherPause: createEndpoint({
     method: "POST",
     path: "/watcher/pause",
-    summary: "Tell of no change until resumed",
+    summary: "Report no changes until resumed",
     response: WatcherStatus,
   }),
   watcherResume: createEndpoint({
     method: "POST",
     path: "/watcher/resume",
-    summary: "Tell of changes again, beginning with one rescan",
+    summary: "Report changes again, starting with a rescan",
     response: WatcherStatus,
   }),
   watcherStatus: createEndpoint({
     method: "GET",
     path: "/watcher/status",
-    summary: "What the watcher does",
+    summary: "Get the watcher's status",
     response: WatcherStatus,
   }),
 } as const;

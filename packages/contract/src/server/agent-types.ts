@@ -79,20 +79,20 @@ export const agentTypesApi = {
   listAgentTypes: createEndpoint({
     method: "GET",
     path: "/api/v1/agent-types",
-    summary: "Agents that can be chosen",
+    summary: "List the agent types",
     response: z.object({ agent_types: z.array(AgentType) }),
   }),
   getAgentType: createEndpoint({
     method: "GET",
     path: "/api/v1/agent-types/:type_id",
-    summary: "One agent type, by id or name",
+    summary: "Get an agent type by id or name",
     params: agentTypeParams,
     response: AgentType,
   }),
   createAgentType: createEndpoint({
     method: "POST",
     path: "/api/v1/agent-types",
-    summary: "Add an agent type",
+    summary: "Create an agent type",
     body: AgentTypeInput,
     status: 201,
     response: AgentType,
@@ -100,7 +100,7 @@ export const agentTypesApi = {
   updateAgentType: createEndpoint({
     method: "PUT",
     path: "/api/v1/agent-types/:type_id",
-    summary: "Change an agent type",
+    summary: "Update an agent type",
     params: agentTypeParams,
     body: AgentTypeUpdate,
     response: AgentType,
@@ -108,7 +108,7 @@ export const agentTypesApi = {
   deleteAgentType: createEndpoint({
     method: "DELETE",
     path: "/api/v1/agent-types/:type_id",
-    summary: "Remove an agent type that was added; those that come with Wharf can only be switched off",
+    summary: "Delete an agent type. Those that come with Wharf can only be disabled",
     params: agentTypeParams,
     status: 204,
     response: "none",

@@ -32,20 +32,20 @@ export const boardsApi = {
   listBoards: createEndpoint({
     method: "GET",
     path: "/api/v1/boards",
-    summary: "Your boards",
+    summary: "List your boards, oldest first",
     response: z.object({ boards: z.array(Board) }),
   }),
   getBoard: createEndpoint({
     method: "GET",
     path: "/api/v1/boards/:board_id",
-    summary: "One board",
+    summary: "Get a board",
     params: boardParams,
     response: Board,
   }),
   updateBoard: createEndpoint({
     method: "PUT",
     path: "/api/v1/boards/:board_id",
-    summary: "Change a board",
+    summary: "Update a board",
     params: boardParams,
     body: BoardUpdate,
     response: Board,

@@ -11,7 +11,7 @@ export const ShortId = z
   .max(template.length)
   .refine(
     (text) => uuid.test(text + template.slice(text.length)),
-    `is not an id, or the first ${minLength} or more letters of one`,
+    `an id, or at least its first ${minLength} characters`,
   );
 
 /** The parameters of paths that name a task or a runner. */

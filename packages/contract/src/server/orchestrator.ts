@@ -10,7 +10,7 @@ export const orchestratorApi = {
   startTask: createEndpoint({
     method: "POST",
     path: "/api/v1/orchestrator/tasks/:task_id/start",
-    summary: "Start a run at a task",
+    summary: "Start a run of a task",
     params: taskParams,
     body: z
       .object({ agent_type: z.string().max(100).optional(), priority: z.number().int().min(0).max(10).optional() })
@@ -21,7 +21,7 @@ export const orchestratorApi = {
   stopTask: createEndpoint({
     method: "POST",
     path: "/api/v1/orchestrator/tasks/:task_id/stop",
-    summary: "Stop the task's run; its runner's disk is kept",
+    summary: "Stop the task's run; keep its runner's disk",
     params: taskParams,
     body: z
       .object({ reason: z.string().max(2000).optional(), force: z.boolean().default(false) })
@@ -32,21 +32,21 @@ export const orchestratorApi = {
     method: "POST",
     path: "/api/v1/orchestrator/tasks/:task_id/pause",
     summary:
-      "Have the agent stand still in the midst of its turn: its model requests end, then its processes are frozen. The task's log says when they are",
+      "Pause the agent during its turn: its pending model requests end, then its processes are frozen. The task's log records when",
     params: taskParams,
     response: Task,
   }),
   resumeTask: createEndpoint({
     method: "POST",
     path: "/api/v1/orchestrator/tasks/:task_id/resume",
-    summary: "Have a paused agent go on",
+    summary: "Resume a paused agent",
     params: taskParams,
     response: Task,
   }),
   taskStatus: createEndpoint({
     method: "GET",
     path: "/api/v1/orchestrator/tasks/:task_id/status",
-    summary: "Where a task stands",
+    summary: "Get a task's state and its latest run",
     params: taskParams,
     response: z.object({
       task_id: z.uuid(),
@@ -60,7 +60,7 @@ export const orchestratorApi = {
   orchestratorStatus: createEndpoint({
     method: "GET",
     path: "/api/v1/orchestrator/status",
-    summary: "What the scheduler is doing",
+    summary: "Get the scheduler's status",
     response: z.object({
       status: z.enum(["running", "stopping"]),
       active_agents: z.number(),
@@ -72,7 +72,7 @@ export const orchestratorApi = {
   orchestratorQueue: createEndpoint({
     method: "GET",
     path: "/api/v1/orchestrator/queue",
-    summary: "Runs that wait for a slot, in the order they will get one",
+    summary: "List the runs that wait for a slot, in the order in which they get one",
     query: z.object(listQuery),
     response: z.object({
       tasks: z.array(

@@ -6,15 +6,15 @@ import { z } from "zod";
  */
 export const pageQuery = {
   limit: z.coerce.number().int().min(1).max(1000).default(100),
-  cursor: z.string().max(500).optional().describe("`next_cursor` of the page before"),
+  cursor: z.string().max(500).optional().describe("`next_cursor` of the previous page"),
 };
 export const offsetQuery = {
-  offset: z.coerce.number().int().min(0).max(10_000).default(0).describe("for what lies further on use `cursor`"),
+  offset: z.coerce.number().int().min(0).max(10_000).default(0).describe("use `cursor` to go further"),
 };
 
 /** A page is also full at 1 MiB, so it may have fewer rows than the limit. */
 export const pageEnd = {
-  next_cursor: z.string().optional().describe("leads to the page after this one; absent on the last"),
+  next_cursor: z.string().optional().describe("the `cursor` of the next page; absent on the last page"),
 };
 /** The count has an upper limit: `total_capped` means that there are more rows than `total`. */
 export const pageTotal = { total: z.number(), total_capped: z.literal(true).optional() };

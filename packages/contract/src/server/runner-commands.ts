@@ -23,13 +23,13 @@ export const runnerCommandsApi = {
   }),
   runnerLogs: aliasEndpoint(terminalsApi.terminalHistory, {
     path: `${runner}/logs`,
-    summary: "A page of the history of all commands in a runner: what was started, what it printed, how it ended",
+    summary: "Get a page of the history of all commands in a runner: their start, output and end",
     params: runnerParams,
     query: z.object({ after, limit }),
   }),
   followRunnerLogs: aliasEndpoint(terminalStreams.stream, {
     path: `${runner}/logs/stream`,
-    summary: "A terminal's output, live, as NDJSON of TerminalEvent",
+    summary: "Stream the history of all commands in a runner as NDJSON of TerminalEvent",
     params: runnerParams,
     query: z.object({ after }),
   }),

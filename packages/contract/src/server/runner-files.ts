@@ -11,7 +11,7 @@ export const runnerFilesApi = {
   listRunnerFiles: createEndpoint({
     method: "GET",
     path: `${runner}/files`,
-    summary: "Entries of a folder, by pages",
+    summary: "List a folder, page by page",
     params: runnerParams,
     query: FolderList.omit({ limit: true }).extend({
       limit: z.coerce.number().int().min(1).max(10_000).default(1_000),
@@ -21,7 +21,7 @@ export const runnerFilesApi = {
   statRunnerFile: createEndpoint({
     method: "GET",
     path: `${runner}/files/stats`,
-    summary: "What stands at a path; what a link leads to instead of the link",
+    summary: "Get the type, size and times of a path. Links are followed",
     params: runnerParams,
     query: z.object({ path }),
     response: FileStats,

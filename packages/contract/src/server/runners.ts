@@ -85,13 +85,13 @@ export const RunnerCreate = z
     resources: RunnerResources.optional(),
     /** The environment of every command and terminal in the runner. */
     environment: Environment.default({}),
-    image: ImageName.optional().describe("what it is made of, where the backend makes runners of images"),
+    image: ImageName.optional().describe("the image of the runner, for backends that use images"),
     model_route: RouteName.optional().describe(
-      "the model route that programs in it may use, at `$WHARF_GATEWAY/models/<route>` with `$WHARF_TOKEN`",
+      "the model route that programs in the runner may use, at `$WHARF_GATEWAY/models/<route>` with `$WHARF_TOKEN`",
     ),
   })
   .refine(({ tier, resources }) => (tier === "custom") === (resources !== undefined), {
-    message: "is given with the tier custom, and only with it",
+    message: "required with the tier custom, and allowed only with it",
     path: ["resources"],
   });
 export type RunnerCreate = z.output<typeof RunnerCreate>;
@@ -127,7 +127,7 @@ export const runnersApi = {
   createRunner: createEndpoint({
     method: "POST",
     path: "/api/v1/runners",
-    summary: "Create a runner by hand",
+    summary: "Create a standalone runner",
     query: wait,
     body: RunnerCreate,
     status: 201,
@@ -136,7 +136,7 @@ export const runnersApi = {
   listRunners: createEndpoint({
     method: "GET",
     path: "/api/v1/runners",
-    summary: "Your runners, newest first; destroyed ones only where `status` asks for them",
+    summary: "List your runners, newest first. Destroyed runners are listed only if `status` asks for them",
     query: z.object({
       status: RunnerState.optional(),
       ...listQuery,
@@ -147,26 +147,27 @@ export const runnersApi = {
   listOrphans: createEndpoint({
     method: "GET",
     path: "/api/v1/runners/orphans",
-    summary: "Runners that the backend has and the database does not know; they are stopped and keep their disks",
+    summary:
+      "List the runners that exist in the backend but not in the database. They are stopped and keep their disks",
     response: z.object({ orphans: z.array(OrphanView) }),
   }),
   deleteOrphans: createEndpoint({
     method: "DELETE",
     path: "/api/v1/runners/orphans",
-    summary: "Destroy all orphaned runners with their disks",
+    summary: "Destroy all orphaned runners and their disks",
     response: z.object({ deleted: z.array(z.string()) }),
   }),
   getRunner: createEndpoint({
     method: "GET",
     path: "/api/v1/runners/:runner_id",
-    summary: "One runner",
+    summary: "Get a runner",
     params: runnerParams,
     response: RunnerView,
   }),
   deleteRunner: createEndpoint({
     method: "DELETE",
     path: "/api/v1/runners/:runner_id",
-    summary: "Destroy a runner with its disk",
+    summary: "Destroy a runner and its disk",
     params: runnerParams,
     status: 204,
     response: "none",
@@ -174,14 +175,14 @@ export const runnersApi = {
   stopRunner: createEndpoint({
     method: "POST",
     path: "/api/v1/runners/:runner_id/stop",
-    summary: "End a runner's processes; its disk is kept",
+    summary: "Stop a runner's processes; keep its disk",
     params: runnerParams,
     response: RunnerView,
   }),
   startRunner: createEndpoint({
     method: "POST",
     path: "/api/v1/runners/:runner_id/start",
-    summary: "Start a runner that was stopped or has failed",
+    summary: "Start a runner that is stopped or has failed",
     params: runnerParams,
     query: wait,
     response: RunnerView,

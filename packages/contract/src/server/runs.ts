@@ -32,14 +32,14 @@ export const runsApi = {
   listAgents: createEndpoint({
     method: "GET",
     path: "/api/v1/agents",
-    summary: "Runs, newest first",
+    summary: "List your runs, newest first",
     query: z.object({ status: RunStatus.optional(), ...listQuery }),
     response: z.object({ agents: z.array(Run), ...listEnd }),
   }),
   listTaskAgents: createEndpoint({
     method: "GET",
     path: "/api/v1/tasks/:task_id/agents",
-    summary: "Runs of a task, newest first",
+    summary: "List a task's runs, newest first",
     params: taskParams,
     query: z.object(pageQuery),
     response: z.object({ agents: z.array(Run), ...pageEnd }),
@@ -47,14 +47,14 @@ export const runsApi = {
   getAgent: createEndpoint({
     method: "GET",
     path: "/api/v1/agents/:agent_id",
-    summary: "One run",
+    summary: "Get a run",
     params: runParams,
     response: Run,
   }),
   stopAgent: createEndpoint({
     method: "POST",
     path: "/api/v1/agents/:agent_id/stop",
-    summary: "Stop a run; its runner's disk is kept",
+    summary: "Stop a run; keep its runner's disk",
     params: runParams,
     response: Run,
   }),

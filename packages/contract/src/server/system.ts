@@ -6,7 +6,7 @@ export const systemApi = {
   health: createEndpoint({
     method: "GET",
     path: "/health",
-    summary: "Whether the server lives, and what it cannot do at the moment; needs no token",
+    summary: "Get the server's health and what does not work at the moment. Needs no token",
     isOpen: true,
     response: z.object({
       status: z.enum(["ok", "degraded"]),
@@ -18,7 +18,7 @@ export const systemApi = {
   serverInfo: createEndpoint({
     method: "GET",
     path: "/api/v1/server",
-    summary: "What this server is",
+    summary: "Get the server's version, backend and limits",
     response: z.object({
       version: z.string(),
       pid: z.number(),
@@ -38,7 +38,7 @@ export const systemApi = {
   shutdown: createEndpoint({
     method: "POST",
     path: "/api/v1/server/shutdown",
-    summary: "Stop the server; with runners=true end the runners too",
+    summary: "Stop the server. With `runners` stop its runners too",
     body: z.object({ runners: z.boolean().default(false) }).default({ runners: false }),
     status: 202,
     response: Ok,

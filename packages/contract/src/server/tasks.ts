@@ -84,7 +84,7 @@ export const tasksApi = {
   createTask: createEndpoint({
     method: "POST",
     path: "/api/v1/boards/:board_id/tasks",
-    summary: "Put a task on a board",
+    summary: "Create a task on a board",
     params: boardParams,
     body: TaskInput,
     status: 201,
@@ -93,7 +93,7 @@ export const tasksApi = {
   listBoardTasks: createEndpoint({
     method: "GET",
     path: "/api/v1/boards/:board_id/tasks",
-    summary: "Tasks of a board",
+    summary: "List a board's tasks, newest first",
     params: boardParams,
     query: z.object({ state: TaskState.optional(), ...listQuery }),
     response: z.object({ tasks: z.array(TaskSummary), ...listEnd }),
@@ -101,21 +101,21 @@ export const tasksApi = {
   listTasks: createEndpoint({
     method: "GET",
     path: "/api/v1/tasks",
-    summary: "Tasks of all your boards, newest first",
+    summary: "List the tasks of all your boards, newest first",
     query: z.object({ state: TaskState.optional(), ...listQuery }),
     response: z.object({ tasks: z.array(TaskSummary), ...listEnd }),
   }),
   getTask: createEndpoint({
     method: "GET",
     path: "/api/v1/tasks/:task_id",
-    summary: "One task",
+    summary: "Get a task",
     params: taskParams,
     response: Task,
   }),
   updateTask: createEndpoint({
     method: "PUT",
     path: "/api/v1/tasks/:task_id",
-    summary: "Change a task",
+    summary: "Update a task",
     params: taskParams,
     body: TaskUpdate,
     response: Task,
@@ -123,7 +123,7 @@ export const tasksApi = {
   deleteTask: createEndpoint({
     method: "DELETE",
     path: "/api/v1/tasks/:task_id",
-    summary: "Stop a task's run and delete it with its log",
+    summary: "Stop a task's run and delete the task with its log",
     params: taskParams,
     status: 204,
     response: "none",
@@ -131,7 +131,7 @@ export const tasksApi = {
   setTaskState: createEndpoint({
     method: "PATCH",
     path: "/api/v1/tasks/:task_id/state",
-    summary: "Move a task: IN_PROGRESS starts it, COMPLETED accepts it, CANCELLED ends it",
+    summary: "Move a task: IN_PROGRESS starts it, COMPLETED accepts it, CANCELLED cancels it",
     params: taskParams,
     body: z.object({ state: TaskState, reason: z.string().max(2000).optional() }),
     response: Task,
@@ -146,14 +146,14 @@ export const tasksApi = {
   pushTask: createEndpoint({
     method: "POST",
     path: "/api/v1/tasks/:task_id/push",
-    summary: "Try again to deliver the task's branch to its remote",
+    summary: "Retry the delivery of the task's branch to its remote",
     params: taskParams,
     response: Task,
   }),
   setTaskMode: createEndpoint({
     method: "PUT",
     path: "/api/v1/tasks/:task_id/mode",
-    summary: "Have the task's agent work in one of its modes, from now on; without one, in its own choice",
+    summary: "Set the mode in which the task's agent works from now on. Without `mode_id` the agent uses its default",
     params: taskParams,
     body: z.object({ mode_id: AgentChoice.optional() }),
     response: Task,
@@ -161,7 +161,7 @@ export const tasksApi = {
   setTaskModel: createEndpoint({
     method: "PUT",
     path: "/api/v1/tasks/:task_id/model",
-    summary: "Have the task's agent work with one of its models, from now on; without one, with its own choice",
+    summary: "Set the model that the task's agent uses from now on. Without `model_id` the agent uses its default",
     params: taskParams,
     body: z.object({ model_id: AgentChoice.optional() }),
     response: Task,
@@ -169,7 +169,7 @@ export const tasksApi = {
   answerPermission: createEndpoint({
     method: "POST",
     path: "/api/v1/tasks/:task_id/permissions/:permission_id",
-    summary: "Answer what the agent asks; without an option it is refused",
+    summary: "Answer a permission request of the agent. Without an option the request is refused",
     params: taskParams.extend({ permission_id: z.string().max(200) }),
     body: z.object({ option_id: z.string().max(200).optional() }),
     status: 202,
@@ -179,7 +179,7 @@ export const tasksApi = {
     method: "GET",
     path: "/api/v1/tasks/:task_id/events",
     summary:
-      "The task's log after a cursor. A page is full at 1 MiB, too: there is more as long as it ends before `last_seq`",
+      "List the events of the task's log after a cursor. A page also ends at 1 MiB: more events follow while its last `seq` is below `last_seq`",
     params: taskParams,
     query: z.object({ after: z.coerce.number().int().min(0).default(0), limit: pageQuery.limit }),
     response: z.object({ events: z.array(Event), last_seq: z.number() }),
@@ -187,7 +187,7 @@ export const tasksApi = {
   getTaskDiff: createEndpoint({
     method: "GET",
     path: "/api/v1/tasks/:task_id/diff",
-    summary: "What the task's branch changed against its base",
+    summary: "Get the changes on the task's branch against its base",
     params: taskParams,
     response: Diff,
   }),

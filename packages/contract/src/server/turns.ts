@@ -25,13 +25,13 @@ export const turnsApi = {
     method: "POST",
     path: "/api/v1/tasks/:task_id/prompt",
     summary:
-      "Give the task's agent its next turn, and start a run if there is none. During a turn the prompt waits as QUEUED, behind earlier ones",
+      "Prompt the task's agent, and start a run if there is none. During a turn the prompt waits as QUEUED, behind earlier prompts",
     params: taskParams,
     body: z.object({
       text: z.string().min(1).max(200_000),
-      turn_id: z.uuid().optional().describe("an idempotency key: sent again, nothing happens again"),
+      turn_id: z.uuid().optional().describe("an idempotency key: a repeated request has no effect"),
       agent_type: z.string().max(100).optional(),
-      attachments: Attachments.optional().describe("at most 20 files and 10 MB, as base64"),
+      attachments: Attachments.optional().describe("at most 20 files and 10 MB in total, as base64"),
     }),
     status: 202,
     response: Turn,
@@ -39,7 +39,7 @@ export const turnsApi = {
   cancelTurn: createEndpoint({
     method: "POST",
     path: "/api/v1/tasks/:task_id/turns/:turn_id/cancel",
-    summary: "End one turn: withdraw a queued one, or have the agent end the current one. The run stays",
+    summary: "Cancel a turn: remove it if it is queued, otherwise ask the agent to end it. The run continues",
     params: taskParams.extend({ turn_id: z.uuid() }),
     status: 202,
     response: Turn,
@@ -47,7 +47,7 @@ export const turnsApi = {
   listTaskTurns: createEndpoint({
     method: "GET",
     path: "/api/v1/tasks/:task_id/turns",
-    summary: "The task's turns, oldest first",
+    summary: "List a task's turns, oldest first",
     params: taskParams,
     query: z.object(pageQuery),
     response: z.object({ turns: z.array(Turn), ...pageEnd }),
