@@ -13,8 +13,6 @@ import { Log } from "./events/index.ts";
 import { createGateway, openMirrors } from "./gateway/index.ts";
 import { HealthMonitor } from "./health-monitor.ts";
 import { createLogger } from "./logger.ts";
-import { createGatewayHooks } from "./gateway-hooks.ts";
-import { ModelHealth } from "./model-health.ts";
 import {
   StandaloneRunners,
   hasActiveRun,
@@ -28,10 +26,12 @@ import {
   WarmPool,
 } from "./runners/index.ts";
 import {
+  createGatewayHooks,
   defaultRunTimes,
   getRunnerWork,
   failRunnerWork,
   type LinksByRunner,
+  ModelHealth,
   RunCommands,
   type RunDeps,
   RunQueries,
@@ -42,12 +42,11 @@ import {
   Removal,
   Scheduler,
   TaskDiffs,
-  Wakeup,
 } from "./runs/index.ts";
 import { joinInstallation, refuseCopiedFolder, Servers } from "./servers/index.ts";
 import { lockDataFolder } from "./store/data-folder-lock.ts";
 import { startEmbeddedPostgres } from "./store/embedded/index.ts";
-import { guardFromTransactions, migrateDatabase, Notifications, openDatabase } from "./store/index.ts";
+import { guardFromTransactions, migrateDatabase, Notifications, openDatabase, Wakeup } from "./store/index.ts";
 import { openBackend } from "./open-backend.ts";
 import { takeDownServer } from "./take-down.ts";
 import { Boards, Tasks } from "./tasks/index.ts";

@@ -1,5 +1,5 @@
-import type { ClaimResult } from "../src/runs/claim.ts";
-import { claimQueuedRuns } from "../src/runs/claim.ts";
+import type { ClaimResult } from "../src/runs/scheduler/claim.ts";
+import { claimQueuedRuns } from "../src/runs/scheduler/claim.ts";
 import type { Database } from "../src/store/index.ts";
 
 /** Claims slots as a server without warm runners does. */

@@ -1,12 +1,13 @@
-/** Runs: the queue, the workers of a run's runner, turns, and the delivery of branches. */
-export { type AgentChoice, RunCommands } from "./commands.ts";
-export { defaultRunTimes, type RunDeps, type RunTimes } from "./deps.ts";
-export { type LinksByRunner, TaskDiffs } from "./task-diffs.ts";
-export { getRunnerWork, failRunnerWork } from "./runner-work.ts";
-export { Pruning } from "./pruning.ts";
-export { Removal } from "./removal.ts";
-export { Scheduler } from "./scheduler.ts";
-export { RunQueries } from "./queries.ts";
-export { Wakeup } from "./wakeup.ts";
-export { OldRunnerCleanup } from "./old-runners.ts";
-export { Maintenance } from "./maintenance.ts";
+/** Runs: the queue, the work of a run's runner, turns, and the delivery of branches. */
+export { defaultRunTimes, type LinksByRunner, type RunDeps, type RunTimes } from "./shared/deps.ts";
+export { failRunnerWork, getRunnerWork } from "./work/runner-work.ts";
+export { Scheduler } from "./scheduler/scheduler.ts";
+export { type AgentChoice, RunCommands } from "./commands/run-commands.ts";
+export { RunQueries } from "./commands/run-queries.ts";
+export { TaskDiffs } from "./commands/task-diffs.ts";
+export { createGatewayHooks } from "./gateway-events/gateway-hooks.ts";
+export { ModelHealth } from "./gateway-events/model-health.ts";
+export { Maintenance } from "./maintenance/maintenance.ts";
+export { OldRunnerCleanup } from "./maintenance/old-runners.ts";
+export { Pruning } from "./maintenance/pruning.ts";
+export { Removal } from "./maintenance/removal.ts";

@@ -1,0 +1,51 @@
+import { eq } from "drizzle-orm";
+import { describe, expect, test } from "vitest";
+import { fixture } from "../../../test/fixture.ts";
+import { getVisibleRunner } from "../../runners/standalone-rows.ts";
+import { RunQueries } from "./run-queries.ts";
+import { schema } from "../../store/index.ts";
+
+const { runners, tasks } = schema;
+
+describe("finding by a shortened id", () => {
+  test("finds a task, a run and a runner by the whole id and by its beginning", async () => {
+    await using f = await fixture();
+    const task = await f.newTask();
+    const { run_id } = await f.prompt(task);
+    const runner_id = crypto.randomUUID();
+    const owner_id = f.owner.user_id;
+    await f.db.insert(runners).values({ id: runner_id, backend: "local", tier: "small", owner_id });
+    const queries = new RunQueries(f.db);
+    for (const shorten of [(id: string) => id, (id: string) => id.slice(0, 8), (id: string) => id.slice(0, 20)]) {
+      expect((await f.tasks.find(owner_id, shorten(task.id))).id).toBe(task.id);
+      expect((await queries.getRun(owner_id, shorten(run_id))).id).toBe(run_id);
+      expect((await getVisibleRunner(f.db, owner_id, shorten(runner_id))).id).toBe(runner_id);
+    }
+  });
+
+  test("says which letters are not enough, and needs more of them", async () => {
+    await using f = await fixture();
+    const ids = ["0a1b2c3d-0000-4000-8000-000000000001", "0a1b2c3d-0000-4000-8000-000000000002"];
+    for (const id of ids) {
+      const task = await f.newTask();
+      await f.db.delete(schema.events).where(eq(schema.events.task_id, task.id));
+      await f.db.update(tasks).set({ id }).where(eq(tasks.id, task.id));
+    }
+    const find = (id: string) => f.tasks.find(f.owner.user_id, id);
+    await expect(find("0a1b2c3d")).rejects.toMatchObject({ code: "ambiguous_id" });
+    expect((await find(ids[1]!)).id).toBe(ids[1]);
+  });
+
+  test.each(["%_%_%_%_", "________", "%%%%%%%%", "\\\\\\\\\\\\\\\\", "", "\0\0\0\0\0\0\0\0"])(
+    "finds nothing by %j, though there is one of each",
+    async (id) => {
+      await using f = await fixture();
+      await f.prompt(await f.newTask());
+      const { user_id } = f.owner;
+      const nothing = { code: "not_found" };
+      await expect(f.tasks.find(user_id, id)).rejects.toMatchObject(nothing);
+      await expect(new RunQueries(f.db).getRun(user_id, id)).rejects.toMatchObject(nothing);
+      await expect(getVisibleRunner(f.db, user_id, id)).rejects.toMatchObject(nothing);
+    },
+  );
+});

@@ -1,0 +1,321 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { type TaskState, WharfError } from "@wharf/contract";
+import { and, eq, inArray, sql } from "drizzle-orm";
+import type { Log, LogWriter } from "../../events/index.ts";
+import { type Executor, schema } from "../../store/index.ts";
+import { type LockedTask, lockTask, moveTask } from "../../tasks/index.ts";
+import { requestHolders } from "../../runners/index.ts";
+import { deleteBoard, deleteTask } from "../state/deletion.ts";
+import { liveRunStatuses } from "../state/states.ts";
+import type { RunRow } from "../state/lease.ts";
+import { appendPush } from "../state/report-push.ts";
+import { stopRun } from "../state/stop-run.ts";
+import { closeTurn, getOpenTurn, type TurnRow, turnColumns } from "../state/transitions.ts";
+import { lockLiveRun, type TurnPrompt, queueTurn, RunStoppingError } from "../state/turn-queue.ts";
+
+const { permissions, pushes, runners, runs, tasks, turns } = schema;
+
+/**
+ * How long a prompt waits for a stopping run to end, including the last of its journal and its
+ * push.
+ */
+const stoppingTimeoutMs = 20_000;
+const stoppingPollIntervalMs = 100;
+
+/**
+ * Commands that people issue for runs. Each is one transaction that stores the desired state; the
+ * holder of the run's lease reads it and acts on it, in this process or another, now or after a
+ * crash.
+ */
+export class RunCommands {
+  readonly #log: Log;
+  readonly #poke: (taskId?: string) => void;
+  readonly #isAway: (runnerId: string) => boolean;
+
+  /** `isAway` returns whether a running runner is unreachable at the moment. */
+  constructor(log: Log, poke: (taskId?: string) => void, isAway: (runnerId: string) => boolean = () => false) {
+    this.#log = log;
+    this.#poke = poke;
+    this.#isAway = isAway;
+  }
+
+  /** Waits for a stopping run to end: the prompt belongs to the next run. */
+  async prompt(taskId: string, prompt: TurnPrompt): Promise<TurnRow> {
+    const deadline = Date.now() + stoppingTimeoutMs;
+    for (;;) {
+      try {
+        return await this.#queuePrompt(taskId, prompt);
+      } catch (error) {
+        if (!(error instanceof RunStoppingError) || Date.now() > deadline) throw error;
+        await sleep(stoppingPollIntervalMs);
+      }
+    }
+  }
+
+  async #queuePrompt(taskId: string, prompt: TurnPrompt): Promise<TurnRow> {
+    const turn = await this.#log.write(async (writer) => {
+      const task = await lockTask(writer.tx, taskId);
+      const existingTurn = prompt.turn_id && (await getTurn(writer.tx, prompt.turn_id));
+      if (existingTurn) {
+        if (existingTurn.task_id !== taskId)
+          throw new WharfError("conflict", { what: "turn", from: "another task's", to: "this task's" });
+        return existingTurn;
+      }
+      return queueTurn(writer, task, prompt);
+    });
+    this.#poke(taskId);
+    return turn;
+  }
+
+  /**
+   * Ends one turn and nothing else: a queued turn at once, a running one when its agent gets the
+   * request.
+   */
+  async cancelTurn(taskId: string, turnId: string, { by: userId }: { by: string }): Promise<TurnRow> {
+    const turn = await this.#log.write(async (writer) => {
+      const task = await lockTask(writer.tx, taskId);
+      const existingTurn = await getTurn(writer.tx, turnId);
+      if (existingTurn?.task_id !== taskId) throw new WharfError("not_found", { what: "turn", id: turnId });
+      if (existingTurn.state === "QUEUED") await this.#withdrawTurn(writer, task, existingTurn, userId);
+      else if (existingTurn.state === "RUNNING") await requestCancellation(writer, existingTurn, userId);
+      else throw new WharfError("conflict", { what: "turn", from: existingTurn.state, to: "CANCELLED" });
+      return (await getTurn(writer.tx, turnId)) ?? existingTurn;
+    });
+    this.#poke(taskId);
+    return turn;
+  }
+
+  /** When the last queued turn is withdrawn, the run has no reason left to wait or start. */
+  async #withdrawTurn(writer: LogWriter, task: LockedTask, turn: TurnRow, userId: string): Promise<void> {
+    await closeTurn(writer, turn, { status: "cancelled", reason: withdrawnReason });
+    if (await getOpenTurn(writer.tx, task.id)) return;
+    const run = await lockLiveRun(writer.tx, task.id);
+    if (run?.status === "PENDING" || run?.status === "STARTING")
+      await stopRun(writer, run, { status: "STOPPED", reason: withdrawnReason });
+    else if (run)
+      await writer.tx
+        .update(runs)
+        .set({ queued_at: null, slot: false, updated_at: new Date() })
+        .where(eq(runs.id, run.id));
+    if (task.state === "IN_PROGRESS") await moveTask(writer, task, "REVIEW", { by: userId, reason: withdrawnReason });
+  }
+
+  /** Sets the mode or model of the task's agent, for the current run and every later one. */
+  async setAgentChoice(taskId: string, choice: AgentChoice, { by: userId }: { by: string }): Promise<void> {
+    await this.#log.write(async (writer) => {
+      const task = await lockTask(writer.tx, taskId);
+      const run = await lockLiveRun(writer.tx, taskId);
+      const updated_at = new Date();
+      await writer.tx
+        .update(tasks)
+        .set({ ...choice, updated_at })
+        .where(eq(tasks.id, taskId));
+      // `RunSync` looks at the choices only after the run row changes.
+      if (run) await writer.tx.update(runs).set({ updated_at }).where(eq(runs.id, run.id));
+      const message = formatChoice(choice);
+      await writer.append(task.id, [
+        { ...(run && { run_id: run.id }), created_by: userId, data: { kind: "notice", message } },
+      ]);
+    });
+    this.#poke(taskId);
+  }
+
+  /**
+   * Stops the current run, keeps its runner's disk, and moves the task to the state the caller
+   * gives.
+   */
+  async stop(taskId: string, state: TaskState, options: { by: string; reason?: string | undefined }): Promise<void> {
+    await this.#log.write(async (writer) => {
+      const task = await lockTask(writer.tx, taskId);
+      const run = await lockLiveRun(writer.tx, taskId);
+      if (run)
+        await stopRun(writer, run, {
+          status: state === "COMPLETED" ? "COMPLETED" : "STOPPED",
+          reason: options.reason ?? `the task is ${state.toLowerCase()}`,
+        });
+      else if (state === "REVIEW") throw new WharfError("no_run", { task_id: taskId });
+      await moveTask(writer, task, state, options);
+      if (state === "COMPLETED") await reportOpenPush(writer, task);
+    });
+    this.#poke(taskId);
+  }
+
+  /**
+   * Pauses the agent during its open turn; idempotent. The turn's end or a stop also ends the
+   * pause.
+   */
+  async pause(taskId: string, options: { by: string }): Promise<void> {
+    await this.#log.write(async (writer) => {
+      const run = await this.#getRunInTurn(writer, taskId, "paused");
+      if (run.status === "RUNNING" && run.runner_id && this.#isAway(run.runner_id))
+        throw new WharfError("unsupported", { what: "Pausing an agent whose runner is away" });
+      await setDesired(writer, run, { desired: "PAUSE", message: "The agent is being paused.", by: options.by });
+    });
+    this.#poke(taskId);
+  }
+
+  async resume(taskId: string, options: { by: string }): Promise<void> {
+    await this.#log.write(async (writer) => {
+      const run = await this.#getRunInTurn(writer, taskId, "resumed");
+      await setDesired(writer, run, { desired: "RUN", message: "The agent shall go on.", by: options.by });
+    });
+    this.#poke(taskId);
+  }
+
+  async #getRunInTurn(writer: LogWriter, taskId: string, action: string): Promise<RunRow> {
+    const task = await lockTask(writer.tx, taskId);
+    const run = await lockLiveRun(writer.tx, taskId);
+    if (!run || run.desired === "STOP") throw new WharfError("no_run", { task_id: taskId });
+    if (!(await getOpenTurn(writer.tx, taskId)))
+      throw new WharfError("conflict", { what: "task", from: task.state, to: action });
+    return run;
+  }
+
+  /** Ends the run, discards the runner with its disk, and has the task removed with its log. */
+  async delete(taskId: string): Promise<void> {
+    await deleteTask(this.#log, taskId);
+    this.#poke();
+  }
+
+  /**
+   * Deletes a board with its tasks and discards their runners. Board and tasks become invisible at
+   * once.
+   */
+  async deleteBoard(boardId: string): Promise<void> {
+    await deleteBoard(this.#log, boardId);
+    this.#poke();
+  }
+
+  /** Starts the stopped runner of a run between turns, for a user who wants to access it. */
+  async startRunner(runnerId: string): Promise<void> {
+    const isStarting = await this.#log.write(async ({ tx }) => {
+      const isLive = sql`exists (
+        select 1 from ${runs} where ${runs.runner_id} = ${runners.id} and ${runs.status} in ('RUNNING', 'PAUSED')
+      )`;
+      const rows = await tx
+        .update(runners)
+        .set({ desired: "READY", updated_at: new Date() })
+        .where(and(eq(runners.id, runnerId), eq(runners.desired, "STOPPED"), isLive))
+        .returning({ id: runners.id });
+      await tx.update(runs).set({ idle_since: new Date() }).where(eq(runs.runner_id, runnerId));
+      await requestHolders(tx, [runnerId]);
+      return rows.length > 0;
+    });
+    if (isStarting) this.#poke();
+  }
+
+  /**
+   * Delivers the task's newest commit again, starting at the runner, after its delivery failed for
+   * good.
+   */
+  async retryPush(taskId: string, { by: userId }: { by: string }): Promise<void> {
+    await this.#log.write(async (writer) => {
+      const task = await lockTask(writer.tx, taskId);
+      const [push] = await writer.tx.select().from(pushes).where(eq(pushes.task_id, taskId));
+      if (!push) throw new WharfError("not_found", { what: "commit to push on task", id: taskId });
+      if (push.state !== "FAILED")
+        throw new WharfError("nothing_to_push", { task_id: taskId, isPushed: push.state === "PUSHED" });
+      const change = { state: "WANTED" as const, attempts: 0, next_attempt_at: new Date(), reported: true };
+      await writer.tx.update(pushes).set(change).where(eq(pushes.task_id, taskId));
+      if (push.runner_id) await requestHolders(writer.tx, [push.runner_id]);
+      await appendPush(writer, { push, task, status: "pending", message: "The push is tried again.", by: userId });
+    });
+    this.#poke(taskId);
+  }
+
+  /** Stops every live run, for a server shutdown that includes its runners. */
+  async stopAllRuns(reason: string): Promise<void> {
+    const live = await this.#log.write(({ tx }) =>
+      tx
+        .select({ task_id: runs.task_id })
+        .from(runs)
+        .where(inArray(runs.status, [...liveRunStatuses])),
+    );
+    for (const { task_id } of live) {
+      await this.#log.write(async (writer) => {
+        const task = await lockTask(writer.tx, task_id);
+        const run = await lockLiveRun(writer.tx, task_id);
+        if (run) await stopRun(writer, run, { status: "STOPPED", reason });
+        if (task.state === "IN_PROGRESS" || task.state === "BLOCKED")
+          await moveTask(writer, task, "REVIEW", { reason });
+      });
+    }
+    this.#poke();
+  }
+
+  async answerPermission(
+    taskId: string,
+    answer: { permission_id: string; option_id?: string | undefined; by: string },
+  ): Promise<void> {
+    await this.#log.write(async ({ tx }) => {
+      await lockTask(tx, taskId);
+      const ownRequest = and(eq(permissions.task_id, taskId), eq(permissions.permission_id, answer.permission_id));
+      const [request] = await tx.select().from(permissions).where(ownRequest);
+      if (!request) throw new WharfError("not_found", { what: "permission request", id: answer.permission_id });
+      if (request.state !== "ASKED")
+        throw new WharfError("conflict", { what: "permission request", from: request.state, to: "ANSWERED" });
+      await tx
+        .update(permissions)
+        .set({
+          state: "ANSWERED",
+          option_id: answer.option_id ?? null,
+          answered_by: answer.by,
+          updated_at: new Date(),
+        })
+        .where(ownRequest);
+    });
+    this.#poke(taskId);
+  }
+}
+
+/** Notifies the user who accepts a task that its branch is not delivered yet. */
+async function reportOpenPush(writer: LogWriter, task: LockedTask): Promise<void> {
+  const isOpen = inArray(pushes.state, ["WANTED", "MIRRORED"]);
+  const [push] = await writer.tx
+    .update(pushes)
+    .set({ reported: true })
+    .where(and(eq(pushes.task_id, task.id), isOpen, eq(pushes.reported, false)))
+    .returning();
+  const message = "The task is accepted while its branch is still on its way; the log says when it has arrived.";
+  if (push) await appendPush(writer, { push, task, status: "pending", message });
+}
+
+const withdrawnReason = "it was withdrawn before it began";
+
+/**
+ * Stores the request, which `RunSync` forwards to the daemon. A pause would keep the turn from
+ * ending.
+ */
+async function requestCancellation(writer: LogWriter, turn: TurnRow, userId: string): Promise<void> {
+  if (turn.cancel_asked) return;
+  await writer.tx.update(turns).set({ cancel_asked: true, updated_at: new Date() }).where(eq(turns.id, turn.id));
+  const run = await lockLiveRun(writer.tx, turn.task_id);
+  if (run?.desired === "PAUSE")
+    await writer.tx.update(runs).set({ desired: "RUN", updated_at: new Date() }).where(eq(runs.id, run.id));
+  const message = "The agent is asked to end its turn.";
+  await writer.append(turn.task_id, [{ run_id: turn.run_id, created_by: userId, data: { kind: "notice", message } }]);
+}
+
+/** A user's choice among the modes or models of an agent; null clears the choice. */
+export type AgentChoice = { readonly agent_mode: string | null } | { readonly agent_model: string | null };
+
+function formatChoice(choice: AgentChoice): string {
+  const [what, id] = "agent_mode" in choice ? ["mode", choice.agent_mode] : ["model", choice.agent_model];
+  return id === null ? `The agent's ${what} is its own choice again.` : `The agent's ${what} shall be '${id}'.`;
+}
+
+async function getTurn(tx: Executor, id: string): Promise<TurnRow | undefined> {
+  const [turn] = await tx.select(turnColumns).from(turns).where(eq(turns.id, id));
+  return turn;
+}
+
+/** Stores whether a run should work or pause, and logs a notice if that changes. */
+async function setDesired(
+  writer: LogWriter,
+  run: RunRow,
+  { desired, message, by: userId }: { desired: "RUN" | "PAUSE"; message: string; by: string },
+): Promise<void> {
+  if (run.desired === desired) return;
+  await writer.tx.update(runs).set({ desired, updated_at: new Date() }).where(eq(runs.id, run.id));
+  await writer.append(run.task_id, [{ run_id: run.id, created_by: userId, data: { kind: "notice", message } }]);
+}

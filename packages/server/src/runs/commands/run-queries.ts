@@ -1,0 +1,194 @@
+import { type RunStatus, WharfError } from "@wharf/contract";
+import { and, asc, desc, eq, isNull, type SQL, sql } from "drizzle-orm";
+import {
+  countNewest,
+  createCursorLookup,
+  toPage,
+  type Database,
+  formatCursor,
+  createIdCondition,
+  countPageRows,
+  type NewestQuery,
+  type PageQuery,
+  parseCursor,
+  readNewestKeys,
+  schema,
+  sortByKeys,
+} from "../../store/index.ts";
+import { type TurnRow, turnColumns } from "../state/transitions.ts";
+
+const { boards, runners, runs, tasks, turns } = schema;
+type RunRow = typeof runs.$inferSelect;
+export type RunView = RunRow & Partial<Pick<typeof runners.$inferSelect, "isolation" | "backend">>;
+
+/** Selects rows on a person's boards, without deleted tasks and boards. */
+const isVisibleTo = (ownerId: string) =>
+  and(eq(boards.owner_id, ownerId), isNull(boards.deleted_at), isNull(tasks.deleted_at));
+
+interface RunPage {
+  readonly agents: RunView[];
+  readonly next_cursor?: string;
+}
+interface TotalCount {
+  readonly total: number;
+  readonly total_capped?: true;
+}
+interface QueuedRun {
+  readonly task_id: string;
+  readonly priority: number;
+  readonly queued_at: Date;
+}
+
+/** Counting stops at the first limit for a list of runs and at the second for the queue. */
+const maxCounted = 1_000;
+const maxQueueCounted = 10_000;
+
+/** Reads runs and turns for the people who may see their board. */
+export class RunQueries {
+  readonly #db: Database;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  /** Returns the newest runs first. */
+  async list(ownerId: string, filter: PageQuery & { status?: RunStatus | undefined }): Promise<RunPage & TotalCount> {
+    const where = filter.status ? sql`status = ${filter.status}` : sql`true`;
+    const newest: NewestQuery = { table: "runs", where, ownerId };
+    const [keys, total] = await Promise.all([
+      readNewestKeys(this.#db, newest, filter),
+      countNewest(this.#db, newest, maxCounted),
+    ]);
+    const ids = keys.map(({ id }) => id);
+    const rows = await this.#selectRuns(sql`${runs.id} = any(${sql.param(ids)}::uuid[])`);
+    const cut = { limit: filter.limit, cursorAfter: createCursorLookup(keys) };
+    const { rows: page, ...end } = toPage(sortByKeys(rows.map(toView), keys), cut);
+    return { agents: page, ...total, ...end };
+  }
+
+  /** Returns a task's runs, newest first. */
+  async listForTask(taskId: string, page: PageQuery): Promise<RunPage> {
+    const cursor = parseCursor(page.cursor, ["time", "uuid"]);
+    const afterCursor =
+      cursor && sql`(${runs.created_at}, ${runs.id}) < (${cursor[0]}::timestamptz, ${cursor[1]}::uuid)`;
+    const keys = await this.#db
+      .select({ id: runs.id, at: sql<string>`${runs.created_at}::text` })
+      .from(runs)
+      .where(and(eq(runs.task_id, taskId), afterCursor))
+      .orderBy(desc(runs.created_at), desc(runs.id))
+      .limit(page.limit + 1);
+    const ids = keys.map(({ id }) => id);
+    const rows = await this.#selectRuns(sql`${runs.id} = any(${sql.param(ids)}::uuid[])`);
+    const cut = { limit: page.limit, cursorAfter: createCursorLookup(keys) };
+    const { rows: agents, ...end } = toPage(sortByKeys(rows.map(toView), keys), cut);
+    return { agents, ...end };
+  }
+
+  /** Returns the task's current run, or its last one. */
+  async getLatestRun(taskId: string): Promise<RunView | undefined> {
+    return (await this.listForTask(taskId, { limit: 1 })).agents[0];
+  }
+
+  async getRun(ownerId: string, id: string): Promise<RunView> {
+    const matches = createIdCondition(runs.id, id);
+    if (!matches) throw new WharfError("not_found", { what: "run", id });
+    const rows = await this.#selectRuns(and(matches, isVisibleTo(ownerId))).limit(2);
+    if (rows.length > 1) throw new WharfError("ambiguous_id", { what: "run", id });
+    if (!rows[0]) throw new WharfError("not_found", { what: "run", id });
+    return toView(rows[0]);
+  }
+
+  /**
+   * Returns a task's turns, oldest first. Prompts may be long, so their sizes decide how many are
+   * read.
+   */
+  async listTurns(taskId: string, page: PageQuery): Promise<{ turns: TurnRow[]; next_cursor?: string }> {
+    const cursor = parseCursor(page.cursor, ["time", "uuid"]);
+    const afterCursor =
+      cursor && sql`(${turns.created_at}, ${turns.id}) > (${cursor[0]}::timestamptz, ${cursor[1]}::uuid)`;
+    const keys = await this.#db
+      .select({
+        id: turns.id,
+        at: sql<string>`${turns.created_at}::text`,
+        size: sql<number>`octet_length(${turns.prompt}) + 500`,
+      })
+      .from(turns)
+      .where(and(eq(turns.task_id, taskId), afterCursor))
+      .orderBy(asc(turns.created_at), asc(turns.id))
+      .limit(page.limit + 1);
+    const sizes = keys.map(({ size }) => size);
+    const pageKeys = keys.slice(0, countPageRows(sizes, page.limit));
+    const last = pageKeys.at(-1);
+    const ids = pageKeys.map(({ id }) => id);
+    const rows = await this.#db
+      .select(turnColumns)
+      .from(turns)
+      .where(sql`${turns.id} = any(${sql.param(ids)}::uuid[])`);
+    const hasMore = last !== undefined && pageKeys.length < keys.length;
+    return { turns: sortByKeys(rows, pageKeys), ...(hasMore && { next_cursor: formatCursor([last.at, last.id]) }) };
+  }
+
+  /** Returns runs that wait for a slot, in the order of the queue. */
+  async getQueue(ownerId: string, page: PageQuery): Promise<{ tasks: QueuedRun[]; next_cursor?: string } & TotalCount> {
+    const { limit, offset = 0 } = page;
+    const cursor = parseCursor(page.cursor, ["number", "time", "uuid"]);
+    const afterCursor = cursor
+      ? sql`(-priority, queued_at, id) > (${cursor[0]}::int, ${cursor[1]}::timestamptz, ${cursor[2]}::uuid)`
+      : sql`true`;
+    const createQueueQuery = (condition: SQL, maxRows: number) => sql`
+      select page.id, page.rank, page.queued_at from boards cross join lateral (
+        select id, -priority as rank, queued_at from runs
+        where board_id = boards.id and queued_at is not null and ${condition}
+        order by -priority, queued_at, id limit ${maxRows}) page
+      where boards.owner_id = ${ownerId} and boards.deleted_at is null`;
+    const [{ rows: keys }, { rows: counted }] = await Promise.all([
+      this.#db.execute<{ id: string; rank: number; at: string }>(sql`
+        select id, rank, queued_at::text as at from (${createQueueQuery(afterCursor, limit + offset + 1)}) listed
+        order by rank, queued_at, id limit ${limit + 1} offset ${offset}`),
+      this.#db.execute<{ n: number }>(sql`
+        select count(*)::int as n from (select 1 from (${createQueueQuery(sql`true`, maxQueueCounted + 1)}) listed
+        limit ${maxQueueCounted + 1}) counted`),
+    ]);
+    const pageKeys = keys.slice(0, limit);
+    const last = pageKeys.at(-1);
+    const rows = await this.#db
+      .select({ id: runs.id, task_id: runs.task_id, priority: runs.priority, queued_at: runs.queued_at })
+      .from(runs)
+      .where(sql`${runs.id} = any(${sql.param(pageKeys.map(({ id }) => id))}::uuid[])`);
+    const n = counted[0]?.n ?? 0;
+    return {
+      tasks: sortByKeys(rows, pageKeys).flatMap(({ task_id, priority, queued_at }) =>
+        queued_at ? [{ task_id, priority, queued_at }] : [],
+      ),
+      total: Math.min(n, maxQueueCounted),
+      ...(n > maxQueueCounted && { total_capped: true as const }),
+      ...(last && pageKeys.length < keys.length && { next_cursor: formatCursor([`${last.rank}`, last.at, last.id]) }),
+    };
+  }
+
+  #selectRuns(where: Parameters<ReturnType<ReturnType<Database["select"]>["from"]>["where"]>[0]) {
+    // The limit keeps this a lookup per run; a plain join would scan all runners.
+    const runner = this.#db
+      .select({ isolation: runners.isolation, backend: runners.backend })
+      .from(runners)
+      .where(eq(runners.id, runs.runner_id))
+      .limit(1)
+      .as("runner");
+    return this.#db
+      .select({ run: runs, runner: { isolation: runner.isolation, backend: runner.backend } })
+      .from(runs)
+      .innerJoin(tasks, eq(tasks.id, runs.task_id))
+      .innerJoin(boards, eq(boards.id, tasks.board_id))
+      .leftJoinLateral(runner, sql`true`)
+      .where(where)
+      .$dynamic();
+  }
+}
+
+const toView = ({
+  run,
+  runner,
+}: {
+  run: RunRow;
+  runner: Pick<typeof runners.$inferSelect, "isolation" | "backend"> | null;
+}): RunView => ({ ...run, ...runner });

@@ -1,0 +1,41 @@
+import { type Diff, daemonApi, WharfError } from "@wharf/contract";
+import { and, desc, eq, isNotNull } from "drizzle-orm";
+import type { Mirrors } from "../../gateway/index.ts";
+import type { Link } from "../../runners/index.ts";
+import { type Database, schema } from "../../store/index.ts";
+import type { TaskRow } from "../../tasks/index.ts";
+import type { LinksByRunner } from "../shared/deps.ts";
+
+const { runs } = schema;
+
+/**
+ * Returns a task's changes: from its workspace while its runner runs, otherwise from the mirror's
+ * branch.
+ */
+export class TaskDiffs {
+  readonly #db: Database;
+  readonly #mirrors: Mirrors;
+  readonly #links: LinksByRunner;
+
+  constructor(db: Database, mirrors: Mirrors, links: LinksByRunner) {
+    this.#db = db;
+    this.#mirrors = mirrors;
+    this.#links = links;
+  }
+
+  async getDiff(task: TaskRow, signal: AbortSignal): Promise<Diff> {
+    if (!task.base_commit_sha) throw new WharfError("not_found", { what: "change yet on task", id: task.id });
+    const link = await this.#getLink(task);
+    if (link && !link.signal.aborted)
+      return link.client.call(daemonApi.diff, { query: { base: task.base_commit_sha } }, { signal });
+    const ownRuns = and(eq(runs.task_id, task.id), isNotNull(runs.repository_id));
+    const [run] = await this.#db.select().from(runs).where(ownRuns).orderBy(desc(runs.created_at)).limit(1);
+    if (!run?.repository_id) throw new WharfError("not_found", { what: "change yet on task", id: task.id });
+    return this.#mirrors.diff(run.repository_id, task.base_commit_sha, task.shadow_branch, signal);
+  }
+  async #getLink({ assigned_agent_id }: TaskRow): Promise<Link | undefined> {
+    if (!assigned_agent_id) return undefined;
+    const [run] = await this.#db.select({ id: runs.runner_id }).from(runs).where(eq(runs.id, assigned_agent_id));
+    return run?.id ? this.#links.get(run.id) : undefined;
+  }
+}

@@ -1,0 +1,85 @@
+import type { Event } from "@wharf/contract";
+import { randomUUID } from "node:crypto";
+import { pino } from "pino";
+import { describe, expect, test } from "vitest";
+import { fixture } from "../../../test/fixture.ts";
+import { createGatewayHooks } from "./gateway-hooks.ts";
+import { ModelHealth } from "./model-health.ts";
+
+const logger = pino({ level: "silent" });
+const use = {
+  route: "gemini",
+  status: 200,
+  request_id: "r",
+  bytes_in: 1,
+  bytes_out: 1,
+  duration_ms: 1_000,
+  complete: true,
+  answered: true,
+};
+
+describe("what the gateway sees", () => {
+  test("lists a run's refusals up to a limit, says that it stops, and lists another run's", async () => {
+    await using f = await fixture();
+    const task = await f.newTask();
+    const [flooding, other] = [randomUUID(), randomUUID()].map((run_id) => ({
+      runner_id: "r",
+      run_id,
+      task_id: task.id,
+      token: "t",
+    }));
+    {
+      await using hooks = createGatewayHooks({ log: f.log, logger, modelHealth: new ModelHealth() });
+      for (let n = 0; n < 5_000; n++) hooks.denied(flooding!, { host: `host-${n}.example`, reason: "no way out" });
+      for (let n = 0; n < 10; n++) hooks.denied(other!, { host: "one.example", reason: "no way out" });
+    }
+    const events = await f.log.read(task.id, 1, 1_000);
+    const ofFlooding = events.filter((event) => event.agent_id === flooding!.run_id).map((event) => event.data);
+    expect(ofFlooding).toHaveLength(201);
+    expect(ofFlooding.slice(0, 200).every((data) => data.kind === "denied")).toBe(true);
+    expect(ofFlooding.at(-1)).toEqual({ kind: "notice", message: "Further denials of this run are not listed." });
+    expect(events.filter((event) => event.agent_id === other!.run_id)).toMatchObject([
+      { data: { kind: "denied", host: "one.example" } },
+    ]);
+  });
+
+  test("says once in the task's log and in the server's what is wrong with a model's server, and once that it is well", async () => {
+    await using f = await fixture();
+    const task = await f.newTask();
+    const context = { runner_id: "r", run_id: randomUUID(), task_id: task.id, token: "t" };
+    const warnings: string[] = [];
+    const listening = pino({ base: null }, { write: (line: string) => void warnings.push(line) });
+    const fault = { kind: "limited", message: "It answers 429.", note: "Agents retry.", next: "Wait." } as const;
+    {
+      await using hooks = createGatewayHooks({ log: f.log, logger: listening, modelHealth: new ModelHealth() });
+      for (let n = 0; n < 50; n++) hooks.watchAnswer?.(context).end({ answered: false, fault });
+      for (let n = 0; n < 2; n++) hooks.watchAnswer?.(context).end({ answered: true });
+    }
+    const events = await f.log.read(task.id, 1, 1_000);
+    const lines = ["It answers 429. Agents retry.", "The model's server answers again."];
+    expect(events.map(({ data }) => data)).toEqual(lines.map((message) => ({ kind: "notice", message })));
+    expect(warnings.map((line) => JSON.parse(line))).toMatchObject(
+      lines.map((msg) => ({ msg, run_id: context.run_id, task_id: task.id })),
+    );
+  });
+
+  test("reaches the log in order, though more came at once than one insert takes", async () => {
+    await using f = await fixture();
+    const task = await f.newTask();
+    const context = { runner_id: "r", run_id: randomUUID(), task_id: task.id, token: "t" };
+    const count = 7_000;
+    {
+      await using hooks = createGatewayHooks({ log: f.log, logger, modelHealth: new ModelHealth() });
+      for (let n = 0; n < count; n++) hooks.modelRequest(context, { ...use, request_id: `${n}` });
+    }
+    const events: Event[] = [];
+    for (let page: readonly Event[] = [], after = 1; ; after = page.at(-1)!.seq) {
+      page = await f.log.read(task.id, after, 10_000);
+      if (page.length === 0) break;
+      events.push(...page);
+    }
+    expect(events.map(({ data }) => (data.kind === "usage" ? data.raw : undefined))).toEqual(
+      Array.from({ length: count }, (_, n) => ({ ...use, request_id: `${n}` })),
+    );
+  });
+});

@@ -1,0 +1,99 @@
+import type { EventData } from "@wharf/contract";
+import type { Logger } from "pino";
+import { DenialLogLimiter } from "./denial-log-limiter.ts";
+import type { Log } from "../../events/index.ts";
+import type { GatewayContext, GatewayHooks } from "../../gateway/index.ts";
+import type { ModelHealth } from "./model-health.ts";
+
+/**
+ * Delay before the gateway's events are written together, so that no answer of a model waits for
+ * the database.
+ */
+const writeDelayMs = 100;
+/** Events of one transaction: short enough for one insert, and for other writers of the task. */
+const maxEventsPerWrite = 500;
+
+interface LogEntry {
+  readonly run_id: string;
+  readonly data: EventData;
+}
+
+export interface GatewayHooksOptions {
+  readonly log: Log;
+  readonly logger: Logger;
+  readonly modelHealth: ModelHealth;
+}
+
+/**
+ * Writes the gateway's events into the task's log: denials, model usage, and faults of model
+ * servers.
+ */
+export function createGatewayHooks({ log, logger, modelHealth }: GatewayHooksOptions): GatewayHooks & AsyncDisposable {
+  const denials = new DenialLogLimiter();
+  const pendingByTask = new Map<string, LogEntry[]>();
+  const writers = new Map<string, Promise<void>>();
+  let timer: NodeJS.Timeout | undefined;
+
+  const writeTaskEvents = async (taskId: string) => {
+    for (let lines = pendingByTask.get(taskId); lines; lines = pendingByTask.get(taskId)) {
+      const events = lines.splice(0, maxEventsPerWrite);
+      if (lines.length === 0) pendingByTask.delete(taskId);
+      await log
+        .write(({ append }) => append(taskId, events))
+        .catch((error: unknown) => logger.warn({ error, task_id: taskId }, "what the gateway saw could not be logged"));
+    }
+  };
+  /** Runs one writer per task, so that its lines stay in order. */
+  const writeAllEvents = async () => {
+    timer = undefined;
+    for (const taskId of pendingByTask.keys()) {
+      if (writers.has(taskId)) continue;
+      writers.set(
+        taskId,
+        writeTaskEvents(taskId).finally(() => writers.delete(taskId)),
+      );
+    }
+    await Promise.all(writers.values());
+  };
+  const enqueueEvent = ({ runner_id, task_id, run_id }: GatewayContext, data: EventData) => {
+    if (task_id === undefined) return logger.info({ runner_id, ...data }, "the gateway served a standalone runner");
+    const lines = pendingByTask.get(task_id) ?? [];
+    pendingByTask.set(task_id, lines);
+    lines.push({ run_id, data });
+    timer ??= setTimeout(() => void writeAllEvents(), writeDelayMs);
+  };
+
+  const logModelNotice = (context: GatewayContext, message: string | undefined) => {
+    if (message === undefined) return;
+    enqueueEvent(context, { kind: "notice", message });
+    const { run_id, task_id, model_route } = context;
+    logger.warn({ run_id, task_id, model_route }, message);
+  };
+
+  return {
+    async pushed(context, push) {
+      logger.debug({ run_id: context.run_id, ...push }, "a mirror took a push");
+    },
+    denied(context, { host, reason }) {
+      const outcome = denials.classifyDenial(context.run_id, host);
+      if (outcome === "list") enqueueEvent(context, { kind: "denied", host, reason });
+      else if (outcome === "close")
+        enqueueEvent(context, { kind: "notice", message: "Further denials of this run are not listed." });
+    },
+    modelRequest(context, use) {
+      const wall_seconds = use.duration_ms / 1000;
+      enqueueEvent(context, { kind: "usage", source: "gateway", model_requests: 1, wall_seconds, raw: use });
+    },
+    watchAnswer(context) {
+      modelHealth.beginRequest(context.run_id);
+      return {
+        slow: (fault) => logModelNotice(context, modelHealth.getFaultNotice(context.run_id, fault)),
+        end: (outcome) => logModelNotice(context, modelHealth.endRequest(context.run_id, outcome)),
+      };
+    },
+    async [Symbol.asyncDispose]() {
+      clearTimeout(timer);
+      await writeAllEvents();
+    },
+  };
+}

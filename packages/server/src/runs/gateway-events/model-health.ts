@@ -1,0 +1,82 @@
+import type { UpstreamFault } from "../../gateway/index.ts";
+import { RecentRuns } from "./recent-runs.ts";
+
+/**
+ * A fault of the same kind is shown again after this time, up to the maximum number of lines per
+ * run.
+ */
+const quietPeriodMs = 10 * 60_000;
+const maxLinesPerRun = 30;
+
+interface RunModelHealth {
+  open: number;
+  answeredAt: number;
+  failed: { readonly at: number; readonly fault: UpstreamFault } | undefined;
+  readonly shownAt: Map<string, number>;
+  /** A fault was shown and no answer has succeeded since. */
+  isShownFailing: boolean;
+  lines: number;
+}
+
+/**
+ * The state of the models' servers, run by run: whether the last request for an answer succeeded,
+ * and which faults a person has seen. Agents retry for minutes, so a fault is shown when it
+ * appears, not with each retry.
+ */
+export class ModelHealth {
+  readonly #runs = new RecentRuns<RunModelHealth>(() => ({
+    open: 0,
+    answeredAt: 0,
+    failed: undefined,
+    shownAt: new Map(),
+    isShownFailing: false,
+    lines: 0,
+  }));
+
+  beginRequest(runId: string): void {
+    this.#runs.get(runId).open++;
+  }
+
+  /** Records the outcome of a request. Returns a notice for a person, if any. */
+  endRequest(runId: string, outcome: { answered: boolean; fault?: UpstreamFault }): string | undefined {
+    const run = this.#runs.get(runId);
+    run.open = Math.max(0, run.open - 1);
+    if (outcome.fault) {
+      run.failed = { at: Date.now(), fault: outcome.fault };
+      return this.getFaultNotice(runId, outcome.fault);
+    }
+    if (!outcome.answered) return undefined;
+    run.answeredAt = Date.now();
+    if (!run.isShownFailing) return undefined;
+    run.isShownFailing = false;
+    return "The model's server answers again.";
+  }
+
+  /** Returns a notice of a fault for a person, unless the fault was shown recently. */
+  getFaultNotice(runId: string, { kind, message, note }: UpstreamFault): string | undefined {
+    const run = this.#runs.get(runId);
+    const nowMs = Date.now();
+    if (run.lines >= maxLinesPerRun || nowMs - (run.shownAt.get(kind) ?? Number.NEGATIVE_INFINITY) < quietPeriodMs)
+      return undefined;
+    run.shownAt.set(kind, nowMs);
+    run.isShownFailing = true;
+    run.lines++;
+    return note ? `${message} ${note}` : message;
+  }
+
+  /** Returns the fault of the run's model, judging by its last request. */
+  getFault(runId: string): UpstreamFault | undefined {
+    const run = this.#runs.find(runId);
+    return run?.failed && run.failed.at >= run.answeredAt ? run.failed.fault : undefined;
+  }
+
+  /**
+   * Returns the last fault since `startTime`, if requests failed and none succeeded or is still
+   * open.
+   */
+  getFaultSince(runId: string, startTime: Date): UpstreamFault | undefined {
+    const run = this.#runs.find(runId);
+    if (!run?.failed || run.open > 0 || run.failed.at < startTime.getTime()) return undefined;
+    return run.answeredAt >= startTime.getTime() ? undefined : run.failed.fault;
+  }
+}

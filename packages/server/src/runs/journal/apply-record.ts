@@ -1,0 +1,160 @@
+import type { EventDataByKind, JournalRecord } from "@wharf/contract";
+import { and, desc, eq, sql } from "drizzle-orm";
+import type { LogWriter } from "../../events/index.ts";
+import { schema } from "../../store/index.ts";
+import { lockTask, moveTask } from "../../tasks/index.ts";
+import { hasOpenPermissions } from "../state/open-permissions.ts";
+import { stopRun } from "../state/stop-run.ts";
+import { setTurnState, type TurnRow, turnColumns } from "../state/transitions.ts";
+import { queueNextTurn, queueTurn } from "../state/turn-queue.ts";
+
+const { events, permissions, pushes, runs, turns } = schema;
+
+/**
+ * The number of failures to search for the agent's own: a failed commit may follow it in the log.
+ */
+const maxFailures = 5;
+
+interface RunIds {
+  readonly task_id: string;
+  readonly run_id: string;
+}
+
+/** Text of the next prompt when the task's policy is to continue after an interruption. */
+const continuePrompt =
+  "Your last turn was interrupted and it is not known how far it got. Look at the state of the workspace, then go on with what was asked.";
+
+/**
+ * Applies a journal record to the rows: ends turns, opens and closes permissions, requests pushes.
+ * This runs in the transaction that appends the record, so the rows never disagree with the log.
+ */
+export async function applyRecord(
+  writer: LogWriter,
+  { record, ...ids }: RunIds & { record: JournalRecord },
+): Promise<void> {
+  const { data } = record;
+  if (data.kind === "turn") return applyTurn(writer, ids, data);
+  if (data.kind === "permission") return applyPermission(writer, ids, data);
+  if (data.kind === "commit") return requestPush(writer, ids, data);
+  if (data.kind === "session")
+    await writer.tx.update(runs).set({ session_id: data.session_id }).where(eq(runs.id, ids.run_id));
+}
+
+/** Ends a turn, as the journal reports it or as the server knows without the journal. */
+export async function applyTurn(writer: LogWriter, ids: RunIds, data: EventDataByKind<"turn">): Promise<void> {
+  if (data.status === "queued" || data.status === "started") return;
+  const [turn] = await writer.tx
+    .select(turnColumns)
+    .from(turns)
+    .where(and(eq(turns.id, data.turn_id), eq(turns.task_id, ids.task_id)));
+  if (!turn) return;
+  if (data.status === "interrupted")
+    return interruptTurn(writer, turn, data.reason ?? "the runner stopped in the middle of it");
+  const stopReason = data.stop_reason ?? (data.status === "cancelled" ? "cancelled" : "end_turn");
+  if (!(await setTurnState(writer, turn, data.status === "cancelled" ? "CANCELLED" : "ENDED", stopReason))) return;
+  await freeSlot(writer, turn.run_id);
+  const [run] = await writer.tx.select().from(runs).where(eq(runs.id, turn.run_id));
+  const task = await lockTask(writer.tx, ids.task_id);
+  const failed = stopReason === "error" || stopReason === "timeout";
+  const agentFailure = failed ? await getAgentFailure(writer, ids) : undefined;
+  const reason = data.reason ?? agentFailure?.message;
+  if (run && failed) {
+    await stopRun(writer, run, {
+      status: "FAILED",
+      reason: reason ?? `the agent's turn ended with '${stopReason}'`,
+      ...(agentFailure && { error_code: agentFailure.code }),
+    });
+  }
+  if (task.state !== "IN_PROGRESS" && task.state !== "BLOCKED") return;
+  const continues = run?.desired !== "STOP" && !failed && (await queueNextTurn(writer.tx, turn));
+  const nextState = failed ? "FAILED" : continues ? "IN_PROGRESS" : "REVIEW";
+  await moveTask(writer, task, nextState, { reason: reason ?? stopReason });
+}
+
+/**
+ * Finds the agent's last failure in this run. The log holds the cause of a failed turn before its
+ * end.
+ */
+async function getAgentFailure({ tx }: LogWriter, ids: RunIds): Promise<{ code: string; message: string } | undefined> {
+  const isFailure = sql`${events.kind} = 'failure'`;
+  const ownFailures = and(eq(events.task_id, ids.task_id), isFailure, eq(events.run_id, ids.run_id));
+  const recentFailures = await tx
+    .select({ data: events.data })
+    .from(events)
+    .where(ownFailures)
+    .orderBy(desc(events.seq))
+    .limit(maxFailures);
+  return recentFailures.flatMap(({ data }) =>
+    data.kind === "failure" && data.code.startsWith("agent_") ? [data] : [],
+  )[0];
+}
+
+/**
+ * The agent's progress in the turn is unknown, so Wharf never reruns the turn automatically. The
+ * task waits for a person or, if its policy allows, continues with a new turn.
+ */
+export async function interruptTurn(writer: LogWriter, turn: TurnRow, reason: string): Promise<void> {
+  if (!(await setTurnState(writer, turn, "INTERRUPTED", reason))) return;
+  await freeSlot(writer, turn.run_id);
+  const task = await lockTask(writer.tx, turn.task_id);
+  if (task.state !== "IN_PROGRESS" && task.state !== "BLOCKED") return;
+  await moveTask(writer, task, "BLOCKED", { reason: `the turn was interrupted: ${reason}` });
+  if (task.interrupt_policy !== "continue" || !turn.created_by) return;
+  const [run] = await writer.tx.select().from(runs).where(eq(runs.id, turn.run_id));
+  if (run?.desired !== "RUN") return;
+  const blocked = await lockTask(writer.tx, turn.task_id);
+  const prompt = { text: continuePrompt, by: turn.created_by, agent_type: run.agent_type };
+  // The limit does not apply: every journal record must remain storable.
+  await queueTurn(writer, blocked, prompt, { isLimited: false });
+}
+
+/** After a turn the run returns its slot, and a pause no longer has anything to pause. */
+const freeSlot = (writer: LogWriter, runId: string) =>
+  writer.tx
+    .update(runs)
+    .set({
+      slot: false,
+      idle_since: sql`now()`,
+      desired: sql`case when ${runs.desired} = 'PAUSE' then 'RUN' else ${runs.desired} end`,
+    })
+    .where(eq(runs.id, runId));
+
+async function applyPermission(writer: LogWriter, ids: RunIds, data: EventDataByKind<"permission">): Promise<void> {
+  const key = { run_id: ids.run_id, permission_id: data.permission_id };
+  const task = await lockTask(writer.tx, ids.task_id);
+  if (data.status === "asked") {
+    await writer.tx
+      .insert(permissions)
+      .values({ ...key, task_id: ids.task_id })
+      .onConflictDoNothing();
+    if (task.state === "IN_PROGRESS")
+      await moveTask(writer, task, "BLOCKED", { reason: `the agent asks: ${data.title ?? "may it go on?"}` });
+    return;
+  }
+  await writer.tx
+    .update(permissions)
+    .set({ state: "CLOSED", updated_at: new Date() })
+    .where(and(eq(permissions.run_id, key.run_id), eq(permissions.permission_id, key.permission_id)));
+  if (task.state === "BLOCKED" && !(await hasOpenPermissions(writer.tx, ids.run_id)))
+    await moveTask(writer, task, "IN_PROGRESS", { reason: "the agent goes on" });
+}
+
+/** Requests a push of the newest commit, which includes any older commit not yet delivered. */
+async function requestPush(writer: LogWriter, ids: RunIds, data: EventDataByKind<"commit">): Promise<void> {
+  const [run] = await writer.tx.select({ runner_id: runs.runner_id }).from(runs).where(eq(runs.id, ids.run_id));
+  const pushValues = {
+    run_id: ids.run_id,
+    runner_id: run?.runner_id ?? null,
+    sha: data.sha,
+    reported: false,
+    state: "WANTED" as const,
+    attempts: 0,
+    next_attempt_at: sql`now()`,
+    error_message: null,
+    updated_at: new Date(),
+  };
+  await writer.tx
+    .insert(pushes)
+    .values({ task_id: ids.task_id, ...pushValues })
+    .onConflictDoUpdate({ target: pushes.task_id, set: pushValues });
+}

@@ -1,0 +1,41 @@
+import { and, eq, ne } from "drizzle-orm";
+import type { LogWriter } from "../../events/index.ts";
+import { requestHolders } from "../../runners/index.ts";
+import { schema } from "../../store/index.ts";
+import type { RunRow } from "./lease.ts";
+import { closeTurn, getOpenTurns, setRunStatus } from "./transitions.ts";
+
+const { runners, runs } = schema;
+
+interface RunOutcome {
+  readonly status: "COMPLETED" | "FAILED" | "STOPPED";
+  readonly reason: string;
+  readonly error_code?: string;
+}
+
+/**
+ * Requests the end of a run. A run that has not started yet, or waits for a retry, ends at once.
+ */
+export async function stopRun(writer: LogWriter, run: RunRow, end: RunOutcome): Promise<void> {
+  if (run.desired === "STOP") return;
+  const change = {
+    desired: "STOP" as const,
+    stop_status: end.status,
+    stop_reason: end.reason,
+    updated_at: new Date(),
+    ...(end.error_code && { error_code: end.error_code }),
+  };
+  if (run.status !== "PENDING" || run.slot) {
+    await writer.tx.update(runs).set(change).where(eq(runs.id, run.id));
+    // The runner of a run between turns may be stopped, so that no worker would end the run.
+    if (run.runner_id) await requestHolders(writer.tx, [run.runner_id]);
+    return;
+  }
+  for (const turn of await getOpenTurns(writer.tx, run.task_id))
+    await closeTurn(writer, turn, { status: "cancelled", reason: end.reason });
+  await setRunStatus(writer, run, "STOPPED", change);
+  if (!run.runner_id) return;
+  const isWanted = and(eq(runners.id, run.runner_id), ne(runners.desired, "DESTROYED"));
+  await writer.tx.update(runners).set({ desired: "STOPPED" }).where(isWanted);
+  await requestHolders(writer.tx, [run.runner_id]);
+}

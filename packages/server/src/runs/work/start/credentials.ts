@@ -1,0 +1,31 @@
+import type { CredentialUse } from "../../../backends/index.ts";
+import type { RunDeps } from "../../shared/deps.ts";
+import type { RunLease } from "../../state/lease.ts";
+import { appendNotice } from "../../shared/notices.ts";
+
+/**
+ * Logs every use of the host's credentials by name, in the task's log and the server's: those
+ * provided and those missing.
+ */
+export async function logCredentialUse(
+  { log, logger }: Pick<RunDeps, "log" | "logger">,
+  lease: RunLease,
+  use: CredentialUse & { readonly agent_type: string; readonly runner_id: string },
+): Promise<void> {
+  await appendNotice(log, lease, formatCredentialUse(use));
+  // Logged as a warning, so that operators who keep only warnings see it.
+  logger.warn(
+    { task_id: lease.task_id, run_id: lease.run_id, ...use },
+    "a runner was given credentials of this machine",
+  );
+}
+
+function formatCredentialUse({
+  given: grantedNames,
+  missing: missingNames,
+  agent_type,
+}: CredentialUse & { readonly agent_type: string }): string {
+  const what = grantedNames.length === 0 ? "none" : grantedNames.join(", ");
+  const lacks = missingNames.length === 0 ? "" : ` Not given: ${missingNames.join(", ")}.`;
+  return `HOST CREDENTIALS: the agent '${agent_type}' may read of the server's machine: ${what}.${lacks}`;
+}

@@ -1,0 +1,135 @@
+import { daemonApi, RemoteError, WharfError } from "@wharf/contract";
+import { and, desc, eq, isNotNull, ne } from "drizzle-orm";
+import { getUsualMode, createLaunch } from "../../../agent-types/index.ts";
+import type { Link } from "../../../runners/index.ts";
+import { schema } from "../../../store/index.ts";
+import { lockTask } from "../../../tasks/index.ts";
+import type { RunDeps } from "../../shared/deps.ts";
+import { lockLeasedRun, getLeasedRun, type RunLease, type RunRow, updateLeasedRun } from "../../state/lease.ts";
+import { toDisplayUrl } from "../../state/display-url.ts";
+
+const { runs, tasks } = schema;
+
+/** Author of commits in a workspace, until accounts have names. */
+export const author = { author_name: "Wharf", author_email: "wharf@localhost" };
+
+export interface StartContext {
+  readonly link: Link;
+  readonly signal: AbortSignal;
+}
+
+interface ClonedWorkspace {
+  readonly shadow_branch: string;
+  readonly base_branch: string;
+  readonly base_commit_sha: string;
+}
+
+/** Has the daemon clone the task's repository from the mirror that `fetchMirror` updated. */
+export async function cloneWorkspace(
+  deps: RunDeps,
+  { task_id, repository_id }: { task_id: string; repository_id: string },
+  { link, signal }: StartContext,
+): Promise<ClonedWorkspace> {
+  const task = await getTask(deps, task_id);
+  const { shadow_branch, repository_url } = task;
+  const body = {
+    remote_path: `/git/${repository_id}.git`,
+    shadow_branch,
+    ...(task.branch && { base_branch: task.branch }),
+    ...author,
+  };
+  const cloned = await link.client
+    .call(daemonApi.clone, { body }, { signal, timeoutMs: deps.times.clone })
+    .catch((error: unknown) => {
+      // The daemon knows only the mirror's address, which means nothing to a person.
+      if (!(error instanceof RemoteError) || error.code !== "branch_missing") throw error;
+      throw new WharfError(
+        "branch_missing",
+        { url: toDisplayUrl(repository_url), branch: task.branch ?? "HEAD" },
+        { cause: error },
+      );
+    });
+  await deps.log.write(async ({ tx }) => {
+    const { base_commit_sha } = await lockTask(tx, task.id);
+    if (!base_commit_sha)
+      await tx.update(tasks).set({ base_commit_sha: cloned.base_commit_sha }).where(eq(tasks.id, task.id));
+  });
+  return { shadow_branch, base_branch: cloned.base_branch, base_commit_sha: cloned.base_commit_sha };
+}
+
+/** Updates the mirror of the task's repository. Returns the mirror's id. */
+export async function fetchMirror(deps: RunDeps, task_id: string, signal: AbortSignal): Promise<string> {
+  const { repository_url, shadow_branch } = await getTask(deps, task_id);
+  const mirror = await deps.mirrors.ensure(repository_url, { signal, shadow_branch });
+  return mirror.repository_id;
+}
+
+async function getTask(deps: RunDeps, task_id: string) {
+  const [task] = await deps.db.select().from(tasks).where(eq(tasks.id, task_id));
+  if (!task?.repository_url) throw new WharfError("task_needs_repository", { task_id });
+  return { ...task, repository_url: task.repository_url };
+}
+
+interface AgentSession {
+  readonly session_id?: string | undefined;
+  /** Whether the agent knows the session's earlier conversation. */
+  readonly loaded: boolean;
+}
+interface StartedAgent extends AgentSession {
+  /** The agent's mode unless a person chose another for the task. */
+  readonly usualMode: string | undefined;
+}
+
+/**
+ * Starts the run's agent or finds it running; loads the session of this run or the previous one.
+ */
+export async function startAgent(deps: RunDeps, lease: RunLease, context: StartContext): Promise<StartedAgent> {
+  const run = await getLeasedRun(deps.db, lease);
+  const [task] = await deps.db.select().from(tasks).where(eq(tasks.id, lease.task_id));
+  const type = await deps.agentTypes.chooseType(run.agent_type);
+  const { model_route: _, ...launch } = createLaunch(type, deps.keys.getRunToken(run.id), deps.routes);
+  const session = run.session_id ?? (await getLastSession(deps, run));
+  const permission_policy = task?.permission_policy ?? "ask";
+  const body = {
+    run_id: run.id,
+    protocol: type.protocol,
+    ...launch,
+    permission_policy,
+    permission_timeout_s: deps.times.permission / 1000,
+    start_timeout_s: deps.times.agentStart / 1000,
+    ...(session && { session_id: session }),
+  };
+  const answer = await context.link.client.call(
+    daemonApi.startAgent,
+    { body },
+    { signal: context.signal, timeoutMs: deps.times.agentStart + 10_000 },
+  );
+  const started = { ...answer, usualMode: getUsualMode(type, permission_policy) };
+  if (!started.session_id || started.session_id === run.session_id) return started;
+  await deps.log.write(async ({ tx }) => {
+    await lockTask(tx, lease.task_id);
+    await lockLeasedRun(tx, lease);
+    await updateLeasedRun(tx, lease, { session_id: started.session_id ?? null });
+  });
+  return started;
+}
+
+/** Finds the newest session that an earlier run of the task left with the same agent and runner. */
+async function getLastSession(deps: RunDeps, run: RunRow): Promise<string | undefined> {
+  if (!run.runner_id) return undefined;
+  const [earlier] = await deps.db
+    .select({ session_id: runs.session_id })
+    .from(runs)
+    .where(
+      and(
+        eq(runs.task_id, run.task_id),
+        ne(runs.id, run.id),
+        eq(runs.agent_type, run.agent_type),
+        eq(runs.runner_id, run.runner_id),
+        isNotNull(runs.session_id),
+      ),
+    )
+    .orderBy(desc(runs.created_at))
+    .limit(1);
+  return earlier?.session_id ?? undefined;
+}
