@@ -8,8 +8,8 @@ interface Setting {
   readonly defaultValue: string;
 }
 
-const server = { path: "packages/server/src/config.ts", constant: "Environment" };
-const kubernetes = { path: "packages/server/src/kubernetes-environment.ts", constant: "kubernetesEnvironment" };
+const server = { path: "packages/server/src/config/config.ts", constant: "Environment" };
+const kubernetes = { path: "packages/server/src/config/kubernetes.ts", constant: "kubernetesEnvironment" };
 /** The operating system sets these variables, not a person. */
 const inherited: ReadonlySet<string> = new Set(["HOME", "PATH", "KUBERNETES_SERVICE_HOST"]);
 
@@ -19,7 +19,7 @@ export function formatSettings(): string {
     "# Settings",
     "",
     "The server reads these environment variables. This page is written by `npm run references` from",
-    "`packages/server/src/config.ts` and `packages/server/src/kubernetes-environment.ts`. Times take the units",
+    "`packages/server/src/config/config.ts` and `packages/server/src/config/kubernetes.ts`. Times take the units",
     "`s`, `m`, `h` and `d`. The command line's own settings are in [Commands](commands.md).",
     "",
     ...formatTable(readSettings(server)),

@@ -6,13 +6,13 @@ import { tokenFile } from "@wharf/contract/data-folder";
 import type { Logger } from "pino";
 import { ensureOwner, ensureStoredSecret, type StoredValue, ensureStoredValue } from "./access/index.ts";
 import { AgentTypes } from "./agent-types/index.ts";
-import { announceServer } from "./announce.ts";
+import { announceServer } from "./lifecycle/announce.ts";
 import { createApi, Peers } from "./api/index.ts";
-import type { Config } from "./config.ts";
+import type { Config } from "./config/index.ts";
 import { Log } from "./events/index.ts";
 import { createGateway, openMirrors } from "./gateway/index.ts";
-import { HealthMonitor } from "./health-monitor.ts";
-import { createLogger } from "./logger.ts";
+import { HealthMonitor } from "./lifecycle/health-monitor.ts";
+import { createLogger } from "./lifecycle/logger.ts";
 import {
   StandaloneRunners,
   hasActiveRun,
@@ -47,8 +47,8 @@ import { joinInstallation, refuseCopiedFolder, Servers } from "./servers/index.t
 import { lockDataFolder } from "./store/data-folder-lock.ts";
 import { startEmbeddedPostgres } from "./store/embedded/index.ts";
 import { guardFromTransactions, migrateDatabase, Notifications, openDatabase, Wakeup } from "./store/index.ts";
-import { openBackend } from "./open-backend.ts";
-import { takeDownServer } from "./take-down.ts";
+import { openBackend } from "./lifecycle/open-backend.ts";
+import { takeDownServer } from "./lifecycle/take-down.ts";
 import { Boards, Tasks } from "./tasks/index.ts";
 
 export interface ServerOptions {

@@ -2,7 +2,7 @@ import type { Endpoint, EndpointOutput } from "@wharf/contract";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { z } from "zod";
 import type { Principal } from "../access/index.ts";
-import { requireStorable } from "./storable-text.ts";
+import { requireStorable } from "./validate-storable.ts";
 
 type SchemaOutput<S> = S extends z.ZodType ? z.output<S> : undefined;
 type EndpointPart<E, K extends string> = K extends keyof E ? SchemaOutput<E[K]> : undefined;

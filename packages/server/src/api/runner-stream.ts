@@ -18,7 +18,7 @@ import { refuseFailure } from "./pass-through.ts";
 import { getReadyRunner, type RunnerModules, addEnvironment } from "./runner-routes.ts";
 import { TerminalSocket } from "./terminal-socket.ts";
 import { pipeTyping } from "./terminal-typing.ts";
-import { parseJson, requireStorable } from "./storable-text.ts";
+import { parseJson, requireStorable } from "./validate-storable.ts";
 import type { PreparedStream } from "./upgrades.ts";
 
 /** No daemon sends a longer line. */

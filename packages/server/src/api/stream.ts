@@ -11,7 +11,7 @@ import { handleMessages } from "./inbox.ts";
 import { SendBudget } from "./send-budget.ts";
 import type { FailureLogger } from "./stream-failure.ts";
 import { Subscriptions } from "./subscriptions.ts";
-import { parseJson, requireStorable } from "./storable-text.ts";
+import { parseJson, requireStorable } from "./validate-storable.ts";
 import { type PreparedStream, Upgrades } from "./upgrades.ts";
 import { Viewer, type ViewerLimits } from "./viewer.ts";
 

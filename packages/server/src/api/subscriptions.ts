@@ -2,7 +2,7 @@ import { Subscribe, WharfError } from "@wharf/contract";
 import type { z } from "zod";
 import { followTaskLog, type Log, Permits } from "../events/index.ts";
 import type { Tasks } from "../tasks/index.ts";
-import { parseJson, requireStorable } from "./storable-text.ts";
+import { parseJson, requireStorable } from "./validate-storable.ts";
 import type { Viewer } from "./viewer.ts";
 
 /** Maximum number of tasks that one connection follows. */

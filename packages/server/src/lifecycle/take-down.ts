@@ -2,11 +2,11 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
-import { type Backend, createLocalBackend } from "./backends/index.ts";
-import type { Config } from "./config.ts";
+import { type Backend, createLocalBackend } from "../backends/index.ts";
+import type { Config } from "../config/index.ts";
 import { createLogger } from "./logger.ts";
-import { lockDataFolder } from "./store/data-folder-lock.ts";
-import { stopEmbeddedPostgres } from "./store/embedded/index.ts";
+import { lockDataFolder } from "../store/data-folder-lock.ts";
+import { stopEmbeddedPostgres } from "../store/embedded/index.ts";
 
 /** Maximum time for runs to end when the server is stopped with its runners. */
 const endRunsTimeoutMs = 30_000;

@@ -3,7 +3,7 @@ import type { Server } from "node:http";
 import { join } from "node:path";
 import { addressFile } from "@wharf/contract/data-folder";
 import type { Logger } from "pino";
-import { listenInFolder } from "./api/index.ts";
+import { listenInFolder } from "../api/index.ts";
 
 interface AnnouncementOptions {
   readonly folder: string;

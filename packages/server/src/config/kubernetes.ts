@@ -5,7 +5,8 @@ import {
   deployedServer,
   type KubernetesBackendOptions,
   type KubernetesSettings,
-} from "./backends/index.ts";
+} from "../backends/index.ts";
+import { list } from "./setting-forms.ts";
 
 const optional = z
   .string()
@@ -13,12 +14,6 @@ const optional = z
   .min(1)
   .optional()
   .or(z.literal("").transform(() => undefined));
-const list = z.string().transform((text) =>
-  text
-    .split(",")
-    .map((one) => one.trim())
-    .filter(Boolean),
-);
 const cidr = z.cidrv4().or(z.cidrv6());
 const label = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 

@@ -1,6 +1,6 @@
 import { WharfError } from "@wharf/contract";
 import { expect, test } from "vitest";
-import { readConfig } from "./config.ts";
+import { readConfig } from "./index.ts";
 
 // S-003
 test.each([

@@ -3,19 +3,13 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { WharfError } from "@wharf/contract";
 import { z } from "zod";
-import { type ImageNames, qualifyImage } from "./agent-types/index.ts";
-import type { HostCredential } from "./backends/index.ts";
-import { parseHostCredentials, parseIdle, parsePool, parseTime, type PoolConfig } from "./setting-forms.ts";
-import { type KubernetesConfig, kubernetesEnvironment, toKubernetesConfig } from "./kubernetes-environment.ts";
+import { type ImageNames, qualifyImage } from "../agent-types/index.ts";
+import type { HostCredential } from "../backends/index.ts";
+import { list, parseHostCredentials, parseIdle, parsePool, parseTime, type PoolConfig } from "./setting-forms.ts";
+import { type KubernetesConfig, kubernetesEnvironment, toKubernetesConfig } from "./kubernetes.ts";
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const flag = z.enum(["", "0", "1", "true", "false"]).transform((text) => text === "1" || text === "true");
-const list = z.string().transform((text) =>
-  text
-    .split(",")
-    .map((one) => one.trim())
-    .filter(Boolean),
-);
 
 /**
  * With a shorter time, an agent that does not end leaves none for its work; with a longer one,

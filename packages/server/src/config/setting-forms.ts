@@ -1,6 +1,14 @@
 import { tiers } from "@wharf/contract";
 import { z } from "zod";
-import { type HostCredential, hostCredentials } from "./backends/index.ts";
+import { type HostCredential, hostCredentials } from "../backends/index.ts";
+
+/** Values separated by commas. */
+export const list = z.string().transform((text) =>
+  text
+    .split(",")
+    .map((one) => one.trim())
+    .filter(Boolean),
+);
 
 /** The number of runners to keep ready of a tier, and of an image if the backend has images. */
 export interface PoolConfig {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { readConfig } from "./config.ts";
+import { readConfig } from "./index.ts";
 
 const of = (environment: Record<string, string>) =>
   readConfig({ WHARF_BACKEND: "kubernetes", ...environment }).kubernetes;

@@ -7,9 +7,9 @@ import {
   createLocalBackend,
   type LocalBackend,
   openMockBackend,
-} from "./backends/index.ts";
-import type { Config } from "./config.ts";
-import type { Keys } from "./runners/index.ts";
+} from "../backends/index.ts";
+import type { Config } from "../config/index.ts";
+import type { Keys } from "../runners/index.ts";
 
 /** Opens the configured backend; from here on all backends look the same. */
 export async function openBackend(

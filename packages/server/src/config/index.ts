@@ -1,0 +1,2 @@
+/** The server's settings, from its environment. */
+export { type Config, readConfig } from "./config.ts";
