@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { type Backend, createLocalBackend } from "../backends/index.ts";
 import type { Config } from "../config/index.ts";
+import type { Services } from "./create-services.ts";
 import { createLogger } from "./logger.ts";
 import { lockDataFolder } from "../store/data-folder-lock.ts";
 import { stopEmbeddedPostgres } from "../store/embedded/index.ts";
@@ -13,10 +14,7 @@ const endRunsTimeoutMs = 30_000;
 const haltTimeoutMs = 5_000;
 
 interface TakeDownOptions {
-  /** Ends every run and waits for it. */
-  readonly endRuns: (deadline: AbortSignal) => Promise<void>;
-  /** Keeps the scheduler from starting a runner again. */
-  readonly halt: () => Promise<void>;
+  readonly services: Services;
   readonly backend: Backend;
   readonly logger: Logger;
   /** Skips the orderly end at once. */
@@ -27,19 +25,35 @@ interface TakeDownOptions {
  * Ends all runs properly before the server stops, so that their tasks record it. If that fails or
  * takes too long (the disk is full, the database is down), the runners are stopped anyway.
  */
-export async function takeDownServer({ endRuns, halt, backend, logger, hurry }: TakeDownOptions): Promise<void> {
+export async function takeDownServer({ services, backend, logger, hurry }: TakeDownOptions): Promise<void> {
   const timeout = AbortSignal.timeout(endRunsTimeoutMs);
   const deadline = hurry ? AbortSignal.any([timeout, hurry]) : timeout;
   const expiry = Promise.withResolvers<never>();
   deadline.addEventListener("abort", () => expiry.reject(deadline.reason), { once: true });
   try {
     deadline.throwIfAborted();
-    await Promise.race([endRuns(deadline), expiry.promise]);
+    await Promise.race([endRuns(services, deadline), expiry.promise]);
   } catch (error) {
     logger[hurry?.aborted ? "info" : "error"]({ error }, "cannot end the agents in order; stopping their runners");
-    await Promise.race([halt(), sleep(haltTimeoutMs)]).catch(() => undefined);
+    await Promise.race([stopScheduling(services), sleep(haltTimeoutMs)]).catch(() => undefined);
     await stopRunners(backend, logger);
   }
+}
+
+/** Ends every run and waits for it. */
+async function endRuns(
+  { commands, standaloneRunners, pool, scheduler }: Services,
+  deadline: AbortSignal,
+): Promise<void> {
+  await commands.stopAllRuns("the server is taken down");
+  await standaloneRunners.stopAll();
+  await pool.empty();
+  await scheduler.waitUntilIdle(deadline);
+}
+
+/** Keeps the scheduler from starting a runner again. */
+async function stopScheduling({ scheduler, leases }: Services): Promise<void> {
+  await Promise.all([scheduler.stop(), leases.stop()]);
 }
 
 /** Stops every runner of a backend, and logs those that it cannot stop. Disks are kept. */

@@ -1,6 +1,6 @@
 /** Runners: their rows and leases, their keys, their workers, and the link to each. */
 export { type Keys, createKeys } from "./keys.ts";
-export { IsolationWatch } from "./isolation-watch.ts";
+export { IsolationWatch } from "./connections/isolation-watch.ts";
 export {
   requestHolders,
   fenceLease,
@@ -11,8 +11,8 @@ export {
   Tenure,
   toArray,
 } from "./leases/index.ts";
-export { type Link, openLink } from "./link.ts";
-export { openLeasedLink } from "./open-leased-link.ts";
+export { type Link, openLink } from "./connections/link.ts";
+export { openLeasedLink } from "./connections/open-leased-link.ts";
 export {
   setJournalCursor,
   getPreviousRunnerId,
@@ -21,12 +21,12 @@ export {
   Runners,
   leaseExistingRunner,
 } from "./runners.ts";
-export type { RunnerWork } from "./runner-worker.ts";
-export { RunnerWorkers } from "./runner-workers.ts";
-export { StandaloneRunners } from "./standalone-runners.ts";
-export { hasActiveRun, type RunnerWithRun } from "./standalone-rows.ts";
-export { RunnerLinks, type RunnerUse } from "./links.ts";
-export { openStandaloneLink } from "./open-standalone-link.ts";
-export { createStandaloneEnvironment } from "./standalone-context.ts";
+export type { RunnerWork } from "./workers/runner-worker.ts";
+export { RunnerWorkers } from "./workers/runner-workers.ts";
+export { StandaloneRunners } from "./standalone/standalone-runners.ts";
+export { hasActiveRun, type RunnerWithRun } from "./standalone/standalone-rows.ts";
+export { RunnerLinks, type RunnerUse } from "./connections/links.ts";
+export { openStandaloneLink } from "./standalone/open-standalone-link.ts";
+export { createStandaloneEnvironment } from "./standalone/standalone-context.ts";
 export { type RunnerKind, WarmPool } from "./pool/index.ts";
-export { Orphans } from "./orphans.ts";
+export { Orphans } from "./workers/orphans.ts";

@@ -1,6 +1,5 @@
 import { daemonApi, type Endpoint, type EndpointInput, type EndpointOutput, WharfError } from "@wharf/contract";
 import type { CallOptions, RawRequest, RawResponse, StreamOptions, WireClient } from "@wharf/contract/wire";
-import type { Link } from "../link.ts";
 import { Circuit } from "./circuit.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { getRetryRule, type RetryRule } from "./retry-rule.ts";
@@ -27,7 +26,7 @@ export interface RunnerClientOptions {
    * Returns the current link, or the next one; rejects with the signal's reason if the signal
    * aborts first.
    */
-  readonly link: (signal: AbortSignal) => Promise<Pick<Link, "client">>;
+  readonly link: (signal: AbortSignal) => Promise<{ readonly client: WireClient }>;
   readonly clock?: Clock;
 }
 

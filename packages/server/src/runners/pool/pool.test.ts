@@ -4,7 +4,7 @@ import { eq } from "drizzle-orm";
 import { schema } from "../../store/index.ts";
 import { Setting, said, small } from "./fixtures/setting.ts";
 import type { WarmPool } from "./pool.ts";
-import { openWarmLink } from "./warm-link.ts";
+import { openWarmLink } from "../connections/warm-link.ts";
 
 const { runners } = schema;
 const patience = { timeout: 25_000, interval: 50 };

@@ -1,7 +1,7 @@
 import { eq, sql } from "drizzle-orm";
 import { describe, expect, test } from "vitest";
 import { type Fixture, fixture } from "../../../test/fixture.ts";
-import { listVisibleRunners } from "../../runners/standalone-rows.ts";
+import { listVisibleRunners } from "../../runners/standalone/standalone-rows.ts";
 import { schema } from "../../store/index.ts";
 import { Boards } from "../../tasks/index.ts";
 import { RunQueries } from "./run-queries.ts";

@@ -4,7 +4,7 @@ import { pino } from "pino";
 import { describe, expect, test } from "vitest";
 import { claim } from "../../../test/leases.ts";
 import { type Fixture, fixture } from "../../../test/fixture.ts";
-import { getVisibleRunner } from "../../runners/standalone-rows.ts";
+import { getVisibleRunner } from "../../runners/standalone/standalone-rows.ts";
 import { schema } from "../../store/index.ts";
 import { Boards, type TaskRow } from "../../tasks/index.ts";
 import { getLeasedRun } from "../state/lease.ts";

@@ -3,8 +3,8 @@ import type { Backend } from "../../backends/index.ts";
 import type { FindContext, Gateway } from "../../gateway/index.ts";
 import type { Keys } from "../keys.ts";
 import type { Tenure } from "../leases/index.ts";
-import { type Link, openLink } from "../link.ts";
-import { requireProtocol } from "../require-protocol.ts";
+import { type Link, openLink } from "./link.ts";
+import { requireProtocol } from "./require-protocol.ts";
 
 export interface WarmLinkOptions {
   readonly backend: Backend;

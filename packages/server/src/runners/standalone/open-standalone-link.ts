@@ -1,18 +1,17 @@
 import { WharfError } from "@wharf/contract";
-import { IsolationWatch } from "./isolation-watch.ts";
-import { type LeaseKeeper, LeaseLost, type Tenure } from "./leases/index.ts";
-import type { Link } from "./link.ts";
-import { type LeasedLinkOptions, openLeasedLink } from "./open-leased-link.ts";
-import type { WarmPool } from "./pool/index.ts";
-import { createRunnerSpec, createUnusableError } from "./runner-worker.ts";
-import type { Runners } from "./runners.ts";
+import { IsolationWatch } from "../connections/isolation-watch.ts";
+import { type LeaseKeeper, LeaseLost, type Tenure } from "../leases/index.ts";
+import type { Link } from "../connections/link.ts";
+import { type LeasedLinkOptions, openLeasedLink } from "../connections/open-leased-link.ts";
+import type { WarmPool } from "../pool/index.ts";
+import { createRunnerSpec, createUnusableError } from "../workers/runner-worker.ts";
+import type { Runners } from "../runners.ts";
 import { createStandaloneContext } from "./standalone-context.ts";
+import { type ReadyRunnerSources, waitUntilReady } from "./wait-until-ready.ts";
 
-export interface StandaloneLinkOptions extends LeasedLinkOptions {
+export interface StandaloneLinkOptions extends LeasedLinkOptions, ReadyRunnerSources {
   readonly runners: Runners;
   readonly leases: Pick<LeaseKeeper, "find">;
-  /** Resolves when a runner under creation is ready. */
-  readonly waitUntilReady: (id: string, signal: AbortSignal) => Promise<void>;
   /** Hands over the link of a runner that was claimed from the pool. */
   readonly pool: Pick<WarmPool, "handOver">;
   /** Timeout for a daemon's answer on the link. */
@@ -36,12 +35,12 @@ export async function openStandaloneLink(
   id: string,
   signal: AbortSignal,
 ): Promise<Link> {
-  const { backend, runners, keys, waitUntilReady, pool, connectMs } = options;
+  const { backend, runners, keys, pool, connectMs } = options;
   const context = createStandaloneContext(options, id);
   const warm = pool.handOver(id, context);
   if (warm) return watchIsolation(options, getTenure(options, id), warm);
   for (let tries = 0; ; tries++) {
-    await waitUntilReady(id, signal);
+    await waitUntilReady(options, id, signal);
     const tenure = getTenure(options, id);
     const runner = await runners.get(id);
     if (!runner) throw new WharfError("not_found", { what: "runner", id });

@@ -1,5 +1,5 @@
-import type { LeaseKeeper, Tenure } from "./leases/index.ts";
-import type { WarmPool } from "./pool/index.ts";
+import type { LeaseKeeper, Tenure } from "../leases/index.ts";
+import type { WarmPool } from "../pool/index.ts";
 import { RunnerWorker, type RunnerWorkerOptions } from "./runner-worker.ts";
 
 export interface RunnerWorkersOptions extends RunnerWorkerOptions {

@@ -1,5 +1,5 @@
 import type { FindContext } from "../../gateway/index.ts";
-import type { Link } from "../link.ts";
+import type { Link } from "./link.ts";
 import type { WarmLink } from "./warm-link.ts";
 
 interface HeldLink {

@@ -1,8 +1,8 @@
 import { and, eq, inArray, notInArray, sql } from "drizzle-orm";
 import type { Logger } from "pino";
-import type { Backend } from "../backends/index.ts";
-import { type Database, isDatabaseUnavailable, schema } from "../store/index.ts";
-import type { Runners } from "./runners.ts";
+import type { Backend } from "../../backends/index.ts";
+import { type Database, isDatabaseUnavailable, schema } from "../../store/index.ts";
+import type { Runners } from "../runners.ts";
 
 const { orphans } = schema;
 

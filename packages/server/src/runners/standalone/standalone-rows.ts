@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { type RunnerCreate, type RunnerState, WharfError } from "@wharf/contract";
 import { and, eq, getTableColumns, inArray, isNotNull, ne, or, type SQL, sql } from "drizzle-orm";
-import type { Principal } from "../access/index.ts";
-import type { Backend } from "../backends/index.ts";
+import type { Principal } from "../../access/index.ts";
+import type { Backend } from "../../backends/index.ts";
 import {
   countNewest,
   createCursorLookup,
@@ -14,10 +14,10 @@ import {
   readNewestKeys,
   schema,
   sortByKeys,
-} from "../store/index.ts";
-import { requestHolders, createLease, type Lease } from "./leases/index.ts";
-import type { RunnerRow } from "./runners.ts";
-import { getResources } from "./sizes.ts";
+} from "../../store/index.ts";
+import { requestHolders, createLease, type Lease } from "../leases/index.ts";
+import type { RunnerRow } from "../runners.ts";
+import { getResources } from "../sizes.ts";
 
 const { boards, runners, runs } = schema;
 

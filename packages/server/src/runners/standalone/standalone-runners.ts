@@ -1,8 +1,8 @@
 import { type RunnerCreate, type RunnerState, WharfError } from "@wharf/contract";
 import type { Logger } from "pino";
-import type { Principal } from "../access/index.ts";
-import type { Backend } from "../backends/index.ts";
-import { type Database, isDatabaseUnavailable } from "../store/index.ts";
+import type { Principal } from "../../access/index.ts";
+import type { Backend } from "../../backends/index.ts";
+import { type Database, isDatabaseUnavailable } from "../../store/index.ts";
 import {
   toRunnerClaim,
   getVisibleRunner,
@@ -14,12 +14,12 @@ import {
   type RunnerWithRun,
   setDesiredState,
 } from "./standalone-rows.ts";
-import type { LeaseKeeper } from "./leases/index.ts";
-import type { WarmPool, WarmRunner } from "./pool/index.ts";
-import { createUnusableError } from "./runner-worker.ts";
-import type { RunnerWorkers } from "./runner-workers.ts";
-import type { RunnerRow, Runners } from "./runners.ts";
-import { toLimits, getResources } from "./sizes.ts";
+import type { LeaseKeeper } from "../leases/index.ts";
+import type { WarmPool, WarmRunner } from "../pool/index.ts";
+import { createConflictError, waitUntilReady } from "./wait-until-ready.ts";
+import type { RunnerWorkers } from "../workers/runner-workers.ts";
+import type { RunnerRow, Runners } from "../runners.ts";
+import { toLimits, getResources } from "../sizes.ts";
 
 export interface StandaloneRunnersOptions {
   readonly db: Database;
@@ -95,15 +95,7 @@ export class StandaloneRunners {
 
   /** Resolves when the runner is ready; rejects with the reason if it never will be. */
   async waitUntilReady(id: string, signal: AbortSignal): Promise<void> {
-    for (;;) {
-      const runner = await this.#options.runners.get(id);
-      if (!runner) throw new WharfError("not_found", { what: "runner", id });
-      if (runner.state === "ERROR") throw createUnusableError(runner);
-      if (runner.desired !== "READY") throw createConflictError(runner.desired, "used");
-      if (runner.state === "READY") return;
-      signal.throwIfAborted();
-      await this.#options.sleep(id, pollIntervalMs, signal);
-    }
+    await waitUntilReady(this.#options, id, signal);
   }
 
   async stop(principal: Principal, id: string): Promise<RunnerWithRun> {
@@ -184,6 +176,3 @@ export class StandaloneRunners {
     }
   }
 }
-
-const createConflictError = (currentState: string, targetState: string) =>
-  new WharfError("conflict", { what: "runner", from: currentState, to: targetState });

@@ -1,10 +1,10 @@
 import { daemonApi } from "@wharf/contract";
 import { WireSupersededError } from "@wharf/contract/wire";
-import type { Backend } from "../backends/index.ts";
-import type { FindContext, Gateway } from "../gateway/index.ts";
-import type { Database } from "../store/index.ts";
-import type { Keys } from "./keys.ts";
-import { raiseEpoch, type Tenure } from "./leases/index.ts";
+import type { Backend } from "../../backends/index.ts";
+import type { FindContext, Gateway } from "../../gateway/index.ts";
+import type { Database } from "../../store/index.ts";
+import type { Keys } from "../keys.ts";
+import { raiseEpoch, type Tenure } from "../leases/index.ts";
 import { type Link, openLink } from "./link.ts";
 import { requireProtocol } from "./require-protocol.ts";
 

@@ -1,6 +1,6 @@
-import type { FindContext } from "../gateway/index.ts";
-import type { Keys } from "./keys.ts";
-import type { RunnerRow, Runners } from "./runners.ts";
+import type { FindContext } from "../../gateway/index.ts";
+import type { Keys } from "../keys.ts";
+import type { RunnerRow, Runners } from "../runners.ts";
 
 /**
  * Finds the gateway's context for a standalone runner: none, which denies everything, or the model

@@ -9,9 +9,9 @@ import {
   type WireClient,
   WireProtocolError,
 } from "@wharf/contract/wire";
-import type { Backend } from "../backends/index.ts";
-import type { FindContext, Gateway } from "../gateway/index.ts";
-import { guardFromTransactions } from "../store/index.ts";
+import type { Backend } from "../../backends/index.ts";
+import type { FindContext, Gateway } from "../../gateway/index.ts";
+import { guardFromTransactions } from "../../store/index.ts";
 
 /**
  * A live connection to a runner: carries requests to its daemon, and the runner's own requests to

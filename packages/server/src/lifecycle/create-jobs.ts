@@ -1,0 +1,45 @@
+import { Orphans } from "../runners/index.ts";
+import { Maintenance, OldRunnerCleanup, Pruning, Removal } from "../runs/index.ts";
+import type { RunnerServices } from "./create-runners.ts";
+import type { RunnerHost } from "./open-runner-host.ts";
+import type { Storage } from "./open-storage.ts";
+import type { ServerSetup } from "./server-options.ts";
+
+interface JobSources {
+  readonly storage: Storage;
+  readonly host: RunnerHost;
+  readonly held: RunnerServices;
+}
+
+/** Creates the loops that remove what is no longer needed. One server at a time leads each. */
+export function createJobs({ options: { config }, logger }: ServerSetup, { storage, host, held }: JobSources) {
+  const { background, wakeup } = storage;
+  const { backend, mirrors } = host;
+  const { runners, servers, place } = held;
+  const orphans = new Orphans({
+    db: background,
+    backend,
+    runners,
+    place,
+    logger,
+    graceMs: config.orphanGraceMs,
+    lead: (work) => servers.runAsLeader(`orphans of ${place}`, work),
+    sleep: (ms, signal) => wakeup.sleep("orphans", ms, signal),
+  });
+  const removal = new Removal({
+    db: background,
+    logger,
+    removeBranches: (repositoryId, branches) => mirrors.removeBranches(repositoryId, branches),
+    onDestroyNeeded: () => wakeup.poke(),
+  });
+  const oldRunners = new OldRunnerCleanup(background, {
+    keepMs: config.keepRunnersMs,
+    onDestroyNeeded: () => wakeup.poke(),
+  });
+  const maintenance = new Maintenance([removal, new Pruning(background), oldRunners], {
+    wakeup,
+    logger,
+    lead: (work) => servers.runAsLeader("maintenance", work),
+  });
+  return { orphans, maintenance };
+}

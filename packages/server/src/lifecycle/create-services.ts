@@ -1,0 +1,56 @@
+import { RunnerWorkers, StandaloneRunners } from "../runners/index.ts";
+import { defaultRunTimes, failRunnerWork, getRunnerWork, RunCommands, type RunDeps, Scheduler } from "../runs/index.ts";
+import { createJobs } from "./create-jobs.ts";
+import { createRunners } from "./create-runners.ts";
+import type { RunnerHost } from "./open-runner-host.ts";
+import type { Storage } from "./open-storage.ts";
+import type { ServerSetup } from "./server-options.ts";
+
+export type Services = Awaited<ReturnType<typeof createServices>>;
+
+/** Creates the modules that requests and loops use. Nothing runs until `startLoops`. */
+export async function createServices(setup: ServerSetup, storage: Storage, host: RunnerHost) {
+  const { config, times } = setup.options;
+  const { logger } = setup;
+  const { db, background, keys, wakeup } = storage;
+  const { backend, log, routes } = host;
+  const held = await createRunners(setup, storage, host);
+  const { runners, leases, pool, runLinks, runnerLinks } = held;
+  const deps: RunDeps = {
+    ...host,
+    db,
+    background,
+    runners,
+    pool,
+    keys,
+    times: { ...defaultRunTimes, ...times },
+    logger,
+    wakeup,
+    links: runLinks,
+    requireIsolation: config.requireIsolation,
+    hostCredentials: config.hostCredentials,
+    idleMs: (tier) => config.idleMs.get(tier) ?? config.defaultIdleMs,
+    isInUse: (runnerId) => runnerLinks.isInUse(runnerId),
+  };
+  const poke = (name: string) => wakeup.poke(name);
+  const sleep = (name: string, ms: number, signal: AbortSignal) => wakeup.sleep(name, ms, signal);
+  const shared = { backend, runners, logger, leases, pool, poke, sleep };
+  const workers = new RunnerWorkers({
+    ...shared,
+    keys,
+    findWork: (runner, tenure) => getRunnerWork(deps, runner, tenure),
+    failWork: (runnerId, tenure) => failRunnerWork(deps, runnerId, tenure),
+  });
+  const release = (runnerId: string) => runnerLinks.release(runnerId);
+  const standaloneRunners = new StandaloneRunners({ ...shared, db, routes, workers, release });
+  const limits = { maxRuns: config.maxRuns, maxRunners: config.maxRunners, scope: config.limitScope };
+  const fresh = { backend: backend.name, tier: "small", isolation: backend.can.isolation };
+  const scheduler = new Scheduler(deps, { leases, workers, limits, fresh });
+  const pokeTask = (taskId?: string) => {
+    if (taskId === undefined) return wakeup.poke();
+    for (const name of ["queue", "leases", taskId]) wakeup.poke(name);
+  };
+  const isAway = (runnerId: string) => leases.find(runnerId) !== undefined && !runLinks.has(runnerId);
+  const commands = new RunCommands(log, pokeTask, isAway);
+  return { ...held, ...createJobs(setup, { storage, host, held }), workers, standaloneRunners, scheduler, commands };
+}

@@ -1,0 +1,45 @@
+import { join } from "node:path";
+import { AgentTypes } from "../agent-types/index.ts";
+import { Log } from "../events/index.ts";
+import { createGateway, openMirrors } from "../gateway/index.ts";
+import { createGatewayHooks, ModelHealth } from "../runs/index.ts";
+import { guardFromTransactions } from "../store/index.ts";
+import { openBackend } from "./open-backend.ts";
+import type { Storage } from "./open-storage.ts";
+import type { ServerOptions, ServerSetup } from "./server-options.ts";
+
+export type RunnerHost = Awaited<ReturnType<typeof openRunnerHost>>;
+
+/** Opens the backend, and everything that its runners reach: the git mirrors and the gateway. */
+export async function openRunnerHost({ options, logger, parts }: ServerSetup, storage: Storage) {
+  const { config } = options;
+  const { db, keys, installation, notifications } = storage;
+  const backend = guardFromTransactions(await openBackend(options, { logger, installation, keys }), "A backend");
+  parts.defer(() => backend.close());
+  const limits = { maxTaskMb: config.maxTaskLogMb, maxRunMb: config.maxRunLogMb };
+  const log = new Log(db, { notifications, limits });
+  // A plain process sees everything that its owner sees: it gets no real key, nor a way to use one,
+  // unless the owner allows it.
+  const routes = backend.can.isolation === "unsafe" && !config.localUnsafe ? {} : config.modelRoutes;
+  const findMissingReason = (program: string, image?: string) => backend.getMissingReason(program, image);
+  const agentTypes = new AgentTypes(db, { routes, images: config.images, findMissingReason });
+  await agentTypes.seed();
+  const mirrors = guardFromTransactions(
+    openMirrors({
+      folder: join(config.dataFolder, "mirrors"),
+      privateFolder: config.dataFolder,
+      maxRepositoryMb: config.maxRepositoryMb,
+      gitEnvironment: getDefinedVariables(options.environment),
+    }),
+    "A git mirror",
+  );
+  const modelHealth = new ModelHealth();
+  const hooks = parts.use(createGatewayHooks({ log, logger, modelHealth }));
+  const modelTimes = { firstByte: config.modelTimeoutMs };
+  const gateway = createGateway({ mirrors, routes, hooks, log: logger, modelTimes });
+  parts.defer(() => gateway.close());
+  return { backend, log, routes, agentTypes, mirrors, modelHealth, gateway };
+}
+
+const getDefinedVariables = (environment: ServerOptions["environment"]): Record<string, string> =>
+  Object.fromEntries(Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined));

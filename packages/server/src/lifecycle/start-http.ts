@@ -1,0 +1,79 @@
+import { createHmac } from "node:crypto";
+import { WharfError } from "@wharf/contract";
+import { createApi, Peers } from "../api/index.ts";
+import type { Config } from "../config/index.ts";
+import { RunQueries, TaskDiffs } from "../runs/index.ts";
+import { Boards, Tasks } from "../tasks/index.ts";
+import type { Services } from "./create-services.ts";
+import { HealthMonitor } from "./health-monitor.ts";
+import type { RunnerHost } from "./open-runner-host.ts";
+import type { Storage } from "./open-storage.ts";
+import type { ServerSetup } from "./server-options.ts";
+
+interface HttpSources {
+  readonly storage: Storage;
+  readonly host: RunnerHost;
+  readonly services: Services;
+}
+
+/** Serves the API; returns the HTTP server and its URL. */
+export async function startHttp(setup: ServerSetup, { storage, host, services }: HttpSources) {
+  const { options, logger, parts, stop } = setup;
+  const { config, version } = options;
+  const { db, keys, owner, secret, token } = storage;
+  const { backend, log, mirrors, agentTypes } = host;
+  const { commands, scheduler, standaloneRunners, runnerLinks, pool, orphans, servers, runLinks } = services;
+  const health = parts.use(
+    new HealthMonitor({
+      dataFolder: config.dataFolder,
+      pingDatabase: () => db.execute("select 1"),
+      onChange: (report) => logger[report.status === "ok" ? "info" : "error"](report, "health"),
+    }),
+  );
+  const peerToken = createHmac("sha256", secret).update("between servers").digest("base64url");
+  const advertised = config.advertisedUrl ? [new URL(config.advertisedUrl).hostname] : [];
+  const allowedHosts = [...config.allowedHosts, ...advertised];
+  const app = await createApi({
+    logger,
+    guard: { host: config.host, allowedHosts, token, peerToken, owner },
+    modules: {
+      boards: new Boards(db),
+      tasks: new Tasks(db, log),
+      commands,
+      queries: new RunQueries(db),
+      agentTypes,
+      scheduler,
+      standaloneRunners,
+      runnerLinks,
+      keys,
+      pool,
+      orphans,
+      peers: new Peers({ token: peerToken, findHolder: (runnerId) => servers.findHolder(runnerId) }),
+      diffs: new TaskDiffs(db, mirrors, runLinks),
+      log,
+      health: () => health.report,
+      server: {
+        version,
+        data_folder: config.dataFolder,
+        default_board_id: owner.default_board_id,
+        backend: backend.name,
+        isolation: backend.can.isolation,
+        ...(backend.isolationReason && { isolation_reason: backend.isolationReason }),
+        ...(backend.limits && { limits: backend.limits }),
+      },
+      shutdown: stop,
+    },
+  });
+  parts.defer(() => app.close());
+  return { http: app.server, url: await startListening(app, config) };
+}
+
+async function startListening(app: Awaited<ReturnType<typeof createApi>>, { host, port }: Config): Promise<string> {
+  try {
+    return await app.listen({ host, port });
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EADDRINUSE")
+      throw new WharfError("port_taken", { address: `${host}:${port}` }, { cause: error });
+    throw error;
+  }
+}

@@ -1,0 +1,19 @@
+import type { Services } from "./create-services.ts";
+import type { ServerSetup } from "./server-options.ts";
+
+/** Registers the server in the database at its URL, and starts the loops. */
+export async function startLoops({ parts }: ServerSetup, services: Services, url: string): Promise<void> {
+  const { servers, leases, workers, pool, scheduler, orphans, maintenance, isPlaceShared } = services;
+  await servers.start(url, { isShared: isPlaceShared });
+  parts.defer(() => servers.stop());
+  await leases.start((tenure) => workers.adopt(tenure));
+  parts.defer(async () => {
+    await leases.stop();
+    await workers.waitForAll();
+    await leases.release();
+  });
+  for (const loop of [pool, scheduler, orphans, maintenance]) {
+    loop.start();
+    parts.defer(() => loop.stop());
+  }
+}
