@@ -9,8 +9,8 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { createDockerBackend } from "../packages/server/src/backends/index.ts";
 import { buildKit, kitFolder } from "../scripts/build.ts";
-import { docker as engine, dockerAddress } from "../scripts/engines/docker/engine.ts";
-import { ensureImage } from "../scripts/engines/images/index.ts";
+import { dockerAddress, docker as dockerService } from "../scripts/test-services/docker/service.ts";
+import { ensureImage } from "../scripts/test-services/images/index.ts";
 import { command, execInside, repeat } from "./support/exec.ts";
 import { type Figure, spread, spreadOf } from "./support/figures.ts";
 import { present, size, tell } from "./support/program.ts";
@@ -24,7 +24,7 @@ const beside = 30;
 const run = promisify(execFile);
 
 async function measure(): Promise<Figure[]> {
-  if (!engine.present()) {
+  if (!dockerService.isPresent()) {
     tell("No docker engine answers here: it is left out.");
     return [];
   }

@@ -8,10 +8,10 @@ import { randomUUID } from "node:crypto";
 import { promisify } from "node:util";
 import { kubernetes as overExec, kubernetesPod, kubernetesShort } from "../test/conformance/kubernetes.ts";
 import { Bench } from "../test/conformance/bench.ts";
-import { ensureClusterImage, kubeconfig, kubectl } from "../test/support/engine.ts";
+import { ensureClusterImage, kubeconfig, kubectl } from "../test/support/test-services.ts";
 import type { BackendUnderTest } from "../test/conformance/place.ts";
 import { buildKit } from "../scripts/build.ts";
-import { engines } from "../scripts/engines/engines.ts";
+import { testServices } from "../scripts/test-services/index.ts";
 import { command, execInside, repeat } from "./support/exec.ts";
 import { type Figure, spread, spreadOf } from "./support/figures.ts";
 import { present, size, tell } from "./support/program.ts";
@@ -30,7 +30,7 @@ const kinds: Readonly<Record<string, BackendUnderTest>> = {
 };
 
 async function measure(): Promise<Figure[]> {
-  if (!engines.kubernetes.present()) {
+  if (!testServices.kubernetes.isPresent()) {
     tell("No cluster answers here: it is left out.");
     return [];
   }

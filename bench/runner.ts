@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { daemonApi } from "@wharf/contract";
 import { createLocalBackend } from "../packages/server/src/backends/index.ts";
 import { buildKit, kitFolder } from "../scripts/build.ts";
-import { dockerAddress } from "../scripts/engines/docker/engine.ts";
+import { dockerAddress } from "../scripts/test-services/docker/service.ts";
 import { startContainer } from "./support/docker.ts";
 import { command, execInside, repeat, said } from "./support/exec.ts";
 import { type Figure, megabytes, ms, spread, type Spread, spreadOf } from "./support/figures.ts";

@@ -23,7 +23,7 @@ describe("the list of proofs", () => {
     }
   });
 
-  test.each(['withEngine("docker").test.for(["a"])(', "test.runIf(true)(", "test("])(
+  test.each(['withTestService("docker").test.for(["a"])(', "test.runIf(true)(", "test("])(
     "finds the title below %s",
     (begin) => {
       const source = ["// S-037", begin, '  "is a title",', "  () => {},", ");"].join("\n");

@@ -14,7 +14,7 @@ const target = join(root, "docs/acceptance.md");
 const requirements = join(root, "docs/requirements.md");
 const number = /\b([GSRKX])-(\d{3})(?:…(?:\1-)?(\d{3}))?/g;
 /** Matches the first line of a test or a group, including tests for each row of a table. */
-const testBegin = /^\s*(?:withEngine\("\w+"\)\.)?(?:describe|test|whereKept)\b/;
+const testBegin = /^\s*(?:withTestService\("\w+"\)\.)?(?:describe|test|whereKept)\b/;
 /** Matches the title: the first argument, which may be on the next line or follow a table. */
 const testTitle = /\(\s*(["'`])((?:(?!\1)[^\\]|\\.)+)\1,/;
 const tableTitle = /^\s*\](?: as const)?\)\(\s*(["'`])((?:(?!\1)[^\\]|\\.)+)\1,/;

@@ -7,13 +7,13 @@ import { AgentModels, realKey } from "./support/agents/models.ts";
 import { realAgents } from "./support/agents/table.ts";
 import { addWordsServer } from "./support/agents/words.ts";
 import { dockerAt } from "./support/docker.ts";
-import { dockerAddress, ensureImage, withEngine } from "./support/engine.ts";
+import { dockerAddress, ensureImage, withTestService } from "./support/test-services.ts";
 import { eventually } from "./support/eventually.ts";
 import { makeRepository } from "./support/repository.ts";
 import { scratchFolder, Wharf } from "./support/wharf.ts";
 
 /** Real agents in containers, each in its own image as `deploy/images` builds it. */
-const { test, present } = withEngine("docker");
+const { test, present } = withTestService("docker");
 const isSkipped = !present && !process.env["CI"];
 const host = dockerAddress();
 const docker = dockerAt(host);

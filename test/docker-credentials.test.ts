@@ -7,7 +7,7 @@ import { kitFolder } from "../scripts/build.ts";
 import { type CredentialUse, createDockerBackend, type RunnerSpec } from "../packages/server/src/backends/index.ts";
 import { specOf } from "./conformance/bench.ts";
 import { dockerAt } from "./support/docker.ts";
-import { dockerAddress, ensureImage, withEngine } from "./support/engine.ts";
+import { dockerAddress, ensureImage, withTestService } from "./support/test-services.ts";
 import { eventually } from "./support/eventually.ts";
 import { makeRepository } from "./support/repository.ts";
 import { scratchFolder, spoken, Wharf } from "./support/wharf.ts";
@@ -15,7 +15,7 @@ import { scratchFolder, spoken, Wharf } from "./support/wharf.ts";
 /**
  * The host's credentials in containers of a real engine: only for the agents that a setting names.
  */
-const { test, present } = withEngine("docker");
+const { test, present } = withTestService("docker");
 const isSkipped = !present && !process.env["CI"];
 const host = dockerAddress();
 const docker = dockerAt(host);

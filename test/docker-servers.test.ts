@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect } from "vitest";
 import { WebSocket } from "ws";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../packages/server/src/store/embedded/index.ts";
 import { dockerAt, OwnEngine } from "./support/docker.ts";
-import { dockerAddress, ensureImage, withEngine } from "./support/engine.ts";
+import { dockerAddress, ensureImage, withTestService } from "./support/test-services.ts";
 import { eventually } from "./support/eventually.ts";
 import { git, makeRepository } from "./support/repository.ts";
 import { expectShared, installationOn } from "./support/two-servers.ts";
@@ -17,7 +17,7 @@ import { isPushed, patience, scratchFolder, spoken, Wharf } from "./support/whar
  * Two servers, one PostgreSQL, one Docker engine. `WHARF_KILLS` sets how often the test kills one
  * of them, or a runner.
  */
-const { test, present } = withEngine("docker");
+const { test, present } = withTestService("docker");
 const isSkipped = !present && !process.env["CI"];
 const rounds = Number(process.env["WHARF_KILLS"] ?? 12);
 const taskCount = Number(process.env["WHARF_TASKS"] ?? 4);

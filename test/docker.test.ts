@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect } from "vitest";
 import { Bench, type Runner, specOf } from "./conformance/bench.ts";
 import { docker as nearDocker } from "./conformance/docker.ts";
 import { dockerAt, FarEngine, OwnEngine } from "./support/docker.ts";
-import { dockerAddress, ensureImage, withEngine } from "./support/engine.ts";
+import { dockerAddress, ensureImage, withTestService } from "./support/test-services.ts";
 import { eventually } from "./support/eventually.ts";
 import { failures, wholeLog } from "./support/log.ts";
 import { noTraces, tracesOf } from "./support/processes.ts";
@@ -18,7 +18,7 @@ import { isPushed, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
  * Whole workflows with runners in containers of a real engine, near and far. Afterwards the engine
  * holds no trace of them.
  */
-const { test, present } = withEngine("docker");
+const { test, present } = withTestService("docker");
 const isSkipped = !present && !process.env["CI"];
 const host = dockerAddress();
 const docker = dockerAt(host);

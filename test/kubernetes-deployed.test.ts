@@ -3,11 +3,11 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { api, type Event } from "@wharf/contract";
 import { afterAll, beforeAll, expect } from "vitest";
-import { engines } from "../scripts/engines/engines.ts";
+import { testServices } from "../scripts/test-services/index.ts";
 import type { Cluster } from "../packages/server/src/backends/kubernetes/cluster/cluster.ts";
 import { killPod } from "./support/cluster-scene.ts";
 import { DeployedWharf, runnersNamespace } from "./support/deployed-wharf.ts";
-import { ensureClusterImage, kubeconfig, withEngine } from "./support/engine.ts";
+import { ensureClusterImage, kubeconfig, withTestService } from "./support/test-services.ts";
 import { eventually } from "./support/eventually.ts";
 import { administrator, kube } from "./support/kubernetes.ts";
 import { wholeLog } from "./support/log.ts";
@@ -17,7 +17,7 @@ import { isPushed, scratchFolder, spoken } from "./support/wharf.ts";
 /**
  * Applies `kubectl apply -k deploy/kubernetes`, with the server in the cluster beside its runners.
  */
-const { test, present } = withEngine("kubernetes");
+const { test, present } = withTestService("kubernetes");
 const isSkipped = !present && !process.env["CI"];
 const minutes = 60_000; // ms
 
@@ -128,7 +128,7 @@ test(
     await survives(async () => {
       process.kill(Number(readFileSync(join(kubeconfig(), "../run/kube-apiserver.pid"), "utf8")), "SIGKILL");
       await sleep(500);
-      engines.kubernetes.start?.();
+      testServices.kubernetes.start?.();
     });
   },
   5 * minutes,

@@ -3,12 +3,12 @@ import { join } from "node:path";
 import { expect } from "vitest";
 import { startEmbeddedPostgres } from "../packages/server/src/store/embedded/index.ts";
 import { ClusterScene } from "./support/cluster-scene.ts";
-import { ensureClusterImage, withEngine } from "./support/engine.ts";
+import { ensureClusterImage, withTestService } from "./support/test-services.ts";
 import { makeRepository } from "./support/repository.ts";
 import { expectShared, installationOn } from "./support/two-servers.ts";
 import { isPushed, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
 
-const { test } = withEngine("kubernetes");
+const { test } = withTestService("kubernetes");
 
 test(
   "two servers share one cluster, and whichever is killed in a turn, the other goes on with it",

@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { api, type Event, type Task } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect } from "vitest";
-import { engines } from "../scripts/engines/engines.ts";
+import { testServices } from "../scripts/test-services/index.ts";
 import { Bench } from "./conformance/bench.ts";
 import { kubernetes as underTest } from "./conformance/kubernetes.ts";
 import { ClusterScene, killPod } from "./support/cluster-scene.ts";
-import { enforceIsolation, ensureClusterImage, kubeconfig, withEngine } from "./support/engine.ts";
+import { enforceIsolation, ensureClusterImage, kubeconfig, withTestService } from "./support/test-services.ts";
 import { kube } from "./support/kubernetes.ts";
 import { failures, settled, wholeLog } from "./support/log.ts";
 import { git, makeRepository } from "./support/repository.ts";
@@ -18,7 +18,7 @@ import { isPushed, scratchFolder, spoken } from "./support/wharf.ts";
  * Whole workflows with runners in pods of a real cluster and the server outside it. Afterwards the
  * cluster holds no trace of them.
  */
-const { test, present } = withEngine("kubernetes");
+const { test, present } = withTestService("kubernetes");
 const isSkipped = !present && !process.env["CI"];
 const minutes = 60_000; // ms
 
@@ -163,7 +163,7 @@ describe("killed in the middle of a turn", () => {
       await survives("api", async () => {
         process.kill(pidOf("kube-apiserver"), "SIGKILL");
         await sleep(500);
-        engines.kubernetes.start?.();
+        testServices.kubernetes.start?.();
       });
     },
     5 * minutes,
@@ -175,7 +175,7 @@ describe("killed in the middle of a turn", () => {
       await survives("kubelet", async () => {
         process.kill(pidOf("kubelet"), "SIGKILL");
         await sleep(500);
-        engines.kubernetes.start?.();
+        testServices.kubernetes.start?.();
       });
     },
     5 * minutes,
@@ -192,7 +192,7 @@ describe("killed in the middle of a turn", () => {
       try {
         await bench.backend.stop(runner.id);
       } finally {
-        engines.kubernetes.start?.();
+        testServices.kubernetes.start?.();
       }
       await bench.backend.create(runner.spec);
       expect((await runner.exec("cat file")).stdout).toBe("kept\n");

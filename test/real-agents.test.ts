@@ -1,12 +1,12 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect } from "vitest";
-import { agentsBin } from "../scripts/engines/agents/engine.ts";
+import { agentsBin } from "../scripts/test-services/agents/service.ts";
 import { Conversation } from "./support/agents/conversation.ts";
 import { AgentModels, realKey } from "./support/agents/models.ts";
 import { realAgents } from "./support/agents/table.ts";
 import { addWordsServer } from "./support/agents/words.ts";
-import { withEngine } from "./support/engine.ts";
+import { withTestService } from "./support/test-services.ts";
 import { filesWith, processesWith } from "./support/inspect-runner.ts";
 import { makeRepository } from "./support/repository.ts";
 import { scratchFolder, Wharf } from "./support/wharf.ts";
@@ -30,7 +30,7 @@ afterAll(async () => {
 
 describe("the real agent", () => {
   // G-016
-  withEngine("agents").test.for(realAgents)(
+  withTestService("agents").test.for(realAgents)(
     "$name under the policy $policy streams, plans, uses an MCP server, writes a file, runs a command, asks as it is told, is cancelled and remembers, and the real key is nowhere inside its sandbox",
     { timeout: 240_000 },
     async (agent) => {

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { dockerAddress } from "../../scripts/engines/docker/engine.ts";
+import { dockerAddress } from "../../scripts/test-services/docker/service.ts";
 
 const env = { ...process.env, DOCKER_HOST: dockerAddress() };
 const run = (program: string, args: readonly string[]) => promisify(execFile)(program, [...args], { env });

@@ -10,7 +10,7 @@ import { pause } from "./parts/pause.ts";
 import { streams } from "./parts/streams.ts";
 import { terminals } from "./parts/terminals.ts";
 import { tools } from "./parts/tools.ts";
-import { withEngine } from "../support/engine.ts";
+import { withTestService } from "../support/test-services.ts";
 import type { BackendUnderTest } from "./place.ts";
 
 type Half = "some" | "others";
@@ -59,8 +59,8 @@ export function conformance(name: string, under: BackendUnderTest, halves: reado
 const isVariant = ({ variant }: BackendUnderTest): boolean => variant === true && !process.env["WHARF_CONFORMANCE"];
 
 /**
- * A backend without its engine is skipped and listed at the end, except if all engines are
+ * A backend without its service is skipped and listed at the end, except if all services are
  * required.
  */
-const isMissing = ({ engine }: BackendUnderTest): boolean =>
-  engine !== undefined && !process.env["CI"] && !withEngine(engine).present;
+const isMissing = ({ service }: BackendUnderTest): boolean =>
+  service !== undefined && !process.env["CI"] && !withTestService(service).present;

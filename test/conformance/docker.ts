@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { createDockerBackend, type DockerBackendOptions } from "../../packages/server/src/backends/index.ts";
 import { kitFolder } from "../../scripts/build.ts";
 import { FarEngine } from "../support/docker.ts";
-import { dockerAddress, ensureImage } from "../support/engine.ts";
+import { dockerAddress, ensureImage } from "../support/test-services.ts";
 import { HostileKit } from "../support/hostile/kit.ts";
 import type { BackendUnderTest, Place } from "./place.ts";
 
@@ -63,12 +63,12 @@ async function open(folder: string, place: "near" | "far"): Promise<Place> {
 }
 
 const capabilities = { outlivesServer: true } as const;
-const engine = "docker";
+const service = "docker";
 
-export const docker: BackendUnderTest = { capabilities, engine, open: (folder) => open(folder, "near") };
+export const docker: BackendUnderTest = { capabilities, service, open: (folder) => open(folder, "near") };
 export const dockerExec: BackendUnderTest = {
   capabilities,
-  engine,
+  service,
   variant: true,
   open: (folder) => open(folder, "far"),
 };

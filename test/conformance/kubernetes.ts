@@ -8,9 +8,9 @@ import {
   deployedServer,
   type KubernetesSettings,
 } from "../../packages/server/src/backends/index.ts";
-import { ensureInCluster } from "../../scripts/engines/images/cluster.ts";
-import { build, has, keyOf } from "../../scripts/engines/images/docker.ts";
-import { ensureClusterImage, kubeconfig } from "../support/engine.ts";
+import { ensureInCluster } from "../../scripts/test-services/images/cluster.ts";
+import { buildImage, hashParts, hasImage } from "../../scripts/test-services/images/docker.ts";
+import { ensureClusterImage, kubeconfig } from "../support/test-services.ts";
 import { administrator, kube, nodeName, removeNamespaces } from "../support/kubernetes.ts";
 import { HostileKit } from "../support/hostile/kit.ts";
 import { LocalVolumes } from "../support/local-volumes.ts";
@@ -106,9 +106,9 @@ async function buildHostileImage(image: string): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), "wharf-hostile-"));
   try {
     const { folder: kit } = await HostileKit.build(join(folder, "kit"));
-    const name = `wharf-runner-hostile:${keyOf(image, readFileSync(join(kit, "lib/wharf-daemon.mjs")))}`;
+    const name = `wharf-runner-hostile:${hashParts(image, readFileSync(join(kit, "lib/wharf-daemon.mjs")))}`;
     writeFileSync(join(folder, "Dockerfile"), `FROM ${image}\nCOPY kit/lib /opt/wharf/lib\n`);
-    if (!has(name)) build(name, folder);
+    if (!hasImage(name)) buildImage(name, folder);
     return ensureInCluster(name);
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -119,23 +119,23 @@ const capabilities = {
   outlivesServer: true,
   keepsDisk: true,
 } as const;
-const engine = "kubernetes";
+const service = "kubernetes";
 
 export const kubernetes: BackendUnderTest = {
   capabilities,
-  engine,
+  service,
   open: (folder) => open(folder, { wire: "exec", volumes: "claim" }),
 };
 export const kubernetesPod: BackendUnderTest = {
   capabilities,
-  engine,
+  service,
   variant: true,
   open: (folder) => open(folder, { wire: "pod", volumes: "claim" }),
 };
 /** A variant without volumes: the disk is lost with the pod, and a stopped runner is lost too. */
 export const kubernetesShort: BackendUnderTest = {
   capabilities: { ...capabilities, keepsDisk: false },
-  engine,
+  service,
   variant: true,
   open: (folder) => open(folder, { wire: "exec", volumes: "ephemeral" }),
 };

@@ -1,4 +1,4 @@
-import type { engines } from "../../scripts/engines/engines.ts";
+import type { testServices } from "../../scripts/test-services/index.ts";
 import type { Backend } from "../../packages/server/src/backends/index.ts";
 
 /** The properties of a backend. The suite tests both values of each. */
@@ -24,8 +24,8 @@ export interface BackendUnderTest {
   readonly capabilities: Capabilities;
   /** The backend differs from another entry only in its wire or its disk. */
   readonly variant?: true;
-  /** The engine that the backend needs beyond `npm ci`. */
-  readonly engine?: keyof typeof engines;
+  /** The test service that the backend needs beyond `npm ci`. */
+  readonly service?: keyof typeof testServices;
   /**
    * Opens a backend on the folder's content, as a server does: it finds what an earlier backend
    * left there.

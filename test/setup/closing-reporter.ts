@@ -20,7 +20,7 @@ export default class ClosingReporter implements Reporter {
       tests.filter((test) => test.result().state === state);
     const skipped = inState("skipped");
     if (skipped.length > 0) {
-      console.log("\nSkipped, because this machine lacks what they need (`npm run engines` brings it):");
+      console.log("\nSkipped, because this machine lacks what they need (`npm run test-services` brings it):");
       for (const test of skipped) console.log(`  – ${test.module.relativeModuleId}: ${test.fullName}`);
     }
     if (process.env["CI"] && !this.#vitest?.config.testNamePattern) this.#checkProofs(modules);

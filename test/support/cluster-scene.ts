@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { api, type Run, type Task } from "@wharf/contract";
 import type { Cluster } from "../../packages/server/src/backends/kubernetes/cluster/cluster.ts";
-import { kubeconfig } from "./engine.ts";
+import { kubeconfig } from "./test-services.ts";
 import { eventually } from "./eventually.ts";
 import { administrator, nodeName, removeNamespaces } from "./kubernetes.ts";
 import { LocalVolumes, type LocalVolumesOptions } from "./local-volumes.ts";

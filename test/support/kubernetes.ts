@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Cluster, openCluster } from "../../packages/server/src/backends/kubernetes/cluster/cluster.ts";
-import { kubeconfig, kubectl } from "./engine.ts";
+import { kubeconfig, kubectl } from "./test-services.ts";
 
 const run = promisify(execFile);
 

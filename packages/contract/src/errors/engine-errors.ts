@@ -35,7 +35,7 @@ export const engineErrors: { readonly [Code in EngineErrorCode]: CatalogueEntry<
     grpc: "UNAVAILABLE",
     message: ({ engine, address }) => `No ${engine} engine is at ${address}.`,
     next: ({ engine }) =>
-      `Start ${engine} (\`systemctl start docker\`, or \`npm run engines\` in a checkout), or say where it is with DOCKER_HOST.`,
+      `Start ${engine} (\`systemctl start docker\`, or \`npm run test-services\` in a checkout), or say where it is with DOCKER_HOST.`,
   },
   engine_forbidden: {
     http: 503,

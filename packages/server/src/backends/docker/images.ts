@@ -143,7 +143,7 @@ const toImage = ({ Id, Config }: ImageInspectInfo): Image => ({
 
 function createMissingError(image: string, reason: string, cause?: unknown): WharfError {
   const remedy = localImagePattern.test(image)
-    ? "Build it: `deploy/images/build` in a checkout, or `npm run engines` where no registry can be reached. Or name another in WHARF_RUNNER_IMAGE."
+    ? "Build it: `deploy/images/build` in a checkout, or `npm run test-services` where no registry can be reached. Or name another in WHARF_RUNNER_IMAGE."
     : `Try \`docker pull ${image}\` on the engine's machine (with \`docker login\` where the registry wants one), or correct the image's name.`;
   return new WharfError("image_missing", { image, reason, remedy }, { cause });
 }

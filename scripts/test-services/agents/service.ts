@@ -2,12 +2,12 @@ import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import type { Engine } from "../engine.ts";
-import { enginesFolder } from "../folder.ts";
+import type { TestService } from "../service.ts";
+import { servicesFolder } from "../folder.ts";
 
 const manifests = ["package.json", "package-lock.json"] as const;
 const lock = readFileSync(join(import.meta.dirname, "package-lock.json"));
-const folder = join(enginesFolder, `agents-${createHash("sha256").update(lock).digest("hex").slice(0, 12)}`);
+const folder = join(servicesFolder, `agents-${createHash("sha256").update(lock).digest("hex").slice(0, 12)}`);
 /** The folder with the agents' programs. */
 export const agentsBin = join(folder, "node_modules", ".bin");
 const programs = ["claude-agent-acp", "codex-acp", "gemini", "opencode", "qwen"] as const;
@@ -15,12 +15,12 @@ const programs = ["claude-agent-acp", "codex-acp", "gemini", "opencode", "qwen"]
 const maxAttempts = 3;
 const installMs = 10 * 60_000;
 
-export const agents: Engine = {
+export const agents: TestService = {
   name: "agents",
   purpose: "conversations with the real agent programs",
-  present: () => programs.every((program) => existsSync(join(agentsBin, program))),
+  isPresent: () => programs.every((program) => existsSync(join(agentsBin, program))),
   install: () => {
-    mkdirSync(enginesFolder, { recursive: true });
+    mkdirSync(servicesFolder, { recursive: true });
     const unfinished = mkdtempSync(`${folder}-`);
     try {
       for (const name of manifests) copyFileSync(join(import.meta.dirname, name), join(unfinished, name));

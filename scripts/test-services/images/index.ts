@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { kitFolder } from "../../build.ts";
 import { ensureInCluster } from "./cluster.ts";
-import { build, docker, forget, has, keyOf, older } from "./docker.ts";
-import { ensureFoundation, inFolder } from "./foundation.ts";
+import { buildImage, hashParts, hasImage, listOlderImages, removeImage, runDocker } from "./docker.ts";
+import { ensureFoundation, withTemporaryFolder } from "./foundation.ts";
 
 /**
  * The images of `deploy/images`, built for tests. Each is built once from its own Dockerfile, and
@@ -20,12 +20,13 @@ const packageFolder = join(root, "packages/cli/dist/package");
 const onRunner = ["python", "gemini", "claude", "codex", "opencode", "qwen", "auggie"] as const;
 export type ImageName = "runner" | "server" | (typeof onRunner)[number];
 
-const isOnRunner = (name: ImageName) => onRunner.some((one) => one === name);
-const contentOf = (name: ImageName) =>
+const isOnRunner = (name: ImageName) => onRunner.some((other) => other === name);
+const getContent = (name: ImageName) =>
   name === "server" ? ({ folder: packageFolder, at: "package" } as const) : ({ folder: kitFolder, at: "kit" } as const);
 
 /**
- * The images that tests use; `npm run engines` builds them, because the first build takes minutes.
+ * The images that tests use. `npm run test-services` builds them, because the first build takes
+ * minutes.
  */
 export const testImages: readonly ImageName[] = ["runner", "gemini", "claude", "auggie", "server"];
 
@@ -35,36 +36,36 @@ export const testImages: readonly ImageName[] = ["runner", "gemini", "claude", "
  */
 export function ensureImage(name: ImageName): string {
   if (name === "server") packServer();
-  const { folder: content } = contentOf(name);
+  const { folder: content } = getContent(name);
   const base = ensureBase(name);
-  const image = `wharf-${name}:${keyOf(base, fingerprint(content))}`;
-  if (!has(image)) {
-    inFolder((folder) => {
+  const image = `wharf-${name}:${hashParts(base, hashFolder(content))}`;
+  if (!hasImage(image)) {
+    withTemporaryFolder((folder) => {
       cpSync(content, join(folder, "content"), { recursive: true });
       writeFileSync(join(folder, "Dockerfile"), `FROM ${base}\nCOPY content /opt/wharf\n`);
-      build(image, folder);
+      buildImage(image, folder);
     });
-    forgetOlder(image);
+    removeOlderImages(image);
   }
-  docker("tag", image, `wharf-${name}:latest`);
+  runDocker("tag", image, `wharf-${name}:latest`);
   return image;
 }
 
-/** Provides the same image for pods of the cluster that `npm run engines` started. */
+/** Provides the same image for pods of the cluster that `npm run test-services` started. */
 export const ensureClusterImage = (name: ImageName): string => ensureInCluster(ensureImage(name));
 
 function ensureBase(name: ImageName): string {
-  const { folder: content, at } = contentOf(name);
+  const { folder: content, at } = getContent(name);
   const foundation = isOnRunner(name) ? ensureBase("runner") : ensureFoundation();
   const context = join(recipes, name);
   const manifests = at === "package" ? ["package.json", "package-lock.json"] : [];
   const parts = manifests.map((file) => readFileSync(join(content, file)));
-  const image = `wharf-engines/${name}:${keyOf(foundation, fingerprint(context), ...parts)}`;
-  if (has(image)) return image;
-  console.log(`… the image ${name}`);
+  const image = `wharf-engines/${name}:${hashParts(foundation, hashFolder(context), ...parts)}`;
+  if (hasImage(image)) return image;
+  console.log(`… building the image ${name}`);
   withKit({ content, at }, (kit) => {
     const index = name === "python" ? process.env["PIP_INDEX_URL"] : undefined;
-    build(image, context, {
+    buildImage(image, context, {
       [isOnRunner(name) ? "RUNNER" : "NODE"]: foundation,
       KIT: kit,
       // The foundation contains the authorities that the machine's owner added.
@@ -72,22 +73,22 @@ function ensureBase(name: ImageName): string {
       ...(index && { PIP_INDEX_URL: index }),
     });
   });
-  forgetOlder(image);
+  removeOlderImages(image);
   return image;
 }
 
 /** Builds the image from which the Dockerfiles copy Wharf itself. */
 function withKit({ content, at }: { content: string; at: string }, work: (image: string) => void): void {
   const image = `wharf-engines/${at}:${process.pid}`;
-  inFolder((folder) => {
+  withTemporaryFolder((folder) => {
     cpSync(content, join(folder, "content"), { recursive: true });
     writeFileSync(join(folder, "Dockerfile"), `FROM scratch\nCOPY content /${at}\nCMD ["/${at}"]\n`);
-    build(image, folder);
+    buildImage(image, folder);
   });
   try {
     work(image);
   } finally {
-    forget(image);
+    removeImage(image);
   }
 }
 
@@ -98,20 +99,18 @@ function packServer(): void {
     encoding: "utf8",
   });
   if (status !== 0)
-    throw new Error(
-      `the server's package could not be made: ${stripVTControlCharacters(stderr).trim().slice(0, 1_000)}`,
-    );
+    throw new Error(`Packing the server failed: ${stripVTControlCharacters(stderr).trim().slice(0, 1_000)}`);
 }
 
-function fingerprint(folder: string): string {
+function hashFolder(folder: string): string {
   const files = readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((file) => file.isFile())
     .map((file) => join(file.parentPath, file.name))
     .toSorted();
-  return keyOf(...files.flatMap((file) => [file.slice(folder.length), readFileSync(file)]));
+  return hashParts(...files.flatMap((file) => [file.slice(folder.length), readFileSync(file)]));
 }
 
-function forgetOlder(newest: string): void {
-  const there = docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").split("\n");
-  for (const image of older(there, newest)) forget(image);
+function removeOlderImages(newest: string): void {
+  const existing = runDocker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").split("\n");
+  for (const image of listOlderImages(existing, newest)) removeImage(image);
 }

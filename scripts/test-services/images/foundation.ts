@@ -2,8 +2,8 @@ import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { debian, works } from "../engine.ts";
-import { build, has, keyOf, pipe } from "./docker.ts";
+import { canRun, installDebianPackages } from "../service.ts";
+import { buildImage, hashParts, hasImage, pipeCommands } from "./docker.ts";
 
 /**
  * The base of the images of `deploy/images` if no image registry can be reached: Debian's own
@@ -13,7 +13,7 @@ const suite = "bookworm";
 const nodeVersion = "24.21.0";
 const npmVersion = "11.21.2";
 const officialImage = `node:${nodeVersion}-${suite}-slim`;
-const leftOut = ["doc", "info", "locale", "man"];
+const excludedFolders = ["doc", "info", "locale", "man"];
 const sources = "/etc/apt/sources.list.d/debian.sources";
 /**
  * Certificate authorities that the machine's owner added: in a company's network no download works
@@ -23,20 +23,20 @@ const authorities = "/usr/local/share/ca-certificates";
 
 /** Returns the image's name. */
 export function ensureFoundation(): string {
-  if (has(officialImage) || !existsSync(sources)) return officialImage;
-  const debianImage = `wharf-engines/debian:${keyOf(suite, ...leftOut)}`;
-  if (!has(debianImage)) importDebian(debianImage);
+  if (hasImage(officialImage) || !existsSync(sources)) return officialImage;
+  const debianImage = `wharf-engines/debian:${hashParts(suite, ...excludedFolders)}`;
+  if (!hasImage(debianImage)) importDebian(debianImage);
   const certificates = existsSync(authorities) ? readdirSync(authorities).filter((name) => name.endsWith(".crt")) : [];
-  const recipe = recipeOf(debianImage);
-  const image = `wharf-engines/node:${keyOf(recipe, ...certificates.map((name) => readFileSync(join(authorities, name))))}`;
-  if (!has(image)) inFolder((folder) => buildNode(image, recipe, folder, certificates));
+  const recipe = formatRecipe(debianImage);
+  const image = `wharf-engines/node:${hashParts(recipe, ...certificates.map((name) => readFileSync(join(authorities, name))))}`;
+  if (!hasImage(image)) withTemporaryFolder((folder) => buildNode(image, recipe, folder, certificates));
   return image;
 }
 
 function importDebian(image: string): void {
-  console.log("… Debian, from its packages");
-  if (!works("mmdebstrap", "--version")) debian("mmdebstrap");
-  const excludes = leftOut.map((name) => `--dpkgopt=path-exclude=/usr/share/${name}/*`);
+  console.log("… building Debian from its packages");
+  if (!canRun("mmdebstrap", "--version")) installDebianPackages("mmdebstrap");
+  const excludes = excludedFolders.map((name) => `--dpkgopt=path-exclude=/usr/share/${name}/*`);
   const command = [
     "mmdebstrap",
     "--quiet",
@@ -47,10 +47,10 @@ function importDebian(image: string): void {
     "-",
     sources,
   ];
-  pipe(command, ["docker", "import", "-", image]);
+  pipeCommands(command, ["docker", "import", "-", image]);
 }
 
-const recipeOf = (debianImage: string) =>
+const formatRecipe = (debianImage: string) =>
   `FROM ${debianImage}
 # npm ${npmVersion}, Node ${nodeVersion}
 COPY authorities /usr/local/share/ca-certificates
@@ -61,7 +61,7 @@ CMD ["node"]
 `;
 
 function buildNode(image: string, recipe: string, folder: string, certificates: readonly string[]): void {
-  console.log("… Node, from npm's registry");
+  console.log("… installing Node from npm's registry");
   const packages = [`node-linux-${process.arch}@${nodeVersion}`, `npm@${npmVersion}`];
   execFileSync("npm", ["install", "--prefix", folder, "--no-audit", "--no-fund", "--no-save", ...packages], {
     stdio: ["ignore", "ignore", "inherit"],
@@ -77,10 +77,10 @@ function buildNode(image: string, recipe: string, folder: string, certificates: 
   mkdirSync(join(folder, "authorities"));
   for (const name of certificates) cpSync(join(authorities, name), join(folder, "authorities", name));
   writeFileSync(join(folder, "Dockerfile"), recipe);
-  build(image, folder);
+  buildImage(image, folder);
 }
 
-export function inFolder<T>(work: (folder: string) => T): T {
+export function withTemporaryFolder<T>(work: (folder: string) => T): T {
   const folder = mkdtempSync(join(tmpdir(), "wharf-image-"));
   try {
     return work(folder);

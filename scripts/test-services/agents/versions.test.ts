@@ -15,11 +15,11 @@ const packages = {
 test.each(Object.entries(packages))(
   "%s is tested in the version that its image and the documentation name",
   (agent, name) => {
-    const { dependencies } = JSON.parse(read("scripts/engines/agents/package.json"));
+    const { dependencies } = JSON.parse(read("scripts/test-services/agents/package.json"));
     const version: string = dependencies[name];
-    expect(JSON.parse(read("scripts/engines/agents/package-lock.json")).packages[`node_modules/${name}`]).toMatchObject(
-      { version },
-    );
+    expect(
+      JSON.parse(read("scripts/test-services/agents/package-lock.json")).packages[`node_modules/${name}`],
+    ).toMatchObject({ version });
     expect(read(`deploy/images/${agent}/Dockerfile`)).toContain(` ${name}@${version} `);
     const row = read("docs/start.md")
       .split("\n")
@@ -29,6 +29,6 @@ test.each(Object.entries(packages))(
 );
 
 test("every agent that is installed for the tests is one of these", () => {
-  const { dependencies } = JSON.parse(read("scripts/engines/agents/package.json"));
+  const { dependencies } = JSON.parse(read("scripts/test-services/agents/package.json"));
   expect(Object.keys(dependencies).toSorted()).toEqual(Object.values(packages).toSorted());
 });

@@ -3,10 +3,10 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { dockerAddress, ensureImage, withEngine } from "../../test/support/engine.ts";
-import { docker } from "./docker/engine.ts";
-import { enginesFolder } from "./folder.ts";
-import { kubernetes } from "./kubernetes/engine.ts";
+import { dockerAddress, ensureImage, withTestService } from "../../test/support/test-services.ts";
+import { docker } from "./docker/service.ts";
+import { servicesFolder } from "./folder.ts";
+import { kubernetes } from "./kubernetes/service.ts";
 
 const buildTimeoutMs = 10 * 60_000;
 
@@ -14,13 +14,13 @@ const buildTimeoutMs = 10 * 60_000;
  * Returns the output of a shell inside the image; the shell can neither reach the network nor
  * change the image.
  */
-const inside = (image: string, command: string) =>
+const runInImage = (image: string, command: string) =>
   execFileSync("docker", ["run", "--rm", "--network", "none", "--read-only", image, "sh", "-c", command], {
     env: { ...process.env, DOCKER_HOST: dockerAddress() },
     encoding: "utf8",
   }).trim();
 
-const labelOf = (image: string, label: string) =>
+const getLabel = (image: string, label: string) =>
   execFileSync("docker", ["image", "inspect", "--format", `{{index .Config.Labels "${label}"}}`, image], {
     env: { ...process.env, DOCKER_HOST: dockerAddress() },
     encoding: "utf8",
@@ -28,51 +28,50 @@ const labelOf = (image: string, label: string) =>
 
 describe("an image", () => {
   // K-028
-  withEngine("docker").test.for(["runner", "gemini", "auggie"] as const)(
+  withTestService("docker").test.for(["runner", "gemini", "auggie"] as const)(
     "%s runs as an ordinary user, has no program that changes user, and has the programs that its label names",
     { timeout: buildTimeoutMs },
     (name) => {
       const image = ensureImage(name);
-      expect(inside(image, "id -u && find / -xdev -type f -perm /6000 2>/dev/null; true")).toBe("1000");
-      const programs = labelOf(image, "wharf.programs").split(" ");
+      expect(runInImage(image, "id -u && find / -xdev -type f -perm /6000 2>/dev/null; true")).toBe("1000");
+      const programs = getLabel(image, "wharf.programs").split(" ");
       expect(programs).toContain(name === "runner" ? "wharf-agent" : name);
       for (const program of [...programs, "wharf-daemon", "git", "node", "rg"])
-        expect(inside(image, `command -v ${program}`), program).toMatch(/^\//);
-      expect(inside(image, "stat -c %u /workspace /home/wharf /var/lib/wharf /run/wharf").split("\n")).toEqual(
+        expect(runInImage(image, `command -v ${program}`), program).toMatch(/^\//);
+      expect(runInImage(image, "stat -c %u /workspace /home/wharf /var/lib/wharf /run/wharf").split("\n")).toEqual(
         Array(4).fill("1000"),
       );
     },
   );
 });
 
-describe("an engine", () => {
-  const ours = (name: "docker" | "kubernetes") => join(enginesFolder, name);
-  const pidIn = (file: string) => Number(readFileSync(file, "utf8"));
+describe("a test service", () => {
+  const readPid = (service: "docker" | "kubernetes", program: string) =>
+    Number(readFileSync(join(servicesFolder, service, `run/${program}.pid`), "utf8"));
 
-  test.runIf(docker.ours?.())("docker that is started twice is one", () => {
-    const before = pidIn(join(ours("docker"), "run/dockerd.pid"));
+  test.runIf(docker.isStarted?.())("docker keeps its process when it is started a second time", () => {
+    const before = readPid("docker", "dockerd");
     docker.start?.();
-    expect(pidIn(join(ours("docker"), "run/dockerd.pid"))).toBe(before);
+    expect(readPid("docker", "dockerd")).toBe(before);
   });
 
-  test.runIf(kubernetes.ours?.())(
-    "kubernetes that lost a part gets it back and keeps the others",
+  test.runIf(kubernetes.isStarted?.())(
+    "kubernetes restarts a program that died and keeps the others",
     { timeout: 120_000 },
     () => {
-      const pids = () =>
-        ["kube-scheduler", "kubelet", "etcd"].map((part) => pidIn(join(ours("kubernetes"), `run/${part}.pid`)));
-      const before = pids();
+      const readPids = () => ["kube-scheduler", "kubelet", "etcd"].map((program) => readPid("kubernetes", program));
+      const before = readPids();
       process.kill(before[0]!, "SIGKILL");
       kubernetes.start?.();
-      const after = pids();
+      const after = readPids();
       expect(after[0]).not.toBe(before[0]);
       expect(after.slice(1)).toEqual(before.slice(1));
-      expect(kubernetes.present()).toBe(true);
+      expect(kubernetes.isPresent()).toBe(true);
     },
   );
 
-  test("leaves a process alone that has the id of one of its own by now", () => {
-    const home = mkdtempSync(join(tmpdir(), "wharf-engine-"));
+  test("does not stop a foreign process that has reused one of its process ids", () => {
+    const home = mkdtempSync(join(tmpdir(), "wharf-test-service-"));
     const other = spawn("sleep", ["60"]);
     try {
       mkdirSync(join(home, "run"));
