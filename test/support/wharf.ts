@@ -9,7 +9,8 @@ import { api, type Event, type Task, type TaskInput, type Turn } from "@wharf/co
 import { Client } from "../../packages/cli/src/client.ts";
 import { networkAddress } from "./network-address.ts";
 
-const launcher = join(import.meta.dirname, "../../packages/cli/bin/wharf.js");
+/** The command `wharf` of this checkout. */
+export const launcher = join(import.meta.dirname, "../../packages/cli/bin/wharf.js");
 /**
  * A busy machine needs time to restart a killed PostgreSQL; tests wait for the work, not for the
  * clock.

@@ -1,103 +1,30 @@
-import { randomBytes } from "node:crypto";
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
-import { api, type AgentTypeInput, type Event, type TaskInput } from "@wharf/contract";
+import { readFileSync } from "node:fs";
+import { api } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type GitServer, startGitServer } from "./support/git-server.ts";
-import { Bystander, failures, settled, wholeLog } from "./support/log.ts";
+import { FailureHarness } from "./support/failing-tasks.ts";
+import { failures, settled, wholeLog } from "./support/log.ts";
 import { peakMemory } from "./support/processes.ts";
-import { git, makeRepository } from "./support/repository.ts";
-import { chosenServer, isPushed, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
+import { spoken, type Wharf } from "./support/wharf.ts";
 
 /**
- * Bad repositories and bad agents cause a clear error and no loss: the log keeps its events, and
- * other tasks work as before.
+ * Bad agents cause a clear error and no loss: the log keeps its events, and other tasks work as
+ * before.
  */
-const times = { agentStart: 4_000, turnIdle: 4_000, retryDelay: 200 }; // ms
-
-let folder: string;
+let harness: FailureHarness;
 let wharf: Wharf;
-let good: string;
-let gitServer: GitServer;
-let bystander: Bystander;
 
 beforeAll(async () => {
-  folder = scratchFolder();
-  good = makeRepository(join(folder, "good"));
-  gitServer = await startGitServer(folder, "ada:right");
-  wharf = new Wharf(
-    folder,
-    { MAX_REPO_SIZE_MB: "1", WHARF_MAX_RUNS: "12", WHARF_TEST_TIMES: JSON.stringify(times) },
-    chosenServer,
-  );
-  await wharf.start();
-  bystander = await Bystander.at(wharf, good);
+  harness = await FailureHarness.start();
+  wharf = harness.wharf;
 });
-
-afterAll(async () => {
-  await wharf[Symbol.asyncDispose]();
-  await gitServer[Symbol.asyncDispose]();
-  rmSync(folder, { recursive: true, force: true });
-});
-
-type Failure = ReturnType<typeof failures>[number];
-
-interface Bad {
-  readonly fields?: Partial<TaskInput>;
-  readonly prompt?: string;
-  /** The error and the next step, as a person reads them. */
-  readonly code: string;
-  readonly message: RegExp;
-  readonly next: RegExp;
-}
-
-/**
- * Makes a task fail, then checks that the task and its run report the reason, and that a valid
- * prompt works afterwards.
- */
-async function failsWell(bad: Bad): Promise<Event[]> {
-  const task = await wharf.createTask({ repository_url: good, ...bad.fields });
-  const before = await wholeLog(wharf, task);
-  await wharf.prompt(task, bad.prompt ?? "demo: say never");
-  const failed = await settled(wharf, task);
-  const events = await wholeLog(wharf, task, before);
-  expect(failures(events).at(-1)).toMatchObject({
-    code: bad.code,
-    message: expect.stringMatching(bad.message),
-    next: expect.stringMatching(bad.next),
-  } satisfies Partial<Record<keyof Failure, unknown>>);
-  expect(failed.state).toBe("FAILED");
-  await bystander.works();
-
-  await wharf.client.call(api.updateTask, { params: { task_id: task.id }, body: { repository_url: good } });
-  const again = { text: "demo: say now it works", agent_type: "demo" };
-  await wharf.client.call(api.promptTask, { params: { task_id: task.id }, body: again });
-  const { agents } = await wharf.client.call(api.listTaskAgents, { params: { task_id: task.id } });
-  expect(agents.at(-1)).toMatchObject({
-    status: "FAILED",
-    error_code: bad.code,
-    error_message: expect.stringMatching(bad.message),
-  });
-  expect(await settled(wharf, task)).toMatchObject({ state: bad.fields?.branch ? "FAILED" : "REVIEW" });
-  await wholeLog(wharf, task, events);
-  return events;
-}
-
-async function agentType(
-  name: string,
-  command: string[],
-  protocol: AgentTypeInput["protocol"] = "acp",
-): Promise<string> {
-  await wharf.client.call(api.createAgentType, { body: { name, command, protocol } });
-  return name;
-}
+afterAll(() => harness?.[Symbol.asyncDispose]());
 
 /** Needs 400 MiB of memory. */
 const eat = `perl -e '$x = "x" x (400 * 2 ** 20)'`;
 
 describe.concurrent("an agent that", () => {
   test("never answers a prompt is ended, its process too", async () => {
-    const events = await failsWell({
+    const events = await harness.expectFailure({
       prompt: "demo: say before\ndemo: hang deaf",
       code: "agent_timeout",
       message: /no answer to the prompt within 4 s/,
@@ -108,8 +35,8 @@ describe.concurrent("an agent that", () => {
   });
 
   test("never answers at its start is given up", async () => {
-    const agent_type = await agentType("mute", ["sh", "-c", "cat > /dev/null"]);
-    await failsWell({
+    const agent_type = await harness.createAgentType("mute", ["sh", "-c", "cat > /dev/null"]);
+    await harness.expectFailure({
       fields: { agent_type },
       code: "agent_timeout",
       message: /no answer to initialize within 4 s/,
@@ -118,8 +45,12 @@ describe.concurrent("an agent that", () => {
   });
 
   test("prints garbage and nothing else is given up, and the garbage can be read", async () => {
-    const agent_type = await agentType("garbage", ["sh", "-c", "while :; do echo '<<garbage>>'; sleep 0.2; done"]);
-    const events = await failsWell({
+    const agent_type = await harness.createAgentType("garbage", [
+      "sh",
+      "-c",
+      "while :; do echo '<<garbage>>'; sleep 0.2; done",
+    ]);
+    const events = await harness.expectFailure({
       fields: { agent_type },
       code: "agent_timeout",
       message: /no answer to initialize within 4 s/,
@@ -129,8 +60,8 @@ describe.concurrent("an agent that", () => {
   });
 
   test("is not installed is refused before anything starts", async () => {
-    const agent_type = await agentType("not-there", ["no-such-program"]);
-    const task = await wharf.createTask({ repository_url: good, agent_type });
+    const agent_type = await harness.createAgentType("not-there", ["no-such-program"]);
+    const task = await wharf.createTask({ repository_url: harness.repository, agent_type });
     const before = await wholeLog(wharf, task);
     await expect(wharf.prompt(task, "x")).rejects.toMatchObject({
       code: "agent_type_unavailable",
@@ -139,13 +70,13 @@ describe.concurrent("an agent that", () => {
     });
     expect(await wholeLog(wharf, task)).toEqual(before);
     expect(await wharf.task(task.id)).toMatchObject({ state: "TODO" });
-    await bystander.works();
+    await harness.bystander.works();
   });
 
   test("that asks nobody is refused under a policy that wants questions, before there is a task", async () => {
     const type = { name: "printer", command: ["sh", "-c", "cat"], protocol: "text" as const };
     await wharf.client.call(api.createAgentType, { body: type });
-    const fields = { title: "Never there", repository_url: good, agent_type: "printer" };
+    const fields = { title: "Never there", repository_url: harness.repository, agent_type: "printer" };
     for (const permission_policy of ["ask", "allow-edits"] as const) {
       await expect(wharf.createTask({ ...fields, permission_policy })).rejects.toMatchObject({
         code: "policy_unsupported",
@@ -158,7 +89,7 @@ describe.concurrent("an agent that", () => {
     const { tasks } = await wharf.client.call(api.listTasks, { query: { limit: 100 } });
     expect(tasks.map(({ title }) => title)).not.toContain("Never there");
     // A task that names no agent refuses a prompt for one.
-    const task = await wharf.createTask({ repository_url: good, permission_policy: "ask" });
+    const task = await wharf.createTask({ repository_url: harness.repository, permission_policy: "ask" });
     const params = { task_id: task.id };
     await expect(
       wharf.client.call(api.promptTask, { params, body: { text: "x", agent_type: "printer" } }),
@@ -168,7 +99,7 @@ describe.concurrent("an agent that", () => {
   test("has no such mode or model fails with what it offers, and is not prompted", async () => {
     for (const choice of [{ agent_mode: "chaos" }, { agent_model: "huge" }]) {
       const [[what, id] = []] = Object.entries(choice);
-      const task = await wharf.createTask({ repository_url: good, ...choice });
+      const task = await wharf.createTask({ repository_url: harness.repository, ...choice });
       await wharf.prompt(task, "say never said");
       const events = await wharf.until(task.id, ({ data }) => data.kind === "state" && data.to === "FAILED");
       const failure = events.find(({ data }) => data.kind === "failure")?.data;
@@ -176,12 +107,16 @@ describe.concurrent("an agent that", () => {
       expect(JSON.stringify(failure)).toContain(`The agent has no ${what?.slice("agent_".length)} '${id}'; it offers`);
       expect(spoken(events)).toBe("");
     }
-    await bystander.works();
+    await harness.bystander.works();
   });
 
   test("does not start leaves its last words", async () => {
-    const agent_type = await agentType("no-start", ["sh", "-c", "echo I cannot find my model >&2; exit 3"]);
-    await failsWell({
+    const agent_type = await harness.createAgentType("no-start", [
+      "sh",
+      "-c",
+      "echo I cannot find my model >&2; exit 3",
+    ]);
+    await harness.expectFailure({
       fields: { agent_type },
       code: "agent_start_failed",
       message: /exit code 3[^]*cannot find my model/,
@@ -190,7 +125,7 @@ describe.concurrent("an agent that", () => {
   });
 
   test("prints garbage among its messages does its work all the same", async () => {
-    const task = await wharf.createTask({ repository_url: good });
+    const task = await wharf.createTask({ repository_url: harness.repository });
     await wharf.prompt(
       task,
       [
@@ -209,12 +144,12 @@ describe.concurrent("an agent that", () => {
   });
 
   test("prints what is not JSON, where JSON lines are due, ends with its exit code and all it printed", async () => {
-    const agent_type = await agentType(
+    const agent_type = await harness.createAgentType(
       "odd-lines",
       ["sh", "-c", 'echo odd; echo "{}"; echo \'{"type":"log","data":{"message":"even"}}\'; exit 5'],
       "json-lines",
     );
-    const events = await failsWell({
+    const events = await harness.expectFailure({
       fields: { agent_type },
       code: "agent_exited",
       message: /exit code 5/,
@@ -242,7 +177,7 @@ describe.concurrent("an agent that", () => {
     };
     await wharf.client.call(api.createAgentType, { body });
     await withMemory("fat", "0.5");
-    await failsWell({
+    await harness.expectFailure({
       fields: { agent_type: "fat" },
       prompt: `demo: run ${eat}`,
       code: "agent_out_of_memory",
@@ -250,9 +185,9 @@ describe.concurrent("an agent that", () => {
       next: /`wharf agent-types set <name> --memory <GiB>`/,
     });
 
-    const agent_type = await agentType("hungry", ["sh", "-c", `${eat} && echo fed || exit 1`], "text");
+    const agent_type = await harness.createAgentType("hungry", ["sh", "-c", `${eat} && echo fed || exit 1`], "text");
     await withMemory("hungry", "0.25");
-    const task = await wharf.createTask({ repository_url: good, agent_type });
+    const task = await wharf.createTask({ repository_url: harness.repository, agent_type });
     await wharf.prompt(task, "eat");
     expect(await settled(wharf, task)).toMatchObject({ state: "FAILED" });
     expect(failures(await wholeLog(wharf, task)).at(-1)).toMatchObject({
@@ -266,9 +201,9 @@ describe.concurrent("an agent that", () => {
   test("has a command killed for want of memory goes on, and the task says so", async ({ skip }) => {
     const { limits } = await wharf.client.call(api.serverInfo, {});
     skip(!limits?.split("not limited")[0]?.includes("memory"), limits);
-    const agent_type = await agentType("frugal", ["wharf-demo-agent"]);
+    const agent_type = await harness.createAgentType("frugal", ["wharf-demo-agent"]);
     await wharf.cli("agent-types", "set", agent_type, "--memory", "0.25");
-    const task = await wharf.createTask({ repository_url: good, agent_type });
+    const task = await wharf.createTask({ repository_url: harness.repository, agent_type });
     const events = await wharf.turn(task, `demo: run ${eat}\ndemo: say alive`);
     expect(spoken(events)).toContain("alive");
     expect(events.flatMap(({ data }) => (data.kind === "notice" ? [data.message] : []))).toContain(
@@ -278,7 +213,7 @@ describe.concurrent("an agent that", () => {
 
   // K-073
   test("exits in the middle of its turn leaves what it did and said", async () => {
-    const events = await failsWell({
+    const events = await harness.expectFailure({
       prompt: "demo: say before\ndemo: stderr my last words\ndemo: exit 7",
       code: "agent_exited",
       message: /middle of its turn \(exit code 7\)/,
@@ -293,7 +228,7 @@ describe.concurrent("an agent that", () => {
   });
 
   test("refuses says why", async () => {
-    await failsWell({
+    await harness.expectFailure({
       prompt: "demo: fail I want a login",
       code: "agent_refused",
       message: /I want a login/,
@@ -302,9 +237,9 @@ describe.concurrent("an agent that", () => {
   });
 
   test("floods updates loses none of them", async () => {
-    const task = await wharf.createTask({ repository_url: good });
+    const task = await wharf.createTask({ repository_url: harness.repository });
     await wharf.prompt(task, "demo: flood 50000");
-    await bystander.works();
+    await harness.bystander.works();
     expect(await settled(wharf, task)).toMatchObject({ state: "REVIEW" });
     expect(spoken(await wholeLog(wharf, task))).toBe(
       Array.from({ length: 50_000 }, (_, i) => `flood ${i + 1}\n`).join(""),
@@ -312,7 +247,7 @@ describe.concurrent("an agent that", () => {
   });
 
   test("asks to write or read outside the workspace, or through a symlink, gets an error and goes on", async () => {
-    const task = await wharf.createTask({ repository_url: good });
+    const task = await wharf.createTask({ repository_url: harness.repository });
     const attempts = ["/etc/passwd", "../../outside", "link/inside", "file"];
     const prepare = [
       "demo: run ln -s /home/wharf link",
@@ -343,91 +278,14 @@ describe.concurrent("an agent that", () => {
     expect(spoken(events)).not.toContain("stolen");
     expect(spoken(events)).toMatch(/done\n$/);
     expect(readFileSync("/etc/passwd", "utf8")).not.toContain("stolen");
-    await bystander.works();
-  });
-});
-
-describe.concurrent("a repository that", () => {
-  test("does not exist is named", async () => {
-    const at = join(folder, "nowhere");
-    await failsWell({
-      fields: { repository_url: at },
-      code: "repository_missing",
-      message: new RegExp(`no repository at ${at}`),
-      next: /Check the address/,
-    });
-  });
-
-  test("is empty has no commit to begin at", async () => {
-    mkdirSync(join(folder, "empty"));
-    git(join(folder, "empty"), "init", "--quiet");
-    await failsWell({
-      fields: { repository_url: join(folder, "empty") },
-      code: "repository_empty",
-      message: /no commit yet/,
-      next: /first commit/,
-    });
-  });
-
-  test("is larger than the limit is not taken, and leaves nothing in the data folder", async () => {
-    const huge = makeRepository(join(folder, "huge"), { "big.bin": randomBytes(3 << 20).toString("latin1") });
-    await failsWell({
-      fields: { repository_url: huge },
-      code: "repository_too_large",
-      message: /larger than 1 MB/,
-      next: /MAX_REPO_SIZE_MB/,
-    });
-  });
-
-  test("needs a password says so, and is fetched and pushed to with a login of the server's own user, which is in no log", async () => {
-    const url = `${gitServer.url}/good/.git`;
-    await failsWell({
-      fields: { repository_url: url },
-      code: "repository_auth",
-      message: /wants a login/,
-      next: /credential helper/,
-    });
-    const helper = "!f() { echo username=ada; echo password=right; }; f";
-    git(folder, "config", "--file", join(folder, ".gitconfig"), `credential.${gitServer.url}.helper`, helper);
-    const task = await wharf.createTask({ repository_url: url });
-    await wharf.prompt(task, "demo: write a.txt let in");
-    const log = await wharf.until(task.id, isPushed);
-    expect(log.find(isPushed)?.data).toMatchObject({ status: "pushed" });
-    expect(JSON.stringify(log)).not.toMatch(/ada|password=right/);
-  });
-
-  test.each(["https://ada:right@localhost/r.git", "https://ghp_token@localhost/r.git"])(
-    "whose address holds a login (%s) is refused before anything is written down",
-    async (repository_url) => {
-      const refused = await wharf.createTask({ repository_url }).catch((error: unknown) => error);
-      expect(refused).toMatchObject({ code: "bad_request" });
-      expect(String(refused)).toContain("without a login");
-    },
-  );
-
-  test("lacks the branch that was named is called by the name the person gave it", async () => {
-    await failsWell({
-      fields: { branch: "no-such-branch" },
-      code: "branch_missing",
-      message: new RegExp(`${good} has no branch 'no-such-branch'`),
-      next: /Name a branch that exists/,
-    });
-  });
-
-  test("is not an address at all is refused", async () => {
-    await failsWell({
-      fields: { repository_url: "ext::sh -c true" },
-      code: "bad_request",
-      message: /repository_url/,
-      next: /Correct/,
-    });
+    await harness.bystander.works();
   });
 });
 
 test("an agent that prints 100 MB is heard to the end, in bounded memory", { timeout: 60_000 }, async () => {
-  const task = await wharf.createTask({ repository_url: good });
+  const task = await wharf.createTask({ repository_url: harness.repository });
   await wharf.prompt(task, "demo: print-bytes 104857600\ndemo: say done");
-  await bystander.works();
+  await harness.bystander.works();
   expect(await settled(wharf, task, 60_000)).toMatchObject({ state: "REVIEW" });
   const { last_seq } = await wharf.client.call(api.listTaskEvents, {
     params: { task_id: task.id },

@@ -1,0 +1,102 @@
+import { randomBytes } from "node:crypto";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { FailureHarness } from "./support/failing-tasks.ts";
+import { type GitServer, startGitServer } from "./support/git-server.ts";
+import { git, makeRepository } from "./support/repository.ts";
+import { isPushed, type Wharf } from "./support/wharf.ts";
+
+/** Bad repositories cause a clear error, and other tasks work as before. */
+let gitServer: GitServer;
+let harness: FailureHarness;
+let wharf: Wharf;
+let folder: string;
+
+beforeAll(async () => {
+  harness = await FailureHarness.start();
+  wharf = harness.wharf;
+  folder = harness.folder;
+  gitServer = await startGitServer(folder, "ada:right");
+});
+afterAll(async () => {
+  await harness?.[Symbol.asyncDispose]();
+  await gitServer?.[Symbol.asyncDispose]();
+});
+
+describe.concurrent("a repository that", () => {
+  test("does not exist is named", async () => {
+    const at = join(folder, "nowhere");
+    await harness.expectFailure({
+      fields: { repository_url: at },
+      code: "repository_missing",
+      message: new RegExp(`no repository at ${at}`),
+      next: /Check the address/,
+    });
+  });
+
+  test("is empty has no commit to begin at", async () => {
+    mkdirSync(join(folder, "empty"));
+    git(join(folder, "empty"), "init", "--quiet");
+    await harness.expectFailure({
+      fields: { repository_url: join(folder, "empty") },
+      code: "repository_empty",
+      message: /no commit yet/,
+      next: /first commit/,
+    });
+  });
+
+  test("is larger than the limit is not taken, and leaves nothing in the data folder", async () => {
+    const huge = makeRepository(join(folder, "huge"), { "big.bin": randomBytes(3 << 20).toString("latin1") });
+    await harness.expectFailure({
+      fields: { repository_url: huge },
+      code: "repository_too_large",
+      message: /larger than 1 MB/,
+      next: /MAX_REPO_SIZE_MB/,
+    });
+  });
+
+  test("needs a password says so, and is fetched and pushed to with a login of the server's own user, which is in no log", async () => {
+    const url = `${gitServer.url}/good/.git`;
+    await harness.expectFailure({
+      fields: { repository_url: url },
+      code: "repository_auth",
+      message: /wants a login/,
+      next: /credential helper/,
+    });
+    const helper = "!f() { echo username=ada; echo password=right; }; f";
+    git(folder, "config", "--file", join(folder, ".gitconfig"), `credential.${gitServer.url}.helper`, helper);
+    const task = await wharf.createTask({ repository_url: url });
+    await wharf.prompt(task, "demo: write a.txt let in");
+    const log = await wharf.until(task.id, isPushed);
+    expect(log.find(isPushed)?.data).toMatchObject({ status: "pushed" });
+    expect(JSON.stringify(log)).not.toMatch(/ada|password=right/);
+  });
+
+  test.each(["https://ada:right@localhost/r.git", "https://ghp_token@localhost/r.git"])(
+    "whose address holds a login (%s) is refused before anything is written down",
+    async (repository_url) => {
+      const refused = await wharf.createTask({ repository_url }).catch((error: unknown) => error);
+      expect(refused).toMatchObject({ code: "bad_request" });
+      expect(String(refused)).toContain("without a login");
+    },
+  );
+
+  test("lacks the branch that was named is called by the name the person gave it", async () => {
+    await harness.expectFailure({
+      fields: { branch: "no-such-branch" },
+      code: "branch_missing",
+      message: new RegExp(`${harness.repository} has no branch 'no-such-branch'`),
+      next: /Name a branch that exists/,
+    });
+  });
+
+  test("is not an address at all is refused", async () => {
+    await harness.expectFailure({
+      fields: { repository_url: "ext::sh -c true" },
+      code: "bad_request",
+      message: /repository_url/,
+      next: /Correct/,
+    });
+  });
+});
