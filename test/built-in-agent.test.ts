@@ -115,17 +115,17 @@ describe("wharf run with a model that fails", () => {
   test.each([
     {
       status: 401,
-      line: "The model's server answers 401: it refuses GEMINI_API_KEY.",
+      line: "The model's server returned 401: it rejects GEMINI_API_KEY.",
       next: "Correct GEMINI_API_KEY in the server's environment and start it again.",
     },
     {
       status: 429,
-      line: `The model's server answers 429 (too many requests): "As you wish"; it asks to wait 1 s. Agents retry by themselves.`,
+      line: `The model's server returned 429 (too many requests): "As you wish"; it asks to wait 1 s. Agents retry automatically.`,
       next: "Wait and prompt the task again, or check the quota and the credit of the provider's account.",
     },
     {
       status: 500,
-      line: `The model's server answers 500: "As you wish". Agents retry by themselves.`,
+      line: `The model's server returned 500: "As you wish". Agents retry automatically.`,
       next: "The provider has to solve this. Prompt the task again later, or use another agent.",
     },
   ])("exits 1 and says once that it answers $status, and what to do", async ({ status, line, next }) => {
@@ -143,11 +143,11 @@ describe("wharf run with a model that fails", () => {
     });
     const { code, state, screen } = await run("content", "demo: model answer with 500\ndemo: say fine");
     expect(screen).toContain("fine");
-    expect(screen).toContain("The agent failed: No model answered in this turn. The model's server answers 500");
+    expect(screen).toContain("The agent failed: No model answered in this turn. The model's server returned 500");
     expect([code, state]).toEqual([1, "FAILED"]);
     const good = await run("content", "demo: model answer with 500\ndemo: model what did you do");
     expect([good.code, good.state]).toEqual([0, "REVIEW"]);
-    expect(good.screen).toContain("The model's server answers again.");
+    expect(good.screen).toContain("The model's server responds again.");
   });
 
   test("exits 1 where nothing listens at the model's address, and names the setting", async () => {
@@ -155,7 +155,7 @@ describe("wharf run with a model that fails", () => {
     await models.get("gemini")!.close();
     const { code, state, screen } = await run("wharf", "Do something.");
     expect(screen).toContain(
-      `The model's server at ${url} does not answer (connection refused). Check GEMINI_BASE_URL.`,
+      `The model's server at ${url} does not respond (connection refused). Check GEMINI_BASE_URL.`,
     );
     expect(screen).toContain("→ Check GEMINI_BASE_URL in the server's environment and that the server can reach");
     expect([code, state]).toEqual([1, "FAILED"]);

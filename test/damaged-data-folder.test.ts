@@ -20,7 +20,7 @@ afterEach(async () => {
   await wharf[Symbol.asyncDispose]();
   // A server that adopted a runner ends it in order, even if the log already holds its whole
   // journal.
-  expect(wharf.output).not.toContain("cannot end the agents in order");
+  expect(wharf.output).not.toContain("could not stop the agents in order");
   rmSync(folder, { recursive: true, force: true });
 });
 

@@ -120,7 +120,7 @@ describe("a run between turns", () => {
     await idle.start();
   });
   afterAll(() => idle[Symbol.asyncDispose]());
-  const rests = ({ data }: Event) => data.kind === "notice" && data.message.includes("The runner is stopped after");
+  const rests = ({ data }: Event) => data.kind === "notice" && data.message.includes("The runner was stopped after");
 
   test("gives up its runner, and the next prompt goes on with the conversation on the same disk", async () => {
     const task = await idle.createTask({ repository_url: newRemote() });

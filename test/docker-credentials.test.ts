@@ -142,8 +142,8 @@ describe("a server that gives credentials to one agent", () => {
     expect(statSync(join(folder, ".ssh/id_ed25519")).mode & 0o777).toBe(0o600);
     const notices = (await wharf.events(task.id)).flatMap(({ data }) => (data.kind === "notice" ? [data.message] : []));
     expect(notices).toEqual([
-      "HOST CREDENTIALS: the agent 'trusted' may read of the server's machine: ~/.gitconfig, ~/.git-credentials, " +
-        "~/.ssh/id_ed25519, ~/.ssh/known_hosts, the ssh agent. Not given: ~/.ssh/id_rsa (not there).",
+      "HOST CREDENTIALS: the agent 'trusted' can read these credentials of the server's machine: ~/.gitconfig, ~/.git-credentials, " +
+        "~/.ssh/id_ed25519, ~/.ssh/known_hosts, the ssh agent. Not available: ~/.ssh/id_rsa (not there).",
     ]);
 
     const other = await runnerOf("demo", look);
@@ -157,7 +157,7 @@ describe("a server that gives credentials to one agent", () => {
     await eventually(() => existsSync(join(wharf.data, "docker", `${id}.credentials`)), false, 60_000);
     // The secret appears nowhere in the server's files, its database or its logs.
     expect(execFileSync("sh", ["-c", `grep -rl '${secret}' "$0" || true`, wharf.data], { encoding: "utf8" })).toBe("");
-    expect(readFileSync(serverLog, "utf8")).toContain("a runner was given credentials of this machine");
+    expect(readFileSync(serverLog, "utf8")).toContain("gave a runner credentials of this machine");
     expect(readFileSync(serverLog, "utf8")).not.toContain(secret);
   });
 });

@@ -92,11 +92,14 @@ describe("an agent's mode", () => {
     expect(await wharf.task(task.id)).toMatchObject({ agent_mode: "allow-all" });
 
     await wharf.client.call(api.setTaskMode, { ...at(task), body: { mode_id: "chaos" } });
-    const stays = ({ data }: Event) => data.kind === "notice" && data.message.includes("stays with the mode it has");
+    const stays = ({ data }: Event) => data.kind === "notice" && data.message.includes("keeps its current mode");
     await wharf.until(task.id, stays);
     expect(await wharf.task(task.id)).not.toHaveProperty("agent_mode");
     await wharf.client.call(api.setTaskModel, { ...at(task), body: { model_id: "large" } });
-    await wharf.until(task.id, ({ data }) => data.kind === "notice" && data.message.includes("stays with the model"));
+    await wharf.until(
+      task.id,
+      ({ data }) => data.kind === "notice" && data.message.includes("keeps its current model"),
+    );
   });
 });
 
@@ -107,7 +110,7 @@ describe("files that go with a prompt", () => {
     writeFileSync(file, "remember the milk");
     expect((await wharf.cli("task", "prompt", task.id, "demo: say hello", "--attach", file, "--follow")).code).toBe(0);
     const told = (await wholeLog(wharf, task)).flatMap(({ data }) => (data.kind === "notice" ? [data.message] : []));
-    expect(told).toContain("With it came notes.txt (17 bytes).");
+    expect(told).toContain("Attachments: notes.txt (17 bytes).");
     const missing = await wharf.cli("task", "prompt", task.id, "x", "--attach", join(folder, "nowhere.txt"));
     expect(missing.code).toBe(2);
     expect(missing.stderr).toContain("--attach: expected a file");

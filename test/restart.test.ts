@@ -190,7 +190,7 @@ describe("a runner that is killed in a turn", () => {
     await stateIs(task, "REVIEW");
     const turns = await turnsOf(task);
     expect(turns.map(({ state }) => state)).toEqual(["ENDED", "INTERRUPTED", "ENDED"]);
-    expect(turns[2]?.prompt).toContain("Look at the state of the workspace");
+    expect(turns[2]?.prompt).toContain("Check the state of the workspace");
     expect(spoken(await wholeLog(wharf, task))).toContain("I remember this conversation");
   });
 });

@@ -64,7 +64,7 @@ describe.runIf(canFreeze)("on a disk that hangs (needs root on Linux, to freeze 
     const health = () => wharf.client.call(api.health, {}, { timeoutMs: 5_000 });
     const diskProblem = async () => {
       const { problems = [] } = await health();
-      return problems.includes("The data folder's disk does not answer.");
+      return problems.includes("The data folder's disk does not respond.");
     };
     expect(await health()).toEqual({ status: "ok", version });
     freeze();

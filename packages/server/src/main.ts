@@ -37,7 +37,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   parts.use(await announceServer({ folder: config.dataFolder, url, http, logger }));
   logger.info(
     { url, isolation: backend.can.isolation, database: config.databaseUrl ? "server" : "embedded" },
-    "Wharf serves",
+    "Wharf is running",
   );
 
   const running = parts.move();

@@ -76,7 +76,7 @@ function formatFileChanges({ changes, overflow }: EventDataByKind<"fs_change">, 
 function formatState(data: EventDataByKind<"state">, style: Style, detail: boolean): string[] {
   const reason = data.reason ? `: ${toSingleLine(data.reason, 300)}` : "";
   const isRetry = data.entity === "run" && data.to === "PENDING" && data.from !== undefined;
-  if (isRetry) return [`${style.yellow("!")} The start failed and is ${reason.replace(/^: /, "")}`];
+  if (isRetry) return [`${style.yellow("!")} The start failed; ${reason.replace(/^: /, "")}`];
   return detail
     ? [
         style.dim(

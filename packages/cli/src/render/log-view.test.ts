@@ -219,9 +219,9 @@ describe("a task's log on the screen", () => {
       entity: "run",
       from: "STARTING",
       to: "PENDING",
-      reason: "tried again in 30 s: no disk",
+      reason: "retrying in 30 s: no disk",
     };
-    expect(shown([state])).toBe("  ! The start failed and is tried again in 30 s: no disk\n");
+    expect(shown([state])).toBe("  ! The start failed; retrying in 30 s: no disk\n");
   });
 
   test("shows messages of an agent that prints JSON lines, and what it does not know as it is", () => {

@@ -26,7 +26,7 @@ export async function ensureStoredValue(folder: string, name: string): Promise<S
   if (storedFile.kind === "intact") return { value: storedFile.value };
   if (storedFile.kind === "missing") return { value: await createFile(path, createRandomValue()) };
   await setAside(path);
-  const repair = `${path} was damaged (${storedFile.reason}); it has a new value, and the old file is ${path}.damaged`;
+  const repair = `${path} was damaged (${storedFile.reason}); Wharf created a new value and kept the old file as ${path}.damaged`;
   return { value: await createFile(path, createRandomValue()), repair };
 }
 

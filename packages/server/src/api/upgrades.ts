@@ -55,7 +55,7 @@ export class Upgrades {
 
   /** Closes every socket, and terminates those whose client does not answer. */
   async close(): Promise<void> {
-    for (const socket of this.#sockets.clients) socket.close(1001, "the server stops");
+    for (const socket of this.#sockets.clients) socket.close(1001, "the server is stopping");
     for (const socket of this.#pending) socket.destroy();
     const terminateTimer = setTimeout(() => {
       for (const socket of this.#sockets.clients) socket.terminate();

@@ -63,7 +63,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     if (!context) return refuseWithError({ req, res }, new WharfError("egress_denied", { host }));
     if (url.startsWith("/models/")) return models.handle(context, req, res);
     if (url.startsWith("/git/")) return await git(context, req, res);
-    hooks.denied(context, { host, reason: `no way out for ${req.method} ${url.slice(0, 200)}` });
+    hooks.denied(context, { host, reason: `the gateway does not serve ${req.method} ${url.slice(0, 200)}` });
     refuseWithError({ req, res }, new WharfError("egress_denied", { host }));
   };
 
@@ -101,7 +101,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       };
       find().then(
         (context) => {
-          if (context) hooks.denied(context, { host, reason: "no tunnel to the outside" });
+          if (context) hooks.denied(context, { host, reason: "the gateway opens no tunnels" });
           sendError(new WharfError("egress_denied", { host }));
         },
         (thrown: unknown) => sendError(toReportedError(thrown, req)),

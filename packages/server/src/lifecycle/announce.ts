@@ -23,7 +23,10 @@ export async function announceServer({ folder, url, http, logger }: Announcement
     parts.use(await listenInFolder(http, folder));
   } catch (error) {
     // Some file systems do not support sockets.
-    logger.error({ error }, "the data folder takes no socket: set WHARF_URL and WHARF_TOKEN to use the command line");
+    logger.error(
+      { error },
+      "cannot create a socket in the data folder: set WHARF_URL and WHARF_TOKEN to use the command line",
+    );
   }
   // The file is moved into place, so that no client reads an incomplete one.
   await writeFile(`${file}.new`, JSON.stringify({ url, pid: process.pid }), { mode: 0o600 });

@@ -31,7 +31,7 @@ test("a database that fails or does not answer is reported, and so is its return
     ping = next;
     const report = await monitor.check();
     expect(report).toEqual(
-      next === pings[0] ? ok : { status: "degraded", problems: ["The database does not answer."] },
+      next === pings[0] ? ok : { status: "degraded", problems: ["The database does not respond."] },
     );
     expect(monitor.report).toEqual(report);
   }

@@ -42,9 +42,9 @@ export class HealthMonitor implements Disposable {
     this.#checks = [
       new HealthCheck(() => findFolderProblem(dataFolder), {
         patienceMs,
-        hung: "The data folder's disk does not answer.",
+        hung: "The data folder's disk does not respond.",
       }),
-      new HealthCheck(() => findDatabaseProblem(pingDatabase), { patienceMs, hung: "The database does not answer." }),
+      new HealthCheck(() => findDatabaseProblem(pingDatabase), { patienceMs, hung: "The database does not respond." }),
     ];
     this.#timer = setInterval(() => void this.check(), intervalMs).unref();
   }
@@ -96,20 +96,20 @@ async function findFolderProblem(folder: string): Promise<string | undefined> {
     return undefined;
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : "an unknown error";
-    return folderProblems[code] ?? `The data folder takes no files (${code}).`;
+    return folderProblems[code] ?? `The data folder does not accept files (${code}).`;
   }
 }
 
 const folderProblems: Readonly<Record<string, string>> = {
   EROFS: "The data folder is read-only.",
   ENOSPC: "The data folder's disk is full.",
-  EDQUOT: "The data folder's quota is used up.",
-  EIO: "The data folder's disk fails.",
-  ENOENT: "The data folder is gone.",
+  EDQUOT: "The data folder's quota is exhausted.",
+  EIO: "The data folder's disk reports an I/O error.",
+  ENOENT: "The data folder does not exist.",
 };
 
 const findDatabaseProblem = (ping: () => Promise<unknown>): Promise<string | undefined> =>
   ping().then(
     () => undefined,
-    () => "The database does not answer.",
+    () => "The database does not respond.",
   );

@@ -33,7 +33,7 @@ export async function openStorage(setup: ServerSetup) {
   const notifications = parts.use(
     new Notifications({
       connection,
-      onError: (error) => logger.warn({ error }, "the connection for notifications broke; reconnecting"),
+      onError: (error) => logger.warn({ error }, "the connection for notifications failed; reconnecting"),
     }),
   );
   return {
@@ -75,7 +75,7 @@ async function createSharedToken({ dataFolder, secret }: Config): Promise<string
 }
 
 async function openMigratedDatabase({ options: { config }, logger, parts }: ServerSetup) {
-  const onError = (error: Error) => logger.warn({ error }, "a database connection broke");
+  const onError = (error: Error) => logger.warn({ error }, "a database connection failed");
   const embedded = config.databaseUrl
     ? undefined
     : parts.use(

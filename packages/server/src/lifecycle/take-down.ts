@@ -34,7 +34,7 @@ export async function takeDownServer({ services, backend, logger, hurry }: TakeD
     deadline.throwIfAborted();
     await Promise.race([endRuns(services, deadline), expiry.promise]);
   } catch (error) {
-    logger[hurry?.aborted ? "info" : "error"]({ error }, "cannot end the agents in order; stopping their runners");
+    logger[hurry?.aborted ? "info" : "error"]({ error }, "could not stop the agents in order; stopping their runners");
     await Promise.race([stopScheduling(services), sleep(haltTimeoutMs)]).catch(() => undefined);
     await stopRunners(backend, logger);
   }
@@ -45,7 +45,7 @@ async function endRuns(
   { commands, standaloneRunners, pool, scheduler }: Services,
   deadline: AbortSignal,
 ): Promise<void> {
-  await commands.stopAllRuns("the server is taken down");
+  await commands.stopAllRuns("the server is shutting down");
   await standaloneRunners.stopAll();
   await pool.empty();
   await scheduler.waitUntilIdle(deadline);
@@ -60,7 +60,7 @@ async function stopScheduling({ scheduler, leases }: Services): Promise<void> {
 async function stopRunners(backend: Backend, logger: Logger): Promise<void> {
   for await (const { id, state } of backend.list()) {
     if (state !== "running") continue;
-    await backend.stop(id).catch((error: unknown) => logger.error({ runner_id: id, error }, "cannot stop a runner"));
+    await backend.stop(id).catch((error: unknown) => logger.error({ runner_id: id, error }, "could not stop a runner"));
   }
 }
 

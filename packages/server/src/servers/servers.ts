@@ -50,7 +50,7 @@ export class Servers {
     await db
       .delete(servers)
       .where(eq(servers.id, id))
-      .catch((error: unknown) => logger.debug({ error }, "the server could not sign off"));
+      .catch((error: unknown) => logger.debug({ error }, "could not remove this server's entry"));
   }
 
   /** Returns the address of the server that holds the runner, if that is a different server. */

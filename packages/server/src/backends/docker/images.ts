@@ -89,7 +89,7 @@ export class Images {
   }
 
   async #pullImage(name: string): Promise<void> {
-    this.#log?.info({ image: name }, "an image is pulled");
+    this.#log?.info({ image: name }, "pulling an image");
     // Without a tag the engine would pull all tags.
     const reference = /[:@][^/]*$/.test(name) ? name : `${name}:latest`;
     try {
@@ -99,7 +99,7 @@ export class Images {
       if (isEngineUnreachable(error) || (error instanceof WharfError && error.code === "disk_full")) throw error;
       throw createMissingError(name, `pulling it failed: ${formatEngineError(error)}`, error);
     }
-    this.#log?.info({ image: name }, "an image was pulled");
+    this.#log?.info({ image: name }, "image pulled");
   }
 
   async #logProgress(name: string, answer: Readable): Promise<void> {
@@ -112,7 +112,7 @@ export class Images {
       if (step?.id && current !== undefined && total !== undefined) layers.set(step.id, { current, total });
       if (performance.now() - reportedAt < progressIntervalMs) continue;
       reportedAt = performance.now();
-      this.#log?.info({ image: name, percent: getPercent([...layers.values()]) }, "an image is being pulled");
+      this.#log?.info({ image: name, percent: getPercent([...layers.values()]) }, "still pulling an image");
     }
   }
 }

@@ -54,7 +54,7 @@ export async function inspectEngine(engine: Engine, options: EngineOptions): Pro
   ];
   const remapsUsers = (info.SecurityOptions ?? []).some((option) => /^name=(userns|rootless)\b/.test(option));
   const facts = { id: info.ID, sharesMachine: isOnSameMachine(engine, info), quota, remapsUsers };
-  options.log?.info({ engine: engine.address, ...facts, unenforced }, "runners are Docker's containers");
+  options.log?.info({ engine: engine.address, ...facts, unenforced }, "runners are Docker containers");
   return facts;
 }
 
@@ -64,7 +64,7 @@ function requireSafeEngine({ SecurityOptions }: Info, engine: Engine, { allowUns
   const reason = "it starts containers without a seccomp profile, so every system call is open to them";
   if (allowUnsafe !== true)
     throw new WharfError("engine_unsafe", { engine: "Docker", address: engine.address, reason });
-  log?.warn({ engine: engine.address, reason }, "the engine is accepted though it is not safe");
+  log?.warn({ engine: engine.address, reason }, "Wharf uses this engine although it is not safe");
 }
 
 /**

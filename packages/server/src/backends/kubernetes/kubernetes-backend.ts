@@ -262,7 +262,7 @@ export class KubernetesBackend implements Backend {
   async #createPod(spec: RunnerSpec, namespace: string, existing: ClusterRunner | undefined): Promise<PodOwner> {
     const { core } = this.#cluster;
     if (existing?.stopped) {
-      this.#log?.warn({ runner_id: spec.id }, "a pod ended, and its disk with it; another is made");
+      this.#log?.warn({ runner_id: spec.id }, "a pod ended and lost its disk; creating another one");
       await this.#deletePod(existing, 1);
       await this.#pods.waitUntilDeleted(existing, AbortSignal.timeout(deleteTimeoutMs));
     }

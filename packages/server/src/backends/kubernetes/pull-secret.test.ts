@@ -63,7 +63,7 @@ test("a Secret of another kind is never copied", async () => {
 // S-048
 test("no other secret can be asked for, and this one in no other namespace", async () => {
   const read = (namespace: string, name: string) => cluster.core.readNamespacedSecret({ namespace, name });
-  await expect(read("wharf", "wharf-keys")).rejects.toThrow("no role allows");
-  await expect(read("client-acme", "registry")).rejects.toThrow("no role allows");
+  await expect(read("wharf", "wharf-keys")).rejects.toThrow("no role grants");
+  await expect(read("client-acme", "registry")).rejects.toThrow("no role grants");
   expect(api.requests).toEqual([]);
 });

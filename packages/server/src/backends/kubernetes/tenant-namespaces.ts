@@ -128,7 +128,7 @@ export class TenantNamespaces {
     const { resourceVersion: _version, managedFields: _fields, ...metadata } = existing.metadata ?? {};
     const restored = await replace({ ...existing, metadata, spec: desired.spec });
     if (isDeepStrictEqual(existing.spec, restored.spec)) return;
-    this.#log?.warn(target, "an object of a tenant's namespace was changed by somebody else; it is restored");
+    this.#log?.warn(target, "someone changed an object in a tenant's namespace; restoring it");
   }
 }
 

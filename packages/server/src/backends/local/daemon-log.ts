@@ -55,7 +55,7 @@ export async function startLogWriter(folder: string): Promise<DaemonOutput> {
     child.unref();
     await once(child, "spawn");
     const input = child.stdin;
-    if (input === null) throw new Error("the keeper of the log has no input");
+    if (input === null) throw new Error("the log's writer process has no input");
     return { input, [Symbol.dispose]: () => input.destroy() };
   } finally {
     closeSync(devNull);

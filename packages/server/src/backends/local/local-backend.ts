@@ -73,7 +73,7 @@ export async function createLocalBackend(options: LocalBackendOptions): Promise<
         keys: options.allowUnsafe ? "given" : "withheld",
         limits,
       },
-      "no sandbox can be made here: runners are plain processes that see what the server's user sees",
+      "sandboxes are not available here: runners are plain processes and see what the server's user sees",
     );
     return Object.assign(new LocalRunners(options, plain, [plain]), {
       isolationReason: foundation.reason,
@@ -123,7 +123,7 @@ class LocalRunners implements Backend {
     this.#enclosures = enclosures;
     this.can = { snapshot: false, isolation: enclosure.isolation, packages: "volume" };
     this.#sweep = emptyTrash(options.folder).catch((error: unknown) => {
-      options.log?.warn({ err: error }, "what is left of destroyed runners could not be removed");
+      options.log?.warn({ err: error }, "could not remove the remaining files of destroyed runners");
     });
   }
 
@@ -157,8 +157,7 @@ class LocalRunners implements Backend {
         await waitForExit(launched.daemon, this.#options.stopGraceMs ?? defaultStopGraceMs);
         // A full or read-only disk cannot store the usage, but the processes must end anyway.
         await measureUsage(folder, launched, this.#getMembers(folder, launched, await listProcesses())).catch(
-          (error: unknown) =>
-            this.#options.log?.warn({ err: error, runner_id: id }, "what a runner used could not be kept"),
+          (error: unknown) => this.#options.log?.warn({ err: error, runner_id: id }, "could not save a runner's usage"),
         );
       }
       await this.#endProcesses(folder, members);

@@ -33,7 +33,7 @@ export async function createLink(folder: string, temporary = tmpdir()): Promise<
   await mkdir(links, { recursive: true, mode: 0o700 });
   const stats = await lstat(links);
   const isPrivate = stats.isDirectory() && stats.uid === (process.getuid?.() ?? 0) && (stats.mode & 0o077) === 0;
-  if (!isPrivate) throw new Error(`${links} belongs to somebody else`);
+  if (!isPrivate) throw new Error(`${links} belongs to another user`);
   await symlink(folder, link).catch((error: unknown) => {
     if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
   });

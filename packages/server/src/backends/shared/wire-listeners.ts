@@ -29,7 +29,7 @@ export class WireListeners {
 
   async closeAll(): Promise<void> {
     const createShutdownError = (id: string) =>
-      new WharfError("runner_unavailable", { runner_id: id, reason: "the server ends" });
+      new WharfError("runner_unavailable", { runner_id: id, reason: "the server is stopping" });
     await Promise.all([...this.#listeners.keys()].map((id) => this.close(id, createShutdownError(id))));
   }
 }

@@ -106,7 +106,7 @@ describe("a runner's git", () => {
     [
       "its branch and another in one push",
       [`HEAD:refs/heads/${branch}`, "HEAD:refs/heads/x"],
-      "only one branch may be pushed",
+      "a push may contain one branch",
     ],
     ["the removal of its branch", [`:refs/heads/${branch}`], "may not be deleted"],
     ["the removal of the base branch", [":refs/heads/main"], "only refs/heads/shadow/task-1 may be pushed here"],

@@ -70,8 +70,8 @@ export function createGitServer(
       hooks.denied(context, { host, reason });
       refuseWithError({ req, res }, new WharfError("egress_denied", { host }));
     };
-    if (!service) return deny(`no such git request: ${req.method} ${(req.url ?? "").slice(0, 200)}`);
-    if (service.repositoryId !== context.repository_id) return deny("it is not the repository of this task");
+    if (!service) return deny(`unsupported git request: ${req.method} ${(req.url ?? "").slice(0, 200)}`);
+    if (service.repositoryId !== context.repository_id) return deny("this is not the task's repository");
     const pushing = service.name === "git-receive-pack";
     const branch = context.shadow_branch;
     if (pushing && (branch === undefined || !isShadowBranch(branch))) return deny("this run may not push");
@@ -85,8 +85,8 @@ export function createGitServer(
       return refuseWithError({ req, res }, new WharfError("rate_limited", { retry_after_s: 1 }));
     busy.set(context.runner_id, running + 1);
     const goneController = new AbortController();
-    res.once("close", () => goneController.abort(new Error("the runner went away")));
-    if (res.destroyed) goneController.abort(new Error("the runner went away"));
+    res.once("close", () => goneController.abort(new Error("the runner disconnected")));
+    if (res.destroyed) goneController.abort(new Error("the runner disconnected"));
     try {
       const request = { serving, service, context, req, res, gone: goneController.signal };
       if (pushing && service.query === "") {
@@ -236,7 +236,7 @@ function createBodyStream(req: IncomingMessage, maxBytes: number): Readable | un
   const fail = (error: Error) => bound.destroy(error);
   req.once("error", fail);
   // A request that breaks off always closes early, but emits an error only sometimes.
-  req.once("close", () => (req.complete ? undefined : bound.destroy(new Error("the request broke off"))));
+  req.once("close", () => (req.complete ? undefined : bound.destroy(new Error("the request was aborted"))));
   if (req.headers["content-encoding"] !== "gzip" && req.headers["content-encoding"] !== "x-gzip")
     return req.pipe(bound);
   const gunzip = createGunzip();

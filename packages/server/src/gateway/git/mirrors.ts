@@ -219,7 +219,7 @@ export function openMirrors(options: MirrorsOptions): Mirrors {
     async forward({ url, repository_id, branch, sha, timeoutMs, ...caller }) {
       const ref = `refs/heads/${branch}`;
       if (!isShadowBranch(branch))
-        throw new WharfError("push_rejected", { ref, reason: "only branches beneath shadow/ are forwarded" });
+        throw new WharfError("push_rejected", { ref, reason: "only branches under shadow/ are forwarded" });
       if (!isCommitId(sha)) throw new WharfError("push_rejected", { ref, reason: `'${sha}' is not a commit` });
       const remote = await resolveRemote(url);
       if (remote.id !== repository_id)

@@ -81,7 +81,7 @@ test("stops reading a head that never ends", async () => {
       this.push(line(`shallow ${sha}`));
     },
   });
-  await expect(readPushHead(endless)).rejects.toThrow("too many things");
+  await expect(readPushHead(endless)).rejects.toThrow("too many commands");
   expect(given).toBeLessThan(10_000);
 });
 

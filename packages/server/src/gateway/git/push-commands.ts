@@ -42,9 +42,9 @@ const shallowLine = /^shallow (?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 export async function readPushHead(body: Readable): Promise<PushHead> {
   const head = new PushHeadReader();
   while (!head.isWhole) {
-    if (head.bytes.length > maxHeadBytes) throw new PushRefused("the push asks for too many things at once");
+    if (head.bytes.length > maxHeadBytes) throw new PushRefused("the push has too many commands");
     const chunk = await readChunk(body);
-    if (!chunk) throw new PushRefused("the push ended before it said what it wants");
+    if (!chunk) throw new PushRefused("the push ended before its commands were complete");
     head.addChunk(chunk);
   }
   return { bytes: head.bytes, ...parseCommands(head.lines) };
@@ -80,7 +80,7 @@ class PushHeadReader {
       this.isWhole = header === "0000";
       if (this.isWhole) return;
       const length = /^[0-9a-f]{4}$/i.test(header) ? Number.parseInt(header, 16) : 0;
-      if (length <= 4) throw new PushRefused("the push is not in git's form");
+      if (length <= 4) throw new PushRefused("the push does not follow git's protocol");
       const end = this.#offset + length;
       if (end > this.#length) return;
       this.lines.push(this.#space.toString("utf8", this.#offset + 4, end).replace(/\n$/, ""));
@@ -98,9 +98,8 @@ function parseCommands(lines: readonly string[]): { command?: PushCommand; capab
   const texts = [first, ...commandLines.slice(1)];
   const commands = texts.map((text) => commandLine.exec(text));
   const refs = commands.flatMap((match) => match?.[3] ?? []);
-  if (commands.includes(null)) throw new PushRefused("the push is not in git's form", refs, capabilities);
-  if (commands.length > 1)
-    throw new PushRefused("only one branch may be pushed, and nothing with it", refs, capabilities);
+  if (commands.includes(null)) throw new PushRefused("the push does not follow git's protocol", refs, capabilities);
+  if (commands.length > 1) throw new PushRefused("a push may contain one branch and nothing else", refs, capabilities);
   const [, old = "", sha = "", ref = ""] = commands[0] ?? [];
   return { command: { old, new: sha, ref }, capabilities };
 }

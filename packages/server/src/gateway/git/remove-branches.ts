@@ -20,7 +20,7 @@ interface BranchRemoval {
 export async function removeBranches({ mirror, environment, branches }: BranchRemoval): Promise<void> {
   for (const branch of branches) {
     if (isShadowBranch(branch)) continue;
-    const reason = "only branches beneath shadow/ are removed";
+    const reason = "only branches under shadow/ are removed";
     throw new WharfError("git_failed", { command: "update-ref", reason: `${branch.slice(0, 200)}: ${reason}` });
   }
   const refs = branches.flatMap((branch) => [`refs/heads/${branch}`, `refs/wharf/forwarded/${branch}`]);

@@ -116,7 +116,7 @@ export class Exchange {
     limitConnectTime(request, times.connect);
     request.setTimeout(times.firstByte, () => {
       this.#silentMs = this.#answer ? times.silence : times.firstByte;
-      request.destroy(new Error(`nothing came for ${this.#silentMs / 1000} s`));
+      request.destroy(new Error(`no data for ${this.#silentMs / 1000} s`));
     });
     request.once("response", (response) => {
       this.#answer = response;
@@ -139,7 +139,7 @@ export class Exchange {
     const { res } = this.#gatewayRequest;
     const decoder = createDecoder(response.headers);
     if (decoder === "unknown") {
-      const reason = "it answered in an encoding that was not asked for";
+      const reason = "it responded in an encoding that was not requested";
       this.#reportOutcome({ answered: false, fault: createGarbageFault(this.#upstream) });
       return this.#fail(new WharfError("model_unreachable", { route: name, reason }));
     }

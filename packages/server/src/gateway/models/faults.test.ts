@@ -59,31 +59,31 @@ const faults: Readonly<Record<string, Fault>> = {
     model: refuse(401, error("no")),
     came: { status: 401, retry: "false", isWhole: true },
     kind: "key",
-    message: "The model's server answers 401: it refuses GEMINI_API_KEY.",
+    message: "The model's server returned 401: it rejects GEMINI_API_KEY.",
   },
   "refuses the key in Gemini's way": {
     model: refuse(400, error("API key not valid. Please pass a valid API key.")),
     came: { status: 400, isWhole: true },
     kind: "key",
-    message: "The model's server answers 400: it refuses GEMINI_API_KEY.",
+    message: "The model's server returned 400: it rejects GEMINI_API_KEY.",
   },
   "permits it not": {
     model: refuse(403, error(`no access for ${key}`)),
     came: { status: 403, retry: "false", isWhole: true },
     kind: "forbidden",
-    message: `The model's server answers 403: it does not permit this to GEMINI_API_KEY: "no access for ${"*".repeat(key.length)}".`,
+    message: `The model's server returned 403: GEMINI_API_KEY may not do this: "no access for ${"*".repeat(key.length)}".`,
   },
   "is asked too often": {
     model: refuse(429, error("slow down"), { "retry-after": "20" }),
     came: { status: 429, retry: undefined, isWhole: true },
     kind: "limited",
-    message: `The model's server answers 429 (too many requests): "slow down"; it asks to wait 20 s.`,
+    message: `The model's server returned 429 (too many requests): "slow down"; it asks to wait 20 s.`,
   },
   fails: {
     model: refuse(500, {}),
     came: { status: 500, isWhole: true },
     kind: "failing",
-    message: "The model's server answers 500.",
+    message: "The model's server returned 500.",
   },
   "fails in the middle of saying so": {
     model: (req, res) => {
@@ -92,32 +92,32 @@ const faults: Readonly<Record<string, Fault>> = {
     },
     came: { status: 500, isWhole: false },
     kind: "failing",
-    message: "The model's server answers 500.",
+    message: "The model's server returned 500.",
   },
   "knows no such model": {
     model: refuse(404, [error('models/"m" is\nnot \u001b[31mfound.')]),
     came: { status: 404, isWhole: true },
     kind: "refused",
-    message: `The model's server answers 404: "models/'m' is not  [31mfound".`,
+    message: `The model's server returned 404: "models/'m' is not  [31mfound".`,
   },
   redirects: {
     model: (_req, res) => void res.writeHead(301, { location: "https://example.org/" }).end(),
     came: { status: 301, isWhole: true },
     kind: "moved",
-    message: "The model's server answers 301: it redirects to another address.",
+    message: "The model's server returned 301: it redirects to another address.",
   },
   hangs: {
     model: () => undefined,
     came: { status: 502, isWhole: true },
     kind: "silent",
-    message: "The model's server sent nothing for 0.4 s, and the request was ended.",
+    message: "The model's server sent nothing for 0.4 s, so Wharf ended the request.",
     times: { firstByte: 400, slow: 100 },
   },
   "hangs in the middle of an answer": {
     model: begin,
     came: { status: 200, bytes: event.length, isWhole: false },
     kind: "silent",
-    message: "The model's server sent nothing for 0.4 s, and the request was ended.",
+    message: "The model's server sent nothing for 0.4 s, so Wharf ended the request.",
     times: { silence: 400, slow: 100 },
   },
   "cuts its answer": {
@@ -127,31 +127,31 @@ const faults: Readonly<Record<string, Fault>> = {
     },
     came: { status: 200, isWhole: false },
     kind: "cut",
-    message: "The model's server broke off in the middle of an answer.",
+    message: "The model's server closed the connection in the middle of a response.",
   },
   "resets the connection": {
     model: (req) => void req.socket.resetAndDestroy(),
     came: { status: 502, isWhole: true },
     kind: "unreachable",
-    message: /^The model's server at http:\/\/127\.0\.0\.1:\d+ does not answer \(it closed the connection\)\.$/,
+    message: /^The model's server at http:\/\/127\.0\.0\.1:\d+ does not respond \(it closed the connection\)\.$/,
   },
   "is no model's server": {
     model: (_req, res) => void res.writeHead(200, { "content-type": "text/html" }).end("<html>Welcome!</html>"),
     came: { status: 200, isWhole: true },
     kind: "garbage",
-    message: /^What answers at http:\/\/127\.0\.0\.1:\d+ does not answer like a model's server\.$/,
+    message: /^The server at http:\/\/127\.0\.0\.1:\d+ does not respond like a model's server\.$/,
   },
   "answers with nothing": {
     model: (_req, res) => void res.writeHead(200, { "content-type": "application/json" }).end(),
     came: { status: 200, bytes: 0, isWhole: true },
     kind: "garbage",
-    message: /does not answer like a model's server/,
+    message: /does not respond like a model's server/,
   },
   "sends what cannot be unpacked": {
     model: (_req, res) => void res.writeHead(200, { "content-encoding": "gzip" }).end("no gzip"),
     came: { status: 200, isWhole: false },
     kind: "garbage",
-    message: /does not answer like a model's server/,
+    message: /does not respond like a model's server/,
   },
   "ends a stream with an error": {
     model: (_req, res) => {
@@ -160,7 +160,7 @@ const faults: Readonly<Record<string, Fault>> = {
     },
     came: { status: 200, isWhole: true },
     kind: "failing",
-    message: `The model's server ends an answer with an error: "Overloaded".`,
+    message: `The model's server ended a response with an error: "Overloaded".`,
   },
 };
 
@@ -175,7 +175,7 @@ describe("a model's server that", () => {
     else expect(said).toMatch(message);
     expect(JSON.stringify(seen)).not.toContain(key);
     expect(seen.used).toMatchObject([{ answered: false }]);
-    const waited = times ? ["The model's server has not answered for 0.1 s."] : [];
+    const waited = times ? ["The model's server has not responded for 0.1 s."] : [];
     expect(seen.slow.map((fault) => fault.message)).toEqual(waited);
   });
 
@@ -198,7 +198,7 @@ describe("a model's server that", () => {
         answered: false,
         fault: {
           kind: "unreachable",
-          message: `The model's server at ${upstream.url} does not answer (connection refused).`,
+          message: `The model's server at ${upstream.url} does not respond (connection refused).`,
           note: "Check GEMINI_BASE_URL.",
         },
       },

@@ -55,7 +55,7 @@ export function createModelProxy({ routes, hooks, maxBodyBytes, ...options }: Mo
       refuseWithError({ req, res }, error, { error: createApiError(api, error.status, error.message).error });
     };
     if (!match || isClimbingPath(subpath))
-      return denyRequest("no such address of a model", new WharfError("egress_denied", { host: "models" }));
+      return denyRequest("no such model address", new WharfError("egress_denied", { host: "models" }));
     if (isConnectionTest(req, subpath) && name === context.model_route) {
       // The gateway answers this itself: the request carries no token and only tests whether the
       // server answers.
@@ -65,9 +65,9 @@ export function createModelProxy({ routes, hooks, maxBodyBytes, ...options }: Mo
     if (!hasToken(req.headers, query, context.token)) {
       hooks.denied(context, {
         host: `models/${name.slice(0, 100)}`,
-        reason: "the request does not carry the run's token",
+        reason: "the request does not have the run's token",
       });
-      const body = createApiError(api, 401, "This token is not good for this run.");
+      const body = createApiError(api, 401, "This token is not valid for this run.");
       refuseRequest(
         { req, res },
         { status: 401, type: "application/json", body, headers: { "x-should-retry": "false" } },
@@ -83,7 +83,7 @@ export function createModelProxy({ routes, hooks, maxBodyBytes, ...options }: Mo
       return denyRequest(`a run may not call ${call}`, new WharfError("model_call_denied", { route: name, call }));
     }
     if (method !== "POST" && hasBody(req.headers)) {
-      const issues = [{ path: "", message: `${method} carries no body` }];
+      const issues = [{ path: "", message: `a ${method} request has no body` }];
       const error = new WharfError("bad_request", { issues });
       refuseWithError({ req, res }, error, { error: createApiError(api, error.status, error.message).error });
       return undefined;

@@ -17,7 +17,7 @@ const formatKeyAdvice = ({ route }: Upstream) =>
 const formatAddressAdvice = ({ route }: Upstream) =>
   `Check ${getAddressSetting(route)} in the server's environment and that the server can reach that address.`;
 const formatAddressNote = ({ route }: Upstream) => `Check ${getAddressSetting(route)}.`;
-const noteRetries = "Agents retry by themselves.";
+const noteRetries = "Agents retry automatically.";
 const tryLater = "The provider has to solve this. Prompt the task again later, or use another agent.";
 
 interface AnswerStatus {
@@ -34,14 +34,14 @@ export function getStatusFault(
 ): UpstreamFault | undefined {
   if (status >= 200 && status < 300) return undefined;
   const quotedReason = formatQuote(words);
-  const answers = `The model's server answers ${status}`;
+  const answers = `The model's server returned ${status}`;
   const setting = getKeySetting(upstream.route);
   if (status === 401 || (status === 400 && isAboutKey(words)))
-    return { kind: "key", message: `${answers}: it refuses ${setting}.`, next: formatKeyAdvice(upstream) };
+    return { kind: "key", message: `${answers}: it rejects ${setting}.`, next: formatKeyAdvice(upstream) };
   if (status === 403)
     return {
       kind: "forbidden",
-      message: `${answers}: it does not permit this to ${setting}${quotedReason}.`,
+      message: `${answers}: ${setting} may not do this${quotedReason}.`,
       next: `Check with the provider what ${setting} may use, and correct it in the server's environment.`,
     };
   if (status === 429) {
@@ -92,14 +92,14 @@ function parseWait(text: string | undefined): number | undefined {
 
 const connectionWords: Readonly<Record<string, string>> = {
   ECONNREFUSED: "connection refused",
-  ENOTFOUND: "there is no such host",
-  EAI_AGAIN: "its name could not be looked up",
-  EHOSTUNREACH: "no way leads there",
-  ENETUNREACH: "no way leads there",
-  ETIMEDOUT: "no connection in time",
+  ENOTFOUND: "the host does not exist",
+  EAI_AGAIN: "the host's name could not be resolved",
+  EHOSTUNREACH: "no route to the host",
+  ENETUNREACH: "no route to the host",
+  ETIMEDOUT: "the connection timed out",
   ECONNRESET: "it closed the connection",
   EPIPE: "it closed the connection",
-  EPROTO: "it does not speak TLS there",
+  EPROTO: "the server does not use TLS",
 };
 
 /** Creates the fault for a request without an answer. `reason` holds no secret. */
@@ -108,7 +108,7 @@ export function createNoAnswerFault(upstream: Upstream, error: unknown, reason: 
   const words = connectionWords[code] ?? toOneLine(reason, maxWordBytes);
   return {
     kind: "unreachable",
-    message: `The model's server at ${upstream.origin} does not answer (${words}).`,
+    message: `The model's server at ${upstream.origin} does not respond (${words}).`,
     note: formatAddressNote(upstream),
     next: formatAddressAdvice(upstream),
   };
@@ -116,34 +116,34 @@ export function createNoAnswerFault(upstream: Upstream, error: unknown, reason: 
 
 export const createSlowFault = (seconds: number): UpstreamFault => ({
   kind: "slow",
-  message: `The model's server has not answered for ${seconds} s.`,
-  note: "Wharf still waits for it.",
+  message: `The model's server has not responded for ${seconds} s.`,
+  note: "Wharf is still waiting.",
   next: tryLater,
 });
 
 export const createSilenceFault = (seconds: number): UpstreamFault => ({
   kind: "silent",
-  message: `The model's server sent nothing for ${seconds} s, and the request was ended.`,
+  message: `The model's server sent nothing for ${seconds} s, so Wharf ended the request.`,
   next: tryLater,
 });
 
 export const createCutFault = (): UpstreamFault => ({
   kind: "cut",
-  message: "The model's server broke off in the middle of an answer.",
+  message: "The model's server closed the connection in the middle of a response.",
   note: noteRetries,
   next: tryLater,
 });
 
 export const createBrokenAnswerFault = (words: string | undefined): UpstreamFault => ({
   kind: "failing",
-  message: `The model's server ends an answer with an error${formatQuote(words)}.`,
+  message: `The model's server ended a response with an error${formatQuote(words)}.`,
   note: noteRetries,
   next: tryLater,
 });
 
 export const createGarbageFault = (upstream: Upstream): UpstreamFault => ({
   kind: "garbage",
-  message: `What answers at ${upstream.origin} does not answer like a model's server.`,
+  message: `The server at ${upstream.origin} does not respond like a model's server.`,
   note: formatAddressNote(upstream),
   next: formatAddressAdvice(upstream),
 });

@@ -57,7 +57,7 @@ export async function openLink(options: LinkOptions, signal: AbortSignal): Promi
     client: guardFromTransactions(createWireClient(mux, { runnerId: runner_id, maxLineBytes }), "A runner's wire"),
     signal: closedController.signal,
     async [Symbol.asyncDispose]() {
-      mux.destroy(new Error("the server let go of the wire"));
+      mux.destroy(new Error("the server closed the wire"));
       await mux.closed;
     },
   };

@@ -58,7 +58,7 @@ export class RunnerLinks {
   }
 
   acquire({ id, owner_id }: Pick<RunnerRow, "id" | "owner_id">): RunnerUse {
-    if (this.#isClosed) throw new WharfError("runner_unavailable", { runner_id: id, reason: "the server stops" });
+    if (this.#isClosed) throw new WharfError("runner_unavailable", { runner_id: id, reason: "the server is stopping" });
     const entry = this.#getEntry(id, owner_id !== null);
     entry.users++;
     clearTimeout(entry.idle);
@@ -87,7 +87,9 @@ export class RunnerLinks {
     if (!entry) return;
     this.#entries.delete(runnerId);
     clearTimeout(entry.idle);
-    entry.stop.abort(new WharfError("runner_unavailable", { runner_id: runnerId, reason: "it was let go of" }));
+    entry.stop.abort(
+      new WharfError("runner_unavailable", { runner_id: runnerId, reason: "its connection was closed" }),
+    );
     const link = entry.link ?? (await entry.opening?.catch(() => undefined));
     await link?.[Symbol.asyncDispose]();
   }

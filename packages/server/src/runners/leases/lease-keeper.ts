@@ -74,7 +74,7 @@ export class LeaseKeeper {
   /** Frees the leases, so that the next server need not wait until they expire. */
   async release(): Promise<void> {
     await releaseServerLeases(this.#options.db, this.serverId).catch((error: unknown) =>
-      this.#options.logger.debug({ error }, "leases could not be released; they run out"),
+      this.#options.logger.debug({ error }, "could not release the leases; they will expire"),
     );
   }
 
@@ -107,7 +107,7 @@ export class LeaseKeeper {
       else if ((await releaseIdleLease(db, lease)).isDue) wakeup.poke(wakeName);
     } catch (error) {
       // A lease that cannot be released expires by itself.
-      logger.debug({ error, runner_id: lease.runner_id }, "a lease could not be released");
+      logger.debug({ error, runner_id: lease.runner_id }, "could not release a lease");
     }
   }
 

@@ -225,10 +225,10 @@ test("where none can be made nobody is given one, it is tried ever more rarely, 
   await expect.poll(() => tries, patience).toBeGreaterThan(4);
   expect(await setting.claim(pool, small)).toBeUndefined();
   expect(tries).toBeLessThanOrEqual(8);
-  const told = () => setting.said.filter(({ msg }) => msg.includes("could not be made"));
+  const told = () => setting.said.filter(({ msg }) => msg.includes("could not create"));
   expect(told()).toHaveLength(1);
   works = true;
   await ready(pool, 4);
   expect(told()).toHaveLength(1);
-  expect(setting.said.at(-1)?.msg).toContain("can be made again");
+  expect(setting.said.at(-1)?.msg).toContain("can be created again");
 });

@@ -183,7 +183,7 @@ export class WarmPool {
         if (waitingCount === 0 && targets.length === 0) return;
       } catch (error) {
         if (!isDatabaseUnavailable(error) && !signal.aborted)
-          logger.error({ error }, "the pool could not be looked after");
+          logger.error({ error }, "pool maintenance failed; retrying");
       }
       await this.#sleep(
         Math.min(this.#refillDelay.remainingMs || checkIntervalMs, this.#backoff.remainingMs + 1, checkIntervalMs),
@@ -306,13 +306,13 @@ export class WarmPool {
       if (!(await setWaiting(db, tenure.lease, "READY"))) return await this.#heldLinks.drop(row.id);
       this.#heldLinks.setReady(row.id);
       if (this.#backoff.recordSuccess(key))
-        logger.info({ warm: formatTarget(target) }, "warm runners can be made again");
+        logger.info({ warm: formatTarget(target) }, "warm runners can be created again");
     } catch (error) {
       if (signal.aborted || isDatabaseUnavailable(error) || error instanceof LeaseLost) return;
       const about = { warm: formatTarget(target), runner_id: row.id, error };
-      if (previousState === "READY") logger.info(about, "a warm runner does not answer any more and is replaced");
+      if (previousState === "READY") logger.info(about, "a warm runner stopped responding; replacing it");
       else if (this.#backoff.recordFailure(key))
-        logger.warn(about, "a warm runner could not be made; retrying at growing intervals");
+        logger.warn(about, "could not create a warm runner; retrying at growing intervals");
       await this.#destroyRunner(tenure.lease).catch(() => undefined);
     }
   }
@@ -342,7 +342,7 @@ export class WarmPool {
       await runners.setState(lease, "DESTROYED");
       await tenure?.end();
     } catch (error) {
-      logger.debug({ runner_id: id, error }, "a warm runner could not be destroyed; retrying later");
+      logger.debug({ runner_id: id, error }, "could not destroy a warm runner; retrying later");
       await tenure?.end(destroyRetryDelayMs);
     }
   }

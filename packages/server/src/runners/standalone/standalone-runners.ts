@@ -142,7 +142,7 @@ export class StandaloneRunners {
       return await db.transaction((tx) => pool.claim(tx, kind, toRunnerClaim(principal, input)));
     } catch (error) {
       if (isDatabaseUnavailable(error)) throw error;
-      logger.debug({ error }, "nothing was claimed from the pool; creating a runner instead");
+      logger.debug({ error }, "could not claim a runner from the pool; creating one");
       return undefined;
     }
   }

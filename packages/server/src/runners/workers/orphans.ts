@@ -74,7 +74,10 @@ export class Orphans {
     const unknownIds = [...states.keys()].filter((id) => !knownIds.has(id));
     const newIds = await this.#recordOrphans(unknownIds);
     if (newIds.length > 0)
-      logger.warn({ runners: newIds }, "runners without a row were found; they are stopped, and their disks are kept");
+      logger.warn(
+        { runners: newIds },
+        "found runners that are missing from the database; stopping them and keeping their disks",
+      );
     const running = unknownIds.filter((id) => states.get(id) === "running");
     await this.#runForEach(running, async (id) => {
       await backend.stop(id);
@@ -85,7 +88,10 @@ export class Orphans {
         .where(same);
     });
     if (unknownIds.length * 2 > states.size) {
-      logger.warn({ unknown: unknownIds.length, found: states.size }, "most runners have no row; none is removed");
+      logger.warn(
+        { unknown: unknownIds.length, found: states.size },
+        "most runners are missing from the database; removing none",
+      );
       return;
     }
     const due = await db
@@ -118,7 +124,7 @@ export class Orphans {
     await this.#runForEach(ids, async (id) => {
       await backend.destroy(id);
       await db.delete(orphans).where(and(eq(orphans.place, place), inArray(orphans.runner_id, [id])));
-      logger.warn({ runner_id: id }, "a runner without a row was removed");
+      logger.warn({ runner_id: id }, "removed a runner that is missing from the database");
     });
   }
 
@@ -128,7 +134,7 @@ export class Orphans {
     const runNext = async () => {
       for (let id = remainingIds.pop(); id !== undefined; id = remainingIds.pop()) {
         await work(id).catch((error: unknown) =>
-          this.#options.logger.warn({ runner_id: id, error }, "an orphaned runner could not be stopped or removed"),
+          this.#options.logger.warn({ runner_id: id, error }, "could not stop or remove an orphan"),
         );
       }
     };
@@ -141,8 +147,7 @@ export class Orphans {
     await sleep(firstCheckDelayMs, signal);
     while (!signal.aborted) {
       await lead(() => this.reconcile()).catch((error: unknown) => {
-        if (!isDatabaseUnavailable(error))
-          logger.warn({ error }, "the backend's runners could not be listed; retrying");
+        if (!isDatabaseUnavailable(error)) logger.warn({ error }, "could not list the backend's runners; retrying");
       });
       await sleep(checkIntervalMs, signal);
     }

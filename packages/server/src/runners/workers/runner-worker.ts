@@ -84,7 +84,7 @@ export class RunnerWorker {
   async #failWork(): Promise<void> {
     const { runnerId } = this.#tenure;
     await this.#options.failWork(runnerId, this.#tenure).catch((error: unknown) => {
-      this.#options.logger.error({ runner_id: runnerId, error }, "a runner's work could not be given up");
+      this.#options.logger.error({ runner_id: runnerId, error }, "could not mark a runner's work as failed");
     });
   }
 
@@ -139,7 +139,7 @@ export class RunnerWorker {
         return poke(runner.id);
       } catch (error) {
         if (signal.aborted || error instanceof LeaseLost || isDatabaseUnavailable(error)) throw error;
-        logger.warn({ runner_id: runner.id, error }, "a runner could not be created");
+        logger.warn({ runner_id: runner.id, error }, "could not create a runner");
         const delay = createRetryDelaysMs[tries];
         if (delay === undefined) {
           await runners.setState(lease, "ERROR", error instanceof Error ? error.message : String(error));

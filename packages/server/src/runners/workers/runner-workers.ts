@@ -23,7 +23,7 @@ export class RunnerWorkers {
   /** Starts the right work for a runner whose lease was adopted. */
   adopt(tenure: Tenure): void {
     void this.#startAdopted(tenure).catch((error: unknown) => {
-      this.#options.logger.warn({ runner_id: tenure.runnerId, error }, "an adopted runner could not be read");
+      this.#options.logger.warn({ runner_id: tenure.runnerId, error }, "could not read an adopted runner");
       void tenure.end(retryDelayMs);
     });
   }

@@ -24,7 +24,7 @@ describe("pausing a task", () => {
     expect(await f.tasks.find(f.owner.user_id, task.id)).toMatchObject({ state: "IN_PROGRESS" });
     for (let i = 0; i < 2; i++) await f.commands.resume(task.id, by);
     expect(await f.db.select().from(runs)).toMatchObject([{ desired: "RUN", slot: true }]);
-    expect(await notices(f, task.id)).toEqual(["The agent is being paused.", "The agent shall go on."]);
+    expect(await notices(f, task.id)).toEqual(["Pausing the agent.", "Resuming the agent."]);
   });
 
   test("needs a turn to pause, and a runner that can be reached", async () => {
@@ -79,5 +79,5 @@ test("a prompt's files are kept with its turn, named in the log, and not carried
   const turn = await f.commands.prompt(task.id, prompt);
   expect(turn).not.toHaveProperty("attachments");
   expect(await f.db.select({ attachments: turns.attachments }).from(turns)).toEqual([{ attachments }]);
-  expect(await notices(f, task.id)).toEqual(["With it came a.txt (5 bytes)."]);
+  expect(await notices(f, task.id)).toEqual(["Attachments: a.txt (5 bytes)."]);
 });

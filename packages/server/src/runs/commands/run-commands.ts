@@ -149,7 +149,7 @@ export class RunCommands {
       const run = await this.#getRunInTurn(writer, taskId, "paused");
       if (run.status === "RUNNING" && run.runner_id && this.#isAway(run.runner_id))
         throw new WharfError("unsupported", { what: "Pausing an agent whose runner is away" });
-      await setDesired(writer, run, { desired: "PAUSE", message: "The agent is being paused.", by: options.by });
+      await setDesired(writer, run, { desired: "PAUSE", message: "Pausing the agent.", by: options.by });
     });
     this.#poke(taskId);
   }
@@ -157,7 +157,7 @@ export class RunCommands {
   async resume(taskId: string, options: { by: string }): Promise<void> {
     await this.#log.write(async (writer) => {
       const run = await this.#getRunInTurn(writer, taskId, "resumed");
-      await setDesired(writer, run, { desired: "RUN", message: "The agent shall go on.", by: options.by });
+      await setDesired(writer, run, { desired: "RUN", message: "Resuming the agent.", by: options.by });
     });
     this.#poke(taskId);
   }
@@ -218,7 +218,7 @@ export class RunCommands {
       const change = { state: "WANTED" as const, attempts: 0, next_attempt_at: new Date(), reported: true };
       await writer.tx.update(pushes).set(change).where(eq(pushes.task_id, taskId));
       if (push.runner_id) await requestHolders(writer.tx, [push.runner_id]);
-      await appendPush(writer, { push, task, status: "pending", message: "The push is tried again.", by: userId });
+      await appendPush(writer, { push, task, status: "pending", message: "Retrying the push.", by: userId });
     });
     this.#poke(taskId);
   }
@@ -276,11 +276,11 @@ async function reportOpenPush(writer: LogWriter, task: LockedTask): Promise<void
     .set({ reported: true })
     .where(and(eq(pushes.task_id, task.id), isOpen, eq(pushes.reported, false)))
     .returning();
-  const message = "The task is accepted while its branch is still on its way; the log says when it has arrived.";
+  const message = "The task is accepted, but its branch is not pushed yet. The log reports when it is.";
   if (push) await appendPush(writer, { push, task, status: "pending", message });
 }
 
-const withdrawnReason = "it was withdrawn before it began";
+const withdrawnReason = "it was cancelled before it started";
 
 /**
  * Stores the request, which `RunSync` forwards to the daemon. A pause would keep the turn from
@@ -292,7 +292,7 @@ async function requestCancellation(writer: LogWriter, turn: TurnRow, userId: str
   const run = await lockLiveRun(writer.tx, turn.task_id);
   if (run?.desired === "PAUSE")
     await writer.tx.update(runs).set({ desired: "RUN", updated_at: new Date() }).where(eq(runs.id, run.id));
-  const message = "The agent is asked to end its turn.";
+  const message = "Asking the agent to end its turn.";
   await writer.append(turn.task_id, [{ run_id: turn.run_id, created_by: userId, data: { kind: "notice", message } }]);
 }
 
@@ -301,7 +301,7 @@ export type AgentChoice = { readonly agent_mode: string | null } | { readonly ag
 
 function formatChoice(choice: AgentChoice): string {
   const [what, id] = "agent_mode" in choice ? ["mode", choice.agent_mode] : ["model", choice.agent_model];
-  return id === null ? `The agent's ${what} is its own choice again.` : `The agent's ${what} shall be '${id}'.`;
+  return id === null ? `The agent chooses its own ${what} again.` : `The agent's ${what} is set to '${id}'.`;
 }
 
 async function getTurn(tx: Executor, id: string): Promise<TurnRow | undefined> {

@@ -56,7 +56,7 @@ describe("what the gateway sees", () => {
       for (let n = 0; n < 2; n++) hooks.watchAnswer?.(context).end({ answered: true });
     }
     const events = await f.log.read(task.id, 1, 1_000);
-    const lines = ["It answers 429. Agents retry.", "The model's server answers again."];
+    const lines = ["It answers 429. Agents retry.", "The model's server responds again."];
     expect(events.map(({ data }) => data)).toEqual(lines.map((message) => ({ kind: "notice", message })));
     expect(warnings.map((line) => JSON.parse(line))).toMatchObject(
       lines.map((msg) => ({ msg, run_id: context.run_id, task_id: task.id })),

@@ -40,7 +40,7 @@ export function createGatewayHooks({ log, logger, modelHealth }: GatewayHooksOpt
       if (lines.length === 0) pendingByTask.delete(taskId);
       await log
         .write(({ append }) => append(taskId, events))
-        .catch((error: unknown) => logger.warn({ error, task_id: taskId }, "what the gateway saw could not be logged"));
+        .catch((error: unknown) => logger.warn({ error, task_id: taskId }, "could not log the gateway's events"));
     }
   };
   /** Runs one writer per task, so that its lines stay in order. */
@@ -56,7 +56,7 @@ export function createGatewayHooks({ log, logger, modelHealth }: GatewayHooksOpt
     await Promise.all(writers.values());
   };
   const enqueueEvent = ({ runner_id, task_id, run_id }: GatewayContext, data: EventData) => {
-    if (task_id === undefined) return logger.info({ runner_id, ...data }, "the gateway served a standalone runner");
+    if (task_id === undefined) return logger.info({ runner_id, ...data }, "gateway event of a standalone runner");
     const lines = pendingByTask.get(task_id) ?? [];
     pendingByTask.set(task_id, lines);
     lines.push({ run_id, data });
@@ -72,7 +72,7 @@ export function createGatewayHooks({ log, logger, modelHealth }: GatewayHooksOpt
 
   return {
     async pushed(context, push) {
-      logger.debug({ run_id: context.run_id, ...push }, "a mirror took a push");
+      logger.debug({ run_id: context.run_id, ...push }, "a mirror accepted a push");
     },
     denied(context, { host, reason }) {
       const outcome = denials.classifyDenial(context.run_id, host);

@@ -18,7 +18,7 @@ describe("what a person reads of a model's server", () => {
     const lines = Array.from({ length: 20 }, () => fail(health, "limited"));
     expect(lines.filter(Boolean)).toEqual(["It is limited."]);
     expect(health.getFaultNotice("run", { ...fault("slow"), note: "Wharf waits." })).toBe("It is slow. Wharf waits.");
-    expect(succeed(health)).toBe("The model's server answers again.");
+    expect(succeed(health)).toBe("The model's server responds again.");
     expect([succeed(health), fail(health, "limited"), succeed(health)]).toEqual([undefined, undefined, undefined]);
     expect(fail(health, "limited", "another run")).toBe("It is limited.");
     expect(ask(health, "a run that leaves", { answered: false })).toBeUndefined();

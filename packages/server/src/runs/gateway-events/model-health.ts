@@ -49,7 +49,7 @@ export class ModelHealth {
     run.answeredAt = Date.now();
     if (!run.isShownFailing) return undefined;
     run.isShownFailing = false;
-    return "The model's server answers again.";
+    return "The model's server responds again.";
   }
 
   /** Returns a notice of a fault for a person, unless the fault was shown recently. */

@@ -22,7 +22,7 @@ interface RunIds {
 
 /** Text of the next prompt when the task's policy is to continue after an interruption. */
 const continuePrompt =
-  "Your last turn was interrupted and it is not known how far it got. Look at the state of the workspace, then go on with what was asked.";
+  "Your last turn was interrupted, and its progress is unknown. Check the state of the workspace, then continue with the request.";
 
 /**
  * Applies a journal record to the rows: ends turns, opens and closes permissions, requests pushes.
@@ -49,7 +49,7 @@ export async function applyTurn(writer: LogWriter, ids: RunIds, data: EventDataB
     .where(and(eq(turns.id, data.turn_id), eq(turns.task_id, ids.task_id)));
   if (!turn) return;
   if (data.status === "interrupted")
-    return interruptTurn(writer, turn, data.reason ?? "the runner stopped in the middle of it");
+    return interruptTurn(writer, turn, data.reason ?? "the runner stopped during the turn");
   const stopReason = data.stop_reason ?? (data.status === "cancelled" ? "cancelled" : "end_turn");
   if (!(await setTurnState(writer, turn, data.status === "cancelled" ? "CANCELLED" : "ENDED", stopReason))) return;
   await freeSlot(writer, turn.run_id);
@@ -128,7 +128,7 @@ async function applyPermission(writer: LogWriter, ids: RunIds, data: EventDataBy
       .values({ ...key, task_id: ids.task_id })
       .onConflictDoNothing();
     if (task.state === "IN_PROGRESS")
-      await moveTask(writer, task, "BLOCKED", { reason: `the agent asks: ${data.title ?? "may it go on?"}` });
+      await moveTask(writer, task, "BLOCKED", { reason: `the agent asks: ${data.title ?? "may it continue?"}` });
     return;
   }
   await writer.tx
@@ -136,7 +136,7 @@ async function applyPermission(writer: LogWriter, ids: RunIds, data: EventDataBy
     .set({ state: "CLOSED", updated_at: new Date() })
     .where(and(eq(permissions.run_id, key.run_id), eq(permissions.permission_id, key.permission_id)));
   if (task.state === "BLOCKED" && !(await hasOpenPermissions(writer.tx, ids.run_id)))
-    await moveTask(writer, task, "IN_PROGRESS", { reason: "the agent goes on" });
+    await moveTask(writer, task, "IN_PROGRESS", { reason: "the agent continues" });
 }
 
 /** Requests a push of the newest commit, which includes any older commit not yet delivered. */

@@ -110,8 +110,8 @@ export class JournalIngest {
     const { tenure, runLease } = this.#options;
     const name = tenure.runnerId.slice(0, 8);
     const message = wasTrimmed
-      ? `The database is older than runner ${name}: what the runner reported in between is missing from this log.`
-      : `The disk of runner ${name} was lost; what it had not reported yet is lost with it.`;
+      ? `The database is older than the state of runner ${name}. This log lacks what the runner reported in between.`
+      : `The disk of runner ${name} was lost, with everything that the runner had not reported yet.`;
     await writer.append(runLease.task_id, [{ run_id: runLease.run_id, data: { kind: "notice", message } }]);
     const turn = await getOpenTurn(writer.tx, runLease.task_id);
     if (turn?.state === "RUNNING" && !wasTrimmed) await interruptTurn(writer, turn, "the runner's disk was lost");
@@ -131,7 +131,7 @@ export class JournalIngest {
         this.#acknowledgedSeq = cursor.seq;
       }
     } catch (error) {
-      this.#deps.logger.debug({ error, runner_id: this.#options.tenure.runnerId }, "a journal was not acknowledged");
+      this.#deps.logger.debug({ error, runner_id: this.#options.tenure.runnerId }, "could not acknowledge a journal");
     } finally {
       this.#isAcknowledging = false;
     }

@@ -397,7 +397,7 @@ describe("what a sandbox sends", () => {
 describe("a turn in which the agent's model failed", () => {
   const fault = {
     kind: "limited",
-    message: "The model's server answers 429 (too many requests).",
+    message: "The model's server returned 429 (too many requests).",
     next: "Wait.",
   } as const;
   const ended = (s: Setting, seq: number, stop_reason = "end_turn") =>
@@ -432,7 +432,7 @@ describe("a turn in which the agent's model failed", () => {
     ask(s, { answered: false, fault });
     await s.reader().follow(from([text(s, 1), ended(s, 2)]), ignore);
     const { task, run, data } = await read(s);
-    const reason = "No model answered in this turn. The model's server answers 429 (too many requests).";
+    const reason = "No model answered in this turn. The model's server returned 429 (too many requests).";
     expect(task).toMatchObject({ state: "FAILED" });
     expect(run).toMatchObject({ desired: "STOP", stop_status: "FAILED", error_code: "agent_model_failed" });
     expect(data).toContainEqual({ kind: "failure", code: "agent_model_failed", message: reason, next: "Wait." });

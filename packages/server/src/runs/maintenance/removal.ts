@@ -68,7 +68,7 @@ export class Removal implements MaintenanceJob {
       await removeBranches(repository_id, branches);
       await db.delete(dropped_branches).where(these);
     } catch (error) {
-      logger.warn({ error, repository_id, branches: branches.length }, "branches could not be removed; retrying later");
+      logger.warn({ error, repository_id, branches: branches.length }, "could not remove branches; retrying later");
       const seconds = sql`least(${maxRetrySeconds}, ${firstRetrySeconds} * 2 ^ least(attempts, 10))`;
       await db
         .update(dropped_branches)

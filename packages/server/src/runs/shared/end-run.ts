@@ -85,7 +85,7 @@ export async function retryRun(deps: RunDeps, lease: RunLease, thrown: unknown):
       slot: false,
       attempt: run.attempt + 1,
     };
-    const reason = `tried again in ${Math.ceil(delay / 1000)} s: ${error.message}`;
+    const reason = `retrying in ${Math.ceil(delay / 1000)} s: ${error.message}`;
     await setRunStatus(writer, run, "PENDING", {
       ...wait,
       phase: null,

@@ -47,7 +47,7 @@ export class RunWatch {
   }
 
   get view(): RunnerView {
-    if (!this.#view) throw new Error("The watch has not looked yet.");
+    if (!this.#view) throw new Error("The run has not been read yet.");
     return this.#view;
   }
 
@@ -90,7 +90,7 @@ export class RunWatch {
   /** Resets the signal when a later run in the same runner begins. */
   #updateStopSignal({ run, runner, isLive }: RunnerView): void {
     if (runner.desired === "DESTROYED")
-      return this.#stopController.abort(new InterruptedError("The runner is not wanted any more."));
+      return this.#stopController.abort(new InterruptedError("The runner is no longer needed."));
     if (isLive && run.desired === "STOP") {
       this.#stoppedRunId = run.id;
       return this.#stopController.abort(new InterruptedError("The run was stopped."));
@@ -105,7 +105,7 @@ const isUnderWay = ({ status, slot }: RunRow): boolean =>
 
 /** A deleted task takes its runner's runs with it, so the runner is no longer needed. */
 function toDestroyedView(view: RunnerView | undefined): RunnerView {
-  if (!view) throw new InterruptedError("The runner's task is gone.");
+  if (!view) throw new InterruptedError("The runner's task no longer exists.");
   return { ...view, isLive: false, runner: { ...view.runner, desired: "DESTROYED" } };
 }
 

@@ -122,7 +122,7 @@ describe("cancelling a turn", () => {
       });
     expect(await runRow(f)).toMatchObject({ desired: "RUN" });
     const told = (await f.log.read(task.id, 0, 100)).filter(
-      ({ data }) => data.kind === "notice" && data.message === "The agent is asked to end its turn.",
+      ({ data }) => data.kind === "notice" && data.message === "Asking the agent to end its turn.",
     );
     expect(told).toHaveLength(1);
     await end(f, first, { status: "cancelled", stop_reason: "cancelled" });

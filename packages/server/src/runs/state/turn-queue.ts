@@ -107,7 +107,7 @@ async function queueForSlot(tx: Executor, runId: string): Promise<void> {
 
 const toAttachmentNotice = (files: Attachments) => ({
   kind: "notice" as const,
-  message: `With it came ${files.map(({ name, data }) => `${name} (${getDecodedBytes(data)} bytes)`).join(", ")}.`,
+  message: `Attachments: ${files.map(({ name, data }) => `${name} (${getDecodedBytes(data)} bytes)`).join(", ")}.`,
 });
 
 async function createRun({ tx, append }: LogWriter, task: LockedTask, prompt: TurnPrompt): Promise<string> {

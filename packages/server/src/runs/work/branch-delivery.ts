@@ -122,7 +122,7 @@ export class BranchDelivery {
     const delivery = await this.refresh();
     if (delivery?.push.state !== "WANTED") return;
     await this.#setResult(delivery, {
-      failed: `${reason} The commit is still on the runner's disk: 'wharf task push' tries again.`,
+      failed: `${reason} The commit is still on the runner's disk; retry with 'wharf task push'.`,
     });
     await this.refresh();
   }
@@ -194,7 +194,7 @@ export class BranchDelivery {
         .update(pushes)
         .set({ attempts, next_attempt_at, error_message: error.message, reported: true })
         .where(eq(pushes.task_id, task.id));
-      const message = `${error.message} Wharf tries again, for about an hour.`;
+      const message = `${error.message} Wharf retries for about an hour.`;
       if (!push.reported) await appendPush(writer, { push, task, status: "pending", message });
     });
   }

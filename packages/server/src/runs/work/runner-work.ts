@@ -37,7 +37,8 @@ export async function failRunnerWork(deps: RunDeps, runnerId: string, { lease }:
     .orderBy(desc(runs.created_at))
     .limit(1);
   const isLive = run && liveRunStatuses.some((status) => status === run.status);
-  if (isLive) await failRun(deps, { lease, run_id: run.id, task_id: run.task_id }, new Error("The run cannot go on."));
+  if (isLive)
+    await failRun(deps, { lease, run_id: run.id, task_id: run.task_id }, new Error("The run cannot continue."));
 }
 
 async function hasOpenPush({ db }: RunDeps, runnerId: string): Promise<boolean> {

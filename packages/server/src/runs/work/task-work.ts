@@ -232,8 +232,8 @@ export class TaskWork {
         await lockTask(writer.tx, this.#taskId);
         await lockLeasedRun(writer.tx, this.#start.toRunLease(run));
         const message = isEnforced
-          ? "The walls around this runner hold again: what must not be reachable no longer answers."
-          : `ISOLATION IS NOT ENFORCED: ${reason}. The agent can reach the network past the gateway.`;
+          ? "Isolation is enforced again: this runner can no longer reach the addresses that must be blocked."
+          : `ISOLATION IS NOT ENFORCED: ${reason}. The agent can bypass the gateway and reach the network.`;
         await writer.append(this.#taskId, [{ run_id: run.id, data: { kind: "notice", message } }]);
       });
     return new IsolationWatch({ link, lease: this.#tenure.lease, rows, required, onChange });
@@ -267,7 +267,7 @@ export class TaskWork {
     const isNamed = error instanceof WharfError || error instanceof RemoteError;
     logger.warn(
       { run_id: run.id, ...(isNamed ? { code, message: error.message } : { error }) },
-      "a run's work was cut off",
+      "the work on a run was interrupted",
     );
     if (isEngineAway(error)) {
       this.#engineAwaySince ??= performance.now();
@@ -295,7 +295,7 @@ export class TaskWork {
   /** After a run, data that cannot be read or delivered stays on the runner's disk. */
   async #abandonRunner(error: unknown): Promise<void> {
     const reason = error instanceof Error ? error.message : String(error);
-    this.#deps.logger.warn({ runner_id: this.#tenure.runnerId, reason }, "a runner could not be reached after its run");
+    this.#deps.logger.warn({ runner_id: this.#tenure.runnerId, reason }, "could not reach a runner after its run");
     this.#isDrained = true;
     await this.#delivery.abandon(reason);
   }
@@ -305,8 +305,7 @@ export class TaskWork {
       await this.#tenure.runStep({ name: "stop", maxMs: stopMs }, () => this.#deps.backend.stop(runner.id));
     } catch (error) {
       if (error instanceof LeaseLost || this.#tenure.signal.aborted) throw error;
-      if (!isEngineAway(error))
-        this.#deps.logger.warn({ runner_id: runner.id, error }, "a runner could not be stopped");
+      if (!isEngineAway(error)) this.#deps.logger.warn({ runner_id: runner.id, error }, "could not stop a runner");
     }
   }
 

@@ -98,7 +98,7 @@ export class ListeningConnection implements AsyncDisposable {
     client.on("error", fail);
     client.on("end", () => fail(new Error("the listening connection ended")));
     client.on("notification", ({ payload = "" }) => onPayload(payload));
-    const onClosing = () => fail(new Error("the server stops"));
+    const onClosing = () => fail(new Error("the server is stopping"));
     signal.addEventListener("abort", onClosing, { once: true });
     let isClosed = false;
     let heartbeat: NodeJS.Timeout | undefined;

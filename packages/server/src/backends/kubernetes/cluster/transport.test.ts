@@ -99,5 +99,5 @@ test.each([
 
 test("what no role grants is never sent", async () => {
   answer = () => expect.unreachable("it was sent");
-  await expect(cluster.core.listNamespacedSecret({ namespace: "kube-system" })).rejects.toThrow("no role allows");
+  await expect(cluster.core.listNamespacedSecret({ namespace: "kube-system" })).rejects.toThrow("no role grants");
 });

@@ -53,7 +53,7 @@ export class Transport {
   async send(request: RequestContext): Promise<ResponseContext> {
     const call = parseApiCall(request.getHttpMethod(), request.getUrl());
     if (!this.#options.allows(call))
-      throw new Error(`no role allows to ${call.verb} ${call.resource} of group '${call.group}'`);
+      throw new Error(`no role grants the verb ${call.verb} on ${call.resource} of group '${call.group}'`);
     // Send every patch as a list of operations: a merge would leave keys that are no longer wanted.
     if (call.verb === "patch") request.setHeaderParam("Content-Type", "application/json-patch+json");
     const { status, headers, body } = await this.#sendWithRetries(call, request);

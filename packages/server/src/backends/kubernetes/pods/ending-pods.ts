@@ -45,7 +45,10 @@ export class EndingPods {
     const waitedMs = performance.now() - this.#getFirstSeen(uid);
     if (waitedMs < (deletionGracePeriodSeconds ?? 0) * 1000 + this.#options.lateMs) return;
     if (waitedMs < this.#options.giveUpMs && !(await this.#isAbandoned(pod))) return;
-    this.#log?.warn({ pod: name, namespace, node: pod.spec.nodeName }, "a pod does not end; it is deleted by force");
+    this.#log?.warn(
+      { pod: name, namespace, node: pod.spec.nodeName },
+      "a pod does not terminate; deleting it by force",
+    );
     const body = { gracePeriodSeconds: 0, preconditions: { uid } };
     await this.#cluster.core.deleteNamespacedPod({ name, namespace, body }).catch(ignoreNotFound);
     this.#firstSeen.delete(uid);

@@ -77,7 +77,7 @@ export class PodWatch {
   }
 
   async close(): Promise<void> {
-    this.#stop.abort(new Error("the server ends"));
+    this.#stop.abort(new Error("the server is stopping"));
     this.#notifyWaiters();
     await this.#running;
   }
@@ -99,7 +99,7 @@ export class PodWatch {
         if (signal.aborted) return;
         this.#failure = error;
         this.#notifyWaiters();
-        this.#options.log?.warn({ err: error }, "the cluster does not tell of its pods; it is asked again");
+        this.#options.log?.warn({ err: error }, "the watch on the cluster's pods failed; retrying");
         await sleep(pause, undefined, { signal }).catch(() => undefined);
         pause = Math.min(pause * 2, maxRetryDelayMs);
       }

@@ -128,7 +128,7 @@ async function moveAside(path: string): Promise<void> {
     const self = processes.filter(({ pid }) => pid === process.pid);
     const ownPids = new Set([...getProcessTrees(self, processes), ...getAncestors(processes)].map(({ pid }) => pid));
     const isAnothers = (pid: number) => !ownPids.has(pid) && processes.some((one) => one.pid === pid && !one.dead);
-    if (pids.some(isAnothers)) throw new Error("others work in this cgroup");
+    if (pids.some(isAnothers)) throw new Error("other processes use this cgroup");
     await mkdir(aside, { recursive: true });
     for (const pid of pids) await writeFile(join(aside, "cgroup.procs"), String(pid)).catch(ignoreEnded);
   }

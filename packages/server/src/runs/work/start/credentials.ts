@@ -14,10 +14,7 @@ export async function logCredentialUse(
 ): Promise<void> {
   await appendNotice(log, lease, formatCredentialUse(use));
   // Logged as a warning, so that operators who keep only warnings see it.
-  logger.warn(
-    { task_id: lease.task_id, run_id: lease.run_id, ...use },
-    "a runner was given credentials of this machine",
-  );
+  logger.warn({ task_id: lease.task_id, run_id: lease.run_id, ...use }, "gave a runner credentials of this machine");
 }
 
 function formatCredentialUse({
@@ -26,6 +23,6 @@ function formatCredentialUse({
   agent_type,
 }: CredentialUse & { readonly agent_type: string }): string {
   const what = grantedNames.length === 0 ? "none" : grantedNames.join(", ");
-  const lacks = missingNames.length === 0 ? "" : ` Not given: ${missingNames.join(", ")}.`;
-  return `HOST CREDENTIALS: the agent '${agent_type}' may read of the server's machine: ${what}.${lacks}`;
+  const lacks = missingNames.length === 0 ? "" : ` Not available: ${missingNames.join(", ")}.`;
+  return `HOST CREDENTIALS: the agent '${agent_type}' can read these credentials of the server's machine: ${what}.${lacks}`;
 }

@@ -106,7 +106,7 @@ export class ModeSync {
         await lockLeasedRun(writer.tx, this.#lease);
         if (choices[what].getDesired(task) !== id) return;
         await writer.tx.update(tasks).set(choices[what].none).where(eq(tasks.id, task_id));
-        const message = `The agent stays with the ${what} it has: ${error.message}`;
+        const message = `The agent keeps its current ${what}: ${error.message}`;
         await writer.append(task_id, [{ run_id, data: { kind: "notice", message } }]);
       });
     }

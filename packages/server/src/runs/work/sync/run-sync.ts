@@ -152,7 +152,11 @@ export class RunSync {
   async #endRun(signal: AbortSignal): Promise<void> {
     const endSignal = AbortSignal.any([signal, AbortSignal.timeout(endTimeoutMs)]);
     try {
-      await this.#link.client.call(daemonApi.stopAgent, { body: { reason: "the run ends" } }, { signal: endSignal });
+      await this.#link.client.call(
+        daemonApi.stopAgent,
+        { body: { reason: "the run is ending" } },
+        { signal: endSignal },
+      );
       const { journal } = await this.#link.client.call(daemonApi.health, {}, { signal: endSignal });
       while (this.#options.getStoredSeq() < journal.last && !endSignal.aborted)
         await this.alarm.wait(endSignal, drainPollIntervalMs);
@@ -206,14 +210,18 @@ export class RunSync {
     this.#nextCheckMs = performance.now() + pollIntervalMs;
     const { state } = await this.#link.client.call(daemonApi.turn, { params: { turn_id: turn.id } }, { signal });
     if (state === "unknown") {
-      if (turn.cancel_asked) return this.#closeTurn(turn, "cancelled", "it was cancelled before the agent had it");
+      if (turn.cancel_asked) return this.#closeTurn(turn, "cancelled", "it was cancelled before the agent received it");
       return this.#sendPrompt(turn, await this.#prepareAgent(turn, signal), signal);
     }
     const isOver = state === "ENDED" || state === "CANCELLED" || state === "INTERRUPTED";
     // If the daemon reports a turn as ended but its journal never does, the turn must not stay
     // open.
     if (isOver && this.#endedTurn === turn.id)
-      await this.#closeTurn(turn, "interrupted", "the runner says that it is over and its journal does not say how");
+      await this.#closeTurn(
+        turn,
+        "interrupted",
+        "the runner reports that the turn is over, but its journal does not say how it ended",
+      );
     this.#endedTurn = isOver ? turn.id : undefined;
   }
 
@@ -284,7 +292,7 @@ export class RunSync {
     const usage = await tenure
       .runStep({ name: "measure", maxMs: measureTimeoutMs }, () => this.#deps.backend.getUsage(tenure.runnerId))
       .catch((error: unknown) => {
-        this.#deps.logger.warn({ run_id: this.#runLease.run_id, error }, "a runner's usage could not be measured");
+        this.#deps.logger.warn({ run_id: this.#runLease.run_id, error }, "could not measure a runner's usage");
       });
     if (!usage) return;
     await this.#deps.log.write(async (writer) => {

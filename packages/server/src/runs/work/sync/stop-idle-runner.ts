@@ -24,7 +24,7 @@ export function stopIdleRunner({ log }: Pick<RunDeps, "log">, runLease: RunLease
     )
       return;
     await writer.tx.update(runners).set({ desired: "STOPPED" }).where(eq(runners.id, runLease.lease.runner_id));
-    const message = `The runner is stopped after ${formatMinutes(idleMs)} without a prompt. The next prompt starts it again where it was.`;
+    const message = `The runner was stopped after ${formatMinutes(idleMs)} without a prompt. The next prompt starts it again with its disk.`;
     await writer.append(runLease.task_id, [{ run_id: runLease.run_id, data: { kind: "notice", message } }]);
   });
 }
