@@ -24,7 +24,7 @@ const damages: Record<string, (file: string) => void> = {
   },
 };
 
-test("a value is created once, stays, and is for its owner alone", async () => {
+test("a value is created once, keeps its content, and is readable by its owner only", async () => {
   const values = await Promise.all(Array.from({ length: 5 }, () => ensureStoredValue(folder, "token")));
   expect(new Set(values.map(({ value }) => value)).size).toBe(1);
   chmodSync(path("token"), 0o644);
@@ -53,7 +53,7 @@ test.each(Object.keys(damages))("a secret that is %s is restored from its copy",
   expect(readFileSync(path("secret.copy"), "utf8").trim()).toBe(value);
 });
 
-test.each(Object.keys(damages))("a secret that is %s like its copy is never replaced", async (name) => {
+test.each(Object.keys(damages))("a secret that is %s and whose copy is too is never replaced", async (name) => {
   await ensureStoredSecret(folder, "secret");
   for (const file of ["secret", "secret.copy"]) damages[name]?.(path(file));
   for (let start = 1; start <= 2; start++)
@@ -63,7 +63,7 @@ test.each(Object.keys(damages))("a secret that is %s like its copy is never repl
     });
 });
 
-test("a secret of an older version gets a copy, and a removed one is restored", async () => {
+test("a secret of an older version gets a copy, from which a removed one is restored", async () => {
   const secret = "s".repeat(43);
   writeFileSync(path("secret"), `${secret}\n`);
   expect(await ensureStoredSecret(folder, "secret")).toEqual({ value: secret });

@@ -12,7 +12,7 @@ const typesOf = (f: Fixture, missing: Missing = async () => undefined) =>
   new AgentTypes(f.db, { routes: {}, images: { prefix: "", tag: "latest" }, findMissingReason: missing });
 
 // K-028
-test("an agent that an earlier version added gets its image, and one that a person made or changed keeps what it has", async () => {
+test("an agent type of an earlier version gets its image, and one that a person created or changed keeps its values", async () => {
   await using f = await fixture();
   const types = typesOf(f);
   await types.seed();
@@ -45,7 +45,7 @@ test("an agent that an earlier version added gets its image, and one that a pers
   expect(Object.fromEntries(others(after))).toEqual(Object.fromEntries(others(before)));
 });
 
-test("a name that another type has is a conflict, also where two take it at once", async () => {
+test("the name of another type is a conflict, also when two requests use it at once", async () => {
   await using f = await fixture();
   const types = typesOf(f);
   const names = ["one", "two", "three", "four"];
@@ -57,7 +57,7 @@ test("a name that another type has is a conflict, also where two take it at once
     if (end.status === "rejected") expect(end.reason).toMatchObject({ code: "agent_type_exists" });
 });
 
-test("a change of one resource leaves the others", async () => {
+test("a change of one resource leaves the others unchanged", async () => {
   await using f = await fixture();
   const types = typesOf(f);
   await types.create(AgentTypeInput.parse({ name: "mine", command: ["x"] }));
@@ -65,7 +65,7 @@ test("a change of one resource leaves the others", async () => {
   expect(default_resources).toEqual({ cpu: "1.0", memory: "4g", disk: "10g" });
 });
 
-test("a type that was added is removed, unless a run uses it; those that come with Wharf stay", async () => {
+test("an added type can be removed unless a run uses it, and a built-in type cannot", async () => {
   await using f = await fixture();
   const types = typesOf(f);
   await types.seed();
@@ -80,7 +80,7 @@ test("a type that was added is removed, unless a run uses it; those that come wi
   expect((await types.get("gemini")).name).toBe("gemini");
 });
 
-test("a program by a path that runners do not have is refused and not stored", async () => {
+test("a program's path that runners do not have is refused and not stored", async () => {
   await using f = await fixture();
   const missing = async (program: string) => (program === "/usr/bin/env" ? undefined : `no ${program} in there`);
   const types = typesOf(f, missing);
@@ -93,7 +93,7 @@ test("a program by a path that runners do not have is refused and not stored", a
   expect((await types.get("c")).command).toEqual(["/usr/bin/env", "sh"]);
 });
 
-test("an agent of several programs needs all of them", async () => {
+test("an agent that consists of several programs needs all of them", async () => {
   await using f = await fixture();
   const there = new Set(["pi-acp"]);
   const missing = async (program: string) => (there.has(program) ? undefined : `'${program}' is not there`);
@@ -105,7 +105,7 @@ test("an agent of several programs needs all of them", async () => {
   expect(await types.listPrograms()).toEqual(["pi", "pi-acp"]);
 });
 
-test("MCP servers are kept, their programs are brought along where they are, and only an agent that speaks acp is given some", async () => {
+test("MCP servers are stored, available programs of them are listed, and only agents that speak acp may have them", async () => {
   await using f = await fixture();
   const missing = async (program: string) => (program === "lost" ? "'lost' is not there" : undefined);
   const types = typesOf(f, missing);
@@ -132,7 +132,7 @@ test("MCP servers are kept, their programs are brought along where they are, and
   );
 });
 
-test("an agent that wants a login is not available before its type brings one, under any name and in any image", async () => {
+test("an agent that needs a login is unavailable until its type has one, under any name and in any image", async () => {
   await using f = await fixture();
   const types = typesOf(f);
   await types.seed();
@@ -154,7 +154,7 @@ test("an agent that wants a login is not available before its type brings one, u
   });
 });
 
-test("a type whose model route has no key names the setting, and one whose route does not exist says so", async () => {
+test("a type whose model route has no key reports the setting, and a type whose route does not exist reports that", async () => {
   await using f = await fixture();
   const types = typesOf(f);
   for (const route of ["openai", "zzz"])
@@ -166,7 +166,7 @@ test("a type whose model route has no key names the setting, and one whose route
   ]);
 });
 
-test("only Wharf's own names are replaced in what an agent is started with", () => {
+test("only Wharf's own variables are replaced when an agent starts", () => {
   const type = {
     command: ["x", "${constructor} ${toString} ${HOME} ${WHARF_TOKEN}"],
     environment_vars: { A: "${__proto__}" },

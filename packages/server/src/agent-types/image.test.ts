@@ -22,7 +22,7 @@ test.each([
   expect(qualifyImage(image, names)).toBe(qualified);
 });
 
-test("an image named by its digest stays as it is", () => {
+test("an image with a digest is not changed", () => {
   const docker_image = `wharf-gemini@sha256:${"0".repeat(64)}`;
   expect(getAgentImage({ docker_image, docker_tag: "latest" }, names)).toBe(docker_image);
 });

@@ -59,7 +59,7 @@ describe("an address", () => {
     "*",
     "/\u0001",
     "/health?\u0000",
-  ])("such as %s is answered with a problem, and no failure of the server", async (path) => {
+  ])("such as %s is answered with a problem and causes no server error", async (path) => {
     const { status, head, body } = await get(path);
     expect(status).toBeGreaterThanOrEqual(400);
     expect(status).toBeLessThan(500);
@@ -68,7 +68,7 @@ describe("an address", () => {
     expect(Problem.parse(JSON.parse(body)).code).toMatch(/bad_request|not_found/);
   });
 
-  test("with the first letters of an id finds the task, and with a wildcard none", async () => {
+  test("with the first letters of an id finds the task, and with a wildcard finds none", async () => {
     const task = await f.newTask();
     expect((await get(`/api/v1/tasks/${task.id.slice(0, 8)}`)).status).toBe(200);
     expect((await get(`/api/v1/tasks/${task.id}`)).status).toBe(200);
@@ -77,7 +77,7 @@ describe("an address", () => {
   });
 });
 
-describe("bytes that are no request", () => {
+describe("bytes that are not a request", () => {
   test.each([
     ["no HTTP", ["hello"]],
     ["a head of 100 kB", ["GET / HTTP/1.1", `x: ${"y".repeat(100_000)}`]],
@@ -89,13 +89,13 @@ describe("bytes that are no request", () => {
     expect(Problem.parse(JSON.parse(body)).code).toBe("bad_request");
   });
 
-  test("a request without a name is refused by the guard", async () => {
+  test("a request without a host name is refused by the guard", async () => {
     const { status, body } = await answerTo(["GET /health HTTP/1.1", "connection: close"]);
     expect([status, Problem.parse(JSON.parse(body)).code]).toEqual([403, "forbidden_origin"]);
   });
 });
 
-test("only the routes that say so are open, by whatever address they are asked", async () => {
+test("only routes declared open need no token, under any spelling of their address", async () => {
   const status = async (path: string) =>
     (await answerTo([`GET ${path} HTTP/1.1`, "host: localhost", "connection: close"])).status;
   expect(await status("/health")).toBe(200);
@@ -116,7 +116,7 @@ test("only the routes that say so are open, by whatever address they are asked",
     expect([path, await status(path)]).toEqual([path, 401]);
 });
 
-test("a body of 50 MB is answered with 413, and not with a reset", async () => {
+test("a body of 50 MB is answered with 413 instead of a reset", async () => {
   const { id } = await f.newTask();
   const path = getEndpointUrl(api.promptTask, { params: { task_id: id } });
   const body = Buffer.alloc(50 << 20, "x");
@@ -133,7 +133,7 @@ test("a body of 50 MB is answered with 413, and not with a reset", async () => {
   }
 });
 
-test("a body that is not UTF-8, JSON or an object is answered with 400, and nothing is made of it", async () => {
+test("a body that is not UTF-8, JSON or an object is answered with 400 and stores nothing", async () => {
   const path = getEndpointUrl(api.createTask, { params: { board_id: f.owner.default_board_id } });
   const send = async (body: Buffer) => {
     const headers = { authorization, "content-type": "application/json" };
@@ -153,7 +153,7 @@ test("a body that is not UTF-8, JSON or an object is answered with 400, and noth
   expect([status, (JSON.parse(created) as { title: string }).title]).toEqual([201, "grüße 😀"]);
 });
 
-test("a null in what a person keeps with a task is still there", async () => {
+test("a null in a task's metadata is kept", async () => {
   const body = JSON.stringify({ title: "t", description: "d", metadata: { a: null, b: [null, { c: null }] } });
   const created = await fetch(
     `${served.url}${getEndpointUrl(api.createTask, { params: { board_id: f.owner.default_board_id } })}`,

@@ -24,7 +24,7 @@ async function ask(folder: string): Promise<string> {
 test.each([
   ["a folder", ""],
   ["a folder whose path is too long for a socket", "x".repeat(120)],
-])("serves HTTP on a socket in %s that its owner alone may use", async (_, name) => {
+])("serves HTTP on a socket in %s that only its owner may use", async (_, name) => {
   const folder = join(scratch, name);
   await mkdir(folder, { recursive: true });
   const path = join(folder, socketFile);

@@ -29,7 +29,7 @@ describe("a request", () => {
     "192.168.1.5:1",
     "wharf.example.com",
     "WHARF.example.COM:99",
-  ])("to %s comes in", (host) => expect(comesIn(host)).toBe(true));
+  ])("to %s is accepted", (host) => expect(comesIn(host)).toBe(true));
 
   test.each([
     undefined,
@@ -49,7 +49,7 @@ describe("a request", () => {
     " localhost",
     "[",
     "//",
-  ])("to %s does not", (host) => expect(comesIn(host)).toBe(false));
+  ])("to %s is refused", (host) => expect(comesIn(host)).toBe(false));
 
   test.each([
     ["localhost:8080", "http://localhost:8080"],
@@ -59,7 +59,7 @@ describe("a request", () => {
     ["wharf.example.com:443", "https://wharf.example.com"],
     ["wharf.example.com:8080", "http://WHARF.example.com:8080"],
     ["only-tls.example", "https://only-tls.example"],
-  ])("to %s from its own page %s comes in", (host, origin) => expect(comesIn(host, origin)).toBe(true));
+  ])("to %s from its own page %s is accepted", (host, origin) => expect(comesIn(host, origin)).toBe(true));
 
   test.each([
     ["localhost:8080", "http://localhost:5173"],
@@ -73,7 +73,7 @@ describe("a request", () => {
     ["localhost:8080", "file://"],
     ["localhost:8080", ""],
     ["localhost:8080", "https://evil.example"],
-  ])("to %s from the page %s of another does not", (host, origin) => expect(comesIn(host, origin)).toBe(false));
+  ])("to %s from another site's page %s is refused", (host, origin) => expect(comesIn(host, origin)).toBe(false));
 
   test("needs the token, unless its route is open", () => {
     const headers = { host: "localhost" };
@@ -84,7 +84,7 @@ describe("a request", () => {
   });
 });
 
-test("a name that is none is refused when the server starts", () => {
+test("an invalid host name is refused when the server starts", () => {
   const options = { host: "localhost", allowedHosts: ["a b"], token: "t", owner };
   expect(() => new Guard(options)).toThrow(expect.objectContaining({ code: "config_invalid" }));
 });

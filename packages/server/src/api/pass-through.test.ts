@@ -35,7 +35,7 @@ async function answered(daemon: (response: ServerResponse) => void) {
   };
 }
 
-test("a file comes as a download that no browser renders, runs or guesses about", async () => {
+test("a file is sent as a download that no browser renders, runs or sniffs", async () => {
   await using api = await answered((response) =>
     response.writeHead(206, { "content-type": "text/html", "set-cookie": "owned=1", etag: '"a"' }).end("<script>"),
   );
@@ -51,13 +51,13 @@ test("a file comes as a download that no browser renders, runs or guesses about"
   expect(got.headers.get("set-cookie")).toBeNull();
 });
 
-test("a daemon's status is no status of the API but for a part of a file", async () => {
+test("a daemon's status is not passed on, except 206 for a part of a file", async () => {
   await using api = await answered((response) => response.writeHead(299, "I am\tthe API").end("x"));
   const got = await fetch(api.url);
   expect([got.status, got.statusText]).toEqual([200, "OK"]);
 });
 
-test("an error of a daemon is cleaned, and never the API's own", async () => {
+test("a daemon's error is cleaned and never looks like the API's own", async () => {
   const problem = {
     type: "t",
     title: "OK\r\nset-cookie: owned=1",
@@ -74,7 +74,7 @@ test("an error of a daemon is cleaned, and never the API's own", async () => {
   expect(body).not.toContain("evil");
 });
 
-test("of an error without an end no more is read than a problem has", async () => {
+test("an endless error is read only up to the size limit of a problem", async () => {
   let sent = 0;
   const cut = Promise.withResolvers<void>();
   await using api = await answered((response) => {
@@ -96,7 +96,7 @@ test("of an error without an end no more is read than a problem has", async () =
   expect(api.uses()).toBe(0);
 });
 
-test("an error that is cut is the runner's absence, not its malice", async () => {
+test("an error that is cut off counts as an unavailable runner, not a hostile one", async () => {
   await using api = await answered((response) => {
     response.writeHead(500, { "content-length": "100" }).write("{");
     setImmediate(() => response.destroy());

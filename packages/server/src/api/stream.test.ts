@@ -92,7 +92,7 @@ describe("an upgrade", () => {
     `${path}/tasks/%25_%25/stream`,
     `${path}/%00`,
     `${path}/tasks/${"x".repeat(90)}/stream`,
-  ])("of the address %s is refused with what is wrong about it", async (address) => {
+  ])("of the address %s is refused with the reason", async (address) => {
     const s = await openStreams();
     const { status, problem } = await s.refusal(address);
     expect([400, 404]).toContain(status);
@@ -100,7 +100,7 @@ describe("an upgrade", () => {
     expect(s.failures).toEqual([]);
   });
 
-  test("that is no WebSocket handshake is refused before anything is prepared for it", async () => {
+  test("that is not a WebSocket handshake is refused before anything is prepared for it", async () => {
     let prepared = 0;
     const more = async () => (prepared++, undefined);
     const s = await openStreams({ more });
@@ -116,7 +116,7 @@ describe("an upgrade", () => {
     expect(prepared).toBe(1);
   });
 
-  test("that does not come about gives back what was prepared for it", async () => {
+  test("that fails releases everything that was prepared for it", async () => {
     const preparing = Promise.withResolvers<void>();
     const goOn = Promise.withResolvers<void>();
     let started = 0;
@@ -146,7 +146,7 @@ describe("an upgrade", () => {
     expect(started).toBe(0);
   });
 
-  test("is refused in words of ours, whatever a runner says", async () => {
+  test("is refused with the server's own text, whatever a runner sends", async () => {
     const hostile = (status: number) =>
       new RemoteError({
         type: "x",
@@ -175,7 +175,7 @@ describe("an upgrade", () => {
     ]);
   });
 
-  test("that fails inside is logged under the reference that the client is given", async () => {
+  test("that fails with an internal error is logged under the reference that the client gets", async () => {
     const s = await openStreams({
       more: async () => {
         throw new TypeError("a bug");
@@ -188,7 +188,7 @@ describe("an upgrade", () => {
 });
 
 describe("streams that close", () => {
-  test("do not wait for clients that do not answer, nor for ones that were refused and stay", async () => {
+  test("wait neither for clients that do not answer nor for refused clients that stay connected", async () => {
     const s = await openStreams({ limits: { closeTimeoutMs: 50 } });
     const task = await s.newTask();
     const rude = s.request(`${path}/tasks/${task.id}/stream`);
@@ -206,7 +206,7 @@ describe("the stream of many tasks", () => {
   const subscribe = (task_ids: readonly string[], after = {}) =>
     JSON.stringify({ action: "subscribe", task_ids, after });
 
-  test("answers each wrong id and follows the others", async () => {
+  test("reports each wrong id and follows the other tasks", async () => {
     const s = await openStreams();
     const task = await s.newTask();
     const viewer = await s.open("/stream");
@@ -220,7 +220,7 @@ describe("the stream of many tasks", () => {
     expect(codes).toEqual([...Array(10).fill("not_found"), "bad_request"]);
   });
 
-  test("follows so many tasks and no more", async () => {
+  test("follows tasks up to its limit", async () => {
     const s = await openStreams({ limits: { maxTasks: 2 } });
     const tasks = await Promise.all([s.newTask(), s.newTask(), s.newTask()]);
     const viewer = await s.open("/stream");
@@ -230,7 +230,7 @@ describe("the stream of many tasks", () => {
     expect(messages.map(({ data }) => data.code ?? data.kind).toSorted()).toEqual(["bad_request", "state", "state"]);
   });
 
-  test("looks up a message's tasks in one statement, and a flood of messages one after the other", async () => {
+  test("looks up a message's tasks in one statement, and handles a flood of messages one at a time", async () => {
     const s = await openStreams();
     const tasks = await Promise.all(Array.from({ length: 20 }, () => s.newTask()));
     const viewer = await s.open("/stream");
@@ -252,7 +252,7 @@ describe("the stream of many tasks", () => {
     expect(most).toBeLessThanOrEqual(2);
   });
 
-  test("closes on a flood that comes in one piece", async () => {
+  test("closes on a flood that arrives in one chunk", async () => {
     const s = await openStreams({ limits: { closeTimeoutMs: 50 } });
     const socket = s.request(`${path}/stream`);
     await once(socket, "data");

@@ -38,7 +38,7 @@ const event = (bytes: number): Event => ({
 const flood = () => Array.from({ length: 64 }, () => event(1 << 20));
 
 describe("a viewer", () => {
-  test("that does not read is closed with a reason, and what it was to be sent is given back", async () => {
+  test("that does not read is closed with a reason, and the memory of its unsent data is released", async () => {
     const budget = new SendBudget(1 << 20);
     const limits = { pingIntervalMs: 20, stallTimeoutMs: 200, closeTimeoutMs: 60_000 };
     const { client, socket, viewer } = await openViewer(budget, limits);
@@ -52,7 +52,7 @@ describe("a viewer", () => {
     await expect.poll(() => budget.isExhausted).toBe(false);
   });
 
-  test("that does not even read why is terminated", async () => {
+  test("that does not even read the reason is terminated", async () => {
     const budget = new SendBudget(1 << 20);
     const limits = { pingIntervalMs: 20, stallTimeoutMs: 100, closeTimeoutMs: 50 };
     const { client, viewer } = await openViewer(budget, limits);
@@ -64,14 +64,14 @@ describe("a viewer", () => {
     expect(budget.isExhausted).toBe(false);
   });
 
-  test("that has nothing to read and answers pings stays", async () => {
+  test("that has nothing to read and answers pings stays connected", async () => {
     const { client, viewer } = await openViewer(new SendBudget(), { pingIntervalMs: 10, stallTimeoutMs: 500 });
     for (let pings = 0; pings < 100; pings++) await once(client, "ping");
     expect(viewer.signal.aborted).toBe(false);
     expect(client.readyState).toBe(WebSocket.OPEN);
   });
 
-  test("is given more only when there is room, and waits longer while all together have too much", async () => {
+  test("gets more only when it has room, and waits longer while all viewers together exceed the limit", async () => {
     const budget = new SendBudget(1 << 20);
     const [slow, quick] = await Promise.all([openViewer(budget), openViewer(budget)]);
     slow.client.pause();

@@ -20,7 +20,7 @@ const making: ContainerOptions = {
 };
 
 // K-068 K-069 G-057
-test("a container has its tier's limits, and nothing it could get more with", () => {
+test("a container has its tier's limits and no means to exceed them", () => {
   const { HostConfig, User, Labels, name, StopTimeout } = createContainerRequest(spec, making);
   expect(StopTimeout).toBe(12);
   expect(name).toBe(`wharf-${spec.id}`);
@@ -48,13 +48,13 @@ test("a container has its tier's limits, and nothing it could get more with", ()
 });
 
 // K-078
-test("no key is in what the engine is told, and the image's own programs come first", () => {
+test("the engine never gets the key, and the image's own programs come first in the PATH", () => {
   const request = createContainerRequest(spec, making);
   expect(JSON.stringify(request)).not.toContain(spec.wireKey);
   expect(request.Env).toContain("PATH=/opt/tools/bin:/usr/bin:/opt/wharf/bin:/opt/wharf/node/bin");
 });
 
-test("another container is made where anything it is made from has changed, and only then", () => {
+test("a new container is planned if and only if one of its inputs has changed", () => {
   const plan = (change: Partial<ContainerOptions>) =>
     createContainerRequest(spec, { ...making, ...change }).Labels?.[label.plan];
   expect(plan({})).toBe(plan({}));
@@ -65,7 +65,7 @@ test("another container is made where anything it is made from has changed, and 
 });
 
 // K-074 K-075
-test("of the host's credentials nothing is there by itself, and what is there is read-only and in the plan", () => {
+test("a container has none of the host's credentials by default, and granted ones are read-only and part of the plan", () => {
   const credentials = {
     mounts: [{ source: "/data/docker/x.credentials/.ssh", target: "/home/wharf/.ssh" }],
     environment: { SSH_AUTH_SOCK: "/run/ssh-agent.sock" },
@@ -86,6 +86,6 @@ test("of the host's credentials nothing is there by itself, and what is there is
   expect(having.Labels?.[label.plan]).not.toBe(without.Labels?.[label.plan]);
 });
 
-test("an id that is no name of a container is refused", () => {
+test("an id that is not a valid container name is refused", () => {
   expect(() => createContainerRequest({ ...spec, id: "../x" }, making)).toThrow(/letters, digits/);
 });

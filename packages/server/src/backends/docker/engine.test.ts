@@ -65,7 +65,7 @@ const engine =
     response.end(JSON.stringify({ message: "quota is not supported" }));
   };
 
-test("no engine, one that is not started and one whose address is none are told apart", async () => {
+test("a missing engine, a stopped engine and an invalid address have different errors", async () => {
   await expect(open(local())).rejects.toMatchObject({
     code: "engine_missing",
     next: expect.stringContaining("DOCKER_HOST"),
@@ -79,17 +79,17 @@ test("no engine, one that is not started and one whose address is none are told 
   });
 });
 
-test("an engine that is too old is refused with the version that it would need", async () => {
+test("an engine that is too old is refused with the version that Wharf needs", async () => {
   await engineThat(engine({ api: "1.30" }));
   await expect(open(local())).rejects.toMatchObject({ code: "engine_outdated", next: expect.stringContaining("1.41") });
 });
 
-test("an engine that holds nobody back from any system call is refused", async () => {
+test("an engine without a seccomp profile is refused", async () => {
   await engineThat(engine({ info: { SecurityOptions: ["name=seccomp,profile=unconfined"] } }));
   await expect(open(local())).rejects.toMatchObject({ code: "engine_unsafe" });
 });
 
-test("trouble with certificates says where they belong", async () => {
+test("an error with certificates names the setting of their folder", async () => {
   const port = await engineThat(engine({}), 0);
   const secured = { host: `tcp://127.0.0.1:${port}`, tls: true };
   await expect(open(secured)).rejects.toMatchObject({
@@ -101,7 +101,7 @@ test("trouble with certificates says where they belong", async () => {
   await expect(open({ ...secured, certificates: folder })).rejects.toMatchObject({ code: "engine_tls" });
 });
 
-test("an engine elsewhere has its wires by exec, and shares no socket however it is asked", async () => {
+test("an engine on another machine uses exec for its wires and refuses the socket", async () => {
   await engineThat(engine({}));
   await expect(open(local(), "socket")).rejects.toMatchObject({ code: "config_invalid", message: /WHARF_DOCKER_WIRE/ });
   const backend = await open(local());
@@ -109,7 +109,7 @@ test("an engine elsewhere has its wires by exec, and shares no socket however it
   await backend.close();
 });
 
-test("a probe volume that a dead server left is removed, and another server's stays", async () => {
+test("a dead server's probe volume is removed, and another server's volume stays", async () => {
   const mine = { Name: "wharf-probe-old", Labels: { "wharf.probe": "test" } };
   const asked: string[] = [];
   await engineThat((request, response) => {
@@ -127,7 +127,7 @@ test("a probe volume that a dead server left is removed, and another server's st
 });
 
 // K-074
-test("credentials of this machine are given to no runner of an engine elsewhere", async () => {
+test("runners of an engine on another machine get no credentials of this machine", async () => {
   await engineThat(engine({}));
   const opening = open(local(), undefined, { home: folder });
   await expect(opening).rejects.toMatchObject({ code: "config_invalid", message: /WHARF_HOST_CREDENTIALS/ });

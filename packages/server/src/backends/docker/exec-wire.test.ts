@@ -24,7 +24,7 @@ function engine() {
   return { transport, got };
 }
 
-test("only the program's output is the wire, however the engine cuts it; what it complains of is kept apart", async () => {
+test("the wire carries the program's output however the engine splits it, and its error output is kept separately", async () => {
   const { transport, got } = engine();
   const wire = new ExecWire(transport);
   const whole = Buffer.concat([frame(1, "one "), frame(2, "a\ncomplaint"), frame(1, ""), frame(1, "two")]);
@@ -36,7 +36,7 @@ test("only the program's output is the wire, however the engine cuts it; what it
   expect(String(Buffer.concat(got))).toBe("to the program");
 });
 
-test("it waits for the program's first byte, and tells where none came", async () => {
+test("waits for the program's first byte and reports when none came", async () => {
   const signal = AbortSignal.timeout(2_000);
   const lively = engine();
   const first = new ExecWire(lively.transport);
@@ -52,7 +52,7 @@ test("it waits for the program's first byte, and tells where none came", async (
   await expect(third.waitForFirstByte(AbortSignal.abort(new Error("late")))).rejects.toThrow("late");
 });
 
-test("bytes that nobody reads wait with the engine", async () => {
+test("unread bytes wait at the engine", async () => {
   const { transport } = engine();
   const wire = new ExecWire(transport);
   for (let i = 0; i < 50; i++) transport.push(frame(1, Buffer.alloc(10_000)));
@@ -62,7 +62,7 @@ test("bytes that nobody reads wait with the engine", async () => {
   expect((await buffer(wire)).length).toBe(500_000);
 });
 
-test("a stream that is not the engine's ends the wire with an error", async () => {
+test("a stream that does not have the engine's format ends the wire with an error", async () => {
   const { transport } = engine();
   const wire = new ExecWire(transport);
   transport.push("HTTP/1.1 400 Bad Request\r\n");

@@ -9,7 +9,7 @@ const setPath = `/apis/apps/v1/namespaces/client-default/statefulsets/runner-${s
 const options = { settings: someSettings, wireKey: () => someSpec.wireKey };
 const running = { phase: "Running", containerStatuses: [{ state: { running: {} } }] };
 
-test("a runner that is started with other settings keeps no key of its earlier pod template", async () => {
+test("a runner that is started with other settings keeps no field of its earlier pod template", async () => {
   await using api = await ApiListener.open();
   const before = createStatefulSet(someSpec, { ...someSettings, runtimeClass: "gvisor", imagePullSecret: "old" });
   api.put(setPath, before);
@@ -26,7 +26,7 @@ test("a runner that is started with other settings keeps no key of its earlier p
   await backend.close();
 });
 
-test("a StatefulSet with a runner's labels in somebody else's namespace is not the runner", async () => {
+test("a StatefulSet with a runner's labels in another owner's namespace is not the runner", async () => {
   await using api = await ApiListener.open();
   const impostor = createStatefulSet(someSpec, someSettings);
   api.put(setPath.replace("client-default", "elsewhere"), impostor);

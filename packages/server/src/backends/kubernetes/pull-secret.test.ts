@@ -27,7 +27,7 @@ afterEach(async () => {
 const log = { info: () => undefined, warn: (what: unknown) => void warnings.push(what) } as Log;
 const tenants = () => new TenantNamespaces(cluster, { ...someSettings, imagePullSecret: "registry" }, log);
 
-test("the pull secret is copied from the server's namespace to a tenant's, and again when it has changed", async () => {
+test("the pull secret is copied from the server's namespace to a tenant's, and again after a change", async () => {
   api.put(source, { type, data: data("old") });
   await tenants().ensure("client-acme");
   expect(api.get(copy)).toMatchObject({ type, data: data("old") });
@@ -37,7 +37,7 @@ test("the pull secret is copied from the server's namespace to a tenant's, and a
   expect(api.sent("GET")).not.toContain(copy);
 });
 
-test("where the server has none, what somebody put into the runners' namespace stays, and one warning says so", async () => {
+test("if the server has no pull secret, one that someone put into the runners' namespace stays, with one warning", async () => {
   api.put(copy, { type, data: data("by a person") });
   const one = tenants();
   await one.ensure("client-acme");
@@ -46,7 +46,7 @@ test("where the server has none, what somebody put into the runners' namespace s
   expect(warnings).toMatchObject([{ secret: "registry", namespace: "wharf" }]);
 });
 
-test("a role that may not read it is no obstacle", async () => {
+test("a role that may not read the pull secret does not prevent a start", async () => {
   api.put(source, { type, data: data("x") });
   api.refuse = ({ method, path }) => (method === "GET" && path === source ? 403 : undefined);
   await tenants().ensure("client-acme");
@@ -54,14 +54,14 @@ test("a role that may not read it is no obstacle", async () => {
   expect(warnings).toHaveLength(1);
 });
 
-test("a Secret of another kind is never copied", async () => {
+test("a Secret of another type is never copied", async () => {
   api.put(source, { type: "Opaque", data: { key: "c2VjcmV0" } });
   await expect(tenants().ensure("client-acme")).rejects.toMatchObject({ code: "config_invalid" });
   expect(api.get(copy)).toBeUndefined();
 });
 
 // S-048
-test("no other secret can be asked for, and this one in no other namespace", async () => {
+test("no other secret can be read, and this one in no other namespace", async () => {
   const read = (namespace: string, name: string) => cluster.core.readNamespacedSecret({ namespace, name });
   await expect(read("wharf", "wharf-keys")).rejects.toThrow("no role grants");
   await expect(read("client-acme", "registry")).rejects.toThrow("no role grants");

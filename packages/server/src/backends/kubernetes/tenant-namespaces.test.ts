@@ -27,7 +27,7 @@ const log = { info: () => undefined, warn: (what: unknown) => void warnings.push
 const ensure = (settings = someSettings) => new TenantNamespaces(cluster, settings, log).ensure("client-acme");
 
 // G-053
-test("a network policy, a quota and limits that somebody has changed are restored, whatever their annotations say", async () => {
+test("a changed network policy, quota or limit range is restored, whatever its annotations are", async () => {
   await ensure();
   const policy = api.get(policyPath)!;
   const quota = api.get(quotaPath)!;
@@ -42,7 +42,7 @@ test("a network policy, a quota and limits that somebody has changed are restore
   ]);
 });
 
-test("what others added to an object stays, and objects that are as they should be cause no warning", async () => {
+test("additions of others to an object stay, and correct objects cause no warning", async () => {
   await ensure();
   const policy = api.get(policyPath)!;
   api.put(policyPath, { ...policy, metadata: { ...policy.metadata, labels: { "argocd.argoproj.io/instance": "x" } } });
@@ -52,7 +52,7 @@ test("what others added to an object stays, and objects that are as they should 
 });
 
 test.each([
-  ["somebody else's", { team: "billing" }],
+  ["another owner's", { team: "billing" }],
   ["another Wharf server's", { "app.kubernetes.io/managed-by": "wharf", "wharf.dev/instance": "another" }],
 ])("a namespace that is %s is refused, and nothing is written into it", async (_, labels) => {
   api.put(place, { metadata: { labels } });
@@ -64,7 +64,7 @@ test.each([
   expect([...api.sent("POST"), ...api.sent("PUT")]).toEqual([]);
 });
 
-test("a namespace whose owner has labelled it is used, and its network policy concerns runners only", async () => {
+test("a namespace labelled by its owner is used, and its network policy applies to runners only", async () => {
   api.put(place, { metadata: { labels: { team: "billing", "wharf.dev/allow": "true" } } });
   await ensure();
   expect(api.get(policyPath)).toMatchObject({
@@ -73,7 +73,7 @@ test("a namespace whose owner has labelled it is used, and its network policy co
   expect(api.get(place)?.metadata).toMatchObject({ labels: { team: "billing" } });
 });
 
-test("a namespace that another call has just created is taken for what it is", async () => {
+test("a namespace that a concurrent call has just created is accepted", async () => {
   await Promise.all([ensure(), ensure(), ensure()]);
   expect(api.get(place)?.metadata).toMatchObject({ labels: { "wharf.dev/instance": someSettings.instance } });
   expect(warnings).toEqual([]);

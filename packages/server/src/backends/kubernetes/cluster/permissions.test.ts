@@ -50,7 +50,7 @@ const lineOf = ({ group, resource, verbs }: Permission) => `${group}/${resource}
 const sorted = (all: readonly Permission[]) => all.map(lineOf).toSorted();
 
 // S-048, G-054
-test("the deployed roles grant what the code may ask of the API, and not a verb more", () => {
+test("the deployed roles grant exactly the verbs that the code may use", () => {
   expect(granted("base/rbac.yaml")).toEqual({
     "wharf-runners": sorted(permissions),
     wharf: ["/secrets: get of wharf-registry"],
@@ -62,7 +62,7 @@ test("the deployed roles grant what the code may ask of the API, and not a verb 
   expect(granted("overlays/kubelet-usage/role.yaml")).toEqual({ everywhere: sorted(usagePermissions) });
 });
 
-test("a deployed server has the tag of this version's images, for itself and for its runners", () => {
+test("a deployment uses this version's image tag for the server and its runners", () => {
   const base = readFileSync(join(deployed, "base/kustomization.yaml"), "utf8");
   const example = readFileSync(join(deployed, "production-config.example.env"), "utf8");
   expect(base).toContain(`- WHARF_IMAGE_TAG=${version}\n`);
@@ -102,14 +102,14 @@ function called(): string[] {
 }
 
 // S-048
-test("every verb that is granted is one that the sources use", () => {
+test("the sources use every granted verb", () => {
   const all = [...permissions, ...tenantPermissions, ...nodePermissions, ...usagePermissions];
   const allowed = all.flatMap(({ resource, verbs: of }) => of.map((verb) => `${verb} ${resource}`));
   // The role grants the only readable secret by its name.
   expect(called()).toEqual([...allowed, "get secrets"].toSorted());
 });
 
-test("no secret can be read but the one images are pulled with, and nothing of the cluster's own be changed", () => {
+test("the server can read only the image pull secret and cannot change the cluster's own objects", () => {
   const verbsOn = (resource: string) =>
     permissions.filter((one) => one.resource === resource).flatMap(({ verbs }) => verbs);
   expect(verbsOn("secrets")).toEqual(["create", "update"]);
@@ -128,12 +128,12 @@ test.each([
   ["PATCH", "/apis/apps/v1/namespaces/client-a/statefulsets/runner-1", "patch statefulsets client-a"],
   ["PUT", "/api/v1/namespaces/client-a/secrets/runner-1", "update secrets client-a"],
   ["GET", "/api/v1/nodes/one/proxy/stats/summary", "get nodes/proxy"],
-])("%s %s is known as what access rules call it", (method, path, expected) => {
+])("%s %s maps to its name in access rules", (method, path, expected) => {
   const { verb, resource, namespace } = parseApiCall(method, `https://cluster${path}`);
   expect([verb, resource, namespace].filter(Boolean).join(" ")).toBe(expected);
 });
 
-test("a call that no role grants is told apart", () => {
+test("a call that no role grants is recognized", () => {
   expect(isPermitted(parseApiCall("GET", "https://cluster/api/v1/namespaces/kube-system/secrets"))).toBe(false);
   expect(isPermitted(parseApiCall("DELETE", "https://cluster/api/v1/namespaces/client-a"))).toBe(false);
   expect(isPermitted(parseApiCall("GET", "https://cluster/api/v1/pods"))).toBe(true);

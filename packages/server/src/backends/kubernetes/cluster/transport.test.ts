@@ -36,7 +36,7 @@ const say = (response: ServerResponse, status: number, body: object, headers: Re
   response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body));
 const none = { kind: "PodList", items: [], metadata: { resourceVersion: "7" } };
 
-test("a server that throttles is left alone for as long as it asks, and then answers", async () => {
+test("a throttling server gets the next request only after the time it asks for", async () => {
   const times: number[] = [];
   answer = (_, response) => {
     times.push(performance.now());
@@ -49,7 +49,7 @@ test("a server that throttles is left alone for as long as it asks, and then ans
   expect(times[2]! - times[0]!).toBeGreaterThan(1_900);
 });
 
-test("a server that is started anew is waited for", async () => {
+test("a request waits for a server that restarts", async () => {
   let asked = 0;
   answer = (request, response) => (++asked === 1 ? request.socket.destroy() : say(response, 200, none));
   await cluster.core.listPodForAllNamespaces({});
@@ -63,7 +63,7 @@ test("a server that is started anew is waited for", async () => {
   expect(asked).toBe(3);
 });
 
-test("the body of a DELETE arrives, and the next request on the same connection too", async () => {
+test("the body of a DELETE arrives, as does the next request on the same connection", async () => {
   const bodies: string[] = [];
   answer = (request, response) => {
     let body = "";
@@ -89,7 +89,7 @@ test.each([
     "namespace_ending",
   ],
   [422, { reason: "Invalid", message: "spec is wrong" }, "backend_failed"],
-])("an answer of %i becomes an error that says what to do", async (status, body, code) => {
+])("an answer of %i becomes an error with a next step", async (status, body, code) => {
   answer = (_, response) => say(response, status, { kind: "Status", ...body });
   const failed = cluster.core
     .listNamespacedPod({ namespace: "t" })
@@ -97,7 +97,7 @@ test.each([
   expect(await failed).toMatchObject({ code });
 });
 
-test("what no role grants is never sent", async () => {
+test("a request that no role grants is never sent", async () => {
   answer = () => expect.unreachable("it was sent");
   await expect(cluster.core.listNamespacedSecret({ namespace: "kube-system" })).rejects.toThrow("no role grants");
 });

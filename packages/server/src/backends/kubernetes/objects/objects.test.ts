@@ -59,7 +59,7 @@ function breaches(pod: V1PodSpec): string[] {
   return found;
 }
 
-test("a daemon is given the server's settings, and its pod the same grace, so that it ends in order before it is killed", () => {
+test("a daemon gets the server's settings, and its pod's grace period lets it end in order before it is killed", () => {
   const settings = { ...someSettings, stopGraceMs: 20_000, gitTimeoutMs: 600_000 };
   const owner = { apiVersion: "v1", kind: "Pod", name: "runner", uid: "1" };
   const config = createDaemonSecret(someSpec, settings, owner).stringData?.["daemon.json"] ?? "";
@@ -79,7 +79,7 @@ describe("every pod that can be emitted", () => {
     expect(all.flatMap(({ pod }) => breaches(pod.spec!))).toEqual([]);
   });
 
-  test("and the check finds what is against it", () => {
+  test("and the check finds pods that violate the standard", () => {
     const spoilt = (spoil: (pod: V1PodSpec) => void): V1PodSpec => {
       const pod = structuredClone(createBarePod(someSpec, someSettings).spec!);
       spoil(pod);
@@ -96,7 +96,7 @@ describe("every pod that can be emitted", () => {
   });
 
   // S-048, S-049
-  test("has no account's token, no names to ask for, a root that is read only, and bounds on all it uses", () => {
+  test("has no service account token, no name lookup, a read-only root and limits on all its resources", () => {
     for (const { pod } of all) {
       expect(pod.spec).toMatchObject({
         automountServiceAccountToken: false,
@@ -111,7 +111,7 @@ describe("every pod that can be emitted", () => {
     }
   });
 
-  test("carries the reserved labels whatever its tenant sends, and no key", () => {
+  test("carries the reserved labels whatever its tenant sends, and not the key", () => {
     for (const { pod, spec } of all) {
       expect(pod.metadata?.labels).toMatchObject({
         "app.kubernetes.io/managed-by": "wharf",
@@ -133,7 +133,7 @@ describe("every pod that can be emitted", () => {
     }
   });
 
-  test("mounts the Secret of its own runner and no other", () => {
+  test("mounts only the Secret of its own runner", () => {
     for (const { pod, spec } of all) {
       const secrets = (pod.spec!.volumes ?? []).flatMap(({ secret }) => secret?.secretName ?? []);
       expect(secrets).toEqual([`runner-${spec.id}`]);
@@ -141,7 +141,7 @@ describe("every pod that can be emitted", () => {
   });
 
   // S-038, R-021
-  test("asks for the limits of its tier, and reserves the part that is set", () => {
+  test("has the limits of its tier and requests the configured part of them", () => {
     const { resources } = createBarePod(someSpec, { ...someSettings, reserve: 0.5 }).spec!.containers[0]!;
     expect(resources).toMatchObject({
       limits: { cpu: "2000m", memory: "4096Mi" },
@@ -151,7 +151,7 @@ describe("every pod that can be emitted", () => {
 });
 
 // G-021, G-024, G-025
-test("a long runner is a StatefulSet of one with claims of its own that go with it; a short one a pod with its disk", () => {
+test("a long-lived runner is a StatefulSet with one pod and its own claims, and a short-lived runner is a pod with its disk", () => {
   const owner = { kind: "StatefulSet", apiVersion: "apps/v1", name: "runner", uid: "u" };
   const claims = createClaims(someSpec, { ...someSettings, storageClass: "fast-ssd" }, owner);
   expect(claims.map(({ metadata }) => metadata?.name)).toEqual([`workspace-${someSpec.id}`, `home-${someSpec.id}`]);
@@ -167,7 +167,7 @@ test("a long runner is a StatefulSet of one with claims of its own that go with 
   expect(volumes.some(({ persistentVolumeClaim }) => persistentVolumeClaim)).toBe(false);
 });
 
-test("the daemon's configuration is a Secret that belongs to its runner, and is one that a daemon reads", () => {
+test("the daemon's configuration is a Secret that belongs to its runner and that a daemon can parse", () => {
   const owner = { kind: "Pod", apiVersion: "v1", name: "runner", uid: "u" };
   const secret = createDaemonSecret(someSpec, someSettings, owner);
   expect(secret.metadata?.ownerReferences).toEqual([owner]);
@@ -176,7 +176,7 @@ test("the daemon's configuration is a Secret that belongs to its runner, and is 
   expect(config.isolation_check?.targets).toContain("169.254.169.254:80");
 });
 
-test("the node's kubelet is among what must not answer, unless the network always lets runners reach their node", () => {
+test("the node's kubelet must not be reachable, unless the network always lets runners reach their node", () => {
   const owner = { kind: "Pod", apiVersion: "v1", name: "runner", uid: "u" };
   const targets = (isNodeReachable: boolean) => {
     const { stringData } = createDaemonSecret(someSpec, { ...someSettings, isNodeReachable }, owner);
@@ -188,7 +188,7 @@ test("the node's kubelet is among what must not answer, unless the network alway
 });
 
 describe("a tenant's namespace", () => {
-  test("is named for the tenant, and no two tenants share one", () => {
+  test("is named after its tenant, and no two tenants share one", () => {
     const of = (tenant?: string) => getNamespace(someSettings, tenant);
     expect(of("5d9f7a10-1111-4222-8333-444455556666")).toBe("client-5d9f7a10-1111-4222-8333-444455556666");
     const odd = ["acme", "Acme", "acme!", "acme?", "a".repeat(80), "a".repeat(81), "../kube-system", "-", ""];
@@ -200,7 +200,7 @@ describe("a tenant's namespace", () => {
   });
 
   // G-053, G-056, S-048
-  test("lets nothing out, and only the server in, to the wire alone", () => {
+  test("lets nothing out, and lets in only the server, to the wire's port", () => {
     const own = { isShared: false };
     const closed = createTenantObjects("t", someSettings, own).policy.spec;
     expect(closed).toEqual({ podSelector: {}, policyTypes: ["Ingress", "Egress"], ingress: [], egress: [] });
@@ -219,7 +219,7 @@ describe("a tenant's namespace", () => {
     ]);
   });
 
-  test("isolates runners and nothing else where it is shared", () => {
+  test("isolates only runners if it is shared", () => {
     const { podSelector } = createTenantObjects("t", someSettings, { isShared: true }).policy.spec!;
     expect(podSelector).toEqual({
       matchLabels: { "app.kubernetes.io/managed-by": "wharf", "app.kubernetes.io/component": "runner" },
@@ -229,7 +229,7 @@ describe("a tenant's namespace", () => {
   });
 
   // G-043
-  test("has the quota and the limits", () => {
+  test("has a quota and limits", () => {
     const { quota, limits, account } = createTenantObjects("t", someSettings, { isShared: false });
     expect(quota.spec?.hard).toEqual(defaultQuota);
     expect(limits.spec?.limits).toContainEqual(
@@ -243,7 +243,7 @@ describe("a tenant's namespace", () => {
   });
 });
 
-test("of a tenant's labels those are kept that are valid and nobody else's", () => {
+test("a tenant's labels are kept if they are valid and not reserved", () => {
   expect(
     getTenantLabels({
       team: "blue",

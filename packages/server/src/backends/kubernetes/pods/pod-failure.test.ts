@@ -12,7 +12,7 @@ const waiting = (reason: string, message = "", more: object = {}) =>
   pod({ phase: "Pending", containerStatuses: [{ state: { waiting: { reason, message } }, ...more }] });
 
 // S-040
-test("an image that cannot be had is a verdict only when the kubelet has given up", () => {
+test("a missing image counts as a failure only after the kubelet has stopped trying", () => {
   expect(getPodFailure(waiting("ErrImagePull"))).toBeUndefined();
   expect(getPodFailure(waiting("ImagePullBackOff", "no such image"))).toEqual({
     cause: "image",
@@ -21,7 +21,7 @@ test("an image that cannot be had is a verdict only when the kubelet has given u
   expect(getPodFailure(waiting("RunContainerError", 'exec: "node": executable file not found'))?.cause).toBe("image");
 });
 
-test("a daemon that never worked is told from one that worked and died", () => {
+test("a daemon that never worked is distinguished from one that worked and died", () => {
   const ended = (seconds: number) => ({
     restartCount: 1,
     lastState: {
@@ -39,7 +39,7 @@ test("a daemon that never worked is told from one that worked and died", () => {
   expect(getPodFailure(again)).toBeUndefined();
 });
 
-test("a pod that used up its disk says so", () => {
+test("a pod that exceeds its disk limit has its own failure", () => {
   const evicted = pod({
     phase: "Failed",
     reason: "Evicted",
@@ -48,7 +48,7 @@ test("a pod that used up its disk says so", () => {
   expect(getPodFailure(evicted)).toMatchObject({ cause: "volume_full" });
 });
 
-test("what the scheduler waits for is room or a volume", () => {
+test("the scheduler waits for room or for a volume", () => {
   const unscheduled = (message: string) =>
     getPendingReason(
       pod({

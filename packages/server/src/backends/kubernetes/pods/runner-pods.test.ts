@@ -33,7 +33,7 @@ afterEach(async () => {
   await api[Symbol.asyncDispose]();
 });
 
-describe("a pod that does not end is deleted by force", () => {
+describe("a pod that does not terminate is deleted by force", () => {
   /** The pod should have ended long ago by the cluster's clock, which proves nothing. */
   const metadata = { ...owned, deletionTimestamp: "2020-01-01T00:00:00Z", deletionGracePeriodSeconds: 0 };
   const ready = (status: string) => ({ spec: {}, status: { conditions: [{ type: "Ready", status }] } });
@@ -52,7 +52,7 @@ describe("a pod that does not end is deleted by force", () => {
 
   test.each([
     ["is not ready", ready("Unknown")],
-    ["says that it is not ready", ready("False")],
+    ["reports that it is not ready", ready("False")],
     ["is out of service", outOfService],
     ["does not exist", undefined],
   ])("when its node %s", async (_, node) => {
@@ -64,12 +64,12 @@ describe("a pod that does not end is deleted by force", () => {
     });
   });
 
-  test("but not while its node is ready, whatever its deletion timestamp says", async () => {
+  test("but not while its node is ready, whatever its deletion timestamp is", async () => {
     api.put(nodePath, ready("True"));
     expect(await isForced()).toBe(false);
   });
 
-  test("nor where the server may not look at nodes, until minutes have passed", async () => {
+  test("nor before minutes have passed if the server may not read nodes", async () => {
     api.refuse = (request) => (request.path === nodePath ? 403 : undefined);
     expect(await isForced()).toBe(false);
     expect(api.sent("GET").filter((asked) => asked === nodePath)).toHaveLength(1);
@@ -83,7 +83,7 @@ describe("a pod that does not end is deleted by force", () => {
 });
 
 describe("a pod that waits for a node", () => {
-  test("is waited for until one takes it, and reported once", async () => {
+  test("is waited for until a node accepts it, and is reported once", async () => {
     api.put(path, { metadata: owned, spec: {}, status: unscheduled("0/3 nodes are available: 3 Insufficient cpu.") });
     const reported: string[] = [];
     const onWait = async (reason: string) => {
@@ -100,7 +100,7 @@ describe("a pod that waits for a node", () => {
     expect(reported).toEqual(["0/3 nodes are available: 3 Insufficient cpu."]);
   });
 
-  test("is given up when the start's own time is over, with the scheduler's words", async () => {
+  test("fails with the scheduler's message when the start times out", async () => {
     api.put(path, { metadata: owned, spec: {}, status: unscheduled("0/3 nodes are available: 3 Insufficient cpu.") });
     const started = new RunnerPods(cluster, watch).waitUntilRunning(
       { ...owner, startMs: 100 },
@@ -115,13 +115,13 @@ describe("a pod that waits for a node", () => {
 
 test.each([
   ["in another namespace", "/api/v1/namespaces/elsewhere/pods/runner-1-0", owned],
-  ["of nobody's", "/api/v1/namespaces/client-acme/pods/impostor", { labels }],
+  ["without an owner", "/api/v1/namespaces/client-acme/pods/impostor", { labels }],
   [
     "of another StatefulSet",
     "/api/v1/namespaces/client-acme/pods/impostor",
     { labels, ownerReferences: [{ uid: "x" }] },
   ],
-])("a pod %s is not taken for a runner's by its labels", async (_, impostor, metadata) => {
+])("a pod %s is not a runner's despite its labels", async (_, impostor, metadata) => {
   api.put(impostor, { metadata, spec: {}, status: running });
   const pods = new RunnerPods(cluster, watch);
   expect(await pods.getCurrent(owner, AbortSignal.timeout(10_000))).toBeUndefined();
