@@ -53,7 +53,7 @@ test.each(Object.keys(damages))("a secret that is %s is restored from its copy",
   expect(readFileSync(path("secret.copy"), "utf8").trim()).toBe(value);
 });
 
-test.each(Object.keys(damages))("a secret that is %s and whose copy is too is never replaced", async (name) => {
+test.each(Object.keys(damages))("a secret that is %s, as is its copy, is never replaced", async (name) => {
   await ensureStoredSecret(folder, "secret");
   for (const file of ["secret", "secret.copy"]) damages[name]?.(path(file));
   for (let start = 1; start <= 2; start++)

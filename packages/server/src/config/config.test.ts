@@ -14,21 +14,21 @@ test.each([
   expect(readConfig(environment).backend).toBe(backend);
 });
 
-test("the grace of a daemon's stop leaves time for the work, and is less than a stop may take", () => {
+test("a daemon's stop grace leaves time for its work and is shorter than the timeout of a stop", () => {
   expect(readConfig({}).stopGraceMs).toBe(12_000);
   expect(readConfig({ WHARF_STOP_GRACE: "30s" }).stopGraceMs).toBe(30_000);
   for (const wrong of ["4s", "46s", "1h", "12"])
     expect(() => readConfig({ WHARF_STOP_GRACE: wrong }), wrong).toThrow(/WHARF_STOP_GRACE/);
 });
 
-test("one step of a runner's git has five minutes, or what the setting says", () => {
+test("one step of a runner's git has five minutes, or the configured time", () => {
   expect(readConfig({}).gitTimeoutMs).toBe(300_000);
   expect(readConfig({ WHARF_GIT_TIMEOUT: "20m" }).gitTimeoutMs).toBe(1_200_000);
   for (const wrong of ["9s", "2d", "0m", "5"])
     expect(() => readConfig({ WHARF_GIT_TIMEOUT: wrong }), wrong).toThrow(/WHARF_GIT_TIMEOUT/);
 });
 
-test("Docker is found by the names that its own command knows", () => {
+test("Docker is configured by the same variables as Docker's own command", () => {
   const environment = { DOCKER_HOST: "tcp://far:2376", DOCKER_TLS_VERIFY: "1", DOCKER_CERT_PATH: "/certificates" };
   expect(readConfig({ ...environment, WHARF_DOCKER_WIRE: "exec" }).docker).toEqual({
     host: "tcp://far:2376",
@@ -40,7 +40,7 @@ test("Docker is found by the names that its own command knows", () => {
   expect(() => readConfig({ WHARF_DOCKER_WIRE: "string" })).toThrow(/WHARF_DOCKER_WIRE/);
 });
 
-test("a registry and a tag reach the runner image and the pool's, and no image of somebody else's", () => {
+test("a registry and a tag apply to the runner image and the pool's images, not to other images", () => {
   const names = { WHARF_IMAGE_PREFIX: "registry.example.com/team/", WHARF_IMAGE_TAG: "0.1.0" };
   const of = (environment: Record<string, string>) => readConfig({ WHARF_BACKEND: "docker", ...names, ...environment });
   expect(of({}).runnerImage).toBe("registry.example.com/team/wharf-runner:0.1.0");
@@ -51,18 +51,18 @@ test("a registry and a tag reach the runner image and the pool's, and no image o
   expect(() => of({ WHARF_IMAGE_PREFIX: "registry.example.com/team" })).toThrow(/WHARF_IMAGE_PREFIX.*slash/);
 });
 
-test("a model's time to begin its answer is a time, and ten minutes unless set", () => {
+test("the timeout for a model's response is a duration, ten minutes by default", () => {
   expect(readConfig({}).modelTimeoutMs).toBe(600_000);
   expect(readConfig({ WHARF_MODEL_TIMEOUT: "90s" }).modelTimeoutMs).toBe(90_000);
   expect(() => readConfig({ WHARF_MODEL_TIMEOUT: "soon" })).toThrow(/WHARF_MODEL_TIMEOUT.*'soon' is not a time/);
 });
 
-test("a mode that names no backend, and a backend there is not, are refused by name", () => {
+test("a mode without a backend and an unknown backend are refused by name", () => {
   expect(() => readConfig({ AGENT_MODE: "remote" })).toThrow(/AGENT_MODE.*WHARF_BACKEND/);
   expect(() => readConfig({ WHARF_BACKEND: "moon" })).toThrow(WharfError);
 });
 
-test("a pool is named by size, by size and image, and nothing that means nothing is taken", () => {
+test("a pool is set by size, or by size and image, and invalid entries are refused", () => {
   const pool = (WHARF_POOL: string) => readConfig({ WHARF_POOL, WHARF_BACKEND: "docker" }).pool;
   expect(pool("")).toEqual([]);
   expect(pool("small=10")).toEqual([{ tier: "small", size: 10 }]);
@@ -76,7 +76,7 @@ test("a pool is named by size, by size and image, and nothing that means nothing
 });
 
 // K-074 K-075
-test("credentials of this machine are given to nobody who is not named, and only what there is to give", () => {
+test("only named agents get credentials of this machine, and only known ones", () => {
   const granted = (WHARF_HOST_CREDENTIALS: string, WHARF_BACKEND = "docker") =>
     Object.fromEntries(readConfig({ WHARF_HOST_CREDENTIALS, WHARF_BACKEND }).hostCredentials);
   expect(readConfig({ WHARF_BACKEND: "docker" }).hostCredentials.size).toBe(0);

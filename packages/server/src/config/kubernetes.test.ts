@@ -5,7 +5,7 @@ const of = (environment: Record<string, string>) =>
   readConfig({ WHARF_BACKEND: "kubernetes", ...environment }).kubernetes;
 
 // S-050
-test("every setting of the cluster has a variable, and the older names still count", () => {
+test("every setting of the cluster has a variable, and the older names still work", () => {
   const { settings } = of({
     KUBERNETES_NAMESPACE: "agents",
     WHARF_KUBERNETES_STORAGE_CLASS: "efs-sc",
@@ -28,11 +28,11 @@ test("every setting of the cluster has a variable, and the older names still cou
   expect(of({ WHARF_KUBERNETES_NAMESPACE: "" }).settings.namespaces).toEqual({ prefix: "client-" });
 });
 
-test("a pod may take five minutes to run, its image being pulled included", () => {
+test("a pod has five minutes to start, including the pull of its image", () => {
   expect(of({}).settings.startMs).toBe(300_000);
 });
 
-test("in the cluster the wire goes to the pods, outside it through the API, and a setting decides otherwise", () => {
+test("the wire goes to the pods inside the cluster and through the API outside, unless a setting overrides it", () => {
   const inside = { KUBERNETES_SERVICE_HOST: "10.0.0.1" };
   expect(of({})).toMatchObject({ cluster: { inCluster: false }, settings: { wire: "exec" } });
   expect(of(inside)).toMatchObject({ cluster: { inCluster: true }, settings: { wire: "pod" } });
@@ -40,7 +40,7 @@ test("in the cluster the wire goes to the pods, outside it through the API, and 
   expect(of({ ...inside, WHARF_KUBERNETES_WIRE: "exec" }).settings.wire).toBe("exec");
 });
 
-test("a node that runners may always reach is a setting, and by itself it counts as a breach", () => {
+test("a node that runners can reach is a breach unless a setting accepts it", () => {
   expect(of({}).settings.isNodeReachable).toBe(false);
   expect(of({ WHARF_KUBERNETES_NODE_REACHABLE: "1" }).settings.isNodeReachable).toBe(true);
 });
@@ -51,6 +51,6 @@ test.each([
   ["WHARF_KUBERNETES_NAMESPACE", "No_Name"],
   ["WHARF_KUBERNETES_RESERVE", "2"],
   ["REMOTE_MEMORY_LIMIT", "much"],
-])("a %s of '%s' is refused by its name", (name, value) => {
+])("a %s of '%s' is refused with the variable's name", (name, value) => {
   expect(() => of({ [name]: value })).toThrow(name);
 });

@@ -111,7 +111,7 @@ const breakListeners = (database: TestDatabase) =>
   );
 
 describe("viewers of a task", () => {
-  test("share what is appended in their process: a thousand cost no read", async () => {
+  test("share events appended in their process, so that a thousand viewers cost no read", async () => {
     const database = await sharedDatabase();
     const own = await openProcess(database, { deaf: true });
     const task = await newTask(own);
@@ -127,7 +127,7 @@ describe("viewers of a task", () => {
     for (const { seqs } of viewers) expect(seqs).toEqual(upTo(102, 2));
   });
 
-  test("share one read of what another process appended: a thousand cost one for each batch", async () => {
+  test("share one read of events that another process appended, so that a thousand viewers cost one read per batch", async () => {
     const database = await sharedDatabase();
     const [own, other] = await Promise.all([openProcess(database), openProcess(database)]);
     const task = await newTask(other);
@@ -143,7 +143,7 @@ describe("viewers of a task", () => {
     for (const { seqs } of viewers) expect(seqs).toEqual(upTo(102, 2));
   });
 
-  test("of a thousand tasks with nothing new cost one statement a look, however many they are", async () => {
+  test("of a thousand tasks without new events cost one statement per check, however many there are", async () => {
     const database = await sharedDatabase();
     const own = await openProcess(database, { lookIntervalMs: 200 });
     const tasks = await insertTasks(own, 1_000);
@@ -162,7 +162,7 @@ describe("viewers of a task", () => {
     expect(own.statements()).toBe(looks);
   });
 
-  test("in two processes see each other's appends once and in order, also where the connections break", async () => {
+  test("in two processes see each other's appends once and in order, even if the connections break", async () => {
     const database = await sharedDatabase();
     const processes = await Promise.all([openProcess(database), openProcess(database)]);
     const task = await newTask(processes[0]);
@@ -178,7 +178,7 @@ describe("viewers of a task", () => {
     for (const { seqs } of viewers) expect(seqs).toEqual(upTo(601));
   });
 
-  test("find what they were never notified of at the next look", async () => {
+  test("find events without a notification at the next check", async () => {
     const database = await sharedDatabase();
     const own = await openProcess(database, { deaf: true, lookIntervalMs: 20 });
     const other = await openProcess(database, { deaf: true });
@@ -191,7 +191,7 @@ describe("viewers of a task", () => {
     expect(viewer.seqs).toEqual(upTo(5));
   });
 
-  test("miss nothing that is committed while they join", async () => {
+  test("miss no events that are committed while they join", async () => {
     const database = await sharedDatabase();
     const [own, other] = await Promise.all([openProcess(database), openProcess(database)]);
     const task = await newTask(own);
@@ -210,7 +210,7 @@ describe("viewers of a task", () => {
     for (const [i, { seqs }] of viewers.entries()) expect(seqs).toEqual(upTo(201, i % 2 === 0 ? i / 2 + 1 : 1));
   });
 
-  test("who fall behind during a read read on by themselves at once", async () => {
+  test("that fall behind during a read continue at once without a notification", async () => {
     const database = await sharedDatabase();
     const own = await openProcess(database, { deaf: true });
     const task = await newTask(own);
@@ -232,7 +232,7 @@ describe("viewers of a task", () => {
     expect(viewer.seqs).toEqual(upTo(3_001));
   });
 
-  test("outlast a database that is away, and end with an error that will not pass", async () => {
+  test("survive a temporary database failure and end with a permanent error", async () => {
     const database = await sharedDatabase();
     const own = await openProcess(database, { deaf: true });
     const task = await newTask(own);
@@ -255,7 +255,7 @@ describe("viewers of a task", () => {
     await viewer.until(2);
   });
 
-  test("are not misled by a sequence that the log does not have", async () => {
+  test("ignore a notified sequence that the log does not have", async () => {
     const database = await sharedDatabase();
     const own = await openProcess(database);
     const task = await newTask(own);
@@ -274,7 +274,7 @@ describe("viewers of a task", () => {
     expect(own.statements()).toBeLessThanOrEqual(2);
   });
 
-  test("end when the task and its log are gone", async () => {
+  test("end when the task and its log no longer exist", async () => {
     const database = await sharedDatabase();
     const own = await openProcess(database, { deaf: true });
     const task = await newTask(own);

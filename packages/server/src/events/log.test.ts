@@ -18,7 +18,7 @@ async function collect(source: AsyncIterable<readonly Event[]>, until: (events: 
 
 describe("the log", () => {
   //
-  test("gives sequences without gap or double to writers that append at the same time", async () => {
+  test("gives concurrent writers sequences without gaps or duplicates", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     await Promise.all(
@@ -60,14 +60,14 @@ describe("the log", () => {
     expect(last?.data).toEqual({ kind: "notice", message: "6999" });
   });
 
-  test("leaves the task's time of change alone: nobody changed the task", async () => {
+  test("does not change the task's time of change, because the task itself did not change", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     await f.log.write(({ append }) => append(task.id, [notice("more")]));
     expect((await f.tasks.find(f.owner.user_id, task.id)).updated_at).toEqual(task.updated_at);
   });
 
-  test("says not_found for a task that is gone", async () => {
+  test("throws not_found for a task that no longer exists", async () => {
     await using f = await fixture();
     await expect(f.log.write(({ append }) => append(crypto.randomUUID(), [notice("x")]))).rejects.toThrow(WharfError);
   });
@@ -107,7 +107,7 @@ describe("a reader by cursor", () => {
     expect(seen.map((event) => event.seq)).toEqual(Array.from({ length: 301 }, (_, i) => i + 1));
   });
 
-  test("that is slow reads on from the log what it could not hold", async () => {
+  test("that is slow reads the events that it could not hold from the log", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     const stop = new AbortController();
@@ -124,7 +124,7 @@ describe("a reader by cursor", () => {
     expect([...seen, ...rest.map((event) => event.seq)]).toEqual(Array.from({ length: 3001 }, (_, i) => i + 1));
   });
 
-  test("ends with its signal, also while it waits", async () => {
+  test("ends with its signal, even while it waits", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     const stop = new AbortController();

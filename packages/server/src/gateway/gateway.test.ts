@@ -20,7 +20,7 @@ async function raw(url: string, head: string): Promise<string> {
   return text(socket);
 }
 
-test("everything that is neither git nor a model is denied, and shown with the host it was meant for", async () => {
+test("every request that is neither for git nor for a model is denied and reported with its intended host", async () => {
   const { url, seen } = await listeningGateway(scratch, { mirrors: mirrors() });
   const asked: [head: string, host: string][] = [
     ["GET / HTTP/1.1\r\nhost: 127.0.0.1:4100", "127.0.0.1:4100"],
@@ -38,7 +38,7 @@ test("everything that is neither git nor a model is denied, and shown with the h
   expect(seen.denied.map((what) => what.host)).toEqual(asked.map(([, host]) => host));
 });
 
-test("nobody passes of whom no run is known, and a failed look-up lets nobody pass", async () => {
+test("a request without a known run is refused, also when the lookup fails", async () => {
   const told: object[] = [];
   const gateway = createGateway({
     mirrors: mirrors(),

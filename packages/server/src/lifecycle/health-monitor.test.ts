@@ -15,7 +15,7 @@ const ok = { status: "ok", problems: [] };
 const canMount =
   process.getuid?.() === 0 && process.platform === "linux" && spawnSync("unshare", ["--mount", "true"]).status === 0;
 
-test("a database that fails or does not answer is reported, and so is its return", async () => {
+test("a database that fails or does not respond is reported, and so is its recovery", async () => {
   const waiting = Promise.withResolvers<void>();
   const pings = [async () => undefined, () => Promise.reject(new Error("away")), () => waiting.promise];
   let ping: () => Promise<unknown> = async () => undefined;
@@ -47,7 +47,7 @@ test("a database that fails or does not answer is reported, and so is its return
   expect(readdirSync(folder)).toEqual([]);
 });
 
-describe.runIf(canMount)("on a disk of its own (needs root on Linux, to mount one)", () => {
+describe.runIf(canMount)("on a separate disk (needs root on Linux to mount one)", () => {
   beforeEach(() => void execFileSync("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", folder]));
   afterEach(() => void execFileSync("umount", [folder]));
 

@@ -23,7 +23,7 @@ afterEach(() => rmSync(dataFolder, { recursive: true, force: true }));
 describe("an installation", () => {
   const join_ = (f: Fixture, secret = "one") => joinInstallation(f.db, { secret, dataFolder });
 
-  test("is made once, also by servers that begin at the same moment", async () => {
+  test("is created once, even by servers that start at the same moment", async () => {
     await using f = await fixture();
     const ids = await Promise.all([join_(f), join_(f), join_(f)]);
     expect(new Set(ids).size).toBe(1);
@@ -41,7 +41,7 @@ describe("an installation", () => {
     });
   });
 
-  test("refuses a data folder that belongs to another database, be it empty or not", async () => {
+  test("refuses a data folder that belongs to another database, whether or not the database is empty", async () => {
     await using mine = await fixture();
     await join_(mine);
     await using empty = await fixture();
@@ -56,7 +56,7 @@ describe("an installation", () => {
 });
 
 describe("a data folder", () => {
-  test("that was copied is refused while the original is there", async () => {
+  test("that was copied is refused while the original exists", async () => {
     const original = join(dataFolder, "original");
     const copy = join(dataFolder, "copy");
     cpSync(mkdtempSync(join(dataFolder, "x-")), original, { recursive: true });
@@ -68,7 +68,7 @@ describe("a data folder", () => {
     await refuseCopiedFolder(copy);
   });
 
-  test("that was moved, or lost its record, is taken as it is", async () => {
+  test("that was moved or lost its record is accepted", async () => {
     const before = mkdtempSync(join(dataFolder, "x-"));
     await refuseCopiedFolder(before);
     const after = join(dataFolder, "after");
@@ -86,7 +86,7 @@ describe("servers of one database", () => {
     return Object.assign(servers, { [Symbol.asyncDispose]: () => servers.stop() });
   };
 
-  test("find the one that holds a runner, and nobody where it is their own or its server is gone", async () => {
+  test("find the one that holds a runner, and none if it is their own or its server is gone", async () => {
     await using f = await fixture();
     await using a = await start(f, "a");
     await using b = await start(f, "b");
@@ -104,7 +104,7 @@ describe("servers of one database", () => {
     expect(await a.findHolder(id)).toBeUndefined();
   });
 
-  test("let one lead a duty until its time is over", async () => {
+  test("have one leader for a duty until its lease expires", async () => {
     await using f = await fixture();
     await using a = await start(f, "a");
     await using b = await start(f, "b");
@@ -120,7 +120,7 @@ describe("servers of one database", () => {
     expect(done).toEqual(["a", "a", "b"]);
   });
 
-  test("are not two where runners are on one machine alone", async () => {
+  test("cannot be two if runners are on one machine only", async () => {
     await using f = await fixture();
     await using _a = await start(f, "a");
     expect(await start(f, "b", { isShared: false }).catch(codeOf)).toBe("backend_not_shared");

@@ -45,7 +45,7 @@ const contender = (code = "") => {
   return { child, said: line(), line };
 };
 
-test("a second holder is refused with the process id of the first, also within one process", async () => {
+test("a second holder is refused with the process id of the first, even within one process", async () => {
   await using _lock = await lockDataFolder(folder);
   await expect(lockDataFolder(folder)).rejects.toMatchObject({
     code: "data_folder_busy",
@@ -54,7 +54,7 @@ test("a second holder is refused with the process id of the first, also within o
   expect(await contender().said).toBe(`data_folder_busy ${process.pid}`);
 });
 
-test("a released lock can be taken at once, and releasing twice does no harm to the next holder", async () => {
+test("a released lock can be taken at once, and a second release does not affect the next holder", async () => {
   const first = await lockDataFolder(folder);
   await first.release();
   await using _second = await lockDataFolder(folder);
@@ -62,7 +62,7 @@ test("a released lock can be taken at once, and releasing twice does no harm to 
   await expect(lockDataFolder(folder)).rejects.toMatchObject({ code: "data_folder_busy" });
 });
 
-test("the lock of a process that was killed with SIGKILL is free, though its files are still there", async () => {
+test("the lock of a process killed with SIGKILL is free, although its files still exist", async () => {
   const { child, said } = contender();
   expect(await said).toBe("held");
   await expect(lockDataFolder(folder)).rejects.toMatchObject({
@@ -93,7 +93,7 @@ test("a child that outlives its killed holder does not keep the lock", async () 
   }
 });
 
-test("of many that try at the same moment over a dead holder's files exactly one gets the lock", async () => {
+test("exactly one of many concurrent attempts gets a dead holder's lock", async () => {
   const { child, said } = contender();
   await said;
   child.kill("SIGKILL");
@@ -113,7 +113,7 @@ const removeFiles = () => Promise.all(lockFiles.map((name) => rm(join(folder, na
 const onLinux = process.platform === "linux";
 
 test.runIf(onLinux)(
-  "a second holder is refused with the first one's process id though the lock's files are gone",
+  "a second holder is refused with the first one's process id even if the lock's files are missing",
   async () => {
     const { child, said } = contender();
     expect(await said).toBe("held");
@@ -139,7 +139,7 @@ test("a removed or replaced lock file is locked again while the lock is held", a
   }
 });
 
-test("a holder learns that another process has the lock file that took the place of its own", async () => {
+test("a holder is notified when another process holds the lock file that replaced its own", async () => {
   const lost = Promise.withResolvers<WharfError>();
   await using _lock = await lockDataFolder(folder, { checkIntervalMs: 1, onLost: lost.resolve });
   // The lock simulates a process in another container, which shares only the folder.
@@ -151,14 +151,14 @@ test("a holder learns that another process has the lock file that took the place
   expect(await lost.promise).toMatchObject({ code: "data_folder_busy" });
 });
 
-test("a folder that cannot be made is refused by the name of its setting", async () => {
+test("a folder that cannot be created is refused with the name of its setting", async () => {
   await expect(lockDataFolder("/dev/null/wharf")).rejects.toMatchObject({
     code: "config_invalid",
     context: { name: "WHARF_DATA" },
   });
 });
 
-test("a folder that others may write to is not used, and nothing is left in it", async () => {
+test("a folder that other users may write to is refused, and no file is left in it", async () => {
   await mkdir(folder);
   await chmod(folder, 0o777);
   await expect(lockDataFolder(folder)).rejects.toMatchObject({

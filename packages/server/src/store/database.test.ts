@@ -29,7 +29,7 @@ test("a transaction that asks for a second connection fails instead of waiting f
   await store.db.execute(sql`select 1`);
 });
 
-test("what a transaction left behind may use the database once it has ended", async () => {
+test("work that a transaction started may use the database after its end", async () => {
   await using store = await open();
   const later = Promise.withResolvers<void>();
   let use: Promise<unknown> | undefined;
@@ -41,7 +41,7 @@ test("what a transaction left behind may use the database once it has ended", as
   await use;
 });
 
-test("loops have connections of their own when requests use up all others", async () => {
+test("loops have their own connections when requests use up all others", async () => {
   await using store = await open();
   const held = Promise.withResolvers<void>();
   const started = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
@@ -73,7 +73,7 @@ test("every connection has a limit for statements, locks and forgotten transacti
   }
 });
 
-test("what is guarded refuses to be called inside a transaction, and works outside", async () => {
+test("a guarded object refuses calls inside a transaction and works outside", async () => {
   await using store = await open();
   const guarded = guardFromTransactions({ name: "local", async stop() {} }, "A backend");
   const refused = store.db.transaction(() => guarded.stop());

@@ -11,13 +11,13 @@ const parametersFor = (text: string): unknown[] | undefined => {
 };
 
 describe("a shortened id", () => {
-  test("is one value of the key when it is whole, in any case", () => {
+  test("is one value of the key if it is complete, in upper or lower case", () => {
     const id = "0a1b2c3d-4e5f-4a6b-8c7d-0123456789ab";
     expect(parametersFor(id)).toEqual([id]);
     expect(parametersFor(id.toUpperCase())).toEqual([id]);
   });
 
-  test("is a range of the key when it is a beginning", () => {
+  test("is a range of the key if it is a beginning", () => {
     expect(parametersFor("0a1b2c3d")).toEqual([
       "0a1b2c3d-0000-0000-0000-000000000000",
       "0a1b2c3d-ffff-ffff-ffff-ffffffffffff",

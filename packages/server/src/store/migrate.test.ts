@@ -9,7 +9,7 @@ async function readMigration(name: string): Promise<string[]> {
   return text.split("--> statement-breakpoint");
 }
 
-test("gives the rows of an earlier version what a later one needs of them", async () => {
+test("adds the values that a later version needs to an earlier version's rows", async () => {
   await using database = await testDatabase();
   const { pool } = database;
   await pool.query("drop schema public cascade; create schema public");

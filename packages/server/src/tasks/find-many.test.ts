@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { fixture } from "../../test/fixture.ts";
 
 describe("many tasks at once", () => {
-  test("are found by id and by a beginning of it, in one statement", async () => {
+  test("are found by id and by its beginning, in one statement", async () => {
     await using f = await fixture();
     const [a, b] = [await f.newTask(), await f.newTask()];
     await f.prompt(b);
@@ -43,7 +43,7 @@ describe("many tasks at once", () => {
     expect(ambiguous).toEqual([]);
   });
 
-  test("are not found on others' boards, nor where a beginning fits several", async () => {
+  test("are not found on other users' boards, nor by a beginning that matches several", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     const shared = task.id.slice(0, 8);

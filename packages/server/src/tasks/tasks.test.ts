@@ -3,7 +3,7 @@ import { fixture } from "../../test/fixture.ts";
 import { lockTask } from "./tasks.ts";
 
 describe("changing a task", () => {
-  test("says in the log what was changed, and nothing where nothing was", async () => {
+  test("logs the changed fields, and nothing if none changed", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     const by = f.owner.user_id;
@@ -17,7 +17,7 @@ describe("changing a task", () => {
     ]);
   });
 
-  test("waits for whoever holds the task's lock", async () => {
+  test("waits for the holder of the task's lock", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     const order: string[] = [];

@@ -49,7 +49,7 @@ describe.skipIf(!expectsBubblewrap)("from inside a sandbox", () => {
     return stdout + stderr;
   };
 
-  test("nobody has a capability, may gain one, or is anyone but user 1000", async () => {
+  test("no process has or can gain a capability, and all run as user 1000", async () => {
     const status = await output("cat /proc/self/status");
     for (const set of ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"])
       expect(status).toMatch(new RegExp(`${set}:\\s+0{16}\\n`));
@@ -57,7 +57,7 @@ describe.skipIf(!expectsBubblewrap)("from inside a sandbox", () => {
     expect((await output("id -u; id -g")).trim()).toBe("1000\n1000");
   });
 
-  test("no setting of the machine can be changed, not even where the server is root", async () => {
+  test("no setting of the machine can be changed, even if the server runs as root", async () => {
     const rewrite = 'value=$(cat /proc/sys/vm/swappiness) && echo "$value" > /proc/sys/vm/swappiness';
     expect(await output(rewrite)).toMatch(/Read-only file system|Permission denied/);
     // Opening a file for appending changes nothing, but shows whether a write would succeed.
@@ -74,7 +74,7 @@ describe.skipIf(!expectsBubblewrap)("from inside a sandbox", () => {
     }
   });
 
-  test("nothing that was mounted read-only can be written, mounted anew or uncovered", async () => {
+  test("read-only mounts cannot be written to, remounted or uncovered", async () => {
     for (const path of [
       "/",
       "/usr",
@@ -106,7 +106,7 @@ describe.skipIf(!expectsBubblewrap)("from inside a sandbox", () => {
     );
   });
 
-  test("no new user namespace can be made", async () => {
+  test("no new user namespace can be created", async () => {
     for (const command of ["unshare -U true", "unshare -Ur true", "bwrap --ro-bind /usr /usr true"]) {
       expect((await inside.sh(command)).code, command).not.toBe(0);
     }
@@ -122,7 +122,7 @@ describe.skipIf(!expectsBubblewrap)("from inside a sandbox", () => {
     return answer === "done" ? undefined : Number(answer);
   };
 
-  test("no system call of the filter's table passes", async () => {
+  test("every system call of the filter's table fails", async () => {
     const numbers = Object.values(refusedCalls).flatMap((call) => call[architecture] ?? []);
     const script = `for my $n (${numbers.join(",")}) { my $r = syscall($n, 0, 0, 0, 0, 0, 0); print "$n\n" unless $r == -1 && $! == ${EPERM} }`;
     expect(await inside.run("perl", "-e", script)).toEqual({ code: 0, stdout: "", stderr: "" });
@@ -140,13 +140,13 @@ describe.skipIf(!expectsBubblewrap)("from inside a sandbox", () => {
     ["loads a program into the kernel", () => callKernel(refusedCalls.bpf, 0, '"\\0" x 128', 128)],
     ["counts the machine's events", () => callKernel(refusedCalls.perf_event_open, '"\\0" x 128', 0, -1, -1, 0)],
     ["opens a file by its handle", () => callKernel(refusedCalls.open_by_handle_at, 3, 0, 0)],
-    ["begins a mount", () => callKernel(refusedCalls.fsopen, '"tmpfs"', 0)],
+    ["starts a mount", () => callKernel(refusedCalls.fsopen, '"tmpfs"', 0)],
     ["copies a mount", () => callKernel(refusedCalls.open_tree, -100, '"/usr"', 1)],
     ["joins the namespaces of another process", () => callKernel(refusedCalls.setns, 3, 0)],
-    ["makes a user namespace", () => callKernel(judgedCalls.unshare, 0x1000_0000)],
-    ["makes a process with a user namespace", () => callKernel(judgedCalls.clone, 0x1000_0000 | 17, 0, 0, 0, 0)],
-    ["takes the randomness from addresses", () => callKernel(judgedCalls.personality, 0x4_0000)],
-  ])("refused is whoever %s", async (_attack, attempt) => {
+    ["creates a user namespace", () => callKernel(judgedCalls.unshare, 0x1000_0000)],
+    ["creates a process with a user namespace", () => callKernel(judgedCalls.clone, 0x1000_0000 | 17, 0, 0, 0, 0)],
+    ["disables address randomization", () => callKernel(judgedCalls.personality, 0x4_0000)],
+  ])("the kernel refuses a process that %s", async (_attack, attempt) => {
     expect(await attempt()).toBe(EPERM);
   });
 
@@ -160,11 +160,11 @@ describe.skipIf(!expectsBubblewrap)("from inside a sandbox", () => {
     expect(await callKernel(judgedCalls.socket, family, type, protocol)).toBe(EAFNOSUPPORT);
   });
 
-  test("flags behind a pointer are not looked at: clone3 does not exist, so that libraries use clone", async () => {
+  test("clone3 does not exist, because a filter cannot read its flags, so libraries use clone", async () => {
     expect(await callKernel(clone3, '"\\0" x 88', 88)).toBe(ENOSYS);
   });
 
-  test("no program types into its terminal", async () => {
+  test("no program can type into its terminal", async () => {
     const script = `open(my $tty, "+<", "/dev/tty") or die; print ioctl($tty, 0x5412, my $c = "x") ? "typed" : $! + 0`;
     expect(
       await output(`script -qc "perl -e '${script.replaceAll("$", "\\$").replaceAll('"', '\\"')}'" /dev/null`),
@@ -181,7 +181,7 @@ describe.skipIf(!expectsBubblewrap)("from inside a sandbox", () => {
     },
   );
 
-  test("nothing of the host's files is there but its programs", async () => {
+  test("no files of the host are visible except its programs", async () => {
     writeFileSync(join(setting.base, "secret"), "x");
     const secrets = [
       "/root",
@@ -217,7 +217,7 @@ describe.skipIf(!expectsBubblewrap)("from inside a sandbox", () => {
     expect(await output("hostname")).toBe("runner\n");
   });
 
-  test("there is no network but a loopback of its own", async () => {
+  test("the only network is the sandbox's own loopback", async () => {
     const listener = createServer().listen(0, "127.0.0.1");
     await once(listener, "listening");
     const { port } = listener.address() as AddressInfo;
@@ -237,7 +237,7 @@ describe.skipIf(!expectsBubblewrap)("from inside a sandbox", () => {
     listener.close();
   });
 
-  test("no process of the host is seen or can be ended", async () => {
+  test("no process of the host is visible or can be killed", async () => {
     const victim = spawn("sleep", ["1000"], { stdio: "ignore" });
     const ended = once(victim, "exit");
     try {
@@ -253,7 +253,7 @@ describe.skipIf(!expectsBubblewrap)("from inside a sandbox", () => {
     expect(await output("tr '\\0' '\\n' < /proc/1/environ")).toBe("");
   });
 
-  test("no file that the server had open is open inside", async () => {
+  test("no file that the server had open is open in the sandbox", async () => {
     const [rootFolder, file] = [openSync("/", "r"), openSync("/etc/passwd", "r")];
     // The server inherits these descriptors as if its parent had left them open, at numbers that
     // Node's own start does not check.
@@ -277,25 +277,25 @@ describe.skipIf(!expectsBubblewrap)("from inside a sandbox", () => {
     expect(open.filter((target) => target.startsWith("/") && target !== "/dev/null")).toEqual([]);
   });
 
-  test("the daemon's log on the host is not written by others", async () => {
+  test("other processes cannot write to the daemon's log on the host", async () => {
     for (const descriptor of ["1/fd/1", "1/fd/2", "2/fd/1", "2/fd/2"])
       expect((await inside.sh(`echo forged > /proc/${descriptor}`)).code, descriptor).not.toBe(0);
     expect(readFileSync(join(setting.folder, runner.id, "log", "daemon.log"), "utf8")).not.toContain("forged");
   });
 
-  test("the socket of the wire can be connected to, and neither replaced nor removed", async () => {
+  test("the wire's socket accepts connections and can be neither replaced nor removed", async () => {
     const attempts =
       "rm -f /run/wharf/wire.sock; mv /run/wharf/wire.sock /tmp; rm -rf /run/wharf; touch /run/wharf/other";
     expect((await inside.sh(attempts)).stderr.trim().split("\n")).toHaveLength(4);
     expect(await output("ls -A /run/wharf")).toBe("wire.sock\n");
   });
 
-  test("memory that files take is bounded", async () => {
+  test("memory used by files is limited", async () => {
     const limit = Math.ceil(runner.limits.memoryBytes / 2 ** 20);
     expect(await output(`df -m /tmp /run /dev/shm | awk 'NR > 1 {print $2}' | sort -u`)).toBe(`${limit}\n`);
   });
 
-  test("programs of the machine work: shell, git, Node and a terminal", async () => {
+  test("the machine's programs work: shell, git, Node and a terminal", async () => {
     expect(await output("git --version")).toMatch(/^git version/);
     expect(
       await output(
@@ -307,7 +307,7 @@ describe.skipIf(!expectsBubblewrap)("from inside a sandbox", () => {
   });
 });
 
-test("each folder of the host's /proc is covered, and each file there that is not for everyone", () => {
+test("each folder of the host's /proc and each of its restricted files is covered", () => {
   const mounts = getProcMounts();
   expect(mounts).toContainEqual(["--ro-bind", "/proc/sys", "/proc/sys"]);
   if (existsSync("/proc/sysrq-trigger")) expect(mounts.map((mount) => mount.at(-1))).toContain("/proc/sysrq-trigger");

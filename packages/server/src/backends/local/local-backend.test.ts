@@ -40,7 +40,7 @@ describe.skipIf(!expectsBubblewrap)("a runner on this machine", () => {
     expect(await sightings(backend)).toEqual([{ id: runner.id, state: "running" }]);
   });
 
-  test("gets its key on standard input alone, and paths that tell nothing of the host", async () => {
+  test("gets its key only on standard input, and its paths reveal nothing about the host", async () => {
     await using setting = new Setting();
     const backend = await setting.backend({ stopGraceMs: 20_000, gitTimeoutMs: 600_000 });
     const runner = spec({ wireKey: "5ec2e7".repeat(8) });
@@ -63,7 +63,7 @@ describe.skipIf(!expectsBubblewrap)("a runner on this machine", () => {
     expect(processesNaming(runner.wireKey)).toEqual([]);
   });
 
-  test("outlives the server that made it, and the next server reaches it", async () => {
+  test("outlives the server that created it, and the next server reaches it", async () => {
     await using setting = new Setting();
     const runner = spec();
     await killedServer(setting, runner.id, { word: "made", afterMs: 0 });
@@ -76,7 +76,7 @@ describe.skipIf(!expectsBubblewrap)("a runner on this machine", () => {
     expect((await conversation.run("echo", "still here")).stdout).toBe("still here\n");
   });
 
-  test("is found without a record, as when the server died before it wrote one", async () => {
+  test("is found without a record, as after a server that died before it wrote one", async () => {
     await using setting = new Setting();
     const first = await setting.backend();
     const runner = spec();
@@ -98,7 +98,7 @@ describe.skipIf(!expectsBubblewrap)("a runner on this machine", () => {
     expect(processesNaming(join(setting.folder, runner.id, "state"))).toContain(after.root.pid);
   });
 
-  test("leaves no unknown sandbox and no second daemon when the server is killed while it makes it", async () => {
+  test("leaves no unknown sandbox and no second daemon when the server is killed during its creation", async () => {
     await using setting = new Setting();
     const backend = await setting.backend();
     const rounds = [1, 8, 15, 25, 40].map(async (afterMs) => {
@@ -116,7 +116,7 @@ describe.skipIf(!expectsBubblewrap)("a runner on this machine", () => {
     expect((await Promise.allSettled(rounds)).filter((round) => round.status === "rejected")).toEqual([]);
   });
 
-  test("is made once, however often and by how many it is asked for", async () => {
+  test("is created once, however many callers request it", async () => {
     await using setting = new Setting();
     const backend = await setting.backend();
     const runner = spec();
@@ -128,7 +128,7 @@ describe.skipIf(!expectsBubblewrap)("a runner on this machine", () => {
     expect(processesNaming(join(setting.folder, runner.id, "state"))).toHaveLength(2);
   });
 
-  test("is started anew after its sandbox was killed", async () => {
+  test("can be started again after its sandbox was killed", async () => {
     await using setting = new Setting();
     const backend = await setting.backend();
     const runner = spec();
@@ -143,7 +143,7 @@ describe.skipIf(!expectsBubblewrap)("a runner on this machine", () => {
     expect((await conversation.run("echo", "again")).stdout).toBe("again\n");
   });
 
-  test("has what its dead daemon left running ended before another daemon starts on its state", async () => {
+  test("has the processes of its dead daemon ended before another daemon starts on its state", async () => {
     await using setting = new Setting();
     const backend = await setting.backend();
     const runner = spec();
@@ -162,7 +162,7 @@ describe.skipIf(!expectsBubblewrap)("a runner on this machine", () => {
     expect((await conversation.sh("grep -l sleep /proc/[0-9]*/comm")).stdout).toBe("");
   });
 
-  test("keeps its disk over a stop, lets its daemon flush first, and loses its processes", async () => {
+  test("keeps its disk over a stop, which first lets its daemon flush and then ends its processes", async () => {
     await using setting = new Setting();
     const backend = await setting.backend();
     const runner = spec();
@@ -208,7 +208,7 @@ describe.skipIf(!expectsBubblewrap)("a runner on this machine", () => {
     expect(await sightings(backend)).toEqual([]);
   });
 
-  test("says what its daemon said when it does not start, instead of letting a dial wait", async () => {
+  test("fails a dial with its daemon's last output when the daemon does not start", async () => {
     await using setting = new Setting();
     writeFileSync(join(setting.kit, "lib", "wharf-daemon.mjs"), 'throw new Error("no journal here")');
     const backend = await setting.backend();
@@ -217,7 +217,7 @@ describe.skipIf(!expectsBubblewrap)("a runner on this machine", () => {
     await expect(backend.dial(runner.id)).rejects.toThrow(/no journal here/);
   });
 
-  test("has the output of its daemon kept up to a limit, the last of it included", async () => {
+  test("keeps its daemon's output up to a limit, including the newest", async () => {
     await using setting = new Setting();
     const flood = `
       for (let i = 0; i < 30; i++) process.stderr.write("x".repeat(2 ** 20));
@@ -233,7 +233,7 @@ describe.skipIf(!expectsBubblewrap)("a runner on this machine", () => {
     expect(sizes.reduce((sum, size) => sum + size)).toBeLessThan(21 * 2 ** 20);
   });
 
-  test("is refused under a name that leads elsewhere, and not known before it is made", async () => {
+  test("is refused under a name that leads to another folder, and is unknown before its creation", async () => {
     await using setting = new Setting();
     const backend = await setting.backend();
     for (const id of ["..", "../x", "a/b", "", ".probe", "x".repeat(65)]) {
@@ -248,7 +248,7 @@ describe.skipIf(!expectsBubblewrap)("a runner on this machine", () => {
     expect(await sightings(backend)).toEqual([]);
   });
 
-  test("stops waiting for a wire when the signal says so, or when the runner is destroyed", async () => {
+  test("stops waiting for a wire when the signal aborts or the runner is destroyed", async () => {
     await using setting = new Setting();
     writeFileSync(join(setting.kit, "lib", "wharf-daemon.mjs"), "setInterval(() => undefined, 1000)");
     const backend = await setting.backend();
@@ -260,7 +260,7 @@ describe.skipIf(!expectsBubblewrap)("a runner on this machine", () => {
     expect(await dialled).toMatchObject({ code: "runner_lost" });
   });
 
-  test("measures processor time that never falls, also over ends of processes and a restart", async () => {
+  test("measures processor time that never falls, even when processes end or the runner restarts", async () => {
     await using setting = new Setting();
     const backend = await setting.backend();
     const runner = spec();

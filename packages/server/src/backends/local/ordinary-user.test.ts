@@ -19,32 +19,29 @@ function isOpenToAll(path: string): boolean {
 const canTry =
   expectsBubblewrap && process.getuid?.() === 0 && isOpenToAll(import.meta.filename) && isOpenToAll(process.execPath);
 
-test.skipIf(!canTry)(
-  "an ordinary user's runners are sandboxes just as well, also after a restart of the server",
-  async () => {
-    const script = join(import.meta.dirname, "fixtures", "ordinary-user.ts");
-    const { stdout } = await promisify(execFile)(process.execPath, [script], {
-      uid: nobody,
-      gid: nobody,
-      env: { PATH: "/usr/bin:/bin", HOME: "/nonexistent" },
-    });
-    const { limits, forks, ...seen } = JSON.parse(stdout);
-    // A user without a session and without cgroups can limit processes alone, if the kernel counts
-    // them per user namespace.
-    if (limits.startsWith("limited:")) expect(forks).toBeLessThanOrEqual(100);
-    expect(seen).toEqual({
-      user: nobody,
-      inside: "1000\n",
-      capabilities: "0000000000000000\n",
-      writable: "",
-      userNamespace: 1,
-      host: "",
-      interfaces: "lo\n",
-      running: [{ id: seen.id, state: "running" }],
-      cpuSeconds: expect.any(Number),
-      id: seen.id,
-      left: false,
-    });
-    expect(seen.cpuSeconds).toBeGreaterThan(0);
-  },
-);
+test.skipIf(!canTry)("an ordinary user's runners are sandboxes too, also after a restart of the server", async () => {
+  const script = join(import.meta.dirname, "fixtures", "ordinary-user.ts");
+  const { stdout } = await promisify(execFile)(process.execPath, [script], {
+    uid: nobody,
+    gid: nobody,
+    env: { PATH: "/usr/bin:/bin", HOME: "/nonexistent" },
+  });
+  const { limits, forks, ...seen } = JSON.parse(stdout);
+  // A user without a session and without cgroups can limit processes alone, if the kernel counts
+  // them per user namespace.
+  if (limits.startsWith("limited:")) expect(forks).toBeLessThanOrEqual(100);
+  expect(seen).toEqual({
+    user: nobody,
+    inside: "1000\n",
+    capabilities: "0000000000000000\n",
+    writable: "",
+    userNamespace: 1,
+    host: "",
+    interfaces: "lo\n",
+    running: [{ id: seen.id, state: "running" }],
+    cpuSeconds: expect.any(Number),
+    id: seen.id,
+    left: false,
+  });
+  expect(seen.cpuSeconds).toBeGreaterThan(0);
+});

@@ -6,7 +6,7 @@ import { converse, processesNaming, Setting, sightings, spec } from "./fixtures/
 
 const Recorded = z.object({ daemon: z.object({ pid: z.number() }) });
 
-test("where there is no bubblewrap a runner is a plain process, and says so and why", async () => {
+test("without bubblewrap a runner is a plain process, and the backend reports this with its reason", async () => {
   await using setting = new Setting();
   const backend = await setting.plainBackend();
   const runner = spec();
@@ -18,7 +18,7 @@ test("where there is no bubblewrap a runner is a plain process, and says so and 
   expect(await sightings(backend)).toEqual([{ id: runner.id, state: "running" }]);
 });
 
-test("a bubblewrap that is there and does not work is no sandbox", async () => {
+test("an installed bubblewrap that does not work creates no sandbox", async () => {
   await using setting = new Setting();
   const programs = join(setting.base, "programs");
   writeFileSync(
@@ -31,7 +31,7 @@ test("a bubblewrap that is there and does not work is no sandbox", async () => {
   expect(backend.isolationReason).toMatch(/No permissions to create new namespace/);
 });
 
-test("a plain process gets little of the server's environment and its own home", async () => {
+test("a plain process gets its own home and little of the server's environment", async () => {
   await using setting = new Setting();
   process.env["WHARF_TEST_KEY"] = "secret";
   const backend = await setting.plainBackend();
@@ -49,7 +49,7 @@ test("a plain process gets little of the server's environment and its own home",
   );
 });
 
-test("a plain process is known to the next server, also without a record, and never runs twice", async () => {
+test("the next server finds a plain process, also without a record, and never starts it twice", async () => {
   await using setting = new Setting();
   const first = await setting.plainBackend();
   const runner = spec();
@@ -66,7 +66,7 @@ test("a plain process is known to the next server, also without a record, and ne
   expect((await conversation.run("echo", "here")).stdout).toBe("here\n");
 });
 
-test("stopping a plain process ends what it started, also what left its session or its tree", async () => {
+test("stopping a plain process ends its processes, including those that left its session or its tree", async () => {
   await using setting = new Setting();
   const backend = await setting.plainBackend();
   const runner = spec();
@@ -90,7 +90,7 @@ test("stopping a plain process ends what it started, also what left its session 
   expect(processesNaming(runner.id)).toEqual([]);
 });
 
-test("stopping a plain process ends what left its session and its tree with the home and without the id", async () => {
+test("stopping a plain process ends a process that left its session and tree and dropped the id but kept the home", async () => {
   await using setting = new Setting();
   const backend = await setting.plainBackend();
   const runner = spec();
@@ -113,7 +113,7 @@ test("a plain process is reached in a folder whose path is longer than a socket'
   expect((await conversation.run("echo", "far")).stdout).toBe("far\n");
 });
 
-test("a folder that is no runner's, as volumes have one, is left out of the list", async () => {
+test("the list omits folders that belong to no runner, such as a volume's lost+found", async () => {
   await using setting = new Setting();
   const backend = await setting.plainBackend();
   const runner = spec();

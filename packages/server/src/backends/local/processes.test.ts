@@ -12,7 +12,7 @@ import {
   getProcessTrees,
 } from "./processes.ts";
 
-test("a process is known by its pid and its birth, so a reused pid is another one", async () => {
+test("a process is identified by its pid and its start time, so a reused pid is another process", async () => {
   const child = spawn("sleep", ["1000"], { stdio: "ignore" });
   const exited = once(child, "exit");
   const identity = await getProcessIdentity(child.pid ?? 0);
@@ -27,7 +27,7 @@ test("a process is known by its pid and its birth, so a reused pid is another on
   await exited;
 });
 
-test("what was recorded before the machine started anew is told apart", async () => {
+test("a process that was recorded before the machine's last boot is recognized", async () => {
   const self = await getProcessIdentity(process.pid);
   expect(self && isOfThisBoot(self)).toBe(true);
   expect(
@@ -49,7 +49,7 @@ test("descendants of all generations are found", async () => {
   await exited;
 });
 
-test("ps tells the same where there is no /proc", async () => {
+test("ps gives the same answers for machines without /proc", async () => {
   const self = (await listProcesses()).find((one) => one.pid === process.pid);
   const [byPs] = await listProcessesByPs(["-p", String(process.pid)]);
   expect(byPs).toMatchObject({ pid: process.pid, parent: self?.parent, dead: false });

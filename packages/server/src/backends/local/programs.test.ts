@@ -38,7 +38,7 @@ fi
 `;
 
 describe.skipIf(!expectsBubblewrap)("a program of this machine", () => {
-  test("of an npm prefix runs inside with its packages, by our Node, and brings nothing else along", async () => {
+  test("of an npm prefix runs inside with its packages and Wharf's Node, and brings nothing else", async () => {
     await using setting = new Setting();
     const backend = await setting.backend({ searchPath: `/usr/bin:${prefix(setting.base)}` });
     expect(await backend.getMissingReason("maker-agent")).toBeUndefined();
@@ -56,7 +56,7 @@ describe.skipIf(!expectsBubblewrap)("a program of this machine", () => {
     expect((await conversation.sh("touch /opt/agents/maker-agent/node_modules/x")).stderr).toMatch(/Read-only/);
   });
 
-  test("that asks for a Node which is not inside is run by ours", async () => {
+  test("that names a Node which is not inside runs with Wharf's Node", async () => {
     await using setting = new Setting();
     const backend = await setting.backend({
       searchPath: `/usr/bin:${prefix(setting.base, "#!/home/me/.nvm/bin/node")}`,
@@ -69,7 +69,7 @@ describe.skipIf(!expectsBubblewrap)("a program of this machine", () => {
     );
   });
 
-  test("that is one file, or a package with a manifest, comes in without what lies beside it", async () => {
+  test("that is one file or a package with a manifest is mounted without its neighbours", async () => {
     await using setting = new Setting();
     write(join(setting.base, "own", "single"), "#!/bin/sh\necho single $1\n");
     write(join(setting.base, "own", "private"), "mine");
@@ -119,7 +119,7 @@ describe.skipIf(!expectsBubblewrap)("a program of this machine", () => {
     expect((await conversation.run("maker-agent", "word")).stdout).toBe("helped word\n");
   });
 
-  test("that stands on the PATH as a version manager's shim is reported with what to do", async () => {
+  test("that is a version manager's shim on the PATH is reported with a next step", async () => {
     await using setting = new Setting();
     const shims = join(setting.base, "shims");
     const script = (manager: string) =>
@@ -139,7 +139,7 @@ describe.skipIf(!expectsBubblewrap)("a program of this machine", () => {
     expect(await backend.getMissingReason("of-itself")).toBeUndefined();
   });
 
-  test("that a sandbox can't start is told of with the reason", async () => {
+  test("that a sandbox cannot start is reported with the reason", async () => {
     await using setting = new Setting();
     write(join(setting.base, "own", "snake"), "#!/home/me/venv/bin/python\n");
     write(join(setting.base, "own", "plain"), "text", 0o644);
@@ -155,7 +155,7 @@ describe.skipIf(!expectsBubblewrap)("a program of this machine", () => {
   });
 });
 
-test("in plain processes every program on the PATH is there", async () => {
+test("plain processes have every program on the PATH", async () => {
   await using setting = new Setting();
   const backend = await setting.plainBackend();
   expect(await backend.getMissingReason("sleep")).toBeUndefined();

@@ -5,7 +5,7 @@ import { DelayLine } from "./delay-line.ts";
 const everything = { pass: (bytes: number) => ({ bytes }) };
 
 describe("a delay line", () => {
-  test("delivers each chunk after its delay, in order, also where a later one has a shorter delay", async () => {
+  test("delivers each chunk after its delay and in order, even if a later one has a shorter delay", async () => {
     const delays = [30, 0, 10];
     const line = new DelayLine({ nextDelayMs: () => delays.shift() ?? 0, ...everything });
     const began = performance.now();
@@ -15,14 +15,14 @@ describe("a delay line", () => {
     expect(performance.now() - began).toBeGreaterThan(28);
   });
 
-  test("takes no more than a few megabytes at once", () => {
+  test("holds at most a few megabytes at once", () => {
     const line = new DelayLine({ nextDelayMs: () => 60_000, ...everything });
     for (let sent = 0; sent < 16; sent += 1) line.write(Buffer.alloc(2 ** 20));
     expect(line.writableLength).toBeGreaterThan(8 * 2 ** 20);
     line.destroy();
   });
 
-  test("holds the sender back while nobody reads, and loses nothing", async () => {
+  test("applies backpressure while there is no reader, and loses nothing", async () => {
     const line = new DelayLine({ nextDelayMs: () => 1, ...everything });
     const piece = Buffer.alloc(2 ** 20, "x");
     let sent = 0;

@@ -27,7 +27,7 @@ async function createRunner() {
 /** The turn may break the wire before the answer to its prompt has arrived. */
 const mayBeLost = (error: unknown) => expect(error).toMatchObject({ code: "runner_unavailable" });
 
-test("a runner is the real daemon, and says that nothing confines it", async () => {
+test("a runner is the real daemon and reports that nothing confines it", async () => {
   const runner = await createRunner();
   using line = await dial(backend, runner.id);
   expect(await line.client.call(daemonApi.health, {})).toMatchObject({ runner_id: runner.id, isolation: "unsafe" });
@@ -37,7 +37,7 @@ test("a runner is the real daemon, and says that nothing confines it", async () 
 });
 
 describe("a fault", () => {
-  test("kills the daemon in the middle of a turn, once; the turn is interrupted and its key stays taken", async () => {
+  test("kills the daemon once during a turn, which is interrupted and keeps its key in use", async () => {
     const runner = await createRunner();
     using first = await dial(backend, runner.id);
     const turn = "demo: say one\ndemo: hang";
@@ -54,7 +54,7 @@ describe("a fault", () => {
     await expect(second.client.call(daemonApi.turn, { params })).resolves.toMatchObject({ state: "INTERRUPTED" });
   });
 
-  test("may be asked for in a prompt: the agent kills its daemon", async () => {
+  test("can be requested in a prompt, so that the agent kills its daemon", async () => {
     const runner = await createRunner();
     using line = await dial(backend, runner.id);
     await giveTurn(line.client, "t", "demo: say one\ndemo: die\ndemo: say two").catch(mayBeLost);
@@ -62,7 +62,7 @@ describe("a fault", () => {
     await eventually(() => Array.fromAsync(backend.list()), [{ id: runner.id, state: "stopped" }]);
   });
 
-  test("partitions the runner while its agent works on", async () => {
+  test("partitions the runner while its agent continues to work", async () => {
     const runner = await createRunner();
     using first = await dial(backend, runner.id);
     backend.setFaults(runner.id, [{ kind: "partition", at_byte: 2_000, for_ms: 150 }]);
@@ -80,7 +80,7 @@ describe("a fault", () => {
     expect(JSON.stringify(records)).toContain("flood 100");
   });
 
-  test("silences the wire, which the server finds out, and the next wire works", async () => {
+  test("silences the wire until the server detects it, and the next wire works", async () => {
     const runner = await createRunner();
     using first = await dial(backend, runner.id);
     backend.setFaults(runner.id, [{ kind: "silence", at_byte: 5 }]);
@@ -90,7 +90,7 @@ describe("a fault", () => {
   });
 
   test.each(["create", "start", "dial", "stop", "destroy"] as const)(
-    "lets the next '%s' fail, and the one behind it work",
+    "makes the next '%s' fail, and the one after it succeeds",
     async (operation) => {
       const runner = await createRunner();
       const faults: Fault[] = [{ kind: "fail", operation }];
@@ -135,7 +135,7 @@ describe("nothing is left", () => {
   });
 
   // S-013
-  test("of anything when the backend is closed, also done twice", async () => {
+  test("of anything when the backend is closed, even twice", async () => {
     const { id } = await busyRunner();
     await Promise.all([backend.close(), backend.close()]);
     expect(existsSync(backend.folder)).toBe(false);

@@ -34,7 +34,7 @@ describe("a wire", () => {
     expect(String(await buffer(near))).toBe("answer");
   });
 
-  test.each([0, 1, 5, 11, 12])("is cut behind byte %i exactly", async (at_byte) => {
+  test.each([0, 1, 5, 11, 12])("is cut exactly after byte %i", async (at_byte) => {
     const { near, daemon, strikes } = openWire([{ kind: "cut", at_byte }]);
     for (const text of ["hello ", "world", "!"]) daemon.write(text);
     expect(String(await buffer(near))).toBe("hello world!".slice(0, at_byte));
@@ -49,7 +49,7 @@ describe("a wire", () => {
     expect(String(await buffer(daemon))).toBe("requ");
   });
 
-  test("that falls silent passes nothing more and tells nobody, also when the daemon leaves", async () => {
+  test("that becomes silent passes no more bytes and reports no end, even when the daemon disconnects", async () => {
     const { near, daemon, transport } = openWire([{ kind: "silence", at_byte: 4 }]);
     let seen = "";
     near.on("data", (chunk) => (seen += String(chunk)));
@@ -65,7 +65,7 @@ describe("a wire", () => {
   });
 
   test.each([[[]], [[{ kind: "silence", at_byte: 0 }]]] as const)(
-    "takes the daemon's end along when the server drops it, with faults %j",
+    "closes the daemon's end when the server closes its own, with faults %j",
     async (faults) => {
       const { near, daemon, transport } = openWire(faults);
       await new Promise((resolve) => daemon.write("answer", resolve));
@@ -75,7 +75,7 @@ describe("a wire", () => {
     },
   );
 
-  test("that is lost takes the server's end along", async () => {
+  test("that is lost closes the server's end", async () => {
     const { near, transport } = openWire();
     const ended = once(near, "end");
     near.resume();

@@ -4,7 +4,7 @@ import { dial, openMock, spec } from "./fixtures/bench.ts";
 import { createRemoteSimulation } from "./index.ts";
 
 // S-012
-test("is 100 ms and 10 % away for tools, 500 ms and 5 % for workspaces", () => {
+test("has 100 ms delay and 10 % failures for tools, 500 ms and 5 % for workspaces", () => {
   expect(createRemoteSimulation({ failures: true })).toEqual({
     tool: { latencyMs: 100, failureRate: 0.1 },
     workspace: { latencyMs: 500, failureRate: 0.05 },
@@ -16,7 +16,7 @@ test("is 100 ms and 10 % away for tools, 500 ms and 5 % for workspaces", () => {
 });
 
 // S-009 S-010
-test("delays what is asked of the backend and of the daemon", async () => {
+test("delays requests to the backend and to the daemon", async () => {
   const simulation = { tool: { latencyMs: 80, failureRate: 0 }, workspace: { latencyMs: 60, failureRate: 0 } };
   await using mock = await openMock({ simulation });
   const runner = spec();
@@ -31,7 +31,7 @@ test("delays what is asked of the backend and of the daemon", async () => {
   expect(stdout.split("\n")).toHaveLength(10_001);
 });
 
-test("lets operations fail as often as it says, the same ones for the same seed", async () => {
+test("makes operations fail at the configured rate, the same ones for the same seed", async () => {
   const simulation = { tool: { latencyMs: 0, failureRate: 0 }, workspace: { latencyMs: 0, failureRate: 0.5 } };
   const outcomes = async (seed: string) => {
     await using mock = await openMock({ simulation, seed });
@@ -44,7 +44,7 @@ test("lets operations fail as often as it says, the same ones for the same seed"
   expect(await outcomes("two")).not.toEqual(first);
 });
 
-test("lets dials fail, and breaks wires", async () => {
+test("makes dials fail and breaks wires", async () => {
   const simulation = { tool: { latencyMs: 0, failureRate: 0.5 }, workspace: { latencyMs: 0, failureRate: 0 } };
   await using mock = await openMock({ simulation, seed: "any" });
   const runner = spec("a-runner-whose-fate-is-known");

@@ -39,7 +39,7 @@ test("only its owner may connect", () => {
   expect(statSync(join(folder, socketName)).isSocket()).toBe(true);
 });
 
-test("a connection that came before anyone asked is handed over, the newest of several, with what it said", async () => {
+test("a connection that came before a caller is handed over with its first bytes, and of several the newest", async () => {
   const older = await arrive("older");
   const closed = new Promise((resolve) => older.once("close", resolve));
   await arrive("newer");
@@ -49,7 +49,7 @@ test("a connection that came before anyone asked is handed over, the newest of s
   wire.destroy();
 });
 
-test("a connection that has waited for long is not handed over, as its daemon may have given it up", async () => {
+test("a connection that has waited too long is not handed over, because its daemon may have abandoned it", async () => {
   const stale = await arrive("stale");
   const closed = once(stale, "close");
   await sleep(3_600);
@@ -60,7 +60,7 @@ test("a connection that has waited for long is not handed over, as its daemon ma
   (await wire).destroy();
 });
 
-test("those who wait get one connection each, in the order they asked", async () => {
+test("waiting callers get one connection each, in the order of their calls", async () => {
   const waiting = [listener.accept(), listener.accept()];
   for (const word of ["first", "second"]) await arrive(word);
   for (const [index, word] of ["first", "second"].entries()) {
@@ -70,7 +70,7 @@ test("those who wait get one connection each, in the order they asked", async ()
   }
 });
 
-test("a connection that went away is not handed over", async () => {
+test("a closed connection is not handed over", async () => {
   const gone = await arrive("");
   gone.destroy();
   await sleep(50);
@@ -81,7 +81,7 @@ test("a connection that went away is not handed over", async () => {
   wire.destroy();
 });
 
-test("who waits is told when the signal says so and when the listener closes", async () => {
+test("a waiting caller gets an error when its signal aborts and when the listener closes", async () => {
   await expect(listener.accept(AbortSignal.timeout(10))).rejects.toMatchObject({ name: "TimeoutError" });
   await expect(listener.accept(AbortSignal.abort(new Error("no")))).rejects.toThrow("no");
   const waiting = listener.accept();
@@ -89,7 +89,7 @@ test("who waits is told when the signal says so and when the listener closes", a
   await expect(waiting).rejects.toThrow("closed");
 });
 
-test("a flood of connections is shut out for a while, keeps at most one, and the next dial still gets a wire", async () => {
+test("a flood of connections is blocked for a while and keeps at most one, and the next dial still gets a wire", async () => {
   const wire = listener.accept();
   await arrive("wire");
   const held = await wire;
@@ -132,7 +132,7 @@ test("a flood of connections is shut out for a while, keeps at most one, and the
     .toBe("after");
 });
 
-test("where a folder can't be reached by its descriptor, a short link that is ours alone leads to it", async () => {
+test("if a folder cannot be reached by its descriptor, a short private link leads to it", async () => {
   const temporary = mkdtempSync(join(tmpdir(), "wharf-links-"));
   const long = join(folder, "x".repeat(120));
   mkdirSync(long);

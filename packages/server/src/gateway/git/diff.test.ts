@@ -21,7 +21,7 @@ afterEach(() => scratch[Symbol.asyncDispose]());
 
 const mirrored = async () => (await mirrors.ensure(source, { shadow_branch: branch })).repository_id;
 
-test("a task's diff is what its branch changed since it left its base, with odd names and renames", async () => {
+test("a task's diff has the changes of its branch since it left its base, with odd names and renames", async () => {
   const base = await git(source, "rev-parse", "HEAD");
   await git(source, "checkout", "--quiet", "-b", branch);
   await git(source, "mv", "old name.txt", "new\tname.txt");
@@ -43,7 +43,7 @@ test("a task's diff is what its branch changed since it left its base, with odd 
   }
 });
 
-test("a large patch is cut at a line and says so", async () => {
+test("a large patch is cut at a line and is marked as cut", async () => {
   await git(source, "checkout", "--quiet", "-b", branch);
   const base = await git(source, "rev-parse", "HEAD");
   await commit(source, { "big.txt": "a line that is repeated\n".repeat(300_000) });
@@ -70,7 +70,7 @@ test("programs that a repository names in its attributes are not started", async
   expect(existsSync(proof)).toBe(false);
 });
 
-test("what is not there is told of", async () => {
+test("missing refs and mirrors are reported as not found", async () => {
   await git(source, "branch", branch);
   const id = await mirrored();
   await expect(mirrors.diff(id, "main", "shadow/none")).rejects.toMatchObject({ code: "not_found" });

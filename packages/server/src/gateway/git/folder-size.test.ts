@@ -13,7 +13,7 @@ beforeEach(async () => {
 });
 afterEach(() => scratch[Symbol.asyncDispose]());
 
-test("a new pack that outgrows the limit is noticed while it is written, and what was there does not count", async () => {
+test("a new pack that exceeds the limit is detected while it is written, and existing files do not count", async () => {
   using watch = await GrowthWatch.start(scratch.path, 1_000);
   const aborted = once(watch.signal, "abort");
   const pack = join(scratch.path, "objects", "pack", "tmp_pack_new");
@@ -24,7 +24,7 @@ test("a new pack that outgrows the limit is noticed while it is written, and wha
   expect(watch.exceeded).toBe(true);
 });
 
-test("growth anywhere else is noticed when the whole folder is counted", async () => {
+test("growth anywhere else is detected when the whole folder is counted", async () => {
   using watch = await GrowthWatch.start(scratch.path, 1_000);
   await mkdir(join(scratch.path, "objects", "ab"));
   await writeFile(join(scratch.path, "objects", "ab", "loose"), Buffer.alloc(1_001));

@@ -32,7 +32,7 @@ const failing = (sha: string, url = source) =>
   );
 const remoteHead = () => git(source, "rev-parse", branch);
 
-test("a task's branch reaches a local repository, grows there, and may be forwarded again", async () => {
+test("a task's branch reaches a local repository, grows there, and can be forwarded again", async () => {
   const first = await taskCommit("first");
   await forward(first);
   expect(await remoteHead()).toBe(first);
@@ -43,14 +43,14 @@ test("a task's branch reaches a local repository, grows there, and may be forwar
   expect(await git(source, "symbolic-ref", "HEAD")).toBe("refs/heads/main");
 });
 
-test("what the task itself rewrote replaces what was forwarded before", async () => {
+test("a branch that the task rewrote replaces the forwarded one", async () => {
   await forward(await taskCommit("first"));
   const rewritten = await taskCommit("rewritten");
   await forward(rewritten);
   expect(await remoteHead()).toBe(rewritten);
 });
 
-test("a commit that somebody else put on the branch is never overwritten", async () => {
+test("another author's commit on the branch is never overwritten", async () => {
   const first = await taskCommit("first");
   await forward(first);
   await git(source, "checkout", "--quiet", branch);
@@ -65,7 +65,7 @@ test("a commit that somebody else put on the branch is never overwritten", async
   expect(await remoteHead()).toBe(foreign);
 });
 
-test("a branch of that name that was there before the task is not overwritten", async () => {
+test("a branch of the same name from before the task is not overwritten", async () => {
   await git(source, "checkout", "--quiet", "-b", branch);
   const theirs = await commit(source, { "theirs.txt": "x" });
   await git(source, "checkout", "--quiet", "main");
@@ -73,7 +73,7 @@ test("a branch of that name that was there before the task is not overwritten", 
   expect(await remoteHead()).toBe(theirs);
 });
 
-test("a branch that somebody has checked out is left alone, even where the owner would have it updated", async () => {
+test("a checked-out branch is not changed, even if its owner allows updates", async () => {
   const first = await taskCommit("first");
   await forward(first);
   await git(source, "checkout", "--quiet", branch);
@@ -85,7 +85,7 @@ test("a branch that somebody has checked out is left alone, even where the owner
   expect(await remoteHead()).toBe(first);
 });
 
-test("the rules of a remote server hold, and its words reach the person", async () => {
+test("a remote server's rules hold, and its message reaches the user", async () => {
   const hooks = join(source, ".git", "hooks");
   await mkdir(hooks, { recursive: true });
   await writeFile(join(hooks, "pre-receive"), "#!/bin/sh\necho 'no agents on Fridays' >&2\nexit 1\n", { mode: 0o755 });
@@ -97,7 +97,7 @@ test("the rules of a remote server hold, and its words reach the person", async 
   });
 });
 
-test("nothing of a local repository is executed, neither when it is fetched from nor when it is pushed to", async () => {
+test("no program of a local repository is executed, neither by a fetch nor by a push", async () => {
   const proof = join(scratch.path, "proof");
   const program = join(scratch.path, "program");
   await writeFile(program, `#!/bin/sh\necho "$0 $*" >> ${proof}\n`, { mode: 0o755 });
@@ -143,7 +143,7 @@ test("nothing of a local repository is executed, neither when it is fetched from
   expect(await remoteHead()).toBe(second);
 });
 
-test("over HTTP the login is the host's: with it the branch arrives, without it the error says so", async () => {
+test("over HTTP the host's login is used: with it the branch arrives, without it the error names the login", async () => {
   const server = await gitServer(scratch, { login: "ada:secret-pw" });
   const open = `${server}/source/.git`;
   const closed = server.replace("http://", "http://ada:secret-pw@");
@@ -177,7 +177,7 @@ test("over HTTP the login is the host's: with it the branch arrives, without it 
   });
 });
 
-test("a remote that is gone, a commit that is not there, a branch that is no task's", async () => {
+test("a missing remote, a missing commit and a branch of no task are errors", async () => {
   const sha = await taskCommit("first");
   expect(await failing("1".repeat(40))).toMatchObject({ code: "git_failed" });
   expect(await failing("main")).toMatchObject({ code: "push_rejected" });

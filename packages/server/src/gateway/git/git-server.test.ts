@@ -43,7 +43,7 @@ async function clone(remote: string, name = "work"): Promise<string> {
 }
 
 describe("a runner's git", () => {
-  test("clones, pushes its branch, and the server hears of each push before git ends", async () => {
+  test("clones and pushes its branch, and the server is notified of each push before git ends", async () => {
     const { remote, seen } = await gateway();
     const work = await clone(remote);
     const first = await commit(work, { "a.txt": "a" });
@@ -63,7 +63,7 @@ describe("a runner's git", () => {
     expect(seen.denied).toEqual([]);
   });
 
-  test("clones shallow and pushes from there, and a push of more than git buffers passes whole", async () => {
+  test("clones shallow and pushes from there, and a push larger than git's buffer arrives complete", async () => {
     const { remote, seen } = await gateway();
     await commit(source, { "b.txt": "b" });
     await mirrors.ensure(source);
@@ -75,7 +75,7 @@ describe("a runner's git", () => {
     expect(await git(mirrors.path(id), "fsck", "--full")).not.toContain("missing");
   });
 
-  test("gets no commit of another task, though it knows the id", async () => {
+  test("gets no commit of another task, even if it knows the id", async () => {
     const theirs = await git(mirrors.path(id), "commit-tree", "-m", "theirs", "-p", "main", "main^{tree}");
     await git(mirrors.path(id), "update-ref", "refs/heads/shadow/task-2", theirs);
     const { remote } = await gateway();
@@ -85,7 +85,7 @@ describe("a runner's git", () => {
     }
   });
 
-  test("sees its own task's branch and never another's, by either protocol", async () => {
+  test("sees its own task's branch and no other task's, with either protocol", async () => {
     for (const name of ["shadow/task-1", "shadow/task-2"])
       await git(mirrors.path(id), "update-ref", `refs/heads/${name}`, "main");
     await git(mirrors.path(id), "update-ref", "refs/wharf/forwarded/x", "main");
@@ -126,7 +126,7 @@ describe("a runner's git", () => {
     expect(seen.denied).toMatchObject([{ host: `git/${id}`, reason: expect.stringContaining("push of refs/") }]);
   });
 
-  test("may not push where its run has no branch, or one that is no task's", async () => {
+  test("may not push if its run has no branch or not a task's branch", async () => {
     for (const shadow_branch of ["main", "shadow/../main", "shadow/"]) {
       const { remote, seen } = await gateway({ shadow_branch });
       const work = await clone(remote, `work${seen.denied.length}-${shadow_branch.replaceAll("/", "_")}`);
@@ -135,7 +135,7 @@ describe("a runner's git", () => {
     }
   });
 
-  test("is refused objects that could harm those who check them out", async () => {
+  test("cannot push objects that could harm a checkout", async () => {
     const { remote, seen } = await gateway();
     const work = await clone(remote);
     await writeFile(join(work, "x"), "x");
@@ -157,7 +157,7 @@ describe("a runner's git", () => {
   });
 
   test(
-    "may overwrite its branch with large commits again and again without filling the mirror",
+    "can overwrite its branch with large commits repeatedly without filling the mirror",
     { timeout: 90_000 },
     async () => {
       mirrors = openMirrors({ folder: mirrors.folder, maxRepositoryMb: 20, maxMirrorMb: 3, gitEnvironment: hostGit });
@@ -176,7 +176,7 @@ describe("a runner's git", () => {
     },
   );
 
-  test("is told that the mirror is full, and pushes again once there is room", async () => {
+  test("gets an error when the mirror is full, and can push again once there is room", async () => {
     mirrors = openMirrors({ folder: mirrors.folder, maxRepositoryMb: 20, maxMirrorMb: 3, gitEnvironment: hostGit });
     const { remote, seen } = await gateway();
     const work = await clone(remote);
@@ -195,7 +195,7 @@ describe("a runner's git", () => {
     expect(await mirrors.head(id, branch)).toBe(await git(work, "rev-parse", "HEAD"));
   });
 
-  test("cannot push more than a repository may hold, or a request may carry", async () => {
+  test("cannot push more than the limit of a repository or of a request", async () => {
     mirrors = openMirrors({ folder: mirrors.folder, maxRepositoryMb: 1, gitEnvironment: hostGit });
     const { remote } = await gateway();
     const work = await clone(remote);
@@ -211,7 +211,7 @@ describe("a runner's git", () => {
 });
 
 describe("a request to the mirrors", () => {
-  test("passes for the task's own repository only, on the four addresses git needs", async () => {
+  test("is accepted only for the task's own repository and the four addresses that git needs", async () => {
     const other = (await mirrors.ensure(await scratch.repository("other"))).repository_id;
     const { url, seen } = await gateway();
     const own = `/git/${id}.git`;
@@ -236,7 +236,7 @@ describe("a request to the mirrors", () => {
     expect(await rawGet(url, `${own}/info/refs?service=git-upload-pack`)).toMatch(/^HTTP\/1.1 200 /);
   });
 
-  test("may be compressed, but not to more than is allowed once it is unpacked", async () => {
+  test("may be compressed, within the limit of its unpacked size", async () => {
     const { remote } = await gateway();
     const post = (body: Buffer) =>
       fetch(`${remote}/git-upload-pack`, {
@@ -262,7 +262,7 @@ describe("a request to the mirrors", () => {
     expect(await whole(Buffer.from("not gzip at all"))).toMatch(/^(reset|400 )/);
   });
 
-  test("ends git when the runner goes away, whether it was sending or receiving", async () => {
+  test("ends git when the runner disconnects, whether it was sending or receiving", async () => {
     await commit(source, { "big.bin": randomBytes(8_000_000).toString("latin1") });
     await mirrors.ensure(source);
     const wants = `0032want ${await mirrors.head(id, "main")}\n00000009done\n`;
@@ -286,7 +286,7 @@ describe("a request to the mirrors", () => {
     }
   });
 
-  test("waits for its turn among the fetches of all runners, and leaves with its runner", async () => {
+  test("waits for its turn among the fetches of all runners, and ends with its runner", async () => {
     const { url, server } = await gateway({}, { maxFetches: 1 });
     let received = 0;
     server.on("request", () => received++);
@@ -312,7 +312,7 @@ describe("a request to the mirrors", () => {
     expect(await answer).toMatch(/^HTTP\/1.1 200 /);
   });
 
-  test("ends with its git when its limit is over, though its runner stays", async () => {
+  test("ends with its git when it times out, even if its runner stays connected", async () => {
     const { url } = await gateway({}, { gitTimeoutMs: 100 });
     const socket = connect(Number(new URL(url).port), "127.0.0.1");
     // Git's answer may have begun; it is then reset, never ended.
@@ -324,7 +324,7 @@ describe("a request to the mirrors", () => {
     expect(await gitProcesses()).toEqual([]);
   });
 
-  test("waits for nobody: one runner keeps only a few gits at work", async () => {
+  test("is refused when its runner already has several git processes", async () => {
     const { url } = await gateway();
     const { port } = new URL(url);
     const sockets = Array.from({ length: 6 }, () => {

@@ -39,7 +39,7 @@ async function mirrorEndless(diffLimits: Partial<DiffLimits>, name = "source") {
   };
 }
 
-test("the diff of a commit with trees without end fails within its memory, and says so", async () => {
+test("the diff of a commit with endless trees fails at its memory limit and reports it", async () => {
   const { diff, path } = await mirrorEndless({ memoryMb: 96 });
   await expect(diff()).rejects.toMatchObject({
     code: "git_over_limit",
@@ -48,7 +48,7 @@ test("the diff of a commit with trees without end fails within its memory, and s
   expect(findProcesses(path)).toEqual([]);
 });
 
-test("a diff ends when its time is over, or its caller leaves, with no process behind", async () => {
+test("a diff ends when it times out or its caller aborts, and leaves no process", async () => {
   const { diff, path } = await mirrorEndless({ timeoutMs: 300, memoryMb: 8_192 });
   await expect(diff()).rejects.toMatchObject({ code: "git_over_limit", context: { limit: "0.3 s" } });
   expect(findProcesses(path)).toEqual([]);
@@ -62,7 +62,7 @@ test("a diff ends when its time is over, or its caller leaves, with no process b
   expect(findProcesses(patient.path)).toEqual([]);
 });
 
-test("a git that computes without end is ended by the kernel, and so is a child of it", async () => {
+test("the kernel ends an endlessly computing git and its child", async () => {
   const limits = { memoryMb: 512, cpuSeconds: 1 };
   const environment = toServedEnvironment(hostGit, [["alias.compute", "!while :; do :; done"]]);
   const child = spawnGit(["compute"], { environment, input: "ignore", limits });
@@ -76,7 +76,7 @@ test("a git that computes without end is ended by the kernel, and so is a child 
   });
 });
 
-test("git and its helpers end with a server that is killed", async () => {
+test("git and its helpers end when the server is killed", async () => {
   const { url } = await scratch.listen(() => undefined);
   const { port } = new URL(url);
   const server = spawn(process.execPath, [join(import.meta.dirname, "fixtures/listing-server.ts"), url]);

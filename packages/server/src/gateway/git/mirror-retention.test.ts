@@ -26,7 +26,7 @@ async function addBranch(branch: string): Promise<string> {
   return sha;
 }
 
-test("a mirror says whether it is there and which commits it holds", async () => {
+test("a mirror reports whether it exists and which commits it has", async () => {
   const main = await mirrors.head(id, "main");
   expect(await mirrors.exists(id)).toBe(true);
   expect(await mirrors.has(id, main ?? "")).toBe(true);
@@ -37,7 +37,7 @@ test("a mirror says whether it is there and which commits it holds", async () =>
   for (const sha of ["1".repeat(40), tree, "main", "", "--help"]) expect(await mirrors.has(id, sha)).toBe(false);
 });
 
-test("tasks' branches are removed with what was remembered of them and with their commits", async () => {
+test("tasks' branches are removed together with their forwarding records and their commits", async () => {
   const [first, second, kept] = [await addBranch("shadow/a"), await addBranch("shadow/b"), await addBranch("shadow/c")];
   await inMirror("repack", "-a", "-d", "--quiet");
   await mirrors.removeBranches(id, ["shadow/a", "shadow/b", "shadow/not-there"]);
@@ -48,7 +48,7 @@ test("tasks' branches are removed with what was remembered of them and with thei
   expect(await inMirror("fsck", "--full")).not.toContain("missing");
 });
 
-test("only tasks' branches are removed, and a mirror that is not there is no error", async () => {
+test("only tasks' branches can be removed, and a missing mirror is not an error", async () => {
   for (const branch of ["main", "shadow/../main", "shadow/a\ndelete refs/heads/main"])
     await expect(mirrors.removeBranches(id, [branch])).rejects.toMatchObject({ code: "git_failed" });
   expect(await mirrors.head(id, "main")).toBeDefined();
@@ -56,7 +56,7 @@ test("only tasks' branches are removed, and a mirror that is not there is no err
   await mirrors.removeBranches(id, []);
 });
 
-test("commits of removed branches stay while somebody pushes, and go with the end of the push", async () => {
+test("commits of removed branches stay during a push and are removed when it ends", async () => {
   const sha = await addBranch("shadow/a");
   const { signal } = new AbortController();
   {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { MirrorUse } from "./mirror-use.ts";
 
-test("writers share a mirror, and whoever claims it has it alone", async () => {
+test("writers share a mirror, and a claim is exclusive", async () => {
   const use = new MirrorUse();
   const writers = [await use.share("a"), await use.share("a")];
   expect(use.claim("a")).toBeUndefined();

@@ -29,7 +29,7 @@ const failing = (url: string, by = mirrors) =>
   );
 
 describe("a mirror of a repository", () => {
-  test("is made from a local path with its branches, tags and default branch, and without hooks", async () => {
+  test("is created from a local path with its branches, tags and default branch, and without hooks", async () => {
     const source = await scratch.repository("source");
     await git(source, "branch", "other");
     await git(source, "tag", "v1");
@@ -50,7 +50,7 @@ describe("a mirror of a repository", () => {
     expect(await unfinished()).toEqual([]);
   });
 
-  test("is the same for a path, a link to it and its file address, and another for another repository", async () => {
+  test("is the same for a path, a link to it and its file address, and different for another repository", async () => {
     const source = await scratch.repository("source");
     const other = await scratch.repository("other");
     const ids = [];
@@ -71,7 +71,7 @@ describe("a mirror of a repository", () => {
     expect(await mirrors.head(id, "gone")).toBeUndefined();
   });
 
-  test("keeps what tasks pushed to it, whether the remote has that branch, another value of it, or not", async () => {
+  test("keeps what tasks pushed to it, whether or not the remote has that branch", async () => {
     const source = await scratch.repository("source");
     const { repository_id: id } = await mirrors.ensure(source);
     const pushed = await inMirror(id, "commit-tree", "-m", "by a task", "main^{tree}", "-p", "main");
@@ -84,7 +84,7 @@ describe("a mirror of a repository", () => {
     expect(await mirrors.head(id, "shadow/task-2")).toBe(pushed);
   });
 
-  test("takes a task's branch from the remote where it has none, and only that one", async () => {
+  test("fetches a missing task branch from the remote, and only that one", async () => {
     const source = await scratch.repository("source");
     for (const name of ["shadow/task-1", "shadow/task-2"]) await git(source, "branch", name);
     const { repository_id: id } = await mirrors.ensure(source);
@@ -95,7 +95,7 @@ describe("a mirror of a repository", () => {
     await mirrors.ensure(source, { shadow_branch: "shadow/not-there" });
   });
 
-  test("is fetched once for calls at the same time, and one that gives up does not end it for others", async () => {
+  test("is fetched once for concurrent calls, and one that aborts does not end the fetch for the others", async () => {
     const source = await scratch.repository("source");
     const leaving = new AbortController();
     const first = mirrors.ensure(source, { signal: leaving.signal });
@@ -107,7 +107,7 @@ describe("a mirror of a repository", () => {
     expect(await inMirror(ids[0] ?? "", "count-objects", "-v")).toContain("packs: 1");
   });
 
-  test("leaves nothing when all who wait give up, and is made by the next who asks", async () => {
+  test("leaves no files when all callers abort, and is created by the next caller", async () => {
     const source = await scratch.repository("source", { "big.bin": randomBytes(4_000_000).toString("hex") });
     const leaving = new AbortController();
     const given = mirrors.ensure(source, {
@@ -120,7 +120,7 @@ describe("a mirror of a repository", () => {
     expect(await unfinished()).toEqual([]);
   });
 
-  test("is fetched again after a git that was killed left its lock", async () => {
+  test("is fetched again after a killed git left its lock", async () => {
     const source = await scratch.repository("source");
     const { repository_id: id } = await mirrors.ensure(source);
     const sha = await commit(source, { "b.txt": "b" });
@@ -132,7 +132,7 @@ describe("a mirror of a repository", () => {
     expect(await mirrors.head(id, "main")).toBe(sha);
   });
 
-  test("is made once git can be started, though it could not at first", async () => {
+  test("is created once git is installed, after a first failure without git", async () => {
     const source = await scratch.repository("source");
     const bin = join(scratch.path, "bin");
     await mkdir(bin);
@@ -146,7 +146,7 @@ describe("a mirror of a repository", () => {
     expect(await mirrors.ensure(source)).toMatchObject({ default_branch: "main" });
   });
 
-  test("has its packs rolled together before they are many", async () => {
+  test("has its packs combined before there are many", async () => {
     const source = await scratch.repository("source");
     const { repository_id: id } = await mirrors.ensure(source);
     for (let n = 0; n < 45; n++) {
@@ -163,7 +163,7 @@ describe("a mirror of a repository", () => {
   });
 });
 
-describe("a repository that cannot be mirrored is told of by what is wrong", () => {
+describe("a repository that cannot be mirrored is reported with its problem", () => {
   test.each([
     "",
     "-c core.x=y",
@@ -176,11 +176,11 @@ describe("a repository that cannot be mirrored is told of by what is wrong", () 
     "https://",
     "ssh://-oProxyCommand=id/x",
     "a\nb",
-  ])("%j is no address of a repository", async (url) => {
+  ])("%j is not an address of a repository", async (url) => {
     expect(await failing(url)).toMatchObject({ code: "bad_request" });
   });
 
-  test("nothing at the path, a file, a folder without a repository", async () => {
+  test("a missing path, a file, a folder without a repository", async () => {
     await writeFile(join(scratch.path, "file"), "x");
     await mkdir(join(scratch.path, "folder"));
     for (const name of ["nothing", "file", "folder"])
@@ -188,7 +188,7 @@ describe("a repository that cannot be mirrored is told of by what is wrong", () 
     expect(await unfinished()).toEqual([]);
   });
 
-  test("one in Wharf's own data folder, however it is named", async () => {
+  test("one in Wharf's own data folder, under any spelling", async () => {
     const { repository_id: id } = await mirrors.ensure(await scratch.repository("source"));
     const data = join(scratch.path, "data");
     await scratch.repository("data/runners/one/workspace");
@@ -234,7 +234,7 @@ describe("a repository that cannot be mirrored is told of by what is wrong", () 
     expect(await mirrors.head(id, "main")).toBeDefined();
   });
 
-  test("a host that refuses, an answer that is not git's, a server that breaks off", async () => {
+  test("a host that refuses, a response that is not git's, a server that closes the connection", async () => {
     const closed = await new Promise<number>((resolve) => {
       const probe = createServer().listen(0, "127.0.0.1", () => {
         const address = probe.address();
@@ -254,7 +254,7 @@ describe("a repository that cannot be mirrored is told of by what is wrong", () 
     expect(await failing(`${broken.url}/x`)).toMatchObject({ code: "repository_unreachable" });
   });
 
-  test("one that is too large is given up while it is being fetched", async () => {
+  test("one that is too large is cancelled while it is being fetched", async () => {
     const source = await scratch.repository("huge", { "a.bin": randomBytes(3_000_000).toString("latin1") });
     const small = open(1);
     expect(await failing(source, small)).toMatchObject({ code: "repository_too_large", context: { limit_mb: 1 } });
@@ -293,7 +293,7 @@ describe("a repository that cannot be mirrored is told of by what is wrong", () 
     expect(sent).toBeGreaterThan(2_000_000);
   });
 
-  test("what is broken in a way that could harm is refused by fsck", async () => {
+  test("fsck refuses harmful objects", async () => {
     const source = await scratch.repository("evil");
     await writeFile(join(source, "x"), "x");
     const blob = await git(source, "hash-object", "-w", "x");

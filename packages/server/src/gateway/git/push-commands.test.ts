@@ -15,35 +15,32 @@ const inPieces = (bytes: Buffer, size: number) =>
     { objectMode: false },
   );
 
-test.each([1, 3, 7, 1000])(
-  "reads one command whatever pieces of %i bytes it comes in, and loses nothing of the pack",
-  async (size) => {
-    const bytes = Buffer.from(`${line(`shallow ${sha}`)}${line(own)}0000PACK and so on`);
-    const body = inPieces(bytes, size);
-    const head = await readPushHead(body);
-    expect(head.command).toEqual({ old: zero, new: sha, ref: "refs/heads/shadow/task-1" });
-    expect(head.capabilities).toEqual(["report-status", "side-band-64k", "agent=git/2"]);
-    expect(Buffer.concat([head.bytes, await buffer(body)])).toEqual(bytes);
-  },
-);
+test.each([1, 3, 7, 1000])("reads one command in pieces of %i bytes and keeps all of the pack", async (size) => {
+  const bytes = Buffer.from(`${line(`shallow ${sha}`)}${line(own)}0000PACK and so on`);
+  const body = inPieces(bytes, size);
+  const head = await readPushHead(body);
+  expect(head.command).toEqual({ old: zero, new: sha, ref: "refs/heads/shadow/task-1" });
+  expect(head.capabilities).toEqual(["report-status", "side-band-64k", "agent=git/2"]);
+  expect(Buffer.concat([head.bytes, await buffer(body)])).toEqual(bytes);
+});
 
-test("lets git's own probe pass, which asks for nothing", async () => {
+test("accepts git's own probe, which has no command", async () => {
   expect((await readPushHead(Readable.from([Buffer.from("0000")]))).command).toBeUndefined();
 });
 
 test.each([
   ["two commands", `${line(own)}${line(`${zero} ${sha} refs/heads/main`)}0000`],
-  ["a second command that hides behind a NUL", `${line(own)}${line(`${zero} ${sha} refs/heads/main\0x`)}0000`],
+  ["a second command hidden behind a NUL", `${line(own)}${line(`${zero} ${sha} refs/heads/main\0x`)}0000`],
   ["a signed push", `${line(`push-cert\0 report-status`)}${line("certificate version 0.1\n")}0000`],
   ["a newline inside a name", `${line(`${zero} ${sha} refs/heads/a\nb\0x`)}0000`],
   ["an id of the wrong length", `${line(`${zero} ${sha}a refs/heads/x\0x`)}0000`],
   ["capital letters in an id", `${line(`${zero} ${"A".repeat(40)} refs/heads/x\0x`)}0000`],
   ["a delimiter instead of the flush", `${line(own)}0001`],
   ["an empty line", `0004${line(own)}0000`],
-  ["a length that is no number", "zzzz"],
+  ["a length that is not a number", "zzzz"],
   ["a sign in a length", "+00c"],
   ["nothing", ""],
-  ["a head that breaks off", line(own).slice(0, 30)],
+  ["a head that is cut off", line(own).slice(0, 30)],
   ["commands without a flush", line(own)],
 ])("refuses %s", async (_what, text) => {
   await expect(readPushHead(Readable.from([Buffer.from(text)], { objectMode: false }))).rejects.toBeInstanceOf(
@@ -51,7 +48,7 @@ test.each([
   );
 });
 
-test("whatever comes for a head is one command on one branch, none, or refused", async () => {
+test("any input for a head is one command on one branch, no command, or refused", async () => {
   const word = fc.constantFrom(line(own), line(`shallow ${sha}`), "0000", "0001", "0004", own, "push-cert\0", "PACK");
   const noise = fc.uint8Array({ maxLength: 30 }).map((bytes) => Buffer.from(bytes));
   const said = fc.array(fc.oneof({ weight: 3, arbitrary: word }, { weight: 1, arbitrary: noise }), { maxLength: 8 });
@@ -85,7 +82,7 @@ test("stops reading a head that never ends", async () => {
   expect(given).toBeLessThan(10_000);
 });
 
-test("says no in git's words, within the limits of its form", () => {
+test("reports a refusal in git's format and within its limits", () => {
   const refs = Array.from({ length: 100 }, (_, n) => `refs/heads/${"x".repeat(1000)}${n}`);
   const plain = createRefusalReport(new PushRefused("no", refs)).toString();
   expect(plain).toContain("unpack ok\n");

@@ -59,13 +59,13 @@ const accept = ({ work }: Pushing, sha: string) =>
   git(work, "push", "--quiet", "--force", "origin", `${sha}:refs/heads/${branch}`);
 
 describe("a push is refused", () => {
-  test("that unpacks to more than a repository may hold, however small it is", async () => {
+  test("that unpacks to more than the limit of a repository, however small it is", async () => {
     const pushing = await startPushing();
     const sha = await commit(pushing.work, { "zeros.bin": "\0".repeat(11 * 1024 * 1024) });
     await expectRefusal(pushing, sha, "the push unpacks to more than 10 MB; push less, or raise MAX_REPO_SIZE_MB");
   });
 
-  test("whose objects are small changes to one large object, once all together are too large", async () => {
+  test("whose objects are small changes to one large object, once their total is too large", async () => {
     const pushing = await startPushing({ maxUnpackedMb: 2 });
     const large = randomBytes(300_000).toString("hex");
     await accept(pushing, await commit(pushing.work, { "large.bin": large }));
@@ -74,7 +74,7 @@ describe("a push is refused", () => {
     await expectRefusal(pushing, sha, "the push unpacks to more than 2 MB");
   });
 
-  test("with trees without end, also where most of them came with an earlier push", async () => {
+  test("with endless trees, even if most of them came with an earlier push", async () => {
     const pushing = await startPushing();
     const { work } = pushing;
     await expectRefusal(pushing, await commitEndlessTree(work, 10), "a commit in the push has more than 5000000 files");
@@ -90,7 +90,7 @@ describe("a push is refused", () => {
     await expectRefusal(pushing, newest, "a commit in the push has more than 5000000 files");
   });
 
-  test("with folders that lie too deep", async () => {
+  test("with folders that are too deep", async () => {
     const pushing = await startPushing({ maxDepth: 20 });
     const { work } = pushing;
     const blob = await git(work, "rev-parse", "main:README.md");
@@ -112,13 +112,13 @@ describe("a push is refused", () => {
     await expectRefusal(pushing, sha, "the push has more than 5 objects");
   });
 
-  test("that would make its mirror too large, with all that is on its way", async () => {
+  test("that would make its mirror too large, including all pending objects", async () => {
     const pushing = await startPushing({ maxTotalMb: 2 });
     const sha = await commit(pushing.work, { "big.bin": randomBytes(2_500_000).toString("latin1") });
     await expectRefusal(pushing, sha, "the server's mirror of this repository would hold more than 2 MB");
   });
 
-  test("where the hook that asks about it cannot be executed", async () => {
+  test("if the hook that checks it cannot be executed", async () => {
     const pushing = await startPushing();
     const hooks = await pushing.mirrors.prepareHooks();
     const sha = await commit(pushing.work, { a: "a" });
@@ -131,14 +131,14 @@ describe("a push is refused", () => {
   });
 });
 
-test("the hook refuses where nobody answers", async () => {
+test("the hook refuses without an answer from the server", async () => {
   const hooks = await prepareHooks(join(scratch.path, "hooks"));
   expect(await readdir(hooks)).toEqual(["pre-receive"]);
   const run = promisify(execFile)(join(hooks, "pre-receive"), { env: { GIT_QUARANTINE_PATH: "/tmp" } });
   await expect(run).rejects.toMatchObject({ code: 1 });
 });
 
-test("what a killed push left goes when its mirror needs the room", async () => {
+test("the remains of a killed push are removed when its mirror needs the space", async () => {
   const folder = join(scratch.path, "mirrors");
   const mirrors = openMirrors({ folder, maxRepositoryMb: 10, maxMirrorMb: 1, gitEnvironment: hostGit });
   const { repository_id: id } = await mirrors.ensure(await scratch.repository("source"));
@@ -149,7 +149,7 @@ test("what a killed push left goes when its mirror needs the room", async () => 
   expect(await readdir(join(mirrors.path(id), "objects"))).not.toContain("tmp_objdir-incoming-abcdef");
 });
 
-test("trees are read from pieces of any size, and a tree too large to hold is an error", () => {
+test("trees are read from chunks of any size, and a tree that is too large is an error", () => {
   const ids = ["1", "2"].map((digit) => digit.repeat(40));
   const entry = (mode: string, name: string, id: string) =>
     Buffer.concat([Buffer.from(`${mode} ${name}\0`), Buffer.from(id, "hex")]);
@@ -176,7 +176,7 @@ test("trees are read from pieces of any size, and a tree too large to hold is an
   expect(() => new TreeReader().addChunk(Buffer.from(`${ids[0]} tree 40000000\n`))).toThrow();
 });
 
-test("a quarantine that cannot be read is no reason to accept what is in it", async () => {
+test("a quarantine that cannot be read is not accepted", async () => {
   const { mirrors, id } = await startPushing();
   const quarantine = join(mirrors.path(id), "objects", "incoming-broken");
   await mkdir(join(quarantine, "aa"), { recursive: true });

@@ -71,7 +71,7 @@ const slowHosts = [
 ];
 
 describe.each(slowHosts)("$what", ({ start }) => {
-  test("is left at once when the signal aborts, with no process behind", async () => {
+  test("is abandoned at once when the signal aborts, and leaves no process", async () => {
     const { url, port, connected } = await start();
     const leaving = new AbortController();
     const failing = getError(open().ensure(url, { signal: leaving.signal }));
@@ -82,7 +82,7 @@ describe.each(slowHosts)("$what", ({ start }) => {
     await until(() => findProcesses(port).length === 0);
   });
 
-  test("is left when its limit is over, with no process behind and an error that names it", async () => {
+  test("is abandoned when its limit expires, with an error that names it, and leaves no process", async () => {
     const { url, port } = await start();
     const error = await getError(open({ listMs: 700 }).ensure(url));
     expect(findProcesses(port)).toEqual([]);
@@ -93,7 +93,7 @@ describe.each(slowHosts)("$what", ({ start }) => {
     });
   });
 
-  test("is left when the limit of the whole call is over", async () => {
+  test("is abandoned when the limit of the whole call expires", async () => {
     const { url, port } = await start();
     const error = await getError(open().ensure(url, { timeoutMs: 700 }));
     expect(error).toMatchObject({ code: "repository_timeout", context: { phase: "fetch", after_s: 0.7 } });
@@ -125,7 +125,7 @@ async function openTurningHost(slow: RegExp, from: number) {
 }
 
 describe("a remote that becomes slow later", () => {
-  test("in a fetch is left when its limit is over, and the half-made mirror is removed", async () => {
+  test("in a fetch is abandoned when its limit expires, and the unfinished mirror is removed", async () => {
     await scratch.repository("source");
     const { getUrl, port } = await openTurningHost(/service=git-upload-pack/, 2);
     const mirrors = open({ fetchMs: 700 });
@@ -135,7 +135,7 @@ describe("a remote that becomes slow later", () => {
     expect(await readdir(mirrors.folder)).toEqual([]);
   });
 
-  test("in a push is left when its limit is over or the signal aborts", async () => {
+  test("in a push is abandoned when its limit expires or the signal aborts", async () => {
     await scratch.repository("source");
     const { getUrl, port } = await openTurningHost(/service=git-receive-pack/, 1);
     const url = getUrl("source");
@@ -158,7 +158,7 @@ describe("a remote that becomes slow later", () => {
   });
 });
 
-test("a process of a git that is ended goes with it, though it ignores being asked", async () => {
+test("a child process of an ended git ends too, even if it ignores SIGTERM", async () => {
   const { port } = await openSilentHost();
   const stubborn = `sh -c 'trap "" TERM; sleep 600 & wait; sleep 600' ssh-${port}`;
   const mirrors = openMirrors({
@@ -175,7 +175,7 @@ test("a process of a git that is ended goes with it, though it ignores being ask
 describe("transfers with one host", () => {
   const listing = (name: string) => `/${name}/.git/info/refs?service=git-upload-pack`;
 
-  test("are two fetches at a time, across repositories; who waits leaves by signal, and others pass", async () => {
+  test("are two fetches at a time across repositories; a waiting one can be aborted, and others are not delayed", async () => {
     for (const name of ["a", "b", "c"]) await scratch.repository(name);
     const { getUrl, port, seen } = await openTurningHost(/service=git-upload-pack/, 2);
     const mirrors = open();
@@ -197,7 +197,7 @@ describe("transfers with one host", () => {
     expect(seen.has(listing("c"))).toBe(false);
   });
 
-  test("are one push at a time, across repositories, and pushes to another host pass", async () => {
+  test("are one push at a time across repositories, and pushes to another host are not delayed", async () => {
     const { getUrl, port, seen } = await openTurningHost(/service=git-receive-pack/, 1);
     const other = await gitServer(scratch);
     const mirrors = open();
@@ -224,7 +224,7 @@ describe("transfers with one host", () => {
     expect(seen.has("/b/.git/info/refs?service=git-receive-pack")).toBe(false);
   });
 
-  test("wait for their turn no longer than their limit, and say that they waited", async () => {
+  test("wait for their turn until their limit, and report that they waited", async () => {
     const { port } = await openSilentHost();
     const remote = await parseRemote(`ssh://git@127.0.0.1:${port}/repository`);
     const runRemoteGit = createRemoteGit({ listMs: 200, fetchMs: 60_000, pushMs: 60_000 });

@@ -7,7 +7,7 @@ async function hasSettled(promise: Promise<unknown>): Promise<boolean> {
   return (await Promise.race([promise.catch(() => undefined), ready])) !== "pending";
 }
 
-test("as many as fit enter, the others follow in the order in which they asked, key by key", async () => {
+test("each key has a fixed number of slots, and waiting callers get one in order", async () => {
   const slots = new Slots(2);
   const order: number[] = [];
   const entered = await Promise.all([slots.acquire("a"), slots.acquire("a")]);
@@ -27,7 +27,7 @@ test("as many as fit enter, the others follow in the order in which they asked, 
   expect(order).toEqual([1, 2]);
 });
 
-test("who waits leaves by signal or when its limit is over, and takes no slot", async () => {
+test("a waiting caller stops when its signal aborts or its limit expires, and takes no slot", async () => {
   const slots = new Slots(1);
   const holder = await slots.acquire("a");
   const leaving = new AbortController();

@@ -13,7 +13,7 @@ afterEach(() => scratch[Symbol.asyncDispose]());
 const before = (model: Model) => startGateway(scratch, model);
 
 describe("a model's answer", () => {
-  test("comes back at once, event by event, byte for byte", async () => {
+  test("arrives without delay, event by event, byte for byte", async () => {
     const steps = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const { url } = await before(async (_req, res) => {
       res.writeHead(200, { "content-type": "text/event-stream" });
@@ -36,7 +36,7 @@ describe("a model's answer", () => {
     expect(answer.complete).toBe(true);
   });
 
-  test("that is cut midway is reset and told of as not complete", async () => {
+  test("that is cut off midway is reset and reported as incomplete", async () => {
     for (const head of [{}, { "content-length": "1000" }]) {
       const { url, seen } = await before((_req, res) => {
         res.writeHead(200, head);
@@ -50,7 +50,7 @@ describe("a model's answer", () => {
     }
   });
 
-  test("never holds the key, whole, in pieces or compressed", async () => {
+  test("never contains the key: whole, in pieces or compressed", async () => {
     const echo = Buffer.from(`{"error":"bad key ${key}"} tail`);
     const clean = echo.toString().replace(key, "*".repeat(key.length));
     const compressions = {
@@ -84,7 +84,7 @@ describe("a model's answer", () => {
     expect([odd.statusCode, (await text(odd)).includes(key)]).toEqual([502, false]);
   });
 
-  test("holds the key in no header and no trailer, in whatever form it is echoed", async () => {
+  test("has the key in no header or trailer, in whatever form it is echoed", async () => {
     const echoes = {
       "x-plain": key,
       "x-basic": `Basic ${Buffer.from(`:${key}`).toString("base64")}`,
@@ -107,7 +107,7 @@ describe("a model's answer", () => {
     expect(answer.rawHeaders.join().toLowerCase()).not.toContain(key);
   });
 
-  test("is sent on at once where it is compressed, too", async () => {
+  test("is forwarded without delay even if it is compressed", async () => {
     const next = Promise.withResolvers<void>();
     const { url } = await before(async (_req, res) => {
       res.writeHead(200, { "content-type": "text/event-stream", "content-encoding": "gzip" });
@@ -126,7 +126,7 @@ describe("a model's answer", () => {
     expect((await chunks.next()).value).toBe("data: 1\n\n");
   });
 
-  test("waits for a slow reader without being kept in memory", async () => {
+  test("waits for a slow reader without being buffered in memory", async () => {
     let sent = 0;
     const { url, seen } = await before((_req, res) => {
       const chunk = Buffer.alloc(256 * 1024, "x");
@@ -147,7 +147,7 @@ describe("a model's answer", () => {
     await until(() => seen.used.length === 1);
   });
 
-  test("adds little time", async () => {
+  test("is delayed only slightly", async () => {
     const { url, upstream } = await before(async (req, res) => {
       await buffer(req);
       res.end("ok");

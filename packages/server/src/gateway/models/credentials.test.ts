@@ -18,12 +18,12 @@ test.each([
   [{ authorization: "Basic t" }, ""],
   [{ "x-api-key": "" }, "key="],
   [{ "x-api-key": "T" }, "token=t"],
-])("a request with %j and '%s' does not carry it", (headers, query) => {
+])("a request with %j and '%s' does not have it", (headers, query) => {
   expect(hasToken(headers, query, "t")).toBe(false);
   expect(hasToken(headers, query, "")).toBe(false);
 });
 
-test("the query stays as it was, without credentials", () => {
+test("the query is unchanged except for credentials", () => {
   expect(removeCredentials("alt=sse&%24x=a%20b+c&key=secret&k%65y=again&access_token=x&Key=y&&flag")).toBe(
     "alt=sse&%24x=a%20b+c&flag",
   );

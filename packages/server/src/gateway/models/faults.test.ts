@@ -61,19 +61,19 @@ const faults: Readonly<Record<string, Fault>> = {
     kind: "key",
     message: "The model's server returned 401: it rejects GEMINI_API_KEY.",
   },
-  "refuses the key in Gemini's way": {
+  "refuses the key as Gemini does": {
     model: refuse(400, error("API key not valid. Please pass a valid API key.")),
     came: { status: 400, isWhole: true },
     kind: "key",
     message: "The model's server returned 400: it rejects GEMINI_API_KEY.",
   },
-  "permits it not": {
+  "forbids the request": {
     model: refuse(403, error(`no access for ${key}`)),
     came: { status: 403, retry: "false", isWhole: true },
     kind: "forbidden",
     message: `The model's server returned 403: GEMINI_API_KEY may not do this: "no access for ${"*".repeat(key.length)}".`,
   },
-  "is asked too often": {
+  "limits the rate of requests": {
     model: refuse(429, error("slow down"), { "retry-after": "20" }),
     came: { status: 429, retry: undefined, isWhole: true },
     kind: "limited",
@@ -85,7 +85,7 @@ const faults: Readonly<Record<string, Fault>> = {
     kind: "failing",
     message: "The model's server returned 500.",
   },
-  "fails in the middle of saying so": {
+  "fails in the middle of its error": {
     model: (req, res) => {
       res.writeHead(500).write('{"error":');
       setImmediate(() => req.socket.resetAndDestroy());
@@ -135,19 +135,19 @@ const faults: Readonly<Record<string, Fault>> = {
     kind: "unreachable",
     message: /^The model's server at http:\/\/127\.0\.0\.1:\d+ does not respond \(it closed the connection\)\.$/,
   },
-  "is no model's server": {
+  "is not a model's server": {
     model: (_req, res) => void res.writeHead(200, { "content-type": "text/html" }).end("<html>Welcome!</html>"),
     came: { status: 200, isWhole: true },
     kind: "garbage",
     message: /^The server at http:\/\/127\.0\.0\.1:\d+ does not respond like a model's server\.$/,
   },
-  "answers with nothing": {
+  "sends an empty response": {
     model: (_req, res) => void res.writeHead(200, { "content-type": "application/json" }).end(),
     came: { status: 200, bytes: 0, isWhole: true },
     kind: "garbage",
     message: /does not respond like a model's server/,
   },
-  "sends what cannot be unpacked": {
+  "sends data that cannot be decompressed": {
     model: (_req, res) => void res.writeHead(200, { "content-encoding": "gzip" }).end("no gzip"),
     came: { status: 200, isWhole: false },
     kind: "garbage",
@@ -179,7 +179,7 @@ describe("a model's server that", () => {
     expect(seen.slow.map((fault) => fault.message)).toEqual(waited);
   });
 
-  test("hangs on a connection that was kept is asked once", async () => {
+  test("hangs on a kept connection gets the request only once", async () => {
     let asked = 0;
     const { url, seen } = await before((_req, res) => void (++asked === 1 && res.end("{}")), { firstByte: 300 });
     expect(await ask(url)).toMatchObject({ status: 200 });
@@ -205,7 +205,7 @@ describe("a model's server that", () => {
     ]);
   });
 
-  test("sends 100 MB without an event: they pass, and are not kept", async () => {
+  test("sends 100 MB without an event is forwarded without buffering", async () => {
     const total = 100 * 1024 * 1024;
     let sent = 0;
     const { url, seen } = await before((_req, res) => {
@@ -227,7 +227,7 @@ describe("a model's server that", () => {
     expect(seen.outcomes).toMatchObject([{ answered: false, fault: { kind: "garbage" } }]);
   });
 
-  test("answers is no fault, and one that the runner leaves is nobody's", async () => {
+  test("responds has no fault, nor has a request that the runner aborts", async () => {
     const { url, seen } = await before((req, res) => {
       if (req.url?.includes("never:")) return res.writeHead(200).flushHeaders();
       if (req.url?.includes("json:")) return void res.end('{"candidates":[]}');
@@ -248,7 +248,7 @@ describe("a model's server that", () => {
     expect(seen.slow).toEqual([]);
   });
 
-  test("is asked for anything but an answer is not watched", async () => {
+  test("gets a request for anything but a completion is not watched", async () => {
     const { url, seen } = await before(refuse(500, {}));
     expect(await ask(url, "v1beta/models/m:countTokens")).toMatchObject({ status: 500 });
     await until(() => seen.used.length === 1);
@@ -256,6 +256,6 @@ describe("a model's server that", () => {
   });
 });
 
-test("a model may think for ten minutes before a person is told more than that it has not answered", () => {
+test("a model may take ten minutes to respond, and the delay is reported after one", () => {
   expect(defaultModelTimes).toMatchObject({ firstByte: 600_000, slow: 60_000 });
 });

@@ -83,7 +83,7 @@ describe("a request to a model", () => {
     },
   );
 
-  test("is refused at once without the run's token, in the words of the API", async () => {
+  test("is refused at once without the run's token, in the API's own format", async () => {
     let asked = 0;
     for (const [api, form] of [
       ["gemini", { error: { code: 401, status: "UNAUTHENTICATED" } }],
@@ -103,7 +103,7 @@ describe("a request to a model", () => {
     expect(asked).toBe(0);
   });
 
-  test("is refused for another route, a route without a key, and an address outside of its base", async () => {
+  test("is refused for another route, a route without a key and an address outside its base", async () => {
     let asked = 0;
     const { url, seen } = await before((_req, res) => void res.end(String(++asked)), { base: "/v1" });
     for (const [route, code] of [
@@ -155,7 +155,7 @@ describe("a request to a model", () => {
     ["openai", "POST", "/embeddings"],
     ["openai", "GET", "/v1/models/ft:gpt-4o:org::id"],
     ["openai", "GET", "/v1/models/maker/name"],
-  ] as const)("passes to %s for %s %s", async (api, method, path) => {
+  ] as const)("is allowed on %s for %s %s", async (api, method, path) => {
     const { url, seen } = await before((req, res) => void res.end(`${req.method} ${req.url}`), { api });
     const body = method === "POST" ? "{}" : "";
     expect(await text(await send(`${url}/models/main${path}`, { method, body }))).toBe(`${method} ${path}`);
@@ -206,7 +206,7 @@ describe("a request to a model", () => {
     expect(await text(answer)).toBe(reached);
   });
 
-  test("for nothing, as some agents try a connection, is answered by the gateway without an alarm", async () => {
+  test("that only tests the connection is answered by the gateway without a denial", async () => {
     let asked = 0;
     const { url, seen } = await before((_req, res) => void res.end(String(++asked)));
     const head = (path: string) =>
@@ -218,7 +218,7 @@ describe("a request to a model", () => {
     expect(seen.denied).toHaveLength(2);
   });
 
-  test("arrives framed by the gateway: with its length where that is known, else in chunks", async () => {
+  test("arrives framed by the gateway, with its length if known and otherwise in chunks", async () => {
     const { url } = await before(async (req, res) => {
       const { "content-length": length, "transfer-encoding": coding } = req.headers;
       res.end(JSON.stringify([length, coding, (await text(req)).length]));
@@ -230,7 +230,7 @@ describe("a request to a model", () => {
     expect(await ask({ "content-length": "0" }, "")).toEqual(["0", null, 0]);
   });
 
-  test("is bounded, whether it says its length or not", async () => {
+  test("is limited in size, with or without a declared length", async () => {
     const { url, seen } = await before(async (req, res) => void res.end(`${(await buffer(req)).length}`), {
       limits: { maxModelBodyBytes: 100_000 },
     });
@@ -246,7 +246,7 @@ describe("a request to a model", () => {
     expect(seen.used[1]).toMatchObject({ status: 413, complete: false });
   });
 
-  test("says when the model's server cannot be reached, and keeps the key out of the reason", async () => {
+  test("fails with a reason without the key when the model's server cannot be reached", async () => {
     const { url, upstream, seen } = await before((_req, res) => void res.end());
     await new Promise((resolve) => upstream.server.close(resolve));
     const answer = await send(`${url}/models/main/${call}`);
@@ -262,7 +262,7 @@ describe("a request to a model", () => {
     expect(seen.used[0]).toMatchObject({ status: 502, complete: false });
   });
 
-  test("ends the model's work when the runner goes away, before and during the answer", async () => {
+  test("ends the model's work when the runner disconnects, before and during the response", async () => {
     const gone: string[] = [];
     const { url, seen } = await before((req, res) => {
       res.on("close", () => gone.push(req.url ?? ""));
@@ -288,7 +288,7 @@ describe("a request to a model", () => {
     ]);
   });
 
-  test("is sent again by itself on a new connection when a kept one turns out to be dead", async () => {
+  test("is retried on a new connection when a kept one turns out to be dead", async () => {
     let connections = 0;
     let served = 0;
     const { url, upstream } = await before(async (req, res) => {
@@ -301,7 +301,7 @@ describe("a request to a model", () => {
     expect([connections, served]).toEqual([2, 3]);
   });
 
-  test("is not sent again when its own connection was new", async () => {
+  test("is not retried when its own connection was new", async () => {
     let served = 0;
     const { url } = await before((req) => {
       served++;

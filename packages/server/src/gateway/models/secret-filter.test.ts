@@ -15,7 +15,7 @@ function through(chunks: readonly Buffer[], by = matcher): Promise<string> {
   return text(filter);
 }
 
-test("a secret is taken out wherever the chunks are cut", async () => {
+test("a secret is removed however the chunks are split", async () => {
   const given = Buffer.from(`before ${secret}${secret} between AIza-aa${secret} after`);
   for (let a = 0; a <= given.length; a++) {
     const cut = await through([given.subarray(0, a), given.subarray(a, a + 3), given.subarray(a + 3)]);
@@ -23,7 +23,7 @@ test("a secret is taken out wherever the chunks are cut", async () => {
   }
 });
 
-test("other bytes come out as they went in, however they look and are cut", async () => {
+test("other bytes are unchanged, whatever they are and however they are split", async () => {
   const piece = fc.oneof(
     fc.constantFrom("AIza-", "AIza-aa", "a", "*", secret.slice(0, -1), "\\", "\\u0041", "&#65;", "%41", "QUl6"),
     fc.string(),
@@ -38,7 +38,7 @@ test("other bytes come out as they went in, however they look and are cut", asyn
   );
 });
 
-test("nothing is held back but what may begin the secret", () => {
+test("only a possible beginning of the secret is held back", () => {
   const filter = new SecretFilter(matcher);
   for (const whole of ["data: hello\n\n", 'data: {"text":"a&b \\n 100%"}\n\n', "data: [DONE]\r\n\r\n"]) {
     filter.write(whole);
@@ -112,7 +112,7 @@ describe("the secret is recognised", () => {
     .array(fc.constantFrom(...Array.from("ABCXYZabcxyz0189-_+/=.&~")), { minLength: 16, maxLength: 60 })
     .map((characters) => `sk-${characters.join("")}`);
 
-  test.each(Object.entries(forms))("as %s, wherever the chunks are cut", async (_name, encode) => {
+  test.each(Object.entries(forms))("as %s, however the chunks are split", async (_name, encode) => {
     await fc.assert(
       fc.asyncProperty(key, fc.array(fc.nat(200), { maxLength: 4 }), async (secretKey, cuts) => {
         const form = Buffer.from(encode(secretKey));
@@ -146,7 +146,7 @@ describe("the secret is recognised", () => {
     },
   );
 
-  test("with no more than its longest form held back", async () => {
+  test("and at most its longest form is held back", async () => {
     const secretKey = `sk-${Array.from({ length: 700 }, (_, n) => n.toString(36)).join("_")}`;
     const filter = new SecretFilter(new SecretMatcher(secretKey));
     const escaped = Buffer.from(perCharacter((one) => `\\u${hexOf(one, 4)}`)(secretKey));
@@ -162,7 +162,7 @@ describe("the secret is recognised", () => {
   });
 });
 
-test("a placeholder for a key hides the word and nothing that looks like its encoding", async () => {
+test("a placeholder key hides its own text and nothing that looks like its encoding", async () => {
   const given = "none: bm9uZQ== None bm9u 6e6f6e65";
   expect(await through([Buffer.from(given)], new SecretMatcher("none"))).toBe("****: bm9uZQ== None bm9u 6e6f6e65");
   expect(await through([Buffer.from(given)], new SecretMatcher(""))).toBe(given);

@@ -37,7 +37,7 @@ async function askModel(url: string, run: string, model: string): Promise<{ stat
   return { status: res.statusCode ?? 0, body: await text(res) };
 }
 
-describe("a run cannot put a request of its own onto a connection to the model's server", () => {
+describe("a run cannot put its own request onto a connection to the model's server", () => {
   const smuggled = "GET /v1beta/models/smuggled HTTP/1.1\r\nhost: x\r\n\r\n";
   const chunk = (bytes: string) => `${bytes.length.toString(16)}\r\n${bytes}\r\n`;
 
@@ -103,7 +103,7 @@ describe("a connection to the model's server", () => {
     expect(ports[2]).not.toBe(ports[0]);
   });
 
-  test("is closed with its run's pool once the run has had no request for a while", async () => {
+  test("is closed with its run's pool after a while without a request", async () => {
     const { server } = await scratch.listen((_req, res) => res.end("ok"));
     const closed = once(server, "connection").then(([socket]) => once(socket as Socket, "close"));
     const pools = new ConnectionPools(20);
@@ -124,7 +124,7 @@ describe("a connection to the model's server", () => {
   test.each([
     ["the beginning of an answer", "HTTP/1.1 200 O"],
     ["a whole answer", "HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\nunasked"],
-  ])("is not used again once %s came on it that no request had asked for", async (_what, unasked) => {
+  ])("is not reused after %s that no request had asked for", async (_what, unasked) => {
     const accepted: Socket[] = [];
     const server = createServer((socket) => {
       const body = `connection ${accepted.push(socket)}`;

@@ -21,7 +21,7 @@ function setting() {
 }
 
 // S-032
-test("the fifth failure in a row opens it for 60 s", () => {
+test("the fifth consecutive failure opens the circuit for 60 s", () => {
   const { circuit, fail, state, pass } = setting();
   fail(4);
   circuit.enter().succeed();
@@ -35,7 +35,7 @@ test("the fifth failure in a row opens it for 60 s", () => {
   expect(state()).toBe("half open");
 });
 
-test("half open it lets one probe pass; its success closes it, its failure opens it again", () => {
+test("a half-open circuit allows one probe: success closes the circuit, failure opens it again", () => {
   const { circuit, fail, state, pass } = setting();
   fail(5);
   pass(60_000);
@@ -53,7 +53,7 @@ test("half open it lets one probe pass; its success closes it, its failure opens
   expect(state()).toBe("closed");
 });
 
-test("a probe that was given up leaves the next caller to probe", () => {
+test("after an abandoned probe the next caller probes", () => {
   const { circuit, fail, state, pass } = setting();
   fail(5);
   pass(60_000);
@@ -62,7 +62,7 @@ test("a probe that was given up leaves the next caller to probe", () => {
   expect(state()).toBe("closed");
 });
 
-test("what began before it opened has no say in what comes after", () => {
+test("a call that started before the circuit opened does not affect it", () => {
   const { circuit, fail, state, pass } = setting();
   const early = circuit.enter();
   const alsoEarly = circuit.enter();

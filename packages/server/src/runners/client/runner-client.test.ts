@@ -47,7 +47,7 @@ const prompt = {
 };
 
 // S-031
-test("what may be asked again is asked again after 1, 2 and 4 s, and then its error stands", async () => {
+test("a repeatable call is retried after 1, 2 and 4 s and then fails with its error", async () => {
   const { asked, clock, client } = clientOf((_, response) => sendProblem(response, 500));
   await expect(client.call(daemonApi.health, {})).rejects.toThrow("it said 500");
   expect(asked).toHaveLength(4);
@@ -55,7 +55,7 @@ test("what may be asked again is asked again after 1, 2 and 4 s, and then its er
   expect(clock.sleeping).toBe(0);
 });
 
-test("it ends as soon as an answer comes", async () => {
+test("a call ends as soon as a response comes", async () => {
   let times = 0;
   const { asked, client } = clientOf((_, response) =>
     ++times < 3 ? sendProblem(response, 503) : sendJson(response, health),
@@ -65,20 +65,20 @@ test("it ends as soon as an answer comes", async () => {
 });
 
 // S-037
-test("an answer of 4xx is never asked for again, and says that the runner is well", async () => {
+test("a call with a 4xx response is never retried and does not count as a failure of the runner", async () => {
   const { asked, client } = clientOf((_, response) => sendProblem(response, 404, "not_found"));
   for (let i = 0; i < 6; i++) await expect(client.call(daemonApi.health, {})).rejects.toBeInstanceOf(RemoteError);
   expect(asked).toHaveLength(6);
 });
 
-test("what is not harmless twice is asked once", async () => {
+test("a call that is not idempotent is sent once", async () => {
   const { asked, client } = clientOf((request) => request.socket.destroy());
   const input = { params: { permission_id: "p" }, body: { by: "me" } };
   await expect(client.call(daemonApi.answerPermission, input)).rejects.toMatchObject({ code: "runner_unavailable" });
   expect(asked).toHaveLength(1);
 });
 
-test("a prompt that got no answer is given again under its key, one that was refused is not", async () => {
+test("a prompt without a response is sent again under its key, and a refused one is not", async () => {
   let times = 0;
   const lost = clientOf((request, response) =>
     ++times < 2 ? request.socket.destroy() : sendJson(response, { duplicate: true }),
@@ -91,7 +91,7 @@ test("a prompt that got no answer is given again under its key, one that was ref
 });
 
 // S-037: 30 s
-test("a runner that says nothing is given 30 s", async () => {
+test("a silent runner has 30 s to respond", async () => {
   const clock = new TestClock();
   const link = linkTo(() => undefined);
   const patient = new RunnerClient({ runnerId: "runner-1", clock, link: async () => link });
@@ -108,7 +108,7 @@ test("a runner that says nothing is given 30 s", async () => {
 });
 
 // S-032
-test("after five failures in a row the runner is left alone for 60 s, then asked once", async () => {
+test("after five consecutive failures the runner gets no call for 60 s, then one", async () => {
   let broken = true;
   const { asked, clock, client } = clientOf((_, response) =>
     broken ? sendProblem(response, 500) : sendJson(response, health),
@@ -125,7 +125,7 @@ test("after five failures in a row the runner is left alone for 60 s, then asked
   expect(asked).toHaveLength(7);
 });
 
-test("a stream that finds the circuit half open is preceded by a probe", async () => {
+test("a probe precedes a stream when the circuit is half open", async () => {
   const { asked, clock, client } = clientOf((request, response) => {
     if (request.url === "/health") return sendJson(response, health);
     if (asked.length < 6) return sendProblem(response, 500);
@@ -139,7 +139,7 @@ test("a stream that finds the circuit half open is preceded by a probe", async (
   expect(asked.at(-2)).toBe("GET /health");
 });
 
-test("a runner that is away is an error with a next step, for calls, streams and requests alike", async () => {
+test("an unreachable runner is an error with a next step, for calls, streams and requests", async () => {
   const away = { code: "runner_unavailable", next: expect.stringMatching(/doctor/) };
   const { client } = clientOf((request) => request.socket.destroy());
   await expect(client.call(daemonApi.push, { body: { shadow_branch: "shadow/x" } })).rejects.toMatchObject(away);
@@ -148,7 +148,7 @@ test("a runner that is away is an error with a next step, for calls, streams and
   await expect(client.request({ method: "GET", path: "/files/download" })).rejects.toMatchObject(away);
 });
 
-test("all tries together take 35 s at most, or what their caller gives them", async () => {
+test("all attempts together take at most 35 s, or the caller's timeout", async () => {
   for (const [timeoutMs, tries, total] of [
     [undefined, 2, 35_000],
     [10_000, 1, 10_000],
@@ -170,7 +170,7 @@ test("all tries together take 35 s at most, or what their caller gives them", as
   }
 });
 
-test("a call survives its wire and goes on with the next one", async () => {
+test("a call survives the end of its wire and continues on the next one", async () => {
   const reached = Promise.withResolvers<void>();
   const first = linkTo(() => reached.resolve());
   const second = linkTo((_, response) => sendJson(response, health));
@@ -183,7 +183,7 @@ test("a call survives its wire and goes on with the next one", async () => {
   await expect(call).resolves.toMatchObject({ runner_id: "runner-1" });
 });
 
-test("a caller that leaves ends its call at once, with its own reason, and the circuit hears nothing of it", async () => {
+test("a caller that aborts ends its call at once with its own reason and does not affect the circuit", async () => {
   const clock = new TestClock();
   const noWire = (signal: AbortSignal) =>
     new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
@@ -195,7 +195,7 @@ test("a caller that leaves ends its call at once, with its own reason, and the c
   expect(clock.sleeping).toBe(0);
 });
 
-test("a stream is tried again until it began, and never after its first line", async () => {
+test("a stream is retried before its first line and never after it", async () => {
   let times = 0;
   const { client, asked } = clientOf((request, response) => {
     if (++times === 1) return request.socket.destroy();

@@ -49,7 +49,7 @@ function watch(required: boolean): IsolationWatch {
 }
 
 // G-056
-test("what is found out is written down, and a runner that is open is refused only where isolation is required", async () => {
+test("the result is stored, and an open runner is refused only if isolation is required", async () => {
   check = { state: "unenforced", reason: "10.0.0.1:443 answered" };
   await watch(false).verified;
   await expect.poll(() => noted).toEqual([false]);
@@ -58,7 +58,7 @@ test("what is found out is written down, and a runner that is open is refused on
   await expect(strict.refused).rejects.toMatchObject({ code: "isolation_unenforced" });
 });
 
-test("where isolation is required nothing goes on before it is known", async () => {
+test("if isolation is required, the run waits for the result", async () => {
   check = { state: "under_way" };
   const strict = watch(true);
   let known = false;
@@ -70,7 +70,7 @@ test("where isolation is required nothing goes on before it is known", async () 
   expect(noted).toEqual([true]);
 });
 
-test("a wire that goes before it is known ends the watch, and nothing else", async () => {
+test("a wire that ends before the result ends only the watch", async () => {
   check = { state: "under_way" };
   const [lax, strict] = [watch(false), watch(true)];
   await lax.verified;
@@ -78,7 +78,7 @@ test("a wire that goes before it is known ends the watch, and nothing else", asy
   await expect(strict.verified).rejects.toThrow("the wire went");
 });
 
-test("a daemon that has nothing to try is asked once, and held to the backend's word", async () => {
+test("a daemon without targets is asked once, and its backend's isolation counts", async () => {
   check = undefined;
   await watch(true).verified;
   expect(noted).toEqual([true]);

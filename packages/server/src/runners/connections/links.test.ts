@@ -40,7 +40,7 @@ function setting({ atWork = true } = {}) {
   return { links, held, opened, make, ask };
 }
 
-test("many who come at once share one wire, and it is closed when nobody has used it for a while", async () => {
+test("concurrent callers share one wire, which closes after a while without use", async () => {
   const { opened, ask, links } = setting();
   await Promise.all(Array.from({ length: 20 }, () => ask(mine)));
   expect(opened).toHaveLength(1);
@@ -56,7 +56,7 @@ test("many who come at once share one wire, and it is closed when nobody has use
   expect(() => links.acquire(mine)).toThrow(WharfError);
 });
 
-test("a wire that broke or was displaced is opened anew for the next who calls", async () => {
+test("a wire that broke or was displaced is opened again for the next caller", async () => {
   const { opened, ask, links } = setting();
   await ask(mine);
   opened[0]!.gone.abort(new Error("displaced"));
@@ -65,7 +65,7 @@ test("a wire that broke or was displaced is opened anew for the next who calls",
   await links.close();
 });
 
-test("a run's wire is waited for and never displaced, and without a run at work there is none", async () => {
+test("a caller waits for a run's wire and never displaces it, and without a live run there is none", async () => {
   const { held, opened, make, ask, links } = setting();
   const asked = ask(ofRun);
   setTimeout(() => held.set(ofRun.id, make().link), 50);

@@ -7,14 +7,14 @@ import { Tenure } from "./tenure.ts";
 const createTenure = () => new Tenure({ runner_id: "r", server_id: "s", epoch: 1 }, async () => undefined);
 const never = () => new Promise<never>(() => undefined);
 
-test("a step ends with an error that names it when its time is over, also where the work ignores its signal", async () => {
+test("a step that times out ends with an error that names it, even if its work ignores the signal", async () => {
   const tenure = createTenure();
   const error = await tenure.runStep({ name: "clone", maxMs: 10 }, never).catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(WharfError);
   expect(error).toMatchObject({ code: "runner_timeout", context: { phase: "clone" } });
 });
 
-test("a step ends when the lease is lost, or when somebody wants something else", async () => {
+test("a step ends when the lease is lost or one of its signals aborts", async () => {
   const lost = createTenure();
   const first = lost.runStep({ name: "clone", maxMs: 60_000 }, never);
   lost.lose();
@@ -25,7 +25,7 @@ test("a step ends when the lease is lost, or when somebody wants something else"
   await expect(second).rejects.toThrow("stopped");
 });
 
-test("a step that has begun gets the reason for its end, and one that begins too late never runs", async () => {
+test("a running step gets the reason for its end, and a step that starts too late never runs", async () => {
   const tenure = createTenure();
   let seen: unknown;
   const step = tenure.runStep({ name: "clone", maxMs: 60_000 }, async (signal) => {

@@ -13,7 +13,7 @@ const ready = async (pool: WarmPool, n: number) => {
 };
 const nobody = async () => undefined;
 
-test("ten that wait go to ten of a hundred who come at once, to each another, and others take their place", async () => {
+test("ten warm runners go to ten of a hundred concurrent claims, one each, and are replaced", async () => {
   await using setting = await Setting.local();
   const pool = setting.pool({ size: 10 });
   await ready(pool, 10);
@@ -32,7 +32,7 @@ test("ten that wait go to ten of a hundred who come at once, to each another, an
   expect(await setting.there()).toEqual(before);
 });
 
-test("a runner of the pool knows nothing of anybody, and what it says to the gateway is denied until it is claimed", async () => {
+test("a warm runner has nobody's data, and the gateway denies its requests until it is claimed", async () => {
   await using setting = await Setting.local();
   const { backend, keys } = setting;
   const id = crypto.randomUUID();
@@ -59,7 +59,7 @@ test("a runner of the pool knows nothing of anybody, and what it says to the gat
   await warm.link[Symbol.asyncDispose]();
 });
 
-test("only for those who ask for the like: size, image, tenant, lifetime, and programs that it has", async () => {
+test("a claim matches only the same size, image, tenant and lifetime, and programs that the runner has", async () => {
   await using setting = await Setting.mock();
   const pool = setting.pool({ size: 1 });
   await ready(pool, 1);
@@ -76,7 +76,7 @@ test("only for those who ask for the like: size, image, tenant, lifetime, and pr
   expect(await setting.claim(pool, { ...small, programs: ["wharf-demo-agent"] })).toMatchObject({ tier: "small" });
 });
 
-test("runners of an image are kept beside those without, and each goes to those who want its own", async () => {
+test("runners with and without an image are kept side by side, and a claim gets one of its own image", async () => {
   await using setting = await Setting.mock();
   const image = "wharf-gemini:latest";
   const targets = [
@@ -91,7 +91,7 @@ test("runners of an image are kept beside those without, and each goes to those 
   expect(await setting.claim(pool, small)).toBeDefined();
 });
 
-test("one whose daemon has died is replaced and never given to anybody", async () => {
+test("a runner whose daemon has died is replaced and never claimed", async () => {
   await using setting = await Setting.local();
   const pool = setting.pool({ size: 2 });
   await ready(pool, 2);
@@ -106,7 +106,7 @@ test("one whose daemon has died is replaced and never given to anybody", async (
   expect(row).toMatchObject({ state: "DESTROYED", desired: "DESTROYED", pool_key: null });
 });
 
-test("one is counted as ready only when it can be claimed", async () => {
+test("a runner counts as ready only when it can be claimed", async () => {
   await using setting = await Setting.mock();
   const { db } = setting.f;
   const locked = Promise.withResolvers<void>();
@@ -127,7 +127,7 @@ test("one is counted as ready only when it can be claimed", async () => {
   expect(await setting.claim(pool, small)).toBeDefined();
 });
 
-test("a claim that is taken back leaves the runner where it was", async () => {
+test("a claim that is rolled back leaves the runner in the pool", async () => {
   await using setting = await Setting.mock();
   const pool = setting.pool({ size: 1 });
   await ready(pool, 1);
@@ -150,7 +150,7 @@ test("a claim that is taken back leaves the runner where it was", async () => {
   expect(pool.handOver(row!.id, nobody)).toBeDefined();
 });
 
-test("the next server takes up what waits, and gives up what is too many or older than itself", async () => {
+test("the next server adopts warm runners and removes surplus ones and those of an older version", async () => {
   await using setting = await Setting.local();
   const first = setting.pool({ size: 3 });
   await ready(first, 3);
@@ -180,7 +180,7 @@ test("the next server takes up what waits, and gives up what is too many or olde
   await expect.poll(() => setting.there(), patience).toEqual([row!.id]);
 });
 
-test("with an agent whose program those that wait lack, they make room for others that have it", async () => {
+test("warm runners that lack a new agent's program are replaced by runners that have it", async () => {
   await using setting = await Setting.mock();
   const first = setting.pool({ size: 2 });
   await ready(first, 2);
@@ -192,7 +192,7 @@ test("with an agent whose program those that wait lack, they make room for other
   expect(await setting.claim(second, { ...small, programs: ["gemini"] })).toBeDefined();
 });
 
-test("two servers keep one pool between them, and either gives what the other holds", async () => {
+test("two servers share one pool, and each can claim the other's runners", async () => {
   await using setting = await Setting.mock();
   const one = setting.pool({ size: 2 });
   await ready(one, 2);
@@ -210,7 +210,7 @@ test("two servers keep one pool between them, and either gives what the other ho
   await dialled.link[Symbol.asyncDispose]();
 });
 
-test("where none can be made nobody is given one, it is tried ever more rarely, and told once", async () => {
+test("if no runner can be created, claims get none, attempts become rarer, and one warning is logged", async () => {
   await using setting = await Setting.mock();
   const { backend } = setting;
   let tries = 0;

@@ -39,7 +39,7 @@ const insert = async (f: Fixture, n: number): Promise<string[]> => {
 };
 const age = (f: Fixture) => f.db.update(schema.orphans).set({ found_at: sql`now() - interval '2 hours'` });
 
-test("a runner without a row is stopped and reported at once, and removed only when its time is over", async () => {
+test("a runner without a row is stopped and reported at once, and removed only after its grace period", async () => {
   await using f = await fixture();
   const known = await insert(f, 2);
   const { there, backend } = createBackend([...known, "stranger"]);
@@ -55,7 +55,7 @@ test("a runner without a row is stopped and reported at once, and removed only w
   expect(await orphans.list()).toEqual([]);
 });
 
-test("where most runners have no row, as beside an empty database, all disks are kept", async () => {
+test("if most runners have no row, as with an empty database, all disks are kept", async () => {
   await using f = await fixture();
   const [known] = await insert(f, 1);
   const { there, backend } = createBackend([known!, "one", "two"]);
@@ -66,7 +66,7 @@ test("where most runners have no row, as beside an empty database, all disks are
   expect(there.size).toBe(3);
 });
 
-test("a person removes them at once, and those of another place are left alone", async () => {
+test("a person can remove orphans at once, and those of another place are not touched", async () => {
   await using f = await fixture();
   const known = await insert(f, 3);
   const { there, backend } = createBackend([...known, "one"]);
@@ -76,7 +76,7 @@ test("a person removes them at once, and those of another place are left alone",
   expect(await createOrphans(f, backend, "elsewhere").list()).toHaveLength(1);
 });
 
-test("one that has a row again is no orphan any more", async () => {
+test("a runner that has a row again is no longer an orphan", async () => {
   await using f = await fixture();
   const known = await insert(f, 2);
   const { backend } = createBackend([...known, "00000000-0000-4000-8000-000000000000"]);

@@ -23,7 +23,7 @@ describe("finding by a shortened id", () => {
     }
   });
 
-  test("says which letters are not enough, and needs more of them", async () => {
+  test("fails for an ambiguous beginning and finds by the whole id", async () => {
     await using f = await fixture();
     const ids = ["0a1b2c3d-0000-4000-8000-000000000001", "0a1b2c3d-0000-4000-8000-000000000002"];
     for (const id of ids) {
@@ -37,7 +37,7 @@ describe("finding by a shortened id", () => {
   });
 
   test.each(["%_%_%_%_", "________", "%%%%%%%%", "\\\\\\\\\\\\\\\\", "", "\0\0\0\0\0\0\0\0"])(
-    "finds nothing by %j, though there is one of each",
+    "finds nothing by %j, although there is one of each",
     async (id) => {
       await using f = await fixture();
       await f.prompt(await f.newTask());

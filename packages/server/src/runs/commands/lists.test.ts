@@ -54,7 +54,7 @@ async function seed(f: Fixture, count: number): Promise<{ boardId: string }> {
 }
 
 describe("a list in pages", () => {
-  test("has every task of one's own boards once, newest first, whatever the size of a page", async () => {
+  test("has every task of the user's own boards once, newest first, for any page size", async () => {
     await using f = await fixture();
     const { boardId } = await seed(f, 40);
     const { user_id } = f.owner;
@@ -75,7 +75,7 @@ describe("a list in pages", () => {
     expect((await f.tasks.list(user_id, { limit: 100, offset: 75 })).tasks).toHaveLength(5);
   });
 
-  test("goes on where it stopped while new rows come", async () => {
+  test("continues where it stopped while new rows are added", async () => {
     await using f = await fixture();
     await seed(f, 10);
     const first = await f.tasks.list(f.owner.user_id, { limit: 15 });
@@ -85,7 +85,7 @@ describe("a list in pages", () => {
     expect(first.tasks.some(({ id }) => second.tasks.some((task) => task.id === id))).toBe(false);
   });
 
-  test("has every run, every runner and every run that waits once", async () => {
+  test("has every run, every runner and every queued run once", async () => {
     await using f = await fixture();
     await seed(f, 20);
     const { user_id } = f.owner;
@@ -114,7 +114,7 @@ describe("a list in pages", () => {
     expect(order).toEqual(order.toSorted((a, b) => a[0] - b[0] || a[1] - b[1]));
   });
 
-  test("of one task's runs and turns is paged, too", async () => {
+  test("of one task's runs and turns has pages too", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     const [first] = [await f.prompt(task, "first"), await f.prompt(task, "second"), await f.prompt(task, "third")];
@@ -144,7 +144,7 @@ describe("a list in pages", () => {
     },
   );
 
-  test("is counted up to a bound", async () => {
+  test("is counted up to a limit", async () => {
     await using f = await fixture();
     await seed(f, 600);
     expect(await f.tasks.list(f.owner.user_id, { limit: 1 })).toMatchObject({ total: 1_000, total_capped: true });
@@ -152,7 +152,7 @@ describe("a list in pages", () => {
 });
 
 describe("a page", () => {
-  test("of tasks leaves out the texts that may be long, and holds a megabyte at most", async () => {
+  test("of tasks omits long texts and has at most a megabyte", async () => {
     await using f = await fixture();
     await f.pool.query(
       `insert into tasks (id, board_id, title, description, shadow_branch, repository_url, metadata)
@@ -189,7 +189,7 @@ describe("a page", () => {
     expect(rows).toHaveLength(12);
   });
 
-  test("of a log ends before events that do not fit, also where an earlier version wrote them", async () => {
+  test("of a log ends before events that do not fit, even if an earlier version wrote them", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     const data = { kind: "output" as const, stream: "stdout" as const, text: "o".repeat(250_000) };

@@ -13,7 +13,7 @@ const notices = async (f: Fixture, id: string) =>
 
 describe("pausing a task", () => {
   // K-057 K-058 X-007
-  test("is wished of its run, told once, and wished away again; the task stays in progress and the slot is kept", async () => {
+  test("sets the run's desired state and logs it once, as does resuming; the task stays in progress and keeps its slot", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     await f.prompt(task);
@@ -27,7 +27,7 @@ describe("pausing a task", () => {
     expect(await notices(f, task.id)).toEqual(["Pausing the agent.", "Resuming the agent."]);
   });
 
-  test("needs a turn to pause, and a runner that can be reached", async () => {
+  test("needs an open turn and a reachable runner", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     const by = { by: f.owner.user_id };
@@ -47,7 +47,7 @@ describe("pausing a task", () => {
     expect(await f.commands.pause(task.id, by).catch(codeOf)).toBe("conflict");
   });
 
-  test("is over with its turn, and does not keep a stop from being one", async () => {
+  test("ends with its turn and does not prevent a stop", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     const turn = await f.prompt(task);
@@ -71,7 +71,7 @@ describe("pausing a task", () => {
   });
 });
 
-test("a prompt's files are kept with its turn, named in the log, and not carried about with it", async () => {
+test("a prompt's files are stored with its turn, named in the log and not returned with it", async () => {
   await using f = await fixture();
   const task = await f.newTask();
   const attachments = [{ name: "a.txt", mime_type: "text/plain", data: "aGFsbG8=" }];

@@ -27,7 +27,7 @@ const codeOf = (thrown: unknown) => (thrown instanceof WharfError ? thrown.code 
 
 describe("a prompt", () => {
   // K-018: a run and its first turn appear together, and the task is in progress
-  test("makes a run, a turn and their log lines in one step", async () => {
+  test("creates a run, a turn and their log lines in one step", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     const turn = await f.prompt(task, "mend it");
@@ -41,7 +41,7 @@ describe("a prompt", () => {
     expect(kinds).toEqual(["state", "state", "turn", "message", "state"]);
   });
 
-  test("with a key that was used answers with the turn that is there", async () => {
+  test("with a used key returns the existing turn", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     const prompt = { text: "once", by: f.owner.user_id, agent_type: "demo", turn_id: randomUUID() };
@@ -50,7 +50,7 @@ describe("a prompt", () => {
     expect(await f.db.select().from(turns)).toHaveLength(1);
   });
 
-  test("given thirty times at once makes one run and a line of twenty, and the rest are told that it is full", async () => {
+  test("sent thirty times at once creates one run and a queue of twenty, and the rest get queue_full", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     const outcomes = await Promise.all(
@@ -72,7 +72,7 @@ describe("a prompt", () => {
 });
 
 describe("stopping", () => {
-  test("ends a run that waits in the queue at once, with its turn", async () => {
+  test("ends a queued run at once, with its turn", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     await f.prompt(task);
@@ -83,7 +83,7 @@ describe("stopping", () => {
     expect(again.state).toBe("QUEUED");
   });
 
-  test("ends a run that waits to be tried again, and its runner rests", async () => {
+  test("ends a run that waits for a retry, and stops its runner", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     const turn = await f.prompt(task);
@@ -94,7 +94,7 @@ describe("stopping", () => {
     expect(await f.db.select().from(schema.runners)).toMatchObject([{ desired: "STOPPED" }]);
   });
 
-  test("is waited for by the prompt after it, which begins a new run", async () => {
+  test("delays the next prompt, which starts a new run", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     const first = await f.prompt(task);
@@ -110,7 +110,7 @@ describe("stopping", () => {
     expect(await f.tasks.find(f.owner.user_id, task.id)).toMatchObject({ state: "IN_PROGRESS" });
   });
 
-  test("says so when nothing is at work", async () => {
+  test("fails with no_run if there is no run", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     expect(await f.commands.stop(task.id, "REVIEW", { by: f.owner.user_id }).catch(codeOf)).toBe("no_run");
@@ -149,8 +149,8 @@ describe("a state machine", () => {
   });
 });
 
-describe("pushing again", () => {
-  test("is for a push that was given up, and calls the runner's holder", async () => {
+describe("retrying a push", () => {
+  test("is possible after a push has failed, and requests a holder for the runner", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     const again = () => f.commands.retryPush(task.id, { by: f.owner.user_id });

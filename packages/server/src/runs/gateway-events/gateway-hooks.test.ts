@@ -18,8 +18,8 @@ const use = {
   answered: true,
 };
 
-describe("what the gateway sees", () => {
-  test("lists a run's refusals up to a limit, says that it stops, and lists another run's", async () => {
+describe("an event of the gateway", () => {
+  test("is logged up to a limit of denials per run, with a notice at the limit, and another run's denials still appear", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     const [flooding, other] = [randomUUID(), randomUUID()].map((run_id) => ({
@@ -43,7 +43,7 @@ describe("what the gateway sees", () => {
     ]);
   });
 
-  test("says once in the task's log and in the server's what is wrong with a model's server, and once that it is well", async () => {
+  test("is logged once per fault of a model's server in the task's log and the server's, and once when the fault is over", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     const context = { runner_id: "r", run_id: randomUUID(), task_id: task.id, token: "t" };
@@ -63,7 +63,7 @@ describe("what the gateway sees", () => {
     );
   });
 
-  test("reaches the log in order, though more came at once than one insert takes", async () => {
+  test("reaches the log in order, even if more comes at once than one insert takes", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     const context = { runner_id: "r", run_id: randomUUID(), task_id: task.id, token: "t" };

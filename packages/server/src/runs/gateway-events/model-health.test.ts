@@ -12,8 +12,8 @@ const fail = (health: ModelHealth, kind: UpstreamFault["kind"], run = "run") =>
   ask(health, run, { answered: false, fault: fault(kind) });
 const succeed = (health: ModelHealth, run = "run") => ask(health, run, { answered: true });
 
-describe("what a person reads of a model's server", () => {
-  test("is each kind of fault once, not each retry, and once that it answers again", () => {
+describe("the notices about a model's server", () => {
+  test("report each kind of fault once, not each retry, and the recovery once", () => {
     const health = new ModelHealth();
     const lines = Array.from({ length: 20 }, () => fail(health, "limited"));
     expect(lines.filter(Boolean)).toEqual(["It is limited."]);
@@ -24,7 +24,7 @@ describe("what a person reads of a model's server", () => {
     expect(ask(health, "a run that leaves", { answered: false })).toBeUndefined();
   });
 
-  test("is the same again after a while, and bounded for a run", () => {
+  test("repeat a fault after a while, up to a limit per run", () => {
     vi.useFakeTimers();
     try {
       const health = new ModelHealth();
@@ -41,7 +41,7 @@ describe("what a person reads of a model's server", () => {
 });
 
 describe("the fault of a run", () => {
-  test("is that of its last request for as long as none succeeds", () => {
+  test("is the fault of its last request until one succeeds", () => {
     const health = new ModelHealth();
     expect(health.getFault("run")).toBeUndefined();
     fail(health, "limited");
@@ -50,7 +50,7 @@ describe("the fault of a run", () => {
     expect(health.getFault("another run")).toBeUndefined();
   });
 
-  test("is a turn's where a request failed in it, none succeeded and none is open", () => {
+  test("counts for a turn in which a request failed, none succeeded and none is open", () => {
     vi.useFakeTimers();
     try {
       const health = new ModelHealth();
@@ -79,7 +79,7 @@ describe("the fault of a run", () => {
     }
   });
 
-  test("is known for a bounded number of runs", () => {
+  test("is stored for a limited number of runs", () => {
     const health = new ModelHealth();
     for (let n = 0; n <= 1_000; n++) fail(health, "key", `run ${n}`);
     expect([health.getFault("run 0"), health.getFault("run 1")]).toMatchObject([undefined, { kind: "key" }]);

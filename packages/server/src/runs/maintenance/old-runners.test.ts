@@ -32,7 +32,7 @@ const look = async (f: Fixture, keepMs = day) => {
 const desiredOf = async (f: Fixture, id: string) =>
   (await f.db.select().from(runners).where(eq(runners.id, id)))[0]?.desired;
 
-test("the runner of a task that is long over is given up, and its holder called", async () => {
+test("the runner of a task that ended long ago is marked for removal, and a holder is requested", async () => {
   await using f = await fixture();
   const { runner } = await accept(f);
   expect(await look(f, 3 * day)).toBe(false);
@@ -41,7 +41,7 @@ test("the runner of a task that is long over is given up, and its holder called"
   expect((await f.db.select().from(runner_leases))[0]?.expires_at).not.toBeNull();
 });
 
-test("one with a commit that is not on the remote is kept, whatever became of its push", async () => {
+test("a runner with a commit that is not on the remote is kept, whatever the state of its push", async () => {
   await using f = await fixture();
   const { task, run_id, runner } = await accept(f);
   for (const state of ["FAILED", "MIRRORED", "WANTED"] as const) {
@@ -53,7 +53,7 @@ test("one with a commit that is not on the remote is kept, whatever became of it
   expect(await look(f)).toBe(true);
 });
 
-test("one whose task waits for a person is kept, and hides none behind it", async () => {
+test("a runner whose task waits for a person is kept and does not hide older ones", async () => {
   await using f = await fixture();
   const kept = [await accept(f), await accept(f)];
   for (const { task } of kept) await f.db.update(tasks).set({ state: "REVIEW" }).where(eq(tasks.id, task.id));

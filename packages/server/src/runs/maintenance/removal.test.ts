@@ -48,7 +48,7 @@ const nothing = { tasks: 0, runs: 0, turns: 0, events: 0, permissions: 0, pushes
 const notFound = { code: "not_found" };
 
 describe("a deleted task", () => {
-  test("is gone at once for whoever reads it or works on it, and its runner is given up", async () => {
+  test("is gone at once for all readers and workers, and its runner is marked for removal", async () => {
     await using f = await fixture();
     const { made } = await newBoard(f, 1);
     const [task] = made;
@@ -76,7 +76,7 @@ describe("a deleted task", () => {
     expect(await f.db.$count(pushes)).toBe(0);
   });
 
-  test("leaves no row once the job is through, and its branch is taken out of the mirror", async () => {
+  test("leaves no row after the job, and its branch is removed from the mirror", async () => {
     await using f = await fixture();
     const { id, made } = await newBoard(f, 2);
     await f.commands.delete(made[0]!.id);
@@ -89,7 +89,7 @@ describe("a deleted task", () => {
     expect((await f.tasks.list(f.owner.user_id, { board_id: id, limit: 10, offset: 0 })).total).toBe(1);
   });
 
-  test("with a long log is removed in steps that are small", async () => {
+  test("with a long log is removed in small steps", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     const many = Array.from({ length: 2_600 }, () => ({ data: { kind: "notice" as const, message: "x" } }));
@@ -115,7 +115,7 @@ describe("a deleted task", () => {
 });
 
 describe("a deleted board", () => {
-  test("is gone at once with its tasks; their runs end, their runners are given up, and the rows follow", async () => {
+  test("is gone at once with its tasks; their runs end, their runners are marked for removal, and the rows follow", async () => {
     await using f = await fixture();
     const kept = await f.prompt(await f.newTask());
     const { id, made } = await newBoard(f, 3);
@@ -135,7 +135,7 @@ describe("a deleted board", () => {
     expect(await countRows(f)).toMatchObject({ boards: 1, tasks: 1, runs: 1, turns: 1, permissions: 0, pushes: 0 });
   });
 
-  test("is removed by two servers at once without one waiting for the other's tasks", async () => {
+  test("can be removed by two servers at once, and neither waits for the other's tasks", async () => {
     await using f = await fixture();
     const { id } = await newBoard(f, 0);
     await f.pool.query(

@@ -12,7 +12,7 @@ const { events, permissions, runners, runs, tasks, turns } = schema;
 
 describe("a prompt's files", () => {
   test.each(["ended", "cancelled", "interrupted"] as const)(
-    "are gone when its turn is %s, and not before",
+    "are deleted when its turn is %s, and not before",
     async (status) => {
       await using f = await fixture();
       const task = await f.newTask();
@@ -55,7 +55,7 @@ describe("pruning", () => {
     expect((await f.db.select().from(runs))[0]?.runner_id).toBeNull();
   });
 
-  test("goes on while there is more than one step takes", async () => {
+  test("continues while there are more rows than one step removes", async () => {
     await using f = await fixture();
     await f.pool.query(
       `insert into runners (id, backend, tier, state, updated_at)
@@ -82,7 +82,7 @@ describe("a log that a runner fills", () => {
       ),
     );
 
-  test("ends the run at the run's limit, and gives the next run room of its own up to the task's", async () => {
+  test("ends the run at its limit, and the next run has its own limit within the task's", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     for (let n = 0; n < 3; n++) {

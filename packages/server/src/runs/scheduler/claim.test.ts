@@ -39,21 +39,21 @@ describe("the queue", () => {
     expect(new Set(ids).size).toBe(7);
   });
 
-  test("counts each server's own slots where the limit is a server's", async () => {
+  test("counts each server's own slots if the limit is per server", async () => {
     await using f = await fixture();
     await prompted(f, 5);
     expect(await claim(f.db, "a", { maxRuns: 2 })).toHaveLength(2);
     expect(await claim(f.db, "b", { maxRuns: 2 })).toHaveLength(2);
   });
 
-  test("leaves a run alone until its next attempt is due", async () => {
+  test("does not claim a run before its next attempt is due", async () => {
     await using f = await fixture();
     await prompted(f, 1);
     await f.db.update(runs).set({ next_attempt_at: sql`now() + interval '1 hour'` });
     expect(await claim(f.db, "a")).toEqual([]);
   });
 
-  test("starts no more runners than are allowed, and says that one is missing", async () => {
+  test("starts no more runners than allowed and reports that one is missing", async () => {
     await using f = await fixture();
     await prompted(f, 3);
     const { claimed, needsRunner } = await claimAll(f.db, "a", { maxRunners: 2 });
@@ -82,7 +82,7 @@ describe("the runner of a task's next run", () => {
     return { first: first!.lease };
   };
 
-  test("is the one that the run before left, wanted again", async () => {
+  test("is the previous run's runner, with its desired state READY again", async () => {
     await using f = await fixture();
     const { first } = await next(f, {});
     await releaseIdleLease(f.db, first);
@@ -98,7 +98,7 @@ describe("the runner of a task's next run", () => {
     expect((await claim(f.db, "a"))[0]?.lease).toEqual(first);
   });
 
-  test("is a new one where the old one is broken, or out of every server's reach", async () => {
+  test("is a new one if the old one is broken or no server can reach it", async () => {
     await using f = await fixture();
     const broken = await next(f, { error_message: "hostile" });
     expect((await claim(f.db, "a"))[0]?.lease.runner_id).not.toBe(broken.first.runner_id);
@@ -110,7 +110,7 @@ describe("the runner of a task's next run", () => {
     expect((await claim(f.db, "a"))[0]?.lease.runner_id).not.toBe(far.first.runner_id);
   });
 
-  test("is waited for where another server reaches it", async () => {
+  test("is waited for if another server can reach it", async () => {
     await using f = await fixture();
     const { first } = await next(f, {});
     await f.db.update(runner_leases).set({ place: "elsewhere" });
@@ -122,7 +122,7 @@ describe("the runner of a task's next run", () => {
 });
 
 describe("a lease", () => {
-  test("that was taken over lets its first holder write nothing more", async () => {
+  test("that was taken over prevents all writes of its first holder", async () => {
     await using f = await fixture();
     await prompted(f, 1);
     const [mine] = await claim(f.db, "a");
@@ -135,7 +135,7 @@ describe("a lease", () => {
     await updateLeasedRun(f.db, { ...mine!, lease: lease! }, { phase: "clone" });
   });
 
-  test("that holds is adopted by nobody, and by its own server only where no process holds it", async () => {
+  test("that is valid is not adopted, and its own server adopts it only if no process holds it", async () => {
     await using f = await fixture();
     await prompted(f, 1);
     const [mine] = await claim(f.db, "a");
@@ -154,7 +154,7 @@ describe("a lease", () => {
     expect(await adopt(f, "b")).toEqual([]);
   });
 
-  test("of a runner at rest is due again as soon as something is wanted of it", async () => {
+  test("of a stopped runner is due again as soon as there is work for it", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     await f.prompt(task);
@@ -167,7 +167,7 @@ describe("a lease", () => {
     expect(await adopt(f, "b")).toHaveLength(1);
   });
 
-  test("is not given up for good while its runner has something to do", async () => {
+  test("is not released for good while its runner has work", async () => {
     await using f = await fixture();
     await prompted(f, 1);
     const [mine] = await claim(f.db, "a");
@@ -178,7 +178,7 @@ describe("a lease", () => {
     expect(await adopt(f, "b")).toHaveLength(1);
   });
 
-  test("is renewed beside a row that is locked, and the locked one with the next renewal", async () => {
+  test("is renewed despite another locked row, whose renewal comes next time", async () => {
     await using f = await fixture();
     await prompted(f, 2);
     const claims = await claim(f.db, "a");
@@ -204,7 +204,7 @@ describe("a lease", () => {
     await holding;
   });
 
-  test("is gone with its task", async () => {
+  test("is lost with its task", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     await f.prompt(task);

@@ -2,7 +2,7 @@ import { getEventListeners } from "node:events";
 import { expect, test } from "vitest";
 import { Alarm } from "./alarm.ts";
 
-test("a ring while nobody waits is kept for the next wait, once", async () => {
+test("a ring without a waiter is kept once for the next wait", async () => {
   const alarm = new Alarm();
   const { signal } = new AbortController();
   alarm.ring();

@@ -35,7 +35,7 @@ const runRow = async (f: Fixture) => (await f.db.select().from(runs))[0]!;
 const by = (f: Fixture) => ({ by: f.owner.user_id });
 
 describe("prompts during a turn", () => {
-  test("wait in the order they came, and each waits for a slot when the one before it has ended", async () => {
+  test("wait in order, and each waits for a slot when the previous one has ended", async () => {
     await using f = await fixture();
     const { task, first, second, third } = await lineOf(f);
     expect(await line(f, task)).toEqual(["first", "second", "third"]);
@@ -54,7 +54,7 @@ describe("prompts during a turn", () => {
     expect(await runRow(f)).toMatchObject({ slot: false, queued_at: null });
   });
 
-  test("do not answer what the agent at work asks", async () => {
+  test("do not answer the working agent's question", async () => {
     await using f = await fixture();
     const { task } = await lineOf(f);
     await f.db.update(tasks).set({ state: "BLOCKED" });
@@ -62,7 +62,7 @@ describe("prompts during a turn", () => {
     expect(await stateOf(f, task)).toBe("BLOCKED");
   });
 
-  test("are given up with the run that fails", async () => {
+  test("are cancelled with a run that fails", async () => {
     await using f = await fixture();
     const { task, first } = await lineOf(f);
     await end(f, first, { stop_reason: "error" });
@@ -70,7 +70,7 @@ describe("prompts during a turn", () => {
     expect(await runRow(f)).toMatchObject({ desired: "STOP", stop_status: "FAILED", queued_at: null });
   });
 
-  test("wait behind an interrupted turn for a person's word, which comes first", async () => {
+  test("wait behind an interrupted turn for a person's prompt, which comes first", async () => {
     await using f = await fixture();
     const { task, first } = await lineOf(f);
     await end(f, first, { status: "interrupted" });
@@ -83,7 +83,7 @@ describe("prompts during a turn", () => {
     expect((await line(f, task)).at(-1)).toBe("fourth");
   });
 
-  test("stay behind the turn with which the task's policy goes on after an interruption", async () => {
+  test("stay behind the turn that the task's policy adds after an interruption", async () => {
     await using f = await fixture();
     const { task, first } = await lineOf(f);
     await f.db.update(tasks).set({ interrupt_policy: "continue" });
@@ -92,7 +92,7 @@ describe("prompts during a turn", () => {
     expect(await stateOf(f, task)).toBe("IN_PROGRESS");
   });
 
-  test("are no part of the conversation before they are said", async () => {
+  test("are not part of the conversation before they are sent", async () => {
     await using f = await fixture();
     const { task, second } = await lineOf(f);
     const at = { task_id: task.id, turn_id: second.id, session_id: "new" };
@@ -101,7 +101,7 @@ describe("prompts during a turn", () => {
 });
 
 describe("cancelling a turn", () => {
-  test("takes one back that waits, whichever it is, and leaves the others", async () => {
+  test("removes any waiting one and leaves the others", async () => {
     await using f = await fixture();
     const { task, second } = await lineOf(f);
     expect(await f.commands.cancelTurn(task.id, second.id, by(f))).toMatchObject({ state: "CANCELLED" });
@@ -111,7 +111,7 @@ describe("cancelling a turn", () => {
     expect(await f.commands.cancelTurn(other.id, second.id, by(f)).catch(codeOf)).toBe("not_found");
   });
 
-  test("asks for the end of the one at work once, and lets a paused agent go on to it", async () => {
+  test("asks once for the end of the running one, and resumes a paused agent for it", async () => {
     await using f = await fixture();
     const { task, first } = await lineOf(f);
     await f.commands.pause(task.id, by(f));
@@ -131,7 +131,7 @@ describe("cancelling a turn", () => {
     expect(await runRow(f)).toMatchObject({ queued_at: expect.any(Date) });
   });
 
-  test("that was the last one to wait leaves nothing to be started", async () => {
+  test("that was the only one waiting leaves nothing to start", async () => {
     await using f = await fixture();
     const task = await f.newTask();
     const turn = await f.prompt(task);
@@ -141,7 +141,7 @@ describe("cancelling a turn", () => {
     expect((await f.prompt(task)).run_id).not.toBe(turn.run_id);
   });
 
-  test("that waited for a slot in a run between turns gives its place in the queue back", async () => {
+  test("that waited for a slot in a run between turns releases its place in the queue", async () => {
     await using f = await fixture();
     const { task, first, second, third } = await lineOf(f);
     await end(f, first);

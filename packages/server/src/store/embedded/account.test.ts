@@ -6,7 +6,7 @@ import { startEmbeddedPostgres } from "./index.ts";
 
 const asRoot = process.getuid?.() === 0;
 
-test("only the database's own user may enter its folders, and none of the server's environment is in its processes", async () => {
+test("only the database's own user may enter its folders, and its processes get none of the server's environment", async () => {
   await using place = await databaseFolder();
   const secret = "never-in-postgres-3141";
   await using server = supervisorProcess(place.folder, {
@@ -24,7 +24,7 @@ test("only the database's own user may enter its folders, and none of the server
     expect(await readFile(`/proc/${ready?.pid}/environ`, "latin1")).not.toContain(secret);
 });
 
-test.runIf(asRoot)("as root, a folder that the database's user cannot come to is refused by name", async () => {
+test.runIf(asRoot)("as root, a folder that the database's user cannot reach is refused by name", async () => {
   await using place = await databaseFolder("home");
   const home = dirname(place.folder);
   await mkdir(home);
@@ -36,7 +36,7 @@ test.runIf(asRoot)("as root, a folder that the database's user cannot come to is
 });
 
 test.runIf(asRoot)(
-  "an ordinary user's database runs as that user, and root may serve the same folder later",
+  "an ordinary user's database runs as that user, and root can serve the same folder later",
   async () => {
     await using place = await databaseFolder();
     await using server = supervisorProcess(place.folder, {
@@ -56,7 +56,7 @@ test.runIf(asRoot)(
   },
 );
 
-test.runIf(asRoot)("a user is told when the data belongs to somebody else", async () => {
+test.runIf(asRoot)("a user gets an error when the data belongs to another user", async () => {
   await using place = await databaseFolder();
   await (await startEmbeddedPostgres({ folder: place.folder })).stop();
   await chown(place.folder, 65_534, 65_534);

@@ -7,7 +7,7 @@ import { type PostgresNotice, startEmbeddedPostgres } from "./index.ts";
 const rounds = 20;
 
 test(
-  "PostgreSQL killed 20 times while rows are committed comes back by itself with every committed row",
+  "PostgreSQL killed 20 times during commits restarts automatically with every committed row",
   { timeout: 60_000 },
   async () => {
     await using place = await databaseFolder();

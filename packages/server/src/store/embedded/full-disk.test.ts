@@ -10,8 +10,8 @@ import { type PostgresNotice, startEmbeddedPostgres } from "./index.ts";
 const canMount =
   process.getuid?.() === 0 && process.platform === "linux" && spawnSync("unshare", ["--mount", "true"]).status === 0;
 
-describe.runIf(canMount)("a database on a disk that gets full (needs root on Linux, to mount one)", () => {
-  test("says so, keeps trying, and has every committed row when there is space again", async () => {
+describe.runIf(canMount)("a database on a disk that becomes full (needs root on Linux to mount one)", () => {
+  test("reports it, keeps trying, and has every committed row when there is space again", async () => {
     await using disk = await smallDisk();
     const told: PostgresNotice[] = [];
     const downs = () => told.flatMap((notice) => (notice.kind === "down" ? [notice] : []));
@@ -38,7 +38,7 @@ describe.runIf(canMount)("a database on a disk that gets full (needs root on Lin
     expect(isAlive(database.pid)).toBe(false);
   });
 
-  test("is refused as full on its first start, leaves nothing half made, and starts when there is space", async () => {
+  test("is refused as full on its first start, leaves nothing unfinished, and starts when there is space", async () => {
     await using disk = await smallDisk();
     await disk.fill(10e6);
     await expect(startEmbeddedPostgres({ folder: disk.folder })).rejects.toMatchObject({ code: "disk_full" });

@@ -3,7 +3,7 @@ import { databaseFolder, isAlive, query, supervisorProcess, until } from "../../
 import { type PostgresNotice, startEmbeddedPostgres } from "./index.ts";
 
 test(
-  "an orphan that does not answer is stopped by force, and another takes its place with its data",
+  "an orphan that does not respond is stopped by force, and another one replaces it with its data",
   { timeout: 60_000 },
   async () => {
     await using place = await databaseFolder();

@@ -9,7 +9,7 @@ const notices = () => {
   return { kinds: () => told.map(({ kind }) => kind), notify: (notice: PostgresNotice) => void told.push(notice) };
 };
 
-test("a first start makes a cluster, a later one finds its data, and stopping leaves no process", async () => {
+test("a first start creates a cluster, a later one finds its data, and stopping leaves no process", async () => {
   await using place = await databaseFolder();
   const { kinds, notify } = notices();
   const first = await startEmbeddedPostgres({ folder: place.folder, notify });
@@ -25,7 +25,7 @@ test("a first start makes a cluster, a later one finds its data, and stopping le
   expect((await readdir(place.folder)).toSorted()).toEqual(["data", "postgres.log", "wharf.lock"]);
 });
 
-test("commits are durable, memory is small and out of others' sight, and nothing listens on the network", async () => {
+test("commits are durable, memory is small and private, and nothing listens on the network", async () => {
   await using place = await databaseFolder();
   await using database = await startEmbeddedPostgres({ folder: place.folder });
   const settings = await query(
@@ -56,7 +56,7 @@ test("a second server on the folder is refused with the first one's process id",
   expect((await other.said).error).toMatchObject(refused);
 });
 
-test("a start that is given up leaves no process behind", async () => {
+test("an aborted start leaves no process", async () => {
   await using place = await databaseFolder();
   for (const ms of [1, 60, 150, 300, 420]) {
     const signal = AbortSignal.timeout(ms);

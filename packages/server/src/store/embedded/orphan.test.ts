@@ -43,7 +43,7 @@ test("PostgreSQL outlives a server that is killed, and the next server adopts it
   expect(isAlive(database.pid)).toBe(false);
 });
 
-test("when server and PostgreSQL are both killed the next start recovers, in spite of what the dead left", async () => {
+test("when the server and PostgreSQL are both killed the next start recovers despite their remains", async () => {
   await using place = await databaseFolder();
   await using server = supervisorProcess(place.folder);
   const { ready } = await server.said;
@@ -55,7 +55,7 @@ test("when server and PostgreSQL are both killed the next start recovers, in spi
   expect(await query(database.connection, "select number from kept")).toEqual([{ number: 7 }]);
 });
 
-test("a process file that names somebody else who is alive does not keep PostgreSQL from starting", async () => {
+test("a process file that names another live process does not prevent PostgreSQL's start", async () => {
   await using place = await databaseFolder();
   const server = supervisorProcess(place.folder);
   const { ready } = await server.said;
@@ -76,7 +76,7 @@ test("a process file that names somebody else who is alive does not keep Postgre
   }
 });
 
-test("a server killed while it makes the cluster leaves nothing that the next one takes for a cluster", async () => {
+test("a server killed while it creates the cluster leaves nothing that the next one mistakes for a cluster", async () => {
   await using place = await databaseFolder();
   for (const made of ["PG_VERSION", "global", "base"]) {
     await using server = supervisorProcess(place.folder);
@@ -89,7 +89,7 @@ test("a server killed while it makes the cluster leaves nothing that the next on
   expect((await readdir(place.folder)).filter((name) => name.startsWith("cluster-new-"))).toEqual([]);
 });
 
-test("a path too long for a socket is served from a private temporary folder that goes with the server, also a killed one", async () => {
+test("a path too long for a socket uses a private temporary folder that is removed with the server, even a killed one", async () => {
   await using place = await databaseFolder("a-rather-long-name-".repeat(6));
   const left = async () => (await readdir(tmpdir())).filter((name) => name.startsWith("wharf-postgres-"));
   const before = await left();

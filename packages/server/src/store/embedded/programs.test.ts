@@ -44,7 +44,7 @@ beforeEach(async () => {
 });
 afterAll(() => rm(top, { recursive: true }));
 
-test("library links that no install script made are made in place", async () => {
+test("library links that no install script created are created in place", async () => {
   await expect(run(programs.postgres, ["--version"])).rejects.toThrow(/shared librar|Library not loaded/);
   expect(await ensureUsablePrograms(programs, { folder: top, account: undefined })).toEqual(programs);
   expect((await run(programs.postgres, ["--version"])).stdout).toMatch(/^postgres \(PostgreSQL\) \d/);
@@ -53,7 +53,7 @@ test("library links that no install script made are made in place", async () => 
   expect(await links()).toEqual(before);
 });
 
-test.runIf(asRoot)("where the package may not be written to, a copy in the data folder has the links", async () => {
+test.runIf(asRoot)("if the package is read-only, a copy in the data folder has the links", async () => {
   await using place = await databaseFolder();
   const script = `
     const { ensureUsablePrograms } = await import(${JSON.stringify(join(import.meta.dirname, "programs.ts"))});
@@ -68,7 +68,7 @@ test.runIf(asRoot)("where the package may not be written to, a copy in the data 
 });
 
 test.runIf(asRoot)(
-  "where the database's user cannot come to the package, it gets a copy, and only of the newest",
+  "if the database's user cannot reach the package, it gets a copy, and only of the newest version",
   async () => {
     await using place = await databaseFolder();
     await mkdir(join(place.folder, "programs-1-1"), { recursive: true, mode: 0o755 });
@@ -94,7 +94,7 @@ test.runIf(asRoot)(
 );
 
 test.runIf(installed)(
-  "a PostgreSQL of the machine serves where the package is missing (needs one of version 15 or newer)",
+  "the machine's PostgreSQL is used if the package is missing (needs version 15 or newer)",
   async () => {
     if (!installed) return;
     await using place = await databaseFolder();

@@ -65,7 +65,7 @@ describe("notifications", () => {
     expect(b.heard.length).toBeLessThan(3);
   });
 
-  test("wait while the connection is broken, and then everyone is told to look", async () => {
+  test("wait while the connection is broken, and then all subscribers are told to check", async () => {
     const database = await openDatabase();
     const [a, b] = await Promise.all([openProcess(database), openProcess(database)]);
     await breakConnections(database);
@@ -88,7 +88,7 @@ describe("notifications", () => {
 });
 
 describe("a payload", () => {
-  test("never exceeds what PostgreSQL takes, and nothing is left out", () => {
+  test("never exceeds PostgreSQL's limit, and omits nothing", () => {
     const batch = new ChangeBatch();
     for (let n = 0; n < 2_000; n++) {
       batch.addTask(randomUUID(), Number.MAX_SAFE_INTEGER - n);
@@ -101,7 +101,7 @@ describe("a payload", () => {
     expect(parsed).toEqual(batch);
   });
 
-  test("of too many changes says that some are missing", () => {
+  test("of too many changes reports that some are missing", () => {
     const batch = new ChangeBatch();
     for (let n = 0; n < 10_001; n++) batch.addName(`name ${n}`);
     expect(batch).toMatchObject({ missed: true });
@@ -110,7 +110,7 @@ describe("a payload", () => {
   });
 
   test.each(["", "no json", "{}", '{"from":1}', '{"from":"x","tasks":[["t",-1]]}', "null"])(
-    "that no Wharf server wrote is left out: %s",
+    "that no Wharf server wrote is ignored: %s",
     (payload) => {
       expect(parseChanges("own", payload)).toBeUndefined();
     },

@@ -13,8 +13,8 @@ async function took(work: Promise<void>): Promise<number> {
   return performance.now() - began;
 }
 
-describe("who waits for something to do", () => {
-  test("is woken by its name, and by no other", async () => {
+describe("a loop that waits for work", () => {
+  test("is woken by its name and by no other", async () => {
     const wakeup = new Wakeup();
     const woken: string[] = [];
     const sleeping = ["a", "b"].map((name) => wakeup.sleep(name, long, never).then(() => woken.push(name)));
@@ -25,7 +25,7 @@ describe("who waits for something to do", () => {
     await Promise.all(sleeping);
   });
 
-  test("does not sleep over what came up while it was at work, and sleeps again after that", async () => {
+  test("does not miss a poke while it works, and sleeps again afterwards", async () => {
     const wakeup = new Wakeup();
     wakeup.poke("a");
     wakeup.poke("a");
@@ -40,8 +40,8 @@ describe("who waits for something to do", () => {
   });
 });
 
-describe("all together", () => {
-  test("are woken, and those who work look once more", async () => {
+describe("all loops together", () => {
+  test("are woken, and a working one runs once more", async () => {
     const wakeup = new Wakeup();
     const sleeping = wakeup.sleep("a", long, never);
     wakeup.poke();
@@ -58,7 +58,7 @@ describe("all together", () => {
     await again;
   });
 
-  test("keep what they were told last, however many names there are", async () => {
+  test("keep the latest pokes, however many names there are", async () => {
     const wakeup = new Wakeup();
     for (let n = 0; n < 20_000; n++) wakeup.poke(`run ${n}`);
     wakeup.poke("queue");
@@ -67,7 +67,7 @@ describe("all together", () => {
   });
 });
 
-describe("who waits in another process", () => {
+describe("a loop that waits in another process", () => {
   async function processes() {
     const database = await testDatabase();
     onTestFinished(() => database[Symbol.asyncDispose]());
@@ -83,7 +83,7 @@ describe("who waits in another process", () => {
     );
   }
 
-  test("is woken by name and with all others, asleep or at work", async () => {
+  test("is woken by name and with all others, whether it sleeps or works", async () => {
     const [a, b] = await processes();
     const asleep = b!.sleep("queue", long, never);
     a!.poke("queue");
@@ -97,7 +97,7 @@ describe("who waits in another process", () => {
     await Promise.all(all);
   });
 
-  test("hears nothing of names that concern one process alone", async () => {
+  test("is not woken by names of one process only", async () => {
     const [a, b] = await processes();
     const stop = new AbortController();
     let woken = false;

@@ -7,7 +7,7 @@ import { describeLimits } from "./confinement.ts";
 import { findCgroups } from "./hierarchies.ts";
 import { isEnforced } from "./cgroup-settings.ts";
 
-describe.skipIf(!expectsBubblewrap)("what the server says is limited", () => {
+describe.skipIf(!expectsBubblewrap)("a limit that the server reports", () => {
   const runner = spec();
   let said = "";
   let setting: Setting;
@@ -36,7 +36,7 @@ describe.skipIf(!expectsBubblewrap)("what the server says is limited", () => {
     return findCgroups(daemon.pid);
   };
 
-  test("is what the kernel holds the daemon to", () => {
+  test("is the limit that the kernel enforces on the daemon", () => {
     const names = { cpu: "CPU", memory: "memory", pids: "processes" } as const;
     for (const [controller, folder] of cgroupsOfDaemon()) {
       const held = isEnforced(folder, controller, runner.limits);
@@ -54,7 +54,7 @@ describe.skipIf(!expectsBubblewrap)("what the server says is limited", () => {
     expect(Number(stdout)).toBeLessThanOrEqual(runner.limits.processes);
   });
 
-  test("ends who takes more memory, and only them", async ({ skip }) => {
+  test("ends the process that exceeds the memory limit and no other", async ({ skip }) => {
     skip(!isLimited("memory"), said);
     const twice = 2 * runner.limits.memoryBytes;
     const kills = async () => {
@@ -67,7 +67,7 @@ describe.skipIf(!expectsBubblewrap)("what the server says is limited", () => {
     expect((await inside.run("echo", "still here")).stdout).toBe("still here\n");
   });
 
-  test("ends with the runner, without a trace", async () => {
+  test("ends with the runner and leaves no cgroup", async () => {
     const paths = [...cgroupsOfDaemon().values()].map(({ path }) => path).filter((path) => path.includes(runner.id));
     if (said.startsWith("limited: CPU") && !existsSync("/run/systemd/system")) expect(paths).not.toEqual([]);
     await backend.destroy(runner.id);
@@ -75,7 +75,7 @@ describe.skipIf(!expectsBubblewrap)("what the server says is limited", () => {
   });
 });
 
-test("what is limited is said in one sentence", () => {
+test("the limits are described in one sentence", () => {
   expect(describeLimits(new Set(["cpu", "memory", "pids"]))).toBe(
     "limited: CPU, memory and processes; not limited: disk",
   );

@@ -35,12 +35,12 @@ describe.each(["x64", "arm64"] as const)("the filter of %s", (architecture) => {
   const judge = (number: number | undefined, ...args: number[]) =>
     run(filter, { architecture: auditArchitectures[architecture], number: number ?? expect.unreachable(), args });
 
-  test("is the same each time and short", () => {
+  test("is short and the same each time", () => {
     expect(compileFilter(architecture)).toEqual(filter);
     expect(filter.length / 8).toBeLessThan(120);
   });
 
-  test("refuses each call of its table and lets the others pass", () => {
+  test("refuses each call of its table and allows the others", () => {
     const refused = Object.values(refusedCalls).map((numbers) => numbers[architecture]);
     for (const number of refused.filter((one) => one !== undefined))
       expect(judge(number), String(number)).toBe(verdicts.notPermitted);
@@ -49,14 +49,14 @@ describe.each(["x64", "arm64"] as const)("the filter of %s", (architecture) => {
       if (!named.has(number)) expect(judge(number), String(number)).toBe(verdicts.allow);
   });
 
-  test("kills whoever calls for another architecture", () => {
+  test("kills a process that makes a call of another architecture", () => {
     for (const other of [0x40000003, 0x40000028, ...Object.values(auditArchitectures)]) {
       if (other === auditArchitectures[architecture]) continue;
       expect(run(filter, { architecture: other, number: 0 })).toBe(verdicts.kill);
     }
   });
 
-  test("makes processes and threads, and no namespaces", () => {
+  test("allows processes and threads, but no namespaces", () => {
     const { clone, unshare } = judgedCalls;
     const thread = 0x3d0f00;
     const vfork = 0x4111;
@@ -70,7 +70,7 @@ describe.each(["x64", "arm64"] as const)("the filter of %s", (architecture) => {
     expect(judge(clone3[architecture])).toBe(verdicts.notImplemented);
   });
 
-  test("opens sockets of the usual families alone", () => {
+  test("allows sockets of the usual families only", () => {
     for (const call of [judgedCalls.socket, judgedCalls.socketpair]) {
       for (const family of [1, 2, 10, 16]) expect(judge(call[architecture], family, 1, 0)).toBe(verdicts.allow);
       for (const family of [0, 3, 17, 30, 38, 40, 44])
@@ -79,14 +79,14 @@ describe.each(["x64", "arm64"] as const)("the filter of %s", (architecture) => {
     }
   });
 
-  test("types into no terminal, also where the request's upper half hides it", () => {
+  test("refuses input into a terminal, also if the upper half of the request hides it", () => {
     for (const request of [0x5412, 0x541c, 0x1_0000_5412])
       expect(judge(judgedCalls.ioctl[architecture], 0, request)).toBe(verdicts.notPermitted);
     for (const request of [0x5401, 0x5413, 0x5414])
       expect(judge(judgedCalls.ioctl[architecture], 0, request)).toBe(verdicts.allow);
   });
 
-  test("knows the usual personalities", () => {
+  test("allows the usual personalities", () => {
     for (const personality of [0, 0x8, 0xffff_ffff])
       expect(judge(judgedCalls.personality[architecture], personality)).toBe(verdicts.allow);
     for (const personality of [0x4_0000, 0x40_0000])

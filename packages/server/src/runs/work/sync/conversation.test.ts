@@ -28,7 +28,7 @@ async function secondTurn(f: Fixture) {
 }
 
 describe("the conversation before a turn", () => {
-  test("is told to a session that was opened anew, without the prompt it stands ahead of", async () => {
+  test("goes to a newly opened session, without the prompt that follows it", async () => {
     await using f = await fixture();
     const { task, turn_id } = await secondTurn(f);
     const told = "The person:\n> mend the sum\n\nYou:\n> It is mended.\n";
@@ -41,7 +41,7 @@ describe("the conversation before a turn", () => {
     expect(await getEarlierConversation(f.db, at)).toBeUndefined();
   });
 
-  test("has the newest pieces of a long log, and leaves out every prompt that waits", async () => {
+  test("has the newest pieces of a long log, and omits every queued prompt", async () => {
     await using f = await fixture();
     const { task, turn_id } = await secondTurn(f);
     await f.prompt(task, "and then the rest");
@@ -54,7 +54,7 @@ describe("the conversation before a turn", () => {
     expect(told).not.toContain("and then the rest");
   });
 
-  test("is not told to the session that had it, nor where there was none", async () => {
+  test("does not go to the session that had it, and is missing if there was none", async () => {
     await using f = await fixture();
     const { task, turn_id } = await secondTurn(f);
     expect(await getEarlierConversation(f.db, { task_id: task.id, turn_id, session_id: "old" })).toBeUndefined();
@@ -66,11 +66,11 @@ describe("the conversation before a turn", () => {
 });
 
 describe("a summary", () => {
-  test("quotes every line, so that nothing in it looks like a prompt of now", () => {
+  test("quotes every line, so that nothing in it looks like a current prompt", () => {
     expect(createSummary([{ role: "user", text: "one\ntwo\n" }])).toBe("The person:\n> one\n> two\n");
   });
 
-  test("has the newest that there is room for, and of a long message its ends", () => {
+  test("has the newest messages that fit, and both ends of a long message", () => {
     const pieces = Array.from({ length: 50 }, (_, i) => ({ role: "user" as const, text: `${i} ${"x".repeat(900)}` }));
     const summary = createSummary(pieces) ?? "";
     expect(summary.length).toBeLessThanOrEqual(20_000);
