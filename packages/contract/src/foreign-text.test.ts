@@ -4,7 +4,7 @@ import { toOneLine, toStorable } from "./foreign-text.ts";
 
 const anyText = fc.string({ unit: "binary", maxLength: 200 });
 
-test("any JSON becomes JSON without NUL, half characters and endless nesting, and is otherwise the same", () => {
+test("any JSON loses NUL, half characters and endless nesting, and is otherwise unchanged", () => {
   expect(toStorable({ "a\0": ["\ud800", 1, null, true, "ok\n\u001b"] })).toEqual({
     "a\uFFFD": ["\uFFFD", 1, null, true, "ok\n\u001b"],
   });
@@ -18,7 +18,7 @@ test("any JSON becomes JSON without NUL, half characters and endless nesting, an
   );
 });
 
-test("any text becomes one storable line within its bound", () => {
+test("any text becomes one storable line within its limit", () => {
   expect(toOneLine("a\0b\r\nc \u001b[31md\u009be\u2028f\ud800", 100)).toBe("a b c  [31md e f\uFFFD");
   expect(toOneLine("é".repeat(100), 10)).toBe("ééé…");
   fc.assert(

@@ -29,7 +29,7 @@ async function unmount(disk: string): Promise<void> {
   }
 }
 
-describe.runIf(canMount)("a daemon killed in a turn, started again without a byte left (needs root on Linux)", () => {
+describe.runIf(canMount)("a daemon killed in a turn and restarted without a free byte (needs root on Linux)", () => {
   let disk: string;
   let bench: DaemonBench;
 
@@ -79,7 +79,7 @@ describe.runIf(canMount)("a daemon killed in a turn, started again without a byt
     return await server.client();
   }
 
-  test("says that the disk is full, and settles the turn when a command through it has made room", async () => {
+  test("reports the full disk, and settles the turn after a command through it has freed space", async () => {
     const client = await dieInTurn({ withReserve: false });
     expect(await client.call(daemonApi.health, {})).toMatchObject({ disk_full: true, agent: { status: "none" } });
     expect(await client.call(daemonApi.turn, { params: { turn_id: "turn-1" } })).toMatchObject({ state: "RUNNING" });
@@ -93,7 +93,7 @@ describe.runIf(canMount)("a daemon killed in a turn, started again without a byt
     await until(client, isTurn("ended"));
   });
 
-  test("settles the turn at once where it has its reserve", async () => {
+  test("settles the turn at once if it has its reserve", async () => {
     const client = await dieInTurn({ withReserve: true });
     await until(client, isTurn("interrupted"));
     expect((await records(client)).filter(isTurn("interrupted"))).toHaveLength(1);

@@ -110,7 +110,7 @@ test.each([
   { kind: "broken", more: "[a-.range\n" },
   { kind: "empty", more: "!\n/\n" },
 ])(
-  "what git ignores is left out of trees, searches and watching, and nothing else, with $kind patterns",
+  "exactly the paths that git ignores are left out of trees, searches and watching, with $kind patterns",
   async ({ more }) => {
     await using folder = await workspace(more);
     const { signal } = folder;

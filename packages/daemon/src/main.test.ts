@@ -26,7 +26,7 @@ beforeEach(() => {
 afterEach(() => bench[Symbol.asyncDispose]());
 
 // S-014
-test("the daemon connects when a server appears, serves its routes, and ends in order", async () => {
+test("the daemon connects when a server appears, serves its routes, and shuts down cleanly", async () => {
   const daemon = bench.startDaemon();
   const server = await bench.serve({ epoch: 7 });
   const client = await server.client();
@@ -79,7 +79,7 @@ test("the daemon connects when a server appears, serves its routes, and ends in 
   expect(await endDaemon(daemon, "SIGTERM")).toBe(0);
 });
 
-test("a turn goes on without a wire, and the next server reads all of it once", async () => {
+test("a turn continues without a wire, and the next server reads all of it once", async () => {
   bench.startDaemon();
   const first = await bench.serve({ epoch: 1 });
   let client = await first.client();
@@ -108,7 +108,7 @@ const killedDaemons: Record<string, () => Promise<unknown>> = {
   "a daemon killed in a turn whose turn log is removed meanwhile": () => rm(turnLog()),
 };
 test.each(Object.keys(killedDaemons))(
-  "%s comes back with its journal, and the turn is interrupted and not run again",
+  "%s restarts with its journal, and the turn is interrupted and not run again",
   async (name) => {
     const daemon = bench.startDaemon();
     const server = await bench.serve({ epoch: 1 });
@@ -246,7 +246,7 @@ test("the workspace is cloned from the gateway and pushed to it, over the wire a
 });
 
 // S-062
-test("a daemon that is stopped in a turn commits the work and keeps all records, though its agent does not end", async () => {
+test("a daemon that is stopped in a turn commits the work and keeps all records, even if its agent does not exit", async () => {
   const graceMs = 12_000;
   const daemon = bench.startDaemon({ stop_grace_ms: graceMs });
   const { server } = await bench.serveRepository(1);
@@ -270,7 +270,7 @@ test("a daemon that is stopped in a turn commits the work and keeps all records,
   expect(kept.at(-1)).toMatchObject({ kind: "turn", turn_id: "turn-1", status: "cancelled" });
 });
 
-test("what an upload left half-written when its daemon was killed is gone with the next daemon", async () => {
+test("a partial upload of a killed daemon is removed by the next daemon", async () => {
   const daemon = bench.startDaemon();
   const server = await bench.serve({ epoch: 1 });
   let client = await server.client();

@@ -25,7 +25,7 @@ test("the configuration is read from pieces, with and without the end of the inp
   expect(await readConfig(open)).toMatchObject({ runner_id: "r" });
 });
 
-test("what is not a configuration is refused with its reason", async () => {
+test("an invalid configuration is refused with its reason", async () => {
   await expect(readConfig(Readable.from(["{"]))).rejects.toMatchObject({ code: "config_invalid" });
   await expect(readConfig(Readable.from([JSON.stringify({ ...config, state: 1 })]))).rejects.toThrow(/state/);
   await expect(readConfig(Readable.from(["x".repeat(70_000)]))).rejects.toThrow(/longer/);

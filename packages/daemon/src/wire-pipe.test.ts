@@ -38,7 +38,7 @@ async function daemon(): Promise<Socket> {
   return socket;
 }
 
-test("it waits for the daemon's socket, and carries bytes both ways as they are", async () => {
+test("the pipe waits for the daemon's socket, and carries bytes unchanged in both directions", async () => {
   const { child, ended } = start();
   await sleep(150);
   const socket = await daemon();
@@ -58,7 +58,7 @@ test("it waits for the daemon's socket, and carries bytes both ways as they are"
   expect(await ended).toBe(0);
 });
 
-test("what the daemon said last still arrives, and then it ends", async () => {
+test("the daemon's last bytes still arrive, and then the pipe ends", async () => {
   const { child, ended } = start();
   const socket = await daemon();
   socket.end("the last words");
@@ -67,7 +67,7 @@ test("what the daemon said last still arrives, and then it ends", async () => {
   expect(await ended).toBe(0);
 });
 
-test("it ends when the server's side does, also while it waits for the daemon's to take anything", async () => {
+test("the pipe ends when the server's side does, also while the daemon's side accepts no data", async () => {
   const { child, ended } = start();
   const socket = await daemon();
   socket.pause();
@@ -80,7 +80,7 @@ test("it ends when the server's side does, also while it waits for the daemon's 
   await gone;
 });
 
-test("it ends by itself when the server is silent for 15 s", { timeout: 30_000 }, async () => {
+test("the pipe ends by itself when the server is silent for 15 s", { timeout: 30_000 }, async () => {
   const { child, ended } = start();
   const socket = await daemon();
   const began = performance.now();

@@ -16,7 +16,7 @@ async function* cut(bytes: Buffer, sizes: readonly number[]): AsyncGenerator<Buf
   if (at < bytes.length) yield bytes.subarray(at);
 }
 
-test("frames come out as they were put in, wherever the stream is cut", async () => {
+test("decoded frames equal the encoded ones, wherever the stream is split", async () => {
   const exit: TerminalEvent = { type: "exit", exit_code: 0, signal: null };
   const text = fc.uint8Array({ minLength: 1, maxLength: 50 });
   const sizes = fc.array(fc.integer({ min: 1, max: 40 }));
@@ -40,7 +40,7 @@ test("frames come out as they were put in, wherever the stream is cut", async ()
   );
 });
 
-test("any bytes give frames or a typed error, and a length is not believed", async () => {
+test("any bytes yield frames or a typed error, and a declared length is not trusted", async () => {
   const header = fc.tuple(fc.integer({ min: 0, max: 3 }), fc.nat(40)).map(([kind, length]) => [kind, length, 0, 0, 0]);
   const noise = fc.array(fc.oneof(header, fc.array(fc.nat(255), { maxLength: 40 })), { maxLength: 8 });
   await fc.assert(

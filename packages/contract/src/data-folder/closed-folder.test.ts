@@ -15,7 +15,7 @@ afterEach(() => rmSync(top, { recursive: true }));
 
 const refused = (path: string, command: string) => ({ code: "data_folder_open", context: { path, command } });
 
-test("a folder that only its owner may write to passes, and a missing one, and one in a sticky folder", async () => {
+test("a folder that only its owner may write to passes, and so do a missing one and one in a sticky folder", async () => {
   await requireClosedFolder(folder);
   await requireClosedFolder(join(folder, "missing"));
   chmodSync(join(top, "parent"), 0o1777);
@@ -43,9 +43,12 @@ test("a folder that others may replace is refused, and so is a link that they ma
   await expect(requireClosedFolder(join(links, "link"))).rejects.toMatchObject({ context: { path: links } });
 });
 
-test.runIf(process.getuid?.() === 0)("a group that may write is refused, unless it is the process's own", async () => {
-  chmodSync(folder, 0o770);
-  await requireClosedFolder(folder);
-  chownSync(folder, 0, 65_534);
-  await expect(requireClosedFolder(folder)).rejects.toMatchObject({ code: "data_folder_open" });
-});
+test.runIf(process.getuid?.() === 0)(
+  "a group with write access is refused, unless it is the process's own group",
+  async () => {
+    chmodSync(folder, 0o770);
+    await requireClosedFolder(folder);
+    chownSync(folder, 0, 65_534);
+    await expect(requireClosedFolder(folder)).rejects.toMatchObject({ code: "data_folder_open" });
+  },
+);

@@ -12,7 +12,7 @@ const problem = (change: Record<string, unknown>) => ({
 });
 
 describe("an error of a runner's daemon", () => {
-  test("keeps its code, its words and its context, and gets status, title and next step from the catalogue", () => {
+  test("keeps its code, its message and its context, and gets status, title and next step from the catalogue", () => {
     const { problem: told, code } = RemoteError.fromRunner(
       problem({
         status: 200,
@@ -49,7 +49,7 @@ describe("an error of a runner's daemon", () => {
     "no such code",
     "toString",
     "",
-  ])("with the code '%s' is a failed runner: such codes are the server's", (code) => {
+  ])("with the code '%s' becomes runner_failed: only the server uses such codes", (code) => {
     expect(RemoteError.fromRunner(problem({ code, status: 401 })).problem).toMatchObject({
       code: "runner_failed",
       status: 502,
@@ -68,7 +68,7 @@ describe("an error of a runner's daemon", () => {
     expect(RemoteError.fromRunner(problem({ detail: "\0\n" })).message).toBe("It did not say why.");
   });
 
-  test("has a context that can be stored, or none where it is large", () => {
+  test("has a storable context, or none if it is large", () => {
     const deep: unknown = JSON.parse(`${"[".repeat(30_000)}${"]".repeat(30_000)}`);
     expect(RemoteError.fromRunner(problem({ context: { deep, nul: "\0" } })).problem.context).toMatchObject({
       nul: "\uFFFD",
@@ -76,7 +76,7 @@ describe("an error of a runner's daemon", () => {
     expect(RemoteError.fromRunner(problem({ context: { a: "x".repeat(5_000) } })).problem.context).toBeUndefined();
   });
 
-  test("of every code has a status of an error and a next step that names nothing of its context", () => {
+  test("has, for every code, an error status and a next step that names nothing of its context", () => {
     for (const code of Object.keys(errorCatalogue)) {
       const own = toRunnerCode(code);
       expect(errorCatalogue[own].http).toBeGreaterThanOrEqual(400);
@@ -87,7 +87,7 @@ describe("an error of a runner's daemon", () => {
   });
 });
 
-test("an error of the server's own can be stored, whatever an engine or git said to it", () => {
+test("an error of the server can be stored, whatever an engine or git reported", () => {
   const error = new WharfError("backend_failed", { backend: "docker", reason: `\0\ud800${"x".repeat(100_000)}` });
   expect(error.message).toMatch(/^The backend 'docker' failed: \uFFFD\uFFFDx+$/);
   expect(error.message.length).toBeLessThan(20_000);

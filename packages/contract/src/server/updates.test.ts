@@ -3,7 +3,7 @@ import { AgentTypeUpdate } from "./agent-types.ts";
 import { BoardUpdate } from "./boards.ts";
 import { TaskUpdate } from "./tasks.ts";
 
-test("an update holds what was named and puts nothing back to a default", () => {
+test("an update contains only the named fields and resets none to a default", () => {
   expect(AgentTypeUpdate.parse({ enabled: false })).toEqual({ enabled: false });
   expect(BoardUpdate.parse({ name: "other" })).toEqual({ name: "other" });
   expect(TaskUpdate.parse({ title: "other" })).toEqual({ title: "other" });

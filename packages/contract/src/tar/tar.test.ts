@@ -47,7 +47,7 @@ function pack(items: readonly Item[]): Buffer {
   return Buffer.concat([...blocks, Buffer.alloc(2 * blockBytes)]);
 }
 
-test("what was packed is read again, in whatever pieces it comes", async () => {
+test("a packed archive is read back, however it is split", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(item, { maxLength: 5 }), fc.integer({ min: 1, max: 3_000 }), async (items, size) => {
       const read = await contentsOf(pack(items), size);
@@ -78,7 +78,7 @@ test("GNU tar reads the same: long names, many bytes, links", async () => {
   expect(listed.stdout).toContain(`link -> ${long}`);
 });
 
-test("an archive that is none, or that was spoiled anywhere, is a bad request and never a crash", async () => {
+test("an invalid archive, or one damaged anywhere, is a bad request and never a crash", async () => {
   const good = fc.array(item, { minLength: 1, maxLength: 4 }).map(pack);
   const spoiled = fc
     .tuple(good, fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 8 }), fc.nat(), fc.boolean())
@@ -111,7 +111,7 @@ function repair(block: Buffer): void {
   block.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148, "latin1");
 }
 
-test("sizes beyond what the stream brings, negative and huge ones do not make it wait or hold memory", async () => {
+test("sizes beyond the stream's end, negative sizes and huge ones neither block the reader nor use memory", async () => {
   const header = (size: Buffer | string): Buffer => {
     const block = packHeader({ path: "f", type: "file", size: 0, mode: 0o644, mtime: 0, target: "" });
     block.fill(0, 124, 136);

@@ -104,18 +104,18 @@ describe("a client on a wire", () => {
     await app.close();
   });
 
-  test("uses a stream again for the next call", async () => {
+  test("reuses a stream for the next call", async () => {
     using setup = answering((response) => response.end('{"text":"a"}'));
     for (let i = 0; i < 20; i++) expect(await setup.client.call(plain, {})).toEqual({ text: "a" });
     expect(setup.streams.length).toBe(1);
   });
 
-  test("takes no answer where there is none to be", async () => {
+  test("expects no body in a response without one", async () => {
     using setup = answering((response) => response.writeHead(204).end());
     expect(await setup.client.call(nothing, {})).toBeUndefined();
   });
 
-  test("tells the peer's own error as it was told", async () => {
+  test("reports the peer's own error unchanged", async () => {
     const problem = new WharfError("branch_missing", { url: "/git/x.git", branch: "main" }).toProblem();
     using setup = answering((response) =>
       response.writeHead(422, { "content-type": "application/problem+json" }).end(JSON.stringify(problem)),
@@ -125,7 +125,7 @@ describe("a client on a wire", () => {
     expect(error).toMatchObject({ code: "branch_missing", problem });
   });
 
-  test("takes an error of the peer for what it is: foreign text", async () => {
+  test("treats an error of the peer as foreign text", async () => {
     const told = {
       type: "t",
       title: "OK\r\nx: y",
@@ -143,21 +143,21 @@ describe("a client on a wire", () => {
     });
   });
 
-  test("makes the texts of an answer storable, except where the route carries content", async () => {
+  test("makes the texts of a response storable, except on a route that carries content", async () => {
     const text = JSON.stringify({ text: "a\0\ud800" });
     using setup = answering((response) => response.end(text));
     expect(await setup.client.call(plain, {})).toEqual({ text: "a\uFFFD\uFFFD" });
     expect(await setup.client.call({ ...plain, carriesContent: true }, {})).toEqual({ text: "a\0\ud800" });
   });
 
-  test("takes more than 1 MiB only from a route that carries content", async () => {
+  test("accepts more than 1 MiB only from a route that carries content", async () => {
     const text = "x".repeat(2 * 1024 * 1024);
     using setup = answering((response) => response.end(JSON.stringify({ text })));
     await expect(setup.client.call(plain, {})).rejects.toMatchObject(hostile);
     expect(await setup.client.call({ ...plain, carriesContent: true }, {})).toEqual({ text });
   });
 
-  test("reads no more of a failure's reason than a problem has", async () => {
+  test("reads no more of a failure's body than a problem can have", async () => {
     using setup = answering((response) => {
       response.writeHead(500);
       const more = (): void => void (response.destroyed || response.write(Buffer.alloc(64 * 1024), more));
@@ -190,7 +190,7 @@ describe("a client on a wire", () => {
     await expect(setup.client.call(plain, {})).rejects.toMatchObject(hostile);
   });
 
-  test("is told of a peer that takes too long, of a caller who waits no longer, and of a wire that is gone", async () => {
+  test("reports a peer that takes too long, a caller that stops waiting, and a closed wire", async () => {
     using setup = answering(() => {});
     await expect(setup.client.call(plain, {}, { timeoutMs: 30 })).rejects.toMatchObject({
       code: "runner_timeout",
@@ -207,7 +207,7 @@ describe("a client on a wire", () => {
     await expect(setup.client.call(plain, {})).rejects.toMatchObject({ code: "runner_unavailable" });
   });
 
-  test("never takes an answer that was cut for a whole one", async () => {
+  test("never accepts a cut response as complete", async () => {
     for (const headers of [{}, { "content-length": "100" }, { connection: "close" }]) {
       using setup = answering(
         (response) => (
@@ -230,7 +230,7 @@ describe("a client on a wire", () => {
     expect(performance.now() - from).toBeLessThan(1000);
   });
 
-  test("ends in time while it waits for a stream", async () => {
+  test("times out while it waits for a stream", async () => {
     using setup = answering(() => {});
     const busy = Array.from({ length: 1000 }, () => setup.client.call(plain, {}).catch((e: unknown) => e));
     await expect(setup.client.call(plain, {}, { timeoutMs: 30 })).rejects.toMatchObject({ code: "runner_timeout" });
@@ -238,7 +238,7 @@ describe("a client on a wire", () => {
     await Promise.all(busy);
   });
 
-  test("sends and receives bodies as they come", async () => {
+  test("streams bodies in both directions as they arrive", async () => {
     using setup = serve(createServer((incoming, response) => incoming.pipe(response)));
     const body = Readable.from([Buffer.alloc(3_000_000, "a"), Buffer.from("end")]);
     const answer = await setup.client.request({ method: "PUT", path: "/file?x=1", headers: { "x-a": "b" }, body });
@@ -255,7 +255,7 @@ describe("a client on a wire", () => {
   });
 });
 
-test("a request whose body is still to come is heard, and may be answered before", async () => {
+test("a request is handled before its body arrives, and may be answered before", async () => {
   using setup = answering((response) => void response.writeHead(200).write("at once"));
   const body = new PassThrough();
   const answer = await setup.client.request({ method: "POST", path: "/talk", body, timeoutMs: 2_000 });
@@ -265,7 +265,7 @@ test("a request whose body is still to come is heard, and may be answered before
 });
 
 describe("a stream of lines", () => {
-  test("is read as it comes, without the signs of life", async () => {
+  test("is read as it arrives, without the heartbeats", async () => {
     using setup = answering((response) => {
       response.write('{"seq":1}\n\n\n{"se');
       setTimeout(() => response.end('q":2}\n\n"last"'), 20);
@@ -276,7 +276,7 @@ describe("a stream of lines", () => {
     });
   });
 
-  test("ends with an error when it is cut, never as if it were whole", async () => {
+  test("ends with an error when it is cut, never as if it were complete", async () => {
     for (const headers of [{}, { connection: "close" }]) {
       using setup = answering(
         (response) => (
@@ -293,7 +293,7 @@ describe("a stream of lines", () => {
     expect((await collect(setup.client.stream(lines, {}))).error).toMatchObject({ code: "runner_unavailable" });
   });
 
-  test("is hostile where a line is not JSON or too long", async () => {
+  test("is hostile if a line is not JSON or too long", async () => {
     for (const text of ["1\n{\n", `1\n"${"x".repeat(200)}`]) {
       using setup = answering((response) => void response.write(text), { maxLineBytes: 100 });
       const { values, error } = await collect(setup.client.stream(lines, {}));
@@ -302,7 +302,7 @@ describe("a stream of lines", () => {
     }
   });
 
-  test("is cut when nothing comes for too long, but not while its reader is slow", async () => {
+  test("is cut when nothing arrives for too long, but not while its reader is slow", async () => {
     using setup = answering((response) => {
       response.write("1\n");
       const timer = setInterval(() => response.write("\n"), 10);
@@ -321,7 +321,7 @@ describe("a stream of lines", () => {
     expect(performance.now() - from).toBeGreaterThan(180);
   });
 
-  test("that nobody reads on is reset at the peer", async () => {
+  test("is reset at the peer when its reader stops", async () => {
     using setup = answering((response) => {
       const more = (): void => void (response.destroyed || response.write("1\n".repeat(10_000), more));
       more();
@@ -341,7 +341,7 @@ describe("a stream of lines", () => {
 });
 
 describe("a wire's agent", () => {
-  test("keeps no stream when the wire is gone", async () => {
+  test("keeps no stream after the wire closes", async () => {
     using setup = answering((response) => response.end('{"text":"a"}'));
     const agent = new WireAgent(setup.wire.client);
     await createWireClient(agent, { runnerId }).call(plain, {});

@@ -47,7 +47,7 @@ async function pair(): Promise<{ near: Socket; far: Socket }> {
   return { near, far: keep(far) };
 }
 
-test("what a wire carries cannot be read on its way, and both ends prove who they are inside", async () => {
+test("a wire's bytes cannot be read in transit, and both ends prove their identity inside the encryption", async () => {
   const { near, far } = await pair();
   const daemon = acceptEncrypted(far, { key, runnerId }).then(async (stream) => {
     await offerWire(stream, { key, runnerId, lastEpoch: 0 });
@@ -82,7 +82,7 @@ test.each([
   expect([near.destroyed, far.destroyed]).toEqual([true, true]);
 });
 
-test("a peer that speaks without encryption is hostile, and one that says nothing is waited for no longer than allowed", async () => {
+test("a peer without encryption is hostile, and a silent one is waited for only until the timeout", async () => {
   const plain = await pair();
   plain.far.write("wharf/1\n".repeat(100));
   await expect(connectEncrypted(plain.near, { key, runnerId })).rejects.toMatchObject({ code: "runner_hostile" });
@@ -92,7 +92,7 @@ test("a peer that speaks without encryption is hostile, and one that says nothin
   expect(silent.near.destroyed).toBe(true);
 });
 
-test("a peer that leaves, and a caller that waits no longer, end it", async () => {
+test("a wire ends when the peer leaves or the caller aborts", async () => {
   const left = await pair();
   left.far.destroy();
   await expect(connectEncrypted(left.near, { key, runnerId })).rejects.toMatchObject({ code: "runner_unavailable" });

@@ -37,7 +37,7 @@ const frames = [
 const bytes = Buffer.concat(frames.map((frame) => encodeFrame(frame, Buffer.from(frame.payload, "latin1"))));
 
 describe("frames", () => {
-  test("are laid out as yamux says", () => {
+  test("are laid out as yamux specifies", () => {
     expect(
       encodeFrame({ type: FrameType.window, flags: Flag.syn | Flag.fin, id: 0x01020304, length: 0x0a0b0c0d }).toString(
         "hex",

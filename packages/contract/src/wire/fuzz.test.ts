@@ -21,7 +21,7 @@ const noise = fc.uint8Array({ maxLength: 80 }).map((bytes) => Buffer.from(bytes)
 const pieces = (piece: fc.Arbitrary<string | Buffer>) =>
   fc.array(piece, { maxLength: 20 }).map((all) => Buffer.concat(all.map((one) => Buffer.from(one))));
 
-test("lines come out as they are in the whole text, in whatever pieces it comes, and none too long", async () => {
+test("lines equal those of the whole text, however it is split, and none is too long", async () => {
   const text = pieces(fc.oneof(fc.constantFrom("\n", "\r\n", " ", "{}", "ä", "x".repeat(30)), noise));
   const maxBytes = 40;
   await fc.assert(
@@ -42,7 +42,7 @@ test("lines come out as they are in the whole text, in whatever pieces it comes,
   );
 });
 
-test("a handshake with anybody else is refused, on both sides", async () => {
+test("a handshake with any other peer is refused, on both sides", async () => {
   const options = { key: "ab".repeat(32), runnerId: "r", timeoutMs: 5_000 };
   const said = pieces(fc.oneof(fc.constantFrom("wharf/1\n", "\u0001", "\0".repeat(8), "k".repeat(32)), noise));
   const allowed = expect.objectContaining({ code: expect.stringMatching(/^runner_(hostile|unavailable)$/) });
@@ -65,7 +65,7 @@ const answer = z.object({ text: z.string() });
 const plain = createEndpoint({ method: "GET", path: "/plain", summary: "Any answer", response: answer });
 const lines = createEndpoint({ method: "GET", path: "/lines", summary: "Lines", response: "stream" });
 
-test("any bytes for an answer are an answer of the schema's, or an error of the catalogue", async () => {
+test("any response bytes become a response of the schema, or an error of the catalogue", async () => {
   const problem = '{"type":"about:blank","title":"t","status":404,"detail":"d","code":"not_found","next":"n"}';
   const words = [
     "HTTP/1.1 200 OK\r\n",
@@ -109,7 +109,7 @@ test("any bytes for an answer are an answer of the schema's, or an error of the 
   );
 });
 
-test("every schema of an answer takes any JSON there is, or says no", () => {
+test("every response schema accepts or rejects any JSON", () => {
   const schemas = Object.values(daemonApi).flatMap(({ response }) => (typeof response === "string" ? [] : [response]));
   fc.assert(
     fc.property(fc.constantFrom<z.ZodType>(...schemas), fc.jsonValue({ stringUnit: "binary" }), (schema, value) => {

@@ -26,13 +26,13 @@ async function shake(
 }
 
 describe("the handshake", () => {
-  test.each([0, 6, 7])("tells a daemon that has seen epoch %i of epoch 7", async (lastEpoch) => {
+  test.each([0, 6, 7])("gives epoch 7 to a daemon that has seen epoch %i", async (lastEpoch) => {
     const { accepted, offered } = await shake({}, { lastEpoch });
     expect(accepted.status).toBe("fulfilled");
     expect(offered).toEqual({ status: "fulfilled", value: { epoch: 7 } });
   });
 
-  test("refuses a server whose epoch is lower than one seen, and tells it so", async () => {
+  test("refuses a server whose epoch is lower than one seen, and reports it to the server", async () => {
     const { near, far, accepted, offered } = await shake({ epoch: 6 }, { lastEpoch: 7 });
     for (const side of [accepted, offered]) {
       expect(side).toMatchObject({
@@ -50,12 +50,12 @@ describe("the handshake", () => {
     expect(near.destroyed && far.destroyed).toBe(true);
   });
 
-  test("fails when it is another runner that holds the key", async () => {
+  test("fails when a different runner holds the key", async () => {
     const { accepted, offered } = await shake({}, { runnerId: "another" });
     expect([accepted.status, offered.status]).toEqual(["rejected", "rejected"]);
   });
 
-  test("cannot be passed by sending back what the server proved", async () => {
+  test("cannot be passed by sending back the server's proof", async () => {
     const [near, far] = duplexPair();
     const accepted = acceptWire(near, { key, runnerId, epoch: 1 });
     far.write(Buffer.concat([Buffer.from("wharf/1\n"), Buffer.alloc(32)]));
@@ -81,7 +81,7 @@ describe("the handshake", () => {
     await expect(accepted).rejects.toMatchObject({ code: "runner_hostile" });
   });
 
-  test("ends at the first bytes of a peer that speaks something else", async () => {
+  test("ends at the first bytes of a peer that speaks another protocol", async () => {
     for (const side of ["server", "daemon"]) {
       const [near, far] = duplexPair();
       const done =
@@ -94,7 +94,7 @@ describe("the handshake", () => {
     }
   });
 
-  test("gives a silent peer its time and no more", async () => {
+  test("waits for a silent peer until the timeout and no longer", async () => {
     const { accepted } = { accepted: acceptWire(duplexPair()[0], { key, runnerId, epoch: 1, timeoutMs: 50 }) };
     await expect(accepted).rejects.toMatchObject({ code: "runner_timeout", context: { phase: "handshake" } });
     const [near, far] = duplexPair();
@@ -104,7 +104,7 @@ describe("the handshake", () => {
     expect(near.destroyed).toBe(true);
   });
 
-  test("ends when the peer hangs up, or the caller no longer wants it", async () => {
+  test("ends when the peer hangs up, or the caller aborts", async () => {
     const [near, far] = duplexPair();
     const accepted = acceptWire(near, { key, runnerId, epoch: 1 });
     far.end("wharf");
@@ -118,7 +118,7 @@ describe("the handshake", () => {
     );
   });
 
-  test("will not do with a key that is none", async () => {
+  test("refuses an invalid key", async () => {
     for (const bad of ["", "not hex at all, but long enough to be", "00ff"]) {
       await expect(acceptWire(duplexPair()[0], { key: bad, runnerId, epoch: 1 })).rejects.toMatchObject({
         code: "config_invalid",
@@ -126,7 +126,7 @@ describe("the handshake", () => {
     }
   });
 
-  test("leaves what follows it to the mux, on a real socket, however late that begins", async () => {
+  test("leaves the bytes after it to the mux, on a real socket, however late the mux starts", async () => {
     const folder = mkdtempSync(join(tmpdir(), "wharf-wire-"));
     const listener = createServer().listen(join(folder, "s"));
     try {

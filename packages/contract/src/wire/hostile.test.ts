@@ -44,7 +44,7 @@ describe("a peer that breaks the protocol is dropped with a reason:", () => {
     ],
     ["a stream that nobody opened", [{ type: data, id: 7, payload: Buffer.alloc(1) }], /which nobody opened/],
     ["a stream of ours that we did not open", [{ type: window, id: 2, length: 1 }], /which nobody opened/],
-    ["an id of ours", [{ type: window, flags: syn, id: 2 }], /an id of ours/],
+    ["an id of our side", [{ type: window, flags: syn, id: 2 }], /an id of ours/],
     ["an id used again", [opened, { type: window, flags: rst, id: 1 }, opened], /opened stream 1 after 1/],
     [
       "an id that goes back",
@@ -56,7 +56,7 @@ describe("a peer that breaks the protocol is dropped with a reason:", () => {
     ],
     ["stream 0", [{ type: data, id: 0, payload: Buffer.alloc(1) }], /stream 0/],
     [
-      "data behind the end",
+      "data after the end",
       [
         { type: data, flags: syn | fin, id: 1, payload: Buffer.alloc(1) },
         { type: data, id: 1, payload: Buffer.alloc(1) },
@@ -71,9 +71,9 @@ describe("a peer that breaks the protocol is dropped with a reason:", () => {
       ],
       /second end/,
     ],
-    ["a window beyond all measure", [opened, { type: window, id: 1, length: 0xffff_ffff }], /a window of/],
+    ["an excessive window", [opened, { type: window, id: 1, length: 0xffff_ffff }], /a window of/],
     [
-      "data on a stream that is gone",
+      "data on a closed stream",
       [opened, { type: window, flags: rst, id: 1 }, { type: data, id: 1, payload: Buffer.alloc(1) }],
       /a stream that is gone/,
     ],
@@ -84,7 +84,7 @@ describe("a peer that breaks the protocol is dropped with a reason:", () => {
     using peer = rawPeer();
     for (const { payload, ...header } of frames) await peer.send(header, payload);
     await expectDropped(peer, reason);
-    await until(() => peer.heard.at(-1)?.type === goaway, "it is told that it did");
+    await until(() => peer.heard.at(-1)?.type === goaway, "the peer gets a goaway");
     expect(peer.heard.at(-1)?.length).toBe(1);
   });
 
@@ -114,7 +114,7 @@ describe("a peer that breaks the protocol is dropped with a reason:", () => {
   test.each([
     ["empty frames", { type: data, flags: 0, id: 1, length: 0 }],
     ["answers to pings that were not sent", { type: ping, flags: Flag.ack, id: 0, length: 9 }],
-    ["goodbyes", { type: goaway, flags: 0, id: 0, length: 0 }],
+    ["goaways", { type: goaway, flags: 0, id: 0, length: 0 }],
   ])("a flood of %s", async (_, header) => {
     using peer = rawPeer();
     await peer.send({ type: window, flags: syn, id: 1 });
@@ -135,7 +135,7 @@ async function flood(peer: RawPeer, count: number, frames: (i: number) => FrameH
 }
 
 describe("a hostile peer", () => {
-  test("that opens more streams than it may has the further ones refused", async () => {
+  test("that opens too many streams has the excess ones refused", async () => {
     using peer = rawPeer({ limits: { maxStreams: 10 } });
     for (let id = 1; id < 30; id += 2) await peer.send({ type: data, flags: syn, id }, Buffer.from("x"));
     await until(() => peer.heard.filter(({ flags }) => flags & rst).length === 5, "five are refused");
@@ -144,20 +144,20 @@ describe("a hostile peer", () => {
     expect(peer.mux.streamCount).toBe(10);
   });
 
-  test("that falls silent inside a frame is dropped for it", async () => {
+  test("that goes silent inside a frame is dropped", async () => {
     using peer = rawPeer({ keepalive: { pingMs: 20, silenceMs: 60 } });
     await peer.sendBytes(encodeFrame({ type: data, flags: syn, id: 1, length: 1000 }, Buffer.from("half")));
     expect((await peer.mux.closed).reason).toBe("the peer fell silent inside a frame");
   });
 
-  test("that hangs up inside a frame is told from one that hangs up between two", async () => {
+  test("that hangs up inside a frame is distinguished from one that hangs up between two", async () => {
     using peer = rawPeer();
     await peer.sendBytes(Buffer.alloc(5));
     peer.transport.end();
     expect((await peer.mux.closed).reason).toBe("the wire was cut inside a frame");
   });
 
-  test("that fills every window makes us hold no more than we allow", async () => {
+  test("that fills every window makes us hold no more than the limit", async () => {
     using peer = rawPeer({ limits: { maxBufferedBytes: 8 * megabyte } });
     const payload = Buffer.alloc(initialWindowBytes);
     for (let i = 0; i < 200; i++) {
@@ -185,7 +185,7 @@ describe("a hostile peer", () => {
     expect(grown).toBeLessThan(60 * megabyte);
   }, 20_000);
 
-  test("that takes no bytes makes nothing pile up, and is dropped in the end", async () => {
+  test("that accepts no bytes makes nothing pile up, and is eventually dropped", async () => {
     const [transport, end] = duplexPair();
     const mux = new Mux(end, {
       side: "server",
@@ -203,7 +203,7 @@ describe("a hostile peer", () => {
     expect(mux.streamCount).toBe(0);
   });
 
-  test("harms no other wire, nor the process", async () => {
+  test("harms neither other wires nor the process", async () => {
     using good = muxPair({}, { onStream: echo });
     using bad = rawPeer({ onStream: (stream: WireStream) => stream.write("never read") });
     const stream = good.client.open();
@@ -217,7 +217,7 @@ describe("a hostile peer", () => {
   });
 });
 
-describe("whatever bytes come", () => {
+describe("for any bytes", () => {
   const header = fc.record({
     type: fc.integer({ min: 0, max: 3 }),
     flags: fc.integer({ min: 0, max: 15 }),
@@ -232,7 +232,7 @@ describe("whatever bytes come", () => {
     maxLength: 30,
   });
 
-  test("a mux goes on, or ends with a reason", async () => {
+  test("a mux continues, or ends with a reason", async () => {
     await fc.assert(
       fc.asyncProperty(chunks, fc.integer({ min: 1, max: 40 }), async (pieces, size) => {
         const [transport, end] = duplexPair();

@@ -22,7 +22,7 @@ describe("a mux", () => {
     await until(() => pair.client.streamCount === 0 && pair.server.streamCount === 0, "all streams are forgotten");
   });
 
-  test("works whatever pieces the transport delivers", async () => {
+  test("works with any pieces that the transport delivers", async () => {
     const ends = duplexPair();
     const chopped = new PassThrough();
     const sizes = [1, 2, 3, 11, 12, 13, 5000];
@@ -55,7 +55,7 @@ describe("a mux", () => {
     expect((await readAll(stream)).toString()).toBe("answer to a question");
   });
 
-  test("opens a stream that says nothing", async () => {
+  test("opens a stream that sends nothing", async () => {
     const { promise, resolve } = Promise.withResolvers<WireStream>();
     using pair = muxPair({}, { onStream: resolve });
     pair.client.open();
@@ -71,7 +71,7 @@ describe("a mux", () => {
     expect(ended).toBe(false);
   });
 
-  test("lets what came before the end be read though a reset follows it", async () => {
+  test("keeps data that precedes the end readable even if a reset follows", async () => {
     using pair = muxPair(
       {},
       { onStream: (stream) => (stream.end("the whole answer"), stream.once("finish", () => stream.destroy())) },
@@ -82,7 +82,7 @@ describe("a mux", () => {
     expect((await readAll(stream)).toString()).toBe("the whole answer");
   });
 
-  test("tells a writer that its reader has gone", async () => {
+  test("notifies a writer that its reader has left", async () => {
     using pair = muxPair({}, { onStream: (stream) => stream.once("data", () => stream.destroy()) });
     const stream = pair.client.open();
     await expect(
@@ -92,7 +92,7 @@ describe("a mux", () => {
     ).rejects.toMatchObject({ code: "ECONNRESET" });
   });
 
-  test("takes no more from a stream's writer than the window until somebody reads", async () => {
+  test("accepts no more than the window from a stream's writer until the stream is read", async () => {
     const { promise, resolve } = Promise.withResolvers<WireStream>();
     using pair = muxPair({}, { onStream: resolve });
     const writer = pair.client.open();
@@ -108,7 +108,7 @@ describe("a mux", () => {
     writer.destroy();
   });
 
-  test("does not let streams that nobody reads slow another", async () => {
+  test("does not let unread streams slow another", async () => {
     const stalled: WireStream[] = [];
     using pair = muxPair(
       {},
@@ -132,7 +132,7 @@ describe("a mux", () => {
     expect(performance.now() - from).toBeLessThan(2000);
   });
 
-  test("gives a small message its turn beside large ones", async () => {
+  test("interleaves a small message with large ones", async () => {
     using pair = muxPair({}, { onStream: echo });
     const large = Array.from({ length: 8 }, () => pair.client.open());
     let received = 0;
@@ -174,7 +174,7 @@ describe("a mux", () => {
     expect(pieces().map(({ id, length }) => [id, length])).toEqual([2, 4, 6, 8, 2, 4, 6, 8].map((id) => [id, 65_536]));
   });
 
-  test("errors every stream at once when the wire dies", async () => {
+  test("destroys every stream at once with an error when the wire dies", async () => {
     using pair = muxPair({}, { onStream: () => {} });
     const streams = Array.from({ length: 1000 }, () => pair.client.open());
     for (const stream of streams) stream.write("waiting");
@@ -191,7 +191,7 @@ describe("a mux", () => {
     expect(pair.client.streamCount).toBe(0);
   });
 
-  test("says goodbye when closed", async () => {
+  test("sends a goaway when closed", async () => {
     const pair = muxPair({}, { onStream: () => {} });
     const stream = pair.client.open();
     const lost = errorOf(stream);
@@ -202,14 +202,14 @@ describe("a mux", () => {
     await until(() => pair.ends[0].destroyed, "the transport is gone");
   });
 
-  test("opens nothing on a wire whose peer has said goodbye", async () => {
+  test("opens no stream on a wire whose peer has sent a goaway", async () => {
     using peer = rawPeer();
     await peer.send({ type: FrameType.goaway });
     expect(() => peer.mux.open()).toThrow(WireClosedError);
     expect(peer.mux.ended).toBeUndefined();
   });
 
-  test("measures the way to the peer and back", async () => {
+  test("measures the round-trip time", async () => {
     using pair = muxPair();
     expect(await pair.client.ping()).toBeLessThan(1000);
     const lost = pair.client.ping();
@@ -217,7 +217,7 @@ describe("a mux", () => {
     await expect(lost).rejects.toThrow(WireClosedError);
   });
 
-  test("keeps an idle wire alive, and drops one whose peer fell silent", async () => {
+  test("keeps an idle wire alive, and drops one whose peer goes silent", async () => {
     const keepalive = { pingMs: 20, silenceMs: 100 };
     using pair = muxPair({ keepalive }, { keepalive });
     await pause(300);
@@ -244,7 +244,7 @@ describe("a mux", () => {
     }
   });
 
-  test("does not take its own pause for the peer's silence", async () => {
+  test("does not mistake its own pause for the peer's silence", async () => {
     const keepalive = { pingMs: 20, silenceMs: 100 };
     using pair = muxPair({ keepalive }, { keepalive });
     await pause(30);
@@ -253,7 +253,7 @@ describe("a mux", () => {
     expect(pair.client.ended).toBeUndefined();
   });
 
-  test("ends when the transport was gone before it began", async () => {
+  test("ends if the transport was closed before it began", async () => {
     const [end] = duplexPair();
     end.destroy();
     await once(end, "close");
@@ -261,7 +261,7 @@ describe("a mux", () => {
     expect((await mux.closed).reason).toBe("the wire was cut");
   });
 
-  test("times a stream out as a socket does", async () => {
+  test("times out a stream as a socket does", async () => {
     using pair = muxPair({}, { onStream: () => {} });
     const stream = pair.client.open();
     let timeouts = 0;

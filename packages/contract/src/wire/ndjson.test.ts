@@ -11,14 +11,14 @@ async function lines(text: string, size: number, maxBytes = 1000): Promise<strin
 }
 
 describe("NDJSON lines", () => {
-  test("are the same however the bytes are cut, inside a letter too", async () => {
+  test("are the same however the bytes are split, also inside a character", async () => {
     const text = '{"a":1}\n\n\r\n{"b":"äöü€"}\n"the last, without a newline"';
     for (let size = 1; size <= Buffer.byteLength(text); size++) {
       expect(await lines(text, size)).toEqual(['{"a":1}', '{"b":"äöü€"}', '"the last, without a newline"']);
     }
   });
 
-  test("are bounded, whether their end has come or not", async () => {
+  test("are bounded, whether their end has arrived or not", async () => {
     for (const text of ["x".repeat(1001), `${"x".repeat(1001)}\n`]) {
       for (const size of [1, 64, 2000]) await expect(lines(text, size)).rejects.toThrow(WireProtocolError);
     }

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { Bench } from "./fixtures/bench.ts";
 
-test("what is no message of the protocol becomes output, and the agent goes on", async () => {
+test("lines that are not protocol messages become output, and the agent continues", async () => {
   await using bench = await Bench.open();
   await bench.start();
   expect(await bench.turn("garbage")).toMatchObject({ stop_reason: "end_turn" });
@@ -21,7 +21,7 @@ test("what is no message of the protocol becomes output, and the agent goes on",
   ]);
 });
 
-test("updates for another session are left out, and that is said once", async () => {
+test("updates for another session are dropped, with one notice", async () => {
   await using bench = await Bench.open();
   await bench.start();
   await bench.turn("foreign");
@@ -29,7 +29,7 @@ test("updates for another session are left out, and that is said once", async ()
   expect(bench.journal.of("notice")).toHaveLength(1);
 });
 
-test("a line without end costs the agent its life, not the daemon its memory", async () => {
+test("a line without an end stops the agent and does not exhaust the daemon's memory", async () => {
   await using bench = await Bench.open();
   await bench.start();
   const before = process.memoryUsage().rss;
@@ -46,7 +46,7 @@ test("a line without end costs the agent its life, not the daemon its memory", a
   expect(bench.host.state().status).toBe("exited");
 });
 
-test("texts of a megabyte are cut into events that are small enough, tool output is cut with a mark, and nothing unstorable passes", async () => {
+test("texts of a megabyte are split into small events, tool output is cut with a mark, and only storable text passes", async () => {
   await using bench = await Bench.open();
   await bench.start();
   await bench.turn("bigText 1000000");
@@ -57,7 +57,7 @@ test("texts of a megabyte are cut into events that are small enough, tool output
   expect(Buffer.byteLength(JSON.stringify(call))).toBeLessThan(300 * 1024);
 });
 
-test("what the journal refuses is tried again, and nothing is missing or out of order", async () => {
+test("writes that the journal refuses are retried, and nothing is missing or out of order", async () => {
   await using bench = await Bench.open();
   await bench.start();
   bench.journal.failures = 3;

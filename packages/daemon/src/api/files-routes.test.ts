@@ -55,7 +55,7 @@ async function told(route: Route, query: Record<string, unknown>, more: object =
   return { status, value: await json(body) };
 }
 
-test("a file goes up and comes down as it was, however large, and its mode with it", async () => {
+test("a file of any size is unchanged after an upload and a download, and keeps its mode", async () => {
   const bytes = Buffer.alloc(20 * 1024 * 1024 + 7, "0123456789abcdef\xff\0", "latin1");
   const up = await told("upload", { path: "a/b.bin", mode: 0o750 }, { body: Readable.from([bytes]) });
   expect(up).toMatchObject({
@@ -70,7 +70,7 @@ test("a file goes up and comes down as it was, however large, and its mode with 
   expect(down.bytes.equals(bytes)).toBe(true);
 });
 
-test("one range of a file is answered as HTTP has it", async () => {
+test("one range of a file is answered according to HTTP", async () => {
   await writeFile(folder.at("f"), "0123456789");
   const ranged = async (range: string, more: object = {}) => {
     const { status, headers, bytes } = await answer("download", { path: "f" }, { headers: { range, ...more } });
@@ -89,7 +89,7 @@ test("one range of a file is answered as HTTP has it", async () => {
   expect(await ranged("bytes=0-0", { "if-range": etag })).toEqual([200, "abcdefghijk", undefined]);
 });
 
-test("a file that is too large is refused both ways, and a range of it is not", async () => {
+test("a file that is too large is refused in both directions, and a range of it is not", async () => {
   const limit = folder.settings.maxFileBytes;
   await writeFile(folder.at("huge"), "begin");
   await truncate(folder.at("huge"), limit + 1);
@@ -109,7 +109,7 @@ test("a file that is too large is refused both ways, and a range of it is not", 
   expect(await readdir(folder.workspace)).toEqual(["huge"]);
 });
 
-test("an upload that breaks off changes nothing and leaves nothing", async () => {
+test("an interrupted upload changes nothing and leaves no files behind", async () => {
   await writeFile(folder.at("f"), "old");
   const body = new PassThrough();
   const leaving = new AbortController();
@@ -123,7 +123,7 @@ test("an upload that breaks off changes nothing and leaves nothing", async () =>
   expect(await readFile(folder.at("f"), "utf8")).toBe("old");
 });
 
-test("a download whose caller leaves, or whose file shrinks, is cut and gives the file back", async () => {
+test("a download whose client leaves, or whose file shrinks, is cut and closes the file", async () => {
   await writeFile(folder.at("f"), Buffer.alloc(20 * 1024 * 1024));
   const descriptors = async () => (await readdir("/proc/self/fd")).length;
   const before = await descriptors();
@@ -138,7 +138,7 @@ test("a download whose caller leaves, or whose file shrinks, is cut and gives th
   await expect.poll(descriptors).toBe(before);
 });
 
-test("errors are told as problems", async () => {
+test("errors are sent as problems", async () => {
   await symlink(folder.outside, folder.at("out"));
   const code = async (route: Route, query: object, more: object = {}) =>
     (await told(route, { ...query }, more)).value as { code: string };
@@ -153,7 +153,7 @@ test("errors are told as problems", async () => {
   expect(await code("upload", { path: "a", overwrite: false }, { body: "2" })).toMatchObject({ code: "conflict" });
 });
 
-test("a folder goes through tar and comes back: GNU tar reads it, and what GNU tar wrote is unpacked", async () => {
+test("a folder survives a round trip through tar: GNU tar reads it, and Wharf unpacks GNU tar's archive", async () => {
   const long = `${"deep/".repeat(30)}ä${"x".repeat(120)}`;
   await mkdir(folder.at("from", long, ".."), { recursive: true });
   await writeFile(folder.at("from", long), "long");
@@ -203,7 +203,7 @@ function tarOf(entries: readonly Entry[]): Buffer {
   return Buffer.concat([...blocks, Buffer.alloc(1024)]);
 }
 
-test("no entry of an archive gets out: by .., absolute, through links of its own or of others, by hard links", async () => {
+test("no archive entry escapes: through .., an absolute path, existing or archived links, or hard links", async () => {
   await writeFile(join(folder.outside, "secret"), "treasure");
   await symlink(folder.outside, folder.at("there"));
   await mkdir(folder.at("inside"));
@@ -232,7 +232,7 @@ test("no entry of an archive gets out: by .., absolute, through links of its own
   expect(await readdir(folder.workspace)).not.toContain("stolen");
 });
 
-test("what an archive replaces is replaced as a name: links are not followed, set-user bits not taken over", async () => {
+test("unpacking replaces names: it does not follow links and drops set-user bits", async () => {
   await writeFile(join(folder.outside, "secret"), "treasure");
   await symlink(join(folder.outside, "secret"), folder.at("f"));
   await writeFile(folder.at("l"), "was a file");
@@ -264,7 +264,7 @@ test("what an archive replaces is replaced as a name: links are not followed, se
 });
 
 test.runIf(process.platform === "linux")(
-  "while a folder is flipped to a link, archives neither bring out what is outside nor write there",
+  "while a folder is flipped to a link, archives neither contain outside files nor write there",
   async () => {
     await writeFile(join(folder.outside, "secret"), "treasure");
     await mkdir(folder.at("t/flip"), { recursive: true });

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { streamNdjson } from "./ndjson.ts";
 
-test("an answer begins at once, values are lines, and quiet is broken by empty lines", async () => {
+test("a response begins at once, sends values as lines, and sends empty lines while idle", async () => {
   async function* values() {
     await sleep(100);
     yield { a: 1 };
@@ -17,7 +17,7 @@ test("an answer begins at once, values are lines, and quiet is broken by empty l
   expect(signs).toBeLessThanOrEqual(8);
 });
 
-test("a failure comes after what was said before it, and who leaves ends the source", async () => {
+test("a failure follows the values sent before it, and a client that leaves ends the source", async () => {
   let ended = false;
   async function* values() {
     try {

@@ -3,7 +3,7 @@ import { execApi, type ExecResult } from "@wharf/contract";
 import { expect, test } from "vitest";
 import { createRoutes, createEndpointServer } from "./endpoint-server.ts";
 
-test("a caller who leaves while the request is read is known to have left", async () => {
+test("a client that leaves while its request is read is noticed", async () => {
   const given = Promise.withResolvers<AbortSignal>();
   const execOnce = (_: unknown, signal: AbortSignal): Promise<ExecResult> => {
     given.resolve(signal);

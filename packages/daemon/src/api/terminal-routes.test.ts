@@ -79,7 +79,7 @@ async function textUntil(events: AsyncGenerator<TerminalEvent>, what: string): P
   return text;
 }
 
-test("typing, resizing and acknowledging go up the stream whose answer brings the terminal down", async () => {
+test("input, resizes and acknowledgements use the stream whose response carries the terminal's output", async () => {
   const id = await create({});
   const { events, send, body } = await attach(id, "?viewer_id=ann");
   expect((await events.next()).value).toMatchObject({ type: "attached", viewer_id: "ann" });
@@ -102,7 +102,7 @@ test("typing, resizing and acknowledging go up the stream whose answer brings th
   body.end();
 });
 
-test("who sends what is no message or not its right is told, and the stream goes on", async () => {
+test("a client that sends an invalid or forbidden message gets an error, and the stream continues", async () => {
   const id = await create({ command: "cat" });
   terminals.get(id).takeKeyboard("bob");
   const bob = await attach(id, "?viewer_id=bob");
@@ -124,7 +124,7 @@ test("who sends what is no message or not its right is told, and the stream goes
   bob.body.end();
 });
 
-test("a wire that is lost loses nothing: the next one goes on at the offset", async () => {
+test("a lost wire loses no output: the next one continues at the offset", async () => {
   const id = await create({ command: "for i in $(seq 1 30); do echo line $i; sleep 0.01; done" });
   let text = "";
   let next = 0;
@@ -143,7 +143,7 @@ test("a wire that is lost loses nothing: the next one goes on at the offset", as
   expect(text).toBe(Array.from({ length: 30 }, (_, n) => `line ${n + 1}\r\n`).join(""));
 });
 
-test("the console shows every command as server-sent events, with its history or from now", async () => {
+test("the console sends every command as server-sent events, with its history or from now on", async () => {
   const handlers = createExecHandlers(Promise.resolve(commands));
   const signal = new AbortController().signal;
   const exec = async (command: string) =>
@@ -190,7 +190,7 @@ test("the console shows every command as server-sent events, with its history or
   expect(entries).toHaveLength(7);
 });
 
-test("a terminal that is not there, a query that is not valid and a stream of another kind are said at once", async () => {
+test("a missing terminal, an invalid query and a stream of another kind are refused at once", async () => {
   const status = async (path: string) => {
     const answer = await client.request({ method: "GET", path });
     answer.body.resume();
@@ -202,7 +202,7 @@ test("a terminal that is not there, a query that is not valid and a stream of an
   expect(await status("/terminal/stream?format=xml")).toBe(400);
 });
 
-test("whatever a viewer sends, the daemon stays, and only its own stream ends", async () => {
+test("whatever a viewer sends, the daemon survives, and only that viewer's stream ends", async () => {
   const id = await create({ command: "cat" });
   const message = fc.oneof(
     fc.json(),

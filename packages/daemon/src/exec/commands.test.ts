@@ -31,7 +31,7 @@ const textOf = (events: readonly ExecEvent[], type: "stdout" | "stderr" = "stdou
   events.map((event) => (event.type === type ? event.data : "")).join("");
 
 // R-011
-test("a command in the background is listed, followed to its exit, and its exit code comes last and only there", async () => {
+test("a background command is listed and followed to its exit, and its exit code appears only in the last event", async () => {
   const id = await start("echo out; echo err >&2; sleep 0.1; echo more; exit 5");
   expect(commands.list()).toMatchObject([{ command_id: id, state: "running", background: true }]);
   const events = await Array.fromAsync(follow(id));
@@ -41,7 +41,7 @@ test("a command in the background is listed, followed to its exit, and its exit 
   expect(await commands.getInfo(id)).toMatchObject({ state: "exited", exit_code: 5, output: { first: 0, end: 13 } });
 });
 
-test("who comes again goes on at the offset it had, and gets the rest once", async () => {
+test("a client that reconnects continues at its offset and gets the remaining output once", async () => {
   const id = await start("for i in $(seq 1 40); do echo line $i; sleep 0.01; done");
   let next = 0;
   let text = "";
@@ -60,7 +60,7 @@ test("who comes again goes on at the offset it had, and gets the rest once", asy
   expect(textOf(await Array.fromAsync(follow(id, { after: 7, wait: false })))).toBe(expected.slice(7));
 });
 
-test("output that ends within a character is told of, as text and as bytes", async () => {
+test("output that ends within a character is reported as text and as bytes", async () => {
   const id = await start("printf 'a\\303'");
   expect(textOf(await Array.fromAsync(follow(id)))).toBe("a\uFFFD");
   const events = await Array.fromAsync(follow(id, { encoding: "base64" }));
@@ -68,7 +68,7 @@ test("output that ends within a character is told of, as text and as bytes", asy
   expect(bytes).toEqual([0x61, 0xc3]);
 });
 
-test("a signal reaches the whole group, a timeout too, and both are told", async () => {
+test("a signal and a timeout reach the whole process group, and both are reported", async () => {
   const killed = await start("sleep 60 & echo $!; wait");
   let child = 0;
   for await (const event of follow(killed)) {
@@ -83,7 +83,7 @@ test("a signal reaches the whole group, a timeout too, and both are told", async
   expect((await Array.fromAsync(follow(late))).at(-1)).toMatchObject({ signal: "SIGTERM", timed_out: true });
 });
 
-test("input comes in pieces, sent twice it is taken once, a hole is refused and the end is seen", async () => {
+test("input arrives in pieces, a repeated piece is written once, a hole is refused, and the end is delivered", async () => {
   const command_id = randomUUID();
   const events = Array.fromAsync(await run("cat; echo done", { command_id, stdin: "first ", stdin_open: true }));
   const write = (data: string, more: { offset?: number; end?: boolean } = {}) =>
@@ -111,7 +111,7 @@ test("bytes of any kind survive base64, in and out, in the foreground and in the
   }
 });
 
-test("an id that is used already starts nothing: in the background it is the same command, in the foreground a conflict", async () => {
+test("a used id starts nothing: in the background it returns the same command, in the foreground it is a conflict", async () => {
   const command_id = randomUUID();
   const starting = Array.from({ length: 5 }, () =>
     commands.start(BackgroundRequest.parse({ command: `echo x >> count; sleep 0.2`, command_id })),
@@ -124,7 +124,7 @@ test("an id that is used already starts nothing: in the background it is the sam
   await expect(run("true", { command_id })).rejects.toMatchObject({ code: "conflict" });
 });
 
-test("a whole result has both outputs, the end of a long one, and its duration", async () => {
+test("a complete result has both outputs, the end of a long one, and its duration", async () => {
   const result = await commands.runOnce(
     ExecRequest.parse({ command: "head -c 3000000 /dev/zero | tr '\\0' a; echo; echo end; echo err >&2; exit 3" }),
     never,
@@ -134,7 +134,7 @@ test("a whole result has both outputs, the end of a long one, and its duration",
   expect(result.stdout.endsWith("a\nend\n")).toBe(true);
 });
 
-test("much more output than is kept grows no memory; who reads along loses nothing, who comes late is told what is gone", async () => {
+test("output beyond the limit grows no memory; a live reader loses nothing, a late one learns what is gone", async () => {
   const before = process.memoryUsage().rss;
   const total = 200_000_000;
   const id = await start(`head -c ${total} /dev/zero`);
@@ -160,7 +160,7 @@ test("much more output than is kept grows no memory; who reads along loses nothi
   expect(await readdir(join(folder.state, "commands"))).toEqual([]);
 });
 
-test("all output together has a limit: what ended first goes first, then the oldest of what runs, and exit codes stay", async () => {
+test("all outputs share a limit: ended commands lose output first, then the oldest running one; exit codes stay", async () => {
   const megabyte = 1024 * 1024;
   const print = `head -c ${2 * megabyte} /dev/zero`;
   const onDisk = async () => {
@@ -209,7 +209,7 @@ test("all output together has a limit: what ended first goes first, then the old
   expect((await kept(ended[0] ?? "")).exit_code).toBe(1);
 });
 
-test("commands end with the daemon; the next one knows them, their output and their end", async () => {
+test("commands end with the daemon; the next daemon knows them, their output and their end", async () => {
   const ended = await start("echo kept; exit 4");
   await Array.fromAsync(follow(ended));
   const running = await start("echo $$; sleep 60");
@@ -225,7 +225,7 @@ test("commands end with the daemon; the next one knows them, their output and th
   expect(textOf(await Array.fromAsync(follow(ended)))).toBe("kept\n");
 });
 
-test("a daemon that is killed leaves its command's output; the next one ends the command and says that its end is unknown", async () => {
+test("a killed daemon leaves its command's output; the next one ends the command and reports its end as unknown", async () => {
   const script = `
     import { Commands } from ${JSON.stringify(import.meta.resolve("./index.ts"))};
     const commands = await Commands.open({ ...${JSON.stringify(folder)}, onFault() {} });

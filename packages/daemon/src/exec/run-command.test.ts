@@ -33,7 +33,7 @@ async function outcome(command: string, more: object = {}) {
   };
 }
 
-test("output and errors come apart, with the true exit code, in the folder and environment that were asked for", async () => {
+test("stdout and stderr are separate, with the exact exit code, in the requested folder and environment", async () => {
   const { stdout, stderr, exit, exits } = await outcome('echo "$PWD $COLOR"; echo oops >&2; exit 7', {
     working_dir: "sub",
     environment: { COLOR: "blue" },
@@ -52,7 +52,7 @@ test("output and errors come apart, with the true exit code, in the folder and e
   });
 });
 
-test("all output comes before the exit, however much it is and however slowly it is read", async () => {
+test("all output precedes the exit, however much it is and however slowly it is read", async () => {
   const events = await start("head -c 3000000 /dev/zero | tr '\\0' x; echo end >&2");
   let length = 0;
   let slow = 0;
@@ -66,7 +66,7 @@ test("all output comes before the exit, however much it is and however slowly it
   expect(last).toMatchObject({ type: "exit", exit_code: 0 });
 });
 
-test("a command that nobody reads is held back instead of filling memory", async () => {
+test("a command that nothing reads is held back instead of filling memory", async () => {
   const stop = new AbortController();
   const before = process.memoryUsage().rss;
   const events = (await start("echo $$; exec yes", {}, stop.signal))[Symbol.asyncIterator]();
@@ -84,7 +84,7 @@ test("a character split between two reads arrives whole", async () => {
   expect(stdout).toBe("€\uFFFD");
 });
 
-test("the timeout ends the whole group, also a child that ignores SIGTERM, and says so", async () => {
+test("a timeout ends the whole group, including a child that ignores SIGTERM, and is reported", async () => {
   const began = performance.now();
   const { stdout, exit } = await outcome(
     "bash -c 'trap \"\" TERM; echo $BASHPID; while true; do sleep 0.05; done' & wait",
@@ -95,7 +95,7 @@ test("the timeout ends the whole group, also a child that ignores SIGTERM, and s
   expect(await isGone(Number(stdout))).toBe(true);
 });
 
-test("who leaves before the end ends the command", async () => {
+test("a caller that leaves early ends the command", async () => {
   const events = await start("echo $$; sleep 60");
   let pid = 0;
   for await (const event of events) {
@@ -106,7 +106,7 @@ test("who leaves before the end ends the command", async () => {
   expect(await isGone(pid)).toBe(true);
 });
 
-test("a child left in the background does not hold back the exit, and stays", async () => {
+test("a background child does not delay the exit and keeps running", async () => {
   const began = performance.now();
   const { stdout, exit } = await outcome("sleep 30 & echo $!");
   expect(exit).toMatchObject({ exit_code: 0 });
@@ -116,7 +116,7 @@ test("a child left in the background does not hold back the exit, and stays", as
   process.kill(pid, "SIGKILL");
 });
 
-test("a folder outside the workspace, by name or by link, a missing one and a missing shell are refused", async () => {
+test("a folder outside the workspace (by name or link), a missing folder and a missing shell are refused", async () => {
   await symlink("/tmp", join(workspace, "link"));
   await expect(start("true", { working_dir: "../" })).rejects.toMatchObject({ code: "path_outside" });
   await expect(start("true", { working_dir: "/etc" })).rejects.toMatchObject({ code: "path_outside" });

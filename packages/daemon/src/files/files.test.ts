@@ -33,7 +33,7 @@ const replace = (folder: TestFolder, path: string, options: object) =>
 const tree = async (folder: TestFolder, options: object = {}) =>
   await Array.fromAsync(await listTree(folder.workspace, TreeList.parse(options), folder.signal));
 
-test("a file is read whole, by lines and by bytes, and says where the piece stands", async () => {
+test("a file is read whole, by lines or by bytes, and the response gives the position of the piece", async () => {
   await using folder = await TestFolder.make();
   await writePlain(folder.at("f"), "eins\nzwei\ndrei\r\nvier");
   expect(await read(folder, "f")).toMatchObject({
@@ -68,7 +68,7 @@ test("a file is read whole, by lines and by bytes, and says where the piece stan
   expect(FileRead.safeParse({ path: "f", start_line: 3, end_line: 2 }).success).toBe(false);
 });
 
-test("lines of any file are those that splitting it gives", async () => {
+test("the lines of any file equal the result of splitting it", async () => {
   await using folder = await TestFolder.make();
   const piece = fc.constantFrom("a", "\n", "\r\n", "é", "xyz".repeat(100_000));
   await fc.assert(
@@ -85,7 +85,7 @@ test("lines of any file are those that splitting it gives", async () => {
   );
 }, 3_600_000);
 
-test("what is no text comes as base64, and any bytes come back as they were", async () => {
+test("binary content is returned as base64, and any bytes survive a round trip", async () => {
   await using folder = await TestFolder.make();
   const bytes = Buffer.from([0xff, 0, 0x80, 0x0a]);
   await write(folder, "b", bytes.toString("base64"), { encoding: "base64" });
@@ -98,7 +98,7 @@ test("what is no text comes as base64, and any bytes come back as they were", as
     await expect(write(folder, "b", content, { encoding: "base64" })).rejects.toMatchObject({ code: "bad_request" });
 });
 
-test("50 MB are read and written, one byte more is not, and a range of more is", async () => {
+test("50 MB can be read and written, one more byte cannot, and a range of a larger file can be read", async () => {
   await using folder = await TestFolder.make();
   const limit = 50 * 1024 * 1024;
   await writePlain(folder.at("huge"), "first\n");
@@ -121,7 +121,7 @@ test("50 MB are read and written, one byte more is not, and a range of more is",
   expect(await writeFile(small, FileWrite.parse({ path: "f", content: "1234" }))).toMatchObject({ created: true });
 });
 
-test("a write keeps the mode, makes folders or not, replaces or not", async () => {
+test("a write keeps the mode, and creates folders and replaces files only if asked", async () => {
   await using folder = await TestFolder.make();
   await writePlain(folder.at("script"), "old");
   await chmod(folder.at("script"), 0o751);
@@ -139,7 +139,7 @@ test("a write keeps the mode, makes folders or not, replaces or not", async () =
   await expect(write(folder, "n".repeat(300), "x")).rejects.toMatchObject({ code: "bad_request" });
 });
 
-test("of two who may not replace each other only one writes", async () => {
+test("of several writers that must not overwrite, only one writes", async () => {
   await using folder = await TestFolder.make();
   const tries = Array.from({ length: 8 }, (_, at) => write(folder, "one", String(at), { overwrite: false }));
   const ends = await Promise.allSettled(tries);
@@ -147,7 +147,7 @@ test("of two who may not replace each other only one writes", async () => {
   expect(await readdir(folder.workspace)).toEqual(["one"]);
 });
 
-test("readers of a file that is written again and again see one whole content or another", async () => {
+test("readers of a file that is rewritten repeatedly see either complete content", async () => {
   await using folder = await TestFolder.make();
   const contents = ["a", "b"].map((letter) => letter.repeat(300_000));
   await write(folder, "f", contents[0] ?? "");
@@ -160,7 +160,7 @@ test("readers of a file that is written again and again see one whole content or
   await writer;
 });
 
-test("pipes and devices are neither read nor written, and do not make anyone wait", async () => {
+test("pipes and devices are neither read nor written, and never block", async () => {
   await using folder = await TestFolder.make();
   spawnSync("mkfifo", [folder.at("pipe")]);
   await expect(read(folder, "pipe")).rejects.toMatchObject({ code: "bad_request" });
@@ -169,7 +169,7 @@ test("pipes and devices are neither read nor written, and do not make anyone wai
   expect(await remove(folder, "pipe")).toEqual({ path: "pipe", deleted: 1 });
 });
 
-test("stats tell what stands at a path, of a link itself when asked", async () => {
+test("stats describe the file at a path, or the link itself on request", async () => {
   await using folder = await TestFolder.make();
   await writePlain(folder.at("file"), "12345");
   await symlink("file", folder.at("alias"));
@@ -182,7 +182,7 @@ test("stats tell what stands at a path, of a link itself when asked", async () =
   await expect(stats("../outside")).rejects.toMatchObject({ code: "path_outside" });
 });
 
-test("a file, a link, an empty folder are deleted; a full one only when it is asked for", async () => {
+test("files, links and empty folders are deleted; a full folder only on request", async () => {
   await using folder = await TestFolder.make();
   await mkdir(folder.at("full/a/b"), { recursive: true });
   await mkdir(folder.at("empty"));
@@ -203,7 +203,7 @@ test("a file, a link, an empty folder are deleted; a full one only when it is as
   expect(await readPlain(join(folder.outside, "keep"), "utf8")).toBe("kept");
 });
 
-test("a folder is listed by pages, in order, whatever its size", async () => {
+test("a folder of any size is listed in pages, in order", async () => {
   await using folder = await TestFolder.make();
   for (let at = 0; at < 250; at++) await writePlain(folder.at(`f${String(at).padStart(3, "0")}`), "");
   await mkdir(folder.at("a"));
@@ -225,7 +225,7 @@ test("a folder is listed by pages, in order, whatever its size", async () => {
   });
 });
 
-test("a tree is listed with folders first, links not followed, ignored files left out where asked, and bounded", async () => {
+test("a tree is listed with folders first, without following links, without ignored files on request, up to a limit", async () => {
   await using folder = await TestFolder.make();
   await mkdir(folder.at("src/deep"), { recursive: true });
   await mkdir(folder.at(".git"));
@@ -257,7 +257,7 @@ test("a tree is listed with folders first, links not followed, ignored files lef
   await expect(tree(folder, { path: "none" })).rejects.toMatchObject({ code: "not_found" });
 });
 
-test("a text is replaced where it stands once, or everywhere when asked, and bytes around it stay", async () => {
+test("a text is replaced if it occurs once, or everywhere on request, and other bytes stay unchanged", async () => {
   await using folder = await TestFolder.make();
   const bytes = Buffer.concat([Buffer.from([0xff, 0]), Buffer.from("one\r\ntwo one\r\n"), Buffer.from([0xfe])]);
   await writePlain(folder.at("f"), bytes, { mode: 0o755 });
@@ -271,7 +271,7 @@ test("a text is replaced where it stands once, or everywhere when asked, and byt
   expect(await readPlain(folder.at("f"), "latin1")).toBe("\xff\0\r\n$& \r\n\xfe");
 });
 
-test("of many who replace at once none undoes another's work", async () => {
+test("concurrent replacements do not undo each other", async () => {
   await using folder = await TestFolder.make();
   await write(folder, "f", Array.from({ length: 10 }, (_, at) => `<${at}>`).join(""));
   const tries = Array.from({ length: 10 }, (_, at) => replace(folder, "f", { search: `<${at}>`, replace: `(${at})` }));
@@ -279,7 +279,7 @@ test("of many who replace at once none undoes another's work", async () => {
   expect((await read(folder, "f")).content).toBe(Array.from({ length: 10 }, (_, at) => `(${at})`).join(""));
 });
 
-test("a text is not replaced in what somebody else has written since it was read", async () => {
+test("a text is not replaced in a file that changed after it was read", async () => {
   await using folder = await TestFolder.make();
   const { file, stats } = await openAfterWrite(folder);
   await file.close();
@@ -329,7 +329,7 @@ test.runIf(process.platform === "linux")(
 );
 
 const mayMount = spawnSync("unshare", ["-rm", "true"]).status === 0;
-test.runIf(mayMount)("a full disk is said, and the old file is still there", async () => {
+test.runIf(mayMount)("a full disk is reported, and the old file is unchanged", async () => {
   await using folder = await TestFolder.make();
   const script = `
     import { writeFileSync, readFileSync, readdirSync } from "node:fs";

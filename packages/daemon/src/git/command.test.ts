@@ -6,12 +6,12 @@ import { git } from "./command.ts";
 
 const cwd = "/";
 
-test("a helper that holds git's pipes after its end is ended with the time", async () => {
+test("a helper that keeps git's pipes open after git exits is ended at the timeout", async () => {
   const holding = git(["-c", "alias.hold=!sleep 300 & true", "hold"], { cwd, timeoutMs: 1_000 });
   await expect(holding).rejects.toMatchObject({ message: expect.stringContaining("it took longer than 1 s") });
 });
 
-test("a helper that has left git's group does not keep the call waiting either", async () => {
+test("a helper that left git's process group does not block the call either", async () => {
   const folder = await mkdtemp(join(tmpdir(), "wharf-command-"));
   const helperPid = async () => Number(await readFile(join(folder, "pid"), "utf8"));
   try {
@@ -27,7 +27,7 @@ test("a helper that has left git's group does not keep the call waiting either",
   }
 });
 
-test("a git that something killed says so", async () => {
+test("a git that was killed is reported as such", async () => {
   await expect(git(["-c", "alias.die=!kill -9 $PPID", "die"], { cwd })).rejects.toMatchObject({
     message: expect.stringContaining("SIGKILL"),
   });

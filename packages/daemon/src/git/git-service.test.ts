@@ -60,7 +60,7 @@ const open = (): GitWorkspace =>
 const remoteHas = (branch: string): string => gitIn(bare, "rev-parse", branch);
 
 // S-056, S-060
-test("a clone stands on the shadow branch at the base, and cloning again changes nothing", async () => {
+test("a clone checks out the shadow branch at the base, and cloning again changes nothing", async () => {
   const cloned = await daemonGit.clone(wanted);
   const main = remoteHas("main");
   expect(cloned).toEqual({ base_branch: "main", base_commit_sha: main, head: main, resumed: false });
@@ -73,7 +73,7 @@ test("a clone stands on the shadow branch at the base, and cloning again changes
   });
 });
 
-test("a clone that was interrupted is removed and done again; files that are no clone's are not", async () => {
+test("an interrupted clone is removed and repeated; files that belong to no clone are kept", async () => {
   await write("foreign.txt", "somebody's");
   await expect(daemonGit.clone(wanted)).rejects.toMatchObject({ code: "conflict" });
   await writeFile(join(state, "checkout.json"), JSON.stringify({ status: "cloning", remote_path: wanted.remote_path }));
@@ -84,7 +84,7 @@ test("a clone that was interrupted is removed and done again; files that are no 
 });
 
 // S-066
-test("a shadow branch on the remote is gone on with, and the base is where it began", async () => {
+test("an existing shadow branch on the remote is continued, and the base is where it began", async () => {
   const main = remoteHas("main");
   await daemonGit.clone(wanted);
   await write("b.txt", "b");
@@ -100,7 +100,7 @@ test("a shadow branch on the remote is gone on with, and the base is where it be
   });
 });
 
-test("an empty, a missing and a branchless remote each say what is wrong", async () => {
+test("an empty, a missing and a branchless remote each get their own error", async () => {
   gitIn(folder, "init", "-q", "--bare", join(folder, "git/empty.git"));
   await expect(daemonGit.clone({ ...wanted, remote_path: "/git/empty.git" })).rejects.toMatchObject({
     code: "repository_empty",
@@ -118,7 +118,7 @@ test("an empty, a missing and a branchless remote each say what is wrong", async
   expect(await daemonGit.clone(wanted)).toMatchObject({ resumed: false });
 });
 
-test("a turn's changes become one commit with its author and co-author, and pushing brings it to the remote", async () => {
+test("a turn's changes become one commit with author and co-author, and a push delivers it to the remote", async () => {
   const { head } = await daemonGit.clone(wanted);
   expect(await daemonGit.commit(turn)).toBeUndefined();
   await write("a.txt", "one\n2\nthree\n");
@@ -144,7 +144,7 @@ test("a turn's changes become one commit with its author and co-author, and push
   await expect(daemonGit.push({ shadow_branch: "other" })).rejects.toMatchObject({ code: "not_found" });
 });
 
-test("commits the agent made itself are told of as one step", async () => {
+test("commits that the agent made itself are reported as one step", async () => {
   const { head } = await daemonGit.clone(wanted);
   await write("b.txt", "b\n");
   agentGit("add", ".");
@@ -160,7 +160,7 @@ test("commits the agent made itself are told of as one step", async () => {
   });
 });
 
-test("work on a branch of the agent's own or on a detached HEAD ends on the shadow branch", async () => {
+test("work on the agent's own branch or on a detached HEAD ends on the shadow branch", async () => {
   await daemonGit.clone(wanted);
   agentGit("checkout", "-q", "-b", "feature");
   await write("b.txt", "b");
@@ -177,7 +177,7 @@ test("work on a branch of the agent's own or on a detached HEAD ends on the shad
   expect(agentGit("symbolic-ref", "--short", "HEAD")).toBe(shadow_branch);
 });
 
-test("an agent that left for the base branch loses nothing of the shadow branch", async () => {
+test("an agent that switched to the base branch loses nothing of the shadow branch", async () => {
   await daemonGit.clone(wanted);
   await write("b.txt", "b");
   const made = await daemonGit.commit(turn);
@@ -195,7 +195,7 @@ test("an agent that left for the base branch loses nothing of the shadow branch"
   agentGit("merge-base", "--is-ancestor", String(made?.sha), "HEAD");
 });
 
-test("an amended, reset or half-rebased history still only grows", async () => {
+test("the shadow branch only grows after an amended, reset or half-rebased history", async () => {
   await daemonGit.clone(wanted);
   for (const text of ["1", "2"]) {
     await write("b.txt", text);
@@ -220,7 +220,7 @@ test("an amended, reset or half-rebased history still only grows", async () => {
   expect(agentGit("status")).not.toMatch(/rebas/);
 });
 
-test("what the agent put into hooks and configuration is not run, and its signing and locks do not stop the commit", async () => {
+test("the agent's hooks and configuration are not run, and its signing and locks do not prevent the commit", async () => {
   await daemonGit.clone(wanted);
   const trap = join(folder, "trap");
   await writeFile(trap, `#!/bin/sh\ntouch ${join(folder, "sprung")}\nexit 1\n`);
@@ -263,7 +263,7 @@ test("a push onto a branch that someone else moved is refused, not forced", asyn
 });
 
 // S-085 S-081
-test("the difference holds staged, unstaged and untracked work, and leaves the agent's index alone", async () => {
+test("the diff contains staged, unstaged and untracked work and does not touch the agent's index", async () => {
   const { base_commit_sha: base } = await daemonGit.clone(wanted);
   await write("b.txt", "b\n");
   await daemonGit.commit(turn);
@@ -285,7 +285,7 @@ test("the difference holds staged, unstaged and untracked work, and leaves the a
   await expect(daemonGit.diff({ base: "0123456789" })).rejects.toMatchObject({ code: "not_found" });
 });
 
-test("a difference beyond its bound is cut and says so", async () => {
+test("a diff over its limit is cut and marked", async () => {
   const { base_commit_sha: base } = await daemonGit.clone(wanted);
   await write("big.txt", "0123456789 line\n".repeat(500_000));
   const found = await daemonGit.diff({ base });
@@ -294,14 +294,14 @@ test("a difference beyond its bound is cut and says so", async () => {
   expect(found.files).toEqual([{ path: "big.txt", additions: 500_000, deletions: 0 }]);
 });
 
-test("a commit that was made but not told of before a restart is told of afterwards", async () => {
+test("a commit that was made but not reported before a restart is reported afterwards", async () => {
   await daemonGit.clone(wanted);
   await write("b.txt", "b");
   const made = await daemonGit.commit(turn);
   expect(await open().commit(turn)).toEqual(made);
 });
 
-test("a damaged record of the clone is read from its copy; without either, the error says so and work is kept", async () => {
+test("a damaged clone record is read from its copy; without either, the error says so and work is kept", async () => {
   await daemonGit.clone(wanted);
   await write("a.txt", "mine\n");
   const files = ["checkout.json", "checkout.copy.json"].map((name) => join(state, name));

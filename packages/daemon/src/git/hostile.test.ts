@@ -45,7 +45,7 @@ async function everything(): Promise<void> {
 }
 
 // S-065: a commit contains the file's content as it is, with or without a filter.
-test("filters, diff and merge drivers and textconv of the agent are not run by the daemon's git", async () => {
+test("the daemon's git does not run the agent's filters, diff and merge drivers and textconv", async () => {
   await repository.write(".gitattributes", "* filter=evil diff=evil merge=evil\n");
   for (const name of ["filter.evil.clean", "filter.evil.smudge", "filter.evil.process", "diff.evil.textconv"])
     repository.agent("config", name, trap);
@@ -63,7 +63,7 @@ test("filters, diff and merge drivers and textconv of the agent are not run by t
   expect(await wasSprung()).toBe(true);
 });
 
-test("an included, a worktree's and a late configuration change nothing", async () => {
+test("included, worktree and late configurations change nothing", async () => {
   await writeFile(join(repository.folder, "more"), `[filter "evil"]\n\tclean = ${trap}\n\trequired = true\n`);
   repository.agent("config", "include.path", join(repository.folder, "more"));
   repository.agent("config", "extensions.worktreeConfig", "true");
@@ -96,7 +96,7 @@ test("addresses, proxies, protocols and helpers that the agent configured are no
   expect(repository.git(repository.bare, "ls-tree", "--name-only", wanted.shadow_branch)).toBe("a.txt\nb.txt");
 });
 
-test("submodules are recorded by their commit, and no git is run inside them", async () => {
+test("submodules are recorded by their commit, and no git runs inside them", async () => {
   const sub = join(repository.workspace, "sub");
   repository.git(repository.folder, "clone", "-q", repository.bare, sub);
   await writeFile(join(sub, ".gitattributes"), "* filter=evil\n");
@@ -113,7 +113,7 @@ test("submodules are recorded by their commit, and no git is run inside them", a
   expect(repository.git(repository.bare, "ls-tree", wanted.shadow_branch, "sub")).toMatch(/^160000 commit/);
 });
 
-test("a nested repository without a commit and names that are no text are no obstacle", async () => {
+test("a nested repository without a commit and names that are not text are no obstacle", async () => {
   repository.git(repository.workspace, "init", "-q", "nested");
   execFileSync("bash", ["-c", `cd "$1" && echo x > "$(printf 'bad\\377 name')"`, "bash", repository.workspace]);
   await repository.write(":(top)odd", "o\n");
@@ -134,7 +134,7 @@ test("a nested repository without a commit and names that are no text are no obs
   expect(repository.agent("status", "--porcelain", "--untracked-files=no")).toBe("");
 });
 
-test("a pipe in the place of a file keeps no other change from being committed or compared", async () => {
+test("a pipe in place of a file does not prevent other changes from being committed or compared", async () => {
   await repository.write("kept.txt", "k\n");
   await daemonGit.commit(turn);
   for (const name of ["a.txt", "kept.txt"]) await rm(join(repository.workspace, name));
@@ -149,13 +149,13 @@ test("a pipe in the place of a file keeps no other change from being committed o
   );
 });
 
-test("after the daemon was told to stop, no git is begun any more", async () => {
+test("no git starts after the daemon was asked to stop", async () => {
   const options = { cwd: repository.folder, signal: AbortSignal.abort() };
   await expect(git(["init", "--quiet", "late"], options)).rejects.toMatchObject({ code: "git_failed" });
   await expect(access(join(repository.folder, "late"))).rejects.toThrow();
 });
 
-test("a pipe in the place of HEAD holds nobody up", async () => {
+test("a pipe in place of HEAD blocks nothing", async () => {
   const head = join(repository.workspace, ".git/HEAD");
   await rm(head);
   execFileSync("mkfifo", [head]);
@@ -166,7 +166,7 @@ test("a pipe in the place of HEAD holds nobody up", async () => {
   expect(await daemonGit.status()).toEqual({ cloned: true });
 });
 
-test("settings that decide how files are read are taken over, and line ends come out as the agent's git has them", async () => {
+test("settings that decide how files are read are adopted, and line ends match those of the agent's git", async () => {
   repository.agent("config", "core.autocrlf", "input");
   repository.agent("config", "core.fileMode", "false");
   await repository.write("crlf.txt", "one\r\ntwo\r\n");

@@ -35,7 +35,7 @@ async function theyPush(branch: string, name: string): Promise<string> {
 }
 
 // S-022
-test("a clone tells of its progress as it comes and ends with what it made, or with why it failed", async () => {
+test("a clone reports its progress as it happens and ends with its result or its failure", async () => {
   const body = gitApi.gitClone.body.parse(wanted);
   const events = (await Array.fromAsync(await api.gitClone({ body }, signal))) as GitCloneEvent[];
   const main = repository.git(repository.bare, "rev-parse", "main");
@@ -54,7 +54,7 @@ test("a clone tells of its progress as it comes and ends with what it made, or w
 });
 
 // S-022
-test("a clone of a given depth has that many commits, and is deepened where the base lies further back", async () => {
+test("a clone of a given depth has that many commits, and is deepened if the base is older", async () => {
   for (const name of ["b", "c", "d"]) await theyPush("main", name);
   await git.clone({ ...wanted, depth: 1 });
   expect(repository.agent("rev-list", "--count", "HEAD")).toBe("1");
@@ -72,7 +72,7 @@ test("a clone of a given depth has that many commits, and is deepened where the 
 });
 
 // S-064, S-066
-test("a kept clone goes on to what is newer on its branch, unless that would lose work or nobody answers", async () => {
+test("an existing clone advances to newer commits of its branch, unless work would be lost or the remote is silent", async () => {
   await git.clone(wanted);
   await repository.write("mine", "x");
   const mine = await git.commit(turn);
@@ -91,7 +91,7 @@ test("a kept clone goes on to what is newer on its branch, unless that would los
   await expect(git.clone(wanted)).rejects.toMatchObject({ code: "repository_missing" });
 });
 
-test("the status names what is staged, changed, in conflict, moved and untracked, whatever the name", async () => {
+test("the status lists staged, changed, conflicting, moved and untracked files, with any name", async () => {
   await git.clone(wanted);
   expect(await git.treeStatus()).toMatchObject({ branch: wanted.shadow_branch, clean: true, files: [] });
   await repository.write("staged file", "s");
@@ -120,7 +120,7 @@ test("the status names what is staged, changed, in conflict, moved and untracked
 });
 
 // S-027 S-085
-test("a difference is of the working tree, against any commit or the base, of one path, or figures only", async () => {
+test("a diff covers the working tree against any commit or the base, one path, or only the figures", async () => {
   const { base_commit_sha: base } = await git.clone(wanted);
   await repository.write("b.txt", "b\n");
   await git.commit(turn);
@@ -151,7 +151,7 @@ test("a difference is of the working tree, against any commit or the base, of on
   await expect(git.compare({ base: "nope" })).rejects.toMatchObject({ code: "not_found" });
 });
 
-test("commits by request carry their author and co-author, are told of, and are found again in the log", async () => {
+test("requested commits carry author and co-author, are reported, and appear in the log", async () => {
   const { head } = await git.clone(wanted);
   await repository.write("b.txt", "b\n");
   const co_author = { name: "Cleo", email: "cleo@example.com" };
@@ -178,7 +178,7 @@ test("commits by request carry their author and co-author, are told of, and are 
   expect(await api.gitCurrentBranch({}, signal)).toEqual({ branch: wanted.shadow_branch });
 });
 
-test("only what this repository has is checked out, and uncommitted work is lost only on demand", async () => {
+test("only commits of this repository are checked out, and uncommitted work is discarded only on demand", async () => {
   await git.clone(wanted);
   await repository.write("a.txt", "mine\n");
   await git.commit(turn);
@@ -196,7 +196,7 @@ test("only what this repository has is checked out, and uncommitted work is lost
 });
 
 // S-056
-test("work goes on with another shadow branch: a new one, one of the remote, and back", async () => {
+test("work continues on another shadow branch: a new one, one of the remote, and back", async () => {
   const { head } = await git.clone(wanted);
   await repository.write("b.txt", "b");
   expect(await git.branch({ branch: "shadow/task-2" })).toEqual({ branch: "shadow/task-2", head, created: true });
@@ -215,7 +215,7 @@ test("work goes on with another shadow branch: a new one, one of the remote, and
 });
 
 // S-062
-test("what is left uncommitted is committed before the runner stops, in the name of whose work it is", async () => {
+test("uncommitted work is committed before the runner stops, with the task's author", async () => {
   const withinMs = 20_000;
   expect(await git.commitLeftovers({ withinMs })).toBeUndefined();
   await git.clone(wanted);
@@ -232,7 +232,7 @@ test("what is left uncommitted is committed before the runner stops, in the name
   await git.treeStatus();
 });
 
-test("the watcher is held quiet while git changes files, and only then", async () => {
+test("the watcher is quiet while git changes files, and only then", async () => {
   const calls: string[] = [];
   const quiet = (): Disposable => {
     calls.push("quiet");
@@ -249,7 +249,7 @@ test("the watcher is held quiet while git changes files, and only then", async (
   expect(calls).toHaveLength(8);
 });
 
-test("without a clone every route says so", async () => {
+test("without a clone, every route reports it", async () => {
   const answers = [
     api.gitStatus({}, signal),
     api.gitDiff({ query: { stat: false } }, signal),
@@ -261,7 +261,7 @@ test("without a clone every route says so", async () => {
   for (const answer of answers) await expect(answer).rejects.toMatchObject({ code: "not_found" });
 });
 
-test("a file that is being written is in no commit, neither of a turn nor of the agent's own", async () => {
+test("a file that is being written is in no commit, neither of a turn nor of the agent", async () => {
   await git.clone(wanted);
   const half = ".wharf-0123456789abcdef.tmp";
   await repository.write(`deep/${half}`, "half");

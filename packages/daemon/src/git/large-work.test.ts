@@ -15,7 +15,7 @@ afterEach(() => repository[Symbol.dispose]());
 const open = (maxFileBytes?: number) =>
   repository.open({ notice: async (message) => void notices.push(message), ...(maxFileBytes && { maxFileBytes }) });
 
-test("a file over the limit is left out and named, and the rest is committed", async () => {
+test("a file over the limit is left out and named, and all others are committed", async () => {
   const daemonGit = open(1_000_000);
   await daemonGit.clone(wanted);
   await repository.write("größe/big.bin", Buffer.alloc(3_000_000));
@@ -33,7 +33,7 @@ test("a file over the limit is left out and named, and the rest is committed", a
   expect(await daemonGit.commit(turn)).toMatchObject({ files: 1 });
 });
 
-test("where a file over the limit is all there is, the error says that nothing was committed", async () => {
+test("if a file over the limit is the only change, the error says that nothing was committed", async () => {
   const daemonGit = open(1_000_000);
   await daemonGit.clone(wanted);
   await repository.write("big.bin", Buffer.alloc(3_000_000));
@@ -44,7 +44,7 @@ test("where a file over the limit is all there is, the error says that nothing w
   expect((await daemonGit.compare({})).files).toEqual([]);
 });
 
-test("a commit that takes longer than configured names the limit and its setting", async () => {
+test("a commit that exceeds its time limit names the limit and its setting", async () => {
   await open().clone(wanted);
   await repository.write("b.txt", "b\n");
   const hurried = repository.open({ stepTimeoutMs: 1 });
@@ -68,7 +68,7 @@ test("a commit of very many new files is made, with a warning that names their f
   );
 });
 
-test("a push that takes long says so while it is at it", async () => {
+test("a long push reports that it is still running", async () => {
   const told = Promise.withResolvers<string>();
   const daemonGit = repository.open({ progressDelayMs: 1, notice: async (message) => told.resolve(message) });
   await daemonGit.clone(wanted);

@@ -33,7 +33,7 @@ const gitLike = fc
   )
   .map((parts) => parts.join(""));
 
-test("whatever git seems to say, its parsers answer with what the contract allows", () => {
+test("for any output of git, its parsers return what the contract allows", () => {
   fc.assert(
     fc.property(gitLike, (text) => {
       GitStatus.pick({ branch: true, head: true, files: true }).parse(parseStatus(text));
@@ -45,7 +45,7 @@ test("whatever git seems to say, its parsers answer with what the contract allow
   );
 });
 
-test("lines of progress are reported in steps, and no other line is", () => {
+test("progress lines are reported in steps, and no other lines are", () => {
   const seen: GitProgress[] = [];
   const read = createProgressReader((progress) => seen.push(GitProgress.parse(progress)));
   for (let done = 0; done <= 1_000; done++)
@@ -66,7 +66,7 @@ test("lines of progress are reported in steps, and no other line is", () => {
   );
 });
 
-test("answers on what is ignored are the same however they are cut", () => {
+test("answers about ignored paths are the same however the bytes are split", () => {
   fc.assert(
     fc.property(
       fc.array(fc.tuple(fc.string({ maxLength: 4 }), fc.string({ minLength: 1, maxLength: 9 })), { maxLength: 20 }),
@@ -90,7 +90,7 @@ test("answers on what is ignored are the same however they are cut", () => {
   );
 });
 
-test("names, addresses, branches, messages and paths are refused where they are too long or mean something else", () => {
+test("names, addresses, branches, messages and paths are refused if they are too long or ambiguous", () => {
   const accepted = ["shadow/task-1", "main", "a.b_c-D/9", "x".repeat(250)];
   const refused = [
     "",

@@ -56,7 +56,7 @@ for (const [name, damage] of Object.entries(damages))
       expect(await daemonGit.treeStatus()).toMatchObject({ branch: shadow_branch, clean: true });
     });
 
-test("the repository that was replaced is kept for a person, and the log says so", async () => {
+test("the replaced repository is kept for a person, and the log says so", async () => {
   await writeFile(inGit("mine"), "kept");
   await rm(inGit("objects"), { recursive: true });
   await repository.write("b.txt", "b\n");
@@ -65,7 +65,7 @@ test("the repository that was replaced is kept for a person, and the log says so
   expect(await readdir(join(repository.state, "broken-repository"))).toContain("mine");
 });
 
-test("where the remote does not answer nothing is changed, and the error says that nothing was committed", async () => {
+test("if the remote does not respond, nothing changes, and the error says that nothing was committed", async () => {
   await rm(inGit("objects"), { recursive: true });
   await repository.write("b.txt", "b\n");
   await rename(repository.bare, `${repository.bare}.away`);
@@ -75,7 +75,7 @@ test("where the remote does not answer nothing is changed, and the error says th
   expect(await daemonGit.commit(turn)).toMatchObject({ files: 1 });
 });
 
-test("what git cannot take is named: as an error where nothing else was to be committed, else as a notice", async () => {
+test("a path that git cannot add is named: in an error if it is the only change, otherwise in a notice", async () => {
   await repository.write("git~1", "no name for git\n");
   await expect(daemonGit.commit(turn)).rejects.toMatchObject({
     code: "work_not_committed",

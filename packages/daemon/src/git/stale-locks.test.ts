@@ -21,7 +21,7 @@ async function leaveLock(name: string): Promise<string> {
   return path;
 }
 
-test("the locks of a git that was killed keep no turn from being committed", async () => {
+test("the locks of a killed git do not prevent a turn's commit", async () => {
   const names = ["index.lock", "HEAD.lock", `refs/heads/${wanted.shadow_branch}.lock`, "packed-refs.lock"];
   for (const name of names) {
     await leaveLock(name);
@@ -39,7 +39,7 @@ test("the locks of a git that was killed keep no turn from being committed", asy
   expect(repository.agent("config", "user.name")).toBe("Bea");
 });
 
-test("a lock that a process holds is left to it, and the commit says what is locked", async () => {
+test("a lock that a process holds is left alone, and the commit names what is locked", async () => {
   const lock = await leaveLock("HEAD.lock");
   await using _ = await open(lock);
   await repository.write("a.txt", "changed");

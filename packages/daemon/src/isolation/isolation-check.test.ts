@@ -55,7 +55,7 @@ async function settled(one: IsolationCheck): Promise<void> {
 }
 
 // G-056
-test("a connection proves that packets pass, a refusal too, and silence does not", async () => {
+test("a connection or a refusal proves that packets pass, and silence does not", async () => {
   const port = await listener();
   expect(await isReachable({ host: "127.0.0.1", port }, 1_000)).toBe(true);
   servers.pop()?.close();
@@ -64,7 +64,7 @@ test("a connection proves that packets pass, a refusal too, and silence does not
 });
 
 // G-053, G-056
-test("a runner from which something answers says that its isolation is not enforced, and by what it knows", async () => {
+test("a runner that gets a response reports unenforced isolation and the target that responded", async () => {
   const port = await listener();
   const one = check([silent, "${PLACE}:" + String(port)], { PLACE: "127.0.0.1" });
   expect(one.state()).toEqual({ isolation: "container", isolation_check: { state: "under_way" } });
@@ -75,7 +75,7 @@ test("a runner from which something answers says that its isolation is not enfor
   });
 });
 
-test("where all is silent isolation holds, and where nothing is to be tried nothing is said", async () => {
+test("if all targets are silent, isolation is enforced; without targets, nothing is reported", async () => {
   const one = check([silent]);
   await settled(one);
   expect(one.state()).toEqual({ isolation: "container", isolation_check: { state: "held" } });
@@ -90,7 +90,7 @@ test("targets are addresses with variables of the environment", () => {
     expect(parseTarget(bad, {})).toBeUndefined();
 });
 
-test("a wall that is taken away later is noticed", async () => {
+test("isolation that is removed later is noticed", async () => {
   const one = check([silent], {}, 50);
   await settled(one);
   expect(one.state().isolation).toBe("container");

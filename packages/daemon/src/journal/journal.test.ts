@@ -25,7 +25,7 @@ async function all(journal: Journal, after = 0): Promise<JournalRecord[]> {
   return await Array.fromAsync(journal.read({ after }));
 }
 
-test("what was flushed is read back in order, also after it is opened again", async () => {
+test("flushed records are read back in order, also after the journal is reopened", async () => {
   const first = await openJournal({ folder, segmentBytes: 2_000 });
   for (let i = 1; i <= 100; i++) void first.append(entry(`ä ${i}`));
   await first.flush();
@@ -42,7 +42,7 @@ test("what was flushed is read back in order, also after it is opened again", as
   expect(await Array.fromAsync(again.read({ after: 10, limit: 2 }), textOf)).toEqual(["ä 11", "ä 12"]);
 });
 
-test("a prepared record gets the place it was told, and one whose preparation fails holds up nobody", async () => {
+test("a prepared record gets the sequence it was promised, and one whose preparation fails blocks nothing", async () => {
   await using journal = await openJournal({ folder });
   const order: string[] = [];
   const noted = (text: string) => journal.append(entry(text)).then(() => void order.push(text));
@@ -74,7 +74,7 @@ test("a prepared record gets the place it was told, and one whose preparation fa
   expect(order.filter((text) => text.includes(" at "))).toEqual(["failing at 2", "kept at 3"]);
 });
 
-test("records larger than a segment and than the reader's chunk come through whole", async () => {
+test("records larger than a segment and than the reader's chunk are read back complete", async () => {
   await using journal = await openJournal({ folder, segmentBytes: 1_000 });
   const large = "x".repeat(700_000);
   for (const text of ["a", large, "b", large, "c"]) await journal.append(entry(text));
@@ -83,7 +83,7 @@ test("records larger than a segment and than the reader's chunk come through who
   expect((await all(journal, 4)).map(textOf)).toEqual(["c"]);
 });
 
-test("a torn tail is cut off at every byte and nothing before it is lost", async () => {
+test("a tail torn at any byte is cut off, and nothing before it is lost", async () => {
   const journal = await openJournal({ folder });
   for (let i = 1; i <= 3; i++) {
     await journal.append(entry(`record ${i}`));
@@ -108,7 +108,7 @@ test("a torn tail is cut off at every byte and nothing before it is lost", async
   }
 });
 
-test("garbage behind the last record is cut off", async () => {
+test("garbage after the last record is cut off", async () => {
   const journal = await openJournal({ folder });
   await journal.append(entry("kept"));
   await journal.flush();
@@ -119,7 +119,7 @@ test("garbage behind the last record is cut off", async () => {
   expect(again.state()).toEqual({ epoch, first: 1, last: 1, acked: 0 });
 });
 
-test("a record lost in the middle begins a new epoch and puts the files aside", async () => {
+test("a record lost in the middle begins a new epoch and sets the files aside", async () => {
   const journal = await openJournal({ folder });
   for (let i = 1; i <= 3; i++) {
     await journal.append(entry(`record ${i}`));
@@ -140,7 +140,7 @@ test("a record lost in the middle begins a new epoch and puts the files aside", 
   expect((await all(again)).map(({ seq }) => seq)).toEqual([1]);
 });
 
-test("a missing or shortened earlier segment, and a log shorter than what was acknowledged, begin a new epoch", async () => {
+test("a missing or shortened earlier segment, or a log shorter than the acknowledged part, begins a new epoch", async () => {
   for (const damage of ["missing", "shortened", "acknowledged"]) {
     const journal = await openJournal({ folder, segmentBytes: 300 });
     for (let i = 1; i <= 12; i++) {
@@ -159,7 +159,7 @@ test("a missing or shortened earlier segment, and a log shorter than what was ac
   }
 });
 
-test("acknowledged segments are deleted, the rest stays, and a restart remembers", async () => {
+test("acknowledged segments are deleted, the others stay, and a restart remembers this", async () => {
   const journal = await openJournal({ folder, segmentBytes: 1_000 });
   for (let i = 1; i <= 50; i++) {
     await journal.append(entry(`record ${i}`));
@@ -190,7 +190,7 @@ test("acknowledged segments are deleted, the rest stays, and a restart remembers
   expect((await all(again, 50)).map(({ seq }) => seq)).toEqual([51]);
 });
 
-test("an acknowledgement that fails is answered with its failure, and the next one removes what it left", async () => {
+test("a failed acknowledgement reports its failure, and the next one removes the remaining segments", async () => {
   const journal = await openJournal({ folder, segmentBytes: 300 });
   for (let i = 1; i <= 20; i++) {
     await journal.append(entry(`record ${i}`));
@@ -256,7 +256,7 @@ test("a follower sees every record once while segments are created and trimmed",
   expect(journal.state().first).toBeGreaterThan(1_000);
 });
 
-test("a follower that waits ends with its signal and with the journal", async () => {
+test("a waiting follower ends with its signal and with the journal", async () => {
   const journal = await openJournal({ folder });
   const stop = new AbortController();
   const stopped = Array.fromAsync(journal.follow({ after: 0, signal: stop.signal }));
@@ -269,7 +269,7 @@ test("a follower that waits ends with its signal and with the journal", async ()
   await expect(journal.append(entry("late"))).rejects.toMatchObject({ code: "conflict" });
 });
 
-test("while the disk refuses, appenders wait and the fault is told; when it takes writes again nothing is missing", async () => {
+test("while disk writes fail, appenders wait and the failure is reported; when they succeed, nothing is missing", async () => {
   // A folder in the place of the next segment simulates a failing disk: writes fail even for root.
   await using journal = await openJournal({ folder, segmentBytes: 100 });
   await journal.append(entry("first"));
@@ -324,7 +324,7 @@ test.each(Object.keys(damages))("an epoch file that is %s begins a new epoch, wh
 });
 
 test.each(Object.keys(damages))(
-  "an acknowledgement that is %s costs no record and can be written again",
+  "an acknowledgement that is %s loses no record and can be written again",
   async (name) => {
     const first = await openJournal({ folder });
     await first.append(entry("one"));
@@ -343,7 +343,7 @@ test.each(Object.keys(damages))(
   },
 );
 
-test("a segment that is no file ends the epoch, and so does a journal that is no folder", async () => {
+test("a segment that is not a file ends the epoch, and so does a journal that is not a folder", async () => {
   const first = await openJournal({ folder });
   await first.append(entry("one"));
   await first.flush();

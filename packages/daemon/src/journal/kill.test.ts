@@ -24,7 +24,7 @@ const appender = (folder: string): string => `
   }
 `;
 
-test("killed at random moments, the journal loses nothing that was flushed and has no gap and no double", async () => {
+test("a journal killed at random moments loses no flushed record and has no gaps and no duplicates", async () => {
   const folder = await mkdtemp(join(tmpdir(), "wharf-journal-kill-"));
   try {
     let epoch: string | undefined;

@@ -9,7 +9,7 @@ const records = fc.array(fc.record({ text: fc.string({ unit: "binary" }), opensG
   maxLength: 12,
 });
 
-test("a line comes back as it was, whatever its text", () => {
+test("a line with any text is read back unchanged", () => {
   fc.assert(
     fc.property(fc.nat(), fc.string({ unit: "binary" }), fc.boolean(), (n, text, opensGroup) => {
       const decoded = parseLine(line(n + 1, text, opensGroup).subarray(0, -1));
@@ -19,7 +19,7 @@ test("a line comes back as it was, whatever its text", () => {
   );
 });
 
-test("the scan of any bytes ends, and what it calls intact is intact", () => {
+test("scanning any bytes ends, and the bytes it calls intact are intact", () => {
   fc.assert(
     fc.property(records, fc.uint8Array({ maxLength: 200 }), fc.nat(), (written, garbage, at) => {
       const clean = Buffer.concat(written.map(({ text, opensGroup }, i) => line(i + 1, text, opensGroup)));
@@ -36,7 +36,7 @@ test("the scan of any bytes ends, and what it calls intact is intact", () => {
   );
 });
 
-test("one changed byte never passes as a record, and is damage exactly when a later group follows it", () => {
+test("one changed byte never passes as a record, and counts as damage exactly if a later group follows it", () => {
   fc.assert(
     fc.property(records, fc.nat(), fc.integer({ min: 1, max: 255 }), (written, at, change) => {
       const lines = written.map(({ text, opensGroup }, i) => line(i + 1, text, opensGroup));

@@ -72,7 +72,7 @@ async function ask(options: RequestOptions, body: string | Buffer = ""): Promise
 }
 const json = async (response: IncomingMessage): Promise<unknown> => JSON.parse(await text(response));
 
-test("a request goes to the gateway and its answer comes back as it is, without headers of the connection", async () => {
+test("a request reaches the gateway and its response is returned unchanged, without connection headers", async () => {
   await start();
   let seen: IncomingMessage | undefined;
   wire.connect((request, response) => {
@@ -112,7 +112,7 @@ test("a request goes to the gateway and its answer comes back as it is, without 
   expect(seen?.headers["x-wharf-request-id"]).toMatch(/^[0-9a-f-]{36}$/);
 });
 
-test("both directions stream: the first piece of an answer comes before its end, whatever the size", async () => {
+test("both directions stream: the first piece of a response arrives before its end, whatever its size", async () => {
   await start();
   wire.connect(async (request, response) => {
     response.write("first");
@@ -133,7 +133,7 @@ test("both directions stream: the first piece of an answer comes before its end,
   expect(await text(response)).toBe("40100000");
 });
 
-test("a request waits for a wire, and is told when none comes", async () => {
+test("a request waits for a wire, and fails if none opens", async () => {
   await start(400);
   const waiting = ask({ path: "/models/a" });
   await sleep(100);
@@ -146,7 +146,7 @@ test("a request waits for a wire, and is told when none comes", async () => {
   expect(await json(refused)).toMatchObject({ code: "server_unreachable" });
 });
 
-test("a model request without a byte of answer is sent once more under the same id when the wire died", async () => {
+test("a model request without a response byte is sent once more under the same id when the wire closes", async () => {
   await start();
   const got: { id: unknown; body: string }[] = [];
   wire.connect(async (request) => {
@@ -164,7 +164,7 @@ test("a model request without a byte of answer is sent once more under the same 
   expect(got[0]).toEqual(got[1]);
 });
 
-test("it is not sent a third time, and what changes something else is not sent twice", async () => {
+test("a model request is not sent a third time, and requests that change other things are not sent twice", async () => {
   await start();
   let sent = 0;
   const cutAll: RequestListener = () => {
@@ -184,7 +184,7 @@ test("it is not sent a third time, and what changes something else is not sent t
   expect(sent).toBe(3);
 });
 
-test("a model request too large to be kept is sent through, but not twice", async () => {
+test("a model request too large to keep is sent through, but not twice", async () => {
   await start();
   let received = 0;
   wire.connect((request, response) => {
@@ -214,7 +214,7 @@ test.each([
   expect(response.complete).toBe(false);
 });
 
-test("a cut response is a reset also for a client that takes the end of the connection for the end of the text", async () => {
+test("a cut response is a reset also for a client that reads until the connection ends", async () => {
   await start();
   wire.connect((_request, response) => void response.write("half"));
   const socket = connect(relay?.port ?? 0, "127.0.0.1");
@@ -237,7 +237,7 @@ test("the gateway learns that the client left", async () => {
   await left.promise;
 });
 
-test("a tunnel and another host are refused and told of once; the relay itself may be asked as a proxy", async () => {
+test("a tunnel and another host are refused and reported once; the relay itself may be addressed as a proxy", async () => {
   await start();
   wire.connect((request, response) => response.end(`gateway ${request.url}`));
   for (let i = 0; i < 2; i++) {
@@ -255,7 +255,7 @@ test("a tunnel and another host are refused and told of once; the relay itself m
   expect(denied.map(({ host }) => host)).toEqual(["example.com", "packages.example"]);
 });
 
-test("a port that is in use is left alone and another taken", async () => {
+test("a port in use is left alone and another one is used", async () => {
   const other = createTcpServer().listen(0, "127.0.0.1");
   await once(other, "listening");
   const address = other.address();
@@ -267,7 +267,7 @@ test("a port that is in use is left alone and another taken", async () => {
 });
 
 // X-028
-test("while the gate for models is closed their requests wait, however long, and others pass; then they go on", async () => {
+test("while the model gate is closed, model requests wait indefinitely and others pass; then they continue", async () => {
   const { models } = await start(200);
   wire.connect((request, response) => response.end(`gateway ${request.url}`));
   models.close();
@@ -281,7 +281,7 @@ test("while the gate for models is closed their requests wait, however long, and
   await twice;
 });
 
-test("a request to a model that is out is waited for to the end of its answer, one that left while it waited never goes out", async () => {
+test("an open model request is waited for until its response ends, and one whose client left is never sent", async () => {
   const { models } = await start();
   const open: ServerResponse[] = [];
   wire.connect((_request, response) => {

@@ -27,7 +27,7 @@ const show = (pieces: readonly RingPiece[]): string[] =>
   pieces.map((piece) => ("gap" in piece ? `gap ${piece.gap.from}-${piece.gap.to}` : piece.entry.data.toString()));
 
 // S-067, X-018
-test("the newest 10,000 entries stay, the oldest are overwritten and a reader behind them gets a gap", async () => {
+test("the newest 10,000 entries stay, the oldest are overwritten, and a reader behind them gets a gap", async () => {
   const { ring } = await open();
   for (let n = 0; n < 25_000; n++) ring.append(1, Buffer.from(`${String(n).padStart(9, "0")}\n`));
   expect([ring.entries, ring.first, ring.end, ring.dropped]).toEqual([10_000, 150_000, 250_000, 15_000]);
@@ -40,7 +40,7 @@ test("the newest 10,000 entries stay, the oldest are overwritten and a reader be
 });
 
 // S-068
-test("the limit in bytes holds in memory and on disk, and what is read from disk is what was written", async () => {
+test("the byte limit holds in memory and on disk, and entries read from disk equal those written", async () => {
   const { ring } = await open(10_000, 2 * megabyte);
   const piece = (n: number) => Buffer.alloc(10_000, String(n % 10));
   for (let n = 0; n < 1000; n++) {
@@ -91,7 +91,7 @@ test("entries that fill several files count once while they are being written", 
 });
 
 // S-073, S-078
-test("everything is there again after the ring was opened anew, and offsets go on", async () => {
+test("all entries are present after the ring is reopened, and offsets continue", async () => {
   const first = await open(1000);
   for (let n = 0; n < 3000; n++) first.ring.append(1 + (n % 4), Buffer.from(`line ${n}\n`), 1_000 + n);
   await first.ring.flush();
@@ -113,7 +113,7 @@ test("everything is there again after the ring was opened anew, and offsets go o
 });
 
 // S-073
-test("a damaged file costs what is behind its damage, an entry cut by a kill costs nothing else, and both are marked", async () => {
+test("a damaged file loses only what follows the damage, a killed write only its entry, and both are marked", async () => {
   const { ring: first } = await open(800);
   for (let n = 0; n < 800; n++) first.append(1, Buffer.from(`${String(n).padStart(4, "0")}\n`));
   await first.close();
@@ -142,7 +142,7 @@ test("a damaged file costs what is behind its damage, an entry cut by a kill cos
   await again.ring.close();
 });
 
-test("what was cleared is gone from disk at once, and never comes back", async () => {
+test("cleared entries are gone from disk at once and never return", async () => {
   const { ring } = await open();
   for (let n = 0; n < 100; n++) ring.append(1, Buffer.from("secret\n"));
   await ring.clear(4, Buffer.from("cleared"));
@@ -154,7 +154,7 @@ test("what was cleared is gone from disk at once, and never comes back", async (
   await Promise.all([ring.close(), again.ring.close()]);
 });
 
-test("a disk that fails is told of once and marked as a gap; what comes later is kept", async () => {
+test("a failing disk is reported once and marked as a gap; later entries are kept", async () => {
   const faults: unknown[] = [];
   const { ring } = await open(10_000, 8 * megabyte, (error) => faults.push(error));
   await rm(join(folder, "ring"), { recursive: true });
@@ -170,7 +170,7 @@ test("a disk that fails is told of once and marked as a gap; what comes later is
   await ring.close();
 });
 
-test("a reader that waits gets what comes, whoever else reads how slowly, until the ring is complete", async () => {
+test("a waiting reader gets new entries, independent of slower readers, until the ring is complete", async () => {
   const { ring } = await open();
   const stop = new AbortController();
   const read = async () => {
@@ -196,7 +196,7 @@ test("a reader that waits gets what comes, whoever else reads how slowly, until 
   await ring.close();
 });
 
-test("any bytes in place of a segment give whole entries one behind the other, or none, and no error", () => {
+test("any bytes in place of a segment yield whole consecutive entries, or none, and no error", () => {
   const segment = fc.array(fc.uint8Array({ maxLength: 60 }), { maxLength: 6 });
   const damage = fc.array(fc.tuple(fc.nat(400), fc.nat(255)), { maxLength: 3 });
   fc.assert(

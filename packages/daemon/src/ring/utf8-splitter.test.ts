@@ -4,7 +4,7 @@ import { Utf8Splitter } from "./index.ts";
 
 const runs = { numRuns: Number(process.env["FUZZ_CASES"] ?? 3000) };
 
-test("text cut anywhere comes out cut between characters", () => {
+test("text split anywhere is returned split between characters", () => {
   fc.assert(
     fc.property(fc.string({ unit: "grapheme" }), fc.array(fc.nat(60), { maxLength: 8 }), (text, cuts) => {
       const edge = new Utf8Splitter();
@@ -16,7 +16,7 @@ test("text cut anywhere comes out cut between characters", () => {
   );
 });
 
-test("bytes that are no text come out unchanged, all but three of them at once", () => {
+test("invalid UTF-8 is returned unchanged, all but three bytes of it at once", () => {
   fc.assert(
     fc.property(fc.uint8Array(), fc.array(fc.nat(60), { maxLength: 8 }), (bytes, cuts) => {
       const edge = new Utf8Splitter();

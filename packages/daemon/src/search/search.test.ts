@@ -26,7 +26,7 @@ const ripgrep = findRipgrep();
 const engines = [{ engine: "its own reading", program: undefined as string | undefined }];
 if (ripgrep !== undefined) engines.push({ engine: "ripgrep", program: ripgrep });
 
-test("ripgrep is found on the search path, and only by absolute folders", async () => {
+test("ripgrep is found on the search path, and only in absolute folders", async () => {
   await using folder = await tree({ "bin/rg": "#!/bin/sh\n" });
   expect(findRipgrep(folder.at("bin"))).toBeUndefined();
   await chmod(folder.at("bin/rg"), 0o755);
@@ -46,7 +46,7 @@ describe.each(engines)("contents by $engine", ({ program }) => {
     return { matches, places, end };
   };
 
-  test("lines that match are told with place, ranges and what surrounds them", async () => {
+  test("matching lines are returned with position, ranges and context", async () => {
     await using folder = await tree({ "src/a.ts": "one\r\ntwo ä foo, foo\nthree\nfour\n", "b.txt": "nothing\n" });
     const { matches, end } = await search(folder, "foo", { context: 1 });
     const ranges = [
@@ -68,7 +68,7 @@ describe.each(engines)("contents by $engine", ({ program }) => {
     expect(end).toEqual({ type: "end", matches: 1, files: 1 });
   });
 
-  test("a literal is found as it is, a regular expression by its sense, capitals as asked for", async () => {
+  test("literals match exactly, regular expressions by their meaning, and case as requested", async () => {
     await using folder = await tree({ f: "a.b\naxb\nA.B\nfoobar foo\n(x) [y] -{1}/^$|\\q\n" });
     const at = async (pattern: string, options: SearchOptions) => (await search(folder, pattern, options)).places;
     expect(await at("a.b", {})).toEqual(["f:1"]);
@@ -82,7 +82,7 @@ describe.each(engines)("contents by $engine", ({ program }) => {
     expect(match?.ranges).toEqual([{ start: 7, end: 10 }]);
   });
 
-  test("what git ignores, .git, links and binary files are left out; hidden files are not", async () => {
+  test("paths that git ignores, .git, links and binary files are left out; hidden files are not", async () => {
     await using folder = await tree({
       ".gitignore": "*.log\n/build/\n!keep.log\n/deep/skip\n",
       ".git/config": "needle",
@@ -121,7 +121,7 @@ describe.each(engines)("contents by $engine", ({ program }) => {
     expect(within.places).toEqual(["deep/build/x:1", "deep/more/skip:1"]);
   });
 
-  test("globs say which files, and a folder's glob covers what is in it", async () => {
+  test("globs select files, and a folder's glob covers its contents", async () => {
     const files = ["a.ts", "a.tsx", "a.js", "src/b.ts", "src/gen/c.ts", "lib/d.ts", "x.ts/inner"];
     await using folder = await tree(Object.fromEntries(files.map((path) => [path, "needle"])));
     const at = async (options: SearchOptions) =>
@@ -134,7 +134,7 @@ describe.each(engines)("contents by $engine", ({ program }) => {
     expect(await at({ exclude: ["/src", "*.js", "x.ts", "[ab].ts*"] })).toEqual(["lib/d.ts"]);
   });
 
-  test("results are bounded, and the end says so", async () => {
+  test("results are limited, and the last line says so", async () => {
     await using folder = await tree({ a: "x\n".repeat(50), b: "x\n".repeat(50) });
     const bounded = await search(folder, "x", { limit: 60 });
     expect(bounded.matches).toHaveLength(60);
@@ -144,7 +144,7 @@ describe.each(engines)("contents by $engine", ({ program }) => {
     expect(exactly.end).toEqual({ type: "end", matches: 100, files: 2 });
   });
 
-  test("a very long line is shown around its match; a line or file that is too large is said", async () => {
+  test("a very long line is shown around its match; a line or file that is too large is reported", async () => {
     const long = `${"ä".repeat(5_000)}needle${"b".repeat(5_000)}\n`;
     await using folder = await tree({ "min.js": long, huge: `${"y".repeat(17 * 1024 * 1024)}\nneedle-2\n` });
     const { matches } = await search(folder, "needle");
@@ -154,7 +154,7 @@ describe.each(engines)("contents by $engine", ({ program }) => {
     expect(matches[0]?.column).toBe(5_001);
   });
 
-  test("a pattern that is not valid is a bad request before anything is answered", async () => {
+  test("an invalid pattern is a bad request before anything is answered", async () => {
     await using folder = await tree({ a: "x" });
     for (const pattern of ["(", "[z-a]", "a{2,1}", "*a"]) {
       const refused = begin(folder, pattern, { mode: "regex" });
@@ -165,7 +165,7 @@ describe.each(engines)("contents by $engine", ({ program }) => {
     await expect(begin(folder, "x", { path: "../outside" })).rejects.toMatchObject({ code: "path_outside" });
   });
 
-  test("a caller who leaves ends the search at once, with all it started", async () => {
+  test("a client that leaves ends the search at once, with all its processes", async () => {
     await using folder = await tree({ a: `${"x\n".repeat(200_000)}` });
     const leaving = new AbortController();
     const before = await descriptors();
@@ -179,22 +179,25 @@ describe.each(engines)("contents by $engine", ({ program }) => {
     await expect.poll(descriptors).toBe(before);
   });
 
-  test.runIf(process.platform === "linux")("a folder that is flipped to a link is no way to read outside", async () => {
-    await using folder = await tree({ "flip/a/file": "needle inside\n" });
-    await mkdir(join(folder.outside, "a"));
-    await writeFile(join(folder.outside, "a/file"), "needle outside\n");
-    const seen = new Set<string>();
-    {
-      await using _ = await startFlipping(folder.at("flip"), folder.outside);
-      await during(1_200, async () => {
-        const { matches } = await search(folder, "needle", { gitignore: false });
-        for (const { text } of matches) seen.add(text);
-      });
-    }
-    expect([...seen]).toEqual(["needle inside"]);
-  });
+  test.runIf(process.platform === "linux")(
+    "a folder that is flipped to a link cannot be used to read outside",
+    async () => {
+      await using folder = await tree({ "flip/a/file": "needle inside\n" });
+      await mkdir(join(folder.outside, "a"));
+      await writeFile(join(folder.outside, "a/file"), "needle outside\n");
+      const seen = new Set<string>();
+      {
+        await using _ = await startFlipping(folder.at("flip"), folder.outside);
+        await during(1_200, async () => {
+          const { matches } = await search(folder, "needle", { gitignore: false });
+          for (const { text } of matches) seen.add(text);
+        });
+      }
+      expect([...seen]).toEqual(["needle inside"]);
+    },
+  );
 
-  test("a line is found behind bytes that are no UTF-8, of every kind of broken character", async () => {
+  test("a line after invalid UTF-8 is found, for every kind of broken character", async () => {
     await using folder = await tree({});
     const broken = [[0xfc], [0xe2, 0x82], [0xe2, 0x28], [0xf0, 0x9f, 0x98], [0xed, 0xa0, 0x80], [0xc0, 0x80], [0xf5]];
     const lines = broken.map((bytes) => Buffer.from([...bytes, 0x61, 0x62, 0x0a]));
@@ -203,7 +206,7 @@ describe.each(engines)("contents by $engine", ({ program }) => {
     expect(matches.map(({ line }) => line)).toEqual(broken.map((_, at) => at + 1));
   });
 
-  test("no file and no pattern breaks it, and each match is where it is said to be", async () => {
+  test("no file and no pattern breaks the search, and each match is at its reported position", async () => {
     await using folder = await tree({});
     const piece = fc.constantFrom("a", "b", "ab", "ä", "😀", "\n", "\r\n", "\r", " ", "\u2028", "\uFEFF");
     const bytes = fc.oneof(
@@ -247,7 +250,7 @@ describe.each(engines)("contents by $engine", ({ program }) => {
   }, 3_600_000);
 });
 
-test("a regular expression that takes for ever is ended, and the daemon works on meanwhile", async () => {
+test("a regular expression that never finishes is ended, and the daemon keeps responding", async () => {
   await using folder = await tree({ a: `${"a".repeat(40)}!\n` });
   const input = ContentSearch.parse({ pattern: "^(a+)+$", mode: "regex", timeout_s: 0.3 });
   let beats = 0;
@@ -263,7 +266,7 @@ test("a regular expression that takes for ever is ended, and the daemon works on
   expect(beats).toBeGreaterThan(1);
 });
 
-test("names are found by a few characters, the best first, ignored ones left out", async () => {
+test("names are found by a few characters, best first, without ignored ones", async () => {
   const paths = [
     "src/server/main.ts",
     "src/main.ts",
@@ -296,7 +299,7 @@ test("names are found by a few characters, the best first, ignored ones left out
   expect((await search({ query: "main", path: "src/server" })).matches).toHaveLength(1);
 });
 
-test("what fits fits in order at the positions told, whatever the query", () => {
+test("a fuzzy match has its characters in order at the reported positions, for any query", () => {
   const text = fc.string({ unit: fc.constantFrom(...Array.from("abAB/._İß😀 ")), maxLength: 12 });
   fc.assert(
     fc.property(text, text, (query, path) => {

@@ -25,7 +25,7 @@ const ignored = (rules: IgnoreRules, path: string): boolean => {
   return names.some((_, at) => rules.isIgnored(names.slice(0, at + 1).join("/"), at < names.length - 1));
 };
 
-test("a .gitignore is read as git reads it, whatever stands in it", async () => {
+test("any .gitignore is read as git reads it", async () => {
   const folder = await mkdtemp(join(tmpdir(), "wharf-ignore-"));
   try {
     await git(["init", "-q", folder]);
@@ -73,7 +73,7 @@ test("a .gitignore is read as git reads it, whatever stands in it", async () => 
   }
 }, 3_600_000);
 
-test("rules of a deeper folder stand above those of the folders over it, and hold beneath it only", () => {
+test("rules of a deeper folder override those of its parents, and apply only inside it", () => {
   const top = IgnoreRules.parse("*.log\n/build/\n");
   const deep = IgnoreRules.parse("!keep.log\n/local\n", "a/b", top);
   expect(top.isIgnored("x/y.log", false)).toBe(true);
@@ -89,7 +89,7 @@ test("rules of a deeper folder stand above those of the folders over it, and hol
 test.each([
   { what: "stars in a name", unit: "a*", path: (length: number) => "a".repeat(length) },
   { what: "folders in a path", unit: "**/a/", path: (length: number) => Array(length).fill("a").join("/") },
-])("twice as many $what take no more than pattern times path", ({ unit, path }) => {
+])("twice as many $what cost no more than pattern length times path length", ({ unit, path }) => {
   /** Returns the shortest of many times in ms, which excludes other work of the machine. */
   const shortest = (count: number): number => {
     const { matches } = parseGlob(`${unit.repeat(count)}b`);
@@ -106,11 +106,11 @@ test.each([
   expect(shortest(6) / shortest(3)).toBeLessThan(100);
 });
 
-test("a pattern of too many alternatives is not written out", () => {
+test("a pattern with too many alternatives is not expanded", () => {
   expect(expandBraces("{a,b}".repeat(40))).toHaveLength(1);
 });
 
-test("braces are written out, nested and side by side", () => {
+test("braces are expanded, nested and side by side", () => {
   expect(expandBraces("*.{ts,tsx}")).toEqual(["*.ts", "*.tsx"]);
   expect(expandBraces("{a,b{c,d}}/{x,y}").toSorted()).toEqual(["a/x", "a/y", "bc/x", "bc/y", "bd/x", "bd/y"]);
   expect(expandBraces("{a}\\{b,c}")).toEqual(["{a}\\{b,c}"]);

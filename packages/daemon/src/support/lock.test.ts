@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { lockFolder } from "./lock.ts";
 
-test("a folder is held once, however long its path, given back in order, and free again after a kill", async () => {
+test("a folder is locked once, however long its path, released in order, and free again after a kill", async () => {
   const folder = await mkdtemp(join(tmpdir(), "wharf-lock-"));
   try {
     const deep = join(folder, "x".repeat(150));
@@ -30,7 +30,7 @@ test("a folder is held once, however long its path, given back in order, and fre
   }
 });
 
-test("of many that come at once, one has the folder, also where a dead one's lock is left", async () => {
+test("of many simultaneous callers, one gets the folder, also if a dead process left its lock", async () => {
   const folder = await mkdtemp(join(tmpdir(), "wharf-lock-"));
   try {
     for (let round = 0; round < 10; round++) {

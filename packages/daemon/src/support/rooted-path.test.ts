@@ -21,7 +21,7 @@ async function openDescriptors(): Promise<number> {
 }
 
 // S-007
-test("links that stay beneath the root are followed, relative and absolute, in the middle and at the end", async () => {
+test("links that stay inside the root are followed, relative and absolute, in the middle and at the end", async () => {
   await using folder = await TestFolder.make();
   await mkdir(folder.at("a/b"), { recursive: true });
   await writeFile(folder.at("a/b/file"), "content");
@@ -36,7 +36,7 @@ test("links that stay beneath the root are followed, relative and absolute, in t
   expect(await resolveRootedPath(folder.workspace, ".")).toBe(folder.workspace);
 });
 
-test("what leads out is refused before it is known whether it exists", async () => {
+test("a path that leads out is refused before it is known whether it exists", async () => {
   await using folder = await TestFolder.make();
   await writeFile(join(folder.outside, "secret"), "treasure");
   await symlink("../outside", folder.at("up"));
@@ -90,7 +90,7 @@ test("a file is replaced as a whole and never through another of its names", asy
   expect(await readFile(join(folder.outside, "shared"), "utf8")).toBe("theirs");
 });
 
-test("a link to a file that is yet to be is written through, and stays", async () => {
+test("a link to a file that does not exist yet is written through, and stays", async () => {
   await using folder = await TestFolder.make();
   await symlink("real/later", folder.at("alias"));
   await replaceRootedFile({ root: folder.workspace, path: "alias" }, (file) => file.writeFile("x"));
@@ -98,7 +98,7 @@ test("a link to a file that is yet to be is written through, and stays", async (
   expect(await readFile(folder.at("real/later"), "utf8")).toBe("x");
 });
 
-test("a write that fails leaves the old file and nothing beside it", async () => {
+test("a failed write leaves the old file and no other file beside it", async () => {
   await using folder = await TestFolder.make();
   await writeFile(folder.at("file"), "old");
   const failed = replaceRootedFile({ root: folder.workspace, path: "file" }, async (file) => {
@@ -110,7 +110,7 @@ test("a write that fails leaves the old file and nothing beside it", async () =>
   expect(await readdir(folder.workspace)).toEqual(["file"]);
 });
 
-test("a folder that is moved out while it is held is no way out", async () => {
+test("a folder that is moved out while it is open offers no way out", async () => {
   await using folder = await TestFolder.make();
   await mkdir(folder.at("a/b"), { recursive: true });
   await using held = await openFolder(folder.workspace, "a/b");
@@ -165,7 +165,7 @@ test.runIf(process.platform === "linux")(
   },
 );
 
-test("whatever a path and the links on it look like, what is opened lies beneath the root", async () => {
+test("for any path and any links on it, the opened file is inside the root", async () => {
   await using folder = await TestFolder.make();
   await writeFile(join(folder.outside, "file"), "outside");
   await mkdir(folder.at("a/b"), { recursive: true });

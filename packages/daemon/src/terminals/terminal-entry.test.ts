@@ -6,7 +6,7 @@ import { toTerminalEntry, encodeNotice } from "./terminal-entry.ts";
 const runs = { numRuns: Number(process.env["FUZZ_CASES"] ?? 2_000) };
 
 // S-069
-test("whatever lies in a terminal's ring is an entry that the contract allows", () => {
+test("any content of a terminal's ring is read as entries that the contract allows", () => {
   const notice = fc
     .jsonValue()
     .map((value) => JSON.stringify({ text: "t", notice: "resize", cols: 1, ...Object(value) }));

@@ -13,7 +13,7 @@ beforeEach(async () => {
 });
 afterEach(() => bench[Symbol.asyncDispose]());
 
-test("history comes in pages that join without a hole, and goes on where the last ended", async () => {
+test("pages of history join without a gap, and the next continues where the last ended", async () => {
   const id = await bench.create({ command: "for i in $(seq 1 30); do echo line $i; sleep 0.005; done" });
   await (
     await bench.watch(id)
@@ -34,7 +34,7 @@ test("history comes in pages that join without a hole, and goes on where the las
   expect((await history.getPage(next, 5)).entries).toEqual([]);
 });
 
-test("cleared, the history begins with a notice; those who look on go on behind it", async () => {
+test("after a clear, the history begins with a notice; attached viewers continue after it", async () => {
   const id = await bench.create({ command: "echo secret; cat" });
   const watcher = await bench.watch(id, { viewer_id: "ann" });
   await watcher.sees("secret");
@@ -52,7 +52,7 @@ test("cleared, the history begins with a notice; those who look on go on behind 
   expect(JSON.stringify(page)).not.toContain("secret");
 });
 
-test("after the daemon's restart the history is there, from any offset, with the exit, and outside the checkout", async () => {
+test("after a daemon restart the history is available from any offset, with the exit, outside the checkout", async () => {
   const id = await bench.create({ command: "echo kept; sleep 60" });
   await (await bench.watch(id)).sees("kept");
   await bench.terminals.close();
@@ -65,7 +65,7 @@ test("after the daemon's restart the history is there, from any offset, with the
   expect(watcher.events.at(-1)).toEqual({ type: "exit", exit_code: null, signal: "SIGHUP" });
 });
 
-test("a daemon that is killed leaves the history; what still runs is ended, and damaged files are no end of the others", async () => {
+test("a killed daemon leaves the history; running terminals are ended, and damaged files affect no others", async () => {
   const [first = "", second = "", third = ""] = [1, 2, 3].map(() => randomUUID());
   const script = `
     import { Terminals } from ${JSON.stringify(import.meta.resolve("./index.ts"))};

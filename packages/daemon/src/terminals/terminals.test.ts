@@ -16,7 +16,7 @@ beforeEach(async () => {
 });
 afterEach(() => bench[Symbol.asyncDispose]());
 
-test("a shell on a real terminal: what is typed runs, a new size reaches the program and stays in the history, the exit is last", async () => {
+test("a shell on a real terminal runs input, sees and records a new size, and reports its exit last", async () => {
   const id = await bench.create({ cols: 100, rows: 30 });
   const watcher = await bench.watch(id, { viewer_id: "ann" });
   const terminal = bench.terminals.get(id);
@@ -43,7 +43,7 @@ test("a shell on a real terminal: what is typed runs, a new size reaches the pro
 });
 
 // S-069, S-070, S-072
-test("many look on and each sees all of it once, from the beginning, from an offset or from now", async () => {
+test("many viewers see all output once, from the beginning, from an offset or from now on", async () => {
   const id = await bench.create({ command: "for i in $(seq 1 200); do echo line $i; done; read x; echo last" });
   const first = await bench.watch(id, { viewer_id: "typist" });
   await first.sees("line 200\r\n");
@@ -65,7 +65,7 @@ test("many look on and each sees all of it once, from the beginning, from an off
   });
 });
 
-test("one types at a time; another is refused until it takes over, and everyone is told; who leaves lets go", async () => {
+test("one viewer types at a time; others must take over, all are notified, and a leaving typist releases the keyboard", async () => {
   const id = await bench.create({ command: "cat" });
   const ann = await bench.watch(id, { viewer_id: "ann" });
   const bob = await bench.watch(id, { viewer_id: "bob" });
@@ -86,7 +86,7 @@ test("one types at a time; another is refused until it takes over, and everyone 
   expect((await terminal.getInfo()).typist).toBe("ann");
 });
 
-test("a program is held back when the fastest has not seen 100,000, and goes on when it has", async () => {
+test("a program is paused while the fastest viewer is 100,000 characters behind, and continues afterwards", async () => {
   const id = await bench.create({ command: "read x; head -c 5000000 /dev/zero | tr '\\0' x" });
   const viewer = await bench.terminals.attach(id, { after: undefined, history: false, viewer_id: "ann", flow: "ack" });
   const lines = viewer.streamLines(never);
@@ -110,7 +110,7 @@ test("a program is held back when the fastest has not seen 100,000, and goes on 
   expect((await bench.terminals.getStats(id)).dropped_bytes).toBe(0);
 });
 
-test("a slow viewer is let go with its offset and slows nobody; it comes again where it was", async () => {
+test("a slow viewer is detached with its offset, slows no other viewer, and can return at its offset", async () => {
   const id = await bench.create({
     command: "read x; head -c 8000000 /dev/zero | tr '\\0' x; echo; echo end; read y",
     max_bytes: 1024 * 1024,
@@ -137,7 +137,7 @@ test("a slow viewer is let go with its offset and slows nobody; it comes again w
   expect(again.events[1]).toMatchObject({ type: "gap", from: last?.type === "detached" ? last.offset : -1 });
 });
 
-test("the only viewer that never says what it saw is let go, and the program goes on", async () => {
+test("the only viewer is detached if it never acknowledges, and the program continues", async () => {
   const id = await bench.create({ command: "read x; head -c 3000000 /dev/zero | tr '\\0' x; echo end" });
   const silent = await bench.watch(id, { history: false, viewer_id: "silent", flow: "ack" });
   bench.terminals.get(id).writeInput("silent", { data: "\r", take: false });
@@ -153,7 +153,7 @@ test("the only viewer that never says what it saw is let go, and the program goe
   expect(replay.events.at(-1)).toMatchObject({ type: "detached", reason: "slow" });
 });
 
-test("a viewer that was at rest with its terminal for long has its time when much comes at once", async () => {
+test("a viewer of a long idle terminal gets its full time when much output arrives at once", async () => {
   const stallAfter = 1_500; // ms
   await bench.terminals.close();
   bench.terminals = await Terminals.open({ ...bench.options, stallAfter });
@@ -180,7 +180,7 @@ test("a viewer that was at rest with its terminal for long has its time when muc
   expect(last).toEqual({ type: "exit", exit_code: 0, signal: null });
 });
 
-test("the last output of a program that ended while it was held back is not lost", async () => {
+test("the last output of a program that ended while it was paused is not lost", async () => {
   const id = await bench.create({ command: "read x; head -c 104000 /dev/zero | tr '\\0' x; echo end" });
   const watcher = await bench.watch(id, { history: false, viewer_id: "ann", flow: "ack" });
   bench.terminals.get(id).writeInput("ann", { data: "\r", take: false });
@@ -190,7 +190,7 @@ test("the last output of a program that ended while it was held back is not lost
   expect(all.bytes).toBe(104_007);
 });
 
-test("a program that reads nothing, or whose output was stopped by a key, holds up nobody and ends at once", async () => {
+test("a program that reads nothing, or whose output was stopped by a key, blocks nothing and ends at once", async () => {
   for (const command of ["sleep 60", "cat"]) {
     const id = await bench.create({ command });
     const terminal = bench.terminals.get(id);
@@ -212,7 +212,7 @@ test("a program that reads nothing, or whose output was stopped by a key, holds 
 });
 
 // S-074
-test("ending a terminal ends every process on it, also jobs in groups of their own that ignore a hang-up", async () => {
+test("ending a terminal ends every process on it, also jobs in other groups that ignore a hang-up", async () => {
   const id = await bench.create();
   const watcher = await bench.watch(id, { viewer_id: "ann" });
   const job = "bash -c 'trap \"\" HUP TERM; while true; do sleep 0.1; done' & echo job $!.\r";
@@ -229,14 +229,14 @@ test("ending a terminal ends every process on it, also jobs in groups of their o
 
 // S-073, S-078, X-017
 // S-073
-test("a shell named by a path is looked for from the folder it runs in", async () => {
+test("a shell named by a path is resolved from the folder it runs in", async () => {
   await writeFile(join(bench.folder.workspace, "shell"), "#!/bin/sh\necho mine\n", { mode: 0o755 });
   const watcher = await bench.watch(await bench.create({ shell: "./shell" }));
   await watcher.done;
   expect(watcher.text).toBe("mine\r\n");
 });
 
-test("a shell that is not there, a folder outside and a second terminal of the same id start nothing", async () => {
+test("a missing shell, an outside folder and a second terminal of the same id start nothing", async () => {
   await expect(bench.create({ shell: "no-such-shell" })).rejects.toMatchObject({ code: "bad_request" });
   await expect(bench.create({ working_dir: "../" })).rejects.toMatchObject({ code: "path_outside" });
   expect(await bench.terminals.list()).toEqual([]);

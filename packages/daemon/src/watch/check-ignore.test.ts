@@ -19,7 +19,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-test("it is asked again and again, in any number", async () => {
+test("one process answers many questions, of any size", async () => {
   const paths = Array.from({ length: 5_000 }, (_, number) => `d${number % 7}/f${number}.${number % 2 ? "log" : "ts"}`);
   expect(await check.getIgnoredPaths(paths)).toEqual(new Set(paths.filter((path) => path.endsWith(".log"))));
   expect(
@@ -33,14 +33,14 @@ test("it is asked again and again, in any number", async () => {
   expect(await check.getIgnoredPaths(["out", "out/x"])).toEqual(new Set(["out", "out/x"]));
 });
 
-test("a path that git refuses is passed over, and the rest is answered", async () => {
+test("a path that git refuses is skipped, and all others are answered", async () => {
   symlinkSync("/", join(folder, "link"));
   expect(await check.getIgnoredPaths(["a.log", "link/x.log", "../y.log", "b.log", "c"])).toEqual(
     new Set(["a.log", "b.log"]),
   );
 });
 
-test("a git that is held up is given up for this question only", async () => {
+test("a git that hangs is abandoned for this question only", async () => {
   mkdirSync(join(folder, "held"));
   execFileSync("mkfifo", [join(folder, "held/.gitignore")]);
   expect(await check.getIgnoredPaths(["a.log", "held/x", "b.log"])).toEqual(new Set(["a.log"]));

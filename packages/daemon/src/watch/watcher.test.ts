@@ -59,7 +59,7 @@ const saidOf = async (count: number): Promise<string[]> => {
 };
 const rescanned = (): Promise<void> => until(() => told.some(({ rescan }) => rescan));
 
-test("a file that is being written is told of when it is whole", async () => {
+test("a file that is being written is reported when it is complete", async () => {
   await watching();
   await writeFile(at(".wharf-0123456789abcdef.tmp"), "half");
   await writeFile(at("first.txt"), "x");
@@ -69,7 +69,7 @@ test("a file that is being written is told of when it is whole", async () => {
 });
 
 // S-082, S-087
-test("files and directories that come, change, move and go are told of by kind, whoever does it", async () => {
+test("created, changed, moved and deleted files and directories are reported by kind, whoever changes them", async () => {
   await mkdir(at("src"));
   await writeFile(at("src/a.ts"), "a");
   await watching();
@@ -101,7 +101,7 @@ test("files and directories that come, change, move and go are told of by kind, 
   expect(await saidOf(3)).toEqual(["directory-deleted src", "file-deleted src/a.ts", "file-deleted src/b.ts"]);
 });
 
-test("a tree that is moved in from elsewhere is told of whole and watched whole", async () => {
+test("a tree that is moved in is reported and watched completely", async () => {
   await watching();
   const outside = join(folder, "outside");
   for (let number = 0; number < 30; number++) await mkdir(join(outside, `d${number}/e`), { recursive: true });
@@ -117,7 +117,7 @@ test("a tree that is moved in from elsewhere is told of whole and watched whole"
   expect(said()).toEqual([]);
 });
 
-test("what a file turns into, a directory made anew and a link are told of as they are", async () => {
+test("a file that changes its type, a recreated directory and a link are reported as what they are", async () => {
   await writeFile(at("thing"), "x");
   await mkdir(at("again"));
   await writeFile(at("again/old"), "x");
@@ -141,7 +141,7 @@ test("what a file turns into, a directory made anew and a link are told of as th
 });
 
 // S-087
-test("what git ignores is not told of: nested rules, exceptions, the repository's own list; what is tracked is", async () => {
+test("ignored files are not reported (nested rules, exceptions, the repository's own list); tracked files are", async () => {
   git("init", "-q");
   await writeFile(at(".gitignore"), "node_modules/\n*.log\n!keep.log\n/build\n");
   await mkdir(at("packages/one"), { recursive: true });
@@ -177,7 +177,7 @@ line'
   expect(said()).toEqual([]);
 });
 
-test("a rule that changes counts from then on, with one rescan", async () => {
+test("a changed rule applies from then on, with one rescan", async () => {
   git("init", "-q");
   await writeFile(at(".gitignore"), "one/\n");
   await mkdir(at("one"));
@@ -193,7 +193,7 @@ test("a rule that changes counts from then on, with one rescan", async () => {
 });
 
 // S-087
-test("while it is held quiet nothing is told, and then one rescan, after which it knows what happened", async () => {
+test("while it is quiet nothing is reported; then one rescan follows, and the watcher knows the current state", async () => {
   await watching();
   await writeFile(at("before"), "x");
   await sleep(30);
@@ -222,7 +222,7 @@ test("while it is held quiet nothing is told, and then one rescan, after which i
   expect(told).toEqual([{ kind: "fs_change", changes: [], rescan: true }]);
 });
 
-test("more than may be told is cut, said, and followed by one rescan", async () => {
+test("changes over the limit are cut, marked, and followed by one rescan", async () => {
   await watching({ budget: { capacity: 1_100, perSecond: 100 } });
   for (let number = 0; number < 1_300; number++) writeFileSync(at(`f${number}`), "");
   await rescanned();
@@ -240,7 +240,7 @@ test("more than may be told is cut, said, and followed by one rescan", async () 
   expect(await saidOf(1)).toEqual(["file-deleted f1"]);
 });
 
-test("a full queue of the kernel is noticed, though the kernel's word of it never arrives", async () => {
+test("a full kernel queue is noticed even if the kernel's overflow event never arrives", async () => {
   await watching();
   // These changes exceed the kernel's queue while no event is read.
   for (const name of ["one", "two"]) writeFileSync(at(name), "");
@@ -254,7 +254,7 @@ test("a full queue of the kernel is noticed, though the kernel's word of it neve
   expect(watcher.getStatus()).toMatchObject({ files: 3 });
 });
 
-test("it catches up in the end also where it is never calm", async () => {
+test("the watcher eventually catches up even if changes never stop", async () => {
   await watching({ queueLimit: 4, maxBehindMs: 800 });
   const busy = setInterval(() => {
     for (let number = 0; number < 6; number++) writeFileSync(at(`f${number}`), "");
@@ -268,7 +268,7 @@ test("it catches up in the end also where it is never calm", async () => {
   }
 });
 
-test("what happens while the tree is read for the first time is told when that is done", async () => {
+test("changes during the first scan are reported when the scan ends", async () => {
   for (let number = 0; number < 4_000; number++) mkdirSync(at(`d${number}`));
   watcher = new Watcher({ workspace, state: join(folder, "state"), onEvent: async (event) => void told.push(event) });
   const began = performance.now();
@@ -283,7 +283,7 @@ test("what happens while the tree is read for the first time is told when that i
 });
 
 // S-084
-test("it stops with what was collected told, tells nothing afterwards, and can be started again", async () => {
+test("stopping reports collected changes and nothing afterwards, and it can be started again", async () => {
   await watching();
   await writeFile(at("a"), "a");
   await sleep(20);
@@ -298,7 +298,7 @@ test("it stops with what was collected told, tells nothing afterwards, and can b
   expect(await saidOf(1)).toEqual(["file-deleted b"]);
 });
 
-test("a slow reader is waited for, and what happens meanwhile is joined by path", async () => {
+test("a slow reader is waited for, and changes are merged by path meanwhile", async () => {
   const gate = Promise.withResolvers<void>();
   await watching({
     onEvent: async (event) => {
@@ -318,7 +318,7 @@ test("a slow reader is waited for, and what happens meanwhile is joined by path"
   expect(told.length).toBeLessThanOrEqual(3);
 });
 
-test("a path deeper than anybody needs is followed", async () => {
+test("an extremely deep path is followed", async () => {
   await watching();
   execFileSync("bash", ["-c", "for i in $(seq 1 60); do mkdir d$i; cd d$i; done; echo x > f"], { cwd: workspace });
   expect(await saidOf(61)).toHaveLength(61);

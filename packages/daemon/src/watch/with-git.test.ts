@@ -5,7 +5,7 @@ import { Repository, turn, wanted } from "../git/fixtures/repository.ts";
 import { Watcher } from "./index.ts";
 
 // S-087
-test("what the daemon's git does to the files is one rescan, and what anybody else does is told of", async () => {
+test("changes by the daemon's git are one rescan, and all other changes are reported", async () => {
   using repository = new Repository();
   const { workspace, state } = repository;
   const told: FsChanges[] = [];

@@ -45,7 +45,7 @@ async function served(epoch: number, ownKey = key): Promise<Mux> {
 
 const soon = () => AbortSignal.timeout(5_000);
 
-test("a server that connects has the wire; one with a later lease takes its place, and the earlier one stays out", async () => {
+test("a server that connects gets the wire; one with a later lease replaces it, and the earlier one stays out", async () => {
   const first = await served(1);
   const held = await keeper.waitForMux(soon());
   const second = await served(2);
@@ -57,7 +57,7 @@ test("a server that connects has the wire; one with a later lease takes its plac
   expect(statSync(path).mode & 0o777).toBe(0o600);
 });
 
-test("whoever has no key never touches the wire that is held, however many come", async () => {
+test("clients without a key never affect the open wire, however many connect", async () => {
   const real = await served(3);
   const held = await keeper.waitForMux(soon());
   await expect(served(9, randomBytes(32).toString("hex"))).rejects.toMatchObject({
@@ -74,7 +74,7 @@ test("whoever has no key never touches the wire that is held, however many come"
   await expect(next.ping()).resolves.toBeGreaterThan(0);
 });
 
-test("the socket of a daemon that was killed is in nobody's way; where there can be none the daemon says so", async () => {
+test("a killed daemon's socket does not block the next; if no socket is possible, the daemon reports it", async () => {
   await keeper.close();
   writeFileSync(path, "");
   keeper = await open();
@@ -83,7 +83,7 @@ test("the socket of a daemon that was killed is in nobody's way; where there can
   await expect(WireKeeper.open(there, { key, runnerId, onStream: () => undefined })).rejects.toThrow();
 });
 
-test("a port of the runner's own network does as well, on all its addresses and for encrypted streams only", async () => {
+test("a port on the runner's own network works too, on all its addresses and only for encrypted streams", async () => {
   await keeper.close();
   const { createServer } = await import("node:net");
   const probe = createServer().listen(0, "127.0.0.1");

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { Bench } from "../fixtures/bench.ts";
 
-test("a turn's updates become events in the order of the wire, text joined", async () => {
+test("a turn's updates become events in wire order, with text joined", async () => {
   await using bench = await Bench.open();
   const session = await bench.start();
   expect(session).toEqual({ session_id: expect.stringMatching(/^s-\d+$/), loaded: false });
@@ -61,7 +61,7 @@ test("a turn's updates become events in the order of the wire, text joined", asy
   expect(journal.records.at(-1)?.type).toBe("result");
 });
 
-test("updates that come in one piece with the prompt's answer are recorded before the turn ends", async () => {
+test("updates that arrive in one chunk with the prompt's response are recorded before the turn ends", async () => {
   await using bench = await Bench.open();
   await bench.start();
   await bench.turn("order");
@@ -70,7 +70,7 @@ test("updates that come in one piece with the prompt's answer are recorded befor
   expect(kinds.at(-1)).toBe("turn");
 });
 
-test("starting a run's agent again gives the same session, also at the same time", async () => {
+test("starting a run's agent again returns the same session, also concurrently", async () => {
   await using bench = await Bench.open();
   const [a, b] = await Promise.all([bench.start(), bench.start()]);
   expect(b).toEqual(a);
@@ -78,7 +78,7 @@ test("starting a run's agent again gives the same session, also at the same time
   expect(bench.journal.of("session")).toHaveLength(1);
 });
 
-test("an earlier session is loaded where the agent can, and what it repeats is not recorded again", async () => {
+test("an earlier session is loaded if the agent supports it, and replayed updates are not recorded again", async () => {
   await using bench = await Bench.open();
   expect(await bench.start("load", { session_id: "s-before" })).toEqual({ session_id: "s-before", loaded: true });
   expect(bench.journal.words).toBe("");
@@ -87,7 +87,7 @@ test("an earlier session is loaded where the agent can, and what it repeats is n
   expect(bench.journal.of("tool_call")).toHaveLength(300);
 });
 
-test("an earlier session is resumed where the agent can, and loaded where it cannot resume that one", async () => {
+test("an earlier session is resumed if the agent supports it, and loaded if the agent cannot resume it", async () => {
   await using bench = await Bench.open();
   expect(await bench.start("resume", { session_id: "s-before" })).toEqual({ session_id: "s-before", loaded: true });
   expect(await bench.turn("talk")).toMatchObject({ stop_reason: "end_turn" });
@@ -98,7 +98,7 @@ test("an earlier session is resumed where the agent can, and loaded where it can
   expect(other.journal.of("tool_call")).toHaveLength(300);
 });
 
-test("what an agent repeats behind its answer to a load is not recorded again, and what it says then is", async () => {
+test("updates replayed after the response to a load are not recorded again, and new updates are", async () => {
   await using bench = await Bench.open();
   expect(await bench.start("late-replay", { session_id: "s-before" })).toMatchObject({ loaded: true });
   await bench.turn("command echo new");
@@ -107,7 +107,7 @@ test("what an agent repeats behind its answer to a load is not recorded again, a
   expect(bench.journal.of("agent_info").map(({ update }) => update)).toContain("available_commands_update");
 });
 
-test("an agent whose earlier session is too long to be repeated starts with a new one, and says so", async () => {
+test("an agent whose earlier session is too long to replay starts a new session and logs a notice", async () => {
   await using bench = await Bench.open();
   const session = await bench.start("long-replay", { session_id: "s-before" });
   expect(session.loaded).toBe(false);
@@ -122,7 +122,7 @@ test.each([
   ["codex failed 2 one two", "one\ntwo\nexit code 2"],
   ["codex completed 0 fine", "fine"],
   ["command echo to the terminal", "to the terminal"],
-])("what a command prints is part of its call's end: %s", async (prompt, text) => {
+])("the output of a command is part of its tool call's end: %s", async (prompt, text) => {
   await using bench = await Bench.open();
   await bench.start();
   await bench.turn(prompt);
@@ -131,7 +131,7 @@ test.each([
   expect(calls.at(-1)?.content?.at(-1)).toEqual({ type: "text", text });
 });
 
-test("a plan that an agent writes with a tool is a plan, once for each change of it", async () => {
+test("a plan that an agent writes with a tool is recorded as a plan, once per change", async () => {
   await using bench = await Bench.open();
   await bench.start();
   await bench.turn("todos");
@@ -142,7 +142,7 @@ test("a plan that an agent writes with a tool is a plan, once for each change of
   ]);
 });
 
-test("a session that the agent has forgotten is replaced by a new one", async () => {
+test("a session that the agent no longer knows is replaced by a new one", async () => {
   await using bench = await Bench.open();
   const session = await bench.start("forgetful", { session_id: "s-before" });
   expect(session.loaded).toBe(false);
@@ -150,7 +150,7 @@ test("a session that the agent has forgotten is replaced by a new one", async ()
   expect(await bench.turn("order")).toMatchObject({ stop_reason: "end_turn" });
 });
 
-test("a daemon that starts again loads the session of the run it had", async () => {
+test("a restarted daemon loads the session of its previous run", async () => {
   await using first = await Bench.open();
   const { session_id } = await first.start("load");
   await first.host.stop("the daemon ends");
@@ -159,7 +159,7 @@ test("a daemon that starts again loads the session of the run it had", async () 
   expect(await second.start("load")).toEqual({ session_id, loaded: true });
 });
 
-test("the agent sees a minimal environment, its own variables with the gateway's address, and its home's files", async () => {
+test("the agent sees a minimal environment, its own variables with the gateway's address, and the files of its home", async () => {
   await using bench = await Bench.open();
   process.env["WHARF_SECRET_OF_THE_DAEMON"] = "x";
   await bench.start("plain", {
@@ -186,7 +186,7 @@ test("the agent sees a minimal environment, its own variables with the gateway's
   expect(await readFile(`${bench.options.home}/.agent/config.toml`, "utf8")).toBe("base = 'http://127.0.0.1:4100'");
 });
 
-test("a home file that leads out of the home is refused", async () => {
+test("a home file with a path outside the home is refused", async () => {
   await using bench = await Bench.open();
   await expect(bench.start("plain", { home_files: { "../escape": "x" } })).rejects.toMatchObject({
     code: "path_outside",
@@ -194,7 +194,7 @@ test("a home file that leads out of the home is refused", async () => {
   expect(bench.host.state()).toEqual({ status: "none" });
 });
 
-test("an agent that does not start is told of with its last words", async () => {
+test("an agent that fails to start is reported with its last output", async () => {
   await using bench = await Bench.open();
   await expect(bench.start("x", { command: ["/no/such/program"] })).rejects.toMatchObject({
     code: "agent_start_failed",
@@ -223,7 +223,7 @@ test("an agent that does not start is told of with its last words", async () => 
   expect(await bench.start()).toMatchObject({ loaded: false });
 });
 
-test("an agent that never answers initialize is given up after its time", async () => {
+test("an agent that never answers initialize is stopped after the start timeout", async () => {
   await using bench = await Bench.open();
   await expect(bench.start("silent", { start_timeout_s: 0.3 })).rejects.toMatchObject({
     code: "agent_timeout",
@@ -232,7 +232,7 @@ test("an agent that never answers initialize is given up after its time", async 
   expect(bench.host.state()).toEqual({ status: "none" });
 });
 
-test("an agent that ignores SIGTERM is killed, with all it started", async () => {
+test("an agent that ignores SIGTERM is killed, with all processes it started", async () => {
   await using bench = await Bench.open();
   await bench.start("stubborn");
   await bench.prompt("leak");

@@ -24,7 +24,7 @@ test("a missing file reads as empty, and lines are read by number", async () => 
   expect(await said(`read ${bench.workspace}`)).toContain("is not a regular file");
 });
 
-test("a file is replaced as a whole, its mode is kept, missing folders are made", async () => {
+test("a file is replaced as a whole, keeps its mode, and missing folders are created", async () => {
   await using bench = await Bench.open();
   await bench.start();
   await writeFile(join(bench.workspace, "script"), "old");
@@ -37,7 +37,7 @@ test("a file is replaced as a whole, its mode is kept, missing folders are made"
   expect((await readdir(bench.workspace)).toSorted()).toEqual(["a", "script"]);
 });
 
-test("files outside the workspace are refused: absolute, by .., through links, and the person is told", async () => {
+test("files outside the workspace (absolute, through .., through links) are refused, and a notice is logged", async () => {
   await using bench = await Bench.open();
   await bench.start();
   const outside = join(bench.folder, "outside");
@@ -73,7 +73,7 @@ test("files outside the workspace are refused: absolute, by .., through links, a
   expect(await readdir(outside)).toEqual(["secret"]);
 });
 
-test("a link that stays in the workspace is followed, and the link stays", async () => {
+test("a link that stays in the workspace is followed and not replaced", async () => {
   await using bench = await Bench.open();
   await bench.start();
   await writeFile(join(bench.workspace, "real"), "old");
@@ -93,7 +93,7 @@ test("a file over 50 MB is not read", async () => {
   expect(bench.journal.words).toContain("file_too_large");
 });
 
-test("a terminal's command runs in the workspace with its own group, its output kept to the limit, its exit told", async () => {
+test("a terminal's command runs in the workspace in its own process group, with bounded output and its exit status", async () => {
   await using bench = await Bench.open();
   await bench.start();
   await bench.turn("terminal pwd >&2; printf 1234567890é; exit 4");
@@ -104,14 +104,14 @@ test("a terminal's command runs in the workspace with its own group, its output 
   });
 });
 
-test("a terminal's outputs stand in the order they were written in", async () => {
+test("a terminal's outputs keep the order in which they were written", async () => {
   await using bench = await Bench.open();
   await bench.start();
   await bench.turn("terminal for i in 1 2 3 4; do printf $i; printf x >&2; done");
   expect(JSON.parse(bench.journal.words)).toMatchObject({ output: { output: "1x2x3x4x", truncated: false } });
 });
 
-test("a terminal whose command is missing says so and exits with 127", async () => {
+test("a terminal reports a missing command and exits with 127", async () => {
   await using bench = await Bench.open();
   await bench.start();
   await bench.turn("terminal no-such-program-here");

@@ -29,7 +29,7 @@ test.each(["new", "load", "resume"])(
   },
 );
 
-test("servers over HTTP reach an agent that takes such, and what cannot be used is left out with a word", async () => {
+test("servers over HTTP reach an agent that supports them, and unusable servers are left out with a notice", async () => {
   await using bench = await Bench.open();
   await bench.start("http", { mcp_servers: [docs, gone, words] });
   await bench.turn("servers");

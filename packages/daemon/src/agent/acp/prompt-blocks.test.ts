@@ -10,7 +10,7 @@ const image = { name: "shot.png", mime_type: "image/png", data: png.toString("ba
 const notes = { name: "notes ä.md", mime_type: "text/markdown", data: Buffer.from("# Größe\n").toString("base64") };
 const blocksOf = (bench: Bench) => Blocks.parse(JSON.parse(bench.journal.words));
 
-test("files go into the prompt of an agent that takes them there", async () => {
+test("files go into the prompt of an agent that accepts them there", async () => {
   await using bench = await Bench.open();
   await bench.start("rich");
   const binary = { ...image, name: "a.bin", mime_type: "application/octet-stream" };
@@ -25,7 +25,7 @@ test("files go into the prompt of an agent that takes them there", async () => {
   expect(last).toEqual({ type: "text", text: "blocks" });
 });
 
-test("for any other they are written to its home byte for byte, and the prompt says where", async () => {
+test("for all other agents, files are written to the home byte for byte, and the prompt names their paths", async () => {
   await using bench = await Bench.open();
   await bench.start();
   await bench.turn("blocks", { attachments: [image, { ...image, data: notes.data }, notes] });
@@ -37,21 +37,21 @@ test("for any other they are written to its home byte for byte, and the prompt s
   expect(await readFile(paths[1] ?? "", "utf8")).toBe("# Größe\n");
 });
 
-test("a turn's id never leads out of the folder of attachments", async () => {
+test("a turn's id never leads out of the attachments folder", async () => {
   await using bench = await Bench.open();
   await bench.start();
   await bench.turn("blocks", { turn_id: "../..", attachments: [image] });
   expect(blocksOf(bench)[0]?.text).toContain(`${bench.options.home}/attachments/%2E%2E%2F%2E%2E/shot.png`);
 });
 
-test("a program that prints gets them named in its prompt", async () => {
+test("the prompt of a printing agent lists the files", async () => {
   await using bench = await Bench.open();
   await bench.start("", { protocol: "text", command: ["/bin/cat"] });
   await bench.turn("look at it", { attachments: [image], context: "> before" });
   expect(bench.journal.words).toMatch(/^<earlier-conversation>[^]*> before[^]*shot\.png[^]*look at it$/);
 });
 
-test("what was said before stands ahead of the prompt, marked as a summary", async () => {
+test("the earlier conversation precedes the prompt, marked as a summary", async () => {
   await using bench = await Bench.open();
   expect(await bench.start("plain", { session_id: "an-old-one" })).toMatchObject({ loaded: false });
   await bench.turn("blocks", { context: "Person:\n> mend the sum" });
@@ -62,7 +62,7 @@ test("what was said before stands ahead of the prompt, marked as a summary", asy
   expect(last?.text).toBe("blocks");
 });
 
-test("too many files, too large ones and names that are paths are refused before anything is done", () => {
+test("too many files, too large files and names that are paths are refused before anything is written", () => {
   const prompt = (attachments: unknown) =>
     AgentPrompt.safeParse({
       run_id: "r",

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { Bench } from "../fixtures/bench.ts";
 import { SessionChoices } from "./session-choices.ts";
 
-test("a mode that the agent offers is chosen and told of; another is refused without asking it", async () => {
+test("a mode that the agent offers is set and logged; any other is refused without asking the agent", async () => {
   await using bench = await Bench.open();
   await bench.start();
   await bench.host.setMode("plan");
@@ -19,7 +19,7 @@ test("a mode that the agent offers is chosen and told of; another is refused wit
   expect(await bench.turn("talk")).toMatchObject({ stop_reason: "end_turn" });
 });
 
-test("a model is chosen from the list of an agent that has one", async () => {
+test("a model is set from the list of an agent that has one", async () => {
   await using bench = await Bench.open();
   await bench.start("models");
   expect(bench.journal.of("session")[0]).toMatchObject({ model: "m1" });
@@ -28,7 +28,7 @@ test("a model is chosen from the list of an agent that has one", async () => {
   await expect(bench.host.setModel("m3")).rejects.toMatchObject({ code: "choice_unavailable" });
 });
 
-test("a model and a mode are chosen by the session's options, and what is offered afterwards is what the agent says then", async () => {
+test("a model and a mode are set by the session's options, and the agent's response defines what is offered next", async () => {
   await using bench = await Bench.open();
   await bench.start("options");
   await expect(bench.host.setModel("huge")).rejects.toMatchObject({ code: "choice_unavailable" });
@@ -46,7 +46,7 @@ test("a model and a mode are chosen by the session's options, and what is offere
   });
 });
 
-test("an agent that offers nothing, is not there, or only prints says so", async () => {
+test("an agent that offers nothing, is not running, or only prints is reported as such", async () => {
   await using bench = await Bench.open();
   await expect(bench.host.setMode("code")).rejects.toMatchObject({ code: "conflict", context: { from: "none" } });
   await bench.start("", { protocol: "text", command: ["/bin/true"] });
@@ -54,7 +54,7 @@ test("an agent that offers nothing, is not there, or only prints says so", async
   await expect(bench.host.setModel("m1")).rejects.toMatchObject({ code: "unsupported" });
 });
 
-test("whatever an agent offers, a choice is one it offers or a typed error", () => {
+test("a choice is one of the agent's offers or a typed error, for any offers", () => {
   const text = fc.oneof(fc.constantFrom("a", "b", "mode", "model", "select"), fc.string());
   const option = fc.oneof(
     fc.record({ value: text }),

@@ -10,7 +10,7 @@ const saying = (text: string) => ({
   update: { sessionUpdate: "agent_message_chunk", content: { type: "text", text } },
 });
 
-test("what an agent says ahead of its session is kept up to a bound, and what is left out is named", async () => {
+test("updates that precede the session are kept up to a limit, and a notice names the dropped rest", async () => {
   const journal = new MemoryJournal();
   const recorder = new Recorder(journal, "run-1", 10);
   const outputs = new CallOutputs(() => undefined);

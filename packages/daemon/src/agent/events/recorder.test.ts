@@ -3,7 +3,7 @@ import { until } from "../fixtures/bench.ts";
 import { MemoryJournal } from "../fixtures/memory-journal.ts";
 import { Recorder } from "./recorder.ts";
 
-test("text of one kind is joined for a moment, and anything else sends it ahead of itself", async () => {
+test("text of one kind is joined for a moment, and any other event flushes it first", async () => {
   const journal = new MemoryJournal();
   const recorder = new Recorder(journal, "run-1", 10);
   for (const text of ["a", "b"]) void recorder.text({ kind: "message", text });
@@ -20,7 +20,7 @@ test("text of one kind is joined for a moment, and anything else sends it ahead 
   expect(journal.records[5]?.data).toEqual({ kind: "message", role: "agent", text: "e" });
 });
 
-test("much text is not held back, and none of its events is too large", async () => {
+test("large text is not held back, and none of its events is too large", async () => {
   const journal = new MemoryJournal();
   const recorder = new Recorder(journal, "run-1", 10);
   await recorder.text({ kind: "message", text: "é".repeat(8 * 1024) });
@@ -31,7 +31,7 @@ test("much text is not held back, and none of its events is too large", async ()
   expect(journal.words).toBe("é".repeat(8 * 1024 + 300_000));
 });
 
-test("while the journal is full whoever records waits", async () => {
+test("while the journal is full, record() waits", async () => {
   const journal = new MemoryJournal();
   const recorder = new Recorder(journal, "run-1", 10);
   journal.full = true;

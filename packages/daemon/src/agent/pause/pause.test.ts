@@ -67,7 +67,7 @@ async function endMarked(bench: Bench): Promise<void> {
 }
 
 // X-028, G-044
-test("a pause freezes the agent and all it started, wherever that went, and resume lets it go on in the same turn", async () => {
+test("a pause freezes the agent and all its descendants in any group, and a resume continues the same turn", async () => {
   await using bench = await open();
   // Only this test ends the process that left the group, even if the test fails.
   await using _ = { [Symbol.asyncDispose]: () => endMarked(bench) };
@@ -95,7 +95,7 @@ test("a pause freezes the agent and all it started, wherever that went, and resu
   ]);
 });
 
-test("model requests that are out are waited for, those that come are held, and after the limit the log says so", async () => {
+test("a pause waits for open model requests, holds new ones, and logs a notice after the limit", async () => {
   await using bench = await open({ modelDrainMs: 300, pauseAnswerMs: 50 });
   await bench.start();
   const first = await bench.models.enter(never);
@@ -126,7 +126,7 @@ test("model requests that are out are waited for, those that come are held, and 
   ]);
 });
 
-test("a paused agent is neither prompted nor started nor asked for another mode, and says why", async () => {
+test("a paused agent refuses prompts, starts and mode changes with a reason", async () => {
   await using bench = await open();
   await bench.start();
   await paused(bench);
@@ -138,7 +138,7 @@ test("a paused agent is neither prompted nor started nor asked for another mode,
   expect(await bench.turn("talk")).toMatchObject({ stop_reason: "end_turn" });
 });
 
-test("an agent that is being paused works on, and a resume in the midst of it leaves nothing frozen", async () => {
+test("an agent keeps working while its pause is pending, and a resume before the freeze leaves nothing frozen", async () => {
   await using bench = await open({ pauseAnswerMs: 20 });
   await bench.start();
   const out = await bench.models.enter(never);
@@ -148,7 +148,7 @@ test("an agent that is being paused works on, and a resume in the midst of it le
   expect(await bench.turn("talk")).toMatchObject({ stop_reason: "end_turn" });
 });
 
-test("stopping a paused agent ends its turn in order, and its models are held until it is gone", async () => {
+test("stopping a paused agent ends its turn properly, and holds model requests until the agent has exited", async () => {
   await using bench = await open();
   const turn = await (async () => {
     await bench.start();
@@ -170,7 +170,7 @@ test("stopping a paused agent ends its turn in order, and its models are held un
   expect(bench.host.state()).toEqual({ run_id: bench.runId, status: "exited", session_id: expect.any(String) });
 });
 
-test("a program that prints is frozen and goes on as well", async () => {
+test("a printing agent is frozen and resumed as well", async () => {
   await using bench = await open();
   const script = "echo one; until [ -e released ]; do sleep 0.02; done; echo two";
   await bench.start("", { protocol: "text", command: ["/bin/sh", "-c", script] });
@@ -207,7 +207,7 @@ test.runIf(process.arch === "x64")("a parent that waits in vfork for a stopped c
   ]);
 });
 
-test("a pause without an agent holds what comes, until it is resumed", async () => {
+test("a pause without an agent holds model requests until it is resumed", async () => {
   await using bench = await open();
   expect(await bench.host.pause()).toEqual({ pausing: false, paused: true });
   expect(bench.host.state()).toEqual({ status: "none", paused: true });

@@ -10,7 +10,7 @@ import { defaultTiming } from "../timing.ts";
 const command = (what: string): string[] => [process.execPath, agentAt("printing-agent.mjs"), what];
 
 // K-007 K-009 K-010 K-011 K-012
-test("each JSON line of the six types is an event of that type, its data kept; other lines are output", async () => {
+test("each JSON line of the six types becomes an event of that type with its data; other lines become output", async () => {
   await using bench = await Bench.open();
   expect(await bench.start("", { protocol: "json-lines", command: command("six") })).toEqual({ loaded: false });
   expect(await bench.turn("do it")).toMatchObject({ status: "ended", stop_reason: "end_turn" });
@@ -40,7 +40,7 @@ test("each JSON line of the six types is an event of that type, its data kept; o
   ]);
 });
 
-test("the prompt comes on stdin, and in WHARF_PROMPT where it fits", async () => {
+test("the prompt arrives on stdin, and in WHARF_PROMPT if it fits", async () => {
   await using bench = await Bench.open();
   await bench.start("", { protocol: "json-lines", command: command("env") });
   await bench.turn("short");
@@ -49,7 +49,7 @@ test("the prompt comes on stdin, and in WHARF_PROMPT where it fits", async () =>
   expect(bench.journal.of("report")[1]).toMatchObject({ variable: null, prompt: "l".repeat(200_000) });
 });
 
-test("a program that fails ends its turn with an error, and gets the next prompt all the same", async () => {
+test("a program that fails ends its turn with an error and still gets the next prompt", async () => {
   await using bench = await Bench.open();
   await bench.start("", { protocol: "text", command: command("fail") });
   expect(await bench.turn("x")).toMatchObject({ status: "ended", stop_reason: "error" });
@@ -65,14 +65,14 @@ test("a program that fails ends its turn with an error, and gets the next prompt
   expect(await bench.turn("y")).toMatchObject({ stop_reason: "error" });
 });
 
-test("plain text is the agent's message, whole characters whatever the pieces", async () => {
+test("plain text becomes the agent's message, in whole characters however the bytes are split", async () => {
   await using bench = await Bench.open();
   await bench.start("", { protocol: "text", command: command("text") });
   await bench.turn("hi");
   expect(bench.journal.words).toBe("You said: hi – färdig ✓");
 });
 
-test("a program that is missing is told of at the start", async () => {
+test("a missing program is reported at the start", async () => {
   await using bench = await Bench.open();
   for (const name of ["no-such-agent", "./no-such-agent", bench.workspace]) {
     await expect(bench.start("", { protocol: "text", command: [name] })).rejects.toMatchObject({
@@ -82,7 +82,7 @@ test("a program that is missing is told of at the start", async () => {
   expect(await bench.start("", { protocol: "text", command: ["sh", "-c", "exit 0"] })).toEqual({ loaded: false });
 });
 
-test("a program that does not end is cancelled, or given up when it is silent", async () => {
+test("a program that does not exit can be cancelled, and is stopped after a time without output", async () => {
   await using bench = await Bench.open();
   await bench.start("", { protocol: "text", command: command("hang") });
   const turn = await bench.prompt("x");
@@ -95,7 +95,7 @@ test("a program that does not end is cancelled, or given up when it is silent", 
   expect(await bench.end(last)).toMatchObject({ status: "cancelled" });
 });
 
-test("100 MB of lines are recorded in full, joined, and a full journal makes the program wait", async () => {
+test("100 MB of lines are recorded completely and joined, and a full journal makes the program wait", async () => {
   await using bench = await Bench.open();
   await bench.start("", { protocol: "json-lines", command: command("flood") });
   let bytes = 0;
@@ -118,7 +118,7 @@ test("100 MB of lines are recorded in full, joined, and a full journal makes the
   expect(largest).toBeLessThan(9_000);
 });
 
-test("what a program printed is kept, though it was gone before its process was written down", async () => {
+test("the output of a program that exits before its process is stored is kept", async () => {
   const journal = new MemoryJournal();
   const recorder = new Recorder(journal, "run-1", 10);
   const agent = new PrintingAgent({

@@ -9,7 +9,7 @@ const numRuns = Number(process.env["FUZZ_CASES"] ?? 100);
 const linesOf = (chunks: Buffer[], maxBytes = 1_000, overlong: "split" | "fail" = "split"): Promise<string[]> =>
   Array.fromAsync(readLines(Readable.from(chunks), { maxBytes, overlong }));
 
-test("lines are the same however the bytes are cut", async () => {
+test("lines are the same however the bytes are split", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.string({ unit: "grapheme" }).map((line) => line.replaceAll(/[\r\n]/g, ""))),
@@ -29,7 +29,7 @@ test("lines are the same however the bytes are cut", async () => {
   );
 });
 
-test("a last line needs no end, and CRLF is one end", async () => {
+test("a last line needs no line end, and CRLF is one line end", async () => {
   expect(await linesOf([Buffer.from("a\r\n\r\nb")])).toEqual(["a", "", "b"]);
 });
 
@@ -38,7 +38,7 @@ test("a line that is too long is cut between characters, or refused", async () =
   await expect(linesOf([Buffer.from("ab"), Buffer.from("cdefg")], 6, "fail")).rejects.toThrow("longer than 6 bytes");
 });
 
-test("pieces of a text join to the text and are none too large", () => {
+test("the pieces of a text join to the text, and none is too large", () => {
   fc.assert(
     fc.property(fc.string({ unit: "grapheme", maxLength: 200 }), fc.integer({ min: 4, max: 40 }), (text, bytes) => {
       const all = [...splitText(text, bytes)];
@@ -49,7 +49,7 @@ test("pieces of a text join to the text and are none too large", () => {
   );
 });
 
-test("a budget keeps any value small, and says what it cut", () => {
+test("a budget bounds any value and marks what it cut", () => {
   expect(new ByteBudget(10).clipText("0123456789abc")).toBe("0123456789… [3 bytes cut]");
   fc.assert(
     fc.property(fc.jsonValue({ maxDepth: 6 }), (value) => {

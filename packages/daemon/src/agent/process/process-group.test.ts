@@ -16,7 +16,7 @@ const start = (line: string): Promise<ProcessGroup> =>
   ProcessGroup.start(["sh", "-c", line], { cwd: tmpdir(), environment: { PATH: process.env["PATH"] ?? "" } });
 const timing = { ...defaultTiming, stdinGraceMs: 100, termGraceMs: 100 };
 
-test("a daemon that exits takes its programs with it, and what they started", async () => {
+test("a daemon that exits ends its programs and their descendants", async () => {
   const said = await new Promise<string>(
     (resolve) => void execFile(process.execPath, [agentAt("dies-with-agent.ts")], (_, stdout) => resolve(stdout)),
   );
@@ -25,7 +25,7 @@ test("a daemon that exits takes its programs with it, and what they started", as
   await until(() => !lives(group), 2_000);
 });
 
-test("a program is ended by the mildest thing that works", async () => {
+test("a program is ended by the mildest sufficient signal", async () => {
   expect(await (await start("cat; exit 5")).end(timing)).toEqual({ exit_code: 5 });
   expect(await (await start("sleep 300")).end(timing)).toEqual({ signal: "SIGTERM" });
   const stubborn = await start("trap '' TERM; echo up; sleep 300 & while :; do sleep 0.05; done");
@@ -34,6 +34,6 @@ test("a program is ended by the mildest thing that works", async () => {
   await until(() => !lives(stubborn.pid), 2_000);
 });
 
-test("a program that cannot be started is told of", async () => {
+test("a program that cannot be started is reported", async () => {
   await expect(ProcessGroup.start(["/no/such"], { cwd: tmpdir(), environment: {} })).rejects.toThrow("ENOENT");
 });

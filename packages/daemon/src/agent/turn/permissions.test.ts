@@ -7,7 +7,7 @@ const asked = async (bench: Bench): Promise<EventDataByKind<"permission">> => {
   return bench.journal.of("permission").find(({ status }) => status === "asked") ?? expect.fail();
 };
 
-test("allow-all answers with the first option that allows, and says that the policy did", async () => {
+test("allow-all answers with the first allowing option and records that the policy answered", async () => {
   await using bench = await Bench.open();
   await bench.start();
   await bench.turn("ask execute");
@@ -36,7 +36,7 @@ test("allow-all answers with the first option that allows, and says that the pol
   ]);
 });
 
-test("allow-edits lets edits pass, also of a tool call whose kind was told before, and asks for the rest", async () => {
+test("allow-edits allows edits, also of a tool call whose kind was sent earlier, and asks for everything else", async () => {
   await using bench = await Bench.open();
   await bench.start("plain", { permission_policy: "allow-edits" });
   for (const kind of ["edit", "delete", "move", "read", "search", "think"]) await bench.turn(`ask ${kind} id-${kind}`);
@@ -54,7 +54,7 @@ test("allow-edits lets edits pass, also of a tool call whose kind was told befor
   }
 });
 
-test("a person is asked, and the answer is in the journal before the agent has it", async () => {
+test("a person is asked, and the answer is in the journal before the agent receives it", async () => {
   await using bench = await Bench.open();
   await bench.start("plain", { permission_policy: "ask", permission_timeout_s: 90 * 86_400 });
   const turn = await bench.prompt("ask edit");
@@ -84,7 +84,7 @@ test("a person is asked, and the answer is in the journal before the agent has i
   expect(bench.journal.words).toBe('{"outcome":"selected","optionId":"always"}');
 });
 
-test("an answer without an option refuses", async () => {
+test("an answer without an option rejects the request", async () => {
   await using bench = await Bench.open();
   await bench.start("plain", { permission_policy: "ask" });
   const turn = await bench.prompt("ask edit");
@@ -94,7 +94,7 @@ test("an answer without an option refuses", async () => {
   expect(bench.journal.words).toBe('{"outcome":"selected","optionId":"no"}');
 });
 
-test("a request that nobody answers is refused after its time, during which the idle clock stands still", async () => {
+test("an unanswered request is rejected after its timeout, and the idle clock is stopped while it waits", async () => {
   await using bench = await Bench.open();
   await bench.start("plain", { permission_policy: "ask", permission_timeout_s: 0.6 });
   const end = await bench.turn("ask edit", { idle_timeout_s: 0.3 });
@@ -108,7 +108,7 @@ test("a request that nobody answers is refused after its time, during which the 
   });
 });
 
-test("cancelling the turn cancels what is asked", async () => {
+test("cancelling the turn cancels its open requests", async () => {
   await using bench = await Bench.open();
   await bench.start("plain", { permission_policy: "ask", permission_timeout_s: 60 });
   const turn = await bench.prompt("ask edit");
@@ -119,7 +119,7 @@ test("cancelling the turn cancels what is asked", async () => {
   expect(bench.journal.words).toBe('{"outcome":"cancelled"}');
 });
 
-test("of a flood of requests a hundred are asked and the rest is refused", async () => {
+test("of a flood of requests, a hundred are asked and the others are rejected", async () => {
   await using bench = await Bench.open();
   await bench.start("plain", { permission_policy: "ask", permission_timeout_s: 60 });
   expect(await bench.turn("permissionFlood 180")).toMatchObject({ stop_reason: "end_turn" });

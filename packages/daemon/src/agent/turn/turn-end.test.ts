@@ -51,7 +51,7 @@ async function recovered(at: Scene): Promise<string[]> {
   return at.journal.of("turn").map(({ status }) => status);
 }
 
-test("wherever the daemon dies, a turn's end is in the journal exactly once", async () => {
+test("a turn's end is in the journal exactly once, wherever the daemon dies", async () => {
   // Each stop leaves the log and the journal as a crash at that moment would.
   const stops = ["before the intent", "after the intent", "after the append", "after the flush", "after done"] as const;
   for (const stop of stops) {
@@ -97,7 +97,7 @@ test("wherever the daemon dies, a turn's end is in the journal exactly once", as
   }
 });
 
-test("the end of a turn has the place that the log names, whatever else is recorded at that moment", async () => {
+test("a turn's end has the sequence that the turn log names, whatever else is recorded concurrently", async () => {
   await using at = await scene();
   const { log, disk } = await at.open();
   await using journal = await openJournal({ folder: join(dirname(at.path), "journal"), segmentBytes: 1 });
@@ -119,7 +119,7 @@ test("the end of a turn has the place that the log names, whatever else is recor
   expect(records.find(({ data }) => data.kind === "turn")?.seq).toBe(log.get("t")?.ending?.seq);
 });
 
-test("an end that was read and trimmed is not repeated, one that was lost with its journal is", async () => {
+test("an end that was read and trimmed is not repeated, and an end that was lost with its journal is", async () => {
   for (const [epoch, first, expected] of [
     ["epoch-1", 50, 0],
     ["epoch-2", 1, 1],
@@ -144,7 +144,7 @@ test("an end that was read and trimmed is not repeated, one that was lost with i
   }
 });
 
-test("a line that a crash cut is forgotten, and what follows is readable", async () => {
+test("a line cut by a crash is discarded, and later lines are readable", async () => {
   await using at = await scene();
   const { log } = await at.open();
   await log.recordRunning({ turn_id: "whole", run_id: "run-1" });
@@ -156,7 +156,7 @@ test("a line that a crash cut is forgotten, and what follows is readable", async
   expect(third.getOpenTurns().map(({ turn_id }) => turn_id)).toEqual(["whole", "next"]);
 });
 
-test("a daemon that starts again says that the turn it died in was interrupted, and never runs its key again", async () => {
+test("a restarted daemon reports its open turn as interrupted and never runs its key again", async () => {
   await using first = await Bench.open();
   await first.start();
   await first.prompt("deaf", { turn_id: "t" });
@@ -180,7 +180,7 @@ test("a daemon that starts again says that the turn it died in was interrupted, 
   expect(journal.of("turn").filter(({ status }) => status === "started")).toHaveLength(1);
 });
 
-test("a key that cannot be written is not handed over", async () => {
+test("a prompt whose key cannot be written is not sent to the agent", async () => {
   await using bench = await Bench.open();
   await bench.start();
   await rm(join(bench.options.state, "turns.log"));

@@ -98,7 +98,7 @@ test("a turn whose first records were trimmed from the journal is interrupted to
   expect(journal.of("turn").at(-1)).toMatchObject({ turn_id: "second", status: "interrupted" });
 });
 
-test("a daemon without a history, or with an intact one, does not know a turn that was never given to it", async () => {
+test("a daemon without a history, or with an intact one, does not know a turn that it never received", async () => {
   const journal = new MemoryJournal();
   await using first = await Bench.open({ journal });
   await first.host.recover();

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { Bench, until } from "../fixtures/bench.ts";
 
-test("a key is run once, whoever sends it again and when", async () => {
+test("a key runs once, whoever sends it again and whenever", async () => {
   await using bench = await Bench.open();
   await bench.start();
   const commit = { message: "m", author_name: "a", author_email: "e" };
@@ -15,7 +15,7 @@ test("a key is run once, whoever sends it again and when", async () => {
   expect(await bench.host.turn("never")).toEqual({ turn_id: "never", state: "unknown" });
 });
 
-test("a second turn is refused while one is open, and welcome as soon as its end can be read", async () => {
+test("a second turn is refused while one is open, and accepted once its end can be read", async () => {
   await using bench = await Bench.open();
   await bench.start();
   let next: Promise<string> | undefined;
@@ -32,7 +32,7 @@ test("a second turn is refused while one is open, and welcome as soon as its end
   expect(await bench.end("second")).toMatchObject({ stop_reason: "end_turn" });
 });
 
-test("a prompt without a ready agent is refused and its key stays free", async () => {
+test("a prompt without a ready agent is refused, and its key remains unused", async () => {
   await using bench = await Bench.open();
   await expect(bench.prompt("talk", { turn_id: "t" })).rejects.toMatchObject({ code: "conflict" });
   await bench.start();
@@ -49,7 +49,7 @@ test("a prompt without a ready agent is refused and its key stays free", async (
 });
 
 // S-063
-test("what a turn changed is committed before it ends, and a commit that fails is only told of", async () => {
+test("a turn's changes are committed before it ends, and a failed commit is only reported", async () => {
   let commits = 0;
   const commit = {
     kind: "commit" as const,
@@ -84,14 +84,14 @@ test("what a turn changed is committed before it ends, and a commit that fails i
   ]);
 });
 
-test("a commit that hangs does not hold the turn for ever", async () => {
+test("a commit that hangs does not hold the turn forever", async () => {
   await using bench = await Bench.open({ timing: { commitMs: 100 }, commit: () => new Promise(() => {}) });
   await bench.start();
   expect(await bench.turn("order")).toMatchObject({ status: "ended" });
   expect(bench.journal.of("failure")[0]).toMatchObject({ code: "work_not_committed" });
 });
 
-test("tool calls left open are closed with the turn", async () => {
+test("open tool calls are closed with the turn", async () => {
   await using bench = await Bench.open();
   await bench.start();
   await bench.turn("openTool");
@@ -102,7 +102,7 @@ test("tool calls left open are closed with the turn", async () => {
   });
 });
 
-test("an agent that is asked to cancel does, and can be prompted again", async () => {
+test("an agent that is asked to cancel does so and accepts another prompt", async () => {
   await using bench = await Bench.open();
   await bench.start();
   const turn = await bench.prompt("hang");
@@ -121,7 +121,7 @@ test("an agent that is asked to cancel does, and can be prompted again", async (
   expect(await bench.turn("order")).toMatchObject({ stop_reason: "end_turn" });
 });
 
-test("an agent that does not cancel is killed, and the turn is cancelled all the same", async () => {
+test("an agent that does not cancel is killed, and the turn is still cancelled", async () => {
   await using bench = await Bench.open();
   await bench.start();
   const turn = await bench.prompt("deaf");
@@ -134,7 +134,7 @@ test("an agent that does not cancel is killed, and the turn is cancelled all the
   expect(await bench.turn("order")).toMatchObject({ stop_reason: "end_turn" });
 });
 
-test("a cancel that comes before the agent has the prompt keeps it from getting it", async () => {
+test("a cancel that arrives before the agent has the prompt prevents the prompt", async () => {
   await using bench = await Bench.open();
   await bench.start();
   bench.journal.full = true;
@@ -146,7 +146,7 @@ test("a cancel that comes before the agent has the prompt keeps it from getting 
   expect(bench.host.state().status).toBe("ready");
 });
 
-test("an agent that says nothing more is given up: failure, cancel, kill, and a turn ended by timeout", async () => {
+test("a silent agent is reported, cancelled and killed, and its turn ends by timeout", async () => {
   await using bench = await Bench.open();
   await bench.start();
   expect(await bench.turn("hang", { idle_timeout_s: 0.2 })).toMatchObject({ status: "ended", stop_reason: "timeout" });
@@ -156,7 +156,7 @@ test("an agent that says nothing more is given up: failure, cancel, kill, and a 
   expect(bench.journal.of("failure").map(({ code }) => code)).toEqual(["agent_timeout", "agent_timeout"]);
 });
 
-test("an agent that exits in a turn leaves its exit, its last words and an ended turn", async () => {
+test("an agent that exits during a turn leaves its exit, its last output and an ended turn", async () => {
   let commits = 0;
   await using bench = await Bench.open({ commit: async () => void commits++ });
   await bench.start();
@@ -175,7 +175,7 @@ test("an agent that exits in a turn leaves its exit, its last words and an ended
   expect(bench.host.state().status).toBe("exited");
 });
 
-test("an agent that answers a prompt with an error ends the turn with its words", async () => {
+test("an agent that answers a prompt with an error ends the turn with its message", async () => {
   await using bench = await Bench.open();
   await bench.start();
   expect(await bench.turn("refuse")).toMatchObject({ status: "ended", stop_reason: "error" });
@@ -186,7 +186,7 @@ test("an agent that answers a prompt with an error ends the turn with its words"
   expect(bench.host.state().status).toBe("ready");
 });
 
-test("an agent of another run takes the place of the one before, but not during its turn", async () => {
+test("another run's agent replaces the current one, but not during its turn", async () => {
   await using bench = await Bench.open();
   const first = await bench.start();
   const turn = await bench.prompt("hang");
