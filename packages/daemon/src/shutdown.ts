@@ -35,7 +35,7 @@ export async function shutDown(
     flushShare,
     disk.makeRoom().then(() => journal.flush()),
   );
-  const stopped = agent.stop("the runner stops", { killAfterMs: budget.getRemainingMs(agentKillShare) });
+  const stopped = agent.stop("the runner is stopping", { killAfterMs: budget.getRemainingMs(agentKillShare) });
   await budget.waitForStep(agentEndShare, Promise.allSettled([stopped, stopOthers()]));
   const leftovers = await git.commitLeftovers({ withinMs: budget.getRemainingMs(commitShare) });
   if (leftovers && run_id !== undefined)

@@ -44,5 +44,5 @@ function pipeStreams(socket: Socket): void {
   socket.pipe(output, { end: false });
 }
 
-if (path === undefined) exitPipe("the path of a socket is its one argument");
+if (path === undefined) exitPipe("usage: wharf-wire <socket path>");
 else connectWithRetry(path);

@@ -48,7 +48,7 @@ export function pause(under: BackendUnderTest): void {
       expect(spoken(records)).toBe("one\ntwo\n");
       expect(records.at(-1)?.data).toMatchObject({ status: "ended", stop_reason: "end_turn" });
       const notices = records.flatMap(({ data }) => (data.kind === "notice" ? [data.message] : []));
-      expect(notices).toEqual([expect.stringMatching(/^The agent is paused/), "The agent goes on."]);
+      expect(notices).toEqual([expect.stringMatching(/^The agent is paused/), "The agent continues."]);
     });
 
     test("a turn that is cancelled meanwhile ends, and the agent can be prompted again", async () => {

@@ -100,7 +100,7 @@ function formatTurn(data: EventDataByKind<"turn">, style: Style, detail: boolean
 
 /** The default reason only repeats that the turn was cancelled, so it is left out. */
 export const formatCancellation = (reason: string | undefined): string =>
-  `The turn was cancelled${!reason || /^it was cancelled\.?$/i.test(reason) ? "." : `: ${toSingleLine(reason, 300)}`}`;
+  `The turn was cancelled${!reason || /^(?:it|the turn) was cancelled\.?$/i.test(reason) ? "." : `: ${toSingleLine(reason, 300)}`}`;
 
 const stopWords: Readonly<Record<string, string>> = {
   max_tokens: "The agent stopped: the model's answer reached its longest length.",

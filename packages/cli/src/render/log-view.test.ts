@@ -107,7 +107,7 @@ describe("a task's log on the screen", () => {
   });
 
   test("says once that a turn was cancelled", () => {
-    const cancelled: EventData = { kind: "turn", turn_id: "t", status: "cancelled", reason: "It was cancelled." };
+    const cancelled: EventData = { kind: "turn", turn_id: "t", status: "cancelled", reason: "The turn was cancelled." };
     expect(shown([cancelled])).toBe("  ! The turn was cancelled.\n");
     expect(shown([{ ...cancelled, reason: "no disk" }])).toBe("  ! The turn was cancelled: no disk\n");
   });

@@ -185,7 +185,7 @@ export class SingleAgentHost implements AgentHost {
   async cancel(turnId: string): Promise<void> {
     if (this.#pendingTurn?.turnId === turnId) await this.#pendingTurn.written;
     if (this.#turn?.id === turnId) {
-      this.#turn.cancel("It was cancelled.");
+      this.#turn.cancel("The turn was cancelled.");
       // A frozen agent could not end its turn.
       await this.#pause.end();
       return;
@@ -208,7 +208,7 @@ export class SingleAgentHost implements AgentHost {
   async resume(): Promise<PauseState> {
     const wasPaused = this.#pause.isRequested;
     await this.#pause.end();
-    if (wasPaused) this.#recordNotice("The agent goes on.");
+    if (wasPaused) this.#recordNotice("The agent continues.");
     return this.#getPauseState();
   }
 

@@ -14,7 +14,7 @@ test("lines that are not protocol messages become output, and the agent continue
   );
   expect(bench.journal.words).toBe("-32602 -32601");
   expect(bench.journal.of("notice").map(({ message }) => message)).toEqual([
-    expect.stringContaining("names no session"),
+    expect.stringContaining("an update without a session id"),
     expect.stringContaining("(tool_call)"),
     expect.stringContaining("(wobble)"),
     expect.stringContaining("(without a name)"),

@@ -77,7 +77,7 @@ async function handleRequest(
   if (!route) throw new WharfError("not_found", { what: "route", id: `${request.method} ${path}` });
   const { endpoint } = route;
   const disconnect = new AbortController();
-  response.once("close", () => disconnect.abort(new Error("the caller left")));
+  response.once("close", () => disconnect.abort(new Error("the client disconnected")));
   const parts: RequestParts = {};
   if (endpoint.params) parts.params = parseValue(endpoint.params, parseParams(route.pattern, path));
   if (endpoint.query) parts.query = parseValue(endpoint.query, parseQuery(search));

@@ -53,7 +53,7 @@ async function serveRoute(
 ): Promise<void> {
   const query = route.query && parseValue(route.query, Object.fromEntries(new URLSearchParams(search)));
   const disconnect = new AbortController();
-  response.once("close", () => disconnect.abort(new Error("the caller left")));
+  response.once("close", () => disconnect.abort(new Error("the client disconnected")));
   const value = await handle({ query, request, response, signal: disconnect.signal });
   if (typeof route.response === "string") return;
   const text = JSON.stringify(route.response.parse(value));

@@ -24,7 +24,7 @@ export async function serveViewer(
   { viewer, encoder, onStall }: ServeViewerOptions,
 ): Promise<void> {
   const disconnect = new AbortController();
-  response.once("close", () => disconnect.abort(new Error("the viewer left")));
+  response.once("close", () => disconnect.abort(new Error("the viewer disconnected")));
   response.writeHead(200, {
     "content-type": encoder.contentType,
     "cache-control": "no-store",

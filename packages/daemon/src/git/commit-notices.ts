@@ -8,7 +8,7 @@ const maxListedNames = 5;
 export function formatOmissions({ refused, large }: StageResult, maxFileBytes: number): string | undefined {
   const reasons: string[] = [];
   if (refused.length > 0)
-    reasons.push(`git cannot take ${formatNames(refused)} (rename them, or list them in .gitignore)`);
+    reasons.push(`git cannot add ${formatNames(refused)} (rename them, or list them in .gitignore)`);
   if (large.size > 0) {
     const names = [...large].map(([path, bytes]) => `${path} (${formatMegabytes(bytes)})`);
     const advice = "remove them, list them in .gitignore, or keep them with Git LFS";
@@ -27,7 +27,7 @@ export function formatManyFilesWarning({ added: addedPaths }: StageResult): stri
   }
   const [largest] = [...folders].toSorted((a, b) => b[1] - a[1]);
   const where = largest ? `, ${largest[1]} of them in ${largest[0]}` : "";
-  return `The commit takes ${addedPaths.length} new files${where}. If they are not meant, list them in .gitignore and have the agent remove them.`;
+  return `The commit adds ${addedPaths.length} new files${where}. If this is unintended, list them in .gitignore and ask the agent to remove them.`;
 }
 
 function formatNames(names: readonly string[]): string {

@@ -65,7 +65,7 @@ class Committer {
     this.#workspace = workspace;
     this.#shadow = shadow;
     const { name, email } = input.co_author ?? wharfIdentity;
-    this.#message = `${input.message.trim() || "Work of the agent"}\n\nCo-authored-by: ${name} <${email}>\n`;
+    this.#message = `${input.message.trim() || "Changes by the agent"}\n\nCo-authored-by: ${name} <${email}>\n`;
     const author_name = input.author_name.trim() || "Wharf";
     const author_email = input.author_email.trim() || "wharf@localhost";
     this.#environment = {

@@ -154,8 +154,8 @@ export class GitWorkspace {
       this.#told = undefined;
       await this.#notice(
         repaired === checkout
-          ? "The repository in the workspace was damaged and was repaired."
-          : "The repository in the workspace was damaged and was built again from the remote; files were not changed.",
+          ? "The repository in the workspace was damaged; Wharf repaired it."
+          : "The repository in the workspace was damaged; Wharf rebuilt it from the remote and kept all files.",
       );
       return await retryWhileLocked(this.#workspace, () => commit(this.#workspace, repaired, input));
     }
@@ -173,7 +173,7 @@ export class GitWorkspace {
       const checkout = await readCheckout(this.#workspace.state);
       if (checkout?.status !== "cloned") return undefined;
       const made = this.commit({
-        message: "Keep uncommitted work as the runner stops",
+        message: "Save uncommitted work before the runner stops",
         author_name: checkout.author?.name ?? "",
         author_email: checkout.author?.email ?? "",
       });
@@ -311,7 +311,7 @@ export class GitWorkspace {
     const tell = () => {
       const seconds = Math.round((performance.now() - began) / 1_000);
       told = told
-        .then(() => this.#notice(`Still ${what} (${seconds} s); many or large files take a while.`))
+        .then(() => this.#notice(`Still ${what} (${seconds} s); many or large files take time.`))
         .catch(() => {});
       timer = setTimeout(tell, progressIntervalMs);
     };

@@ -61,7 +61,7 @@ test("the replaced repository is kept for a person, and the log says so", async 
   await rm(inGit("objects"), { recursive: true });
   await repository.write("b.txt", "b\n");
   await daemonGit.commit(turn);
-  expect(notices).toEqual([expect.stringMatching(/repository .* was damaged .* built again/)]);
+  expect(notices).toEqual([expect.stringMatching(/repository .* was damaged.* rebuilt/)]);
   expect(await readdir(join(repository.state, "broken-repository"))).toContain("mine");
 });
 
@@ -86,5 +86,5 @@ test("a path that git cannot add is named: in an error if it is the only change,
   await repository.write("more/.git~1", "taken\n");
   await repository.write("more/GIT~1", "no name for git either\n");
   expect(await daemonGit.commit(turn)).toMatchObject({ files: 1 });
-  expect(notices).toEqual([expect.stringMatching(/Not everything was committed: git cannot take git~1, more\/GIT~1/)]);
+  expect(notices).toEqual([expect.stringMatching(/Not everything was committed: git cannot add git~1, more\/GIT~1/)]);
 });

@@ -71,7 +71,7 @@ test("a runner that gets a response reports unenforced isolation and the target 
   await settled(one);
   expect(one.state()).toEqual({
     isolation: "unenforced",
-    isolation_check: { state: "unenforced", reason: `127.0.0.1:${port} answered from inside` },
+    isolation_check: { state: "unenforced", reason: `127.0.0.1:${port} is reachable from inside the runner` },
   });
 });
 

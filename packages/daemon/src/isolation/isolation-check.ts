@@ -62,7 +62,7 @@ export class IsolationCheck {
       const open = await this.#getReachableTarget();
       if (signal.aborted) return;
       this.#check = open
-        ? { state: "unenforced", reason: `${open.host}:${open.port} answered from inside` }
+        ? { state: "unenforced", reason: `${open.host}:${open.port} is reachable from inside the runner` }
         : { state: "held" };
       await this.#wait(this.#options.checkIntervalMs ?? checkIntervalMs);
     }

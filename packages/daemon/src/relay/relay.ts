@@ -107,7 +107,7 @@ export class Relay implements AsyncDisposable {
   async #forward(request: IncomingMessage, response: ServerResponse, path: string): Promise<WharfError | undefined> {
     const id = randomUUID();
     const disconnect = new AbortController();
-    response.once("close", () => disconnect.abort(new Error("the client left")));
+    response.once("close", () => disconnect.abort(new Error("the client disconnected")));
     using _ = await this.#enterGate(path, disconnect.signal);
     if (disconnect.signal.aborted) return undefined;
     using body = new RequestBody(request);

@@ -71,7 +71,7 @@ export const locateWithRipgrep = (program: string): Locator =>
     const [code, killedBy] = await closed;
     signal.throwIfAborted();
     // ripgrep exits with 2 if some file was unreadable; the other results are still valid.
-    if (code === null || code > 2) throw new Error(`ripgrep ended with ${code ?? killedBy}`);
+    if (code === null || code > 2) throw new Error(`ripgrep exited with ${code ?? killedBy}`);
     return summary;
   };
 

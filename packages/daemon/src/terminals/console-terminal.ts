@@ -37,7 +37,7 @@ export class ConsoleTerminal {
       onFault,
       createEnding: () => ({ type: "detached", offset: history.ring.end, reason: "daemon_stops" }),
     });
-    if (damaged) history.appendNotice({ text: "Some of the history was damaged and is gone.", notice: "restored" });
+    if (damaged) history.appendNotice({ text: "Part of the history was damaged and is lost.", notice: "restored" });
     return new ConsoleTerminal(history);
   }
 

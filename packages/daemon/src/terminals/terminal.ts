@@ -240,7 +240,7 @@ export class Terminal {
     });
     this.#history = history;
     if (this.isRunning) return history;
-    if (damaged) history.appendNotice({ text: "Some of the history was damaged and is gone.", notice: "restored" });
+    if (damaged) history.appendNotice({ text: "Part of the history was damaged and is lost.", notice: "restored" });
     await history.ring.close();
     return history;
   }

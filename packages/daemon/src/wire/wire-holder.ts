@@ -68,13 +68,13 @@ export class WireHolder {
     // Another server may have arrived with a higher epoch meanwhile.
     if (epoch < this.#lastEpoch) {
       duplex.destroy();
-      throw new Error("a server with a later lease was quicker");
+      throw new Error("a server with a later lease connected first");
     }
     const mux = new Mux(duplex, { side: "client", peer: "server", onStream });
     const previousMux = this.#mux;
     this.#mux = mux;
-    previousMux?.destroy(new Error("another wire took its place"));
-    if (signal.aborted) mux.close("the daemon ends");
+    previousMux?.destroy(new Error("another wire replaced it"));
+    if (signal.aborted) mux.close("the daemon is stopping");
     this.#muxArrived.notify();
     return mux;
   }
@@ -86,7 +86,7 @@ export class WireHolder {
   }
 
   stop(): void {
-    this.#stop.abort(new Error("the daemon ends"));
-    this.#mux?.close("the daemon ends");
+    this.#stop.abort(new Error("the daemon is stopping"));
+    this.#mux?.close("the daemon is stopping");
   }
 }

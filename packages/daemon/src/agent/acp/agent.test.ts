@@ -248,6 +248,6 @@ test("an agent that ignores SIGTERM is killed, with all processes it started", a
     reason: "The agent was stopped: enough",
   });
   expect(bench.journal.of("agent_exit")).toEqual([
-    { kind: "agent_exit", signal: "SIGKILL", message: "The agent was ended: enough (signal SIGKILL)." },
+    { kind: "agent_exit", signal: "SIGKILL", message: "The agent was stopped: enough (signal SIGKILL)." },
   ]);
 });

@@ -242,8 +242,8 @@ export class AcpAgent implements AgentDriver {
     const reason = this.#brokenBy ?? this.#endReason;
     const message =
       reason === undefined
-        ? [`The agent ended by itself (${how}).`, this.#stderr?.tail].filter(Boolean).join("\n")
-        : `The agent was ended: ${reason} (${how}).`;
+        ? [`The agent exited unexpectedly (${how}).`, this.#stderr?.tail].filter(Boolean).join("\n")
+        : `The agent was stopped: ${reason} (${how}).`;
     await recorder.record(
       { kind: "agent_exit", ...exit, message },
       this.#brokenBy === undefined && reason !== undefined ? "status" : "error",

@@ -46,7 +46,7 @@ test("servers over HTTP reach an agent that supports them, and unusable servers 
   expect(JSON.parse(other.journal.words)).toEqual([]);
   const notices = [bench, other].flatMap(({ journal }) => journal.of("notice").map(({ message }) => message));
   expect(notices).toEqual([
-    "The program 'no-such-program' of the MCP server 'gone' is not here; it is left out.",
-    "The agent takes no MCP server over HTTP; 'docs' is left out.",
+    "Wharf leaves out the MCP server 'gone': its program 'no-such-program' is not installed.",
+    "The agent does not support MCP servers over HTTP; Wharf leaves out 'docs'.",
   ]);
 });

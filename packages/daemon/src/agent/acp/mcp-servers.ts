@@ -27,13 +27,13 @@ export async function offerMcpServers(all: readonly McpServer[], { path, http }:
     if ("url" in server) {
       const { name, url, headers } = server;
       if (http) servers.push({ type: "http", name, url, headers: toPairs(headers) });
-      else notices.push(`The agent takes no MCP server over HTTP; '${name}' is left out.`);
+      else notices.push(`The agent does not support MCP servers over HTTP; Wharf leaves out '${name}'.`);
       continue;
     }
     const { name, args, env } = server;
     const command = await findProgram(server.command, path);
     if (command !== undefined) servers.push({ name, command, args, env: toPairs(env) });
-    else notices.push(`The program '${server.command}' of the MCP server '${name}' is not here; it is left out.`);
+    else notices.push(`Wharf leaves out the MCP server '${name}': its program '${server.command}' is not installed.`);
   }
   return { servers, notices };
 }

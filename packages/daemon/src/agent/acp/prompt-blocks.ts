@@ -71,7 +71,7 @@ function parseText(base64: string): string | undefined {
 }
 
 async function writeFiles(files: Attachments, target: { home: string; turn_id: string }): Promise<string> {
-  const lines = ["Files came with this prompt. They are here:"];
+  const lines = ["This prompt has attached files:"];
   const usedNames = new Set<string>();
   for (const { name, mime_type, data } of files) {
     const fileName = getUnusedName(name, usedNames);

@@ -20,6 +20,6 @@ test("updates that precede the session are kept up to a limit, and a notice name
   await recorder.settled();
   expect(journal.words).toHaveLength(1_000_000);
   expect(journal.of("notice")).toEqual([
-    { kind: "notice", message: expect.stringContaining("more updates ahead of its session than are kept") },
+    { kind: "notice", message: expect.stringContaining("too many updates before its session was open") },
   ]);
 });

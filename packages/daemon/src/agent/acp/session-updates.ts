@@ -91,19 +91,19 @@ export class SessionUpdates {
   async take(params: unknown): Promise<void> {
     if (this.#replay === "loading") return;
     const notification = Notification.safeParse(params);
-    if (!notification.success) return await this.#complain("an update that names no session");
+    if (!notification.success) return await this.#complain("an update without a session id");
     if (this.#sessionId !== undefined) return await this.#record(notification.data, this.#sessionId);
     this.#earlyLength += JSON.stringify(params).length;
     if (this.#early.length < maxEarly && this.#earlyLength <= maxEarlyLength) this.#early.push(notification.data);
-    else await this.#complain("more updates ahead of its session than are kept");
+    else await this.#complain("too many updates before its session was open");
   }
 
   async #record({ sessionId, update }: Notification, own: string): Promise<void> {
-    if (sessionId !== own) return await this.#complain("an update for a session that is not this one");
+    if (sessionId !== own) return await this.#complain("an update for another session");
     const event = translated(update);
     if (event instanceof z.ZodError) {
       const kind = z.object({ sessionUpdate: z.string() }).safeParse(update).data?.sessionUpdate ?? "without a name";
-      return await this.#complain(`an update that is not understood (${kind.slice(0, 100)})`);
+      return await this.#complain(`an unknown or invalid update (${kind.slice(0, 100)})`);
     }
     if (!event) return;
     if (this.#replay === "loaded" && !isInfo(event)) {
@@ -154,7 +154,7 @@ export class SessionUpdates {
   async #complain(about: string): Promise<void> {
     if (this.#complaints.has(about) || this.#complaints.size >= maxComplaints) return;
     this.#complaints.add(about);
-    await this.#recorder.record({ kind: "notice", message: `The agent sent ${about}; such updates are left out.` });
+    await this.#recorder.record({ kind: "notice", message: `The agent sent ${about}; Wharf ignores such updates.` });
   }
 }
 

@@ -91,7 +91,7 @@ test("a pause freezes the agent and all its descendants in any group, and a resu
   expect(await bench.end(turn)).toMatchObject({ status: "cancelled" });
   expect(bench.journal.of("notice").map(({ message }) => message)).toEqual([
     expect.stringMatching(/^The agent is paused: \d+ processes frozen\.$/),
-    "The agent goes on.",
+    "The agent continues.",
   ]);
 });
 
@@ -119,10 +119,10 @@ test("a pause waits for open model requests, holds new ones, and logs a notice a
   await bench.host.resume();
   expect(bench.journal.of("notice").map(({ message }) => message)).toEqual([
     "The agent is paused: 1 process frozen.",
-    "The agent goes on.",
-    "1 model request did not end within 0.3 s; the agent is paused in the midst of it.",
+    "The agent continues.",
+    "1 model request did not end within 0.3 s; the agent is paused anyway.",
     "The agent is paused: 1 process frozen.",
-    "The agent goes on.",
+    "The agent continues.",
   ]);
 });
 
@@ -203,7 +203,7 @@ test.runIf(process.arch === "x64")("a parent that waits in vfork for a stopped c
   expect(bench.journal.words).toBe("one\ntwo\n");
   expect(bench.journal.of("notice").map(({ message }) => message)).toEqual([
     "The agent is paused: 2 processes frozen.",
-    "The agent goes on.",
+    "The agent continues.",
   ]);
 });
 

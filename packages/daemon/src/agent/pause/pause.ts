@@ -76,7 +76,7 @@ export class Pause {
     if (ending.aborted) return;
     if (remainingRequests > 0)
       recordNotice(
-        `${formatCount(remainingRequests, "model request")} did not end within ${drainMs / 1_000} s; the agent is paused in the midst of it.`,
+        `${formatCount(remainingRequests, "model request")} did not end within ${drainMs / 1_000} s; the agent is paused anyway.`,
       );
     this.#phase = "freezing";
     this.#resumed = Promise.withResolvers();

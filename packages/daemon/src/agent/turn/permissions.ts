@@ -79,7 +79,7 @@ export class Permissions {
       if (!this.#flooded)
         await this.#recorder.record({
           kind: "notice",
-          message: `The agent asks for more than ${maxOpen} permissions at once; the rest is refused.`,
+          message: `The agent requested more than ${maxOpen} permissions at once; Wharf rejects the others.`,
         });
       this.#flooded = true;
       return undefined;

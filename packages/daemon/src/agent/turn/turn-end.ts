@@ -53,7 +53,7 @@ export async function recoverTurn(places: TurnEndContext, turn: LoggedTurn): Pro
   const { journal, log } = places;
   const { ending, turn_id } = turn;
   if (!ending) {
-    const reason = "The runner's daemon ended in the middle of the turn; how far the agent got is not known.";
+    const reason = "The runner's daemon stopped during the turn; it is unknown how far the agent got.";
     const data: EventDataByKind<"turn"> = { kind: "turn", turn_id, status: "interrupted", reason };
     return await endTurn(places, { turn_id, state: "INTERRUPTED", data });
   }

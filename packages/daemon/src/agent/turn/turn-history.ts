@@ -81,7 +81,7 @@ export class TurnHistory {
       await log.recordEnding(ending);
       return await log.recordDone(turn.turn_id);
     }
-    const reason = "The runner's record of its turns was damaged; how far the agent got is not known.";
+    const reason = "The runner's record of its turns was damaged; it is unknown how far the agent got.";
     const data: EventDataByKind<"turn"> = { kind: "turn", turn_id: turn.turn_id, status: "interrupted", reason };
     await endTurn(context, { turn_id: turn.turn_id, state: "INTERRUPTED", data });
   }

@@ -113,7 +113,7 @@ test("an agent that is asked to cancel does so and accepts another prompt", asyn
     turn_id: turn,
     status: "cancelled",
     stop_reason: "cancelled",
-    reason: "It was cancelled.",
+    reason: "The turn was cancelled.",
   });
   expect(await bench.host.turn(turn)).toMatchObject({ state: "CANCELLED" });
   await bench.host.cancel(turn);
@@ -163,7 +163,7 @@ test("an agent that exits during a turn leaves its exit, its last output and an 
   expect(await bench.turn("exit")).toMatchObject({ status: "ended", stop_reason: "error" });
   expect(bench.journal.words).toBe("before");
   expect(bench.journal.of("agent_exit")).toEqual([
-    { kind: "agent_exit", exit_code: 3, message: "The agent ended by itself (exit code 3).\nit went boom" },
+    { kind: "agent_exit", exit_code: 3, message: "The agent exited unexpectedly (exit code 3).\nit went boom" },
   ]);
   expect(bench.journal.of("failure")).toMatchObject([
     { code: "agent_exited", message: expect.stringContaining("exit code 3"), next: expect.any(String) },
