@@ -1,4 +1,4 @@
-import { createCommandTree } from "../../packages/cli/src/testing.ts";
+import { createCommandTree, formatHelp, removeGlobalOptions } from "../../packages/cli/src/testing.ts";
 
 type Command = ReturnType<typeof createCommandTree>;
 
@@ -10,14 +10,14 @@ export function formatCommands(): string {
     `## ${name}`,
     "",
     "```",
-    command.configureHelp({ helpWidth: 100 }).helpInformation().trimEnd(),
+    removeGlobalOptions(formatHelp(command, 100)).trimEnd(),
     "```",
   ]);
   return [
     "# Command reference",
     "",
-    "This page is written by `npm run references` from the help of the commands. [Commands](commands.md)",
-    "explains profiles, completion and exit codes.",
+    "`npm run references` writes this page from the help of the commands. The options of `wharf` itself",
+    "work with every command. [Commands](commands.md) explains profiles, completion and exit codes.",
     ...sections,
     "",
   ].join("\n");

@@ -21,7 +21,7 @@ const goodArguments: Readonly<Record<string, string>> = {
   from: import.meta.filename,
   to: "00000000:y",
   command: "true",
-  what: "x",
+  prompt: "x",
   kind: "task",
 };
 /** These commands need no server. */

@@ -35,6 +35,7 @@ export const createIntegerSchema = (range: NumberRange) => createNumberSchema(ra
 export const createPairsSchema = (form: string) =>
   z
     .array(z.string().regex(/^[^=]+=/, form))
+    .default([])
     .transform((all): Record<string, string> => Object.fromEntries(all.map(parsePair)));
 export const variables = createPairsSchema("NAME=VALUE");
 
@@ -43,8 +44,12 @@ function parsePair(text: string): [string, string] {
   return [text.slice(0, end), text.slice(end + 1)];
 }
 
-/** Collects the values of a repeatable option. */
-export const collect = (value: string, all: string[]): string[] => [...all, value];
+/** Creates an option that may be repeated. Its value is the list of all values. */
+export const createListOption = (flags: string, description: string): Option =>
+  new Option(flags, `${description} (repeatable)`).argParser((value, values: readonly string[] | undefined) => [
+    ...(values ?? []),
+    value,
+  ]);
 
 /**
  * Parses a command's options; the error for an invalid value names the option and its accepted

@@ -1,5 +1,5 @@
 import { version } from "@wharf/contract";
-import { Command } from "commander";
+import { Command, Help } from "commander";
 import { type Host, createRegistrar } from "./cli.ts";
 import { addAgentTypes } from "./commands/agent-types.ts";
 import { addCompletion } from "./commands/completion.ts";
@@ -7,15 +7,35 @@ import { addConfig } from "./commands/config.ts";
 import { addDemo } from "./commands/demo.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addDown } from "./commands/down.ts";
+import { addExamples } from "./commands/help.ts";
 import { addRun } from "./commands/run.ts";
 import { addRunner } from "./commands/runner.ts";
 import { addTask } from "./commands/task.ts";
 import { addUp } from "./commands/up.ts";
 import { exitCodeHelp } from "./exit-codes.ts";
 
-const about = `Runs coding agents on your tasks, each in a sandbox of its own, and brings back a branch.
+const about = "Run coding agents on your tasks, each in an isolated sandbox, and get the result as a git branch.";
 
-Environment: WHARF_DATA (data folder), WHARF_URL and WHARF_TOKEN (a server elsewhere), WHARF_PROFILE and WHARF_CONFIG.`;
+const environmentHelp = `
+Environment variables:
+  WHARF_DATA      data folder
+  WHARF_URL       address of the server
+  WHARF_TOKEN     token for the server
+  WHARF_PROFILE   server profile in the settings file
+  WHARF_CONFIG    path of the settings file`;
+
+/** Formats help without aliases in usage lines; a command's own help lists its aliases. */
+const standardHelp = new Help();
+const helpFormat: Partial<Help> = {
+  showGlobalOptions: true,
+  minWidthToWrap: 30,
+  commandUsage: (command) => standardHelp.commandUsage(command).replace(/\|\S+/, ""),
+  subcommandTerm: (command) => standardHelp.subcommandTerm(command).replace(/\|\S+/, ""),
+  commandDescription: (command) => {
+    const aliases = command.aliases();
+    return command.description() + (aliases.length > 0 ? `\n\nAliases: ${aliases.join(", ")}` : "");
+  },
+};
 
 interface ProgramHooks {
   /** Receives the exit code of a command. */
@@ -28,19 +48,20 @@ export function createProgram(host: Host, { onExit, showHelp }: ProgramHooks): C
   const program = new Command("wharf")
     .description(about)
     .version(version)
-    .option("--json", "print for programs")
-    .option("--wide", "do not shorten tables to the terminal's width")
-    .option("--url <address>", "the server to use instead of the one of the data folder")
-    .option("--profile <name>", "the server of this name in the settings file (`wharf config show`)")
-    .configureHelp({ showGlobalOptions: true })
+    .option("--json", "print JSON for programs")
+    .option("--wide", "do not shorten tables to the width of the terminal")
+    .option("--url <address>", "address of the server (default: the server of the data folder)")
+    .option("--profile <name>", "server profile in the settings file")
+    .configureHelp(helpFormat)
     .configureOutput({
       writeOut: (text) => host.terminal.out(text),
       writeErr: showHelp,
       // The error that commander throws has the same text.
       outputError: () => undefined,
     })
-    .addHelpText("after", exitCodeHelp)
     .exitOverride();
+  addExamples(program, ["wharf up", 'wharf run "Fix the failing test" --repo .', "wharf task ls"]);
+  program.addHelpText("after", environmentHelp).addHelpText("after", exitCodeHelp);
   const register = createRegistrar(host, onExit);
   addUp(program, register);
   addDown(program, register);

@@ -57,3 +57,13 @@ export function listCommands(
   const own: [string, Command][] = path.length > 0 ? [[path.join(" "), command]] : [];
   return [...own, ...command.commands.flatMap((child) => listCommands(child, [...path, child.name()]))];
 }
+
+/** Formats the whole help of a command, as `--help` prints it on a terminal of this width. */
+export function formatHelp(command: Command, width: number): string {
+  let text = "";
+  command.configureOutput({ writeOut: (piece) => void (text += piece), getOutHelpWidth: () => width }).outputHelp();
+  return text;
+}
+
+/** Removes the options that all commands share from a subcommand's help. */
+export const removeGlobalOptions = (help: string): string => help.replace(/\nGlobal Options:\n(?: .*\n)+/, "");

@@ -3,11 +3,18 @@ import type { Command } from "commander";
 import { z } from "zod";
 import { type Cli, type CommandLineInput, toJsonLine, type RegisterCommand } from "../cli.ts";
 import { createUsageError } from "../failure.ts";
-import { createChoiceOption, collect, createDecimalSchema, createPairsSchema, variables } from "../option-values.ts";
+import {
+  createChoiceOption,
+  createListOption,
+  createDecimalSchema,
+  createPairsSchema,
+  variables,
+} from "../option-values.ts";
 import { readMcpServers } from "../mcp-file.ts";
 import { readPromptText } from "../prompt-text.ts";
 import { toSingleLine } from "../render/safe-text.ts";
 import { type TableStyle, maxCellLength, formatTable } from "../render/table.ts";
+import { addExamples } from "./help.ts";
 
 const { shape } = AgentTypeUpdate;
 const { shape: shapeOfNew } = AgentTypeInput;
@@ -27,47 +34,65 @@ const ChangeOptions = Options.extend({ enable: z.boolean().default(false), disab
 export function addAgentTypes(program: Command, register: RegisterCommand): void {
   const group = program
     .command("agent-types")
-    .description("the agents that can be chosen, and which of them can start here");
-  register(group, z.object({}), listAgentTypes);
-  const add = group
-    .command("add <name> <command...>")
-    .description("add an agent by its command line: wharf agent-types add mine my-agent --acp");
-  register(addTypeOptions(add), Options, addType);
-  const set = group
-    .command("set <name> [command...]")
-    .description("change an agent: what is named replaces what was there, the rest stays")
-    .option("--enable", "let it be chosen again")
-    .option("--disable", "keep it from being chosen");
-  register(addTypeOptions(set), ChangeOptions, changeType);
-  register(group.command("rm <name>").description("remove an agent that was added"), z.object({}), removeType);
+    .summary("List and configure agents")
+    .description("List the agents, and whether the server can start them. The subcommands configure agents.");
+  register(addExamples(group, ["wharf agent-types", "wharf agent-types --json"]), z.object({}), listAgentTypes);
+  const add = addTypeOptions(group.command("add"))
+    .summary("Add an agent")
+    .description("Add an agent that starts with the given command. Options come before the command.")
+    .argument("<name>", "name of the agent")
+    .argument("<command...>", "program of the agent and its arguments");
+  const addLines = [
+    "wharf agent-types add goose goose acp",
+    "wharf agent-types add review --protocol text review-agent --fast",
+  ];
+  register(addExamples(add, addLines), Options, addType);
+  const set = addTypeOptions(group.command("set"))
+    .option("--enable", "allow new tasks to use the agent again")
+    .option("--disable", "prevent new tasks from using the agent")
+    .summary("Change an agent")
+    .description("Change the settings of an agent that the command line names, and keep all others")
+    .argument("<name>", "name of the agent")
+    .argument("[command...]", "new command of the agent");
+  register(
+    addExamples(set, ["wharf agent-types set goose --memory 4", "wharf agent-types set goose --disable"]),
+    ChangeOptions,
+    changeType,
+  );
+  const rm = group.command("rm").description("Remove an agent that you added").argument("<name>", "name of the agent");
+  register(addExamples(rm, ["wharf agent-types rm goose"]), z.object({}), removeType);
 }
 
 const addTypeOptions = (command: Command): Command =>
   command
     .addOption(
-      createChoiceOption("--protocol <protocol>", "how it talks (default for a new one: acp)", AgentProtocol.options),
+      createChoiceOption(
+        "--protocol <protocol>",
+        "protocol of the agent (default for a new agent: acp)",
+        AgentProtocol.options,
+      ),
     )
-    .option(
-      "--env <name=value>",
-      "a variable for it; ${WHARF_GATEWAY} and ${WHARF_TOKEN} stand for the way to models (repeatable)",
-      collect,
-      [],
+    .addOption(
+      createListOption(
+        "--env <name=value>",
+        "environment variable; ${WHARF_GATEWAY} is replaced by the address of the model gateway, ${WHARF_TOKEN} by a token for it",
+      ),
     )
-    .option(
-      "--home-file <path=file>",
-      "a file for its home, read from a file here; ${…} as in --env (repeatable)",
-      collect,
-      [],
+    .addOption(
+      createListOption(
+        "--home-file <path=file>",
+        "file in the agent's home folder, read from a local file; placeholders as in --env",
+      ),
     )
     .option(
       "--mcp-servers <file>",
-      'MCP servers that it uses in its runner, as JSON: {"mcpServers": {"name": {"command", "args", "env"} or {"url", "headers"}}}',
+      'MCP servers of the agent, as JSON: {"mcpServers": {"name": {"command", "args", "env"} or {"url", "headers"}}}',
     )
-    .option("--program <name>", "another program that it starts, such as pi for pi-acp (repeatable)", collect, [])
-    .option("--route <route>", "the model route it may use: gemini, anthropic, openai or auto")
-    .option("--image <name>", "what its runners are made of, in containers and pods")
-    .option("--memory <GiB>", "the memory of its runners (default for a new one: 2)")
-    .option("--description <text>", "what it is");
+    .addOption(createListOption("--program <name>", "another program that the agent starts, such as pi for pi-acp"))
+    .option("--route <route>", "model route of the agent: gemini, anthropic, openai or auto")
+    .option("--image <name>", "image of the agent's runners, for containers and pods")
+    .option("--memory <GiB>", "memory of the agent's runners (default for a new agent: 2)")
+    .option("--description <text>", "description of the agent");
 
 async function listAgentTypes({ client, settings, terminal, look }: Cli): Promise<void> {
   const answer = await client.call(api.listAgentTypes, {});

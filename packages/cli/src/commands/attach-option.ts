@@ -1,6 +1,4 @@
-import { Option } from "commander";
+import type { Option } from "commander";
+import { createListOption } from "../option-values.ts";
 
-export const createAttachOption = (): Option =>
-  new Option("--attach <file>", "a file that goes with the prompt; may be given several times").argParser(
-    (file: string, previousPaths: readonly string[] | undefined) => [...(previousPaths ?? []), file],
-  );
+export const createAttachOption = (): Option => createListOption("--attach <file>", "file to attach to the prompt");

@@ -4,6 +4,7 @@ import { z } from "zod";
 import type { Cli, CommandLineInput, RegisterCommand } from "../cli.ts";
 import { createScript, shells } from "../completion/scripts.ts";
 import { toShortId } from "../tasks.ts";
+import { addExamples } from "./help.ts";
 
 const kinds = ["task", "runner", "agent"] as const;
 const maxIds = 100;
@@ -11,24 +12,33 @@ const maxIds = 100;
 const timeoutMs = 3_000;
 
 export function addCompletion(program: Command, register: RegisterCommand): void {
-  const group = program.command("completion").description("completion of commands, options and ids for your shell");
+  const group = addExamples(program.command("completion").description("Print shell completion scripts"), [
+    "source <(wharf completion bash)",
+  ]);
   for (const shell of shells) {
-    const command = group.command(shell).description(`the script for ${shell}; ${installWords[shell]}`);
-    register(command, z.object({}), async ({ terminal }) => terminal.out(createScript(shell, program)), {
-      isLocal: true,
-    });
+    const { install, where } = installLines[shell];
+    const command = group
+      .command(shell)
+      .summary(`Print the completion script for ${shell}`)
+      .description(`Print the completion script for ${shell}. To enable it, add the line below to ${where}.`);
+    register(
+      addExamples(command, [install]),
+      z.object({}),
+      async ({ terminal }) => terminal.out(createScript(shell, program)),
+      { isLocal: true },
+    );
   }
   const ids = group
     .command("ids")
-    .addArgument(new Argument("<kind>", "of what").argParser((text) => text).choices(kinds))
-    .description("the ids that the scripts offer");
-  register(ids, z.object({}), printIds);
+    .description("Print the ids that the completion scripts offer")
+    .addArgument(new Argument("<kind>", "kind of the ids").argParser((text) => text).choices(kinds));
+  register(addExamples(ids, ["wharf completion ids task"]), z.object({}), printIds);
 }
 
-const installWords = {
-  bash: "put `source <(wharf completion bash)` into ~/.bashrc",
-  zsh: "put `source <(wharf completion zsh)` into ~/.zshrc, behind compinit",
-  fish: "put `wharf completion fish | source` into ~/.config/fish/config.fish",
+const installLines = {
+  bash: { install: "source <(wharf completion bash)", where: "~/.bashrc" },
+  zsh: { install: "source <(wharf completion zsh)", where: "~/.zshrc, after compinit" },
+  fish: { install: "wharf completion fish | source", where: "~/.config/fish/config.fish" },
 } as const;
 
 async function printIds(cli: Cli, { args }: CommandLineInput<unknown>): Promise<void> {

@@ -4,17 +4,21 @@ import { type Cli, toJsonLine, type RegisterCommand } from "../cli.ts";
 import { toSafeText } from "../render/safe-text.ts";
 import { formatTable } from "../render/table.ts";
 import { getResolvedSettings } from "../settings.ts";
+import { addExamples } from "./help.ts";
 
 export function addConfig(program: Command, register: RegisterCommand): void {
-  const group = program
-    .command("config")
-    .description("the settings of this command line; servers have names in a file");
-  register(
-    group.command("show").description("each setting, and where it comes from; tokens are not shown"),
-    z.object({}),
-    showConfig,
-    { isLocal: true },
-  );
+  const group = addExamples(program.command("config").description("Show the settings of the command line"), [
+    "wharf config show",
+  ]);
+  const show = group
+    .command("show")
+    .summary("Show each setting and its source")
+    .description(
+      "Show each setting and its source: an option, a variable or a line of the file. Tokens are not shown.",
+    );
+  register(addExamples(show, ["wharf config show", "wharf config show --profile work"]), z.object({}), showConfig, {
+    isLocal: true,
+  });
 }
 
 async function showConfig({ environment, options, settings, terminal, look }: Cli): Promise<void> {

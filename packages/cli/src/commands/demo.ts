@@ -2,15 +2,19 @@ import type { Command } from "commander";
 import { z } from "zod";
 import type { Cli, CommandLineInput, RegisterCommand } from "../cli.ts";
 import { Interrupts } from "../interrupts.ts";
+import { addExamples } from "./help.ts";
 
 const Options = z.object({ keep: z.boolean().default(false) });
 
 export function addDemo(program: Command, register: RegisterCommand): void {
   const command = program
     .command("demo")
-    .description("the whole way once on a sample repository: offline, without a key, in a folder of its own")
-    .option("--keep", "go on serving at the end until Ctrl-C, and keep all that was made");
-  register(command, Options, runDemo, { isLocal: true });
+    .summary("Run a complete task in a sample repository")
+    .description(
+      "Run a complete task in a sample repository. The demo works offline, needs no model key, and uses a temporary folder.",
+    )
+    .option("--keep", "keep the server running until Ctrl-C, and keep all files");
+  register(addExamples(command, ["wharf demo", "wharf demo --keep"]), Options, runDemo, { isLocal: true });
 }
 
 async function runDemo(cli: Cli, { options }: CommandLineInput<z.infer<typeof Options>>): Promise<void> {

@@ -5,12 +5,14 @@ import { type Check, runChecks } from "../doctor/index.ts";
 import { toSingleLine } from "../render/safe-text.ts";
 import type { Style } from "../render/style.ts";
 import { exitCodes } from "../turn/outcome.ts";
+import { addExamples } from "./help.ts";
 
 export function addDoctor(program: Command, register: RegisterCommand): void {
   const command = program
     .command("doctor")
-    .description("what this machine can do, and how to get what is missing; fails if Wharf cannot work here");
-  register(command, z.object({}), runDoctor);
+    .summary("Check whether Wharf works on this machine")
+    .description("Check whether Wharf works on this machine, and explain how to install what is missing");
+  register(addExamples(command, ["wharf doctor"]), z.object({}), runDoctor);
 }
 
 async function runDoctor({ client, settings, terminal }: Cli): Promise<number> {

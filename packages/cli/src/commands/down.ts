@@ -9,6 +9,7 @@ import { type Cli, toJsonLine, type RegisterCommand } from "../cli.ts";
 import { type Client, isUnreachable } from "../client.ts";
 import { Interrupts } from "../interrupts.ts";
 import { startOwnServer, stopLeftovers } from "../own-server.ts";
+import { addExamples } from "./help.ts";
 
 /** Limits how long a server may take to stop its runners and itself. */
 const stopTimeoutMs = 60_000;
@@ -19,8 +20,11 @@ const adoptTimeoutMs = 5_000;
 const serverFiles = ["secret", "runners", "postgres"];
 
 export function addDown(program: Command, register: RegisterCommand): void {
-  const command = program.command("down").description("stop the server and end the agents that it left at work");
-  register(command, z.object({}), stopServer);
+  const command = program
+    .command("down")
+    .summary("Stop the server and all agents")
+    .description("Stop the server and all agents, including those that a stopped server left running");
+  register(addExamples(command, ["wharf down"]), z.object({}), stopServer);
 }
 
 async function stopServer(cli: Cli): Promise<number> {

@@ -27,6 +27,7 @@ import { getExitCode, exitCodes } from "../turn/outcome.ts";
 import { toSummaryJson, formatSummary } from "../turn/summary.ts";
 import { watchTurn } from "../turn/show-turn.ts";
 import { createAttachOption } from "./attach-option.ts";
+import { addExamples } from "./help.ts";
 import { createPolicyOption } from "./policy-option.ts";
 
 const Options = z.object({
@@ -47,18 +48,30 @@ const maxTitleLength = 100;
 
 export function addRun(program: Command, register: RegisterCommand): void {
   const command = program
-    .command("run [what]")
-    .description("run one task to the end of its first turn; - reads what to do from stdin")
-    .option("--repo <path or URL>", "the repository to work on (default: the one you are in)")
-    .option("--agent <name>", "the agent to use (`wharf agent-types` lists them)")
-    .option("--branch <name>", "the branch to begin at (default: the repository's own)")
-    .addOption(createPolicyOption("what the agent may do unasked (default: ask at a terminal, else allow-edits)"))
-    .option("--title <title>", "the task's title (default: its first line)")
-    .option("--mode <id>", "the mode the agent is to work in, of those it offers")
-    .option("--model <id>", "the model the agent is to work with, of those it offers")
-    .option("--file <path>", "read what to do from a file")
+    .command("run")
+    .summary("Create a task and run its first turn")
+    .description(
+      "Create a task, run its first turn and show the progress. If no server is running, one is started for this command.",
+    )
+    .argument("[prompt]", "what the agent should do; - reads it from stdin")
+    .option("--repo <path or URL>", "repository to work on (default: the repository of this folder)")
+    .option("--agent <name>", "agent to use (`wharf agent-types` lists them)")
+    .option("--branch <name>", "branch to start from (default: the default branch of the repository)")
+    .addOption(
+      createPolicyOption(
+        "permission requests to allow without asking (default: ask in a terminal, otherwise allow-edits)",
+      ),
+    )
+    .option("--title <title>", "title of the task (default: the first line of the prompt)")
+    .option("--mode <id>", "mode of the agent")
+    .option("--model <id>", "model of the agent")
+    .option("--file <path>", "read the prompt from a file")
     .addOption(createAttachOption());
-  register(command, Options, runWithSummary);
+  const lines = [
+    'wharf run "Fix the failing test" --repo .',
+    'gh issue view 12 | wharf run - --agent claude --title "Issue 12"',
+  ];
+  register(addExamples(command, lines), Options, runWithSummary);
 }
 
 async function runWithSummary(cli: Cli, input: RunInput): Promise<number> {

@@ -6,7 +6,7 @@ import { consoleId, runnerApi, TerminalEvent } from "@wharf/contract";
 import { type Cli, type CommandLineInput, toJsonLine, type RegisterCommand } from "../cli.ts";
 import { createUsageError } from "../failure.ts";
 import { Interrupts } from "../interrupts.ts";
-import { collect, createDecimalSchema, variables, createIntegerSchema } from "../option-values.ts";
+import { createListOption, createDecimalSchema, variables, createIntegerSchema } from "../option-values.ts";
 import { readPromptText } from "../prompt-text.ts";
 import { toSafeText } from "../render/safe-text.ts";
 import { formatSize } from "../render/numbers.ts";
@@ -17,6 +17,7 @@ import { runCommand, getExitCode, toShellLine } from "../runner/exec.ts";
 import { flushOutput, writeBytes } from "../runner/output.ts";
 import { parsePlace } from "../runner/place.ts";
 import { readPieces, requestStream } from "../runner/request.ts";
+import { addExamples, createRunnerArgument } from "./help.ts";
 
 const maxTimeoutSeconds = 86_400;
 const ExecOptions = z.object({
@@ -38,36 +39,49 @@ const maxLineBytes = 2 * 1024 * 1024;
 
 /** Adds the commands that people use inside a runner. */
 export function addRunnerCommands(group: Command, register: RegisterCommand): void {
-  const run = group
-    .command("exec <runner> [command...]")
+  const exec = group
+    .command("exec")
     .alias("execute")
     .alias("execute-command")
-    .description("run a command and exit with its code (124: it took too long): wharf runner exec RUNNER -- ls -l")
-    .option("-w, --workdir <folder>", "where, beneath the workspace", ".")
-    .option("-i, --interactive", "pass this command's stdin to it; otherwise it reads nothing")
-    .option("-t, --timeout <seconds>", "how long it may take; a day at most", String(maxTimeoutSeconds))
-    .option("-e, --env <name=value>", "a variable for it (repeatable)", collect, [])
-    .option("--shell <program>", "what runs it", "bash")
-    .option("-f, --file <path>", "take the command from a file here");
-  register(run, ExecOptions, execCommand);
-  const terminal = group
-    .command("attach <runner> [command...]")
-    .description("a terminal in it; ctrl-p ctrl-q leaves it at work")
-    .option("--terminal <id>", "one that is there")
-    .option("--shell <program>", "what runs in a new one", "bash")
-    .option("-w, --workdir <folder>", "where, beneath the workspace", ".");
-  register(terminal, AttachOptions, attachTerminal);
-  register(
-    group.command("cp <from> <to>").description("copy a file or folder; one end is RUNNER:PATH"),
-    z.object({}),
-    copyFiles,
-  );
+    .summary("Run a command in a runner")
+    .description("Run a command in a runner and exit with its exit code, or with 124 if it takes too long")
+    .addArgument(createRunnerArgument())
+    .argument("[command...]", "program and its arguments, or one line for the shell")
+    .option("-w, --workdir <folder>", "folder to run in, relative to the workspace", ".")
+    .option("-i, --interactive", "pass stdin to the command (otherwise its stdin is empty)")
+    .option("-t, --timeout <seconds>", "time limit of the command; at most one day", String(maxTimeoutSeconds))
+    .addOption(createListOption("-e, --env <name=value>", "environment variable of the command"))
+    .option("--shell <program>", "shell that runs the command", "bash")
+    .option("-f, --file <path>", "read the command from a local file");
+  const execLines = ["wharf runner exec 1f2e3d4c npm test", "wharf runner exec 1f2e3d4c -t 60 'cd src && ls -l'"];
+  register(addExamples(exec, execLines), ExecOptions, execCommand);
+  const attach = group
+    .command("attach")
+    .summary("Open a terminal in a runner")
+    .description("Open a terminal in a runner. Ctrl-P Ctrl-Q detaches from it and leaves its program running.")
+    .addArgument(createRunnerArgument())
+    .argument("[command...]", "command to run in a new terminal (default: a shell)")
+    .option("--terminal <id>", "attach to an existing terminal")
+    .option("--shell <program>", "shell of a new terminal", "bash")
+    .option("-w, --workdir <folder>", "folder of a new terminal, relative to the workspace", ".");
+  const attachLines = ["wharf runner attach 1f2e3d4c", "wharf runner attach 1f2e3d4c htop"];
+  register(addExamples(attach, attachLines), AttachOptions, attachTerminal);
+  const cp = group
+    .command("cp")
+    .summary("Copy files into or out of a runner")
+    .description("Copy a file or a folder between this machine and a runner")
+    .argument("<from>", "source: a local path, or RUNNER:PATH")
+    .argument("<to>", "destination: RUNNER:PATH, or a local path");
+  const cpLines = ["wharf runner cp data.csv 1f2e3d4c:input/", "wharf runner cp 1f2e3d4c:report ."];
+  register(addExamples(cp, cpLines), z.object({}), copyFiles);
   const logs = group
-    .command("logs <runner>")
-    .description("what was run in it, and what that printed")
-    .option("-f, --follow", "go on with what comes")
-    .option("--after <offset>", "only what came after this offset");
-  register(logs, LogsOptions, showLogs);
+    .command("logs")
+    .summary("Show the output of a runner")
+    .description("Show the commands that ran in a runner, and their output")
+    .addArgument(createRunnerArgument())
+    .option("-f, --follow", "show new output as it arrives")
+    .option("--after <offset>", "show only output after this offset");
+  register(addExamples(logs, ["wharf runner logs 1f2e3d4c --follow"]), LogsOptions, showLogs);
 }
 
 async function execCommand(

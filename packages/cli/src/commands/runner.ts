@@ -12,10 +12,17 @@ import type { Command } from "commander";
 import { z } from "zod";
 import { type Cli, type CommandLineInput, toJsonLine, type RegisterCommand } from "../cli.ts";
 import { Exit, createUsageError } from "../failure.ts";
-import { createChoiceOption, collect, createDecimalSchema, variables, createIntegerSchema } from "../option-values.ts";
+import {
+  createChoiceOption,
+  createListOption,
+  createDecimalSchema,
+  variables,
+  createIntegerSchema,
+} from "../option-values.ts";
 import { toSafeText, toSingleLine } from "../render/safe-text.ts";
 import { formatRunnerTable, runnerText } from "../render/runner.ts";
 import { toShortId } from "../tasks.ts";
+import { addExamples, createRunnerArgument } from "./help.ts";
 import { addRunnerCommands } from "./runner-commands.ts";
 
 const CreateOptions = z.object({
@@ -41,38 +48,51 @@ export function addRunner(program: Command, register: RegisterCommand): void {
   const group = program
     .command("runner")
     .alias("runners")
-    .description("runners: sandboxes of your own, for whatever you run in them. Ids may be shortened to 8 letters");
+    .summary("Create and use runners")
+    .description("Create and use runners: sandboxes in which you can run your own programs");
+  addExamples(group, ["wharf runner create --name scratch", "wharf runner exec 1f2e3d4c ls -l"]);
   const create = group
     .command("create")
-    .description("create a runner")
-    .option("-n, --name <name>", "what you call it")
-    .addOption(createChoiceOption("--tier <tier>", "its size (default: small)", Tier.options))
-    .option("-e, --env <name=value>", "a variable for all that runs in it (repeatable)", collect, [])
-    .option("--cpus <n>", "a size of your own: processors")
-    .option("--memory <GiB>", "and memory")
-    .option("--disk <GiB>", "and disk")
-    .option("--image <name>", "what it is made of, in containers and pods (default: the server's choice)")
-    .option("--model-route <route>", "let programs in it use this model route: gemini, anthropic or openai");
-  register(create, CreateOptions, createRunner);
+    .description("Create a runner and print its id")
+    .option("-n, --name <name>", "name of the runner")
+    .addOption(createChoiceOption("--tier <tier>", "size of the runner (default: small)", Tier.options))
+    .addOption(createListOption("-e, --env <name=value>", "environment variable of all its programs"))
+    .option("--cpus <n>", "CPU cores of a custom size (requires --memory and --disk)")
+    .option("--memory <GiB>", "memory of a custom size")
+    .option("--disk <GiB>", "disk of a custom size")
+    .option("--image <name>", "image of the runner, for containers and pods (default: the server's choice)")
+    .option("--model-route <route>", "model route that its programs may use: gemini, anthropic or openai");
+  const createLines = [
+    "wharf runner create --name scratch --env CI=1",
+    "wharf runner create --cpus 4 --memory 8 --disk 20",
+  ];
+  register(addExamples(create, createLines), CreateOptions, createRunner);
   const ls = group
     .command("ls")
     .alias("list")
-    .description("runners, newest first")
-    .addOption(createChoiceOption("-s, --status <state>", "only those in this state", RunnerState.options))
-    .option("-l, --limit <n>", "how many", "50")
-    .option("--offset <n>", "leave out so many", "0")
-    .option("--orphans", "those that the backend has and the server's database does not know");
-  register(ls, ListOptions, listRunners);
-  register(group.command("get <runner>").description("one runner"), None, getRunner);
-  register(group.command("stop <runner>").description("end its processes; its disk is kept"), None, stopRunner);
-  register(group.command("start <runner>").description("start it on the disk that is there"), None, startRunner);
+    .description("List runners, newest first")
+    .addOption(createChoiceOption("-s, --status <state>", "list only runners in this state", RunnerState.options))
+    .option("-l, --limit <n>", "maximum number of runners", "50")
+    .option("--offset <n>", "number of runners to skip", "0")
+    .option("--orphans", "list the runners that the backend has and the server's database does not");
+  register(addExamples(ls, ["wharf runner ls --status READY"]), ListOptions, listRunners);
+  const get = group.command("get").description("Show a runner").addArgument(createRunnerArgument());
+  register(addExamples(get, ["wharf runner get 1f2e3d4c"]), None, getRunner);
+  const stop = group.command("stop").description("Stop a runner and keep its disk").addArgument(createRunnerArgument());
+  register(addExamples(stop, ["wharf runner stop 1f2e3d4c"]), None, stopRunner);
+  const start = group
+    .command("start")
+    .description("Start a stopped runner on its disk")
+    .addArgument(createRunnerArgument());
+  register(addExamples(start, ["wharf runner start 1f2e3d4c"]), None, startRunner);
   const rm = group
-    .command("rm [runners...]")
+    .command("rm")
     .alias("delete")
-    .description("destroy runners with their disks")
-    .option("--all", "all that you created by hand")
-    .option("--orphans", "all that the backend has and the server's database does not know");
-  register(rm, RemoveOptions, removeRunners);
+    .description("Delete runners and their disks")
+    .argument("[runners...]", "ids of the runners, or their first 8 or more characters")
+    .option("--all", "delete all runners that do not belong to a task")
+    .option("--orphans", "delete the runners that the backend has and the server's database does not");
+  register(addExamples(rm, ["wharf runner rm 1f2e3d4c", "wharf runner rm --all"]), RemoveOptions, removeRunners);
   addRunnerCommands(group, register);
 }
 

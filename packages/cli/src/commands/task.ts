@@ -13,6 +13,7 @@ import { writeBytes } from "../runner/output.ts";
 import { toSafeText } from "../render/safe-text.ts";
 import { getOpenQuestions, getTurns, toShortId } from "../tasks.ts";
 import { createAttachOption } from "./attach-option.ts";
+import { addExamples, createTaskArgument } from "./help.ts";
 import { createPolicyOption } from "./policy-option.ts";
 import { ChoiceOptions, createChoiceCommand } from "./task-choice.ts";
 import { LogOptions, showLogs } from "./task-logs.ts";
@@ -37,100 +38,147 @@ const AnswerOptions = z.object({ permission: z.string().optional(), refuse: z.bo
 const None = z.object({});
 
 export function addTask(program: Command, register: RegisterCommand): void {
-  const group = program
-    .command("task")
-    .description("tasks: what agents are to do, and what became of it. Ids may be shortened to 8 letters");
+  const group = program.command("task").description("Create and manage tasks");
+  addExamples(group, ["wharf task ls --state REVIEW", "wharf task logs 1f2e3d4c --follow"]);
+  addContentCommands(group, register);
+  addTurnCommands(group, register);
+  addStateCommands(group, register);
+}
+
+/** Adds the commands that create, show and delete tasks. */
+function addContentCommands(group: Command, register: RegisterCommand): void {
   const create = group
-    .command("create <title>")
-    .description("put a task on a board; `wharf task prompt` starts it")
-    .option("--description <text>", "what to do (default: the title); - reads it from stdin")
+    .command("create")
+    .summary("Create a task")
+    .description("Create a task and print its id. `wharf task prompt` starts it.")
+    .argument("<title>", "title of the task")
+    .option("--description <text>", "what the agent should do (default: the title); - reads it from stdin")
     .option("--file <path>", "read the description from a file")
-    .option("--repo <path or URL>", "the repository to work on")
-    .option("--agent <name>", "the agent to use")
-    .option("--branch <name>", "the branch to begin at")
-    .option("--board <id>", "the board (default: your first)")
-    .option("--mode <id>", "the mode the agent is to work in, of those it offers")
-    .option("--model <id>", "the model the agent is to work with, of those it offers")
-    .option("--priority <0-10>", "higher goes first")
-    .addOption(createPolicyOption("what the agent may do unasked (default: ask)"));
-  register(create, CreateOptions, createTask);
+    .option("--repo <path or URL>", "repository to work on")
+    .option("--agent <name>", "agent to use")
+    .option("--branch <name>", "branch to start from (default: the default branch of the repository)")
+    .option("--board <id>", "board of the task (default: your first board)")
+    .option("--mode <id>", "mode of the agent")
+    .option("--model <id>", "model of the agent")
+    .option("--priority <0-10>", "priority in the queue; a higher one starts first")
+    .addOption(createPolicyOption("permission requests to allow without asking (default: ask)"));
+  const createLines = [
+    'wharf task create "Fix the failing test" --repo . --agent claude',
+    'wharf task create "Update the docs" --file notes.md --repo .',
+  ];
+  register(addExamples(create, createLines), CreateOptions, createTask);
   const ls = group
     .command("ls")
-    .description("tasks, newest first")
-    .addOption(createChoiceOption("--state <state>", "only those in this state", TaskState.options))
-    .option("--limit <n>", "how many", "30");
-  register(ls, ListOptions, listTasks);
-  register(group.command("show <task>").description("one task with its turns and runs"), None, showTask);
+    .description("List tasks, newest first")
+    .addOption(createChoiceOption("--state <state>", "list only tasks in this state", TaskState.options))
+    .option("--limit <n>", "maximum number of tasks", "30");
+  register(addExamples(ls, ["wharf task ls", "wharf task ls --state REVIEW"]), ListOptions, listTasks);
+  const show = group
+    .command("show")
+    .description("Show a task with its turns and its last run")
+    .addArgument(createTaskArgument());
+  register(addExamples(show, ["wharf task show 1f2e3d4c"]), None, showTask);
   const logs = group
-    .command("logs <task>")
-    .description("the task's log")
-    .option(
-      "-f, --follow",
-      "go on with what comes, until the task is completed, failed or cancelled (one in review goes on with the next prompt)",
-    )
-    .option("--after <seq>", "only what came after this sequence");
-  register(logs, LogOptions, showLogs);
+    .command("logs")
+    .summary("Show a task's log")
+    .description("Show a task's log. --follow waits while the task is in review, because a prompt can continue it.")
+    .addArgument(createTaskArgument())
+    .option("-f, --follow", "show new events until the task is completed, failed or cancelled")
+    .option("--after <seq>", "show only events after this sequence number");
+  register(addExamples(logs, ["wharf task logs 1f2e3d4c", "wharf task logs 1f2e3d4c --follow"]), LogOptions, showLogs);
+  const diff = group
+    .command("diff")
+    .summary("Show the changes on a task's branch")
+    .description("Show the changes on a task's branch. In a pipe, the output is an unchanged patch for git.")
+    .addArgument(createTaskArgument())
+    .option("--stat", "show only the number of changed lines in each file");
+  const diffLines = ["wharf task diff 1f2e3d4c --stat", "wharf task diff 1f2e3d4c | git apply"];
+  register(addExamples(diff, diffLines), z.object({ stat: z.boolean().default(false) }), showDiff);
+  const rm = group
+    .command("rm")
+    .summary("Delete a task")
+    .description("Delete a task with its log and its runner. Pushed branches are kept.")
+    .addArgument(createTaskArgument());
+  register(addExamples(rm, ["wharf task rm 1f2e3d4c"]), None, removeTask);
+}
+
+/** Adds the commands that control turns and the agent. */
+function addTurnCommands(group: Command, register: RegisterCommand): void {
   const prompt = group
-    .command("prompt <task> [text]")
-    .description("give the agent its next turn in the same conversation: a text, - for stdin, or what the task says")
-    .option("-f, --follow", "show it to its end, and exit as `wharf run` does")
-    .option("--agent <name>", "the agent to use, where none is at work")
+    .command("prompt")
+    .summary("Prompt the agent of a task")
+    .description("Queue a prompt as the next turn of a task. The agent keeps its conversation.")
+    .addArgument(createTaskArgument())
+    .argument("[text]", "prompt (default: the task's description); - reads it from stdin")
+    .option("-f, --follow", "show the turn until it ends, and exit like `wharf run`")
+    .option("--agent <name>", "agent to use if none is running")
     .option("--file <path>", "read the prompt from a file")
     .addOption(createAttachOption());
-  register(prompt, PromptOptions, promptTask);
+  const promptLines = [
+    "wharf task prompt 1f2e3d4c",
+    'wharf task prompt 1f2e3d4c "Also update the documentation" --follow',
+  ];
+  register(addExamples(prompt, promptLines), PromptOptions, promptTask);
+  const answer = group
+    .command("answer")
+    .summary("Answer a permission request")
+    .description("Answer a permission request of the agent. Without an option, show the open requests.")
+    .addArgument(createTaskArgument())
+    .argument("[option]", "number, id or name of the chosen option")
+    .option("--refuse", "refuse the request")
+    .option("--permission <id>", "request to answer, if there are several");
+  const answerLines = ["wharf task answer 1f2e3d4c", "wharf task answer 1f2e3d4c 1"];
+  register(addExamples(answer, answerLines), AnswerOptions, answerQuestion);
+  for (const what of ["mode", "model"] as const) {
+    const command = group
+      .command(what)
+      .summary(`Set the agent's ${what}`)
+      .description(`Set the agent's ${what}. Without an id, show the available ${what}s.`)
+      .addArgument(createTaskArgument())
+      .argument("[id]", `id of the ${what}`)
+      .option("--default", `let the agent choose the ${what} again`);
+    const lines = [`wharf task ${what} 1f2e3d4c`, `wharf task ${what} 1f2e3d4c ${sampleChoices[what]}`];
+    register(addExamples(command, lines), ChoiceOptions, createChoiceCommand(what));
+  }
+  const pause = group.command("pause").description("Pause the agent during its turn").addArgument(createTaskArgument());
+  register(addExamples(pause, ["wharf task pause 1f2e3d4c"]), None, pauseTask);
+  const resume = group.command("resume").description("Resume a paused agent").addArgument(createTaskArgument());
+  register(addExamples(resume, ["wharf task resume 1f2e3d4c"]), None, resumeTask);
+  const cancel = group
+    .command("cancel-turn")
+    .summary("Cancel a turn")
+    .description("Cancel a turn: the given one, or else the running one, or else the next in the queue.")
+    .addArgument(createTaskArgument())
+    .argument("[turn]", "number of the turn in `wharf task show`, or its id");
   register(
-    group.command("stop <task>").description("stop the agent; its disk is kept").option("--reason <text>", "why"),
-    StopOptions,
-    stopTask,
-  );
-  register(
-    group.command("pause <task>").description("have the agent stand still in the midst of its turn"),
-    None,
-    pauseTask,
-  );
-  register(group.command("resume <task>").description("have a paused agent go on"), None, resumeTask);
-  register(
-    group
-      .command("cancel-turn <task> [turn]")
-      .description(
-        "have the agent end the turn at work, or take back one that waits (its number in `wharf task show`)",
-      ),
+    addExamples(cancel, ["wharf task cancel-turn 1f2e3d4c", "wharf task cancel-turn 1f2e3d4c 3"]),
     None,
     cancelTurn,
   );
-  for (const what of ["mode", "model"] as const) {
-    const command = group
-      .command(`${what} <task> [id]`)
-      .description(`have the agent use another ${what}; without one, shows what it offers`)
-      .option("--default", `leave the ${what} to the agent again`);
-    register(command, ChoiceOptions, createChoiceCommand(what));
-  }
-  register(group.command("cancel <task>").description("give the task up"), None, cancelTask);
-  register(group.command("accept <task>").description("take the work as done"), None, acceptTask);
-  register(
-    group.command("push <task>").description("try again to push the task's branch, after a push was given up"),
-    None,
-    pushTask,
-  );
-  register(
-    group.command("rm <task>").description("delete the task with its log and its runner; pushed branches stay"),
-    None,
-    removeTask,
-  );
-  register(
-    group
-      .command("diff <task>")
-      .description("what the task's branch changed; in a pipe, the patch as git takes it, byte for byte")
-      .option("--stat", "only how much"),
-    z.object({ stat: z.boolean().default(false) }),
-    showDiff,
-  );
-  const answer = group
-    .command("answer <task> [option]")
-    .description("answer what the agent asks, by the option's number, id or name; without one, shows the questions")
-    .option("--refuse", "refuse")
-    .option("--permission <id>", "which question, where there are several");
-  register(answer, AnswerOptions, answerQuestion);
+}
+
+const sampleChoices = { mode: "plan", model: "sonnet" } as const;
+
+/** Adds the commands that end a task's work. */
+function addStateCommands(group: Command, register: RegisterCommand): void {
+  const stop = group
+    .command("stop")
+    .description("Stop the agent of a task and keep its disk")
+    .addArgument(createTaskArgument())
+    .option("--reason <text>", "reason for the log");
+  register(addExamples(stop, ["wharf task stop 1f2e3d4c"]), StopOptions, stopTask);
+  const cancel = group.command("cancel").description("Cancel a task").addArgument(createTaskArgument());
+  register(addExamples(cancel, ["wharf task cancel 1f2e3d4c"]), None, cancelTask);
+  const accept = group
+    .command("accept")
+    .description("Accept the result and complete the task")
+    .addArgument(createTaskArgument());
+  register(addExamples(accept, ["wharf task accept 1f2e3d4c"]), None, acceptTask);
+  const push = group
+    .command("push")
+    .description("Retry a failed push of a task's branch")
+    .addArgument(createTaskArgument());
+  register(addExamples(push, ["wharf task push 1f2e3d4c"]), None, pushTask);
 }
 
 const getParams = (args: readonly string[]) => ({ task_id: args[0] ?? "" });

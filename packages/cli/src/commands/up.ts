@@ -7,6 +7,7 @@ import { createIntegerSchema } from "../option-values.ts";
 import { startOwnServer } from "../own-server.ts";
 import { formatIsolation, formatUnsafeWarning } from "../render/isolation.ts";
 import { formatFields } from "../render/table.ts";
+import { addExamples } from "./help.ts";
 
 const Options = z.object({
   port: createIntegerSchema({ min: 0, max: 65_535 }).optional(),
@@ -16,10 +17,11 @@ const Options = z.object({
 export function addUp(program: Command, register: RegisterCommand): void {
   const command = program
     .command("up")
-    .description("serve in the foreground; Ctrl-C stops the server and leaves agents at work for the next start")
+    .summary("Start a server")
+    .description("Start a server in the foreground. Ctrl-C stops it; its agents keep running for the next start.")
     .option("--port <port>", "port to listen on (WHARF_PORT)")
     .option("--host <address>", "address to listen on (WHARF_HOST)");
-  register(command, Options, runServer, { isLocal: true });
+  register(addExamples(command, ["wharf up", "wharf up --port 4100"]), Options, runServer, { isLocal: true });
 }
 
 async function runServer(cli: Cli, { options }: { options: z.infer<typeof Options> }): Promise<number> {

@@ -1,0 +1,11 @@
+import { Argument, type Command } from "commander";
+
+/** Adds command lines to a command's help. Every command has at least one. */
+export const addExamples = (command: Command, lines: readonly string[]): Command =>
+  command.addHelpText("after", `\nExamples:\n${lines.map((line) => `  ${line}`).join("\n")}`);
+
+export const createTaskArgument = (): Argument =>
+  new Argument("<task>", "id of the task, or its first 8 or more characters");
+
+export const createRunnerArgument = (): Argument =>
+  new Argument("<runner>", "id of the runner, or its first 8 or more characters");
