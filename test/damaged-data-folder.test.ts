@@ -64,7 +64,7 @@ test("without a secret the server refuses to start and says why, and `down` leav
   await expect(wharf.start()).rejects.toThrow(/secret is damaged/);
   const { code, stderr } = await wharf.cli("down");
   expect({ code, stderr }).toMatchObject({ code: 2, stderr: expect.stringMatching(/secret is damaged/) });
-  expect(stderr).toMatch(/Nothing is left at work/);
+  expect(stderr).toMatch(/All agents have stopped/);
   expect(atWork()).toEqual([]);
   // The server does not generate a replacement.
   expect(readFileSync(file("secret"), "utf8")).toBe("");

@@ -102,17 +102,17 @@ describe("the published package", () => {
     expect(out).toContain("I am Wharf's demo agent: a script, not a model.");
     for (const phase of ["provision", "connect", "clone", "branch", "agent"])
       expect(out).toMatch(new RegExp(`^ {2}${phase} +✓`, "m"));
-    expect(out).toContain("its tests: 4 passed, 1 failed (reads milliseconds)");
-    expect(out).toContain("its tests: 5 passed, 0 failed");
+    expect(out).toContain("tests: 4 passed, 1 failed (reads milliseconds)");
+    expect(out).toContain("tests: 5 passed, 0 failed");
     expect(out).toMatch(/^ +\+ .*\(ms\|h\|m\|s\)/m);
-    expect(out).toMatch(/of CPU, .* of memory at most/);
+    expect(out).toMatch(/of CPU time, .* peak memory/);
 
     const sample = new URL(/file:\S+/.exec(out)?.[0] ?? "").pathname;
     const branch = /shadow\/task-[0-9a-f-]{36}/.exec(out)?.[0] ?? "";
     const { stdout } = await run("git", ["-C", sample, "log", "--format=%s", branch], {
       env: { ...environment, GIT_CONFIG_COUNT: "1", GIT_CONFIG_KEY_0: "safe.directory", GIT_CONFIG_VALUE_0: "*" },
     });
-    expect(stdout.trim().split("\n")).toEqual(["Mend the failing test", "A small library for durations"]);
+    expect(stdout.trim().split("\n")).toEqual(["Fix the failing test", "A small library for durations"]);
     expect(await readdir(join(sample, ".."))).toEqual(["tidy-duration"]);
     expect(await leftProcesses()).toEqual([]);
     await rm(join(sample, ".."), { recursive: true });
@@ -133,8 +133,8 @@ describe("the published package", () => {
     const { code, out, err } = await wharf("doctor");
     expect({ code, err }, out).toEqual({ code: 0, err: "" });
     expect(out).toMatch(/^ok +Node +v(2[4-9]|[3-9]\d)\./m);
-    expect(out).toMatch(/^ok +PostgreSQL +18\.\d+, of Wharf's own$/m);
-    expect(out).toContain("Wharf works here.");
+    expect(out).toMatch(/^ok +PostgreSQL +18\.\d+, included in Wharf$/m);
+    expect(out).toContain("Wharf works on this machine.");
   });
 
   // The package bundles the backends' libraries too, and loads them only on demand.

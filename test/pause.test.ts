@@ -141,7 +141,7 @@ describe("a paused task", () => {
     const id = task.id.slice(0, 8);
     expect((await wharf.cli("task", "pause", id)).stdout).toMatch(/being paused.*IN_PROGRESS/);
     await statusIs(task, "PAUSED");
-    expect((await wharf.cli("task", "resume", id)).stdout).toMatch(/goes on.*IN_PROGRESS/);
+    expect((await wharf.cli("task", "resume", id)).stdout).toMatch(/Resuming.*IN_PROGRESS/);
     isCounted(await wharf.until(task.id, isPushed));
   });
 

@@ -60,7 +60,7 @@ describe("prompts during a turn", () => {
     const queued = await wharf.cli("task", "prompt", task.id, "demo: say never");
     expect(queued.stdout).toContain("queued behind 1 other");
     const third = await wharf.prompt(task, "demo: say last");
-    expect((await wharf.cli("task", "cancel-turn", task.id, "2")).stdout).toContain("taken back");
+    expect((await wharf.cli("task", "cancel-turn", task.id, "2")).stdout).toContain("is cancelled");
     expect((await wharf.cli("task", "cancel-turn", task.id)).stdout).toContain("asked to end its turn");
     await wharf.until(task.id, ends(third.id));
     const turns = await turnsOf(task);

@@ -77,7 +77,7 @@ test("yesterday's dump beside today's runners: the younger keep their disks and 
   expect(said).toContain("exit code: 0");
   expect(spoken(await wharf.turn(other.task, "demo: run cat other.txt"))).toContain("exit code: 0");
   const { stdout } = await wharf.cli("runner", "rm", "--orphans");
-  expect(stdout).toContain("1 orphaned runner is destroyed.");
+  expect(stdout).toContain("Deleted 1 orphaned runner.");
   await eventually(() => existsSync(fileIn(wharf, young.runner, "young.txt")), false);
   await wharf[Symbol.asyncDispose]();
 });

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * Starts `wharf` with a Node that is new enough: this one, or the one that npm installed beside the package. Plain
- * JavaScript without new syntax, since an old Node has to be able to read it.
+ * Starts `wharf` with a recent Node: this one, or the one that npm installed beside the package.
+ * This file is plain JavaScript without new syntax, because an old Node has to parse it.
  */
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -10,22 +10,22 @@ import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const oldestMajor = 24;
-const here = dirname(fileURLToPath(import.meta.url));
+const minMajor = 24;
+const binFolder = dirname(fileURLToPath(import.meta.url));
 
-if (Number(process.versions.node.split(".")[0]) >= oldestMajor) await main();
-else startAnew(bundledNode());
+if (Number(process.versions.node.split(".")[0]) >= minMajor) await main();
+else restartWith(findBundledNode());
 
-/** The bundle in the published package, the sources in a checkout. */
+/** Runs the sources in a checkout, and the bundle in the published package. */
 async function main() {
   const bundle = new URL("../dist/main.js", import.meta.url);
   const sources = new URL("../src/main.ts", import.meta.url);
   const entry = existsSync(sources) ? sources : bundle;
-  if (!existsSync(entry)) fail("Its program is not there: " + fileURLToPath(bundle), "Install the package again.");
+  if (!existsSync(entry)) fail("The program is missing: " + fileURLToPath(bundle), "Install the package again.");
   await import(entry.href);
 }
 
-function bundledNode() {
+function findBundledNode() {
   const system = process.platform === "win32" ? "win" : process.platform;
   const name = "node-" + system + "-" + process.arch;
   try {
@@ -33,38 +33,38 @@ function bundledNode() {
     const node = join(dirname(manifest), "bin", process.platform === "win32" ? "node.exe" : "node");
     if (existsSync(node)) return node;
   } catch {
-    // The package is not installed; told of below.
+    // The package is not installed; the error below reports that.
   }
   return fail(
-    "It needs Node " +
-      oldestMajor +
+    "Wharf needs Node " +
+      minMajor +
       " or newer. This is Node " +
       process.versions.node +
       ", and the package " +
       name +
       " is not installed.",
-    "Install Node " + oldestMajor + " (https://nodejs.org), or install wharf again without `--omit=optional`.",
+    "Install Node " + minMajor + " (https://nodejs.org), or install wharf again without `--omit=optional`.",
   );
 }
 
-/** Runs the same command line with another Node and ends as it ends. */
-function startAnew(node) {
-  const child = spawn(node, [join(here, "wharf.js"), ...process.argv.slice(2)], { stdio: "inherit" });
-  const passed = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"];
-  for (const signal of passed) process.on(signal, () => child.kill(signal));
+/** Runs the same command line with another Node, and exits with its exit code or signal. */
+function restartWith(node) {
+  const child = spawn(node, [join(binFolder, "wharf.js"), ...process.argv.slice(2)], { stdio: "inherit" });
+  const forwardedSignals = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"];
+  for (const signal of forwardedSignals) process.on(signal, () => child.kill(signal));
   child.on("error", (error) =>
-    fail(node + " could not be started: " + error.message, "Install Node " + oldestMajor + " or newer."),
+    fail(node + " could not be started: " + error.message, "Install Node " + minMajor + " or newer."),
   );
   child.on("exit", (code, signal) => {
-    for (const one of passed) process.removeAllListeners(one);
+    for (const forwarded of forwardedSignals) process.removeAllListeners(forwarded);
     if (signal === null) process.exit(code);
     process.kill(process.pid, signal);
-    // Reached only where this process does not die of that signal.
+    // This line runs only if the signal does not end this process.
     process.exitCode = 128 + constants.signals[signal];
   });
 }
 
-function fail(what, next) {
-  process.stderr.write("wharf cannot start. " + what + "\n" + next + "\n");
+function fail(reason, next) {
+  process.stderr.write("wharf cannot start. " + reason + "\n" + next + "\n");
   process.exit(2);
 }

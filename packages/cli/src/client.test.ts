@@ -89,7 +89,7 @@ describe("the client", () => {
     const error = await caught(client.call(api.health, {}));
     expect(error).toMatchObject({
       code: "server_unreachable",
-      message: `No Wharf server answers at http://127.0.0.1:${port} (nothing listens there).`,
+      message: `No Wharf server answers at http://127.0.0.1:${port} (the connection was refused).`,
     });
   });
 

@@ -84,7 +84,7 @@ export class Client {
     } catch (error) {
       options.signal?.throwIfAborted();
       throw timeout.aborted
-        ? createUnreachableError(getServerName(address), "it gave no answer in time", error)
+        ? createUnreachableError(getServerName(address), "it did not answer in time", error)
         : toConnectionError(address, error);
     }
     if (status < 200 || status > 299) throw toServerError(getServerName(address), status, text);
@@ -93,7 +93,7 @@ export class Client {
     if (!answer.success)
       throw createUnreachableError(
         getServerName(address),
-        "what answers there is not this version of Wharf",
+        "the answer is not from this version of Wharf",
         answer.error,
       );
     // The schema belongs to the endpoint, which the type of a generic endpoint cannot show.
@@ -106,7 +106,7 @@ export function toServerError(url: string, status: number, text: string): Remote
   const problem = Problem.safeParse(parseJson(text));
   return problem.success
     ? new RemoteError(problem.data)
-    : createUnreachableError(url, `what answers there is no Wharf server: it says ${status}`);
+    : createUnreachableError(url, `the answer is not from a Wharf server (HTTP status ${status})`);
 }
 
 export const createUnreachableError = (url: string, reason: string, cause?: unknown): WharfError =>
@@ -126,7 +126,7 @@ export function toConnectionError(address: ServerAddress, error: unknown): Wharf
   if (address.folder !== undefined && (isRefused || code === "ENOENT"))
     return createUnservedError(address.folder, error);
   const reason = typeof code === "string" ? code : error instanceof Error ? error.message : String(error);
-  return createUnreachableError(getServerName(address), isRefused ? "nothing listens there" : reason, error);
+  return createUnreachableError(getServerName(address), isRefused ? "the connection was refused" : reason, error);
 }
 
 /** Returns undefined if the text is not JSON. */

@@ -68,7 +68,7 @@ describe("the settings file", () => {
     const xdg = { XDG_CONFIG_HOME: join(folder, "xdg") };
     expect((await settings(xdg)).url).toBe("http://xdg");
     expect((await settings({ ...xdg, WHARF_CONFIG: path })).url).toBe("http://127.0.0.1:4000");
-    await expect(settings({ WHARF_CONFIG: join(folder, "none") })).rejects.toThrow("there is no file");
+    await expect(settings({ WHARF_CONFIG: join(folder, "none") })).rejects.toThrow("does not exist");
     expect(await settings({ XDG_CONFIG_HOME: folder })).not.toHaveProperty("url");
   });
 
@@ -87,8 +87,8 @@ describe("the settings file", () => {
   test.each([
     ["exit 3", "the command ended with code 3"],
     ["kill -TERM $$", "the command ended with SIGTERM"],
-    ["true", "it gives no token"],
-    ["echo two words", "it gives no token"],
+    ["true", "no token"],
+    ["echo two words", "no token"],
   ])("says what is wrong with a token's command: %s", async (command, words) => {
     await writeConfig(`[profiles.a]\nurl = "http://a"\ntoken_command = '${command}'\n`);
     await expect(settings({}, { profile: "a" })).rejects.toThrow(`${path}:3 (token_command) is not valid: ${words}`);
@@ -109,10 +109,10 @@ describe("the settings file", () => {
     ['profile = "home', ":1", "Invalid TOML document"],
     [`x = 1\n[profiles.a]\nurl = "http://a"\ntoken = "${secret}`, ":4", "Invalid TOML document"],
     ['[profiles.a]\nurl = "a:1"', ":2", "profiles.a.url: expected an http or https address"],
-    ['[profiles.a]\nurl = "http://a"\ntokn = "b"', ":1", "profiles.a: unknown: tokn"],
+    ['[profiles.a]\nurl = "http://a"\ntokn = "b"', ":1", "profiles.a: unknown keys: tokn"],
     ['[profiles.a]\ntoken = "b"', ":1", "profiles.a.url: expected a value of the type string"],
     ['[profiles.a]\nurl = "http://a"\ntoken_file = "b"\ntoken_command = "c"', ":1", "only one of token, token_file"],
-    ["url = 'http://a'", "", "unknown: url"],
+    ["url = 'http://a'", "", "unknown keys: url"],
   ])("is refused with the line: %j", async (text, line, words) => {
     await writeConfig(text);
     const { code, out, err } = await typed(["task", "ls"]);

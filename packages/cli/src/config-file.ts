@@ -44,7 +44,7 @@ export function readConfigFile(environment: Environment): ConfigFile | undefined
   const { path, isNamed } = getConfigPath(environment);
   const text = readText(path);
   if (text === undefined) {
-    if (isNamed) throw createConfigError("WHARF_CONFIG", `there is no file ${path}`);
+    if (isNamed) throw createConfigError("WHARF_CONFIG", `the file ${path} does not exist`);
     return undefined;
   }
   const content = parseContent(path, text);
@@ -61,7 +61,7 @@ export function readConfigFile(environment: Environment): ConfigFile | undefined
 export function requirePrivate(path: string): void {
   const mode = statSync(path).mode & 0o777;
   if ((mode & 0o077) === 0) return;
-  const reason = `it holds a token and other users may read it (mode ${mode.toString(8).padStart(4, "0")})`;
+  const reason = `it holds a token and other users can read it (mode ${mode.toString(8).padStart(4, "0")})`;
   throw createConfigError(path, `${reason}; run \`chmod 600 ${path}\``);
 }
 
@@ -103,7 +103,7 @@ function parseContent(path: string, text: string): z.infer<typeof Content> {
 }
 
 function getIssueMessage(issue: z.core.$ZodIssue): string {
-  if (issue.code === "unrecognized_keys") return `unknown: ${issue.keys.join(", ")}`;
+  if (issue.code === "unrecognized_keys") return `unknown keys: ${issue.keys.join(", ")}`;
   if (issue.code === "invalid_type") return `expected a value of the type ${issue.expected}`;
   return `expected ${issue.message}`;
 }

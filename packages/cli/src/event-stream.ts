@@ -99,7 +99,7 @@ async function openEventSocket(options: FollowOptions, cursor: number): Promise<
   try {
     await waitForOpen(socket, address, (status, text) =>
       status >= 500
-        ? createUnreachableError(getServerName(address), `it says ${status}`)
+        ? createUnreachableError(getServerName(address), `it answers with HTTP status ${status}`)
         : toServerError(getServerName(address), status, text),
     );
     return socket;

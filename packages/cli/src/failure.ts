@@ -25,6 +25,6 @@ export function toProblem(thrown: unknown): Problem {
   return {
     ...problem,
     detail: words,
-    next: "This is a fault of Wharf's own. Run the command again; if it stays, report it with these words.",
+    next: "This is a bug in Wharf. Run the command again; if it fails again, report this message.",
   };
 }

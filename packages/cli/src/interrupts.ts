@@ -4,7 +4,7 @@ import { constants } from "node:os";
  * A single Ctrl-C can arrive twice: from the terminal, and from the launcher or npm, which forward
  * theirs.
  */
-const sameGestureMs = 400;
+export const duplicateSignalMs = 400;
 
 /**
  * Reports that the work was interrupted from outside: by a signal, or because its output has lost
@@ -106,7 +106,7 @@ export class Interrupts implements Disposable {
     const reason = new InterruptedError(signal);
     if (signal === "SIGHUP" && this.#ignoresHangUp) return;
     if (this.#firstAt === undefined || signal === "SIGHUP") return this.#interrupt(reason);
-    if (performance.now() - this.#firstAt <= sameGestureMs) return;
+    if (performance.now() - this.#firstAt <= duplicateSignalMs) return;
     if (!this.#holdsExit) process.exit(reason.exitCode);
     this.#hurry.abort(reason);
   };

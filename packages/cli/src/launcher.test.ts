@@ -79,7 +79,7 @@ describe("the launcher", () => {
   test("says what to install where there is no Node that is new enough", async () => {
     const { code, out, err } = await launch([], true).ended;
     expect({ code, out }).toEqual({ code: 2, out: "" });
-    expect(err).toContain("It needs Node 24 or newer");
+    expect(err).toContain("Wharf needs Node 24 or newer");
     expect(err).toContain("Install Node 24");
   });
 });

@@ -35,7 +35,5 @@ function check<S extends z.ZodType>(schema: S, value: unknown, name?: string): z
   const checked = schema.safeParse(value);
   if (checked.success) return checked.data;
   const about = name === undefined ? "" : ` of '${toSingleLine(name, 60)}'`;
-  throw createUsageError(
-    `${option}: not the form that is expected${about} (${toSingleLine(z.prettifyError(checked.error), 300)})`,
-  );
+  throw createUsageError(`${option}: unexpected form${about} (${toSingleLine(z.prettifyError(checked.error), 300)})`);
 }

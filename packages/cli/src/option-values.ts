@@ -99,7 +99,7 @@ export function checkArguments(command: Command): void {
     for (const word of argument.variadic ? command.args.slice(i) : command.args.slice(i, i + 1)) {
       if (!ShortId.safeParse(word).success)
         throw createUsageError(
-          formatExpectation(`<${argument.name()}>`, "an id, or its first 8 or more letters", word),
+          formatExpectation(`<${argument.name()}>`, "an id, or its first 8 or more characters", word),
         );
     }
   }

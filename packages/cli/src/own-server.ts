@@ -18,7 +18,7 @@ const kits = [join(import.meta.dirname, "kit"), join(import.meta.dirname, "../..
 export function getKitFolder(): string {
   const kit = kits.find((folder) => existsSync(join(folder, "bin")));
   if (kit !== undefined) return kit;
-  const reason = "the programs that are put into every runner are not built (`npm run build` makes them)";
+  const reason = "the programs for runners are not built (run `npm run build`)";
   throw new WharfError("backend_failed", { backend: "local", reason });
 }
 

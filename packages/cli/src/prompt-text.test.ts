@@ -66,7 +66,7 @@ describe("a prompt", () => {
     const line = ["run", "--repo", "."];
     expect(await runCommandLine(line, { folder })).toMatchObject({
       code: 2,
-      err: expect.stringContaining("say what to do"),
+      err: expect.stringContaining("give a prompt"),
     });
   });
 

@@ -47,7 +47,7 @@ async function getFolderAddress(folder: string, named?: string): Promise<ServerA
   const token = named ?? ((await readFile(tokenPath, "utf8").catch(() => "")).trim() || undefined);
   const owner = await stat(tokenPath).catch(() => undefined);
   if (owner !== undefined && socket.uid !== owner.uid && socket.uid !== 0)
-    throw new WharfError("server_unreachable", { url: folder, reason: "the socket in it is another user's" });
+    throw new WharfError("server_unreachable", { url: folder, reason: "its socket belongs to another user" });
   return { url: folderUrl, folder, ...(token !== undefined && { token }) };
 }
 

@@ -57,6 +57,6 @@ async function runTokenCommand(command: string, place: string): Promise<string> 
 function parseToken(text: string, place: string): string {
   const token = text.trim();
   if (!/^[\x21-\x7e]+$/.test(token))
-    throw createConfigError(place, "it gives no token: expected one word of printable characters");
+    throw createConfigError(place, "no token: expected one word of printable characters");
   return token;
 }

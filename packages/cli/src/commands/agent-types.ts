@@ -112,7 +112,7 @@ function formatAgentTypeTable(types: readonly AgentType[], look: TableStyle): st
       maxCellLength,
     ),
   ]);
-  return formatTable(["NAME", "HERE", "PROTOCOL", "ROUTE", "WHAT IT IS, OR WHY NOT"], rows, look);
+  return formatTable(["NAME", "AVAILABLE", "PROTOCOL", "ROUTE", "DESCRIPTION, OR REASON"], rows, look);
 }
 
 async function addType(cli: Cli, { args, options }: CommandLineInput<z.infer<typeof Options>>): Promise<void> {
@@ -132,14 +132,14 @@ async function changeType(cli: Cli, { args, options }: CommandLineInput<z.infer<
     ...(command.length > 0 && { command }),
     ...(enable !== disable && { enabled: enable }),
   };
-  if (Object.keys(body).length === 0) throw createUsageError("name what changes: a command or an option");
+  if (Object.keys(body).length === 0) throw createUsageError("nothing to change: give a command or an option");
   showType(cli, await cli.client.call(api.updateAgentType, { params: { type_id }, body }));
 }
 
 async function removeType({ client, settings, terminal }: Cli, { args }: CommandLineInput<unknown>): Promise<void> {
   const [type_id = ""] = args;
   await client.call(api.deleteAgentType, { params: { type_id } });
-  terminal.out(settings.json ? toJsonLine({ deleted: type_id }) : `The agent '${type_id}' is removed.\n`);
+  terminal.out(settings.json ? toJsonLine({ deleted: type_id }) : `Removed the agent '${type_id}'.\n`);
 }
 
 /** Converts the options into the server's fields; missing options stay missing. */

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { z } from "zod";
 import { type Cli, toJsonLine, type RegisterCommand } from "../cli.ts";
 import { type Check, runChecks } from "../doctor/index.ts";
+import { formatCount } from "../render/numbers.ts";
 import { toSingleLine } from "../render/safe-text.ts";
 import type { Style } from "../render/style.ts";
 import { exitCodes } from "../turn/outcome.ts";
@@ -33,7 +34,7 @@ function formatChecks(checks: readonly Check[], style: Style): string {
   const fails = checks.filter(({ status }) => status === "fail").length;
   const verdict =
     fails === 0
-      ? style.bold("Wharf works here.")
-      : style.bold(style.red(`Wharf cannot work here until ${fails === 1 ? "that is" : "these are"} mended.`));
+      ? style.bold("Wharf works on this machine.")
+      : style.bold(style.red(`Wharf does not work on this machine: ${formatCount(fails, "check")} failed.`));
   return `${lines.join("\n")}\n\n${verdict}\n`;
 }

@@ -36,10 +36,13 @@ async function stopServer(cli: Cli): Promise<number> {
   if (stopRequest) {
     await waitForStop(cli, stopRequest.pid, interrupts.signal);
     if (!stopRequest.withAgents) await endLeftovers(cli, interrupts);
-    printResult("stopped", "The server has stopped and its agents are ended. Disks and logs are kept.");
+    printResult("stopped", "The server and its agents have stopped. Disks and logs are kept.");
   } else if (serverFiles.some((name) => existsSync(join(settings.dataFolder, name)))) {
     await endLeftovers(cli, interrupts).catch((error: unknown) => stopWithoutServer(cli, error));
-    printResult("ended", `No server was running. What it had left at work in ${settings.dataFolder} is ended.`);
+    printResult(
+      "ended",
+      `No server was running. The agents that it left running in ${settings.dataFolder} have stopped.`,
+    );
   } else printResult("nothing", `No server uses ${settings.dataFolder}: there is nothing to stop.`);
   return 0;
 }
@@ -118,7 +121,7 @@ const isAnswering = (client: Client): Promise<boolean> =>
  */
 async function stopWithoutServer({ settings, terminal }: Cli, error: unknown): Promise<never> {
   await stopLeftovers(settings.environment);
-  terminal.err("Nothing is left at work, but the tasks do not know of it: no server could be started.\n");
+  terminal.err("All agents have stopped, but the tasks do not show it, because no server could be started.\n");
   throw error;
 }
 

@@ -107,11 +107,11 @@ async function runTask(cli: Cli, { args, options }: RunInput): Promise<number> {
   const attachments = await readAttachments(options.attach, cli.folder);
   const what = await readPromptText(cli, { text: args[0], file: options.file });
   if (what === undefined)
-    throw createUsageError("say what to do: as an argument, as - for stdin, or with --file <path>");
+    throw createUsageError("give a prompt: as an argument, as - for stdin, or with --file <path>");
   const repository = await getRepositoryUrl(options.repo, cli.folder);
   await using server = await getOrStartServer(settings, {
     interrupts,
-    onStart: () => terminal.err("No server is running: one is started in this process for as long as this takes.\n"),
+    onStart: () => terminal.err("No server is running. Starting one for this command.\n"),
   });
   const { client } = server;
   signal.throwIfAborted();

@@ -116,9 +116,9 @@ async function execCommand(
   if (settings.json) terminal.out(toJsonLine(exit));
   else if (exit.timed_out)
     terminal.err(
-      `The command took longer than ${options.timeout} s and was ended. Give it more time with --timeout <seconds>.\n`,
+      `The command took longer than ${options.timeout} s and was stopped. Allow more time with --timeout <seconds>.\n`,
     );
-  else if (exit.out_of_memory) terminal.err("The command was ended: the runner's memory was used up.\n");
+  else if (exit.out_of_memory) terminal.err("The command was killed because the runner ran out of memory.\n");
   await flushOutput();
   return getExitCode(exit);
 }
@@ -140,8 +140,9 @@ async function attachTerminal(
     notify: (text) => terminal.err(text),
   });
   if (ended.end === "exit") return getExitCode({ type: "exit", timed_out: false, ...ended });
-  const why = ended.reason === "slow" ? "Detached, as this terminal was too slow" : "Detached";
-  terminal.err(`\r\n${why}; \`wharf runner attach ${runner_id} --terminal ${ended.terminal_id}\` comes back.\n`);
+  const why = ended.reason === "slow" ? " because this terminal was too slow" : "";
+  const command = `wharf runner attach ${runner_id} --terminal ${ended.terminal_id}`;
+  terminal.err(`\r\nDetached${why}. Attach again with \`${command}\`.\n`);
   return ended.exitCode;
 }
 
@@ -154,12 +155,12 @@ async function copyFiles(
     const place = parsePlace(text);
     return place.runner === undefined ? { path: resolve(folder, place.path) } : place;
   });
-  if (!source || !destination) throw createUsageError("name what is copied, and where to");
+  if (!source || !destination) throw createUsageError("name a source and a destination");
   const copied = await copyPath(client, { from: source, to: destination, signal: interrupts.signal });
   if (settings.json) return terminal.out(toJsonLine(copied));
   terminal.err(`${formatSize(copied.bytes)} to ${copied.to}\n`);
   for (const path of copied.skipped ?? [])
-    terminal.err(`left out: ${path} (a device, a hard link, or a link that leads out of the folder)\n`);
+    terminal.err(`skipped: ${path} (a device, a hard link, or a link that leads out of the folder)\n`);
 }
 
 async function showLogs(cli: Cli, { args, options }: CommandLineInput<z.infer<typeof LogsOptions>>): Promise<void> {
@@ -211,10 +212,10 @@ async function showEvent({ settings, terminal }: Cli, event: TerminalEvent): Pro
     case "command":
       return terminal.out(`${style.dim(`$ ${toSafeText(event.data).trimEnd()}`)}\n`);
     case "gap":
-      return terminal.err(errStyle.dim(`[${formatSize(event.to - event.from)} are no longer kept]\n`));
+      return terminal.err(errStyle.dim(`[${formatSize(event.to - event.from)} are no longer available]\n`));
     case "detached":
       return terminal.err(
-        errStyle.dim(`[detached from the ${consoleId}: ${event.reason}; go on with --after ${event.offset}]\n`),
+        errStyle.dim(`[detached from the ${consoleId}: ${event.reason}; continue with --after ${event.offset}]\n`),
       );
     default:
       return undefined;

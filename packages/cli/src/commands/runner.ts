@@ -19,6 +19,7 @@ import {
   variables,
   createIntegerSchema,
 } from "../option-values.ts";
+import { formatCount } from "../render/numbers.ts";
 import { toSafeText, toSingleLine } from "../render/safe-text.ts";
 import { formatRunnerTable, runnerText } from "../render/runner.ts";
 import { toShortId } from "../tasks.ts";
@@ -124,7 +125,7 @@ async function createRunner(cli: Cli, { options }: CommandLineInput<z.infer<type
 function toResources({ cpus, memory, disk }: z.infer<typeof CreateOptions>): RunnerResources | undefined {
   if (cpus === undefined && memory === undefined && disk === undefined) return undefined;
   if (cpus === undefined || memory === undefined || disk === undefined)
-    throw createUsageError("a size of your own takes --cpus, --memory and --disk");
+    throw createUsageError("a custom size requires --cpus, --memory and --disk");
   return { cpu_millicores: Math.round(cpus * 1000), memory_mb: Math.round(memory * 1024), storage_gb: Math.ceil(disk) };
 }
 
@@ -136,7 +137,8 @@ async function listRunners(
   const { status, limit, offset } = options;
   const answer = await client.call(runnerApi.listRunners, { query: { limit, offset, ...(status && { status }) } });
   if (settings.json) return terminal.out(toJsonLine(answer));
-  if (answer.runners.length === 0) return terminal.err("There is no runner. Create one with `wharf runner create`.\n");
+  if (answer.runners.length === 0)
+    return terminal.err("There are no runners. Create one with `wharf runner create`.\n");
   terminal.out(formatRunnerTable(answer.runners, look));
   const remainingCount = answer.total - answer.runners.length - offset;
   if (answer.total_capped) terminal.err(`More than ${remainingCount} more; --limit and --offset show them.\n`);
@@ -153,7 +155,7 @@ async function listOrphans({
   if (answer.orphans.length === 0) return terminal.err("There are no orphaned runners.\n");
   for (const { runner_id, found_at } of answer.orphans)
     terminal.out(`${toSafeText(runner_id)}  found ${toSafeText(found_at)}\n`);
-  terminal.err("They are stopped and keep their disks. `wharf runner rm --orphans` removes them.\n");
+  terminal.err("These runners are stopped and keep their disks. `wharf runner rm --orphans` deletes them.\n");
 }
 
 async function removeOrphans({
@@ -163,9 +165,7 @@ async function removeOrphans({
 }: Pick<Cli, "client" | "settings" | "terminal">): Promise<void> {
   const { deleted } = await client.call(runnerApi.deleteOrphans, {});
   if (settings.json) return terminal.out(toJsonLine({ deleted }));
-  terminal.out(
-    deleted.length === 1 ? "1 orphaned runner is destroyed.\n" : `${deleted.length} orphaned runners are destroyed.\n`,
-  );
+  terminal.out(`Deleted ${formatCount(deleted.length, "orphaned runner")}.\n`);
 }
 
 async function getRunner({ client, settings, terminal }: Cli, { args }: CommandLineInput<unknown>): Promise<void> {
@@ -194,7 +194,7 @@ function printState({ settings, terminal }: Cli, runner: RunnerView): void {
 function requireHealthy({ settings, terminal }: Cli, { state, error_message }: RunnerView): void {
   if (state !== "ERROR") return;
   if (!settings.json)
-    terminal.err(`It could not be made: ${toSingleLine(error_message ?? "for no known reason", 400)}\n`);
+    terminal.err(`The runner could not be started: ${toSingleLine(error_message ?? "unknown reason", 400)}\n`);
   throw new Exit(2);
 }
 
@@ -203,15 +203,15 @@ async function removeRunners(
   { args, options }: CommandLineInput<z.infer<typeof RemoveOptions>>,
 ): Promise<void> {
   if (options.orphans) {
-    if (options.all || args.length > 0) throw createUsageError("--orphans goes alone");
+    if (options.all || args.length > 0) throw createUsageError("--orphans cannot be combined with --all or with ids");
     return removeOrphans({ client, settings, terminal });
   }
-  if (options.all === args.length > 0) throw createUsageError("name the runners, or say --all or --orphans");
+  if (options.all === args.length > 0) throw createUsageError("name the runners, or use --all or --orphans");
   const ids = options.all ? await listStandaloneIds(client) : args;
   for (const id of ids) {
     const runner = await client.call(runnerApi.getRunner, { params: { runner_id: id } });
     await client.call(runnerApi.deleteRunner, { params: { runner_id: runner.id } });
-    terminal.out(settings.json ? toJsonLine({ deleted: runner.id }) : `Runner ${toShortId(runner.id)} is destroyed.\n`);
+    terminal.out(settings.json ? toJsonLine({ deleted: runner.id }) : `Deleted runner ${toShortId(runner.id)}.\n`);
   }
 }
 

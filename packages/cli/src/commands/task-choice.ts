@@ -27,7 +27,7 @@ export const createChoiceCommand =
     const { client, settings, terminal } = cli;
     const task = await client.call(api.getTask, { params: { task_id: args[0] ?? "" } });
     const id = args[1];
-    if (id !== undefined && options.default) throw createUsageError(`name a ${what} or --default, not both`);
+    if (id !== undefined && options.default) throw createUsageError(`give the id of a ${what} or --default, not both`);
     if (id === undefined && !options.default) return showChoices(cli, task, what);
     const params = { task_id: task.id };
     const updatedTask =
@@ -36,7 +36,7 @@ export const createChoiceCommand =
         : await client.call(api.setTaskModel, { params, body: { model_id: id } });
     if (settings.json) return terminal.out(toJsonLine(updatedTask));
     terminal.out(
-      `The agent is told, now or when it is next at work; \`wharf task logs ${toShortId(task.id)}\` says if it refuses.\n`,
+      `The agent changes its ${what} now, or when it runs again. \`wharf task logs ${toShortId(task.id)}\` shows a refusal.\n`,
     );
   };
 
@@ -45,8 +45,7 @@ async function showChoices({ client, settings, terminal }: Cli, task: Task, what
   const { offered, current = chosen } = await getOffer(readLog(client, task.id), what);
   if (settings.json) return terminal.out(toJsonLine({ chosen, current, offered }));
   if (chosen !== undefined) terminal.err(`Chosen for this task: ${toSafeText(chosen)}\n`);
-  if (offered.length === 0)
-    return terminal.err(`No ${what} to choose from is known: an agent tells of them when it starts.\n`);
+  if (offered.length === 0) return terminal.err(`No ${what}s are known yet. The agent reports them when it starts.\n`);
   for (const { id, name } of offered)
     terminal.out(
       `${id === current ? "*" : " "} ${toSafeText(id)}${name === id ? "" : `  ${terminal.style.dim(toSafeText(name))}`}\n`,

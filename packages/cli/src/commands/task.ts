@@ -214,7 +214,7 @@ async function listTasks(
   const answer = await client.call(api.listTasks, { query: { limit, ...(state && { state }) } });
   if (settings.json) return terminal.out(toJsonLine(answer));
   if (answer.tasks.length === 0)
-    return terminal.err('There is no task yet. Begin one with `wharf run "what to do" --repo .`.\n');
+    return terminal.err('There are no tasks. Start one with `wharf run "<prompt>" --repo .`.\n');
   terminal.out(formatTaskTable(answer.tasks, look));
   const remainingCount = answer.total - answer.tasks.length;
   if (answer.total_capped) terminal.err(`More than ${remainingCount} more; --limit and --state narrow it down.\n`);
@@ -226,7 +226,7 @@ async function stopTask(cli: Cli, { args, options }: CommandLineInput<z.infer<ty
   printState(
     cli,
     await cli.client.call(api.stopTask, { params: getParams(args), body }),
-    "The agent is being stopped; its disk is kept.",
+    "Stopping the agent. Its disk is kept.",
   );
 }
 
@@ -234,30 +234,31 @@ async function pauseTask(cli: Cli, { args }: CommandLineInput<unknown>): Promise
   printState(
     cli,
     await cli.client.call(api.pauseTask, { params: getParams(args) }),
-    "The agent is being paused; its open model requests end first.",
+    "Pausing the agent. Its open model requests finish first.",
   );
 }
 
 async function resumeTask(cli: Cli, { args }: CommandLineInput<unknown>): Promise<void> {
-  printState(cli, await cli.client.call(api.resumeTask, { params: getParams(args) }), "The agent goes on.");
+  printState(cli, await cli.client.call(api.resumeTask, { params: getParams(args) }), "Resuming the agent.");
 }
 
 /** Without an argument, the command cancels the running turn, or else the next one. */
 async function cancelTurn({ client, settings, terminal }: Cli, { args }: CommandLineInput<unknown>): Promise<void> {
   const turns = await getTurns(client, args[0] ?? "");
-  const wish = args[1];
+  const turnName = args[1];
   const turn =
-    wish === undefined
+    turnName === undefined
       ? (turns.find(({ state }) => state === "RUNNING") ?? turns.find(({ state }) => state === "QUEUED"))
-      : turns.find(({ id }, i) => String(i + 1) === wish || id === wish);
-  if (!turn) throw createUsageError(wish === undefined ? "no turn is open" : `there is no turn '${wish}'`);
+      : turns.find(({ id }, i) => String(i + 1) === turnName || id === turnName);
+  if (!turn)
+    throw createUsageError(turnName === undefined ? "no turn is running or queued" : `there is no turn '${turnName}'`);
   const cancelled = await client.call(api.cancelTurn, { params: { task_id: turn.task_id, turn_id: turn.id } });
   if (settings.json) return terminal.out(toJsonLine(cancelled));
-  terminal.out(cancelled.state === "CANCELLED" ? "The turn is taken back.\n" : "The agent is asked to end its turn.\n");
+  terminal.out(cancelled.state === "CANCELLED" ? "The turn is cancelled.\n" : "The agent was asked to end its turn.\n");
 }
 
 async function cancelTask(cli: Cli, { args }: CommandLineInput<unknown>): Promise<void> {
-  printState(cli, await cli.client.call(api.cancelTask, { params: getParams(args) }), "Given up.");
+  printState(cli, await cli.client.call(api.cancelTask, { params: getParams(args) }), "Cancelled.");
 }
 
 async function pushTask(cli: Cli, { args }: CommandLineInput<unknown>): Promise<void> {
@@ -265,7 +266,7 @@ async function pushTask(cli: Cli, { args }: CommandLineInput<unknown>): Promise<
   const task = await client.call(api.pushTask, { params: { task_id: args[0] ?? "" } });
   if (settings.json) return terminal.out(toJsonLine(task));
   terminal.out(
-    `Pushing ${toSafeText(task.shadow_branch)} again; \`wharf task logs -f ${toShortId(task.id)}\` shows how it goes.\n`,
+    `Pushing ${toSafeText(task.shadow_branch)} again; \`wharf task logs -f ${toShortId(task.id)}\` shows the result.\n`,
   );
 }
 
@@ -277,14 +278,14 @@ async function acceptTask(cli: Cli, { args }: CommandLineInput<unknown>): Promis
   );
 }
 
-function printState({ settings, terminal }: Cli, task: { id: string; state: TaskState }, words: string): void {
-  terminal.out(settings.json ? toJsonLine(task) : `${words} Task ${toShortId(task.id)} is ${task.state}.\n`);
+function printState({ settings, terminal }: Cli, task: { id: string; state: TaskState }, message: string): void {
+  terminal.out(settings.json ? toJsonLine(task) : `${message} Task ${toShortId(task.id)} is ${task.state}.\n`);
 }
 
 async function removeTask({ client, settings, terminal }: Cli, { args }: CommandLineInput<unknown>): Promise<void> {
   const task = await client.call(api.getTask, { params: getParams(args) });
   await client.call(api.deleteTask, { params: { task_id: task.id } });
-  terminal.out(settings.json ? toJsonLine({ deleted: task.id }) : `Task ${toShortId(task.id)} is deleted.\n`);
+  terminal.out(settings.json ? toJsonLine({ deleted: task.id }) : `Deleted task ${toShortId(task.id)}.\n`);
 }
 
 async function showDiff(
@@ -297,7 +298,7 @@ async function showDiff(
   if (terminal.isTty) terminal.out(formatPatch(diff.patch, terminal.style));
   // Piped output has to stay byte for byte what git can apply.
   else await writeBytes(process.stdout, Buffer.from(diff.patch));
-  if (diff.truncated) terminal.err("The patch is too large to show whole; fetch the branch to see all of it.\n");
+  if (diff.truncated) terminal.err("The patch is too large to show completely. Fetch the branch to see all of it.\n");
 }
 
 async function answerQuestion(
@@ -311,10 +312,10 @@ async function answerQuestion(
     options.permission === undefined
       ? open
       : open.filter(({ permission_id }) => permission_id.startsWith(options.permission ?? ""));
-  const wish = args[1];
-  if (wish === undefined && !options.refuse) {
+  const choice = args[1];
+  if (choice === undefined && !options.refuse) {
     if (settings.json) return terminal.out(toJsonLine({ permissions: questions }));
-    if (questions.length === 0) return terminal.err("The agent asks nothing.\n");
+    if (questions.length === 0) return terminal.err("There are no open permission requests.\n");
     return terminal.out(
       questions
         .map(
@@ -325,13 +326,13 @@ async function answerQuestion(
     );
   }
   const [question] = questions;
-  if (!question) throw createUsageError("the agent asks nothing that could be answered");
+  if (!question) throw createUsageError("there is no open permission request");
   if (questions.length > 1)
     throw createUsageError(
-      `the agent asks ${questions.length} things: say which with --permission (\`wharf task answer ${toShortId(task.id)}\` shows them)`,
+      `there are ${questions.length} open permission requests: choose one with --permission (\`wharf task answer ${toShortId(task.id)}\` lists them)`,
     );
-  const option_id = options.refuse ? undefined : getOptionId(wish ?? "", question.options ?? []);
-  if (option_id === undefined && !options.refuse) throw createUsageError(`'${wish}' is none of its options`);
+  const option_id = options.refuse ? undefined : getOptionId(choice ?? "", question.options ?? []);
+  if (option_id === undefined && !options.refuse) throw createUsageError(`'${choice}' is not an option of the request`);
   await client.call(api.answerPermission, {
     params: { task_id: task.id, permission_id: question.permission_id },
     body: option_id === undefined ? {} : { option_id },

@@ -45,7 +45,7 @@ async function runServer(cli: Cli, { options }: { options: z.infer<typeof Option
   if (!settings.json)
     terminal.err(
       signal.aborted
-        ? "\nStopping. Agents at work go on and are taken up by the next start.\n"
+        ? "\nStopping the server. Its agents keep running, and the next start continues their tasks.\n"
         : "Stopped on request.\n",
     );
   // Ctrl-C and SIGTERM are the normal ways to stop a server; a closed terminal is not.
@@ -72,14 +72,14 @@ async function printAddress({ client, settings, terminal }: Cli, url: string): P
       ["data", info.data_folder],
       ["isolation", formatIsolation(info, style)],
       ["agents", getAgentNames(agent_types, true)],
-      ["not here", style.dim(getAgentNames(agent_types, false))],
+      ["unavailable", style.dim(getAgentNames(agent_types, false))],
     ],
     style,
   );
   const warning = formatUnsafeWarning(info, style);
-  terminal.out(`${style.bold(`Wharf ${version} serves.`)}\n\n${block}${warning && `\n${warning}`}
-  ${style.dim('wharf run "what to do" --repo .   runs a task, in another terminal')}
-  ${style.dim("Ctrl-C stops the server and leaves agents at work; `wharf down` ends them too.")}
+  terminal.out(`${style.bold(`Wharf ${version} is running.`)}\n\n${block}${warning && `\n${warning}`}
+  ${style.dim('To run a task, in another terminal: wharf run "<prompt>" --repo .')}
+  ${style.dim("Ctrl-C stops the server and leaves its agents running; `wharf down` stops both.")}
 `);
 }
 

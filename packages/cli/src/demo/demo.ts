@@ -20,8 +20,8 @@ export interface DemoOptions {
   readonly interrupts: Interrupts;
 }
 
-const title = "Mend the failing test";
-const prompt = "A test of this library fails. Find out why, mend it, and see that all tests pass.";
+const title = "Fix the failing test";
+const prompt = "A test of this library fails. Find the cause, fix it, and check that all tests pass.";
 
 /**
  * Demonstrates the complete workflow on this machine alone: a server with its own database, a
@@ -42,14 +42,14 @@ export class Demo {
   async run(): Promise<void> {
     const { style } = this.#cli.terminal;
     this.#print(
-      `${style.bold("Wharf, from a task to a branch.")} Offline and without a key: the agent is a script in place of a\nmodel, and says so. All the rest is real: server, database, sandbox, git, tests.\n`,
+      `${style.bold("Wharf, from a task to a branch.")} Offline and without an API key: a script replaces the model.\nEverything else is real: server, database, sandbox, git, tests.\n`,
     );
-    this.#printHeading("A server, with a PostgreSQL of its own");
+    this.#printHeading("A server with its own PostgreSQL");
     await using stage = await DemoServer.open(this.#cli.settings.environment);
     this.#options.interrupts.signal.throwIfAborted();
     const info = await stage.client.call(api.serverInfo, {});
     this.#print(
-      `   ${stage.url}   ${style.dim(`up after ${this.#getElapsedTime()}`)}\n${formatUnsafeWarning(info, style)}`,
+      `   ${stage.url}   ${style.dim(`started in ${this.#getElapsedTime()}`)}\n${formatUnsafeWarning(info, style)}`,
     );
 
     const sample = await this.#createSample(stage.sample);
@@ -61,14 +61,15 @@ export class Demo {
   }
 
   async #createSample(folder: string): Promise<SampleRepository> {
-    this.#printHeading("A repository with a test that fails");
+    this.#printHeading("A repository with a failing test");
     const sample = new SampleRepository(folder);
     await sample.create();
     const initialReport = await runSampleTests(sample.folder, this.#options.interrupts.signal);
     this.#print(
-      `   ${sample.folder}\n   its tests: ${this.#cli.terminal.style.red(formatReport(initialReport))} (${initialReport.failures.join(", ")})\n`,
+      `   ${sample.folder}\n   tests: ${this.#cli.terminal.style.red(formatReport(initialReport))} (${initialReport.failures.join(", ")})\n`,
     );
-    if (initialReport.failed === 0) throw new Error("the sample's tests pass before anything was done");
+    if (initialReport.failed === 0)
+      throw new Error("the tests of the sample pass before the agent has changed anything");
     return sample;
   }
 
@@ -86,7 +87,7 @@ export class Demo {
     };
     const task = await client.call(api.createTask, { params: { board_id: board.id }, body }, { signal });
     this.#printHeading(
-      `A task on the board "${board.name}", and an agent at work on it in a ${info.isolation === "unsafe" ? "plain process" : "sandbox"}`,
+      `A task on the board "${board.name}", and an agent in a ${info.isolation === "unsafe" ? "plain process" : "sandbox"}`,
     );
     this.#print(`   "${prompt}"\n\n`);
     const { turn_id } = await client.call(api.startTask, { params: { task_id: task.id } }, { signal });
@@ -100,26 +101,26 @@ export class Demo {
     const branch = await sample.getBranch(task.shadow_branch);
     const code = getExitCode(outcome);
     if (code === 0 && branch !== undefined) return branch;
-    const why = outcome.failure?.message ?? outcome.push_message ?? outcome.reason ?? "no branch came back";
+    const why = outcome.failure?.message ?? outcome.push_message ?? outcome.reason ?? "no branch was pushed";
     this.#cli.terminal.err(
-      `\n${style.red("✗")} The demonstration did not come to its end: ${why}\n${style.dim("→")} ${outcome.failure?.next ?? "`wharf doctor` says what may be missing here."}\n`,
+      `\n${style.red("✗")} The demo failed: ${why}\n${style.dim("→")} ${outcome.failure?.next ?? "Run `wharf doctor` to see what is missing."}\n`,
     );
     throw new Exit(code === 0 ? exitCodes.wharfFailed : code);
   }
 
   async #showResult(sample: SampleRepository, branch: Branch, { outcome }: Summary): Promise<void> {
     const { style } = this.#cli.terminal;
-    this.#printHeading("What it changed");
+    this.#printHeading("The change");
     this.#print(`\n${indent(formatPatch(await sample.getPatch(branch), style))}\n`);
-    this.#printHeading("The branch that came back");
-    this.#print(`   ${style.bold(branch.name)} at ${branch.sha.slice(0, 10)}, pushed to the repository\n`);
+    this.#printHeading("The pushed branch");
+    this.#print(`   ${style.bold(branch.name)} at ${branch.sha.slice(0, 10)} in the repository\n`);
     await using copy = await sample.checkOut(branch);
     const finalReport = await runSampleTests(copy.folder, this.#options.interrupts.signal);
     const passes = finalReport.failed === 0 && finalReport.passed > 0;
     this.#print(
-      `   its tests: ${passes ? style.green(formatReport(finalReport)) : style.red(formatReport(finalReport))}\n`,
+      `   tests: ${passes ? style.green(formatReport(finalReport)) : style.red(formatReport(finalReport))}\n`,
     );
-    this.#printHeading("What it used");
+    this.#printHeading("The resources used");
     this.#print(`   ${formatUsage(outcome.used)}\n`);
     if (!passes) throw new Exit(exitCodes.agentFailed);
   }
@@ -131,12 +132,12 @@ export class Demo {
     await stage.end("sample");
     if (this.#cli.settings.json) return this.#printResult(stage, summary);
     this.#print(`
-${style.green("✓")} ${style.bold(`Done in ${this.#getElapsedTime()}.`)} Server, database and sandbox are gone again; the sample stays:
+${style.green("✓")} ${style.bold(`Done in ${this.#getElapsedTime()}.`)} Server, database and sandbox are removed. The sample repository is kept:
 
    ${style.cyan(pathToFileURL(stage.sample).href)}
    git -C ${stage.sample} show ${branch}
 
-   With a repository of yours: wharf run "what to do" --repo <path or URL>
+   With your own repository: wharf run "<prompt>" --repo <path or URL>
 `);
   }
 
@@ -148,7 +149,7 @@ ${style.green("✓")} ${style.bold(`Done in ${this.#getElapsedTime()}.`)} Server
     const { task } = summary;
     if (this.#cli.settings.json) this.#printResult(stage, summary);
     this.#print(`
-${style.green("✓")} ${style.bold(`Done in ${this.#getElapsedTime()}.`)} The server goes on until Ctrl-C; all that was made stays in ${stage.home}
+${style.green("✓")} ${style.bold(`Done in ${this.#getElapsedTime()}.`)} The server runs until Ctrl-C. All files are kept in ${stage.home}
 
    ${style.cyan(`${stage.url}/api/v1/tasks/${task.id}`)}
    curl -H "Authorization: Bearer $(cat ${stage.dataFolder}/owner-token)" ${stage.url}/api/v1/tasks/${task.id}

@@ -10,7 +10,7 @@ export async function checkModelKeys({ settings }: DoctorContext): Promise<Check
   return {
     name: "model keys",
     status: "warn",
-    text: "none is set: only the demo agent and agents with a login of their own can work",
+    text: "none is set: only the demo agent and agents with their own login work",
     next: `Set one of ${keys.join(", ")} in the environment of \`wharf up\`.`,
   };
 }
@@ -44,9 +44,9 @@ export async function checkAgents({ settings, client }: DoctorContext): Promise<
   const missingAgents = Object.entries(packages).filter(
     ([, { program }]) => getProgramPath(program, path) === undefined,
   );
-  const text = `${availableAgents.join(", ")}${listed ? "" : " (the server says more when it runs)"}`;
+  const text = `${availableAgents.join(", ")}${listed ? "" : " (a running server may know more)"}`;
   if (missingAgents.length === 0) return { name, status: "ok", text };
-  const next = `Others: ${missingAgents.map(([agent, { package: packageName }]) => `${agent} with \`npm install -g ${packageName}\``).join(", ")}.`;
+  const next = `To add others: ${missingAgents.map(([agent, { package: packageName }]) => `\`npm install -g ${packageName}\` (${agent})`).join(", ")}.`;
   return { name, status: availableAgents.length > 0 ? "ok" : "warn", text, next };
 }
 
@@ -63,8 +63,8 @@ export async function checkServer({ client, settings }: DoctorContext): Promise<
     return {
       name,
       status: "warn",
-      text: `${text} (${info.isolation_reason ?? "no sandbox can be made"})`,
-      next: "Mend what keeps it from making sandboxes and start it again.",
+      text: `${text} (${info.isolation_reason ?? "no sandbox can be created"})`,
+      next: "Fix the cause and restart the server.",
     };
   } catch (error) {
     if (settings.url === undefined) return { name, status: "ok", text: "none is running; `wharf up` starts one" };

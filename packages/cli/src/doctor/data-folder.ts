@@ -27,17 +27,17 @@ export async function checkDataFolder({ settings }: DoctorContext): Promise<Chec
       name,
       status: "fail",
       text: `${dataFolder}: ${isThere ? "it" : existingFolder} cannot be written to`,
-      next: "Choose another folder with WHARF_DATA, or have its owner let you write there.",
+      next: "Choose another folder with WHARF_DATA, or ask its owner for write access.",
     };
   }
   const closed =
     process.getuid?.() === 0 && !environment.DATABASE_URL ? await getClosedFolder(existingFolder) : undefined;
   if (closed !== undefined) {
-    const next = `Choose a folder outside it with WHARF_DATA, let others pass it (\`chmod o+x ${closed}\`), or set DATABASE_URL.`;
+    const next = `Choose a folder outside it with WHARF_DATA, let other users enter it (\`chmod o+x ${closed}\`), or set DATABASE_URL.`;
     return {
       name,
       status: "fail",
-      text: `${dataFolder}: PostgreSQL does not run as root, and its own user may not pass ${closed}`,
+      text: `${dataFolder}: PostgreSQL does not run as root, and its user cannot enter ${closed}`,
       next,
     };
   }
@@ -48,7 +48,7 @@ export async function checkDataFolder({ settings }: DoctorContext): Promise<Chec
   if (isThere && open) return { name, status: "fail", text: open.message, next: open.next };
   const { bavail, bsize } = await statfs(existingFolder);
   const free = bavail * bsize;
-  const text = `${dataFolder}${isThere ? "" : " (made at the first start)"}, ${formatSize(free)} free`;
+  const text = `${dataFolder}${isThere ? "" : " (created at the first start)"}, ${formatSize(free)} free`;
   if (free >= comfortableBytes) return { name, status: "ok", text };
   return {
     name,

@@ -9,7 +9,7 @@ export async function checkDocker({ settings }: DoctorContext): Promise<Check> {
   try {
     const { backend, docker, runnerImage, localUnsafe } = readConfig(settings.environment);
     if (backend !== "docker")
-      return { name, status: "ok", text: "is not used (WHARF_BACKEND=docker puts runners into containers)" };
+      return { name, status: "ok", text: "not used (WHARF_BACKEND=docker runs agents in containers)" };
     const options = { server: "doctor", engine: docker, image: runnerImage, allowUnsafe: localUnsafe };
     return { name, status: "ok", text: await describeDocker(options) };
   } catch (error) {

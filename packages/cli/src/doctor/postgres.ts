@@ -18,12 +18,12 @@ export async function checkPostgres({ settings }: DoctorContext): Promise<Check>
   if (packaged !== undefined && existsSync(packaged)) {
     const { ok, stdout } = await tryProgram(packaged, ["--version"]);
     // The libraries may not be linked yet: the server links them when it starts.
-    return { name, status: "ok", text: ok ? `${parseVersion(stdout)}, of Wharf's own` : "of Wharf's own" };
+    return { name, status: "ok", text: ok ? `${parseVersion(stdout)}, included in Wharf` : "included in Wharf" };
   }
   const installed = getProgramPath("postgres", settings.environment.PATH);
   const version = installed === undefined ? "" : parseVersion((await tryProgram(installed, ["--version"])).stdout);
   if (Number.parseInt(version, 10) >= oldestMajor)
-    return { name, status: "ok", text: `${version}, this machine's (${installed})` };
+    return { name, status: "ok", text: `${version}, installed at ${installed}` };
   return {
     name,
     status: "fail",
@@ -35,7 +35,8 @@ export async function checkPostgres({ settings }: DoctorContext): Promise<Check>
 const parseVersion = (text: string): string => /\d+(?:\.\d+)*/.exec(text)?.[0] ?? "";
 
 async function checkServer(text: string): Promise<Check> {
-  const next = "Check that it runs and that DATABASE_URL names it, or unset DATABASE_URL to use one of Wharf's own.";
+  const next =
+    "Check that the server runs and that DATABASE_URL is correct, or unset DATABASE_URL to use the included PostgreSQL.";
   if (!URL.canParse(text)) return { name, status: "fail", text: "DATABASE_URL is not an address", next };
   const { hostname, port } = new URL(text);
   const where = `${hostname}:${port || 5432}`;

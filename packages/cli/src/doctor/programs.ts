@@ -26,7 +26,7 @@ const installGit = "Install git (`apt install git`, `dnf install git`, `brew ins
  */
 export async function checkGit({ settings }: DoctorContext): Promise<Check> {
   const git = getProgramPath("git", settings.environment.PATH);
-  if (git === undefined) return { name: "git", status: "fail", text: "is not on the PATH", next: installGit };
+  if (git === undefined) return { name: "git", status: "fail", text: "not found on the PATH", next: installGit };
   const [version, folder] = await Promise.all([tryProgram(git, ["--version"]), tryProgram(git, ["--exec-path"])]);
   if (!version.ok || !folder.ok)
     return {
@@ -42,7 +42,7 @@ export async function checkGit({ settings }: DoctorContext): Promise<Check> {
     name: "git",
     status: "fail",
     text: `${number}, but without http-backend`,
-    next: "Install the rest of git: on Alpine `apk add git-daemon`, elsewhere the full `git` package.",
+    next: "Install the complete git: on Alpine `apk add git-daemon`, elsewhere the full `git` package.",
   };
 }
 
@@ -64,7 +64,7 @@ export async function checkSandbox({ settings }: DoctorContext): Promise<Check> 
   const { missing: reason, limits, lacks } = description;
   if (reason === undefined) {
     const filter = lacks.includes("filter") ? "; system calls are not filtered" : "";
-    const text = `bubblewrap makes sandboxes without a network; ${limits}${filter}`;
+    const text = `bubblewrap creates sandboxes without a network; ${limits}${filter}`;
     if (lacks.length === 0) return { name, status: "ok", text };
     return { name, status: "warn", text, next: lacks.includes("limits") ? allowLimits : allowFilter };
   }

@@ -37,7 +37,7 @@ export function formatEvent(data: LineData, style: Style, detail: boolean): stri
       ];
     case "denied":
       return [
-        `${style.yellow("!")} The sandbox may not reach ${toSingleLine(data.host, 200)}: ${toSingleLine(data.reason, 300)}`,
+        `${style.yellow("!")} The sandbox cannot reach ${toSingleLine(data.host, 200)}: ${toSingleLine(data.reason, 300)}`,
       ];
     case "agent_exit":
       return [`${style.yellow("!")} The agent's process ended: ${toSingleLine(data.message, 600)}`];
@@ -50,7 +50,7 @@ export function formatEvent(data: LineData, style: Style, detail: boolean): stri
     case "turn":
       return formatTurn(data, style, detail);
     case "session":
-      return data.loaded ? [style.dim("· the agent goes on with its earlier conversation")] : [];
+      return data.loaded ? [style.dim("· the agent continues its earlier conversation")] : [];
     case "usage":
       return detail ? [style.dim(`· used: ${formatUsage(data)} (measured by the ${data.source})`)] : [];
     case "fs_change":
@@ -62,14 +62,14 @@ export function formatEvent(data: LineData, style: Style, detail: boolean): stri
 
 /** Distinguishes a runner's messages from the server's. */
 const getSpeaker = ({ source }: EventDataByKind<"notice" | "failure">): string =>
-  source === "runner" ? "the runner says: " : "";
+  source === "runner" ? "the runner reports: " : "";
 
 const maxShownChanges = 5;
 
 function formatFileChanges({ changes, overflow }: EventDataByKind<"fs_change">, style: Style): string[] {
   const shownPaths = changes.slice(0, maxShownChanges).map(({ path }) => toSingleLine(path, 200));
   const suffix = changes.length > shownPaths.length ? ` and ${changes.length - shownPaths.length} more` : "";
-  if (overflow) return [style.dim("· more changed in the workspace than can be told one by one")];
+  if (overflow) return [style.dim("· too many changes in the workspace to list them")];
   return shownPaths.length > 0 ? [style.dim(`· changed: ${shownPaths.join(", ")}${suffix}`)] : [];
 }
 
@@ -89,7 +89,7 @@ function formatState(data: EventDataByKind<"state">, style: Style, detail: boole
 function formatTurn(data: EventDataByKind<"turn">, style: Style, detail: boolean): string[] {
   if (data.status === "interrupted")
     return [
-      `${style.yellow("!")} The turn was interrupted: ${toSingleLine(data.reason ?? "how far it got is not known", 400)}`,
+      `${style.yellow("!")} The turn was interrupted: ${toSingleLine(data.reason ?? "its progress is unknown", 400)}`,
     ];
   if (data.status === "cancelled") return [`${style.yellow("!")} ${formatCancellation(data.reason)}`];
   if (data.status !== "ended") return [];
@@ -103,11 +103,11 @@ export const formatCancellation = (reason: string | undefined): string =>
   `The turn was cancelled${!reason || /^(?:it|the turn) was cancelled\.?$/i.test(reason) ? "." : `: ${toSingleLine(reason, 300)}`}`;
 
 const stopWords: Readonly<Record<string, string>> = {
-  max_tokens: "The agent stopped: the model's answer reached its longest length.",
-  max_turn_requests: "The agent stopped: it made as many model requests as it may in one turn.",
-  refusal: "The model refused to go on.",
+  max_tokens: "The agent stopped: the model's answer reached its maximum length.",
+  max_turn_requests: "The agent stopped: it reached the limit of model requests in one turn.",
+  refusal: "The model refused to continue.",
   error: "The turn ended with an error.",
-  timeout: "The agent gave no sign of life and was ended.",
+  timeout: "The agent did not respond and was stopped.",
 };
 
 /** Explains why an agent stopped. */
@@ -126,8 +126,8 @@ type Usage = Omit<EventDataByKind<"usage">, "kind" | "source" | "raw">;
 
 export function formatUsage(usage: { [Name in keyof Usage]: Usage[Name] | undefined }): string {
   const parts = [
-    usage.cpu_seconds === undefined ? "" : `${formatDuration(usage.cpu_seconds * 1000)} of CPU`,
-    usage.memory_peak_bytes === undefined ? "" : `${formatSize(usage.memory_peak_bytes)} of memory at most`,
+    usage.cpu_seconds === undefined ? "" : `${formatDuration(usage.cpu_seconds * 1000)} of CPU time`,
+    usage.memory_peak_bytes === undefined ? "" : `${formatSize(usage.memory_peak_bytes)} peak memory`,
     usage.model_requests === undefined || (usage.model_requests === 0 && usage.cpu_seconds === undefined)
       ? ""
       : formatCount(usage.model_requests, "model request"),

@@ -8,7 +8,7 @@ export interface IsolationInfo {
 }
 
 const bubblewrapHint =
-  "Install bubblewrap (`apt install bubblewrap`, `dnf install bubblewrap`) and see that user namespaces are allowed; `wharf doctor` says more.";
+  "Install bubblewrap (`apt install bubblewrap`, `dnf install bubblewrap`) and allow user namespaces; `wharf doctor` explains how.";
 
 export const formatIsolation = ({ backend, isolation }: IsolationInfo, style: Style): string =>
   isolation === "unsafe"
@@ -26,9 +26,9 @@ export function formatUnsafeWarning({ isolation, isolation_reason }: IsolationIn
   if (isolation !== "unsafe") return "";
   const lines = [
     "AGENTS RUN WITHOUT A SANDBOX",
-    `Why: ${toSingleLine(isolation_reason ?? "no sandbox can be made here", 300)}.`,
-    "An agent is a plain process here: it can read and change all that you can, and reach the network.",
-    "Model keys are withheld from it unless WHARF_LOCAL_UNSAFE=1 is set.",
+    `Why: ${toSingleLine(isolation_reason ?? "no sandbox can be created here", 300)}.`,
+    "Agents are plain processes: they can read and change everything that you can, and reach the network.",
+    "Model keys are withheld from them unless WHARF_LOCAL_UNSAFE=1 is set.",
     bubblewrapHint,
   ];
   return lines.map((line, i) => `${style.red("!!")} ${i === 0 ? style.inverse(` ${line} `) : line}\n`).join("");

@@ -170,10 +170,10 @@ describe("a task's log on the screen", () => {
 
   test("says which notices and failures are the runner's words", () => {
     expect(shown([{ kind: "notice", message: "the walls hold", source: "runner" }])).toBe(
-      "  · the runner says: the walls hold\n",
+      "  · the runner reports: the walls hold\n",
     );
     expect(shown([{ kind: "failure", code: "agent_exited", message: "It ended.", source: "runner" }])).toBe(
-      "  ✗ the runner says: It ended.\n",
+      "  ✗ the runner reports: It ended.\n",
     );
   });
 

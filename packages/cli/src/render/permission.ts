@@ -11,7 +11,7 @@ export function formatQuestion(question: Permission, style: Style): string[] {
       `    ${i + 1}  ${toSingleLine(name, 80)} ${style.dim(`(${toSingleLine(option_kind, 30)})`)}`,
   );
   return [
-    `${style.yellow("?")} ${style.bold("The agent asks:")} ${toSingleLine(question.title ?? "may it go on?", 400)}`,
+    `${style.yellow("?")} ${style.bold("The agent asks:")} ${toSingleLine(question.title ?? "May it continue?", 400)}`,
     ...options,
   ];
 }
@@ -28,7 +28,7 @@ export function isRefusal(data: Permission, question: Permission | undefined): b
 /** Formats the outcome of a question, unless the policy answered it. */
 export function formatAnswer(data: Permission, question: Permission | undefined, style: Style): string | undefined {
   if (data.status === "asked" || data.by === "policy") return undefined;
-  if (data.status === "timed_out") return `${style.yellow("!")} Nobody answered in time: it was refused.`;
+  if (data.status === "timed_out") return `${style.yellow("!")} No answer arrived in time: the request was refused.`;
   if (data.status === "cancelled") return `${style.dim("·")} The question was withdrawn.`;
   const option = question?.options?.find(({ option_id }) => option_id === data.option_id);
   return `${style.green("✓")} Answered: ${option ? toSingleLine(option.name, 80) : toSingleLine(data.option_id ?? "refused", 80)}`;

@@ -40,7 +40,7 @@ export function formatTask(
       ["state", formatState(task.state, style)],
       ["agent", task.agent_type && toSingleLine(task.agent_type)],
       ["repository", task.repository_url && toSingleLine(task.repository_url, 300)],
-      ["begins at", toSingleLine([task.branch, task.base_commit_sha?.slice(0, 10)].filter(Boolean).join(" @ "), 300)],
+      ["base", toSingleLine([task.branch, task.base_commit_sha?.slice(0, 10)].filter(Boolean).join(" @ "), 300)],
       ["branch", toSingleLine(task.shadow_branch, 300)],
       ["mode", task.agent_mode && toSingleLine(task.agent_mode, 200)],
       ["model", task.agent_model && toSingleLine(task.agent_model, 200)],
@@ -79,5 +79,5 @@ function formatTurnTable(turns: readonly Turn[], { style, width }: TableStyle): 
   ]);
   const indent = "  ";
   const look = { style, width: width && width - indent.length };
-  return formatTable(["TURN", "STATE", "STOPPED BY", "ASKED", "PROMPT"], rows, look).replaceAll(/^(?=.)/gm, indent);
+  return formatTable(["TURN", "STATE", "STOP REASON", "CREATED", "PROMPT"], rows, look).replaceAll(/^(?=.)/gm, indent);
 }

@@ -80,7 +80,7 @@ export async function attachToTerminal(options: AttachOptions): Promise<AttachRe
       if (lostAt !== undefined && performance.now() - lostAt > reconnectTimeoutMs) throw error;
     }
     if (signal.aborted) return getDetachedResult();
-    if (lostAt === undefined) notify("\r\nThe connection is lost; waiting for the server. Ctrl-C leaves …\r\n");
+    if (lostAt === undefined) notify("\r\nThe connection is lost. Waiting for the server; Ctrl-C exits …\r\n");
     lostAt ??= performance.now();
     using _typing = listenForInput(
       stdin,
@@ -159,7 +159,7 @@ async function runConnection(socket: WebSocket, session: AttachSession): Promise
         state.offset = control.offset;
         return sendRequest({ type: "ack", offset: control.offset });
       case "gap":
-        return session.notify(`\r\n[${control.to - control.from} bytes are lost]\r\n`);
+        return session.notify(`\r\n[${control.to - control.from} bytes were lost]\r\n`);
       case "detached":
         return resolveDetached(control.reason, 2);
       case "refused":

@@ -1,16 +1,10 @@
-import { InterruptedError, registerWork } from "../interrupts.ts";
-
-/**
- * A single Ctrl-C can arrive twice: from the terminal, and from the launcher or npm, which forward
- * theirs.
- */
-const sameGestureMs = 400;
+import { duplicateSignalMs, InterruptedError, registerWork } from "../interrupts.ts";
 
 /**
  * Handles Ctrl-C while a command runs in a runner.
  *
  * *listening* → SIGINT → *forwarded*: the command receives the signal and decides what to do. If
- * the signal cannot be forwarded, or at the next SIGINT, → *left*: `signal` is aborted, which ends
+ * the signal cannot be forwarded, or at the next SIGINT, → *abandoned*: `signal` is aborted, which ends
  * the command. SIGTERM, SIGHUP and a lost output leave immediately.
  */
 export class CommandInterrupts implements Disposable {
@@ -50,6 +44,6 @@ export class CommandInterrupts implements Disposable {
     if (this.#forwardedAt === undefined) {
       this.#forwardedAt = nowMs;
       this.#forward().catch(abort);
-    } else if (nowMs - this.#forwardedAt > sameGestureMs) abort();
+    } else if (nowMs - this.#forwardedAt > duplicateSignalMs) abort();
   };
 }

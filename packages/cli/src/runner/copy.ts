@@ -40,7 +40,7 @@ export async function copyPath(
     return downloadPath(client, { runner_id: source.runner, path: source.path, to: destination.path, signal });
   if (source.runner === undefined && destination.runner !== undefined)
     return uploadPath(client, { runner_id: destination.runner, path: destination.path, from: source.path, signal });
-  throw createUsageError("one end of a copy is in a runner, as RUNNER:PATH, and the other here");
+  throw createUsageError("one end of a copy must be RUNNER:PATH, and the other a local path");
 }
 
 async function downloadPath(
@@ -57,7 +57,7 @@ async function downloadPath(
     // The caller may name a link to a folder; a folder named after the runner's must not be a link.
     await using folder = await HeldFolder.open(target, { followLink: target === destination }).catch(
       (error: unknown) => {
-        throw createUsageError(`'${target}' is no folder that can be written into (${getErrorCode(error)})`);
+        throw createUsageError(`'${target}' is not a writable folder (${getErrorCode(error)})`);
       },
     );
     const answer = await requestStream(
@@ -165,7 +165,7 @@ async function waitForTar(tar: ReturnType<typeof spawn>): Promise<void> {
   try {
     [code] = await once(tar, "close");
   } catch (error) {
-    throw createUsageError(`folders are copied with tar, which cannot be started (${String(error)})`);
+    throw createUsageError(`copying a folder requires tar, which cannot be started (${String(error)})`);
   }
-  if (code !== 0) throw createUsageError(`tar could not do it: ${output.trim() || String(code)}`);
+  if (code !== 0) throw createUsageError(`tar failed: ${output.trim() || String(code)}`);
 }

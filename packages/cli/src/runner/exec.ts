@@ -70,7 +70,7 @@ export async function runCommand(client: Client, input: ExecInput, options: Exec
   }
   throw new WharfError("runner_unavailable", {
     runner_id,
-    reason: "it broke off, and how the command ended is not known",
+    reason: "the connection broke, so the result of the command is unknown",
   });
 }
 

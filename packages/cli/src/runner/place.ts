@@ -17,6 +17,6 @@ export function parsePlace(text: string): Place {
 export function getTargetPath(folder: string, path: string): string {
   const name = basename(path);
   if (name === "" || name === "." || name === "..")
-    throw createUsageError(`'${path}' has no name to be copied under: name the destination`);
+    throw createUsageError(`'${path}' has no file name: name the destination`);
   return join(folder, name);
 }

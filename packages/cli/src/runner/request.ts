@@ -79,6 +79,6 @@ export async function* readPieces(
     for await (const piece of message) yield Buffer.from(piece);
   } catch (error) {
     signal.throwIfAborted();
-    throw createUnreachableError(serverName, "the connection was cut in the middle of the answer", error);
+    throw createUnreachableError(serverName, "the connection broke during the answer", error);
   }
 }

@@ -36,7 +36,7 @@ export async function unpackArchive(root: HeldFolder, pieces: AsyncIterable<Buff
       if (!(error instanceof NotAFolderError)) throw error;
       throw createArchiveError(
         item.entry.path,
-        "something here that is no folder is in the way, and Wharf writes through no link",
+        "a local file or link is in the way, and Wharf does not write through links",
       );
     }
     result.bytes += item.entry.size;
@@ -46,7 +46,7 @@ export async function unpackArchive(root: HeldFolder, pieces: AsyncIterable<Buff
 }
 
 const createArchiveError = (path: string, reason: string) =>
-  createUsageError(`the runner's archive has '${toSingleLine(path, 200)}': ${reason}`);
+  createUsageError(`the runner's archive contains '${toSingleLine(path, 200)}': ${reason}`);
 
 /**
  * Splits a path into names; a path that leads out of the folder aborts the whole copy, because no
@@ -55,7 +55,7 @@ const createArchiveError = (path: string, reason: string) =>
 function parsePath(path: string): string[] {
   const names = path.split("/").filter((name) => name !== "" && name !== ".");
   if (path.startsWith("/") || names.includes("..") || path.includes("\0"))
-    throw createArchiveError(path, "it leads out of the folder that is copied");
+    throw createArchiveError(path, "it is outside the copied folder");
   return names;
 }
 
@@ -73,7 +73,7 @@ async function unpackEntry(root: HeldFolder, names: readonly string[], { entry, 
   const name = names.at(-1) ?? "";
   const existing = await lstat(folder.getPath(name)).catch(() => undefined);
   if (existing && !existing.isFile() && !existing.isSymbolicLink())
-    throw createArchiveError(entry.path, "something here with that name is neither a file nor a link");
+    throw createArchiveError(entry.path, "the local entry of that name is neither a file nor a link");
   await placeEntry(folder, name, { entry, content });
   return true;
 }

@@ -54,7 +54,7 @@ test("asks again when it did not understand", async () => {
   await sleep(20);
   input.write("reject\n");
   expect(await until(1)).toEqual([["p", "no"]]);
-  expect(String(output.read())).toContain("none of them");
+  expect(String(output.read())).toContain("Invalid answer");
 });
 
 test("drops a question that was settled elsewhere, and ends when nobody is there any more", async () => {

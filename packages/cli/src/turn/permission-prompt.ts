@@ -60,13 +60,13 @@ export class PermissionPrompt implements AsyncDisposable {
         if (/^no?$/i.test(reply.trim())) return await answer(permission.permission_id, undefined);
         const chosen = getOptionId(reply, options);
         if (chosen !== undefined) return await answer(permission.permission_id, chosen);
-        output.write("  That is none of them.\n");
+        output.write(`  Invalid answer. Enter 1–${options.length}, or n to refuse.\n`);
       }
     } catch (error) {
       if (questionOptions.signal.aborted) output.write("\n");
       else
         output.write(
-          `  The answer was not taken: ${toSingleLine(error instanceof Error ? error.message : String(error), 400)}\n`,
+          `  The answer was not accepted: ${toSingleLine(error instanceof Error ? error.message : String(error), 400)}\n`,
         );
     } finally {
       lines.close();

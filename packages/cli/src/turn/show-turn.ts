@@ -32,10 +32,10 @@ export async function watchTurn(cli: Cli, options: WatchTurnOptions): Promise<Su
   const began = performance.now();
   await using asker = cli.terminal.isInteractive && !settings.json ? createPermissionPrompt(cli, task.id) : undefined;
   using stopper = new StopOnAbort(interrupts, async () => {
-    terminal.err(`${settings.json ? "" : view.endLine()}Stopping the task; Ctrl-C again leaves at once.\n`);
+    terminal.err(`${settings.json ? "" : view.endLine()}Stopping the task. Press Ctrl-C again to exit at once.\n`);
     await client.call(
       api.stopTask,
-      { params, body: { reason: "the person at the command line stopped it" } },
+      { params, body: { reason: "stopped from the command line" } },
       { retryTimeoutMs: stopTimeoutMs },
     );
   });
@@ -118,7 +118,7 @@ class StopOnAbort implements Disposable {
 }
 
 const formatAnswerHint = (task: Task, { options = [] }: EventDataByKind<"permission">): string =>
-  `The agent waits for an answer. Give one with \`wharf task answer ${toShortId(task.id)} <option>\`${options.length > 0 ? ` (${options.map((_, i) => i + 1).join(", ")})` : ""}, or refuse with \`wharf task answer ${toShortId(task.id)} --refuse\`.\n`;
+  `The agent is waiting for an answer. Answer with \`wharf task answer ${toShortId(task.id)} <option>\`${options.length > 0 ? ` (${options.map((_, i) => i + 1).join(", ")})` : ""}, or refuse with \`wharf task answer ${toShortId(task.id)} --refuse\`.\n`;
 
 /** Returns undefined if the task has no change to report. */
 async function getDiff({ client }: Cli, taskId: string): Promise<Diff | undefined> {

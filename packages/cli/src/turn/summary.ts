@@ -52,9 +52,9 @@ export function formatSummary(summary: Summary, style: Style): string {
       ["branch", formatBranch(summary, style)],
       ["changes", diff && formatDiffStat(diff.files, style)],
       ["used", formatUsage(outcome.used)],
-      ["look", `wharf task show ${id}${outcome.commit ? `  ·  wharf task diff ${id}` : ""}`],
+      ["details", `wharf task show ${id}${outcome.commit ? `  ·  wharf task diff ${id}` : ""}`],
       [
-        "go on",
+        "continue",
         getExitCode(outcome) === 0
           ? `wharf task prompt ${id} "…" --follow`
           : `wharf task prompt ${id} "…" --follow  ·  wharf task logs ${id}`,
@@ -69,7 +69,7 @@ function formatVerdict({ outcome, tookMs }: Summary, style: Style): string {
   const time = style.dim(`(${formatDuration(tookMs)})`);
   const code = getExitCode(outcome);
   if (code === 0)
-    return `${style.green("✓")} ${style.bold(outcome.commit ? "Done." : "Done; nothing was changed.")} ${time}`;
+    return `${style.green("✓")} ${style.bold(outcome.commit ? "Done." : "Done. Nothing was changed.")} ${time}`;
   if (isCancelled(outcome)) return `${style.yellow("!")} ${formatCancellation(outcome.reason)} ${time}`;
   const why = toSingleLine(
     outcome.failure?.message ??
@@ -85,19 +85,19 @@ function formatVerdict({ outcome, tookMs }: Summary, style: Style): string {
         ? "Nothing was committed"
         : "The agent failed"
       : outcome.status === "ended"
-        ? "The work is done, but its branch did not get to the repository"
+        ? "The work is done, but its branch was not pushed to the repository"
         : (outcome.error_code && "The task failed") || endWords[outcome.status];
   const next = outcome.failure?.next ? `\n  ${style.dim("→")} ${toSingleLine(outcome.failure.next, 400)}` : "";
   return `${style.red("✗")} ${style.bold(what)}${why === "" ? "." : `: ${why}`} ${time}${next}`;
 }
 
-const endWords = { cancelled: "It was stopped", interrupted: "It was interrupted" } as const;
+const endWords = { cancelled: "The turn was stopped", interrupted: "The turn was interrupted" } as const;
 
 const pushWords: Readonly<Record<TurnOutcome["push"], string>> = {
   none: "",
   pushed: "pushed to",
   failed: "NOT pushed to",
-  waiting: "not yet pushed; the server goes on trying:",
+  waiting: "not pushed yet; the server keeps trying:",
 };
 
 function formatBranch({ task, outcome }: Summary, style: Style): string | undefined {
