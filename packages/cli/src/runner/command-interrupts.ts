@@ -4,8 +4,8 @@ import { duplicateSignalMs, InterruptedError, registerWork } from "../interrupts
  * Handles Ctrl-C while a command runs in a runner.
  *
  * *listening* → SIGINT → *forwarded*: the command receives the signal and decides what to do. If
- * the signal cannot be forwarded, or at the next SIGINT, → *abandoned*: `signal` is aborted, which ends
- * the command. SIGTERM, SIGHUP and a lost output leave immediately.
+ * the signal cannot be forwarded, or at the next SIGINT, → *abandoned*: `signal` is aborted, which
+ * ends the command. SIGTERM, SIGHUP and a lost output leave immediately.
  */
 export class CommandInterrupts implements Disposable {
   readonly #controller = new AbortController();
