@@ -1,12 +1,13 @@
 import { spawn } from "node:child_process";
 
 /**
- * Checks the sources without running them: format, lint with the import direction, types, dead
- * code, and that every proof still exists.
+ * Checks the sources without running them: format, lint with the import direction, layers of
+ * folders, types, dead code, and that every proof still exists.
  */
 const checks = [
   { name: "format", command: "oxfmt", args: ["--check", "."] },
   { name: "lint", command: "oxlint", args: ["--type-aware", "--deny-warnings"] },
+  { name: "layers", command: "node", args: ["scripts/layers.ts"] },
   { name: "types", command: "tsc", args: ["--project", "."] },
   { name: "dead code", command: "knip", args: ["--no-progress"] },
   { name: "names", command: "node", args: ["scripts/voice/names.ts", "--check"] },

@@ -14,7 +14,7 @@ import {
   type SessionModeState,
 } from "@agentclientprotocol/sdk";
 import { History, PermissionMode, modes, Session } from "../session/index.ts";
-import { Client } from "./client.ts";
+import { Client } from "../client.ts";
 import { toRequestError } from "./failure.ts";
 import { formatPrompt } from "./prompt-text.ts";
 

@@ -1,6 +1,6 @@
 import type { PermissionOption, RequestPermissionRequest } from "@agentclientprotocol/sdk";
 import { z } from "zod";
-import type { Client } from "../acp/client.ts";
+import type { Client } from "../client.ts";
 import type { History } from "./history.ts";
 
 /** The user is asked before these actions. */

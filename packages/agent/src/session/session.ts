@@ -1,6 +1,6 @@
 import type { SessionUpdate } from "@agentclientprotocol/sdk";
 import { WharfError } from "@wharf/contract";
-import type { Client } from "../acp/client.ts";
+import type { Client } from "../client.ts";
 import { Workspace } from "../workspace/index.ts";
 import type { History } from "./history.ts";
 import { Permissions } from "./permissions.ts";

@@ -1,7 +1,7 @@
 import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { dirname, relative } from "node:path";
 import { WharfError } from "@wharf/contract";
-import type { Client } from "../acp/client.ts";
+import type { Client } from "../client.ts";
 import { confinePath } from "./confine-path.ts";
 
 const maxFileBytes = 10_000_000;

@@ -3,7 +3,8 @@ import { eq, inArray, sql } from "drizzle-orm";
 import { expect, test } from "vitest";
 import { type Fixture, fixture } from "../../test/fixture.ts";
 import { schema } from "../store/index.ts";
-import { type AgentTypeRow, AgentTypes } from "./agent-types.ts";
+import { AgentTypes } from "./agent-types.ts";
+import type { AgentTypeRow } from "./row.ts";
 import { createLaunch } from "./launch.ts";
 
 const { agent_types } = schema;

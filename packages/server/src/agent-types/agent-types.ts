@@ -14,9 +14,9 @@ import { allProgramsOf, type ImageNames, getAgentImage, programsOf } from "./ima
 import { type ConfiguredRoutes, getModelRoute } from "./launch.ts";
 import { explainMissingLogin } from "./login.ts";
 import { getPolicyConflict } from "./policy.ts";
+import type { AgentTypeRow } from "./row.ts";
 
 const { agent_types } = schema;
-export type AgentTypeRow = typeof agent_types.$inferSelect;
 export type AgentTypeView = AgentTypeRow & { available: boolean; unavailable_reason?: string };
 
 interface AgentTypeContext {

@@ -1,5 +1,5 @@
 import type { McpServer } from "@wharf/contract";
-import type { AgentTypeRow } from "./agent-types.ts";
+import type { AgentTypeRow } from "./row.ts";
 
 /** The APIs of model routes; see the gateway. */
 type ModelApi = "gemini" | "anthropic" | "openai";

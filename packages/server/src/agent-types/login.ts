@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import type { AgentTypeRow } from "./agent-types.ts";
+import type { AgentTypeRow } from "./row.ts";
 
 interface Login {
   readonly variable: string;

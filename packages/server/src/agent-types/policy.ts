@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import type { PermissionPolicy } from "@wharf/contract";
-import type { AgentTypeRow } from "./agent-types.ts";
+import type { AgentTypeRow } from "./row.ts";
 
 type PolicyModes = Readonly<Record<PermissionPolicy, string>>;
 

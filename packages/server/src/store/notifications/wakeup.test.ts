@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { testDatabase } from "../../../test/database.ts";
-import { Notifications } from "../index.ts";
+import { Notifications } from "./notifications.ts";
 import { Wakeup } from "./wakeup.ts";
 
 const never = new AbortController().signal;

@@ -1,4 +1,4 @@
-import type { Notifications } from "../index.ts";
+import type { Notifications } from "./notifications.ts";
 
 /**
  * Limit of names in each of the two sets below. Beyond it the oldest is dropped; its owner notices

@@ -15,7 +15,7 @@ import {
   varchar,
   bigserial,
 } from "drizzle-orm/pg-core";
-import { tasks } from "./work.ts";
+import { tasks } from "./tasks.ts";
 
 /**
  * Every message of every task, in order. A runner's report is identified by (run, journal epoch,

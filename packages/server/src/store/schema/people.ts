@@ -1,15 +1,6 @@
 import { sql } from "drizzle-orm";
 import { index, pgTable, text, timestamp, uuid, varchar } from "drizzle-orm/pg-core";
-
-/**
- * Timestamps of every row. `updated_at` is the last change by a person or a state machine;
- * statements that renew a lease, move a cursor or append to a log leave it unchanged, so that it is
- * useful for sorting and comparing.
- */
-export const stamps = {
-  created_at: timestamp({ withTimezone: true }).notNull().defaultNow(),
-  updated_at: timestamp({ withTimezone: true }).notNull().defaultNow(),
-};
+import { stamps } from "./columns.ts";
 
 /**
  * A tenant. A laptop has one; every board and user has belonged to one since the first migration.

@@ -1,7 +1,6 @@
 import { sql } from "drizzle-orm";
-import { boolean, check, pgTable, primaryKey, text, timestamp, uuid } from "drizzle-orm/pg-core";
-
-const createTimeColumn = () => timestamp({ withTimezone: true });
+import { boolean, check, pgTable, primaryKey, text, uuid } from "drizzle-orm/pg-core";
+import { createTimeColumn } from "./columns.ts";
 
 /**
  * The identity of this database. A server with another secret, or with another database's data

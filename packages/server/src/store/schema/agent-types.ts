@@ -1,0 +1,22 @@
+import type { AgentProtocol, McpServer, ResourceLimits } from "@wharf/contract";
+import { boolean, jsonb, pgTable, text, uuid, varchar } from "drizzle-orm/pg-core";
+import { stamps } from "./columns.ts";
+
+export const agent_types = pgTable("agent_types", {
+  id: uuid().primaryKey(),
+  name: varchar({ length: 100 }).notNull().unique(),
+  description: text().notNull().default(""),
+  command: jsonb().$type<string[]>().notNull(),
+  programs: jsonb().$type<string[]>().notNull().default([]),
+  protocol: text().$type<AgentProtocol>().notNull().default("acp"),
+  model_route: text(),
+  docker_image: text(),
+  docker_tag: text().notNull().default("latest"),
+  default_resources: jsonb().$type<ResourceLimits>().notNull(),
+  environment_vars: jsonb().$type<Record<string, string>>().notNull().default({}),
+  home_files: jsonb().$type<Record<string, string>>().notNull().default({}),
+  mcp_servers: jsonb().$type<McpServer[]>().notNull().default([]),
+  capabilities: jsonb().$type<string[]>().notNull().default([]),
+  enabled: boolean().notNull().default(true),
+  ...stamps,
+});

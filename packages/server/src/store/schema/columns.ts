@@ -1,0 +1,21 @@
+import { sql } from "drizzle-orm";
+import { bigint, type ExtraConfigColumn, timestamp } from "drizzle-orm/pg-core";
+
+/**
+ * Timestamps of every row. `updated_at` is the last change by a person or a state machine;
+ * statements that renew a lease, move a cursor or append to a log leave it unchanged, so that it is
+ * useful for sorting and comparing.
+ */
+export const stamps = {
+  created_at: timestamp({ withTimezone: true }).notNull().defaultNow(),
+  updated_at: timestamp({ withTimezone: true }).notNull().defaultNow(),
+};
+
+export const createTimeColumn = () => timestamp({ withTimezone: true });
+export const createNumberColumn = () => bigint({ mode: "number" });
+/** Lists show the newest rows first; an index serves that only with exactly the same order. */
+export const getNewestFirstColumns = (t: { created_at: ExtraConfigColumn; id: ExtraConfigColumn }) =>
+  [t.created_at.desc().nullsFirst(), t.id.desc().nullsFirst()] as const;
+/** Creates a check that restricts a column to the states of a state machine. */
+export const createOneOfCheck = (column: string, words: readonly string[]) =>
+  sql.raw(`${column} in (${words.map((w) => `'${w}'`).join(", ")})`);

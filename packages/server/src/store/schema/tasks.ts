@@ -1,0 +1,60 @@
+import { type InterruptPolicy, type PermissionPolicy, TaskState } from "@wharf/contract";
+import { sql } from "drizzle-orm";
+import { check, index, integer, jsonb, pgTable, text, uuid, varchar } from "drizzle-orm/pg-core";
+import { createNumberColumn, createOneOfCheck, createTimeColumn, getNewestFirstColumns, stamps } from "./columns.ts";
+import { boards, users } from "./people.ts";
+
+export const tasks = pgTable(
+  "tasks",
+  {
+    id: uuid().primaryKey(),
+    board_id: uuid()
+      .notNull()
+      .references(() => boards.id, { onDelete: "cascade" }),
+    title: varchar({ length: 500 }).notNull(),
+    description: text().notNull(),
+    state: text().$type<TaskState>().notNull().default("TODO"),
+    priority: integer().notNull().default(0),
+    agent_type: text(),
+    repository_url: text(),
+    branch: text(),
+    shadow_branch: text().notNull(),
+    base_commit_sha: text(),
+    /** The active run, or the last one. */
+    assigned_agent_id: uuid(),
+    /** The person's choice among the agent's modes and models; each run of the task applies it. */
+    agent_mode: text(),
+    agent_model: text(),
+    permission_policy: text().$type<PermissionPolicy>().notNull().default("ask"),
+    interrupt_policy: text().$type<InterruptPolicy>().notNull().default("ask"),
+    metadata: jsonb().$type<Record<string, unknown>>().notNull().default({}),
+    /** The sequence of the newest event; appending raises it under this row's lock. */
+    last_seq: createNumberColumn().notNull().default(0),
+    /** Total size of the task's events, as text. */
+    log_bytes: createNumberColumn().notNull().default(0),
+    created_by: uuid().references(() => users.id, { onDelete: "set null" }),
+    started_at: createTimeColumn(),
+    completed_at: createTimeColumn(),
+    /**
+     * When the task was deleted. A deleted task is invisible while a job removes its rows in small
+     * steps.
+     */
+    deleted_at: createTimeColumn(),
+    ...stamps,
+  },
+  (t) => [
+    check("tasks_state", createOneOfCheck("state", TaskState.options)),
+    index("tasks_board").on(t.board_id),
+    index("tasks_listed")
+      .on(t.board_id, ...getNewestFirstColumns(t))
+      .where(sql`deleted_at is null`),
+    index("tasks_listed_by_state")
+      .on(t.board_id, t.state, ...getNewestFirstColumns(t))
+      .where(sql`deleted_at is null`),
+    index("tasks_deleted")
+      .on(t.deleted_at)
+      .where(sql`deleted_at is not null`),
+    index("tasks_agent").on(t.assigned_agent_id),
+    index("tasks_created_by").on(t.created_by),
+  ],
+);
