@@ -3,6 +3,7 @@ import { constants } from "node:fs";
 import { chmod, link, open, rename, rm, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { WharfError } from "@wharf/contract";
+import { getErrorCode } from "../std/errors.ts";
 
 /**
  * Values that a data folder's server creates once and reads at every start: the owner's token, the
@@ -81,10 +82,10 @@ async function readStoredFile(path: string, minLength: number): Promise<StoredFi
     await file.chmod(0o600).catch(() => undefined);
     return { kind: "intact", value };
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    const code = getErrorCode(error);
     if (code === "ENOENT") return { kind: "missing" };
     if (code === "EACCES" || code === "EPERM" || code === "ELOOP" || code === "ENXIO" || code === "EIO")
-      return { kind: "damaged", reason: `it cannot be read: ${String(code)}` };
+      return { kind: "damaged", reason: `it cannot be read: ${code}` };
     throw error;
   }
 }

@@ -14,11 +14,12 @@ import type { WebSocket } from "ws";
 import { z } from "zod";
 import type { Principal } from "../access/index.ts";
 import type { RunnerUse } from "../runners/index.ts";
+import { parseJson } from "../std/json.ts";
 import { refuseFailure } from "./pass-through.ts";
 import { getReadyRunner, type RunnerModules, addEnvironment } from "./runner-routes.ts";
 import { TerminalSocket } from "./terminal-socket.ts";
 import { pipeTyping } from "./terminal-typing.ts";
-import { parseJson, requireStorable } from "./validate-storable.ts";
+import { requireStorable } from "./validate-storable.ts";
 import type { PreparedStream } from "./upgrades.ts";
 
 /** No daemon sends a longer line. */

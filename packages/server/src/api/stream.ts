@@ -5,13 +5,14 @@ import type { Principal } from "../access/index.ts";
 import { followTaskLog, type Log } from "../events/index.ts";
 import type { RunCommands } from "../runs/index.ts";
 import type { Tasks } from "../tasks/index.ts";
+import { parseJson } from "../std/json.ts";
 import type { Guard } from "./guard.ts";
 import type { Peers } from "./peers.ts";
 import { handleMessages } from "./inbox.ts";
 import { SendBudget } from "./send-budget.ts";
 import type { FailureLogger } from "./stream-failure.ts";
-import { Subscriptions } from "./subscriptions.ts";
-import { parseJson, requireStorable } from "./validate-storable.ts";
+import { createBadRequest, Subscriptions } from "./subscriptions.ts";
+import { requireStorable } from "./validate-storable.ts";
 import { type PreparedStream, Upgrades } from "./upgrades.ts";
 import { Viewer, type ViewerLimits } from "./viewer.ts";
 
@@ -140,6 +141,3 @@ function parseId(text: string): string {
   requireStorable(id, ["task_id"]);
   return id;
 }
-
-const createBadRequest = (path: string, message: string) =>
-  new WharfError("bad_request", { issues: [{ path, message }] });

@@ -2,7 +2,8 @@ import { Subscribe, WharfError } from "@wharf/contract";
 import type { z } from "zod";
 import { followTaskLog, type Log, Permits } from "../events/index.ts";
 import type { Tasks } from "../tasks/index.ts";
-import { parseJson, requireStorable } from "./validate-storable.ts";
+import { parseJson } from "../std/json.ts";
+import { requireStorable } from "./validate-storable.ts";
 import type { Viewer } from "./viewer.ts";
 
 /** Maximum number of tasks that one connection follows. */
@@ -95,5 +96,5 @@ function parseSubscribe(text: string): z.infer<typeof Subscribe> {
   return message.data;
 }
 
-const createBadRequest = (path: string, message: string) =>
+export const createBadRequest = (path: string, message: string): WharfError =>
   new WharfError("bad_request", { issues: [{ path, message }] });

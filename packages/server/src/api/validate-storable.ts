@@ -1,4 +1,5 @@
 import { WharfError } from "@wharf/contract";
+import { parseJson } from "../std/json.ts";
 
 /** Real data is never nested more deeply, and a database's parser does not accept more. */
 const maxDepth = 64;
@@ -24,13 +25,4 @@ function requireText(text: string, path: readonly string[]): void {
 
 function throwBadRequest(path: readonly string[], message: string): never {
   throw new WharfError("bad_request", { issues: [{ path: path.join("."), message }] });
-}
-
-/** Parses a message; returns undefined if it is not JSON. */
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,4 +1,5 @@
 import { WharfError } from "@wharf/contract";
+import { getErrorCode } from "../std/errors.ts";
 import type { MockBackend, MockBackendOptions } from "./mock/index.ts";
 
 export interface OpenMockOptions extends Omit<MockBackendOptions, "simulation" | "faults"> {
@@ -9,7 +10,7 @@ export interface OpenMockOptions extends Omit<MockBackendOptions, "simulation" |
 /** Loads the mock backend, which the published package leaves out (`scripts/pack.ts`). */
 export async function openMockBackend({ failures, ...options }: OpenMockOptions): Promise<MockBackend> {
   const mock = await import("./mock/index.ts").catch((cause: unknown) => {
-    if (!(cause instanceof Error && "code" in cause && cause.code === "ERR_MODULE_NOT_FOUND")) throw cause;
+    if (getErrorCode(cause) !== "ERR_MODULE_NOT_FOUND") throw cause;
     const reason = "the backend 'mock' is only in a source checkout of Wharf; choose local, docker or kubernetes";
     throw new WharfError("config_invalid", { name: "WHARF_BACKEND", reason }, { cause });
   });

@@ -1,6 +1,7 @@
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { getErrorCode } from "../std/errors.ts";
 
 export interface HealthReport {
   readonly status: "ok" | "degraded";
@@ -95,7 +96,7 @@ async function findFolderProblem(folder: string): Promise<string | undefined> {
     await rm(path, { force: true });
     return undefined;
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "an unknown error";
+    const code = getErrorCode(error) ?? "an unknown error";
     return folderProblems[code] ?? `The data folder does not accept files (${code}).`;
   }
 }

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import {
@@ -10,6 +9,7 @@ import {
 } from "../backends/index.ts";
 import type { Config } from "../config/index.ts";
 import type { Keys } from "../runners/index.ts";
+import { getHash } from "../std/hash.ts";
 
 /** Opens the configured backend; from here on all backends look the same. */
 export async function openBackend(
@@ -63,5 +63,4 @@ export async function openBackend(
  * Distinguishes this installation's runners from another's on the same engine. The installation's
  * servers share them.
  */
-const createOwnerLabel = (installation: string): string =>
-  createHash("sha256").update(`wharf installation ${installation}`).digest("hex").slice(0, 16);
+const createOwnerLabel = (installation: string): string => getHash(`wharf installation ${installation}`).slice(0, 16);

@@ -10,6 +10,7 @@ import { joinInstallation, refuseCopiedFolder } from "../servers/index.ts";
 import { lockDataFolder } from "../store/data-folder-lock.ts";
 import { startEmbeddedPostgres } from "../store/embedded/index.ts";
 import { migrateDatabase, Notifications, openDatabase, Wakeup } from "../store/index.ts";
+import { getErrorMessage } from "../std/errors.ts";
 import type { ServerSetup } from "./server-options.ts";
 
 export type Storage = Awaited<ReturnType<typeof openStorage>>;
@@ -90,11 +91,7 @@ async function openMigratedDatabase({ options: { config }, logger, parts }: Serv
   try {
     await migrateDatabase(store.pool);
   } catch (error) {
-    throw new WharfError(
-      "database_unavailable",
-      { reason: error instanceof Error ? error.message : String(error) },
-      { cause: error },
-    );
+    throw new WharfError("database_unavailable", { reason: getErrorMessage(error) }, { cause: error });
   }
   return { ...store, connection };
 }

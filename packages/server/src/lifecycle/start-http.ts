@@ -4,6 +4,7 @@ import { createApi, Peers } from "../api/index.ts";
 import type { Config } from "../config/index.ts";
 import { RunQueries, TaskDiffs } from "../runs/index.ts";
 import { Boards, Tasks } from "../tasks/index.ts";
+import { getErrorCode } from "../std/errors.ts";
 import type { Services } from "./create-services.ts";
 import { HealthMonitor } from "./health-monitor.ts";
 import type { RunnerHost } from "./open-runner-host.ts";
@@ -72,7 +73,7 @@ async function startListening(app: Awaited<ReturnType<typeof createApi>>, { host
   try {
     return await app.listen({ host, port });
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "EADDRINUSE")
+    if (getErrorCode(error) === "EADDRINUSE")
       throw new WharfError("port_taken", { address: `${host}:${port}` }, { cause: error });
     throw error;
   }

@@ -29,4 +29,5 @@ export { RunnerLinks, type RunnerUse } from "./connections/links.ts";
 export { openStandaloneLink } from "./standalone/open-standalone-link.ts";
 export { createStandaloneEnvironment } from "./standalone/standalone-context.ts";
 export { type RunnerKind, WarmPool } from "./pool/index.ts";
+export { maxProcesses } from "./sizes.ts";
 export { Orphans } from "./workers/orphans.ts";

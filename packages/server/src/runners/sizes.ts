@@ -2,7 +2,7 @@ import { type RunnerCreate, type RunnerResources, tiers } from "@wharf/contract"
 import type { RunnerSpec } from "../backends/index.ts";
 
 /** Allows a build with all its helpers, and stops a fork bomb. */
-const maxProcesses = 1_024;
+export const maxProcesses = 1_024;
 
 /** Returns the resources of a runner of a tier. */
 export function getResources({ tier, resources }: Pick<RunnerCreate, "tier" | "resources">): RunnerResources {

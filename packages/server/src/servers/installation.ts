@@ -1,8 +1,9 @@
-import { createHash, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { WharfError } from "@wharf/contract";
 import { type Database, schema } from "../store/index.ts";
+import { getHash } from "../std/hash.ts";
 
 const { installation } = schema;
 
@@ -46,7 +47,6 @@ async function createInstallation(db: Database, secret: string): Promise<typeof 
   return row!;
 }
 
-const getSecretFingerprint = (secret: string): string =>
-  createHash("sha256").update(`wharf installation ${secret}`).digest("hex").slice(0, 32);
+const getSecretFingerprint = (secret: string): string => getHash(`wharf installation ${secret}`).slice(0, 32);
 
 const createMismatchError = (file: string, reason: string) => new WharfError("installation_mismatch", { reason, file });

@@ -4,6 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { WharfError } from "@wharf/contract";
 import { requireClosedFolder } from "@wharf/contract/closed-folder";
+import { getErrorCode, getErrorMessage } from "../std/errors.ts";
 import { getClaimantPid, claimFolder, type FolderClaim } from "./folder-claim.ts";
 
 /**
@@ -211,8 +212,7 @@ async function createBusyError(folder: string): Promise<WharfError> {
 
 function toFolderError(folder: string, error: unknown): WharfError {
   if (error instanceof WharfError) return error;
-  if (error instanceof Error && "code" in error && error.code === "ENOSPC")
-    return new WharfError("disk_full", { path: folder }, { cause: error });
-  const reason = `${folder} cannot be used: ${error instanceof Error ? error.message : String(error)}`;
+  if (getErrorCode(error) === "ENOSPC") return new WharfError("disk_full", { path: folder }, { cause: error });
+  const reason = `${folder} cannot be used: ${getErrorMessage(error)}`;
   return new WharfError("config_invalid", { name: "WHARF_DATA", reason }, { cause: error });
 }

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { stat } from "node:fs/promises";
 import { connect, createServer, type Server } from "node:net";
+import { getErrorCode } from "../std/errors.ts";
 
 /** Maximum time for the holder of a claim to identify itself. */
 const answerTimeoutMs = 2_000;
@@ -22,7 +23,7 @@ export async function claimFolder(folder: string): Promise<FolderClaim | undefin
   try {
     await once(server, "listening");
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "EADDRINUSE") return undefined;
+    if (getErrorCode(error) === "EADDRINUSE") return undefined;
     // A system that forbids abstract sockets has only the lock file.
     return noClaim;
   }

@@ -1,5 +1,6 @@
 import { WharfError } from "@wharf/contract";
 import { z } from "zod";
+import { parseJson } from "../std/json.ts";
 
 /** The requested part of a list. */
 export interface PageQuery {
@@ -39,14 +40,6 @@ export function parseCursor<const F extends readonly (keyof typeof forms)[]>(
   if (keys?.length !== expected.length || !expected.every((form, i) => forms[form].test(keys[i] ?? "")))
     throw new WharfError("bad_request", { issues: [{ path: "cursor", message: "is not the cursor of this list" }] });
   return keys as { [I in keyof F]: string };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /**

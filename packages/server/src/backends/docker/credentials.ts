@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { WharfError } from "@wharf/contract";
 import type { CredentialSources, CredentialUse, HostCredential } from "../shared/host-credential.ts";
 import { containerPaths } from "../shared/container-paths.ts";
+import { getErrorCode } from "../../std/errors.ts";
 import { type ReadOnlyMounts, runnerUserId } from "./container-request.ts";
 
 interface CredentialFile {
@@ -185,7 +186,7 @@ async function setRunnerOwner(path: string, mode: number): Promise<void> {
 }
 
 const formatReadError = (error: unknown): string => {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  const code = getErrorCode(error);
   if (code === "ENOENT" || code === "ENOTDIR") return "not there";
   return `it cannot be read: ${String(code ?? error)}`;
 };

@@ -12,7 +12,7 @@ import { WireListeners } from "../shared/wire-listeners.ts";
 import { createContainerRequest, formatCredentials, socketPath } from "./container-request.ts";
 import { HostCredentials, requireCredentialSupport } from "./credentials.ts";
 import { dialExec, dialSocket, type RunnerContainer } from "./dial.ts";
-import { createExitError } from "./exit-error.ts";
+import { createExitError, createUnavailableError } from "./exit-error.ts";
 import { Engine } from "./engine.ts";
 import { type EngineFacts, inspectEngine } from "./inspect-engine.ts";
 import { Images } from "./images.ts";
@@ -335,5 +335,3 @@ const getCredentialLabel = ({ info }: RunnerContainer): string => info.Config.La
 const getWireMode = ({ info }: RunnerContainer): WireMode =>
   info.Config.Labels[label.wire] === "exec" ? "exec" : "socket";
 const createLostError = (id: string, reason: string) => new WharfError("runner_lost", { runner_id: id, reason });
-const createUnavailableError = (id: string, reason: string) =>
-  new WharfError("runner_unavailable", { runner_id: id, reason });

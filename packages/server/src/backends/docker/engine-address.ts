@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { WharfError } from "@wharf/contract";
 import type Dockerode from "dockerode";
+import { getErrorMessage } from "../../std/errors.ts";
 
 /** Addresses the engine with the same settings as Docker's own command. */
 export interface EngineAddress {
@@ -58,7 +59,7 @@ function readCertificates(folder: string): Pick<Dockerode.DockerOptions, "ca" | 
     const read = (name: string) => readFileSync(join(folder, name), "utf8");
     return { ca: read("ca.pem"), cert: read("cert.pem"), key: read("key.pem") };
   } catch (error) {
-    const reason = `no certificates can be read there: ${error instanceof Error ? error.message : String(error)}`;
+    const reason = `no certificates can be read there: ${getErrorMessage(error)}`;
     throw new WharfError("config_invalid", { name: "DOCKER_CERT_PATH", reason }, { cause: error });
   }
 }

@@ -1,4 +1,5 @@
 import { WharfError } from "@wharf/contract";
+import { getErrorCode, getErrorMessage } from "../../std/errors.ts";
 
 const missingCodes = new Set(["ENOENT"]);
 const forbiddenCodes = new Set(["EACCES", "EPERM"]);
@@ -23,7 +24,7 @@ export function getStatus(error: unknown): number | undefined {
 
 /** Returns the engine's own message, without the client's prefix. */
 export function formatEngineError(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = getErrorMessage(error);
   return message.replace(/^\(HTTP code \d+\) [^-]*- /, "").trim() || "it gave no reason";
 }
 
@@ -43,7 +44,7 @@ export function toWharfError(error: unknown, address: string): WharfError {
       return new WharfError("engine_tls", { engine, address, reason }, options);
     return new WharfError("backend_failed", { backend: "docker", reason }, options);
   }
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const code = getErrorCode(error) ?? "";
   if (missingCodes.has(code)) return new WharfError("engine_missing", { engine, address }, options);
   if (forbiddenCodes.has(code)) return new WharfError("engine_forbidden", { engine, address }, options);
   if (tlsCodePattern.test(code)) return new WharfError("engine_tls", { engine, address, reason }, options);

@@ -35,7 +35,7 @@ export async function createExitError(
   return createUnavailableError(id, `its container ended with exit code ${state.ExitCode}${why}${quote}`);
 }
 
-const createUnavailableError = (id: string, reason: string) =>
+export const createUnavailableError = (id: string, reason: string): WharfError =>
   new WharfError("runner_unavailable", { runner_id: id, reason });
 
 async function readLogTail(engine: Engine, handle: Container): Promise<string> {

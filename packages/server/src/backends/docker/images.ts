@@ -4,6 +4,7 @@ import { WharfError } from "@wharf/contract";
 import type { ImageInspectInfo } from "dockerode";
 import { z } from "zod";
 import type { Log } from "../shared/log.ts";
+import { parseJson } from "../../std/json.ts";
 import type { Engine } from "./engine.ts";
 import { isEngineUnreachable, formatEngineError } from "./engine-errors.ts";
 import { imageLabel } from "./names.ts";
@@ -127,14 +128,6 @@ const Step = z.object({
   error: z.string().optional(),
   progressDetail: z.object({ current: z.number().optional(), total: z.number().optional() }).optional(),
 });
-
-function parseJson(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
-  }
-}
 
 const toImage = ({ Id, Config }: ImageInspectInfo): Image => ({
   id: Id,

@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import { WharfError } from "@wharf/contract";
+import { getHash } from "../../std/hash.ts";
 
 /**
  * Everything that belongs to a runner has these labels. Wharf sets them after all others, and only
@@ -43,5 +43,4 @@ export function createLabels(server: string, id: string, part: string): Record<s
   return { [label.server]: server, [label.runner]: id, [label.part]: part };
 }
 
-export const getPlanHash = (request: unknown): string =>
-  createHash("sha256").update(JSON.stringify(request)).digest("hex").slice(0, 16);
+export const getPlanHash = (request: unknown): string => getHash(JSON.stringify(request)).slice(0, 16);

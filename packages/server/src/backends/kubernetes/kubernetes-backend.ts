@@ -7,6 +7,8 @@ import { connectEncrypted } from "@wharf/contract/wire";
 import type { Backend, CreateHooks, ObservedRunner, RunnerSpec, RunnerUsage } from "../backend.ts";
 import { containerPaths } from "../shared/container-paths.ts";
 import type { Log } from "../shared/log.ts";
+import { createNeverSignal } from "../../std/abort.ts";
+import { getErrorMessage } from "../../std/errors.ts";
 import { ApiFailure, isNotFound, isAlreadyExists } from "./cluster/api-failure.ts";
 import type { Cluster } from "./cluster/cluster.ts";
 import { toWharfError } from "./failures.ts";
@@ -340,7 +342,7 @@ export class KubernetesBackend implements Backend {
     } catch (error) {
       stream.destroy();
       signal.throwIfAborted();
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = getErrorMessage(error);
       throw new WharfError("runner_unavailable", { runner_id: id, reason });
     }
   }
@@ -383,8 +385,6 @@ const createOwnerReference = (kind: string, apiVersion: string, name: string, ui
  * add one.
  */
 const getAnnotationPath = (name: string): string => `/metadata/annotations/${name.replaceAll("/", "~1")}`;
-
-const createNeverSignal = (): AbortSignal => new AbortController().signal;
 
 function ignoreAlreadyExists(error: unknown): undefined {
   if (!isAlreadyExists(error)) throw error;

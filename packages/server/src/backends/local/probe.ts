@@ -9,6 +9,7 @@ import { writePlaceholderFiles } from "./host-mounts.ts";
 import { findOnPath } from "./programs.ts";
 import { RunnerFolder } from "./runner-folder.ts";
 import { containerPaths } from "../shared/container-paths.ts";
+import { getErrorMessage } from "../../std/errors.ts";
 import { describeLimits, findConfinement } from "./limits/confinement.ts";
 import { controllers } from "./limits/hierarchies.ts";
 import { sendFilter } from "./sandbox-enclosure.ts";
@@ -102,7 +103,7 @@ async function trySandbox(foundation: SandboxFoundation, runners: string): Promi
     const [code, signal] = await once(bubblewrap, "close");
     return code === 0 ? undefined : (await errorOutput).trim() || `it ended with ${code ?? signal}`;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return getErrorMessage(error);
   } finally {
     await rm(folder.path, { recursive: true, force: true });
     await rmdir(probes).catch(() => undefined); // another server may be probing

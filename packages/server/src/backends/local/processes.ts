@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { WharfError } from "@wharf/contract";
 import { z } from "zod";
+import { getErrorCode } from "../../std/errors.ts";
 
 /** Identifies a process: a pid alone may belong to another process by now. */
 export const ProcessIdentity = z.object({ pid: z.number().int().positive(), born: z.string() });
@@ -66,7 +67,7 @@ export async function signalProcess(identity: ProcessIdentity, signal: "SIGTERM"
   try {
     process.kill(identity.pid, signal);
   } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+    if (getErrorCode(error) !== "ESRCH") throw error;
   }
 }
 

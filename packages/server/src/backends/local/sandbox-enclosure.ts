@@ -32,6 +32,7 @@ import {
   type ConfinedFoundation,
 } from "./sandbox-arguments.ts";
 import { socketName } from "../shared/wire-listener.ts";
+import { getErrorMessage } from "../../std/errors.ts";
 
 interface SandboxOptions extends ProgramSearch, DaemonSettings {}
 
@@ -104,7 +105,7 @@ export class SandboxEnclosure implements Enclosure {
       );
     } catch (error) {
       signal?.throwIfAborted();
-      const reason = (await folder.readLogTail()) || (error instanceof Error ? error.message : String(error));
+      const reason = (await folder.readLogTail()) || getErrorMessage(error);
       throw new WharfError(
         "backend_failed",
         { backend: "local", reason: `the sandbox did not start: ${reason}` },

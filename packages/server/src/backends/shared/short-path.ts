@@ -1,8 +1,9 @@
-import { createHash } from "node:crypto";
 import { lstat, mkdir, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { getDescriptorPath, isTooLongForSocket } from "@wharf/contract/data-folder";
+import { getErrorCode } from "../../std/errors.ts";
+import { getHash } from "../../std/hash.ts";
 
 /**
  * Returns a path to the file in the folder that fits a socket's address, for the process that has
@@ -16,11 +17,7 @@ export async function getShortPath(folder: string, name: string, descriptor: num
 
 /** Returns the path where `createLink` puts its link. */
 export function getLinkPath(folder: string, temporary = tmpdir()): string {
-  return join(
-    temporary,
-    `wharf-${process.getuid?.() ?? 0}`,
-    createHash("sha256").update(folder).digest("hex").slice(0, 12),
-  );
+  return join(temporary, `wharf-${process.getuid?.() ?? 0}`, getHash(folder).slice(0, 12));
 }
 
 /**
@@ -35,7 +32,7 @@ export async function createLink(folder: string, temporary = tmpdir()): Promise<
   const isPrivate = stats.isDirectory() && stats.uid === (process.getuid?.() ?? 0) && (stats.mode & 0o077) === 0;
   if (!isPrivate) throw new Error(`${links} belongs to another user`);
   await symlink(folder, link).catch((error: unknown) => {
-    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+    if (getErrorCode(error) !== "EEXIST") throw error;
   });
   return link;
 }

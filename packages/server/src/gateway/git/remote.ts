@@ -1,8 +1,8 @@
-import { createHash } from "node:crypto";
 import { realpath, stat } from "node:fs/promises";
 import { isAbsolute, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { WharfError } from "@wharf/contract";
+import { getHash } from "../../std/hash.ts";
 
 export interface Remote {
   readonly id: string;
@@ -23,7 +23,7 @@ export interface Remote {
 const maxUrlLength = 2048;
 const scpLike = /^(?:[A-Za-z0-9][\w.+-]*@)?[A-Za-z0-9][\w.-]*:(?!:)[^-].*$/;
 
-const getRemoteId = (normalised: string) => createHash("sha256").update(normalised).digest("hex").slice(0, 20);
+const getRemoteId = (normalised: string) => getHash(normalised).slice(0, 20);
 
 const createAddressError = (message: string) =>
   new WharfError("bad_request", { issues: [{ path: "repository_url", message }] });

@@ -1,4 +1,5 @@
 import { WharfError } from "@wharf/contract";
+import { toError } from "../../std/errors.ts";
 import { findLimitError, getLimits } from "./limits.ts";
 import { endProcessGroup, spawnGit } from "./spawn-git.ts";
 
@@ -74,7 +75,7 @@ export function runGit(args: readonly string[], options: GitRunOptions): Promise
         try {
           options.onOutput(chunk);
         } catch (error) {
-          fail(error instanceof Error ? error : new Error(String(error)));
+          fail(toError(error));
         }
         return;
       }

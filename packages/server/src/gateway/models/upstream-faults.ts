@@ -1,5 +1,6 @@
 import { getAddressSetting, getKeySetting, toOneLine } from "@wharf/contract";
 import type { UpstreamFault } from "../context.ts";
+import { getErrorCode } from "../../std/errors.ts";
 
 /** Maximum length of a quoted message of a provider. */
 const maxWordBytes = 300;
@@ -104,7 +105,7 @@ const connectionWords: Readonly<Record<string, string>> = {
 
 /** Creates the fault for a request without an answer. `reason` holds no secret. */
 export function createNoAnswerFault(upstream: Upstream, error: unknown, reason: string): UpstreamFault {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const code = getErrorCode(error) ?? "";
   const words = connectionWords[code] ?? toOneLine(reason, maxWordBytes);
   return {
     kind: "unreachable",

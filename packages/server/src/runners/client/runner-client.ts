@@ -1,5 +1,6 @@
 import { daemonApi, type Endpoint, type EndpointInput, type EndpointOutput, WharfError } from "@wharf/contract";
 import type { CallOptions, RawRequest, RawResponse, StreamOptions, WireClient } from "@wharf/contract/wire";
+import { createNeverSignal } from "../../std/abort.ts";
 import { Circuit } from "./circuit.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { getRetryRule, type RetryRule } from "./retry-rule.ts";
@@ -137,8 +138,6 @@ export class RunnerClient implements WireClient {
     }
   }
 }
-
-const createNeverSignal = (): AbortSignal => new AbortController().signal;
 
 /** The link's provider may ignore the signal. */
 async function rejectOnAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -1,7 +1,7 @@
-import { createHash } from "node:crypto";
 import { tiers } from "@wharf/contract";
 import type { RunnerSpec } from "../../backends/index.ts";
 import { toLimits } from "../sizes.ts";
+import { getHash } from "../../std/hash.ts";
 
 /** Number of runners to keep ready of a size, and of an image if the backend uses images. */
 export interface PoolTarget {
@@ -33,9 +33,7 @@ export const toRunnerKind = (
  * programs than requested also matches.
  */
 export function createPoolKey(maker: { backend: string; version: string }, kind: RunnerKind): string {
-  return createHash("sha256")
-    .update(JSON.stringify(sortKeys({ ...maker, ...kind, programs: undefined })))
-    .digest("hex");
+  return getHash(JSON.stringify(sortKeys({ ...maker, ...kind, programs: undefined })));
 }
 
 /** Formats a target for people: `small`, or `medium of wharf-gemini:latest`. */

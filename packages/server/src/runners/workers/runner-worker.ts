@@ -6,6 +6,8 @@ import type { Keys } from "../keys.ts";
 import { LeaseLost, type Tenure } from "../leases/index.ts";
 import type { RunnerRow, Runners } from "../runners.ts";
 import { toLimits } from "../sizes.ts";
+import { getErrorMessage } from "../../std/errors.ts";
+import { maxTimerMs } from "../../std/timer.ts";
 
 /** The work of a runner for a task, from a run's start to its branch's delivery. */
 export type RunnerWork = () => Promise<void>;
@@ -35,11 +37,6 @@ const firstRetryDelayMs = 500;
 const maxRetryDelayMs = 60_000;
 /** Consecutive failures after which the work fails, unless the database is unavailable. */
 const maxFailures = 6;
-/**
- * The scheduler pokes runners whose rows have changed, so the worker does not poll. A timer cannot
- * wait longer.
- */
-const maxTimerMs = 2 ** 31 - 1;
 
 /**
  * Brings one leased runner to the desired state of its row, until it is at rest:
@@ -105,6 +102,7 @@ export class RunnerWorker {
       return "again";
     }
     if (runner.state === "CREATING" || runner.state === "STOPPED") await this.#createWithRetries(runner);
+    // The scheduler pokes runners whose rows have changed, so the worker does not poll.
     else await sleep(runnerId, maxTimerMs, signal);
     return "again";
   }
@@ -142,7 +140,7 @@ export class RunnerWorker {
         logger.warn({ runner_id: runner.id, error }, "could not create a runner");
         const delay = createRetryDelaysMs[tries];
         if (delay === undefined) {
-          await runners.setState(lease, "ERROR", error instanceof Error ? error.message : String(error));
+          await runners.setState(lease, "ERROR", getErrorMessage(error));
           return poke(runner.id);
         }
         await sleep(runner.id, delay, signal);

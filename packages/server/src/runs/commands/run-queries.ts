@@ -1,5 +1,5 @@
 import { type RunStatus, WharfError } from "@wharf/contract";
-import { and, asc, desc, eq, isNull, type SQL, sql } from "drizzle-orm";
+import { and, asc, desc, eq, type SQL, sql } from "drizzle-orm";
 import {
   countNewest,
   createCursorLookup,
@@ -15,15 +15,12 @@ import {
   schema,
   sortByKeys,
 } from "../../store/index.ts";
+import { isVisibleTo } from "../../tasks/index.ts";
 import { type TurnRow, turnColumns } from "../state/transitions.ts";
 
 const { boards, runners, runs, tasks, turns } = schema;
 type RunRow = typeof runs.$inferSelect;
 export type RunView = RunRow & Partial<Pick<typeof runners.$inferSelect, "isolation" | "backend">>;
-
-/** Selects rows on a person's boards, without deleted tasks and boards. */
-const isVisibleTo = (ownerId: string) =>
-  and(eq(boards.owner_id, ownerId), isNull(boards.deleted_at), isNull(tasks.deleted_at));
 
 interface RunPage {
   readonly agents: RunView[];

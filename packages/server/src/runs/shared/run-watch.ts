@@ -4,6 +4,7 @@ import { type Database, isDatabaseUnavailable, schema, type Wakeup } from "../..
 import type { Alarm } from "./alarm.ts";
 import type { RunRow } from "../state/lease.ts";
 import { liveRunStatuses } from "../state/states.ts";
+import { maxTimerMs } from "../../std/timer.ts";
 
 const { runners, runs } = schema;
 
@@ -108,6 +109,3 @@ function toDestroyedView(view: RunnerView | undefined): RunnerView {
   if (!view) throw new InterruptedError("The runner's task no longer exists.");
   return { ...view, isLive: false, runner: { ...view.runner, desired: "DESTROYED" } };
 }
-
-/** A timer cannot wait longer. */
-const maxTimerMs = 2 ** 31 - 1;

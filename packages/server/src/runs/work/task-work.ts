@@ -11,6 +11,7 @@ import { BranchDelivery } from "./branch-delivery.ts";
 import { JournalIngest } from "../journal/journal-ingest.ts";
 import { RunSync } from "./sync/run-sync.ts";
 import { RunWatch } from "../shared/run-watch.ts";
+import { getErrorCode, getErrorMessage } from "../../std/errors.ts";
 
 /** Consecutive failures, despite a restart of the runner, after which the daemon counts as lost. */
 const maxFailures = 3;
@@ -261,7 +262,7 @@ export class TaskWork {
     const { run, isLive } = view;
     if (isLive && run.desired === "STOP") return this.#endRun();
     if (this.#watch.stopSignal.aborted) return;
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    const code = getErrorCode(error);
     // The task's log has catalogue errors with their next step; all others need the full error
     // here.
     const isNamed = error instanceof WharfError || error instanceof RemoteError;
@@ -294,7 +295,7 @@ export class TaskWork {
 
   /** After a run, data that cannot be read or delivered stays on the runner's disk. */
   async #abandonRunner(error: unknown): Promise<void> {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = getErrorMessage(error);
     this.#deps.logger.warn({ runner_id: this.#tenure.runnerId, reason }, "could not reach a runner after its run");
     this.#isDrained = true;
     await this.#delivery.abandon(reason);

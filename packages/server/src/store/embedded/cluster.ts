@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { WharfError } from "@wharf/contract";
+import { getErrorCode } from "../../std/errors.ts";
 import { type Account, getNamedAccount } from "./account.ts";
 import type { PostgresPrograms } from "./programs.ts";
 
@@ -116,7 +117,7 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM";
+    return getErrorCode(error) === "EPERM";
   }
 }
 

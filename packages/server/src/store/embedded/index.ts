@@ -5,6 +5,7 @@
  */
 import { access, chmod, realpath } from "node:fs/promises";
 import { WharfError } from "@wharf/contract";
+import { createNeverSignal } from "../../std/abort.ts";
 import { lockDataFolder } from "../data-folder-lock.ts";
 import { findInaccessibleFolder } from "./account.ts";
 import { createCluster } from "./cluster.ts";
@@ -46,7 +47,7 @@ export interface EmbeddedPostgres extends AsyncDisposable {
  * `data_folder_busy`.
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
-  const { notify = () => undefined, signal = new AbortController().signal } = options;
+  const { notify = () => undefined, signal = createNeverSignal() } = options;
   await using starting = new AsyncDisposableStack();
   const lock = starting.use(await lockDataFolder(options.folder));
   const site = await getSite(await realpath(options.folder));

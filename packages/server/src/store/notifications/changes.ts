@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { parseJson } from "../../std/json.ts";
 
 /** PostgreSQL refuses a payload of 8,000 bytes or more. */
 const maxPayload = 7_900; // bytes
@@ -104,12 +105,4 @@ export function parseChanges(ownName: string, payload: string): Changes | undefi
   if (!parsed.success || parsed.data.from === ownName) return undefined;
   const { tasks, names, everyone, missed } = parsed.data;
   return { tasks: new Map(tasks), names: new Set(names), everyone, missed };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,6 +1,7 @@
 import { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
+import { toError } from "../../std/errors.ts";
 
 /** All Wharf servers on a database use one channel. */
 const channel = "wharf";
@@ -72,7 +73,7 @@ export class ListeningConnection implements AsyncDisposable {
         await this.#listen(() => (failures = 0));
       } catch (error) {
         if (signal.aborted) return;
-        this.#options.onError(error instanceof Error ? error : new Error(String(error)));
+        this.#options.onError(toError(error));
       }
       const retryMs = Math.min(maxRetryMs, minRetryMs * 2 ** Math.min(failures, 10));
       await sleep(retryMs * (0.5 + Math.random()), undefined, { signal }).catch(() => undefined);

@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { getErrorMessage } from "../../../std/errors.ts";
+import { parseJson } from "../../../std/json.ts";
 import type { ApiCall } from "./api-call.ts";
 
 /** The API sends this body when it refuses a request. */
@@ -35,7 +37,7 @@ export class ApiFailure extends Error {
 export class ApiUnreachable extends Error {
   readonly call: ApiCall;
   constructor(call: ApiCall, cause: unknown) {
-    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    super(getErrorMessage(cause), { cause });
     this.name = "ApiUnreachable";
     this.call = call;
   }
@@ -44,11 +46,3 @@ export class ApiUnreachable extends Error {
 export const isNotFound = (error: unknown): boolean => error instanceof ApiFailure && error.status === 404;
 export const isAlreadyExists = (error: unknown): boolean =>
   error instanceof ApiFailure && error.reason === "AlreadyExists";
-
-function parseJson(body: string): unknown {
-  try {
-    return JSON.parse(body);
-  } catch {
-    return undefined;
-  }
-}

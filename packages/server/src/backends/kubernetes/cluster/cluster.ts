@@ -1,10 +1,11 @@
-import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import type { ClientOptions } from "ws";
 import type { AppsV1Api, CoreV1Api, KubeConfig, NetworkingV1Api, Watch } from "@kubernetes/client-node";
 import { WharfError } from "@wharf/contract";
+import { getErrorMessage } from "../../../std/errors.ts";
+import { getHash } from "../../../std/hash.ts";
 import type { ApiCall } from "./api-call.ts";
 import { isPermitted } from "./permissions.ts";
 import { Transport } from "./transport.ts";
@@ -92,7 +93,7 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
 function getClusterIdentity(config: KubeConfig, address: string): string {
   const { caData, caFile } = config.getCurrentCluster() ?? {};
   const authority = caData ? Buffer.from(caData, "base64") : caFile ? readFileSync(caFile) : address;
-  return createHash("sha256").update(authority.toString().trim()).digest("hex").slice(0, 16);
+  return getHash(authority.toString().trim()).slice(0, 16);
 }
 
 function loadConfig(config: KubeConfig, options: ClusterOptions): void {
@@ -101,7 +102,7 @@ function loadConfig(config: KubeConfig, options: ClusterOptions): void {
     else config.loadFromFile(getConfigFile(options));
     if (options.context !== undefined) config.setCurrentContext(options.context);
   } catch (error) {
-    throw createConfigError(options, error instanceof Error ? error.message : String(error), error);
+    throw createConfigError(options, getErrorMessage(error), error);
   }
 }
 

@@ -1,8 +1,7 @@
-import { createHash } from "node:crypto";
+import { getHash } from "../../../std/hash.ts";
 
 /**
  * Detects whether an object still matches what Wharf requested, regardless of what the cluster
  * added to it.
  */
-export const getDigest = (desired: unknown): string =>
-  createHash("sha256").update(JSON.stringify(desired)).digest("hex").slice(0, 16);
+export const getDigest = (desired: unknown): string => getHash(JSON.stringify(desired)).slice(0, 16);

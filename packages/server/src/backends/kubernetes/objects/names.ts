@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import type { KubernetesSettings } from "../settings.ts";
+import { getHash } from "../../../std/hash.ts";
 
 /** Derives the names of a runner's objects from its id, so that the id is enough to find them. */
 export const getObjectNames = (id: string) => ({
@@ -28,6 +28,6 @@ export function getNamespace(
     .replace(/-+$/, "");
   if (allowed === requested && allowed.length <= maxNameLength) return requested;
   // Two tenants whose names differ only in disallowed characters must not share a namespace.
-  const mark = createHash("sha256").update(requested).digest("hex").slice(0, 10);
+  const mark = getHash(requested).slice(0, 10);
   return `${allowed.slice(0, maxNameLength - mark.length - 1).replace(/-+$/, "")}-${mark}`;
 }

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
+import { getErrorCode } from "../../../std/errors.ts";
 
 const connectTimeoutMs = 5_000;
 const retryIntervalMs = 100;
@@ -29,4 +30,4 @@ export async function openPodStream(address: { host: string; port: number }, sig
 /** The stream has no other error handler until the wire's handshake takes it. */
 const ignoreErrors = (socket: Socket): Socket => socket.on("error", () => undefined);
 
-const isRefused = (error: unknown) => error instanceof Error && "code" in error && error.code === "ECONNREFUSED";
+const isRefused = (error: unknown) => getErrorCode(error) === "ECONNREFUSED";

@@ -2,6 +2,7 @@ import { access, constants, mkdir, readFile, rmdir, symlink, writeFile } from "n
 import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { listProcesses, getProcessTrees, type Process } from "../processes.ts";
+import { getErrorCode } from "../../../std/errors.ts";
 import { findCgroups, type CgroupFolder, type Controller } from "./hierarchies.ts";
 import type { Limiter } from "./limiter.ts";
 import { getLimitSetting, getSwapSetting, type Limits } from "./cgroup-settings.ts";
@@ -89,7 +90,7 @@ async function removeCgroup(folder: string): Promise<void> {
       () => undefined,
       (reason: unknown) => reason,
     );
-    if (!(error instanceof Error && "code" in error && error.code === "EBUSY")) return;
+    if (getErrorCode(error) !== "EBUSY") return;
     await sleep(removeIntervalMs);
   }
 }
@@ -140,7 +141,7 @@ async function readMembers(path: string): Promise<number[]> {
 }
 
 function ignoreEnded(error: unknown): void {
-  if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+  if (getErrorCode(error) !== "ESRCH") throw error;
 }
 
 /**

@@ -1,9 +1,8 @@
 import type { ResourceLimits } from "@wharf/contract";
 import type { RunnerSpec } from "../../../backends/index.ts";
+import { maxProcesses } from "../../../runners/index.ts";
 
 const units: Record<string, number> = { k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
-/** Allows a build with all its helpers, and stops a fork bomb. */
-const maxProcesses = 1_024;
 
 const parseBytes = (text: string) => Number.parseInt(text, 10) * (units[text.at(-1) ?? ""] ?? 1);
 

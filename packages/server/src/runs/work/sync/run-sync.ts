@@ -15,6 +15,7 @@ import { ModeSync } from "./mode-sync.ts";
 import { stopIdleRunner } from "./stop-idle-runner.ts";
 import { PauseSync } from "./pause-sync.ts";
 import type { RunWatch } from "../../shared/run-watch.ts";
+import { maxTimerMs } from "../../../std/timer.ts";
 
 const { permissions, tasks, turns } = schema;
 
@@ -322,4 +323,3 @@ const measureTimeoutMs = 2_000;
 const drainPollIntervalMs = 50;
 /** Poll interval for a runner with an open terminal, which is not idle. */
 const busyPollIntervalMs = 60_000;
-const maxTimerMs = 2 ** 31 - 1;

@@ -1,0 +1,2 @@
+/** A timer cannot wait longer. */
+export const maxTimerMs = 2 ** 31 - 1;
