@@ -71,6 +71,10 @@ export interface Backend {
     readonly isolation: Isolation;
     readonly packages: "volume" | "image" | "disk";
   };
+  /** Explains why runners have no sandbox, if they have none. */
+  readonly isolationReason?: string;
+  /** Describes in one sentence the limits of a runner on this machine. */
+  readonly limits?: string;
   /**
    * Creates the runner and starts its daemon. A repeated call for the same id makes sure that both
    * exist.

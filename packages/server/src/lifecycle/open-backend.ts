@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import type { Logger } from "pino";
 import {
+  type Backend,
   createDockerBackend,
   createKubernetesBackend,
   createLocalBackend,
-  type LocalBackend,
   openMockBackend,
 } from "../backends/index.ts";
 import type { Config } from "../config/index.ts";
@@ -15,7 +15,7 @@ import { getHash } from "../std/hash.ts";
 export async function openBackend(
   { config, kit }: { config: Config; kit: string },
   { logger, installation, keys }: { logger: Logger; installation: string; keys: Keys },
-): Promise<LocalBackend> {
+): Promise<Backend> {
   const { stopGraceMs, gitTimeoutMs } = config;
   const daemonSettings = { stopGraceMs, gitTimeoutMs };
   if (config.backend === "mock")

@@ -3,5 +3,5 @@
  * plain processes.
  */
 export { createLocalBackend, createPlainBackend } from "./local-backend.ts";
-export type { LocalBackend, LocalBackendOptions } from "./local-backend.ts";
+export type { LocalBackendOptions } from "./local-backend.ts";
 export { describeSandbox } from "./probe.ts";

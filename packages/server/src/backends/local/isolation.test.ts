@@ -6,7 +6,7 @@ import { constants, homedir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { LocalBackend } from "./index.ts";
+import type { Backend } from "../backend.ts";
 import { converse, expectsBubblewrap, Setting, spec, type Conversation } from "./fixtures/setting.ts";
 import { getProcMounts } from "./host-mounts.ts";
 import { clone3, judgedCalls, refusedCalls, type CallNumbers } from "./seccomp/system-calls.ts";
@@ -27,7 +27,7 @@ const exitOfI386 = Buffer.from(
 describe.skipIf(!expectsBubblewrap)("from inside a sandbox", () => {
   const runner = spec();
   let setting: Setting;
-  let backend: LocalBackend;
+  let backend: Backend;
   let inside: Conversation;
 
   beforeAll(async () => {

@@ -35,13 +35,6 @@ export interface LocalBackendOptions extends DaemonSettings {
   readonly log?: Log;
 }
 
-export type LocalBackend = Backend & {
-  /** Explains why runners have no sandbox, if they have none. */
-  readonly isolationReason?: string;
-  /** Describes in one sentence the limits of a runner on this machine. */
-  readonly limits?: string;
-};
-
 /** A waiting dial checks this often whether its daemon still exists. */
 const livenessCheckIntervalMs = 500;
 /** Runners that are measured within this time share one list of all processes. */
@@ -61,7 +54,7 @@ const maxSnapshotAgeMs = 250;
  * Changes to the same runner happen one at a time; the caller makes sure that no other server uses
  * the folder.
  */
-export async function createLocalBackend(options: LocalBackendOptions): Promise<LocalBackend> {
+export async function createLocalBackend(options: LocalBackendOptions): Promise<Backend> {
   await mkdir(options.folder, { recursive: true, mode: 0o700 });
   const foundation = await probeSandbox(options);
   const plain = new PlainEnclosure(options);
@@ -75,7 +68,7 @@ export async function createLocalBackend(options: LocalBackendOptions): Promise<
       },
       "sandboxes are not available here: runners are plain processes and see what the server's user sees",
     );
-    return Object.assign(new LocalRunners(options, plain, [plain]), {
+    return Object.assign(new LocalBackend(options, plain, [plain]), {
       isolationReason: foundation.reason,
       limits,
     });
@@ -89,7 +82,7 @@ export async function createLocalBackend(options: LocalBackendOptions): Promise<
     },
     "runners are sandboxes",
   );
-  return Object.assign(new LocalRunners(options, sandbox, [sandbox, plain]), { limits });
+  return Object.assign(new LocalBackend(options, sandbox, [sandbox, plain]), { limits });
 }
 
 /**
@@ -101,10 +94,10 @@ export async function createPlainBackend(
 ): Promise<Omit<Backend, "dial">> {
   await mkdir(options.folder, { recursive: true, mode: 0o700 });
   const plain = new PlainEnclosure({ ...options, daemonListens: true });
-  return new LocalRunners({ ...options, allowUnsafe: false }, plain, [plain]);
+  return new LocalBackend({ ...options, allowUnsafe: false }, plain, [plain]);
 }
 
-class LocalRunners implements Backend {
+class LocalBackend implements Backend {
   readonly name = "local";
   readonly can: Backend["can"];
   readonly #options: LocalBackendOptions;

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { LocalBackend } from "../index.ts";
+import type { Backend } from "../../backend.ts";
 import { converse, expectsBubblewrap, Setting, spec, type Conversation } from "../fixtures/setting.ts";
 import { describeLimits } from "./confinement.ts";
 import { findCgroups } from "./hierarchies.ts";
@@ -11,7 +11,7 @@ describe.skipIf(!expectsBubblewrap)("a limit that the server reports", () => {
   const runner = spec();
   let said = "";
   let setting: Setting;
-  let backend: LocalBackend;
+  let backend: Backend;
   let inside: Conversation;
 
   beforeAll(async () => {
