@@ -146,7 +146,7 @@ describe("an upgrade", () => {
     expect(started).toBe(0);
   });
 
-  test("is refused with the server's own text, whatever a runner sends", async () => {
+  test("is refused with the server's own text and not a runner's", async () => {
     const hostile = (status: number) =>
       new RemoteError({
         type: "x",

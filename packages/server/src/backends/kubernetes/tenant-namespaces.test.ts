@@ -27,7 +27,7 @@ const log = { info: () => undefined, warn: (what: unknown) => void warnings.push
 const ensure = (settings = someSettings) => new TenantNamespaces(cluster, settings, log).ensure("client-acme");
 
 // G-053
-test("a changed network policy, quota or limit range is restored, whatever its annotations are", async () => {
+test("a changed network policy, quota or limit range is restored, regardless of its annotations", async () => {
   await ensure();
   const policy = api.get(policyPath)!;
   const quota = api.get(quotaPath)!;

@@ -183,7 +183,7 @@ describe.skipIf(!expectsBubblewrap)("a runner on this machine", () => {
     expect((await conversation.sh("cat /workspace/file")).stdout).toBe("kept\n");
   });
 
-  test("leaves nothing when it is destroyed, whatever it did to its files", async () => {
+  test("leaves nothing when it is destroyed, regardless of what it did to its files", async () => {
     await using setting = new Setting();
     const outside = join(setting.base, "outside");
     writeFileSync(outside, "mine");

@@ -84,7 +84,7 @@ describe("a model's answer", () => {
     expect([odd.statusCode, (await text(odd)).includes(key)]).toEqual([502, false]);
   });
 
-  test("has the key in no header or trailer, in whatever form it is echoed", async () => {
+  test("has the key in no header or trailer, in any form in which it is echoed", async () => {
     const echoes = {
       "x-plain": key,
       "x-basic": `Basic ${Buffer.from(`:${key}`).toString("base64")}`,

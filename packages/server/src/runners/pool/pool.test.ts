@@ -32,7 +32,7 @@ test("ten warm runners go to ten of a hundred concurrent claims, one each, and a
   expect(await setting.there()).toEqual(before);
 });
 
-test("a warm runner has nobody's data, and the gateway denies its requests until it is claimed", async () => {
+test("a warm runner has no user's data, and the gateway denies its requests until it is claimed", async () => {
   await using setting = await Setting.local();
   const { backend, keys } = setting;
   const id = crypto.randomUUID();

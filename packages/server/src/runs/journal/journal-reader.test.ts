@@ -180,7 +180,7 @@ describe("a record of a runner's journal", () => {
     fc.constant(JSON.parse(`${"[".repeat(5_000)}${"]".repeat(5_000)}`) as unknown),
   );
 
-  test("is stored or hostile, whatever it contains, and never stops the log for another reason", async () => {
+  test("is stored or hostile, regardless of its content, and never stops the log for another reason", async () => {
     await using f = await fixture();
     const s = await setting(f);
     const some: EventData[] = [
@@ -268,7 +268,7 @@ describe("a record of a runner's journal", () => {
     silence.resolve();
   });
 
-  test("goes only to its own task, whatever run it names", async () => {
+  test("goes only to its own task, regardless of the run that it names", async () => {
     await using f = await fixture();
     const [mine, other] = [await setting(f), await setting(f)];
     const before = await f.log.readLastSeqs([other.lease.task_id]);

@@ -41,7 +41,7 @@ test("the runner of a task that ended long ago is marked for removal, and a hold
   expect((await f.db.select().from(runner_leases))[0]?.expires_at).not.toBeNull();
 });
 
-test("a runner with a commit that is not on the remote is kept, whatever the state of its push", async () => {
+test("a runner with a commit that is not on the remote is kept, regardless of the state of its push", async () => {
   await using f = await fixture();
   const { task, run_id, runner } = await accept(f);
   for (const state of ["FAILED", "MIRRORED", "WANTED"] as const) {

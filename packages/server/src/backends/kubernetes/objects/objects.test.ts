@@ -111,7 +111,7 @@ describe("every pod that can be emitted", () => {
     }
   });
 
-  test("carries the reserved labels whatever its tenant sends, and not the key", () => {
+  test("carries the reserved labels with any labels of its tenant, and not the key", () => {
     for (const { pod, spec } of all) {
       expect(pod.metadata?.labels).toMatchObject({
         "app.kubernetes.io/managed-by": "wharf",

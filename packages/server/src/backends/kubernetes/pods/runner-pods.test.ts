@@ -64,7 +64,7 @@ describe("a pod that does not terminate is deleted by force", () => {
     });
   });
 
-  test("but not while its node is ready, whatever its deletion timestamp is", async () => {
+  test("but not while its node is ready, regardless of its deletion timestamp", async () => {
     api.put(nodePath, ready("True"));
     expect(await isForced()).toBe(false);
   });
