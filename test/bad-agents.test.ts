@@ -81,7 +81,7 @@ describe.concurrent("an agent that", () => {
       await expect(wharf.createTask({ ...fields, permission_policy })).rejects.toMatchObject({
         code: "policy_unsupported",
         message: expect.stringMatching(
-          `The agent 'printer' cannot work under .* '${permission_policy}': .*asks nobody`,
+          `The agent 'printer' cannot work under .* '${permission_policy}': .*does not ask`,
         ),
         next: expect.stringContaining("allow-all"),
       });

@@ -229,7 +229,7 @@ describe("every command ends with its code", () => {
       });
     expect(await add(JSON.stringify({ mcpServers }), "--protocol", "text")).toMatchObject({
       code: 2,
-      err: expect.stringContaining("an agent that speaks text"),
+      err: expect.stringContaining("only agents that speak acp support MCP servers"),
     });
     expect(await codeOf("agent-types rm", ["with-mcp"])).toBe(0);
   });
@@ -238,7 +238,7 @@ describe("every command ends with its code", () => {
     const ids = async () => (await wharf.client.call(api.listTasks, { query: {} })).tasks.map(({ id }) => id);
     const before = await ids();
     const refused = await run("run", ["x", "--repo", repository, "--agent", "auggie"]);
-    expect(refused).toMatchObject({ code: 2, err: expect.stringContaining("it wants a login, and none is given") });
+    expect(refused).toMatchObject({ code: 2, err: expect.stringContaining("it needs a login: set one with") });
     expect(await ids()).toEqual(before);
   });
 

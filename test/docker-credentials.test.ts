@@ -228,7 +228,7 @@ describe("a runner with credentials", () => {
           "~/.ssh/id_rsa (not there)",
           "~/.ssh/id_ed25519 (not there)",
           "~/.ssh/known_hosts (not there)",
-          "the ssh agent (SSH_AUTH_SOCK names no socket)",
+          "the ssh agent (SSH_AUTH_SOCK is not a socket)",
         ],
       },
     ]);

@@ -77,7 +77,7 @@ async function readStoredFile(path: string, minLength: number): Promise<StoredFi
     if (stats.size > maxFileBytes) return { kind: "damaged", reason: "it is too large" };
     const value = (await file.readFile("utf8")).trim();
     if (value === "") return { kind: "damaged", reason: "it is empty" };
-    if (!/^[\x21-\x7e]+$/.test(value)) return { kind: "damaged", reason: "it does not hold one word of text" };
+    if (!/^[\x21-\x7e]+$/.test(value)) return { kind: "damaged", reason: "it is not one word of text" };
     if (value.length < minLength) return { kind: "damaged", reason: `it is shorter than ${minLength} characters` };
     await file.chmod(0o600).catch(() => undefined);
     return { kind: "intact", value };

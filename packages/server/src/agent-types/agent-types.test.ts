@@ -124,7 +124,7 @@ test("MCP servers are stored, available programs of them are listed, and only ag
   const others = [server("one", "lost"), server("two", "node")];
   expect(await types.update("mine", { mcp_servers: others })).toMatchObject({ available: true });
   expect(await types.listPrograms()).toEqual(["x"]);
-  await expect(types.update("mine", { protocol: "text" })).rejects.toThrow("mcp_servers: an agent that speaks text");
+  await expect(types.update("mine", { protocol: "text" })).rejects.toThrow("mcp_servers: only agents that speak acp");
   expect(
     AgentTypeInput.safeParse({ name: "x", command: ["x"], mcp_servers: [server("a", "b"), server("a", "c")] }).success,
   ).toBe(false);
@@ -143,7 +143,7 @@ test("an agent that needs a login is unavailable until its type has one, under a
   for (const name of ["auggie", "mine"]) {
     expect(await types.get(name)).toMatchObject({
       available: false,
-      unavailable_reason: `it wants a login, and none is given: \`wharf agent-types set ${name} --home-file .augment/session.json=<file>\`, or AUGMENT_SESSION_AUTH with --env`,
+      unavailable_reason: `it needs a login: set one with \`wharf agent-types set ${name} --home-file .augment/session.json=<file>\`, or AUGMENT_SESSION_AUTH with --env`,
     });
     await expect(types.chooseType(name)).rejects.toMatchObject({ code: "agent_type_unavailable" });
   }

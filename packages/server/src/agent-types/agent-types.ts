@@ -39,7 +39,7 @@ function requireAcp({ protocol, mcp_servers }: Pick<AgentTypeInput, "protocol" |
   if (mcp_servers.length > 0 && protocol !== "acp")
     throw createBadRequest(
       "mcp_servers",
-      `an agent that speaks ${protocol} cannot be given MCP servers; one that speaks acp can`,
+      `only agents that speak acp support MCP servers, and this one speaks ${protocol}`,
     );
 }
 
@@ -147,7 +147,7 @@ export class AgentTypes {
     if (builtInNames.has(name))
       throw createBadRequest(
         "name",
-        `'${name}' comes with Wharf; \`wharf agent-types set ${name} --disable\` switches it off`,
+        `'${name}' is built in; disable it with \`wharf agent-types set ${name} --disable\``,
       );
     const isUsed = sql`exists (select 1 from runs where runs.agent_type = ${name} and runs.status in ('PENDING', 'STARTING', 'RUNNING', 'PAUSED'))`;
     const removedRows = await this.#db
@@ -223,7 +223,7 @@ export class AgentTypes {
   }
 
   async #getUnavailableReason(row: AgentTypeRow): Promise<string | undefined> {
-    if (!row.enabled) return "it is switched off";
+    if (!row.enabled) return "it is disabled";
     for (const program of programsOf(row)) {
       const missingReason = await this.#context.findMissingReason(program, this.getImage(row));
       if (missingReason) return missingReason;

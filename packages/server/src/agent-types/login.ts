@@ -21,5 +21,5 @@ export function explainMissingLogin(
 ): string | undefined {
   const login = logins.get(basename(type.command[0] ?? ""));
   if (!login || type.environment_vars[login.variable] || type.home_files[login.file]) return undefined;
-  return `it wants a login, and none is given: \`wharf agent-types set ${type.name} --home-file ${login.file}=<file>\`, or ${login.variable} with --env`;
+  return `it needs a login: set one with \`wharf agent-types set ${type.name} --home-file ${login.file}=<file>\`, or ${login.variable} with --env`;
 }

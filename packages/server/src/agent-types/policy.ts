@@ -37,5 +37,5 @@ export function getPolicyConflict(
   policy: PermissionPolicy,
 ): string | undefined {
   if (policy === "allow-all" || protocol === "acp") return undefined;
-  return "it only prints, and asks nobody before it does something";
+  return "it only prints its output and does not ask before it acts";
 }

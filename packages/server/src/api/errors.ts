@@ -45,10 +45,7 @@ const createAddressError = (message: string) => new WharfError("bad_request", { 
 /** Handles URLs that the router refuses because no route could have them. */
 export function refuseAddress(thrown: FastifyError, _request: FastifyRequest, reply: FastifyReply): void {
   const isLong = thrown.code === "FST_ERR_MAX_PARAM_LENGTH";
-  sendProblem(
-    reply,
-    createAddressError(`the address ${isLong ? "has a part that is too long" : "is not well-formed"}`),
-  );
+  sendProblem(reply, createAddressError(`the address ${isLong ? "has a part that is too long" : "is malformed"}`));
 }
 
 /** Answers bytes that are not an HTTP request: there is a socket, but no request. */

@@ -40,7 +40,10 @@ export class Guard {
     for (const address of [...direct, ...named]) {
       const url = parseUrl(address);
       if (!url)
-        throw new WharfError("config_invalid", { name: "WHARF_ALLOWED_HOSTS", reason: `'${address}' is no name` });
+        throw new WharfError("config_invalid", {
+          name: "WHARF_ALLOWED_HOSTS",
+          reason: `'${address}' is not a host name`,
+        });
       schemes.set(url.hostname, (schemes.get(url.hostname) ?? new Set()).add(url.protocol));
     }
     this.#schemes = schemes;

@@ -113,7 +113,7 @@ export class Peers {
     const open = target.protocol === "https:" ? httpsRequest : httpRequest;
     const peerRequest = open(target, { method, headers, agent: false });
     peerRequest.setTimeout(connectTimeoutMs, () => {
-      if (!peerRequest.socket || peerRequest.socket.connecting) peerRequest.destroy(new Error("it does not answer"));
+      if (!peerRequest.socket || peerRequest.socket.connecting) peerRequest.destroy(new Error("it does not respond"));
     });
     return peerRequest;
   }
@@ -128,7 +128,7 @@ export class Peers {
 /** The lease has just moved on: the client retries, and by then the servers agree. */
 function refuseSecondHop(holder: HeldElsewhereError, { headers }: IncomingMessage): void {
   if (headers[forwardedHeader] === undefined) return;
-  const reason = "another server is about to take it over";
+  const reason = "another server is taking it over";
   throw new WharfError("runner_unavailable", { runner_id: holder.runnerId, reason });
 }
 

@@ -100,7 +100,7 @@ async function serveTerminal(
     await refuseFailure(answer, use.client.runnerId);
     for await (const line of readNdjsonLines(answer.body, maxLineBytes)) {
       const event = TerminalEvent.safeParse(parseJson(line));
-      if (!event.success) throw createHostileError(use, "says of a terminal what nobody understands");
+      if (!event.success) throw createHostileError(use, "sends an invalid terminal event");
       await socket.sendEvent(event.data);
     }
     await socket.close();

@@ -66,7 +66,8 @@ export class Subscriptions {
       ...ambiguous.map((id) => new WharfError("ambiguous_id", { what: "task", id })),
     ];
     for (const error of wrong.slice(0, maxErrors)) await this.#viewer.sendFailure(error);
-    if (wrong.length > maxErrors) throw createBadRequest("task_ids", `${wrong.length - maxErrors} more name no task`);
+    if (wrong.length > maxErrors)
+      throw createBadRequest("task_ids", `${wrong.length - maxErrors} more ids match no task`);
     if (isFull)
       throw createBadRequest("task_ids", `one connection follows ${this.#followed.size} tasks; open another one`);
   }

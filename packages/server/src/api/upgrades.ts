@@ -132,7 +132,7 @@ function requireHandshake({ method, headers }: IncomingMessage): void {
     headers.upgrade?.toLowerCase() === "websocket" &&
     handshakeKey.test(headers["sec-websocket-key"] ?? "") &&
     ["8", "13"].includes(headers["sec-websocket-version"] ?? "");
-  if (!isHandshake) throw createHandshakeError("this is no WebSocket handshake");
+  if (!isHandshake) throw createHandshakeError("this is not a WebSocket handshake");
 }
 
 const createHandshakeError = (message: string) => new WharfError("bad_request", { issues: [{ path: "", message }] });

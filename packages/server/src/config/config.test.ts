@@ -86,9 +86,9 @@ test("only named agents get credentials of this machine, and only known ones", (
   });
   for (const [wrong, reason] of [
     ["gemini", "gemini=gitconfig,ssh"],
-    ["gemini=", "none of gitconfig, git-credentials, ssh, ssh-agent"],
-    ["gemini=aws", "'aws' for 'gemini' is none of"],
-    ["*=ssh", "not like"],
+    ["gemini=", "not one of gitconfig, git-credentials, ssh, ssh-agent"],
+    ["gemini=aws", "'aws' for 'gemini' is not one of"],
+    ["*=ssh", "does not have the form"],
     ["gemini=ssh;gemini=gitconfig", "'gemini' is named twice"],
   ] as const)
     expect(() => granted(wrong), wrong).toThrow(new RegExp(`WHARF_HOST_CREDENTIALS.*${reason}`));

@@ -36,7 +36,7 @@ export function parseIdle(text: string, context: z.RefinementCtx): Map<string, n
     const ms = Number(count) * (unitMs[unit] ?? NaN);
     if (!(ms > 0)) context.addIssue(`'${entry}' is not a time such as 15m, or small=15m`);
     else if (tier !== "" && !Object.keys(tiers).includes(tier))
-      context.addIssue(`'${tier}' is none of ${Object.keys(tiers).join(", ")}`);
+      context.addIssue(`'${tier}' is not one of ${Object.keys(tiers).join(", ")}`);
     else times.set(tier, ms);
   }
   return times;
@@ -55,8 +55,9 @@ export function parsePool(text: string, context: z.RefinementCtx): PoolConfig[] 
     const size = Number(count);
     const name = `${tier}:${image ?? ""}`;
     const matchingTier = Object.keys(tiers).find((one): one is PoolConfig["tier"] => one === tier);
-    if (!matchingTier) context.addIssue(`'${entry}' is not like small=4, with one of ${Object.keys(tiers).join(", ")}`);
-    else if (size > maxPoolSize) context.addIssue(`'${entry}' wants more than ${maxPoolSize}`);
+    if (!matchingTier)
+      context.addIssue(`'${entry}' does not have the form small=4 with one of ${Object.keys(tiers).join(", ")}`);
+    else if (size > maxPoolSize) context.addIssue(`'${entry}' is more than ${maxPoolSize}`);
     else if (targets.has(name)) context.addIssue(`'${entry}' is named twice`);
     else targets.set(name, { tier: matchingTier, size, ...(image && { image }) });
   }
@@ -74,9 +75,9 @@ export function parseHostCredentials(text: string, context: z.RefinementCtx): Ma
     const [, agent = "", names = ""] = /^([a-z0-9][a-z0-9._-]*)\s*=(.*)$/.exec(entry) ?? [];
     const requestedNames = names.split(",").map((name) => name.trim());
     const unknown = requestedNames.filter((name) => !hostCredentials.some((credential) => credential === name));
-    if (agent === "") context.addIssue(`'${entry}' is not like gemini=gitconfig,ssh`);
+    if (agent === "") context.addIssue(`'${entry}' does not have the form gemini=gitconfig,ssh`);
     else if (unknown.length > 0)
-      context.addIssue(`'${unknown[0]}' for '${agent}' is none of ${hostCredentials.join(", ")}`);
+      context.addIssue(`'${unknown[0]}' for '${agent}' is not one of ${hostCredentials.join(", ")}`);
     else if (granted.has(agent)) context.addIssue(`'${agent}' is named twice`);
     else
       granted.set(

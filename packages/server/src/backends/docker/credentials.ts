@@ -148,7 +148,7 @@ async function copyFile(
   let content: Buffer;
   try {
     const stats = await stat(source);
-    if (!stats.isFile()) return "it is no file";
+    if (!stats.isFile()) return "not a file";
     if (stats.size > maxFileBytes) return "it is too large";
     content = await readFile(source);
   } catch (error) {
@@ -169,9 +169,9 @@ async function getAgentProblem(socket: string | undefined): Promise<string | und
   } catch (error) {
     return formatReadError(error);
   }
-  if (!stats.isSocket()) return "SSH_AUTH_SOCK names no socket";
+  if (!stats.isSocket()) return "SSH_AUTH_SOCK is not a socket";
   if (stats.uid !== runnerUserId)
-    return `it is user ${stats.uid}'s and answers nobody else; runners are user ${runnerUserId}`;
+    return `it answers only its owner, user ${stats.uid}, and runners are user ${runnerUserId}`;
   return undefined;
 }
 

@@ -35,7 +35,7 @@ export async function dialSocket(
   const livenessController = new AbortController();
   const requireRunning = async () => {
     const current = await options.look();
-    if (!current) throw new WharfError("runner_lost", { runner_id: id, reason: "its container is gone" });
+    if (!current) throw new WharfError("runner_lost", { runner_id: id, reason: "its container no longer exists" });
     if (!current.info.State.Running) throw await createExitError(engine, id, current);
   };
   const timer = setInterval(() => {
@@ -90,7 +90,7 @@ async function createDialError(
   words = "",
 ): Promise<WharfError> {
   const info = await engine.find(() => handle.inspect());
-  if (!info) return new WharfError("runner_lost", { runner_id: id, reason: "its container is gone" });
+  if (!info) return new WharfError("runner_lost", { runner_id: id, reason: "its container no longer exists" });
   if (!info.State.Running) return createExitError(engine, id, { handle, info });
   const reason = `no wire can be made in its container${words && `: ${words}`}`;
   return new WharfError("runner_unavailable", { runner_id: id, reason });

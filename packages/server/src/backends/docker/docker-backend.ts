@@ -116,7 +116,7 @@ class DockerBackend implements Backend {
 
   async dial(id: string, signal?: AbortSignal): Promise<Duplex> {
     const container = await this.#getExistingContainer(id);
-    if (!container) throw createUnavailableError(id, "its container is gone; its volumes are there");
+    if (!container) throw createUnavailableError(id, "its container no longer exists; its volumes do");
     if (!container.info.State.Running) throw await createExitError(this.#engine, id, container);
     const request = { engine: this.#engine, id, container, signal };
     if (getWireMode(container) === "exec") return dialExec(request);
@@ -280,7 +280,7 @@ class DockerBackend implements Backend {
   async #getExistingContainer(id: string): Promise<RunnerContainer | undefined> {
     const container = await this.#findContainer(id);
     if (container || (await this.#listVolumes(id)).length > 0) return container;
-    throw createLostError(id, "the engine knows neither a container nor a volume of it");
+    throw createLostError(id, "the engine has neither its container nor its volumes");
   }
 
   #createFilters(id: string) {
@@ -323,7 +323,7 @@ class DockerBackend implements Backend {
       if (await isGone()) return;
       await new Promise((resolve) => setTimeout(resolve, removalRetries.pause));
     }
-    throw new WharfError("backend_failed", { backend: this.name, reason: `${what} does not go` });
+    throw new WharfError("backend_failed", { backend: this.name, reason: `${what} is not removed` });
   }
 }
 

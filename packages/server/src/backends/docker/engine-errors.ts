@@ -25,7 +25,7 @@ export function getStatus(error: unknown): number | undefined {
 /** Returns the engine's own message, without the client's prefix. */
 export function formatEngineError(error: unknown): string {
   const message = getErrorMessage(error);
-  return message.replace(/^\(HTTP code \d+\) [^-]*- /, "").trim() || "it gave no reason";
+  return message.replace(/^\(HTTP code \d+\) [^-]*- /, "").trim() || "it reported no reason";
 }
 
 /**

@@ -69,7 +69,7 @@ export class Engine {
   }
 
   #createTimeoutError(ms: number): WharfError {
-    const reason = `it gave no answer within ${ms / 1000} s`;
+    const reason = `it did not respond within ${ms / 1000} s`;
     return new WharfError("engine_unreachable", { engine: "Docker", address: this.address, reason });
   }
 }

@@ -66,5 +66,5 @@ test("a stream that does not have the engine's format ends the wire with an erro
   const { transport } = engine();
   const wire = new ExecWire(transport);
   transport.push("HTTP/1.1 400 Bad Request\r\n");
-  await expect(buffer(wire)).rejects.toThrow(/not what a program printed/);
+  await expect(buffer(wire)).rejects.toThrow(/format of a program's output/);
 });

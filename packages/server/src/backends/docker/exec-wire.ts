@@ -113,7 +113,7 @@ export class ExecWire extends Duplex {
     this.#stream = this.#header[0] ?? 0;
     this.#remaining = this.#header.readUInt32BE(4);
     if (this.#stream === streams.output || this.#stream === streams.errors) return offset + piece.length;
-    this.destroy(new Error("the engine's stream is not what a program printed"));
+    this.destroy(new Error("the engine's stream does not have the format of a program's output"));
     return -1;
   }
 }

@@ -20,7 +20,7 @@ export async function createExitError(
 ): Promise<WharfError> {
   const { State: state, Config, HostConfig } = info;
   const words = await readLogTail(engine, handle);
-  const quote = words && `; it said: ${words}`;
+  const quote = words && `; its last output: ${words}`;
   if (state.Status === "created") return createUnavailableError(id, "its container was never started");
   if (state.OOMKilled) {
     const limit = Math.round((HostConfig.Memory ?? 0) / megabyte);

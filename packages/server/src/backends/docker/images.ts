@@ -45,7 +45,7 @@ export class Images {
     await this.#pull(name, signal);
     const pulled = await this.#inspect(name);
     if (pulled) return toImage(pulled);
-    throw createMissingError(name, "it was pulled and is not there");
+    throw createMissingError(name, "it was pulled but is missing");
   }
 
   /**
@@ -67,7 +67,7 @@ export class Images {
     if (!image) return localImagePattern.test(name) ? `the image ${name} is not built yet` : undefined;
     const programs = image.Config.Labels?.[imageLabel.programs]?.split(/\s+/);
     if (programs === undefined || programs.includes(program)) return undefined;
-    return `the image ${name} does not hold '${program}'`;
+    return `the image ${name} does not contain '${program}'`;
   }
 
   #inspect(name: string): Promise<ImageInspectInfo | undefined> {
@@ -136,7 +136,7 @@ const toImage = ({ Id, Config }: ImageInspectInfo): Image => ({
 
 function createMissingError(image: string, reason: string, cause?: unknown): WharfError {
   const remedy = localImagePattern.test(image)
-    ? "Build it: `deploy/images/build` in a checkout, or `npm run test-services` where no registry can be reached. Or name another in WHARF_RUNNER_IMAGE."
-    : `Try \`docker pull ${image}\` on the engine's machine (with \`docker login\` where the registry wants one), or correct the image's name.`;
+    ? "Build it: `deploy/images/build` in a checkout, or `npm run test-services` without access to a registry. Or name another in WHARF_RUNNER_IMAGE."
+    : `Try \`docker pull ${image}\` on the engine's machine (with \`docker login\` if the registry requires one), or correct the image's name.`;
   return new WharfError("image_missing", { image, reason, remedy }, { cause });
 }

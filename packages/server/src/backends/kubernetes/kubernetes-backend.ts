@@ -361,7 +361,7 @@ export class KubernetesBackend implements Backend {
   async #getRunner(id: string): Promise<ClusterRunner> {
     const runner = await this.#findRunner(id);
     if (runner) return runner;
-    throw new WharfError("runner_lost", { runner_id: id, reason: "the cluster knows nothing of it" });
+    throw new WharfError("runner_lost", { runner_id: id, reason: "the cluster does not have it" });
   }
 
   async #translateErrors<T>(work: () => Promise<T>): Promise<T> {

@@ -283,7 +283,7 @@ class LocalBackend implements Backend {
     const output = await folder.readLogTail();
     throw new WharfError("runner_unavailable", {
       runner_id: folder.id,
-      reason: `its daemon does not run${output && `; it said: ${output}`}`,
+      reason: `its daemon does not run${output && `; its last output: ${output}`}`,
     });
   }
 
@@ -294,6 +294,6 @@ class LocalBackend implements Backend {
   async #getExistingFolder(id: string): Promise<RunnerFolder> {
     const folder = this.#getFolder(id);
     if (await folder.exists()) return folder;
-    throw new WharfError("runner_lost", { runner_id: id, reason: "its folder is not there" });
+    throw new WharfError("runner_lost", { runner_id: id, reason: "its folder is missing" });
   }
 }

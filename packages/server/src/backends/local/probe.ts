@@ -35,7 +35,7 @@ const userNamespaceFlags = ["--disable-userns", "--assert-userns-disabled"];
  * running Wharf's Node in it.
  */
 export async function probeSandbox(options: ProbeOptions): Promise<ConfinedFoundation | { readonly reason: string }> {
-  if (process.platform !== "linux") return { reason: `there is no bubblewrap for ${process.platform}` };
+  if (process.platform !== "linux") return { reason: `bubblewrap does not exist for ${process.platform}` };
   const bwrap = findOnPath("bwrap", options.searchPath);
   if (bwrap === undefined) return { reason: "bubblewrap is not installed" };
   const invented = await writePlaceholderFiles(join(options.folder, ".etc"));

@@ -148,8 +148,8 @@ describe.skipIf(!expectsBubblewrap)("a program of this machine", () => {
     expect(await backend.getMissingReason("snake")).toMatch(/venv.bin.python/);
     expect(await backend.getMissingReason("plain")).toMatch(/not on the PATH/);
     expect(await backend.getMissingReason("no-such-program")).toMatch(/not on the PATH/);
-    expect(await backend.getMissingReason("../own/snake")).toMatch(/does not see/);
-    expect(await backend.getMissingReason(join(setting.base, "own", "snake"))).toMatch(/does not see/);
+    expect(await backend.getMissingReason("../own/snake")).toMatch(/is not visible/);
+    expect(await backend.getMissingReason(join(setting.base, "own", "snake"))).toMatch(/is not visible/);
     for (const there of ["git", "sh", "node", "wharf-demo-agent", "/usr/bin/git"])
       expect(await backend.getMissingReason(there), there).toBeUndefined();
   });

@@ -76,7 +76,7 @@ function findProgram(program: string, search: ProgramSearch): ProgramLocation {
   if (!/^[\w.+@-]+$/.test(program))
     return {
       kind: "missing",
-      reason: `a sandbox does not see ${program}; name a program on the PATH`,
+      reason: `${program} is not visible in a sandbox; name a program on the PATH`,
     };
   if (program === "node" || isExecutable(join(search.kit, "bin", program))) return { kind: "there" };
   const common = findOnPath(program, "/usr/local/bin:/usr/bin:/bin");
@@ -93,7 +93,7 @@ function resolveProgram(program: string, file: string): ProgramLocation {
   const script = findPnpmScript(file);
   if (script === undefined) return createProgramMount(program, file);
   if (isFile(script)) return createProgramMount(program, getRealPath(script));
-  return { kind: "missing", reason: `it was installed by pnpm, and ${script} is not there; install it again` };
+  return { kind: "missing", reason: `it was installed by pnpm, but ${script} is missing; install it again` };
 }
 
 function createProgramMount(program: string, file: string): ProgramLocation {
@@ -101,12 +101,12 @@ function createProgramMount(program: string, file: string): ProgramLocation {
   const foreign = interpreter !== undefined && !isVisibleInside(interpreter);
   const byNode = foreign && basename(interpreter) === "node";
   if (foreign && !byNode)
-    return { kind: "missing", reason: `it is run by ${interpreter}, which a sandbox does not see` };
+    return { kind: "missing", reason: `its interpreter ${interpreter} is not visible in a sandbox` };
   const source = getPackageTree(file) ?? file;
   const target = join(containerPaths.agents, program, basename(source));
   const entry = join(target, relative(source, file));
   // A shell script quotes the entry.
-  if (entry.includes("'")) return { kind: "missing", reason: "there is a quote in its path" };
+  if (entry.includes("'")) return { kind: "missing", reason: "its path contains a quote" };
   return { kind: "mount", source, target, entry, byNode };
 }
 

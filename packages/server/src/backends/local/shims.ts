@@ -17,7 +17,7 @@ const maxShimBytes = 16 * 1024;
 export function explainShim(program: string, file: string): string | undefined {
   const manager = findManager(program, file);
   if (manager === undefined) return undefined;
-  return `it is a shim of ${manager}, which a sandbox does not see; put the folder that \`${manager} which ${program}\` names first on the PATH, or install it with \`npm install -g\``;
+  return `it is a shim of ${manager}, which is not visible in a sandbox; put the folder that \`${manager} which ${program}\` prints first on the PATH, or install it with \`npm install -g\``;
 }
 
 function findManager(program: string, file: string): string | undefined {

@@ -37,10 +37,10 @@ async function tryConnect(path: string, signal?: AbortSignal): Promise<Socket | 
 
 async function requireDaemon(folder: RunnerFolder): Promise<void> {
   if (!(await folder.exists()))
-    throw new WharfError("runner_lost", { runner_id: folder.id, reason: "its folder is not there" });
+    throw new WharfError("runner_lost", { runner_id: folder.id, reason: "its folder is missing" });
   const launched = await folder.readLaunchRecord();
   if (launched ? await isAlive(launched.daemon) : await folder.isLaunchOpen()) return;
   const output = await folder.readLogTail();
-  const reason = `its daemon does not run${output && `; it said: ${output}`}`;
+  const reason = `its daemon does not run${output && `; its last output: ${output}`}`;
   throw new WharfError("runner_unavailable", { runner_id: folder.id, reason });
 }

@@ -93,5 +93,5 @@ function parseRefusal(line: string, stderr: string, { remote, branch }: ForwardB
       .filter((each) => each.startsWith("remote:"))
       .join("\n"),
   );
-  return { kind: "refused", reason: words === "git gave no reason" ? because : `${because}: ${words}` };
+  return { kind: "refused", reason: words === "git reported no reason" ? because : `${because}: ${words}` };
 }

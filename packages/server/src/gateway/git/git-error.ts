@@ -25,7 +25,7 @@ export function parseGitReason(stderr: string): string {
       .slice(0, 4)
       .map((line) => line.replace(/^(?:fatal|error): /, ""))
       .join("; ")
-      .slice(0, 500) || "git gave no reason"
+      .slice(0, 500) || "git reported no reason"
   );
 }
 

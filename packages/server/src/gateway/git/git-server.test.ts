@@ -184,10 +184,10 @@ describe("a runner's git", () => {
     await git(work, "push", "--quiet", "origin", branch);
     const sha = await commit(work, { "small.txt": "small" });
     expect(await gitError(work, "push", "origin", branch)).toMatch(
-      /mirror of this repository holds \d+ MB and may hold 3 MB; push less, or raise MAX_REPO_SIZE_MB/,
+      /mirror of this repository has \d+ MB and its limit is 3 MB; push less, or raise MAX_REPO_SIZE_MB/,
     );
     expect(await mirrors.head(id, branch)).not.toBe(sha);
-    expect(seen.denied).toMatchObject([{ reason: expect.stringContaining("may hold 3 MB") }]);
+    expect(seen.denied).toMatchObject([{ reason: expect.stringContaining("its limit is 3 MB") }]);
     await mirrors.removeBranches(id, [branch]);
     await git(work, "reset", "--quiet", "--hard", "origin/main");
     await commit(work, { "small.txt": "small" });

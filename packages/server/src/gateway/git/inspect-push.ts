@@ -49,7 +49,7 @@ export async function inspectPush(inspection: Inspection): Promise<string | unde
   if (inspection.quarantine === "") return undefined;
   const total = await getFolderSize(join(mirror, "objects"));
   if (total > limits.maxTotalMb * bytesPerMb)
-    return `the server's mirror of this repository would hold more than ${limits.maxTotalMb} MB; push less, or raise MAX_REPO_SIZE_MB on the server`;
+    return `the server's mirror of this repository would exceed ${limits.maxTotalMb} MB; push less, or raise MAX_REPO_SIZE_MB on the server`;
   const brought = await listObjects(inspection);
   if (brought.count > limits.maxObjects) return `the push has more than ${limits.maxObjects} objects`;
   if (brought.bytes > limits.maxUnpackedMb * bytesPerMb)
@@ -149,7 +149,7 @@ interface TreeExtent {
 }
 
 const formatDepthReason = ({ maxDepth }: PushLimits): string =>
-  `a commit in the push has folders that lie more than ${maxDepth} deep`;
+  `a commit in the push has folders more than ${maxDepth} deep`;
 
 function getExcessReason({ files, depth }: TreeExtent, limits: PushLimits): string | undefined {
   if (depth > limits.maxDepth) return formatDepthReason(limits);

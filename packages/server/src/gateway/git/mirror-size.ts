@@ -60,7 +60,7 @@ export class MirrorSizes {
     const size = await this.trim(id);
     if (size <= this.#limit) return undefined;
     const { maxMirrorMb } = this.#options;
-    return `the server's mirror of this repository holds ${Math.ceil(size / bytesPerMb)} MB and may hold ${maxMirrorMb} MB; push less, or raise MAX_REPO_SIZE_MB on the server`;
+    return `the server's mirror of this repository has ${Math.ceil(size / bytesPerMb)} MB and its limit is ${maxMirrorMb} MB; push less, or raise MAX_REPO_SIZE_MB on the server`;
   }
 
   get #limit(): number {

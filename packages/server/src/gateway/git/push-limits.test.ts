@@ -100,7 +100,7 @@ describe("a push is refused", () => {
     const folders = (await git(work, "ls-tree", "-r", "-d", tree)).split("\n").map((line) => line.split(/\s/)[2]);
     const input = folders.map((id, n) => `040000 tree ${id}\t${n}\n`).join("");
     const wide = execFileSync("git", ["mktree"], { cwd: work, encoding: "utf8", input }).trim();
-    const reason = "a commit in the push has folders that lie more than 20 deep";
+    const reason = "a commit in the push has folders more than 20 deep";
     for (const each of [tree, wide])
       await expectRefusal(pushing, await git(work, "commit-tree", "-m", "deep", "-p", "main", each), reason);
   });
@@ -115,7 +115,7 @@ describe("a push is refused", () => {
   test("that would make its mirror too large, including all pending objects", async () => {
     const pushing = await startPushing({ maxTotalMb: 2 });
     const sha = await commit(pushing.work, { "big.bin": randomBytes(2_500_000).toString("latin1") });
-    await expectRefusal(pushing, sha, "the server's mirror of this repository would hold more than 2 MB");
+    await expectRefusal(pushing, sha, "the server's mirror of this repository would exceed 2 MB");
   });
 
   test("if the hook that checks it cannot be executed", async () => {

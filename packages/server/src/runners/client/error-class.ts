@@ -14,7 +14,7 @@ export class CircuitOpenError extends WharfError<"runner_unavailable"> {
     const seconds = Math.ceil(retryAfterMs / 1000);
     super("runner_unavailable", {
       runner_id: runnerId,
-      reason: `too many calls to it failed, and it is left alone for ${seconds} s`,
+      reason: `too many calls to it failed, so Wharf sends none for ${seconds} s`,
     });
     this.name = "CircuitOpenError";
     this.retryAfterMs = retryAfterMs;

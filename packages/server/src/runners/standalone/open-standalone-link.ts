@@ -70,7 +70,7 @@ export async function openStandaloneLink(
 
 function getTenure({ leases }: StandaloneLinkOptions, id: string): Tenure {
   const tenure = leases.find(id);
-  if (!tenure) throw createUnavailableError(id, "another server is about to take it over");
+  if (!tenure) throw createUnavailableError(id, "another server is taking it over");
   return tenure;
 }
 

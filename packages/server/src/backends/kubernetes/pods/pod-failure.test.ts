@@ -16,7 +16,7 @@ test("a missing image counts as a failure only after the kubelet has stopped try
   expect(getPodFailure(waiting("ErrImagePull"))).toBeUndefined();
   expect(getPodFailure(waiting("ImagePullBackOff", "no such image"))).toEqual({
     cause: "image",
-    reason: "its image cannot be had (ImagePullBackOff): no such image",
+    reason: "its image is not available (ImagePullBackOff): no such image",
   });
   expect(getPodFailure(waiting("RunContainerError", 'exec: "node": executable file not found'))?.cause).toBe("image");
 });

@@ -20,7 +20,7 @@ export function getPodFailure({ status }: PodView): PodFailure | undefined {
   const container = status.containerStatuses[0];
   const waitingState = container?.state.waiting;
   if (waitingState && imageErrorReasons.has(waitingState.reason)) {
-    return { cause: "image", reason: `its image cannot be had (${waitingState.reason}): ${waitingState.message}` };
+    return { cause: "image", reason: `its image is not available (${waitingState.reason}): ${waitingState.message}` };
   }
   if (waitingState && creationErrorReasons.has(waitingState.reason)) {
     return { cause: getCreationCause(waitingState.message), reason: `${waitingState.reason}: ${waitingState.message}` };
@@ -31,7 +31,7 @@ export function getPodFailure({ status }: PodView): PodFailure | undefined {
     if (lived < minWorkingMs && !container.state.running) {
       return {
         cause: "crash",
-        reason: `its daemon ends as soon as it starts (${ended.reason || `exit ${ended.exitCode}`})`,
+        reason: `its daemon exits as soon as it starts (${ended.reason || `exit ${ended.exitCode}`})`,
       };
     }
   }

@@ -111,12 +111,12 @@ export class RunnerPods {
       if (!storageClass) {
         return {
           cause: "volume",
-          reason: `the claim ${name} names no storage class and the cluster has no default one`,
+          reason: `the claim ${name} has no storage class and the cluster has no default`,
         };
       }
       const words = await this.#getLatestWarning(namespace, name);
       if (words)
-        return { cause: "volume", reason: `the claim ${name} gets no volume of class '${storageClass}': ${words}` };
+        return { cause: "volume", reason: `no volume of class '${storageClass}' for the claim ${name}: ${words}` };
     }
     return undefined;
   }
@@ -145,7 +145,7 @@ export class RunnerPods {
     return new WharfError("runner_not_started", {
       runner_id: id,
       cause: isFull ? "volume_full" : cause,
-      reason: output ? `${reason}; it said: ${output}` : reason,
+      reason: output ? `${reason}; its last output: ${output}` : reason,
     });
   }
 
