@@ -143,7 +143,7 @@ describe("a server that gives credentials to one agent", () => {
     const notices = (await wharf.events(task.id)).flatMap(({ data }) => (data.kind === "notice" ? [data.message] : []));
     expect(notices).toEqual([
       "HOST CREDENTIALS: the agent 'trusted' can read these credentials of the server's machine: ~/.gitconfig, ~/.git-credentials, " +
-        "~/.ssh/id_ed25519, ~/.ssh/known_hosts, the ssh agent. Not available: ~/.ssh/id_rsa (not there).",
+        "~/.ssh/id_ed25519, ~/.ssh/known_hosts, the ssh agent. Not available: ~/.ssh/id_rsa (missing).",
     ]);
 
     const other = await runnerOf("demo", look);
@@ -223,11 +223,11 @@ describe("a runner with credentials", () => {
       {
         given: [],
         missing: [
-          "~/.gitconfig (not there)",
-          "~/.git-credentials (it is no file)",
-          "~/.ssh/id_rsa (not there)",
-          "~/.ssh/id_ed25519 (not there)",
-          "~/.ssh/known_hosts (not there)",
+          "~/.gitconfig (missing)",
+          "~/.git-credentials (not a file)",
+          "~/.ssh/id_rsa (missing)",
+          "~/.ssh/id_ed25519 (missing)",
+          "~/.ssh/known_hosts (missing)",
           "the ssh agent (SSH_AUTH_SOCK is not a socket)",
         ],
       },

@@ -140,11 +140,11 @@ describe.concurrent("a runner whose daemon sends", () => {
     ["a journal of no records", hostile, /journal record is not valid/],
     ["a journal that is no JSON", hostile, /not JSON/],
     ["a journal that ends at once", useless, /its journal ended/],
-    ["a gap in its journal", hostile, /record 3 came where 2 was due/],
-    ["a record twice", hostile, /record 1 came where 2 was due/],
-    ["a claim that its task is done", hostile, /'state', which only the server says/],
-    ["words it puts into a person's mouth", hostile, /'message', which only the server says/],
-    ["a measurement only the server makes", hostile, /'usage', which only the server says/],
+    ["a gap in its journal", hostile, /record 3 came instead of 2/],
+    ["a record twice", hostile, /record 1 came instead of 2/],
+    ["a claim that its task is done", hostile, /'state', which only the server writes/],
+    ["words it puts into a person's mouth", hostile, /'message', which only the server writes/],
+    ["a measurement only the server makes", hostile, /'usage', which only the server writes/],
   ])("%s is dropped with a reason, and used no more", async (mode, codes, reason) => {
     const { task, runner } = await startHostile(mode);
     const { run, events } = await failed(task);

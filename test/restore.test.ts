@@ -89,7 +89,7 @@ test("an empty database: the server does not start, says why, and every disk is 
   const { runner } = await work(wharf, "kept.txt");
   await wharf.interrupt();
   wharf.environment["DATABASE_URL"] = urlOf("empty");
-  await expect(wharf.start()).rejects.toThrow("the database is empty, and the data folder belongs to another one");
+  await expect(wharf.start()).rejects.toThrow("the database is empty, but the data folder belongs to another one");
   expect(existsSync(fileIn(wharf, runner, "kept.txt"))).toBe(true);
   wharf.environment["DATABASE_URL"] = urlOf("wharf");
   await wharf.start();

@@ -70,7 +70,7 @@ export function refuseBytes(thrown: Error & { code?: string }, socket: Socket): 
 export function toDatabaseError(thrown: unknown): WharfError | undefined {
   if (isDatabaseFull(thrown)) return new WharfError("disk_full", { path: "the database's folder" }, { cause: thrown });
   if (!isDatabaseUnavailable(thrown)) return undefined;
-  return new WharfError("database_unavailable", { reason: "it is being started again" }, { cause: thrown });
+  return new WharfError("database_unavailable", { reason: "it is restarting" }, { cause: thrown });
 }
 
 function toRequestError(thrown: FastifyError, limits: { bodyBytes: number }): WharfError | undefined {

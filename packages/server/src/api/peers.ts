@@ -137,7 +137,7 @@ const createUnreachableError = (holder: HeldElsewhereError, cause: Error) =>
     "runner_unavailable",
     {
       runner_id: holder.runnerId,
-      reason: `the server that holds it (${holder.address}) does not answer: ${cause.message}`,
+      reason: `the server that holds it (${holder.address}) does not respond: ${cause.message}`,
     },
     { cause },
   );

@@ -72,7 +72,7 @@ test("a pool is set by size, or by size and image, and invalid entries are refus
   ]);
   for (const wrong of ["small", "huge=1", "small=-1", "small=1,small=2", "small=1001", "custom=1", "toString=1"])
     expect(() => pool(wrong), wrong).toThrow(/WHARF_POOL/);
-  expect(() => readConfig({ WHARF_POOL: "small:an-image=1" })).toThrow(/WHARF_POOL.*'local' knows no images/);
+  expect(() => readConfig({ WHARF_POOL: "small:an-image=1" })).toThrow(/WHARF_POOL.*'local' does not use images/);
 });
 
 // K-074 K-075

@@ -297,7 +297,7 @@ function requireImageSupport(e: z.infer<typeof Environment>): void {
   const backend = getBackendName(e);
   const named = e.WHARF_POOL.find(({ image }) => image !== undefined);
   if (!named || (backend !== "local" && backend !== "mock")) return;
-  const reason = `the backend '${backend}' knows no images, so ${named.image} cannot be kept ready`;
+  const reason = `the backend '${backend}' does not use images, so ${named.image} cannot be kept ready`;
   throw new WharfError("config_invalid", { name: "WHARF_POOL", reason });
 }
 
@@ -305,7 +305,7 @@ function requireImageSupport(e: z.infer<typeof Environment>): void {
 function requireContainerBackend(e: z.infer<typeof Environment>): void {
   const backend = getBackendName(e);
   if (backend === "docker" || e.WHARF_HOST_CREDENTIALS.size === 0) return;
-  const reason = `runners of the backend '${backend}' are given nothing of this machine; leave it empty or use docker`;
+  const reason = `runners of the backend '${backend}' cannot use this machine's credentials; leave it empty or use docker`;
   throw new WharfError("config_invalid", { name: "WHARF_HOST_CREDENTIALS", reason });
 }
 
@@ -343,7 +343,7 @@ function getBackendName({
 }: z.infer<typeof Environment>): Config["backend"] {
   if (named) return named;
   if (mode !== "remote") return mode;
-  const reason = `it leaves open which backend: set WHARF_BACKEND to one of ${backends.options.join(", ")}`;
+  const reason = `it names no backend: set WHARF_BACKEND to one of ${backends.options.join(", ")}`;
   throw new WharfError("config_invalid", { name: "AGENT_MODE", reason });
 }
 

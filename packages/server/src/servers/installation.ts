@@ -28,11 +28,11 @@ export async function joinInstallation(db: Database, { secret, dataFolder }: Joi
   );
   const existingRow = (await db.select().from(installation))[0];
   if (knownId && !existingRow)
-    throw createMismatchError(file, "the database is empty, and the data folder belongs to another one");
+    throw createMismatchError(file, "the database is empty, but the data folder belongs to another one");
   const row = existingRow ?? (await createInstallation(db, secret));
   if (knownId && knownId !== row.id) throw createMismatchError(file, "the data folder belongs to another database");
   if (row.secret_fingerprint !== getSecretFingerprint(secret))
-    throw createMismatchError(file, "this server's secret is not the one of the database's other servers");
+    throw createMismatchError(file, "this server's secret differs from that of the database's other servers");
   if (!knownId) await writeFile(file, `${row.id}\n`, { mode: 0o600, flush: true });
   return row.id;
 }

@@ -129,14 +129,13 @@ export function requireCredentialSupport({
   const createConfigError = (reason: string) => new WharfError("config_invalid", { name: settingName, reason });
   if (!sharesMachine)
     throw createConfigError(
-      "the engine is not on this machine, so its runners cannot be given anything of it; leave it empty",
+      "the engine is not on this machine, so its runners cannot use this machine's credentials; leave the setting empty",
     );
-  if (remapsUsers)
-    throw createConfigError("the engine gives its containers users of their own, who may not read your files");
+  if (remapsUsers) throw createConfigError("the engine remaps its containers' users, which may not read your files");
   const server = process.getuid?.();
   if (server !== 0 && server !== runnerUserId)
     throw createConfigError(
-      `runners are user ${runnerUserId}, and a server that is user ${server} cannot give a file to them; run it as ${runnerUserId}`,
+      `runners run as user ${runnerUserId}, and a server that runs as user ${server} cannot give them files; run it as ${runnerUserId}`,
     );
 }
 
@@ -187,6 +186,6 @@ async function setRunnerOwner(path: string, mode: number): Promise<void> {
 
 const formatReadError = (error: unknown): string => {
   const code = getErrorCode(error);
-  if (code === "ENOENT" || code === "ENOTDIR") return "not there";
+  if (code === "ENOENT" || code === "ENOTDIR") return "missing";
   return `it cannot be read: ${String(code ?? error)}`;
 };

@@ -92,6 +92,6 @@ async function createDialError(
   const info = await engine.find(() => handle.inspect());
   if (!info) return new WharfError("runner_lost", { runner_id: id, reason: "its container no longer exists" });
   if (!info.State.Running) return createExitError(engine, id, { handle, info });
-  const reason = `no wire can be made in its container${words && `: ${words}`}`;
+  const reason = `could not open a wire in its container${words && `: ${words}`}`;
   return new WharfError("runner_unavailable", { runner_id: id, reason });
 }

@@ -49,7 +49,7 @@ export async function openDockerBackend(options: DockerBackendOptions): Promise<
   const engine = new Engine(options.engine);
   const facts = await inspectEngine(engine, options);
   if (options.wire === "socket" && !facts.sharesMachine) {
-    const reason = `the engine at ${engine.address} is not on this machine, so it shares no socket with the server: use exec`;
+    const reason = `the engine at ${engine.address} is not on this machine, so it cannot share a socket with the server: use exec`;
     throw new WharfError("config_invalid", { name: "WHARF_DOCKER_WIRE", reason });
   }
   if (options.credentials) requireCredentialSupport(facts);

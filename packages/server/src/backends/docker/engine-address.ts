@@ -59,7 +59,7 @@ function readCertificates(folder: string): Pick<Dockerode.DockerOptions, "ca" | 
     const read = (name: string) => readFileSync(join(folder, name), "utf8");
     return { ca: read("ca.pem"), cert: read("cert.pem"), key: read("key.pem") };
   } catch (error) {
-    const reason = `no certificates can be read there: ${getErrorMessage(error)}`;
+    const reason = `the certificates cannot be read: ${getErrorMessage(error)}`;
     throw new WharfError("config_invalid", { name: "DOCKER_CERT_PATH", reason }, { cause: error });
   }
 }

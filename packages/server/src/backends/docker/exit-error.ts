@@ -24,7 +24,7 @@ export async function createExitError(
   if (state.Status === "created") return createUnavailableError(id, "its container was never started");
   if (state.OOMKilled) {
     const limit = Math.round((HostConfig.Memory ?? 0) / megabyte);
-    return createUnavailableError(id, `its container used more than its ${limit} MB of memory and was ended${quote}`);
+    return createUnavailableError(id, `its container exceeded its limit of ${limit} MB of memory${quote}`);
   }
   const lived = Date.parse(state.FinishedAt) - Date.parse(state.StartedAt);
   if (lived < minLifetimeMs && !externalExitCodes.has(state.ExitCode)) {

@@ -38,7 +38,7 @@ export class PullSecret {
     if (!source) return;
     const { type = "", data = {} } = source;
     if (!pullTypes.has(type)) {
-      const reason = `the Secret ${name} in namespace ${home} is of type '${type}', with which no image is pulled`;
+      const reason = `the Secret ${name} in namespace ${home} has the type '${type}', which cannot pull images`;
       throw new WharfError("config_invalid", { name: "WHARF_KUBERNETES_IMAGE_PULL_SECRET", reason });
     }
     const body = { metadata: { name, labels: { [reservedLabels.managedBy]: manager } }, type, data };
@@ -57,7 +57,7 @@ export class PullSecret {
     this.#isWarned = true;
     this.#log?.warn(
       { secret: this.#name, namespace: this.#cluster.namespace, reason: message },
-      "the image pull secret cannot be read in the server's namespace, so it is not copied to the runners' namespaces",
+      "could not read the image pull secret in the server's namespace, so it is not copied to the runners' namespaces",
     );
   }
 }

@@ -77,7 +77,7 @@ export class UsageMeter {
     const cpuSeconds = Number.isFinite(microseconds) ? microseconds / 1e6 : getFigure("nanoseconds") / 1e9;
     const memoryBytes = getFigure("memory");
     if (!Number.isFinite(cpuSeconds) || !Number.isFinite(memoryBytes)) {
-      throw new WharfError("backend_failed", { backend: "kubernetes", reason: "a container's cgroup cannot be read" });
+      throw new WharfError("backend_failed", { backend: "kubernetes", reason: "could not read a container's cgroup" });
     }
     return { cpuSeconds, memoryBytes, memoryPeakBytes: Math.max(memoryBytes, getFigure("peak") || 0) };
   }

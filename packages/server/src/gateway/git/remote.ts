@@ -36,7 +36,7 @@ export async function refuseRemoteInside(folder: string, remote: Remote): Promis
   if (!remote.local) return;
   const way = relative(await realpath(folder), remote.address);
   if (way === ".." || way.startsWith("../") || isAbsolute(way)) return;
-  throw createAddressError("lies in Wharf's own data folder; name the repository it was made from");
+  throw createAddressError("is in Wharf's own data folder; use the repository that it was created from");
 }
 
 /**

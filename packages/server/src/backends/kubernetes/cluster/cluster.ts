@@ -57,7 +57,7 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
   const config = new client.KubeConfig();
   loadConfig(config, options);
   const address = config.getCurrentCluster()?.server.replace(/\/+$/, "");
-  if (address === undefined) throw createConfigError(options, "it names no cluster for its current context");
+  if (address === undefined) throw createConfigError(options, "it has no cluster for its current context");
   const namespace = config.getContextObject(config.getCurrentContext())?.namespace ?? "default";
   const isPullSecret = ({ verb, resource, ...call }: ApiCall) =>
     verb === "get" && resource === "secrets" && call.namespace === namespace && call.name === options.pullSecret;
@@ -110,7 +110,9 @@ function getConfigFile({ kubeconfig }: ClusterOptions): string {
   const file = kubeconfig ?? join(homedir(), ".kube", "config");
   if (existsSync(file)) return file;
   throw new Error(
-    kubeconfig === undefined ? `no cluster is named and there is no ${file}` : `there is no file ${file}`,
+    kubeconfig === undefined
+      ? `no cluster is configured and ${file} does not exist`
+      : `the file ${file} does not exist`,
   );
 }
 
