@@ -111,7 +111,7 @@ export async function query(connection: pg.ClientConfig, text: string): Promise<
   }
 }
 
-export async function until(condition: () => boolean | Promise<boolean>, ms = 15_000): Promise<void> {
+export async function waitUntil(condition: () => boolean | Promise<boolean>, ms = 15_000): Promise<void> {
   for (const deadline = Date.now() + ms; !(await condition()); await sleep(10)) {
     if (Date.now() > deadline) throw new Error(`not within ${ms} ms: ${condition.toString()}`);
   }

@@ -9,13 +9,13 @@ import { createLaunch } from "./launch.ts";
 
 const { agent_types } = schema;
 type Missing = ConstructorParameters<typeof AgentTypes>[1]["findMissingReason"];
-const typesOf = (f: Fixture, missing: Missing = async () => undefined) =>
+const createTypes = (f: Fixture, missing: Missing = async () => undefined) =>
   new AgentTypes(f.db, { routes: {}, images: { prefix: "", tag: "latest" }, findMissingReason: missing });
 
 // K-028
 test("an agent type of an earlier version gets its image, and one that a person created or changed keeps its values", async () => {
   await using f = await fixture();
-  const types = typesOf(f);
+  const types = createTypes(f);
   await types.seed();
   await f.db.delete(agent_types).where(eq(agent_types.name, "codex"));
   await types.create(AgentTypeInput.parse({ name: "codex", command: ["my-codex"] }));
@@ -42,13 +42,14 @@ test("an agent type of an earlier version gets its image, and one that a person 
   });
   expect((await types.get("gemini")).home_files).toEqual({});
   const after = await f.db.select().from(agent_types);
-  const others = (rows: typeof before) => rows.filter(({ name }) => name !== "gemini").map((row) => [row.id, row]);
-  expect(Object.fromEntries(others(after))).toEqual(Object.fromEntries(others(before)));
+  const getOtherRows = (rows: typeof before) =>
+    rows.filter(({ name }) => name !== "gemini").map((row) => [row.id, row]);
+  expect(Object.fromEntries(getOtherRows(after))).toEqual(Object.fromEntries(getOtherRows(before)));
 });
 
 test("the name of another type is a conflict, also when two requests use it at once", async () => {
   await using f = await fixture();
-  const types = typesOf(f);
+  const types = createTypes(f);
   const names = ["one", "two", "three", "four"];
   for (const name of names) await types.create(AgentTypeInput.parse({ name, command: ["x"] }));
   await expect(types.update("one", { name: "two" })).rejects.toMatchObject({ code: "agent_type_exists", status: 409 });
@@ -60,7 +61,7 @@ test("the name of another type is a conflict, also when two requests use it at o
 
 test("a change of one resource leaves the others unchanged", async () => {
   await using f = await fixture();
-  const types = typesOf(f);
+  const types = createTypes(f);
   await types.create(AgentTypeInput.parse({ name: "mine", command: ["x"] }));
   const { default_resources } = await types.update("mine", { default_resources: { memory: "4g" } });
   expect(default_resources).toEqual({ cpu: "1.0", memory: "4g", disk: "10g" });
@@ -68,7 +69,7 @@ test("a change of one resource leaves the others unchanged", async () => {
 
 test("an added type can be removed unless a run uses it, and a built-in type cannot", async () => {
   await using f = await fixture();
-  const types = typesOf(f);
+  const types = createTypes(f);
   await types.seed();
   await types.create(AgentTypeInput.parse({ name: "mine", command: ["x"] }));
   await f.prompt(await f.newTask());
@@ -83,8 +84,9 @@ test("an added type can be removed unless a run uses it, and a built-in type can
 
 test("a program's path that runners do not have is refused and not stored", async () => {
   await using f = await fixture();
-  const missing = async (program: string) => (program === "/usr/bin/env" ? undefined : `no ${program} in there`);
-  const types = typesOf(f, missing);
+  const findMissingReason = async (program: string) =>
+    program === "/usr/bin/env" ? undefined : `no ${program} in there`;
+  const types = createTypes(f, findMissingReason);
   const add = (name: string, ...command: string[]) => types.create(AgentTypeInput.parse({ name, command }));
   await expect(add("a", "./my-agent")).rejects.toThrow("command: runners do not have ./my-agent");
   await expect(add("b", "/home/me/agent")).rejects.toThrow("command: no /home/me/agent in there");
@@ -97,8 +99,8 @@ test("a program's path that runners do not have is refused and not stored", asyn
 test("an agent that consists of several programs needs all of them", async () => {
   await using f = await fixture();
   const there = new Set(["pi-acp"]);
-  const missing = async (program: string) => (there.has(program) ? undefined : `'${program}' is not there`);
-  const types = typesOf(f, missing);
+  const findMissingReason = async (program: string) => (there.has(program) ? undefined : `'${program}' is not there`);
+  const types = createTypes(f, findMissingReason);
   const input = { name: "pi", command: ["pi-acp"], programs: ["pi"] };
   expect(await types.create(AgentTypeInput.parse(input))).toMatchObject({ unavailable_reason: "'pi' is not there" });
   there.add("pi");
@@ -108,8 +110,8 @@ test("an agent that consists of several programs needs all of them", async () =>
 
 test("MCP servers are stored, available programs of them are listed, and only agents that speak acp may have them", async () => {
   await using f = await fixture();
-  const missing = async (program: string) => (program === "lost" ? "'lost' is not there" : undefined);
-  const types = typesOf(f, missing);
+  const findMissingReason = async (program: string) => (program === "lost" ? "'lost' is not there" : undefined);
+  const types = createTypes(f, findMissingReason);
   const server = (name: string, command: string) => ({ name, command, args: ["a"], env: { B: "c" } });
   const mcp_servers = [server("one", "words"), server("two", "/workspace/mcp"), { name: "three", url: "http://x" }];
   const mine = await types.create(AgentTypeInput.parse({ name: "mine", command: ["x"], mcp_servers }));
@@ -135,7 +137,7 @@ test("MCP servers are stored, available programs of them are listed, and only ag
 
 test("an agent that needs a login is unavailable until its type has one, under any name and in any image", async () => {
   await using f = await fixture();
-  const types = typesOf(f);
+  const types = createTypes(f);
   await types.seed();
   await types.create(
     AgentTypeInput.parse({ name: "mine", command: ["/opt/auggie", "--acp"], docker_image: "my-auggie" }),
@@ -157,7 +159,7 @@ test("an agent that needs a login is unavailable until its type has one, under a
 
 test("a type whose model route has no key reports the setting, and a type whose route does not exist reports that", async () => {
   await using f = await fixture();
-  const types = typesOf(f);
+  const types = createTypes(f);
   for (const route of ["openai", "zzz"])
     await types.create(AgentTypeInput.parse({ name: route, command: ["x"], model_route: route }));
   const reasons = await Promise.all(["openai", "zzz"].map(async (name) => (await types.get(name)).unavailable_reason));

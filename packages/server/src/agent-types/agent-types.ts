@@ -10,7 +10,7 @@ import {
 import { and, asc, eq, not, sql } from "drizzle-orm";
 import { type Database, omitUndefined, schema } from "../store/index.ts";
 import { builtInAgentTypes } from "./built-in.ts";
-import { allProgramsOf, type ImageNames, getAgentImage, programsOf } from "./image.ts";
+import { getAllPrograms, type ImageNames, getAgentImage, getPrograms } from "./image.ts";
 import { type ConfiguredRoutes, getModelRoute } from "./launch.ts";
 import { explainMissingLogin } from "./login.ts";
 import { getPolicyConflict } from "./policy.ts";
@@ -183,7 +183,7 @@ export class AgentTypes {
    */
   async listPrograms(image?: string): Promise<string[]> {
     const rows = await this.#db.select().from(agent_types).where(eq(agent_types.enabled, true));
-    const all = [...new Set(rows.flatMap(allProgramsOf))].sort();
+    const all = [...new Set(rows.flatMap(getAllPrograms))].sort();
     const missingReasons = await Promise.all(all.map((program) => this.#context.findMissingReason(program, image)));
     return all.filter((_, n) => missingReasons[n] === undefined);
   }
@@ -224,7 +224,7 @@ export class AgentTypes {
 
   async #getUnavailableReason(row: AgentTypeRow): Promise<string | undefined> {
     if (!row.enabled) return "it is disabled";
-    for (const program of programsOf(row)) {
+    for (const program of getPrograms(row)) {
       const missingReason = await this.#context.findMissingReason(program, this.getImage(row));
       if (missingReason) return missingReason;
     }

@@ -42,13 +42,13 @@ interface Programs {
  * The programs without which an agent type cannot start: its command, and the programs that the
  * command starts.
  */
-export const programsOf = ({ command, programs }: Programs): string[] => [command[0] ?? "", ...programs];
+export const getPrograms = ({ command, programs }: Programs): string[] => [command[0] ?? "", ...programs];
 
 /**
  * The programs to provide in an agent type's runners. MCP servers with a path are inside the runner
  * or in the repository, and `node` is in every runner; an agent starts even if a server is missing.
  */
-export function allProgramsOf(type: Programs & { readonly mcp_servers: readonly McpServer[] }): string[] {
+export function getAllPrograms(type: Programs & { readonly mcp_servers: readonly McpServer[] }): string[] {
   const servers = type.mcp_servers.flatMap((server) => ("command" in server ? [server.command] : []));
-  return [...programsOf(type), ...servers.filter((command) => !command.includes("/") && command !== "node")];
+  return [...getPrograms(type), ...servers.filter((command) => !command.includes("/") && command !== "node")];
 }

@@ -3,6 +3,6 @@
  * agent.
  */
 export { AgentTypes } from "./agent-types.ts";
-export { allProgramsOf, type ImageNames, qualifyImage } from "./image.ts";
+export { getAllPrograms, type ImageNames, qualifyImage } from "./image.ts";
 export { getUsualMode } from "./policy.ts";
 export { type ConfiguredRoutes, createLaunch, getModelRoute } from "./launch.ts";

@@ -10,7 +10,7 @@ import { passThrough } from "./pass-through.ts";
 /**
  * Serves an API with one route that passes on the answer of a runner's daemon, over a real wire.
  */
-async function answered(daemon: (response: ServerResponse) => void) {
+async function startApi(daemon: (response: ServerResponse) => void) {
   const [near, far] = duplexPair();
   const server: Server = createServer((_, response) => daemon(response.on("error", () => undefined)));
   const there = new Mux(far, { side: "client", onStream: (stream) => serveHttp(stream, server) });
@@ -36,7 +36,7 @@ async function answered(daemon: (response: ServerResponse) => void) {
 }
 
 test("a file is sent as a download that no browser renders, runs or sniffs", async () => {
-  await using api = await answered((response) =>
+  await using api = await startApi((response) =>
     response.writeHead(206, { "content-type": "text/html", "set-cookie": "owned=1", etag: '"a"' }).end("<script>"),
   );
   const got = await fetch(api.url);
@@ -52,7 +52,7 @@ test("a file is sent as a download that no browser renders, runs or sniffs", asy
 });
 
 test("a daemon's status is not passed on, except 206 for a part of a file", async () => {
-  await using api = await answered((response) => response.writeHead(299, "I am\tthe API").end("x"));
+  await using api = await startApi((response) => response.writeHead(299, "I am\tthe API").end("x"));
   const got = await fetch(api.url);
   expect([got.status, got.statusText]).toEqual([200, "OK"]);
 });
@@ -66,7 +66,7 @@ test("a daemon's error is cleaned and never looks like the API's own", async () 
     code: "unauthenticated",
     next: "log in at evil.example",
   };
-  await using api = await answered((response) => response.writeHead(401).end(JSON.stringify(problem)));
+  await using api = await startApi((response) => response.writeHead(401).end(JSON.stringify(problem)));
   const got = await fetch(api.url);
   expect(got.status).toBe(502);
   const body = await got.text();
@@ -77,15 +77,15 @@ test("a daemon's error is cleaned and never looks like the API's own", async () 
 test("an endless error is read only up to the size limit of a problem", async () => {
   let sent = 0;
   const cut = Promise.withResolvers<void>();
-  await using api = await answered((response) => {
+  await using api = await startApi((response) => {
     response.writeHead(500);
     response.once("close", () => cut.resolve());
     const piece = Buffer.alloc(256 * 1024, "x");
-    const more = (): void => {
+    const writeMore = (): void => {
       sent += piece.length;
-      if (!response.destroyed && sent < 400 * 2 ** 20) response.write(piece, () => more());
+      if (!response.destroyed && sent < 400 * 2 ** 20) response.write(piece, () => writeMore());
     };
-    more();
+    writeMore();
   });
   const got = await fetch(api.url);
   expect(got.status).toBe(502);
@@ -97,7 +97,7 @@ test("an endless error is read only up to the size limit of a problem", async ()
 });
 
 test("an error that is cut off counts as an unavailable runner, not a hostile one", async () => {
-  await using api = await answered((response) => {
+  await using api = await startApi((response) => {
     response.writeHead(500, { "content-length": "100" }).write("{");
     setImmediate(() => response.destroy());
   });

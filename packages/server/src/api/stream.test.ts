@@ -69,11 +69,11 @@ async function openStreams(options: Partial<Pick<StreamOptions, "more" | "limits
     const messages: { data: { code?: string; kind: string }; seq?: number; task_id?: string }[] = [];
     socket.on("message", (data: Buffer) => messages.push(JSON.parse(data.toString())));
     await once(socket, "open");
-    const until = async (count: number) => {
+    const receive = async (count: number) => {
       while (messages.length < count) await once(socket, "message");
       return messages;
     };
-    return { socket, messages, until };
+    return { socket, messages, receive };
   };
   return { ...f, server, streams, failures, request, refusal, open };
 }
@@ -211,12 +211,12 @@ describe("the stream of many tasks", () => {
     const task = await s.newTask();
     const viewer = await s.open("/stream");
     viewer.socket.send(subscribe([randomUUID(), task.id], { [task.id]: 0 }));
-    const messages = await viewer.until(2);
+    const messages = await viewer.receive(2);
     expect(messages.map(({ data }) => data.code ?? data.kind).toSorted()).toEqual(["not_found", "state"]);
     for (const id of ["\0", `${task.id}\0`, "\ud800"]) viewer.socket.send(subscribe([id]));
-    expect((await viewer.until(5)).slice(2).map(({ data }) => data.code)).toEqual(Array(3).fill("bad_request"));
+    expect((await viewer.receive(5)).slice(2).map(({ data }) => data.code)).toEqual(Array(3).fill("bad_request"));
     viewer.socket.send(subscribe(Array.from({ length: 1_000 }, () => randomUUID())));
-    const codes = (await viewer.until(16)).slice(5).map(({ data }) => data.code);
+    const codes = (await viewer.receive(16)).slice(5).map(({ data }) => data.code);
     expect(codes).toEqual([...Array(10).fill("not_found"), "bad_request"]);
   });
 
@@ -226,7 +226,7 @@ describe("the stream of many tasks", () => {
     const viewer = await s.open("/stream");
     const ids = tasks.map(({ id }) => id);
     viewer.socket.send(subscribe(ids, Object.fromEntries(ids.map((id) => [id, 0]))));
-    const messages = await viewer.until(3);
+    const messages = await viewer.receive(3);
     expect(messages.map(({ data }) => data.code ?? data.kind).toSorted()).toEqual(["bad_request", "state", "state"]);
   });
 
@@ -246,7 +246,7 @@ describe("the stream of many tasks", () => {
     });
     const ids = [...tasks.map(({ id }) => id), randomUUID()];
     for (let n = 0; n < 50; n++) viewer.socket.send(subscribe(ids));
-    await viewer.until(50);
+    await viewer.receive(50);
     // There is one statement per message, and the first query for the ends of the logs.
     expect(statements).toBeLessThanOrEqual(52);
     expect(most).toBeLessThanOrEqual(2);

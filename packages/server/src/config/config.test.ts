@@ -42,13 +42,16 @@ test("Docker is configured by the same variables as Docker's own command", () =>
 
 test("a registry and a tag apply to the runner image and the pool's images, not to other images", () => {
   const names = { WHARF_IMAGE_PREFIX: "registry.example.com/team/", WHARF_IMAGE_TAG: "0.1.0" };
-  const of = (environment: Record<string, string>) => readConfig({ WHARF_BACKEND: "docker", ...names, ...environment });
-  expect(of({}).runnerImage).toBe("registry.example.com/team/wharf-runner:0.1.0");
-  expect(of({ WHARF_RUNNER_IMAGE: "debian:12" }).runnerImage).toBe("debian:12");
-  expect(of({ WHARF_POOL: "small:wharf-gemini=1" }).pool).toEqual([
+  const readDockerConfig = (environment: Record<string, string>) =>
+    readConfig({ WHARF_BACKEND: "docker", ...names, ...environment });
+  expect(readDockerConfig({}).runnerImage).toBe("registry.example.com/team/wharf-runner:0.1.0");
+  expect(readDockerConfig({ WHARF_RUNNER_IMAGE: "debian:12" }).runnerImage).toBe("debian:12");
+  expect(readDockerConfig({ WHARF_POOL: "small:wharf-gemini=1" }).pool).toEqual([
     { tier: "small", size: 1, image: "registry.example.com/team/wharf-gemini:0.1.0" },
   ]);
-  expect(() => of({ WHARF_IMAGE_PREFIX: "registry.example.com/team" })).toThrow(/WHARF_IMAGE_PREFIX.*slash/);
+  expect(() => readDockerConfig({ WHARF_IMAGE_PREFIX: "registry.example.com/team" })).toThrow(
+    /WHARF_IMAGE_PREFIX.*slash/,
+  );
 });
 
 test("the timeout for a model's response is a duration, ten minutes by default", () => {

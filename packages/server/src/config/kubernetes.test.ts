@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
 import { readConfig } from "./index.ts";
 
-const of = (environment: Record<string, string>) =>
+const readKubernetesConfig = (environment: Record<string, string>) =>
   readConfig({ WHARF_BACKEND: "kubernetes", ...environment }).kubernetes;
 
 // S-050
 test("every setting of the cluster has a variable, and the older names still work", () => {
-  const { settings } = of({
+  const { settings } = readKubernetesConfig({
     KUBERNETES_NAMESPACE: "agents",
     WHARF_KUBERNETES_STORAGE_CLASS: "efs-sc",
     WHARF_KUBERNETES_QUOTA: "pods=7, limits.cpu=9",
@@ -22,27 +22,31 @@ test("every setting of the cluster has a variable, and the older names still wor
   expect(settings.quota).toMatchObject({ pods: "7", "limits.cpu": "9", "requests.cpu": "20" });
   expect(readConfig({ RUNNER_IMAGE: "old:1" }).runnerImage).toBe("old:1");
   expect(readConfig({ RUNNER_IMAGE: "old:1", WHARF_RUNNER_IMAGE: "new:1" }).runnerImage).toBe("new:1");
-  expect(of({ KUBERNETES_NAMESPACE: "a", WHARF_KUBERNETES_NAMESPACE: "b" }).settings.namespaces).toEqual({
+  expect(
+    readKubernetesConfig({ KUBERNETES_NAMESPACE: "a", WHARF_KUBERNETES_NAMESPACE: "b" }).settings.namespaces,
+  ).toEqual({
     fixed: "b",
   });
-  expect(of({ WHARF_KUBERNETES_NAMESPACE: "" }).settings.namespaces).toEqual({ prefix: "client-" });
+  expect(readKubernetesConfig({ WHARF_KUBERNETES_NAMESPACE: "" }).settings.namespaces).toEqual({ prefix: "client-" });
 });
 
 test("a pod has five minutes to start, including the pull of its image", () => {
-  expect(of({}).settings.startMs).toBe(300_000);
+  expect(readKubernetesConfig({}).settings.startMs).toBe(300_000);
 });
 
 test("the wire goes to the pods inside the cluster and through the API outside, unless a setting overrides it", () => {
   const inside = { KUBERNETES_SERVICE_HOST: "10.0.0.1" };
-  expect(of({})).toMatchObject({ cluster: { inCluster: false }, settings: { wire: "exec" } });
-  expect(of(inside)).toMatchObject({ cluster: { inCluster: true }, settings: { wire: "pod" } });
-  expect(of({ ...inside, KUBECONFIG: "/k" })).toMatchObject({ cluster: { inCluster: false, kubeconfig: "/k" } });
-  expect(of({ ...inside, WHARF_KUBERNETES_WIRE: "exec" }).settings.wire).toBe("exec");
+  expect(readKubernetesConfig({})).toMatchObject({ cluster: { inCluster: false }, settings: { wire: "exec" } });
+  expect(readKubernetesConfig(inside)).toMatchObject({ cluster: { inCluster: true }, settings: { wire: "pod" } });
+  expect(readKubernetesConfig({ ...inside, KUBECONFIG: "/k" })).toMatchObject({
+    cluster: { inCluster: false, kubeconfig: "/k" },
+  });
+  expect(readKubernetesConfig({ ...inside, WHARF_KUBERNETES_WIRE: "exec" }).settings.wire).toBe("exec");
 });
 
 test("a node that runners can reach is a breach unless a setting accepts it", () => {
-  expect(of({}).settings.isNodeReachable).toBe(false);
-  expect(of({ WHARF_KUBERNETES_NODE_REACHABLE: "1" }).settings.isNodeReachable).toBe(true);
+  expect(readKubernetesConfig({}).settings.isNodeReachable).toBe(false);
+  expect(readKubernetesConfig({ WHARF_KUBERNETES_NODE_REACHABLE: "1" }).settings.isNodeReachable).toBe(true);
 });
 
 test.each([
@@ -52,5 +56,5 @@ test.each([
   ["WHARF_KUBERNETES_RESERVE", "2"],
   ["REMOTE_MEMORY_LIMIT", "much"],
 ])("a %s of '%s' is refused with the variable's name", (name, value) => {
-  expect(() => of({ [name]: value })).toThrow(name);
+  expect(() => readKubernetesConfig({ [name]: value })).toThrow(name);
 });

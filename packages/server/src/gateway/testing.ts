@@ -45,8 +45,8 @@ export async function git(folder: string, ...args: string[]): Promise<string> {
 /** Returns the output of a git that failed. */
 export const gitError = (folder: string, ...args: string[]): Promise<string> =>
   git(folder, ...args).then(
-    (said) => {
-      throw new Error(`git ${args[0]} was expected to fail and said: ${said}`);
+    (output) => {
+      throw new Error(`git ${args[0]} was expected to fail and said: ${output}`);
     },
     (error: { stderr?: string; stdout?: string }) => `${error.stdout ?? ""}${error.stderr ?? ""}`,
   );
@@ -115,9 +115,9 @@ interface GitServerOptions {
  * one is set.
  */
 export async function gitServer(scratch: Scratch, { login, hooks }: GitServerOptions = {}): Promise<string> {
-  const wanted = login === undefined ? undefined : `Basic ${Buffer.from(login).toString("base64")}`;
+  const expectedHeader = login === undefined ? undefined : `Basic ${Buffer.from(login).toString("base64")}`;
   const { url } = await scratch.listen((req, res) => {
-    if (wanted !== undefined && req.headers.authorization !== wanted) {
+    if (expectedHeader !== undefined && req.headers.authorization !== expectedHeader) {
       res.writeHead(401, { "www-authenticate": 'Basic realm="git"' }).end();
       return;
     }
@@ -194,10 +194,10 @@ export async function listeningGateway(
 /** The environment of a person's server, as far as git is concerned. */
 export const hostGit = { PATH: process.env["PATH"] ?? "", HOME: "/nonexistent" };
 
-export async function until(what: () => boolean | Promise<boolean>, within = 5_000): Promise<void> {
-  const end = Date.now() + within;
-  while (!(await what())) {
-    if (Date.now() > end) throw new Error(`it did not become true within ${within} ms`);
+export async function waitUntil(condition: () => boolean | Promise<boolean>, timeoutMs = 5_000): Promise<void> {
+  const end = Date.now() + timeoutMs;
+  while (!(await condition())) {
+    if (Date.now() > end) throw new Error(`it did not become true within ${timeoutMs} ms`);
     await new Promise((resolve) => setTimeout(resolve, 15));
   }
 }

@@ -44,9 +44,14 @@ export async function openBackend(
     });
   if (config.backend === "kubernetes") {
     const { cluster, settings } = config.kubernetes;
-    const of = { instance: createOwnerLabel(installation), image: config.runnerImage, ...daemonSettings };
+    const identity = { instance: createOwnerLabel(installation), image: config.runnerImage, ...daemonSettings };
     const getWireKey = (id: string) => keys.getWireKey(id);
-    return createKubernetesBackend({ cluster, settings: { ...settings, ...of }, wireKey: getWireKey, log: logger });
+    return createKubernetesBackend({
+      cluster,
+      settings: { ...settings, ...identity },
+      wireKey: getWireKey,
+      log: logger,
+    });
   }
   return createLocalBackend({
     folder: join(config.dataFolder, "runners"),

@@ -13,7 +13,7 @@ import { refuseCopiedFolder } from "./copied-folder.ts";
 import { Servers } from "./servers.ts";
 
 const logger = pino({ level: "silent" });
-const codeOf = (thrown: unknown) => (thrown instanceof WharfError ? thrown.code : String(thrown));
+const getErrorCode = (thrown: unknown) => (thrown instanceof WharfError ? thrown.code : String(thrown));
 let dataFolder: string;
 beforeEach(() => {
   dataFolder = mkdtempSync(join(tmpdir(), "wharf-servers-"));
@@ -45,13 +45,13 @@ describe("an installation", () => {
     await using mine = await fixture();
     await join_(mine);
     await using empty = await fixture();
-    expect(await join_(empty).catch(codeOf)).toBe("installation_mismatch");
+    expect(await join_(empty).catch(getErrorCode)).toBe("installation_mismatch");
     expect(await empty.db.select().from(schema.installation)).toEqual([]);
     await using other = await fixture();
     const elsewhere = mkdtempSync(join(tmpdir(), "wharf-servers-"));
     await joinInstallation(other.db, { secret: "one", dataFolder: elsewhere });
     rmSync(elsewhere, { recursive: true });
-    expect(await join_(other).catch(codeOf)).toBe("installation_mismatch");
+    expect(await join_(other).catch(getErrorCode)).toBe("installation_mismatch");
   });
 });
 
@@ -63,7 +63,7 @@ describe("a data folder", () => {
     await refuseCopiedFolder(original);
     await refuseCopiedFolder(original);
     cpSync(original, copy, { recursive: true });
-    expect(await refuseCopiedFolder(copy).catch(codeOf)).toBe("data_folder_copied");
+    expect(await refuseCopiedFolder(copy).catch(getErrorCode)).toBe("data_folder_copied");
     rmSync(original, { recursive: true });
     await refuseCopiedFolder(copy);
   });
@@ -123,6 +123,6 @@ describe("servers of one database", () => {
   test("cannot be two if runners are on one machine only", async () => {
     await using f = await fixture();
     await using _a = await start(f, "a");
-    expect(await start(f, "b", { isShared: false }).catch(codeOf)).toBe("backend_not_shared");
+    expect(await start(f, "b", { isShared: false }).catch(getErrorCode)).toBe("backend_not_shared");
   });
 });

@@ -34,7 +34,7 @@ test("the pull secret is copied from the server's namespace to a tenant's, and a
   api.put(source, { type, data: data("new") });
   await tenants().ensure("client-acme");
   expect(api.get(copy)).toMatchObject({ type, data: data("new") });
-  expect(api.sent("GET")).not.toContain(copy);
+  expect(api.getSentPaths("GET")).not.toContain(copy);
 });
 
 test("if the server has no pull secret, one that someone put into the runners' namespace stays, with one warning", async () => {

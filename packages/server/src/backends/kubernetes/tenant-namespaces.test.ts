@@ -61,7 +61,7 @@ test.each([
     code: "namespace_foreign",
     next: expect.stringContaining("kubectl label namespace client-acme wharf.dev/allow=true"),
   });
-  expect([...api.sent("POST"), ...api.sent("PUT")]).toEqual([]);
+  expect([...api.getSentPaths("POST"), ...api.getSentPaths("PUT")]).toEqual([]);
 });
 
 test("a namespace labelled by its owner is used, and its network policy applies to runners only", async () => {

@@ -7,7 +7,7 @@ import { daemonApi, execApi } from "@wharf/contract";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { eventually } from "../../../../../test/support/eventually.ts";
 import { noTraces, tracesOf } from "../../../../../test/support/processes.ts";
-import { dial, giveTurn, isOver, openMock, spec, until } from "./fixtures/bench.ts";
+import { dial, giveTurn, isOver, openMock, spec, readUntil } from "./fixtures/bench.ts";
 import type { Fault, MockBackend } from "./index.ts";
 
 let mock: Awaited<ReturnType<typeof openMock>>;
@@ -48,7 +48,7 @@ describe("a fault", () => {
     await expect(backend.dial(runner.id)).rejects.toMatchObject({ code: "runner_unavailable" });
     await backend.create(runner);
     using second = await dial(backend, runner.id, 2);
-    const records = await until(second.client, isOver);
+    const records = await readUntil(second.client, isOver);
     expect(records.at(-1)?.data).toMatchObject({ kind: "turn", turn_id: "t", status: "interrupted" });
     const params = { turn_id: "t" };
     await expect(second.client.call(daemonApi.turn, { params })).resolves.toMatchObject({ state: "INTERRUPTED" });
@@ -68,13 +68,13 @@ describe("a fault", () => {
     backend.setFaults(runner.id, [{ kind: "partition", at_byte: 2_000, for_ms: 150 }]);
     const turn = "demo: flood 100\ndemo: say done";
     await giveTurn(first.client, "t", turn).catch(mayBeLost);
-    const following = until(first.client, isOver).catch(mayBeLost);
+    const following = readUntil(first.client, isOver).catch(mayBeLost);
     await first.closed;
     const began = performance.now();
     using second = await dial(backend, runner.id, 2);
     expect(performance.now() - began).toBeGreaterThan(100);
     await following;
-    const records = await until(second.client, isOver);
+    const records = await readUntil(second.client, isOver);
     expect(records.map(({ seq }) => seq)).toEqual(records.map((_, i) => i + 1));
     expect(records.at(-1)?.data).toMatchObject({ status: "ended" });
     expect(JSON.stringify(records)).toContain("flood 100");
@@ -109,7 +109,7 @@ describe("a fault", () => {
 });
 
 describe("nothing is left", () => {
-  const left = (id: string) => ({ ...tracesOf(id), folder: existsSync(join(backend.folder, id)) });
+  const findRemains = (id: string) => ({ ...tracesOf(id), folder: existsSync(join(backend.folder, id)) });
   const nothing = { ...noTraces, folder: false };
   const background = "setsid sleep 1000 > /dev/null 2>&1 &";
 
@@ -131,7 +131,7 @@ describe("nothing is left", () => {
   test("of a runner that is destroyed", async () => {
     const { id } = await busyRunner();
     await backend.destroy(id);
-    await eventually(() => left(id), nothing);
+    await eventually(() => findRemains(id), nothing);
   });
 
   // S-013
@@ -139,7 +139,7 @@ describe("nothing is left", () => {
     const { id } = await busyRunner();
     await Promise.all([backend.close(), backend.close()]);
     expect(existsSync(backend.folder)).toBe(false);
-    await eventually(() => left(id), nothing);
+    await eventually(() => findRemains(id), nothing);
     await eventually(() => tracesOf(backend.folder), noTraces);
   });
 

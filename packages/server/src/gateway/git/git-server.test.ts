@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { GatewayContext } from "../context.ts";
-import { commit, git, gitError, hostGit, listeningGateway, Scratch, until } from "../testing.ts";
+import { commit, git, gitError, hostGit, listeningGateway, Scratch, waitUntil } from "../testing.ts";
 import type { GatewayOptions } from "../gateway.ts";
 import { getFolderSize } from "./folder-size.ts";
 import { type Mirrors, openMirrors } from "./index.ts";
@@ -170,7 +170,7 @@ describe("a runner's git", () => {
       }
       expect(seen.pushed).toHaveLength(5);
       expect(seen.denied).toEqual([]);
-      await until(async () => (await getFolderSize(mirrors.path(id))) < 3 * 1024 * 1024 + 100_000);
+      await waitUntil(async () => (await getFolderSize(mirrors.path(id))) < 3 * 1024 * 1024 + 100_000);
       expect(await mirrors.head(id, branch)).toBe(await git(work, "rev-parse", "HEAD"));
       expect(await git(mirrors.path(id), "fsck", "--full")).not.toContain("missing");
     },
@@ -204,7 +204,7 @@ describe("a runner's git", () => {
     const narrow = await gateway({}, { maxPushBytes: 1_000_000 });
     expect(await gitError(work, "push", narrow.remote, branch)).toMatch(/413|hung up|disconnect/);
     expect(await mirrors.head(id, branch)).toBeUndefined();
-    await until(
+    await waitUntil(
       async () => !(await readdir(join(mirrors.path(id), "objects"))).some((name) => name.includes("incoming")),
     );
   });
@@ -249,17 +249,17 @@ describe("a request to the mirrors", () => {
     expect(good.status).toBe(200);
     expect(Buffer.from(await good.arrayBuffer()).toString("latin1")).toContain("PACK");
     // Git may have begun its answer when it is cut off; the answer is then reset, never ended.
-    const whole = (body: Buffer) =>
+    const getOutcome = (body: Buffer) =>
       post(body)
         .then(
           async (answer) => `${answer.status} ${(await answer.arrayBuffer()).byteLength}`,
           () => "reset",
         )
         .catch(() => "reset");
-    expect(await whole(gzipSync(Buffer.alloc(100_000_000, `0032have ${"1".repeat(40)}\n`), { level: 1 }))).toMatch(
+    expect(await getOutcome(gzipSync(Buffer.alloc(100_000_000, `0032have ${"1".repeat(40)}\n`), { level: 1 }))).toMatch(
       /^(reset|413 )/,
     );
-    expect(await whole(Buffer.from("not gzip at all"))).toMatch(/^(reset|400 )/);
+    expect(await getOutcome(Buffer.from("not gzip at all"))).toMatch(/^(reset|400 )/);
   });
 
   test("ends git when the runner disconnects, whether it was sending or receiving", async () => {
@@ -278,10 +278,10 @@ describe("a request to the mirrors", () => {
         `POST /git/${id}.git/git-upload-pack HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-git-upload-pack-request\r\ncontent-length: ${length}\r\n\r\n${body}`,
       );
       let mine: number[] = [];
-      await until(async () => (mine = (await gitProcesses()).filter((pid) => !before.has(pid))).length > 0);
+      await waitUntil(async () => (mine = (await gitProcesses()).filter((pid) => !before.has(pid))).length > 0);
       if (body === wants) await once(socket, "readable");
       socket.destroy();
-      await until(async () => !(await gitProcesses()).some((pid) => mine.includes(pid)));
+      await waitUntil(async () => !(await gitProcesses()).some((pid) => mine.includes(pid)));
       expect(mine).toHaveLength(1);
     }
   });
@@ -298,13 +298,13 @@ describe("a request to the mirrors", () => {
       `POST /git/${id}.git/git-upload-pack HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-git-upload-pack-request\r\ncontent-length: 1000\r\n\r\n`,
     );
     const running = async () => (await gitProcesses()).filter((pid) => !before.has(pid)).length;
-    await until(async () => (await running()) === 1);
+    await waitUntil(async () => (await running()) === 1);
     const leaver = connect(Number(new URL(url).port), "127.0.0.1");
     leaver.on("error", () => undefined);
     leaver.write(`GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`);
     let answered = "";
     const answer = rawGet(url, path).then((text) => (answered = text));
-    await until(() => received === 3);
+    await waitUntil(() => received === 3);
     expect((await rawGet(url, `/git/${id}.git/nothing`)).split("\r\n")[0]).toContain("403");
     expect([answered, await running()]).toEqual(["", 1]);
     leaver.destroy();
@@ -336,9 +336,9 @@ describe("a request to the mirrors", () => {
       return socket;
     });
     const listing = () => rawGet(url, `/git/${id}.git/info/refs?service=git-upload-pack`);
-    await until(async () => (await listing()).startsWith("HTTP/1.1 429 "));
+    await waitUntil(async () => (await listing()).startsWith("HTTP/1.1 429 "));
     for (const socket of sockets) socket.destroy();
-    await until(async () => !(await listing()).startsWith("HTTP/1.1 429 "));
+    await waitUntil(async () => !(await listing()).startsWith("HTTP/1.1 429 "));
     expect(await listing()).toMatch(/^HTTP\/1.1 200 /);
   });
 });

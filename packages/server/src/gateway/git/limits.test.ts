@@ -2,7 +2,7 @@ import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { hostGit, Scratch, until } from "../testing.ts";
+import { hostGit, Scratch, waitUntil } from "../testing.ts";
 import type { DiffLimits } from "./diff.ts";
 import { toServedEnvironment } from "./environment.ts";
 import { commitEndlessTree } from "./fixtures/endless-tree.ts";
@@ -56,7 +56,7 @@ test("a diff ends when it times out or its caller aborts, and leaves no process"
   const patient = await mirrorEndless({ memoryMb: 8_192 }, "another");
   const leaving = new AbortController();
   const failing = patient.diff(leaving.signal).catch((error: unknown) => error);
-  await until(() => findProcesses("numstat").some((line) => line.includes(patient.path)));
+  await waitUntil(() => findProcesses("numstat").some((line) => line.includes(patient.path)));
   leaving.abort(new Error("enough"));
   expect(await failing).toMatchObject({ message: "enough" });
   expect(findProcesses(patient.path)).toEqual([]);
@@ -82,8 +82,8 @@ test("git and its helpers end when the server is killed", async () => {
   const server = spawn(process.execPath, [join(import.meta.dirname, "fixtures/listing-server.ts"), url]);
   const exited = once(server, "exit");
   const findGits = () => findProcesses(port).filter((line) => !line.includes("listing-server"));
-  await until(() => findGits().some((line) => line.includes("remote-http")), 20_000);
+  await waitUntil(() => findGits().some((line) => line.includes("remote-http")), 20_000);
   server.kill("SIGKILL");
   await exited;
-  await until(() => findGits().length === 0);
+  await waitUntil(() => findGits().length === 0);
 });

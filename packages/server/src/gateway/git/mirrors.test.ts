@@ -280,13 +280,13 @@ describe("a repository that cannot be mirrored is reported with its problem", ()
       // The host sends one blob after another, stored without compression: a pack that announces
       // 65,535 objects and really sends them.
       const object = Buffer.concat([Buffer.from([0xbf, 0x60]), storedBlob(0x60f)]);
-      const more = () => {
+      const writeMore = () => {
         while (!res.destroyed) {
           sent += object.length;
-          if (!res.write(band(object))) return void res.once("drain", more);
+          if (!res.write(band(object))) return void res.once("drain", writeMore);
         }
       };
-      more();
+      writeMore();
     });
     const error = await failing(url, open(2));
     expect(error).toMatchObject({ code: "repository_too_large" });

@@ -5,7 +5,7 @@ import { type IncomingMessage, request, type ServerResponse } from "node:http";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { git, gitServer, hostGit, Scratch, until } from "../testing.ts";
+import { git, gitServer, hostGit, Scratch, waitUntil } from "../testing.ts";
 import { type Mirrors, openMirrors } from "./index.ts";
 import { toHostEnvironment } from "./environment.ts";
 import { parseRemote } from "./remote.ts";
@@ -79,7 +79,7 @@ describe.each(slowHosts)("$what", ({ start }) => {
     expect(findProcesses(port)).not.toEqual([]);
     leaving.abort(new Error("enough"));
     expect(await failing).toMatchObject({ message: "enough" });
-    await until(() => findProcesses(port).length === 0);
+    await waitUntil(() => findProcesses(port).length === 0);
   });
 
   test("is abandoned when its limit expires, with an error that names it, and leaves no process", async () => {
@@ -97,7 +97,7 @@ describe.each(slowHosts)("$what", ({ start }) => {
     const { url, port } = await start();
     const error = await getError(open().ensure(url, { timeoutMs: 700 }));
     expect(error).toMatchObject({ code: "repository_timeout", context: { phase: "fetch", after_s: 0.7 } });
-    await until(() => findProcesses(port).length === 0);
+    await waitUntil(() => findProcesses(port).length === 0);
   });
 });
 
@@ -151,7 +151,7 @@ describe("a remote that becomes slow later", () => {
 
     const leaving = new AbortController();
     const failing = getError(open().forward({ ...push, signal: leaving.signal }));
-    await until(() => findProcesses(port).length > 0);
+    await waitUntil(() => findProcesses(port).length > 0);
     leaving.abort(new Error("enough"));
     expect(await failing).toMatchObject({ message: "enough" });
     expect(findProcesses(port)).toEqual([]);
@@ -169,7 +169,7 @@ test("a child process of an ended git ends too, even if it ignores SIGTERM", asy
   });
   const error = await getError(mirrors.ensure(`ssh://git@127.0.0.1:${port}/repository`));
   expect(error).toMatchObject({ code: "repository_timeout" });
-  await until(() => findProcesses(port).length === 0);
+  await waitUntil(() => findProcesses(port).length === 0);
 });
 
 describe("transfers with one host", () => {
@@ -181,7 +181,7 @@ describe("transfers with one host", () => {
     const mirrors = open();
     const leaving = new AbortController();
     const fetches = ["a", "b"].map((name) => getError(mirrors.ensure(getUrl(name), { signal: leaving.signal })));
-    await until(() => seen.get(listing("a")) === 2 && seen.get(listing("b")) === 2, 20_000);
+    await waitUntil(() => seen.get(listing("a")) === 2 && seen.get(listing("b")) === 2, 20_000);
 
     const impatient = new AbortController();
     const waiting = getError(mirrors.ensure(getUrl("c"), { signal: impatient.signal }));
@@ -193,7 +193,7 @@ describe("transfers with one host", () => {
 
     leaving.abort(new Error("over"));
     await Promise.all(fetches);
-    await until(() => findProcesses(port).length === 0);
+    await waitUntil(() => findProcesses(port).length === 0);
     expect(seen.has(listing("c"))).toBe(false);
   });
 
@@ -214,7 +214,7 @@ describe("transfers with one host", () => {
       await forward("other", `${other}/other/.git`),
     ];
     const stuck = getError(first());
-    await until(() => seen.has("/a/.git/info/refs?service=git-receive-pack"), 20_000);
+    await waitUntil(() => seen.has("/a/.git/info/refs?service=git-receive-pack"), 20_000);
     const waiting = getError(second());
     await third();
     expect(seen.has("/b/.git/info/refs?service=git-receive-pack")).toBe(false);

@@ -2,7 +2,7 @@ import { buffer, text } from "node:stream/consumers";
 import { setTimeout as pause } from "node:timers/promises";
 import { brotliCompressSync, createGzip, deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { Scratch, until } from "../testing.ts";
+import { Scratch, waitUntil } from "../testing.ts";
 import { call, key, type Model, send, startGateway } from "./testing.ts";
 
 let scratch: Scratch;
@@ -10,12 +10,12 @@ beforeEach(async () => {
   scratch = await Scratch.make();
 });
 afterEach(() => scratch[Symbol.asyncDispose]());
-const before = (model: Model) => startGateway(scratch, model);
+const startModelGateway = (model: Model) => startGateway(scratch, model);
 
 describe("a model's answer", () => {
   test("arrives without delay, event by event, byte for byte", async () => {
     const steps = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-    const { url } = await before(async (_req, res) => {
+    const { url } = await startModelGateway(async (_req, res) => {
       res.writeHead(200, { "content-type": "text/event-stream" });
       res.flushHeaders();
       for (const [index, step] of steps.entries()) {
@@ -38,14 +38,14 @@ describe("a model's answer", () => {
 
   test("that is cut off midway is reset and reported as incomplete", async () => {
     for (const head of [{}, { "content-length": "1000" }]) {
-      const { url, seen } = await before((_req, res) => {
+      const { url, seen } = await startModelGateway((_req, res) => {
         res.writeHead(200, head);
         res.write("data: half", () => res.socket?.destroy());
       });
       const answer = await send(`${url}/models/main/${call}`);
       await expect(text(answer)).rejects.toThrow("aborted");
       expect(answer.complete).toBe(false);
-      await until(() => seen.used.length === 1);
+      await waitUntil(() => seen.used.length === 1);
       expect(seen.used[0]).toMatchObject({ status: 200, complete: false });
     }
   });
@@ -60,7 +60,7 @@ describe("a model's answer", () => {
       br: brotliCompressSync,
       zstd: zstdCompressSync,
     };
-    const { url } = await before(async (req, res) => {
+    const { url } = await startModelGateway(async (req, res) => {
       const encoding = /models\/(.*):/.exec(req.url ?? "")?.[1] ?? "";
       const compress = Object.entries(compressions).find(([name]) => name === encoding)?.[1];
       if (compress) return void res.writeHead(400, { "content-encoding": encoding }).end(compress(echo));
@@ -92,7 +92,7 @@ describe("a model's answer", () => {
       "x-percent": [...Buffer.from(key)].map((byte) => `%${byte.toString(16)}`).join(""),
       [`x-${key}`]: "its name",
     };
-    const { url } = await before((_req, res) => {
+    const { url } = await startModelGateway((_req, res) => {
       res.writeHead(401, `no ${key}`, { ...echoes, "set-cookie": key, trailer: "x-late" });
       res.addTrailers({ "x-late": key });
       res.end(`{"error":"&#${key.charCodeAt(0)};${key.slice(1)}"}`);
@@ -109,7 +109,7 @@ describe("a model's answer", () => {
 
   test("is forwarded without delay even if it is compressed", async () => {
     const next = Promise.withResolvers<void>();
-    const { url } = await before(async (_req, res) => {
+    const { url } = await startModelGateway(async (_req, res) => {
       res.writeHead(200, { "content-type": "text/event-stream", "content-encoding": "gzip" });
       const gzip = createGzip();
       gzip.pipe(res);
@@ -128,27 +128,27 @@ describe("a model's answer", () => {
 
   test("waits for a slow reader without being buffered in memory", async () => {
     let sent = 0;
-    const { url, seen } = await before((_req, res) => {
+    const { url, seen } = await startModelGateway((_req, res) => {
       const chunk = Buffer.alloc(256 * 1024, "x");
-      const more = () => {
+      const writeMore = () => {
         while (!res.destroyed && sent < 400 * 1024 * 1024) {
           sent += chunk.length;
-          if (!res.write(chunk)) return void res.once("drain", more);
+          if (!res.write(chunk)) return void res.once("drain", writeMore);
         }
         res.end();
       };
-      more();
+      writeMore();
     });
     const answer = await send(`${url}/models/main/${call}`);
     answer.pause();
     await pause(400);
     expect(sent).toBeLessThan(40 * 1024 * 1024);
     answer.destroy();
-    await until(() => seen.used.length === 1);
+    await waitUntil(() => seen.used.length === 1);
   });
 
   test("is delayed only slightly", async () => {
-    const { url, upstream } = await before(async (req, res) => {
+    const { url, upstream } = await startModelGateway(async (req, res) => {
       await buffer(req);
       res.end("ok");
     });

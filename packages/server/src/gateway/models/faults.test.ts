@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type IncomingMessage, request, type RequestListener } from "node:http";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { Scratch, somebody, until } from "../testing.ts";
+import { Scratch, somebody, waitUntil } from "../testing.ts";
 import { type ModelTimes, defaultModelTimes } from "./model-times.ts";
 import { key, startGateway } from "./testing.ts";
 
@@ -13,7 +13,7 @@ beforeEach(async () => {
 });
 afterEach(() => scratch[Symbol.asyncDispose]());
 
-const before = (model: RequestListener, modelTimes: Partial<ModelTimes> = {}) =>
+const startModelGateway = (model: RequestListener, modelTimes: Partial<ModelTimes> = {}) =>
   startGateway(scratch, model, { context: { model_route: "gemini" }, limits: { modelTimes } });
 
 interface Came {
@@ -166,9 +166,9 @@ const faults: Readonly<Record<string, Fault>> = {
 
 describe("a model's server that", () => {
   test.each(Object.entries(faults))("%s", async (_name, { model, came, kind, message, times }) => {
-    const { url, seen } = await before(model, times);
+    const { url, seen } = await startModelGateway(model, times);
     expect(await ask(url)).toMatchObject(came);
-    await until(() => seen.used.length === 1);
+    await waitUntil(() => seen.used.length === 1);
     expect(seen.outcomes).toMatchObject([{ answered: false, fault: { kind } }]);
     const said = seen.outcomes[0]?.fault?.message;
     if (typeof message === "string") expect(said).toBe(message);
@@ -181,7 +181,9 @@ describe("a model's server that", () => {
 
   test("hangs on a kept connection gets the request only once", async () => {
     let asked = 0;
-    const { url, seen } = await before((_req, res) => void (++asked === 1 && res.end("{}")), { firstByte: 300 });
+    const { url, seen } = await startModelGateway((_req, res) => void (++asked === 1 && res.end("{}")), {
+      firstByte: 300,
+    });
     expect(await ask(url)).toMatchObject({ status: 200 });
     expect(await ask(url)).toMatchObject({ status: 502 });
     expect(asked).toBe(2);
@@ -189,10 +191,10 @@ describe("a model's server that", () => {
   });
 
   test("does not listen", async () => {
-    const { url, seen, upstream } = await before(() => undefined);
+    const { url, seen, upstream } = await startModelGateway(() => undefined);
     await new Promise((resolve) => upstream.server.close(resolve));
     expect(await ask(url)).toMatchObject({ status: 502, isWhole: true });
-    await until(() => seen.used.length === 1);
+    await waitUntil(() => seen.used.length === 1);
     expect(seen.outcomes).toMatchObject([
       {
         answered: false,
@@ -208,17 +210,17 @@ describe("a model's server that", () => {
   test("sends 100 MB without an event is forwarded without buffering", async () => {
     const total = 100 * 1024 * 1024;
     let sent = 0;
-    const { url, seen } = await before((_req, res) => {
+    const { url, seen } = await startModelGateway((_req, res) => {
       res.writeHead(200, { "content-type": "text/event-stream" });
       const chunk = Buffer.alloc(256 * 1024, "data: without an end ");
-      const more = () => {
+      const writeMore = () => {
         while (!res.destroyed && sent < total) {
           sent += chunk.length;
-          if (!res.write(chunk)) return void res.once("drain", more);
+          if (!res.write(chunk)) return void res.once("drain", writeMore);
         }
         res.end();
       };
-      more();
+      writeMore();
     });
     let ahead = 0;
     const came = await ask(url, call, (bytes) => (ahead = Math.max(ahead, sent - bytes)));
@@ -228,7 +230,7 @@ describe("a model's server that", () => {
   });
 
   test("responds has no fault, nor has a request that the runner aborts", async () => {
-    const { url, seen } = await before((req, res) => {
+    const { url, seen } = await startModelGateway((req, res) => {
       if (req.url?.includes("never:")) return res.writeHead(200).flushHeaders();
       if (req.url?.includes("json:")) return void res.end('{"candidates":[]}');
       begin(req, res);
@@ -242,16 +244,16 @@ describe("a model's server that", () => {
       const [res] = (await once(req, "response")) as [IncomingMessage];
       if (model === "left") await once(res, "data");
       res.on("error", () => undefined).destroy();
-      await until(() => seen.outcomes.length === (model === "left" ? 3 : 4));
+      await waitUntil(() => seen.outcomes.length === (model === "left" ? 3 : 4));
     }
     expect(seen.outcomes).toEqual([true, true, true, false].map((answered) => ({ answered })));
     expect(seen.slow).toEqual([]);
   });
 
   test("gets a request for anything but a completion is not watched", async () => {
-    const { url, seen } = await before(refuse(500, {}));
+    const { url, seen } = await startModelGateway(refuse(500, {}));
     expect(await ask(url, "v1beta/models/m:countTokens")).toMatchObject({ status: 500 });
-    await until(() => seen.used.length === 1);
+    await waitUntil(() => seen.used.length === 1);
     expect(seen.outcomes).toEqual([]);
   });
 });

@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import { buffer, text } from "node:stream/consumers";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { Scratch, somebody, until } from "../testing.ts";
+import { Scratch, somebody, waitUntil } from "../testing.ts";
 import { call, key, type Model, send, type Setting, startGateway } from "./testing.ts";
 
 let scratch: Scratch;
@@ -12,7 +12,7 @@ beforeEach(async () => {
   scratch = await Scratch.make();
 });
 afterEach(() => scratch[Symbol.asyncDispose]());
-const before = (model: Model, setting?: Setting) => startGateway(scratch, model, setting);
+const startModelGateway = (model: Model, setting?: Setting) => startGateway(scratch, model, setting);
 
 describe("a request to a model", () => {
   test.each([
@@ -24,7 +24,7 @@ describe("a request to a model", () => {
     async (api, path, header, value) => {
       let got: IncomingMessage | undefined;
       let body = "";
-      const { url, seen } = await before(
+      const { url, seen } = await startModelGateway(
         async (req, res) => {
           got = req;
           body = await text(req);
@@ -70,7 +70,7 @@ describe("a request to a model", () => {
         expect(got?.headers[name]).toBeUndefined();
       expect(answer.headers).toMatchObject({ "x-ratelimit": "7", "x-echo": `key is ${"*".repeat(key.length)}` });
       expect(answer.headers["set-cookie"] ?? answer.headers["alt-svc"]).toBeUndefined();
-      await until(() => seen.used.length === 1);
+      await waitUntil(() => seen.used.length === 1);
       expect(seen.used[0]).toMatchObject({
         route: "main",
         status: 200,
@@ -90,7 +90,7 @@ describe("a request to a model", () => {
       ["anthropic", { type: "error", error: { type: "authentication_error" } }],
       ["openai", { error: { code: "invalid_api_key" } }],
     ] as const) {
-      const { url, seen } = await before((_req, res) => void res.end(String(++asked)), { api });
+      const { url, seen } = await startModelGateway((_req, res) => void res.end(String(++asked)), { api });
       const answer = await send(`${url}/models/main/${call}`, {
         headers: { "x-goog-api-key": key },
         body: "x".repeat(500_000),
@@ -105,7 +105,7 @@ describe("a request to a model", () => {
 
   test("is refused for another route, a route without a key and an address outside its base", async () => {
     let asked = 0;
-    const { url, seen } = await before((_req, res) => void res.end(String(++asked)), { base: "/v1" });
+    const { url, seen } = await startModelGateway((_req, res) => void res.end(String(++asked)), { base: "/v1" });
     for (const [route, code] of [
       ["other", "model_route_denied"],
       ["keyless", "model_route_denied"],
@@ -136,7 +136,9 @@ describe("a request to a model", () => {
     ]) {
       expect(await rawStatus(url, path)).toBe(403);
     }
-    const unlucky = await before((_req, res) => void res.end(String(++asked)), { context: { model_route: "keyless" } });
+    const unlucky = await startModelGateway((_req, res) => void res.end(String(++asked)), {
+      context: { model_route: "keyless" },
+    });
     const missing = await send(`${unlucky.url}/models/keyless/x`);
     expect(JSON.parse(await text(missing))).toMatchObject({ code: "model_route_missing", status: 403 });
     expect(asked).toBe(0);
@@ -156,7 +158,7 @@ describe("a request to a model", () => {
     ["openai", "GET", "/v1/models/ft:gpt-4o:org::id"],
     ["openai", "GET", "/v1/models/maker/name"],
   ] as const)("is allowed on %s for %s %s", async (api, method, path) => {
-    const { url, seen } = await before((req, res) => void res.end(`${req.method} ${req.url}`), { api });
+    const { url, seen } = await startModelGateway((req, res) => void res.end(`${req.method} ${req.url}`), { api });
     const body = method === "POST" ? "{}" : "";
     expect(await text(await send(`${url}/models/main${path}`, { method, body }))).toBe(`${method} ${path}`);
     expect(seen.denied).toEqual([]);
@@ -180,7 +182,7 @@ describe("a request to a model", () => {
     ["openai", "POST", "/v1/chat/completions/"],
   ] as const)("is denied on %s for %s %s", async (api, method, path) => {
     let asked = 0;
-    const { url, seen } = await before((_req, res) => void res.end(String(++asked)), { api });
+    const { url, seen } = await startModelGateway((_req, res) => void res.end(String(++asked)), { api });
     const answer = await send(`${url}/models/main${path}`, { method, body: "" });
     expect([answer.statusCode, answer.headers["x-should-retry"]]).toEqual([403, "false"]);
     expect(JSON.parse(await text(answer))).toMatchObject({ code: "model_call_denied" });
@@ -200,7 +202,7 @@ describe("a request to a model", () => {
     ["gemini", "/v1beta", "/v1beta/models/m:countTokens", "/v1beta/models/m:countTokens"],
     ["gemini", "/v1version", "/v1/models", "/v1version/v1/models"],
   ] as const)("reaches %s behind the base address '%s' for %s at %s", async (api, base, path, reached) => {
-    const { url } = await before((req, res) => void res.end(req.url), { api, base });
+    const { url } = await startModelGateway((req, res) => void res.end(req.url), { api, base });
     const method = path.endsWith("models") ? "GET" : "POST";
     const answer = await send(`${url}/models/main${path}`, { method, body: "" });
     expect(await text(answer)).toBe(reached);
@@ -208,7 +210,7 @@ describe("a request to a model", () => {
 
   test("that only tests the connection is answered by the gateway without a denial", async () => {
     let asked = 0;
-    const { url, seen } = await before((_req, res) => void res.end(String(++asked)));
+    const { url, seen } = await startModelGateway((_req, res) => void res.end(String(++asked)));
     const head = (path: string) =>
       send(`${url}${path}`, { method: "HEAD", headers: { "x-goog-api-key": "" }, body: "" });
     for (const path of ["/models/main", "/models/main/"]) expect((await head(path)).statusCode).toBe(200);
@@ -219,7 +221,7 @@ describe("a request to a model", () => {
   });
 
   test("arrives framed by the gateway, with its length if known and otherwise in chunks", async () => {
-    const { url } = await before(async (req, res) => {
+    const { url } = await startModelGateway(async (req, res) => {
       const { "content-length": length, "transfer-encoding": coding } = req.headers;
       res.end(JSON.stringify([length, coding, (await text(req)).length]));
     });
@@ -231,7 +233,7 @@ describe("a request to a model", () => {
   });
 
   test("is limited in size, with or without a declared length", async () => {
-    const { url, seen } = await before(async (req, res) => void res.end(`${(await buffer(req)).length}`), {
+    const { url, seen } = await startModelGateway(async (req, res) => void res.end(`${(await buffer(req)).length}`), {
       limits: { maxModelBodyBytes: 100_000 },
     });
     expect(await text(await send(`${url}/models/main/${call}`, { body: Buffer.alloc(100_000) }))).toBe("100000");
@@ -242,12 +244,12 @@ describe("a request to a model", () => {
       body: Buffer.alloc(9_000_000),
     });
     expect([chunked.statusCode, JSON.parse(await text(chunked)).code]).toEqual([413, "body_too_large"]);
-    await until(() => seen.used.length === 2);
+    await waitUntil(() => seen.used.length === 2);
     expect(seen.used[1]).toMatchObject({ status: 413, complete: false });
   });
 
   test("fails with a reason without the key when the model's server cannot be reached", async () => {
-    const { url, upstream, seen } = await before((_req, res) => void res.end());
+    const { url, upstream, seen } = await startModelGateway((_req, res) => void res.end());
     await new Promise((resolve) => upstream.server.close(resolve));
     const answer = await send(`${url}/models/main/${call}`);
     expect(answer.statusCode).toBe(502);
@@ -258,13 +260,13 @@ describe("a request to a model", () => {
       error: { status: "UNAVAILABLE" },
     });
     expect(problem).not.toContain(key);
-    await until(() => seen.used.length === 1);
+    await waitUntil(() => seen.used.length === 1);
     expect(seen.used[0]).toMatchObject({ status: 502, complete: false });
   });
 
   test("ends the model's work when the runner disconnects, before and during the response", async () => {
     const gone: string[] = [];
-    const { url, seen } = await before((req, res) => {
+    const { url, seen } = await startModelGateway((req, res) => {
       res.on("close", () => gone.push(req.url ?? ""));
       if (req.url?.includes("/during:")) res.write("data: first\n\n");
     });
@@ -279,9 +281,9 @@ describe("a request to a model", () => {
       if (path.includes("/during:")) await once(req, "response");
       else await pause(50);
       req.destroy();
-      await until(() => gone.includes(path));
+      await waitUntil(() => gone.includes(path));
     }
-    await until(() => seen.used.length === 2);
+    await waitUntil(() => seen.used.length === 2);
     expect(seen.used.map((use) => [use.status, use.complete])).toEqual([
       [0, false],
       [200, false],
@@ -291,7 +293,7 @@ describe("a request to a model", () => {
   test("is retried on a new connection when a kept one turns out to be dead", async () => {
     let connections = 0;
     let served = 0;
-    const { url, upstream } = await before(async (req, res) => {
+    const { url, upstream } = await startModelGateway(async (req, res) => {
       if (req.socket.remotePort && served++ === 1) return void req.socket.destroy();
       res.end(`${(await buffer(req)).length}`);
     });
@@ -303,7 +305,7 @@ describe("a request to a model", () => {
 
   test("is not retried when its own connection was new", async () => {
     let served = 0;
-    const { url } = await before((req) => {
+    const { url } = await startModelGateway((req) => {
       served++;
       req.socket.destroy();
     });

@@ -8,7 +8,7 @@ const secret = "AIza-aaAIza-b";
 const matcher = new SecretMatcher(secret);
 const stars = "*".repeat(secret.length);
 
-function through(chunks: readonly Buffer[], by = matcher): Promise<string> {
+function filterChunks(chunks: readonly Buffer[], by = matcher): Promise<string> {
   const filter = new SecretFilter(by);
   for (const chunk of chunks) filter.write(chunk);
   filter.end();
@@ -18,7 +18,7 @@ function through(chunks: readonly Buffer[], by = matcher): Promise<string> {
 test("a secret is removed however the chunks are split", async () => {
   const given = Buffer.from(`before ${secret}${secret} between AIza-aa${secret} after`);
   for (let a = 0; a <= given.length; a++) {
-    const cut = await through([given.subarray(0, a), given.subarray(a, a + 3), given.subarray(a + 3)]);
+    const cut = await filterChunks([given.subarray(0, a), given.subarray(a, a + 3), given.subarray(a + 3)]);
     expect(cut).toBe(`before ${stars}${stars} between AIza-aa${stars} after`);
   }
 });
@@ -31,7 +31,7 @@ test("any other bytes are unchanged, however they are split", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(piece, { maxLength: 20 }), async (pieces) => {
       const whole = pieces.join("");
-      const out = await through(pieces.map((each) => Buffer.from(each)));
+      const out = await filterChunks(pieces.map((each) => Buffer.from(each)));
       expect(out).toBe(whole.replaceAll(secret, stars));
     }),
     { numRuns: Number(process.env["FUZZ_CASES"] ?? 200) },
@@ -50,7 +50,7 @@ test("only a possible beginning of the secret is held back", () => {
   expect(String(filter.read())).toBe("AIza-axyz");
 });
 
-const hexOf = (character: string, digits: number) => character.charCodeAt(0).toString(16).padStart(digits, "0");
+const formatHex = (character: string, digits: number) => character.charCodeAt(0).toString(16).padStart(digits, "0");
 const perCharacter = (spell: (character: string) => string) => (key: string) => Array.from(key, spell).join("");
 
 /** A key in each form that docs/security.md promises. */
@@ -72,24 +72,24 @@ const forms: Readonly<Record<string, (key: string) => Buffer | string>> = {
   "base64 in an address": (key) => encodeURIComponent(Buffer.from(`:${key}`).toString("base64")),
   "base64 in JSON": (key) =>
     Buffer.from(`x${key}?`).toString("base64").replaceAll("/", "\\/").replaceAll("+", "\\u002b"),
-  unicode: perCharacter((one) => `\\u${hexOf(one, 4)}`),
-  "upper unicode": perCharacter((one) => `\\u${hexOf(one, 4).toUpperCase()}`),
-  "unicode in braces": perCharacter((one) => `\\u{${hexOf(one, 1)}}`),
-  "unicode in JSON in JSON": perCharacter((one) => `\\\\\\\\u${hexOf(one, 4)}`),
-  "bytes of a string": perCharacter((one) => `\\x${hexOf(one, 2)}`),
+  unicode: perCharacter((one) => `\\u${formatHex(one, 4)}`),
+  "upper unicode": perCharacter((one) => `\\u${formatHex(one, 4).toUpperCase()}`),
+  "unicode in braces": perCharacter((one) => `\\u{${formatHex(one, 1)}}`),
+  "unicode in JSON in JSON": perCharacter((one) => `\\\\\\\\u${formatHex(one, 4)}`),
+  "bytes of a string": perCharacter((one) => `\\x${formatHex(one, 2)}`),
   "decimal entities": perCharacter((one) => `&#${one.charCodeAt(0)};`),
   "padded entities": perCharacter((one) => `&#00${one.charCodeAt(0)};`),
-  "hex entities": perCharacter((one) => `&#x${hexOf(one, 2)};`),
-  "upper hex entities": perCharacter((one) => `&#X${hexOf(one, 4).toUpperCase()};`),
+  "hex entities": perCharacter((one) => `&#x${formatHex(one, 2)};`),
+  "upper hex entities": perCharacter((one) => `&#X${formatHex(one, 4).toUpperCase()};`),
   "entities escaped again": perCharacter((one) => `&amp;#${one.charCodeAt(0)};`),
   "named entities": (key) => key.replaceAll("&", "&amp;").replaceAll("+", "&plus;").replaceAll("/", "&sol;"),
   "an address": encodeURIComponent,
-  "full percent-encoding": perCharacter((one) => `%${hexOf(one, 2)}`),
-  "upper percent-encoding": perCharacter((one) => `%${hexOf(one, 2).toUpperCase()}`),
-  "percent-encoding twice": perCharacter((one) => `%25${hexOf(one, 2)}`),
+  "full percent-encoding": perCharacter((one) => `%${formatHex(one, 2)}`),
+  "upper percent-encoding": perCharacter((one) => `%${formatHex(one, 2).toUpperCase()}`),
+  "percent-encoding twice": perCharacter((one) => `%25${formatHex(one, 2)}`),
   "some of each": (key) =>
     Array.from(key)
-      .map((one, n) => [one, `\\u${hexOf(one, 4)}`, `&#${one.charCodeAt(0)};`, `%${hexOf(one, 2)}`][n % 4])
+      .map((one, n) => [one, `\\u${formatHex(one, 4)}`, `&#${one.charCodeAt(0)};`, `%${formatHex(one, 2)}`][n % 4])
       .join(""),
   "UTF-16, little end first": (key) => Buffer.from(key, "utf16le"),
   "UTF-16, big end first": (key) => Buffer.from(key, "utf16le").swap16(),
@@ -149,7 +149,7 @@ describe("the secret is recognised", () => {
   test("and at most its longest form is held back", async () => {
     const secretKey = `sk-${Array.from({ length: 700 }, (_, n) => n.toString(36)).join("_")}`;
     const filter = new SecretFilter(new SecretMatcher(secretKey));
-    const escaped = Buffer.from(perCharacter((one) => `\\u${hexOf(one, 4)}`)(secretKey));
+    const escaped = Buffer.from(perCharacter((one) => `\\u${formatHex(one, 4)}`)(secretKey));
     const open = escaped.subarray(0, -1);
     filter.write(open);
     expect(filter.read()).toBeNull();
@@ -164,6 +164,6 @@ describe("the secret is recognised", () => {
 
 test("a placeholder key hides its own text and nothing that looks like its encoding", async () => {
   const given = "none: bm9uZQ== None bm9u 6e6f6e65";
-  expect(await through([Buffer.from(given)], new SecretMatcher("none"))).toBe("****: bm9uZQ== None bm9u 6e6f6e65");
-  expect(await through([Buffer.from(given)], new SecretMatcher(""))).toBe(given);
+  expect(await filterChunks([Buffer.from(given)], new SecretMatcher("none"))).toBe("****: bm9uZQ== None bm9u 6e6f6e65");
+  expect(await filterChunks([Buffer.from(given)], new SecretMatcher(""))).toBe(given);
 });

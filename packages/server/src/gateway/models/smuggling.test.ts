@@ -3,7 +3,7 @@ import { type IncomingMessage, request } from "node:http";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { Scratch, somebody, until } from "../testing.ts";
+import { Scratch, somebody, waitUntil } from "../testing.ts";
 import { ConnectionPools } from "./connections.ts";
 import { createModelProxy } from "./proxy.ts";
 
@@ -68,7 +68,7 @@ describe("a run cannot put its own request onto a connection to the model's serv
     wire.setEncoding("latin1").on("data", (bytes: string) => (answered += bytes));
     const head = ["GET /models/main/v1beta/models/first HTTP/1.1", "host: x", "x-goog-api-key: token-attacker"];
     wire.write(`${[...head, ...headers].join("\r\n")}\r\n\r\n${opening}`);
-    await until(() => answered.includes("HTTP/1.1 "));
+    await waitUntil(() => answered.includes("HTTP/1.1 "));
     wire.write(rest);
 
     const fromVictim = await askModel(victim, "victim", "own");
@@ -117,7 +117,7 @@ describe("a connection to the model's server", () => {
     first[Symbol.dispose]();
     expect(pools.size).toBe(1);
     second[Symbol.dispose]();
-    await until(() => pools.size === 0);
+    await waitUntil(() => pools.size === 0);
     await closed;
   });
 
@@ -152,9 +152,9 @@ describe("a connection to the model's server", () => {
     const { socket, body } = await ask();
     expect(body).toBe("connection 1");
     const before = socket.bytesRead;
-    await until(() => Object.values(connections.getAgent("http:").freeSockets).flat().includes(socket));
+    await waitUntil(() => Object.values(connections.getAgent("http:").freeSockets).flat().includes(socket));
     accepted[0]?.write(unasked);
-    await until(() => socket.destroyed || socket.bytesRead > before);
+    await waitUntil(() => socket.destroyed || socket.bytesRead > before);
     const next = await ask().catch((error: NodeJS.ErrnoException) => ({ body: error.code }));
     expect(["connection 2", "ECONNRESET"]).toContain(next.body);
     expect((await ask()).body).toMatch(/^connection [23]$/);

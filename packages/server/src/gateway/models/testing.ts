@@ -34,13 +34,13 @@ export async function startGateway(
     other: { api, base_url: upstream.url, key },
     keyless: { api, base_url: upstream.url, key: "" },
   };
-  const made = await listeningGateway(scratch, {
+  const gateway = await listeningGateway(scratch, {
     mirrors,
     routes,
     limits,
     context: { model_route: "main", ...context },
   });
-  return { ...made, upstream };
+  return { ...gateway, upstream };
 }
 
 /** Sends a request; the answer arrives chunk by chunk, to its end or its break. */

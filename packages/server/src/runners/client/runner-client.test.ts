@@ -15,7 +15,7 @@ function linkTo(answering: Answering): TestLink {
 }
 
 /** Creates a client whose pauses end at once, and records the requests to the daemon. */
-function clientOf(answering: Answering) {
+function createClient(answering: Answering) {
   const asked: string[] = [];
   const link = linkTo((request, response) => {
     asked.push(`${request.method} ${request.url}`);
@@ -48,7 +48,7 @@ const prompt = {
 
 // S-031
 test("a repeatable call is retried after 1, 2 and 4 s and then fails with its error", async () => {
-  const { asked, clock, client } = clientOf((_, response) => sendProblem(response, 500));
+  const { asked, clock, client } = createClient((_, response) => sendProblem(response, 500));
   await expect(client.call(daemonApi.health, {})).rejects.toThrow("it said 500");
   expect(asked).toHaveLength(4);
   expect(clock.slept).toEqual([1_000, 2_000, 4_000]);
@@ -57,7 +57,7 @@ test("a repeatable call is retried after 1, 2 and 4 s and then fails with its er
 
 test("a call ends as soon as a response comes", async () => {
   let times = 0;
-  const { asked, client } = clientOf((_, response) =>
+  const { asked, client } = createClient((_, response) =>
     ++times < 3 ? sendProblem(response, 503) : sendJson(response, health),
   );
   await expect(client.call(daemonApi.health, {})).resolves.toMatchObject({ version: "1" });
@@ -66,13 +66,13 @@ test("a call ends as soon as a response comes", async () => {
 
 // S-037
 test("a call with a 4xx response is never retried and does not count as a failure of the runner", async () => {
-  const { asked, client } = clientOf((_, response) => sendProblem(response, 404, "not_found"));
+  const { asked, client } = createClient((_, response) => sendProblem(response, 404, "not_found"));
   for (let i = 0; i < 6; i++) await expect(client.call(daemonApi.health, {})).rejects.toBeInstanceOf(RemoteError);
   expect(asked).toHaveLength(6);
 });
 
 test("a call that is not idempotent is sent once", async () => {
-  const { asked, client } = clientOf((request) => request.socket.destroy());
+  const { asked, client } = createClient((request) => request.socket.destroy());
   const input = { params: { permission_id: "p" }, body: { by: "me" } };
   await expect(client.call(daemonApi.answerPermission, input)).rejects.toMatchObject({ code: "runner_unavailable" });
   expect(asked).toHaveLength(1);
@@ -80,12 +80,12 @@ test("a call that is not idempotent is sent once", async () => {
 
 test("a prompt without a response is sent again under its key, and a refused one is not", async () => {
   let times = 0;
-  const lost = clientOf((request, response) =>
+  const lost = createClient((request, response) =>
     ++times < 2 ? request.socket.destroy() : sendJson(response, { duplicate: true }),
   );
   await expect(lost.client.call(daemonApi.prompt, prompt)).resolves.toEqual({ duplicate: true });
   expect(lost.asked).toHaveLength(2);
-  const refused = clientOf((_, response) => sendProblem(response, 502, "agent_refused"));
+  const refused = createClient((_, response) => sendProblem(response, 502, "agent_refused"));
   await expect(refused.client.call(daemonApi.prompt, prompt)).rejects.toMatchObject({ code: "agent_refused" });
   expect(refused.asked).toHaveLength(1);
 });
@@ -110,7 +110,7 @@ test("a silent runner has 30 s to respond", async () => {
 // S-032
 test("after five consecutive failures the runner gets no call for 60 s, then one", async () => {
   let broken = true;
-  const { asked, clock, client } = clientOf((_, response) =>
+  const { asked, clock, client } = createClient((_, response) =>
     broken ? sendProblem(response, 500) : sendJson(response, health),
   );
   await expect(client.call(daemonApi.health, {})).rejects.toThrow("it said 500");
@@ -126,7 +126,7 @@ test("after five consecutive failures the runner gets no call for 60 s, then one
 });
 
 test("a probe precedes a stream when the circuit is half open", async () => {
-  const { asked, clock, client } = clientOf((request, response) => {
+  const { asked, clock, client } = createClient((request, response) => {
     if (request.url === "/health") return sendJson(response, health);
     if (asked.length < 6) return sendProblem(response, 500);
     response.writeHead(200).end('{"seq":1}\n');
@@ -141,7 +141,7 @@ test("a probe precedes a stream when the circuit is half open", async () => {
 
 test("an unreachable runner is an error with a next step, for calls, streams and requests", async () => {
   const away = { code: "runner_unavailable", next: expect.stringMatching(/doctor/) };
-  const { client } = clientOf((request) => request.socket.destroy());
+  const { client } = createClient((request) => request.socket.destroy());
   await expect(client.call(daemonApi.push, { body: { shadow_branch: "shadow/x" } })).rejects.toMatchObject(away);
   const lines = client.stream(daemonApi.exec, { body: { command: "true" } });
   await expect(lines.next()).rejects.toMatchObject(away);
@@ -197,7 +197,7 @@ test("a caller that aborts ends its call at once with its own reason and does no
 
 test("a stream is retried before its first line and never after it", async () => {
   let times = 0;
-  const { client, asked } = clientOf((request, response) => {
+  const { client, asked } = createClient((request, response) => {
     if (++times === 1) return request.socket.destroy();
     response.writeHead(200).write('{"seq":1}\n');
     setTimeout(() => request.socket.destroy(), 20);

@@ -2,7 +2,7 @@ import { daemonApi } from "@wharf/contract";
 import { expect, test, vi } from "vitest";
 import { eq } from "drizzle-orm";
 import { schema } from "../../store/index.ts";
-import { Setting, said, small } from "./fixtures/setting.ts";
+import { Setting, runCommand, small } from "./fixtures/setting.ts";
 import type { WarmPool } from "./pool.ts";
 import { openWarmLink } from "../connections/warm-link.ts";
 
@@ -17,7 +17,7 @@ test("ten warm runners go to ten of a hundred concurrent claims, one each, and a
   await using setting = await Setting.local();
   const pool = setting.pool({ size: 10 });
   await ready(pool, 10);
-  const before = await setting.there();
+  const before = await setting.listRunnerIds();
   expect(before).toHaveLength(10);
   const claims = await Promise.all(Array.from({ length: 100 }, () => setting.claim(pool, small)));
   const ids = claims.flatMap((row) => row?.id ?? []);
@@ -27,9 +27,9 @@ test("ten warm runners go to ten of a hundred concurrent claims, one each, and a
   const healths = await Promise.all(links.map((link) => link!.client.call(daemonApi.health, {})));
   expect(healths.map(({ runner_id }) => runner_id)).toEqual(ids);
   await ready(pool, 10);
-  expect((await setting.there()).filter((id) => !ids.includes(id))).toHaveLength(10);
+  expect((await setting.listRunnerIds()).filter((id) => !ids.includes(id))).toHaveLength(10);
   await pool.empty();
-  expect(await setting.there()).toEqual(before);
+  expect(await setting.listRunnerIds()).toEqual(before);
 });
 
 test("a warm runner has no user's data, and the gateway denies its requests until it is claimed", async () => {
@@ -40,7 +40,7 @@ test("a warm runner has no user's data, and the gateway denies its requests unti
   await backend.create({ ...small, id, wireKey: keys.getWireKey(id) });
   const warm = await openWarmLink(setting, tenure, AbortSignal.timeout(20_000));
   const ask = (path: string, token: string) =>
-    said(
+    runCommand(
       warm.link,
       `node -e "fetch('http://127.0.0.1:4100${path}',{method:'POST',headers:{'x-goog-api-key':'${token}'},body:'{}'}).then(async r=>console.log(r.status,(await r.json()).code))"`,
     );
@@ -48,7 +48,7 @@ test("a warm runner has no user's data, and the gateway denies its requests unti
   const run = { run_id: crypto.randomUUID(), task_id: crypto.randomUUID(), runner_id: id, model_route: "gemini" };
   const token = keys.getRunToken(run.run_id);
   for (const path of [model, "/git/any.git/info/refs", "/"]) expect(await ask(path, token)).toBe("403 egress_denied\n");
-  expect(await said(warm.link, "ls -A /workspace /home/wharf; env | grep -ci 'token\\|key'")).toBe(
+  expect(await runCommand(warm.link, "ls -A /workspace /home/wharf; env | grep -ci 'token\\|key'")).toBe(
     "/home/wharf:\n\n/workspace:\n0\n",
   );
   warm.handTo(async () => ({ ...run, token }));
@@ -95,13 +95,13 @@ test("a runner whose daemon has died is replaced and never claimed", async () =>
   await using setting = await Setting.local();
   const pool = setting.pool({ size: 2 });
   await ready(pool, 2);
-  const [dead, alive] = await setting.there();
-  process.kill(setting.daemonOf(dead!), "SIGKILL");
+  const [dead, alive] = await setting.listRunnerIds();
+  process.kill(setting.getDaemonPid(dead!), "SIGKILL");
   await expect.poll(() => pool.isWarm(dead!), patience).toBe(false);
   const { db } = setting.f;
   expect(await setting.claim(pool, small)).toMatchObject({ id: alive });
   await ready(pool, 2);
-  expect(await setting.there()).not.toContain(dead);
+  expect(await setting.listRunnerIds()).not.toContain(dead);
   const [row] = await db.select().from(runners).where(eq(runners.id, dead!));
   expect(row).toMatchObject({ state: "DESTROYED", desired: "DESTROYED", pool_key: null });
 });
@@ -154,41 +154,41 @@ test("the next server adopts warm runners and removes surplus ones and those of 
   await using setting = await Setting.local();
   const first = setting.pool({ size: 3 });
   await ready(first, 3);
-  const before = await setting.there();
-  const daemons = before.map((id) => setting.daemonOf(id));
+  const before = await setting.listRunnerIds();
+  const daemons = before.map((id) => setting.getDaemonPid(id));
   await setting.stop(first);
   const second = setting.pool({ size: 3 });
   await ready(second, 3);
-  expect(await setting.there()).toEqual(before);
-  expect(before.map((id) => setting.daemonOf(id))).toEqual(daemons);
+  expect(await setting.listRunnerIds()).toEqual(before);
+  expect(before.map((id) => setting.getDaemonPid(id))).toEqual(daemons);
   const row = await setting.claim(second, small);
-  expect(await said(second.handOver(row!.id, nobody)!, "echo there")).toBe("there\n");
+  expect(await runCommand(second.handOver(row!.id, nobody)!, "echo there")).toBe("there\n");
   await setting.stop(second);
   const left = before.filter((id) => id !== row!.id);
   const third = setting.pool({ size: 1 });
   await ready(third, 1);
-  await expect.poll(() => setting.there(), patience).toHaveLength(2);
-  expect(left).toEqual(expect.arrayContaining((await setting.there()).filter((id) => id !== row!.id)));
+  await expect.poll(() => setting.listRunnerIds(), patience).toHaveLength(2);
+  expect(left).toEqual(expect.arrayContaining((await setting.listRunnerIds()).filter((id) => id !== row!.id)));
   await setting.stop(third);
   const newer = setting.pool({ size: 1, version: "2" });
   await ready(newer, 1);
   await expect
-    .poll(async () => (await setting.there()).filter((id) => before.includes(id)), patience)
+    .poll(async () => (await setting.listRunnerIds()).filter((id) => before.includes(id)), patience)
     .toEqual([row!.id]);
   await setting.stop(newer);
   setting.pool({ size: 0 });
-  await expect.poll(() => setting.there(), patience).toEqual([row!.id]);
+  await expect.poll(() => setting.listRunnerIds(), patience).toEqual([row!.id]);
 });
 
 test("warm runners that lack a new agent's program are replaced by runners that have it", async () => {
   await using setting = await Setting.mock();
   const first = setting.pool({ size: 2 });
   await ready(first, 2);
-  const before = await setting.there();
+  const before = await setting.listRunnerIds();
   await setting.stop(first);
   const second = setting.pool({ size: 2, programs: async () => ["gemini", "wharf-agent", "wharf-demo-agent"] });
   await ready(second, 2);
-  expect((await setting.there()).filter((id) => before.includes(id))).toEqual([]);
+  expect((await setting.listRunnerIds()).filter((id) => before.includes(id))).toEqual([]);
   expect(await setting.claim(second, { ...small, programs: ["gemini"] })).toBeDefined();
 });
 
@@ -198,7 +198,7 @@ test("two servers share one pool, and each can claim the other's runners", async
   await ready(one, 2);
   const two = setting.pool({ size: 2, server: "two" });
   await vi.waitFor(() => expect(two.getLevels()).toHaveLength(1), patience);
-  expect(await setting.there()).toHaveLength(2);
+  expect(await setting.listRunnerIds()).toHaveLength(2);
   const rows = await Promise.all([setting.claim(two, small), setting.claim(one, small)]);
   expect(new Set(rows.map((row) => row?.id)).size).toBe(2);
   const theirs = rows[0]!.id;
@@ -225,10 +225,10 @@ test("if no runner can be created, claims get none, attempts become rarer, and o
   await expect.poll(() => tries, patience).toBeGreaterThan(4);
   expect(await setting.claim(pool, small)).toBeUndefined();
   expect(tries).toBeLessThanOrEqual(8);
-  const told = () => setting.said.filter(({ msg }) => msg.includes("could not create"));
-  expect(told()).toHaveLength(1);
+  const getWarnings = () => setting.logLines.filter(({ msg }) => msg.includes("could not create"));
+  expect(getWarnings()).toHaveLength(1);
   works = true;
   await ready(pool, 4);
-  expect(told()).toHaveLength(1);
-  expect(setting.said.at(-1)?.msg).toContain("can be created again");
+  expect(getWarnings()).toHaveLength(1);
+  expect(setting.logLines.at(-1)?.msg).toContain("can be created again");
 });

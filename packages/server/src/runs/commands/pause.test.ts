@@ -7,7 +7,7 @@ import { applyRecord } from "../journal/apply-record.ts";
 import { RunCommands } from "./run-commands.ts";
 
 const { runs, turns } = schema;
-const codeOf = (thrown: unknown) => (thrown instanceof WharfError ? thrown.code : String(thrown));
+const getErrorCode = (thrown: unknown) => (thrown instanceof WharfError ? thrown.code : String(thrown));
 const notices = async (f: Fixture, id: string) =>
   (await f.log.read(id, 0, 100)).flatMap(({ data }) => (data.kind === "notice" ? [data.message] : []));
 
@@ -31,8 +31,8 @@ describe("pausing a task", () => {
     await using f = await fixture();
     const task = await f.newTask();
     const by = { by: f.owner.user_id };
-    expect(await f.commands.pause(task.id, by).catch(codeOf)).toBe("no_run");
-    expect(await f.commands.resume(task.id, by).catch(codeOf)).toBe("no_run");
+    expect(await f.commands.pause(task.id, by).catch(getErrorCode)).toBe("no_run");
+    expect(await f.commands.resume(task.id, by).catch(getErrorCode)).toBe("no_run");
     const turn = await f.prompt(task);
     const runner_id = crypto.randomUUID();
     await f.db.insert(schema.runners).values({ id: runner_id, backend: "local", tier: "small" });
@@ -42,9 +42,9 @@ describe("pausing a task", () => {
       () => undefined,
       (id) => id === runner_id,
     );
-    expect(await away.pause(task.id, by).catch(codeOf)).toBe("unsupported");
+    expect(await away.pause(task.id, by).catch(getErrorCode)).toBe("unsupported");
     await f.db.update(turns).set({ state: "ENDED" }).where(eq(turns.id, turn.id));
-    expect(await f.commands.pause(task.id, by).catch(codeOf)).toBe("conflict");
+    expect(await f.commands.pause(task.id, by).catch(getErrorCode)).toBe("conflict");
   });
 
   test("ends with its turn and does not prevent a stop", async () => {
@@ -67,7 +67,7 @@ describe("pausing a task", () => {
     await f.commands.pause(task.id, { by: f.owner.user_id });
     await f.commands.stop(task.id, "REVIEW", { by: f.owner.user_id });
     expect(await f.db.select().from(runs)).toMatchObject([{ desired: "STOP", stop_status: "STOPPED" }]);
-    expect(await f.commands.resume(task.id, { by: f.owner.user_id }).catch(codeOf)).toBe("no_run");
+    expect(await f.commands.resume(task.id, { by: f.owner.user_id }).catch(getErrorCode)).toBe("no_run");
   });
 });
 

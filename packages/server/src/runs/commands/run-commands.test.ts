@@ -23,7 +23,7 @@ async function newRunner(f: Fixture): Promise<string> {
   await f.db.insert(schema.runners).values({ id, backend: "local", tier: "small" });
   return id;
 }
-const codeOf = (thrown: unknown) => (thrown instanceof WharfError ? thrown.code : String(thrown));
+const getErrorCode = (thrown: unknown) => (thrown instanceof WharfError ? thrown.code : String(thrown));
 
 describe("a prompt", () => {
   // K-018: a run and its first turn appear together, and the task is in progress
@@ -54,7 +54,7 @@ describe("a prompt", () => {
     await using f = await fixture();
     const task = await f.newTask();
     const outcomes = await Promise.all(
-      Array.from({ length: 30 }, (_, i) => f.prompt(task, `number ${i}`).then(() => "queued", codeOf)),
+      Array.from({ length: 30 }, (_, i) => f.prompt(task, `number ${i}`).then(() => "queued", getErrorCode)),
     );
     expect(outcomes.filter((outcome) => outcome === "queued")).toHaveLength(20);
     expect(outcomes.filter((outcome) => outcome === "queue_full")).toHaveLength(10);
@@ -67,7 +67,7 @@ describe("a prompt", () => {
     await using f = await fixture();
     const task = await f.newTask();
     await f.db.update(tasks).set({ repository_url: null }).where(eq(tasks.id, task.id));
-    expect(await f.prompt(task).catch(codeOf)).toBe("task_needs_repository");
+    expect(await f.prompt(task).catch(getErrorCode)).toBe("task_needs_repository");
   });
 });
 
@@ -113,7 +113,7 @@ describe("stopping", () => {
   test("fails with no_run if there is no run", async () => {
     await using f = await fixture();
     const task = await f.newTask();
-    expect(await f.commands.stop(task.id, "REVIEW", { by: f.owner.user_id }).catch(codeOf)).toBe("no_run");
+    expect(await f.commands.stop(task.id, "REVIEW", { by: f.owner.user_id }).catch(getErrorCode)).toBe("no_run");
   });
 });
 
@@ -142,7 +142,7 @@ describe("a state machine", () => {
     for (const from of TaskStates.options) {
       for (const to of TaskStates.options.filter((state) => state !== from)) {
         await f.db.update(tasks).set({ state: from }).where(eq(tasks.id, task.id));
-        const outcome = await f.tasks.move(task.id, to, {}).then(() => to, codeOf);
+        const outcome = await f.tasks.move(task.id, to, {}).then(() => to, getErrorCode);
         expect([from, to, outcome]).toEqual([from, to, taskTransitions[from].includes(to) ? to : "conflict"]);
       }
     }
@@ -153,14 +153,14 @@ describe("retrying a push", () => {
   test("is possible after a push has failed, and requests a holder for the runner", async () => {
     await using f = await fixture();
     const task = await f.newTask();
-    const again = () => f.commands.retryPush(task.id, { by: f.owner.user_id });
-    await expect(again()).rejects.toMatchObject({ code: "not_found" });
+    const retryPush = () => f.commands.retryPush(task.id, { by: f.owner.user_id });
+    await expect(retryPush()).rejects.toMatchObject({ code: "not_found" });
     const { run_id } = await f.prompt(task);
     const push = { task_id: task.id, run_id, sha: "a", attempts: 20 };
     await f.db.insert(schema.pushes).values({ ...push, state: "PUSHED" });
-    await expect(again()).rejects.toMatchObject({ code: "nothing_to_push" });
+    await expect(retryPush()).rejects.toMatchObject({ code: "nothing_to_push" });
     await f.db.update(schema.pushes).set({ state: "FAILED" });
-    await again();
+    await retryPush();
     expect(await f.db.select().from(schema.pushes)).toMatchObject([{ state: "WANTED", attempts: 0 }]);
     const pushes = (await f.log.read(task.id, 0, 100)).flatMap(({ data }) =>
       data.kind === "push" ? [data.status] : [],

@@ -42,12 +42,12 @@ const record = (s: Setting, seq: number, data: EventData) => ({
   data,
 });
 const text = (s: Setting, seq: number) => record(s, seq, { kind: "message", role: "agent", text: `${seq}` });
-async function* from<T>(items: readonly T[]) {
+async function* streamItems<T>(items: readonly T[]) {
   yield* items;
 }
 const sha = (letter: string) => letter.repeat(40);
 const ignore = () => undefined;
-const codeOf = (thrown: unknown) => (thrown instanceof WharfError ? thrown.code : String(thrown));
+const getErrorCode = (thrown: unknown) => (thrown instanceof WharfError ? thrown.code : String(thrown));
 const texts = async (s: Setting) =>
   (await s.f.log.read(s.lease.task_id, 0, 5000)).flatMap((e) =>
     e.data.kind === "message" && e.data.role === "agent" ? [e.data.text] : [],
@@ -62,10 +62,10 @@ describe("a record of a runner's journal", () => {
     for (let round = 0; round < 12; round++) {
       const [row] = await f.db.select().from(runners);
       const cut = row!.journal_cursor + 1 + Math.floor(Math.random() * 90);
-      await s.reader(row!.journal_cursor).follow(from(all.slice(row!.journal_cursor, cut)), ignore);
+      await s.reader(row!.journal_cursor).follow(streamItems(all.slice(row!.journal_cursor, cut)), ignore);
     }
     const [row] = await f.db.select().from(runners);
-    await s.reader(row!.journal_cursor).follow(from(all.slice(row!.journal_cursor)), ignore);
+    await s.reader(row!.journal_cursor).follow(streamItems(all.slice(row!.journal_cursor)), ignore);
     expect(await texts(s)).toEqual(all.map((one) => `${one.seq}`));
   });
 
@@ -73,7 +73,10 @@ describe("a record of a runner's journal", () => {
     await using f = await fixture();
     const s = await setting(f);
     const all = Array.from({ length: 50 }, (_, i) => text(s, i + 1));
-    const both = await Promise.allSettled([s.reader().follow(from(all), ignore), s.reader().follow(from(all), ignore)]);
+    const both = await Promise.allSettled([
+      s.reader().follow(streamItems(all), ignore),
+      s.reader().follow(streamItems(all), ignore),
+    ]);
     expect(both.map((one) => one.status).toSorted()).toEqual(["fulfilled", "rejected"]);
     expect(await texts(s)).toEqual(all.map((one) => `${one.seq}`));
   });
@@ -142,8 +145,8 @@ describe("a record of a runner's journal", () => {
     expect(
       await s
         .reader()
-        .follow(from<unknown>(lines(s)), ignore)
-        .catch(codeOf),
+        .follow(streamItems<unknown>(lines(s)), ignore)
+        .catch(getErrorCode),
     ).toBe("runner_hostile");
     expect(await texts(s)).toEqual([]);
   });
@@ -161,7 +164,7 @@ describe("a record of a runner's journal", () => {
       "",
     ];
     const honest = "2024-02-29T12:00:00.000Z";
-    await s.reader().follow(from([...times, honest].map((at, i) => ({ ...text(s, i + 1), at }))), ignore);
+    await s.reader().follow(streamItems([...times, honest].map((at, i) => ({ ...text(s, i + 1), at }))), ignore);
     const stored = (await f.log.read(s.lease.task_id, 0, 100))
       .slice(-times.length - 1)
       .map(({ timestamp }) => timestamp);
@@ -210,13 +213,13 @@ describe("a record of a runner's journal", () => {
       const line = { ...record(s, seq + 1, data), at, data: { ...data, [name]: value } };
       const failed = await s
         .reader(seq)
-        .follow(from<unknown>([line]), ignore)
-        .then(() => undefined, codeOf);
+        .follow(streamItems<unknown>([line]), ignore)
+        .then(() => undefined, getErrorCode);
       expect(failed ?? "stored").toMatch(/^(stored|runner_hostile)$/);
       if (failed === undefined) seq++;
     };
     await fc.assert(fc.asyncProperty(forged, check), { numRuns: 150 });
-    await s.reader(seq).follow(from([text(s, seq + 1)]), ignore);
+    await s.reader(seq).follow(streamItems([text(s, seq + 1)]), ignore);
     expect(await texts(s)).toEqual([`${seq + 1}`]);
   });
 
@@ -233,7 +236,7 @@ describe("a record of a runner's journal", () => {
     const forged = { ...record(s, 5, { kind: "notice", message: "mine" }) };
     await s
       .reader()
-      .follow(from<unknown>([...lines, { ...forged, data: { ...forged.data, source: "server" } }]), ignore);
+      .follow(streamItems<unknown>([...lines, { ...forged, data: { ...forged.data, source: "server" } }]), ignore);
     const kept = (await s.f.log.read(s.lease.task_id, 0, 100)).slice(-5).map(({ data }) => data);
     expect(kept).toEqual([
       { kind: "notice", message: "isolation is enforced again", source: "runner" },
@@ -264,7 +267,7 @@ describe("a record of a runner's journal", () => {
       yield text(s, 2);
       await silence.promise;
     }
-    expect(await s.reader().follow(open(), ignore).catch(codeOf)).toBe("runner_hostile");
+    expect(await s.reader().follow(open(), ignore).catch(getErrorCode)).toBe("runner_hostile");
     silence.resolve();
   });
 
@@ -272,7 +275,7 @@ describe("a record of a runner's journal", () => {
     await using f = await fixture();
     const [mine, other] = [await setting(f), await setting(f)];
     const before = await f.log.readLastSeqs([other.lease.task_id]);
-    await mine.reader().follow(from([{ ...text(mine, 1), run_id: other.lease.run_id }]), ignore);
+    await mine.reader().follow(streamItems([{ ...text(mine, 1), run_id: other.lease.run_id }]), ignore);
     expect(await f.log.readLastSeqs([other.lease.task_id])).toEqual(before);
     expect((await f.log.read(mine.lease.task_id, 0, 100)).at(-1)?.agent_id).toBe(mine.lease.run_id);
   });
@@ -285,7 +288,7 @@ describe("a turn that ended in the journal", () => {
     await s
       .reader()
       .follow(
-        from([record(s, 1, { kind: "turn", turn_id: s.turnId, status: "ended", stop_reason: "end_turn" })]),
+        streamItems([record(s, 1, { kind: "turn", turn_id: s.turnId, status: "ended", stop_reason: "end_turn" })]),
         ignore,
       );
     expect(await f.db.select().from(turns)).toMatchObject([{ state: "ENDED", stop_reason: "end_turn" }]);
@@ -298,7 +301,10 @@ describe("a turn that ended in the journal", () => {
     const s = await setting(f);
     await s
       .reader()
-      .follow(from([record(s, 1, { kind: "turn", turn_id: s.turnId, status: "ended", stop_reason: "error" })]), ignore);
+      .follow(
+        streamItems([record(s, 1, { kind: "turn", turn_id: s.turnId, status: "ended", stop_reason: "error" })]),
+        ignore,
+      );
     expect(await f.db.select().from(runs)).toMatchObject([{ desired: "STOP", stop_status: "FAILED" }]);
     expect(await f.db.select().from(tasks)).toMatchObject([{ state: "FAILED" }]);
   });
@@ -313,7 +319,7 @@ describe("a turn that ended in the journal", () => {
       failure(3, "git_failed", "no commit"),
       record(s, 4, { kind: "turn", turn_id: s.turnId, status: "ended", stop_reason: "timeout" }),
     ];
-    await s.reader().follow(from(records), ignore);
+    await s.reader().follow(streamItems(records), ignore);
     expect(await f.db.select().from(runs)).toMatchObject([
       { desired: "STOP", stop_status: "FAILED", stop_reason: "it said nothing", error_code: "agent_timeout" },
     ]);
@@ -329,7 +335,7 @@ describe("a turn that ended in the journal", () => {
     await s
       .reader()
       .follow(
-        from([record(s, 1, { kind: "turn", turn_id: s.turnId, status: "interrupted", reason: "killed" })]),
+        streamItems([record(s, 1, { kind: "turn", turn_id: s.turnId, status: "interrupted", reason: "killed" })]),
         ignore,
       );
     expect(await f.db.select().from(turns)).toMatchObject([{ state: "INTERRUPTED" }]);
@@ -340,7 +346,9 @@ describe("a turn that ended in the journal", () => {
     await using f = await fixture();
     const s = await setting(f);
     await f.db.update(tasks).set({ interrupt_policy: "continue" });
-    await s.reader().follow(from([record(s, 1, { kind: "turn", turn_id: s.turnId, status: "interrupted" })]), ignore);
+    await s
+      .reader()
+      .follow(streamItems([record(s, 1, { kind: "turn", turn_id: s.turnId, status: "interrupted" })]), ignore);
     expect((await f.db.select().from(turns)).map((turn) => turn.state).toSorted()).toEqual(["INTERRUPTED", "QUEUED"]);
     expect(await f.db.select().from(tasks)).toMatchObject([{ state: "IN_PROGRESS" }]);
   });
@@ -353,14 +361,14 @@ describe("a permission request in the journal", () => {
     const ask = (seq: number, id: string, status: "asked" | "answered") =>
       record(s, seq, { kind: "permission", permission_id: id, status });
     const state = async () => (await f.db.select().from(tasks))[0]?.state;
-    await s.reader().follow(from([ask(1, "p", "asked"), ask(2, "q", "asked")]), ignore);
+    await s.reader().follow(streamItems([ask(1, "p", "asked"), ask(2, "q", "asked")]), ignore);
     expect(await state()).toBe("BLOCKED");
     await f.commands.answerPermission(s.lease.task_id, { permission_id: "p", option_id: "yes", by: f.owner.user_id });
     const twice = f.commands.answerPermission(s.lease.task_id, { permission_id: "p", by: f.owner.user_id });
-    expect(await twice.catch(codeOf)).toBe("conflict");
-    await s.reader(2).follow(from([ask(3, "p", "answered")]), ignore);
+    expect(await twice.catch(getErrorCode)).toBe("conflict");
+    await s.reader(2).follow(streamItems([ask(3, "p", "answered")]), ignore);
     expect(await state()).toBe("BLOCKED");
-    await s.reader(3).follow(from([ask(4, "q", "answered")]), ignore);
+    await s.reader(3).follow(streamItems([ask(4, "q", "answered")]), ignore);
     expect(await state()).toBe("IN_PROGRESS");
     expect((await f.db.select().from(permissions)).map((row) => row.state)).toEqual(["CLOSED", "CLOSED"]);
   });
@@ -372,7 +380,7 @@ describe("a commit in the journal", () => {
     const s = await setting(f);
     const commit = (seq: number, id: string) =>
       record(s, seq, { kind: "commit", sha: id, branch: "b", message: "m", files: 1, additions: 1, deletions: 0 });
-    await s.reader().follow(from([commit(1, sha("a")), commit(2, sha("b"))]), ignore);
+    await s.reader().follow(streamItems([commit(1, sha("a")), commit(2, sha("b"))]), ignore);
     expect(await f.db.select().from(pushes)).toMatchObject([{ sha: sha("b"), state: "WANTED", attempts: 0 }]);
   });
 });
@@ -383,7 +391,7 @@ describe("a value that a sandbox sends", () => {
     const s = await setting(f);
     const deep = JSON.parse(`${'{"a":'.repeat(5000)}1${"}".repeat(5000)}`);
     const bad = record(s, 1, { kind: "tool_call", tool_call_id: "t", title: "\0 \ud800", raw_input: deep });
-    await s.reader().follow(from([bad]), ignore);
+    await s.reader().follow(streamItems([bad]), ignore);
     expect((await f.log.read(s.lease.task_id, 0, 100)).at(-1)?.data).toMatchObject({ title: "\uFFFD \uFFFD" });
   });
 
@@ -436,7 +444,7 @@ describe("a turn in which the agent's model failed", () => {
     await using f = await fixture();
     const s = await begin(f);
     ask(s, { answered: false, fault });
-    await s.reader().follow(from([text(s, 1), ended(s, 2)]), ignore);
+    await s.reader().follow(streamItems([text(s, 1), ended(s, 2)]), ignore);
     const { task, run, data } = await read(s);
     const reason = "No model answered in this turn. The model's server returned 429 (too many requests).";
     expect(task).toMatchObject({ state: "FAILED" });
@@ -482,7 +490,7 @@ describe("a turn in which the agent's model failed", () => {
     await using f = await fixture();
     const s = await begin(f);
     await prepare(s);
-    await s.reader().follow(from([ended(s, 1)]), ignore);
+    await s.reader().follow(streamItems([ended(s, 1)]), ignore);
     const { task, data } = await read(s);
     expect(task).toMatchObject({ state: "REVIEW" });
     expect(data.filter(({ kind }) => kind === "failure")).toEqual([]);
@@ -494,7 +502,7 @@ describe("a turn in which the agent's model failed", () => {
     const [task] = await f.db.select().from(tasks);
     const next = await f.prompt(task!);
     await answer(s, new Date("2100-01-01"));
-    await s.reader().follow(from([ended(s, 1)]), ignore);
+    await s.reader().follow(streamItems([ended(s, 1)]), ignore);
     expect((await read(s)).task).toMatchObject({ state: "IN_PROGRESS" });
 
     await f.db.update(turns).set({ state: "RUNNING", started_at: new Date() }).where(eq(turns.id, next.id));
@@ -502,7 +510,7 @@ describe("a turn in which the agent's model failed", () => {
     const claim = record(s, 2, { kind: "usage", source: "agent", raw: { answered: true } });
     await s
       .reader(1)
-      .follow(from([claim, { ...ended(s, 3), data: { ...ended(s, 3).data, turn_id: next.id } }]), ignore);
+      .follow(streamItems([claim, { ...ended(s, 3), data: { ...ended(s, 3).data, turn_id: next.id } }]), ignore);
     expect((await read(s)).task).toMatchObject({ state: "FAILED" });
   });
 
@@ -513,7 +521,9 @@ describe("a turn in which the agent's model failed", () => {
       if (isKnown) ask(s, { answered: false, fault });
       const refused = { kind: "failure", code: "agent_refused", message: "Authentication required" } as const;
       const uncommitted = { kind: "failure", code: "git_failed", message: "no" } as const;
-      await s.reader().follow(from([record(s, 1, refused), record(s, 2, uncommitted), ended(s, 3, "error")]), ignore);
+      await s
+        .reader()
+        .follow(streamItems([record(s, 1, refused), record(s, 2, uncommitted), ended(s, 3, "error")]), ignore);
       const { data } = await read(s);
       const nexts = data.flatMap((one) => (one.kind === "failure" ? [one.next] : []));
       expect(nexts[0] === "Wait.").toBe(isKnown);

@@ -29,7 +29,7 @@ const look = async (f: Fixture, keepMs = day) => {
   while (await job.step());
   return given.up;
 };
-const desiredOf = async (f: Fixture, id: string) =>
+const getDesiredState = async (f: Fixture, id: string) =>
   (await f.db.select().from(runners).where(eq(runners.id, id)))[0]?.desired;
 
 test("the runner of a task that ended long ago is marked for removal, and a holder is requested", async () => {
@@ -37,7 +37,7 @@ test("the runner of a task that ended long ago is marked for removal, and a hold
   const { runner } = await accept(f);
   expect(await look(f, 3 * day)).toBe(false);
   expect(await look(f)).toBe(true);
-  expect(await desiredOf(f, runner)).toBe("DESTROYED");
+  expect(await getDesiredState(f, runner)).toBe("DESTROYED");
   expect((await f.db.select().from(runner_leases))[0]?.expires_at).not.toBeNull();
 });
 
@@ -59,6 +59,6 @@ test("a runner whose task waits for a person is kept and does not hide older one
   for (const { task } of kept) await f.db.update(tasks).set({ state: "REVIEW" }).where(eq(tasks.id, task.id));
   const old = await accept(f);
   expect(await look(f)).toBe(true);
-  expect(await desiredOf(f, old.runner)).toBe("DESTROYED");
-  for (const { runner } of kept) expect(await desiredOf(f, runner)).toBe("STOPPED");
+  expect(await getDesiredState(f, old.runner)).toBe("DESTROYED");
+  for (const { runner } of kept) expect(await getDesiredState(f, runner)).toBe("STOPPED");
 });

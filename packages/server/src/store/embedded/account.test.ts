@@ -1,7 +1,7 @@
 import { chmod, chown, mkdir, readFile, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
-import { databaseFolder, isAlive, supervisorProcess, until } from "../../../test/postgres-process.ts";
+import { databaseFolder, isAlive, supervisorProcess, waitUntil } from "../../../test/postgres-process.ts";
 import { startEmbeddedPostgres } from "./index.ts";
 
 const asRoot = process.getuid?.() === 0;
@@ -49,8 +49,8 @@ test.runIf(asRoot)(
     expect((await stat(join(place.folder, "data"))).uid).toBe(65_534);
     expect((await stat(`/proc/${ready.pid}`)).uid).toBe(65_534);
     server.child.kill("SIGTERM");
-    await until(() => !isAlive(ready.pid));
-    await until(() => server.child.exitCode !== null);
+    await waitUntil(() => !isAlive(ready.pid));
+    await waitUntil(() => server.child.exitCode !== null);
     await using database = await startEmbeddedPostgres({ folder: place.folder });
     expect((await stat(`/proc/${database.pid}`)).uid).toBe(65_534);
   },

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { expect, test } from "vitest";
-import { databaseFolder, query, until } from "../../../test/postgres-process.ts";
+import { databaseFolder, query, waitUntil } from "../../../test/postgres-process.ts";
 import { type PostgresNotice, startEmbeddedPostgres } from "./index.ts";
 
 const rounds = 20;
@@ -36,9 +36,9 @@ test(
     const restarts = () => told.filter(({ kind }) => kind === "restarted").length;
     for (let round = 1; round <= rounds; round++) {
       const before = committed.length;
-      await until(() => committed.length > before + 10);
+      await waitUntil(() => committed.length > before + 10);
       process.kill(database.pid, "SIGKILL");
-      await until(() => restarts() === round);
+      await waitUntil(() => restarts() === round);
     }
     working.abort();
     await Promise.all(writers);

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
 import { describe, expect, test } from "vitest";
-import { isAlive, query, until } from "../../../test/postgres-process.ts";
+import { isAlive, query, waitUntil } from "../../../test/postgres-process.ts";
 import { type PostgresNotice, startEmbeddedPostgres } from "./index.ts";
 
 const canMount =
@@ -23,12 +23,12 @@ describe.runIf(canMount)("a database on a disk that becomes full (needs root on 
     await disk.fill(2e6);
 
     const committed = await writeUntil(database.connection, () => downs().length > 0);
-    await until(() => downs().length > 2);
+    await waitUntil(() => downs().length > 2);
     expect(downs().map(({ error }) => error.code)).toEqual(downs().map(() => "disk_full"));
     expect(downs()[2]?.retry_ms).toBeGreaterThan(downs()[0]?.retry_ms ?? Infinity);
 
     await disk.free();
-    await until(() => told.some(({ kind }) => kind === "restarted"));
+    await waitUntil(() => told.some(({ kind }) => kind === "restarted"));
     const rows = await query(database.connection, "select id from kept");
     const found = new Set(rows.map(({ id }) => id));
     expect(committed.length).toBeGreaterThan(0);

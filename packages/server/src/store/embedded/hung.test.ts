@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { databaseFolder, isAlive, query, supervisorProcess, until } from "../../../test/postgres-process.ts";
+import { databaseFolder, isAlive, query, supervisorProcess, waitUntil } from "../../../test/postgres-process.ts";
 import { type PostgresNotice, startEmbeddedPostgres } from "./index.ts";
 
 test(
@@ -21,6 +21,6 @@ test(
     });
     expect(told.map(({ kind }) => kind)).toEqual(["started"]);
     expect(await query(database.connection, "select number from kept")).toEqual([{ number: 7 }]);
-    await until(() => !isAlive(ready.pid));
+    await waitUntil(() => !isAlive(ready.pid));
   },
 );

@@ -3,7 +3,7 @@ import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
-import { databaseFolder, isAlive, query, supervisorProcess, until } from "../../../test/postgres-process.ts";
+import { databaseFolder, isAlive, query, supervisorProcess, waitUntil } from "../../../test/postgres-process.ts";
 import { type PostgresNotice, startEmbeddedPostgres } from "./index.ts";
 
 const asRoot = process.getuid?.() === 0;
@@ -35,7 +35,7 @@ test("PostgreSQL outlives a server that is killed, and the next server adopts it
 
   // The supervisor also notices the end of a process that is not a child.
   process.kill(ready.pid, "SIGKILL");
-  await until(() => kinds().includes("restarted"));
+  await waitUntil(() => kinds().includes("restarted"));
   expect(told[1]).toMatchObject({ kind: "down", error: { code: "database_unavailable" } });
   expect(database.pid).not.toBe(ready.pid);
   expect(await query(database.connection, "select number from kept")).toEqual([{ number: 7 }]);
@@ -62,8 +62,8 @@ test("a process file that names another live process does not prevent PostgreSQL
   if (!ready) throw new Error("not ready");
   await server.kill();
   process.kill(ready.pid, "SIGKILL");
-  await until(() => !isAlive(ready.pid));
-  const stranger = await strangerOf(join(place.folder, "data"));
+  await waitUntil(() => !isAlive(ready.pid));
+  const stranger = await startStranger(join(place.folder, "data"));
   try {
     const file = join(place.folder, "data/postmaster.pid");
     const [, ...rest] = (await readFile(file, "utf8")).split("\n");
@@ -80,7 +80,7 @@ test("a server killed while it creates the cluster leaves nothing that the next 
   await using place = await databaseFolder();
   for (const made of ["PG_VERSION", "global", "base"]) {
     await using server = supervisorProcess(place.folder);
-    await until(async () => (await halfMade(place.folder)).includes(made) || existsNow(join(place.folder, "data")));
+    await waitUntil(async () => (await halfMade(place.folder)).includes(made) || existsNow(join(place.folder, "data")));
     await server.kill();
     if (await existsNow(join(place.folder, "data"))) break;
   }
@@ -91,8 +91,9 @@ test("a server killed while it creates the cluster leaves nothing that the next 
 
 test("a path too long for a socket uses a private temporary folder that is removed with the server, even a killed one", async () => {
   await using place = await databaseFolder("a-rather-long-name-".repeat(6));
-  const left = async () => (await readdir(tmpdir())).filter((name) => name.startsWith("wharf-postgres-"));
-  const before = await left();
+  const listTemporaryFolders = async () =>
+    (await readdir(tmpdir())).filter((name) => name.startsWith("wharf-postgres-"));
+  const before = await listTemporaryFolders();
   await using server = supervisorProcess(place.folder);
   const { ready } = await server.said;
   if (!ready) throw new Error("not ready");
@@ -103,9 +104,9 @@ test("a path too long for a socket uses a private temporary folder that is remov
 
   const database = await startEmbeddedPostgres({ folder: place.folder });
   expect(await query(database.connection, "select 1 as one")).toEqual([{ one: 1 }]);
-  expect(await left()).toHaveLength(before.length + 1);
+  expect(await listTemporaryFolders()).toHaveLength(before.length + 1);
   await database.stop();
-  expect(await left()).toEqual(before);
+  expect(await listTemporaryFolders()).toEqual(before);
 });
 
 const existsNow = (path: string) =>
@@ -124,7 +125,7 @@ async function halfMade(folder: string): Promise<string[]> {
  * Starts a process of the database's user that is not PostgreSQL, as a reused process id would name
  * it.
  */
-async function strangerOf(dataFolder: string) {
+async function startStranger(dataFolder: string) {
   const { uid, gid } = await stat(dataFolder);
   return spawn("sleep", ["30"], { ...(asRoot && { uid, gid }), cwd: "/", stdio: "ignore" });
 }

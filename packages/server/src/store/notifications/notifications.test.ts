@@ -21,13 +21,13 @@ async function openProcess(database: TestDatabase) {
     onMissed: () => (missed++, check()),
   });
   /** Waits until the received changes satisfy the condition. */
-  const until = (condition: () => boolean) =>
+  const waitUntil = (condition: () => boolean) =>
     new Promise<void>((resolve) => {
       check = () => condition() && resolve();
       check();
     });
-  await until(() => missed === 1);
-  return { notifications, heard, errors, until, missed: () => missed };
+  await waitUntil(() => missed === 1);
+  return { notifications, heard, errors, until: waitUntil, missed: () => missed };
 }
 
 async function openDatabase(): Promise<TestDatabase> {

@@ -34,20 +34,21 @@ function granted(file: string): Record<string, string[]> {
   return Object.fromEntries(
     roles.map(({ kind, metadata, rules }) => [
       kind === "ClusterRole" ? "everywhere" : metadata.namespace,
-      rules.flatMap(linesOf).toSorted(),
+      rules.flatMap(formatRule).toSorted(),
     ]),
   );
 }
 
-const linesOf = ({ apiGroups, resources, resourceNames, verbs }: z.infer<typeof Rule>) =>
+const formatRule = ({ apiGroups, resources, resourceNames, verbs }: z.infer<typeof Rule>) =>
   apiGroups.flatMap((group) =>
     resources.map(
-      (resource) => lineOf({ group, resource, verbs }) + (resourceNames ? ` of ${resourceNames.join()}` : ""),
+      (resource) => formatPermission({ group, resource, verbs }) + (resourceNames ? ` of ${resourceNames.join()}` : ""),
     ),
   );
 
-const lineOf = ({ group, resource, verbs }: Permission) => `${group}/${resource}: ${verbs.toSorted().join(" ")}`;
-const sorted = (all: readonly Permission[]) => all.map(lineOf).toSorted();
+const formatPermission = ({ group, resource, verbs }: Permission) =>
+  `${group}/${resource}: ${verbs.toSorted().join(" ")}`;
+const sorted = (all: readonly Permission[]) => all.map(formatPermission).toSorted();
 
 // S-048, G-054
 test("the deployed roles grant exactly the verbs that the code may use", () => {

@@ -189,10 +189,12 @@ test("the node's kubelet must not be reachable, unless the network always lets r
 
 describe("a tenant's namespace", () => {
   test("is named after its tenant, and no two tenants share one", () => {
-    const of = (tenant?: string) => getNamespace(someSettings, tenant);
-    expect(of("5d9f7a10-1111-4222-8333-444455556666")).toBe("client-5d9f7a10-1111-4222-8333-444455556666");
+    const getTenantNamespace = (tenant?: string) => getNamespace(someSettings, tenant);
+    expect(getTenantNamespace("5d9f7a10-1111-4222-8333-444455556666")).toBe(
+      "client-5d9f7a10-1111-4222-8333-444455556666",
+    );
     const odd = ["acme", "Acme", "acme!", "acme?", "a".repeat(80), "a".repeat(81), "../kube-system", "-", ""];
-    const names = odd.map(of);
+    const names = odd.map(getTenantNamespace);
     expect(new Set(names).size).toBe(odd.length);
     for (const name of names)
       expect(name).toMatch(/^client-[a-z0-9]([a-z0-9-]{0,54}[a-z0-9])?$|^client-?[a-z0-9-]*[a-z0-9]$/);

@@ -8,17 +8,19 @@ const pod = (status: object): PodView =>
     spec: {},
     status,
   });
-const waiting = (reason: string, message = "", more: object = {}) =>
+const createWaitingPod = (reason: string, message = "", more: object = {}) =>
   pod({ phase: "Pending", containerStatuses: [{ state: { waiting: { reason, message } }, ...more }] });
 
 // S-040
 test("a missing image counts as a failure only after the kubelet has stopped trying", () => {
-  expect(getPodFailure(waiting("ErrImagePull"))).toBeUndefined();
-  expect(getPodFailure(waiting("ImagePullBackOff", "no such image"))).toEqual({
+  expect(getPodFailure(createWaitingPod("ErrImagePull"))).toBeUndefined();
+  expect(getPodFailure(createWaitingPod("ImagePullBackOff", "no such image"))).toEqual({
     cause: "image",
     reason: "its image is not available (ImagePullBackOff): no such image",
   });
-  expect(getPodFailure(waiting("RunContainerError", 'exec: "node": executable file not found'))?.cause).toBe("image");
+  expect(getPodFailure(createWaitingPod("RunContainerError", 'exec: "node": executable file not found'))?.cause).toBe(
+    "image",
+  );
 });
 
 test("a daemon that never worked is distinguished from one that worked and died", () => {
@@ -33,8 +35,8 @@ test("a daemon that never worked is distinguished from one that worked and died"
       },
     },
   });
-  expect(getPodFailure(waiting("CrashLoopBackOff", "", ended(1)))?.cause).toBe("crash");
-  expect(getPodFailure(waiting("CrashLoopBackOff", "", ended(600)))).toBeUndefined();
+  expect(getPodFailure(createWaitingPod("CrashLoopBackOff", "", ended(1)))?.cause).toBe("crash");
+  expect(getPodFailure(createWaitingPod("CrashLoopBackOff", "", ended(600)))).toBeUndefined();
   const again = pod({ phase: "Running", containerStatuses: [{ state: { running: {} }, ...ended(1) }] });
   expect(getPodFailure(again)).toBeUndefined();
 });
@@ -58,5 +60,5 @@ test("the scheduler waits for room or for a volume", () => {
     );
   expect(unscheduled("0/3 nodes are available: 3 Insufficient cpu.")?.cause).toBe("no_room");
   expect(unscheduled("pod has unbound immediate PersistentVolumeClaims")?.cause).toBe("volume");
-  expect(getPendingReason(waiting("ContainerCreating"))).toBeUndefined();
+  expect(getPendingReason(createWaitingPod("ContainerCreating"))).toBeUndefined();
 });

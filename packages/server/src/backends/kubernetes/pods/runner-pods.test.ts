@@ -47,7 +47,7 @@ describe("a pod that does not terminate is deleted by force", () => {
       await ending.forceDelete(PodView.parse(api.get(path)));
       await sleep(5);
     }
-    return api.sent("DELETE").includes(path);
+    return api.getSentPaths("DELETE").includes(path);
   }
 
   test.each([
@@ -72,13 +72,13 @@ describe("a pod that does not terminate is deleted by force", () => {
   test("nor before minutes have passed if the server may not read nodes", async () => {
     api.refuse = (request) => (request.path === nodePath ? 403 : undefined);
     expect(await isForced()).toBe(false);
-    expect(api.sent("GET").filter((asked) => asked === nodePath)).toHaveLength(1);
+    expect(api.getSentPaths("GET").filter((asked) => asked === nodePath)).toHaveLength(1);
     expect(await isForced({ giveUpMs: 1 })).toBe(true);
   });
 
   test("nor before its own grace period has passed", async () => {
     expect(await isForced({ lateMs: 60_000 })).toBe(false);
-    expect(api.sent("GET")).not.toContain(nodePath);
+    expect(api.getSentPaths("GET")).not.toContain(nodePath);
   });
 });
 

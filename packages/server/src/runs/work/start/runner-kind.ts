@@ -1,4 +1,4 @@
-import { allProgramsOf, type AgentTypes } from "../../../agent-types/index.ts";
+import { getAllPrograms, type AgentTypes } from "../../../agent-types/index.ts";
 import type { HostCredential } from "../../../backends/index.ts";
 import type { RunnerKind } from "../../../runners/index.ts";
 import { parseLimits } from "./parse-limits.ts";
@@ -18,7 +18,7 @@ export async function getRunnerKind(
   const credentials = hostCredentials?.get(type.name);
   return {
     limits: parseLimits(type.default_resources),
-    programs: allProgramsOf(type),
+    programs: getAllPrograms(type),
     ...(image && { image }),
     ...(credentials && { credentials }),
     tenant: organization_id,
