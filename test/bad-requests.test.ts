@@ -124,11 +124,11 @@ describe("a request that", () => {
     const missing = randomUUID();
     expect(await send(`/api/v1/tasks/${missing}`)).toMatchObject({
       status: 404,
-      problem: { code: "not_found", detail: expect.stringContaining(missing) },
+      problem: { code: "task_not_found", detail: expect.stringContaining(missing) },
     });
     expect(await send("/api/v1/nothing")).toMatchObject({
       status: 404,
-      problem: { code: "not_found", detail: expect.stringContaining("GET /api/v1/nothing") },
+      problem: { code: "route_not_found", detail: expect.stringContaining("GET /api/v1/nothing") },
     });
     expect(await send("/api/v1/boards/no-uuid")).toMatchObject(badRequest(/board_id/));
     expect(await send("/api/v1/tasks/short")).toMatchObject(badRequest(/task_id/));
@@ -138,7 +138,7 @@ describe("a request that", () => {
     expect(await send("/api/v1/tasks?limit=100000")).toMatchObject(badRequest(/limit/));
     const task = await wharf.createTask({ repository_url: good, agent_type: "nobody" });
     await expect(wharf.prompt(task, "x")).rejects.toMatchObject({
-      code: "not_found",
+      code: "agent_type_not_found",
       message: "There is no agent type 'nobody'.",
     });
     expect(await wharf.task(task.id)).toMatchObject({ state: "TODO" });
@@ -192,8 +192,8 @@ describe("a request that", () => {
       expect(await refusal(path, { authorization, origin: "https://evil.example" })).toBe("forbidden_origin");
     }
     expect(await refusal(`/tasks/${task.id}/stream?after=soon`, { authorization })).toBe("bad_request");
-    expect(await refusal(`/tasks/${randomUUID()}/stream`, { authorization })).toBe("not_found");
-    expect(await refusal("/elsewhere", { authorization })).toBe("not_found");
+    expect(await refusal(`/tasks/${randomUUID()}/stream`, { authorization })).toBe("task_not_found");
+    expect(await refusal("/elsewhere", { authorization })).toBe("route_not_found");
 
     const socket = new WebSocket(`${address}/stream`, { headers: { authorization } });
     await once(socket, "open");
@@ -209,7 +209,7 @@ describe("a request that", () => {
     socket.send(JSON.stringify({ action: "subscribe", task_ids: [task.id], after: { [task.id]: 0 } }));
     await eventually(() => answers.length, 5);
     const codes: string[] = answers.map((answer) => JSON.parse(answer)).map(({ data }) => data.code ?? data.to);
-    expect(codes.toSorted()).toEqual(["TODO", "bad_request", "bad_request", "bad_request", "not_found"]);
+    expect(codes.toSorted()).toEqual(["TODO", "bad_request", "bad_request", "bad_request", "task_not_found"]);
     socket.close();
   });
 });
@@ -223,7 +223,7 @@ describe("a prompt", () => {
     const before = await wholeLog(wharf, task);
     expect((await wharf.prompt(task, "whatever", turnId)).id).toBe(first.id);
     const other = await wharf.createTask({ repository_url: good });
-    await expect(wharf.prompt(other, "x", turnId)).rejects.toMatchObject({ code: "conflict" });
+    await expect(wharf.prompt(other, "x", turnId)).rejects.toMatchObject({ code: "turn_id_taken" });
     expect(await settled(wharf, task)).toMatchObject({ state: "REVIEW" });
     expect(spoken(await wholeLog(wharf, task, before))).toBe("one\ntwo\n");
   });
@@ -266,13 +266,13 @@ describe("a prompt", () => {
     });
     await expect(
       wharf.client.call(api.answerPermission, { params: { task_id: task.id, permission_id: "none" }, body: {} }),
-    ).rejects.toMatchObject({ code: "not_found" });
+    ).rejects.toMatchObject({ code: "permission_request_not_found" });
     await expect(wharf.client.call(api.stopTask, { params: { task_id: task.id }, body: {} })).rejects.toMatchObject({
       code: "no_run",
     });
     await expect(
       wharf.client.call(api.setTaskState, { params: { task_id: task.id }, body: { state: "REVIEW" } }),
-    ).rejects.toMatchObject({ code: "conflict" });
+    ).rejects.toMatchObject({ code: "task_transition_invalid" });
   });
 });
 
@@ -309,7 +309,7 @@ describe("what is deleted while its agent works", () => {
     expect(tracesOf(runner).processes.length).toBeGreaterThan(0);
     expect(tracesOf(mark).processes.length).toBeGreaterThan(0);
     await wharf.client.call(api.deleteTask, { params: { task_id: task.id } });
-    await expect(wharf.task(task.id)).rejects.toMatchObject({ code: "not_found" });
+    await expect(wharf.task(task.id)).rejects.toMatchObject({ code: "task_not_found" });
     await isGone(runner);
     expect(tracesOf(mark)).toEqual(noTraces);
     await bystander.works();
@@ -319,11 +319,11 @@ describe("what is deleted while its agent works", () => {
   test("a board goes with its tasks and their runners", async () => {
     const { default_board_id } = await wharf.client.call(api.serverInfo, {});
     const first = { params: { board_id: default_board_id } };
-    await expect(wharf.client.call(api.deleteBoard, first)).rejects.toMatchObject({ code: "conflict" });
+    await expect(wharf.client.call(api.deleteBoard, first)).rejects.toMatchObject({ code: "board_is_default" });
     const board = await wharf.client.call(api.createBoard, { body: { name: "for a while" } });
     const { task, runner } = await atWork(board.id);
     await wharf.client.call(api.deleteBoard, { params: { board_id: board.id } });
-    await expect(wharf.task(task.id)).rejects.toMatchObject({ code: "not_found" });
+    await expect(wharf.task(task.id)).rejects.toMatchObject({ code: "task_not_found" });
     await isGone(runner);
     await bystander.works();
   });

@@ -159,7 +159,7 @@ async function useTask(task: Pick<Task, "id">): Promise<void> {
 async function removeTask(task: Pick<Task, "id">): Promise<void> {
   const params = { task_id: task.id };
   await client.call(api.deleteTask, { params });
-  await expect(client.call(api.getTask, { params })).rejects.toMatchObject({ code: "not_found" });
+  await expect(client.call(api.getTask, { params })).rejects.toMatchObject({ code: "task_not_found" });
   const isLeft = async () => (await pool.query("select 1 from tasks where id = $1", [task.id])).rowCount;
   await eventually(isLeft, 0, 60_000);
 }
@@ -212,7 +212,7 @@ test("a board of 20,000 tasks is deleted at once, and its rows go while other re
   );
   await client.call(api.deleteBoard, { params: { board_id: board.id } });
   await expect(client.call(api.getBoard, { params: { board_id: board.id } })).rejects.toMatchObject({
-    code: "not_found",
+    code: "board_not_found",
   });
   const isLeft = async () => {
     await client.call(api.getTask, { params: { task_id: seeded.taskId } });

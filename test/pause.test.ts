@@ -114,7 +114,7 @@ describe("a paused task", () => {
     expect(git(remote, "show", `${task.shadow_branch}:counted.txt`)).toBe("yes");
     const isOver = ({ data }: Event) => data.kind === "turn" && data.turn_id === waiting.id && data.status === "ended";
     await wharf.until(task.id, isOver);
-    await expect(pause(task)).rejects.toMatchObject({ code: "conflict" });
+    await expect(pause(task)).rejects.toMatchObject({ code: "no_turn" });
   });
 
   // K-065

@@ -128,8 +128,10 @@ describe("a question of the agent", () => {
       ({ data }) =>
         data.kind === "permission" && data.status === "asked" && data.permission_id !== first!.permission_id,
     );
-    await expect(answer(first!.permission_id, allow.option_id)).rejects.toMatchObject({ code: "conflict" });
-    await expect(answer("no-such-question")).rejects.toMatchObject({ code: "not_found" });
+    await expect(answer(first!.permission_id, allow.option_id)).rejects.toMatchObject({
+      code: "permission_request_closed",
+    });
+    await expect(answer("no-such-question")).rejects.toMatchObject({ code: "permission_request_not_found" });
     const second = asked(await wholeLog(wharf, task, before))[1]!;
     await answer(second.permission_id);
 

@@ -82,7 +82,7 @@ describe("a life", () => {
     const [a, b] = await Promise.all([ask({ id }), ask({ id })]);
     expect([a.id, b.id, a.state, b.state]).toEqual([id, id, "READY", "READY"]);
     await wharf.client.call(runnerApi.deleteRunner, { params: { runner_id: id } });
-    await expect(ask({ id })).rejects.toMatchObject({ code: "conflict" });
+    await expect(ask({ id })).rejects.toMatchObject({ code: "runner_already_exists" });
     await expect(ask({ name: "x".repeat(101) })).rejects.toMatchObject({ code: "bad_request" });
     await expect(ask({ tier: "huge" })).rejects.toMatchObject({ code: "bad_request" });
     await expect(ask({ tier: "custom" })).rejects.toMatchObject({ code: "bad_request" });

@@ -65,11 +65,11 @@ describe("the client", () => {
   });
 
   test("throws what the server says is wrong, with its next step", async () => {
-    const problem = new WharfError("not_found", { what: "task", id: "x" }).toProblem();
+    const problem = new WharfError("task_not_found", { id: "x" }).toProblem();
     const client = await serve((_, response) => void response.writeHead(404).end(JSON.stringify(problem)));
     const error = await caught(client.call(api.getTask, { params: { task_id: id } }));
     expect(error).toBeInstanceOf(RemoteError);
-    expect(error).toMatchObject({ code: "not_found", next: problem.next, message: "There is no task 'x'." });
+    expect(error).toMatchObject({ code: "task_not_found", next: problem.next, message: "There is no task 'x'." });
   });
 
   test.each([

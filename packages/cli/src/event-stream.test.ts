@@ -126,7 +126,7 @@ describe("following a log", () => {
     running.push(http);
     http.on("upgrade", (_request, socket) => {
       asked++;
-      const body = JSON.stringify(new WharfError("not_found", { what: "task", id: "t" }).toProblem());
+      const body = JSON.stringify(new WharfError("task_not_found", { id: "t" }).toProblem());
       socket.end(
         `HTTP/1.1 404 Not Found\r\ncontent-type: application/problem+json\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
       );

@@ -49,11 +49,11 @@ test("the daemon connects when a server appears, serves its routes, and shuts do
     Array.fromAsync(client.stream(daemonApi.exec, { body: { command: "true", working_dir: "/etc" } })),
   ).rejects.toMatchObject({ code: "path_outside" });
   await expect(client.call(daemonApi.ackJournal, { body: { epoch: "other", seq: 0 } })).rejects.toMatchObject({
-    code: "conflict",
+    code: "journal_epoch_changed",
   });
-  await expect(records(client, 5)).rejects.toMatchObject({ code: "conflict" });
+  await expect(records(client, 5)).rejects.toMatchObject({ code: "journal_record_not_written" });
   await expect(client.call(daemonApi.diff, { query: { base: "abcdef0" } })).rejects.toMatchObject({
-    code: "not_found",
+    code: "workspace_not_cloned",
   });
   for (const [request, status, code] of [
     [
@@ -67,7 +67,7 @@ test("the daemon connects when a server appears, serves its routes, and shuts do
       "bad_request",
     ],
     [{ method: "GET", path: "/journal?after=-1" }, 400, "bad_request"],
-    [{ method: "GET", path: "/nowhere" }, 404, "not_found"],
+    [{ method: "GET", path: "/nowhere" }, 404, "route_not_found"],
   ] as const) {
     const response = await client.request(request);
     expect(response.headers["content-type"]).toContain("application/problem+json");
@@ -202,13 +202,13 @@ test("a server without the runner's key, or with an older epoch, gets no wire", 
   await real.close();
   const old = await bench.serve({ epoch: 4 });
   while (old.refused.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
-  expect(old.refused[0]).toMatchObject({ code: "conflict" });
+  expect(old.refused[0]).toMatchObject({ code: "wire_superseded" });
   // The next daemon refuses the old server too.
   await endDaemon(daemon, "SIGKILL");
   bench.startDaemon();
   const refusals = old.refused.length;
   await expect.poll(() => old.refused.length, { timeout: 20_000 }).toBeGreaterThan(refusals);
-  expect(old.refused.at(-1)).toMatchObject({ code: "conflict" });
+  expect(old.refused.at(-1)).toMatchObject({ code: "wire_superseded" });
 });
 
 const wanted = {
@@ -242,7 +242,7 @@ test("the workspace is cloned from the gateway and pushed to it, over the wire a
   });
   await expect(
     client.call(daemonApi.clone, { body: { ...wanted.body, remote_path: "/git/other.git" } }),
-  ).rejects.toMatchObject({ code: "conflict" });
+  ).rejects.toMatchObject({ code: "workspace_occupied" });
 });
 
 // S-062

@@ -64,7 +64,7 @@ export function agent(under: BackendUnderTest): void {
       expect(records.at(-1)?.data).toMatchObject({ status: "cancelled" });
       await runner.client.call(daemonApi.cancelTurn, { body: { turn_id } });
       const none = { body: { turn_id: randomUUID() } };
-      await expect(runner.client.call(daemonApi.cancelTurn, none)).rejects.toMatchObject({ code: "not_found" });
+      await expect(runner.client.call(daemonApi.cancelTurn, none)).rejects.toMatchObject({ code: "turn_not_found" });
     });
 
     test("what was said is there to be read again until it is acknowledged", async () => {
@@ -87,12 +87,12 @@ export function agent(under: BackendUnderTest): void {
     test("a cursor beyond the end and an acknowledgement of another journal are refused", async () => {
       const { journal } = await runner.client.call(daemonApi.health, {});
       const beyond = journal.last + 1_000;
-      await expect(runner.records(beyond)).rejects.toMatchObject({ code: "conflict" });
-      for (const body of [
-        { epoch: "another", seq: 1 },
-        { epoch: journal.epoch, seq: beyond },
-      ])
-        await expect(runner.client.call(daemonApi.ackJournal, { body })).rejects.toMatchObject({ code: "conflict" });
+      await expect(runner.records(beyond)).rejects.toMatchObject({ code: "journal_record_not_written" });
+      for (const [body, code] of [
+        [{ epoch: "another", seq: 1 }, "journal_epoch_changed"],
+        [{ epoch: journal.epoch, seq: beyond }, "journal_record_not_written"],
+      ] as const)
+        await expect(runner.client.call(daemonApi.ackJournal, { body })).rejects.toMatchObject({ code });
     });
 
     test.each([
@@ -111,7 +111,7 @@ export function agent(under: BackendUnderTest): void {
         asking.client.call(daemonApi.answerPermission, { params, body: { by: "me", ...(option_id && { option_id }) } });
       await expect(answer("no such option")).rejects.toMatchObject({ code: "bad_request" });
       await answer(option);
-      await expect(answer(option)).rejects.toMatchObject({ code: "conflict" });
+      await expect(answer(option)).rejects.toMatchObject({ code: "permission_request_closed" });
       const records = await asking.until(isEnd(turn_id));
       expect(spoken(records)).toContain(`answer: ${outcome}`);
       const settled = records.filter(({ data }) => data.kind === "permission" && data.status === "answered");
@@ -141,7 +141,9 @@ export function agent(under: BackendUnderTest): void {
       expect((await runner.client.call(daemonApi.health, {})).agent.status).toBe("exited");
       await runner.startAgent("run-3");
       expect(spoken(await runner.turn("run-3", "demo: say third"))).toBe("third\n");
-      await expect(runner.prompt("run-1", randomUUID(), "demo: say no")).rejects.toMatchObject({ code: "conflict" });
+      await expect(runner.prompt("run-1", randomUUID(), "demo: say no")).rejects.toMatchObject({
+        code: "agent_not_ready",
+      });
     });
 
     test("requests that are none are refused with what is wrong in them", async () => {

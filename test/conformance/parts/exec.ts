@@ -56,7 +56,7 @@ export function exec(under: BackendUnderTest): void {
       const { stdout } = await runner.exec('echo "$GREETING"; pwd', options);
       expect(stdout).toMatch(/^hällo\n.*\/sub\n$/);
       await expect(runner.exec("pwd", { working_dir: "../.." })).rejects.toMatchObject({ code: "path_outside" });
-      await expect(runner.exec("pwd", { working_dir: "missing" })).rejects.toMatchObject({ code: "not_found" });
+      await expect(runner.exec("pwd", { working_dir: "missing" })).rejects.toMatchObject({ code: "file_not_found" });
       await expect(runner.exec("pwd", { shell: "/no/such/shell" })).rejects.toMatchObject({ code: "bad_request" });
     });
 

@@ -44,7 +44,9 @@ export function git(under: BackendUnderTest): void {
       const { workspace } = await runner.client.call(daemonApi.health, {});
       expect(workspace).toEqual({ cloned: true, branch: shadow_branch, head });
       const other = { ...body(), shadow_branch: "shadow/other" };
-      await expect(runner.client.call(daemonApi.clone, { body: other })).rejects.toMatchObject({ code: "conflict" });
+      await expect(runner.client.call(daemonApi.clone, { body: other })).rejects.toMatchObject({
+        code: "workspace_occupied",
+      });
       await bench.backend.destroy(runner.id);
     });
 
@@ -112,7 +114,7 @@ export function git(under: BackendUnderTest): void {
         problem: { status: expect.any(Number) },
       });
       await expect(stranger.client.call(daemonApi.push, { body: { shadow_branch } })).rejects.toMatchObject({
-        code: "not_found",
+        code: "revision_not_found",
       });
     });
   });

@@ -129,7 +129,7 @@ export function lifecycle(under: BackendUnderTest): void {
       runner.epoch = 6;
       await runner.link();
       await runner.hangUp();
-      await expect(runner.dial(3)).rejects.toMatchObject({ code: "conflict" });
+      await expect(runner.dial(3)).rejects.toMatchObject({ code: "wire_superseded" });
       await expect(runner.dial(8, "ab".repeat(32))).rejects.toMatchObject({
         code: expect.stringMatching(/^runner_(hostile|unavailable)$/),
       });

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Bench, isEnd, type Runner, spoken } from "../bench.ts";
 import type { BackendUnderTest } from "../place.ts";
 
-const paused = { code: "conflict", problem: { context: { what: "agent", from: "paused" } } };
+const paused = { code: "agent_paused" };
 
 export function pause(under: BackendUnderTest): void {
   describe("pause", () => {

@@ -115,7 +115,7 @@ function whole(at: At): void {
     expect(stats).toMatchObject({ state: "exited", end: history.end });
     // The history of an ended terminal is kept; a running terminal starts with an empty one.
     const ended = client.call(terminalsApi.clearTerminal, { body: { terminal_id } });
-    await expect(ended).rejects.toMatchObject({ code: "conflict" });
+    await expect(ended).rejects.toMatchObject({ code: "terminal_ended" });
     const live = await client.call(terminalsApi.createTerminal, { body: { command: "cat", cols: 80, rows: 24 } });
     await client.call(terminalsApi.clearTerminal, { body: { terminal_id: live.terminal_id } });
     const cleared = await client.call(terminalsApi.terminalHistory, { query: { terminal_id: live.terminal_id } });

@@ -45,7 +45,9 @@ export function tools(under: BackendUnderTest): void {
       expect(await read({ offset: 4, length: 3 })).toMatchObject({ content: "two", end_of_file: false });
       expect((await runner.exec("cat a/b/c.txt")).stdout).toBe(content);
       const again = { path: "a/b/c.txt", content: "", overwrite: false };
-      await expect(client.call(filesApi.writeFile, { body: again })).rejects.toMatchObject({ code: "conflict" });
+      await expect(client.call(filesApi.writeFile, { body: again })).rejects.toMatchObject({
+        code: "file_already_exists",
+      });
     });
 
     test("bytes that are no text come back as they were", async () => {
@@ -91,11 +93,11 @@ export function tools(under: BackendUnderTest): void {
       ]);
       expect(tree.at(-1)).toEqual({ type: "end", count: 4, truncated: false });
       await expect(client.call(filesApi.deletePath, { body: { path: "list" } })).rejects.toMatchObject({
-        code: "conflict",
+        code: "folder_not_empty",
       });
       await client.call(filesApi.deletePath, { body: { path: "list", recursive: true } });
       await expect(client.call(filesApi.fileStats, { body: { path: "list/a" } })).rejects.toMatchObject({
-        code: "not_found",
+        code: "file_not_found",
       });
       await client.call(filesApi.writeFile, { body: { path: "r", content: "a b a" } });
       const replace = { path: "r", search: "a", replace: "c" };
@@ -148,7 +150,7 @@ export function tools(under: BackendUnderTest): void {
       expect(info).toMatchObject({ state: "exited", exit_code: 3, output: { first: 0, end: 8 } });
       await client.call(execApi.removeCommand, { params: { command_id } });
       await expect(client.call(execApi.command, { params: { command_id } })).rejects.toMatchObject({
-        code: "not_found",
+        code: "command_not_found",
       });
     });
 

@@ -11,7 +11,7 @@ const internalError = -32603;
  */
 export function toRequestError(thrown: unknown): RequestError {
   if (thrown instanceof RequestError) return thrown;
-  if (thrown instanceof WharfError && thrown.code === "not_found")
+  if (thrown instanceof WharfError && thrown.status === 404)
     return new RequestError(-32002, thrown.message, thrown.toProblem());
   const error = toWharfError(thrown, randomUUID());
   // No server log explains an unexpected error, so the message includes the original text.

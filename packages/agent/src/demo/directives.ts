@@ -173,7 +173,7 @@ export async function performDirectives(
   for (const { name, argument } of directives) {
     context.actor.signal.throwIfAborted();
     const perform = Object.hasOwn(performers, name) ? performers[name] : undefined;
-    if (!perform) throw new WharfError("not_found", { what: "directive", id: `demo: ${name}` });
+    if (!perform) throw new WharfError("directive_not_found", { name });
     const stop = await perform(argument, context);
     if (stop) return stop;
   }

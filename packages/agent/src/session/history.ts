@@ -55,8 +55,7 @@ export class History {
 
   static load(folder: string, id: string): History {
     const file = join(folder, `${id}.jsonl`);
-    if (!SessionId.safeParse(id).success || !existsSync(file))
-      throw new WharfError("not_found", { what: "session", id });
+    if (!SessionId.safeParse(id).success || !existsSync(file)) throw new WharfError("session_not_found", { id });
     const text = readFileSync(file, "utf8");
     // A process that was killed during a write leaves half a line, which must not swallow the next
     // one.

@@ -58,8 +58,7 @@ export class Session {
    * receives.
    */
   async runTurn<T>(prompt: string, turn: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    if (this.#turn)
-      throw new WharfError("conflict", { what: "session", from: "in the middle of a turn", to: "prompted" });
+    if (this.#turn) throw new WharfError("agent_busy", {});
     const controller = new AbortController();
     const { promise: ended, resolve } = Promise.withResolvers<void>();
     this.#turn = { controller, ended };

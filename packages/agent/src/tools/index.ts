@@ -17,6 +17,6 @@ export { runShell } from "./run-command.ts";
 /** Returns a tool by name; an unknown name is a bug in the caller. */
 export function getTool(name: string): Tool {
   const tool = tools.find((candidate) => candidate.name === name);
-  if (!tool) throw new WharfError("not_found", { what: "tool", id: name });
+  if (!tool) throw new WharfError("tool_not_found", { name });
   return tool;
 }

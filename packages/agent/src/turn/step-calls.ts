@@ -29,13 +29,13 @@ export class StepCalls {
     await this.beginCall(id, toolName);
     const call = this.#shown.get(id);
     const tool = this.#getTool(toolName);
-    if (!call) throw new WharfError("not_found", { what: "tool call", id });
+    if (!call) throw new WharfError("tool_not_found", { name: toolName });
     if (tool) await call.describe(tool.view(input));
     // Edits and commands start when the user permits them.
     if (tool?.kind !== "edit" && tool?.kind !== "execute") await call.start();
     const outcome = tool
       ? await tool.run(input, call).catch(toFailedOutcome)
-      : toFailedOutcome(new WharfError("not_found", { what: "tool", id: toolName }));
+      : toFailedOutcome(new WharfError("tool_not_found", { name: toolName }));
     this.#signal.throwIfAborted();
     const content = outcome.content ?? [createTextContent(outcome.text)];
     if (outcome.failed) await call.fail(content, outcome.rawOutput);

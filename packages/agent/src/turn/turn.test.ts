@@ -191,7 +191,7 @@ test("a missing setting, a missing folder and an unknown session are told of at 
   await agent.initialized;
   expect((await failureOf(agent.load("../../etc/passwd"))).message).toContain("There is no session");
   expect((await failureOf(agent.load("6a1de5a6-2f0c-4a55-8f0e-0d5a8f1c2b3d"))).data).toMatchObject({
-    code: "not_found",
+    code: "session_not_found",
   });
 });
 

@@ -51,7 +51,7 @@ export class Workspace {
 
   async read(path: string): Promise<string> {
     const text = await this.readIfExists(path);
-    if (text === undefined) throw new WharfError("not_found", { what: "file", id: path });
+    if (text === undefined) throw new WharfError("file_not_found", { path });
     return text;
   }
 

@@ -82,11 +82,7 @@ async function waitForStop({ client, settings }: Cli, pid: number, signal: Abort
   while (await isThere()) {
     signal.throwIfAborted();
     if (performance.now() > deadline)
-      throw new WharfError("conflict", {
-        what: `server (process ${pid})`,
-        from: `still ending its agents after ${stopTimeoutMs / 1000} s`,
-        to: "taken as stopped",
-      });
+      throw new WharfError("server_still_stopping", { pid, after_s: stopTimeoutMs / 1000 });
     await sleep(50);
   }
 }

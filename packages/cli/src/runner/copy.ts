@@ -152,8 +152,7 @@ async function isRemoteFolder(
     );
     return type === "directory";
   } catch (error) {
-    if (error instanceof RemoteError && error.code === "not_found" && error.problem.context?.["what"] !== "runner")
-      return false;
+    if (error instanceof RemoteError && error.code === "file_not_found") return false;
     throw error;
   }
 }

@@ -47,7 +47,7 @@ export async function runCommand(client: Client, input: ExecInput, options: Exec
     const interrupt = { params: { runner_id, command_id }, body: { signal: "SIGINT" as const } };
     await client.call(runnerApi.killRunnerCommand, interrupt, { signal }).catch((error: unknown) => {
       // The command has ended meanwhile, and its exit is in flight.
-      if (hasBegun && error instanceof RemoteError && error.code === "not_found") return;
+      if (hasBegun && isCommandGone(error)) return;
       throw error;
     });
   });
@@ -111,12 +111,20 @@ async function sendInput(
   } catch (error) {
     // A command that has ended, or has closed its input, accepts nothing; its exit explains the
     // rest.
-    if (endSignal.aborted || (error instanceof RemoteError && ["conflict", "not_found"].includes(error.code))) return;
+    if (endSignal.aborted || isInputClosed(error)) return;
     // The end of the command destroys the input.
     if (error instanceof Error && "code" in error && error.code === "ERR_STREAM_PREMATURE_CLOSE") return;
     throw error;
   }
 }
+
+const goneCodes = ["command_not_found", "runner_not_found"];
+const closedCodes = ["runner_not_running", "runner_stopping", "stdin_closed"];
+
+const isCommandGone = (error: unknown): boolean => error instanceof RemoteError && goneCodes.includes(error.code);
+
+const isInputClosed = (error: unknown): boolean =>
+  isCommandGone(error) || (error instanceof RemoteError && closedCodes.includes(error.code));
 
 /** A single argument is a shell line; several are one program's arguments, each kept as it is. */
 export function toShellLine(words: readonly string[]): string {

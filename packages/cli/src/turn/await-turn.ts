@@ -81,7 +81,7 @@ function createTaskCheck(client: Client, taskId: string, controller: AbortContro
     client
       .call(api.getTask, { params: { task_id: taskId } }, { timeoutMs: checkIntervalMs })
       .catch((error: unknown) => {
-        if (error instanceof RemoteError && error.code === "not_found") controller.abort(error);
+        if (error instanceof RemoteError && error.code === "task_not_found") controller.abort(error);
       });
   }, checkIntervalMs);
   return { [Symbol.dispose]: () => clearInterval(timer) };

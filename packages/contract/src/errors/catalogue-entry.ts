@@ -13,7 +13,7 @@ type GrpcStatus =
   | "INTERNAL"
   | "UNKNOWN";
 
-export interface CatalogueEntry<C> {
+interface CatalogueEntry<C> {
   readonly http: number;
   readonly grpc: GrpcStatus;
   /** Describes for the reader what happened. */
@@ -21,3 +21,12 @@ export interface CatalogueEntry<C> {
   /** Describes what to do next. */
   readonly next: (context: C) => string;
 }
+
+/** The entries of one area. A code of the area without an entry does not compile. */
+export type Catalogue<Contexts> = { readonly [Code in keyof Contexts]: CatalogueEntry<Contexts[Code]> };
+
+/** The context of an error whose sentences name nothing. */
+export type NoContext = Record<never, never>;
+
+/** Returns the part of an id that people use. */
+export const toShortId = (id: string): string => id.slice(0, 8);

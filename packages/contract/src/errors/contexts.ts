@@ -1,93 +1,30 @@
-/** The reasons why an existing runner does not start. Each has its own remedy. */
-export type StartObstacle = "image" | "crash" | "volume" | "volume_full" | "no_room" | "unknown";
-
-/** The operation on a remote repository that timed out. */
-export type RepositoryPhase = "wait" | "list" | "fetch" | "push";
+import type { AgentErrors } from "./agent-errors.ts";
+import type { CommandErrors } from "./command-errors.ts";
+import type { EngineErrors } from "./engine-errors.ts";
+import type { FileErrors } from "./file-errors.ts";
+import type { JournalErrors } from "./journal-errors.ts";
+import type { ModelErrors } from "./model-errors.ts";
+import type { RepositoryErrors } from "./repository-errors.ts";
+import type { RequestErrors } from "./request-errors.ts";
+import type { RunnerErrors } from "./runner-errors.ts";
+import type { ServerErrors } from "./server-errors.ts";
+import type { TaskErrors } from "./task-errors.ts";
+import type { TerminalErrors } from "./terminal-errors.ts";
 
 /** The typed data of each error, so that its message can name the thing that failed. */
-export interface ErrorContexts {
-  bad_request: { issues: readonly { path: string; message: string }[] };
-  unauthenticated: Record<never, never>;
-  forbidden: { action: string };
-  forbidden_origin: { host: string };
-  not_found: { what: string; id: string };
-  ambiguous_id: { what: string; id: string };
-  conflict: { what: string; from: string; to: string };
-  turn_open: { task_id: string };
-  queue_full: { task_id: string; limit: number };
-  no_run: { task_id: string };
-  task_needs_repository: { task_id: string };
-  body_too_large: { limit_bytes: number };
-  rate_limited: { retry_after_s: number };
-  agent_type_exists: { name: string };
-  agent_type_unavailable: { name: string; reason: string };
-  policy_unsupported: { name: string; policy: string; reason: string };
-  choice_unavailable: { what: "mode" | "model"; id: string; offered: string };
-  agent_start_failed: { command: string; reason: string };
-  agent_exited: { exit: string };
-  agent_out_of_memory: { exit: string; limit: string };
-  agent_refused: { reason: string };
-  agent_model_failed: { reason: string; next: string };
-  agent_timeout: { after_s: number; waiting_for: string };
-  repository_missing: { url: string };
-  repository_empty: { url: string };
-  repository_auth: { url: string };
-  repository_too_large: { url: string; limit_mb: number };
-  repository_unreachable: { url: string; reason: string };
-  repository_timeout: { url: string; host: string; phase: RepositoryPhase; after_s: number };
-  branch_missing: { url: string; branch: string };
-  push_rejected: { ref: string; reason: string };
-  work_not_committed: { reason: string };
-  nothing_to_push: { task_id: string; isPushed: boolean };
-  git_failed: { command: string; reason: string };
-  git_over_limit: { command: string; limit: string };
-  runner_unavailable: { runner_id: string; reason: string };
-  runner_lost: { runner_id: string; reason: string };
-  runner_timeout: { runner_id: string; phase: string; after_s: number };
-  runner_failed: { reason: string };
-  runner_hostile: { runner_id: string; reason: string };
-  runner_incompatible: { runner_id: string; version: string; protocol: number; needed: number };
-  backend_failed: { backend: string; reason: string };
-  engine_missing: { engine: string; address: string };
-  engine_forbidden: { engine: string; address: string };
-  engine_unreachable: { engine: string; address: string; reason: string };
-  engine_tls: { engine: string; address: string; reason: string };
-  engine_outdated: { engine: string; address: string; found: string; needed: string };
-  engine_unsafe: { engine: string; address: string; reason: string };
-  image_missing: { image: string; reason: string; remedy: string };
-  image_unusable: { image: string; reason: string };
-  cluster_unreachable: { address: string; reason: string };
-  cluster_forbidden: { action: string; reason: string };
-  quota_exceeded: { namespace: string; reason: string };
-  namespace_ending: { namespace: string };
-  namespace_foreign: { namespace: string; label: string };
-  runner_not_started: { runner_id: string; cause: StartObstacle; reason: string };
-  isolation_unenforced: { runner_id: string; reason: string };
-  sandbox_unsafe: { reason: string };
-  path_outside: { path: string };
-  file_too_large: { path: string; limit_bytes: number };
-  journal_full: { bytes: number };
-  log_full: { what: "task" | "run"; limit_mb: number };
-  disk_full: { path: string };
-  database_unavailable: { reason: string };
-  data_folder_busy: { path: string; pid: string };
-  data_folder_open: { path: string; command: string };
-  secret_damaged: { path: string; reason: string };
-  port_taken: { address: string };
-  model_route_missing: { route: string };
-  model_route_unknown: { route: string };
-  model_route_denied: { route: string; own?: string | undefined };
-  model_call_denied: { route: string; call: string };
-  model_answer_cut: { route: string };
-  model_unreachable: { route: string; reason: string };
-  egress_denied: { host: string };
-  unsupported: { what: string };
-  installation_mismatch: { reason: string; file: string };
-  data_folder_copied: { path: string; original: string; file: string };
-  backend_not_shared: { place: string; address: string };
-  usage_invalid: { reason: string };
-  config_invalid: { name: string; reason: string };
-  server_unreachable: { url: string; reason: string };
-  internal: { reference: string };
-}
+export interface ErrorContexts
+  extends
+    RequestErrors,
+    TaskErrors,
+    AgentErrors,
+    ModelErrors,
+    RepositoryErrors,
+    RunnerErrors,
+    CommandErrors,
+    FileErrors,
+    TerminalErrors,
+    JournalErrors,
+    EngineErrors,
+    ServerErrors {}
+
 export type ErrorCode = keyof ErrorContexts;

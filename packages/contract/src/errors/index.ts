@@ -5,8 +5,10 @@ import type { Problem } from "./problem.ts";
 import { toSafeProblem } from "./runner-problem.ts";
 
 export { errorCatalogue } from "./catalogue.ts";
-export type { ErrorCode, ErrorContexts, RepositoryPhase, StartObstacle } from "./contexts.ts";
+export type { ErrorCode, ErrorContexts } from "./contexts.ts";
+export type { StartObstacle } from "./engine-errors.ts";
 export { Problem } from "./problem.ts";
+export type { RepositoryPhase } from "./repository-errors.ts";
 export { getRunnerNextStep, toRunnerCode } from "./runner-problem.ts";
 
 /** A longer message would be a log; the failed operation's logs are kept elsewhere. */

@@ -1,18 +1,19 @@
 import { getKeySetting, modelRoutes } from "../model-routes.ts";
-import type { CatalogueEntry } from "./catalogue-entry.ts";
-import type { ErrorContexts } from "./contexts.ts";
+import type { Catalogue } from "./catalogue-entry.ts";
 
-type ModelErrorCode =
-  | "agent_model_failed"
-  | "model_route_missing"
-  | "model_route_unknown"
-  | "model_route_denied"
-  | "model_call_denied"
-  | "model_unreachable"
-  | "model_answer_cut";
+export interface ModelErrors {
+  agent_model_failed: { reason: string; next: string };
+  model_route_missing: { route: string };
+  model_route_unknown: { route: string };
+  model_route_denied: { route: string; own?: string | undefined };
+  model_call_denied: { route: string; call: string };
+  model_unreachable: { route: string; reason: string };
+  model_answer_cut: { route: string };
+  egress_denied: { host: string };
+}
 
-/** Failures of a model route, or of the server behind it. */
-export const modelErrors: { readonly [Code in ModelErrorCode]: CatalogueEntry<ErrorContexts[Code]> } = {
+/** Failures of a model route or of the server behind it, and requests that the gateway refuses. */
+export const modelErrors: Catalogue<ModelErrors> = {
   agent_model_failed: {
     http: 502,
     grpc: "UNAVAILABLE",
@@ -23,13 +24,13 @@ export const modelErrors: { readonly [Code in ModelErrorCode]: CatalogueEntry<Er
     http: 403,
     grpc: "FAILED_PRECONDITION",
     message: ({ route }) => `The server has no key for the model route '${route}'.`,
-    next: ({ route }) => `Set ${getKeySetting(route)} in the server's environment and start it again.`,
+    next: ({ route }) => `Set ${getKeySetting(route)} in the server's environment and restart the server.`,
   },
   model_route_unknown: {
     http: 403,
     grpc: "FAILED_PRECONDITION",
     message: ({ route }) => `There is no model route '${route}'.`,
-    next: () => `Give the agent type one of the routes that exist: ${modelRoutes.join(", ")}.`,
+    next: () => `Use one of the existing routes: ${modelRoutes.join(", ")}.`,
   },
   model_route_denied: {
     http: 403,
@@ -41,20 +42,27 @@ export const modelErrors: { readonly [Code in ModelErrorCode]: CatalogueEntry<Er
   model_call_denied: {
     http: 403,
     grpc: "PERMISSION_DENIED",
-    message: ({ route, call }) => `A run may not call ${call} of the model route '${route}'.`,
+    message: ({ route, call }) => `A run may not call ${call} on the model route '${route}'.`,
     next: () =>
-      "A run may generate, count tokens, embed and look at models; files, batches and stored answers belong to the account and stay closed.",
+      "A run may generate, count tokens, embed, and list models. Files, batches and stored answers belong to the provider's account; use them outside the run.",
   },
   model_unreachable: {
     http: 502,
     grpc: "UNAVAILABLE",
     message: ({ route, reason }) => `The model route '${route}' does not answer: ${reason}`,
-    next: () => "Check the server's way out; the agent may be prompted again.",
+    next: () => "Check that the server can reach the model's address, then prompt the task again.",
   },
   model_answer_cut: {
     http: 502,
     grpc: "UNAVAILABLE",
-    message: ({ route }) => `The model route '${route}' broke off its answer; nothing of that answer was used.`,
-    next: () => "Prompt the task again: the conversation goes on as it was before that answer.",
+    message: ({ route }) => `The model route '${route}' cut its answer short; the agent discarded that answer.`,
+    next: () => "Prompt the task again: the conversation continues from the state before that answer.",
+  },
+  egress_denied: {
+    http: 403,
+    grpc: "PERMISSION_DENIED",
+    message: ({ host }) => `This runner may not reach ${host}.`,
+    next: () =>
+      "A runner reaches only model APIs and the task's repository. Put other files into the repository or the image.",
   },
 };

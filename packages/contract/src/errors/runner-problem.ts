@@ -12,8 +12,11 @@ import type { Problem } from "./problem.ts";
 
 /** The error codes that a daemon may report. */
 const runnerCodes = [
+  "agent_busy",
   "agent_exited",
+  "agent_not_ready",
   "agent_out_of_memory",
+  "agent_paused",
   "agent_refused",
   "agent_start_failed",
   "agent_timeout",
@@ -21,24 +24,53 @@ const runnerCodes = [
   "body_too_large",
   "branch_missing",
   "choice_unavailable",
-  "conflict",
+  "command_already_exists",
+  "command_in_foreground",
+  "command_not_found",
+  "daemon_already_running",
   "disk_full",
   "egress_denied",
+  "file_already_exists",
+  "file_changed",
+  "file_not_found",
   "file_too_large",
+  "folder_not_empty",
   "git_failed",
+  "journal_epoch_changed",
   "journal_full",
+  "journal_record_not_found",
+  "journal_record_not_written",
+  "keyboard_in_use",
   "model_unreachable",
-  "not_found",
   "path_outside",
+  "permission_request_closed",
+  "permission_request_not_found",
   "push_rejected",
   "repository_auth",
   "repository_empty",
   "repository_missing",
   "repository_too_large",
   "repository_unreachable",
+  "revision_not_found",
+  "route_not_found",
   "runner_failed",
+  "runner_stopping",
+  "stdin_closed",
+  "terminal_ended",
+  "terminal_input_full",
+  "terminal_not_found",
+  "text_not_found",
+  "too_many_commands",
+  "too_many_terminals",
+  "too_many_viewers",
+  "turn_not_found",
   "turn_open",
+  "uncommitted_changes",
   "unsupported",
+  "viewer_not_found",
+  "wire_superseded",
+  "workspace_not_cloned",
+  "workspace_occupied",
 ] as const satisfies readonly ErrorCode[];
 type RunnerCode = (typeof runnerCodes)[number];
 
@@ -47,9 +79,7 @@ type RunnerCode = (typeof runnerCodes)[number];
  * daemon.
  */
 const ownNext: { readonly [Code in RunnerCode]?: string } = {
-  not_found: "List what there is in the runner and check the name.",
-  conflict: "Look at it again: it may have changed since you read it.",
-  turn_open: "Wait for the turn to end, or stop it with `wharf task stop`.",
+  turn_open: "Wait until the turn ends, or stop the run with `wharf task stop <task>`.",
 };
 
 const maxMessageBytes = 2_000;

@@ -334,9 +334,9 @@ describe("a stream of lines", () => {
   });
 
   test("refuses with the peer's problem before its first line", async () => {
-    const problem = new WharfError("not_found", { what: "journal", id: "x" }).toProblem();
+    const problem = new WharfError("command_not_found", { id: "x" }).toProblem();
     using setup = answering((response) => response.writeHead(404).end(JSON.stringify(problem)));
-    expect((await collect(setup.client.stream(lines, {}))).error).toMatchObject({ code: "not_found" });
+    expect((await collect(setup.client.stream(lines, {}))).error).toMatchObject({ code: "command_not_found" });
   });
 });
 

@@ -66,7 +66,7 @@ const plain = createEndpoint({ method: "GET", path: "/plain", summary: "Any answ
 const lines = createEndpoint({ method: "GET", path: "/lines", summary: "Lines", response: "stream" });
 
 test("any response bytes become a response of the schema, or an error of the catalogue", async () => {
-  const problem = '{"type":"about:blank","title":"t","status":404,"detail":"d","code":"not_found","next":"n"}';
+  const problem = '{"type":"about:blank","title":"t","status":404,"detail":"d","code":"file_not_found","next":"n"}';
   const words = [
     "HTTP/1.1 200 OK\r\n",
     "HTTP/1.1 404 Not Found\r\n",

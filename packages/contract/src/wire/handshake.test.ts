@@ -37,7 +37,7 @@ describe("the handshake", () => {
     for (const side of [accepted, offered]) {
       expect(side).toMatchObject({
         status: "rejected",
-        reason: { code: "conflict", context: { from: "leased under epoch 7", to: "leased under epoch 6" } },
+        reason: { code: "wire_superseded", context: { highest_epoch: 7, offered_epoch: 6 } },
       });
     }
     expect(near.destroyed && far.destroyed).toBe(true);

@@ -178,15 +178,11 @@ function createHostileError(runnerId: string, reason: string): WharfError {
 }
 
 /** The daemon has already accepted a wire of a higher epoch. */
-export class WireSupersededError extends WharfError<"conflict"> {
+export class WireSupersededError extends WharfError<"wire_superseded"> {
   readonly highestEpoch: number;
 
   constructor(highestEpoch: number, offeredEpoch: number) {
-    super("conflict", {
-      what: "wire",
-      from: `leased under epoch ${highestEpoch}`,
-      to: `leased under epoch ${offeredEpoch}`,
-    });
+    super("wire_superseded", { highest_epoch: highestEpoch, offered_epoch: offeredEpoch });
     this.highestEpoch = highestEpoch;
   }
 }

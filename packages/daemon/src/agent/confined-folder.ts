@@ -46,5 +46,5 @@ export class ConfinedFolder {
 }
 
 function ignoreNotFound(error: unknown): undefined {
-  if (!(error instanceof WharfError) || error.code !== "not_found") throw error;
+  if (!(error instanceof WharfError) || error.code !== "file_not_found") throw error;
 }

@@ -99,9 +99,8 @@ export class SingleAgentHost implements AgentHost {
         await this.#turn.over;
         continue;
       }
-      if (this.#turn || this.#pendingTurn)
-        throw new WharfError("conflict", { what: "agent", from: "busy", to: "starting" });
-      if (this.#pause.isRequested) throw new WharfError("conflict", { what: "agent", from: "paused", to: "starting" });
+      if (this.#turn || this.#pendingTurn) throw new WharfError("agent_busy", {});
+      if (this.#pause.isRequested) throw new WharfError("agent_paused", {});
       if (!this.#starting) break;
       await this.#starting.catch(() => {});
     }
@@ -130,16 +129,11 @@ export class SingleAgentHost implements AgentHost {
       await this.#turn.over;
     }
     if (this.#turn || this.#pendingTurn) throw new WharfError("turn_open", { task_id: input.run_id });
-    if (this.#pause.isRequested) throw new WharfError("conflict", { what: "agent", from: "paused", to: "busy" });
+    if (this.#pause.isRequested) throw new WharfError("agent_paused", {});
     const { status, run_id } = this.state();
     const activeAgent = this.#activeAgent;
-    if (!activeAgent?.driver || status !== "ready" || run_id !== input.run_id) {
-      throw new WharfError("conflict", {
-        what: "agent",
-        from: status === "ready" ? "at work on another run" : status,
-        to: "busy",
-      });
-    }
+    if (!activeAgent?.driver || status !== "ready" || run_id !== input.run_id)
+      throw new WharfError("agent_not_ready", { status });
     const keyWritten = this.#takeKey(log, input);
     this.#pendingTurn = { turnId: input.turn_id, written: keyWritten };
     try {
@@ -191,12 +185,12 @@ export class SingleAgentHost implements AgentHost {
       return;
     }
     if (!(await this.#turnHistory()).log.get(turnId))
-      throw new WharfError("not_found", { what: "turn", id: turnId.slice(0, 100) });
+      throw new WharfError("turn_not_found", { id: turnId.slice(0, 100) });
   }
 
   async answerPermission(input: { permission_id: string; option_id?: string; by: string }): Promise<void> {
     if (!this.#activeAgent)
-      throw new WharfError("not_found", { what: "permission request", id: input.permission_id.slice(0, 100) });
+      throw new WharfError("permission_request_not_found", { id: input.permission_id.slice(0, 100) });
     await this.#activeAgent.permissions.answer(input);
   }
 
@@ -213,11 +207,11 @@ export class SingleAgentHost implements AgentHost {
   }
 
   async setMode(modeId: string): Promise<void> {
-    await this.#getReadyDriver("another mode").setMode(modeId);
+    await this.#getReadyDriver().setMode(modeId);
   }
 
   async setModel(modelId: string): Promise<void> {
-    await this.#getReadyDriver("another model").setModel(modelId);
+    await this.#getReadyDriver().setModel(modelId);
   }
 
   /**
@@ -269,12 +263,11 @@ export class SingleAgentHost implements AgentHost {
   }
 
   /** Returns the agent's driver if the agent can take a request now. */
-  #getReadyDriver(request: string): AgentDriver {
+  #getReadyDriver(): AgentDriver {
     const { status } = this.state();
     const { driver } = this.#activeAgent ?? {};
-    if (this.#pause.isRequested) throw new WharfError("conflict", { what: "agent", from: "paused", to: request });
-    if (!driver || (status !== "ready" && status !== "busy"))
-      throw new WharfError("conflict", { what: "agent", from: status, to: request });
+    if (this.#pause.isRequested) throw new WharfError("agent_paused", {});
+    if (!driver || (status !== "ready" && status !== "busy")) throw new WharfError("agent_not_ready", { status });
     return driver;
   }
 

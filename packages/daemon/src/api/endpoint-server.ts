@@ -74,7 +74,7 @@ async function handleRequest(
 ): Promise<void> {
   const [path = "/", search = ""] = (request.url ?? "/").split("?", 2);
   const route = routes.find(({ endpoint, pattern }) => endpoint.method === request.method && pattern.test(path));
-  if (!route) throw new WharfError("not_found", { what: "route", id: `${request.method} ${path}` });
+  if (!route) throw new WharfError("route_not_found", { method: request.method ?? "", path });
   const { endpoint } = route;
   const disconnect = new AbortController();
   response.once("close", () => disconnect.abort(new Error("the client disconnected")));

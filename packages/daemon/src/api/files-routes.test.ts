@@ -142,15 +142,17 @@ test("errors are sent as problems", async () => {
   await symlink(folder.outside, folder.at("out"));
   const code = async (route: Route, query: object, more: object = {}) =>
     (await told(route, { ...query }, more)).value as { code: string };
-  expect(await code("download", { path: "none" })).toMatchObject({ code: "not_found" });
+  expect(await code("download", { path: "none" })).toMatchObject({ code: "file_not_found" });
   expect(await code("download", { path: "." })).toMatchObject({ code: "bad_request" });
   expect(await code("download", {})).toMatchObject({ code: "bad_request" });
   expect(await code("upload", { path: "out/x" }, { body: "x" })).toMatchObject({ code: "path_outside" });
   expect(await code("packFolder", { path: "out" })).toMatchObject({ code: "path_outside" });
-  expect(await code("packFolder", { path: "none" })).toMatchObject({ code: "not_found" });
+  expect(await code("packFolder", { path: "none" })).toMatchObject({ code: "file_not_found" });
   expect(await code("unpackFolder", {}, { body: "x".repeat(2_000) })).toMatchObject({ code: "bad_request" });
   expect(await code("upload", { path: "a", overwrite: false }, { body: "1" })).toMatchObject({ created: true });
-  expect(await code("upload", { path: "a", overwrite: false }, { body: "2" })).toMatchObject({ code: "conflict" });
+  expect(await code("upload", { path: "a", overwrite: false }, { body: "2" })).toMatchObject({
+    code: "file_already_exists",
+  });
 });
 
 test("a folder survives a round trip through tar: GNU tar reads it, and Wharf unpacks GNU tar's archive", async () => {

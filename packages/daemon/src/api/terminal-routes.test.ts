@@ -118,7 +118,7 @@ test("a client that sends an invalid or forbidden message gets an error, and the
   expect(refused).toEqual([
     ["line", "bad_request"],
     ["line", "bad_request"],
-    ["input", "conflict"],
+    ["input", "keyboard_in_use"],
   ]);
   await expect.poll(async () => (await terminals.getInfo(id)).viewers).toBe(1);
   bob.body.end();

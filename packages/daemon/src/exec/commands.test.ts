@@ -92,9 +92,9 @@ test("input arrives in pieces, a repeated piece is written once, a hole is refus
   expect(await write("second ", { offset: 6 })).toEqual({ offset: 13 });
   await expect(write("fourth", { offset: 20 })).rejects.toMatchObject({ code: "bad_request" });
   await write("d third", { offset: 11, end: true });
-  await expect(write("late")).rejects.toMatchObject({ code: "conflict" });
+  await expect(write("late")).rejects.toMatchObject({ code: "stdin_closed" });
   expect(textOf(await events)).toBe("first second thirddone\n");
-  await expect(write("later")).rejects.toMatchObject({ code: "not_found" });
+  await expect(write("later")).rejects.toMatchObject({ code: "command_not_found" });
 });
 
 test("bytes of any kind survive base64, in and out, in the foreground and in the background", async () => {
@@ -121,7 +121,7 @@ test("a used id starts nothing: in the background it returns the same command, i
   await Array.fromAsync(follow(command_id));
   const { stdout } = await commands.runOnce(ExecRequest.parse({ command: "cat count" }), never);
   expect(stdout).toBe("x\n");
-  await expect(run("true", { command_id })).rejects.toMatchObject({ code: "conflict" });
+  await expect(run("true", { command_id })).rejects.toMatchObject({ code: "command_already_exists" });
 });
 
 test("a complete result has both outputs, the end of a long one, and its duration", async () => {

@@ -163,8 +163,7 @@ export class Commands {
     id: string,
     options: { after: number; wait: boolean; encoding: OutputEncoding; signal: AbortSignal },
   ): AsyncGenerator<ExecEvent, void, undefined> {
-    if (this.#foreground.has(id))
-      throw new WharfError("conflict", { what: "command", from: "in the foreground", to: "followed by another" });
+    if (this.#foreground.has(id)) throw new WharfError("command_in_foreground", { id });
     return this.#getBackground(id).follow(options.after, options);
   }
 
@@ -174,7 +173,7 @@ export class Commands {
     options: { offset?: number | undefined; end: boolean },
   ): Promise<{ offset: number }> {
     const input = this.#foreground.get(id)?.input ?? this.#getBackground(id).getInput();
-    if (!input) throw new WharfError("conflict", { what: "command", from: "ended", to: "given input" });
+    if (!input) throw new WharfError("stdin_closed", {});
     return { offset: await input.write(data, options) };
   }
 
@@ -199,23 +198,17 @@ export class Commands {
   }
 
   #reserveId(requestedId: string | undefined): { id: string; release: () => void } {
-    if (this.#closed) throw new WharfError("conflict", { what: "daemon", from: "stopping", to: "given a command" });
+    if (this.#closed) throw new WharfError("runner_stopping", {});
     const id = requestedId ?? randomUUID();
-    if (this.#reservedIds.has(id) || this.#background.has(id))
-      throw new WharfError("conflict", { what: "command", from: "started already", to: "started again" });
-    if (this.#reservedIds.size >= maxRunning)
-      throw new WharfError("conflict", {
-        what: "runner",
-        from: `busy with ${maxRunning} commands`,
-        to: "given one more",
-      });
+    if (this.#reservedIds.has(id) || this.#background.has(id)) throw new WharfError("command_already_exists", { id });
+    if (this.#reservedIds.size >= maxRunning) throw new WharfError("too_many_commands", { limit: maxRunning });
     this.#reservedIds.add(id);
     return { id, release: () => void this.#reservedIds.delete(id) };
   }
 
   #getBackground(id: string): BackgroundCommand {
     const command = this.#background.get(id);
-    if (!command) throw new WharfError("not_found", { what: "command", id });
+    if (!command) throw new WharfError("command_not_found", { id });
     return command;
   }
 

@@ -32,8 +32,7 @@ export class CommandInput {
       throw createOffsetError(`there are ${this.#offset} bytes of input, and these begin at ${offset}`);
     const newData = data.subarray(Math.min(data.length, this.#offset - offset));
     if (newData.length > 0) {
-      if (this.#ended || !this.#pipe?.writable)
-        throw new WharfError("conflict", { what: "command's input", from: "closed", to: "written to" });
+      if (this.#ended || !this.#pipe?.writable) throw new WharfError("stdin_closed", {});
       this.#enqueue(newData);
     }
     if (end) this.#closePipe();

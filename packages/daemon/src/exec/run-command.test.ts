@@ -121,7 +121,7 @@ test("a folder outside the workspace (by name or link), a missing folder and a m
   await expect(start("true", { working_dir: "../" })).rejects.toMatchObject({ code: "path_outside" });
   await expect(start("true", { working_dir: "/etc" })).rejects.toMatchObject({ code: "path_outside" });
   await expect(start("true", { working_dir: "link" })).rejects.toMatchObject({ code: "path_outside" });
-  await expect(start("true", { working_dir: "nowhere" })).rejects.toMatchObject({ code: "not_found" });
+  await expect(start("true", { working_dir: "nowhere" })).rejects.toMatchObject({ code: "file_not_found" });
   await expect(start("true", { shell: "no-such-shell" })).rejects.toMatchObject({ code: "bad_request" });
   for (const shell of ["x".repeat(300), `/${"x".repeat(4_095)}`])
     await expect(start("true", { shell })).rejects.toMatchObject({ code: "bad_request" });

@@ -29,7 +29,7 @@ export async function deletePath(
     await using entry = await openEntry(workspace, path, { links: "keep-last" });
     if (entry.name === "") throw createPathError(path, "is the workspace itself");
     const stats = await entry.stat();
-    if (!stats) throw new WharfError("not_found", { what: "file", id: path });
+    if (!stats) throw new WharfError("file_not_found", { path });
     const { folder, name } = entry;
     if (!stats.isDirectory()) {
       await unlink(folder.getEntryPath(name));
@@ -40,7 +40,7 @@ export async function deletePath(
     return createResult(nestedCount + 1);
   } catch (error) {
     const failure = toFileError(error, path);
-    if (missing_ok && failure instanceof WharfError && failure.code === "not_found") return createResult(0);
+    if (missing_ok && failure instanceof WharfError && failure.code === "file_not_found") return createResult(0);
     throw failure;
   }
 }

@@ -32,6 +32,7 @@ export async function openDownload(settings: FileSettings, { path, range, ifRang
     const headers = { "content-type": "application/octet-stream", "accept-ranges": "bytes", etag };
     if (requestedRange === "unsatisfiable")
       return createDownload(file, {
+        path,
         status: 416,
         headers: { ...headers, "content-range": `bytes */${size}` },
         from: 0,
@@ -41,6 +42,7 @@ export async function openDownload(settings: FileSettings, { path, range, ifRang
     if (end - start > settings.maxFileBytes) throw createTooLargeError(path, settings.maxFileBytes);
     const rangeHeaders = requestedRange && { "content-range": `bytes ${start}-${end - 1}/${size}` };
     return createDownload(file, {
+      path,
       status: requestedRange ? 206 : 200,
       headers: { ...headers, ...rangeHeaders },
       from: start,
@@ -54,7 +56,12 @@ export async function openDownload(settings: FileSettings, { path, range, ifRang
 
 function createDownload(
   file: FileHandle,
-  { from: start, to: end, ...head }: Pick<Download, "status" | "headers"> & { from: number; to: number },
+  {
+    path,
+    from: start,
+    to: end,
+    ...head
+  }: Pick<Download, "status" | "headers"> & { path: string; from: number; to: number },
 ): Download {
   return {
     status: head.status,
@@ -66,8 +73,7 @@ function createDownload(
         // The socket may still hold the piece during the next read.
         yield Buffer.from(piece);
       }
-      if (remainingBytes > 0)
-        throw new WharfError("conflict", { what: "file", from: "shorter than it was", to: "sent whole" });
+      if (remainingBytes > 0) throw new WharfError("file_changed", { path });
     },
     [Symbol.asyncDispose]: () => file.close(),
   };

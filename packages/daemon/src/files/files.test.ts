@@ -129,13 +129,15 @@ test("a write keeps the mode, and creates folders and replaces files only if ask
   expect(await write(folder, "script", "new", { mode: 0o600 })).toMatchObject({ mode: 0o600 });
   expect((await stat(folder.at("script"))).mode & 0o777).toBe(0o600);
   expect(await write(folder, "a/b/c", "deep")).toMatchObject({ path: "a/b/c", created: true });
-  await expect(write(folder, "x/y", "", { create_parents: false })).rejects.toMatchObject({ code: "not_found" });
-  await expect(write(folder, "script", "", { overwrite: false })).rejects.toMatchObject({ code: "conflict" });
+  await expect(write(folder, "x/y", "", { create_parents: false })).rejects.toMatchObject({ code: "file_not_found" });
+  await expect(write(folder, "script", "", { overwrite: false })).rejects.toMatchObject({
+    code: "file_already_exists",
+  });
   expect(await write(folder, "fresh", "1", { overwrite: false })).toMatchObject({ created: true });
   expect((await readdir(folder.workspace)).toSorted()).toEqual(["a", "fresh", "script"]);
   for (const path of ["", ".", "a", "a/b/"])
     await expect(write(folder, path, "x"), path).rejects.toMatchObject({ code: "bad_request" });
-  await expect(write(folder, "script/x", "x")).rejects.toMatchObject({ code: "not_found" });
+  await expect(write(folder, "script/x", "x")).rejects.toMatchObject({ code: "file_not_found" });
   await expect(write(folder, "n".repeat(300), "x")).rejects.toMatchObject({ code: "bad_request" });
 });
 
@@ -178,7 +180,7 @@ test("stats describe the file at a path, or the link itself on request", async (
   expect(await stats("alias", false)).toMatchObject({ type: "symlink", link_target: "file" });
   expect(await stats(".")).toMatchObject({ path: ".", type: "directory" });
   expect(await stats(folder.at("file"))).toMatchObject({ path: "file" });
-  await expect(stats("none")).rejects.toMatchObject({ code: "not_found" });
+  await expect(stats("none")).rejects.toMatchObject({ code: "file_not_found" });
   await expect(stats("../outside")).rejects.toMatchObject({ code: "path_outside" });
 });
 
@@ -193,10 +195,10 @@ test("files, links and empty folders are deleted; a full folder only on request"
   await link(join(folder.outside, "keep"), folder.at("full/name"));
   expect(await remove(folder, "link")).toEqual({ path: "link", deleted: 1 });
   expect(await remove(folder, "empty")).toEqual({ path: "empty", deleted: 1 });
-  await expect(remove(folder, "full")).rejects.toMatchObject({ code: "conflict" });
+  await expect(remove(folder, "full")).rejects.toMatchObject({ code: "folder_not_empty" });
   await expect(remove(folder, "full/link/keep")).rejects.toMatchObject({ code: "path_outside" });
   expect(await remove(folder, "full", { recursive: true })).toEqual({ path: "full", deleted: 155 });
-  await expect(remove(folder, "full")).rejects.toMatchObject({ code: "not_found" });
+  await expect(remove(folder, "full")).rejects.toMatchObject({ code: "file_not_found" });
   expect(await remove(folder, "full", { missing_ok: true })).toEqual({ path: "full", deleted: 0 });
   for (const path of [".", "", "x/.."])
     await expect(remove(folder, path, { recursive: true })).rejects.toMatchObject({ code: "bad_request" });
@@ -221,7 +223,7 @@ test("a folder of any size is listed in pages, in order", async () => {
   expect(entries[0]).toMatchObject({ name: "a", type: "directory" });
   expect(entries.at(-1)).toMatchObject({ name: "z", type: "symlink", link_target: "a" });
   await expect(listFolder(folder.workspace, FolderList.parse({ path: "f000" }), folder.signal)).rejects.toMatchObject({
-    code: "not_found",
+    code: "file_not_found",
   });
 });
 
@@ -254,7 +256,7 @@ test("a tree is listed with folders first, without following links, without igno
   expect((await tree(folder, { limit: 3 })).at(-1)).toEqual({ type: "end", count: 3, truncated: true });
   expect((await tree(folder, { max_depth: 1 })).at(-1)).toEqual({ type: "end", count: 6, truncated: true });
   expect(await tree(folder, { path: "src", gitignore: true })).toHaveLength(4);
-  await expect(tree(folder, { path: "none" })).rejects.toMatchObject({ code: "not_found" });
+  await expect(tree(folder, { path: "none" })).rejects.toMatchObject({ code: "file_not_found" });
 });
 
 test("a text is replaced if it occurs once, or everywhere on request, and other bytes stay unchanged", async () => {
@@ -262,7 +264,9 @@ test("a text is replaced if it occurs once, or everywhere on request, and other 
   const bytes = Buffer.concat([Buffer.from([0xff, 0]), Buffer.from("one\r\ntwo one\r\n"), Buffer.from([0xfe])]);
   await writePlain(folder.at("f"), bytes, { mode: 0o755 });
   await expect(replace(folder, "f", { search: "one", replace: "1" })).rejects.toMatchObject({ code: "bad_request" });
-  await expect(replace(folder, "f", { search: "three", replace: "1" })).rejects.toMatchObject({ code: "not_found" });
+  await expect(replace(folder, "f", { search: "three", replace: "1" })).rejects.toMatchObject({
+    code: "text_not_found",
+  });
   expect(await readPlain(folder.at("f"))).toEqual(bytes);
   expect(await replace(folder, "f", { search: "two ", replace: "$& " })).toMatchObject({ replaced: 1, mode: 0o755 });
   expect(await replace(folder, "f", { search: "one", replace: "", must_match_once: false })).toMatchObject({
@@ -287,7 +291,7 @@ test("a text is not replaced in a file that changed after it was read", async ()
   const late = replaceRootedFile({ root: folder.workspace, path: "f" }, (file) => file.writeFile("ours"), {
     unchanged: stats,
   });
-  await expect(late).rejects.toMatchObject({ code: "conflict" });
+  await expect(late).rejects.toMatchObject({ code: "file_changed" });
   expect(await readdir(folder.workspace)).toEqual(["f"]);
   expect(await readPlain(folder.at("f"), "utf8")).toBe("theirs");
 });
@@ -317,7 +321,7 @@ test.runIf(process.platform === "linux")(
         for (const step of steps)
           await step().catch((error: unknown) => {
             expect(error).toHaveProperty("code");
-            expect(["path_outside", "not_found", "bad_request"]).toContain((error as { code: string }).code);
+            expect(["path_outside", "file_not_found", "bad_request"]).toContain((error as { code: string }).code);
             refused += 1;
           });
       });

@@ -28,7 +28,7 @@ export async function listFolder(workspace: string, input: FolderList, signal: A
     const next = names.length > limit ? page.at(-1) : undefined;
     return { path: toShownPath(workspace, path), entries, ...(next !== undefined && { next }) };
   } catch (error) {
-    throw toFileError(error, path, "folder");
+    throw toFileError(error, path);
   }
 }
 

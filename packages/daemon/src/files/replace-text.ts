@@ -30,7 +30,7 @@ async function replaceOnce(
   const search = Buffer.from(input.search);
   const replace = Buffer.from(input.replace);
   const offsets = findOccurrences(bytes, search);
-  if (offsets.length === 0) throw new WharfError("not_found", { what: "text", id: shortenText(input.search) });
+  if (offsets.length === 0) throw new WharfError("text_not_found", { text: shortenText(input.search) });
   if (input.must_match_once && offsets.length > 1)
     throw new WharfError("bad_request", {
       issues: [{ path: "search", message: `occurs ${offsets.length} times; give more of what surrounds it` }],

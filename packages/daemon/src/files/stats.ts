@@ -10,7 +10,7 @@ export async function getFileStats(workspace: string, input: { path: string; fol
   await using entry = await openEntry(workspace, path, { links: follow ? "follow" : "keep-last" });
   try {
     const stats = await entry.stat();
-    if (!stats) throw new WharfError("not_found", { what: "file", id: path });
+    if (!stats) throw new WharfError("file_not_found", { path });
     const entryStats = { path: toShownPath(workspace, path), ...toFileStats(stats) };
     if (entryStats.type !== "symlink") return entryStats;
     return { ...entryStats, link_target: await readlink(entry.folder.getEntryPath(entry.name)) };

@@ -55,7 +55,7 @@ export async function openTree(workspace: string, { path, gitignore, ...options 
     };
   } catch (error) {
     await root[Symbol.asyncDispose]();
-    throw toFileError(error, path, "folder");
+    throw toFileError(error, path);
   }
 }
 

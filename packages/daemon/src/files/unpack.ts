@@ -84,7 +84,7 @@ async function writeEntry(root: FolderHandle, entry: TarEntry, content: AsyncIte
 async function createLink(root: FolderHandle, { path, target }: TarEntry): Promise<void> {
   await using entry = await openEntry(root, path, entryOptions);
   const existing = await entry.stat();
-  if (existing?.isDirectory()) throw createAlreadyExistsError(path, "folder");
+  if (existing?.isDirectory()) throw createAlreadyExistsError(path);
   if (existing) await unlink(entry.folder.getEntryPath(entry.name));
   await symlink(target, entry.folder.getEntryPath(entry.name));
 }

@@ -60,8 +60,7 @@ async function checkOut(workspace: Workspace, args: readonly string[], to: strin
         error.stderr,
       )
     ) {
-      const change = { what: "workspace", from: "changed without a commit", to: `a checkout of ${to}` };
-      throw new WharfError("conflict", change, { cause: error });
+      throw new WharfError("uncommitted_changes", { revision: to }, { cause: error });
     }
     throw error;
   });

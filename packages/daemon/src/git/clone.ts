@@ -33,11 +33,7 @@ export async function cloneRepository(
   const previousState = await readCheckout(workspace.state);
   if (previousState?.status === "cloned") return reuseClone(workspace, previousState, input);
   if (previousState === undefined && (await readdir(workspace.folder)).length > 0) {
-    throw new WharfError("conflict", {
-      what: "workspace",
-      from: "in use without a clone",
-      to: `a clone of ${input.remote_path}`,
-    });
+    throw new WharfError("workspace_occupied", { content: "files", requested: input.remote_path });
   }
   const url = workspace.remoteUrl(input.remote_path);
   const progress = onProgress && { onProgress: createProgressReader(onProgress) };
@@ -99,11 +95,7 @@ async function reuseClone(
   const existingClone = `${checkout.remote_path} (${checkout.shadow_branch})`;
   const requestedClone = `${input.remote_path} (${input.shadow_branch})`;
   if (existingClone !== requestedClone)
-    throw new WharfError("conflict", {
-      what: "workspace",
-      from: `a clone of ${existingClone}`,
-      to: `a clone of ${requestedClone}`,
-    });
+    throw new WharfError("workspace_occupied", { content: `a clone of ${existingClone}`, requested: requestedClone });
   await workspace.prepare();
   await fetchUpdates(workspace, checkout);
   const { base_branch, base_commit_sha, resumed } = checkout;

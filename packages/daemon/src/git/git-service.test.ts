@@ -69,13 +69,13 @@ test("a clone checks out the shadow branch at the base, and cloning again change
   expect(await readFile(join(workspace, "mine.txt"), "utf8")).toBe("kept");
   expect(await daemonGit.status()).toEqual({ cloned: true, branch: shadow_branch, head: main });
   await expect(daemonGit.clone({ ...wanted, remote_path: "/git/other.git" })).rejects.toMatchObject({
-    code: "conflict",
+    code: "workspace_occupied",
   });
 });
 
 test("an interrupted clone is removed and repeated; files that belong to no clone are kept", async () => {
   await write("foreign.txt", "somebody's");
-  await expect(daemonGit.clone(wanted)).rejects.toMatchObject({ code: "conflict" });
+  await expect(daemonGit.clone(wanted)).rejects.toMatchObject({ code: "workspace_occupied" });
   await writeFile(join(state, "checkout.json"), JSON.stringify({ status: "cloning", remote_path: wanted.remote_path }));
   await mkdir(join(workspace, ".git/objects"), { recursive: true });
   expect(await daemonGit.status()).toEqual({ cloned: false });
@@ -110,7 +110,7 @@ test("an empty, a missing and a branchless remote each get their own error", asy
   });
   await expect(daemonGit.clone({ ...wanted, base_branch: "nope" })).rejects.toMatchObject({ code: "branch_missing" });
   await write("mine.txt", "written after the clone that failed");
-  await expect(daemonGit.clone(wanted)).rejects.toMatchObject({ code: "conflict" });
+  await expect(daemonGit.clone(wanted)).rejects.toMatchObject({ code: "workspace_occupied" });
   expect(await readdir(workspace)).toEqual(["mine.txt"]);
   await rm(join(workspace, "mine.txt"));
   const refused = new GitWorkspace({ workspace, state, remoteBase: "http://127.0.0.1:1" });
@@ -141,7 +141,7 @@ test("a turn's changes become one commit with author and co-author, and a push d
   expect(await daemonGit.push({ shadow_branch })).toEqual({ sha: made?.sha });
   expect(await daemonGit.push({ shadow_branch })).toEqual({ sha: made?.sha });
   expect(remoteHas(shadow_branch)).toBe(made?.sha);
-  await expect(daemonGit.push({ shadow_branch: "other" })).rejects.toMatchObject({ code: "not_found" });
+  await expect(daemonGit.push({ shadow_branch: "other" })).rejects.toMatchObject({ code: "revision_not_found" });
 });
 
 test("commits that the agent made itself are reported as one step", async () => {
@@ -282,7 +282,7 @@ test("the diff contains staged, unstaged and untracked work and does not touch t
   expect(found.patch).toContain("+c");
   expect(found).toMatchObject({ base, truncated: false });
   expect(agentGit("status", "--porcelain")).toBe(before);
-  await expect(daemonGit.diff({ base: "0123456789" })).rejects.toMatchObject({ code: "not_found" });
+  await expect(daemonGit.diff({ base: "0123456789" })).rejects.toMatchObject({ code: "revision_not_found" });
 });
 
 test("a diff over its limit is cut and marked", async () => {

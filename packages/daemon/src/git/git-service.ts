@@ -187,7 +187,7 @@ export class GitWorkspace {
     return this.#inTurn(async () => {
       const checkout = await this.#settled();
       if (checkout?.shadow_branch !== shadow_branch)
-        throw new WharfError("not_found", { what: "branch", id: shadow_branch });
+        throw new WharfError("revision_not_found", { revision: shadow_branch });
       await this.#workspace.prepare();
       return this.#withProgress("pushing the work to the server", () => pushBranch(this.#workspace, checkout));
     });
@@ -201,7 +201,7 @@ export class GitWorkspace {
   diff({ base }: { base: string }): Promise<Diff> {
     return this.#withClone(async (workspace) => {
       const commitId = await commitOf(workspace, base);
-      if (commitId === undefined) throw new WharfError("not_found", { what: "commit", id: base });
+      if (commitId === undefined) throw new WharfError("revision_not_found", { revision: base });
       return toDiff(await compareWithCommit(workspace, { base: commitId }));
     });
   }
@@ -292,7 +292,7 @@ export class GitWorkspace {
   #withClone<T>(action: (workspace: Workspace, checkout: Checkout) => Promise<T>): Promise<T> {
     return this.#inTurn(async () => {
       const checkout = await this.#settled();
-      if (!checkout) throw new WharfError("not_found", { what: "clone", id: "of the workspace" });
+      if (!checkout) throw new WharfError("workspace_not_cloned", {});
       await this.#workspace.prepare();
       return action(this.#workspace, checkout);
     });

@@ -49,7 +49,7 @@ test("a clone reports its progress as it happens and ends with its result or its
   expect(events.slice(0, -1).map((event) => event.type === "progress" && event.phase)).toContain("receiving");
   const other = { ...body, remote_path: "/git/other.git" };
   expect(await Array.fromAsync(await api.gitClone({ body: other }, signal))).toEqual([
-    { type: "failed", code: "conflict", message: expect.any(String), next: expect.any(String) },
+    { type: "failed", code: "workspace_occupied", message: expect.any(String), next: expect.any(String) },
   ]);
 });
 
@@ -148,7 +148,7 @@ test("a diff covers the working tree against any commit or the base, one path, o
   ]);
   // A path is not a pattern.
   expect((await git.compare({ path: "*.txt" })).files).toEqual([]);
-  await expect(git.compare({ base: "nope" })).rejects.toMatchObject({ code: "not_found" });
+  await expect(git.compare({ base: "nope" })).rejects.toMatchObject({ code: "revision_not_found" });
 });
 
 test("requested commits carry author and co-author, are reported, and appear in the log", async () => {
@@ -185,10 +185,10 @@ test("only commits of this repository are checked out, and uncommitted work is d
   await repository.write("a.txt", "not committed\n");
   const main = repository.git(repository.bare, "rev-parse", "main");
   for (const revision of ["main", main])
-    await expect(git.checkout({ revision, discard: false })).rejects.toMatchObject({ code: "conflict" });
+    await expect(git.checkout({ revision, discard: false })).rejects.toMatchObject({ code: "uncommitted_changes" });
   expect(await readFile(join(repository.workspace, "a.txt"), "utf8")).toBe("not committed\n");
   for (const revision of ["elsewhere", "0123456789", "FETCH_HEAD", "a.txt"])
-    await expect(git.checkout({ revision, discard: true })).rejects.toMatchObject({ code: "not_found" });
+    await expect(git.checkout({ revision, discard: true })).rejects.toMatchObject({ code: "revision_not_found" });
   expect(await git.checkout({ revision: main.slice(0, 10), discard: true })).toEqual({ head: main });
   expect(await git.currentBranch()).toBeUndefined();
   expect(await git.checkout({ revision: "main", discard: false })).toEqual({ branch: "main", head: main });
@@ -203,7 +203,7 @@ test("work continues on another shadow branch: a new one, one of the remote, and
   const made = await git.commit(turn);
   expect(made).toMatchObject({ branch: "shadow/task-2", files: 1 });
   expect(await api.gitPush({ body: {} }, signal)).toEqual({ branch: "shadow/task-2", sha: made?.sha });
-  await expect(git.push({ shadow_branch: wanted.shadow_branch })).rejects.toMatchObject({ code: "not_found" });
+  await expect(git.push({ shadow_branch: wanted.shadow_branch })).rejects.toMatchObject({ code: "revision_not_found" });
   expect(await git.branch({ branch: wanted.shadow_branch })).toEqual({
     branch: wanted.shadow_branch,
     head,
@@ -211,7 +211,9 @@ test("work continues on another shadow branch: a new one, one of the remote, and
   });
   expect(await git.commit(turn)).toBeUndefined();
   expect(await git.branch({ branch: "shadow/three", from: "shadow/task-2" })).toMatchObject({ head: made?.sha });
-  await expect(git.branch({ branch: "shadow/four", from: "nowhere" })).rejects.toMatchObject({ code: "not_found" });
+  await expect(git.branch({ branch: "shadow/four", from: "nowhere" })).rejects.toMatchObject({
+    code: "revision_not_found",
+  });
 });
 
 // S-062
@@ -258,7 +260,7 @@ test("without a clone, every route reports it", async () => {
     api.gitCheckout({ body: { revision: "main", discard: false } }, signal),
     api.gitConfig({ body: { user_name: "A", user_email: "a@b" } }, signal),
   ];
-  for (const answer of answers) await expect(answer).rejects.toMatchObject({ code: "not_found" });
+  for (const answer of answers) await expect(answer).rejects.toMatchObject({ code: "workspace_not_cloned" });
 });
 
 test("a file that is being written is in no commit, neither of a turn nor of the agent", async () => {

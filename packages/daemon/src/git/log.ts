@@ -39,7 +39,7 @@ export async function readLog(
 export async function getCurrentCommit(workspace: Workspace): Promise<GitLogEntry> {
   const { commits } = await readLog(workspace, { limit: 1 });
   const [commit] = commits;
-  if (!commit) throw new WharfError("not_found", { what: "commit", id: "HEAD" });
+  if (!commit) throw new WharfError("revision_not_found", { revision: "HEAD" });
   return commit;
 }
 

@@ -53,7 +53,7 @@ export async function resolveRevision(workspace: Workspace, revision: string): P
     if (sha !== undefined) return { sha, branch: revision, kind: kind === "heads" ? "local" : "remote" };
   }
   const sha = /^[0-9a-f]{7,64}$/.test(revision) ? await commitOf(workspace, revision) : undefined;
-  if (sha === undefined) throw new WharfError("not_found", { what: "branch or commit", id: revision });
+  if (sha === undefined) throw new WharfError("revision_not_found", { revision });
   return { sha, kind: "commit" };
 }
 

@@ -76,7 +76,7 @@ export class JournalCursor implements AsyncDisposable {
   }
 
   #createTrimmedError(): WharfError {
-    return new WharfError("not_found", { what: "journal record", id: String(this.#next) });
+    return new WharfError("journal_record_not_found", { seq: this.#next });
   }
 
   #decodeRecords(bytes: Buffer, position: { segment: JournalSegment; offset: number }): JournalRecord[] {

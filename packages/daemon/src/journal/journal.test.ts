@@ -175,10 +175,10 @@ test("acknowledged segments are deleted, the others stay, and a restart remember
   expect(first).toBeLessThanOrEqual(31);
   expect((await segmentsOf()).length).toBeLessThan(before.length);
   expect((await all(journal, 30)).map(({ seq }) => seq)).toEqual(Array.from({ length: 20 }, (_, i) => i + 31));
-  await expect(all(journal, 0)).rejects.toMatchObject({ code: "not_found" });
-  await expect(all(journal, 51)).rejects.toMatchObject({ code: "conflict" });
-  await expect(journal.ack({ epoch: "another", seq: 31 })).rejects.toMatchObject({ code: "conflict" });
-  await expect(journal.ack({ epoch, seq: 51 })).rejects.toMatchObject({ code: "conflict" });
+  await expect(all(journal, 0)).rejects.toMatchObject({ code: "journal_record_not_found" });
+  await expect(all(journal, 51)).rejects.toMatchObject({ code: "journal_record_not_written" });
+  await expect(journal.ack({ epoch: "another", seq: 31 })).rejects.toMatchObject({ code: "journal_epoch_changed" });
+  await expect(journal.ack({ epoch, seq: 51 })).rejects.toMatchObject({ code: "journal_record_not_written" });
   await journal.close();
 
   await using again = await openJournal({ folder, segmentBytes: 1_000 });
@@ -266,7 +266,7 @@ test("a waiting follower ends with its signal and with the journal", async () =>
   expect(await stopped).toEqual([]);
   await journal.close();
   expect(await closed).toEqual([]);
-  await expect(journal.append(entry("late"))).rejects.toMatchObject({ code: "conflict" });
+  await expect(journal.append(entry("late"))).rejects.toMatchObject({ code: "runner_stopping" });
 });
 
 test("while disk writes fail, appenders wait and the failure is reported; when they succeed, nothing is missing", async () => {

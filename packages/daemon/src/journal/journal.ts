@@ -135,9 +135,8 @@ export class Journal implements AsyncDisposable {
   /** Confirms that records up to `seq` are safe elsewhere, and deletes their complete segments. */
   async ack({ epoch, seq }: { epoch: string; seq: number }): Promise<void> {
     if (epoch !== this.#epoch)
-      throw new WharfError("conflict", { what: "journal's epoch", from: this.#epoch, to: epoch });
-    if (seq > this.#last)
-      throw new WharfError("conflict", { what: "journal's newest record", from: String(this.#last), to: String(seq) });
+      throw new WharfError("journal_epoch_changed", { current: this.#epoch, requested: epoch });
+    if (seq > this.#last) throw new WharfError("journal_record_not_written", { seq, last: this.#last });
     // A repeated acknowledgement removes the segments that an earlier one could not.
     if (seq <= this.#acked) return await this.#queueTrim();
     this.#acked = seq;
@@ -160,7 +159,7 @@ export class Journal implements AsyncDisposable {
 
   /** Ends appending and following. Records that were accepted but not flushed may be lost. */
   async close(): Promise<void> {
-    this.#closing.abort(new WharfError("conflict", { what: "journal", from: "closed", to: "written" }));
+    this.#closing.abort(new WharfError("runner_stopping", {}));
     for (const { refuse } of this.#waiting.splice(0)) refuse(this.#closing.signal.reason);
     await this.#writing;
     await this.#acknowledging;
@@ -273,14 +272,9 @@ export class Journal implements AsyncDisposable {
 
   #createCursor(afterSequence: number): JournalCursor {
     const oldest = (this.#segments[0]?.first ?? 1) - 1;
-    if (afterSequence < oldest)
-      throw new WharfError("not_found", { what: "journal record", id: String(afterSequence + 1) });
+    if (afterSequence < oldest) throw new WharfError("journal_record_not_found", { seq: afterSequence + 1 });
     if (afterSequence > this.#last)
-      throw new WharfError("conflict", {
-        what: "journal's newest record",
-        from: String(this.#last),
-        to: String(afterSequence),
-      });
+      throw new WharfError("journal_record_not_written", { seq: afterSequence, last: this.#last });
     return new JournalCursor({ segments: this.#segments, last: () => this.#last }, afterSequence);
   }
 

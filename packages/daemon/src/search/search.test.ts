@@ -161,7 +161,7 @@ describe.each(engines)("contents by $engine", ({ program }) => {
       await expect(refused, pattern).rejects.toMatchObject({ code: "bad_request" });
     }
     expect((await search(folder, "(")).matches).toEqual([]);
-    await expect(begin(folder, "x", { path: "none" })).rejects.toMatchObject({ code: "not_found" });
+    await expect(begin(folder, "x", { path: "none" })).rejects.toMatchObject({ code: "file_not_found" });
     await expect(begin(folder, "x", { path: "../outside" })).rejects.toMatchObject({ code: "path_outside" });
   });
 

@@ -5,18 +5,13 @@ import { isDiskFull, isSystemError } from "./files.ts";
  * Translates a failed system call on a caller's path into an error for the caller. Unrelated errors
  * stay as they are.
  */
-export function toFileError(error: unknown, path: string, what = "file"): unknown {
+export function toFileError(error: unknown, path: string): unknown {
   const cause = { cause: error };
-  if (isSystemError(error, "ENOENT", "ENOTDIR")) return new WharfError("not_found", { what, id: path }, cause);
+  if (isSystemError(error, "ENOENT", "ENOTDIR")) return new WharfError("file_not_found", { path }, cause);
   // A forbidden link appeared a moment ago, or a link leads to itself.
   if (isSystemError(error, "ELOOP")) return new WharfError("path_outside", { path }, cause);
-  if (isSystemError(error, "EEXIST")) return createAlreadyExistsError(path, what, error);
-  if (isSystemError(error, "ENOTEMPTY"))
-    return new WharfError(
-      "conflict",
-      { what: `folder '${path}'`, from: "not empty", to: "deleted without `recursive`" },
-      cause,
-    );
+  if (isSystemError(error, "EEXIST")) return createAlreadyExistsError(path, error);
+  if (isSystemError(error, "ENOTEMPTY")) return new WharfError("folder_not_empty", { path }, cause);
   if (isDiskFull(error)) return new WharfError("disk_full", { path }, cause);
   const message = isSystemError(error, ...Object.keys(refusals)) ? refusals[error.code ?? ""] : undefined;
   return message === undefined ? error : new WharfError("bad_request", { issues: [{ path, message }] }, cause);
@@ -39,5 +34,5 @@ const refusals: Readonly<Record<string, string>> = {
 export const createNotAFileError = (path: string): WharfError =>
   new WharfError("bad_request", { issues: [{ path, message: "is not a regular file" }] });
 
-export const createAlreadyExistsError = (path: string, what = "file", cause?: unknown): WharfError =>
-  new WharfError("conflict", { what: `${what} '${path}'`, from: "there already", to: "a new one" }, { cause });
+export const createAlreadyExistsError = (path: string, cause?: unknown): WharfError =>
+  new WharfError("file_already_exists", { path }, { cause });

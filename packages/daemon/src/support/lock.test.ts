@@ -16,13 +16,13 @@ test("a folder is locked once, however long its path, released in order, and fre
       stdio: ["ignore", "pipe", "inherit"],
     });
     await once(holder.stdout, "data");
-    await expect(lockFolder(deep)).rejects.toMatchObject({ code: "conflict" });
+    await expect(lockFolder(deep)).rejects.toMatchObject({ code: "daemon_already_running" });
     const ended = once(holder, "exit");
     holder.kill("SIGKILL");
     await ended;
     {
       await using _first = await lockFolder(deep);
-      await expect(lockFolder(deep)).rejects.toMatchObject({ code: "conflict" });
+      await expect(lockFolder(deep)).rejects.toMatchObject({ code: "daemon_already_running" });
     }
     await using _second = await lockFolder(deep);
   } finally {

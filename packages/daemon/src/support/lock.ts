@@ -80,12 +80,7 @@ async function getLockNumbers(folderPath: string): Promise<number[]> {
   return names.map((name) => Number(/^lock-(\d{1,15})$/.exec(name)?.[1] ?? 0)).filter((number) => number > 0);
 }
 
-const createInUseError = (): WharfError =>
-  new WharfError("conflict", {
-    what: "runner's state folder",
-    from: "in use by another daemon",
-    to: "used by this one",
-  });
+const createInUseError = (): WharfError => new WharfError("daemon_already_running", {});
 
 async function isAnswering(path: string): Promise<boolean> {
   const socket = connect(path);

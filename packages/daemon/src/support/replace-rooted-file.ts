@@ -98,5 +98,4 @@ const isSame = (read: Stats, current: Stats | undefined): boolean =>
   read.mtimeMs === current.mtimeMs &&
   read.ctimeMs === current.ctimeMs;
 
-const createChangedError = (path: string): WharfError =>
-  new WharfError("conflict", { what: `file '${path}'`, from: "changed by someone else", to: "what was asked for" });
+const createChangedError = (path: string): WharfError => new WharfError("file_changed", { path });

@@ -134,7 +134,7 @@ test.runIf(process.platform === "linux")(
         await action();
       } catch (error) {
         if (!(error instanceof WharfError)) throw error;
-        expect(["path_outside", "not_found"]).toContain(error.code);
+        expect(["path_outside", "file_not_found"]).toContain(error.code);
         seen.refused += 1;
       }
     };

@@ -106,7 +106,7 @@ export async function openFolder(root: RootFolder, path: string, options: WalkOp
     const walk = await PathWalk.create(root, path, options);
     return await walk.toFolder();
   } catch (error) {
-    throw toFileError(error, path, "folder");
+    throw toFileError(error, path);
   }
 }
 
@@ -143,7 +143,7 @@ export async function openRegularFile(folder: FolderHandle, name: string): Promi
  */
 export async function resolveRootedPath(root: string, path: string): Promise<string> {
   await using entry = await openEntry(root, path);
-  if (!(await entry.stat())) throw new WharfError("not_found", { what: "folder", id: path });
+  if (!(await entry.stat())) throw new WharfError("file_not_found", { path });
   return join(await entry.folder.getRealPath(), entry.name);
 }
 

@@ -26,7 +26,7 @@ export class KeyboardLock {
   acquire(viewer: string, take: boolean): void {
     const holder = this.#typist;
     if (holder !== null && holder !== viewer && !take && this.#options.isAttached(holder))
-      throw new WharfError("conflict", { what: "keyboard", from: `used by ${holder}`, to: `used by ${viewer}` });
+      throw new WharfError("keyboard_in_use", { holder });
     this.#setTypist(viewer);
   }
 

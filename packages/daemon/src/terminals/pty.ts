@@ -75,7 +75,7 @@ export async function createPty(options: PtyOptions): Promise<Pty> {
   const fd: unknown = Reflect.get(pty, "_fd");
   if (!(socket instanceof Socket) || typeof fd !== "number") {
     pty.kill("SIGKILL");
-    throw new WharfError("unsupported", { what: "this version of the terminal library" });
+    throw new WharfError("unsupported", { what: "The installed version of node-pty" });
   }
   const close = createCloser(socket, collector);
   const inputQueue = new InputQueue(fd, socket);
@@ -141,8 +141,7 @@ class InputQueue {
   }
 
   push(data: Buffer): void {
-    if (this.#bytes + data.length > maxInputBytes)
-      throw new WharfError("conflict", { what: "program", from: "not reading its input", to: "given more" });
+    if (this.#bytes + data.length > maxInputBytes) throw new WharfError("terminal_input_full", {});
     this.#pendingChunks.push(data);
     this.#bytes += data.length;
     if (this.#timer === undefined) this.#writePending();

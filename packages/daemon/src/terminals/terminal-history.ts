@@ -88,8 +88,7 @@ export class TerminalHistory {
   }
 
   attach({ query, createGreeting }: AttachOptions): Viewer {
-    if (this.#viewers.size >= maxViewers)
-      throw new WharfError("conflict", { what: "terminal", from: `watched by ${maxViewers}`, to: "watched by more" });
+    if (this.#viewers.size >= maxViewers) throw new WharfError("too_many_viewers", { limit: maxViewers });
     const { ring } = this;
     const id = query.viewer_id ?? randomUUID();
     const viewer: Viewer = new Viewer({
@@ -122,7 +121,7 @@ export class TerminalHistory {
 
   acknowledge(viewer: string, offset: number): void {
     const attachedViewer = this.#viewers.get(viewer);
-    if (!attachedViewer) throw new WharfError("not_found", { what: "viewer", id: viewer });
+    if (!attachedViewer) throw new WharfError("viewer_not_found", { id: viewer });
     attachedViewer.acknowledge(offset);
   }
 

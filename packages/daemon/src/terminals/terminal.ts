@@ -274,8 +274,7 @@ export class Terminal {
   }
 
   #getRunningPty(): Pty {
-    if (!this.#pty || !this.isRunning)
-      throw new WharfError("conflict", { what: "terminal", from: "ended", to: "used" });
+    if (!this.#pty || !this.isRunning) throw new WharfError("terminal_ended", {});
     return this.#pty;
   }
 

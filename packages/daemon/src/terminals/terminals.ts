@@ -66,14 +66,10 @@ export class Terminals {
     // Await only an existing terminal: no other call may come between this check and the start.
     const existingTerminal = this.#terminals.get(id) ?? this.#starting.get(id);
     if (existingTerminal) return (await existingTerminal).getInfo();
-    if (this.#closed) throw new WharfError("conflict", { what: "daemon", from: "stopping", to: "given a terminal" });
+    if (this.#closed) throw new WharfError("runner_stopping", {});
     const running = [...this.#terminals.values()].filter(({ isRunning }) => isRunning);
     if (running.length + this.#starting.size >= maxRunning)
-      throw new WharfError("conflict", {
-        what: "runner",
-        from: `busy with ${maxRunning} terminals`,
-        to: "given one more",
-      });
+      throw new WharfError("too_many_terminals", { limit: maxRunning });
     const starting = Terminal.start({ ...request, terminal_id: id }, this.#context);
     this.#starting.set(id, starting);
     try {
@@ -115,7 +111,7 @@ export class Terminals {
 
   async clear(id: string): Promise<TerminalStats> {
     const history = await this.getHistory(id);
-    if (history.ring.complete) throw new WharfError("conflict", { what: "terminal", from: "ended", to: "cleared" });
+    if (history.ring.complete) throw new WharfError("terminal_ended", {});
     await history.clear();
     return this.getStats(id);
   }
@@ -128,7 +124,7 @@ export class Terminals {
   /** Returns a terminal that runs a program, which excludes the console. */
   get(id: string): Terminal {
     const terminal = this.#terminals.get(id);
-    if (!terminal) throw new WharfError("not_found", { what: "terminal", id });
+    if (!terminal) throw new WharfError("terminal_not_found", { id });
     return terminal;
   }
 

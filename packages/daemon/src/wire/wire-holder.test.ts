@@ -17,7 +17,7 @@ test("a server of an earlier epoch is refused while the later epoch is still bei
   };
   const later = dial(6);
   await later.accepted;
-  await expect(dial(3).accepted).rejects.toMatchObject({ code: "conflict" });
+  await expect(dial(3).accepted).rejects.toMatchObject({ code: "wire_superseded" });
   written.resolve();
   await later.taken;
   holder.stop();

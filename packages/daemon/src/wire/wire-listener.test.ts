@@ -52,7 +52,7 @@ test("a server that connects gets the wire; one with a later lease replaces it, 
   await first.closed;
   expect(held.ended).toBeDefined();
   expect((await keeper.waitForMux(soon(), held)).ended).toBeUndefined();
-  await expect(served(1)).rejects.toMatchObject({ code: "conflict" });
+  await expect(served(1)).rejects.toMatchObject({ code: "wire_superseded" });
   expect(second.ended).toBeUndefined();
   expect(statSync(path).mode & 0o777).toBe(0o600);
 });

@@ -74,10 +74,10 @@ test("an added type can be removed unless a run uses it, and a built-in type can
   await types.create(AgentTypeInput.parse({ name: "mine", command: ["x"] }));
   await f.prompt(await f.newTask());
   await f.db.update(schema.runs).set({ agent_type: "mine" });
-  await expect(types.remove("mine")).rejects.toMatchObject({ code: "conflict" });
+  await expect(types.remove("mine")).rejects.toMatchObject({ code: "agent_type_in_use" });
   await f.db.update(schema.runs).set({ status: "COMPLETED" });
   await types.remove("mine");
-  await expect(types.get("mine")).rejects.toMatchObject({ code: "not_found" });
+  await expect(types.get("mine")).rejects.toMatchObject({ code: "agent_type_not_found" });
   await expect(types.remove("gemini")).rejects.toThrow("wharf agent-types set gemini --disable");
   expect((await types.get("gemini")).name).toBe("gemini");
 });

@@ -101,7 +101,7 @@ export class AgentTypes {
   async get(idOrName: string): Promise<AgentTypeView> {
     const column = /^[0-9a-f-]{36}$/.test(idOrName) ? sql`${agent_types.id}::text` : sql`${agent_types.name}`;
     const [row] = await this.#db.select().from(agent_types).where(eq(column, idOrName));
-    if (!row) throw new WharfError("not_found", { what: "agent type", id: idOrName });
+    if (!row) throw new WharfError("agent_type_not_found", { name: idOrName });
     return this.#toView(row);
   }
 
@@ -133,7 +133,7 @@ export class AgentTypes {
         // The index decides: two concurrent renames both saw that the name was free.
         throw change.name !== undefined && isDuplicate(error) ? createNameTakenError(change.name, error) : error;
       });
-    if (!row) throw new WharfError("not_found", { what: "agent type", id: idOrName });
+    if (!row) throw new WharfError("agent_type_not_found", { name: idOrName });
     return this.#toView(row);
   }
 
@@ -154,8 +154,7 @@ export class AgentTypes {
       .delete(agent_types)
       .where(and(eq(agent_types.id, id), not(isUsed)))
       .returning({ id: agent_types.id });
-    if (removedRows.length === 0)
-      throw new WharfError("conflict", { what: `agent type '${name}'`, from: "used by a run", to: "removed" });
+    if (removedRows.length === 0) throw new WharfError("agent_type_in_use", { name });
   }
 
   /**

@@ -26,7 +26,7 @@ export function setErrorHandlers(app: FastifyInstance, limits: { bodyBytes: numb
     else sendAnswer();
   });
   app.setNotFoundHandler((request) => {
-    throw new WharfError("not_found", { what: "route", id: `${request.method} ${request.url.split("?")[0]}` });
+    throw new WharfError("route_not_found", { method: request.method, path: request.url.split("?")[0] ?? "" });
   });
 }
 

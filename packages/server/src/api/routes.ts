@@ -58,9 +58,7 @@ function serveBoards(app: FastifyInstance, { boards, commands }: ApiModules): vo
   );
   registerRoute(app, api.deleteBoard, async ({ principal, params }) => {
     const { id } = await boards.get(principal.user_id, params.board_id);
-    const currentUse = "where tasks go that name no board";
-    if (id === principal.default_board_id)
-      throw new WharfError("conflict", { what: "board", from: currentUse, to: "deleted" });
+    if (id === principal.default_board_id) throw new WharfError("board_is_default", { board_id: id });
     await commands.deleteBoard(id);
   });
 }
@@ -161,7 +159,7 @@ async function setState(
   }
   if (targetState === "TODO") return tasks.move(task.id, targetState, { by: principal.user_id, reason });
   if (targetState !== "COMPLETED" && targetState !== "CANCELLED")
-    throw new WharfError("conflict", { what: "task", from: task.state, to: targetState });
+    throw new WharfError("task_transition_invalid", { task_id: task.id, from: task.state, to: targetState });
   await commands.stop(task.id, targetState, { by: principal.user_id, reason });
   return tasks.find(principal.user_id, task.id);
 }

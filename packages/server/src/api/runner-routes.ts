@@ -62,7 +62,7 @@ function serveLifecycle(app: FastifyInstance, { standaloneRunners, orphans }: Ru
   const getSettledRunner = async (principal: Principal, id: string): Promise<RunnerWithRun> => {
     await standaloneRunners.waitUntilReady(id, AbortSignal.timeout(settleTimeoutMs)).catch((error: unknown) => {
       // The runner's row contains the outcome.
-      if (error instanceof WharfError && ["conflict", "not_found"].includes(error.code)) throw error;
+      if (error instanceof WharfError && ["runner_not_running", "runner_not_found"].includes(error.code)) throw error;
     });
     return standaloneRunners.get(principal, id);
   };

@@ -72,7 +72,7 @@ export class Streams {
     if (url.pathname === globalStreamPath) return createStatelessStream((ws) => this.#serveGlobal(ws, principal));
     const otherStream = await this.#options.more(url, principal);
     if (otherStream) return otherStream;
-    throw new WharfError("not_found", { what: "stream", id: url.pathname });
+    throw new WharfError("route_not_found", { method: "GET", path: url.pathname });
   }
 
   #serveTask(

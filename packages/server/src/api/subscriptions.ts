@@ -62,7 +62,7 @@ export class Subscriptions {
       void this.#followTask(task.id, cursors[requestedId] ?? task.last_seq);
     }
     const wrong = [
-      ...missingIds.map((id) => new WharfError("not_found", { what: "task", id })),
+      ...missingIds.map((id) => new WharfError("task_not_found", { id })),
       ...ambiguous.map((id) => new WharfError("ambiguous_id", { what: "task", id })),
     ];
     for (const error of wrong.slice(0, maxErrors)) await this.#viewer.sendFailure(error);
@@ -84,7 +84,7 @@ export class Subscriptions {
     } catch (thrown) {
       this.#followed.delete(taskId);
       // A deleted task is no reason to end the others.
-      if (thrown instanceof WharfError && thrown.code === "not_found") await this.#viewer.sendFailure(thrown);
+      if (thrown instanceof WharfError && thrown.code === "task_not_found") await this.#viewer.sendFailure(thrown);
       else this.#viewer.fail(thrown);
     }
   }

@@ -285,7 +285,7 @@ describe("viewers of a task", () => {
       await own.db.execute(sql`delete from tasks`);
       return read(...parameters);
     };
-    await expect(new TestViewer(own.log, task).ended).rejects.toMatchObject({ code: "not_found" });
+    await expect(new TestViewer(own.log, task).ended).rejects.toMatchObject({ code: "task_not_found" });
     expect(viewer.seqs).toEqual([]);
   });
 });

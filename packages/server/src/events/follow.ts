@@ -34,7 +34,7 @@ export async function* followTaskLog(
         if (signal.aborted) return;
         const page = await log.followers.readPage(taskId, cursor, signal);
         // The feed knows of later events, and a log only grows, so the task was deleted.
-        if (page.length === 0) throw new WharfError("not_found", { what: "task", id: taskId });
+        if (page.length === 0) throw new WharfError("task_not_found", { id: taskId });
         yield page;
         cursor = page.at(-1)?.seq ?? cursor;
         // Readers of a large log yield to other work between two pages.

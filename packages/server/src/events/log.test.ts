@@ -67,7 +67,7 @@ describe("the log", () => {
     expect((await f.tasks.find(f.owner.user_id, task.id)).updated_at).toEqual(task.updated_at);
   });
 
-  test("throws not_found for a task that no longer exists", async () => {
+  test("throws task_not_found for a task that no longer exists", async () => {
     await using f = await fixture();
     await expect(f.log.write(({ append }) => append(crypto.randomUUID(), [notice("x")]))).rejects.toThrow(WharfError);
   });

@@ -141,7 +141,7 @@ async function insertEvents(
     .set({ last_seq: sql`${tasks.last_seq} + ${entries.length}`, log_bytes: sql`${tasks.log_bytes} + ${addedBytes}` })
     .where(and(eq(tasks.id, taskId), isNull(tasks.deleted_at)))
     .returning({ last_seq: tasks.last_seq, log_bytes: tasks.log_bytes });
-  if (!task) throw new WharfError("not_found", { what: "task", id: taskId });
+  if (!task) throw new WharfError("task_not_found", { id: taskId });
   const reported = entries.find(({ journal }) => journal !== undefined);
   if (reported) await requireLogSpace(tx, { ...task, run_id: reported.run_id, limits });
   const first = task.last_seq - entries.length + 1;

@@ -36,7 +36,7 @@ export class Boards {
       .select()
       .from(boards)
       .where(and(eq(boards.id, id), isVisibleTo(ownerId)));
-    if (!row) throw new WharfError("not_found", { what: "board", id });
+    if (!row) throw new WharfError("board_not_found", { id });
     return row;
   }
 

@@ -95,7 +95,7 @@ export class Tasks {
   /** Finds a task by its id or by a unique prefix of it. */
   async find(ownerId: string, id: string): Promise<TaskRow> {
     const matches = createIdCondition(tasks.id, id);
-    if (!matches) throw new WharfError("not_found", { what: "task", id });
+    if (!matches) throw new WharfError("task_not_found", { id });
     const rows = await this.#db
       .select()
       .from(tasks)
@@ -103,7 +103,7 @@ export class Tasks {
       .where(and(matches, isVisibleTo(ownerId)))
       .limit(2);
     if (rows.length > 1) throw new WharfError("ambiguous_id", { what: "task", id });
-    if (!rows[0]) throw new WharfError("not_found", { what: "task", id });
+    if (!rows[0]) throw new WharfError("task_not_found", { id });
     return rows[0].tasks;
   }
 
@@ -139,7 +139,7 @@ export class Tasks {
 
 async function getTask(tx: Executor, id: string): Promise<TaskRow> {
   const [row] = await tx.select().from(tasks).where(eq(tasks.id, id));
-  if (!row) throw new WharfError("not_found", { what: "task", id });
+  if (!row) throw new WharfError("task_not_found", { id });
   return row;
 }
 
@@ -153,7 +153,7 @@ export async function lockTask(tx: Executor, id: string): Promise<LockedTask> {
     .from(tasks)
     .where(and(eq(tasks.id, id), isNull(tasks.deleted_at)))
     .for("update");
-  if (!row) throw new WharfError("not_found", { what: "task", id });
+  if (!row) throw new WharfError("task_not_found", { id });
   return row;
 }
 
@@ -171,7 +171,7 @@ export async function moveTask(
 ): Promise<void> {
   if (task.state === targetState) return;
   if (!taskTransitions[task.state].includes(targetState))
-    throw new WharfError("conflict", { what: "task", from: task.state, to: targetState });
+    throw new WharfError("task_transition_invalid", { task_id: task.id, from: task.state, to: targetState });
   const currentTime = new Date();
   const ended = targetState === "COMPLETED" || targetState === "FAILED" || targetState === "CANCELLED";
   await writer.tx

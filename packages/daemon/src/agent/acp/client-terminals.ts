@@ -147,7 +147,7 @@ export class ClientTerminals {
 
   #get(id: string): ClientTerminal {
     const terminal = this.#terminals.get(id);
-    if (!terminal) throw new WharfError("not_found", { what: "terminal", id: id.slice(0, 100) });
+    if (!terminal) throw new WharfError("terminal_not_found", { id: id.slice(0, 100) });
     return terminal;
   }
 

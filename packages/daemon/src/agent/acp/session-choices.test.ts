@@ -48,7 +48,10 @@ test("a model and a mode are set by the session's options, and the agent's respo
 
 test("an agent that offers nothing, is not running, or only prints is reported as such", async () => {
   await using bench = await Bench.open();
-  await expect(bench.host.setMode("code")).rejects.toMatchObject({ code: "conflict", context: { from: "none" } });
+  await expect(bench.host.setMode("code")).rejects.toMatchObject({
+    code: "agent_not_ready",
+    context: { status: "none" },
+  });
   await bench.start("", { protocol: "text", command: ["/bin/true"] });
   await expect(bench.host.setMode("code")).rejects.toMatchObject({ code: "unsupported" });
   await expect(bench.host.setModel("m1")).rejects.toMatchObject({ code: "unsupported" });

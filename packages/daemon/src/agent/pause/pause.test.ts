@@ -130,10 +130,10 @@ test("a paused agent refuses prompts, starts and mode changes with a reason", as
   await using bench = await open();
   await bench.start();
   await paused(bench);
-  const conflict = { code: "conflict", context: { what: "agent", from: "paused" } };
-  await expect(bench.prompt("talk")).rejects.toMatchObject(conflict);
-  await expect(bench.start("plain", { run_id: "run-2" })).rejects.toMatchObject(conflict);
-  await expect(bench.host.setMode("plan")).rejects.toMatchObject(conflict);
+  const refusal = { code: "agent_paused" };
+  await expect(bench.prompt("talk")).rejects.toMatchObject(refusal);
+  await expect(bench.start("plain", { run_id: "run-2" })).rejects.toMatchObject(refusal);
+  await expect(bench.host.setMode("plan")).rejects.toMatchObject(refusal);
   await bench.host.resume();
   expect(await bench.turn("talk")).toMatchObject({ stop_reason: "end_turn" });
 });
@@ -211,7 +211,7 @@ test("a pause without an agent holds model requests until it is resumed", async 
   await using bench = await open();
   expect(await bench.host.pause()).toEqual({ pausing: false, paused: true });
   expect(bench.host.state()).toEqual({ status: "none", paused: true });
-  await expect(bench.start()).rejects.toMatchObject({ code: "conflict" });
+  await expect(bench.start()).rejects.toMatchObject({ code: "agent_paused" });
   await bench.host.resume();
   await bench.start();
 });

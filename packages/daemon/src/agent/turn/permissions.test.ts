@@ -65,7 +65,7 @@ test("a person is asked, and the answer is in the journal before the agent recei
     code: "bad_request",
   });
   await expect(bench.host.answerPermission({ permission_id: "p-unknown", by: "ann" })).rejects.toMatchObject({
-    code: "not_found",
+    code: "permission_request_not_found",
   });
   await bench.host.answerPermission({ permission_id, option_id: "always", by: "ann" });
   expect(bench.journal.of("permission").at(-1)).toEqual({
@@ -76,7 +76,7 @@ test("a person is asked, and the answer is in the journal before the agent recei
     by: "ann",
   });
   await expect(bench.host.answerPermission({ permission_id, option_id: "no", by: "bob" })).rejects.toMatchObject({
-    code: "conflict",
+    code: "permission_request_closed",
   });
   await bench.end(turn);
   const kinds = bench.journal.records.map(({ data }) => data.kind);
@@ -103,8 +103,8 @@ test("an unanswered request is rejected after its timeout, and the idle clock is
   expect(bench.journal.words).toBe('{"outcome":"selected","optionId":"no"}');
   const { permission_id } = await asked(bench);
   await expect(bench.host.answerPermission({ permission_id, by: "ann" })).rejects.toMatchObject({
-    code: "conflict",
-    message: expect.stringContaining("timed_out"),
+    code: "permission_request_closed",
+    message: expect.stringContaining("timed out"),
   });
 });
 

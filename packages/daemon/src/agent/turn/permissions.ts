@@ -93,8 +93,8 @@ export class Permissions {
     const pending = this.#pending.get(permission_id);
     if (!pending) {
       const status = this.#settled.get(permission_id);
-      if (!status) throw new WharfError("not_found", { what: "permission request", id: permission_id.slice(0, 100) });
-      throw new WharfError("conflict", { what: "permission request", from: status, to: "answered" });
+      if (!status) throw new WharfError("permission_request_not_found", { id: permission_id.slice(0, 100) });
+      throw new WharfError("permission_request_closed", { state: status });
     }
     const { options } = pending.request;
     if (option_id !== undefined && !options.some(({ optionId }) => optionId === option_id)) {

@@ -34,15 +34,15 @@ test("a second turn is refused while one is open, and accepted once its end can 
 
 test("a prompt without a ready agent is refused, and its key remains unused", async () => {
   await using bench = await Bench.open();
-  await expect(bench.prompt("talk", { turn_id: "t" })).rejects.toMatchObject({ code: "conflict" });
+  await expect(bench.prompt("talk", { turn_id: "t" })).rejects.toMatchObject({ code: "agent_not_ready" });
   await bench.start();
   await expect(bench.prompt("talk", { turn_id: "t", run_id: "run-2" })).rejects.toMatchObject({
-    code: "conflict",
+    code: "agent_not_ready",
     message: expect.stringContaining("another run"),
   });
   await bench.host.stop("enough");
   await expect(bench.prompt("talk", { turn_id: "t" })).rejects.toMatchObject({
-    code: "conflict",
+    code: "agent_not_ready",
     message: expect.stringContaining("exited"),
   });
   expect(await bench.host.turn("t")).toMatchObject({ state: "unknown" });
@@ -117,7 +117,7 @@ test("an agent that is asked to cancel does so and accepts another prompt", asyn
   });
   expect(await bench.host.turn(turn)).toMatchObject({ state: "CANCELLED" });
   await bench.host.cancel(turn);
-  await expect(bench.host.cancel("never")).rejects.toMatchObject({ code: "not_found" });
+  await expect(bench.host.cancel("never")).rejects.toMatchObject({ code: "turn_not_found" });
   expect(await bench.turn("order")).toMatchObject({ stop_reason: "end_turn" });
 });
 
@@ -190,7 +190,7 @@ test("another run's agent replaces the current one, but not during its turn", as
   await using bench = await Bench.open();
   const first = await bench.start();
   const turn = await bench.prompt("hang");
-  await expect(bench.start("plain", { run_id: "run-2" })).rejects.toMatchObject({ code: "conflict" });
+  await expect(bench.start("plain", { run_id: "run-2" })).rejects.toMatchObject({ code: "agent_busy" });
   await bench.host.cancel(turn);
   await bench.end(turn);
   const second = await bench.start("plain", { run_id: "run-2" });

@@ -73,7 +73,7 @@ test("programs that a repository names in its attributes are not started", async
 test("missing refs and mirrors are reported as not found", async () => {
   await git(source, "branch", branch);
   const id = await mirrored();
-  await expect(mirrors.diff(id, "main", "shadow/none")).rejects.toMatchObject({ code: "not_found" });
-  await expect(mirrors.diff(id, "--output=/tmp/x", branch)).rejects.toMatchObject({ code: "not_found" });
-  await expect(mirrors.diff("../../etc", "main", branch)).rejects.toMatchObject({ code: "not_found" });
+  await expect(mirrors.diff(id, "main", "shadow/none")).rejects.toMatchObject({ code: "revision_not_found" });
+  await expect(mirrors.diff(id, "--output=/tmp/x", branch)).rejects.toMatchObject({ code: "revision_not_found" });
+  await expect(mirrors.diff("../../etc", "main", branch)).rejects.toMatchObject({ code: "mirror_not_found" });
 });

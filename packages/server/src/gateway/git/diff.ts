@@ -41,10 +41,10 @@ export async function diffBranch({ mirror, environment, base, branch, limits, ..
     return result.code === 0 ? result.stdout.trim() : undefined;
   };
   const head = await findCommit(`refs/heads/${branch}`);
-  if (head === undefined) throw new WharfError("not_found", { what: "branch", id: branch });
+  if (head === undefined) throw new WharfError("revision_not_found", { revision: branch });
   const baseCommit =
     (await findCommit(`refs/heads/${base}`)) ?? (/^[0-9a-f]{7,64}$/.test(base) ? await findCommit(base) : undefined);
-  if (baseCommit === undefined) throw new WharfError("not_found", { what: "commit", id: base });
+  if (baseCommit === undefined) throw new WharfError("revision_not_found", { revision: base });
 
   const fork = (await runDiffGit(["merge-base", baseCommit, head])).stdout.trim() || baseCommit;
   const stats = requireGitSuccess(await runDiffGit(["diff", ...plain, "--numstat", "-z", fork, head]));

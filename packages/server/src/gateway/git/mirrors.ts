@@ -109,8 +109,7 @@ export function openMirrors(options: MirrorsOptions): Mirrors {
   };
 
   const getMirrorPath = (repositoryId: string): string => {
-    if (!/^[0-9a-f]{20}$/.test(repositoryId))
-      throw new WharfError("not_found", { what: "repository", id: repositoryId });
+    if (!/^[0-9a-f]{20}$/.test(repositoryId)) throw new WharfError("mirror_not_found", { id: repositoryId });
     return join(folder, `${repositoryId}.git`);
   };
   const maxMirrorMb = options.maxMirrorMb ?? 2 * maxRepositoryMb;

@@ -11,7 +11,7 @@ test.each([
   ["TIMEOUT", true, new WharfError("runner_timeout", { runner_id, phase: "GET /health", after_s: 30 })],
   ["NETWORK", true, new WharfError("runner_unavailable", { runner_id, reason: "the wire is gone" })],
   ["NETWORK", false, new WharfError("runner_lost", { runner_id, reason: "its folder is missing" })],
-  ["CLIENT", false, remote(404, "not_found")],
+  ["CLIENT", false, remote(404, "file_not_found")],
   ["CLIENT", false, remote(429, "rate_limited")],
   ["SERVER", true, remote(500)],
   ["SERVER", true, remote(507, "disk_full")],

@@ -66,7 +66,7 @@ test("a call ends as soon as a response comes", async () => {
 
 // S-037
 test("a call with a 4xx response is never retried and does not count as a failure of the runner", async () => {
-  const { asked, client } = createClient((_, response) => sendProblem(response, 404, "not_found"));
+  const { asked, client } = createClient((_, response) => sendProblem(response, 404, "file_not_found"));
   for (let i = 0; i < 6; i++) await expect(client.call(daemonApi.health, {})).rejects.toBeInstanceOf(RemoteError);
   expect(asked).toHaveLength(6);
 });

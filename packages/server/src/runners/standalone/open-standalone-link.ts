@@ -43,7 +43,7 @@ export async function openStandaloneLink(
     await waitUntilReady(options, id, signal);
     const tenure = getTenure(options, id);
     const runner = await runners.get(id);
-    if (!runner) throw new WharfError("not_found", { what: "runner", id });
+    if (!runner) throw new WharfError("runner_not_found", { id });
     if (runner.state === "ERROR") throw createUnusableError(runner);
     const signals = [signal];
     await tenure.runStep({ name: "create", maxMs: createTimeoutMs, signals }, (stepSignal) =>

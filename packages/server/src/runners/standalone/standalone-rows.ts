@@ -71,7 +71,7 @@ export async function createStandaloneRunner(
   });
   if (created) return created;
   const existing = await getRequestedRunner(db, principal, { ...input, id });
-  if (!existing) throw new WharfError("conflict", { what: "runner", from: "there already", to: "created" });
+  if (!existing) throw new WharfError("runner_already_exists", {});
   return { runner: existing };
 }
 
@@ -90,8 +90,7 @@ async function getRequestedRunner(
     .select()
     .from(runners)
     .where(and(or(...same), eq(runners.owner_id, user_id)));
-  if (existing?.desired === "DESTROYED")
-    throw new WharfError("conflict", { what: "runner", from: "there already", to: "created" });
+  if (existing?.desired === "DESTROYED") throw new WharfError("runner_already_exists", {});
   return existing;
 }
 
@@ -127,12 +126,12 @@ export async function listVisibleRunners(db: Database, ownerId: string, query: R
 /** Finds a runner by its id or a prefix of it. */
 export async function getVisibleRunner(db: Database, ownerId: string, id: string): Promise<RunnerWithRun> {
   const matches = createIdCondition(runners.id, id);
-  if (!matches) throw new WharfError("not_found", { what: "runner", id });
+  if (!matches) throw new WharfError("runner_not_found", { id });
   const rows = await selectRunners(db)
     .where(and(matches, isVisible(ownerId)))
     .limit(2);
   if (rows.length > 1) throw new WharfError("ambiguous_id", { what: "runner", id });
-  if (!rows[0]) throw new WharfError("not_found", { what: "runner", id });
+  if (!rows[0]) throw new WharfError("runner_not_found", { id });
   return rows[0];
 }
 

@@ -16,7 +16,7 @@ import {
 } from "./standalone-rows.ts";
 import type { LeaseKeeper } from "../leases/index.ts";
 import type { WarmPool, WarmRunner } from "../pool/index.ts";
-import { createConflictError, waitUntilReady } from "./wait-until-ready.ts";
+import { waitUntilReady } from "./wait-until-ready.ts";
 import type { RunnerWorkers } from "../workers/runner-workers.ts";
 import type { RunnerRow, Runners } from "../runners.ts";
 import { toLimits, getResources } from "../sizes.ts";
@@ -150,8 +150,7 @@ export class StandaloneRunners {
   /** Returns a runner that the person created. A runner with a run belongs to the run. */
   async #getOwnRunner(principal: Principal, id: string): Promise<RunnerWithRun> {
     const runner = await this.get(principal, id);
-    if (runner.owner_id !== principal.user_id)
-      throw createConflictError("at work for a run", "changed by hand: stop its task");
+    if (runner.owner_id !== principal.user_id) throw new WharfError("runner_in_use", { runner_id: runner.id });
     return runner;
   }
 
@@ -160,7 +159,8 @@ export class StandaloneRunners {
     state: RunnerState,
     change: Parameters<typeof setDesiredState>[2],
   ): Promise<void> {
-    if (!(await setDesiredState(this.#options.db, runner.id, change))) throw createConflictError("DESTROYED", state);
+    if (!(await setDesiredState(this.#options.db, runner.id, change)))
+      throw new WharfError("runner_not_running", { runner_id: runner.id, state: "DESTROYED" });
     if (state !== "READY") await this.#options.release(runner.id);
     this.#options.poke(runner.id);
     this.#options.poke("leases");

@@ -19,14 +19,12 @@ export async function waitUntilReady(
 ): Promise<void> {
   for (;;) {
     const runner = await runners.get(id);
-    if (!runner) throw new WharfError("not_found", { what: "runner", id });
+    if (!runner) throw new WharfError("runner_not_found", { id });
     if (runner.state === "ERROR") throw createUnusableError(runner);
-    if (runner.desired !== "READY") throw createConflictError(runner.desired, "used");
+    if (runner.desired !== "READY")
+      throw new WharfError("runner_not_running", { runner_id: id, state: runner.desired });
     if (runner.state === "READY") return;
     signal.throwIfAborted();
     await sleep(id, pollIntervalMs, signal);
   }
 }
-
-export const createConflictError = (currentState: string, targetState: string): WharfError =>
-  new WharfError("conflict", { what: "runner", from: currentState, to: targetState });

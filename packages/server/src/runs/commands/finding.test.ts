@@ -42,10 +42,9 @@ describe("finding by a shortened id", () => {
       await using f = await fixture();
       await f.prompt(await f.newTask());
       const { user_id } = f.owner;
-      const nothing = { code: "not_found" };
-      await expect(f.tasks.find(user_id, id)).rejects.toMatchObject(nothing);
-      await expect(new RunQueries(f.db).getRun(user_id, id)).rejects.toMatchObject(nothing);
-      await expect(getVisibleRunner(f.db, user_id, id)).rejects.toMatchObject(nothing);
+      await expect(f.tasks.find(user_id, id)).rejects.toMatchObject({ code: "task_not_found" });
+      await expect(new RunQueries(f.db).getRun(user_id, id)).rejects.toMatchObject({ code: "run_not_found" });
+      await expect(getVisibleRunner(f.db, user_id, id)).rejects.toMatchObject({ code: "runner_not_found" });
     },
   );
 });

@@ -44,7 +44,7 @@ describe("pausing a task", () => {
     );
     expect(await away.pause(task.id, by).catch(getErrorCode)).toBe("unsupported");
     await f.db.update(turns).set({ state: "ENDED" }).where(eq(turns.id, turn.id));
-    expect(await f.commands.pause(task.id, by).catch(getErrorCode)).toBe("conflict");
+    expect(await f.commands.pause(task.id, by).catch(getErrorCode)).toBe("no_turn");
   });
 
   test("ends with its turn and does not prevent a stop", async () => {

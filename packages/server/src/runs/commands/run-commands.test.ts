@@ -143,7 +143,11 @@ describe("a state machine", () => {
       for (const to of TaskStates.options.filter((state) => state !== from)) {
         await f.db.update(tasks).set({ state: from }).where(eq(tasks.id, task.id));
         const outcome = await f.tasks.move(task.id, to, {}).then(() => to, getErrorCode);
-        expect([from, to, outcome]).toEqual([from, to, taskTransitions[from].includes(to) ? to : "conflict"]);
+        expect([from, to, outcome]).toEqual([
+          from,
+          to,
+          taskTransitions[from].includes(to) ? to : "task_transition_invalid",
+        ]);
       }
     }
   });
@@ -154,7 +158,7 @@ describe("retrying a push", () => {
     await using f = await fixture();
     const task = await f.newTask();
     const retryPush = () => f.commands.retryPush(task.id, { by: f.owner.user_id });
-    await expect(retryPush()).rejects.toMatchObject({ code: "not_found" });
+    await expect(retryPush()).rejects.toMatchObject({ code: "no_commit" });
     const { run_id } = await f.prompt(task);
     const push = { task_id: task.id, run_id, sha: "a", attempts: 20 };
     await f.db.insert(schema.pushes).values({ ...push, state: "PUSHED" });

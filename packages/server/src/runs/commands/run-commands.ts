@@ -57,8 +57,7 @@ export class RunCommands {
       const task = await lockTask(writer.tx, taskId);
       const existingTurn = prompt.turn_id && (await getTurn(writer.tx, prompt.turn_id));
       if (existingTurn) {
-        if (existingTurn.task_id !== taskId)
-          throw new WharfError("conflict", { what: "turn", from: "another task's", to: "this task's" });
+        if (existingTurn.task_id !== taskId) throw new WharfError("turn_id_taken", { turn_id: existingTurn.id });
         return existingTurn;
       }
       return queueTurn(writer, task, prompt);
@@ -75,10 +74,10 @@ export class RunCommands {
     const turn = await this.#log.write(async (writer) => {
       const task = await lockTask(writer.tx, taskId);
       const existingTurn = await getTurn(writer.tx, turnId);
-      if (existingTurn?.task_id !== taskId) throw new WharfError("not_found", { what: "turn", id: turnId });
+      if (existingTurn?.task_id !== taskId) throw new WharfError("turn_not_found", { id: turnId });
       if (existingTurn.state === "QUEUED") await this.#withdrawTurn(writer, task, existingTurn, userId);
       else if (existingTurn.state === "RUNNING") await requestCancellation(writer, existingTurn, userId);
-      else throw new WharfError("conflict", { what: "turn", from: existingTurn.state, to: "CANCELLED" });
+      else throw new WharfError("turn_ended", { turn_id: turnId, state: existingTurn.state });
       return (await getTurn(writer.tx, turnId)) ?? existingTurn;
     });
     this.#poke(taskId);
@@ -146,9 +145,11 @@ export class RunCommands {
    */
   async pause(taskId: string, options: { by: string }): Promise<void> {
     await this.#log.write(async (writer) => {
-      const run = await this.#getRunInTurn(writer, taskId, "paused");
+      const run = await this.#getRunInTurn(writer, taskId);
       if (run.status === "RUNNING" && run.runner_id && this.#isAway(run.runner_id))
-        throw new WharfError("unsupported", { what: "Pausing an agent whose runner is away" });
+        throw new WharfError("unsupported", {
+          what: "Pausing an agent while the server has no connection to its runner",
+        });
       await setDesired(writer, run, { desired: "PAUSE", message: "Pausing the agent.", by: options.by });
     });
     this.#poke(taskId);
@@ -156,18 +157,17 @@ export class RunCommands {
 
   async resume(taskId: string, options: { by: string }): Promise<void> {
     await this.#log.write(async (writer) => {
-      const run = await this.#getRunInTurn(writer, taskId, "resumed");
+      const run = await this.#getRunInTurn(writer, taskId);
       await setDesired(writer, run, { desired: "RUN", message: "Resuming the agent.", by: options.by });
     });
     this.#poke(taskId);
   }
 
-  async #getRunInTurn(writer: LogWriter, taskId: string, action: string): Promise<RunRow> {
-    const task = await lockTask(writer.tx, taskId);
+  async #getRunInTurn(writer: LogWriter, taskId: string): Promise<RunRow> {
+    await lockTask(writer.tx, taskId);
     const run = await lockLiveRun(writer.tx, taskId);
     if (!run || run.desired === "STOP") throw new WharfError("no_run", { task_id: taskId });
-    if (!(await getOpenTurn(writer.tx, taskId)))
-      throw new WharfError("conflict", { what: "task", from: task.state, to: action });
+    if (!(await getOpenTurn(writer.tx, taskId))) throw new WharfError("no_turn", { task_id: taskId });
     return run;
   }
 
@@ -212,7 +212,7 @@ export class RunCommands {
     await this.#log.write(async (writer) => {
       const task = await lockTask(writer.tx, taskId);
       const [push] = await writer.tx.select().from(pushes).where(eq(pushes.task_id, taskId));
-      if (!push) throw new WharfError("not_found", { what: "commit to push on task", id: taskId });
+      if (!push) throw new WharfError("no_commit", { task_id: taskId });
       if (push.state !== "FAILED")
         throw new WharfError("nothing_to_push", { task_id: taskId, isPushed: push.state === "PUSHED" });
       const change = { state: "WANTED" as const, attempts: 0, next_attempt_at: new Date(), reported: true };
@@ -251,9 +251,11 @@ export class RunCommands {
       await lockTask(tx, taskId);
       const ownRequest = and(eq(permissions.task_id, taskId), eq(permissions.permission_id, answer.permission_id));
       const [request] = await tx.select().from(permissions).where(ownRequest);
-      if (!request) throw new WharfError("not_found", { what: "permission request", id: answer.permission_id });
+      if (!request) throw new WharfError("permission_request_not_found", { id: answer.permission_id });
       if (request.state !== "ASKED")
-        throw new WharfError("conflict", { what: "permission request", from: request.state, to: "ANSWERED" });
+        throw new WharfError("permission_request_closed", {
+          state: request.state === "ANSWERED" ? "answered" : "closed",
+        });
       await tx
         .update(permissions)
         .set({

@@ -88,10 +88,10 @@ export class RunQueries {
 
   async getRun(ownerId: string, id: string): Promise<RunView> {
     const matches = createIdCondition(runs.id, id);
-    if (!matches) throw new WharfError("not_found", { what: "run", id });
+    if (!matches) throw new WharfError("run_not_found", { id });
     const rows = await this.#selectRuns(and(matches, isVisibleTo(ownerId))).limit(2);
     if (rows.length > 1) throw new WharfError("ambiguous_id", { what: "run", id });
-    if (!rows[0]) throw new WharfError("not_found", { what: "run", id });
+    if (!rows[0]) throw new WharfError("run_not_found", { id });
     return toView(rows[0]);
   }
 

@@ -24,13 +24,13 @@ export class TaskDiffs {
   }
 
   async getDiff(task: TaskRow, signal: AbortSignal): Promise<Diff> {
-    if (!task.base_commit_sha) throw new WharfError("not_found", { what: "change yet on task", id: task.id });
+    if (!task.base_commit_sha) throw new WharfError("no_changes", { task_id: task.id });
     const link = await this.#getLink(task);
     if (link && !link.signal.aborted)
       return link.client.call(daemonApi.diff, { query: { base: task.base_commit_sha } }, { signal });
     const ownRuns = and(eq(runs.task_id, task.id), isNotNull(runs.repository_id));
     const [run] = await this.#db.select().from(runs).where(ownRuns).orderBy(desc(runs.created_at)).limit(1);
-    if (!run?.repository_id) throw new WharfError("not_found", { what: "change yet on task", id: task.id });
+    if (!run?.repository_id) throw new WharfError("no_changes", { task_id: task.id });
     return this.#mirrors.diff(run.repository_id, task.base_commit_sha, task.shadow_branch, signal);
   }
   async #getLink({ assigned_agent_id }: TaskRow): Promise<Link | undefined> {

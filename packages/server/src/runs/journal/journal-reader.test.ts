@@ -365,7 +365,7 @@ describe("a permission request in the journal", () => {
     expect(await state()).toBe("BLOCKED");
     await f.commands.answerPermission(s.lease.task_id, { permission_id: "p", option_id: "yes", by: f.owner.user_id });
     const twice = f.commands.answerPermission(s.lease.task_id, { permission_id: "p", by: f.owner.user_id });
-    expect(await twice.catch(getErrorCode)).toBe("conflict");
+    expect(await twice.catch(getErrorCode)).toBe("permission_request_closed");
     await s.reader(2).follow(streamItems([ask(3, "p", "answered")]), ignore);
     expect(await state()).toBe("BLOCKED");
     await s.reader(3).follow(streamItems([ask(4, "q", "answered")]), ignore);

@@ -45,7 +45,7 @@ async function countRows(f: Fixture) {
   return counts;
 }
 const nothing = { tasks: 0, runs: 0, turns: 0, events: 0, permissions: 0, pushes: 0 };
-const notFound = { code: "not_found" };
+const taskNotFound = { code: "task_not_found" };
 
 describe("a deleted task", () => {
   test("is gone at once for all readers and workers, and its runner is marked for removal", async () => {
@@ -58,17 +58,17 @@ describe("a deleted task", () => {
     const run = await queries.getLatestRun(task!.id);
     await f.commands.delete(task!.id);
 
-    await expect(f.tasks.find(user_id, task!.id)).rejects.toMatchObject(notFound);
+    await expect(f.tasks.find(user_id, task!.id)).rejects.toMatchObject(taskNotFound);
     expect((await f.tasks.list(user_id, { limit: 10, offset: 0 })).tasks).toEqual([]);
-    await expect(queries.getRun(user_id, run!.id)).rejects.toMatchObject(notFound);
+    await expect(queries.getRun(user_id, run!.id)).rejects.toMatchObject({ code: "run_not_found" });
     expect((await queries.list(user_id, { limit: 10, offset: 0 })).agents).toEqual([]);
-    await expect(getVisibleRunner(f.db, user_id, run!.runner_id!)).rejects.toMatchObject(notFound);
-    await expect(f.prompt(task!)).rejects.toMatchObject(notFound);
-    await expect(f.commands.delete(task!.id)).rejects.toMatchObject(notFound);
+    await expect(getVisibleRunner(f.db, user_id, run!.runner_id!)).rejects.toMatchObject({ code: "runner_not_found" });
+    await expect(f.prompt(task!)).rejects.toMatchObject(taskNotFound);
+    await expect(f.commands.delete(task!.id)).rejects.toMatchObject(taskNotFound);
     const appending = f.log.write(({ append }) =>
       append(task!.id, [{ data: { kind: "notice", message: "too late" } }]),
     );
-    await expect(appending).rejects.toMatchObject(notFound);
+    await expect(appending).rejects.toMatchObject(taskNotFound);
     expect(await getLeasedRun(f.db, lease!)).toMatchObject({ status: "STOPPED", desired: "STOP" });
     expect(await f.db.select().from(runners)).toContainEqual(
       expect.objectContaining({ id: run!.runner_id, desired: "DESTROYED" }),
@@ -121,8 +121,8 @@ describe("a deleted board", () => {
     const { id, made } = await newBoard(f, 3);
     const { user_id } = f.owner;
     await f.commands.deleteBoard(id);
-    await expect(new Boards(f.db).get(user_id, id)).rejects.toMatchObject(notFound);
-    await expect(f.tasks.find(user_id, made[0]!.id)).rejects.toMatchObject(notFound);
+    await expect(new Boards(f.db).get(user_id, id)).rejects.toMatchObject({ code: "board_not_found" });
+    await expect(f.tasks.find(user_id, made[0]!.id)).rejects.toMatchObject(taskNotFound);
     expect((await f.tasks.list(user_id, { limit: 10, offset: 0 })).total).toBe(1);
     expect((await new RunQueries(f.db).list(user_id, { limit: 10, offset: 0 })).agents).toMatchObject([
       { id: kept.run_id },

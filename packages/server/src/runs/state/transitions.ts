@@ -28,7 +28,7 @@ export async function setRunStatus(
   change: Partial<typeof runs.$inferInsert> = {},
 ): Promise<void> {
   if (!runTransitions[run.status].includes(status))
-    throw new WharfError("conflict", { what: "run", from: run.status, to: status });
+    throw new WharfError("run_transition_invalid", { run_id: run.id, from: run.status, to: status });
   const timestamp = new Date();
   const isFinal = runTransitions[status].length === 0;
   await writer.tx

@@ -106,9 +106,9 @@ describe("cancelling a turn", () => {
     const { task, second } = await queueThreePrompts(f);
     expect(await f.commands.cancelTurn(task.id, second.id, createActor(f))).toMatchObject({ state: "CANCELLED" });
     expect(await line(f, task)).toEqual(["first", "third"]);
-    expect(await f.commands.cancelTurn(task.id, second.id, createActor(f)).catch(getErrorCode)).toBe("conflict");
+    expect(await f.commands.cancelTurn(task.id, second.id, createActor(f)).catch(getErrorCode)).toBe("turn_ended");
     const other = await f.newTask();
-    expect(await f.commands.cancelTurn(other.id, second.id, createActor(f)).catch(getErrorCode)).toBe("not_found");
+    expect(await f.commands.cancelTurn(other.id, second.id, createActor(f)).catch(getErrorCode)).toBe("turn_not_found");
   });
 
   test("asks once for the end of the running one, and resumes a paused agent for it", async () => {

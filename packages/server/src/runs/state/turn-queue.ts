@@ -26,9 +26,9 @@ export interface TurnPrompt {
 }
 
 /** The current run is stopping: a prompt is for the next one. */
-export class RunStoppingError extends WharfError<"conflict"> {
+export class RunStoppingError extends WharfError<"run_stopping"> {
   constructor() {
-    super("conflict", { what: "run", from: "stopping", to: "prompted" });
+    super("run_stopping", {});
   }
 }
 

@@ -8,6 +8,9 @@ import { type RunLease, lockLeasedRun, type RunRow } from "../../state/lease.ts"
 
 const { tasks } = schema;
 
+/** The agent cannot take a choice now, and may take it later. */
+const laterCodes: ReadonlySet<string> = new Set(["agent_not_ready", "agent_paused", "runner_stopping"]);
+
 /** For each choice, where the task stores the desired value and how the daemon receives it. */
 const choices = {
   mode: {
@@ -91,15 +94,15 @@ export class ModeSync {
   }
 
   /**
-   * If the agent rejects a choice, Wharf logs it and discards it; after a conflict, Wharf sends it
-   * again later.
+   * If the agent rejects a choice, Wharf logs it and discards it; if the agent cannot take it now,
+   * Wharf sends it again later.
    */
   async #tryChoice(what: keyof typeof choices, id: string, signal: AbortSignal): Promise<void> {
     try {
       await this.#setChoice(what, id, signal);
     } catch (error) {
       if (!(error instanceof RemoteError) || this.#link.signal.aborted) throw error;
-      if (error.code === "conflict") return void (this.#syncedAt = undefined);
+      if (laterCodes.has(error.code)) return void (this.#syncedAt = undefined);
       await this.#deps.log.write(async (writer) => {
         const { task_id, run_id } = this.#lease;
         const task = await lockTask(writer.tx, task_id);

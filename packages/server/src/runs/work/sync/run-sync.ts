@@ -310,12 +310,18 @@ export class RunSync {
   }
 }
 
+const settledCodes: ReadonlySet<string> = new Set([
+  "permission_request_closed",
+  "permission_request_not_found",
+  "runner_stopping",
+]);
+
 /**
  * An answer that the daemon no longer needs (timed out, cancelled, sent before a crash) counts as
  * delivered.
  */
 function ignoreSettled(error: unknown): void {
-  if (error instanceof RemoteError && (error.code === "not_found" || error.code === "conflict")) return;
+  if (error instanceof RemoteError && settledCodes.has(error.code)) return;
   throw error;
 }
 

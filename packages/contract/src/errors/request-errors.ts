@@ -1,0 +1,81 @@
+import type { Catalogue, NoContext } from "./catalogue-entry.ts";
+
+export interface RequestErrors {
+  bad_request: { issues: readonly { path: string; message: string }[] };
+  unauthenticated: NoContext;
+  forbidden: { action: string };
+  forbidden_origin: { host: string };
+  route_not_found: { method: string; path: string };
+  ambiguous_id: { what: string; id: string };
+  body_too_large: { limit_bytes: number };
+  rate_limited: { retry_after_s: number };
+  unsupported: { what: string };
+  internal: { reference: string };
+}
+
+/** Errors that any request can meet. */
+export const requestErrors: Catalogue<RequestErrors> = {
+  bad_request: {
+    http: 400,
+    grpc: "INVALID_ARGUMENT",
+    message: ({ issues }) =>
+      `The request is not valid: ${issues.map((i) => (i.path ? `${i.path}: ${i.message}` : i.message)).join("; ")}`,
+    next: () => "Correct the request and send it again.",
+  },
+  unauthenticated: {
+    http: 401,
+    grpc: "UNAUTHENTICATED",
+    message: () => "The token is missing or not valid.",
+    next: () =>
+      "Send `Authorization: Bearer <token>`, or set WHARF_TOKEN for the CLI. The owner's token is in the file `owner-token` of the server's data folder.",
+  },
+  forbidden: {
+    http: 403,
+    grpc: "PERMISSION_DENIED",
+    message: ({ action }) => `You may not ${action}.`,
+    next: () => "Ask the owner of the board or an administrator.",
+  },
+  forbidden_origin: {
+    http: 403,
+    grpc: "PERMISSION_DENIED",
+    message: ({ host }) => `The server does not accept requests that name the host '${host}'.`,
+    next: () =>
+      "Use the address that the server printed when it started, or add the host to WHARF_ALLOWED_HOSTS and restart the server.",
+  },
+  route_not_found: {
+    http: 404,
+    grpc: "NOT_FOUND",
+    message: ({ method, path }) => `There is no route ${method} ${path}.`,
+    next: () => "Check the path. docs/api.md and `/api/v1/openapi.json` list the server's routes.",
+  },
+  ambiguous_id: {
+    http: 409,
+    grpc: "INVALID_ARGUMENT",
+    message: ({ what, id }) => `More than one ${what} has an id that begins with '${id}'.`,
+    next: () => "Give more characters of the id.",
+  },
+  body_too_large: {
+    http: 413,
+    grpc: "RESOURCE_EXHAUSTED",
+    message: ({ limit_bytes }) => `The request is larger than ${limit_bytes} bytes.`,
+    next: () => "Send less at once, or upload the content as a file.",
+  },
+  rate_limited: {
+    http: 429,
+    grpc: "RESOURCE_EXHAUSTED",
+    message: () => "Too many requests.",
+    next: ({ retry_after_s }) => `Try again in ${retry_after_s} s.`,
+  },
+  unsupported: {
+    http: 501,
+    grpc: "UNIMPLEMENTED",
+    message: ({ what }) => `${what} is not supported.`,
+    next: () => "Do without it, or use an agent or a runner that supports it.",
+  },
+  internal: {
+    http: 500,
+    grpc: "INTERNAL",
+    message: ({ reference }) => `An internal error occurred in Wharf (reference ${reference}).`,
+    next: () => "Search the server's log for the reference: it has the details.",
+  },
+};

@@ -1,0 +1,171 @@
+import type { RunStatus, TaskState, TurnState } from "../states.ts";
+import { type Catalogue, type NoContext, toShortId } from "./catalogue-entry.ts";
+
+export interface TaskErrors {
+  board_not_found: { id: string };
+  board_is_default: { board_id: string };
+  task_not_found: { id: string };
+  task_transition_invalid: { task_id: string; from: TaskState; to: TaskState };
+  task_needs_repository: { task_id: string };
+  run_not_found: { id: string };
+  run_stopping: NoContext;
+  run_transition_invalid: { run_id: string; from: RunStatus; to: RunStatus };
+  no_run: { task_id: string };
+  turn_not_found: { id: string };
+  turn_open: { task_id: string };
+  turn_ended: { turn_id: string; state: TurnState };
+  turn_id_taken: { turn_id: string };
+  no_turn: { task_id: string };
+  queue_full: { task_id: string; limit: number };
+  permission_request_not_found: { id: string };
+  permission_request_closed: { state: "answered" | "timed_out" | "cancelled" | "closed" };
+  no_changes: { task_id: string };
+  no_commit: { task_id: string };
+  nothing_to_push: { task_id: string; isPushed: boolean };
+  log_full: { what: "task" | "run"; limit_mb: number };
+}
+
+const closedStates: Readonly<Record<TaskErrors["permission_request_closed"]["state"], string>> = {
+  answered: "was already answered",
+  timed_out: "timed out",
+  cancelled: "was cancelled",
+  closed: "is closed: its turn is over",
+};
+
+/** Errors of boards, tasks, runs and turns. */
+export const taskErrors: Catalogue<TaskErrors> = {
+  board_not_found: {
+    http: 404,
+    grpc: "NOT_FOUND",
+    message: ({ id }) => `There is no board '${id}'.`,
+    next: () => "Check the id: `GET /api/v1/boards` lists your boards.",
+  },
+  board_is_default: {
+    http: 409,
+    grpc: "FAILED_PRECONDITION",
+    message: () => "The default board cannot be deleted: it takes the tasks that name no board.",
+    next: () => "Remove its tasks with `wharf task rm <task>` if you do not need them.",
+  },
+  task_not_found: {
+    http: 404,
+    grpc: "NOT_FOUND",
+    message: ({ id }) => `There is no task '${id}'.`,
+    next: () => "Check the id: `wharf task ls` lists your tasks.",
+  },
+  task_transition_invalid: {
+    http: 409,
+    grpc: "FAILED_PRECONDITION",
+    message: ({ from, to }) => `A task in the state ${from} cannot move to ${to}.`,
+    next: ({ task_id }) =>
+      `Check the task's state with \`wharf task show ${toShortId(task_id)}\`: it may have changed.`,
+  },
+  task_needs_repository: {
+    http: 422,
+    grpc: "FAILED_PRECONDITION",
+    message: () => "The task has no repository, so no agent can start.",
+    next: () => "Set `repository_url` on the task, or create it with `wharf task create --repo <url>`.",
+  },
+  run_not_found: {
+    http: 404,
+    grpc: "NOT_FOUND",
+    message: ({ id }) => `There is no run '${id}'.`,
+    next: () => "Check the id: `wharf task show <task>` shows a task's runs.",
+  },
+  run_stopping: {
+    http: 409,
+    grpc: "FAILED_PRECONDITION",
+    message: () => "The task's run is stopping and accepts no prompt.",
+    next: () => "Wait until the run has stopped, then prompt the task again.",
+  },
+  run_transition_invalid: {
+    http: 409,
+    grpc: "FAILED_PRECONDITION",
+    message: ({ run_id, from, to }) => `Run ${toShortId(run_id)} is ${from} and cannot move to ${to}.`,
+    next: () => "Check the run with `wharf task show <task>`: its state may have changed.",
+  },
+  no_run: {
+    http: 409,
+    grpc: "FAILED_PRECONDITION",
+    message: () => "No agent is running for this task.",
+    next: ({ task_id }) => `Start one with \`wharf task prompt ${toShortId(task_id)} "…"\`.`,
+  },
+  turn_not_found: {
+    http: 404,
+    grpc: "NOT_FOUND",
+    message: ({ id }) => `There is no turn '${id}'.`,
+    next: () => "Check the id: `wharf task show <task>` lists the open turns.",
+  },
+  turn_open: {
+    http: 409,
+    grpc: "FAILED_PRECONDITION",
+    message: () => "The agent is still working on a turn.",
+    next: ({ task_id }) => `Wait until the turn ends, or stop the run with \`wharf task stop ${toShortId(task_id)}\`.`,
+  },
+  turn_ended: {
+    http: 409,
+    grpc: "FAILED_PRECONDITION",
+    message: ({ turn_id, state }) => `Turn ${toShortId(turn_id)} is already over (${state}).`,
+    next: () => "There is nothing to cancel. `wharf task show <task>` lists the open turns.",
+  },
+  turn_id_taken: {
+    http: 409,
+    grpc: "ALREADY_EXISTS",
+    message: ({ turn_id }) => `The turn id '${turn_id}' belongs to a turn of another task.`,
+    next: () => "Send the prompt with a new `turn_id`, or without one.",
+  },
+  no_turn: {
+    http: 409,
+    grpc: "FAILED_PRECONDITION",
+    message: () => "The agent is not working on a turn, so there is nothing to pause or resume.",
+    next: ({ task_id }) => `Give it work with \`wharf task prompt ${toShortId(task_id)} "…"\`.`,
+  },
+  queue_full: {
+    http: 409,
+    grpc: "RESOURCE_EXHAUSTED",
+    message: ({ limit }) => `${limit} prompts are already waiting in the task's queue.`,
+    next: ({ task_id }) =>
+      `Wait for the agent, or withdraw a prompt: \`wharf task show ${toShortId(task_id)}\` lists them, \`wharf task cancel-turn ${toShortId(task_id)} <turn>\` withdraws one.`,
+  },
+  permission_request_not_found: {
+    http: 404,
+    grpc: "NOT_FOUND",
+    message: ({ id }) => `There is no permission request '${id}'.`,
+    next: () => "Check the id: `wharf task answer <task>` lists the open requests.",
+  },
+  permission_request_closed: {
+    http: 409,
+    grpc: "FAILED_PRECONDITION",
+    message: ({ state }) => `The permission request ${closedStates[state]}.`,
+    next: () => "No answer is needed. `wharf task logs <task>` shows how the agent continued.",
+  },
+  no_changes: {
+    http: 404,
+    grpc: "NOT_FOUND",
+    message: ({ task_id }) => `Task ${toShortId(task_id)} has no changes yet: its repository was not cloned.`,
+    next: ({ task_id }) => `Start an agent with \`wharf task prompt ${toShortId(task_id)} "…"\`.`,
+  },
+  no_commit: {
+    http: 404,
+    grpc: "NOT_FOUND",
+    message: ({ task_id }) => `Task ${toShortId(task_id)} has no commit to push.`,
+    next: ({ task_id }) => `Let the agent change something with \`wharf task prompt ${toShortId(task_id)} "…"\`.`,
+  },
+  nothing_to_push: {
+    http: 409,
+    grpc: "FAILED_PRECONDITION",
+    message: ({ isPushed }) =>
+      isPushed
+        ? "The task's newest commit is already on the remote."
+        : "Wharf is already pushing the task's newest commit.",
+    next: ({ task_id }) => `\`wharf task logs ${toShortId(task_id)}\` shows the push.`,
+  },
+  log_full: {
+    http: 507,
+    grpc: "RESOURCE_EXHAUSTED",
+    message: ({ what, limit_mb }) => `The log of this ${what} has reached its limit of ${limit_mb} MB.`,
+    next: ({ what }) =>
+      what === "run"
+        ? "Prompt the task again to start a new run, or raise WHARF_MAX_RUN_LOG_MB on the server."
+        : "Continue in a new task, or raise WHARF_MAX_TASK_LOG_MB on the server.",
+  },
+};
