@@ -27,7 +27,7 @@ describe.concurrent("an agent that", () => {
     const events = await harness.expectFailure({
       prompt: "demo: say before\ndemo: hang deaf",
       code: "agent_timeout",
-      message: /no answer to the prompt within 4 s/,
+      message: /did not answer the prompt within 4 s/,
       next: /log/,
     });
     expect(spoken(events)).toBe("before\n");
@@ -39,7 +39,7 @@ describe.concurrent("an agent that", () => {
     await harness.expectFailure({
       fields: { agent_type },
       code: "agent_timeout",
-      message: /no answer to initialize within 4 s/,
+      message: /did not answer initialize within 4 s/,
       next: /choose another agent/,
     });
   });
@@ -53,7 +53,7 @@ describe.concurrent("an agent that", () => {
     const events = await harness.expectFailure({
       fields: { agent_type },
       code: "agent_timeout",
-      message: /no answer to initialize within 4 s/,
+      message: /did not answer initialize within 4 s/,
       next: /log/,
     });
     expect(events.some(({ data }) => data.kind === "output" && data.text.includes("<<garbage>>"))).toBe(true);
@@ -81,7 +81,7 @@ describe.concurrent("an agent that", () => {
       await expect(wharf.createTask({ ...fields, permission_policy })).rejects.toMatchObject({
         code: "policy_unsupported",
         message: expect.stringMatching(
-          `The agent 'printer' cannot work under .* '${permission_policy}': .*does not ask`,
+          `The agent 'printer' does not support .* '${permission_policy}': .*does not ask`,
         ),
         next: expect.stringContaining("allow-all"),
       });
@@ -120,7 +120,7 @@ describe.concurrent("an agent that", () => {
       fields: { agent_type },
       code: "agent_start_failed",
       message: /exit code 3[^]*cannot find my model/,
-      next: /Run the command by hand/,
+      next: /run its command yourself/,
     });
   });
 
@@ -181,7 +181,7 @@ describe.concurrent("an agent that", () => {
       fields: { agent_type: "fat" },
       prompt: `demo: run ${eat}`,
       code: "agent_out_of_memory",
-      message: /^The agent ended \(signal SIGKILL\) because the runner reached its memory limit of 512 MiB/,
+      message: /^The agent exited \(signal SIGKILL\) because the runner reached its memory limit of 512 MiB/,
       next: /`wharf agent-types set <name> --memory <GiB>`/,
     });
 
@@ -216,7 +216,7 @@ describe.concurrent("an agent that", () => {
     const events = await harness.expectFailure({
       prompt: "demo: say before\ndemo: stderr my last words\ndemo: exit 7",
       code: "agent_exited",
-      message: /middle of its turn \(exit code 7\)/,
+      message: /exited during its turn \(exit code 7\)/,
       next: /Prompt the task again/,
     });
     expect(spoken(events)).toBe("before\n");
@@ -232,7 +232,7 @@ describe.concurrent("an agent that", () => {
       prompt: "demo: fail I want a login",
       code: "agent_refused",
       message: /I want a login/,
-      next: /login of its own/,
+      next: /interactive login is not possible/,
     });
   });
 
@@ -269,10 +269,10 @@ describe.concurrent("an agent that", () => {
     expect(refused).toEqual(
       Array.from({ length: attempts.length * 2 }, () => ({
         code: "path_outside",
-        next: "Use a path beneath the workspace.",
+        next: "Use a path inside the workspace. Links that lead out of it are not followed.",
       })),
     );
-    expect(spoken(events).match(/(write|read) failed: '.*' lies outside the workspace/g)).toHaveLength(
+    expect(spoken(events).match(/(write|read) failed: '.*' is outside the workspace/g)).toHaveLength(
       attempts.length * 2,
     );
     expect(spoken(events)).not.toContain("stolen");

@@ -41,7 +41,7 @@ describe.concurrent("a repository that", () => {
     await harness.expectFailure({
       fields: { repository_url: join(folder, "empty") },
       code: "repository_empty",
-      message: /no commit yet/,
+      message: /has no commits/,
       next: /first commit/,
     });
   });
@@ -61,7 +61,7 @@ describe.concurrent("a repository that", () => {
     await harness.expectFailure({
       fields: { repository_url: url },
       code: "repository_auth",
-      message: /wants a login/,
+      message: /requires a login/,
       next: /credential helper/,
     });
     const helper = "!f() { echo username=ada; echo password=right; }; f";
@@ -87,7 +87,7 @@ describe.concurrent("a repository that", () => {
       fields: { branch: "no-such-branch" },
       code: "branch_missing",
       message: new RegExp(`${harness.repository} has no branch 'no-such-branch'`),
-      next: /Name a branch that exists/,
+      next: /Name an existing branch/,
     });
   });
 

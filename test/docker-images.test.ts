@@ -161,7 +161,7 @@ describe("what is wrong", () => {
 
   test("a server without its engine does not start, and says how to get one", async () => {
     const wharf = harness.createServer("no-engine", { DOCKER_HOST: `unix://${join(harness.folder, "none.sock")}` });
-    await expect(wharf.start()).rejects.toThrow(/No Docker engine is at .*none\.sock[^]*DOCKER_HOST/);
+    await expect(wharf.start()).rejects.toThrow(/There is no Docker engine at .*none\.sock[^]*DOCKER_HOST/);
   });
 });
 

@@ -364,7 +364,7 @@ describe("what stands in the way is told with what to do", () => {
       const file = join(folder, "nobody.kubeconfig");
       writeFileSync(file, JSON.stringify(config));
       const refused = open("nobody", { KUBECONFIG: file });
-      await expect(refused).rejects.toThrow(/does not let the server list (pods|statefulsets)[^]*rbac\.yaml/);
+      await expect(refused).rejects.toThrow(/does not allow the server to list (pods|statefulsets)[^]*rbac\.yaml/);
     },
     5 * minutes,
   );

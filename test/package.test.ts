@@ -141,7 +141,7 @@ describe("the published package", () => {
   test("brings what it takes to use Docker, and says where it looked for one", async () => {
     const settings = ["WHARF_BACKEND=docker", `DOCKER_HOST=unix://${home}/none.sock`];
     const { code, out } = await start("env", [...settings, "npx", "wharf", "doctor"]).ended;
-    expect(out).toMatch(/^FAIL +Docker +No Docker engine is at unix:.*none\.sock/m);
+    expect(out).toMatch(/^FAIL +Docker +There is no Docker engine at unix:.*none\.sock/m);
     expect(code).toBe(2);
   });
 

@@ -106,7 +106,7 @@ test("a copied data folder: the copy does not start while the original is there,
   mkdirSync(place);
   execFileSync("cp", ["--archive", wharf.data, join(place, "data")]);
   const copy = new Wharf(place, { DATABASE_URL: urlOf("wharf") });
-  await expect(copy.start()).rejects.toThrow("which is still there");
+  await expect(copy.start()).rejects.toThrow("which still exists");
   expect(await wharf.cli("runner", "exec", runner, "cat", "kept.txt")).toMatchObject({ code: 0, stdout: "kept.txt" });
   await wharf[Symbol.asyncDispose]();
 });

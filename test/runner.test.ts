@@ -62,7 +62,7 @@ describe("a life", () => {
     expect((await runners.run(["stop", runner.id])).stdout.toString()).toContain("STOPPED");
     expect(tracesOf(runner.id).processes).toEqual([]);
     const refused = await runners.exec(runner, "true");
-    expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining("STOPPED") });
+    expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining("is stopped") });
     expect((await runners.run(["start", runner.id])).stdout.toString()).toContain("READY");
     expect((await runners.exec(runner, "cat kept")).stdout.toString()).toBe("hello there\n");
 

@@ -47,7 +47,7 @@ describe.each(["gemini", "anthropic", "openai"] as const)("with a model of the %
       await using agent = await agentFor(provider, { model, folders }).open();
       const problem = await failureOf(agent.prompt("Go."));
       expect(problem.message).toBe(
-        `The model route '${provider}' broke off its answer; nothing of that answer was used.`,
+        `The model route '${provider}' cut its answer short; the agent discarded that answer.`,
       );
       expect(problem.data).toMatchObject({ code: "model_answer_cut" });
       expect(agent.said).toContain("Now I write");

@@ -117,7 +117,7 @@ describe("the settings file", () => {
     await writeConfig(text);
     const { code, out, err } = await typed(["task", "ls"]);
     expect({ code, out }).toEqual({ code: 2, out: "" });
-    expect(err).toContain(`The setting ${path}${line} is not valid: `);
+    expect(err).toContain(`${path}${line} is not valid: `);
     expect(err).toContain(words);
     expect(err).not.toContain(secret);
   });

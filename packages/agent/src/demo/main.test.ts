@@ -127,7 +127,7 @@ describe("directives", () => {
     expect(agent.asked[0]?.toolCall).toMatchObject({ title: "Change it", kind: "edit" });
     expect(agent.calls.find(({ title }) => title === "echo out; exit 7")?.output).toContain("out\n");
     expect((await agent.prompt("demo: stop max_tokens\ndemo: say never")).stopReason).toBe("max_tokens");
-    await expect(agent.prompt("demo: fail no login")).rejects.toThrow("The agent refused: no login");
+    await expect(agent.prompt("demo: fail no login")).rejects.toThrow("The agent refused the request: no login");
     await expect(agent.prompt("demo: unknown")).rejects.toThrow("There is no directive");
     expect(agent.said).not.toContain("never");
   });

@@ -60,7 +60,7 @@ test("cancelling ends a command with all it started, and the next prompt goes on
   });
   await using agent = await agentFor("anthropic", { model, folders }).open();
   const turn = agent.prompt("Wait.");
-  await expect(agent.prompt("At the same time.")).rejects.toThrow("in the middle of a turn");
+  await expect(agent.prompt("At the same time.")).rejects.toThrow("busy with another turn");
   await agent.waitFor(
     () => agent.calls.some(({ output }) => output.includes("started")),
     "the command's output while it runs",

@@ -22,13 +22,13 @@ export interface AgentErrors {
   directive_not_found: { name: string };
 }
 
-/** Why an agent in this state cannot take a request. */
-const obstacles: Readonly<Record<AgentStatus, string>> = {
-  none: "No agent was started in this runner.",
-  starting: "The agent is still starting.",
-  exited: "The agent has exited.",
-  ready: "The agent in this runner belongs to another run.",
-  busy: "The agent is busy with another turn.",
+/** Why an agent in this state cannot take a request, and what helps. */
+const obstacles: Readonly<Record<AgentStatus, readonly [message: string, next: string]>> = {
+  none: ["No agent was started in this runner.", "Start one by prompting its task: `wharf task prompt <task>`."],
+  starting: ["The agent is still starting.", "Wait until it is ready, then try again."],
+  ready: ["The agent in this runner belongs to another run.", "Wait until the agent of this run is ready."],
+  busy: ["The agent is busy with another turn.", "Wait until the turn ends, then try again."],
+  exited: ["The agent has exited.", "Restart it by prompting its task: `wharf task prompt <task>`."],
 };
 
 /** Errors of agent types, and failures of an agent's program. */
@@ -83,8 +83,8 @@ export const agentErrors: Catalogue<AgentErrors> = {
   agent_not_ready: {
     http: 409,
     grpc: "FAILED_PRECONDITION",
-    message: ({ status }) => obstacles[status],
-    next: () => "Wait until the agent is ready, or start it by prompting its task: `wharf task prompt <task>`.",
+    message: ({ status }) => obstacles[status][0],
+    next: ({ status }) => obstacles[status][1],
   },
   agent_busy: {
     http: 409,

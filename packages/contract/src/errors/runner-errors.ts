@@ -49,10 +49,11 @@ export const runnerErrors: Catalogue<RunnerErrors> = {
     http: 409,
     grpc: "FAILED_PRECONDITION",
     message: ({ runner_id, state }) => `Runner ${toShortId(runner_id)} ${states[state]}.`,
-    next: ({ runner_id, state }) =>
-      state === "DESTROYED"
-        ? "Create another one with `wharf runner create`."
-        : `Start it with \`wharf runner start ${toShortId(runner_id)}\`.`,
+    next: ({ runner_id, state }) => {
+      if (state === "CREATING") return "Wait until it is ready, then try again.";
+      if (state === "DESTROYED") return "Create another one with `wharf runner create`.";
+      return `Start it with \`wharf runner start ${toShortId(runner_id)}\`.`;
+    },
   },
   runner_stopping: {
     http: 409,

@@ -79,6 +79,7 @@ type RunnerCode = (typeof runnerCodes)[number];
  * daemon.
  */
 const ownNext: { readonly [Code in RunnerCode]?: string } = {
+  agent_not_ready: "Wait until the agent is ready, or start it by prompting its task: `wharf task prompt <task>`.",
   turn_open: "Wait until the turn ends, or stop the run with `wharf task stop <task>`.",
 };
 

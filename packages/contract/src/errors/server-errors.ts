@@ -21,7 +21,7 @@ export const serverErrors: Catalogue<ServerErrors> = {
     http: 503,
     grpc: "UNAVAILABLE",
     message: ({ url, reason }) => `No Wharf server answers at ${url} (${reason}).`,
-    next: () => "Start one with `wharf up`.",
+    next: () => "Start one with `wharf up`, or check the address (--url, WHARF_URL).",
   },
   server_still_stopping: {
     http: 409,
@@ -39,7 +39,7 @@ export const serverErrors: Catalogue<ServerErrors> = {
   config_invalid: {
     http: 500,
     grpc: "INVALID_ARGUMENT",
-    message: ({ name, reason }) => `The setting ${name} is not valid: ${reason}`,
+    message: ({ name, reason }) => `${name} is not valid: ${reason}`,
     next: () => "Correct the setting and start again. docs/settings.md describes all settings.",
   },
   port_taken: {
@@ -77,7 +77,7 @@ export const serverErrors: Catalogue<ServerErrors> = {
     http: 500,
     grpc: "FAILED_PRECONDITION",
     message: ({ path, reason }) =>
-      `The server's secret in ${path} is damaged: ${reason}. The server cannot reach its runners without it.`,
+      `The server's secret is damaged (${path}): ${reason}. The server cannot reach its runners without it.`,
     next: ({ path }) =>
       `Restore ${path} from a backup. Without a backup, run \`wharf down\`, remove the file and start again: work that was not pushed stays in the runners' folders.`,
   },

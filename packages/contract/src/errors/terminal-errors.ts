@@ -39,7 +39,7 @@ export const terminalErrors: Catalogue<TerminalErrors> = {
   keyboard_in_use: {
     http: 409,
     grpc: "FAILED_PRECONDITION",
-    message: ({ holder }) => `Viewer '${holder}' is typing in this terminal.`,
+    message: ({ holder }) => `Viewer '${holder}' has the keyboard of this terminal.`,
     next: () => "Wait until that viewer releases the keyboard, or take it over with `take`.",
   },
   too_many_terminals: {

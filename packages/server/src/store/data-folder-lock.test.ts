@@ -163,7 +163,7 @@ test("a folder that other users may write to is refused, and no file is left in 
   await chmod(folder, 0o777);
   await expect(lockDataFolder(folder)).rejects.toMatchObject({
     code: "data_folder_open",
-    next: `Look at what is in the data folder, then close it: chmod go-w '${folder}'`,
+    next: `Check the content of the data folder, then close the folder: chmod go-w '${folder}'`,
   });
   expect(await readdir(folder)).toEqual([]);
 });

@@ -89,7 +89,7 @@ describe.each(slowHosts)("$what", ({ start }) => {
     expect(error).toMatchObject({
       code: "repository_timeout",
       context: { host: `127.0.0.1:${port}`, phase: "list", after_s: 0.7 },
-      message: expect.stringContaining(`127.0.0.1:${port} sent too little`),
+      message: expect.stringContaining(`127.0.0.1:${port} was too slow`),
     });
   });
 
@@ -243,7 +243,7 @@ describe("transfers with one host", () => {
     expect(await ask("list")).toMatchObject({
       code: "repository_timeout",
       context: { phase: "wait" },
-      message: `Wharf waited 0.2 s for 127.0.0.1:${port}: its earlier transfers with that host did not end.`,
+      message: `Wharf waited 0.2 s for earlier transfers with 127.0.0.1:${port}, and they did not finish.`,
     });
     leaving.abort(new Error("enough"));
     await Promise.all(stuck);

@@ -529,7 +529,7 @@ describe("a turn in which the agent's model failed", () => {
       expect(nexts[0] === "Wait.").toBe(isKnown);
       expect(nexts).toHaveLength(2);
       expect(nexts.join()).not.toContain("key");
-      expect(nexts[1]).toBe("The task's log holds git's own words.");
+      expect(nexts[1]).toBe("Fix what git reports, then try again; `wharf task logs <task>` shows what happened before.");
     }
   });
 });

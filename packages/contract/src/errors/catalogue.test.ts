@@ -1,0 +1,237 @@
+import { expect, test } from "vitest";
+import { type ErrorCode, type ErrorContexts, errorCatalogue, WharfError } from "./index.ts";
+
+const uuid = "5f0c7a2e-4d1b-4c58-9a39-0d6f2b7e8c11";
+const url = "https://github.com/acme/shop.git";
+const runner = { runner_id: uuid };
+const engine = { engine: "Docker", address: "unix:///var/run/docker.sock" };
+
+/**
+ * At least one context for each code, and one for each branch of its sentences. A code without a
+ * sample does not compile.
+ */
+const samples: { readonly [Code in ErrorCode]: readonly [ErrorContexts[Code], ...ErrorContexts[Code][]] } = {
+  bad_request: [
+    { issues: [{ path: "title", message: "must not be empty" }] },
+    {
+      issues: [
+        { path: "", message: "the body is not JSON" },
+        { path: "limit", message: "must be at most 100" },
+      ],
+    },
+  ],
+  unauthenticated: [{}],
+  forbidden: [{ action: "delete this board" }],
+  forbidden_origin: [{ host: "wharf.example" }],
+  route_not_found: [{ method: "GET", path: "/api/v1/nothing" }],
+  ambiguous_id: [{ what: "task", id: "5f0c7a2e" }],
+  body_too_large: [{ limit_bytes: 1_048_576 }],
+  rate_limited: [{ retry_after_s: 10 }],
+  unsupported: [{ what: "Choosing a mode of this agent" }],
+  internal: [{ reference: uuid }],
+  board_not_found: [{ id: uuid }],
+  board_is_default: [{ board_id: uuid }],
+  task_not_found: [{ id: uuid }],
+  task_transition_invalid: [{ task_id: uuid, from: "COMPLETED", to: "REVIEW" }],
+  task_needs_repository: [{ task_id: uuid }],
+  run_not_found: [{ id: uuid }],
+  run_stopping: [{}],
+  run_transition_invalid: [{ run_id: uuid, from: "STOPPED", to: "RUNNING" }],
+  no_run: [{ task_id: uuid }],
+  turn_not_found: [{ id: uuid }],
+  turn_open: [{ task_id: uuid }],
+  turn_ended: [{ turn_id: uuid, state: "CANCELLED" }],
+  turn_id_taken: [{ turn_id: uuid }],
+  no_turn: [{ task_id: uuid }],
+  queue_full: [{ task_id: uuid, limit: 20 }],
+  permission_request_not_found: [{ id: "p-7" }],
+  permission_request_closed: [
+    { state: "answered" },
+    { state: "timed_out" },
+    { state: "cancelled" },
+    { state: "closed" },
+  ],
+  no_changes: [{ task_id: uuid }],
+  no_commit: [{ task_id: uuid }],
+  nothing_to_push: [
+    { task_id: uuid, isPushed: true },
+    { task_id: uuid, isPushed: false },
+  ],
+  log_full: [
+    { what: "task", limit_mb: 1_000 },
+    { what: "run", limit_mb: 200 },
+  ],
+  agent_type_not_found: [{ name: "gemni" }],
+  agent_type_exists: [{ name: "gemini" }],
+  agent_type_in_use: [{ name: "mine" }],
+  agent_type_unavailable: [{ name: "gemini", reason: "'gemini' is not on the PATH" }],
+  policy_unsupported: [{ name: "printer", policy: "ask", reason: "it cannot ask for permission" }],
+  choice_unavailable: [
+    { what: "mode", id: "yolo", offered: "default, plan" },
+    { what: "model", id: "large", offered: "" },
+  ],
+  agent_start_failed: [{ command: "gemini --acp", reason: "exit code 3: cannot find my model" }],
+  agent_not_ready: [
+    { status: "none" },
+    { status: "starting" },
+    { status: "ready" },
+    { status: "busy" },
+    { status: "exited" },
+  ],
+  agent_busy: [{}],
+  agent_paused: [{}],
+  agent_exited: [{ exit: "exit code 7" }],
+  agent_out_of_memory: [{ exit: "signal SIGKILL", limit: "its memory limit of 512 MiB" }],
+  agent_refused: [{ reason: "Authentication required" }],
+  agent_timeout: [
+    { after_s: 600, waiting_for: "the prompt" },
+    { after_s: 30, waiting_for: "initialize" },
+  ],
+  session_not_found: [{ id: uuid }],
+  tool_not_found: [{ name: "open_browser" }],
+  directive_not_found: [{ name: "dance" }],
+  agent_model_failed: [
+    {
+      reason: "The model's server answers 429 (too many requests).",
+      next: "Wait and prompt the task again, or check the quota and the credit of the provider's account.",
+    },
+  ],
+  model_route_missing: [{ route: "gemini" }],
+  model_route_unknown: [{ route: "mistral" }],
+  model_route_denied: [{ route: "gemini", own: "anthropic" }, { route: "gemini" }],
+  model_call_denied: [{ route: "gemini", call: "POST /v1beta/files" }],
+  model_unreachable: [{ route: "gemini", reason: "connection refused" }],
+  model_answer_cut: [{ route: "gemini" }],
+  egress_denied: [{ host: "registry.npmjs.org" }],
+  repository_missing: [{ url }],
+  repository_empty: [{ url }],
+  repository_auth: [{ url }],
+  repository_too_large: [{ url, limit_mb: 500 }],
+  repository_unreachable: [{ url, reason: "Could not resolve host: github.com" }],
+  repository_timeout: [
+    { url, host: "github.com", phase: "wait", after_s: 120 },
+    { url, host: "github.com", phase: "list", after_s: 30 },
+    { url, host: "github.com", phase: "fetch", after_s: 600 },
+    { url, host: "github.com", phase: "push", after_s: 600 },
+  ],
+  branch_missing: [{ url, branch: "relase" }],
+  mirror_not_found: [{ id: "0a1b2c3d4e5f60718293" }],
+  revision_not_found: [{ revision: "shadow/task-9" }],
+  workspace_not_cloned: [{}],
+  workspace_occupied: [
+    { content: "files", requested: "/git/shop.git" },
+    { content: "a clone of /git/shop.git (shadow/task-1)", requested: "/git/shop.git (shadow/task-2)" },
+  ],
+  uncommitted_changes: [{ revision: "main" }],
+  push_rejected: [{ ref: "refs/heads/shadow/task-1", reason: "protected branch hook declined" }],
+  work_not_committed: [{ reason: "big.bin is larger than 100 MB" }],
+  git_failed: [{ command: "merge-base", reason: "fatal: bad object HEAD" }],
+  git_over_limit: [
+    { command: "diff", limit: "96 MB of memory" },
+    { command: "diff", limit: "60 s" },
+  ],
+  runner_not_found: [{ id: uuid }],
+  runner_already_exists: [{}],
+  runner_in_use: [runner],
+  runner_not_running: [
+    { ...runner, state: "CREATING" },
+    { ...runner, state: "STOPPED" },
+    { ...runner, state: "DESTROYED" },
+    { ...runner, state: "ERROR" },
+  ],
+  runner_stopping: [{}],
+  runner_unavailable: [{ ...runner, reason: "its daemon does not answer" }],
+  runner_lost: [{ ...runner, reason: "its container was removed" }],
+  runner_timeout: [{ ...runner, phase: "clone", after_s: 600 }],
+  runner_failed: [{ reason: "unexpected end of file" }],
+  runner_hostile: [{ ...runner, reason: "it does not know the runner's key" }],
+  runner_incompatible: [{ ...runner, version: "0.1.0", protocol: 2, needed: 3 }],
+  daemon_already_running: [{}],
+  wire_superseded: [{ highest_epoch: 7, offered_epoch: 6 }],
+  command_not_found: [{ id: uuid }],
+  command_already_exists: [{ id: uuid }],
+  command_in_foreground: [{ id: uuid }],
+  stdin_closed: [{}],
+  too_many_commands: [{ limit: 128 }],
+  file_not_found: [{ path: "src/missing.ts" }],
+  file_already_exists: [{ path: "src/main.ts" }],
+  file_changed: [{ path: "src/main.ts" }],
+  file_too_large: [{ path: "data.bin", limit_bytes: 52_428_800 }],
+  folder_not_empty: [{ path: "src" }],
+  path_outside: [{ path: "/etc/passwd" }],
+  text_not_found: [{ text: "const answer" }],
+  disk_full: [{ path: "/var/lib/wharf" }],
+  terminal_not_found: [{ id: uuid }],
+  terminal_ended: [{}],
+  terminal_input_full: [{}],
+  viewer_not_found: [{ id: "ann" }],
+  keyboard_in_use: [{ holder: "bob" }],
+  too_many_terminals: [{ limit: 32 }],
+  too_many_viewers: [{ limit: 256 }],
+  journal_full: [{ bytes: 67_108_864 }],
+  journal_epoch_changed: [{ current: "b3e1", requested: "9f00" }],
+  journal_record_not_found: [{ seq: 4 }],
+  journal_record_not_written: [{ seq: 15, last: 12 }],
+  backend_failed: [{ backend: "local", reason: "the sandbox did not start" }],
+  sandbox_unsafe: [{ reason: "bubblewrap is not installed" }],
+  engine_missing: [engine],
+  engine_forbidden: [engine],
+  engine_unreachable: [{ ...engine, reason: "socket hang up" }],
+  engine_tls: [{ ...engine, reason: "certificate has expired" }],
+  engine_outdated: [{ ...engine, found: "1.40", needed: "1.41" }],
+  engine_unsafe: [{ ...engine, reason: "it starts containers without a seccomp profile" }],
+  image_missing: [{ image: "acme/agent:1", reason: "manifest unknown", remedy: "Try `docker pull acme/agent:1`." }],
+  image_unusable: [{ image: "alpine:3", reason: "exec /opt/wharf/node/bin/node failed: No such file or directory" }],
+  cluster_unreachable: [{ address: "https://10.0.0.1:6443", reason: "connect ECONNREFUSED" }],
+  cluster_forbidden: [{ action: "list pods in namespace wharf", reason: "pods is forbidden" }],
+  quota_exceeded: [{ namespace: "wharf", reason: "exceeded quota: requests.cpu" }],
+  namespace_ending: [{ namespace: "client-acme" }],
+  namespace_foreign: [{ namespace: "client-acme", label: "wharf.dev/allow" }],
+  runner_not_started: (["image", "crash", "volume", "volume_full", "no_room", "unknown"] as const).map((cause) => ({
+    ...runner,
+    cause,
+    reason: "the pod is not running",
+  })) as [ErrorContexts["runner_not_started"]],
+  isolation_unenforced: [{ ...runner, reason: "a pod of another namespace answers" }],
+  server_unreachable: [{ url: "http://127.0.0.1:4000", reason: "nothing listens there" }],
+  server_still_stopping: [{ pid: 4711, after_s: 60 }],
+  usage_invalid: [{ reason: "--limit: expected a number from 1 to 100, got 'many'" }],
+  config_invalid: [{ name: "WHARF_PORT", reason: "expected a number from 0 to 65535" }],
+  port_taken: [{ address: "127.0.0.1:4000" }],
+  database_unavailable: [{ reason: "connect ECONNREFUSED 127.0.0.1:5432" }],
+  data_folder_busy: [{ path: "~/.wharf", pid: "4711" }],
+  data_folder_open: [{ path: "~/.wharf", command: "chmod go-w '~/.wharf'" }],
+  data_folder_copied: [{ path: "~/copy", original: "~/.wharf", file: "~/copy/server-id" }],
+  secret_damaged: [{ path: "~/.wharf/secret", reason: "it is empty" }],
+  installation_mismatch: [{ reason: "the data folder belongs to another database", file: "~/.wharf/installation" }],
+  backend_not_shared: [{ place: "local:~/.wharf", address: "http://10.0.0.2:4000" }],
+};
+
+function formatEntry<Code extends ErrorCode>(code: Code): string {
+  const contexts: readonly ErrorContexts[Code][] = samples[code];
+  const { http, grpc } = errorCatalogue[code];
+  const sentences = contexts.map((context) => {
+    const { message, next } = new WharfError(code, context);
+    return `> ${message}\\\n> → ${next}`;
+  });
+  return [`## ${code}`, `HTTP ${http}, gRPC ${grpc}`, ...new Set(sentences)].join("\n\n");
+}
+
+test("every error says what happened and what to do, as errors.snapshot.md shows", async () => {
+  const codes = Object.keys(samples) as ErrorCode[];
+  const text = [
+    "# All errors",
+    "This page is written by `catalogue.test.ts`, with sample values. The line after the arrow is the next step.",
+    ...codes.map(formatEntry),
+  ].join("\n\n");
+  await expect(`${text}\n`).toMatchFileSnapshot("./errors.snapshot.md");
+});
+
+test("every sentence of every error is a complete sentence without a gap", () => {
+  for (const code of Object.keys(samples) as ErrorCode[])
+    for (const context of samples[code]) {
+      const { message, next } = new WharfError(code, context);
+      expect(`${code}: ${message} ${next}`).not.toMatch(/undefined|\[object|NaN/);
+      expect(next, code).toMatch(/^[A-Z`0-9].*[^\s]$/);
+    }
+});
