@@ -1,5 +1,7 @@
 import { api, type Endpoint, globalStreamPath, runnerApi, taskStreamPath } from "@wharf/contract";
 import { z } from "zod";
+import { toJsonSchema } from "./json-schema.ts";
+import { toTemplate } from "./template.ts";
 
 /** A part of a JSON schema, as far as this page shows it. */
 const Schema = z.looseObject({
@@ -24,9 +26,11 @@ export function formatApi(): string {
   return [
     "# API reference",
     "",
-    "This page is written by `npm run references` from the contract. A running server has the same as an OpenAPI",
-    "document at `/api/v1/openapi.json`. Requests carry `Authorization: Bearer <token>`; errors are problem documents",
-    "(RFC 9457) with a `code`, a `detail` and a `next` step. A route marked *stream* answers with lines of JSON.",
+    "This page is written by `npm run references` from the contract, like the OpenAPI document",
+    "[openapi.json](openapi.json), which also has the schemas of all answers. A running server serves its own at",
+    "`/api/v1/openapi.json`. Requests carry `Authorization: Bearer <token>`. Errors are problem documents (RFC 9457)",
+    "with a `code`, a `detail` and a `next` step. A route marked *stream* sends lines of JSON, bytes of a file or a tar",
+    "archive as they become available.",
     "",
     "## WebSocket streams",
     "",
@@ -37,8 +41,6 @@ export function formatApi(): string {
     "",
   ].join("\n");
 }
-
-const toTemplate = (path: string): string => path.replace(/:([a-z_]+)/g, "{$1}");
 
 function formatRoute({ method, path, summary, params, query, body, status = 200, response }: Endpoint): string[] {
   const fields = [...listFields("path", params), ...listFields("query", query), ...listFields("body", body)];
@@ -54,7 +56,7 @@ function formatRoute({ method, path, summary, params, query, body, status = 200,
 
 function listFields(place: string, schema: z.ZodType | undefined): string[] {
   if (!schema) return [];
-  const root = readSchema(z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }));
+  const root = readSchema(toJsonSchema(schema, "input"));
   const properties = Object.entries(root.properties ?? {});
   if (properties.length === 0) return place === "path" ? [] : [`| ${place} | | ${formatType(root)} |`];
   return properties.map(([name, property]) => {
@@ -83,10 +85,9 @@ function formatType({
   if (anyOf) return [...new Set(anyOf.map((one) => formatType(readSchema(one))))].join(" or ");
   if (type === "array") return `list of ${formatType(readSchema(items ?? {}))}`;
   const { minimum, maximum, maxLength } = bounds;
-  const isSafe = (bound: number | undefined) => bound !== undefined && Math.abs(bound) < Number.MAX_SAFE_INTEGER;
   const range = [
-    ...(isSafe(minimum) ? [`from ${minimum}`] : []),
-    ...(isSafe(maximum) ? [`to ${maximum}`] : []),
+    ...(minimum === undefined ? [] : [`from ${minimum}`]),
+    ...(maximum === undefined ? [] : [`to ${maximum}`]),
     ...(maxLength === undefined ? [] : [`at most ${maxLength} characters`]),
   ].join(" ");
   return [format ?? [type ?? "any"].flat().join(" or "), range].filter(Boolean).join(", ");

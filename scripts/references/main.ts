@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { root } from "../voice/sources.ts";
 import { formatApi } from "./api.ts";
 import { formatCommands } from "./commands.ts";
+import { formatOpenApi } from "./openapi.ts";
 import { formatSettings } from "./settings.ts";
 
 /**
@@ -13,6 +14,7 @@ const pages = {
   "docs/settings.md": formatSettings(),
   "docs/command-reference.md": formatCommands(),
   "docs/api.md": formatApi(),
+  "docs/openapi.json": formatOpenApi(),
 };
 
 const isCheck = process.argv.includes("--check");

@@ -2,8 +2,8 @@ import { z } from "zod";
 
 /**
  * A route, declared once: the receiving side registers it with its validation, and the calling side
- * gets its types. A `response: "stream"` is a body that the caller reads as it arrives (NDJSON
- * unless the route declares another format).
+ * gets its types. A `response: "stream"` is a body that the caller reads as it arrives: NDJSON, or
+ * bytes of the `responseType`.
  */
 export interface Endpoint {
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -16,6 +16,12 @@ export interface Endpoint {
   /** Status of a success. Defaults to 200. */
   readonly status?: number;
   readonly response: z.ZodType | "stream" | "none";
+  /** The schema of each line of an NDJSON stream. */
+  readonly line?: z.ZodType;
+  /** The content type of a stream of bytes. */
+  readonly responseType?: string;
+  /** The content type of a request's body that is not JSON. */
+  readonly bodyType?: string;
   /** The route answers without a token. */
   readonly isOpen?: boolean;
   /**

@@ -149,6 +149,7 @@ export const execApi = {
       "Run a command and stream its output as NDJSON of ExecEvent, the exit last. The command ends when the caller disconnects",
     body: ExecRequest,
     response: "stream",
+    line: ExecEvent,
   }),
   execOnce: createEndpoint({
     method: "POST",
@@ -192,6 +193,7 @@ export const execApi = {
       encoding: OutputEncoding.default("utf8"),
     }),
     response: "stream",
+    line: ExecEvent,
   }),
   writeCommand: createEndpoint({
     method: "POST",

@@ -202,6 +202,7 @@ export const filesApi = {
     summary: "List all entries of a folder tree as NDJSON of TreeLine. A folder comes before its content",
     body: TreeList,
     response: "stream",
+    line: TreeLine,
   }),
   replaceText: createEndpoint({
     method: "POST",
@@ -222,6 +223,7 @@ export const rawFilesApi = {
     summary: "Download a file. A `Range` header with one range is answered with 206",
     query: z.object({ path: Path }),
     response: "stream",
+    responseType: "application/octet-stream",
   }),
   upload: createEndpoint({
     method: "PUT",
@@ -234,6 +236,7 @@ export const rawFilesApi = {
       mode: z.coerce.number().pipe(Mode).optional(),
     }),
     response: FileWritten,
+    bodyType: "application/octet-stream",
   }),
   packFolder: createEndpoint({
     method: "GET",
@@ -241,6 +244,7 @@ export const rawFilesApi = {
     summary: "Download a folder as a tar stream. Links are packed as links",
     query: z.object({ path: Path.default("."), gitignore: createFlagSchema(false) }),
     response: "stream",
+    responseType: "application/x-tar",
   }),
   unpackFolder: createEndpoint({
     method: "PUT",
@@ -248,5 +252,6 @@ export const rawFilesApi = {
     summary: "Unpack a tar stream into a folder. No entry is written through a link",
     query: z.object({ path: Path.default(".") }),
     response: ArchiveUnpacked,
+    bodyType: "application/x-tar",
   }),
 } as const;

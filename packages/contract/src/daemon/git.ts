@@ -204,6 +204,7 @@ export const gitApi = {
       "Clone the repository and check out the shadow branch, with progress as NDJSON of GitCloneEvent. An existing clone fetches newer commits",
     body: GitCloneRequest,
     response: "stream",
+    line: GitCloneEvent,
   }),
   gitConfig: createEndpoint({
     method: "POST",

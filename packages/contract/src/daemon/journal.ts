@@ -118,6 +118,7 @@ export const journalApi = {
       "List the journal's records after a cursor as NDJSON. With follow=true the stream stays open, and an empty line is a sign of life",
     query: z.object({ after: z.coerce.number().int().min(0), follow: z.stringbool().default(false) }),
     response: "stream",
+    line: JournalRecord,
   }),
   ackJournal: createEndpoint({
     method: "POST",

@@ -110,5 +110,6 @@ export const searchApi = {
     summary: "Stream matching lines as NDJSON of SearchLine. Binary files are skipped",
     body: ContentSearch,
     response: "stream",
+    line: SearchLine,
   }),
 } as const;

@@ -290,6 +290,7 @@ export const terminalStreams = {
     summary: "Stream a terminal, by default the console",
     query: AttachQuery.extend({ terminal_id: TerminalId.default(consoleId) }),
     response: "stream",
+    line: TerminalEvent,
   }),
   watch: createEndpoint({
     method: "GET",
@@ -298,6 +299,7 @@ export const terminalStreams = {
     params,
     query: AttachQuery,
     response: "stream",
+    line: TerminalEvent,
   }),
   attach: createEndpoint({
     method: "POST",
@@ -306,5 +308,6 @@ export const terminalStreams = {
     params,
     query: AttachQuery.extend({ flow: AttachQuery.shape.flow.unwrap().default("ack") }),
     response: "stream",
+    line: TerminalEvent,
   }),
 } as const;
