@@ -42,8 +42,8 @@ describe("a peer that breaks the protocol is dropped with a reason:", () => {
       ],
       /whose window is 0/,
     ],
-    ["a stream that nobody opened", [{ type: data, id: 7, payload: Buffer.alloc(1) }], /which nobody opened/],
-    ["a stream of ours that we did not open", [{ type: window, id: 2, length: 1 }], /which nobody opened/],
+    ["a stream that was never opened", [{ type: data, id: 7, payload: Buffer.alloc(1) }], /which was never opened/],
+    ["a stream of ours that we did not open", [{ type: window, id: 2, length: 1 }], /which was never opened/],
     ["an id of our side", [{ type: window, flags: syn, id: 2 }], /an id of ours/],
     ["an id used again", [opened, { type: window, flags: rst, id: 1 }, opened], /opened stream 1 after 1/],
     [

@@ -290,7 +290,7 @@ export class Mux implements StreamHost {
     const stream = this.#streams.get(id);
     if (stream) return stream;
     const isKnown = this.#isOurs(id) ? id < this.#nextId : id <= this.#lastPeerId;
-    if (!isKnown) throw new WireProtocolError(`a frame for stream ${id}, which nobody opened`);
+    if (!isKnown) throw new WireProtocolError(`a frame for stream ${id}, which was never opened`);
     return undefined;
   }
 
